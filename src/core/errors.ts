@@ -1,0 +1,26 @@
+/**
+ * The one error class of the product. A peer's or a person's bad input always becomes one of these: it says what was
+ * wrong with which input and what to do, carries a stable code, and keeps its cause.
+ */
+export class QuorateError extends Error {
+  readonly code: string;
+  /** What the reader can do about it, one sentence; absent where there is nothing to do. */
+  readonly hint: string | undefined;
+
+  constructor(code: string, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'QuorateError';
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** Guards our own mistakes, never a peer's input: always on, throws a plain Error. */
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Error(`assertion failed: ${message}`);
+}
+
+/** For the default arm of a switch over a `kind` union: does not compile unless every kind is handled. */
+export function unreachable(value: never, what: string): never {
+  throw new Error(`assertion failed: unknown ${what}: ${JSON.stringify(value)}`);
+}
