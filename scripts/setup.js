@@ -1,0 +1,147 @@
+// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|test] [--check]`.
+// Runs before anything is installed: plain JavaScript for Node 18 and newer, no dependencies. Says everything on
+// standard error, so that what a command prints afterwards stays clean. Exit: 0 all there, 2 wrong use, 3 missing.
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { argv, env, exit, getuid, stderr } from 'node:process';
+
+/**
+ * Each need: the Debian package, why, and how to see that it is there — a program, or a file. `atLeast` is the oldest
+ * version that will do.
+ */
+const needs = {
+  bubblewrap: {
+    why: 'runs builds in a sandbox',
+    program: 'bwrap',
+    atLeast: '0.11',
+    versionArgs: ['--version'],
+  },
+  git: { why: 'fetches the source of a job', program: 'git' },
+  tar: { why: 'moves trees into and out of the sandbox', program: 'tar' },
+  esbuild: { why: 'builds the example job, which is this repository', program: 'esbuild' },
+  'ca-certificates': {
+    why: 'lets git check the servers it talks to',
+    file: '/etc/ssl/certs/ca-certificates.crt',
+  },
+  gcc: { why: 'compiles the C projects that tests build', program: 'gcc' },
+  'libc6-dev': { why: 'headers for those C projects', file: '/usr/include/stdio.h' },
+  make: { why: 'runs the builds of those C projects', program: 'make' },
+  'dpkg-dev': { why: 'unpacks Debian source packages', program: 'dpkg-source' },
+  procps: { why: 'lets tests look for processes left behind', program: 'ps' },
+};
+const demo = ['bubblewrap', 'git', 'tar', 'esbuild', 'ca-certificates'];
+const purposes = { demo, test: [...demo, 'gcc', 'libc6-dev', 'make', 'dpkg-dev', 'procps'] };
+
+/** Where a sandbox with the host's system finds programs: never in an npm folder. */
+const folders = [
+  ...new Set([...(env.PATH ?? '').split(':'), '/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin']),
+].filter((folder) => folder.startsWith('/') && !folder.includes('node_modules'));
+
+function find(program) {
+  for (const folder of folders) {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return join(folder, program);
+    } catch {
+      // Not in this one.
+    }
+  }
+  return undefined;
+}
+
+function isOlder(version, wanted) {
+  const [have, want] = [version, wanted].map((text) => text.split('.').map(Number));
+  const at = want.findIndex((part, index) => part !== (have[index] ?? 0));
+  return at !== -1 && (have[at] ?? 0) < want[at];
+}
+
+/** Why the need is not met, in a few words; undefined when it is. */
+function lack({ program, file, atLeast, versionArgs }) {
+  if (file !== undefined) return existsSync(file) ? undefined : `no ${file}`;
+  const path = find(program);
+  if (path === undefined) return 'not found';
+  if (atLeast === undefined) return undefined;
+  const version = /\d+(\.\d+)+/.exec(
+    spawnSync(path, versionArgs, { encoding: 'utf8', timeout: 5_000 }).stdout ?? '',
+  )?.[0];
+  if (version === undefined) return `${path} does not say its version`;
+  return isOlder(version, atLeast) ? `${path} is ${version}, ${atLeast} or newer is needed` : undefined;
+}
+
+function missing(purpose) {
+  return purposes[purpose].flatMap((name) => {
+    const reason = lack(needs[name]);
+    return reason === undefined ? [] : [{ name, reason, ...needs[name] }];
+  });
+}
+
+function isDebian() {
+  try {
+    const release = readFileSync('/etc/os-release', 'utf8');
+    return /^ID(_LIKE)?=.*\bdebian\b/m.test(release) && find('apt-get') !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+const say = (line) => stderr.write(`${line}\n`);
+
+function parse(args) {
+  const wanted = { purpose: 'demo', check: false };
+  for (let index = 0; index < args.length; index++) {
+    if (args[index] === '--check') wanted.check = true;
+    else if (args[index] === '--for' && Object.hasOwn(purposes, args[index + 1]))
+      wanted.purpose = args[++index];
+    else return undefined;
+  }
+  return wanted;
+}
+
+function install(names) {
+  const apt = (...args) =>
+    spawnSync('apt-get', ['-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::Retries=3', '-q', ...args], {
+      // apt's own words go to standard error too.
+      stdio: ['ignore', 2, 2],
+      env: { ...env, DEBIAN_FRONTEND: 'noninteractive' },
+    }).status === 0;
+  // A stale or half-updated list may still have what is needed, so installing decides.
+  if (!apt('update')) say('setup: apt-get update failed; trying with the package lists there are');
+  return apt('install', '-y', '--no-install-recommends', ...names);
+}
+
+function main() {
+  const wanted = parse(argv.slice(2));
+  if (wanted === undefined) {
+    say('usage: node scripts/setup.js [--for demo|test] [--check]');
+    return 2;
+  }
+  if (process.platform !== 'linux') {
+    say(`setup: building needs Linux (this is ${process.platform}): the sandbox is made of Linux namespaces`);
+    return 3;
+  }
+  const lacking = missing(wanted.purpose);
+  if (lacking.length === 0) return 0;
+  const names = lacking.map(({ name }) => name);
+  say(`setup: ${wanted.purpose} needs these Debian packages:`);
+  for (const { name, reason, why } of lacking) say(`  ${name.padEnd(16)} ${why} (${reason})`);
+  const command = `apt-get update && apt-get install -y --no-install-recommends ${names.join(' ')}`;
+  if (!isDebian()) {
+    say('setup: this is not Debian: install them the way your system does, then run this again');
+    return 3;
+  }
+  if (wanted.check || getuid() !== 0) {
+    say(`setup: run as root:\n  ${command}`);
+    return 3;
+  }
+  say(`setup: ${command}`);
+  if (!install(names)) {
+    say('setup: apt-get could not install them; what it said is above');
+    return 3;
+  }
+  const still = missing(wanted.purpose);
+  for (const { name, reason } of still) say(`setup: ${name} is installed and still does not do: ${reason}`);
+  return still.length === 0 ? 0 : 3;
+}
+
+exit(main());

@@ -1,0 +1,164 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const bin = join(import.meta.dirname, '..', '..', 'bin');
+const packaged = `node-linux-${process.arch}`;
+let temp: string;
+
+/** A package with the real launcher and a program that says how it was started. */
+function makePackage(
+  path: string,
+  program: 'src/cli/main.ts' | 'dist/src/cli/main.js' | 'both' | 'none',
+): string {
+  const root = join(temp, path);
+  mkdirSync(root, { recursive: true });
+  writeFileSync(join(root, 'package.json'), '{"type":"module"}');
+  cpSync(bin, join(root, 'bin'), { recursive: true });
+  for (const file of ['src/cli/main.ts', 'dist/src/cli/main.js']) {
+    if (program !== file && program !== 'both') continue;
+    mkdirSync(dirname(join(root, file)), { recursive: true });
+    const typed = file.endsWith('.ts') ? ': string' : '';
+    writeFileSync(
+      join(root, file),
+      `import 'node:sqlite';
+const file${typed} = '${file}';
+const [verb, ...rest] = process.argv.slice(2);
+console.log(JSON.stringify({ file, verb, rest, version: process.version }));
+if (verb === 'fail') process.exit(Number(rest[0]));
+if (verb === 'die') process.kill(process.pid, 'SIGKILL');
+if (verb === 'wait') {
+  process.on('SIGTERM', () => process.exit(42));
+  setTimeout(() => process.exit(1), 20_000);
+}
+`,
+    );
+  }
+  return root;
+}
+
+function addPackagedNode(root: string): void {
+  const folder = join(root, 'node_modules', packaged);
+  mkdirSync(join(folder, 'bin'), { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{}');
+  symlinkSync(realpathSync(process.execPath), join(folder, 'bin', 'node'));
+}
+
+/** An old Node of this machine, if it has one; else this one under an old Node's name. */
+function oldNode(): string[] {
+  for (const folder of (process.env.PATH ?? '').split(':')) {
+    const path = join(folder, 'node');
+    if (folder.includes('node_modules') || !existsSync(path)) continue;
+    const [major = 0] = execFileSync(path, ['--version'], { encoding: 'utf8' })
+      .slice(1)
+      .split('.')
+      .map(Number);
+    if (major >= 18 && major < 22) return [path];
+  }
+  const preload = join(temp, 'old.cjs');
+  writeFileSync(preload, `Object.defineProperty(process, 'version', { value: 'v18.20.0' });`);
+  return [process.execPath, '--require', preload];
+}
+
+interface Ending {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+function start(
+  root: string,
+  args: string[],
+  node = [process.execPath],
+): { child: ChildProcess; ended: Promise<Ending> } {
+  const [command = '', ...flags] = node;
+  const child = spawn(command, [...flags, join(root, 'bin', 'quorate.js'), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, XDG_CACHE_HOME: join(temp, 'cache') },
+    timeout: 20_000,
+  });
+  const ended = new Promise<Ending>((resolve, reject) => {
+    let out = '';
+    let err = '';
+    child.stdout?.on('data', (chunk) => {
+      out += chunk;
+    });
+    child.stderr?.on('data', (chunk) => {
+      err += chunk;
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, out, err }));
+  });
+  return { child, ended };
+}
+
+beforeAll(() => {
+  temp = mkdtempSync(join(tmpdir(), 'quorate-launcher-'));
+});
+afterAll(() => rmSync(temp, { recursive: true, force: true }));
+
+describe('on a recent Node', () => {
+  it('runs the TypeScript of a checkout, quietly, with its arguments', async () => {
+    const { code, out, err } = await start(makePackage('checkout', 'both'), ['say', '--a', 'b c']).ended;
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(JSON.parse(out)).toMatchObject({ file: 'src/cli/main.ts', verb: 'say', rest: ['--a', 'b c'] });
+  });
+
+  it('runs what was compiled in an installed package', async () => {
+    const { code, out } = await start(makePackage('app/node_modules/quorate', 'both'), ['say']).ended;
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ file: 'dist/src/cli/main.js' });
+  });
+
+  it('says so when there is nothing to run', async () => {
+    const { code, err } = await start(makePackage('empty', 'none'), []).ended;
+    expect(code).toBe(3);
+    expect(err).toContain('npm run build');
+  });
+
+  it('keeps compiled code in a folder of the user, not under /tmp', async () => {
+    const root = makePackage('cached', 'src/cli/main.ts');
+    await start(root, ['say']).ended;
+    expect(existsSync(join(temp, 'cache', 'quorate', 'compiled'))).toBe(true);
+  });
+});
+
+describe('on an old Node', () => {
+  it('names the version it wants and the line that brings it', async () => {
+    const root = makePackage('alone', 'src/cli/main.ts');
+    const { code, err } = await start(root, ['say'], oldNode()).ended;
+    expect(code).toBe(3);
+    expect(err).toContain('needs Node 22.19 or newer');
+    expect(err).toContain(`npm ci --prefix ${realpathSync(root)}`);
+  });
+
+  it('hands over to the Node that came with the packages', async () => {
+    const root = makePackage('handover', 'src/cli/main.ts');
+    addPackagedNode(root);
+    const said = await start(root, ['say', 'x'], oldNode()).ended;
+    expect(said).toMatchObject({ code: 0, err: '' });
+    expect(JSON.parse(said.out)).toMatchObject({ verb: 'say', rest: ['x'], version: process.version });
+    expect(await start(root, ['fail', '7'], oldNode()).ended).toMatchObject({ code: 7 });
+    expect(await start(root, ['die'], oldNode()).ended).toMatchObject({ code: 137 });
+  });
+
+  it('passes a signal on and ends as the program ends', async () => {
+    const root = makePackage('signals', 'src/cli/main.ts');
+    addPackagedNode(root);
+    const { child, ended } = start(root, ['wait'], oldNode());
+    await new Promise((resolve) => child.stdout?.once('data', resolve));
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ code: 42 });
+  });
+});

@@ -1,0 +1,38 @@
+import { defineConfig } from 'vitest/config';
+
+const shared = {
+  environment: 'node' as const,
+  // Tests own processes, sockets and folders: one process a file, and no more of them than a small machine has cores.
+  pool: 'forks' as const,
+  execArgv: ['--disable-warning=ExperimentalWarning'],
+};
+const never = ['**/node_modules/**', '**/dist/**', '**/fixtures/**'];
+const whole = ['test/e2e/**/*.test.ts', 'test/chaos/**/*.test.ts', 'test/examples/**/*.test.ts'];
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: 'parts',
+          include: ['test/**/*.test.ts'],
+          exclude: [...never, ...whole],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'whole',
+          include: whole,
+          exclude: never,
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
