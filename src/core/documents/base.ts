@@ -1,0 +1,90 @@
+import { base58btc } from 'multiformats/bases/base58';
+import { CID } from 'multiformats/cid';
+import { z } from 'zod';
+import { QuorateError } from '../errors.ts';
+import { limits } from '../limits.ts';
+
+/** Protobuf prefix of an Ed25519 public key, inside an identity multihash of 36 bytes (libp2p peer-ids spec). */
+const ed25519Prefix = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20);
+
+/** The PeerId (base58btc, `12D3KooW…`) of a 32-byte Ed25519 public key. Source: libp2p peer-ids spec. */
+export function peerIdOf(publicKey: Uint8Array): string {
+  if (publicKey.length !== 32)
+    throw new QuorateError('KEY_INVALID', `an Ed25519 public key has 32 bytes, not ${publicKey.length}`);
+  const bytes = new Uint8Array(38);
+  bytes.set(ed25519Prefix);
+  bytes.set(publicKey, ed25519Prefix.length);
+  return base58btc.encode(bytes).slice(1);
+}
+
+/** The 32-byte Ed25519 public key inside a PeerId. Throws `KEY_INVALID` for any other kind of PeerId. */
+export function publicKeyOf(peerId: string): Uint8Array {
+  let bytes: Uint8Array;
+  try {
+    bytes = base58btc.decode(`z${peerId}`);
+  } catch (cause) {
+    throw new QuorateError('KEY_INVALID', `not a PeerId: ${peerId.slice(0, 80)}`, { cause });
+  }
+  if (bytes.length !== 38 || !ed25519Prefix.every((byte, i) => bytes[i] === byte)) {
+    throw new QuorateError('KEY_INVALID', `not the PeerId of an Ed25519 key: ${peerId.slice(0, 80)}`);
+  }
+  return bytes.slice(ed25519Prefix.length);
+}
+
+function isPeerId(text: string): boolean {
+  if (text.length > 64) return false;
+  try {
+    return peerIdOf(publicKeyOf(text)) === text;
+  } catch {
+    return false;
+  }
+}
+
+function isCid(text: string): boolean {
+  if (text.length > 120) return false;
+  try {
+    const cid = CID.parse(text);
+    return cid.version === 1 && cid.multihash.code === 0x12 && cid.toString() === text;
+  } catch {
+    return false;
+  }
+}
+
+export const peerId = z.string().refine(isPeerId, 'not the PeerId of an Ed25519 key');
+/** CIDv1, sha2-256, base32: the one spelling a signed document may hold. */
+export const cid = z.string().refine(isCid, 'not a CIDv1 with sha2-256 in base32');
+/** Lower-case hexadecimal sha256. */
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'not a sha256 in lower-case hexadecimal');
+export const commitId = z.string().regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/, 'not a full git commit id');
+/** NumericDate of RFC 7519: whole seconds since the epoch. */
+export const seconds = z.int().min(0).max(253_402_300_799);
+export const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+/** A name people gave: an operator, a project, a job. Printable, short, safe on a terminal and in a path. */
+export const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, . _ - only, at most 64');
+export const text = (max: number) =>
+  z
+    .string()
+    .max(max)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
+    .regex(/^[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$/u, 'holds control characters');
+export const multiaddr = text(300).regex(/^\/[a-z0-9]/, 'not a multiaddr');
+/** 128 random bits or more, base64url: makes two otherwise equal documents two. */
+export const nonce = z.string().regex(/^[A-Za-z0-9_-]{22,64}$/, 'not 128 bits in base64url');
+
+/** `2·N > M`: two quorums always share an operator, so two artifacts can never both be agreed in a round. */
+export const policySchema = z
+  .strictObject({
+    agree: z.int().min(1).max(limits.slotsMax),
+    of: z.int().min(1).max(limits.slotsMax),
+    cosign: z.enum(['required', 'none']),
+    rounds: z.int().min(1).max(limits.roundsMax),
+  })
+  .refine((p) => p.agree <= p.of, { message: 'agree must not exceed of', path: ['agree'] })
+  .refine((p) => 2 * p.agree > p.of, { message: '2 x agree must exceed of', path: ['agree'] });
+/** N = `agree` identical receipts of M = `of` operators; `rounds` counts sealed rounds a job may take. */
+export type Policy = z.infer<typeof policySchema>;
+
+export const roleSchema = z.enum(['worker', 'trusted-worker', 'publisher', 'reader']);
+export type Role = z.infer<typeof roleSchema>;

@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { limits } from '../limits.ts';
+import { fromUtf8, toUtf8 } from '../text.ts';
+import { count, sha256, text } from './base.ts';
+import { decodeCanonical, encodeCanonical } from './canonical.ts';
+
+const jws = z.string().min(1).max(limits.documentBytesMax);
+const envelope = z.string().min(1).max(limits.receiptBytesMax);
+
+/** One entry of the log with its inclusion proof (RFC 6962 §2.1.1, hashes in hexadecimal, leaf to root). */
+const logEntrySchema = z.strictObject({ leaf: text(400), index: count, path: z.array(sha256).max(64) });
+export type LogEntry = z.infer<typeof logEntrySchema>;
+
+const bundledReceiptSchema = z.strictObject({ envelope, lease: jws, grant: jws });
+export type BundledReceipt = z.infer<typeof bundledReceiptSchema>;
+
+/** All a consumer needs, offline: each document as it was signed, and the proof that the log holds it. */
+export const bundleSchema = z.strictObject({
+  v: z.literal(1),
+  charter: jws,
+  request: jws,
+  publisher: jws,
+  job: z.string().min(2).max(limits.jobBytesMax),
+  offers: z.array(jws).min(1).max(limits.roundsMax),
+  receipts: z
+    .array(bundledReceiptSchema)
+    .min(1)
+    .max((limits.slotsMax + 1) * limits.slotLeasesMax * limits.roundsMax),
+  verdict: envelope,
+  /** Signed note (C2SP tlog-checkpoint) by the log key, with the trusted worker's witness line where it co-signed. */
+  checkpoint: z.string().min(1).max(8192),
+  entries: z.array(logEntrySchema).min(1).max(2048),
+});
+export type Bundle = z.infer<typeof bundleSchema>;
+
+export function encodeBundle(bundle: Bundle): string {
+  return fromUtf8(encodeCanonical(bundle));
+}
+
+export function decodeBundle(raw: string): Bundle {
+  return decodeCanonical(toUtf8(raw), bundleSchema, 'bundle', limits.bundleBytesMax);
+}

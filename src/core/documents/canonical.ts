@@ -1,0 +1,97 @@
+import * as dagJson from '@ipld/dag-json';
+import { sha256 as sha256Bytes } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { CID } from 'multiformats/cid';
+import * as Digest from 'multiformats/hashes/digest';
+import type { z } from 'zod';
+import { QuorateError } from '../errors.ts';
+import { limits } from '../limits.ts';
+
+/**
+ * Canonical JSON is DAG-JSON: keys sorted by bytes, no white space, integers only as we use them (IPLD DAG-JSON spec).
+ * Every signed payload is in this form, so decoding and encoding again gives the same bytes, and a document's identity
+ * is the sha256 of its payload.
+ */
+export function encodeCanonical(value: unknown): Uint8Array {
+  return dagJson.encode(value);
+}
+
+function depthOf(bytes: Uint8Array): number {
+  let depth = 0;
+  let max = 0;
+  let inString = false;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (inString) {
+      if (byte === 0x5c) i++;
+      else if (byte === 0x22) inString = false;
+    } else if (byte === 0x22) inString = true;
+    else if (byte === 0x7b || byte === 0x5b) max = Math.max(max, ++depth);
+    else if (byte === 0x7d || byte === 0x5d) depth--;
+  }
+  return max;
+}
+
+/** Size, depth, syntax, duplicate keys, canonical form; then the schema. `what` names the document in errors. */
+export function decodeCanonical<T>(
+  bytes: Uint8Array,
+  schema: z.ZodType<T>,
+  what: string,
+  bytesMax: number,
+): T {
+  if (bytes.length > bytesMax) {
+    throw new QuorateError(
+      'DOC_TOO_LARGE',
+      `${what} has ${bytes.length} bytes; at most ${bytesMax} are read`,
+    );
+  }
+  if (depthOf(bytes) > limits.jsonDepthMax) {
+    throw new QuorateError('DOC_TOO_DEEP', `${what} is nested deeper than ${limits.jsonDepthMax}`);
+  }
+  let value: unknown;
+  try {
+    value = dagJson.decode(bytes);
+  } catch (cause) {
+    throw new QuorateError('DOC_NOT_JSON', `${what} is not JSON without duplicate keys`, { cause });
+  }
+  const again = encodeCanonical(value);
+  if (again.length !== bytes.length || !again.every((byte, i) => byte === bytes[i])) {
+    throw new QuorateError('DOC_NOT_CANONICAL', `${what} is JSON, but not in canonical form (DAG-JSON)`);
+  }
+  return checkShape(value, schema, what);
+}
+
+/** The schema alone, for values that came from our own journal or a parsed parent document. */
+export function checkShape<T>(value: unknown, schema: z.ZodType<T>, what: string): T {
+  const result = schema.safeParse(value);
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    const where =
+      issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.map(String).join('.')}`;
+    throw new QuorateError(
+      'DOC_INVALID',
+      `${what} is not valid${where}: ${issue?.message ?? 'unknown reason'}`,
+    );
+  }
+  return result.data;
+}
+
+/** Lower-case hexadecimal. */
+export function sha256Hex(bytes: Uint8Array): string {
+  return bytesToHex(sha256Bytes(bytes));
+}
+
+/** The id of a document: sha256 of its canonical payload, in hexadecimal. */
+export function idOf(payload: unknown): string {
+  return sha256Hex(encodeCanonical(payload));
+}
+
+/** CIDv1 of a DAG-JSON block: a job's id. */
+export function dagJsonCid(bytes: Uint8Array): string {
+  return CID.createV1(dagJson.code, Digest.create(0x12, sha256Bytes(bytes))).toString();
+}
+
+/** The sha256 inside a CID, in hexadecimal: how in-toto subjects name a tree. */
+export function cidDigestHex(cid: string): string {
+  return bytesToHex(CID.parse(cid).multihash.digest);
+}

@@ -1,0 +1,12 @@
+export { type Policy, peerIdOf, policySchema, publicKeyOf, type Role } from './base.ts';
+export * from './base64.ts';
+export * from './bundle.ts';
+export * from './canonical.ts';
+export * from './dsse.ts';
+export * from './identity.ts';
+export * from './job.ts';
+export * from './jws.ts';
+export * from './leaves.ts';
+export * from './round.ts';
+export * from './statement.ts';
+export type { Signer, Verified, Verifier } from './verified.ts';

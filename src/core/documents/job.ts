@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { limits } from '../limits.ts';
+import { cid, commitId, count, name, nonce, peerId, policySchema, seconds, text } from './base.ts';
+import { dagJsonCid, decodeCanonical, encodeCanonical } from './canonical.ts';
+
+const outputPath = text(limits.pathBytesMax).refine(
+  (path) =>
+    path === '.' ||
+    (!path.startsWith('/') && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..')),
+  'an output is a path below $OUT, or "."',
+);
+
+/** A DAG-JSON block; its CID is the job's id. Holds no time and no secret, so the same work has the same id. */
+export const jobSchema = z.strictObject({
+  v: z.literal(1),
+  name,
+  source: z.strictObject({ url: text(2000).min(1), commit: commitId, tree: cid }),
+  image: z.union([z.literal('host'), cid]),
+  arch: z.enum(['x86_64', 'aarch64']),
+  /** Artifacts the job reads, unpacked at /build/in/<name>. */
+  inputs: z.record(name, cid),
+  run: z.array(z.string().min(1).max(limits.stepBytesMax)).min(1).max(limits.jobStepsMax),
+  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/), text(4096)),
+  outputs: z.array(outputPath).min(1).max(64),
+  limits: z.strictObject({
+    cpus: z.int().min(1).max(256),
+    memoryBytes: z
+      .int()
+      .min(16 * 1024 * 1024)
+      .max(2 ** 44),
+    diskBytes: z
+      .int()
+      .min(1024 * 1024)
+      .max(2 ** 44),
+    pids: z.int().min(8).max(32_768),
+    seconds: z
+      .int()
+      .min(1)
+      .max(7 * 24 * 3600),
+  }),
+  /** What is pinned around a build, as a version (docs/sandbox.md). */
+  profile: z.literal('quorate-sandbox/1'),
+  /** How trees become CIDs. */
+  cids: z.literal('unixfs-v1-2025+x'),
+});
+export type Job = z.infer<typeof jobSchema>;
+
+export function encodeJob(job: Job): { bytes: Uint8Array; id: string } {
+  const bytes = encodeCanonical(job);
+  return { bytes, id: dagJsonCid(bytes) };
+}
+
+export function decodeJob(bytes: Uint8Array): { job: Job; id: string } {
+  return { job: decodeCanonical(bytes, jobSchema, 'job', limits.jobBytesMax), id: dagJsonCid(bytes) };
+}
+
+/** The publisher's order: this job, from this ref of this repository, under this policy. */
+export const requestSchema = z.strictObject({
+  iss: peerId,
+  project: peerId,
+  job: cid,
+  repo: text(2000).min(1),
+  ref: text(300).min(1),
+  commit: commitId,
+  policy: policySchema,
+  /** Asks for fresh work even where the evidence there is would do. */
+  rebuild: z.boolean(),
+  jti: nonce,
+  iat: seconds,
+  exp: seconds,
+});
+export type Request = z.infer<typeof requestSchema>;
+
+export const fenceSchema = z.strictObject({ epoch: count, n: count });
+/** Grows with every lease of a controller: `epoch` with each of its starts, `n` within one. */
+export type Fence = z.infer<typeof fenceSchema>;

@@ -1,0 +1,143 @@
+import { z } from 'zod';
+import { QuorateError } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { peerId } from './base.ts';
+import { fromBase64Url } from './base64.ts';
+import { decodeCanonical, encodeCanonical, sha256Hex } from './canonical.ts';
+import {
+  type Charter,
+  charterSchema,
+  type Enrol,
+  enrolSchema,
+  type Grant,
+  grantSchema,
+  type Invite,
+  inviteSchema,
+} from './identity.ts';
+import { type Request, requestSchema } from './job.ts';
+import {
+  type Ack,
+  ackSchema,
+  type Claim,
+  claimSchema,
+  type Lease,
+  leaseSchema,
+  type Offer,
+  offerSchema,
+} from './round.ts';
+import { markVerified, type Signer, type Verified, type Verifier } from './verified.ts';
+
+/** Every message that travels as a compact JWS, by the name this code uses for it. */
+export interface Messages {
+  charter: Charter;
+  invite: Invite;
+  grant: Grant;
+  enrol: Enrol;
+  request: Request;
+  offer: Offer;
+  claim: Claim;
+  lease: Lease;
+  ack: Ack;
+}
+export type MessageKind = keyof Messages;
+
+const schemas: { [K in MessageKind]: z.ZodType<Messages[K]> } = {
+  charter: charterSchema,
+  invite: inviteSchema,
+  grant: grantSchema,
+  enrol: enrolSchema,
+  request: requestSchema,
+  offer: offerSchema,
+  claim: claimSchema,
+  lease: leaseSchema,
+  ack: ackSchema,
+};
+
+export const messageKinds = Object.keys(schemas) as MessageKind[];
+export const typOf = (kind: MessageKind): string => `quorate-${kind}+jwt`;
+
+const headerSchema = z.strictObject({ alg: z.string().max(40), typ: z.string().max(60), kid: peerId });
+
+/**
+ * Opens a compact JWS of one kind: size, envelope, header, signature, payload, in that order.
+ * The header must be exactly `alg: Ed25519`, the kind's `typ`, and the signer's PeerId as `kid`, equal to the payload's
+ * `iss`. Says nothing about whether that signer may say such a thing, nor about time: see `checkTime`.
+ * Throws `QuorateError` with a `DOC_…` code.
+ */
+export async function openMessage<K extends MessageKind>(
+  kind: K,
+  compact: string,
+  verifier: Verifier,
+): Promise<Verified<Messages[K]>> {
+  if (compact.length > limits.documentBytesMax) {
+    throw new QuorateError(
+      'DOC_TOO_LARGE',
+      `${kind} has ${compact.length} characters; at most ${limits.documentBytesMax} are read`,
+    );
+  }
+  const parts = compact.split('.');
+  if (parts.length !== 3)
+    throw new QuorateError('DOC_NOT_JWS', `${kind} is not a compact JWS of three parts`);
+  const [protectedPart = '', payloadPart = '', signaturePart = ''] = parts;
+  const header = decodeCanonical(
+    fromBase64Url(protectedPart, `${kind} header`),
+    headerSchema,
+    `${kind} header`,
+    512,
+  );
+  if (header.alg !== 'Ed25519') {
+    throw new QuorateError(
+      'DOC_WRONG_ALG',
+      `${kind} is signed with "${header.alg}"; only Ed25519 is accepted`,
+    );
+  }
+  if (header.typ !== typOf(kind)) {
+    throw new QuorateError('DOC_WRONG_TYPE', `expected a document of type ${typOf(kind)}, got ${header.typ}`);
+  }
+  if (
+    fromBase64Url(signaturePart, `${kind} signature`).length !== 64 ||
+    !(await verifier.jws(compact, header.kid))
+  ) {
+    throw new QuorateError('DOC_BAD_SIGNATURE', `${kind} does not carry a valid signature of ${header.kid}`);
+  }
+  const bytes = fromBase64Url(payloadPart, `${kind} payload`);
+  const payload = decodeCanonical(bytes, schemas[kind], kind, limits.documentBytesMax);
+  if (payload.iss !== header.kid) {
+    throw new QuorateError(
+      'DOC_WRONG_ISSUER',
+      `${kind} names ${payload.iss} as its issuer but ${header.kid} signed it`,
+    );
+  }
+  return markVerified({ payload, raw: compact, id: sha256Hex(bytes), signer: header.kid });
+}
+
+/** Signs a message; the payload is checked against its schema first, so that nothing leaves that we would refuse. */
+export async function signMessage<K extends MessageKind>(
+  kind: K,
+  payload: Messages[K],
+  signer: Signer,
+): Promise<Verified<Messages[K]>> {
+  const bytes = encodeCanonical(payload);
+  const checked = decodeCanonical(bytes, schemas[kind], kind, limits.documentBytesMax);
+  if (checked.iss !== signer.id)
+    throw new QuorateError('DOC_WRONG_ISSUER', `${kind} names ${checked.iss} but ${signer.id} would sign it`);
+  const raw = await signer.jws({ alg: 'Ed25519', typ: typOf(kind), kid: signer.id }, bytes);
+  return markVerified({ payload: checked, raw, id: sha256Hex(bytes), signer: signer.id });
+}
+
+/** `iat` not in the future, `exp` not past, at `now` (ms), with the allowed skew. Throws `DOC_FROM_FUTURE`, `DOC_EXPIRED`. */
+export function checkTime(document: { iat: number; exp?: number }, now: number, what: string): void {
+  const nowSeconds = Math.floor(now / 1000);
+  if (document.iat > nowSeconds + limits.clockSkewSeconds) {
+    throw new QuorateError(
+      'DOC_FROM_FUTURE',
+      `${what} was issued ${document.iat - nowSeconds} s in the future`,
+      {
+        hint: 'Check the clocks of both machines (timedatectl).',
+      },
+    );
+  }
+  if (document.exp !== undefined && document.exp + limits.clockSkewSeconds < nowSeconds) {
+    throw new QuorateError('DOC_EXPIRED', `${what} expired ${nowSeconds - document.exp} s ago`);
+  }
+}

@@ -1,0 +1,12 @@
+/**
+ * What the transparency log holds, one line each. A leaf names documents by id (sha256 of the payload) and never holds
+ * one, so that a log can be published whole without publishing a build.
+ */
+export const leaves = {
+  charter: (id: string) => `charter ${id}`,
+  /** Gives the operator its `enrolled` index. */
+  enrol: (operator: string, role: string, invite: string) => `enrol ${operator} ${role} ${invite}`,
+  offer: (id: string, job: string) => `offer ${id} job ${job}`,
+  receipt: (id: string, offer: string) => `receipt ${id} offer ${offer}`,
+  verdict: (id: string, job: string) => `verdict ${id} job ${job}`,
+};

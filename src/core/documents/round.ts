@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { limits } from '../limits.ts';
+import { cid, count, name, nonce, peerId, policySchema, seconds, sha256, text } from './base.ts';
+import { fenceSchema } from './job.ts';
+
+const needsSchema = z.strictObject({
+  arch: z.enum(['x86_64', 'aarch64']),
+  cpus: count,
+  memoryBytes: count,
+  diskBytes: count,
+  image: z.union([z.literal('host'), cid]),
+});
+
+/** A round of a job, opened to operators whose draw is under the share. Gossiped, and pulled as backlog. */
+export const offerSchema = z.strictObject({
+  iss: peerId,
+  project: peerId,
+  request: sha256,
+  job: cid,
+  round: z.int().min(1).max(limits.roundsMax),
+  policy: policySchema,
+  /** `sha256(seed ‖ operator)` as a fraction must be below the share, which starts at `share` / 2^32 and doubles every `widenMs`. */
+  draw: z.strictObject({
+    seed: nonce,
+    share: z
+      .int()
+      .min(1)
+      .max(2 ** 32),
+    widenMs: z.int().min(1).max(3_600_000),
+  }),
+  /** Operators enrolled at this log index or later may not claim. */
+  index: count,
+  needs: needsSchema,
+  iat: seconds,
+  exp: seconds,
+});
+export type Offer = z.infer<typeof offerSchema>;
+
+export const capabilitiesSchema = z.strictObject({
+  arch: z.enum(['x86_64', 'aarch64']),
+  cpus: z.int().min(1).max(4096),
+  memoryBytes: count,
+  diskBytes: count,
+  tiers: z
+    .array(z.enum(['namespace', 'gvisor', 'vm-emulated', 'vm']))
+    .min(1)
+    .max(4),
+});
+export type Capabilities = z.infer<typeof capabilitiesSchema>;
+
+/** A worker's answer to an offer: it wants a slot, or it passes (busy, unfit) so that nobody waits for it. */
+export const claimSchema = z.strictObject({
+  iss: peerId,
+  aud: peerId,
+  offer: sha256,
+  pass: text(200).optional(),
+  capabilities: capabilitiesSchema,
+  jti: nonce,
+  iat: seconds,
+  exp: seconds,
+});
+export type Claim = z.infer<typeof claimSchema>;
+
+export const slotSchema = z.union([
+  z
+    .int()
+    .min(0)
+    .max(limits.slotsMax - 1),
+  z.literal('trusted'),
+]);
+export type Slot = z.infer<typeof slotSchema>;
+
+/** The right to build one slot until the deadline; a receipt must carry this fence. */
+export const leaseSchema = z.strictObject({
+  iss: peerId,
+  aud: peerId,
+  project: peerId,
+  claim: sha256,
+  offer: sha256,
+  job: cid,
+  round: z.int().min(1).max(limits.roundsMax),
+  operator: name,
+  slot: slotSchema,
+  fence: fenceSchema,
+  iat: seconds,
+  /** The deadline for the receipt. */
+  exp: seconds,
+});
+export type Lease = z.infer<typeof leaseSchema>;
+
+/** The controller has written the receipt down and promises its place in the log. */
+export const ackSchema = z.strictObject({
+  iss: peerId,
+  aud: peerId,
+  lease: sha256,
+  receipt: sha256,
+  index: count,
+  iat: seconds,
+});
+export type Ack = z.infer<typeof ackSchema>;

@@ -1,0 +1,203 @@
+import { z } from 'zod';
+import { limits } from '../limits.ts';
+import { cid, commitId, count, name, nonce, peerId, policySchema, sha256, text } from './base.ts';
+import { cidDigestHex } from './canonical.ts';
+import { fenceSchema } from './job.ts';
+import { slotSchema } from './round.ts';
+
+/** in-toto Statement v1 (https://in-toto.io/Statement/v1): the payload of every DSSE envelope here. */
+const statementType = 'https://in-toto.io/Statement/v1';
+const subjectSchema = z.strictObject({
+  name: text(limits.pathBytesMax + 16),
+  digest: z.strictObject({ sha256 }),
+});
+/** `.` is the tree: its digest is the one inside the root CID. Then each file of it. */
+const subjectsSchema = z
+  .array(subjectSchema)
+  .min(1)
+  .max(limits.outputFilesMax + 1);
+
+/** How a run ended. Only `exit` is a vote; an aborted run says nothing about the source. */
+export const outcomeSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('exit'), code: z.int().min(0).max(255), artifact: cid.nullable() }),
+  z.strictObject({
+    kind: z.literal('aborted'),
+    reason: z.enum(['time', 'memory', 'disk', 'source', 'sandbox', 'outputs', 'operator']),
+    detail: text(500),
+  }),
+]);
+export type Outcome = z.infer<typeof outcomeSchema>;
+
+const receiptFactsSchema = z.strictObject({
+  project: peerId,
+  job: cid,
+  offer: sha256,
+  lease: sha256,
+  round: z.int().min(1).max(limits.roundsMax),
+  slot: slotSchema,
+  fence: fenceSchema,
+  operator: name,
+  outcome: outcomeSchema,
+  log: cid.nullable(),
+  sandbox: z.strictObject({ tier: text(40), profile: text(60), portable: z.boolean() }),
+  nonce,
+});
+/** What a worker states about one run. `portable` is false where the machine's own /usr was the image. */
+export type ReceiptFacts = z.infer<typeof receiptFactsSchema>;
+
+const receiptBuildType = 'urn:quorate:build:v1';
+
+/** SLSA provenance v1 (https://slsa.dev/spec/v1.0/provenance); ours sits in `quorate_receipt`, as extensions may. */
+export const receiptSchema = z.strictObject({
+  _type: z.literal(statementType),
+  subject: subjectsSchema,
+  predicateType: z.literal('https://slsa.dev/provenance/v1'),
+  predicate: z.strictObject({
+    buildDefinition: z.strictObject({
+      buildType: z.literal(receiptBuildType),
+      externalParameters: z.strictObject({ job: cid }),
+      resolvedDependencies: z
+        .array(z.strictObject({ uri: text(2100), digest: z.strictObject({ gitCommit: commitId }) }))
+        .length(1),
+    }),
+    runDetails: z.strictObject({
+      builder: z.strictObject({ id: text(100) }),
+      metadata: z.strictObject({
+        invocationId: nonce,
+        startedOn: z.iso.datetime(),
+        finishedOn: z.iso.datetime(),
+      }),
+    }),
+    quorate_receipt: receiptFactsSchema,
+  }),
+});
+export type Receipt = z.infer<typeof receiptSchema>;
+
+export interface ReceiptParts {
+  worker: string;
+  source: { url: string; commit: string };
+  files: readonly { path: string; sha256: string }[];
+  startedOn: string;
+  finishedOn: string;
+  facts: ReceiptFacts;
+}
+
+/** A run without an artifact still needs a subject: the job itself. */
+function subjectsOf(artifact: string | null, job: string, files: ReceiptParts['files']) {
+  if (artifact === null) return [{ name: 'job', digest: { sha256: cidDigestHex(job) } }];
+  return [
+    { name: '.', digest: { sha256: cidDigestHex(artifact) } },
+    ...files.map((file) => ({ name: file.path, digest: { sha256: file.sha256 } })),
+  ];
+}
+
+export function artifactOf(outcome: Outcome): string | null {
+  return outcome.kind === 'exit' ? outcome.artifact : null;
+}
+
+export function makeReceipt(parts: ReceiptParts): Receipt {
+  return {
+    _type: statementType,
+    subject: subjectsOf(artifactOf(parts.facts.outcome), parts.facts.job, parts.files),
+    predicateType: 'https://slsa.dev/provenance/v1',
+    predicate: {
+      buildDefinition: {
+        buildType: receiptBuildType,
+        externalParameters: { job: parts.facts.job },
+        resolvedDependencies: [
+          { uri: `git+${parts.source.url}`, digest: { gitCommit: parts.source.commit } },
+        ],
+      },
+      runDetails: {
+        builder: { id: `urn:quorate:worker:${parts.worker}` },
+        metadata: {
+          invocationId: parts.facts.nonce,
+          startedOn: parts.startedOn,
+          finishedOn: parts.finishedOn,
+        },
+      },
+      quorate_receipt: parts.facts,
+    },
+  };
+}
+
+const countedReceiptSchema = z.strictObject({
+  receipt: sha256,
+  worker: peerId,
+  operator: name,
+  slot: slotSchema,
+  round: z.int().min(1).max(limits.roundsMax),
+  index: count,
+  outcome: outcomeSchema,
+});
+/** One line of a verdict's evidence, dissent included. */
+export type CountedReceipt = z.infer<typeof countedReceiptSchema>;
+
+const verdictFactsSchema = z.strictObject({
+  project: peerId,
+  job: cid,
+  name,
+  request: sha256,
+  repo: text(2000),
+  ref: text(300),
+  commit: commitId,
+  policy: policySchema,
+  level: z.enum(['agreed', 'trusted', 'failed', 'disputed']),
+  outcome: outcomeSchema.nullable(),
+  receipts: z
+    .array(countedReceiptSchema)
+    .max((limits.slotsMax * limits.slotLeasesMax + limits.slotLeasesMax) * limits.roundsMax),
+});
+/** `failed`: the build failed, and the trusted worker's did too. `disputed`: no agreement in the rounds allowed. */
+export type VerdictFacts = z.infer<typeof verdictFactsSchema>;
+export type VerdictLevel = VerdictFacts['level'];
+
+/** Verification summary (https://slsa.dev/spec/v1.0/verification_summary); claims no SLSA level. */
+export const verdictSchema = z.strictObject({
+  _type: z.literal(statementType),
+  subject: subjectsSchema,
+  predicateType: z.literal('https://slsa.dev/verification_summary/v1'),
+  predicate: z.strictObject({
+    verifier: z.strictObject({ id: text(100) }),
+    timeVerified: z.iso.datetime(),
+    resourceUri: text(2100),
+    policy: z.strictObject({ uri: text(100) }),
+    inputAttestations: z
+      .array(z.strictObject({ uri: text(100), digest: z.strictObject({ sha256 }) }))
+      .max((limits.slotsMax * limits.slotLeasesMax + limits.slotLeasesMax) * limits.roundsMax),
+    verificationResult: z.enum(['PASSED', 'FAILED']),
+    verifiedLevels: z.array(text(40)).max(1),
+    quorate_verdict: verdictFactsSchema,
+  }),
+});
+export type Verdict = z.infer<typeof verdictSchema>;
+
+export interface VerdictParts {
+  controller: string;
+  time: string;
+  files: readonly { path: string; sha256: string }[];
+  facts: VerdictFacts;
+}
+
+export function makeVerdict(parts: VerdictParts): Verdict {
+  const { facts } = parts;
+  const artifact = facts.outcome === null ? null : artifactOf(facts.outcome);
+  return {
+    _type: statementType,
+    subject: subjectsOf(artifact, facts.job, parts.files),
+    predicateType: 'https://slsa.dev/verification_summary/v1',
+    predicate: {
+      verifier: { id: `urn:quorate:controller:${parts.controller}` },
+      timeVerified: parts.time,
+      resourceUri: `git+${facts.repo}@${facts.commit}`,
+      policy: { uri: `urn:quorate:request:${facts.request}` },
+      inputAttestations: facts.receipts.map((counted) => ({
+        uri: `urn:quorate:receipt:${counted.receipt}`,
+        digest: { sha256: counted.receipt },
+      })),
+      verificationResult: facts.level === 'trusted' ? 'PASSED' : 'FAILED',
+      verifiedLevels: facts.level === 'trusted' ? ['QUORATE_TRUSTED'] : [],
+      quorate_verdict: facts,
+    },
+  };
+}
