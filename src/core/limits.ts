@@ -21,9 +21,14 @@ export const limits = {
   jobStepsMax: 200,
   stepBytesMax: 16 * 1024,
   jobBytesMax: 64 * 1024,
+  /** A job file is written by hand too, and every job in it can be asked for with one command. */
+  jobFileBytesMax: 256 * 1024,
+  jobFileJobsMax: 100,
   /** Trees: path depth and length follow Linux's PATH_MAX; counts and sizes bound a walk. */
   pathBytesMax: 4096,
   pathDepthMax: 64,
+  /** Linux's NAME_MAX. */
+  nameBytesMax: 255,
   treeEntriesMax: 200_000,
   treeBytesMax: 8 * 1024 * 1024 * 1024,
   /** One build's log: what exceeds it is cut with a line that says so. */
@@ -35,4 +40,50 @@ export const limits = {
   openJobsMax: 1_000,
   /** A slot whose lease was lost may be leased again this often within one sealed phase. */
   slotLeasesMax: 4,
+  /** Blocks of one tree: a full tree of single-block files, plus its directories and the chunks of its largest files. */
+  treeBlocksMax: 500_000,
+  /** Files and blocks read or written at once: more than the thread pool can use, little memory (1 MiB each). */
+  blockJobsMax: 16,
+  /** Blocks asked of one peer at once; Bitswap stalls for good in the thousands, and each may be 1 MiB of memory. */
+  pullWantsMax: 24,
+  /** The largest block of the profile is a 1 MiB chunk with its few bytes of framing; a peer's message holds one or two. */
+  blockBytesMax: 1024 * 1024 + 1024,
+  /** A pull ends when no verified block came for this long, whatever a peer keeps promising. */
+  pullIdleSecondsMax: 30,
+  /** Blocks not pinned but used this recently survive a sweep: an import is pinned only after it has ended. */
+  sweepGraceSeconds: 3600,
+  /** Connections of one node; a bootstrap node holds one per member, so it gets more. */
+  meshConnectionsMax: 300,
+  meshBootstrapConnectionsMax: 4_000,
+  /**
+   * New connections one address may open per second: an office behind one NAT starts together. Times the upgrade
+   * time this stays below the pending slots, so silent sockets from one address never use them all up.
+   */
+  meshInboundPerSecond: 40,
+  meshPendingInboundMax: 256,
+  meshUpgradeMs: 5_000,
+  /** A dial including name lookup and handshake; a search in the DHT; how long a wait lasts when no limit is given. */
+  meshDialMs: 10_000,
+  meshLookupMs: 20_000,
+  meshWaitMs: 120_000,
+  /** A stream's window: what a sender may have in flight to a reader that does not read. 20 MB/s at 50 ms. */
+  meshWindowBytes: 1024 * 1024,
+  /** A send that makes no progress this long means the reader is gone. */
+  meshStallMs: 60_000,
+  /** How long the far side may keep its half of a channel open after ours is closed and nobody reads. */
+  meshLingerMs: 30_000,
+  meshMessageBytesMax: 16 * 1024 * 1024,
+  /** Inbound streams one peer may open per protocol and minute where the protocol sets nothing itself. */
+  meshStreamsPerMinute: 240,
+  /** Gossip taken from one peer: beyond it the peer is made to wait, not dropped. */
+  meshGossipBytesPerSecond: 1024 * 1024,
+  /** Provider and peer records others make us keep, in all and per peer. */
+  meshProvidersMax: 50_000,
+  meshProvidersPerPeerMax: 2_000,
+  meshPeerRecordsMax: 10_000,
+  /** Peers remembered for a restart and the addresses of each. */
+  meshRememberedMax: 200,
+  meshRememberedAddrsMax: 8,
+  /** Peers of one project a node connects to on its own account: gossip needs six. */
+  meshProjectPeers: 8,
 } as const;

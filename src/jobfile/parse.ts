@@ -1,0 +1,195 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from 'yaml';
+import type { z } from 'zod';
+import type { Policy } from '../core/documents/base.ts';
+import type { Job } from '../core/documents/job.ts';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { nearestWord } from './nearest.ts';
+import { type JobInFile, jobFileSchema, keysAt } from './schema.ts';
+
+/** One job of a file, with every default filled in: what the job document and the request are made of. */
+export interface JobSpec {
+  name: string;
+  image: string;
+  run: string[];
+  outputs: string[];
+  env: Record<string, string>;
+  limits: Job['limits'];
+  trust: Policy;
+}
+
+/** The jobs in the order of the file. */
+export interface JobFile {
+  jobs: JobSpec[];
+}
+
+/** One thing wrong, with where it begins in the text. */
+interface Fault {
+  code: 'JOBFILE_SYNTAX' | 'JOBFILE_UNKNOWN_KEY' | 'JOBFILE_INVALID';
+  offset: number;
+  message: string;
+  hint?: string;
+  /** Something is absent: often only because its name was misspelt, so any other fault is told first. */
+  missing?: true;
+}
+
+/**
+ * Reads a job file. `path` only names it in errors, which all begin `path:line:column:` and tell the first fault.
+ * Throws `JOBFILE_TOO_LARGE`, `JOBFILE_SYNTAX` (not YAML we read), `JOBFILE_UNKNOWN_KEY` or `JOBFILE_INVALID`.
+ */
+export function parseJobFile(text: string, path: string): JobFile {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > limits.jobFileBytesMax) {
+    const message = `${path} has ${bytes} bytes; at most ${limits.jobFileBytesMax} are read`;
+    throw new QuorateError('JOBFILE_TOO_LARGE', message, {
+      hint: 'Move long scripts into files and run those.',
+    });
+  }
+  const lines = new LineCounter();
+  const { document, value, faults } = readYaml(text, lines);
+  if (faults.length > 0) throw errorOf(faults, lines, path);
+  const result = jobFileSchema.safeParse(value);
+  if (!result.success) {
+    const found = result.error.issues.flatMap((issue) => faultsOf(issue, document));
+    throw errorOf(found, lines, path);
+  }
+  return { jobs: Object.entries(result.data.jobs).map(([name, job]) => specOf(name, job)) };
+}
+
+function specOf(name: string, { limits: { memory, disk, time, ...rest }, ...job }: JobInFile): JobSpec {
+  return { name, ...job, limits: { ...rest, memoryBytes: memory, diskBytes: disk, seconds: time } };
+}
+
+/** Tells the first fault of the text, with control characters taken out: the message may quote the file. */
+function errorOf(faults: readonly Fault[], lines: LineCounter, path: string): QuorateError {
+  const present = faults.filter(({ missing }) => !missing);
+  const told = present.length > 0 ? present : faults;
+  const first = told.reduce((a, b) => (b.offset < a.offset ? b : a));
+  const { line, col } = lines.linePos(first.offset);
+  const message = first.message.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
+  const options = first.hint === undefined ? {} : { hint: first.hint };
+  return new QuorateError(first.code, `${path}:${line}:${col}: ${message}`, options);
+}
+
+interface Read {
+  document: Document.Parsed;
+  value: unknown;
+  faults: Fault[];
+}
+
+function readYaml(text: string, lineCounter: LineCounter): Read {
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, version: '1.2' });
+  const faults = [...document.errors, ...document.warnings].map(({ code, message, pos }): Fault => {
+    const plain = code === 'MULTIPLE_DOCS' ? 'only one YAML document may be in the file' : message;
+    return { code: 'JOBFILE_SYNTAX', offset: pos[0], message: plain };
+  });
+  if (faults.length > 0) return { document, value: undefined, faults };
+  try {
+    const keys = unsafeKeys(document);
+    if (keys.length > 0) return { document, value: undefined, faults: keys };
+    // Aliases may repeat parts of the file, not multiply them.
+    return { document, value: document.toJS({ maxAliasCount: 100 }), faults };
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    return { document, value: undefined, faults: [{ code: 'JOBFILE_SYNTAX', offset: 0, message }] };
+  }
+}
+
+/** `__proto__` means something else to JavaScript than to YAML: it would vanish without a word. */
+function unsafeKeys(document: Document.Parsed): Fault[] {
+  const faults: Fault[] = [];
+  visit(document, {
+    Pair(_, { key }) {
+      if (isScalar(key) && typeof key.value === 'string' && key.value !== '__proto__') return;
+      const offset = offsetOf(key);
+      faults.push({
+        code: 'JOBFILE_INVALID',
+        offset,
+        message: 'a key must be plain text, and not "__proto__"',
+      });
+    },
+  });
+  return faults;
+}
+
+function faultsOf(issue: z.core.$ZodIssue, document: Document.Parsed): Fault[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) =>
+      unknownKey(key, issue.path, locate(document, [...issue.path, key]).keyOffset),
+    );
+  }
+  const { offset, missing } = locate(document, issue.path);
+  const message = missing ? 'is missing' : messageOf(issue);
+  const where = issue.path.map(String).join('.');
+  const fault: Fault = {
+    code: 'JOBFILE_INVALID',
+    offset,
+    message: where === '' ? message : `${where}: ${message}`,
+  };
+  return [missing ? { ...fault, missing } : fault];
+}
+
+function messageOf(issue: z.core.$ZodIssue): string {
+  // What is wrong with the key itself is one level down.
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message;
+  if (issue.code !== 'invalid_type' || !issue.message.startsWith('Invalid input')) return issue.message;
+  if (issue.path.length === 0) return 'expected the key "jobs" and the jobs below it';
+  if (issue.expected === 'string') return 'expected text; put the value in quotes';
+  if (issue.expected === 'array') return 'expected a list, such as [make, make install]';
+  if (issue.expected === 'object' || issue.expected === 'record') return 'expected keys with values';
+  return issue.expected === 'int' ? 'expected a whole number' : `expected a ${issue.expected}`;
+}
+
+function unknownKey(key: string, path: readonly PropertyKey[], offset: number): Fault {
+  const known = keysAt(path);
+  const near = nearestWord(key, known);
+  const where = path.length === 0 ? '' : `${path.map(String).join('.')}: `;
+  return {
+    code: 'JOBFILE_UNKNOWN_KEY',
+    offset,
+    message: `${where}unknown key ${JSON.stringify(key.slice(0, 80))}`,
+    hint: near === undefined ? `Known here: ${known.join(', ')}.` : `Did you mean "${near}"?`,
+  };
+}
+
+interface Place {
+  offset: number;
+  keyOffset: number;
+  missing: boolean;
+}
+
+/** Where a path leads: a value's own place, a mapping's key, or the innermost thing there is when the rest is absent. */
+function locate(document: Document.Parsed, path: readonly PropertyKey[]): Place {
+  let node: Node | null | undefined = document.contents;
+  let offset = offsetOf(node);
+  let keyOffset = offset;
+  for (const step of path) {
+    if (isAlias(node)) node = node.resolve(document);
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && key.value === step);
+      if (pair === undefined) return { offset, keyOffset, missing: true };
+      node = pair.value as Node | null;
+      keyOffset = offsetOf(pair.key);
+      offset = isMap(node) || node === null ? keyOffset : offsetOf(node);
+    } else if (isSeq(node) && typeof step === 'number') {
+      node = node.items[step] as Node | undefined;
+      offset = offsetOf(node);
+    }
+  }
+  return { offset, keyOffset, missing: false };
+}
+
+function offsetOf(node: unknown): number {
+  const range = typeof node === 'object' && node !== null && 'range' in node ? node.range : undefined;
+  return Array.isArray(range) && typeof range[0] === 'number' ? range[0] : 0;
+}

@@ -1,0 +1,136 @@
+import { z } from 'zod';
+import { cid, name, policySchema } from '../core/documents/base.ts';
+import { jobSchema } from '../core/documents/job.ts';
+import { limits } from '../core/limits.ts';
+import { parseBytes, parseSeconds } from './units.ts';
+
+/** Text with a unit in, a number out, which must then be one that a job document may hold. */
+function amount(
+  parse: (text: string) => number | undefined,
+  bounds: z.ZodNumber,
+  form: { pattern: string; example: string; bounds: string },
+) {
+  const error = `expected an amount with its unit, such as ${form.example}`;
+  return z
+    .string({ error })
+    .regex(new RegExp(form.pattern), error)
+    .transform((text, context) => {
+      const result = bounds.safeParse(parse(text));
+      if (result.success) return result.data;
+      context.addIssue({ code: 'custom', message: `${text} is out of bounds: ${form.bounds}` });
+      return z.NEVER;
+    });
+}
+
+const bounds = jobSchema.shape.limits.shape;
+const size = { pattern: '^[1-9][0-9]{0,8}(KiB|MiB|GiB|TiB)$', example: '512MiB or 2GiB' };
+const memory = { ...size, bounds: `${bounds.memoryBytes.minValue} to ${bounds.memoryBytes.maxValue} bytes` };
+const disk = { ...size, bounds: `${bounds.diskBytes.minValue} to ${bounds.diskBytes.maxValue} bytes` };
+const time = {
+  pattern: '^[1-9][0-9]{0,8}(s|m|h)$',
+  example: '90s, 20m or 1h',
+  bounds: `${bounds.seconds.minValue} to ${bounds.seconds.maxValue} seconds`,
+};
+
+const limitsSchema = z.strictObject({
+  cpus: bounds.cpus.default(1).describe('Processors the build may keep busy.'),
+  memory: amount(parseBytes, bounds.memoryBytes, memory)
+    .default(2 ** 30)
+    .describe('Memory of all processes together, default 1GiB. A build that needs more is stopped.'),
+  disk: amount(parseBytes, bounds.diskBytes, disk)
+    .default(2 ** 30)
+    .describe(
+      'Bytes the build may write, default 1GiB. They are kept in memory and count against `memory` too.',
+    ),
+  time: amount(parseSeconds, bounds.seconds, time)
+    .default(20 * 60)
+    .describe('Wall-clock time of all steps together, default 20m.'),
+  pids: bounds.pids.default(512).describe('Processes and threads at any one time.'),
+});
+
+const trustShape = policySchema.shape;
+const trustSchema = z
+  .strictObject({
+    agree: trustShape.agree.default(2).describe('Independent operators who must produce identical outputs.'),
+    of: trustShape.of.default(3).describe('Operators asked. Twice `agree` must exceed it.'),
+    cosign: z
+      .enum(['required', 'none'], { error: 'expected "required" or "none"' })
+      .default('required')
+      .describe('Whether your own trusted worker must build the same thing and sign, too.'),
+    rounds: trustShape.rounds
+      .default(2)
+      .describe('How often fresh operators may be asked when too few agree.'),
+  })
+  .superRefine(({ agree, of }, context) => {
+    if (agree <= of && 2 * agree > of) return;
+    const rule =
+      agree > of
+        ? `agree (${agree}) must not exceed of (${of})`
+        : `twice agree (${agree}) must exceed of (${of})`;
+    context.addIssue({ code: 'custom', message: rule });
+  });
+
+/** A command may span lines; other control characters could only hide what it does from a reader. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
+const printable = /^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$/u;
+
+const jobInFile = z.strictObject({
+  image: z
+    .string('expected "host", or the CID of an image')
+    .refine(
+      (image) => image === 'host' || cid.safeParse(image).success,
+      'expected "host", or the CID of an image',
+    )
+    .default('host')
+    .describe('The system the build runs on: `host` for the worker’s own, or the CID of a root file system.'),
+  run: z
+    .array(jobSchema.shape.run.element.regex(printable, 'holds control characters'))
+    .min(1, 'needs at least one command')
+    .max(limits.jobStepsMax, `has more than ${limits.jobStepsMax} commands`)
+    .describe('Shell commands, one after another; the first that fails ends the job.'),
+  outputs: jobSchema.shape.outputs
+    .refine((paths) => new Set(paths).size === paths.length, 'names the same path twice')
+    .default(['.'])
+    .describe('Paths below $OUT that become the artifact; `.` for all of it.'),
+  env: z
+    .record(
+      z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'not the name of an environment variable'),
+      jobSchema.shape.env.valueType,
+    )
+    .default({})
+    .describe('Environment variables of the build. Not for secrets: everybody who builds reads them.'),
+  limits: limitsSchema
+    .prefault({})
+    .describe('What one build may use; workers that lend less do not take the job.'),
+  trust: trustSchema.prefault({}).describe('What it takes until the artifact counts as trusted.'),
+});
+
+export type JobInFile = z.infer<typeof jobInFile>;
+
+/** The file as people write it. */
+export const jobFileSchema = z
+  .strictObject({
+    jobs: z
+      .record(name, jobInFile)
+      .refine((jobs) => Object.keys(jobs).length > 0, 'names no job')
+      .refine(
+        (jobs) => Object.keys(jobs).length <= limits.jobFileJobsMax,
+        `names more than ${limits.jobFileJobsMax} jobs`,
+      )
+      .describe('The jobs of this repository by name.'),
+  })
+  .describe('quorate.yaml: what Quorate builds from this repository.');
+
+/** Keys allowed at a path, for the message about one that is not. */
+export function keysAt(path: readonly PropertyKey[]): string[] {
+  const [top, , section] = path;
+  if (top === undefined) return Object.keys(jobFileSchema.shape);
+  if (section === 'limits') return Object.keys(limitsSchema.shape);
+  if (section === 'trust') return Object.keys(trustSchema.shape);
+  return Object.keys(jobInFile.shape);
+}
+
+/** JSON Schema (draft 2020-12) of the file, for editors: published as docs/quorate.schema.json. */
+export function jobFileJsonSchema(): object {
+  return { title: 'quorate.yaml', ...z.toJSONSchema(jobFileSchema, { io: 'input' }) };
+}

@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { exampleJobFile, exampleKind, jobFileJsonSchema, parseJobFile } from '../../src/jobfile/index.ts';
+import { editDistance, nearestWord } from '../../src/jobfile/nearest.ts';
+import { parseBytes, parseSeconds } from '../../src/jobfile/units.ts';
+
+describe('the example job file', () => {
+  it.each(['make', 'npm', 'script'] as const)('for %s says what the defaults say', (kind) => {
+    const [written] = parseJobFile(exampleJobFile(kind), 'quorate.yaml').jobs;
+    const [bare] = parseJobFile('jobs: {build: {run: [x]}}', 'quorate.yaml').jobs;
+    expect({ ...written, run: [], env: {} }).toEqual({ ...bare, run: [], env: {} });
+    expect(written?.run.join('\n')).toContain('$OUT');
+  });
+
+  it('is chosen by what lies in the folder', () => {
+    expect(exampleKind(['README.md', 'Makefile', 'package.json'])).toBe('make');
+    expect(exampleKind(['package.json'])).toBe('npm');
+    expect(exampleKind([])).toBe('script');
+  });
+});
+
+describe('the published JSON Schema', () => {
+  it('is what the code says (renew it with: node scripts/job-schema.ts --write)', () => {
+    const published = readFileSync(join(import.meta.dirname, '../../docs/quorate.schema.json'), 'utf8');
+    expect(JSON.parse(published)).toEqual(jobFileJsonSchema());
+  });
+});
+
+describe('units', () => {
+  it.each([
+    ['1KiB', 1024],
+    ['512MiB', 2 ** 29],
+    ['2GiB', 2 ** 31],
+    ['3TiB', 3 * 2 ** 40],
+    ['2GB', undefined],
+    ['2', undefined],
+    ['0MiB', undefined],
+    ['-1MiB', undefined],
+    ['1.5GiB', undefined],
+    ['1 GiB', undefined],
+    ['1gib', undefined],
+    ['1000000000KiB', undefined],
+  ])('%s is %s bytes', (text, bytes) => expect(parseBytes(text)).toBe(bytes));
+
+  it.each([
+    ['90s', 90],
+    ['20m', 1200],
+    ['2h', 7200],
+    ['1d', undefined],
+    ['1h30m', undefined],
+    ['20', undefined],
+  ])('%s is %s seconds', (text, seconds) => expect(parseSeconds(text)).toBe(seconds));
+});
+
+describe('the nearest word', () => {
+  it('counts edits', () => {
+    expect([editDistance('kitten', 'sitting'), editDistance('', 'abc'), editDistance('run', 'run')]).toEqual([
+      3, 3, 0,
+    ]);
+  });
+
+  it('is none when nothing is near', () => {
+    expect(nearestWord('memry', ['cpus', 'memory'])).toBe('memory');
+    expect(nearestWord('secrets', ['cpus', 'memory'])).toBeUndefined();
+    expect(nearestWord('x'.repeat(100_000), ['cpus'])).toBeUndefined();
+  });
+});

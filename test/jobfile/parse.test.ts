@@ -1,0 +1,185 @@
+import { describe, expect, it } from 'vitest';
+import { QuorateError } from '../../src/core/errors.ts';
+import { limits } from '../../src/core/limits.ts';
+import { parseJobFile } from '../../src/jobfile/index.ts';
+
+const defaults = {
+  image: 'host',
+  outputs: ['.'],
+  env: {},
+  limits: { cpus: 1, memoryBytes: 2 ** 30, diskBytes: 2 ** 30, seconds: 1200, pids: 512 },
+  trust: { agree: 2, of: 3, cosign: 'required', rounds: 2 },
+};
+const cid = 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi';
+
+/** A job with `run` and these further lines. */
+const job = (...lines: string[]) =>
+  ['jobs:', '  a:', '    run: [x]', ...lines.map((line) => `    ${line}`)].join('\n');
+
+function faultOf(text: string): QuorateError {
+  try {
+    parseJobFile(text, 'q.yaml');
+  } catch (error) {
+    if (error instanceof QuorateError) return error;
+    throw error;
+  }
+  throw new Error('nothing was wrong with it');
+}
+
+describe('a good job file', () => {
+  it('needs no more than commands', () => {
+    expect(parseJobFile('jobs: {build: {run: [make]}}', 'q.yaml')).toEqual({
+      jobs: [{ name: 'build', run: ['make'], ...defaults }],
+    });
+  });
+
+  it('says everything it can', () => {
+    const text = `
+jobs:
+  build:
+    image: ${cid}
+    run:
+      - make
+      - |
+        make install \\
+          DESTDIR=$OUT
+    outputs: [usr/bin, share]
+    env: {LC_ALL: C, DEBUG: "1"}
+    limits: {cpus: 2, memory: 2GiB, disk: 512MiB, time: 90s, pids: 64}
+    trust: {agree: 3, of: 4, cosign: none, rounds: 1}
+  check:
+    run: [make check]
+`;
+    const [build, check] = parseJobFile(text, 'q.yaml').jobs;
+    expect(build).toEqual({
+      name: 'build',
+      image: cid,
+      run: ['make', 'make install \\\n  DESTDIR=$OUT\n'],
+      outputs: ['usr/bin', 'share'],
+      env: { LC_ALL: 'C', DEBUG: '1' },
+      limits: { cpus: 2, memoryBytes: 2 ** 31, diskBytes: 2 ** 29, seconds: 90, pids: 64 },
+      trust: { agree: 3, of: 4, cosign: 'none', rounds: 1 },
+    });
+    expect(check).toEqual({ name: 'check', run: ['make check'], ...defaults });
+  });
+
+  it('may repeat a part through an alias', () => {
+    const { jobs } = parseJobFile('jobs:\n  a: &a\n    run: [x]\n  b: *a\n', 'q.yaml');
+    expect(jobs.map(({ name, run }) => [name, run])).toEqual([
+      ['a', ['x']],
+      ['b', ['x']],
+    ]);
+  });
+});
+
+describe('an unknown key', () => {
+  it.each([
+    ['jbs:\n  a: {run: [x]}', '1:1', 'Did you mean "jobs"?'],
+    ['jobs: {a: {rum: [x]}}', '1:12', 'Did you mean "run"?'],
+    [job('output: [x]'), '4:5', 'Did you mean "outputs"?'],
+    [job('limits:', '  cpu: 2'), '5:7', 'Did you mean "cpus"?'],
+    [job('trust: {agree: 2, cosing: none}'), '4:23', 'Did you mean "cosign"?'],
+    [job('needs: {b: agreed}'), '4:5', 'Known here: image, run, outputs, env, limits, trust.'],
+    ['jobs:\n  a: &a\n    run: [x]\n    rum: [y]\n  b: *a', '4:5', 'Did you mean "run"?'],
+  ])('%j is refused with its place and the nearest known one', (text, place, hint) => {
+    const { code, message, hint: said } = faultOf(text);
+    expect(code).toBe('JOBFILE_UNKNOWN_KEY');
+    expect(message).toContain(`q.yaml:${place}: `);
+    expect(said).toBe(hint);
+  });
+});
+
+describe('a wrong value', () => {
+  it.each([
+    ['', '1:1', 'expected the key "jobs"'],
+    ['- a', '1:1', 'expected the key "jobs"'],
+    ['jobs:', '1:6', 'jobs: expected keys with values'],
+    ['jobs: {}', '1:1', 'jobs: names no job'],
+    ['jobs: {a: {}}', '1:8', 'jobs.a.run: is missing'],
+    ['jobs: {a: {run: make}}', '1:17', 'jobs.a.run: expected a list'],
+    ['jobs: {a: {run: []}}', '1:17', 'needs at least one command'],
+    ['jobs: {a: {run: [x, 1]}}', '1:21', 'jobs.a.run.1: expected text; put the value in quotes'],
+    ['jobs: {a: {run: ["a\\0b"]}}', '1:18', 'control characters'],
+    ['jobs: {a: {run: ["\\e[8mcurl"]}}', '1:18', 'control characters'],
+    [
+      `jobs: {a: {run: [${'x, '.repeat(limits.jobStepsMax)}x]}}`,
+      '1:17',
+      `more than ${limits.jobStepsMax} commands`,
+    ],
+    ['jobs: {"a b": {run: [x]}}', '1:8', 'letters, digits'],
+    [`jobs: {${'j'.repeat(65)}: {run: [x]}}`, '1:8', 'letters, digits'],
+    [job('image: debian'), '4:12', 'expected "host", or the CID of an image'],
+    [job('image: 12'), '4:12', 'expected "host", or the CID of an image'],
+    [job('outputs: [../up]'), '4:15', 'below $OUT'],
+    [job('outputs: [/etc]'), '4:15', 'below $OUT'],
+    [job('outputs: [a, a]'), '4:14', 'the same path twice'],
+    [job('outputs: []'), '4:14', 'jobs.a.outputs'],
+    [job('env: {A: 1.10}'), '4:14', 'jobs.a.env.A: expected text; put the value in quotes'],
+    [job('env:', '  "A B": x'), '5:14', 'not the name of an environment variable'],
+    [job('env: {__proto__: x}'), '4:11', '__proto__'],
+    [job('limits: {memory: 2GB}'), '4:22', 'such as 512MiB or 2GiB'],
+    [job('limits: {memory: 2147483648}'), '4:22', 'such as 512MiB or 2GiB'],
+    [job('limits: {memory: 1KiB}'), '4:22', '1KiB is out of bounds: 16777216 to'],
+    [job('limits: {disk: 999999999TiB}'), '4:20', 'out of bounds'],
+    [job('limits: {time: 20}'), '4:20', 'such as 90s, 20m or 1h'],
+    [job('limits: {time: 999h}'), '4:20', 'out of bounds'],
+    [job('limits: {cpus: 0.5}'), '4:20', 'jobs.a.limits.cpus: expected a whole number'],
+    [job('limits: {cpus: 0}'), '4:20', 'jobs.a.limits.cpus'],
+    [job('limits: {pids: 1}'), '4:20', 'jobs.a.limits.pids'],
+    [job('trust: {agree: 2, of: 4}'), '4:5', 'twice agree (2) must exceed of (4)'],
+    [job('trust: {agree: 4, of: 3}'), '4:5', 'agree (4) must not exceed of (3)'],
+    [job('trust: {cosign: maybe}'), '4:21', 'expected "required" or "none"'],
+    [job(`trust: {agree: ${limits.slotsMax}, of: ${limits.slotsMax + 1}}`), '4:', 'jobs.a.trust'],
+    [job(`trust: {rounds: ${limits.roundsMax + 1}}`), '4:21', 'jobs.a.trust.rounds'],
+    ['? [a]\n: b', '1:3', 'plain text'],
+    ['1: b', '1:1', 'plain text'],
+  ])('%j is refused with its place', (text, place, reason) => {
+    const { code, message } = faultOf(text);
+    expect(code).toBe('JOBFILE_INVALID');
+    expect(message).toContain(`q.yaml:${place}`);
+    expect(message).toContain(reason);
+  });
+
+  it('is reported first where it comes first', () => {
+    expect(faultOf(job('limits: {cpus: 0}', 'trust: {cosign: maybe}', 'rum: x')).message).toContain(
+      'q.yaml:4:20',
+    );
+  });
+
+  it('never carries control characters of the file into the message', () => {
+    const { message } = faultOf('jobs: {"a\\e[31m\\u202e": {run: [x]}}');
+    expect(message).toContain('jobs.a?[31m?');
+    expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+});
+
+describe('what is not YAML we read', () => {
+  const many = (name: string, of: string) => `${name}: &${name} [${Array(12).fill(of).join(', ')}]\n`;
+  it.each([
+    ['a tab', 'jobs:\n\ta: x', '2:1'],
+    ['a key twice', 'jobs: {}\njobs: {}', '2:1'],
+    ['a job twice', 'jobs:\n  a: {run: [x]}\n  a: {run: [y]}', '3:3'],
+    ['two documents', '--- 1\n--- 2', '2:1'],
+    ['an unknown tag', 'jobs: !!js/function x', '1:7'],
+    ['an alias without its anchor', 'jobs: *x', '1:1'],
+    ['an open bracket', 'jobs: [', '1:8'],
+    ['very deep nesting', '['.repeat(50_000), '1:'],
+    [
+      'aliases that multiply',
+      `${many('a', 'x')}${many('b', '*a')}${many('c', '*b')}${many('jobs', '*c')}`,
+      '1:1',
+    ],
+  ])('refuses %s', (_, text, place) => {
+    const { code, message } = faultOf(text);
+    expect(code).toBe('JOBFILE_SYNTAX');
+    expect(message).toContain(`q.yaml:${place}`);
+  });
+
+  it('refuses a file too large to be written by hand, and one with too many jobs', () => {
+    expect(faultOf(`# ${'x'.repeat(limits.jobFileBytesMax)}`).code).toBe('JOBFILE_TOO_LARGE');
+    const jobs = Array.from({ length: limits.jobFileJobsMax + 1 }, (_, i) => `  j${i}: {run: [x]}\n`).join(
+      '',
+    );
+    expect(faultOf(`jobs:\n${jobs}`).message).toContain(`more than ${limits.jobFileJobsMax} jobs`);
+  });
+});
