@@ -15,6 +15,8 @@ export const limits = {
   /** A grant is short so that a revoked operator is gone within a day without anybody asking a server. */
   grantSecondsMax: 24 * 3600,
   inviteSecondsMax: 30 * 24 * 3600,
+  /** A ticket with all its addresses and what a chat program adds: about 1,500. */
+  ticketCharsMax: 16 * 1024,
   /** How far two clocks may differ before a document counts as from the future or expired. */
   clockSkewSeconds: 60,
   /** Steps of a job and the length of each: people write these by hand. */

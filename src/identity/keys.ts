@@ -1,0 +1,118 @@
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { CompactSign } from 'jose';
+import { fromBase64Url, peerIdOf, type Signer } from '../core/documents/index.ts';
+import { QuorateError } from '../core/errors.ts';
+
+/** DER up to the 32 bytes of a seed: PKCS #8 of an Ed25519 private key (RFC 8410 §7). */
+const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+/** A node's one key: its libp2p identity and its signature. */
+export interface NodeKey {
+  /** PeerId of the key. */
+  readonly id: string;
+  /** The 32-byte Ed25519 seed (RFC 8032): whoever has it is this node. */
+  readonly seed: Uint8Array;
+  readonly signer: Signer;
+}
+
+export function generateSeed(): Uint8Array {
+  return new Uint8Array(randomBytes(32));
+}
+
+function privateKeyOf(seed: Uint8Array): KeyObject {
+  if (seed.length !== 32)
+    throw new QuorateError('KEY_INVALID', `an Ed25519 seed has 32 bytes, not ${seed.length}`);
+  return createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed]), format: 'der', type: 'pkcs8' });
+}
+
+function publicBytesOf(key: KeyObject): Uint8Array {
+  const { x } = createPublicKey(key).export({ format: 'jwk' });
+  return fromBase64Url(x ?? '', 'public key');
+}
+
+export function keyFromSeed(seed: Uint8Array): NodeKey {
+  const key = privateKeyOf(seed);
+  const id = peerIdOf(publicBytesOf(key));
+  return {
+    id,
+    seed: Uint8Array.from(seed),
+    signer: {
+      id,
+      // Rebuilt in canonical order, whatever order the caller used.
+      jws: ({ alg, kid, typ }, payload) =>
+        new CompactSign(payload).setProtectedHeader({ alg, kid, typ }).sign(key),
+      raw: async (message) => new Uint8Array(sign(null, message, key)),
+    },
+  };
+}
+
+/** PKCS #8 PEM of a seed, as `openssl pkey` reads it. */
+export function encodePrivatePem(seed: Uint8Array): string {
+  return privateKeyOf(seed).export({ format: 'pem', type: 'pkcs8' }).toString();
+}
+
+function decodePrivatePem(pem: string, file: string): Uint8Array {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch (cause) {
+    throw new QuorateError('KEY_FILE_INVALID', `${file} is not a private key in PEM`, { cause });
+  }
+  if (key.asymmetricKeyType !== 'ed25519') {
+    throw new QuorateError('KEY_FILE_INVALID', `${file} holds a key of another kind than Ed25519`);
+  }
+  const { d } = key.export({ format: 'jwk' });
+  return fromBase64Url(d ?? '', 'private key');
+}
+
+/**
+ * Reads a key file made by `createKey`.
+ * Throws `KEY_FILE_MISSING`, `KEY_FILE_EXPOSED` (readable by others than its owner), `KEY_FILE_INVALID`.
+ */
+export async function loadKey(file: string): Promise<NodeKey> {
+  let pem: string;
+  try {
+    const { mode } = await stat(file);
+    if ((mode & 0o077) !== 0) {
+      throw new QuorateError('KEY_FILE_EXPOSED', `${file} can be read or written by other users`, {
+        hint: `chmod 600 ${file} and, if others use this machine, make a new key.`,
+      });
+    }
+    pem = await readFile(file, 'utf8');
+  } catch (cause) {
+    if (cause instanceof QuorateError) throw cause;
+    throw new QuorateError('KEY_FILE_MISSING', `cannot read the key ${file}`, { cause });
+  }
+  return keyFromSeed(decodePrivatePem(pem, file));
+}
+
+/**
+ * Makes a new key, or writes the given one, to `file` (mode 0600) in one step: a crash leaves the whole key or none.
+ * Throws `KEY_FILE_EXISTS`; a key is never overwritten.
+ */
+export async function createKey(file: string, seed: Uint8Array = generateSeed()): Promise<NodeKey> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const draft = `${file}.${randomBytes(6).toString('hex')}.new`;
+  const handle = await open(draft, 'wx', 0o600);
+  try {
+    await handle.writeFile(encodePrivatePem(seed));
+    await handle.sync();
+    await handle.close();
+    await chmod(draft, 0o600);
+    // link, unlike rename, fails where the name is taken.
+    await link(draft, file);
+  } catch (cause) {
+    await handle.close();
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') {
+      throw new QuorateError('KEY_FILE_EXISTS', `${file} is already there; a key is never overwritten`, {
+        cause,
+      });
+    }
+    throw cause;
+  } finally {
+    await unlink(draft);
+  }
+  return keyFromSeed(seed);
+}

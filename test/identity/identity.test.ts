@@ -1,0 +1,201 @@
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CompactSign } from 'jose';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openMessage } from '../../src/core/documents/index.ts';
+import { checkInvite, issueGrant, issueInvite, randomNonce } from '../../src/identity/idp.ts';
+import { createKey, generateSeed, keyFromSeed, loadKey } from '../../src/identity/keys.ts';
+import { publicPemOf } from '../../src/identity/pem.ts';
+import { decodeTicket, encodeTicket } from '../../src/identity/ticket.ts';
+import { joseVerifier } from '../../src/identity/verifier.ts';
+
+const now = 1_700_000_000_000;
+const idp = keyFromSeed(new Uint8Array(32).fill(1));
+const worker = keyFromSeed(new Uint8Array(32).fill(2));
+const project = keyFromSeed(new Uint8Array(32).fill(3)).id;
+const code = (value: string) => expect.objectContaining({ code: value });
+let dir = '';
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'quorate-identity-'));
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+describe('key files', () => {
+  it('creates a key that only its owner can read, and loads the same one again', async () => {
+    const file = join(dir, 'new', 'node.key');
+    const made = await createKey(file);
+    const loaded = await loadKey(file);
+    expect(loaded.id).toBe(made.id);
+    expect(loaded.seed).toEqual(made.seed);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect(await readdir(join(dir, 'new'))).toEqual(['node.key']);
+  });
+
+  it('never overwrites a key', async () => {
+    const file = join(dir, 'once.key');
+    await createKey(file);
+    const before = await readFile(file, 'utf8');
+    await expect(createKey(file)).rejects.toEqual(code('KEY_FILE_EXISTS'));
+    expect(await readFile(file, 'utf8')).toBe(before);
+    expect(await readdir(dir)).not.toContainEqual(expect.stringContaining('.new'));
+  });
+
+  it('refuses a key that others can read and says which chmod mends it', async () => {
+    const file = join(dir, 'open.key');
+    await createKey(file);
+    await chmod(file, 0o640);
+    await expect(loadKey(file)).rejects.toMatchObject({
+      code: 'KEY_FILE_EXPOSED',
+      hint: expect.stringContaining(`chmod 600 ${file}`),
+    });
+    await chmod(file, 0o600);
+    await expect(loadKey(file)).resolves.toBeDefined();
+  });
+
+  it('refuses files that are missing, no key, or a key of another kind', async () => {
+    await expect(loadKey(join(dir, 'none'))).rejects.toEqual(code('KEY_FILE_MISSING'));
+    const file = join(dir, 'bad.key');
+    await writeFile(file, 'hello', { mode: 0o600 });
+    await expect(loadKey(file)).rejects.toEqual(code('KEY_FILE_INVALID'));
+    const ec = execFileSync('openssl', [
+      'genpkey',
+      '-algorithm',
+      'EC',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+    ]);
+    await writeFile(file, ec);
+    await expect(loadKey(file)).rejects.toEqual(code('KEY_FILE_INVALID'));
+  });
+
+  it('is the key openssl sees: RFC 8032 test 1', async () => {
+    const seed = Buffer.from('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60', 'hex');
+    const key = await createKey(join(dir, 'rfc8032.key'), seed);
+    const signature = await key.signer.raw(new Uint8Array());
+    expect(Buffer.from(signature).toString('hex')).toBe(
+      'e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b',
+    );
+    const pem = execFileSync('openssl', ['pkey', '-in', join(dir, 'rfc8032.key'), '-pubout']).toString();
+    expect(publicPemOf(key.id)).toBe(pem);
+  });
+});
+
+describe('the verifier', () => {
+  it('takes its own signatures and no others', async () => {
+    const payload = Buffer.from('{}');
+    const jws = await worker.signer.jws({ alg: 'Ed25519', typ: 'x', kid: worker.id }, payload);
+    expect(await joseVerifier.jws(jws, worker.id)).toBe(true);
+    expect(await joseVerifier.jws(jws, idp.id)).toBe(false);
+    expect(await joseVerifier.jws(`${jws}A`, worker.id)).toBe(false);
+    const signature = await worker.signer.raw(payload);
+    expect(await joseVerifier.raw(payload, signature, worker.id)).toBe(true);
+    expect(await joseVerifier.raw(payload, signature, idp.id)).toBe(false);
+    expect(await joseVerifier.raw(payload, signature.slice(1), worker.id)).toBe(false);
+  });
+
+  it.each(['EdDSA', 'HS256', 'none'])('refuses alg %s', async (alg) => {
+    const secret = alg === 'HS256' ? Buffer.from(publicPemOf(worker.id)) : undefined;
+    let jws = `${Buffer.from('{"alg":"none"}').toString('base64url')}.e30.`;
+    if (alg === 'HS256' && secret) {
+      jws = await new CompactSign(Buffer.from('{}')).setProtectedHeader({ alg }).sign(secret);
+    } else if (alg === 'EdDSA') {
+      const { createPrivateKey } = await import('node:crypto');
+      const pem = createPrivateKey({
+        key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), worker.seed]),
+        format: 'der',
+        type: 'pkcs8',
+      });
+      jws = await new CompactSign(Buffer.from('{}')).setProtectedHeader({ alg }).sign(pem);
+    }
+    expect(await joseVerifier.jws(jws, worker.id)).toBe(false);
+  });
+
+  it('keeps working past its cache of keys', async () => {
+    const message = Uint8Array.of(1);
+    const signature = await worker.signer.raw(message);
+    for (let i = 0; i < 1_100; i++) {
+      const other = keyFromSeed(generateSeed());
+      if (i % 100 === 0) expect(await joseVerifier.raw(message, signature, other.id)).toBe(false);
+    }
+    expect(await joseVerifier.raw(message, signature, worker.id)).toBe(true);
+  });
+});
+
+describe('invites and tickets', () => {
+  const parts = { project, operator: 'ada', role: 'worker', addrs: ['/ip4/127.0.0.1/tcp/1'], now } as const;
+  const check = { project, idps: [idp.id], now, subject: worker.id };
+
+  it('survive a chat', async () => {
+    const invite = await issueInvite(idp.signer, parts);
+    const ticket = encodeTicket(invite.raw);
+    expect(ticket).toMatch(/^quorate1\.[A-Za-z0-9_.-]+$/);
+    const wrapped = `${ticket.match(/.{1,60}/g)?.join('\r\n  ')}`;
+    for (const paste of [ticket, `"${ticket}"\n`, `\`${ticket}\``, `<${ticket}>`, `“${wrapped}”`]) {
+      const opened = await openMessage('invite', decodeTicket(paste), joseVerifier);
+      expect(opened.payload).toEqual(invite.payload);
+    }
+    expect(decodeTicket(`quorate join ${ticket}`)).toBe(invite.raw);
+  });
+
+  it('are refused when cut, foreign or newer', async () => {
+    const ticket = encodeTicket((await issueInvite(idp.signer, parts)).raw);
+    for (const bad of [
+      '',
+      'quorate1.',
+      ticket.slice(0, -1),
+      ticket.slice(1),
+      `${ticket}x`,
+      'a'.repeat(20_000),
+    ]) {
+      expect(() => decodeTicket(bad)).toThrow(code('TICKET_MALFORMED'));
+    }
+    expect(() => decodeTicket(ticket.replace('quorate1', 'quorate2'))).toThrow(
+      code('TICKET_UNKNOWN_VERSION'),
+    );
+  });
+
+  it('admit a key of the right project, in time, from an IDP of the charter', async () => {
+    const invite = await issueInvite(idp.signer, { ...parts, seconds: 3600 });
+    expect(() => checkInvite(invite, check)).not.toThrow();
+    const refused = [
+      [{ ...check, project: idp.id }, 'INVITE_OTHER_PROJECT'],
+      [{ ...check, idps: [worker.id] }, 'INVITE_NOT_BY_IDP'],
+      [{ ...check, now: now + 3_700_000 }, 'DOC_EXPIRED'],
+      [{ ...check, now: now - 3_700_000 }, 'DOC_FROM_FUTURE'],
+    ] as const;
+    for (const [bad, why] of refused) expect(() => checkInvite(invite, bad)).toThrow(code(why));
+  });
+
+  it('bind a trusted worker to its key', async () => {
+    const trusted = { ...parts, role: 'trusted-worker' } as const;
+    await expect(issueInvite(idp.signer, trusted)).rejects.toEqual(code('INVITE_NEEDS_KEY'));
+    const invite = await issueInvite(idp.signer, { ...trusted, key: worker.id });
+    expect(() => checkInvite(invite, check)).not.toThrow();
+    expect(() => checkInvite(invite, { ...check, subject: idp.id })).toThrow(code('INVITE_OTHER_KEY'));
+  });
+
+  it('last no longer than the limit', async () => {
+    const seconds = 31 * 24 * 3600;
+    await expect(issueInvite(idp.signer, { ...parts, seconds })).rejects.toEqual(code('INVITE_TOO_LONG'));
+  });
+});
+
+describe('grants', () => {
+  it('name key, operator, role and enrolment, for at most a day', async () => {
+    const parts = { project, subject: worker.id, operator: 'ada', role: 'worker', enrolled: 7, now } as const;
+    const grant = await issueGrant(idp.signer, parts);
+    const opened = await openMessage('grant', grant.raw, joseVerifier);
+    expect(opened.payload).toMatchObject({ sub: worker.id, operator: 'ada', role: 'worker', enrolled: 7 });
+    expect(opened.payload.exp - opened.payload.iat).toBe(24 * 3600);
+    await expect(issueGrant(idp.signer, { ...parts, seconds: 24 * 3600 + 1 })).rejects.toEqual(
+      code('DOC_INVALID'),
+    );
+  });
+
+  it('are never equal: each has its own jti', () => {
+    expect(new Set(Array.from({ length: 100 }, randomNonce)).size).toBe(100);
+  });
+});
