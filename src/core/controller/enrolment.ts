@@ -1,0 +1,168 @@
+import { type Charter, checkTime, type Enrol, type Grant, leaves, type Role } from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import { limits } from '../limits.ts';
+import type { EventOf, Step } from './state.ts';
+
+/** The charter in force. A controller without one serves nobody. */
+export function charterOf(step: Step): Charter {
+  const charter = step.state.charter;
+  if (charter === null) throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
+  return charter.payload;
+}
+
+function checkEnrol(step: Step, enrol: Enrol): void {
+  const charter = charterOf(step);
+  checkTime(enrol, step.now, 'the enrolment');
+  if (enrol.project !== charter.project) {
+    throw new QuorateError(
+      'TICKET_OTHER_PROJECT',
+      `this controller serves project ${charter.project}, not ${enrol.project}`,
+    );
+  }
+  if (enrol.aud !== step.state.idp)
+    throw new QuorateError('ENROL_OTHER_AUDIENCE', 'the enrolment was made for another identity provider');
+}
+
+function grantFor(step: Step, key: string, jti: string): Grant {
+  const enrolled = step.state.keys.get(key);
+  if (enrolled === undefined) {
+    throw new QuorateError('KEY_NOT_ENROLLED', `the key ${key} is not enrolled in this project`, {
+      hint: 'Ask the owner for a ticket (quorate invite) and run: quorate join <ticket>',
+    });
+  }
+  const iat = Math.floor(step.now / 1000);
+  return {
+    iss: step.state.idp,
+    sub: key,
+    project: charterOf(step).project,
+    operator: enrolled.operator,
+    role: enrolled.role,
+    enrolled: enrolled.enrolled,
+    jti,
+    iat,
+    exp: iat + limits.grantSecondsMax,
+  };
+}
+
+function replyGrant(step: Step, token: string, grant: Grant): void {
+  const charter = step.state.charter;
+  if (charter === null) return;
+  step.out.push({ kind: 'reply', token, reply: { kind: 'grant', grant, charter: charter.raw } });
+}
+
+/** The only place where an operator comes into being: one invite, one operator, one vote. */
+export function enrol(step: Step, { token, enrol, invite }: EventOf<'enrol'>): void {
+  const { state } = step;
+  const charter = charterOf(step);
+  checkEnrol(step, enrol.payload);
+  const ticket = invite.payload;
+  checkTime(ticket, step.now, 'the ticket');
+  if (!charter.idps.includes(invite.signer)) {
+    throw new QuorateError(
+      'TICKET_OTHER_ISSUER',
+      'the ticket is not signed by an identity provider of this project',
+    );
+  }
+  if (ticket.project !== charter.project) {
+    throw new QuorateError(
+      'TICKET_OTHER_PROJECT',
+      `the ticket is for project ${ticket.project}, not ${charter.project}`,
+    );
+  }
+  if (enrol.payload.invite !== ticket.jti)
+    throw new QuorateError('ENROL_OTHER_TICKET', 'the enrolment names another ticket');
+  const key = enrol.signer;
+  if (ticket.key !== undefined && ticket.key !== key) {
+    throw new QuorateError(
+      'TICKET_OTHER_KEY',
+      `the ticket is bound to the key ${ticket.key}; this machine has ${key}`,
+      {
+        hint: 'Run "quorate key" on the machine that shall join, and have the ticket made for what it prints.',
+      },
+    );
+  }
+  if (ticket.role === 'trusted-worker' && (ticket.key !== key || !charter.trusted.includes(key))) {
+    throw new QuorateError(
+      'TRUSTED_KEY_NOT_IN_CHARTER',
+      `the charter does not name ${key} as a trusted worker`,
+      {
+        hint: `The owner names it: quorate invite <name> --role trusted-worker --key ${key}`,
+      },
+    );
+  }
+  const known = state.keys.get(key);
+  if (known !== undefined && (known.operator !== ticket.operator || known.role !== ticket.role)) {
+    throw new QuorateError(
+      'KEY_ALREADY_ENROLLED',
+      `the key ${key} is enrolled as ${known.operator} (${known.role}) already`,
+      {
+        hint: 'Use another --home: each has a key of its own.',
+      },
+    );
+  }
+  const joined = state.invites.get(ticket.jti) ?? [];
+  if (!joined.includes(key)) {
+    if (joined.length >= ticket.machines) {
+      throw new QuorateError(
+        'TICKET_EXHAUSTED',
+        `the ticket was for ${ticket.machines} machine(s), and that many have joined`,
+        {
+          hint: 'Ask the owner for a ticket with more: quorate invite <name> --machines <n>',
+        },
+      );
+    }
+    state.invites.set(ticket.jti, [...joined, key]);
+  }
+  if (known === undefined)
+    state.keys.set(key, {
+      operator: ticket.operator,
+      role: ticket.role,
+      invite: ticket.jti,
+      enrolled: admit(step, ticket.operator, ticket.role, ticket.jti),
+    });
+  replyGrant(step, token, grantFor(step, key, enrol.payload.jti));
+}
+
+/** The log index at which this operator was first admitted in this role. */
+function admit(step: Step, operator: string, role: Role, invite: string): number {
+  const name = `${operator} ${role}`;
+  const before = step.state.operators.get(name);
+  if (before !== undefined) return before;
+  const index = step.state.log.append(leaves.enrol(operator, role, invite));
+  step.state.operators.set(name, index);
+  return index;
+}
+
+export function renew(step: Step, { token, enrol }: EventOf<'renew'>): void {
+  checkEnrol(step, enrol.payload);
+  replyGrant(step, token, grantFor(step, enrol.signer, enrol.payload.jti));
+}
+
+/** A grant that lets its holder act here and now: issued by our IDP, for that key, in time, still enrolled. */
+export function checkGrant(step: Step, grant: { payload: Grant; signer: string }, key: string): Grant {
+  const charter = charterOf(step);
+  const { payload } = grant;
+  checkTime(payload, step.now, 'the grant');
+  if (!charter.idps.includes(grant.signer))
+    throw new QuorateError(
+      'GRANT_OTHER_ISSUER',
+      'the grant is not from an identity provider of this project',
+    );
+  if (payload.project !== charter.project)
+    throw new QuorateError('GRANT_OTHER_PROJECT', `the grant is for project ${payload.project}`);
+  if (payload.sub !== key)
+    throw new QuorateError('GRANT_OTHER_KEY', `the grant is for ${payload.sub}, not for ${key}`);
+  const enrolled = step.state.keys.get(key);
+  if (
+    enrolled === undefined ||
+    enrolled.operator !== payload.operator ||
+    enrolled.role !== payload.role ||
+    enrolled.enrolled !== payload.enrolled
+  ) {
+    throw new QuorateError(
+      'KEY_NOT_ENROLLED',
+      `the key ${key} is not enrolled as ${payload.operator} (${payload.role})`,
+    );
+  }
+  return payload;
+}

@@ -1,0 +1,155 @@
+import type {
+  Ack,
+  Capabilities,
+  Charter,
+  Claim,
+  Enrol,
+  Grant,
+  Invite,
+  Job,
+  Lease,
+  LogEntry,
+  Offer,
+  Receipt,
+  Request,
+  Verdict,
+  VerdictLevel,
+  Verified,
+} from '../documents/index.ts';
+
+/** Waits of the controller, in milliseconds. Part of the `started` event, so that a replay uses what was used then. */
+export interface Timings {
+  /** A claim window stays open this long, unless every connected eligible operator answered before. */
+  windowMs: number;
+  /** A slot nobody took within this time is given up. */
+  slotFillMs: number;
+  /** A lease without a heartbeat for this long is lost. */
+  leaseSilenceMs: number;
+  /** A lease whose stream broke is kept this long for its worker to come back. */
+  detachGraceMs: number;
+  /** On top of a job's own time limit: checkout, unpacking, packing. */
+  leaseOverheadMs: number;
+  pinRetryMs: number;
+  pinTriesMax: number;
+  /** The share of the draw doubles this often. */
+  widenMs: number;
+}
+
+export const defaultTimings: Timings = {
+  windowMs: 2_000,
+  slotFillMs: 10 * 60_000,
+  leaseSilenceMs: 30_000,
+  detachGraceMs: 10_000,
+  leaseOverheadMs: 10 * 60_000,
+  pinRetryMs: 2_000,
+  pinTriesMax: 15,
+  widenMs: 5_000,
+};
+
+/** `token` names whoever waits for an answer; the effect `reply` carries it back. */
+export type ControllerEvent =
+  | { kind: 'started'; charter: Verified<Charter>; timings: Timings }
+  | { kind: 'charter'; charter: Verified<Charter> }
+  | { kind: 'enrol'; token: string; enrol: Verified<Enrol>; invite: Verified<Invite> }
+  | { kind: 'renew'; token: string; enrol: Verified<Enrol> }
+  | {
+      kind: 'submit';
+      token: string;
+      request: Verified<Request>;
+      publisher: Verified<Grant>;
+      job: Job;
+      jobId: string;
+      entropy: string;
+    }
+  | { kind: 'present'; grant: Verified<Grant>; capabilities: Capabilities }
+  | { kind: 'absent'; worker: string }
+  | { kind: 'claim'; token: string; claim: Verified<Claim>; grant: Verified<Grant> }
+  | { kind: 'resume'; token: string; lease: Verified<Lease>; worker: string }
+  | { kind: 'detached'; worker: string; lease: string }
+  | { kind: 'heartbeat'; worker: string; lease: string }
+  | { kind: 'receipt'; token: string; lease: string; receipt: Verified<Receipt> }
+  | { kind: 'pinned'; run: string; artifact: string; ok: boolean; detail: string }
+  | { kind: 'cosigned'; run: string; worker: string; signature: string; witness: string }
+  | { kind: 'cosign-refused'; run: string; worker: string; code: string; message: string }
+  | { kind: 'tick' };
+
+/** Everything a bundle is made of; the runtime signs what is the controller's to sign (Ed25519 is deterministic). */
+export interface BundleDraft {
+  charter: string;
+  request: string;
+  publisher: string;
+  job: Job;
+  offers: Offer[];
+  receipts: { envelope: string; lease: Lease; grant: string }[];
+  verdict: Verdict;
+  checkpoint: { size: number; root: string };
+  entries: LogEntry[];
+  cosignature: Cosignature | null;
+}
+
+/** Of a trusted worker: its signature over the verdict (base64) and its witness line for the checkpoint. */
+export interface Cosignature {
+  worker: string;
+  signature: string;
+  witness: string;
+}
+
+export type Reply =
+  | { kind: 'error'; code: string; message: string; hint?: string }
+  | { kind: 'accepted'; run: string; job: string }
+  | { kind: 'grant'; grant: Grant; charter: string }
+  | { kind: 'standby' }
+  | { kind: 'lease'; lease: Lease }
+  | { kind: 'ack'; ack: Ack };
+
+/** What happened to a run, for those who follow it. While a round is sealed it never holds a result. */
+export type Progress =
+  | { kind: 'accepted'; job: string; name: string; repo: string; ref: string; commit: string }
+  | { kind: 'round'; round: number; offer: string; agree: number; of: number; cosign: boolean }
+  | { kind: 'leased'; round: number; slot: number | 'trusted'; worker: string; operator: string }
+  | { kind: 'delivered'; round: number; slot: number | 'trusted'; worker: string; operator: string }
+  | {
+      kind: 'lost';
+      round: number;
+      slot: number | 'trusted';
+      worker: string;
+      operator: string;
+      reason: string;
+    }
+  | { kind: 'unfilled'; round: number; slots: number }
+  | {
+      kind: 'revealed';
+      round: number;
+      results: {
+        worker: string;
+        operator: string;
+        slot: number | 'trusted';
+        result: string;
+        log: string | null;
+      }[];
+    }
+  | { kind: 'agreed'; round: number; artifact: string | null; by: string[] }
+  | { kind: 'unconfirmed'; round: number; says: string }
+  | { kind: 'contradicted'; round: number; artifact: string | null; trusted: string | null }
+  | { kind: 'cosigning'; worker: string }
+  | { kind: 'cosign-refused'; worker: string; code: string; message: string }
+  | { kind: 'pin-failed'; artifact: string; detail: string }
+  | { kind: 'verdict'; level: VerdictLevel; artifact: string | null };
+
+export type ControllerEffect =
+  | { kind: 'reply'; token: string; reply: Reply }
+  /** Sign, gossip and put into the backlog. */
+  | { kind: 'offer'; run: string; offer: Offer }
+  | { kind: 'unoffer'; offer: string }
+  /** On the worker's open lease stream: its round is revealed. */
+  | { kind: 'reveal'; worker: string; lease: string }
+  /** On the worker's open lease stream: nothing more will come of it. */
+  | { kind: 'release'; worker: string; lease: string; code: string; message: string }
+  /** Fetch and keep: the artifact must arrive (answer with `pinned`), logs and dissenting trees as far as they can be had. */
+  | { kind: 'pin'; run: string; artifact: string; from: string[] }
+  | { kind: 'keep'; run: string; root: string; from: string }
+  /** Send the draft bundle of this run to the trusted worker, on the stream of that lease. */
+  | { kind: 'cosign'; run: string; worker: string; lease: string }
+  /** Assemble, store and publish the bundle of this run, unless that was done before. */
+  | { kind: 'verdict'; run: string }
+  | { kind: 'progress'; run: string; progress: Progress };

@@ -1,0 +1,132 @@
+import { idOf, type Lease, type Slot } from '../documents/index.ts';
+import { assert } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { charterOf } from './enrolment.ts';
+import type { Candidate, LiveLease, Round, Run, SlotState, Step } from './state.ts';
+import { tell } from './state.ts';
+
+/** Operators that hold or held a slot of this round in a way that counts: live, or with a receipt. */
+export function operatorsIn(run: Run, round: Round): Set<string> {
+  const held = new Set<string>();
+  for (const slot of round.slots) if (slot.kind === 'leased') held.add(slot.live.operator);
+  for (const recorded of run.receipts) {
+    if (recorded.round === round.n && recorded.slot !== 'trusted') held.add(recorded.grant.payload.operator);
+  }
+  return held;
+}
+
+/** Operators of earlier rounds: a new round needs others. */
+export function operatorsBefore(run: Run, round: Round): Set<string> {
+  const before = new Set<string>();
+  for (const recorded of run.receipts) {
+    if (recorded.round < round.n && recorded.slot !== 'trusted') before.add(recorded.grant.payload.operator);
+  }
+  return before;
+}
+
+export function giveLease(step: Step, run: Run, round: Round, slot: Slot, candidate: Candidate): void {
+  const { state } = step;
+  const charter = charterOf(step);
+  const iat = Math.floor(step.now / 1000);
+  const lease: Lease = {
+    iss: state.id,
+    aud: candidate.worker,
+    project: charter.project,
+    claim: candidate.claim,
+    offer: round.offerId,
+    job: run.jobId,
+    round: round.n,
+    operator: candidate.operator,
+    slot,
+    fence: { epoch: state.epoch, n: ++state.leasesThisEpoch },
+    iat,
+    exp: iat + run.job.limits.seconds + Math.ceil(state.timings.leaseOverheadMs / 1000),
+  };
+  const live: LiveLease = {
+    id: idOf(lease),
+    lease,
+    grant: candidate.grant,
+    worker: candidate.worker,
+    operator: candidate.operator,
+    heardAt: step.now,
+    detachedAt: null,
+  };
+  setSlot(run, round, slot, { kind: 'leased', live });
+  if (slot === 'trusted') run.trustedLeases++;
+  else round.leasesGiven[slot] = (round.leasesGiven[slot] ?? 0) + 1;
+  state.leases.set(live.id, run.id);
+  step.out.push({ kind: 'reply', token: candidate.token, reply: { kind: 'lease', lease } });
+  tell(step, run, { kind: 'leased', round: round.n, slot, worker: live.worker, operator: live.operator });
+}
+
+export function setSlot(run: Run, round: Round, slot: Slot, value: SlotState): void {
+  if (slot === 'trusted') run.trusted = value;
+  else {
+    assert(round.slots[slot] !== undefined, 'a slot of this round');
+    round.slots[slot] = value;
+  }
+}
+
+/** Gives free slots to the lowest draws, one live lease per operator. */
+export function assignSlots(step: Step, run: Run, round: Round): void {
+  if (round.windowOpen || round.revealed) return;
+  for (const [slot, slotState] of round.slots.entries()) {
+    if (slotState.kind !== 'free') continue;
+    const taken = operatorsIn(run, round);
+    const waiting = round.candidates.filter((candidate) => !taken.has(candidate.operator)).sort(byDraw);
+    const [next] = waiting;
+    if (next === undefined) return;
+    round.candidates = round.candidates.filter((candidate) => candidate.worker !== next.worker);
+    giveLease(step, run, round, slot, next);
+  }
+}
+
+function byDraw(a: Candidate, b: Candidate): number {
+  return a.draw - b.draw || (a.worker < b.worker ? -1 : 1);
+}
+
+export function findLease(
+  run: Run,
+  lease: string,
+): { round: Round; slot: Slot; live: LiveLease } | undefined {
+  for (const round of run.rounds) {
+    for (const [slot, slotState] of round.slots.entries()) {
+      if (slotState.kind === 'leased' && slotState.live.id === lease)
+        return { round, slot, live: slotState.live };
+    }
+    if (
+      run.trusted.kind === 'leased' &&
+      run.trusted.live.id === lease &&
+      run.trusted.live.lease.round === round.n
+    ) {
+      return { round, slot: 'trusted', live: run.trusted.live };
+    }
+  }
+  return undefined;
+}
+
+/** Takes a lease back: its fence is stale from now on. The slot is leased again, a bounded number of times. */
+export function loseLease(step: Step, run: Run, lease: string, reason: string): void {
+  const found = findLease(run, lease);
+  if (found === undefined) return;
+  const { round, slot, live } = found;
+  step.state.leases.delete(lease);
+  step.out.push({ kind: 'release', worker: live.worker, lease, code: 'LEASE_LOST', message: reason });
+  tell(step, run, {
+    kind: 'lost',
+    round: round.n,
+    slot,
+    worker: live.worker,
+    operator: live.operator,
+    reason,
+  });
+  const given = slot === 'trusted' ? run.trustedLeases : (round.leasesGiven[slot] ?? 0);
+  setSlot(run, round, slot, given < limits.slotLeasesMax ? { kind: 'free' } : { kind: 'expired' });
+  if (slot === 'trusted') {
+    if (run.trusted.kind === 'free') step.out.push({ kind: 'offer', run: run.id, offer: round.offer });
+    return;
+  }
+  round.fillBy = Math.max(round.fillBy, step.now + step.state.timings.slotFillMs);
+  assignSlots(step, run, round);
+  if (round.slots[slot]?.kind === 'free') step.out.push({ kind: 'offer', run: run.id, offer: round.offer });
+}

@@ -1,0 +1,338 @@
+import { checkTime, idOf } from '../documents/index.ts';
+import { QuorateError, unreachable } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { policyMeetsFloor } from '../trust/policy.ts';
+import { charterOf, checkGrant, enrol, renew } from './enrolment.ts';
+import type { ControllerEffect, ControllerEvent } from './events.ts';
+import { assignSlots, findLease, loseLease } from './leases.ts';
+import { receipt } from './receipts.ts';
+import { claim, closeWindow, openRound } from './rounds.ts';
+import { closeOffer, conclude, cosigned, cosignRefused, pin, pinned, settle } from './settle.ts';
+import {
+  type ControllerState,
+  currentRound,
+  type EventOf,
+  liveLeases,
+  newState,
+  type Run,
+  type Step,
+  tell,
+} from './state.ts';
+
+/**
+ * The controller, sans-I/O: `handle(event, now)` changes the state and returns effects; the runtime journals each event
+ * before it calls, carries the effects out, and turns their results into events. `nextDeadline` says when a `tick` is
+ * due. Replaying the journal into a new machine gives the same state; a `started` event then brings it back to life.
+ *
+ * The same events at the same times always give the same effects: no clock, no randomness, no I/O. A refused event
+ * changes nothing and is answered with its code.
+ */
+export class Controller {
+  readonly state: ControllerState;
+
+  constructor(id: string, idp: string) {
+    this.state = newState(id, idp);
+  }
+
+  handle(event: ControllerEvent, now: number): ControllerEffect[] {
+    const step: Step = { state: this.state, now, out: [] };
+    try {
+      dispatch(step, event);
+    } catch (error) {
+      if (!(error instanceof QuorateError)) throw error;
+      if (!('token' in event)) throw error;
+      const { code, message, hint } = error;
+      return [
+        {
+          kind: 'reply',
+          token: event.token,
+          reply: { kind: 'error', code, message, ...(hint === undefined ? {} : { hint }) },
+        },
+      ];
+    }
+    return step.out;
+  }
+
+  /** When the next `tick` is due (ms since the epoch), or undefined while nothing waits for time to pass. */
+  nextDeadline(): number | undefined {
+    let next: number | undefined;
+    const consider = (at: number) => {
+      if (next === undefined || at < next) next = at;
+    };
+    for (const run of this.state.runs.values()) {
+      if (run.phase.kind === 'done') continue;
+      consider(run.request.payload.exp * 1000);
+      if (run.phase.kind === 'pinning' && run.phase.retryAt !== null) consider(run.phase.retryAt);
+      const round = currentRound(run);
+      if (round !== undefined && run.phase.kind === 'building') {
+        if (round.windowOpen) consider(round.windowEnds);
+        else if (round.slots.some((slot) => slot.kind === 'free')) consider(round.fillBy);
+      }
+      for (const live of liveLeases(run)) consider(leaseDeadline(this.state, live));
+    }
+    return next;
+  }
+}
+
+function leaseDeadline(state: ControllerState, live: ReturnType<typeof liveLeases>[number]): number {
+  const silent = live.heardAt + state.timings.leaseSilenceMs;
+  const detached = live.detachedAt === null ? silent : live.detachedAt + state.timings.detachGraceMs;
+  return Math.min(silent, detached, live.lease.exp * 1000);
+}
+
+function dispatch(step: Step, event: ControllerEvent): void {
+  const { state } = step;
+  switch (event.kind) {
+    case 'started':
+      return started(step, event);
+    case 'charter':
+      if (state.charter === null || event.charter.payload.epoch > state.charter.payload.epoch)
+        state.charter = event.charter;
+      return;
+    case 'enrol':
+      return enrol(step, event);
+    case 'renew':
+      return renew(step, event);
+    case 'submit':
+      return submit(step, event);
+    case 'present':
+      return present(step, event);
+    case 'absent':
+      state.present.delete(event.worker);
+      for (const run of state.runs.values()) reconsiderWindow(step, run);
+      return;
+    case 'claim':
+      return claim(step, event);
+    case 'resume':
+      return resume(step, event);
+    case 'detached':
+      return withLease(step, event.lease, event.worker, (live) => {
+        live.detachedAt = step.now;
+      });
+    case 'heartbeat':
+      return withLease(step, event.lease, event.worker, (live) => {
+        live.heardAt = step.now;
+        live.detachedAt = null;
+      });
+    case 'receipt':
+      return receipt(step, event);
+    case 'pinned':
+      return withRun(step, event.run, (run) => pinned(step, run, event.artifact, event.ok, event.detail));
+    case 'cosigned':
+      return withRun(step, event.run, (run) =>
+        cosigned(step, run, event.worker, event.signature, event.witness),
+      );
+    case 'cosign-refused':
+      return withRun(step, event.run, (run) =>
+        cosignRefused(step, run, event.worker, event.code, event.message),
+      );
+    case 'tick':
+      return tick(step);
+    default:
+      return unreachable(event, 'controller event');
+  }
+}
+
+function withRun(step: Step, id: string, act: (run: Run) => void): void {
+  const run = step.state.runs.get(id);
+  if (run !== undefined) act(run);
+}
+
+function withLease(
+  step: Step,
+  lease: string,
+  worker: string,
+  act: (live: ReturnType<typeof liveLeases>[number]) => void,
+): void {
+  const run = step.state.runs.get(step.state.leases.get(lease) ?? '');
+  const live = run === undefined ? undefined : (findLease(run, lease)?.live ?? run.trustedLease ?? undefined);
+  if (live !== undefined && live.id === lease && live.worker === worker) act(live);
+}
+
+/** A new life of the process: streams and claims of the last one are gone, leases wait for their workers. */
+function started(step: Step, event: EventOf<'started'>): void {
+  const { state, now } = step;
+  state.timings = event.timings;
+  state.epoch++;
+  state.leasesThisEpoch = 0;
+  state.present.clear();
+  if (state.charter === null || event.charter.payload.epoch >= state.charter.payload.epoch)
+    state.charter = event.charter;
+  for (const run of state.runs.values()) {
+    if (run.verdict !== null && run.phase.kind !== 'cosigning')
+      step.out.push({ kind: 'verdict', run: run.id });
+    if (run.phase.kind === 'done') continue;
+    for (const live of liveLeases(run)) {
+      live.heardAt = now;
+      live.detachedAt = now;
+    }
+    const round = currentRound(run);
+    if (round === undefined) continue;
+    round.candidates = [];
+    round.answered.clear();
+    if (run.phase.kind === 'building' && round.slots.some((slot) => slot.kind === 'free')) {
+      round.fillBy = Math.max(round.fillBy, now + state.timings.windowMs + state.timings.slotFillMs);
+    }
+    if (round.windowOpen) round.windowEnds = now + state.timings.windowMs;
+    if (state.offers.has(round.offerId)) step.out.push({ kind: 'offer', run: run.id, offer: round.offer });
+    if (run.phase.kind === 'pinning') pin(step, run);
+  }
+}
+
+function submit(step: Step, { token, request, publisher, job, jobId, entropy }: EventOf<'submit'>): void {
+  const { state } = step;
+  const charter = charterOf(step);
+  const order = request.payload;
+  const granted = checkGrant(step, publisher, request.signer);
+  if (granted.role !== 'publisher')
+    throw new QuorateError('ROLE_WRONG', `a ${granted.role} may not publish jobs`);
+  checkTime(order, step.now, 'the request');
+  if (order.project !== charter.project)
+    throw new QuorateError('REQUEST_OTHER_PROJECT', `the request is for project ${order.project}`);
+  if (order.job !== jobId)
+    throw new QuorateError('REQUEST_OTHER_JOB', 'the request names another job than the one sent with it');
+  if (order.commit !== job.source.commit || order.repo !== job.source.url) {
+    throw new QuorateError('REQUEST_OTHER_SOURCE', 'the request names another source than its job');
+  }
+  if (!policyMeetsFloor(order.policy, charter.floor)) {
+    throw new QuorateError(
+      'POLICY_BELOW_FLOOR',
+      'the policy of the request is weaker than the floor in the charter',
+      {
+        hint: `The floor: agree ${charter.floor.agree} of ${charter.floor.of}, cosign ${charter.floor.cosign}.`,
+      },
+    );
+  }
+  if (!state.runs.has(request.id)) {
+    const open = [...state.runs.values()].filter((run) => run.phase.kind !== 'done').length;
+    if (open >= limits.openJobsMax)
+      throw new QuorateError('CONTROLLER_BUSY', `${open} jobs are open; no more are taken`, {
+        hint: 'Try again later.',
+      });
+    const run: Run = {
+      id: request.id,
+      request,
+      publisher,
+      job,
+      jobId,
+      entropy,
+      submittedAt: step.now,
+      rounds: [],
+      trusted: { kind: 'free' },
+      trustedLeases: 0,
+      trustedLease: null,
+      receipts: [],
+      unserved: [],
+      phase: { kind: 'building' },
+      level: null,
+      outcome: null,
+      verdict: null,
+      cosignature: null,
+      history: [],
+    };
+    state.runs.set(run.id, run);
+    step.out.push({ kind: 'reply', token, reply: { kind: 'accepted', run: run.id, job: jobId } });
+    tell(step, run, {
+      kind: 'accepted',
+      job: jobId,
+      name: job.name,
+      repo: order.repo,
+      ref: order.ref,
+      commit: order.commit,
+    });
+    openRound(step, run);
+    return;
+  }
+  step.out.push({ kind: 'reply', token, reply: { kind: 'accepted', run: request.id, job: jobId } });
+}
+
+function present(step: Step, { grant, capabilities }: EventOf<'present'>): void {
+  const granted = checkGrant(step, grant, grant.payload.sub);
+  step.state.present.set(granted.sub, {
+    operator: granted.operator,
+    role: granted.role,
+    enrolled: granted.enrolled,
+    capabilities,
+  });
+}
+
+function reconsiderWindow(step: Step, run: Run): void {
+  const round = currentRound(run);
+  if (run.phase.kind === 'building' && round !== undefined) closeWindow(step, run, round);
+}
+
+/** A worker is back on a new stream: with a live lease, or with one whose receipt is in and whose round may be over. */
+function resume(step: Step, { token, lease, worker }: EventOf<'resume'>): void {
+  const id = idOf(lease.payload);
+  const back = () => step.out.push({ kind: 'reply', token, reply: { kind: 'lease', lease: lease.payload } });
+  const run = [...step.state.runs.values()].find((candidate) =>
+    candidate.rounds.some((round) => round.offerId === lease.payload.offer),
+  );
+  const live =
+    run === undefined
+      ? undefined
+      : (findLease(run, id)?.live ?? (run.trustedLease?.id === id ? run.trustedLease : undefined));
+  const recorded = run?.receipts.find((candidate) => idOf(candidate.lease) === id);
+  if (run === undefined || lease.payload.aud !== worker || (live === undefined && recorded === undefined)) {
+    throw new QuorateError('LEASE_LOST', 'the lease is over');
+  }
+  back();
+  if (live !== undefined) {
+    live.heardAt = step.now;
+    live.detachedAt = null;
+    if (run.phase.kind === 'cosigning' && run.phase.lease === id)
+      step.out.push({ kind: 'cosign', run: run.id, worker, lease: id });
+  } else if (
+    lease.payload.slot === 'trusted'
+      ? run.phase.kind === 'done'
+      : run.rounds[lease.payload.round - 1]?.revealed === true
+  ) {
+    step.out.push({ kind: 'reveal', worker, lease: id });
+  }
+}
+
+function tick(step: Step): void {
+  const { state, now } = step;
+  for (const run of state.runs.values()) {
+    if (run.phase.kind === 'done') continue;
+    for (const live of liveLeases(run)) {
+      if (now < leaseDeadline(state, live)) continue;
+      loseLease(
+        step,
+        run,
+        live.id,
+        now >= live.lease.exp * 1000 ? 'its time is up' : 'the worker went silent',
+      );
+    }
+    if (run.phase.kind === 'pinning' && run.phase.retryAt !== null && now >= run.phase.retryAt) {
+      run.phase.retryAt = null;
+      pin(step, run);
+    }
+    const round = currentRound(run);
+    if (run.phase.kind === 'building' && round !== undefined) {
+      if (round.windowOpen && now >= round.windowEnds) closeWindow(step, run, round);
+      if (!round.windowOpen && now >= round.fillBy) giveUpFreeSlots(step, run);
+    }
+    settle(step, run);
+    if (now >= run.request.payload.exp * 1000) expire(step, run);
+  }
+}
+
+function giveUpFreeSlots(step: Step, run: Run): void {
+  const round = currentRound(run);
+  if (round === undefined) return;
+  assignSlots(step, run, round);
+  round.slots = round.slots.map((slot) => (slot.kind === 'free' ? { kind: 'expired' } : slot));
+}
+
+/** The request's time is up: what was reached stands, what was not is disputed. */
+function expire(step: Step, run: Run): void {
+  if (run.phase.kind === 'done') return;
+  if (run.level === 'agreed') {
+    const round = currentRound(run);
+    if (round !== undefined) closeOffer(step, round);
+    run.phase = { kind: 'done' };
+    return;
+  }
+  conclude(step, run, 'disputed', null);
+}

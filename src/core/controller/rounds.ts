@@ -1,0 +1,182 @@
+import { type Capabilities, idOf, leaves, type Offer, sha256Hex } from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import { toUtf8 } from '../text.ts';
+import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
+import { charterOf, checkGrant } from './enrolment.ts';
+import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
+import type { Candidate, EventOf, Round, Run, Step } from './state.ts';
+import { currentRound, tell } from './state.ts';
+
+/** Enough claims for M slots and a few in reserve: eight times M operators see the offer as theirs at first. */
+const sharePerSlot = 8;
+
+export function openRound(step: Step, run: Run): void {
+  const { state, now } = step;
+  const { policy, exp } = run.request.payload;
+  const n = run.rounds.length + 1;
+  let workers = 0;
+  for (const name of state.operators.keys()) if (name.endsWith(' worker')) workers++;
+  const share = Math.min(
+    fullShare,
+    Math.floor((fullShare * sharePerSlot * policy.of) / Math.max(1, workers)),
+  );
+  const offer: Offer = {
+    iss: state.id,
+    project: charterOf(step).project,
+    request: run.id,
+    job: run.jobId,
+    round: n,
+    policy,
+    draw: { seed: sha256Hex(toUtf8(`${run.entropy} round ${n}`)), share, widenMs: state.timings.widenMs },
+    index: state.log.size,
+    needs: {
+      arch: run.job.arch,
+      cpus: run.job.limits.cpus,
+      memoryBytes: run.job.limits.memoryBytes,
+      diskBytes: run.job.limits.diskBytes,
+      image: run.job.image,
+    },
+    iat: Math.floor(now / 1000),
+    exp,
+  };
+  const offerId = idOf(offer);
+  state.log.append(leaves.offer(offerId, run.jobId));
+  const round: Round = {
+    n,
+    offer,
+    offerId,
+    openedAt: now,
+    windowEnds: now + state.timings.windowMs,
+    windowOpen: true,
+    fillBy: now + state.timings.windowMs + state.timings.slotFillMs,
+    candidates: [],
+    answered: new Set(),
+    slots: Array.from({ length: policy.of }, () => ({ kind: 'free' as const })),
+    leasesGiven: Array.from({ length: policy.of }, () => 0),
+    revealed: false,
+  };
+  run.rounds.push(round);
+  run.phase = { kind: 'building' };
+  state.offers.set(offerId, run.id);
+  step.out.push({ kind: 'offer', run: run.id, offer });
+  tell(step, run, {
+    kind: 'round',
+    round: n,
+    offer: offerId,
+    agree: policy.agree,
+    of: policy.of,
+    cosign: policy.cosign === 'required',
+  });
+}
+
+function checkNeeds(offer: Offer, has: Capabilities): void {
+  const { needs } = offer;
+  const lacks =
+    needs.arch !== has.arch
+      ? `the job is for ${needs.arch}, the machine is ${has.arch}`
+      : needs.cpus > has.cpus
+        ? `the job wants ${needs.cpus} cpus, the machine lends ${has.cpus}`
+        : needs.memoryBytes > has.memoryBytes
+          ? `the job wants ${needs.memoryBytes} bytes of memory, the machine lends ${has.memoryBytes}`
+          : needs.diskBytes > has.diskBytes
+            ? `the job wants ${needs.diskBytes} bytes of disk, the machine lends ${has.diskBytes}`
+            : undefined;
+  if (lacks !== undefined) throw new QuorateError('CLAIM_UNFIT', lacks);
+}
+
+function closed(message: string): QuorateError {
+  return new QuorateError('OFFER_CLOSED', message);
+}
+
+export function claim(step: Step, { token, claim, grant }: EventOf<'claim'>): void {
+  const worker = claim.signer;
+  const granted = checkGrant(step, grant, worker);
+  const runId = step.state.offers.get(claim.payload.offer);
+  const run = runId === undefined ? undefined : step.state.runs.get(runId);
+  const round = run?.rounds.find((candidate) => candidate.offerId === claim.payload.offer);
+  if (run === undefined || round === undefined) throw closed('the offer is closed, or never was');
+  if (granted.role === 'trusted-worker') {
+    claimTrusted(
+      step,
+      run,
+      round,
+      { token, claim: claim.id, worker, operator: granted.operator, grant, draw: 0 },
+      claim.payload.pass,
+    );
+    return;
+  }
+  if (granted.role !== 'worker') throw new QuorateError('ROLE_WRONG', `a ${granted.role} builds nothing`);
+  if (round !== currentRound(run) || round.revealed) throw closed('the round is over');
+  if (claim.payload.pass !== undefined) {
+    round.answered.add(worker);
+    step.out.push({ kind: 'reply', token, reply: { kind: 'standby' } });
+    closeWindow(step, run, round);
+    return;
+  }
+  checkNeeds(round.offer, claim.payload.capabilities);
+  const enrolled = step.state.operators.get(`${granted.operator} worker`) ?? Number.MAX_SAFE_INTEGER;
+  const draw = drawOf(granted.operator, round.offer.draw.seed);
+  if (enrolled >= round.offer.index)
+    throw new QuorateError('CLAIM_TOO_NEW', 'the operator was enrolled after this offer was made');
+  if (!mayClaim(round.offer, draw, step.now - round.openedAt)) {
+    throw new QuorateError('CLAIM_ABOVE_SHARE', 'the draw is above the share of the offer at this time');
+  }
+  if (operatorsBefore(run, round).has(granted.operator)) {
+    throw new QuorateError('CLAIM_NOT_FRESH', 'the operator took part in an earlier round of this job');
+  }
+  if (operatorsIn(run, round).has(granted.operator)) {
+    throw new QuorateError('CLAIM_HAS_SLOT', 'the operator has a slot of this round already');
+  }
+  round.answered.add(worker);
+  round.candidates = [
+    ...round.candidates.filter((candidate) => candidate.worker !== worker),
+    { token, claim: claim.id, worker, operator: granted.operator, grant, draw },
+  ];
+  step.out.push({ kind: 'reply', token, reply: { kind: 'standby' } });
+  closeWindow(step, run, round);
+  assignSlots(step, run, round);
+}
+
+function claimTrusted(
+  step: Step,
+  run: Run,
+  round: Round,
+  candidate: Candidate,
+  pass: string | undefined,
+): void {
+  if (!charterOf(step).trusted.includes(candidate.worker)) {
+    throw new QuorateError(
+      'TRUSTED_KEY_NOT_IN_CHARTER',
+      'the charter does not name this key as a trusted worker',
+    );
+  }
+  if (run.request.payload.policy.cosign !== 'required') throw closed('this job needs no co-signature');
+  if (run.phase.kind === 'done' || run.trusted.kind !== 'free' || round !== currentRound(run)) {
+    throw closed('the trusted slot is taken');
+  }
+  if (pass !== undefined) {
+    step.out.push({ kind: 'reply', token: candidate.token, reply: { kind: 'standby' } });
+    return;
+  }
+  giveLease(step, run, round, 'trusted', candidate);
+}
+
+/** The window closes when every connected eligible worker has answered, or its time is up. */
+export function closeWindow(step: Step, run: Run, round: Round): void {
+  if (!round.windowOpen) return;
+  if (step.now < round.windowEnds && !everybodyAnswered(step, run, round)) return;
+  round.windowOpen = false;
+  assignSlots(step, run, round);
+}
+
+function everybodyAnswered(step: Step, run: Run, round: Round): boolean {
+  const before = operatorsBefore(run, round);
+  let eligible = 0;
+  for (const [worker, { operator, role, enrolled }] of step.state.present) {
+    if (role !== 'worker' || enrolled >= round.offer.index || before.has(operator)) continue;
+    if (!mayClaim(round.offer, drawOf(operator, round.offer.draw.seed), step.now - round.openedAt)) continue;
+    if (!round.answered.has(worker)) return false;
+    eligible++;
+  }
+  return eligible > 0;
+}

@@ -1,0 +1,183 @@
+import type {
+  Capabilities,
+  Charter,
+  Grant,
+  Job,
+  Lease,
+  Offer,
+  Outcome,
+  Receipt,
+  Request,
+  Role,
+  Slot,
+  Verdict,
+  VerdictLevel,
+  Verified,
+} from '../documents/index.ts';
+import { MerkleTree } from '../transparency/merkle.ts';
+import type { ControllerEffect, ControllerEvent, Cosignature, Progress, Timings } from './events.ts';
+import { defaultTimings } from './events.ts';
+
+/** A worker that asked for a slot and may be given one. */
+export interface Candidate {
+  token: string;
+  claim: string;
+  worker: string;
+  operator: string;
+  grant: Verified<Grant>;
+  draw: number;
+}
+
+export interface LiveLease {
+  id: string;
+  lease: Lease;
+  grant: Verified<Grant>;
+  worker: string;
+  operator: string;
+  heardAt: number;
+  detachedAt: number | null;
+}
+
+export type SlotState =
+  | { kind: 'free' }
+  | { kind: 'leased'; live: LiveLease }
+  | { kind: 'delivered'; receipt: string }
+  | { kind: 'expired' };
+
+export interface Round {
+  n: number;
+  offer: Offer;
+  offerId: string;
+  openedAt: number;
+  windowEnds: number;
+  windowOpen: boolean;
+  fillBy: number;
+  candidates: Candidate[];
+  /** Operators that claimed or passed: the window closes when everybody present has. */
+  answered: Set<string>;
+  slots: SlotState[];
+  /** Leases given per slot, bounded. */
+  leasesGiven: number[];
+  revealed: boolean;
+}
+
+/** A receipt the controller has acknowledged: never lost, never changed. */
+export interface Recorded {
+  receipt: Verified<Receipt>;
+  lease: Lease;
+  grant: Verified<Grant>;
+  role: 'worker' | 'trusted-worker';
+  round: number;
+  slot: Slot;
+  index: number;
+  outcome: Outcome;
+  sealed: boolean;
+}
+
+export type Phase =
+  /** A round is open and sealed. */
+  | { kind: 'building' }
+  /** A round ended without a quorum that could stand alone; only the trusted worker can settle it. */
+  | { kind: 'awaiting-trusted' }
+  | { kind: 'pinning'; artifact: string; tries: number; retryAt: number | null }
+  /** The bytes are pinned, N operators agree, the trusted worker's receipt is missing. */
+  | { kind: 'agreed' }
+  | { kind: 'cosigning'; worker: string; lease: string }
+  | { kind: 'done' };
+
+export interface Run {
+  id: string;
+  request: Verified<Request>;
+  publisher: Verified<Grant>;
+  job: Job;
+  jobId: string;
+  entropy: string;
+  submittedAt: number;
+  rounds: Round[];
+  trusted: SlotState;
+  trustedLeases: number;
+  /** Leases of the trusted worker whose receipt is in and whose stream is still of use, by lease id. */
+  trustedLease: LiveLease | null;
+  receipts: Recorded[];
+  /** Artifacts that none of those who agreed on them could serve. */
+  unserved: string[];
+  phase: Phase;
+  level: VerdictLevel | null;
+  outcome: Outcome | null;
+  /** The verdict being co-signed or last published. */
+  verdict: { payload: Verdict; id: string; index: number; size: number } | null;
+  cosignature: Cosignature | null;
+  history: { at: number; progress: Progress }[];
+}
+
+export interface Enrolled {
+  operator: string;
+  role: Role;
+  invite: string;
+  enrolled: number;
+}
+
+export interface ControllerState {
+  /** This controller's key, and its identity provider's. */
+  id: string;
+  idp: string;
+  charter: Verified<Charter> | null;
+  timings: Timings;
+  epoch: number;
+  leasesThisEpoch: number;
+  log: MerkleTree;
+  /** By key. */
+  keys: Map<string, Enrolled>;
+  /** First admission of an operator in a role: `operator role`. */
+  operators: Map<string, number>;
+  /** Keys that joined on an invite, by its jti. */
+  invites: Map<string, string[]>;
+  present: Map<string, { operator: string; role: Role; enrolled: number; capabilities: Capabilities }>;
+  runs: Map<string, Run>;
+  /** Offers that still take claims: offer id to run id. */
+  offers: Map<string, string>;
+  /** Live leases and those kept for co-signing: lease id to run id. */
+  leases: Map<string, string>;
+}
+
+export function newState(id: string, idp: string): ControllerState {
+  return {
+    id,
+    idp,
+    charter: null,
+    timings: defaultTimings,
+    epoch: 0,
+    leasesThisEpoch: 0,
+    log: new MerkleTree(),
+    keys: new Map(),
+    operators: new Map(),
+    invites: new Map(),
+    present: new Map(),
+    runs: new Map(),
+    offers: new Map(),
+    leases: new Map(),
+  };
+}
+
+/** One event being handled: the state it changes, its time, and what it makes the runtime do. */
+export interface Step {
+  readonly state: ControllerState;
+  readonly now: number;
+  readonly out: ControllerEffect[];
+}
+
+export function tell(step: Step, run: Run, progress: Progress): void {
+  run.history.push({ at: step.now, progress });
+  step.out.push({ kind: 'progress', run: run.id, progress });
+}
+
+export function liveLeases(run: Run): LiveLease[] {
+  const slots = run.rounds.flatMap((round) => round.slots);
+  return [...slots, run.trusted].flatMap((slot) => (slot.kind === 'leased' ? [slot.live] : []));
+}
+
+export function currentRound(run: Run): Round | undefined {
+  return run.rounds.at(-1);
+}
+
+export type EventOf<K extends ControllerEvent['kind']> = Extract<ControllerEvent, { kind: K }>;

@@ -1,0 +1,84 @@
+import type {
+  Ack,
+  Capabilities,
+  Claim,
+  Grant,
+  Job,
+  Lease,
+  Offer,
+  Outcome,
+  Receipt,
+  Request,
+  Role,
+  Verified,
+} from '../documents/index.ts';
+
+/** What one run of a job came to. Times are ISO 8601; `files` with their sha256, for the receipt's subjects. */
+export interface BuildResult {
+  outcome: Outcome;
+  files: { path: string; sha256: string }[];
+  log: string | null;
+  sandbox: { tier: string; profile: string; portable: boolean };
+  startedOn: string;
+  finishedOn: string;
+  nonce: string;
+}
+
+/** What the operator lends. */
+export interface Lending {
+  capabilities: Capabilities;
+  jobsAtOnce: number;
+}
+
+export type WorkerEvent =
+  | { kind: 'started'; grant: Verified<Grant>; lending: Lending }
+  | { kind: 'grant'; grant: Verified<Grant> }
+  | {
+      kind: 'offer';
+      offer: Verified<Offer>;
+      request: Verified<Request>;
+      job: Job;
+      jobId: string;
+      entropy: string;
+    }
+  | { kind: 'standby'; offer: string }
+  | { kind: 'declined'; offer: string; code: string; message: string }
+  | { kind: 'leased'; offer: string; lease: Verified<Lease> }
+  | { kind: 'built'; lease: string; result: BuildResult }
+  | { kind: 'acked'; lease: string; ack: Verified<Ack> }
+  | { kind: 'refused'; lease: string; code: string; message: string }
+  | { kind: 'revealed'; lease: string }
+  | { kind: 'released'; lease: string; code: string; message: string }
+  /** The stream of a lease broke, or came back. */
+  | { kind: 'detached'; lease: string }
+  /** The trusted worker checked the draft against everything it can check: `code` says why not. */
+  | {
+      kind: 'cosign-checked';
+      lease: string;
+      request: string;
+      outcome: Outcome | null;
+      ok: boolean;
+      code: string;
+      message: string;
+    }
+  | { kind: 'tick' };
+
+export type WorkerEffect =
+  /** Open a lease stream with this claim. */
+  | { kind: 'claim'; offer: string; claim: Claim }
+  | { kind: 'build'; lease: string; job: Job; repo: string; ref: string }
+  | { kind: 'stop-build'; lease: string }
+  /** Sign and send, on the lease's stream; again after every reconnect until it is acknowledged. */
+  | { kind: 'send-receipt'; lease: string; receipt: Receipt }
+  /** Open a new stream for a lease whose stream broke. */
+  | { kind: 'resume'; lease: Verified<Lease> }
+  /** The round is revealed: the bytes may be served. */
+  | { kind: 'publish'; lease: string; artifact: string | null; log: string | null }
+  | { kind: 'discard'; lease: string }
+  | { kind: 'cosign'; lease: string }
+  | { kind: 'refuse-cosign'; lease: string; code: string; message: string }
+  /** Ask for the backlog: there is room again. */
+  | { kind: 'poll' }
+  | { kind: 'note'; lease: string | null; says: string };
+
+export type { Role };

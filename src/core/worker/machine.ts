@@ -1,0 +1,397 @@
+import {
+  type Claim,
+  type Grant,
+  idOf,
+  type Job,
+  type Lease,
+  makeReceipt,
+  type Offer,
+  type Receipt,
+  type Request,
+  type Verified,
+} from '../documents/index.ts';
+import { unreachable } from '../errors.ts';
+import { drawOf, shareReachedAfter } from '../trust/draw.ts';
+import type { BuildResult, Lending, WorkerEffect, WorkerEvent } from './events.ts';
+
+/** An offer this worker has looked at. */
+interface Known {
+  offer: Verified<Offer>;
+  request: Verified<Request>;
+  job: Job;
+  jobId: string;
+  entropy: string;
+  firstSeenAt: number;
+  state: 'waiting' | 'claimed' | 'passed' | 'leased' | 'done';
+  /** While `waiting`: when the share reaches this operator's draw. */
+  claimAt: number;
+}
+
+interface Assignment {
+  lease: Verified<Lease>;
+  offer: string;
+  request: string;
+  job: Job;
+  repo: string;
+  ref: string;
+  state: 'building' | 'built' | 'acked';
+  result: BuildResult | null;
+  receipt: Receipt | null;
+  retryAt: number | null;
+}
+
+type EventOf<K extends WorkerEvent['kind']> = Extract<WorkerEvent, { kind: K }>;
+
+/** A stream that broke is tried again this often; the controller keeps a lease for longer. */
+const resumeMs = 1_000;
+const claimSeconds = 3600;
+const knownMax = 2_000;
+
+/**
+ * The worker, sans-I/O, like the controller: `handle(event, now)` and `nextDeadline()`. It decides what to claim, keeps
+ * every result sealed until its round is revealed, repeats a receipt until it is acknowledged, and, as a trusted
+ * worker, signs nothing it did not build. Events are journaled by the runtime; after a crash a replay and a `started`
+ * event resume what can be resumed. A build that was running when the process died is lost, its lease let go.
+ */
+export class Worker {
+  readonly id: string;
+  #grant: Verified<Grant> | null = null;
+  #lending: Lending | null = null;
+  readonly #known = new Map<string, Known>();
+  readonly #assignments = new Map<string, Assignment>();
+  readonly #out: WorkerEffect[] = [];
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  handle(event: WorkerEvent, now: number): WorkerEffect[] {
+    this.#out.length = 0;
+    this.#dispatch(event, now);
+    return [...this.#out];
+  }
+
+  nextDeadline(): number | undefined {
+    const waiting = [...this.#known.values()]
+      .filter((known) => known.state === 'waiting')
+      .map((known) => known.claimAt);
+    const retries = [...this.#assignments.values()].flatMap(({ retryAt }) =>
+      retryAt === null ? [] : [retryAt],
+    );
+    const all = [...waiting, ...retries];
+    return all.length === 0 ? undefined : Math.min(...all);
+  }
+
+  /** Builds running now, and what they use. */
+  get building(): { lease: string; job: Job; slot: Lease['slot'] }[] {
+    return [...this.#assignments].flatMap(([lease, { state, job, lease: signed }]) =>
+      state === 'building' ? [{ lease, job, slot: signed.payload.slot }] : [],
+    );
+  }
+
+  /** The lease under this id, if it is still of any use. */
+  leaseOf(lease: string): Verified<Lease> | undefined {
+    return this.#assignments.get(lease)?.lease;
+  }
+
+  #dispatch(event: WorkerEvent, now: number): void {
+    switch (event.kind) {
+      case 'started':
+        return this.#started(event);
+      case 'grant':
+        this.#grant = event.grant;
+        return;
+      case 'offer':
+        return this.#offer(event, now);
+      case 'standby':
+        return;
+      case 'declined':
+        return this.#declined(event, now);
+      case 'leased':
+        return this.#leased(event);
+      case 'built':
+        return this.#built(event);
+      case 'acked':
+        return this.#acked(event);
+      case 'refused':
+      case 'released':
+        return this.#dropped(event.lease, event.code, event.message);
+      case 'revealed':
+        return this.#revealed(event.lease);
+      case 'detached':
+        return this.#with(event.lease, (assignment) => {
+          assignment.retryAt = now + resumeMs;
+        });
+      case 'cosign-checked':
+        return this.#cosign(event);
+      case 'tick':
+        return this.#tick(now);
+      default:
+        return unreachable(event, 'worker event');
+    }
+  }
+
+  #with(lease: string, act: (assignment: Assignment) => void): void {
+    const assignment = this.#assignments.get(lease);
+    if (assignment !== undefined) act(assignment);
+  }
+
+  #started({ grant, lending }: EventOf<'started'>): void {
+    this.#grant = grant;
+    this.#lending = lending;
+    this.#known.clear();
+    for (const [lease, assignment] of this.#assignments) {
+      assignment.retryAt = null;
+      if (assignment.state === 'building') {
+        this.#assignments.delete(lease);
+        this.#out.push({ kind: 'discard', lease });
+        this.#out.push({
+          kind: 'note',
+          lease,
+          says: 'the build was lost when this worker stopped; its slot goes to another',
+        });
+      } else this.#out.push({ kind: 'resume', lease: assignment.lease });
+    }
+    this.#out.push({ kind: 'poll' });
+  }
+
+  #offer({ offer, request, job, jobId, entropy }: EventOf<'offer'>, now: number): void {
+    const before = this.#known.get(offer.id);
+    if (before !== undefined && before.state !== 'passed') return;
+    if (this.#grant === null || this.#lending === null) return;
+    const known: Known = before ?? {
+      offer,
+      request,
+      job,
+      jobId,
+      entropy,
+      firstSeenAt: now,
+      state: 'waiting',
+      claimAt: now,
+    };
+    known.state = 'waiting';
+    const grant = this.#grant.payload;
+    if (grant.role === 'trusted-worker' && offer.payload.policy.cosign !== 'required') known.state = 'done';
+    if (grant.role === 'worker') {
+      if (grant.enrolled >= offer.payload.index) known.state = 'done';
+      else
+        known.claimAt =
+          known.firstSeenAt +
+          shareReachedAfter(offer.payload, drawOf(grant.operator, offer.payload.draw.seed));
+    }
+    if (this.#known.size >= knownMax) this.#forget();
+    this.#known.set(offer.id, known);
+    if (known.state === 'waiting' && known.claimAt <= now) this.#answer(known, now);
+  }
+
+  #forget(): void {
+    for (const [id, { state }] of this.#known) {
+      if (state === 'passed' || state === 'done') this.#known.delete(id);
+      if (this.#known.size < knownMax) return;
+    }
+  }
+
+  /** Claims, or passes with the reason, so that nobody waits for this worker. */
+  #answer(known: Known, now: number): void {
+    const lending = this.#lending;
+    if (lending === null) return;
+    const pass = this.#reasonToPass(known, lending);
+    known.state = pass === undefined ? 'claimed' : 'passed';
+    const { payload, id } = known.offer;
+    const iat = Math.floor(now / 1000);
+    const claim: Claim = {
+      iss: this.id,
+      aud: payload.iss,
+      offer: id,
+      ...(pass === undefined ? {} : { pass }),
+      capabilities: lending.capabilities,
+      jti: known.entropy,
+      iat,
+      exp: iat + claimSeconds,
+    };
+    this.#out.push({ kind: 'claim', offer: id, claim });
+  }
+
+  #reasonToPass({ offer }: Known, { capabilities, jobsAtOnce }: Lending): string | undefined {
+    const { needs } = offer.payload;
+    const running = this.building;
+    const left = (all: number, of: (job: Job) => number) =>
+      running.reduce((rest, { job }) => rest - of(job), all);
+    if (needs.arch !== capabilities.arch) return `this machine is ${capabilities.arch}`;
+    if (needs.image !== 'host') return 'this worker has no tier for images';
+    if (
+      needs.cpus > capabilities.cpus ||
+      needs.memoryBytes > capabilities.memoryBytes ||
+      needs.diskBytes > capabilities.diskBytes
+    ) {
+      return 'the job needs more than this machine lends';
+    }
+    if (running.length >= jobsAtOnce) return `busy with ${running.length} job(s)`;
+    if (needs.cpus > left(capabilities.cpus, (job) => job.limits.cpus)) return 'busy: not enough cpus free';
+    if (needs.memoryBytes > left(capabilities.memoryBytes, (job) => job.limits.memoryBytes))
+      return 'busy: not enough memory free';
+    if (needs.diskBytes > left(capabilities.diskBytes, (job) => job.limits.diskBytes))
+      return 'busy: not enough disk free';
+    return undefined;
+  }
+
+  #declined({ offer, code }: EventOf<'declined'>, now: number): void {
+    const known = this.#known.get(offer);
+    if (known === undefined || known.state === 'leased') return;
+    if (known.state === 'passed') return;
+    if (code === 'CLAIM_ABOVE_SHARE') {
+      known.state = 'waiting';
+      known.claimAt = now + known.offer.payload.draw.widenMs;
+    } else if (code === 'MESH_LOST') {
+      known.state = 'waiting';
+      known.claimAt = now + resumeMs;
+    } else this.#known.delete(offer);
+  }
+
+  #leased({ offer, lease }: EventOf<'leased'>): void {
+    const known = this.#known.get(offer);
+    if (known === undefined || this.#assignments.has(lease.id)) return;
+    const { payload } = lease;
+    if (
+      payload.aud !== this.id ||
+      payload.offer !== offer ||
+      payload.job !== known.jobId ||
+      payload.iss !== known.offer.payload.iss
+    ) {
+      this.#out.push({
+        kind: 'note',
+        lease: lease.id,
+        says: 'a lease that does not fit its offer was ignored',
+      });
+      return;
+    }
+    known.state = 'leased';
+    const { repo, ref } = known.request.payload;
+    this.#assignments.set(lease.id, {
+      lease,
+      offer,
+      request: known.request.id,
+      job: known.job,
+      repo,
+      ref,
+      state: 'building',
+      result: null,
+      receipt: null,
+      retryAt: null,
+    });
+    this.#out.push({ kind: 'build', lease: lease.id, job: known.job, repo, ref });
+  }
+
+  #built({ lease, result }: EventOf<'built'>): void {
+    const assignment = this.#assignments.get(lease);
+    if (assignment === undefined) {
+      this.#out.push({ kind: 'discard', lease });
+      return;
+    }
+    const { payload } = assignment.lease;
+    assignment.state = 'built';
+    assignment.result = result;
+    assignment.receipt = makeReceipt({
+      worker: this.id,
+      source: assignment.job.source,
+      files: result.files,
+      startedOn: result.startedOn,
+      finishedOn: result.finishedOn,
+      facts: {
+        project: payload.project,
+        job: payload.job,
+        offer: payload.offer,
+        lease,
+        round: payload.round,
+        slot: payload.slot,
+        fence: payload.fence,
+        operator: payload.operator,
+        outcome: result.outcome,
+        log: result.log,
+        sandbox: result.sandbox,
+        nonce: result.nonce,
+      },
+    });
+    this.#out.push({ kind: 'send-receipt', lease, receipt: assignment.receipt });
+    this.#out.push({ kind: 'poll' });
+  }
+
+  #acked({ lease, ack }: EventOf<'acked'>): void {
+    this.#with(lease, (assignment) => {
+      if (assignment.receipt === null || ack.payload.receipt !== idOf(assignment.receipt)) return;
+      assignment.state = 'acked';
+    });
+  }
+
+  #revealed(lease: string): void {
+    const assignment = this.#assignments.get(lease);
+    if (assignment?.state !== 'acked' || assignment.result === null) return;
+    const { outcome, log } = assignment.result;
+    this.#out.push({
+      kind: 'publish',
+      lease,
+      artifact: outcome.kind === 'exit' ? outcome.artifact : null,
+      log,
+    });
+    this.#end(lease, assignment);
+  }
+
+  /** The controller will have nothing more of this lease; what was built on it is of no use to anybody. */
+  #dropped(lease: string, code: string, message: string): void {
+    const assignment = this.#assignments.get(lease);
+    if (assignment === undefined) return;
+    if (assignment.state === 'building') this.#out.push({ kind: 'stop-build', lease });
+    this.#out.push({ kind: 'discard', lease });
+    this.#out.push({ kind: 'note', lease, says: `${code}: ${message}` });
+    this.#end(lease, assignment);
+    this.#known.delete(assignment.offer);
+    this.#out.push({ kind: 'poll' });
+  }
+
+  #end(lease: string, assignment: Assignment): void {
+    this.#assignments.delete(lease);
+    const known = this.#known.get(assignment.offer);
+    if (known !== undefined) known.state = 'done';
+  }
+
+  /** Signs only what it built itself and committed to before it was shown anything. */
+  #cosign({ lease, request, outcome, ok, code, message }: EventOf<'cosign-checked'>): void {
+    const assignment = this.#assignments.get(lease);
+    const own = assignment?.result?.outcome;
+    const refuse = (why: string, says: string) =>
+      this.#out.push({ kind: 'refuse-cosign', lease, code: why, message: says });
+    if (!ok) refuse(code, message);
+    else if (assignment?.state !== 'acked' || own === undefined)
+      refuse('COSIGN_NOT_BUILT', 'this worker has no acknowledged receipt for that job');
+    else if (assignment.lease.payload.slot !== 'trusted')
+      refuse('COSIGN_NOT_TRUSTED_SLOT', 'this worker did not build as trusted worker');
+    else if (assignment.request !== request)
+      refuse('COSIGN_OTHER_REQUEST', 'the verdict is about another request');
+    else if (outcome === null || !sameVote(own, outcome))
+      refuse('COSIGN_OTHER_RESULT', 'this worker built something else');
+    else this.#out.push({ kind: 'cosign', lease });
+  }
+
+  #tick(now: number): void {
+    for (const known of this.#known.values()) {
+      if (known.state === 'waiting' && known.claimAt <= now) this.#answer(known, now);
+    }
+    for (const assignment of this.#assignments.values()) {
+      if (assignment.retryAt === null || assignment.retryAt > now) continue;
+      assignment.retryAt = null;
+      this.#out.push({ kind: 'resume', lease: assignment.lease });
+    }
+  }
+
+  /** A stream is back: what the controller may not have got yet is said again. */
+  pendingReceipt(lease: string): Receipt | undefined {
+    const assignment = this.#assignments.get(lease);
+    return assignment?.state === 'built' ? (assignment.receipt ?? undefined) : undefined;
+  }
+}
+
+/** The same exit status and the same output root; of two failures only that both failed counts. */
+function sameVote(a: BuildResult['outcome'], b: BuildResult['outcome']): boolean {
+  if (a.kind !== 'exit' || b.kind !== 'exit') return false;
+  return (a.code === 0) === (b.code === 0) && (a.code !== 0 || a.artifact === b.artifact);
+}

@@ -1,0 +1,120 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { QuorateError } from '../core/errors.ts';
+
+/**
+ * An append-only list of events in SQLite: what a machine was told, and when. An event is on disk (WAL, synchronous
+ * FULL) before `append` returns, so a machine may act on it. One process at a time: the second is told who has it.
+ */
+export interface Journal<Event> {
+  append(event: Event, at: number): void;
+  /** Every event in order. */
+  replay(): IterableIterator<{ event: Event; at: number }>;
+  close(): void;
+}
+
+/** Grows with every change of what events look like; a journal of a newer one is refused, never guessed at. */
+const formatVersion = 1;
+
+/**
+ * Opens or creates a journal. `machine` names whose events it holds.
+ * Errors: `JOURNAL_UNWRITABLE`, `JOURNAL_IN_USE`, `JOURNAL_NEWER`, `JOURNAL_OTHER_MACHINE`, `JOURNAL_DAMAGED`.
+ */
+export function openJournal<Event>(file: string, machine: string): Journal<Event> {
+  const db = openDatabase(file);
+  try {
+    prepare(db, file, machine);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  const insert = db.prepare('INSERT INTO events (at, event) VALUES (?, ?)');
+  const select = db.prepare('SELECT seq, at, event FROM events ORDER BY seq');
+  return {
+    append(event, at) {
+      try {
+        insert.run(at, JSON.stringify(event));
+      } catch (cause) {
+        throw new QuorateError('JOURNAL_UNWRITABLE', `cannot write to ${file}: ${(cause as Error).message}`, {
+          cause,
+          hint: 'Make room on the disk or mend its permissions, then start again: nothing acknowledged is lost.',
+        });
+      }
+    },
+    *replay() {
+      for (const row of select.iterate()) {
+        let event: Event;
+        try {
+          event = JSON.parse(String(row.event));
+        } catch (cause) {
+          throw new QuorateError('JOURNAL_DAMAGED', `event ${String(row.seq)} of ${file} cannot be read`, {
+            cause,
+          });
+        }
+        yield { event, at: Number(row.at) };
+      }
+    },
+    close() {
+      db.close();
+    },
+  };
+}
+
+function openDatabase(file: string): DatabaseSync {
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const db = new DatabaseSync(file);
+    // Locks the file for this process until it closes or dies; SQLite then answers SQLITE_BUSY to the next.
+    db.exec(
+      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = 200; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;',
+    );
+    db.exec('BEGIN IMMEDIATE; COMMIT;');
+    return db;
+  } catch (cause) {
+    const message = (cause as Error).message;
+    if (/locked|busy/i.test(message)) {
+      throw new QuorateError('JOURNAL_IN_USE', `${file} is in use by another process`, {
+        cause,
+        hint: 'Stop the other one, or use another --home.',
+      });
+    }
+    if (/not a database|malformed/i.test(message)) {
+      throw new QuorateError('JOURNAL_DAMAGED', `${file} is not a journal: ${message}`, { cause });
+    }
+    throw new QuorateError('JOURNAL_UNWRITABLE', `cannot open ${file}: ${message}`, {
+      cause,
+      hint: 'The folder must exist and be writable by you.',
+    });
+  }
+}
+
+function prepare(db: DatabaseSync, file: string, machine: string): void {
+  db.exec(`
+    CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL) STRICT;
+  `);
+  const read = db.prepare('SELECT value FROM about WHERE key = ?');
+  const version = read.get('version')?.value;
+  if (version === undefined) {
+    const write = db.prepare('INSERT INTO about (key, value) VALUES (?, ?)');
+    write.run('version', String(formatVersion));
+    write.run('machine', machine);
+    return;
+  }
+  if (Number(version) > formatVersion) {
+    throw new QuorateError(
+      'JOURNAL_NEWER',
+      `${file} was written by a newer quorate (format ${String(version)}; this one reads ${formatVersion})`,
+      {
+        hint: 'Update quorate.',
+      },
+    );
+  }
+  const other = read.get('machine')?.value;
+  if (other !== machine)
+    throw new QuorateError(
+      'JOURNAL_OTHER_MACHINE',
+      `${file} is the journal of ${String(other)}, not of ${machine}`,
+    );
+}
