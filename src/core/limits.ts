@@ -36,6 +36,8 @@ export const limits = {
   /** One build's log: what exceeds it is cut with a line that says so. */
   logBytesMax: 16 * 1024 * 1024,
   logLineBytesMax: 8 * 1024,
+  /** Three lines and a signature line of 200 characters per witness. */
+  checkpointCharsMax: 8192,
   /** Operators of one round; each is a lease stream at the controller. */
   slotsMax: 16,
   roundsMax: 8,
@@ -88,4 +90,12 @@ export const limits = {
   meshRememberedAddrsMax: 8,
   /** Peers of one project a node connects to on its own account: gossip needs six. */
   meshProjectPeers: 8,
+  /** Moving source, inputs or outputs in or out of a sandbox: a full tree at the speed of a slow disk. */
+  sandboxTransferSecondsMax: 900,
+  /** Outputs beyond the disk limit, for tar's own headers; a sparse file could otherwise stream zeros for ever. */
+  sandboxOutputOverheadBytes: 64 * 1024 * 1024,
+  /** From SIGKILL to no process and no cgroup left; only uninterruptible sleep takes longer than milliseconds. */
+  sandboxStopSecondsMax: 10,
+  /** Every step of the probe's jobs together: they take about a second. */
+  sandboxProbeSecondsMax: 30,
 } as const;

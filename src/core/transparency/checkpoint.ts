@@ -1,0 +1,137 @@
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+import { fromBase64, publicKeyOf, type Signer, toBase64, type Verifier } from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import { toUtf8 } from '../text.ts';
+import { concat, formatLine, type NoteLine, noteKeyId, noteKinds, splitNote } from './note.ts';
+
+export interface Witness {
+  /** PeerId of the key; it is also the name in the note. */
+  witness: string;
+  /** When it signed, in seconds since the epoch, by its own clock. */
+  time: number;
+}
+
+/** A log's word on its size and root (C2SP tlog-checkpoint), verified. */
+export interface Checkpoint {
+  origin: string;
+  size: number;
+  /** Hexadecimal. */
+  root: string;
+  /** The text that was signed. */
+  body: string;
+  /** Who else signed it, each key once. */
+  witnesses: Witness[];
+}
+
+/** The name of a project's log, and of the key that signs for it. */
+export const originOf = (project: string): string => `quorate/${project}`;
+
+/** The text of a checkpoint; `root` in hexadecimal. */
+export function formatCheckpoint(checkpoint: { project: string; size: number; root: string }): string {
+  const { project, size, root } = checkpoint;
+  return `${originOf(project)}\n${size}\n${toBase64(hexToBytes(root))}\n`;
+}
+
+function parseBody(body: string): { origin: string; size: number; root: string } {
+  const [origin = '', size = '', root = '', rest, ...more] = body.split('\n');
+  if (rest !== '' || more.length > 0 || !/^(0|[1-9][0-9]{0,15})$/.test(size)) {
+    throw new QuorateError(
+      'CHECKPOINT_MALFORMED',
+      'a checkpoint is three lines: origin, size, root; without more',
+    );
+  }
+  const bytes = fromBase64(root, 'checkpoint root');
+  if (bytes.length !== 32 || !Number.isSafeInteger(Number(size))) {
+    throw new QuorateError('CHECKPOINT_MALFORMED', 'the checkpoint has no valid size and sha256 root');
+  }
+  return { origin, size: Number(size), root: bytesToHex(bytes) };
+}
+
+/** The log's signature: gives the whole signed note. */
+export async function signCheckpoint(body: string, signer: Signer): Promise<string> {
+  const { origin } = parseBody(body);
+  const signature = await signer.raw(toUtf8(body));
+  return `${body}\n${formatLine(origin, noteKeyId(origin, noteKinds.ed25519, signer.id), signature)}`;
+}
+
+/** What a witness signs. Source: C2SP tlog-cosignature, `cosignature/v1`. */
+function cosignedMessage(body: string, time: number): Uint8Array {
+  return toUtf8(`cosignature/v1\ntime ${time}\n${body}`);
+}
+
+function timeBytes(time: number): Uint8Array {
+  return hexToBytes(time.toString(16).padStart(16, '0'));
+}
+
+/**
+ * A witness's line for a note it checked (`openCheckpoint`, and consistent with what it saw before); `time` in seconds.
+ */
+export async function witnessCheckpoint(note: string, signer: Signer, time: number): Promise<string> {
+  const { body } = splitNote(note);
+  const signature = await signer.raw(cosignedMessage(body, time));
+  const keyId = noteKeyId(signer.id, noteKinds.cosignature, signer.id);
+  return formatLine(signer.id, keyId, concat(timeBytes(time), signature));
+}
+
+/** Puts a witness's line under a note. Nothing is checked: open the result. */
+export function addWitness(note: string, line: string): string {
+  return note + line;
+}
+
+function isPeer(name: string): boolean {
+  try {
+    return publicKeyOf(name).length === 32;
+  } catch {
+    return false;
+  }
+}
+
+const same = (a: Uint8Array, b: Uint8Array) => bytesToHex(a) === bytesToHex(b);
+
+async function openWitness(line: NoteLine, body: string, verifier: Verifier): Promise<Witness | undefined> {
+  const { name, keyId, bytes } = line;
+  // Keys we do not know are to be skipped, says C2SP signed-note: public witnesses may have signed too.
+  if (!isPeer(name) || !same(keyId, noteKeyId(name, noteKinds.cosignature, name))) return undefined;
+  const time = Number.parseInt(bytesToHex(bytes.slice(0, 8)), 16);
+  if (
+    bytes.length !== 72 ||
+    !Number.isSafeInteger(time) ||
+    !(await verifier.raw(cosignedMessage(body, time), bytes.slice(8), name))
+  ) {
+    throw new QuorateError('CHECKPOINT_BAD_SIGNATURE', `the checkpoint bears a broken signature of ${name}`);
+  }
+  return { witness: name, time };
+}
+
+/**
+ * Opens a checkpoint of a project's log. Every signature by a key we know must be valid; unknown ones are skipped.
+ * Throws `CHECKPOINT_MALFORMED`, `CHECKPOINT_OTHER_LOG`, `CHECKPOINT_UNSIGNED`, `CHECKPOINT_BAD_SIGNATURE`,
+ * `DOC_NOT_BASE64`.
+ */
+export async function openCheckpoint(
+  note: string,
+  expected: { project: string; log: string },
+  verifier: Verifier,
+): Promise<Checkpoint> {
+  const { body, lines } = splitNote(note);
+  const { origin, size, root } = parseBody(body);
+  if (origin !== originOf(expected.project)) {
+    throw new QuorateError('CHECKPOINT_OTHER_LOG', `the checkpoint is of the log "${origin.slice(0, 100)}"`);
+  }
+  const logKeyId = noteKeyId(origin, noteKinds.ed25519, expected.log);
+  const [own] = lines.filter((line) => line.name === origin && same(line.keyId, logKeyId));
+  if (own === undefined) {
+    throw new QuorateError('CHECKPOINT_UNSIGNED', "the checkpoint is not signed by the charter's log key");
+  }
+  if (own.bytes.length !== 64 || !(await verifier.raw(toUtf8(body), own.bytes, expected.log))) {
+    throw new QuorateError('CHECKPOINT_BAD_SIGNATURE', "the log key's signature does not fit the checkpoint");
+  }
+  const witnesses: Witness[] = [];
+  for (const line of lines) {
+    const witness = await openWitness(line, body, verifier);
+    if (witness !== undefined && !witnesses.some((known) => known.witness === witness.witness)) {
+      witnesses.push(witness);
+    }
+  }
+  return { origin, size, root, body, witnesses };
+}

@@ -1,0 +1,3 @@
+export * from './checkpoint.ts';
+export { MerkleTree } from './merkle.ts';
+export { verifyConsistency, verifyInclusion } from './proof.ts';

@@ -1,0 +1,62 @@
+import { sha256 } from '@noble/hashes/sha2.js';
+import { fromBase64, publicKeyOf, toBase64 } from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { toUtf8 } from '../text.ts';
+
+/** Signature kinds of C2SP signed-note: a log's plain Ed25519, and a witness's timestamped cosignature/v1. */
+export const noteKinds = { ed25519: 0x01, cosignature: 0x04 } as const;
+export type NoteKind = (typeof noteKinds)[keyof typeof noteKinds];
+
+export interface NoteLine {
+  name: string;
+  /** First four bytes of the key's hash. */
+  keyId: Uint8Array;
+  bytes: Uint8Array;
+}
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** `SHA-256(name ‖ 0x0A ‖ kind ‖ key)[:4]`. Source: C2SP signed-note, "Signatures". */
+export function noteKeyId(name: string, kind: NoteKind, peerId: string): Uint8Array {
+  return sha256(concat(toUtf8(name), Uint8Array.of(0x0a, kind), publicKeyOf(peerId))).slice(0, 4);
+}
+
+export function formatLine(name: string, keyId: Uint8Array, bytes: Uint8Array): string {
+  return `\u2014 ${name} ${toBase64(concat(keyId, bytes))}\n`;
+}
+
+function malformed(message: string): QuorateError {
+  return new QuorateError('CHECKPOINT_MALFORMED', message);
+}
+
+/** Splits a signed note into the text that is signed and its signature lines. Throws `CHECKPOINT_MALFORMED`. */
+export function splitNote(note: string): { body: string; lines: NoteLine[] } {
+  if (note.length > limits.checkpointCharsMax) {
+    throw malformed(
+      `a checkpoint of ${note.length} characters; at most ${limits.checkpointCharsMax} are read`,
+    );
+  }
+  const end = note.lastIndexOf('\n\n');
+  if (end < 0 || !note.endsWith('\n')) throw malformed('the checkpoint is not a signed note');
+  const lines = note
+    .slice(end + 2, -1)
+    .split('\n')
+    .map((line) => {
+      const parts = /^\u2014 ([^\s+]+) ([A-Za-z0-9+/=]+)$/u.exec(line);
+      if (parts === null) throw malformed('the checkpoint has a line that is no signature');
+      const [, name = '', base64 = ''] = parts;
+      const whole = fromBase64(base64, 'checkpoint signature');
+      if (whole.length < 5) throw malformed('the checkpoint has a signature that is too short');
+      return { name, keyId: whole.slice(0, 4), bytes: whole.slice(4) };
+    });
+  return { body: note.slice(0, end + 1), lines };
+}

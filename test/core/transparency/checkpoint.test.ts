@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import {
+  addWitness,
+  formatCheckpoint,
+  MerkleTree,
+  openCheckpoint,
+  signCheckpoint,
+  witnessCheckpoint,
+} from '../../../src/core/transparency/index.ts';
+import { keyFromSeed } from '../../../src/identity/keys.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+
+const key = (n: number) => keyFromSeed(new Uint8Array(32).fill(n));
+const [root, log, witness, other] = [key(1), key(2), key(3), key(4)];
+const project = root.id;
+const tree = new MerkleTree(['a', 'b', 'c']);
+const body = formatCheckpoint({ project, size: tree.size, root: tree.root() });
+const expected = { project, log: log.id };
+const code = (value: string) => expect.objectContaining({ code: value });
+const open = (note: string) => openCheckpoint(note, expected, joseVerifier);
+
+describe('checkpoints', () => {
+  it('are C2SP tlog-checkpoint notes', async () => {
+    const note = await signCheckpoint(body, log.signer);
+    const lines = note.split('\n');
+    expect(lines.slice(0, 4)).toEqual([
+      `quorate/${project}`,
+      '3',
+      Buffer.from(tree.root(), 'hex').toString('base64'),
+      '',
+    ]);
+    const [dash, name, base64 = ''] = lines[4]?.split(' ') ?? [];
+    expect([dash, name]).toEqual(['—', `quorate/${project}`]);
+    const bytes = Buffer.from(base64, 'base64');
+    const publicKey = Buffer.from(
+      log.id === '' ? '' : (await import('multiformats/bases/base58')).base58btc.decode(`z${log.id}`),
+    ).subarray(6);
+    const keyId = createHash('sha256')
+      .update(Buffer.concat([Buffer.from(`quorate/${project}\n`), Buffer.of(1), publicKey]))
+      .digest()
+      .subarray(0, 4);
+    expect(bytes.subarray(0, 4)).toEqual(keyId);
+    expect(await joseVerifier.raw(Buffer.from(body), bytes.subarray(4), log.id)).toBe(true);
+    expect(lines.slice(5)).toEqual(['']);
+  });
+
+  it('give size, root and witnesses with their times', async () => {
+    const note = await signCheckpoint(body, log.signer);
+    const first = await witnessCheckpoint(note, witness.signer, 1_700_000_000);
+    const second = await witnessCheckpoint(note, other.signer, 1_700_000_001);
+    const signed = addWitness(addWitness(note, first), second);
+    expect(await open(addWitness(signed, first))).toEqual({
+      origin: `quorate/${project}`,
+      size: 3,
+      root: tree.root(),
+      body,
+      witnesses: [
+        { witness: witness.id, time: 1_700_000_000 },
+        { witness: other.id, time: 1_700_000_001 },
+      ],
+    });
+  });
+
+  it('skip signatures of keys we do not know', async () => {
+    const note = await signCheckpoint(body, log.signer);
+    const stranger = `— witness.example/w1 ${Buffer.alloc(76, 7).toString('base64')}\n`;
+    expect((await open(note + stranger)).witnesses).toEqual([]);
+  });
+
+  it('are refused when another key signed, or for another project', async () => {
+    await expect(open(await signCheckpoint(body, other.signer))).rejects.toEqual(code('CHECKPOINT_UNSIGNED'));
+    const foreign = formatCheckpoint({ project: other.id, size: 3, root: tree.root() });
+    await expect(open(await signCheckpoint(foreign, log.signer))).rejects.toEqual(
+      code('CHECKPOINT_OTHER_LOG'),
+    );
+  });
+
+  it('are refused when the text or a signature was changed', async () => {
+    const note = await signCheckpoint(body, log.signer);
+    await expect(open(note.replace('\n3\n', '\n4\n'))).rejects.toEqual(code('CHECKPOINT_BAD_SIGNATURE'));
+    const line = await witnessCheckpoint(note, witness.signer, 1_700_000_000);
+    const later = await witnessCheckpoint(
+      await signCheckpoint(formatCheckpoint({ project, size: 2, root: tree.root(2) }), log.signer),
+      witness.signer,
+      1_700_000_000,
+    );
+    await expect(open(note + line)).resolves.toBeDefined();
+    await expect(open(note + later)).rejects.toEqual(code('CHECKPOINT_BAD_SIGNATURE'));
+  });
+
+  it('are refused when a witness time was changed', async () => {
+    const note = await signCheckpoint(body, log.signer);
+    const line = await witnessCheckpoint(note, witness.signer, 1_700_000_000);
+    const [dash, name, base64 = ''] = line.trim().split(' ');
+    const bytes = Buffer.from(base64, 'base64');
+    bytes[11] = (bytes[11] ?? 0) ^ 1;
+    const forged = `${dash} ${name} ${bytes.toString('base64')}\n`;
+    await expect(open(note + forged)).rejects.toEqual(code('CHECKPOINT_BAD_SIGNATURE'));
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['no signature', 'x\n1\ny\n'],
+    ['a line that is no signature', `${body}\nhello\n`],
+    ['a missing end of line', `${body}\n— a AAAAAAAA`],
+    ['a short signature', `${body}\n— a AAAA\n`],
+    ['too many characters', `${body}\n${`— a ${'A'.repeat(100)}\n`.repeat(100)}`],
+  ])('are refused: %s', async (_name, note) => {
+    await expect(open(note)).rejects.toEqual(code('CHECKPOINT_MALFORMED'));
+  });
+
+  it.each(['\n03\n', '\n-3\n', '\n3\nextension\n', '\n9999999999999999\n'])(
+    'have one spelling: size %j is refused',
+    async (size) => {
+      const text = body.replace('\n3\n', size);
+      const signature = Buffer.concat([Buffer.alloc(4), await log.signer.raw(Buffer.from(text))]);
+      const note = `${text}\n— quorate/${project} ${signature.toString('base64')}\n`;
+      await expect(open(note)).rejects.toEqual(
+        expect.objectContaining({ code: expect.stringMatching(/^(CHECKPOINT_MALFORMED|DOC_NOT_BASE64)$/) }),
+      );
+    },
+  );
+});
