@@ -1,0 +1,41 @@
+import { posix } from 'node:path';
+import { type Finding, importsOf, isCode, type Source } from './source.ts';
+
+const kept = /^(src|sandbox|bootstrap|simulations)\//;
+const programs = ['src/cli/main.ts', 'bootstrap/main.ts', 'simulations/main.ts'];
+
+/** Code that nothing outside the tests imports is dead, however well it is tested. */
+export function deadFiles(sources: readonly Source[]): Finding[] {
+  const code = sources.filter(({ path }) => isCode(path));
+  const imported = new Set(
+    code
+      .filter(({ path }) => !path.startsWith('test/'))
+      .flatMap((source) =>
+        importsOf(source).map(({ specifier }) => posix.join(posix.dirname(source.path), specifier)),
+      ),
+  );
+  return code
+    .filter(({ path }) => kept.test(path) && !programs.includes(path) && !imported.has(path))
+    .map(({ path }) => ({ rule: 'dead-files', path, line: 1, message: 'no program needs this file' }));
+}
+
+/** Links between the pages of the repository lead somewhere. */
+export function deadLinks(sources: readonly Source[]): Finding[] {
+  const files = new Set(sources.map(({ path }) => path));
+  const folders = new Set(
+    [...files].flatMap((path) => path.split('/').map((_, n, parts) => parts.slice(0, n).join('/'))),
+  );
+  return sources
+    .filter(({ path }) => path.endsWith('.md'))
+    .flatMap(({ path, text }) =>
+      text.split('\n').flatMap((line, index) =>
+        [...line.matchAll(/\]\(([^()\s]+)\)/g)].flatMap(([, link = '']) => {
+          const [target = ''] = link.split('#');
+          if (target === '' || /^[a-z]+:/.test(target)) return [];
+          const to = posix.join(posix.dirname(path), decodeURIComponent(target)).replace(/\/$/, '');
+          if (files.has(to) || folders.has(to)) return [];
+          return [{ rule: 'dead-links', path, line: index + 1, message: `${link} leads nowhere` }];
+        }),
+      ),
+    );
+}

@@ -1,0 +1,29 @@
+import { arrows } from './arrows.ts';
+import { coreBans } from './core-bans.ts';
+import { errorCodes } from './error-codes.ts';
+import { deadFiles, deadLinks } from './graph-rules.ts';
+import { processUse } from './process-use.ts';
+import type { Finding, Source } from './source.ts';
+import { fileNames, leftovers, length, machinePaths, registries } from './text-rules.ts';
+
+/** Each rule looks at all files of the house. */
+export type Rule = (sources: readonly Source[]) => Finding[];
+
+const each =
+  (rule: (source: Source) => Finding[]): Rule =>
+  (sources) =>
+    sources.flatMap(rule);
+
+export const rules: Record<string, Rule> = {
+  arrows: each(arrows),
+  'core-bans': each(coreBans),
+  'process-use': each(processUse),
+  leftovers: each(leftovers),
+  length: each(length),
+  'file-names': each(fileNames),
+  'machine-paths': each(machinePaths),
+  registries: each(registries),
+  'dead-files': deadFiles,
+  'dead-links': deadLinks,
+  'error-codes': errorCodes,
+};
