@@ -1,0 +1,250 @@
+import type { Stream } from '@libp2p/interface';
+import { assert, QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { tooLarge } from './errors.ts';
+import { PacedReader } from './reader.ts';
+import type { Channel } from './types.ts';
+
+const PREFIX_BYTES = 4;
+/** A large message goes out in parts, so that progress can be told from a stall and little is queued. */
+const PART_BYTES = 256 * 1024;
+
+export interface ChannelLimits {
+  maxMessageBytes: number;
+  stallMs?: number;
+  lingerMs?: number;
+  onTooLarge?: () => void;
+}
+
+/** Messages over one libp2p stream: four bytes of length, big-endian, then the message. */
+export class StreamChannel implements Channel {
+  readonly peer: string;
+  readonly #stream: Stream;
+  readonly #reader: PacedReader;
+  readonly #limits: ChannelLimits;
+  #parts: Uint8Array[] = [];
+  #have = 0;
+  #length: number | undefined;
+  #receiving = false;
+  #ended = false;
+  #failure: Error | undefined;
+  #sends: Promise<void> = Promise.resolve();
+  #linger: NodeJS.Timeout | undefined;
+  #writeClosed = false;
+
+  constructor(stream: Stream, peer: string, channelLimits: ChannelLimits) {
+    this.peer = peer;
+    this.#stream = stream;
+    this.#limits = channelLimits;
+    this.#reader = new PacedReader(stream);
+    stream.addEventListener('close', () => clearTimeout(this.#linger));
+  }
+
+  get closed(): boolean {
+    return this.#stream.status !== 'open' || (this.#writeClosed && this.#ended);
+  }
+
+  send(message: Uint8Array): Promise<void> {
+    if (message.byteLength > this.#limits.maxMessageBytes) {
+      this.#limits.onTooLarge?.();
+      return Promise.reject(tooLarge(message.byteLength, this.#limits.maxMessageBytes, 'a message'));
+    }
+    const sent = this.#sends.then(() => this.#write(message));
+    // The next send waits its turn either way; a failure is reported to the call it belongs to.
+    this.#sends = sent.catch(() => {});
+    return sent;
+  }
+
+  async receive(options: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<Uint8Array | undefined> {
+    assert(!this.#receiving, 'one receive() at a time');
+    this.#receiving = true;
+    clearTimeout(this.#linger);
+    try {
+      const deadline = Date.now() + (options.timeoutMs ?? limits.meshWaitMs);
+      for (;;) {
+        const message = this.#next();
+        if (message !== 'more') return message;
+        await this.#readable(deadline, options.signal);
+      }
+    } finally {
+      this.#receiving = false;
+      this.#startLinger();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#sends;
+    if (this.#writeClosed) return;
+    this.#writeClosed = true;
+    if (this.#stream.writeStatus === 'writable') {
+      try {
+        await this.#stream.close({ signal: AbortSignal.timeout(this.#limits.stallMs ?? limits.meshStallMs) });
+      } catch (cause) {
+        this.abort(
+          new QuorateError('MESH_TIMEOUT', `could not close the channel to ${this.peer}`, { cause }),
+        );
+      }
+    }
+    this.#startLinger();
+  }
+
+  abort(reason: Error): void {
+    this.#failure ??= reason;
+    this.#parts = [];
+    clearTimeout(this.#linger);
+    this.#stream.abort(reason);
+  }
+
+  /** A whole message, undefined at the end, or 'more' when one has to wait. */
+  #next(): Uint8Array | undefined | 'more' {
+    if (this.#failure !== undefined) throw this.#failure;
+    for (;;) {
+      if (this.#length === undefined && this.#have >= PREFIX_BYTES) this.#readLength();
+      if (this.#length !== undefined && this.#have >= this.#length) {
+        const message = this.#consume(this.#length);
+        this.#length = undefined;
+        return message;
+      }
+      const chunk = this.#reader.take();
+      if (chunk === undefined) return 'more';
+      if (chunk === 'end') return this.#onEnd();
+      this.#parts.push(chunk);
+      this.#have += chunk.byteLength;
+    }
+  }
+
+  #readLength(): void {
+    const prefix = this.#consume(PREFIX_BYTES);
+    const length = new DataView(prefix.buffer, prefix.byteOffset, PREFIX_BYTES).getUint32(0);
+    if (length > this.#limits.maxMessageBytes) {
+      this.#limits.onTooLarge?.();
+      const error = tooLarge(length, this.#limits.maxMessageBytes, `a message from ${this.peer}`);
+      this.abort(error);
+      throw error;
+    }
+    this.#length = length;
+  }
+
+  #onEnd(): undefined {
+    this.#ended = true;
+    if (this.#have === 0 && this.#length === undefined) return undefined;
+    const error = new QuorateError('MESH_TRUNCATED', `${this.peer} closed the channel within a message`);
+    this.abort(error);
+    throw error;
+  }
+
+  /** Takes `count` bytes from what has arrived; `have` must cover them. */
+  #consume(count: number): Uint8Array {
+    const out = new Uint8Array(count);
+    let filled = 0;
+    let used = 0;
+    for (const part of this.#parts) {
+      if (filled === count) break;
+      const take = Math.min(part.byteLength, count - filled);
+      out.set(part.subarray(0, take), filled);
+      filled += take;
+      if (take < part.byteLength) {
+        this.#parts[used] = part.subarray(take);
+        break;
+      }
+      used += 1;
+    }
+    this.#parts.splice(0, used);
+    this.#have -= count;
+    return out;
+  }
+
+  #readable(deadline: number, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#reader.ready) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const finish = (error?: Error): void => {
+        cancel();
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const onAbort = (): void =>
+        finish(waitError(`receiving from ${this.peer} was given up`, signal?.reason));
+      const cancel = this.#reader.onReady(() => finish());
+      const timer = setTimeout(
+        () => finish(waitError(`nothing came from ${this.peer} in time`)),
+        Math.max(0, deadline - Date.now()),
+      );
+      signal?.addEventListener('abort', onAbort);
+      if (signal?.aborted === true) onAbort();
+    });
+  }
+
+  async #write(message: Uint8Array): Promise<void> {
+    const prefix = new Uint8Array(PREFIX_BYTES);
+    new DataView(prefix.buffer).setUint32(0, message.byteLength);
+    await this.#push(prefix);
+    for (let at = 0; at < message.byteLength; at += PART_BYTES) {
+      await this.#push(message.subarray(at, at + PART_BYTES));
+    }
+  }
+
+  async #push(bytes: Uint8Array): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#stream.writeStatus !== 'writable') throw this.#writeError();
+    try {
+      this.#stream.send(bytes);
+    } catch (cause) {
+      throw this.#writeError(cause);
+    }
+    // `onDrain()` resolves at once the second time and 'drain' only means that some of it went out.
+    while (this.#stream.writeBufferLength > 0 || this.#stream.writableNeedsDrain) await this.#progress();
+    if (this.#stream.status === 'aborted' || this.#stream.status === 'reset') throw this.#writeError();
+  }
+
+  #progress(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const finish = (error?: Error): void => {
+        clearTimeout(timer);
+        this.#stream.removeEventListener('drain', onDrain);
+        this.#stream.removeEventListener('idle', onDrain);
+        this.#stream.removeEventListener('close', onClose);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const onDrain = (): void => finish();
+      const onClose = (): void => finish(this.#writeError());
+      const timer = setTimeout(() => {
+        const error = waitError(`${this.peer} takes no data`);
+        finish(error);
+        this.abort(error);
+      }, this.#limits.stallMs ?? limits.meshStallMs);
+      this.#stream.addEventListener('drain', onDrain);
+      this.#stream.addEventListener('idle', onDrain);
+      this.#stream.addEventListener('close', onClose);
+    });
+  }
+
+  #writeError(cause?: unknown): Error {
+    if (this.#failure !== undefined) return this.#failure;
+    return this.#writeClosed
+      ? new QuorateError('MESH_CLOSED', `the channel to ${this.peer} was already closed on this side`, {
+          cause,
+        })
+      : new QuorateError('MESH_RESET', `${this.peer} broke off the channel`, {
+          hint: 'The peer stopped, lost its connection, or refused us because a limit was reached.',
+          cause,
+        });
+  }
+
+  /** A peer that never closes its half would keep the stream for ever. */
+  #startLinger(): void {
+    if (!this.#writeClosed || this.#ended || this.#receiving || this.#stream.status !== 'open') return;
+    clearTimeout(this.#linger);
+    this.#linger = setTimeout(() => {
+      this.abort(waitError(`${this.peer} did not close its half of the channel`));
+    }, this.#limits.lingerMs ?? limits.meshLingerMs);
+  }
+}
+
+const waitError = (message: string, cause?: unknown): QuorateError =>
+  new QuorateError('MESH_TIMEOUT', message, {
+    hint: 'The peer may be overloaded, stopped or cut off.',
+    cause,
+  });

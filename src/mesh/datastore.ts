@@ -1,0 +1,151 @@
+import { NotFoundError } from '@libp2p/interface';
+import { BaseDatastore } from 'datastore-core';
+import { Key, type KeyQuery, type Pair, type Query } from 'interface-datastore';
+import { limits } from '../core/limits.ts';
+
+export const DHT_PREFIX = '/quorate-dht';
+const PROVIDERS = `${DHT_PREFIX}/provider/`;
+const PEERS = '/peers/';
+
+export interface DatastoreBounds {
+  providersMax: number;
+  providersPerPeerMax: number;
+  peerRecordsMax: number;
+}
+
+const BOUNDS: DatastoreBounds = {
+  providersMax: limits.meshProvidersMax,
+  providersPerPeerMax: limits.meshProvidersPerPeerMax,
+  peerRecordsMax: limits.meshPeerRecordsMax,
+};
+
+/**
+ * What the node keeps for others, in memory and bounded: the library's own stores grow with whatever strangers send.
+ * A peer that announces too much loses its own oldest records, never somebody else's; when all of it is too much,
+ * whoever holds the most loses first. Records of `pinned` peers (ourselves, those connected) stay.
+ */
+export class BoundedDatastore extends BaseDatastore {
+  readonly #bounds: DatastoreBounds;
+  readonly #pinned: (peer: string) => boolean;
+  readonly #onEvict: () => void;
+  readonly #data = new Map<string, Uint8Array>();
+  /** Insertion order is age: a record put again moves to the end. */
+  readonly #peers = new Set<string>();
+  readonly #providersOf = new Map<string, Set<string>>();
+  readonly #heldBy = new Map<string, Set<string>>();
+  #providers = 0;
+
+  constructor(pinned: (peer: string) => boolean, onEvict: () => void, bounds: DatastoreBounds = BOUNDS) {
+    super();
+    this.#pinned = pinned;
+    this.#onEvict = onEvict;
+    this.#bounds = bounds;
+  }
+
+  override put(key: Key, value: Uint8Array): Key {
+    const name = key.toString();
+    this.#remove(name);
+    this.#data.set(name, value);
+    const provider = providerOf(name);
+    if (provider !== undefined) this.#addProvider(name, provider);
+    else if (name.startsWith(PEERS)) this.#addPeer(name);
+    return key;
+  }
+
+  override get(key: Key): Uint8Array {
+    const value = this.#data.get(key.toString());
+    if (value === undefined) throw new NotFoundError();
+    return value;
+  }
+
+  override has(key: Key): boolean {
+    return this.#data.has(key.toString());
+  }
+
+  override delete(key: Key): void {
+    this.#remove(key.toString());
+  }
+
+  override *_all(query: Query): Generator<Pair> {
+    for (const key of this.#names(query.prefix)) {
+      const value = this.#data.get(key);
+      if (value !== undefined) yield { key: new Key(key, false), value };
+    }
+  }
+
+  override *_allKeys(query: KeyQuery): Generator<Key> {
+    for (const key of this.#names(query.prefix)) yield new Key(key, false);
+  }
+
+  /** The providers of one CID come from an index: they are asked for with every lookup by anybody. */
+  #names(prefix: string | undefined): string[] {
+    if (prefix?.startsWith(PROVIDERS)) return [...(this.#providersOf.get(prefix) ?? [])];
+    if (prefix?.startsWith('/peers')) return [...this.#peers];
+    return [...this.#data.keys()];
+  }
+
+  #addProvider(name: string, { cid, peer }: { cid: string; peer: string }): void {
+    add(this.#providersOf, cid, name);
+    const held = add(this.#heldBy, peer, name);
+    this.#providers += 1;
+    if (held.size > this.#bounds.providersPerPeerMax && !this.#pinned(peer)) this.#evictFirst(held);
+    if (this.#providers > this.#bounds.providersMax) {
+      let largest: Set<string> | undefined;
+      for (const [holder, set] of this.#heldBy) {
+        if (!this.#pinned(holder) && set.size > (largest?.size ?? 0)) largest = set;
+      }
+      if (largest !== undefined) this.#evictFirst(largest);
+    }
+  }
+
+  #addPeer(name: string): void {
+    this.#peers.add(name);
+    if (this.#peers.size <= this.#bounds.peerRecordsMax) return;
+    for (const oldest of this.#peers) {
+      if (oldest === name || this.#pinned(oldest.slice(PEERS.length))) continue;
+      this.#remove(oldest);
+      this.#onEvict();
+      return;
+    }
+  }
+
+  #evictFirst(names: Set<string>): void {
+    const [oldest] = names;
+    if (oldest === undefined) return;
+    this.#remove(oldest);
+    this.#onEvict();
+  }
+
+  #remove(name: string): void {
+    if (!this.#data.delete(name)) return;
+    this.#peers.delete(name);
+    const provider = providerOf(name);
+    if (provider === undefined) return;
+    this.#providers -= 1;
+    drop(this.#providersOf, provider.cid, name);
+    drop(this.#heldBy, provider.peer, name);
+  }
+}
+
+/** `<prefix>/provider/<multihash>/<peer>`; `cid` here is the whole key prefix, as queries name it. */
+function providerOf(name: string): { cid: string; peer: string } | undefined {
+  if (!name.startsWith(PROVIDERS)) return undefined;
+  const slash = name.lastIndexOf('/');
+  return { cid: name.slice(0, slash), peer: name.slice(slash + 1) };
+}
+
+function add(index: Map<string, Set<string>>, key: string, name: string): Set<string> {
+  let set = index.get(key);
+  if (set === undefined) {
+    set = new Set();
+    index.set(key, set);
+  }
+  set.add(name);
+  return set;
+}
+
+function drop(index: Map<string, Set<string>>, key: string, name: string): void {
+  const set = index.get(key);
+  set?.delete(name);
+  if (set?.size === 0) index.delete(key);
+}

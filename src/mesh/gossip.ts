@@ -1,0 +1,168 @@
+import type { GossipSub, GossipSubComponents, Message } from '@libp2p/gossipsub';
+import { gossipsub, StrictSign } from '@libp2p/gossipsub';
+import type { Connection, Stream, StreamHandler, StreamHandlerOptions } from '@libp2p/interface';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { limits } from '../core/limits.ts';
+import { Buckets } from './quota.ts';
+import { PacedReader } from './reader.ts';
+import type { MeshStats } from './types.ts';
+
+/** A notice is one document; twice that leaves room for the envelope around it. */
+export const GOSSIP_BYTES_MAX = limits.documentBytesMax * 2;
+/** One RPC carries several messages and control data; beyond this the stream is cut. */
+const RPC_BYTES_MAX = GOSSIP_BYTES_MAX * 2;
+/** Gossip queued for one neighbour that reads slowly; then its stream is reset and opened anew. */
+const OUTBOUND_BYTES_MAX = 8 * 1024 * 1024;
+/** A burst one neighbour may send at once before it is slowed down. */
+const BURST_BYTES = 4 * limits.meshGossipBytesPerSecond;
+
+const TEXT = new TextEncoder();
+
+/**
+ * Identifies a message by topic, author and data. Data alone would let anyone suppress a message: whoever first sends
+ * the same bytes on another topic or under its own name, where they are refused, has them marked as seen.
+ */
+export function messageId(topic: string, author: Uint8Array | undefined, data: Uint8Array): Uint8Array {
+  const hash = sha256.create();
+  for (const part of [TEXT.encode(topic), author ?? new Uint8Array()]) {
+    hash.update(Uint8Array.of(part.byteLength >> 8, part.byteLength & 0xff)).update(part);
+  }
+  return hash.update(data).digest();
+}
+
+const idOf = (message: Message): Uint8Array =>
+  messageId(
+    message.topic,
+    message.type === 'signed' ? message.from.toMultihash().bytes : undefined,
+    message.data,
+  );
+
+/** The gossip service for these topics, with neighbours read at their share's pace and no faster. */
+export function gossip(topics: string[], stats: MeshStats): (components: GossipSubComponents) => GossipSub {
+  const create = gossipsub({
+    globalSignaturePolicy: StrictSign,
+    allowedTopics: topics,
+    allowPublishToZeroTopicPeers: true,
+    ignoreDuplicatePublishError: true,
+    emitSelf: false,
+    fallbackToFloodsub: false,
+    // Our own messages go to every neighbour: meshes are small, and a message lost in one is lost.
+    floodPublish: true,
+    // Peer exchange would take addresses from whoever prunes us; the rendezvous in the DHT does that job.
+    doPX: false,
+    runOnLimitedConnection: true,
+    awaitRpcHandler: true,
+    awaitRpcMessageHandler: true,
+    maxInboundDataLength: RPC_BYTES_MAX,
+    maxOutboundBufferSize: OUTBOUND_BYTES_MAX,
+    maxInboundStreams: 4,
+    maxOutboundStreams: 4,
+    maxTopicBytesPerPeer: 64 * 1024,
+    decodeRpcLimits: {
+      maxSubscriptions: 64,
+      maxMessages: 256,
+      maxIhaveMessageIDs: 1_000,
+      maxIwantMessageIDs: 1_000,
+      maxIdontwantMessageIDs: 512,
+      maxControlMessages: 256,
+      maxPeerInfos: 16,
+    },
+    msgIdFn: idOf,
+    fastMsgIdFn: (message) =>
+      Buffer.from(messageId(message.topic, message.from, message.data ?? new Uint8Array())).toString(
+        'base64',
+      ),
+    scoreThresholds: { gossipThreshold: -10, publishThreshold: -50, graylistThreshold: -80 },
+    scoreParams: {
+      // Offices and test machines share one address; more than ten on it would empty the mesh.
+      IPColocationFactorWeight: 0,
+      topics: Object.fromEntries(topics.map((topic) => [topic, topicScore])),
+    },
+  });
+  return (components) =>
+    create({ ...only(components), registrar: pacedRegistrar(components.registrar, stats) });
+}
+
+/**
+ * Nothing is gained by being quick or quiet in a mesh this small; only invalid messages count, squared: nine of them
+ * and a neighbour is ignored until they have decayed, which takes about half a minute.
+ */
+const topicScore = {
+  topicWeight: 1,
+  timeInMeshWeight: 0,
+  timeInMeshQuantum: 1_000,
+  timeInMeshCap: 1,
+  firstMessageDeliveriesWeight: 0,
+  firstMessageDeliveriesDecay: 0.5,
+  firstMessageDeliveriesCap: 1,
+  meshMessageDeliveriesWeight: 0,
+  meshMessageDeliveriesDecay: 0.5,
+  meshMessageDeliveriesCap: 1,
+  meshMessageDeliveriesThreshold: 1,
+  meshMessageDeliveriesWindow: 10,
+  meshMessageDeliveriesActivation: 5_000,
+  meshFailurePenaltyWeight: 0,
+  meshFailurePenaltyDecay: 0.5,
+  invalidMessageDeliveriesWeight: -1,
+  invalidMessageDeliveriesDecay: 0.9,
+};
+
+/** The library hands components over as a proxy that cannot be spread. */
+const only = (c: GossipSubComponents): GossipSubComponents => ({
+  privateKey: c.privateKey,
+  peerId: c.peerId,
+  peerStore: c.peerStore,
+  registrar: c.registrar,
+  connectionManager: c.connectionManager,
+  logger: c.logger,
+});
+
+type Registrar = GossipSubComponents['registrar'];
+
+/** Gossipsub reads its streams without backpressure; it gets them wrapped. */
+function pacedRegistrar(registrar: Registrar, stats: MeshStats): Registrar {
+  const buckets = new Buckets(limits.meshGossipBytesPerSecond, BURST_BYTES);
+  const handle = (protocol: string, handler: StreamHandler, options?: StreamHandlerOptions): Promise<void> =>
+    registrar.handle(
+      protocol,
+      (stream, connection) => handler(paced(stream, connection, buckets, stats), connection),
+      options,
+    );
+  return new Proxy(registrar, {
+    get(target, name) {
+      if (name === 'handle') return handle;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+function paced(stream: Stream, connection: Connection, buckets: Buckets, stats: MeshStats): Stream {
+  const reader = new PacedReader(stream);
+  const peer = connection.remotePeer.toString();
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const chunk = reader.take();
+      if (chunk === 'end') return;
+      if (chunk === undefined) {
+        await new Promise<void>((resolve) => reader.onReady(resolve));
+        continue;
+      }
+      yield chunk;
+      const waitMs = buckets.charge(peer, chunk.byteLength, Date.now());
+      if (waitMs > 0 && stream.status === 'open') {
+        stats.gossipThrottled += 1;
+        await new Promise((resolve) => setTimeout(resolve, waitMs).unref());
+      }
+    }
+  }
+  return new Proxy(stream, {
+    get(target, name) {
+      if (name === Symbol.asyncIterator) return chunks;
+      // Without it the library takes the stream for an iterable, which is what it should read.
+      if (name === 'addEventListener') return undefined;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}

@@ -1,0 +1,132 @@
+import { noise } from '@chainsafe/libp2p-noise';
+import { autoNAT } from '@libp2p/autonat';
+import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2';
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
+import { dcutr } from '@libp2p/dcutr';
+import type { GossipSub } from '@libp2p/gossipsub';
+import { identify, identifyPush } from '@libp2p/identify';
+import type { Libp2p } from '@libp2p/interface';
+import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht';
+import { type Ping, ping } from '@libp2p/ping';
+import { tcp } from '@libp2p/tcp';
+import { yamux } from '@libp2p/yamux';
+import { createLibp2p } from 'libp2p';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { BoundedDatastore, DHT_PREFIX } from './datastore.ts';
+import { listenError } from './errors.ts';
+import { gossip } from './gossip.ts';
+import { type RelayComponents, RelayReservation } from './relay.ts';
+import type { MeshOptions, MeshStats } from './types.ts';
+
+export const DHT_PROTOCOL = '/quorate/kad/1';
+const SEED_BYTES = 32;
+const HOUR_MS = 3_600_000;
+
+/** A bootstrap node has no gossip: it joins no topics, and forwarding what it cannot judge would count against it. */
+export type Services = { pubsub?: GossipSub; dht: KadDHT; ping: Ping } & Record<string, unknown>;
+export type Host = Libp2p<Services>;
+
+/** What a relayed connection may use: enough for leases, logs and gossip of a working day's volunteer, not for artifacts. */
+const RELAY = {
+  maxReservations: 512,
+  reservationTtl: 2 * HOUR_MS,
+  applyDefaultLimit: true,
+  defaultDurationLimit: HOUR_MS,
+  defaultDataLimit: 64n * 1024n * 1024n,
+};
+
+/** Provider records are the only thing this DHT keeps: a record of any other kind is refused. */
+const refuseRecord = (): never => {
+  throw new QuorateError('MESH_RECORD_REFUSED', 'this network keeps no values, only provider records');
+};
+
+/**
+ * Builds and starts the libp2p node.
+ * @throws MESH_KEY_INVALID, MESH_PORT_IN_USE, MESH_LISTEN_FAILED
+ */
+export async function startHost(
+  options: MeshOptions,
+  bootstrapIds: ReadonlySet<string>,
+  stats: MeshStats,
+): Promise<Host> {
+  if (options.key.byteLength !== SEED_BYTES) {
+    throw new QuorateError(
+      'MESH_KEY_INVALID',
+      `a node's key has ${SEED_BYTES} bytes, not ${options.key.byteLength}`,
+    );
+  }
+  const privateKey = await generateKeyPairFromSeed('Ed25519', options.key);
+  const server = options.role === 'bootstrap';
+  const maxConnections =
+    options.maxConnections ?? (server ? limits.meshBootstrapConnectionsMax : limits.meshConnectionsMax);
+  const connected = new Set<string>();
+  const self = privateKey.publicKey.toString();
+  const datastore = new BoundedDatastore(
+    (peer) => peer === self || connected.has(peer),
+    () => {
+      stats.recordsEvicted += 1;
+    },
+  );
+  const relayed = !server && (options.announce ?? []).length === 0 && bootstrapIds.size > 0;
+  const host: Host = await createLibp2p<Services>({
+    privateKey,
+    start: false,
+    nodeInfo: { name: 'quorate', userAgent: 'quorate' },
+    addresses: { listen: options.listen, ...(options.announce ? { announce: options.announce } : {}) },
+    datastore,
+    transports: [
+      tcp({ maxConnections: maxConnections + limits.meshPendingInboundMax }),
+      circuitRelayTransport(),
+    ],
+    connectionEncrypters: [noise()],
+    streamMuxers: [
+      yamux({ maxInboundStreams: 512, streamOptions: { maxStreamWindowSize: limits.meshWindowBytes } }),
+    ],
+    connectionManager: {
+      maxConnections,
+      inboundConnectionThreshold: limits.meshInboundPerSecond,
+      maxIncomingPendingConnections: limits.meshPendingInboundMax,
+      inboundUpgradeTimeout: limits.meshUpgradeMs,
+      dialTimeout: limits.meshDialMs,
+      maxPeerAddrsToDial: 12,
+    },
+    // A build that keeps the machine busy must not cost the connection.
+    connectionMonitor: { pingInterval: 20_000, pingTimeout: { minTimeout: 15_000 } },
+    services: {
+      identify: identify(),
+      identifyPush: identifyPush(),
+      ping: ping(),
+      dht: kadDHT({
+        protocol: DHT_PROTOCOL,
+        clientMode: false,
+        peerInfoMapper: passthroughMapper,
+        allowQueryWithZeroPeers: true,
+        initialQuerySelfInterval: 500,
+        querySelfInterval: 60_000,
+        datastorePrefix: DHT_PREFIX,
+        validators: { pk: refuseRecord },
+        // Records live in the memory of nodes that restart: announce often, long before the 48 hours are over.
+        reprovide: { interval: HOUR_MS / 2, threshold: 48 * HOUR_MS - HOUR_MS / 4 },
+      }),
+      autonat: autoNAT({ maxInboundStreams: 2 }),
+      ...(server
+        ? { relay: circuitRelayServer({ reservations: RELAY, hopTimeout: 10_000 }) }
+        : { pubsub: gossip(options.topics, stats), dcutr: dcutr() }),
+      ...(relayed
+        ? {
+            reservation: (components: RelayComponents) => new RelayReservation(components, bootstrapIds),
+          }
+        : {}),
+    },
+  });
+  host.addEventListener('peer:connect', (event) => connected.add(event.detail.toString()));
+  host.addEventListener('peer:disconnect', (event) => connected.delete(event.detail.toString()));
+  try {
+    await host.start();
+  } catch (error) {
+    await host.stop();
+    throw listenError(error, options.listen);
+  }
+  return host;
+}

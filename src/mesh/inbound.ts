@@ -1,0 +1,82 @@
+import type { Connection, Stream } from '@libp2p/interface';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { StreamChannel } from './channel.ts';
+import type { Host } from './host.ts';
+import { Buckets } from './quota.ts';
+import type { Channel, MeshStats, ProtocolOptions } from './types.ts';
+
+/**
+ * Serves protocols: counts each peer's open streams over all its connections (the library counts per connection) and
+ * the rate at which it opens them, and ends every channel when its handler is done.
+ */
+export class Inbound {
+  readonly #host: Host;
+  readonly #stats: MeshStats;
+
+  constructor(host: Host, stats: MeshStats) {
+    this.#host = host;
+    this.#stats = stats;
+  }
+
+  handle(protocol: string, handler: (channel: Channel) => Promise<void>, options: ProtocolOptions): void {
+    const perMinute = options.perPeerPerMinute ?? limits.meshStreamsPerMinute;
+    const rate = new Buckets(perMinute / 60, perMinute);
+    const open = new Map<string, number>();
+    const serve = (stream: Stream, connection: Connection): void => {
+      const peer = connection.remotePeer.toString();
+      const count = open.get(peer) ?? 0;
+      if (count >= options.maxInboundStreams) {
+        this.#stats.streamsRefusedByCount += 1;
+        stream.abort(quota(`${peer} has ${count} open channels on ${protocol}`));
+        return;
+      }
+      if (!rate.take(peer, Date.now())) {
+        this.#stats.streamsRefusedByRate += 1;
+        stream.abort(quota(`${peer} opens channels on ${protocol} too fast`));
+        return;
+      }
+      open.set(peer, count + 1);
+      stream.addEventListener('close', () => {
+        const left = (open.get(peer) ?? 1) - 1;
+        if (left > 0) open.set(peer, left);
+        else open.delete(peer);
+      });
+      void this.#serve(stream, peer, handler, options.maxMessageBytes);
+    };
+    // Registering is done at once; the promise only tells when the peer store has it.
+    void this.#host
+      .handle(protocol, serve, {
+        maxInboundStreams: options.maxInboundStreams + 1,
+        maxOutboundStreams: 256,
+        runOnLimitedConnection: true,
+      })
+      .catch(() => {});
+  }
+
+  async #serve(
+    stream: Stream,
+    peer: string,
+    handler: (channel: Channel) => Promise<void>,
+    maxMessageBytes: number,
+  ): Promise<void> {
+    const channel = new StreamChannel(stream, peer, {
+      maxMessageBytes,
+      onTooLarge: () => {
+        this.#stats.messagesTooLarge += 1;
+      },
+    });
+    try {
+      await handler(channel);
+      await channel.close();
+    } catch (error) {
+      this.#stats.handlerFailures += 1;
+      channel.abort(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+}
+
+const quota = (message: string): QuorateError =>
+  new QuorateError('MESH_PEER_QUOTA', message, {
+    hint: 'Reuse open channels and close those no longer needed.',
+  });

@@ -1,0 +1,23 @@
+import type { Mesh, MeshOptions } from './types.ts';
+
+export { projectRendezvous } from './rendezvous.ts';
+export type {
+  Channel,
+  Mesh,
+  MeshOptions,
+  MeshStats,
+  PeerAddress,
+  PeerEvent,
+  ProtocolOptions,
+  Validator,
+  Verdict,
+} from './types.ts';
+
+/**
+ * Starts a node of the mesh. The peer-to-peer stack is loaded here and not on import.
+ * @throws MESH_PORT_IN_USE, MESH_LISTEN_FAILED, MESH_ADDRESS_INVALID, MESH_KEY_INVALID
+ */
+export async function openMesh(options: MeshOptions): Promise<Mesh> {
+  const { startMesh } = await import('./node.ts');
+  return startMesh(options);
+}

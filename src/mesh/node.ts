@@ -1,0 +1,358 @@
+import type { GossipSub, TopicValidatorFn } from '@libp2p/gossipsub';
+import type { IdentifyResult, PeerId } from '@libp2p/interface';
+import { peerIdFromString } from '@libp2p/peer-id';
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
+import { CID } from 'multiformats/cid';
+import { assert, QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { type ChannelLimits, StreamChannel } from './channel.ts';
+import { addressError, dialError, tooLarge } from './errors.ts';
+import { GOSSIP_BYTES_MAX } from './gossip.ts';
+import { DHT_PROTOCOL, type Host, startHost } from './host.ts';
+import { Inbound } from './inbound.ts';
+import { ProjectLoop } from './project.ts';
+import { Redialer } from './redial.ts';
+import { RememberedPeers } from './remembered.ts';
+import type {
+  Channel,
+  Mesh,
+  MeshOptions,
+  MeshStats,
+  PeerAddress,
+  PeerEvent,
+  ProtocolOptions,
+  Validator,
+} from './types.ts';
+
+const CLOSE_MS = 2_000;
+
+/** See `openMesh`. */
+export async function startMesh(options: MeshOptions): Promise<Mesh> {
+  const bootstrap = groupByPeer(options.bootstrap.map(parseAddress));
+  for (const address of [...options.listen, ...(options.announce ?? [])]) parseMultiaddr(address);
+  const stats: MeshStats = {
+    gossipAccepted: 0,
+    gossipRejected: 0,
+    gossipIgnored: 0,
+    gossipThrottled: 0,
+    streamsRefusedByRate: 0,
+    streamsRefusedByCount: 0,
+    messagesTooLarge: 0,
+    handlerFailures: 0,
+    recordsEvicted: 0,
+    peersFileFailures: 0,
+  };
+  const host = await startHost(options, new Set(bootstrap.map((peer) => peer.id)), stats);
+  return new MeshNode(host, options, bootstrap, stats);
+}
+
+class MeshNode implements Mesh {
+  readonly id: string;
+  readonly libp2p: Host;
+  readonly #stats: MeshStats;
+  readonly #topics: ReadonlySet<string>;
+  readonly #subscribers = new Map<string, Set<(from: string, data: Uint8Array) => void>>();
+  readonly #listeners = new Set<(event: PeerEvent) => void>();
+  readonly #projects = new Set<ProjectLoop>();
+  readonly #inbound: Inbound;
+  readonly #remembered: RememberedPeers;
+  readonly #redialer: Redialer;
+  #closing: Promise<void> | undefined;
+
+  constructor(host: Host, options: MeshOptions, bootstrap: PeerAddress[], stats: MeshStats) {
+    this.id = host.peerId.toString();
+    this.libp2p = host;
+    this.#stats = stats;
+    this.#topics = new Set(options.role === 'bootstrap' ? [] : options.topics);
+    this.#inbound = new Inbound(host, stats);
+    this.#remembered = new RememberedPeers(options.peersFile, () => {
+      stats.peersFileFailures += 1;
+    });
+    host.addEventListener('peer:connect', (event) => this.#onPeer(event.detail, 'connected'));
+    host.addEventListener('peer:disconnect', (event) => this.#onPeer(event.detail, 'disconnected'));
+    host.addEventListener('peer:identify', (event) => this.#onIdentify(event.detail));
+    host.services.pubsub?.addEventListener('message', ({ detail }) => {
+      if (detail.type !== 'signed') return;
+      stats.gossipAccepted += 1;
+      const from = detail.from.toString();
+      for (const handler of this.#subscribers.get(detail.topic) ?? []) handler(from, detail.data);
+    });
+    const bootstrapIds = new Set(bootstrap.map((peer) => peer.id));
+    this.#redialer = new Redialer(
+      {
+        dial: (peer) => this.#dial(peer, AbortSignal.timeout(limits.meshDialMs)),
+        isConnected: (id) => this.#isConnected(id),
+        neighbours: () => this.connected().filter((id) => !bootstrapIds.has(id)).length,
+        remembered: () => this.#remembered.list(),
+      },
+      bootstrap.filter((peer) => peer.id !== this.id),
+    );
+  }
+
+  addresses(): string[] {
+    return this.libp2p.getMultiaddrs().map((address) => address.toString());
+  }
+
+  async publish(topic: string, data: Uint8Array): Promise<void> {
+    this.#checkTopic(topic);
+    if (data.byteLength > GOSSIP_BYTES_MAX)
+      throw tooLarge(data.byteLength, GOSSIP_BYTES_MAX, 'a gossip message');
+    await this.#pubsub.publish(topic, data);
+  }
+
+  subscribe(topic: string, handler: (from: string, data: Uint8Array) => void): () => void {
+    this.#checkTopic(topic);
+    const handlers = this.#subscribers.get(topic) ?? new Set();
+    this.#subscribers.set(topic, handlers);
+    if (handlers.size === 0) this.#pubsub.subscribe(topic);
+    handlers.add(handler);
+    return () => {
+      if (!handlers.delete(handler) || handlers.size > 0 || this.#closing !== undefined) return;
+      this.#pubsub.unsubscribe(topic);
+    };
+  }
+
+  setValidator(topic: string, fn: Validator): void {
+    this.#checkTopic(topic);
+    this.#pubsub.topicValidators.set(topic, async (_neighbour, message) => {
+      if (message.type !== 'signed' || message.data.byteLength > GOSSIP_BYTES_MAX)
+        return this.#verdict('reject');
+      return this.#verdict(await fn(message.from.toString(), message.data));
+    });
+  }
+
+  handle(protocol: string, handler: (channel: Channel) => Promise<void>, options: ProtocolOptions): void {
+    this.#inbound.handle(protocol, handler, options);
+  }
+
+  async open(
+    peer: string | PeerAddress,
+    protocol: string,
+    options: { signal: AbortSignal; maxMessageBytes: number },
+  ): Promise<Channel> {
+    const target = typeof peer === 'string' ? { id: peer, addrs: [] } : peer;
+    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(limits.meshDialMs)]);
+    const connection = await this.#dial(target, signal, protocol);
+    try {
+      const stream = await connection.newStream(protocol, {
+        signal,
+        runOnLimitedConnection: true,
+        maxOutboundStreams: 256,
+      });
+      const channelLimits: ChannelLimits = {
+        maxMessageBytes: options.maxMessageBytes,
+        onTooLarge: () => {
+          this.#stats.messagesTooLarge += 1;
+        },
+      };
+      return new StreamChannel(stream, target.id, channelLimits);
+    } catch (error) {
+      throw dialError(error, target.id, target.addrs, protocol);
+    }
+  }
+
+  async connect(addrs: string[]): Promise<string> {
+    const [peer, ...others] = groupByPeer(addrs.map(parseAddress));
+    if (peer === undefined || others.length > 0) throw addressError(addrs.join(', ') || '(none)');
+    await this.#dial(peer, AbortSignal.timeout(limits.meshDialMs));
+    return peer.id;
+  }
+
+  connected(): string[] {
+    return this.libp2p.getPeers().map((peer) => peer.toString());
+  }
+
+  onPeer(listener: (event: PeerEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async provide(cid: string): Promise<void> {
+    await this.#provide(cid, AbortSignal.timeout(limits.meshLookupMs));
+  }
+
+  async *findProviders(
+    cid: string,
+    options: { signal: AbortSignal; max: number },
+  ): AsyncIterable<PeerAddress> {
+    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(limits.meshLookupMs)]);
+    const seen = new Set([this.id]);
+    try {
+      for await (const provider of this.libp2p.contentRouting.findProviders(parseCid(cid), { signal })) {
+        const id = provider.id.toString();
+        if (seen.has(id)) continue;
+        seen.add(id);
+        yield { id, addrs: provider.multiaddrs.map((address) => address.toString()) };
+        if (seen.size > options.max) return;
+      }
+    } catch (error) {
+      // What was found before time ran out is the answer.
+      if (!signal.aborted) throw dialError(error, `providers of ${cid}`, []);
+    }
+  }
+
+  async findPeer(id: string, options: { signal: AbortSignal }): Promise<string[]> {
+    const peer = parsePeer(id);
+    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(limits.meshLookupMs)]);
+    try {
+      const open = this.libp2p.getConnections(peer).map((connection) => connection.remoteAddr);
+      const known = await this.libp2p.peerStore.get(peer).then(
+        (record) => record.addresses.map((address) => address.multiaddr),
+        () => [],
+      );
+      const found =
+        known.length > 0 ? known : (await this.libp2p.peerRouting.findPeer(peer, { signal })).multiaddrs;
+      if (found.length > 0) return found.map((address) => address.toString());
+      if (open.length > 0) return open.map((address) => address.toString());
+    } catch {
+      if (signal.aborted) throw dialError(signal.reason, id, []);
+    }
+    throw new QuorateError('MESH_PEER_UNKNOWN', `nobody knows an address of ${id}`, {
+      hint: 'The peer may be offline, or on another network.',
+    });
+  }
+
+  joinProject(root: string): () => void {
+    const loop = new ProjectLoop(root, {
+      provide: (cid, signal) => this.#provide(cid, signal),
+      findProviders: (cid, options) => this.findProviders(cid, options),
+      dial: (peer) => this.#dial(peer, AbortSignal.timeout(limits.meshDialMs)),
+      isConnected: (id) => this.#isConnected(id),
+    });
+    this.#projects.add(loop);
+    return () => {
+      this.#projects.delete(loop);
+      loop.close();
+    };
+  }
+
+  stats(): Readonly<MeshStats> {
+    return { ...this.#stats };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#redialer.close();
+    for (const project of this.#projects) project.close();
+    await this.#remembered.close();
+    const stopped = Promise.resolve(this.libp2p.stop());
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_MS);
+    });
+    await Promise.race([stopped, timeout]);
+    clearTimeout(timer);
+  }
+
+  async #dial(peer: PeerAddress, signal: AbortSignal, protocol?: string) {
+    const id = parsePeer(peer.id);
+    const addrs = peer.addrs.map((address) => withPeer(parseMultiaddr(address), peer.id));
+    try {
+      const open = this.libp2p.getConnections(id).filter((connection) => connection.status === 'open');
+      const direct = open.find((connection) => connection.limits === undefined) ?? open[0];
+      if (direct !== undefined) return direct;
+      return await this.libp2p.dial(addrs.length > 0 ? addrs : id, { signal });
+    } catch (error) {
+      throw dialError(signal.aborted ? signal.reason : error, peer.id, peer.addrs, protocol);
+    }
+  }
+
+  async #provide(cid: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.libp2p.contentRouting.provide(parseCid(cid), { signal });
+    } catch (error) {
+      throw dialError(signal.aborted ? signal.reason : error, `the DHT for ${cid}`, []);
+    }
+  }
+
+  get #pubsub(): GossipSub {
+    const { pubsub } = this.libp2p.services;
+    assert(pubsub !== undefined, 'a bootstrap node has no topics');
+    return pubsub;
+  }
+
+  #isConnected(id: string): boolean {
+    return id === this.id || this.libp2p.getConnections(parsePeer(id)).length > 0;
+  }
+
+  #verdict(verdict: 'accept' | 'reject' | 'ignore'): TopicVerdict {
+    if (verdict === 'reject') this.#stats.gossipRejected += 1;
+    if (verdict === 'ignore') this.#stats.gossipIgnored += 1;
+    return verdict as TopicVerdict;
+  }
+
+  #checkTopic(topic: string): void {
+    if (this.#topics.has(topic)) return;
+    throw new QuorateError('MESH_TOPIC_UNKNOWN', `this node was not opened for the topic ${topic}`, {
+      hint: 'Name every topic when the mesh is opened.',
+    });
+  }
+
+  #onPeer(peer: PeerId, kind: PeerEvent['kind']): void {
+    const event = { peer: peer.toString(), kind };
+    if (kind === 'disconnected') this.#redialer.onDisconnected(event.peer);
+    for (const project of this.#projects) project.hurry();
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  /** After identify the peer's own list of listening addresses is known, and that it is one of ours. */
+  #onIdentify({ peerId, protocols, listenAddrs, connection }: IdentifyResult): void {
+    if (!protocols.includes(DHT_PROTOCOL)) return;
+    const id = peerId.toString();
+    const dialled = connection.direction === 'outbound' && connection.limits === undefined;
+    const own = dialled ? [connection.remoteAddr] : [];
+    const addrs = [...own, ...listenAddrs].map((address) => withPeer(address, id).toString());
+    this.#remembered.remember(id, [...new Set(addrs)], dialled, Date.now());
+  }
+}
+
+type TopicVerdict = Awaited<ReturnType<TopicValidatorFn>>;
+
+function parseMultiaddr(text: string): Multiaddr {
+  try {
+    return multiaddr(text);
+  } catch (cause) {
+    throw addressError(text, cause);
+  }
+}
+
+/** A multiaddr that names its peer: the last `/p2p/` is whom one wants to reach. */
+function parseAddress(text: string): PeerAddress {
+  const last = parseMultiaddr(text).getComponents().at(-1);
+  if (last?.name !== 'p2p' || last.value === undefined) throw addressError(text);
+  return { id: parsePeer(last.value).toString(), addrs: [text] };
+}
+
+function parsePeer(id: string): PeerId {
+  try {
+    return peerIdFromString(id);
+  } catch (cause) {
+    throw new QuorateError('MESH_PEER_INVALID', `not a PeerId: ${id}`, { cause });
+  }
+}
+
+function parseCid(cid: string): CID {
+  try {
+    return CID.parse(cid);
+  } catch (cause) {
+    throw new QuorateError('MESH_CID_INVALID', `not a CID: ${cid}`, { cause });
+  }
+}
+
+function withPeer(address: Multiaddr, id: string): Multiaddr {
+  return address.getComponents().at(-1)?.name === 'p2p' ? address : address.encapsulate(`/p2p/${id}`);
+}
+
+function groupByPeer(addresses: PeerAddress[]): PeerAddress[] {
+  const peers = new Map<string, PeerAddress>();
+  for (const { id, addrs } of addresses) {
+    const peer = peers.get(id);
+    if (peer === undefined) peers.set(id, { id, addrs: [...addrs] });
+    else peer.addrs.push(...addrs);
+  }
+  return [...peers.values()];
+}

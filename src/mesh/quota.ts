@@ -1,0 +1,47 @@
+/**
+ * Token buckets by key, in a bounded table. A forgotten key starts full again, so the table must hold more keys than
+ * there are connections.
+ */
+export class Buckets {
+  readonly #perSecond: number;
+  readonly #burst: number;
+  readonly #keysMax: number;
+  readonly #buckets = new Map<string, { tokens: number; at: number }>();
+
+  constructor(perSecond: number, burst: number, keysMax = 10_000) {
+    this.#perSecond = perSecond;
+    this.#burst = burst;
+    this.#keysMax = keysMax;
+  }
+
+  /** Takes one token, or nothing when there is none. `now` in milliseconds. */
+  take(key: string, now: number): boolean {
+    const bucket = this.#refill(key, now);
+    if (bucket.tokens < 1) return false;
+    bucket.tokens -= 1;
+    return true;
+  }
+
+  /** Takes tokens even into debt and says how many milliseconds the debt takes to pay off. */
+  charge(key: string, tokens: number, now: number): number {
+    const bucket = this.#refill(key, now);
+    bucket.tokens -= tokens;
+    return bucket.tokens >= 0 ? 0 : Math.ceil((-bucket.tokens / this.#perSecond) * 1000);
+  }
+
+  #refill(key: string, now: number): { tokens: number; at: number } {
+    const old = this.#buckets.get(key);
+    const tokens =
+      old === undefined
+        ? this.#burst
+        : Math.min(this.#burst, old.tokens + (Math.max(0, now - old.at) / 1000) * this.#perSecond);
+    const bucket = { tokens, at: now };
+    this.#buckets.delete(key);
+    this.#buckets.set(key, bucket);
+    if (this.#buckets.size > this.#keysMax) {
+      const [oldest] = this.#buckets.keys();
+      if (oldest !== undefined) this.#buckets.delete(oldest);
+    }
+    return bucket;
+  }
+}

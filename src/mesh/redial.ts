@@ -1,0 +1,96 @@
+import { limits } from '../core/limits.ts';
+import type { RememberedPeer } from './remembered.ts';
+
+const TICK_MS = 250;
+const PARALLEL_DIALS = 4;
+const BACKOFF_FIRST_MS = 500;
+const BOOTSTRAP_BACKOFF_MAX_MS = 60_000;
+const REMEMBERED_BACKOFF_MAX_MS = 10 * 60_000;
+
+interface Target {
+  id: string;
+  addrs: string[];
+  bootstrap: boolean;
+  failures: number;
+  due: number;
+}
+
+export interface RedialPorts {
+  dial: (target: { id: string; addrs: string[] }) => Promise<unknown>;
+  isConnected: (id: string) => boolean;
+  /** Peers connected now, bootstrap nodes not counted. */
+  neighbours: () => number;
+  remembered: () => RememberedPeer[];
+}
+
+/**
+ * Keeps bootstrap peers connected for ever, and dials remembered ones while there are too few neighbours. Few dials run
+ * at once, each target waits longer after each failure, and the waits are spread so that a bootstrap node that comes
+ * back is not met by everybody in the same second.
+ */
+export class Redialer {
+  readonly #ports: RedialPorts;
+  readonly #targets = new Map<string, Target>();
+  readonly #timer: NodeJS.Timeout;
+  #running = 0;
+
+  constructor(ports: RedialPorts, bootstrap: { id: string; addrs: string[] }[]) {
+    this.#ports = ports;
+    for (const peer of bootstrap)
+      this.#targets.set(peer.id, { ...peer, bootstrap: true, failures: 0, due: 0 });
+    for (const peer of ports.remembered()) this.#adopt(peer);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#tick();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** A lost connection is tried again soon, but not by everyone at once. */
+  onDisconnected(id: string): void {
+    for (const peer of this.#ports.remembered()) this.#adopt(peer);
+    const target = this.#targets.get(id);
+    if (target !== undefined) target.due = Date.now() + BACKOFF_FIRST_MS * (0.5 + 3 * Math.random());
+  }
+
+  #adopt(peer: RememberedPeer): void {
+    const known = this.#targets.get(peer.id);
+    if (known === undefined) {
+      this.#targets.set(peer.id, { id: peer.id, addrs: peer.addrs, bootstrap: false, failures: 0, due: 0 });
+    } else if (!known.bootstrap) known.addrs = peer.addrs;
+    if (this.#targets.size <= limits.meshRememberedMax * 2) return;
+    for (const [id, target] of this.#targets) {
+      if (target.bootstrap || id === peer.id) continue;
+      this.#targets.delete(id);
+      return;
+    }
+  }
+
+  #tick(): void {
+    const now = Date.now();
+    const wanting = this.#ports.neighbours() < limits.meshProjectPeers;
+    for (const target of this.#targets.values()) {
+      if (this.#running >= PARALLEL_DIALS) return;
+      if (target.due > now || (!target.bootstrap && !wanting) || this.#ports.isConnected(target.id)) continue;
+      void this.#dial(target);
+    }
+  }
+
+  async #dial(target: Target): Promise<void> {
+    this.#running += 1;
+    target.due = Number.POSITIVE_INFINITY;
+    try {
+      await this.#ports.dial(target);
+      target.failures = 0;
+      target.due = 0;
+    } catch {
+      target.failures += 1;
+      const most = target.bootstrap ? BOOTSTRAP_BACKOFF_MAX_MS : REMEMBERED_BACKOFF_MAX_MS;
+      const wait = Math.min(most, BACKOFF_FIRST_MS * 2 ** Math.min(target.failures, 20));
+      target.due = Date.now() + wait * (0.75 + 0.5 * Math.random());
+    } finally {
+      this.#running -= 1;
+    }
+  }
+}

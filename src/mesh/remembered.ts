@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { limits } from '../core/limits.ts';
+
+const FILE_BYTES_MAX = 1024 * 1024;
+const WRITE_DELAY_MS = 500;
+
+const Peer = z.object({
+  id: z.string().max(128),
+  addrs: z.array(z.string().max(512)).max(limits.meshRememberedAddrsMax),
+  /** Milliseconds since 1970 of the last connection. */
+  seen: z.number(),
+  /** Whether we have dialled it with success: those are kept before those that merely dialled us. */
+  dialled: z.boolean(),
+});
+const File = z.object({ version: z.literal(1), peers: z.array(Peer).max(limits.meshRememberedMax) });
+export type RememberedPeer = z.infer<typeof Peer>;
+
+/**
+ * Peers to try after a restart, in a file that is replaced as a whole. It is a cache: one that cannot be read or
+ * written is counted and otherwise ignored.
+ */
+export class RememberedPeers {
+  readonly #file: string | undefined;
+  readonly #onFailure: () => void;
+  readonly #peers = new Map<string, RememberedPeer>();
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(file: string | undefined, onFailure: () => void) {
+    this.#file = file;
+    this.#onFailure = onFailure;
+    if (file !== undefined) this.#load(file);
+  }
+
+  /** Most recently seen first, those we reached ourselves before the others. */
+  list(): RememberedPeer[] {
+    return [...this.#peers.values()].sort((a, b) => Number(b.dialled) - Number(a.dialled) || b.seen - a.seen);
+  }
+
+  remember(id: string, addrs: string[], dialled: boolean, now: number): void {
+    const old = this.#peers.get(id);
+    const all = [...new Set([...addrs, ...(old?.addrs ?? [])])].slice(0, limits.meshRememberedAddrsMax);
+    if (all.length === 0) return;
+    this.#peers.set(id, { id, addrs: all, seen: now, dialled: dialled || (old?.dialled ?? false) });
+    if (this.#peers.size > limits.meshRememberedMax) {
+      const last = this.list().findLast((peer) => peer.id !== id);
+      if (last !== undefined) this.#peers.delete(last.id);
+    }
+    this.#timer ??= setTimeout(() => this.#save(), WRITE_DELAY_MS);
+  }
+
+  async close(): Promise<void> {
+    if (this.#timer !== undefined) this.#save();
+    await this.#writing;
+  }
+
+  #load(file: string): void {
+    try {
+      if (statSync(file, { throwIfNoEntry: false }) === undefined) return;
+      if (statSync(file).size > FILE_BYTES_MAX) throw new Error('too large');
+      for (const peer of File.parse(JSON.parse(readFileSync(file, 'utf8'))).peers)
+        this.#peers.set(peer.id, peer);
+    } catch {
+      this.#onFailure();
+    }
+  }
+
+  #save(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const file = this.#file;
+    if (file === undefined) return;
+    const text = JSON.stringify({ version: 1, peers: this.list() }, null, 1);
+    this.#writing = this.#writing.then(() => replaceFile(file, text)).catch(() => this.#onFailure());
+  }
+}
+
+async function replaceFile(file: string, text: string): Promise<void> {
+  const temporary = `${file}.${randomBytes(4).toString('hex')}`;
+  await mkdir(dirname(file), { recursive: true });
+  try {
+    await writeFile(temporary, text, { mode: 0o600 });
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

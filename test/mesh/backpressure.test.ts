@@ -1,0 +1,60 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { node, soon, until } from './harness.ts';
+
+const PROTOCOL = '/slow/1';
+const PART = 1024 * 1024;
+const PARTS = 200;
+/** Half of what was sent: garbage not yet collected is most of it. */
+const RSS_GROWTH_MAX = 100 * 1024 * 1024;
+
+/** A second process, so that each side's memory is its own. */
+async function reader() {
+  const child = fork(new URL('./fixtures/slow-reader.ts', import.meta.url), { serialization: 'json' });
+  const [address] = (await once(child, 'message', { signal: soon(20_000) })) as [
+    { id: string; addrs: string[] },
+  ];
+  let last = { read: 0, rss: 0 };
+  child.on('message', (message) => {
+    last = message as typeof last;
+  });
+  return { child, address, state: () => last };
+}
+
+describe('backpressure', () => {
+  test('200 MB to a slow reader: the sender waits and neither side keeps them in memory', async () => {
+    const { child, address, state } = await reader();
+    try {
+      const mesh = await node();
+      const channel = await mesh.open(address, PROTOCOL, { signal: soon(10_000), maxMessageBytes: PART });
+      let sent = 0;
+      const sending = (async () => {
+        for (let i = 0; i < PARTS; i++) {
+          await channel.send(new Uint8Array(PART));
+          sent += 1;
+        }
+        await channel.close();
+      })();
+      // The reader reads one message, then stops: the sender must stop too, after about one window.
+      await until('the reader has stopped', () => state().read === 1);
+      let before = -1;
+      await until('the sender has stopped', async () => {
+        const still = before === sent;
+        before = sent;
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return still && before === sent;
+      });
+      expect(sent).toBeLessThan(6);
+      const senderRss = process.memoryUsage().rss;
+      const readerRss = state().rss;
+      child.send('go on');
+      await sending;
+      await until('all is read', () => state().read === PARTS, 60_000);
+      expect(process.memoryUsage().rss - senderRss).toBeLessThan(RSS_GROWTH_MAX);
+      expect(state().rss - readerRss).toBeLessThan(RSS_GROWTH_MAX);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  }, 90_000);
+});

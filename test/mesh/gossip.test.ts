@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest';
+import { bootstrapNode, bytes, codeOf, collect, node, sleep, subscribers, text, until } from './harness.ts';
+
+describe('gossip', () => {
+  test('six nodes that only know the bootstrap node hear every message', async () => {
+    const boot = await bootstrapNode();
+    const nodes = await Promise.all(Array.from({ length: 6 }, () => node({ bootstrap: boot.addresses() })));
+    const heard = nodes.map((mesh) => collect(mesh));
+    for (const mesh of nodes) mesh.joinProject('root');
+    await until('everybody hears everybody', () => nodes.every((mesh) => subscribers(mesh) >= 5), 25_000);
+    await Promise.all(
+      nodes.flatMap((mesh, from) =>
+        Array.from({ length: 20 }, (_, i) => mesh.publish('jobs', bytes(`${from}/${i}`))),
+      ),
+    );
+    await until('all delivered', () => heard.every((set) => set.size === 100));
+  }, 45_000);
+
+  test('three nodes in a chain: the middle one passes messages on, with the author as sender', async () => {
+    const middle = await node();
+    const [left, right] = await Promise.all([node(), node()]);
+    middle.subscribe('jobs', () => {});
+    const from: string[] = [];
+    right.subscribe('jobs', (author) => from.push(author));
+    await left.connect(middle.addresses());
+    await right.connect(middle.addresses());
+    await until('subscriptions known', () => subscribers(middle) === 1 && subscribers(left) >= 1);
+    await left.publish('jobs', bytes('hello'));
+    await until('it arrives', () => from.length === 1);
+    expect(from).toEqual([left.id]);
+  });
+
+  test('twelve peers on one address all hear a message', async () => {
+    const hub = await node();
+    hub.subscribe('jobs', () => {});
+    const leaves = await Promise.all(Array.from({ length: 12 }, () => node()));
+    const heard = leaves.map((mesh) => collect(mesh));
+    await Promise.all(leaves.map((mesh) => mesh.connect(hub.addresses())));
+    await until('the hub knows all', () => subscribers(hub) === 12, 25_000);
+    // Some heartbeats, so that a mesh that falls apart has time to.
+    await sleep(3_000);
+    const [first] = leaves;
+    await first?.publish('jobs', bytes('one for all'));
+    await until('all but the author hear it', () => heard.slice(1).every((set) => set.has('one for all')));
+  }, 45_000);
+
+  test('publishing to nobody is fine, beyond the limit or to an unknown topic is not', async () => {
+    const mesh = await node();
+    await mesh.publish('jobs', bytes('alone'));
+    await mesh.publish('jobs', bytes('alone'));
+    expect(await codeOf(mesh.publish('jobs', new Uint8Array(512 * 1024 + 1)))).toBe('MESH_MESSAGE_TOO_LARGE');
+    expect(await codeOf(mesh.publish('other', bytes('x')))).toBe('MESH_TOPIC_UNKNOWN');
+    expect(() => mesh.subscribe('other', () => {})).toThrow(/not opened for the topic/);
+  });
+
+  test('a message of the largest size passes', async () => {
+    const [a, b] = await Promise.all([node(), node()]);
+    const sizes: number[] = [];
+    b.subscribe('jobs', (_from, data) => sizes.push(data.byteLength));
+    await a.connect(b.addresses());
+    await until('subscription known', () => subscribers(a) === 1);
+    await a.publish('jobs', new Uint8Array(512 * 1024));
+    await until('it arrives', () => sizes.length === 1);
+    expect(sizes).toEqual([512 * 1024]);
+  });
+
+  test('what a validator rejects or ignores is neither delivered nor passed on', async () => {
+    const [a, judge, c] = await Promise.all([node(), node(), node()]);
+    const atJudge = collect(judge);
+    const atC = collect(c);
+    judge.setValidator('jobs', async (_from, data) => {
+      const said = text(data);
+      return said.startsWith('bad') ? 'reject' : said.startsWith('odd') ? 'ignore' : 'accept';
+    });
+    await a.connect(judge.addresses());
+    await c.connect(judge.addresses());
+    await until('subscriptions known', () => subscribers(a) === 1 && subscribers(judge) === 1);
+    await a.publish('jobs', bytes('bad'));
+    await a.publish('jobs', bytes('odd'));
+    await a.publish('jobs', bytes('good'));
+    await until('the good one passes', () => atC.has('good'));
+    expect([...atJudge]).toEqual(['good']);
+    expect([...atC]).toEqual(['good']);
+    expect(judge.stats()).toMatchObject({ gossipRejected: 1, gossipIgnored: 1, gossipAccepted: 1 });
+  });
+
+  test('unsubscribing ends delivery', async () => {
+    const [a, b] = await Promise.all([node(), node()]);
+    const heard: string[] = [];
+    const stop = b.subscribe('jobs', (_from, data) => heard.push(text(data)));
+    await a.connect(b.addresses());
+    await until('subscription known', () => subscribers(a) === 1);
+    stop();
+    await until('unsubscription known', () => subscribers(a) === 0);
+    await a.publish('jobs', bytes('late'));
+    await sleep(300);
+    expect(heard).toEqual([]);
+  });
+});

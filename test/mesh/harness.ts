@@ -1,0 +1,87 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach } from 'vitest';
+import { type Channel, type Mesh, type MeshOptions, openMesh } from '../../src/mesh/index.ts';
+
+const opened: Mesh[] = [];
+const folders: string[] = [];
+
+/** Opens a node on a free port of the loopback address; closed after the test. */
+export async function node(options: Partial<MeshOptions> = {}): Promise<Mesh> {
+  const mesh = await openMesh({
+    key: randomBytes(32),
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    bootstrap: [],
+    topics: ['jobs'],
+    role: 'node',
+    ...options,
+  });
+  opened.push(mesh);
+  return mesh;
+}
+
+export const bootstrapNode = (options: Partial<MeshOptions> = {}): Promise<Mesh> =>
+  node({ role: 'bootstrap', topics: [], ...options });
+
+export function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'quorate-mesh-'));
+  folders.push(path);
+  return path;
+}
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((mesh) => mesh.close()));
+  for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true });
+});
+
+export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits for a condition, never longer than `ms`; says what it waited for. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  ms = 15_000,
+): Promise<void> {
+  const end = Date.now() + ms;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`waited ${ms} ms in vain for: ${what}`);
+    await sleep(20);
+  }
+}
+
+/** The code of the error a promise fails with; undefined when it does not fail. */
+export async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await promise;
+    return undefined;
+  } catch (error) {
+    return (error as { code?: string }).code ?? `no code: ${String(error)}`;
+  }
+}
+
+export const soon = (ms = 5_000): AbortSignal => AbortSignal.timeout(ms);
+
+export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+export const text = (data: Uint8Array | undefined): string => new TextDecoder().decode(data);
+
+export async function echo(channel: Channel): Promise<void> {
+  for (;;) {
+    const message = await channel.receive();
+    if (message === undefined) return;
+    await channel.send(message);
+  }
+}
+
+/** Publishes until everybody heard it or the time is up: a fresh mesh needs a moment to know who listens. */
+export function collect(mesh: Mesh, topic = 'jobs'): Set<string> {
+  const heard = new Set<string>();
+  mesh.subscribe(topic, (_from, data) => heard.add(text(data)));
+  return heard;
+}
+
+export const subscribers = (mesh: Mesh, topic = 'jobs'): number => {
+  const services = mesh.libp2p.services as { pubsub?: { getSubscribers: (topic: string) => unknown[] } };
+  return services.pubsub?.getSubscribers(topic).length ?? 0;
+};
