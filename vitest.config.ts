@@ -9,9 +9,13 @@ const shared = {
 const never = ['**/node_modules/**', '**/dist/**', '**/fixtures/**'];
 const whole = ['test/e2e/**/*.test.ts', 'test/chaos/**/*.test.ts', 'test/examples/**/*.test.ts'];
 
+/** Where .ci/run wants the numbers. */
+const report = process.env.TEST_REPORT;
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     projects: [
       {
         test: {

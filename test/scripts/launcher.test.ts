@@ -35,13 +35,13 @@ function makePackage(
       `import 'node:sqlite';
 const file${typed} = '${file}';
 const [verb, ...rest] = process.argv.slice(2);
-console.log(JSON.stringify({ file, verb, rest, version: process.version }));
-if (verb === 'fail') process.exit(Number(rest[0]));
-if (verb === 'die') process.kill(process.pid, 'SIGKILL');
 if (verb === 'wait') {
   process.on('SIGTERM', () => process.exit(42));
   setTimeout(() => process.exit(1), 20_000);
 }
+console.log(JSON.stringify({ file, verb, rest, version: process.version }));
+if (verb === 'fail') process.exit(Number(rest[0]));
+if (verb === 'die') process.kill(process.pid, 'SIGKILL');
 `,
     );
   }
