@@ -1,0 +1,137 @@
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { type Extract, extract, type Header, type Pack, pack } from 'tar-stream';
+import { QuorateError } from '../src/core/errors.ts';
+import { limits } from '../src/core/limits.ts';
+
+export interface ArchivePart {
+  /** Folder the part is unpacked in, below the stream's top. */
+  readonly folder: string;
+  readonly tar: Readable;
+}
+
+type Entry = Extract extends AsyncIterable<infer T> ? T : never;
+type Sink = ReturnType<Pack['entry']>;
+
+/** What a source or an input may hold. Devices, pipes and sockets are nobody's source. */
+const entryTypes = new Set(['file', 'directory', 'symlink', 'link']);
+
+/**
+ * Joins tar streams into one, each below its folder, and ends it with an empty file named `marker`: a reader that sees
+ * the marker has seen everything. Honours backpressure on both sides.
+ * The stream fails with SANDBOX_SOURCE_INVALID when a part is no tar, is cut short, names a path outside its folder or
+ * holds something that is no file, folder or link.
+ */
+export function joinArchives(parts: readonly ArchivePart[], marker: string): Readable {
+  return Readable.from(joined(parts, marker), { objectMode: false });
+}
+
+async function* joined(parts: readonly ArchivePart[], marker: string): AsyncGenerator<Uint8Array> {
+  const packer = pack();
+  const filled = fill(packer, parts, marker);
+  filled.catch((error: Error) => packer.destroy(error));
+  try {
+    for await (const chunk of packer as AsyncIterable<Uint8Array>) yield chunk;
+    await filled;
+  } catch (error) {
+    const cause = await filled.catch((first: unknown) => first);
+    throw invalid(cause ?? error);
+  } finally {
+    packer.destroy();
+    for (const { tar } of parts) tar.destroy();
+  }
+}
+
+function invalid(cause: unknown): QuorateError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new QuorateError('SANDBOX_SOURCE_INVALID', `source or input: ${why}`, {
+    hint: 'the tar streams given to the sandbox must be whole and hold files, folders and links only',
+    cause,
+  });
+}
+
+async function fill(packer: Pack, parts: readonly ArchivePart[], marker: string): Promise<void> {
+  let entries = 0;
+  for (const { folder, tar } of parts) {
+    await put(packer, { name: `${folder}/`, type: 'directory', mode: 0o755, mtime: new Date(0) });
+    const reader = extract();
+    const pumped = pump(tar, reader);
+    pumped.catch((error: Error) => reader.destroy(error));
+    try {
+      for await (const entry of reader) {
+        entries++;
+        if (entries > limits.treeEntriesMax) throw new Error(`more than ${limits.treeEntriesMax} entries`);
+        await copyEntry(packer, folder, entry);
+      }
+      await pumped;
+    } finally {
+      reader.destroy();
+    }
+  }
+  await put(packer, { name: marker, type: 'file', mode: 0o644, mtime: new Date(0), size: 0 });
+  packer.finalize();
+}
+
+/** Feeds the parser; a source that fails or is closed early throws here. */
+async function pump(tar: Readable, reader: Extract): Promise<void> {
+  reader.on('error', () => tar.destroy());
+  for await (const chunk of tar as AsyncIterable<Uint8Array>) {
+    if (!reader.write(chunk)) await roomOrEnd(reader);
+    if (reader.destroyed) return;
+  }
+  reader.end(undefined);
+}
+
+async function copyEntry(packer: Pack, folder: string, entry: Entry): Promise<void> {
+  const { header } = entry;
+  const type = header.type ?? 'file';
+  if (!entryTypes.has(type)) throw new Error(`${JSON.stringify(header.name)} is a ${type}`);
+  const copy = {
+    name: `${folder}/${inside(header.name)}`,
+    type,
+    mode: header.mode & 0o777,
+    mtime: header.mtime,
+    size: type === 'file' ? header.size : 0,
+    linkname: type === 'link' ? `${folder}/${inside(header.linkname)}` : header.linkname,
+  };
+  await put(packer, copy, type === 'file' ? entry : undefined);
+  if (type !== 'file') entry.resume();
+}
+
+/** Adds one entry and waits until it is written. */
+async function put(packer: Pack, header: Partial<Header> & { name: string }, content?: Entry): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const sink = packer.entry(header, (error) => (error ? reject(error) : resolve()));
+    pour(sink, content).catch((error: unknown) => {
+      reject(error);
+      sink.destroy();
+    });
+  });
+}
+
+async function pour(sink: Sink, content: Entry | undefined): Promise<void> {
+  for await (const chunk of content ?? []) {
+    if (!sink.write(chunk)) await roomOrEnd(sink);
+    if (sink.destroyed) return;
+  }
+  sink.end(undefined);
+}
+
+async function roomOrEnd(stream: Sink | Extract): Promise<void> {
+  if (stream.destroyed) return;
+  const stop = new AbortController();
+  const events = stream as unknown as NodeJS.EventEmitter;
+  await Promise.race(['drain', 'close'].map((name) => once(events, name, { signal: stop.signal }))).catch(
+    () => {},
+  );
+  stop.abort();
+}
+
+/** A path below its folder, without `./`. */
+function inside(name: string): string {
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  if (name.startsWith('/') || parts.includes('..') || name.includes('\0')) {
+    throw new Error(`${JSON.stringify(name)} leaves the tree`);
+  }
+  return parts.join('/');
+}

@@ -1,0 +1,63 @@
+/**
+ * Where each controller lives on this machine. Distributions differ (v2, v1, hybrid with controllers on either side), so
+ * it is decided per controller, from /proc/self/mountinfo (proc_pid_mountinfo(5)) and /proc/self/cgroup (cgroups(7)).
+ */
+export const neededControllers = ['memory', 'cpu', 'pids'] as const;
+export type Controller = (typeof neededControllers)[number];
+
+/** The directory of this process's own group in one hierarchy, and the mount it must not climb out of. */
+export interface Hierarchy {
+  readonly version: 1 | 2;
+  readonly mount: string;
+  readonly own: string;
+}
+
+export interface Hierarchies {
+  readonly v1: Partial<Record<Controller, Hierarchy>>;
+  readonly v2: Hierarchy | undefined;
+}
+
+export function parseHierarchies(mountinfo: string, cgroup: string): Hierarchies {
+  const ownPaths = parseOwnPaths(cgroup);
+  const v1: Partial<Record<Controller, Hierarchy>> = {};
+  let v2: Hierarchy | undefined;
+  for (const line of mountinfo.split('\n')) {
+    const [left = '', right = ''] = line.split(' - ');
+    const [, , , root = '', mount = ''] = left.split(' ').map(unescapeOctal);
+    const [type = '', , options = ''] = right.split(' ');
+    if (type === 'cgroup2') {
+      v2 ??= hierarchy(2, root, mount, ownPaths.get(''));
+    } else if (type === 'cgroup') {
+      for (const controller of neededControllers) {
+        if (options.split(',').includes(controller)) {
+          v1[controller] ??= hierarchy(1, root, mount, ownPaths.get(controller));
+        }
+      }
+    }
+  }
+  return { v1, v2 };
+}
+
+/** Lines of `id:controller,controller:path`; the v2 line has no controller. */
+function parseOwnPaths(cgroup: string): Map<string, string> {
+  const paths = new Map<string, string>();
+  for (const line of cgroup.split('\n')) {
+    const match = /^\d+:([^:]*):(.*)$/.exec(line);
+    for (const name of match?.[1]?.split(',') ?? []) paths.set(name, match?.[2] ?? '/');
+  }
+  return paths;
+}
+
+/** A mount may show a part of the hierarchy only (containers); a path outside of it means the mount's own top. */
+function hierarchy(version: 1 | 2, root: string, mount: string, path = '/'): Hierarchy {
+  const below =
+    root === '/' ? path : path === root || path.startsWith(`${root}/`) ? path.slice(root.length) : '/';
+  const reachable = below.split('/').includes('..') ? '/' : below;
+  return { version, mount, own: reachable === '/' || reachable === '' ? mount : `${mount}${reachable}` };
+}
+
+function unescapeOctal(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  );
+}

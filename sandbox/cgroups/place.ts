@@ -1,0 +1,117 @@
+import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import {
+  type Controller,
+  type Hierarchies,
+  type Hierarchy,
+  neededControllers,
+  parseHierarchies,
+} from './controllers.ts';
+
+/** The directory under which a job's group is made, and what that group can limit. */
+export interface Place {
+  readonly version: 1 | 2;
+  readonly parent: string;
+  readonly controllers: readonly Controller[];
+}
+
+export interface Placement {
+  readonly places: readonly Place[];
+  readonly missing: readonly { controller: Controller; why: string }[];
+}
+
+export function readHierarchies(): Hierarchies {
+  return parseHierarchies(
+    readFileSync('/proc/self/mountinfo', 'utf8'),
+    readFileSync('/proc/self/cgroup', 'utf8'),
+  );
+}
+
+/** Finds, for each controller, a group this process may make children in. Enables v2 controllers on the way. */
+export function findPlaces(hierarchies: Hierarchies): Placement {
+  const places: Place[] = [];
+  const missing: { controller: Controller; why: string }[] = [];
+  const onV2: Controller[] = [];
+  for (const controller of neededControllers) {
+    const v1 = hierarchies.v1[controller];
+    if (v1 === undefined) {
+      onV2.push(controller);
+    } else if (writable(v1.own)) {
+      places.push({ version: 1, parent: v1.own, controllers: [controller] });
+    } else {
+      missing.push({ controller, why: `${v1.own} (cgroup v1) is not writable for this user` });
+    }
+  }
+  if (onV2.length > 0) {
+    const found = hierarchies.v2 === undefined ? undefined : findV2Parent(hierarchies.v2, onV2);
+    if (found !== undefined) {
+      places.push({ version: 2, parent: found, controllers: onV2 });
+    } else {
+      const why =
+        hierarchies.v2 === undefined
+          ? 'no cgroup file system is mounted'
+          : `no group at or above ${hierarchies.v2.own} is delegated to this user with it`;
+      missing.push(...onV2.map((controller) => ({ controller, why })));
+    }
+  }
+  return { places: mergeShared(places), missing };
+}
+
+/**
+ * The nearest group, from our own upwards, whose children can have the controllers. Our own usually cannot: on v2 a
+ * group with processes in it gives its children no controllers ("no internal processes", cgroup-v2.rst), except the root.
+ */
+function findV2Parent(hierarchy: Hierarchy, controllers: readonly Controller[]): string | undefined {
+  for (let at = hierarchy.own; at.startsWith(hierarchy.mount); at = dirname(at)) {
+    if (writable(at) && offers(at, controllers) && enable(at, controllers)) return at;
+    if (at === hierarchy.mount) return undefined;
+  }
+  return undefined;
+}
+
+function offers(group: string, controllers: readonly Controller[]): boolean {
+  const available = words(join(group, 'cgroup.controllers'));
+  return controllers.every((controller) => available.includes(controller));
+}
+
+function enable(group: string, controllers: readonly Controller[]): boolean {
+  const file = join(group, 'cgroup.subtree_control');
+  try {
+    const enabled = words(file);
+    const lacking = controllers.filter((controller) => !enabled.includes(controller));
+    if (lacking.length > 0) writeFileSync(file, lacking.map((controller) => `+${controller}`).join(' '));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Directories that several v1 controllers share are one place. */
+function mergeShared(places: readonly Place[]): Place[] {
+  const merged = new Map<string, Place>();
+  for (const place of places) {
+    const same = merged.get(place.parent);
+    const controllers = [...(same?.controllers ?? []), ...place.controllers];
+    merged.set(place.parent, { ...place, controllers });
+  }
+  return [...merged.values()];
+}
+
+function words(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split(/\s+/).filter(Boolean);
+  } catch {
+    return [];
+  }
+}
+
+/** A group's children are made in its directory; moving a process in also needs cgroup.procs (the probe tries that). */
+function writable(group: string): boolean {
+  try {
+    accessSync(group, constants.W_OK);
+    accessSync(join(group, 'cgroup.procs'), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

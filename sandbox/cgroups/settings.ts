@@ -1,0 +1,66 @@
+import type { SandboxLimits } from '../types.ts';
+import type { Controller } from './controllers.ts';
+
+/** One value to write into a group. `optional` ones may be absent on a kernel without that feature. */
+export interface Setting {
+  readonly file: string;
+  readonly value: string;
+  readonly optional?: boolean;
+}
+
+/** Writes the settings of one controller: the order matters, v1 wants the memory limit before memory and swap. */
+export type LimitSettings = (controller: Controller, version: 1 | 2, limits: SandboxLimits) => Setting[];
+
+const CPU_PERIOD_US = 100_000;
+
+/** A fifth of a normal group's share: the build gives way whenever the machine's owner wants the processor. */
+const LOW_SHARES_V1 = 204;
+const LOW_WEIGHT_V2 = 20;
+
+export const limitSettings: LimitSettings = (controller, version, limits) => {
+  switch (controller) {
+    case 'memory':
+      return version === 2 ? memoryV2(limits) : memoryV1(limits);
+    case 'cpu':
+      return version === 2 ? cpuV2(limits) : cpuV1(limits);
+    case 'pids':
+      return [{ file: 'pids.max', value: String(limits.pids) }];
+  }
+};
+
+function memoryV2({ memoryBytes }: SandboxLimits): Setting[] {
+  return [
+    { file: 'memory.max', value: String(memoryBytes) },
+    { file: 'memory.swap.max', value: '0', optional: true },
+    { file: 'memory.oom.group', value: '1', optional: true },
+  ];
+}
+
+/** Without swap accounting the group must at least not choose to swap. */
+function memoryV1({ memoryBytes }: SandboxLimits): Setting[] {
+  return [
+    { file: 'memory.limit_in_bytes', value: String(memoryBytes) },
+    { file: 'memory.memsw.limit_in_bytes', value: String(memoryBytes), optional: true },
+    { file: 'memory.swappiness', value: '0', optional: true },
+  ];
+}
+
+function cpuV2({ cpus }: SandboxLimits): Setting[] {
+  return [
+    { file: 'cpu.max', value: `${quota(cpus)} ${CPU_PERIOD_US}` },
+    { file: 'cpu.weight', value: String(LOW_WEIGHT_V2), optional: true },
+  ];
+}
+
+function cpuV1({ cpus }: SandboxLimits): Setting[] {
+  return [
+    { file: 'cpu.cfs_period_us', value: String(CPU_PERIOD_US) },
+    { file: 'cpu.cfs_quota_us', value: String(quota(cpus)) },
+    { file: 'cpu.shares', value: String(LOW_SHARES_V1), optional: true },
+  ];
+}
+
+/** The kernel takes no quota under 1 ms. */
+function quota(cpus: number): number {
+  return Math.max(1_000, Math.round(cpus * CPU_PERIOD_US));
+}

@@ -1,0 +1,47 @@
+import { QuorateError } from '../src/core/errors.ts';
+import { limits as bounds } from '../src/core/limits.ts';
+import type { SandboxJob } from './types.ts';
+
+/** Throws SANDBOX_JOB_INVALID for a job no sandbox can run as meant. */
+export function checkJob(job: SandboxJob): void {
+  const { cpus, memoryBytes, diskBytes, pids, seconds } = job.limits;
+  for (const [name, value] of Object.entries({ cpus, memoryBytes, diskBytes, pids, seconds })) {
+    require(Number.isFinite(value) && value > 0, `the limit ${name} must be a positive number, not ${value}`);
+  }
+  for (const [name, value] of Object.entries({ memoryBytes, diskBytes, pids })) {
+    require(Number.isSafeInteger(value), `the limit ${name} must be a whole number, not ${value}`);
+  }
+  require(job.image === 'host', `this tier runs the image "host" only, not ${JSON.stringify(job.image)}`);
+
+  require(job.run.length <= bounds.jobStepsMax, `at most ${bounds.jobStepsMax} steps, not ${job.run.length}`);
+  for (const step of job.run) {
+    require(Buffer.byteLength(step) <=
+      bounds.stepBytesMax, `a step is longer than ${bounds.stepBytesMax} bytes`);
+  }
+  const names = new Set<string>();
+  for (const { name } of job.inputs) {
+    require(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(name), `input name ${JSON.stringify(name)}`);
+    require(!names.has(name), `input name ${JSON.stringify(name)} is used twice`);
+    names.add(name);
+  }
+  for (const name of Object.keys(job.env)) {
+    require(/^[A-Za-z_][A-Za-z0-9_]*$/.test(name), `environment name ${JSON.stringify(name)}`);
+  }
+  for (const path of job.outputs) {
+    const inside =
+      path === '.' || path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+    require(inside, `output path ${JSON.stringify(path)} must be relative, without "." or ".."`);
+  }
+  const texts = [...job.run, ...Object.values(job.env), ...job.outputs];
+  require(!texts.some((text) => text.includes('\0')), 'a step, value or path holds a NUL');
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  require(bytes <= bounds.jobBytesMax, `steps, environment and outputs exceed ${bounds.jobBytesMax} bytes`);
+}
+
+function require(condition: boolean, what: string): void {
+  if (!condition) {
+    throw new QuorateError('SANDBOX_JOB_INVALID', `the job cannot be run: ${what}`, {
+      hint: 'correct the job',
+    });
+  }
+}

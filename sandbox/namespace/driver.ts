@@ -1,0 +1,103 @@
+import { pinnedPath } from './arguments.ts';
+
+/** File descriptors of the driver, besides 0 (source and inputs in), 1 (log) and 2 (why set-up failed, then log). */
+export const driverFds = { status: 3, outputs: 4 } as const;
+
+/** The entry that ends the stream of source and inputs: without it the stream was cut short. */
+export const completeMarker = '.complete';
+
+/** One line each on the status descriptor, in this order; `setup` may come instead of any. */
+export type DriverStatus =
+  | { kind: 'ready' }
+  | { kind: 'exit'; code: number }
+  | { kind: 'complete' }
+  | { kind: 'setup'; what: string };
+
+export function parseStatus(line: string): DriverStatus | undefined {
+  const [word, rest = ''] = line.split(' ');
+  switch (word) {
+    case 'ready':
+    case 'complete':
+      return { kind: word };
+    case 'exit':
+      return /^\d{1,3}$/.test(rest) ? { kind: 'exit', code: Number(rest) } : undefined;
+    case 'setup':
+      return { kind: 'setup', what: rest };
+    default:
+      return undefined;
+  }
+}
+
+/** Names a job's own environment cannot change. */
+const pinned: Record<string, string> = {
+  HOME: '/build/home',
+  LANG: 'C.UTF-8',
+  LOGNAME: 'build',
+  OUT: '/build/out',
+  PATH: pinnedPath,
+  SHELL: '/bin/sh',
+  TMPDIR: '/tmp',
+  TZ: 'UTC',
+  USER: 'build',
+};
+
+/**
+ * The first process inside, as arguments for execve. The steps are its positional parameters: what a build can write,
+ * it cannot change. It says on a descriptor the steps do not have how far it came; a step cannot write into it either
+ * (see guards.ts, privileges). Before it reads the outputs it kills whatever the steps left running.
+ */
+export function driverCommand(run: string[], env: Record<string, string>, outputs: string[]): string[] {
+  const environment = Object.entries({ ...env, ...pinned })
+    .map(([name, value]) => `${name}=${value}`)
+    .sort();
+  return ['/bin/sh', '-c', script(environment, coveringPaths(outputs)), 'quorate-driver', ...run];
+}
+
+/** `a` covers `a/b`, which would otherwise be in the archive twice. */
+export function coveringPaths(outputs: string[]): string[] {
+  const paths = [...new Set(outputs.map((path) => path.replace(/\/+$/, '')))].sort();
+  if (paths.includes('.')) return ['.'];
+  return paths.filter((path) => !paths.some((other) => path.startsWith(`${other}/`)));
+}
+
+function script(environment: string[], outputs: string[]): string {
+  const { status, outputs: out } = driverFds;
+  return `
+umask 022
+say() { echo "$@" >&${status}; }
+mkdir /build/src /build/in /build/out /build/home && mkdir -m 1777 /build/tmp || { say setup unpack; exit 0; }
+tar -x -f - -C /build --no-same-owner ${out}>&- ${status}>&- || { say setup unpack; exit 0; }
+rm /build/${completeMarker} || { say setup cut; exit 0; }
+exec </dev/null 2>&1
+cd /build/src
+say ready
+code=0
+for step do
+  setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all -- env -i ${environment.map(quote).join(' ')} \\
+    /bin/sh -eu -c "$step" ${status}>&- ${out}>&- || { code=$?; break; }
+done
+kill -s KILL -- -1 2>/dev/null
+alive() {
+  for p in /proc/[0-9]*/exe; do
+    if [ "$p" != /proc/1/exe ] && [ -e "$p" ]; then return 0; fi
+  done
+  return 1
+}
+tries=0
+while alive && [ $tries -lt 250 ]; do sleep 0.02; tries=$((tries + 1)); done
+if [ $code != 0 ]; then say exit $code; exit 0; fi
+cd /build/out 2>/dev/null || { echo 'quorate: the steps removed $OUT'; say exit 1; exit 0; }
+for path in ${outputs.map(quote).join(' ')}; do
+  if ! [ -e "$path" ] && ! [ -L "$path" ]; then
+    echo "quorate: the steps did not make the output $path"; say exit 1; exit 0
+  fi
+done
+say exit 0
+tar -c -f - --format=posix --pax-option=delete=atime,delete=ctime --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --hard-dereference -T /dev/null -- ${outputs.map(quote).join(' ')} >&${out} ${out}>&- ${status}>&- || { say setup outputs; exit 0; }
+say complete
+`;
+}
+
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,60 @@
+import { limits as bounds } from '../../src/core/limits.ts';
+import { type LimitSettings, limitSettings } from '../cgroups/settings.ts';
+import { seccompFilter } from '../seccomp/policy.ts';
+import type { Arch } from '../seccomp/syscalls.ts';
+import type { SandboxLimits } from '../types.ts';
+import { jobUid } from './host.ts';
+
+/**
+ * What stands between a build and the machine, one function per guard. The product always uses `guards`; the attack
+ * tests compose a set with one of them weakened, to show that the attack is real. Not reachable from any option.
+ */
+export interface Guards {
+  /** bwrap arguments: the namespaces other than network. */
+  readonly namespaces: () => string[];
+  readonly network: () => string[];
+  readonly privileges: () => string[];
+  /** bwrap arguments of the writable places. */
+  readonly disk: (limits: SandboxLimits) => string[];
+  /** Host paths shown read-only. */
+  readonly files: () => string[];
+  readonly seccomp: (arch: Arch) => Uint8Array | undefined;
+  readonly cgroup: LimitSettings;
+  /** Milliseconds of wall time. */
+  readonly deadlineMs: (limits: SandboxLimits) => number;
+  /** Bytes of the outputs' archive. */
+  readonly outputBytesMax: (limits: SandboxLimits) => number;
+  /** The host's uid a job runs under; undefined is the worker's own. */
+  readonly account: (slot: number) => number | undefined;
+}
+
+/** /dev/shm takes this share of the disk limit, at most SHM_BYTES_MAX: builds use it for semaphores, if at all. */
+const SHM_SHARE = 16;
+const SHM_BYTES_MAX = 64 * 1024 * 1024;
+
+export const guards: Guards = {
+  namespaces: () => [
+    ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
+    ...['--disable-userns', '--uid', '1000', '--gid', '1000', '--hostname', 'quorate'],
+    // Our driver is the first process: nothing inside can kill it, and with it everything ends.
+    ...['--as-pid-1', '--new-session', '--die-with-parent'],
+  ],
+  network: () => ['--unshare-net'],
+  // The driver keeps one capability, over its own user namespace only, so that a step (which has none) may not look
+  // into it or write to its memory: the kernel allows that only to a process with at least the same capabilities.
+  privileges: () => ['--cap-drop', 'ALL', '--cap-add', 'CAP_SETPCAP'],
+  disk: ({ diskBytes }) => {
+    const shm = Math.min(Math.floor(diskBytes / SHM_SHARE), SHM_BYTES_MAX);
+    return [
+      ...['--size', String(shm), '--perms', '1777', '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
+      ...['--size', String(diskBytes - shm), '--perms', '0755', '--tmpfs', '/build'],
+      ...['--symlink', 'build/tmp', '/tmp'],
+    ];
+  },
+  files: () => [],
+  seccomp: seccompFilter,
+  cgroup: limitSettings,
+  deadlineMs: ({ seconds }) => seconds * 1000,
+  outputBytesMax: ({ diskBytes }) => diskBytes + bounds.sandboxOutputOverheadBytes,
+  account: jobUid,
+};

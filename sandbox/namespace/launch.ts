@@ -1,0 +1,82 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { QuorateError } from '../../src/core/errors.ts';
+import type { SandboxJob } from '../types.ts';
+import { bwrapCall } from './arguments.ts';
+import { driverCommand, driverFds } from './driver.ts';
+import type { Guards } from './guards.ts';
+import { findTool } from './host.ts';
+
+/** The build gives way to everything else on the machine, where no cpu controller already sees to it. */
+const NICENESS = 10;
+
+export interface Launched {
+  readonly child: ChildProcess;
+  readonly input: Writable;
+  readonly log: Readable;
+  /** bwrap's and the set-up's complaints. */
+  readonly complaints: Readable;
+  readonly status: Readable;
+  readonly outputs: Readable;
+}
+
+/**
+ * Starts bwrap inside the job's groups: a shell puts itself there and then becomes bwrap, so no instruction of the build
+ * runs outside of them. As root the way leads over an unprivileged uid, so that the build's uid 1000 is not the host's 0.
+ */
+export function launch(
+  guards: Guards,
+  job: SandboxJob,
+  directories: readonly string[],
+  uid: number | undefined,
+): Launched {
+  const firstFd = driverFds.outputs + 1;
+  const { args, data } = bwrapCall(guards, job.limits, firstFd);
+  const drop =
+    uid === undefined ? [] : [tool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
+  const command = [
+    ...[tool('nice'), '-n', String(NICENESS), ...drop, tool('bwrap'), ...args],
+    ...['--', ...driverCommand(job.run, job.env, job.outputs)],
+  ];
+  // Writing 0 moves the writer itself. A redirection that fails ends a special builtin's shell, and `set -e` the rest.
+  const enter =
+    'set -eu; n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 > "$1/cgroup.procs"; shift; n=$((n-1)); done; exec "$@"';
+  const child = spawn(
+    '/bin/sh',
+    ['-c', enter, 'quorate-enter', String(directories.length), ...directories, ...command],
+    { cwd: '/', env: {}, stdio: Array.from({ length: firstFd + data.length }, () => 'pipe' as const) },
+  );
+  // The caller listens too; without this an early failure to spawn would end the worker.
+  child.on('error', () => {});
+  const stdio = (child.stdio ?? []) as unknown as (Readable & Writable)[];
+  for (const { fd, bytes } of data) {
+    const pipe = pick(stdio, fd);
+    // bwrap that ends before it read this says why on its own.
+    pipe.on('error', () => {});
+    pipe.end(bytes);
+  }
+  return {
+    child,
+    input: pick(stdio, 0),
+    log: pick(stdio, 1),
+    complaints: pick(stdio, 2),
+    status: pick(stdio, driverFds.status),
+    outputs: pick(stdio, driverFds.outputs),
+  };
+}
+
+function pick(stdio: (Readable & Writable)[], fd: number): Readable & Writable {
+  const stream = stdio[fd];
+  if (stream == null) throw new QuorateError('SANDBOX_SPAWN_FAILED', `no stream for descriptor ${fd}`);
+  return stream;
+}
+
+function tool(name: string): string {
+  const path = findTool(name);
+  if (path === undefined) {
+    throw new QuorateError('SANDBOX_UNAVAILABLE', `${name} was not found`, {
+      hint: 'run `quorate sandbox` to see what is missing and the command that brings it',
+    });
+  }
+  return path;
+}

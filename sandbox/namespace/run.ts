@@ -1,0 +1,229 @@
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { QuorateError } from '../../src/core/errors.ts';
+import { limits as bounds } from '../../src/core/limits.ts';
+import { joinArchives } from '../archive.ts';
+import type { Group } from '../cgroups/group.ts';
+import type { SandboxIo, SandboxJob, SandboxOutcome } from '../types.ts';
+import { completeMarker, type DriverStatus, parseStatus } from './driver.ts';
+import type { Guards } from './guards.ts';
+import { type Launched, launch } from './launch.ts';
+import { boundedOutputs } from './outputs.ts';
+
+type Aborted = Extract<SandboxOutcome, { kind: 'aborted' }>;
+
+const OOM_POLL_MS = 250;
+const COMPLAINT_BYTES = 4096;
+const STATUS_LINE_BYTES = 4096;
+
+/** One job's life inside a group that already exists. The caller destroys the group afterwards, whatever happened. */
+export class Run {
+  readonly #job: SandboxJob;
+  readonly #io: SandboxIo;
+  readonly #group: Group;
+  readonly #guards: Guards;
+  readonly #launched: Launched;
+  #stopped: Aborted | undefined;
+  #thrown: { error: unknown } | undefined;
+  #ready = false;
+  #exitCode: number | undefined;
+  #whole = false;
+  #setupFailure: string | undefined;
+  #complaints = '';
+  #deadline: NodeJS.Timeout | undefined;
+  #delivered: Promise<void> = Promise.resolve();
+  readonly #complete = Promise.withResolvers<void>();
+  readonly #stopping = Promise.withResolvers<void>();
+
+  constructor(job: SandboxJob, io: SandboxIo, group: Group, guards: Guards, slot: number) {
+    this.#job = job;
+    this.#io = io;
+    this.#group = group;
+    this.#guards = guards;
+    for (const tar of this.#tars()) tar.on('error', () => {});
+    this.#complete.promise.catch(() => {});
+    this.#launched = launch(guards, job, group.directories, guards.account(slot));
+  }
+
+  async outcome(): Promise<SandboxOutcome> {
+    const onAbort = () => this.#stop({ kind: 'aborted', reason: 'killed', detail: 'the job was cancelled' });
+    const over = new AbortController();
+    const watch = setInterval(() => this.#checkMemory(), OOM_POLL_MS);
+    this.#io.signal.addEventListener('abort', onAbort);
+    if (this.#io.signal.aborted) onAbort();
+    this.#limit(bounds.sandboxTransferSecondsMax * 1000, 'source and inputs were not in place in time');
+    try {
+      const ended = this.#follow();
+      this.#send();
+      await Promise.race([ended, this.#stopping.promise]);
+      // What was logged before a kill still comes; a reader that never lets go is not waited for.
+      const grace = sleep(bounds.sandboxStopSecondsMax * 1000, undefined, { signal: over.signal });
+      await Promise.race([ended, grace.catch(() => {})]);
+    } finally {
+      over.abort();
+      clearInterval(watch);
+      clearTimeout(this.#deadline);
+      this.#io.signal.removeEventListener('abort', onAbort);
+      const { input, log, complaints, status, outputs } = this.#launched;
+      for (const stream of [...this.#tars(), input, log, complaints, status, outputs]) stream.destroy();
+    }
+    return this.#verdict();
+  }
+
+  #tars(): Readable[] {
+    return [this.#job.source, ...this.#job.inputs.map(({ tar }) => tar)];
+  }
+
+  #send(): void {
+    const parts = [
+      { folder: 'src', tar: this.#job.source },
+      ...this.#job.inputs.map(({ name, tar }) => ({ folder: `in/${name}`, tar })),
+    ];
+    pipeline(joinArchives(parts, completeMarker), this.#launched.input).catch((error: unknown) => {
+      // Anything else is the pipe: the driver has ended and says why itself.
+      if (error instanceof QuorateError && !this.#ready) {
+        this.#stop({ kind: 'aborted', reason: 'setup', detail: error.message });
+      }
+    });
+  }
+
+  /** Resolves when the process has ended, its streams are read and the outputs are delivered. */
+  async #follow(): Promise<void> {
+    const { child, log, complaints, status } = this.#launched;
+    const closed = (stream: Readable) => new Promise<void>((resolve) => stream.once('close', resolve));
+    for (const stream of [log, complaints, status, this.#launched.outputs, this.#launched.input]) {
+      stream.on('error', () => {});
+    }
+    log.on('data', (chunk: Uint8Array) => this.#guarded(() => this.#io.onLog(chunk)));
+    complaints.on('data', (chunk: Buffer) => {
+      this.#complaints = (this.#complaints + chunk.toString('latin1')).slice(-COMPLAINT_BYTES);
+    });
+    let line = '';
+    status.on('data', (chunk: Buffer) => {
+      const lines = (line + chunk.toString('latin1')).split('\n');
+      line = (lines.pop() ?? '').slice(0, STATUS_LINE_BYTES);
+      for (const text of lines) this.#guarded(() => this.#onStatus(parseStatus(text)));
+    });
+    status.once('close', () => this.#onStatusEnd());
+    const exited = new Promise<void>((resolve) => {
+      child.once('exit', () => resolve());
+      child.once('error', () => resolve());
+    });
+    await Promise.all([exited, closed(log), closed(complaints), closed(status)]);
+    await this.#delivered;
+  }
+
+  #onStatus(status: DriverStatus | undefined): void {
+    switch (status?.kind) {
+      case 'ready':
+        this.#ready = true;
+        this.#limit(this.#guards.deadlineMs(this.#job.limits), `over ${this.#job.limits.seconds} s`);
+        return;
+      case 'exit':
+        this.#exitCode = status.code;
+        this.#limit(bounds.sandboxTransferSecondsMax * 1000, 'the outputs were not taken in time');
+        if (status.code === 0 && !this.#checkMemory()) this.#deliver();
+        return;
+      case 'complete':
+        this.#whole = true;
+        if (!this.#checkMemory()) this.#complete.resolve();
+        return;
+      case 'setup':
+        this.#setupFailure = status.what;
+        return;
+      case undefined:
+        return;
+    }
+  }
+
+  #onStatusEnd(): void {
+    if (this.#exitCode === 0 && !this.#whole && this.#setupFailure === undefined) {
+      this.#stop({
+        kind: 'aborted',
+        reason: 'killed',
+        detail: 'the sandbox was ended before its outputs were out',
+      });
+    }
+    this.#complete.reject(new Error('the sandbox ended before the outputs did'));
+  }
+
+  #deliver(): void {
+    const bytesMax = this.#guards.outputBytesMax(this.#job.limits);
+    const stream = boundedOutputs(this.#launched.outputs, {
+      bytesMax,
+      exceeded: () =>
+        this.#stop({ kind: 'aborted', reason: 'disk', detail: `the outputs exceed ${bytesMax} bytes` }),
+      complete: this.#complete.promise,
+    });
+    this.#stopping.promise.then(() => stream.destroy(new Error(this.#stopped?.detail ?? 'the job ended')));
+    this.#delivered = this.#io.onOutputs(stream).then(
+      () => {
+        // A reader may stop at the archive's end mark; the padding behind it still has to flow.
+        stream.resume();
+      },
+      (error: unknown) => {
+        // Of an archive that could not be finished the reader complains rightly; that is the job's failure, not its own.
+        if (this.#stopped === undefined && this.#setupFailure === undefined) this.#fail(error);
+      },
+    );
+  }
+
+  #checkMemory(): boolean {
+    if (this.#group.oomKills() === 0) return false;
+    const detail = `over ${this.#job.limits.memoryBytes} bytes of memory, files in /build included`;
+    this.#stop({ kind: 'aborted', reason: 'memory', detail });
+    return true;
+  }
+
+  #limit(milliseconds: number, detail: string): void {
+    clearTimeout(this.#deadline);
+    // Longer than a timer can hold is 24 days: no limit worth the name.
+    const delay = Math.min(milliseconds, 2 ** 31 - 1);
+    this.#deadline = setTimeout(() => this.#stop({ kind: 'aborted', reason: 'time', detail }), delay);
+  }
+
+  /** The first reason stands. */
+  #stop(outcome: Aborted): void {
+    this.#stopped ??= outcome;
+    this.#launched.child.kill('SIGKILL');
+    this.#group.kill();
+    this.#complete.reject(new Error(this.#stopped.detail));
+    this.#stopping.resolve();
+  }
+
+  #fail(error: unknown): void {
+    this.#thrown ??= { error };
+    this.#stop({ kind: 'aborted', reason: 'killed', detail: 'the reader of the log or the outputs failed' });
+  }
+
+  #guarded(callback: () => void): void {
+    if (this.#thrown !== undefined) return;
+    try {
+      callback();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #verdict(): SandboxOutcome {
+    if (this.#thrown !== undefined) throw this.#thrown.error;
+    // Also when it fell between two looks: a job that lost a process to the kernel may still exit 0.
+    this.#checkMemory();
+    if (this.#stopped !== undefined) return this.#stopped;
+    const complaint = this.#complaints.trim();
+    if (this.#setupFailure === 'outputs') return { kind: 'exit', code: 1 };
+    if (this.#exitCode !== undefined) return { kind: 'exit', code: this.#exitCode };
+    if (this.#setupFailure !== undefined && complaint.includes('No space left on device')) {
+      return { kind: 'aborted', reason: 'disk', detail: 'source and inputs do not fit the disk limit' };
+    }
+    if (this.#ready) {
+      return { kind: 'aborted', reason: 'killed', detail: 'the sandbox was ended from outside' };
+    }
+    return {
+      kind: 'aborted',
+      reason: 'setup',
+      detail: complaint || 'the sandbox ended before the first step',
+    };
+  }
+}

@@ -1,0 +1,101 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { neededControllers } from '../cgroups/controllers.ts';
+import type { Placement } from '../cgroups/place.ts';
+import { findTool } from '../namespace/host.ts';
+import type { ProbeCheck } from '../types.ts';
+
+/** What the tier calls on the host and inside, and the Debian package each comes from. */
+const tools = [
+  { name: 'bwrap', package: 'bubblewrap' },
+  { name: 'setpriv', package: 'util-linux' },
+  { name: 'tar', package: 'tar' },
+  { name: 'nice', package: 'coreutils' },
+];
+
+/** The first release with --disable-userns and --size. */
+const bwrapVersionMin: readonly [number, number] = [0, 8];
+
+export function platformCheck(): ProbeCheck {
+  const ok = process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
+  return { name: 'platform', ok, found: `${process.platform} ${process.arch}`, ...(ok ? {} : platformFix) };
+}
+
+const platformFix = { fix: 'use a machine with Linux on x86_64 or aarch64' };
+
+export function toolChecks(): ProbeCheck[] {
+  return tools.map(({ name, package: from }) => {
+    const path = findTool(name);
+    return path === undefined
+      ? { name, ok: false, found: 'missing', fix: `apt-get install -y ${from}`, package: from }
+      : { name, ok: true, found: path, package: from };
+  });
+}
+
+export async function bwrapVersionCheck(): Promise<ProbeCheck> {
+  const name = 'bwrap version';
+  const upgrade = { fix: 'apt-get install -y bubblewrap', package: 'bubblewrap' };
+  try {
+    const { stdout } = await promisify(execFile)(findTool('bwrap') ?? 'bwrap', ['--version'], {
+      timeout: 5_000,
+    });
+    const [, major, minor] = /(\d+)\.(\d+)/.exec(stdout) ?? [];
+    const [wantMajor, wantMinor] = bwrapVersionMin;
+    const ok = Number(major) > wantMajor || (Number(major) === wantMajor && Number(minor) >= wantMinor);
+    return { name, ok, found: stdout.trim(), ...(ok ? {} : upgrade) };
+  } catch (error) {
+    return { name, ok: false, found: (error as Error).message.split('\n')[0] ?? '', ...upgrade };
+  }
+}
+
+export function controllerChecks({ places, missing }: Placement): ProbeCheck[] {
+  return neededControllers.map((controller) => {
+    const name = `${controller} control group`;
+    const place = places.find(({ controllers }) => controllers.includes(controller));
+    if (place !== undefined) return { name, ok: true, found: `cgroup v${place.version} at ${place.parent}` };
+    const found = missing.find((one) => one.controller === controller)?.why ?? 'no such controller';
+    return { name, ok: false, found, fix: controllerFix(found) };
+  });
+}
+
+/** A v1 hierarchy is not ours to hand to a user: its delegation is unsafe (cgroups(7), "delegation"). */
+function controllerFix(found: string): string {
+  if (found.startsWith('no cgroup')) return 'mount -t cgroup2 none /sys/fs/cgroup';
+  if (found.includes('cgroup v1'))
+    return 'run the worker as root, or boot with systemd.unified_cgroup_hierarchy=1';
+  return process.getuid?.() === 0
+    ? 'systemd-run --scope -p Delegate=yes -- <the same command>'
+    : 'systemd-run --user --scope -p Delegate=yes -- <the same command>';
+}
+
+/** Why bwrap may not be allowed to make a user namespace, and the setting that allows it. */
+export function userNamespaceFix(): { fix?: string } {
+  const switches = [
+    {
+      file: '/proc/sys/kernel/unprivileged_userns_clone',
+      closed: '0',
+      fix: 'sysctl -w kernel.unprivileged_userns_clone=1',
+    },
+    {
+      file: '/proc/sys/user/max_user_namespaces',
+      closed: '0',
+      fix: 'sysctl -w user.max_user_namespaces=10000',
+    },
+    {
+      file: '/proc/sys/kernel/apparmor_restrict_unprivileged_userns',
+      closed: '1',
+      fix: 'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0',
+    },
+  ];
+  const closed = switches.find(({ file, closed }) => read(file) === closed);
+  return closed === undefined ? {} : { fix: closed.fix };
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,145 @@
+import { Readable } from 'node:stream';
+import type { NamespaceSandbox } from '../namespace/sandbox.ts';
+import type { ProbeCheck, SandboxJob, SandboxLimits, SandboxOutcome } from '../types.ts';
+import { userNamespaceFix } from './host.ts';
+
+const MiB = 1024 * 1024;
+const limits: SandboxLimits = {
+  cpus: 0.25,
+  memoryBytes: 48 * MiB,
+  diskBytes: 4 * MiB,
+  pids: 24,
+  seconds: 10,
+};
+
+/** Half of one processor: with the quota above a busy loop gets a quarter, without it all that is free. */
+const CPU_SHARE_MAX = 0.5;
+const LOG_BYTES_MAX = 64 * 1024;
+
+/** Each line tells what was found where the build is: `quorate-probe <check> <finding>`. */
+const lookAround = `
+say() { echo "quorate-probe $1 $2"; }
+say account "$(id -u):$(id -g)"
+say capabilities "$(grep -c '^Cap.*0000000000000000$' /proc/self/status) of $(grep -c '^Cap' /proc/self/status) sets empty"
+say privileges "$(grep '^NoNewPrivs' /proc/self/status | tr -d '\\t')"
+say filter "$(grep '^Seccomp:' /proc/self/status | tr -d '\\t')"
+if unshare -U true 2>/dev/null; then say namespaces open; else say namespaces closed; fi
+say network "$(tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ' | tr '\\n' ' ')"
+seen=
+for path in /home /root /var /run /sys /mnt /srv /opt /boot /etc/shadow /etc/ssh /etc/machine-id; do
+  if [ -e $path ]; then seen="$seen $path"; fi
+done
+say files "host paths seen:\${seen:- none}"
+written=
+for path in / /usr/ /etc/ /dev/; do
+  if (: > $path.quorate-probe) 2>/dev/null; then written="$written $path"; fi
+done
+say read-only "host paths written:\${written:- none}"
+say processes "$(ls -d /proc/[0-9]* | wc -l)"
+if head -c 8388608 /dev/zero 2>/dev/null > /tmp/fill; then say disk open; else say disk held; fi
+rm -f /tmp/fill
+if (i=0; while [ $i -lt 40 ]; do sleep 9 & i=$((i+1)); done) 2>/dev/null; then say pids open; else say pids held; fi
+now() { read -r up rest < /proc/uptime; echo "\${up%.*}\${up#*.}" > /tmp/now; read -r now < /tmp/now; }
+now; start=$now
+while [ $((now - start)) -lt 40 ]; do now; done
+times > /tmp/times
+read -r user system < /tmp/times
+say cpu "$((now - start)) $user $system"
+echo made > "$OUT/made"
+`;
+
+/** Runs jobs under the real limits and reports what held. Takes about half a second. */
+export async function checkFromInside(sandbox: NamespaceSandbox, signal: AbortSignal): Promise<ProbeCheck[]> {
+  const [look, memory, time] = await Promise.all([
+    runStep(sandbox, lookAround, limits, signal),
+    runStep(sandbox, 'head -c 90000000 /dev/zero | tail -c 90000000 > /dev/null', limits, signal),
+    runStep(sandbox, 'sleep 60', { ...limits, seconds: 0.2 }, signal),
+  ]);
+  const ran = look.outcome.kind === 'exit' && look.outcome.code === 0;
+  const checks: ProbeCheck[] = [{ name: 'a job runs', ok: ran, found: ran ? 'yes' : describe(look) }];
+  if (!ran) return checks.map((check) => ({ ...check, ...userNamespaceFix() }));
+  const found = findings(look.log);
+  return [
+    ...checks,
+    { name: 'outputs come back', ok: look.outputBytes > 0, found: `${look.outputBytes} bytes` },
+    ...expectations.map(({ name, key, holds }) => {
+      const text = found.get(key) ?? 'nothing was reported';
+      return { name, ok: holds(text), found: text };
+    }),
+    { name: 'memory limit', ok: reason(memory.outcome) === 'memory', found: describe(memory) },
+    { name: 'time limit', ok: reason(time.outcome) === 'time', found: describe(time) },
+  ];
+}
+
+const expectations: { name: string; key: string; holds: (found: string) => boolean }[] = [
+  { name: 'unprivileged account', key: 'account', holds: (found) => found === '1000:1000' },
+  { name: 'no capabilities', key: 'capabilities', holds: (found) => found === '5 of 5 sets empty' },
+  { name: 'no new privileges', key: 'privileges', holds: (found) => found === 'NoNewPrivs:1' },
+  { name: 'system call filter', key: 'filter', holds: (found) => found === 'Seccomp:2' },
+  { name: 'no further namespaces', key: 'namespaces', holds: (found) => found === 'closed' },
+  { name: 'no network', key: 'network', holds: (found) => found === 'lo' || found === '' },
+  { name: 'host files hidden', key: 'files', holds: (found) => found.endsWith(': none') },
+  { name: 'system read-only', key: 'read-only', holds: (found) => found.endsWith(': none') },
+  { name: 'own processes only', key: 'processes', holds: (found) => Number(found) > 0 && Number(found) < 10 },
+  { name: 'disk limit', key: 'disk', holds: (found) => found === 'held' },
+  { name: 'process limit', key: 'pids', holds: (found) => found === 'held' },
+  { name: 'processor limit', key: 'cpu', holds: (found) => cpuShare(found) <= CPU_SHARE_MAX },
+];
+
+/** `<wall in 1/100 s> <m>m<s>s <m>m<s>s`, as the shell's `times` prints user and system time. */
+function cpuShare(found: string): number {
+  const [wall = '', ...used] = found.split(' ');
+  const seconds = used
+    .map((text) => /^(\d+)m([\d.]+)s$/.exec(text))
+    .map((m) => Number(m?.[1]) * 60 + Number(m?.[2]));
+  return seconds.reduce((sum, value) => sum + value, 0) / (Number(wall) / 100);
+}
+
+interface Ran {
+  outcome: SandboxOutcome;
+  log: string;
+  outputBytes: number;
+}
+
+async function runStep(
+  sandbox: NamespaceSandbox,
+  step: string,
+  limits: SandboxLimits,
+  signal: AbortSignal,
+): Promise<Ran> {
+  let log = '';
+  let outputBytes = 0;
+  const nothing = Readable.from([Buffer.alloc(1024)], { objectMode: false });
+  const job: SandboxJob = {
+    ...{ source: nothing, inputs: [], run: [step], env: {}, outputs: ['.'], limits, image: 'host' },
+  };
+  const outcome = await sandbox.run(job, {
+    signal,
+    onLog: (chunk) => {
+      log = (log + Buffer.from(chunk).toString('latin1')).slice(0, LOG_BYTES_MAX);
+    },
+    onOutputs: async (tar) => {
+      for await (const chunk of tar as AsyncIterable<Uint8Array>) outputBytes += chunk.byteLength;
+    },
+  });
+  return { outcome, log, outputBytes };
+}
+
+function findings(log: string): Map<string, string> {
+  return new Map(
+    [...log.matchAll(/^quorate-probe (\S+) (.*)$/gm)].map(([, key = '', text = '']) => [key, text.trim()]),
+  );
+}
+
+function reason(outcome: SandboxOutcome): string {
+  return outcome.kind === 'aborted' ? outcome.reason : `exit ${outcome.code}`;
+}
+
+function describe({ outcome, log }: Ran): string {
+  if (outcome.kind === 'aborted') return `ended for ${outcome.reason}: ${oneLine(outcome.detail)}`;
+  return `exit ${outcome.code}: ${oneLine(log.slice(-300))}`;
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]+/g, ' ').trim();
+}

@@ -1,0 +1,76 @@
+/**
+ * Just enough of classic BPF to write a seccomp filter: `struct sock_filter` is {u16 code, u8 jt, u8 jf, u32 k}, in the
+ * machine's byte order (little-endian on both architectures served). Source: linux/filter.h, linux/seccomp.h, seccomp(2).
+ */
+export interface Instruction {
+  readonly code: number;
+  readonly jt: number;
+  readonly jf: number;
+  readonly k: number;
+}
+
+const BPF_LD_W_ABS = 0x20;
+const BPF_JMP_JEQ_K = 0x15;
+const BPF_JMP_JGE_K = 0x35;
+const BPF_JMP_JSET_K = 0x45;
+const BPF_RET_K = 0x06;
+
+/** `struct seccomp_data`: nr at 0, arch at 4, instruction pointer at 8, six 64-bit arguments from 16. */
+export const offsetNumber = 0;
+export const offsetArch = 4;
+
+/** Offset of the low half of an argument: the kernel itself reads these arguments as 32-bit values. */
+export function offsetArgument(index: number): number {
+  return 16 + index * 8;
+}
+
+/** What a filter answers. `errno(0)` is success without doing anything. */
+export const answers = {
+  allow: 0x7fff0000,
+  killProcess: 0x80000000,
+  errno: (number: number): number => 0x00050000 | number,
+} as const;
+
+export function load(offset: number): Instruction {
+  return { code: BPF_LD_W_ABS, jt: 0, jf: 0, k: offset };
+}
+
+export function answer(value: number): Instruction {
+  return { code: BPF_RET_K, jt: 0, jf: 0, k: value };
+}
+
+/** Runs `then` when the loaded value equals `k`, else skips it. `then` must end in an answer. */
+export function whenEqual(k: number, then: readonly Instruction[]): Instruction[] {
+  return [{ code: BPF_JMP_JEQ_K, jt: 0, jf: then.length, k }, ...then];
+}
+
+export function unlessEqual(k: number, then: readonly Instruction[]): Instruction[] {
+  return [{ code: BPF_JMP_JEQ_K, jt: then.length, jf: 0, k }, ...then];
+}
+
+export function whenAtLeast(k: number, then: readonly Instruction[]): Instruction[] {
+  return [{ code: BPF_JMP_JGE_K, jt: 0, jf: then.length, k }, ...then];
+}
+
+export function whenBelow(k: number, then: readonly Instruction[]): Instruction[] {
+  return [{ code: BPF_JMP_JGE_K, jt: then.length, jf: 0, k }, ...then];
+}
+
+export function whenAnyBit(k: number, then: readonly Instruction[]): Instruction[] {
+  return [{ code: BPF_JMP_JSET_K, jt: 0, jf: then.length, k }, ...then];
+}
+
+/** The bytes `bwrap --seccomp` reads. Throws when a jump does not fit its 8 bits or the program its 4096 instructions. */
+export function assemble(program: readonly Instruction[]): Uint8Array {
+  if (program.length > 4096) throw new RangeError(`seccomp program of ${program.length} instructions`);
+  const bytes = new Uint8Array(program.length * 8);
+  const view = new DataView(bytes.buffer);
+  program.forEach(({ code, jt, jf, k }, index) => {
+    if (jt > 255 || jf > 255) throw new RangeError(`jump too far at instruction ${index}`);
+    view.setUint16(index * 8, code, true);
+    view.setUint8(index * 8 + 2, jt);
+    view.setUint8(index * 8 + 3, jf);
+    view.setUint32(index * 8 + 4, k >>> 0, true);
+  });
+  return bytes;
+}

@@ -1,0 +1,107 @@
+import {
+  answer,
+  answers,
+  assemble,
+  type Instruction,
+  load,
+  offsetArch,
+  offsetArgument,
+  offsetNumber,
+  unlessEqual,
+  whenAnyBit,
+  whenAtLeast,
+  whenBelow,
+  whenEqual,
+} from './bpf.ts';
+import { type Arch, allowedCalls, deniedCalls, ignoredCalls, inspectedCalls } from './syscalls.ts';
+
+const EPERM = 1;
+const ENOSYS = 38;
+const EAFNOSUPPORT = 97;
+
+/** AUDIT_ARCH_* of linux/audit.h. */
+const auditArch: Record<Arch, number> = { x64: 0xc000003e, arm64: 0xc00000b7 };
+
+/** Calls with this bit are the x32 ABI, which would reach every call under a second number. */
+const X32_BIT = 0x40000000;
+
+/** CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET} of linux/sched.h; NEWTIME exists in clone3 and unshare only. */
+const CLONE_NEW_ANY = 0x7e020000;
+
+const TIOCSTI = 0x5412;
+const TIOCLINUX = 0x541c;
+const families = { AF_UNIX: 1, AF_INET: 2, AF_INET6: 10 } as const;
+const personalities = { PER_LINUX: 0, ADDR_NO_RANDOMIZE: 0x0040000, QUERY: 0xffffffff } as const;
+
+const allow = answer(answers.allow);
+const refuse = answer(answers.errno(EPERM));
+
+/** The system call's number is loaded before each of these and they all end in an answer. */
+const inspections: Record<string, Instruction[]> = {
+  clone: [load(offsetArgument(0)), ...whenAnyBit(CLONE_NEW_ANY, [refuse]), allow],
+  // Its flags are behind a pointer, which a filter cannot read; every libc falls back to clone.
+  clone3: [answer(answers.errno(ENOSYS))],
+  personality: [
+    load(offsetArgument(0)),
+    ...Object.values(personalities).flatMap((value) => whenEqual(value, [allow])),
+    refuse,
+  ],
+  // Both push characters into a terminal as if its owner had typed them.
+  ioctl: [load(offsetArgument(1)), ...whenEqual(TIOCSTI, [refuse]), ...whenEqual(TIOCLINUX, [refuse]), allow],
+  socket: familyOnly(),
+  socketpair: familyOnly(),
+};
+
+function familyOnly(): Instruction[] {
+  return [
+    load(offsetArgument(0)),
+    ...Object.values(families).flatMap((value) => whenEqual(value, [allow])),
+    answer(answers.errno(EAFNOSUPPORT)),
+  ];
+}
+
+/**
+ * The filter of profile `quorate-sandbox/1`: an allow-list. What is not named answers ENOSYS, as an older kernel would,
+ * so that calls of kernels to come stay closed; what is known to be dangerous answers EPERM; another architecture's
+ * calls end the process.
+ */
+export function seccompFilter(arch: Arch): Uint8Array {
+  return assemble([
+    load(offsetArch),
+    ...unlessEqual(auditArch[arch], [answer(answers.killProcess)]),
+    load(offsetNumber),
+    ...(arch === 'x64' ? whenAtLeast(X32_BIT, [answer(answers.killProcess)]) : []),
+    ...inspectedCalls.flatMap((call) => {
+      const number = call[arch];
+      const rule = inspections[call.name];
+      return number === undefined || rule === undefined ? [] : whenEqual(number, rule);
+    }),
+    ...plainAnswers(arch),
+  ]);
+}
+
+/** Runs of numbers with one answer each, ascending: a comparison per run and no far jumps. */
+function plainAnswers(arch: Arch): Instruction[] {
+  const byNumber = new Map<number, number>();
+  const put = (calls: typeof allowedCalls, value: number) => {
+    for (const call of calls) {
+      const number = call[arch];
+      if (number !== undefined) byNumber.set(number, value);
+    }
+  };
+  put(allowedCalls, answers.allow);
+  put(ignoredCalls, answers.errno(0));
+  put(deniedCalls, answers.errno(EPERM));
+
+  const unknown = answers.errno(ENOSYS);
+  const end = Math.max(...byNumber.keys()) + 1;
+  const program: Instruction[] = [];
+  let current = byNumber.get(0) ?? unknown;
+  for (let number = 1; number <= end; number++) {
+    const next = byNumber.get(number) ?? unknown;
+    if (next === current) continue;
+    program.push(...whenBelow(number, [answer(current)]));
+    current = next;
+  }
+  return [...program, answer(unknown)];
+}

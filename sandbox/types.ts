@@ -1,0 +1,78 @@
+import type { Readable } from 'node:stream';
+
+/** What one job may use. The kernel holds each of these; none can be absent. */
+export interface SandboxLimits {
+  /** Processor time per wall time; fractions are allowed. */
+  cpus: number;
+  /** Everything the job holds in memory, its files included: they live on tmpfs. */
+  memoryBytes: number;
+  /** Size of all that the job can write: /build with /tmp, and /dev/shm. */
+  diskBytes: number;
+  /** Processes and threads, two of them the sandbox's own. */
+  pids: number;
+  /** Wall time of the steps; moving source and outputs has its own bound. */
+  seconds: number;
+}
+
+export interface SandboxJob {
+  /** tar stream of the source tree, unpacked in /build/src. */
+  source: Readable;
+  /** tar streams, each unpacked in /build/in/<name> before the first step. */
+  inputs: { name: string; tar: Readable }[];
+  /** Each runs as `sh -eu -c` in /build/src with OUT=/build/out; the first that fails ends the job. */
+  run: string[];
+  /** Added to the pinned environment; pinned names win. */
+  env: Record<string, string>;
+  /** Paths below $OUT to return, `.` for all. A path the steps did not make fails the job with code 1. */
+  outputs: string[];
+  limits: SandboxLimits;
+  image: 'host';
+}
+
+/** `exit` is the build's own doing and can be a vote; `aborted` is not. */
+export type SandboxOutcome =
+  | { kind: 'exit'; code: number }
+  | { kind: 'aborted'; reason: 'time' | 'memory' | 'disk' | 'killed' | 'setup'; detail: string };
+
+export interface SandboxIo {
+  /** Both of the steps' output streams, as they come: raw bytes, control characters included. */
+  onLog(chunk: Uint8Array): void;
+  /**
+   * Called once, when all steps exited 0. The tar (pax; sorted; owner 0; mtime 0; hard links stored as files;
+   * `.` gives names that begin with `./`) fails with an error when it is cut short. Its content is the build's: hostile
+   * until checked. A rejection ends the job and is thrown by `run`.
+   */
+  onOutputs(tar: Readable): Promise<void>;
+  /** Ends the job as `killed`. */
+  signal: AbortSignal;
+}
+
+/** One tier. VM and gVisor tiers will fill this same interface. */
+export interface Sandbox {
+  readonly tier: 'namespace';
+  /** Names the rules a build runs under (what it sees, what it may call): part of a job's meaning. */
+  readonly profile: 'quorate-sandbox/1';
+  /**
+   * Resolves once nothing of the job is left: no process, no cgroup, no file.
+   * Rejects with SANDBOX_JOB_INVALID for a job that cannot be run, and with what `onLog` or `onOutputs` threw.
+   */
+  run(job: SandboxJob, io: SandboxIo): Promise<SandboxOutcome>;
+}
+
+export interface ProbeCheck {
+  name: string;
+  ok: boolean;
+  /** What was seen, in one line. */
+  found: string;
+  /** The command or setting that mends it. */
+  fix?: string;
+  /** The Debian package that brings it. */
+  package?: string;
+}
+
+export interface Probe {
+  tier: string;
+  /** True only when a job ran and every guard held from inside it. */
+  ok: boolean;
+  checks: ProbeCheck[];
+}
