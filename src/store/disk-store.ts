@@ -1,0 +1,296 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { Libp2p } from '@libp2p/interface';
+import type { CID } from 'multiformats/cid';
+import { assert, QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { BlockDir, BlockNotFound } from './blocks.ts';
+import { type Difference, diffTrees } from './diff.ts';
+import { readDirectory } from './directory-read.ts';
+import { type WriteOptions, writeDirectory } from './directory-write.ts';
+import type { Exchange } from './exchange.ts';
+import { storeFile } from './files.ts';
+import type {
+  Area,
+  ImportedTree,
+  ImportOptions,
+  PullOptions,
+  PullResult,
+  ReadOptions,
+  Store,
+  TreeEntry,
+} from './index.ts';
+import { type BlockReader, parseCid, rawCode } from './nodes.ts';
+import { eachBlock, Pins } from './pins.ts';
+import { pullTree } from './pull.ts';
+import { readTar } from './tar-read.ts';
+import { writeTar } from './tar-write.ts';
+import type { BuiltTree } from './tree.ts';
+import { describe, type Found, fileBytes, readFolder, walkTree } from './walk.ts';
+
+const publicArea: Area = { name: 'public', sealed: false };
+
+/** `<dir>/public`, `<dir>/sealed/<name>` and `<dir>/pins`. */
+export class DiskStore implements Store {
+  readonly public = publicArea;
+  readonly #dir: string;
+  readonly #blocks: BlockDir;
+  readonly #pins: Pins;
+  readonly #sealed = new Map<string, Promise<BlockDir>>();
+  /** When each running import or pull began: what it used since is not swept. */
+  readonly #since = new Set<{ ms: number }>();
+  #exchange: Exchange | undefined;
+
+  private constructor(dir: string) {
+    this.#dir = dir;
+    this.#blocks = new BlockDir(join(dir, 'public'));
+    this.#pins = new Pins(join(dir, 'pins'), this.#blocks);
+  }
+
+  static async open(dir: string, libp2p?: Libp2p): Promise<Store> {
+    const store = new DiskStore(dir);
+    await mkdir(join(dir, 'sealed'), { recursive: true, mode: 0o700 });
+    await store.#blocks.open();
+    await store.#pins.open();
+    if (libp2p !== undefined) {
+      const { startExchange } = await import('./exchange.ts');
+      store.#exchange = await startExchange(libp2p, store.#blocks);
+    }
+    return store;
+  }
+
+  async close(): Promise<void> {
+    await this.#exchange?.stop();
+    this.#exchange = undefined;
+  }
+
+  // Areas
+
+  sealed(name: string): Area {
+    if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/.test(name)) {
+      throw new QuorateError(
+        'STORE_AREA_NAME',
+        `${JSON.stringify(name.slice(0, 120))} cannot name a sealed area`,
+        {
+          hint: 'Use up to 100 letters, digits, ".", "_" and "-", not beginning with ".".',
+        },
+      );
+    }
+    return { name, sealed: true };
+  }
+
+  async sealedNames(): Promise<string[]> {
+    return (await readdir(join(this.#dir, 'sealed'))).sort();
+  }
+
+  #blocksOf(area: Area): Promise<BlockDir> {
+    if (!area.sealed) return Promise.resolve(this.#blocks);
+    let opening = this.#sealed.get(area.name);
+    if (opening === undefined) {
+      const blocks = new BlockDir(join(this.#dir, 'sealed', area.name));
+      opening = blocks.open().then(() => blocks);
+      this.#sealed.set(area.name, opening);
+    }
+    return opening;
+  }
+
+  async publish(area: Area): Promise<void> {
+    assert(area.sealed, 'only a sealed area can be published');
+    if (!(await this.sealedNames()).includes(area.name)) return;
+    await this.#during(async () => {
+      const blocks = await this.#blocksOf(area);
+      await blocks.moveTo(this.#blocks);
+    });
+    this.#sealed.delete(area.name);
+  }
+
+  async discard(area: Area): Promise<void> {
+    assert(area.sealed, 'only a sealed area can be discarded');
+    this.#sealed.delete(area.name);
+    await rm(join(this.#dir, 'sealed', area.name), { recursive: true, force: true });
+  }
+
+  async #during<T>(work: () => Promise<T>): Promise<T> {
+    const since = { ms: Date.now() };
+    this.#since.add(since);
+    try {
+      return await work();
+    } finally {
+      this.#since.delete(since);
+    }
+  }
+
+  // Into the store
+
+  importTar(tar: Readable, options: ImportOptions): Promise<ImportedTree> {
+    return this.#import(options, (blocks, bounds) => readTar(tar, blocks, bounds));
+  }
+
+  importDirectory(dir: string, options: ImportOptions): Promise<ImportedTree> {
+    return this.#import(options, (blocks, bounds) => readDirectory(dir, blocks, bounds));
+  }
+
+  #import(
+    { into, maxBytes, maxEntries, signal }: ImportOptions,
+    read: (
+      blocks: BlockDir,
+      bounds: { maxBytes: number; maxEntries: number; signal: AbortSignal | undefined },
+    ) => Promise<BuiltTree & { bytes: number }>,
+  ): Promise<ImportedTree> {
+    const bounds = {
+      maxBytes: Math.min(maxBytes ?? limits.treeBytesMax, limits.treeBytesMax),
+      maxEntries: Math.min(maxEntries ?? limits.treeEntriesMax, limits.treeEntriesMax),
+      signal,
+    };
+    return this.#during(async () => {
+      const { root, files, bytes, entries } = await read(await this.#blocksOf(into), bounds);
+      return { root: root.toString(), files, bytes, entries };
+    });
+  }
+
+  async importBytes(bytes: Uint8Array, { into }: { into: Area }): Promise<string> {
+    const { cid } = await storeFile(await this.#blocksOf(into), bytes, false);
+    return cid.toString();
+  }
+
+  pull(root: string, options: PullOptions): Promise<PullResult> {
+    return this.#during(() => pullTree(this.#blocks, this.#exchange, parseCid(root), options));
+  }
+
+  // Out of the store
+
+  #reader(from: Area | undefined): BlockReader {
+    if (from === undefined || !from.sealed) return this.#blocks;
+    return new BothAreas(this.#blocksOf(from), this.#blocks);
+  }
+
+  exportTar(root: string, { signal, from }: ReadOptions = {}): Readable {
+    return writeTar(this.#reader(from), parseCid(root), signal);
+  }
+
+  exportDirectory(root: string, dest: string, options: ReadOptions & WriteOptions = {}): Promise<void> {
+    return writeDirectory(this.#reader(options.from), parseCid(root), dest, options);
+  }
+
+  async readBytes(
+    cid: string,
+    { maxBytes, signal, from }: ReadOptions & { maxBytes: number },
+  ): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of fileBytes(this.#reader(from), parseCid(cid), signal)) {
+      size += chunk.length;
+      if (size > maxBytes) {
+        throw new QuorateError('STORE_FILE_TOO_LARGE', `the file ${cid} is over ${maxBytes} bytes`);
+      }
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  }
+
+  readFile(cid: string, { signal, from }: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    return fileBytes(this.#reader(from), parseCid(cid), signal);
+  }
+
+  async resolve(root: string, path: string, { from }: ReadOptions = {}): Promise<TreeEntry | undefined> {
+    const blocks = this.#reader(from);
+    let cid = parseCid(root);
+    let at = await describe(blocks, cid, '');
+    for (const name of path.split('/').filter((part) => part !== '')) {
+      if (at.kind !== 'dir') return undefined;
+      const next = (await readFolder(blocks, cid, at.path)).get(name);
+      if (next === undefined) return undefined;
+      cid = next;
+      at = await describe(blocks, cid, at.path === '' ? name : `${at.path}/${name}`);
+    }
+    return entryOf(at);
+  }
+
+  async *list(root: string, options: ReadOptions & { hash?: boolean } = {}): AsyncGenerator<TreeEntry> {
+    const blocks = this.#reader(options.from);
+    for await (const found of walkTree(blocks, parseCid(root), options.signal)) {
+      const entry = entryOf(found);
+      if (options.hash && found.kind === 'file')
+        entry.sha256 = await hashOf(blocks, found.cid, options.signal);
+      yield entry;
+    }
+  }
+
+  async has(root: string, signal?: AbortSignal): Promise<boolean> {
+    try {
+      for await (const _ of eachBlock(this.#blocks, parseCid(root), false, signal)) signal?.throwIfAborted();
+      return true;
+    } catch (error) {
+      if (error instanceof QuorateError && error.code === 'STORE_BLOCK_MISSING') return false;
+      throw error;
+    }
+  }
+
+  diff(
+    rootA: string,
+    rootB: string,
+    { max, fromA, fromB }: { max: number; fromA?: Area | undefined; fromB?: Area | undefined },
+  ): Promise<Difference[]> {
+    return diffTrees(this.#reader(fromA), parseCid(rootA), this.#reader(fromB), parseCid(rootB), max);
+  }
+
+  // Keeping
+
+  pin(root: string, name: string): Promise<void> {
+    return this.#pins.pin(parseCid(root), name);
+  }
+
+  unpin(root: string, name?: string): Promise<void> {
+    return this.#pins.unpin(parseCid(root), name);
+  }
+
+  pins(): Promise<{ root: string; names: string[] }[]> {
+    return this.#pins.list();
+  }
+
+  collect({ graceSeconds = limits.sweepGraceSeconds }: { graceSeconds?: number } = {}): Promise<{
+    blocks: number;
+    bytes: number;
+  }> {
+    return this.#pins.sweep(() =>
+      Math.min(Date.now() - graceSeconds * 1000, ...[...this.#since].map(({ ms }) => ms)),
+    );
+  }
+}
+
+class BothAreas implements BlockReader {
+  readonly #first: Promise<BlockDir>;
+  readonly #second: BlockDir;
+
+  constructor(first: Promise<BlockDir>, second: BlockDir) {
+    this.#first = first;
+    this.#second = second;
+  }
+
+  async read(cid: CID): Promise<Uint8Array> {
+    try {
+      return await (await this.#first).read(cid);
+    } catch (error) {
+      if (!(error instanceof BlockNotFound)) throw error;
+      return this.#second.read(cid);
+    }
+  }
+
+  async size(cid: CID): Promise<number | undefined> {
+    return (await (await this.#first).size(cid)) ?? this.#second.size(cid);
+  }
+}
+
+function entryOf({ path, kind, size, executable, cid, target }: Found): TreeEntry {
+  return { path, kind, size, executable, cid: cid.toString(), ...(target !== undefined && { target }) };
+}
+
+async function hashOf(blocks: BlockReader, cid: CID, signal?: AbortSignal): Promise<string> {
+  // A raw block's CID holds the sha256 of its bytes, which are the file's.
+  if (cid.code === rawCode) return Buffer.from(cid.multihash.digest).toString('hex');
+  const hash = createHash('sha256');
+  for await (const chunk of fileBytes(blocks, cid, signal)) hash.update(chunk);
+  return hash.digest('hex');
+}

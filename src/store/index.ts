@@ -1,0 +1,122 @@
+import type { Readable } from 'node:stream';
+import type { Libp2p } from '@libp2p/interface';
+import type { Difference } from './diff.ts';
+import type { WriteOptions } from './directory-write.ts';
+import type { PullOptions, PullResult } from './pull.ts';
+
+export type { Difference } from './diff.ts';
+export { cidProfile } from './files.ts';
+export type { PullOptions, PullResult } from './pull.ts';
+
+/** Where blocks lie: the public area is what peers are served, a sealed one is invisible to them. */
+export interface Area {
+  /** `public`, or the name a sealed area was opened with. */
+  readonly name: string;
+  readonly sealed: boolean;
+}
+
+export interface TreeEntry {
+  /** Relative to the root, "/" between parts. */
+  path: string;
+  kind: 'file' | 'dir' | 'link';
+  /** Bytes of a file, 0 otherwise. */
+  size: number;
+  executable: boolean;
+  cid: string;
+  /** Hex, of a file's content; with `hash: true` only. */
+  sha256?: string;
+  /** Of a link. */
+  target?: string;
+}
+
+export interface ImportedTree {
+  /** CID of the tree: version 1, base32. */
+  root: string;
+  /** In path order. */
+  files: { path: string; sha256: string; size: number }[];
+  /** Of file content. */
+  bytes: number;
+  /** Files, folders and links. */
+  entries: number;
+}
+
+export interface ImportOptions {
+  into: Area;
+  /** Of file content. */
+  maxBytes?: number | undefined;
+  maxEntries?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface ReadOptions {
+  signal?: AbortSignal | undefined;
+  /** A sealed area to look in besides the public one, which is the only one seen otherwise. */
+  from?: Area | undefined;
+}
+
+/**
+ * Content-addressed trees on disk. Every error is a `QuorateError` with a `STORE_*` code, or the signal's reason.
+ * One process at a time may write to a store's folder.
+ */
+export interface Store {
+  readonly public: Area;
+
+  /** Reads an untrusted tar archive; strict, one pass. */
+  importTar(tar: Readable, options: ImportOptions): Promise<ImportedTree>;
+  /** Reads a folder on disk without following links; a top-level `.git` is left out. */
+  importDirectory(dir: string, options: ImportOptions): Promise<ImportedTree>;
+  /** Stores one file's bytes, such as a log, and returns its CID. */
+  importBytes(bytes: Uint8Array, options: { into: Area }): Promise<string>;
+
+  /** The tree as a tar archive that depends on nothing but the tree. */
+  exportTar(root: string, options?: ReadOptions): Readable;
+  /** Writes the tree, verified, into a new or empty folder; all of it or nothing. */
+  exportDirectory(root: string, dest: string, options?: ReadOptions & WriteOptions): Promise<void>;
+  /** One file's bytes. @throws STORE_FILE_TOO_LARGE */
+  readBytes(cid: string, options: ReadOptions & { maxBytes: number }): Promise<Uint8Array>;
+  /** One file's bytes as a stream of verified chunks. */
+  readFile(cid: string, options?: ReadOptions): AsyncIterable<Uint8Array>;
+  /** The entry at a path of a tree ("" for the root), undefined when there is none. */
+  resolve(root: string, path: string, options?: ReadOptions): Promise<TreeEntry | undefined>;
+  /** Entries below a root, folders first, names in byte order. `hash` reads every file that has more than one chunk. */
+  list(root: string, options?: ReadOptions & { hash?: boolean }): AsyncIterable<TreeEntry>;
+  /** Whether every block of the DAG is in the public area. */
+  has(root: string, signal?: AbortSignal): Promise<boolean>;
+  /** What differs, opening only folders whose CIDs differ. `fromB` is the sealed area of the second tree. */
+  diff(
+    rootA: string,
+    rootB: string,
+    options: { max: number; fromA?: Area | undefined; fromB?: Area | undefined },
+  ): Promise<Difference[]>;
+
+  /** Brings a whole DAG into the public area from connected peers. */
+  pull(root: string, options: PullOptions): Promise<PullResult>;
+
+  /** Opens a sealed area, also one left by an earlier run. @param name letters, digits, ".", "_" and "-" */
+  sealed(name: string): Area;
+  /** Names of the sealed areas on disk. */
+  sealedNames(): Promise<string[]>;
+  /** Moves a sealed area's blocks to the public one. Interrupted, it can be repeated; for an area not there it does nothing. */
+  publish(area: Area): Promise<void>;
+  /** Removes a sealed area. */
+  discard(area: Area): Promise<void>;
+
+  /** Keeps a whole public tree from `collect`. @throws STORE_BLOCK_MISSING */
+  pin(root: string, name: string): Promise<void>;
+  /** Drops one name's pin, or with no name all. */
+  unpin(root: string, name?: string): Promise<void>;
+  pins(): Promise<{ root: string; names: string[] }[]>;
+  /** Removes public blocks of no pinned tree. @param graceSeconds blocks used this recently stay */
+  collect(options?: { graceSeconds?: number }): Promise<{ blocks: number; bytes: number }>;
+
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store in a folder, making it when missing. With `libp2p` the public area is served to its peers and trees can
+ * be pulled from them; without, the store is offline and no network code is loaded.
+ */
+export async function openStore(options: { dir: string; libp2p?: Libp2p | undefined }): Promise<Store> {
+  const { DiskStore } = await import('./disk-store.ts');
+  return DiskStore.open(options.dir, options.libp2p);
+}

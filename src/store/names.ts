@@ -1,0 +1,144 @@
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+
+/** A name as two people on different file systems would see it: two names with one fold cannot live in one folder. */
+export function foldName(name: string): string {
+  return name.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC');
+}
+
+/** Byte order of the UTF-8 forms, which is also the order of links in a dag-pb directory. */
+export function compareNames(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/** Decodes a name from a file system or archive. @throws STORE_NAME_ENCODING when it is not UTF-8 */
+export function decodeName(bytes: Uint8Array, where: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new QuorateError('STORE_NAME_ENCODING', `a name in ${printable(where)} is not UTF-8`, {
+      hint: 'Rename the file: names must be UTF-8.',
+      cause,
+    });
+  }
+}
+
+/** A path shortened and freed of control characters, for messages. */
+export function printable(path: string): string {
+  const shown = JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
+  // C1 controls and bidirectional overrides survive JSON.stringify and can fake a terminal line.
+  return shown.replace(/[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '?');
+}
+
+/** One path component. @throws STORE_NAME_REFUSED, STORE_NAME_ENCODING, STORE_PATH_TOO_LONG */
+export function checkName(name: string, path: string): void {
+  if (name === '' || name === '.' || name === '..') {
+    throw new QuorateError(
+      'STORE_NAME_REFUSED',
+      `the path ${printable(path)} has an empty, "." or ".." part`,
+      {
+        hint: 'Paths of a tree are relative and plain, such as "bin/tool".',
+      },
+    );
+  }
+  if (name.includes('/') || name.includes('\0')) {
+    throw new QuorateError(
+      'STORE_NAME_REFUSED',
+      `the path ${printable(path)} has a "/" or NUL inside a name`,
+    );
+  }
+  // U+FFFD is what a decoder leaves where bytes were not UTF-8; lone surrogates cannot be encoded at all.
+  if (name.includes('\ufffd') || !name.isWellFormed()) {
+    throw new QuorateError('STORE_NAME_ENCODING', `the path ${printable(path)} is not UTF-8`, {
+      hint: 'Rename the file: names must be UTF-8.',
+    });
+  }
+  if (Buffer.byteLength(name) > limits.nameBytesMax) {
+    throw new QuorateError(
+      'STORE_PATH_TOO_LONG',
+      `a name in ${printable(path)} is over ${limits.nameBytesMax} bytes`,
+    );
+  }
+}
+
+/** Splits and checks a tree-relative path. @throws as checkName, and STORE_PATH_TOO_DEEP, STORE_PATH_ABSOLUTE */
+export function splitPath(path: string): string[] {
+  if (path.startsWith('/')) {
+    throw new QuorateError('STORE_PATH_ABSOLUTE', `the path ${printable(path)} is absolute`, {
+      hint: 'Create the archive from inside the folder, with relative paths.',
+    });
+  }
+  if (Buffer.byteLength(path) > limits.pathBytesMax) {
+    throw new QuorateError(
+      'STORE_PATH_TOO_LONG',
+      `the path ${printable(path)} is over ${limits.pathBytesMax} bytes`,
+    );
+  }
+  const parts = path.split('/');
+  if (parts.length > limits.pathDepthMax) {
+    throw new QuorateError(
+      'STORE_PATH_TOO_DEEP',
+      `the path ${printable(path)} is over ${limits.pathDepthMax} folders deep`,
+    );
+  }
+  for (const part of parts) checkName(part, path);
+  return parts;
+}
+
+/** What a symbolic link may say, before it is known where it leads. @throws STORE_LINK_REFUSED, STORE_NAME_ENCODING */
+export function checkTarget(target: string, path: string): void {
+  if (target.includes('\ufffd') || !target.isWellFormed()) {
+    throw new QuorateError('STORE_NAME_ENCODING', `the target of link ${printable(path)} is not UTF-8`);
+  }
+  if (target === '' || target.includes('\0') || Buffer.byteLength(target) > limits.pathBytesMax) {
+    throw new QuorateError(
+      'STORE_LINK_REFUSED',
+      `the link ${printable(path)} has an empty, over-long or odd target`,
+    );
+  }
+  if (target.startsWith('/')) {
+    throw new QuorateError(
+      'STORE_LINK_ESCAPES',
+      `the link ${printable(path)} has the absolute target ${printable(target)}`,
+      { hint: 'Use a relative link that stays inside the tree.' },
+    );
+  }
+}
+
+/** Linux gives up after this many links (path_resolution(7)); what needs more does not resolve anywhere. */
+const followsMax = 40;
+
+/**
+ * Follows a link the way the kernel would, other links of the tree included, so that `a -> .` with `b -> a/..` is seen
+ * to leave the tree. @param linkAt the target of the link at a path of the tree, undefined for all else
+ * @throws STORE_LINK_ESCAPES
+ */
+export function checkLinkStays(
+  path: string,
+  target: string,
+  linkAt: (path: string) => string | undefined,
+): void {
+  const at = path.split('/').slice(0, -1);
+  const todo = target.split('/').reverse();
+  let follows = 0;
+  for (let part = todo.pop(); part !== undefined; part = todo.pop()) {
+    if (part === '' || part === '.') continue;
+    if (part === '..') {
+      if (at.pop() === undefined) {
+        throw new QuorateError(
+          'STORE_LINK_ESCAPES',
+          `the link ${printable(path)} leaves the tree (target ${printable(target)})`,
+          { hint: 'Use a relative link that stays inside the tree.' },
+        );
+      }
+      continue;
+    }
+    at.push(part);
+    const next = linkAt(at.join('/'));
+    if (next === undefined) continue;
+    follows += 1;
+    if (follows > followsMax) return;
+    at.pop();
+    todo.push(...next.split('/').reverse());
+  }
+}

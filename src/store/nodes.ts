@@ -1,0 +1,103 @@
+import { decode as decodePb, type PBNode } from '@ipld/dag-pb';
+import { UnixFS } from 'ipfs-unixfs';
+import { CID } from 'multiformats/cid';
+import { QuorateError } from '../core/errors.ts';
+import { BlockNotFound } from './blocks.ts';
+
+export const rawCode = 0x55;
+export const pbCode = 0x70;
+const sha256Code = 0x12;
+
+/**
+ * Only the two codecs and the one hash of the profile get in: an identity CID would carry bytes nobody hashed, and an
+ * unknown codec would hide links from every walk. @throws STORE_CID_REFUSED
+ */
+export function checkCid(cid: CID): CID {
+  if (
+    cid.version !== 1 ||
+    (cid.code !== rawCode && cid.code !== pbCode) ||
+    cid.multihash.code !== sha256Code ||
+    cid.multihash.digest.length !== 32
+  ) {
+    throw new QuorateError(
+      'STORE_CID_REFUSED',
+      `the CID ${cid} is not version 1, raw or dag-pb, with sha2-256`,
+      {
+        hint: 'Trees of this product look like "bafy…" or "bafk…".',
+      },
+    );
+  }
+  return cid;
+}
+
+/** @throws STORE_CID_REFUSED */
+export function parseCid(text: string): CID {
+  let cid: CID;
+  try {
+    cid = CID.parse(text);
+  } catch (cause) {
+    throw new QuorateError('STORE_CID_REFUSED', `${JSON.stringify(text.slice(0, 100))} is not a CID`, {
+      hint: 'Trees of this product look like "bafy…" or "bafk…".',
+      cause,
+    });
+  }
+  return checkCid(cid);
+}
+
+/** Reads verified blocks; a store's public area, optionally with one sealed area before it. */
+export interface BlockReader {
+  read(cid: CID): Promise<Uint8Array>;
+  size(cid: CID): Promise<number | undefined>;
+}
+
+export interface RawNode {
+  kind: 'raw';
+  bytes: Uint8Array;
+}
+export interface UnixNode {
+  kind: 'unixfs';
+  unixfs: UnixFS;
+  links: { cid: CID; name: string }[];
+  bytes: Uint8Array;
+}
+
+export function malformed(cid: CID, why: string, cause?: unknown): QuorateError {
+  return new QuorateError('STORE_TREE_MALFORMED', `block ${cid} ${why}`, {
+    hint: 'The tree was not written by a correct tool; do not use it.',
+    cause,
+  });
+}
+
+/** Decodes a block. @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
+export function decodeNode(cid: CID, bytes: Uint8Array): RawNode | UnixNode {
+  if (cid.code === rawCode) return { kind: 'raw', bytes };
+  let node: PBNode;
+  let unixfs: UnixFS;
+  try {
+    node = decodePb(bytes);
+    if (node.Data === undefined) throw new Error('no UnixFS data');
+    unixfs = UnixFS.unmarshal(node.Data);
+  } catch (cause) {
+    throw malformed(cid, 'is not UnixFS', cause);
+  }
+  const links = node.Links.map((link) => ({ cid: checkCid(link.Hash), name: link.Name ?? '' }));
+  return { kind: 'unixfs', unixfs, links, bytes };
+}
+
+/** Reads and decodes a block. @throws STORE_BLOCK_MISSING, STORE_TREE_MALFORMED */
+export async function readNode(blocks: BlockReader, cid: CID): Promise<RawNode | UnixNode> {
+  return decodeNode(cid, await readBlock(blocks, cid));
+}
+
+/** @throws STORE_BLOCK_MISSING */
+export async function readBlock(blocks: BlockReader, cid: CID): Promise<Uint8Array> {
+  try {
+    return await blocks.read(cid);
+  } catch (cause) {
+    if (!(cause instanceof BlockNotFound)) throw cause;
+    throw new QuorateError('STORE_BLOCK_MISSING', `block ${cid} is not in the store: ${cause.message}`, {
+      hint: 'Pull the tree again from a peer that has it.',
+      cause,
+    });
+  }
+}

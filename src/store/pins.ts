@@ -1,0 +1,131 @@
+import { statSync, unlinkSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CID } from 'multiformats/cid';
+import { QuorateError } from '../core/errors.ts';
+import type { BlockDir } from './blocks.ts';
+import { decodeNode, parseCid, rawCode, readBlock } from './nodes.ts';
+
+/** Every distinct block of a DAG once, the root first. @throws STORE_BLOCK_MISSING unless `skipMissing` */
+export async function* eachBlock(
+  blocks: BlockDir,
+  root: CID,
+  skipMissing = false,
+  signal?: AbortSignal,
+): AsyncGenerator<CID> {
+  const seen = new Set([root.toString()]);
+  const todo = [root];
+  for (let cid = todo.pop(); cid !== undefined; cid = todo.pop()) {
+    signal?.throwIfAborted();
+    if (cid.code === rawCode) {
+      if (await blocks.has(cid)) yield cid;
+      else if (!skipMissing) await readBlock(blocks, cid);
+      continue;
+    }
+    let bytes: Uint8Array;
+    try {
+      bytes = await readBlock(blocks, cid);
+    } catch (error) {
+      if (skipMissing && error instanceof QuorateError && error.code === 'STORE_BLOCK_MISSING') continue;
+      throw error;
+    }
+    yield cid;
+    const node = decodeNode(cid, bytes);
+    if (node.kind === 'raw') continue;
+    for (const link of node.links) {
+      const key = link.cid.toString();
+      if (seen.has(key)) continue;
+      seen.add(key);
+      todo.push(link.cid);
+    }
+  }
+}
+
+/** Which roots are kept and why: one small file a root, holding its names. Changes and sweeps wait for each other. */
+export class Pins {
+  readonly #dir: string;
+  readonly #blocks: BlockDir;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(dir: string, blocks: BlockDir) {
+    this.#dir = dir;
+    this.#blocks = blocks;
+  }
+
+  async open(): Promise<void> {
+    await mkdir(this.#dir, { recursive: true });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async #names(root: string): Promise<string[]> {
+    const text = await readFile(join(this.#dir, root), 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '';
+      throw error;
+    });
+    return text.split('\n').filter((line) => line !== '');
+  }
+
+  async #write(root: string, names: string[]): Promise<void> {
+    const file = join(this.#dir, root);
+    if (names.length === 0) {
+      await rm(file, { force: true });
+      return;
+    }
+    await writeFile(`${file}.new`, `${names.join('\n')}\n`);
+    await rename(`${file}.new`, file);
+  }
+
+  /** Keeps a whole tree, for the reason `name`. @throws STORE_BLOCK_MISSING when a block of it is not here */
+  pin(root: CID, name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      for await (const cid of eachBlock(this.#blocks, root)) this.#blocks.touch(cid);
+      const names = await this.#names(root.toString());
+      const clean = name.replaceAll('\n', ' ');
+      if (!names.includes(clean)) await this.#write(root.toString(), [...names, clean]);
+    });
+  }
+
+  /** Drops one reason to keep a tree, or all. */
+  unpin(root: CID, name?: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const names = name === undefined ? [] : await this.#names(root.toString());
+      await this.#write(
+        root.toString(),
+        names.filter((other) => other !== name?.replaceAll('\n', ' ')),
+      );
+    });
+  }
+
+  async list(): Promise<{ root: string; names: string[] }[]> {
+    const roots = (await readdir(this.#dir)).filter((file) => !file.endsWith('.new'));
+    return Promise.all(roots.sort().map(async (root) => ({ root, names: await this.#names(root) })));
+  }
+
+  /**
+   * Removes the blocks of no pinned tree that were last used before `usedBefore()`, in milliseconds since the epoch.
+   * Looking at a block's time and removing it is one synchronous step, as is marking it used, so neither misses the other.
+   */
+  sweep(usedBefore: () => number): Promise<{ blocks: number; bytes: number }> {
+    return this.#inTurn(async () => {
+      const kept = new Set<string>();
+      for (const { root } of await this.list()) {
+        for await (const cid of eachBlock(this.#blocks, parseCid(root), true)) kept.add(cid.toString());
+      }
+      const removed = { blocks: 0, bytes: 0 };
+      for await (const { cid, file } of this.#blocks.entries()) {
+        if (kept.has(cid.toString())) continue;
+        const { mtimeMs, size } = statSync(file);
+        if (mtimeMs >= usedBefore()) continue;
+        unlinkSync(file);
+        removed.blocks += 1;
+        removed.bytes += size;
+      }
+      return removed;
+    });
+  }
+}

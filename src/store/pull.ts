@@ -1,0 +1,231 @@
+import type { CID } from 'multiformats/cid';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import type { BlockDir } from './blocks.ts';
+import type { Exchange, PeerSession } from './exchange.ts';
+import { decodeNode, rawCode, readBlock } from './nodes.ts';
+
+export interface PullOptions {
+  /** PeerIds of connected peers that may have the tree. */
+  from: string[];
+  signal?: AbortSignal | undefined;
+  /** Bytes of all distinct blocks, here already or not. */
+  maxBytes?: number | undefined;
+  maxBlocks?: number | undefined;
+  /** Ends the pull when no verified block came for this long. */
+  idleSeconds?: number | undefined;
+  /** Bytes of the tree present so far. */
+  onProgress?: ((bytes: number) => void) | undefined;
+}
+
+export interface PullResult {
+  /** Of all distinct blocks of the tree. */
+  bytes: number;
+  blocks: number;
+  /** Blocks each peer sent. */
+  servedBy: Record<string, number>;
+}
+
+interface Provider {
+  peer: string;
+  session: PeerSession;
+  failures: number;
+  served: number;
+  gone: boolean;
+}
+
+const attemptMsMax = 10_000;
+
+/**
+ * Brings every block of a DAG into the public area. Only CIDs linked from verified blocks are asked for, so a peer can
+ * neither choose what we store nor send more than the bounds.
+ * @throws STORE_PULL_NO_PROVIDER, STORE_PULL_LOST, STORE_PULL_MISSING, STORE_PULL_STALLED, STORE_TREE_TOO_LARGE,
+ * STORE_TREE_TOO_MANY, STORE_TREE_MALFORMED, STORE_CID_REFUSED
+ */
+export async function pullTree(
+  blocks: BlockDir,
+  exchange: Exchange | undefined,
+  root: CID,
+  options: PullOptions,
+): Promise<PullResult> {
+  const pull = new Pull(blocks, exchange, root, options);
+  try {
+    return await pull.run();
+  } finally {
+    pull.close();
+  }
+}
+
+class Pull {
+  readonly #blocks: BlockDir;
+  readonly #exchange: Exchange | undefined;
+  readonly #root: CID;
+  readonly #options: PullOptions;
+  readonly #idleMs: number;
+  readonly #abort = new AbortController();
+  readonly #providers: Provider[];
+  readonly #todo: CID[];
+  readonly #seen: Set<string>;
+  readonly #onAbort = (): void => this.#abort.abort(this.#options.signal?.reason);
+  #watch: NodeJS.Timeout | undefined;
+  #lastBlockAt = performance.now();
+  #turn = 0;
+  #bytes = 0;
+  #count = 0;
+
+  constructor(blocks: BlockDir, exchange: Exchange | undefined, root: CID, options: PullOptions) {
+    this.#blocks = blocks;
+    this.#exchange = exchange;
+    this.#root = root;
+    this.#options = options;
+    this.#idleMs = (options.idleSeconds ?? limits.pullIdleSecondsMax) * 1000;
+    this.#todo = [root];
+    this.#seen = new Set([root.toString()]);
+    this.#providers = [];
+    for (const peer of new Set(options.from)) {
+      if (!exchange?.isConnected(peer)) continue;
+      this.#providers.push({
+        peer,
+        session: exchange.session(root, peer),
+        failures: 0,
+        served: 0,
+        gone: false,
+      });
+    }
+  }
+
+  async run(): Promise<PullResult> {
+    this.#options.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (this.#options.signal?.aborted) this.#onAbort();
+    this.#watch = setInterval(() => this.#check(), Math.min(500, this.#idleMs / 4));
+    const running = new Set<Promise<void>>();
+    try {
+      while (this.#todo.length > 0 || running.size > 0) {
+        this.#abort.signal.throwIfAborted();
+        const cid = running.size < limits.pullWantsMax ? this.#todo.pop() : undefined;
+        if (cid === undefined) {
+          await Promise.race(running);
+          continue;
+        }
+        const task = this.#one(cid)
+          .catch((error: unknown) => this.#abort.abort(error))
+          .finally(() => running.delete(task));
+        running.add(task);
+      }
+      this.#abort.signal.throwIfAborted();
+    } finally {
+      await Promise.all(running);
+    }
+    const servedBy = Object.fromEntries(this.#providers.map(({ peer, served }) => [peer, served]));
+    return { bytes: this.#bytes, blocks: this.#count, servedBy };
+  }
+
+  close(): void {
+    clearInterval(this.#watch);
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    for (const { session } of this.#providers) session.close();
+  }
+
+  #check(): void {
+    const exchange = this.#exchange;
+    for (const provider of this.#providers) {
+      if (!exchange?.isConnected(provider.peer)) provider.gone = true;
+    }
+    if (this.#providers.length > 0 && this.#providers.every(({ gone }) => gone)) {
+      this.#abort.abort(
+        new QuorateError('STORE_PULL_LOST', `no peer that may have ${this.#root} is reachable any more`, {
+          hint: 'Connect to a peer that has the tree and pull again; what has arrived is kept.',
+        }),
+      );
+    } else if (performance.now() - this.#lastBlockAt > this.#idleMs) {
+      this.#abort.abort(
+        new QuorateError(
+          'STORE_PULL_STALLED',
+          `no correct block of ${this.#root} came for ${this.#idleMs / 1000} s`,
+          { hint: 'The peer is too slow or sends wrong bytes; try another one.' },
+        ),
+      );
+    }
+  }
+
+  async #one(cid: CID): Promise<void> {
+    if (!this.#blocks.touch(cid)) await this.#fetch(cid);
+    const bytes = cid.code === rawCode ? undefined : await readBlock(this.#blocks, cid);
+    this.#count += 1;
+    this.#bytes += bytes?.length ?? (await this.#blocks.size(cid)) ?? 0;
+    this.#lastBlockAt = performance.now();
+    this.#options.onProgress?.(this.#bytes);
+    const maxBytes = this.#options.maxBytes ?? limits.treeBytesMax;
+    if (this.#bytes > maxBytes) {
+      throw new QuorateError('STORE_TREE_TOO_LARGE', `the tree ${this.#root} is over ${maxBytes} bytes`, {
+        hint: 'Raise the limit if you expected a tree of this size.',
+      });
+    }
+    if (bytes === undefined) return;
+    const node = decodeNode(cid, bytes);
+    if (node.kind === 'raw') return;
+    for (const link of node.links) this.#want(link.cid);
+  }
+
+  #want(cid: CID): void {
+    const key = cid.toString();
+    if (this.#seen.has(key)) return;
+    this.#seen.add(key);
+    const maxBlocks = this.#options.maxBlocks ?? limits.treeBlocksMax;
+    if (this.#seen.size > maxBlocks) {
+      throw new QuorateError('STORE_TREE_TOO_MANY', `the tree ${this.#root} has over ${maxBlocks} blocks`, {
+        hint: 'Raise the limit if you expected a tree of this size.',
+      });
+    }
+    this.#todo.push(cid);
+  }
+
+  /** Tries the least failing peers in turn until one sends the block or the watch gives up. */
+  async #fetch(cid: CID): Promise<void> {
+    for (;;) {
+      this.#abort.signal.throwIfAborted();
+      const provider = this.#next();
+      if (provider === undefined) throw this.#nobody(cid);
+      const { session } = provider;
+      const attemptMs = Math.min(attemptMsMax, this.#idleMs / (this.#providers.length + 1));
+      const attempt = AbortSignal.timeout(attemptMs);
+      try {
+        await session.fetch(cid, AbortSignal.any([attempt, this.#abort.signal]));
+        provider.served += 1;
+        return;
+      } catch (error) {
+        this.#abort.signal.throwIfAborted();
+        if (provider.session !== session) continue;
+        provider.failures += 1;
+        // The library never asks a peer again in a session in which it failed once.
+        if (attempt.aborted) this.#renew(provider);
+        else if (error instanceof QuorateError) throw error;
+        else provider.gone = true;
+      }
+    }
+  }
+
+  #renew(provider: Provider): void {
+    provider.session.close();
+    if (this.#exchange !== undefined) provider.session = this.#exchange.session(this.#root, provider.peer);
+  }
+
+  #next(): Provider | undefined {
+    const here = this.#providers.filter(({ gone }) => !gone);
+    const fewest = Math.min(...here.map(({ failures }) => failures));
+    const best = here.filter(({ failures }) => failures === fewest);
+    this.#turn += 1;
+    return best[this.#turn % best.length];
+  }
+
+  #nobody(cid: CID): QuorateError {
+    if (this.#providers.length === 0) {
+      return new QuorateError('STORE_PULL_NO_PROVIDER', `no connected peer to pull ${this.#root} from`, {
+        hint: 'Connect to a peer that has the tree first.',
+      });
+    }
+    return new QuorateError('STORE_PULL_MISSING', `no peer asked has block ${cid} of ${this.#root}`, {
+      hint: 'Ask another peer; one that announces a tree must have all of it.',
+    });
+  }
+}

@@ -1,0 +1,100 @@
+import { Readable } from 'node:stream';
+import type { CID } from 'multiformats/cid';
+import { type Header, pack } from 'tar-stream';
+import { limits } from '../core/limits.ts';
+import { ByteBudget } from './files.ts';
+import { checkLinkStays } from './names.ts';
+import type { BlockReader } from './nodes.ts';
+import { type Found, fileBytes, walkTree } from './walk.ts';
+
+/**
+ * A tree's entries, all of them checked before the first is used: links may lead anywhere in the tree, so none can be
+ * judged before all are known. @throws STORE_LINK_ESCAPES, STORE_TREE_TOO_LARGE and the codes of `walkTree`
+ */
+export async function checkedEntries(blocks: BlockReader, root: CID, signal?: AbortSignal): Promise<Found[]> {
+  const entries: Found[] = [];
+  const targets = new Map<string, string>();
+  const budget = new ByteBudget(limits.treeBytesMax);
+  for await (const found of walkTree(blocks, root, signal)) {
+    entries.push(found);
+    budget.take(found.size);
+    if (found.target !== undefined) targets.set(found.path, found.target);
+  }
+  for (const [path, target] of targets) checkLinkStays(path, target, (at) => targets.get(at));
+  return entries;
+}
+
+/** A tree as a tar archive whose bytes depend on the tree alone: byte order, no owner, no time, three modes. */
+export function writeTar(blocks: BlockReader, root: CID, signal?: AbortSignal): Readable {
+  return Readable.from(archive(blocks, root, signal), { objectMode: false });
+}
+
+async function* archive(blocks: BlockReader, root: CID, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  const entries = await checkedEntries(blocks, root, signal);
+  const packer = pack();
+  const filled = fill(packer, entries, blocks, signal);
+  filled.catch((error: unknown) => packer.destroy(error instanceof Error ? error : new Error(String(error))));
+  try {
+    for await (const chunk of packer as AsyncIterable<Uint8Array>) yield chunk;
+    await filled;
+  } finally {
+    packer.destroy();
+  }
+}
+
+async function fill(
+  packer: ReturnType<typeof pack>,
+  entries: Found[],
+  blocks: BlockReader,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const found of entries) {
+    signal?.throwIfAborted();
+    const header: Partial<Header> & Pick<Header, 'name'> = {
+      name: found.path,
+      mode: found.kind === 'link' ? 0o777 : found.kind === 'dir' || found.executable ? 0o755 : 0o644,
+      mtime: new Date(0),
+      type: found.kind === 'dir' ? 'directory' : found.kind === 'link' ? 'symlink' : 'file',
+      size: found.size,
+      ...(found.target !== undefined && { linkname: found.target }),
+      uid: 0,
+      gid: 0,
+      uname: '',
+      gname: '',
+    };
+    await new Promise<void>((resolve, reject) => {
+      const sink = packer.entry(header, (error) => {
+        if (error) reject(error);
+        else resolve();
+      });
+      if (found.kind !== 'file') sink.end(undefined);
+      else {
+        pour(sink, fileBytes(blocks, found.cid, signal)).catch((error: unknown) => {
+          reject(error);
+          sink.destroy();
+        });
+      }
+    });
+  }
+  packer.finalize();
+}
+
+async function pour(
+  sink: ReturnType<ReturnType<typeof pack>['entry']>,
+  content: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  for await (const chunk of content) {
+    if (sink.write(chunk)) continue;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        sink.off('drain', done);
+        sink.off('close', done);
+        resolve();
+      };
+      sink.on('drain', done);
+      sink.on('close', done);
+    });
+    if (sink.destroyed) return;
+  }
+  sink.end(undefined);
+}

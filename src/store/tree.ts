@@ -1,0 +1,221 @@
+import { unixfs } from '@helia/unixfs';
+import { encode, prepare } from '@ipld/dag-pb';
+import { UnixFS } from 'ipfs-unixfs';
+import { CID } from 'multiformats/cid';
+import { sha256 } from 'multiformats/hashes/sha2';
+import { assert, QuorateError } from '../core/errors.ts';
+import type { BlockDir } from './blocks.ts';
+import type { StoredFile } from './files.ts';
+import { checkLinkStays, checkTarget, compareNames, foldName, printable, splitPath } from './names.ts';
+import { pbCode } from './nodes.ts';
+
+interface Folder {
+  kind: 'dir';
+  children: Map<string, Entry>;
+  folded: Map<string, string>;
+  /** False while it exists only because something lies below it. */
+  named: boolean;
+}
+interface Link {
+  kind: 'link';
+  target: string;
+}
+/** A file's place in a tree; `stored` is filled in once its bytes are in the store. */
+export interface FileSlot {
+  kind: 'file';
+  executable: boolean;
+  stored: StoredFile | undefined;
+}
+type Entry = Folder | FileSlot | Link;
+type Built = { cid: CID; dagSize: number };
+
+export interface BuiltTree {
+  root: CID;
+  files: { path: string; sha256: string; size: number }[];
+  entries: number;
+}
+
+const folder = (named: boolean): Folder => ({ kind: 'dir', children: new Map(), folded: new Map(), named });
+
+/**
+ * Collects the entries of one tree in any order, refusing what cannot exist on every file system, and turns them into
+ * directories from the leaves up. The library's own tree building is used for one directory at a time only: given
+ * whole paths it decides on HAMT sharding before the subdirectories have a size, so that the CID depended on the order
+ * of the archive.
+ */
+export class TreeBuilder {
+  readonly #root: Folder = folder(true);
+  readonly #entriesMax: number;
+  #entries = 0;
+
+  constructor(entriesMax: number) {
+    this.#entriesMax = entriesMax;
+  }
+
+  #count(): void {
+    this.#entries += 1;
+    if (this.#entries <= this.#entriesMax) return;
+    throw new QuorateError('STORE_TREE_TOO_MANY', `the tree has over ${this.#entriesMax} entries`, {
+      hint: 'Declare fewer outputs, or pack them into one file.',
+    });
+  }
+
+  /** Finds or makes the folder a path lies in. */
+  #parent(parts: string[], path: string): Folder {
+    let at = this.#root;
+    for (const part of parts) {
+      const next = at.children.get(part);
+      if (next === undefined) {
+        this.#insert(at, part, folder(false), path);
+        at = at.children.get(part) as Folder;
+      } else if (next.kind === 'dir') {
+        at = next;
+      } else {
+        throw new QuorateError(
+          'STORE_PATH_CONFLICT',
+          `the path ${printable(path)} lies below something that is not a folder`,
+        );
+      }
+    }
+    return at;
+  }
+
+  #insert(at: Folder, name: string, entry: Entry, path: string): void {
+    const fold = foldName(name);
+    const other = at.folded.get(fold);
+    if (other !== undefined) {
+      if (other === name) {
+        throw new QuorateError('STORE_PATH_DUPLICATE', `the path ${printable(path)} occurs twice`);
+      }
+      throw new QuorateError(
+        'STORE_PATH_CASE',
+        `${printable(path)} and ${printable(other)} differ only in case or accents' encoding`,
+        { hint: 'Rename one: on some file systems they would be one file.' },
+      );
+    }
+    this.#count();
+    at.folded.set(fold, name);
+    at.children.set(name, entry);
+  }
+
+  #add(path: string, entry: Entry): void {
+    const parts = splitPath(path);
+    const name = parts.pop();
+    assert(name !== undefined, 'a split path has a last part');
+    this.#insert(this.#parent(parts, path), name, entry, path);
+  }
+
+  /** A folder that already exists only through its content is taken as named now, once. */
+  addFolder(path: string): void {
+    const parts = splitPath(path);
+    const name = parts.pop();
+    assert(name !== undefined, 'a split path has a last part');
+    const parent = this.#parent(parts, path);
+    const existing = parent.children.get(name);
+    if (existing?.kind === 'dir' && !existing.named) existing.named = true;
+    else this.#insert(parent, name, folder(true), path);
+  }
+
+  addLink(path: string, target: string): void {
+    checkTarget(target, path);
+    this.#add(path, { kind: 'link', target });
+  }
+
+  /** Reserves a file's place before its bytes are read. */
+  addFile(path: string, executable: boolean): FileSlot {
+    const slot: FileSlot = { kind: 'file', executable, stored: undefined };
+    this.#add(path, slot);
+    return slot;
+  }
+
+  /** A hard link: the same file under a second path. @throws STORE_LINK_REFUSED when there is no such earlier file */
+  addHardLink(path: string, target: string): void {
+    const entry = this.#find(splitPath(target));
+    if (entry?.kind !== 'file') {
+      throw new QuorateError(
+        'STORE_LINK_REFUSED',
+        `the hard link ${printable(path)} does not lead to an earlier file of the archive`,
+      );
+    }
+    this.#add(path, entry);
+  }
+
+  #find(parts: string[]): Entry | undefined {
+    let at: Entry | undefined = this.#root;
+    for (const part of parts) {
+      if (at?.kind !== 'dir') return undefined;
+      at = at.children.get(part);
+    }
+    return at;
+  }
+
+  /** Writes the directories and links. Every slot must be stored by now. @throws STORE_LINK_ESCAPES */
+  async build(blocks: BlockDir, signal?: AbortSignal): Promise<BuiltTree> {
+    this.#checkLinks(this.#root, '');
+    const files: BuiltTree['files'] = [];
+    const root = await this.#store(this.#root, '', blocks, files, signal);
+    return { root: root.cid, files, entries: this.#entries };
+  }
+
+  #checkLinks(at: Folder, prefix: string): void {
+    for (const [name, entry] of at.children) {
+      if (entry.kind === 'dir') this.#checkLinks(entry, `${prefix}${name}/`);
+      if (entry.kind !== 'link') continue;
+      checkLinkStays(prefix + name, entry.target, (path) => {
+        const found = this.#find(path.split('/'));
+        return found?.kind === 'link' ? found.target : undefined;
+      });
+    }
+  }
+
+  async #store(
+    entry: Entry,
+    path: string,
+    blocks: BlockDir,
+    files: BuiltTree['files'],
+    signal: AbortSignal | undefined,
+  ): Promise<Built> {
+    if (entry.kind === 'link') return storeLink(blocks, entry.target);
+    if (entry.kind === 'file') {
+      assert(entry.stored !== undefined, `the bytes of ${path} are stored`);
+      files.push({ path, sha256: entry.stored.sha256, size: entry.stored.size });
+      return entry.stored;
+    }
+    signal?.throwIfAborted();
+    const children: (Built & { name: string })[] = [];
+    const names = [...entry.children.keys()].sort(compareNames);
+    for (const name of names) {
+      const child = entry.children.get(name);
+      assert(child !== undefined, 'a key has a value');
+      const childPath = path === '' ? name : `${path}/${name}`;
+      children.push({ name, ...(await this.#store(child, childPath, blocks, files, signal)) });
+    }
+    return storeFolder(blocks, children);
+  }
+}
+
+async function storeLink(blocks: BlockDir, target: string): Promise<Built> {
+  const data = new UnixFS({ type: 'symlink', data: Buffer.from(target) }).marshal();
+  const bytes = encode(prepare({ Data: data }));
+  const cid = CID.createV1(pbCode, await sha256.digest(bytes));
+  await blocks.put(cid, bytes);
+  return { cid, dagSize: bytes.length };
+}
+
+/** One directory of finished children: a plain node, or a HAMT when that node would be over 256 KiB. */
+async function storeFolder(blocks: BlockDir, children: (Built & { name: string })[]): Promise<Built> {
+  const results = unixfs({ blockstore: blocks }).addAll([], {
+    profile: 'unixfs-v1-2025',
+    wrapWithDirectory: true,
+    // Our children are already DAGs: hand them to the library's directory builder as they are.
+    dagBuilder: async function* () {
+      for (const { name, cid, dagSize } of children) {
+        yield async () => ({ path: name, cid, size: BigInt(dagSize), unixfs: undefined });
+      }
+    },
+  });
+  let last: Built | undefined;
+  for await (const { cid, size } of results) last = { cid, dagSize: Number(size) };
+  assert(last !== undefined, 'the importer returns the directory last');
+  return last;
+}

@@ -1,0 +1,197 @@
+import type { UnixFS } from 'ipfs-unixfs';
+import type { CID } from 'multiformats/cid';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { checkName, checkTarget, compareNames, foldName, printable } from './names.ts';
+import { type BlockReader, malformed, rawCode, readBlock, readNode, type UnixNode } from './nodes.ts';
+
+/** One entry as the walk finds it; `content` is what to read for a file's bytes. */
+export interface Found {
+  path: string;
+  cid: CID;
+  kind: 'file' | 'dir' | 'link';
+  size: number;
+  executable: boolean;
+  target?: string;
+}
+
+/** Levels of a file's chunk tree or of a HAMT: the profile's 1,024 and 256 children a level need four. */
+const levelsMax = 8;
+
+/** Bounds one walk over a tree nobody has checked: shared blocks can make a small DAG stand for a huge tree. */
+class Visits {
+  #left: number;
+
+  constructor(max: number) {
+    this.#left = max;
+  }
+
+  count(): void {
+    this.#left -= 1;
+    if (this.#left >= 0) return;
+    throw new QuorateError('STORE_TREE_TOO_MANY', `the tree has over ${limits.treeEntriesMax} entries`, {
+      hint: 'Declare fewer outputs, or pack them into one file.',
+    });
+  }
+}
+
+/** The links of a directory by name, HAMT shards opened. @throws STORE_TREE_MALFORMED, STORE_BLOCK_MISSING, codes of names */
+export async function readFolder(
+  blocks: BlockReader,
+  cid: CID,
+  path: string,
+  count: () => void = () => {},
+): Promise<Map<string, CID>> {
+  const node = await readNode(blocks, cid);
+  if (node.kind === 'raw' || !node.unixfs.isDirectory()) throw malformed(cid, 'is not a folder');
+  return folderOf(blocks, cid, node, path, count);
+}
+
+async function folderOf(
+  blocks: BlockReader,
+  cid: CID,
+  node: UnixNode,
+  path: string,
+  count: () => void,
+): Promise<Map<string, CID>> {
+  const children: [string, CID][] = [];
+  await collect(blocks, cid, node, children, count, 0);
+  children.sort(([a], [b]) => compareNames(a, b));
+  const folds = new Set<string>();
+  for (const [name] of children) {
+    checkName(name, path === '' ? name : `${path}/${name}`);
+    const fold = foldName(name);
+    if (folds.has(fold)) {
+      throw new QuorateError(
+        'STORE_PATH_CASE',
+        `${printable(path === '' ? name : `${path}/${name}`)} occurs twice, or differs only in case from another`,
+      );
+    }
+    folds.add(fold);
+  }
+  return new Map(children);
+}
+
+async function collect(
+  blocks: BlockReader,
+  cid: CID,
+  node: UnixNode,
+  into: [string, CID][],
+  count: () => void,
+  level: number,
+): Promise<void> {
+  if (level > levelsMax) throw malformed(cid, 'is sharded too deeply');
+  for (const link of node.links) {
+    count();
+    if (node.unixfs.type === 'directory') {
+      into.push([link.name, link.cid]);
+    } else if (!/^[0-9A-F]{2}/.test(link.name)) {
+      throw malformed(cid, 'has a shard link without its prefix');
+    } else if (link.name.length > 2) {
+      into.push([link.name.slice(2), link.cid]);
+    } else {
+      const shard = await readNode(blocks, link.cid);
+      if (shard.kind === 'raw' || shard.unixfs.type !== 'hamt-sharded-directory') {
+        throw malformed(link.cid, 'is not a shard');
+      }
+      await collect(blocks, link.cid, shard, into, count, level + 1);
+    }
+  }
+}
+
+/**
+ * Every entry below a root, folders before what is in them, names in byte order. Reads no file content; where links
+ * lead is not checked here, since that needs the whole tree (`checkLinkStays`).
+ */
+export async function* walkTree(blocks: BlockReader, root: CID, signal?: AbortSignal): AsyncGenerator<Found> {
+  const visits = new Visits(limits.treeEntriesMax * 2);
+  yield* walkFolder(blocks, root, '', visits, 1, signal);
+}
+
+async function* walkFolder(
+  blocks: BlockReader,
+  cid: CID,
+  path: string,
+  visits: Visits,
+  depth: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Found> {
+  if (depth > limits.pathDepthMax) {
+    throw new QuorateError('STORE_PATH_TOO_DEEP', `the tree is over ${limits.pathDepthMax} folders deep`);
+  }
+  const children = await readFolder(blocks, cid, path, () => visits.count());
+  for (const [name, child] of children) {
+    signal?.throwIfAborted();
+    const childPath = path === '' ? name : `${path}/${name}`;
+    const found = await describe(blocks, child, childPath);
+    yield found;
+    if (found.kind === 'dir') yield* walkFolder(blocks, child, childPath, visits, depth + 1, signal);
+  }
+}
+
+/** What a CID is, seen as an entry at `path`. */
+export async function describe(blocks: BlockReader, cid: CID, path: string): Promise<Found> {
+  if (cid.code === rawCode) {
+    const size = await blocks.size(cid);
+    if (size === undefined) await readBlock(blocks, cid);
+    return { path, cid, kind: 'file', size: size ?? 0, executable: false };
+  }
+  const node = await readNode(blocks, cid);
+  if (node.kind === 'raw') throw malformed(cid, 'is raw under a dag-pb CID');
+  const { unixfs } = node;
+  if (unixfs.isDirectory()) return { path, cid, kind: 'dir', size: 0, executable: false };
+  if (unixfs.type === 'symlink') {
+    const target = Buffer.from(unixfs.data ?? new Uint8Array()).toString('utf8');
+    checkTarget(target, path);
+    return { path, cid, kind: 'link', size: 0, executable: false, target };
+  }
+  if (unixfs.type !== 'file') throw malformed(cid, `is a ${unixfs.type}`);
+  return {
+    path,
+    cid,
+    kind: 'file',
+    size: fileSize(cid, unixfs),
+    executable: ((unixfs.mode ?? 0) & 0o111) !== 0,
+  };
+}
+
+function fileSize(cid: CID, unixfs: UnixFS): number {
+  const size = unixfs.fileSize();
+  if (size > BigInt(Number.MAX_SAFE_INTEGER)) throw malformed(cid, 'claims an impossible size');
+  return Number(size);
+}
+
+/** A file's bytes, each block verified, and no more than the sizes its nodes declare. @throws STORE_TREE_MALFORMED */
+export async function* fileBytes(
+  blocks: BlockReader,
+  cid: CID,
+  signal?: AbortSignal,
+  level = 0,
+): AsyncGenerator<Uint8Array> {
+  signal?.throwIfAborted();
+  if (level > levelsMax) throw malformed(cid, 'is a file of too many levels');
+  const node = await readNode(blocks, cid);
+  if (node.kind === 'raw') {
+    if (node.bytes.length > 0) yield node.bytes;
+    return;
+  }
+  const { unixfs, links } = node;
+  if (unixfs.type !== 'file') throw malformed(cid, 'is not a file');
+  if (unixfs.data !== undefined && unixfs.data.length > 0) {
+    if (links.length > 0) throw malformed(cid, 'has both bytes and links');
+    yield unixfs.data;
+  }
+  if (unixfs.blockSizes.length !== links.length) throw malformed(cid, 'does not say the size of each part');
+  for (const [index, link] of links.entries()) {
+    const declared = unixfs.blockSizes[index];
+    // An empty part could itself be a tree of empty parts without end.
+    if (declared === undefined || declared <= 0n) throw malformed(cid, 'has an empty part');
+    let left = declared;
+    for await (const chunk of fileBytes(blocks, link.cid, signal, level + 1)) {
+      left -= BigInt(chunk.length);
+      if (left < 0n) throw malformed(link.cid, 'is larger than its parent says');
+      yield chunk;
+    }
+    if (left !== 0n) throw malformed(link.cid, 'is smaller than its parent says');
+  }
+}
