@@ -1,0 +1,183 @@
+import type { Outcome, Policy, VerdictLevel } from '../documents/index.ts';
+import { assert, unreachable } from '../errors.ts';
+import {
+  atLeast,
+  type Evidence,
+  type Exit,
+  type ExitVote,
+  isExit,
+  isRevoked,
+  type Level,
+  type Revocations,
+  sameOutcome,
+  type Vote,
+} from './evidence.ts';
+import { applyRules, type Bar, before, type Rule, rules } from './rules.ts';
+
+export type { Evidence, Level, Revocations, Vote } from './evidence.ts';
+export { atLeast } from './evidence.ts';
+export type { Bar } from './rules.ts';
+
+/** The empty directory: as cheap to agree on as no output at all. */
+export const emptyTree = 'bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354';
+
+/** One result that was voted for, and how far it got. */
+export interface Standing {
+  outcome: Exit;
+  level: Level;
+  /** The round in which most operators built it; of equals, the earliest. */
+  round: number;
+  /** The operators that built it in that round, in log order. */
+  operators: string[];
+  /** A trusted worker built the same. */
+  confirmed: boolean;
+  /** A trusted worker built something else: revoked for good. */
+  contradicted: boolean;
+}
+
+export interface Decision {
+  level: Level;
+  /** What `level` is about: an artifact, or for `failed` the trusted worker's failure. */
+  outcome: Outcome | null;
+  round: number | null;
+  /** The operators that count towards N. */
+  operators: string[];
+  /** Every result somebody's counted vote is for, best first. */
+  standings: Standing[];
+  /** Results that were agreed upon and then contradicted by a trusted worker. */
+  contradicted: Standing[];
+  /** N operators' builds of a round failed: nothing follows until the trusted worker's fails too. */
+  unconfirmedFailure: boolean;
+  /** Receipts that do not count towards N, with the reason. */
+  barred: Map<string, Bar>;
+}
+
+/**
+ * What the evidence amounts to under a policy. Pure; the order of votes does not matter, the same receipt twice counts
+ * once, and a vote that comes later in the log never lowers a level: only a trusted worker's contradiction or a
+ * revocation does. (Within a round that is still sealed an operator can void its own vote.)
+ */
+export function decide(policy: Policy, evidence: Evidence, revocations: Revocations): Decision {
+  return decideBy(rules, policy, evidence, revocations);
+}
+
+/** With another list of rules: for tests that show what each rule holds off. */
+export function decideBy(
+  using: readonly Rule[],
+  policy: Policy,
+  evidence: Evidence,
+  revocations: Revocations,
+): Decision {
+  assert(2 * policy.agree > policy.of, 'two quorums of a round share an operator');
+  const all = distinct(evidence.votes);
+  const { trustedKeys } = evidence;
+  const { counted, barred } = applyRules({ policy, all, trustedKeys, revocations }, using);
+  const trusted = all.filter(isExit).filter((vote) => speaksAsTrusted(vote, trustedKeys, revocations));
+  const standings = groups(counted)
+    .filter(([first]) => first?.outcome.code === 0)
+    .map((group) => standing(group, policy, evidence, trusted))
+    .sort(bestFirst);
+  const unconfirmedFailure = failsIn(counted, policy) && trusted.length === 0;
+  const contradicted = standings.filter((s) => s.contradicted && s.operators.length >= policy.agree);
+  const common = { standings, contradicted, unconfirmedFailure, barred };
+  const [failure] = trusted;
+  if (
+    failsIn(counted, policy) &&
+    failure !== undefined &&
+    trusted.every(({ outcome }) => outcome.code !== 0)
+  ) {
+    return { ...common, level: 'failed', outcome: failure.outcome, round: null, operators: [] };
+  }
+  const [best] = standings.filter(({ level }) => level !== 'none');
+  if (best === undefined) return { ...common, level: 'none', outcome: null, round: null, operators: [] };
+  const { level, outcome, round, operators } = best;
+  return { ...common, level, outcome, round, operators };
+}
+
+/** The level of one artifact in a decision. */
+export function levelOf(decision: Decision, artifact: string): Level {
+  return decision.standings.find(({ outcome }) => outcome.artifact === artifact)?.level ?? 'none';
+}
+
+/** How a verdict states a decision; no agreement is `disputed` once no round is left. */
+export function verdictLevelOf({ level }: Decision): VerdictLevel {
+  switch (level) {
+    case 'none':
+    case 'provisional':
+      return 'disputed';
+    case 'agreed':
+    case 'trusted':
+    case 'failed':
+      return level;
+    default:
+      return unreachable(level, 'level');
+  }
+}
+
+/** Each receipt once, in log order. */
+function distinct(votes: readonly Vote[]): Vote[] {
+  const byReceipt = new Map(votes.map((vote) => [vote.receipt, vote]));
+  return [...byReceipt.values()].sort((a, b) => (before(a, b) ? -1 : 1));
+}
+
+/** A vote with a trusted worker's weight: everything about it must say so. */
+function speaksAsTrusted(vote: Vote, trustedKeys: readonly string[], revocations: Revocations): boolean {
+  return (
+    vote.role === 'trusted-worker' &&
+    vote.slot === 'trusted' &&
+    trustedKeys.includes(vote.worker) &&
+    !isRevoked(vote, revocations)
+  );
+}
+
+/** Votes for the same outcome, over all rounds. */
+function groups(votes: readonly ExitVote[]): ExitVote[][] {
+  const found: ExitVote[][] = [];
+  for (const vote of votes) {
+    const group = found.find(([first]) => first !== undefined && sameOutcome(first.outcome, vote.outcome));
+    if (group === undefined) found.push([vote]);
+    else group.push(vote);
+  }
+  return found;
+}
+
+function byRound(votes: readonly ExitVote[]): ExitVote[][] {
+  const rounds = new Map<number, ExitVote[]>();
+  for (const vote of votes) rounds.set(vote.round, [...(rounds.get(vote.round) ?? []), vote]);
+  return [...rounds.values()].sort(([a], [b]) => (a?.round ?? 0) - (b?.round ?? 0));
+}
+
+/** Failing is cheap to agree on, so exit codes need not be equal, and nothing follows from them alone. */
+function failsIn(votes: readonly ExitVote[], { agree }: Policy): boolean {
+  return byRound(votes.filter(({ outcome }) => outcome.code !== 0)).some((round) => round.length >= agree);
+}
+
+function standing(
+  group: readonly ExitVote[],
+  policy: Policy,
+  evidence: Evidence,
+  trusted: readonly ExitVote[],
+): Standing {
+  // Rounds are never added up: each was sealed for itself.
+  const best = byRound(group).reduce((most, round) => (round.length > most.length ? round : most), []);
+  const [first] = best;
+  assert(first !== undefined, 'a group has votes');
+  const { outcome, round } = first;
+  const agreeing = trusted.filter((vote) => sameOutcome(vote.outcome, outcome));
+  const confirmed = agreeing.length > 0;
+  const contradicted = agreeing.length < trusted.length;
+  // Nobody signs what it did not build: a co-signature counts beside its own receipt.
+  const cosigned = agreeing.some(({ worker }) => evidence.cosigned.includes(worker));
+  const cheap = outcome.artifact === null || outcome.artifact === emptyTree;
+  const full = cosigned || (policy.cosign === 'none' && !cheap);
+  const inputs = Object.values(evidence.inputs).every((level) => level === 'trusted');
+  const agreed = best.length >= policy.agree;
+  const level = contradicted ? 'none' : !agreed ? 'provisional' : full && inputs ? 'trusted' : 'agreed';
+  return { outcome, level, round, operators: best.map(({ operator }) => operator), confirmed, contradicted };
+}
+
+/** Ties go to the earlier round and the lower log index (the order they came in), so that later votes move nothing. */
+function bestFirst(a: Standing, b: Standing): number {
+  if (a.level !== b.level) return atLeast(a.level, b.level) ? -1 : 1;
+  return 0;
+}

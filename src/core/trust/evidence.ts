@@ -1,0 +1,71 @@
+import type { Outcome, Slot } from '../documents/index.ts';
+
+/**
+ * How far an artifact can be trusted. `none`: not at all; `provisional`: somebody built it; `agreed`: N operators of one
+ * round did, bit for bit; `trusted`: the job's policy is met in full and so is that of every input. `failed` is of a job:
+ * N operators' builds failed and the trusted worker's did too.
+ */
+export type Level = 'none' | 'provisional' | 'agreed' | 'trusted' | 'failed';
+
+const ranks: Record<Level, number> = { failed: -1, none: 0, provisional: 1, agreed: 2, trusted: 3 };
+
+export function atLeast(level: Level, wanted: Level): boolean {
+  return ranks[level] >= ranks[wanted];
+}
+
+/** One receipt of a request's rounds, with what its lease, grant and offer say about it. */
+export interface Vote {
+  /** Id of the receipt. */
+  receipt: string;
+  /** PeerId that signed it. */
+  worker: string;
+  operator: string;
+  role: 'worker' | 'trusted-worker';
+  round: number;
+  slot: Slot;
+  /** Log index of the receipt. */
+  index: number;
+  /** Log index at which the operator was first admitted. */
+  enrolled: number;
+  /** Log index the round's offer carries. */
+  offerIndex: number;
+  outcome: Outcome;
+  /** Arrived before its round was revealed. */
+  sealed: boolean;
+}
+
+export interface Evidence {
+  votes: readonly Vote[];
+  /** PeerIds of the charter's trusted workers. */
+  trustedKeys: readonly string[];
+  /** PeerIds that co-signed the verdict this decision is about; to draft one, those who might. */
+  cosigned: readonly string[];
+  /** The level of each input, by CID. */
+  inputs: Readonly<Record<string, Level>>;
+}
+
+export interface Revocations {
+  /** A key's signatures from this log index on are void. */
+  keys: Readonly<Record<string, number>>;
+  /** Artifacts (CIDs) nobody may vote for any more. */
+  artifacts?: readonly string[];
+}
+
+export type Exit = Extract<Outcome, { kind: 'exit' }>;
+/** A vote of a run that ended by itself. */
+export type ExitVote = Vote & { outcome: Exit };
+
+export function isExit(vote: Vote): vote is ExitVote {
+  return vote.outcome.kind === 'exit';
+}
+
+/** Two runs agree when exit status and output root are the same. */
+export function sameOutcome(a: Outcome, b: Outcome): boolean {
+  return a.kind === 'exit' && b.kind === 'exit' && a.code === b.code && a.artifact === b.artifact;
+}
+
+export function isRevoked(vote: { worker: string; index: number }, { keys }: Revocations): boolean {
+  // Own properties only: a key named like a method of Object must not find one.
+  const from = Object.hasOwn(keys, vote.worker) ? keys[vote.worker] : undefined;
+  return from !== undefined && vote.index >= from;
+}
