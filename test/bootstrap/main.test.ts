@@ -1,0 +1,141 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, test } from 'vitest';
+import { folder, node, until } from '../mesh/harness.ts';
+
+const MAIN = fileURLToPath(new URL('../../bootstrap/main.ts', import.meta.url));
+const WORKER = new URL('../mesh/fixtures/worker.ts', import.meta.url);
+const children: ChildProcess[] = [];
+
+afterEach(async () => {
+  for (const child of children.splice(0)) await kill(child, 'SIGKILL');
+});
+
+async function kill(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) {
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  }
+  return child.exitCode;
+}
+
+function start(...args: string[]) {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  children.push(child);
+  const output = { out: '', err: '' };
+  child.stdout.on('data', (data) => {
+    output.out += data;
+  });
+  child.stderr.on('data', (data) => {
+    output.err += data;
+  });
+  const exit = once(child, 'exit').then(([code]) => code as number | null);
+  return { child, output, exit };
+}
+
+async function listening(port = 0, ...args: string[]) {
+  const started = start('--listen', `/ip4/127.0.0.1/tcp/${port}`, '--json', ...args);
+  await until('it listens', () => started.output.out.includes('\n') || started.output.err !== '');
+  expect(started.output.err).toBe('');
+  const line = JSON.parse(started.output.out) as { event: string; id: string; addresses: string[] };
+  return { ...started, ...line };
+}
+
+describe('the bootstrap program', () => {
+  test('prints its addresses, keeps its key, and stops within three seconds of SIGTERM', async () => {
+    const key = join(folder(), 'state', 'key');
+    const first = await listening(0, '--key', key);
+    expect(first.event).toBe('listening');
+    expect(first.addresses).toEqual([expect.stringContaining(`/p2p/${first.id}`)]);
+    expect(statSync(key).mode & 0o777).toBe(0o600);
+    const mesh = await node({ bootstrap: first.addresses });
+    await until('connected', () => mesh.connected().length === 1);
+    const began = Date.now();
+    expect(await kill(first.child, 'SIGTERM')).toBe(0);
+    expect(Date.now() - began).toBeLessThan(3_000);
+    const second = await listening(0, '--key', key);
+    expect(second.id).toBe(first.id);
+    expect(await kill(second.child, 'SIGINT')).toBe(0);
+  }, 30_000);
+
+  test('plain output is one address a line; an announced address replaces the one listened on', async () => {
+    const { output } = start(
+      '--listen',
+      '/ip4/127.0.0.1/tcp/0',
+      '--announce',
+      '/dns4/boot.example.org/tcp/4001',
+    );
+    await until('it listens', () => output.out.includes('\n'));
+    expect(output.out).toMatch(/^\/dns4\/boot\.example\.org\/tcp\/4001\/p2p\/12D3\w+\n$/);
+  });
+
+  test('a port in use, a bad key file and wrong usage end with a code', async () => {
+    const first = await listening();
+    const port = Number(first.addresses[0]?.split('/')[4]);
+    const inUse = start('--listen', `/ip4/127.0.0.1/tcp/${port}`, '--json');
+    expect(await inUse.exit).toBe(3);
+    expect(JSON.parse(inUse.output.err)).toMatchObject({ event: 'error', code: 'MESH_PORT_IN_USE' });
+    const key = join(folder(), 'key');
+    writeFileSync(key, 'not a key\n');
+    const badKey = start('--listen', '/ip4/127.0.0.1/tcp/0', '--key', key);
+    expect(await badKey.exit).toBe(3);
+    expect(badKey.output.err).toContain('BOOTSTRAP_KEY_INVALID');
+    expect(readFileSync(key, 'utf8')).toBe('not a key\n');
+    const usage = start();
+    expect(await usage.exit).toBe(2);
+    expect(usage.output.err).toContain('--listen');
+  }, 30_000);
+
+  test('three processes meet through it, are killed, and two meet again without it', async () => {
+    const boot = await listening();
+    const keys = [0, 1].map(() => randomBytes(32).toString('hex'));
+    const files = keys.map(() => join(folder(), 'peers.json'));
+    const ports = [await freePort(), await freePort()];
+    const run = () => keys.map((key, i) => worker(key, ports[i] ?? 0, files[i] ?? '', boot.addresses));
+    const [a, b] = run();
+    if (a === undefined || b === undefined) throw new Error('unreachable');
+    await until('they meet', () => a.connected().includes(b.id()) && b.connected().includes(a.id()), 20_000);
+    await until('they remember', () =>
+      files.every((file) => existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).peers.length >= 2),
+    );
+    for (const child of [boot.child, a.child, b.child]) await kill(child, 'SIGKILL');
+    const [c, d] = run();
+    if (c === undefined || d === undefined) throw new Error('unreachable');
+    await until(
+      'they meet again',
+      () => c.connected().includes(d.id()) && d.connected().includes(c.id()),
+      20_000,
+    );
+    await until('gossip flows', () => {
+      c.child.send(`hello ${randomBytes(4).toString('hex')}`);
+      return d.heard.length > 0;
+    });
+  }, 60_000);
+});
+
+function worker(key: string, port: number, peersFile: string, bootstrap: string[]) {
+  const options = { key, listen: [`/ip4/127.0.0.1/tcp/${port}`], peersFile, bootstrap };
+  const child = fork(WORKER, { env: { ...process.env, QUORATE_TEST_NODE: JSON.stringify(options) } });
+  children.push(child);
+  let state = { id: '', connected: [] as string[] };
+  const heard: string[] = [];
+  child.on('message', (message: { heard: string } & typeof state) => {
+    if (message.heard === undefined) state = message;
+    else heard.push(message.heard);
+  });
+  return { child, heard, id: () => state.id, connected: () => state.connected };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
