@@ -26,7 +26,9 @@ export class PacedReader {
     stream.addEventListener('message', this.#onMessage);
     stream.addEventListener('remoteCloseWrite', this.#onEnd);
     stream.addEventListener('close', this.#onClose);
-    if (stream.remoteWriteStatus === 'closed' && stream.status === 'open') this.#finished = true;
+    // The other side may have broken off or closed its half while the opening was still being recorded here.
+    if (stream.status !== 'open') this.#failure = brokenOff();
+    else if (stream.remoteWriteStatus === 'closed') this.#finished = true;
   }
 
   /** Something to take, or the end, or a failure, without waiting. */
@@ -92,10 +94,7 @@ export class PacedReader {
 
   readonly #onClose = (event: StreamCloseEvent): void => {
     if (event.error !== undefined || !this.#finished) {
-      this.#failure = new QuorateError('MESH_RESET', 'the other side broke off the channel', {
-        hint: 'The peer stopped, lost its connection, or refused us because a limit was reached.',
-        cause: event.error,
-      });
+      this.#failure = brokenOff(event.error);
     }
     if (event.error !== undefined && event.local) this.#chunks = [];
     this.#signal();
@@ -107,3 +106,9 @@ export class PacedReader {
     wake?.();
   }
 }
+
+const brokenOff = (cause?: unknown): QuorateError =>
+  new QuorateError('MESH_RESET', 'the other side broke off the channel', {
+    hint: 'The peer stopped, lost its connection, or refused us because a limit was reached.',
+    cause,
+  });

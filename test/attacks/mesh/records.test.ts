@@ -1,0 +1,108 @@
+import { generateKeyPair, publicKeyToProtobuf } from '@libp2p/crypto/keys';
+import { Key } from 'interface-datastore';
+import { describe, expect, test } from 'vitest';
+import { BoundedDatastore, type DatastoreBounds, DHT_PREFIX } from '../../../src/mesh/datastore.ts';
+import type { Mesh } from '../../../src/mesh/index.ts';
+import { RememberedPeers } from '../../../src/mesh/remembered.ts';
+import { node, soon, until } from '../../mesh/harness.ts';
+import { connect, type Plain, plain } from './plain.ts';
+
+describe('an attacker has a node keep values for it (CVE-2026-45783)', () => {
+  /** A record that is valid by the library's rules: somebody's public key. Gives what the victim answered. */
+  async function put(victim: Mesh | Plain, victimId: string): Promise<string[]> {
+    const attacker = await plain();
+    await connect(attacker, victim);
+    const { publicKey } = await generateKeyPair('Ed25519');
+    const prefix = new TextEncoder().encode('/pk/');
+    const digest = publicKey.toMultihash().bytes;
+    const key = new Uint8Array(prefix.byteLength + digest.byteLength);
+    key.set(prefix);
+    key.set(digest, prefix.byteLength);
+    const answers: string[] = [];
+    await until('the attacker has the victim in its table', async () => {
+      for await (const event of attacker.services.dht.put(key, publicKeyToProtobuf(publicKey), {
+        signal: soon(),
+      })) {
+        if (event.name === 'PEER_RESPONSE' && event.messageName === 'PUT_VALUE') answers.push('kept');
+        if (event.name === 'QUERY_ERROR' && event.from.toString() === victimId) answers.push('refused');
+      }
+      return answers.length > 0;
+    });
+    return answers;
+  }
+
+  test('it is refused', async () => {
+    const victim = await node();
+    expect(await put(victim, victim.id)).toEqual(['refused']);
+  });
+
+  test('control: by default the record is kept', async () => {
+    const victim = await plain();
+    expect(await put(victim, victim.peerId.toString())).toEqual(['kept']);
+  });
+});
+
+describe('an attacker announces itself for everything', () => {
+  const provider = (cid: string, peer: string): Key => new Key(`${DHT_PREFIX}/provider/${cid}/${peer}`);
+
+  function flooded(bounds: DatastoreBounds): { total: number; honest: number } {
+    const store = new BoundedDatastore(
+      () => false,
+      () => {},
+      bounds,
+    );
+    for (let i = 0; i < 20; i++) store.put(provider(`honest${i}`, 'honest'), new Uint8Array(8));
+    for (let sybil = 0; sybil < 20; sybil++) {
+      for (let i = 0; i < 200; i++) store.put(provider(`cid${i}`, `sybil${sybil}`), new Uint8Array(8));
+    }
+    const keys = [...(store._allKeys({}) as Iterable<Key>)].map((key) => key.toString());
+    return { total: keys.length, honest: keys.filter((key) => key.endsWith('/honest')).length };
+  }
+
+  test('the total is bounded and nobody else’s records are lost', () => {
+    const kept = flooded({ providersMax: 1_000, providersPerPeerMax: 100, peerRecordsMax: 100 });
+    expect(kept).toEqual({ total: 1_000, honest: 20 });
+  });
+
+  test('control: without bounds all of it is kept', () => {
+    const kept = flooded({ providersMax: 1e9, providersPerPeerMax: 1e9, peerRecordsMax: 1e9 });
+    expect(kept.total).toBe(4_020);
+  });
+
+  test('the records of connected peers stay when strangers’ peer records flood in', () => {
+    const bounds = { providersMax: 10, providersPerPeerMax: 10, peerRecordsMax: 50 };
+    const flood = (pinned: string): boolean => {
+      const store = new BoundedDatastore(
+        (peer) => peer === pinned,
+        () => {},
+        bounds,
+      );
+      store.put(new Key('/peers/friend'), new Uint8Array(1));
+      for (let i = 0; i < 500; i++) store.put(new Key(`/peers/stranger${i}`), new Uint8Array(1));
+      return store.has(new Key('/peers/friend'));
+    };
+    expect(flood('friend')).toBe(true);
+    // Control: not pinned, it is gone.
+    expect(flood('nobody')).toBe(false);
+  });
+});
+
+describe('an attacker with many identities wants to be all a node remembers', () => {
+  function survivors(attackersDialled: boolean): number {
+    const peers = new RememberedPeers(undefined, () => {});
+    for (let i = 0; i < 20; i++) peers.remember(`honest${i}`, ['/ip4/127.0.0.1/tcp/1'], true, i);
+    for (let i = 0; i < 1_000; i++) {
+      peers.remember(`sybil${i}`, ['/ip4/127.0.0.1/tcp/2'], attackersDialled, 1_000 + i);
+    }
+    void peers.close();
+    return peers.list().filter((peer) => peer.id.startsWith('honest')).length;
+  }
+
+  test('those we reached ourselves are kept before those that came to us', () => {
+    expect(survivors(false)).toBe(20);
+  });
+
+  test('control: if both counted alike the newest would displace all', () => {
+    expect(survivors(true)).toBe(0);
+  });
+});

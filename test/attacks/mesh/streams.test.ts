@@ -1,0 +1,134 @@
+import { connect as connectSocket, type Socket } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import type { Channel, Mesh, ProtocolOptions } from '../../../src/mesh/index.ts';
+import { bytes, codeOf, echo, node, sleep, soon, text, until } from '../../mesh/harness.ts';
+import { addressesOf, connect, type Plain, plain } from './plain.ts';
+
+const PROTOCOL = '/test/1';
+
+describe('a peer opens streams without end', () => {
+  async function flood(options: Partial<ProtocolOptions>): Promise<{ served: number; victim: Mesh }> {
+    const [victim, attacker] = await Promise.all([node(), node()]);
+    let served = 0;
+    const handler = async (channel: Channel): Promise<void> => {
+      served += 1;
+      await echo(channel);
+    };
+    victim.handle(PROTOCOL, handler, { maxInboundStreams: 1000, maxMessageBytes: 100, ...options });
+    const peer = { id: victim.id, addrs: victim.addresses() };
+    for (let i = 0; i < 60; i++) {
+      const channel = await attacker.open(peer, PROTOCOL, { signal: soon(), maxMessageBytes: 100 });
+      await channel.send(bytes('x')).catch(() => {});
+      await channel.receive({ timeoutMs: 2_000 }).catch(() => {});
+      await channel.close();
+    }
+    return { served, victim };
+  }
+
+  test('beyond its rate they are refused, and another peer is served', async () => {
+    const { served, victim } = await flood({ perPeerPerMinute: 20 });
+    expect(served).toBeLessThanOrEqual(22);
+    expect(victim.stats().streamsRefusedByRate).toBe(60 - served);
+    const honest = await node();
+    const peer = { id: victim.id, addrs: victim.addresses() };
+    const channel = await honest.open(peer, PROTOCOL, { signal: soon(), maxMessageBytes: 100 });
+    await channel.send(bytes('hi'));
+    expect(text(await channel.receive({ timeoutMs: 5_000 }))).toBe('hi');
+  }, 20_000);
+
+  test('control: with a rate nobody reaches, all are served', async () => {
+    const { served } = await flood({ perPeerPerMinute: 1_000_000 });
+    expect(served).toBe(60);
+  }, 20_000);
+});
+
+describe('a peer keeps streams open over several connections', () => {
+  async function hold(maxInboundStreams: number): Promise<{ open: () => number; victim: Mesh }> {
+    const victim = await node();
+    const channels = new Set<Channel>();
+    victim.handle(
+      PROTOCOL,
+      async (channel) => {
+        channels.add(channel);
+        await channel.receive().catch(() => {});
+      },
+      { maxInboundStreams, maxMessageBytes: 100 },
+    );
+    const attacker = await plain();
+    for (let i = 0; i < 3; i++) {
+      const connection = await attacker.dial(addressesOf(victim), { force: true });
+      for (let j = 0; j < 4; j++) await connection.newStream(PROTOCOL).catch(() => {});
+    }
+    await sleep(300);
+    return { open: () => [...channels].filter((channel) => !channel.closed).length, victim };
+  }
+
+  test('its streams are counted over all of them', async () => {
+    const { open, victim } = await hold(4);
+    expect(open()).toBe(4);
+    expect(victim.stats().streamsRefusedByCount).toBeGreaterThan(0);
+  });
+
+  test('control: a limit per connection would let twelve through', async () => {
+    const { open } = await hold(12);
+    expect(open()).toBe(12);
+  });
+});
+
+describe('a peer announces a message of four gigabytes', () => {
+  async function announce(maxMessageBytes: number): Promise<string | undefined> {
+    const victim = await node();
+    let code: string | undefined = 'still waiting';
+    victim.handle(
+      PROTOCOL,
+      async (channel) => {
+        code = await codeOf(channel.receive({ timeoutMs: 1_500 }));
+      },
+      { maxInboundStreams: 1, maxMessageBytes },
+    );
+    const attacker = await plain();
+    const connection = await connect(attacker, victim);
+    const stream = await connection.newStream(PROTOCOL);
+    stream.send(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 1, 2, 3));
+    await until('decided', () => code !== 'still waiting');
+    return code;
+  }
+
+  test('the channel is broken off at once', async () => {
+    expect(await announce(1024 * 1024)).toBe('MESH_MESSAGE_TOO_LARGE');
+  });
+
+  test('control: without a limit it is waited for', async () => {
+    expect(await announce(0xffffffff)).toBe('MESH_TIMEOUT');
+  });
+});
+
+describe('an attacker opens connections and says nothing', () => {
+  const SOCKETS = 120;
+
+  async function attack(victim: Mesh | Plain): Promise<string | undefined> {
+    const port = Number(addressesOf(victim)[0]?.toString().split('/')[4]);
+    const sockets: Socket[] = [];
+    for (let i = 0; i < SOCKETS; i++) {
+      const socket = connectSocket({ port, host: '127.0.0.1', localAddress: '127.0.0.66' });
+      socket.on('error', () => {});
+      sockets.push(socket);
+      if (i % 10 === 9) await sleep(20);
+    }
+    await sleep(100);
+    const honest = await node();
+    const addrs = addressesOf(victim).map((address) => address.toString());
+    const code = await codeOf(honest.connect(addrs));
+    for (const socket of sockets) socket.destroy();
+    return code;
+  }
+
+  test('an honest peer still gets in', async () => {
+    expect(await attack(await node())).toBeUndefined();
+  }, 20_000);
+
+  test('control: with the library’s few slots for pending connections it does not', async () => {
+    const connectionManager = { maxIncomingPendingConnections: 10, inboundConnectionThreshold: 1000 };
+    expect(await attack(await plain({}, { connectionManager }))).toBe('MESH_UNREACHABLE');
+  }, 20_000);
+});
