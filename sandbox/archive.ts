@@ -28,14 +28,16 @@ export function joinArchives(parts: readonly ArchivePart[], marker: string): Rea
 
 async function* joined(parts: readonly ArchivePart[], marker: string): AsyncGenerator<Uint8Array> {
   const packer = pack();
-  const filled = fill(packer, parts, marker);
-  filled.catch((error: Error) => packer.destroy(error));
+  // An error of the reader's (a closed pipe) arrives at the yield and is passed on as it is.
+  const filled = fill(packer, parts, marker).catch((cause: unknown) => {
+    const error = invalid(cause);
+    packer.destroy(error);
+    throw error;
+  });
+  filled.catch(() => {});
   try {
     for await (const chunk of packer as AsyncIterable<Uint8Array>) yield chunk;
     await filled;
-  } catch (error) {
-    const cause = await filled.catch((first: unknown) => first);
-    throw invalid(cause ?? error);
   } finally {
     packer.destroy();
     for (const { tar } of parts) tar.destroy();

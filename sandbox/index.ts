@@ -19,7 +19,7 @@ export type {
 } from './types.ts';
 
 /** Debian packages of the host this tier needs; compilers and the like are the builds' own business. */
-export const requiredPackages = ['bubblewrap', 'coreutils', 'dash', 'tar', 'util-linux'] as const;
+export const requiredPackages = ['bash', 'bubblewrap', 'coreutils', 'dash', 'tar', 'util-linux'] as const;
 
 /**
  * Finds out whether the `namespace` tier works here by running jobs in it: every guard is looked at from inside.

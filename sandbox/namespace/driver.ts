@@ -65,8 +65,12 @@ function script(environment: string[], outputs: string[]): string {
   return `
 umask 022
 say() { echo "$@" >&${status}; }
-mkdir /build/src /build/in /build/out /build/home && mkdir -m 1777 /build/tmp || { say setup unpack; exit 0; }
-tar -x -f - -C /build --no-same-owner ${out}>&- ${status}>&- || { say setup unpack; exit 0; }
+unpack_failed() {
+  if (echo full > /build/.full) 2>/dev/null; then say setup unpack; else say setup disk; fi
+  exit 0
+}
+mkdir /build/src /build/in /build/out /build/home && mkdir -m 1777 /build/tmp || unpack_failed
+tar -x -f - -C /build --no-same-owner ${out}>&- ${status}>&- || unpack_failed
 rm /build/${completeMarker} || { say setup cut; exit 0; }
 exec </dev/null 2>&1
 cd /build/src

@@ -10,6 +10,21 @@ import { findTool } from './host.ts';
 /** The build gives way to everything else on the machine, where no cpu controller already sees to it. */
 const NICENESS = 10;
 
+/**
+ * Closes what the worker itself inherited from whoever started it (an open folder of the host would be a way out), joins
+ * the groups (writing 0 moves the writer itself) and becomes the command. bash, because dash cannot name descriptor 10.
+ */
+const enterScript = `
+set -eu
+keep=$1 groups=$2; shift 2
+for path in /proc/self/fd/*; do
+  fd=\${path##*/}
+  if [ "$fd" -ge "$keep" ]; then eval "exec $fd>&-"; fi
+done
+while [ "$groups" -gt 0 ]; do echo 0 > "$1/cgroup.procs"; shift; groups=$((groups - 1)); done
+exec "$@"
+`;
+
 export interface Launched {
   readonly child: ChildProcess;
   readonly input: Writable;
@@ -38,30 +53,36 @@ export function launch(
     ...[tool('nice'), '-n', String(NICENESS), ...drop, tool('bwrap'), ...args],
     ...['--', ...driverCommand(job.run, job.env, job.outputs)],
   ];
-  // Writing 0 moves the writer itself. A redirection that fails ends a special builtin's shell, and `set -e` the rest.
-  const enter =
-    'set -eu; n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 > "$1/cgroup.procs"; shift; n=$((n-1)); done; exec "$@"';
+  const stdio = Array.from({ length: firstFd + data.length }, () => 'pipe' as const);
   const child = spawn(
-    '/bin/sh',
-    ['-c', enter, 'quorate-enter', String(directories.length), ...directories, ...command],
-    { cwd: '/', env: {}, stdio: Array.from({ length: firstFd + data.length }, () => 'pipe' as const) },
+    tool('bash'),
+    [
+      '-c',
+      enterScript,
+      'quorate-enter',
+      String(stdio.length),
+      String(directories.length),
+      ...directories,
+      ...command,
+    ],
+    { cwd: '/', env: {}, stdio },
   );
   // The caller listens too; without this an early failure to spawn would end the worker.
   child.on('error', () => {});
-  const stdio = (child.stdio ?? []) as unknown as (Readable & Writable)[];
+  const streams = (child.stdio ?? []) as unknown as (Readable & Writable)[];
   for (const { fd, bytes } of data) {
-    const pipe = pick(stdio, fd);
+    const pipe = pick(streams, fd);
     // bwrap that ends before it read this says why on its own.
     pipe.on('error', () => {});
     pipe.end(bytes);
   }
   return {
     child,
-    input: pick(stdio, 0),
-    log: pick(stdio, 1),
-    complaints: pick(stdio, 2),
-    status: pick(stdio, driverFds.status),
-    outputs: pick(stdio, driverFds.outputs),
+    input: pick(streams, 0),
+    log: pick(streams, 1),
+    complaints: pick(streams, 2),
+    status: pick(streams, driverFds.status),
+    outputs: pick(streams, driverFds.outputs),
   };
 }
 

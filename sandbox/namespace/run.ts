@@ -214,7 +214,7 @@ export class Run {
     const complaint = this.#complaints.trim();
     if (this.#setupFailure === 'outputs') return { kind: 'exit', code: 1 };
     if (this.#exitCode !== undefined) return { kind: 'exit', code: this.#exitCode };
-    if (this.#setupFailure !== undefined && complaint.includes('No space left on device')) {
+    if (this.#setupFailure === 'disk') {
       return { kind: 'aborted', reason: 'disk', detail: 'source and inputs do not fit the disk limit' };
     }
     if (this.#ready) {

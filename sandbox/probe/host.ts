@@ -9,6 +9,7 @@ import type { ProbeCheck } from '../types.ts';
 /** What the tier calls on the host and inside, and the Debian package each comes from. */
 const tools = [
   { name: 'bwrap', package: 'bubblewrap' },
+  { name: 'bash', package: 'bash' },
   { name: 'setpriv', package: 'util-linux' },
   { name: 'tar', package: 'tar' },
   { name: 'nice', package: 'coreutils' },

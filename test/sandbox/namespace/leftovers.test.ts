@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { openSandbox } from '../../../sandbox/index.ts';
+import { exited, holdsWithin, play, processesWith, tempFolder, uniqueSleep } from '../support.ts';
+
+describe('after the end of', () => {
+  let folder: Awaited<ReturnType<typeof tempFolder>>;
+  beforeEach(async () => {
+    folder = await tempFolder();
+  });
+  afterEach(() => folder.remove());
+
+  const notes = async () => readdir(join(folder.path, 'sandbox'));
+  const groupsOf = async (note: string): Promise<string[]> =>
+    JSON.parse(await readFile(join(folder.path, 'sandbox', note), 'utf8')).directories;
+
+  it('a job there is no group and no note', async () => {
+    const sandbox = await openSandbox(folder.path);
+    let groups: string[] = [];
+    const stop = new AbortController();
+    const ran = await play(sandbox, ['echo go; cat /proc/self/cgroup'], {
+      signal: stop.signal,
+      onLog: () => {},
+      outputs: ['.'],
+      onOutputs: async (tar) => {
+        const [note = ''] = await notes();
+        groups = await groupsOf(note);
+        expect(groups.every((group) => existsSync(group))).toBe(true);
+        tar.resume();
+        await once(tar, 'end');
+      },
+    });
+    expect(ran.outcome).toEqual(exited(0));
+    expect(groups.length).toBeGreaterThan(0);
+    expect(groups.filter((group) => existsSync(group))).toEqual([]);
+    expect(await notes()).toEqual([]);
+  });
+
+  it('a worker killed with -9 there is no process, and the next start removes the groups', async () => {
+    const nap = uniqueSleep();
+    const step = `setsid sleep ${nap} & echo go; sleep ${nap}`;
+    const holder = spawn(process.execPath, [join(import.meta.dirname, 'holder.ts'), folder.path, step], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(holder.stdout, 'data');
+    onTestFinished(() => {
+      holder.kill('SIGKILL');
+    });
+    expect(await holdsWithin(5_000, async () => (await processesWith(nap)).length >= 2)).toBe(true);
+    const [note = ''] = await notes();
+    const groups = await groupsOf(note);
+
+    holder.kill('SIGKILL');
+    await once(holder, 'exit');
+    expect(await holdsWithin(5_000, async () => (await processesWith(nap)).length === 0)).toBe(true);
+
+    expect(groups.some((group) => existsSync(group))).toBe(true);
+    await openSandbox(folder.path);
+    expect(groups.filter((group) => existsSync(group))).toEqual([]);
+    expect(await notes()).toEqual([]);
+  }, 30_000);
+
+  it('a crash while a note was written, the next start forgets it', async () => {
+    await mkdir(join(folder.path, 'sandbox'));
+    await writeFile(join(folder.path, 'sandbox', 'quorate-job-1-a.json'), '{"pid":1,"sta');
+    await openSandbox(folder.path);
+    expect(await notes()).toEqual([]);
+  });
+
+  it('nothing, a start leaves the jobs of a living worker alone', async () => {
+    const sandbox = await openSandbox(folder.path);
+    let opened = false;
+    const ran = await play(sandbox, ['echo go; sleep 1.5; echo done'], {
+      onLog: (text) => {
+        if (text.includes('go')) void openSandbox(folder.path).then(() => (opened = true));
+      },
+    });
+    expect(ran).toMatchObject({ outcome: exited(0), log: 'go\ndone\n' });
+    expect(opened).toBe(true);
+  });
+});

@@ -1,0 +1,140 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { extract, type Header, pack } from 'tar-stream';
+import type { Sandbox, SandboxJob, SandboxLimits, SandboxOutcome } from '../../sandbox/index.ts';
+
+export const MiB = 1024 * 1024;
+
+/** Enough for a small build, little enough that reaching a limit is quick. */
+export const smallLimits: SandboxLimits = {
+  cpus: 1,
+  memoryBytes: 128 * MiB,
+  diskBytes: 32 * MiB,
+  pids: 32,
+  seconds: 20,
+};
+
+export interface Entry extends Partial<Header> {
+  name: string;
+  content?: string;
+}
+
+export function tarOf(entries: Entry[]): Readable {
+  const archive = pack();
+  for (const { content, ...header } of entries) {
+    if (content === undefined && header.type !== undefined && header.type !== 'file')
+      archive.entry(header).end(undefined);
+    else archive.entry(header, content ?? '');
+  }
+  archive.finalize();
+  return Readable.from(archive as AsyncIterable<Uint8Array>, { objectMode: false });
+}
+
+export interface OutputEntry {
+  header: Header;
+  text: string;
+}
+
+export async function readOutputs(tar: Readable): Promise<OutputEntry[]> {
+  const reader = extract();
+  const entries: OutputEntry[] = [];
+  const pumped = (async () => {
+    for await (const chunk of tar as AsyncIterable<Uint8Array>) reader.write(chunk);
+    reader.end(undefined);
+  })();
+  pumped.catch((error: Error) => reader.destroy(error));
+  for await (const entry of reader) {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of entry as AsyncIterable<Uint8Array>) chunks.push(chunk);
+    entries.push({ header: entry.header, text: Buffer.concat(chunks).toString('utf8') });
+  }
+  await pumped;
+  return entries;
+}
+
+export interface Ran {
+  outcome: SandboxOutcome;
+  log: string;
+  outputs: OutputEntry[];
+  /** undefined when onOutputs was never called. */
+  delivered: boolean;
+  seconds: number;
+}
+
+export interface Play extends Partial<Omit<SandboxJob, 'limits'>> {
+  limits?: Partial<SandboxLimits>;
+  signal?: AbortSignal;
+  onLog?: (text: string) => void;
+  onOutputs?: (tar: Readable) => Promise<void>;
+}
+
+/** Runs a job with defaults for all that a test does not care about. */
+export async function play(sandbox: Sandbox, run: string[], play: Play = {}): Promise<Ran> {
+  const { limits, signal, onLog, onOutputs, ...job } = play;
+  const ran: Ran = {
+    outcome: { kind: 'exit', code: -1 },
+    log: '',
+    outputs: [],
+    delivered: false,
+    seconds: 0,
+  };
+  const started = performance.now();
+  ran.outcome = await sandbox.run(
+    {
+      ...{ source: tarOf([]), inputs: [], env: {}, outputs: [], image: 'host', ...job },
+      ...{ run, limits: { ...smallLimits, ...limits } },
+    },
+    {
+      signal: signal ?? new AbortController().signal,
+      onLog: (chunk) => {
+        const text = Buffer.from(chunk).toString('utf8');
+        ran.log += text;
+        onLog?.(text);
+      },
+      onOutputs: async (tar) => {
+        ran.delivered = true;
+        if (onOutputs !== undefined) await onOutputs(tar);
+        else ran.outputs = await readOutputs(tar);
+      },
+    },
+  );
+  ran.seconds = (performance.now() - started) / 1000;
+  return ran;
+}
+
+export const exited = (code: number): SandboxOutcome => ({ kind: 'exit', code });
+
+export async function tempFolder(): Promise<{ path: string; remove: () => Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'quorate-sandbox-'));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** A number no other process has on its command line, for `sleep`: survivors are found by it. */
+export function uniqueSleep(): string {
+  return `${1000 + Math.floor(Math.random() * 1000)}.${process.pid}${Math.floor(Math.random() * 1e6)}`;
+}
+
+/** Host pids of processes whose command line has this text. */
+export async function processesWith(text: string): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      return line.split('\0').includes(text) ? [Number(pid)] : [];
+    }),
+  );
+  return found.flat();
+}
+
+/** Looks every 20 ms until it holds; false after `ms`. */
+export async function holdsWithin(ms: number, condition: () => Promise<boolean>): Promise<boolean> {
+  const until = performance.now() + ms;
+  for (;;) {
+    if (await condition()) return true;
+    if (performance.now() > until) return false;
+    await sleep(20);
+  }
+}
