@@ -63,6 +63,8 @@ export function coveringPaths(outputs: string[]): string[] {
 function script(environment: string[], outputs: string[]): string {
   const { status, outputs: out } = driverFds;
   return `
+# What follows ends every process it can see, which must be those of its own process namespace only.
+[ $$ = 1 ] || { echo 'not the first process of a process namespace' >&2; exit 125; }
 umask 022
 say() { echo "$@" >&${status}; }
 unpack_failed() {

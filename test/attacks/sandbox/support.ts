@@ -1,0 +1,15 @@
+import { findPlaces, readHierarchies } from '../../../sandbox/cgroups/place.ts';
+import type { Sandbox } from '../../../sandbox/index.ts';
+import { type Guards, guards } from '../../../sandbox/namespace/guards.ts';
+import { NamespaceSandbox } from '../../../sandbox/namespace/sandbox.ts';
+
+/** The tier as it is, or with some guards weakened: the control run of an attack. */
+export function sandboxWith(stateDir: string, weakened: Partial<Guards> = {}): Sandbox {
+  const { places } = findPlaces(readHierarchies());
+  return new NamespaceSandbox({ places, notes: stateDir, guards: { ...guards, ...weakened } });
+}
+
+/** All limits but those of one controller. */
+export function cgroupWithout(controller: 'memory' | 'cpu' | 'pids'): Partial<Guards> {
+  return { cgroup: (...args) => (args[0] === controller ? [] : guards.cgroup(...args)) };
+}
