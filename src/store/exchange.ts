@@ -32,6 +32,8 @@ export async function startExchange(libp2p: Libp2p, blocks: BlockDir): Promise<E
     // One chunk of the profile with its framing must fit; more only lets a peer make us hold more.
     maxOutgoingMessageSize: 2 * limits.blockBytesMax,
     maxIncomingMessageSize: 2 * limits.blockBytesMax,
+    // Shared by all peers: one that reads slowly holds a single place, so there must be more places than peers.
+    messageSendConcurrency: 256,
     messageReceiveTimeout: limits.pullIdleSecondsMax * 1000,
     // A greedy peer's wants are all read into one answer: this times 1 MiB is what it can make us hold. The library's
     // options type spells the name another way than the code that reads it.

@@ -41,6 +41,9 @@ export async function* eachBlock(
   }
 }
 
+/** How far a new file's time may lie behind the system's clock: file systems take a coarser one. */
+const clockLagMs = 1000;
+
 /** Which roots are kept and why: one small file a root, holding its names. Changes and sweeps wait for each other. */
 export class Pins {
   readonly #dir: string;
@@ -120,7 +123,7 @@ export class Pins {
       for await (const { cid, file } of this.#blocks.entries()) {
         if (kept.has(cid.toString())) continue;
         const { mtimeMs, size } = statSync(file);
-        if (mtimeMs >= usedBefore()) continue;
+        if (mtimeMs >= usedBefore() - clockLagMs) continue;
         unlinkSync(file);
         removed.blocks += 1;
         removed.bytes += size;

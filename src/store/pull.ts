@@ -151,8 +151,9 @@ class Pull {
   async #one(cid: CID): Promise<void> {
     if (!this.#blocks.touch(cid)) await this.#fetch(cid);
     const bytes = cid.code === rawCode ? undefined : await readBlock(this.#blocks, cid);
+    const size = bytes?.length ?? (await this.#blocks.size(cid)) ?? 0;
     this.#count += 1;
-    this.#bytes += bytes?.length ?? (await this.#blocks.size(cid)) ?? 0;
+    this.#bytes += size;
     this.#lastBlockAt = performance.now();
     this.#options.onProgress?.(this.#bytes);
     const maxBytes = this.#options.maxBytes ?? limits.treeBytesMax;

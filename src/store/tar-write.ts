@@ -67,12 +67,12 @@ async function fill(
         if (error) reject(error);
         else resolve();
       });
+      // The archive's error is also every open sink's, where nobody else would hear it.
+      sink.on('error', reject);
       if (found.kind !== 'file') sink.end(undefined);
       else {
-        pour(sink, fileBytes(blocks, found.cid, signal)).catch((error: unknown) => {
-          reject(error);
-          sink.destroy();
-        });
+        // Destroying the sink would hide this error behind its own; the archive is destroyed with it instead.
+        pour(sink, fileBytes(blocks, found.cid, signal)).catch(reject);
       }
     });
   }

@@ -120,12 +120,17 @@ async function* walkFolder(
     throw new QuorateError('STORE_PATH_TOO_DEEP', `the tree is over ${limits.pathDepthMax} folders deep`);
   }
   const children = await readFolder(blocks, cid, path, () => visits.count());
-  for (const [name, child] of children) {
+  const pending = [...children];
+  while (pending.length > 0) {
     signal?.throwIfAborted();
-    const childPath = path === '' ? name : `${path}/${name}`;
-    const found = await describe(blocks, child, childPath);
-    yield found;
-    if (found.kind === 'dir') yield* walkFolder(blocks, child, childPath, visits, depth + 1, signal);
+    const batch = pending.splice(0, limits.blockJobsMax);
+    const described = await Promise.all(
+      batch.map(([name, child]) => describe(blocks, child, path === '' ? name : `${path}/${name}`)),
+    );
+    for (const found of described) {
+      yield found;
+      if (found.kind === 'dir') yield* walkFolder(blocks, found.cid, found.path, visits, depth + 1, signal);
+    }
   }
 }
 
