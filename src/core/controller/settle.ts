@@ -7,7 +7,7 @@ import {
   type VerdictLevel,
 } from '../documents/index.ts';
 import { isoTime } from '../time.ts';
-import { type Decision, decide, type Vote } from '../trust/decide.ts';
+import { type Decision, decide, type Vote, verdictLevelOf } from '../trust/decide.ts';
 import { charterOf } from './enrolment.ts';
 import { operatorsBefore } from './leases.ts';
 import { openRound } from './rounds.ts';
@@ -186,7 +186,8 @@ export function pinned(step: Step, run: Run, artifact: string, ok: boolean, deta
 }
 
 function afterPin(step: Step, run: Run, outcome: Outcome | null): void {
-  if (run.request.payload.policy.cosign === 'none') return conclude(step, run, 'trusted', outcome);
+  if (run.request.payload.policy.cosign === 'none')
+    return conclude(step, run, verdictLevelOf(decisionOf(step, run)), outcome);
   run.phase = { kind: 'agreed' };
   if (trustedReceipt(run) !== undefined) return conclude(step, run, 'trusted', outcome);
   run.outcome = outcome;

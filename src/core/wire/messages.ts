@@ -1,0 +1,175 @@
+import { z } from 'zod';
+import { cid, count, multiaddr, name, peerId, sha256, text } from '../documents/base.ts';
+import { encodeCanonical } from '../documents/canonical.ts';
+import { capabilitiesSchema } from '../documents/round.ts';
+import { QuorateError } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { fromUtf8 } from '../text.ts';
+
+/**
+ * What travels on the protocols: JSON, one message per frame. A message only frames signed documents; nothing in one is
+ * believed for itself, except what a controller says of its own jobs to those who ask it.
+ */
+const jws = z.string().min(1).max(limits.documentBytesMax);
+const envelope = z.string().min(1).max(limits.receiptBytesMax);
+const code = z.string().regex(/^[A-Z][A-Z0-9_]{1,60}$/);
+/** Sentences are for people: control characters never pass. */
+const says = text(2000);
+const error = z.strictObject({ kind: z.literal('error'), code, message: says, hint: says.optional() });
+
+/** An offer with all that is needed to judge it. Gossiped, and in every backlog. */
+export const offerNoticeSchema = z.strictObject({
+  offer: jws,
+  request: jws,
+  publisher: jws,
+  job: z.string().min(2).max(limits.jobBytesMax),
+});
+export type OfferNotice = z.infer<typeof offerNoticeSchema>;
+
+/** A hint that a verdict is out; whoever cares pulls the bundle and checks it. */
+export const verdictNoticeSchema = z.strictObject({
+  job: cid,
+  request: sha256,
+  level: z.enum(['agreed', 'trusted', 'failed', 'disputed']),
+  artifact: cid.nullable(),
+});
+export type VerdictNotice = z.infer<typeof verdictNoticeSchema>;
+
+export const feedUpSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('hello'), grant: jws, capabilities: capabilitiesSchema }),
+  z.strictObject({ kind: z.literal('poll') }),
+]);
+export const feedDownSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('backlog'),
+    charter: jws,
+    offers: z.array(offerNoticeSchema).max(limits.openJobsMax),
+  }),
+  error,
+]);
+
+export const leaseUpSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('claim'), claim: jws, grant: jws }),
+  z.strictObject({ kind: z.literal('resume'), lease: jws }),
+  z.strictObject({ kind: z.literal('heartbeat') }),
+  z.strictObject({ kind: z.literal('receipt'), envelope }),
+  z.strictObject({ kind: z.literal('cosigned'), signature: z.string().max(100), witness: text(400) }),
+  z.strictObject({ kind: z.literal('cosign-refused'), code, message: says }),
+]);
+export type LeaseUp = z.infer<typeof leaseUpSchema>;
+export const leaseDownSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('standby') }),
+  z.strictObject({ kind: z.literal('lease'), lease: jws }),
+  z.strictObject({ kind: z.literal('ack'), ack: jws }),
+  z.strictObject({ kind: z.literal('reveal') }),
+  z.strictObject({ kind: z.literal('release'), code, message: says }),
+  /** The draft bundle, and all leaves of the log so that the trusted worker can read it again. */
+  z.strictObject({
+    kind: z.literal('cosign'),
+    bundle: z.string().max(limits.bundleBytesMax),
+    leaves: z.array(text(400)).max(1_000_000),
+  }),
+  error,
+]);
+export type LeaseDown = z.infer<typeof leaseDownSchema>;
+
+export const logUpSchema = z.strictObject({ lease: sha256 });
+
+/** How a run stands, for lists and for people. */
+export const runSummarySchema = z.strictObject({
+  run: sha256,
+  job: cid,
+  name,
+  repo: text(2000),
+  ref: text(300),
+  commit: text(64),
+  state: text(40),
+  level: z.enum(['agreed', 'trusted', 'failed', 'disputed']).nullable(),
+  artifact: cid.nullable(),
+  submittedAt: count,
+  round: count,
+  policy: z.strictObject({ agree: count, of: count, cosign: z.boolean() }),
+});
+export type RunSummary = z.infer<typeof runSummarySchema>;
+
+const progress = z.looseObject({ kind: text(40) });
+
+export const apiUpSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('charter') }),
+  z.strictObject({ kind: z.literal('enrol'), enrol: jws, invite: jws }),
+  z.strictObject({ kind: z.literal('renew'), enrol: jws }),
+  z.strictObject({
+    kind: z.literal('submit'),
+    request: jws,
+    publisher: jws,
+    job: z.string().min(2).max(limits.jobBytesMax),
+  }),
+  z.strictObject({ kind: z.literal('jobs') }),
+  /** `which`: a run id, a job's CID, or the start of one of them (8 characters at least). */
+  z.strictObject({ kind: z.literal('show'), which: text(120) }),
+  z.strictObject({ kind: z.literal('follow'), which: text(120) }),
+  /** `grant` of a publisher: live logs of a sealed round go to nobody else. */
+  z.strictObject({
+    kind: z.literal('logs'),
+    which: text(120),
+    follow: z.boolean(),
+    worker: text(80).optional(),
+    grant: jws.optional(),
+  }),
+]);
+export type ApiUp = z.infer<typeof apiUpSchema>;
+export const apiDownSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('charter'), charter: jws }),
+  z.strictObject({ kind: z.literal('grant'), grant: jws, charter: jws }),
+  z.strictObject({ kind: z.literal('accepted'), run: sha256, job: cid }),
+  z.strictObject({ kind: z.literal('jobs'), jobs: z.array(runSummarySchema).max(10_000) }),
+  z.strictObject({
+    kind: z.literal('job'),
+    summary: runSummarySchema,
+    history: z.array(z.strictObject({ at: count, progress })).max(10_000),
+  }),
+  z.strictObject({ kind: z.literal('progress'), at: count, progress }),
+  z.strictObject({
+    kind: z.literal('log'),
+    worker: peerId,
+    operator: name,
+    slot: text(20),
+    text: z.string().max(limits.documentBytesMax),
+  }),
+  z.strictObject({ kind: z.literal('end') }),
+  error,
+]);
+export type ApiDown = z.infer<typeof apiDownSchema>;
+
+/** Answered with the bundle's text in one frame, or an error. */
+export const bundleUpSchema = z.strictObject({ which: text(120) });
+export const bundleDownSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('bundle'),
+    bundle: z.string().max(limits.bundleBytesMax),
+    addrs: z.array(multiaddr).max(64),
+  }),
+  error,
+]);
+
+/** JSON of a message. Messages are ours; what they frame is canonical by itself. */
+export function encodeMessage(message: unknown): Uint8Array {
+  return encodeCanonical(message);
+}
+
+/** Size is bounded by the frame; then syntax, then the schema. Throws `WIRE_INVALID`. */
+export function decodeMessage<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: string): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(fromUtf8(bytes));
+  } catch (cause) {
+    throw new QuorateError('WIRE_INVALID', `${what} is not JSON`, { cause });
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new QuorateError(
+    'WIRE_INVALID',
+    `${what} is not valid at ${issue?.path.map(String).join('.') || 'its root'}: ${issue?.message ?? ''}`,
+  );
+}

@@ -1,0 +1,19 @@
+/** libp2p protocols of Quorate. The number grows when messages stop being understood by older nodes. */
+export const protocols = {
+  /** Worker → controller: who I am, then backlog on demand; open as long as the worker is present. */
+  feed: '/quorate/feed/1',
+  /** Worker → controller, one stream per lease: claim, lease, heartbeats, receipt, ack, reveal, co-signing. */
+  lease: '/quorate/lease/1',
+  /** Worker → controller: the live log of one lease, apart so that a flood delays no heartbeat. */
+  log: '/quorate/log/1',
+  /** Anybody → controller: enrol, renew, submit, list, show, follow, logs. */
+  api: '/quorate/api/1',
+  /** Anybody → whoever serves an artifact: its bundle. */
+  bundle: '/quorate/bundle/1',
+} as const;
+
+/** Gossip topics of a project. */
+export const topics = {
+  offers: (project: string) => `/quorate/1/${project}/offers`,
+  verdicts: (project: string) => `/quorate/1/${project}/verdicts`,
+};
