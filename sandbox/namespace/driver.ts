@@ -1,3 +1,4 @@
+import type { SandboxJob } from '../types.ts';
 import { pinnedPath } from './arguments.ts';
 
 /** File descriptors of the driver, besides 0 (source and inputs in), 1 (log) and 2 (why set-up failed, then log). */
@@ -44,13 +45,22 @@ const pinned: Record<string, string> = {
 /**
  * The first process inside, as arguments for execve. The steps are its positional parameters: what a build can write,
  * it cannot change. It says on a descriptor the steps do not have how far it came; a step cannot write into it either
- * (see guards.ts, privileges). Before it reads the outputs it kills whatever the steps left running.
+ * (see guards.ts, privileges and stepPrefix). Before it reads the outputs it kills whatever the steps left running.
  */
-export function driverCommand(run: string[], env: Record<string, string>, outputs: string[]): string[] {
+export function driverCommand(
+  { run, env, outputs }: Pick<SandboxJob, 'run' | 'env' | 'outputs'>,
+  stepPrefix: string[],
+): string[] {
   const environment = Object.entries({ ...env, ...pinned })
     .map(([name, value]) => `${name}=${value}`)
     .sort();
-  return ['/bin/sh', '-c', script(environment, coveringPaths(outputs)), 'quorate-driver', ...run];
+  return [
+    '/bin/sh',
+    '-c',
+    script([...stepPrefix, 'env', '-i', ...environment], coveringPaths(outputs)),
+    'quorate-driver',
+    ...run,
+  ];
 }
 
 /** `a` covers `a/b`, which would otherwise be in the archive twice. */
@@ -60,7 +70,7 @@ export function coveringPaths(outputs: string[]): string[] {
   return paths.filter((path) => !paths.some((other) => path.startsWith(`${other}/`)));
 }
 
-function script(environment: string[], outputs: string[]): string {
+function script(stepWords: string[], outputs: string[]): string {
   const { status, outputs: out } = driverFds;
   return `
 # What follows ends every process it can see, which must be those of its own process namespace only.
@@ -79,7 +89,7 @@ cd /build/src
 say ready
 code=0
 for step do
-  setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all -- env -i ${environment.map(quote).join(' ')} \\
+  ${stepWords.map(quote).join(' ')} \\
     /bin/sh -eu -c "$step" ${status}>&- ${out}>&- || { code=$?; break; }
 done
 kill -s KILL -- -1 2>/dev/null

@@ -14,6 +14,8 @@ export interface Guards {
   readonly namespaces: () => string[];
   readonly network: () => string[];
   readonly privileges: () => string[];
+  /** Words before each step's command, which take from it what the driver keeps. */
+  readonly stepPrefix: () => string[];
   /** bwrap arguments of the writable places. */
   readonly disk: (limits: SandboxLimits) => string[];
   /** Host paths shown read-only. */
@@ -43,6 +45,7 @@ export const guards: Guards = {
   // The driver keeps one capability, over its own user namespace only, so that a step (which has none) may not look
   // into it or write to its memory: the kernel allows that only to a process with at least the same capabilities.
   privileges: () => ['--cap-drop', 'ALL', '--cap-add', 'CAP_SETPCAP'],
+  stepPrefix: () => ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'],
   disk: ({ diskBytes }) => {
     const shm = Math.min(Math.floor(diskBytes / SHM_SHARE), SHM_BYTES_MAX);
     return [

@@ -51,7 +51,7 @@ export function launch(
     uid === undefined ? [] : [tool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
   const command = [
     ...[tool('nice'), '-n', String(NICENESS), ...drop, tool('bwrap'), ...args],
-    ...['--', ...driverCommand(job.run, job.env, job.outputs)],
+    ...['--', ...driverCommand(job, guards.stepPrefix())],
   ];
   const stdio = Array.from({ length: firstFd + data.length }, () => 'pipe' as const);
   const child = spawn(
