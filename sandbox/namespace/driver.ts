@@ -15,7 +15,7 @@ export type DriverStatus =
   | { kind: 'setup'; what: string };
 
 export function parseStatus(line: string): DriverStatus | undefined {
-  const [word, rest = ''] = line.split(' ');
+  const [, word, rest = ''] = /^(\w+)(?: (\w+))?$/.exec(line) ?? [];
   switch (word) {
     case 'ready':
     case 'complete':
