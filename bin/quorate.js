@@ -6,7 +6,7 @@ import module from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { isNodeRecent, nodeRecent, quietFlag, runForwarding } from './runtime.js';
+import { isNodeRecent, nodeRecent, runOn } from './runtime.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -53,6 +53,6 @@ if (main === undefined) {
     process.exitCode = 3;
   } else {
     // The child is started on this very file, so that it gets the compile cache too.
-    await runForwarding(node.path, [quietFlag, fileURLToPath(import.meta.url), ...process.argv.slice(2)]);
+    await runOn(node.path, fileURLToPath(import.meta.url), process.argv.slice(2));
   }
 }

@@ -1,14 +1,14 @@
 // Which Node runs the product, and how to hand over to it. Plain JavaScript for Node 18 and newer.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Helia's HTTP client and type stripping need this one. */
 export const nodeWanted = '22.19';
-export const quietFlag = '--disable-warning=ExperimentalWarning';
+const quietFlag = '--disable-warning=ExperimentalWarning';
 
 /** @param {string} version such as `v24.21.0` */
 export function isNodeRecent(version) {
@@ -29,8 +29,11 @@ export function nodeRecent(from) {
     return { path: undefined, missing: `${wants}; install a newer Node with your system's package manager` };
   }
   try {
-    const path = join(dirname(createRequire(from).resolve(`${name}/package.json`)), 'bin', 'node');
-    if (existsSync(path)) return { path };
+    const description = createRequire(from).resolve(`${name}/package.json`);
+    const path = join(dirname(description), 'bin', 'node');
+    // An old one, brought by some other package, would hand over to itself for ever.
+    const { version } = JSON.parse(readFileSync(description, 'utf8'));
+    if (isNodeRecent(version) && existsSync(path)) return { path };
   } catch {
     // Not installed: said below.
   }
@@ -79,4 +82,10 @@ export function runForwarding(command, args, options = {}) {
       finish(signal === null ? (code ?? 1) : 128 + constants.signals[signal]),
     );
   });
+}
+
+/** A script on that Node, in our place; what it starts as `node` is the same one. */
+export function runOn(nodePath, script, args) {
+  const PATH = [dirname(nodePath), process.env.PATH].join(delimiter);
+  return runForwarding(nodePath, [quietFlag, script, ...args], { env: { ...process.env, PATH } });
 }

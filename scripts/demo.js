@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv, chdir, env, execPath, exit, stderr } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { nodeRecent, quietFlag, runForwarding } from '../bin/runtime.js';
+import { nodeRecent, runForwarding, runOn } from '../bin/runtime.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const toStderr = { stdio: ['ignore', 2, 2] };
@@ -44,7 +44,7 @@ async function main() {
     stderr.write(`demo: ${node.missing}\n`);
     return 3;
   }
-  return runForwarding(node.path, [quietFlag, join('examples', 'demo', 'main.ts'), ...argv.slice(2)]);
+  return runOn(node.path, join('examples', 'demo', 'main.ts'), argv.slice(2));
 }
 
 exit(await main());

@@ -48,10 +48,10 @@ if (verb === 'die') process.kill(process.pid, 'SIGKILL');
   return root;
 }
 
-function addPackagedNode(root: string): void {
+function addPackagedNode(root: string, version = process.version.slice(1)): void {
   const folder = join(root, 'node_modules', packaged);
   mkdirSync(join(folder, 'bin'), { recursive: true });
-  writeFileSync(join(folder, 'package.json'), '{}');
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ version }));
   symlinkSync(realpathSync(process.execPath), join(folder, 'bin', 'node'));
 }
 
@@ -151,6 +151,12 @@ describe('on an old Node', () => {
     expect(JSON.parse(said.out)).toMatchObject({ verb: 'say', rest: ['x'], version: process.version });
     expect(await start(root, ['fail', '7'], oldNode()).ended).toMatchObject({ code: 7 });
     expect(await start(root, ['die'], oldNode()).ended).toMatchObject({ code: 137 });
+  });
+
+  it('does not hand over to another old one', async () => {
+    const root = makePackage('older', 'src/cli/main.ts');
+    addPackagedNode(root, '20.0.0');
+    expect(await start(root, ['say'], oldNode()).ended).toMatchObject({ code: 3 });
   });
 
   it('passes a signal on and ends as the program ends', async () => {
