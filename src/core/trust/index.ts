@@ -1,0 +1,5 @@
+export * from './decide.ts';
+export * from './draw.ts';
+export * from './policy.ts';
+export * from './vcs.ts';
+export * from './verify.ts';

@@ -1,0 +1,77 @@
+import type {
+  Bundle,
+  Charter,
+  Grant,
+  Job,
+  Lease,
+  Offer,
+  Receipt,
+  Request,
+  Verdict,
+  Verified,
+  VerifiedStatement,
+  Verifier,
+} from '../../documents/index.ts';
+import { QuorateError } from '../../errors.ts';
+import type { Checkpoint } from '../../transparency/index.ts';
+import type { Level, Revocations, Vote } from '../evidence.ts';
+
+/** What the one who asks wants the bundle to be about, and what it knows besides. */
+export interface Expected {
+  /** PeerId of the project's root: the one thing a consumer pins. */
+  project: string;
+  /** CID of the artifact at hand. */
+  artifact?: string;
+  /** Repository URL and ref it must come from; a ref may leave out `refs/heads/` or `refs/tags/`. */
+  source?: string;
+  ref?: string;
+  /** Levels of the job's inputs by CID, as far as known: each has a bundle of its own that tells. */
+  inputs?: Readonly<Record<string, Level>>;
+  revocations?: Revocations;
+  /** All leaves of the log up to the checkpoint: it is then read again for dropped receipts and false enrolments. */
+  leaves?: readonly string[];
+}
+
+/** Passes, or throws a `QuorateError` with that code. */
+export type Check = (code: string, ok: boolean, message: string) => void;
+
+/** `off`: guards that let everything pass. Empty but in tests, which show with it what each guard holds off. */
+export function checker(off: ReadonlySet<string>): Check {
+  return (code, ok, message) => {
+    if (!ok && !off.has(code)) throw new QuorateError(code, message);
+  };
+}
+
+export interface Ask {
+  readonly bundle: Bundle;
+  readonly expected: Expected;
+  readonly verifier: Verifier;
+  readonly check: Check;
+  readonly revocations: Revocations;
+}
+
+export interface Authority {
+  charter: Verified<Charter>;
+  request: Verified<Request>;
+  job: Job;
+  jobId: string;
+}
+
+export interface CheckedReceipt {
+  receipt: VerifiedStatement<Receipt>;
+  lease: Verified<Lease>;
+  grant: Verified<Grant>;
+  offer: Verified<Offer>;
+}
+
+export interface Opened extends Authority {
+  offers: Verified<Offer>[];
+  receipts: CheckedReceipt[];
+  verdict: VerifiedStatement<Verdict>;
+}
+
+export interface Logged {
+  checkpoint: Checkpoint;
+  votes: Vote[];
+  verdictIndex: number;
+}

@@ -1,0 +1,121 @@
+import { type Decision, decide, emptyTree, type Standing } from '../decide.ts';
+import { atLeast, isRevoked, type Level, sameOutcome } from '../evidence.ts';
+import type { Ask, Logged, Opened } from './context.ts';
+import { checkReceiptList, checkSubjects, factsOf } from './verdict.ts';
+
+export interface Decided {
+  /** What the verdict's claim is worth: never more than it claims. */
+  level: Level;
+  operators: string[];
+  /** Trusted workers of the charter that signed the verdict. */
+  cosigners: string[];
+}
+
+function decideWith(
+  ask: Ask,
+  opened: Opened,
+  logged: Logged,
+  cosigned: readonly string[],
+  inputs: Record<string, Level>,
+) {
+  const trustedKeys = opened.charter.payload.trusted;
+  const evidence = { votes: logged.votes, trustedKeys, cosigned, inputs };
+  return decide(opened.request.payload.policy, evidence, ask.revocations);
+}
+
+/** Levels of the inputs; `unknown` for those the asker said nothing about. */
+function inputLevels({ expected }: Ask, { job }: Opened, unknown: Level): Record<string, Level> {
+  const known = new Map(Object.entries(expected.inputs ?? {}));
+  return Object.fromEntries(Object.values(job.inputs).map((cid) => [cid, known.get(cid) ?? unknown]));
+}
+
+function standingOf(decision: Decision, opened: Opened): Standing | undefined {
+  const { outcome } = factsOf(opened.verdict);
+  return decision.standings.find((standing) => outcome !== null && sameOutcome(standing.outcome, outcome));
+}
+
+/** Decides again from the evidence and holds the verdict to it. `draft`: the trusted workers have yet to sign. */
+export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boolean): Decided {
+  const { check, revocations } = ask;
+  const { charter, verdict } = opened;
+  const { trusted } = charter.payload;
+  const { level: stated, outcome } = factsOf(verdict);
+  const index = logged.verdictIndex;
+  const isValid = (key: string) => !isRevoked({ worker: key, index }, revocations);
+  check('KEY_REVOKED', isValid(verdict.signer), `the key ${verdict.signer} was revoked before the verdict`);
+  checkReceiptList(ask, opened, logged.votes);
+
+  const atMost = decideWith(ask, opened, logged, trusted, {});
+  const standing = standingOf(atMost, opened);
+  const failed =
+    atMost.level === 'failed' && outcome !== null && outcome.kind === 'exit' && outcome.code !== 0;
+  const bears: Record<typeof stated, boolean> = {
+    trusted: standing?.level === 'trusted',
+    agreed: standing !== undefined && atLeast(standing.level, 'agreed'),
+    failed,
+    disputed: outcome === null,
+  };
+  check(
+    'VERDICT_NOT_BORNE_OUT',
+    bears[stated],
+    `the verdict says "${stated}"; its receipts do not bear that out`,
+  );
+  const cosigners = verdict.signers.filter((key) => trusted.includes(key) && isValid(key));
+  if (stated === 'disputed') return { level: 'none', operators: [], cosigners };
+  if (stated === 'failed') return { level: 'failed', operators: [], cosigners };
+  if (standing !== undefined) checkSubjects(ask, opened, standing);
+
+  // Who co-signed looked at the inputs' evidence first; under a draft nobody has.
+  const inputs = inputLevels(ask, opened, !draft && cosigners.length > 0 ? 'trusted' : 'none');
+  const now = decideWith(ask, opened, logged, draft ? trusted : cosigners, inputs);
+  const reached = standingOf(now, opened)?.level ?? 'none';
+  const level = atLeast(reached, stated) ? stated : reached;
+  if (draft) {
+    check(
+      'INPUTS_NOT_TRUSTED',
+      level === stated,
+      'the verdict says "trusted"; not every input is known to be',
+    );
+  }
+  return { level, operators: standing?.operators ?? [], cosigners };
+}
+
+/**
+ * Each further signature is of a trusted worker of the charter that built the same. Where the policy asks for one it is
+ * there, and its key has signed the checkpoint of the log too.
+ */
+export function checkCosignature(
+  ask: Ask,
+  opened: Opened,
+  logged: Logged,
+  cosigners: readonly string[],
+): void {
+  const { check } = ask;
+  const { charter, request, verdict } = opened;
+  const { level, outcome } = factsOf(verdict);
+  for (const key of verdict.signers.slice(1)) {
+    const named = charter.payload.trusted.includes(key);
+    check(
+      'COSIGN_NOT_TRUSTED_KEY',
+      named,
+      `${key} co-signed the verdict; the charter does not name that key`,
+    );
+    const built = logged.votes.some(
+      (vote) =>
+        vote.worker === key &&
+        vote.slot === 'trusted' &&
+        outcome !== null &&
+        sameOutcome(vote.outcome, outcome),
+    );
+    check('COSIGN_NOT_BUILT', built, `${key} co-signed what it did not build itself`);
+  }
+  const cheap = outcome?.kind === 'exit' && (outcome.artifact === null || outcome.artifact === emptyTree);
+  if (level !== 'trusted' || (request.payload.policy.cosign === 'none' && !cheap)) return;
+  check('COSIGN_MISSING', cosigners.length > 0, "the trusted worker's co-signature is required and missing");
+  const witnessed = logged.checkpoint.witnesses.some(({ witness }) => cosigners.includes(witness));
+  check(
+    'WITNESS_MISSING',
+    witnessed,
+    'no trusted worker that co-signed has signed the checkpoint of the log',
+  );
+}

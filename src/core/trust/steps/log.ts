@@ -1,0 +1,94 @@
+import { leaves as leafOf } from '../../documents/index.ts';
+import { MerkleTree, openCheckpoint, verifyInclusion } from '../../transparency/index.ts';
+import type { Vote } from '../evidence.ts';
+import type { Ask, CheckedReceipt, Logged, Opened } from './context.ts';
+
+/** Everything the verdict rests on is in the log, where the log's key says it is. */
+export async function openLog(ask: Ask, opened: Opened): Promise<Logged> {
+  const { bundle, expected, verifier, check } = ask;
+  const { charter, offers, receipts, verdict, jobId } = opened;
+  const { project, log } = charter.payload;
+  const checkpoint = await openCheckpoint(bundle.checkpoint, { project, log }, verifier);
+  const places = new Map<string, number>();
+  for (const entry of bundle.entries) {
+    check('LOG_ENTRY_TWICE', !places.has(entry.leaf), `the bundle proves "${entry.leaf}" twice`);
+    const proven = verifyInclusion({ ...entry, size: checkpoint.size, root: checkpoint.root });
+    check('LOG_PROOF_INVALID', proven, `the log does not hold "${entry.leaf}" at ${entry.index}`);
+    places.set(entry.leaf, entry.index);
+  }
+  const placeOf = (leaf: string): number => {
+    const index = places.get(leaf);
+    check('LOG_LEAF_MISSING', index !== undefined, `nothing shows that the log holds "${leaf}"`);
+    return index ?? Number.MAX_SAFE_INTEGER;
+  };
+  for (const { id, payload } of offers) {
+    const there = placeOf(leafOf.offer(id, jobId)) === payload.index;
+    check(
+      'OFFER_OTHER_INDEX',
+      there,
+      `the offer of round ${payload.round} is not at ${payload.index} of the log`,
+    );
+  }
+  const verdictIndex = placeOf(leafOf.verdict(verdict.id, jobId));
+  const votes = receipts.map((checked) => {
+    const { receipt, offer, lease } = checked;
+    const index = placeOf(leafOf.receipt(receipt.id, offer.id));
+    const after = index > offer.payload.index;
+    check(
+      'RECEIPT_BEFORE_OFFER',
+      after,
+      `the receipt of ${lease.payload.aud} is in the log before its offer`,
+    );
+    const next = offers.find(({ payload }) => payload.round === offer.payload.round + 1);
+    return voteOf(checked, index, Math.min(next?.payload.index ?? verdictIndex, verdictIndex));
+  });
+  if (expected.leaves !== undefined) rereadLog(ask, opened, checkpoint, expected.leaves);
+  return { checkpoint, votes, verdictIndex };
+}
+
+/** A receipt counts as sealed while its round was the last and the verdict not out: its place in the log shows it. */
+function voteOf(checked: CheckedReceipt, index: number, sealedUntil: number): Vote {
+  const { receipt, lease, grant, offer } = checked;
+  const { slot, round, operator, aud } = lease.payload;
+  return {
+    receipt: receipt.id,
+    worker: aud,
+    operator,
+    role: slot === 'trusted' ? 'trusted-worker' : 'worker',
+    round,
+    slot,
+    index,
+    enrolled: grant.payload.enrolled,
+    offerIndex: offer.payload.index,
+    outcome: receipt.payload.predicate.quorate_receipt.outcome,
+    sealed: index < sealedUntil,
+  };
+}
+
+/** With all leaves at hand: nothing of these rounds was dropped, and operators were enrolled where their grants say. */
+function rereadLog(
+  { check }: Ask,
+  { offers, receipts }: Opened,
+  checkpoint: { size: number; root: string },
+  leaves: readonly string[],
+): void {
+  const tree = new MerkleTree(leaves);
+  const same = tree.size === checkpoint.size && tree.root() === checkpoint.root;
+  check('LOG_LEAVES_MISMATCH', same, 'the leaves are not those the checkpoint is over');
+  const known = new Set(receipts.map(({ receipt, offer }) => leafOf.receipt(receipt.id, offer.id)));
+  const ours = new Set(offers.map(({ id }) => id));
+  for (const leaf of leaves) {
+    const [, offer] = /^receipt [0-9a-f]{64} offer ([0-9a-f]{64})$/.exec(leaf) ?? [];
+    const dropped = offer !== undefined && ours.has(offer) && !known.has(leaf);
+    check('RECEIPT_DROPPED', !dropped, `the log holds "${leaf}", which the bundle leaves out`);
+  }
+  for (const { grant } of receipts) {
+    const { operator, role, enrolled } = grant.payload;
+    const first = leaves.findIndex((leaf) => leaf.startsWith(`enrol ${operator} ${role} `));
+    check(
+      'ENROLMENT_NOT_LOGGED',
+      first === enrolled,
+      `${operator} was not first enrolled at ${enrolled} of the log`,
+    );
+  }
+}

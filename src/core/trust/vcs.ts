@@ -1,0 +1,13 @@
+/** `scheme://[user@]host[:port]/...`, and nothing a lenient URL parser would read otherwise (no backslash, no second @). */
+const url =
+  /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@\\\s]*@)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(?:[/?#][^\\\s]*)?$/;
+
+/**
+ * Whether a job may name this repository: its `host` or `host:port` is on the charter's list, exactly (a host without a
+ * port means the scheme's own). An empty list allows any.
+ */
+export function vcsAllowed(allowed: readonly string[], repository: string): boolean {
+  if (allowed.length === 0) return true;
+  const [, host, port = ''] = url.exec(repository) ?? [];
+  return host !== undefined && allowed.some((entry) => entry.toLowerCase() === host.toLowerCase() + port);
+}

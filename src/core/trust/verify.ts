@@ -1,0 +1,223 @@
+import {
+  artifactOf,
+  type Bundle,
+  type CountedReceipt,
+  type Policy,
+  type Verifier,
+} from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import { type Level, sameOutcome } from './evidence.ts';
+import { openCharter, openJob, openRequest } from './steps/authority.ts';
+import { type Ask, checker, type Expected, type Opened } from './steps/context.ts';
+import { checkCosignature, type Decided, decideAgain } from './steps/decision.ts';
+import { openLog } from './steps/log.ts';
+import { openOffers } from './steps/offers.ts';
+import { openReceipts } from './steps/receipts.ts';
+import { factsOf, openVerdict } from './steps/verdict.ts';
+
+export type { Expected } from './steps/context.ts';
+
+export type StepName =
+  | 'charter'
+  | 'request'
+  | 'job'
+  | 'offers'
+  | 'receipts'
+  | 'verdict'
+  | 'log'
+  | 'decision'
+  | 'co-signature'
+  | 'expected';
+
+export interface VerificationStep {
+  step: StepName;
+  ok: boolean;
+  /** Why not; stable. */
+  code: string | null;
+  /** One sentence for a person. Quotes documents. */
+  says: string;
+}
+
+export interface VerifiedFacts {
+  /** Name of the job. */
+  name: string;
+  job: string;
+  request: string;
+  repo: string;
+  ref: string;
+  commit: string;
+  policy: Policy;
+  artifact: string | null;
+  /** Files of the artifact, as the verdict lists them. */
+  files: { path: string; sha256: string }[];
+  /** The operators that count towards N. */
+  operators: string[];
+  /** Receipts of runs that ended otherwise than the verdict says. */
+  dissent: CountedReceipt[];
+  /** Trusted workers that signed the verdict. */
+  cosigners: string[];
+  /** Artifacts the job read. Where they hold `level` down, verify their bundles and pass the levels as `inputs`. */
+  inputs: string[];
+  /** When the controller says it decided, ISO 8601. */
+  time: string;
+}
+
+export interface Verification {
+  /** Every step held. That alone is no reason to use the artifact: `level` is. */
+  ok: boolean;
+  /** `none` unless `ok`. */
+  level: Level;
+  /** In order, up to the first that failed. */
+  steps: VerificationStep[];
+  /** Of the step that failed. */
+  code: string | null;
+  facts: VerifiedFacts | null;
+}
+
+/**
+ * Whether a bundle shows that an artifact can be trusted, offline, from nothing but the project's root key. Runs named
+ * steps and stops at the first that fails; no bundle makes it throw. There is no clock in it: documents are held to each
+ * other's times, and a bundle stays good.
+ */
+export function verifyBundle(bundle: Bundle, expected: Expected, verifier: Verifier): Promise<Verification> {
+  return verifyBy(new Set(), 'whole', bundle, expected, verifier);
+}
+
+/**
+ * The same for a draft: all but the trusted worker's signatures, which it makes on the strength of this. `level` is what
+ * the verdict will be worth once it has signed. Inputs whose level is not given count as untrusted.
+ */
+export function checkEvidence(draft: Bundle, expected: Expected, verifier: Verifier): Promise<Verification> {
+  return verifyBy(new Set(), 'draft', draft, expected, verifier);
+}
+
+/** With the guards of these codes off: for tests that show what each one holds off. */
+export async function verifyBy(
+  off: ReadonlySet<string>,
+  what: 'whole' | 'draft',
+  bundle: Bundle,
+  expected: Expected,
+  verifier: Verifier,
+): Promise<Verification> {
+  const revocations = expected.revocations ?? { keys: {} };
+  const ask: Ask = { bundle, expected, verifier, check: checker(off), revocations };
+  const steps: VerificationStep[] = [];
+  let step: StepName = 'charter';
+  const passed = (says: string) => steps.push({ step, ok: true, code: null, says });
+  try {
+    const charter = await openCharter(ask);
+    passed(`The root key says who runs the project "${charter.payload.name}".`);
+
+    step = 'request';
+    const request = await openRequest(ask, charter.payload);
+    const { repo, ref, commit, policy } = request.payload;
+    passed(`A publisher of the project asked for a build of ${repo} at ${ref} (${commit}).`);
+
+    step = 'job';
+    const authority = { charter, request, ...openJob(ask, request.payload) };
+    passed(`It asked for the job "${authority.job.name}" as it stands here.`);
+
+    step = 'offers';
+    const offers = await openOffers(ask, authority);
+    passed(`The controller opened ${plural(offers.length, 'round')} of ${policy.of} for it.`);
+
+    step = 'receipts';
+    const receipts = await openReceipts(ask, authority, offers);
+    passed(
+      `There ${receipts.length === 1 ? 'is' : 'are'} ${plural(receipts.length, 'receipt')}, signed by the workers that held the leases.`,
+    );
+
+    step = 'verdict';
+    const verdict = await openVerdict(ask, authority);
+    passed(`The controller's verdict is "${factsOf(verdict).level}".`);
+
+    step = 'log';
+    const opened: Opened = { ...authority, offers, receipts, verdict };
+    const logged = await openLog(ask, opened);
+    passed(`All of that is in the project's log (${plural(logged.checkpoint.size, 'leaf', 'leaves')}).`);
+
+    step = 'decision';
+    const decided = decideAgain(ask, opened, logged, what === 'draft');
+    passed(sayDecision(decided, policy));
+
+    if (what === 'whole') {
+      step = 'co-signature';
+      checkCosignature(ask, opened, logged, decided.cosigners);
+      passed(sayCosigners(decided.cosigners));
+    }
+
+    step = 'expected';
+    const facts = collectFacts(opened, decided);
+    checkExpected(ask, facts);
+    passed('It is what was asked for.');
+    return { ok: true, level: decided.level, steps, code: null, facts };
+  } catch (error) {
+    if (!(error instanceof QuorateError)) throw error;
+    steps.push({ step, ok: false, code: error.code, says: `${error.message}.` });
+    return { ok: false, level: 'none', steps, code: error.code, facts: null };
+  }
+}
+
+function plural(n: number, one: string, many = `${one}s`): string {
+  return `${n} ${n === 1 ? one : many}`;
+}
+
+function sayDecision({ level, operators }: Decided, { agree, of }: Policy): string {
+  const by = `${plural(operators.length, 'operator')} built the same (${operators.join(', ')}); the policy asks for ${agree} of ${of}`;
+  switch (level) {
+    case 'trusted':
+      return `Decided again from the evidence: trusted. ${by}.`;
+    case 'agreed':
+      return `Decided again from the evidence: agreed. ${by}, and for more than is shown here.`;
+    case 'failed':
+      return "Decided again from the evidence: the build failed, and the trusted worker's did too.";
+    default:
+      return 'Decided again from the evidence: there is no agreement.';
+  }
+}
+
+function sayCosigners(cosigners: readonly string[]): string {
+  return cosigners.length === 0
+    ? 'The verdict claims nothing that needs a co-signature.'
+    : `The trusted worker built the same and signed (${cosigners.join(', ')}).`;
+}
+
+function collectFacts(
+  { request, job, jobId, verdict }: Opened,
+  { operators, cosigners }: Decided,
+): VerifiedFacts {
+  const { repo, ref, commit, policy } = request.payload;
+  const { outcome, receipts } = factsOf(verdict);
+  const artifact = outcome === null ? null : artifactOf(outcome);
+  const { subject, predicate } = verdict.payload;
+  return {
+    name: job.name,
+    job: jobId,
+    request: request.id,
+    repo,
+    ref,
+    commit,
+    policy,
+    artifact,
+    files: subject.slice(1).map(({ name, digest }) => ({ path: name, sha256: digest.sha256 })),
+    operators,
+    dissent: receipts.filter((line) => outcome === null || !sameOutcome(line.outcome, outcome)),
+    cosigners,
+    inputs: [...new Set(Object.values(job.inputs))],
+    time: predicate.timeVerified,
+  };
+}
+
+function checkExpected({ check, expected }: Ask, { artifact, repo, ref }: VerifiedFacts): void {
+  const wanted = expected.artifact ?? artifact;
+  check(
+    'OTHER_ARTIFACT',
+    artifact === wanted,
+    `the bundle is about ${artifact ?? 'no artifact'}, not ${wanted}`,
+  );
+  const source = expected.source ?? repo;
+  check('OTHER_SOURCE', repo === source, `the artifact was built from ${repo}, not from ${source}`);
+  const at = expected.ref ?? ref;
+  const same = [at, `refs/heads/${at}`, `refs/tags/${at}`].includes(ref);
+  check('OTHER_REF', same, `the artifact was built at ${ref}, not at ${at}`);
+}

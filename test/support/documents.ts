@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { CID } from 'multiformats/cid';
+import * as Digest from 'multiformats/hashes/digest';
+import type { Charter, Grant, Job, Offer, Policy, Request, Role } from '../../src/core/documents/index.ts';
+import { keyFromSeed, type NodeKey } from '../../src/identity/keys.ts';
+
+/** When everything in these documents happens: 14 November 2023, in seconds. */
+export const at = 1_700_000_000;
+
+/** The same key for the same name, in every run. */
+export function testKey(name: string): NodeKey {
+  return keyFromSeed(createHash('sha256').update(`quorate test key ${name}`).digest());
+}
+
+/** A tree's CID for a name. No such tree exists. */
+export function cidOf(name: string): string {
+  const digest = createHash('sha256').update(`quorate test tree ${name}`).digest();
+  return CID.createV1(0x70, Digest.create(0x12, digest)).toString();
+}
+
+/** 128 bits and more for a name, base64url. */
+export function nonceOf(name: string): string {
+  return createHash('sha256').update(`quorate test nonce ${name}`).digest('base64url').slice(0, 24);
+}
+
+export const root = testKey('root');
+export const controller = testKey('controller');
+export const idp = testKey('idp');
+export const log = testKey('log');
+export const publisher = testKey('publisher');
+export const trusted = testKey('trusted');
+export const project = root.id;
+
+export const policy: Policy = { agree: 2, of: 3, cosign: 'required', rounds: 2 };
+const repo = 'https://git.example/app.git';
+const commit = 'c0ffee'.padEnd(40, '0');
+
+export function makeCharter(over: Partial<Charter> = {}): Charter {
+  return {
+    iss: root.id,
+    project,
+    name: 'example',
+    epoch: 1,
+    controllers: [controller.id],
+    trusted: [trusted.id],
+    idps: [idp.id],
+    log: log.id,
+    vcs: ['git.example'],
+    floor: { agree: 2, of: 3, cosign: 'none', rounds: 2 },
+    bootstrap: [],
+    iat: at - 86_400,
+    ...over,
+  };
+}
+
+export function makeGrant(key: NodeKey, operator: string, role: Role, over: Partial<Grant> = {}): Grant {
+  return {
+    iss: idp.id,
+    sub: key.id,
+    project,
+    operator,
+    role,
+    enrolled: 0,
+    jti: nonceOf(`grant ${key.id}`),
+    iat: at - 3600,
+    exp: at - 3600 + 86_400,
+    ...over,
+  };
+}
+
+export function makeJob(over: Partial<Job> = {}): Job {
+  return {
+    v: 1,
+    name: 'app',
+    source: { url: repo, commit, tree: cidOf('source') },
+    image: cidOf('image'),
+    arch: 'x86_64',
+    inputs: {},
+    run: ['make', 'cp app $OUT'],
+    env: {},
+    outputs: ['app'],
+    limits: { cpus: 1, memoryBytes: 2 ** 28, diskBytes: 2 ** 28, pids: 64, seconds: 600 },
+    profile: 'quorate-sandbox/1',
+    cids: 'unixfs-v1-2025+x',
+    ...over,
+  };
+}
+
+export function makeRequest(job: string, over: Partial<Request> = {}): Request {
+  return {
+    iss: publisher.id,
+    project,
+    job,
+    repo,
+    ref: 'refs/heads/main',
+    commit,
+    policy,
+    rebuild: false,
+    jti: nonceOf('request'),
+    iat: at,
+    exp: at + 7200,
+    ...over,
+  };
+}
+
+export function makeOffer(request: string, job: string, over: Partial<Offer> = {}): Offer {
+  return {
+    iss: controller.id,
+    project,
+    request,
+    job,
+    round: 1,
+    policy,
+    draw: { seed: nonceOf('seed'), share: 2 ** 32, widenMs: 1000 },
+    index: 0,
+    needs: { arch: 'x86_64', cpus: 1, memoryBytes: 2 ** 28, diskBytes: 2 ** 28, image: cidOf('image') },
+    iat: at + 10,
+    exp: at + 7200,
+    ...over,
+  };
+}

@@ -1,0 +1,373 @@
+import {
+  addSignature,
+  artifactOf,
+  type Bundle,
+  type BundledReceipt,
+  type Charter,
+  cosignStatement,
+  encodeJob,
+  fromBase64,
+  type Grant,
+  idOf,
+  type Job,
+  type Lease,
+  leaves,
+  type Messages,
+  makeReceipt,
+  makeVerdict,
+  type Offer,
+  type Outcome,
+  type Policy,
+  type Receipt,
+  type ReceiptFacts,
+  type Request,
+  type Slot,
+  signMessage,
+  signStatement,
+  type Verdict,
+  type VerdictFacts,
+  type Verified,
+} from '../../src/core/documents/index.ts';
+import { fromUtf8 } from '../../src/core/text.ts';
+import { isoTime } from '../../src/core/time.ts';
+import {
+  addWitness,
+  formatCheckpoint,
+  MerkleTree,
+  signCheckpoint,
+  witnessCheckpoint,
+} from '../../src/core/transparency/index.ts';
+import { decide, type Level, type Vote, verdictLevelOf } from '../../src/core/trust/decide.ts';
+import type { NodeKey } from '../../src/identity/keys.ts';
+import * as it from './documents.ts';
+
+export * from './documents.ts';
+
+/** One run of a build: who, in which slot of which round, and how it ended. */
+export interface Run {
+  operator: string;
+  /** Which of the operator's machines: each has a key. */
+  machine?: number;
+  round?: number;
+  slot?: Slot;
+  /** Short for an outcome with exit status 0: the name of a tree (`cidOf`). */
+  builds?: string;
+  outcome?: Outcome;
+}
+
+/** What may be changed about a valid project. Each edit gets the valid thing and gives the one to sign. */
+export interface Recipe {
+  policy?: Policy;
+  runs?: Run[];
+  /** The trusted worker's own run; null: it did none. */
+  own?: Run | null;
+  /** Default: what `decide` says of the runs. */
+  level?: VerdictFacts['level'];
+  outcome?: Outcome | null;
+  inputs?: Record<string, Level>;
+  job?: Partial<Job>;
+  charter?: (valid: Charter) => Charter;
+  request?: (valid: Request) => Request;
+  publisherGrant?: (valid: Grant) => Grant;
+  offer?: (valid: Offer) => Offer;
+  lease?: (valid: Lease, run: Run) => Lease;
+  grant?: (valid: Grant, run: Run) => Grant;
+  facts?: (valid: ReceiptFacts, run: Run) => ReceiptFacts;
+  receipt?: (valid: Receipt, run: Run) => Receipt;
+  verdictFacts?: (valid: VerdictFacts) => VerdictFacts;
+  verdict?: (valid: Verdict) => Verdict;
+  /** Other keys than those of the project, by what they sign. */
+  keys?: Partial<
+    Record<
+      'root' | 'controller' | 'offers' | 'leases' | 'idp' | 'publisher' | 'log' | 'cosigner' | 'witness',
+      NodeKey
+    >
+  >;
+  /** The key that signs a run's receipt, where not its own. */
+  receiptKey?: (run: Run) => NodeKey | undefined;
+  /** The log, before it is signed: leaves may be dropped or moved. */
+  log?: (leaves: string[]) => string[];
+  bundle?: (valid: Bundle) => Bundle;
+}
+
+export interface Project {
+  /** With the trusted worker's signatures where the verdict says `trusted` or `failed` and it did a run. */
+  bundle: Bundle;
+  /** Without them. */
+  draft: Bundle;
+  jobId: string;
+  artifact: string | null;
+  charter: Verified<Charter>;
+  request: Verified<Request>;
+  offers: Verified<Offer>[];
+  votes: Vote[];
+  leaves: string[];
+}
+
+export const workerKey = (operator: string, machine = 0): NodeKey => it.testKey(`${operator} ${machine}`);
+
+const threeAlike: Run[] = ['ada', 'bob', 'cyd'].map((operator) => ({ operator, builds: 'good' }));
+const ownGood: Run = { operator: 'owner', slot: 'trusted', builds: 'good' };
+export const exit = (builds: string | null, code = 0): Outcome => ({
+  kind: 'exit',
+  code,
+  artifact: builds === null ? null : it.cidOf(builds),
+});
+
+const outcomeOf = (run: Run): Outcome => run.outcome ?? exit(run.builds ?? 'good');
+const filesOf = (outcome: Outcome) =>
+  artifactOf(outcome) === null ? [] : [{ path: 'app', sha256: idOf({ app: artifactOf(outcome) }) }];
+const keyOf = (run: Run) => (run.slot === 'trusted' ? it.trusted : workerKey(run.operator, run.machine));
+const roleOf = (run: Run) => (run.slot === 'trusted' ? 'trusted-worker' : 'worker');
+
+/** Signs as `key`, whatever the payload says of its issuer. */
+function sign<K extends keyof Messages>(
+  kind: K,
+  payload: Messages[K],
+  key: NodeKey,
+): Promise<Verified<Messages[K]>> {
+  return signMessage(kind, { ...payload, iss: key.id }, key.signer);
+}
+
+/**
+ * A whole project with real keys and signatures: charter, request, rounds, receipts, verdict, log, bundle. Without a
+ * recipe it is valid and its artifact trusted; a recipe changes one thing and leaves the rest as it follows from that.
+ */
+export async function makeProject(recipe: Recipe = {}): Promise<Project> {
+  const same = <T>(value: T): T => value;
+  const keys = {
+    root: it.root,
+    controller: it.controller,
+    idp: it.idp,
+    publisher: it.publisher,
+    log: it.log,
+    cosigner: it.trusted,
+    ...recipe.keys,
+  };
+  const policy = recipe.policy ?? it.policy;
+  const own = recipe.own === undefined ? ownGood : recipe.own;
+  const slots = new Map<number, number>();
+  const runs = (recipe.runs ?? threeAlike).map((run) => {
+    const round = run.round ?? 1;
+    const next = slots.get(round) ?? 0;
+    slots.set(round, next + 1);
+    return { ...run, round, slot: run.slot ?? next };
+  });
+  if (own !== null) runs.push({ round: 1, ...own, slot: 'trusted' });
+
+  const { bytes, id: jobId } = encodeJob(it.makeJob(recipe.job));
+  const job = it.makeJob(recipe.job);
+  const charter = await sign('charter', (recipe.charter ?? same)(it.makeCharter()), keys.root);
+  const publisherGrant = await sign(
+    'grant',
+    (recipe.publisherGrant ?? same)(it.makeGrant(keys.publisher, 'owner', 'publisher')),
+    keys.idp,
+  );
+  const request = await sign(
+    'request',
+    (recipe.request ?? same)(it.makeRequest(jobId, { policy })),
+    keys.publisher,
+  );
+
+  const lines = [leaves.charter(charter.id)];
+  const enrolled = new Map<string, number>();
+  for (const run of runs) {
+    const who = `${run.operator} ${roleOf(run)}`;
+    if (!enrolled.has(who))
+      enrolled.set(who, lines.push(leaves.enrol(run.operator, roleOf(run), it.nonceOf(who))) - 1);
+  }
+
+  const offers: Verified<Offer>[] = [];
+  const receipts: BundledReceipt[] = [];
+  const votes: Vote[] = [];
+  const subjects: { outcome: Outcome; files: { path: string; sha256: string }[] }[] = [];
+  let fences = 0;
+  const rounds = Math.max(...runs.map(({ round }) => round));
+  for (let round = 1; round <= rounds; round++) {
+    const valid = it.makeOffer(request.id, jobId, {
+      round,
+      policy,
+      index: lines.length,
+      iat: it.at + 100 * round,
+    });
+    const offer = await sign('offer', (recipe.offer ?? same)(valid), keys.offers ?? keys.controller);
+    offers.push(offer);
+    lines.push(leaves.offer(offer.id, jobId));
+    for (const run of runs.filter((candidate) => candidate.round === round)) {
+      const key = keyOf(run);
+      const iat = offer.payload.iat + 10;
+      const lease = await sign(
+        'lease',
+        (recipe.lease ?? same)(
+          {
+            iss: keys.controller.id,
+            aud: key.id,
+            project: it.project,
+            claim: idOf(`claim of ${key.id}`),
+            offer: offer.id,
+            job: jobId,
+            round,
+            operator: run.operator,
+            slot: run.slot,
+            fence: { epoch: 1, n: ++fences },
+            iat,
+            exp: iat + 900,
+          },
+          run,
+        ),
+        keys.leases ?? keys.controller,
+      );
+      const since = enrolled.get(`${run.operator} ${roleOf(run)}`) ?? 0;
+      const grant = await sign(
+        'grant',
+        (recipe.grant ?? same)(it.makeGrant(key, run.operator, roleOf(run), { enrolled: since }), run),
+        keys.idp,
+      );
+      const outcome = outcomeOf(run);
+      const facts: ReceiptFacts = {
+        project: it.project,
+        job: jobId,
+        offer: lease.payload.offer,
+        lease: lease.id,
+        round: lease.payload.round,
+        slot: lease.payload.slot,
+        fence: lease.payload.fence,
+        operator: lease.payload.operator,
+        outcome,
+        log: it.cidOf(`log of ${key.id}`),
+        sandbox: { tier: 'namespace', profile: 'quorate-sandbox/1', portable: true },
+        nonce: it.nonceOf(`receipt ${key.id} ${round}`),
+      };
+      const payload = makeReceipt({
+        worker: key.id,
+        source: job.source,
+        files: filesOf(outcome),
+        startedOn: isoTime((iat + 1) * 1000),
+        finishedOn: isoTime((iat + 60) * 1000),
+        facts: (recipe.facts ?? same)(facts, run),
+      });
+      const signer = (recipe.receiptKey?.(run) ?? key).signer;
+      const receipt = await signStatement('receipt', (recipe.receipt ?? same)(payload, run), signer);
+      const index = lines.push(leaves.receipt(receipt.id, offer.id)) - 1;
+      receipts.push({ envelope: receipt.raw, lease: lease.raw, grant: grant.raw });
+      subjects.push({
+        outcome,
+        files: receipt.payload.subject
+          .slice(1)
+          .map(({ name, digest }) => ({ path: name, sha256: digest.sha256 })),
+      });
+      votes.push({
+        receipt: receipt.id,
+        worker: key.id,
+        operator: run.operator,
+        role: roleOf(run),
+        round,
+        slot: run.slot,
+        index,
+        enrolled: grant.payload.enrolled,
+        offerIndex: offer.payload.index,
+        outcome: receipt.payload.predicate.quorate_receipt.outcome,
+        sealed: true,
+      });
+    }
+  }
+
+  const trustedKeys = charter.payload.trusted;
+  const decision = decide(
+    policy,
+    { votes, trustedKeys, cosigned: trustedKeys, inputs: recipe.inputs ?? {} },
+    { keys: {} },
+  );
+  const level = recipe.level ?? verdictLevelOf(decision);
+  const decided = level === 'disputed' ? null : decision.outcome;
+  const outcome = recipe.outcome === undefined ? decided : recipe.outcome;
+  const { repo, ref, commit } = request.payload;
+  const facts: VerdictFacts = {
+    project: it.project,
+    job: jobId,
+    name: job.name,
+    request: request.id,
+    repo,
+    ref,
+    commit,
+    policy,
+    level,
+    outcome,
+    receipts: votes.map(({ receipt, worker, operator, slot, round, index, outcome: ended }) => ({
+      receipt,
+      worker,
+      operator,
+      slot,
+      round,
+      index,
+      outcome: ended,
+    })),
+  };
+  const alike = subjects.filter((s) => outcome !== null && idOf(s.outcome) === idOf(outcome));
+  const payload = makeVerdict({
+    controller: keys.controller.id,
+    time: isoTime((it.at + 1000) * 1000),
+    files: alike.at(-1)?.files ?? [],
+    facts: (recipe.verdictFacts ?? same)(facts),
+  });
+  const verdict = await signStatement('verdict', (recipe.verdict ?? same)(payload), keys.controller.signer);
+  lines.push(leaves.verdict(verdict.id, jobId));
+
+  const logged = (recipe.log ?? same)(lines);
+  const tree = new MerkleTree(logged);
+  const note = await signCheckpoint(
+    formatCheckpoint({ project: it.project, size: tree.size, root: tree.root() }),
+    keys.log.signer,
+  );
+  const needed = [
+    ...offers.map(({ id }) => leaves.offer(id, jobId)),
+    ...votes.map((vote) => leaves.receipt(vote.receipt, offers[vote.round - 1]?.id ?? '')),
+    leaves.verdict(verdict.id, jobId),
+  ].filter((leaf) => logged.includes(leaf));
+  const draft: Bundle = {
+    v: 1,
+    charter: charter.raw,
+    request: request.raw,
+    publisher: publisherGrant.raw,
+    job: fromUtf8(bytes),
+    offers: offers.map(({ raw }) => raw),
+    receipts,
+    verdict: verdict.raw,
+    checkpoint: note,
+    entries: needed.map((leaf) => {
+      const index = logged.indexOf(leaf);
+      return { leaf, index, path: tree.inclusion(index) };
+    }),
+  };
+  const signs = own !== null && (level === 'trusted' || level === 'failed');
+  const bundle = signs ? await cosign(draft, keys.cosigner, keys.witness) : draft;
+  const edit = recipe.bundle ?? same;
+  return {
+    bundle: edit(bundle),
+    draft: edit(draft),
+    jobId,
+    artifact: outcome === null ? null : artifactOf(outcome),
+    charter,
+    request,
+    offers,
+    votes,
+    leaves: logged,
+  };
+}
+
+/** What a trusted worker adds to a draft. */
+export async function cosign(draft: Bundle, key: NodeKey, witness: NodeKey = key): Promise<Bundle> {
+  return {
+    ...draft,
+    verdict: addSignature(draft.verdict, key.id, await cosignStatement(draft.verdict, key.signer)),
+    checkpoint: addWitness(
+      draft.checkpoint,
+      await witnessCheckpoint(draft.checkpoint, witness.signer, it.at + 1010),
+    ),
+  };
+}
+
+/** A DSSE envelope's payload as an object, to look at or to change. */
+export function payloadOf(envelope: string): unknown {
+  return JSON.parse(fromUtf8(fromBase64(JSON.parse(envelope).payload, 'payload')));
+}
