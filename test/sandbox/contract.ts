@@ -124,14 +124,23 @@ export function sandboxContract(open: (stateDir: string) => Promise<Sandbox>): v
       expect(ran.seconds).toBeLessThan(10);
     });
 
-    it('runs git, python, perl and threads', async () => {
-      const ran = await play([
-        'git init -q . && echo a > a && git add a && git -c user.name=a -c user.email=a@b.c commit -qm a && git fsck --strict',
-        'python3 -c "import threading; t = threading.Thread(target=print, args=(1,)); t.start(); t.join()"',
-        'perl -e "print 2"',
+    it('runs git, perl and programs with threads', async () => {
+      const source = tarOf([
+        {
+          name: 't.c',
+          content:
+            '#include <pthread.h>\n#include <stdio.h>\nvoid *f(void *p) { puts("thread"); return p; }\n' +
+            'int main(void) { pthread_t t; return pthread_create(&t, 0, f, 0) || pthread_join(t, 0); }\n',
+        },
       ]);
+      const commit =
+        'git add t.c && git -c user.name=a -c user.email=a@b.c commit -qm a && git fsck --strict';
+      const ran = await play(
+        [`git init -q . && ${commit}`, 'gcc -pthread -o /tmp/t t.c && /tmp/t', 'perl -e "print 2"'],
+        { source },
+      );
       expect(ran.outcome).toEqual(exited(0));
-      expect(ran.log).toContain('1\n2');
+      expect(ran.log).toContain('thread\n2');
     });
 
     it('cannot change its later steps, nor speak for the driver', async () => {
