@@ -19,7 +19,7 @@ interface Options {
 }
 
 async function run(options: Options): Promise<void> {
-  const mesh = await openMesh({
+  const opening = openMesh({
     key: options.key === undefined ? randomBytes(32) : loadKey(options.key),
     listen: options.listen,
     bootstrap: options.bootstrap ?? [],
@@ -28,21 +28,23 @@ async function run(options: Options): Promise<void> {
     ...(options.announce ? { announce: options.announce } : {}),
     ...(options.peers ? { peersFile: options.peers } : {}),
   });
-  const print = (event: string, data: Record<string, unknown>, line: string): void => {
-    process.stdout.write(`${options.json ? JSON.stringify({ event, ...data }) : line}\n`);
-  };
-  const addresses = mesh.addresses();
-  if (options.json) print('listening', { id: mesh.id, addresses }, '');
-  else for (const address of addresses) print('listening', {}, address);
-
   const stop = (): void => {
     process.once('SIGINT', () => process.exit(EXIT.failure));
     process.once('SIGTERM', () => process.exit(EXIT.failure));
     setTimeout(() => process.exit(0), STOP_MS_MAX).unref();
-    void mesh.close().then(() => process.exit(0));
+    void opening
+      .then((mesh) => mesh.close())
+      .catch(() => {})
+      .then(() => process.exit(0));
   };
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
+  const mesh = await opening;
+  const addresses = mesh.addresses();
+  const text = options.json
+    ? JSON.stringify({ event: 'listening', id: mesh.id, addresses })
+    : addresses.join('\n');
+  process.stdout.write(`${text}\n`);
 }
 
 const several = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];

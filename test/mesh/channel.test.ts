@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { StreamChannel } from '../../src/mesh/channel.ts';
 import type { Channel } from '../../src/mesh/index.ts';
 import { bytes, codeOf, echo, node, sleep, soon, text, until } from './harness.ts';
 
@@ -131,5 +132,38 @@ describe('channels', () => {
       maxMessageBytes: 10,
     });
     expect(await codeOf(opening)).toBe('MESH_PROTOCOL_UNKNOWN');
+  });
+});
+
+describe('a peer that neither reads nor closes', () => {
+  async function stuck(channelLimits: { stallMs?: number; lingerMs?: number }): Promise<StreamChannel> {
+    const { client, server } = await pair(async () => sleep(60_000));
+    await client.connect(server.addresses());
+    const [connection] = client.libp2p.getConnections();
+    if (connection === undefined) throw new Error('unreachable');
+    const stream = await connection.newStream(PROTOCOL);
+    return new StreamChannel(stream, server.id, { maxMessageBytes: 32 * 1024 * 1024, ...channelLimits });
+  }
+
+  test('stops a send after the time allowed for a stall', async () => {
+    const channel = await stuck({ stallMs: 300 });
+    const started = Date.now();
+    expect(await codeOf(channel.send(new Uint8Array(20_000_000)))).toBe('MESH_TIMEOUT');
+    expect(Date.now() - started).toBeLessThan(5_000);
+    expect(channel.closed).toBe(true);
+  });
+
+  test('keeps a channel closed on our side no longer than the linger time', async () => {
+    const channel = await stuck({ lingerMs: 200 });
+    await channel.close();
+    expect(channel.closed).toBe(false);
+    await until('given up', () => channel.closed, 3_000);
+  });
+
+  test('does not cut off an answer that is being waited for', async () => {
+    const channel = await stuck({ lingerMs: 100 });
+    await channel.close();
+    expect(await codeOf(channel.receive({ timeoutMs: 600 }))).toBe('MESH_TIMEOUT');
+    expect(channel.closed).toBe(false);
   });
 });

@@ -74,7 +74,7 @@ export async function echo(channel: Channel): Promise<void> {
   }
 }
 
-/** Publishes until everybody heard it or the time is up: a fresh mesh needs a moment to know who listens. */
+/** What is heard on a topic from now on. */
 export function collect(mesh: Mesh, topic = 'jobs'): Set<string> {
   const heard = new Set<string>();
   mesh.subscribe(topic, (_from, data) => heard.add(text(data)));
@@ -84,4 +84,10 @@ export function collect(mesh: Mesh, topic = 'jobs'): Set<string> {
 export const subscribers = (mesh: Mesh, topic = 'jobs'): number => {
   const services = mesh.libp2p.services as { pubsub?: { getSubscribers: (topic: string) => unknown[] } };
   return services.pubsub?.getSubscribers(topic).length ?? 0;
+};
+
+/** Subscribers this node passes others' messages on to: within a second of their subscription all of them. */
+export const relaysTo = (mesh: Mesh, topic = 'jobs'): number => {
+  const services = mesh.libp2p.services as { pubsub?: { getMeshPeers: (topic: string) => string[] } };
+  return services.pubsub?.getMeshPeers(topic).length ?? 0;
 };
