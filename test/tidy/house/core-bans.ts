@@ -7,10 +7,11 @@ const bannedNames = new Map([
   ...['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'clearTimeout', 'clearInterval'].map(
     (name): [string, string] => [name, 'timers are data: return an effect'],
   ),
-  ...['process', 'Buffer', 'require', 'globalThis', 'global', 'window', 'self'].map(
-    (name): [string, string] => [name, 'the core runs anywhere, from its arguments alone'],
-  ),
-  ...['crypto', 'fetch', 'WebSocket', 'XMLHttpRequest', 'Worker'].map((name): [string, string] => [
+  ...['process', 'Buffer', 'require', 'globalThis', 'global', 'window'].map((name): [string, string] => [
+    name,
+    'the core runs anywhere, from its arguments alone',
+  ]),
+  ...['crypto', 'fetch', 'WebSocket', 'XMLHttpRequest'].map((name): [string, string] => [
     name,
     'what reaches outside goes through a port',
   ]),
