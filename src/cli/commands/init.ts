@@ -1,0 +1,126 @@
+import { existsSync } from 'node:fs';
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { QuorateError } from '../../core/errors.ts';
+import { type Context, type Define, examples } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+import { findUp } from '../project.ts';
+import { addresses, several } from '../values.ts';
+
+interface Options {
+  name?: string;
+  vcs?: string[];
+  bootstrap?: string[];
+}
+
+export const init: Define = (program, act) => {
+  program
+    .command('init')
+    .summary('make a project of this repository')
+    .description(
+      'Makes a project of the git repository around: its root key and charter in .quorate/ (kept out of git), and a job file, quorate.yaml, to start from.',
+    )
+    .option('--name <name>', "the project's name (default: that of the folder)")
+    .option(
+      '--vcs <host>',
+      'server a job may fetch source from, as host or host:port (default: that of the remote); repeatable',
+      several,
+    )
+    .option(
+      '--bootstrap <address>',
+      'first peer of the network for machines behind NAT; repeatable',
+      addresses,
+    )
+    .addHelpText('after', examples('quorate init', 'quorate init --name my-tool --vcs git.example.org'))
+    .action(act(run));
+};
+
+async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
+  const repo = findUp(cwd, '.git');
+  if (repo === undefined) {
+    throw new QuorateError('CLI_NOT_A_REPOSITORY', `${cwd} is in no git repository`, {
+      hint: 'Go to the repository whose builds you want checked, or make one: git init',
+    });
+  }
+  const { initProject } = await import('../../runtime/owner.ts');
+  const folder = await initProject(repo, {
+    name: options.name ?? nameFrom(basename(repo)),
+    vcs: options.vcs ?? (await hostOfRemote(repo)),
+    bootstrap: options.bootstrap ?? [],
+  });
+  const jobFile = await writeJobFile(repo);
+  const ignored = await ignoreProjectFolder(repo);
+  const { charter } = folder;
+  out.value({
+    project: folder.project,
+    name: folder.name,
+    folder: folder.dir,
+    vcs: charter.vcs,
+    floor: charter.floor,
+    jobFile,
+    ignored,
+  });
+  const { bold, dim } = out.colours;
+  out.say(
+    `Project ${bold(folder.name)}`,
+    `  ${folder.project}`,
+    dim('  This id is its root key: all that users of your artifacts need to know.'),
+    '',
+    'Made:',
+    '  .quorate/root.key    says who runs the project; keep a copy offline',
+    '  .quorate/charter.jws signed by it: keys, allowed servers, least policy',
+    `  quorate.yaml         ${jobFile === 'made' ? 'an example job; make it yours' : 'was there, left as it is'}`,
+    ...(ignored === 'added' ? ['  .gitignore           .quorate/ added, as it holds keys'] : []),
+    `Source may come from ${charter.vcs.length === 0 ? 'any server (limit it with --vcs)' : charter.vcs.join(', ')}.`,
+    '',
+    'Next:',
+    '  quorate controller        hands out work; keep it running',
+    '  quorate key               on your trusted machine, then here:',
+    '  quorate invite me --role trusted-worker --key <it>',
+    '  quorate invite alice      a ticket for each volunteer (three or more)',
+    '  quorate run               builds what is pushed',
+  );
+  return exits.done;
+}
+
+/** Names go into signed documents: letters, digits and `. _ -`. */
+function nameFrom(folder: string): string {
+  const name = folder
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 64);
+  return name === '' ? 'project' : name;
+}
+
+/** Empty, which allows any, where there is no remote yet. */
+async function hostOfRemote(repo: string): Promise<string[]> {
+  const { localRepo, parseGitUrl } = await import('../../source/index.ts');
+  try {
+    const { remoteUrl } = await localRepo(repo);
+    if (remoteUrl === undefined) return [];
+    const { host, port, protocol } = parseGitUrl(remoteUrl);
+    const standard = { git: 9418, http: 80, https: 443, ssh: 22 }[protocol];
+    return [port === standard ? host : `${host}:${port}`];
+  } catch (error) {
+    const code = error instanceof QuorateError ? error.code : '';
+    if (code === 'SOURCE_NO_COMMIT' || code.startsWith('SOURCE_URL_') || code === 'SOURCE_PROTOCOL_REFUSED')
+      return [];
+    throw error;
+  }
+}
+
+async function writeJobFile(repo: string): Promise<'made' | 'kept'> {
+  const file = join(repo, 'quorate.yaml');
+  if (existsSync(file)) return 'kept';
+  const { exampleJobFile, exampleKind } = await import('../../jobfile/index.ts');
+  await writeFile(file, exampleJobFile(exampleKind(await readdir(repo))), { flag: 'wx' });
+  return 'made';
+}
+
+async function ignoreProjectFolder(repo: string): Promise<'added' | 'kept'> {
+  const file = join(repo, '.gitignore');
+  const text = existsSync(file) ? await readFile(file, 'utf8') : '';
+  if (text.split('\n').some((line) => /^\/?\.quorate\/?\s*$/.test(line))) return 'kept';
+  await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}.quorate/\n`);
+  return 'added';
+}

@@ -1,0 +1,78 @@
+import { Option } from 'commander';
+import type { Role } from '../../core/documents/index.ts';
+import { QuorateError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import { type Context, type Define, examples } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+import { duration, when } from '../format.ts';
+import { openProject } from '../project.ts';
+import { secondsOf, wholeNumber } from '../values.ts';
+
+interface Options {
+  role: Role;
+  machines: number;
+  key?: string;
+  expires: number;
+}
+
+const roles: Role[] = ['worker', 'trusted-worker', 'publisher', 'reader'];
+const week = 7 * 24 * 3600;
+const operatorPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+export const invite: Define = (program, act) => {
+  program
+    .command('invite')
+    .summary('make a ticket for somebody')
+    .description(
+      'Makes a ticket, one line to paste into a chat, with which one operator joins the project. One ticket, one vote: all machines that join with it count once.',
+    )
+    .argument('<operator>', "the operator's name, such as alice")
+    .addOption(new Option('--role <role>', 'what they may do').choices(roles).default('worker'))
+    .option('--machines <n>', 'how many machines may join with it', wholeNumber, 1)
+    .option('--key <PeerId>', 'only the machine with this key may join; needed for a trusted worker')
+    .option('--expires <time>', 'how long it can be used: 12h, 7d; 30d at most', secondsOf, week)
+    .addHelpText(
+      'after',
+      examples('quorate invite alice', 'quorate invite me --role trusted-worker --key 12D3KooW…'),
+    )
+    .action(act(run));
+};
+
+async function run({ cwd, out }: Context, operator: string, options: Options): Promise<Exit> {
+  if (!operatorPattern.test(operator)) {
+    throw new QuorateError('CLI_USAGE', `"${operator}" cannot be an operator's name`, {
+      hint: 'Use letters, digits and . _ - only, at most 64, beginning with a letter or digit.',
+    });
+  }
+  if (options.expires > limits.inviteSecondsMax) {
+    throw new QuorateError(
+      'CLI_USAGE',
+      `a ticket lasts at most ${duration(limits.inviteSecondsMax * 1000)}`,
+      {
+        hint: 'Give a shorter --expires; another ticket can be made any time.',
+      },
+    );
+  }
+  const { role, machines, key, expires: seconds } = options;
+  if (key !== undefined) (await import('../../core/documents/index.ts')).publicKeyOf(key);
+  const folder = await openProject(cwd);
+  const { issueTicket } = await import('../../runtime/owner.ts');
+  const { ticket, charterChanged, expires } = await issueTicket(folder, {
+    operator,
+    role,
+    machines,
+    seconds,
+    ...(key === undefined ? {} : { key }),
+  });
+  out.value({ ticket, operator, role, machines, expires, charterChanged, project: folder.project });
+  const { bold, dim } = out.colours;
+  out.say(
+    `A ticket for ${bold(operator)}, ${role}, ${machines} machine${machines === 1 ? '' : 's'}, until ${when(expires * 1000)}:`,
+    '',
+    ticket,
+    '',
+    `Send it to ${operator} and nobody else. They run: quorate join <ticket>`,
+  );
+  if (charterChanged) out.say(dim('The charter now names that key; a running controller takes it over.'));
+  return exits.done;
+}

@@ -1,0 +1,21 @@
+import { type Context, type Define, examples } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+
+export const key: Define = (program, act) => {
+  program
+    .command('key')
+    .summary("print this machine's key")
+    .description(
+      "Prints the PeerId of this machine's key, and makes the key on first use. A project's owner needs it to name a trusted worker.",
+    )
+    .addHelpText('after', examples('quorate key'))
+    .action(act(run));
+};
+
+async function run({ home: dir, out }: Context): Promise<Exit> {
+  const { openHome } = await import('../../runtime/home.ts');
+  const { id } = await openHome(dir).key();
+  out.value({ key: id, home: dir });
+  out.say(id);
+  return exits.done;
+}

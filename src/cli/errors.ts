@@ -1,0 +1,46 @@
+import { CommanderError } from 'commander';
+import { QuorateError } from '../core/errors.ts';
+import { harmlessLine } from '../core/harmless.ts';
+import { type Exit, exitOf, exits } from './exit-codes.ts';
+
+/** Any failure as one of ours: what commander found wrong with the arguments, what the system said, our own mistakes. */
+export function asQuorateError(error: unknown): QuorateError {
+  if (error instanceof QuorateError) return error;
+  if (error instanceof CommanderError) return usageError(error);
+  if (error instanceof Error && 'syscall' in error && 'code' in error) {
+    return new QuorateError('CLI_SYSTEM_ERROR', error.message, { cause: error });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new QuorateError('CLI_INTERNAL_ERROR', message, {
+    hint: 'This is a mistake in Quorate. Run it again with QUORATE_DEBUG=1 and report what it prints.',
+    cause: error,
+  });
+}
+
+/** Commander puts a suggestion in brackets on a second line: that is the hint. */
+function usageError(error: CommanderError): QuorateError {
+  const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
+  const suggestion = /\((.+)\)$/.exec(rest.join(' '))?.[1];
+  return new QuorateError('CLI_USAGE', first, {
+    hint: suggestion ?? 'Add --help to see what is possible.',
+    cause: error,
+  });
+}
+
+export function exitOfError(error: QuorateError): Exit {
+  if (error.code === 'CLI_SYSTEM_ERROR' || error.code === 'CLI_INTERNAL_ERROR') return exits.cannot;
+  return exitOf(error.code);
+}
+
+/** `error[CODE]: message` and a hint below it; every line of it foreign until made harmless. */
+export function errorText({ code, message, hint }: QuorateError): string {
+  const lines = [`error[${code}]: ${message}`, ...(hint === undefined ? [] : [`hint: ${hint}`])];
+  return lines
+    .flatMap((text) => text.split('\n'))
+    .map((line) => `${harmlessLine(line)}\n`)
+    .join('');
+}
+
+export function errorJson({ code, message, hint }: QuorateError): string {
+  return `${JSON.stringify({ error: { code, message, ...(hint === undefined ? {} : { hint }) } })}\n`;
+}

@@ -1,0 +1,36 @@
+/** How every command ends, for scripts. */
+export const exits = {
+  done: 0,
+  /** The answer is no: the build failed, the artifact is not trusted, operators disagree. */
+  no: 1,
+  /** Used wrongly: a wrong argument, a job file with a mistake, no project here. */
+  usage: 2,
+  /** This machine, the network or the other side cannot. */
+  cannot: 3,
+  /** Stopped by Ctrl-C before there was an answer (128 + SIGINT, as shells count). */
+  interrupted: 130,
+} as const;
+export type Exit = (typeof exits)[keyof typeof exits];
+
+/** A code, or the beginning of codes, with the exit code it stands for. The longest that fits counts; else `cannot`. */
+const table: readonly (readonly [prefix: string, exit: Exit])[] = [
+  ['NOT_TRUSTED', exits.no],
+  ['VERIFY_', exits.no],
+  ['CLI_', exits.usage],
+  ['CLI_TIMEOUT', exits.cannot],
+  ['JOBFILE_', exits.usage],
+  ['JOB_UNKNOWN', exits.usage],
+  ['RUN_UNKNOWN', exits.usage],
+  ['TICKET_', exits.usage],
+  ['PROJECT_', exits.usage],
+  ['MEMBERSHIP_', exits.usage],
+  ['KEY_INVALID', exits.usage],
+  ['MESH_ADDRESS_INVALID', exits.usage],
+  ['STORE_DEST_', exits.usage],
+];
+
+export function exitOf(code: string): Exit {
+  const fitting = table.filter(([prefix]) => code.startsWith(prefix));
+  const longest = fitting.reduce((a, b) => (b[0].length > a[0].length ? b : a), ['', exits.cannot] as const);
+  return longest[1];
+}

@@ -1,0 +1,63 @@
+/** Ids are long and their beginnings alike: the last six characters tell two apart. Full ones are in --json. */
+export function shortId(id: string): string {
+  return id.length <= 16 ? id : `${id.slice(0, 7)}…${id.slice(-6)}`;
+}
+
+/** The beginning of a run's id, which every command takes in its place. */
+export const shortRun = (run: string): string => run.slice(0, 10);
+
+/** `850 ms`, `3.2 s`, `2 min 5 s`, `1 h 3 min`, `6 d 4 h`: two units at most. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 10_000) return `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
+  const seconds = Math.floor(ms / 1000);
+  const pair = (large: number, unit: string, small: number, smallUnit: string) =>
+    small === 0 ? `${large} ${unit}` : `${large} ${unit} ${small} ${smallUnit}`;
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return pair(minutes, 'min', seconds % 60, 's');
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return pair(hours, 'h', minutes % 60, 'min');
+  return pair(Math.floor(hours / 24), 'd', hours % 24, 'h');
+}
+
+/** `512 B`, `1.5 KiB`, `2 GiB`: one decimal below ten. */
+export function bytes(count: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = count;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  const text =
+    value < 10 && unit > 0 ? (Math.round(value * 10) / 10).toString() : Math.round(value).toString();
+  return `${text} ${units[unit]}`;
+}
+
+/** `2026-11-25 14:03:07Z`. */
+export function when(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')}Z`;
+}
+
+/** Left-aligned columns, two spaces apart, nothing after the last. */
+export function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, [...cell].length);
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, at) =>
+        at === row.length - 1 ? cell : cell + ' '.repeat((widths[at] ?? 0) - [...cell].length),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** At most `width` characters, the cut shown. */
+export function cutTo(text: string, width: number): string {
+  const chars = [...text];
+  return chars.length <= width ? text : `${chars.slice(0, Math.max(0, width - 1)).join('')}…`;
+}

@@ -1,0 +1,84 @@
+import { execFile } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { mkdir, statfs } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { probe } from '../../sandbox/index.ts';
+import { harmlessLine } from '../core/harmless.ts';
+import { limits } from '../core/limits.ts';
+import { bytes } from './format.ts';
+
+export interface MachineCheck {
+  name: string;
+  ok: boolean;
+  /** What was seen, in one line. */
+  found: string;
+  /** The command or setting that mends it. */
+  fix?: string;
+}
+
+/** Room for one checkout, one build's outputs and the store of a small project. */
+const diskBytesMin = 2 * 1024 ** 3;
+const programMsMax = 5_000;
+
+/** Everything a machine needs to build for others, looked at; takes about a second. */
+export async function checkMachine(home: string): Promise<MachineCheck[]> {
+  const [git, disk, sandbox] = await Promise.all([checkGit(), checkDisk(home), checkSandbox(home)]);
+  return [{ name: 'node', ok: true, found: process.version }, git, disk, checkClock(), ...sandbox];
+}
+
+async function checkGit(): Promise<MachineCheck> {
+  const name = 'git';
+  const fix = 'apt-get install -y git';
+  try {
+    const { stdout } = await promisify(execFile)('git', ['--version'], { timeout: programMsMax });
+    return { name, ok: true, found: harmlessLine(stdout.trim(), 200) };
+  } catch {
+    return { name, ok: false, found: 'not found', fix };
+  }
+}
+
+async function checkDisk(home: string): Promise<MachineCheck> {
+  const name = 'disk';
+  try {
+    await mkdir(home, { recursive: true, mode: 0o700 });
+    const { bavail, bsize } = await statfs(home);
+    const free = bavail * bsize;
+    const found = `${bytes(free)} free in ${home}`;
+    if (free >= diskBytesMin) return { name, ok: true, found };
+    return {
+      name,
+      ok: false,
+      found,
+      fix: `free some, or use another place: --home <folder>; ${bytes(diskBytesMin)} are needed`,
+    };
+  } catch (error) {
+    const found = harmlessLine(error instanceof Error ? error.message : String(error), 200);
+    return { name, ok: false, found, fix: 'use a place you can write to: --home <folder>' };
+  }
+}
+
+/** Documents of the future are refused, so a clock that runs behind can do nothing: it is never before this program was made. */
+function checkClock(): MachineCheck {
+  const name = 'clock';
+  const now = Date.now();
+  const made = statSync(import.meta.filename).mtimeMs;
+  const found = new Date(now).toISOString();
+  if (now + limits.clockSkewSeconds * 1000 < made) {
+    return {
+      name,
+      ok: false,
+      found: `${found}, before this program was made`,
+      fix: 'timedatectl set-ntp true',
+    };
+  }
+  const synchronised = existsSync('/run/systemd/timesync/synchronized');
+  return { name, ok: true, found: synchronised ? `${found}, synchronised` : found };
+}
+
+async function checkSandbox(home: string): Promise<MachineCheck[]> {
+  const { tier, checks } = await probe({ stateDir: home });
+  return checks.map(({ name, ok, found, fix, package: needs }) => {
+    const mends = fix ?? (needs === undefined ? undefined : `apt-get install -y ${needs}`);
+    return { name: `${tier} sandbox: ${name}`, ok, found, ...(mends === undefined ? {} : { fix: mends }) };
+  });
+}

@@ -1,0 +1,70 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Command } from 'commander';
+import { assert } from '../core/errors.ts';
+import { verbs } from './commands/index.ts';
+import type { Act, Context } from './context.ts';
+import type { Exit } from './exit-codes.ts';
+import { Output } from './output.ts';
+import { version } from './version.ts';
+
+const about = `Continuous integration on machines nobody has to trust.
+
+lend a machine   quorate join <ticket>
+own a project    quorate init, controller, invite, run
+use an artifact  quorate fetch <cid>`;
+
+const after = `
+Exit codes: 0 done; 1 the answer is no (build failed, not trusted, disputed);
+2 used wrongly; 3 this machine or the network cannot; 130 stopped by Ctrl-C.
+Each command has its own --help with an example.`;
+
+interface GlobalOptions {
+  home?: string;
+  json?: boolean;
+}
+
+/** The whole command line. `finished` gets the exit code of the command that ran. */
+export function createProgram(signal: AbortSignal, finished: (exit: Exit) => void): Command {
+  const program = new Command('quorate')
+    .description(about)
+    .version(version(), '-V, --version', 'print the version')
+    .option(
+      '--home <folder>',
+      'keys, memberships and artifacts of this machine (default: $QUORATE_HOME or ~/.quorate)',
+    )
+    .option('--json', 'answer in JSON: one value, or one a line where it follows something')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .addHelpText('after', after)
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    // Errors are ours to print: see main.ts.
+    .configureOutput({ outputError: () => undefined, writeErr: (text) => process.stdout.write(text) })
+    .exitOverride()
+    .showSuggestionAfterError(true);
+  for (const define of verbs) {
+    define(program, actor(signal, finished));
+  }
+  return program;
+}
+
+function actor(signal: AbortSignal, finished: (exit: Exit) => void): Act {
+  return <Given extends unknown[]>(run: (context: Context, ...given: Given) => Promise<Exit> | Exit) =>
+    async (...given: unknown[]) => {
+      const command = given.at(-1);
+      assert(command instanceof Command, 'commander passes the command last');
+      const context = contextOf(command.optsWithGlobals<GlobalOptions>(), signal);
+      finished(await run(context, ...(given.slice(0, -1) as Given)));
+    };
+}
+
+function contextOf({ home, json = false }: GlobalOptions, signal: AbortSignal): Context {
+  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+  return {
+    home: resolve(home ?? (process.env.QUORATE_HOME || join(homedir(), '.quorate'))),
+    cwd: process.cwd(),
+    out: new Output(process.stdout, process.stderr, { json, colour }),
+    signal,
+    interactive: process.stdin.isTTY === true && process.stderr.isTTY === true && !json,
+  };
+}

@@ -1,0 +1,29 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { QuorateError } from '../core/errors.ts';
+import type { ProjectFolder } from '../runtime/owner.ts';
+
+/** The nearest folder at or above `start` that holds `name`. */
+export function findUp(start: string, name: string): string | undefined {
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, name))) return folder;
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+/** The project folder a command is run in; its charter makes it one, as `~/.quorate` is a node's folder. */
+export function findProject(start: string): string | undefined {
+  return findUp(start, join('.quorate', 'charter.jws'));
+}
+
+/** Throws `PROJECT_NONE`. */
+export async function openProject(cwd: string): Promise<ProjectFolder> {
+  const folder = findProject(cwd);
+  if (folder === undefined) {
+    throw new QuorateError('PROJECT_NONE', `there is no project in ${cwd} or above`, {
+      hint: 'Run it in the repository of your project; "quorate init" there makes one.',
+    });
+  }
+  const { openProjectFolder } = await import('../runtime/owner.ts');
+  return openProjectFolder(folder);
+}

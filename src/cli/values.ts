@@ -1,0 +1,53 @@
+import { InvalidArgumentError } from 'commander';
+
+// Commander shows these messages after "error: option '…' argument '…' is invalid."
+
+const seconds = new Map([
+  ['s', 1],
+  ['m', 60],
+  ['h', 3600],
+  ['d', 86_400],
+]);
+const sizes = new Map([
+  ['MiB', 2 ** 20],
+  ['GiB', 2 ** 30],
+  ['TiB', 2 ** 40],
+]);
+
+function amount(text: string, units: ReadonlyMap<string, number>): number | undefined {
+  const [, digits, unit = ''] = /^([1-9]\d{0,8})([A-Za-z]+)$/.exec(text) ?? [];
+  const factor = units.get(unit);
+  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor;
+}
+
+/** `90s`, `20m`, `1h`, `7d` → seconds. */
+export function secondsOf(text: string): number {
+  const value = amount(text, seconds);
+  if (value === undefined) throw new InvalidArgumentError('Give a time such as 90s, 20m, 1h or 7d.');
+  return value;
+}
+
+/** `512MiB`, `4GiB` → bytes. */
+export function bytesOf(text: string): number {
+  const value = amount(text, sizes);
+  if (value === undefined) throw new InvalidArgumentError('Give a size such as 512MiB or 4GiB.');
+  return value;
+}
+
+export function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('Give a whole number from 1 on.');
+  return Number(text);
+}
+
+/** For options that may be given several times. */
+export function several(text: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), text];
+}
+
+/** The same, each a libp2p address. */
+export function addresses(text: string, before: string[] | undefined): string[] {
+  if (!/^\/[a-z0-9]+\/\S+$/.test(text)) {
+    throw new InvalidArgumentError('Give an address such as /ip4/192.0.2.1/tcp/4001.');
+  }
+  return several(text, before);
+}

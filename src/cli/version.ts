@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** The version in the nearest package.json of this program: its depth differs between a checkout and a package. */
+export function version(): string {
+  for (let folder = import.meta.dirname; dirname(folder) !== folder; folder = dirname(folder)) {
+    const found = versionIn(join(folder, 'package.json'));
+    if (found !== undefined) return found;
+  }
+  return 'unknown';
+}
+
+function versionIn(file: string): string | undefined {
+  try {
+    const { name, version } = JSON.parse(readFileSync(file, 'utf8'));
+    return name === 'quorate' && typeof version === 'string' ? version : undefined;
+  } catch {
+    return undefined;
+  }
+}
