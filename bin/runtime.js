@@ -7,7 +7,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Helia's HTTP client and type stripping need this one. */
-export const nodeWanted = '22.19';
+const nodeWanted = '22.19';
 const quietFlag = '--disable-warning=ExperimentalWarning';
 
 /** @param {string} version such as `v24.21.0` */
