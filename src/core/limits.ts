@@ -98,4 +98,11 @@ export const limits = {
   sandboxStopSecondsMax: 10,
   /** Every step of the probe's jobs together: they take about a second. */
   sandboxProbeSecondsMax: 30,
+  /** Log leaves in one answer: at 160 bytes each, 1.6 MB. */
+  leavesPerMessageMax: 10_000,
+  /** What one checkout may fetch, and again unpack: large projects at depth one are under this. */
+  sourceBytesMax: 2 * 1024 * 1024 * 1024,
+  gitSecondsMax: 600,
+  /** Git and its server may say nothing for this long; `--progress` makes an honest server speak every second. */
+  gitIdleSecondsMax: 60,
 } as const;

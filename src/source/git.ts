@@ -1,0 +1,269 @@
+import { spawn } from 'node:child_process';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { type GitProtocol, visible } from './url.ts';
+
+export interface GitOptions {
+  signal?: AbortSignal | undefined;
+  /** Everything together ends after this long. */
+  seconds?: number | undefined;
+  /** Ends when git says and receives nothing for this long. */
+  idleSeconds?: number | undefined;
+  /** Besides what is set here: PATH where git is not in the usual places, SSH_AUTH_SOCK for ssh. */
+  env?: Record<string, string> | undefined;
+  /** Turns a command into one that runs it elsewhere, such as in a sandbox that sees the folders it works in. */
+  wrap?: ((command: string[]) => string[]) | undefined;
+}
+
+export interface RunOptions extends GitOptions {
+  cwd: string;
+  /** Called with all output pieces; throwing ends git with that error. */
+  onOutput?: ((chunk: Buffer) => void) | undefined;
+  /** Asked several times a second; a number that changes counts as life, throwing ends git with that error. */
+  watch?: (() => Promise<number>) | undefined;
+}
+
+const pollMs = 100;
+const outputBytesMax = 1024 * 1024;
+const complaintBytesMax = 4096;
+/** Address space of one git process: refs and objects a server makes up are held in memory. In KiB, as `ulimit` wants. */
+const memoryKib = 4 * 1024 * 1024;
+
+/** Nothing of the machine's or the user's configuration, and nothing a repository could bring along, has a say. */
+function settings(protocol: GitProtocol | undefined, idleSeconds: number): string[] {
+  const pairs = [
+    'protocol.allow=never',
+    ...(protocol === undefined ? [] : [`protocol.${protocol}.allow=always`]),
+    'core.hooksPath=/dev/null',
+    'core.attributesFile=/dev/null',
+    'core.excludesFile=/dev/null',
+    'core.fsmonitor=false',
+    'core.autocrlf=false',
+    'core.eol=lf',
+    'core.symlinks=true',
+    'core.fileMode=true',
+    'core.protectHFS=true',
+    'core.protectNTFS=true',
+    'core.alternateRefsCommand=',
+    'credential.helper=',
+    'transfer.fsckObjects=true',
+    // One pack file instead of loose objects: its growth is what the size watch sees.
+    'transfer.unpackLimit=1',
+    'transfer.bundleURI=false',
+    'submodule.recurse=false',
+    'fetch.recurseSubmodules=false',
+    'gc.auto=0',
+    'maintenance.auto=false',
+    // A redirect could lead to a host the charter does not allow.
+    'http.followRedirects=false',
+    'http.lowSpeedLimit=1',
+    `http.lowSpeedTime=${Math.ceil(idleSeconds)}`,
+    'advice.detachedHead=false',
+  ];
+  return pairs.flatMap((pair) => ['-c', pair]);
+}
+
+const environment: Record<string, string> = {
+  PATH: '/usr/local/bin:/usr/bin:/bin',
+  HOME: '/nonexistent',
+  LC_ALL: 'C',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_ATTR_NOSYSTEM: '1',
+  GIT_NO_REPLACE_OBJECTS: '1',
+  GIT_TERMINAL_PROMPT: '0',
+  GIT_ASKPASS: '/bin/false',
+  SSH_ASKPASS: '/bin/false',
+  GIT_SSH_COMMAND: 'ssh -F /dev/null -oBatchMode=yes -oStrictHostKeyChecking=yes -oClearAllForwardings=yes',
+};
+
+/** Runs git with the settings above. @throws as `run` */
+export function git(protocol: GitProtocol | undefined, args: string[], options: RunOptions): Promise<string> {
+  const idleSeconds = options.idleSeconds ?? limits.gitIdleSecondsMax;
+  const command = ['git', '--no-pager', ...settings(protocol, idleSeconds), ...args];
+  // A shell's own limit holds for git and all it starts, on every system that has a shell.
+  const limited = ['/bin/sh', '-c', `ulimit -v ${memoryKib} 2>/dev/null; exec "$@"`, 'sh', ...command];
+  return run(limited, { ...options, env: { ...environment, ...options.env } });
+}
+
+/**
+ * Runs a command to its end in its own process group, which is killed whole when it takes too long, falls silent, or the
+ * signal, the watch or the output's reader says so. Returns what it wrote, up to 1 MiB.
+ * @throws SOURCE_TIMEOUT, SOURCE_STALLED, SOURCE_GIT_MISSING, GitFailed, what the callbacks throw, the signal's reason
+ */
+export async function run(command: string[], options: RunOptions): Promise<string> {
+  options.signal?.throwIfAborted();
+  const [file, ...args] = options.wrap === undefined ? command : options.wrap(command);
+  const child = spawn(file ?? '', args, {
+    cwd: options.cwd,
+    env: options.env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let failure: { error: unknown } | undefined;
+  const stop = (error: unknown): void => {
+    failure ??= { error };
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // The group is gone already.
+    }
+  };
+  const seconds = options.seconds ?? limits.gitSecondsMax;
+  const idleSeconds = options.idleSeconds ?? limits.gitIdleSecondsMax;
+  const deadline = setTimeout(
+    () => stop(tooSlow('SOURCE_TIMEOUT', `git took over ${seconds} s`)),
+    seconds * 1000,
+  );
+  const onAbort = (): void => stop(options.signal?.reason);
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+
+  let lastLife = performance.now();
+  let output = '';
+  let complaint = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    lastLife = performance.now();
+    try {
+      if (options.onOutput !== undefined) options.onOutput(chunk);
+      else output += chunk.toString('utf8');
+      if (output.length > outputBytesMax)
+        throw tooSlow('SOURCE_BAD_SERVER', 'git was told too much to answer');
+    } catch (error) {
+      stop(error);
+    }
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    lastLife = performance.now();
+    complaint = (complaint + chunk.toString('utf8')).slice(-complaintBytesMax);
+  });
+
+  let before: number | undefined;
+  let looking: Promise<void> | undefined;
+  const look = async (): Promise<void> => {
+    const now = await options.watch?.();
+    if (now !== before) lastLife = performance.now();
+    before = now;
+    if (performance.now() - lastLife > idleSeconds * 1000) {
+      stop(tooSlow('SOURCE_STALLED', `the server sent nothing for ${idleSeconds} s`));
+    }
+  };
+  const timer = setInterval(() => {
+    looking ??= look()
+      .catch(stop)
+      .finally(() => {
+        looking = undefined;
+      });
+  }, pollMs);
+
+  const code = await new Promise<number | null>((resolve) => {
+    child.on('error', (cause) => {
+      failure ??= {
+        error: new QuorateError('SOURCE_GIT_MISSING', `cannot run ${file}: ${cause.message}`, {
+          hint: 'Install git and make sure that it is in the PATH.',
+          cause,
+        }),
+      };
+      resolve(null);
+    });
+    child.on('close', resolve);
+  });
+  clearInterval(timer);
+  clearTimeout(deadline);
+  options.signal?.removeEventListener('abort', onAbort);
+  await looking;
+  if (failure !== undefined) throw failure.error;
+  if (code !== 0) throw new GitFailed(code, visible(complaint).trim());
+  return output;
+}
+
+const tooSlow = (code: string, message: string): QuorateError =>
+  new QuorateError(code, message, {
+    hint: 'Try again later, or raise the limit for a slow server or a large repository.',
+  });
+
+/** Git ended with an error of its own; `explain` makes a coded error of it. */
+export class GitFailed extends Error {
+  readonly complaint: string;
+
+  constructor(code: number | null, complaint: string) {
+    super(`git ended with ${code}: ${complaint}`);
+    this.complaint = complaint;
+  }
+
+  /** The server is fine but does not hand out this commit or ref. */
+  get isMissing(): boolean {
+    return /not our ref|unadvertised object|couldn't find remote ref|no such remote ref/i.test(
+      this.complaint,
+    );
+  }
+}
+
+const explanations: [RegExp, string, string, string][] = [
+  [
+    /(git|exec): .*not found|No such file or directory.*git$/i,
+    'SOURCE_GIT_MISSING',
+    'git is not installed',
+    'Install git and make sure that it is in the PATH.',
+  ],
+  [
+    /not our ref|unadvertised object|couldn't find remote ref/i,
+    'SOURCE_COMMIT_NOT_FOUND',
+    'the repository does not have that commit or ref',
+    'Push the commit first; name the branch or tag it is on.',
+  ],
+  [
+    /operation too slow/i,
+    'SOURCE_STALLED',
+    'the version control server fell silent',
+    'Try again later, or raise the limit for a slow server.',
+  ],
+  [
+    /could not resolve|connection refused|unable to connect|failed to connect|couldn't connect|timed out|no route to host|unreachable|connection reset/i,
+    'SOURCE_UNREACHABLE',
+    'the version control server cannot be reached',
+    'Check the host, the port and the network.',
+  ],
+  [
+    /authentication failed|could not read username|permission denied|host key verification failed|terminal prompts disabled/i,
+    'SOURCE_DENIED',
+    'the version control server wants a login',
+    'Use a URL that anybody may read.',
+  ],
+  [
+    /redirect/i,
+    'SOURCE_REDIRECTED',
+    'the version control server points to another address',
+    'Use the final address in the job.',
+  ],
+  [
+    /repository not exported|repository .*not found|not found|does not appear to be a git repository|not valid: is this a git/i,
+    'SOURCE_NOT_FOUND',
+    'there is no such repository',
+    'Check the path of the URL.',
+  ],
+  [
+    /fsck|early eof|hung up|could not read from remote|protocol error|bad line length|invalid index-pack|index-pack failed|bad pack|pack has|unexpected|expected|out of memory|malformed|corrupt/i,
+    'SOURCE_BAD_SERVER',
+    'the version control server sent something wrong',
+    'Check the repository with git fsck.',
+  ],
+];
+
+/** Makes a coded error of git's own; leaves all other errors as they are. */
+export function explain(error: unknown, what: string): unknown {
+  if (!(error instanceof GitFailed)) return error;
+  for (const [pattern, code, message, hint] of explanations) {
+    if (!pattern.test(error.complaint)) continue;
+    return new QuorateError(code, `${what}: ${message} (${lastLine(error.complaint)})`, {
+      hint,
+      cause: error,
+    });
+  }
+  return new QuorateError('SOURCE_FAILED', `${what}: git failed (${lastLine(error.complaint)})`, {
+    cause: error,
+  });
+}
+
+const lastLine = (text: string): string =>
+  text.split('\n').filter(Boolean).at(-1)?.slice(0, 300) ?? 'it said nothing';

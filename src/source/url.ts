@@ -1,0 +1,116 @@
+import { QuorateError } from '../core/errors.ts';
+
+export type GitProtocol = 'git' | 'http' | 'https' | 'ssh';
+
+export interface GitUrl {
+  /** What git is given. */
+  href: string;
+  protocol: GitProtocol;
+  /** Lower case; an IPv6 address in brackets. */
+  host: string;
+  port: number;
+  path: string;
+}
+
+const defaultPorts: Record<GitProtocol, number> = { git: 9418, http: 80, https: 443, ssh: 22 };
+const urlBytesMax = 2048;
+
+const shown = (text: string): string => visible(JSON.stringify(text.slice(0, 200)));
+
+/** Text without control and direction-changing characters: what a server sends must not drive a terminal. */
+export function visible(text: string): string {
+  return text.replace(/(?!\n)[\p{Cc}\p{Bidi_Control}]/gu, ' ');
+}
+
+function invalid(text: string, why: string): QuorateError {
+  return new QuorateError('SOURCE_URL_INVALID', `${shown(text)} ${why}`, {
+    hint: 'Give a URL such as https://host/project.git, git://host/project or ssh://git@host/project.',
+  });
+}
+
+/**
+ * Reads a repository's URL: git, http(s), ssh, or scp's `user@host:path`. Never something git would run (`ext::`), read
+ * from disk (`file:`, a path) or take as an option.
+ * @param allowed hosts as `host` (at the protocol's own port) or `host:port`; absent, any host
+ * @throws SOURCE_URL_INVALID, SOURCE_PROTOCOL_REFUSED, SOURCE_URL_CREDENTIALS, SOURCE_HOST_NOT_ALLOWED
+ */
+export function parseGitUrl(text: string, allowed?: readonly string[]): GitUrl {
+  if (text === '' || text.length > urlBytesMax)
+    throw invalid(text, 'is empty or too long for a repository URL');
+  if (!/^[\x21-\x7e]+$/.test(text)) throw invalid(text, 'has spaces or characters outside ASCII');
+  if (text.startsWith('-')) throw invalid(text, 'begins with "-"');
+  const url = parse(text);
+  const protocol = url.protocol.slice(0, -1);
+  if (protocol !== 'git' && protocol !== 'http' && protocol !== 'https' && protocol !== 'ssh') {
+    throw new QuorateError(
+      'SOURCE_PROTOCOL_REFUSED',
+      `${shown(text)} has the protocol "${visible(protocol)}"`,
+      {
+        hint: 'Only git, https, http and ssh are used.',
+      },
+    );
+  }
+  if (url.password !== '' || (url.username !== '' && protocol !== 'ssh')) {
+    throw new QuorateError('SOURCE_URL_CREDENTIALS', 'the repository URL holds a user name or password', {
+      hint: 'Anybody can read a job: use a URL that needs no secret.',
+    });
+  }
+  if (!/^[A-Za-z0-9._-]*$/.test(url.username) || url.username.startsWith('-'))
+    throw invalid(text, 'has an odd user name');
+  if (url.search !== '' || url.hash !== '') throw invalid(text, 'has a "?" or "#" part');
+  const host = url.hostname.toLowerCase();
+  if (!/^([a-z0-9_]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])$/.test(host))
+    throw invalid(text, 'has no proper host name');
+  if (url.pathname === '' || url.pathname === '/') throw invalid(text, 'names no repository');
+  const port = url.port === '' ? defaultPorts[protocol] : Number(url.port);
+  const parsed: GitUrl = { href: url.href, protocol, host, port, path: url.pathname };
+  if (allowed !== undefined) checkHost(parsed, allowed);
+  return parsed;
+}
+
+function parse(text: string): URL {
+  const scp = /^([A-Za-z0-9._-]+)@([A-Za-z0-9][A-Za-z0-9._-]*):(?!\/\/|:)([^:]+)$/.exec(text);
+  try {
+    if (scp !== null) return new URL(`ssh://${scp[1]}@${scp[2]}/${scp[3]?.replace(/^\//, '')}`);
+    return new URL(text);
+  } catch (cause) {
+    throw new QuorateError('SOURCE_URL_INVALID', `${shown(text)} is not a URL`, {
+      hint: 'Give a URL such as https://host/project.git, git://host/project or ssh://git@host/project.',
+      cause,
+    });
+  }
+}
+
+function checkHost({ host, port, protocol }: GitUrl, allowed: readonly string[]): void {
+  const wanted = allowed.some((entry) => {
+    const lower = entry.toLowerCase();
+    return lower === `${host}:${port}` || (lower === host && port === defaultPorts[protocol]);
+  });
+  if (wanted) return;
+  throw new QuorateError(
+    'SOURCE_HOST_NOT_ALLOWED',
+    `the project does not allow source from ${host}:${port}`,
+    {
+      hint: "Add the host to the charter's version control hosts, or use one that is there.",
+    },
+  );
+}
+
+/** A commit's full id, SHA-1 or SHA-256, in lower case. */
+export function isCommitId(text: string): boolean {
+  return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
+}
+
+/** The rules of git-check-ref-format(1), and no leading "-". @throws SOURCE_REF_INVALID */
+export function checkRef(ref: string): string {
+  const bad =
+    ref.length === 0 ||
+    ref.length > 255 ||
+    !/^[^\s~^:?*[\\\p{Cc}]+$/u.test(ref) ||
+    /^[-/]|\.\.|\/\/|@\{|[/.]$|^@$/.test(ref) ||
+    ref.split('/').some((part) => part.startsWith('.') || part.endsWith('.lock'));
+  if (!bad) return ref;
+  throw new QuorateError('SOURCE_REF_INVALID', `${shown(ref)} is not a branch, tag or full commit id`, {
+    hint: 'Give a name such as main, v1.2 or refs/heads/main, or all 40 digits of a commit.',
+  });
+}

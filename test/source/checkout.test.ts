@@ -1,0 +1,153 @@
+import { chmod, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { checkout, localRepo, resolveRef } from '../../src/source/index.ts';
+import { codeOf, commitAll, folder, git, oldServer, repo, serve } from './support.ts';
+
+const dest = async (): Promise<string> => join(await folder(), 'out');
+
+describe('resolveRef', () => {
+  it('finds branches, tags, annotated tags and HEAD, and returns commit ids as they are', async () => {
+    const dir = await repo();
+    const first = commitAll(dir, 'first');
+    git(dir, 'tag', '-a', '-m', 'note', 'v1');
+    git(dir, 'tag', 'light');
+    const second = commitAll(dir, 'second');
+    git(dir, 'branch', 'x/main', first);
+    const url = await serve(dir);
+    expect(await resolveRef(url, 'main')).toEqual({ commit: second, ref: 'refs/heads/main' });
+    expect(await resolveRef(url, 'v1')).toEqual({ commit: first, ref: 'refs/tags/v1' });
+    expect(await resolveRef(url, 'refs/tags/light')).toEqual({ commit: first, ref: 'refs/tags/light' });
+    expect(await resolveRef(url, 'HEAD')).toEqual({ commit: second, ref: 'HEAD' });
+    expect(await resolveRef(url, first)).toEqual({ commit: first });
+    expect(await codeOf(resolveRef(url, 'none'))).toBe('SOURCE_REF_NOT_FOUND');
+    expect(await codeOf(resolveRef(url, first.slice(0, 12)))).toBe('SOURCE_REF_NOT_FOUND');
+  });
+
+  it('refuses a name that is a branch and a tag of different commits', async () => {
+    const dir = await repo();
+    const first = commitAll(dir, 'first');
+    git(dir, 'tag', 'both');
+    commitAll(dir, 'second');
+    git(dir, 'branch', 'both');
+    const url = await serve(dir);
+    expect(await codeOf(resolveRef(url, 'both'))).toBe('SOURCE_REF_AMBIGUOUS');
+    expect((await resolveRef(url, 'refs/tags/both')).commit).toBe(first);
+  });
+});
+
+describe('checkout', () => {
+  it('writes the files of one commit, with modes, links and names, and nothing of git', async () => {
+    const dir = await repo();
+    await mkdir(join(dir, 'bin'));
+    await writeFile(join(dir, 'bin/run'), '#!/bin/sh\n');
+    await chmod(join(dir, 'bin/run'), 0o755);
+    await writeFile(join(dir, 'plain ü'), 'x');
+    await symlink('bin/run', join(dir, 'link'));
+    const commit = commitAll(dir);
+    const out = await dest();
+    expect(await checkout(await serve(dir), commit, out)).toEqual({ files: 3, bytes: 18, submodules: [] });
+    expect((await readdir(out)).sort()).toEqual(['bin', 'link', 'plain ü']);
+    expect((await lstat(join(out, 'bin/run'))).mode & 0o111).not.toBe(0);
+    expect((await lstat(join(out, 'plain ü'))).mode & 0o111).toBe(0);
+    expect(await readlink(join(out, 'link'))).toBe('bin/run');
+    expect(await readdir(join(out, '..'))).toEqual(['out']);
+  });
+
+  it('gets an older commit, also after its branch was moved away from it by force', async () => {
+    const dir = await repo();
+    await writeFile(join(dir, 'f'), 'old');
+    const old = commitAll(dir, 'old');
+    git(dir, 'checkout', '-q', '--orphan', 'other');
+    await writeFile(join(dir, 'f'), 'new');
+    commitAll(dir, 'new');
+    git(dir, 'branch', '-f', 'main');
+    git(dir, 'tag', 'keep', old);
+    const out = await dest();
+    await checkout(await serve(dir), old, out);
+    expect(await readFile(join(out, 'f'), 'utf8')).toBe('old');
+  });
+
+  it('gets tips and older commits from a server without protocol 2, by the name of their branch', async () => {
+    const dir = await repo();
+    await writeFile(join(dir, 'f'), 'old');
+    const old = commitAll(dir, 'old');
+    await writeFile(join(dir, 'f'), 'new');
+    const tip = commitAll(dir, 'new');
+    const url = await oldServer(await serve(dir));
+    for (const [commit, ref, text] of [
+      [tip, undefined, 'new'],
+      [tip, 'main', 'new'],
+      [old, 'main', 'old'],
+      [old, 'refs/heads/main', 'old'],
+      [old, undefined, 'old'],
+    ] as const) {
+      const out = await dest();
+      await checkout(url, commit, out, { ref });
+      expect(await readFile(join(out, 'f'), 'utf8')).toBe(text);
+    }
+    expect(await codeOf(checkout(url, 'a'.repeat(40), await dest(), { ref: 'main' }))).toBe(
+      'SOURCE_COMMIT_NOT_FOUND',
+    );
+  });
+
+  it('says when the commit or the repository is not there, or what was asked is no commit', async () => {
+    const dir = await repo();
+    await writeFile(join(dir, 'f'), 'x');
+    commitAll(dir);
+    const url = await serve(dir);
+    expect(await codeOf(checkout(url, 'a'.repeat(40), await dest()))).toBe('SOURCE_COMMIT_NOT_FOUND');
+    expect(await codeOf(checkout(url.replace('/.git', '/none'), 'a'.repeat(40), await dest()))).toBe(
+      'SOURCE_NOT_FOUND',
+    );
+    expect(await codeOf(checkout(url, 'abc', await dest()))).toBe('SOURCE_COMMIT_INVALID');
+    git(dir, 'tag', '-a', '-m', 'note', 'v1');
+    for (const object of [git(dir, 'rev-parse', 'HEAD^{tree}'), git(dir, 'rev-parse', 'v1')]) {
+      expect(await codeOf(checkout(url, object, await dest()))).toBe('SOURCE_COMMIT_NOT_FOUND');
+    }
+  });
+
+  it('leaves a full folder alone, and no folder behind when it fails', async () => {
+    const dir = await repo();
+    await writeFile(join(dir, 'f'), 'x');
+    const commit = commitAll(dir);
+    const url = await serve(dir);
+    const out = await folder();
+    await writeFile(join(out, 'mine'), 'x');
+    expect(await codeOf(checkout(url, commit, out))).toBe('SOURCE_DEST_NOT_EMPTY');
+    expect(await readdir(out)).toEqual(['mine']);
+    const base = await folder();
+    await codeOf(checkout(url, 'a'.repeat(40), join(base, 'out')));
+    expect(await readdir(base)).toEqual([]);
+  });
+
+  it('leaves submodules as empty folders and names them', async () => {
+    const inner = await repo();
+    await writeFile(join(inner, 'secret'), 'x');
+    commitAll(inner);
+    const dir = await repo();
+    git(dir, 'submodule', '--quiet', 'add', inner, 'vendor/inner');
+    const commit = commitAll(dir);
+    const out = await dest();
+    expect((await checkout(await serve(dir), commit, out)).submodules).toEqual(['vendor/inner']);
+    expect(await readdir(join(out, 'vendor/inner'))).toEqual([]);
+  });
+});
+
+describe('localRepo', () => {
+  it('finds the top folder, the commit, the branch, the remote and whether there are changes', async () => {
+    const dir = await repo();
+    expect(await codeOf(localRepo(dir))).toBe('SOURCE_NO_COMMIT');
+    await mkdir(join(dir, 'sub'));
+    await writeFile(join(dir, 'sub/f'), 'x');
+    const commit = commitAll(dir);
+    git(dir, 'remote', 'add', 'origin', 'https://example.org/a.git');
+    const clean = { root: dir, commit, dirty: false, branch: 'main', remoteUrl: 'https://example.org/a.git' };
+    expect(await localRepo(join(dir, 'sub'))).toEqual(clean);
+    await writeFile(join(dir, 'sub/new'), 'x');
+    expect((await localRepo(dir)).dirty).toBe(true);
+    git(dir, 'checkout', '-q', '--detach');
+    expect((await localRepo(dir)).branch).toBeUndefined();
+    expect(await codeOf(localRepo(await folder()))).toBe('SOURCE_NO_REPOSITORY');
+  });
+});

@@ -1,0 +1,127 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished } from 'vitest';
+
+export async function folder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-source-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** Runs git with fixed names and times and without the machine's configuration. */
+export function git(cwd: string, ...args: string[]): string {
+  return execFileSync('git', ['-c', 'protocol.file.allow=always', ...args], {
+    cwd,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env.PATH ?? '',
+      HOME: cwd,
+      GIT_CONFIG_NOSYSTEM: '1',
+      GIT_CONFIG_GLOBAL: '/dev/null',
+      GIT_AUTHOR_NAME: 'a',
+      GIT_AUTHOR_EMAIL: 'a@example.org',
+      GIT_COMMITTER_NAME: 'a',
+      GIT_COMMITTER_EMAIL: 'a@example.org',
+      GIT_AUTHOR_DATE: '2026-01-01T00:00:00Z',
+      GIT_COMMITTER_DATE: '2026-01-01T00:00:00Z',
+    },
+  }).trim();
+}
+
+export async function repo(): Promise<string> {
+  const dir = await folder();
+  git(dir, 'init', '-q', '-b', 'main');
+  return dir;
+}
+
+export function commitAll(dir: string, message = 'change'): string {
+  git(dir, 'add', '-A');
+  git(dir, 'commit', '-q', '--allow-empty', '-m', message);
+  return git(dir, 'rev-parse', 'HEAD');
+}
+
+export async function listen(onConnection: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    onConnection(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+/** A real git daemon over the folder that holds `dir`; returns the repository's URL. */
+export async function serve(dir: string): Promise<string> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const { port } = address;
+  probe.close();
+  await once(probe, 'close');
+  const exec = git(dir, '--exec-path');
+  const daemon = spawn(
+    join(exec, 'git-daemon'),
+    ['--listen=127.0.0.1', `--port=${port}`, '--export-all', '--reuseaddr', `--base-path=${dir}`, dir],
+    { stdio: 'ignore', env: { PATH: process.env.PATH ?? '', HOME: dir, GIT_CONFIG_NOSYSTEM: '1' } },
+  );
+  onTestFinished(() => {
+    daemon.kill('SIGKILL');
+  });
+  for (let tries = 0; ; tries += 1) {
+    const socket = connect(port, '127.0.0.1');
+    const up = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true));
+      socket.once('error', () => resolve(false));
+    });
+    socket.destroy();
+    if (up) break;
+    if (tries > 100) throw new Error('git daemon did not start');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return `git://127.0.0.1:${port}/.git`;
+}
+
+/** In front of a daemon, takes the wish for protocol 2 out of each request, as an old server would not hear it. */
+export async function oldServer(url: string): Promise<string> {
+  const { port, pathname } = new URL(url);
+  const own = await listen((client) => {
+    const upstream = connect(Number(port), '127.0.0.1');
+    upstream.on('error', () => client.destroy());
+    let request = '';
+    const onData = (chunk: Buffer): void => {
+      request += chunk.toString('latin1');
+      if (request.length < 4 || request.length < Number.parseInt(request.slice(0, 4), 16)) return;
+      client.off('data', onData);
+      const text = request.slice(4).replace('\0version=2\0', '');
+      upstream.write(Buffer.from((text.length + 4).toString(16).padStart(4, '0') + text, 'latin1'));
+      client.pipe(upstream);
+    };
+    client.on('data', onData);
+    upstream.pipe(client);
+  });
+  return `git://127.0.0.1:${own}${pathname}`;
+}
+
+export async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+  } catch (error) {
+    expect(error).toHaveProperty('code');
+    return (error as { code: string }).code;
+  }
+  return 'none';
+}
