@@ -75,7 +75,8 @@ const submodulesMax = 100;
 /**
  * Fetches one commit and writes its files to `dest`, as they are in the repository: no hook, filter, LFS, line-end or
  * keyword conversion, submodule, prompt or foreign configuration takes part, so that every machine gets the same tree.
- * No `.git` is left. What symbolic links point to is not judged here.
+ * No `.git` is left. What symbolic links point to is not judged here. Git works in `dest` and in a folder beside it, so
+ * `wrap` has to give it `dest`'s parent.
  * @throws SOURCE_COMMIT_NOT_FOUND, SOURCE_TOO_LARGE, SOURCE_TIMEOUT, SOURCE_STALLED, SOURCE_UNREACHABLE,
  * SOURCE_NOT_FOUND, SOURCE_DENIED, SOURCE_REDIRECTED, SOURCE_BAD_SERVER, SOURCE_DEST_NOT_EMPTY, SOURCE_GIT_MISSING,
  * SOURCE_COMMIT_INVALID, SOURCE_FAILED, and the codes of `parseGitUrl`

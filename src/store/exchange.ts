@@ -44,7 +44,7 @@ export async function startExchange(libp2p: Libp2p, blocks: BlockDir): Promise<E
   const helia = withBitswap(Object.assign(createHeliaLight({ blockstore: blocks }), { libp2p }), options);
   await helia.start();
   return {
-    isConnected: (peer) => libp2p.getConnections(peerIdFromString(peer)).length > 0,
+    isConnected: (peer) => libp2p.getConnections().some(({ remotePeer }) => remotePeer.toString() === peer),
     session: (root, peer) => {
       const session = helia.blockstore.createSession(root, {
         providers: [peerIdFromString(peer).toCID()],

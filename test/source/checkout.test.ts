@@ -2,7 +2,7 @@ import { chmod, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } 
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkout, localRepo, resolveRef } from '../../src/source/index.ts';
-import { codeOf, commitAll, folder, git, oldServer, repo, serve } from './support.ts';
+import { codeOf, commitAll, folder, git, oldServer, repo, serve, serveHttp } from './support.ts';
 
 const dest = async (): Promise<string> => join(await folder(), 'out');
 
@@ -52,6 +52,49 @@ describe('checkout', () => {
     expect((await lstat(join(out, 'plain ü'))).mode & 0o111).toBe(0);
     expect(await readlink(join(out, 'link'))).toBe('bin/run');
     expect(await readdir(join(out, '..'))).toEqual(['out']);
+  });
+
+  it('works over http, too, and says when there is no such repository', async () => {
+    const dir = await repo();
+    await writeFile(join(dir, 'f'), 'old');
+    const old = commitAll(dir, 'old');
+    await writeFile(join(dir, 'f'), 'new');
+    const tip = commitAll(dir, 'new');
+    const url = await serveHttp(dir);
+    expect((await resolveRef(url, 'main')).commit).toBe(tip);
+    const out = await dest();
+    await checkout(url, old, out);
+    expect(await readFile(join(out, 'f'), 'utf8')).toBe('old');
+    expect(await codeOf(resolveRef(url.replace('.git', 'none'), 'main'))).toBe('SOURCE_NOT_FOUND');
+  });
+
+  it('runs every git where it is told to', async () => {
+    const dir = await repo();
+    await writeFile(join(dir, 'f'), 'x');
+    const commit = commitAll(dir);
+    const url = await serve(dir);
+    const log = join(await folder(), 'log');
+    const wrap = (command: string[]): string[] => [
+      '/bin/sh',
+      '-c',
+      `echo "$@" >> ${log}; exec "$@"`,
+      'sh',
+      ...command,
+    ];
+    await resolveRef(url, 'main', { wrap });
+    await checkout(url, commit, await dest(), { wrap });
+    const lines = (await readFile(log, 'utf8')).split('\n');
+    for (const verb of [
+      'ls-remote',
+      'init',
+      'fetch',
+      'rev-parse',
+      'ls-tree',
+      'read-tree',
+      'checkout-index',
+    ]) {
+      expect(lines.some((line) => line.includes(` ${verb} `))).toBe(true);
+    }
   });
 
   it('gets an older commit, also after its branch was moved away from it by force', async () => {

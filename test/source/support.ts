@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -93,6 +94,49 @@ export async function serve(dir: string): Promise<string> {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return `git://127.0.0.1:${port}/.git`;
+}
+
+/** Git's own HTTP server program behind a real HTTP server; returns the repository's URL. */
+export async function serveHttp(dir: string): Promise<string> {
+  const program = join(git(dir, '--exec-path'), 'git-http-backend');
+  const server = createHttpServer((request, response) => {
+    const [path, query] = (request.url ?? '').split('?');
+    const child = spawn(program, [], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: {
+        PATH: process.env.PATH ?? '',
+        GIT_CONFIG_NOSYSTEM: '1',
+        GIT_PROJECT_ROOT: dir,
+        GIT_HTTP_EXPORT_ALL: '1',
+        PATH_INFO: path ?? '',
+        QUERY_STRING: query ?? '',
+        REQUEST_METHOD: request.method ?? '',
+        CONTENT_TYPE: request.headers['content-type'] ?? '',
+        GIT_PROTOCOL: String(request.headers['git-protocol'] ?? ''),
+        HTTP_CONTENT_ENCODING: request.headers['content-encoding'] ?? '',
+      },
+    });
+    request.pipe(child.stdin);
+    const output: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+    child.on('close', () => {
+      const all = Buffer.concat(output);
+      const end = all.indexOf('\r\n\r\n');
+      for (const line of all.subarray(0, end).toString().split('\r\n')) {
+        const [name, value] = line.split(': ');
+        if (name === 'Status') response.statusCode = Number.parseInt(value ?? '', 10);
+        else if (name !== undefined && value !== undefined) response.setHeader(name, value);
+      }
+      response.end(all.subarray(end + 4));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return `http://127.0.0.1:${address.port}/.git`;
 }
 
 /** In front of a daemon, takes the wish for protocol 2 out of each request, as an old server would not hear it. */

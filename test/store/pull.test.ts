@@ -55,6 +55,7 @@ describe('pull', () => {
     const stranger = (await node()).peerId.toString();
     expect(await codeOf(to.pull(tree.root, { from: [stranger] }))).toBe('STORE_PULL_NO_PROVIDER');
     expect(await codeOf(to.pull(tree.root, { from: [] }))).toBe('STORE_PULL_NO_PROVIDER');
+    expect(await codeOf(to.pull(tree.root, { from: ['not a peer'] }))).toBe('STORE_PULL_NO_PROVIDER');
     const offline = await store();
     expect(await codeOf(offline.pull(tree.root, { from: [a.peerId.toString()] }))).toBe(
       'STORE_PULL_NO_PROVIDER',
