@@ -24,7 +24,7 @@ let temporaryCount = 0;
 /**
  * Blocks as files, `<dir>/<last two characters>/<cid>`, written beside and renamed, so that a file under a CID's name is
  * whole unless the disk lost it; every read is hashed again, so a block that the disk did lose is reported, never used.
- * Twice as fast for small files as blockstore-fs, and a move between two of these is a rename.
+ *, and a move between two of these is a rename.
  */
 export class BlockDir extends BaseBlockstore {
   readonly dir: string;

@@ -3,7 +3,7 @@ import { assert } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { charterOf } from './enrolment.ts';
 import type { Candidate, LiveLease, Round, Run, SlotState, Step } from './state.ts';
-import { tell } from './state.ts';
+import { currentRound, tell } from './state.ts';
 
 /** Operators that hold or held a slot of this round in a way that counts: live, or with a receipt. */
 export function operatorsIn(run: Run, round: Round): Set<string> {
@@ -123,7 +123,11 @@ export function loseLease(step: Step, run: Run, lease: string, reason: string): 
   const given = slot === 'trusted' ? run.trustedLeases : (round.leasesGiven[slot] ?? 0);
   setSlot(run, round, slot, given < limits.slotLeasesMax ? { kind: 'free' } : { kind: 'expired' });
   if (slot === 'trusted') {
-    if (run.trusted.kind === 'free') step.out.push({ kind: 'offer', run: run.id, offer: round.offer });
+    const latest = currentRound(run);
+    if (run.trusted.kind !== 'free' || latest === undefined) return;
+    // The offer may have been closed while the lease was live.
+    step.state.offers.set(latest.offerId, run.id);
+    step.out.push({ kind: 'offer', run: run.id, offer: latest.offer });
     return;
   }
   round.fillBy = Math.max(round.fillBy, step.now + step.state.timings.slotFillMs);

@@ -5,9 +5,9 @@ import { policyMeetsFloor } from '../trust/policy.ts';
 import { charterOf, checkGrant, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { assignSlots, findLease, loseLease } from './leases.ts';
-import { receipt } from './receipts.ts';
+import { letGo, receipt } from './receipts.ts';
 import { claim, closeWindow, openRound } from './rounds.ts';
-import { closeOffer, conclude, cosigned, cosignRefused, pin, pinned, settle } from './settle.ts';
+import { expire, pin, pinned, settle } from './settle.ts';
 import {
   type ControllerState,
   currentRound,
@@ -18,6 +18,7 @@ import {
   type Step,
   tell,
 } from './state.ts';
+import { cosigned, cosignRefused } from './verdict.ts';
 
 /**
  * The controller, sans-I/O: `handle(event, now)` changes the state and returns effects; the runtime journals each event
@@ -40,7 +41,8 @@ export class Controller {
       dispatch(step, event);
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error;
-      if (!('token' in event)) throw error;
+      // Nobody waits for an answer: the event is dropped, so that no peer's input stops a replay.
+      if (!('token' in event)) return [];
       const { code, message, hint } = error;
       return [
         {
@@ -175,7 +177,10 @@ function started(step: Step, event: EventOf<'started'>): void {
     }
     if (round.windowOpen) round.windowEnds = now + state.timings.windowMs;
     if (state.offers.has(round.offerId)) step.out.push({ kind: 'offer', run: run.id, offer: round.offer });
-    if (run.phase.kind === 'pinning') pin(step, run);
+    if (run.phase.kind === 'pinning') {
+      run.phase.retryAt = null;
+      pin(step, run);
+    }
   }
 }
 
@@ -282,13 +287,7 @@ function resume(step: Step, { token, lease, worker }: EventOf<'resume'>): void {
     live.detachedAt = null;
     if (run.phase.kind === 'cosigning' && run.phase.lease === id)
       step.out.push({ kind: 'cosign', run: run.id, worker, lease: id });
-  } else if (
-    lease.payload.slot === 'trusted'
-      ? run.phase.kind === 'done'
-      : run.rounds[lease.payload.round - 1]?.revealed === true
-  ) {
-    step.out.push({ kind: 'reveal', worker, lease: id });
-  }
+  } else if (recorded !== undefined) letGo(step, run, recorded);
 }
 
 function tick(step: Step): void {
@@ -323,16 +322,4 @@ function giveUpFreeSlots(step: Step, run: Run): void {
   if (round === undefined) return;
   assignSlots(step, run, round);
   round.slots = round.slots.map((slot) => (slot.kind === 'free' ? { kind: 'expired' } : slot));
-}
-
-/** The request's time is up: what was reached stands, what was not is disputed. */
-function expire(step: Step, run: Run): void {
-  if (run.phase.kind === 'done') return;
-  if (run.level === 'agreed') {
-    const round = currentRound(run);
-    if (round !== undefined) closeOffer(step, round);
-    run.phase = { kind: 'done' };
-    return;
-  }
-  conclude(step, run, 'disputed', null);
 }

@@ -1,20 +1,22 @@
 import {
   type Ack,
-  artifactOf,
-  cidDigestHex,
   idOf,
+  type Job,
   leaves,
+  makeReceipt,
   type Receipt,
   type Verified,
 } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
+import { limits } from '../limits.ts';
 import { assignSlots, findLease, loseLease, setSlot } from './leases.ts';
 import { settle } from './settle.ts';
 import type { EventOf, LiveLease, Recorded, Run, Step } from './state.ts';
 import { tell } from './state.ts';
+import { closeOffer } from './verdict.ts';
 
-/** The receipt must say of itself what its lease says. */
-function checkReceipt(receipt: Verified<Receipt>, live: LiveLease): void {
+/** The receipt must say of itself what its lease says, and nothing that does not follow from it. */
+function checkReceipt(receipt: Verified<Receipt>, live: LiveLease, { source }: Job): void {
   const { lease } = live;
   const facts = receipt.payload.predicate.quorate_receipt;
   const expected = {
@@ -37,11 +39,15 @@ function checkReceipt(receipt: Verified<Receipt>, live: LiveLease): void {
       'RECEIPT_OTHER_SIGNER',
       `the receipt is signed by ${receipt.signer}, the lease is ${lease.aud}'s`,
     );
-  const artifact = artifactOf(facts.outcome);
-  const [tree] = receipt.payload.subject;
-  if (tree?.digest.sha256 !== cidDigestHex(artifact ?? lease.job)) {
-    throw new QuorateError('RECEIPT_MISMATCH', 'the first subject of the receipt is not its artifact');
-  }
+  const { subject, predicate } = receipt.payload;
+  const { startedOn, finishedOn } = predicate.runDetails.metadata;
+  const files = subject.slice(1).map(({ name, digest }) => ({ path: name, sha256: digest.sha256 }));
+  const meant = makeReceipt({ worker: lease.aud, source, files, startedOn, finishedOn, facts });
+  if (idOf(meant) !== receipt.id)
+    throw new QuorateError(
+      'RECEIPT_MISMATCH',
+      "the receipt's subjects, source or builder do not fit what it states",
+    );
 }
 
 function acknowledge(step: Step, token: string, recorded: Recorded): void {
@@ -56,11 +62,19 @@ function acknowledge(step: Step, token: string, recorded: Recorded): void {
   step.out.push({ kind: 'reply', token, reply: { kind: 'ack', ack } });
 }
 
-/** A receipt repeated after its ack was lost is acknowledged again, with the same index. */
-function recordedBefore(step: Step, lease: string): Recorded | undefined {
+/** Tells a worker whose receipt is in that its lease has run its course, if it has. */
+export function letGo(step: Step, run: Run, { lease, outcome, round, slot }: Recorded): void {
+  const to = { worker: lease.aud, lease: idOf(lease) };
+  if (slot === 'trusted' ? run.phase.kind === 'done' : run.rounds[round - 1]?.revealed === true)
+    step.out.push({ kind: 'reveal', ...to });
+  else if (slot === 'trusted' && outcome.kind === 'aborted')
+    step.out.push({ kind: 'release', ...to, code: 'LEASE_LOST', message: 'the build was aborted' });
+}
+
+function recordedBefore(step: Step, lease: string): { run: Run; recorded: Recorded } | undefined {
   for (const run of step.state.runs.values()) {
     const recorded = run.receipts.find((candidate) => idOf(candidate.lease) === lease);
-    if (recorded !== undefined) return recorded;
+    if (recorded !== undefined) return { run, recorded };
   }
   return undefined;
 }
@@ -68,9 +82,11 @@ function recordedBefore(step: Step, lease: string): Recorded | undefined {
 export function receipt(step: Step, { token, lease, receipt }: EventOf<'receipt'>): void {
   const before = recordedBefore(step, lease);
   if (before !== undefined) {
-    if (before.receipt.id !== receipt.id)
+    if (before.recorded.receipt.id !== receipt.id)
       throw new QuorateError('RECEIPT_SECOND', 'this lease has a receipt already; a slot yields one');
-    acknowledge(step, token, before);
+    // Its ack was lost: said again, with the same index. What was sent after that ack was of no use before it.
+    acknowledge(step, token, before.recorded);
+    letGo(step, before.run, before.recorded);
     return;
   }
   const run = step.state.runs.get(step.state.leases.get(lease) ?? '');
@@ -78,7 +94,7 @@ export function receipt(step: Step, { token, lease, receipt }: EventOf<'receipt'
   if (run === undefined || found === undefined) {
     throw new QuorateError('RECEIPT_STALE_FENCE', 'the lease of this receipt is over; its fence is stale');
   }
-  checkReceipt(receipt, found.live);
+  checkReceipt(receipt, found.live, run.job);
   const { round, slot, live } = found;
   const index = step.state.log.append(leaves.receipt(receipt.id, live.lease.offer));
   const recorded: Recorded = {
@@ -98,14 +114,10 @@ export function receipt(step: Step, { token, lease, receipt }: EventOf<'receipt'
   if (recorded.outcome.kind === 'aborted') return aborted(step, run, lease, recorded);
   setSlot(run, round, slot, { kind: 'delivered', receipt: receipt.id });
   if (slot === 'trusted') {
-    if (round.revealed) closeTrustedOffer(step, round.offerId);
+    if (round.revealed) closeOffer(step, round);
     run.trustedLease = live;
   }
   settle(step, run);
-}
-
-function closeTrustedOffer(step: Step, offer: string): void {
-  if (step.state.offers.delete(offer)) step.out.push({ kind: 'unoffer', offer });
 }
 
 /** An aborted run is no vote. Its slot goes to somebody who waits, or is given up: nobody is asked twice. */
@@ -119,7 +131,8 @@ function aborted(step: Step, run: Run, lease: string, recorded: Recorded): void 
   const round = run.rounds[recorded.round - 1];
   if (round === undefined) return;
   step.state.leases.delete(lease);
-  setSlot(run, round, slot, { kind: 'free' });
+  const again = (round.leasesGiven[slot] ?? 0) < limits.slotLeasesMax;
+  setSlot(run, round, slot, again ? { kind: 'free' } : { kind: 'expired' });
   assignSlots(step, run, round);
   if (round.slots[slot]?.kind === 'free') setSlot(run, round, slot, { kind: 'expired' });
   settle(step, run);

@@ -1,4 +1,4 @@
-import { type Capabilities, idOf, leaves, type Offer, sha256Hex } from '../documents/index.ts';
+import { type Capabilities, checkTime, idOf, leaves, type Offer, sha256Hex } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
@@ -90,6 +90,9 @@ function closed(message: string): QuorateError {
 
 export function claim(step: Step, { token, claim, grant }: EventOf<'claim'>): void {
   const worker = claim.signer;
+  if (claim.payload.aud !== step.state.id)
+    throw new QuorateError('CLAIM_OTHER_AUDIENCE', 'the claim was made for another controller');
+  checkTime(claim.payload, step.now, 'the claim');
   const granted = checkGrant(step, grant, worker);
   const runId = step.state.offers.get(claim.payload.offer);
   const run = runId === undefined ? undefined : step.state.runs.get(runId);

@@ -1,18 +1,11 @@
-import {
-  artifactOf,
-  idOf,
-  leaves,
-  makeVerdict,
-  type Outcome,
-  type VerdictLevel,
-} from '../documents/index.ts';
-import { isoTime } from '../time.ts';
+import { artifactOf, idOf, type Outcome } from '../documents/index.ts';
 import { type Decision, decide, type Vote, verdictLevelOf } from '../trust/decide.ts';
 import { charterOf } from './enrolment.ts';
 import { operatorsBefore } from './leases.ts';
 import { openRound } from './rounds.ts';
 import type { Recorded, Round, Run, Step } from './state.ts';
-import { currentRound, liveLeases, tell } from './state.ts';
+import { currentRound, tell } from './state.ts';
+import { closeOffer, conclude, endLeases, filesOf, finish, publish } from './verdict.ts';
 
 export function votesOf(run: Run): Vote[] {
   return run.receipts.map((recorded) => ({
@@ -100,10 +93,6 @@ export function describe(outcome: Outcome): string {
   return outcome.code === 0 ? (outcome.artifact ?? 'no outputs') : `exit ${outcome.code}`;
 }
 
-export function closeOffer(step: Step, round: Round): void {
-  if (step.state.offers.delete(round.offerId)) step.out.push({ kind: 'unoffer', offer: round.offerId });
-}
-
 function judge(step: Step, run: Run, round: Round): void {
   const { policy } = run.request.payload;
   const decision = decisionOf(step, run);
@@ -111,7 +100,7 @@ function judge(step: Step, run: Run, round: Round): void {
   if (decision.level === 'failed') return conclude(step, run, 'failed', trusted?.outcome ?? null);
   if (decision.level === 'agreed' || decision.level === 'trusted') {
     if (run.phase.kind === 'agreed')
-      return trusted === undefined ? undefined : conclude(step, run, 'trusted', decision.outcome);
+      return decision.level === 'agreed' ? undefined : conclude(step, run, 'trusted', decision.outcome);
     const artifact = decision.outcome === null ? null : artifactOf(decision.outcome);
     tell(step, run, {
       kind: 'agreed',
@@ -120,19 +109,13 @@ function judge(step: Step, run: Run, round: Round): void {
       by: agreeing(run, round, decision.outcome).map((r) => r.lease.operator),
     });
     if (artifact === null) return afterPin(step, run, decision.outcome);
+    // Agreed on the tree, not on what its files are: nobody could check that verdict.
+    if (filesOf(run, artifact) === undefined) return nextRound(step, run, round);
     run.phase = { kind: 'pinning', artifact, tries: 0, retryAt: null };
     return pin(step, run);
   }
-  const claimed = decision.contradicted[0];
-  if (claimed !== undefined) {
-    tell(step, run, {
-      kind: 'contradicted',
-      round: round.n,
-      artifact: claimed.outcome.kind === 'exit' ? claimed.outcome.artifact : null,
-      trusted: null,
-    });
-    return nextRound(step, run, round);
-  }
+  if (decision.contradicted.some((standing) => standing.round === round.n))
+    return contradicted(step, run, round, decision);
   const failures = run.receipts.filter(
     (r) => r.round === round.n && r.slot !== 'trusted' && r.outcome.kind === 'exit' && r.outcome.code !== 0,
   );
@@ -150,6 +133,21 @@ function judge(step: Step, run: Run, round: Round): void {
     run.phase = { kind: 'awaiting-trusted' };
     return;
   }
+  nextRound(step, run, round);
+}
+
+/** What had been agreed stands no more; the trusted worker's own result stays sealed while others build. */
+function contradicted(step: Step, run: Run, round: Round, decision: Decision): void {
+  const claimed = decision.contradicted.find((standing) => standing.round === round.n);
+  tell(step, run, {
+    kind: 'contradicted',
+    round: round.n,
+    artifact: claimed?.outcome.artifact ?? null,
+    trusted: null,
+  });
+  run.level = null;
+  run.outcome = null;
+  run.verdict = null;
   nextRound(step, run, round);
 }
 
@@ -185,133 +183,43 @@ export function pinned(step: Step, run: Run, artifact: string, ok: boolean, deta
   if (round !== undefined) nextRound(step, run, round);
 }
 
+/** The trusted worker may have delivered while the bytes were fetched, so the evidence is weighed again. */
 function afterPin(step: Step, run: Run, outcome: Outcome | null): void {
-  if (run.request.payload.policy.cosign === 'none')
-    return conclude(step, run, verdictLevelOf(decisionOf(step, run)), outcome);
+  const round = currentRound(run);
+  const decision = decisionOf(step, run);
+  if (round !== undefined && decision.contradicted.some((standing) => standing.round === round.n))
+    return contradicted(step, run, round, decision);
+  if (decision.level === 'trusted' || run.request.payload.policy.cosign === 'none')
+    return conclude(step, run, verdictLevelOf(decision), outcome);
   run.phase = { kind: 'agreed' };
-  if (trustedReceipt(run) !== undefined) return conclude(step, run, 'trusted', outcome);
   run.outcome = outcome;
   publish(step, run, 'agreed', outcome);
 }
 
-/** A new round needs operators that took part in none before, and a policy that still allows one. */
+/** A new round needs enough operators that took part in none before, and a policy that still allows one. */
 function nextRound(step: Step, run: Run, round: Round): void {
+  const { policy } = run.request.payload;
   const held = operatorsBefore(run, { ...round, n: round.n + 1 });
   const fresh = [...step.state.operators.keys()].filter(
     (name) => name.endsWith(' worker') && !held.has(name.slice(0, -' worker'.length)),
   );
-  if (run.rounds.length < run.request.payload.policy.rounds && fresh.length > 0) {
+  if (run.rounds.length < policy.rounds && fresh.length >= policy.agree) {
     closeOffer(step, round);
     openRound(step, run);
   } else conclude(step, run, 'disputed', null);
 }
 
-/** The last word on a run. Where the policy asks for it, the trusted worker signs first. */
-export function conclude(step: Step, run: Run, level: VerdictLevel, outcome: Outcome | null): void {
-  run.outcome = outcome;
-  const trusted = run.trustedLease;
-  if (
-    (level === 'trusted' || level === 'failed') &&
-    run.request.payload.policy.cosign === 'required' &&
-    trusted !== null
-  ) {
-    writeVerdict(step, run, level, outcome);
-    run.phase = { kind: 'cosigning', worker: trusted.worker, lease: trusted.id };
-    tell(step, run, { kind: 'cosigning', worker: trusted.worker });
-    step.out.push({ kind: 'cosign', run: run.id, worker: trusted.worker, lease: trusted.id });
-    return;
-  }
-  publish(step, run, level, outcome);
-  finish(step, run);
-}
-
-function writeVerdict(step: Step, run: Run, level: VerdictLevel, outcome: Outcome | null): void {
-  const { state } = step;
-  const { request } = run;
-  const artifact = outcome === null ? null : artifactOf(outcome);
-  const witness = run.receipts.find((r) => artifact !== null && artifactOf(r.outcome) === artifact);
-  const payload = makeVerdict({
-    controller: state.id,
-    time: isoTime(step.now),
-    files: (witness?.receipt.payload.subject ?? [])
-      .slice(1)
-      .map(({ name, digest }) => ({ path: name, sha256: digest.sha256 })),
-    facts: {
-      project: charterOf(step).project,
-      job: run.jobId,
-      name: run.job.name,
-      request: run.id,
-      repo: request.payload.repo,
-      ref: request.payload.ref,
-      commit: request.payload.commit,
-      policy: request.payload.policy,
-      level,
-      outcome,
-      receipts: run.receipts.map((r) => ({
-        receipt: r.receipt.id,
-        worker: r.lease.aud,
-        operator: r.lease.operator,
-        slot: r.slot,
-        round: r.round,
-        index: r.index,
-        outcome: r.outcome,
-      })),
-    },
-  });
-  const id = idOf(payload);
-  const index = state.log.append(leaves.verdict(id, run.jobId));
-  run.verdict = { payload, id, index, size: state.log.size };
-}
-
-function publish(step: Step, run: Run, level: VerdictLevel, outcome: Outcome | null): void {
-  run.level = level;
-  writeVerdict(step, run, level, outcome);
-  announce(step, run);
-}
-
-/** After the trusted worker signed: the verdict stands as it was sent to it. */
-export function cosigned(step: Step, run: Run, worker: string, signature: string, witness: string): void {
-  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker || run.verdict === null) return;
-  run.cosignature = { worker, signature, witness };
-  run.level = run.verdict.payload.predicate.quorate_verdict.level;
-  announce(step, run);
-  finish(step, run);
-}
-
-export function cosignRefused(step: Step, run: Run, worker: string, code: string, message: string): void {
-  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker) return;
-  tell(step, run, { kind: 'cosign-refused', worker, code, message });
-  conclude(step, run, 'disputed', null);
-}
-
-function announce(step: Step, run: Run): void {
-  const facts = run.verdict?.payload.predicate.quorate_verdict;
-  if (facts === undefined) return;
-  step.out.push({ kind: 'verdict', run: run.id });
-  tell(step, run, {
-    kind: 'verdict',
-    level: facts.level,
-    artifact: facts.outcome === null ? null : artifactOf(facts.outcome),
-  });
-}
-
-function finish(step: Step, run: Run): void {
-  run.phase = { kind: 'done' };
+/** The request's time is up: what was reached stands, what was not is disputed. */
+export function expire(step: Step, run: Run): void {
+  if (run.phase.kind === 'done') return;
   const round = currentRound(run);
-  if (round !== undefined) closeOffer(step, round);
-  for (const live of liveLeases(run)) {
-    step.state.leases.delete(live.id);
-    step.out.push({
-      kind: 'release',
-      worker: live.worker,
-      lease: live.id,
-      code: 'RUN_OVER',
-      message: 'the job has its verdict',
-    });
+  if (round !== undefined && !round.revealed) {
+    endLeases(step, run);
+    round.slots = round.slots.map((slot) => (slot.kind === 'free' ? { kind: 'expired' } : slot));
+    reveal(step, run, round);
   }
-  if (run.trustedLease !== null) {
-    step.out.push({ kind: 'reveal', worker: run.trustedLease.worker, lease: run.trustedLease.id });
-    step.state.leases.delete(run.trustedLease.id);
-    run.trustedLease = null;
-  }
+  if (run.level !== 'agreed') return conclude(step, run, 'disputed', null);
+  // The draft that nobody co-signed gives way to what had been agreed.
+  if (run.phase.kind === 'cosigning') publish(step, run, 'agreed', run.outcome);
+  finish(step, run);
 }

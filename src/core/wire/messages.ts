@@ -53,7 +53,11 @@ export const leaseUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('resume'), lease: jws }),
   z.strictObject({ kind: z.literal('heartbeat') }),
   z.strictObject({ kind: z.literal('receipt'), envelope }),
-  z.strictObject({ kind: z.literal('cosigned'), signature: z.string().max(100), witness: text(400) }),
+  z.strictObject({
+    kind: z.literal('cosigned'),
+    signature: z.string().max(100),
+    witness: z.string().max(400),
+  }),
   z.strictObject({ kind: z.literal('cosign-refused'), code, message: says }),
 ]);
 export type LeaseUp = z.infer<typeof leaseUpSchema>;
@@ -63,12 +67,8 @@ export const leaseDownSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('ack'), ack: jws }),
   z.strictObject({ kind: z.literal('reveal') }),
   z.strictObject({ kind: z.literal('release'), code, message: says }),
-  /** The draft bundle, and all leaves of the log so that the trusted worker can read it again. */
-  z.strictObject({
-    kind: z.literal('cosign'),
-    bundle: z.string().max(limits.bundleBytesMax),
-    leaves: z.array(text(400)).max(1_000_000),
-  }),
+  /** The draft bundle; its checkpoint is what the trusted worker reads the log up to before it signs. */
+  z.strictObject({ kind: z.literal('cosign'), bundle: z.string().max(limits.bundleBytesMax) }),
   error,
 ]);
 export type LeaseDown = z.infer<typeof leaseDownSchema>;
@@ -96,6 +96,8 @@ const progress = z.looseObject({ kind: text(40) });
 
 export const apiUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('charter') }),
+  /** Leaves of the log from this index on, as many as one message holds. */
+  z.strictObject({ kind: z.literal('log'), from: count }),
   z.strictObject({ kind: z.literal('enrol'), enrol: jws, invite: jws }),
   z.strictObject({ kind: z.literal('renew'), enrol: jws }),
   z.strictObject({
@@ -120,6 +122,12 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
 export type ApiUp = z.infer<typeof apiUpSchema>;
 export const apiDownSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('charter'), charter: jws }),
+  z.strictObject({
+    kind: z.literal('leaves'),
+    from: count,
+    size: count,
+    leaves: z.array(text(400)).max(limits.leavesPerMessageMax),
+  }),
   z.strictObject({ kind: z.literal('grant'), grant: jws, charter: jws }),
   z.strictObject({ kind: z.literal('accepted'), run: sha256, job: cid }),
   z.strictObject({ kind: z.literal('jobs'), jobs: z.array(runSummarySchema).max(10_000) }),
@@ -130,7 +138,7 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('progress'), at: count, progress }),
   z.strictObject({
-    kind: z.literal('log'),
+    kind: z.literal('output'),
     worker: peerId,
     operator: name,
     slot: text(20),

@@ -13,6 +13,7 @@ import {
 import { unreachable } from '../errors.ts';
 import { drawOf, shareReachedAfter } from '../trust/draw.ts';
 import type { BuildResult, Lending, WorkerEffect, WorkerEvent } from './events.ts';
+import { reasonToPass } from './fit.ts';
 
 /** An offer this worker has looked at. */
 interface Known {
@@ -87,6 +88,12 @@ export class Worker {
     return [...this.#assignments].flatMap(([lease, { state, job, lease: signed }]) =>
       state === 'building' ? [{ lease, job, slot: signed.payload.slot }] : [],
     );
+  }
+
+  /** Whether this offer is news, or was passed on while busy: only then is it worth an event. */
+  wants(offer: string): boolean {
+    const known = this.#known.get(offer);
+    return known === undefined || known.state === 'passed';
   }
 
   /** The lease under this id, if it is still of any use. */
@@ -195,7 +202,8 @@ export class Worker {
   #answer(known: Known, now: number): void {
     const lending = this.#lending;
     if (lending === null) return;
-    const pass = this.#reasonToPass(known, lending);
+    const running = this.building.map(({ job }) => job);
+    const pass = reasonToPass(known.offer.payload.needs, lending, running);
     known.state = pass === undefined ? 'claimed' : 'passed';
     const { payload, id } = known.offer;
     const iat = Math.floor(now / 1000);
@@ -210,29 +218,6 @@ export class Worker {
       exp: iat + claimSeconds,
     };
     this.#out.push({ kind: 'claim', offer: id, claim });
-  }
-
-  #reasonToPass({ offer }: Known, { capabilities, jobsAtOnce }: Lending): string | undefined {
-    const { needs } = offer.payload;
-    const running = this.building;
-    const left = (all: number, of: (job: Job) => number) =>
-      running.reduce((rest, { job }) => rest - of(job), all);
-    if (needs.arch !== capabilities.arch) return `this machine is ${capabilities.arch}`;
-    if (needs.image !== 'host') return 'this worker has no tier for images';
-    if (
-      needs.cpus > capabilities.cpus ||
-      needs.memoryBytes > capabilities.memoryBytes ||
-      needs.diskBytes > capabilities.diskBytes
-    ) {
-      return 'the job needs more than this machine lends';
-    }
-    if (running.length >= jobsAtOnce) return `busy with ${running.length} job(s)`;
-    if (needs.cpus > left(capabilities.cpus, (job) => job.limits.cpus)) return 'busy: not enough cpus free';
-    if (needs.memoryBytes > left(capabilities.memoryBytes, (job) => job.limits.memoryBytes))
-      return 'busy: not enough memory free';
-    if (needs.diskBytes > left(capabilities.diskBytes, (job) => job.limits.diskBytes))
-      return 'busy: not enough disk free';
-    return undefined;
   }
 
   #declined({ offer, code }: EventOf<'declined'>, now: number): void {
@@ -256,7 +241,8 @@ export class Worker {
       payload.aud !== this.id ||
       payload.offer !== offer ||
       payload.job !== known.jobId ||
-      payload.iss !== known.offer.payload.iss
+      payload.iss !== known.offer.payload.iss ||
+      (payload.slot === 'trusted') !== (this.#grant?.payload.role === 'trusted-worker')
     ) {
       this.#out.push({
         kind: 'note',
@@ -288,6 +274,8 @@ export class Worker {
       this.#out.push({ kind: 'discard', lease });
       return;
     }
+    // One lease, one receipt: a second result of it is nobody's.
+    if (assignment.state !== 'building') return;
     const { payload } = assignment.lease;
     assignment.state = 'built';
     assignment.result = result;
@@ -319,6 +307,7 @@ export class Worker {
   #acked({ lease, ack }: EventOf<'acked'>): void {
     this.#with(lease, (assignment) => {
       if (assignment.receipt === null || ack.payload.receipt !== idOf(assignment.receipt)) return;
+      if (ack.signer !== assignment.lease.signer || ack.payload.lease !== lease) return;
       assignment.state = 'acked';
     });
   }

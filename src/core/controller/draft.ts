@@ -1,0 +1,39 @@
+import { type LogEntry, leaves } from '../documents/index.ts';
+import { assert } from '../errors.ts';
+import type { BundleDraft } from './events.ts';
+import type { ControllerState } from './state.ts';
+
+/** All that the bundle of a run is made of, as of its last verdict. Undefined before the first one. */
+export function draftOf(state: ControllerState, runId: string): BundleDraft | undefined {
+  const run = state.runs.get(runId);
+  const charter = state.charter;
+  if (run === undefined || run.verdict === null || charter === null) return undefined;
+  const { size, payload, id, index } = run.verdict;
+  const counted = new Set(payload.predicate.quorate_verdict.receipts.map(({ receipt }) => receipt));
+  const receipts = run.receipts.filter(({ receipt }) => counted.has(receipt.id));
+  const entry = (leaf: string, at: number): LogEntry => {
+    assert(state.log.leaves(at, at + 1)[0] === leaf, 'the log holds what the run says it does');
+    return { leaf, index: at, path: state.log.inclusion(at, size) };
+  };
+  const rounds = run.rounds.filter(({ offer }) => offer.index < size);
+  return {
+    charter: charter.raw,
+    request: run.request.raw,
+    publisher: run.publisher.raw,
+    job: run.job,
+    offers: rounds.map(({ offer }) => offer),
+    receipts: receipts.map(({ receipt, lease, grant }) => ({
+      envelope: receipt.raw,
+      lease,
+      grant: grant.raw,
+    })),
+    verdict: payload,
+    checkpoint: { size, root: state.log.root(size) },
+    entries: [
+      ...rounds.map(({ offer, offerId }) => entry(leaves.offer(offerId, run.jobId), offer.index)),
+      ...receipts.map(({ receipt, lease, index: at }) => entry(leaves.receipt(receipt.id, lease.offer), at)),
+      entry(leaves.verdict(id, run.jobId), index),
+    ],
+    cosignature: run.cosignature,
+  };
+}

@@ -1,0 +1,27 @@
+import type { Job, Offer } from '../documents/index.ts';
+import type { Lending } from './events.ts';
+
+/** Why a worker that lends this much, with these jobs running, does not want a slot; undefined when it does. */
+export function reasonToPass(
+  needs: Offer['needs'],
+  { capabilities, jobsAtOnce }: Lending,
+  running: readonly Job[],
+): string | undefined {
+  const left = (all: number, of: (job: Job) => number) => running.reduce((rest, job) => rest - of(job), all);
+  if (needs.arch !== capabilities.arch) return `this machine is ${capabilities.arch}`;
+  if (needs.image !== 'host') return 'this worker has no tier for images';
+  if (
+    needs.cpus > capabilities.cpus ||
+    needs.memoryBytes > capabilities.memoryBytes ||
+    needs.diskBytes > capabilities.diskBytes
+  ) {
+    return 'the job needs more than this machine lends';
+  }
+  if (running.length >= jobsAtOnce) return `busy with ${running.length} job(s)`;
+  if (needs.cpus > left(capabilities.cpus, (job) => job.limits.cpus)) return 'busy: not enough cpus free';
+  if (needs.memoryBytes > left(capabilities.memoryBytes, (job) => job.limits.memoryBytes))
+    return 'busy: not enough memory free';
+  if (needs.diskBytes > left(capabilities.diskBytes, (job) => job.limits.diskBytes))
+    return 'busy: not enough disk free';
+  return undefined;
+}

@@ -1,0 +1,91 @@
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { bundleDownSchema, bundleUpSchema } from '../core/wire/messages.ts';
+import { protocols } from '../core/wire/protocols.ts';
+import type { Mesh } from '../mesh/index.ts';
+import { readOptional, writeAtomic } from './files.ts';
+import { errorMessage, Talk } from './talk.ts';
+
+/** Bundles on disk, by run, job and artifact: one file each, so that any of the three finds it. */
+export interface Bundles {
+  put(keys: { run: string; job: string; artifact: string | null }, bundle: string): Promise<void>;
+  get(which: string): Promise<string | undefined>;
+  has(which: string): Promise<boolean>;
+  artifacts(): Promise<string[]>;
+}
+
+const keyPattern = /^[a-z0-9]{10,100}$/;
+
+export function openBundles(dir: string): Bundles {
+  const file = (which: string) => join(dir, `${which}.json`);
+  return {
+    async put({ run, job, artifact }, bundle) {
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      for (const key of [run, job, artifact]) if (key !== null) await writeAtomic(file(key), bundle);
+    },
+    async get(which) {
+      return keyPattern.test(which) ? readOptional(file(which)) : undefined;
+    },
+    async has(which) {
+      return (
+        keyPattern.test(which) &&
+        (await stat(file(which)).then(
+          () => true,
+          () => false,
+        ))
+      );
+    },
+    async artifacts() {
+      const names = await readdir(dir).catch(() => []);
+      return names
+        .filter((name) => name.startsWith('bafy') || name.startsWith('bafk'))
+        .map((name) => name.slice(0, -'.json'.length));
+    },
+  };
+}
+
+/** Gives a bundle to whoever asks: it is public, and proves itself. */
+export function serveBundles(mesh: Mesh, bundles: Bundles): void {
+  mesh.handle(
+    protocols.bundle,
+    async (channel) => {
+      const talk = new Talk<unknown, { which: string }>(channel, bundleUpSchema, 'a bundle request');
+      try {
+        const asked = await talk.receive({ timeoutMs: 10_000 });
+        if (asked === undefined) return;
+        const bundle = await bundles.get(asked.which);
+        if (bundle === undefined)
+          throw new QuorateError('BUNDLE_NONE', `there is no bundle for ${asked.which} here`);
+        await talk.send({ kind: 'bundle', bundle, addrs: [] });
+      } catch (error) {
+        await talk.send(errorMessage(error)).catch(() => {});
+      }
+      await talk.close();
+    },
+    { maxInboundStreams: 8, maxMessageBytes: limits.documentBytesMax },
+  );
+}
+
+/** Asks one peer. Undefined where it has none. Throws `MESH_…`, `WIRE_INVALID`. */
+export async function askBundle(
+  mesh: Mesh,
+  peer: { id: string; addrs: string[] },
+  which: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const channel = await mesh.open(peer, protocols.bundle, { signal, maxMessageBytes: limits.bundleBytesMax });
+  const talk = new Talk<{ which: string }, ReturnType<typeof bundleDownSchema.parse>>(
+    channel,
+    bundleDownSchema,
+    'a bundle answer',
+  );
+  try {
+    await talk.send({ which });
+    const answer = await talk.receive({ timeoutMs: 30_000, signal });
+    return answer?.kind === 'bundle' ? answer.bundle : undefined;
+  } finally {
+    await talk.close();
+  }
+}

@@ -1,0 +1,153 @@
+import { randomBytes } from 'node:crypto';
+import type { Progress, Reply } from '../core/controller/events.ts';
+import type { Run } from '../core/controller/state.ts';
+import { findRun, summaries, summaryOf } from '../core/controller/view.ts';
+import { decodeJob, openMessage, signMessage } from '../core/documents/index.ts';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { toUtf8 } from '../core/text.ts';
+import { vcsAllowed } from '../core/trust/vcs.ts';
+import { type ApiDown, type ApiUp, apiUpSchema } from '../core/wire/messages.ts';
+import { protocols } from '../core/wire/protocols.ts';
+import { joseVerifier } from '../identity/verifier.ts';
+import type { ControllerContext } from './controller-context.ts';
+import { sendLogs } from './controller-log-api.ts';
+import { errorFrom, errorMessage, Talk } from './talk.ts';
+
+type ApiTalk = Talk<ApiDown, ApiUp>;
+const jobsMax = 500;
+/** A follower that cannot keep up with this many messages is let go. */
+const pendingMax = 1_000;
+
+/** One request per stream; `follow` and `logs` answer until the run is over or the asker is gone. */
+export function serveApi(context: ControllerContext): void {
+  context.mesh.handle(
+    protocols.api,
+    async (channel) => {
+      const talk: ApiTalk = new Talk<ApiDown, ApiUp>(channel, apiUpSchema, 'a request');
+      try {
+        const request = await talk.receive({ timeoutMs: 10_000 });
+        if (request !== undefined) await answer(context, talk, request);
+      } catch (error) {
+        await talk.send(errorMessage(error)).catch(() => {});
+      }
+      await talk.close();
+    },
+    { maxInboundStreams: 32, maxMessageBytes: limits.documentBytesMax, perPeerPerMinute: 600 },
+  );
+}
+
+async function answer(context: ControllerContext, talk: ApiTalk, request: ApiUp): Promise<void> {
+  const { machine, dispatch, replies, folder } = context;
+  const { state } = machine;
+  switch (request.kind) {
+    case 'charter': {
+      if (state.charter === null)
+        throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
+      return talk.send({ kind: 'charter', charter: state.charter.raw });
+    }
+    case 'log': {
+      const from = Math.min(request.from, state.log.size);
+      const to = Math.min(state.log.size, from + limits.leavesPerMessageMax);
+      return talk.send({ kind: 'leaves', from, size: state.log.size, leaves: state.log.leaves(from, to) });
+    }
+    case 'enrol': {
+      const enrol = await openMessage('enrol', request.enrol, joseVerifier);
+      const invite = await openMessage('invite', request.invite, joseVerifier);
+      samePeer(enrol.signer, talk.peer);
+      return sendGrant(
+        context,
+        talk,
+        replies.ask((token) => dispatch({ kind: 'enrol', token, enrol, invite })),
+      );
+    }
+    case 'renew': {
+      const enrol = await openMessage('enrol', request.enrol, joseVerifier);
+      samePeer(enrol.signer, talk.peer);
+      return sendGrant(
+        context,
+        talk,
+        replies.ask((token) => dispatch({ kind: 'renew', token, enrol })),
+      );
+    }
+    case 'submit': {
+      const order = await openMessage('request', request.request, joseVerifier);
+      const publisher = await openMessage('grant', request.publisher, joseVerifier);
+      const { job, id: jobId } = decodeJob(toUtf8(request.job));
+      const allowed = state.charter?.payload.vcs ?? [];
+      if (!vcsAllowed(allowed, job.source.url)) {
+        throw new QuorateError('SOURCE_HOST_NOT_ALLOWED', `the charter does not allow ${job.source.url}`, {
+          hint: `It allows these version control servers: ${allowed.join(', ')}`,
+        });
+      }
+      const entropy = randomBytes(18).toString('base64url');
+      const reply = replies.ask((token) =>
+        dispatch({ kind: 'submit', token, request: order, publisher, job, jobId, entropy }),
+      );
+      if (reply?.kind === 'accepted') return talk.send(reply);
+      throw refusal(reply);
+    }
+    case 'jobs':
+      return talk.send({ kind: 'jobs', jobs: summaries(state, jobsMax) });
+    case 'show': {
+      const run = findRun(state, request.which);
+      return talk.send({ kind: 'job', summary: summaryOf(run), history: run.history });
+    }
+    case 'follow':
+      return follow(context, talk, findRun(state, request.which));
+    case 'logs':
+      return sendLogs(context, talk, findRun(state, request.which), request, folder.project);
+  }
+}
+
+function samePeer(signer: string, peer: string): void {
+  if (signer !== peer) throw new QuorateError('ENROL_OTHER_PEER', 'an enrolment is sent by who signed it');
+}
+
+function refusal(reply: Reply | undefined): QuorateError {
+  return reply?.kind === 'error'
+    ? errorFrom(reply)
+    : new QuorateError('CONTROLLER_STOPPED', 'the controller is stopping');
+}
+
+async function sendGrant(
+  { folder }: ControllerContext,
+  talk: ApiTalk,
+  reply: Reply | undefined,
+): Promise<void> {
+  if (reply?.kind !== 'grant') throw refusal(reply);
+  const grant = await signMessage('grant', reply.grant, folder.idp.signer);
+  await talk.send({ kind: 'grant', grant: grant.raw, charter: reply.charter });
+}
+
+/** Everything so far, then live, until the run is over. */
+async function follow({ followers }: ControllerContext, talk: ApiTalk, run: Run): Promise<void> {
+  let pending = 0;
+  let failed = false;
+  let over: () => void = () => {};
+  const end = new Promise<void>((resolve) => {
+    over = resolve;
+  });
+  const push = (at: number, progress: Progress) => {
+    if (++pending > pendingMax) failed = true;
+    talk.send({ kind: 'progress', at, progress }).then(
+      () => pending--,
+      () => {
+        failed = true;
+        over();
+      },
+    );
+    if (run.phase.kind === 'done' || failed) over();
+  };
+  const stop = followers.follow(run.id, (at, progress) => queueMicrotask(() => push(at, progress)));
+  try {
+    for (const { at, progress } of run.history) await talk.send({ kind: 'progress', at, progress });
+    if (run.phase.kind === 'done') over();
+    // The asker says nothing more; when it goes away, this read ends.
+    talk.receive({ timeoutMs: 8 * 24 * 3600 * 1000 }).then(over, over);
+    await end;
+    if (!failed) await talk.send({ kind: 'end' });
+  } finally {
+    stop();
+  }
+}

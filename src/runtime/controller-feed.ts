@@ -1,0 +1,87 @@
+import type { z } from 'zod';
+import { openMessage } from '../core/documents/index.ts';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { type feedDownSchema, feedUpSchema, type OfferNotice } from '../core/wire/messages.ts';
+import { protocols } from '../core/wire/protocols.ts';
+import { joseVerifier } from '../identity/verifier.ts';
+import type { ControllerContext } from './controller-context.ts';
+import { errorMessage, Talk } from './talk.ts';
+
+type Up = z.infer<typeof feedUpSchema>;
+type Down = z.infer<typeof feedDownSchema>;
+
+/** A worker asks for the backlog at least this often; one that is silent for longer is not present. */
+const silenceMs = 90_000;
+/** Offers in one answer, so that it fits a frame; the rest is asked for again. */
+const backlogMax = 100;
+
+/** The pulled side of the feed: who is present, and every open offer for those whom gossip did not reach. */
+export class ControllerFeed {
+  readonly #context: ControllerContext;
+  readonly #talks = new Map<string, Talk<Down, Up>>();
+
+  constructor(context: ControllerContext) {
+    this.#context = context;
+  }
+
+  serve(): void {
+    this.#context.mesh.handle(
+      protocols.feed,
+      (channel) => this.#session(new Talk<Down, Up>(channel, feedUpSchema, 'a feed message')),
+      {
+        maxInboundStreams: 4,
+        maxMessageBytes: limits.documentBytesMax,
+      },
+    );
+  }
+
+  /** Directly to everybody present: what gossip would not repeat. */
+  push(notice: OfferNotice): void {
+    const charter = this.#context.machine.state.charter;
+    if (charter === null) return;
+    for (const talk of this.#talks.values())
+      talk.post({ kind: 'backlog', charter: charter.raw, offers: [notice] });
+  }
+
+  async #session(talk: Talk<Down, Up>): Promise<void> {
+    const { machine, dispatch, tell, backlog } = this.#context;
+    let worker: string | undefined;
+    try {
+      for (;;) {
+        const message = await talk.receive({ timeoutMs: silenceMs });
+        if (message === undefined) break;
+        if (message.kind === 'hello') {
+          const grant = await openMessage('grant', message.grant, joseVerifier);
+          if (grant.payload.sub !== talk.peer)
+            throw new QuorateError('GRANT_OTHER_KEY', 'the grant is for another key');
+          worker = talk.peer;
+          this.#talks.set(worker, talk);
+          dispatch({ kind: 'present', grant, capabilities: message.capabilities });
+          tell('info', 'present', `${grant.payload.operator} (${grant.payload.role}) is here`, {
+            worker,
+            operator: grant.payload.operator,
+          });
+        } else if (worker === undefined)
+          throw new QuorateError('FEED_NO_HELLO', 'the first message of a feed is a hello');
+        const charter = machine.state.charter;
+        if (charter === null)
+          throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
+        await talk.send({
+          kind: 'backlog',
+          charter: charter.raw,
+          offers: [...backlog.values()].slice(0, backlogMax),
+        });
+      }
+    } catch (error) {
+      talk.post(errorMessage(error));
+    } finally {
+      if (worker !== undefined && this.#talks.get(worker) === talk) {
+        this.#talks.delete(worker);
+        dispatch({ kind: 'absent', worker });
+        tell('info', 'absent', `${worker} is gone`, { worker });
+      }
+      await talk.close();
+    }
+  }
+}

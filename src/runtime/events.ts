@@ -1,0 +1,32 @@
+/** What a node tells its operator, in the order it happened. `says` is one sentence; `data` is for programs. */
+export interface NodeEvent {
+  at: number;
+  level: 'info' | 'warn';
+  kind: string;
+  says: string;
+  data?: Record<string, unknown>;
+}
+
+export type Tell = (
+  level: NodeEvent['level'],
+  kind: string,
+  says: string,
+  data?: Record<string, unknown>,
+) => void;
+
+export function teller(onEvent: (event: NodeEvent) => void): Tell {
+  return (level, kind, says, data) =>
+    onEvent({ at: Date.now(), level, kind, says, ...(data === undefined ? {} : { data }) });
+}
+
+/** Any thrown thing as one line. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Its stable code, or `INTERNAL` for what is no error of ours. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : 'INTERNAL';
+}

@@ -1,0 +1,224 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Bundle, decodeBundle, openMessage } from '../core/documents/index.ts';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { type Verification, verifyBundle } from '../core/trust/index.ts';
+import { generateSeed } from '../identity/keys.ts';
+import { joseVerifier } from '../identity/verifier.ts';
+import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../mesh/index.ts';
+import { openStore } from '../store/index.ts';
+import { askBundle } from './bundles.ts';
+import { messageOf } from './events.ts';
+
+export interface FetchProgress {
+  phase: 'looking' | 'proving' | 'fetching' | 'writing';
+  says: string;
+  bytes?: number;
+}
+
+export interface FetchOptions {
+  artifact: string;
+  /** PeerId of the project's root: all that is believed beforehand. */
+  project: string;
+  bootstrap: string[];
+  /** Known controllers, asked too; nothing needs them. */
+  controllers?: PeerAddress[];
+  dest: string;
+  source?: string;
+  ref?: string;
+  signal: AbortSignal;
+  onProgress(progress: FetchProgress): void;
+}
+
+export interface Fetched {
+  verification: Verification;
+  bundle: Bundle;
+  bundleText: string;
+  bytes: number;
+  /** PeerIds that were asked for the bytes. */
+  providers: string[];
+  /** Whether one of them is a controller of the project. */
+  controllerUsed: boolean;
+}
+
+/** The answer is no, with the proof that fell short. */
+export class NotTrusted extends QuorateError {
+  readonly verification: Verification;
+
+  constructor(artifact: string, verification: Verification) {
+    const failed = verification.steps.find(({ ok }) => !ok);
+    const why =
+      failed === undefined ? `its level is "${verification.level}"` : `${failed.code ?? ''}: ${failed.says}`;
+    super('NOT_TRUSTED', `${artifact} is not trusted: ${why}`, {
+      hint:
+        verification.level === 'agreed'
+          ? 'The trusted worker has not confirmed it yet; try again when it has.'
+          : 'Do not use it. "quorate show <job>" tells who built what.',
+    });
+    this.verification = verification;
+  }
+}
+
+const findMsMax = 30_000;
+const askMsMax = 15_000;
+const providersMax = 8;
+
+/**
+ * Fetches an artifact by CID: finds who has it, gets the bundle and checks it offline against the root key, and only
+ * then the bytes, each block against its CID, from volunteers before the controller. Nothing is left at `dest` unless
+ * all of it is right. Errors: `NOT_TRUSTED` (a `NotTrusted`), `ARTIFACT_NOT_FOUND`, `STORE_…`, `MESH_…`.
+ */
+export async function fetchArtifact(options: FetchOptions): Promise<Fetched> {
+  const { artifact, dest, signal, onProgress } = options;
+  const scratch = await mkdtemp(join(tmpdir(), 'quorate-fetch-'));
+  const mesh = await openMesh({
+    key: generateSeed(),
+    listen: [],
+    bootstrap: options.bootstrap,
+    topics: [],
+    role: 'node',
+  });
+  const store = await openStore({ dir: scratch, libp2p: mesh.libp2p });
+  try {
+    onProgress({ phase: 'looking', says: `looking for ${artifact}` });
+    const found = await findBundle(mesh, options);
+    onProgress({ phase: 'proving', says: `found at ${found.peers.length} peer(s); checking the proof` });
+    const { bundle, verification } = found;
+    if (!verification.ok || verification.level !== 'trusted') throw new NotTrusted(artifact, verification);
+    const charter = (await openMessage('charter', bundle.charter, joseVerifier)).payload;
+    const volunteers = found.peers.filter(({ id }) => !charter.controllers.includes(id));
+    const controllers = found.peers.filter(({ id }) => charter.controllers.includes(id));
+    const providers = await connectSome(mesh, volunteers.length > 0 ? volunteers : controllers);
+    const pulled = await pull(options, mesh, store, providers, volunteers.length > 0 ? controllers : []);
+    onProgress({ phase: 'writing', says: `writing to ${dest}` });
+    await store.exportDirectory(artifact, dest, { signal });
+    return {
+      verification,
+      bundle,
+      bundleText: found.text,
+      bytes: pulled.bytes,
+      providers: pulled.from,
+      controllerUsed: pulled.from.some((id) => charter.controllers.includes(id)),
+    };
+  } finally {
+    await store.close();
+    await mesh.close();
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function pull(
+  { artifact, signal, onProgress }: FetchOptions,
+  mesh: Mesh,
+  store: Awaited<ReturnType<typeof openStore>>,
+  providers: string[],
+  reserve: PeerAddress[],
+): Promise<{ bytes: number; from: string[] }> {
+  const attempt = async (from: string[]) => {
+    const { bytes } = await store.pull(artifact, {
+      from,
+      signal,
+      maxBytes: limits.treeBytesMax,
+      onProgress: (done) =>
+        onProgress({ phase: 'fetching', says: `fetching from ${from.length} peer(s)`, bytes: done }),
+    });
+    return { bytes, from };
+  };
+  try {
+    if (providers.length === 0)
+      throw new QuorateError('ARTIFACT_NOT_FOUND', 'none of those who have the artifact could be reached');
+    return await attempt(providers);
+  } catch (error) {
+    signal.throwIfAborted();
+    const more = await connectSome(mesh, reserve);
+    if (more.length === 0) throw error;
+    onProgress({ phase: 'fetching', says: `asking the controller too: ${messageOf(error)}` });
+    return attempt(more);
+  }
+}
+
+async function connectSome(mesh: Mesh, peers: PeerAddress[]): Promise<string[]> {
+  const tried = await Promise.allSettled(
+    peers.slice(0, providersMax).map(async ({ id, addrs }) => {
+      await mesh.connect(addrs.map((addr) => (addr.includes('/p2p/') ? addr : `${addr}/p2p/${id}`)));
+      return id;
+    }),
+  );
+  return tried.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}
+
+interface Found {
+  peers: PeerAddress[];
+  bundle: Bundle;
+  text: string;
+  verification: Verification;
+}
+
+/** Asks those who provide the artifact, then those of the project; the best proof wins. */
+async function findBundle(mesh: Mesh, options: FetchOptions): Promise<Found> {
+  const { artifact, project, source, ref, signal } = options;
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
+  const peers = new Map<string, PeerAddress>();
+  let best: Omit<Found, 'peers'> | undefined;
+  const consider = async (peer: PeerAddress) => {
+    const text = await askBundle(
+      mesh,
+      peer,
+      artifact,
+      AbortSignal.any([limit, AbortSignal.timeout(askMsMax)]),
+    );
+    if (text === undefined) return;
+    peers.set(peer.id, peer);
+    const bundle = decodeBundle(text);
+    const expected = {
+      project,
+      artifact,
+      ...(source === undefined ? {} : { source }),
+      ...(ref === undefined ? {} : { ref }),
+    };
+    const verification = await verifyBundle(bundle, expected, joseVerifier);
+    if (best === undefined || rank(verification) > rank(best.verification))
+      best = { bundle, text, verification };
+  };
+  await waitForPeer(mesh, limit);
+  for (const key of [artifact, projectRendezvous(project)]) {
+    for (
+      let tried = 0;
+      tried < 3 && !limit.aborted && (best === undefined || best.verification.level !== 'trusted');
+      tried++
+    ) {
+      const asked: Promise<void>[] = [];
+      try {
+        for await (const peer of mesh.findProviders(key, { signal: limit, max: providersMax })) {
+          if (!peers.has(peer.id)) asked.push(consider(peer).catch(() => {}));
+        }
+      } catch {
+        signal.throwIfAborted();
+      }
+      await Promise.all(asked);
+      if (best === undefined) await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+  for (const controller of options.controllers ?? [])
+    if (!peers.has(controller.id)) await consider(controller).catch(() => {});
+  signal.throwIfAborted();
+  if (best === undefined) {
+    throw new QuorateError('ARTIFACT_NOT_FOUND', `nobody in the mesh has ${artifact} and a proof for it`, {
+      hint: 'Check the CID and the bootstrap address; an artifact has a proof as soon as its job has a verdict.',
+    });
+  }
+  return { ...best, peers: [...peers.values()] };
+}
+
+function rank({ ok, level }: Verification): number {
+  return !ok ? 0 : level === 'trusted' ? 3 : level === 'agreed' ? 2 : 1;
+}
+
+async function waitForPeer(mesh: Mesh, signal: AbortSignal): Promise<void> {
+  for (let waited = 0; mesh.connected().length === 0 && waited < 10_000; waited += 50) {
+    if (signal.aborted) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,35 @@
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { QuorateError } from '../core/errors.ts';
+import { messageOf } from './events.ts';
+
+/** Writes a file whole or not at all: beside it, synced, then renamed. */
+export async function writeAtomic(file: string, content: string, mode = 0o600): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    const beside = `${file}.new`;
+    const handle = await open(beside, 'w', mode);
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(beside, file);
+  } catch (cause) {
+    throw new QuorateError('HOME_UNWRITABLE', `cannot write ${file}: ${messageOf(cause)}`, {
+      cause,
+      hint: 'The folder must be writable by you and have room; --home names another.',
+    });
+  }
+}
+
+/** The text of a file, or undefined where there is none. */
+export async function readOptional(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new QuorateError('HOME_UNREADABLE', `cannot read ${file}: ${messageOf(cause)}`, { cause });
+  }
+}

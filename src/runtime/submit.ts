@@ -1,0 +1,80 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Policy } from '../core/documents/index.ts';
+import { QuorateError } from '../core/errors.ts';
+import { type JobSpec, parseJobFile } from '../jobfile/index.ts';
+import { checkout, resolveRef } from '../source/index.ts';
+import { openStore } from '../store/index.ts';
+import { readOptional } from './files.ts';
+
+export interface SubmitOptions {
+  repo: { url: string; ref: string };
+  commit: string;
+  /** CID of the checked-out tree. */
+  tree: string;
+  job: JobSpec;
+  policy: Policy;
+  rebuild: boolean;
+  expiresSeconds: number;
+}
+
+export interface Prepared {
+  commit: string;
+  tree: string;
+  jobs: JobSpec[];
+  chosen: JobSpec;
+}
+
+const fileName = 'quorate.yaml';
+const sourceSecondsMax = 600;
+
+/**
+ * Resolves the ref once, checks the commit out, reads its `quorate.yaml` and pins the CID of the tree: what every worker
+ * must find. Errors: `SOURCE_…`, `JOBFILE_…`, `STORE_…`.
+ */
+export async function prepare(options: {
+  url: string;
+  ref: string;
+  jobName?: string;
+  signal: AbortSignal;
+}): Promise<Prepared> {
+  const { url, ref, signal } = options;
+  const { commit } = await resolveRef(url, ref, { signal, seconds: 60 });
+  const scratch = await mkdtemp(join(tmpdir(), 'quorate-run-'));
+  try {
+    const source = join(scratch, 'source');
+    await checkout(url, commit, source, { signal, seconds: sourceSecondsMax, ref });
+    const text = await readOptional(join(source, fileName));
+    if (text === undefined) {
+      throw new QuorateError('JOBFILE_NONE', `commit ${commit.slice(0, 12)} of ${url} has no ${fileName}`, {
+        hint: `Commit one ("quorate init" writes an example) and push it.`,
+      });
+    }
+    const { jobs } = parseJobFile(text, `${fileName} at ${commit.slice(0, 12)}`);
+    const chosen = choose(jobs, options.jobName);
+    const store = await openStore({ dir: join(scratch, 'store') });
+    try {
+      const { root } = await store.importDirectory(source, { into: store.public, signal });
+      return { commit, tree: root, jobs, chosen };
+    } finally {
+      await store.close();
+    }
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+function choose(jobs: JobSpec[], name: string | undefined): JobSpec {
+  const names = jobs.map((job) => job.name).join(', ');
+  const [first, second] = name === undefined ? jobs : jobs.filter((job) => job.name === name);
+  if (first === undefined)
+    throw new QuorateError('JOBFILE_NO_SUCH_JOB', `${fileName} has no job "${name ?? ''}"`, {
+      hint: `It has: ${names}`,
+    });
+  if (second !== undefined)
+    throw new QuorateError('JOBFILE_SEVERAL_JOBS', `${fileName} has several jobs`, {
+      hint: `Say which: --job ${first.name} (of ${names})`,
+    });
+  return first;
+}

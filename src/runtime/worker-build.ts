@@ -1,0 +1,237 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { Sandbox, SandboxOutcome } from '../../sandbox/index.ts';
+import type { Job, Outcome } from '../core/documents/index.ts';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { encodeMessage } from '../core/wire/messages.ts';
+import { protocols } from '../core/wire/protocols.ts';
+import type { BuildResult } from '../core/worker/events.ts';
+import { randomNonce } from '../identity/idp.ts';
+import type { Channel } from '../mesh/index.ts';
+import { checkout } from '../source/index.ts';
+import type { ImportedTree } from '../store/index.ts';
+import { codeOf, messageOf } from './events.ts';
+import { areaOf, type WorkerContext } from './worker-context.ts';
+
+/** Fetching a source takes no longer than this, whatever the job's own time limit. */
+const sourceSecondsMax = 600;
+
+/** Builds jobs of leases in the sandbox; everything a build leaves is in a sealed area of the store. */
+export class Builder {
+  readonly #context: WorkerContext;
+  readonly #sandbox: Sandbox;
+  readonly #running = new Map<string, AbortController>();
+
+  constructor(context: WorkerContext, sandbox: Sandbox) {
+    this.#context = context;
+    this.#sandbox = sandbox;
+  }
+
+  stop(lease: string): void {
+    this.#running.get(lease)?.abort();
+  }
+
+  get count(): number {
+    return this.#running.size;
+  }
+
+  /** Never throws: whatever goes wrong is an outcome. Undefined when the build was stopped from outside. */
+  async build(lease: string, job: Job, ref: string): Promise<BuildResult | undefined> {
+    const abort = new AbortController();
+    this.#running.set(lease, abort);
+    const signal = AbortSignal.any([abort.signal, this.#context.signal]);
+    const log = new BuildLog(this.#context, lease);
+    const startedOn = new Date().toISOString();
+    let outcome: Outcome;
+    let files: BuildResult['files'] = [];
+    try {
+      const done = await this.#run(lease, job, ref, log, signal);
+      outcome = done.outcome;
+      files = done.files;
+    } catch (error) {
+      log.line(`quorate: ${codeOf(error)}: ${messageOf(error)}`);
+      outcome = { kind: 'aborted', reason: reasonOf(error), detail: detailOf(error) };
+    } finally {
+      this.#running.delete(lease);
+    }
+    const text = await log.end();
+    if (signal.aborted) return undefined;
+    const { store } = this.#context;
+    const logCid = await store.importBytes(text, { into: store.sealed(areaOf(lease)) }).catch(() => null);
+    const { tier, profile } = this.#sandbox;
+    return {
+      outcome,
+      files,
+      log: logCid,
+      sandbox: { tier, profile, portable: job.image !== 'host' },
+      startedOn,
+      finishedOn: new Date().toISOString(),
+      nonce: randomNonce(),
+    };
+  }
+
+  async #run(
+    lease: string,
+    job: Job,
+    ref: string,
+    log: BuildLog,
+    signal: AbortSignal,
+  ): Promise<{ outcome: Outcome; files: BuildResult['files'] }> {
+    const { store, dir } = this.#context;
+    const sources = store.sealed(`${areaOf(lease)}-source`);
+    const scratch = await mkdtemp(join(dir, 'tmp-'));
+    let built: ImportedTree | undefined;
+    try {
+      const tree = join(scratch, 'source');
+      const { url, commit } = job.source;
+      log.line(`quorate: fetching ${commit} from ${url}`);
+      await checkout(url, commit, tree, {
+        signal,
+        maxBytes: job.limits.diskBytes,
+        seconds: sourceSecondsMax,
+        ref,
+      });
+      const imported = await store.importDirectory(tree, {
+        into: sources,
+        maxBytes: job.limits.diskBytes,
+        signal,
+      });
+      await rm(scratch, { recursive: true, force: true });
+      if (imported.root !== job.source.tree) {
+        throw new QuorateError(
+          'SOURCE_OTHER_TREE',
+          `commit ${commit} holds tree ${imported.root}, the job says ${job.source.tree}`,
+        );
+      }
+      const outcome = await this.#sandbox.run(
+        {
+          source: store.exportTar(imported.root, { from: sources, signal }),
+          inputs: [],
+          run: job.run,
+          env: job.env,
+          outputs: job.outputs,
+          limits: job.limits,
+          image: 'host',
+        },
+        {
+          onLog: (chunk) => log.write(chunk),
+          onOutputs: async (tar: Readable) => {
+            built = await store.importTar(tar, {
+              into: store.sealed(areaOf(lease)),
+              maxBytes: job.limits.diskBytes,
+              signal,
+            });
+          },
+          signal,
+        },
+      );
+      if (built !== undefined && built.files.length > limits.outputFilesMax) {
+        throw new QuorateError(
+          'STORE_TOO_MANY_ENTRIES',
+          `the outputs are ${built.files.length} files; a receipt lists at most ${limits.outputFilesMax}`,
+        );
+      }
+      return {
+        outcome: outcomeOf(outcome, built),
+        files: (built?.files ?? []).map(({ path, sha256 }) => ({ path, sha256 })),
+      };
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+      await store.discard(sources);
+    }
+  }
+}
+
+function outcomeOf(outcome: SandboxOutcome, built: ImportedTree | undefined): Outcome {
+  if (outcome.kind === 'exit') {
+    return {
+      kind: 'exit',
+      code: outcome.code & 0xff,
+      artifact: outcome.code === 0 ? (built?.root ?? null) : null,
+    };
+  }
+  const reason =
+    outcome.reason === 'killed' ? 'operator' : outcome.reason === 'setup' ? 'sandbox' : outcome.reason;
+  return { kind: 'aborted', reason, detail: detailOf(outcome.detail) };
+}
+
+function reasonOf(error: unknown): Extract<Outcome, { kind: 'aborted' }>['reason'] {
+  const code = codeOf(error);
+  if (code.startsWith('SOURCE_')) return 'source';
+  if (code.startsWith('STORE_')) return 'outputs';
+  return 'sandbox';
+}
+
+/** For a signed document: one line, no control characters, bounded. */
+function detailOf(error: unknown): string {
+  const text = typeof error === 'string' ? error : `${codeOf(error)}: ${messageOf(error)}`;
+  return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 400);
+}
+
+/** The log of one build: kept, bounded, and streamed live to the controller as long as that works. */
+class BuildLog {
+  readonly #chunks: Uint8Array[] = [];
+  #bytes = 0;
+  #channel: Promise<Channel | undefined>;
+  #sending: Promise<void>;
+  #queued = 0;
+
+  constructor(context: WorkerContext, lease: string) {
+    this.#channel = this.#open(context, lease);
+    this.#sending = this.#channel.then(() => {});
+  }
+
+  async #open({ mesh, standing, signal }: WorkerContext, lease: string): Promise<Channel | undefined> {
+    const [controller] = standing.membership.controllers;
+    if (controller === undefined) return undefined;
+    try {
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
+      const channel = await mesh.open(controller, protocols.log, {
+        signal: limit,
+        maxMessageBytes: limits.documentBytesMax,
+      });
+      await channel.send(encodeMessage({ lease }));
+      return channel;
+    } catch {
+      return undefined;
+    }
+  }
+
+  line(text: string): void {
+    this.write(new TextEncoder().encode(`${text}\n`));
+  }
+
+  write(chunk: Uint8Array): void {
+    if (this.#bytes >= limits.logBytesMax) return;
+    const kept = chunk.slice(0, limits.logBytesMax - this.#bytes);
+    this.#bytes += kept.length;
+    this.#chunks.push(kept);
+    if (this.#bytes >= limits.logBytesMax) {
+      this.#chunks.push(
+        new TextEncoder().encode('\n[quorate: the log reached its limit; the rest is left out]\n'),
+      );
+    }
+    // A controller that does not read costs us its live view, never memory: the block is complete either way.
+    if (this.#queued > 1024 * 1024) return;
+    this.#queued += kept.length;
+    this.#sending = this.#sending.then(async () => {
+      const channel = await this.#channel;
+      try {
+        for (let at = 0; channel !== undefined && at < kept.length; at += 64 * 1024)
+          await channel.send(kept.subarray(at, at + 64 * 1024));
+      } catch {
+        this.#channel = Promise.resolve(undefined);
+      }
+      this.#queued -= kept.length;
+    });
+  }
+
+  async end(): Promise<Uint8Array> {
+    await Promise.race([this.#sending, new Promise((resolve) => setTimeout(resolve, 2_000).unref())]);
+    const channel = await this.#channel;
+    await channel?.close().catch(() => {});
+    return Buffer.concat(this.#chunks);
+  }
+}

@@ -1,0 +1,26 @@
+import type { WorkerEvent } from '../core/worker/events.ts';
+import type { Worker } from '../core/worker/machine.ts';
+import type { NodeKey } from '../identity/keys.ts';
+import type { Mesh } from '../mesh/index.ts';
+import type { Store } from '../store/index.ts';
+import type { Bundles } from './bundles.ts';
+import type { Tell } from './events.ts';
+import type { Standing } from './standing.ts';
+
+/** What the parts of a worker share. */
+export interface WorkerContext {
+  dir: string;
+  key: NodeKey;
+  standing: Standing;
+  machine: Worker;
+  dispatch(event: WorkerEvent): void;
+  mesh: Mesh;
+  store: Store;
+  bundles: Bundles;
+  tell: Tell;
+  /** Aborted when the node closes. */
+  signal: AbortSignal;
+}
+
+/** The sealed area of one lease's outputs. */
+export const areaOf = (lease: string): string => `lease-${lease.slice(0, 32)}`;

@@ -1,0 +1,118 @@
+import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type Bundle,
+  cosignStatement,
+  decodeBundle,
+  openMessage,
+  openStatement,
+} from '../core/documents/index.ts';
+import { QuorateError } from '../core/errors.ts';
+import { openCheckpoint, witnessCheckpoint } from '../core/transparency/index.ts';
+import { checkEvidence } from '../core/trust/index.ts';
+import { joseVerifier } from '../identity/verifier.ts';
+import { codeOf, messageOf } from './events.ts';
+import { readOptional } from './files.ts';
+import { ask } from './standing.ts';
+import type { WorkerContext } from './worker-context.ts';
+import type { WorkerLeases } from './worker-leases.ts';
+
+/**
+ * The trusted worker's second half: decides again from the evidence, reads the log again, and signs. It keeps every leaf
+ * it has seen, so a log that was rewritten since no longer fits its own checkpoint.
+ */
+export class Cosigner {
+  readonly #context: WorkerContext;
+  readonly #drafts = new Map<string, Bundle>();
+
+  constructor(context: WorkerContext) {
+    this.#context = context;
+  }
+
+  /** Checks everything that can be checked; the machine then says whether this worker may sign. */
+  async check(lease: string, text: string): Promise<void> {
+    const { dispatch, standing } = this.#context;
+    let request = '0'.repeat(64);
+    try {
+      const draft = decodeBundle(text);
+      const { project } = standing.membership;
+      await standing.learnCharter(draft.charter);
+      request = (await openMessage('request', draft.request, joseVerifier)).id;
+      const { log } = standing.charter;
+      const checkpoint = await openCheckpoint(draft.checkpoint, { project, log }, joseVerifier);
+      const leaves = await this.#readLog(checkpoint.size);
+      const verification = await checkEvidence(draft, { project, leaves }, joseVerifier);
+      const failed = verification.steps.find(({ ok }) => !ok);
+      if (!verification.ok)
+        throw new QuorateError(
+          verification.code ?? 'COSIGN_EVIDENCE',
+          failed?.says ?? 'the evidence does not hold',
+        );
+      const { payload } = await openStatement('verdict', draft.verdict, joseVerifier);
+      const { level, outcome } = payload.predicate.quorate_verdict;
+      if (level !== verification.level) {
+        throw new QuorateError(
+          'COSIGN_OTHER_LEVEL',
+          `the verdict says ${level}; the evidence amounts to ${verification.level}`,
+        );
+      }
+      this.#drafts.set(lease, draft);
+      dispatch({ kind: 'cosign-checked', lease, request, outcome, ok: true, code: 'OK', message: '' });
+    } catch (error) {
+      dispatch({
+        kind: 'cosign-checked',
+        lease,
+        request,
+        outcome: null,
+        ok: false,
+        code: codeOf(error),
+        message: messageOf(error),
+      });
+    }
+  }
+
+  async sign(lease: string, leases: WorkerLeases): Promise<void> {
+    const { key, tell } = this.#context;
+    const draft = this.#drafts.get(lease);
+    if (draft === undefined) return;
+    this.#drafts.delete(lease);
+    const signature = await cosignStatement(draft.verdict, key.signer);
+    const witness = await witnessCheckpoint(draft.checkpoint, key.signer, Math.floor(Date.now() / 1000));
+    leases.send(lease, { kind: 'cosigned', signature, witness });
+    tell('info', 'cosigned', 'co-signed the verdict: built the same, and the evidence holds', { lease });
+  }
+
+  refuse(lease: string, code: string, message: string, leases: WorkerLeases): void {
+    this.#drafts.delete(lease);
+    leases.send(lease, {
+      kind: 'cosign-refused',
+      code,
+      message: message.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 1000),
+    });
+    this.#context.tell('warn', 'cosign-refused', `did not co-sign: ${message}`, { lease, code });
+  }
+
+  /** The leaves known from before, and those since: exactly as many as the checkpoint covers. */
+  async #readLog(size: number): Promise<string[]> {
+    const { dir, standing, mesh, signal } = this.#context;
+    const file = join(dir, `log-${standing.membership.project}.txt`);
+    const known = ((await readOptional(file)) ?? '').split('\n').slice(0, -1);
+    while (known.length < size) {
+      const { answer } = await ask(
+        mesh,
+        standing.membership.controllers,
+        { kind: 'log', from: known.length },
+        signal,
+      );
+      if (answer.kind !== 'leaves' || answer.from !== known.length || answer.leaves.length === 0) {
+        throw new QuorateError(
+          'LOG_UNREADABLE',
+          `the controller's log ends at ${known.length} leaves, its checkpoint says ${size}`,
+        );
+      }
+      await appendFile(file, answer.leaves.map((leaf) => `${leaf}\n`).join(''), { mode: 0o600 });
+      known.push(...answer.leaves);
+    }
+    return known.slice(0, size);
+  }
+}

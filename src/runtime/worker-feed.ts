@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto';
+import type { z } from 'zod';
+import { checkTime, decodeJob, idOf, openMessage } from '../core/documents/index.ts';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { toUtf8 } from '../core/text.ts';
+import { policyMeetsFloor } from '../core/trust/policy.ts';
+import {
+  decodeMessage,
+  feedDownSchema,
+  type feedUpSchema,
+  type OfferNotice,
+  offerNoticeSchema,
+  verdictNoticeSchema,
+} from '../core/wire/messages.ts';
+import { protocols, topics } from '../core/wire/protocols.ts';
+import type { Lending } from '../core/worker/events.ts';
+import { joseVerifier } from '../identity/verifier.ts';
+import { messageOf } from './events.ts';
+import { Talk } from './talk.ts';
+import type { WorkerContext } from './worker-context.ts';
+
+type Up = z.infer<typeof feedUpSchema>;
+type Down = z.infer<typeof feedDownSchema>;
+
+const pollMs = 15_000;
+const retryMsMax = 5_000;
+const openMsMax = 10_000;
+
+/** Where offers come from: gossip, and a stream to the controller that brings the backlog to late joiners and cut-off peers. */
+export class WorkerFeed {
+  readonly #context: WorkerContext;
+  readonly #lending: Lending;
+  readonly #onVerdict: (artifact: string) => void;
+  #talk: Talk<Up, Down> | undefined;
+  #connected = false;
+
+  constructor(context: WorkerContext, lending: Lending, onVerdict: (artifact: string) => void) {
+    this.#context = context;
+    this.#lending = lending;
+    this.#onVerdict = onVerdict;
+  }
+
+  start(): void {
+    const { mesh, standing, tell } = this.#context;
+    const { project } = standing.membership;
+    const fromController = async (from: string) =>
+      (standing.charter.controllers.includes(from) ? 'accept' : 'reject') as 'accept' | 'reject';
+    for (const topic of [topics.offers(project), topics.verdicts(project)])
+      mesh.setValidator(topic, fromController);
+    mesh.subscribe(topics.offers(project), (_from, data) => {
+      this.#take(data).catch((error) => tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`));
+    });
+    mesh.subscribe(topics.verdicts(project), (_from, data) => {
+      try {
+        const { artifact, level } = decodeMessage(data, verdictNoticeSchema, 'a verdict notice');
+        if (artifact !== null && level !== 'disputed') this.#onVerdict(artifact);
+      } catch (error) {
+        tell('warn', 'verdict', `a notice was ignored: ${messageOf(error)}`);
+      }
+    });
+    void this.#stayConnected();
+  }
+
+  poll(): void {
+    this.#talk?.post({ kind: 'poll' });
+  }
+
+  async #take(data: Uint8Array): Promise<void> {
+    await this.consider(decodeMessage(data, offerNoticeSchema, 'an offer notice'));
+  }
+
+  /** Everything about an offer that a worker can check, before its machine hears of it. */
+  async consider(notice: OfferNotice): Promise<void> {
+    const { standing, machine, dispatch } = this.#context;
+    const { charter } = standing;
+    const offer = await openMessage('offer', notice.offer, joseVerifier);
+    if (!machine.wants(offer.id)) return;
+    if (!charter.controllers.includes(offer.signer))
+      throw new QuorateError('OFFER_OTHER_ISSUER', 'the offer is not from a controller of the project');
+    const request = await openMessage('request', notice.request, joseVerifier);
+    const publisher = await openMessage('grant', notice.publisher, joseVerifier);
+    const { job, id: jobId } = decodeJob(toUtf8(notice.job));
+    const { payload } = publisher;
+    const now = Date.now();
+    checkTime(offer.payload, now, 'the offer');
+    checkTime(request.payload, now, 'the request');
+    const wrong =
+      !charter.idps.includes(publisher.signer) ||
+      payload.sub !== request.signer ||
+      payload.role !== 'publisher'
+        ? 'the request is not from a publisher of the project'
+        : request.payload.iat < payload.iat - limits.clockSkewSeconds ||
+            request.payload.iat > payload.exp + limits.clockSkewSeconds
+          ? "the publisher's grant was not valid when the request was made"
+          : [offer.payload.project, request.payload.project, payload.project].some(
+                (project) => project !== charter.project,
+              )
+            ? 'the offer is for another project'
+            : offer.payload.request !== request.id ||
+                offer.payload.job !== jobId ||
+                request.payload.job !== jobId
+              ? 'offer, request and job do not belong together'
+              : idOf(offer.payload.policy) !== idOf(request.payload.policy)
+                ? 'the policy of the offer is not that of the request'
+                : !policyMeetsFloor(request.payload.policy, charter.floor)
+                  ? 'the policy is weaker than the floor in the charter'
+                  : undefined;
+    if (wrong !== undefined) throw new QuorateError('OFFER_INVALID', wrong);
+    dispatch({ kind: 'offer', offer, request, job, jobId, entropy: randomBytes(18).toString('base64url') });
+  }
+
+  async #stayConnected(): Promise<void> {
+    const { signal, tell } = this.#context;
+    let wait = 250;
+    while (!signal.aborted) {
+      try {
+        await this.#session();
+        wait = 250;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (this.#connected || wait === retryMsMax)
+          tell('warn', 'feed', `no connection to the controller: ${messageOf(error)}`);
+        if (this.#connected) wait = 250;
+        this.#connected = false;
+      }
+      await new Promise((resolve) => setTimeout(resolve, wait + Math.random() * 100));
+      wait = Math.min(retryMsMax, wait * 2);
+    }
+  }
+
+  async #session(): Promise<void> {
+    const { mesh, standing, signal, tell } = this.#context;
+    const [controller] = standing.membership.controllers;
+    if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
+    await standing
+      .renew(mesh, signal)
+      .catch((error) => tell('warn', 'grant', `the grant could not be renewed: ${messageOf(error)}`));
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(openMsMax)]);
+    const channel = await mesh.open(controller, protocols.feed, {
+      signal: limit,
+      maxMessageBytes: limits.bundleBytesMax,
+    });
+    const talk = new Talk<Up, Down>(channel, feedDownSchema, 'a feed message');
+    const poll = setInterval(() => talk.post({ kind: 'poll' }), pollMs);
+    try {
+      await talk.send({ kind: 'hello', grant: standing.grant.raw, capabilities: this.#lending.capabilities });
+      this.#talk = talk;
+      for (;;) {
+        const message = await talk.receive({ timeoutMs: 2 * pollMs, signal });
+        if (message === undefined)
+          throw new QuorateError('CONTROLLER_SILENT', 'the controller closed the feed');
+        if (message.kind === 'error') throw new QuorateError(message.code, message.message);
+        if (!this.#connected) tell('info', 'connected', 'connected to the controller, waiting for jobs');
+        this.#connected = true;
+        await standing.learnCharter(message.charter);
+        for (const notice of message.offers) {
+          await this.consider(notice).catch((error) =>
+            tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`),
+          );
+        }
+      }
+    } finally {
+      clearInterval(poll);
+      this.#talk = undefined;
+      await talk.close();
+    }
+  }
+}

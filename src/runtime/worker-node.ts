@@ -1,0 +1,223 @@
+import { readdir, rm } from 'node:fs/promises';
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { openSandbox, type Sandbox } from '../../sandbox/index.ts';
+import { unreachable } from '../core/errors.ts';
+import { topics } from '../core/wire/protocols.ts';
+import type { Lending, WorkerEffect, WorkerEvent } from '../core/worker/events.ts';
+import { Worker } from '../core/worker/machine.ts';
+import { openJournal } from '../journal/index.ts';
+import { openMesh } from '../mesh/index.ts';
+import { openStore } from '../store/index.ts';
+import { openBundles, serveBundles } from './bundles.ts';
+import { messageOf, type NodeEvent, teller } from './events.ts';
+import type { Home, Membership } from './home.ts';
+import { Loop } from './loop.ts';
+import { openStanding } from './standing.ts';
+import { Builder } from './worker-build.ts';
+import type { WorkerContext } from './worker-context.ts';
+import { Cosigner } from './worker-cosign.ts';
+import { WorkerFeed } from './worker-feed.ts';
+import { WorkerLeases } from './worker-leases.ts';
+import { Serving } from './worker-serve.ts';
+
+export interface WorkerOptions {
+  home: Home;
+  membership: Membership;
+  listen: string[];
+  lending: Lending;
+  onEvent(event: NodeEvent): void;
+  onFailure(error: unknown): void;
+  /** For embedding; by default the strongest tier that ran on this machine. */
+  sandbox?: Sandbox;
+}
+
+export interface WorkerNode {
+  readonly id: string;
+  addresses(): string[];
+  /** Builds running now. */
+  building(): number;
+  close(): Promise<void>;
+}
+
+/** Half of the machine, and one job at a time: what an owner of it will hardly notice. */
+export function defaultLending(): Lending {
+  const cpus = Math.max(1, Math.floor(availableParallelism() / 2));
+  const memoryBytes = Math.floor(totalmem() / 2);
+  return {
+    capabilities: {
+      arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
+      cpus,
+      memoryBytes,
+      diskBytes: memoryBytes,
+      tiers: ['namespace'],
+    },
+    jobsAtOnce: 1,
+  };
+}
+
+/** Starts working for one project. Errors: `SANDBOX_UNAVAILABLE`, `JOURNAL_…`, `MESH_…`, `STORE_…`, `DOC_…`. */
+export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
+  const { home, membership, lending } = options;
+  const tell = teller(options.onEvent);
+  const key = await home.key();
+  const stop = new AbortController();
+  const journal = openJournal<WorkerEvent>(
+    join(home.dir, `worker-${membership.project}.db`),
+    `worker ${key.id}`,
+  );
+  const closers: (() => unknown)[] = [() => journal.close()];
+  const closeAll = async () => {
+    stop.abort();
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    await sweepScratch(home.dir);
+    const sandbox = options.sandbox ?? (await openSandbox(join(home.dir, 'sandbox')));
+    const mesh = await openMesh({
+      key: key.seed,
+      listen: options.listen,
+      bootstrap: [...membership.bootstrap, ...membership.controllers.flatMap(({ addrs }) => addrs)],
+      peersFile: join(home.dir, 'peers.json'),
+      topics: [topics.offers(membership.project), topics.verdicts(membership.project)],
+      role: 'node',
+    });
+    closers.push(() => mesh.close());
+    const store = await openStore({ dir: join(home.dir, 'store'), libp2p: mesh.libp2p });
+    closers.push(() => store.close());
+    const standing = await openStanding(home, key, membership);
+    const machine = new Worker(key.id);
+
+    let perform: (effect: WorkerEffect) => void = () => {};
+    const loop = new Loop<WorkerEvent, WorkerEffect>({
+      machine,
+      journal,
+      perform: (effect) => perform(effect),
+      tick: { kind: 'tick' },
+      failed: (error) => {
+        void closeAll().finally(() => options.onFailure(error));
+      },
+    });
+    closers.push(() => loop.close());
+    const context: WorkerContext = {
+      dir: home.dir,
+      key,
+      standing,
+      machine,
+      dispatch: (event) => loop.dispatch(event),
+      mesh,
+      store,
+      bundles: openBundles(join(home.dir, 'bundles')),
+      tell,
+      signal: stop.signal,
+    };
+    const parts = new Parts(context, sandbox, lending);
+    loop.replay();
+    perform = (effect) => parts.perform(effect);
+    serveBundles(mesh, context.bundles);
+    parts.feed.start();
+    loop.dispatch({ kind: 'started', grant: standing.grant, lending });
+    closers.push(mesh.joinProject(membership.project));
+    void parts.serving.resume();
+    closers.push(() => parts.idle());
+    return {
+      id: key.id,
+      addresses: () => mesh.addresses(),
+      building: () => parts.builder.count,
+      close: closeAll,
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function sweepScratch(dir: string): Promise<void> {
+  const left = (await readdir(dir).catch(() => [])).filter((name) => name.startsWith('tmp-'));
+  for (const name of left) await rm(join(dir, name), { recursive: true, force: true });
+}
+
+/** Carries out what the machine asks for. */
+class Parts {
+  readonly #context: WorkerContext;
+  readonly builder: Builder;
+  readonly feed: WorkerFeed;
+  readonly serving: Serving;
+  readonly #leases: WorkerLeases;
+  readonly #cosigner: Cosigner;
+  readonly #builds = new Set<Promise<void>>();
+
+  constructor(context: WorkerContext, sandbox: Sandbox, lending: Lending) {
+    this.#context = context;
+    this.builder = new Builder(context, sandbox);
+    this.serving = new Serving(context);
+    this.#cosigner = new Cosigner(context);
+    this.#leases = new WorkerLeases(context, (lease, bundle) =>
+      this.#run('cosign', this.#cosigner.check(lease, bundle)),
+    );
+    this.feed = new WorkerFeed(context, lending, (artifact) =>
+      this.#run('verdict', this.serving.onVerdict(artifact)),
+    );
+  }
+
+  /** Builds that were stopped still clean up after themselves. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#builds);
+  }
+
+  #run(what: string, work: Promise<unknown>): void {
+    const { signal, tell } = this.#context;
+    work.catch((error) => {
+      if (!signal.aborted) tell('warn', what, `${what}: ${messageOf(error)}`);
+    });
+  }
+
+  perform(effect: WorkerEffect): void {
+    const { tell } = this.#context;
+    switch (effect.kind) {
+      case 'claim':
+        return this.#run('claim', this.#leases.claim(effect.offer, effect.claim));
+      case 'build': {
+        const build = this.#build(effect);
+        this.#builds.add(build);
+        build.finally(() => this.#builds.delete(build)).catch(() => {});
+        return this.#run('build', build);
+      }
+      case 'stop-build':
+        return this.builder.stop(effect.lease);
+      case 'send-receipt':
+        return this.#run('receipt', this.#leases.sendReceipt(effect.lease, effect.receipt));
+      case 'resume':
+        return this.#run('resume', this.#leases.resume(effect.lease));
+      case 'publish':
+        return this.#run('publish', this.serving.publish(effect.lease, effect.artifact, effect.log));
+      case 'discard':
+        return this.#run('discard', this.serving.discard(effect.lease));
+      case 'cosign':
+        return this.#run('cosign', this.#cosigner.sign(effect.lease, this.#leases));
+      case 'refuse-cosign':
+        return this.#cosigner.refuse(effect.lease, effect.code, effect.message, this.#leases);
+      case 'poll':
+        return this.feed.poll();
+      case 'note':
+        return tell('warn', 'note', effect.says, { lease: effect.lease });
+      default:
+        return unreachable(effect, 'worker effect');
+    }
+  }
+
+  async #build({ lease, job, ref }: Extract<WorkerEffect, { kind: 'build' }>): Promise<void> {
+    const { dispatch, tell } = this.#context;
+    tell('info', 'build', `building ${job.name} at ${job.source.commit.slice(0, 12)}`, {
+      lease,
+      job: job.name,
+    });
+    const result = await this.builder.build(lease, job, ref);
+    if (result === undefined) return;
+    const { outcome } = result;
+    const says =
+      outcome.kind === 'exit' ? `exit ${outcome.code}` : `aborted (${outcome.reason}): ${outcome.detail}`;
+    tell('info', 'built', `${job.name} is built: ${says}`, { lease, outcome });
+    dispatch({ kind: 'built', lease, result });
+  }
+}

@@ -1,0 +1,89 @@
+import { decodeBundle, openStatement } from '../core/documents/index.ts';
+import { verifyBundle } from '../core/trust/index.ts';
+import { joseVerifier } from '../identity/verifier.ts';
+import { askBundle } from './bundles.ts';
+import { messageOf } from './events.ts';
+import { areaOf, type WorkerContext } from './worker-context.ts';
+
+const retryMs = [500, 1_000, 2_000, 5_000, 15_000];
+
+/** After the reveal: serves the bytes, and as soon as there is a verdict also the bundle that says why to trust them. */
+export class Serving {
+  readonly #context: WorkerContext;
+  /** Artifacts served here whose bundle may still get better. */
+  readonly #waiting = new Set<string>();
+
+  constructor(context: WorkerContext) {
+    this.#context = context;
+  }
+
+  /** What was built for a lease becomes public. May be repeated after a crash. */
+  async publish(lease: string, artifact: string | null, log: string | null): Promise<void> {
+    const { store, tell } = this.#context;
+    await store.publish(store.sealed(areaOf(lease)));
+    if (log !== null) await store.pin(log, lease);
+    if (artifact === null) return;
+    await store.pin(artifact, lease);
+    tell('info', 'published', `the round is over; serving ${artifact}`, { artifact });
+    this.#waiting.add(artifact);
+    void this.#poll(artifact);
+  }
+
+  async discard(lease: string): Promise<void> {
+    const { store } = this.#context;
+    await store.discard(store.sealed(areaOf(lease)));
+  }
+
+  /** Artifacts of earlier runs of this process are announced again. */
+  async resume(): Promise<void> {
+    for (const artifact of await this.#context.bundles.artifacts()) await this.#provide(artifact);
+  }
+
+  async onVerdict(artifact: string): Promise<void> {
+    if (this.#waiting.has(artifact) || (await this.#context.store.has(artifact))) await this.#learn(artifact);
+  }
+
+  /** Gossip may have missed us. */
+  async #poll(artifact: string): Promise<void> {
+    const { signal } = this.#context;
+    for (let tried = 0; this.#waiting.has(artifact) && !signal.aborted && tried < 200; tried++) {
+      await new Promise((resolve) => setTimeout(resolve, retryMs[Math.min(tried, retryMs.length - 1)]));
+      await this.#learn(artifact);
+    }
+  }
+
+  async #learn(artifact: string): Promise<void> {
+    const { mesh, standing, bundles, signal, tell } = this.#context;
+    const { project, controllers } = standing.membership;
+    for (const controller of controllers) {
+      try {
+        const limit = AbortSignal.any([signal, AbortSignal.timeout(20_000)]);
+        const text = await askBundle(mesh, controller, artifact, limit);
+        if (text === undefined) continue;
+        const bundle = decodeBundle(text);
+        const verification = await verifyBundle(bundle, { project, artifact }, joseVerifier);
+        if (!verification.ok || verification.facts === null) {
+          tell(
+            'warn',
+            'bundle',
+            `the controller's bundle for ${artifact} does not hold (${verification.code ?? ''})`,
+          );
+          continue;
+        }
+        const { payload } = await openStatement('verdict', bundle.verdict, joseVerifier);
+        const { request, job } = payload.predicate.quorate_verdict;
+        await bundles.put({ run: request, job, artifact }, text);
+        await this.#provide(artifact);
+        if (verification.level === 'trusted') this.#waiting.delete(artifact);
+        return;
+      } catch (error) {
+        if (!signal.aborted) tell('warn', 'bundle', `no bundle for ${artifact} yet: ${messageOf(error)}`);
+      }
+    }
+  }
+
+  async #provide(artifact: string): Promise<void> {
+    const { mesh, tell } = this.#context;
+    await mesh.provide(artifact).catch((error) => tell('warn', 'provide', messageOf(error)));
+  }
+}
