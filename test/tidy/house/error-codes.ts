@@ -14,7 +14,7 @@ export const errorsPage = 'docs/errors.md';
 const kept = /^(src|sandbox|bootstrap)\//;
 const form = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/;
 
-/** A use of an error code: the code, where, and the message beside it where that is written out. */
+/** A use of an error code: the code, where, and the message and hint beside it as far as they are written out. */
 export interface CodeUse {
   code: string;
   path: string;
@@ -44,6 +44,13 @@ function messageIn(node: unknown): string {
     .join('…');
 }
 
+/** `{ hint: '…' }` among the arguments. */
+function hintIn(node: unknown): string {
+  if (!isAst(node) || !Array.isArray(node.properties)) return '';
+  const hint = node.properties.filter(isAst).find(({ key }) => isAst(key) && key.name === 'hint');
+  return messageIn(hint?.value);
+}
+
 /** Codes a file raises: the first argument of a call (`new QuorateError(…)` or a helper), or a `code:` of an object. */
 export function codesIn(source: Source): CodeUse[] {
   if (!isCode(source.path) || !kept.test(source.path)) return [];
@@ -55,7 +62,10 @@ export function codesIn(source: Source): CodeUse[] {
   };
   walk(treeOf(source), (node: Ast) => {
     if ((node.type === 'NewExpression' || node.type === 'CallExpression') && Array.isArray(node.arguments)) {
-      add(node.arguments[0], messageIn(node.arguments[1]));
+      const [code, ...rest] = node.arguments;
+      const message = rest.map(messageIn).find((text) => text !== '');
+      const hint = rest.map(hintIn).find((text) => text !== '');
+      add(code, [message, hint].filter((text) => text !== undefined).join('. '));
     } else if (node.type === 'Property' && isAst(node.key) && node.key.name === 'code') {
       add(node.value, '');
     }
