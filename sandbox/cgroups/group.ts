@@ -42,7 +42,7 @@ export function createGroup(
   } catch (cause) {
     for (const directory of directories) removeNow(directory);
     throw new QuorateError('SANDBOX_CGROUP_FAILED', `the control group ${name} could not be made`, {
-      hint: 'run `quorate sandbox` to see which limit this machine cannot hold',
+      hint: 'start again: the probe then names the limit this machine cannot hold, and what mends it',
       cause,
     });
   }

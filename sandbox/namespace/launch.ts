@@ -96,7 +96,7 @@ function tool(name: string): string {
   const path = findTool(name);
   if (path === undefined) {
     throw new QuorateError('SANDBOX_UNAVAILABLE', `${name} was not found`, {
-      hint: 'run `quorate sandbox` to see what is missing and the command that brings it',
+      hint: 'start again: the probe then names what is missing and the command that brings it',
     });
   }
   return path;
