@@ -28,10 +28,11 @@ const needs = {
   'libc6-dev': { why: 'headers for those C projects', file: '/usr/include/stdio.h' },
   make: { why: 'runs the builds of those C projects', program: 'make' },
   'dpkg-dev': { why: 'unpacks Debian source packages', program: 'dpkg-source' },
+  openssl: { why: 'a second opinion on our key files', program: 'openssl' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
 };
 const demo = ['bubblewrap', 'git', 'tar', 'esbuild', 'ca-certificates'];
-const purposes = { demo, test: [...demo, 'gcc', 'libc6-dev', 'make', 'dpkg-dev', 'procps'] };
+const purposes = { demo, test: [...demo, 'gcc', 'libc6-dev', 'make', 'dpkg-dev', 'openssl', 'procps'] };
 
 /** Where a sandbox with the host's system finds programs: never in an npm folder. */
 const folders = [
