@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { QuorateError } from '../core/errors.ts';
@@ -7,7 +8,8 @@ import { messageOf } from './events.ts';
 export async function writeAtomic(file: string, content: string, mode = 0o600): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    const beside = `${file}.new`;
+    // Two writers of one file must not share what they rename.
+    const beside = `${file}.${randomUUID()}.new`;
     const handle = await open(beside, 'w', mode);
     try {
       await handle.writeFile(content);
