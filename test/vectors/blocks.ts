@@ -1,0 +1,108 @@
+import { type Bundle, encodeCanonical, encodeJob } from '../../src/core/documents/index.ts';
+import { fromUtf8 } from '../../src/core/text.ts';
+import { cidOf, makeJob } from '../support/documents.ts';
+import { makeProject } from '../support/project.ts';
+import type { Vector } from './vector.ts';
+
+const canonical = (value: unknown) => fromUtf8(encodeCanonical(value));
+
+export function jobVectors(): Vector[] {
+  const kind = 'job';
+  const job = makeJob({ inputs: { lib: cidOf('lib') }, env: { LANG: 'C.UTF-8' } });
+  const raw = fromUtf8(encodeJob(job).bytes);
+  const valid: Vector[] = [
+    { name: 'valid', kind, raw, expect: 'ok' },
+    { name: 'on the host image', kind, raw: canonical({ ...job, image: 'host' }), expect: 'ok' },
+    { name: 'that keeps all of $OUT', kind, raw: canonical({ ...job, outputs: ['.'] }), expect: 'ok' },
+  ];
+  const changes: [string, object][] = [
+    ['of version 2', { v: 2 }],
+    ['with an unknown field', { privileged: true }],
+    ['with a time', { iat: 1_700_000_000 }],
+    ['with an output outside', { outputs: ['../etc/passwd'] }],
+    ['with an output outside by a detour', { outputs: ['a/../../b'] }],
+    ['with an absolute output', { outputs: ['/etc/passwd'] }],
+    ['with an empty path part', { outputs: ['a//b'] }],
+    ['with a dot in a path', { outputs: ['./a'] }],
+    ['with a NUL in an output', { outputs: ['a\0b'] }],
+    ['without outputs', { outputs: [] }],
+    ['without steps', { run: [] }],
+    ['with an empty step', { run: [''] }],
+    ['with an image by its tag', { image: 'debian:13' }],
+    ['with an input that is a path', { inputs: { '../lib': cidOf('lib') } }],
+    ['with an input by URL', { inputs: { lib: 'https://example/lib' } }],
+    ['with a variable that is none', { env: { 'A=B': 'c' } }],
+    ['with a variable that holds control characters', { env: { A: '\u001b[2J' } }],
+    ['of a branch', { source: { ...job.source, commit: 'main' } }],
+    ['with a source without its tree', { source: { url: job.source.url, commit: job.source.commit } }],
+    ['for another machine', { arch: 'pdp11' }],
+    ['with no memory', { limits: { ...job.limits, memoryBytes: 0 } }],
+    ['with memory that is no integer', { limits: { ...job.limits, memoryBytes: 1e8 + 0.5 } }],
+    ['for ever', { limits: { ...job.limits, seconds: 1e9 } }],
+    ['of another sandbox profile', { profile: 'quorate-sandbox/0' }],
+    ['of another CID profile', { cids: 'unixfs-v0-2015' }],
+    ['named like a path', { name: 'a/b' }],
+  ];
+  const refused: Vector[] = changes.map(([name, change]) => ({
+    name,
+    kind,
+    raw: canonical({ ...job, ...change }),
+    expect: 'DOC_INVALID',
+  }));
+  const spelt: [string, string, string][] = [
+    ['with white space', `${raw}\n`, 'DOC_NOT_CANONICAL'],
+    ['with keys out of order', JSON.stringify(job), 'DOC_NOT_CANONICAL'],
+    ['with a key twice', `{"arch":"x86_64",${raw.slice(1)}`, 'DOC_NOT_JSON'],
+    ['with a slash escaped', raw.replace('git.example/', 'git.example\\/'), 'DOC_NOT_CANONICAL'],
+    ['with a number in exponents', raw.replace('268435456', '268435456e0'), 'DOC_NOT_CANONICAL'],
+    ['cut short', raw.slice(0, -1), 'DOC_NOT_JSON'],
+    ['empty', '', 'DOC_NOT_JSON'],
+  ];
+  return [
+    ...valid,
+    ...refused,
+    ...spelt.map(([name, text, code]) => ({ name, kind, raw: text, expect: code }) as Vector),
+  ];
+}
+
+export async function bundleVectors(): Promise<Vector[]> {
+  const kind = 'bundle';
+  const runs = ['ada', 'bob'].map((operator) => ({ operator }));
+  const { bundle } = await makeProject({
+    runs,
+    policy: { agree: 2, of: 2, cosign: 'required', rounds: 1 },
+    charter: (c) => ({ ...c, floor: { ...c.floor, of: 2, rounds: 1 } }),
+  });
+  const raw = canonical(bundle);
+  const changes: [string, Partial<Record<keyof Bundle | 'zz', unknown>>][] = [
+    ['of version 2', { v: 2 }],
+    ['with an unknown field', { zz: 1 }],
+    ['without offers', { offers: [] }],
+    ['without receipts', { receipts: [] }],
+    ['without log entries', { entries: [] }],
+    ['with a proof that is no hash', { entries: [{ leaf: 'x', index: 0, path: ['abc'] }] }],
+    [
+      'with a proof too long',
+      { entries: [{ leaf: 'x', index: 0, path: Array.from({ length: 65 }, () => '0'.repeat(64)) }] },
+    ],
+    [
+      'with a receipt without its lease',
+      { receipts: bundle.receipts.map(({ envelope, grant }) => ({ envelope, grant })) },
+    ],
+    ['with a verdict that is an object', { verdict: {} }],
+  ];
+  return [
+    { name: 'valid', kind, raw, expect: 'ok' },
+    ...changes.map(
+      ([name, change]): Vector => ({
+        name,
+        kind,
+        raw: canonical({ ...bundle, ...change }),
+        expect: 'DOC_INVALID',
+      }),
+    ),
+    { name: 'with white space', kind, raw: `${raw} `, expect: 'DOC_NOT_CANONICAL' },
+    { name: 'with a key twice', kind, raw: `{"v":1,${raw.slice(1)}`, expect: 'DOC_NOT_JSON' },
+    { name: 'empty', kind, raw: '', expect: 'DOC_NOT_JSON' },
+  ];
+}

@@ -1,0 +1,304 @@
+import { createHmac } from 'node:crypto';
+import {
+  encodeCanonical,
+  idOf,
+  type MessageKind,
+  type Messages,
+  typOf,
+} from '../../src/core/documents/index.ts';
+import { fromUtf8 } from '../../src/core/text.ts';
+import type { NodeKey } from '../../src/identity/keys.ts';
+import { publicPemOf } from '../../src/identity/pem.ts';
+import {
+  at,
+  cidOf,
+  makeCharter,
+  makeGrant,
+  makeOffer,
+  makeRequest,
+  nonceOf,
+  project,
+  testKey,
+} from '../support/documents.ts';
+import type { Vector } from './vector.ts';
+
+const base64url = (data: string | Uint8Array) => Buffer.from(data).toString('base64url');
+const canonical = (value: unknown) => fromUtf8(encodeCanonical(value));
+const mallory = testKey('mallory');
+const worker = testKey('worker');
+const job = cidOf('job');
+const request = idOf('request');
+const span = { jti: nonceOf('jti'), iat: at, exp: at + 600 };
+
+const capabilities = {
+  arch: 'x86_64',
+  cpus: 4,
+  memoryBytes: 2 ** 33,
+  diskBytes: 2 ** 36,
+  tiers: ['namespace'],
+} as const;
+const iss = (name: string) => testKey(name).id;
+
+/** A valid document of each kind, and the name of the key that signs it. */
+export const examples: { [K in MessageKind]: { payload: Messages[K]; by: string } } = {
+  charter: { by: 'root', payload: makeCharter() },
+  invite: {
+    by: 'idp',
+    payload: {
+      iss: iss('idp'),
+      project,
+      operator: 'ada',
+      role: 'worker',
+      machines: 3,
+      addrs: ['/dns4/quorate.example/tcp/4001'],
+      ...span,
+    },
+  },
+  grant: { by: 'idp', payload: makeGrant(worker, 'ada', 'worker', { enrolled: 7 }) },
+  enrol: {
+    by: 'worker',
+    payload: { iss: worker.id, aud: iss('idp'), project, invite: nonceOf('invite'), ...span },
+  },
+  request: { by: 'publisher', payload: makeRequest(job) },
+  offer: { by: 'controller', payload: makeOffer(request, job, { index: 12 }) },
+  claim: {
+    by: 'worker',
+    payload: {
+      iss: worker.id,
+      aud: iss('controller'),
+      offer: idOf('offer'),
+      capabilities: { ...capabilities, tiers: ['namespace'] },
+      ...span,
+    },
+  },
+  lease: {
+    by: 'controller',
+    payload: {
+      iss: iss('controller'),
+      aud: worker.id,
+      project,
+      claim: idOf('claim'),
+      offer: idOf('offer'),
+      job,
+      round: 1,
+      operator: 'ada',
+      slot: 0,
+      fence: { epoch: 1, n: 1 },
+      iat: at,
+      exp: at + 600,
+    },
+  },
+  ack: {
+    by: 'controller',
+    payload: {
+      iss: iss('controller'),
+      aud: worker.id,
+      lease: idOf('lease'),
+      receipt: idOf('receipt'),
+      index: 3,
+      iat: at,
+    },
+  },
+};
+
+/** Signs any header over any payload: what no honest signer does. */
+async function forge(header: string | object, payload: string | Uint8Array, key: NodeKey): Promise<string> {
+  const input = `${base64url(typeof header === 'string' ? header : canonical(header))}.${base64url(payload)}`;
+  return `${input}.${base64url(await key.signer.raw(Buffer.from(input)))}`;
+}
+
+function flip(text: string, at: number): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  const value = alphabet.indexOf(text[at] ?? 'A');
+  return text.slice(0, at) + alphabet[value ^ 32] + text.slice(at + 1);
+}
+
+/** The last of 86 characters of a signature has four spare bits. */
+function withSpareBits(compact: string): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  return compact.slice(0, -1) + alphabet[alphabet.indexOf(compact.at(-1) ?? 'A') + 1];
+}
+
+async function refused(
+  kind: MessageKind,
+  payload: object,
+  key: NodeKey,
+): Promise<[string, string, string][]> {
+  const header = { alg: 'Ed25519', kid: key.id, typ: typOf(kind) };
+  const text = canonical(payload);
+  const valid = await forge(header, text, key);
+  const [head = '', body = '', signature = ''] = valid.split('.');
+  const otherKind = kind === 'grant' ? 'lease' : 'grant';
+  const hs = `${base64url(canonical({ ...header, alg: 'HS256' }))}.${body}`;
+  const hmac = createHmac('sha256', publicPemOf(key.id)).update(hs).digest('base64url');
+  const [first = ''] = Object.keys(payload);
+  const member = `${JSON.stringify(first)}:${JSON.stringify(Object.values(payload)[0])}`;
+  const { iat: _iat, iss: _iss, ...rest } = payload as { iat: number; iss: string };
+  const as = (value: unknown) => forge(header, typeof value === 'string' ? value : canonical(value), key);
+  return [
+    ['of another type', await forge({ ...header, typ: typOf(otherKind) }, text, key), 'DOC_WRONG_TYPE'],
+    [
+      'with a type in capitals',
+      await forge({ ...header, typ: typOf(kind).toUpperCase() }, text, key),
+      'DOC_WRONG_TYPE',
+    ],
+    ['alg none', `${base64url(canonical({ ...header, alg: 'none' }))}.${body}.`, 'DOC_WRONG_ALG'],
+    ['alg HS256 with the public key as its secret', `${hs}.${hmac}`, 'DOC_WRONG_ALG'],
+    ['alg EdDSA', await forge({ ...header, alg: 'EdDSA' }, text, key), 'DOC_WRONG_ALG'],
+    ['alg in small letters', await forge({ ...header, alg: 'ed25519' }, text, key), 'DOC_WRONG_ALG'],
+    ['with a key in the header', await forge({ ...header, jwk: { kty: 'OKP' } }, text, key), 'DOC_INVALID'],
+    [
+      'with a critical extension',
+      await forge({ ...header, b64: false, crit: ['b64'] }, text, key),
+      'DOC_INVALID',
+    ],
+    ['without kid', await forge({ alg: 'Ed25519', typ: typOf(kind) }, text, key), 'DOC_INVALID'],
+    [
+      'with a kid that is no PeerId',
+      await forge({ ...header, kid: 'QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG' }, text, key),
+      'DOC_INVALID',
+    ],
+    [
+      'with a header out of order',
+      await forge(JSON.stringify({ typ: typOf(kind), kid: key.id, alg: 'Ed25519' }), text, key),
+      'DOC_NOT_CANONICAL',
+    ],
+    [
+      'with a header key twice',
+      await forge(`{"alg":"none",${canonical(header).slice(1)}`, text, key),
+      'DOC_NOT_JSON',
+    ],
+    ['with an empty header', await forge('{}', text, key), 'DOC_INVALID'],
+    ['with white space', await as(`${text} `), 'DOC_NOT_CANONICAL'],
+    ['with white space inside', await as(text.replace('{', '{ ')), 'DOC_NOT_CANONICAL'],
+    ['with a key twice', await as(`{${member},${text.slice(1)}`), 'DOC_NOT_JSON'],
+    [
+      'with keys out of order',
+      await as(`${text.slice(0, -1).replace('{', '{"zzz":1,')}}`),
+      'DOC_NOT_CANONICAL',
+    ],
+    [
+      'with an escape where none is needed',
+      await as(text.replace('"iss"', '"\\u0069ss"')),
+      'DOC_NOT_CANONICAL',
+    ],
+    ['with a float for a time', await as(text.replace(/"iat":(\d+)/, '"iat":$1.0')), 'DOC_NOT_CANONICAL'],
+    ['with half a second', await as({ ...payload, iat: at + 0.5 }), 'DOC_INVALID'],
+    ['with a time in text', await as({ ...payload, iat: String(at) }), 'DOC_INVALID'],
+    ['with a time before 1970', await as({ ...payload, iat: -1 }), 'DOC_INVALID'],
+    ['with an unknown field', await as({ ...payload, zz: 1 }), 'DOC_INVALID'],
+    ['with a field __proto__', await as(text.replace('{', '{"__proto__":{"zz":1},')), 'DOC_INVALID'],
+    ['without iss', await as({ ...rest, iat: at }), 'DOC_INVALID'],
+    ['without iat', await as({ ...rest, iss: key.id }), 'DOC_INVALID'],
+    [
+      'with a link for a key',
+      await as(text.replace(`"iss":"${key.id}"`, `"iss":{"/":"${job}"}`)),
+      'DOC_INVALID',
+    ],
+    ['with nothing for an object', await as('null'), 'DOC_INVALID'],
+    ['with an array for an object', await as('[]'), 'DOC_INVALID'],
+    ['that is not JSON', await as('hello'), 'DOC_NOT_JSON'],
+    [
+      'that is not UTF-8',
+      await forge(header, Buffer.from(text.replace('"iss":"', '"iss":"\u00ff'), 'latin1'), key),
+      'DOC_NOT_CANONICAL',
+    ],
+    ['behind a byte order mark', await as(`\ufeff${text}`), 'DOC_NOT_JSON'],
+    ['nested too deep', await as(`{"a":${'['.repeat(40)}${']'.repeat(40)}}`), 'DOC_TOO_DEEP'],
+    ['signed by another key than the one it names', await forge(header, text, mallory), 'DOC_BAD_SIGNATURE'],
+    [
+      'issued in the name of another',
+      await forge({ ...header, kid: mallory.id }, text, mallory),
+      'DOC_WRONG_ISSUER',
+    ],
+    ['with a bit of the signature flipped', `${head}.${body}.${flip(signature, 10)}`, 'DOC_BAD_SIGNATURE'],
+    ['with a bit of the payload flipped', `${head}.${flip(body, 12)}.${signature}`, 'DOC_BAD_SIGNATURE'],
+    [
+      'with the payload of another kind',
+      `${head}.${base64url(canonical(examples[otherKind].payload))}.${signature}`,
+      'DOC_BAD_SIGNATURE',
+    ],
+    ['without a signature', `${head}.${body}.`, 'DOC_BAD_SIGNATURE'],
+    ['without a payload', `${head}..${signature}`, 'DOC_BAD_SIGNATURE'],
+    ['with padding', `${valid}==`, 'DOC_NOT_BASE64'],
+    ['with spare bits', withSpareBits(valid), 'DOC_NOT_BASE64'],
+    ['with a newline', `${valid}\n`, 'DOC_NOT_BASE64'],
+    ['cut short', valid.slice(0, -22), 'DOC_BAD_SIGNATURE'],
+    ['of two parts', `${head}.${body}`, 'DOC_NOT_JWS'],
+    ['of four parts', `${valid}.${signature}`, 'DOC_NOT_JWS'],
+    ['in the JSON form of JWS', JSON.stringify({ protected: head, payload: body, signature }), 'DOC_NOT_JWS'],
+    ['empty', '', 'DOC_NOT_JWS'],
+  ];
+}
+
+/** What the schema of one kind alone refuses. */
+const fields: Partial<Record<MessageKind, [string, object][]>> = {
+  charter: [
+    ['without controllers', { controllers: [] }],
+    ['with a floor that two artifacts can pass', { floor: { agree: 1, of: 3, cosign: 'none', rounds: 1 } }],
+    ['with control characters in a host', { vcs: ['git\u001b[2J'] }],
+    ['with a name that is a path', { name: '../x' }],
+  ],
+  invite: [
+    ['for nobody', { operator: '' }],
+    ['for no machine', { machines: 0 }],
+    ['with an unknown role', { role: 'root' }],
+    ['with a short jti', { jti: 'abc' }],
+  ],
+  grant: [
+    ['of more than a day', { exp: at - 3600 + 86_401 }],
+    ['that ends before it starts', { exp: at - 7200 }],
+    ['with a negative enrolment', { enrolled: -1 }],
+    ['for a key that is not Ed25519', { sub: 'QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG' }],
+  ],
+  request: [
+    ['for a CIDv0', { job: 'QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG' }],
+    ['for a job CID in capitals', { job: job.toUpperCase() }],
+    ['for a branch', { commit: 'main' }],
+    ['for a short commit', { commit: 'c0ffee0' }],
+    ['that more must agree than there are', { policy: { agree: 3, of: 2, cosign: 'none', rounds: 1 } }],
+    ['that half are enough', { policy: { agree: 2, of: 4, cosign: 'none', rounds: 1 } }],
+    ['that nobody must agree', { policy: { agree: 0, of: 1, cosign: 'none', rounds: 1 } }],
+    ['with a right-to-left override in its ref', { ref: 'main\u202e' }],
+  ],
+  offer: [
+    ['of round 0', { round: 0 }],
+    ['of round 99', { round: 99 }],
+    ['with no share', { draw: { seed: nonceOf('seed'), share: 0, widenMs: 1000 } }],
+    ['with more than everybody', { draw: { seed: nonceOf('seed'), share: 2 ** 32 + 1, widenMs: 1000 } }],
+    ['with a request that is no hash', { request: 'abc' }],
+  ],
+  claim: [['from a machine without a sandbox', { capabilities: { ...capabilities, tiers: [] } }]],
+  lease: [
+    ['for slot 99', { slot: 99 }],
+    ['for a slot of another name', { slot: 'boss' }],
+    ['with a fence that is a number', { fence: 1 }],
+    ['with a negative fence', { fence: { epoch: 1, n: -1 } }],
+  ],
+  ack: [['at an index that is no integer', { index: 2 ** 53 }]],
+};
+
+export async function messageVectors(kind: MessageKind): Promise<Vector[]> {
+  const { payload, by } = examples[kind];
+  const key = testKey(by);
+  const header = { alg: 'Ed25519', kid: key.id, typ: typOf(kind) };
+  const raw = await forge(header, canonical(payload), key);
+  const now = at * 1000;
+  const vectors: Vector[] = [
+    { name: 'valid', kind, raw, signers: [by], now, expect: 'ok' },
+    { name: 'from the future', kind, raw, now: now - 86_400_000 - 61_000, expect: 'DOC_FROM_FUTURE' },
+  ];
+  if ('exp' in payload)
+    vectors.push({ name: 'expired', kind, raw, now: payload.exp * 1000 + 61_000, expect: 'DOC_EXPIRED' });
+  for (const [name, text, code] of await refused(kind, payload, key))
+    vectors.push({ name, kind, raw: text, expect: code });
+  for (const [name, change] of fields[kind] ?? []) {
+    vectors.push({
+      name,
+      kind,
+      raw: await forge(header, canonical({ ...payload, ...change }), key),
+      expect: 'DOC_INVALID',
+    });
+  }
+  return vectors;
+}
