@@ -41,8 +41,8 @@ export class Output {
   }
 
   /** Lines that change in place on a terminal, and are printed once per change elsewhere. */
-  board(): Board {
-    const live = this.#out.isTTY === true && !this.json;
+  board(options: { live: boolean } = { live: true }): Board {
+    const live = options.live && this.#out.isTTY === true && !this.json;
     return new Board(this.#out, { live, silent: this.json });
   }
 }

@@ -1,9 +1,31 @@
 import type { Define } from '../context.ts';
+import { controller } from './controller.ts';
 import { doctor } from './doctor.ts';
+import { fetch } from './fetch.ts';
 import { init } from './init.ts';
 import { invite } from './invite.ts';
+import { jobs } from './jobs.ts';
+import { join } from './join.ts';
 import { key } from './key.ts';
+import { logs } from './logs.ts';
+import { run } from './run.ts';
+import { show } from './show.ts';
+import { verify } from './verify.ts';
 import { version } from './version.ts';
 
-/** In the order of the help: own a project, lend a machine, ask, use. */
-export const verbs: readonly Define[] = [init, invite, key, doctor, version];
+/** In the order of the help: own a project, have it built, lend a machine, use what came out. */
+export const verbs: readonly Define[] = [
+  init,
+  controller,
+  invite,
+  run,
+  jobs,
+  show,
+  logs,
+  join,
+  key,
+  doctor,
+  fetch,
+  verify,
+  version,
+];

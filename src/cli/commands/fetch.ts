@@ -1,0 +1,108 @@
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { QuorateError } from '../../core/errors.ts';
+import { type Context, type Define, examples } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+import { bytes as sizeOf } from '../format.ts';
+import { findProject } from '../project.ts';
+import { addresses } from '../values.ts';
+import { sayVerification } from '../verification.ts';
+
+interface Options {
+  output: string;
+  project?: string;
+  bootstrap?: string[];
+  source?: string;
+  ref?: string;
+  bundleOut?: string;
+}
+
+export const fetch: Define = (program, act) => {
+  program
+    .command('fetch')
+    .summary('get an artifact that can be trusted')
+    .description(
+      "Finds an artifact and its evidence in the network, checks the evidence step by step against the project's root key, and only then writes the files. Refuses what is not trusted.",
+    )
+    .argument('<cid>', 'the artifact')
+    .requiredOption('-o, --output <folder>', 'where to put it: a new or empty folder')
+    .option('--project <id>', "the project's root key (default: that of the project this machine knows)")
+    .option('--bootstrap <address>', 'first peer of the network; repeatable', addresses)
+    .option('--source <url>', 'refuse what was built from another repository')
+    .option('--ref <ref>', 'refuse what was built at another branch or tag')
+    .option('--bundle-out <file>', 'keep the evidence, to check it again offline')
+    .addHelpText(
+      'after',
+      examples(
+        'quorate fetch bafybeig… -o tool',
+        'quorate fetch bafybeig… -o tool --project 12D3KooW… --bootstrap /dns4/boot.example.org/tcp/4001/p2p/12D3KooW…',
+      ),
+    )
+    .action(act(run));
+};
+
+async function run(context: Context, artifact: string, options: Options): Promise<Exit> {
+  const { cid } = await import('../../core/documents/base.ts');
+  if (!cid.safeParse(artifact).success) {
+    throw new QuorateError('CLI_USAGE', `"${artifact.slice(0, 120)}" is not the CID of an artifact`, {
+      hint: 'It begins with "bafy" and stands in the verdict: quorate show <job>',
+    });
+  }
+  const dest = resolve(context.cwd, options.output);
+  if (existsSync(dest) && (await readdir(dest)).length > 0) {
+    throw new QuorateError('CLI_FOLDER_NOT_EMPTY', `${dest} is not empty`, { hint: 'Name a new folder.' });
+  }
+  const where = await whereFrom(context, options);
+  const { fetchArtifact, NotTrusted } = await import('../../runtime/fetch.ts');
+  const { out, signal } = context;
+  const board = out.board();
+  let result: Awaited<ReturnType<typeof fetchArtifact>>;
+  try {
+    result = await fetchArtifact({
+      artifact,
+      dest,
+      ...where,
+      ...(options.source === undefined ? {} : { source: options.source }),
+      ...(options.ref === undefined ? {} : { ref: options.ref }),
+      signal,
+      onProgress: ({ says, bytes }) =>
+        board.set('fetch', {
+          text: says,
+          changing: () => (bytes === undefined ? says : `${says} ${sizeOf(bytes)}`),
+        }),
+    });
+  } catch (error) {
+    board.end();
+    if (error instanceof NotTrusted) sayVerification(out, error.verification);
+    throw error;
+  }
+  board.end();
+  const { verification, bundleText, bytes, providers, controllerUsed } = result;
+  if (options.bundleOut !== undefined) await writeFile(resolve(context.cwd, options.bundleOut), bundleText);
+  out.value({ artifact, folder: dest, bytes, providers, controllerUsed, verification });
+  sayVerification(out, verification);
+  out.say(`${sizeOf(bytes)} in ${dest}`);
+  return exits.done;
+}
+
+/** What is pinned (the root key) and where to begin to look: as given, else from what this machine knows. */
+async function whereFrom(
+  { cwd, home: dir }: Context,
+  { project, bootstrap }: Options,
+): Promise<{ project: string; bootstrap: string[]; controllers?: { id: string; addrs: string[] }[] }> {
+  if (project !== undefined && bootstrap !== undefined) return { project, bootstrap };
+  const own = findProject(cwd);
+  if (own !== undefined) {
+    const { openProjectFolder } = await import('../../runtime/owner.ts');
+    const folder = await openProjectFolder(own);
+    if (project === undefined || project === folder.project) {
+      const address = await folder.address();
+      const controllers = address === undefined ? [] : [{ id: folder.controller.id, addrs: address.addrs }];
+      return { project: folder.project, bootstrap: bootstrap ?? folder.charter.bootstrap, controllers };
+    }
+  }
+  const { openHome } = await import('../../runtime/home.ts');
+  const known = await openHome(dir).membership(project);
+  return { project: known.project, bootstrap: bootstrap ?? known.bootstrap, controllers: known.controllers };
+}

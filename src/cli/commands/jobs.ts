@@ -1,0 +1,37 @@
+import { harmlessLine } from '../../core/harmless.ts';
+import { type Context, type Define, examples } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+import { columns, duration, shortId, shortRun } from '../format.ts';
+import { withClient } from '../member.ts';
+
+interface Options {
+  project?: string;
+}
+
+export const jobs: Define = (program, act) => {
+  program
+    .command('jobs')
+    .summary('list the jobs of a project')
+    .description('Lists the jobs of a project, newest first, and how far each has come.')
+    .option('--project <id>', 'which one, for a member of several')
+    .addHelpText('after', examples('quorate jobs', 'quorate jobs --json'))
+    .action(act(run));
+};
+
+async function run(context: Context, { project }: Options): Promise<Exit> {
+  const { out } = context;
+  const found = await withClient(context, project, (client) => client.jobs());
+  out.value(found);
+  if (found.length === 0) out.say('No jobs yet. "quorate run" publishes one.');
+  const now = Date.now();
+  const rows = found.map(({ run: id, name, ref, commit, state, level, artifact, submittedAt }) => [
+    shortRun(id),
+    name,
+    level ?? state,
+    `${harmlessLine(ref, 40)} ${commit.slice(0, 8)}`,
+    `${duration(now - submittedAt)} ago`,
+    artifact === null ? '' : shortId(artifact),
+  ]);
+  out.say(...columns(rows));
+  return exits.done;
+}

@@ -1,0 +1,136 @@
+import { Option } from 'commander';
+import type { Progress } from '../../core/controller/events.ts';
+import { QuorateError } from '../../core/errors.ts';
+import { harmlessLine } from '../../core/harmless.ts';
+import type { Client } from '../../runtime/client.ts';
+import { type Context, type Define, examples } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+import { duration, shortRun } from '../format.ts';
+import { membershipFor } from '../member.ts';
+import { ProgressView } from '../progress.ts';
+import { sourceOf } from '../source-of.ts';
+import { secondsOf } from '../values.ts';
+
+interface Options {
+  url?: string;
+  ref?: string;
+  job?: string;
+  rebuild?: boolean;
+  until: 'agreed' | 'trusted';
+  timeout?: number;
+  project?: string;
+}
+
+/** A request nobody took by then is void. */
+const expiresSeconds = 24 * 3600;
+
+export const run: Define = (program, act) => {
+  program
+    .command('run')
+    .summary('have a commit built')
+    .description(
+      'Publishes a job of a repository as a signed request and follows it to its verdict. Workers fetch the source from its server, so push first. Ctrl-C stops following; the job goes on.',
+    )
+    .argument('[repo]', 'a folder or a git URL (default: the repository here)')
+    .option('--url <url>', "where workers fetch it from (default: the repository's remote)")
+    .option('--ref <ref>', 'branch, tag or commit (default: the branch that is checked out)')
+    .option('--job <name>', 'which job of quorate.yaml, where it has several')
+    .option('--rebuild', 'ask for fresh work even where the evidence there is would do')
+    .addOption(
+      new Option('--until <level>', 'the level to wait for')
+        .choices(['agreed', 'trusted'])
+        .default('trusted'),
+    )
+    .option('--timeout <time>', 'give up following after this long', secondsOf)
+    .option('--project <id>', 'which one, for a member of several')
+    .addHelpText('after', examples('quorate run', 'quorate run https://git.example.org/tool.git --ref v1.2'))
+    .action(act(start));
+};
+
+async function start(context: Context, given: string | undefined, options: Options): Promise<Exit> {
+  const { out, signal } = context;
+  const { home, membership } = await membershipFor(context, options.project);
+  const source = await sourceOf(context.cwd, given, options);
+  for (const note of source.notes) out.note(out.colours.yellow(note));
+
+  const limit =
+    options.timeout === undefined
+      ? signal
+      : AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1000)]);
+  try {
+    return await publish();
+  } catch (error) {
+    if (limit.aborted && !signal.aborted) {
+      throw new QuorateError('CLI_TIMEOUT', `no verdict within ${duration((options.timeout ?? 0) * 1000)}`, {
+        hint: 'The job goes on: quorate jobs lists it, quorate show <job> tells more.',
+        cause: error,
+      });
+    }
+    throw error;
+  }
+
+  async function publish(): Promise<Exit> {
+    const { prepare } = await import('../../runtime/submit.ts');
+    const { openClient } = await import('../../runtime/client.ts');
+    out.say(
+      out.colours.dim(
+        `Reading ${harmlessLine(source.repo.url, 200)} at ${harmlessLine(source.repo.ref, 80)}`,
+      ),
+    );
+    const prepared = await prepare({
+      ...source.repo,
+      ...(options.job === undefined ? {} : { jobName: options.job }),
+      signal: limit,
+    });
+    const client = await openClient({ home, membership, signal: limit });
+    try {
+      const accepted = await client.submit({
+        repo: source.repo,
+        commit: prepared.commit,
+        tree: prepared.tree,
+        job: prepared.chosen,
+        policy: prepared.chosen.trust,
+        rebuild: options.rebuild ?? false,
+        expiresSeconds,
+      });
+      out.value({ event: 'accepted', ...accepted, commit: prepared.commit });
+      out.say(out.colours.dim(`run ${accepted.run}`));
+      return await follow(context, client, accepted.run, options.until, limit);
+    } finally {
+      await client.close();
+    }
+  }
+}
+
+async function follow(
+  { out, signal }: Context,
+  client: Client,
+  run: string,
+  until: Options['until'],
+  limit: AbortSignal,
+): Promise<Exit> {
+  const view = new ProgressView(out.board(), out.colours);
+  let verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
+  try {
+    for await (const { at, progress } of client.follow(run, limit)) {
+      out.value({ event: progress.kind, at, ...progress });
+      view.show(at, progress);
+      if (progress.kind !== 'verdict') continue;
+      verdict = progress;
+      if (progress.level !== 'agreed' || until === 'agreed') break;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    view.end();
+  }
+  if (signal.aborted && verdict === undefined) {
+    out.note(`No longer following; the job goes on. Again: quorate show ${shortRun(run)}`);
+    return exits.interrupted;
+  }
+  const reached = verdict?.level === 'trusted' || (verdict?.level === 'agreed' && until === 'agreed');
+  if (verdict?.level === 'trusted' && verdict.artifact !== null) {
+    out.say(`Get it: quorate fetch ${verdict.artifact} -o <folder>`);
+  }
+  return reached ? exits.done : exits.no;
+}

@@ -1,0 +1,37 @@
+import { type Context, type Define, examples } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+import { when } from '../format.ts';
+import { withClient } from '../member.ts';
+import { ProgressView } from '../progress.ts';
+
+interface Options {
+  project?: string;
+}
+
+export const show: Define = (program, act) => {
+  program
+    .command('show')
+    .summary('tell what happened to a job')
+    .description('Tells what happened to a job so far: who built it, who agreed, what the verdict is.')
+    .argument('<job>', "a run's, job's or artifact's id, or the first 8 characters of it")
+    .option('--project <id>', 'which one, for a member of several')
+    .addHelpText('after', examples('quorate show bafyreib3'))
+    .action(act(run));
+};
+
+async function run(context: Context, which: string, { project }: Options): Promise<Exit> {
+  const { out } = context;
+  const { summary, history } = await withClient(context, project, (client) => client.show(which));
+  out.value({ summary, history });
+  const view = new ProgressView(out.board({ live: false }), out.colours);
+  for (const { at, progress } of history) view.show(at, progress);
+  view.end();
+  const { level, state, artifact, submittedAt, run: id } = summary;
+  out.say(
+    `submitted ${when(submittedAt)}, now: ${level ?? state}`,
+    `run       ${id}`,
+    `job       ${summary.job}`,
+    ...(artifact === null ? [] : [`artifact  ${artifact}`]),
+  );
+  return exits.done;
+}

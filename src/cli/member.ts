@@ -1,0 +1,41 @@
+import type { Client } from '../runtime/client.ts';
+import type { Home, Membership } from '../runtime/home.ts';
+import type { Context } from './context.ts';
+import { findProject } from './project.ts';
+
+/**
+ * As whom this machine speaks to a project: in the owner's repository as the owner, elsewhere by the membership there
+ * is. Throws `MEMBERSHIP_…`, `CONTROLLER_UNREACHABLE`.
+ */
+export async function membershipFor(
+  { cwd, home: dir, signal }: Context,
+  project: string | undefined,
+): Promise<{ home: Home; membership: Membership }> {
+  const { openHome } = await import('../runtime/home.ts');
+  const home = openHome(dir);
+  const own = findProject(cwd);
+  if (own !== undefined) {
+    const { openProjectFolder } = await import('../runtime/owner.ts');
+    const folder = await openProjectFolder(own);
+    if (project === undefined || project === folder.project) {
+      const { ownerMembership } = await import('../runtime/client.ts');
+      return { home, membership: await ownerMembership(home, folder, signal) };
+    }
+  }
+  return { home, membership: await home.membership(project) };
+}
+
+/** Runs `use` with a client of the project and closes it, whatever happens. */
+export async function withClient<Result>(
+  context: Context,
+  project: string | undefined,
+  use: (client: Client) => Promise<Result>,
+): Promise<Result> {
+  const { openClient } = await import('../runtime/client.ts');
+  const client = await openClient({ ...(await membershipFor(context, project)), signal: context.signal });
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,136 @@
+import type { Progress } from '../core/controller/events.ts';
+import { harmlessLine } from '../core/harmless.ts';
+import { duration, shortId } from './format.ts';
+import type { Board, Colours, Row } from './output.ts';
+
+interface Slot {
+  operator: string;
+  /** What the row begins with: slot, operator, worker. */
+  head: string;
+  leasedAt: number | undefined;
+  result: string | undefined;
+}
+type OfSlot = Extract<Progress, { kind: 'leased' | 'delivered' | 'lost' }>;
+
+/** Shows a run as it goes: a row for each slot that changes in place, everything else one line after another. */
+export class ProgressView {
+  readonly #board: Board;
+  readonly #colours: Colours;
+  readonly #slots = new Map<string, Slot>();
+
+  constructor(board: Board, colours: Colours) {
+    this.#board = board;
+    this.#colours = colours;
+  }
+
+  end(): void {
+    this.#board.end();
+  }
+
+  show(at: number, progress: Progress): void {
+    const { bold, green, red, yellow, dim } = this.#colours;
+    const say = (line: string) => this.#board.say(line);
+    switch (progress.kind) {
+      case 'accepted':
+        say(
+          `${bold(progress.name)} of ${harmlessLine(progress.repo, 200)} ${harmlessLine(progress.ref, 80)}`,
+        );
+        say(dim(`commit ${progress.commit.slice(0, 12)}, job ${shortId(progress.job)}`));
+        return;
+      case 'round':
+        this.#board.end();
+        this.#slots.clear();
+        return say(
+          `Round ${progress.round}: ${progress.agree} of ${progress.of} operators${progress.cosign ? ' and the trusted worker' : ''}`,
+        );
+      case 'leased':
+        return this.#building(at, progress);
+      case 'delivered':
+        return this.#delivered(at, progress);
+      case 'lost':
+        return this.#row(progress, `lost: ${harmlessLine(progress.reason, 80)}`, { paint: red });
+      case 'unfilled':
+        return say(yellow(`Nobody took ${progress.slots} of the slots.`));
+      case 'revealed':
+        for (const { slot, operator, worker, result } of progress.results) {
+          this.#slot({ slot, operator, worker }).result = result;
+          this.#row({ slot, operator, worker }, shownResult(result));
+        }
+        return;
+      case 'agreed':
+        return this.#agreed(progress.artifact, progress.by);
+      case 'unconfirmed':
+        return say(yellow(harmlessLine(progress.says, 300)));
+      case 'contradicted':
+        return say(
+          red(`The trusted worker built something else: ${progress.artifact ?? 'no outputs'} is revoked.`),
+        );
+      case 'cosigning':
+        return say(dim('The trusted worker looks at the evidence.'));
+      case 'cosign-refused':
+        return say(
+          red(`The trusted worker does not sign: ${progress.code}: ${harmlessLine(progress.message, 300)}`),
+        );
+      case 'pin-failed':
+        return say(red(`Nobody serves ${shortId(progress.artifact)}: ${harmlessLine(progress.detail, 200)}`));
+      case 'verdict': {
+        // `agreed` was said with the names; what still comes is the co-signature.
+        if (progress.level === 'agreed') return;
+        this.#board.end();
+        const paint = progress.level === 'trusted' ? green : red;
+        return say(
+          `${bold(paint(progress.level))}${progress.artifact === null ? '' : ` ${progress.artifact}`}`,
+        );
+      }
+      default:
+        // A newer controller may tell of more.
+        return;
+    }
+  }
+
+  #building(at: number, progress: OfSlot): void {
+    const slot = this.#slot(progress);
+    slot.leasedAt = at;
+    slot.result = undefined;
+    const changing = () => `${slot.head} building ${duration(Math.max(0, Date.now() - at))}`;
+    this.#row(progress, 'building', { changing });
+  }
+
+  #delivered(at: number, progress: OfSlot): void {
+    const { leasedAt } = this.#slot(progress);
+    const took = leasedAt === undefined ? '' : ` in ${duration(Math.max(0, at - leasedAt))}`;
+    this.#row(progress, `done${took}, sealed`);
+  }
+
+  #agreed(artifact: string | null, by: string[]): void {
+    const { green, red } = this.#colours;
+    for (const [key, slot] of this.#slots) {
+      if (slot.result === undefined) continue;
+      const agrees = slot.result === (artifact ?? slot.result) && by.includes(slot.operator);
+      const text = `${slot.head} ${shownResult(slot.result)} ${agrees ? 'agrees' : 'DIFFERS'}`;
+      this.#board.set(key, { text, paint: agrees ? green : red });
+    }
+    this.#board.say(`${green('agreed')} ${artifact ?? 'no outputs'} by ${by.join(', ')}`);
+  }
+
+  #row(of: Pick<OfSlot, 'slot' | 'operator' | 'worker'>, text: string, more: Omit<Row, 'text'> = {}): void {
+    this.#board.set(String(of.slot), { text: `${this.#slot(of).head} ${text}`, ...more });
+  }
+
+  /** A slot that is leased again has another operator. */
+  #slot({ slot, operator, worker }: Pick<OfSlot, 'slot' | 'operator' | 'worker'>): Slot {
+    const key = String(slot);
+    const known = this.#slots.get(key);
+    const name = slot === 'trusted' ? 'trusted' : `slot ${slot + 1} `;
+    const head = `  ${name} ${operator.padEnd(8)} ${shortId(worker).padEnd(14)}`;
+    if (known?.head === head) return known;
+    const fresh: Slot = { operator, head, leasedAt: undefined, result: undefined };
+    this.#slots.set(key, fresh);
+    return fresh;
+  }
+}
+
+/** A CID, `exit 1`, or why it ended. */
+function shownResult(result: string): string {
+  return /^baf[a-z2-7]+$/.test(result) ? shortId(result) : harmlessLine(result, 80);
+}

@@ -1,0 +1,30 @@
+import { harmlessLine } from '../core/harmless.ts';
+import type { Verification } from '../core/trust/index.ts';
+import { shortId } from './format.ts';
+import type { Output } from './output.ts';
+
+/** Each step of a verification and what it showed. */
+export function sayVerification(out: Output, { steps, facts, level }: Verification): void {
+  const { green, red, bold } = out.colours;
+  for (const { ok, step, code, says } of steps) {
+    const mark = ok ? green('ok') : red('no');
+    out.say(`  ${mark} ${step}: ${harmlessLine(says, 500)}${code === null ? '' : ` [${code}]`}`);
+  }
+  if (facts === null) return;
+  const paint = level === 'trusted' ? green : red;
+  out.say(
+    bold(paint(level)),
+    `  source    ${harmlessLine(facts.repo, 300)}`,
+    `  ref       ${harmlessLine(facts.ref, 100)}`,
+    `  commit    ${facts.commit}`,
+    `  built by  ${facts.operators.join(', ')}`,
+    `  co-signed ${facts.cosigners.map(shortId).join(', ') || 'by nobody'}`,
+  );
+  for (const { operator, worker, outcome } of facts.dissent) {
+    const built =
+      outcome.kind === 'aborted'
+        ? `aborted (${outcome.reason})`
+        : (outcome.artifact ?? `exit ${outcome.code}`);
+    out.say(`  dissent   ${operator} ${shortId(worker)}: ${built}`);
+  }
+}
