@@ -1,0 +1,241 @@
+import { sha256 } from '@noble/hashes/sha2.js';
+import { utf8ToBytes } from '@noble/hashes/utils.js';
+import { CID } from 'multiformats/cid';
+import * as Digest from 'multiformats/hashes/digest';
+import {
+  type Capabilities,
+  type Charter,
+  encodeJob,
+  type Grant,
+  type Job,
+  type Lease,
+  makeReceipt,
+  type Outcome,
+  type Policy,
+  type ReceiptFacts,
+  type Role,
+  sha256Hex,
+  signMessage,
+  signStatement,
+  type Verified,
+} from '../src/core/documents/index.ts';
+import type { Keys } from './keys.ts';
+
+/** 2026-01-01T00:00:00Z: simulations begin here. */
+export const epochMs = 1_767_225_600_000;
+export const seconds = (now: number) => Math.floor(now / 1000);
+
+/** A CID like that of a tree that holds `text`. */
+export function treeCid(text: string): string {
+  return CID.createV1(0x70, Digest.create(0x12, sha256(utf8ToBytes(text)))).toString();
+}
+
+/** 128 bits that look random and follow from `text`. */
+export const nonceOf = (text: string) => sha256Hex(utf8ToBytes(text)).slice(0, 32);
+export const exited = (artifact: string | null, code = 0): Outcome => ({ kind: 'exit', code, artifact });
+
+export const capabilities: Capabilities = {
+  arch: 'x86_64',
+  cpus: 2,
+  memoryBytes: 2 ** 31,
+  diskBytes: 2 ** 31,
+  tiers: ['namespace'],
+};
+
+export function jobNamed(name: string, over: Partial<Job> = {}): { job: Job; jobId: string } {
+  const job: Job = {
+    v: 1,
+    name,
+    source: {
+      url: `https://git.example/${name}.git`,
+      commit: nonceOf(name).padEnd(40, '0'),
+      tree: treeCid(name),
+    },
+    image: 'host',
+    arch: 'x86_64',
+    inputs: {},
+    run: ['make'],
+    env: {},
+    outputs: ['.'],
+    limits: { cpus: 1, memoryBytes: 2 ** 28, diskBytes: 2 ** 28, pids: 64, seconds: 600 },
+    profile: 'quorate-sandbox/1',
+    cids: 'unixfs-v1-2025+x',
+    ...over,
+  };
+  return { job, jobId: encodeJob(job).id };
+}
+
+/** A project and those who sign for it. Everything in it is signed by the right key; attackers bring their own. */
+export class Paperwork {
+  readonly keys: Keys;
+  readonly root;
+  readonly controller;
+  readonly idp;
+
+  constructor(keys: Keys) {
+    this.keys = keys;
+    this.root = keys.signer('root');
+    this.controller = keys.signer('controller');
+    this.idp = keys.signer('idp');
+  }
+
+  get project(): string {
+    return this.root.id;
+  }
+
+  charter(over: Partial<Charter> = {}): Promise<Verified<Charter>> {
+    const charter: Charter = {
+      iss: this.root.id,
+      project: this.project,
+      name: 'project',
+      epoch: 1,
+      controllers: [this.controller.id],
+      trusted: [this.keys.signer('trusted').id],
+      idps: [this.idp.id],
+      log: this.controller.id,
+      vcs: [],
+      floor: { agree: 1, of: 1, cosign: 'none', rounds: 8 },
+      bootstrap: [],
+      iat: seconds(epochMs),
+      ...over,
+    };
+    return signMessage('charter', charter, this.root);
+  }
+
+  invite(
+    operator: string,
+    role: Role,
+    now: number,
+    over: { machines?: number; key?: string; jti?: string } = {},
+  ) {
+    const iat = seconds(now);
+    const { machines = 1, key, jti = nonceOf(`invite ${operator} ${role}`) } = over;
+    return signMessage(
+      'invite',
+      {
+        iss: this.idp.id,
+        project: this.project,
+        operator,
+        role,
+        machines,
+        ...(key === undefined ? {} : { key }),
+        addrs: [],
+        jti,
+        iat,
+        exp: iat + 24 * 3600,
+      },
+      this.idp,
+    );
+  }
+
+  enrol(key: string, now: number, invite?: string) {
+    const signer = this.keys.signer(key);
+    const iat = seconds(now);
+    return signMessage(
+      'enrol',
+      {
+        iss: signer.id,
+        aud: this.idp.id,
+        project: this.project,
+        ...(invite === undefined ? {} : { invite }),
+        jti: nonceOf(`enrol ${key} ${now}`),
+        iat,
+        exp: iat + 300,
+      },
+      signer,
+    );
+  }
+
+  grant(grant: Grant): Promise<Verified<Grant>> {
+    return signMessage('grant', grant, this.idp);
+  }
+
+  async request(
+    publisher: string,
+    work: { job: Job; jobId: string },
+    now: number,
+    over: { policy?: Policy; seconds?: number; jti?: string } = {},
+  ) {
+    const signer = this.keys.signer(publisher);
+    const iat = seconds(now);
+    return signMessage(
+      'request',
+      {
+        iss: signer.id,
+        project: this.project,
+        job: work.jobId,
+        repo: work.job.source.url,
+        ref: 'refs/heads/main',
+        commit: work.job.source.commit,
+        policy: over.policy ?? { agree: 2, of: 3, cosign: 'required', rounds: 2 },
+        rebuild: false,
+        jti: over.jti ?? nonceOf(`request ${work.jobId}`),
+        iat,
+        exp: iat + (over.seconds ?? 3600),
+      },
+      signer,
+    );
+  }
+
+  claim(
+    key: string,
+    offer: string,
+    now: number,
+    over: { pass?: string; aud?: string; exp?: number; capabilities?: Capabilities } = {},
+  ) {
+    const signer = this.keys.signer(key);
+    const iat = seconds(now);
+    return signMessage(
+      'claim',
+      {
+        iss: signer.id,
+        aud: over.aud ?? this.controller.id,
+        offer,
+        ...(over.pass === undefined ? {} : { pass: over.pass }),
+        capabilities: over.capabilities ?? capabilities,
+        jti: nonceOf(`claim ${key} ${offer}`),
+        iat,
+        exp: over.exp ?? iat + 3600,
+      },
+      signer,
+    );
+  }
+
+  /** What an honest worker states about a lease; `over` is where the dishonest ones come in. */
+  receipt(
+    key: string,
+    lease: { id: string; payload: Lease },
+    job: Job,
+    outcome: Outcome,
+    over: { facts?: Partial<ReceiptFacts>; files?: { path: string; sha256: string }[] } = {},
+  ) {
+    const signer = this.keys.signer(key);
+    const { project, job: jobId, offer, round, slot, fence, operator } = lease.payload;
+    return signStatement(
+      'receipt',
+      makeReceipt({
+        worker: signer.id,
+        source: job.source,
+        files: over.files ?? [],
+        startedOn: '2026-01-01T00:00:00.000Z',
+        finishedOn: '2026-01-01T00:00:10.000Z',
+        facts: {
+          project,
+          job: jobId,
+          offer,
+          lease: lease.id,
+          round,
+          slot,
+          fence,
+          operator,
+          outcome,
+          log: null,
+          sandbox: { tier: 'namespace', profile: 'quorate-sandbox/1', portable: false },
+          nonce: nonceOf(`receipt ${key} ${lease.id}`),
+          ...over.facts,
+        },
+      }),
+      signer,
+    );
+  }
+}

@@ -1,0 +1,11 @@
+import { MerkleTree } from '../src/core/transparency/index.ts';
+
+/** Everything a machine holds, as text: two machines with the same snapshot behave the same from there on. */
+export function snapshot(state: unknown): string {
+  return JSON.stringify(state, (_key, value: unknown) => {
+    if (value instanceof MerkleTree) return { leaves: value.leaves(), root: value.root() };
+    if (value instanceof Map) return { map: [...value] };
+    if (value instanceof Set) return { set: [...value] };
+    return value;
+  });
+}

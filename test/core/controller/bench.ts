@@ -1,0 +1,316 @@
+import { standIn } from '../../../simulations/keys.ts';
+import {
+  capabilities,
+  epochMs,
+  exited,
+  jobNamed,
+  Paperwork,
+  treeCid,
+} from '../../../simulations/paperwork.ts';
+import type {
+  ControllerEffect,
+  ControllerEvent,
+  Progress,
+  Reply,
+  Timings,
+} from '../../../src/core/controller/events.ts';
+import { Controller } from '../../../src/core/controller/machine.ts';
+import type { Run } from '../../../src/core/controller/state.ts';
+import {
+  type Charter,
+  type Grant,
+  idOf,
+  type Job,
+  type Lease,
+  type Offer,
+  type Outcome,
+  type Policy,
+  type ReceiptFacts,
+  type Role,
+  signMessage,
+  type Verified,
+} from '../../../src/core/documents/index.ts';
+
+export const timings: Timings = {
+  windowMs: 1_000,
+  slotFillMs: 60_000,
+  leaseSilenceMs: 30_000,
+  detachGraceMs: 10_000,
+  leaseOverheadMs: 60_000,
+  pinRetryMs: 1_000,
+  pinTriesMax: 3,
+  widenMs: 5_000,
+};
+
+export const A = treeCid('artifact a');
+export const B = treeCid('artifact b');
+export const built = exited(A);
+export const other = exited(B);
+export const failed = exited(null, 1);
+export const aborted: Outcome = { kind: 'aborted', reason: 'memory', detail: 'killed' };
+
+type Kind<T extends { kind: string }, K extends T['kind']> = Extract<T, { kind: K }>;
+
+/**
+ * A controller, and a clock in the tester's hand. `send` hands one event over; `drive(ms)` lets time pass, with every
+ * tick that falls due. Workers are names: `claim`, `deliver` and the like sign what a worker of that name would.
+ */
+export class Bench {
+  readonly paper = new Paperwork(standIn);
+  controller: Controller;
+  readonly journal: { event: ControllerEvent; now: number }[] = [];
+  now = epochMs;
+  /** Everything that came out, oldest first. */
+  readonly effects: ControllerEffect[] = [];
+  readonly replies = new Map<string, Reply[]>();
+  readonly #grants = new Map<string, Verified<Grant>>();
+  readonly #jobs = new Map<string, Job>();
+  #tokens = 0;
+
+  constructor() {
+    this.controller = this.#fresh();
+  }
+
+  #fresh(): Controller {
+    return new Controller(this.paper.controller.id, this.paper.idp.id);
+  }
+
+  send(event: ControllerEvent): ControllerEffect[] {
+    this.journal.push({ event, now: this.now });
+    const effects = this.controller.handle(event, this.now);
+    this.effects.push(...effects);
+    for (const effect of effects) {
+      if (effect.kind === 'reply')
+        this.replies.set(effect.token, [...(this.replies.get(effect.token) ?? []), effect.reply]);
+    }
+    return effects;
+  }
+
+  /** Lets `ms` pass; ticks come when they are due. Returns what they brought. */
+  drive(ms: number): ControllerEffect[] {
+    const until = this.now + ms;
+    const from = this.effects.length;
+    for (let steps = 0; steps < 1_000; steps++) {
+      const next = this.controller.nextDeadline();
+      if (next === undefined || next > until) {
+        this.now = until;
+        return this.effects.slice(from);
+      }
+      this.now = Math.max(this.now, next);
+      this.send({ kind: 'tick' });
+    }
+    throw new Error('the machine asks for ticks without end');
+  }
+
+  async start(charter: Partial<Charter> = {}): Promise<ControllerEffect[]> {
+    return this.send({ kind: 'started', charter: await this.paper.charter(charter), timings });
+  }
+
+  /** The process dies and comes back: the journal is replayed into a new machine, then `started`. */
+  restart(): Promise<ControllerEffect[]> {
+    this.replay();
+    return this.start();
+  }
+
+  replay(): void {
+    this.controller = this.#fresh();
+    for (const { event, now } of this.journal) this.controller.handle(event, now);
+  }
+
+  token(name: string): string {
+    return `${name} ${++this.#tokens}`;
+  }
+
+  /** What the last call with a token was answered. */
+  lastReply(token: string): Reply {
+    const reply = this.replies.get(token)?.at(-1);
+    if (reply === undefined) throw new Error(`nothing was answered to ${token}`);
+    return reply;
+  }
+
+  async enrol(
+    key: string,
+    over: { operator?: string; role?: Role; machines?: number; key?: string; invite?: string } = {},
+  ): Promise<Reply> {
+    const { operator = key, role = key === 'trusted' ? 'trusted-worker' : 'worker', machines, invite } = over;
+    const bound = over.key ?? (role === 'trusted-worker' ? this.id(key) : undefined);
+    const ticket = await this.paper.invite(operator, role, this.now, {
+      ...(machines === undefined ? {} : { machines }),
+      ...(bound === undefined ? {} : { key: bound }),
+      ...(invite === undefined ? {} : { jti: invite }),
+    });
+    const token = this.token(`enrol ${key}`);
+    const enrol = await this.paper.enrol(key, this.now, ticket.payload.jti);
+    this.send({ kind: 'enrol', token, enrol, invite: ticket });
+    const reply = this.lastReply(token);
+    if (reply.kind === 'grant') this.#grants.set(key, await this.paper.grant(reply.grant));
+    return reply;
+  }
+
+  async members(...keys: string[]): Promise<void> {
+    for (const key of keys) await this.enrol(key);
+  }
+
+  id(key: string): string {
+    return this.paper.keys.signer(key).id;
+  }
+
+  grantOf(key: string): Verified<Grant> {
+    const grant = this.#grants.get(key);
+    if (grant === undefined) throw new Error(`${key} is not enrolled`);
+    return grant;
+  }
+
+  present(...keys: string[]): void {
+    for (const key of keys) this.send({ kind: 'present', grant: this.grantOf(key), capabilities });
+  }
+
+  /** Enrols a publisher if need be and submits a job; the run's id comes back. */
+  async submit(
+    over: { name?: string; as?: string; policy?: Partial<Policy>; seconds?: number } = {},
+  ): Promise<string> {
+    if (!this.#grants.has('publisher')) await this.enrol('publisher', { role: 'publisher' });
+    const work = jobNamed(over.name ?? 'app');
+    this.#jobs.set(work.jobId, work.job);
+    const { as = 'publisher' } = over;
+    const request = await this.paper.request(as, work, this.now, {
+      policy: { agree: 2, of: 3, cosign: 'required', rounds: 2, ...over.policy },
+      ...(over.seconds === undefined ? {} : { seconds: over.seconds }),
+    });
+    const token = this.token('submit');
+    this.send({
+      kind: 'submit',
+      token,
+      request,
+      publisher: this.grantOf(as),
+      ...work,
+      entropy: `entropy of ${work.jobId}`,
+    });
+    const reply = this.lastReply(token);
+    if (reply.kind !== 'accepted') throw new Error(`not accepted: ${JSON.stringify(reply)}`);
+    return reply.run;
+  }
+
+  run(id: string): Run {
+    const run = this.controller.state.runs.get(id);
+    if (run === undefined) throw new Error('no such run');
+    return run;
+  }
+
+  /** The offer made last. */
+  get offer(): Offer {
+    const offer = this.all('offer').at(-1)?.offer;
+    if (offer === undefined) throw new Error('nothing was offered');
+    return offer;
+  }
+
+  /** Returns the token: `lastReply` tells what became of the claim. */
+  async claim(
+    key: string,
+    over: {
+      offer?: string;
+      pass?: string;
+      aud?: string;
+      exp?: number;
+      grant?: string;
+      capabilities?: typeof capabilities;
+    } = {},
+  ): Promise<string> {
+    const { offer = idOf(this.offer), grant = key, ...rest } = over;
+    const claim = await this.paper.claim(key, offer, this.now, rest);
+    const token = this.token(`claim ${key}`);
+    this.send({ kind: 'claim', token, claim, grant: this.grantOf(grant) });
+    return token;
+  }
+
+  /** All of them claim, the window closes, and those that got a lease are returned by key. */
+  async lease(...keys: string[]): Promise<Map<string, Verified<Lease>>> {
+    const tokens = new Map<string, string>();
+    for (const key of keys) tokens.set(key, await this.claim(key));
+    const run = [...this.controller.state.runs.values()].at(-1);
+    if (run?.rounds.at(-1)?.windowOpen === true) this.drive(timings.windowMs);
+    const leases = new Map<string, Verified<Lease>>();
+    for (const [key, token] of tokens) {
+      const reply = this.lastReply(token);
+      if (reply.kind === 'lease') leases.set(key, await this.signed(reply.lease));
+    }
+    return leases;
+  }
+
+  signed(lease: Lease): Promise<Verified<Lease>> {
+    return signMessage('lease', lease, this.paper.controller);
+  }
+
+  jobOf(lease: { payload: Lease }): Job {
+    const job = this.#jobs.get(lease.payload.job);
+    if (job === undefined) throw new Error('a job of this bench');
+    return job;
+  }
+
+  /** Sends a receipt for a lease; the answer comes back. */
+  async deliver(
+    key: string,
+    lease: Verified<Lease> | undefined,
+    outcome: Outcome = built,
+    over: { facts?: Partial<ReceiptFacts>; files?: { path: string; sha256: string }[] } = {},
+  ): Promise<Reply> {
+    if (lease === undefined) throw new Error(`${key} has no lease`);
+    const receipt = await this.paper.receipt(key, lease, this.jobOf(lease), outcome, over);
+    const token = this.token(`receipt ${key}`);
+    this.send({ kind: 'receipt', token, lease: lease.id, receipt });
+    return this.lastReply(token);
+  }
+
+  /** A heartbeat on each of these leases. */
+  beat(leases: Iterable<[string, Verified<Lease>]>): void {
+    for (const [key, lease] of leases)
+      this.send({ kind: 'heartbeat', worker: this.id(key), lease: lease.id });
+  }
+
+  resume(key: string, lease: Verified<Lease>): ControllerEffect[] {
+    return this.send({ kind: 'resume', token: this.token(`resume ${key}`), lease, worker: this.id(key) });
+  }
+
+  /** Answers the last wish to pin. */
+  pinned(run: string, ok = true): ControllerEffect[] {
+    const artifact = this.all('pin').at(-1)?.artifact ?? '';
+    return this.send({ kind: 'pinned', run, artifact, ok, detail: ok ? '' : 'nobody serves it' });
+  }
+
+  cosign(run: string): ControllerEffect[] {
+    return this.send({ kind: 'cosigned', run, worker: this.id('trusted'), signature: 'c2ln', witness: 'w' });
+  }
+
+  all<K extends ControllerEffect['kind']>(kind: K): Kind<ControllerEffect, K>[] {
+    return this.effects.filter((effect): effect is Kind<ControllerEffect, K> => effect.kind === kind);
+  }
+
+  progress<K extends Progress['kind']>(run: string, kind: K): Kind<Progress, K>[] {
+    return this.run(run).history.flatMap(({ progress }) => (isKind(progress, kind) ? [progress] : []));
+  }
+}
+
+function isKind<K extends Progress['kind']>(progress: Progress, kind: K): progress is Kind<Progress, K> {
+  return progress.kind === kind;
+}
+
+/** A project of a trusted worker and these operators, each with one machine that is present. */
+export async function projectOf(...operators: string[]): Promise<Bench> {
+  const bench = new Bench();
+  await bench.start();
+  await bench.members('trusted', ...operators);
+  bench.present('trusted', ...operators);
+  return bench;
+}
+
+/** A round of `ada`, `bob` and `cy` whose slots are all leased, and the trusted worker's lease beside it. */
+export async function leasedRound(over: Parameters<Bench['submit']>[0] = {}, ...more: string[]) {
+  const bench = await projectOf('ada', 'bob', 'cy', ...more);
+  const run = await bench.submit(over);
+  const leases = await bench.lease('ada', 'bob', 'cy');
+  const trusted =
+    over.policy?.cosign === 'none'
+      ? undefined
+      : await bench.lease('trusted').then((map) => map.get('trusted'));
+  return { bench, run, leases, trusted };
+}

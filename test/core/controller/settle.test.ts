@@ -1,0 +1,439 @@
+import { describe, expect, it } from 'vitest';
+import { exited, treeCid } from '../../../simulations/paperwork.ts';
+import { draftOf } from '../../../src/core/controller/draft.ts';
+import { idOf, type Lease, type Outcome, type Verified } from '../../../src/core/documents/index.ts';
+import { A, aborted, B, Bench, built, failed, leasedRound, other, projectOf, timings } from './bench.ts';
+
+const trio = ['ada', 'bob', 'cy'];
+
+async function deliverAll(bench: Bench, leases: Map<string, Verified<Lease>>, outcomes: Outcome[]) {
+  let n = 0;
+  for (const [key, lease] of leases) await bench.deliver(key, lease, outcomes[n++] ?? built);
+}
+
+describe('a receipt', () => {
+  it('is acknowledged with its place in the log', async () => {
+    const { bench, leases } = await leasedRound();
+    const reply = await bench.deliver('ada', leases.get('ada'));
+    if (reply.kind !== 'ack') throw new Error(`no ack but ${reply.kind}`);
+    expect(bench.controller.state.log.leaves()[reply.ack.index]).toBe(
+      `receipt ${reply.ack.receipt} offer ${idOf(bench.offer)}`,
+    );
+  });
+
+  it('repeated after a lost ack is acknowledged again, with the same index', async () => {
+    const { bench, leases } = await leasedRound();
+    const first = await bench.deliver('ada', leases.get('ada'));
+    const size = bench.controller.state.log.size;
+    expect(await bench.deliver('ada', leases.get('ada'))).toEqual(first);
+    expect(bench.controller.state.log.size).toBe(size);
+  });
+
+  it('repeated after its round was revealed is answered with the reveal too, which came too early before', async () => {
+    const { bench, leases } = await leasedRound();
+    await deliverAll(bench, leases, []);
+    const from = bench.effects.length;
+    await bench.deliver('ada', leases.get('ada'));
+    expect(bench.effects.slice(from).map(({ kind }) => kind)).toEqual(['reply', 'reveal']);
+  });
+
+  it('that differs from the first of its lease is refused', async () => {
+    const { bench, leases } = await leasedRound();
+    await bench.deliver('ada', leases.get('ada'), built);
+    expect(await bench.deliver('ada', leases.get('ada'), other)).toMatchObject({ code: 'RECEIPT_SECOND' });
+  });
+
+  it('under a lease that was lost is refused: its fence is stale', async () => {
+    const { bench, leases } = await leasedRound();
+    bench.drive(timings.leaseSilenceMs);
+    expect(await bench.deliver('ada', leases.get('ada'))).toMatchObject({ code: 'RECEIPT_STALE_FENCE' });
+    expect(bench.all('reply').some(({ reply }) => reply.kind === 'ack')).toBe(false);
+  });
+
+  it.each([
+    ['another operator', { operator: 'bob' }],
+    ['another slot', { slot: 'trusted' as const }],
+    ['another fence', { fence: { epoch: 9, n: 9 } }],
+    ['another round', { round: 2 }],
+    ['another project', { project: new Bench().id('eve') }],
+  ])('that states %s than its lease is refused', async (_, facts) => {
+    const { bench, leases } = await leasedRound();
+    expect(await bench.deliver('ada', leases.get('ada'), built, { facts })).toMatchObject({
+      code: 'RECEIPT_MISMATCH',
+    });
+  });
+
+  it('signed by another key is refused', async () => {
+    const { bench, leases } = await leasedRound();
+    expect(await bench.deliver('bob', leases.get('ada'))).toMatchObject({ code: 'RECEIPT_OTHER_SIGNER' });
+  });
+
+  it('about another source than the job has is refused', async () => {
+    const { bench, leases } = await leasedRound();
+    const lease = leases.get('ada');
+    if (lease === undefined) throw new Error('ada has a lease');
+    const job = bench.jobOf(lease);
+    const elsewhere = { ...job, source: { ...job.source, commit: 'f'.repeat(40) } };
+    const receipt = await bench.paper.receipt('ada', lease, elsewhere, built);
+    bench.send({ kind: 'receipt', token: 't', lease: lease.id, receipt });
+    expect(bench.lastReply('t')).toMatchObject({ code: 'RECEIPT_MISMATCH' });
+  });
+});
+
+describe('a sealed round', () => {
+  it('tells nothing of its results until every slot is in', async () => {
+    const { bench, run, leases } = await leasedRound();
+    await bench.deliver('ada', leases.get('ada'));
+    await bench.deliver('bob', leases.get('bob'));
+    const said = JSON.stringify(bench.effects);
+    expect(said).not.toContain(A);
+    expect(bench.all('reveal')).toEqual([]);
+    await bench.deliver('cy', leases.get('cy'), other);
+    expect(
+      bench
+        .all('reveal')
+        .map(({ worker }) => worker)
+        .sort(),
+    ).toEqual(trio.map((key) => bench.id(key)).sort());
+    expect(bench.progress(run, 'revealed')).toMatchObject([{ round: 1 }]);
+  });
+
+  it('lists dissent beside what was agreed', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
+    await deliverAll(bench, leases, [built, other, built]);
+    bench.pinned(run);
+    const facts = bench.run(run).verdict?.payload.predicate.quorate_verdict;
+    expect(facts).toMatchObject({ level: 'trusted', outcome: built });
+    expect(facts?.receipts.map(({ outcome }) => outcome)).toContainEqual(other);
+  });
+
+  it('counts an aborted run as no vote and asks its operator no more', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } }, 'dan');
+    await bench.deliver('ada', leases.get('ada'), aborted);
+    expect(bench.lastReply(await bench.claim('ada'))).toMatchObject({ code: 'CLAIM_HAS_SLOT' });
+    await bench.deliver('bob', leases.get('bob'));
+    await bench.deliver('cy', leases.get('cy'));
+    bench.pinned(run);
+    expect(bench.run(run).level).toBe('trusted');
+    expect(bench.all('reveal').map(({ worker }) => worker)).toContain(bench.id('ada'));
+  });
+
+  it('gives the slot of an aborted run to whoever stands by', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy', 'dan');
+    const run = await bench.submit();
+    const leases = await bench.lease('ada', 'bob', 'cy', 'dan');
+    const [first = ''] = leases.keys();
+    await bench.deliver(first, leases.get(first), aborted);
+    expect(bench.progress(run, 'leased')).toHaveLength(4);
+  });
+});
+
+describe('the trusted worker', () => {
+  it('confirms what was agreed, signs, and only then is it trusted', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    expect(bench.run(run).level).toBe('agreed');
+    expect(bench.all('cosign')).toEqual([]);
+    await bench.deliver('trusted', trusted);
+    expect(bench.all('cosign')).toHaveLength(1);
+    expect(bench.run(run).level).toBe('agreed');
+    bench.cosign(run);
+    expect(bench.run(run)).toMatchObject({ level: 'trusted', phase: { kind: 'done' } });
+    expect(bench.progress(run, 'verdict').map(({ level }) => level)).toEqual(['agreed', 'trusted']);
+  });
+
+  it('may deliver first: the verdict still waits for the round', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await bench.deliver('trusted', trusted);
+    expect(JSON.stringify(bench.effects)).not.toContain(A);
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    bench.cosign(run);
+    expect(bench.progress(run, 'verdict').map(({ level }) => level)).toEqual(['trusted']);
+  });
+
+  it('contradicts what was agreed: that stands no more, and fresh operators build', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({}, 'dan', 'eve');
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    await bench.deliver('trusted', trusted, other);
+    expect(bench.progress(run, 'contradicted')).toEqual([
+      { kind: 'contradicted', round: 1, artifact: A, trusted: null },
+    ]);
+    expect(bench.run(run)).toMatchObject({ level: null, verdict: null, phase: { kind: 'building' } });
+    expect(bench.offer.round).toBe(2);
+    expect(bench.lastReply(await bench.claim('ada'))).toMatchObject({ code: 'CLAIM_NOT_FRESH' });
+    expect(JSON.stringify(bench.effects)).not.toContain(B);
+    const second = await bench.lease('dan', 'eve');
+    await deliverAll(bench, second, [other, other]);
+    bench.drive(timings.windowMs + timings.slotFillMs);
+    bench.pinned(run);
+    bench.cosign(run);
+    expect(bench.run(run)).toMatchObject({ level: 'trusted', outcome: other });
+    expect(bench.progress(run, 'contradicted')).toHaveLength(1);
+  });
+
+  it('contradicts it while the bytes are still being fetched', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({}, 'dan', 'eve');
+    await deliverAll(bench, leases, []);
+    await bench.deliver('trusted', trusted, other);
+    bench.pinned(run);
+    expect(bench.all('cosign')).toEqual([]);
+    expect(bench.progress(run, 'contradicted')).toHaveLength(1);
+    expect(bench.offer.round).toBe(2);
+  });
+
+  it('is asked again when its lease was lost after the reveal', async () => {
+    const { bench, run, leases } = await leasedRound();
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    const offered = bench.all('offer').length;
+    bench.drive(timings.leaseSilenceMs);
+    expect(bench.all('offer').length).toBe(offered + 1);
+    const again = (await bench.lease('trusted')).get('trusted');
+    await bench.deliver('trusted', again);
+    bench.cosign(run);
+    expect(bench.run(run).level).toBe('trusted');
+  });
+
+  it('that lost its lease of an earlier round is offered the current one', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({}, 'dan', 'eve');
+    await deliverAll(bench, leases, [built, other, failed]);
+    expect(bench.offer.round).toBe(2);
+    bench.send({ kind: 'detached', worker: bench.id('trusted'), lease: trusted?.id ?? '' });
+    bench.drive(timings.detachGraceMs);
+    expect((await bench.lease('trusted')).get('trusted')?.payload.round).toBe(2);
+    expect(bench.run(run).phase.kind).toBe('building');
+  });
+
+  it('refuses to sign: disputed', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await bench.deliver('trusted', trusted);
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    bench.send({
+      kind: 'cosign-refused',
+      run,
+      worker: bench.id('trusted'),
+      code: 'COSIGN_OTHER_RESULT',
+      message: 'no',
+    });
+    expect(bench.run(run)).toMatchObject({ level: 'disputed', phase: { kind: 'done' } });
+  });
+
+  it('cannot be spoken for by another worker', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await bench.deliver('trusted', trusted);
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    bench.send({ kind: 'cosigned', run, worker: bench.id('ada'), signature: 'c2ln', witness: 'w' });
+    expect(bench.run(run).level).toBe(null);
+  });
+
+  it('whose build was aborted is let go and asked again', async () => {
+    const { bench, run, trusted } = await leasedRound();
+    await bench.deliver('trusted', trusted, aborted);
+    expect(bench.all('release')).toMatchObject([{ worker: bench.id('trusted'), code: 'LEASE_LOST' }]);
+    expect((await bench.lease('trusted')).has('trusted')).toBe(true);
+    if (trusted === undefined) throw new Error('it had a lease');
+    // The release may have been lost with the stream.
+    expect(bench.resume('trusted', trusted).map(({ kind }) => kind)).toEqual(['reply', 'release']);
+    expect(bench.run(run).trustedLeases).toBe(2);
+  });
+
+  it('is not needed without a co-signature, and refused', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    await bench.submit({ policy: { cosign: 'none' } });
+    expect(bench.lastReply(await bench.claim('trusted'))).toMatchObject({ code: 'OFFER_CLOSED' });
+  });
+
+  it('is not believed when the charter in force does not name it any more', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2, trusted: [] }) });
+    await bench.deliver('trusted', trusted);
+    expect(bench.all('cosign')).toEqual([]);
+    expect(bench.run(run).level).toBe('agreed');
+  });
+});
+
+describe('no agreement', () => {
+  it('opens a new round with operators that took part in none', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } }, 'dan', 'eve', 'flo');
+    await deliverAll(bench, leases, [built, other, failed]);
+    expect(bench.offer.round).toBe(2);
+    const second = await bench.lease('dan', 'eve', 'flo');
+    await deliverAll(bench, second, []);
+    bench.pinned(run);
+    expect(bench.run(run).level).toBe('trusted');
+  });
+
+  it('is disputed when too few operators are left to agree', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } }, 'dan');
+    await deliverAll(bench, leases, [built, other, failed]);
+    expect(bench.run(run)).toMatchObject({ level: 'disputed', phase: { kind: 'done' } });
+  });
+
+  it('is disputed when no round is left', async () => {
+    const { bench, run, leases } = await leasedRound(
+      { policy: { cosign: 'none', rounds: 1 } },
+      'dan',
+      'eve',
+      'flo',
+    );
+    await deliverAll(bench, leases, [built, other, failed]);
+    expect(bench.run(run).level).toBe('disputed');
+  });
+
+  it('about the files of a tree is no agreement about the tree', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none', agree: 3 } });
+    for (const [n, key] of trio.entries())
+      await bench.deliver(key, leases.get(key), built, {
+        files: [{ path: 'a', sha256: String(n).repeat(64) }],
+      });
+    expect(bench.run(run).level).toBe('disputed');
+  });
+
+  it('of one with the files leaves those of the others in the verdict', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
+    for (const [n, key] of [...leases.keys()].entries())
+      await bench.deliver(key, leases.get(key), built, {
+        files: [{ path: 'a', sha256: (n === 0 ? '0' : '1').repeat(64) }],
+      });
+    bench.pinned(run);
+    expect(bench.run(run).verdict?.payload.subject.slice(1)).toEqual([
+      { name: 'a', digest: { sha256: '1'.repeat(64) } },
+    ]);
+  });
+});
+
+describe('failing builds', () => {
+  it('are no verdict without the trusted worker', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await deliverAll(bench, leases, [failed, failed, failed]);
+    expect(bench.run(run).phase.kind).toBe('awaiting-trusted');
+    expect(bench.progress(run, 'unconfirmed')).toHaveLength(1);
+    await bench.deliver('trusted', trusted, exited(null, 2));
+    bench.cosign(run);
+    expect(bench.run(run)).toMatchObject({ level: 'failed', outcome: { code: 2 } });
+  });
+
+  it('are not believed when the trusted worker succeeds', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({}, 'dan', 'eve');
+    await deliverAll(bench, leases, [failed, failed, failed]);
+    await bench.deliver('trusted', trusted, built);
+    expect(bench.offer.round).toBe(2);
+    const second = await bench.lease('dan', 'eve');
+    await deliverAll(bench, second, []);
+    bench.drive(timings.windowMs + timings.slotFillMs);
+    bench.pinned(run);
+    bench.cosign(run);
+    expect(bench.run(run)).toMatchObject({ level: 'trusted', outcome: built });
+  });
+
+  it('without a co-signature stay disputed', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
+    await deliverAll(bench, leases, [failed, failed, failed]);
+    expect(bench.run(run).level).toBe('disputed');
+  });
+});
+
+describe('pinning', () => {
+  it('is tried again for a while, from all who agree', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
+    await deliverAll(bench, leases, [built, built, other]);
+    bench.pinned(run, false);
+    bench.drive(timings.pinRetryMs);
+    expect(bench.all('pin')).toHaveLength(2);
+    expect(bench.all('pin')[1]?.from.length).toBe(2);
+    bench.pinned(run, true);
+    expect(bench.run(run).level).toBe('trusted');
+  });
+
+  it("that fails for good makes the artifact nobody's: others build", async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } }, 'dan', 'eve');
+    await deliverAll(bench, leases, [built, built, other]);
+    for (let n = 0; n < timings.pinTriesMax; n++) {
+      bench.pinned(run, false);
+      bench.drive(timings.pinRetryMs);
+    }
+    expect(bench.progress(run, 'pin-failed')).toMatchObject([{ artifact: A }]);
+    expect(bench.offer.round).toBe(2);
+  });
+
+  it('of something else than is wanted says nothing', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
+    await deliverAll(bench, leases, []);
+    bench.send({ kind: 'pinned', run, artifact: treeCid('else'), ok: true, detail: '' });
+    expect(bench.run(run).phase.kind).toBe('pinning');
+  });
+});
+
+describe("the request's time", () => {
+  it('is up while a round is sealed: it is revealed, its workers are let go, and it is disputed', async () => {
+    const { bench, run, leases } = await leasedRound({ seconds: 20 });
+    await bench.deliver('ada', leases.get('ada'));
+    bench.drive(20_000);
+    expect(bench.run(run)).toMatchObject({ level: 'disputed', phase: { kind: 'done' } });
+    expect(bench.all('reveal').map(({ worker }) => worker)).toContain(bench.id('ada'));
+    expect(bench.all('release').map(({ worker }) => worker)).toEqual(
+      expect.arrayContaining(['bob', 'cy', 'trusted'].map((key) => bench.id(key))),
+    );
+    expect(bench.controller.state.leases.size).toBe(0);
+    expect(bench.controller.state.offers.size).toBe(0);
+    const late = leases.get('bob');
+    if (late === undefined) throw new Error('bob had a lease');
+    expect(bench.resume('bob', late)).toMatchObject([{ reply: { code: 'LEASE_LOST' } }]);
+    expect(await bench.deliver('bob', late)).toMatchObject({ code: 'RECEIPT_STALE_FENCE' });
+  });
+
+  it('is up after an agreement: that stands, and everybody is let go', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({ seconds: 20 });
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    bench.drive(20_000);
+    expect(bench.run(run)).toMatchObject({ level: 'agreed', phase: { kind: 'done' } });
+    expect(bench.all('release')).toMatchObject([{ lease: trusted?.id, code: 'RUN_OVER' }]);
+  });
+
+  it('is up while the co-signature is awaited: the verdict is the agreed one again', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({ seconds: 20 });
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    await bench.deliver('trusted', trusted);
+    expect(draftOf(bench.controller.state, run)?.verdict.predicate.quorate_verdict.level).toBe('trusted');
+    bench.drive(20_000);
+    expect(draftOf(bench.controller.state, run)?.verdict.predicate.quorate_verdict.level).toBe('agreed');
+    expect(bench.all('reveal').at(-1)?.worker).toBe(bench.id('trusted'));
+  });
+
+  it('is up after what was agreed had been contradicted: disputed', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({ seconds: 20 }, 'dan', 'eve');
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    await bench.deliver('trusted', trusted, other);
+    bench.drive(20_000);
+    expect(bench.run(run).level).toBe('disputed');
+  });
+});
+
+describe('a request', () => {
+  it('below the floor of the charter is refused', async () => {
+    const bench = new Bench();
+    await bench.start({ floor: { agree: 2, of: 3, cosign: 'required', rounds: 3 } });
+    await expect(bench.submit({ policy: { cosign: 'none' } })).rejects.toThrow('POLICY_BELOW_FLOOR');
+  });
+
+  it('from somebody who is no publisher is refused', async () => {
+    const bench = await projectOf('ada');
+    await expect(bench.submit({ as: 'ada' })).rejects.toThrow('ROLE_WRONG');
+  });
+
+  it('sent twice is one run', async () => {
+    const bench = await projectOf('ada');
+    expect(await bench.submit()).toBe(await bench.submit());
+    expect(bench.controller.state.runs.size).toBe(1);
+  });
+});
