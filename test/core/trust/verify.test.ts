@@ -534,6 +534,29 @@ describe('a bundle is refused', () => {
   });
 });
 
+describe('a sealed round', () => {
+  const runs = [{ operator: 'ada' }, { operator: 'bob' }, { operator: 'cyd', builds: 'other', round: 2 }];
+
+  it('takes no receipt that is in the log after the next offer', async () => {
+    const offers = await makeProject({ runs });
+    const late = offers.leaves.length - 1;
+    const { bundle } = await makeProject({
+      runs,
+      verdictFacts: (f) => ({
+        ...f,
+        receipts: f.receipts.map((r) => (r.operator === 'bob' ? { ...r, index: late } : r)),
+      }),
+      log: (leaves) => {
+        const bob = leaves.findIndex((leaf) => leaf.startsWith('receipt')) + 1;
+        const moved = leaves.map((leaf, i) => (i === bob ? 'nothing' : leaf));
+        return [...moved.slice(0, -1), leaves[bob] ?? '', ...moved.slice(-1)];
+      },
+    });
+    expect(await verify(offers.bundle)).toMatchObject({ ok: true, level: 'trusted' });
+    expect(await verify(bundle)).toMatchObject({ code: 'VERDICT_NOT_BORNE_OUT' });
+  });
+});
+
 describe('revocations', () => {
   const from = (key: string, index: number) => ({ revocations: { keys: { [key]: index } } });
   it('of a worker: its receipts from there on do not count', async () => {

@@ -1,0 +1,68 @@
+import type { Bundle, Policy } from '../../../src/core/documents/index.ts';
+import { type Bar, decideBy, type Evidence, type Vote } from '../../../src/core/trust/decide.ts';
+import { rules } from '../../../src/core/trust/rules.ts';
+import { type Expected, verifyBy } from '../../../src/core/trust/verify.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { exit, project, trusted, workerKey } from '../../support/project.ts';
+
+export { verifyBundle as verify } from '../../../src/core/trust/verify.ts';
+
+/** Verifies with some guards off. */
+export function verifyWithout(
+  codes: readonly string[],
+  bundle: Bundle,
+  over: Partial<Expected> = {},
+  what: 'whole' | 'draft' = 'whole',
+) {
+  return verifyBy(new Set(codes), what, bundle, { project, ...over }, joseVerifier);
+}
+
+/** Decides with some rules off. */
+export function decideWithout(
+  bars: readonly Bar[],
+  policy: Policy,
+  votes: readonly Vote[],
+  over: Partial<Evidence> = {},
+) {
+  const using = rules.filter(({ bar }) => !bars.includes(bar));
+  const evidence = { votes, trustedKeys: [trusted.id], cosigned: [trusted.id], inputs: {}, ...over };
+  return decideBy(using, policy, evidence, { keys: {} });
+}
+
+/** A receipt as it counts: operator, slot and tree, in a sealed round 1 unless told otherwise. */
+export function receipt(
+  operator: string,
+  slot: number,
+  builds: string | null,
+  over: Partial<Vote> = {},
+): Vote {
+  const round = over.round ?? 1;
+  const worker = over.worker ?? workerKey(operator).id;
+  return {
+    receipt: `${worker} ${round} ${slot} ${builds}`,
+    worker,
+    operator,
+    role: 'worker',
+    round,
+    slot,
+    index: round * 100 + slot,
+    enrolled: 1,
+    offerIndex: round * 100 - 1,
+    outcome: exit(builds),
+    sealed: true,
+    ...over,
+  };
+}
+
+export function trustedReceipt(builds: string | null, over: Partial<Vote> = {}): Vote {
+  return receipt('owner', 0, builds, {
+    worker: trusted.id,
+    role: 'trusted-worker',
+    slot: 'trusted',
+    index: 190,
+    ...over,
+  });
+}
+
+export const withCosign: Policy = { agree: 2, of: 3, cosign: 'required', rounds: 2 };
+export const withoutCosign: Policy = { ...withCosign, cosign: 'none' };

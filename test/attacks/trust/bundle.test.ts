@@ -1,0 +1,233 @@
+import { describe, expect, it } from 'vitest';
+import {
+  cidOf,
+  controller,
+  cosign,
+  exit,
+  makeProject,
+  policy,
+  type Recipe,
+  testKey,
+  trusted,
+  workerKey,
+} from '../../support/project.ts';
+import { verifyWithout } from './attack.ts';
+
+const mallory = testKey('mallory');
+const open = { ...policy, cosign: 'none' } as const;
+
+/** The attack is refused with the guard's code, and succeeds with the guard off. */
+async function holdsOff(code: string, recipe: Recipe, also: readonly string[] = []) {
+  const { bundle } = await makeProject(recipe);
+  expect((await verifyWithout([], bundle)).code).toBe(code);
+  expect(await verifyWithout([code, ...also], bundle)).toMatchObject({ ok: true, level: 'trusted' });
+}
+
+describe('evil source or a weakened policy, from a stolen controller key', () => {
+  it('cannot order anything: the publisher signs the request', async () => {
+    await holdsOff('GRANT_OTHER_ROLE', {
+      keys: { publisher: controller },
+      publisherGrant: (g) => ({ ...g, role: 'reader' }),
+    });
+    const { bundle } = await makeProject({
+      publisherGrant: (g) => ({ ...g, sub: mallory.id }),
+      keys: { publisher: controller },
+    });
+    expect((await verifyWithout([], bundle)).code).toBe('GRANT_OTHER_KEY');
+  });
+  it('cannot build another commit than the request names', () =>
+    holdsOff('REQUEST_OTHER_SOURCE', {
+      job: { source: { url: 'https://git.example/app.git', commit: 'e'.repeat(40), tree: cidOf('evil') } },
+    }));
+  it('cannot run the round under a policy of its own', () =>
+    holdsOff('OFFER_OTHER_POLICY', { offer: (o) => ({ ...o, policy: { ...o.policy, cosign: 'none' } }) }));
+  it('cannot claim the request asked for less', () =>
+    holdsOff('VERDICT_OTHER_REQUEST', { verdictFacts: (f) => ({ ...f, ref: 'refs/tags/v2' }) }));
+  it('and a stolen publisher key cannot go below the floor', () =>
+    holdsOff('POLICY_BELOW_FLOOR', {
+      own: null,
+      policy: { agree: 1, of: 1, cosign: 'none', rounds: 1 },
+      runs: [{ operator: 'mallory', builds: 'evil' }],
+    }));
+  it('nor take its source from a server the charter does not name', () =>
+    holdsOff('REQUEST_REPO_NOT_ALLOWED', { charter: (c) => ({ ...c, vcs: ['other.example'] }) }));
+});
+
+describe('a controller that invents', () => {
+  it('a verdict its receipts do not bear out', async () => {
+    const { bundle } = await makeProject({ outcome: exit('evil') });
+    expect((await verifyWithout([], bundle)).code).toBe('VERDICT_NOT_BORNE_OUT');
+  });
+  it('operators agree as it likes, but not the co-signature', async () => {
+    const runs = ['m1', 'm2', 'm3'].map((operator) => ({ operator, builds: 'evil' }));
+    const { bundle } = await makeProject({ runs, own: null, level: 'agreed' });
+    expect(await verifyWithout([], bundle)).toMatchObject({ ok: true, level: 'agreed' });
+    const claims = await makeProject({ runs, own: null, level: 'trusted', outcome: exit('evil') });
+    expect((await verifyWithout([], claims.bundle)).code).toBe('VERDICT_NOT_BORNE_OUT');
+    const control = await makeProject({ runs, own: null, policy: open });
+    expect(await verifyWithout([], control.bundle)).toMatchObject({ ok: true, level: 'trusted' });
+  });
+  it("the trusted worker's receipt, with another key", async () => {
+    await holdsOff(
+      'RECEIPT_OTHER_SIGNER',
+      { receiptKey: (run) => (run.slot === 'trusted' ? mallory : undefined) },
+      ['RECEIPT_MISMATCH'],
+    );
+  });
+  it('the co-signature, with another key', async () => {
+    const { draft } = await makeProject();
+    const forged = await cosign(draft, mallory);
+    expect((await verifyWithout([], forged)).code).toBe('COSIGN_NOT_TRUSTED_KEY');
+  });
+  it('file hashes that nobody built', () =>
+    holdsOff('VERDICT_OTHER_SUBJECTS', {
+      verdict: (v) => ({
+        ...v,
+        subject: [...v.subject.slice(0, 1), { name: 'app', digest: { sha256: '0'.repeat(64) } }],
+      }),
+    }));
+  it('agreement out of dissent', () =>
+    holdsOff('VERDICT_OTHER_RECEIPTS', {
+      runs: [{ operator: 'ada' }, { operator: 'bob' }, { operator: 'eve', builds: 'evil' }],
+      verdictFacts: (f) => ({ ...f, receipts: f.receipts.slice(0, 2) }),
+    }));
+});
+
+describe('a good but old artifact is passed off as new', () => {
+  it('verify names the commit, and the ref asked for must match', async () => {
+    const { bundle } = await makeProject();
+    expect(await verifyWithout([], bundle, { ref: 'refs/tags/v2' })).toMatchObject({
+      ok: false,
+      code: 'OTHER_REF',
+    });
+    expect(await verifyWithout([], bundle, { source: 'https://git.example/fork.git' })).toMatchObject({
+      code: 'OTHER_SOURCE',
+    });
+    expect(await verifyWithout([], bundle, { artifact: cidOf('other') })).toMatchObject({
+      code: 'OTHER_ARTIFACT',
+    });
+    for (const asked of [{ ref: 'refs/tags/v2' }, { source: 'x' }, { artifact: cidOf('other') }]) {
+      const control = await verifyWithout(['OTHER_REF', 'OTHER_SOURCE', 'OTHER_ARTIFACT'], bundle, asked);
+      expect(control).toMatchObject({ ok: true, level: 'trusted' });
+    }
+  });
+});
+
+describe('a forged "tests passed"', () => {
+  const tests: Recipe = {
+    own: null,
+    policy: open,
+    job: { name: 'test', inputs: { app: cidOf('evil app') } },
+  };
+  it('is worth no more than its inputs', async () => {
+    const { bundle } = await makeProject(tests);
+    expect(await verifyWithout([], bundle)).toMatchObject({ ok: true, level: 'agreed' });
+    const inputs = { [cidOf('evil app')]: 'agreed' } as const;
+    expect(await verifyWithout([], bundle, { inputs })).toMatchObject({ level: 'agreed' });
+  });
+  it('control: where inputs are taken for granted, it succeeds', async () => {
+    const { bundle } = await makeProject(tests);
+    const inputs = { [cidOf('evil app')]: 'trusted' } as const;
+    expect(await verifyWithout([], bundle, { inputs })).toMatchObject({ ok: true, level: 'trusted' });
+  });
+  it('and a trusted worker is not to sign over inputs it knows nothing of', async () => {
+    const { draft } = await makeProject({ job: tests.job ?? {} });
+    expect(await verifyWithout([], draft, {}, 'draft')).toMatchObject({ code: 'INPUTS_NOT_TRUSTED' });
+    expect(await verifyWithout(['INPUTS_NOT_TRUSTED'], draft, {}, 'draft')).toMatchObject({ ok: true });
+  });
+});
+
+describe('replayed, stale or cross-used messages', () => {
+  it('a receipt of another lease', () =>
+    holdsOff('RECEIPT_OTHER_LEASE', { facts: (f) => ({ ...f, lease: 'a'.repeat(64) }) }));
+  it('a receipt with a stale fence', () =>
+    holdsOff('RECEIPT_OTHER_LEASE', {
+      facts: (f, run) => (run.operator === 'ada' ? { ...f, fence: { epoch: 0, n: 1 } } : f),
+    }));
+  it('a fence given twice', () =>
+    holdsOff('LEASE_FENCE_TWICE', { lease: (l) => ({ ...l, fence: { epoch: 1, n: 1 } }) }));
+  it('an offer of another request', () =>
+    holdsOff('OFFER_OTHER_REQUEST', { offer: (o) => ({ ...o, request: 'a'.repeat(64) }) }));
+  it('a grant of yesterday', () =>
+    holdsOff('GRANT_NOT_VALID_THEN', {
+      grant: (g) => ({ ...g, iat: g.iat - 200_000, exp: g.exp - 200_000 }),
+    }));
+  it("somebody else's grant", () =>
+    holdsOff('GRANT_OTHER_KEY', { grant: (g) => ({ ...g, sub: mallory.id }) }));
+  it('a grant of another project', () =>
+    holdsOff('GRANT_OTHER_PROJECT', { grant: (g) => ({ ...g, project: mallory.id }) }));
+  it('a message of another kind: its type says so', async () => {
+    const { bundle } = await makeProject();
+    expect((await verifyWithout([], { ...bundle, offers: [bundle.request] })).code).toBe('DOC_WRONG_TYPE');
+  });
+  it('a charter of another root', () => holdsOff('CHARTER_NOT_BY_ROOT', { keys: { root: mallory } }));
+});
+
+describe('the controller tells two stories, or drops a receipt', () => {
+  const runs = [
+    { operator: 'ada', builds: 'evil' },
+    { operator: 'bob', builds: 'evil' },
+    { operator: 'cyd' },
+  ];
+  const dropped: Recipe = {
+    runs: runs.slice(0, 2),
+    own: { operator: 'owner', builds: 'evil' },
+    log: (leaves) => {
+      const offer = leaves.find((leaf) => leaf.startsWith('offer '))?.split(' ')[1];
+      return [...leaves, `receipt ${'d'.repeat(64)} offer ${offer}`];
+    },
+  };
+  it('rereading the log finds the receipt the bundle leaves out', async () => {
+    const { draft, leaves } = await makeProject(dropped);
+    expect((await verifyWithout([], draft, { leaves }, 'draft')).code).toBe('RECEIPT_DROPPED');
+    expect(await verifyWithout(['RECEIPT_DROPPED'], draft, { leaves }, 'draft')).toMatchObject({ ok: true });
+  });
+  it('rereading the log finds that an operator was enrolled later than its grant says', async () => {
+    const { draft, leaves } = await makeProject({ grant: (g) => ({ ...g, enrolled: 0 }) });
+    expect((await verifyWithout([], draft, { leaves }, 'draft')).code).toBe('ENROLMENT_NOT_LOGGED');
+    expect(await verifyWithout(['ENROLMENT_NOT_LOGGED'], draft, { leaves }, 'draft')).toMatchObject({
+      ok: true,
+    });
+  });
+  it('a log shown to the trusted worker only is not the one of the checkpoint', async () => {
+    const { draft, leaves } = await makeProject();
+    const other = leaves.map((leaf) => (leaf.startsWith('enrol ada') ? 'enrol eve worker x' : leaf));
+    expect((await verifyWithout([], draft, { leaves: other }, 'draft')).code).toBe('LOG_LEAVES_MISMATCH');
+  });
+  it('a receipt, or the verdict, that is in no log', async () => {
+    await holdsOff('LOG_LEAF_MISSING', { log: (leaves) => leaves.slice(0, -1) });
+  });
+  it('a log nobody else has seen: the witness signature is missing', async () => {
+    await holdsOff('WITNESS_MISSING', { keys: { witness: mallory } });
+  });
+  it('a proof of another place', () =>
+    holdsOff('LOG_PROOF_INVALID', {
+      bundle: (b) => ({
+        ...b,
+        entries: b.entries.map((e) => ({ ...e, path: e.path.map(() => '0'.repeat(64)) })),
+      }),
+    }));
+});
+
+describe('a key is stolen', () => {
+  it('revoked from a log index, what rested on it is decided again', async () => {
+    const { bundle, votes } = await makeProject({ runs: [{ operator: 'ada' }, { operator: 'bob' }] });
+    const [vote] = votes;
+    const revocations = { keys: { [workerKey('ada').id]: vote?.index ?? 0 } };
+    expect(await verifyWithout([], bundle, { revocations })).toMatchObject({
+      ok: false,
+      code: 'VERDICT_NOT_BORNE_OUT',
+    });
+    expect(await verifyWithout([], bundle)).toMatchObject({ ok: true, level: 'trusted' });
+  });
+  it("the controller's or the trusted worker's", async () => {
+    const { bundle } = await makeProject();
+    const revoked = (key: string) => ({ revocations: { keys: { [key]: 0 } } });
+    expect((await verifyWithout([], bundle, revoked(controller.id))).code).toBe('KEY_REVOKED');
+    expect(await verifyWithout(['KEY_REVOKED'], bundle, revoked(controller.id))).toMatchObject({
+      ok: true,
+      level: 'trusted',
+    });
+    expect((await verifyWithout([], bundle, revoked(trusted.id))).code).toBe('VERDICT_NOT_BORNE_OUT');
+  });
+});
