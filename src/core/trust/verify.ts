@@ -13,6 +13,7 @@ import { checkCosignature, type Decided, decideAgain } from './steps/decision.ts
 import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';
 import { openReceipts } from './steps/receipts.ts';
+import { plural, sayCosigners, sayDecision } from './steps/says.ts';
 import { factsOf, openVerdict } from './steps/verdict.ts';
 
 export type { Expected } from './steps/context.ts';
@@ -156,30 +157,6 @@ export async function verifyBy(
     steps.push({ step, ok: false, code: error.code, says: `${error.message}.` });
     return { ok: false, level: 'none', steps, code: error.code, facts: null };
   }
-}
-
-function plural(n: number, one: string, many = `${one}s`): string {
-  return `${n} ${n === 1 ? one : many}`;
-}
-
-function sayDecision({ level, operators }: Decided, { agree, of }: Policy): string {
-  const by = `${plural(operators.length, 'operator')} built the same (${operators.join(', ')}); the policy asks for ${agree} of ${of}`;
-  switch (level) {
-    case 'trusted':
-      return `Decided again from the evidence: trusted. ${by}.`;
-    case 'agreed':
-      return `Decided again from the evidence: agreed. ${by}, and for more than is shown here.`;
-    case 'failed':
-      return "Decided again from the evidence: the build failed, and the trusted worker's did too.";
-    default:
-      return 'Decided again from the evidence: there is no agreement.';
-  }
-}
-
-function sayCosigners(cosigners: readonly string[]): string {
-  return cosigners.length === 0
-    ? 'The verdict claims nothing that needs a co-signature.'
-    : `The trusted worker built the same and signed (${cosigners.join(', ')}).`;
 }
 
 function collectFacts(

@@ -1,0 +1,87 @@
+import { publicKeyFromRaw } from '@libp2p/crypto/keys';
+import { peerIdFromPublicKey } from '@libp2p/peer-id';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  fromBase64,
+  fromBase64Url,
+  idOf,
+  peerIdOf,
+  publicKeyOf,
+  toBase64,
+  toBase64Url,
+} from '../../../src/core/documents/index.ts';
+import { fromUtf8 } from '../../../src/core/text.ts';
+
+const code = (value: string) => expect.objectContaining({ code: value });
+
+describe('PeerIds', () => {
+  it('hold their Ed25519 key', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (key) => {
+        const id = peerIdOf(key);
+        expect(id).toMatch(/^12D3KooW/);
+        expect(publicKeyOf(id)).toEqual(key);
+      }),
+    );
+  });
+
+  it('are those of libp2p', () => {
+    // The Ed25519 key of the libp2p peer-ids specification, "Test vectors".
+    const key = Buffer.from('1ed1e8fae2c4a144b8be8fd4b47bf3d3b34b871c3cacf6010f0e42d474fce27e', 'hex');
+    expect(peerIdOf(key)).toBe(peerIdFromPublicKey(publicKeyFromRaw(key)).toString());
+  });
+
+  it.each(['', 'hello', '0OIl', 'QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG', '12D3KooW'])(
+    'are nothing else: %s',
+    (text) => {
+      expect(() => publicKeyOf(text)).toThrow(code('KEY_INVALID'));
+    },
+  );
+
+  it('are made of 32 bytes', () => {
+    expect(() => peerIdOf(new Uint8Array(31))).toThrow(code('KEY_INVALID'));
+  });
+});
+
+describe('base64', () => {
+  it('has one spelling for all bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
+        expect(toBase64(bytes)).toBe(Buffer.from(bytes).toString('base64'));
+        expect(toBase64Url(bytes)).toBe(Buffer.from(bytes).toString('base64url'));
+        expect(fromBase64(toBase64(bytes), 'x')).toEqual(bytes);
+        expect(fromBase64Url(toBase64Url(bytes), 'x')).toEqual(bytes);
+      }),
+    );
+  });
+
+  it('refuses every text that is not the spelling of what it decodes to', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 12, unit: fc.constantFrom(...'ABCXYZabc019+/-_= \n') }), (text) => {
+        for (const [decode, encode] of [
+          [fromBase64, toBase64],
+          [fromBase64Url, toBase64Url],
+        ] as const) {
+          try {
+            expect(encode(decode(text, 'x'))).toBe(text);
+          } catch (error) {
+            expect(error).toEqual(code('DOC_NOT_BASE64'));
+          }
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe('identities of documents', () => {
+  it('do not depend on the order of keys', () => {
+    expect(idOf({ b: 1, aa: 2, a: [{ z: 1, y: 2 }] })).toBe(idOf({ a: [{ y: 2, z: 1 }], aa: 2, b: 1 }));
+    expect(idOf({ a: 1 })).not.toBe(idOf({ a: 2 }));
+  });
+});
+
+it('text is UTF-8 or nothing', () => {
+  expect(() => fromUtf8(Uint8Array.of(0xff))).toThrow(code('DOC_NOT_UTF8'));
+});
