@@ -105,6 +105,8 @@ describe('a neighbour floods with invalid messages', () => {
 });
 
 describe('a neighbour pours bytes into its gossip stream', () => {
+  const VOLUME = 20 * 1024 * 1024;
+
   /** An RPC of 64 KiB that says nothing: one unknown field. */
   const rpc = (): Uint8Array => {
     const body = new Uint8Array(65_536);
@@ -120,14 +122,14 @@ describe('a neighbour pours bytes into its gossip stream', () => {
     const connection = await attacker.dial(addressesOf(victim));
     await sleep(300);
     const stream = await connection.newStream('/meshsub/1.1.0');
-    return pour(stream, rpc(), 2_000);
+    return pour(stream, rpc(), VOLUME, 4_000);
   }
 
   test('it is slowed down to its share', async () => {
     const victim = await node();
     victim.subscribe('jobs', () => {});
     const taken = await attack(victim);
-    // Burst, two seconds' share, and what fits into window and sockets.
+    // Burst, four seconds' share, and what fits into window and sockets.
     expect(taken).toBeLessThan(12 * 1024 * 1024);
     expect(victim.stats().gossipThrottled).toBeGreaterThan(0);
   }, 15_000);
@@ -135,6 +137,6 @@ describe('a neighbour pours bytes into its gossip stream', () => {
   test('control: the library’s own reading takes all there is', async () => {
     const victim = await plain();
     victim.services.pubsub.subscribe('jobs');
-    expect(await attack(victim)).toBeGreaterThan(24 * 1024 * 1024);
+    expect(await attack(victim)).toBeGreaterThanOrEqual(VOLUME);
   }, 15_000);
 });

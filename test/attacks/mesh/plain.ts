@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { noise } from '@chainsafe/libp2p-noise';
 import { type GossipSub, type GossipsubOpts, gossipsub } from '@libp2p/gossipsub';
 import { identify } from '@libp2p/identify';
@@ -51,11 +50,11 @@ export const addressesOf = (target: Mesh | Plain) =>
 
 export const connect = (from: Plain, to: Mesh | Plain) => from.dial(addressesOf(to));
 
-/** Sends as much as is taken within the time; gives the bytes that left. */
-export async function pour(stream: Stream, chunk: Uint8Array, ms: number): Promise<number> {
+/** Sends `bytesMax`, or what is taken of it within the time; gives the bytes that left. */
+export async function pour(stream: Stream, chunk: Uint8Array, bytesMax: number, ms: number): Promise<number> {
   const end = Date.now() + ms;
   let sent = 0;
-  while (Date.now() < end && stream.writeStatus === 'writable') {
+  while (sent < bytesMax && Date.now() < end && stream.writeStatus === 'writable') {
     stream.send(chunk);
     sent += chunk.byteLength;
     while (stream.writeBufferLength > 0 && Date.now() < end && stream.writeStatus === 'writable') {
@@ -65,5 +64,3 @@ export async function pour(stream: Stream, chunk: Uint8Array, ms: number): Promi
   }
   return sent - stream.writeBufferLength;
 }
-
-export const random = (n: number): Uint8Array => new Uint8Array(randomBytes(n));
