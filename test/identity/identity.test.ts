@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { CompactSign } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openMessage } from '../../src/core/documents/index.ts';
-import { checkInvite, issueGrant, issueInvite, randomNonce } from '../../src/identity/idp.ts';
+import { issueInvite, randomNonce } from '../../src/identity/idp.ts';
 import { createKey, generateSeed, keyFromSeed, loadKey } from '../../src/identity/keys.ts';
 import { publicPemOf } from '../../src/identity/pem.ts';
 import { decodeTicket, encodeTicket } from '../../src/identity/ticket.ts';
@@ -126,7 +126,6 @@ describe('the verifier', () => {
 
 describe('invites and tickets', () => {
   const parts = { project, operator: 'ada', role: 'worker', addrs: ['/ip4/127.0.0.1/tcp/1'], now } as const;
-  const check = { project, idps: [idp.id], now, subject: worker.id };
 
   it('survive a chat', async () => {
     const invite = await issueInvite(idp.signer, parts);
@@ -157,24 +156,11 @@ describe('invites and tickets', () => {
     );
   });
 
-  it('admit a key of the right project, in time, from an IDP of the charter', async () => {
-    const invite = await issueInvite(idp.signer, { ...parts, seconds: 3600 });
-    expect(() => checkInvite(invite, check)).not.toThrow();
-    const refused = [
-      [{ ...check, project: idp.id }, 'INVITE_OTHER_PROJECT'],
-      [{ ...check, idps: [worker.id] }, 'INVITE_NOT_BY_IDP'],
-      [{ ...check, now: now + 3_700_000 }, 'DOC_EXPIRED'],
-      [{ ...check, now: now - 3_700_000 }, 'DOC_FROM_FUTURE'],
-    ] as const;
-    for (const [bad, why] of refused) expect(() => checkInvite(invite, bad)).toThrow(code(why));
-  });
-
-  it('bind a trusted worker to its key', async () => {
-    const trusted = { ...parts, role: 'trusted-worker' } as const;
-    await expect(issueInvite(idp.signer, trusted)).rejects.toEqual(code('INVITE_NEEDS_KEY'));
-    const invite = await issueInvite(idp.signer, { ...trusted, key: worker.id });
-    expect(() => checkInvite(invite, check)).not.toThrow();
-    expect(() => checkInvite(invite, { ...check, subject: idp.id })).toThrow(code('INVITE_OTHER_KEY'));
+  it('for a trusted worker name its key', async () => {
+    const forTrusted = { ...parts, role: 'trusted-worker' } as const;
+    await expect(issueInvite(idp.signer, forTrusted)).rejects.toEqual(code('INVITE_NEEDS_KEY'));
+    const invite = await issueInvite(idp.signer, { ...forTrusted, key: worker.id });
+    expect(invite.payload.key).toBe(worker.id);
   });
 
   it('last no longer than the limit', async () => {
@@ -183,19 +169,6 @@ describe('invites and tickets', () => {
   });
 });
 
-describe('grants', () => {
-  it('name key, operator, role and enrolment, for at most a day', async () => {
-    const parts = { project, subject: worker.id, operator: 'ada', role: 'worker', enrolled: 7, now } as const;
-    const grant = await issueGrant(idp.signer, parts);
-    const opened = await openMessage('grant', grant.raw, joseVerifier);
-    expect(opened.payload).toMatchObject({ sub: worker.id, operator: 'ada', role: 'worker', enrolled: 7 });
-    expect(opened.payload.exp - opened.payload.iat).toBe(24 * 3600);
-    await expect(issueGrant(idp.signer, { ...parts, seconds: 24 * 3600 + 1 })).rejects.toEqual(
-      code('DOC_INVALID'),
-    );
-  });
-
-  it('are never equal: each has its own jti', () => {
-    expect(new Set(Array.from({ length: 100 }, randomNonce)).size).toBe(100);
-  });
+it('no two nonces are equal', () => {
+  expect(new Set(Array.from({ length: 100 }, randomNonce)).size).toBe(100);
 });
