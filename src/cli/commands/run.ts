@@ -93,7 +93,7 @@ async function start(context: Context, given: string | undefined, options: Optio
         rebuild: options.rebuild ?? false,
         expiresSeconds,
       });
-      out.value({ event: 'accepted', ...accepted, commit: prepared.commit });
+      out.value({ event: 'submitted', ...accepted, commit: prepared.commit });
       out.say(out.colours.dim(`run ${accepted.run}`));
       return await follow(context, client, accepted.run, options.until, limit);
     } finally {

@@ -1,0 +1,197 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { QuorateError } from '../../src/core/errors.ts';
+import { harmlessLine } from '../../src/core/harmless.ts';
+
+/** What a program prints as one line of JSON. */
+export type Line = Record<string, unknown> & { event?: string };
+
+export interface Running {
+  readonly name: string;
+  readonly pid: number;
+  /** The first line it printed, or will print, that fits. Fails when the program ends first, or when time is up. */
+  line(fits: (line: Line) => boolean, what: string, seconds: number): Promise<Line>;
+  /** Every line, as it comes. */
+  onLine(listener: (line: Line) => void): void;
+  /** Its exit code; 128 + n after a signal. */
+  readonly ended: Promise<number>;
+  /** SIGINT, then after the given seconds SIGKILL. */
+  stop(seconds?: number): Promise<void>;
+}
+
+const stderrKept = 4_000;
+const linesKept = 2_000;
+
+/** Starts programs and ends every one of them, by its process id, whatever happens. */
+export class Processes {
+  readonly #running = new Map<number, Running>();
+  readonly #env: NodeJS.ProcessEnv;
+
+  constructor(env: NodeJS.ProcessEnv) {
+    this.#env = env;
+  }
+
+  start(
+    name: string,
+    command: string,
+    args: readonly string[],
+    options: { cwd: string; json?: boolean },
+  ): Running {
+    const child = spawn(command, args, {
+      cwd: options.cwd,
+      env: this.#env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const running = new Child(name, child, options.json ?? true);
+    if (child.pid !== undefined) {
+      const { pid } = child;
+      this.#running.set(pid, running);
+      running.ended.finally(() => this.#running.delete(pid)).catch(() => undefined);
+    }
+    return running;
+  }
+
+  /** Runs a program to its end; fails unless it exits with one of `codes`. Its last line of JSON, if any. */
+  async run(
+    name: string,
+    command: string,
+    args: readonly string[],
+    options: { cwd: string; seconds: number; json?: boolean; codes?: readonly number[] },
+  ): Promise<{ code: number; last: Line; text: string }> {
+    const running = this.start(name, command, args, options);
+    const lines: string[] = [];
+    let last: Line = {};
+    running.onLine((line) => {
+      last = line;
+    });
+    if (running instanceof Child) running.onText((text) => lines.push(text));
+    const code = await within(running.ended, options.seconds, `${name} to end`);
+    if (!(options.codes ?? [0]).includes(code)) throw (running as Child).failure(code);
+    return { code, last, text: lines.join('\n') };
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.#running.values()].map((running) => running.stop()));
+  }
+
+  /** At once, without waiting. */
+  killAll(): void {
+    for (const pid of this.#running.keys()) kill(pid, 'SIGKILL');
+  }
+}
+
+class Child implements Running {
+  readonly name: string;
+  readonly ended: Promise<number>;
+  readonly #child: ChildProcess;
+  readonly #lines: Line[] = [];
+  readonly #listeners = new Set<(line: Line) => void>();
+  readonly #texts = new Set<(text: string) => void>();
+  #stderr = '';
+
+  constructor(name: string, child: ChildProcess, json: boolean) {
+    this.name = name;
+    this.#child = child;
+    this.ended = new Promise((resolve, reject) => {
+      child.on('error', (cause) =>
+        reject(new QuorateError('DEMO_NOT_STARTED', `${name} did not start`, { cause })),
+      );
+      child.on('close', (code, signal) => resolve(code ?? (signal === 'SIGKILL' ? 137 : 130)));
+    });
+    this.ended.catch(() => undefined);
+    child.stderr?.on('data', (chunk: Buffer) => {
+      this.#stderr = (this.#stderr + chunk.toString()).slice(-stderrKept);
+    });
+    if (child.stdout === null) return;
+    createInterface({ input: child.stdout }).on('line', (text) => {
+      for (const listener of this.#texts) listener(text);
+      if (json) this.#take(text);
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  #take(text: string): void {
+    let line: Line;
+    try {
+      line = JSON.parse(text);
+    } catch {
+      return;
+    }
+    if (this.#lines.length < linesKept) this.#lines.push(line);
+    for (const listener of this.#listeners) listener(line);
+  }
+
+  onLine(listener: (line: Line) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  onText(listener: (text: string) => void): void {
+    this.#texts.add(listener);
+  }
+
+  async line(fits: (line: Line) => boolean, what: string, seconds: number): Promise<Line> {
+    const { promise, resolve } = Promise.withResolvers<Line>();
+    const listener = (line: Line) => {
+      if (fits(line)) resolve(line);
+    };
+    for (const line of this.#lines) listener(line);
+    this.#listeners.add(listener);
+    const ended = this.ended.then((code) => Promise.reject(this.failure(code)));
+    try {
+      return await within(Promise.race([promise, ended]), seconds, `${this.name}: ${what}`);
+    } finally {
+      this.#listeners.delete(listener);
+    }
+  }
+
+  /** Why it ended, in its own words: the error it printed. */
+  failure(code: number): QuorateError {
+    const { error } = (this.#lines.at(-1) ?? {}) as {
+      error?: { code: string; message: string; hint?: string };
+    };
+    if (error !== undefined) {
+      const options = error.hint === undefined ? {} : { hint: error.hint };
+      return new QuorateError(error.code, `${this.name}: ${error.message}`, options);
+    }
+    const said = this.#stderr.trim().split('\n').at(-1) ?? '';
+    return new QuorateError(
+      'DEMO_PROGRAM_FAILED',
+      `${this.name} ended with ${code}: ${harmlessLine(said, 400)}`,
+    );
+  }
+
+  async stop(seconds = 4): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    kill(this.pid, 'SIGINT');
+    try {
+      await within(this.ended, seconds, `${this.name} to end`);
+    } catch {
+      kill(this.pid, 'SIGKILL');
+      await this.ended.catch(() => undefined);
+    }
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    if (pid > 0) process.kill(pid, signal);
+  } catch {
+    // It ended meanwhile.
+  }
+}
+
+export async function within<T>(promise: Promise<T>, seconds: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new QuorateError('DEMO_TIMEOUT', `waited ${seconds} s for ${what}`);
+    timer = setTimeout(() => reject(error), seconds * 1000);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
