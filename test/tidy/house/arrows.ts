@@ -18,6 +18,8 @@ const mayImport: Record<string, readonly string[]> = {
   ...Object.fromEntries(siblings.map((folder) => [folder, [core]])),
   'src/runtime': [...siblings, core],
   'src/http': ['src/runtime', ...siblings, core],
+  // The front door for other programs.
+  'src/index.ts': ['src/runtime', ...siblings, core],
   'src/cli': ['src/http', 'src/runtime', ...siblings, core],
   bootstrap: ['src/mesh', 'src/identity', core],
   simulations: [core],

@@ -1,0 +1,67 @@
+/**
+ * Quorate for other programs: check the evidence of an artifact, or fetch an artifact that can be trusted. Checking
+ * needs no network, no files and no clock; the network is loaded by `fetchArtifact` only. Needs Node 22.19 or newer.
+ */
+import { type Bundle, decodeBundle as decode, publicKeyOf } from './core/documents/index.ts';
+import { type Expected, type Verification, verifyBundle } from './core/trust/index.ts';
+import { joseVerifier } from './identity/verifier.ts';
+import type { Fetched, FetchOptions } from './runtime/fetch.ts';
+
+export type {
+  Bundle,
+  BundledReceipt,
+  CountedReceipt,
+  LogEntry,
+  Outcome,
+  Policy,
+} from './core/documents/index.ts';
+export { QuorateError } from './core/errors.ts';
+export { harmlessLine } from './core/harmless.ts';
+export type {
+  Expected,
+  Level,
+  Revocations,
+  StepName,
+  Verification,
+  VerificationStep,
+  VerifiedFacts,
+} from './core/trust/index.ts';
+export { publicPemOf } from './identity/pem.ts';
+export type { Fetched, FetchProgress, NotTrusted } from './runtime/fetch.ts';
+
+/**
+ * Whether a bundle shows that an artifact can be trusted, from nothing but the PeerId of the project's root key.
+ *
+ * Use the artifact only where `level` is `trusted`. `steps` says in order what was checked, up to the first step that
+ * failed; a bundle that proves nothing is an answer, not an error. What `says` quotes is foreign text: pass it through
+ * `harmlessLine` on its way to a terminal or a page.
+ * Throws a `QuorateError`: `KEY_INVALID` for a project that is no PeerId, `DOC_…` for text that is no bundle.
+ */
+export async function verify(bundle: string | Bundle, expected: Expected): Promise<Verification> {
+  publicKeyOf(expected.project);
+  return verifyBundle(typeof bundle === 'string' ? decode(bundle) : bundle, expected, joseVerifier);
+}
+
+/** The documents of a bundle, each as it was signed. Says nothing about their signatures. Throws `DOC_…`. */
+export function decodeBundle(text: string): Bundle {
+  return decode(text);
+}
+
+/** What to fetch, from where, into which folder. */
+export interface FetchArtifactOptions extends Omit<FetchOptions, 'signal' | 'onProgress'> {
+  /** Gives up: the promise is rejected with the signal's reason. */
+  signal?: AbortSignal;
+  onProgress?: FetchOptions['onProgress'];
+}
+
+/**
+ * Finds an artifact and its bundle in the mesh, checks the bundle as `verify` does, and only then fetches the bytes,
+ * each block against its CID. `dest` is a new or empty folder; nothing is left there unless all of it is right.
+ * Throws a `QuorateError`: `NOT_TRUSTED` (a `NotTrusted`, whose `verification` tells why), `ARTIFACT_NOT_FOUND`,
+ * `KEY_INVALID`, `STORE_…`, `MESH_…`.
+ */
+export async function fetchArtifact(options: FetchArtifactOptions): Promise<Fetched> {
+  publicKeyOf(options.project);
+  const { fetchArtifact: fetch } = await import('./runtime/fetch.ts');
+  return fetch({ signal: new AbortController().signal, onProgress: () => {}, ...options });
+}

@@ -1,0 +1,140 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { encodeBundle } from '../src/core/documents/index.ts';
+import { generateSeed } from '../src/identity/keys.ts';
+import {
+  decodeBundle,
+  fetchArtifact,
+  type NotTrusted,
+  publicPemOf,
+  QuorateError,
+  verify,
+} from '../src/index.ts';
+import { openMesh } from '../src/mesh/index.ts';
+import { openBundles, serveBundles } from '../src/runtime/bundles.ts';
+import { openStore } from '../src/store/index.ts';
+import { makeProject, project, type Recipe, testKey, trusted } from './support/project.ts';
+
+const closers: (() => unknown)[] = [];
+afterAll(async () => {
+  for (const close of closers.reverse()) await close();
+});
+
+async function folder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-api-'));
+  closers.push(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  const error = await work.then(
+    () => new Error('it worked'),
+    (thrown: unknown) => thrown,
+  );
+  return error instanceof QuorateError ? error.code : String(error);
+}
+
+describe('verify', () => {
+  it('says what a bundle is worth, as text or taken apart', async () => {
+    const { bundle, artifact } = await makeProject();
+    const text = encodeBundle(bundle);
+    const verification = await verify(text, { project });
+    expect(verification).toMatchObject({ ok: true, level: 'trusted', code: null });
+    expect(verification.facts).toMatchObject({ artifact, cosigners: [trusted.id] });
+    expect(await verify(decodeBundle(text), { project })).toEqual(verification);
+  });
+
+  it('answers no, and does not throw, to a bundle that proves nothing', async () => {
+    const { draft, bundle } = await makeProject();
+    expect(await verify(draft, { project })).toMatchObject({ level: 'none', code: 'COSIGN_MISSING' });
+    const elsewhere = await verify(bundle, { project: testKey('mallory').id });
+    expect(elsewhere).toMatchObject({ level: 'none', code: 'CHARTER_OTHER_PROJECT', facts: null });
+  });
+
+  it('throws for what is no bundle, and for a project that is no key', async () => {
+    const { bundle } = await makeProject();
+    expect(await codeOf(verify('{"v":1}', { project }))).toBe('DOC_INVALID');
+    expect(await codeOf(verify('hello', { project }))).toBe('DOC_NOT_JSON');
+    expect(await codeOf(verify(bundle, { project: 'my-project' }))).toBe('KEY_INVALID');
+    expect(() => decodeBundle('{ "v": 1 }')).toThrow(QuorateError);
+  });
+});
+
+it('publicPemOf gives the key other tools take', () => {
+  expect(publicPemOf(trusted.id)).toMatch(
+    /^-----BEGIN PUBLIC KEY-----\n[\w+/=\n]+-----END PUBLIC KEY-----\n$/,
+  );
+});
+
+/** A mesh of a bootstrap node and one volunteer that serves an artifact and a bundle that says it was built. */
+async function volunteer(recipe: Recipe, proof: 'bundle' | 'draft') {
+  const listen = ['/ip4/127.0.0.1/tcp/0'];
+  const boot = await openMesh({ key: generateSeed(), listen, bootstrap: [], topics: [], role: 'bootstrap' });
+  closers.push(() => boot.close());
+  const bootstrap = boot.addresses();
+  const mesh = await openMesh({ key: generateSeed(), listen, bootstrap, topics: [], role: 'node' });
+  closers.push(() => mesh.close());
+  const dir = await folder();
+  const store = await openStore({ dir: join(dir, 'store'), libp2p: mesh.libp2p });
+  closers.push(() => store.close());
+  const source = await folder();
+  await writeFile(join(source, 'app'), 'built by three\n');
+  const { root: artifact } = await store.importDirectory(source, { into: store.public });
+
+  const outcome = { kind: 'exit', code: 0, artifact } as const;
+  const runs = ['ada', 'bob', 'cyd'].map((operator) => ({ operator, outcome }));
+  const made = await makeProject({ runs, own: { operator: 'owner', outcome }, ...recipe });
+  const bundles = openBundles(join(dir, 'bundles'));
+  await bundles.put({ run: made.request.id, job: made.jobId, artifact }, encodeBundle(made[proof]));
+  serveBundles(mesh, bundles);
+  while (mesh.connected().length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  await mesh.provide(artifact);
+  return { artifact, bootstrap, id: mesh.id };
+}
+
+describe('fetchArtifact', () => {
+  it('brings an artifact from a volunteer, with the evidence', async () => {
+    const { artifact, bootstrap, id } = await volunteer({}, 'bundle');
+    const dest = join(await folder(), 'out');
+    const phases: string[] = [];
+    const fetched = await fetchArtifact({
+      artifact,
+      project,
+      bootstrap,
+      dest,
+      onProgress: ({ phase }) => phases.push(phase),
+    });
+    expect(await readFile(join(dest, 'app'), 'utf8')).toBe('built by three\n');
+    expect(fetched).toMatchObject({ providers: [id], controllerUsed: false });
+    expect(await verify(fetched.bundleText, { project, artifact })).toEqual(fetched.verification);
+    expect(phases).toEqual(expect.arrayContaining(['looking', 'proving', 'fetching', 'writing']));
+  });
+
+  it('brings nothing that is not trusted, and tells why', async () => {
+    const { artifact, bootstrap } = await volunteer({ own: null, level: 'agreed' }, 'draft');
+    const dest = join(await folder(), 'out');
+    const refused = await fetchArtifact({ artifact, project, bootstrap, dest }).catch(
+      (error: unknown) => error,
+    );
+    expect(refused).toMatchObject({ code: 'NOT_TRUSTED' });
+    expect((refused as NotTrusted).verification).toMatchObject({ ok: true, level: 'agreed' });
+    expect(existsSync(dest)).toBe(false);
+    expect(await codeOf(fetchArtifact({ artifact, project: 'x', bootstrap, dest }))).toBe('KEY_INVALID');
+  });
+
+  it('gives up when told to', async () => {
+    const { artifact } = await makeProject();
+    const signal = AbortSignal.timeout(200);
+    const options = {
+      artifact: artifact ?? '',
+      project,
+      bootstrap: [],
+      dest: join(await folder(), 'out'),
+      signal,
+    };
+    expect(await codeOf(fetchArtifact(options))).toMatch(/TimeoutError/);
+  });
+});
