@@ -142,7 +142,9 @@ async function pull(
 async function connectSome(mesh: Mesh, peers: PeerAddress[]): Promise<string[]> {
   const tried = await Promise.allSettled(
     peers.slice(0, providersMax).map(async ({ id, addrs }) => {
-      await mesh.connect(addrs.map((addr) => (addr.includes('/p2p/') ? addr : `${addr}/p2p/${id}`)));
+      // A relay's address holds the relay's id, not yet the peer's.
+      const whole = addrs.map((addr) => (addr.endsWith(`/p2p/${id}`) ? addr : `${addr}/p2p/${id}`));
+      if (!mesh.connected().includes(id)) await mesh.connect(whole);
       return id;
     }),
   );
