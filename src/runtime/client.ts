@@ -167,13 +167,11 @@ class MeshClient implements Client {
     options: { follow: boolean; worker?: string; signal: AbortSignal },
   ): AsyncGenerator<LogPiece> {
     const { follow, worker, signal } = options;
-    const grant = this.#standing.grant;
     const question: ApiUp = {
       kind: 'logs',
       which,
       follow,
       ...(worker === undefined ? {} : { worker }),
-      ...(grant.payload.role === 'publisher' ? { grant: grant.raw } : {}),
     };
     for await (const answer of this.#stream(question, signal)) {
       if (answer.kind === 'output')

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Progress, Reply } from '../core/controller/events.ts';
+import type { Reply } from '../core/controller/events.ts';
 import type { Run } from '../core/controller/state.ts';
 import { findRun, summaries, summaryOf } from '../core/controller/view.ts';
 import { decodeJob, openMessage, signMessage } from '../core/documents/index.ts';
@@ -16,8 +16,8 @@ import { errorFrom, errorMessage, Talk } from './talk.ts';
 
 type ApiTalk = Talk<ApiDown, ApiUp>;
 const jobsMax = 500;
-/** A follower that cannot keep up with this many messages is let go. */
-const pendingMax = 1_000;
+/** A request lasts no longer than this, so neither does following it. */
+const followMsMax = 8 * 24 * 3600 * 1000;
 
 /** One request per stream; `follow` and `logs` answer until the run is over or the asker is gone. */
 export function serveApi(context: ControllerContext): void {
@@ -38,7 +38,7 @@ export function serveApi(context: ControllerContext): void {
 }
 
 async function answer(context: ControllerContext, talk: ApiTalk, request: ApiUp): Promise<void> {
-  const { machine, dispatch, replies, folder } = context;
+  const { machine, dispatch, replies } = context;
   const { state } = machine;
   switch (request.kind) {
     case 'charter': {
@@ -96,7 +96,7 @@ async function answer(context: ControllerContext, talk: ApiTalk, request: ApiUp)
     case 'follow':
       return follow(context, talk, findRun(state, request.which));
     case 'logs':
-      return sendLogs(context, talk, findRun(state, request.which), request, folder.project);
+      return sendLogs(context, talk, findRun(state, request.which), request);
   }
 }
 
@@ -120,33 +120,31 @@ async function sendGrant(
   await talk.send({ kind: 'grant', grant: grant.raw, charter: reply.charter });
 }
 
-/** Everything so far, then live, until the run is over. */
+/** Everything so far, then live, until the run is over or nobody listens any more. */
 async function follow({ followers }: ControllerContext, talk: ApiTalk, run: Run): Promise<void> {
-  let pending = 0;
-  let failed = false;
-  let over: () => void = () => {};
-  const end = new Promise<void>((resolve) => {
-    over = resolve;
-  });
-  const push = (at: number, progress: Progress) => {
-    if (++pending > pendingMax) failed = true;
-    talk.send({ kind: 'progress', at, progress }).then(
-      () => pending--,
-      () => {
-        failed = true;
-        over();
-      },
-    );
-    if (run.phase.kind === 'done' || failed) over();
+  let wake: () => void = () => {};
+  let gone = false;
+  const stop = followers.follow(run.id, () => wake());
+  // The asker says nothing more; when it goes away, this read ends.
+  const left = () => {
+    gone = true;
+    wake();
   };
-  const stop = followers.follow(run.id, (at, progress) => queueMicrotask(() => push(at, progress)));
+  talk.receive({ timeoutMs: followMsMax }).then(left, left);
   try {
-    for (const { at, progress } of run.history) await talk.send({ kind: 'progress', at, progress });
-    if (run.phase.kind === 'done') over();
-    // The asker says nothing more; when it goes away, this read ends.
-    talk.receive({ timeoutMs: 8 * 24 * 3600 * 1000 }).then(over, over);
-    await end;
-    if (!failed) await talk.send({ kind: 'end' });
+    for (let next = 0; !gone; ) {
+      const entry = run.history[next];
+      if (entry !== undefined) {
+        await talk.send({ kind: 'progress', at: entry.at, progress: entry.progress });
+        next++;
+      } else if (run.phase.kind === 'done') return await talk.send({ kind: 'end' });
+      else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          if (gone || next < run.history.length) resolve();
+        });
+      }
+    }
   } finally {
     stop();
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { ControllerEvent, Progress, Reply } from '../core/controller/events.ts';
+import type { ControllerEvent, Reply } from '../core/controller/events.ts';
 import type { Controller } from '../core/controller/machine.ts';
 import type { OfferNotice } from '../core/wire/messages.ts';
 import type { Mesh } from '../mesh/index.ts';
@@ -42,9 +42,9 @@ export class Replies {
 
 /** Those who follow a run live. */
 export class Followers {
-  readonly #followers = new Map<string, Set<(at: number, progress: Progress) => void>>();
+  readonly #followers = new Map<string, Set<() => void>>();
 
-  follow(run: string, listener: (at: number, progress: Progress) => void): () => void {
+  follow(run: string, listener: () => void): () => void {
     const listeners = this.#followers.get(run) ?? new Set();
     this.#followers.set(run, listeners.add(listener));
     return () => {
@@ -53,8 +53,9 @@ export class Followers {
     };
   }
 
-  tell(run: string, at: number, progress: Progress): void {
-    for (const listener of this.#followers.get(run) ?? []) listener(at, progress);
+  /** Its history has grown. */
+  tell(run: string): void {
+    for (const listener of this.#followers.get(run) ?? []) listener();
   }
 }
 

@@ -58,6 +58,8 @@ export class ControllerFeed {
           worker = talk.peer;
           this.#talks.set(worker, talk);
           dispatch({ kind: 'present', grant, capabilities: message.capabilities });
+          if (!machine.state.present.has(worker))
+            throw new QuorateError('KEY_NOT_ENROLLED', 'the grant does not let this key work here');
           tell('info', 'present', `${grant.payload.operator} (${grant.payload.role}) is here`, {
             worker,
             operator: grant.payload.operator,

@@ -1,9 +1,8 @@
 import type { Recorded, Run } from '../core/controller/state.ts';
 import { liveLeases } from '../core/controller/state.ts';
-import { checkTime, idOf, openMessage } from '../core/documents/index.ts';
+import { idOf } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import type { ApiDown, ApiUp } from '../core/wire/messages.ts';
-import { joseVerifier } from '../identity/verifier.ts';
 import type { ControllerContext } from './controller-context.ts';
 import type { Talk } from './talk.ts';
 
@@ -16,40 +15,23 @@ interface Source {
   slot: string;
 }
 
-/** While a round is sealed its logs go to the project's publishers only: they could tell one worker another's result. */
-async function mayReadSealed(
-  context: ControllerContext,
-  grant: string | undefined,
-  peer: string,
-  project: string,
-): Promise<boolean> {
-  if (grant === undefined) return false;
-  const { payload, signer } = await openMessage('grant', grant, joseVerifier);
-  checkTime(payload, Date.now(), 'the grant');
-  const idps = context.machine.state.charter?.payload.idps ?? [];
-  return (
-    idps.includes(signer) &&
-    payload.project === project &&
-    payload.sub === peer &&
-    payload.role === 'publisher'
-  );
-}
-
 function revealed(run: Run, recorded: Recorded): boolean {
   return recorded.slot === 'trusted'
     ? run.phase.kind === 'done'
     : run.rounds[recorded.round - 1]?.revealed === true;
 }
 
-/** Logs of a run: of finished builds what was kept, of running ones as they come. */
+/**
+ * Logs of a run: of finished builds what was kept, of running ones as they come. While a round is sealed they go to its
+ * requester only (libp2p has proven who asks): they could tell one worker another's result.
+ */
 export async function sendLogs(
   context: ControllerContext,
   talk: Talk<ApiDown, ApiUp>,
   run: Run,
   request: Extract<ApiUp, { kind: 'logs' }>,
-  project: string,
 ): Promise<void> {
-  const all = await mayReadSealed(context, request.grant, talk.peer, project);
+  const all = talk.peer === run.request.signer;
   const done = new Set<string>();
   for (;;) {
     const sources = sourcesOf(run, all).filter(
@@ -69,9 +51,9 @@ export async function sendLogs(
   if (done.size === 0 && !all) {
     throw new QuorateError(
       'LOGS_SEALED',
-      'the round is sealed; its logs are for the publisher until it ends',
+      'the round is sealed; its logs are for who asked for the job until it ends',
       {
-        hint: 'Join as publisher, or wait for the verdict.',
+        hint: 'Wait for the verdict.',
       },
     );
   }

@@ -201,7 +201,7 @@ class Effects {
       case 'verdict':
         return run('verdict', this.#verdict(effect.run));
       case 'progress':
-        return followers.tell(effect.run, Date.now(), effect.progress);
+        return followers.tell(effect.run);
       default:
         return unreachable(effect, 'controller effect');
     }

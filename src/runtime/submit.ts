@@ -20,6 +20,8 @@ export interface SubmitOptions {
 }
 
 export interface Prepared {
+  /** The full name of the branch or tag, where there is one. */
+  ref: string;
   commit: string;
   tree: string;
   jobs: JobSpec[];
@@ -39,8 +41,10 @@ export async function prepare(options: {
   jobName?: string;
   signal: AbortSignal;
 }): Promise<Prepared> {
-  const { url, ref, signal } = options;
-  const { commit } = await resolveRef(url, ref, { signal, seconds: 60 });
+  const { url, signal } = options;
+  const resolved = await resolveRef(url, options.ref, { signal, seconds: 60 });
+  const { commit } = resolved;
+  const ref = resolved.ref ?? options.ref;
   const scratch = await mkdtemp(join(tmpdir(), 'quorate-run-'));
   try {
     const source = join(scratch, 'source');
@@ -56,7 +60,7 @@ export async function prepare(options: {
     const store = await openStore({ dir: join(scratch, 'store') });
     try {
       const { root } = await store.importDirectory(source, { into: store.public, signal });
-      return { commit, tree: root, jobs, chosen };
+      return { ref, commit, tree: root, jobs, chosen };
     } finally {
       await store.close();
     }

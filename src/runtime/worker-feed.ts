@@ -5,6 +5,7 @@ import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { toUtf8 } from '../core/text.ts';
 import { policyMeetsFloor } from '../core/trust/policy.ts';
+import { vcsAllowed } from '../core/trust/vcs.ts';
 import {
   decodeMessage,
   feedDownSchema,
@@ -105,7 +106,9 @@ export class WorkerFeed {
                 ? 'the policy of the offer is not that of the request'
                 : !policyMeetsFloor(request.payload.policy, charter.floor)
                   ? 'the policy is weaker than the floor in the charter'
-                  : undefined;
+                  : !vcsAllowed(charter.vcs, job.source.url)
+                    ? 'the charter does not allow the server of the source'
+                    : undefined;
     if (wrong !== undefined) throw new QuorateError('OFFER_INVALID', wrong);
     dispatch({ kind: 'offer', offer, request, job, jobId, entropy: randomBytes(18).toString('base64url') });
   }

@@ -110,13 +110,12 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
   /** `which`: a run id, a job's CID, or the start of one of them (8 characters at least). */
   z.strictObject({ kind: z.literal('show'), which: text(120) }),
   z.strictObject({ kind: z.literal('follow'), which: text(120) }),
-  /** `grant` of a publisher: live logs of a sealed round go to nobody else. */
+  /** Live logs of a sealed round go to its requester and nobody else. */
   z.strictObject({
     kind: z.literal('logs'),
     which: text(120),
     follow: z.boolean(),
     worker: text(80).optional(),
-    grant: jws.optional(),
   }),
 ]);
 export type ApiUp = z.infer<typeof apiUpSchema>;
