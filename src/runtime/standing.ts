@@ -24,6 +24,8 @@ export interface Standing {
   readonly grant: Verified<Grant>;
   /** Takes a newer charter that the root signed; an older or foreign one is ignored. */
   learnCharter(raw: string): Promise<void>;
+  /** A controller of the charter answers at other addresses than before. */
+  learnAddress(id: string, addrs: string[]): Promise<void>;
   /** Asks for a fresh grant when the one there is past half its life. */
   renew(mesh: Mesh, signal: AbortSignal): Promise<boolean>;
 }
@@ -142,6 +144,12 @@ export async function openStanding(home: Home, key: NodeKey, start: Membership):
       if (learned.payload.epoch <= charter.epoch) return;
       charter = learned.payload;
       membership = { ...membership, charter: raw, bootstrap: charter.bootstrap };
+      await home.save(membership);
+    },
+    async learnAddress(id, addrs) {
+      if (!charter.controllers.includes(id) || addrs.length === 0) return;
+      const others = membership.controllers.filter((controller) => controller.id !== id);
+      membership = { ...membership, controllers: [{ id, addrs }, ...others] };
       await home.save(membership);
     },
     async renew(mesh, signal) {

@@ -27,6 +27,9 @@ type Down = z.infer<typeof feedDownSchema>;
 const pollMs = 15_000;
 const retryMsMax = 5_000;
 const openMsMax = 10_000;
+const findMsMax = 3_000;
+/** Offers remembered as told; an older one that comes again is only told twice. */
+const toldMax = 1_000;
 
 /** Where offers come from: gossip, and a stream to the controller that brings the backlog to late joiners and cut-off peers. */
 export class WorkerFeed {
@@ -35,6 +38,7 @@ export class WorkerFeed {
   readonly #onVerdict: (artifact: string) => void;
   #talk: Talk<Up, Down> | undefined;
   #connected = false;
+  readonly #told = new Set<string>();
 
   constructor(context: WorkerContext, lending: Lending, onVerdict: (artifact: string) => void) {
     this.#context = context;
@@ -68,11 +72,11 @@ export class WorkerFeed {
   }
 
   async #take(data: Uint8Array): Promise<void> {
-    await this.consider(decodeMessage(data, offerNoticeSchema, 'an offer notice'));
+    await this.consider(decodeMessage(data, offerNoticeSchema, 'an offer notice'), 'gossip');
   }
 
   /** Everything about an offer that a worker can check, before its machine hears of it. */
-  async consider(notice: OfferNotice): Promise<void> {
+  async consider(notice: OfferNotice, via: 'gossip' | 'backlog'): Promise<void> {
     const { standing, machine, dispatch } = this.#context;
     const { charter } = standing;
     const offer = await openMessage('offer', notice.offer, joseVerifier);
@@ -110,7 +114,16 @@ export class WorkerFeed {
                     ? 'the charter does not allow the server of the source'
                     : undefined;
     if (wrong !== undefined) throw new QuorateError('OFFER_INVALID', wrong);
+    this.#tellOf(offer.id, job.name, via);
     dispatch({ kind: 'offer', offer, request, job, jobId, entropy: randomBytes(18).toString('base64url') });
+  }
+
+  /** Once: an offer passed on while busy comes again with every backlog. */
+  #tellOf(offer: string, name: string, via: 'gossip' | 'backlog'): void {
+    if (this.#told.has(offer)) return;
+    if (this.#told.size >= toldMax) this.#told.clear();
+    this.#told.add(offer);
+    this.#context.tell('info', 'offer', `${name} is offered (by ${via})`, { offer, via });
   }
 
   async #stayConnected(): Promise<void> {
@@ -126,10 +139,22 @@ export class WorkerFeed {
           tell('warn', 'feed', `no connection to the controller: ${messageOf(error)}`);
         if (this.#connected) wait = 250;
         this.#connected = false;
+        await this.#findController();
       }
       await new Promise((resolve) => setTimeout(resolve, wait + Math.random() * 100));
       wait = Math.min(retryMsMax, wait * 2);
     }
+  }
+
+  /** A controller that moved is found again through the DHT. */
+  async #findController(): Promise<void> {
+    const { mesh, standing, signal } = this.#context;
+    const [controller] = standing.membership.controllers;
+    if (controller === undefined) return;
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
+    const addrs = await mesh.findPeer(controller.id, { signal: limit }).catch(() => []);
+    if (addrs.some((addr) => !controller.addrs.includes(addr)))
+      await standing.learnAddress(controller.id, addrs);
   }
 
   async #session(): Promise<void> {
@@ -158,7 +183,7 @@ export class WorkerFeed {
         this.#connected = true;
         await standing.learnCharter(message.charter);
         for (const notice of message.offers) {
-          await this.consider(notice).catch((error) =>
+          await this.consider(notice, 'backlog').catch((error) =>
             tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`),
           );
         }

@@ -8,14 +8,14 @@ import type { Lending, WorkerEffect, WorkerEvent } from '../core/worker/events.t
 import { Worker } from '../core/worker/machine.ts';
 import { openJournal } from '../journal/index.ts';
 import { openMesh } from '../mesh/index.ts';
-import { openStore } from '../store/index.ts';
+import { openStore, type Store } from '../store/index.ts';
 import { openBundles, serveBundles } from './bundles.ts';
 import { messageOf, type NodeEvent, teller } from './events.ts';
 import type { Home, Membership } from './home.ts';
 import { Loop } from './loop.ts';
 import { openStanding } from './standing.ts';
 import { Builder } from './worker-build.ts';
-import type { WorkerContext } from './worker-context.ts';
+import { areaOf, type WorkerContext } from './worker-context.ts';
 import { Cosigner } from './worker-cosign.ts';
 import { WorkerFeed } from './worker-feed.ts';
 import { WorkerLeases } from './worker-leases.ts';
@@ -113,6 +113,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     };
     const parts = new Parts(context, sandbox, lending);
     loop.replay();
+    await sweepAreas(store, machine);
     perform = (effect) => parts.perform(effect);
     serveBundles(mesh, context.bundles);
     parts.feed.start();
@@ -135,6 +136,13 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
 async function sweepScratch(dir: string): Promise<void> {
   const left = (await readdir(dir).catch(() => [])).filter((name) => name.startsWith('tmp-'));
   for (const name of left) await rm(join(dir, name), { recursive: true, force: true });
+}
+
+/** Sealed areas of leases that are over: nobody will ask for them again. */
+async function sweepAreas(store: Store, machine: Worker): Promise<void> {
+  const wanted = new Set(machine.leases.map(areaOf));
+  for (const name of await store.sealedNames())
+    if (!wanted.has(name)) await store.discard(store.sealed(name));
 }
 
 /** Carries out what the machine asks for. */

@@ -85,7 +85,7 @@ async function start(context: Context, given: string | undefined, options: Optio
     const client = await openClient({ home, membership, signal: limit });
     try {
       const accepted = await client.submit({
-        repo: source.repo,
+        repo: { url: source.repo.url, ref: prepared.ref },
         commit: prepared.commit,
         tree: prepared.tree,
         job: prepared.chosen,

@@ -46,6 +46,13 @@ type EventOf<K extends WorkerEvent['kind']> = Extract<WorkerEvent, { kind: K }>;
 /** A stream that broke is tried again this often; the controller keeps a lease for longer. */
 const resumeMs = 1_000;
 const claimSeconds = 3600;
+/** A claim declined like this would be declined again. (The trusted worker's slot may become free once more.) */
+const lastWords: ReadonlySet<string> = new Set([
+  'OFFER_CLOSED',
+  'CLAIM_NOT_FRESH',
+  'CLAIM_TOO_NEW',
+  'CLAIM_UNFIT',
+]);
 const knownMax = 2_000;
 
 /**
@@ -94,6 +101,11 @@ export class Worker {
   wants(offer: string): boolean {
     const known = this.#known.get(offer);
     return known === undefined || known.state === 'passed';
+  }
+
+  /** Ids of the leases that are still of any use. */
+  get leases(): string[] {
+    return [...this.#assignments.keys()];
   }
 
   /** The lease under this id, if it is still of any use. */
@@ -230,7 +242,8 @@ export class Worker {
     } else if (code === 'MESH_LOST') {
       known.state = 'waiting';
       known.claimAt = now + resumeMs;
-    } else this.#known.delete(offer);
+    } else if (lastWords.has(code) && this.#grant?.payload.role === 'worker') known.state = 'done';
+    else this.#known.delete(offer);
   }
 
   #leased({ offer, lease }: EventOf<'leased'>): void {
