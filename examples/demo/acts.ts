@@ -4,6 +4,7 @@ import type { Progress } from '../../src/core/controller/events.ts';
 import { decodeBundle, openStatement } from '../../src/core/documents/index.ts';
 import { QuorateError } from '../../src/core/errors.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
+import { openBundles } from '../../src/runtime/bundles.ts';
 import type { Line } from './processes.ts';
 import { root, type Scene } from './scene.ts';
 
@@ -25,6 +26,8 @@ export interface Verdict {
 }
 
 const runSeconds = 240;
+const pollMs = 100;
+const spreadMsMax = 30_000;
 
 /** Publishes the job of the commit and follows it to its verdict. */
 export async function publish(
@@ -87,6 +90,31 @@ function verdictFrom(accepted: Line, seen: { at: number; progress: Progress }[])
     build: revealed.at - firstLease.at,
     toTrusted: verdict.at - start.at,
   };
+}
+
+/**
+ * Waits until each of these volunteers holds the evidence that the artifact is trusted, and so can serve both without the
+ * controller: they ask for it when they hear of the verdict.
+ */
+export async function evidenceSpread(
+  scene: Scene,
+  operators: readonly string[],
+  artifact: string,
+): Promise<void> {
+  for (const operator of operators) {
+    const bundles = openBundles(join(scene.folder(`home-${operator}`), 'bundles'));
+    for (let waited = 0; !(await isTrusted(await bundles.get(artifact))); waited += pollMs) {
+      if (waited > spreadMsMax)
+        throw new QuorateError('DEMO_TIMEOUT', `${operator} never learned of the verdict`);
+      await new Promise((resolve) => setTimeout(resolve, pollMs));
+    }
+  }
+}
+
+async function isTrusted(bundle: string | undefined): Promise<boolean> {
+  if (bundle === undefined) return false;
+  const { payload } = await openStatement('verdict', decodeBundle(bundle).verdict, joseVerifier);
+  return payload.predicate.quorate_verdict.level === 'trusted';
 }
 
 /** Which files of a dissenting receipt differ: every receipt names each file of its tree with its sha256. */

@@ -9,7 +9,7 @@ import { asQuorateError, errorJson, errorText } from '../../src/cli/errors.ts';
 import { bytes, duration, shortId } from '../../src/cli/format.ts';
 import { Output } from '../../src/cli/output.ts';
 import { ProgressView } from '../../src/cli/progress.ts';
-import { differences, fetchFresh, publish, runArtifact } from './acts.ts';
+import { differences, evidenceSpread, fetchFresh, publish, runArtifact } from './acts.ts';
 import { trusted } from './cast.ts';
 import { root, Scene } from './scene.ts';
 
@@ -37,9 +37,7 @@ function readOptions(): { json: boolean; keep: boolean } | undefined {
 
 async function play(scene: Scene, out: Output, json: boolean): Promise<void> {
   const { bold, green, red, dim } = out.colours;
-  // Nothing of this waits for another, except for addresses.
-  const machine = scene.checkMachine();
-  const [source, bootstrap] = await Promise.all([scene.serveSource(), scene.bootstrap(), machine]);
+  const [source, bootstrap] = await Promise.all([scene.serveSource(), scene.bootstrap()]);
   if (source.dirty)
     out.say(dim(`(uncommitted changes are not built: this is HEAD, ${source.commit.slice(0, 12)})`));
   const { node: controller, project, repo } = await scene.controller(source.host, bootstrap);
@@ -51,6 +49,11 @@ async function play(scene: Scene, out: Output, json: boolean): Promise<void> {
   view.end();
   const { artifact, agreed, dissent, level } = verdict;
   if (level !== 'trusted') throw new Error(`the verdict is "${level}", not "trusted"`);
+  await evidenceSpread(
+    scene,
+    agreed.map(({ operator }) => operator),
+    artifact,
+  );
   await controller.stop();
 
   out.say('', bold('The controller is stopped. A newcomer fetches the artifact'));
@@ -128,7 +131,7 @@ async function main(): Promise<number> {
   process.on('exit', () => scene.processes.killAll());
 
   try {
-    await Promise.race([play(scene, out, options.json), interrupted]);
+    await Promise.race([play(scene, out, options.json), interrupted, scene.processes.broken]);
     return 0;
   } catch (error) {
     if (interrupts > 0) {

@@ -26,11 +26,34 @@ const linesKept = 2_000;
 export class Processes {
   readonly #running = new Map<number, Running>();
   readonly #env: NodeJS.ProcessEnv;
+  readonly #broken = Promise.withResolvers<never>();
 
   constructor(env: NodeJS.ProcessEnv) {
     this.#env = env;
+    this.broken.catch(() => undefined);
   }
 
+  /** Rejects when a program that should go on has ended by itself. */
+  get broken(): Promise<never> {
+    return this.#broken.promise;
+  }
+
+  /** A program that runs until it is stopped. */
+  serve(
+    name: string,
+    command: string,
+    args: readonly string[],
+    options: { cwd: string; json?: boolean },
+  ): Running {
+    const running = this.start(name, command, args, options);
+    const ended = (code: number) => {
+      if (running instanceof Child && !running.stopping) this.#broken.reject(running.failure(code));
+    };
+    running.ended.then(ended, (error) => this.#broken.reject(error));
+    return running;
+  }
+
+  /** A program that ends by itself. */
   start(
     name: string,
     command: string,
@@ -83,6 +106,7 @@ export class Processes {
 class Child implements Running {
   readonly name: string;
   readonly ended: Promise<number>;
+  stopping = false;
   readonly #child: ChildProcess;
   readonly #lines: Line[] = [];
   readonly #listeners = new Set<(line: Line) => void>();
@@ -165,6 +189,7 @@ class Child implements Running {
 
   async stop(seconds = 4): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.stopping = true;
     kill(this.pid, 'SIGINT');
     try {
       await within(this.ended, seconds, `${this.name} to end`);

@@ -51,31 +51,14 @@ export class Scene {
     return done.last;
   }
 
-  /** The same, to keep running. */
-  start(name: string, args: string[], cwd = this.folder('elsewhere')): Running {
+  /** The same, without waiting for its end. */
+  start(name: string, args: string[], cwd: string): Running {
     return this.processes.start(name, process.execPath, [quiet, cli, ...args, '--json'], { cwd });
   }
 
-  /** Fails, with what mends it, where a sandbox cannot run. */
-  async checkMachine(): Promise<void> {
-    const { ok, checks } = (await this.quorate(['doctor', '--home', this.folder('home-probe')], {
-      codes: [0, 3],
-    })) as {
-      ok?: boolean;
-      checks?: { name: string; ok: boolean; found: string; fix?: string }[];
-    };
-    if (ok === true) return;
-    const lacks = (checks ?? []).filter((check) => !check.ok);
-    const fixes = [...new Set(lacks.flatMap(({ fix }) => fix ?? []))];
-    throw new QuorateError(
-      'DEMO_MACHINE_LACKS',
-      `builds cannot run here: ${lacks.map(({ name, found }) => `${name}: ${found}`).join('; ')}`,
-      {
-        hint:
-          fixes.join('; ') ||
-          'Run it as root, or on a machine that lets users make namespaces and control groups.',
-      },
-    );
+  /** The same, until it is stopped. */
+  serve(name: string, args: string[], cwd = this.folder('elsewhere')): Running {
+    return this.processes.serve(name, process.execPath, [quiet, cli, ...args, '--json'], { cwd });
   }
 
   async git(args: string[], cwd: string): Promise<string> {
@@ -92,42 +75,35 @@ export class Scene {
     const port = await freePort();
     const daemon = join(await this.git(['--exec-path'], root), 'git-daemon');
     const base = join(this.dir, 'git');
-    const server = this.processes.start(
+    this.processes.serve(
       'git daemon',
       daemon,
       ['--listen=127.0.0.1', `--port=${port}`, '--export-all', `--base-path=${base}`, '--reuseaddr', base],
       { cwd: base, json: false },
     );
     const url = `git://127.0.0.1:${port}/quorate.git`;
-    await this.#answers(server, url);
+    await this.#answers(url);
     this.#say('git server', url);
     return { url, host: `127.0.0.1:${port}`, commit, dirty };
   }
 
-  async #answers(server: Running, url: string): Promise<void> {
-    const died = server.ended.then((code) => {
-      throw new QuorateError('DEMO_PROGRAM_FAILED', `git daemon ended with ${code}`);
-    });
+  async #answers(url: string): Promise<void> {
     for (let tried = 0; ; tried++) {
-      const { code } = await Promise.race([
-        this.processes.run('git', 'git', ['ls-remote', '--', url], {
-          cwd: this.dir,
-          seconds: 10,
-          json: false,
-          codes: [0, 128],
-        }),
-        died,
-      ]);
+      const { code } = await this.processes.run('git', 'git', ['ls-remote', '--', url], {
+        cwd: this.dir,
+        seconds: 10,
+        json: false,
+        codes: [0, 128],
+      });
       if (code === 0) break;
       if (tried === 40) throw new QuorateError('DEMO_TIMEOUT', 'the git server does not answer');
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    died.catch(() => undefined);
   }
 
   async bootstrap(): Promise<string> {
     const main = join(root, 'bootstrap', 'main.ts');
-    const node = this.processes.start(
+    const node = this.processes.serve(
       'bootstrap node',
       process.execPath,
       [quiet, main, '--listen', anyPort, '--json'],
@@ -152,7 +128,7 @@ export class Scene {
     const made = await this.quorate(['init', '--name', 'quorate', '--vcs', vcs, '--bootstrap', bootstrap], {
       cwd: repo,
     });
-    const node = this.start('controller', ['controller', '--listen', anyPort], repo);
+    const node = this.serve('controller', ['controller', '--listen', anyPort], repo);
     const { id } = await node.line(({ event }) => event === 'listening', 'its address', 60);
     this.#say('controller', String(id));
     return { node, project: String(made.project), repo };
@@ -174,13 +150,13 @@ export class Scene {
     const { ticket } = await this.quorate(['invite', operator, '--role', role, ...bound], { cwd: repo });
     const node =
       operator === tamperer
-        ? this.processes.start(
+        ? this.processes.serve(
             operator,
             process.execPath,
             [quiet, join(import.meta.dirname, 'tamperer.ts'), home, String(ticket), anyPort],
             { cwd: this.dir },
           )
-        : this.start(operator, [
+        : this.serve(operator, [
             'join',
             String(ticket),
             '--yes',
