@@ -5,7 +5,7 @@ import { policyMeetsFloor } from '../trust/policy.ts';
 import { charterOf, checkGrant, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { assignSlots, findLease, loseLease } from './leases.ts';
-import { letGo, receipt } from './receipts.ts';
+import { acknowledge, leaseOf, letGo, receipt } from './receipts.ts';
 import { claim, closeWindow, openRound } from './rounds.ts';
 import { expire, pin, pinned, settle } from './settle.ts';
 import {
@@ -277,7 +277,7 @@ function resume(step: Step, { token, lease, worker }: EventOf<'resume'>): void {
     run === undefined
       ? undefined
       : (findLease(run, id)?.live ?? (run.trustedLease?.id === id ? run.trustedLease : undefined));
-  const recorded = run?.receipts.find((candidate) => idOf(candidate.lease) === id);
+  const recorded = run?.receipts.find((candidate) => leaseOf(candidate) === id);
   if (run === undefined || lease.payload.aud !== worker || (live === undefined && recorded === undefined)) {
     throw new QuorateError('LEASE_LOST', 'the lease is over');
   }
@@ -287,7 +287,11 @@ function resume(step: Step, { token, lease, worker }: EventOf<'resume'>): void {
     live.detachedAt = null;
     if (run.phase.kind === 'cosigning' && run.phase.lease === id)
       step.out.push({ kind: 'cosign', run: run.id, worker, lease: id });
-  } else if (recorded !== undefined) letGo(step, run, recorded);
+  } else if (recorded !== undefined) {
+    // A worker that never got its ack makes nothing of a reveal.
+    acknowledge(step, token, recorded);
+    letGo(step, run, recorded);
+  }
 }
 
 function tick(step: Step): void {

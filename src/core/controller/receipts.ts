@@ -50,11 +50,11 @@ function checkReceipt(receipt: Verified<Receipt>, live: LiveLease, { source }: J
     );
 }
 
-function acknowledge(step: Step, token: string, recorded: Recorded): void {
+export function acknowledge(step: Step, token: string, recorded: Recorded): void {
   const ack: Ack = {
     iss: step.state.id,
     aud: recorded.lease.aud,
-    lease: idOf(recorded.lease),
+    lease: leaseOf(recorded),
     receipt: recorded.receipt.id,
     index: recorded.index,
     iat: Math.floor(step.now / 1000),
@@ -62,9 +62,13 @@ function acknowledge(step: Step, token: string, recorded: Recorded): void {
   step.out.push({ kind: 'reply', token, reply: { kind: 'ack', ack } });
 }
 
+/** The id of its lease: a receipt was checked to state it, and hashing all leases again would take its time. */
+export const leaseOf = ({ receipt }: Recorded): string => receipt.payload.predicate.quorate_receipt.lease;
+
 /** Tells a worker whose receipt is in that its lease has run its course, if it has. */
-export function letGo(step: Step, run: Run, { lease, outcome, round, slot }: Recorded): void {
-  const to = { worker: lease.aud, lease: idOf(lease) };
+export function letGo(step: Step, run: Run, recorded: Recorded): void {
+  const { lease, outcome, round, slot } = recorded;
+  const to = { worker: lease.aud, lease: leaseOf(recorded) };
   if (slot === 'trusted' ? run.phase.kind === 'done' : run.rounds[round - 1]?.revealed === true)
     step.out.push({ kind: 'reveal', ...to });
   else if (slot === 'trusted' && outcome.kind === 'aborted')
@@ -73,7 +77,7 @@ export function letGo(step: Step, run: Run, { lease, outcome, round, slot }: Rec
 
 function recordedBefore(step: Step, lease: string): { run: Run; recorded: Recorded } | undefined {
   for (const run of step.state.runs.values()) {
-    const recorded = run.receipts.find((candidate) => idOf(candidate.lease) === lease);
+    const recorded = run.receipts.find((candidate) => leaseOf(candidate) === lease);
     if (recorded !== undefined) return { run, recorded };
   }
   return undefined;

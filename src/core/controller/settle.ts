@@ -65,7 +65,7 @@ function reveal(step: Step, run: Run, round: Round): void {
     (recorded) => recorded.round === round.n && recorded.slot !== 'trusted',
   );
   for (const { lease, receipt, outcome } of delivered) {
-    const leaseId = idOf(lease);
+    const leaseId = receipt.payload.predicate.quorate_receipt.lease;
     step.out.push({ kind: 'reveal', worker: lease.aud, lease: leaseId });
     step.state.leases.delete(leaseId);
     const log = receipt.payload.predicate.quorate_receipt.log;

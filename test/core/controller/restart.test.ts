@@ -72,7 +72,7 @@ describe('a restart', () => {
     await deliverAll(setup);
     await setup.bench.restart();
     const effects = setup.bench.resume('ada', held(setup.leases.get('ada')));
-    expect(effects.map(({ kind }) => kind)).toEqual(['reply', 'reveal']);
+    expect(effects.map(({ kind }) => kind)).toEqual(['reply', 'reply', 'reveal']);
   });
 
   it('while bytes are fetched fetches them again, once', async () => {

@@ -1,0 +1,45 @@
+import { type Checker, Violation } from '../observer.ts';
+
+/** The trusted worker is shown the evidence only after its own receipt is in, and signs only what it built. */
+export function cosigning(): Checker {
+  const invariant = 'cosigning';
+  const committed = new Set<string>();
+  return {
+    invariant,
+    observe(seen, truth) {
+      if (seen.kind === 'sent' && seen.effect.kind === 'reply' && seen.effect.reply.kind === 'ack') {
+        const { aud } = seen.effect.reply.ack;
+        for (const run of seen.state.runs.values()) {
+          if (run.receipts.some(({ lease, slot }) => lease.aud === aud && slot === 'trusted'))
+            committed.add(`${run.id} ${aud}`);
+        }
+      }
+      // A commitment is what the journal holds; its ack may be lost with the process.
+      if (seen.kind === 'restarted' && seen.state !== undefined) {
+        for (const run of seen.state.runs.values()) {
+          for (const { lease, slot } of run.receipts)
+            if (slot === 'trusted') committed.add(`${run.id} ${lease.aud}`);
+        }
+      }
+      if (seen.kind === 'shown' && !committed.has(`${seen.run} ${seen.worker}`))
+        throw new Violation(
+          invariant,
+          'the trusted worker was shown the evidence before its own receipt was in',
+        );
+      if (seen.kind !== 'cosigned') return;
+      const { outcome, request } = seen.verdict.predicate.quorate_verdict;
+      const own = truth.builtUnder(seen.lease);
+      if (own === undefined || own.key !== seen.worker)
+        throw new Violation(invariant, 'a trusted worker signed what it did not build');
+      const { kind, code, artifact } = JSON.parse(own.result);
+      const same =
+        kind === 'exit' &&
+        outcome?.kind === 'exit' &&
+        (code === 0) === (outcome.code === 0) &&
+        artifact === outcome.artifact;
+      if (!same) throw new Violation(invariant, 'a trusted worker signed another result than its own');
+      if (!committed.has(`${request} ${seen.worker}`))
+        throw new Violation(invariant, 'a trusted worker signed before its receipt was in');
+    },
+  };
+}

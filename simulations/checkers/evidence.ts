@@ -1,0 +1,55 @@
+import { verifyBundle } from '../../src/core/trust/index.ts';
+import { type Checker, Violation } from '../observer.ts';
+
+/**
+ * Nothing is trusted without its evidence: every bundle verifies as a consumer's would, and holds all receipts that were
+ * acknowledged for its request until then.
+ */
+export function evidence(): Checker {
+  const invariant = 'evidence';
+  const acknowledged = new Map<string, string[]>();
+  return {
+    invariant,
+    async observe(seen, truth) {
+      if (seen.kind === 'handled' && seen.event.kind === 'receipt') {
+        const { receipt } = seen.event;
+        const acked = seen.effects.some((e) => e.kind === 'reply' && e.reply.kind === 'ack');
+        const { offer } = receipt.payload.predicate.quorate_receipt;
+        const run = [...seen.state.runs.values()].find((r) =>
+          r.rounds.some(({ offerId }) => offerId === offer),
+        );
+        if (acked && run !== undefined) {
+          const known = acknowledged.get(run.id) ?? [];
+          if (!known.includes(receipt.id)) acknowledged.set(run.id, [...known, receipt.id]);
+        }
+      }
+      if (seen.kind !== 'published') return;
+      const { level, receipts, policy, outcome } = seen.verdict.predicate.quorate_verdict;
+      const listed = receipts.map(({ receipt }) => receipt);
+      const dropped = (acknowledged.get(seen.run) ?? []).filter((receipt) => !listed.includes(receipt));
+      // What was agreed stands as it was said; a receipt that came later is in the next verdict.
+      if (dropped.length > 0)
+        throw new Violation(invariant, `the verdict leaves out ${dropped.length} receipt(s)`);
+      if (level === 'trusted' && policy.cosign === 'required') {
+        const own = receipts.some(
+          (line) =>
+            line.slot === 'trusted' &&
+            truth.personOf(line.worker) === 'owner' &&
+            line.outcome.kind === 'exit' &&
+            outcome?.kind === 'exit' &&
+            line.outcome.artifact === outcome.artifact,
+        );
+        if (!own) throw new Violation(invariant, 'trusted without the trusted worker having built the same');
+      }
+      // A run that expired before anybody delivered has nothing to show, and claims nothing.
+      if (level === 'disputed' && receipts.length === 0) return;
+      const checked = await verifyBundle(seen.bundle, { project: truth.project }, truth.keys.verifier);
+      const wanted = level === 'disputed' ? 'none' : level;
+      if (!checked.ok || checked.level !== wanted)
+        throw new Violation(
+          invariant,
+          `a bundle that says ${level} verifies as ${checked.ok ? checked.level : `${checked.code}: ${checked.steps.at(-1)?.says}`}`,
+        );
+    },
+  };
+}

@@ -1,0 +1,31 @@
+import type { Checker } from '../observer.ts';
+import { acks } from './acks.ts';
+import { attackers } from './attackers.ts';
+import { cosigning } from './cosigning.ts';
+import { evidence } from './evidence.ts';
+import { fences } from './fences.ts';
+import { leases } from './leases.ts';
+import { liveness } from './liveness.ts';
+import { log } from './log.ts';
+import { replay } from './replay.ts';
+import { sealed } from './sealed.ts';
+import { verdicts } from './verdicts.ts';
+import { votes } from './votes.ts';
+
+/** One per invariant, fresh for each run. Determinism is checked from outside: the same trace twice. */
+export function allCheckers(): Checker[] {
+  return [
+    acks(),
+    log(),
+    votes(),
+    leases(),
+    fences(),
+    sealed(),
+    cosigning(),
+    replay(),
+    verdicts(),
+    evidence(),
+    attackers(),
+    liveness(),
+  ];
+}

@@ -1,0 +1,30 @@
+import { limits } from '../../src/core/limits.ts';
+import { type Checker, Violation } from '../observer.ts';
+
+/** Once faults are over every run ends, and nobody is left holding anything. */
+export function liveness(): Checker {
+  const invariant = 'liveness';
+  return {
+    invariant,
+    observe(seen, truth) {
+      if (seen.kind !== 'ended') return;
+      const { state, idle } = seen;
+      for (const run of state.runs.values()) {
+        const name = truth.workOf(run.id)?.name ?? run.id;
+        if (run.phase.kind !== 'done') throw new Violation(invariant, `${name} is still ${run.phase.kind}`);
+        const expired = truth.now >= run.request.payload.exp * 1000;
+        // Without its trusted worker a run waits as long as its request lets it.
+        const alone = truth.trusted === 'absent' || run.trustedLeases >= limits.slotLeasesMax;
+        if (expired && !alone && run.request.payload.exp - run.request.payload.iat > 3600)
+          throw new Violation(invariant, `${name} ended only because its request expired`);
+      }
+      if (state.leases.size > 0)
+        throw new Violation(invariant, `${state.leases.size} lease(s) outlive their runs`);
+      if (state.offers.size > 0)
+        throw new Violation(invariant, `${state.offers.size} offer(s) outlive their runs`);
+      const busy = idle.find(({ holds }) => holds > 0);
+      if (busy !== undefined)
+        throw new Violation(invariant, `${busy.worker} still holds ${busy.holds} lease(s)`);
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { artifactOf } from '../../src/core/documents/index.ts';
+import { type Checker, Violation } from '../observer.ts';
+
+interface Secret {
+  text: string;
+  run: string;
+  round: number;
+  trusted: boolean;
+}
+
+/**
+ * A round is sealed, then revealed: nothing that leaves the controller names a result of a round that is still open, nor
+ * the trusted worker's before its run is decided; no lease is revealed and no worker publishes before its round is.
+ */
+export function sealed(): Checker {
+  const invariant = 'sealed';
+  let secrets: Secret[] = [];
+  const revealed = new Set<string>();
+  const public_ = new Set<string>();
+  const leases = new Map<string, { run: string; round: number; trusted: boolean }>();
+  const open = (run: string, round: number, trusted: boolean) => {
+    revealed.add(`${run} ${trusted ? 'trusted' : round}`);
+    for (const secret of secrets) {
+      if (secret.run === run && secret.trusted === trusted && (trusted || secret.round <= round))
+        public_.add(secret.text);
+    }
+    secrets = secrets.filter(({ text }) => !public_.has(text));
+  };
+  const isOpen = (lease: string) => {
+    const about = leases.get(lease);
+    return about === undefined || revealed.has(`${about.run} ${about.trusted ? 'trusted' : about.round}`);
+  };
+  return {
+    invariant,
+    observe(seen, truth) {
+      if (seen.kind === 'worker-handled') {
+        for (const effect of seen.effects) {
+          if (effect.kind === 'publish' && !isOpen(effect.lease))
+            throw new Violation(
+              invariant,
+              `${truth.personOf(seen.worker)} publishes before its round is revealed`,
+            );
+        }
+      }
+      if (seen.kind !== 'handled') return;
+      const { event, effects } = seen;
+      if (event.kind === 'receipt' && effects.some((e) => e.kind === 'reply' && e.reply.kind === 'ack')) {
+        const { round, slot, outcome, log, lease, offer } = event.receipt.payload.predicate.quorate_receipt;
+        const run =
+          [...seen.state.runs.values()].find((r) => r.rounds.some(({ offerId }) => offerId === offer))?.id ??
+          '';
+        const trusted = slot === 'trusted';
+        leases.set(lease, { run, round, trusted });
+        for (const text of [artifactOf(outcome), log]) {
+          if (text !== null && !public_.has(text) && !isOpen(lease))
+            secrets.push({ text, run, round, trusted });
+        }
+      }
+      for (const effect of effects) {
+        if (effect.kind === 'progress') {
+          const { progress, run } = effect;
+          if (progress.kind === 'revealed') open(run, progress.round, false);
+          if (progress.kind === 'verdict' && progress.level !== 'agreed') open(run, 0, true);
+          if (progress.kind === 'cosigning') open(run, 0, true);
+        }
+      }
+      if (secrets.length === 0 && !effects.some(({ kind }) => kind === 'reveal')) return;
+      const said = JSON.stringify(effects);
+      const told = secrets.find(({ text }) => said.includes(text));
+      if (told !== undefined)
+        throw new Violation(
+          invariant,
+          told.trusted
+            ? `the trusted worker's result is told while its run is undecided`
+            : `a result of round ${told.round} is told while the round is sealed`,
+        );
+      for (const effect of effects) {
+        if (effect.kind === 'reveal' && !isOpen(effect.lease))
+          throw new Violation(invariant, 'a lease is revealed while its round is sealed');
+      }
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import { type Checker, Violation } from '../observer.ts';
+
+/** One person, one vote: whoever joined on the same invite delivers once in a round, and counts once. */
+export function votes(): Checker {
+  const invariant = 'votes';
+  const delivered = new Map<string, string>();
+  return {
+    invariant,
+    observe(seen, truth) {
+      if (seen.kind === 'handled') {
+        for (const effect of seen.effects) {
+          if (effect.kind !== 'progress' || effect.progress.kind !== 'delivered') continue;
+          const { round, slot, worker } = effect.progress;
+          if (slot === 'trusted') continue;
+          const key = `${effect.run} round ${round} ${truth.personOf(worker)}`;
+          const before = delivered.get(key);
+          if (before !== undefined)
+            throw new Violation(invariant, `${truth.personOf(worker)} delivered twice in round ${round}`);
+          delivered.set(key, worker);
+        }
+      }
+      if (seen.kind !== 'published') return;
+      const { level, outcome, receipts, policy } = seen.verdict.predicate.quorate_verdict;
+      if ((level !== 'agreed' && level !== 'trusted') || outcome?.kind !== 'exit') return;
+      const people = new Map<number, Set<string>>();
+      for (const { worker, round, slot, outcome: said } of receipts) {
+        if (slot === 'trusted' || said.kind !== 'exit') continue;
+        if (said.code !== outcome.code || said.artifact !== outcome.artifact) continue;
+        people.set(round, (people.get(round) ?? new Set()).add(truth.personOf(worker)));
+      }
+      const most = Math.max(0, ...[...people.values()].map(({ size }) => size));
+      if (most < policy.agree)
+        throw new Violation(
+          invariant,
+          `${level} with ${most} people in a round; the policy asks for ${policy.agree}`,
+        );
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import type { Random } from './random.ts';
+
+/** How often what goes wrong. Probabilities are per message, per event or per minute, as the names say. */
+export interface Rates {
+  /** A stream breaks at a message; both ends learn of it at different times, what is under way may be lost. */
+  breakPerMessage: number;
+  gossipLoss: number;
+  gossipTwice: number;
+  delayMsMin: number;
+  delayMsMax: number;
+  /** The controller dies at an event: before its journal, after it, or between two effects. */
+  controllerCrashPerEvent: number;
+  workerCrashPerEvent: number;
+  downMsMax: number;
+  partitionPerMinute: number;
+  partitionMsMax: number;
+}
+
+export const calm: Rates = {
+  breakPerMessage: 0,
+  gossipLoss: 0,
+  gossipTwice: 0,
+  delayMsMin: 1,
+  delayMsMax: 50,
+  controllerCrashPerEvent: 0,
+  workerCrashPerEvent: 0,
+  downMsMax: 20_000,
+  partitionPerMinute: 0,
+  partitionMsMax: 60_000,
+};
+
+/** Of three seeds one is quiet, one rough, one stormy. */
+export function ratesOf(random: Random): Rates {
+  const scale = random.pick([0, 0.3, 1]);
+  const upTo = (most: number) => (scale * most * random.int(0, 100)) / 100;
+  return {
+    ...calm,
+    breakPerMessage: upTo(0.06),
+    gossipLoss: upTo(0.8),
+    gossipTwice: upTo(0.5),
+    delayMsMax: random.pick([20, 200, 3_000]),
+    controllerCrashPerEvent: upTo(0.03),
+    workerCrashPerEvent: upTo(0.03),
+    partitionPerMinute: upTo(0.8),
+  };
+}
+
+export function describeRates(rates: Rates): string {
+  return Object.entries(rates)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+}

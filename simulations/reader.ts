@@ -1,0 +1,35 @@
+import {
+  type MessageKind,
+  type Messages,
+  openMessage,
+  openStatement,
+  type Receipt,
+  type Verified,
+  type Verifier,
+} from '../src/core/documents/index.ts';
+
+/** Opens documents through the real openers, each text once: a hundred machines read the same offer. */
+export class Reader {
+  readonly #verifier: Verifier;
+  readonly #opened = new Map<string, Promise<unknown>>();
+
+  constructor(verifier: Verifier) {
+    this.#verifier = verifier;
+  }
+
+  message<K extends MessageKind>(kind: K, raw: string): Promise<Verified<Messages[K]>> {
+    return this.#once(`${kind} ${raw}`, () => openMessage(kind, raw, this.#verifier));
+  }
+
+  receipt(raw: string): Promise<Verified<Receipt>> {
+    return this.#once(`receipt ${raw}`, () => openStatement('receipt', raw, this.#verifier));
+  }
+
+  #once<T>(key: string, open: () => Promise<T>): Promise<T> {
+    const known = this.#opened.get(key) as Promise<T> | undefined;
+    if (known !== undefined) return known;
+    const opened = open();
+    this.#opened.set(key, opened);
+    return opened;
+  }
+}

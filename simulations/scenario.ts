@@ -1,0 +1,159 @@
+import type { Outcome, Policy } from '../src/core/documents/index.ts';
+import { exited, treeCid } from './paperwork.ts';
+import type { Random } from './random.ts';
+
+/** What an operator's machines do when they build. All but `honest` and `slow` are attacks or failures. */
+export type Behaviour =
+  | 'honest'
+  | 'slow'
+  /** Puts something into the artifact: all of these the same, or each another thing. */
+  | 'tampers-alike'
+  | 'tampers-alone'
+  /** The right artifact with wrong hashes of its files. */
+  | 'lies-about-files'
+  /** Claims a result and never serves a byte of it. */
+  | 'serves-nothing'
+  | 'vanishes'
+  | 'aborts'
+  | 'fails'
+  /** Sends its receipt several times and then another one. */
+  | 'repeats'
+  /** Comes with receipts for leases it has lost. */
+  | 'stale'
+  /** Receipts for other slots and fences, claims with the grants of others. */
+  | 'forges';
+
+const attacks: Behaviour[] = [
+  'tampers-alike',
+  'tampers-alone',
+  'lies-about-files',
+  'serves-nothing',
+  'vanishes',
+  'aborts',
+  'fails',
+  'repeats',
+  'stale',
+  'forges',
+];
+
+export type TrustedWorker = 'there' | 'late' | 'slow' | 'flaky' | 'absent';
+
+export interface Operator {
+  name: string;
+  machines: string[];
+  behaviour: Behaviour;
+  /** Joins only when the faults have begun. */
+  joinsLate: boolean;
+}
+
+/** What the source of a job comes to on an honest machine. */
+export type Nature = 'reproducible' | 'fails' | 'makes nothing' | 'varies';
+
+export interface Work {
+  name: string;
+  nature: Nature;
+  policy: Policy;
+  submitAfterMs: number;
+  expiresSeconds: number;
+}
+
+export interface Scenario {
+  mood: 'nobody' | 'a few' | 'many';
+  operators: Operator[];
+  trusted: TrustedWorker;
+  works: Work[];
+  faultsMs: number;
+}
+
+const policies: Omit<Policy, 'rounds'>[] = [
+  { agree: 2, of: 3, cosign: 'required' },
+  { agree: 2, of: 3, cosign: 'required' },
+  { agree: 2, of: 3, cosign: 'none' },
+  { agree: 2, of: 2, cosign: 'none' },
+  { agree: 3, of: 5, cosign: 'required' },
+  { agree: 1, of: 1, cosign: 'required' },
+];
+
+export function scenarioOf(random: Random): Scenario {
+  const mood = random.pick(['nobody', 'a few', 'many'] as const);
+  const count = random.int(3, 8);
+  const attackers =
+    mood === 'nobody' ? 0 : mood === 'a few' ? random.int(1, 2) : random.int(Math.ceil(count / 2), count);
+  // The same trick by all is what makes a conspiracy.
+  const trick = random.pick(attacks);
+  const together = random.chance(0.5);
+  const operators = Array.from({ length: count }, (_, n): Operator => {
+    const name = `op${n}`;
+    const machines = random.chance(0.3) ? random.int(2, 3) : 1;
+    return {
+      name,
+      machines: Array.from({ length: machines }, (_, m) => (machines === 1 ? name : `${name}.${m}`)),
+      behaviour:
+        n < attackers ? (together ? trick : random.pick(attacks)) : random.chance(0.15) ? 'slow' : 'honest',
+      joinsLate: random.chance(0.1),
+    };
+  });
+  const works = Array.from(
+    { length: random.int(1, 3) },
+    (_, n): Work => ({
+      name: `job${n}`,
+      nature: random.pick([
+        'reproducible',
+        'reproducible',
+        'reproducible',
+        'fails',
+        'makes nothing',
+        'varies',
+      ]),
+      policy: { ...random.pick(policies), rounds: random.int(1, 3) },
+      submitAfterMs: random.int(0, 120_000),
+      expiresSeconds: random.chance(0.25) ? random.int(120, 600) : 2 * 3600,
+    }),
+  );
+  return {
+    mood,
+    operators: random.shuffle(operators),
+    trusted: random.pick(['there', 'there', 'late', 'slow', 'flaky', 'absent']),
+    works,
+    faultsMs: random.int(2, 8) * 60_000,
+  };
+}
+
+export function describeScenario({ mood, operators, trusted, works, faultsMs }: Scenario): string[] {
+  return [
+    `attackers: ${mood}; trusted worker: ${trusted}; faults for ${faultsMs / 1000} s`,
+    ...operators.map(
+      ({ name, machines, behaviour, joinsLate }) =>
+        `${name}: ${machines.length} machine(s), ${behaviour}${joinsLate ? ', joins late' : ''}`,
+    ),
+    ...works.map(
+      ({ name, nature, policy: { agree, of, cosign, rounds }, expiresSeconds }) =>
+        `${name}: ${nature}, agree ${agree} of ${of}, cosign ${cosign}, ${rounds} round(s), expires after ${expiresSeconds} s`,
+    ),
+  ];
+}
+
+export const isAttack = (behaviour: Behaviour) => behaviour !== 'honest' && behaviour !== 'slow';
+
+/** What an honest build of this job gives; undefined where honest machines differ. */
+export function truthOf({ name, nature }: Work): Outcome | undefined {
+  if (nature === 'varies') return undefined;
+  if (nature === 'fails') return exited(null, 1);
+  return exited(nature === 'makes nothing' ? null : treeCid(`${name} as it should be`));
+}
+
+/** What a machine says a build came to. */
+export function resultOf(work: Work, behaviour: Behaviour, machine: string): Outcome {
+  switch (behaviour) {
+    case 'tampers-alike':
+      return exited(treeCid(`${work.name} with a back door`));
+    case 'tampers-alone':
+      return exited(treeCid(`${work.name} with the back door of ${machine}`));
+    case 'fails':
+      return exited(null, 2);
+    case 'aborts':
+      return { kind: 'aborted', reason: 'operator', detail: 'no' };
+    default:
+      return truthOf(work) ?? exited(treeCid(`${work.name} as ${machine} makes it`));
+  }
+}

@@ -1,0 +1,81 @@
+import { allCheckers } from './checkers/index.ts';
+import { type Keys, standIn } from './keys.ts';
+import { type Checker, Violation } from './observer.ts';
+import { Random } from './random.ts';
+import { calm, describeRates, type Rates, ratesOf } from './rates.ts';
+import { describeScenario, type Scenario, scenarioOf } from './scenario.ts';
+import type { Trace } from './trace.ts';
+import { type Patches, World } from './world.ts';
+
+export interface SimulateOptions {
+  keys?: Keys;
+  checkers?: () => Checker[];
+  /** A planted bug: made anew for each run, as a machine is. */
+  patches?: (random: Random) => Patches;
+  /** Instead of what the seed gives. */
+  scenario?: Partial<Scenario>;
+  rates?: Partial<Rates>;
+}
+
+export interface Result {
+  seed: number;
+  /** What the seed stands for: faults and cast. */
+  about: string[];
+  /** The invariant that does not hold, and how; null when all do. */
+  failure: { invariant: string; message: string } | null;
+  /** The levels of the verdicts that were published, in order. */
+  levels: string[];
+  /** The last of what happened. */
+  tail: string[];
+  lines: number;
+  hash: string;
+}
+
+const tailLines = 30;
+
+/** Runs one seed twice: the second time must go as the first did. Never throws for what it finds. */
+export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Result> {
+  const first = await runOnce(seed, options);
+  if (first.failure !== null) return first;
+  const second = await runOnce(seed, options);
+  if (second.hash === first.hash) return first;
+  const at = first.trace.lines.findIndex((line, n) => second.trace.lines[n] !== line);
+  const message = `line ${at + 1} was "${first.trace.lines[at]}" and is "${second.trace.lines[at]}" the second time`;
+  return { ...second, failure: { invariant: 'determinism', message } };
+}
+
+async function runOnce(seed: number, options: SimulateOptions): Promise<Result & { trace: Trace }> {
+  const random = new Random(`seed ${seed}`);
+  const scenario = { ...scenarioOf(random.fork('scenario')), ...options.scenario };
+  const rates: Rates = { ...calm, ...ratesOf(random.fork('rates')), ...options.rates };
+  const world = new World({
+    scenario,
+    rates,
+    random: random.fork('world'),
+    keys: options.keys ?? standIn,
+    checkers: options.checkers?.() ?? allCheckers(),
+    patches: options.patches?.(random.fork('bug')) ?? {},
+  });
+  let failure: Result['failure'] = null;
+  try {
+    await world.run();
+  } catch (error) {
+    if (error instanceof Violation) failure = { invariant: error.invariant, message: error.message };
+    else
+      failure = {
+        invariant: 'no crash',
+        message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      };
+  }
+  const { trace } = world;
+  return {
+    seed,
+    about: [describeRates(rates), ...describeScenario(scenario)],
+    failure,
+    levels: world.levels,
+    tail: trace.lines.slice(-tailLines),
+    lines: trace.lines.length,
+    hash: trace.hash,
+    trace,
+  };
+}
