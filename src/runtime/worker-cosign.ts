@@ -13,7 +13,7 @@ import { checkEvidence } from '../core/trust/index.ts';
 import { joseVerifier } from '../identity/verifier.ts';
 import { codeOf, messageOf } from './events.ts';
 import { readOptional } from './files.ts';
-import { ask } from './standing.ts';
+import { ask, openCharter } from './standing.ts';
 import type { WorkerContext } from './worker-context.ts';
 import type { WorkerLeases } from './worker-leases.ts';
 
@@ -37,6 +37,13 @@ export class Cosigner {
       const draft = decodeBundle(text);
       const { project } = standing.membership;
       await standing.learnCharter(draft.charter);
+      const { epoch } = (await openCharter(draft.charter, project)).payload;
+      if (epoch < standing.charter.epoch) {
+        throw new QuorateError(
+          'COSIGN_OLD_CHARTER',
+          `the draft rests on charter ${epoch}; ${standing.charter.epoch} is in force`,
+        );
+      }
       request = (await openMessage('request', draft.request, joseVerifier)).id;
       const { log } = standing.charter;
       const checkpoint = await openCheckpoint(draft.checkpoint, { project, log }, joseVerifier);
