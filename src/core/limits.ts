@@ -64,8 +64,8 @@ export const limits = {
    * time this stays below the pending slots, so silent sockets from one address never use them all up.
    */
   meshInboundPerSecond: 40,
-  meshPendingInboundMax: 256,
-  meshUpgradeMs: 5_000,
+  meshPendingInboundMax: 512,
+  meshUpgradeMs: 10_000,
   /** A dial including name lookup and handshake; a search in the DHT; how long a wait lasts when no limit is given. */
   meshDialMs: 10_000,
   meshLookupMs: 20_000,

@@ -102,6 +102,10 @@ export async function startHost(
         clientMode: false,
         peerInfoMapper: passthroughMapper,
         allowQueryWithZeroPeers: true,
+        // A record goes to, and a lookup visits, this many peers; the default of 20 costs a busy machine dear.
+        kBucketSize: 12,
+        alpha: 4,
+        disjointPaths: 3,
         initialQuerySelfInterval: 500,
         querySelfInterval: 60_000,
         datastorePrefix: DHT_PREFIX,

@@ -10,6 +10,7 @@ import { addressError, dialError, tooLarge } from './errors.ts';
 import { GOSSIP_BYTES_MAX } from './gossip.ts';
 import { DHT_PROTOCOL, type Host, startHost } from './host.ts';
 import { Inbound } from './inbound.ts';
+import { Meeting } from './meeting.ts';
 import { ProjectLoop } from './project.ts';
 import { Redialer } from './redial.ts';
 import { RememberedPeers } from './remembered.ts';
@@ -53,7 +54,9 @@ class MeshNode implements Mesh {
   readonly #topics: ReadonlySet<string>;
   readonly #subscribers = new Map<string, Set<(from: string, data: Uint8Array) => void>>();
   readonly #listeners = new Set<(event: PeerEvent) => void>();
-  readonly #projects = new Set<ProjectLoop>();
+  readonly #projects = new Map<ProjectLoop, string>();
+  readonly #bootstrap: ReadonlySet<string>;
+  readonly #meeting: Meeting;
   readonly #inbound: Inbound;
   readonly #remembered: RememberedPeers;
   readonly #redialer: Redialer;
@@ -77,12 +80,18 @@ class MeshNode implements Mesh {
       const from = detail.from.toString();
       for (const handler of this.#subscribers.get(detail.topic) ?? []) handler(from, detail.data);
     });
-    const bootstrapIds = new Set(bootstrap.map((peer) => peer.id));
+    this.#bootstrap = new Set(bootstrap.map((peer) => peer.id));
+    this.#meeting = new Meeting({
+      handle: (protocol, handler, protocolOptions) => this.handle(protocol, handler, protocolOptions),
+      open: (peer, protocol, openOptions) => this.open(peer, protocol, openOptions),
+      addresses: () => this.addresses(),
+      serves: (root) => options.role === 'bootstrap' || [...this.#projects.values()].includes(root),
+    });
     this.#redialer = new Redialer(
       {
         dial: (peer) => this.#dial(peer, AbortSignal.timeout(limits.meshDialMs)),
         isConnected: (id) => this.#isConnected(id),
-        neighbours: () => this.connected().filter((id) => !bootstrapIds.has(id)).length,
+        neighbours: () => this.connected().filter((id) => !this.#bootstrap.has(id)).length,
         remembered: () => this.#remembered.list(),
       },
       bootstrap.filter((peer) => peer.id !== this.id),
@@ -214,12 +223,14 @@ class MeshNode implements Mesh {
 
   joinProject(root: string): () => void {
     const loop = new ProjectLoop(root, {
+      bootstrap: () => this.connected().filter((id) => this.#bootstrap.has(id)),
+      ask: (peer, project, signal) => this.#meeting.ask(peer, project, signal),
       provide: (cid, signal) => this.#provide(cid, signal),
       findProviders: (cid, options) => this.findProviders(cid, options),
       dial: (peer) => this.#dial(peer, AbortSignal.timeout(limits.meshDialMs)),
       isConnected: (id) => this.#isConnected(id),
     });
-    this.#projects.add(loop);
+    this.#projects.set(loop, root);
     return () => {
       this.#projects.delete(loop);
       loop.close();
@@ -237,7 +248,7 @@ class MeshNode implements Mesh {
 
   async #close(): Promise<void> {
     this.#redialer.close();
-    for (const project of this.#projects) project.close();
+    for (const project of this.#projects.keys()) project.close();
     await this.#remembered.close();
     const stopped = Promise.resolve(this.libp2p.stop());
     let timer: NodeJS.Timeout | undefined;
@@ -261,12 +272,20 @@ class MeshNode implements Mesh {
     }
   }
 
+  /** The library is content when the record went to nobody, as it does before the first peer is in the table. */
   async #provide(cid: string, signal: AbortSignal): Promise<void> {
+    let taken = 0;
     try {
-      await this.libp2p.contentRouting.provide(parseCid(cid), { signal });
+      for await (const event of this.libp2p.services.dht.provide(parseCid(cid), { signal })) {
+        if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER') taken += 1;
+      }
     } catch (error) {
       throw dialError(signal.aborted ? signal.reason : error, `the DHT for ${cid}`, []);
     }
+    if (taken > 0) return;
+    throw new QuorateError('MESH_NOT_ANNOUNCED', `no peer took the record for ${cid}`, {
+      hint: 'Try again once connected to others.',
+    });
   }
 
   get #pubsub(): GossipSub {
@@ -295,7 +314,7 @@ class MeshNode implements Mesh {
   #onPeer(peer: PeerId, kind: PeerEvent['kind']): void {
     const event = { peer: peer.toString(), kind };
     if (kind === 'disconnected') this.#redialer.onDisconnected(event.peer);
-    for (const project of this.#projects) project.hurry();
+    for (const project of this.#projects.keys()) project.hurry();
     for (const listener of this.#listeners) listener(event);
   }
 

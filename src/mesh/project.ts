@@ -3,15 +3,26 @@ import { projectRendezvous } from './rendezvous.ts';
 import type { PeerAddress } from './types.ts';
 
 const FIRST_MS = 250;
-const LONGEST_MS = 60_000;
+/** The longest wait between rounds: while alone, with too few members, and with enough. */
+const ALONE_MS = 5_000;
+const FEW_MS = 30_000;
+const SETTLED_MS = 60_000;
+const ASK_MS = 5_000;
 const SEARCH_MS = 10_000;
 const HURRY_MS = 1_000;
-/** Once settled, the record is announced anew only every tenth round: those who keep it may have restarted. */
-const ANNOUNCE_ROUNDS = 10;
-/** Providers looked at per round; the DHT gives no more than twenty. */
-const FOUND_MAX = 20;
+/** The DHT is asked and told seldom: the peers that keep the record may restart and lose it, but not often. */
+const DHT_EAGER_MS = 5_000;
+const DHT_FEW_MS = 60_000;
+const DHT_SETTLED_MS = 10 * 60_000;
+/** Peers asked per round, bootstrap nodes first, and members looked at per answer. */
+const ASKED_MAX = 4;
+const FOUND_MAX = 2 * limits.meshProjectPeers;
 
 export interface ProjectPorts {
+  /** Connected bootstrap nodes. */
+  bootstrap: () => string[];
+  ask: (peer: string, root: string, signal: AbortSignal) => Promise<PeerAddress[]>;
+  /** Fails when no peer took the record. */
   provide: (cid: string, signal: AbortSignal) => Promise<void>;
   findProviders: (cid: string, options: { signal: AbortSignal; max: number }) => AsyncIterable<PeerAddress>;
   dial: (peer: PeerAddress) => Promise<unknown>;
@@ -19,29 +30,33 @@ export interface ProjectPorts {
 }
 
 /**
- * Brings the members of one project together: announce, search, connect, again and again, quickly at first and once a
- * minute later. Gossip needs this, since a bootstrap node that joins no topics forwards nothing. With enough peers
- * connected one more is still tried per round, so that whoever came first cannot fence a node in for good.
+ * Brings the members of one project together: ask those we are connected to, search the DHT, connect, again and again,
+ * quickly at first and once a minute later. Gossip needs this, since a bootstrap node that joins no topics forwards
+ * nothing. With enough members connected one more is still tried per round, so that whoever came first cannot fence a
+ * node in for good.
  */
 export class ProjectLoop {
-  readonly #ports: ProjectPorts;
+  readonly #root: string;
   readonly #cid: string;
+  readonly #ports: ProjectPorts;
   readonly #stop = new AbortController();
+  readonly #members = new Set<string>();
   #wake: (() => void) | undefined;
   #waitMs = FIRST_MS;
-  #rounds = 0;
   #lastRound = 0;
+  #dhtDue = 0;
 
   constructor(root: string, ports: ProjectPorts) {
-    this.#ports = ports;
+    this.#root = root;
     this.#cid = projectRendezvous(root);
+    this.#ports = ports;
     void this.#run();
   }
 
-  /** Something changed (a peer came or went): look again soon, yet not once per change. */
+  /** A peer came or went: look again soon, unless there are members enough, and not once per change. */
   hurry(): void {
-    this.#rounds = 0;
-    this.#waitMs = HURRY_MS;
+    if (this.#connected() >= limits.meshProjectPeers) return;
+    this.#waitMs = Math.min(this.#waitMs, HURRY_MS);
     if (Date.now() - this.#lastRound >= HURRY_MS) this.#wake?.();
   }
 
@@ -52,33 +67,83 @@ export class ProjectLoop {
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      await this.#round();
+      this.#lastRound = Date.now();
+      await this.#ask();
+      // Not waited for: a search may take long, and asking again may be quicker.
+      if (Date.now() >= this.#dhtDue) void this.#search();
       await this.#pause();
     }
   }
 
-  async #round(): Promise<void> {
-    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(SEARCH_MS)]);
-    this.#lastRound = Date.now();
-    const settled = this.#waitMs >= LONGEST_MS;
+  async #ask(): Promise<void> {
+    const members = shuffle([...this.#members].filter(this.#ports.isConnected));
+    const asked = [...this.#ports.bootstrap(), ...members].slice(0, ASKED_MAX);
+    const signal = this.#limit(ASK_MS);
+    const answers = await Promise.allSettled(asked.map((peer) => this.#ports.ask(peer, this.#root, signal)));
+    const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+    const wanted = Math.max(1, limits.meshProjectPeers - this.#connected());
+    const fresh = new Map<string, PeerAddress>();
+    for (const peer of found) if (!this.#known(peer.id)) fresh.set(peer.id, peer);
+    await Promise.all(
+      shuffle([...fresh.values()])
+        .slice(0, wanted)
+        .map((peer) => this.#dial(peer)),
+    );
+  }
+
+  /** Dials members as they are found and ends the search when there are enough, for a search visits many peers. */
+  async #search(): Promise<void> {
+    this.#dhtDue = Number.POSITIVE_INFINITY;
+    let announced = false;
     try {
-      if (!settled || this.#rounds++ % ANNOUNCE_ROUNDS === 0) await this.#ports.provide(this.#cid, signal);
-      const found: PeerAddress[] = [];
-      for await (const peer of this.#ports.findProviders(this.#cid, { signal, max: FOUND_MAX }))
-        found.push(peer);
-      const fresh = found.filter((peer) => !this.#ports.isConnected(peer.id));
-      const have = found.length - fresh.length;
-      const wanted = Math.max(1, limits.meshProjectPeers - have);
-      await Promise.allSettled(shuffle(fresh).slice(0, wanted).map(this.#ports.dial));
+      const signal = this.#limit(SEARCH_MS);
+      let wanted = Math.max(1, limits.meshProjectPeers - this.#connected());
+      for await (const peer of this.#ports.findProviders(this.#cid, { signal, max: FOUND_MAX })) {
+        if (this.#known(peer.id)) continue;
+        void this.#dial(peer);
+        wanted -= 1;
+        if (wanted === 0) break;
+      }
+      await this.#ports.provide(this.#cid, this.#limit(limits.meshLookupMs));
+      announced = true;
     } catch {
-      // No peers yet, or too slow ones: the next round tries again.
+      // No peers yet, or too slow ones: due again soon.
     }
+    const settled = this.#connected() >= limits.meshProjectPeers;
+    this.#dhtDue = Date.now() + (!announced ? DHT_EAGER_MS : settled ? DHT_SETTLED_MS : DHT_FEW_MS);
+  }
+
+  /** Whether a peer is a connected member already; notes it as one if it is connected. */
+  #known(id: string): boolean {
+    if (!this.#ports.isConnected(id)) return false;
+    this.#members.add(id);
+    return true;
+  }
+
+  async #dial(peer: PeerAddress): Promise<void> {
+    try {
+      await this.#ports.dial(peer);
+      this.#members.add(peer.id);
+    } catch {
+      // Gone, or not reachable from here: others are.
+    }
+  }
+
+  #connected(): number {
+    for (const id of this.#members) if (!this.#ports.isConnected(id)) this.#members.delete(id);
+    return this.#members.size;
+  }
+
+  #limit(ms: number): AbortSignal {
+    return AbortSignal.any([this.#stop.signal, AbortSignal.timeout(ms)]);
   }
 
   #pause(): Promise<void> {
     if (this.#stop.signal.aborted) return Promise.resolve();
     const waitMs = this.#waitMs * (0.75 + 0.5 * Math.random());
-    this.#waitMs = Math.min(LONGEST_MS, this.#waitMs * 2);
+    const members = this.#connected();
+    const longest = members >= limits.meshProjectPeers ? SETTLED_MS : members > 0 ? FEW_MS : ALONE_MS;
+    this.#waitMs = Math.min(longest, this.#waitMs * 2);
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#wake?.(), waitMs);
       this.#wake = () => {

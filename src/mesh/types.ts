@@ -113,7 +113,10 @@ export interface Mesh {
   connect(addrs: string[]): Promise<string>;
   connected(): string[];
   onPeer(listener: (event: PeerEvent) => void): () => void;
-  /** Announces a CID in the DHT; repeated by itself while the mesh is open. */
+  /**
+   * Announces a CID in the DHT; repeated by itself while the mesh is open.
+   * @throws MESH_NOT_ANNOUNCED when no peer took it, MESH_TIMEOUT
+   */
   provide(cid: string): Promise<void>;
   findProviders(cid: string, options: { signal: AbortSignal; max: number }): AsyncIterable<PeerAddress>;
   /** Addresses of a peer, from what is known or from the DHT. @throws MESH_PEER_UNKNOWN, MESH_TIMEOUT */

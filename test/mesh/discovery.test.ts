@@ -42,6 +42,39 @@ describe('finding each other', () => {
     await until('it hears', () => heard.has('news'));
   }, 30_000);
 
+  test('only members of the same project are brought together', async () => {
+    const boot = await bootstrapNode();
+    const nodes = await Promise.all([0, 1, 2].map(() => node({ bootstrap: boot.addresses() })));
+    const [a, b, stranger] = nodes;
+    if (a === undefined || b === undefined || stranger === undefined) throw new Error('unreachable');
+    const request = JSON.stringify({ root: 'one', addrs: stranger.addresses() });
+    a.joinProject('one');
+    b.joinProject('one');
+    await until('a and b meet', () => a.connected().includes(b.id));
+    // Another node tells about the projects it is in itself, a bootstrap node about all.
+    stranger.joinProject('two');
+    const ask = async (peer: { id: string; addrs: string[] }): Promise<string[]> => {
+      const channel = await stranger.open(peer, '/quorate/meet/1', {
+        signal: soon(),
+        maxMessageBytes: 65_536,
+      });
+      await channel.send(bytes(request));
+      const { peers } = JSON.parse(text(await channel.receive({ timeoutMs: 5_000 })));
+      return peers.map((peer: { id: string }) => peer.id);
+    };
+    const told = await ask({ id: boot.id, addrs: boot.addresses() });
+    expect(told.sort()).toEqual([a.id, b.id].sort());
+    const nosy = await stranger.open({ id: a.id, addrs: a.addresses() }, '/quorate/meet/1', {
+      signal: soon(),
+      maxMessageBytes: 65_536,
+    });
+    await nosy.send(bytes(request.replace('one', 'three')));
+    expect(text(await nosy.receive({ timeoutMs: 5_000 }))).toBe('{"peers":[]}');
+    const rude = await stranger.open(boot.id, '/quorate/meet/1', { signal: soon(), maxMessageBytes: 65_536 });
+    await rude.send(bytes('{"root":1}'));
+    expect(await codeOf(rude.receive({ timeoutMs: 5_000 }))).toBe('MESH_RESET');
+  }, 30_000);
+
   test('a provided CID is found by a node that only knows the bootstrap node', async () => {
     const boot = await bootstrapNode();
     const [owner, seeker] = await Promise.all([0, 1].map(() => node({ bootstrap: boot.addresses() })));
@@ -49,7 +82,7 @@ describe('finding each other', () => {
     await until('connected', () => owner.connected().length > 0 && seeker.connected().length > 0);
     expect(await providers(seeker, CID_A)).toEqual([]);
     await until('provided and found', async () => {
-      await owner.provide(CID_A);
+      await codeOf(owner.provide(CID_A));
       return (await providers(seeker, CID_A)).includes(owner.id);
     });
     expect((await seeker.findPeer(owner.id, { signal: soon() })).length).toBeGreaterThan(0);

@@ -3,6 +3,7 @@ import { Key } from 'interface-datastore';
 import { describe, expect, test } from 'vitest';
 import { BoundedDatastore, type DatastoreBounds, DHT_PREFIX } from '../../../src/mesh/datastore.ts';
 import type { Mesh } from '../../../src/mesh/index.ts';
+import { Registry, type RegistryBounds } from '../../../src/mesh/registry.ts';
 import { RememberedPeers } from '../../../src/mesh/remembered.ts';
 import { node, soon, until } from '../../mesh/harness.ts';
 import { connect, type Plain, plain } from './plain.ts';
@@ -104,5 +105,40 @@ describe('an attacker with many identities wants to be all a node remembers', ()
 
   test('control: if both counted alike the newest would displace all', () => {
     expect(survivors(true)).toBe(0);
+  });
+});
+
+describe('an attacker fills the list of who is in which project', () => {
+  const member = (id: string) => ({ id, addrs: ['/ip4/127.0.0.1/tcp/1'] });
+
+  /** Made-up projects and made-up members; how many entries there are then and whether a small real project is whole. */
+  function flooded(bounds: RegistryBounds): { entries: number; whole: boolean } {
+    const registry = new Registry(bounds);
+    for (const id of ['a', 'b', 'c']) registry.put('real', member(id), 0);
+    for (let sybil = 0; sybil < 20; sybil++) {
+      for (let i = 0; i < 100; i++) registry.put(`fake${i}`, member(`sybil${sybil}`), 1);
+    }
+    return { entries: registry.size, whole: registry.others('real', 'x', 10, 2).length === 3 };
+  }
+
+  test('it is bounded and the real project stays whole', () => {
+    expect(flooded({ membersPerProjectMax: 50, projectsPerPeerMax: 8, entriesMax: 100 })).toEqual({
+      entries: 100,
+      whole: true,
+    });
+  });
+
+  test('control: without bounds all of it is kept', () => {
+    const none = { membersPerProjectMax: 1e9, projectsPerPeerMax: 1e9, entriesMax: 1e9 };
+    expect(flooded(none).entries).toBe(2_003);
+  });
+
+  test('who does not ask again is forgotten, and nobody is told about itself', () => {
+    const registry = new Registry();
+    registry.put('p', member('a'), 0);
+    registry.put('p', member('b'), 170_000);
+    expect(registry.others('p', 'b', 10, 175_000).map((peer) => peer.id)).toEqual(['a']);
+    expect(registry.others('p', 'x', 10, 185_000).map((peer) => peer.id)).toEqual(['b']);
+    expect(registry.size).toBe(1);
   });
 });

@@ -1,0 +1,96 @@
+import type { PeerAddress } from './types.ts';
+
+const TTL_MS = 3 * 60_000;
+const BOUNDS: RegistryBounds = { membersPerProjectMax: 500, projectsPerPeerMax: 32, entriesMax: 20_000 };
+
+export interface RegistryBounds {
+  membersPerProjectMax: number;
+  projectsPerPeerMax: number;
+  entriesMax: number;
+}
+
+interface Entry {
+  addrs: string[];
+  at: number;
+}
+
+/**
+ * Who asked for a project's members lately, in bounded memory: an entry not renewed within three minutes is gone, and
+ * where a bound is reached the oldest entry makes room. `now` in milliseconds.
+ */
+export class Registry {
+  readonly #bounds: RegistryBounds;
+  readonly #projects = new Map<string, Map<string, Entry>>();
+  readonly #projectsOf = new Map<string, Set<string>>();
+  #entries = 0;
+
+  constructor(bounds: RegistryBounds = BOUNDS) {
+    this.#bounds = bounds;
+  }
+
+  put(root: string, peer: PeerAddress, now: number): void {
+    this.#delete(root, peer.id);
+    const roots = this.#projectsOf.get(peer.id);
+    const [oldestRoot] = roots ?? [];
+    if (oldestRoot !== undefined && (roots?.size ?? 0) >= this.#bounds.projectsPerPeerMax) {
+      this.#delete(oldestRoot, peer.id);
+    }
+    const [oldestMember] = this.#projects.get(root)?.keys() ?? [];
+    if (oldestMember !== undefined && this.members(root) >= this.#bounds.membersPerProjectMax) {
+      this.#delete(root, oldestMember);
+    }
+    if (this.#entries >= this.#bounds.entriesMax) this.#makeRoom();
+    this.#insert(root, peer, now);
+  }
+
+  /** Up to `max` others, picked at random, so that members of a large project do not all dial the same few. */
+  others(root: string, self: string, max: number, now: number): PeerAddress[] {
+    const found: { peer: PeerAddress; order: number }[] = [];
+    for (const [id, entry] of this.#projects.get(root) ?? []) {
+      if (now - entry.at > TTL_MS) this.#delete(root, id);
+      else if (id !== self) found.push({ peer: { id, addrs: entry.addrs }, order: Math.random() });
+    }
+    return found
+      .sort((a, b) => a.order - b.order)
+      .slice(0, max)
+      .map(({ peer }) => peer);
+  }
+
+  members(root: string): number {
+    return this.#projects.get(root)?.size ?? 0;
+  }
+
+  get size(): number {
+    return this.#entries;
+  }
+
+  #insert(root: string, peer: PeerAddress, now: number): void {
+    const members = this.#projects.get(root) ?? new Map<string, Entry>();
+    this.#projects.set(root, members);
+    members.set(peer.id, { addrs: peer.addrs, at: now });
+    const roots = this.#projectsOf.get(peer.id) ?? new Set<string>();
+    this.#projectsOf.set(peer.id, roots);
+    roots.add(root);
+    this.#entries += 1;
+  }
+
+  /** Whoever is in the most projects gives way: an honest peer is in one or two, made-up ones are in as many as allowed. */
+  #makeRoom(): void {
+    let busiest: [string, Set<string>] | undefined;
+    for (const peer of this.#projectsOf) {
+      if (busiest === undefined || peer[1].size > busiest[1].size) busiest = peer;
+    }
+    const [oldest] = busiest?.[1] ?? [];
+    if (busiest !== undefined && oldest !== undefined) this.#delete(oldest, busiest[0]);
+  }
+
+  #delete(root: string, peer: string): void {
+    const members = this.#projects.get(root);
+    if (members?.delete(peer) !== true) return;
+    this.#entries -= 1;
+    if (members.size === 0) this.#projects.delete(root);
+    const roots = this.#projectsOf.get(peer);
+    roots?.delete(root);
+    if (roots?.size === 0) this.#projectsOf.delete(peer);
+  }
+}
