@@ -11,6 +11,7 @@ import { topics } from '../core/wire/protocols.ts';
 import { openJournal } from '../journal/index.ts';
 import { openMesh, projectRendezvous } from '../mesh/index.ts';
 import { openStore } from '../store/index.ts';
+import { announce } from './announce.ts';
 import { assembleBundle } from './assemble.ts';
 import { openBundles, serveBundles } from './bundles.ts';
 import { serveApi } from './controller-api.ts';
@@ -277,6 +278,6 @@ class Effects {
       level: facts.level,
       artifact,
     });
-    if (artifact !== null && facts.level !== 'disputed') await mesh.provide(artifact);
+    if (artifact !== null && facts.level !== 'disputed') await announce(mesh, artifact, this.#stop.signal);
   }
 }

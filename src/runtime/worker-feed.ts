@@ -25,6 +25,7 @@ type Up = z.infer<typeof feedUpSchema>;
 type Down = z.infer<typeof feedDownSchema>;
 
 const pollMs = 15_000;
+const settleMs = 2_000;
 const retryMsMax = 5_000;
 const openMsMax = 10_000;
 const findMsMax = 3_000;
@@ -171,6 +172,8 @@ export class WorkerFeed {
     });
     const talk = new Talk<Up, Down>(channel, feedDownSchema, 'a feed message');
     const poll = setInterval(() => talk.post({ kind: 'poll' }), pollMs);
+    // What is gossiped while connections are still being made can pass a newcomer by.
+    const soon = setTimeout(() => talk.post({ kind: 'poll' }), settleMs);
     try {
       await talk.send({ kind: 'hello', grant: standing.grant.raw, capabilities: this.#lending.capabilities });
       this.#talk = talk;
@@ -190,6 +193,7 @@ export class WorkerFeed {
       }
     } finally {
       clearInterval(poll);
+      clearTimeout(soon);
       this.#talk = undefined;
       await talk.close();
     }

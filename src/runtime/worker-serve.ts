@@ -1,6 +1,7 @@
 import { decodeBundle, openStatement } from '../core/documents/index.ts';
 import { verifyBundle } from '../core/trust/index.ts';
 import { joseVerifier } from '../identity/verifier.ts';
+import { announce } from './announce.ts';
 import { askBundle } from './bundles.ts';
 import { messageOf } from './events.ts';
 import { areaOf, type WorkerContext } from './worker-context.ts';
@@ -83,7 +84,7 @@ export class Serving {
   }
 
   async #provide(artifact: string): Promise<void> {
-    const { mesh, tell } = this.#context;
-    await mesh.provide(artifact).catch((error) => tell('warn', 'provide', messageOf(error)));
+    const { mesh, tell, signal } = this.#context;
+    await announce(mesh, artifact, signal).catch((error) => tell('warn', 'provide', messageOf(error)));
   }
 }
