@@ -1,0 +1,78 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { houseFiles, lineAt, root } from './house/source.ts';
+
+const pages = houseFiles().filter(({ path }) => path.endsWith('.md'));
+const places = 'src|sandbox|test|bootstrap|simulations|examples|scripts|docs';
+
+/** The anchor GitHub gives a heading. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+
+describe('the pages', () => {
+  it('are there', () => expect(pages.length).toBeGreaterThan(10));
+
+  it('name files and folders that exist', () => {
+    const named = pages.flatMap(({ path, text }) =>
+      [...text.matchAll(new RegExp(`\`((?:${places})/[\\w./-]+)\``, 'g'))].map(({ 1: name = '', index }) => ({
+        at: `${path}:${lineAt(text, index)}`,
+        name,
+      })),
+    );
+    expect(named.length).toBeGreaterThan(100);
+    expect(named.filter(({ name }) => !existsSync(join(root, name)))).toEqual([]);
+  });
+
+  it('name tests that are in the file they name', () => {
+    const named = pages.flatMap(({ path, text }) =>
+      [...text.matchAll(/`(test\/[\w./-]+\.ts)`((?: › “.+?”(?= ›|;| \||\.|$))+)/gm)].flatMap(
+        ({ 1: file = '', 2: titles = '', index }) =>
+          [...titles.matchAll(/› “(.+?)”(?= ›|$)/g)].map(({ 1: title = '' }) => ({
+            at: `${path}:${lineAt(text, index)}`,
+            file,
+            title,
+          })),
+      ),
+    );
+    expect(named.length).toBeGreaterThan(40);
+    const unknown = named.filter(({ file, title }) => {
+      const text = existsSync(join(root, file)) ? readFileSync(join(root, file), 'utf8') : '';
+      return ![`'${title}'`, `"${title}"`, `\`${title}\``].some((quoted) => text.includes(`(${quoted}`));
+    });
+    expect(unknown).toEqual([]);
+  });
+
+  it('link to headings that are on the page', () => {
+    const dead = pages.flatMap(({ path, text }) =>
+      [...text.matchAll(/\]\(([^()\s#]*)#([^()\s]+)\)/g)].flatMap(
+        ({ 1: page = '', 2: anchor = '', index }) => {
+          if (/^[a-z]+:/.test(page)) return [];
+          const to = page === '' ? text : readFileSync(join(root, path, '..', page), 'utf8');
+          const anchors = [...to.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchorOf(heading));
+          return anchors.includes(anchor) ? [] : [`${path}:${lineAt(text, index)} ${page}#${anchor}`];
+        },
+      ),
+    );
+    expect(dead).toEqual([]);
+  });
+
+  it('say of every threat which test holds it, or that none does', () => {
+    const model = pages.find(({ path }) => path === 'docs/threat-model.md')?.text ?? '';
+    const rows = model
+      .split(/^## /m)
+      .filter((part) => part.includes('| held by |'))
+      .flatMap((part) =>
+        part
+          .split('\n')
+          .filter((line) => line.startsWith('| '))
+          .slice(1),
+      );
+    expect(rows.length).toBeGreaterThan(40);
+    const held = /`test\/[\w./-]+\.ts` › “|not held by a test yet|not built/;
+    expect(rows.filter((row) => !held.test(row.split(' | ').at(-1) ?? ''))).toEqual([]);
+  });
+});
