@@ -13,7 +13,7 @@ import {
   QuorateError,
   verify,
 } from '../src/index.ts';
-import { openMesh } from '../src/mesh/index.ts';
+import { type Mesh, openMesh } from '../src/mesh/index.ts';
 import { openBundles, serveBundles } from '../src/runtime/bundles.ts';
 import { openStore } from '../src/store/index.ts';
 import { makeProject, project, type Recipe, testKey, trusted } from './support/project.ts';
@@ -69,6 +69,20 @@ it('publicPemOf gives the key other tools take', () => {
   );
 });
 
+/** As soon as there is a peer that takes the record. */
+async function announce(mesh: Mesh, artifact: string): Promise<void> {
+  let failure: unknown = new Error('never connected');
+  for (const end = Date.now() + 15_000; Date.now() < end; ) {
+    try {
+      if (mesh.connected().length > 0) return await mesh.provide(artifact);
+    } catch (error) {
+      failure = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw failure;
+}
+
 /** A mesh of a bootstrap node and one volunteer that serves an artifact and a bundle that says it was built. */
 async function volunteer(recipe: Recipe, proof: 'bundle' | 'draft') {
   const listen = ['/ip4/127.0.0.1/tcp/0'];
@@ -90,8 +104,7 @@ async function volunteer(recipe: Recipe, proof: 'bundle' | 'draft') {
   const bundles = openBundles(join(dir, 'bundles'));
   await bundles.put({ run: made.request.id, job: made.jobId, artifact }, encodeBundle(made[proof]));
   serveBundles(mesh, bundles);
-  while (mesh.connected().length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-  await mesh.provide(artifact);
+  await announce(mesh, artifact);
   return { artifact, bootstrap, id: mesh.id };
 }
 
