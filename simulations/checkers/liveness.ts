@@ -12,7 +12,7 @@ export function liveness(): Checker {
       for (const run of state.runs.values()) {
         const name = truth.workOf(run.id)?.name ?? run.id;
         if (run.phase.kind !== 'done') throw new Violation(invariant, `${name} is still ${run.phase.kind}`);
-        const expired = truth.now >= run.request.payload.exp * 1000;
+        const expired = (run.history.at(-1)?.at ?? 0) >= run.request.payload.exp * 1000;
         // Without its trusted worker a run waits as long as its request lets it.
         const alone = truth.trusted === 'absent' || run.trustedLeases >= limits.slotLeasesMax;
         if (expired && !alone && run.request.payload.exp - run.request.payload.iat > 3600)

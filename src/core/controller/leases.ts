@@ -124,7 +124,13 @@ export function loseLease(step: Step, run: Run, lease: string, reason: string): 
   setSlot(run, round, slot, given < limits.slotLeasesMax ? { kind: 'free' } : { kind: 'expired' });
   if (slot === 'trusted') {
     const latest = currentRound(run);
-    if (run.trusted.kind !== 'free' || latest === undefined) return;
+    if (latest === undefined) return;
+    if (run.trusted.kind !== 'free') {
+      // Nobody may claim any more: neither is there a slot left for the operators.
+      if (latest.revealed && step.state.offers.delete(latest.offerId))
+        step.out.push({ kind: 'unoffer', offer: latest.offerId });
+      return;
+    }
     // The offer may have been closed while the lease was live.
     step.state.offers.set(latest.offerId, run.id);
     step.out.push({ kind: 'offer', run: run.id, offer: latest.offer });

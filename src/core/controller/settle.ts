@@ -109,8 +109,9 @@ function judge(step: Step, run: Run, round: Round): void {
       by: agreeing(run, round, decision.outcome).map((r) => r.lease.operator),
     });
     if (artifact === null) return afterPin(step, run, decision.outcome);
-    // Agreed on the tree, not on what its files are: nobody could check that verdict.
-    if (filesOf(run, artifact) === undefined) return nextRound(step, run, round);
+    // Operators may agree on a tree and not on what its files are: nobody could check such a verdict.
+    if (policy.cosign === 'none' && filesOf(run, artifact) === undefined)
+      return conclude(step, run, 'disputed', null);
     run.phase = { kind: 'pinning', artifact, tries: 0, retryAt: null };
     return pin(step, run);
   }
@@ -192,6 +193,8 @@ function afterPin(step: Step, run: Run, outcome: Outcome | null): void {
   if (decision.level === 'trusted' || run.request.payload.policy.cosign === 'none')
     return conclude(step, run, verdictLevelOf(decision), outcome);
   run.phase = { kind: 'agreed' };
+  const artifact = outcome === null ? null : artifactOf(outcome);
+  if (artifact !== null && filesOf(run, artifact) === undefined) return;
   run.outcome = outcome;
   publish(step, run, 'agreed', outcome);
 }

@@ -287,14 +287,22 @@ describe('no agreement', () => {
     expect(bench.run(run).level).toBe('disputed');
   });
 
-  it('about the files of a tree is no agreement about the tree', async () => {
-    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none', agree: 3 } });
-    for (const [n, key] of trio.entries())
-      await bench.deliver(key, leases.get(key), built, {
-        files: [{ path: 'a', sha256: String(n).repeat(64) }],
-      });
-    expect(bench.run(run).level).toBe('disputed');
-  });
+  it.each(['none', 'required'] as const)(
+    'about the files of a tree is no verdict (cosign %s)',
+    async (cosign) => {
+      const { bench, run, leases, trusted } = await leasedRound({ policy: { cosign, agree: 3 } });
+      for (const [n, key] of trio.entries())
+        await bench.deliver(key, leases.get(key), built, {
+          files: [{ path: 'a', sha256: String(n).repeat(64) }],
+        });
+      if (trusted === undefined) return expect(bench.run(run).level).toBe('disputed');
+      bench.pinned(run);
+      expect(bench.all('verdict')).toEqual([]);
+      await bench.deliver('trusted', trusted, built, { files: [{ path: 'a', sha256: 'f'.repeat(64) }] });
+      bench.cosign(run);
+      expect(bench.run(run).verdict?.payload.subject[1]?.digest.sha256).toBe('f'.repeat(64));
+    },
+  );
 
   it('of one with the files leaves those of the others in the verdict', async () => {
     const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
