@@ -27,6 +27,7 @@ export class Processes {
   readonly #running = new Map<number, Running>();
   readonly #env: NodeJS.ProcessEnv;
   readonly #broken = Promise.withResolvers<never>();
+  #closed = false;
 
   constructor(env: NodeJS.ProcessEnv) {
     this.#env = env;
@@ -60,6 +61,7 @@ export class Processes {
     args: readonly string[],
     options: { cwd: string; json?: boolean },
   ): Running {
+    if (this.#closed) throw new QuorateError('DEMO_STOPPED', `${name} is not started any more`);
     const child = spawn(command, args, {
       cwd: options.cwd,
       env: this.#env,
@@ -94,11 +96,13 @@ export class Processes {
   }
 
   async stopAll(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#running.values()].map((running) => running.stop()));
   }
 
   /** At once, without waiting. */
   killAll(): void {
+    this.#closed = true;
     for (const pid of this.#running.keys()) kill(pid, 'SIGKILL');
   }
 }

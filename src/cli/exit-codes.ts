@@ -15,18 +15,23 @@ export type Exit = (typeof exits)[keyof typeof exits];
 /** A code, or the beginning of codes, with the exit code it stands for. The longest that fits counts; else `cannot`. */
 const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['NOT_TRUSTED', exits.no],
-  ['VERIFY_', exits.no],
+  ['BUNDLE_UNREADABLE', exits.no],
   ['CLI_', exits.usage],
   ['CLI_TIMEOUT', exits.cannot],
   ['JOBFILE_', exits.usage],
   ['JOB_UNKNOWN', exits.usage],
-  ['RUN_UNKNOWN', exits.usage],
+  ['JOB_AMBIGUOUS', exits.usage],
   ['TICKET_', exits.usage],
   ['PROJECT_', exits.usage],
   ['MEMBERSHIP_', exits.usage],
+  ['INVITE_', exits.usage],
   ['KEY_INVALID', exits.usage],
+  ['SOURCE_URL_', exits.usage],
+  ['SOURCE_PROTOCOL_', exits.usage],
+  ['SOURCE_HOST_NOT_ALLOWED', exits.usage],
+  ['SOURCE_REF_', exits.usage],
+  ['SOURCE_NO_', exits.usage],
   ['MESH_ADDRESS_INVALID', exits.usage],
-  ['STORE_DEST_', exits.usage],
 ];
 
 export function exitOf(code: string): Exit {

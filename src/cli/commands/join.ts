@@ -110,14 +110,25 @@ async function readTicket(ticket: string, home: Home): Promise<Invite> {
   const { decodeTicket } = await import('../../identity/ticket.ts');
   const { checkTime, openMessage } = await import('../../core/documents/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');
-  const { payload } = await openMessage('invite', decodeTicket(ticket), joseVerifier);
-  checkTime(payload, Date.now(), 'the ticket');
-  if (payload.key !== undefined && payload.key !== (await home.key()).id) {
-    throw new QuorateError('TICKET_OTHER_KEY', 'the ticket is for another machine', {
-      hint: `It names the key ${payload.key}; this machine's is printed by: quorate key`,
+  const jws = decodeTicket(ticket);
+  let invite: Invite;
+  try {
+    invite = (await openMessage('invite', jws, joseVerifier)).payload;
+    checkTime(invite, Date.now(), 'the ticket');
+  } catch (cause) {
+    if (!(cause instanceof QuorateError)) throw cause;
+    const code = cause.code === 'DOC_EXPIRED' ? 'TICKET_EXPIRED' : 'TICKET_INVALID';
+    throw new QuorateError(code, cause.message, {
+      hint: cause.hint ?? 'Ask the project owner for a new one.',
+      cause,
     });
   }
-  return payload;
+  if (invite.key !== undefined && invite.key !== (await home.key()).id) {
+    throw new QuorateError('TICKET_OTHER_KEY', 'the ticket is for another machine', {
+      hint: `It names the key ${invite.key}; this machine's is printed by: quorate key`,
+    });
+  }
+  return invite;
 }
 
 async function enrol(home: Home, ticket: string, signal: AbortSignal): Promise<Membership> {

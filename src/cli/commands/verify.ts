@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { Bundle } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { type Context, type Define, examples } from '../context.ts';
@@ -34,7 +35,14 @@ async function run({ cwd, out }: Context, file: string, options: Options): Promi
   const { verifyBundle } = await import('../../core/trust/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');
   publicKeyOf(options.project);
-  const bundle = decodeBundle(await readBounded(resolve(cwd, file)));
+  const text = await readBounded(resolve(cwd, file));
+  let bundle: Bundle;
+  try {
+    bundle = decodeBundle(text);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new QuorateError('BUNDLE_UNREADABLE', `${file} proves nothing: ${why}`, { cause });
+  }
   const verification = await verifyBundle(bundle, options, joseVerifier);
   out.value(verification);
   sayVerification(out, verification);

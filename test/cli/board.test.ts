@@ -1,0 +1,87 @@
+import { PassThrough } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { Output, type Sink } from '../../src/cli/output.ts';
+import { ProgressView } from '../../src/cli/progress.ts';
+import type { Progress } from '../../src/core/controller/events.ts';
+
+function sink(terminal?: { columns: number; rows: number }): Sink & { text(): string } {
+  const stream = new PassThrough();
+  let text = '';
+  stream.on('data', (chunk) => {
+    text += chunk;
+  });
+  return Object.assign(stream, { isTTY: terminal !== undefined, ...terminal, text: () => text });
+}
+
+const esc = '\u001b';
+
+/** What a terminal of unlimited height shows after these bytes; understands what the board uses. */
+function screen(text: string): string[] {
+  const lines: string[] = [''];
+  let row = 0;
+  for (const part of text.split(new RegExp(`(${esc}\\[\\d*[AJ]|\\n)`))) {
+    const up = new RegExp(`^${esc}\\[(\\d+)A$`).exec(part);
+    if (up !== null) row -= Number(up[1]);
+    else if (part === '\u001b[J') lines.splice(row, lines.length, '');
+    else if (part === '\n') lines[++row] ??= '';
+    else lines[row] = (lines[row] ?? '') + part;
+  }
+  return lines.slice(0, -1);
+}
+
+const worker = '12D3KooWPwh5EADxnN1KXQFTrmGAXycZqZRVKHG7wcx7mczYTDRk';
+const artifact = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
+const slot = (operator: string, n: number) => ({ round: 1, slot: n, worker, operator });
+const story: Progress[] = [
+  { kind: 'round', round: 1, offer: 'x', agree: 2, of: 3, cosign: true },
+  { kind: 'leased', ...slot('alice', 0) },
+  { kind: 'leased', ...slot('mallory', 1) },
+  { kind: 'delivered', ...slot('alice', 0) },
+  { kind: 'lost', ...slot('mallory', 1), reason: 'silent\u001b[2J' },
+  { kind: 'revealed', round: 1, results: [{ ...slot('alice', 0), result: artifact, log: null }] },
+  { kind: 'agreed', round: 1, artifact, by: ['alice'] },
+  { kind: 'verdict', level: 'trusted', artifact },
+];
+
+function play(out: Sink, json = false): void {
+  const output = new Output(out, sink(), { json, colour: false });
+  const view = new ProgressView(output.board(), output.colours);
+  for (const [at, progress] of story.entries()) view.show(at * 1000, progress);
+  view.end();
+}
+
+describe('a run, shown', () => {
+  it('prints a line per change where nothing can move', async () => {
+    const out = sink();
+    play(out);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(out.text()).toContain('slot 1  alice    12D3Koo…zYTDRk building\n');
+    expect(out.text()).toContain('slot 1  alice    12D3Koo…zYTDRk done in 2.0 s, sealed\n');
+    expect(out.text()).not.toContain('\u001b');
+    expect(out.text()).toMatch(/trusted bafybei\w+\n$/);
+  });
+
+  it('keeps one line per slot on a terminal, however narrow', async () => {
+    const out = sink({ columns: 30, rows: 20 });
+    play(out);
+    await new Promise((resolve) => setImmediate(resolve));
+    const shown = screen(out.text());
+    expect(shown.filter((line) => line.includes('slot 1'))).toHaveLength(1);
+    expect(shown.filter((line) => line.includes('slot ')).every((line) => line.length < 30)).toBe(true);
+    expect(shown.at(-1)).toBe(`trusted ${artifact}`);
+  });
+
+  it('prints plain lines where a terminal has fewer rows than there are slots', async () => {
+    const out = sink({ columns: 80, rows: 3 });
+    play(out);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(screen(out.text()).at(-1)).toBe(`trusted ${artifact}`);
+  });
+
+  it('says nothing for people with --json', async () => {
+    const out = sink();
+    play(out, true);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(out.text()).toBe('');
+  });
+});

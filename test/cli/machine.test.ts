@@ -1,0 +1,107 @@
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseJobFile } from '../../src/jobfile/index.ts';
+import { ending, folder, quorate, repository, start } from './support.ts';
+
+describe('key', () => {
+  it('makes a key once, for its owner only', async () => {
+    const home = join(folder(), 'home');
+    const first = await quorate(['key', '--home', home]);
+    const second = await quorate(['key', '--json'], { env: { QUORATE_HOME: home } });
+    expect(first.out).toMatch(/^12D3KooW\w{44}\n$/);
+    expect(JSON.parse(second.out)).toEqual({ key: first.out.trim(), home });
+    expect(statSync(join(home, 'node.key')).mode & 0o777).toBe(0o600);
+  });
+
+  it('says in one line when the folder cannot be used', async () => {
+    const file = join(folder(), 'file');
+    writeFileSync(file, '');
+    const { code, err } = await quorate(['key', '--home', join(file, 'home')]);
+    expect(code).toBe(3);
+    expect(err).toMatch(/^error\[\w+\]: .*\n(hint: .*\n)?$/);
+  });
+});
+
+describe('init', () => {
+  it('makes a project, a job file that parses, and keeps the keys out of git', async () => {
+    const repo = repository();
+    writeFileSync(join(repo, 'Makefile'), 'all:\n');
+    writeFileSync(join(repo, '.gitignore'), 'build');
+    mkdirSync(join(repo, 'deep', 'down'), { recursive: true });
+    const { code, out } = await quorate(['init', '--json', '--name', 'tool', '--vcs', 'git.example.org'], {
+      cwd: join(repo, 'deep', 'down'),
+    });
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      name: 'tool',
+      vcs: ['git.example.org'],
+      jobFile: 'made',
+      ignored: 'added',
+    });
+    expect(readFileSync(join(repo, '.gitignore'), 'utf8')).toBe('build\n.quorate/\n');
+    expect(
+      parseJobFile(readFileSync(join(repo, 'quorate.yaml'), 'utf8'), 'quorate.yaml').jobs[0]?.run[0],
+    ).toBe('make');
+    expect(statSync(join(repo, '.quorate', 'root.key')).mode & 0o777).toBe(0o600);
+  });
+
+  it('changes nothing the second time, and never a job file that is there', async () => {
+    const repo = repository();
+    writeFileSync(join(repo, 'quorate.yaml'), 'mine\n');
+    const first = await quorate(['init'], { cwd: repo });
+    expect(first.code).toBe(0);
+    expect(first.out).toContain('was there');
+    const charter = readFileSync(join(repo, '.quorate', 'charter.jws'));
+    const second = await quorate(['init'], { cwd: repo });
+    expect(second).toMatchObject({ code: 2, out: '' });
+    expect(second.err).toContain('error[PROJECT_EXISTS]');
+    expect(readFileSync(join(repo, '.quorate', 'charter.jws'))).toEqual(charter);
+    expect(readFileSync(join(repo, 'quorate.yaml'), 'utf8')).toBe('mine\n');
+    expect(readFileSync(join(repo, '.gitignore'), 'utf8')).toBe('.quorate/\n');
+  });
+
+  it('wants a git repository', async () => {
+    const { code, err } = await quorate(['init'], { cwd: folder() });
+    expect(code).toBe(2);
+    expect(err).toMatch(/error\[CLI_NOT_A_REPOSITORY\][\s\S]*git init/);
+  });
+
+  it('makes no ticket before the controller has an address', async () => {
+    const repo = repository();
+    await quorate(['init'], { cwd: repo });
+    const { code, err } = await quorate(['invite', 'alice'], { cwd: repo });
+    expect(code).toBe(2);
+    expect(err).toMatch(/TICKET_NO_ADDRESS[\s\S]*quorate controller/);
+  });
+});
+
+describe('doctor', () => {
+  it('looks at everything a build needs and agrees with its exit code', async () => {
+    const { code, out } = await quorate(['doctor', '--json'], { env: { PATH: '/usr/bin:/bin' } });
+    const { ok, checks } = JSON.parse(out) as {
+      ok: boolean;
+      checks: { name: string; ok: boolean; fix?: string }[];
+    };
+    for (const name of ['node', 'git', 'disk', 'clock'])
+      expect(checks.map((check) => check.name)).toContain(name);
+    expect(checks.some(({ name }) => name.startsWith('namespace sandbox'))).toBe(true);
+    expect(ok).toBe(checks.every((check) => check.ok));
+    expect(code).toBe(ok ? 0 : 3);
+  });
+
+  it('names what is missing and the command that brings it', async () => {
+    const { code, out } = await quorate(['doctor'], { env: { PATH: folder() } });
+    expect(code).toBe(3);
+    expect(out).toMatch(/missing git: not found\n\s+apt-get install -y git/);
+  });
+});
+
+describe('a reader that goes away', () => {
+  it('ends the command quietly', async () => {
+    const child = start(['--help']);
+    child.stdout?.destroy();
+    const { code, err } = await ending(child);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+  });
+});

@@ -1,0 +1,68 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+
+const bin = join(import.meta.dirname, '..', '..', 'bin', 'quorate.js');
+const secondsMax = 25;
+
+export interface Ending {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+export interface Where {
+  cwd?: string;
+  env?: Record<string, string>;
+}
+
+const root = mkdtempSync(join(tmpdir(), 'quorate-cli-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+/** A folder of its own, removed when the file's tests are over. */
+export function folder(name = 'f-'): string {
+  return mkdtempSync(join(root, name));
+}
+
+/** An empty git repository, whoever runs the tests. */
+export function repository(): string {
+  const dir = folder('repo-');
+  execFileSync('git', ['init', '--quiet', dir], { timeout: 10_000 });
+  return dir;
+}
+
+/** The real command line as a process; nothing of the caller's environment but the path. */
+export function start(args: readonly string[], { cwd = root, env = {} }: Where = {}): ChildProcess {
+  return spawn(process.execPath, [bin, ...args], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: secondsMax * 1000,
+    env: {
+      PATH: process.env.PATH ?? '',
+      HOME: root,
+      QUORATE_HOME: join(root, 'home'),
+      XDG_CACHE_HOME: join(root, 'cache'),
+      ...env,
+    },
+  });
+}
+
+export function ending(child: ChildProcess): Promise<Ending> {
+  return new Promise((resolve, reject) => {
+    let out = '';
+    let err = '';
+    child.stdout?.on('data', (chunk) => {
+      out += chunk;
+    });
+    child.stderr?.on('data', (chunk) => {
+      err += chunk;
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, out, err }));
+  });
+}
+
+export const quorate = (args: readonly string[], where?: Where): Promise<Ending> =>
+  ending(start(args, where));

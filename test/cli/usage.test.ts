@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { folder, quorate } from './support.ts';
+
+const verbs = [
+  'init',
+  'controller',
+  'invite',
+  'run',
+  'jobs',
+  'show',
+  'logs',
+  'join',
+  'key',
+  'doctor',
+  'fetch',
+  'verify',
+  'version',
+];
+const peer = '12D3KooWPwh5EADxnN1KXQFTrmGAXycZqZRVKHG7wcx7mczYTDRk';
+const artifact = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
+
+describe('wrong usage exits 2 and says what is wrong', () => {
+  it.concurrent.each<[line: string, says: RegExp]>([
+    ['inti', /unknown command 'inti'[\s\S]*hint: Did you mean init\?/],
+    ['--jsno', /unknown option '--jsno'[\s\S]*hint: Did you mean --json\?/],
+    ['init extra', /too many arguments/],
+    ['init --nmae x', /unknown option '--nmae'[\s\S]*Did you mean --name\?/],
+    ['controller --listen 127.0.0.1:80', /Give an address such as/],
+    ['controller --slot-wait soon', /Give a time such as/],
+    ['controller', /PROJECT_NONE[\s\S]*quorate init/],
+    ['invite', /missing required argument 'operator'/],
+    ['invite a --role boss', /Allowed choices are worker, trusted-worker, publisher, reader/],
+    ['invite a --machines 0', /Give a whole number/],
+    ['invite a --expires 90d', /at most 30 d/],
+    ['invite a/b', /cannot be an operator's name/],
+    ['invite a --key nonsense', /KEY_INVALID/],
+    ['invite a', /PROJECT_NONE/],
+    ['run . extra', /too many arguments/],
+    ['run --until someday', /Allowed choices are agreed, trusted/],
+    ['run', /MEMBERSHIP_NONE[\s\S]*quorate join <ticket>/],
+    ['jobs extra', /too many arguments/],
+    ['jobs', /MEMBERSHIP_NONE/],
+    ['show', /missing required argument 'job'/],
+    ['logs', /missing required argument 'job'/],
+    ['logs x --worker', /argument missing/],
+    ['join nonsense --yes', /TICKET_MALFORMED/],
+    ['join quorate9.abc --yes', /TICKET_UNKNOWN_VERSION/],
+    ['join --memory lots', /Give a size such as/],
+    ['join', /MEMBERSHIP_NONE/],
+    ['key extra', /too many arguments/],
+    ['doctor extra', /too many arguments/],
+    [`fetch ${artifact}`, /required option '-o, --output <folder>' not specified/],
+    ['fetch nonsense -o x', /not the CID of an artifact/],
+    [`fetch ${artifact} -o x`, /MEMBERSHIP_NONE/],
+    [`fetch ${artifact} -o .. --project ${peer}`, /CLI_FOLDER_NOT_EMPTY/],
+    ['verify file', /required option '--project <id>' not specified/],
+    ['verify file --project nonsense', /KEY_INVALID/],
+    [`verify absent --project ${peer}`, /CLI_FILE_UNREADABLE/],
+    ['version extra', /too many arguments/],
+  ])('quorate %s', async (line, says) => {
+    const { code, out, err } = await quorate(line.split(' '), { cwd: folder() });
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(/^error\[[A-Z_]+\]: /);
+    expect(err).toMatch(says);
+    expect(err).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe('with --json', () => {
+  it.concurrent.each([
+    ['inti --json', 'CLI_USAGE'],
+    ['--json invite', 'CLI_USAGE'],
+    ['join nonsense --json', 'TICKET_MALFORMED'],
+    ['jobs --json', 'MEMBERSHIP_NONE'],
+  ])('quorate %s prints the error as JSON on standard output', async (line, code) => {
+    const ended = await quorate(line.split(' '), { cwd: folder() });
+    expect(ended).toMatchObject({ code: 2, err: '' });
+    expect(JSON.parse(ended.out)).toMatchObject({ error: { code, message: expect.any(String) } });
+  });
+});
+
+describe('help', () => {
+  it.concurrent.each(verbs)('quorate %s --help has an example and fits 80 columns', async (verb) => {
+    const { code, out, err } = await quorate([verb, '--help']);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(new RegExp(`Examples?:\\n  \\$ quorate ${verb}`));
+    const prose = out.slice(0, out.indexOf('\nExample')).split('\n');
+    expect(prose.filter((line) => line.length > 80)).toEqual([]);
+  });
+
+  it.concurrent.each([[[]], [['--help']], [['help']]])('quorate %j lists every command', async (args) => {
+    const { code, out } = await quorate(args);
+    expect(code).toBe(0);
+    for (const verb of verbs) expect(out).toMatch(new RegExp(`^  ${verb}\\b`, 'm'));
+  });
+
+  it.concurrent('loads nothing of the runtime', async () => {
+    const { code, err } = await quorate(['--help'], { env: { NODE_DEBUG: 'esm' } });
+    expect(code).toBe(0);
+    expect(err).toContain('src/cli/program.ts');
+    expect(err).not.toMatch(/src\/(runtime|mesh|store)\/|node_modules\/(libp2p|helia|zod)\//);
+  });
+});
+
+describe('version', () => {
+  it.concurrent('says the same in each form', async () => {
+    const [flag, verb, json] = await Promise.all([
+      quorate(['--version']),
+      quorate(['version']),
+      quorate(['version', '--json']),
+    ]);
+    const version = flag.out.trim();
+    expect(version).toMatch(/^\d+\.\d+\.\d+/);
+    expect(verb.out).toContain(`quorate ${version} `);
+    expect(JSON.parse(json.out)).toEqual({ version, node: process.version.slice(1) });
+  });
+});
