@@ -100,7 +100,6 @@ class MeshClient implements Client {
     job,
     policy,
     tree,
-    rebuild,
     expiresSeconds,
   }: SubmitOptions): Promise<{ run: string; job: string }> {
     const key = await this.#home.key();
@@ -128,7 +127,8 @@ class MeshClient implements Client {
       ref: repo.ref,
       commit,
       policy,
-      rebuild,
+      // Nothing is memoised for jobs on the machine's own image, so all work is fresh.
+      rebuild: true,
       jti: randomNonce(),
       iat,
       exp: iat + expiresSeconds,

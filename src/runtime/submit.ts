@@ -15,7 +15,6 @@ export interface SubmitOptions {
   tree: string;
   job: JobSpec;
   policy: Policy;
-  rebuild: boolean;
   expiresSeconds: number;
 }
 

@@ -113,7 +113,9 @@ export class WorkerFeed {
                   ? 'the policy is weaker than the floor in the charter'
                   : !vcsAllowed(charter.vcs, job.source.url)
                     ? 'the charter does not allow the server of the source'
-                    : undefined;
+                    : Object.keys(job.inputs).length > 0
+                      ? 'the job reads other artifacts, which this worker cannot give it'
+                      : undefined;
     if (wrong !== undefined) throw new QuorateError('OFFER_INVALID', wrong);
     this.#tellOf(offer.id, job.name, via);
     dispatch({ kind: 'offer', offer, request, job, jobId, entropy: randomBytes(18).toString('base64url') });

@@ -15,7 +15,6 @@ interface Options {
   url?: string;
   ref?: string;
   job?: string;
-  rebuild?: boolean;
   until: 'agreed' | 'trusted';
   timeout?: number;
   project?: string;
@@ -35,7 +34,6 @@ export const run: Define = (program, act) => {
     .option('--url <url>', "where workers fetch it from (default: the repository's remote)")
     .option('--ref <ref>', 'branch, tag or commit (default: the branch that is checked out)')
     .option('--job <name>', 'which job of quorate.yaml, where it has several')
-    .option('--rebuild', 'ask for fresh work even where the evidence there is would do')
     .addOption(
       new Option('--until <level>', 'the level to wait for')
         .choices(['agreed', 'trusted'])
@@ -90,7 +88,6 @@ async function start(context: Context, given: string | undefined, options: Optio
         tree: prepared.tree,
         job: prepared.chosen,
         policy: prepared.chosen.trust,
-        rebuild: options.rebuild ?? false,
         expiresSeconds,
       });
       out.value({ event: 'submitted', ...accepted, commit: prepared.commit });

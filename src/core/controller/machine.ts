@@ -199,6 +199,12 @@ function submit(step: Step, { token, request, publisher, job, jobId, entropy }: 
   if (order.commit !== job.source.commit || order.repo !== job.source.url) {
     throw new QuorateError('REQUEST_OTHER_SOURCE', 'the request names another source than its job');
   }
+  if (Object.keys(job.inputs).length > 0) {
+    throw new QuorateError(
+      'JOB_INPUTS_UNSUPPORTED',
+      'the job reads other artifacts; no worker of this version can give it them',
+    );
+  }
   if (!policyMeetsFloor(order.policy, charter.floor)) {
     throw new QuorateError(
       'POLICY_BELOW_FLOOR',
@@ -282,16 +288,14 @@ function resume(step: Step, { token, lease, worker }: EventOf<'resume'>): void {
     throw new QuorateError('LEASE_LOST', 'the lease is over');
   }
   back();
+  // A worker that never got its ack makes nothing of a reveal, and would sign nothing.
+  if (recorded !== undefined) acknowledge(step, token, recorded);
   if (live !== undefined) {
     live.heardAt = step.now;
     live.detachedAt = null;
     if (run.phase.kind === 'cosigning' && run.phase.lease === id)
       step.out.push({ kind: 'cosign', run: run.id, worker, lease: id });
-  } else if (recorded !== undefined) {
-    // A worker that never got its ack makes nothing of a reveal.
-    acknowledge(step, token, recorded);
-    letGo(step, run, recorded);
-  }
+  } else if (recorded !== undefined) letGo(step, run, recorded);
 }
 
 function tick(step: Step): void {
