@@ -1,0 +1,202 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { cp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Cluster } from './support/cluster.ts';
+import { debianSource } from './support/debian.ts';
+import { jobFile, program } from './support/jobs.ts';
+
+/** Small C projects of other people with a plain Makefile: how each is built, and what its program then says. */
+const projects = {
+  figlet: {
+    run: [
+      'make CFLAGS=-O2 CPPFLAGS= LDFLAGS= figlet chkfont',
+      'mkdir "$OUT/bin"',
+      'install -m 755 figlet chkfont "$OUT/bin"',
+      'cp -R fonts "$OUT/fonts"',
+    ],
+    program: ['bin/figlet', '-d', 'fonts', '-w', '40', 'Hi'],
+    says: '|_| |_|_|',
+  },
+  sysvbanner: {
+    run: ['make', 'mkdir "$OUT/bin"', 'install -m 755 banner "$OUT/bin"'],
+    program: ['bin/banner', 'I'],
+    says: '###',
+  },
+};
+const names = Object.keys(projects) as (keyof typeof projects)[];
+
+let cluster: Cluster;
+/** An artifact that became trusted, for the tests after it. */
+let trusted = '';
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ volunteers: ['ada', 'ben', 'cleo'], bootstrap: true });
+}, 60_000);
+
+describe('a project without its trusted worker', () => {
+  it('agrees but is not trusted, and fetch says so; it is trusted once the trusted worker has come', async () => {
+    const run = await cluster.submit(await cluster.git.commit('hello', program('hello')));
+    const { artifact } = await run.event('verdict');
+    expect(run.all('verdict')).toMatchObject([{ level: 'agreed' }]);
+
+    const refused = await cluster.fetch(String(artifact), 'early');
+    expect(refused.code, refused.report).toBe(1);
+    expect(refused.error).toBe('NOT_TRUSTED');
+    expect(JSON.stringify(refused.lines)).toContain('The trusted worker has not confirmed it yet');
+    expect(existsSync(cluster.fetched('early'))).toBe(false);
+
+    const before = run.all('leased').length;
+    const tower = await cluster.trusted();
+    const { code } = await run.end(60_000);
+    expect(code, run.report()).toBe(0);
+    expect(run.all('leased').slice(before)).toMatchObject([{ slot: 'trusted', operator: 'tower' }]);
+    expect(run.lines.at(-1)).toMatchObject({ event: 'verdict', level: 'trusted', artifact });
+    // It came after the offer was gossiped: only the backlog could bring it.
+    expect(tower.all('offer')).toMatchObject([{ data: { via: 'backlog' } }]);
+
+    const fetched = await cluster.fetch(String(artifact), 'hello');
+    expect(fetched.code, fetched.report).toBe(0);
+    expect(await cluster.readText('fetched', 'hello', 'bin', 'say')).toContain('echo hello');
+  });
+
+  it('had its offer from gossip where workers were there already', () => {
+    for (const name of ['ada', 'ben', 'cleo']) {
+      expect(cluster.worker(name).all('offer')).toMatchObject([{ data: { via: 'gossip' } }]);
+    }
+  });
+});
+
+describe("another person's C project", () => {
+  it('is built by three operators and the trusted worker, and what is fetched runs', async () => {
+    const { name, folder } = await debianSource(names, cluster.dir);
+    const project = projects[name as keyof typeof projects];
+    await cp(folder, join(cluster.git.dir, name), { recursive: true });
+    const job = jobFile({ run: project.run, memory: '512MiB', disk: '256MiB', time: '5m' });
+    await writeFile(join(cluster.git.dir, name, 'quorate.yaml'), job);
+    const run = await cluster.submit(await cluster.git.commitAll(name), '--ref', 'main');
+    const { code } = await run.end(90_000);
+    expect(code, run.report()).toBe(0);
+    const verdict = run.lines.at(-1);
+    expect(verdict).toMatchObject({ event: 'verdict', level: 'trusted' });
+    const [revealed] = run.all('revealed') as { results?: { result: string }[] }[];
+    expect(new Set(revealed?.results?.map(({ result }) => result))).toEqual(new Set([verdict?.artifact]));
+
+    trusted = String(verdict?.artifact);
+    const source = cluster.git.url(name);
+    const fetched = await cluster.fetch(trusted, 'project', '--source', source, '--ref', 'refs/heads/main');
+    expect(fetched.code, fetched.report).toBe(0);
+    const [file = '', ...args] = project.program;
+    const { stdout } = await promisify(execFile)(`./${file}`, args, { cwd: cluster.fetched('project') });
+    expect(stdout).toContain(project.says);
+  });
+
+  it('is refused under the name of another source or ref', async () => {
+    const other = await cluster.fetch(trusted, 'other', '--source', cluster.git.url('hello'));
+    expect([other.code, other.error], other.report).toEqual([1, 'NOT_TRUSTED']);
+    expect(existsSync(cluster.fetched('other'))).toBe(false);
+  });
+});
+
+describe('a build that fails', () => {
+  it('ends failed once the trusted worker failed too, with its log to read', async () => {
+    const url = await cluster.git.commit('broken', {
+      'main.c': 'int main(void) { return undeclared; }\n',
+      'quorate.yaml': jobFile({ run: ['gcc -o "$OUT/main" main.c'] }),
+    });
+    const run = await cluster.submit(url);
+    const { code } = await run.end(60_000);
+    expect(code, run.report()).toBe(1);
+    expect(run.lines.at(-1)).toMatchObject({ event: 'verdict', level: 'failed', artifact: null });
+    const logs = await cluster.cli(['logs', run.run]);
+    expect(logs.code, logs.report).toBe(0);
+    for (const operator of ['ada', 'ben', 'cleo', 'tower']) {
+      const text = logs.lines.filter((line) => line.operator === operator).map((line) => line.text);
+      expect(text.join('')).toMatch(/main\.c.*error: .undeclared. undeclared/);
+    }
+  });
+});
+
+describe('logs', () => {
+  const escapeCharacter = String.fromCharCode(27);
+
+  it('come live to the publisher while the round is sealed, to nobody else, and without control characters', async () => {
+    const url = await cluster.git.commit('slow', {
+      'quorate.yaml': jobFile({
+        run: [
+          `printf '\\033]0;owned\\007\\033[2Jfirst\\rsecond\\n'`,
+          'while [ "$(date +%s)" -lt "$((begun + 6))" ]; do sleep 0.2; done',
+          'echo last; echo built > "$OUT/file"',
+        ].map((step, index) => (index === 1 ? `begun=$(date +%s); ${step}` : step)),
+      }),
+    });
+    const run = await cluster.submit(url);
+    const follower = cluster.start('quorate logs', ['logs', run.run, '--follow']);
+    const texts = () => follower.lines.map((line) => String(line.text ?? '')).join('');
+    await run.event('leased');
+    const eavesdropper = await cluster.cli(['logs', run.run], { home: 'ada', cwd: cluster.dir });
+    expect([eavesdropper.code, eavesdropper.error], eavesdropper.report).toEqual([3, 'LOGS_SEALED']);
+    expect(run.all('revealed')).toEqual([]);
+
+    await run.event('delivered');
+    expect(texts()).toContain('second');
+    expect(run.all('revealed')).toEqual([]);
+    expect((await run.end(60_000)).code, run.report()).toBe(0);
+    expect((await follower.end(10_000)).code, follower.report()).toBe(0);
+    expect(texts()).toContain('last');
+    expect(texts()).not.toContain(escapeCharacter);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: looking for control characters is the point
+    expect(texts()).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/);
+
+    const later = await cluster.cli(['logs', run.run], { home: 'ada', cwd: cluster.dir });
+    expect(later.code, later.report).toBe(0);
+    expect(later.lines.map((line) => line.text).join('')).toContain('last');
+  });
+});
+
+describe('Ctrl-C', () => {
+  it('on run stops following, and the job goes on', async () => {
+    const since = cluster.control.mark();
+    const run = await cluster.submit(await cluster.git.commit('detached', program('detached', 1)));
+    await run.event('leased');
+    expect((await run.stop('SIGINT')).code).toBe(130);
+    expect(run.stderr).toContain('the job goes on');
+    const where = ({ data }: { data?: unknown }) => (data as { run?: string }).run === run.run;
+    await cluster.control.event('verdict', {
+      since,
+      where: (line) => where(line) && (line.data as { level?: string }).level === 'trusted',
+    });
+  });
+});
+
+describe('without its controller', () => {
+  it('an artifact is still to be had from volunteers, by a stranger who knows the bootstrap node', async () => {
+    const started = Date.now();
+    expect((await cluster.control.stop('SIGINT')).signal).toBeNull();
+    expect(Date.now() - started).toBeLessThan(5_000);
+    const fetched = await cluster.fetch(trusted, 'without', '--bundle-out', join(cluster.dir, 'bundle.json'));
+    expect(fetched.code, fetched.report).toBe(0);
+    const [answer] = fetched.lines as { controllerUsed?: boolean; providers?: string[] }[];
+    expect(answer?.controllerUsed).toBe(false);
+    expect(answer?.providers?.length).toBeGreaterThan(0);
+    expect(existsSync(cluster.fetched('without'))).toBe(true);
+  });
+
+  it('is verified offline from the project key alone, and not from another or after a change', async () => {
+    const bundle = join(cluster.dir, 'bundle.json');
+    const verify = (file: string, ...more: string[]) =>
+      cluster.cli(['verify', file, '--project', cluster.project, ...more], {
+        home: 'stranger',
+        cwd: cluster.dir,
+      });
+    const good = await verify(bundle, '--artifact', trusted);
+    expect(good.code, good.report).toBe(0);
+    const changed = join(cluster.dir, 'changed.json');
+    const { job, ...rest } = JSON.parse(await cluster.readText('bundle.json')) as { job: string };
+    await writeFile(changed, JSON.stringify({ ...rest, job: job.replace('mkdir', 'mkdlr') }));
+    expect((await verify(changed)).code).toBe(1);
+    expect((await verify(bundle, '--ref', 'refs/heads/other')).code).toBe(1);
+  });
+});

@@ -1,0 +1,38 @@
+export interface JobOptions {
+  run: string[];
+  outputs?: string[];
+  time?: string;
+  memory?: string;
+  disk?: string;
+  agree?: number;
+  of?: number;
+  rounds?: number;
+}
+
+/** A `quorate.yaml` with one job, `build`. */
+export function jobFile(options: JobOptions): string {
+  const { run, outputs = ['.'], time = '1m', memory = '256MiB', disk = '64MiB' } = options;
+  const { agree = 2, of = 3, rounds = 2 } = options;
+  return `jobs:
+  build:
+    image: host
+    run: ${JSON.stringify(run)}
+    outputs: ${JSON.stringify(outputs)}
+    limits: {cpus: 1, memory: ${memory}, disk: ${disk}, time: ${time}}
+    trust: {agree: ${agree}, of: ${of}, cosign: required, rounds: ${rounds}}
+`;
+}
+
+/** Files of a repository whose build takes some seconds and makes a program that says `says`. */
+export function program(says: string, seconds = 0): Record<string, string> {
+  return {
+    'say.sh': `#!/bin/sh\necho ${says}\n`,
+    'quorate.yaml': jobFile({
+      run: [
+        ...(seconds > 0 ? [`sleep ${seconds}`] : []),
+        'mkdir "$OUT/bin"',
+        'install -m 755 say.sh "$OUT/bin/say"',
+      ],
+    }),
+  };
+}

@@ -1,0 +1,69 @@
+import { existsSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Cluster } from './support/cluster.ts';
+import { program } from './support/jobs.ts';
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ volunteers: ['ada'], tamper: ['mal', 'moe'], trusted: true });
+}, 60_000);
+
+interface Revealed {
+  results: { operator: string; result: string }[];
+}
+
+describe('two of three operators who tamper alike', () => {
+  it('reach agreement, never trust: the trusted worker contradicts them', async () => {
+    const run = await cluster.submit(await cluster.git.commit('tool', program('good')));
+    const { code } = await run.end(60_000);
+    expect(code, run.report()).toBe(1);
+    expect(run.lines.at(-1)).toMatchObject({ event: 'verdict', level: 'disputed', artifact: null });
+    expect(run.all('round').length).toBe(1);
+
+    // The trusted worker may have built before the round ended: then it is contradicted at once.
+    const [contradicted] = run.all('contradicted');
+    const tampered = String(contradicted?.artifact);
+    const [revealed] = run.all('revealed') as unknown as Revealed[];
+    const by = (name: string) => revealed?.results.find(({ operator }) => operator === name)?.result;
+    expect([by('mal'), by('moe')]).toEqual([tampered, tampered]);
+    expect(by('ada')).not.toBe(tampered);
+
+    for (const [cid, folder] of [
+      [tampered, 'tampered'],
+      [by('ada'), 'outvoted'],
+    ] as const) {
+      const fetched = await cluster.fetch(String(cid), folder);
+      expect(fetched.code, fetched.report).not.toBe(0);
+      expect(['NOT_TRUSTED', 'ARTIFACT_NOT_FOUND']).toContain(fetched.error);
+      expect(existsSync(cluster.fetched(folder))).toBe(false);
+    }
+  });
+
+  it('are asked no more: three fresh operators decide, with the trusted worker', async () => {
+    await cluster.worker('tower').stop('SIGINT');
+    const run = await cluster.submit(await cluster.git.commit('tool', program('better')));
+    const early = await run.event('agreed');
+    expect((early.by as string[]).toSorted()).toEqual(['mal', 'moe']);
+    const refused = await cluster.fetch(String(early.artifact), 'agreed');
+    expect([refused.code, refused.error], refused.report).toEqual([1, 'NOT_TRUSTED']);
+
+    await Promise.all(['ben', 'cleo', 'dan'].map((name) => cluster.volunteer(name)));
+    await cluster.join('tower');
+    const { code } = await run.end(60_000);
+    expect(code, run.report()).toBe(0);
+    const verdict = run.lines.at(-1);
+    expect(verdict).toMatchObject({ event: 'verdict', level: 'trusted' });
+    expect(verdict?.artifact).not.toBe(early.artifact);
+    expect(run.all('contradicted')).toMatchObject([{ round: 1, artifact: early.artifact }]);
+    const second = run.all('leased').filter(({ round, slot }) => round === 2 && slot !== 'trusted');
+    expect(second.map(({ operator }) => operator).toSorted()).toEqual(['ben', 'cleo', 'dan']);
+
+    const fetched = await cluster.fetch(String(verdict?.artifact), 'better');
+    expect(fetched.code, fetched.report).toBe(0);
+    expect(await cluster.readText('fetched', 'better', 'bin', 'say')).toBe('#!/bin/sh\necho better\n');
+    const tampered = await cluster.fetch(String(early.artifact), 'revoked');
+    expect(tampered.code, tampered.report).not.toBe(0);
+    expect(existsSync(cluster.fetched('revoked'))).toBe(false);
+  });
+});
