@@ -32,7 +32,7 @@ export const calm: Rates = {
 /** Of three seeds one is quiet, one rough, one stormy. */
 export function ratesOf(random: Random): Rates {
   const scale = random.pick([0, 0.3, 1]);
-  const upTo = (most: number) => (scale * most * random.int(0, 100)) / 100;
+  const upTo = (most: number) => Math.round(scale * most * random.int(0, 10_000)) / 10_000;
   return {
     ...calm,
     breakPerMessage: upTo(0.06),

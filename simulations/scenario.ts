@@ -80,7 +80,7 @@ export function scenarioOf(random: Random): Scenario {
   const attackers =
     mood === 'nobody' ? 0 : mood === 'a few' ? random.int(1, 2) : random.int(Math.ceil(count / 2), count);
   // The same trick by all is what makes a conspiracy.
-  const trick = random.pick(attacks);
+  const trick = random.chance(0.3) ? 'tampers-alike' : random.pick(attacks);
   const together = random.chance(0.5);
   const operators = Array.from({ length: count }, (_, n): Operator => {
     const name = `op${n}`;

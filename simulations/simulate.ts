@@ -4,14 +4,13 @@ import { type Checker, Violation } from './observer.ts';
 import { Random } from './random.ts';
 import { calm, describeRates, type Rates, ratesOf } from './rates.ts';
 import { describeScenario, type Scenario, scenarioOf } from './scenario.ts';
-import type { Trace } from './trace.ts';
 import { type Patches, World } from './world.ts';
 
 export interface SimulateOptions {
   keys?: Keys;
   checkers?: () => Checker[];
   /** A planted bug: made anew for each run, as a machine is. */
-  patches?: (random: Random) => Patches;
+  patches?: () => Patches;
   /** Instead of what the seed gives. */
   scenario?: Partial<Scenario>;
   rates?: Partial<Rates>;
@@ -28,6 +27,8 @@ export interface Result {
   /** The last of what happened. */
   tail: string[];
   lines: number;
+  /** All of it. */
+  trace: readonly string[];
   hash: string;
 }
 
@@ -39,22 +40,33 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   if (first.failure !== null) return first;
   const second = await runOnce(seed, options);
   if (second.hash === first.hash) return first;
-  const at = first.trace.lines.findIndex((line, n) => second.trace.lines[n] !== line);
-  const message = `line ${at + 1} was "${first.trace.lines[at]}" and is "${second.trace.lines[at]}" the second time`;
+  const at = first.trace.findIndex((line, n) => second.trace[n] !== line);
+  const message = `line ${at + 1} was "${first.trace[at]}" and is "${second.trace[at]}" the second time`;
   return { ...second, failure: { invariant: 'determinism', message } };
 }
 
-async function runOnce(seed: number, options: SimulateOptions): Promise<Result & { trace: Trace }> {
+/** What a seed stands for: the fault rates, then the cast. */
+export function aboutSeed(seed: number, options: SimulateOptions = {}): string[] {
+  const { rates, scenario } = drawn(seed, options);
+  return [describeRates(rates), ...describeScenario(scenario)];
+}
+
+function drawn(seed: number, options: SimulateOptions) {
   const random = new Random(`seed ${seed}`);
-  const scenario = { ...scenarioOf(random.fork('scenario')), ...options.scenario };
+  const scenario: Scenario = { ...scenarioOf(random.fork('scenario')), ...options.scenario };
   const rates: Rates = { ...calm, ...ratesOf(random.fork('rates')), ...options.rates };
+  return { random, scenario, rates };
+}
+
+async function runOnce(seed: number, options: SimulateOptions): Promise<Result> {
+  const { random, scenario, rates } = drawn(seed, options);
   const world = new World({
     scenario,
     rates,
     random: random.fork('world'),
     keys: options.keys ?? standIn,
     checkers: options.checkers?.() ?? allCheckers(),
-    patches: options.patches?.(random.fork('bug')) ?? {},
+    patches: options.patches?.() ?? {},
   });
   let failure: Result['failure'] = null;
   try {
@@ -70,12 +82,12 @@ async function runOnce(seed: number, options: SimulateOptions): Promise<Result &
   const { trace } = world;
   return {
     seed,
-    about: [describeRates(rates), ...describeScenario(scenario)],
+    about: aboutSeed(seed, options),
     failure,
     levels: world.levels,
     tail: trace.lines.slice(-tailLines),
     lines: trace.lines.length,
+    trace: trace.lines,
     hash: trace.hash,
-    trace,
   };
 }

@@ -12,9 +12,10 @@ export function attackers(): Checker {
     invariant,
     observe(seen, truth) {
       if (seen.kind !== 'published') return;
-      const { level, outcome, policy } = seen.verdict.predicate.quorate_verdict;
+      const { level, outcome } = seen.verdict.predicate.quorate_verdict;
       const work = truth.workOf(seen.run);
       if (level !== 'trusted' || outcome === null || work === undefined) return;
+      const { policy } = work;
       const right = truthOf(work);
       if (right === undefined || artifactOf(right) === artifactOf(outcome)) return;
       if (policy.cosign === 'required')

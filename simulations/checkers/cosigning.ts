@@ -1,6 +1,9 @@
 import { type Checker, Violation } from '../observer.ts';
 
-/** The trusted worker is shown the evidence only after its own receipt is in, and signs only what it built. */
+/**
+ * The trusted worker is shown the evidence only after its own receipt is in, signs only what it built, and has no reason
+ * to refuse what an honest controller asks for.
+ */
 export function cosigning(): Checker {
   const invariant = 'cosigning';
   const committed = new Set<string>();
@@ -26,6 +29,11 @@ export function cosigning(): Checker {
           invariant,
           'the trusted worker was shown the evidence before its own receipt was in',
         );
+      if (seen.kind === 'worker-handled') {
+        const refusal = seen.effects.find((effect) => effect.kind === 'refuse-cosign');
+        if (refusal?.kind === 'refuse-cosign')
+          throw new Violation(invariant, `the trusted worker refuses to sign: ${refusal.code}`);
+      }
       if (seen.kind !== 'cosigned') return;
       const { outcome, request } = seen.verdict.predicate.quorate_verdict;
       const own = truth.builtUnder(seen.lease);

@@ -93,7 +93,11 @@ describe('a restart', () => {
     bench.pinned(run);
     await bench.deliver('trusted', trusted);
     await bench.restart();
-    expect(bench.resume('trusted', held(trusted)).map(({ kind }) => kind)).toEqual(['reply', 'cosign']);
+    expect(bench.resume('trusted', held(trusted)).map(({ kind }) => kind)).toEqual([
+      'reply',
+      'reply',
+      'cosign',
+    ]);
     bench.cosign(run);
     expect(bench.run(run).level).toBe('trusted');
   });

@@ -1,0 +1,224 @@
+import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
+import { Controller } from '../src/core/controller/machine.ts';
+import type { LiveLease, Run } from '../src/core/controller/state.ts';
+import { idOf } from '../src/core/documents/index.ts';
+import { MerkleTree } from '../src/core/transparency/index.ts';
+import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
+import { Worker } from '../src/core/worker/machine.ts';
+import { exited, treeCid } from './paperwork.ts';
+import type { Patches } from './world.ts';
+
+type Handle = (event: ControllerEvent, now: number) => ControllerEffect[];
+
+/** The real controller with one thing wrong with it. */
+class Broken extends Controller {
+  readonly #wrong: (controller: Controller, handle: Handle) => Handle;
+  #handle: Handle | undefined;
+
+  constructor(id: string, idp: string, wrong: (controller: Controller, handle: Handle) => Handle) {
+    super(id, idp);
+    this.#wrong = wrong;
+  }
+
+  override handle(event: ControllerEvent, now: number): ControllerEffect[] {
+    this.#handle ??= this.#wrong(this, (...all) => super.handle(...all));
+    return this.#handle(event, now);
+  }
+}
+
+const breaking = (wrong: (controller: Controller, handle: Handle) => Handle) => (): Patches => ({
+  controller: (id, idp) => new Broken(id, idp, wrong),
+});
+
+function runOf(controller: Controller, offer: string): Run | undefined {
+  return [...controller.state.runs.values()].find((run) =>
+    run.rounds.some(({ offerId }) => offerId === offer),
+  );
+}
+
+/** Mistakes one could make, planted around the real machines: what a checker never catches it does not check. */
+export interface Bug {
+  says: string;
+  /** The invariant that must be found violated. */
+  caughtBy: string;
+  patches: () => Patches;
+}
+
+export const bugs: Record<string, Bug> = {
+  'vote-counted-twice': {
+    says: 'each machine of an invite becomes an operator of its own',
+    caughtBy: 'votes',
+    patches: breaking((controller, handle) => (event, now) => {
+      if (event.kind !== 'enrol') return handle(event, now);
+      const { invite } = event;
+      const joined = controller.state.invites.get(invite.payload.jti) ?? [];
+      if (joined.length === 0 || joined.includes(event.enrol.signer)) return handle(event, now);
+      const payload = { ...invite.payload, operator: `${invite.payload.operator}-${joined.length}` };
+      return handle({ ...event, invite: { ...invite, payload } }, now);
+    }),
+  },
+  'ack-before-journal': {
+    says: 'effects are carried out before the event is in the journal',
+    caughtBy: 'acks',
+    patches: () => ({ journalLast: true }),
+  },
+  'fence-ignored': {
+    says: 'a receipt is taken whether its lease still stands or not',
+    caughtBy: 'fences',
+    patches: breaking((controller, handle) => {
+      const given = new Map<string, LiveLease>();
+      return (event, now) => {
+        const { state } = controller;
+        if (event.kind === 'receipt' && !state.leases.has(event.lease)) {
+          const live = given.get(event.lease);
+          const run = live === undefined ? undefined : runOf(controller, live.lease.offer);
+          const round = run?.rounds.at(-1);
+          const open = round !== undefined && !round.revealed && round.offerId === live?.lease.offer;
+          if (live !== undefined && run !== undefined && open && live.lease.slot !== 'trusted') {
+            round.slots[live.lease.slot] = { kind: 'leased', live };
+            state.leases.set(live.id, run.id);
+          }
+        }
+        const effects = handle(event, now);
+        for (const run of state.runs.values()) {
+          for (const slot of run.rounds.flatMap(({ slots }) => slots))
+            if (slot.kind === 'leased') given.set(slot.live.id, slot.live);
+        }
+        return effects;
+      };
+    }),
+  },
+  'reveal-early': {
+    says: 'a worker is told that its round is revealed as soon as it has delivered',
+    caughtBy: 'sealed',
+    patches: breaking((_, handle) => (event, now) => {
+      const effects = handle(event, now);
+      return effects.flatMap((effect): ControllerEffect[] => {
+        if (effect.kind !== 'reply' || effect.reply.kind !== 'ack') return [effect];
+        return [effect, { kind: 'reveal', worker: effect.reply.ack.aud, lease: effect.reply.ack.lease }];
+      });
+    }),
+  },
+  'slot-freed-silently': {
+    says: 'a slot whose stream broke is leased again without the first lease being taken back',
+    caughtBy: 'leases',
+    patches: breaking((controller, handle) => (event, now) => {
+      if (event.kind === 'detached') {
+        for (const round of [...controller.state.runs.values()].flatMap(({ rounds }) => rounds)) {
+          round.slots = round.slots.map((slot) =>
+            slot.kind === 'leased' && slot.live.id === event.lease ? { kind: 'free' } : slot,
+          );
+        }
+      }
+      return handle(event, now);
+    }),
+  },
+  'receipt-dropped': {
+    says: 'a receipt that dissents is acknowledged and left out of the verdict',
+    caughtBy: 'evidence',
+    patches: breaking((controller, handle) => (event, now) => {
+      const effects = handle(event, now);
+      for (const run of controller.state.runs.values()) {
+        const [first] = run.receipts;
+        run.receipts = run.receipts.filter(
+          (one) => first === undefined || idOf(one.outcome) === idOf(first.outcome),
+        );
+      }
+      return effects;
+    }),
+  },
+  'log-rewritten': {
+    says: 'the last leaves of the log are taken out again',
+    caughtBy: 'log',
+    patches: breaking((controller, handle) => (event, now) => {
+      const effects = handle(event, now);
+      const { state } = controller;
+      if (event.kind === 'enrol' && state.log.size === 4)
+        state.log = new MerkleTree(state.log.leaves().slice(0, -2));
+      return effects;
+    }),
+  },
+  'policy-weakened': {
+    says: 'the co-signature a request asks for is forgotten',
+    caughtBy: 'attackers',
+    patches: breaking((_, handle) => (event, now) => {
+      if (event.kind !== 'submit') return handle(event, now);
+      const { request } = event;
+      const payload = { ...request.payload, policy: { ...request.payload.policy, cosign: 'none' as const } };
+      return handle({ ...event, request: { ...request, payload } }, now);
+    }),
+  },
+  'verdict-changed': {
+    says: 'a run that was trusted is disputed later',
+    caughtBy: 'verdicts',
+    patches: breaking((controller, handle) => {
+      const later: Run[] = [];
+      return (event, now) => {
+        const effects = handle(event, now);
+        const run = event.kind === 'tick' ? undefined : later.pop();
+        if (run !== undefined) {
+          run.phase = { kind: 'cosigning', worker: 'nobody', lease: '' };
+          const refused = { run: run.id, worker: 'nobody', code: 'X', message: '' };
+          effects.push(...handle({ kind: 'cosign-refused', ...refused }, now));
+        }
+        if (event.kind === 'cosigned')
+          later.push(...[controller.state.runs.get(event.run)].flatMap((one) => one ?? []));
+        return effects;
+      };
+    }),
+  },
+  'state-outside-journal': {
+    says: 'the machine keeps something that no event brought',
+    caughtBy: 'replay',
+    patches: () => {
+      let lives = 0;
+      return {
+        controller: (id, idp) => {
+          const mine = ++lives;
+          return new Broken(id, idp, (controller, handle) => (event, now) => {
+            controller.state.leasesThisEpoch += mine - 1;
+            return handle(event, now);
+          });
+        },
+      };
+    },
+  },
+  'no-timers': {
+    says: 'the controller never asks to be woken',
+    caughtBy: 'liveness',
+    patches: () => ({
+      controller: (id, idp) => Object.assign(new Controller(id, idp), { nextDeadline: () => undefined }),
+    }),
+  },
+  'trusted-worker-copies': {
+    says: 'the trusted worker states what it thinks the others built',
+    caughtBy: 'cosigning',
+    patches: () => ({ worker: (id, name) => (name === 'trusted' ? new Copier(id) : new Worker(id)) }),
+  },
+  'order-by-chance': {
+    says: 'the order of effects depends on something outside the machine',
+    caughtBy: 'determinism',
+    patches: breaking((_, handle) => (event, now) => {
+      const effects = handle(event, now);
+      return rolls++ % 7 === 0 ? effects.reverse() : effects;
+    }),
+  },
+};
+
+/** Survives from one run to the next, which is the mistake. */
+let rolls = 0;
+
+class Copier extends Worker {
+  readonly #jobs = new Map<string, string>();
+
+  override handle(event: WorkerEvent, now: number): WorkerEffect[] {
+    if (event.kind !== 'built') {
+      const effects = super.handle(event, now);
+      for (const effect of effects)
+        if (effect.kind === 'build') this.#jobs.set(effect.lease, effect.job.name);
+      return effects;
+    }
+    const outcome = exited(treeCid(`${this.#jobs.get(event.lease)} with a back door`));
+    return super.handle({ ...event, result: { ...event.result, outcome } }, now);
+  }
+}

@@ -1,0 +1,86 @@
+import { execFileSync } from 'node:child_process';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { bugs } from './bugs.ts';
+import { describeFailure, describeResult } from './report.ts';
+import { aboutSeed, simulate } from './simulate.ts';
+
+const usage = `usage: npm run simulate -- faults [--seeds N] [--from N] [--seed N] [--bug NAME]
+
+  --seeds N   how many seeds to run (100)
+  --from N    the first of them (1)
+  --seed N    this one alone, with everything that happens
+  --bug NAME  with a mistake planted around the real machines:
+${Object.entries(bugs)
+  .map(([name, { says }]) => `              ${name}: ${says}`)
+  .join('\n')}
+`;
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+class UsageError extends Error {}
+
+function wholeNumber(text: string, name: string): number {
+  if (!/^[0-9]{1,9}$/.test(text)) throw new UsageError(`--${name} takes a whole number, not "${text}"`);
+  return Number(text);
+}
+
+function commit(): string {
+  try {
+    return execFileSync('git', ['describe', '--always', '--dirty'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
+
+function readArguments(args: string[]) {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      seeds: { type: 'string', default: '100' },
+      from: { type: 'string', default: '1' },
+      seed: { type: 'string' },
+      bug: { type: 'string' },
+    },
+  });
+  if (positionals.length !== 1 || positionals[0] !== 'faults')
+    throw new UsageError('what to simulate: faults');
+  if (values.bug !== undefined && !Object.hasOwn(bugs, values.bug))
+    throw new UsageError(`no bug is called "${values.bug}"`);
+  const alone = values.seed !== undefined;
+  const from = wholeNumber(values.seed ?? values.from, alone ? 'seed' : 'from');
+  return { from, count: alone ? 1 : wholeNumber(values.seeds, 'seeds'), alone, bug: values.bug };
+}
+
+async function main(args: string[]): Promise<number> {
+  const { from, count, alone, bug } = readArguments(args);
+  say(
+    `seeds ${from} to ${from + count - 1}, each run twice; commit ${commit()}${bug === undefined ? '' : `; bug ${bug}`}`,
+  );
+  for (let seed = from; seed < from + count; seed++) {
+    const about = aboutSeed(seed);
+    for (const line of alone ? about : about.slice(0, 1)) say(`seed ${seed}: ${line}`);
+    const result = await simulate(seed, bug === undefined ? {} : { patches: bugs[bug]?.patches });
+    if (result.failure !== null) {
+      for (const line of describeFailure(result, bug)) say(line);
+      return 1;
+    }
+    if (alone) for (const line of result.trace) say(line);
+    say(describeResult(result));
+  }
+  say(`${count} seed(s): every invariant holds`);
+  return 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const wrong = error instanceof UsageError || (error instanceof TypeError && 'code' in error);
+  if (!wrong) throw error;
+  process.stderr.write(`${error.message}\n\n${usage}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { type Bug, bugs } from '../../simulations/bugs.ts';
+import { allCheckers } from '../../simulations/checkers/index.ts';
+import { describeFailure } from '../../simulations/report.ts';
+import { simulate } from '../../simulations/simulate.ts';
+import { range } from './seeds.ts';
+
+/** Seeds that bring a bug to light, so that the test need not look for them. */
+const seeds: Record<string, number> = {
+  'vote-counted-twice': 4,
+  'ack-before-journal': 21,
+  'fence-ignored': 51,
+  'reveal-early': 2,
+  'slot-freed-silently': 1,
+  'receipt-dropped': 4,
+  'log-rewritten': 1,
+  'policy-weakened': 11,
+  'verdict-changed': 3,
+  'state-outside-journal': 3,
+  'no-timers': 1,
+  'trusted-worker-copies': 11,
+  'order-by-chance': 2,
+};
+
+const only = (invariant: string) => () => allCheckers().filter((checker) => checker.invariant === invariant);
+
+describe('a planted bug', () => {
+  it.each(Object.entries(bugs))('%s is caught by its checker', async (name, { caughtBy, patches }: Bug) => {
+    const seed = seeds[name] ?? 0;
+    const result = await simulate(seed, { patches, checkers: only(caughtBy) });
+    expect(result.failure?.invariant).toBe(caughtBy);
+    // The bug is what fails, not the seed.
+    expect((await simulate(seed, { checkers: only(caughtBy) })).failure).toBeNull();
+  });
+
+  it('is reported with what happened last and how to see it again', async () => {
+    const result = await simulate(2, { patches: bugs['reveal-early']?.patches });
+    const report = describeFailure(result, 'reveal-early');
+    expect(report).toContain('seed 2: sealed does not hold');
+    expect(report.at(-1)).toBe('Again: npm run simulate -- faults --seed 2 --bug reveal-early');
+    expect(report.slice(-2 - result.tail.length, -2)).toEqual(result.trace.slice(-30));
+  });
+});
+
+describe('the checkers', () => {
+  it('each have a planted bug', () => {
+    const caught = new Set(Object.values(bugs).map(({ caughtBy }) => caughtBy));
+    const all = [...allCheckers().map(({ invariant }) => invariant), 'determinism'];
+    expect([...caught].sort()).toEqual(all.sort());
+  });
+
+  it('find nothing where nothing goes wrong and nobody cheats', async () => {
+    const quiet = {
+      breakPerMessage: 0,
+      gossipLoss: 0,
+      gossipTwice: 0,
+      controllerCrashPerEvent: 0,
+      workerCrashPerEvent: 0,
+      partitionPerMinute: 0,
+    };
+    for (const seed of range(1, 5)) expect((await simulate(seed, { rates: quiet })).failure).toBeNull();
+  });
+});

@@ -1,0 +1,45 @@
+import { spawnSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { aboutSeed } from '../../simulations/simulate.ts';
+
+function run(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['simulations/main.ts', ...args], {
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  return { status, lines: stdout.split('\n').slice(0, -1), stderr };
+}
+
+describe('npm run simulate', () => {
+  it('says first which seeds, which commit and what goes wrong how often', () => {
+    const { status, lines } = run('faults', '--seeds', '2', '--from', '7');
+    expect(status).toBe(0);
+    expect(lines[0]).toMatch(/^seeds 7 to 8, each run twice; commit \S+$/);
+    expect(lines[1]).toBe(`seed 7: ${aboutSeed(7)[0]}`);
+    expect(lines.at(-1)).toBe('2 seed(s): every invariant holds');
+  });
+
+  it('writes out one seed whole, the same each time', () => {
+    const one = run('faults', '--seed', '3');
+    expect(one.lines.length).toBeGreaterThan(30);
+    expect(run('faults', '--seed', '3').lines).toEqual(one.lines);
+  });
+
+  it('ends with 1 and the command to see it again when an invariant does not hold', () => {
+    const { status, lines } = run('faults', '--seed', '2', '--bug', 'reveal-early');
+    expect(status).toBe(1);
+    expect(lines.at(-1)).toBe('Again: npm run simulate -- faults --seed 2 --bug reveal-early');
+  });
+
+  it.each([
+    [[]],
+    [['storms']],
+    [['faults', '--bug', 'none-such']],
+    [['faults', '--seeds', 'many']],
+    [['faults', '--speed']],
+  ])('ends with 2 and its usage for %j', (args) => {
+    const { status, stderr } = run(...args);
+    expect(status).toBe(2);
+    expect(stderr).toContain('usage: npm run simulate');
+  });
+});
