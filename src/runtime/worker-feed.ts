@@ -155,7 +155,8 @@ export class WorkerFeed {
     const [controller] = standing.membership.controllers;
     if (controller === undefined) return;
     const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
-    const addrs = await mesh.findPeer(controller.id, { signal: limit }).catch(() => []);
+    const found = await mesh.findPeer(controller.id, { signal: limit }).catch(() => []);
+    const addrs = found.map((addr) => (addr.includes('/p2p/') ? addr : `${addr}/p2p/${controller.id}`));
     if (addrs.some((addr) => !controller.addrs.includes(addr)))
       await standing.learnAddress(controller.id, addrs);
   }
