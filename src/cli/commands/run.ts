@@ -22,6 +22,9 @@ interface Options {
 
 /** A request nobody took by then is void. */
 const expiresSeconds = 24 * 3600;
+const idleMs = 20_000;
+const nobodyYet =
+  'No operator has taken a slot yet. A job is for those who joined before it was published: the next one is for all who are there now.';
 
 export const run: Define = (program, act) => {
   program
@@ -108,10 +111,12 @@ async function follow(
 ): Promise<Exit> {
   const view = new ProgressView(out.board(), out.colours);
   let verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
+  const idle = setTimeout(() => out.note(nobodyYet), idleMs);
   try {
     for await (const { at, progress } of client.follow(run, limit)) {
       out.value({ event: progress.kind, at, ...progress });
       view.show(at, progress);
+      if (progress.kind === 'leased' && progress.slot !== 'trusted') clearTimeout(idle);
       if (progress.kind !== 'verdict') continue;
       verdict = progress;
       if (progress.level !== 'agreed' || until === 'agreed') break;
@@ -119,6 +124,7 @@ async function follow(
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
+    clearTimeout(idle);
     view.end();
   }
   if (signal.aborted && verdict === undefined) {
