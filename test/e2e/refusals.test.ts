@@ -1,0 +1,195 @@
+import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { issueInvite } from '../../src/identity/idp.ts';
+import { encodeTicket } from '../../src/identity/ticket.ts';
+import { openProjectFolder } from '../../src/runtime/owner.ts';
+import { type Answer, Cluster } from './support/cluster.ts';
+import { git } from './support/git.ts';
+import { jobFile, program } from './support/jobs.ts';
+import { freePort } from './support/wait.ts';
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await Cluster.start();
+}, 60_000);
+
+const refusal = ({ code, error }: Answer) => ({ code, error });
+/** None of these waits for anything longer than a dial. */
+const ms = 20_000;
+
+const joining = (ticket: string, home: string, ...more: string[]) =>
+  cluster.cli(['join', ticket, '--yes', ...more], { home, cwd: cluster.dir, ms });
+
+/** A ticket of the project, or with its keys, that differs in something from what `invite` makes. */
+async function forged(
+  changes: Partial<Parameters<typeof issueInvite>[1]>,
+  dir = cluster.projectDir,
+): Promise<string> {
+  const folder = await openProjectFolder(dir);
+  const { addrs } = (await (await openProjectFolder(cluster.projectDir)).address()) ?? { addrs: [] };
+  const usual = { project: folder.project, operator: 'eve', role: 'reader', addrs, now: Date.now() } as const;
+  return encodeTicket((await issueInvite(folder.idp.signer, { ...usual, ...changes })).raw);
+}
+
+describe('join refuses', () => {
+  it('a ticket that was cut or changed', async () => {
+    const ticket = await forged({});
+    expect(refusal(await joining(ticket.slice(0, -20), 'a'))).toEqual({ code: 2, error: 'TICKET_MALFORMED' });
+    const changed = `${ticket.slice(0, 120)}${ticket[120] === 'A' ? 'B' : 'A'}${ticket.slice(121)}`;
+    const answer = await joining(changed, 'a');
+    expect(answer.code, answer.report).not.toBe(0);
+    expect(answer.error).toMatch(/^(DOC|TICKET)_/);
+  });
+
+  it('a ticket that is over', async () => {
+    const answer = await joining(await forged({ now: Date.now() - 3_600_000, seconds: 60 }), 'a');
+    expect([answer.code, answer.error], answer.report).toEqual([2, 'TICKET_EXPIRED']);
+  });
+
+  it('a ticket of another project that points to this controller', async () => {
+    const other = join(cluster.dir, 'other-project');
+    await mkdir(other);
+    await git(other, 'init', '--quiet');
+    await cluster.cli(['init'], { cwd: other });
+    expect(refusal(await joining(await forged({}, other), 'a'))).toEqual({
+      code: 3,
+      error: 'CHARTER_NOT_BY_ROOT',
+    });
+  });
+
+  it('a ticket for another key', async () => {
+    const { lines } = await cluster.cli(['key'], { home: 'b' });
+    const answer = await joining(await forged({ key: String(lines[0]?.key) }), 'a');
+    expect(refusal(answer)).toEqual({ code: 2, error: 'TICKET_OTHER_KEY' });
+  });
+
+  it('a ticket with which as many machines have joined as it is for', async () => {
+    const ticket = await cluster.ticket('rita', '--role', 'reader');
+    expect((await joining(ticket, 'rita')).code).toBe(0);
+    expect((await joining(ticket, 'rita')).code).toBe(0);
+    expect(refusal(await joining(ticket, 'rita-2'))).toEqual({ code: 2, error: 'TICKET_EXHAUSTED' });
+  });
+
+  it('a ticket for a trusted worker that the charter does not name', async () => {
+    const { lines } = await cluster.cli(['key'], { home: 'tower' });
+    const ticket = await forged({ role: 'trusted-worker', key: String(lines[0]?.key) });
+    const answer = await joining(ticket, 'tower');
+    expect([answer.code, answer.error], answer.report).toEqual([3, 'TRUSTED_KEY_NOT_IN_CHARTER']);
+  });
+
+  it('a ticket whose controller nobody can reach', async () => {
+    const { controller } = await openProjectFolder(cluster.projectDir);
+    const addrs = [`/ip4/127.0.0.1/tcp/${await freePort()}/p2p/${controller.id}`];
+    expect(refusal(await joining(await forged({ addrs }), 'a'))).toEqual({
+      code: 3,
+      error: 'CONTROLLER_UNREACHABLE',
+    });
+  });
+
+  it('a folder in which a worker runs already', async () => {
+    await cluster.volunteer('vera');
+    const answer = await cluster.cli(['join', '--yes'], { home: 'vera', cwd: cluster.dir, ms });
+    expect([answer.code, answer.error], answer.report).toEqual([3, 'JOURNAL_IN_USE']);
+    expect(cluster.worker('vera').alive).toBe(true);
+  });
+});
+
+describe('controller refuses', () => {
+  it('a folder in which a controller runs already', async () => {
+    const answer = await cluster.cli(['controller', '--listen', '/ip4/127.0.0.1/tcp/0'], { ms });
+    expect([answer.code, answer.error], answer.report).toEqual([3, 'JOURNAL_IN_USE']);
+    expect(cluster.control.alive).toBe(true);
+  });
+
+  it('a port that somebody else has', async () => {
+    const server = createServer();
+    onTestFinished(() => void server.close());
+    const port = await freePort();
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    const cwd = join(cluster.dir, 'other-project');
+    const answer = await cluster.cli(['controller', '--listen', `/ip4/127.0.0.1/tcp/${port}`], { cwd, ms });
+    expect([answer.code, answer.error], answer.report).toEqual([3, 'MESH_PORT_IN_USE']);
+  });
+});
+
+describe('run refuses', () => {
+  const run = (url: string, ...more: string[]) => cluster.cli(['run', url, ...more], { ms });
+
+  it('a git server that does not answer, and a repository it does not have', async () => {
+    const silent = await run(`git://127.0.0.1:${await freePort()}/x`);
+    expect(silent.code, silent.report).toBe(3);
+    expect(silent.error).toMatch(/^SOURCE_/);
+    const none = await run(cluster.git.url('no-such'));
+    expect(none.code, none.report).toBe(3);
+    expect(none.error).toMatch(/^SOURCE_/);
+  });
+
+  it('a server the charter does not allow', async () => {
+    const other = await cluster.git.commit('plain', program('plain'));
+    const answer = await run(other.replace('127.0.0.1', 'localhost'));
+    expect([answer.code, answer.error], answer.report).toEqual([2, 'SOURCE_HOST_NOT_ALLOWED']);
+  });
+
+  it('a commit without a job file, or with one that is wrong, and a job it does not have', async () => {
+    const none = await run(await cluster.git.commit('none', { 'readme.txt': 'x' }));
+    expect(refusal(none)).toEqual({ code: 2, error: 'JOBFILE_NONE' });
+    const wrong = await run(
+      await cluster.git.commit('wrong', { 'quorate.yaml': 'jobs: {build: {image: 7}}' }),
+    );
+    expect(wrong.code, wrong.report).toBe(2);
+    expect(wrong.error).toMatch(/^JOBFILE_/);
+    const other = await run(cluster.git.url('plain'), '--job', 'test');
+    expect(other.code, other.report).toBe(2);
+  });
+
+  it('a policy weaker than the floor in the charter', async () => {
+    const weak = jobFile({ run: ['true'], agree: 1, of: 1 });
+    const answer = await run(await cluster.git.commit('weak', { 'quorate.yaml': weak }));
+    expect([answer.code, answer.error], answer.report).toEqual([3, 'POLICY_BELOW_FLOOR']);
+  });
+
+  it('a member who is no publisher', async () => {
+    const answer = await cluster.cli(['run', cluster.git.url('plain')], {
+      home: 'rita',
+      cwd: cluster.dir,
+      ms,
+    });
+    expect([answer.code, answer.error], answer.report).toEqual([3, 'ROLE_WRONG']);
+  });
+
+  it('to wait longer than it was told to; the job goes on', async () => {
+    const answer = await run(cluster.git.url('plain'), '--timeout', '3s');
+    expect([answer.code, answer.error], answer.report).toEqual([3, 'CLI_TIMEOUT']);
+    const { run: id } = answer.lines.find(({ event }) => event === 'submitted') ?? {};
+    expect((await cluster.show(String(id))).state).toBe('building');
+  });
+});
+
+describe('show, logs and fetch refuse', () => {
+  it('a job nobody knows', async () => {
+    for (const command of ['show', 'logs']) {
+      const answer = await cluster.cli([command, 'bafyreib3none'], { ms });
+      expect([answer.code, answer.error], answer.report).toEqual([2, 'JOB_UNKNOWN']);
+    }
+  });
+
+  it('a machine that belongs to no project', async () => {
+    const answer = await cluster.cli(['jobs'], { home: 'nobody', cwd: cluster.dir, ms });
+    expect([answer.code, answer.error], answer.report).toEqual([2, 'MEMBERSHIP_NONE']);
+  });
+
+  it('an artifact nobody has', async () => {
+    const cid = 'bafybeihpiyu6gtyikvqta4x33vaj7jjgpfqhid7c3uu7dgckf6g67x4qxm';
+    const answer = await cluster.fetch(cid, 'nothing');
+    expect([answer.code, answer.error], answer.report).toEqual([3, 'ARTIFACT_NOT_FOUND']);
+  });
+
+  it('a controller that is not there', async () => {
+    await cluster.control.stop();
+    const answer = await cluster.cli(['jobs'], { ms });
+    expect([answer.code, answer.error], answer.report).toEqual([3, 'CONTROLLER_UNREACHABLE']);
+  });
+});
