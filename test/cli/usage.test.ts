@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folder, quorate } from './support.ts';
 
@@ -18,6 +20,8 @@ const verbs = [
 ];
 const peer = '12D3KooWPwh5EADxnN1KXQFTrmGAXycZqZRVKHG7wcx7mczYTDRk';
 const artifact = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
+
+const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'cli.md'), 'utf8');
 
 describe('wrong usage exits 2 and says what is wrong', () => {
   it.concurrent.each<[line: string, says: RegExp]>([
@@ -80,13 +84,21 @@ describe('with --json', () => {
 });
 
 describe('help', () => {
-  it.concurrent.each(verbs)('quorate %s --help has an example and fits 80 columns', async (verb) => {
-    const { code, out, err } = await quorate([verb, '--help']);
-    expect({ code, err }).toEqual({ code: 0, err: '' });
-    expect(out).toMatch(new RegExp(`Examples?:\\n  \\$ quorate ${verb}`));
-    const prose = out.slice(0, out.indexOf('\nExample')).split('\n');
-    expect(prose.filter((line) => line.length > 80)).toEqual([]);
-  });
+  it.concurrent.each(verbs)(
+    'quorate %s --help has an example and fits 80 columns, and its options are in docs/cli.md',
+    async (verb) => {
+      const { code, out, err } = await quorate([verb, '--help']);
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      expect(out).toMatch(new RegExp(`Examples?:\\n  \\$ quorate ${verb}`));
+      const prose = out.slice(0, out.indexOf('\nExample')).split('\n');
+      expect(prose.filter((line) => line.length > 80)).toEqual([]);
+      const section =
+        page.split(/^### /m).find((part) => part.split('\n')[0]?.includes(`quorate ${verb}`)) ?? '';
+      const own = out.slice(0, out.indexOf('Global Options:'));
+      const options = [...own.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, option = '']) => option);
+      expect(options.filter((option) => option !== '--help' && !section.includes(option))).toEqual([]);
+    },
+  );
 
   it.concurrent.each([[[]], [['--help']], [['help']]])('quorate %j lists every command', async (args) => {
     const { code, out } = await quorate(args);
