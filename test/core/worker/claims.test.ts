@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { exited, treeCid } from '../../../simulations/paperwork.ts';
+import { drawOf, fullShare } from '../../../src/core/trust/draw.ts';
+import { Bench, kinds, started } from './bench.ts';
+
+const built = exited(treeCid('a'));
+
+describe('an offer', () => {
+  it('is claimed at once by a worker whose draw is under the share', async () => {
+    const bench = await started();
+    const offered = await bench.makeOffer();
+    expect(bench.offer(offered)).toMatchObject([
+      {
+        kind: 'claim',
+        offer: offered.offer.id,
+        claim: { iss: bench.id, aud: bench.paper.controller.id, offer: offered.offer.id },
+      },
+    ]);
+  });
+
+  it('is claimed when the share has widened to its draw, and not before', async () => {
+    const bench = await started();
+    const offered = await bench.makeOffer('app', { share: 1 });
+    const draw = drawOf('ada', offered.offer.payload.draw.seed);
+    const doublings = Math.ceil(Math.log2(draw + 1));
+    expect(doublings).toBeGreaterThan(1);
+    expect(bench.offer(offered)).toEqual([]);
+    expect(bench.drive(doublings * 1_000 - 1)).toEqual([]);
+    expect(kinds(bench.drive(1))).toEqual(['claim']);
+    expect(bench.worker.nextDeadline()).toBeUndefined();
+  });
+
+  it('is claimed once, however often it is heard of', async () => {
+    const bench = await started();
+    const offered = await bench.makeOffer();
+    bench.offer(offered);
+    expect(bench.worker.wants(offered.offer.id)).toBe(false);
+    expect(bench.offer(offered)).toEqual([]);
+  });
+
+  it('made before this operator was enrolled is not claimed', async () => {
+    const bench = await started();
+    bench.send({ kind: 'grant', grant: await bench.grant({ enrolled: 10 }) });
+    expect(bench.offer(await bench.makeOffer('app', { index: 10 }))).toEqual([]);
+    expect(kinds(bench.offer(await bench.makeOffer('other', { index: 11 })))).toEqual(['claim']);
+  });
+
+  it("that needs no co-signature is not the trusted worker's business", async () => {
+    const bench = await started('trusted-worker');
+    expect(bench.offer(await bench.makeOffer('app', { policy: { cosign: 'none' } }))).toEqual([]);
+    expect(kinds(bench.offer(await bench.makeOffer('other')))).toEqual(['claim']);
+  });
+
+  it('before the worker has started is left alone', async () => {
+    const bench = new Bench();
+    expect(bench.offer(await bench.makeOffer())).toEqual([]);
+  });
+
+  it('shares widen to everybody in the end', async () => {
+    const bench = await started();
+    bench.offer(await bench.makeOffer('app', { share: 1 }));
+    expect(kinds(bench.drive(Math.log2(fullShare) * 1_000))).toEqual(['claim']);
+  });
+});
+
+describe('a worker that cannot take a job says why', () => {
+  it.each([
+    ['another architecture', { arch: 'aarch64' as const }, /x86_64/],
+    ['an image', { image: treeCid('image') }, /tier/],
+    [
+      'more than the machine lends',
+      { limits: { cpus: 64, memoryBytes: 2 ** 28, diskBytes: 2 ** 28, pids: 64, seconds: 60 } },
+      /lends/,
+    ],
+  ])('%s', async (_, job, why) => {
+    const bench = await started();
+    const [effect] = bench.offer(await bench.makeOffer('app', { job }));
+    expect(effect?.kind === 'claim' ? effect.claim.pass : '').toMatch(why);
+  });
+
+  it('busy with as many jobs as it takes at once, and claims after the build', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    const second = await bench.makeOffer('second');
+    expect(bench.offer(second)).toMatchObject([{ claim: { pass: 'busy with 1 job(s)' } }]);
+    expect(bench.worker.wants(second.offer.id)).toBe(true);
+    expect(kinds(bench.built(lease, built))).toEqual(['send-receipt', 'poll']);
+    const [claim] = bench.offer(second);
+    expect(claim?.kind === 'claim' ? claim.claim.pass : '').toBeUndefined();
+  });
+
+  it.each([
+    ['cpus', { cpus: 2, memoryBytes: 2 ** 28, diskBytes: 2 ** 28 }],
+    ['memory', { cpus: 1, memoryBytes: 2 ** 31, diskBytes: 2 ** 28 }],
+    ['disk', { cpus: 1, memoryBytes: 2 ** 28, diskBytes: 2 ** 31 }],
+  ])('not enough %s free', async (what, limits) => {
+    const bench = await started('worker', { jobsAtOnce: 2 });
+    await bench.building();
+    const [effect] = bench.offer(
+      await bench.makeOffer('big', { job: { limits: { ...limits, pids: 64, seconds: 60 } } }),
+    );
+    expect(effect).toMatchObject({ claim: { pass: `busy: not enough ${what} free` } });
+  });
+});
+
+describe('a claim that is declined', () => {
+  async function declined(code: string, role: 'worker' | 'trusted-worker' = 'worker') {
+    const bench = await started(role);
+    const offered = await bench.makeOffer();
+    bench.offer(offered);
+    bench.send({ kind: 'declined', offer: offered.offer.id, code, message: '' });
+    return { bench, offered };
+  }
+
+  it('because its stream broke is made again a second later', async () => {
+    const { bench } = await declined('MESH_LOST');
+    expect(bench.drive(999)).toEqual([]);
+    expect(kinds(bench.drive(1))).toEqual(['claim']);
+  });
+
+  it('because its draw is above the share is made again when the share has widened', async () => {
+    const { bench } = await declined('CLAIM_ABOVE_SHARE');
+    expect(kinds(bench.drive(1_000))).toEqual(['claim']);
+  });
+
+  it('because another machine of the operator has a slot is made again when the offer comes again', async () => {
+    const { bench, offered } = await declined('CLAIM_HAS_SLOT');
+    expect(kinds(bench.offer(offered))).toEqual(['claim']);
+  });
+
+  it.each(['OFFER_CLOSED', 'CLAIM_NOT_FRESH', 'CLAIM_TOO_NEW', 'CLAIM_UNFIT'])(
+    'for good (%s) is not made again',
+    async (code) => {
+      const { bench, offered } = await declined(code);
+      expect(bench.worker.wants(offered.offer.id)).toBe(false);
+      expect(bench.offer(offered)).toEqual([]);
+      expect(bench.worker.nextDeadline()).toBeUndefined();
+    },
+  );
+
+  it('by a taken slot is made again by a trusted worker: its slot may become free', async () => {
+    const { bench, offered } = await declined('OFFER_CLOSED', 'trusted-worker');
+    expect(kinds(bench.offer(offered))).toEqual(['claim']);
+  });
+});

@@ -1,0 +1,183 @@
+import { describe, expect, it } from 'vitest';
+import { exited, treeCid } from '../../../simulations/paperwork.ts';
+import { kinds, started } from './bench.ts';
+
+const A = treeCid('a');
+const built = exited(A);
+
+describe('a lease', () => {
+  it('starts a build of the job it is for', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    expect(bench.all('build')).toMatchObject([
+      { lease: lease.id, job: { name: 'app' }, ref: 'refs/heads/main' },
+    ]);
+    expect(bench.worker.building).toMatchObject([{ lease: lease.id }]);
+  });
+
+  it.each([
+    ['for another worker', { aud: 'eve' }],
+    ['for another job', { job: 'other' }],
+    ['for another offer', { offer: '0'.repeat(64) }],
+    ['of the trusted slot, for a worker that is none', { slot: 'trusted' as const }],
+  ])('%s is not built', async (_, over) => {
+    const bench = await started();
+    const offered = await bench.makeOffer();
+    bench.offer(offered);
+    const aud = 'aud' in over ? bench.paper.keys.signer('eve').id : bench.id;
+    const job = 'job' in over ? (await bench.makeOffer('other')).jobId : offered.jobId;
+    const lease = await bench.lease(offered, { ...over, aud, job });
+    expect(kinds(bench.send({ kind: 'leased', offer: offered.offer.id, lease }))).toEqual(['note']);
+  });
+
+  it('signed by somebody else than made the offer is not built', async () => {
+    const bench = await started();
+    const offered = await bench.makeOffer();
+    bench.offer(offered);
+    const lease = await bench.lease(offered, {}, 'eve');
+    expect(kinds(bench.send({ kind: 'leased', offer: offered.offer.id, lease }))).toEqual(['note']);
+  });
+
+  it('heard of twice is built once', async () => {
+    const bench = await started();
+    const { offered, lease } = await bench.building();
+    expect(bench.send({ kind: 'leased', offer: offered.offer.id, lease })).toEqual([]);
+  });
+
+  it('that is taken back stops the build and throws away what it made', async () => {
+    const bench = await started();
+    const { lease, offered } = await bench.building();
+    const effects = bench.send({ kind: 'released', lease: lease.id, code: 'LEASE_LOST', message: 'gone' });
+    expect(kinds(effects)).toEqual(['stop-build', 'discard', 'note', 'poll']);
+    expect(kinds(bench.built(lease, built))).toEqual(['discard']);
+    expect(bench.all('send-receipt')).toEqual([]);
+    expect(kinds(bench.offer(offered))).toEqual(['claim']);
+  });
+});
+
+describe('a result', () => {
+  it('becomes a receipt that says what its lease says', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    bench.built(lease, built);
+    const { operator, slot, fence, round } = lease.payload;
+    expect(bench.all('send-receipt')[0]?.receipt.predicate.quorate_receipt).toMatchObject({
+      lease: lease.id,
+      operator,
+      slot,
+      fence,
+      round,
+      outcome: built,
+    });
+  });
+
+  it("is one: a second result of the same lease is nobody's", async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    bench.built(lease, built);
+    expect(bench.built(lease, exited(treeCid('b')))).toEqual([]);
+    await bench.ack(lease);
+    expect(bench.built(lease, exited(treeCid('b')))).toEqual([]);
+    expect(bench.all('send-receipt')).toHaveLength(1);
+  });
+
+  it('stays here until it is acknowledged and its round revealed', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    expect(bench.send({ kind: 'revealed', lease: lease.id })).toEqual([]);
+    bench.built(lease, built);
+    expect(bench.send({ kind: 'revealed', lease: lease.id })).toEqual([]);
+    await bench.ack(lease);
+    expect(bench.all('publish')).toEqual([]);
+    expect(bench.send({ kind: 'revealed', lease: lease.id })).toEqual([
+      { kind: 'publish', lease: lease.id, artifact: A, log: null },
+    ]);
+    expect(bench.worker.leaseOf(lease.id)).toBeUndefined();
+  });
+
+  it.each([
+    ['of another receipt', { receipt: '0'.repeat(64) }, 'controller'],
+    ['of another lease', { lease: '0'.repeat(64) }, 'controller'],
+    ['of somebody who is not the controller', {}, 'eve'],
+  ])('is not acknowledged by the ack %s', async (_, over, by) => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    bench.built(lease, built);
+    await bench.ack(lease, over, by);
+    expect(bench.worker.pendingReceipt(lease.id)).toBeDefined();
+    expect(bench.send({ kind: 'revealed', lease: lease.id })).toEqual([]);
+  });
+
+  it('that is refused is dropped', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    bench.built(lease, built);
+    const effects = bench.send({
+      kind: 'refused',
+      lease: lease.id,
+      code: 'RECEIPT_STALE_FENCE',
+      message: '',
+    });
+    expect(kinds(effects)).toEqual(['discard', 'note', 'poll']);
+    expect(bench.worker.pendingReceipt(lease.id)).toBeUndefined();
+  });
+});
+
+describe('a stream that breaks', () => {
+  it('is opened again a second later, as often as it takes', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    for (let n = 0; n < 3; n++) {
+      bench.send({ kind: 'detached', lease: lease.id });
+      expect(bench.drive(999)).toEqual([]);
+      expect(bench.drive(1)).toEqual([{ kind: 'resume', lease }]);
+    }
+    expect(bench.worker.nextDeadline()).toBeUndefined();
+  });
+
+  it('leaves a receipt to be said again until it is acknowledged', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    expect(bench.worker.pendingReceipt(lease.id)).toBeUndefined();
+    bench.built(lease, built);
+    expect(bench.worker.pendingReceipt(lease.id)).toEqual(bench.all('send-receipt')[0]?.receipt);
+    await bench.ack(lease);
+    expect(bench.worker.pendingReceipt(lease.id)).toBeUndefined();
+  });
+});
+
+describe('a restart', () => {
+  it('drops a build that was running: its slot goes to another', async () => {
+    const bench = await started();
+    const { lease, offered } = await bench.building();
+    expect(kinds(await bench.restart())).toEqual(['discard', 'note', 'poll']);
+    expect(bench.worker.leaseOf(lease.id)).toBeUndefined();
+    expect(kinds(bench.offer(offered))).toEqual(['claim']);
+  });
+
+  it('resumes a lease whose receipt is not acknowledged yet, with the same receipt', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    bench.built(lease, built);
+    expect(kinds(await bench.restart())).toEqual(['resume', 'poll']);
+    expect(bench.worker.pendingReceipt(lease.id)).toEqual(bench.all('send-receipt')[0]?.receipt);
+  });
+
+  it('resumes a lease that waits for its round', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    bench.built(lease, built);
+    await bench.ack(lease);
+    expect(kinds(await bench.restart())).toEqual(['resume', 'poll']);
+    expect(kinds(bench.send({ kind: 'revealed', lease: lease.id }))).toEqual(['publish']);
+  });
+
+  it('holds on to nothing that is over', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    bench.built(lease, built);
+    await bench.ack(lease);
+    bench.send({ kind: 'revealed', lease: lease.id });
+    expect(kinds(await bench.restart())).toEqual(['poll']);
+  });
+});
