@@ -67,12 +67,16 @@ export class Bench {
   readonly #jobs = new Map<string, Job>();
   #tokens = 0;
 
-  constructor() {
+  readonly #make: (id: string, idp: string) => Controller;
+
+  /** `make`: another controller than the real one, with a guard taken off. */
+  constructor(make: (id: string, idp: string) => Controller = (id, idp) => new Controller(id, idp)) {
+    this.#make = make;
     this.controller = this.#fresh();
   }
 
   #fresh(): Controller {
-    return new Controller(this.paper.controller.id, this.paper.idp.id);
+    return this.#make(this.paper.controller.id, this.paper.idp.id);
   }
 
   send(event: ControllerEvent): ControllerEffect[] {

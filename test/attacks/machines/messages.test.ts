@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { nonceOf } from '../../../simulations/paperwork.ts';
+import { type Claim, idOf } from '../../../src/core/documents/index.ts';
+import { limits } from '../../../src/core/limits.ts';
+import { timings } from '../../core/controller/bench.ts';
+import { evil, openBench, right, twoOfThree } from './support.ts';
+
+describe('a receipt under a lease that was lost', () => {
+  async function attack(guard: Parameters<typeof openBench>[0]) {
+    const bench = await openBench(guard);
+    await bench.members('mallory', 'bob', 'cy', 'dan');
+    const run = await bench.submit({ policy: twoOfThree });
+    const leases = await bench.lease('mallory', 'bob', 'cy');
+    const beat = () => bench.beat([...leases].filter(([key]) => key !== 'mallory'));
+    beat();
+    bench.drive(timings.leaseSilenceMs - 1);
+    beat();
+    bench.drive(1);
+    expect(bench.progress(run, 'lost').map(({ operator }) => operator)).toEqual(['mallory']);
+    const reply = await bench.deliver('mallory', leases.get('mallory'), evil);
+    return reply.kind === 'error' ? reply.code : reply.kind;
+  }
+
+  it('is stale', async () => expect(await attack('on')).toBe('RECEIPT_STALE_FENCE'));
+  it('control: is acknowledged where fences are ignored', async () =>
+    expect(await attack({ off: 'fence-ignored' })).toBe('ack'));
+});
+
+describe('a second receipt for one lease', () => {
+  async function attack(lease: 'the same' | 'of its own') {
+    const bench = await openBench('on');
+    await bench.members('mallory', 'bob', 'cy');
+    await bench.submit({ policy: twoOfThree });
+    const leases = await bench.lease('mallory', 'bob', 'cy');
+    await bench.deliver('mallory', leases.get('mallory'), right);
+    const [key, other] =
+      lease === 'the same'
+        ? (['mallory', leases.get('mallory')] as const)
+        : (['bob', leases.get('bob')] as const);
+    const reply = await bench.deliver(key, other, evil);
+    return reply.kind === 'error' ? reply.code : reply.kind;
+  }
+
+  it('is refused', async () => expect(await attack('the same')).toBe('RECEIPT_SECOND'));
+  it('control: is taken under a lease of its own', async () =>
+    expect(await attack('of its own')).toBe('ack'));
+});
+
+describe('a claim with the grant of another operator', () => {
+  async function attack(grant: string) {
+    const bench = await openBench('on');
+    await bench.members('mallory', 'bob');
+    await bench.submit({ policy: twoOfThree });
+    const reply = bench.lastReply(await bench.claim('mallory', { grant }));
+    return reply.kind === 'error' ? reply.code : reply.kind;
+  }
+
+  it('is refused', async () => expect(await attack('bob')).toBe('GRANT_OTHER_KEY'));
+  it('control: stands by with its own', async () => expect(await attack('mallory')).toBe('standby'));
+});
+
+describe('a claim made for another controller, or long ago', () => {
+  async function attack(over: Partial<Pick<Claim, 'aud' | 'exp'>>) {
+    const bench = await openBench('on');
+    await bench.members('mallory', 'bob');
+    await bench.submit({ policy: twoOfThree });
+    const reply = bench.lastReply(await bench.claim('mallory', over));
+    return reply.kind === 'error' ? reply.code : reply.kind;
+  }
+
+  it('is refused for its audience', async () => {
+    const bench = await openBench('on');
+    expect(await attack({ aud: bench.id('elsewhere') })).toBe('CLAIM_OTHER_AUDIENCE');
+  });
+  it('is refused for its time', async () => expect(await attack({ exp: 1 })).toBe('DOC_EXPIRED'));
+  it('control: stands by with the right ones', async () => expect(await attack({})).toBe('standby'));
+});
+
+describe('a grant no identity provider of the project issued', () => {
+  async function attack(issuer: 'idp' | 'mallory') {
+    const bench = await openBench('on');
+    await bench.members('mallory', 'bob');
+    await bench.submit({ policy: twoOfThree });
+    const claim = await bench.paper.claim('mallory', idOf(bench.offer), bench.now);
+    const grant = bench.grantOf('mallory');
+    const signer = bench.paper.keys.signer(issuer).id;
+    bench.send({
+      kind: 'claim',
+      token: 't',
+      claim,
+      grant: { ...grant, signer, payload: { ...grant.payload, iss: signer } },
+    });
+    const reply = bench.lastReply('t');
+    return reply.kind === 'error' ? reply.code : reply.kind;
+  }
+
+  it('gets nothing', async () => expect(await attack('mallory')).toBe('GRANT_OTHER_ISSUER'));
+  it('control: stands by with one that was', async () => expect(await attack('idp')).toBe('standby'));
+});
+
+describe('a flood of jobs', () => {
+  async function attack(jobs: number) {
+    const bench = await openBench('on');
+    await bench.members('bob');
+    for (let n = 0; n < jobs; n++) await bench.submit({ name: `job-${n}`, policy: twoOfThree });
+    return bench.submit({ name: nonceOf('one more'), policy: twoOfThree }).then(
+      () => 'accepted',
+      (error: Error) => /[A-Z]+_[A-Z_]+/.exec(error.message)?.[0],
+    );
+  }
+
+  it('is held off at a bound', async () => expect(await attack(limits.openJobsMax)).toBe('CONTROLLER_BUSY'));
+  it('control: one less is taken', async () => expect(await attack(limits.openJobsMax - 1)).toBe('accepted'));
+});

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { capabilities, exited, nonceOf, treeCid } from '../../../simulations/paperwork.ts';
+import { signMessage } from '../../../src/core/documents/index.ts';
+import type { WorkerEffect } from '../../../src/core/worker/events.ts';
+import { Worker } from '../../../src/core/worker/machine.ts';
+import { openBench, right, twoOfThree } from './support.ts';
+
+describe('a lazy worker copies the result of another', () => {
+  /** An honest worker delivers while the lazy one still holds its slot; the lazy one delivers what it can get hold of. */
+  async function attack(guard: Parameters<typeof openBench>[0]) {
+    const bench = await openBench(guard);
+    await bench.members('ada', 'lazy', 'cy');
+    const run = await bench.submit({ policy: { ...twoOfThree, agree: 3 } });
+    const leases = await bench.lease('ada', 'lazy', 'cy');
+    const lease = leases.get('ada');
+    if (lease === undefined) throw new Error('ada has a lease');
+
+    const ada = new Worker(bench.id('ada'));
+    const said: WorkerEffect[] = [];
+    const tell = (event: Parameters<Worker['handle']>[0]) => said.push(...ada.handle(event, bench.now));
+    const { request, job, jobId } = bench.run(run);
+    const offer = await signMessage('offer', bench.offer, bench.paper.controller);
+    tell({ kind: 'started', grant: bench.grantOf('ada'), lending: { capabilities, jobsAtOnce: 1 } });
+    tell({ kind: 'offer', offer, request, job, jobId, entropy: nonceOf('e') });
+    tell({ kind: 'leased', offer: offer.id, lease });
+    const { payload } = await bench.paper.receipt('ada', lease, job, right);
+    const { nonce, sandbox } = payload.predicate.quorate_receipt;
+    const { startedOn, finishedOn } = payload.predicate.runDetails.metadata;
+    const result = { outcome: right, files: [], log: null, sandbox, startedOn, finishedOn, nonce };
+    tell({ kind: 'built', lease: lease.id, result });
+    const reply = await bench.deliver('ada', lease, right);
+    if (reply.kind !== 'ack') throw new Error('ada was acknowledged');
+    tell({
+      kind: 'acked',
+      lease: lease.id,
+      ack: await signMessage('ack', reply.ack, bench.paper.controller),
+    });
+    for (const { lease: revealed } of bench.all('reveal')) tell({ kind: 'revealed', lease: revealed });
+
+    const published = said.find((effect) => effect.kind === 'publish');
+    const copied = published?.kind === 'publish' ? published.artifact : null;
+    await bench.deliver('cy', leases.get('cy'), right);
+    await bench.deliver('lazy', leases.get('lazy'), exited(copied ?? treeCid('whatever')));
+    return { copied: copied !== null, agreed: bench.progress(run, 'agreed').length === 1 };
+  }
+
+  it('but nobody serves it before the round is revealed', async () =>
+    expect(await attack('on')).toEqual({ copied: false, agreed: false }));
+  it('control: and counts as a third builder where workers are let go one by one', async () =>
+    expect(await attack({ off: 'reveal-early' })).toEqual({ copied: true, agreed: true }));
+});
+
+describe('a worker delivers after the reveal', () => {
+  async function attack(when: 'in time' | 'after the reveal') {
+    const bench = await openBench('on');
+    await bench.members('ada', 'late', 'cy');
+    const run = await bench.submit({ policy: { ...twoOfThree, agree: 3 } });
+    const leases = await bench.lease('ada', 'late', 'cy');
+    await bench.deliver('ada', leases.get('ada'), right);
+    await bench.deliver('cy', leases.get('cy'), right);
+    // Its lease lapses, nobody takes the slot, and the round is revealed without it.
+    if (when === 'after the reveal') bench.drive(600_000);
+    await bench.deliver('late', leases.get('late'), right);
+    return bench.progress(run, 'agreed').length === 1;
+  }
+
+  it('and does not count', async () => expect(await attack('after the reveal')).toBe(false));
+  it('control: the same receipt counts while its lease is live', async () =>
+    expect(await attack('in time')).toBe(true));
+});
