@@ -2,7 +2,7 @@
  * `npm run demo`: a whole network on this machine, every node a process of its own, that builds this repository's own
  * commit, catches the one who tampers, and fetches the artifact from volunteers after the controller is gone.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { asQuorateError, errorJson, errorText } from '../../src/cli/errors.ts';
@@ -59,6 +59,9 @@ async function play(scene: Scene, out: Output, json: boolean): Promise<void> {
   out.say('', bold('The controller is stopped. A newcomer fetches the artifact'));
   const bundle = join(root, '.demo', `${artifact.slice(0, 7)}-${artifact.slice(-8)}.bundle.json`);
   const got = await fetchFresh(scene, { artifact, project, bootstrap, bundle });
+  const kept = bundle.slice(0, -'.bundle.json'.length);
+  rmSync(kept, { recursive: true, force: true });
+  cpSync(got.folder, kept, { recursive: true, verbatimSymlinks: true });
   out.say(`  from      ${got.providers.map(shortId).join(', ')}`);
   out.say(`  proof     ${got.steps} steps checked offline, from the root key alone`);
   out.say(`  got       ${bytes(got.bytes)} in ${duration(got.ms)}`);
@@ -78,8 +81,8 @@ async function play(scene: Scene, out: Output, json: boolean): Promise<void> {
     dim(
       `dispatched in ${duration(verdict.dispatch)}, built in ${duration(verdict.build)}, trusted after ${duration(verdict.toTrusted)}`,
     ),
-    `Its evidence stays here: ${relative(process.cwd(), bundle)}`,
-    `Check it again: node bin/quorate.js verify ${relative(process.cwd(), bundle)} --project ${project}`,
+    `It stays here, with its evidence: ${relative(process.cwd(), kept)}`,
+    `Check it again: node bin/quorate.js verify ${relative(process.cwd(), kept)} --bundle ${relative(process.cwd(), bundle)} --project ${project}`,
   );
   if (!json) return;
   const { dispatch, build, toTrusted } = verdict;

@@ -8,7 +8,12 @@ import { compareNames, decodeName, printable } from './names.ts';
 import type { ReadLimits } from './tar-read.ts';
 import { type BuiltTree, type FileSlot, TreeBuilder } from './tree.ts';
 
-interface Walk extends ReadLimits {
+interface Bounds extends ReadLimits {
+  /** Whether a `.git` at the top belongs to the tree; else it is left out. */
+  git?: boolean;
+}
+
+interface Walk extends Bounds {
   dir: string;
   tree: TreeBuilder;
   blocks: BlockDir;
@@ -22,13 +27,13 @@ const refused = (path: string, what: string): QuorateError =>
   });
 
 /**
- * Reads a folder on disk into a tree with lstat, following no link and ignoring a `.git` at the top.
+ * Reads a folder on disk into a tree with lstat, following no link, by default without a `.git` at the top.
  * @throws STORE_FILE_CHANGED when a file changes meanwhile, STORE_NOT_A_FOLDER, and the codes of `readTar`
  */
 export async function readDirectory(
   dir: string,
   blocks: BlockDir,
-  bounds: ReadLimits,
+  bounds: Bounds,
 ): Promise<BuiltTree & { bytes: number }> {
   const tree = new TreeBuilder(bounds.maxEntries);
   const budget = new ByteBudget(bounds.maxBytes);
@@ -51,7 +56,7 @@ async function walk(state: Walk, prefix: string): Promise<void> {
   const raw = await readdir(join(state.dir, prefix), { encoding: 'buffer' });
   const names = raw.map((bytes) => decodeName(bytes, prefix === '' ? '.' : prefix)).sort(compareNames);
   for (const name of names) {
-    if (prefix === '' && name === '.git') continue;
+    if (prefix === '' && name === '.git' && state.git !== true) continue;
     state.signal?.throwIfAborted();
     const path = prefix + name;
     const full = join(state.dir, path);

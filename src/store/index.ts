@@ -2,10 +2,12 @@ import type { Readable } from 'node:stream';
 import type { Libp2p } from '@libp2p/interface';
 import type { Difference } from './diff.ts';
 import type { WriteOptions } from './directory-write.ts';
+import type { Fingerprint } from './fingerprint.ts';
 import type { PullOptions, PullResult } from './pull.ts';
 
 export type { Difference } from './diff.ts';
 export { cidProfile } from './files.ts';
+export type { Fingerprint } from './fingerprint.ts';
 export type { PullOptions, PullResult } from './pull.ts';
 
 /** Where blocks lie: the public area is what peers are served, a sealed one is invisible to them. */
@@ -119,4 +121,10 @@ export interface Store {
 export async function openStore(options: { dir: string; libp2p?: Libp2p | undefined }): Promise<Store> {
   const { DiskStore } = await import('./disk-store.ts');
   return DiskStore.open(options.dir, options.libp2p);
+}
+
+/** See `fingerprint.ts`; here so that no network code is loaded with it. */
+export async function fingerprintOf(path: string, signal?: AbortSignal): Promise<Fingerprint> {
+  const { fingerprint } = await import('./fingerprint.ts');
+  return fingerprint(path, signal);
 }

@@ -186,17 +186,20 @@ describe('without its controller', () => {
 
   it('is verified offline from the project key alone, and not from another or after a change', async () => {
     const bundle = join(cluster.dir, 'bundle.json');
+    const files = cluster.fetched('without');
     const verify = (file: string, ...more: string[]) =>
-      cluster.cli(['verify', file, '--project', cluster.project, ...more], {
+      cluster.cli(['verify', files, '--bundle', file, '--project', cluster.project, ...more], {
         home: 'stranger',
         cwd: cluster.dir,
       });
-    const good = await verify(bundle, '--artifact', trusted);
+    const good = await verify(bundle);
     expect(good.code, good.report).toBe(0);
     const changed = join(cluster.dir, 'changed.json');
     const { job, ...rest } = JSON.parse(await cluster.readText('bundle.json')) as { job: string };
     await writeFile(changed, JSON.stringify({ ...rest, job: job.replace('mkdir', 'mkdlr') }));
     expect((await verify(changed)).code).toBe(1);
     expect((await verify(bundle, '--ref', 'refs/heads/other')).code).toBe(1);
+    await writeFile(join(files, 'more'), '');
+    expect((await verify(bundle)).lines).toMatchObject([{ code: 'FILES_OTHER_TREE' }]);
   });
 });

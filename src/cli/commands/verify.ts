@@ -1,68 +1,88 @@
-import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Bundle } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
+import type { Verification } from '../../core/trust/index.ts';
+import type { Fingerprint } from '../../store/index.ts';
+import { readBundle } from '../bundle-file.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
+import { secondsOf } from '../values.ts';
 import { sayVerification } from '../verification.ts';
 
 interface Options {
+  bundle: string;
   project: string;
-  artifact?: string;
   source?: string;
   ref?: string;
+  maxAge?: number;
 }
 
 export const verify: Define = (program, act) => {
   program
     .command('verify')
-    .summary('check evidence offline')
+    .summary('check an artifact and its evidence offline')
     .description(
-      "Checks the evidence that came with an artifact, without a network, from nothing but the project's root key.",
+      "Checks that files are what the evidence beside them says, and the evidence step by step, from nothing but the project's root key: without a network.",
     )
-    .argument('<bundle>', 'the file that fetch --bundle-out wrote')
+    .argument('<path>', 'the artifact: the fetched folder, or one file of it')
+    .requiredOption('--bundle <file>', 'the evidence, as fetch --bundle-out wrote it')
     .requiredOption('--project <id>', "the project's root key")
-    .option('--artifact <cid>', 'it must be about this artifact')
     .option('--source <url>', 'it must have been built from this repository')
     .option('--ref <ref>', 'at this branch or tag')
-    .addHelpText('after', examples('quorate verify tool.bundle --project 12D3KooW…'))
+    .option('--max-age <time>', 'the verdict must be no older: 30d, 12h', secondsOf)
+    .addHelpText(
+      'after',
+      examples(
+        'quorate verify tool --bundle tool.bundle --project 12D3KooW…',
+        'quorate verify tool/bin/app --bundle tool.bundle --project 12D3KooW… --ref v1.2',
+      ),
+    )
     .action(act(run));
 };
 
-async function run({ cwd, out }: Context, file: string, options: Options): Promise<Exit> {
-  const { decodeBundle, publicKeyOf } = await import('../../core/documents/index.ts');
-  const { verifyBundle } = await import('../../core/trust/index.ts');
+async function run({ cwd, out, signal }: Context, path: string, options: Options): Promise<Exit> {
+  const { publicKeyOf } = await import('../../core/documents/index.ts');
+  const { checkAge, checkAtHand, refuse, verifyBundle } = await import('../../core/trust/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');
   publicKeyOf(options.project);
-  const text = await readBounded(resolve(cwd, file));
-  let bundle: Bundle;
-  try {
-    bundle = decodeBundle(text);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new QuorateError('BUNDLE_UNREADABLE', `${file} proves nothing: ${why}`, { cause });
+  const bundle = await readBundle(resolve(cwd, options.bundle));
+  const board = out.board();
+  board.set('files', { text: `reading ${path}` });
+  const held = await takeFingerprint(resolve(cwd, path), signal);
+  board.end();
+  const { project, source, ref, maxAge } = options;
+  const expected = {
+    project,
+    ...(source === undefined ? {} : { source }),
+    ...(ref === undefined ? {} : { ref }),
+  };
+  let result: Verification = await verifyBundle(bundle, expected, joseVerifier);
+  if (result.ok)
+    result = held instanceof QuorateError ? refuse(result, 'files', held) : checkAtHand(result, held);
+  if (result.facts !== null && maxAge !== undefined) {
+    const ageSeconds = (Date.now() - Date.parse(result.facts.time)) / 1000;
+    result = checkAge(result, { ageSeconds, maxAgeSeconds: maxAge });
   }
-  const verification = await verifyBundle(bundle, options, joseVerifier);
-  out.value(verification);
-  sayVerification(out, verification);
-  return verification.ok && verification.level === 'trusted' ? exits.done : exits.no;
+  out.value({ path, ...(held instanceof QuorateError ? {} : shown(held)), ...result });
+  sayVerification(out, result);
+  const trusted = result.ok && result.level === 'trusted';
+  out.say(trusted ? out.colours.green(`${path} can be trusted.`) : out.colours.red(`${path}: no.`));
+  return trusted ? exits.done : exits.no;
 }
 
-async function readBounded(file: string): Promise<string> {
-  const handle = await open(file).catch((cause: unknown) => {
-    throw new QuorateError('CLI_FILE_UNREADABLE', `cannot read ${file}`, { cause });
-  });
+/** What no artifact can hold is an answer; what cannot be read is not. */
+async function takeFingerprint(path: string, signal: AbortSignal): Promise<Fingerprint | QuorateError> {
+  const { fingerprintOf } = await import('../../store/index.ts');
   try {
-    const { size } = await handle.stat();
-    if (size > limits.bundleBytesMax) {
-      throw new QuorateError(
-        'CLI_FILE_TOO_LARGE',
-        `${file} has ${size} bytes; no bundle has more than ${limits.bundleBytesMax}`,
-      );
-    }
-    return await handle.readFile('utf8');
-  } finally {
-    await handle.close();
+    return await fingerprintOf(path, signal);
+  } catch (error) {
+    if (!(error instanceof QuorateError)) throw error;
+    if (['STORE_FILE_UNREADABLE', 'STORE_FILE_CHANGED'].includes(error.code)) throw error;
+    return error;
   }
+}
+
+function shown(held: Fingerprint): Record<string, unknown> {
+  return held.kind === 'tree'
+    ? { artifact: held.cid, bytes: held.bytes }
+    : { sha256: held.sha256, bytes: held.bytes };
 }

@@ -1,3 +1,4 @@
+export * from './at-hand.ts';
 export * from './decide.ts';
 export * from './draw.ts';
 export * from './policy.ts';

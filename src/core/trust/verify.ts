@@ -13,7 +13,7 @@ import { checkCosignature, type Decided, decideAgain } from './steps/decision.ts
 import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';
 import { openReceipts } from './steps/receipts.ts';
-import { plural, sayCosigners, sayDecision } from './steps/says.ts';
+import { plural, sayCosigners, sayDecision, sayExpected, sayRevocations } from './steps/says.ts';
 import { factsOf, openVerdict } from './steps/verdict.ts';
 
 export type { Expected } from './steps/context.ts';
@@ -28,7 +28,10 @@ export type StepName =
   | 'log'
   | 'decision'
   | 'co-signature'
-  | 'expected';
+  | 'revocations'
+  | 'expected'
+  | 'files'
+  | 'age';
 
 export interface VerificationStep {
   step: StepName;
@@ -125,7 +128,7 @@ export async function verifyBy(
     step = 'receipts';
     const receipts = await openReceipts(ask, authority, offers);
     passed(
-      `There ${receipts.length === 1 ? 'is' : 'are'} ${plural(receipts.length, 'receipt')}, signed by the workers that held the leases.`,
+      `There ${receipts.length === 1 ? 'is' : 'are'} ${plural(receipts.length, 'receipt')}, each signed by a worker with a grant, under the lease it held.`,
     );
 
     step = 'verdict';
@@ -147,10 +150,13 @@ export async function verifyBy(
       passed(sayCosigners(decided.cosigners));
     }
 
+    step = 'revocations';
+    passed(sayRevocations(revocations));
+
     step = 'expected';
     const facts = collectFacts(opened, decided);
     checkExpected(ask, facts);
-    passed('It is what was asked for.');
+    passed(sayExpected(expected));
     return { ok: true, level: decided.level, steps, code: null, facts };
   } catch (error) {
     if (!(error instanceof QuorateError)) throw error;

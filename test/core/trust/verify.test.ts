@@ -41,6 +41,7 @@ describe('a valid bundle', () => {
         'log',
         'decision',
         'co-signature',
+        'revocations',
         'expected',
       ].map((step) => [step, true]),
     );

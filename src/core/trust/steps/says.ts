@@ -1,4 +1,6 @@
 import type { Policy } from '../../documents/index.ts';
+import type { Revocations } from '../evidence.ts';
+import type { Expected } from './context.ts';
 import type { Decided } from './decision.ts';
 
 export function plural(n: number, one: string, many = `${one}s`): string {
@@ -23,4 +25,23 @@ export function sayCosigners(cosigners: readonly string[]): string {
   return cosigners.length === 0
     ? 'The verdict claims nothing that needs a co-signature.'
     : `The trusted worker built the same and signed (${cosigners.join(', ')}).`;
+}
+
+/** A revoked key or artifact fails the step that rests on it, so here it is only said how many are known. */
+export function sayRevocations({ keys, artifacts = [] }: Revocations): string {
+  const known = Object.keys(keys).length + artifacts.length;
+  return known === 0
+    ? 'No revocation is known here.'
+    : `None of the ${plural(known, 'revocation')} known here touches what this rests on.`;
+}
+
+export function sayExpected({ artifact, source, ref }: Expected): string {
+  const asked = [
+    ...(artifact === undefined ? [] : ['artifact']),
+    ...(source === undefined ? [] : ['repository']),
+    ...(ref === undefined ? [] : ['ref']),
+  ];
+  return asked.length === 0
+    ? 'No artifact, repository or ref was asked for beforehand.'
+    : `It is about the ${asked.join(', ')} asked for.`;
 }

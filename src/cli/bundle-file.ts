@@ -1,0 +1,42 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import type { Bundle } from '../core/documents/index.ts';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+
+/** Reads evidence that anybody may have written. Throws `CLI_FILE_…`, `BUNDLE_UNREADABLE`. */
+export async function readBundle(file: string): Promise<Bundle> {
+  const { decodeBundle } = await import('../core/documents/index.ts');
+  const text = await readBounded(file);
+  try {
+    return decodeBundle(text);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new QuorateError('BUNDLE_UNREADABLE', `${file} proves nothing: ${why}`, { cause });
+  }
+}
+
+async function readBounded(file: string): Promise<string> {
+  // Without O_NONBLOCK, opening a pipe would wait for somebody to write.
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
+    throw new QuorateError('CLI_FILE_UNREADABLE', `cannot read ${file}`, { cause });
+  });
+  try {
+    return await readWhole(handle, file);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readWhole(handle: FileHandle, file: string): Promise<string> {
+  const stats = await handle.stat();
+  // A pipe or a device has no size to go by.
+  if (!stats.isFile()) throw new QuorateError('CLI_FILE_UNREADABLE', `${file} is not a file`);
+  if (stats.size > limits.bundleBytesMax) {
+    throw new QuorateError(
+      'CLI_FILE_TOO_LARGE',
+      `${file} has ${stats.size} bytes; no bundle has more than ${limits.bundleBytesMax}`,
+    );
+  }
+  return handle.readFile('utf8');
+}

@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+import { lstat, open, stat } from 'node:fs/promises';
+import type { CID } from 'multiformats/cid';
+import { assert, QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { BlockDir } from './blocks.ts';
+import { readDirectory } from './directory-read.ts';
+import { printable } from './names.ts';
+
+/** What bytes on disk are: a whole tree by its CID, or one file by its sha256 in hexadecimal. */
+export type Fingerprint =
+  | { kind: 'tree'; cid: string; rootBlock: Uint8Array; files: number; bytes: number }
+  | { kind: 'file'; sha256: string; bytes: number };
+
+/** Takes every block and keeps the last alone: the root comes last. */
+class Forgetful extends BlockDir {
+  last: { cid: CID; bytes: Uint8Array } | undefined;
+
+  constructor() {
+    super('');
+  }
+
+  override async put(
+    cid: CID,
+    value: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  ): Promise<CID> {
+    if (value instanceof Uint8Array) this.last = { cid, bytes: value };
+    return cid;
+  }
+}
+
+/**
+ * Recomputes what a folder or a file is, writing nothing. Unlike an import it reads a `.git` too: it is a question about
+ * all that lies there. @throws STORE_FILE_UNREADABLE, and the codes of `readDirectory` for what no tree can hold
+ */
+export async function fingerprint(path: string, signal?: AbortSignal): Promise<Fingerprint> {
+  const found = await lstat(path).catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+  // A link named on a command line is meant as what it leads to.
+  const what = found.isSymbolicLink()
+    ? await stat(path).catch((cause) => Promise.reject(unreadable(path, cause)))
+    : found;
+  if (what.isDirectory()) return tree(path, signal);
+  if (what.isFile()) return file(path, signal);
+  throw new QuorateError('STORE_ENTRY_REFUSED', `${printable(path)} is a device, a socket or a pipe`);
+}
+
+async function tree(path: string, signal: AbortSignal | undefined): Promise<Fingerprint> {
+  const blocks = new Forgetful();
+  const { root, files, bytes } = await readDirectory(`${path}/`, blocks, {
+    maxBytes: limits.treeBytesMax,
+    maxEntries: limits.treeEntriesMax,
+    git: true,
+    signal,
+  });
+  const { last } = blocks;
+  assert(last?.cid.equals(root) === true, 'the root block is written last');
+  return { kind: 'tree', cid: root.toString(), rootBlock: last.bytes, files: files.length, bytes };
+}
+
+async function file(path: string, signal: AbortSignal | undefined): Promise<Fingerprint> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const handle = await open(path).catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+  try {
+    for await (const chunk of handle.createReadStream({ signal, autoClose: false })) {
+      hash.update(chunk);
+      bytes += chunk.length;
+    }
+  } finally {
+    await handle.close();
+  }
+  return { kind: 'file', sha256: hash.digest('hex'), bytes };
+}
+
+const unreadable = (path: string, cause: unknown): QuorateError =>
+  new QuorateError('STORE_FILE_UNREADABLE', `${printable(path)} cannot be opened`, {
+    hint: 'Check the path and that the file is readable.',
+    cause,
+  });
