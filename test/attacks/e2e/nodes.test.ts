@@ -1,0 +1,259 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { encodeJob, type Request, signMessage } from '../../../src/core/documents/index.ts';
+import { fromUtf8 } from '../../../src/core/text.ts';
+import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import { protocols, topics } from '../../../src/core/wire/protocols.ts';
+import type { NodeKey } from '../../../src/identity/keys.ts';
+import { type Channel, type Mesh, openMesh } from '../../../src/mesh/index.ts';
+import { askBundle } from '../../../src/runtime/bundles.ts';
+import { type Home, type Membership, openHome } from '../../../src/runtime/home.ts';
+import { joinProject } from '../../../src/runtime/join.ts';
+import { openProjectFolder } from '../../../src/runtime/owner.ts';
+import { openStore, type Store } from '../../../src/store/index.ts';
+import { Cluster } from '../../e2e/support/cluster.ts';
+import { program } from '../../e2e/support/jobs.ts';
+import type { Line, Proc } from '../../e2e/support/processes.ts';
+import { sleep, until } from '../../e2e/support/wait.ts';
+import { makeJob, makeOffer, makeRequest, testKey } from '../../support/documents.ts';
+
+let cluster: Cluster;
+/** An operator of the project, with a key and a grant of her own. */
+let eve: { home: Home; membership: Membership; key: NodeKey };
+let controller: { id: string; addrs: string[] };
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ volunteers: ['ada', 'ben'], slotWait: '8s' });
+  const home = openHome(cluster.home('eve'));
+  const ticket = await cluster.ticket('eve');
+  const membership = await joinProject({ home, ticket, signal: AbortSignal.timeout(20_000) });
+  eve = { home, membership, key: await home.key() };
+  controller = membership.controllers[0] ?? { id: '', addrs: [] };
+}, 90_000);
+
+const addressOf = (worker: Proc): { id: string; addrs: string[] } => {
+  const [working] = worker.all('working') as { id?: string; addresses?: string[] }[];
+  return { id: String(working?.id), addrs: working?.addresses ?? [] };
+};
+
+async function meshOf(key: NodeKey | Uint8Array, listen: string[] = []): Promise<Mesh> {
+  const seed = key instanceof Uint8Array ? key : key.seed;
+  const topic = topics.offers(cluster.project);
+  const mesh = await openMesh({ key: seed, listen, bootstrap: [], topics: [topic], role: 'node' });
+  onTestFinished(() => mesh.close());
+  return mesh;
+}
+
+async function storeOf(name: string, mesh?: Mesh): Promise<Store> {
+  const store = await openStore({ dir: join(cluster.dir, name), libp2p: mesh?.libp2p });
+  onTestFinished(() => store.close());
+  return store;
+}
+
+/** The CID of what `program(says)` makes, found without building it. */
+async function guess(says: string): Promise<string> {
+  const dir = join(cluster.dir, 'guess');
+  await mkdir(join(dir, 'bin'), { recursive: true });
+  await writeFile(join(dir, 'bin', 'say'), program(says)['say.sh'] ?? '');
+  await chmod(join(dir, 'bin', 'say'), 0o755);
+  const store = await storeOf('guessed');
+  return (await store.importDirectory(dir, { into: store.public })).root;
+}
+
+const codeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'done',
+    (error: { code?: string }) => error.code ?? String(error),
+  );
+
+describe('a peer that knows what comes out, during a sealed round', () => {
+  it('gets no byte, proof or provider of it from anybody; all of it once the round is revealed', async () => {
+    const artifact = await guess('secret');
+    const mesh = await meshOf(randomBytes(32));
+    const thief = await storeOf('thief', mesh);
+    const workers = ['ada', 'ben'].map((name) => addressOf(cluster.worker(name)));
+    for (const { addrs } of [...workers, controller]) await mesh.connect(addrs);
+    const from = [...workers, controller].map(({ id }) => id);
+    const providers = async () => {
+      const found: string[] = [];
+      const limits = { signal: AbortSignal.timeout(3_000), max: 5 };
+      for await (const { id } of mesh.findProviders(artifact, limits)) found.push(id);
+      return found;
+    };
+    const proofs = async () => {
+      const asked = workers.map((peer) => askBundle(mesh, peer, artifact, AbortSignal.timeout(5_000)));
+      return (await Promise.all(asked)).filter((proof) => proof !== undefined);
+    };
+
+    const run = await cluster.submit(
+      await cluster.git.commit('secret', program('secret')),
+      '--until',
+      'agreed',
+    );
+    await until('two receipts', () => run.all('delivered').length === 2);
+    expect(await codeOf(thief.pull(artifact, { from, idleSeconds: 1 }))).toBe('STORE_PULL_MISSING');
+    expect(await proofs()).toEqual([]);
+    expect(await providers().catch(() => [])).toEqual([]);
+    expect(run.all('revealed'), 'the attack came too late').toEqual([]);
+
+    expect((await run.end(60_000)).code, run.report()).toBe(0);
+    expect(run.lines.at(-1)).toMatchObject({ level: 'agreed', artifact });
+    expect((await thief.pull(artifact, { from })).blocks).toBeGreaterThan(1);
+    await until('a proof', async () => (await proofs()).length > 0);
+    await until('a provider', async () => (await providers().catch(() => [])).length > 0);
+  }, 90_000);
+});
+
+describe('an operator with a grant of her own', () => {
+  /** Opens a protocol of the controller, says one thing, and gives the first answer. */
+  async function say(
+    mesh: Mesh,
+    protocol: string,
+    ...messages: unknown[]
+  ): Promise<{ kind?: string; code?: string }> {
+    const signal = AbortSignal.timeout(10_000);
+    const channel = await mesh.open(controller, protocol, { signal, maxMessageBytes: 1_000_000 });
+    for (const message of messages) await channel.send(encodeMessage(message));
+    const answer = await channel.receive({ timeoutMs: 10_000 }).catch(() => undefined);
+    await channel.close().catch(() => {});
+    return answer === undefined ? {} : JSON.parse(fromUtf8(answer));
+  }
+
+  const capabilities = { arch: 'x86_64', cpus: 1, memoryBytes: 1, diskBytes: 1, tiers: ['namespace'] };
+
+  it("is not taken for another by that one's grant", async () => {
+    const [file] = JSON.parse(
+      await readFile(join(cluster.home('ada'), 'projects', `${cluster.project}.json`), 'utf8').then(
+        (text) => `[${text}]`,
+      ),
+    ) as Membership[];
+    const mesh = await meshOf(eve.key);
+    const as = (grant: string) => say(mesh, protocols.feed, { kind: 'hello', grant, capabilities });
+    expect(await as(file?.grant ?? '')).toMatchObject({ kind: 'error', code: 'GRANT_OTHER_KEY' });
+    // The control: with her own she is heard.
+    expect(await as(eve.membership.grant)).toMatchObject({ kind: 'backlog' });
+  });
+
+  it('writes nothing into the log of a lease that is not hers', async () => {
+    const worker = cluster.worker('ada');
+    const since = worker.mark();
+    const run = await cluster.submit(await cluster.git.commit('logged', program('logged', 2)));
+    const build = await worker.event('build', { since });
+    const mesh = await meshOf(eve.key);
+    const signal = AbortSignal.timeout(10_000);
+    const channel = await mesh.open(controller, protocols.log, { signal, maxMessageBytes: 1_000_000 });
+    await channel.send(encodeMessage({ lease: (build.data as { lease: string }).lease }));
+    await channel.send(Buffer.from('a line of eve\n')).catch(() => {});
+    await expect(channel.receive({ timeoutMs: 10_000 })).rejects.toMatchObject({ code: 'MESH_RESET' });
+    await until('two receipts', () => run.all('delivered').length === 2);
+    await run.stop('SIGINT');
+    const logs = await cluster.cli(['logs', run.run]);
+    const texts = logs.lines.map(({ text }) => text).join('');
+    expect(texts).not.toContain('eve');
+    // The control: what the holders of the leases sent is there.
+    expect(texts).toContain('quorate: fetching');
+  }, 60_000);
+
+  it('does not stop the controller with garbage, floods and messages that are too large', async () => {
+    const mesh = await meshOf(eve.key);
+    const garbage = [Buffer.from('{'), Buffer.from('[]'), Buffer.alloc(100_000, '{"a":'), randomBytes(500)];
+    const opened: Channel[] = [];
+    for (const protocol of [
+      protocols.api,
+      protocols.feed,
+      protocols.lease,
+      protocols.log,
+      protocols.bundle,
+    ]) {
+      for (const bytes of [...garbage, Buffer.alloc(9 * 1024 * 1024)]) {
+        const options = { signal: AbortSignal.timeout(5_000), maxMessageBytes: 16 * 1024 * 1024 };
+        const channel = await mesh.open(controller, protocol, options).catch(() => undefined);
+        if (channel === undefined) continue;
+        opened.push(channel);
+        // What nobody reads is never sent whole.
+        await Promise.race([channel.send(bytes).catch(() => {}), sleep(500)]);
+      }
+    }
+    // More streams than one peer may have, none of which ever says a word.
+    const silent = Array.from({ length: 200 }, () =>
+      mesh.open(controller, protocols.api, { signal: AbortSignal.timeout(5_000), maxMessageBytes: 1000 }),
+    );
+    opened.push(
+      ...(await Promise.allSettled(silent)).flatMap((made) =>
+        made.status === 'fulfilled' ? [made.value] : [],
+      ),
+    );
+    expect(cluster.control.alive, cluster.control.report()).toBe(true);
+    const jobs = await cluster.cli(['jobs']);
+    expect(jobs.code, jobs.report).toBe(0);
+    for (const channel of opened) channel.abort(new Error('over'));
+  }, 60_000);
+});
+
+describe('offers that are gossiped', () => {
+  /** A job nobody asked for, in an offer signed by `author` upon a request of `publisher`. */
+  async function notice(author: NodeKey, publisher: NodeKey, grant: string): Promise<Uint8Array> {
+    const iat = Math.floor(Date.now() / 1000);
+    const source = {
+      url: cluster.git.url('secret'),
+      commit: 'c0ffee'.padEnd(40, '0'),
+      tree: await guess('secret'),
+    };
+    const { bytes, id } = encodeJob(
+      makeJob({ image: 'host', source, run: ['echo unasked'], name: 'unasked' }),
+    );
+    const times = { iat, exp: iat + 3600 };
+    const order: Request = makeRequest(id, {
+      ...{ iss: publisher.id, project: cluster.project, repo: source.url, commit: source.commit },
+      ...times,
+    });
+    const request = await signMessage('request', order, publisher.signer);
+    const offer = makeOffer(request.id, id, {
+      ...{ iss: author.id, project: cluster.project, index: 1_000, policy: order.policy },
+      ...{ needs: { arch: 'x86_64', cpus: 1, memoryBytes: 1, diskBytes: 1, image: 'host' } },
+      ...times,
+    });
+    return encodeMessage({
+      offer: (await signMessage('offer', offer, author.signer)).raw,
+      request: request.raw,
+      publisher: grant,
+      job: fromUtf8(bytes),
+    });
+  }
+
+  const heard = (line: Line) => String(line.says).includes('unasked');
+
+  it('make nobody work unless the controller signed them and a publisher asked', async () => {
+    const ada = cluster.worker('ada');
+    const topic = topics.offers(cluster.project);
+    const owner = openHome(cluster.home('owner'));
+    const ownersGrant = (await owner.membership()).grant;
+    const publisher = await owner.key();
+    const foreign = await meshOf(eve.key);
+    await foreign.connect(addressOf(ada).addrs);
+    await sleep(2_000);
+    await foreign.publish(topic, await notice(eve.key, publisher, ownersGrant));
+
+    // Somebody with the stolen key of the controller, in its place.
+    await cluster.control.stop();
+    const folder = await openProjectFolder(cluster.projectDir);
+    const thief = await meshOf(folder.controller, [`/ip4/127.0.0.1/tcp/${cluster.port}`]);
+    thief.subscribe(topic, () => {});
+    await thief.connect(addressOf(ada).addrs);
+    await sleep(2_000);
+    const since = ada.mark();
+    const stranger = testKey('stranger');
+    await thief.publish(topic, await notice(folder.controller, stranger, ownersGrant));
+    await thief.publish(topic, await notice(folder.controller, eve.key, eve.membership.grant));
+    const where = ({ says }: Line) => String(says).includes('not from a publisher');
+    await until('both to be ignored', () => ada.lines.slice(since).filter(where).length === 2);
+    expect(ada.all('offer').filter(heard)).toEqual([]);
+
+    // The control: on a request of the publisher the thief is obeyed. What is built would still not be trusted.
+    await thief.publish(topic, await notice(folder.controller, publisher, ownersGrant));
+    await ada.event('offer', { where: heard });
+    expect(ada.all('offer').filter(heard).length).toBe(1);
+  }, 60_000);
+});
