@@ -21,6 +21,8 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['JOBFILE_', exits.usage],
   ['JOB_UNKNOWN', exits.usage],
   ['JOB_AMBIGUOUS', exits.usage],
+  ['CANCEL_', exits.usage],
+  ['RUN_OVER', exits.usage],
   ['TICKET_', exits.usage],
   ['PROJECT_', exits.usage],
   ['MEMBERSHIP_', exits.usage],

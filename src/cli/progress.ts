@@ -73,6 +73,9 @@ export class ProgressView {
         );
       case 'pin-failed':
         return say(red(`Nobody serves ${shortId(progress.artifact)}: ${harmlessLine(progress.detail, 200)}`));
+      case 'cancelled':
+        this.#board.end();
+        return say(yellow(`cancelled: ${harmlessLine(progress.reason, 500)}`));
       case 'verdict': {
         // `agreed` was said with the names; what still comes is the co-signature.
         if (progress.level === 'agreed') return;

@@ -47,6 +47,8 @@ export interface Client {
     which: string,
     options: { follow: boolean; worker?: string; signal: AbortSignal },
   ): AsyncGenerator<LogPiece>;
+  /** Ends a run of one's own; gives its id. */
+  cancel(which: string, reason: string): Promise<string>;
   bundle(which: string): Promise<{ bundle: Bundle; text: string }>;
   close(): Promise<void>;
 }
@@ -154,6 +156,12 @@ class MeshClient implements Client {
     const answer = await this.#ask({ kind: 'show', which });
     if (answer.kind !== 'job') throw confused('job', answer);
     return { summary: answer.summary, history: answer.history as Dated[] };
+  }
+
+  async cancel(which: string, reason: string): Promise<string> {
+    const answer = await this.#ask({ kind: 'cancel', which, reason });
+    if (answer.kind !== 'cancelled') throw confused('cancelled', answer);
+    return answer.run;
   }
 
   async *follow(which: string, signal: AbortSignal): AsyncGenerator<Dated> {

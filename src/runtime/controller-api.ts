@@ -95,6 +95,12 @@ async function answer(context: ControllerContext, talk: ApiTalk, request: ApiUp)
     }
     case 'follow':
       return follow(context, talk, findRun(state, request.which));
+    case 'cancel': {
+      const { which, reason } = request;
+      const reply = replies.ask((token) => dispatch({ kind: 'cancel', token, which, by: talk.peer, reason }));
+      if (reply?.kind === 'cancelled') return talk.send(reply);
+      throw refusal(reply);
+    }
     case 'logs':
       return sendLogs(context, talk, findRun(state, request.which), request);
   }

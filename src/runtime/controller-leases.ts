@@ -197,6 +197,7 @@ export class ControllerLeases {
         return;
       case 'accepted':
       case 'grant':
+      case 'cancelled':
         return;
     }
   }

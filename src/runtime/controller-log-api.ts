@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Recorded, Run } from '../core/controller/state.ts';
 import { liveLeases } from '../core/controller/state.ts';
 import { idOf } from '../core/documents/index.ts';
@@ -7,12 +8,15 @@ import type { ControllerContext } from './controller-context.ts';
 import type { Talk } from './talk.ts';
 
 const pieceChars = 32 * 1024;
+const lookMs = 100;
 
 interface Source {
   lease: string;
   worker: string;
   operator: string;
   slot: string;
+  /** Its receipt is in, so its log is whole, or lost. */
+  delivered: boolean;
 }
 
 function revealed(run: Run, recorded: Recorded): boolean {
@@ -33,21 +37,30 @@ export async function sendLogs(
 ): Promise<void> {
   const all = talk.peer === run.request.signer;
   const done = new Set<string>();
+  const sending: Promise<void>[] = [];
+  let failed: unknown;
   for (;;) {
-    const sources = sourcesOf(run, all).filter(
-      ({ lease, worker }) =>
-        !done.has(lease) && (request.worker === undefined || worker.endsWith(request.worker)),
-    );
-    await Promise.all(
-      sources.map(async (source) => {
-        done.add(source.lease);
-        await sendOne(context, talk, source, request.follow);
-      }),
-    );
-    if (!request.follow || run.phase.kind === 'done') break;
+    // What ended between two looks is still to be sent after the last.
+    const over = !request.follow || run.phase.kind === 'done';
+    for (const source of sourcesOf(run, all)) {
+      const { lease, worker, delivered } = source;
+      if (done.has(lease) || (request.worker !== undefined && !worker.endsWith(request.worker))) continue;
+      // A build that was just leased sends its log in a moment.
+      if (!over && !delivered && !context.logs.isLive(lease)) continue;
+      done.add(lease);
+      sending.push(
+        sendOne(context, talk, source, request.follow).catch((error: unknown) => {
+          failed ??= error;
+        }),
+      );
+    }
+    if (over) break;
+    if (failed !== undefined) throw failed;
     if (talk.channel.closed) return;
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await sleep(lookMs);
   }
+  await Promise.all(sending);
+  if (failed !== undefined) throw failed;
   if (done.size === 0 && !all) {
     throw new QuorateError(
       'LOGS_SEALED',
@@ -68,6 +81,7 @@ function sourcesOf(run: Run, all: boolean): Source[] {
       worker: lease.aud,
       operator: lease.operator,
       slot: String(slot),
+      delivered: true,
     }));
   const live = all
     ? liveLeases(run).map(({ id, worker, operator, lease }) => ({
@@ -75,6 +89,7 @@ function sourcesOf(run: Run, all: boolean): Source[] {
         worker,
         operator,
         slot: String(lease.slot),
+        delivered: false,
       }))
     : [];
   return [...recorded, ...live];
@@ -99,7 +114,7 @@ async function sendOne(
     while (logs.isLive(lease) || queue.length > 0) {
       const text = queue.splice(0).join('');
       if (text !== '') await send(text);
-      else await new Promise((resolve) => setTimeout(resolve, 50));
+      else await sleep(50);
       if (talk.channel.closed) return;
     }
   } finally {

@@ -75,8 +75,9 @@ export class LiveLogs {
     try {
       await this.#receive(channel, log, output);
     } finally {
+      // Until the last line is in the file, only those who follow have it.
+      await new Promise<void>((resolve) => output.end(() => resolve()));
       this.#live.delete(lease);
-      output.end();
     }
   }
 

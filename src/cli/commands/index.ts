@@ -1,4 +1,5 @@
 import type { Define } from '../context.ts';
+import { cancel } from './cancel.ts';
 import { controller } from './controller.ts';
 import { doctor } from './doctor.ts';
 import { fetch } from './fetch.ts';
@@ -22,6 +23,7 @@ export const verbs: readonly Define[] = [
   jobs,
   show,
   logs,
+  cancel,
   join,
   key,
   doctor,

@@ -1,6 +1,6 @@
-import { HarmlessLines, harmlessLine } from '../../core/harmless.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
+import { LogLines } from '../log-lines.ts';
 import { withClient } from '../member.ts';
 
 interface Options {
@@ -28,18 +28,13 @@ async function run(context: Context, which: string, options: Options): Promise<E
   const { out, signal } = context;
   const { follow = false, worker, project } = options;
   await withClient(context, project, async (client) => {
-    const open = new Map<string, { head: string; lines: HarmlessLines }>();
+    const lines = new LogLines(out.colours.dim);
     const wanted = { follow, signal, ...(worker === undefined ? {} : { worker }) };
     for await (const piece of client.logs(which, wanted)) {
       out.value(piece);
-      if (out.json) continue;
-      const key = `${piece.worker} ${piece.slot}`;
-      const head = `${harmlessLine(piece.operator, 64)} ${harmlessLine(piece.slot, 20)}`;
-      const source = open.get(key) ?? { head: out.colours.dim(`${head} |`), lines: new HarmlessLines() };
-      open.set(key, source);
-      out.say(...source.lines.push(piece.text).map((line) => `${source.head} ${line}`));
+      out.say(...lines.push(piece));
     }
-    for (const { head, lines } of open.values()) out.say(...lines.end().map((line) => `${head} ${line}`));
+    out.say(...lines.end());
   });
   return exits.done;
 }

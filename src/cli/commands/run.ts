@@ -1,12 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
 import type { Progress } from '../../core/controller/events.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { harmlessLine } from '../../core/harmless.ts';
 import type { Client } from '../../runtime/client.ts';
 import { type Context, type Define, examples } from '../context.ts';
+import { asQuorateError } from '../errors.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { duration, shortRun } from '../format.ts';
+import { LogLines } from '../log-lines.ts';
 import { membershipFor } from '../member.ts';
+import type { Board } from '../output.ts';
 import { ProgressView } from '../progress.ts';
 import { sourceOf } from '../source-of.ts';
 import { secondsOf } from '../values.ts';
@@ -17,12 +21,15 @@ interface Options {
   job?: string;
   until: 'agreed' | 'trusted';
   timeout?: number;
+  log?: boolean;
   project?: string;
 }
 
 /** A request nobody took by then is void. */
 const expiresSeconds = 24 * 3600;
 const idleMs = 20_000;
+/** After the verdict, for what the builds wrote last. */
+const restMsMax = 2_000;
 const nobodyYet =
   'No operator has taken a slot yet. A job is for those who joined before it was published: the next one is for all who are there now.';
 
@@ -43,6 +50,7 @@ export const run: Define = (program, act) => {
         .default('trusted'),
     )
     .option('--timeout <time>', 'give up following after this long', secondsOf)
+    .option('--log', 'print what the builds write, as they write it')
     .option('--project <id>', 'which one, for a member of several')
     .addHelpText('after', examples('quorate run', 'quorate run https://git.example.org/tool.git --ref v1.2'))
     .action(act(start));
@@ -95,7 +103,7 @@ async function start(context: Context, given: string | undefined, options: Optio
       });
       out.value({ event: 'submitted', ...accepted, commit: prepared.commit });
       out.say(out.colours.dim(`run ${accepted.run}`));
-      return await follow(context, client, accepted.run, options.until, limit);
+      return await follow(context, client, accepted.run, options, limit);
     } finally {
       await client.close();
     }
@@ -106,10 +114,12 @@ async function follow(
   { out, signal }: Context,
   client: Client,
   run: string,
-  until: Options['until'],
+  { until, log = false }: Options,
   limit: AbortSignal,
 ): Promise<Exit> {
-  const view = new ProgressView(out.board(), out.colours);
+  const board = out.board();
+  const view = new ProgressView(board, out.colours);
+  const logs = log ? printLogs(out, board, client, run, limit) : undefined;
   let verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
   const idle = setTimeout(() => out.note(nobodyYet), idleMs);
   try {
@@ -121,10 +131,12 @@ async function follow(
       verdict = progress;
       if (progress.level !== 'agreed' || until === 'agreed') break;
     }
+    if (verdict?.level !== 'agreed') await logs?.rest();
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
     clearTimeout(idle);
+    logs?.stop();
     view.end();
   }
   if (signal.aborted && verdict === undefined) {
@@ -136,4 +148,31 @@ async function follow(
     out.say(`Get it: quorate fetch ${verdict.artifact} -o <folder>`);
   }
   return reached ? exits.done : exits.no;
+}
+
+/** Logs are no part of the answer: their failure is told and changes nothing. */
+function printLogs(
+  out: Context['out'],
+  board: Board,
+  client: Client,
+  run: string,
+  limit: AbortSignal,
+): { rest(): Promise<void>; stop(): void } {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([limit, stop.signal]);
+  const lines = new LogLines(out.colours.dim);
+  const print = async () => {
+    for await (const piece of client.logs(run, { follow: true, signal })) {
+      out.value({ event: 'output', ...piece });
+      for (const line of lines.push(piece)) board.say(line);
+    }
+    for (const line of lines.end()) board.say(line);
+  };
+  const printing = print().catch((error: unknown) => {
+    if (!signal.aborted) out.note(`The logs broke off: ${harmlessLine(asQuorateError(error).message, 300)}`);
+  });
+  return {
+    rest: () => Promise.race([printing, sleep(restMsMax, undefined, { ref: false })]),
+    stop: () => stop.abort(),
+  };
 }

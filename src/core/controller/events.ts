@@ -71,6 +71,8 @@ export type ControllerEvent =
   | { kind: 'pinned'; run: string; artifact: string; ok: boolean; detail: string }
   | { kind: 'cosigned'; run: string; worker: string; signature: string; witness: string }
   | { kind: 'cosign-refused'; run: string; worker: string; code: string; message: string }
+  /** `which` as in `findRun`; `by` is the key that asks, proven by its connection. */
+  | { kind: 'cancel'; token: string; which: string; by: string; reason: string }
   | { kind: 'tick' };
 
 /** Everything a bundle is made of; the runtime signs what is the controller's to sign (Ed25519 is deterministic). */
@@ -100,7 +102,8 @@ export type Reply =
   | { kind: 'grant'; grant: Grant; charter: string }
   | { kind: 'standby' }
   | { kind: 'lease'; lease: Lease }
-  | { kind: 'ack'; ack: Ack };
+  | { kind: 'ack'; ack: Ack }
+  | { kind: 'cancelled'; run: string };
 
 /** What happened to a run, for those who follow it. While a round is sealed it never holds a result. */
 export type Progress =
@@ -134,6 +137,7 @@ export type Progress =
   | { kind: 'cosigning'; worker: string }
   | { kind: 'cosign-refused'; worker: string; code: string; message: string }
   | { kind: 'pin-failed'; artifact: string; detail: string }
+  | { kind: 'cancelled'; reason: string }
   | { kind: 'verdict'; level: VerdictLevel; artifact: string | null };
 
 export type ControllerEffect =

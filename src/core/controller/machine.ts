@@ -2,6 +2,7 @@ import { checkTime, idOf } from '../documents/index.ts';
 import { QuorateError, unreachable } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { policyMeetsFloor } from '../trust/policy.ts';
+import { cancel } from './cancel.ts';
 import { charterOf, checkGrant, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { assignSlots, findLease, loseLease } from './leases.ts';
@@ -128,6 +129,8 @@ function dispatch(step: Step, event: ControllerEvent): void {
       return withRun(step, event.run, (run) =>
         cosignRefused(step, run, event.worker, event.code, event.message),
       );
+    case 'cancel':
+      return cancel(step, event);
     case 'tick':
       return tick(step);
     default:
@@ -235,6 +238,7 @@ function submit(step: Step, { token, request, publisher, job, jobId, entropy }: 
       receipts: [],
       unserved: [],
       phase: { kind: 'building' },
+      cancelled: null,
       level: null,
       outcome: null,
       verdict: null,

@@ -69,6 +69,12 @@ export const leaseOf = ({ receipt }: Recorded): string => receipt.payload.predic
 export function letGo(step: Step, run: Run, recorded: Recorded): void {
   const { lease, outcome, round, slot } = recorded;
   const to = { worker: lease.aud, lease: leaseOf(recorded) };
+  const sealed = slot === 'trusted' || run.rounds[round - 1]?.revealed !== true;
+  if (run.cancelled !== null && sealed) {
+    const message = `the job was cancelled: ${run.cancelled}`;
+    step.out.push({ kind: 'release', ...to, code: 'RUN_CANCELLED', message });
+    return;
+  }
   if (slot === 'trusted' ? run.phase.kind === 'done' : run.rounds[round - 1]?.revealed === true)
     step.out.push({ kind: 'reveal', ...to });
   else if (slot === 'trusted' && outcome.kind === 'aborted')

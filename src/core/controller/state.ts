@@ -102,6 +102,8 @@ export interface Run {
   /** Artifacts that none of those who agreed on them could serve. */
   unserved: string[];
   phase: Phase;
+  /** Why its publisher ended it; such a run is done without a verdict. */
+  cancelled: string | null;
   level: VerdictLevel | null;
   outcome: Outcome | null;
   /** The verdict being co-signed or last published. */

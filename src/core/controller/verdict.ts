@@ -121,7 +121,12 @@ function announce(step: Step, run: Run): void {
   });
 }
 
-export function endLeases(step: Step, run: Run): void {
+export function endLeases(
+  step: Step,
+  run: Run,
+  code = 'RUN_OVER',
+  message = 'the job has its verdict',
+): void {
   for (const live of liveLeases(run)) {
     const found = findLease(run, live.id);
     if (found !== undefined) setSlot(run, found.round, found.slot, { kind: 'expired' });
@@ -130,8 +135,8 @@ export function endLeases(step: Step, run: Run): void {
       kind: 'release',
       worker: live.worker,
       lease: live.id,
-      code: 'RUN_OVER',
-      message: 'the job has its verdict',
+      code,
+      message,
     });
   }
 }

@@ -14,7 +14,7 @@ export function summaryOf(run: Run): RunSummary {
     repo,
     ref,
     commit,
-    state: run.phase.kind,
+    state: run.cancelled === null ? run.phase.kind : 'cancelled',
     level: run.level,
     artifact: run.outcome === null ? null : artifactOf(run.outcome),
     submittedAt: run.submittedAt,

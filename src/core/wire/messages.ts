@@ -110,6 +110,8 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
   /** `which`: a run id, a job's CID, or the start of one of them (8 characters at least). */
   z.strictObject({ kind: z.literal('show'), which: text(120) }),
   z.strictObject({ kind: z.literal('follow'), which: text(120) }),
+  /** Of one's own runs only. */
+  z.strictObject({ kind: z.literal('cancel'), which: text(120), reason: text(500).min(1) }),
   /** Live logs of a sealed round go to its requester and nobody else. */
   z.strictObject({
     kind: z.literal('logs'),
@@ -129,6 +131,7 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('grant'), grant: jws, charter: jws }),
   z.strictObject({ kind: z.literal('accepted'), run: sha256, job: cid }),
+  z.strictObject({ kind: z.literal('cancelled'), run: sha256 }),
   z.strictObject({ kind: z.literal('jobs'), jobs: z.array(runSummarySchema).max(10_000) }),
   z.strictObject({
     kind: z.literal('job'),

@@ -1,0 +1,31 @@
+import { HarmlessLines, harmlessLine } from '../core/harmless.ts';
+import type { LogPiece } from '../runtime/client.ts';
+
+/** Logs of several builds, mixed as they come: whole harmless lines, each with its operator in front. */
+export class LogLines {
+  readonly #sources = new Map<string, { head: string; lines: HarmlessLines }>();
+  readonly #paint: (head: string) => string;
+
+  constructor(paint: (head: string) => string) {
+    this.#paint = paint;
+  }
+
+  /** The lines this piece completes. */
+  push({ worker, operator, slot, text }: LogPiece): string[] {
+    const key = `${worker} ${slot}`;
+    const known = this.#sources.get(key);
+    const source = known ?? {
+      head: this.#paint(`${harmlessLine(operator, 64)}│`),
+      lines: new HarmlessLines(),
+    };
+    this.#sources.set(key, source);
+    return source.lines.push(text).map((line) => `${source.head} ${line}`);
+  }
+
+  /** Lines that ended without a line break. */
+  end(): string[] {
+    return [...this.#sources.values()].flatMap(({ head, lines }) =>
+      lines.end().map((line) => `${head} ${line}`),
+    );
+  }
+}

@@ -1,0 +1,54 @@
+import { QuorateError } from '../errors.ts';
+import type { EventOf, Step } from './state.ts';
+import { currentRound, tell } from './state.ts';
+import { closeOffer, endLeases } from './verdict.ts';
+import { findRun } from './view.ts';
+
+/**
+ * Whoever published a run may end it. It ends without a verdict: builds are stopped, and what was delivered in a sealed
+ * round stays sealed for good. What was published before (`agreed`) stays published.
+ * Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`, `CANCEL_OTHER_PUBLISHER`, `RUN_OVER`.
+ */
+export function cancel(step: Step, { token, which, by, reason }: EventOf<'cancel'>): void {
+  const { state, out } = step;
+  const run = findRun(state, which);
+  if (run.request.signer !== by) {
+    throw new QuorateError(
+      'CANCEL_OTHER_PUBLISHER',
+      `only who published a run can cancel it; this one is ${run.request.signer}'s`,
+    );
+  }
+  if (run.phase.kind === 'done') {
+    throw new QuorateError(
+      'RUN_OVER',
+      run.cancelled === null ? 'the job has its verdict already' : 'the job was cancelled already',
+      { hint: `quorate show ${run.id.slice(0, 10)} tells what came of it.` },
+    );
+  }
+  const message = `the job was cancelled: ${reason}`;
+  const release = (worker: string, lease: string) => {
+    state.leases.delete(lease);
+    out.push({ kind: 'release', worker, lease, code: 'RUN_CANCELLED', message });
+  };
+  endLeases(step, run, 'RUN_CANCELLED', message);
+  const round = currentRound(run);
+  if (round !== undefined) {
+    closeOffer(step, round);
+    for (const { token: waiting } of round.candidates)
+      out.push({ kind: 'reply', token: waiting, reply: { kind: 'error', code: 'OFFER_CLOSED', message } });
+    round.candidates = [];
+    if (!round.revealed) {
+      for (const { round: of, slot, lease, receipt } of run.receipts)
+        if (of === round.n && slot !== 'trusted')
+          release(lease.aud, receipt.payload.predicate.quorate_receipt.lease);
+    }
+  }
+  if (run.trustedLease !== null) release(run.trustedLease.worker, run.trustedLease.id);
+  run.trustedLease = null;
+  // A draft that nobody co-signed is no verdict, not after a restart either.
+  if (run.phase.kind === 'cosigning') run.verdict = null;
+  run.phase = { kind: 'done' };
+  run.cancelled = reason;
+  out.push({ kind: 'reply', token, reply: { kind: 'cancelled', run: run.id } });
+  tell(step, run, { kind: 'cancelled', reason });
+}
