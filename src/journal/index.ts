@@ -27,7 +27,7 @@ export function openJournal<Event>(file: string, machine: string): Journal<Event
     prepare(db, file, machine);
   } catch (error) {
     db.close();
-    throw error;
+    throw explained(error, file);
   }
   const insert = db.prepare('INSERT INTO events (at, event) VALUES (?, ?)');
   const select = db.prepare('SELECT seq, at, event FROM events ORDER BY seq');
@@ -43,16 +43,17 @@ export function openJournal<Event>(file: string, machine: string): Journal<Event
       }
     },
     *replay() {
-      for (const row of select.iterate()) {
-        let event: Event;
+      const rows = select.iterate();
+      for (;;) {
+        let row: ReturnType<typeof rows.next>;
         try {
-          event = JSON.parse(String(row.event));
+          row = rows.next();
         } catch (cause) {
-          throw new QuorateError('JOURNAL_DAMAGED', `event ${String(row.seq)} of ${file} cannot be read`, {
-            cause,
-          });
+          throw explained(cause, file);
         }
-        yield { event, at: Number(row.at) };
+        if (row.done === true) return;
+        const { seq, at, event } = row.value;
+        yield { event: parsed<Event>(String(event), `event ${String(seq)} of ${file}`), at: Number(at) };
       }
     },
     close() {
@@ -72,20 +73,33 @@ function openDatabase(file: string): DatabaseSync {
     db.exec('BEGIN IMMEDIATE; COMMIT;');
     return db;
   } catch (cause) {
-    const message = (cause as Error).message;
-    if (/locked|busy/i.test(message)) {
-      throw new QuorateError('JOURNAL_IN_USE', `${file} is in use by another process`, {
-        cause,
-        hint: 'Stop the other one, or use another --home.',
-      });
-    }
-    if (/not a database|malformed/i.test(message)) {
-      throw new QuorateError('JOURNAL_DAMAGED', `${file} is not a journal: ${message}`, { cause });
-    }
-    throw new QuorateError('JOURNAL_UNWRITABLE', `cannot open ${file}: ${message}`, {
+    throw explained(cause, file);
+  }
+}
+
+/** What SQLite says, as an error of ours. */
+function explained(cause: unknown, file: string): QuorateError {
+  if (cause instanceof QuorateError) return cause;
+  const message = (cause as Error).message;
+  if (/locked|busy/i.test(message)) {
+    return new QuorateError('JOURNAL_IN_USE', `${file} is in use by another process`, {
       cause,
-      hint: 'The folder must exist and be writable by you.',
+      hint: 'Stop the other one, or use another --home.',
     });
+  }
+  if (/not a database|malformed|no such (table|column)/i.test(message))
+    return new QuorateError('JOURNAL_DAMAGED', `${file} is not a whole journal: ${message}`, { cause });
+  return new QuorateError('JOURNAL_UNWRITABLE', `cannot open ${file}: ${message}`, {
+    cause,
+    hint: 'The folder must exist and be writable by you.',
+  });
+}
+
+function parsed<Event>(text: string, what: string): Event {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new QuorateError('JOURNAL_DAMAGED', `${what} cannot be read`, { cause });
   }
 }
 
@@ -97,9 +111,9 @@ function prepare(db: DatabaseSync, file: string, machine: string): void {
   const read = db.prepare('SELECT value FROM about WHERE key = ?');
   const version = read.get('version')?.value;
   if (version === undefined) {
-    const write = db.prepare('INSERT INTO about (key, value) VALUES (?, ?)');
-    write.run('version', String(formatVersion));
-    write.run('machine', machine);
+    // Both or neither: a crash in between would leave a journal of nobody.
+    const write = db.prepare("INSERT INTO about (key, value) VALUES ('version', ?), ('machine', ?)");
+    write.run(String(formatVersion), machine);
     return;
   }
   if (Number(version) > formatVersion) {

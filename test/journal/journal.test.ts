@@ -1,0 +1,205 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openJournal } from '../../src/journal/index.ts';
+
+interface Event {
+  n: number;
+  text?: string;
+}
+
+async function file(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-journal-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return join(dir, 'deep', 'journal.db');
+}
+
+function open(path: string, machine = 'a machine') {
+  const journal = openJournal<Event>(path, machine);
+  onTestFinished(() => {
+    try {
+      journal.close();
+    } catch {
+      // Closed by the test.
+    }
+  });
+  return journal;
+}
+
+function codeOf(act: () => unknown): string | undefined {
+  try {
+    act();
+    return undefined;
+  } catch (error) {
+    return (error as { code?: string }).code;
+  }
+}
+
+const holder = join(import.meta.dirname, 'holder.ts');
+
+/** A process that opens the journal and appends as fast as it can, telling each event once `append` has returned. */
+function hold(path: string): { child: ReturnType<typeof spawn>; told: () => number; ready: Promise<void> } {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', holder, path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let told = 0;
+  let text = '';
+  const ready = new Promise<void>((resolve) => {
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      const lines = text.split('\n');
+      text = lines.pop() ?? '';
+      told = Number(lines.at(-1) ?? told);
+      if (told >= 50) resolve();
+    });
+  });
+  return { child, told: () => told, ready };
+}
+
+describe('a journal', () => {
+  it('gives back what was written, in order and with its time, also after it was closed', async () => {
+    const path = await file();
+    const first = open(path);
+    for (let n = 0; n < 100; n++) first.append({ n, text: 'ünï\u0000' }, 1000 - n);
+    const expected = Array.from({ length: 100 }, (_, n) => ({
+      event: { n, text: 'ünï\u0000' },
+      at: 1000 - n,
+    }));
+    expect([...first.replay()]).toEqual(expected);
+    first.close();
+    expect([...open(path).replay()]).toEqual(expected);
+  });
+
+  it('holds every event whose append had returned when its process was killed', async () => {
+    const path = await file();
+    const { child, told, ready } = hold(path);
+    await ready;
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    const events = [...open(path).replay()].map(({ event }) => event.n);
+    expect(events.length).toBeGreaterThanOrEqual(told());
+    expect(events).toEqual(events.map((_, index) => index + 1));
+  });
+
+  it('is on disk before append returns: a copy of the files taken then has it', async () => {
+    const path = await file();
+    const journal = open(path);
+    journal.append({ n: 7 }, 1);
+    const copy = join(path, '..', 'copy.db');
+    for (const end of ['', '-wal']) {
+      if (existsSync(path + end)) await writeFile(copy + end, await readFile(path + end));
+    }
+    const db = new DatabaseSync(copy);
+    onTestFinished(() => db.close());
+    expect(db.prepare('SELECT event FROM events').all()).toEqual([{ event: '{"n":7}' }]);
+    expect(journal).toBeDefined();
+  });
+
+  it('is held by one process at a time, and free once that has died', async () => {
+    const path = await file();
+    const { child, ready } = hold(path);
+    await ready;
+    expect(codeOf(() => open(path))).toBe('JOURNAL_IN_USE');
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    expect(codeOf(() => open(path))).toBeUndefined();
+  });
+
+  it('is not opened twice in one process either', async () => {
+    const path = await file();
+    open(path).append({ n: 1 }, 1);
+    expect(codeOf(() => open(path))).toBe('JOURNAL_IN_USE');
+  });
+
+  it('of another machine is refused', async () => {
+    const path = await file();
+    open(path, 'controller A').close();
+    expect(codeOf(() => open(path, 'controller B'))).toBe('JOURNAL_OTHER_MACHINE');
+    // The refusal leaves it usable.
+    expect(codeOf(() => open(path, 'controller A'))).toBeUndefined();
+  });
+
+  it('of a newer quorate is refused, and not touched', async () => {
+    const path = await file();
+    open(path).close();
+    const db = new DatabaseSync(path);
+    db.exec("UPDATE about SET value = '999' WHERE key = 'version'");
+    db.close();
+    const before = await readFile(path);
+    expect(codeOf(() => open(path))).toBe('JOURNAL_NEWER');
+    expect((await readFile(path)).equals(before)).toBe(true);
+  });
+
+  it('that is no database is refused, and left as it is', async () => {
+    const path = await file();
+    open(path).close();
+    await rm(`${path}-wal`, { force: true });
+    const text = 'this is not a journal, but somebody may want it '.repeat(100);
+    await writeFile(path, text);
+    expect(codeOf(() => open(path))).toBe('JOURNAL_DAMAGED');
+    expect(await readFile(path, 'utf8')).toBe(text);
+  });
+
+  it('with a damaged page says so instead of replaying less', async () => {
+    const path = await file();
+    const journal = open(path);
+    for (let n = 0; n < 200; n++) journal.append({ n, text: 'x'.repeat(2_000) }, n);
+    journal.close();
+    const bytes = await readFile(path);
+    bytes.fill(0xff, Math.floor(bytes.length / 2), Math.floor(bytes.length / 2) + 8192);
+    await writeFile(path, bytes);
+    expect(codeOf(() => [...open(path).replay()])).toBe('JOURNAL_DAMAGED');
+  });
+
+  it('with an event that is no JSON says which', async () => {
+    const path = await file();
+    const journal = open(path);
+    journal.append({ n: 1 }, 1);
+    journal.append({ n: 2 }, 2);
+    journal.close();
+    const db = new DatabaseSync(path);
+    db.exec("UPDATE events SET event = '{' WHERE seq = 2");
+    db.close();
+    expect(() => [...open(path).replay()]).toThrow(/event 2 of/);
+  });
+
+  it('in a place where nothing can be written is refused', async () => {
+    const path = await file();
+    await mkdtemp(join(tmpdir(), 'quorate-journal-')).then(async (dir) => {
+      onTestFinished(() => rm(dir, { recursive: true, force: true }));
+      await writeFile(join(dir, 'taken'), '');
+      expect(codeOf(() => open(join(dir, 'taken', 'journal.db')))).toBe('JOURNAL_UNWRITABLE');
+      await chmod(dir, 0o500);
+      // Root may write anywhere; a folder of the kernel's it may not.
+      const place = userInfo().uid === 0 ? '/proc/journal.db' : join(dir, 'journal.db');
+      expect(codeOf(() => open(place))).toBe('JOURNAL_UNWRITABLE');
+      await chmod(dir, 0o700);
+    });
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('refuses an event it cannot write, and holds all those before', async () => {
+    const path = await file();
+    open(path).close();
+    // A limit on the size of files is what a full disk looks like from here.
+    const script = `trap '' XFSZ; ulimit -f 200; exec "$0" --disable-warning=ExperimentalWarning "$1" "$2"`;
+    const child = spawn('sh', ['-c', script, process.execPath, holder, path]);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    await once(child, 'close');
+    const lines = text.trim().split('\n');
+    expect(lines.pop()).toBe('JOURNAL_UNWRITABLE');
+    expect(lines.length).toBeGreaterThan(0);
+    const events = [...open(path).replay()].map(({ event }) => event.n);
+    expect(events).toEqual(lines.map(Number));
+  });
+});
