@@ -75,6 +75,10 @@ export class Serving {
         const { request, job } = payload.predicate.quorate_verdict;
         await bundles.put({ run: request, job, artifact }, text);
         await this.#provide(artifact);
+        tell('info', 'proof', `holds the proof for ${artifact}: ${verification.level}`, {
+          artifact,
+          level: verification.level,
+        });
         if (verification.level === 'trusted') this.#waiting.delete(artifact);
         return;
       } catch (error) {

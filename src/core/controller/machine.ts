@@ -1,4 +1,4 @@
-import { checkTime, idOf } from '../documents/index.ts';
+import { type Charter, checkTime, idOf, leaves, type Verified } from '../documents/index.ts';
 import { QuorateError, unreachable } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { policyMeetsFloor } from '../trust/policy.ts';
@@ -89,9 +89,7 @@ function dispatch(step: Step, event: ControllerEvent): void {
     case 'started':
       return started(step, event);
     case 'charter':
-      if (state.charter === null || event.charter.payload.epoch > state.charter.payload.epoch)
-        state.charter = event.charter;
-      return;
+      return takeCharter(step, event.charter);
     case 'enrol':
       return enrol(step, event);
     case 'renew':
@@ -154,6 +152,13 @@ function withLease(
   if (live !== undefined && live.id === lease && live.worker === worker) act(live);
 }
 
+/** Charters are in the log like everything that decides whom to believe; an older one changes nothing. */
+function takeCharter({ state }: Step, charter: Verified<Charter>): void {
+  if (state.charter !== null && charter.payload.epoch <= state.charter.payload.epoch) return;
+  state.charter = charter;
+  state.log.append(leaves.charter(charter.id));
+}
+
 /** A new life of the process: streams and claims of the last one are gone, leases wait for their workers. */
 function started(step: Step, event: EventOf<'started'>): void {
   const { state, now } = step;
@@ -161,8 +166,7 @@ function started(step: Step, event: EventOf<'started'>): void {
   state.epoch++;
   state.leasesThisEpoch = 0;
   state.present.clear();
-  if (state.charter === null || event.charter.payload.epoch >= state.charter.payload.epoch)
-    state.charter = event.charter;
+  takeCharter(step, event.charter);
   for (const run of state.runs.values()) {
     if (run.verdict !== null && run.phase.kind !== 'cosigning')
       step.out.push({ kind: 'verdict', run: run.id });

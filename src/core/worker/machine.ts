@@ -192,8 +192,11 @@ export class Worker {
     const grant = this.#grant.payload;
     if (grant.role === 'trusted-worker' && offer.payload.policy.cosign !== 'required') known.state = 'done';
     if (grant.role === 'worker') {
-      if (grant.enrolled >= offer.payload.index) known.state = 'done';
-      else
+      if (grant.enrolled >= offer.payload.index) {
+        known.state = 'done';
+        const says = `${job.name} was offered before this operator was enrolled; the next round of it, or the next job, is open to it`;
+        this.#out.push({ kind: 'note', lease: null, says });
+      } else
         known.claimAt =
           known.firstSeenAt +
           shareReachedAfter(offer.payload, drawOf(grant.operator, offer.payload.draw.seed));

@@ -41,7 +41,9 @@ describe('an offer', () => {
   it('made before this operator was enrolled is not claimed', async () => {
     const bench = await started();
     bench.send({ kind: 'grant', grant: await bench.grant({ enrolled: 10 }) });
-    expect(bench.offer(await bench.makeOffer('app', { index: 10 }))).toEqual([]);
+    expect(bench.offer(await bench.makeOffer('app', { index: 10 }))).toMatchObject([
+      { kind: 'note', says: expect.stringContaining('before this operator was enrolled') },
+    ]);
     expect(kinds(bench.offer(await bench.makeOffer('other', { index: 11 })))).toEqual(['claim']);
   });
 
