@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { z } from 'zod';
 import { QuorateError } from '../core/errors.ts';
 import { messageOf } from './events.ts';
 
 /** Writes a file whole or not at all: beside it, synced, then renamed. */
 export async function writeAtomic(file: string, content: string, mode = 0o600): Promise<void> {
+  // Two writers of one file must not share what they rename.
+  const beside = `${file}.${randomUUID()}.new`;
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    // Two writers of one file must not share what they rename.
-    const beside = `${file}.${randomUUID()}.new`;
     const handle = await open(beside, 'w', mode);
     try {
       await handle.writeFile(content);
@@ -19,6 +20,7 @@ export async function writeAtomic(file: string, content: string, mode = 0o600): 
     }
     await rename(beside, file);
   } catch (cause) {
+    await rm(beside, { force: true }).catch(() => {});
     throw new QuorateError('HOME_UNWRITABLE', `cannot write ${file}: ${messageOf(cause)}`, {
       cause,
       hint: 'The folder must be writable by you and have room; --home names another.',
@@ -34,4 +36,18 @@ export async function readOptional(file: string): Promise<string | undefined> {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new QuorateError('HOME_UNREADABLE', `cannot read ${file}: ${messageOf(cause)}`, { cause });
   }
+}
+
+/** What a file of ours says, in the shape it must have. Throws `HOME_DAMAGED`. */
+export function parseFile<T>(file: string, text: string, schema: z.ZodType<T>, hint: string): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new QuorateError('HOME_DAMAGED', `${file} is not JSON`, { cause, hint });
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const where = result.error.issues[0]?.path.map(String).join('.') || 'its root';
+  throw new QuorateError('HOME_DAMAGED', `${file} is not valid at ${where}`, { hint });
 }

@@ -1,24 +1,29 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Role } from '../core/documents/index.ts';
+import { z } from 'zod';
+import { roleSchema } from '../core/documents/base.ts';
 import { QuorateError } from '../core/errors.ts';
 import { createKey, loadKey, type NodeKey } from '../identity/keys.ts';
-import { readOptional, writeAtomic } from './files.ts';
+import { codeOf } from './events.ts';
+import { parseFile, readOptional, writeAtomic } from './files.ts';
 
-/** What a node knows of a project it belongs to. */
-export interface Membership {
+const membershipSchema = z.object({
   /** PeerId of the root key. */
-  project: string;
-  name: string;
-  operator: string;
-  role: Role;
+  project: z.string().min(1),
+  name: z.string(),
+  operator: z.string(),
+  role: roleSchema,
   /** Compact JWS as it came. */
-  charter: string;
-  grant: string;
-  controllers: { id: string; addrs: string[] }[];
-  bootstrap: string[];
-}
+  charter: z.string(),
+  grant: z.string(),
+  controllers: z.array(z.strictObject({ id: z.string(), addrs: z.array(z.string()) })),
+  bootstrap: z.array(z.string()),
+  /** Where the controller's HTTP feed is, for those whom the mesh does not reach; absent where it has none. */
+  feed: z.array(z.string()).optional(),
+});
+/** What a node knows of a project it belongs to. */
+export type Membership = z.infer<typeof membershipSchema>;
 
 /** A node's folder: its key, and a file per project it belongs to. */
 export interface Home {
@@ -36,6 +41,17 @@ export function openHome(dir: string): Home {
   const keyFile = join(dir, 'node.key');
   const projects = join(dir, 'projects');
 
+  async function key(): Promise<NodeKey> {
+    if (existsSync(keyFile)) return loadKey(keyFile);
+    try {
+      return await createKey(keyFile);
+    } catch (error) {
+      // Somebody else had the same first use.
+      if (codeOf(error) === 'KEY_FILE_EXISTS') return loadKey(keyFile);
+      throw error;
+    }
+  }
+
   async function memberships(): Promise<Membership[]> {
     const names = existsSync(projects)
       ? (await readdir(projects)).filter((file) => file.endsWith('.json')).sort()
@@ -44,14 +60,8 @@ export function openHome(dir: string): Home {
     for (const file of names) {
       const text = await readOptional(join(projects, file));
       if (text === undefined) continue;
-      try {
-        found.push(JSON.parse(text));
-      } catch (cause) {
-        throw new QuorateError('HOME_DAMAGED', `${join(projects, file)} is not JSON`, {
-          cause,
-          hint: 'Remove it and join again.',
-        });
-      }
+      const path = join(projects, file);
+      found.push(parseFile(path, text, membershipSchema, 'Remove it and join again.'));
     }
     return found;
   }
@@ -59,7 +69,7 @@ export function openHome(dir: string): Home {
   return {
     dir,
     hasKey: () => existsSync(keyFile),
-    key: () => (existsSync(keyFile) ? loadKey(keyFile) : createKey(keyFile)),
+    key,
     memberships,
     async membership(project) {
       const all = await memberships();

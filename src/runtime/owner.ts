@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { z } from 'zod';
 import {
   type Charter,
   openMessage,
@@ -14,7 +15,7 @@ import { issueInvite } from '../identity/idp.ts';
 import { createKey, loadKey, type NodeKey } from '../identity/keys.ts';
 import { encodeTicket } from '../identity/ticket.ts';
 import { joseVerifier } from '../identity/verifier.ts';
-import { readOptional, writeAtomic } from './files.ts';
+import { parseFile, readOptional, writeAtomic } from './files.ts';
 
 /** `<repo>/.quorate`: the keys and the charter of a project, for whoever owns it. */
 export interface ProjectFolder {
@@ -38,6 +39,8 @@ const files = {
   charter: 'charter.jws',
   address: 'controller.json',
 };
+
+const addressSchema = z.strictObject({ addrs: z.array(z.string()), pid: z.int() });
 
 /** Requests may only tighten this; unless the owner chooses otherwise, nothing is trusted without a co-signature. */
 export const defaultFloor: Policy = { agree: 2, of: 3, cosign: 'required', rounds: 8 };
@@ -95,8 +98,10 @@ export async function openProjectFolder(where: string): Promise<ProjectFolder> {
     controller: await loadKey(join(dir, files.controller)),
     idp: await loadKey(join(dir, files.idp)),
     async address() {
-      const text = await readOptional(join(dir, files.address));
-      return text === undefined ? undefined : JSON.parse(text);
+      const file = join(dir, files.address);
+      const text = await readOptional(file);
+      if (text === undefined) return undefined;
+      return parseFile(file, text, addressSchema, 'Start the controller again: it writes it anew.');
     },
   };
 }
@@ -156,7 +161,9 @@ export async function issueTicket(
 }
 
 async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean> {
-  if (folder.charter.trusted.includes(key)) return false;
+  // As it stands now: another ticket may have changed it since the folder was opened.
+  const current = (await readCharter(folder.dir))?.payload ?? folder.charter;
+  if (current.trusted.includes(key)) return false;
   if (folder.root === undefined) {
     throw new QuorateError(
       'TICKET_NEEDS_ROOT',
@@ -167,9 +174,9 @@ async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean>
     );
   }
   const charter: Charter = {
-    ...folder.charter,
-    epoch: folder.charter.epoch + 1,
-    trusted: [...folder.charter.trusted, key],
+    ...current,
+    epoch: current.epoch + 1,
+    trusted: [...current.trusted, key],
     iat: Math.floor(Date.now() / 1000),
   };
   await writeAtomic(
