@@ -38,6 +38,26 @@ export const limits = {
   logLineBytesMax: 8 * 1024,
   /** Three lines and a signature line of 200 characters per witness. */
   checkpointCharsMax: 8192,
+  /** Offers in one answer of the feed, by stream or by HTTP: a worker that takes some is told of more. */
+  feedOffersMax: 100,
+  /** Such an answer by HTTP: offers are about ten kilobytes each. */
+  feedBytesMax: 16 * 1024 * 1024,
+  /** Addresses of a controller's HTTP feed that a worker keeps: one for each of its networks. */
+  feedUrlsMax: 4,
+  /** The HTTP feed: connections in all and from one address, which may be an office or a proxy. */
+  httpConnectionsMax: 256,
+  httpConnectionsPerAddressMax: 64,
+  /** Requests of one address: a hundred workers behind it ask a few times a minute each. */
+  httpRequestsPerSecond: 20,
+  httpRequestsBurst: 100,
+  /** Request line and headers; ours need a few hundred bytes. */
+  httpHeaderBytesMax: 8 * 1024,
+  /** A client sends its request, and takes something of the answer, within this. */
+  httpIdleMs: 10_000,
+  /** A whole answer: the largest bundle at half a megabit per second. */
+  httpAnswerMsMax: 20 * 60_000,
+  /** Bundles being sent at once: each is in memory as a whole. */
+  httpBundlesMax: 4,
   /** Operators of one round; each is a lease stream at the controller. */
   slotsMax: 16,
   roundsMax: 8,
@@ -56,6 +76,12 @@ export const limits = {
   pullIdleSecondsMax: 30,
   /** Blocks not pinned but used this recently survive a sweep: an import is pinned only after it has ended. */
   sweepGraceSeconds: 3600,
+  /** One file of blocks: a sweep rewrites whole ones, so this bounds how much it moves to win back half of it. */
+  packBytesMax: 64 * 1024 * 1024,
+  /** A sealed area up to this size is copied when it is published, so that small builds do not leave a file each. */
+  packCopyBytesMax: 8 * 1024 * 1024,
+  /** Blocks taken but not yet handed to the disk: memory, and what a slow disk makes writers wait for. */
+  packUnwrittenBytesMax: 16 * 1024 * 1024,
   /** Connections of one node; a bootstrap node holds one per member, so it gets more. */
   meshConnectionsMax: 300,
   meshBootstrapConnectionsMax: 4_000,

@@ -1,12 +1,18 @@
-import { createHash } from 'node:crypto';
-import { utimesSync } from 'node:fs';
-import { mkdir, opendir, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { hash } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BaseBlockstore } from 'blockstore-core';
 import type { Pair } from 'interface-blockstore';
 import { CID } from 'multiformats/cid';
-import { QuorateError } from '../core/errors.ts';
+import { create as createDigest } from 'multiformats/hashes/digest';
+import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { BlockIndex, IndexDamaged, type Place } from './block-index.ts';
+import { diskError } from './disk.ts';
+import { PackFiles } from './pack-files.ts';
+import { PackWriter } from './pack-writer.ts';
+
+const sha256Code = 0x12;
 
 /** Not a coded error: Bitswap looks for this name to answer "do not have" instead of dropping the peer's other wants. */
 export class BlockNotFound extends Error {
@@ -16,151 +22,211 @@ export class BlockNotFound extends Error {
   }
 }
 
-const hasCode = (error: unknown, code: string): boolean =>
-  error instanceof Error && 'code' in error && error.code === code;
-
-let temporaryCount = 0;
-
 /**
- * Blocks as files, `<dir>/<last two characters>/<cid>`, written beside and renamed, so that a file under a CID's name is
- * whole unless the disk lost it; every read is hashed again, so a block that the disk did lose is reported, never used.
- *, and a move between two of these is a rename.
+ * The blocks of one area: packs in a folder, and an index of them. A block is its sha2-256; its bytes are hashed
+ * again whenever they are read, so a block that the disk lost is reported, never used.
  */
-export class BlockDir extends BaseBlockstore {
+export class Blocks extends BaseBlockstore {
   readonly dir: string;
-  readonly #folders = new Set<string>();
+  readonly index: BlockIndex;
+  readonly files: PackFiles;
+  readonly writer: PackWriter;
+  #closing: Promise<void> | undefined;
 
-  constructor(dir: string) {
+  private constructor(dir: string, index: BlockIndex, files: PackFiles, packs: ReadonlyMap<number, number>) {
     super();
     this.dir = dir;
+    this.index = index;
+    this.files = files;
+    this.writer = new PackWriter(files, index, packs);
   }
 
-  /** Makes the folders, and removes what an earlier run left half written. */
-  async open(): Promise<void> {
-    const temporary = join(this.dir, 'tmp');
-    await mkdir(temporary, { recursive: true, mode: 0o700 });
-    const before = Date.now() - limits.sweepGraceSeconds * 1000;
-    for (const name of await readdir(temporary)) {
-      const file = join(temporary, name);
-      const found = await stat(file).catch(() => undefined);
-      if (found !== undefined && found.mtimeMs < before) await rm(file, { force: true });
+  /**
+   * Opens a folder of blocks, making it when missing, and cuts off what an earlier run left half written.
+   * @param keepIndex on disk, for many blocks; otherwise it is read from the packs, which suits the few of a sealed area
+   * @throws STORE_IN_USE, STORE_NEWER, STORE_UNWRITABLE
+   */
+  static async open(dir: string, { keepIndex }: { keepIndex: boolean }): Promise<Blocks> {
+    try {
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      throw new QuorateError('STORE_UNWRITABLE', `cannot make ${dir}: ${(cause as Error).message}`, {
+        cause,
+      });
     }
-  }
-
-  #place(cid: CID): { folder: string; file: string } {
-    const name = cid.toV1().toString();
-    const folder = join(this.dir, name.slice(-2));
-    return { folder, file: join(folder, name) };
-  }
-
-  async #makeFolder(folder: string): Promise<void> {
-    if (this.#folders.has(folder)) return;
-    await mkdir(folder, { recursive: true });
-    this.#folders.add(folder);
+    const index = await openIndex(keepIndex ? join(dir, 'index.db') : ':memory:');
+    const files = new PackFiles(dir);
+    return new Blocks(dir, index, files, await reconcile(files, index));
   }
 
   /** True when the block is here; marks it as used now, which keeps it from a sweep. Synchronous so as not to race one. */
   touch(cid: CID): boolean {
-    const now = Date.now() / 1000;
-    try {
-      utimesSync(this.#place(cid).file, now, now);
-      return true;
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return false;
-      throw error;
-    }
+    return cid.multihash.code === sha256Code && this.index.touch(cid.multihash.digest, Date.now());
   }
 
-  override async has(cid: CID): Promise<boolean> {
-    return (await this.size(cid)) !== undefined;
+  override has(cid: CID): boolean {
+    return this.#find(cid) !== undefined;
   }
 
   /** Bytes of a block, undefined when it is not here. */
-  async size(cid: CID): Promise<number | undefined> {
-    try {
-      return (await stat(this.#place(cid).file)).size;
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return undefined;
-      throw error;
-    }
+  size(cid: CID): number | undefined {
+    return this.#find(cid)?.size;
   }
 
-  /** @throws STORE_DISK_FULL */
+  #find(cid: CID): Place | undefined {
+    return cid.multihash.code === sha256Code ? this.index.find(cid.multihash.digest) : undefined;
+  }
+
+  /**
+   * Takes a block whose hash the caller has checked. It can be read at once; `batch` and `sync` say when it is in its
+   * file and on the disk. @throws STORE_DISK_FULL
+   */
   override async put(
     cid: CID,
     value: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   ): Promise<CID> {
     if (this.touch(cid)) return cid;
     const bytes = value instanceof Uint8Array ? value : await concat(value);
-    const { folder, file } = this.#place(cid);
-    temporaryCount += 1;
-    const temporary = join(this.dir, 'tmp', `${process.pid}-${temporaryCount}`);
     try {
-      await writeFile(temporary, bytes, { flag: 'wx' });
-      await this.#makeFolder(folder);
-      await rename(temporary, file);
+      if (!this.touch(cid)) this.writer.append(cid, bytes, Date.now());
     } catch (error) {
-      await rm(temporary, { force: true });
-      if (!hasCode(error, 'ENOSPC') && !hasCode(error, 'EDQUOT')) throw error;
-      throw new QuorateError('STORE_DISK_FULL', `no room left for a block under ${this.dir}`, {
-        hint: 'Free disk space, or unpin and collect old trees.',
-        cause: error,
-      });
+      throw diskError(error, this.dir);
     }
+    if (this.writer.unwrittenBytes > limits.packUnwrittenBytesMax) await this.writer.flush();
     return cid;
+  }
+
+  /** Gives a block that is here a new place, as unused as it was. */
+  move(cid: CID, bytes: Uint8Array): void {
+    const place = this.index.find(cid.multihash.digest);
+    assert(place !== undefined, 'what is moved is here');
+    this.writer.append(cid, bytes, place.used);
   }
 
   /** The verified bytes. @throws BlockNotFound also for a block that no longer has its hash, which is removed */
   async read(cid: CID): Promise<Uint8Array> {
-    const { file } = this.#place(cid);
-    let bytes: Uint8Array;
-    try {
-      bytes = await readFile(file);
-    } catch (cause) {
-      if (hasCode(cause, 'ENOENT')) throw new BlockNotFound(`block ${cid} is not here`, { cause });
-      throw cause;
-    }
-    if (!hashMatches(cid, bytes)) {
-      await rm(file, { force: true });
+    for (;;) {
+      const place = this.#find(cid);
+      if (place === undefined) throw new BlockNotFound(`block ${cid} is not here`);
+      const unwritten = this.writer.unwritten(place);
+      if (unwritten !== undefined) return unwritten;
+      const bytes = await this.files.read(place.pack, place.at, place.size);
+      if (bytes !== undefined && hashMatches(cid, bytes)) return bytes;
+      const now = this.#find(cid);
+      // Moved by a sweep meanwhile: look again.
+      if (now !== undefined && (now.pack !== place.pack || now.at !== place.at)) continue;
+      this.index.remove(cid.multihash.digest, place);
       throw new BlockNotFound(`block ${cid} was damaged on disk and is removed`);
     }
-    return bytes;
   }
 
   override async *get(cid: CID): AsyncGenerator<Uint8Array> {
     yield await this.read(cid);
   }
 
-  override async delete(cid: CID): Promise<void> {
-    await rm(this.#place(cid).file, { force: true });
-  }
-
-  /** CIDs and file names, in no order. */
-  async *entries(): AsyncGenerator<{ cid: CID; file: string }> {
-    for await (const folder of await opendir(this.dir)) {
-      if (!folder.isDirectory() || folder.name === 'tmp') continue;
-      for await (const entry of await opendir(join(this.dir, folder.name))) {
-        yield { cid: CID.parse(entry.name), file: join(this.dir, folder.name, entry.name) };
-      }
-    }
+  override delete(cid: CID): void {
+    const place = this.#find(cid);
+    if (place !== undefined) this.index.remove(cid.multihash.digest, place);
   }
 
   override async *getAll(): AsyncGenerator<Pair> {
-    for await (const { cid } of this.entries()) yield { cid, bytes: this.get(cid) };
+    for (const { digest, codec } of this.index.rows()) {
+      const cid = CID.createV1(codec, createDigest(sha256Code, digest));
+      yield { cid, bytes: this.get(cid) };
+    }
   }
 
-  /** Renames every block into `to`, then removes this folder. Interrupted at any point, it can be run again. */
-  async moveTo(to: BlockDir): Promise<void> {
-    for await (const { cid, file } of this.entries()) {
-      const { folder, file: target } = to.#place(cid);
-      await to.#makeFolder(folder);
-      if (to.touch(cid)) await unlink(file);
-      else await rename(file, target);
-      to.touch(cid);
-    }
-    await rm(this.dir, { recursive: true, force: true });
-    this.#folders.clear();
+  /** Runs work that puts blocks, and ends when all are in their files. @throws STORE_DISK_FULL */
+  batch<T>(work: () => Promise<T>): Promise<T> {
+    return this.writer.batch(work);
   }
+
+  /** Ends when every block taken so far survives a loss of power. @throws STORE_DISK_FULL */
+  async sync(): Promise<void> {
+    try {
+      await this.writer.sync();
+    } catch (error) {
+      throw diskError(error, this.dir);
+    }
+  }
+
+  /**
+   * Takes all blocks of another area and removes it; ends when they are on the disk. Interrupted at any point, it can
+   * be repeated.
+   */
+  async adopt(from: Blocks): Promise<void> {
+    await from.writer.flush();
+    for (const [pack, end] of from.index.packs()) {
+      const rows = from.index.rows(pack);
+      if (end > limits.packCopyBytesMax) {
+        await from.sync();
+        const id = this.writer.newId();
+        from.files.moveTo(pack, this.files, id);
+        this.index.adopt(rows, id, end, Date.now());
+        continue;
+      }
+      await this.batch(async () => {
+        for (const { digest, codec } of rows) {
+          const cid = CID.createV1(codec, createDigest(sha256Code, digest));
+          const bytes = await from.read(cid).catch((error: unknown) => {
+            if (!(error instanceof BlockNotFound)) throw error;
+          });
+          if (bytes !== undefined) await this.put(cid, bytes);
+        }
+      });
+    }
+    await this.sync();
+    await from.close();
+    await rm(from.dir, { recursive: true, force: true });
+  }
+
+  /** May be called again. */
+  close(): Promise<void> {
+    this.#closing ??= this.writer
+      .close()
+      .then(() => this.files.close())
+      .then(() => this.index.close());
+    return this.#closing;
+  }
+}
+
+async function openIndex(file: string): Promise<BlockIndex> {
+  try {
+    return new BlockIndex(file);
+  } catch (error) {
+    if (!(error instanceof IndexDamaged)) throw error;
+    for (const suffix of ['', '-wal', '-shm']) await rm(file + suffix, { force: true });
+    return new BlockIndex(file);
+  }
+}
+
+/** Makes index and packs agree after any crash; gives the packs with their ends. */
+async function reconcile(files: PackFiles, index: BlockIndex): Promise<Map<number, number>> {
+  const known = index.packs();
+  const present = files.list();
+  for (const pack of known.keys()) if (!present.includes(pack)) index.dropPack(pack);
+  const ends = new Map<number, number>();
+  for (const pack of present) {
+    const end = known.get(pack) ?? (await takeIn(files, index, pack));
+    const size = await files.size(pack);
+    if (size > end) await files.cut(pack, end);
+    if (size < end) index.dropPack(pack, size);
+    if (Math.min(size, end) > 0) ends.set(pack, Math.min(size, end));
+    else await files.remove(pack);
+  }
+  index.commit();
+  return ends;
+}
+
+/** Reads a pack the index does not know: a sealed one, one published just before a crash, or all after the index was lost. */
+async function takeIn(files: PackFiles, index: BlockIndex, pack: number): Promise<number> {
+  const used = Date.now();
+  const end = await files.scan(pack, ({ cid, at, size }) => {
+    const [digest, codec] = [cid.subarray(4), cid[1] ?? 0];
+    if (index.find(digest) === undefined) index.add({ digest, codec, pack, at, size, used });
+  });
+  if (end > 0) index.setEnd(pack, end);
+  return end;
 }
 
 async function concat(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Uint8Array> {
@@ -169,30 +235,12 @@ async function concat(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>):
   return Buffer.concat(all);
 }
 
-/** True when the bytes have the CID's sha2-256. */
-export function hashMatches(cid: CID, bytes: Uint8Array): boolean {
-  return createHash('sha256').update(bytes).digest().equals(cid.multihash.digest);
+/** sha2-256 of bytes. */
+export function digestOf(bytes: Uint8Array): Uint8Array {
+  return hash('sha256', bytes, 'buffer');
 }
 
-/** Runs jobs with at most `limits.blockJobsMax` at once; `drain` waits for all and rethrows the first failure. */
-export class JobPool {
-  readonly #running = new Set<Promise<void>>();
-  #failure: { error: unknown } | undefined;
-
-  async run(job: () => Promise<void>): Promise<void> {
-    while (this.#running.size >= limits.blockJobsMax) await Promise.race(this.#running);
-    if (this.#failure !== undefined) throw this.#failure.error;
-    const task = job()
-      .catch((error: unknown) => {
-        this.#failure ??= { error };
-      })
-      .finally(() => this.#running.delete(task));
-    this.#running.add(task);
-  }
-
-  /** Waits for every job, failed or not. @throws the first failure */
-  async drain(): Promise<void> {
-    await Promise.all(this.#running);
-    if (this.#failure !== undefined) throw this.#failure.error;
-  }
+/** True when the bytes have the CID's sha2-256. */
+export function hashMatches(cid: CID, bytes: Uint8Array): boolean {
+  return Buffer.compare(digestOf(bytes), cid.multihash.digest) === 0;
 }

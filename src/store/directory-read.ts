@@ -1,9 +1,10 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Blockstore } from 'interface-blockstore';
 import { QuorateError } from '../core/errors.ts';
-import { type BlockDir, JobPool } from './blocks.ts';
 import { ByteBudget, chunkBytes, storeFile } from './files.ts';
+import { JobPool } from './job-pool.ts';
 import { compareNames, decodeName, printable } from './names.ts';
 import type { ReadLimits } from './tar-read.ts';
 import { type BuiltTree, type FileSlot, TreeBuilder } from './tree.ts';
@@ -16,7 +17,7 @@ interface Bounds extends ReadLimits {
 interface Walk extends Bounds {
   dir: string;
   tree: TreeBuilder;
-  blocks: BlockDir;
+  blocks: Blockstore;
   budget: ByteBudget;
   pool: JobPool;
 }
@@ -32,7 +33,7 @@ const refused = (path: string, what: string): QuorateError =>
  */
 export async function readDirectory(
   dir: string,
-  blocks: BlockDir,
+  blocks: Blockstore,
   bounds: Bounds,
 ): Promise<BuiltTree & { bytes: number }> {
   const tree = new TreeBuilder(bounds.maxEntries);

@@ -6,7 +6,7 @@ import type { Libp2p } from '@libp2p/interface';
 import type { CID } from 'multiformats/cid';
 import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { BlockDir, BlockNotFound } from './blocks.ts';
+import { BlockNotFound, Blocks } from './blocks.ts';
 import { type Difference, diffTrees } from './diff.ts';
 import { readDirectory } from './directory-read.ts';
 import { type WriteOptions, writeDirectory } from './directory-write.ts';
@@ -32,27 +32,26 @@ import { describe, type Found, fileBytes, readFolder, walkTree } from './walk.ts
 
 const publicArea: Area = { name: 'public', sealed: false };
 
-/** `<dir>/public`, `<dir>/sealed/<name>` and `<dir>/pins`. */
+/** `<dir>/public` and `<dir>/sealed/<name>` hold packs, `<dir>/pins` a file for each pinned tree. */
 export class DiskStore implements Store {
   readonly public = publicArea;
   readonly #dir: string;
-  readonly #blocks: BlockDir;
+  readonly #blocks: Blocks;
   readonly #pins: Pins;
-  readonly #sealed = new Map<string, Promise<BlockDir>>();
+  readonly #sealed = new Map<string, Promise<Blocks>>();
   /** When each running import or pull began: what it used since is not swept. */
   readonly #since = new Set<{ ms: number }>();
   #exchange: Exchange | undefined;
 
-  private constructor(dir: string) {
+  private constructor(dir: string, blocks: Blocks) {
     this.#dir = dir;
-    this.#blocks = new BlockDir(join(dir, 'public'));
-    this.#pins = new Pins(join(dir, 'pins'), this.#blocks);
+    this.#blocks = blocks;
+    this.#pins = new Pins(join(dir, 'pins'), blocks);
   }
 
   static async open(dir: string, libp2p?: Libp2p): Promise<Store> {
-    const store = new DiskStore(dir);
+    const store = new DiskStore(dir, await Blocks.open(join(dir, 'public'), { keepIndex: true }));
     await mkdir(join(dir, 'sealed'), { recursive: true, mode: 0o700 });
-    await store.#blocks.open();
     await store.#pins.open();
     if (libp2p !== undefined) {
       const { startExchange } = await import('./exchange.ts');
@@ -64,6 +63,9 @@ export class DiskStore implements Store {
   async close(): Promise<void> {
     await this.#exchange?.stop();
     this.#exchange = undefined;
+    for (const opening of this.#sealed.values()) await (await opening).close();
+    this.#sealed.clear();
+    await this.#blocks.close();
   }
 
   // Areas
@@ -85,12 +87,11 @@ export class DiskStore implements Store {
     return (await readdir(join(this.#dir, 'sealed'))).sort();
   }
 
-  #blocksOf(area: Area): Promise<BlockDir> {
+  #blocksOf(area: Area): Promise<Blocks> {
     if (!area.sealed) return Promise.resolve(this.#blocks);
     let opening = this.#sealed.get(area.name);
     if (opening === undefined) {
-      const blocks = new BlockDir(join(this.#dir, 'sealed', area.name));
-      opening = blocks.open().then(() => blocks);
+      opening = Blocks.open(join(this.#dir, 'sealed', area.name), { keepIndex: false });
       this.#sealed.set(area.name, opening);
     }
     return opening;
@@ -99,16 +100,15 @@ export class DiskStore implements Store {
   async publish(area: Area): Promise<void> {
     assert(area.sealed, 'only a sealed area can be published');
     if (!(await this.sealedNames()).includes(area.name)) return;
-    await this.#during(async () => {
-      const blocks = await this.#blocksOf(area);
-      await blocks.moveTo(this.#blocks);
-    });
+    await this.#during(async () => this.#blocks.adopt(await this.#blocksOf(area)));
     this.#sealed.delete(area.name);
   }
 
   async discard(area: Area): Promise<void> {
     assert(area.sealed, 'only a sealed area can be discarded');
+    const opened = this.#sealed.get(area.name);
     this.#sealed.delete(area.name);
+    await (await opened)?.close();
     await rm(join(this.#dir, 'sealed', area.name), { recursive: true, force: true });
   }
 
@@ -135,7 +135,7 @@ export class DiskStore implements Store {
   #import(
     { into, maxBytes, maxEntries, signal }: ImportOptions,
     read: (
-      blocks: BlockDir,
+      blocks: Blocks,
       bounds: { maxBytes: number; maxEntries: number; signal: AbortSignal | undefined },
     ) => Promise<BuiltTree & { bytes: number }>,
   ): Promise<ImportedTree> {
@@ -145,18 +145,22 @@ export class DiskStore implements Store {
       signal,
     };
     return this.#during(async () => {
-      const { root, files, bytes, entries } = await read(await this.#blocksOf(into), bounds);
+      const blocks = await this.#blocksOf(into);
+      const { root, files, bytes, entries } = await blocks.batch(() => read(blocks, bounds));
       return { root: root.toString(), files, bytes, entries };
     });
   }
 
   async importBytes(bytes: Uint8Array, { into }: { into: Area }): Promise<string> {
-    const { cid } = await storeFile(await this.#blocksOf(into), bytes, false);
+    const blocks = await this.#blocksOf(into);
+    const { cid } = await blocks.batch(() => storeFile(blocks, bytes, false));
     return cid.toString();
   }
 
   pull(root: string, options: PullOptions): Promise<PullResult> {
-    return this.#during(() => pullTree(this.#blocks, this.#exchange, parseCid(root), options));
+    return this.#during(() =>
+      this.#blocks.batch(() => pullTree(this.#blocks, this.#exchange, parseCid(root), options)),
+    );
   }
 
   // Out of the store
@@ -261,10 +265,10 @@ export class DiskStore implements Store {
 }
 
 class BothAreas implements BlockReader {
-  readonly #first: Promise<BlockDir>;
-  readonly #second: BlockDir;
+  readonly #first: Promise<Blocks>;
+  readonly #second: Blocks;
 
-  constructor(first: Promise<BlockDir>, second: BlockDir) {
+  constructor(first: Promise<Blocks>, second: Blocks) {
     this.#first = first;
     this.#second = second;
   }

@@ -4,7 +4,7 @@ import { peerIdFromString } from '@libp2p/peer-id';
 import { createHeliaLight } from 'helia';
 import type { CID } from 'multiformats/cid';
 import { limits } from '../core/limits.ts';
-import type { BlockDir } from './blocks.ts';
+import type { Blocks } from './blocks.ts';
 
 /** Fetches blocks from one peer. */
 export interface PeerSession {
@@ -24,7 +24,7 @@ export interface Exchange {
  * Bitswap on a libp2p node of ours. The light Helia has no routers, no default libp2p and no HTTP, so nothing is looked
  * up, announced or asked of anybody but the peers a session names; it sees the public area's blocks only.
  */
-export async function startExchange(libp2p: Libp2p, blocks: BlockDir): Promise<Exchange> {
+export async function startExchange(libp2p: Libp2p, blocks: Blocks): Promise<Exchange> {
   const options = {
     maxInboundStreams: 256,
     maxOutboundStreams: 256,

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { unixfs } from '@helia/unixfs';
+import type { Blockstore } from 'interface-blockstore';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { QuorateError } from '../core/errors.ts';
-import type { BlockDir } from './blocks.ts';
 import { rawCode } from './nodes.ts';
 
 /** The name under which a job fixes how bytes become CIDs: IPIP-499's profile, plus mode 0755 on executables only. */
@@ -25,7 +25,7 @@ export interface StoredFile {
 
 /** Stores one file's content. A `Uint8Array` of up to one chunk takes the short way; the CID is the same either way. */
 export async function storeFile(
-  blocks: BlockDir,
+  blocks: Blockstore,
   content: Uint8Array | AsyncIterable<Uint8Array>,
   executable: boolean,
 ): Promise<StoredFile> {

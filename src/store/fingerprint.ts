@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { lstat, open, stat } from 'node:fs/promises';
+import { BaseBlockstore } from 'blockstore-core';
 import type { CID } from 'multiformats/cid';
 import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { BlockDir } from './blocks.ts';
 import { readDirectory } from './directory-read.ts';
 import { printable } from './names.ts';
 
@@ -13,12 +13,8 @@ export type Fingerprint =
   | { kind: 'file'; sha256: string; bytes: number };
 
 /** Takes every block and keeps the last alone: the root comes last. */
-class Forgetful extends BlockDir {
+class Forgetful extends BaseBlockstore {
   last: { cid: CID; bytes: Uint8Array } | undefined;
-
-  constructor() {
-    super('');
-  }
 
   override async put(
     cid: CID,

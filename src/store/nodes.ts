@@ -47,7 +47,7 @@ export function parseCid(text: string): CID {
 /** Reads verified blocks; a store's public area, optionally with one sealed area before it. */
 export interface BlockReader {
   read(cid: CID): Promise<Uint8Array>;
-  size(cid: CID): Promise<number | undefined>;
+  size(cid: CID): number | undefined | Promise<number | undefined>;
 }
 
 export interface RawNode {

@@ -1,14 +1,15 @@
-import { statSync, unlinkSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CID } from 'multiformats/cid';
 import { QuorateError } from '../core/errors.ts';
-import type { BlockDir } from './blocks.ts';
+import type { Blocks } from './blocks.ts';
+import { syncFolder } from './disk.ts';
 import { decodeNode, parseCid, rawCode, readBlock } from './nodes.ts';
+import { sweepBlocks } from './sweep.ts';
 
 /** Every distinct block of a DAG once, the root first. @throws STORE_BLOCK_MISSING unless `skipMissing` */
 export async function* eachBlock(
-  blocks: BlockDir,
+  blocks: Blocks,
   root: CID,
   skipMissing = false,
   signal?: AbortSignal,
@@ -18,7 +19,7 @@ export async function* eachBlock(
   for (let cid = todo.pop(); cid !== undefined; cid = todo.pop()) {
     signal?.throwIfAborted();
     if (cid.code === rawCode) {
-      if (await blocks.has(cid)) yield cid;
+      if (blocks.has(cid)) yield cid;
       else if (!skipMissing) await readBlock(blocks, cid);
       continue;
     }
@@ -41,16 +42,13 @@ export async function* eachBlock(
   }
 }
 
-/** How far a new file's time may lie behind the system's clock: file systems take a coarser one. */
-const clockLagMs = 1000;
-
 /** Which roots are kept and why: one small file a root, holding its names. Changes and sweeps wait for each other. */
 export class Pins {
   readonly #dir: string;
-  readonly #blocks: BlockDir;
+  readonly #blocks: Blocks;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(dir: string, blocks: BlockDir) {
+  constructor(dir: string, blocks: Blocks) {
     this.#dir = dir;
     this.#blocks = blocks;
   }
@@ -79,14 +77,22 @@ export class Pins {
       await rm(file, { force: true });
       return;
     }
-    await writeFile(`${file}.new`, `${names.join('\n')}\n`);
+    const handle = await open(`${file}.new`, 'w');
+    try {
+      await handle.writeFile(`${names.join('\n')}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
     await rename(`${file}.new`, file);
+    await syncFolder(this.#dir);
   }
 
-  /** Keeps a whole tree, for the reason `name`. @throws STORE_BLOCK_MISSING when a block of it is not here */
+  /** Keeps a whole tree, for the reason `name`; once it returns, tree and pin are on the disk. @throws STORE_BLOCK_MISSING when a block of it is not here */
   pin(root: CID, name: string): Promise<void> {
     return this.#inTurn(async () => {
       for await (const cid of eachBlock(this.#blocks, root)) this.#blocks.touch(cid);
+      await this.#blocks.sync();
       const names = await this.#names(root.toString());
       const clean = name.replaceAll('\n', ' ');
       if (!names.includes(clean)) await this.#write(root.toString(), [...names, clean]);
@@ -109,26 +115,16 @@ export class Pins {
     return Promise.all(roots.sort().map(async (root) => ({ root, names: await this.#names(root) })));
   }
 
-  /**
-   * Removes the blocks of no pinned tree that were last used before `usedBefore()`, in milliseconds since the epoch.
-   * Looking at a block's time and removing it is one synchronous step, as is marking it used, so neither misses the other.
-   */
+  /** Removes the blocks of no pinned tree that were last used before `usedBefore()`, in milliseconds since the epoch. */
   sweep(usedBefore: () => number): Promise<{ blocks: number; bytes: number }> {
     return this.#inTurn(async () => {
       const kept = new Set<string>();
+      const keyOf = (digest: Uint8Array): string => Buffer.from(digest).toString('latin1');
       for (const { root } of await this.list()) {
-        for await (const cid of eachBlock(this.#blocks, parseCid(root), true)) kept.add(cid.toString());
+        for await (const cid of eachBlock(this.#blocks, parseCid(root), true))
+          kept.add(keyOf(cid.multihash.digest));
       }
-      const removed = { blocks: 0, bytes: 0 };
-      for await (const { cid, file } of this.#blocks.entries()) {
-        if (kept.has(cid.toString())) continue;
-        const { mtimeMs, size } = statSync(file);
-        if (mtimeMs >= usedBefore() - clockLagMs) continue;
-        unlinkSync(file);
-        removed.blocks += 1;
-        removed.bytes += size;
-      }
-      return removed;
+      return sweepBlocks(this.#blocks, (digest) => kept.has(keyOf(digest)), usedBefore);
     });
   }
 }

@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import type { BlockDir } from './blocks.ts';
+import type { Blocks } from './blocks.ts';
 import type { Exchange, PeerSession } from './exchange.ts';
 import { decodeNode, rawCode, readBlock } from './nodes.ts';
 
@@ -43,7 +43,7 @@ const attemptMsMax = 10_000;
  * STORE_TREE_TOO_MANY, STORE_TREE_MALFORMED, STORE_CID_REFUSED
  */
 export async function pullTree(
-  blocks: BlockDir,
+  blocks: Blocks,
   exchange: Exchange | undefined,
   root: CID,
   options: PullOptions,
@@ -57,7 +57,7 @@ export async function pullTree(
 }
 
 class Pull {
-  readonly #blocks: BlockDir;
+  readonly #blocks: Blocks;
   readonly #exchange: Exchange | undefined;
   readonly #root: CID;
   readonly #options: PullOptions;
@@ -73,7 +73,7 @@ class Pull {
   #bytes = 0;
   #count = 0;
 
-  constructor(blocks: BlockDir, exchange: Exchange | undefined, root: CID, options: PullOptions) {
+  constructor(blocks: Blocks, exchange: Exchange | undefined, root: CID, options: PullOptions) {
     this.#blocks = blocks;
     this.#exchange = exchange;
     this.#root = root;

@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
+import type { Blockstore } from 'interface-blockstore';
 import { extract, type Header as TarHeader } from 'tar-stream';
 import { QuorateError } from '../core/errors.ts';
-import type { BlockDir } from './blocks.ts';
-import { JobPool } from './blocks.ts';
 import { ByteBudget, chunkBytes, storeFile } from './files.ts';
+import { JobPool } from './job-pool.ts';
 import { printable } from './names.ts';
 import { type BuiltTree, type FileSlot, TreeBuilder } from './tree.ts';
 
@@ -85,7 +85,7 @@ class Gaps {
  */
 export async function readTar(
   tar: Readable,
-  blocks: BlockDir,
+  blocks: Blockstore,
   bounds: ReadLimits,
 ): Promise<BuiltTree & { bytes: number }> {
   const tree = new TreeBuilder(bounds.maxEntries);
@@ -221,7 +221,7 @@ async function take(
   content: AsyncIterable<Uint8Array>,
   header: Header,
   slot: FileSlot,
-  blocks: BlockDir,
+  blocks: Blockstore,
   budget: ByteBudget,
   pool: JobPool,
 ): Promise<void> {

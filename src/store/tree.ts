@@ -1,10 +1,10 @@
 import { unixfs } from '@helia/unixfs';
 import { encode, prepare } from '@ipld/dag-pb';
+import type { Blockstore } from 'interface-blockstore';
 import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { assert, QuorateError } from '../core/errors.ts';
-import type { BlockDir } from './blocks.ts';
 import type { StoredFile } from './files.ts';
 import { checkLinkStays, checkTarget, compareNames, foldName, printable, splitPath } from './names.ts';
 import { pbCode } from './nodes.ts';
@@ -150,7 +150,7 @@ export class TreeBuilder {
   }
 
   /** Writes the directories and links. Every slot must be stored by now. @throws STORE_LINK_ESCAPES */
-  async build(blocks: BlockDir, signal?: AbortSignal): Promise<BuiltTree> {
+  async build(blocks: Blockstore, signal?: AbortSignal): Promise<BuiltTree> {
     this.#checkLinks(this.#root, '');
     const files: BuiltTree['files'] = [];
     const root = await this.#store(this.#root, '', blocks, files, signal);
@@ -171,7 +171,7 @@ export class TreeBuilder {
   async #store(
     entry: Entry,
     path: string,
-    blocks: BlockDir,
+    blocks: Blockstore,
     files: BuiltTree['files'],
     signal: AbortSignal | undefined,
   ): Promise<Built> {
@@ -194,7 +194,7 @@ export class TreeBuilder {
   }
 }
 
-async function storeLink(blocks: BlockDir, target: string): Promise<Built> {
+async function storeLink(blocks: Blockstore, target: string): Promise<Built> {
   const data = new UnixFS({ type: 'symlink', data: Buffer.from(target) }).marshal();
   const bytes = encode(prepare({ Data: data }));
   const cid = CID.createV1(pbCode, await sha256.digest(bytes));
@@ -203,7 +203,7 @@ async function storeLink(blocks: BlockDir, target: string): Promise<Built> {
 }
 
 /** One directory of finished children: a plain node, or a HAMT when that node would be over 256 KiB. */
-async function storeFolder(blocks: BlockDir, children: (Built & { name: string })[]): Promise<Built> {
+async function storeFolder(blocks: Blockstore, children: (Built & { name: string })[]): Promise<Built> {
   const results = unixfs({ blockstore: blocks }).addAll([], {
     profile: 'unixfs-v1-2025',
     wrapWithDirectory: true,

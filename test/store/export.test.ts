@@ -1,7 +1,7 @@
 import { lstat, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { codeOf, collect, folder, noiseBytes, store, tar } from './support.ts';
+import { codeOf, collect, damage, folder, noiseBytes, store, tar } from './support.ts';
 
 describe('export', () => {
   it('writes files, modes, links and empty folders, and reports progress', async () => {
@@ -50,7 +50,7 @@ describe('export', () => {
     const s = await store();
     const { root } = await s.importTar(await tar([{ name: 'a', body: 'good' }]), { into: s.public });
     const cid = (await collect(s.list(root)))[0]?.cid ?? '';
-    await writeFile(join(s.dir, 'public', cid.slice(-2), cid), 'evil');
+    await damage(s.dir, cid);
     expect(await codeOf(s.exportDirectory(root, join(await folder(), 'out')))).toBe('STORE_BLOCK_MISSING');
     expect(await s.has(root)).toBe(false);
   });
@@ -125,7 +125,7 @@ describe('diff', () => {
       { into: s.public },
     );
     const same = (await s.resolve(a.root, 'same'))?.cid ?? '';
-    await writeFile(join(s.dir, 'public', same.slice(-2), same), 'unreadable');
+    await damage(s.dir, same);
     expect((await s.diff(a.root, b.root, { max: 10 })).map(({ path }) => path)).toEqual(['x']);
   });
 });

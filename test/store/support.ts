@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -8,6 +8,7 @@ import type { Libp2p } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { createLibp2p } from 'libp2p';
+import { CID } from 'multiformats/cid';
 import { pack } from 'tar-stream';
 import { expect, onTestFinished } from 'vitest';
 import { openStore, type Store } from '../../src/store/index.ts';
@@ -20,10 +21,28 @@ export async function folder(): Promise<string> {
 }
 
 export async function store(libp2p?: Libp2p): Promise<Store & { dir: string }> {
-  const dir = await folder();
+  return reopened(await folder(), libp2p);
+}
+
+/** A store in a folder that may hold one already. */
+export async function reopened(dir: string, libp2p?: Libp2p): Promise<Store & { dir: string }> {
   const opened = await openStore({ dir, libp2p });
   onTestFinished(() => opened.close());
   return Object.assign(opened, { dir });
+}
+
+/** What a bad sector does: one bit of a block in the public area. */
+export async function damage(dir: string, cid: string): Promise<void> {
+  const wanted = CID.parse(cid).bytes;
+  for (const name of (await readdir(join(dir, 'public'))).filter((file) => file.endsWith('.car'))) {
+    const bytes = await readFile(join(dir, 'public', name));
+    const at = bytes.indexOf(wanted);
+    if (at < 0) continue;
+    bytes[at + wanted.length] = (bytes[at + wanted.length] ?? 0) ^ 1;
+    await writeFile(join(dir, 'public', name), bytes);
+    return;
+  }
+  throw new Error(`${cid} is in no pack of ${dir}`);
 }
 
 export async function node(): Promise<Libp2p> {

@@ -5,25 +5,22 @@ import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { identity } from 'multiformats/hashes/identity';
 import { sha256 } from 'multiformats/hashes/sha2';
-import { describe, expect, it } from 'vitest';
-import { BlockDir } from '../../../src/store/blocks.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Blocks } from '../../../src/store/blocks.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { codeOf, collect, folder } from '../../store/support.ts';
 
 /** Writes blocks that no correct tool would, past our importer, as a hostile peer's tree would arrive. */
 class Forge {
-  readonly dir: string;
-  readonly #blocks: BlockDir;
+  readonly #blocks: Blocks;
 
-  constructor(dir: string) {
-    this.dir = dir;
-    this.#blocks = new BlockDir(join(dir, 'public'));
+  constructor(blocks: Blocks) {
+    this.#blocks = blocks;
   }
 
   async node(unixfs: UnixFS, links: PBLink[] = []): Promise<CID> {
     const bytes = encode(prepare({ Data: unixfs.marshal(), Links: links }));
     const cid = CID.createV1(0x70, await sha256.digest(bytes));
-    await this.#blocks.open();
     await this.#blocks.put(cid, bytes);
     return cid;
   }
@@ -31,7 +28,6 @@ class Forge {
   async raw(text: string): Promise<CID> {
     const bytes = Buffer.from(text);
     const cid = CID.createV1(0x55, await sha256.digest(bytes));
-    await this.#blocks.open();
     await this.#blocks.put(cid, bytes);
     return cid;
   }
@@ -52,20 +48,27 @@ class Forge {
   }
 }
 
-async function forge(): Promise<{ s: Store; f: Forge }> {
+/** A store that holds the tree `make` forged. */
+async function forged(make: (f: Forge) => Promise<CID>): Promise<{ s: Store; root: string }> {
   const dir = await folder();
-  return { s: await openStore({ dir }), f: new Forge(dir) };
+  const blocks = await Blocks.open(join(dir, 'public'), { keepIndex: true });
+  const root = (await make(new Forge(blocks))).toString();
+  await blocks.close();
+  const s = await openStore({ dir });
+  onTestFinished(() => s.close());
+  return { s, root };
 }
 
 describe('a tree made by hand to hurt who writes it out', () => {
   it('is written out when it is harmless: the control', async () => {
-    const { s, f } = await forge();
-    const root = await f.folder([
-      ['ok', await f.raw('x')],
-      ['l', await f.link('ok')],
-    ]);
+    const { s, root } = await forged(async (f) =>
+      f.folder([
+        ['ok', await f.raw('x')],
+        ['l', await f.link('ok')],
+      ]),
+    );
     const base = await folder();
-    await s.exportDirectory(root.toString(), join(base, 'out'));
+    await s.exportDirectory(root, join(base, 'out'));
     expect((await readdir(join(base, 'out'))).sort()).toEqual(['l', 'ok']);
   });
 
@@ -177,8 +180,7 @@ describe('a tree made by hand to hurt who writes it out', () => {
     ],
   ];
   it.each(bad)('%s: is refused with %s and leaves nothing behind', async (_, code, make) => {
-    const { s, f } = await forge();
-    const root = (await make(f)).toString();
+    const { s, root } = await forged(make);
     const base = await folder();
     expect(await codeOf(s.exportDirectory(root, join(base, 'out')))).toBe(code);
     expect(await readdir(base)).toEqual([]);

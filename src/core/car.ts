@@ -1,0 +1,166 @@
+import { assert, QuorateError } from './errors.ts';
+import { limits } from './limits.ts';
+
+/**
+ * CARv1, the IPFS field's archive of blocks: a header that names roots, then sections of `varint length, CID, bytes`
+ * (https://ipld.io/specs/transport/car/carv1/). Pure framing: nothing here hashes or decides what is taken.
+ */
+
+/** Every CID of a tree: version 1, raw or dag-pb, sha2-256 of 32 bytes. */
+export const cidBytes = 36;
+
+/** A whole section's framing: three bytes of length suffice for a block of `limits.blockBytesMax`. */
+export const sectionHeadBytesMax = 4 + cidBytes;
+
+const text = (value: string): number[] => [0x60 + value.length, ...[...value].map((c) => c.charCodeAt(0))];
+
+function arrayHead(length: number): number[] {
+  if (length < 24) return [0x80 + length];
+  if (length < 0x100) return [0x98, length];
+  assert(length < 0x10000, 'a CAR has fewer than 65,536 roots');
+  return [0x99, length >> 8, length & 0xff];
+}
+
+function varint(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  while (rest >= 0x80) {
+    bytes.push((rest & 0x7f) | 0x80);
+    rest = Math.floor(rest / 128);
+  }
+  return [...bytes, rest];
+}
+
+/** The number at `at` and where the next field begins; undefined while its end is not there. Up to 2^28. */
+export function readVarint(bytes: Uint8Array, at: number): { value: number; next: number } | undefined {
+  let value = 0;
+  for (let index = 0; index < 4; index += 1) {
+    const byte = bytes[at + index];
+    if (byte === undefined) return undefined;
+    value += (byte & 0x7f) * 128 ** index;
+    if (byte < 0x80) return { value, next: at + index + 1 };
+  }
+  throw malformed('has a length of more than 2^28');
+}
+
+/** The header of an archive with these roots (CIDs of under 255 bytes, as bytes): canonical DAG-CBOR with its length. */
+export function carHeader(roots: readonly Uint8Array[]): Uint8Array {
+  const body = [0xa2, ...text('roots'), ...arrayHead(roots.length)];
+  for (const root of roots) {
+    const length = root.length + 1;
+    // Tag 42 is a CID; a byte string's length is in its first byte only while below 24.
+    body.push(0xd8, 0x2a, ...(length < 24 ? [0x40 + length] : [0x58, length]), 0, ...root);
+  }
+  body.push(...text('version'), 1);
+  return Uint8Array.from([...varint(body.length), ...body]);
+}
+
+/** What stands before a block's bytes. */
+export function sectionHead(cid: Uint8Array, size: number): Uint8Array {
+  return Uint8Array.from([...varint(cid.length + size), ...cid]);
+}
+
+/** True for the bytes of a CID as trees have them. */
+export function isTreeCid(cid: Uint8Array): boolean {
+  return cid[0] === 1 && (cid[1] === 0x55 || cid[1] === 0x70) && cid[2] === 0x12 && cid[3] === 0x20;
+}
+
+export function malformed(why: string): QuorateError {
+  return new QuorateError('CAR_MALFORMED', `the archive of blocks ${why}`, {
+    hint: 'The sender is faulty or lies; ask another one.',
+  });
+}
+
+export interface Section {
+  /** As bytes. */
+  cid: Uint8Array;
+  /** Not hashed yet. May share memory with what was pushed. */
+  bytes: Uint8Array;
+}
+
+/**
+ * Takes an archive in pieces of any size and gives its sections. Holds less than one section besides the piece pushed
+ * last. The header must be the one expected.
+ */
+export class CarParser {
+  readonly #header: Uint8Array;
+  #headerRead = false;
+  #parts: Uint8Array[] = [];
+  #have = 0;
+
+  constructor(header: Uint8Array) {
+    this.#header = header;
+  }
+
+  /** Call `next` until it gives undefined before pushing more. */
+  push(piece: Uint8Array): void {
+    if (piece.length === 0) return;
+    this.#parts.push(piece);
+    this.#have += piece.length;
+  }
+
+  /** @throws CAR_MALFORMED */
+  next(): Section | undefined {
+    if (!this.#headerRead) {
+      if (this.#have < this.#header.length) return undefined;
+      const found = this.#take(this.#header.length);
+      if (found.some((byte, index) => byte !== this.#header[index])) {
+        throw malformed('does not begin with the header that was expected');
+      }
+      this.#headerRead = true;
+    }
+    const head = this.#peek(4);
+    const length = readVarint(head, 0);
+    if (length === undefined) return undefined;
+    if (length.value < cidBytes) throw malformed('has a section without a CID');
+    if (length.value > cidBytes + limits.blockBytesMax) throw malformed('has a block over the largest size');
+    if (this.#have < length.next + length.value) return undefined;
+    const section = this.#take(length.next + length.value).subarray(length.next);
+    const cid = section.subarray(0, cidBytes);
+    if (!isTreeCid(cid)) throw malformed('has a block of another kind than trees have');
+    return { cid, bytes: section.subarray(cidBytes) };
+  }
+
+  /** @throws CAR_MALFORMED when something unfinished is left */
+  end(): void {
+    if (!this.#headerRead || this.#have > 0) throw malformed('was cut off');
+  }
+
+  #peek(count: number): Uint8Array {
+    const first = this.#parts[0];
+    if (first === undefined || first.length >= count || this.#parts.length === 1)
+      return first ?? new Uint8Array();
+    return join(this.#parts, Math.min(count, this.#have));
+  }
+
+  #take(count: number): Uint8Array {
+    const first = this.#parts[0];
+    this.#have -= count;
+    if (first !== undefined && first.length >= count) {
+      if (first.length === count) this.#parts.shift();
+      else this.#parts[0] = first.subarray(count);
+      return first.subarray(0, count);
+    }
+    const out = join(this.#parts, count);
+    let left = count;
+    while (left > 0) {
+      const part = this.#parts.shift();
+      assert(part !== undefined, 'what is taken is there');
+      if (part.length > left) this.#parts.unshift(part.subarray(left));
+      left -= part.length;
+    }
+    return out;
+  }
+}
+
+function join(parts: readonly Uint8Array[], count: number): Uint8Array {
+  const out = new Uint8Array(count);
+  let filled = 0;
+  for (const part of parts) {
+    if (filled === count) break;
+    const piece = part.length > count - filled ? part.subarray(0, count - filled) : part;
+    out.set(piece, filled);
+    filled += piece.length;
+  }
+  return out;
+}

@@ -1,0 +1,212 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { QuorateError } from '../core/errors.ts';
+
+/** Where a block's bytes lie. */
+export interface Place {
+  pack: number;
+  /** Offset of the bytes, behind their CID. */
+  at: number;
+  size: number;
+}
+
+export interface Row extends Place {
+  /** sha2-256: a block is its bytes, whichever codec a CID reads them with. */
+  digest: Uint8Array;
+  codec: number;
+  /** When last used, in milliseconds since the epoch. */
+  used: number;
+}
+
+const formatVersion = 1;
+/** How long a change may wait for others to be written with it. What a crash loses is the tail of a pack, cut off when opened. */
+const commitMs = 500;
+
+/**
+ * Digest → place, in SQLite. Everything in it can be read from the packs again, so a damaged one is made anew.
+ * Changes are gathered into transactions; `commit` ends one.
+ */
+export class BlockIndex {
+  readonly #db: DatabaseSync;
+  readonly #find: StatementSync;
+  readonly #add: StatementSync;
+  readonly #touch: StatementSync;
+  readonly #remove: StatementSync;
+  readonly #end: StatementSync;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param file path, or ":memory:" for one that is read from the packs whenever it is opened */
+  constructor(file: string) {
+    this.#db = openDatabase(file);
+    this.#find = this.#db.prepare('SELECT pack, at, size, used FROM blocks WHERE digest = ?');
+    this.#add = this.#db.prepare(
+      'INSERT OR REPLACE INTO blocks (digest, codec, pack, at, size, used) VALUES (?, ?, ?, ?, ?, ?)',
+    );
+    this.#touch = this.#db.prepare('UPDATE blocks SET used = ? WHERE digest = ?');
+    this.#remove = this.#db.prepare('DELETE FROM blocks WHERE digest = ? AND pack = ? AND at = ?');
+    this.#end = this.#db.prepare('INSERT OR REPLACE INTO packs (id, end) VALUES (?, ?)');
+  }
+
+  find(digest: Uint8Array): (Place & { used: number }) | undefined {
+    return this.#find.get(digest) as unknown as (Place & { used: number }) | undefined;
+  }
+
+  add(row: Row): void {
+    this.#begin();
+    this.#add.run(row.digest, row.codec, row.pack, row.at, row.size, row.used);
+  }
+
+  /** False when there is no such block. */
+  touch(digest: Uint8Array, used: number): boolean {
+    this.#begin();
+    return this.#touch.run(used, digest).changes !== 0;
+  }
+
+  /** Forgets a block unless it has moved. */
+  remove(digest: Uint8Array, { pack, at }: Place): void {
+    this.#begin();
+    this.#remove.run(digest, pack, at);
+  }
+
+  /** Removes one block unless it was used at `usedBefore` or later: looking and removing are one step. */
+  removeUnused(digest: Uint8Array, usedBefore: number): boolean {
+    this.#begin();
+    return (
+      this.#db.prepare('DELETE FROM blocks WHERE digest = ? AND used < ?').run(digest, usedBefore).changes !==
+      0
+    );
+  }
+
+  /** All rows, or those of one pack, in the order of their bytes. */
+  rows(pack?: number): Row[] {
+    const where = pack === undefined ? '' : 'WHERE pack = ?';
+    const select = this.#db.prepare(
+      `SELECT digest, codec, pack, at, size, used FROM blocks ${where} ORDER BY pack, at`,
+    );
+    return (pack === undefined ? select.all() : select.all(pack)) as unknown as Row[];
+  }
+
+  /** Digests and sizes of what was last used before a time. */
+  unused(usedBefore: number): { digest: Uint8Array; size: number }[] {
+    return this.#db.prepare('SELECT digest, size FROM blocks WHERE used < ?').all(usedBefore) as unknown as {
+      digest: Uint8Array;
+      size: number;
+    }[];
+  }
+
+  /** Bytes of blocks in each pack that has any. */
+  liveBytes(): Map<number, number> {
+    const rows = this.#db.prepare('SELECT pack, SUM(size) AS live FROM blocks GROUP BY pack').all();
+    return new Map(rows.map(({ pack, live }) => [Number(pack), Number(live)]));
+  }
+
+  /** Bytes each known pack has up to the end of its last block. */
+  packs(): Map<number, number> {
+    return new Map(
+      this.#db
+        .prepare('SELECT id, end FROM packs')
+        .all()
+        .map(({ id, end }) => [Number(id), Number(end)]),
+    );
+  }
+
+  setEnd(pack: number, end: number): void {
+    this.#begin();
+    this.#end.run(pack, end);
+  }
+
+  /** Takes in the rows of another index for one pack that is now ours; blocks that are here already stay where they are. */
+  adopt(rows: readonly Row[], pack: number, end: number, used: number): void {
+    this.setEnd(pack, end);
+    const insert = this.#db.prepare(
+      'INSERT INTO blocks (digest, codec, pack, at, size, used) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE SET used = excluded.used',
+    );
+    for (const { digest, codec, at, size } of rows) insert.run(digest, codec, pack, at, size, used);
+  }
+
+  /** Forgets what lies in a pack, or in it from an offset on. */
+  dropPack(pack: number, from = 0): void {
+    this.#begin();
+    this.#db.prepare('DELETE FROM blocks WHERE pack = ? AND at + size > ?').run(pack, from);
+    if (from === 0) this.#db.prepare('DELETE FROM packs WHERE id = ?').run(pack);
+    else this.#end.run(pack, from);
+  }
+
+  /** @param durable also on the disk, with everything committed before it */
+  commit({ durable = false } = {}): void {
+    clearTimeout(this.#timer);
+    if (!durable) {
+      if (this.#db.isTransaction) this.#db.exec('COMMIT');
+      return;
+    }
+    this.commit();
+    // In WAL mode only a commit under FULL syncs the log, and with it all that earlier ones wrote there.
+    this.#db.exec('PRAGMA synchronous = FULL; UPDATE synced SET n = n + 1; PRAGMA synchronous = NORMAL;');
+  }
+
+  close(): void {
+    this.commit();
+    this.#db.close();
+  }
+
+  /** A disk that is full now is reported to the next who waits for a commit. */
+  #commitLater(): void {
+    try {
+      this.commit();
+    } catch {
+      this.#timer = setTimeout(() => this.#commitLater(), commitMs).unref();
+    }
+  }
+
+  #begin(): void {
+    if (this.#db.isTransaction) return;
+    this.#db.exec('BEGIN');
+    this.#timer = setTimeout(() => this.#commitLater(), commitMs).unref();
+  }
+}
+
+function openDatabase(file: string): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    db = new DatabaseSync(file);
+    // Locks the file for this process until it closes or dies.
+    db.exec(
+      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = 200; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;',
+    );
+    const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
+    if (version > formatVersion) {
+      throw new QuorateError('STORE_NEWER', `${file} was written by a newer version of Quorate`, {
+        hint: 'Use that version, or another folder.',
+      });
+    }
+    db.exec(`BEGIN IMMEDIATE;
+      CREATE TABLE IF NOT EXISTS blocks (digest BLOB PRIMARY KEY, codec INTEGER NOT NULL, pack INTEGER NOT NULL,
+        at INTEGER NOT NULL, size INTEGER NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS packs (id INTEGER PRIMARY KEY, end INTEGER NOT NULL);
+      CREATE TABLE IF NOT EXISTS synced (n INTEGER NOT NULL);
+      INSERT INTO synced SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM synced);
+      PRAGMA user_version = ${formatVersion};
+      COMMIT;`);
+    return db;
+  } catch (cause) {
+    db?.close();
+    if (cause instanceof QuorateError) throw cause;
+    const message = (cause as Error).message;
+    if (/locked|busy/i.test(message)) {
+      throw new QuorateError('STORE_IN_USE', `${file} is in use by another process`, {
+        cause,
+        hint: 'Stop the other one, or use another folder.',
+      });
+    }
+    if (/not a database|malformed/i.test(message)) throw new IndexDamaged(message, { cause });
+    throw new QuorateError('STORE_UNWRITABLE', `cannot open ${file}: ${message}`, {
+      cause,
+      hint: 'The folder must exist, be writable by you and lie on a disk with room.',
+    });
+  }
+}
+
+/** The file is no index any more: remove it and read the packs. */
+export class IndexDamaged extends Error {}

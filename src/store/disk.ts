@@ -1,0 +1,42 @@
+import type { FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+import { QuorateError } from '../core/errors.ts';
+
+export const hasCode = (error: unknown, ...codes: string[]): boolean =>
+  error instanceof Error && 'code' in error && codes.includes(String(error.code));
+
+const sqliteFull = 13;
+
+/** A full disk under a name of ours; anything else as it is. */
+export function diskError(error: unknown, dir: string): unknown {
+  const full = error instanceof Error && 'errcode' in error && error.errcode === sqliteFull;
+  if (!full && !hasCode(error, 'ENOSPC', 'EDQUOT')) return error;
+  return new QuorateError('STORE_DISK_FULL', `no room left for a block under ${dir}`, {
+    hint: 'Free disk space, or unpin and collect old trees.',
+    cause: error,
+  });
+}
+
+/** Writes all parts one after the other from `at` on; gives their bytes. */
+export async function writeAll(handle: FileHandle, parts: Uint8Array[], at: number): Promise<number> {
+  const total = parts.reduce((sum, part) => sum + part.length, 0);
+  let { bytesWritten: done } = await handle.writev(parts, at);
+  if (done === total) return total;
+  // A nearly full disk takes some of it; the next write then says why.
+  const whole = Buffer.concat(parts);
+  while (done < total) {
+    const { bytesWritten } = await handle.write(whole, done, total - done, at + done);
+    done += bytesWritten;
+  }
+  return total;
+}
+
+/** Makes the names in a folder survive a loss of power. */
+export async function syncFolder(dir: string): Promise<void> {
+  const handle = await open(dir, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,200 @@
+import { readdirSync, renameSync } from 'node:fs';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { carHeader, cidBytes, isTreeCid, readVarint } from '../core/car.ts';
+import { limits } from '../core/limits.ts';
+import { hasCode } from './disk.ts';
+
+/** The empty block's CID stands where a CAR's reader wants a root: a pack holds whatever came. */
+export const packHeader = carHeader([Uint8Array.of(1, 0x55, 0, 0)]);
+
+const openMax = 64;
+/** Blocks up to here are read together with what follows them when reads go forward through a pack. */
+const smallBytes = 64 * 1024;
+const windowBytes = 256 * 1024;
+const windowsMax = 4;
+
+interface OpenPack {
+  handle: Promise<FileHandle>;
+  users: number;
+  unwanted: boolean;
+  /** End of the last small read. */
+  readTo: number;
+}
+
+interface Window {
+  pack: number;
+  at: number;
+  bytes: Promise<Uint8Array>;
+}
+
+/** A section of a pack, as reading it from its start finds it. */
+export interface Found {
+  cid: Uint8Array;
+  at: number;
+  size: number;
+}
+
+/** A folder of packs, `<number>.car`: each a CARv1 any tool of the field can read. Appended to, never changed. */
+export class PackFiles {
+  readonly dir: string;
+  readonly #open = new Map<number, OpenPack>();
+  #windows: Window[] = [];
+
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  path(pack: number): string {
+    return join(this.dir, `${pack}.car`);
+  }
+
+  list(): number[] {
+    const ids = readdirSync(this.dir).flatMap((name) => /^(\d+)\.car$/.exec(name)?.[1] ?? []);
+    return ids.map(Number).sort((a, b) => a - b);
+  }
+
+  async size(pack: number): Promise<number> {
+    return (await stat(this.path(pack))).size;
+  }
+
+  /** The file itself, held open until `work` is done. Undefined when there is no such pack. */
+  async use<T>(pack: number, work: (handle: FileHandle) => Promise<T>, flags = 'r+'): Promise<T | undefined> {
+    const entry = this.#entry(pack, flags);
+    entry.users += 1;
+    try {
+      return await work(await entry.handle);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+      entry.unwanted = true;
+      return undefined;
+    } finally {
+      entry.users -= 1;
+      this.#settle(pack, entry);
+    }
+  }
+
+  /** Up to `size` bytes; fewer where the file ends. Undefined when there is no such pack. */
+  async read(pack: number, at: number, size: number): Promise<Uint8Array | undefined> {
+    if (size > smallBytes) return this.use(pack, (handle) => readAt(handle, at, size));
+    const window = this.#windows.find(
+      (one) => one.pack === pack && one.at <= at && at + size <= one.at + windowBytes,
+    );
+    if (window !== undefined) {
+      const bytes = (await window.bytes).subarray(at - window.at, at - window.at + size);
+      if (bytes.length === size) return bytes;
+    }
+    const entry = this.#open.get(pack);
+    const isForward = entry !== undefined && at >= entry.readTo && at - entry.readTo < windowBytes;
+    if (entry !== undefined) entry.readTo = at + size;
+    if (!isForward) {
+      const bytes = await this.use(pack, (handle) => readAt(handle, at, size));
+      const opened = this.#open.get(pack);
+      if (opened !== undefined && opened !== entry) opened.readTo = at + size;
+      return bytes;
+    }
+    const bytes = this.use(pack, (handle) => readAt(handle, at, windowBytes)).then(
+      (found) => found ?? new Uint8Array(),
+    );
+    this.#windows = [{ pack, at, bytes }, ...this.#windows.slice(0, windowsMax - 1)];
+    return (await bytes).subarray(0, size);
+  }
+
+  /** Every whole section from the start on, and where the last one ends: what lies behind that was never finished. */
+  async scan(pack: number, each: (found: Found) => void): Promise<number> {
+    const end = await this.use(pack, async (handle) => {
+      const header = await readAt(handle, 0, packHeader.length);
+      if (Buffer.compare(header, packHeader) !== 0) return 0;
+      const { size: fileBytes } = await handle.stat();
+      let at = packHeader.length;
+      let window: Uint8Array = new Uint8Array();
+      let windowAt = 0;
+      for (;;) {
+        if (at + 4 + cidBytes > windowAt + window.length) {
+          window = await readAt(handle, at, windowBytes);
+          windowAt = at;
+        }
+        const head = window.subarray(at - windowAt);
+        const length = head.length > 4 + cidBytes ? readVarint(head, 0) : undefined;
+        const total = length === undefined ? 0 : length.next + length.value;
+        if (length === undefined || length.value < cidBytes || length.value > cidBytes + limits.blockBytesMax)
+          return at;
+        const cid = head.slice(length.next, length.next + cidBytes);
+        if (!isTreeCid(cid) || at + total > fileBytes) return at;
+        each({ cid, at: at + length.next + cidBytes, size: length.value - cidBytes });
+        at += total;
+        // A large block is stepped over, not read.
+        if (at > windowAt + window.length) window = new Uint8Array();
+      }
+    });
+    return end ?? 0;
+  }
+
+  /** Forgets what was read ahead: bytes there will be written anew. */
+  async cut(pack: number, end: number): Promise<void> {
+    this.#windows = this.#windows.filter((window) => window.pack !== pack);
+    await this.use(pack, (handle) => handle.truncate(end));
+  }
+
+  /** Gives a pack to another folder. Whoever reads it here now reads on. */
+  moveTo(pack: number, to: PackFiles, as: number): void {
+    renameSync(this.path(pack), to.path(as));
+    this.#forget(pack);
+  }
+
+  async remove(pack: number): Promise<void> {
+    this.#forget(pack);
+    await rm(this.path(pack), { force: true });
+  }
+
+  async close(): Promise<void> {
+    const closing = [...this.#open].map(async ([pack, { handle }]) => {
+      this.#forget(pack);
+      await handle.catch(() => {});
+    });
+    await Promise.all(closing);
+  }
+
+  #forget(pack: number): void {
+    this.#windows = this.#windows.filter((window) => window.pack !== pack);
+    const entry = this.#open.get(pack);
+    if (entry === undefined) return;
+    entry.unwanted = true;
+    this.#settle(pack, entry);
+  }
+
+  #entry(pack: number, flags: string): OpenPack {
+    const known = this.#open.get(pack);
+    if (known !== undefined && !known.unwanted) {
+      // The map is in order of use: the first is the one to close.
+      this.#open.delete(pack);
+      this.#open.set(pack, known);
+      return known;
+    }
+    const entry = { handle: open(this.path(pack), flags), users: 0, unwanted: false, readTo: 0 };
+    entry.handle.catch(() => {});
+    this.#open.set(pack, entry);
+    if (this.#open.size > openMax) {
+      const idle = [...this.#open].find(([, other]) => other.users === 0 && other !== entry);
+      if (idle !== undefined) this.#forget(idle[0]);
+    }
+    return entry;
+  }
+
+  #settle(pack: number, entry: OpenPack): void {
+    if (!entry.unwanted || entry.users > 0) return;
+    if (this.#open.get(pack) === entry) this.#open.delete(pack);
+    entry.handle.then((handle) => handle.close()).catch(() => {});
+  }
+}
+
+async function readAt(handle: FileHandle, at: number, size: number): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let filled = 0;
+  while (filled < size) {
+    const { bytesRead } = await handle.read(bytes, filled, size - filled, at + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return bytes.subarray(0, filled);
+}

@@ -1,0 +1,203 @@
+import type { CID } from 'multiformats/cid';
+import { sectionHead } from '../core/car.ts';
+import { assert } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import type { BlockIndex, Place } from './block-index.ts';
+import { diskError, syncFolder, writeAll } from './disk.ts';
+import { type PackFiles, packHeader } from './pack-files.ts';
+
+/** Bytes gathered before a write: a few blocks of the largest kind, or a thousand small files. */
+const writeBytes = 2 * 1024 * 1024;
+const writeMs = 100;
+
+interface Queued {
+  pack: OpenEnd;
+  parts: Uint8Array[];
+  bytes: number;
+  block?: { digest: Uint8Array; place: Place };
+}
+
+/** A pack that is appended to: bytes up to `end` have a place, up to `written` they are in the file. */
+interface OpenEnd {
+  id: number;
+  end: number;
+  written: number;
+}
+
+const keyOf = ({ pack, at }: Place): string => `${pack}/${at}`;
+
+/** Appends blocks to packs, in the background and many at a time. */
+export class PackWriter {
+  readonly #files: PackFiles;
+  readonly #index: BlockIndex;
+  #current: OpenEnd | undefined;
+  #lastId: number;
+  #queue: Queued[] = [];
+  #queuedBytes = 0;
+  readonly #unwritten = new Map<string, Uint8Array>();
+  readonly #unsynced = new Set<number>();
+  #hasNewFile = false;
+  #running: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #failure: unknown;
+
+  /** @param packs what is there, with the end of each */
+  constructor(files: PackFiles, index: BlockIndex, packs: ReadonlyMap<number, number>) {
+    this.#files = files;
+    this.#index = index;
+    this.#lastId = Math.max(0, ...packs.keys());
+    const end = packs.get(this.#lastId);
+    if (end !== undefined && end < limits.packBytesMax) {
+      this.#current = { id: this.#lastId, end, written: end };
+    }
+  }
+
+  /** Gives a block its place at once; its bytes are read from memory until they are in the file. */
+  append(cid: CID, bytes: Uint8Array, used: number): void {
+    const head = sectionHead(cid.bytes, bytes.length);
+    const pack = this.#room(head.length + bytes.length);
+    const place = { pack: pack.id, at: pack.end + head.length, size: bytes.length };
+    pack.end = place.at + bytes.length;
+    const { digest } = cid.multihash;
+    this.#index.add({ ...place, digest, codec: cid.code, used });
+    this.#unwritten.set(keyOf(place), bytes);
+    this.#enqueue({
+      pack,
+      parts: [head, bytes],
+      bytes: head.length + bytes.length,
+      block: { digest, place },
+    });
+    if (this.#queuedBytes >= writeBytes) this.flush().catch(() => {});
+    else this.#timer ??= setTimeout(() => this.flush().catch(() => {}), writeMs).unref();
+  }
+
+  get unwrittenBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Bytes of a block that are not in its file yet. */
+  unwritten(place: Place): Uint8Array | undefined {
+    return this.#unwritten.get(keyOf(place));
+  }
+
+  /** Runs work that appends, and ends when all of it is in the files. @throws what any write failed with meanwhile */
+  async batch<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#failures;
+    const result = await work();
+    await this.flush();
+    if (this.#failures !== before) throw this.#failure;
+    return result;
+  }
+
+  /** Ends when everything appended so far is in the files. @throws STORE_DISK_FULL */
+  flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#running === undefined && this.#queue.length > 0) this.#running = this.#write();
+    return this.#running ?? Promise.resolve();
+  }
+
+  /** Ends when everything appended so far is on the disk, and the index with it. */
+  async sync(): Promise<void> {
+    await this.flush();
+    const packs = [...this.#unsynced];
+    this.#unsynced.clear();
+    for (const id of packs) await this.#files.use(id, (handle) => handle.datasync());
+    if (this.#hasNewFile) await syncFolder(this.#files.dir);
+    this.#hasNewFile = false;
+    this.#index.commit({ durable: true });
+  }
+
+  /** A number for a pack that came whole, which has to be synced with the rest. */
+  newId(): number {
+    this.#lastId += 1;
+    this.#hasNewFile = true;
+    return this.#lastId;
+  }
+
+  /** The next block begins a new pack. */
+  roll(): void {
+    this.#current = undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.flush().catch(() => {});
+    clearTimeout(this.#timer);
+  }
+
+  #room(bytes: number): OpenEnd {
+    const current = this.#current;
+    if (current !== undefined && current.end + bytes <= limits.packBytesMax) return current;
+    const fresh = { id: this.newId(), end: packHeader.length, written: 0 };
+    this.#current = fresh;
+    this.#enqueue({ pack: fresh, parts: [packHeader], bytes: packHeader.length });
+    return fresh;
+  }
+
+  #enqueue(queued: Queued): void {
+    this.#queue.push(queued);
+    this.#queuedBytes += queued.bytes;
+  }
+
+  async #write(): Promise<void> {
+    let taken: Queued[] = [];
+    try {
+      while (this.#queue.length > 0) {
+        taken = this.#take();
+        await this.#put(taken);
+        taken = [];
+      }
+      this.#index.commit();
+      // In the same turn as the look at the queue: a block that comes now starts the next run.
+      this.#running = undefined;
+    } catch (error) {
+      const failure = await this.#fail([...taken, ...this.#queue.splice(0)], error);
+      this.#running = undefined;
+      throw failure;
+    }
+  }
+
+  /** What goes into one write: neighbours in one pack. */
+  #take(): Queued[] {
+    const pack = this.#queue[0]?.pack;
+    let bytes = 0;
+    const next = this.#queue.findIndex((queued) => {
+      if (queued.pack !== pack || bytes >= writeBytes) return true;
+      bytes += queued.bytes;
+      return false;
+    });
+    return this.#queue.splice(0, next === -1 ? this.#queue.length : next);
+  }
+
+  async #put(taken: readonly Queued[]): Promise<void> {
+    const pack = taken[0]?.pack;
+    assert(pack !== undefined, 'a write has something to write');
+    const flags = pack.written === 0 ? 'wx+' : 'r+';
+    const parts = taken.flatMap((queued) => queued.parts);
+    const bytes = await this.#files.use(pack.id, (handle) => writeAll(handle, parts, pack.written), flags);
+    if (bytes === undefined) throw new Error(`${this.#files.path(pack.id)} is gone`);
+    pack.written += bytes;
+    this.#unsynced.add(pack.id);
+    this.#queuedBytes -= bytes;
+    for (const { block } of taken) if (block !== undefined) this.#unwritten.delete(keyOf(block.place));
+    this.#index.setEnd(pack.id, pack.written);
+  }
+
+  /** Takes back what has no bytes; the next block begins a new pack. */
+  async #fail(lost: readonly Queued[], cause: unknown): Promise<unknown> {
+    for (const { block } of lost) {
+      if (block === undefined) continue;
+      this.#index.remove(block.digest, block.place);
+      this.#unwritten.delete(keyOf(block.place));
+    }
+    this.#queuedBytes = 0;
+    this.roll();
+    for (const pack of new Set(lost.map((queued) => queued.pack))) {
+      await this.#files.cut(pack.id, pack.written).catch(() => {});
+    }
+    this.#failures += 1;
+    this.#failure = diskError(cause, this.#files.dir);
+    return this.#failure;
+  }
+}

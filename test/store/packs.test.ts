@@ -1,0 +1,190 @@
+import { execFileSync } from 'node:child_process';
+import { appendFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { CID } from 'multiformats/cid';
+import { describe, expect, it } from 'vitest';
+import { CarParser, carHeader } from '../../src/core/car.ts';
+import { openStore } from '../../src/store/index.ts';
+import {
+  codeOf,
+  collect,
+  damage,
+  folder,
+  noiseBytes,
+  reopened,
+  store,
+  type TarEntry,
+  tar,
+} from './support.ts';
+
+const files = (count: number, size: number, seed = 1): TarEntry[] =>
+  Array.from({ length: count }, (_, index) => ({
+    name: `d${index % 7}/f${index}`,
+    body: noiseBytes(size, seed + index),
+  }));
+
+const packsOf = async (dir: string): Promise<string[]> =>
+  (await readdir(dir)).filter((name) => name.endsWith('.car')).map((name) => join(dir, name));
+
+const bytesOf = async (dir: string): Promise<number> => {
+  const sizes = await Promise.all((await packsOf(dir)).map(async (file) => (await stat(file)).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+};
+
+describe('packs', () => {
+  it('are archives of blocks as the whole field reads them', async () => {
+    const s = await store();
+    const { root } = await s.importTar(await tar(files(50, 300)), { into: s.public });
+    await s.close();
+    const [pack] = await packsOf(join(s.dir, 'public'));
+    const parser = new CarParser(carHeader([CID.parse('bafkqaaa').bytes]));
+    parser.push(await readFile(pack ?? ''));
+    const found: string[] = [];
+    for (let one = parser.next(); one !== undefined; one = parser.next())
+      found.push(CID.decode(one.cid).toString());
+    parser.end();
+    expect(found).toContain(root);
+    expect(found.length).toBe(58);
+  });
+
+  it('lose only what was never finished when a write was cut off', async () => {
+    const s = await store();
+    const first = await s.importTar(await tar(files(20, 500)), { into: s.public });
+    await s.close();
+    const [pack] = await packsOf(join(s.dir, 'public'));
+    const before = (await stat(pack ?? '')).size;
+    await appendFile(pack ?? '', noiseBytes(700));
+    const again = await reopened(s.dir);
+    expect((await stat(pack ?? '')).size).toBe(before);
+    const second = await again.importTar(await tar(files(20, 500, 100)), { into: again.public });
+    await again.close();
+    const third = await reopened(s.dir);
+    expect([await third.has(first.root), await third.has(second.root)]).toEqual([true, true]);
+    expect((await collect(third.list(second.root, { hash: true }))).length).toBe(27);
+  });
+
+  it('say so when the disk lost the end of one, and take the blocks again', async () => {
+    const s = await store();
+    const entries = files(20, 500);
+    const { root } = await s.importTar(await tar(entries), { into: s.public });
+    await s.close();
+    const [pack] = await packsOf(join(s.dir, 'public'));
+    await truncate(pack ?? '', 5_000);
+    const again = await reopened(s.dir);
+    expect(await again.has(root)).toBe(false);
+    await again.importTar(await tar(entries), { into: again.public });
+    expect((await collect(again.list(root, { hash: true }))).length).toBe(27);
+  });
+
+  it.each([
+    ['lost', (file: string) => rm(file)],
+    ['damaged', (file: string) => writeFile(file, noiseBytes(20_000))],
+  ])('are all that is needed: an index that is %s is made from them', async (_, harm) => {
+    const s = await store();
+    const trees = [];
+    for (const seed of [1, 1000])
+      trees.push(await s.importTar(await tar(files(30, 400, seed)), { into: s.public }));
+    const big = await s.importTar(await tar([{ name: 'big', body: noiseBytes(3_000_000) }]), {
+      into: s.public,
+    });
+    await s.pin(big.root, 'kept');
+    await s.close();
+    await harm(join(s.dir, 'public/index.db'));
+    const again = await reopened(s.dir);
+    for (const { root } of [...trees, big]) expect(await again.has(root)).toBe(true);
+    expect((await again.collect({ graceSeconds: -10 })).blocks).toBe(76);
+    expect((await collect(again.list(big.root, { hash: true }))).length).toBe(1);
+  });
+
+  it('are refused to a second process and to an older version', async () => {
+    const s = await store();
+    expect(await codeOf(openStore({ dir: s.dir }))).toBe('STORE_IN_USE');
+    await s.close();
+    const db = new DatabaseSync(join(s.dir, 'public/index.db'));
+    db.exec('PRAGMA user_version = 99');
+    db.close();
+    expect(await codeOf(openStore({ dir: s.dir }))).toBe('STORE_NEWER');
+    const file = join(await folder(), 'file');
+    await writeFile(file, '');
+    expect(await codeOf(openStore({ dir: file }))).toBe('STORE_UNWRITABLE');
+  });
+
+  it('give their room back: what is mostly dead is rewritten while others read', async () => {
+    const s = await store();
+    const kept = await s.importTar(await tar(files(40, 2_000)), { into: s.public });
+    const dropped = await s.importTar(await tar([{ name: 'big', body: noiseBytes(6_000_000, 77) }]), {
+      into: s.public,
+    });
+    await s.pin(kept.root, 'kept');
+    const before = await bytesOf(join(s.dir, 'public'));
+    const reading = Promise.all([1, 2, 3].map(() => collect(s.exportTar(kept.root))));
+    expect((await s.collect({ graceSeconds: -10 })).bytes).toBeGreaterThan(6_000_000);
+    const archives = (await reading).map((chunks) => Buffer.concat(chunks).length);
+    expect(new Set(archives).size).toBe(1);
+    expect(await s.has(dropped.root)).toBe(false);
+    expect(before).toBeGreaterThan(6_000_000);
+    expect(await bytesOf(join(s.dir, 'public'))).toBeLessThan(150_000);
+    await s.close();
+    const again = await reopened(s.dir);
+    expect((await collect(again.list(kept.root, { hash: true }))).length).toBe(47);
+  });
+
+  it('drop a damaged block while they are rewritten, and keep the rest', async () => {
+    const s = await store();
+    const kept = await s.importTar(await tar(files(10, 500)), { into: s.public });
+    await s.importTar(await tar([{ name: 'big', body: noiseBytes(100_000, 9) }]), { into: s.public });
+    await s.pin(kept.root, 'kept');
+    const cid = (await collect(s.list(kept.root))).find(({ kind }) => kind === 'file')?.cid ?? '';
+    await damage(s.dir, cid);
+    await s.collect({ graceSeconds: -10 });
+    expect(await s.has(kept.root)).toBe(false);
+    await s.importTar(await tar(files(10, 500)), { into: s.public });
+    expect(await s.has(kept.root)).toBe(true);
+  });
+
+  it('of a large sealed area move as they are, also when a crash came right after', async () => {
+    const s = await store();
+    const area = s.sealed('large');
+    const { root } = await s.importTar(await tar([{ name: 'big', body: noiseBytes(9_000_000) }]), {
+      into: area,
+    });
+    const [pack] = await packsOf(join(s.dir, 'sealed/large'));
+    const { ino } = await stat(pack ?? '');
+    await s.publish(area);
+    const there = await Promise.all((await packsOf(join(s.dir, 'public'))).map((file) => stat(file)));
+    expect(there.map((one) => one.ino)).toEqual([ino]);
+    await s.close();
+    // The rename was done, the index never heard of it.
+    const db = new DatabaseSync(join(s.dir, 'public/index.db'));
+    db.exec('DELETE FROM blocks; DELETE FROM packs');
+    db.close();
+    const again = await reopened(s.dir);
+    expect(await again.has(root)).toBe(true);
+  });
+
+  it('leave one file for many small builds', async () => {
+    const s = await store();
+    for (let build = 0; build < 20; build += 1) {
+      const area = s.sealed(`lease-${build}`);
+      await s.importTar(await tar(files(3, 100, build * 10 + 1)), { into: area });
+      await s.publish(area);
+    }
+    expect((await packsOf(join(s.dir, 'public'))).length).toBe(1);
+    expect(await s.sealedNames()).toEqual([]);
+  });
+
+  it('say STORE_DISK_FULL when there is no room, to every import that lost a block, and go on when there is', async () => {
+    const dir = await folder();
+    await mkdir(join(dir, 'disk'));
+    const program = new URL('./fixtures/full-disk.ts', import.meta.url).pathname;
+    const script = `mount -t tmpfs -o size=4m none ${join(dir, 'disk')} && exec ${process.execPath} --disable-warning=ExperimentalWarning ${program} ${join(dir, 'disk')}`;
+    const out = execFileSync('unshare', ['-Urm', 'sh', '-c', script], { encoding: 'utf8', timeout: 20_000 });
+    expect(JSON.parse(out)).toEqual({
+      large: 'STORE_DISK_FULL',
+      beside: 'STORE_DISK_FULL',
+      before: true,
+      after: true,
+    });
+  });
+});
