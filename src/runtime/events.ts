@@ -24,9 +24,14 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Its stable code, or `INTERNAL` for what is no error of ours. */
+const codePattern = /^[A-Z][A-Z0-9_]{1,60}$/;
+
+/** Its stable code, or `INTERNAL` for what has none that others would accept. */
 export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+  return error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    codePattern.test(error.code)
     ? error.code
     : 'INTERNAL';
 }
