@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll } from 'vitest';
+import { encodeBundle, type Outcome } from '../../src/core/documents/index.ts';
+import { fingerprintOf } from '../../src/store/index.ts';
+import { makeProject, type Project, type Recipe } from '../support/project.ts';
+
+const folders: string[] = [];
+afterAll(async () => {
+  for (const dir of folders.splice(0)) await rm(dir, { recursive: true, force: true });
+});
+
+/** Gone when the test file is over. */
+export async function scratch(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-proof-'));
+  folders.push(dir);
+  return dir;
+}
+
+const contents: Record<string, string> = {
+  'bin/app': '#!/bin/sh\necho app\n',
+  'share/a note.txt': 'read me\n',
+  version: '1.0.0\n',
+};
+
+export interface Real extends Project {
+  dir: string;
+  /** The artifact as it would be fetched: real files whose tree the verdict is about. */
+  tool: string;
+  /** File with the bundle. */
+  bundleFile: string;
+  cid: string;
+  rootBlock: Uint8Array;
+}
+
+/** A project whose workers built files that are there. */
+export async function realProject(recipe: Recipe = {}): Promise<Real> {
+  const dir = await scratch();
+  const tool = join(dir, 'tool');
+  const files: { path: string; sha256: string }[] = [];
+  for (const [path, text] of Object.entries(contents)) {
+    await mkdir(dirname(join(tool, path)), { recursive: true });
+    await writeFile(join(tool, path), text);
+    if (path.startsWith('bin/')) await chmod(join(tool, path), 0o755);
+    files.push({ path, sha256: createHash('sha256').update(text).digest('hex') });
+  }
+  const held = await fingerprintOf(tool);
+  if (held.kind !== 'tree') throw new Error('a folder is a tree');
+  const outcome: Outcome = { kind: 'exit', code: 0, artifact: held.cid };
+  const made = await makeProject({
+    runs: ['ada', 'bob', 'cyd'].map((operator) => ({ operator, outcome })),
+    own: { operator: 'owner', outcome },
+    files,
+    ...recipe,
+  });
+  const bundleFile = join(dir, 'tool.bundle');
+  await writeFile(bundleFile, encodeBundle(made.bundle));
+  return { ...made, dir, tool, bundleFile, cid: held.cid, rootBlock: held.rootBlock };
+}
+
+/** Puts one byte more at the end. */
+export async function tamper(file: string): Promise<void> {
+  await writeFile(file, Buffer.concat([await readFile(file), Buffer.from('\n')]));
+}

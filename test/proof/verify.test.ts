@@ -1,0 +1,203 @@
+import { execFileSync } from 'node:child_process';
+import { chmod, cp, mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { encodeBundle } from '../../src/core/documents/index.ts';
+import { limits } from '../../src/core/limits.ts';
+import { isoTime } from '../../src/core/time.ts';
+import { quorate } from '../cli/support.ts';
+import { cosign, project, testKey, trusted } from '../support/project.ts';
+import { type Real, realProject, scratch, tamper } from './support.ts';
+
+let real: Real;
+beforeAll(async () => {
+  real = await realProject();
+});
+
+interface Answer {
+  ok?: boolean;
+  level?: string;
+  code?: string | null;
+  steps?: { step: string; ok: boolean; code: string | null; says: string }[];
+  error?: { code: string };
+}
+
+async function verify(path: string, bundle = real.bundleFile, ...more: string[]) {
+  const args = ['verify', path, '--bundle', bundle, '--project', project, ...more, '--json'];
+  const { code, out, err } = await quorate(args, { cwd: real.dir });
+  return { exit: code, ...(JSON.parse(out || err) as Answer) };
+}
+
+/** A copy to be spoiled. */
+async function copy(): Promise<string> {
+  const dir = join(await scratch(), 'tool');
+  await cp(real.tool, dir, { recursive: true });
+  return dir;
+}
+
+describe('verify', () => {
+  it('says step by step, to a person, why a fetched folder can be trusted', async () => {
+    const args = ['verify', 'tool', '--bundle', 'tool.bundle', '--project', project];
+    const { code, out, err } = await quorate(args, { cwd: real.dir });
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const steps = out.split('\n').flatMap((line) => /^ {2}ok ([a-z-]+): [A-Z].*\.$/.exec(line)?.[1] ?? []);
+    expect(steps).toEqual([
+      ...['charter', 'request', 'job', 'offers', 'receipts', 'verdict', 'log', 'decision', 'co-signature'],
+      ...['revocations', 'expected', 'files'],
+    ]);
+    expect(out).toContain('source    https://git.example/app.git');
+    expect(out).toContain('ref       refs/heads/main');
+    expect(out).toMatch(/commit {4}c0ffee0+\n/);
+    expect(out).toContain('built by  ada, bob, cyd');
+    expect(out).toContain('tool can be trusted.');
+  });
+
+  it('says the same to a program, with a code for each step', async () => {
+    const answer = await verify('tool');
+    expect(answer).toMatchObject({ exit: 0, ok: true, level: 'trusted', code: null, artifact: real.cid });
+    expect(answer.steps?.every(({ ok, code }) => ok && code === null)).toBe(true);
+  });
+
+  it.each(['bin/app', 'version'])('knows one file of the artifact: %s', async (path) => {
+    const answer = await verify(join('tool', path));
+    expect(answer).toMatchObject({ exit: 0, ok: true, level: 'trusted' });
+    expect(answer.steps?.at(-1)?.says).toContain(path);
+  });
+
+  it('follows a link named on the command line', async () => {
+    const link = join(await scratch(), 'link');
+    await symlink(real.tool, link);
+    expect(await verify(link)).toMatchObject({ exit: 0 });
+  });
+});
+
+describe('verify says no', () => {
+  it.concurrent.each<[string, (tool: string) => Promise<unknown>, string]>([
+    ['a byte more', (tool) => tamper(join(tool, 'version')), 'FILES_OTHER_TREE'],
+    ['a file more', (tool) => writeFile(join(tool, 'extra'), ''), 'FILES_OTHER_TREE'],
+    ['a file less', (tool) => rm(join(tool, 'version')), 'FILES_OTHER_TREE'],
+    ['an empty folder more', (tool) => mkdir(join(tool, 'empty')), 'FILES_OTHER_TREE'],
+    ['a program that is none any more', (tool) => chmod(join(tool, 'bin/app'), 0o644), 'FILES_OTHER_TREE'],
+    ['a file that became a program', (tool) => chmod(join(tool, 'version'), 0o755), 'FILES_OTHER_TREE'],
+    ['a hidden repository', (tool) => mkdir(join(tool, '.git')), 'FILES_OTHER_TREE'],
+    ['a setuid program', (tool) => chmod(join(tool, 'bin/app'), 0o4755), 'STORE_ENTRY_REFUSED'],
+    ['a link out of it', (tool) => symlink('/etc/passwd', join(tool, 'link')), 'STORE_LINK_ESCAPES'],
+    [
+      'a pipe',
+      async (tool) => execFileSync('mkfifo', [join(tool, 'pipe')], { timeout: 5_000 }),
+      'STORE_ENTRY_REFUSED',
+    ],
+  ])('to a folder with %s', async (_what, spoil, code) => {
+    const tool = await copy();
+    await spoil(tool);
+    const answer = await verify(tool);
+    expect(answer).toMatchObject({ exit: 1, ok: false, level: 'none', code });
+    expect(answer.steps?.at(-1)).toMatchObject({ step: 'files', ok: false, code });
+  });
+
+  it('to a file that is not in the artifact, and to a device', async () => {
+    const file = join(await copy(), 'version');
+    await tamper(file);
+    expect(await verify(file)).toMatchObject({ exit: 1, code: 'FILES_OTHER_FILE' });
+    expect(await verify('/dev/zero')).toMatchObject({ exit: 1, code: 'STORE_ENTRY_REFUSED' });
+  });
+
+  it('to another repository, ref or project than was asked for', async () => {
+    expect(await verify('tool', undefined, '--source', 'https://git.example/app.git')).toMatchObject({
+      exit: 0,
+    });
+    expect(await verify('tool', undefined, '--source', 'https://git.example/b.git')).toMatchObject({
+      exit: 1,
+      code: 'OTHER_SOURCE',
+    });
+    expect(await verify('tool', undefined, '--ref', 'v2')).toMatchObject({ exit: 1, code: 'OTHER_REF' });
+    const other = ['verify', 'tool', '--bundle', 'tool.bundle', '--project', testKey('mallory').id, '--json'];
+    const { code, out } = await quorate(other, { cwd: real.dir });
+    expect({ code, ...JSON.parse(out) }).toMatchObject({ code: 'CHARTER_OTHER_PROJECT', level: 'none' });
+    expect(code).toBe(1);
+  });
+
+  it('to what is agreed and not trusted, though every step holds', async () => {
+    const outcome = { kind: 'exit', code: 0, artifact: real.cid } as const;
+    const runs = ['ada', 'bob'].map((operator) => ({ operator, outcome }));
+    const agreed = await realProject({ runs, own: null, level: 'agreed' });
+    expect(await verify(agreed.tool, agreed.bundleFile)).toMatchObject({
+      exit: 1,
+      ok: true,
+      level: 'agreed',
+    });
+  });
+});
+
+describe('--max-age', () => {
+  const dated = (seconds: number) =>
+    realProject({
+      verdict: (v) => ({
+        ...v,
+        predicate: { ...v.predicate, timeVerified: isoTime(Date.now() + seconds * 1000) },
+      }),
+    });
+
+  it('refuses a verdict that is older, and none that is not', async () => {
+    expect(await verify('tool', undefined, '--max-age', '365d')).toMatchObject({
+      exit: 1,
+      code: 'VERDICT_TOO_OLD',
+    });
+    const fresh = await dated(-3600);
+    expect(await verify(fresh.tool, fresh.bundleFile, '--max-age', '2h')).toMatchObject({ exit: 0 });
+    expect(await verify(fresh.tool, fresh.bundleFile, '--max-age', '59m')).toMatchObject({
+      exit: 1,
+      code: 'VERDICT_TOO_OLD',
+    });
+  });
+
+  it('refuses a verdict from the future, which would never grow old', async () => {
+    const future = await dated(86_400);
+    expect(await verify(future.tool, future.bundleFile, '--max-age', '30d')).toMatchObject({
+      exit: 1,
+      code: 'VERDICT_FROM_FUTURE',
+    });
+  });
+});
+
+describe('evidence that is none', () => {
+  const bad = async (text: string | Uint8Array): Promise<string> => {
+    const file = join(await scratch(), 'bad.bundle');
+    await writeFile(file, text);
+    return file;
+  };
+
+  it('is refused with a code: not JSON, cut off, not canonical, of another shape, nested, empty', async () => {
+    const whole = await readFile(real.bundleFile, 'utf8');
+    const texts = ['hello', '', whole.slice(0, -100), ` ${whole}`, '{"v":1}', '['.repeat(100_000), '\u0000'];
+    for (const text of texts) {
+      expect(await verify('tool', await bad(text))).toMatchObject({
+        exit: 1,
+        error: { code: 'BUNDLE_UNREADABLE' },
+      });
+    }
+    expect(await verify('tool', await bad(Uint8Array.of(0xff, 0xfe)))).toMatchObject({ exit: 1 });
+  });
+
+  it('is refused when huge, a folder or a pipe, without reading it', async () => {
+    const huge = await bad('');
+    await truncate(huge, limits.bundleBytesMax + 1);
+    expect(await verify('tool', huge)).toMatchObject({ exit: 2, error: { code: 'CLI_FILE_TOO_LARGE' } });
+    expect(await verify('tool', real.tool)).toMatchObject({
+      exit: 2,
+      error: { code: 'CLI_FILE_UNREADABLE' },
+    });
+    const pipe = join(await scratch(), 'pipe');
+    execFileSync('mkfifo', [pipe], { timeout: 5_000 });
+    expect(await verify('tool', pipe)).toMatchObject({ exit: 2, error: { code: 'CLI_FILE_UNREADABLE' } });
+  });
+
+  it('of a witness alone, or of another build, does not help', async () => {
+    const { draft } = real;
+    const swapped = await cosign(draft, testKey('mallory'), trusted);
+    expect(await verify('tool', await bad(encodeBundle(swapped)))).toMatchObject({
+      exit: 1,
+      code: 'COSIGN_NOT_TRUSTED_KEY',
+    });
+  });
+});
