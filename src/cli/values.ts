@@ -39,6 +39,22 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
+/** `127.0.0.1:8080`, `[::]:8080`, `ci.example.org:8080`. */
+export function hostPort(text: string): { host: string; port: number } {
+  const [, v6, name, digits] = /^(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = v6 ?? name;
+  if (host === undefined || Number(digits) > 65_535)
+    throw new InvalidArgumentError('Give host and port, such as 0.0.0.0:8080.');
+  return { host, port: Number(digits) };
+}
+
+/** A URL of a web server, repeatable; a path below which the feed is may be in it. */
+export function webAddresses(text: string, before: string[] | undefined): string[] {
+  if (!/^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/.test(text) || text.length > 300)
+    throw new InvalidArgumentError('Give a URL such as https://ci.example.org.');
+  return several(text, before);
+}
+
 /** For options that may be given several times. */
 export function several(text: string, before: string[] | undefined): string[] {
   return [...(before ?? []), text];

@@ -50,6 +50,8 @@ export const limits = {
   /** Requests of one address: a hundred workers behind it ask a few times a minute each. */
   httpRequestsPerSecond: 20,
   httpRequestsBurst: 100,
+  /** An answer of this size counts as one request more: 20 MiB/s to one address in the long run. */
+  httpBytesPerRequest: 1024 * 1024,
   /** Request line and headers; ours need a few hundred bytes. */
   httpHeaderBytesMax: 8 * 1024,
   /** A client sends its request, and takes something of the answer, within this. */

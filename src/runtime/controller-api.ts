@@ -117,13 +117,18 @@ function refusal(reply: Reply | undefined): QuorateError {
 }
 
 async function sendGrant(
-  { folder }: ControllerContext,
+  { folder, feedUrls }: ControllerContext,
   talk: ApiTalk,
   reply: Reply | undefined,
 ): Promise<void> {
   if (reply?.kind !== 'grant') throw refusal(reply);
   const grant = await signMessage('grant', reply.grant, folder.idp.signer);
-  await talk.send({ kind: 'grant', grant: grant.raw, charter: reply.charter });
+  await talk.send({
+    kind: 'grant',
+    grant: grant.raw,
+    charter: reply.charter,
+    ...(feedUrls.length === 0 ? {} : { feed: feedUrls }),
+  });
 }
 
 /** Everything so far, then live, until the run is over or nobody listens any more. */

@@ -72,5 +72,7 @@ export interface ControllerContext {
   logs: LiveLogs;
   /** Open offers by id, as they are gossiped and pulled. */
   backlog: Map<string, OfferNotice>;
+  /** Where the same can be had by HTTP; empty where it cannot. */
+  feedUrls: string[];
   tell: Tell;
 }

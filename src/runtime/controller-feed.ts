@@ -13,8 +13,6 @@ type Down = z.infer<typeof feedDownSchema>;
 
 /** A worker asks for the backlog at least this often; one that is silent for longer is not present. */
 const silenceMs = 90_000;
-/** Offers in one answer, so that it fits a frame; the rest is asked for again. */
-const backlogMax = 100;
 
 /** The pulled side of the feed: who is present, and every open offer for those whom gossip did not reach. */
 export class ControllerFeed {
@@ -40,8 +38,12 @@ export class ControllerFeed {
   push(notice: OfferNotice): void {
     const charter = this.#context.machine.state.charter;
     if (charter === null) return;
-    for (const talk of this.#talks.values())
-      talk.post({ kind: 'backlog', charter: charter.raw, offers: [notice] });
+    for (const talk of this.#talks.values()) talk.post(this.#backlog(charter.raw, [notice]));
+  }
+
+  #backlog(charter: string, offers: OfferNotice[]): Down {
+    const { feedUrls } = this.#context;
+    return { kind: 'backlog', charter, offers, ...(feedUrls.length === 0 ? {} : { feed: feedUrls }) };
   }
 
   async #session(talk: Talk<Down, Up>): Promise<void> {
@@ -69,11 +71,7 @@ export class ControllerFeed {
         const charter = machine.state.charter;
         if (charter === null)
           throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
-        await talk.send({
-          kind: 'backlog',
-          charter: charter.raw,
-          offers: [...backlog.values()].slice(0, backlogMax),
-        });
+        await talk.send(this.#backlog(charter.raw, [...backlog.values()].slice(0, limits.feedOffersMax)));
       }
     } catch (error) {
       talk.post(errorMessage(error));

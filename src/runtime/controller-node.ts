@@ -19,6 +19,7 @@ import { type ControllerContext, Followers, Replies } from './controller-context
 import { ControllerFeed } from './controller-feed.ts';
 import { ControllerLeases } from './controller-leases.ts';
 import { LiveLogs } from './controller-logs.ts';
+import { type PublicView, publicView } from './controller-public.ts';
 import { messageOf, type NodeEvent, teller } from './events.ts';
 import { Loop } from './loop.ts';
 import { type ProjectFolder, readCharter, writeAddress } from './owner.ts';
@@ -39,6 +40,10 @@ export interface ControllerNode {
   readonly id: string;
   readonly project: string;
   addresses(): string[];
+  /** For an HTTP server beside it. */
+  readonly view: PublicView;
+  /** Where that server is to be found, for workers to remember. */
+  tellFeed(urls: string[]): void;
   close(): Promise<void>;
 }
 
@@ -98,6 +103,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       bundles: openBundles(join(folder.dir, 'bundles')),
       logs: new LiveLogs(join(folder.dir, 'logs')),
       backlog: new Map(),
+      feedUrls: [],
       tell,
     };
     const feed = new ControllerFeed(context);
@@ -133,6 +139,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
       id: folder.controller.id,
       project: folder.project,
       addresses: () => mesh.addresses(),
+      view: publicView(context),
+      tellFeed: (urls) => {
+        context.feedUrls = urls.slice(0, limits.feedUrlsMax);
+      },
       close: closeAll,
     };
   } catch (error) {

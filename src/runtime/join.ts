@@ -62,6 +62,7 @@ export async function joinProject(options: {
       grant: joined.grant.raw,
       controllers,
       bootstrap: charter.bootstrap,
+      ...(joined.feed === undefined ? {} : { feed: joined.feed }),
     };
     await home.save(membership);
     return membership;

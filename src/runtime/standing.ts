@@ -26,6 +26,8 @@ export interface Standing {
   learnCharter(raw: string): Promise<void>;
   /** A controller of the charter answers at other addresses than before. */
   learnAddress(id: string, addrs: string[]): Promise<void>;
+  /** Where the controller's HTTP feed is; none once it has none. */
+  learnFeed(urls: string[] | undefined): Promise<void>;
   /** Asks for a fresh grant when the one there is past half its life. */
   renew(mesh: Mesh, signal: AbortSignal): Promise<boolean>;
 }
@@ -90,7 +92,7 @@ export async function obtainGrant(
   membership: { project: string; controllers: Membership['controllers']; idp: string },
   invite: Verified<{ jti: string }> | undefined,
   signal: AbortSignal,
-): Promise<{ grant: Verified<Grant>; charter: Verified<Charter> }> {
+): Promise<{ grant: Verified<Grant>; charter: Verified<Charter>; feed: string[] | undefined }> {
   const iat = Math.floor(Date.now() / 1000);
   const enrol = await signMessage(
     'enrol',
@@ -121,7 +123,7 @@ export async function obtainGrant(
       'the grant is not for this key from an identity provider of the project',
     );
   }
-  return { grant, charter };
+  return { grant, charter, feed: answer.feed };
 }
 
 export async function openStanding(home: Home, key: NodeKey, start: Membership): Promise<Standing> {
@@ -150,6 +152,12 @@ export async function openStanding(home: Home, key: NodeKey, start: Membership):
       if (!charter.controllers.includes(id) || addrs.length === 0) return;
       const others = membership.controllers.filter((controller) => controller.id !== id);
       membership = { ...membership, controllers: [{ id, addrs }, ...others] };
+      await home.save(membership);
+    },
+    async learnFeed(urls) {
+      if (String(urls) === String(membership.feed)) return;
+      const { feed: _, ...rest } = membership;
+      membership = urls === undefined ? rest : { ...rest, feed: urls };
       await home.save(membership);
     },
     async renew(mesh, signal) {

@@ -12,6 +12,7 @@ import {
   type feedUpSchema,
   type OfferNotice,
   offerNoticeSchema,
+  type VerdictNotice,
   verdictNoticeSchema,
 } from '../core/wire/messages.ts';
 import { protocols, topics } from '../core/wire/protocols.ts';
@@ -20,6 +21,7 @@ import { joseVerifier } from '../identity/verifier.ts';
 import { messageOf } from './events.ts';
 import { Talk } from './talk.ts';
 import type { WorkerContext } from './worker-context.ts';
+import { HttpFeed, type HttpFeedTimings } from './worker-http.ts';
 
 type Up = z.infer<typeof feedUpSchema>;
 type Down = z.infer<typeof feedDownSchema>;
@@ -32,7 +34,12 @@ const findMsMax = 3_000;
 /** Offers remembered as told; an older one that comes again is only told twice. */
 const toldMax = 1_000;
 
-/** Where offers come from: gossip, and a stream to the controller that brings the backlog to late joiners and cut-off peers. */
+type Via = 'gossip' | 'backlog' | 'http';
+
+/**
+ * Where offers come from: gossip, a stream to the controller that brings the backlog to late joiners and cut-off peers,
+ * and while both are silent its HTTP feed.
+ */
 export class WorkerFeed {
   readonly #context: WorkerContext;
   readonly #lending: Lending;
@@ -40,11 +47,21 @@ export class WorkerFeed {
   #talk: Talk<Up, Down> | undefined;
   #connected = false;
   readonly #told = new Set<string>();
+  readonly #http: HttpFeed;
 
-  constructor(context: WorkerContext, lending: Lending, onVerdict: (artifact: string) => void) {
+  constructor(
+    context: WorkerContext,
+    lending: Lending,
+    timings: HttpFeedTimings,
+    onVerdict: (artifact: string) => void,
+  ) {
     this.#context = context;
     this.#lending = lending;
     this.#onVerdict = onVerdict;
+    this.#http = new HttpFeed(context, timings, {
+      offer: (notice) => this.#try(notice, 'http'),
+      verdict: (notice) => this.#hint(notice),
+    });
   }
 
   start(): void {
@@ -55,21 +72,36 @@ export class WorkerFeed {
     for (const topic of [topics.offers(project), topics.verdicts(project)])
       mesh.setValidator(topic, fromController);
     mesh.subscribe(topics.offers(project), (_from, data) => {
+      this.#http.heard();
       this.#take(data).catch((error) => tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`));
     });
     mesh.subscribe(topics.verdicts(project), (_from, data) => {
+      this.#http.heard();
       try {
-        const { artifact, level } = decodeMessage(data, verdictNoticeSchema, 'a verdict notice');
-        if (artifact !== null && level !== 'disputed') this.#onVerdict(artifact);
+        this.#hint(decodeMessage(data, verdictNoticeSchema, 'a verdict notice'));
       } catch (error) {
         tell('warn', 'verdict', `a notice was ignored: ${messageOf(error)}`);
       }
     });
     void this.#stayConnected();
+    void this.#http.run();
   }
 
+  /** There is room for more. */
   poll(): void {
     this.#talk?.post({ kind: 'poll' });
+    if (this.#talk === undefined) this.#http.hurry();
+  }
+
+  /** Only worth a look at the bundle, which proves itself or does not. */
+  #hint({ artifact, level }: VerdictNotice): void {
+    if (artifact !== null && level !== 'disputed') this.#onVerdict(artifact);
+  }
+
+  async #try(notice: OfferNotice, via: Via): Promise<void> {
+    await this.consider(notice, via).catch((error) =>
+      this.#context.tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`),
+    );
   }
 
   async #take(data: Uint8Array): Promise<void> {
@@ -77,7 +109,7 @@ export class WorkerFeed {
   }
 
   /** Everything about an offer that a worker can check, before its machine hears of it. */
-  async consider(notice: OfferNotice, via: 'gossip' | 'backlog'): Promise<void> {
+  async consider(notice: OfferNotice, via: Via): Promise<void> {
     const { standing, machine, dispatch } = this.#context;
     const { charter } = standing;
     const offer = await openMessage('offer', notice.offer, joseVerifier);
@@ -122,7 +154,7 @@ export class WorkerFeed {
   }
 
   /** Once: an offer passed on while busy comes again with every backlog. */
-  #tellOf(offer: string, name: string, via: 'gossip' | 'backlog'): void {
+  #tellOf(offer: string, name: string, via: Via): void {
     if (this.#told.has(offer)) return;
     if (this.#told.size >= toldMax) this.#told.clear();
     this.#told.add(offer);
@@ -187,12 +219,10 @@ export class WorkerFeed {
         if (message.kind === 'error') throw new QuorateError(message.code, message.message);
         if (!this.#connected) tell('info', 'connected', 'connected to the controller, waiting for jobs');
         this.#connected = true;
+        this.#http.heard();
         await standing.learnCharter(message.charter);
-        for (const notice of message.offers) {
-          await this.consider(notice, 'backlog').catch((error) =>
-            tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`),
-          );
-        }
+        await standing.learnFeed(message.feed);
+        for (const notice of message.offers) await this.#try(notice, 'backlog');
       }
     } finally {
       clearInterval(poll);

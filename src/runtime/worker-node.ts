@@ -18,6 +18,7 @@ import { Builder } from './worker-build.ts';
 import { areaOf, type WorkerContext } from './worker-context.ts';
 import { Cosigner } from './worker-cosign.ts';
 import { WorkerFeed } from './worker-feed.ts';
+import { type HttpFeedTimings, httpFeedTimings } from './worker-http.ts';
 import { WorkerLeases } from './worker-leases.ts';
 import { Serving } from './worker-serve.ts';
 
@@ -30,6 +31,9 @@ export interface WorkerOptions {
   onFailure(error: unknown): void;
   /** For embedding; by default the strongest tier that ran on this machine. */
   sandbox?: Sandbox;
+  /** For embedding, as well. */
+  openMesh?: typeof openMesh;
+  httpFeed?: HttpFeedTimings;
 }
 
 export interface WorkerNode {
@@ -74,7 +78,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
   try {
     await sweepScratch(home.dir);
     const sandbox = options.sandbox ?? (await openSandbox(join(home.dir, 'sandbox')));
-    const mesh = await openMesh({
+    const mesh = await (options.openMesh ?? openMesh)({
       key: key.seed,
       listen: options.listen,
       bootstrap: [...membership.bootstrap, ...membership.controllers.flatMap(({ addrs }) => addrs)],
@@ -111,7 +115,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       tell,
       signal: stop.signal,
     };
-    const parts = new Parts(context, sandbox, lending);
+    const parts = new Parts(context, sandbox, lending, options.httpFeed ?? httpFeedTimings);
     loop.replay();
     await sweepAreas(store, machine);
     perform = (effect) => parts.perform(effect);
@@ -155,7 +159,7 @@ class Parts {
   readonly #cosigner: Cosigner;
   readonly #builds = new Set<Promise<void>>();
 
-  constructor(context: WorkerContext, sandbox: Sandbox, lending: Lending) {
+  constructor(context: WorkerContext, sandbox: Sandbox, lending: Lending, timings: HttpFeedTimings) {
     this.#context = context;
     this.builder = new Builder(context, sandbox);
     this.serving = new Serving(context);
@@ -163,7 +167,7 @@ class Parts {
     this.#leases = new WorkerLeases(context, (lease, bundle) =>
       this.#run('cosign', this.#cosigner.check(lease, bundle)),
     );
-    this.feed = new WorkerFeed(context, lending, (artifact) =>
+    this.feed = new WorkerFeed(context, lending, timings, (artifact) =>
       this.#run('verdict', this.serving.onVerdict(artifact)),
     );
   }

@@ -1,8 +1,10 @@
+import { QuorateError } from '../../core/errors.ts';
+import type { ControllerNode } from '../../runtime/controller-node.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { eventPrinter } from '../node-events.ts';
 import { openProject } from '../project.ts';
-import { addresses, secondsOf } from '../values.ts';
+import { addresses, hostPort, secondsOf, webAddresses } from '../values.ts';
 import { watchNode } from '../wait.ts';
 
 interface Options {
@@ -10,6 +12,8 @@ interface Options {
   announce?: string[];
   bootstrap?: string[];
   slotWait?: number;
+  http?: { host: string; port: number };
+  httpAnnounce?: string[];
 }
 
 /** A fixed port, as tickets name it. */
@@ -34,6 +38,16 @@ export const controller: Define = (program, act) => {
       'how long a round waits for operators to take its slots (default: 10m)',
       secondsOf,
     )
+    .option(
+      '--http <host:port>',
+      'serve offers, verdicts and bundles by HTTP as well, for workers that gossip does not reach',
+      hostPort,
+    )
+    .option(
+      '--http-announce <url>',
+      'what to tell workers instead: a proxy in front of it; repeatable',
+      webAddresses,
+    )
     .addHelpText(
       'after',
       examples('quorate controller', 'quorate controller --announce /dns4/ci.example.org/tcp/4710'),
@@ -42,6 +56,8 @@ export const controller: Define = (program, act) => {
 };
 
 async function run({ cwd, out, signal }: Context, options: Options): Promise<Exit> {
+  if (options.httpAnnounce !== undefined && options.http === undefined)
+    throw new QuorateError('CLI_USAGE', '--http-announce tells of a server that only --http starts');
   const folder = await openProject(cwd);
   const { startController } = await import('../../runtime/controller-node.ts');
   const { failed, untilStopped } = watchNode(signal);
@@ -55,17 +71,36 @@ async function run({ cwd, out, signal }: Context, options: Options): Promise<Exi
     onFailure: failed,
   });
   const { bold, dim } = out.colours;
-  out.value({ event: 'listening', id: node.id, project: node.project, addresses: node.addresses() });
-  out.say(
-    `Controller of ${bold(folder.name)}`,
-    `  project  ${node.project}`,
-    ...node.addresses().map((address) => `  address  ${address}`),
-    dim('Ctrl-C stops it. Tickets: quorate invite <operator>'),
-  );
+  let http: { urls: string[]; close(): Promise<void> } | undefined;
   try {
+    http = await serveFeed(node, options);
+    const { urls = [] } = http ?? {};
+    const [addresses, { id, project }] = [node.addresses(), node];
+    out.value({ event: 'listening', id, project, addresses, ...(http === undefined ? {} : { http: urls }) });
+    out.say(
+      `Controller of ${bold(folder.name)}`,
+      `  project  ${project}`,
+      ...addresses.map((address) => `  address  ${address}`),
+      ...urls.map((url) => `  http     ${url}`),
+      dim('Ctrl-C stops it. Tickets: quorate invite <operator>'),
+    );
     await untilStopped;
   } finally {
+    await http?.close();
     await node.close();
   }
   return exits.done;
+}
+
+async function serveFeed(
+  node: ControllerNode,
+  { http, httpAnnounce }: Options,
+): Promise<{ urls: string[]; close(): Promise<void> } | undefined> {
+  if (http === undefined) return undefined;
+  const { serveHttp } = await import('../../http/server.ts');
+  const { urlsOf } = await import('../../http/addresses.ts');
+  const server = await serveHttp({ ...http, view: node.view });
+  const urls = httpAnnounce ?? urlsOf(server.host, server.port, node.addresses());
+  node.tellFeed(urls);
+  return { urls, close: () => server.close() };
 }

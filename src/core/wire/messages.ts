@@ -35,6 +35,9 @@ export const verdictNoticeSchema = z.strictObject({
 });
 export type VerdictNotice = z.infer<typeof verdictNoticeSchema>;
 
+/** Where a controller's HTTP feed is: http or https, no credentials, no query. */
+const feedUrls = z.array(text(300).regex(/^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/)).max(limits.feedUrlsMax);
+
 export const feedUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('hello'), grant: jws, capabilities: capabilitiesSchema }),
   z.strictObject({ kind: z.literal('poll') }),
@@ -44,9 +47,15 @@ export const feedDownSchema = z.discriminatedUnion('kind', [
     kind: z.literal('backlog'),
     charter: jws,
     offers: z.array(offerNoticeSchema).max(limits.openJobsMax),
+    feed: feedUrls.optional(),
   }),
   error,
 ]);
+
+/** Bodies of the HTTP feed. */
+export const feedOffersSchema = z.array(offerNoticeSchema).max(limits.feedOffersMax);
+export const feedVerdictsSchema = z.array(verdictNoticeSchema).max(limits.feedOffersMax);
+export const feedCharterSchema = z.strictObject({ charter: jws });
 
 export const leaseUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('claim'), claim: jws, grant: jws }),
@@ -129,7 +138,12 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
     size: count,
     leaves: z.array(text(400)).max(limits.leavesPerMessageMax),
   }),
-  z.strictObject({ kind: z.literal('grant'), grant: jws, charter: jws }),
+  z.strictObject({
+    kind: z.literal('grant'),
+    grant: jws,
+    charter: jws,
+    feed: feedUrls.optional(),
+  }),
   z.strictObject({ kind: z.literal('accepted'), run: sha256, job: cid }),
   z.strictObject({ kind: z.literal('cancelled'), run: sha256 }),
   z.strictObject({ kind: z.literal('jobs'), jobs: z.array(runSummarySchema).max(10_000) }),

@@ -25,6 +25,7 @@ export interface ClusterOptions {
   trusted?: boolean;
   /** Passed to the controller. */
   slotWait?: string;
+  controllerArgs?: string[];
   /** A bootstrap node of its own. */
   bootstrap?: boolean;
 }
@@ -35,17 +36,17 @@ export class Cluster {
   readonly git: GitServer;
   readonly port: number;
   readonly env: NodeJS.ProcessEnv;
-  readonly slotWait: string | undefined;
+  readonly controllerArgs: string[];
   readonly workers = new Map<string, Proc>();
   project = '';
   controller: Proc | undefined;
   bootstrap: { proc: Proc; address: string } | undefined;
 
-  private constructor(dir: string, gitServer: GitServer, port: number, slotWait: string | undefined) {
+  private constructor(dir: string, gitServer: GitServer, port: number, controllerArgs: string[]) {
     this.dir = dir;
     this.git = gitServer;
     this.port = port;
-    this.slotWait = slotWait;
+    this.controllerArgs = controllerArgs;
     this.env = {
       PATH: process.env.PATH,
       HOME: join(dir, 'nobody'),
@@ -59,12 +60,11 @@ export class Cluster {
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     const dir = await scratch();
     await mkdir(join(dir, 'tmp'));
-    const cluster = new Cluster(
-      dir,
-      await GitServer.start(join(dir, 'git')),
-      await freePort(),
-      options.slotWait,
-    );
+    const { slotWait, controllerArgs = [] } = options;
+    const cluster = new Cluster(dir, await GitServer.start(join(dir, 'git')), await freePort(), [
+      ...(slotWait === undefined ? [] : ['--slot-wait', slotWait]),
+      ...controllerArgs,
+    ]);
     if (options.bootstrap === true) await cluster.startBootstrap();
     await mkdir(cluster.projectDir);
     await git(cluster.projectDir, 'init', '--quiet');
@@ -118,8 +118,7 @@ export class Cluster {
   }
 
   async startController(): Promise<Proc> {
-    const wait = this.slotWait === undefined ? [] : ['--slot-wait', this.slotWait];
-    const args = ['controller', '--listen', `/ip4/127.0.0.1/tcp/${this.port}`, ...wait];
+    const args = ['controller', '--listen', `/ip4/127.0.0.1/tcp/${this.port}`, ...this.controllerArgs];
     this.controller = this.start('controller', args);
     await this.controller.event('listening');
     return this.controller;

@@ -1,0 +1,32 @@
+import { limits } from '../core/limits.ts';
+
+/**
+ * Who counts as one client: an IPv4 address, or the /64 of an IPv6 one, which is what a single household has.
+ * `remote` as a socket gives it.
+ */
+export function clientOf(remote: string | undefined): string {
+  if (remote === undefined) return '';
+  const plain = remote.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
+  if (!plain.includes(':')) return plain;
+  const [head = '', tail] = plain.split('::');
+  const front = head === '' ? [] : head.split(':');
+  const back = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? 0 : 8 - front.length - back.length;
+  const all = [...front, ...Array.from({ length: Math.max(0, zeros) }, () => '0'), ...back];
+  return `${all.slice(0, 4).join(':')}::/64`;
+}
+
+/**
+ * URLs to tell others of a server on this host and port. One that listens on every interface is told under the hosts of
+ * the node's own multiaddrs; those that lead through a relay lead nowhere by HTTP.
+ */
+export function urlsOf(host: string, port: number, multiaddrs: readonly string[]): string[] {
+  if (host !== '0.0.0.0' && host !== '::') return [urlOf(host, port)];
+  const hosts = multiaddrs
+    .filter((addr) => !addr.includes('/p2p-circuit'))
+    .flatMap((addr) => /^\/(?:ip4|ip6|dns|dns4|dns6)\/([^/]+)\//.exec(addr)?.[1] ?? []);
+  return [...new Set(hosts)].slice(0, limits.feedUrlsMax).map((name) => urlOf(name, port));
+}
+
+const urlOf = (host: string, port: number): string =>
+  `http://${host.includes(':') ? `[${host}]` : host}:${port}`;

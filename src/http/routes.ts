@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import type { PublicView } from '../runtime/controller-public.ts';
+
+export interface Answer {
+  body: Buffer;
+  /** Strong: of two answers with the same one the bytes are the same. */
+  etag: string;
+}
+
+/** A list is built anew this often at most, however many ask. */
+const freshMs = 250;
+const pathPattern = /^\/v1\/([A-Za-z0-9]{40,64})\/(?:(offers|verdicts|charter)|bundle\/([a-z0-9]{10,100}))$/;
+
+/**
+ * What there is to ask for. The target of a request is taken as it came, neither decoded nor normalised: whatever is not
+ * exactly one of these paths is not found, a query included.
+ */
+export class Routes {
+  readonly #view: PublicView;
+  readonly #kept = new Map<string, { answer: Answer; until: number }>();
+  #bundles = 0;
+
+  constructor(view: PublicView) {
+    this.#view = view;
+  }
+
+  /** Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`. Call the second result once the answer is on its way or lost. */
+  async answer(target: string, now: number): Promise<[Answer, release: () => void]> {
+    const [, project, list, which] = pathPattern.exec(target) ?? [];
+    if (project !== this.#view.project)
+      throw new QuorateError('HTTP_NOT_FOUND', 'there is nothing at this address');
+    if (which !== undefined) return this.#bundle(which);
+    const kept = this.#kept.get(String(list));
+    if (kept !== undefined && now < kept.until) return [kept.answer, () => {}];
+    const answer = answerOf(this.#list(String(list)));
+    this.#kept.set(String(list), { answer, until: now + freshMs });
+    return [answer, () => {}];
+  }
+
+  #list(name: string): string {
+    if (name === 'offers') return boundedList(this.#view.offers());
+    if (name === 'verdicts') return boundedList(this.#view.verdicts());
+    const charter = this.#view.charter();
+    if (charter === undefined) throw new QuorateError('HTTP_NOT_FOUND', 'there is no charter yet');
+    return JSON.stringify({ charter });
+  }
+
+  async #bundle(which: string): Promise<[Answer, () => void]> {
+    if (this.#bundles >= limits.httpBundlesMax)
+      throw new QuorateError('HTTP_BUSY', 'too many bundles are being sent; try again in a moment');
+    this.#bundles++;
+    let held = true;
+    const release = () => {
+      if (held) this.#bundles--;
+      held = false;
+    };
+    try {
+      const bundle = await this.#view.bundle(which);
+      if (bundle === undefined)
+        throw new QuorateError('HTTP_NOT_FOUND', `there is no bundle of ${which}, or none yet`);
+      return [answerOf(bundle), release];
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+}
+
+function answerOf(text: string): Answer {
+  const body = Buffer.from(text);
+  return { body, etag: `"${createHash('sha256').update(body).digest('hex').slice(0, 32)}"` };
+}
+
+/** As many of them as fit. */
+function boundedList(items: readonly unknown[]): string {
+  const kept: string[] = [];
+  let bytes = 2;
+  for (const item of items) {
+    const text = JSON.stringify(item);
+    bytes += Buffer.byteLength(text) + 1;
+    if (bytes > limits.feedBytesMax) break;
+    kept.push(text);
+  }
+  return `[${kept.join(',')}]`;
+}

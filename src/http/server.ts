@@ -1,0 +1,170 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { Buckets } from '../mesh/quota.ts';
+import type { PublicView } from '../runtime/controller-public.ts';
+import { clientOf } from './addresses.ts';
+import { Routes } from './routes.ts';
+
+export interface HttpServer {
+  readonly host: string;
+  readonly port: number;
+  /** Ends what is still being sent. */
+  close(): Promise<void>;
+}
+
+/** What a client is told besides the code. */
+const statusOf: Record<string, number> = {
+  HTTP_NOT_FOUND: 404,
+  HTTP_METHOD: 405,
+  HTTP_BODY: 413,
+  HTTP_TOO_MANY: 429,
+  HTTP_BUSY: 503,
+};
+const headers = {
+  'content-type': 'application/json; charset=utf-8',
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-cache',
+};
+
+/**
+ * Serves what a controller shows to anybody, to read only. Nothing that is asked here changes anything, and nobody is
+ * believed: clients check what they get as if it had been gossiped.
+ * Errors: `HTTP_PORT_IN_USE`, `HTTP_LISTEN_FAILED`.
+ */
+export async function serveHttp(options: {
+  host: string;
+  port: number;
+  view: PublicView;
+  /** How long a client may be still; `limits.httpIdleMs` unless told. */
+  idleMs?: number;
+}): Promise<HttpServer> {
+  const { host, port, view, idleMs = limits.httpIdleMs } = options;
+  const routes = new Routes(view);
+  const buckets = new Buckets(limits.httpRequestsPerSecond, limits.httpRequestsBurst);
+  const server = createServer(
+    {
+      headersTimeout: idleMs,
+      requestTimeout: idleMs,
+      keepAliveTimeout: idleMs,
+      connectionsCheckingInterval: Math.min(1_000, idleMs),
+      maxHeaderSize: limits.httpHeaderBytesMax,
+    },
+    (request, response) => {
+      answer(routes, buckets, request, response).catch(() => response.destroy());
+    },
+  );
+  // Also of a client that takes nothing of its answer.
+  server.timeout = idleMs;
+  server.maxConnections = limits.httpConnectionsMax;
+  server.maxRequestsPerSocket = limits.httpRequestsBurst;
+  boundPerClient(server);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Too Large' : '400 Bad Request';
+    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    else socket.destroy();
+  });
+  const bound = await listen(server, host, port);
+  return {
+    host,
+    port: bound,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      reject(
+        cause.code === 'EADDRINUSE'
+          ? new QuorateError('HTTP_PORT_IN_USE', `port ${port} of ${host} is in use`, {
+              hint: 'Stop what uses it, or name another: --http <host:port>',
+              cause,
+            })
+          : new QuorateError('HTTP_LISTEN_FAILED', `cannot listen on ${host}:${port}: ${cause.message}`, {
+              hint: 'Name an address of this machine: --http <host:port>',
+              cause,
+            }),
+      );
+    });
+    server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
+  });
+}
+
+/** One address never takes all connections there are. */
+function boundPerClient(server: Server): void {
+  const open = new Map<string, number>();
+  server.on('connection', (socket) => {
+    const client = clientOf(socket.remoteAddress);
+    const count = (open.get(client) ?? 0) + 1;
+    open.set(client, count);
+    socket.once('close', () => {
+      const left = (open.get(client) ?? 1) - 1;
+      if (left === 0) open.delete(client);
+      else open.set(client, left);
+    });
+    if (count > limits.httpConnectionsPerAddressMax) socket.destroy();
+  });
+}
+
+async function answer(
+  routes: Routes,
+  buckets: Buckets,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const limit = setTimeout(() => response.destroy(), limits.httpAnswerMsMax).unref();
+  response.once('close', () => clearTimeout(limit));
+  try {
+    const client = clientOf(request.socket.remoteAddress);
+    check(buckets, client, request);
+    const [{ body, etag }, release] = await routes.answer(request.url ?? '', Date.now());
+    // Large answers cost as much as many small ones.
+    buckets.charge(client, body.length / limits.httpBytesPerRequest, Date.now());
+    if (response.destroyed) release();
+    else response.once('close', release);
+    if (request.headers['if-none-match'] === etag) response.writeHead(304, { etag }).end();
+    else {
+      response.writeHead(200, { ...headers, etag, 'content-length': body.length });
+      response.end(request.method === 'HEAD' ? undefined : body);
+    }
+  } catch (error) {
+    refuse(request, response, error);
+  }
+}
+
+function check(buckets: Buckets, client: string, { method, headers: sent }: IncomingMessage): void {
+  if (!buckets.take(client, Date.now()))
+    throw new QuorateError(
+      'HTTP_TOO_MANY',
+      'too many requests from this address; try again in a few seconds',
+    );
+  if (method !== 'GET' && method !== 'HEAD')
+    throw new QuorateError('HTTP_METHOD', 'there is nothing here but to read: GET and HEAD');
+  if (sent['transfer-encoding'] !== undefined || (sent['content-length'] ?? '0') !== '0')
+    throw new QuorateError('HTTP_BODY', 'a request here has no body');
+}
+
+/** What is not ours to tell says no more than that. */
+function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+  const known = error instanceof QuorateError ? statusOf[error.code] : undefined;
+  const { code, message } =
+    error instanceof QuorateError && known !== undefined
+      ? error
+      : { code: 'HTTP_FAILED', message: 'the server failed; its operator can tell more' };
+  const body = Buffer.from(JSON.stringify({ error: { code, message } }));
+  response.writeHead(known ?? 500, {
+    ...headers,
+    ...(known === 405 ? { allow: 'GET, HEAD' } : {}),
+    ...(known === 429 || known === 503 ? { 'retry-after': '5' } : {}),
+    // What may still come of this request is not waited for.
+    ...(known === 404 ? {} : { connection: 'close' }),
+    'content-length': body.length,
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}

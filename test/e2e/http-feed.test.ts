@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Cluster } from './support/cluster.ts';
+import { program } from './support/jobs.ts';
+import { Proc } from './support/processes.ts';
+import { freePort } from './support/wait.ts';
+
+let cluster: Cluster;
+let url = '';
+const cut: Proc[] = [];
+
+async function cutOff(name: string): Promise<Proc> {
+  const script = join(import.meta.dirname, 'support', 'cut-off.ts');
+  const args = ['--disable-warning=ExperimentalWarning', script, '--home', cluster.home(name)];
+  const proc = new Proc(name, process.execPath, [...args, '--ticket', await cluster.ticket(name)], {
+    cwd: cluster.dir,
+    env: cluster.env,
+  });
+  await proc.event('working');
+  return proc;
+}
+
+beforeAll(async () => {
+  url = `http://127.0.0.1:${await freePort()}`;
+  cluster = await Cluster.start({
+    volunteers: ['ada'],
+    slotWait: '30s',
+    controllerArgs: ['--http', url.replace('http://', '')],
+  });
+  cut.push(...(await Promise.all(['ben', 'cleo'].map(cutOff))));
+}, 60_000);
+
+describe('a controller with an HTTP feed', () => {
+  it('says where it is, and serves the charter there', async () => {
+    expect(cluster.control.all('listening')).toMatchObject([{ http: [url] }]);
+    const response = await fetch(`${url}/v1/${cluster.project}/charter`);
+    expect(response.status).toBe(200);
+    const charter = await readFile(join(cluster.projectDir, '.quorate', 'charter.jws'), 'utf8');
+    expect(await response.json()).toEqual({ charter: charter.trim() });
+  });
+
+  it('gives work to workers that gossip and feed stream do not reach', async () => {
+    const run = await cluster.submit(
+      await cluster.git.commit('remote', program('remote')),
+      '--until',
+      'agreed',
+    );
+    expect((await run.end(60_000)).code, run.report()).toBe(0);
+    const operators = run.all('delivered').map(({ operator }) => operator);
+    expect(operators.sort()).toEqual(['ada', 'ben', 'cleo']);
+    for (const proc of cut) {
+      expect(proc.all('offer'), proc.report()).toMatchObject([{ data: { via: 'http' } }]);
+      expect(proc.all('connected')).toEqual([]);
+    }
+    expect(cluster.worker('ada').all('offer')).toMatchObject([{ data: { via: 'gossip' } }]);
+
+    const { artifact } = run.lines.at(-1) ?? {};
+    const verdicts = await (await fetch(`${url}/v1/${cluster.project}/verdicts`)).json();
+    expect(verdicts).toMatchObject([{ request: run.run, level: 'agreed', artifact }]);
+    const bundle = await fetch(`${url}/v1/${cluster.project}/bundle/${String(artifact)}`);
+    expect(await bundle.json()).toMatchObject({ verdict: expect.any(String) });
+  });
+});

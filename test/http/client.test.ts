@@ -1,0 +1,153 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { OfferNotice, VerdictNotice } from '../../src/core/wire/messages.ts';
+import { getText } from '../../src/runtime/http-get.ts';
+import type { Standing } from '../../src/runtime/standing.ts';
+import { HttpFeed } from '../../src/runtime/worker-http.ts';
+import { until } from '../e2e/support/wait.ts';
+import { project } from '../support/project.ts';
+
+/** A web server that answers as it likes. */
+async function web(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const get = (url: string, maxBytes = 1_000, ms = 2_000) =>
+  getText(url, { etag: undefined, maxBytes, signal: AbortSignal.timeout(ms) });
+
+describe('a server that is not believed', () => {
+  it('sends more than was asked for, for ever, or packed', async () => {
+    const endless = await web((_, response) => {
+      const more = () => {
+        while (response.write('x'.repeat(10_000)));
+        response.once('drain', more);
+      };
+      more();
+    });
+    await expect(get(endless)).rejects.toMatchObject({
+      code: 'HTTP_FEED_FAILED',
+      message: expect.stringContaining('more than 1000 bytes'),
+    });
+    const bomb = gzipSync(Buffer.alloc(50_000_000));
+    const packed = await web((_, response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb),
+    );
+    await expect(get(packed)).rejects.toThrow('more than 1000 bytes');
+  });
+
+  it('leads elsewhere, fails, goes away or says nothing', async () => {
+    const elsewhere = await web((_, response) => response.end('secret of the machine next door'));
+    const redirect = await web((_, response) => response.writeHead(302, { location: elsewhere }).end());
+    await expect(get(redirect)).rejects.toMatchObject({ code: 'HTTP_FEED_FAILED' });
+    const broken = await web((_, response) => response.writeHead(500).end('{}'));
+    await expect(get(broken)).rejects.toThrow('answered 500');
+    const unasked = await web((_, response) => response.writeHead(304).end());
+    await expect(get(unasked)).rejects.toThrow('answered 304');
+    const leaving = await web((_, response) => {
+      response.write('{');
+      setTimeout(() => response.destroy(), 20);
+    });
+    await expect(get(leaving)).rejects.toMatchObject({ code: 'HTTP_FEED_FAILED' });
+    const silent = await web(() => {});
+    await expect(get(silent, 1_000, 200)).rejects.toMatchObject({ code: 'HTTP_FEED_FAILED' });
+    await expect(get('http://127.0.0.1:1')).rejects.toMatchObject({ code: 'HTTP_FEED_FAILED' });
+  });
+});
+
+const offer: OfferNotice = { offer: 'a.b.c', request: 'd.e.f', publisher: 'g.h.i', job: '{}' };
+const verdict: VerdictNotice = {
+  job: 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i',
+  request: '0'.repeat(64),
+  level: 'agreed',
+  artifact: 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i',
+};
+
+/** The worker's side, with what it passed on. */
+function listener(feed: string[] | undefined) {
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const taken = { offers: [] as OfferNotice[], verdicts: [] as VerdictNotice[], charters: [] as string[] };
+  const told: string[] = [];
+  const standing = {
+    membership: { project, ...(feed === undefined ? {} : { feed }) },
+    learnCharter: async (raw: string) => void taken.charters.push(raw),
+  } as Standing;
+  const http = new HttpFeed(
+    {
+      signal: stop.signal,
+      standing,
+      tell: (level, kind, says) => void told.push(`${level} ${kind} ${says}`),
+    },
+    { quietMs: 200, everyMs: 50 },
+    {
+      offer: async (notice) => void taken.offers.push(notice),
+      verdict: (notice) => void taken.verdicts.push(notice),
+    },
+  );
+  void http.run();
+  return { http, taken, told };
+}
+
+/** Serves what a controller would, and counts. */
+async function feed(over: Record<string, unknown> = {}) {
+  const asked: string[] = [];
+  const files: Record<string, unknown> = {
+    [`/v1/${project}/offers`]: [offer],
+    [`/v1/${project}/verdicts`]: [verdict],
+    [`/v1/${project}/charter`]: { charter: 'c.h.a' },
+    ...over,
+  };
+  const url = await web((request, response) => {
+    const { url: path = '', headers } = request;
+    asked.push(`${path.split('/').at(-1)}${headers['if-none-match'] === '"1"' ? ' again' : ''}`);
+    if (headers['if-none-match'] === '"1"') response.writeHead(304, { etag: '"1"' }).end();
+    else response.writeHead(200, { etag: '"1"' }).end(JSON.stringify(files[path] ?? null));
+  });
+  return { url, asked };
+}
+
+describe('the HTTP feed of a worker', () => {
+  it('is asked only while nothing else is heard', async () => {
+    const { url, asked } = await feed();
+    const { http } = listener([url]);
+    const hearing = setInterval(() => http.heard(), 50);
+    onTestFinished(() => clearInterval(hearing));
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    expect(asked).toEqual([]);
+    clearInterval(hearing);
+    await until('a question', () => asked.length > 0, 3_000);
+  });
+
+  it('brings charter, offers and verdicts, and looks at the same offers again without having them sent again', async () => {
+    const { url, asked } = await feed();
+    const { taken } = listener([url]);
+    await until('two looks', () => taken.offers.length >= 2, 5_000);
+    expect(taken.offers[1]).toEqual(offer);
+    expect(taken.verdicts).toEqual([verdict]);
+    expect(taken.charters).toEqual(['c.h.a']);
+    expect(asked.slice(0, 5)).toEqual(['charter', 'offers', 'verdicts', 'charter again', 'offers again']);
+  });
+
+  it('goes from one address to the next, ever more slowly, and says once what is wrong', async () => {
+    const { url } = await feed();
+    const bad = await feed({ [`/v1/${project}/charter`]: { charter: 'c.h.a', and: 'more' } });
+    const { taken, told } = listener(['http://127.0.0.1:1', bad.url, url]);
+    await until('the third', () => taken.offers.length > 0, 5_000);
+    expect(told.filter((line) => line.startsWith('warn'))).toHaveLength(1);
+    expect(taken.charters).toEqual(['c.h.a']);
+  });
+
+  it('of a controller that has none is left alone', async () => {
+    const { told } = listener(undefined);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(told).toEqual([]);
+  });
+});

@@ -1,0 +1,197 @@
+import { createServer } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { serveHttp } from '../../src/http/server.ts';
+import { project, testKey } from '../support/project.ts';
+import { ask, bundleName, codeIn, raw, serve } from './support.ts';
+
+const base = `/v1/${project}`;
+
+describe('what is served', () => {
+  it('is offers, verdicts, the charter and bundles, as JSON', async () => {
+    const server = await serve();
+    const offers = await ask(server, `${base}/offers`);
+    expect(offers).toMatchObject({
+      status: 200,
+      headers: { 'content-type': 'application/json; charset=utf-8', 'x-content-type-options': 'nosniff' },
+    });
+    expect(JSON.parse(offers.body)).toEqual([
+      { offer: 'a.b.c', request: 'd.e.f', publisher: 'g.h.i', job: '{}' },
+    ]);
+    expect((await ask(server, `${base}/verdicts`)).body).toBe('[]');
+    expect((await ask(server, `${base}/charter`)).body).toBe('{"charter":"c.h.a"}');
+    expect((await ask(server, `${base}/bundle/${bundleName}`)).body).toBe('{"proof":1}');
+    const head = await ask(server, `${base}/bundle/${bundleName}`, { method: 'HEAD' });
+    expect(head).toMatchObject({ status: 200, body: '', headers: { 'content-length': '11' } });
+  });
+
+  it('is not sent again to who has it', async () => {
+    const server = await serve();
+    const first = await ask(server, `${base}/offers`);
+    const { etag = '' } = first.headers;
+    const again = await ask(server, `${base}/offers`, { headers: { 'if-none-match': String(etag) } });
+    expect(again).toMatchObject({ status: 304, body: '' });
+    const other = await ask(server, `${base}/offers`, { headers: { 'if-none-match': '"other"' } });
+    expect(other.status).toBe(200);
+  });
+
+  it('is as new as a quarter of a second', async () => {
+    let count = 0;
+    const server = await serve({
+      verdicts: () => {
+        count++;
+        return [];
+      },
+    });
+    for (let asked = 0; asked < 20; asked++) await ask(server, `${base}/verdicts`);
+    expect(count).toBeLessThan(10);
+    const before = count;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await ask(server, `${base}/verdicts`);
+    expect(count).toBe(before + 1);
+  });
+
+  it('stays within its bound, whatever there is to serve', async () => {
+    const large = { offer: 'o', request: 'r', publisher: 'p', job: 'j'.repeat(1024 * 1024) };
+    const server = await serve({ offers: () => Array.from({ length: 20 }, () => large) });
+    const { body } = await ask(server, `${base}/offers`);
+    expect(body.length).toBeLessThanOrEqual(16 * 1024 * 1024);
+    expect(JSON.parse(body)).toHaveLength(15);
+  });
+});
+
+describe('anything else is refused, with a code', () => {
+  it.each([
+    '/',
+    '/v1',
+    base,
+    `${base}/`,
+    `${base}/offers/`,
+    `${base}/offers?limit=1`,
+    `${base}/offers#x`,
+    `${base}/../${project}/offers`,
+    `${base}/%6fffers`,
+    `//v1/${project}/offers`,
+    `http://127.0.0.1${base}/offers`,
+    `/v1/${testKey('mallory').id}/offers`,
+    `${base}/bundle/`,
+    `${base}/bundle/../../controller.key`,
+    `${base}/bundle/..%2f..%2fcontroller`,
+    `${base}/bundle/bafyreiunknown`,
+    `${base}/bundle/${'b'.repeat(101)}`,
+    `${base}/constructor`,
+  ])('%s', async (path) => {
+    const got = await ask(await serve(), path);
+    expect([got.status, codeIn(got)]).toEqual([404, 'HTTP_NOT_FOUND']);
+  });
+
+  it.each(['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'])('%s', async (method) => {
+    const got = await ask(await serve(), `${base}/offers`, { method });
+    expect([got.status, codeIn(got)]).toEqual([405, 'HTTP_METHOD']);
+    expect(got.headers).toMatchObject({ allow: 'GET, HEAD', connection: 'close' });
+  });
+
+  it('a body, of known length or not', async () => {
+    const server = await serve();
+    const known = await ask(server, `${base}/offers`, { headers: { 'content-length': '3' }, body: 'abc' });
+    expect([known.status, codeIn(known)]).toEqual([413, 'HTTP_BODY']);
+    const chunked = await ask(server, `${base}/offers`, {
+      headers: { 'transfer-encoding': 'chunked' },
+      body: 'abc',
+    });
+    expect(chunked.status).toBe(413);
+  });
+
+  it('headers without end, and what is no HTTP', async () => {
+    const server = await serve();
+    const flood = raw(server, `GET ${base}/offers HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`);
+    expect((await flood.ended).text).toMatch(/^HTTP\/1\.1 431 /);
+    const garbage = raw(server, '\x16\x03\x01\x02\x00 not http at all\r\n\r\n');
+    expect((await garbage.ended).text).toMatch(/^HTTP\/1\.1 400 /);
+    expect((await ask(server, `${base}/offers`)).status).toBe(200);
+  });
+
+  it('a failure of ours, without telling what it was', async () => {
+    const server = await serve({ bundle: () => Promise.reject(new Error('/home/owner/.quorate is gone')) });
+    const got = await ask(server, `${base}/bundle/${bundleName}`);
+    expect([got.status, codeIn(got)]).toEqual([500, 'HTTP_FAILED']);
+    expect(got.body).not.toContain('/home');
+  });
+});
+
+describe('those who take too much', () => {
+  it('in requests are told to wait', async () => {
+    const server = await serve();
+    const statuses: number[] = [];
+    for (let asked = 0; asked < 200; asked++) statuses.push((await ask(server, `${base}/charter`)).status);
+    expect(statuses.slice(0, 100).every((status) => status === 200)).toBe(true);
+    expect(statuses).toContain(429);
+    const refused = await ask(server, `${base}/charter`);
+    if (refused.status === 429) expect(refused.headers['retry-after']).toBe('5');
+  });
+
+  it('in requests on one connection, all sent ahead, are told too', async () => {
+    const server = await serve({}, 500);
+    const one = `GET ${base}/charter HTTP/1.1\r\nhost: x\r\n\r\n`;
+    const { ended } = raw(server, one.repeat(400));
+    const { text } = await ended;
+    expect(text.match(/HTTP\/1\.1 200 /g)?.length).toBeLessThanOrEqual(100);
+  });
+
+  it('in connections get no more, while others there are go on', async () => {
+    const server = await serve();
+    const open = Array.from({ length: 80 }, () => raw(server, ''));
+    const closed = await Promise.race([
+      Promise.all(open.slice(64).map(({ ended }) => ended)),
+      new Promise((resolve) => setTimeout(resolve, 3_000)),
+    ]);
+    expect(closed).toHaveLength(16);
+    expect(open.slice(0, 64).every(({ socket }) => !socket.destroyed)).toBe(true);
+    open[0]?.socket.write(`GET ${base}/charter HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+    expect((await open[0]?.ended)?.text).toContain('c.h.a');
+  });
+
+  it('in time by sending headers drop by drop are cut off', async () => {
+    const server = await serve({}, 400);
+    const slow = raw(server, 'GET /v1/x HTTP/1.1\r\n');
+    const drops = setInterval(() => slow.socket.write('x: y\r\n'), 50);
+    onTestFinished(() => clearInterval(drops));
+    const { text, ms } = await slow.ended;
+    expect(ms).toBeLessThan(3_000);
+    expect(text).not.toContain('200');
+    const silent = raw(server, '');
+    expect((await silent.ended).ms).toBeLessThan(3_000);
+  });
+
+  it('in time by not reading are cut off, and free their bundle for others', async () => {
+    const large = JSON.stringify('x'.repeat(16 * 1024 * 1024));
+    const server = await serve({ bundle: async () => large }, 800);
+    const wish = `GET ${base}/bundle/${bundleName} HTTP/1.1\r\nhost: x\r\n\r\n`;
+    const lazy = Array.from({ length: 4 }, () => {
+      const client = raw(server, wish);
+      client.socket.pause();
+      return client;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const busy = await ask(server, `${base}/bundle/${bundleName}`);
+    expect([busy.status, codeIn(busy)]).toEqual([503, 'HTTP_BUSY']);
+    expect((await ask(server, `${base}/charter`)).status).toBe(200);
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    expect((await ask(server, `${base}/bundle/${bundleName}`)).body).toHaveLength(large.length);
+    for (const { socket } of lazy) socket.destroy();
+  }, 15_000);
+});
+
+describe('a port', () => {
+  it('in use is named, as is an address that is not of this machine', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void taken.close());
+    const address = taken.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const view = { project, charter: () => '', offers: () => [], verdicts: () => [] };
+    const start = (host: string) =>
+      serveHttp({ host, port, view: { ...view, bundle: async () => undefined } });
+    await expect(start('127.0.0.1')).rejects.toMatchObject({ code: 'HTTP_PORT_IN_USE' });
+    await expect(start('192.0.2.1')).rejects.toMatchObject({ code: 'HTTP_LISTEN_FAILED' });
+  });
+});

@@ -1,0 +1,79 @@
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { onTestFinished } from 'vitest';
+import { type HttpServer, serveHttp } from '../../src/http/server.ts';
+import type { PublicView } from '../../src/runtime/controller-public.ts';
+import { project } from '../support/project.ts';
+
+const notice = { offer: 'a.b.c', request: 'd.e.f', publisher: 'g.h.i', job: '{}' };
+export const bundleName = 'bafyreibundle';
+
+/** A server on a free port of 127.0.0.1, closed when the test is over. */
+export async function serve(over: Partial<PublicView> = {}, idleMs?: number): Promise<HttpServer> {
+  const view: PublicView = {
+    project,
+    charter: () => 'c.h.a',
+    offers: () => [notice],
+    verdicts: () => [],
+    bundle: async (which) => (which === bundleName ? '{"proof":1}' : undefined),
+    ...over,
+  };
+  const server = await serveHttp({
+    host: '127.0.0.1',
+    port: 0,
+    view,
+    ...(idleMs === undefined ? {} : { idleMs }),
+  });
+  onTestFinished(() => server.close());
+  return server;
+}
+
+export interface Got {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: string;
+}
+
+/** One request, on a connection of its own, with the target exactly as given. */
+export function ask(
+  { port }: HttpServer,
+  path: string,
+  options: { method?: string; headers?: Record<string, string>; body?: string } = {},
+): Promise<Got> {
+  const { method = 'GET', headers = {}, body } = options;
+  return new Promise((resolve, reject) => {
+    const asked = request({ host: '127.0.0.1', port, path, method, headers, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }),
+      );
+      response.on('error', reject);
+    });
+    asked.on('error', reject);
+    asked.end(body);
+  });
+}
+
+export const codeIn = ({ body }: Got): string => JSON.parse(body).error.code;
+
+/** A bare connection that sends `first` and then what it is told; `ended` gives all it got and how long it lived. */
+export function raw({ port }: HttpServer, first: string) {
+  const began = Date.now();
+  const socket = connect(port, '127.0.0.1');
+  onTestFinished(() => {
+    socket.destroy();
+  });
+  let text = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  const ended = new Promise<{ text: string; ms: number }>((resolve) => {
+    socket.on('error', () => {});
+    socket.on('close', () => resolve({ text, ms: Date.now() - began }));
+  });
+  socket.write(first);
+  return { socket, ended, text: () => text };
+}
