@@ -275,7 +275,8 @@ export class ControllerProcess extends Process<ControllerEvent, ControllerEffect
     const token = this.#token(async (reply) => {
       if (reply.kind === 'grant')
         end.send({ kind: 'grant', grant: (await this.#paper.grant(reply.grant)).raw } satisfies ApiDown);
-      else if (reply.kind === 'accepted' || reply.kind === 'error') end.send(reply);
+      else if (reply.kind === 'accepted' || reply.kind === 'cancelled' || reply.kind === 'error')
+        end.send(reply);
     });
     end.listen<ApiUp>(
       async (message) => {
@@ -288,6 +289,14 @@ export class ControllerProcess extends Process<ControllerEvent, ControllerEffect
             invite: await reader.message('invite', message.invite),
           });
         }
+        if (message.kind === 'cancel')
+          return this.dispatch({
+            kind: 'cancel',
+            token,
+            which: message.run,
+            by: end.peer,
+            reason: 'changed my mind',
+          });
         const request = await reader.message('request', message.request);
         const publisher = await reader.message('grant', message.publisher);
         const { job, jobId } = message;
@@ -360,14 +369,14 @@ export class ControllerProcess extends Process<ControllerEvent, ControllerEffect
 
   #pin({ run, artifact, from }: Extract<ControllerEffect, { kind: 'pin' }>): void {
     const { life } = this;
-    this.around.time.after(
-      this.around.random.fork(`pin ${artifact} ${this.around.time.now}`).int(200, 4_000),
-      () => {
-        if (!this.up || this.life !== life) return undefined;
-        const ok = this.#options.serves(artifact, from);
-        return this.dispatch({ kind: 'pinned', run, artifact, ok, detail: ok ? '' : 'nobody serves it' });
-      },
-    );
+    const { time, random } = this.around;
+    const luck = random.fork(`pin ${artifact} ${time.now}`);
+    // Some trees are large: the trusted worker may well deliver meanwhile.
+    time.after(luck.chance(0.3) ? luck.int(5_000, 60_000) : luck.int(200, 4_000), () => {
+      if (!this.up || this.life !== life) return undefined;
+      const ok = this.#options.serves(artifact, from);
+      return this.dispatch({ kind: 'pinned', run, artifact, ok, detail: ok ? '' : 'nobody serves it' });
+    });
   }
 
   async #cosign({ run, worker, lease }: Extract<ControllerEffect, { kind: 'cosign' }>): Promise<void> {

@@ -54,6 +54,8 @@ export interface Work {
   nature: Nature;
   policy: Policy;
   submitAfterMs: number;
+  /** Its publisher changes its mind this long after. */
+  cancelAfterMs: number | undefined;
   expiresSeconds: number;
 }
 
@@ -107,6 +109,7 @@ export function scenarioOf(random: Random): Scenario {
       ]),
       policy: { ...random.pick(policies), rounds: random.int(1, 3) },
       submitAfterMs: random.int(0, 120_000),
+      cancelAfterMs: random.chance(0.1) ? random.int(1_000, 200_000) : undefined,
       expiresSeconds: random.chance(0.25) ? random.int(120, 600) : 2 * 3600,
     }),
   );
@@ -127,8 +130,8 @@ export function describeScenario({ mood, operators, trusted, works, faultsMs }: 
         `${name}: ${machines.length} machine(s), ${behaviour}${joinsLate ? ', joins late' : ''}`,
     ),
     ...works.map(
-      ({ name, nature, policy: { agree, of, cosign, rounds }, expiresSeconds }) =>
-        `${name}: ${nature}, agree ${agree} of ${of}, cosign ${cosign}, ${rounds} round(s), expires after ${expiresSeconds} s`,
+      ({ name, nature, policy: { agree, of, cosign, rounds }, expiresSeconds, cancelAfterMs }) =>
+        `${name}: ${nature}, agree ${agree} of ${of}, cosign ${cosign}, ${rounds} round(s), expires after ${expiresSeconds} s${cancelAfterMs === undefined ? '' : `, cancelled after ${cancelAfterMs / 1000} s`}`,
     ),
   ];
 }

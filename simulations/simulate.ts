@@ -3,6 +3,7 @@ import { type Keys, standIn } from './keys.ts';
 import { type Checker, Violation } from './observer.ts';
 import { Random } from './random.ts';
 import { calm, describeRates, type Rates, ratesOf } from './rates.ts';
+import { Reader } from './reader.ts';
 import { describeScenario, type Scenario, scenarioOf } from './scenario.ts';
 import { type Patches, World } from './world.ts';
 
@@ -36,9 +37,12 @@ const tailLines = 30;
 
 /** Runs one seed twice: the second time must go as the first did. Never throws for what it finds. */
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Result> {
-  const first = await runOnce(seed, options);
+  const keys = options.keys ?? standIn;
+  // Both runs read the same texts, and what a text says does not change.
+  const reader = new Reader(keys.verifier);
+  const first = await runOnce(seed, { ...options, keys }, reader, options.checkers?.() ?? allCheckers());
   if (first.failure !== null) return first;
-  const second = await runOnce(seed, options);
+  const second = await runOnce(seed, { ...options, keys }, reader, []);
   if (second.hash === first.hash) return first;
   const at = first.trace.findIndex((line, n) => second.trace[n] !== line);
   const message = `line ${at + 1} was "${first.trace[at]}" and is "${second.trace[at]}" the second time`;
@@ -58,14 +62,20 @@ function drawn(seed: number, options: SimulateOptions) {
   return { random, scenario, rates };
 }
 
-async function runOnce(seed: number, options: SimulateOptions): Promise<Result> {
+async function runOnce(
+  seed: number,
+  options: SimulateOptions & { keys: Keys },
+  reader: Reader,
+  checkers: readonly Checker[],
+): Promise<Result> {
   const { random, scenario, rates } = drawn(seed, options);
   const world = new World({
     scenario,
     rates,
     random: random.fork('world'),
-    keys: options.keys ?? standIn,
-    checkers: options.checkers?.() ?? allCheckers(),
+    keys: options.keys,
+    reader,
+    checkers,
     patches: options.patches?.() ?? {},
   });
   let failure: Result['failure'] = null;

@@ -30,8 +30,10 @@ export type LeaseDown =
 
 export type ApiUp =
   | { kind: 'enrol'; enrol: string; invite: string }
-  | { kind: 'submit'; request: string; publisher: string; job: Job; jobId: string };
+  | { kind: 'submit'; request: string; publisher: string; job: Job; jobId: string }
+  | { kind: 'cancel'; run: string };
 export type ApiDown =
   | { kind: 'grant'; grant: string }
   | { kind: 'accepted'; run: string }
+  | { kind: 'cancelled'; run: string }
   | { kind: 'error'; code: string; message: string };

@@ -10,7 +10,7 @@ import { jobNamed, Paperwork } from './paperwork.ts';
 import type { Surroundings } from './process.ts';
 import type { Random } from './random.ts';
 import { calm, type Rates } from './rates.ts';
-import { Reader } from './reader.ts';
+import type { Reader } from './reader.ts';
 import { type Behaviour, isAttack, type Scenario, type Work } from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
 import { Trace } from './trace.ts';
@@ -43,6 +43,7 @@ export interface WorldOptions {
   rates: Rates;
   random: Random;
   keys: Keys;
+  reader: Reader;
   checkers: readonly Checker[];
   patches: Patches;
 }
@@ -75,7 +76,7 @@ export class World implements Truth {
     this.trusted = scenario.trusted;
     this.attackers = scenario.operators.filter(({ behaviour }) => isAttack(behaviour)).length;
     this.#paper = new Paperwork(keys);
-    this.#reader = new Reader(keys.verifier);
+    this.#reader = options.reader;
     this.#network = new Network(this.#time, random.fork('network'), calm);
     this.#around = {
       time: this.#time,
@@ -246,8 +247,7 @@ export class World implements Truth {
     const publisher = this.#publisher?.raw ?? '';
     const ask = (): void => {
       if (this.#accepted.has(request.id)) return;
-      const node = { name: 'publisher', id: 'publisher', up: true, life: 1, accept: () => {} };
-      const end = this.#network.connect(node, this.#controller, 'api');
+      const end = this.#network.connect(this.#publisherNode, this.#controller, 'api');
       end.listen<ApiDown>(
         (message) => {
           if (message.kind === 'accepted') this.#accepted.add(request.id);
@@ -262,6 +262,22 @@ export class World implements Truth {
       this.#time.after(30_000, ask);
     };
     this.#time.at(at, ask);
+    const { cancelAfterMs } = work;
+    if (cancelAfterMs !== undefined) this.#time.at(at + cancelAfterMs, () => this.#cancel(request.id));
+  }
+
+  get #publisherNode() {
+    return { name: 'publisher', id: this.keys.signer('publisher').id, up: true, life: 1, accept: () => {} };
+  }
+
+  /** Asks once: it may get lost, come too late, or hit in the middle of anything. */
+  #cancel(run: string): void {
+    const end = this.#network.connect(this.#publisherNode, this.#controller, 'api');
+    end.listen(
+      () => end.close(),
+      () => {},
+    );
+    end.send({ kind: 'cancel', run });
   }
 
   #flicker(worker: WorkerProcess): void {
