@@ -29,10 +29,13 @@ const needs = {
   make: { why: 'runs the builds of those C projects', program: 'make' },
   'dpkg-dev': { why: 'unpacks Debian source packages', program: 'dpkg-source' },
   openssl: { why: 'a second opinion on our key files', program: 'openssl' },
+  cosign: { why: 'a second opinion on receipts and verdicts', program: 'cosign' },
+  'in-toto-golang': { why: 'and a third, on how many made the same', program: 'in-toto-golang' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
 };
 const demo = ['bubblewrap', 'git', 'tar', 'esbuild', 'ca-certificates'];
-const purposes = { demo, test: [...demo, 'gcc', 'libc6-dev', 'make', 'dpkg-dev', 'openssl', 'procps'] };
+const test = ['gcc', 'libc6-dev', 'make', 'dpkg-dev', 'openssl', 'cosign', 'in-toto-golang', 'procps'];
+const purposes = { demo, test: [...demo, ...test] };
 
 /** Where a sandbox with the host's system finds programs: never in an npm folder. */
 const folders = [

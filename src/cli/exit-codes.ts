@@ -16,6 +16,7 @@ export type Exit = (typeof exits)[keyof typeof exits];
 const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['NOT_TRUSTED', exits.no],
   ['BUNDLE_UNREADABLE', exits.no],
+  ['EXPORT_', exits.no],
   ['CLI_', exits.usage],
   ['CLI_TIMEOUT', exits.cannot],
   ['JOBFILE_', exits.usage],

@@ -17,6 +17,7 @@ const verbs = [
   'doctor',
   'fetch',
   'verify',
+  'export',
   'version',
 ];
 const peer = '12D3KooWPwh5EADxnN1KXQFTrmGAXycZqZRVKHG7wcx7mczYTDRk';
@@ -73,6 +74,7 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     [`verify x --bundle absent --project ${peer}`, /CLI_FILE_UNREADABLE/],
     [`verify x --bundle /dev/zero --project ${peer}`, /CLI_FILE_UNREADABLE/],
     [`verify x --bundle b --project ${peer} --max-age old`, /Give a time such as/],
+    [`export b --project ${peer} -o x`, /say for which tool/],
     ['version extra', /too many arguments/],
   ])('quorate %s', async (line, says) => {
     const { code, out, err } = await quorate(line.split(' '), { cwd: folder() });

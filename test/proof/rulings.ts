@@ -166,7 +166,7 @@ const thieves: Ruling[] = [
   { what: /^thief receipt: (_type|predicateType)$/, is: ['receipts DOC_INVALID'] },
   // A worker may say these at will, once: what it said first is in the log.
   {
-    what: /^thief receipt: (subject\.|predicate\.(runDetails\.metadata\.(startedOn|finishedOn)|quorate_receipt\.(log|outcome|sandbox)))/,
+    what: /^thief receipt: (subject\.|predicate\.(runDetails\.metadata\.(startedOn|finishedOn)|quorate_receipt\.(link|log|outcome|sandbox)))/,
     is: ['log LOG_LEAF_MISSING', 'receipts DOC_INVALID'],
   },
 

@@ -19,11 +19,14 @@ export async function scratch(): Promise<string> {
   return dir;
 }
 
-const contents: Record<string, string> = {
-  'bin/app': '#!/bin/sh\necho app\n',
-  'share/a note.txt': 'read me\n',
-  version: '1.0.0\n',
-};
+const contents: [path: string, text: string][] = [
+  ['bin/app', '#!/bin/sh\necho app\n'],
+  ['share/a note.txt', 'read me\n'],
+  // What a careless tool would take for a pattern, or worse.
+  ['share/[odd] *?.txt', 'odd\n'],
+  ['__proto__', 'plain\n'],
+  ['version', '1.0.0\n'],
+];
 
 export interface Real extends Project {
   dir: string;
@@ -40,7 +43,7 @@ export async function realProject(recipe: Recipe = {}): Promise<Real> {
   const dir = await scratch();
   const tool = join(dir, 'tool');
   const files: { path: string; sha256: string }[] = [];
-  for (const [path, text] of Object.entries(contents)) {
+  for (const [path, text] of contents) {
     await mkdir(dirname(join(tool, path)), { recursive: true });
     await writeFile(join(tool, path), text);
     if (path.startsWith('bin/')) await chmod(join(tool, path), 0o755);

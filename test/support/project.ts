@@ -28,6 +28,7 @@ import {
   type VerdictFacts,
   type Verified,
 } from '../../src/core/documents/index.ts';
+import { withLink } from '../../src/core/interop/index.ts';
 import { fromUtf8 } from '../../src/core/text.ts';
 import { isoTime } from '../../src/core/time.ts';
 import {
@@ -249,7 +250,11 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
         facts: (recipe.facts ?? same)(facts, run),
       });
       const signer = (recipe.receiptKey?.(run) ?? key).signer;
-      const receipt = await signStatement('receipt', (recipe.receipt ?? same)(payload, run), signer);
+      const receipt = await signStatement(
+        'receipt',
+        (recipe.receipt ?? same)(await withLink(payload, key.signer), run),
+        signer,
+      );
       const index = lines.push(leaves.receipt(receipt.id, offer.id)) - 1;
       receipts.push({ envelope: receipt.raw, lease: lease.raw, grant: grant.raw });
       subjects.push({

@@ -186,6 +186,9 @@ export async function statementVectors(kind: 'receipt' | 'verdict'): Promise<Vec
     ]);
     bad.push(['for slot 99', await as(`${facts}.slot`, 99), 'DOC_INVALID']);
     bad.push(['without a nonce', await as(`${facts}.nonce`, undefined), 'DOC_INVALID']);
+    bad.push(['with a short link signature', await as(`${facts}.link`, 'AAAA'), 'DOC_INVALID']);
+    const link = `${'A'.repeat(85)}B==`;
+    bad.push(['with spare bits in its link signature', await as(`${facts}.link`, link), 'DOC_INVALID']);
   } else {
     bad.push([
       'that claims a SLSA level twice over',
@@ -200,6 +203,10 @@ export async function statementVectors(kind: 'receipt' | 'verdict'): Promise<Vec
     ]);
   }
   const vectors: Vector[] = [{ name: 'valid', kind, raw, signers: [by], expect: 'ok' }];
+  if (kind === 'receipt') {
+    const bare = await as(`${facts}.link`, undefined);
+    vectors.push({ name: 'without a link', kind, raw: bare, signers: [by], expect: 'ok' });
+  }
   if (kind === 'verdict') {
     vectors.push({ name: 'co-signed', kind, raw: bundle.verdict, signers: [by, 'trusted'], expect: 'ok' });
   }

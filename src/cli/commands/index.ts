@@ -2,6 +2,7 @@ import type { Define } from '../context.ts';
 import { cancel } from './cancel.ts';
 import { controller } from './controller.ts';
 import { doctor } from './doctor.ts';
+import { exportEvidence } from './export.ts';
 import { fetch } from './fetch.ts';
 import { init } from './init.ts';
 import { invite } from './invite.ts';
@@ -29,5 +30,6 @@ export const verbs: readonly Define[] = [
   doctor,
   fetch,
   verify,
+  exportEvidence,
   version,
 ];

@@ -41,6 +41,11 @@ const receiptFactsSchema = z.strictObject({
   log: cid.nullable(),
   sandbox: z.strictObject({ tier: text(40), profile: text(60), portable: z.boolean() }),
   nonce,
+  /** The worker's Ed25519 signature of the in-toto link that says the same, for tools that know only those. */
+  link: z
+    .string()
+    .regex(/^[A-Za-z0-9+/]{85}[AQgw]==$/, 'not 64 bytes in base64')
+    .optional(),
 });
 /** What a worker states about one run. `portable` is false where the machine's own /usr was the image. */
 export type ReceiptFacts = z.infer<typeof receiptFactsSchema>;

@@ -88,7 +88,7 @@ function checkReceipt(
   const facts = payload.predicate.quorate_receipt;
   const { project, job, offer, round, slot, fence, operator } = lease.payload;
   const leased = { project, job, offer, round, slot, fence, operator, lease: lease.id };
-  const { outcome: _outcome, log: _log, sandbox: _sandbox, nonce: _nonce, ...said } = facts;
+  const { outcome: _outcome, log: _log, sandbox: _sandbox, nonce: _nonce, link: _link, ...said } = facts;
   check('RECEIPT_OTHER_LEASE', idOf(leased) === idOf(said), `${it} says other things than its lease`);
   const { startedOn, finishedOn } = payload.predicate.runDetails.metadata;
   const made = makeReceipt({

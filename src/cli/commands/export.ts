@@ -1,0 +1,176 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Bundle } from '../../core/documents/index.ts';
+import { QuorateError } from '../../core/errors.ts';
+import type { VerifiedFacts } from '../../core/trust/index.ts';
+import type { NodeKey } from '../../identity/keys.ts';
+import { readBundle } from '../bundle-file.ts';
+import { type Context, type Define, examples } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+import { sayVerification } from '../verification.ts';
+
+interface Options {
+  output: string;
+  project: string;
+  inToto?: boolean;
+  cosign?: boolean;
+  key?: string;
+  files?: string;
+}
+
+export const exportEvidence: Define = (program, act) => {
+  program
+    .command('export')
+    .summary("write evidence for others' tools")
+    .description(
+      'Checks a bundle as verify does and writes what it rests on in the forms that in-toto and cosign read, with the keys they need.',
+    )
+    .argument('<bundle>', 'the evidence, as fetch --bundle-out wrote it')
+    .requiredOption('--project <id>', "the project's root key")
+    .requiredOption('-o, --output <folder>', 'where to put it: a new or empty folder')
+    .option('--in-toto', 'a layout with a threshold, and the links of the operators that count')
+    .option('--key <file>', 'with --in-toto: the key (PEM) that signs the layout; default: one made for it')
+    .option('--cosign', 'every receipt and the verdict as DSSE envelopes, with the keys of their signers')
+    .option(
+      '--files <folder>',
+      "with --cosign: the artifact, to write the block that its tree's digest is of",
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'quorate export tool.bundle --project 12D3KooW… --in-toto -o evidence',
+        'quorate export tool.bundle --project 12D3KooW… --cosign --files tool -o evidence',
+      ),
+    )
+    .action(act(run));
+};
+
+async function run({ cwd, out, signal }: Context, file: string, options: Options): Promise<Exit> {
+  const { publicKeyOf } = await import('../../core/documents/index.ts');
+  const { verifyBundle } = await import('../../core/trust/index.ts');
+  const { joseVerifier } = await import('../../identity/verifier.ts');
+  checkOptions(options);
+  publicKeyOf(options.project);
+  const dest = resolve(cwd, options.output);
+  if (existsSync(dest) && (await readdir(dest)).length > 0) {
+    throw new QuorateError('CLI_FOLDER_NOT_EMPTY', `${dest} is not empty`, { hint: 'Name a new folder.' });
+  }
+  const bundle = await readBundle(resolve(cwd, file));
+  const verification = await verifyBundle(bundle, { project: options.project }, joseVerifier);
+  const { facts } = verification;
+  if (facts === null) {
+    out.value({ verification });
+    sayVerification(out, verification);
+    return exits.no;
+  }
+  const key = options.key === undefined ? undefined : await loadLayoutKey(resolve(cwd, options.key));
+  const files = new Map<string, string | Uint8Array>();
+  const commands: string[] = [];
+  const collect = (made: Made) => {
+    for (const [name, content] of made.files) files.set(name, content);
+    commands.push(...made.commands);
+  };
+  if (options.inToto === true) collect(await inToto(bundle, facts, key));
+  if (options.cosign === true) collect(await cosign(bundle));
+  if (options.files !== undefined)
+    files.set('tree.block', await rootBlock(resolve(cwd, options.files), facts.artifact, signal));
+  for (const [name, content] of files) {
+    await mkdir(resolve(dest, name, '..'), { recursive: true });
+    await writeFile(join(dest, name), content);
+  }
+  out.value({ folder: dest, files: [...files.keys()], commands, verification });
+  out.say(`${files.size} files in ${dest}. In that folder:`, ...commands.map((line) => `  ${line}`));
+  return exits.done;
+}
+
+function checkOptions({ inToto, cosign, key, files }: Options): void {
+  const wrong =
+    inToto !== true && cosign !== true
+      ? 'say for which tool: --in-toto or --cosign'
+      : key !== undefined && inToto !== true
+        ? '--key signs a layout: it goes with --in-toto'
+        : files !== undefined && cosign !== true
+          ? '--files goes with --cosign'
+          : undefined;
+  if (wrong !== undefined) throw new QuorateError('CLI_USAGE', wrong);
+}
+
+interface Made {
+  files: [name: string, content: string][];
+  /** How to use them, from within the folder. */
+  commands: string[];
+}
+
+async function loadLayoutKey(file: string): Promise<NodeKey> {
+  const { loadKey } = await import('../../identity/keys.ts');
+  return loadKey(file);
+}
+
+async function inToto(bundle: Bundle, facts: VerifiedFacts, given: NodeKey | undefined): Promise<Made> {
+  const { linksOf, makeLayout, productFolder, signLayout } = await import('../../core/interop/index.ts');
+  const { joseVerifier } = await import('../../identity/verifier.ts');
+  const { generateSeed, keyFromSeed } = await import('../../identity/keys.ts');
+  const { publicPemOf } = await import('../../identity/pem.ts');
+  const { builders, trusted } = await linksOf(bundle, facts, joseVerifier);
+  const by =
+    given === undefined
+      ? 'Signed with a key made for this export and thrown away: it says that whoever ran the export saw the evidence hold. Believe it only in a folder you exported yourself.'
+      : `Signed by ${given.id}.`;
+  const layout = makeLayout({
+    builders: builders.map(({ worker }) => worker),
+    agree: facts.policy.agree,
+    trusted: trusted.map(({ worker }) => worker),
+    files: facts.files.map(({ path }) => path),
+    readme: `${facts.repo} at ${facts.ref} (${facts.commit}), as ${facts.policy.agree} of ${facts.policy.of} operators built it. ${by}`,
+  });
+  const key = given ?? keyFromSeed(generateSeed());
+  return {
+    files: [
+      ['layout.json', await signLayout(layout, key.signer)],
+      ['layout.pub', publicPemOf(key.id)],
+      ...[...builders, ...trusted].map(({ file, envelope }): [string, string] => [file, envelope]),
+    ],
+    commands: [
+      `cp -r <the artifact> ${productFolder}`,
+      'in-toto-golang verify --layout layout.json --layout-keys layout.pub --link-dir .',
+    ],
+  };
+}
+
+async function cosign(bundle: Bundle): Promise<Made> {
+  const { openStatement } = await import('../../core/documents/index.ts');
+  const { joseVerifier } = await import('../../identity/verifier.ts');
+  const { publicPemOf } = await import('../../identity/pem.ts');
+  const files = new Map<string, string>();
+  const commands: string[] = [];
+  const add = (envelope: string, signers: readonly string[], type: string, raw: string) => {
+    files.set(envelope, raw);
+    for (const signer of signers) {
+      files.set(`${signer}.pub`, publicPemOf(signer));
+      commands.push(
+        `cosign verify-blob-attestation --key ${signer}.pub --signature ${envelope} --type ${type} --insecure-ignore-tlog <a file of the artifact>`,
+      );
+    }
+  };
+  for (const [n, { envelope }] of bundle.receipts.entries()) {
+    const { payload, signers } = await openStatement('receipt', envelope, joseVerifier);
+    const { operator } = payload.predicate.quorate_receipt;
+    add(`receipt-${n}-${operator}.dsse.json`, signers, 'slsaprovenance1', envelope);
+  }
+  const { payload, signers } = await openStatement('verdict', bundle.verdict, joseVerifier);
+  add('verdict.dsse.json', signers, payload.predicateType, bundle.verdict);
+  return { files: [...files], commands };
+}
+
+/** The tree's own subject in a receipt is the sha256 of this block. */
+async function rootBlock(path: string, artifact: string | null, signal: AbortSignal): Promise<Uint8Array> {
+  const { fingerprintOf } = await import('../../store/index.ts');
+  const held = await fingerprintOf(path, signal);
+  if (held.kind === 'tree' && held.cid === artifact) return held.rootBlock;
+  const is = held.kind === 'tree' ? held.cid : 'a file';
+  throw new QuorateError(
+    'EXPORT_OTHER_FILES',
+    `${path} is ${is}; the evidence is about ${artifact ?? 'no artifact'}`,
+  );
+}

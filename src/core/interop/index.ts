@@ -1,0 +1,4 @@
+export * from './evidence.ts';
+export * from './keys.ts';
+export * from './layout.ts';
+export * from './link.ts';

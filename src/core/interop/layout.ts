@@ -1,0 +1,101 @@
+import { encodeCanonical, preAuthEncoding, type Signer, toBase64 } from '../documents/index.ts';
+import { type InTotoKey, inTotoKeyOf } from './keys.ts';
+import { envelopeOf, stepNames } from './link.ts';
+
+/** Where the layout looks for the artifact's files, below the folder in-toto is run in. */
+export const productFolder = 'product';
+
+/** Who may sign which step, and how often (in-toto-spec v1.0 §4.3). Rules: §4.3.3. */
+export interface Layout {
+  _type: 'layout';
+  expires: string;
+  inspect: Inspection[];
+  keys: Record<string, InTotoKey>;
+  readme: string;
+  steps: Step[];
+}
+type Rule = string[];
+interface Rules {
+  name: string;
+  expected_materials: Rule[];
+  expected_products: Rule[];
+}
+interface Step extends Rules {
+  _type: 'step';
+  expected_command: string[];
+  pubkeys: string[];
+  threshold: number;
+}
+interface Inspection extends Rules {
+  _type: 'inspection';
+  run: string[];
+}
+
+export interface LayoutParts {
+  /** PeerIds of the workers that count, one of each operator. */
+  builders: readonly string[];
+  /** How many of them must have made the same. */
+  agree: number;
+  /** PeerIds of the trusted workers that signed the verdict; none where the policy asks for none. */
+  trusted: readonly string[];
+  /** Paths of the artifact's files. */
+  files: readonly string[];
+  readme: string;
+}
+
+/** A layout states one verdict, which does not get old; in-toto wants a date. */
+const never = '9999-12-31T23:59:59Z';
+
+/**
+ * N of these keys made the same files from the same source; so did a trusted worker; and the files at hand are these, none
+ * missing and none more.
+ */
+export function makeLayout({ builders, agree, trusted, files, readme }: LayoutParts): Layout {
+  const all = [...builders, ...trusted].map(inTotoKeyOf);
+  const step = (name: string, keys: readonly string[], threshold: number, products: Rule[]): Step => ({
+    _type: 'step',
+    name,
+    expected_command: [],
+    expected_materials: [
+      ['ALLOW', 'source'],
+      ['ALLOW', 'job'],
+      ['DISALLOW', '*'],
+    ],
+    expected_products: products,
+    pubkeys: keys.map((key) => inTotoKeyOf(key).keyid),
+    threshold,
+  });
+  const like = (within: string[]): Rule => [
+    ...['MATCH', '*', ...within, 'WITH', 'PRODUCTS', 'FROM', stepNames.build],
+  ];
+  return {
+    _type: 'layout',
+    expires: never,
+    inspect: [
+      {
+        _type: 'inspection',
+        name: 'files',
+        run: ['true'],
+        expected_materials: [],
+        expected_products: [
+          ...files.map((path): Rule => ['REQUIRE', `${productFolder}/${path}`]),
+          like(['IN', productFolder]),
+          ['DISALLOW', `${productFolder}/*`],
+        ],
+      },
+    ],
+    keys: Object.fromEntries(all.map((key) => [key.keyid, key])),
+    readme,
+    steps: [
+      step(stepNames.build, builders, agree, [['ALLOW', '*']]),
+      ...(trusted.length === 0 ? [] : [step(stepNames.trusted, trusted, 1, [like([]), ['DISALLOW', '*']])]),
+    ],
+  };
+}
+
+/** The layout as a DSSE envelope. Whoever signs it says: these are the keys I was shown to be the project's. */
+export async function signLayout(layout: Layout, signer: Signer): Promise<string> {
+  const bytes = encodeCanonical(layout);
+  const signature = await signer.raw(preAuthEncoding(bytes));
+  return envelopeOf(bytes, inTotoKeyOf(signer.id).keyid, toBase64(signature));
+}

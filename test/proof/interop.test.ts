@@ -1,0 +1,247 @@
+import { execFile } from 'node:child_process';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Receipt } from '../../src/core/documents/index.ts';
+import { inTotoKeyOf } from '../../src/core/interop/index.ts';
+import { encodePrivatePem } from '../../src/identity/keys.ts';
+import { publicPemOf } from '../../src/identity/pem.ts';
+import { quorate } from '../cli/support.ts';
+import {
+  controller,
+  payloadOf,
+  policy,
+  project,
+  type Recipe,
+  root,
+  testKey,
+  trusted,
+  workerKey,
+} from '../support/project.ts';
+import { type Real, realProject, scratch, tamper } from './support.ts';
+
+const exec = promisify(execFile);
+
+/** A program of somebody else: whether it is content, and what it said. */
+async function other(dir: string, program: string, args: string[]): Promise<{ ok: boolean; said: string }> {
+  try {
+    const { stdout, stderr } = await exec(program, args, {
+      cwd: dir,
+      timeout: 20_000,
+      env: { PATH: process.env.PATH, HOME: dir },
+    });
+    return { ok: true, said: stdout + stderr };
+  } catch (error) {
+    const { stdout = '', stderr = '', code } = error as { stdout?: string; stderr?: string; code?: unknown };
+    if (typeof code !== 'number') throw error;
+    return { ok: false, said: stdout + stderr };
+  }
+}
+
+interface Exported {
+  dir: string;
+  code: number | null;
+  files: string[];
+  commands: string[];
+  error?: { code: string };
+}
+
+async function exported(real: Real, ...more: string[]): Promise<Exported> {
+  const dir = join(await scratch(), 'out');
+  const args = ['export', real.bundleFile, '--project', project, '-o', dir, ...more, '--json'];
+  const { code, out, err } = await quorate(args, { cwd: real.dir });
+  return { dir, code, ...JSON.parse(out || err) };
+}
+
+let real: Real;
+beforeAll(async () => {
+  real = await realProject();
+});
+
+describe("Debian's cosign", () => {
+  let parts: Exported;
+  beforeAll(async () => {
+    parts = await exported(real, '--cosign', '--files', real.tool);
+  });
+
+  const check = (key: string, envelope: string, type: string, file: string) =>
+    other(parts.dir, 'cosign', [
+      ...['verify-blob-attestation', '--key', `${key}.pub`, '--signature', envelope],
+      ...['--type', type, '--insecure-ignore-tlog', file],
+    ]);
+  const provenance = 'slsaprovenance1';
+  const summary = 'https://slsa.dev/verification_summary/v1';
+  const ada = workerKey('ada').id;
+  const signed: [who: string, key: string, envelope: string, type: string][] = [
+    ['a receipt', ada, 'receipt-0-ada.dsse.json', provenance],
+    ["the trusted worker's receipt", trusted.id, 'receipt-3-owner.dsse.json', provenance],
+    ["a verdict under the controller's key", controller.id, 'verdict.dsse.json', summary],
+    ["a verdict under the trusted worker's key", trusted.id, 'verdict.dsse.json', summary],
+  ];
+
+  it.each(signed)('accepts %s, for a file and for the tree', async (_who, key, envelope, type) => {
+    expect(parts.code).toBe(0);
+    expect(await check(key, envelope, type, join(real.tool, 'bin/app'))).toMatchObject({ ok: true });
+    expect(await check(key, envelope, type, 'tree.block')).toMatchObject({ ok: true });
+  });
+
+  it.each(signed)('refuses %s for another file, and under another key', async (_who, key, envelope, type) => {
+    const file = join(await scratch(), 'app');
+    await cp(join(real.tool, 'bin/app'), file);
+    await tamper(file);
+    const refused = await check(key, envelope, type, file);
+    expect(refused).toMatchObject({ ok: false });
+    expect(refused.said).toContain('no matching subject digest found');
+    const stranger = workerKey('bob').id;
+    expect(await check(stranger, envelope, type, join(real.tool, 'bin/app'))).toMatchObject({ ok: false });
+  });
+
+  it('needs the type told: one for the other is refused', async () => {
+    expect(await check(ada, 'receipt-0-ada.dsse.json', summary, join(real.tool, 'version'))).toMatchObject({
+      ok: false,
+    });
+  });
+
+  it('is shown every receipt, dissent too, and nothing under a key that did not sign', async () => {
+    const outcome = { kind: 'exit', code: 0, artifact: real.cid } as const;
+    const runs = [{ operator: 'ada', outcome }, { operator: 'eve' }, { operator: 'cyd', outcome }];
+    const { files, commands } = await exported(await realProject({ runs }), '--cosign');
+    expect(files.filter((name) => name.startsWith('receipt'))).toEqual([
+      'receipt-0-ada.dsse.json',
+      'receipt-1-eve.dsse.json',
+      'receipt-2-cyd.dsse.json',
+      'receipt-3-owner.dsse.json',
+    ]);
+    expect(commands).toHaveLength(6);
+  });
+
+  it('is not given a block of other files', async () => {
+    const tool = join(await scratch(), 'tool');
+    await cp(real.tool, tool, { recursive: true });
+    await tamper(join(tool, 'version'));
+    expect(await exported(real, '--cosign', '--files', tool)).toMatchObject({
+      code: 1,
+      error: { code: 'EXPORT_OTHER_FILES' },
+    });
+  });
+});
+
+describe("Debian's in-toto-golang", () => {
+  /** An export with the artifact beside it. */
+  async function laidOut(from: Real, ...more: string[]): Promise<string> {
+    const { dir, code } = await exported(from, '--in-toto', ...more);
+    expect(code).toBe(0);
+    await cp(from.tool, join(dir, 'product'), { recursive: true });
+    return dir;
+  }
+  const check = (dir: string, key = 'layout.pub') =>
+    other(dir, 'in-toto-golang', [
+      ...['verify', '--layout', 'layout.json', '--layout-keys', key, '--link-dir', '.'],
+    ]);
+  const linkFile = (step: string, key: string) => `${step}.${inTotoKeyOf(key).keyid.slice(0, 8)}.link`;
+
+  it('accepts the links of N operators and of the trusted worker, again and again', async () => {
+    const dir = await laidOut(real);
+    expect((await readdir(dir)).filter((name) => name.endsWith('.link'))).toHaveLength(4);
+    expect(await check(dir)).toMatchObject({ ok: true });
+    expect(await check(dir)).toMatchObject({ ok: true });
+    await rm(join(dir, linkFile('build', workerKey('cyd').id)));
+    expect(await check(dir)).toMatchObject({ ok: true });
+  });
+
+  it('refuses fewer than N, and none of the trusted worker', async () => {
+    const dir = await laidOut(real);
+    for (const name of ['ada', 'bob']) await rm(join(dir, linkFile('build', workerKey(name).id)));
+    const fewer = await check(dir);
+    expect(fewer).toMatchObject({ ok: false });
+    expect(fewer.said).toContain("step 'build' requires '2' link metadata file(s)");
+    const without = await laidOut(real);
+    await rm(join(without, linkFile('trusted-build', trusted.id)));
+    expect(await check(without)).toMatchObject({ ok: false });
+  });
+
+  it.each<[string, (product: string) => Promise<unknown>]>([
+    ['a file was changed', (product) => tamper(join(product, 'bin/app'))],
+    ['a file was added', (product) => writeFile(join(product, 'bin/more'), '')],
+    ['a file was taken away', (product) => rm(join(product, 'share/a note.txt'))],
+  ])('refuses a product in which %s', async (_what, spoil) => {
+    const dir = await laidOut(real);
+    await spoil(join(dir, 'product'));
+    const refused = await check(dir);
+    expect(refused).toMatchObject({ ok: false });
+    expect(refused.said).toContain('artifact verification failed');
+  });
+
+  it('refuses a link that somebody else signed, in the place of one that counts', async () => {
+    const dir = await laidOut(real);
+    const file = (name: string) => join(dir, linkFile('build', workerKey(name).id));
+    for (const name of ['ada', 'cyd']) {
+      const link = JSON.parse(await readFile(file('bob'), 'utf8'));
+      const { keyid: as } = inTotoKeyOf(workerKey(name).id);
+      await writeFile(
+        file(name),
+        JSON.stringify({ ...link, signatures: [{ ...link.signatures[0], keyid: as }] }),
+      );
+    }
+    expect(await check(dir)).toMatchObject({ ok: false });
+  });
+
+  it("takes the layout under the key it was signed with: the owner's, if given", async () => {
+    const dir = await scratch();
+    const pem = join(dir, 'root.pem');
+    await writeFile(pem, encodePrivatePem(root.seed), { mode: 0o600 });
+    const out = await laidOut(real, '--key', pem);
+    await writeFile(join(out, 'pinned.pub'), publicPemOf(root.id));
+    await writeFile(join(out, 'other.pub'), publicPemOf(testKey('mallory').id));
+    expect(await check(out, 'pinned.pub')).toMatchObject({ ok: true });
+    expect(await check(out, 'other.pub')).toMatchObject({ ok: false });
+  });
+
+  it('needs no trusted worker where the policy asks for none', async () => {
+    const open = await realProject({ own: null, policy: { ...policy, cosign: 'none' } });
+    expect(await check(await laidOut(open))).toMatchObject({ ok: true });
+  });
+
+  it('gets no link that does not hold; too few are said so', async () => {
+    const spoilt: Recipe['receipt'] = (receipt, run) => {
+      if (run.operator !== 'ada') return receipt;
+      const { quorate_receipt: facts } = receipt.predicate;
+      const link = `${'A'.repeat(86)}==`;
+      return { ...receipt, predicate: { ...receipt.predicate, quorate_receipt: { ...facts, link } } };
+    };
+    const one = await realProject({ receipt: spoilt });
+    const dir = await laidOut(one);
+    expect(await readdir(dir)).not.toContain(linkFile('build', workerKey('ada').id));
+    expect(await check(dir)).toMatchObject({ ok: true });
+
+    const outcome = { kind: 'exit', code: 0, artifact: real.cid } as const;
+    const runs = ['ada', 'bob'].map((operator) => ({ operator, outcome }));
+    const two = await realProject({ receipt: spoilt, runs });
+    expect(await exported(two, '--in-toto')).toMatchObject({ code: 1, error: { code: 'EXPORT_NO_LINKS' } });
+  });
+});
+
+describe('export', () => {
+  it('writes nothing of a bundle that does not hold', async () => {
+    const bad = await realProject({ verdictFacts: (facts) => ({ ...facts, ref: 'v2' }) });
+    const { dir, code } = await exported(bad, '--in-toto', '--cosign');
+    expect(code).toBe(1);
+    expect(await readdir(join(dir, '..'))).toEqual([]);
+  });
+
+  it('asks for which tool, and takes no option that would do nothing', async () => {
+    for (const more of [[], ['--in-toto', '--files', 'tool'], ['--cosign', '--key', 'root.pem']])
+      expect(await exported(real, ...more)).toMatchObject({ code: 2, error: { code: 'CLI_USAGE' } });
+  });
+
+  it('a link says what its receipt says', async () => {
+    const { dir } = await exported(real, '--in-toto');
+    const { keyid } = inTotoKeyOf(workerKey('ada').id);
+    const link = payloadOf(await readFile(join(dir, `build.${keyid.slice(0, 8)}.link`), 'utf8'));
+    const receipt = payloadOf(real.bundle.receipts[0]?.envelope ?? '') as Receipt;
+    const products = receipt.subject.map(({ name, digest }) => [name, digest]);
+    expect(link).toMatchObject({ _type: 'link', name: 'build', products: Object.fromEntries(products) });
+    expect(link).toMatchObject({ materials: { source: { gitCommit: 'c0ffee'.padEnd(40, '0') } } });
+  });
+});
