@@ -11,6 +11,7 @@ import {
 } from '../src/core/documents/index.ts';
 import { unreachable } from '../src/core/errors.ts';
 import { bundleOf } from './bundles.ts';
+import { describeController } from './describe.ts';
 import type { End, Node } from './network.ts';
 import type { Observation } from './observer.ts';
 import { nonceOf, type Paperwork } from './paperwork.ts';
@@ -99,41 +100,7 @@ export class ControllerProcess extends Process<ControllerEvent, ControllerEffect
   }
 
   protected describe(event: ControllerEvent, effects: ControllerEffect[]): string | undefined {
-    if (event.kind === 'heartbeat' && effects.length === 0) return undefined;
-    const said = effects.map((effect) => {
-      if (effect.kind === 'progress') return `${effect.progress.kind}`;
-      if (effect.kind !== 'reply') return effect.kind;
-      return effect.reply.kind === 'error' ? effect.reply.code : effect.reply.kind;
-    });
-    return `${event.kind}${this.#about(event)}${said.length === 0 ? '' : ` -> ${said.join(', ')}`}`;
-  }
-
-  #about(event: ControllerEvent): string {
-    const name = (id: string) => this.around.trace.nameOf(id);
-    switch (event.kind) {
-      case 'claim':
-        return ` of ${name(event.claim.signer)}${event.claim.payload.pass === undefined ? '' : ' (passes)'}`;
-      case 'receipt': {
-        const { round, slot, outcome } = event.receipt.payload.predicate.quorate_receipt;
-        const result =
-          outcome.kind === 'aborted'
-            ? 'aborted'
-            : `exit ${outcome.code} ${outcome.artifact?.slice(-6) ?? ''}`;
-        return ` of ${name(event.receipt.signer)} (round ${round}, slot ${slot}: ${result})`;
-      }
-      case 'resume':
-      case 'detached':
-      case 'absent':
-      case 'cosigned':
-      case 'cosign-refused':
-        return ` of ${name(event.worker)}`;
-      case 'present':
-        return ` of ${name(event.grant.payload.sub)}`;
-      case 'pinned':
-        return event.ok ? ' well' : ' not';
-      default:
-        return '';
-    }
+    return describeController(event, effects, (id) => this.around.trace.nameOf(id));
   }
 
   /** For setting a scene: asks as a client on a perfect line would. */

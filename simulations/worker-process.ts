@@ -19,41 +19,15 @@ import { witnessCheckpoint } from '../src/core/transparency/index.ts';
 import { checkEvidence } from '../src/core/trust/index.ts';
 import type { BuildResult, WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 import type { Worker } from '../src/core/worker/machine.ts';
-import type { End, Node } from './network.ts';
-import type { Observation } from './observer.ts';
+import { describeWorker } from './describe.ts';
+import { jobOf, liesAbout } from './lies.ts';
+import type { End } from './network.ts';
 import { capabilities, exited, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
 import { Process, type Surroundings } from './process.ts';
 import type { Random } from './random.ts';
-import type { Reader } from './reader.ts';
-import { type Behaviour, resultOf, type Work } from './scenario.ts';
+import { resultOf } from './scenario.ts';
 import type { ApiDown, FeedDown, LeaseDown, LeaseUp, OfferNotice } from './wire.ts';
-
-export interface WorkerOptions {
-  name: string;
-  behaviour: Behaviour;
-  reader: Reader;
-  observe: (seen: Observation) => Promise<void>;
-  controller: Node;
-  invite: string;
-  /** Known beforehand, or undefined: the worker enrols by itself. */
-  grant: Verified<Grant> | undefined;
-  workOf: (job: string) => Work;
-  /** Grants of others, for those who try with them. */
-  foreignGrants: () => readonly string[];
-  fresh: (id: string) => Worker;
-}
-
-interface Session {
-  end: End;
-  offer: string;
-  lease: string | undefined;
-  resumes: boolean;
-}
-
-interface Built {
-  key: string;
-  result: string;
-}
+import type { Built, Session, WorkerOptions } from './worker-options.ts';
 
 const heartbeatMs = 8_000;
 const pollMs = 30_000;
@@ -127,12 +101,7 @@ export class WorkerProcess extends Process<WorkerEvent, WorkerEffect> {
   }
 
   protected describe(event: WorkerEvent, effects: WorkerEffect[]): string | undefined {
-    const said = effects.map((effect) =>
-      effect.kind === 'claim' && effect.claim.pass !== undefined ? 'pass' : effect.kind,
-    );
-    if (said.length === 0 && (event.kind === 'offer' || event.kind === 'tick')) return undefined;
-    const code = 'code' in event ? ` ${event.code}` : '';
-    return `${event.kind}${code}${said.length === 0 ? '' : ` -> ${said.join(', ')}`}`;
+    return describeWorker(event, effects);
   }
 
   /** How many leases its machine still holds on to. */
@@ -365,7 +334,7 @@ export class WorkerProcess extends Process<WorkerEvent, WorkerEffect> {
   async #another(lease: string, facts: object): Promise<string> {
     const signed = this.leases.get(lease);
     if (signed === undefined) throw new Error('a lease that was given');
-    const { job } = jobOf(this, signed);
+    const { job } = jobOf(this.journal, signed);
     const outcome = exited(treeCid(`${job.name} as ${this.name} would like it`));
     return (await this.#paper.receipt(this.name, signed, job, outcome, { facts })).raw;
   }
@@ -373,14 +342,7 @@ export class WorkerProcess extends Process<WorkerEvent, WorkerEffect> {
   async #forge({ end }: Session, lease: string): Promise<void> {
     const { payload } = this.leases.get(lease) ?? {};
     if (payload === undefined) return;
-    const { epoch, n } = payload.fence;
-    const facts = this.#random.pick([
-      { slot: payload.slot === 0 ? 1 : 0 },
-      { slot: 'trusted' as const },
-      { fence: { epoch, n: n + 1 } },
-      { fence: { epoch: epoch + 1, n } },
-      { operator: 'owner' },
-    ]);
+    const facts = this.#random.pick(liesAbout(payload));
     end.send({ kind: 'receipt', envelope: await this.#another(lease, facts) });
   }
 
@@ -424,12 +386,4 @@ export class WorkerProcess extends Process<WorkerEvent, WorkerEffect> {
     );
     session.end.send({ kind: 'cosigned', signature, witness });
   }
-}
-
-function jobOf(worker: WorkerProcess, lease: Verified<Lease>): { job: Job } {
-  const seen = worker.journal.find(
-    ({ event }) => event.kind === 'offer' && event.jobId === lease.payload.job,
-  )?.event;
-  if (seen?.kind !== 'offer') throw new Error('a lease is for an offer that was seen');
-  return seen;
 }

@@ -5,41 +5,14 @@ import {
   type Job,
   type Lease,
   makeReceipt,
-  type Offer,
   type Receipt,
-  type Request,
   type Verified,
 } from '../documents/index.ts';
 import { unreachable } from '../errors.ts';
 import { drawOf, shareReachedAfter } from '../trust/draw.ts';
 import type { BuildResult, Lending, WorkerEffect, WorkerEvent } from './events.ts';
 import { reasonToPass } from './fit.ts';
-
-/** An offer this worker has looked at. */
-interface Known {
-  offer: Verified<Offer>;
-  request: Verified<Request>;
-  job: Job;
-  jobId: string;
-  entropy: string;
-  firstSeenAt: number;
-  state: 'waiting' | 'claimed' | 'passed' | 'leased' | 'done';
-  /** While `waiting`: when the share reaches this operator's draw. */
-  claimAt: number;
-}
-
-interface Assignment {
-  lease: Verified<Lease>;
-  offer: string;
-  request: string;
-  job: Job;
-  repo: string;
-  ref: string;
-  state: 'building' | 'built' | 'acked';
-  result: BuildResult | null;
-  receipt: Receipt | null;
-  retryAt: number | null;
-}
+import type { Assignment, Known } from './state.ts';
 
 type EventOf<K extends WorkerEvent['kind']> = Extract<WorkerEvent, { kind: K }>;
 
