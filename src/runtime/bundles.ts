@@ -1,5 +1,6 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { decodeBundle } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { bundleDownSchema, bundleUpSchema } from '../core/wire/messages.ts';
@@ -13,6 +14,8 @@ export interface Bundles {
   put(keys: { run: string; job: string; artifact: string | null }, bundle: string): Promise<void>;
   get(which: string): Promise<string | undefined>;
   has(which: string): Promise<boolean>;
+  /** An artifact that was contradicted is proven no more. */
+  drop(which: string): Promise<void>;
   artifacts(): Promise<string[]>;
 }
 
@@ -23,7 +26,13 @@ export function openBundles(dir: string): Bundles {
   return {
     async put({ run, job, artifact }, bundle) {
       await mkdir(dir, { recursive: true, mode: 0o700 });
-      for (const key of [run, job, artifact]) if (key !== null) await writeAtomic(file(key), bundle);
+      for (const key of [run, job]) await writeAtomic(file(key), bundle);
+      if (artifact === null) return;
+      // A later request for the same work starts from nothing; what an artifact has proven stays proven.
+      const before = await readOptional(file(artifact));
+      if (before === undefined || levelIn(before) !== 'trusted' || levelIn(bundle) === 'trusted') {
+        await writeAtomic(file(artifact), bundle);
+      }
     },
     async get(which) {
       return keyPattern.test(which) ? readOptional(file(which)) : undefined;
@@ -37,6 +46,9 @@ export function openBundles(dir: string): Bundles {
         ))
       );
     },
+    async drop(which) {
+      if (keyPattern.test(which)) await rm(file(which), { force: true });
+    },
     async artifacts() {
       const names = await readdir(dir).catch(() => []);
       return names
@@ -44,6 +56,16 @@ export function openBundles(dir: string): Bundles {
         .map((name) => name.slice(0, -'.json'.length));
     },
   };
+}
+
+/** The level a stored bundle's verdict states; it was checked before it was stored. */
+function levelIn(text: string): string | undefined {
+  try {
+    const { payload } = JSON.parse(decodeBundle(text).verdict);
+    return JSON.parse(Buffer.from(payload, 'base64').toString()).predicate.quorate_verdict.level;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Gives a bundle to whoever asks: it is public, and proves itself. */
