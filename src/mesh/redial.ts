@@ -10,6 +10,8 @@ const REMEMBERED_BACKOFF_MAX_MS = 10 * 60_000;
 interface Target {
   id: string;
   addrs: string[];
+  /** Addresses from the configuration. */
+  told: string[];
   bootstrap: boolean;
   failures: number;
   due: number;
@@ -37,7 +39,7 @@ export class Redialer {
   constructor(ports: RedialPorts, bootstrap: { id: string; addrs: string[] }[]) {
     this.#ports = ports;
     for (const peer of bootstrap)
-      this.#targets.set(peer.id, { ...peer, bootstrap: true, failures: 0, due: 0 });
+      this.#targets.set(peer.id, { ...peer, told: peer.addrs, bootstrap: true, failures: 0, due: 0 });
     for (const peer of ports.remembered()) this.#adopt(peer);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#tick();
@@ -57,8 +59,17 @@ export class Redialer {
   #adopt(peer: RememberedPeer): void {
     const known = this.#targets.get(peer.id);
     if (known === undefined) {
-      this.#targets.set(peer.id, { id: peer.id, addrs: peer.addrs, bootstrap: false, failures: 0, due: 0 });
+      this.#targets.set(peer.id, {
+        id: peer.id,
+        addrs: peer.addrs,
+        told: [],
+        bootstrap: false,
+        failures: 0,
+        due: 0,
+      });
     } else if (!known.bootstrap) known.addrs = peer.addrs;
+    // Whoever we were told of may have moved since; where it was told to be stays worth a try.
+    else known.addrs = [...new Set([...known.told, ...peer.addrs])];
     if (this.#targets.size <= limits.meshRememberedMax * 2) return;
     for (const [id, target] of this.#targets) {
       if (target.bootstrap || id === peer.id) continue;

@@ -33,6 +33,7 @@ export interface Standing {
 }
 
 const askMsMax = 20_000;
+const controllerAddrsMax = 16;
 
 /** A charter of that project, by its root. Errors: `CHARTER_NOT_BY_ROOT`, `DOC_…`. */
 export async function openCharter(raw: string, project: string): Promise<Verified<Charter>> {
@@ -150,8 +151,12 @@ export async function openStanding(home: Home, key: NodeKey, start: Membership):
     },
     async learnAddress(id, addrs) {
       if (!charter.controllers.includes(id) || addrs.length === 0) return;
+      const known = membership.controllers.find((controller) => controller.id === id)?.addrs ?? [];
+      if (addrs.every((addr) => known.includes(addr))) return;
+      // Where it was before may still be right: some addresses lead there from some networks only.
+      const all = [...new Set([...addrs, ...known])].slice(0, controllerAddrsMax);
       const others = membership.controllers.filter((controller) => controller.id !== id);
-      membership = { ...membership, controllers: [{ id, addrs }, ...others] };
+      membership = { ...membership, controllers: [{ id, addrs: all }, ...others] };
       await home.save(membership);
     },
     async learnFeed(urls) {

@@ -181,16 +181,17 @@ export class WorkerFeed {
     }
   }
 
-  /** A controller that moved is found again through the DHT. */
+  /** A controller that moved is found through the DHT; one that found us says where it is now. */
   async #findController(): Promise<void> {
     const { mesh, standing, signal } = this.#context;
     const [controller] = standing.membership.controllers;
     if (controller === undefined) return;
     const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
     const found = await mesh.findPeer(controller.id, { signal: limit }).catch(() => []);
-    const addrs = found.map((addr) => (addr.includes('/p2p/') ? addr : `${addr}/p2p/${controller.id}`));
-    if (addrs.some((addr) => !controller.addrs.includes(addr)))
-      await standing.learnAddress(controller.id, addrs);
+    // A relayed address ends in `/p2p-circuit`, after the relay's own id.
+    const own = `/p2p/${controller.id}`;
+    const addrs = found.map((addr) => (addr.endsWith(own) ? addr : `${addr}${own}`));
+    await standing.learnAddress(controller.id, addrs);
   }
 
   async #session(): Promise<void> {
@@ -217,7 +218,10 @@ export class WorkerFeed {
         if (message === undefined)
           throw new QuorateError('CONTROLLER_SILENT', 'the controller closed the feed');
         if (message.kind === 'error') throw new QuorateError(message.code, message.message);
-        if (!this.#connected) tell('info', 'connected', 'connected to the controller, waiting for jobs');
+        if (!this.#connected) {
+          tell('info', 'connected', 'connected to the controller, waiting for jobs');
+          void this.#findController();
+        }
         this.#connected = true;
         this.#http.heard();
         await standing.learnCharter(message.charter);

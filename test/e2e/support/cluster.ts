@@ -34,7 +34,7 @@ export interface ClusterOptions {
 export class Cluster {
   readonly dir: string;
   readonly git: GitServer;
-  readonly port: number;
+  port: number;
   readonly env: NodeJS.ProcessEnv;
   readonly controllerArgs: string[];
   readonly workers = new Map<string, Proc>();
