@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Sandbox, SandboxOutcome } from '../../sandbox/index.ts';
-import type { Job, Outcome } from '../core/documents/index.ts';
+import { artifactOf, type Job, type Outcome } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
+import { signLink } from '../core/interop/index.ts';
 import { limits } from '../core/limits.ts';
 import { encodeMessage } from '../core/wire/messages.ts';
 import { protocols } from '../core/wire/protocols.ts';
@@ -61,6 +62,7 @@ export class Builder {
     const { store } = this.#context;
     const logCid = await store.importBytes(text, { into: store.sealed(areaOf(lease)) }).catch(() => null);
     const { tier, profile } = this.#sandbox;
+    const link = await this.#link(lease, job, outcome, files);
     return {
       outcome,
       files,
@@ -69,7 +71,23 @@ export class Builder {
       startedOn,
       finishedOn: new Date().toISOString(),
       nonce: randomNonce(),
+      ...(link === undefined ? {} : { link }),
     };
+  }
+
+  /** For tools that know in-toto links only; signed here, as the machine signs nothing. */
+  async #link(
+    lease: string,
+    { source }: Job,
+    outcome: Outcome,
+    files: BuildResult['files'],
+  ): Promise<string | undefined> {
+    const { machine, key } = this.#context;
+    const held = machine.leaseOf(lease)?.payload;
+    const artifact = artifactOf(outcome);
+    if (held === undefined || artifact === null) return undefined;
+    const { job, slot } = held;
+    return signLink({ job, commit: source.commit, slot, artifact, files }, key.signer);
   }
 
   async #run(

@@ -8,7 +8,6 @@ import {
   signStatement,
   type Verified,
 } from '../core/documents/index.ts';
-import { withLink } from '../core/interop/index.ts';
 import { limits } from '../core/limits.ts';
 import { type LeaseDown, type LeaseUp, leaseDownSchema } from '../core/wire/messages.ts';
 import { protocols } from '../core/wire/protocols.ts';
@@ -68,7 +67,7 @@ export class WorkerLeases {
 
   async sendReceipt(lease: string, receipt: Receipt): Promise<void> {
     const { key } = this.#context;
-    const { raw } = await signStatement('receipt', await withLink(receipt, key.signer), key.signer);
+    const { raw } = await signStatement('receipt', receipt, key.signer);
     this.#talks.get(lease)?.post({ kind: 'receipt', envelope: raw });
   }
 

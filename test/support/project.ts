@@ -28,7 +28,7 @@ import {
   type VerdictFacts,
   type Verified,
 } from '../../src/core/documents/index.ts';
-import { withLink } from '../../src/core/interop/index.ts';
+import { linkPartsOf, signLink } from '../../src/core/interop/index.ts';
 import { fromUtf8 } from '../../src/core/text.ts';
 import { isoTime } from '../../src/core/time.ts';
 import {
@@ -130,6 +130,15 @@ function sign<K extends keyof Messages>(
   key: NodeKey,
 ): Promise<Verified<Messages[K]>> {
   return signMessage(kind, { ...payload, iss: key.id }, key.signer);
+}
+
+/** With the worker's signature of its in-toto link, as a real worker's. */
+async function linked(receipt: Receipt, key: NodeKey): Promise<Receipt> {
+  const parts = linkPartsOf(receipt);
+  if (parts === undefined) return receipt;
+  const link = await signLink(parts, key.signer);
+  const { predicate } = receipt;
+  return { ...receipt, predicate: { ...predicate, quorate_receipt: { ...predicate.quorate_receipt, link } } };
 }
 
 /**
@@ -252,7 +261,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
       const signer = (recipe.receiptKey?.(run) ?? key).signer;
       const receipt = await signStatement(
         'receipt',
-        (recipe.receipt ?? same)(await withLink(payload, key.signer), run),
+        (recipe.receipt ?? same)(await linked(payload, key), run),
         signer,
       );
       const index = lines.push(leaves.receipt(receipt.id, offer.id)) - 1;

@@ -1,4 +1,5 @@
 import {
+  artifactOf,
   cidDigestHex,
   encodeCanonical,
   fromBase64,
@@ -6,6 +7,7 @@ import {
   preAuthEncoding,
   type Receipt,
   type Signer,
+  type Slot,
   toBase64,
   type Verifier,
 } from '../documents/index.ts';
@@ -28,41 +30,54 @@ export interface Link {
 /** Steps of the layout: what N operators do, and what the trusted worker does besides. */
 export const stepNames = { build: 'build', trusted: 'trusted-build' } as const;
 
-/**
- * The link that says the same as a receipt: made from this commit and this job, came out as these files. Undefined for a
- * run that made none. in-toto 1.0 knows links only, so a worker signs this beside its receipt, which carries the
- * signature; the link itself follows from the receipt.
- */
-export function linkOf({ subject, predicate }: Receipt): Link | undefined {
+/** What a link is made from, all of it in a receipt too. */
+export interface LinkParts {
+  /** CID. */
+  job: string;
+  commit: string;
+  slot: Slot;
+  /** CID of the tree that came out, and its files. */
+  artifact: string;
+  files: readonly { path: string; sha256: string }[];
+}
+
+/** Undefined for a run that made nothing. */
+export function linkPartsOf({ subject, predicate }: Receipt): LinkParts | undefined {
   const { outcome, slot, job } = predicate.quorate_receipt;
-  if (outcome.kind !== 'exit' || outcome.code !== 0 || outcome.artifact === null) return undefined;
+  const artifact = artifactOf(outcome);
   const [source] = predicate.buildDefinition.resolvedDependencies;
+  if (artifact === null || source === undefined) return undefined;
+  const files = subject.slice(1).map(({ name, digest }) => ({ path: name, sha256: digest.sha256 }));
+  return { job, commit: source.digest.gitCommit, slot, artifact, files };
+}
+
+/** Made from this commit and this job, came out as this tree with these files. */
+function makeLink({ job, commit, slot, artifact, files }: LinkParts): Link {
   return {
     _type: 'link',
     name: slot === 'trusted' ? stepNames.trusted : stepNames.build,
-    materials: { source: { gitCommit: source?.digest.gitCommit ?? '' }, job: { sha256: cidDigestHex(job) } },
-    products: Object.fromEntries(subject.map(({ name, digest }) => [name, digest])),
+    materials: { source: { gitCommit: commit }, job: { sha256: cidDigestHex(job) } },
+    products: Object.fromEntries([
+      ['.', { sha256: cidDigestHex(artifact) }],
+      ...files.map(({ path, sha256 }) => [path, { sha256 }]),
+    ]),
     byproducts: {},
     command: [],
     environment: {},
   };
 }
 
-function messageOf(link: Link): { bytes: Uint8Array; message: Uint8Array } {
-  const bytes = encodeCanonical(link);
+function encoded(parts: LinkParts): { bytes: Uint8Array; message: Uint8Array } {
+  const bytes = encodeCanonical(makeLink(parts));
   return { bytes, message: preAuthEncoding(bytes) };
 }
 
-/** The receipt with the worker's signature of its link inside, to be signed itself. */
-export async function withLink(receipt: Receipt, signer: Signer): Promise<Receipt> {
-  const link = linkOf(receipt);
-  if (link === undefined) return receipt;
-  const signature = toBase64(await signer.raw(messageOf(link).message));
-  const { predicate } = receipt;
-  return {
-    ...receipt,
-    predicate: { ...predicate, quorate_receipt: { ...predicate.quorate_receipt, link: signature } },
-  };
+/**
+ * A worker's signature of its link, base64, for its receipt to carry: in-toto 1.0 knows links only. The link itself follows
+ * from the receipt.
+ */
+export async function signLink(parts: LinkParts, signer: Signer): Promise<string> {
+  return toBase64(await signer.raw(encoded(parts).message));
 }
 
 /**
@@ -74,10 +89,10 @@ export async function linkEnvelope(
   worker: string,
   verifier: Verifier,
 ): Promise<string | undefined> {
-  const link = linkOf(receipt);
+  const parts = linkPartsOf(receipt);
   const signature = receipt.predicate.quorate_receipt.link;
-  if (link === undefined || signature === undefined) return undefined;
-  const { bytes, message } = messageOf(link);
+  if (parts === undefined || signature === undefined) return undefined;
+  const { bytes, message } = encoded(parts);
   if (!(await verifier.raw(message, fromBase64(signature, 'link signature'), worker))) return undefined;
   return envelopeOf(bytes, inTotoKeyOf(worker).keyid, signature);
 }

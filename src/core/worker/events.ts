@@ -22,6 +22,8 @@ export interface BuildResult {
   startedOn: string;
   finishedOn: string;
   nonce: string;
+  /** The worker's signature of its in-toto link, where something was made. */
+  link?: string;
 }
 
 /** What the operator lends. */

@@ -287,6 +287,7 @@ export class Worker {
         log: result.log,
         sandbox: result.sandbox,
         nonce: result.nonce,
+        ...(result.link === undefined ? {} : { link: result.link }),
       },
     });
     this.#out.push({ kind: 'send-receipt', lease, receipt: assignment.receipt });
