@@ -31,10 +31,21 @@ const needs = {
   openssl: { why: 'a second opinion on our key files', program: 'openssl' },
   cosign: { why: 'a second opinion on receipts and verdicts', program: 'cosign' },
   'in-toto-golang': { why: 'and a third, on how many made the same', program: 'in-toto-golang' },
+  systemd: { why: 'checks the unit that join --service writes', program: 'systemd-analyze' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
 };
 const demo = ['bubblewrap', 'git', 'tar', 'esbuild', 'ca-certificates'];
-const test = ['gcc', 'libc6-dev', 'make', 'dpkg-dev', 'openssl', 'cosign', 'in-toto-golang', 'procps'];
+const test = [
+  'gcc',
+  'libc6-dev',
+  'make',
+  'dpkg-dev',
+  'openssl',
+  'cosign',
+  'in-toto-golang',
+  'systemd',
+  'procps',
+];
 const purposes = { demo, test: [...demo, ...test] };
 
 /** Where a sandbox with the host's system finds programs: never in an npm folder. */

@@ -6,6 +6,8 @@ import type { Output } from './output.ts';
 export interface Context {
   /** The node's folder: --home, QUORATE_HOME, or ~/.quorate. */
   home: string;
+  /** Not the default. */
+  homeGiven: boolean;
   cwd: string;
   out: Output;
   /** Aborted by Ctrl-C: stop, within seconds. */

@@ -28,6 +28,7 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['PROJECT_', exits.usage],
   ['MEMBERSHIP_', exits.usage],
   ['INVITE_', exits.usage],
+  ['SERVICE_NEEDS_ROOT', exits.usage],
   ['KEY_INVALID', exits.usage],
   ['SOURCE_URL_', exits.usage],
   ['SOURCE_PROTOCOL_', exits.usage],

@@ -62,6 +62,7 @@ function contextOf({ home, json = false }: GlobalOptions, signal: AbortSignal): 
   const colour = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
   return {
     home: resolve(home ?? (process.env.QUORATE_HOME || join(homedir(), '.quorate'))),
+    homeGiven: home !== undefined || Boolean(process.env.QUORATE_HOME),
     cwd: process.cwd(),
     out: new Output(process.stdout, process.stderr, { json, colour }),
     signal,

@@ -1,0 +1,117 @@
+import { createInterface } from 'node:readline/promises';
+import type { Invite, Role } from '../core/documents/index.ts';
+import { QuorateError } from '../core/errors.ts';
+import type { Home, Membership } from '../runtime/home.ts';
+import type { Context } from './context.ts';
+import { shortId } from './format.ts';
+import { describeLending, type LendingOptions } from './lending.ts';
+
+/** Options of `join`, whether it works now or is to be started by the machine. */
+export interface JoinOptions extends LendingOptions {
+  listen?: string[];
+  project?: string;
+  yes?: boolean;
+  service?: boolean;
+  user?: boolean;
+  printUnit?: boolean;
+}
+
+/** What is known of the project before anything is promised to it. */
+export interface Joining {
+  invite: Invite | undefined;
+  known: Membership | undefined;
+  project: string;
+  operator: string;
+  role: Role;
+}
+
+/** From the ticket, or else from the membership there is. Errors: `TICKET_…`, `MEMBERSHIP_…`. */
+export async function joiningOf(
+  home: Home,
+  ticket: string | undefined,
+  project: string | undefined,
+): Promise<Joining> {
+  if (ticket === undefined) {
+    const known = await home.membership(project);
+    return { invite: undefined, known, project: known.project, operator: known.operator, role: known.role };
+  }
+  const invite = await readTicket(ticket, home);
+  const { operator, role } = invite;
+  return { invite, known: undefined, project: invite.project, operator, role };
+}
+
+/** Roles that build run for as long as they may; the others have nothing to run. */
+export const builds = (role: Role): boolean => role === 'worker' || role === 'trusted-worker';
+
+export function nothingToRun(role: Role): QuorateError {
+  return new QuorateError(
+    'CLI_NOTHING_TO_RUN',
+    `this machine is a ${role} of the project, which builds nothing`,
+    { hint: 'quorate run publishes a job, quorate jobs lists them.' },
+  );
+}
+
+export async function enrol(home: Home, ticket: string, signal: AbortSignal): Promise<Membership> {
+  const { joinProject } = await import('../runtime/join.ts');
+  return joinProject({ home, ticket, signal });
+}
+
+/** Says what would be lent to whom. */
+export function sayLending(
+  { out }: Context,
+  { known, project, operator, role }: Joining,
+  lending: Parameters<typeof describeLending>[0],
+): void {
+  const { bold } = out.colours;
+  out.say(
+    `${known === undefined ? 'Joins' : 'Goes on with'} project ${bold(known?.name ?? shortId(project))} as ${bold(operator)}, ${role}.`,
+    'It lends, at low priority and in a sandbox:',
+    ...describeLending(lending),
+    'What is built is up to the project; its results go there, nothing else does.',
+  );
+}
+
+/** Verified as far as one machine can: the signature holds, it is not over, and it is for this key. */
+async function readTicket(ticket: string, home: Home): Promise<Invite> {
+  const { decodeTicket } = await import('../identity/ticket.ts');
+  const { checkTime, openMessage } = await import('../core/documents/index.ts');
+  const { joseVerifier } = await import('../identity/verifier.ts');
+  const jws = decodeTicket(ticket);
+  let invite: Invite;
+  try {
+    invite = (await openMessage('invite', jws, joseVerifier)).payload;
+    checkTime(invite, Date.now(), 'the ticket');
+  } catch (cause) {
+    if (!(cause instanceof QuorateError)) throw cause;
+    const code = cause.code === 'DOC_EXPIRED' ? 'TICKET_EXPIRED' : 'TICKET_INVALID';
+    throw new QuorateError(code, cause.message, {
+      hint: cause.hint ?? 'Ask the project owner for a new one.',
+      cause,
+    });
+  }
+  if (invite.key !== undefined && invite.key !== (await home.key()).id) {
+    throw new QuorateError('TICKET_OTHER_KEY', 'the ticket is for another machine', {
+      hint: `It names the key ${invite.key}; this machine's is printed by: quorate key`,
+    });
+  }
+  return invite;
+}
+
+export async function agreed(
+  { interactive, signal }: Context,
+  { yes = false }: JoinOptions,
+): Promise<boolean> {
+  if (yes) return true;
+  if (!interactive) {
+    throw new QuorateError('CLI_CONFIRMATION_NEEDED', 'nobody is at a terminal to say yes', {
+      hint: 'Add --yes.',
+    });
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+  try {
+    return /^y(es)?$/i.test((await terminal.question('Lend this machine? [y/N] ', { signal })).trim());
+  } finally {
+    terminal.close();
+  }
+}

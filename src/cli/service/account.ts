@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process';
+import { lchown, lstat, mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { QuorateError } from '../../core/errors.ts';
+import { serviceUser } from './unit.ts';
+
+const exec = promisify(execFile);
+const programMsMax = 10_000;
+
+/** The account the machine's service runs as. */
+export interface Account {
+  uid: number;
+  gid: number;
+  /** It was not there before. */
+  made: boolean;
+}
+
+/** Makes it, unless there is one. Errors: `SERVICE_NO_USER`. */
+export async function makeAccount(home: string): Promise<Account> {
+  const known = await find();
+  if (known !== undefined) return { ...known, made: false };
+  const args = ['--system', '--home-dir', home, '--no-create-home', '--shell', '/usr/sbin/nologin'];
+  try {
+    await exec('useradd', [...args, serviceUser], { timeout: programMsMax });
+  } catch (cause) {
+    throw new QuorateError('SERVICE_NO_USER', `cannot make the account "${serviceUser}"`, {
+      hint: `Make it, then try again: useradd ${args.join(' ')} ${serviceUser}`,
+      cause,
+    });
+  }
+  const made = await find();
+  if (made !== undefined) return { ...made, made: true };
+  throw new QuorateError('SERVICE_NO_USER', `the account "${serviceUser}" was made and is not there`);
+}
+
+async function find(): Promise<{ uid: number; gid: number } | undefined> {
+  const { stdout } = await exec('getent', ['passwd', serviceUser], { timeout: programMsMax }).catch(() => ({
+    stdout: '',
+  }));
+  const [, , uid, gid] = stdout.split(':');
+  return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
+}
+
+/**
+ * The account's folder: made, or handed over with all that is in it where it is still root's (who may have made a key
+ * there). Errors: `SERVICE_HOME_TAKEN`.
+ */
+export async function homeFor({ uid, gid }: Pick<Account, 'uid' | 'gid'>, dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const { uid: owner } = await lstat(dir);
+  if (owner === uid) return;
+  if (owner !== 0) {
+    throw new QuorateError('SERVICE_HOME_TAKEN', `${dir} belongs to another account (uid ${owner})`, {
+      hint: `Name another folder: --home <folder>; or hand it over: chown -R ${serviceUser} ${dir}`,
+    });
+  }
+  // Links are handed over themselves, their targets are not.
+  for (const entry of await readdir(dir, { recursive: true, withFileTypes: true }))
+    await lchown(join(entry.parentPath, entry.name), uid, gid);
+  await lchown(dir, uid, gid);
+}
+
+/**
+ * Does something with no more rights than the account has. Root writing in a folder of somebody else's could be led
+ * anywhere by a link.
+ */
+export async function asAccount<T>(account: Account | undefined, work: () => Promise<T>): Promise<T> {
+  const { setegid, seteuid, setgroups, getgroups } = process;
+  if (account === undefined || !setegid || !seteuid || !setgroups || !getgroups) return work();
+  const groups = getgroups.call(process);
+  setgroups.call(process, [account.gid]);
+  setegid.call(process, account.gid);
+  seteuid.call(process, account.uid);
+  try {
+    return await work();
+  } finally {
+    seteuid.call(process, 0);
+    setegid.call(process, 0);
+    setgroups.call(process, groups);
+  }
+}

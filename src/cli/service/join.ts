@@ -1,0 +1,102 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { QuorateError } from '../../core/errors.ts';
+import type { Context } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+import { agreed, builds, enrol, type JoinOptions, joiningOf, nothingToRun, sayLending } from '../joining.ts';
+import { lendingFrom } from '../lending.ts';
+import { asAccount, homeFor, makeAccount } from './account.ts';
+import { checkProgram, checkSystemd, commandsFor, userOf, writeUnit } from './install.ts';
+import { serviceUser, systemHome, unitOf } from './unit.ts';
+
+/** Joins as `join` does, but has systemd do the work from now on. It starts nothing: it says with what to. */
+export async function joinAsService(
+  context: Context,
+  ticket: string | undefined,
+  options: JoinOptions,
+): Promise<Exit> {
+  const { out, signal } = context;
+  const scope = options.user === true ? 'user' : 'system';
+  const dir = scope === 'user' || context.homeGiven ? context.home : systemHome;
+  const user = scope === 'system' ? await userOf() : undefined;
+  const unitWith = (node: string, script: string, project: string | undefined) =>
+    unitOf({ scope, node, script, home: dir, args: argsOf(options, project), ...(user && { user }) });
+  const entry = process.argv[1] ?? '';
+  const { openHome } = await import('../../runtime/home.ts');
+  const home = openHome(dir);
+
+  if (options.printUnit === true) {
+    const unit = unitWith(process.execPath, entry, options.project);
+    out.value({ unit });
+    out.say(unit.trimEnd());
+    return exits.done;
+  }
+
+  await checkSystemd();
+  if (scope === 'system' && process.getuid?.() !== 0) {
+    throw new QuorateError('SERVICE_NEEDS_ROOT', "only root can add to the machine's services", {
+      hint: 'Run it with sudo, or add --user for a service of your own.',
+    });
+  }
+  const reader = { user: user === serviceUser ? 'other' : 'own' } as const;
+  const script = await checkProgram(entry, reader);
+  const node = await checkProgram(process.execPath, reader);
+  await checkSandbox();
+  const lending = await lendingFrom(options);
+
+  const account = user === serviceUser ? await makeAccount(dir) : undefined;
+  if (account === undefined) await mkdir(dir, { recursive: true, mode: 0o700 });
+  else await homeFor(account, dir);
+  if (account?.made === true) out.say(`Made the account "${serviceUser}", which the service runs as.`);
+
+  const joining = await asAccount(account, () => joiningOf(home, ticket, options.project));
+  if (!builds(joining.role)) throw nothingToRun(joining.role);
+  sayLending(context, joining, lending);
+  if (ticket !== undefined) {
+    if (!(await agreed(context, options))) {
+      out.say('It was not joined.');
+      return exits.no;
+    }
+    await asAccount(account, () => enrol(home, ticket, signal));
+  }
+  const folder =
+    scope === 'system'
+      ? '/etc/systemd/system'
+      : join(process.env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'systemd', 'user');
+  const file = await writeUnit(folder, unitWith(node, script, joining.project));
+  const commands = commandsFor(scope);
+  out.value({ event: 'installed', file, home: dir, project: joining.project, commands });
+  out.say(
+    `Wrote ${file}; key and artifacts are in ${dir}.`,
+    ...Object.entries(commands).map(([label, command]) => `  ${label.padEnd(8)} ${command}`),
+  );
+  return exits.done;
+}
+
+/** Refuses with what mends it, before anything is written. */
+async function checkSandbox(): Promise<void> {
+  const { openSandbox } = await import('../../../sandbox/index.ts');
+  const scratch = await mkdtemp(join(tmpdir(), 'quorate-service-'));
+  try {
+    await openSandbox(scratch);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** The same options again, for every start to come. */
+function argsOf(
+  { cpus, memory, disk, jobs, listen = [] }: JoinOptions,
+  project: string | undefined,
+): string[] {
+  const mib = (bytes: number) => `${bytes / 2 ** 20}MiB`;
+  return [
+    ...(project === undefined ? [] : ['--project', project]),
+    ...(cpus === undefined ? [] : ['--cpus', String(cpus)]),
+    ...(memory === undefined ? [] : ['--memory', mib(memory)]),
+    ...(disk === undefined ? [] : ['--disk', mib(disk)]),
+    ...(jobs === undefined ? [] : ['--jobs', String(jobs)]),
+    ...listen.flatMap((address) => ['--listen', address]),
+  ];
+}
