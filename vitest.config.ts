@@ -7,7 +7,12 @@ const shared = {
   execArgv: ['--disable-warning=ExperimentalWarning'],
 };
 const never = ['**/node_modules/**', '**/dist/**', '**/fixtures/**'];
-const whole = ['test/e2e/**/*.test.ts', 'test/chaos/**/*.test.ts', 'test/examples/**/*.test.ts'];
+const whole = [
+  'test/e2e/**/*.test.ts',
+  'test/chaos/**/*.test.ts',
+  'test/examples/**/*.test.ts',
+  'test/proof/npm-pack.test.ts',
+];
 
 /** Where .ci/run wants the numbers. */
 const report = process.env.TEST_REPORT;

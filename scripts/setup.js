@@ -31,6 +31,7 @@ const needs = {
   openssl: { why: 'a second opinion on our key files', program: 'openssl' },
   cosign: { why: 'a second opinion on receipts and verdicts', program: 'cosign' },
   'in-toto-golang': { why: 'and a third, on how many made the same', program: 'in-toto-golang' },
+  npm: { why: 'packs the npm package that a test has built', file: '/usr/bin/npm' },
   systemd: { why: 'checks the unit that join --service writes', program: 'systemd-analyze' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
 };
@@ -43,6 +44,7 @@ const test = [
   'openssl',
   'cosign',
   'in-toto-golang',
+  'npm',
   'systemd',
   'procps',
 ];
