@@ -127,7 +127,7 @@ describe('logs', () => {
       'quorate.yaml': jobFile({
         run: [
           `printf '\\033]0;owned\\007\\033[2Jfirst\\rsecond\\n'`,
-          'while [ "$(date +%s)" -lt "$((begun + 6))" ]; do sleep 0.2; done',
+          'while [ "$(date +%s)" -lt "$((begun + 9))" ]; do sleep 0.2; done',
           'echo last; echo built > "$OUT/file"',
         ].map((step, index) => (index === 1 ? `begun=$(date +%s); ${step}` : step)),
       }),
@@ -135,10 +135,9 @@ describe('logs', () => {
     const run = await cluster.submit(url);
     const follower = cluster.start('quorate logs', ['logs', run.run, '--follow']);
     const texts = () => follower.lines.map((line) => String(line.text ?? '')).join('');
-    await run.event('leased');
     const eavesdropper = await cluster.cli(['logs', run.run], { home: 'ada', cwd: cluster.dir });
+    expect(run.all('revealed'), 'the question came too late').toEqual([]);
     expect([eavesdropper.code, eavesdropper.error], eavesdropper.report).toEqual([3, 'LOGS_SEALED']);
-    expect(run.all('revealed')).toEqual([]);
 
     await run.event('delivered');
     expect(texts()).toContain('second');
