@@ -67,7 +67,7 @@ describe('the package, as it would be published', () => {
     const yes = run('main.js', 'good.bundle', project);
     expect(yes).toMatchObject({ status: 0, stderr: '' });
     expect(yes.lines.at(-1)).toMatch(/^use bafy/);
-    expect(yes.lines.filter((line) => line.startsWith('ok  '))).toHaveLength(10);
+    expect(yes.lines.filter((line) => line.startsWith('ok  '))).toHaveLength(11);
 
     const no = run('main.js', 'unsigned.bundle', project);
     expect(no).toMatchObject({ status: 1, stderr: '' });
