@@ -29,15 +29,13 @@ describe('two of three operators who tamper alike', () => {
     expect([by('mal'), by('moe')]).toEqual([tampered, tampered]);
     expect(by('ada')).not.toBe(tampered);
 
-    for (const [cid, folder] of [
-      [tampered, 'tampered'],
-      [by('ada'), 'outvoted'],
-    ] as const) {
+    const refused = async (cid: string | undefined, folder: string) => {
       const fetched = await cluster.fetch(String(cid), folder);
       expect(fetched.code, fetched.report).not.toBe(0);
       expect(['NOT_TRUSTED', 'ARTIFACT_NOT_FOUND']).toContain(fetched.error);
       expect(existsSync(cluster.fetched(folder))).toBe(false);
-    }
+    };
+    await Promise.all([refused(tampered, 'tampered'), refused(by('ada'), 'outvoted')]);
   });
 
   it('are asked no more: three fresh operators decide, with the trusted worker', async () => {
@@ -59,10 +57,12 @@ describe('two of three operators who tamper alike', () => {
     const second = run.all('leased').filter(({ round, slot }) => round === 2 && slot !== 'trusted');
     expect(second.map(({ operator }) => operator).toSorted()).toEqual(['ben', 'cleo', 'dan']);
 
-    const fetched = await cluster.fetch(String(verdict?.artifact), 'better');
+    const [fetched, tampered] = await Promise.all([
+      cluster.fetch(String(verdict?.artifact), 'better'),
+      cluster.fetch(String(early.artifact), 'revoked'),
+    ]);
     expect(fetched.code, fetched.report).toBe(0);
     expect(await cluster.readText('fetched', 'better', 'bin', 'say')).toBe('#!/bin/sh\necho better\n');
-    const tampered = await cluster.fetch(String(early.artifact), 'revoked');
     expect(tampered.code, tampered.report).not.toBe(0);
     expect(existsSync(cluster.fetched('revoked'))).toBe(false);
   });

@@ -12,7 +12,7 @@ import { askBundle } from '../../../src/runtime/bundles.ts';
 import { type Home, type Membership, openHome } from '../../../src/runtime/home.ts';
 import { joinProject } from '../../../src/runtime/join.ts';
 import { openProjectFolder } from '../../../src/runtime/owner.ts';
-import { openStore, type Store } from '../../../src/store/index.ts';
+import { openStore } from '../../../src/store/index.ts';
 import { Cluster } from '../../e2e/support/cluster.ts';
 import { program } from '../../e2e/support/jobs.ts';
 import type { Line, Proc } from '../../e2e/support/processes.ts';
@@ -46,20 +46,18 @@ async function meshOf(key: NodeKey | Uint8Array, listen: string[] = []): Promise
   return mesh;
 }
 
-async function storeOf(name: string, mesh?: Mesh): Promise<Store> {
-  const store = await openStore({ dir: join(cluster.dir, name), libp2p: mesh?.libp2p });
-  onTestFinished(() => store.close());
-  return store;
-}
-
 /** The CID of what `program(says)` makes, found without building it. */
 async function guess(says: string): Promise<string> {
-  const dir = join(cluster.dir, 'guess');
+  const dir = join(cluster.dir, `guess ${says}`);
   await mkdir(join(dir, 'bin'), { recursive: true });
   await writeFile(join(dir, 'bin', 'say'), program(says)['say.sh'] ?? '');
   await chmod(join(dir, 'bin', 'say'), 0o755);
-  const store = await storeOf('guessed');
-  return (await store.importDirectory(dir, { into: store.public })).root;
+  const store = await openStore({ dir: join(cluster.dir, 'guessed') });
+  try {
+    return (await store.importDirectory(dir, { into: store.public })).root;
+  } finally {
+    await store.close();
+  }
 }
 
 const codeOf = (promise: Promise<unknown>): Promise<string> =>
@@ -72,7 +70,8 @@ describe('a peer that knows what comes out, during a sealed round', () => {
   it('gets no byte, proof or provider of it from anybody; all of it once the round is revealed', async () => {
     const artifact = await guess('secret');
     const mesh = await meshOf(randomBytes(32));
-    const thief = await storeOf('thief', mesh);
+    const thief = await openStore({ dir: join(cluster.dir, 'thief'), libp2p: mesh.libp2p });
+    onTestFinished(() => thief.close());
     const workers = ['ada', 'ben'].map((name) => addressOf(cluster.worker(name)));
     for (const { addrs } of [...workers, controller]) await mesh.connect(addrs);
     const from = [...workers, controller].map(({ id }) => id);
