@@ -138,6 +138,18 @@ describe('fetchArtifact', () => {
     expect(await codeOf(fetchArtifact({ artifact, project: 'x', bootstrap, dest }))).toBe('KEY_INVALID');
   });
 
+  it('brings nothing whose verdict is older than asked for, before a byte is written', async () => {
+    const { artifact, bootstrap } = await volunteer({}, 'bundle');
+    const dest = join(await folder(), 'out');
+    const old = fetchArtifact({ artifact, project, bootstrap, dest, maxAge: 30 * 86_400 });
+    const refused = await old.catch((error: unknown) => error);
+    expect((refused as NotTrusted).verification).toMatchObject({ ok: false, code: 'VERDICT_TOO_OLD' });
+    expect(existsSync(dest)).toBe(false);
+    const maxAge = 100 * 365 * 86_400;
+    await fetchArtifact({ artifact, project, bootstrap, dest, maxAge });
+    expect(existsSync(dest)).toBe(true);
+  });
+
   it('gives up when told to', async () => {
     const { artifact } = await makeProject();
     const signal = AbortSignal.timeout(200);

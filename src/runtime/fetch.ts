@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Bundle, decodeBundle, openMessage } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { type Verification, verifyBundle } from '../core/trust/index.ts';
+import { checkAge, type Verification, verifyBundle } from '../core/trust/index.ts';
 import { generateSeed } from '../identity/keys.ts';
 import { joseVerifier } from '../identity/verifier.ts';
 import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../mesh/index.ts';
@@ -28,6 +28,8 @@ export interface FetchOptions {
   dest: string;
   source?: string;
   ref?: string;
+  /** The verdict must be no older than this, in seconds. */
+  maxAge?: number;
   signal: AbortSignal;
   onProgress(progress: FetchProgress): void;
 }
@@ -160,7 +162,7 @@ interface Found {
 
 /** Asks those who provide the artifact, then those of the project; the best proof wins. */
 async function findBundle(mesh: Mesh, options: FetchOptions): Promise<Found> {
-  const { artifact, project, source, ref, signal } = options;
+  const { artifact, project, source, ref, maxAge, signal } = options;
   const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
   const peers = new Map<string, PeerAddress>();
   let best: Omit<Found, 'peers'> | undefined;
@@ -180,7 +182,11 @@ async function findBundle(mesh: Mesh, options: FetchOptions): Promise<Found> {
       ...(source === undefined ? {} : { source }),
       ...(ref === undefined ? {} : { ref }),
     };
-    const verification = await verifyBundle(bundle, expected, joseVerifier);
+    let verification = await verifyBundle(bundle, expected, joseVerifier);
+    if (maxAge !== undefined && verification.facts !== null) {
+      const ageSeconds = (Date.now() - Date.parse(verification.facts.time)) / 1000;
+      verification = checkAge(verification, { ageSeconds, maxAgeSeconds: maxAge });
+    }
     if (best === undefined || rank(verification) > rank(best.verification))
       best = { bundle, text, verification };
   };

@@ -6,7 +6,7 @@ import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes as sizeOf } from '../format.ts';
 import { findProject } from '../project.ts';
-import { addresses } from '../values.ts';
+import { addresses, secondsOf } from '../values.ts';
 import { sayVerification } from '../verification.ts';
 
 interface Options {
@@ -15,6 +15,7 @@ interface Options {
   bootstrap?: string[];
   source?: string;
   ref?: string;
+  maxAge?: number;
   bundleOut?: string;
 }
 
@@ -31,6 +32,7 @@ export const fetch: Define = (program, act) => {
     .option('--bootstrap <address>', 'first peer of the network; repeatable', addresses)
     .option('--source <url>', 'refuse what was built from another repository')
     .option('--ref <ref>', 'refuse what was built at another branch or tag')
+    .option('--max-age <time>', 'refuse a verdict that is older: 30d, 12h', secondsOf)
     .option('--bundle-out <file>', 'keep the evidence, to check it again offline')
     .addHelpText(
       'after',
@@ -65,6 +67,7 @@ async function run(context: Context, artifact: string, options: Options): Promis
       ...where,
       ...(options.source === undefined ? {} : { source: options.source }),
       ...(options.ref === undefined ? {} : { ref: options.ref }),
+      ...(options.maxAge === undefined ? {} : { maxAge: options.maxAge }),
       signal,
       onProgress: ({ says, bytes }) =>
         board.set('fetch', {
