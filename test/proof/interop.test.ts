@@ -3,13 +3,16 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Receipt } from '../../src/core/documents/index.ts';
+import { type LogEntry, publicKeyOf, type Receipt } from '../../src/core/documents/index.ts';
 import { inTotoKeyOf } from '../../src/core/interop/index.ts';
+import { originOf } from '../../src/core/transparency/index.ts';
+import { noteKeyId, noteKinds } from '../../src/core/transparency/note.ts';
 import { encodePrivatePem } from '../../src/identity/keys.ts';
 import { publicPemOf } from '../../src/identity/pem.ts';
 import { quorate } from '../cli/support.ts';
 import {
   controller,
+  log,
   payloadOf,
   policy,
   project,
@@ -219,6 +222,46 @@ describe("Debian's in-toto-golang", () => {
     const runs = ['ada', 'bob'].map((operator) => ({ operator, outcome }));
     const two = await realProject({ receipt: spoilt, runs });
     expect(await exported(two, '--in-toto')).toMatchObject({ code: 1, error: { code: 'EXPORT_NO_LINKS' } });
+  });
+});
+
+describe("Debian's spicy", () => {
+  /** A log entry with its proof, in that tool's form: index, hashes, checkpoint. */
+  async function proof({ leaf, index, path }: LogEntry, checkpoint: string): Promise<string> {
+    const dir = await scratch();
+    const hashes = path.map((hex) => `${Buffer.from(hex, 'hex').toString('base64')}\n`).join('');
+    await writeFile(join(dir, 'leaf'), leaf);
+    await writeFile(join(dir, 'leaf.spicy'), `index ${index}\n${hashes}\n${checkpoint}`);
+    return dir;
+  }
+  /** A note's key as C2SP has it: name, id, kind and key. */
+  const vkey = (name: string, peer: string) => {
+    const key = Buffer.from([noteKinds.ed25519, ...publicKeyOf(peer)]).toString('base64');
+    return `${name}+${Buffer.from(noteKeyId(name, noteKinds.ed25519, peer)).toString('hex')}+${key}`;
+  };
+  const check = (dir: string, key = vkey(originOf(project), log.id)) =>
+    other(dir, 'spicy-litetlog', ['-verify', key, 'leaf']);
+
+  it("accepts the log's proof of everything a bundle rests on", async () => {
+    const { entries, checkpoint } = real.bundle;
+    expect(entries).toHaveLength(6);
+    for (const entry of entries)
+      expect(await check(await proof(entry, checkpoint))).toMatchObject({ ok: true });
+  });
+
+  it('refuses another leaf, place or proof, and another key', async () => {
+    const { entries, checkpoint } = real.bundle;
+    const [entry, next] = entries as [LogEntry, LogEntry];
+    const { path } = next;
+    const wrong = [
+      { ...entry, leaf: `${entry.leaf}0` },
+      { ...entry, index: entry.index + 1 },
+      { ...entry, path },
+    ];
+    for (const other of wrong)
+      expect(await check(await proof(other, checkpoint))).toMatchObject({ ok: false });
+    const stranger = vkey(originOf(project), testKey('mallory').id);
+    expect(await check(await proof(entry, checkpoint), stranger)).toMatchObject({ ok: false });
   });
 });
 
