@@ -78,6 +78,18 @@ export const limits = {
   pullIdleSecondsMax: 30,
   /** Blocks not pinned but used this recently survive a sweep: an import is pinned only after it has ended. */
   sweepGraceSeconds: 3600,
+  /** Blocks one request of a transfer may name: what is left of a folder of many files after a break. */
+  transferRootsMax: 1024,
+  /** Bytes of one answer, so that what is left can be shared out anew and a slow provider owes little. */
+  transferAnswerBytesMax: 64 * 1024 * 1024,
+  /** A provider that sends no block for this long, and a receiver that asks for none, are given up. */
+  transferIdleSecondsMax: 30,
+  /** A slow provider's last part is asked of a fast idle one after this: long enough to know its rate. */
+  transferSlowSeconds: 3,
+  /** Transfers one peer may have open with us; each is two messages of memory. */
+  transferStreamsPerPeerMax: 8,
+  /** Links from a tree's root to a block: 64 folders, each sharded eight levels deep, and a file of eight levels. */
+  treeLevelsMax: 600,
   /** One file of blocks: a sweep rewrites whole ones, so this bounds how much it moves to win back half of it. */
   packBytesMax: 64 * 1024 * 1024,
   /** A sealed area up to this size is copied when it is published, so that small builds do not leave a file each. */

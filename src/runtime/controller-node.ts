@@ -23,6 +23,7 @@ import { type PublicView, publicView } from './controller-public.ts';
 import { messageOf, type NodeEvent, teller } from './events.ts';
 import { Loop } from './loop.ts';
 import { type ProjectFolder, readCharter, writeAddress } from './owner.ts';
+import { pullArtifact, serveArtifacts } from './transfer.ts';
 
 export interface ControllerOptions {
   folder: ProjectFolder;
@@ -128,6 +129,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     context.logs.serve(context);
     serveApi(context);
     serveBundles(mesh, context.bundles);
+    serveArtifacts(context);
     closers.push(mesh.joinProject(folder.project));
     await mesh
       .provide(projectRendezvous(folder.project))
@@ -212,6 +214,9 @@ class Effects {
       case 'verdict':
         return run('verdict', this.#verdict(effect.run));
       case 'progress':
+        if (effect.progress.kind === 'contradicted' && effect.progress.artifact !== null) {
+          run('bundle', this.#context.bundles.drop(effect.progress.artifact));
+        }
         return followers.tell(effect.run);
       default:
         return unreachable(effect, 'controller effect');
@@ -243,8 +248,7 @@ class Effects {
     let detail = '';
     let ok = false;
     try {
-      if (!(await store.has(artifact)))
-        await store.pull(artifact, { from, signal, maxBytes: limits.treeBytesMax });
+      if (!(await store.has(artifact))) await pullArtifact(this.#context, artifact, { from, signal });
       await store.pin(artifact, run);
       ok = true;
     } catch (error) {
@@ -259,8 +263,7 @@ class Effects {
     for (let tried = 1; ; tried++) {
       const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(pinMsMax)]);
       try {
-        if (!(await store.has(root)))
-          await store.pull(root, { from: [from], signal, maxBytes: limits.treeBytesMax });
+        if (!(await store.has(root))) await pullArtifact(this.#context, root, { from: [from], signal });
         await store.pin(root, run);
         return;
       } catch (error) {
@@ -278,6 +281,13 @@ class Effects {
     const facts = draft.verdict.predicate.quorate_verdict;
     const artifact = facts.outcome === null ? null : artifactOf(facts.outcome);
     const bundle = await assembleBundle(draft, folder.project, folder.controller);
+    // Where nobody delivered there is nothing to prove; the verdict is still told.
+    if (draft.receipts.length === 0)
+      return tell('info', 'verdict', `${facts.name}: ${facts.level}, nobody built it`, {
+        run: runId,
+        job: run.jobId,
+        level: facts.level,
+      });
     if ((await bundles.get(runId)) === bundle) return;
     await bundles.put({ run: runId, job: run.jobId, artifact }, bundle);
     const notice: VerdictNotice = { job: run.jobId, request: runId, level: facts.level, artifact };

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bundle, decodeBundle, openMessage } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import { checkAge, type Verification, verifyBundle } from '../core/trust/index.ts';
 import { generateSeed } from '../identity/keys.ts';
 import { joseVerifier } from '../identity/verifier.ts';
@@ -11,6 +10,7 @@ import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../mes
 import { openStore } from '../store/index.ts';
 import { askBundle } from './bundles.ts';
 import { messageOf } from './events.ts';
+import { pullArtifact } from './transfer.ts';
 
 export interface FetchProgress {
   phase: 'looking' | 'proving' | 'fetching' | 'writing';
@@ -119,10 +119,9 @@ async function pull(
   reserve: PeerAddress[],
 ): Promise<{ bytes: number; from: string[] }> {
   const attempt = async (from: string[]) => {
-    const { bytes } = await store.pull(artifact, {
+    const { bytes } = await pullArtifact({ mesh, store }, artifact, {
       from,
       signal,
-      maxBytes: limits.treeBytesMax,
       onProgress: (done) =>
         onProgress({ phase: 'fetching', says: `fetching from ${from.length} peer(s)`, bytes: done }),
     });

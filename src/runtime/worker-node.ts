@@ -14,6 +14,7 @@ import { messageOf, type NodeEvent, teller } from './events.ts';
 import type { Home, Membership } from './home.ts';
 import { Loop } from './loop.ts';
 import { openStanding } from './standing.ts';
+import { serveArtifacts } from './transfer.ts';
 import { Builder } from './worker-build.ts';
 import { areaOf, type WorkerContext } from './worker-context.ts';
 import { Cosigner } from './worker-cosign.ts';
@@ -120,6 +121,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     await sweepAreas(store, machine);
     perform = (effect) => parts.perform(effect);
     serveBundles(mesh, context.bundles);
+    serveArtifacts(context);
     parts.feed.start();
     loop.dispatch({ kind: 'started', grant: standing.grant, lending });
     closers.push(mesh.joinProject(membership.project));

@@ -16,13 +16,14 @@ import type {
   Area,
   ImportedTree,
   ImportOptions,
+  PublicBlocks,
   PullOptions,
   PullResult,
   ReadOptions,
   Store,
   TreeEntry,
 } from './index.ts';
-import { type BlockReader, parseCid, rawCode } from './nodes.ts';
+import { type BlockReader, linksOf, parseCid, rawCode, readBlock } from './nodes.ts';
 import { eachBlock, Pins } from './pins.ts';
 import { pullTree } from './pull.ts';
 import { readTar } from './tar-read.ts';
@@ -35,6 +36,7 @@ const publicArea: Area = { name: 'public', sealed: false };
 /** `<dir>/public` and `<dir>/sealed/<name>` hold packs, `<dir>/pins` a file for each pinned tree. */
 export class DiskStore implements Store {
   readonly public = publicArea;
+  readonly blocks: PublicBlocks;
   readonly #dir: string;
   readonly #blocks: Blocks;
   readonly #pins: Pins;
@@ -47,6 +49,14 @@ export class DiskStore implements Store {
     this.#dir = dir;
     this.#blocks = blocks;
     this.#pins = new Pins(join(dir, 'pins'), blocks);
+    this.blocks = {
+      parse: parseCid,
+      read: (cid) => readBlock(blocks, cid),
+      links: linksOf,
+      touch: (cid) => (blocks.touch(cid) ? blocks.size(cid) : undefined),
+      put: (cid, bytes) => blocks.put(cid, bytes),
+      during: (work) => this.#during(() => blocks.batch(work)),
+    };
   }
 
   static async open(dir: string, libp2p?: Libp2p): Promise<Store> {

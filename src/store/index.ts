@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Libp2p } from '@libp2p/interface';
+import type { CID } from 'multiformats/cid';
 import type { Difference } from './diff.ts';
 import type { WriteOptions } from './directory-write.ts';
 import type { Fingerprint } from './fingerprint.ts';
@@ -56,12 +57,29 @@ export interface ReadOptions {
   from?: Area | undefined;
 }
 
+/** The public area's blocks, for whoever moves them over the network. Sealed ones are not among them. */
+export interface PublicBlocks {
+  /** @throws STORE_CID_REFUSED */
+  parse(cid: string): CID;
+  /** Verified bytes. @throws STORE_BLOCK_MISSING */
+  read(cid: CID): Promise<Uint8Array>;
+  /** In the order they stand in the block. @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
+  links(cid: CID, bytes: Uint8Array): CID[];
+  /** Bytes of a block that is here, which then counts as used; undefined when it is not. */
+  touch(cid: CID): number | undefined;
+  /** Takes a block whose hash the caller has checked; resolves when there is room for the next. @throws STORE_DISK_FULL */
+  put(cid: CID, bytes: Uint8Array): Promise<unknown>;
+  /** Runs work that puts blocks: none of them is swept meanwhile, all are in their files when it ends. @throws STORE_DISK_FULL */
+  during<T>(work: () => Promise<T>): Promise<T>;
+}
+
 /**
  * Content-addressed trees on disk. Every error is a `QuorateError` with a `STORE_*` code, or the signal's reason.
  * One process at a time may write to a store's folder.
  */
 export interface Store {
   readonly public: Area;
+  readonly blocks: PublicBlocks;
 
   /** Reads an untrusted tar archive; strict, one pass. */
   importTar(tar: Readable, options: ImportOptions): Promise<ImportedTree>;

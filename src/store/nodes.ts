@@ -84,6 +84,12 @@ export function decodeNode(cid: CID, bytes: Uint8Array): RawNode | UnixNode {
   return { kind: 'unixfs', unixfs, links, bytes };
 }
 
+/** What a block links to, in order. @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
+export function linksOf(cid: CID, bytes: Uint8Array): CID[] {
+  const node = decodeNode(cid, bytes);
+  return node.kind === 'raw' ? [] : node.links.map((link) => link.cid);
+}
+
 /** Reads and decodes a block. @throws STORE_BLOCK_MISSING, STORE_TREE_MALFORMED */
 export async function readNode(blocks: BlockReader, cid: CID): Promise<RawNode | UnixNode> {
   return decodeNode(cid, await readBlock(blocks, cid));

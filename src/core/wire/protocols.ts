@@ -10,6 +10,8 @@ export const protocols = {
   api: '/quorate/api/1',
   /** Anybody → whoever serves an artifact: its bundle. */
   bundle: '/quorate/bundle/1',
+  /** Anybody → whoever serves an artifact: its blocks, as one CAR. */
+  car: '/quorate/car/1',
 } as const;
 
 /** Gossip topics of a project. */

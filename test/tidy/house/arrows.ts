@@ -4,6 +4,7 @@ import { type Finding, importsOf, isCode, lineAt, type Source } from './source.t
 const siblings = [
   'src/mesh',
   'src/store',
+  'src/transfer',
   'src/journal',
   'src/source',
   'src/identity',

@@ -1,0 +1,185 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { QuorateError } from '../core/errors.ts';
+import { CarDecoder, type VerifiedBlock } from './decode.ts';
+import { decodeFrame, encodeRequest } from './frames.ts';
+import type { Pipe, Provider } from './index.ts';
+import type { Step } from './walk.ts';
+
+/** Requests under way with one provider: while one is answered the next is there already. */
+const requestsMax = 2;
+/** Times a provider's pipe may break, or it may lack a block that is only just being published, without a block in between. */
+const breaksMax = 5;
+/** Doubled with each. */
+const againMs = 50;
+
+/** What a source needs of the fetch it works for. */
+export interface Work {
+  /** Blocks to ask for now and the bytes to ask for; undefined when there is nothing at present. */
+  take(): Promise<{ steps: Step[]; max: number } | undefined>;
+  /** Resolves when that may have changed. */
+  changed(): Promise<void>;
+  readonly isDone: boolean;
+  arrived(block: VerifiedBlock): Promise<boolean>;
+  links(block: VerifiedBlock['cid'], bytes: Uint8Array): readonly VerifiedBlock['cid'][];
+  giveBack(steps: Step[]): void;
+}
+
+interface Request {
+  decoder: CarDecoder;
+  max: number;
+  received: number;
+  blocks: number;
+}
+
+const liar = (code: string, message: string): QuorateError =>
+  new QuorateError(code, message, { hint: 'The sender is faulty or lies; ask another one.' });
+
+function mayHeal({ code }: QuorateError): boolean {
+  if (code.startsWith('MESH_')) return code !== 'MESH_PROTOCOL_UNKNOWN';
+  return code === 'TRANSFER_BROKEN' || code === 'TRANSFER_MISSING';
+}
+
+/** One provider of a fetch, asked as long as there is something to ask for. */
+export class Source {
+  readonly peer: string;
+  readonly #provider: Provider;
+  readonly #work: Work;
+  readonly #stop = new AbortController();
+  #pipe: Pipe | undefined;
+  #requests: Request[] = [];
+  #isTaking = false;
+  #busySince = 0;
+  #busyMs = 0;
+  #lastBlockAt = 0;
+  #breaks = 0;
+  #bytes = 0;
+  served = 0;
+  /** Set once it is not asked any more. */
+  failure: Error | undefined;
+
+  constructor(provider: Provider, work: Work) {
+    this.peer = provider.peer;
+    this.#provider = provider;
+    this.#work = work;
+  }
+
+  get isBusy(): boolean {
+    return this.#isTaking || this.#requests.length > 0;
+  }
+
+  /** Since its last block, or since it was asked after having nothing to do. */
+  idleMs(now: number): number {
+    return this.isBusy ? now - Math.max(this.#lastBlockAt, this.#busySince) : 0;
+  }
+
+  busyMs(now: number): number {
+    return this.isBusy ? now - this.#busySince : 0;
+  }
+
+  /** Bytes of new blocks a second while it had something to do; undefined before it had. */
+  rate(now: number): number | undefined {
+    const ms = this.#busyMs + this.busyMs(now);
+    return ms > 0 ? (this.#bytes * 1000) / ms : undefined;
+  }
+
+  /** Asks no more of it; what it owes is asked of others. */
+  drop(reason: Error): void {
+    this.failure ??= reason;
+    this.#stop.abort(reason);
+    this.#pipe?.abort(reason);
+  }
+
+  /** Ends when the fetch is done or the provider is dropped. @throws only what is wrong with the tree or the sink */
+  async run(): Promise<void> {
+    while (!this.#work.isDone && this.failure === undefined) {
+      try {
+        await this.#turn();
+      } catch (error) {
+        await this.#broke(error);
+      }
+    }
+    await this.#pipe?.close().catch(() => {});
+  }
+
+  async #turn(): Promise<void> {
+    while (this.#requests.length < requestsMax) {
+      if (!(await this.#ask())) break;
+    }
+    const request = this.#requests[0];
+    if (request !== undefined) await this.#answer(request);
+    else if (!this.#work.isDone) await this.#work.changed();
+  }
+
+  /** Sends one more request. False when there is nothing to ask for. */
+  async #ask(): Promise<boolean> {
+    this.#isTaking = true;
+    const taken = await this.#work.take().finally(() => {
+      this.#isTaking = false;
+    });
+    if (taken === undefined) return false;
+    const { steps, max } = taken;
+    if (this.#requests.length === 0) this.#busySince = performance.now();
+    const decoder = new CarDecoder(steps, (cid, bytes) => this.#work.links(cid, bytes));
+    this.#requests.push({ decoder, max, received: 0, blocks: 0 });
+    this.#pipe ??= await this.#provider.open(this.#stop.signal);
+    const cids = steps.map(({ cid }) => cid);
+    await this.#pipe.send(encodeRequest(cids, max));
+    return true;
+  }
+
+  /** Takes one answer up to its end. */
+  async #answer(request: Request): Promise<void> {
+    const { decoder } = request;
+    for (;;) {
+      const message = await this.#pipe?.receive({ signal: this.#stop.signal });
+      if (message === undefined)
+        throw new QuorateError('TRANSFER_BROKEN', 'the peer closed in the middle of an answer');
+      const frame = decodeFrame(message);
+      if (frame.kind === 'failed') {
+        const says = frame.message.replace(/[^\x20-\x7e]+/g, ' ');
+        throw liar(
+          'TRANSFER_MISSING',
+          `the peer cannot serve it (${frame.code.slice(0, 50)}: ${says.slice(0, 200)})`,
+        );
+      }
+      if (frame.kind === 'end') break;
+      if (request.received >= request.max) throw liar('TRANSFER_ENDLESS', 'more came than was asked for');
+      decoder.push(frame.piece);
+      for (let block = decoder.next(); block !== undefined; block = decoder.next())
+        await this.#take(request, block);
+    }
+    decoder.end();
+    const rest = decoder.rest();
+    if (rest.length > 0 && request.blocks === 0)
+      throw liar('TRANSFER_EMPTY', 'an answer without a block came');
+    this.#requests.shift();
+    if (this.#requests.length === 0) this.#busyMs += performance.now() - this.#busySince;
+    this.#work.giveBack(rest);
+  }
+
+  async #take(request: Request, block: VerifiedBlock): Promise<void> {
+    request.blocks += 1;
+    request.received += block.bytes.length;
+    this.#lastBlockAt = performance.now();
+    this.#breaks = 0;
+    if (!(await this.#work.arrived(block))) return;
+    this.served += 1;
+    this.#bytes += block.bytes.length;
+  }
+
+  /** Gives back what is owed; then the provider is dropped, or asked again after a break that may heal. */
+  async #broke(error: unknown): Promise<void> {
+    const owed = this.#requests.splice(0);
+    this.#pipe?.abort(error instanceof Error ? error : new Error(String(error)));
+    this.#pipe = undefined;
+    this.#work.giveBack(owed.reverse().flatMap(({ decoder }) => decoder.rest()));
+    if (this.failure !== undefined) return;
+    if (!(error instanceof QuorateError) || error.code.startsWith('STORE_')) throw error;
+    this.#breaks += 1;
+    if (!mayHeal(error) || this.#breaks >= breaksMax) {
+      this.failure = error;
+      return;
+    }
+    await sleep(againMs * 2 ** this.#breaks, undefined, { signal: this.#stop.signal }).catch(() => {});
+  }
+}

@@ -1,0 +1,88 @@
+import type { CID } from 'multiformats/cid';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+
+export const rawCode = 0x55;
+
+/** A block and how many links lead from the tree's root to it. */
+export interface Step {
+  cid: CID;
+  depth: number;
+}
+
+/** A block is its digest: the same bytes under another codec are not sent again. */
+export const keyOf = ({ multihash }: CID): string => Buffer.from(multihash.digest).toString('latin1');
+
+/** What a block links to, in order. @throws STORE_TREE_TOO_DEEP */
+export function below({ cid, depth }: Step, links: readonly CID[]): Step[] {
+  if (links.length > 0 && depth >= limits.treeLevelsMax) {
+    throw new QuorateError(
+      'STORE_TREE_TOO_DEEP',
+      `block ${cid} is over ${limits.treeLevelsMax} links below the root`,
+      { hint: 'The tree was not written by a correct tool; do not use it.' },
+    );
+  }
+  return links.map((link) => ({ cid: link, depth: depth + 1 }));
+}
+
+/**
+ * The order in which sender and receiver go through blocks: depth first, links in their order, each block once
+ * (`order=dfs; dups=n` of a trustless gateway).
+ */
+export class Walk {
+  /** The next one is last. */
+  readonly #stack: Step[];
+  readonly #seen = new Set<string>();
+
+  constructor(roots: readonly Step[]) {
+    this.#stack = [...roots].reverse();
+  }
+
+  /** The next block, which counts as seen from now on. */
+  next(): Step | undefined {
+    for (;;) {
+      const step = this.#stack.pop();
+      if (step === undefined) return undefined;
+      const key = keyOf(step.cid);
+      if (this.#seen.has(key)) continue;
+      this.#seen.add(key);
+      return step;
+    }
+  }
+
+  /** What follows the block `next` gave. @throws STORE_TREE_TOO_DEEP, STORE_TREE_TOO_MANY */
+  enter(step: Step, links: readonly CID[]): void {
+    // Blocks linked again and again cost nothing to send, but each link waits here.
+    if (this.#stack.length + links.length > limits.treeBlocksMax) {
+      throw new QuorateError(
+        'STORE_TREE_TOO_MANY',
+        `the tree has over ${limits.treeBlocksMax} links open at once`,
+        { hint: 'The tree was not written by a correct tool; do not use it.' },
+      );
+    }
+    for (const link of below(step, links).reverse()) this.#stack.push(link);
+  }
+
+  /** Takes back a step whose block did not come. */
+  back(step: Step): void {
+    this.#seen.delete(keyOf(step.cid));
+    this.#stack.push(step);
+  }
+
+  /** Up to `count` blocks that are next whatever they hold: what follows one with links is not known yet. */
+  ahead(count: number): CID[] {
+    const found: CID[] = [];
+    for (let index = this.#stack.length - 1; index >= 0 && found.length < count; index -= 1) {
+      const cid = this.#stack[index]?.cid;
+      if (cid === undefined || this.#seen.has(keyOf(cid))) continue;
+      found.push(cid);
+      if (cid.code !== rawCode) break;
+    }
+    return found;
+  }
+
+  /** What has not come, the next last. */
+  rest(): Step[] {
+    return this.#stack.filter(({ cid }) => !this.#seen.has(keyOf(cid)));
+  }
+}

@@ -1,0 +1,189 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CID } from 'multiformats/cid';
+import { describe, expect, it } from 'vitest';
+import { serveTrees } from '../../src/transfer/index.ts';
+import { codeOf, collect, noiseBytes, store } from '../store/support.ts';
+import { answering, importInto, node, Receiver, serving, small } from './support.ts';
+
+describe('a transfer', () => {
+  it('brings a whole tree in one stream, and nothing a second time', async () => {
+    const from = await serving();
+    const entries = [...small(300), { name: 'big', body: noiseBytes(5_000_000), mode: 0o755 }];
+    const root = await importInto(from.store, entries);
+    const to = await Receiver.open();
+    const seen: number[] = [];
+    const result = await to.fetch(root, [from.mesh], { onProgress: (bytes) => seen.push(bytes) });
+    expect(result.servedBy).toEqual({ [from.mesh.id]: result.blocks });
+    expect(result.dropped).toEqual([]);
+    expect(to.asked.length).toBe(1);
+    expect(seen.at(-1)).toBe(result.bytes);
+    expect(await to.store.has(root)).toBe(true);
+    const names = (list: { path: string; sha256?: string }[]) =>
+      list.map(({ path, sha256 }) => [path, sha256]);
+    expect(names(await collect(to.store.list(root, { hash: true })))).toEqual(
+      names(await collect(from.store.list(root, { hash: true }))),
+    );
+    const again = await to.fetch(root, []);
+    expect([again.bytes, again.blocks, again.servedBy]).toEqual([result.bytes, result.blocks, {}]);
+  });
+
+  it('brings a tree of one block, an empty one, and one whose files are all the same', async () => {
+    const from = await serving();
+    const to = await Receiver.open();
+    const log = await from.store.importBytes(Buffer.from('log'), { into: from.store.public });
+    const empty = await importInto(from.store, [{ name: 'empty', body: '' }]);
+    const same = await importInto(
+      from.store,
+      small(200).map(({ name }) => ({ name, body: 'same' })),
+    );
+    for (const [root, blocks] of [
+      [log, 1],
+      [empty, 2],
+      [same, 22],
+    ] as const) {
+      expect((await to.fetch(root, [from.mesh])).blocks).toBe(blocks);
+      expect(await to.store.has(root)).toBe(true);
+    }
+  });
+
+  it('goes on where it broke: with the same peer within one fetch, with another later, also after a restart', async () => {
+    const whole = await serving();
+    const root = await importInto(whole.store, small(400, 20_000));
+    let sent = 0;
+    let breakAfter = 2_000_000;
+    const breaking = await answering(async (channel) => {
+      await serveTrees(
+        {
+          send: async (message) => {
+            if (sent > breakAfter) {
+              breakAfter = Number.POSITIVE_INFINITY;
+              throw new Error('the cable is pulled');
+            }
+            sent += message.length;
+            await channel.send(message);
+          },
+          receive: (options) => channel.receive(options),
+          close: () => channel.close(),
+          abort: (reason) => channel.abort(reason),
+        },
+        whole.store.blocks,
+      );
+    });
+    const to = await Receiver.open();
+    const result = await to.fetch(root, [breaking]);
+    expect(to.asked.length).toBe(2);
+    expect(sent).toBeLessThan(result.bytes * 1.3);
+    expect(await to.store.has(root)).toBe(true);
+
+    const other = await Receiver.open();
+    const stop = new AbortController();
+    const reason = new Error('enough');
+    const onProgress = (bytes: number): void => {
+      if (bytes > 3_000_000) stop.abort(reason);
+    };
+    await expect(other.fetch(root, [whole.mesh], { signal: stop.signal, onProgress })).rejects.toBe(reason);
+    const rest = await other.fetch(root, [whole.mesh]);
+    const served = rest.servedBy[whole.mesh.id] ?? 0;
+    expect(served).toBeGreaterThan(50);
+    expect(served).toBeLessThan(rest.blocks - 100);
+    expect(await other.store.has(root)).toBe(true);
+  });
+
+  it('uses several providers at once', async () => {
+    const [a, b] = [await serving(), await serving()];
+    const entries = [...small(200, 30_000), { name: 'big', body: noiseBytes(24_000_000) }];
+    const root = await importInto(a.store, entries);
+    await importInto(b.store, entries);
+    const to = await Receiver.open();
+    const result = await to.fetch(root, [a.mesh, b.mesh]);
+    expect(await to.store.has(root)).toBe(true);
+    const served = [result.servedBy[a.mesh.id] ?? 0, result.servedBy[b.mesh.id] ?? 0];
+    expect(Math.min(...served)).toBeGreaterThan(result.blocks / 10);
+    expect(served.reduce((sum, blocks) => sum + blocks)).toBe(result.blocks);
+  });
+
+  it('drops a provider that is much slower than another, and one that says nothing', async () => {
+    const fast = await serving();
+    const root = await importInto(fast.store, [{ name: 'big', body: noiseBytes(20_000_000) }]);
+    const slow = await answering(async (channel) => {
+      await serveTrees(
+        {
+          send: async (message) => {
+            await sleep(500);
+            await channel.send(message);
+          },
+          receive: (options) => channel.receive(options),
+          close: () => channel.close(),
+          abort: (reason) => channel.abort(reason),
+        },
+        fast.store.blocks,
+      );
+    });
+    const to = await Receiver.open();
+    const started = performance.now();
+    const result = await to.fetch(root, [slow, fast.mesh], { slowMs: 800 });
+    expect(result.dropped.map(({ peer, code }) => [peer, code])).toEqual([[slow.id, 'TRANSFER_SLOW']]);
+    expect(performance.now() - started).toBeLessThan(6_000);
+    expect(await to.store.has(root)).toBe(true);
+
+    const silent = await answering(async () => sleep(20_000, undefined, { ref: false }));
+    const other = await Receiver.open();
+    const second = await other.fetch(root, [silent, fast.mesh], { idleMs: 700 });
+    expect(second.dropped.map(({ code }) => code)).toEqual(['TRANSFER_IDLE']);
+    expect(await codeOf((await Receiver.open()).fetch(root, [silent], { idleMs: 500 }))).toBe(
+      'TRANSFER_FAILED',
+    );
+  });
+
+  it('asks the next when one does not have it, is not there or speaks another protocol', async () => {
+    const [empty, full] = [await serving(), await serving()];
+    const root = await importInto(full.store, small(50));
+    const [mute, gone] = [await node(), await node()];
+    await gone.close();
+    const to = await Receiver.open();
+    const result = await to.fetch(root, [gone, mute, empty.mesh, full.mesh]);
+    const codes = Object.fromEntries(result.dropped.map(({ peer, code }) => [peer, code]));
+    expect([codes[empty.mesh.id], codes[mute.id]]).toEqual(['TRANSFER_MISSING', 'MESH_PROTOCOL_UNKNOWN']);
+    expect(result.servedBy[full.mesh.id]).toBe(result.blocks);
+    const alone = await Receiver.open();
+    const failure = await alone.fetch(root, [mute, empty.mesh]).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'TRANSFER_FAILED' });
+    expect(String(failure)).toContain(empty.mesh.id);
+    expect(await codeOf(alone.fetch(root, []))).toBe('TRANSFER_NO_PROVIDER');
+  });
+
+  it('falls back to Bitswap for a peer that has nothing else', async () => {
+    const old = await node();
+    const from = await store(old.libp2p);
+    const root = await importInto(from, small(50));
+    const mesh = await node();
+    const to = Object.assign(await Receiver.open(), { mesh, store: await store(mesh.libp2p) });
+    await mesh.connect(old.addresses());
+    await to.pull(root, [old.id]);
+    expect(await to.store.has(root)).toBe(true);
+  });
+
+  it('stops at its limits of bytes and blocks', async () => {
+    const from = await serving();
+    const root = await importInto(from.store, small(50, 2_000));
+    const to = await Receiver.open();
+    expect(await codeOf(to.fetch(root, [from.mesh], { maxBytes: 50_000 }))).toBe('STORE_TREE_TOO_LARGE');
+    expect(await codeOf(to.fetch(root, [from.mesh], { maxBlocks: 40 }))).toBe('STORE_TREE_TOO_MANY');
+    expect((await to.fetch(root, [from.mesh], { maxBlocks: 71 })).blocks).toBe(71);
+  });
+
+  it('finds what is here already anywhere in the tree, and asks for the rest only', async () => {
+    const from = await serving();
+    const entries = small(200, 3_000);
+    const root = await importInto(from.store, entries);
+    const to = await Receiver.open();
+    await importInto(to.store, entries.slice(0, 100));
+    const folders = (await collect(from.store.list(root))).filter(({ kind }) => kind === 'dir');
+    for (const { cid } of folders.slice(0, 10)) await to.fetch(cid, [from.mesh]);
+    await to.store.blocks.put(CID.parse(root), await from.store.blocks.read(CID.parse(root)));
+    const result = await to.fetch(root, [from.mesh]);
+    expect(result.blocks).toBe(221);
+    expect(result.servedBy[from.mesh.id] ?? 0).toBeLessThan(111);
+    expect(await to.store.has(root)).toBe(true);
+  });
+});
