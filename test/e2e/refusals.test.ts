@@ -161,7 +161,7 @@ describe('run refuses', () => {
   });
 
   it('to wait longer than it was told to; the job goes on', async () => {
-    const answer = await run(cluster.git.url('plain'), '--timeout', '3s');
+    const answer = await run(cluster.git.url('plain'), '--timeout', '8s');
     expect([answer.code, answer.error], answer.report).toEqual([3, 'CLI_TIMEOUT']);
     const { run: id } = answer.lines.find(({ event }) => event === 'submitted') ?? {};
     expect((await cluster.show(String(id))).state).toBe('building');

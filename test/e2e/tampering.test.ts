@@ -43,6 +43,7 @@ describe('two of three operators who tamper alike', () => {
     const run = await cluster.submit(await cluster.git.commit('tool', program('better')));
     const early = await run.event('agreed');
     expect((early.by as string[]).toSorted()).toEqual(['mal', 'moe']);
+    await run.event('verdict', { where: ({ level }) => level === 'agreed' });
     const refused = await cluster.fetch(String(early.artifact), 'agreed');
     expect([refused.code, refused.error], refused.report).toEqual([1, 'NOT_TRUSTED']);
 
