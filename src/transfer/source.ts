@@ -49,6 +49,8 @@ export class Source {
   #requests: Request[] = [];
   #isTaking = false;
   #busySince = 0;
+  /** When the request that is answered now was sent, as far as it had to wait for nothing; unset while there is no pipe. */
+  #askedAt: number | undefined;
   #busyMs = 0;
   #lastBlockAt = 0;
   #breaks = 0;
@@ -67,9 +69,10 @@ export class Source {
     return this.#isTaking || this.#requests.length > 0;
   }
 
-  /** Since its last block, or since it was asked after having nothing to do. */
+  /** Since its last block, or since it was asked after having nothing to do; reaching it has limits of its own. */
   idleMs(now: number): number {
-    return this.isBusy ? now - Math.max(this.#lastBlockAt, this.#busySince) : 0;
+    if (this.#requests.length === 0 || this.#askedAt === undefined) return 0;
+    return now - Math.max(this.#lastBlockAt, this.#askedAt);
   }
 
   busyMs(now: number): number {
@@ -112,18 +115,24 @@ export class Source {
 
   /** Sends one more request. False when there is nothing to ask for. */
   async #ask(): Promise<boolean> {
+    let steps: Step[];
+    let max: number;
     this.#isTaking = true;
-    const taken = await this.#work.take().finally(() => {
+    try {
+      const taken = await this.#work.take();
+      if (taken === undefined) return false;
+      ({ steps, max } = taken);
+      if (this.#requests.length === 0) this.#busySince = performance.now();
+      const decoder = new CarDecoder(steps, (cid, bytes) => this.#work.links(cid, bytes));
+      this.#requests.push({ decoder, max, received: 0, blocks: 0 });
+    } finally {
+      // Not before the request is there: others would find that nobody owes anything.
       this.#isTaking = false;
-    });
-    if (taken === undefined) return false;
-    const { steps, max } = taken;
-    if (this.#requests.length === 0) this.#busySince = performance.now();
-    const decoder = new CarDecoder(steps, (cid, bytes) => this.#work.links(cid, bytes));
-    this.#requests.push({ decoder, max, received: 0, blocks: 0 });
+    }
     this.#pipe ??= await this.#provider.open(this.#stop.signal);
     const cids = steps.map(({ cid }) => cid);
     await this.#pipe.send(encodeRequest(cids, max));
+    if (this.#requests.length === 1) this.#askedAt = performance.now();
     return true;
   }
 
@@ -136,11 +145,8 @@ export class Source {
         throw new QuorateError('TRANSFER_BROKEN', 'the peer closed in the middle of an answer');
       const frame = decodeFrame(message);
       if (frame.kind === 'failed') {
-        const says = frame.message.replace(/[^\x20-\x7e]+/g, ' ');
-        throw liar(
-          'TRANSFER_MISSING',
-          `the peer cannot serve it (${frame.code.slice(0, 50)}: ${says.slice(0, 200)})`,
-        );
+        const says = `${frame.code}: ${frame.message}`.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 250);
+        throw liar('TRANSFER_MISSING', `the peer cannot serve it (${says})`);
       }
       if (frame.kind === 'end') break;
       if (request.received >= request.max) throw liar('TRANSFER_ENDLESS', 'more came than was asked for');
@@ -172,6 +178,7 @@ export class Source {
     const owed = this.#requests.splice(0);
     this.#pipe?.abort(error instanceof Error ? error : new Error(String(error)));
     this.#pipe = undefined;
+    this.#askedAt = undefined;
     this.#work.giveBack(owed.reverse().flatMap(({ decoder }) => decoder.rest()));
     if (this.failure !== undefined) return;
     if (!(error instanceof QuorateError) || error.code.startsWith('STORE_')) throw error;
