@@ -4,7 +4,7 @@ import { type Exit, exits } from './exit-codes.ts';
 import { watchInterrupts } from './interrupt.ts';
 import { createProgram } from './program.ts';
 
-/** What may still hold the process after its command has ended (sockets of a closing node) gets this long. */
+/** A reader that does not take what was printed gets this long. */
 const lingerMs = 500;
 
 function failed(error: unknown, signal: AbortSignal): Exit {
@@ -32,5 +32,11 @@ try {
 } catch (error) {
   process.exitCode = failed(error, signal);
 }
-setTimeout(() => process.exit(), lingerMs).unref();
 dispose();
+// The command has closed what it opened; timers of the peer-to-peer stack would hold the process for two seconds more.
+const flushed = [process.stdout, process.stderr].map(
+  (stream) => new Promise((done) => stream.write('', done)),
+);
+setTimeout(() => process.exit(), lingerMs).unref();
+await Promise.all(flushed);
+process.exit();
