@@ -1,0 +1,100 @@
+import { execFile } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { openStore } from '../src/store/index.ts';
+import { type Bench, inTurn, type Suite, seconds } from './run.ts';
+
+const smallFiles = 5_000;
+const smallBytes = 2_000;
+const largeBytes = 100_000_000;
+const rounds = 3;
+
+const exec = promisify(execFile);
+
+async function sha256(dir: string): Promise<void> {
+  for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile())
+      await pipeline(createReadStream(join(entry.parentPath, entry.name)), createHash('sha256'));
+  }
+}
+
+async function run(bench: Bench): Promise<void> {
+  const dir = await bench.folder();
+  await mkdir(join(dir, 'large'));
+  await writeFile(join(dir, 'large/file'), randomBytes(largeBytes));
+  for (let file = 0; file < smallFiles; file += 1) {
+    const folder = join(dir, 'small', `d${file % 50}`);
+    if (file < 50) await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, `f${file}`), randomBytes(smallBytes));
+  }
+  const copy = (what: string) => async () => {
+    const to = join(dir, 'copy');
+    const took = await seconds(() => exec('cp', ['-r', join(dir, what), to]));
+    await rm(to, { recursive: true });
+    return took;
+  };
+  const into = (what: string) => async () => {
+    const at = join(dir, 'store');
+    const store = await openStore({ dir: at });
+    const took = await seconds(() => store.importDirectory(join(dir, what), { into: store.public }));
+    await store.close();
+    await rm(at, { recursive: true });
+    return took;
+  };
+
+  const small = await inTurn(rounds, {
+    cp: copy('small'),
+    sha256: () => seconds(() => sha256(join(dir, 'small'))),
+    import: into('small'),
+  });
+  bench.figure('import of 5,000 × 2 KB', smallFiles / small.import.warm, 'files/s', {
+    reference: { name: 'files/s, cp -r', value: smallFiles / small.cp.warm },
+  });
+  bench.figure('import of 5,000 × 2 KB, beside hashing', smallFiles / small.import.warm, 'files/s', {
+    reference: { name: 'files/s, read and sha256 alone', value: smallFiles / small.sha256.warm },
+  });
+  const large = await inTurn(rounds, {
+    cp: copy('large'),
+    sha256: () => seconds(() => sha256(join(dir, 'large'))),
+    import: into('large'),
+  });
+  const rate = (took: number): number => largeBytes / 1e6 / took;
+  bench.figure('import of 100 MB', rate(large.import.warm), 'MB/s', {
+    reference: { name: 'MB/s, cp -r', value: rate(large.cp.warm) },
+  });
+  bench.figure('import of 100 MB, beside hashing', rate(large.import.warm), 'MB/s', {
+    reference: { name: 'MB/s, read and sha256 alone', value: rate(large.sha256.warm) },
+  });
+
+  const store = await openStore({ dir: join(dir, 'out-of') });
+  bench.after(() => store.close());
+  const out = (root: string) => async () => {
+    const to = join(dir, 'out');
+    const took = await seconds(() => store.exportDirectory(root, to));
+    await rm(to, { recursive: true });
+    return took;
+  };
+  const roots = {
+    small: (await store.importDirectory(join(dir, 'small'), { into: store.public })).root,
+    large: (await store.importDirectory(join(dir, 'large'), { into: store.public })).root,
+  };
+  const smallOut = await inTurn(rounds, { cp: copy('small'), export: out(roots.small) });
+  bench.figure('5,000 × 2 KB out to plain files', smallFiles / smallOut.export.warm, 'files/s', {
+    reference: { name: 'files/s, cp -r', value: smallFiles / smallOut.cp.warm },
+    aim: { over: 1 },
+  });
+  const largeOut = await inTurn(rounds, { cp: copy('large'), export: out(roots.large) });
+  bench.figure('100 MB out to plain files', rate(largeOut.export.warm), 'MB/s', {
+    reference: { name: 'MB/s, cp -r', value: rate(largeOut.cp.warm) },
+  });
+}
+
+export const suite: Suite = {
+  what: 'trees from plain files into a store and out again, beside cp -r and sha256',
+  secondsMax: 120,
+  run,
+};

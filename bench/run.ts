@@ -1,0 +1,184 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** One measured number. A ratio says more than the number: machines differ and are shared, both sides of it are not. */
+export interface Figure {
+  suite: string;
+  name: string;
+  value: number;
+  unit: string;
+  /** What it is measured against, in the same run and unit. */
+  reference?: { name: string; value: number };
+  /** value : reference. */
+  ratio?: number;
+  /** What the ratio, or without a reference the value, should come to; `under` where less is better. */
+  aim?: { over: number } | { under: number };
+  reached?: boolean;
+  note?: string;
+}
+
+export type FigureOptions = Pick<Figure, 'reference' | 'ratio' | 'aim' | 'note'>;
+
+/** A part of the bench: measures, and reports each figure as soon as it has it. */
+export interface Suite {
+  what: string;
+  /** More than this and the run is ended. */
+  secondsMax: number;
+  run(bench: Bench): Promise<void>;
+}
+
+/** What a suite gets. Everything opened through it is gone when the suite ends. */
+export class Bench {
+  readonly figures: Figure[] = [];
+  readonly #suite: string;
+  readonly #closers: (() => unknown)[] = [];
+
+  constructor(suite: string) {
+    this.#suite = suite;
+  }
+
+  /** Prints a figure as a JSON line. The ratio is worked out where it is not given. */
+  figure(name: string, value: number, unit: string, options: FigureOptions = {}): void {
+    const { reference, aim } = options;
+    const ratio = options.ratio ?? (reference === undefined ? undefined : value / reference.value);
+    const compared = ratio ?? value;
+    const figure: Figure = {
+      suite: this.#suite,
+      name,
+      value: rounded(value),
+      unit,
+      ...(reference && { reference: { name: reference.name, value: rounded(reference.value) } }),
+      ...(ratio !== undefined && { ratio: rounded(ratio) }),
+      ...(aim && { aim, reached: 'over' in aim ? compared >= aim.over : compared <= aim.under }),
+      ...(options.note !== undefined && { note: options.note }),
+    };
+    this.figures.push(figure);
+    process.stdout.write(`${JSON.stringify(figure)}\n`);
+  }
+
+  /** Runs before the suite ends, the last given first. */
+  after(close: () => unknown): void {
+    this.#closers.push(close);
+  }
+
+  /** A new folder under the system's temporary one. */
+  async folder(): Promise<string> {
+    const dir = await mkdtemp(join(tmpdir(), 'quorate-bench-'));
+    this.after(() => rm(dir, { recursive: true, force: true }));
+    return dir;
+  }
+
+  /** Starts a program beside this one, which answers commands (see `answer`). */
+  end(program: URL, args: string[] = []): End {
+    const child = fork(program, args, { execArgv: ['--disable-warning=ExperimentalWarning'] });
+    this.after(() => child.kill('SIGKILL'));
+    return new End(child);
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) await close();
+  }
+}
+
+/** Another process, asked one thing at a time. */
+export class End {
+  readonly #child: ChildProcess;
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  ask<T>(command: string, ...args: unknown[]): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const onExit = (code: number | null): void =>
+        reject(new Error(`the other process ended (${code}) on ${command}`));
+      this.#child.once('exit', onExit);
+      this.#child.once('message', (answer: { ok: T } | { error: string }) => {
+        this.#child.off('exit', onExit);
+        if ('error' in answer) reject(new Error(answer.error));
+        else resolve(answer.ok);
+      });
+      this.#child.send({ command, args });
+    });
+  }
+}
+
+/** In the other process: answers each command by name. */
+export function answer(commands: Record<string, (...args: never[]) => unknown>): void {
+  // Whoever asked is gone.
+  process.on('disconnect', () => process.exit());
+  process.on('message', async ({ command, args }: { command: string; args: never[] }) => {
+    try {
+      process.send?.({ ok: await commands[command]?.(...args) });
+    } catch (error) {
+      process.send?.({ error: String(error instanceof Error ? error.stack : error) });
+    }
+  });
+}
+
+/** Seconds that something takes. */
+export async function seconds(work: () => unknown): Promise<number> {
+  const started = performance.now();
+  await work();
+  return (performance.now() - started) / 1000;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+export interface Taken {
+  /** Of the first round, when nothing had run before. */
+  cold: number;
+  /** Median of the others. */
+  warm: number;
+}
+
+/**
+ * Measures several ways of doing the same in turn, round by round, so that what else the machine does in the meantime
+ * falls on all of them. Gives the seconds of each.
+ */
+export async function inTurn<K extends string>(
+  rounds: number,
+  ways: Record<K, () => Promise<number>>,
+): Promise<Record<K, Taken>> {
+  const taken = new Map<K, number[]>();
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const way of Object.keys(ways) as K[])
+      taken.set(way, [...(taken.get(way) ?? []), await ways[way]()]);
+  }
+  const entries = [...taken].map(([way, all]) => [
+    way,
+    { cold: all[0] ?? Number.NaN, warm: median(all.slice(1)) },
+  ]);
+  return Object.fromEntries(entries);
+}
+
+const rounded = (value: number): number => Number(value.toPrecision(4));
+
+/** The figures as a table for people. */
+export function table(figures: readonly Figure[]): string {
+  const rows = figures.map(({ suite, name, value, unit, reference, ratio, aim, reached }) => [
+    suite,
+    name,
+    `${value} ${unit}`,
+    reference === undefined ? '' : `${reference.value} ${reference.name}`,
+    ratio === undefined ? '' : String(ratio),
+    aim === undefined
+      ? ''
+      : `${'over' in aim ? `≥ ${aim.over}` : `≤ ${aim.under}`} ${reached ? 'reached' : 'missed'}`,
+  ]);
+  const all = [['suite', 'figure', 'value', 'reference', 'ratio', 'aim'], ...rows];
+  const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0))) ?? [];
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
