@@ -60,6 +60,8 @@ export const limits = {
   httpAnswerMsMax: 20 * 60_000,
   /** Bundles being sent at once: each is in memory as a whole. */
   httpBundlesMax: 4,
+  /** Trees being sent at once, each with a few blocks in memory. */
+  httpTreesMax: 16,
   /** Operators of one round; each is a lease stream at the controller. */
   slotsMax: 16,
   roundsMax: 8,

@@ -4,10 +4,17 @@ import { limits } from '../core/limits.ts';
 import type { PublicView } from '../runtime/controller-public.ts';
 
 export interface Answer {
-  body: Buffer;
+  /** Pieces where it is large. */
+  body: Uint8Array | AsyncIterable<Uint8Array>;
   /** Strong: of two answers with the same one the bytes are the same. */
   etag: string;
+  type: string;
+  cache: string;
+  /** Where it is for saving and not for looking at. */
+  fileName?: string;
 }
+
+export const notFound = (message: string): QuorateError => new QuorateError('HTTP_NOT_FOUND', message);
 
 /** A list is built anew this often at most, however many ask. */
 const freshMs = 250;
@@ -29,8 +36,7 @@ export class Routes {
   /** Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`. Call the second result once the answer is on its way or lost. */
   async answer(target: string, now: number): Promise<[Answer, release: () => void]> {
     const [, project, list, which] = pathPattern.exec(target) ?? [];
-    if (project !== this.#view.project)
-      throw new QuorateError('HTTP_NOT_FOUND', 'there is nothing at this address');
+    if (project !== this.#view.project) throw notFound('there is nothing at this address');
     if (which !== undefined) return this.#bundle(which);
     const kept = this.#kept.get(String(list));
     if (kept !== undefined && now < kept.until) return [kept.answer, () => {}];
@@ -43,7 +49,7 @@ export class Routes {
     if (name === 'offers') return boundedList(this.#view.offers());
     if (name === 'verdicts') return boundedList(this.#view.verdicts());
     const charter = this.#view.charter();
-    if (charter === undefined) throw new QuorateError('HTTP_NOT_FOUND', 'there is no charter yet');
+    if (charter === undefined) throw notFound('there is no charter yet');
     return JSON.stringify({ charter });
   }
 
@@ -58,8 +64,7 @@ export class Routes {
     };
     try {
       const bundle = await this.#view.bundle(which);
-      if (bundle === undefined)
-        throw new QuorateError('HTTP_NOT_FOUND', `there is no bundle of ${which}, or none yet`);
+      if (bundle === undefined) throw notFound(`there is no bundle of ${which}, or none yet`);
       return [answerOf(bundle), release];
     } catch (error) {
       release();
@@ -68,9 +73,11 @@ export class Routes {
   }
 }
 
+export const json = { type: 'application/json; charset=utf-8', cache: 'no-cache' };
+
 function answerOf(text: string): Answer {
   const body = Buffer.from(text);
-  return { body, etag: `"${createHash('sha256').update(body).digest('hex').slice(0, 32)}"` };
+  return { ...json, body, etag: `"${createHash('sha256').update(body).digest('hex').slice(0, 32)}"` };
 }
 
 /** As many of them as fit. */

@@ -1,11 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { Buckets } from '../mesh/quota.ts';
 import type { PublicView } from '../runtime/controller-public.ts';
 import { clientOf } from './addresses.ts';
-import { Routes } from './routes.ts';
+import { Gateway } from './gateway.ts';
+import { type Answer, json, Routes } from './routes.ts';
 
 export interface HttpServer {
   readonly host: string;
@@ -22,11 +25,6 @@ const statusOf: Record<string, number> = {
   HTTP_TOO_MANY: 429,
   HTTP_BUSY: 503,
 };
-const headers = {
-  'content-type': 'application/json; charset=utf-8',
-  'x-content-type-options': 'nosniff',
-  'cache-control': 'no-cache',
-};
 
 /**
  * Serves what a controller shows to anybody, to read only. Nothing that is asked here changes anything, and nobody is
@@ -42,6 +40,7 @@ export async function serveHttp(options: {
 }): Promise<HttpServer> {
   const { host, port, view, idleMs = limits.httpIdleMs } = options;
   const routes = new Routes(view);
+  const gateway = new Gateway(view);
   const buckets = new Buckets(limits.httpRequestsPerSecond, limits.httpRequestsBurst);
   const server = createServer(
     {
@@ -52,7 +51,7 @@ export async function serveHttp(options: {
       maxHeaderSize: limits.httpHeaderBytesMax,
     },
     (request, response) => {
-      answer(routes, buckets, request, response).catch(() => response.destroy());
+      answer({ routes, gateway, buckets }, request, response).catch(() => response.destroy());
     },
   );
   // Also of a client that takes nothing of its answer.
@@ -112,9 +111,14 @@ function boundPerClient(server: Server): void {
   });
 }
 
+interface Parts {
+  routes: Routes;
+  gateway: Gateway;
+  buckets: Buckets;
+}
+
 async function answer(
-  routes: Routes,
-  buckets: Buckets,
+  { routes, gateway, buckets }: Parts,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -123,20 +127,46 @@ async function answer(
   try {
     const client = clientOf(request.socket.remoteAddress);
     check(buckets, client, request);
-    const [{ body, etag }, release] = await routes.answer(request.url ?? '', Date.now());
-    // Large answers cost as much as many small ones.
-    buckets.charge(client, body.length / limits.httpBytesPerRequest, Date.now());
+    const target = request.url ?? '';
+    const [found, release] = target.startsWith('/ipfs/')
+      ? await gateway.answer(target)
+      : await routes.answer(target, Date.now());
     if (response.destroyed) release();
     else response.once('close', release);
-    if (request.headers['if-none-match'] === etag) response.writeHead(304, { etag }).end();
-    else {
-      response.writeHead(200, { ...headers, etag, 'content-length': body.length });
-      response.end(request.method === 'HEAD' ? undefined : body);
+    if (found.body instanceof Uint8Array) {
+      // Large answers cost as much as many small ones.
+      buckets.charge(client, found.body.length / limits.httpBytesPerRequest, Date.now());
     }
+    if (request.headers['if-none-match'] === found.etag) response.writeHead(304, { etag: found.etag }).end();
+    else await send(found, request, response);
   } catch (error) {
     refuse(request, response, error);
   }
 }
+
+async function send(
+  { body, etag, type, cache, fileName }: Answer,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const whole = body instanceof Uint8Array;
+  response.writeHead(200, {
+    ...headersOf(type, cache),
+    etag,
+    ...(fileName === undefined ? {} : { 'content-disposition': `attachment; filename="${fileName}"` }),
+    ...(whole ? { 'content-length': body.length } : {}),
+  });
+  if (request.method === 'HEAD') response.end();
+  else if (whole) response.end(body);
+  // Broken off in the middle it has no last chunk, so nobody takes it for all.
+  else await pipeline(Readable.from(body, { highWaterMark: 1 }), response);
+}
+
+const headersOf = (type: string, cache: string) => ({
+  'content-type': type,
+  'cache-control': cache,
+  'x-content-type-options': 'nosniff',
+});
 
 function check(buckets: Buckets, client: string, { method, headers: sent }: IncomingMessage): void {
   if (!buckets.take(client, Date.now()))
@@ -152,6 +182,7 @@ function check(buckets: Buckets, client: string, { method, headers: sent }: Inco
 
 /** What is not ours to tell says no more than that. */
 function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+  if (response.headersSent) return void response.destroy();
   const known = error instanceof QuorateError ? statusOf[error.code] : undefined;
   const { code, message } =
     error instanceof QuorateError && known !== undefined
@@ -159,7 +190,7 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: unkno
       : { code: 'HTTP_FAILED', message: 'the server failed; its operator can tell more' };
   const body = Buffer.from(JSON.stringify({ error: { code, message } }));
   response.writeHead(known ?? 500, {
-    ...headers,
+    ...headersOf(json.type, json.cache),
     ...(known === 405 ? { allow: 'GET, HEAD' } : {}),
     ...(known === 429 || known === 503 ? { 'retry-after': '5' } : {}),
     // What may still come of this request is not waited for.

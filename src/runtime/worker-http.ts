@@ -44,6 +44,8 @@ export class HttpFeed {
   readonly #takes: Takes;
   #heardAt = Date.now();
   #failures = 0;
+  /** Whose turn it is: an address that answers keeps it. */
+  #turn = 0;
   #wake: () => void = () => {};
   /** Offers as they came last: one that was passed on while busy is looked at again though nothing changed. */
   #offers: OfferNotice[] = [];
@@ -79,12 +81,13 @@ export class HttpFeed {
       if (!told) tell('info', 'http-feed', 'heard nothing for a while; asking by HTTP', { feed });
       told = true;
       try {
-        await this.#look(feed[this.#failures % feed.length] ?? '');
+        await this.#look(feed[this.#turn % feed.length] ?? '');
         this.#failures = 0;
       } catch (error) {
         if (signal.aborted) return;
         if (this.#failures === 0) tell('warn', 'http-feed', messageOf(error));
         this.#failures++;
+        this.#turn++;
       }
       const wait = Math.min(everyMsMax, this.#timings.everyMs * 2 ** Math.min(this.#failures, 10));
       await this.#pause(wait * (0.9 + 0.2 * Math.random()));

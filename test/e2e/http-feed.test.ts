@@ -60,5 +60,7 @@ describe('a controller with an HTTP feed', () => {
     expect(verdicts).toMatchObject([{ request: run.run, level: 'agreed', artifact }]);
     const bundle = await fetch(`${url}/v1/${cluster.project}/bundle/${String(artifact)}`);
     expect(await bundle.json()).toMatchObject({ verdict: expect.any(String) });
+    const car = await fetch(`${url}/ipfs/${String(artifact)}?format=car`);
+    expect(Buffer.from(await car.arrayBuffer()).includes('echo remote')).toBe(true);
   });
 });

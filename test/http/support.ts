@@ -15,6 +15,8 @@ export async function serve(over: Partial<PublicView> = {}, idleMs?: number): Pr
     charter: () => 'c.h.a',
     offers: () => [notice],
     verdicts: () => [],
+    block: async () => undefined,
+    tree: () => undefined,
     bundle: async (which) => (which === bundleName ? '{"proof":1}' : undefined),
     ...over,
   };

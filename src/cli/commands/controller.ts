@@ -38,11 +38,7 @@ export const controller: Define = (program, act) => {
       'how long a round waits for operators to take its slots (default: 10m)',
       secondsOf,
     )
-    .option(
-      '--http <host:port>',
-      'serve offers, verdicts and bundles by HTTP as well, for workers that gossip does not reach',
-      hostPort,
-    )
+    .option('--http <host:port>', 'serve offers, verdicts, bundles and artifacts by HTTP as well', hostPort)
     .option(
       '--http-announce <url>',
       'what to tell workers instead: a proxy in front of it; repeatable',

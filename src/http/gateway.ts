@@ -1,0 +1,42 @@
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import type { PublicView } from '../runtime/controller-public.ts';
+import { type Answer, notFound } from './routes.ts';
+
+/** The two forms of a trustless gateway (IPFS: Trustless Gateway Specification) whose client needs no trust in it. */
+const targetPattern = /^\/ipfs\/([a-z2-7]{50,100})\?format=(car|raw)$/;
+const forever = 'public, max-age=29030400, immutable';
+
+/** Public trees as CAR streams, and single blocks; whoever asks hashes what comes. */
+export class Gateway {
+  readonly #view: PublicView;
+  #trees = 0;
+
+  constructor(view: PublicView) {
+    this.#view = view;
+  }
+
+  /** Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`. Call the second result once the answer is on its way or lost. */
+  async answer(target: string): Promise<[Answer, release: () => void]> {
+    const [, cid = '', format] = targetPattern.exec(target) ?? [];
+    if (format === undefined) throw notFound('there is nothing at this address');
+    if (format === 'raw') {
+      const body = await this.#view.block(cid);
+      if (body === undefined) throw notFound(`there is no block ${cid} here`);
+      const type = 'application/vnd.ipld.raw';
+      return [{ body, etag: `"${cid}.raw"`, type, cache: forever, fileName: `${cid}.bin` }, () => {}];
+    }
+    if (this.#trees >= limits.httpTreesMax)
+      throw new QuorateError('HTTP_BUSY', 'too many trees are being sent; try again in a moment');
+    const body = this.#view.tree(cid);
+    if (body === undefined) throw notFound(`there is no tree ${cid} here`);
+    this.#trees++;
+    const type = 'application/vnd.ipld.car; version=1; order=dfs; dups=n';
+    let held = true;
+    const release = () => {
+      if (held) this.#trees--;
+      held = false;
+    };
+    return [{ body, etag: `"${cid}.car"`, type, cache: forever, fileName: `${cid}.car` }, release];
+  }
+}

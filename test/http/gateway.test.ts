@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import { get } from 'node:http';
+import { CID } from 'multiformats/cid';
+import { describe, expect, it } from 'vitest';
+import { publicTrees } from '../../src/runtime/controller-public.ts';
+import type { Store } from '../../src/store/index.ts';
+import { CarDecoder } from '../../src/transfer/index.ts';
+import { noiseBytes, store, tar } from '../store/support.ts';
+import { ask, codeIn, raw, serve } from './support.ts';
+
+const mib = 1024 * 1024;
+
+/** A store with a tree of small and large files, and another tree that is still sealed. */
+async function trees(): Promise<{ own: Store; root: string; sealed: string; bytes: number }> {
+  const own = await store();
+  const entries = [
+    { name: 'small.txt', body: 'hello' },
+    { name: 'folder/large.bin', body: noiseBytes(5 * mib) },
+    { name: 'folder/twice.bin', body: noiseBytes(5 * mib) },
+  ];
+  const { root } = await own.importTar(await tar(entries), { into: own.public });
+  const secret = await tar([{ name: 'secret', body: 'sealed' }]);
+  const sealed = await own.importTar(secret, { into: own.sealed('lease') });
+  return { own, root, sealed: sealed.root, bytes: 5 * mib };
+}
+
+/** The whole body, as it came. */
+function bytesOf(port: number, path: string): Promise<{ status: number; body: Buffer }> {
+  return new Promise((resolve, reject) => {
+    get({ host: '127.0.0.1', port, path, agent: false }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
+      response.on('error', reject);
+    }).on('error', reject);
+  });
+}
+
+describe('a trustless gateway', () => {
+  it('gives a tree as one CAR, each block once, in the order in which it can be verified', async () => {
+    const { own, root, bytes } = await trees();
+    const server = await serve(publicTrees(own));
+    const head = await ask(server, `/ipfs/${root}?format=car`, { method: 'HEAD' });
+    expect(head.headers).toMatchObject({
+      'content-type': 'application/vnd.ipld.car; version=1; order=dfs; dups=n',
+      'content-disposition': `attachment; filename="${root}.car"`,
+      'x-content-type-options': 'nosniff',
+      etag: `"${root}.car"`,
+    });
+    const { status, body } = await bytesOf(server.port, `/ipfs/${root}?format=car`);
+    expect(status).toBe(200);
+    expect(body.length).toBeGreaterThan(bytes);
+    expect(body.length).toBeLessThan(bytes + 10_000);
+
+    const other = await store();
+    const cid = CID.parse(root);
+    const decoder = new CarDecoder([{ cid, depth: 0 }], (at, block) => other.blocks.links(at, block));
+    await other.blocks.during(async () => {
+      decoder.push(body);
+      for (let block = decoder.next(); block !== undefined; block = decoder.next())
+        await other.blocks.put(block.cid, Uint8Array.from(block.bytes));
+      decoder.end();
+    });
+    expect(decoder.rest()).toEqual([]);
+    expect(await other.has(root)).toBe(true);
+  });
+
+  it('gives a single block that hashes to its CID', async () => {
+    const { own, root } = await trees();
+    const { body } = await bytesOf((await serve(publicTrees(own))).port, `/ipfs/${root}?format=raw`);
+    const digest = createHash('sha256').update(body).digest();
+    expect(digest.equals(CID.parse(root).multihash.digest)).toBe(true);
+  });
+
+  it('is asked in vain for what is sealed, absent, or in another form', async () => {
+    const { own, root, sealed } = await trees();
+    const server = await serve(publicTrees(own));
+    const absent = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
+    for (const target of [
+      `/ipfs/${sealed}?format=car`,
+      `/ipfs/${sealed}?format=raw`,
+      `/ipfs/${absent}?format=car`,
+      `/ipfs/${root}`,
+      `/ipfs/${root}/small.txt?format=raw`,
+      `/ipfs/${root}?format=tar`,
+      `/ipfs/${root}?format=car&dag-scope=entity`,
+      `/ipfs/QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG?format=car`,
+    ]) {
+      const got = await ask(server, target);
+      expect([target, got.status, codeIn(got)]).toEqual([target, 404, 'HTTP_NOT_FOUND']);
+    }
+    const known = await ask(server, `/ipfs/${root}?format=car`, {
+      headers: { 'if-none-match': `"${root}.car"` },
+    });
+    expect(known).toMatchObject({ status: 304, body: '' });
+  });
+
+  it('ends an answer that breaks off so that nobody takes it for whole', async () => {
+    async function* broken() {
+      yield new Uint8Array(1000);
+      throw new Error('a block is gone');
+    }
+    const server = await serve({ tree: () => broken() });
+    const path = `/ipfs/bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i?format=car`;
+    await expect(bytesOf(server.port, path)).rejects.toThrow(/aborted|hang up|reset/);
+  });
+
+  it('sends so many trees at once and no more, and forgets clients that do not read', async () => {
+    let read = 0;
+    async function* endless() {
+      for (;;) {
+        read++;
+        yield new Uint8Array(mib);
+      }
+    }
+    const server = await serve({ tree: () => endless() }, 500);
+    const path = `/ipfs/bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i?format=car`;
+    for (let asked = 0; asked < 16; asked++) {
+      raw(server, `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`).socket.pause();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const busy = await ask(server, path);
+    expect([busy.status, codeIn(busy)]).toEqual([503, 'HTTP_BUSY']);
+    // What the kernel holds for each, and the few pieces on their way.
+    expect(read).toBeLessThan(16 * 16);
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const free = await ask(server, path, { method: 'HEAD' });
+    expect(free.status).toBe(200);
+  });
+});
