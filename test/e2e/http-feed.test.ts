@@ -50,10 +50,10 @@ describe('a controller with an HTTP feed', () => {
     const operators = run.all('delivered').map(({ operator }) => operator);
     expect(operators.sort()).toEqual(['ada', 'ben', 'cleo']);
     for (const proc of cut) {
-      expect(proc.all('offer'), proc.report()).toMatchObject([{ data: { via: 'http' } }]);
+      expect(await proc.event('offer')).toMatchObject({ data: { via: 'http' } });
       expect(proc.all('connected')).toEqual([]);
     }
-    expect(cluster.worker('ada').all('offer')).toMatchObject([{ data: { via: 'gossip' } }]);
+    expect(await cluster.worker('ada').event('offer')).toMatchObject({ data: { via: 'gossip' } });
 
     const { artifact } = run.lines.at(-1) ?? {};
     const verdicts = await (await fetch(`${url}/v1/${cluster.project}/verdicts`)).json();
