@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from './support/cluster.ts';
 import { program } from './support/jobs.ts';
 import { Proc } from './support/processes.ts';
-import { freePort } from './support/wait.ts';
+import { freePort, until } from './support/wait.ts';
 
 let cluster: Cluster;
 let url = '';
@@ -56,7 +56,11 @@ describe('a controller with an HTTP feed', () => {
     expect(await cluster.worker('ada').event('offer')).toMatchObject({ data: { via: 'gossip' } });
 
     const { artifact } = run.lines.at(-1) ?? {};
-    const verdicts = await (await fetch(`${url}/v1/${cluster.project}/verdicts`)).json();
+    // A list is up to a quarter of a second old.
+    const verdicts = await until('the verdict', async () => {
+      const list = await (await fetch(`${url}/v1/${cluster.project}/verdicts`)).json();
+      return list.length > 0 && list;
+    });
     expect(verdicts).toMatchObject([{ request: run.run, level: 'agreed', artifact }]);
     const bundle = await fetch(`${url}/v1/${cluster.project}/bundle/${String(artifact)}`);
     expect(await bundle.json()).toMatchObject({ verdict: expect.any(String) });
