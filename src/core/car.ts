@@ -80,11 +80,12 @@ export interface Section {
 
 /**
  * Takes an archive in pieces of any size and gives its sections. Holds less than one section besides the piece pushed
- * last. The header must be the one expected.
+ * last, and copies only what lies across two pieces. The header must be the one expected.
  */
 export class CarParser {
   readonly #header: Uint8Array;
   #headerRead = false;
+  #section: { cid: Uint8Array; size: number } | undefined;
   #parts: Uint8Array[] = [];
   #have = 0;
 
@@ -109,21 +110,28 @@ export class CarParser {
       }
       this.#headerRead = true;
     }
-    const head = this.#peek(4);
-    const length = readVarint(head, 0);
+    this.#section ??= this.#head();
+    if (this.#section === undefined || this.#have < this.#section.size) return undefined;
+    const { cid, size } = this.#section;
+    this.#section = undefined;
+    return { cid, bytes: this.#take(size) };
+  }
+
+  #head(): { cid: Uint8Array; size: number } | undefined {
+    const length = readVarint(this.#peek(4), 0);
     if (length === undefined) return undefined;
-    if (length.value < cidBytes) throw malformed('has a section without a CID');
-    if (length.value > cidBytes + limits.blockBytesMax) throw malformed('has a block over the largest size');
-    if (this.#have < length.next + length.value) return undefined;
-    const section = this.#take(length.next + length.value).subarray(length.next);
-    const cid = section.subarray(0, cidBytes);
+    const size = length.value - cidBytes;
+    if (size < 0) throw malformed('has a section without a CID');
+    if (size > limits.blockBytesMax) throw malformed('has a block over the largest size');
+    if (this.#have < length.next + cidBytes) return undefined;
+    const cid = this.#take(length.next + cidBytes).slice(length.next);
     if (!isTreeCid(cid)) throw malformed('has a block of another kind than trees have');
-    return { cid, bytes: section.subarray(cidBytes) };
+    return { cid, size };
   }
 
   /** @throws CAR_MALFORMED when something unfinished is left */
   end(): void {
-    if (!this.#headerRead || this.#have > 0) throw malformed('was cut off');
+    if (!this.#headerRead || this.#have > 0 || this.#section !== undefined) throw malformed('was cut off');
   }
 
   #peek(count: number): Uint8Array {

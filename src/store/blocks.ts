@@ -88,7 +88,7 @@ export class Blocks extends BaseBlockstore {
     if (this.touch(cid)) return cid;
     const bytes = value instanceof Uint8Array ? value : await concat(value);
     try {
-      if (!this.touch(cid)) this.writer.append(cid, bytes, Date.now());
+      if (!this.touch(cid)) this.writer.append(cid, bytes, { used: Date.now() });
     } catch (error) {
       throw diskError(error, this.dir);
     }
@@ -96,21 +96,32 @@ export class Blocks extends BaseBlockstore {
     return cid;
   }
 
+  /** As `put`, for bytes whose memory the caller gives up: it is free again as soon as they are written. @throws STORE_DISK_FULL */
+  async take(cid: CID, bytes: Uint8Array): Promise<void> {
+    if (this.touch(cid)) return;
+    try {
+      this.writer.append(cid, bytes, { used: Date.now(), isOwned: true });
+    } catch (error) {
+      throw diskError(error, this.dir);
+    }
+    if (this.writer.unwrittenBytes > limits.packUnwrittenBytesMax) await this.writer.flush();
+  }
+
   /** Gives a block that is here a new place, as unused as it was. */
   move(cid: CID, bytes: Uint8Array): void {
     const place = this.index.find(cid.multihash.digest);
     assert(place !== undefined, 'what is moved is here');
-    this.writer.append(cid, bytes, place.used);
+    this.writer.append(cid, bytes, { used: place.used });
   }
 
   /** The verified bytes. @throws BlockNotFound also for a block that no longer has its hash, which is removed */
-  async read(cid: CID): Promise<Uint8Array> {
+  async read(cid: CID, alloc?: (size: number) => Uint8Array): Promise<Uint8Array> {
     for (;;) {
       const place = this.#find(cid);
       if (place === undefined) throw new BlockNotFound(`block ${cid} is not here`);
       const unwritten = this.writer.unwritten(place);
       if (unwritten !== undefined) return unwritten;
-      const bytes = await this.files.read(place.pack, place.at, place.size);
+      const bytes = await this.files.read(place.pack, place.at, place.size, alloc);
       if (bytes !== undefined && hashMatches(cid, bytes)) return bytes;
       const now = this.#find(cid);
       // Moved by a sweep meanwhile: look again.

@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFile } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import type { CID } from 'multiformats/cid';
 import { QuorateError } from '../core/errors.ts';
-import type { BlockReader } from './nodes.ts';
+import { limits } from '../core/limits.ts';
+import { type BlockReader, rawCode, readBlock } from './nodes.ts';
 import { checkedEntries } from './tar-write.ts';
 import { type Found, fileBytes } from './walk.ts';
 
@@ -65,23 +68,77 @@ async function writeEntries(
 ): Promise<void> {
   const total = entries.reduce((sum, found) => sum + found.size, 0);
   let done = 0;
+  const onWritten = (bytes: number): void => {
+    done += bytes;
+    onProgress?.(done, total);
+  };
+  const folders = new Map<string, Found[]>();
   for (const found of entries) {
-    signal?.throwIfAborted();
-    const path = join(base, found.path);
-    if (found.kind === 'dir') await mkdir(path);
+    // Names that a file system makes one by one; a folder comes before what is in it.
+    if (found.kind === 'dir') mkdirSync(join(base, found.path));
     if (found.kind !== 'file') continue;
-    const file = await open(path, 'wx', found.executable ? 0o755 : 0o644);
-    try {
-      for await (const chunk of fileBytes(blocks, found.cid, signal)) {
-        await file.writeFile(chunk);
-        done += chunk.length;
-        onProgress?.(done, total);
-      }
-    } finally {
-      await file.close();
-    }
+    const folder = dirname(found.path);
+    const files = folders.get(folder);
+    if (files === undefined) folders.set(folder, [found]);
+    else files.push(found);
   }
+  const queues = [...folders.values()].map((files) => files.reverse());
+  const failed = new AbortController();
+  const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  const writers = Array.from({ length: limits.blockJobsMax }, async (_, writer) => {
+    try {
+      for (let found = take(queues, writer); found !== undefined; found = take(queues, writer)) {
+        either.throwIfAborted();
+        await writeFound(blocks, found, join(base, found.path), either, onWritten);
+      }
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    }
+  });
+  const results = await Promise.allSettled(writers);
+  if (results.some(({ status }) => status === 'rejected')) throw either.reason;
   for (const found of entries) {
     if (found.target !== undefined) await symlink(found.target, join(base, found.path));
   }
 }
+
+/** The next file for one writer: each in a folder of its own as long as there are enough, since files of one folder wait for each other. */
+function take(queues: Found[][], writer: number): Found | undefined {
+  const index = queues.length === 0 ? 0 : writer % queues.length;
+  const found = queues[index]?.pop();
+  if (queues[index]?.length === 0) queues.splice(index, 1);
+  return found;
+}
+
+async function writeFound(
+  blocks: BlockReader,
+  found: Found,
+  path: string,
+  signal: AbortSignal,
+  onWritten: (bytes: number) => void,
+): Promise<void> {
+  const mode = found.executable ? 0o755 : 0o644;
+  if (found.cid.code === rawCode) {
+    signal.throwIfAborted();
+    const bytes = await readBlock(blocks, found.cid);
+    await writeNew(path, bytes, mode);
+    onWritten(bytes.length);
+    return;
+  }
+  const file = await open(path, 'wx', mode);
+  try {
+    for await (const chunk of fileBytes(blocks, found.cid, signal)) {
+      await file.writeFile(chunk);
+      onWritten(chunk.length);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+const writeFileNow = promisify(writeFile);
+
+/** With callbacks inside: for thousands of small files promises for each step cost more than the steps. */
+const writeNew = (path: string, bytes: Uint8Array, mode: number): Promise<void> =>
+  writeFileNow(path, bytes, { flag: 'wx', mode });

@@ -51,10 +51,10 @@ export class DiskStore implements Store {
     this.#pins = new Pins(join(dir, 'pins'), blocks);
     this.blocks = {
       parse: parseCid,
-      read: (cid) => readBlock(blocks, cid),
+      read: (cid, alloc) => readBlock(blocks, cid, alloc),
       links: linksOf,
       touch: (cid) => (blocks.touch(cid) ? blocks.size(cid) : undefined),
-      put: (cid, bytes) => blocks.put(cid, bytes),
+      put: (cid, bytes) => blocks.take(cid, bytes),
       during: (work) => this.#during(() => blocks.batch(work)),
     };
   }

@@ -61,13 +61,16 @@ export interface ReadOptions {
 export interface PublicBlocks {
   /** @throws STORE_CID_REFUSED */
   parse(cid: string): CID;
-  /** Verified bytes. @throws STORE_BLOCK_MISSING */
-  read(cid: CID): Promise<Uint8Array>;
+  /** Verified bytes, in memory from `alloc` where they have to be read. @throws STORE_BLOCK_MISSING */
+  read(cid: CID, alloc?: (size: number) => Uint8Array): Promise<Uint8Array>;
   /** In the order they stand in the block. @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
   links(cid: CID, bytes: Uint8Array): CID[];
   /** Bytes of a block that is here, which then counts as used; undefined when it is not. */
   touch(cid: CID): number | undefined;
-  /** Takes a block whose hash the caller has checked; resolves when there is room for the next. @throws STORE_DISK_FULL */
+  /**
+   * Takes a block whose hash the caller has checked, and its memory, which the caller must not look at again; resolves
+   * when there is room for the next. @throws STORE_DISK_FULL
+   */
   put(cid: CID, bytes: Uint8Array): Promise<unknown>;
   /** Runs work that puts blocks: none of them is swept meanwhile, all are in their files when it ends. @throws STORE_DISK_FULL */
   during<T>(work: () => Promise<T>): Promise<T>;

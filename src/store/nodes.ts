@@ -46,7 +46,7 @@ export function parseCid(text: string): CID {
 
 /** Reads verified blocks; a store's public area, optionally with one sealed area before it. */
 export interface BlockReader {
-  read(cid: CID): Promise<Uint8Array>;
+  read(cid: CID, alloc?: (size: number) => Uint8Array): Promise<Uint8Array>;
   size(cid: CID): number | undefined | Promise<number | undefined>;
 }
 
@@ -96,9 +96,13 @@ export async function readNode(blocks: BlockReader, cid: CID): Promise<RawNode |
 }
 
 /** @throws STORE_BLOCK_MISSING */
-export async function readBlock(blocks: BlockReader, cid: CID): Promise<Uint8Array> {
+export async function readBlock(
+  blocks: BlockReader,
+  cid: CID,
+  alloc?: (size: number) => Uint8Array,
+): Promise<Uint8Array> {
   try {
-    return await blocks.read(cid);
+    return await blocks.read(cid, alloc);
   } catch (cause) {
     if (!(cause instanceof BlockNotFound)) throw cause;
     throw new QuorateError('STORE_BLOCK_MISSING', `block ${cid} is not in the store: ${cause.message}`, {

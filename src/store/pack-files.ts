@@ -9,17 +9,16 @@ import { hasCode } from './disk.ts';
 export const packHeader = carHeader([Uint8Array.of(1, 0x55, 0, 0)]);
 
 const openMax = 64;
-/** Blocks up to here are read together with what follows them when reads go forward through a pack. */
-const smallBytes = 64 * 1024;
-const windowBytes = 256 * 1024;
-const windowsMax = 4;
+/** Blocks up to here are read together with what follows them: those of one folder lie beside each other. */
+const smallBytes = 16 * 1024;
+const windowBytes = 64 * 1024;
+/** One for each reader of `limits.blockJobsMax`. */
+const windowsMax = 16;
 
 interface OpenPack {
   handle: Promise<FileHandle>;
   users: number;
   unwanted: boolean;
-  /** End of the last small read. */
-  readTo: number;
 }
 
 interface Window {
@@ -75,29 +74,35 @@ export class PackFiles {
   }
 
   /** Up to `size` bytes; fewer where the file ends. Undefined when there is no such pack. */
-  async read(pack: number, at: number, size: number): Promise<Uint8Array | undefined> {
-    if (size > smallBytes) return this.use(pack, (handle) => readAt(handle, at, size));
-    const window = this.#windows.find(
-      (one) => one.pack === pack && one.at <= at && at + size <= one.at + windowBytes,
-    );
+  async read(
+    pack: number,
+    at: number,
+    size: number,
+    alloc?: (size: number) => Uint8Array,
+  ): Promise<Uint8Array | undefined> {
+    if (size > smallBytes) return this.use(pack, (handle) => readAt(handle, at, size, alloc));
+    const inside = ({ pack: other, at: from }: Window): boolean =>
+      other === pack && from <= at && at + size <= from + windowBytes;
+    const window = this.#windows.find(inside);
     if (window !== undefined) {
       const bytes = (await window.bytes).subarray(at - window.at, at - window.at + size);
       if (bytes.length === size) return bytes;
     }
-    const entry = this.#open.get(pack);
-    const isForward = entry !== undefined && at >= entry.readTo && at - entry.readTo < windowBytes;
-    if (entry !== undefined) entry.readTo = at + size;
-    if (!isForward) {
-      const bytes = await this.use(pack, (handle) => readAt(handle, at, size));
-      const opened = this.#open.get(pack);
-      if (opened !== undefined && opened !== entry) opened.readTo = at + size;
-      return bytes;
+    const opened: Window = {
+      pack,
+      at,
+      bytes: this.use(pack, (handle) => readAt(handle, at, windowBytes)).then(
+        (found) => found ?? new Uint8Array(),
+      ),
+    };
+    this.#windows = [opened, ...this.#windows.slice(0, windowsMax - 1)];
+    try {
+      const found = await opened.bytes;
+      return found.length === 0 && size > 0 ? undefined : found.subarray(0, size);
+    } catch (error) {
+      this.#windows = this.#windows.filter((one) => one !== opened);
+      throw error;
     }
-    const bytes = this.use(pack, (handle) => readAt(handle, at, windowBytes)).then(
-      (found) => found ?? new Uint8Array(),
-    );
-    this.#windows = [{ pack, at, bytes }, ...this.#windows.slice(0, windowsMax - 1)];
-    return (await bytes).subarray(0, size);
   }
 
   /** Every whole section from the start on, and where the last one ends: what lies behind that was never finished. */
@@ -171,7 +176,7 @@ export class PackFiles {
       this.#open.set(pack, known);
       return known;
     }
-    const entry = { handle: open(this.path(pack), flags), users: 0, unwanted: false, readTo: 0 };
+    const entry = { handle: open(this.path(pack), flags), users: 0, unwanted: false };
     entry.handle.catch(() => {});
     this.#open.set(pack, entry);
     if (this.#open.size > openMax) {
@@ -188,8 +193,13 @@ export class PackFiles {
   }
 }
 
-async function readAt(handle: FileHandle, at: number, size: number): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafeSlow(size);
+async function readAt(
+  handle: FileHandle,
+  at: number,
+  size: number,
+  alloc: (size: number) => Uint8Array = Buffer.allocUnsafeSlow,
+): Promise<Uint8Array> {
+  const bytes = alloc(size);
   let filled = 0;
   while (filled < size) {
     const { bytesRead } = await handle.read(bytes, filled, size - filled, at + filled);

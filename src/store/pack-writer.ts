@@ -9,6 +9,8 @@ import { type PackFiles, packHeader } from './pack-files.ts';
 /** Bytes gathered before a write: a few blocks of the largest kind, or a thousand small files. */
 const writeBytes = 2 * 1024 * 1024;
 const writeMs = 100;
+/** Smaller ones lie in memory shared with others, or are not worth it. */
+const freedBytesMin = 64 * 1024;
 
 interface Queued {
   pack: OpenEnd;
@@ -34,7 +36,7 @@ export class PackWriter {
   #lastId: number;
   #queue: Queued[] = [];
   #queuedBytes = 0;
-  readonly #unwritten = new Map<string, Uint8Array>();
+  readonly #unwritten = new Map<string, { bytes: Uint8Array; isOwned: boolean }>();
   readonly #unsynced = new Set<number>();
   #hasNewFile = false;
   #running: Promise<void> | undefined;
@@ -54,14 +56,14 @@ export class PackWriter {
   }
 
   /** Gives a block its place at once; its bytes are read from memory until they are in the file. */
-  append(cid: CID, bytes: Uint8Array, used: number): void {
+  append(cid: CID, bytes: Uint8Array, { used, isOwned = false }: { used: number; isOwned?: boolean }): void {
     const head = sectionHead(cid.bytes, bytes.length);
     const pack = this.#room(head.length + bytes.length);
     const place = { pack: pack.id, at: pack.end + head.length, size: bytes.length };
     pack.end = place.at + bytes.length;
     const { digest } = cid.multihash;
     this.#index.add({ ...place, digest, codec: cid.code, used });
-    this.#unwritten.set(keyOf(place), bytes);
+    this.#unwritten.set(keyOf(place), { bytes, isOwned });
     this.#enqueue({
       pack,
       parts: [head, bytes],
@@ -78,7 +80,9 @@ export class PackWriter {
 
   /** Bytes of a block that are not in its file yet. */
   unwritten(place: Place): Uint8Array | undefined {
-    return this.#unwritten.get(keyOf(place));
+    const found = this.#unwritten.get(keyOf(place));
+    // What is ours is gone once it is written, whoever still reads it.
+    return found?.isOwned ? found.bytes.slice() : found?.bytes;
   }
 
   /** Runs work that appends, and ends when all of it is in the files. @throws what any write failed with meanwhile */
@@ -180,8 +184,19 @@ export class PackWriter {
     pack.written += bytes;
     this.#unsynced.add(pack.id);
     this.#queuedBytes -= bytes;
-    for (const { block } of taken) if (block !== undefined) this.#unwritten.delete(keyOf(block.place));
+    for (const { block } of taken) if (block !== undefined) this.#written(block.place);
     this.#index.setEnd(pack.id, pack.written);
+  }
+
+  #written(place: Place): void {
+    const key = keyOf(place);
+    const found = this.#unwritten.get(key);
+    this.#unwritten.delete(key);
+    if (found === undefined || !found.isOwned) return;
+    const { buffer, byteLength } = found.bytes;
+    // Left to the collector, the megabytes of a transfer would call for it again and again.
+    if (byteLength >= freedBytesMin && buffer.byteLength === byteLength && buffer instanceof ArrayBuffer)
+      buffer.transfer(0);
   }
 
   /** Takes back what has no bytes; the next block begins a new pack. */

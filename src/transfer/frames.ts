@@ -6,19 +6,26 @@ import { limits } from '../core/limits.ts';
 
 /**
  * Messages of `/quorate/car/1`. The receiver asks, in JSON: `{"roots": [CID, …], "max": bytes}`. The sender answers
- * each request in turn with frames of one byte of kind and a body: pieces of one CAR (`data`), then `end`, or `failed`
- * with `{"code", "message"}`. A CAR ends after the block that reaches `max`; what is left is asked for again.
+ * each request in turn: pieces of one CAR, each a message of at least one byte, then an empty message, then in JSON
+ * `{"kind": "end"}` or `{"kind": "failed", "code", "message"}`. So no byte has to be put before a block's. A CAR ends
+ * after the block that reaches `max`; what is left is asked for again.
  */
-export const kinds = { data: 0, end: 1, failed: 2 } as const;
+export const closing = new Uint8Array();
 
-/** One message: a block of the largest size, its framing, and room for small ones. */
+/** One message: a block of the largest size, or a thousand small ones. */
 export const messageBytesMax = limits.blockBytesMax + 64 * 1024;
 
 const requestSchema = z.strictObject({
   roots: z.array(z.string().max(100)).min(1).max(limits.transferRootsMax),
   max: z.int().positive(),
 });
-const failureSchema = z.object({ code: z.string().max(100), message: z.string().max(1000) });
+const endSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('end') }),
+  z.object({ kind: z.literal('failed'), code: z.string().max(100), message: z.string().max(1000) }),
+]);
+
+/** How an answer ended. */
+export type End = z.infer<typeof endSchema>;
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
@@ -49,20 +56,11 @@ export function decodeRequest(message: Uint8Array): { roots: CID[]; max: number 
   return { roots: cids, max };
 }
 
-export function encodeFailure(code: string, message: string): Uint8Array {
-  return Buffer.concat([
-    Uint8Array.of(kinds.failed),
-    Buffer.from(JSON.stringify({ code, message: message.slice(0, 1000) })),
-  ]);
+export function encodeEnd(end: End): Uint8Array {
+  return Buffer.from(JSON.stringify(end));
 }
 
 /** @throws TRANSFER_INVALID */
-export function decodeFrame(
-  message: Uint8Array,
-): { kind: 'data'; piece: Uint8Array } | { kind: 'end' } | { kind: 'failed'; code: string; message: string } {
-  const body = message.subarray(1);
-  if (message[0] === kinds.data) return { kind: 'data', piece: body };
-  if (message[0] === kinds.end && body.length === 0) return { kind: 'end' };
-  if (message[0] === kinds.failed) return { kind: 'failed', ...parse(failureSchema, body, 'a failure') };
-  throw new QuorateError('TRANSFER_INVALID', 'a frame of no known kind came');
+export function decodeEnd(message: Uint8Array): End {
+  return parse(endSchema, message, 'the end of an answer');
 }

@@ -6,10 +6,13 @@ export { fetchTree, TransferFailed } from './fetch.ts';
 export { messageBytesMax } from './frames.ts';
 export { serveTrees } from './serve.ts';
 
+/** Gives memory of just this size, with anything in it. */
+export type Alloc = (size: number) => Uint8Array;
+
 /** Blocks that peers may have: the public area of a store. */
 export interface BlockSource {
-  /** Verified bytes. Rejects for a block that is not there. */
-  read(cid: CID): Promise<Uint8Array>;
+  /** Verified bytes, in memory from `alloc` where they have to be read. Rejects for a block that is not there. */
+  read(cid: CID, alloc?: Alloc): Promise<Uint8Array>;
   /** In the order they stand in the block. Throws for a block that no tree has. */
   links(cid: CID, bytes: Uint8Array): readonly CID[];
 }
@@ -18,7 +21,7 @@ export interface BlockSource {
 export interface BlockSink extends BlockSource {
   /** Bytes of a block that is here, which then counts as used; undefined when it is not. */
   touch(cid: CID): number | undefined;
-  /** Takes a verified block; resolves when there is room for the next. */
+  /** Takes a verified block, its memory included; resolves when there is room for the next. */
   put(cid: CID, bytes: Uint8Array): Promise<unknown>;
 }
 

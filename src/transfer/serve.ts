@@ -1,35 +1,41 @@
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { encodeCar } from './encode.ts';
-import { decodeRequest, encodeFailure, kinds, messageBytesMax } from './frames.ts';
+import { closing, decodeRequest, type End, encodeEnd, messageBytesMax } from './frames.ts';
 import type { BlockSource, Pipe } from './index.ts';
+import { Ring } from './ring.ts';
 
 /**
- * Answers one peer's requests until it closes or says nothing for long. Holds two messages and a few blocks, however
- * slowly the peer reads. @throws TRANSFER_INVALID, and what the pipe throws
+ * Answers one peer's requests until it closes or says nothing for long. Holds two messages and a ring of blocks,
+ * however slowly the peer reads. @throws TRANSFER_INVALID, and what the pipe throws
  */
 export async function serveTrees(pipe: Pipe, source: BlockSource): Promise<void> {
+  const ring = new Ring();
   for (;;) {
     const message = await pipe.receive({ timeoutMs: limits.transferIdleSecondsMax * 1000 });
     if (message === undefined) return;
     const { roots, max } = decodeRequest(message);
     const outbox = new Outbox(pipe);
+    const { alloc } = ring;
     try {
       const maxBytes = Math.min(max, limits.transferAnswerBytesMax);
-      for await (const piece of encodeCar(source, roots, { maxBytes })) await outbox.add(piece);
-      await outbox.end(Uint8Array.of(kinds.end));
+      for await (const piece of encodeCar(source, roots, { maxBytes, alloc })) await outbox.add(piece);
+      await outbox.end({ kind: 'end' });
     } catch (error) {
       if (!(error instanceof QuorateError) || !error.code.startsWith('STORE_')) throw error;
-      await outbox.end(encodeFailure(error.code, error.message));
+      await outbox.end({ kind: 'failed', code: error.code, message: error.message.slice(0, 1000) });
     }
   }
 }
 
-/** Gathers pieces into messages; one is sent while the next is gathered. */
+/** A piece from here on is a message by itself: copying it beside others would cost more than a message does. */
+const largeBytes = 64 * 1024;
+
+/** Gathers small pieces into messages; one is sent while the next is gathered. */
 class Outbox {
   readonly #pipe: Pipe;
   #pieces: Uint8Array[] = [];
-  #bytes = 1;
+  #bytes = 0;
   #sending: Promise<void> = Promise.resolve();
 
   constructor(pipe: Pipe) {
@@ -37,21 +43,29 @@ class Outbox {
   }
 
   async add(piece: Uint8Array): Promise<void> {
-    if (this.#bytes + piece.length > messageBytesMax) await this.#send();
+    if (piece.length === 0) return;
+    if (piece.length >= largeBytes || this.#bytes + piece.length > messageBytesMax) await this.#flush();
+    if (piece.length >= largeBytes) return this.#send(piece);
     this.#pieces.push(piece);
     this.#bytes += piece.length;
   }
 
-  async end(last: Uint8Array): Promise<void> {
-    if (this.#pieces.length > 0) await this.#send();
+  async end(end: End): Promise<void> {
+    await this.#flush();
     await this.#sending;
-    await this.#pipe.send(last);
+    await this.#pipe.send(closing);
+    await this.#pipe.send(encodeEnd(end));
   }
 
-  async #send(): Promise<void> {
-    const message = Buffer.concat([Uint8Array.of(kinds.data), ...this.#pieces], this.#bytes);
+  async #flush(): Promise<void> {
+    if (this.#bytes === 0) return;
+    const message = Buffer.concat(this.#pieces, this.#bytes);
     this.#pieces = [];
-    this.#bytes = 1;
+    this.#bytes = 0;
+    await this.#send(message);
+  }
+
+  async #send(message: Uint8Array): Promise<void> {
     await this.#sending;
     this.#sending = this.#pipe.send(message);
     this.#sending.catch(() => {});

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../core/errors.ts';
 import { CarDecoder, type VerifiedBlock } from './decode.ts';
-import { decodeFrame, encodeRequest } from './frames.ts';
+import { decodeEnd, encodeRequest } from './frames.ts';
 import type { Pipe, Provider } from './index.ts';
 import type { Step } from './walk.ts';
 
@@ -136,23 +136,25 @@ export class Source {
     return true;
   }
 
+  async #receive(): Promise<Uint8Array> {
+    const message = await this.#pipe?.receive({ signal: this.#stop.signal });
+    if (message !== undefined) return message;
+    throw new QuorateError('TRANSFER_BROKEN', 'the peer closed in the middle of an answer');
+  }
+
   /** Takes one answer up to its end. */
   async #answer(request: Request): Promise<void> {
     const { decoder } = request;
-    for (;;) {
-      const message = await this.#pipe?.receive({ signal: this.#stop.signal });
-      if (message === undefined)
-        throw new QuorateError('TRANSFER_BROKEN', 'the peer closed in the middle of an answer');
-      const frame = decodeFrame(message);
-      if (frame.kind === 'failed') {
-        const says = `${frame.code}: ${frame.message}`.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 250);
-        throw liar('TRANSFER_MISSING', `the peer cannot serve it (${says})`);
-      }
-      if (frame.kind === 'end') break;
+    for (let piece = await this.#receive(); piece.length > 0; piece = await this.#receive()) {
       if (request.received >= request.max) throw liar('TRANSFER_ENDLESS', 'more came than was asked for');
-      decoder.push(frame.piece);
+      decoder.push(piece);
       for (let block = decoder.next(); block !== undefined; block = decoder.next())
         await this.#take(request, block);
+    }
+    const end = decodeEnd(await this.#receive());
+    if (end.kind === 'failed') {
+      const says = `${end.code}: ${end.message}`.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 250);
+      throw liar('TRANSFER_MISSING', `the peer cannot serve it (${says})`);
     }
     decoder.end();
     const rest = decoder.rest();
@@ -164,13 +166,15 @@ export class Source {
   }
 
   async #take(request: Request, block: VerifiedBlock): Promise<void> {
+    // Its memory is gone once it has arrived.
+    const size = block.bytes.length;
     request.blocks += 1;
-    request.received += block.bytes.length;
+    request.received += size;
     this.#lastBlockAt = performance.now();
     this.#breaks = 0;
     if (!(await this.#work.arrived(block))) return;
     this.served += 1;
-    this.#bytes += block.bytes.length;
+    this.#bytes += size;
   }
 
   /** Gives back what is owed; then the provider is dropped, or asked again after a break that may heal. */

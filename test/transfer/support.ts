@@ -96,5 +96,8 @@ export async function carOf(from: Store, root: string): Promise<Uint8Array> {
   return Buffer.concat(pieces);
 }
 
-export const frame = (kind: number, body: Uint8Array = new Uint8Array()): Uint8Array =>
-  Buffer.concat([Uint8Array.of(kind), body]);
+/** How an answer ends. */
+export const ending = (body: unknown = { kind: 'end' }): Uint8Array[] => [
+  new Uint8Array(),
+  Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)),
+];

@@ -8,9 +8,7 @@ import { carHeader, sectionHead } from '../../../src/core/car.ts';
 import type { Channel } from '../../../src/mesh/index.ts';
 import type { Store } from '../../../src/store/index.ts';
 import { codeOf, noiseBytes, store } from '../../store/support.ts';
-import { answering, carOf, frame, importInto, Receiver, serving, small } from '../../transfer/support.ts';
-
-const [data, end] = [0, 1];
+import { answering, carOf, ending, importInto, Receiver, serving, small } from '../../transfer/support.ts';
 
 /** A peer that answers each request with frames made from the honest answer. */
 const lying = (
@@ -29,7 +27,7 @@ const lying = (
 
 const pieces = (car: Uint8Array): Uint8Array[] => {
   const all: Uint8Array[] = [];
-  for (let at = 0; at < car.length; at += 500_000) all.push(frame(data, car.subarray(at, at + 500_000)));
+  for (let at = 0; at < car.length; at += 500_000) all.push(car.subarray(at, at + 500_000));
   return all;
 };
 
@@ -52,12 +50,12 @@ const lies: [string, string, Lie][] = [
   [
     'wrong bytes in the last block',
     'TRANSFER_WRONG_BYTES',
-    (car) => [...pieces(flipped(car, car.length - 1)), frame(end)],
+    (car) => [...pieces(flipped(car, car.length - 1)), ...ending()],
   ],
   [
     'wrong bytes for the root',
     'TRANSFER_WRONG_BYTES',
-    (car, root) => [...pieces(flipped(car, carHeader([root.bytes]).length + 60)), frame(end)],
+    (car, root) => [...pieces(flipped(car, carHeader([root.bytes]).length + 60)), ...ending()],
   ],
   [
     'a block nobody links to, first',
@@ -70,24 +68,14 @@ const lies: [string, string, Lie][] = [
   [
     'a block nobody links to, after all others',
     'TRANSFER_ENDLESS',
-    (car) => [...pieces(car), frame(data, unlinked.section), frame(end)],
+    (car) => [...pieces(car), unlinked.section, ...ending()],
   ],
   [
     'blocks without end',
     'TRANSFER_ENDLESS',
     async function* (car) {
       yield* pieces(car);
-      for (;;) yield frame(data, unlinked.section);
-    },
-  ],
-  [
-    'empty frames without end',
-    'TRANSFER_IDLE',
-    async function* () {
-      for (;;) {
-        yield frame(data);
-        await sleep(1);
-      }
+      for (;;) yield unlinked.section;
     },
   ],
   [
@@ -95,42 +83,40 @@ const lies: [string, string, Lie][] = [
     'TRANSFER_IDLE',
     async function* (car) {
       for (let at = 0; ; at += 1) {
-        yield frame(data, car.subarray(at, at + 1));
+        yield car.subarray(at % car.length, (at % car.length) + 1);
         await sleep(20);
       }
     },
   ],
-  ['no block at all', 'TRANSFER_EMPTY', (_, root) => [frame(data, carHeader([root.bytes])), frame(end)]],
+  ['no block at all', 'TRANSFER_EMPTY', (_, root) => [carHeader([root.bytes]), ...ending()]],
   [
     'an archive that is cut off',
     'CAR_MALFORMED',
-    (car) => [...pieces(car.subarray(0, car.length - 5)), frame(end)],
+    (car) => [...pieces(car.subarray(0, car.length - 5)), ...ending()],
   ],
-  ['the header of another tree', 'CAR_MALFORMED', (car) => [frame(data, flipped(car, 30)), frame(end)]],
-  ['a header without end', 'CAR_MALFORMED', () => [frame(data, new Uint8Array(1000).fill(0xff)), frame(end)]],
+  ['the header of another tree', 'CAR_MALFORMED', (car) => [flipped(car, 30), ...ending()]],
+  ['a header without end', 'CAR_MALFORMED', () => [new Uint8Array(1000).fill(0xff), ...ending()]],
   [
     'a block of 100 MB',
     'CAR_MALFORMED',
     (_, root) => [
-      frame(data, Buffer.concat([carHeader([root.bytes]), Uint8Array.of(0x80, 0xc2, 0xd7, 0x2f)])),
-      frame(end),
+      Buffer.concat([carHeader([root.bytes]), Uint8Array.of(0x80, 0xc2, 0xd7, 0x2f)]),
+      ...ending(),
     ],
   ],
   [
     'a length without end',
     'CAR_MALFORMED',
-    (_, root) => [
-      frame(data, Buffer.concat([carHeader([root.bytes]), new Uint8Array(20).fill(0xff)])),
-      frame(end),
-    ],
+    (_, root) => [Buffer.concat([carHeader([root.bytes]), new Uint8Array(20).fill(0xff)]), ...ending()],
   ],
-  ['a frame of no kind', 'TRANSFER_INVALID', () => [frame(9, Buffer.from('?'))]],
-  ['an empty message', 'TRANSFER_INVALID', () => [new Uint8Array()]],
-  ['a failure that is no JSON', 'TRANSFER_INVALID', () => [frame(2, Buffer.from('{'))]],
+  ['an end of no kind', 'TRANSFER_INVALID', () => ending({ kind: 'other' })],
+  ['nothing but empty messages', 'TRANSFER_INVALID', () => [new Uint8Array(), new Uint8Array()]],
+  ['an end that is no JSON', 'TRANSFER_INVALID', () => ending('{')],
+  ['an end that is no text', 'TRANSFER_INVALID', () => [new Uint8Array(), Uint8Array.of(0xff, 0xfe)]],
   [
     'a refusal with control characters',
     'TRANSFER_MISSING',
-    () => [frame(2, Buffer.from(JSON.stringify({ code: '\u001b[2J', message: '\u001b]0;x\u0007' })))],
+    () => ending({ kind: 'failed', code: '\u001b[2J', message: '\u001b]0;x\u0007' }),
   ],
 ];
 
@@ -138,7 +124,7 @@ describe('a provider that lies', () => {
   it('does no harm while it does not: the control', async () => {
     const honest = await serving();
     const root = await importInto(honest.store, small(40, 2_000));
-    const from = await lying((car) => [...pieces(car), frame(end)], honest.store);
+    const from = await lying((car) => [...pieces(car), ...ending()], honest.store);
     const to = await Receiver.open();
     expect((await to.fetch(root, [from])).dropped).toEqual([]);
     expect(await to.store.has(root)).toBe(true);
@@ -200,8 +186,8 @@ describe('a tree made by hand to hurt who fetches it', () => {
     }
     const forger = await answering(async (channel) => {
       await channel.receive();
-      await channel.send(frame(data, Buffer.concat([carHeader([cid.bytes]), ...sections.reverse()])));
-      await channel.send(frame(end));
+      await channel.send(Buffer.concat([carHeader([cid.bytes]), ...sections.reverse()]));
+      for (const message of ending()) await channel.send(message);
     });
     const to = await Receiver.open();
     expect(await codeOf(to.fetch(cid.toString(), [forger]))).toBe('STORE_TREE_TOO_DEEP');
@@ -224,8 +210,8 @@ describe('a tree made by hand to hurt who fetches it', () => {
     const { cid, section } = await block(bytes, 0x70);
     const forger = await answering(async (channel) => {
       await channel.receive();
-      await channel.send(frame(data, Buffer.concat([carHeader([cid.bytes]), section])));
-      await channel.send(frame(end));
+      await channel.send(Buffer.concat([carHeader([cid.bytes]), section]));
+      for (const message of ending()) await channel.send(message);
     });
     expect(await codeOf(to.fetch(cid.toString(), [forger, from.mesh]))).toBe('STORE_CID_REFUSED');
   });
