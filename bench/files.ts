@@ -31,8 +31,6 @@ async function run(bench: Bench): Promise<void> {
     if (file < 50) await mkdir(folder, { recursive: true });
     await writeFile(join(folder, `f${file}`), randomBytes(smallBytes));
   }
-  // Nothing is removed before the end: ext4 passes over inodes freed in the last seconds one by one, which makes every
-  // file that is created right after a removal ten times as dear.
   let places = 0;
   const place = (): string => {
     places += 1;

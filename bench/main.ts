@@ -1,7 +1,7 @@
 // Measures what the product is to be fast at, each figure beside its reference in the same run:
 // npm run bench [-- --only SUITE]. JSON lines on stdout, a table on stderr at the end.
 import { cpus } from 'node:os';
-import { Bench, type Figure, type Suite, table } from './run.ts';
+import { Bench, type Figure, removeFolders, type Suite, table } from './run.ts';
 
 /** A further suite is a file here that exports `suite`, and a line in this list. */
 const suites: Record<string, () => Promise<{ suite: Suite }>> = {
@@ -26,7 +26,10 @@ async function main(args: string[]): Promise<number> {
     const bench = new Bench(name);
     const limit = setTimeout(() => {
       process.stderr.write(`${name}: not done after ${suite.secondsMax} s\n`);
-      void bench.close().finally(() => process.exit(1));
+      void bench
+        .close()
+        .then(removeFolders)
+        .finally(() => process.exit(1));
     }, suite.secondsMax * 1000);
     try {
       await suite.run(bench);
@@ -40,4 +43,8 @@ async function main(args: string[]): Promise<number> {
   return 0;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} finally {
+  await removeFolders();
+}
