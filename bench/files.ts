@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { createHash, hash, randomBytes } from 'node:crypto';
+import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -15,10 +15,13 @@ const rounds = 3;
 
 const exec = promisify(execFile);
 
+/** Reads and hashes every file, nothing else: small ones in one go, the fastest there is. */
 async function sha256(dir: string): Promise<void> {
-  for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile())
-      await pipeline(createReadStream(join(entry.parentPath, entry.name)), createHash('sha256'));
+  for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    if (statSync(path).size <= smallBytes) hash('sha256', readFileSync(path));
+    else await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), createHash('sha256'));
   }
 }
 

@@ -9,9 +9,6 @@ import { limits } from './limits.ts';
 /** Every CID of a tree: version 1, raw or dag-pb, sha2-256 of 32 bytes. */
 export const cidBytes = 36;
 
-/** A whole section's framing: three bytes of length suffice for a block of `limits.blockBytesMax`. */
-export const sectionHeadBytesMax = 4 + cidBytes;
-
 const text = (value: string): number[] => [0x60 + value.length, ...[...value].map((c) => c.charCodeAt(0))];
 
 function arrayHead(length: number): number[] {
@@ -65,7 +62,7 @@ export function isTreeCid(cid: Uint8Array): boolean {
   return cid[0] === 1 && (cid[1] === 0x55 || cid[1] === 0x70) && cid[2] === 0x12 && cid[3] === 0x20;
 }
 
-export function malformed(why: string): QuorateError {
+function malformed(why: string): QuorateError {
   return new QuorateError('CAR_MALFORMED', `the archive of blocks ${why}`, {
     hint: 'The sender is faulty or lies; ask another one.',
   });

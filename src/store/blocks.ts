@@ -246,12 +246,7 @@ async function concat(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>):
   return Buffer.concat(all);
 }
 
-/** sha2-256 of bytes. */
-export function digestOf(bytes: Uint8Array): Uint8Array {
-  return hash('sha256', bytes, 'buffer');
-}
-
 /** True when the bytes have the CID's sha2-256. */
-export function hashMatches(cid: CID, bytes: Uint8Array): boolean {
-  return Buffer.compare(digestOf(bytes), cid.multihash.digest) === 0;
+function hashMatches(cid: CID, bytes: Uint8Array): boolean {
+  return Buffer.compare(hash('sha256', bytes, 'buffer'), cid.multihash.digest) === 0;
 }
