@@ -7,7 +7,7 @@ import type { Recorded, Round, Run, Step } from './state.ts';
 import { currentRound, tell } from './state.ts';
 import { closeOffer, conclude, endLeases, filesOf, finish, publish } from './verdict.ts';
 
-export function votesOf(run: Run): Vote[] {
+function votesOf(run: Run): Vote[] {
   return run.receipts.map((recorded) => ({
     receipt: recorded.receipt.id,
     worker: recorded.lease.aud,
@@ -88,7 +88,7 @@ function reveal(step: Step, run: Run, round: Round): void {
   });
 }
 
-export function describe(outcome: Outcome): string {
+function describe(outcome: Outcome): string {
   if (outcome.kind === 'aborted') return `aborted: ${outcome.reason}`;
   return outcome.code === 0 ? (outcome.artifact ?? 'no outputs') : `exit ${outcome.code}`;
 }

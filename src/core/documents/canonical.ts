@@ -54,11 +54,19 @@ export function decodeCanonical<T>(
   } catch (cause) {
     throw new QuorateError('DOC_NOT_JSON', `${what} is not JSON without duplicate keys`, { cause });
   }
-  const again = encodeCanonical(value);
-  if (again.length !== bytes.length || !again.every((byte, i) => byte === bytes[i])) {
+  if (!sameBytes(encodeCanonical(value), bytes)) {
     throw new QuorateError('DOC_NOT_CANONICAL', `${what} is JSON, but not in canonical form (DAG-JSON)`);
   }
-  return checkShape(value, schema, what);
+  const checked = checkShape(value, schema, what);
+  // A schema may drop a key it cannot keep (`__proto__`): what was signed must be what is read, to the byte.
+  if (!sameBytes(encodeCanonical(checked), bytes)) {
+    throw new QuorateError('DOC_INVALID', `${what} is not valid: it holds a key that cannot be kept`);
+  }
+  return checked;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 /** The schema alone, for values that came from our own journal or a parsed parent document. */

@@ -10,6 +10,11 @@ const outputPath = text(limits.pathBytesMax).refine(
   'an output is a path below $OUT, or "."',
 );
 
+/** A command may span lines; other control characters could only hide what it does from a reader. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
+const printable = /^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$/u;
+const step = z.string().min(1).max(limits.stepBytesMax).regex(printable, 'holds control characters');
+
 /** A DAG-JSON block; its CID is the job's id. Holds no time and no secret, so the same work has the same id. */
 export const jobSchema = z.strictObject({
   v: z.literal(1),
@@ -19,7 +24,7 @@ export const jobSchema = z.strictObject({
   arch: z.enum(['x86_64', 'aarch64']),
   /** Artifacts the job reads, unpacked at /build/in/<name>. */
   inputs: z.record(name, cid),
-  run: z.array(z.string().min(1).max(limits.stepBytesMax)).min(1).max(limits.jobStepsMax),
+  run: z.array(step).min(1).max(limits.jobStepsMax),
   env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/), text(4096)),
   outputs: z.array(outputPath).min(1).max(64),
   limits: z.strictObject({

@@ -296,8 +296,15 @@ export class Worker {
 
   #acked({ lease, ack }: EventOf<'acked'>): void {
     this.#with(lease, (assignment) => {
-      if (assignment.receipt === null || ack.payload.receipt !== idOf(assignment.receipt)) return;
-      if (ack.signer !== assignment.lease.signer || ack.payload.lease !== lease) return;
+      if (assignment.receipt === null) return;
+      const fits =
+        ack.payload.receipt === idOf(assignment.receipt) &&
+        ack.signer === assignment.lease.signer &&
+        ack.payload.lease === lease;
+      if (!fits) {
+        this.#out.push({ kind: 'note', lease, says: 'an acknowledgement of something else was ignored' });
+        return;
+      }
       assignment.state = 'acked';
     });
   }
