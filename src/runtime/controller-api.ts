@@ -12,6 +12,7 @@ import { protocols } from '../core/wire/protocols.ts';
 import { joseVerifier } from '../identity/verifier.ts';
 import type { ControllerContext } from './controller-context.ts';
 import { sendLogs } from './controller-log-api.ts';
+import { refreshCharter } from './refresh-charter.ts';
 import { errorFrom, errorMessage, Talk } from './talk.ts';
 
 type ApiTalk = Talk<ApiDown, ApiUp>;
@@ -55,6 +56,9 @@ async function answer(context: ControllerContext, talk: ApiTalk, request: ApiUp)
       const enrol = await openMessage('enrol', request.enrol, joseVerifier);
       const invite = await openMessage('invite', request.invite, joseVerifier);
       samePeer(enrol.signer, talk.peer);
+      // The charter that names this key may be a moment old, and the next look at it a moment away.
+      const ours = state.charter?.payload.idps.includes(invite.signer) === true;
+      if (ours && invite.payload.role === 'trusted-worker') await refreshCharter(context);
       return sendGrant(
         context,
         talk,

@@ -23,6 +23,7 @@ import { type PublicView, publicView } from './controller-public.ts';
 import { messageOf, type NodeEvent, teller } from './events.ts';
 import { Loop } from './loop.ts';
 import { type ProjectFolder, readCharter, writeAddress } from './owner.ts';
+import { refreshCharter } from './refresh-charter.ts';
 import { pullArtifact, serveArtifacts } from './transfer.ts';
 
 export interface ControllerOptions {
@@ -154,18 +155,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
 }
 
 /** The owner signs a new charter in the same folder; it is in force a second later. */
-function watchCharter({ folder, machine, dispatch, tell }: ControllerContext): () => void {
-  const timer = setInterval(async () => {
-    try {
-      const charter = await readCharter(folder.dir);
-      if (charter === undefined || charter.payload.epoch <= (machine.state.charter?.payload.epoch ?? 0))
-        return;
-      dispatch({ kind: 'charter', charter });
-      tell('info', 'charter', `the charter is now of epoch ${charter.payload.epoch}`);
-    } catch (error) {
-      tell('warn', 'charter', messageOf(error));
-    }
-  }, charterPollMs);
+function watchCharter(context: ControllerContext): () => void {
+  const look = () =>
+    refreshCharter(context).catch((error) => context.tell('warn', 'charter', messageOf(error)));
+  const timer = setInterval(look, charterPollMs);
   return () => clearInterval(timer);
 }
 
