@@ -135,7 +135,9 @@ export class StreamChannel implements Channel {
 
   /** Takes `count` bytes from what has arrived; `have` must cover them. */
   #consume(count: number): Uint8Array {
-    const out = new Uint8Array(count);
+    // All of it is filled below, so clearing it first would be work for nothing.
+    assert(this.#have >= count, 'what is taken has arrived');
+    const out = new Uint8Array(Buffer.allocUnsafeSlow(count).buffer);
     let filled = 0;
     let used = 0;
     for (const part of this.#parts) {

@@ -65,9 +65,11 @@ export class PacedReader {
   }
 
   readonly #onMessage = (event: StreamMessageEvent): void => {
-    const chunk = event.data.subarray();
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.byteLength + CHUNK_OVERHEAD_BYTES;
+    // A list is taken apart, not joined: that would copy all that arrives.
+    for (const chunk of event.data instanceof Uint8Array ? [event.data] : event.data) {
+      this.#chunks.push(chunk);
+      this.#bytes += chunk.byteLength + CHUNK_OVERHEAD_BYTES;
+    }
     // Not at once: when this runs inside resume(), the library would undo the pause right after us.
     if (this.#bytes >= HIGH_WATER_BYTES) queueMicrotask(this.#pause);
     this.#signal();
