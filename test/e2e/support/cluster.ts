@@ -173,9 +173,7 @@ export class Cluster {
   /** Makes the key of a trusted worker, has the charter name it, and starts it. */
   async trusted(name = 'tower'): Promise<Proc> {
     const { lines } = await this.cli(['key'], { home: name });
-    const since = this.control.mark();
     const ticket = await this.ticket(name, '--role', 'trusted-worker', '--key', String(lines[0]?.key));
-    await this.control.event('charter', { since });
     const proc = await this.join(name, ticket);
     await proc.event('connected');
     return proc;

@@ -1,0 +1,44 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type ControllerNode, startController } from '../../src/runtime/controller-node.ts';
+import { openHome } from '../../src/runtime/home.ts';
+import { joinProject } from '../../src/runtime/join.ts';
+import { initProject, issueTicket, openProjectFolder } from '../../src/runtime/owner.ts';
+
+let dir: string;
+let controller: ControllerNode;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'quorate-trusted-'));
+  controller = await startController({
+    folder: await initProject(dir, { name: 'project', vcs: [], bootstrap: [] }),
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    announce: [],
+    bootstrap: [],
+    onEvent: () => {},
+    onFailure: () => {},
+  });
+});
+afterAll(async () => {
+  await controller.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+it("a trusted worker's ticket works in the moment it is made, three times in a row", async () => {
+  for (const operator of ['tower', 'keep', 'vault']) {
+    const home = openHome(join(dir, operator));
+    const { id } = await home.key();
+    const folder = await openProjectFolder(dir);
+    const made = await issueTicket(folder, {
+      operator,
+      role: 'trusted-worker',
+      machines: 1,
+      key: id,
+      seconds: 60,
+    });
+    const joined = await joinProject({ home, ticket: made.ticket, signal: AbortSignal.timeout(20_000) });
+    expect(joined).toMatchObject({ operator, role: 'trusted-worker' });
+  }
+});
