@@ -199,61 +199,65 @@ export class GitFailed extends Error {
   }
 }
 
-const explanations: [RegExp, string, string, string][] = [
-  [
-    /(git|exec): .*not found|No such file or directory.*git$/i,
-    'SOURCE_GIT_MISSING',
-    'git is not installed',
-    'Install git and make sure that it is in the PATH.',
-  ],
-  [
-    /not our ref|unadvertised object|couldn't find remote ref/i,
-    'SOURCE_COMMIT_NOT_FOUND',
-    'the repository does not have that commit or ref',
-    'Push the commit first; name the branch or tag it is on.',
-  ],
-  [
-    /operation too slow/i,
-    'SOURCE_STALLED',
-    'the version control server fell silent',
-    'Try again later, or raise the limit for a slow server.',
-  ],
-  [
-    /could not resolve|connection refused|unable to connect|failed to connect|couldn't connect|timed out|no route to host|unreachable|connection reset/i,
-    'SOURCE_UNREACHABLE',
-    'the version control server cannot be reached',
-    'Check the host, the port and the network.',
-  ],
-  [
-    /authentication failed|could not read username|permission denied|host key verification failed|terminal prompts disabled/i,
-    'SOURCE_DENIED',
-    'the version control server wants a login',
-    'Use a URL that anybody may read.',
-  ],
-  [
-    /redirect/i,
-    'SOURCE_REDIRECTED',
-    'the version control server points to another address',
-    'Use the final address in the job.',
-  ],
-  [
-    /repository not exported|repository .*not found|not found|does not appear to be a git repository|not valid: is this a git/i,
-    'SOURCE_NOT_FOUND',
-    'there is no such repository',
-    'Check the path of the URL.',
-  ],
-  [
-    /fsck|early eof|hung up|could not read from remote|protocol error|bad line length|invalid index-pack|index-pack failed|bad pack|pack has|unexpected|expected|out of memory|malformed|corrupt/i,
-    'SOURCE_BAD_SERVER',
-    'the version control server sent something wrong',
-    'Check the repository with git fsck.',
-  ],
+const explanations: { pattern: RegExp; code: string; message: string; hint: string }[] = [
+  {
+    pattern: /(git|exec): .*not found|No such file or directory.*git$/i,
+    code: 'SOURCE_GIT_MISSING',
+    message: 'git is not installed',
+    hint: 'Install git and make sure that it is in the PATH.',
+  },
+  {
+    pattern: /not our ref|unadvertised object|couldn't find remote ref/i,
+    code: 'SOURCE_COMMIT_NOT_FOUND',
+    message: 'the repository does not have that commit or ref',
+    hint: 'Push the commit first; name the branch or tag it is on.',
+  },
+  {
+    pattern: /operation too slow/i,
+    code: 'SOURCE_STALLED',
+    message: 'the version control server fell silent',
+    hint: 'Try again later, or raise the limit for a slow server.',
+  },
+  {
+    pattern:
+      /could not resolve|connection refused|unable to connect|failed to connect|couldn't connect|timed out|no route to host|unreachable|connection reset/i,
+    code: 'SOURCE_UNREACHABLE',
+    message: 'the version control server cannot be reached',
+    hint: 'Check the host, the port and the network.',
+  },
+  {
+    pattern:
+      /authentication failed|could not read username|permission denied|host key verification failed|terminal prompts disabled/i,
+    code: 'SOURCE_DENIED',
+    message: 'the version control server wants a login',
+    hint: 'Use a URL that anybody may read.',
+  },
+  {
+    pattern: /redirect/i,
+    code: 'SOURCE_REDIRECTED',
+    message: 'the version control server points to another address',
+    hint: 'Use the final address in the job.',
+  },
+  {
+    pattern:
+      /repository not exported|repository .*not found|not found|does not appear to be a git repository|not valid: is this a git/i,
+    code: 'SOURCE_NOT_FOUND',
+    message: 'there is no such repository',
+    hint: 'Check the path of the URL.',
+  },
+  {
+    pattern:
+      /fsck|early eof|hung up|could not read from remote|protocol error|bad line length|invalid index-pack|index-pack failed|bad pack|pack has|unexpected|expected|out of memory|malformed|corrupt/i,
+    code: 'SOURCE_BAD_SERVER',
+    message: 'the version control server sent something wrong',
+    hint: 'Check the repository with git fsck.',
+  },
 ];
 
 /** Makes a coded error of git's own; leaves all other errors as they are. */
 export function explain(error: unknown, what: string): unknown {
   if (!(error instanceof GitFailed)) return error;
-  for (const [pattern, code, message, hint] of explanations) {
+  for (const { pattern, code, message, hint } of explanations) {
     if (!pattern.test(error.complaint)) continue;
     return new QuorateError(code, `${what}: ${message} (${lastLine(error.complaint)})`, {
       hint,

@@ -51,7 +51,10 @@ function hintIn(node: unknown): string {
   return messageIn(hint?.value);
 }
 
-/** Codes a file raises: the first argument of a call (`new QuorateError(…)` or a helper), or a `code:` of an object. */
+/**
+ * Codes a file raises: the first argument of a call (`new QuorateError(…)` or a helper), a `code:` of an
+ * object, or a variable `code`.
+ */
 export function codesIn(source: Source): CodeUse[] {
   if (!isCode(source.path) || !kept.test(source.path)) return [];
   const found: CodeUse[] = [];
@@ -68,6 +71,8 @@ export function codesIn(source: Source): CodeUse[] {
       add(code, [message, hint].filter((text) => text !== undefined).join('. '));
     } else if (node.type === 'Property' && isAst(node.key) && node.key.name === 'code') {
       add(node.value, '');
+    } else if (node.type === 'VariableDeclarator' && isAst(node.id) && node.id.name === 'code') {
+      add(node.init, '');
     }
   });
   return found;
