@@ -3,12 +3,28 @@ import { QuorateError } from '../core/errors.ts';
 import { harmlessLine } from '../core/harmless.ts';
 import { type Exit, exitOf, exits } from './exit-codes.ts';
 
+const notAllowed = 'Mend its permissions, run it as a user who may, or name another folder.';
+/** What to do where the system's message says what and where. */
+const remedies: Record<string, string> = {
+  EACCES: notAllowed,
+  EPERM: notAllowed,
+  EROFS: notAllowed,
+  ENOSPC: 'Make room on that disk; $TMPDIR names another place for temporary files.',
+  EDQUOT: 'Make room in your quota; $TMPDIR names another place for temporary files.',
+  ENOTDIR: 'A part of that path is a file: name another folder.',
+  EMFILE: 'Allow more open files: ulimit -n',
+};
+
 /** Any failure as one of ours: what commander found wrong with the arguments, what the system said, our own mistakes. */
 export function asQuorateError(error: unknown): QuorateError {
   if (error instanceof QuorateError) return error;
   if (error instanceof CommanderError) return usageError(error);
   if (error instanceof Error && 'syscall' in error && 'code' in error) {
-    return new QuorateError('CLI_SYSTEM_ERROR', error.message, { cause: error });
+    const hint = remedies[String(error.code)];
+    return new QuorateError('CLI_SYSTEM_ERROR', error.message, {
+      ...(hint === undefined ? {} : { hint }),
+      cause: error,
+    });
   }
   const message = error instanceof Error ? error.message : String(error);
   return new QuorateError('CLI_INTERNAL_ERROR', message, {

@@ -9,6 +9,8 @@ export const exits = {
   cannot: 3,
   /** Stopped by Ctrl-C before there was an answer (128 + SIGINT, as shells count). */
   interrupted: 130,
+  /** Whoever read the output went away before there was an answer (128 + SIGPIPE): no answer is none of the above. */
+  unread: 141,
 } as const;
 export type Exit = (typeof exits)[keyof typeof exits];
 
@@ -19,6 +21,8 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['EXPORT_', exits.no],
   ['CLI_', exits.usage],
   ['CLI_TIMEOUT', exits.cannot],
+  ['CLI_INTERRUPTED', exits.interrupted],
+  ['CLI_OUTPUT_LOST', exits.cannot],
   ['JOBFILE_', exits.usage],
   ['JOB_UNKNOWN', exits.usage],
   ['JOB_AMBIGUOUS', exits.usage],

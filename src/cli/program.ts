@@ -16,7 +16,8 @@ use an artifact  quorate fetch <cid>`;
 
 const after = `
 Exit codes: 0 done; 1 the answer is no (build failed, not trusted, disputed);
-2 used wrongly; 3 this machine or the network cannot; 130 stopped by Ctrl-C.
+2 used wrongly; 3 this machine or the network cannot; 130 stopped by Ctrl-C;
+141 nobody read the answer.
 Each command has its own --help with an example.`;
 
 interface GlobalOptions {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { QuorateError } from '../../core/errors.ts';
 import { type Context, type Define, examples } from '../context.ts';
@@ -52,8 +52,17 @@ async function run(context: Context, artifact: string, options: Options): Promis
     });
   }
   const dest = resolve(context.cwd, options.output);
-  if (existsSync(dest) && (await readdir(dest)).length > 0) {
-    throw new QuorateError('CLI_FOLDER_NOT_EMPTY', `${dest} is not empty`, { hint: 'Name a new folder.' });
+  if (existsSync(dest)) {
+    const isFolder = (await stat(dest)).isDirectory();
+    if (!isFolder || (await readdir(dest)).length > 0) {
+      throw new QuorateError(
+        'CLI_FOLDER_NOT_EMPTY',
+        `${dest} is ${isFolder ? 'not empty' : 'not a folder'}`,
+        {
+          hint: 'Name a new folder.',
+        },
+      );
+    }
   }
   const where = await whereFrom(context, options);
   const { fetchArtifact, NotTrusted } = await import('../../runtime/fetch.ts');

@@ -93,14 +93,22 @@ async function start(context: Context, given: string | undefined, options: Optio
     });
     const client = await openClient({ home, membership, signal: limit });
     try {
-      const accepted = await client.submit({
-        repo: { url: source.repo.url, ref: prepared.ref },
-        commit: prepared.commit,
-        tree: prepared.tree,
-        job: prepared.chosen,
-        policy: prepared.chosen.trust,
-        expiresSeconds,
-      });
+      const accepted = await client
+        .submit({
+          repo: { url: source.repo.url, ref: prepared.ref },
+          commit: prepared.commit,
+          tree: prepared.tree,
+          job: prepared.chosen,
+          policy: prepared.chosen.trust,
+          expiresSeconds,
+        })
+        .catch((cause: unknown) => {
+          if (!signal.aborted) throw cause;
+          throw new QuorateError('CLI_INTERRUPTED', 'stopped while the job was being published', {
+            hint: 'It may have arrived: quorate jobs lists it.',
+            cause,
+          });
+        });
       out.value({ event: 'submitted', ...accepted, commit: prepared.commit });
       out.say(out.colours.dim(`run ${accepted.run}`));
       return await follow(context, client, accepted.run, options, limit);
