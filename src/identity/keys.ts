@@ -90,29 +90,39 @@ export async function loadKey(file: string): Promise<NodeKey> {
 
 /**
  * Makes a new key, or writes the given one, to `file` (mode 0600) in one step: a crash leaves the whole key or none.
- * Throws `KEY_FILE_EXISTS`; a key is never overwritten.
+ * Throws `KEY_FILE_EXISTS` (a key is never overwritten), `KEY_FILE_UNWRITABLE`.
  */
 export async function createKey(file: string, seed: Uint8Array = generateSeed()): Promise<NodeKey> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const draft = `${file}.${randomBytes(6).toString('hex')}.new`;
-  const handle = await open(draft, 'wx', 0o600);
   try {
-    await handle.writeFile(encodePrivatePem(seed));
-    await handle.sync();
-    await handle.close();
-    await chmod(draft, 0o600);
-    // link, unlike rename, fails where the name is taken.
-    await link(draft, file);
+    await writeKey(file, encodePrivatePem(seed));
   } catch (cause) {
-    await handle.close();
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') {
       throw new QuorateError('KEY_FILE_EXISTS', `${file} is already there; a key is never overwritten`, {
         cause,
       });
     }
-    throw cause;
-  } finally {
-    await unlink(draft);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new QuorateError('KEY_FILE_UNWRITABLE', `cannot write the key ${file}: ${why}`, {
+      hint: 'Its folder must be writable by you and lie on a disk with room.',
+      cause,
+    });
   }
   return keyFromSeed(seed);
+}
+
+async function writeKey(file: string, pem: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const draft = `${file}.${randomBytes(6).toString('hex')}.new`;
+  const handle = await open(draft, 'wx', 0o600);
+  try {
+    await handle.writeFile(pem);
+    await handle.sync();
+    await handle.close();
+    await chmod(draft, 0o600);
+    // link, unlike rename, fails where the name is taken.
+    await link(draft, file);
+  } finally {
+    await handle.close();
+    await unlink(draft);
+  }
 }

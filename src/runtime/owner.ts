@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import {
@@ -45,7 +44,10 @@ const addressSchema = z.strictObject({ addrs: z.array(z.string()), pid: z.int() 
 /** Requests may only tighten this; unless the owner chooses otherwise, nothing is trusted without a co-signature. */
 export const defaultFloor: Policy = { agree: 2, of: 3, cosign: 'required', rounds: 8 };
 
-/** Makes the keys and the first charter. Errors: `PROJECT_EXISTS`, `HOME_UNWRITABLE`. */
+/**
+ * Makes the keys and the first charter. Keys without a charter are what was left when it was interrupted, or what the
+ * owner put there: they are used. Errors: `PROJECT_EXISTS`, `KEY_FILE_…`, `HOME_UNWRITABLE`.
+ */
 export async function initProject(
   repo: string,
   options: { name: string; vcs: string[]; floor?: Policy; bootstrap: string[] },
@@ -56,10 +58,9 @@ export async function initProject(
       hint: 'quorate controller starts it.',
     });
   }
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  const root = await createKey(join(dir, files.root));
-  const controller = await createKey(join(dir, files.controller));
-  const idp = await createKey(join(dir, files.idp));
+  const root = await keyAt(join(dir, files.root));
+  const controller = await keyAt(join(dir, files.controller));
+  const idp = await keyAt(join(dir, files.idp));
   const charter: Charter = {
     iss: root.id,
     project: root.id,
@@ -77,6 +78,8 @@ export async function initProject(
   await writeAtomic(join(dir, files.charter), (await signMessage('charter', charter, root.signer)).raw);
   return openProjectFolder(dir);
 }
+
+const keyAt = (file: string): Promise<NodeKey> => (existsSync(file) ? loadKey(file) : createKey(file));
 
 /** `where`: the repository or its `.quorate`. Errors: `PROJECT_NONE`, `DOC_…`, `KEY_…`. */
 export async function openProjectFolder(where: string): Promise<ProjectFolder> {
