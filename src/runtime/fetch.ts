@@ -75,15 +75,18 @@ const providersMax = 8;
 export async function fetchArtifact(options: FetchOptions): Promise<Fetched> {
   const { artifact, dest, signal, onProgress } = options;
   const scratch = await mkdtemp(join(tmpdir(), 'quorate-fetch-'));
-  const mesh = await openMesh({
-    key: generateSeed(),
-    listen: [],
-    bootstrap: options.bootstrap,
-    topics: [],
-    role: 'node',
-  });
-  const store = await openStore({ dir: scratch, libp2p: mesh.libp2p });
+  const closers: (() => Promise<unknown>)[] = [() => rm(scratch, { recursive: true, force: true })];
   try {
+    const mesh = await openMesh({
+      key: generateSeed(),
+      listen: [],
+      bootstrap: options.bootstrap,
+      topics: [],
+      role: 'node',
+    });
+    closers.push(() => mesh.close());
+    const store = await openStore({ dir: scratch, libp2p: mesh.libp2p });
+    closers.push(() => store.close());
     onProgress({ phase: 'looking', says: `looking for ${artifact}` });
     const found = await findBundle(mesh, options);
     onProgress({ phase: 'proving', says: `found at ${found.peers.length} peer(s); checking the proof` });
@@ -105,9 +108,7 @@ export async function fetchArtifact(options: FetchOptions): Promise<Fetched> {
       controllerUsed: pulled.from.some((id) => charter.controllers.includes(id)),
     };
   } finally {
-    await store.close();
-    await mesh.close();
-    await rm(scratch, { recursive: true, force: true });
+    for (const close of closers.reverse()) await close();
   }
 }
 
