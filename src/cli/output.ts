@@ -51,6 +51,8 @@ export class Output {
 export interface Row {
   text: string;
   changing?: () => string;
+  /** Says the same shorter, where the terminal is too narrow for it. */
+  brief?: (text: string) => string;
   /** Colours a row after it was cut to the width. */
   paint?: (text: string) => string;
 }
@@ -112,9 +114,10 @@ export class Board {
   #draw(above?: string): void {
     // One column stays free: a full line would wrap on some terminals and move all that follows.
     const width = Math.max(8, (this.#out.columns ?? 80) - 1);
-    const rows = [...this.#rows.values()].map((row) =>
-      painted(row, cutTo(row.changing?.() ?? row.text, width)),
-    );
+    const rows = [...this.#rows.values()].map((row) => {
+      const text = row.changing?.() ?? row.text;
+      return painted(row, cutTo(text.length > width ? (row.brief?.(text) ?? text) : text, width));
+    });
     const up = this.#drawn > 0 ? `\u001b[${this.#drawn}A` : '';
     const lines = above === undefined ? rows : [above, ...rows];
     // Clears to the end of the screen: what stays above may be longer than the row it replaces.

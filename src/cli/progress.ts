@@ -7,6 +7,8 @@ interface Slot {
   operator: string;
   /** What the row begins with: slot, operator, worker. */
   head: string;
+  /** A row without what tells machines of one operator apart. */
+  brief: (row: string) => string;
   leasedAt: number | undefined;
   result: string | undefined;
 }
@@ -111,13 +113,14 @@ export class ProgressView {
       if (slot.result === undefined) continue;
       const agrees = slot.result === (artifact ?? slot.result) && by.includes(slot.operator);
       const text = `${slot.head} ${shownResult(slot.result)} ${agrees ? 'agrees' : 'DIFFERS'}`;
-      this.#board.set(key, { text, paint: agrees ? green : red });
+      this.#board.set(key, { text, brief: slot.brief, paint: agrees ? green : red });
     }
     this.#board.say(`${green('agreed')} ${artifact ?? 'no outputs'} by ${by.join(', ')}`);
   }
 
   #row(of: Pick<OfSlot, 'slot' | 'operator' | 'worker'>, text: string, more: Omit<Row, 'text'> = {}): void {
-    this.#board.set(String(of.slot), { text: `${this.#slot(of).head} ${text}`, ...more });
+    const { head, brief } = this.#slot(of);
+    this.#board.set(String(of.slot), { text: `${head} ${text}`, brief, ...more });
   }
 
   /** A slot that is leased again has another operator. */
@@ -127,7 +130,8 @@ export class ProgressView {
     const name = slot === 'trusted' ? 'trusted' : `slot ${slot + 1} `;
     const head = `  ${name} ${operator.padEnd(8)} ${shortId(worker).padEnd(14)}`;
     if (known?.head === head) return known;
-    const fresh: Slot = { operator, head, leasedAt: undefined, result: undefined };
+    const brief = (row: string) => `${name.trim()} ${row.slice(head.length + 1)} ${operator}`;
+    const fresh: Slot = { operator, head, brief, leasedAt: undefined, result: undefined };
     this.#slots.set(key, fresh);
     return fresh;
   }
