@@ -13,6 +13,7 @@ const never = ['**/node_modules/**', '**/dist/**', '**/fixtures/**'];
 const whole = [
   'test/e2e/**/*.test.ts',
   'test/chaos/**/*.test.ts',
+  'test/bad-input/**/*.test.ts',
   'test/examples/**/*.test.ts',
   'test/proof/npm-pack.test.ts',
 ];

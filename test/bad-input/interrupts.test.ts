@@ -1,0 +1,278 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { Cluster } from '../e2e/support/cluster.ts';
+import { git } from '../e2e/support/git.ts';
+import { jobFile, program } from '../e2e/support/jobs.ts';
+import type { Proc } from '../e2e/support/processes.ts';
+import { sleep, until } from '../e2e/support/wait.ts';
+import { realProject } from '../proof/support.ts';
+import { processesWith, uniqueSleep } from '../sandbox/support.ts';
+import { project } from '../support/project.ts';
+import { Person, said } from './support/person.ts';
+import { provider } from './support/provider.ts';
+
+const msMax = 3_000;
+const nobody = 'bafybeihpiyu6gtyikvqta4x33vaj7jjgpfqhid7c3uu7dgckf6g67x4qxm';
+const stopped =
+  'error[CLI_INTERRUPTED]: stopped before it was done\nhint: Nothing half done is left: run it again.\n';
+
+let person: Person;
+let cluster: Cluster;
+/** Repositories that workers can build, and one that takes its time. */
+let urls: { quick: string; slow: string };
+const nap = uniqueSleep();
+
+beforeAll(async () => {
+  person = await Person.arrive();
+  cluster = await Cluster.start({ volunteers: ['ada', 'ben'], slotWait: '60s' });
+  urls = {
+    quick: await cluster.git.commit('quick', program('quick')),
+    slow: await cluster.git.commit('slow', { 'quorate.yaml': jobFile({ run: [`sleep ${nap}`] }) }),
+  };
+}, 60_000);
+
+/** As the owner, in the project's repository. */
+const owner = () => ({ cwd: cluster.projectDir, home: cluster.home('owner') });
+
+/** Ctrl-C, and how it ended; nothing may be left in the folder for temporary files. */
+async function ctrlC(proc: Proc): Promise<{ code: number | null; err: string }> {
+  const began = performance.now();
+  proc.signal('SIGINT');
+  const { code } = await proc.end(10_000);
+  expect(performance.now() - began, proc.report()).toBeLessThan(msMax);
+  expect(await person.litter()).toEqual([]);
+  return { code, err: proc.stderr };
+}
+
+const saying = (proc: Proc, text: string) => {
+  const look = () => {
+    if (!proc.alive) throw new Error(`it ended without "${text}"\n${proc.report()}`);
+    return proc.text.includes(text);
+  };
+  return until(`"${text}"`, look);
+};
+
+/** A version control server that takes a connection and never says a word. */
+async function silentServer(): Promise<string> {
+  const server = createServer();
+  onTestFinished(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `git://127.0.0.1:${(server.address() as AddressInfo).port}/x`;
+}
+
+/** The controller goes on as a process, and answers nobody, until the test is over. */
+function muteController(): void {
+  const { control } = cluster;
+  control.signal('SIGSTOP');
+  onTestFinished(() => control.signal('SIGCONT'));
+}
+
+describe('Ctrl-C on fetch', () => {
+  it('while it searches', async () => {
+    const { where } = await provider(person.at('search'), 1000);
+    const fetch = person.start(['fetch', nobody, '-o', person.at('got'), ...where]);
+    await saying(fetch, 'looking for');
+    await until('its folder', async () => (await person.litter()).length > 0);
+    expect(await ctrlC(fetch)).toEqual({ code: 130, err: stopped });
+    expect(existsSync(person.at('got'))).toBe(false);
+  });
+
+  it('while it downloads leaves no file, and the next try gets all', async () => {
+    const { where, artifact } = await provider(person.at('half'), 12_000_000, { stallAt: 6_000_000 });
+    const fetch = person.start(['fetch', artifact, '-o', person.at('got'), ...where]);
+    await saying(fetch, 'fetching from');
+    await until('some bytes', async () => (await person.litter()).some((name) => name.endsWith('.car')));
+    expect(await ctrlC(fetch)).toEqual({ code: 130, err: stopped });
+    expect((await readdir(person.dir)).filter((name) => name.includes('got'))).toEqual([]);
+
+    const whole = await provider(person.at('whole'), 1_000_000);
+    const again = await person.run(['fetch', whole.artifact, '-o', person.at('got'), ...whole.where]);
+    expect(again.code, again.report).toBe(0);
+    expect(await readdir(person.at('got'))).toEqual(['data', 'readme']);
+  });
+});
+
+describe('Ctrl-C on run', () => {
+  it.each([
+    ['looks up the branch', []],
+    ['fetches the commit', ['--ref', 'c0ffee'.padEnd(40, '0')]],
+  ])('while it %s ends git too', async (_, ref) => {
+    const url = await silentServer();
+    const run = person.start(['run', url, ...ref], owner());
+    await saying(run, 'Reading');
+    await until('git', async () => (await processesWith(url)).length > 0);
+    expect(await ctrlC(run)).toEqual({ code: 130, err: stopped });
+    expect(await processesWith(url)).toEqual([]);
+  });
+
+  it('while it publishes says that the job may have arrived', async () => {
+    muteController();
+    const run = person.start(['run', urls.quick], owner());
+    await saying(run, 'Reading');
+    await until('the checkout', async () => (await person.litter()).length > 0);
+    await until('its end', async () => (await person.litter()).length === 0);
+    await sleep(200);
+    const { code, err } = await ctrlC(run);
+    expect(code).toBe(130);
+    expect(err).toMatch(/^error\[CLI_INTERRUPTED\]: .*published\nhint: It may have arrived: quorate jobs/);
+  });
+
+  it.each(['no worker has come yet', 'workers build'])('while %s: the job goes on', async (stage) => {
+    const builds = stage === 'workers build';
+    if (!builds) for (const name of ['ada', 'ben']) cluster.worker(name).signal('SIGSTOP');
+    onTestFinished(() => {
+      for (const name of ['ada', 'ben']) cluster.worker(name).signal('SIGCONT');
+    });
+    const run = person.start(['run', urls.slow], owner());
+    await saying(run, builds ? 'building' : 'Round 1');
+    const { code, err } = await ctrlC(run);
+    expect(code).toBe(130);
+    const [, id = ''] =
+      /^No longer following; the job goes on\. Again: quorate show (\w+)\n$/.exec(err) ?? [];
+    expect(id, err).not.toBe('');
+    expect(await cluster.show(id)).toMatchObject({ state: 'building', level: null });
+    expect((await cluster.cli(['cancel', id, '--reason', 'seen'])).code).toBe(0);
+  });
+});
+
+describe('Ctrl-C on commands that ask the controller', () => {
+  it('and get no answer', async () => {
+    const known = await person.run(['jobs'], owner());
+    expect(known.code, known.report).toBe(0);
+    muteController();
+    const asking = [
+      ['jobs'],
+      ['show', 'bafyreib3'],
+      ['logs', 'bafyreib3'],
+      ['cancel', 'bafy1234', '--reason', 'x'],
+    ];
+    const procs = asking.map((args) => person.start(args, owner()));
+    // Long enough to be in the middle of it, and well before they give up by themselves.
+    await sleep(2_500);
+    for (const proc of procs) expect(await ctrlC(proc)).toEqual({ code: 130, err: stopped });
+  });
+
+  it('and follow logs', async () => {
+    const run = await cluster.submit(urls.slow);
+    await run.event('leased');
+    const logs = person.start(['logs', run.run, '--follow'], owner());
+    await saying(logs, 'fetching');
+    expect(await ctrlC(logs)).toEqual({ code: 130, err: stopped });
+    await run.stop('SIGINT');
+    await cluster.cli(['cancel', run.run, '--reason', 'seen']);
+  });
+});
+
+describe('Ctrl-C on verify', () => {
+  it('while it reads', async () => {
+    const { bundleFile } = await realProject();
+    const large = person.at('large');
+    await writeFile(large, '');
+    await truncate(large, 16 * 2 ** 30);
+    const verify = person.start(['verify', large, '--bundle', bundleFile, '--project', project]);
+    await saying(verify, 'reading');
+    expect(await ctrlC(verify)).toEqual({ code: 130, err: stopped });
+    expect(said(verify)).not.toContain('trusted');
+  });
+});
+
+describe('Ctrl-C on join', () => {
+  it('while it looks at the machine, and while it enrols: this machine is no member', async () => {
+    const ticket = await cluster.ticket('cyd');
+    const home = person.at('cyd');
+    const looking = person.start(['join', ticket, '--yes'], { home });
+    await saying(looking, 'Looking');
+    expect(await ctrlC(looking)).toEqual({ code: 130, err: stopped });
+
+    muteController();
+    const enrolling = person.start(['join', ticket, '--yes'], { home });
+    await saying(enrolling, 'no network');
+    await sleep(500);
+    expect(await ctrlC(enrolling)).toEqual({ code: 130, err: stopped });
+    expect(existsSync(join(home, 'projects'))).toBe(false);
+    expect((await readdir(home)).filter((name) => name.startsWith('tmp-'))).toEqual([]);
+  });
+
+  it('while it builds: no process, file or lock is left, and it comes back', async () => {
+    const ada = cluster.worker('ada');
+    const since = ada.mark();
+    const run = await cluster.submit(urls.slow);
+    await ada.event('build', { since });
+    await until('the build', async () => (await processesWith(nap)).length > 0);
+    await cluster.worker('ben').kill();
+    const began = performance.now();
+    expect(await ada.stop('SIGINT')).toEqual({ code: 0, signal: null });
+    expect(performance.now() - began).toBeLessThan(msMax);
+    expect(await processesWith(nap)).toEqual([]);
+    expect((await readdir(cluster.home('ada'))).filter((name) => name.startsWith('tmp-'))).toEqual([]);
+
+    await run.stop('SIGINT');
+    expect((await cluster.cli(['cancel', run.run, '--reason', 'seen'])).code).toBe(0);
+    const again = await cluster.join('ada');
+    await again.event('connected');
+    expect(await readdir(join(cluster.home('ada'), 'store', 'sealed'))).toEqual([]);
+    expect(await again.stop('SIGINT')).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe('Ctrl-C on controller', () => {
+  it('while it starts leaves nothing that is in the way of the next', async () => {
+    await cluster.control.stop('SIGINT');
+    for (const ms of [100, 250, 400, 550]) {
+      const proc = cluster.start('controller', ['controller', '--listen', '/ip4/127.0.0.1/tcp/0']);
+      await sleep(ms);
+      proc.signal('SIGINT');
+      const { code, signal } = await proc.end(msMax);
+      // Before Node has read the program a signal does what it does by default; once it listens, it is told to stop.
+      expect([0, 130, 'SIGINT'], proc.report()).toContain(code ?? signal);
+    }
+    const controller = await cluster.startController();
+    expect(await controller.stop('SIGINT')).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe('Ctrl-C on init', () => {
+  it('leaves a whole project, or none that a second one could not make whole', async () => {
+    for (const ms of [150, 250, 300, 350, 400]) {
+      const cwd = person.at(`repo-${ms}`);
+      await mkdir(cwd);
+      await git(cwd, 'init', '--quiet');
+      const first = person.start(['init'], { cwd });
+      await sleep(ms);
+      first.signal('SIGINT');
+      await first.end(msMax);
+      const second = await person.run(['init'], { cwd });
+      if (second.code !== 0) expect(second.err).toContain('error[PROJECT_EXISTS]');
+      expect(existsSync(join(cwd, '.quorate', 'charter.jws'))).toBe(true);
+      expect((await readdir(join(cwd, '.quorate'))).filter((name) => name.endsWith('.new'))).toEqual([]);
+    }
+  });
+
+  it('between its keys and its charter: the second one goes on with those keys', async () => {
+    const cwd = person.at('repo-half');
+    await mkdir(cwd);
+    await git(cwd, 'init', '--quiet');
+    expect((await person.run(['init'], { cwd })).code).toBe(0);
+    const root = await readFile(join(cwd, '.quorate', 'root.key'), 'utf8');
+    await rm(join(cwd, '.quorate', 'charter.jws'));
+    await rm(join(cwd, '.quorate', 'idp.key'));
+    const second = await person.run(['init'], { cwd });
+    expect(second.code, second.report).toBe(0);
+    expect(await readFile(join(cwd, '.quorate', 'root.key'), 'utf8')).toBe(root);
+  });
+});
+
+describe('a second Ctrl-C', () => {
+  it('ends it at once', async () => {
+    const { where, artifact } = await provider(person.at('twice'), 6_000_000, { stallAt: 3_000_000 });
+    const fetch = person.start(['fetch', artifact, '-o', person.at('twice-got'), ...where]);
+    await saying(fetch, 'fetching from');
+    fetch.signal('SIGINT');
+    fetch.signal('SIGINT');
+    const { code } = await fetch.end(1_000);
+    expect(code).toBe(130);
+  });
+});

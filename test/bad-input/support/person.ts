@@ -1,0 +1,95 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Proc, scratch } from '../../e2e/support/processes.ts';
+
+const repository = join(import.meta.dirname, '..', '..', '..');
+
+/** The real command line, run by Node itself so that a signal reaches it and nothing else. */
+export const quorate = [
+  process.execPath,
+  '--disable-warning=ExperimentalWarning',
+  join(repository, 'src', 'cli', 'main.ts'),
+];
+
+export interface StartOptions {
+  cwd?: string;
+  home?: string;
+  env?: Record<string, string>;
+  /** What the command is an argument of: `unshare`, `setpriv`, a shell. */
+  within?: string[];
+}
+
+export interface Answer {
+  code: number | null;
+  out: string;
+  err: string;
+  ms: number;
+  /** Everything, for messages. */
+  report: string;
+}
+
+/** Somebody at a machine: folders of their own, and the commands they type. No `--json`. */
+export class Person {
+  readonly dir: string;
+
+  private constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  static async arrive(): Promise<Person> {
+    const person = new Person(await scratch());
+    await mkdir(person.tmp);
+    await mkdir(person.at('folder'));
+    return person;
+  }
+
+  at(...path: string[]): string {
+    return join(this.dir, ...path);
+  }
+
+  get tmp(): string {
+    return this.at('tmp');
+  }
+
+  env(): NodeJS.ProcessEnv {
+    return {
+      PATH: process.env.PATH,
+      HOME: this.at('nobody'),
+      TMPDIR: this.tmp,
+      LANG: 'C.UTF-8',
+      NODE_COMPILE_CACHE: join(repository, 'node_modules', '.cache', 'quorate-tests'),
+    };
+  }
+
+  command(args: string[], { home = this.at('home') }: StartOptions = {}): string[] {
+    return [...quorate, '--home', home, ...args];
+  }
+
+  start(args: string[], options: StartOptions = {}): Proc {
+    const { cwd = this.at('folder'), env = {}, within = [] } = options;
+    const [program = '', ...rest] = [...within, ...this.command(args, options)];
+    const name = `quorate ${args.join(' ')}`.slice(0, 60);
+    return new Proc(name, program, rest, { cwd, env: { ...this.env(), ...env } });
+  }
+
+  async run(args: string[], options: StartOptions & { ms?: number } = {}): Promise<Answer> {
+    const began = performance.now();
+    const proc = this.start(args, options);
+    const { code } = await proc.end(options.ms ?? 20_000);
+    const ms = performance.now() - began;
+    return { code, out: said(proc), err: proc.stderr, ms, report: proc.report() };
+  }
+
+  /** What commands have left in the folder for temporary files. */
+  async litter(): Promise<string[]> {
+    return (await readdir(this.tmp, { recursive: true })).filter((name) => !name.includes('compile-cache'));
+  }
+}
+
+/** Standard output: JSON lines are told apart from others by `Proc`. */
+export function said(proc: Proc): string {
+  return [...proc.lines.map((line) => `${JSON.stringify(line)}\n`), proc.text].join('');
+}
+
+/** The code an error for people begins with. */
+export const codeIn = (text: string): string | undefined => /^error\[(\w+)\]: ./m.exec(text)?.[1];
