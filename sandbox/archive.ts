@@ -16,20 +16,26 @@ type Sink = ReturnType<Pack['entry']>;
 /** What a source or an input may hold. Devices, pipes and sockets are nobody's source. */
 const entryTypes = new Set(['file', 'directory', 'symlink', 'link']);
 
+/** An empty folder at the stream's top. */
+export interface Folder {
+  readonly name: string;
+  readonly mode: number;
+}
+
 /**
- * Joins tar streams into one, each below its folder, and ends it with an empty file named `marker`: a reader that sees
- * the marker has seen everything. Honours backpressure on both sides.
+ * Joins tar streams into one, each below its folder, and ends it with empty folders: a reader that got the last of them
+ * has got everything. Honours backpressure on both sides.
  * The stream fails with SANDBOX_SOURCE_INVALID when a part is no tar, is cut short, names a path outside its folder or
  * holds something that is no file, folder or link.
  */
-export function joinArchives(parts: readonly ArchivePart[], marker: string): Readable {
-  return Readable.from(joined(parts, marker), { objectMode: false });
+export function joinArchives(parts: readonly ArchivePart[], last: readonly Folder[]): Readable {
+  return Readable.from(joined(parts, last), { objectMode: false });
 }
 
-async function* joined(parts: readonly ArchivePart[], marker: string): AsyncGenerator<Uint8Array> {
+async function* joined(parts: readonly ArchivePart[], last: readonly Folder[]): AsyncGenerator<Uint8Array> {
   const packer = pack();
   // An error of the reader's (a closed pipe) arrives at the yield and is passed on as it is.
-  const filled = fill(packer, parts, marker).catch((cause: unknown) => {
+  const filled = fill(packer, parts, last).catch((cause: unknown) => {
     const error = invalid(cause);
     packer.destroy(error);
     throw error;
@@ -52,10 +58,10 @@ function invalid(cause: unknown): QuorateError {
   });
 }
 
-async function fill(packer: Pack, parts: readonly ArchivePart[], marker: string): Promise<void> {
+async function fill(packer: Pack, parts: readonly ArchivePart[], last: readonly Folder[]): Promise<void> {
   let entries = 0;
   for (const { folder, tar } of parts) {
-    await put(packer, { name: `${folder}/`, type: 'directory', mode: 0o755, mtime: new Date(0) });
+    await putFolder(packer, folder, 0o755);
     const reader = extract();
     const pumped = pump(tar, reader);
     pumped.catch((error: Error) => reader.destroy(error));
@@ -70,7 +76,7 @@ async function fill(packer: Pack, parts: readonly ArchivePart[], marker: string)
       reader.destroy();
     }
   }
-  await put(packer, { name: marker, type: 'file', mode: 0o644, mtime: new Date(0), size: 0 });
+  for (const { name, mode } of last) await putFolder(packer, name, mode);
   packer.finalize();
 }
 
@@ -99,6 +105,9 @@ async function copyEntry(packer: Pack, folder: string, entry: Entry): Promise<vo
   await put(packer, copy, type === 'file' ? entry : undefined);
   if (type !== 'file') entry.resume();
 }
+
+const putFolder = (packer: Pack, name: string, mode: number): Promise<void> =>
+  put(packer, { name: `${name}/`, type: 'directory', mode, mtime: new Date(0) });
 
 /** Adds one entry and waits until it is written. */
 async function put(packer: Pack, header: Partial<Header> & { name: string }, content?: Entry): Promise<void> {

@@ -1,11 +1,17 @@
+import type { Folder } from '../archive.ts';
 import type { SandboxJob } from '../types.ts';
 import { pinnedPath } from './arguments.ts';
 
 /** File descriptors of the driver, besides 0 (source and inputs in), 1 (log) and 2 (why set-up failed, then log). */
 export const driverFds = { status: 3, outputs: 4 } as const;
 
-/** The entry that ends the stream of source and inputs: without it the stream was cut short. */
-export const completeMarker = '.complete';
+/** What comes after source and inputs. Where the last is missing, the stream was cut short. */
+export const workFolders: readonly Folder[] = [
+  { name: 'in', mode: 0o755 },
+  { name: 'home', mode: 0o755 },
+  { name: 'tmp', mode: 0o1777 },
+  { name: 'out', mode: 0o755 },
+];
 
 /** One line each on the status descriptor, in this order; `setup` may come instead of any. */
 export type DriverStatus =
@@ -81,9 +87,8 @@ unpack_failed() {
   if (echo full > /build/.full) 2>/dev/null; then say setup unpack; else say setup disk; fi
   exit 0
 }
-mkdir /build/src /build/in /build/out /build/home && mkdir -m 1777 /build/tmp || unpack_failed
-tar -x -f - -C /build --no-same-owner ${out}>&- ${status}>&- || unpack_failed
-rm /build/${completeMarker} || { say setup cut; exit 0; }
+tar -x -p -f - -C /build --no-same-owner ${out}>&- ${status}>&- || unpack_failed
+[ -d /build/out ] || { say setup cut; exit 0; }
 exec </dev/null 2>&1
 cd /build/src
 say ready

@@ -57,6 +57,8 @@ export function launch(
   const child = spawn(
     tool('bash'),
     [
+      // With a socket as standard input it takes itself for a remote shell and would read the user's own start-up file.
+      '--norc',
       '-c',
       enterScript,
       'quorate-enter',

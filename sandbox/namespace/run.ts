@@ -6,7 +6,7 @@ import { limits as bounds } from '../../src/core/limits.ts';
 import { joinArchives } from '../archive.ts';
 import type { Group } from '../cgroups/group.ts';
 import type { SandboxIo, SandboxJob, SandboxOutcome } from '../types.ts';
-import { completeMarker, type DriverStatus, parseStatus } from './driver.ts';
+import { type DriverStatus, parseStatus, workFolders } from './driver.ts';
 import type { Guards } from './guards.ts';
 import { type Launched, launch } from './launch.ts';
 import { boundedOutputs } from './outputs.ts';
@@ -80,7 +80,7 @@ export class Run {
       { folder: 'src', tar: this.#job.source },
       ...this.#job.inputs.map(({ name, tar }) => ({ folder: `in/${name}`, tar })),
     ];
-    pipeline(joinArchives(parts, completeMarker), this.#launched.input).catch((error: unknown) => {
+    pipeline(joinArchives(parts, workFolders), this.#launched.input).catch((error: unknown) => {
       // Anything else is the pipe: the driver has ended and says why itself.
       if (error instanceof QuorateError && !this.#ready) {
         this.#stop({ kind: 'aborted', reason: 'setup', detail: error.message });

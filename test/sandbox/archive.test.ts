@@ -3,10 +3,10 @@ import { expect, it } from 'vitest';
 import { joinArchives } from '../../sandbox/archive.ts';
 import { type Entry, readOutputs, tarOf } from './support.ts';
 
-const join = (entries: Entry[]) =>
-  readOutputs(joinArchives([{ folder: 'src', tar: tarOf(entries) }], '.complete'));
+const out = { name: 'out', mode: 0o755 };
+const join = (entries: Entry[]) => readOutputs(joinArchives([{ folder: 'src', tar: tarOf(entries) }], [out]));
 
-it('puts each part below its folder and the marker last', async () => {
+it('puts each part below its folder and the empty folders last', async () => {
   const long = `${'d'.repeat(120)}/${'f'.repeat(120)}`;
   const joined = joinArchives(
     [
@@ -26,7 +26,7 @@ it('puts each part below its folder and the marker last', async () => {
         ]),
       },
     ],
-    '.complete',
+    [{ name: 'tmp', mode: 0o1777 }, out],
   );
   const entries = await readOutputs(joined);
   expect(entries.map(({ header }) => [header.name, header.type, header.linkname ?? ''])).toEqual([
@@ -37,9 +37,11 @@ it('puts each part below its folder and the marker last', async () => {
     ['in/dep/b', 'file', ''],
     ['in/dep/soft', 'symlink', '../b'],
     ['in/dep/hard', 'link', 'in/dep/b'],
-    ['.complete', 'file', ''],
+    ['tmp/', 'directory', ''],
+    ['out/', 'directory', ''],
   ]);
   expect(entries[1]?.header.mode).toBe(0o755);
+  expect(entries.at(-2)?.header.mode).toBe(0o1777);
 });
 
 it('refuses paths that leave the folder and things that are no files', async () => {
@@ -65,7 +67,7 @@ it('fails, and does not end, when a part breaks off', async () => {
   const parts = [Readable.from([whole.subarray(0, 1024)]), new Readable({ read: () => {} })];
   setTimeout(() => parts[1]?.destroy(new Error('gone')), 10);
   for (const tar of parts) {
-    const joined = joinArchives([{ folder: 'src', tar }], '.complete');
+    const joined = joinArchives([{ folder: 'src', tar }], [out]);
     await expect(readOutputs(joined)).rejects.toThrow();
   }
 });
