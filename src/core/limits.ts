@@ -144,6 +144,9 @@ export const limits = {
   leavesPerMessageMax: 10_000,
   /** What one checkout may fetch, and again unpack: large projects at depth one are under this. */
   sourceBytesMax: 2 * 1024 * 1024 * 1024,
+  /** Sources a worker keeps for the next build of the same commit: a day's work of a busy project, not a mirror. */
+  sourcesKeptMax: 32,
+  sourcesKeptBytesMax: 512 * 1024 * 1024,
   gitSecondsMax: 600,
   /** Git and its server may say nothing for this long; `--progress` makes an honest server speak every second. */
   gitIdleSecondsMax: 60,

@@ -1,4 +1,4 @@
 /** quorate.yaml, the file in which a repository says what to build: text in, plain data with all defaults out. */
 export { type ExampleKind, exampleJobFile, exampleKind } from './example.ts';
-export { type JobFile, type JobSpec, parseJobFile } from './parse.ts';
+export { checkJobFileSize, type JobFile, type JobSpec, parseJobFile } from './parse.ts';
 export { jobFileJsonSchema } from './schema.ts';

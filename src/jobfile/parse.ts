@@ -43,18 +43,22 @@ interface Fault {
   missing?: true;
 }
 
+/** For who knows the size before the text. Throws `JOBFILE_TOO_LARGE`. */
+export function checkJobFileSize(bytes: number, path: string): void {
+  if (bytes <= limits.jobFileBytesMax) return;
+  const message = `${path} has ${bytes} bytes; at most ${limits.jobFileBytesMax} are read`;
+  throw new QuorateError('JOBFILE_TOO_LARGE', message, {
+    hint: 'Move long scripts into files and run those.',
+  });
+}
+
 /**
  * Reads a job file. `path` only names it in errors, which all begin `path:line:column:` and tell the first fault.
  * Throws `JOBFILE_TOO_LARGE`, `JOBFILE_SYNTAX` (not YAML we read), `JOBFILE_UNKNOWN_KEY` or `JOBFILE_INVALID`.
  */
 export function parseJobFile(text: string, path: string): JobFile {
   const bytes = Buffer.byteLength(text);
-  if (bytes > limits.jobFileBytesMax) {
-    const message = `${path} has ${bytes} bytes; at most ${limits.jobFileBytesMax} are read`;
-    throw new QuorateError('JOBFILE_TOO_LARGE', message, {
-      hint: 'Move long scripts into files and run those.',
-    });
-  }
+  checkJobFileSize(bytes, path);
   const lines = new LineCounter();
   const { document, value, faults } = readYaml(text, lines);
   if (faults.length > 0) throw errorOf(faults, lines, path);

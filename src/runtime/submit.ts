@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Policy } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
-import { type JobSpec, parseJobFile } from '../jobfile/index.ts';
-import { checkout, resolveRef } from '../source/index.ts';
+import { checkJobFileSize, type JobSpec, parseJobFile } from '../jobfile/index.ts';
+import { resolveRef } from '../source/index.ts';
 import { openStore } from '../store/index.ts';
-import { readOptional } from './files.ts';
+import { importSource } from './import-source.ts';
 
 export interface SubmitOptions {
   repo: { url: string; ref: string };
@@ -28,7 +28,6 @@ export interface Prepared {
 }
 
 const fileName = 'quorate.yaml';
-const sourceSecondsMax = 600;
 
 /**
  * Resolves the ref once, checks the commit out, reads its `quorate.yaml` and pins the CID of the tree: what every worker
@@ -46,20 +45,27 @@ export async function prepare(options: {
   const ref = resolved.ref ?? options.ref;
   const scratch = await mkdtemp(join(tmpdir(), 'quorate-run-'));
   try {
-    const source = join(scratch, 'source');
-    await checkout(url, commit, source, { signal, seconds: sourceSecondsMax, ref });
-    const text = await readOptional(join(source, fileName));
-    if (text === undefined) {
-      throw new QuorateError('JOBFILE_NONE', `commit ${commit.slice(0, 12)} of ${url} has no ${fileName}`, {
-        hint: `Commit one ("quorate init" writes an example) and push it.`,
-      });
-    }
-    const { jobs } = parseJobFile(text, `${fileName} at ${commit.slice(0, 12)}`);
-    const chosen = choose(jobs, options.jobName);
     const store = await openStore({ dir: join(scratch, 'store') });
     try {
-      const { root } = await store.importDirectory(source, { into: store.public, signal });
-      return { ref, commit, tree: root, jobs, chosen };
+      const { root } = await importSource(store, {
+        url,
+        commit,
+        ref,
+        dir: scratch,
+        into: store.public,
+        signal,
+      });
+      const entry = await store.resolve(root, fileName);
+      if (entry?.kind !== 'file') {
+        throw new QuorateError('JOBFILE_NONE', `commit ${commit.slice(0, 12)} of ${url} has no ${fileName}`, {
+          hint: `Commit one ("quorate init" writes an example) and push it.`,
+        });
+      }
+      const named = `${fileName} at ${commit.slice(0, 12)}`;
+      checkJobFileSize(entry.size, named);
+      const bytes = await store.readBytes(entry.cid, { maxBytes: entry.size });
+      const { jobs } = parseJobFile(new TextDecoder().decode(bytes), named);
+      return { ref, commit, tree: root, jobs, chosen: choose(jobs, options.jobName) };
     } finally {
       await store.close();
     }

@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Sandbox, SandboxOutcome } from '../../sandbox/index.ts';
 import { artifactOf, type Job, type Outcome } from '../core/documents/index.ts';
@@ -11,23 +9,22 @@ import { protocols } from '../core/wire/protocols.ts';
 import type { BuildResult } from '../core/worker/events.ts';
 import { randomNonce } from '../identity/idp.ts';
 import type { Channel } from '../mesh/index.ts';
-import { checkout } from '../source/index.ts';
-import type { ImportedTree } from '../store/index.ts';
+import type { Area, ImportedTree } from '../store/index.ts';
 import { codeOf, messageOf } from './events.ts';
 import { areaOf, type WorkerContext } from './worker-context.ts';
-
-/** Fetching a source takes no longer than this, whatever the job's own time limit. */
-const sourceSecondsMax = 600;
+import { Sources } from './worker-sources.ts';
 
 /** Builds jobs of leases in the sandbox; everything a build leaves is in a sealed area of the store. */
 export class Builder {
   readonly #context: WorkerContext;
   readonly #sandbox: Sandbox;
+  readonly #sources: Sources;
   readonly #running = new Map<string, AbortController>();
 
   constructor(context: WorkerContext, sandbox: Sandbox) {
     this.#context = context;
     this.#sandbox = sandbox;
+    this.#sources = new Sources(context);
   }
 
   stop(lease: string): void {
@@ -97,68 +94,58 @@ export class Builder {
     log: BuildLog,
     signal: AbortSignal,
   ): Promise<{ outcome: Outcome; files: BuildResult['files'] }> {
-    const { store, dir } = this.#context;
-    const sources = store.sealed(`${areaOf(lease)}-source`);
-    const scratch = await mkdtemp(join(dir, 'tmp-'));
-    let built: ImportedTree | undefined;
+    const source = await this.#sources.open(job, ref, {
+      signal,
+      say: (text) => log.line(`quorate: ${text}`),
+    });
     try {
-      const tree = join(scratch, 'source');
-      const { url, commit } = job.source;
-      log.line(`quorate: fetching ${commit} from ${url}`);
-      await checkout(url, commit, tree, {
-        signal,
-        maxBytes: job.limits.diskBytes,
-        seconds: sourceSecondsMax,
-        ref,
-      });
-      const imported = await store.importDirectory(tree, {
-        into: sources,
-        maxBytes: job.limits.diskBytes,
-        signal,
-      });
-      await rm(scratch, { recursive: true, force: true });
-      if (imported.root !== job.source.tree) {
-        throw new QuorateError(
-          'SOURCE_OTHER_TREE',
-          `commit ${commit} holds tree ${imported.root}, the job says ${job.source.tree}`,
-        );
-      }
-      const outcome = await this.#sandbox.run(
-        {
-          source: store.exportTar(imported.root, { from: sources, signal }),
-          inputs: [],
-          run: job.run,
-          env: job.env,
-          outputs: job.outputs,
-          limits: job.limits,
-          image: 'host',
-        },
-        {
-          onLog: (chunk) => log.write(chunk),
-          onOutputs: async (tar: Readable) => {
-            built = await store.importTar(tar, {
-              into: store.sealed(areaOf(lease)),
-              maxBytes: job.limits.diskBytes,
-              signal,
-            });
-          },
-          signal,
-        },
-      );
-      if (built !== undefined && built.files.length > limits.outputFilesMax) {
-        throw new QuorateError(
-          'STORE_TOO_MANY_ENTRIES',
-          `the outputs are ${built.files.length} files; a receipt lists at most ${limits.outputFilesMax}`,
-        );
-      }
-      return {
-        outcome: outcomeOf(outcome, built),
-        files: (built?.files ?? []).map(({ path, sha256 }) => ({ path, sha256 })),
-      };
+      return await this.#inSandbox(lease, job, source.area, log, signal);
     } finally {
-      await rm(scratch, { recursive: true, force: true });
-      await store.discard(sources);
+      await source.close();
     }
+  }
+
+  async #inSandbox(
+    lease: string,
+    job: Job,
+    source: Area,
+    log: BuildLog,
+    signal: AbortSignal,
+  ): Promise<{ outcome: Outcome; files: BuildResult['files'] }> {
+    const { store } = this.#context;
+    let built: ImportedTree | undefined;
+    const outcome = await this.#sandbox.run(
+      {
+        source: store.exportTar(job.source.tree, { from: source, signal }),
+        inputs: [],
+        run: job.run,
+        env: job.env,
+        outputs: job.outputs,
+        limits: job.limits,
+        image: 'host',
+      },
+      {
+        onLog: (chunk) => log.write(chunk),
+        onOutputs: async (tar: Readable) => {
+          built = await store.importTar(tar, {
+            into: store.sealed(areaOf(lease)),
+            maxBytes: job.limits.diskBytes,
+            signal,
+          });
+        },
+        signal,
+      },
+    );
+    if (built !== undefined && built.files.length > limits.outputFilesMax) {
+      throw new QuorateError(
+        'STORE_TOO_MANY_ENTRIES',
+        `the outputs are ${built.files.length} files; a receipt lists at most ${limits.outputFilesMax}`,
+      );
+    }
+    return {
+      outcome: outcomeOf(outcome, built),
+      files: (built?.files ?? []).map(({ path, sha256 }) => ({ path, sha256 })),
+    };
   }
 }
 
@@ -188,6 +175,9 @@ function detailOf(error: unknown): string {
   return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 400);
 }
 
+/** Waits to be sent to the controller at most. */
+const queueBytesMax = 1024 * 1024;
+
 /** The log of one build: kept, bounded, and streamed live to the controller as long as that works. */
 class BuildLog {
   readonly #chunks: Uint8Array[] = [];
@@ -195,6 +185,8 @@ class BuildLog {
   #channel: Promise<Channel | undefined>;
   #sending: Promise<void>;
   #queued = 0;
+  /** Not sent since what was sent last. */
+  #leftOut = 0;
 
   constructor(context: WorkerContext, lease: string) {
     this.#channel = this.#open(context, lease);
@@ -226,27 +218,47 @@ class BuildLog {
     const kept = chunk.slice(0, limits.logBytesMax - this.#bytes);
     this.#bytes += kept.length;
     this.#chunks.push(kept);
-    if (this.#bytes >= limits.logBytesMax) {
-      this.#chunks.push(
-        new TextEncoder().encode('\n[quorate: the log reached its limit; the rest is left out]\n'),
-      );
+    this.#pass(kept);
+    if (this.#bytes < limits.logBytesMax) return;
+    const rest = new TextEncoder().encode('\n[quorate: the log reached its limit; the rest is left out]\n');
+    this.#chunks.push(rest);
+    this.#tellLeftOut();
+    this.#send(rest);
+  }
+
+  /** A controller that does not read costs us its live view, never memory: the block is complete either way. */
+  #pass(chunk: Uint8Array): void {
+    if (this.#queued > queueBytesMax) {
+      this.#leftOut += chunk.length;
+      return;
     }
-    // A controller that does not read costs us its live view, never memory: the block is complete either way.
-    if (this.#queued > 1024 * 1024) return;
-    this.#queued += kept.length;
+    this.#tellLeftOut();
+    this.#send(chunk);
+  }
+
+  #tellLeftOut(): void {
+    if (this.#leftOut === 0) return;
+    const says = `\n[quorate: ${this.#leftOut} bytes are left out here, as they came faster than they could be sent]\n`;
+    this.#leftOut = 0;
+    this.#send(new TextEncoder().encode(says));
+  }
+
+  #send(bytes: Uint8Array): void {
+    this.#queued += bytes.length;
     this.#sending = this.#sending.then(async () => {
       const channel = await this.#channel;
       try {
-        for (let at = 0; channel !== undefined && at < kept.length; at += 64 * 1024)
-          await channel.send(kept.subarray(at, at + 64 * 1024));
+        for (let at = 0; channel !== undefined && at < bytes.length; at += 64 * 1024)
+          await channel.send(bytes.subarray(at, at + 64 * 1024));
       } catch {
         this.#channel = Promise.resolve(undefined);
       }
-      this.#queued -= kept.length;
+      this.#queued -= bytes.length;
     });
   }
 
   async end(): Promise<Uint8Array> {
+    this.#tellLeftOut();
     await Promise.race([this.#sending, new Promise((resolve) => setTimeout(resolve, 2_000).unref())]);
     const channel = await this.#channel;
     await channel?.close().catch(() => {});

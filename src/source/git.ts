@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { type GitProtocol, visible } from './url.ts';
@@ -17,8 +18,8 @@ export interface GitOptions {
 
 export interface RunOptions extends GitOptions {
   cwd: string;
-  /** Called with all output pieces; throwing ends git with that error. */
-  onOutput?: ((chunk: Buffer) => void) | undefined;
+  /** Takes the output instead; where it throws, git is ended. */
+  read?: ((output: Readable) => Promise<void>) | undefined;
   /** Asked several times a second; a number that changes counts as life, throwing ends git with that error. */
   watch?: (() => Promise<number>) | undefined;
 }
@@ -101,14 +102,19 @@ export async function run(command: string[], options: RunOptions): Promise<strin
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let failure: { error: unknown } | undefined;
-  const stop = (error: unknown): void => {
-    failure ??= { error };
+  const kill = (): void => {
+    // A reader that lets it wait must not keep us from seeing the end.
+    child.stdout.destroy();
     if (child.pid === undefined) return;
     try {
       process.kill(-child.pid, 'SIGKILL');
     } catch {
       // The group is gone already.
     }
+  };
+  const stop = (error: unknown): void => {
+    failure ??= { error };
+    kill();
   };
   const seconds = options.seconds ?? limits.gitSecondsMax;
   const idleSeconds = options.idleSeconds ?? limits.gitIdleSecondsMax;
@@ -122,17 +128,20 @@ export async function run(command: string[], options: RunOptions): Promise<strin
   let lastLife = performance.now();
   let output = '';
   let complaint = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    lastLife = performance.now();
-    try {
-      if (options.onOutput !== undefined) options.onOutput(chunk);
-      else output += chunk.toString('utf8');
-      if (output.length > outputBytesMax)
-        throw tooSlow('SOURCE_BAD_SERVER', 'git was told too much to answer');
-    } catch (error) {
-      stop(error);
-    }
+  let unread: { error: unknown } | undefined;
+  const reading = options.read?.(child.stdout).catch((error: unknown) => {
+    // Of a git that failed by itself the reader got half an archive and complains rightly, but knows less.
+    if (child.stdout.readableEnded) unread = { error };
+    else stop(error);
   });
+  if (reading === undefined) {
+    child.stdout.on('data', (chunk: Buffer) => {
+      lastLife = performance.now();
+      output += chunk.toString('utf8');
+      if (output.length > outputBytesMax)
+        stop(tooSlow('SOURCE_BAD_SERVER', 'git was told too much to answer'));
+    });
+  }
   child.stderr.on('data', (chunk: Buffer) => {
     lastLife = performance.now();
     complaint = (complaint + chunk.toString('utf8')).slice(-complaintBytesMax);
@@ -172,8 +181,10 @@ export async function run(command: string[], options: RunOptions): Promise<strin
   clearTimeout(deadline);
   options.signal?.removeEventListener('abort', onAbort);
   await looking;
+  await reading;
   if (failure !== undefined) throw failure.error;
   if (code !== 0) throw new GitFailed(code, visible(complaint).trim());
+  if (unread !== undefined) throw unread.error;
   return output;
 }
 

@@ -1,4 +1,5 @@
-export { type CheckedOut, type CheckoutOptions, checkout, type Resolved, resolveRef } from './checkout.ts';
+export { type CommitOptions, readCommit } from './commit.ts';
 export type { GitOptions } from './git.ts';
 export { type LocalRepo, localRepo } from './local.ts';
+export { type Resolved, resolveRef } from './resolve.ts';
 export { checkRef, type GitProtocol, type GitUrl, isCommitId, parseGitUrl } from './url.ts';

@@ -65,8 +65,8 @@ export async function localRepo(path: string, options: GitOptions = {}): Promise
       ...options,
       cwd: root,
       env,
-      onOutput: () => {
-        dirty = true;
+      read: async (output) => {
+        for await (const _ of output) dirty = true;
       },
     });
   } catch (error) {

@@ -1,8 +1,9 @@
+import { once } from 'node:events';
 import { chmod, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkout, localRepo, resolveRef } from '../../src/source/index.ts';
-import { codeOf, commitAll, folder, git, oldServer, repo, serve, serveHttp } from './support.ts';
+import { localRepo, readCommit, resolveRef } from '../../src/source/index.ts';
+import { checkout, codeOf, commitAll, folder, git, oldServer, repo, serve, serveHttp } from './support.ts';
 
 const dest = async (): Promise<string> => join(await folder(), 'out');
 
@@ -36,8 +37,8 @@ describe('resolveRef', () => {
   });
 });
 
-describe('checkout', () => {
-  it('writes the files of one commit, with modes, links and names, and nothing of git', async () => {
+describe('readCommit', () => {
+  it('gives the files of one commit, with modes, links and names, and nothing of git', async () => {
     const dir = await repo();
     await mkdir(join(dir, 'bin'));
     await writeFile(join(dir, 'bin/run'), '#!/bin/sh\n');
@@ -46,7 +47,7 @@ describe('checkout', () => {
     await symlink('bin/run', join(dir, 'link'));
     const commit = commitAll(dir);
     const out = await dest();
-    expect(await checkout(await serve(dir), commit, out)).toEqual({ files: 3, bytes: 18, submodules: [] });
+    await checkout(await serve(dir), commit, out);
     expect((await readdir(out)).sort()).toEqual(['bin', 'link', 'plain ü']);
     expect((await lstat(join(out, 'bin/run'))).mode & 0o111).not.toBe(0);
     expect((await lstat(join(out, 'plain ü'))).mode & 0o111).toBe(0);
@@ -84,15 +85,7 @@ describe('checkout', () => {
     await resolveRef(url, 'main', { wrap });
     await checkout(url, commit, await dest(), { wrap });
     const lines = (await readFile(log, 'utf8')).split('\n');
-    for (const verb of [
-      'ls-remote',
-      'init',
-      'fetch',
-      'rev-parse',
-      'ls-tree',
-      'read-tree',
-      'checkout-index',
-    ]) {
+    for (const verb of ['ls-remote', 'fetch', 'archive']) {
       expect(lines.some((line) => line.includes(` ${verb} `))).toBe(true);
     }
   });
@@ -150,21 +143,34 @@ describe('checkout', () => {
     }
   });
 
-  it('leaves a full folder alone, and no folder behind when it fails', async () => {
+  it('leaves nothing behind when it fails, and not when its reader does', async () => {
     const dir = await repo();
-    await writeFile(join(dir, 'f'), 'x');
+    await writeFile(join(dir, 'f'), 'x'.repeat(1_000_000));
     const commit = commitAll(dir);
     const url = await serve(dir);
-    const out = await folder();
-    await writeFile(join(out, 'mine'), 'x');
-    expect(await codeOf(checkout(url, commit, out))).toBe('SOURCE_DEST_NOT_EMPTY');
-    expect(await readdir(out)).toEqual(['mine']);
     const base = await folder();
-    await codeOf(checkout(url, 'a'.repeat(40), join(base, 'out')));
+    await codeOf(readCommit(url, 'a'.repeat(40), { dir: base }, async () => {}));
+    expect(await readdir(base)).toEqual([]);
+    const failing = readCommit(url, commit, { dir: base }, async (tar) => {
+      for await (const _ of tar) throw new Error('enough');
+    });
+    await expect(failing).rejects.toThrow('enough');
     expect(await readdir(base)).toEqual([]);
   });
 
-  it('leaves submodules as empty folders and names them', async () => {
+  it('ends a git whose output nobody takes', async () => {
+    const dir = await repo();
+    await writeFile(join(dir, 'f'), 'x'.repeat(10_000_000));
+    const commit = commitAll(dir);
+    const options = { dir: await folder(), signal: AbortSignal.timeout(500) };
+    const stuck = readCommit(await serve(dir), commit, options, async (tar) => {
+      await once(tar, 'close');
+    });
+    await expect(stuck).rejects.toThrow(/timeout/i);
+    expect(await readdir(options.dir)).toEqual([]);
+  });
+
+  it('leaves submodules as empty folders', async () => {
     const inner = await repo();
     await writeFile(join(inner, 'secret'), 'x');
     commitAll(inner);
@@ -172,7 +178,7 @@ describe('checkout', () => {
     git(dir, 'submodule', '--quiet', 'add', inner, 'vendor/inner');
     const commit = commitAll(dir);
     const out = await dest();
-    expect((await checkout(await serve(dir), commit, out)).submodules).toEqual(['vendor/inner']);
+    await checkout(await serve(dir), commit, out);
     expect(await readdir(join(out, 'vendor/inner'))).toEqual([]);
   });
 });

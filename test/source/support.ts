@@ -1,11 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
+import { type CommitOptions, readCommit } from '../../src/source/index.ts';
 
 export async function folder(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'quorate-source-'));
@@ -168,4 +169,20 @@ export async function codeOf(promise: Promise<unknown>): Promise<string> {
     return (error as { code: string }).code;
   }
   return 'none';
+}
+
+/** The files of a commit in the new folder `dest`, unpacked by the system's own tar; git works in the folder above. */
+export function checkout(
+  url: string,
+  commit: string,
+  dest: string,
+  options: Omit<CommitOptions, 'dir'> = {},
+): Promise<void> {
+  return readCommit(url, commit, { ...options, dir: dirname(dest) }, async (tar) => {
+    const archive = `${dest}.tar`;
+    await writeFile(archive, tar);
+    await mkdir(dest);
+    execFileSync('tar', ['-x', '-f', archive, '-C', dest]);
+    await rm(archive);
+  });
 }

@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { checkout, resolveRef } from '../../../src/source/index.ts';
+import { importSource } from '../../../src/runtime/import-source.ts';
+import { resolveRef } from '../../../src/source/index.ts';
 import { openStore } from '../../../src/store/index.ts';
-import { codeOf, commitAll, folder, git, listen, repo, serve } from '../../source/support.ts';
+import { checkout, codeOf, commitAll, folder, git, listen, repo, serve } from '../../source/support.ts';
 
 const dest = async (): Promise<string> => join(await folder(), 'out');
 const some = 'b'.repeat(40);
@@ -96,10 +97,18 @@ describe('a link that leaves the tree', () => {
     const dir = await repo();
     await symlink('../../../etc/passwd', join(dir, 'loot'));
     const commit = commitAll(dir);
+    const url = await serve(dir);
     const out = await dest();
-    await checkout(await serve(dir), commit, out);
+    await checkout(url, commit, out);
+    expect(await readlink(join(out, 'loot'))).toBe('../../../etc/passwd');
     const store = await openStore({ dir: await folder() });
-    expect(await codeOf(store.importDirectory(out, { into: store.public }))).toBe('STORE_LINK_ESCAPES');
+    const dirs = { dir: await folder(), into: store.sealed('s') };
+    const source = { url, commit, ref: 'main', signal: AbortSignal.timeout(20_000), ...dirs };
+    await expect(importSource(store, source)).rejects.toMatchObject({
+      code: 'SOURCE_TREE_REFUSED',
+      cause: { code: 'STORE_LINK_ESCAPES' },
+    });
+    await store.close();
   });
 });
 
@@ -112,19 +121,27 @@ describe('a repository that is too large', () => {
     expect(await codeOf(checkout(url, commit, await dest(), { maxBytes: 1_000_000 }))).toBe(
       'SOURCE_TOO_LARGE',
     );
-    expect((await checkout(url, commit, await dest(), { maxBytes: 21_000_000 })).bytes).toBe(20_000_000);
+    const out = await dest();
+    await checkout(url, commit, out, { maxBytes: 21_000_000 });
+    expect((await lstat(join(out, 'big'))).size).toBe(20_000_000);
   });
 
-  it('is stopped before it is written when a small pack holds a large tree', async () => {
+  it('is stopped while it is read when a small pack holds a large tree', async () => {
     const dir = await repo();
     await writeFile(join(dir, 'zeros'), Buffer.alloc(30_000_000));
     const commit = commitAll(dir);
-    const base = await folder();
-    const options = { maxBytes: 10_000_000 };
-    expect(await codeOf(checkout(await serve(dir), commit, join(base, 'out'), options))).toBe(
-      'SOURCE_TOO_LARGE',
-    );
-    expect(await readdir(base)).toEqual([]);
+    const store = await openStore({ dir: await folder() });
+    const dirs = { dir: await folder(), into: store.sealed('s') };
+    const source = {
+      url: await serve(dir),
+      commit,
+      ref: 'main',
+      signal: AbortSignal.timeout(20_000),
+      ...dirs,
+    };
+    expect(await codeOf(importSource(store, { ...source, maxBytes: 10_000_000 }))).toBe('SOURCE_TOO_LARGE');
+    expect((await importSource(store, { ...source, maxBytes: 30_000_000 })).bytes).toBe(30_000_000);
+    await store.close();
   });
 });
 
