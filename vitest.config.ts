@@ -5,6 +5,7 @@ const shared = {
   // Tests own processes, sockets and folders: one process a file, and no more of them than a small machine has cores.
   pool: 'forks' as const,
   execArgv: ['--disable-warning=ExperimentalWarning'],
+  setupFiles: ['test/e2e/support/after-file.ts'],
   // Tests of real processes have deadlines that a machine busy with something else can outrun. A run that judges a change
   // tries such a test once more; vitest says so, and a test that needs it often is one to mend.
   retry: process.env.CI ? 1 : 0,

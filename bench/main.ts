@@ -7,6 +7,7 @@ import { Bench, type Figure, removeFolders, type Suite, table } from './run.ts';
 const suites: Record<string, () => Promise<{ suite: Suite }>> = {
   transfer: () => import('./transfer.ts'),
   files: () => import('./files.ts'),
+  rounds: () => import('./rounds.ts'),
 };
 
 async function main(args: string[]): Promise<number> {

@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll } from 'vitest';
 import { sleep } from './wait.ts';
 
 /** One line of a program that speaks JSON: what it tells (`event`), an answer, or `error`. */
@@ -17,7 +16,7 @@ export interface Ended {
 const running = new Set<Proc>();
 const endMsMax = 8_000;
 
-/** A program in a process of its own. It is ended when the test file is over, whatever happened. */
+/** A program in a process of its own, ended by `endAll` at the latest. */
 export class Proc {
   readonly name: string;
   readonly lines: Line[] = [];
@@ -140,17 +139,18 @@ export class Proc {
 
 const folders: string[] = [];
 
-/** A folder that is gone when the test file is over, after every program in it has ended. */
+/** A folder that `endAll` removes, after every program in it has ended. */
 export async function scratch(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'quorate-e2e-'));
   folders.push(dir);
   return dir;
 }
 
-afterAll(async () => {
+/** Ends every program that was started here and removes the folders. */
+export async function endAll(): Promise<void> {
   await Promise.all([...running].map((proc) => proc.stop()));
   for (const dir of folders.splice(0)) await rm(dir, { recursive: true, force: true, maxRetries: 3 });
-});
+}
 
 process.once('exit', () => {
   for (const proc of running) proc.signal('SIGKILL');
