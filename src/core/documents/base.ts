@@ -7,6 +7,9 @@ import { limits } from '../limits.ts';
 /** Protobuf prefix of an Ed25519 public key, inside an identity multihash of 36 bytes (libp2p peer-ids spec). */
 const ed25519Prefix = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20);
 
+/** 38 bytes in base 58 are 52 characters. */
+const peerIdCharsMax = 64;
+
 /** The PeerId (base58btc, `12D3KooW…`) of a 32-byte Ed25519 public key. Source: libp2p peer-ids spec. */
 export function peerIdOf(publicKey: Uint8Array): string {
   if (publicKey.length !== 32)
@@ -20,6 +23,10 @@ export function peerIdOf(publicKey: Uint8Array): string {
 /** The 32-byte Ed25519 public key inside a PeerId. Throws `KEY_INVALID` for any other kind of PeerId. */
 export function publicKeyOf(peerId: string): Uint8Array {
   let bytes: Uint8Array;
+  // Base 58 takes time with the square of the length.
+  if (peerId.length > peerIdCharsMax) {
+    throw new QuorateError('KEY_INVALID', `not a PeerId: ${peerId.slice(0, 80)}…`);
+  }
   try {
     bytes = base58btc.decode(`z${peerId}`);
   } catch (cause) {
@@ -32,7 +39,6 @@ export function publicKeyOf(peerId: string): Uint8Array {
 }
 
 function isPeerId(text: string): boolean {
-  if (text.length > 64) return false;
   try {
     return peerIdOf(publicKeyOf(text)) === text;
   } catch {

@@ -16,20 +16,33 @@ export function encodeCanonical(value: unknown): Uint8Array {
   return dagJson.encode(value);
 }
 
-function depthOf(bytes: Uint8Array): number {
+/** How deep JSON is nested, and whether a string of it is half a character somewhere: as canonical JSON, `\\ud800` to `\\udfff`. */
+function survey(bytes: Uint8Array): { depth: number; isHalf: boolean } {
   let depth = 0;
   let max = 0;
   let inString = false;
+  let isHalf = false;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i];
     if (inString) {
-      if (byte === 0x5c) i++;
-      else if (byte === 0x22) inString = false;
+      if (byte === 0x5c) {
+        i++;
+        if (bytes[i] === 0x75 && bytes[i + 1] === 0x64 && (bytes[i + 2] ?? 0) > 0x37) isHalf = true;
+      } else if (byte === 0x22) inString = false;
     } else if (byte === 0x22) inString = true;
     else if (byte === 0x7b || byte === 0x5b) max = Math.max(max, ++depth);
     else if (byte === 0x7d || byte === 0x5d) depth--;
   }
-  return max;
+  return { depth: max, isHalf };
+}
+
+/** The same bytes again where they were canonical; undefined for numbers that only some JSON can hold (`1e999`). */
+function encodedAgain(value: unknown): Uint8Array | undefined {
+  try {
+    return encodeCanonical(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Size, depth, syntax, duplicate keys, canonical form; then the schema. `what` names the document in errors. */
@@ -45,7 +58,8 @@ export function decodeCanonical<T>(
       `${what} has ${bytes.length} bytes; at most ${bytesMax} are read`,
     );
   }
-  if (depthOf(bytes) > limits.jsonDepthMax) {
+  const { depth, isHalf } = survey(bytes);
+  if (depth > limits.jsonDepthMax) {
     throw new QuorateError('DOC_TOO_DEEP', `${what} is nested deeper than ${limits.jsonDepthMax}`);
   }
   let value: unknown;
@@ -54,7 +68,9 @@ export function decodeCanonical<T>(
   } catch (cause) {
     throw new QuorateError('DOC_NOT_JSON', `${what} is not JSON without duplicate keys`, { cause });
   }
-  if (!sameBytes(encodeCanonical(value), bytes)) {
+  const again = encodedAgain(value);
+  // Half a character has no UTF-8: hashed, it is the same as any other half.
+  if (again === undefined || isHalf || !sameBytes(again, bytes)) {
     throw new QuorateError('DOC_NOT_CANONICAL', `${what} is JSON, but not in canonical form (DAG-JSON)`);
   }
   const checked = checkShape(value, schema, what);
@@ -69,17 +85,22 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
+/** What a schema found, shortened: it quotes the document, which may be large. */
+export function reasonOf(message: string | undefined): string {
+  if (message === undefined) return 'unknown reason';
+  return message.length > 400 ? `${message.slice(0, 400)}…` : message;
+}
+
 /** The schema alone, for values that came from our own journal or a parsed parent document. */
 export function checkShape<T>(value: unknown, schema: z.ZodType<T>, what: string): T {
   const result = schema.safeParse(value);
   if (!result.success) {
     const issue = result.error.issues[0];
     const where =
-      issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.map(String).join('.')}`;
-    throw new QuorateError(
-      'DOC_INVALID',
-      `${what} is not valid${where}: ${issue?.message ?? 'unknown reason'}`,
-    );
+      issue === undefined || issue.path.length === 0
+        ? ''
+        : ` at ${issue.path.map(String).join('.').slice(0, 200)}`;
+    throw new QuorateError('DOC_INVALID', `${what} is not valid${where}: ${reasonOf(issue?.message)}`);
   }
   return result.data;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { cid, count, multiaddr, name, peerId, sha256, text } from '../documents/base.ts';
-import { encodeCanonical } from '../documents/canonical.ts';
+import { encodeCanonical, reasonOf } from '../documents/canonical.ts';
 import { capabilitiesSchema } from '../documents/round.ts';
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
@@ -192,8 +192,6 @@ export function decodeMessage<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: 
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  throw new QuorateError(
-    'WIRE_INVALID',
-    `${what} is not valid at ${issue?.path.map(String).join('.') || 'its root'}: ${issue?.message ?? ''}`,
-  );
+  const where = issue?.path.map(String).join('.').slice(0, 200) || 'its root';
+  throw new QuorateError('WIRE_INVALID', `${what} is not valid at ${where}: ${reasonOf(issue?.message)}`);
 }

@@ -2,7 +2,9 @@ import { publicKeyFromRaw } from '@libp2p/crypto/keys';
 import { peerIdFromPublicKey } from '@libp2p/peer-id';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import {
+  decodeCanonical,
   fromBase64,
   fromBase64Url,
   idOf,
@@ -11,7 +13,7 @@ import {
   toBase64,
   toBase64Url,
 } from '../../../src/core/documents/index.ts';
-import { fromUtf8 } from '../../../src/core/text.ts';
+import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
 
 const code = (value: string) => expect.objectContaining({ code: value });
 
@@ -38,6 +40,12 @@ describe('PeerIds', () => {
       expect(() => publicKeyOf(text)).toThrow(code('KEY_INVALID'));
     },
   );
+
+  it('are short: a long text is refused before it is decoded', () => {
+    const before = process.threadCpuUsage().user;
+    expect(() => publicKeyOf('z'.repeat(1_000_000))).toThrow(code('KEY_INVALID'));
+    expect(process.threadCpuUsage().user - before).toBeLessThan(500_000);
+  });
 
   it('are made of 32 bytes', () => {
     expect(() => peerIdOf(new Uint8Array(31))).toThrow(code('KEY_INVALID'));
@@ -79,6 +87,29 @@ describe('identities of documents', () => {
   it('do not depend on the order of keys', () => {
     expect(idOf({ b: 1, aa: 2, a: [{ z: 1, y: 2 }] })).toBe(idOf({ a: [{ y: 2, z: 1 }], aa: 2, b: 1 }));
     expect(idOf({ a: 1 })).not.toBe(idOf({ a: 2 }));
+  });
+});
+
+describe('a canonical document', () => {
+  const decode = (text: string) => decodeCanonical(toUtf8(text), z.unknown(), 'a document', 1000);
+
+  it.each(['1e999', '{"a":-1e999}'])('holds no number that cannot be written again: %s', (text) =>
+    expect(() => decode(text)).toThrow(code('DOC_NOT_CANONICAL')),
+  );
+
+  it.each(['"\\ud800"', '{"\\udfff":1}', '["a\\\\\\udabc"]'])('holds no half of a character: %s', (text) =>
+    expect(() => decode(text)).toThrow(code('DOC_NOT_CANONICAL')),
+  );
+
+  it('holds whole ones, and text that only looks like a half', () => {
+    expect(decode('["\u{1f600}","\\\\ud800"]')).toEqual(['\u{1f600}', '\\ud800']);
+  });
+
+  it('is not quoted whole in the error that refuses it', () => {
+    const text = JSON.stringify({ [`a${'b'.repeat(100_000)}`]: 1 });
+    const refuse = () => decodeCanonical(toUtf8(text), z.strictObject({}), 'a document', 200_000);
+    expect(refuse).toThrow(expect.objectContaining({ code: 'DOC_INVALID' }));
+    expect(refuse).toThrow(/^.{1,1000}$/u);
   });
 });
 
