@@ -3,7 +3,7 @@ import type { CID } from 'multiformats/cid';
 import { type Header, pack } from 'tar-stream';
 import { limits } from '../core/limits.ts';
 import { ByteBudget } from './files.ts';
-import { checkLinkStays } from './names.ts';
+import { Links } from './links.ts';
 import type { BlockReader } from './nodes.ts';
 import { type Found, fileBytes, walkTree } from './walk.ts';
 
@@ -13,14 +13,14 @@ import { type Found, fileBytes, walkTree } from './walk.ts';
  */
 export async function checkedEntries(blocks: BlockReader, root: CID, signal?: AbortSignal): Promise<Found[]> {
   const entries: Found[] = [];
-  const targets = new Map<string, string>();
+  const links = new Links();
   const budget = new ByteBudget(limits.treeBytesMax);
   for await (const found of walkTree(blocks, root, signal)) {
     entries.push(found);
     budget.take(found.size);
-    if (found.target !== undefined) targets.set(found.path, found.target);
+    if (found.target !== undefined) links.add(found.path, found.target);
   }
-  for (const [path, target] of targets) checkLinkStays(path, target, (at) => targets.get(at));
+  links.check();
   return entries;
 }
 

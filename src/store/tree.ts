@@ -6,7 +6,8 @@ import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { assert, QuorateError } from '../core/errors.ts';
 import type { StoredFile } from './files.ts';
-import { checkLinkStays, checkTarget, compareNames, foldName, printable, splitPath } from './names.ts';
+import { Links } from './links.ts';
+import { checkTarget, compareNames, foldName, printable, splitPath } from './names.ts';
 import { pbCode } from './nodes.ts';
 
 interface Folder {
@@ -151,20 +152,18 @@ export class TreeBuilder {
 
   /** Writes the directories and links. Every slot must be stored by now. @throws STORE_LINK_ESCAPES */
   async build(blocks: Blockstore, signal?: AbortSignal): Promise<BuiltTree> {
-    this.#checkLinks(this.#root, '');
+    const links = new Links();
+    this.#collectLinks(this.#root, '', links);
+    links.check();
     const files: BuiltTree['files'] = [];
     const root = await this.#store(this.#root, '', blocks, files, signal);
     return { root: root.cid, files, entries: this.#entries };
   }
 
-  #checkLinks(at: Folder, prefix: string): void {
+  #collectLinks(at: Folder, prefix: string, into: Links): void {
     for (const [name, entry] of at.children) {
-      if (entry.kind === 'dir') this.#checkLinks(entry, `${prefix}${name}/`);
-      if (entry.kind !== 'link') continue;
-      checkLinkStays(prefix + name, entry.target, (path) => {
-        const found = this.#find(path.split('/'));
-        return found?.kind === 'link' ? found.target : undefined;
-      });
+      if (entry.kind === 'dir') this.#collectLinks(entry, `${prefix}${name}/`, into);
+      else if (entry.kind === 'link') into.add(prefix + name, entry.target);
     }
   }
 

@@ -101,7 +101,7 @@ async function collect(
 
 /**
  * Every entry below a root, folders before what is in them, names in byte order. Reads no file content; where links
- * lead is not checked here, since that needs the whole tree (`checkLinkStays`).
+ * lead is not checked here, since that needs the whole tree (`Links`).
  */
 export async function* walkTree(blocks: BlockReader, root: CID, signal?: AbortSignal): AsyncGenerator<Found> {
   const visits = new Visits(limits.treeEntriesMax * 2);
