@@ -1,5 +1,6 @@
 import { assert, QuorateError } from './errors.ts';
 import { limits } from './limits.ts';
+import { Pieces } from './pieces.ts';
 
 /**
  * CARv1, the IPFS field's archive of blocks: a header that names roots, then sections of `varint length, CID, bytes`
@@ -83,8 +84,7 @@ export class CarParser {
   readonly #header: Uint8Array;
   #headerRead = false;
   #section: { cid: Uint8Array; size: number } | undefined;
-  #parts: Uint8Array[] = [];
-  #have = 0;
+  readonly #pieces = new Pieces();
 
   constructor(header: Uint8Array) {
     this.#header = header;
@@ -92,80 +92,41 @@ export class CarParser {
 
   /** Call `next` until it gives undefined before pushing more. */
   push(piece: Uint8Array): void {
-    if (piece.length === 0) return;
-    this.#parts.push(piece);
-    this.#have += piece.length;
+    this.#pieces.push(piece);
   }
 
   /** @throws CAR_MALFORMED */
   next(): Section | undefined {
     if (!this.#headerRead) {
-      if (this.#have < this.#header.length) return undefined;
-      const found = this.#take(this.#header.length);
+      if (this.#pieces.length < this.#header.length) return undefined;
+      const found = this.#pieces.take(this.#header.length);
       if (found.some((byte, index) => byte !== this.#header[index])) {
         throw malformed('does not begin with the header that was expected');
       }
       this.#headerRead = true;
     }
     this.#section ??= this.#head();
-    if (this.#section === undefined || this.#have < this.#section.size) return undefined;
+    if (this.#section === undefined || this.#pieces.length < this.#section.size) return undefined;
     const { cid, size } = this.#section;
     this.#section = undefined;
-    return { cid, bytes: this.#take(size) };
+    return { cid, bytes: this.#pieces.take(size) };
   }
 
   #head(): { cid: Uint8Array; size: number } | undefined {
-    const length = readVarint(this.#peek(4), 0);
+    const length = readVarint(this.#pieces.peek(4), 0);
     if (length === undefined) return undefined;
     const size = length.value - cidBytes;
     if (size < 0) throw malformed('has a section without a CID');
     if (size > limits.blockBytesMax) throw malformed('has a block over the largest size');
-    if (this.#have < length.next + cidBytes) return undefined;
-    const cid = this.#take(length.next + cidBytes).slice(length.next);
+    if (this.#pieces.length < length.next + cidBytes) return undefined;
+    const cid = this.#pieces.take(length.next + cidBytes).slice(length.next);
     if (!isTreeCid(cid)) throw malformed('has a block of another kind than trees have');
     return { cid, size };
   }
 
   /** @throws CAR_MALFORMED when something unfinished is left */
   end(): void {
-    if (!this.#headerRead || this.#have > 0 || this.#section !== undefined) throw malformed('was cut off');
+    if (!this.#headerRead || this.#pieces.length > 0 || this.#section !== undefined)
+      throw malformed('was cut off');
   }
-
-  #peek(count: number): Uint8Array {
-    const first = this.#parts[0];
-    if (first === undefined || first.length >= count || this.#parts.length === 1)
-      return first ?? new Uint8Array();
-    return join(this.#parts, Math.min(count, this.#have));
-  }
-
-  #take(count: number): Uint8Array {
-    const first = this.#parts[0];
-    this.#have -= count;
-    if (first !== undefined && first.length >= count) {
-      if (first.length === count) this.#parts.shift();
-      else this.#parts[0] = first.subarray(count);
-      return first.subarray(0, count);
-    }
-    const out = join(this.#parts, count);
-    let left = count;
-    while (left > 0) {
-      const part = this.#parts.shift();
-      assert(part !== undefined, 'what is taken is there');
-      if (part.length > left) this.#parts.unshift(part.subarray(left));
-      left -= part.length;
-    }
-    return out;
-  }
-}
-
-function join(parts: readonly Uint8Array[], count: number): Uint8Array {
-  const out = new Uint8Array(count);
-  let filled = 0;
-  for (const part of parts) {
-    if (filled === count) break;
-    const piece = part.length > count - filled ? part.subarray(0, count - filled) : part;
-    out.set(piece, filled);
-    filled += piece.length;
-  }
-  return out;
 }

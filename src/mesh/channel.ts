@@ -1,6 +1,7 @@
 import type { Stream } from '@libp2p/interface';
 import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { Pieces } from '../core/pieces.ts';
 import { tooLarge } from './errors.ts';
 import { PacedReader } from './reader.ts';
 import type { Channel } from './types.ts';
@@ -22,8 +23,7 @@ export class StreamChannel implements Channel {
   readonly #stream: Stream;
   readonly #reader: PacedReader;
   readonly #limits: ChannelLimits;
-  #parts: Uint8Array[] = [];
-  #have = 0;
+  readonly #pieces = new Pieces();
   #length: number | undefined;
   #receiving = false;
   #ended = false;
@@ -90,7 +90,7 @@ export class StreamChannel implements Channel {
 
   abort(reason: Error): void {
     this.#failure ??= reason;
-    this.#parts = [];
+    this.#pieces.clear();
     clearTimeout(this.#linger);
     this.#stream.abort(reason);
   }
@@ -99,8 +99,8 @@ export class StreamChannel implements Channel {
   #next(): Uint8Array | undefined | 'more' {
     if (this.#failure !== undefined) throw this.#failure;
     for (;;) {
-      if (this.#length === undefined && this.#have >= PREFIX_BYTES) this.#readLength();
-      if (this.#length !== undefined && this.#have >= this.#length) {
+      if (this.#length === undefined && this.#pieces.length >= PREFIX_BYTES) this.#readLength();
+      if (this.#length !== undefined && this.#pieces.length >= this.#length) {
         const message = this.#consume(this.#length);
         this.#length = undefined;
         return message;
@@ -108,8 +108,7 @@ export class StreamChannel implements Channel {
       const chunk = this.#reader.take();
       if (chunk === undefined) return 'more';
       if (chunk === 'end') return this.#onEnd();
-      this.#parts.push(chunk);
-      this.#have += chunk.byteLength;
+      this.#pieces.push(chunk);
     }
   }
 
@@ -127,32 +126,17 @@ export class StreamChannel implements Channel {
 
   #onEnd(): undefined {
     this.#ended = true;
-    if (this.#have === 0 && this.#length === undefined) return undefined;
+    if (this.#pieces.length === 0 && this.#length === undefined) return undefined;
     const error = new QuorateError('MESH_TRUNCATED', `${this.peer} closed the channel within a message`);
     this.abort(error);
     throw error;
   }
 
-  /** Takes `count` bytes from what has arrived; `have` must cover them. */
+  /** Takes `count` bytes from what has arrived, which must cover them. */
   #consume(count: number): Uint8Array {
-    // All of it is filled below, so clearing it first would be work for nothing.
-    assert(this.#have >= count, 'what is taken has arrived');
+    // All of it is filled, so clearing it first would be work for nothing.
     const out = new Uint8Array(Buffer.allocUnsafeSlow(count).buffer);
-    let filled = 0;
-    let used = 0;
-    for (const part of this.#parts) {
-      if (filled === count) break;
-      const take = Math.min(part.byteLength, count - filled);
-      out.set(part.subarray(0, take), filled);
-      filled += take;
-      if (take < part.byteLength) {
-        this.#parts[used] = part.subarray(take);
-        break;
-      }
-      used += 1;
-    }
-    this.#parts.splice(0, used);
-    this.#have -= count;
+    this.#pieces.takeInto(out);
     return out;
   }
 
