@@ -1,19 +1,10 @@
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  parseDocument,
-  visit,
-} from 'yaml';
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import type { Policy } from '../core/documents/base.ts';
 import type { Job } from '../core/documents/job.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { keyOffsets, offsetOf, yamlFaults } from './document.ts';
 import { nearestWord } from './nearest.ts';
 import { type JobInFile, jobFileSchema, keysAt } from './schema.ts';
 
@@ -92,45 +83,31 @@ interface Read {
 }
 
 function readYaml(text: string, lineCounter: LineCounter): Read {
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, version: '1.2' });
+  const options = { lineCounter, prettyErrors: false, version: '1.2', uniqueKeys: false } as const;
+  const document = parseDocument(text, options);
   const faults = [...document.errors, ...document.warnings].map(({ code, message, pos }): Fault => {
     const plain = code === 'MULTIPLE_DOCS' ? 'only one YAML document may be in the file' : message;
     return { code: 'JOBFILE_SYNTAX', offset: pos[0], message: plain };
   });
   if (faults.length > 0) return { document, value: undefined, faults };
   try {
-    const keys = unsafeKeys(document);
-    if (keys.length > 0) return { document, value: undefined, faults: keys };
-    // Aliases may repeat parts of the file, not multiply them.
-    return { document, value: document.toJS({ maxAliasCount: 100 }), faults };
+    const found = yamlFaults(document);
+    if (found.length > 0) return { document, value: undefined, faults: found };
+    return { document, value: document.toJS({ maxAliasCount: -1 }), faults };
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     return { document, value: undefined, faults: [{ code: 'JOBFILE_SYNTAX', offset: 0, message }] };
   }
 }
 
-/** `__proto__` means something else to JavaScript than to YAML: it would vanish without a word. */
-function unsafeKeys(document: Document.Parsed): Fault[] {
-  const faults: Fault[] = [];
-  visit(document, {
-    Pair(_, { key }) {
-      if (isScalar(key) && typeof key.value === 'string' && key.value !== '__proto__') return;
-      const offset = offsetOf(key);
-      faults.push({
-        code: 'JOBFILE_INVALID',
-        offset,
-        message: 'a key must be plain text, and not "__proto__"',
-      });
-    },
-  });
-  return faults;
-}
-
 function faultsOf(issue: z.core.$ZodIssue, document: Document.Parsed): Fault[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) =>
-      unknownKey(key, issue.path, locate(document, [...issue.path, key]).keyOffset),
-    );
+    const { node, keyOffset } = locate(document, issue.path);
+    const offsets = keyOffsets(node);
+    // The first of them is the one that is told.
+    const at = (key: string): number => offsets.get(key) ?? keyOffset;
+    const first = issue.keys.reduce((a, b) => (at(b) < at(a) ? b : a));
+    return [unknownKey(first, issue.path, at(first))];
   }
   const { offset, missing } = locate(document, issue.path);
   const message = missing ? 'is missing' : messageOf(issue);
@@ -167,6 +144,7 @@ function unknownKey(key: string, path: readonly PropertyKey[], offset: number): 
 }
 
 interface Place {
+  node: unknown;
   offset: number;
   keyOffset: number;
   missing: boolean;
@@ -181,7 +159,7 @@ function locate(document: Document.Parsed, path: readonly PropertyKey[]): Place 
     if (isAlias(node)) node = node.resolve(document);
     if (isMap(node)) {
       const pair = node.items.find(({ key }) => isScalar(key) && key.value === step);
-      if (pair === undefined) return { offset, keyOffset, missing: true };
+      if (pair === undefined) return { node, offset, keyOffset, missing: true };
       node = pair.value as Node | null;
       keyOffset = offsetOf(pair.key);
       offset = isMap(node) || node === null ? keyOffset : offsetOf(node);
@@ -190,10 +168,6 @@ function locate(document: Document.Parsed, path: readonly PropertyKey[]): Place 
       offset = offsetOf(node);
     }
   }
-  return { offset, keyOffset, missing: false };
-}
-
-function offsetOf(node: unknown): number {
-  const range = typeof node === 'object' && node !== null && 'range' in node ? node.range : undefined;
-  return Array.isArray(range) && typeof range[0] === 'number' ? range[0] : 0;
+  if (isAlias(node)) node = node.resolve(document);
+  return { node, offset, keyOffset, missing: false };
 }

@@ -167,12 +167,22 @@ describe('what is not YAML we read', () => {
     [
       'aliases that multiply',
       `${many('a', 'x')}${many('b', '*a')}${many('c', '*b')}${many('jobs', '*c')}`,
-      '1:1',
+      '3:7',
     ],
+    ['an alias inside of what it stands for', 'jobs: &a [x, *a]', '1:14'],
   ])('refuses %s', (_, text, place) => {
     const { code, message } = faultOf(text);
     expect(code).toBe('JOBFILE_SYNTAX');
     expect(message).toContain(`q.yaml:${place}`);
+  });
+
+  it.each([
+    ['many aliases of a thing they are in', `a: &a [${'*a,'.repeat(3_000)}]`],
+    ['many keys that are not known', Array.from({ length: 20_000 }, (_, n) => `k${n}: 1`).join('\n')],
+  ])('is not kept busy by %s', (_, text) => {
+    const before = process.threadCpuUsage().user;
+    faultOf(text);
+    expect(process.threadCpuUsage().user - before).toBeLessThan(2_000_000);
   });
 
   it('refuses a file too large to be written by hand, and one with too many jobs', () => {
