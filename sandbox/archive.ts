@@ -51,6 +51,7 @@ async function* joined(parts: readonly ArchivePart[], last: readonly Folder[]): 
 }
 
 function invalid(cause: unknown): QuorateError {
+  if (cause instanceof QuorateError) return cause;
   const why = cause instanceof Error ? cause.message : String(cause);
   return new QuorateError('SANDBOX_SOURCE_INVALID', `source or input: ${why}`, {
     hint: 'the tar streams given to the sandbox must be whole and hold files, folders and links only',
@@ -113,9 +114,12 @@ const putFolder = (packer: Pack, name: string, mode: number): Promise<void> =>
 async function put(packer: Pack, header: Partial<Header> & { name: string }, content?: Entry): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const sink = packer.entry(header, (error) => (error ? reject(error) : resolve()));
-    pour(sink, content).catch((error: unknown) => {
+    sink.on('error', reject);
+    pour(sink, content).catch((cause: unknown) => {
+      // Destroying the sink destroys the archive at once: its reader hears of this error, or of none of ours.
+      const error = invalid(cause);
       reject(error);
-      sink.destroy();
+      sink.destroy(error);
     });
   });
 }

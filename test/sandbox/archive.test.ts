@@ -68,6 +68,6 @@ it('fails, and does not end, when a part breaks off', async () => {
   setTimeout(() => parts[1]?.destroy(new Error('gone')), 10);
   for (const tar of parts) {
     const joined = joinArchives([{ folder: 'src', tar }], [out]);
-    await expect(readOutputs(joined)).rejects.toThrow();
+    await expect(readOutputs(joined)).rejects.toMatchObject({ code: 'SANDBOX_SOURCE_INVALID' });
   }
 });
