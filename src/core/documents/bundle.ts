@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { fromUtf8, toUtf8 } from '../text.ts';
 import { count, sha256, text } from './base.ts';
@@ -38,5 +39,8 @@ export function encodeBundle(bundle: Bundle): string {
 }
 
 export function decodeBundle(raw: string): Bundle {
+  // Half a character would become another one on its way to bytes.
+  if (!raw.isWellFormed())
+    throw new QuorateError('DOC_NOT_UTF8', 'the bundle is not text that UTF-8 can hold');
   return decodeCanonical(toUtf8(raw), bundleSchema, 'bundle', limits.bundleBytesMax);
 }

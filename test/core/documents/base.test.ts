@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import {
+  decodeBundle,
   decodeCanonical,
   fromBase64,
   fromBase64Url,
@@ -100,6 +101,10 @@ describe('a canonical document', () => {
   it.each(['"\\ud800"', '{"\\udfff":1}', '["a\\\\\\udabc"]'])('holds no half of a character: %s', (text) =>
     expect(() => decode(text)).toThrow(code('DOC_NOT_CANONICAL')),
   );
+
+  it('is not made of text with halves of characters', () => {
+    expect(() => decodeBundle('"\ud800"')).toThrow(code('DOC_NOT_UTF8'));
+  });
 
   it('holds whole ones, and text that only looks like a half', () => {
     expect(decode('["\u{1f600}","\\\\ud800"]')).toEqual(['\u{1f600}', '\\ud800']);
