@@ -52,7 +52,11 @@ export class ProgressView {
       case 'lost':
         return this.#row(progress, `lost: ${harmlessLine(progress.reason, 80)}`, { paint: red });
       case 'unfilled':
-        return say(yellow(`Nobody took ${progress.slots} of the slots.`));
+        return say(
+          yellow(
+            `Slots without a result: ${progress.slots}. Nobody took them, or what ran there was aborted or lost.`,
+          ),
+        );
       case 'revealed':
         for (const { slot, operator, worker, result } of progress.results) {
           this.#slot({ slot, operator, worker }).result = result;
@@ -139,5 +143,5 @@ export class ProgressView {
 
 /** A CID, `exit 1`, or why it ended. */
 function shownResult(result: string): string {
-  return /^baf[a-z2-7]+$/.test(result) ? shortId(result) : harmlessLine(result, 80);
+  return /^baf[a-z2-7]+$/.test(result) ? shortId(result) : harmlessLine(result, 300);
 }

@@ -89,7 +89,8 @@ function reveal(step: Step, run: Run, round: Round): void {
 }
 
 function describe(outcome: Outcome): string {
-  if (outcome.kind === 'aborted') return `aborted: ${outcome.reason}`;
+  if (outcome.kind === 'aborted')
+    return `aborted: ${outcome.reason}${outcome.detail === '' ? '' : `: ${outcome.detail}`}`;
   return outcome.code === 0 ? (outcome.artifact ?? 'no outputs') : `exit ${outcome.code}`;
 }
 
