@@ -42,6 +42,14 @@ describe('PeerIds', () => {
     },
   );
 
+  it('have one spelling: no letter of another script stands for a digit', () => {
+    const id = peerIdOf(new Uint8Array(32).fill(7));
+    for (const letter of ['\u0100', '\u4e00', '\ud800', '\u{10000}'])
+      expect(() => publicKeyOf(id.slice(0, 20) + letter + id.slice(20 + letter.length))).toThrow(
+        code('KEY_INVALID'),
+      );
+  });
+
   it('are short: a long text is refused before it is decoded', () => {
     const before = process.threadCpuUsage().user;
     expect(() => publicKeyOf('z'.repeat(1_000_000))).toThrow(code('KEY_INVALID'));
