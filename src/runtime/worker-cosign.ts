@@ -1,4 +1,3 @@
-import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Bundle,
@@ -12,21 +11,23 @@ import { openCheckpoint, witnessCheckpoint } from '../core/transparency/index.ts
 import { checkEvidence } from '../core/trust/index.ts';
 import { joseVerifier } from '../identity/verifier.ts';
 import { codeOf, messageOf } from './events.ts';
-import { readOptional } from './files.ts';
+import { LogCopy } from './log-copy.ts';
 import { ask, openCharter } from './standing.ts';
 import type { WorkerContext } from './worker-context.ts';
 import type { WorkerLeases } from './worker-leases.ts';
 
 /**
- * The trusted worker's second half: decides again from the evidence, reads the log again, and signs. It keeps every leaf
- * it has seen, so a log that was rewritten since no longer fits its own checkpoint.
+ * The trusted worker's second half: decides again from the evidence, reads the log again, and signs.
  */
 export class Cosigner {
   readonly #context: WorkerContext;
+  readonly #log: LogCopy;
   readonly #drafts = new Map<string, Bundle>();
 
   constructor(context: WorkerContext) {
     this.#context = context;
+    const { dir, standing } = context;
+    this.#log = new LogCopy(join(dir, `log-${standing.membership.project}.txt`));
   }
 
   /** Checks everything that can be checked; the machine then says whether this worker may sign. */
@@ -47,7 +48,7 @@ export class Cosigner {
       request = (await openMessage('request', draft.request, joseVerifier)).id;
       const { log } = standing.charter;
       const checkpoint = await openCheckpoint(draft.checkpoint, { project, log }, joseVerifier);
-      const leaves = await this.#readLog(checkpoint.size);
+      const leaves = await this.#log.read(checkpoint.size, (from) => this.#ask(from));
       const verification = await checkEvidence(draft, { project, leaves }, joseVerifier);
       const failed = verification.steps.find(({ ok }) => !ok);
       if (!verification.ok)
@@ -99,27 +100,9 @@ export class Cosigner {
     this.#context.tell('warn', 'cosign-refused', `did not co-sign: ${message}`, { lease, code });
   }
 
-  /** The leaves known from before, and those since: exactly as many as the checkpoint covers. */
-  async #readLog(size: number): Promise<string[]> {
-    const { dir, standing, mesh, signal } = this.#context;
-    const file = join(dir, `log-${standing.membership.project}.txt`);
-    const known = ((await readOptional(file)) ?? '').split('\n').slice(0, -1);
-    while (known.length < size) {
-      const { answer } = await ask(
-        mesh,
-        standing.membership.controllers,
-        { kind: 'log', from: known.length },
-        signal,
-      );
-      if (answer.kind !== 'leaves' || answer.from !== known.length || answer.leaves.length === 0) {
-        throw new QuorateError(
-          'LOG_UNREADABLE',
-          `the controller's log ends at ${known.length} leaves, its checkpoint says ${size}`,
-        );
-      }
-      await appendFile(file, answer.leaves.map((leaf) => `${leaf}\n`).join(''), { mode: 0o600 });
-      known.push(...answer.leaves);
-    }
-    return known.slice(0, size);
+  async #ask(from: number): Promise<readonly string[]> {
+    const { standing, mesh, signal } = this.#context;
+    const { answer } = await ask(mesh, standing.membership.controllers, { kind: 'log', from }, signal);
+    return answer.kind === 'leaves' && answer.from === from ? answer.leaves : [];
   }
 }
