@@ -45,7 +45,7 @@ async function into(
     const took = await seconds(async () => {
       root = await way(store);
     });
-    const pinned = took + (await seconds(() => store.pin(String(root), 'bench')));
+    const pinned = took + (await seconds(() => store.pin([String(root)], 'bench')));
     return { took, pinned };
   } finally {
     await store.close();

@@ -17,12 +17,14 @@ import { openBundles, serveBundles } from './bundles.ts';
 import { serveApi } from './controller-api.ts';
 import { type ControllerContext, Followers, Replies } from './controller-context.ts';
 import { ControllerFeed } from './controller-feed.ts';
+import { Keeper } from './controller-keep.ts';
 import { ControllerLeases } from './controller-leases.ts';
 import { LiveLogs } from './controller-logs.ts';
 import { type PublicView, publicView } from './controller-public.ts';
 import { messageOf, type NodeEvent, teller } from './events.ts';
 import { Loop } from './loop.ts';
 import { type ProjectFolder, readCharter, writeAddress } from './owner.ts';
+import { passingAtController } from './passing.ts';
 import { refreshCharter } from './refresh-charter.ts';
 import { pullArtifact, serveArtifacts } from './transfer.ts';
 
@@ -50,7 +52,6 @@ export interface ControllerNode {
 }
 
 const pinMsMax = 60_000;
-const keepTries = 5;
 const charterPollMs = 1_000;
 
 /**
@@ -89,6 +90,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       journal,
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
+      passing: passingAtController,
       failed: (error) => {
         void closeAll().finally(() => options.onFailure(error));
       },
@@ -168,11 +170,13 @@ class Effects {
   readonly #feed: ControllerFeed;
   readonly #leases: ControllerLeases;
   readonly #stop = new AbortController();
+  readonly #keeper: Keeper;
 
   constructor(context: ControllerContext, feed: ControllerFeed, leases: ControllerLeases) {
     this.#context = context;
     this.#feed = feed;
     this.#leases = leases;
+    this.#keeper = new Keeper(context, this.#stop.signal);
   }
 
   close(): void {
@@ -201,7 +205,7 @@ class Effects {
       case 'pin':
         return run('pin', this.#pin(effect.run, effect.artifact, effect.from));
       case 'keep':
-        return run('keep', this.#keep(effect.run, effect.root, effect.from));
+        return this.#keeper.keep(effect.run, effect);
       case 'cosign':
         return run('cosign', this.#leases.cosign(effect.run, effect.lease));
       case 'verdict':
@@ -242,28 +246,12 @@ class Effects {
     let ok = false;
     try {
       if (!(await store.has(artifact))) await pullArtifact(this.#context, artifact, { from, signal });
-      await store.pin(artifact, run);
+      await store.pin([artifact], run);
       ok = true;
     } catch (error) {
       detail = messageOf(error);
     }
     dispatch({ kind: 'pinned', run, artifact, ok, detail });
-  }
-
-  /** Logs and dissenting trees: worth having, but nothing waits for them. */
-  async #keep(run: string, root: string, from: string): Promise<void> {
-    const { store } = this.#context;
-    for (let tried = 1; ; tried++) {
-      const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(pinMsMax)]);
-      try {
-        if (!(await store.has(root))) await pullArtifact(this.#context, root, { from: [from], signal });
-        await store.pin(root, run);
-        return;
-      } catch (error) {
-        if (tried >= keepTries || this.#stop.signal.aborted) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 500 * tried));
-      }
-    }
   }
 
   async #verdict(runId: string): Promise<void> {

@@ -9,13 +9,14 @@ interface Machine<Event, Effect> {
 const timerMsMax = 24 * 3600 * 1000;
 
 /**
- * Runs a sans-I/O machine: each event is in the journal before the machine sees it, time never goes backwards, and a
- * `tick` is delivered when the machine's next deadline is reached.
+ * Runs a sans-I/O machine: each event is in the journal before the machine sees it, and synced before an effect of it is
+ * carried out; time never goes backwards, and a `tick` is delivered when the machine's next deadline is reached.
  */
 export class Loop<Event, Effect> {
   readonly #machine: Machine<Event, Effect>;
   readonly #journal: Journal<Event>;
   readonly #perform: (effect: Effect) => void;
+  readonly #passing: (event: Event, effects: Effect[]) => boolean;
   readonly #tick: Event;
   readonly #failed: (error: unknown) => void;
   #last = 0;
@@ -27,6 +28,8 @@ export class Loop<Event, Effect> {
     journal: Journal<Event>;
     perform: (effect: Effect) => void;
     tick: Event;
+    /** Whether nobody is worse off when this event is forgotten in a power cut, however often that happens. */
+    passing: (event: Event, effects: Effect[]) => boolean;
     /** The journal cannot be written or the machine broke: the node must stop. */
     failed: (error: unknown) => void;
   }) {
@@ -34,6 +37,7 @@ export class Loop<Event, Effect> {
     this.#journal = options.journal;
     this.#perform = options.perform;
     this.#tick = options.tick;
+    this.#passing = options.passing;
     this.#failed = options.failed;
   }
 
@@ -56,6 +60,7 @@ export class Loop<Event, Effect> {
     try {
       this.#journal.append(event, now);
       effects = this.#machine.handle(event, now);
+      if (!this.#passing(event, effects)) this.#journal.sync();
     } catch (error) {
       this.close();
       this.#failed(error);

@@ -43,7 +43,7 @@ type Via = 'gossip' | 'backlog' | 'http';
 export class WorkerFeed {
   readonly #context: WorkerContext;
   readonly #lending: Lending;
-  readonly #onVerdict: (artifact: string) => void;
+  readonly #onVerdict: (artifact: string, level: string) => void;
   #talk: Talk<Up, Down> | undefined;
   #connected = false;
   readonly #told = new Set<string>();
@@ -53,7 +53,7 @@ export class WorkerFeed {
     context: WorkerContext,
     lending: Lending,
     timings: HttpFeedTimings,
-    onVerdict: (artifact: string) => void,
+    onVerdict: (artifact: string, level: string) => void,
   ) {
     this.#context = context;
     this.#lending = lending;
@@ -95,7 +95,7 @@ export class WorkerFeed {
 
   /** Only worth a look at the bundle, which proves itself or does not. */
   #hint({ artifact, level }: VerdictNotice): void {
-    if (artifact !== null && level !== 'disputed') this.#onVerdict(artifact);
+    if (artifact !== null && level !== 'disputed') this.#onVerdict(artifact, level);
   }
 
   async #try(notice: OfferNotice, via: Via): Promise<void> {

@@ -13,6 +13,7 @@ import { openBundles, serveBundles } from './bundles.ts';
 import { messageOf, type NodeEvent, teller } from './events.ts';
 import type { Home, Membership } from './home.ts';
 import { Loop } from './loop.ts';
+import { passingAtWorker } from './passing.ts';
 import { openStanding } from './standing.ts';
 import { serveArtifacts } from './transfer.ts';
 import { Builder } from './worker-build.ts';
@@ -99,6 +100,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       journal,
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
+      passing: passingAtWorker,
       failed: (error) => {
         void closeAll().finally(() => options.onFailure(error));
       },
@@ -169,8 +171,8 @@ class Parts {
     this.#leases = new WorkerLeases(context, (lease, bundle) =>
       this.#run('cosign', this.#cosigner.check(lease, bundle)),
     );
-    this.feed = new WorkerFeed(context, lending, timings, (artifact) =>
-      this.#run('verdict', this.serving.onVerdict(artifact)),
+    this.feed = new WorkerFeed(context, lending, timings, (artifact, level) =>
+      this.#run('verdict', this.serving.onVerdict(artifact, level)),
     );
   }
 

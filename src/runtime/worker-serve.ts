@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeBundle, openStatement } from '../core/documents/index.ts';
 import { verifyBundle } from '../core/trust/index.ts';
 import { joseVerifier } from '../identity/verifier.ts';
@@ -6,13 +7,16 @@ import { askBundle } from './bundles.ts';
 import { messageOf } from './events.ts';
 import { areaOf, type WorkerContext } from './worker-context.ts';
 
-const retryMs = [500, 1_000, 2_000, 5_000, 15_000];
+const retryMs = [2_000, 2_000, 5_000, 15_000];
+const agreedMs = 1_000;
 
 /** After the reveal: serves the bytes, and as soon as there is a verdict also the bundle that says why to trust them. */
 export class Serving {
   readonly #context: WorkerContext;
   /** Artifacts served here whose bundle may still get better. */
   readonly #waiting = new Set<string>();
+  /** Those of which it was told that they are agreed, a moment ago. */
+  readonly #agreed = new Map<string, AbortController>();
 
   constructor(context: WorkerContext) {
     this.#context = context;
@@ -22,9 +26,11 @@ export class Serving {
   async publish(lease: string, artifact: string | null, log: string | null): Promise<void> {
     const { store, tell } = this.#context;
     await store.publish(store.sealed(areaOf(lease)));
-    if (log !== null) await store.pin(log, lease);
+    await store.pin(
+      [log, artifact].filter((root) => root !== null),
+      lease,
+    );
     if (artifact === null) return;
-    await store.pin(artifact, lease);
     tell('info', 'published', `the round is over; serving ${artifact}`, { artifact });
     this.#waiting.add(artifact);
     void this.#poll(artifact);
@@ -40,8 +46,21 @@ export class Serving {
     for (const artifact of await this.#context.bundles.artifacts()) await this.#provide(artifact);
   }
 
-  async onVerdict(artifact: string): Promise<void> {
-    if (this.#waiting.has(artifact) || (await this.#context.store.has(artifact))) await this.#learn(artifact);
+  /** An agreement is mostly followed by its co-signature at once: then one bundle is fetched and checked, not two. */
+  async onVerdict(artifact: string, level: string): Promise<void> {
+    const { signal, store } = this.#context;
+    if (!this.#waiting.has(artifact) && !(await store.has(artifact))) return;
+    this.#agreed.get(artifact)?.abort();
+    if (level !== 'trusted') {
+      const overtaken = new AbortController();
+      this.#agreed.set(artifact, overtaken);
+      await sleep(agreedMs, undefined, { signal: AbortSignal.any([signal, overtaken.signal]) }).catch(
+        () => {},
+      );
+      if (this.#agreed.get(artifact) === overtaken) this.#agreed.delete(artifact);
+      if (overtaken.signal.aborted) return;
+    }
+    await this.#learn(artifact);
   }
 
   /** Gossip may have missed us. */

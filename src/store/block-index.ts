@@ -1,6 +1,7 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, fdatasync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { promisify } from 'node:util';
 import { QuorateError } from '../core/errors.ts';
 
 /** Where a block's bytes lie. */
@@ -20,6 +21,8 @@ export interface Row extends Place {
 }
 
 const formatVersion = 1;
+const memory = ':memory:';
+const datasync = promisify(fdatasync);
 /** How long a change may wait for others to be written with it. What a crash loses is the tail of a pack, cut off when opened. */
 const commitMs = 500;
 
@@ -35,10 +38,15 @@ export class BlockIndex {
   readonly #remove: StatementSync;
   readonly #end: StatementSync;
   #timer: NodeJS.Timeout | undefined;
+  #wal: number | undefined;
+  /** Also what an earlier process may have left behind. */
+  #unsynced = true;
+  #syncing: Promise<void> = Promise.resolve();
 
   /** @param file path, or ":memory:" for one that is read from the packs whenever it is opened */
   constructor(file: string) {
     this.#db = openDatabase(file);
+    if (file !== memory) this.#wal = openSync(`${file}-wal`, 'r');
     this.#find = this.#db.prepare('SELECT pack, at, size, used FROM blocks WHERE digest = ?');
     this.#add = this.#db.prepare(
       'INSERT OR REPLACE INTO blocks (digest, codec, pack, at, size, used) VALUES (?, ?, ?, ?, ?, ?)',
@@ -133,21 +141,30 @@ export class BlockIndex {
     else this.#end.run(pack, from);
   }
 
-  /** @param durable also on the disk, with everything committed before it */
-  commit({ durable = false } = {}): void {
+  commit(): void {
     clearTimeout(this.#timer);
-    if (!durable) {
-      if (this.#db.isTransaction) this.#db.exec('COMMIT');
-      return;
-    }
-    this.commit();
-    // In WAL mode only a commit under FULL syncs the log, and with it all that earlier ones wrote there.
-    this.#db.exec('PRAGMA synchronous = FULL; UPDATE synced SET n = n + 1; PRAGMA synchronous = NORMAL;');
+    if (this.#db.isTransaction) this.#db.exec('COMMIT');
   }
 
-  close(): void {
+  /** Ends when everything changed so far is on the disk. */
+  sync(): Promise<void> {
+    this.commit();
+    if (this.#wal === undefined || !this.#unsynced) return this.#syncing;
+    this.#unsynced = false;
+    // Commits are in the write-ahead log, which stays the same file as long as the database is open (SQLite, wal.html).
+    this.#syncing = datasync(this.#wal).catch((error: unknown) => {
+      this.#unsynced = true;
+      throw error;
+    });
+    return this.#syncing;
+  }
+
+  async close(): Promise<void> {
     this.commit();
     this.#db.close();
+    await this.#syncing.catch(() => {});
+    if (this.#wal !== undefined) closeSync(this.#wal);
+    this.#wal = undefined;
   }
 
   /** A disk that is full now is reported to the next who waits for a commit. */
@@ -162,6 +179,7 @@ export class BlockIndex {
   #begin(): void {
     if (this.#db.isTransaction) return;
     this.#db.exec('BEGIN');
+    this.#unsynced = true;
     this.#timer = setTimeout(() => this.#commitLater(), commitMs).unref();
   }
 }
@@ -169,7 +187,7 @@ export class BlockIndex {
 function openDatabase(file: string): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
-    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    if (file !== memory) mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     db = new DatabaseSync(file);
     // Locks the file for this process until it closes or dies.
     db.exec(
@@ -185,8 +203,6 @@ function openDatabase(file: string): DatabaseSync {
       CREATE TABLE IF NOT EXISTS blocks (digest BLOB PRIMARY KEY, codec INTEGER NOT NULL, pack INTEGER NOT NULL,
         at INTEGER NOT NULL, size INTEGER NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS packs (id INTEGER PRIMARY KEY, end INTEGER NOT NULL);
-      CREATE TABLE IF NOT EXISTS synced (n INTEGER NOT NULL);
-      INSERT INTO synced SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM synced);
       PRAGMA user_version = ${formatVersion};
       COMMIT;`);
     return db;

@@ -252,8 +252,8 @@ export class DiskStore implements Store {
 
   // Keeping
 
-  pin(root: string, name: string): Promise<void> {
-    return this.#pins.pin(parseCid(root), name);
+  pin(roots: readonly string[], name: string): Promise<void> {
+    return this.#pins.pin(roots.map(parseCid), name);
   }
 
   unpin(root: string, name?: string): Promise<void> {

@@ -124,8 +124,8 @@ export interface Store {
   /** Removes a sealed area. */
   discard(area: Area): Promise<void>;
 
-  /** Keeps a whole public tree from `collect`. @throws STORE_BLOCK_MISSING */
-  pin(root: string, name: string): Promise<void>;
+  /** Keeps whole public trees from `collect`. @throws STORE_BLOCK_MISSING */
+  pin(roots: readonly string[], name: string): Promise<void>;
   /** Drops one name's pin, or with no name all. */
   unpin(root: string, name?: string): Promise<void>;
   pins(): Promise<{ root: string; names: string[] }[]>;

@@ -38,6 +38,7 @@ export class PackWriter {
   #queuedBytes = 0;
   readonly #unwritten = new Map<string, { bytes: Uint8Array; isOwned: boolean }>();
   readonly #unsynced = new Set<number>();
+  #syncing: Promise<void> = Promise.resolve();
   #hasNewFile = false;
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -102,15 +103,27 @@ export class PackWriter {
     return this.#running ?? Promise.resolve();
   }
 
-  /** Ends when everything appended so far is on the disk, and the index with it. */
-  async sync(): Promise<void> {
+  /** Ends when everything appended so far is on the disk, and the index with it. One at a time: the next has less to do. */
+  sync(): Promise<void> {
+    const synced = this.#syncing.catch(() => {}).then(() => this.#sync());
+    this.#syncing = synced;
+    return synced;
+  }
+
+  async #sync(): Promise<void> {
     await this.flush();
-    const packs = [...this.#unsynced];
-    this.#unsynced.clear();
-    for (const id of packs) await this.#files.use(id, (handle) => handle.datasync());
+    for (const id of [...this.#unsynced]) {
+      this.#unsynced.delete(id);
+      try {
+        await this.#files.use(id, (handle) => handle.datasync());
+      } catch (error) {
+        this.#unsynced.add(id);
+        throw error;
+      }
+    }
     if (this.#hasNewFile) await syncFolder(this.#files.dir);
     this.#hasNewFile = false;
-    this.#index.commit({ durable: true });
+    await this.#index.sync();
   }
 
   /** A number for a pack that came whole, which has to be synced with the rest. */

@@ -85,17 +85,20 @@ export class Pins {
       await handle.close();
     }
     await rename(`${file}.new`, file);
-    await syncFolder(this.#dir);
   }
 
-  /** Keeps a whole tree, for the reason `name`; once it returns, tree and pin are on the disk. @throws STORE_BLOCK_MISSING when a block of it is not here */
-  pin(root: CID, name: string): Promise<void> {
+  /** Keeps whole trees, for the reason `name`; once it returns, trees and pins are on the disk. @throws STORE_BLOCK_MISSING when a block is not here */
+  pin(roots: readonly CID[], name: string): Promise<void> {
     return this.#inTurn(async () => {
-      for await (const cid of eachBlock(this.#blocks, root)) this.#blocks.touch(cid);
+      for (const root of roots)
+        for await (const cid of eachBlock(this.#blocks, root)) this.#blocks.touch(cid);
       await this.#blocks.sync();
-      const names = await this.#names(root.toString());
       const clean = name.replaceAll('\n', ' ');
-      if (!names.includes(clean)) await this.#write(root.toString(), [...names, clean]);
+      for (const root of roots) {
+        const names = await this.#names(root.toString());
+        if (!names.includes(clean)) await this.#write(root.toString(), [...names, clean]);
+      }
+      await syncFolder(this.#dir);
     });
   }
 
@@ -107,6 +110,7 @@ export class Pins {
         root.toString(),
         names.filter((other) => other !== name?.replaceAll('\n', ' ')),
       );
+      await syncFolder(this.#dir);
     });
   }
 

@@ -47,7 +47,7 @@ async function rewrite(blocks: Blocks): Promise<void> {
     }
     await blocks.sync();
     blocks.index.dropPack(pack);
-    blocks.index.commit({ durable: true });
+    await blocks.index.sync();
     await blocks.files.remove(pack);
   }
 }

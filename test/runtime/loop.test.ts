@@ -56,6 +56,7 @@ function start(file: string, perform?: (effect: Effect, loop: Loop<Event, Effect
       perform?.(effect, loop);
     },
     tick: { kind: 'tick' },
+    passing: ({ kind }) => kind !== 'add',
     failed: (error) => failures.push(error),
   });
   onTestFinished(() => {
@@ -168,5 +169,36 @@ describe('the loop of a machine', () => {
     loop.dispatch({ kind: 'add', n: 1 });
     await sleep(100);
     expect([machine.sum, machine.ticks.length]).toEqual([0, 0]);
+  });
+
+  it('syncs the journal before an effect is carried out, and not for events that may be forgotten', async () => {
+    const order: string[] = [];
+    const real = openJournal<Event>(join(await folder(), 'journal.db'), 'adder');
+    onTestFinished(() => real.close());
+    const journal: Journal<Event> = {
+      ...real,
+      append: (event, at) => {
+        order.push(`append ${event.kind}`);
+        real.append(event, at);
+      },
+      sync: () => {
+        order.push('sync');
+        real.sync();
+      },
+    };
+    const loop = new Loop<Event, Effect>({
+      machine: new Adder(),
+      journal,
+      perform: ({ sum }) => order.push(`effect ${sum}`),
+      tick: { kind: 'tick' },
+      passing: ({ kind }) => kind === 'wait',
+      failed: (error) => {
+        throw error;
+      },
+    });
+    onTestFinished(() => loop.close());
+    loop.dispatch({ kind: 'wait', ms: 60_000 });
+    loop.dispatch({ kind: 'add', n: 2 });
+    expect(order).toEqual(['append wait', 'append add', 'sync', 'effect 2']);
   });
 });

@@ -77,7 +77,7 @@ describe('CIDs of the profile unixfs-v1-2025+x', () => {
     const flat = await s.importTar(await tar(many(900)), { into: s.public });
     const sharded = await s.importTar(await tar(many(1200)), { into: s.public });
     // One block for the root, one for the folder and one for each file, or more than that.
-    await s.pin(sharded.root, 'test');
+    await s.pin([sharded.root], 'test');
     const before = await s.collect({ graceSeconds: -10 });
     expect(before.blocks).toBe(2);
     expect((await collect(s.list(sharded.root))).length).toBe(1201);

@@ -147,9 +147,9 @@ describe('pins', () => {
       ]),
       { into: s.public },
     );
-    await s.pin(kept.root, 'one');
-    await s.pin(kept.root, 'two');
-    await s.pin(kept.root, 'two');
+    await s.pin([kept.root], 'one');
+    await s.pin([kept.root], 'two');
+    await s.pin([kept.root], 'two');
     expect(await s.pins()).toEqual([{ root: kept.root, names: ['one', 'two'] }]);
     expect((await s.collect()).blocks).toBe(0);
     expect((await s.collect({ graceSeconds: -10 })).blocks).toBe(2);
@@ -164,7 +164,7 @@ describe('pins', () => {
   it('are refused for a tree that is not whole', async () => {
     const s = await store();
     const { root } = await s.importTar(await tar([{ name: 'a', body: '1' }]), { into: s.sealed('x') });
-    expect(await codeOf(s.pin(root, 'x'))).toBe('STORE_BLOCK_MISSING');
+    expect(await codeOf(s.pin([root], 'x'))).toBe('STORE_BLOCK_MISSING');
   });
 
   it('are not needed while an import runs: what it used stays', async () => {

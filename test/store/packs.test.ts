@@ -88,7 +88,7 @@ describe('packs', () => {
     const big = await s.importTar(await tar([{ name: 'big', body: noiseBytes(3_000_000) }]), {
       into: s.public,
     });
-    await s.pin(big.root, 'kept');
+    await s.pin([big.root], 'kept');
     await s.close();
     await harm(join(s.dir, 'public/index.db'));
     const again = await reopened(s.dir);
@@ -116,7 +116,7 @@ describe('packs', () => {
     const dropped = await s.importTar(await tar([{ name: 'big', body: noiseBytes(6_000_000, 77) }]), {
       into: s.public,
     });
-    await s.pin(kept.root, 'kept');
+    await s.pin([kept.root], 'kept');
     const before = await bytesOf(join(s.dir, 'public'));
     const reading = Promise.all([1, 2, 3].map(() => collect(s.exportTar(kept.root))));
     expect((await s.collect({ graceSeconds: -10 })).bytes).toBeGreaterThan(6_000_000);
@@ -134,7 +134,7 @@ describe('packs', () => {
     const s = await store();
     const kept = await s.importTar(await tar(files(10, 500)), { into: s.public });
     await s.importTar(await tar([{ name: 'big', body: noiseBytes(100_000, 9) }]), { into: s.public });
-    await s.pin(kept.root, 'kept');
+    await s.pin([kept.root], 'kept');
     const cid = (await collect(s.list(kept.root))).find(({ kind }) => kind === 'file')?.cid ?? '';
     await damage(s.dir, cid);
     await s.collect({ graceSeconds: -10 });

@@ -137,7 +137,7 @@ describe('pull', () => {
     await sleep(200);
     const options = { from: [a.peerId.toString()], idleSeconds: 1 };
     expect(await codeOf(to.pull(root.toString(), options))).toBe('STORE_PULL_STALLED');
-    await to.pin(root.toString(), 'x').catch(() => {});
+    await to.pin([root.toString()], 'x').catch(() => {});
     expect((await to.collect({ graceSeconds: -10 })).blocks).toBe(0);
   });
 });

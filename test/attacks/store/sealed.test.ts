@@ -67,7 +67,7 @@ describe('a peer that guesses the CIDs of a sealed round', () => {
     expect(await codeOf(worker.readBytes(log, { maxBytes: 100 }))).toBe('STORE_BLOCK_MISSING');
     expect(await codeOf(collect(worker.list(root)))).toBe('STORE_BLOCK_MISSING');
     expect(await codeOf(collect(worker.exportTar(root)))).toBe('STORE_BLOCK_MISSING');
-    expect(await codeOf(worker.pin(root, 'x'))).toBe('STORE_BLOCK_MISSING');
+    expect(await codeOf(worker.pin([root], 'x'))).toBe('STORE_BLOCK_MISSING');
     const other = worker.sealed('lease-4');
     expect(await codeOf(worker.readBytes(log, { maxBytes: 100, from: other }))).toBe('STORE_BLOCK_MISSING');
     expect(Buffer.from(await worker.readBytes(log, { maxBytes: 100, from: area })).toString()).toBe('done');
