@@ -8,10 +8,15 @@ import { type Prepared, prepare } from '../src/runtime/submit.ts';
 import { Cluster } from '../test/e2e/support/cluster.ts';
 import { jobFile } from '../test/e2e/support/jobs.ts';
 import { endAll } from '../test/e2e/support/processes.ts';
-import { type Bench, median, type Suite } from './run.ts';
+import { sleep } from '../test/e2e/support/wait.ts';
+import { memoryMb, processorMs } from './processes.ts';
+import { type Bench, median, type Suite, seconds } from './run.ts';
 
 const volunteers = ['ada', 'ben', 'cleo'];
-const warmRounds = 15;
+const warmRounds = 10;
+const crowd = 40;
+const quietMs = 1_000;
+const secondsMax = 300;
 
 /** An empty build that says when it began, in ns since the epoch. */
 const empty = jobFile({ run: ['date +began=%s%N'], outputs: ['.'], time: '1m' });
@@ -30,19 +35,26 @@ interface Course {
 
 class Project {
   readonly #client: Client;
+  readonly #cluster: Cluster;
   readonly #url: string;
-  readonly #prepared: Prepared;
   readonly #job: JobSpec;
+  #commits = 0;
 
-  constructor(client: Client, url: string, prepared: Prepared, job: JobSpec) {
+  constructor(client: Client, cluster: Cluster, url: string, job: JobSpec) {
     this.#client = client;
+    this.#cluster = cluster;
     this.#url = url;
-    this.#prepared = prepared;
     this.#job = job;
   }
 
-  submit(): Promise<{ run: string }> {
-    const { ref, commit, tree } = this.#prepared;
+  /** One that no worker has seen. */
+  async newCommit(signal: AbortSignal): Promise<Prepared> {
+    this.#commits += 1;
+    await this.#cluster.git.commit('empty', { number: String(this.#commits) });
+    return prepare({ url: this.#url, ref: 'main', signal });
+  }
+
+  submit({ ref, commit, tree }: Prepared): Promise<{ run: string }> {
     return this.#client.submit({
       repo: { url: this.#url, ref },
       commit,
@@ -53,9 +65,15 @@ class Project {
     });
   }
 
-  async course(signal: AbortSignal): Promise<Course> {
+  async trusted(run: string, signal: AbortSignal): Promise<void> {
+    for await (const { progress } of this.#client.follow(run, signal))
+      if (progress.kind === 'verdict' && progress.level === 'trusted') return;
+    throw new Error(`run ${run} did not become trusted`);
+  }
+
+  async course(commit: Prepared, signal: AbortSignal): Promise<Course> {
     const started = performance.timeOrigin + performance.now();
-    const { run } = await this.submit();
+    const { run } = await this.submit(commit);
     const at = new Map<string, number[]>();
     const note = (what: string, when: number): unknown =>
       at.set(what, [...(at.get(what) ?? []), when - started]);
@@ -96,36 +114,107 @@ function milestone(progress: Progress): string {
   }
 }
 
-async function run(bench: Bench): Promise<void> {
+/** Of each step, so that it shows where the time goes. */
+const steps: Record<string, [keyof Course | undefined, keyof Course]> = {
+  'submitted, verified, in the journal': [undefined, 'accepted'],
+  'gossip, window, claims, leases': ['accepted', 'allLeased'],
+  'source, sandbox, first of three': ['allLeased', 'began'],
+  'the other two, and back': ['began', 'delivered'],
+  'bytes fetched, evidence checked again, co-signed': ['delivered', 'trusted'],
+};
+
+async function open(bench: Bench, signal: AbortSignal): Promise<{ cluster: Cluster; project: Project }> {
   bench.after(endAll);
   const cluster = await Cluster.start({ volunteers, trusted: true });
-  const signal = AbortSignal.timeout(300_000);
   const url = await cluster.git.commit('empty', { 'quorate.yaml': empty });
   const home = openHome(cluster.home('owner'));
   const folder = await openProjectFolder(cluster.projectDir);
   const client = await openClient({ home, membership: await ownerMembership(home, folder, signal), signal });
   bench.after(() => client.close());
-  const prepared = await prepare({ url, ref: 'main', signal });
   const [job] = parseJobFile(empty, 'quorate.yaml').jobs;
   if (job === undefined) throw new Error('the job file has no job');
-  const project = new Project(client, url, prepared, job);
+  return { cluster, project: new Project(client, cluster, url, job) };
+}
 
-  const cold = await project.course(signal);
-  process.stderr.write(`${JSON.stringify(cold)}\n`);
-  const warm: Course[] = [];
+async function latency(bench: Bench, project: Project, signal: AbortSignal): Promise<void> {
+  const cold = await project.course(await project.newCommit(signal), signal);
+  bench.figure('run to the first build process, first', cold.began, 'ms');
+  bench.figure('run to trusted, first', cold.trusted, 'ms');
+  const same = await project.newCommit(signal);
+  await project.course(same, signal);
+  const courses = { 'a new commit': [] as Course[], 'the same commit': [] as Course[] };
   for (let round = 0; round < warmRounds; round += 1) {
-    const course = await project.course(signal);
-    process.stderr.write(`${JSON.stringify(course)}\n`);
-    warm.push(course);
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    for (const [which, taken] of Object.entries(courses)) {
+      const commit = which === 'a new commit' ? await project.newCommit(signal) : same;
+      taken.push(await project.course(commit, signal));
+      // What follows a verdict (logs kept, proofs spread) is over before the next.
+      await sleep(quietMs);
+    }
   }
-  const p50 = (of: keyof Course): number => median(warm.map((course) => course[of]));
-  bench.figure('run to the first build process', p50('began'), 'ms', { aim: { under: 50 } });
-  bench.figure('run to trusted', p50('trusted'), 'ms', { aim: { under: 150 } });
+  for (const [which, taken] of Object.entries(courses)) {
+    const p50 = (of: (course: Course) => number): number => median(taken.map(of));
+    bench.figure(
+      `run to the first build process, ${which}`,
+      p50(({ began }) => began),
+      'ms',
+      {
+        aim: { under: 50 },
+      },
+    );
+    bench.figure(
+      `run to all three, ${which}`,
+      p50(({ allBegan }) => allBegan),
+      'ms',
+    );
+    bench.figure(
+      `run to trusted, ${which}`,
+      p50(({ trusted }) => trusted),
+      'ms',
+      { aim: { under: 150 } },
+    );
+    for (const [what, [from, to]] of Object.entries(steps)) {
+      const step = p50((course) => course[to] - (from === undefined ? 0 : course[from]));
+      bench.figure(`of that, ${what}, ${which}`, step, 'ms');
+    }
+  }
+}
+
+/** Many runs at once: each worker builds one job after the other. */
+async function throughput(
+  bench: Bench,
+  cluster: Cluster,
+  project: Project,
+  signal: AbortSignal,
+): Promise<void> {
+  const commit = await project.newCommit(signal);
+  const nodes = [cluster.control, ...cluster.workers.values()].map(({ pid }) => pid);
+  const used = (): Promise<number[]> => Promise.all(nodes.map(processorMs));
+  const before = await used();
+  const took = await seconds(async () => {
+    const runs: string[] = [];
+    while (runs.length < crowd) runs.push((await project.submit(commit)).run);
+    for (const run of runs) await project.trusted(run, signal);
+  });
+  const after = await used();
+  const perRun = after.map((ms, node) => (ms - (before[node] ?? Number.NaN)) / crowd);
+  const [controller = Number.NaN, ...workers] = perRun;
+  bench.figure('runs of 3 + 1 builds', crowd / took, 'runs/s', { aim: { over: 20 } });
+  bench.figure('processor time of the controller', controller, 'ms a run', { aim: { under: 15 } });
+  bench.figure('processor time of a worker, its build included', median(workers), 'ms a run');
+}
+
+async function run(bench: Bench): Promise<void> {
+  const signal = AbortSignal.timeout(secondsMax * 1000);
+  const { cluster, project } = await open(bench, signal);
+  const idle = await memoryMb(cluster.worker('ada').pid);
+  bench.figure('memory of an idle worker', idle.resident, 'MB', { aim: { under: 150 } });
+  bench.figure('memory of an idle worker, its share', idle.proportional, 'MB');
+  await latency(bench, project, signal);
+  await throughput(bench, cluster, project, signal);
 }
 
 export const suite: Suite = {
   what: 'three workers, a trusted worker and a controller, each a process; empty builds',
-  secondsMax: 300,
+  secondsMax,
   run,
 };
