@@ -54,10 +54,12 @@ try {
 }
 interrupts.dispose();
 // The command has closed what it opened; timers of the peer-to-peer stack would hold the process for two seconds more.
-const written = Promise.all(
-  [process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))),
-);
-await Promise.race([written, new Promise((done) => setTimeout(done, lingerMs))]);
+const written = [process.stdout, process.stderr]
+  .filter(({ writableLength }) => writableLength > 0)
+  .map((stream) => new Promise((done) => stream.write('', done)));
+// A write that failed is told a moment later.
+await new Promise(setImmediate);
+await Promise.race([Promise.all(written), new Promise((done) => setTimeout(done, lingerMs))]);
 if (interrupts.lost()) {
   tellEarly();
   exit = exits.cannot;

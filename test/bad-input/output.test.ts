@@ -1,0 +1,132 @@
+import { spawn } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Cluster } from '../e2e/support/cluster.ts';
+import { git } from '../e2e/support/git.ts';
+import { program } from '../e2e/support/jobs.ts';
+import { realProject, tamper } from '../proof/support.ts';
+import { project } from '../support/project.ts';
+import { codeIn, Person } from './support/person.ts';
+import { provider } from './support/provider.ts';
+
+let person: Person;
+let cluster: Cluster;
+let job: string;
+
+beforeAll(async () => {
+  person = await Person.arrive();
+  cluster = await Cluster.start({ volunteers: ['ada', 'ben', 'cyd'] });
+  const run = await cluster.submit(await cluster.git.commit('hello', program('hello')), '--until', 'agreed');
+  expect((await run.end(60_000)).code, run.report()).toBe(0);
+  job = run.run;
+}, 90_000);
+
+interface Case {
+  args: string[];
+  cwd?: string;
+  home?: string;
+}
+
+/** Every command that prints, with arguments that make it print. */
+async function commands(name: string): Promise<Record<string, Case>> {
+  const repo = person.at(`repo ${name}`);
+  await mkdir(repo);
+  await git(repo, 'init', '--quiet');
+  const owner = { cwd: cluster.projectDir, home: cluster.home('owner') };
+  const { bundleFile, tool } = await realProject();
+  const { where, artifact } = await provider(person.at(`provider ${name}`), 1000);
+  return {
+    '--help': { args: ['--help'] },
+    'version --json': { args: ['version', '--json'] },
+    doctor: { args: ['doctor'] },
+    key: { args: ['key'] },
+    init: { args: ['init'], cwd: repo },
+    invite: { args: ['invite', 'zoe'], ...owner },
+    jobs: { args: ['jobs'], ...owner },
+    'jobs --json': { args: ['jobs', '--json'], ...owner },
+    show: { args: ['show', job], ...owner },
+    logs: { args: ['logs', job], ...owner },
+    run: { args: ['run', cluster.git.url('hello')], ...owner },
+    fetch: { args: ['fetch', artifact, '-o', person.at(`got ${name}`), ...where] },
+    verify: { args: ['verify', tool, '--bundle', bundleFile, '--project', project] },
+    export: {
+      args: ['export', bundleFile, '--project', project, '--cosign', '-o', person.at(`cosign ${name}`)],
+    },
+    controller: { args: ['controller', '--listen', '/ip4/127.0.0.1/tcp/0'], cwd: repo },
+    join: { args: ['join'], home: cluster.home('cyd') },
+  };
+}
+
+/** What stands behind the command in a shell: `| true`, `> /dev/full`. Its own exit code, and what it said to a person. */
+function piped(into: string, { args, cwd = person.at('folder'), home }: Case) {
+  const quoted = person
+    .command(args, home === undefined ? {} : { home })
+    .map((word) => `'${word}'`)
+    .join(' ');
+  // Ended by the shell's own limit: nothing may hang.
+  const script = `set -o pipefail; timeout --kill-after=1 15 ${quoted} ${into}; exit "\${PIPESTATUS[0]}"`;
+  const child = spawn('bash', ['-c', script], {
+    cwd,
+    env: person.env(),
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let err = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    err += text;
+  });
+  return new Promise<{ code: number | null; err: string }>((resolve) => {
+    child.once('close', (code) => resolve({ code, err }));
+  });
+}
+
+/** Two at a time, as there may be no more processors than that. */
+async function each<T>(cases: Record<string, Case>, look: (one: Case) => Promise<T>): Promise<[string, T][]> {
+  const left = Object.entries(cases);
+  const found: [string, T][] = [];
+  const take = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift())
+      found.push([next[0], await look(next[1])]);
+  };
+  await Promise.all([take(), take()]);
+  return found;
+}
+
+describe('a reader that goes away', () => {
+  it('ends every command that prints, without a word and never as if it had answered', async () => {
+    await cluster.worker('cyd').stop();
+    const ended = await each(await commands('unread'), (one) => piped('| sleep 0', one));
+    for (const [name, { code, err }] of ended) {
+      // Whether a short answer was written before the reader had gone is a matter of luck; an error is none.
+      expect([0, 141], `${name}: ${code} ${err}`).toContain(code);
+      expect(err.replace(/^There are changes.*\n/, ''), name).toBe('');
+    }
+    expect(Object.fromEntries(ended.map(([name, { code }]) => [name, code]))).toMatchObject({
+      // What they do is done whether or not anybody reads about it, or running is all they do.
+      ...{ '--help': 0, init: 0, invite: 0, key: 0, controller: 0, join: 0 },
+      run: 141,
+      fetch: 141,
+    });
+  });
+
+  it('is no proof of anything: verify of a folder that was tampered with', async () => {
+    const { bundleFile, tool } = await realProject();
+    await writeFile(join(tool, 'noise'), Buffer.alloc(100_000_000));
+    await tamper(join(tool, 'version'));
+    const { code, err } = await piped('| sleep 0', {
+      args: ['verify', tool, '--bundle', bundleFile, '--project', project],
+    });
+    expect({ code, err }).toEqual({ code: 141, err: '' });
+  });
+});
+
+describe('a full disk under standard output', () => {
+  it('ends every command that prints with a code, whatever its answer was', async () => {
+    const ended = await each(await commands('full'), (one) => piped('> /dev/full', one));
+    for (const [name, { code, err }] of ended) {
+      expect(code, `${name}: ${err}`).toBe(3);
+      expect(codeIn(err), `${name}: ${err}`).toBe('CLI_OUTPUT_LOST');
+      expect(err.split('\n').length, `${name}: ${err}`).toBe(3);
+    }
+  });
+});

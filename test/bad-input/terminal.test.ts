@@ -1,0 +1,90 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Cluster } from '../e2e/support/cluster.ts';
+import { jobFile } from '../e2e/support/jobs.ts';
+import { Person } from './support/person.ts';
+import { provider } from './support/provider.ts';
+import { screenOf, Terminal } from './support/terminal.ts';
+
+const columns = 20;
+let person: Person;
+let cluster: Cluster;
+
+beforeAll(async () => {
+  person = await Person.arrive();
+  cluster = await Cluster.start({ volunteers: ['ada', 'ben', 'cyd'] });
+}, 60_000);
+
+interface Options {
+  cwd?: string;
+  home?: string;
+}
+
+function open(args: string[], { cwd = person.at('folder'), home }: Options = {}): Terminal {
+  const command = person.command(args, home === undefined ? {} : { home });
+  return new Terminal(command, { columns, rows: 24, cwd, env: person.env() });
+}
+
+it('the terminal of these tests wraps and moves as real ones do', () => {
+  expect(screenOf('abcdefg\r\nx\r\n\u001b[1A\u001b[Jy\r\n', 5)).toEqual(['abcde', 'fg', 'y', '']);
+});
+
+describe('a terminal of 20 columns', () => {
+  it('shows a run: a row for each slot that says how it is doing, and no rest of an earlier one', async () => {
+    const url = await cluster.git.commit('narrow', {
+      'quorate.yaml': jobFile({ run: ['sleep 2; echo x > "$OUT/x"'] }),
+    });
+    const owner = { cwd: cluster.projectDir, home: cluster.home('owner') };
+    const run = open(['run', url, '--until', 'agreed'], owner);
+    await run.shows(/slot 1 building \d/);
+    await run.shows(/slot 3 building \d/);
+    expect(await run.end(60_000), run.screen().join('\n')).toBe(0);
+    const screen = run.screen();
+    const rows = screen.filter((line) => line.includes('slot'));
+    expect(rows.map((row) => row.slice(0, 6))).toEqual(['slot 1', 'slot 2', 'slot 3']);
+    for (const row of rows) expect(row).toMatch(/^slot \d baf.{0,11}…$/);
+    expect(screen.join('')).toMatch(/agreed bafy\w{52,} by (ada|ben|cyd), /);
+  });
+
+  it('shows a fetch, and every word of its answer', async () => {
+    const { where, artifact } = await provider(person.at('narrow'), 100_000);
+    const fetch = open(['fetch', artifact, '-o', person.at('got'), ...where]);
+    expect(await fetch.end(), fetch.screen().join('\n')).toBe(0);
+    const screen = fetch.screen();
+    expect(screen.filter((line) => line.startsWith('writing to')).length).toBe(1);
+    expect(screen.filter((line) => line.startsWith('fetching') || line.startsWith('looking'))).toEqual([]);
+    expect(screen.join('')).toContain(`in ${person.at('got')}`);
+    expect(screen.join('').replaceAll(' ', '')).toContain('trustedsource');
+  });
+
+  it('shows an error whole', async () => {
+    const jobs = open(['jobs']);
+    expect(await jobs.end()).toBe(2);
+    const all = jobs.screen().join('');
+    expect(all).toMatch(/^error\[MEMBERSHIP_NONE\]: .*hint: .*quorate join/);
+  });
+
+  it('shows help', async () => {
+    const help = open(['fetch', '--help']);
+    expect(await help.end()).toBe(0);
+    expect(help.screen().join(' ').replace(/\s+/g, ' ')).toContain('Refuses what is not trusted');
+  });
+
+  it('asks before this machine is lent, and takes Ctrl-C and no for an answer', async () => {
+    const ticket = await cluster.ticket('dan');
+    const home = person.at('dan');
+    const asked = open(['join', ticket], { home });
+    await asked.shows('Lend this machine? [y/N]');
+    asked.type('\u0003');
+    expect(await asked.end(3_000)).toBe(130);
+    expect(asked.screen().join('')).toContain('error[CLI_INTERRUPTED]');
+
+    const declined = open(['join', ticket], { home });
+    await declined.shows('Lend this machine? [y/N]');
+    declined.type('n\r');
+    expect(await declined.end()).toBe(1);
+    expect(declined.screen().join('')).toContain('Nothing was done.');
+    expect(existsSync(join(home, 'projects'))).toBe(false);
+  });
+});
