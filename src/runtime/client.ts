@@ -16,6 +16,7 @@ import { issueInvite, randomNonce } from '../identity/idp.ts';
 import { encodeTicket } from '../identity/ticket.ts';
 import { type Mesh, openMesh } from '../mesh/index.ts';
 import { askBundle } from './bundles.ts';
+import { codeOf } from './events.ts';
 import type { Home, Membership } from './home.ts';
 import { byPeer, joinProject } from './join.ts';
 import type { ProjectFolder } from './owner.ts';
@@ -200,11 +201,11 @@ class MeshClient implements Client {
     try {
       await talk.send(question);
       for (;;) {
-        const answer = await talk.receive({ timeoutMs: quietMsMax, signal: both });
-        if (answer === undefined)
-          throw new QuorateError('CONTROLLER_LOST', 'the connection to the controller broke', {
-            hint: 'The job goes on; follow it again.',
-          });
+        const answer = await talk.receive({ timeoutMs: quietMsMax, signal: both }).catch((error: unknown) => {
+          if (['MESH_RESET', 'MESH_TRUNCATED'].includes(codeOf(error))) throw lost(error);
+          throw error;
+        });
+        if (answer === undefined) throw lost();
         if (answer.kind === 'error') throw errorFrom(answer);
         if (answer.kind === 'end') return;
         yield answer;
@@ -232,6 +233,13 @@ class MeshClient implements Client {
   close(): Promise<void> {
     return this.#mesh.close();
   }
+}
+
+function lost(cause?: unknown): QuorateError {
+  return new QuorateError('CONTROLLER_LOST', 'the connection to the controller broke', {
+    hint: 'The job goes on: quorate jobs lists it, once the controller is back.',
+    cause,
+  });
 }
 
 function confused(wanted: string, answer: ApiDown): QuorateError {

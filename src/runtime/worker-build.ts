@@ -51,6 +51,8 @@ export class Builder {
     } catch (error) {
       log.line(`quorate: ${codeOf(error)}: ${messageOf(error)}`);
       outcome = { kind: 'aborted', reason: reasonOf(error), detail: detailOf(error) };
+      // Half of the outputs are nobody's, and may be what the disk is full of.
+      await this.#context.store.discard(this.#context.store.sealed(areaOf(lease))).catch(() => {});
     } finally {
       this.#running.delete(lease);
     }

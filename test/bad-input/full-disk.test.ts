@@ -1,0 +1,183 @@
+import { existsSync } from 'node:fs';
+import { cp, mkdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Cluster } from '../e2e/support/cluster.ts';
+import { jobFile, program } from '../e2e/support/jobs.ts';
+import { Proc } from '../e2e/support/processes.ts';
+import { until } from '../e2e/support/wait.ts';
+import { codeIn, Person } from './support/person.ts';
+import { provider } from './support/provider.ts';
+
+let person: Person;
+
+beforeAll(async () => {
+  person = await Person.arrive();
+});
+
+const root = process.getuid?.() === 0;
+/** A mount is root's, or of a user namespace; what runs then has no more rights than it had. */
+const unshare = root
+  ? ['unshare', '--mount']
+  : ['unshare', '--user', '--map-current-user', '--keep-caps', '--mount'];
+const asBefore = root ? '' : 'setpriv --ambient-caps=-all --inh-caps=-all --';
+const enter = root ? ['--mount'] : ['--user', '--mount', '--preserve-credentials'];
+
+/** Runs a command with a small disk of its own at `dir`, which nobody else sees, and which is gone with it. */
+const withDisk = (dir: string, size: string): string[] => [
+  ...unshare,
+  ...['sh', '-c', `mount -t tmpfs -o size=${size} none "$0" && exec ${asBefore} "$@"`, dir],
+];
+
+/** The same, and lists what is left there at the end. */
+const listed = (dir: string, size: string, into: string): string[] => [
+  ...unshare,
+  ...[
+    'sh',
+    '-c',
+    `mount -t tmpfs -o size=${size} none "$0"; "$@"; code=$?; ls -A "$0" > '${into}'; exit $code`,
+    dir,
+  ],
+];
+
+/** What a process sees there. */
+const seenBy = (proc: Proc, path: string): string => `/proc/${proc.pid}/root${path}`;
+
+async function folder(name: string): Promise<string> {
+  const dir = person.at(name);
+  await mkdir(dir, { recursive: true });
+  return dir;
+}
+
+describe('a disk that fills up while quorate fetch', () => {
+  it('downloads', async () => {
+    const { where, artifact } = await provider(person.at('p1'), 20_000_000);
+    const TMPDIR = await folder('small-tmp');
+    const within = listed(TMPDIR, '8m', person.at('left'));
+    const fetch = await person.run(['fetch', artifact, '-o', person.at('got-1'), ...where], {
+      within,
+      env: { TMPDIR },
+    });
+    expect([fetch.code, codeIn(fetch.err)], fetch.report).toEqual([3, 'STORE_DISK_FULL']);
+    expect(fetch.err).toMatch(/hint: Free disk space/);
+    expect(await readFile(person.at('left'), 'utf8')).toBe('');
+    expect(existsSync(person.at('got-1'))).toBe(false);
+  });
+
+  it('writes the files out', async () => {
+    const { where, artifact } = await provider(person.at('p2'), 20_000_000);
+    const disk = await folder('small-dest');
+    const within = listed(disk, '8m', person.at('left'));
+    const fetch = await person.run(['fetch', artifact, '-o', join(disk, 'got'), ...where], { within });
+    expect([fetch.code, codeIn(fetch.err)], fetch.report).toEqual([3, 'STORE_DEST_FAILED']);
+    expect(fetch.err).toContain(join(disk, 'got'));
+    expect(await readFile(person.at('left'), 'utf8')).toBe('');
+    expect(await person.litter()).toEqual([]);
+  });
+});
+
+describe('a disk that fills up under a worker', () => {
+  it('gives up a build that does not fit, and frees its room; ends with what to do when it cannot journal', async () => {
+    const cluster = await Cluster.start({ slotWait: '60s' });
+    const home = cluster.home('ada');
+    await mkdir(home, { recursive: true });
+    const ticket = await cluster.ticket('ada');
+    const start = (...more: string[]): Proc => {
+      const args = ['join', ...more, '--yes', '--listen', '/ip4/127.0.0.1/tcp/0', '--json'];
+      const [program = '', ...command] = [...withDisk(home, '24m'), ...person.command(args, { home })];
+      return new Proc('ada', program, command, { cwd: person.at('folder'), env: person.env() });
+    };
+    const worker = start(ticket);
+    await worker.event('connected');
+
+    // What no disk of this size holds.
+    const large = await cluster.submit(
+      await cluster.git.commit('large', {
+        'quorate.yaml': jobFile({ run: ['head -c 40000000 /dev/urandom > "$OUT/large"'] }),
+      }),
+    );
+    const { data } = await worker.event('built', { ms: 30_000 });
+    expect((data as { outcome: object }).outcome).toMatchObject({
+      ...{ kind: 'aborted', reason: 'outputs' },
+      detail: expect.stringMatching(/^STORE_DISK_FULL: /),
+    });
+    expect(worker.alive, worker.report()).toBe(true);
+    await until('the receipt', () => large.all('delivered').length === 1 || large.all('lost').length === 1);
+    // Its round goes on, and keeps the log; what was stored of the outputs is gone at once.
+    await until('its room to be free again', async () => {
+      const { bavail, bsize } = await statfs(seenBy(worker, home));
+      return bavail * bsize > 16_000_000;
+    });
+
+    // Now it is full to the last block: the next event cannot be journaled.
+    const ballast = seenBy(worker, join(home, 'ballast'));
+    await writeFile(ballast, Buffer.alloc(30_000_000)).catch(() => {});
+    await cluster.submit(await cluster.git.commit('next', program('next')));
+    const ended = await worker.end(20_000);
+    expect(ended.code, worker.report()).toBe(3);
+    const failure = worker.lines.find(({ error }) => error !== undefined)?.error;
+    expect(failure).toMatchObject({
+      code: 'JOURNAL_UNWRITABLE',
+      message: expect.stringContaining(home),
+      hint: expect.stringContaining('Make room'),
+    });
+  });
+});
+
+describe('a disk that fills up under a controller', () => {
+  it('ends it with what to do; with room again it knows every job it accepted', async () => {
+    const cluster = await Cluster.start();
+    await cluster.control.stop();
+    // The project as it is, on a disk of its own that outlives the controller, as long as its keeper lives.
+    const repo = await folder('small-project');
+    const [, ...keeping] = [
+      ...withDisk(repo, '4m'),
+      'sh',
+      '-c',
+      'echo \'{"event":"ready"}\'; exec sleep 120',
+    ];
+    const keeper = new Proc('keeper', 'unshare', keeping, { cwd: person.dir, env: person.env() });
+    await keeper.event('ready');
+    await cp(cluster.projectDir, seenBy(keeper, repo), { recursive: true });
+    const inside = ['nsenter', `--target=${keeper.pid}`, ...enter];
+    const home = cluster.home('owner');
+    const start = async () => {
+      const args = ['controller', '--listen', '/ip4/127.0.0.1/tcp/0', '--json'];
+      const proc = person.start(args, { within: [...inside, `--wdns=${repo}`], cwd: person.dir });
+      await proc.event('listening');
+      return proc;
+    };
+    const ask = (args: string[]) =>
+      person.run(args, { within: [...inside, `--wdns=${repo}`], cwd: person.dir, home });
+
+    const controller = await start();
+    const url = await cluster.git.commit('kept', program('kept'));
+    const run = person.start(['run', url], { within: [...inside, `--wdns=${repo}`], cwd: person.dir, home });
+    await until('the round', () => run.text.includes('Round 1'));
+    const ballast = seenBy(keeper, join(repo, 'ballast'));
+    await writeFile(ballast, Buffer.alloc(8_000_000)).catch(() => {});
+
+    // Enough events to fill what SQLite has in store; the last of them is answered with a code or not at all.
+    let last = await ask(['run', url, '--timeout', '2s']);
+    for (let tries = 0; controller.alive && tries < 5; tries++)
+      last = await ask(['run', url, '--timeout', '2s']);
+    const ended = await controller.end(5_000);
+    expect(ended.code, `${controller.report()}\n${last.report}`).toBe(3);
+    expect(controller.lines.at(-1)?.error).toMatchObject({
+      code: 'JOURNAL_UNWRITABLE',
+      message: expect.stringContaining(repo),
+      hint: expect.stringContaining('Make room'),
+    });
+    expect((await run.end(10_000)).code).toBe(3);
+    expect(codeIn(run.stderr)).toBe('CONTROLLER_LOST');
+
+    await rm(ballast);
+    const [, id = ''] = /^run (\w+)$/m.exec(run.text) ?? [];
+    const again = await start();
+    const shown = await ask(['show', id]);
+    expect(shown.code, shown.report).toBe(0);
+    expect(shown.out).toContain('now: building');
+    expect((await again.stop('SIGINT')).code).toBe(0);
+    await keeper.stop();
+  });
+});
