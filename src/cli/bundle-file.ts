@@ -12,14 +12,21 @@ export async function readBundle(file: string): Promise<Bundle> {
     return decodeBundle(text);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new QuorateError('BUNDLE_UNREADABLE', `${file} proves nothing: ${why}`, { cause });
+    throw new QuorateError('BUNDLE_UNREADABLE', `${file} proves nothing: ${why}`, {
+      hint: 'Fetch the artifact again, with --bundle-out.',
+      cause,
+    });
   }
 }
 
 async function readBounded(file: string): Promise<string> {
   // Without O_NONBLOCK, opening a pipe would wait for somebody to write.
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
-    throw new QuorateError('CLI_FILE_UNREADABLE', `cannot read ${file}`, { cause });
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new QuorateError('CLI_FILE_UNREADABLE', `cannot read ${file}: ${why}`, {
+      hint: 'Name the file that fetch --bundle-out wrote, and see that this user may read it.',
+      cause,
+    });
   });
   try {
     return await readWhole(handle, file);
@@ -31,11 +38,16 @@ async function readBounded(file: string): Promise<string> {
 async function readWhole(handle: FileHandle, file: string): Promise<string> {
   const stats = await handle.stat();
   // A pipe or a device has no size to go by.
-  if (!stats.isFile()) throw new QuorateError('CLI_FILE_UNREADABLE', `${file} is not a file`);
+  if (!stats.isFile()) {
+    throw new QuorateError('CLI_FILE_UNREADABLE', `${file} is not a file`, {
+      hint: 'Name the file that fetch --bundle-out wrote.',
+    });
+  }
   if (stats.size > limits.bundleBytesMax) {
     throw new QuorateError(
       'CLI_FILE_TOO_LARGE',
       `${file} has ${stats.size} bytes; no bundle has more than ${limits.bundleBytesMax}`,
+      { hint: 'Name the file that fetch --bundle-out wrote.' },
     );
   }
   return handle.readFile('utf8');

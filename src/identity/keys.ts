@@ -53,15 +53,22 @@ export function encodePrivatePem(seed: Uint8Array): string {
   return privateKeyOf(seed).export({ format: 'pem', type: 'pkcs8' }).toString();
 }
 
+const restore = 'Mend its permissions, or put the key there from a copy; without it this is another node.';
+
 function decodePrivatePem(pem: string, file: string): Uint8Array {
   let key: KeyObject;
   try {
     key = createPrivateKey(pem);
   } catch (cause) {
-    throw new QuorateError('KEY_FILE_INVALID', `${file} is not a private key in PEM`, { cause });
+    throw new QuorateError('KEY_FILE_INVALID', `${file} is not a private key in PEM`, {
+      hint: restore,
+      cause,
+    });
   }
   if (key.asymmetricKeyType !== 'ed25519') {
-    throw new QuorateError('KEY_FILE_INVALID', `${file} holds a key of another kind than Ed25519`);
+    throw new QuorateError('KEY_FILE_INVALID', `${file} holds a key of another kind than Ed25519`, {
+      hint: restore,
+    });
   }
   const { d } = key.export({ format: 'jwk' });
   return fromBase64Url(d ?? '', 'private key');
@@ -83,7 +90,11 @@ export async function loadKey(file: string): Promise<NodeKey> {
     pem = await readFile(file, 'utf8');
   } catch (cause) {
     if (cause instanceof QuorateError) throw cause;
-    throw new QuorateError('KEY_FILE_MISSING', `cannot read the key ${file}`, { cause });
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new QuorateError('KEY_FILE_MISSING', `cannot read the key ${file}: ${why}`, {
+      hint: restore,
+      cause,
+    });
   }
   return keyFromSeed(decodePrivatePem(pem, file));
 }

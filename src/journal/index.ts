@@ -70,6 +70,8 @@ export function openJournal<Event>(file: string, machine: string): Journal<Event
   };
 }
 
+const restore = 'Put it back from a copy: nothing is guessed from half a journal.';
+
 function openDatabase(file: string): DatabaseSync {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -96,7 +98,10 @@ function explained(cause: unknown, file: string): QuorateError {
     });
   }
   if (/not a database|malformed|no such (table|column)/i.test(message))
-    return new QuorateError('JOURNAL_DAMAGED', `${file} is not a whole journal: ${message}`, { cause });
+    return new QuorateError('JOURNAL_DAMAGED', `${file} is not a whole journal: ${message}`, {
+      hint: restore,
+      cause,
+    });
   return new QuorateError('JOURNAL_UNWRITABLE', `cannot open ${file}: ${message}`, {
     cause,
     hint: 'The folder must exist and be writable by you.',
@@ -107,7 +112,7 @@ function parsed<Event>(text: string, what: string): Event {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new QuorateError('JOURNAL_DAMAGED', `${what} cannot be read`, { cause });
+    throw new QuorateError('JOURNAL_DAMAGED', `${what} cannot be read`, { hint: restore, cause });
   }
 }
 
@@ -138,5 +143,6 @@ function prepare(db: DatabaseSync, file: string, machine: string): void {
     throw new QuorateError(
       'JOURNAL_OTHER_MACHINE',
       `${file} is the journal of ${String(other)}, not of ${machine}`,
+      { hint: 'Put the key it belongs to back, or use a folder of its own: --home.' },
     );
 }

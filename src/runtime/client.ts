@@ -243,7 +243,9 @@ function lost(cause?: unknown): QuorateError {
 }
 
 function confused(wanted: string, answer: ApiDown): QuorateError {
-  return new QuorateError('CONTROLLER_CONFUSED', `expected ${wanted}, got ${answer.kind}`);
+  return new QuorateError('CONTROLLER_CONFUSED', `expected ${wanted}, got ${answer.kind}`, {
+    hint: 'The controller may run another version: update both.',
+  });
 }
 
 /** The owner publishes without being invited by anybody: the key in the project's folder invites the one in this home. */

@@ -44,7 +44,9 @@ async function answer(context: ControllerContext, talk: ApiTalk, request: ApiUp)
   switch (request.kind) {
     case 'charter': {
       if (state.charter === null)
-        throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
+        throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet', {
+          hint: 'Try again in a moment: it is starting.',
+        });
       return talk.send({ kind: 'charter', charter: state.charter.raw });
     }
     case 'log': {
@@ -117,7 +119,9 @@ function samePeer(signer: string, peer: string): void {
 function refusal(reply: Reply | undefined): QuorateError {
   return reply?.kind === 'error'
     ? errorFrom(reply)
-    : new QuorateError('CONTROLLER_STOPPED', 'the controller is stopping');
+    : new QuorateError('CONTROLLER_STOPPED', 'the controller is stopping', {
+        hint: 'Try again when it is back.',
+      });
 }
 
 async function sendGrant(

@@ -130,7 +130,9 @@ async function pull(
   };
   try {
     if (providers.length === 0)
-      throw new QuorateError('ARTIFACT_NOT_FOUND', 'none of those who have the artifact could be reached');
+      throw new QuorateError('ARTIFACT_NOT_FOUND', 'none of those who have the artifact could be reached', {
+        hint: 'Try again later, or from a network that reaches them.',
+      });
     return await attempt(providers);
   } catch (error) {
     signal.throwIfAborted();

@@ -38,18 +38,22 @@ export async function joinProject(options: {
   try {
     const { answer, controller } = await ask(mesh, controllers, { kind: 'charter' }, signal);
     if (answer.kind !== 'charter')
-      throw new QuorateError('CONTROLLER_CONFUSED', `expected a charter, got ${answer.kind}`);
+      throw new QuorateError('CONTROLLER_CONFUSED', `expected a charter, got ${answer.kind}`, {
+        hint: 'It may run another version: update both.',
+      });
     const charter = (await openCharter(answer.charter, project)).payload;
     if (!charter.idps.includes(invite.signer)) {
       throw new QuorateError(
         'TICKET_OTHER_ISSUER',
         'the ticket is not signed by an identity provider of this project',
+        { hint: 'Ask the owner for a new one: the keys of the project have changed since.' },
       );
     }
     if (!charter.controllers.includes(controller)) {
       throw new QuorateError(
         'CONTROLLER_NOT_IN_CHARTER',
         `the charter does not name ${controller} as a controller`,
+        { hint: 'Ask the owner for a new ticket: this one leads to somebody else.' },
       );
     }
     const joined = await obtainGrant(mesh, key, { project, controllers, idp: invite.signer }, invite, signal);
@@ -79,6 +83,8 @@ export function byPeer(addrs: readonly string[]): Membership['controllers'] {
     if (id !== undefined && addr.includes('/p2p/')) found.set(id, [...(found.get(id) ?? []), addr]);
   }
   if (found.size === 0)
-    throw new QuorateError('TICKET_NO_ADDRESS', 'the ticket does not say where the controller is');
+    throw new QuorateError('TICKET_NO_ADDRESS', 'the ticket does not say where the controller is', {
+      hint: 'Ask the owner for a new one, made while the controller runs.',
+    });
   return [...found].map(([id, list]) => ({ id, addrs: list }));
 }

@@ -115,7 +115,13 @@ export async function readCharter(dir: string): Promise<Verified<Charter> | unde
   if (raw === undefined) return undefined;
   const charter = await openMessage('charter', raw.trim(), joseVerifier);
   if (charter.signer !== charter.payload.project) {
-    throw new QuorateError('CHARTER_NOT_BY_ROOT', 'the charter is not signed by the root key of its project');
+    throw new QuorateError(
+      'CHARTER_NOT_BY_ROOT',
+      `${join(dir, files.charter)} is not signed by the root key of its project`,
+      {
+        hint: 'Put it back from a copy; nobody believes this one.',
+      },
+    );
   }
   return charter;
 }

@@ -42,6 +42,7 @@ export async function openCharter(raw: string, project: string): Promise<Verifie
     throw new QuorateError(
       'CHARTER_NOT_BY_ROOT',
       `the charter is not signed by the root key of project ${project}`,
+      { hint: 'Whoever answers there serves another project. Ask the owner of yours for a new ticket.' },
     );
   }
   return charter;
@@ -73,7 +74,9 @@ export async function ask(
       await talk.send(question);
       const answer = await talk.receive({ timeoutMs: askMsMax, signal });
       if (answer === undefined)
-        throw new QuorateError('CONTROLLER_SILENT', 'the controller closed the stream without an answer');
+        throw new QuorateError('CONTROLLER_SILENT', 'the controller closed the stream without an answer', {
+          hint: 'Try again; what the controller itself prints says why.',
+        });
       if (answer.kind === 'error') throw errorFrom(answer);
       return { answer, controller: controller.id };
     } finally {
@@ -114,7 +117,9 @@ export async function obtainGrant(
       : { kind: 'enrol', enrol: enrol.raw, invite: invite.raw };
   const { answer } = await ask(mesh, membership.controllers, question, signal);
   if (answer.kind !== 'grant')
-    throw new QuorateError('CONTROLLER_CONFUSED', `expected a grant, got ${answer.kind}`);
+    throw new QuorateError('CONTROLLER_CONFUSED', `expected a grant, got ${answer.kind}`, {
+      hint: 'It may run another version: update both.',
+    });
   const charter = await openCharter(answer.charter, membership.project);
   const grant = await openMessage('grant', answer.grant, joseVerifier);
   checkTime(grant.payload, Date.now(), 'the grant');

@@ -112,6 +112,7 @@ function checkTree({ source }: Job, { tree }: Kept): void {
     throw new QuorateError(
       'SOURCE_OTHER_TREE',
       `commit ${source.commit} holds tree ${tree}, the job says ${source.tree}`,
+      { hint: 'Publish the job again, with quorate run.' },
     );
   }
 }

@@ -276,6 +276,7 @@ export function explain(error: unknown, what: string): unknown {
     });
   }
   return new QuorateError('SOURCE_FAILED', `${what}: git failed (${lastLine(error.complaint)})`, {
+    hint: 'Try the same by hand: git ls-remote <url>',
     cause: error,
   });
 }

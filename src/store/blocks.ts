@@ -51,6 +51,7 @@ export class Blocks extends BaseBlockstore {
       await mkdir(dir, { recursive: true, mode: 0o700 });
     } catch (cause) {
       throw new QuorateError('STORE_UNWRITABLE', `cannot make ${dir}: ${(cause as Error).message}`, {
+        hint: 'The folder must be writable by you and lie on a disk with room.',
         cause,
       });
     }

@@ -10,6 +10,8 @@ export function charterOf(step: Step): Charter {
   return charter.payload;
 }
 
+const askOwner = 'Ask the owner of the project for a new ticket.';
+
 function checkEnrol(step: Step, enrol: Enrol): void {
   const charter = charterOf(step);
   checkTime(enrol, step.now, 'the enrolment');
@@ -17,6 +19,7 @@ function checkEnrol(step: Step, enrol: Enrol): void {
     throw new QuorateError(
       'TICKET_OTHER_PROJECT',
       `this controller serves project ${charter.project}, not ${enrol.project}`,
+      { hint: askOwner },
     );
   }
   if (enrol.aud !== step.state.idp)
@@ -61,12 +64,14 @@ export function enrol(step: Step, { token, enrol, invite }: EventOf<'enrol'>): v
     throw new QuorateError(
       'TICKET_OTHER_ISSUER',
       'the ticket is not signed by an identity provider of this project',
+      { hint: askOwner },
     );
   }
   if (ticket.project !== charter.project) {
     throw new QuorateError(
       'TICKET_OTHER_PROJECT',
       `the ticket is for project ${ticket.project}, not ${charter.project}`,
+      { hint: askOwner },
     );
   }
   if (enrol.payload.invite !== ticket.jti)
