@@ -1,0 +1,128 @@
+import { posix } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { houseFiles, importsOf, isAst, isCode, type Source, treeOf, walk } from '../tidy/house/source.ts';
+import { targets } from './targets/index.ts';
+
+const files = houseFiles();
+const product = files.filter(({ path }) => /^(src|sandbox|bootstrap)\//.test(path) && isCode(path));
+
+/** What the targets import, as `path name`. Nothing is imported that is not used: the linter holds that. */
+const imported = new Set(
+  files
+    .filter(({ path }) => path.startsWith('test/fuzz/targets/'))
+    .flatMap((source) =>
+      importsOf(source).flatMap(({ specifier, names }) => {
+        const path = posix.join(posix.dirname(source.path), specifier);
+        return [path, ...names.map((name) => `${path} ${name}`)];
+      }),
+    ),
+);
+const isFuzzed = (path: string, name: string): boolean =>
+  [path, posix.join(posix.dirname(path), 'index.ts')].some((from) => imported.has(`${from} ${name}`));
+
+/** Exported names under which something is decoded. */
+const decoderName =
+  /^(decode|parse|read|split|verify)[A-Z]|^open(Message|Statement|Checkpoint)$|(Parser|Decoder|Lines)$/;
+const isDecoder = (path: string, name: string): boolean =>
+  decoderName.test(name) || (path === 'src/core/wire/messages.ts' && name.endsWith('Schema'));
+
+/** Decoders that no target calls itself, and why not. */
+const elsewhere: Record<string, string> = {
+  'sandbox/cgroups/place.ts readHierarchies': 'reads the files that parseHierarchies is given',
+  'src/core/car.ts CarParser': 'inside of CarDecoder, which every stream goes through',
+  'src/core/wire/messages.ts runSummarySchema': 'part of apiDownSchema',
+  'src/core/trust/verify.ts verifyBy': 'what verifyBundle calls, with guards taken off: for tests',
+  'src/core/transparency/hash.ts splitOf': 'splits a number',
+  'src/index.ts decodeBundle': 'that of src/core/documents',
+  'src/runtime/files.ts readOptional': 'gives the text of a file as it is',
+  'src/runtime/files.ts parseFile': 'called by openHome, with the schema of a membership',
+  'src/source/commit.ts readCommit':
+    'hands the archive that git writes to readTar; what git says is in test/attacks/source',
+  'src/store/directory-read.ts readDirectory':
+    'reads folders on disk; names go through decodeName and splitPath',
+  'src/store/nodes.ts readNode': 'reads a block and calls decodeNode',
+  'src/store/nodes.ts readBlock': 'gives a block as it is',
+};
+
+/** Where foreign text or bytes become something else: the standard ways, as they are written. */
+const primitives =
+  /\bJSON\.parse\(|\.safeParse\(|[A-Za-z]\.parse\(|\bparseDocument\(|\bcreatePrivateKey\(|\bdecodePb\(|\.unmarshal\(|dagJson\.decode\(|\bextract\(\)|new URL\(|\bmultiaddr\(|peerIdFromString\(|\.decode\(|Number\.parseInt\(|new TextDecoder\(/;
+
+/** Files with such a place that no target imports, and which target gets there, or why none has to. */
+const reached: Record<string, string> = {
+  'src/cli/commands/fetch.ts': 'a CID on the own command line',
+  'src/cli/commands/verify.ts': 'a time in a verdict that was verified',
+  'src/cli/version.ts': 'the own package.json',
+  'src/core/documents/base.ts': 'peer-id; CIDs are part of every document',
+  'src/core/documents/base64.ts': 'base64',
+  'src/core/documents/canonical.ts': 'canonical, and every document',
+  'src/core/transparency/checkpoint.ts': 'checkpoint',
+  'src/jobfile/parse.ts': 'job-file',
+  'src/jobfile/schema.ts': 'job-file',
+  'src/journal/index.ts': 'events the node wrote itself; the documents in them were opened before',
+  'src/mesh/meeting.ts': 'mesh-streams',
+  'src/mesh/node.ts': 'mesh-streams: addresses of peers',
+  'src/mesh/relay.ts': 'an address made of parts that were parsed',
+  'src/runtime/bundles.ts': 'bundles that were verified before they were stored',
+  'src/runtime/controller-logs.ts': 'mesh-streams; its lines are terminal-lines',
+  'src/runtime/fetch.ts': 'a time in a verdict that was verified',
+  'src/runtime/files.ts': 'membership-file',
+  'src/runtime/submit.ts': 'job-file',
+  'src/runtime/transfer.ts': 'cid',
+  'src/source/url.ts': 'git-url',
+  'src/store/exchange.ts': 'a PeerId of a connected peer',
+  'sandbox/cgroups/leftovers.ts': 'notes the sandbox wrote itself, each of whose paths is checked',
+};
+
+function exportedNames(source: Source): string[] {
+  const names: string[] = [];
+  walk(treeOf(source), (node) => {
+    if (node.type !== 'ExportNamedDeclaration' || !isAst(node.declaration)) return;
+    const { id, declarations } = node.declaration;
+    const all = Array.isArray(declarations) ? declarations.filter(isAst).map((one) => one.id) : [id];
+    for (const one of all) if (isAst(one) && typeof one.name === 'string') names.push(one.name);
+  });
+  return names;
+}
+
+describe('no decoder is forgotten', () => {
+  const decoders = product.flatMap((source) =>
+    exportedNames(source)
+      .filter((name) => isDecoder(source.path, name))
+      .map((name) => ({ path: source.path, name })),
+  );
+
+  const places = product.filter(({ text }) => primitives.test(text.replace(/^import .*$/gm, '')));
+
+  it('has found them', () => expect(decoders.length).toBeGreaterThan(50));
+
+  it('each is called by a target, or it is said why not', () => {
+    const missing = decoders
+      .filter(({ path, name }) => !isFuzzed(path, name) && !(`${path} ${name}` in elsewhere))
+      .map(({ path, name }) => `${path} ${name}`);
+    expect(missing).toEqual([]);
+  });
+
+  it('each place where foreign input is parsed is reached by a target, or it is said why not', () => {
+    expect(places.length).toBeGreaterThan(25);
+    const missing = places
+      .map(({ path }) => path)
+      .filter((path) => !imported.has(path) && !(path in reached));
+    expect(missing).toEqual([]);
+  });
+
+  it('says nothing of what is not there, or is fuzzed after all', () => {
+    const there = new Set(decoders.map(({ path, name }) => `${path} ${name}`));
+    const stale = Object.keys(elsewhere).filter((one) => {
+      const [path = '', name = ''] = one.split(' ');
+      return !there.has(one) || isFuzzed(path, name);
+    });
+    const paths = new Set(places.map(({ path }) => path));
+    expect([...stale, ...Object.keys(reached).filter((path) => !paths.has(path))]).toEqual([]);
+  });
+
+  it('each target has a name of its own', () => {
+    const names = targets.map(({ name }) => name);
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+  });
+});

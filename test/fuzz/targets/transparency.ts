@@ -1,0 +1,154 @@
+import fc from 'fast-check';
+import { QuorateError } from '../../../src/core/errors.ts';
+import {
+  addWitness,
+  formatCheckpoint,
+  MerkleTree,
+  openCheckpoint,
+  signCheckpoint,
+  verifyConsistency,
+  verifyInclusion,
+  witnessCheckpoint,
+} from '../../../src/core/transparency/index.ts';
+import { splitNote } from '../../../src/core/transparency/note.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { at, log, project, testKey } from '../../support/project.ts';
+import { mutatedText } from '../arbitraries.ts';
+import { type AnyTarget, define, type Input, must } from '../target.ts';
+
+const lines = Array.from({ length: 37 }, (_, index) => `leaf ${index}`);
+const tree = new MerkleTree(lines);
+const body = formatCheckpoint({ project, size: tree.size, root: tree.root() });
+const witness = testKey('witness');
+
+async function notes(): Promise<string[]> {
+  const note = await signCheckpoint(body, log.signer);
+  const one = addWitness(note, await witnessCheckpoint(note, witness.signer, at));
+  const two = addWitness(one, await witnessCheckpoint(note, testKey('other').signer, at + 1));
+  return [note, one, two, addWitness(one, '\u2014 example.org/witness AAAAAAAAAA==\n')];
+}
+
+/** Witness lines may come and go; the three lines that the log signed may not, nor a witness that signed nothing. */
+const checkpoint = define<string>({
+  name: 'checkpoint',
+  seeds: notes,
+  arbitrary: (seeds) =>
+    mutatedText(seeds, ['\n', '\n\n', '\u2014 ', `\u2014 ${witness.id} AAAAAAAA\n`, '1', '0'.repeat(17)]),
+  async run(text) {
+    const opened = await openCheckpoint(text, { project, log: log.id }, joseVerifier);
+    must(
+      opened.body === body && opened.size === tree.size,
+      'a checkpoint that the log did not sign was taken',
+    );
+    must(splitNote(text).body === body, 'the note splits otherwise than it was signed');
+    const known = [witness.id, testKey('other').id];
+    must(
+      opened.witnesses.every((found) => known.includes(found.witness)),
+      'a witness that did not sign',
+    );
+    must(
+      new Set(opened.witnesses.map((found) => found.witness)).size === opened.witnesses.length,
+      'one witness counts twice',
+    );
+  },
+});
+
+const isSize = (size: number): boolean => Number.isInteger(size) && size > 0 && size <= tree.size;
+
+interface Inclusion {
+  leaf: string;
+  index: number;
+  size: number;
+  root: string;
+  path: string[];
+  [key: string]: Input;
+}
+
+const anyNumber = fc.oneof(
+  fc.integer({ min: 0, max: 40 }),
+  fc.constantFrom(-1, 0.5, Number.MAX_SAFE_INTEGER, 2 ** 31, 2 ** 32, 2 ** 53, 1e300),
+);
+const anyHash = fc.oneof(
+  fc.integer({ min: 1, max: 37 }).map((size) => tree.root(size)),
+  fc.constantFrom('', '0'.repeat(64), 'A'.repeat(64), 'a'.repeat(63), 'g'.repeat(64)),
+);
+const anyPath = fc.oneof(
+  fc.array(anyHash, { maxLength: 70 }),
+  fc.nat({ max: 36 }).map((index) => tree.inclusion(index)),
+  fc.integer({ min: 1, max: 37 }).map((from) => tree.consistency(from)),
+);
+
+const inclusion = define<Inclusion>({
+  name: 'inclusion-proof',
+  seeds: async () =>
+    [0, 1, 15, 16, 36].map((index) => ({
+      leaf: `leaf ${index}`,
+      index,
+      size: 37,
+      root: tree.root(),
+      path: tree.inclusion(index),
+    })),
+  arbitrary: (seeds) =>
+    fc
+      .tuple(
+        fc.constantFrom(...seeds),
+        fc.record(
+          {
+            leaf: fc.constantFrom('leaf 1', 'leaf 36', ''),
+            index: anyNumber,
+            size: anyNumber,
+            root: anyHash,
+            path: anyPath,
+          },
+          { requiredKeys: [] },
+        ),
+      )
+      .map(([seed, other]) => ({ ...seed, ...other }) as Inclusion),
+  run(proof) {
+    // Size and root come together from a signed checkpoint: a proof says nothing of a size that has another root.
+    const known = isSize(proof.size) && tree.root(proof.size) === proof.root;
+    if (!verifyInclusion(proof)) throw new QuorateError('LOG_PROOF_INVALID', 'the proof does not hold');
+    if (!known) return;
+    must(lines[proof.index] === proof.leaf, 'a leaf is proven that is not there');
+  },
+});
+
+interface Consistency {
+  from: number;
+  fromRoot: string;
+  to: number;
+  toRoot: string;
+  path: string[];
+  [key: string]: Input;
+}
+
+const consistency = define<Consistency>({
+  name: 'consistency-proof',
+  seeds: async () =>
+    [1, 2, 8, 32, 36, 37].map((from) => ({
+      from,
+      fromRoot: tree.root(from),
+      to: 37,
+      toRoot: tree.root(),
+      path: tree.consistency(from),
+    })),
+  arbitrary: (seeds) =>
+    fc
+      .tuple(
+        fc.constantFrom(...seeds),
+        fc.record(
+          { from: anyNumber, fromRoot: anyHash, to: anyNumber, toRoot: anyHash, path: anyPath },
+          { requiredKeys: [] },
+        ),
+      )
+      .map(([seed, other]) => ({ ...seed, ...other }) as Consistency),
+  run(proof) {
+    // As above: the new size and root come from a checkpoint, and so did the old ones.
+    const known = isSize(proof.to) && tree.root(proof.to) === proof.toRoot && isSize(proof.from);
+    if (!verifyConsistency(proof)) throw new QuorateError('LOG_PROOF_INVALID', 'the proof does not hold');
+    if (!known) return;
+    must(tree.root(proof.from) === proof.fromRoot, 'a tree is proven to begin with another');
+  },
+});
+
+export const transparency: readonly AnyTarget[] = [checkpoint, inclusion, consistency];

@@ -1,0 +1,162 @@
+import fc from 'fast-check';
+import { encodeCanonical } from '../../../src/core/documents/index.ts';
+import { limits } from '../../../src/core/limits.ts';
+import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
+import {
+  apiDownSchema,
+  apiUpSchema,
+  bundleDownSchema,
+  bundleUpSchema,
+  decodeMessage,
+  encodeMessage,
+  feedCharterSchema,
+  feedDownSchema,
+  feedOffersSchema,
+  feedUpSchema,
+  feedVerdictsSchema,
+  leaseDownSchema,
+  leaseUpSchema,
+  logUpSchema,
+  offerNoticeSchema,
+  verdictNoticeSchema,
+} from '../../../src/core/wire/messages.ts';
+import { type ErrorMessage, errorFrom, errorMessage } from '../../../src/runtime/talk.ts';
+import { cidOf, makeJob, testKey } from '../../support/project.ts';
+import { mutatedJson, mutatedText } from '../arbitraries.ts';
+import { type AnyTarget, define, must } from '../target.ts';
+
+const jws = 'e30.e30.AAAA';
+const id = 'ab'.repeat(32);
+const cid = cidOf('tree');
+const peer = testKey('worker').id;
+const notice = { offer: jws, request: jws, publisher: jws, job: fromUtf8(encodeCanonical(makeJob())) };
+const verdict = { job: cid, request: id, level: 'trusted', artifact: cid };
+const error = { kind: 'error', code: 'RUN_UNKNOWN', message: 'there is no such run', hint: 'quorate jobs' };
+const capabilities = {
+  arch: 'x86_64',
+  cpus: 2,
+  memoryBytes: 2 ** 30,
+  diskBytes: 2 ** 30,
+  tiers: ['namespace'],
+};
+const summary = {
+  ...{ run: id, job: cid, name: 'app', repo: 'https://git.example/app.git', ref: 'main', commit: 'c0ffee' },
+  ...{ state: 'open', level: null, artifact: null, submittedAt: 1, round: 1 },
+  policy: { agree: 2, of: 3, cosign: true },
+};
+
+type Schema = Parameters<typeof decodeMessage<unknown>>[1];
+
+/** A kind of message, and one of each shape it may have. Messages that hold anything are read, but never sent on. */
+const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: boolean][] = [
+  ['offer', offerNoticeSchema, [notice]],
+  ['verdict', verdictNoticeSchema, [verdict, { ...verdict, artifact: null }]],
+  ['feed-up', feedUpSchema, [{ kind: 'hello', grant: jws, capabilities }, { kind: 'poll' }]],
+  [
+    'feed-down',
+    feedDownSchema,
+    [{ kind: 'backlog', charter: jws, offers: [notice], feed: ['http://[::1]:80'] }, error],
+  ],
+  ['feed-offers', feedOffersSchema, [[], [notice]]],
+  ['feed-verdicts', feedVerdictsSchema, [[], [verdict]]],
+  ['feed-charter', feedCharterSchema, [{ charter: jws }]],
+  [
+    'lease-up',
+    leaseUpSchema,
+    [
+      ...[{ kind: 'claim', claim: jws, grant: jws }, { kind: 'resume', lease: jws }, { kind: 'heartbeat' }],
+      ...[
+        { kind: 'receipt', envelope: '{}' },
+        { kind: 'cosigned', signature: 'AA==', witness: '\u2014 a AA==' },
+      ],
+      { kind: 'cosign-refused', code: 'COSIGN_OLD_CHARTER', message: 'old' },
+    ],
+  ],
+  [
+    'lease-down',
+    leaseDownSchema,
+    [
+      ...[{ kind: 'standby' }, { kind: 'lease', lease: jws }, { kind: 'ack', ack: jws }, { kind: 'reveal' }],
+      ...[{ kind: 'release', code: 'LEASE_LOST', message: 'late' }, { kind: 'cosign', bundle: '{}' }, error],
+    ],
+  ],
+  ['log-up', logUpSchema, [{ lease: id }]],
+  [
+    'api-up',
+    apiUpSchema,
+    [
+      ...[
+        { kind: 'charter' },
+        { kind: 'log', from: 0 },
+        { kind: 'enrol', enrol: jws, invite: jws },
+        { kind: 'jobs' },
+      ],
+      ...[
+        { kind: 'renew', enrol: jws },
+        { kind: 'submit', request: jws, publisher: jws, job: '{}' },
+      ],
+      ...[
+        { kind: 'show', which: id },
+        { kind: 'follow', which: id },
+        { kind: 'cancel', which: id, reason: 'no' },
+      ],
+      ...[{ kind: 'logs', which: id, follow: true, worker: peer }],
+    ],
+  ],
+  [
+    'api-down',
+    apiDownSchema,
+    [
+      ...[
+        { kind: 'charter', charter: jws },
+        { kind: 'leaves', from: 0, size: 1, leaves: ['a'] },
+        { kind: 'end' },
+      ],
+      ...[
+        { kind: 'grant', grant: jws, charter: jws, feed: [] },
+        { kind: 'accepted', run: id, job: cid },
+        error,
+      ],
+      ...[
+        { kind: 'cancelled', run: id },
+        { kind: 'jobs', jobs: [summary] },
+      ],
+      ...[{ kind: 'job', summary, history: [{ at: 1, progress: { kind: 'opened', round: 1 } }] }],
+      ...[{ kind: 'progress', at: 1, progress: { kind: 'opened' } }],
+      { kind: 'output', worker: peer, operator: 'ada', slot: '1', text: 'line\n' },
+    ],
+    false,
+  ],
+  ['bundle-up', bundleUpSchema, [{ which: cid }]],
+  [
+    'bundle-down',
+    bundleDownSchema,
+    [{ kind: 'bundle', bundle: '{}', addrs: ['/ip4/127.0.0.1/tcp/1'] }, error],
+  ],
+];
+
+const isError = (value: unknown): value is ErrorMessage =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'error';
+
+const same = (a: unknown, b: unknown): boolean => Buffer.compare(encodeMessage(a), encodeMessage(b)) === 0;
+
+export const wire: readonly AnyTarget[] = kinds.map(([name, schema, valid, sentOn = true]) =>
+  define<string>({
+    name: `wire-${name}`,
+    seeds: async () => valid.map((message) => fromUtf8(encodeMessage(message))),
+    arbitrary: (seeds) =>
+      fc.oneof({ weight: 3, arbitrary: mutatedJson(seeds) }, { weight: 1, arbitrary: mutatedText(seeds) }),
+    run(text) {
+      const bytes = toUtf8(text);
+      must(bytes.length <= limits.bundleBytesMax, 'frames are bounded');
+      const message = decodeMessage(bytes, schema, 'a message');
+      if (isError(message)) {
+        const told = errorMessage(errorFrom(message));
+        must(same(told, message), 'an error is passed on as another');
+      }
+      if (!sentOn) return;
+      const again = decodeMessage(encodeMessage(message), schema, 'a message');
+      must(same(again, message), 'the message that was read is another when it is sent on');
+    },
+  }),
+);
