@@ -30,7 +30,9 @@ beforeAll(async () => {
   cluster = await Cluster.start({ volunteers: ['ada', 'ben'], slotWait: '60s' });
   urls = {
     quick: await cluster.git.commit('quick', program('quick')),
-    slow: await cluster.git.commit('slow', { 'quorate.yaml': jobFile({ run: [`sleep ${nap}`] }) }),
+    slow: await cluster.git.commit('slow', {
+      'quorate.yaml': jobFile({ run: [`echo begun; sleep ${nap}`] }),
+    }),
   };
 }, 60_000);
 
@@ -159,10 +161,33 @@ describe('Ctrl-C on commands that ask the controller', () => {
     const run = await cluster.submit(urls.slow);
     await run.event('leased');
     const logs = person.start(['logs', run.run, '--follow'], owner());
-    await saying(logs, 'fetching');
+    await saying(logs, 'begun');
     expect(await ctrlC(logs)).toEqual({ code: 130, err: stopped });
     await run.stop('SIGINT');
     await cluster.cli(['cancel', run.run, '--reason', 'seen']);
+  });
+});
+
+describe('a controller that never answers', () => {
+  it('is given up by itself, with the addresses tried', async () => {
+    const known = await person.run(['jobs'], owner());
+    expect(known.code, known.report).toBe(0);
+    muteController();
+    const asked = [['jobs'], ['run', urls.quick], ['join', await cluster.ticket('late', '--role', 'reader')]];
+    const answers = await Promise.all(
+      asked.map((args) =>
+        person.run(args, {
+          ...owner(),
+          ms: 40_000,
+          ...(args[0] === 'join' ? { home: person.at('late') } : {}),
+        }),
+      ),
+    );
+    for (const { code, err, report } of answers) {
+      expect(code, report).toBe(3);
+      expect(err).toMatch(/^error\[CONTROLLER_UNREACHABLE\]: .*\nhint: Tried: \/ip4\/127\.0\.0\.1\/tcp\//);
+    }
+    expect(await person.litter()).toEqual([]);
   });
 });
 
@@ -213,7 +238,8 @@ describe('Ctrl-C on join', () => {
     expect((await cluster.cli(['cancel', run.run, '--reason', 'seen'])).code).toBe(0);
     const again = await cluster.join('ada');
     await again.event('connected');
-    expect(await readdir(join(cluster.home('ada'), 'store', 'sealed'))).toEqual([]);
+    const sealed = join(cluster.home('ada'), 'store', 'sealed');
+    await until('nothing to be kept of the build', async () => (await readdir(sealed)).length === 0);
     expect(await again.stop('SIGINT')).toEqual({ code: 0, signal: null });
   });
 });

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { documentedCodes, errorsPage } from './house/error-codes.ts';
 import { houseFiles, lineAt, root } from './house/source.ts';
 
 const pages = houseFiles().filter(({ path }) => path.endsWith('.md'));
@@ -58,6 +59,22 @@ describe('the pages', () => {
       ),
     );
     expect(dead).toEqual([]);
+  });
+
+  it('say of every bad input what its user sees, and which test holds it', () => {
+    const codes = documentedCodes(pages.find(({ path }) => path === errorsPage)?.text ?? '');
+    const rows = (pages.find(({ path }) => path === 'docs/bad-input.md')?.text ?? '')
+      .split('\n')
+      .filter((line) => /^\| (?!(what comes in|a build that) \|)/.test(line))
+      .map((line) => line.slice(2, -2).split(' | '));
+    expect(rows.length).toBeGreaterThan(40);
+    const held = /`test\/[\w./-]+\.ts` › “/;
+    expect(rows.filter(([what, seen, by]) => !what || !seen || !held.test(by ?? ''))).toEqual([]);
+    const named = rows.flatMap(([, seen = '']) =>
+      [...seen.matchAll(/`([A-Z]+(?:_[A-Z0-9]+)+)`/g)].map(([, code = '']) => code),
+    );
+    expect(named.length).toBeGreaterThan(60);
+    expect(named.filter((code) => !codes.has(code))).toEqual([]);
   });
 
   it('say of every threat which test holds it, or that none does', () => {

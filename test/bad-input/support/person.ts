@@ -5,7 +5,7 @@ import { Proc, scratch } from '../../e2e/support/processes.ts';
 const repository = join(import.meta.dirname, '..', '..', '..');
 
 /** The real command line, run by Node itself so that a signal reaches it and nothing else. */
-export const quorate = [
+const quorate = [
   process.execPath,
   '--disable-warning=ExperimentalWarning',
   join(repository, 'src', 'cli', 'main.ts'),

@@ -20,12 +20,15 @@ export interface Provided {
 
 /**
  * A bootstrap node and a volunteer with a trusted artifact of `bytes` bytes, gone with the test. After `stallAt` bytes
- * it sends nothing more, and keeps the stream open.
+ * it sends nothing more, and keeps the stream open; after `spoilAt` it sends other bytes than it has.
  */
 export async function provider(
   dir: string,
   bytes: number,
-  { stallAt = Number.POSITIVE_INFINITY }: { stallAt?: number } = {},
+  {
+    stallAt = Number.POSITIVE_INFINITY,
+    spoilAt = Number.POSITIVE_INFINITY,
+  }: { stallAt?: number; spoilAt?: number } = {},
 ): Promise<Provided> {
   const listen = ['/ip4/127.0.0.1/tcp/0'];
   const open = async (role: 'bootstrap' | 'node', bootstrap: string[]): Promise<Mesh> => {
@@ -60,7 +63,8 @@ export async function provider(
         abort: channel.abort.bind(channel),
         send: (message: Uint8Array) => {
           sent += message.length;
-          return sent > stallAt ? new Promise<void>(() => {}) : channel.send(message);
+          if (sent > stallAt) return new Promise<void>(() => {});
+          return channel.send(sent > spoilAt ? message.map((byte) => byte ^ 1) : message);
         },
       };
       return serveTrees(slow, store.blocks);
