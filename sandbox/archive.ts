@@ -69,6 +69,8 @@ async function fill(packer: Pack, parts: readonly ArchivePart[], last: readonly 
     try {
       for await (const entry of reader) {
         entries++;
+        // The parser still waits for the rest of a header without content, and would take this entry's bytes for it.
+        if ((reader as unknown as { _longHeader: boolean })._longHeader) throw new Error('an empty header');
         if (entries > limits.treeEntriesMax) throw new Error(`more than ${limits.treeEntriesMax} entries`);
         await copyEntry(packer, folder, entry);
       }

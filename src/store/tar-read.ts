@@ -99,6 +99,8 @@ export async function readTar(
   try {
     for await (const entry of parser) {
       const header = entry.header as Header;
+      // The parser still waits for the rest of a header without content, and would take this entry's bytes for it.
+      if ((parser as unknown as { _longHeader: boolean })._longHeader) throw damaged('has an empty header');
       gaps.entry(header.byteOffset, header.size);
       const slot = place(tree, header);
       if (slot === undefined) entry.resume();
@@ -153,6 +155,7 @@ async function pump(
       }
       if (!parser.write(chunk)) await drained(parser);
       if (failed !== undefined) throw failed;
+      if (parser.destroyed) throw new Error('the parser was closed');
     }
     parser.end(undefined);
   } catch (error) {
@@ -164,7 +167,10 @@ async function pump(
   }
 }
 
+/** Resolves when there is room, or never will be. */
 function drained(parser: ReturnType<typeof extract>): Promise<void> {
+  // One that is closed tells nobody any more.
+  if (parser.destroyed) return Promise.resolve();
   return new Promise((resolve) => {
     const done = (): void => {
       parser.off('drain', done);

@@ -195,6 +195,31 @@ describe('the archive reader', () => {
     );
   });
 
+  it('refuses what is no tar at all also when more of it comes after the parser has given up', async () => {
+    const s = await store();
+    for (const size of [512, 700, 1024]) {
+      const input = pieces(Buffer.alloc(8192, 'gzip'), size);
+      expect(await codeOf(s.importTar(input, { into: s.public }))).toBe('STORE_TAR_DAMAGED');
+    }
+  });
+
+  it.each(['x', 'g', 'L', 'K'])(
+    'refuses an empty header of type %s, which hides what follows it',
+    async (type) => {
+      const empty = await tarBytes([{ name: 'PaxHeader' }]);
+      empty.write(type, 156);
+      resum(empty);
+      const rest = await tarBytes([
+        { name: 'a', body: 'x'.repeat(700) },
+        { name: 'b', body: 'y' },
+      ]);
+      const bytes = Buffer.concat([empty.subarray(0, 512), rest]);
+      const s = await store();
+      for (const size of [512, 100_000])
+        expect(await codeOf(s.importTar(pieces(bytes, size), { into: s.public }))).toBe('STORE_TAR_DAMAGED');
+    },
+  );
+
   it('refuses a header that claims more than there is, and stops at the byte limit before reading that much', async () => {
     const bytes = await tarBytes([{ name: 'a', body: 'x' }]);
     bytes.write('77777777777', 124);
