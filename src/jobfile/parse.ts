@@ -65,13 +65,16 @@ function specOf(name: string, { limits: { memory, disk, time, ...rest }, ...job 
   return { name, ...job, limits: { ...rest, memoryBytes: memory, diskBytes: disk, seconds: time } };
 }
 
+/** What is told of a fault: it may quote the file, which may be one long word. */
+const messageCharsMax = 400;
+
 /** Tells the first fault of the text, with control characters taken out: the message may quote the file. */
 function errorOf(faults: readonly Fault[], lines: LineCounter, path: string): QuorateError {
   const present = faults.filter(({ missing }) => !missing);
   const told = present.length > 0 ? present : faults;
   const first = told.reduce((a, b) => (b.offset < a.offset ? b : a));
   const { line, col } = lines.linePos(first.offset);
-  const message = first.message.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
+  const message = first.message.slice(0, messageCharsMax).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
   const options = first.hint === undefined ? {} : { hint: first.hint };
   return new QuorateError(first.code, `${path}:${line}:${col}: ${message}`, options);
 }

@@ -185,6 +185,10 @@ describe('what is not YAML we read', () => {
     expect(process.threadCpuUsage().user - before).toBeLessThan(2_000_000);
   });
 
+  it('quotes little of one long word', () => {
+    expect(faultOf(`*${'a'.repeat(10_000)}`).message.length).toBeLessThan(500);
+  });
+
   it('refuses a file too large to be written by hand, and one with too many jobs', () => {
     expect(faultOf(`# ${'x'.repeat(limits.jobFileBytesMax)}`).code).toBe('JOBFILE_TOO_LARGE');
     const jobs = Array.from({ length: limits.jobFileJobsMax + 1 }, (_, i) => `  j${i}: {run: [x]}\n`).join(
