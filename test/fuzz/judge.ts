@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { QuorateError } from '../../src/core/errors.ts';
-import { type AnyTarget, Broken, type Input, msMax } from './target.ts';
+import { type AnyTarget, Broken, type Input, msMax, sizeMax } from './target.ts';
 
 /** A message may quote its input, but not all of it: it goes into logs and over the wire. */
 const messageCharsMax = 4000;
@@ -17,7 +17,7 @@ const documented = new Set([...page.matchAll(/^\| `([A-Z0-9_]+)` \|/gm)].map(([,
 export async function judge(target: AnyTarget, input: Input): Promise<string> {
   let best = Number.POSITIVE_INFINITY;
   let outcome = '';
-  const most = target.msMax ?? msMax;
+  const most = (target.msMax ?? msMax) * Math.max(1, sizeOf(input) / sizeMax);
   for (let tries = 0; tries < triesMax; tries += 1) {
     const before = process.threadCpuUsage();
     outcome = await outcomeOf(target, input);
@@ -25,7 +25,12 @@ export async function judge(target: AnyTarget, input: Input): Promise<string> {
     best = Math.min(best, (user + system) / 1000);
     if (best <= most || outcome.startsWith('!')) return outcome;
   }
-  return `! took ${Math.round(best)} ms of processor time; at most ${most} are right (${outcome})`;
+  return `! took ${Math.round(best)} ms of processor time; at most ${Math.round(most)} are right (${outcome})`;
+}
+
+function sizeOf(input: Input): number {
+  if (input instanceof Uint8Array) return input.length;
+  return Buffer.byteLength(typeof input === 'string' ? input : JSON.stringify(input));
 }
 
 async function outcomeOf(target: AnyTarget, input: Input): Promise<string> {

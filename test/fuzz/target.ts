@@ -34,8 +34,9 @@ export function define<T extends Input>(target: Target<T>): AnyTarget {
   return target as unknown as AnyTarget;
 }
 
-/** Processor time of one input of up to 64 KiB, in milliseconds. */
+/** Processor time of one input of up to this size, in milliseconds; a larger one may take as much longer. */
 export const msMax = 50;
+export const sizeMax = 64 * 1024;
 
 /** The decoder did something that no input may make it do. */
 export class Broken extends Error {}
