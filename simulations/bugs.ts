@@ -190,6 +190,11 @@ export const bugs: Record<string, Bug> = {
       controller: (id, idp) => Object.assign(new Controller(id, idp), { nextDeadline: () => undefined }),
     }),
   },
+  'builds-all-at-once': {
+    says: 'a worker builds whatever it has a lease for, however many its operator allows at once',
+    caughtBy: 'lending',
+    patches: () => ({ worker: (id) => new Greedy(id) }),
+  },
   'trusted-worker-copies': {
     says: 'the trusted worker states what it thinks the others built',
     caughtBy: 'cosigning',
@@ -207,6 +212,13 @@ export const bugs: Record<string, Bug> = {
 
 /** Survives from one run to the next, which is the mistake. */
 let rolls = 0;
+
+class Greedy extends Worker {
+  override handle(event: WorkerEvent, now: number): WorkerEffect[] {
+    if (event.kind !== 'started') return super.handle(event, now);
+    return super.handle({ ...event, lending: { ...event.lending, jobsAtOnce: 100 } }, now);
+  }
+}
 
 class Copier extends Worker {
   readonly #jobs = new Map<string, string>();

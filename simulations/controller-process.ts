@@ -292,7 +292,7 @@ export class ControllerProcess extends Process<ControllerEvent, ControllerEffect
       say({ kind: 'lease', lease: (await signMessage('lease', reply.lease, controller)).raw });
     } else if (reply.kind === 'ack')
       say({ kind: 'ack', ack: (await signMessage('ack', reply.ack, controller)).raw });
-    else if (reply.kind === 'standby') say({ kind: 'standby' });
+    else if (reply.kind === 'standby' || reply.kind === 'reserve') say({ kind: reply.kind });
     else if (reply.kind === 'error') say({ kind: 'error', code: reply.code, message: reply.message });
   }
 

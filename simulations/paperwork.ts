@@ -34,6 +34,8 @@ export function treeCid(text: string): string {
 export const nonceOf = (text: string) => sha256Hex(utf8ToBytes(text)).slice(0, 32);
 export const exited = (artifact: string | null, code = 0): Outcome => ({ kind: 'exit', code, artifact });
 
+/** What a simulated machine lends. */
+export const jobsAtOnce = 1;
 export const capabilities: Capabilities = {
   arch: 'x86_64',
   cpus: 2,

@@ -21,6 +21,7 @@ export type LeaseUp =
 
 export type LeaseDown =
   | { kind: 'standby' }
+  | { kind: 'reserve' }
   | { kind: 'lease'; lease: string }
   | { kind: 'ack'; ack: string }
   | { kind: 'reveal' }

@@ -22,7 +22,7 @@ import type { Worker } from '../src/core/worker/machine.ts';
 import { describeWorker } from './describe.ts';
 import { jobOf, liesAbout } from './lies.ts';
 import type { End } from './network.ts';
-import { capabilities, exited, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
+import { capabilities, exited, jobsAtOnce, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
 import { Process, type Surroundings } from './process.ts';
 import type { Random } from './random.ts';
 import { resultOf } from './scenario.ts';
@@ -67,7 +67,7 @@ export class WorkerProcess extends Process<WorkerEvent, WorkerEffect> {
 
   protected async started(): Promise<void> {
     if (this.#grant !== undefined) {
-      await this.dispatch({ kind: 'started', grant: this.#grant, lending: { capabilities, jobsAtOnce: 2 } });
+      await this.dispatch({ kind: 'started', grant: this.#grant, lending: { capabilities, jobsAtOnce } });
       if (this.up) this.#connectFeed();
     } else await this.#enrol();
   }
@@ -237,7 +237,9 @@ export class WorkerProcess extends Process<WorkerEvent, WorkerEffect> {
     const { offer, lease } = session;
     switch (message.kind) {
       case 'standby':
-        return this.dispatch({ kind: 'standby', offer });
+        return undefined;
+      case 'reserve':
+        return this.dispatch({ kind: 'reserve', offer });
       case 'lease':
         return this.#leased(session, await reader.message('lease', message.lease));
       case 'error': {

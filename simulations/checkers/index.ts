@@ -5,6 +5,7 @@ import { cosigning } from './cosigning.ts';
 import { evidence } from './evidence.ts';
 import { fences } from './fences.ts';
 import { leases } from './leases.ts';
+import { lending } from './lending.ts';
 import { liveness } from './liveness.ts';
 import { log } from './log.ts';
 import { replay } from './replay.ts';
@@ -19,6 +20,7 @@ export function allCheckers(): Checker[] {
     log(),
     votes(),
     leases(),
+    lending(),
     fences(),
     sealed(),
     cosigning(),

@@ -190,7 +190,8 @@ export class ControllerLeases {
         talk.post(signMessage('ack', reply.ack, signer).then(({ raw }) => ({ kind: 'ack', ack: raw })));
         return;
       case 'standby':
-        talk.post({ kind: 'standby' });
+      case 'reserve':
+        talk.post(reply);
         return;
       case 'error':
         talk.post(reply);

@@ -11,7 +11,7 @@ const controllerEvents: ReadonlySet<ControllerEvent['kind']> = new Set([
   'tick',
 ]);
 const controllerEffects: ReadonlySet<ControllerEffect['kind']> = new Set(['progress', 'unoffer', 'release']);
-const controllerReplies: ReadonlySet<string> = new Set(['standby', 'lease', 'error']);
+const controllerReplies: ReadonlySet<string> = new Set(['standby', 'reserve', 'lease', 'error']);
 
 /**
  * A lease that the controller forgets is lost to its worker like one that ran out; the next epoch's fence is above it.
@@ -31,7 +31,7 @@ export function passingAtController(
 
 const workerEvents: ReadonlySet<WorkerEvent['kind']> = new Set([
   'offer',
-  'standby',
+  'reserve',
   'declined',
   'leased',
   'detached',

@@ -150,10 +150,14 @@ export class WorkerLeases {
   async #message(
     message: Exclude<LeaseDown, { kind: 'lease' }>,
     lease: string | undefined,
-    about: { lost: (code: string, message: string) => void },
+    about: { offer: string; lost: (code: string, message: string) => void },
   ): Promise<boolean> {
     const { dispatch, standing, key } = this.#context;
     if (message.kind === 'standby') return false;
+    if (message.kind === 'reserve') {
+      dispatch({ kind: 'reserve', offer: about.offer });
+      return false;
+    }
     if (message.kind === 'error') {
       if (lease === undefined) about.lost(message.code, message.message);
       else dispatch({ kind: 'refused', lease, code: message.code, message: message.message });

@@ -101,6 +101,7 @@ export type Reply =
   | { kind: 'accepted'; run: string; job: string }
   | { kind: 'grant'; grant: Grant; charter: string }
   | { kind: 'standby' }
+  | { kind: 'reserve' }
   | { kind: 'lease'; lease: Lease }
   | { kind: 'ack'; ack: Ack }
   | { kind: 'cancelled'; run: string };

@@ -1,4 +1,12 @@
-import { type Capabilities, checkTime, idOf, leaves, type Offer, sha256Hex } from '../documents/index.ts';
+import {
+  type Capabilities,
+  checkTime,
+  idOf,
+  leaves,
+  needsOf,
+  type Offer,
+  sha256Hex,
+} from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
@@ -29,13 +37,7 @@ export function openRound(step: Step, run: Run): void {
     policy,
     draw: { seed: sha256Hex(toUtf8(`${run.entropy} round ${n}`)), share, widenMs: state.timings.widenMs },
     index: state.log.size,
-    needs: {
-      arch: run.job.arch,
-      cpus: run.job.limits.cpus,
-      memoryBytes: run.job.limits.memoryBytes,
-      diskBytes: run.job.limits.diskBytes,
-      image: run.job.image,
-    },
+    needs: needsOf(run.job),
     iat: Math.floor(now / 1000),
     exp,
   };
@@ -136,8 +138,17 @@ export function claim(step: Step, { token, claim, grant }: EventOf<'claim'>): vo
     { token, claim: claim.id, worker, operator: granted.operator, grant, draw },
   ];
   step.out.push({ kind: 'reply', token, reply: { kind: 'standby' } });
-  closeWindow(step, run, round);
+  if (round.windowOpen) return closeWindow(step, run, round);
   assignSlots(step, run, round);
+  tellReserve(step, round, token);
+}
+
+/** Who got no slot is free to claim elsewhere. */
+function tellReserve(step: Step, round: Round, only?: string): void {
+  for (const { token } of round.candidates) {
+    if (only === undefined || only === token)
+      step.out.push({ kind: 'reply', token, reply: { kind: 'reserve' } });
+  }
 }
 
 function claimTrusted(
@@ -170,6 +181,7 @@ export function closeWindow(step: Step, run: Run, round: Round): void {
   if (step.now < round.windowEnds && !everybodyAnswered(step, run, round)) return;
   round.windowOpen = false;
   assignSlots(step, run, round);
+  tellReserve(step, round);
 }
 
 function everybodyAnswered(step: Step, run: Run, round: Round): boolean {

@@ -75,14 +75,31 @@ export function decodeCanonical<T>(
   }
   const checked = checkShape(value, schema, what);
   // A schema may drop a key it cannot keep (`__proto__`): what was signed must be what is read, to the byte.
-  if (!sameBytes(encodeCanonical(checked), bytes)) {
+  if (!sameValue(value, checked)) {
     throw new QuorateError('DOC_INVALID', `${what} is not valid: it holds a key that cannot be kept`);
   }
   return checked;
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** Of two values made of JSON: whether they would be the same text. */
+function sameValue(a: unknown, b: unknown): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every(
+      (key) =>
+        Object.hasOwn(b, key) &&
+        sameValue((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]),
+    )
+  );
 }
 
 /** What a schema found, shortened: it quotes the document, which may be large. */

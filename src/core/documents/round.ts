@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { cid, count, name, nonce, peerId, policySchema, seconds, sha256, text } from './base.ts';
-import { fenceSchema } from './job.ts';
+import { fenceSchema, type Job } from './job.ts';
 
 const needsSchema = z.strictObject({
   arch: z.enum(['x86_64', 'aarch64']),
@@ -35,6 +35,11 @@ export const offerSchema = z.strictObject({
   exp: seconds,
 });
 export type Offer = z.infer<typeof offerSchema>;
+
+/** What a job asks of a machine, as its offers say it. */
+export function needsOf({ arch, image, limits: { cpus, memoryBytes, diskBytes } }: Job): Offer['needs'] {
+  return { arch, image, cpus, memoryBytes, diskBytes };
+}
 
 export const capabilitiesSchema = z.strictObject({
   arch: z.enum(['x86_64', 'aarch64']),

@@ -72,6 +72,8 @@ export const leaseUpSchema = z.discriminatedUnion('kind', [
 export type LeaseUp = z.infer<typeof leaseUpSchema>;
 export const leaseDownSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('standby') }),
+  /** The window closed without a slot for this claim; it may still get one that becomes free. */
+  z.strictObject({ kind: z.literal('reserve') }),
   z.strictObject({ kind: z.literal('lease'), lease: jws }),
   z.strictObject({ kind: z.literal('ack'), ack: jws }),
   z.strictObject({ kind: z.literal('reveal') }),

@@ -43,7 +43,8 @@ export type WorkerEvent =
       jobId: string;
       entropy: string;
     }
-  | { kind: 'standby'; offer: string }
+  /** The claim got no slot when the window closed; a lease may still come. */
+  | { kind: 'reserve'; offer: string }
   | { kind: 'declined'; offer: string; code: string; message: string }
   | { kind: 'leased'; offer: string; lease: Verified<Lease> }
   | { kind: 'built'; lease: string; result: BuildResult }

@@ -1,7 +1,7 @@
 import type { Job, Offer } from '../documents/index.ts';
 import type { Lending } from './events.ts';
 
-/** Why a worker that lends this much, with these jobs running, does not want a slot; undefined when it does. */
+/** Why a worker that lends this much, and has promised itself to these jobs, does not want a slot; undefined when it does. */
 export function reasonToPass(
   needs: Offer['needs'],
   { capabilities, jobsAtOnce }: Lending,

@@ -5,6 +5,7 @@ import {
   type Job,
   type Lease,
   makeReceipt,
+  needsOf,
   type Receipt,
   type Verified,
 } from '../documents/index.ts';
@@ -95,8 +96,8 @@ export class Worker {
         return;
       case 'offer':
         return this.#offer(event, now);
-      case 'standby':
-        return;
+      case 'reserve':
+        return this.#reserve(event.offer);
       case 'declined':
         return this.#declined(event, now);
       case 'leased':
@@ -144,6 +145,7 @@ export class Worker {
         });
       } else this.#out.push({ kind: 'resume', lease: assignment.lease });
     }
+    this.#startNext();
     this.#out.push({ kind: 'poll' });
   }
 
@@ -190,8 +192,7 @@ export class Worker {
   #answer(known: Known, now: number): void {
     const lending = this.#lending;
     if (lending === null) return;
-    const running = this.building.map(({ job }) => job);
-    const pass = reasonToPass(known.offer.payload.needs, lending, running);
+    const pass = reasonToPass(known.offer.payload.needs, lending, this.#promised());
     known.state = pass === undefined ? 'claimed' : 'passed';
     const { payload, id } = known.offer;
     const iat = Math.floor(now / 1000);
@@ -208,10 +209,36 @@ export class Worker {
     this.#out.push({ kind: 'claim', offer: id, claim });
   }
 
+  /** Jobs this machine is at, has a lease for, or may get one for any moment. */
+  #promised(): Job[] {
+    const held = [...this.#assignments.values()].filter(
+      ({ state }) => state === 'queued' || state === 'building',
+    );
+    const claimed = [...this.#known.values()].filter(({ state }) => state === 'claimed');
+    return [...held, ...claimed].map(({ job }) => job);
+  }
+
+  /** What was passed on for the sake of this claim can be claimed now. */
+  #reserve(offer: string): void {
+    const known = this.#known.get(offer);
+    if (known?.state !== 'claimed') return;
+    known.state = 'reserve';
+    this.#askAgain();
+  }
+
+  #askAgain(): void {
+    for (const { state } of this.#known.values()) {
+      if (state !== 'passed') continue;
+      this.#out.push({ kind: 'poll' });
+      return;
+    }
+  }
+
   #declined({ offer, code }: EventOf<'declined'>, now: number): void {
     const known = this.#known.get(offer);
     if (known === undefined || known.state === 'leased') return;
     if (known.state === 'passed') return;
+    this.#askAgain();
     if (code === 'CLAIM_ABOVE_SHARE') {
       known.state = 'waiting';
       known.claimAt = now + known.offer.payload.draw.widenMs;
@@ -249,12 +276,26 @@ export class Worker {
       job: known.job,
       repo,
       ref,
-      state: 'building',
+      state: 'queued',
       result: null,
       receipt: null,
       retryAt: null,
     });
-    this.#out.push({ kind: 'build', lease: lease.id, job: known.job, repo, ref });
+    this.#startNext();
+  }
+
+  /** In the order of their leases, as far as they fit beside what is being built. */
+  #startNext(): void {
+    const lending = this.#lending;
+    if (lending === null) return;
+    for (const [lease, assignment] of this.#assignments) {
+      if (assignment.state !== 'queued') continue;
+      const { job, repo, ref } = assignment;
+      const running = this.building.map((build) => build.job);
+      if (reasonToPass(needsOf(job), lending, running) !== undefined) return;
+      assignment.state = 'building';
+      this.#out.push({ kind: 'build', lease, job, repo, ref });
+    }
   }
 
   #built({ lease, result }: EventOf<'built'>): void {
@@ -291,6 +332,7 @@ export class Worker {
       },
     });
     this.#out.push({ kind: 'send-receipt', lease, receipt: assignment.receipt });
+    this.#startNext();
     this.#out.push({ kind: 'poll' });
   }
 
@@ -331,6 +373,7 @@ export class Worker {
     this.#out.push({ kind: 'note', lease, says: `${code}: ${message}` });
     this.#end(lease, assignment);
     this.#known.delete(assignment.offer);
+    this.#startNext();
     this.#out.push({ kind: 'poll' });
   }
 

@@ -9,7 +9,7 @@ export interface Known {
   jobId: string;
   entropy: string;
   firstSeenAt: number;
-  state: 'waiting' | 'claimed' | 'passed' | 'leased' | 'done';
+  state: 'waiting' | 'claimed' | 'reserve' | 'passed' | 'leased' | 'done';
   /** While `waiting`: when the share reaches this operator's draw. */
   claimAt: number;
 }
@@ -22,7 +22,8 @@ export interface Assignment {
   job: Job;
   repo: string;
   ref: string;
-  state: 'building' | 'built' | 'acked';
+  /** `queued` while earlier builds use what this machine lends. */
+  state: 'queued' | 'building' | 'built' | 'acked';
   result: BuildResult | null;
   receipt: Receipt | null;
   retryAt: number | null;

@@ -91,6 +91,16 @@ describe('a worker that cannot take a job says why', () => {
     expect(claim?.kind === 'claim' ? claim.claim.pass : '').toBeUndefined();
   });
 
+  it('busy with a claim that may become a lease any moment, and asks again when it did not', async () => {
+    const bench = await started();
+    const [first, second] = [await bench.makeOffer('first'), await bench.makeOffer('second')];
+    bench.offer(first);
+    expect(bench.offer(second)).toMatchObject([{ claim: { pass: 'busy with 1 job(s)' } }]);
+    expect(kinds(bench.send({ kind: 'reserve', offer: first.offer.id }))).toEqual(['poll']);
+    const [claim] = bench.offer(second);
+    expect(claim?.kind === 'claim' ? claim.claim.pass : '').toBeUndefined();
+  });
+
   it.each([
     ['cpus', { cpus: 2, memoryBytes: 2 ** 28, diskBytes: 2 ** 28 }],
     ['memory', { cpus: 1, memoryBytes: 2 ** 31, diskBytes: 2 ** 28 }],

@@ -15,6 +15,33 @@ describe('a lease', () => {
     expect(bench.worker.building).toMatchObject([{ lease: lease.id }]);
   });
 
+  it('that came while the machine is full waits, and is built next, in the order of the leases', async () => {
+    const bench = await started();
+    const offers = [
+      await bench.makeOffer('first'),
+      await bench.makeOffer('second'),
+      await bench.makeOffer('third'),
+    ];
+    const leases: string[] = [];
+    for (const offered of offers) {
+      bench.offer(offered);
+      bench.send({ kind: 'reserve', offer: offered.offer.id });
+    }
+    for (const offered of offers) {
+      const lease = await bench.lease(offered);
+      leases.push(lease.id);
+      bench.send({ kind: 'leased', offer: offered.offer.id, lease });
+    }
+    const [first = '', second = '', third = ''] = leases;
+    expect(bench.all('build').map(({ lease }) => lease)).toEqual([first]);
+    expect(kinds(bench.built({ id: first }, built))).toEqual(['send-receipt', 'build', 'poll']);
+    // A lease that was taken back is not built when its turn comes, and stops nothing.
+    const dropped = bench.send({ kind: 'released', lease: third, code: 'LEASE_LOST', message: '' });
+    expect(kinds(dropped)).toEqual(['discard', 'note', 'poll']);
+    bench.built({ id: second }, built);
+    expect(bench.all('build').map(({ lease }) => lease)).toEqual([first, second]);
+  });
+
   it.each([
     ['for another worker', { aud: 'eve' }],
     ['for another job', { job: 'other' }],
