@@ -16,6 +16,7 @@ import { limits } from '../core/limits.ts';
 import { BoundedDatastore, DHT_PREFIX } from './datastore.ts';
 import { listenError } from './errors.ts';
 import { gossip } from './gossip.ts';
+import { quietLogger } from './quiet.ts';
 import { type RelayComponents, RelayReservation } from './relay.ts';
 import type { MeshOptions, MeshStats } from './types.ts';
 
@@ -72,6 +73,7 @@ export async function startHost(
   const host: Host = await createLibp2p<Services>({
     privateKey,
     start: false,
+    logger: quietLogger,
     nodeInfo: { name: 'quorate', userAgent: 'quorate' },
     addresses: { listen: options.listen, ...(options.announce ? { announce: options.announce } : {}) },
     datastore,

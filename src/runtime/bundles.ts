@@ -1,12 +1,11 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeBundle } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { bundleDownSchema, bundleUpSchema } from '../core/wire/messages.ts';
 import { protocols } from '../core/wire/protocols.ts';
 import type { Mesh } from '../mesh/index.ts';
-import { readOptional, writeAtomic } from './files.ts';
+import { readOptional, writeAtomicAs } from './files.ts';
 import { errorMessage, Talk } from './talk.ts';
 
 /** Bundles on disk, by run, job and artifact: one file each, so that any of the three finds it. */
@@ -25,14 +24,14 @@ export function openBundles(dir: string): Bundles {
   const file = (which: string) => join(dir, `${which}.json`);
   return {
     async put({ run, job, artifact }, bundle) {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
-      for (const key of [run, job]) await writeAtomic(file(key), bundle);
-      if (artifact === null) return;
-      // A later request for the same work starts from nothing; what an artifact has proven stays proven.
-      const before = await readOptional(file(artifact));
-      if (before === undefined || levelIn(before) !== 'trusted' || levelIn(bundle) === 'trusted') {
-        await writeAtomic(file(artifact), bundle);
+      const keys = [run, job];
+      if (artifact !== null) {
+        // A later request for the same work starts from nothing; what an artifact has proven stays proven.
+        const before = await readOptional(file(artifact));
+        const stays = before !== undefined && levelIn(before) === 'trusted' && levelIn(bundle) !== 'trusted';
+        if (!stays) keys.push(artifact);
       }
+      await writeAtomicAs(keys.map(file), bundle);
     },
     async get(which) {
       return keyPattern.test(which) ? readOptional(file(which)) : undefined;
@@ -61,7 +60,7 @@ export function openBundles(dir: string): Bundles {
 /** The level a stored bundle's verdict states; it was checked before it was stored. */
 function levelIn(text: string): string | undefined {
   try {
-    const { payload } = JSON.parse(decodeBundle(text).verdict);
+    const { payload } = JSON.parse(JSON.parse(text).verdict);
     return JSON.parse(Buffer.from(payload, 'base64').toString()).predicate.quorate_verdict.level;
   } catch {
     return undefined;

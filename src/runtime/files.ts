@@ -1,14 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
 import { QuorateError } from '../core/errors.ts';
 import { messageOf } from './events.ts';
 
 /** Writes a file whole or not at all: beside it, synced, then renamed. */
-export async function writeAtomic(file: string, content: string, mode = 0o600): Promise<void> {
+export function writeAtomic(file: string, content: string, mode = 0o600): Promise<void> {
+  return writeAtomicAs([file], content, mode);
+}
+
+/** The same content under several names of one folder; on the disk it is there once. */
+export async function writeAtomicAs(files: readonly string[], content: string, mode = 0o600): Promise<void> {
+  const [file = ''] = files;
   // Two writers of one file must not share what they rename.
   const beside = `${file}.${randomUUID()}.new`;
+  const more = files.slice(1).map((name) => ({ name, link: `${name}.${randomUUID()}.new` }));
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     const handle = await open(beside, 'w', mode);
@@ -18,9 +25,14 @@ export async function writeAtomic(file: string, content: string, mode = 0o600): 
     } finally {
       await handle.close();
     }
+    for (const { name, link: made } of more) {
+      await link(beside, made);
+      await rename(made, name);
+    }
     await rename(beside, file);
   } catch (cause) {
-    await rm(beside, { force: true }).catch(() => {});
+    for (const left of [beside, ...more.map(({ link: made }) => made)])
+      await rm(left, { force: true }).catch(() => {});
     throw new QuorateError('HOME_UNWRITABLE', `cannot write ${file}: ${messageOf(cause)}`, {
       cause,
       hint: 'The folder must be writable by you and have room; --home names another.',
