@@ -4,15 +4,16 @@ import {
   idOf,
   type Job,
   type Lease,
-  makeReceipt,
   needsOf,
   type Receipt,
   type Verified,
 } from '../documents/index.ts';
 import { unreachable } from '../errors.ts';
 import { drawOf, shareReachedAfter } from '../trust/draw.ts';
-import type { BuildResult, Lending, WorkerEffect, WorkerEvent } from './events.ts';
+import { cosignOrRefuse } from './cosign.ts';
+import type { Lending, WorkerEffect, WorkerEvent } from './events.ts';
 import { reasonToPass } from './fit.ts';
+import { receiptOf } from './receipt.ts';
 import type { Assignment, Known } from './state.ts';
 
 type EventOf<K extends WorkerEvent['kind']> = Extract<WorkerEvent, { kind: K }>;
@@ -306,31 +307,9 @@ export class Worker {
     }
     // One lease, one receipt: a second result of it is nobody's.
     if (assignment.state !== 'building') return;
-    const { payload } = assignment.lease;
     assignment.state = 'built';
     assignment.result = result;
-    assignment.receipt = makeReceipt({
-      worker: this.id,
-      source: assignment.job.source,
-      files: result.files,
-      startedOn: result.startedOn,
-      finishedOn: result.finishedOn,
-      facts: {
-        project: payload.project,
-        job: payload.job,
-        offer: payload.offer,
-        lease,
-        round: payload.round,
-        slot: payload.slot,
-        fence: payload.fence,
-        operator: payload.operator,
-        outcome: result.outcome,
-        log: result.log,
-        sandbox: result.sandbox,
-        nonce: result.nonce,
-        ...(result.link === undefined ? {} : { link: result.link }),
-      },
-    });
+    assignment.receipt = receiptOf(this.id, assignment.job, assignment.lease, result);
     this.#out.push({ kind: 'send-receipt', lease, receipt: assignment.receipt });
     this.#startNext();
     this.#out.push({ kind: 'poll' });
@@ -383,22 +362,8 @@ export class Worker {
     if (known !== undefined) known.state = 'done';
   }
 
-  /** Signs only what it built itself and committed to before it was shown anything. */
-  #cosign({ lease, request, outcome, ok, code, message }: EventOf<'cosign-checked'>): void {
-    const assignment = this.#assignments.get(lease);
-    const own = assignment?.result?.outcome;
-    const refuse = (why: string, says: string) =>
-      this.#out.push({ kind: 'refuse-cosign', lease, code: why, message: says });
-    if (!ok) refuse(code, message);
-    else if (assignment?.state !== 'acked' || own === undefined)
-      refuse('COSIGN_NOT_BUILT', 'this worker has no acknowledged receipt for that job');
-    else if (assignment.lease.payload.slot !== 'trusted')
-      refuse('COSIGN_NOT_TRUSTED_SLOT', 'this worker did not build as trusted worker');
-    else if (assignment.request !== request)
-      refuse('COSIGN_OTHER_REQUEST', 'the verdict is about another request');
-    else if (outcome === null || !sameVote(own, outcome))
-      refuse('COSIGN_OTHER_RESULT', 'this worker built something else');
-    else this.#out.push({ kind: 'cosign', lease });
+  #cosign(event: EventOf<'cosign-checked'>): void {
+    this.#out.push(cosignOrRefuse(this.#assignments.get(event.lease), event));
   }
 
   #tick(now: number): void {
@@ -417,10 +382,4 @@ export class Worker {
     const assignment = this.#assignments.get(lease);
     return assignment?.state === 'built' ? (assignment.receipt ?? undefined) : undefined;
   }
-}
-
-/** The same exit status and the same output root; of two failures only that both failed counts. */
-function sameVote(a: BuildResult['outcome'], b: BuildResult['outcome']): boolean {
-  if (a.kind !== 'exit' || b.kind !== 'exit') return false;
-  return (a.code === 0) === (b.code === 0) && (a.code !== 0 || a.artifact === b.artifact);
 }
