@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
-import { checkTime, decodeJob, idOf, openMessage } from '../core/documents/index.ts';
+import { checkTime, claimedIdOf, decodeJob, idOf, openMessage } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { toUtf8 } from '../core/text.ts';
@@ -112,6 +112,8 @@ export class WorkerFeed {
   async consider(notice: OfferNotice, via: Via): Promise<void> {
     const { standing, machine, dispatch } = this.#context;
     const { charter } = standing;
+    const claimed = claimedIdOf(notice.offer);
+    if (claimed !== undefined && !machine.wants(claimed)) return;
     const offer = await openMessage('offer', notice.offer, joseVerifier);
     if (!machine.wants(offer.id)) return;
     if (!charter.controllers.includes(offer.signer))

@@ -72,10 +72,9 @@ export class Worker {
     );
   }
 
-  /** Whether this offer is news, or was passed on while busy: only then is it worth an event. */
+  /** Whether this offer is news: only then is it worth a look, and an event. */
   wants(offer: string): boolean {
-    const known = this.#known.get(offer);
-    return known === undefined || known.state === 'passed';
+    return !this.#known.has(offer);
   }
 
   /** Ids of the leases that are still of any use. */
@@ -98,18 +97,18 @@ export class Worker {
       case 'offer':
         return this.#offer(event, now);
       case 'reserve':
-        return this.#reserve(event.offer);
+        return this.#reserve(event.offer, now);
       case 'declined':
         return this.#declined(event, now);
       case 'leased':
         return this.#leased(event);
       case 'built':
-        return this.#built(event);
+        return this.#built(event, now);
       case 'acked':
         return this.#acked(event);
       case 'refused':
       case 'released':
-        return this.#dropped(event.lease, event.code, event.message);
+        return this.#dropped(event, now);
       case 'revealed':
         return this.#revealed(event.lease);
       case 'detached':
@@ -151,10 +150,9 @@ export class Worker {
   }
 
   #offer({ offer, request, job, jobId, entropy }: EventOf<'offer'>, now: number): void {
-    const before = this.#known.get(offer.id);
-    if (before !== undefined && before.state !== 'passed') return;
+    if (this.#known.has(offer.id)) return;
     if (this.#grant === null || this.#lending === null) return;
-    const known: Known = before ?? {
+    const known: Known = {
       offer,
       request,
       job,
@@ -164,7 +162,6 @@ export class Worker {
       state: 'waiting',
       claimAt: now,
     };
-    known.state = 'waiting';
     const grant = this.#grant.payload;
     if (grant.role === 'trusted-worker' && offer.payload.policy.cosign !== 'required') known.state = 'done';
     if (grant.role === 'worker') {
@@ -220,18 +217,22 @@ export class Worker {
   }
 
   /** What was passed on for the sake of this claim can be claimed now. */
-  #reserve(offer: string): void {
+  #reserve(offer: string, now: number): void {
     const known = this.#known.get(offer);
     if (known?.state !== 'claimed') return;
     known.state = 'reserve';
-    this.#askAgain();
+    this.#claimPassed(now);
   }
 
-  #askAgain(): void {
-    for (const { state } of this.#known.values()) {
-      if (state !== 'passed') continue;
-      this.#out.push({ kind: 'poll' });
-      return;
+  /** There may be room again. An offer that was closed meanwhile is declined, and the next one's turn comes. */
+  #claimPassed(now: number): void {
+    const lending = this.#lending;
+    if (lending === null) return;
+    for (const known of this.#known.values()) {
+      if (known.state !== 'passed') continue;
+      const { needs, exp } = known.offer.payload;
+      if (exp * 1000 <= now) known.state = 'done';
+      else if (reasonToPass(needs, lending, this.#promised()) === undefined) this.#answer(known, now);
     }
   }
 
@@ -239,7 +240,6 @@ export class Worker {
     const known = this.#known.get(offer);
     if (known === undefined || known.state === 'leased') return;
     if (known.state === 'passed') return;
-    this.#askAgain();
     if (code === 'CLAIM_ABOVE_SHARE') {
       known.state = 'waiting';
       known.claimAt = now + known.offer.payload.draw.widenMs;
@@ -248,6 +248,7 @@ export class Worker {
       known.claimAt = now + resumeMs;
     } else if (lastWords.has(code) && this.#grant?.payload.role === 'worker') known.state = 'done';
     else this.#known.delete(offer);
+    this.#claimPassed(now);
   }
 
   #leased({ offer, lease }: EventOf<'leased'>): void {
@@ -299,7 +300,7 @@ export class Worker {
     }
   }
 
-  #built({ lease, result }: EventOf<'built'>): void {
+  #built({ lease, result }: EventOf<'built'>, now: number): void {
     const assignment = this.#assignments.get(lease);
     if (assignment === undefined) {
       this.#out.push({ kind: 'discard', lease });
@@ -312,7 +313,7 @@ export class Worker {
     assignment.receipt = receiptOf(this.id, assignment.job, assignment.lease, result);
     this.#out.push({ kind: 'send-receipt', lease, receipt: assignment.receipt });
     this.#startNext();
-    this.#out.push({ kind: 'poll' });
+    this.#claimPassed(now);
   }
 
   #acked({ lease, ack }: EventOf<'acked'>): void {
@@ -344,7 +345,7 @@ export class Worker {
   }
 
   /** The controller will have nothing more of this lease; what was built on it is of no use to anybody. */
-  #dropped(lease: string, code: string, message: string): void {
+  #dropped({ lease, code, message }: EventOf<'refused' | 'released'>, now: number): void {
     const assignment = this.#assignments.get(lease);
     if (assignment === undefined) return;
     if (assignment.state === 'building') this.#out.push({ kind: 'stop-build', lease });
@@ -353,6 +354,8 @@ export class Worker {
     this.#end(lease, assignment);
     this.#known.delete(assignment.offer);
     this.#startNext();
+    this.#claimPassed(now);
+    // The slot may be offered again, and this worker did not listen while it held it.
     this.#out.push({ kind: 'poll' });
   }
 

@@ -85,20 +85,33 @@ describe('a worker that cannot take a job says why', () => {
     const { lease } = await bench.building();
     const second = await bench.makeOffer('second');
     expect(bench.offer(second)).toMatchObject([{ claim: { pass: 'busy with 1 job(s)' } }]);
-    expect(bench.worker.wants(second.offer.id)).toBe(true);
-    expect(kinds(bench.built(lease, built))).toEqual(['send-receipt', 'poll']);
-    const [claim] = bench.offer(second);
+    const [receipt, claim, ...rest] = bench.built(lease, built);
+    expect(receipt?.kind).toBe('send-receipt');
+    expect(claim).toMatchObject({ kind: 'claim', offer: second.offer.id });
     expect(claim?.kind === 'claim' ? claim.claim.pass : '').toBeUndefined();
+    expect(rest).toEqual([]);
   });
 
-  it('busy with a claim that may become a lease any moment, and asks again when it did not', async () => {
+  it('busy with a claim that may become a lease any moment, and claims the next when it did not', async () => {
     const bench = await started();
     const [first, second] = [await bench.makeOffer('first'), await bench.makeOffer('second')];
     bench.offer(first);
     expect(bench.offer(second)).toMatchObject([{ claim: { pass: 'busy with 1 job(s)' } }]);
-    expect(kinds(bench.send({ kind: 'reserve', offer: first.offer.id }))).toEqual(['poll']);
-    const [claim] = bench.offer(second);
-    expect(claim?.kind === 'claim' ? claim.claim.pass : '').toBeUndefined();
+    const third = await bench.makeOffer('third');
+    expect(bench.offer(third)).toMatchObject([{ claim: { pass: 'busy with 1 job(s)' } }]);
+    const claims = bench.send({ kind: 'reserve', offer: first.offer.id });
+    expect(claims).toMatchObject([{ kind: 'claim', offer: second.offer.id }]);
+    expect(claims[0]?.kind === 'claim' ? claims[0].claim.pass : '').toBeUndefined();
+    const next = bench.send({ kind: 'declined', offer: second.offer.id, code: 'OFFER_CLOSED', message: '' });
+    expect(next).toMatchObject([{ kind: 'claim', offer: third.offer.id }]);
+  });
+
+  it('an offer that ended while it was busy is not claimed', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    bench.offer(await bench.makeOffer('second'));
+    bench.drive(3_600_000);
+    expect(kinds(bench.built(lease, built))).toEqual(['send-receipt']);
   });
 
   it.each([
