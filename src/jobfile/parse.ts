@@ -51,7 +51,7 @@ export function parseJobFile(text: string, path: string): JobFile {
   const bytes = Buffer.byteLength(text);
   checkJobFileSize(bytes, path);
   const lines = new LineCounter();
-  const { document, value, faults } = readYaml(text, lines);
+  const { document, value, faults } = readYaml(text, lines, path);
   if (faults.length > 0) throw errorOf(faults, lines, path);
   const result = jobFileSchema.safeParse(value);
   if (!result.success) {
@@ -85,9 +85,15 @@ interface Read {
   faults: Fault[];
 }
 
-function readYaml(text: string, lineCounter: LineCounter): Read {
+function readYaml(text: string, lineCounter: LineCounter, path: string): Read {
   const options = { lineCounter, prettyErrors: false, version: '1.2', uniqueKeys: false } as const;
-  const document = parseDocument(text, options);
+  let document: Document.Parsed;
+  try {
+    document = parseDocument(text, options);
+  } catch (cause) {
+    // The parser calls itself for each level, and says so of some kinds of nesting only.
+    throw new QuorateError('JOBFILE_SYNTAX', `${path}:1:1: nested too deeply`, { cause });
+  }
   const faults = [...document.errors, ...document.warnings].map(({ code, message, pos }): Fault => {
     const plain = code === 'MULTIPLE_DOCS' ? 'only one YAML document may be in the file' : message;
     return { code: 'JOBFILE_SYNTAX', offset: pos[0], message: plain };

@@ -164,6 +164,7 @@ describe('what is not YAML we read', () => {
     ['an alias without its anchor', 'jobs: *x', '1:1'],
     ['an open bracket', 'jobs: [', '1:8'],
     ['very deep nesting', '['.repeat(50_000), '1:'],
+    ['very deep nesting of maps without keys', `${': '.repeat(8_000)}\n? a`, '1:'],
     [
       'aliases that multiply',
       `${many('a', 'x')}${many('b', '*a')}${many('c', '*b')}${many('jobs', '*c')}`,
