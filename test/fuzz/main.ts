@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Checked } from './check.ts';
 import { runTarget } from './runner.ts';
-import { targets } from './targets/index.ts';
+import { moduleOf, targets } from './targets/index.ts';
 
 const usage = `usage: npm run fuzz [-- [--seconds N] [--seed N] [--only NAME]... [--path PATH | --input LINE]]
 
@@ -96,10 +96,9 @@ async function main(args: string[]): Promise<number> {
   const waiting = [...names];
   const lane = async (): Promise<void> => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-      const module = join(import.meta.dirname, 'targets/index.ts');
       const ms = clock.share(waiting.length + 1);
       const began = performance.now();
-      const checked = await runTarget({ module, name, seed, ms, path, input, dir });
+      const checked = await runTarget({ module: moduleOf(name), name, seed, ms, path, input, dir });
       clock.took(ms, performance.now() - began);
       for (const line of describe(name, seed, checked)) say(line);
       inputs += checked.inputs;

@@ -13,12 +13,23 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-const run = (name: string, more: { path?: string; input?: string } = {}) =>
-  runTarget({ module, name, seed: 5, ms: 400, dir, heapMiB: 96, rssMiBMax: 400, stuckMsMax: 800, ...more });
+/** What is planted is found long before the time is over, even where others keep the machine busy. */
+const run = (name: string, more: { path?: string; input?: string; ms?: number; stuckMsMax?: number } = {}) =>
+  runTarget({
+    module,
+    name,
+    seed: 5,
+    ms: 10_000,
+    dir,
+    heapMiB: 96,
+    rssMiBMax: 400,
+
+    ...more,
+  });
 
 describe('a decoder in a process of its own', () => {
   it('of which nothing is found is fed many inputs', async () => {
-    const { finding, inputs, outcomes } = await run('sound');
+    const { finding, inputs, outcomes } = await run('sound', { ms: 400 });
     expect(finding).toBeUndefined();
     expect(inputs).toBeGreaterThan(20);
     expect(Object.keys(outcomes).sort()).toEqual(['DOC_INVALID', 'taken']);
@@ -44,7 +55,7 @@ describe('a decoder in a process of its own', () => {
     ['strays', /nobody handles: Error: nobody waits for this/],
     ['exits', /the process ended with code 3/],
   ])('that %s is found out, with the input it was at', async (name, what) => {
-    const { finding } = await run(name);
+    const { finding } = await run(name, name === 'loops' ? { stuckMsMax: 800 } : {});
     expect(finding?.what).toMatch(what);
     expect(readBack(finding?.input ?? '')).toContain('22');
   });

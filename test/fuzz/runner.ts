@@ -46,7 +46,8 @@ export async function runTarget(options: RunOptions): Promise<Checked> {
       ...['--disable-warning=ExperimentalWarning', `--max-old-space-size=${heapMiB}`],
       ...[join(import.meta.dirname, 'child.ts'), JSON.stringify(order)],
     ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
+    // The programs are read once for all targets.
+    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, NODE_COMPILE_CACHE: join(dir, 'cache') } },
   );
   let complaint = '';
   child.stderr.on('data', (chunk: Buffer) => {

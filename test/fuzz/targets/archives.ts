@@ -281,4 +281,4 @@ const link = define<{ target: string; next: string }>({
   },
 });
 
-export const archives: readonly AnyTarget[] = [tar, joined, path, name, link];
+export const targets: readonly AnyTarget[] = [tar, joined, path, name, link];

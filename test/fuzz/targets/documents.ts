@@ -225,7 +225,7 @@ const peerId = define<string>({
   },
 });
 
-export const documents: readonly AnyTarget[] = [
+export const targets: readonly AnyTarget[] = [
   canonical,
   job,
   ...messageKinds.map(signedMessage),

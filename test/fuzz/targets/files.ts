@@ -184,4 +184,13 @@ const pack = define<Uint8Array>({
   close: () => packScratch.close(),
 });
 
-export const files: readonly AnyTarget[] = [ticket, addresses, pem, charter, home, remembered, bundle, pack];
+export const targets: readonly AnyTarget[] = [
+  ticket,
+  addresses,
+  pem,
+  charter,
+  home,
+  remembered,
+  bundle,
+  pack,
+];

@@ -215,4 +215,4 @@ const client = define<Uint8Array>({
   },
 });
 
-export const http: readonly AnyTarget[] = [server, client];
+export const targets: readonly AnyTarget[] = [server, client];

@@ -1,25 +1,23 @@
+import { join } from 'node:path';
 import type { AnyTarget } from '../target.ts';
-import { archives } from './archives.ts';
-import { documents } from './documents.ts';
-import { files } from './files.ts';
-import { http } from './http.ts';
-import { mesh } from './mesh.ts';
-import { texts } from './texts.ts';
-import { transfer } from './transfer.ts';
-import { transparency } from './transparency.ts';
-import { trees } from './trees.ts';
-import { wire } from './wire.ts';
+import { targets as archives } from './archives.ts';
+import { targets as documents } from './documents.ts';
+import { targets as files } from './files.ts';
+import { targets as http } from './http.ts';
+import { targets as mesh } from './mesh.ts';
+import { targets as texts } from './texts.ts';
+import { targets as transfer } from './transfer.ts';
+import { targets as transparency } from './transparency.ts';
+import { targets as trees } from './trees.ts';
+import { targets as wire } from './wire.ts';
+
+const groups = { documents, transparency, wire, files, trees, archives, transfer, texts, http, mesh };
 
 /** Every decoder that a stranger reaches. That none is missing is held by `decoders.test.ts`. */
-export const targets: readonly AnyTarget[] = [
-  ...documents,
-  ...transparency,
-  ...wire,
-  ...files,
-  ...trees,
-  ...archives,
-  ...transfer,
-  ...texts,
-  ...http,
-  ...mesh,
-];
+export const targets: readonly AnyTarget[] = Object.values(groups).flat();
+
+/** The file a target is in: a process that runs it alone has no need to read the others. */
+export function moduleOf(name: string): string {
+  const [group = ''] = Object.entries(groups).find(([, all]) => all.some((one) => one.name === name)) ?? [];
+  return join(import.meta.dirname, `${group}.ts`);
+}

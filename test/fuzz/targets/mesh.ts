@@ -251,4 +251,4 @@ const socket = define<Uint8Array>({
   close: () => bare.close(),
 });
 
-export const mesh: readonly AnyTarget[] = [streams, socket];
+export const targets: readonly AnyTarget[] = [streams, socket];

@@ -256,7 +256,7 @@ const address = define<string>({
   },
 });
 
-export const texts: readonly AnyTarget[] = [
+export const targets: readonly AnyTarget[] = [
   jobFile,
   units,
   gitUrl,

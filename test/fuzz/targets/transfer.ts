@@ -98,4 +98,4 @@ const end = define<string>({
   },
 });
 
-export const transfer: readonly AnyTarget[] = [car, varint, request, end];
+export const targets: readonly AnyTarget[] = [car, varint, request, end];

@@ -151,4 +151,4 @@ const consistency = define<Consistency>({
   },
 });
 
-export const transparency: readonly AnyTarget[] = [checkpoint, inclusion, consistency];
+export const targets: readonly AnyTarget[] = [checkpoint, inclusion, consistency];

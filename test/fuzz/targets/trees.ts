@@ -234,4 +234,4 @@ const tree = define<Plan[]>({
   },
 });
 
-export const trees: readonly AnyTarget[] = [node, cid, tree];
+export const targets: readonly AnyTarget[] = [node, cid, tree];

@@ -140,7 +140,7 @@ const isError = (value: unknown): value is ErrorMessage =>
 
 const same = (a: unknown, b: unknown): boolean => Buffer.compare(encodeMessage(a), encodeMessage(b)) === 0;
 
-export const wire: readonly AnyTarget[] = kinds.map(([name, schema, valid, sentOn = true]) =>
+export const targets: readonly AnyTarget[] = kinds.map(([name, schema, valid, sentOn = true]) =>
   define<string>({
     name: `wire-${name}`,
     seeds: async () => valid.map((message) => fromUtf8(encodeMessage(message))),
