@@ -16,6 +16,8 @@ export interface FetchProgress {
   phase: 'looking' | 'proving' | 'fetching' | 'writing';
   says: string;
   bytes?: number;
+  /** As who made the artifact says; for a display only. */
+  total?: number;
 }
 
 export interface FetchOptions {
@@ -123,8 +125,13 @@ async function pull(
     const { bytes } = await pullArtifact({ mesh, store }, artifact, {
       from,
       signal,
-      onProgress: (done) =>
-        onProgress({ phase: 'fetching', says: `fetching from ${from.length} peer(s)`, bytes: done }),
+      onProgress: (done, total) =>
+        onProgress({
+          phase: 'fetching',
+          says: `fetching from ${from.length} peer(s)`,
+          bytes: done,
+          ...(total === undefined ? {} : { total }),
+        }),
     });
     return { bytes, from };
   };

@@ -21,7 +21,8 @@ export interface PullOptions {
   /** PeerIds. */
   from: readonly string[];
   signal: AbortSignal;
-  onProgress?: (bytes: number) => void;
+  /** Bytes that are here, and of the whole tree as who made it says, as soon as its root is here. */
+  onProgress?: (bytes: number, total: number | undefined) => void;
 }
 
 /**
@@ -34,6 +35,21 @@ export async function pullArtifact(
   root: string,
   { from, signal, onProgress }: PullOptions,
 ): Promise<{ bytes: number }> {
+  const blocks = store.blocks;
+  let total: number | undefined;
+  const progress = (bytes: number): void => {
+    if (total === undefined && bytes > 0) {
+      total = bytes;
+      const cid = blocks.parse(root);
+      blocks.read(cid).then(
+        (block) => {
+          total = blocks.statedBytes(cid, block);
+        },
+        () => {},
+      );
+    }
+    onProgress?.(bytes, total === undefined ? undefined : Math.max(total, bytes));
+  };
   const providers = [...new Set(from)].map((peer) => ({
     peer,
     open: (stop: AbortSignal) =>
@@ -44,7 +60,7 @@ export async function pullArtifact(
   }));
   try {
     return await store.blocks.during(() =>
-      fetchTree(store.blocks.parse(root), store.blocks, providers, { signal, onProgress }),
+      fetchTree(store.blocks.parse(root), store.blocks, providers, { signal, onProgress: progress }),
     );
   } catch (error) {
     if (!(error instanceof TransferFailed)) throw error;
@@ -54,7 +70,7 @@ export async function pullArtifact(
       from: others.map(({ peer }) => peer),
       signal,
       maxBytes: limits.treeBytesMax,
-      onProgress,
+      onProgress: progress,
     });
   }
 }

@@ -23,7 +23,7 @@ import type {
   Store,
   TreeEntry,
 } from './index.ts';
-import { type BlockReader, linksOf, parseCid, rawCode, readBlock } from './nodes.ts';
+import { type BlockReader, linksOf, parseCid, rawCode, readBlock, statedBytes } from './nodes.ts';
 import { eachBlock, Pins } from './pins.ts';
 import { pullTree } from './pull.ts';
 import { readTar } from './tar-read.ts';
@@ -53,6 +53,7 @@ export class DiskStore implements Store {
       parse: parseCid,
       read: (cid, alloc) => readBlock(blocks, cid, alloc),
       links: linksOf,
+      statedBytes,
       touch: (cid) => (blocks.touch(cid) ? blocks.size(cid) : undefined),
       put: (cid, bytes) => blocks.take(cid, bytes),
       during: (work) => this.#during(() => blocks.batch(work)),

@@ -65,6 +65,8 @@ export interface PublicBlocks {
   read(cid: CID, alloc?: (size: number) => Uint8Array): Promise<Uint8Array>;
   /** In the order they stand in the block. @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
   links(cid: CID, bytes: Uint8Array): CID[];
+  /** Bytes of the whole tree below a block, as who made it says: for a display, never for a decision. */
+  statedBytes(cid: CID, bytes: Uint8Array): number;
   /** Bytes of a block that is here, which then counts as used; undefined when it is not. */
   touch(cid: CID): number | undefined;
   /**

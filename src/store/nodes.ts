@@ -61,7 +61,8 @@ export interface RawNode {
 export interface UnixNode {
   kind: 'unixfs';
   unixfs: UnixFS;
-  links: { cid: CID; name: string }[];
+  /** `size` of all below, as who made the block says. */
+  links: { cid: CID; name: string; size: number }[];
   bytes: Uint8Array;
 }
 
@@ -84,7 +85,11 @@ export function decodeNode(cid: CID, bytes: Uint8Array): RawNode | UnixNode {
   } catch (cause) {
     throw malformed(cid, 'is not UnixFS', cause);
   }
-  const links = node.Links.map((link) => ({ cid: checkCid(link.Hash), name: link.Name ?? '' }));
+  const links = node.Links.map((link) => ({
+    cid: checkCid(link.Hash),
+    name: link.Name ?? '',
+    size: link.Tsize ?? 0,
+  }));
   return { kind: 'unixfs', unixfs, links, bytes };
 }
 
@@ -92,6 +97,13 @@ export function decodeNode(cid: CID, bytes: Uint8Array): RawNode | UnixNode {
 export function linksOf(cid: CID, bytes: Uint8Array): CID[] {
   const node = decodeNode(cid, bytes);
   return node.kind === 'raw' ? [] : node.links.map((link) => link.cid);
+}
+
+/** Bytes of the whole tree below a block, by the sizes in its links (dag-pb, `Tsize`). @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
+export function statedBytes(cid: CID, bytes: Uint8Array): number {
+  const node = decodeNode(cid, bytes);
+  if (node.kind === 'raw') return bytes.length;
+  return node.links.reduce((sum, { size }) => sum + size, bytes.length);
 }
 
 /** Reads and decodes a block. @throws STORE_BLOCK_MISSING, STORE_TREE_MALFORMED */

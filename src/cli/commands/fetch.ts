@@ -6,6 +6,7 @@ import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes as sizeOf } from '../format.ts';
 import { findProject } from '../project.ts';
+import { Rate } from '../rate.ts';
 import { addresses, secondsOf } from '../values.ts';
 import { sayVerification } from '../verification.ts';
 
@@ -68,6 +69,7 @@ async function run(context: Context, artifact: string, options: Options): Promis
   const { fetchArtifact, NotTrusted } = await import('../../runtime/fetch.ts');
   const { out, signal } = context;
   const board = out.board();
+  const rate = new Rate();
   let result: Awaited<ReturnType<typeof fetchArtifact>>;
   try {
     result = await fetchArtifact({
@@ -78,11 +80,13 @@ async function run(context: Context, artifact: string, options: Options): Promis
       ...(options.ref === undefined ? {} : { ref: options.ref }),
       ...(options.maxAge === undefined ? {} : { maxAge: options.maxAge }),
       signal,
-      onProgress: ({ says, bytes }) =>
+      onProgress: ({ says, bytes, total }) => {
+        if (bytes !== undefined) rate.add(performance.now(), bytes, total);
         board.set('fetch', {
           text: says,
-          changing: () => (bytes === undefined ? says : `${says} ${sizeOf(bytes)}`),
-        }),
+          changing: () => (bytes === undefined ? says : `${says} ${rate.text(performance.now())}`),
+        });
+      },
     });
   } catch (error) {
     board.end();
