@@ -121,6 +121,13 @@ export const limits = {
   meshMessageBytesMax: 16 * 1024 * 1024,
   /** Inbound streams one peer may open per protocol and minute where the protocol sets nothing itself. */
   meshStreamsPerMinute: 240,
+  /**
+   * What one member says on its feed and lease streams, beyond which it waits: 64 leases say 13 things a second, and a
+   * controller that comes back hears from all of them at once. A large message counts once more for each of these bytes.
+   */
+  memberMessagesPerSecond: 50,
+  memberMessagesBurst: 500,
+  memberBytesPerMessage: 64 * 1024,
   /** Gossip taken from one peer: beyond it the peer is made to wait, not dropped. */
   meshGossipBytesPerSecond: 1024 * 1024,
   /** Provider and peer records others make us keep, in all and per peer. */

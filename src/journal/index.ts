@@ -10,6 +10,8 @@ import { QuorateError } from '../core/errors.ts';
  */
 export interface Journal<Event> {
   append(event: Event, at: number): void;
+  /** Takes back what was appended last. */
+  forget(): void;
   /** Before a machine acts on anything that others will build on. */
   sync(): void;
   /** Every event in order. */
@@ -33,6 +35,7 @@ export function openJournal<Event>(file: string, machine: string): Journal<Event
     throw explained(error, file);
   }
   const insert = db.prepare('INSERT INTO events (at, event) VALUES (?, ?)');
+  const remove = db.prepare('DELETE FROM events WHERE seq = ?');
   const select = db.prepare('SELECT seq, at, event FROM events ORDER BY seq');
   // Commits go to the write-ahead log, which stays the same file as long as the database is open (SQLite, wal.html).
   const wal = openSync(`${file}-wal`, 'r');
@@ -46,8 +49,13 @@ export function openJournal<Event>(file: string, machine: string): Journal<Event
       });
     }
   };
+  let last: number | bigint = 0;
   return {
-    append: (event, at) => written(() => insert.run(at, JSON.stringify(event))),
+    append: (event, at) =>
+      written(() => {
+        last = insert.run(at, JSON.stringify(event)).lastInsertRowid;
+      }),
+    forget: () => written(() => remove.run(last)),
     sync: () => written(() => fdatasyncSync(wal)),
     *replay() {
       const rows = select.iterate();

@@ -6,6 +6,7 @@ import { type feedDownSchema, feedUpSchema, type OfferNotice } from '../core/wir
 import { protocols } from '../core/wire/protocols.ts';
 import { joseVerifier } from '../identity/verifier.ts';
 import type { ControllerContext } from './controller-context.ts';
+import { Pace } from './pace.ts';
 import { errorMessage, Talk } from './talk.ts';
 
 type Up = z.infer<typeof feedUpSchema>;
@@ -18,6 +19,7 @@ const silenceMs = 90_000;
 export class ControllerFeed {
   readonly #context: ControllerContext;
   readonly #talks = new Map<string, Talk<Down, Up>>();
+  readonly #pace = new Pace();
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -57,11 +59,12 @@ export class ControllerFeed {
           const grant = await openMessage('grant', message.grant, joseVerifier);
           if (grant.payload.sub !== talk.peer)
             throw new QuorateError('GRANT_OTHER_KEY', 'the grant is for another key');
+          // The machine checks it all; a stranger does not get as far as its journal.
+          if (!machine.state.keys.has(talk.peer)) throw notEnrolled();
           worker = talk.peer;
           this.#talks.set(worker, talk);
           dispatch({ kind: 'present', grant, capabilities: message.capabilities });
-          if (!machine.state.present.has(worker))
-            throw new QuorateError('KEY_NOT_ENROLLED', 'the grant does not let this key work here');
+          if (!machine.state.present.has(worker)) throw notEnrolled();
           tell('info', 'present', `${grant.payload.operator} (${grant.payload.role}) is here`, {
             worker,
             operator: grant.payload.operator,
@@ -72,6 +75,7 @@ export class ControllerFeed {
         if (charter === null)
           throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
         await talk.send(this.#backlog(charter.raw, [...backlog.values()].slice(0, limits.feedOffersMax)));
+        await this.#pace.wait(talk.peer);
       }
     } catch (error) {
       talk.post(errorMessage(error));
@@ -85,3 +89,6 @@ export class ControllerFeed {
     }
   }
 }
+
+const notEnrolled = (): QuorateError =>
+  new QuorateError('KEY_NOT_ENROLLED', 'the grant does not let this key work here');

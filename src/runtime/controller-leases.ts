@@ -18,21 +18,27 @@ import { joseVerifier } from '../identity/verifier.ts';
 import { assembleBundle } from './assemble.ts';
 import type { ControllerContext } from './controller-context.ts';
 import { messageOf } from './events.ts';
+import { Pace } from './pace.ts';
 import { errorMessage, Talk } from './talk.ts';
 
 /** A standing claim may wait for a slot as long as its round lasts; the worker sends heartbeats meanwhile. */
 const silenceMs = 120_000;
+/** Heartbeats that come faster say nothing more. */
+const beatMsMin = 1_000;
 
 interface Stream {
   talk: Talk<LeaseDown, LeaseUp>;
   token: string;
   lease: string | undefined;
+  /** Of the last heartbeat that counted. */
+  beatAt: number;
 }
 
 /** The lease protocol: from claim to co-signature on one stream per lease. */
 export class ControllerLeases {
   readonly #context: ControllerContext;
   readonly #streams = new Map<string, Stream>();
+  readonly #pace = new Pace();
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -76,13 +82,14 @@ export class ControllerLeases {
 
   async #session(talk: Talk<LeaseDown, LeaseUp>): Promise<void> {
     const { dispatch, replies } = this.#context;
-    const stream: Stream = { talk, lease: undefined, token: '' };
+    const stream: Stream = { talk, lease: undefined, token: '', beatAt: 0 };
     stream.token = replies.open((reply) => this.#answer(stream, reply));
     try {
       for (;;) {
         const message = await talk.receive({ timeoutMs: silenceMs });
         if (message === undefined) break;
         await this.#message(stream, message);
+        await this.#pace.wait(talk.peer, message.kind === 'receipt' ? message.envelope.length : 0);
       }
     } catch (error) {
       talk.post(errorMessage(error));
@@ -119,8 +126,9 @@ export class ControllerLeases {
         return;
       }
       case 'heartbeat':
-        if (stream.lease !== undefined)
-          dispatch({ kind: 'heartbeat', worker: talk.peer, lease: stream.lease });
+        if (stream.lease === undefined || Date.now() - stream.beatAt < beatMsMin) return;
+        stream.beatAt = Date.now();
+        dispatch({ kind: 'heartbeat', worker: talk.peer, lease: stream.lease });
         return;
       case 'receipt': {
         const receipt = await openStatement('receipt', message.envelope, joseVerifier);

@@ -24,7 +24,7 @@ import { type PublicView, publicView } from './controller-public.ts';
 import { messageOf, type NodeEvent, teller } from './events.ts';
 import { Loop } from './loop.ts';
 import { type ProjectFolder, readCharter, writeAddress } from './owner.ts';
-import { passingAtController } from './passing.ts';
+import { idleAtController, passingAtController } from './passing.ts';
 import { refreshCharter } from './refresh-charter.ts';
 import { pullArtifact, serveArtifacts } from './transfer.ts';
 
@@ -91,6 +91,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
       passing: passingAtController,
+      idle: idleAtController,
       failed: (error) => {
         void closeAll().finally(() => options.onFailure(error));
       },

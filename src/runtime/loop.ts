@@ -17,6 +17,7 @@ export class Loop<Event, Effect> {
   readonly #journal: Journal<Event>;
   readonly #perform: (effect: Effect) => void;
   readonly #passing: (event: Event, effects: Effect[]) => boolean;
+  readonly #idle: (event: Event, effects: Effect[]) => boolean;
   readonly #tick: Event;
   readonly #failed: (error: unknown) => void;
   #last = 0;
@@ -30,6 +31,8 @@ export class Loop<Event, Effect> {
     tick: Event;
     /** Whether nobody is worse off when this event is forgotten in a power cut, however often that happens. */
     passing: (event: Event, effects: Effect[]) => boolean;
+    /** Whether the machine is as it was before this event: then it leaves the journal again. */
+    idle?: (event: Event, effects: Effect[]) => boolean;
     /** The journal cannot be written or the machine broke: the node must stop. */
     failed: (error: unknown) => void;
   }) {
@@ -38,6 +41,7 @@ export class Loop<Event, Effect> {
     this.#perform = options.perform;
     this.#tick = options.tick;
     this.#passing = options.passing;
+    this.#idle = options.idle ?? (() => false);
     this.#failed = options.failed;
   }
 
@@ -60,7 +64,8 @@ export class Loop<Event, Effect> {
     try {
       this.#journal.append(event, now);
       effects = this.#machine.handle(event, now);
-      if (!this.#passing(event, effects)) this.#journal.sync();
+      if (this.#idle(event, effects)) this.#journal.forget();
+      else if (!this.#passing(event, effects)) this.#journal.sync();
     } catch (error) {
       this.close();
       this.#failed(error);

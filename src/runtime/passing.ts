@@ -29,6 +29,29 @@ export function passingAtController(
   );
 }
 
+/**
+ * Whether the controller refused this event, or had taken it before: it changed nothing, and need not be kept. Strangers may
+ * send as many as they like, of up to eight megabytes each.
+ */
+export function idleAtController(event: ControllerEvent, effects: readonly ControllerEffect[]): boolean {
+  if (!('token' in event)) return false;
+  const [first, ...more] = effects;
+  if (first?.kind !== 'reply' || first.token !== event.token) return false;
+  if (first.reply.kind === 'error') return more.length === 0;
+  switch (event.kind) {
+    case 'renew':
+      return true;
+    case 'submit':
+      // What is new opens a round.
+      return more.length === 0;
+    case 'receipt':
+      // What is new is told to who follows.
+      return !effects.some(({ kind }) => kind === 'progress');
+    default:
+      return false;
+  }
+}
+
 const workerEvents: ReadonlySet<WorkerEvent['kind']> = new Set([
   'offer',
   'reserve',

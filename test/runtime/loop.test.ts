@@ -98,6 +98,28 @@ describe('the loop of a machine', () => {
     expect(written).toEqual([1, 2]);
   });
 
+  it('keeps no event that left the machine as it was, and all the others in order', async () => {
+    const file = await fileIn();
+    const journal = openJournal<Event>(file, 'adder');
+    const machine = new Adder();
+    const loop = new Loop<Event, Effect>({
+      machine,
+      journal,
+      perform: () => {},
+      tick: { kind: 'tick' },
+      passing: () => false,
+      idle: (event) => event.kind === 'add' && event.n === 0,
+      failed: (error) => {
+        throw error;
+      },
+    });
+    for (const n of [1, 0, 0, 2, 0]) loop.dispatch({ kind: 'add', n });
+    loop.close();
+    journal.close();
+    const second = start(file);
+    expect([second.loop.replay(), second.machine.sum]).toEqual([2, machine.sum]);
+  });
+
   it('takes events that effects cause, in order', async () => {
     const { loop, machine, journal } = start(await fileIn(), ({ sum }, own) => {
       if (sum < 5) own.dispatch({ kind: 'add', n: 1 });

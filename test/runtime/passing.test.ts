@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { ControllerEffect, ControllerEvent } from '../../src/core/controller/events.ts';
 import type { WorkerEffect, WorkerEvent } from '../../src/core/worker/events.ts';
-import { passingAtController, passingAtWorker } from '../../src/runtime/passing.ts';
+import { idleAtController, passingAtController, passingAtWorker } from '../../src/runtime/passing.ts';
 
 const controller = (
   kind: ControllerEvent['kind'],
@@ -35,4 +35,22 @@ it('a worker may forget what it has not built yet, and nothing else', () => {
   expect(worker('cosign-checked', { kind: 'cosign' })).toBe(false);
   expect(worker('revealed', { kind: 'publish' })).toBe(false);
   expect(worker('released', { kind: 'discard' })).toBe(false);
+});
+
+it('what a controller refused, or had taken before, leaves its journal; what it took stays', () => {
+  const token = 'asker';
+  const idle = (kind: ControllerEvent['kind'], ...effects: object[]): boolean =>
+    idleAtController({ kind, token } as ControllerEvent, effects as ControllerEffect[]);
+  const own = (kind: string) => ({ ...reply(kind), token });
+  expect(idle('receipt', own('error'))).toBe(true);
+  expect(idle('receipt', own('ack'), { kind: 'reveal' })).toBe(true);
+  expect(idle('submit', own('accepted'))).toBe(true);
+  expect(idle('renew', own('grant'))).toBe(true);
+  expect(idle('receipt', own('ack'), { kind: 'progress' })).toBe(false);
+  expect(idle('submit', own('accepted'), { kind: 'progress' }, { kind: 'offer' })).toBe(false);
+  expect(idle('enrol', own('grant'))).toBe(false);
+  // Of this claim something became, though another one's was refused.
+  expect(idle('claim', { ...reply('error'), token: 'other' })).toBe(false);
+  expect(idle('claim', own('error'), { kind: 'progress' })).toBe(false);
+  expect(idleAtController({ kind: 'tick' }, [])).toBe(false);
 });

@@ -1,0 +1,176 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ControllerEvent } from '../../../src/core/controller/events.ts';
+import { encodeJob, makeReceipt, signMessage, signStatement } from '../../../src/core/documents/index.ts';
+import { fromUtf8 } from '../../../src/core/text.ts';
+import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import { protocols } from '../../../src/core/wire/protocols.ts';
+import { keyFromSeed } from '../../../src/identity/keys.ts';
+import { openJournal } from '../../../src/journal/index.ts';
+import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
+import { type ControllerNode, startController } from '../../../src/runtime/controller-node.ts';
+import { initProject, type ProjectFolder } from '../../../src/runtime/owner.ts';
+import { cidOf, makeGrant, makeJob, makeRequest, nonceOf } from '../../support/documents.ts';
+
+let dir: string;
+let folder: ProjectFolder;
+let controller: ControllerNode;
+/** Somebody without a ticket, who gives herself all papers she can sign. */
+const seed = randomBytes(32);
+const eve = keyFromSeed(seed);
+let mesh: Mesh;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'quorate-strangers-'));
+  folder = await initProject(dir, { name: 'project', vcs: [], bootstrap: [] });
+  controller = await startController({
+    folder,
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    announce: [],
+    bootstrap: [],
+    onEvent: () => {},
+    onFailure: () => {},
+  });
+  mesh = await openMesh({ key: seed, listen: [], bootstrap: [], topics: [], role: 'node' });
+  await mesh.connect(controller.addresses());
+});
+afterAll(async () => {
+  await mesh.close();
+  await controller.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+/** Says these things on one stream and gives the code of each answer. */
+async function say(protocol: string, ...messages: unknown[]): Promise<unknown[]> {
+  const signal = AbortSignal.timeout(20_000);
+  const channel = await mesh.open(controller.id, protocol, { signal, maxMessageBytes: 16 * 1024 * 1024 });
+  const answers: unknown[] = [];
+  for (const message of messages) {
+    await channel.send(encodeMessage(message));
+    const answer = await channel.receive({ timeoutMs: 10_000 });
+    answers.push(answer === undefined ? 'closed' : JSON.parse(fromUtf8(answer)).code);
+  }
+  await channel.close();
+  return answers;
+}
+
+/** A receipt of some megabytes for a lease that never was. */
+async function receipt(n: number): Promise<unknown> {
+  const files = Array.from({ length: 10_000 }, (_, at) => ({ path: `${n}/${at}`, sha256: 'a'.repeat(64) }));
+  const { id: job } = encodeJob(makeJob());
+  const payload = makeReceipt({
+    worker: eve.id,
+    source: { url: 'https://git.example.org/x', commit: 'c'.repeat(40) },
+    files,
+    startedOn: '2026-01-01T00:00:00.000Z',
+    finishedOn: '2026-01-01T00:00:01.000Z',
+    facts: {
+      project: folder.project,
+      job,
+      offer: 'b'.repeat(64),
+      lease: 'd'.repeat(64),
+      round: 1,
+      slot: 0,
+      fence: { epoch: 1, n },
+      operator: 'eve',
+      outcome: { kind: 'exit', code: 0, artifact: cidOf('anything') },
+      log: null,
+      sandbox: { tier: 'namespace', profile: 'quorate-sandbox/1', portable: false },
+      nonce: nonceOf(`receipt ${n}`),
+    },
+  });
+  return { kind: 'receipt', envelope: (await signStatement('receipt', payload, eve.signer)).raw };
+}
+
+describe('a stranger who fills the disk of a controller with what it refuses', () => {
+  it('leaves nothing in its journal', async () => {
+    const iat = Math.floor(Date.now() / 1000);
+    const times = { iat, exp: iat + 300 };
+    const grant = (
+      await signMessage(
+        'grant',
+        makeGrant(eve, 'eve', 'publisher', { iss: eve.id, project: folder.project, ...times }),
+        eve.signer,
+      )
+    ).raw;
+    const capabilities = {
+      arch: 'x86_64',
+      cpus: 1,
+      memoryBytes: 1,
+      diskBytes: 1,
+      tiers: ['namespace'],
+    } as const;
+    const claim = await signMessage(
+      'claim',
+      {
+        iss: eve.id,
+        aud: controller.id,
+        offer: 'b'.repeat(64),
+        capabilities: { ...capabilities, tiers: ['namespace'] },
+        jti: nonceOf('claim'),
+        ...times,
+      },
+      eve.signer,
+    );
+    const invite = await signMessage(
+      'invite',
+      {
+        iss: eve.id,
+        project: folder.project,
+        operator: 'eve',
+        role: 'worker',
+        machines: 1000,
+        addrs: [],
+        jti: nonceOf('invite'),
+        ...times,
+      },
+      eve.signer,
+    );
+    const enrol = await signMessage(
+      'enrol',
+      {
+        iss: eve.id,
+        aud: folder.idp.id,
+        project: folder.project,
+        invite: nonceOf('invite'),
+        jti: nonceOf('enrol'),
+        ...times,
+      },
+      eve.signer,
+    );
+    const { bytes, id: job } = encodeJob(makeJob());
+    const request = await signMessage(
+      'request',
+      makeRequest(job, { iss: eve.id, project: folder.project, ...times }),
+      eve.signer,
+    );
+
+    expect(await say(protocols.lease, await receipt(1), await receipt(2), await receipt(3))).toEqual(
+      Array(3).fill('RECEIPT_STALE_FENCE'),
+    );
+    const aClaim = { kind: 'claim', claim: claim.raw, grant };
+    expect(await say(protocols.lease, aClaim, aClaim)).toEqual(Array(2).fill('GRANT_OTHER_ISSUER'));
+    expect(await say(protocols.feed, { kind: 'hello', grant, capabilities })).toEqual(['KEY_NOT_ENROLLED']);
+    expect(await say(protocols.api, { kind: 'enrol', enrol: enrol.raw, invite: invite.raw })).toEqual([
+      'TICKET_OTHER_ISSUER',
+    ]);
+    expect(await say(protocols.api, { kind: 'renew', enrol: enrol.raw })).toEqual(['KEY_NOT_ENROLLED']);
+    const submit = { kind: 'submit', request: request.raw, publisher: grant, job: fromUtf8(bytes) };
+    expect(await say(protocols.api, submit)).toEqual(['GRANT_OTHER_ISSUER']);
+    expect(await say(protocols.api, { kind: 'cancel', which: 'aaaaaaaa', reason: 'x' })).toEqual([
+      'JOB_UNKNOWN',
+    ]);
+
+    await controller.close();
+    const journal = openJournal<ControllerEvent>(
+      join(folder.dir, 'controller.db'),
+      `controller ${controller.id}`,
+    );
+    const kept = [...journal.replay()].map(({ event }) => event.kind);
+    journal.close();
+    expect(kept).toEqual(['started']);
+  });
+});
