@@ -4,12 +4,10 @@ import { artifactOf, type Job, type Outcome } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { signLink } from '../core/interop/index.ts';
 import { limits } from '../core/limits.ts';
-import { encodeMessage } from '../core/wire/messages.ts';
-import { protocols } from '../core/wire/protocols.ts';
 import type { BuildResult } from '../core/worker/events.ts';
 import { randomNonce } from '../identity/idp.ts';
-import type { Channel } from '../mesh/index.ts';
 import type { Area, ImportedTree } from '../store/index.ts';
+import { BuildLog, openLogChannel } from './build-log.ts';
 import { codeOf, messageOf } from './events.ts';
 import { areaOf, type WorkerContext } from './worker-context.ts';
 import { Sources } from './worker-sources.ts';
@@ -40,7 +38,7 @@ export class Builder {
     const abort = new AbortController();
     this.#running.set(lease, abort);
     const signal = AbortSignal.any([abort.signal, this.#context.signal]);
-    const log = new BuildLog(this.#context, lease);
+    const log = new BuildLog(openLogChannel(this.#context, lease));
     const startedOn = new Date().toISOString();
     let outcome: Outcome;
     let files: BuildResult['files'] = [];
@@ -175,95 +173,4 @@ function reasonOf(error: unknown): Extract<Outcome, { kind: 'aborted' }>['reason
 function detailOf(error: unknown): string {
   const text = typeof error === 'string' ? error : `${codeOf(error)}: ${messageOf(error)}`;
   return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 400);
-}
-
-/** Waits to be sent to the controller at most. */
-const queueBytesMax = 1024 * 1024;
-
-/** The log of one build: kept, bounded, and streamed live to the controller as long as that works. */
-class BuildLog {
-  readonly #chunks: Uint8Array[] = [];
-  #bytes = 0;
-  #channel: Promise<Channel | undefined>;
-  #sending: Promise<void>;
-  #queued = 0;
-  /** Not sent since what was sent last. */
-  #leftOut = 0;
-
-  constructor(context: WorkerContext, lease: string) {
-    this.#channel = this.#open(context, lease);
-    this.#sending = this.#channel.then(() => {});
-  }
-
-  async #open({ mesh, standing, signal }: WorkerContext, lease: string): Promise<Channel | undefined> {
-    const [controller] = standing.membership.controllers;
-    if (controller === undefined) return undefined;
-    try {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
-      const channel = await mesh.open(controller, protocols.log, {
-        signal: limit,
-        maxMessageBytes: limits.documentBytesMax,
-      });
-      await channel.send(encodeMessage({ lease }));
-      return channel;
-    } catch {
-      return undefined;
-    }
-  }
-
-  line(text: string): void {
-    this.write(new TextEncoder().encode(`${text}\n`));
-  }
-
-  write(chunk: Uint8Array): void {
-    if (this.#bytes >= limits.logBytesMax) return;
-    const kept = chunk.slice(0, limits.logBytesMax - this.#bytes);
-    this.#bytes += kept.length;
-    this.#chunks.push(kept);
-    this.#pass(kept);
-    if (this.#bytes < limits.logBytesMax) return;
-    const rest = new TextEncoder().encode('\n[quorate: the log reached its limit; the rest is left out]\n');
-    this.#chunks.push(rest);
-    this.#tellLeftOut();
-    this.#send(rest);
-  }
-
-  /** A controller that does not read costs us its live view, never memory: the block is complete either way. */
-  #pass(chunk: Uint8Array): void {
-    if (this.#queued > queueBytesMax) {
-      this.#leftOut += chunk.length;
-      return;
-    }
-    this.#tellLeftOut();
-    this.#send(chunk);
-  }
-
-  #tellLeftOut(): void {
-    if (this.#leftOut === 0) return;
-    const says = `\n[quorate: ${this.#leftOut} bytes are left out here, as they came faster than they could be sent]\n`;
-    this.#leftOut = 0;
-    this.#send(new TextEncoder().encode(says));
-  }
-
-  #send(bytes: Uint8Array): void {
-    this.#queued += bytes.length;
-    this.#sending = this.#sending.then(async () => {
-      const channel = await this.#channel;
-      try {
-        for (let at = 0; channel !== undefined && at < bytes.length; at += 64 * 1024)
-          await channel.send(bytes.subarray(at, at + 64 * 1024));
-      } catch {
-        this.#channel = Promise.resolve(undefined);
-      }
-      this.#queued -= bytes.length;
-    });
-  }
-
-  async end(): Promise<Uint8Array> {
-    this.#tellLeftOut();
-    await Promise.race([this.#sending, new Promise((resolve) => setTimeout(resolve, 2_000).unref())]);
-    const channel = await this.#channel;
-    await channel?.close().catch(() => {});
-    return Buffer.concat(this.#chunks);
-  }
 }
