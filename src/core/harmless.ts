@@ -66,3 +66,17 @@ export class HarmlessLines {
     return rest === '' ? [] : [harmlessLine(rest, this.#maxChars)];
   }
 }
+
+/** Ours are three levels deep. */
+const valueDepthMax = 8;
+
+/** Foreign JSON with every text in it, names of fields included, made one harmless line; what is nested too deep is left out. */
+export function harmlessValue(value: unknown, depth = 0): unknown {
+  if (typeof value === 'string') return harmlessLine(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth >= valueDepthMax) return null;
+  if (Array.isArray(value)) return value.map((item) => harmlessValue(item, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [harmlessLine(key), harmlessValue(item, depth + 1)]),
+  );
+}

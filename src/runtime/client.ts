@@ -8,6 +8,7 @@ import {
   signMessage,
 } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
+import { harmlessValue } from '../core/harmless.ts';
 import { limits } from '../core/limits.ts';
 import { fromUtf8 } from '../core/text.ts';
 import { type ApiDown, type ApiUp, apiDownSchema, type RunSummary } from '../core/wire/messages.ts';
@@ -156,7 +157,7 @@ class MeshClient implements Client {
   async show(which: string): Promise<{ summary: RunSummary; history: Dated[] }> {
     const answer = await this.#ask({ kind: 'show', which });
     if (answer.kind !== 'job') throw confused('job', answer);
-    return { summary: answer.summary, history: answer.history as Dated[] };
+    return { summary: answer.summary, history: harmlessValue(answer.history) as Dated[] };
   }
 
   async cancel(which: string, reason: string): Promise<string> {
@@ -167,7 +168,8 @@ class MeshClient implements Client {
 
   async *follow(which: string, signal: AbortSignal): AsyncGenerator<Dated> {
     for await (const answer of this.#stream({ kind: 'follow', which }, signal)) {
-      if (answer.kind === 'progress') yield { at: answer.at, progress: answer.progress as Progress };
+      if (answer.kind === 'progress')
+        yield { at: answer.at, progress: harmlessValue(answer.progress) as Progress };
     }
   }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HarmlessLines, harmlessLine } from '../../src/core/harmless.ts';
+import { HarmlessLines, harmlessLine, harmlessValue } from '../../src/core/harmless.ts';
 
 describe('harmlessLine', () => {
   it.each([
@@ -53,5 +53,22 @@ describe('HarmlessLines', () => {
         expect(split(parts, 8)).toEqual(split([parts.join('')], 8));
       }),
     );
+  });
+});
+
+describe('harmlessValue', () => {
+  it('makes every text of a value harmless, and leaves the rest as it is', () => {
+    const value = { kind: 'x\u001b[2J', n: 1, list: ['\u009b', null, { 'k\u0007': true }] };
+    expect(harmlessValue(value)).toEqual({
+      kind: 'x\\x1b[2J',
+      n: 1,
+      list: ['\\x9b', null, { 'k\\x07': true }],
+    });
+  });
+
+  it('ends where a value never ends', () => {
+    let deep: unknown = 'end';
+    for (let n = 0; n < 100_000; n++) deep = [deep];
+    expect(JSON.stringify(harmlessValue(deep))).toBe('[[[[[[[[null]]]]]]]]');
   });
 });

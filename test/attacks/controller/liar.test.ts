@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Output } from '../../../src/cli/output.ts';
+import { ProgressView } from '../../../src/cli/progress.ts';
+import { signMessage } from '../../../src/core/documents/index.ts';
+import { fromUtf8 } from '../../../src/core/text.ts';
+import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import { protocols } from '../../../src/core/wire/protocols.ts';
+import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
+import { type Client, type Dated, openClient } from '../../../src/runtime/client.ts';
+import { openHome } from '../../../src/runtime/home.ts';
+import { cidOf, idp, makeCharter, makeGrant, policy, project, root } from '../../support/documents.ts';
+
+/** Clears the screen and writes what the attacker likes; in C1 as well, and turns the reading order. */
+const draws = '\u001b[2J\u001b[1;1Htrusted bafy…good\n\u009b2Jx\u202e';
+
+/** What a controller tells of a job, with such a thing wherever there is text. */
+const told = [
+  { kind: 'accepted', job: draws, name: draws, repo: draws, ref: draws, commit: draws },
+  { kind: 'round', round: 1, offer: draws, agree: draws, of: draws, cosign: true },
+  { kind: 'leased', round: 1, slot: draws, worker: draws, operator: draws },
+  { kind: 'delivered', round: 1, slot: 0, worker: draws, operator: draws },
+  { kind: 'lost', round: 1, slot: 0, worker: draws, operator: draws, reason: draws },
+  {
+    kind: 'revealed',
+    round: 1,
+    results: [{ worker: draws, operator: draws, slot: 0, result: draws, log: draws }],
+  },
+  { kind: 'agreed', round: 1, artifact: draws, by: [draws] },
+  { kind: 'contradicted', round: 1, artifact: draws, trusted: null },
+  { kind: 'cosign-refused', worker: draws, code: draws, message: draws },
+  { kind: 'pin-failed', artifact: draws, detail: draws },
+  { kind: 'verdict', level: draws, artifact: draws },
+].map((progress, at) => ({ at, progress }));
+
+let dir: string;
+let liar: Mesh;
+let client: Client;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'quorate-liar-'));
+  const listen = ['/ip4/127.0.0.1/tcp/0'];
+  liar = await openMesh({ key: randomBytes(32), listen, bootstrap: [], topics: [], role: 'node' });
+  liar.handle(
+    protocols.api,
+    async (channel) => {
+      const { kind } = JSON.parse(fromUtf8((await channel.receive()) ?? new Uint8Array()));
+      const summary = {
+        ...{
+          run: 'a'.repeat(64),
+          job: cidOf('job'),
+          name: 'app',
+          repo: 'r',
+          ref: 'f',
+          commit: 'c',
+          state: 'done',
+        },
+        ...{ level: null, artifact: null, submittedAt: 0, round: 1 },
+        policy: { agree: policy.agree, of: policy.of, cosign: true },
+      };
+      if (kind === 'show') await channel.send(encodeMessage({ kind: 'job', summary, history: told }));
+      for (const line of kind === 'follow' ? told : [])
+        await channel.send(encodeMessage({ kind: 'progress', ...line }));
+      if (kind === 'follow') await channel.send(encodeMessage({ kind: 'end' }));
+      await channel.close();
+    },
+    { maxInboundStreams: 8, maxMessageBytes: 1_000_000 },
+  );
+  const home = openHome(dir);
+  const iat = Math.floor(Date.now() / 1000);
+  const key = await home.key();
+  const grant = makeGrant(key, 'owner', 'publisher', { iat, exp: iat + 86_400 });
+  client = await openClient({
+    home,
+    membership: {
+      ...{ project, name: 'example', operator: 'owner', role: 'publisher', bootstrap: [] },
+      charter: (await signMessage('charter', makeCharter(), root.signer)).raw,
+      grant: (await signMessage('grant', grant, idp.signer)).raw,
+      controllers: [{ id: liar.id, addrs: liar.addresses() }],
+    },
+    signal: AbortSignal.timeout(20_000),
+  });
+});
+afterAll(async () => {
+  await client.close();
+  await liar.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+/** What stands on the terminal of somebody who is told this. */
+function shown(history: Dated[]): string {
+  let text = '';
+  const sink = new Writable({
+    write(chunk, _encoding, done) {
+      text += String(chunk);
+      done();
+    },
+  });
+  const out = new Output(sink, sink, { json: false, colour: false });
+  const view = new ProgressView(out.board({ live: false }), out.colours);
+  for (const { at, progress } of history) view.show(at, progress);
+  view.end();
+  return text;
+}
+
+const drawing = /[^\P{Cc}\n]|[\u2028-\u202e\u2066-\u2069]/u;
+
+describe('a controller that draws on the terminal of who asks it', () => {
+  it('is shown, and obeyed in nothing', async () => {
+    const { history } = await client.show('aaaaaaaa');
+    const followed: Dated[] = [];
+    for await (const dated of client.follow('aaaaaaaa', AbortSignal.timeout(10_000))) followed.push(dated);
+    expect(followed).toEqual(history);
+    expect(history.length).toBe(told.length);
+    const text = shown(history);
+    expect(text).not.toMatch(drawing);
+    expect(text).toContain('\\x1b[2J');
+    expect(text.split('\n').filter((line) => line.startsWith('trusted'))).toEqual([]);
+  });
+
+  it('control: told as it came, it draws', () => {
+    expect(shown(told as unknown as Dated[])).toMatch(drawing);
+  });
+});
