@@ -64,6 +64,7 @@ export class Cosigner {
           `the verdict says ${level}; the evidence amounts to ${verification.level}`,
         );
       }
+      await this.#log.keep(leaves);
       this.#drafts.set(lease, draft);
       dispatch({ kind: 'cosign-checked', lease, request, outcome, ok: true, code: 'OK', message: '' });
     } catch (error) {
