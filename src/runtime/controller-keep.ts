@@ -1,4 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Run } from '../core/controller/state.ts';
+import { artifactOf } from '../core/documents/index.ts';
+import { limits } from '../core/limits.ts';
 import type { ControllerContext } from './controller-context.ts';
 import { messageOf } from './events.ts';
 import { pullArtifact } from './transfer.ts';
@@ -13,6 +16,18 @@ interface Wanted {
 const gatherMs = 500;
 const pullMsMax = 60_000;
 const triesMax = 5;
+
+/** Folders and the links between blocks come on top of the bytes of files. */
+const structureBytesMax = limits.sandboxOutputOverheadBytes;
+
+/**
+ * How large what a receipt names can be: as a worker says anything, no more of it is fetched than a build of this job
+ * could have made.
+ */
+export function boundOf({ job, receipts }: Pick<Run, 'job' | 'receipts'>, root: string): number {
+  const built = receipts.some(({ outcome }) => artifactOf(outcome) === root);
+  return (built ? job.limits.diskBytes : limits.logBytesMax) + structureBytesMax;
+}
 
 /** Logs and dissenting trees of rounds: worth having, but nothing waits for them. */
 export class Keeper {
@@ -53,11 +68,14 @@ export class Keeper {
   }
 
   async #pull(run: string, { root, from }: Wanted): Promise<string | undefined> {
-    const { store, tell } = this.#context;
+    const { machine, store, tell } = this.#context;
+    const of = machine.state.runs.get(run);
+    const maxBytes = of === undefined ? 0 : boundOf(of, root);
     for (let tried = 1; ; tried++) {
       const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(pullMsMax)]);
       try {
-        if (!(await store.has(root))) await pullArtifact(this.#context, root, { from: [from], signal });
+        if (!(await store.has(root)))
+          await pullArtifact(this.#context, root, { from: [from], signal, maxBytes });
         return root;
       } catch (error) {
         this.#signal.throwIfAborted();

@@ -17,7 +17,7 @@ import { openBundles, serveBundles } from './bundles.ts';
 import { serveApi } from './controller-api.ts';
 import { type ControllerContext, Followers, Replies } from './controller-context.ts';
 import { ControllerFeed } from './controller-feed.ts';
-import { Keeper } from './controller-keep.ts';
+import { boundOf, Keeper } from './controller-keep.ts';
 import { ControllerLeases } from './controller-leases.ts';
 import { LiveLogs } from './controller-logs.ts';
 import { type PublicView, publicView } from './controller-public.ts';
@@ -241,12 +241,15 @@ class Effects {
   }
 
   async #pin(run: string, artifact: string, from: string[]): Promise<void> {
-    const { store, dispatch } = this.#context;
+    const { machine, store, dispatch } = this.#context;
+    const of = machine.state.runs.get(run);
+    const maxBytes = of === undefined ? 0 : boundOf(of, artifact);
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(pinMsMax)]);
     let detail = '';
     let ok = false;
     try {
-      if (!(await store.has(artifact))) await pullArtifact(this.#context, artifact, { from, signal });
+      if (!(await store.has(artifact)))
+        await pullArtifact(this.#context, artifact, { from, signal, maxBytes });
       await store.pin([artifact], run);
       ok = true;
     } catch (error) {

@@ -21,6 +21,8 @@ export interface PullOptions {
   /** PeerIds. */
   from: readonly string[];
   signal: AbortSignal;
+  /** Of all its blocks; `limits.treeBytesMax` unless told. */
+  maxBytes?: number;
   /** Bytes that are here, and of the whole tree as who made it says, as soon as its root is here. */
   onProgress?: (bytes: number, total: number | undefined) => void;
 }
@@ -33,7 +35,7 @@ export interface PullOptions {
 export async function pullArtifact(
   { mesh, store }: Ends,
   root: string,
-  { from, signal, onProgress }: PullOptions,
+  { from, signal, maxBytes = limits.treeBytesMax, onProgress }: PullOptions,
 ): Promise<{ bytes: number }> {
   const blocks = store.blocks;
   let total: number | undefined;
@@ -60,7 +62,11 @@ export async function pullArtifact(
   }));
   try {
     return await store.blocks.during(() =>
-      fetchTree(store.blocks.parse(root), store.blocks, providers, { signal, onProgress: progress }),
+      fetchTree(store.blocks.parse(root), store.blocks, providers, {
+        signal,
+        maxBytes,
+        onProgress: progress,
+      }),
     );
   } catch (error) {
     if (!(error instanceof TransferFailed)) throw error;
@@ -69,7 +75,7 @@ export async function pullArtifact(
     return store.pull(root, {
       from: others.map(({ peer }) => peer),
       signal,
-      maxBytes: limits.treeBytesMax,
+      maxBytes,
       onProgress: progress,
     });
   }
