@@ -60,6 +60,8 @@ export const limits = {
   httpAnswerMsMax: 20 * 60_000,
   /** Bundles being sent at once: each is in memory as a whole. */
   httpBundlesMax: 4,
+  /** The same over the mesh, small ones not counted: memory while they are sent, about three times this. */
+  bundlesSentBytesMax: 128 * 1024 * 1024,
   /** Trees being sent at once, each with a few blocks in memory. */
   httpTreesMax: 16,
   /** Operators of one round; each is a lease stream at the controller. */
@@ -157,4 +159,20 @@ export const limits = {
   gitSecondsMax: 600,
   /** Git and its server may say nothing for this long; `--progress` makes an honest server speak every second. */
   gitIdleSecondsMax: 60,
+  /** Connections of one checkout to its server: git needs one at a time, and a new one for each request. */
+  egressConnectionsMax: 8,
+  egressConnectionsTotalMax: 256,
+  /** What git says to a server is its wishes; a repository would be sent in the other direction. */
+  egressSentBytesMax: 16 * 1024 * 1024,
+  /** Besides the source itself: lists of references, headers, TLS. */
+  egressOverheadBytes: 64 * 1024 * 1024,
+  egressHeaderBytesMax: 16 * 1024,
+  /** Addresses of one name that are tried, each for this long. */
+  egressAddressesMax: 4,
+  egressConnectMs: 10_000,
+  /** Refusals that are told one by one; more are only counted. */
+  egressTroublesMax: 8,
+  /** What a tool such as git gets in its sandbox: a pack is indexed in memory, with a few threads. */
+  toolMemoryBytesMax: 2 * 1024 * 1024 * 1024,
+  toolPidsMax: 64,
 } as const;

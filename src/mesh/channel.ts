@@ -12,6 +12,8 @@ const PART_BYTES = 256 * 1024;
 
 export interface ChannelLimits {
   maxMessageBytes: number;
+  /** Of what is sent; `maxMessageBytes` unless told. */
+  maxSendBytes?: number;
   stallMs?: number;
   lingerMs?: number;
   onTooLarge?: () => void;
@@ -45,9 +47,10 @@ export class StreamChannel implements Channel {
   }
 
   send(message: Uint8Array): Promise<void> {
-    if (message.byteLength > this.#limits.maxMessageBytes) {
+    const { maxMessageBytes, maxSendBytes = maxMessageBytes } = this.#limits;
+    if (message.byteLength > maxSendBytes) {
       this.#limits.onTooLarge?.();
-      return Promise.reject(tooLarge(message.byteLength, this.#limits.maxMessageBytes, 'a message'));
+      return Promise.reject(tooLarge(message.byteLength, maxSendBytes, 'a message'));
     }
     const sent = this.#sends.then(() => this.#write(message));
     // The next send waits its turn either way; a failure is reported to the call it belongs to.

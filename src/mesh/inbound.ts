@@ -42,7 +42,7 @@ export class Inbound {
         if (left > 0) open.set(peer, left);
         else open.delete(peer);
       });
-      void this.#serve(stream, peer, handler, options.maxMessageBytes);
+      void this.#serve(stream, peer, handler, options);
     };
     // Registering is done at once; the promise only tells when the peer store has it.
     void this.#host
@@ -58,10 +58,11 @@ export class Inbound {
     stream: Stream,
     peer: string,
     handler: (channel: Channel) => Promise<void>,
-    maxMessageBytes: number,
+    { maxMessageBytes, maxSendBytes = maxMessageBytes }: ProtocolOptions,
   ): Promise<void> {
     const channel = new StreamChannel(stream, peer, {
       maxMessageBytes,
+      maxSendBytes,
       onTooLarge: () => {
         this.#stats.messagesTooLarge += 1;
       },

@@ -25,6 +25,8 @@ export interface ProtocolOptions {
   /** Streams one peer may have open at once on this protocol, over all its connections. */
   maxInboundStreams: number;
   maxMessageBytes: number;
+  /** Of what is sent, where that is more than what is taken: an answer is larger than its question. */
+  maxSendBytes?: number;
   /** Streams one peer may open per minute; `limits.meshStreamsPerMinute` when not given. */
   perPeerPerMinute?: number;
 }

@@ -13,16 +13,29 @@ export interface Bundles {
   put(keys: { run: string; job: string; artifact: string | null }, bundle: string): Promise<void>;
   get(which: string): Promise<string | undefined>;
   has(which: string): Promise<boolean>;
+  /** In bytes; undefined where there is none. */
+  size(which: string): Promise<number | undefined>;
   /** An artifact that was contradicted is proven no more. */
   drop(which: string): Promise<void>;
   artifacts(): Promise<string[]>;
 }
 
+/** Such a bundle is sent whatever else is. */
+const smallBytes = 256 * 1024;
+
 const keyPattern = /^[a-z0-9]{10,100}$/;
 
 export function openBundles(dir: string): Bundles {
   const file = (which: string) => join(dir, `${which}.json`);
+  const size = async (which: string) =>
+    keyPattern.test(which)
+      ? stat(file(which)).then(
+          (found) => found.size,
+          () => undefined,
+        )
+      : undefined;
   return {
+    size,
     async put({ run, job, artifact }, bundle) {
       const keys = [run, job];
       if (artifact !== null) {
@@ -37,13 +50,7 @@ export function openBundles(dir: string): Bundles {
       return keyPattern.test(which) ? readOptional(file(which)) : undefined;
     },
     async has(which) {
-      return (
-        keyPattern.test(which) &&
-        (await stat(file(which)).then(
-          () => true,
-          () => false,
-        ))
-      );
+      return (await size(which)) !== undefined;
     },
     async drop(which) {
       if (keyPattern.test(which)) await rm(file(which), { force: true });
@@ -67,25 +74,41 @@ function levelIn(text: string): string | undefined {
   }
 }
 
-/** Gives a bundle to whoever asks: it is public, and proves itself. */
-export function serveBundles(mesh: Mesh, bundles: Bundles): void {
+/**
+ * Gives a bundle to whoever asks: it is public, and proves itself. Each is in memory as a whole while it is sent, so of large
+ * ones only so many are at once, however many ask and do not read.
+ */
+export function serveBundles(mesh: Mesh, bundles: Bundles, bytesMax = limits.bundlesSentBytesMax): void {
+  let sending = 0;
   mesh.handle(
     protocols.bundle,
     async (channel) => {
       const talk = new Talk<unknown, { which: string }>(channel, bundleUpSchema, 'a bundle request');
+      let held = 0;
       try {
         const asked = await talk.receive({ timeoutMs: 10_000 });
         if (asked === undefined) return;
+        const bytes = (await bundles.size(asked.which)) ?? 0;
+        if (bytes > smallBytes && sending > 0 && sending + bytes > bytesMax)
+          throw new QuorateError('BUNDLE_BUSY', 'too many bundles are being sent; try again in a moment');
+        held = bytes;
+        sending += held;
         const bundle = await bundles.get(asked.which);
         if (bundle === undefined)
           throw new QuorateError('BUNDLE_NONE', `there is no bundle for ${asked.which} here`);
         await talk.send({ kind: 'bundle', bundle, addrs: [] });
       } catch (error) {
         await talk.send(errorMessage(error)).catch(() => {});
+      } finally {
+        sending -= held;
       }
       await talk.close();
     },
-    { maxInboundStreams: 8, maxMessageBytes: limits.documentBytesMax },
+    {
+      maxInboundStreams: 8,
+      maxMessageBytes: limits.documentBytesMax,
+      maxSendBytes: limits.bundleBytesMax,
+    },
   );
 }
 

@@ -34,7 +34,12 @@ export function serveApi(context: ControllerContext): void {
       }
       await talk.close();
     },
-    { maxInboundStreams: 32, maxMessageBytes: limits.documentBytesMax, perPeerPerMinute: 600 },
+    {
+      maxInboundStreams: 32,
+      maxMessageBytes: limits.documentBytesMax,
+      maxSendBytes: limits.receiptBytesMax,
+      perPeerPerMinute: 600,
+    },
   );
 }
 

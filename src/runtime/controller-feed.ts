@@ -32,6 +32,7 @@ export class ControllerFeed {
       {
         maxInboundStreams: 4,
         maxMessageBytes: limits.documentBytesMax,
+        maxSendBytes: limits.bundleBytesMax,
       },
     );
   }

@@ -51,6 +51,7 @@ export class ControllerLeases {
       {
         maxInboundStreams: 64,
         maxMessageBytes: limits.receiptBytesMax,
+        maxSendBytes: limits.bundleBytesMax,
         perPeerPerMinute: 600,
       },
     );

@@ -110,7 +110,10 @@ async function sendOne(
   const queue: string[] = [];
   const stop = live ? logs.follow(lease, (text) => queue.push(text)) : undefined;
   try {
-    if (stop === undefined) return await send(await logs.read(lease));
+    if (stop === undefined) {
+      for await (const text of logs.read(lease)) await send(text);
+      return;
+    }
     while (logs.isLive(lease) || queue.length > 0) {
       const text = queue.splice(0).join('');
       if (text !== '') await send(text);

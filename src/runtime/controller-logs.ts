@@ -1,4 +1,4 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { liveLeases } from '../core/controller/state.ts';
@@ -9,7 +9,6 @@ import { decodeMessage, logUpSchema } from '../core/wire/messages.ts';
 import { protocols } from '../core/wire/protocols.ts';
 import type { Channel } from '../mesh/index.ts';
 import type { ControllerContext } from './controller-context.ts';
-import { readOptional } from './files.ts';
 
 interface LiveLog {
   file: string;
@@ -20,6 +19,7 @@ interface LiveLog {
 }
 
 const tailChars = 256 * 1024;
+const pieceBytes = 32 * 1024;
 
 /** Live logs of builds: made harmless on arrival, kept in a file each, bounded, and passed on to those who follow. */
 export class LiveLogs {
@@ -34,9 +34,14 @@ export class LiveLogs {
     return join(this.#dir, `${lease}.log`);
   }
 
-  /** What there is, as text of whole lines. */
-  async read(lease: string): Promise<string> {
-    return (await readOptional(this.#file(lease))) ?? '';
+  /** What there is, in pieces: anybody may ask for many at once and take none of them. */
+  async *read(lease: string): AsyncGenerator<string> {
+    const stream = createReadStream(this.#file(lease), { encoding: 'utf8', highWaterMark: pieceBytes });
+    try {
+      for await (const text of stream) yield text;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
   }
 
   isLive(lease: string): boolean {

@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { limits } from '../../../src/core/limits.ts';
+import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import { protocols } from '../../../src/core/wire/protocols.ts';
+import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
+import { askBundle, openBundles, serveBundles } from '../../../src/runtime/bundles.ts';
+import { LiveLogs } from '../../../src/runtime/controller-logs.ts';
+import { sleep, until } from '../../e2e/support/wait.ts';
+
+async function folder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-readers-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+async function node(listen: string[] = []): Promise<Mesh> {
+  const mesh = await openMesh({ key: randomBytes(32), listen, bootstrap: [], topics: [], role: 'node' });
+  onTestFinished(() => mesh.close());
+  return mesh;
+}
+
+const mib = 2 ** 20;
+const run = (n: number) => String(n).repeat(64);
+const job = (n: number) => `baguqeerajob${n}`;
+
+describe('somebody who asks for large bundles and takes none', () => {
+  /** How many of these are on their way at once, when nobody reads. */
+  async function attack(bytesMax: number): Promise<{ refused: number; small: boolean; later: boolean }> {
+    const bundles = openBundles(join(await folder(), 'bundles'));
+    for (const n of [1, 2, 3, 4])
+      await bundles.put({ run: run(n), job: job(n), artifact: null }, 'x'.repeat(4 * mib));
+    await bundles.put({ run: run(5), job: job(5), artifact: null }, 'small');
+    const server = await node(['/ip4/127.0.0.1/tcp/0']);
+    serveBundles(server, bundles, bytesMax);
+    const address = { id: server.id, addrs: server.addresses() };
+    const eve = await node();
+    const options = () => ({ signal: AbortSignal.timeout(10_000), maxMessageBytes: limits.bundleBytesMax });
+    const held = [];
+    for (const n of [1, 2, 3, 4]) {
+      const channel = await eve.open(address, protocols.bundle, options());
+      await channel.send(encodeMessage({ which: run(n) }));
+      held.push(channel);
+      await sleep(100);
+    }
+    const honest = await node();
+    const small = await askBundle(honest, address, run(5), AbortSignal.timeout(10_000));
+    let refused = 0;
+    for (const channel of held) {
+      const answer = await channel.receive({ timeoutMs: 10_000 });
+      if (JSON.parse(Buffer.from(answer ?? []).toString()).code === 'BUNDLE_BUSY') refused++;
+      channel.abort(new Error('enough'));
+    }
+    let later: string | undefined;
+    await until('the large one', async () => {
+      later = await askBundle(honest, address, run(4), AbortSignal.timeout(10_000));
+      return later !== undefined;
+    });
+    return { refused, small: small === 'small', later: later?.length === 4 * mib };
+  }
+
+  it('holds a bounded part of the memory, and small ones go to others all the while', async () => {
+    expect(await attack(9 * mib)).toEqual({ refused: 2, small: true, later: true });
+  });
+
+  it('control: without the bound all are in memory at once', async () => {
+    expect(await attack(limits.bundlesSentBytesMax)).toEqual({ refused: 0, small: true, later: true });
+  });
+});
+
+describe('somebody who asks for long logs and takes none', () => {
+  it('has a piece of each in memory: the next is read when it is taken', async () => {
+    const dir = await folder();
+    const text = `${'line ✓\n'.repeat(500_000)}`;
+    await writeFile(join(dir, 'a.log'), text);
+    let whole = '';
+    let longest = 0;
+    for await (const piece of new LiveLogs(dir).read('a')) {
+      longest = Math.max(longest, piece.length);
+      whole += piece;
+    }
+    expect(whole).toBe(text);
+    expect(longest).toBeLessThanOrEqual(64 * 1024);
+    for await (const piece of new LiveLogs(dir).read('none')) expect(piece).toBe('never');
+  });
+});
