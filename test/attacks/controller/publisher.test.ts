@@ -1,0 +1,95 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeJob, signMessage } from '../../../src/core/documents/index.ts';
+import { fromUtf8 } from '../../../src/core/text.ts';
+import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import { protocols } from '../../../src/core/wire/protocols.ts';
+import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
+import { ownerMembership } from '../../../src/runtime/client.ts';
+import { type ControllerNode, startController } from '../../../src/runtime/controller-node.ts';
+import { openHome } from '../../../src/runtime/home.ts';
+import { joinProject } from '../../../src/runtime/join.ts';
+import { initProject, issueTicket, type ProjectFolder } from '../../../src/runtime/owner.ts';
+import { ask } from '../../../src/runtime/standing.ts';
+import { makeJob, makeRequest, nonceOf } from '../../support/documents.ts';
+
+let dir: string;
+let folder: ProjectFolder;
+let controller: ControllerNode;
+const meshes: Mesh[] = [];
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'quorate-publisher-'));
+  folder = await initProject(dir, { name: 'project', vcs: [], bootstrap: [] });
+  controller = await startController({
+    folder,
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    announce: [],
+    bootstrap: [],
+    onEvent: () => {},
+    onFailure: () => {},
+  });
+});
+afterAll(async () => {
+  for (const mesh of meshes) await mesh.close();
+  await controller.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+const soon = () => AbortSignal.timeout(20_000);
+
+async function meshOf(key: Uint8Array): Promise<Mesh> {
+  const mesh = await openMesh({ key, listen: [], bootstrap: [], topics: [], role: 'node' });
+  meshes.push(mesh);
+  return mesh;
+}
+
+describe('a publisher whose jobs are as large as jobs may be', () => {
+  it('does not keep workers from hearing of them and of all others', async () => {
+    const owner = openHome(join(dir, 'owner'));
+    const membership = await ownerMembership(owner, folder, soon());
+    const key = await owner.key();
+    const publisher = await meshOf(key.seed);
+    const iat = Math.floor(Date.now() / 1000);
+    const submitted: string[] = [];
+    for (let n = 0; n < 8; n++) {
+      const run = Array.from({ length: 4 }, () => `: ${String(n).repeat(14_000)}`);
+      const job = makeJob({ name: `large-${n}`, image: 'host', run });
+      const { bytes, id } = encodeJob(job);
+      const request = await signMessage(
+        'request',
+        makeRequest(id, {
+          ...{ iss: key.id, project: folder.project, repo: job.source.url, commit: job.source.commit },
+          ...{ policy: folder.charter.floor, jti: nonceOf(`large ${n}`), iat, exp: iat + 3600 },
+        }),
+        key.signer,
+      );
+      const { answer } = await ask(
+        publisher,
+        membership.controllers,
+        { kind: 'submit', request: request.raw, publisher: membership.grant, job: fromUtf8(bytes) },
+        soon(),
+      );
+      expect(answer).toMatchObject({ kind: 'accepted' });
+      submitted.push(id);
+    }
+
+    const home = openHome(join(dir, 'ada'));
+    const { ticket } = await issueTicket(folder, {
+      ...{ operator: 'ada', role: 'worker', machines: 1, seconds: 60 },
+    });
+    const worker = await joinProject({ home, ticket, signal: soon() });
+    const mesh = await meshOf((await home.key()).seed);
+    const channel = await mesh.open({ id: controller.id, addrs: controller.addresses() }, protocols.feed, {
+      signal: soon(),
+      maxMessageBytes: 64 * 2 ** 20,
+    });
+    const capabilities = { arch: 'x86_64', cpus: 1, memoryBytes: 1, diskBytes: 1, tiers: ['namespace'] };
+    await channel.send(encodeMessage({ kind: 'hello', grant: worker.grant, capabilities }));
+    const backlog = JSON.parse(fromUtf8((await channel.receive({ timeoutMs: 10_000 })) ?? new Uint8Array()));
+    const offered = (backlog.offers as { job: string }[]).map(({ job }) => JSON.parse(job).name);
+    expect(offered).toEqual(submitted.map((_, n) => `large-${n}`));
+  });
+});
