@@ -68,6 +68,10 @@ export const limits = {
   slotsMax: 16,
   roundsMax: 8,
   openJobsMax: 1_000,
+  /** Of these, what one publisher may have open, on however many machines: others can still publish. */
+  openJobsPerPublisherMax: 500,
+  /** A request is open no longer than this, and nobody follows it for longer than a day more. */
+  requestSecondsMax: 7 * 24 * 3600,
   /** A slot whose lease was lost may be leased again this often within one sealed phase. */
   slotLeasesMax: 4,
   /** Blocks of one tree: a full tree of single-block files, plus its directories and the chunks of its largest files. */
@@ -174,5 +178,6 @@ export const limits = {
   egressTroublesMax: 8,
   /** What a tool such as git gets in its sandbox: a pack is indexed in memory, with a few threads. */
   toolMemoryBytesMax: 2 * 1024 * 1024 * 1024,
+  toolMemoryBytesMin: 512 * 1024 * 1024,
   toolPidsMax: 64,
 } as const;

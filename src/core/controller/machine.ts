@@ -201,6 +201,12 @@ function submit(step: Step, { token, request, publisher, job, jobId, entropy }: 
   checkTime(order, step.now, 'the request');
   if (order.project !== charter.project)
     throw new QuorateError('REQUEST_OTHER_PROJECT', `the request is for project ${order.project}`);
+  if (order.exp - order.iat > limits.requestSecondsMax) {
+    throw new QuorateError(
+      'REQUEST_TOO_LONG',
+      `the request is for ${order.exp - order.iat} seconds; at most ${limits.requestSecondsMax} are taken`,
+    );
+  }
   if (order.job !== jobId)
     throw new QuorateError('REQUEST_OTHER_JOB', 'the request names another job than the one sent with it');
   if (order.commit !== job.source.commit || order.repo !== job.source.url) {
@@ -222,11 +228,20 @@ function submit(step: Step, { token, request, publisher, job, jobId, entropy }: 
     );
   }
   if (!state.runs.has(request.id)) {
-    const open = [...state.runs.values()].filter((run) => run.phase.kind !== 'done').length;
-    if (open >= limits.openJobsMax)
-      throw new QuorateError('CONTROLLER_BUSY', `${open} jobs are open; no more are taken`, {
+    const open = [...state.runs.values()].filter((run) => run.phase.kind !== 'done');
+    if (open.length >= limits.openJobsMax)
+      throw new QuorateError('CONTROLLER_BUSY', `${open.length} jobs are open; no more are taken`, {
         hint: 'Try again later.',
       });
+    const own = open.filter((run) => run.publisher.payload.operator === granted.operator).length;
+    if (own >= limits.openJobsPerPublisherMax)
+      throw new QuorateError(
+        'CONTROLLER_BUSY',
+        `${granted.operator} has ${own} jobs open; no more are taken`,
+        {
+          hint: 'Try again when some of them have their verdicts; quorate cancel ends one.',
+        },
+      );
     const run: Run = {
       id: request.id,
       request,

@@ -99,16 +99,38 @@ describe('a grant no identity provider of the project issued', () => {
 });
 
 describe('a flood of jobs', () => {
-  async function attack(jobs: number) {
+  /** As many jobs, of as many publishers as it takes or of one; then one more of somebody. */
+  async function attack(jobs: number, last: string, one?: string) {
     const bench = await openBench('on');
     await bench.members('bob');
-    for (let n = 0; n < jobs; n++) await bench.submit({ name: `job-${n}`, policy: twoOfThree });
-    return bench.submit({ name: nonceOf('one more'), policy: twoOfThree }).then(
+    for (const as of ['ann', 'art', 'amy']) await bench.enrol(as, { role: 'publisher' });
+    for (let n = 0; n < jobs; n++)
+      await bench.submit({ as: one ?? (n % 2 === 0 ? 'ann' : 'art'), name: `job-${n}`, policy: twoOfThree });
+    return bench.submit({ as: last, name: nonceOf('one more'), policy: twoOfThree }).then(
       () => 'accepted',
       (error: Error) => /[A-Z]+_[A-Z_]+/.exec(error.message)?.[0],
     );
   }
 
-  it('is held off at a bound', async () => expect(await attack(limits.openJobsMax)).toBe('CONTROLLER_BUSY'));
-  it('control: one less is taken', async () => expect(await attack(limits.openJobsMax - 1)).toBe('accepted'));
+  const { openJobsMax, openJobsPerPublisherMax } = limits;
+  it('is held off at a bound', async () => expect(await attack(openJobsMax, 'amy')).toBe('CONTROLLER_BUSY'));
+  it('control: one less is taken', async () => expect(await attack(openJobsMax - 1, 'amy')).toBe('accepted'));
+  it('of one publisher is held off before it keeps others from publishing', async () => {
+    expect(await attack(openJobsPerPublisherMax, 'ann', 'ann')).toBe('CONTROLLER_BUSY');
+    // The control: of another it is taken.
+    expect(await attack(openJobsPerPublisherMax, 'amy', 'ann')).toBe('accepted');
+  });
+});
+
+describe('a request that never ends', () => {
+  async function attack(seconds: number) {
+    const bench = await openBench('on');
+    return bench.submit({ seconds }).then(
+      () => 'accepted',
+      (error: Error) => /[A-Z]+_[A-Z_]+/.exec(error.message)?.[0],
+    );
+  }
+  it('is refused', async () => expect(await attack(limits.requestSecondsMax + 1)).toBe('REQUEST_TOO_LONG'));
+  it('control: one that does is taken', async () =>
+    expect(await attack(limits.requestSecondsMax)).toBe('accepted'));
 });
