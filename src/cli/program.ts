@@ -11,7 +11,7 @@ import { version } from './version.ts';
 const about = `Continuous integration on machines nobody has to trust.
 
 lend a machine   quorate join <ticket>
-own a project    quorate init, controller, invite, run
+own a project    quorate init, try, controller, invite, run
 use an artifact  quorate fetch <cid>`;
 
 const after = `

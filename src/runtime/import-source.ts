@@ -29,18 +29,23 @@ export async function importSource(store: Store, options: SourceOptions): Promis
       store.importTar(tar, { into, signal, maxBytes }),
     );
   } catch (error) {
-    if (!(error instanceof QuorateError) || !error.code.startsWith('STORE_')) throw error;
-    if (error.code === 'STORE_DISK_FULL') throw error;
-    const message = `commit ${commit}: ${error.message}`;
-    if (/^STORE_TREE_TOO_(LARGE|MANY)$/.test(error.code)) {
-      throw new QuorateError('SOURCE_TOO_LARGE', message, {
-        hint: 'Make the repository smaller, or raise the disk limit of the job.',
-        cause: error,
-      });
-    }
-    throw new QuorateError('SOURCE_TREE_REFUSED', message, {
-      hint: 'Take out of the repository what the message names, and commit.',
+    throw asSourceError(error, `commit ${commit}`);
+  }
+}
+
+/** What the store refuses of a source is the source's fault. */
+export function asSourceError(error: unknown, what: string): unknown {
+  if (!(error instanceof QuorateError) || !error.code.startsWith('STORE_')) return error;
+  if (error.code === 'STORE_DISK_FULL') return error;
+  const message = `${what}: ${error.message}`;
+  if (/^STORE_TREE_TOO_(LARGE|MANY)$/.test(error.code)) {
+    return new QuorateError('SOURCE_TOO_LARGE', message, {
+      hint: 'Make the repository smaller, or raise the disk limit of the job.',
       cause: error,
     });
   }
+  return new QuorateError('SOURCE_TREE_REFUSED', message, {
+    hint: 'Take out of the repository what the message names, and commit.',
+    cause: error,
+  });
 }

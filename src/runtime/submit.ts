@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Policy } from '../core/documents/index.ts';
-import { QuorateError } from '../core/errors.ts';
-import { checkJobFileSize, type JobSpec, parseJobFile } from '../jobfile/index.ts';
+import type { JobSpec } from '../jobfile/index.ts';
 import { resolveRef } from '../source/index.ts';
 import { openStore } from '../store/index.ts';
 import { importSource } from './import-source.ts';
+import { jobFileName, jobInTree } from './job-in-tree.ts';
 
 export interface SubmitOptions {
   repo: { url: string; ref: string };
@@ -26,8 +26,6 @@ export interface Prepared {
   jobs: JobSpec[];
   chosen: JobSpec;
 }
-
-const fileName = 'quorate.yaml';
 
 /**
  * Resolves the ref once, checks the commit out, reads its `quorate.yaml` and pins the CID of the tree: what every worker
@@ -55,35 +53,18 @@ export async function prepare(options: {
         into: store.public,
         signal,
       });
-      const entry = await store.resolve(root, fileName);
-      if (entry?.kind !== 'file') {
-        throw new QuorateError('JOBFILE_NONE', `commit ${commit.slice(0, 12)} of ${url} has no ${fileName}`, {
-          hint: `Commit one ("quorate init" writes an example) and push it.`,
-        });
-      }
-      const named = `${fileName} at ${commit.slice(0, 12)}`;
-      checkJobFileSize(entry.size, named);
-      const bytes = await store.readBytes(entry.cid, { maxBytes: entry.size });
-      const { jobs } = parseJobFile(new TextDecoder().decode(bytes), named);
-      return { ref, commit, tree: root, jobs, chosen: choose(jobs, options.jobName) };
+      const where = `commit ${commit.slice(0, 12)} of ${url}`;
+      const { jobs, chosen } = await jobInTree(store, root, {
+        where,
+        named: `${jobFileName} at ${commit.slice(0, 12)}`,
+        hint: 'Commit one ("quorate init" writes an example) and push it.',
+        jobName: options.jobName,
+      });
+      return { ref, commit, tree: root, jobs, chosen };
     } finally {
       await store.close();
     }
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-}
-
-function choose(jobs: JobSpec[], name: string | undefined): JobSpec {
-  const names = jobs.map((job) => job.name).join(', ');
-  const [first, second] = name === undefined ? jobs : jobs.filter((job) => job.name === name);
-  if (first === undefined)
-    throw new QuorateError('JOBFILE_NO_SUCH_JOB', `${fileName} has no job "${name ?? ''}"`, {
-      hint: `It has: ${names}`,
-    });
-  if (second !== undefined)
-    throw new QuorateError('JOBFILE_SEVERAL_JOBS', `${fileName} has several jobs`, {
-      hint: `Say which: --job ${first.name} (of ${names})`,
-    });
-  return first;
 }

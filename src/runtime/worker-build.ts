@@ -1,12 +1,10 @@
-import type { Readable } from 'node:stream';
-import type { Sandbox, SandboxOutcome } from '../../sandbox/index.ts';
+import type { Sandbox } from '../../sandbox/index.ts';
 import { artifactOf, type Job, type Outcome } from '../core/documents/index.ts';
-import { QuorateError } from '../core/errors.ts';
 import { signLink } from '../core/interop/index.ts';
-import { limits } from '../core/limits.ts';
 import type { BuildResult } from '../core/worker/events.ts';
 import { randomNonce } from '../identity/idp.ts';
-import type { Area, ImportedTree } from '../store/index.ts';
+import type { Area } from '../store/index.ts';
+import { abortedBy, buildInSandbox } from './build-in-sandbox.ts';
 import { BuildLog, openLogChannel } from './build-log.ts';
 import { codeOf, messageOf } from './events.ts';
 import { areaOf, type WorkerContext } from './worker-context.ts';
@@ -48,7 +46,7 @@ export class Builder {
       files = done.files;
     } catch (error) {
       log.line(`quorate: ${codeOf(error)}: ${messageOf(error)}`);
-      outcome = { kind: 'aborted', reason: reasonOf(error), detail: detailOf(error) };
+      outcome = abortedBy(error);
       // Half of the outputs are nobody's, and may be what the disk is full of.
       await this.#context.store.discard(this.#context.store.sealed(areaOf(lease))).catch(() => {});
     } finally {
@@ -113,64 +111,13 @@ export class Builder {
     signal: AbortSignal,
   ): Promise<{ outcome: Outcome; files: BuildResult['files'] }> {
     const { store } = this.#context;
-    let built: ImportedTree | undefined;
-    const outcome = await this.#sandbox.run(
-      {
-        source: store.exportTar(job.source.tree, { from: source, signal }),
-        inputs: [],
-        run: job.run,
-        env: job.env,
-        outputs: job.outputs,
-        limits: job.limits,
-        image: 'host',
-      },
-      {
-        onLog: (chunk) => log.write(chunk),
-        onOutputs: async (tar: Readable) => {
-          built = await store.importTar(tar, {
-            into: store.sealed(areaOf(lease)),
-            maxBytes: job.limits.diskBytes,
-            signal,
-          });
-        },
-        signal,
-      },
-    );
-    if (built !== undefined && built.files.length > limits.outputFilesMax) {
-      throw new QuorateError(
-        'STORE_TOO_MANY_ENTRIES',
-        `the outputs are ${built.files.length} files; a receipt lists at most ${limits.outputFilesMax}`,
-      );
-    }
-    return {
-      outcome: outcomeOf(outcome, built),
-      files: (built?.files ?? []).map(({ path, sha256 }) => ({ path, sha256 })),
-    };
+    const { outcome, built } = await buildInSandbox(this.#sandbox, store, job, {
+      tree: job.source.tree,
+      from: source,
+      into: store.sealed(areaOf(lease)),
+      onLog: (chunk) => log.write(chunk),
+      signal,
+    });
+    return { outcome, files: (built?.files ?? []).map(({ path, sha256 }) => ({ path, sha256 })) };
   }
-}
-
-function outcomeOf(outcome: SandboxOutcome, built: ImportedTree | undefined): Outcome {
-  if (outcome.kind === 'exit') {
-    return {
-      kind: 'exit',
-      code: outcome.code & 0xff,
-      artifact: outcome.code === 0 ? (built?.root ?? null) : null,
-    };
-  }
-  const reason =
-    outcome.reason === 'killed' ? 'operator' : outcome.reason === 'setup' ? 'sandbox' : outcome.reason;
-  return { kind: 'aborted', reason, detail: detailOf(outcome.detail) };
-}
-
-function reasonOf(error: unknown): Extract<Outcome, { kind: 'aborted' }>['reason'] {
-  const code = codeOf(error);
-  if (code.startsWith('SOURCE_')) return 'source';
-  if (code.startsWith('STORE_')) return 'outputs';
-  return 'sandbox';
-}
-
-/** For a signed document: one line, no control characters, bounded. */
-function detailOf(error: unknown): string {
-  const text = typeof error === 'string' ? error : `${codeOf(error)}: ${messageOf(error)}`;
-  return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 400);
 }

@@ -63,16 +63,49 @@ export async function readCommit<T>(
   }
 }
 
+/**
+ * The same of a commit in a repository on this machine: nothing is fetched, and nothing of that repository but its objects
+ * is looked at, so that the files are those a worker gets.
+ * @param objects the folder of its objects
+ * @throws SOURCE_TIMEOUT, SOURCE_GIT_MISSING, SOURCE_FAILED, and what `read` throws
+ */
+export async function readLocalCommit<T>(
+  objects: string,
+  commit: string,
+  options: CommitOptions,
+  read: (tar: Readable) => Promise<T>,
+): Promise<T> {
+  const gitDir = await mkdtemp(join(options.dir, '.source-'));
+  try {
+    const repository = new Repository(gitDir, '', undefined, commit, options);
+    await repository.init();
+    // gitrepository-layout(5)
+    await mkdir(join(gitDir, 'objects', 'info'));
+    await writeFile(join(gitDir, 'objects', 'info', 'alternates'), `${objects}\n`);
+    return await repository.archive(read);
+  } catch (error) {
+    throw explain(error, `cannot check out ${commit}`);
+  } finally {
+    await rm(gitDir, { recursive: true, force: true });
+  }
+}
+
 /** A bare repository that will hold one commit. */
 class Repository {
   readonly #gitDir: string;
   readonly #href: string;
-  readonly #protocol: GitProtocol;
+  readonly #protocol: GitProtocol | undefined;
   readonly #commit: string;
   readonly #options: CommitOptions;
   readonly #maxBytes: number;
 
-  constructor(gitDir: string, href: string, protocol: GitProtocol, commit: string, options: CommitOptions) {
+  constructor(
+    gitDir: string,
+    href: string,
+    protocol: GitProtocol | undefined,
+    commit: string,
+    options: CommitOptions,
+  ) {
     this.#gitDir = gitDir;
     this.#href = href;
     this.#protocol = protocol;

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { QuorateError } from '../core/errors.ts';
-import { explain, GitFailed, type GitOptions, run } from './git.ts';
+import { explain, GitFailed, type GitOptions, type RunOptions, run } from './git.ts';
 import { visible } from './url.ts';
 
 export interface LocalRepo {
@@ -16,11 +16,10 @@ export interface LocalRepo {
   remoteUrl?: string;
 }
 
-/**
- * Looks at the user's own repository around `path`, with the user's own git configuration.
- * @throws SOURCE_NO_REPOSITORY, SOURCE_NO_COMMIT, SOURCE_GIT_MISSING
- */
-export async function localRepo(path: string, options: GitOptions = {}): Promise<LocalRepo> {
+/** Runs git in the user's own repository, with the user's own configuration. @throws as `run` of git.ts */
+export type OwnGit = (cwd: string, args: string[], more?: Pick<RunOptions, 'read'>) => Promise<string>;
+
+export function ownGit(options: GitOptions): OwnGit {
   const env = {
     PATH: '/usr/local/bin:/usr/bin:/bin',
     HOME: homedir(),
@@ -28,19 +27,24 @@ export async function localRepo(path: string, options: GitOptions = {}): Promise
     GIT_OPTIONAL_LOCKS: '0',
     ...options.env,
   };
-  const ask = async (args: string[]): Promise<string> =>
-    (
-      await run(['git', '--no-pager', '-c', 'core.fsmonitor=false', ...args], { ...options, cwd: path, env })
-    ).replace(/\n$/, '');
-  const tryAsk = (args: string[]): Promise<string | undefined> =>
-    ask(args).catch((error: unknown) => {
-      if (error instanceof GitFailed) return undefined;
-      throw error;
-    });
+  return (cwd, args, more = {}) =>
+    run(['git', '--no-pager', '-c', 'core.fsmonitor=false', ...args], { ...options, ...more, cwd, env });
+}
 
-  let root: string;
+/** One line of an answer; undefined where git says no. */
+export async function askGit(git: OwnGit, cwd: string, args: string[]): Promise<string | undefined> {
   try {
-    root = await ask(['rev-parse', '--show-toplevel']);
+    return (await git(cwd, args)).replace(/\n$/, '');
+  } catch (error) {
+    if (error instanceof GitFailed) return undefined;
+    throw error;
+  }
+}
+
+/** Top folder of the working tree around a path. @throws SOURCE_NO_REPOSITORY */
+export async function topFolder(git: OwnGit, path: string): Promise<string> {
+  try {
+    return (await git(path, ['rev-parse', '--show-toplevel'])).replace(/\n$/, '');
   } catch (cause) {
     if (!(cause instanceof GitFailed)) throw cause;
     throw new QuorateError(
@@ -52,19 +56,17 @@ export async function localRepo(path: string, options: GitOptions = {}): Promise
       },
     );
   }
-  const commit = await tryAsk(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']);
-  if (commit === undefined) {
-    throw new QuorateError('SOURCE_NO_COMMIT', `${visible(root)} has no commit yet`, {
-      hint: 'Commit and push first.',
-    });
-  }
-  const branch = await tryAsk(['symbolic-ref', '--quiet', '--short', 'HEAD']);
+}
+
+/** Id of the commit checked out; undefined before the first one. */
+export const headOf = (git: OwnGit, root: string): Promise<string | undefined> =>
+  askGit(git, root, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']);
+
+/** Whether files differ from the commit or are new and not ignored. */
+export async function isDirty(git: OwnGit, root: string): Promise<boolean> {
   let dirty = false;
   try {
-    await run(['git', '--no-pager', '-c', 'core.fsmonitor=false', 'status', '--porcelain', '-z'], {
-      ...options,
-      cwd: root,
-      env,
+    await git(root, ['status', '--porcelain', '-z'], {
       read: async (output) => {
         for await (const _ of output) dirty = true;
       },
@@ -72,9 +74,29 @@ export async function localRepo(path: string, options: GitOptions = {}): Promise
   } catch (error) {
     throw explain(error, `cannot look at ${visible(root)}`);
   }
-  const remotes = ((await tryAsk(['remote'])) ?? '').split('\n').filter(Boolean);
+  return dirty;
+}
+
+export const noCommit = (root: string): QuorateError =>
+  new QuorateError('SOURCE_NO_COMMIT', `${visible(root)} has no commit yet`, {
+    hint: 'Commit and push first.',
+  });
+
+/**
+ * Looks at the user's own repository around `path`.
+ * @throws SOURCE_NO_REPOSITORY, SOURCE_NO_COMMIT, SOURCE_GIT_MISSING
+ */
+export async function localRepo(path: string, options: GitOptions = {}): Promise<LocalRepo> {
+  const git = ownGit(options);
+  const root = await topFolder(git, path);
+  const commit = await headOf(git, root);
+  if (commit === undefined) throw noCommit(root);
+  const branch = await askGit(git, root, ['symbolic-ref', '--quiet', '--short', 'HEAD']);
+  const dirty = await isDirty(git, root);
+  const remotes = ((await askGit(git, root, ['remote'])) ?? '').split('\n').filter(Boolean);
   const remote = remotes.includes('origin') ? 'origin' : remotes.length === 1 ? remotes[0] : undefined;
-  const remoteUrl = remote === undefined ? undefined : await tryAsk(['remote', 'get-url', '--', remote]);
+  const remoteUrl =
+    remote === undefined ? undefined : await askGit(git, root, ['remote', 'get-url', '--', remote]);
   return {
     root,
     commit,

@@ -6,7 +6,7 @@ import type { Blockstore } from 'interface-blockstore';
 import { QuorateError } from '../core/errors.ts';
 import { ByteBudget, chunkBytes, storeFile } from './files.ts';
 import { JobPool } from './job-pool.ts';
-import { compareNames, decodeName, printable } from './names.ts';
+import { compareNames, decodeName, printable, splitPath } from './names.ts';
 import type { ReadLimits } from './tar-read.ts';
 import { type BuiltTree, type FileSlot, TreeBuilder } from './tree.ts';
 
@@ -18,6 +18,14 @@ const sliceMs = 8;
 interface Bounds extends ReadLimits {
   /** Whether a `.git` at the top belongs to the tree; else it is left out. */
   git?: boolean;
+  /** See `ImportOptions.only`. */
+  only?: readonly string[] | undefined;
+}
+
+/** What of a folder is asked for; `self` of what is below a folder without being named itself is false. */
+interface Listed {
+  self: boolean;
+  children: Map<string, Listed>;
 }
 
 interface Walk extends Bounds {
@@ -51,8 +59,9 @@ export async function readDirectory(
   if (top === undefined || !top.isDirectory()) {
     throw new QuorateError('STORE_NOT_A_FOLDER', `${printable(dir)} is not a folder`);
   }
+  const listed = bounds.only === undefined ? undefined : listedFrom(bounds.only);
   try {
-    await walk({ ...bounds, dir, tree, blocks, budget, pool, sliceEnd: 0 }, '');
+    await walk({ ...bounds, dir, tree, blocks, budget, pool, sliceEnd: 0 }, '', listed);
   } catch (error) {
     await pool.drain().catch(() => {});
     throw error;
@@ -61,17 +70,48 @@ export async function readDirectory(
   return { ...(await tree.build(blocks, bounds.signal)), bytes: budget.used };
 }
 
-async function walk(state: Walk, prefix: string): Promise<void> {
-  const raw = await readdir(join(state.dir, prefix), { encoding: 'buffer' });
-  const names = raw
-    .map((bytes) => decodeName(bytes, prefix === '' ? '.' : prefix))
-    .filter((name) => prefix !== '' || name !== '.git' || state.git === true)
-    .sort(compareNames);
+/** @throws as `splitPath` */
+function listedFrom(paths: readonly string[]): Listed {
+  const top: Listed = { self: true, children: new Map() };
+  for (const path of paths) {
+    let at = top;
+    for (const part of splitPath(path)) {
+      const next = at.children.get(part) ?? { self: false, children: new Map() };
+      at.children.set(part, next);
+      at = next;
+    }
+    at.self = true;
+  }
+  return top;
+}
+
+async function walk(state: Walk, prefix: string, listed?: Listed): Promise<void> {
+  const names =
+    listed === undefined ? await namesIn(state, prefix) : [...listed.children.keys()].sort(compareNames);
   for (const name of names) {
     state.signal?.throwIfAborted();
     await breathe(state);
-    await takeEntry(state, prefix + name);
+    const wanted = listed?.children.get(name);
+    if (wanted === undefined) await takeEntry(state, prefix + name);
+    else await takeListed(state, prefix + name, wanted);
   }
+}
+
+async function namesIn(state: Walk, prefix: string): Promise<string[]> {
+  const raw = await readdir(join(state.dir, prefix), { encoding: 'buffer' });
+  return raw
+    .map((bytes) => decodeName(bytes, prefix === '' ? '.' : prefix))
+    .filter((name) => prefix !== '' || name !== '.git' || state.git === true)
+    .sort(compareNames);
+}
+
+/** What became of the path may be anything: of what is gone, or no folder any more, nothing below is there either. */
+async function takeListed(state: Walk, path: string, wanted: Listed): Promise<void> {
+  const isFolder = lstatSync(join(state.dir, path), { throwIfNoEntry: false })?.isDirectory();
+  if (isFolder === undefined) return;
+  if (!isFolder) return wanted.self ? takeEntry(state, path) : undefined;
+  if (wanted.self) state.tree.addFolder(path);
+  await walk(state, `${path}/`, wanted);
 }
 
 /** Lets the rest of the program run after each slice of reading. */

@@ -139,8 +139,11 @@ export class DiskStore implements Store {
     return this.#import(options, (blocks, bounds) => readTar(tar, blocks, bounds));
   }
 
-  importDirectory(dir: string, options: ImportOptions): Promise<ImportedTree> {
-    return this.#import(options, (blocks, bounds) => readDirectory(dir, blocks, bounds));
+  importDirectory(
+    dir: string,
+    { only, ...options }: ImportOptions & { only?: readonly string[] },
+  ): Promise<ImportedTree> {
+    return this.#import(options, (blocks, bounds) => readDirectory(dir, blocks, { ...bounds, only }));
   }
 
   #import(

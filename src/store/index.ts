@@ -88,8 +88,11 @@ export interface Store {
 
   /** Reads an untrusted tar archive; strict, one pass. */
   importTar(tar: Readable, options: ImportOptions): Promise<ImportedTree>;
-  /** Reads a folder on disk without following links; a top-level `.git` is left out. */
-  importDirectory(dir: string, options: ImportOptions): Promise<ImportedTree>;
+  /**
+   * Reads a folder on disk without following links; a top-level `.git` is left out. With `only` it takes these paths, as
+   * far as they are there: of a folder named itself the folder, and of what is in it only what is named as well.
+   */
+  importDirectory(dir: string, options: ImportOptions & { only?: readonly string[] }): Promise<ImportedTree>;
   /** Stores one file's bytes, such as a log, and returns its CID. */
   importBytes(bytes: Uint8Array, options: { into: Area }): Promise<string>;
 

@@ -7,6 +7,7 @@ const verbs = [
   'init',
   'controller',
   'invite',
+  'try',
   'run',
   'jobs',
   'show',

@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { QuorateError } from '../../core/errors.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes as sizeOf } from '../format.ts';
+import { checkNewFolder } from '../new-folder.ts';
 import { findProject } from '../project.ts';
 import { Rate } from '../rate.ts';
 import { addresses, secondsOf } from '../values.ts';
@@ -53,18 +53,7 @@ async function run(context: Context, artifact: string, options: Options): Promis
     });
   }
   const dest = resolve(context.cwd, options.output);
-  if (existsSync(dest)) {
-    const isFolder = (await stat(dest)).isDirectory();
-    if (!isFolder || (await readdir(dest)).length > 0) {
-      throw new QuorateError(
-        'CLI_FOLDER_NOT_EMPTY',
-        `${dest} is ${isFolder ? 'not empty' : 'not a folder'}`,
-        {
-          hint: 'Name a new folder.',
-        },
-      );
-    }
-  }
+  await checkNewFolder(dest);
   const where = await whereFrom(context, options);
   const { fetchArtifact, NotTrusted } = await import('../../runtime/fetch.ts');
   const { out, signal } = context;

@@ -12,6 +12,7 @@ import { key } from './key.ts';
 import { logs } from './logs.ts';
 import { run } from './run.ts';
 import { show } from './show.ts';
+import { tryJob } from './try.ts';
 import { verify } from './verify.ts';
 import { version } from './version.ts';
 
@@ -20,6 +21,7 @@ export const verbs: readonly Define[] = [
   init,
   controller,
   invite,
+  tryJob,
   run,
   jobs,
   show,

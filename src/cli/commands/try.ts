@@ -1,0 +1,106 @@
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { QuorateError } from '../../core/errors.ts';
+import { harmlessLine } from '../../core/harmless.ts';
+import type { TrialSource, Tried } from '../../runtime/trial.ts';
+import { type Context, type Define, examples } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+import { bytes, columns, duration } from '../format.ts';
+import { LocalLog } from '../local-log.ts';
+import { checkNewFolder } from '../new-folder.ts';
+import type { Output } from '../output.ts';
+
+interface Options {
+  job?: string;
+  commit?: boolean;
+  ref?: string;
+  output?: string;
+}
+
+/** Files that are listed for people; --json has all. */
+const filesShownMax = 100;
+
+export const tryJob: Define = (program, act) => {
+  program
+    .command('try')
+    .summary('run a job here, alone')
+    .description(
+      'Builds a job of quorate.yaml on this machine as a worker would, in the sandbox and under its limits, and prints what came out. No project, network or controller takes part, and nobody signs anything. Takes the files as they are in the working folder, those that git ignores left out.',
+    )
+    .argument('[path]', 'a folder in a git repository (default: here)')
+    .option('--job <name>', 'which job of quorate.yaml, where it has several')
+    .option('--commit', 'what is committed instead, as workers get it')
+    .option('--ref <ref>', 'the same of a branch, a tag or a commit')
+    .option('-o, --output <folder>', 'keep the outputs there: a new or empty folder')
+    .addHelpText('after', examples('quorate try', 'quorate try --ref v1.2 --job docs -o out'))
+    .action(act(run));
+};
+
+async function run(context: Context, path: string | undefined, options: Options): Promise<Exit> {
+  const { cwd, out, home, signal } = context;
+  const folder = resolve(cwd, path ?? '.');
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new QuorateError('CLI_USAGE', `${folder} is not a folder`, {
+      hint: 'Name a folder in a git repository that has a quorate.yaml.',
+    });
+  }
+  const dest = options.output === undefined ? undefined : resolve(cwd, options.output);
+  if (dest !== undefined) await checkNewFolder(dest);
+  const ref = options.ref ?? (options.commit === true ? 'HEAD' : undefined);
+
+  const { withTrial } = await import('../../runtime/trial.ts');
+  const trial = { folder, ref, jobName: options.job, stateDir: home, signal };
+  return withTrial(trial, async (opened) => {
+    const { source, job } = opened;
+    saySource(out, source, job.name, ref);
+    const log = new LocalLog(out);
+    const tried = await opened.build((chunk) => log.write(chunk));
+    log.end();
+    const artifact = sayOutcome(out, tried);
+    if (artifact === null) return exits.no;
+    if (dest !== undefined) {
+      await opened.write(artifact, dest);
+      out.say(`Written to ${dest}`);
+    }
+    return exits.done;
+  });
+}
+
+function saySource(out: Output, { root, tree, commit, dirty }: TrialSource, job: string, ref?: string): void {
+  const short = commit?.slice(0, 12);
+  const what = ref === undefined ? 'the files as they are' : `commit ${short}`;
+  out.say(out.colours.dim(harmlessLine(`Building ${job} of ${root}: ${what}`)));
+  out.value({ event: 'source', job, root, tree, commit: commit ?? null, dirty });
+  const differs =
+    commit === undefined
+      ? 'Nothing is committed here yet: a mesh builds commits only.'
+      : `These files are not those of commit ${short}: a mesh builds commits only.`;
+  if (dirty) out.note(out.colours.yellow(differs));
+}
+
+/** Returns the artifact, if the build made one. Throws `TRY_NOT_RUN`. */
+function sayOutcome(out: Output, { outcome, built, ms }: Tried): string | null {
+  const { green, red, bold } = out.colours;
+  if (outcome.kind === 'aborted') {
+    if (outcome.reason === 'sandbox' || outcome.reason === 'operator') {
+      throw new QuorateError('TRY_NOT_RUN', `the sandbox could not run the build: ${outcome.detail}`, {
+        hint: 'See whether this machine can build: quorate doctor',
+      });
+    }
+    out.value({ event: 'built', ...outcome, ms: Math.round(ms), artifact: null, files: [] });
+    out.say(red(`stopped after ${duration(ms)}: ${outcome.reason}: ${harmlessLine(outcome.detail)}`));
+    return null;
+  }
+  const { code, artifact } = outcome;
+  const files = artifact === null ? [] : (built?.files ?? []);
+  out.value({ event: 'built', kind: 'exit', code, ms: Math.round(ms), artifact, files });
+  if (artifact === null) {
+    out.say(red(`exit ${code} after ${duration(ms)}: the build failed`));
+    return null;
+  }
+  out.say(`exit ${code} after ${duration(ms)}`, `artifact ${bold(green(artifact))}`);
+  const shown = files.slice(0, filesShownMax).map(({ path, size }) => [harmlessLine(path), bytes(size)]);
+  out.say(...columns(shown).map((line) => `  ${line}`));
+  if (files.length > filesShownMax) out.say(`  and ${files.length - filesShownMax} more`);
+  return artifact;
+}

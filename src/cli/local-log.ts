@@ -1,0 +1,35 @@
+import { HarmlessLines } from '../core/harmless.ts';
+import { limits } from '../core/limits.ts';
+import type { Output } from './output.ts';
+
+/** What a build on this machine writes, as it comes: harmless lines, and no more of them than a worker would keep. */
+export class LocalLog {
+  readonly #out: Output;
+  readonly #decoder = new TextDecoder();
+  readonly #lines = new HarmlessLines();
+  #bytes = 0;
+
+  constructor(out: Output) {
+    this.#out = out;
+  }
+
+  write(chunk: Uint8Array): void {
+    if (this.#bytes >= limits.logBytesMax) return;
+    const kept = chunk.subarray(0, limits.logBytesMax - this.#bytes);
+    this.#bytes += kept.length;
+    this.#say(this.#lines.push(this.#decoder.decode(kept, { stream: true })));
+    if (this.#bytes < limits.logBytesMax) return;
+    this.end();
+    this.#say(['[quorate: the log reached its limit; the rest is left out]']);
+  }
+
+  end(): void {
+    this.#say([...this.#lines.push(this.#decoder.decode()), ...this.#lines.end()]);
+  }
+
+  #say(lines: string[]): void {
+    if (lines.length === 0) return;
+    this.#out.say(...lines);
+    for (const line of lines) this.#out.value({ event: 'output', line });
+  }
+}

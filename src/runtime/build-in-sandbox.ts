@@ -1,0 +1,90 @@
+import type { Readable } from 'node:stream';
+import type { Sandbox, SandboxOutcome } from '../../sandbox/index.ts';
+import type { Job, Outcome } from '../core/documents/index.ts';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import type { Area, ImportedTree, Store } from '../store/index.ts';
+import { codeOf, messageOf } from './events.ts';
+
+export interface BuildIo {
+  /** CID of the source, and the area it is in. */
+  tree: string;
+  from: Area;
+  /** Where the outputs go. */
+  into: Area;
+  onLog(chunk: Uint8Array): void;
+  signal: AbortSignal;
+}
+
+/**
+ * Runs the steps of a job: the same for a worker and for who tries it alone. `built` is the outputs of a build that made
+ * some. Throws what the sandbox and the store throw; see `abortedBy`.
+ */
+export async function buildInSandbox(
+  sandbox: Sandbox,
+  store: Store,
+  job: Pick<Job, 'run' | 'env' | 'outputs' | 'limits'>,
+  { tree, from, into, onLog, signal }: BuildIo,
+): Promise<{ outcome: Outcome; built: ImportedTree | undefined }> {
+  let built: ImportedTree | undefined;
+  const outcome = await sandbox.run(
+    {
+      source: store.exportTar(tree, { from, signal }),
+      inputs: [],
+      run: job.run,
+      env: job.env,
+      outputs: job.outputs,
+      limits: job.limits,
+      image: 'host',
+    },
+    {
+      onLog,
+      onOutputs: async (tar: Readable) => {
+        built = await store.importTar(tar, { into, maxBytes: job.limits.diskBytes, signal });
+      },
+      signal,
+    },
+  );
+  if (built !== undefined && built.files.length > limits.outputFilesMax) {
+    throw new QuorateError(
+      'STORE_TOO_MANY_ENTRIES',
+      `the outputs are ${built.files.length} files; a receipt lists at most ${limits.outputFilesMax}`,
+    );
+  }
+  return { outcome: outcomeOf(outcome, built), built };
+}
+
+function outcomeOf(outcome: SandboxOutcome, built: ImportedTree | undefined): Outcome {
+  if (outcome.kind === 'exit') {
+    return {
+      kind: 'exit',
+      code: outcome.code & 0xff,
+      artifact: outcome.code === 0 ? (built?.root ?? null) : null,
+    };
+  }
+  const reason =
+    outcome.reason === 'killed' ? 'operator' : outcome.reason === 'setup' ? 'sandbox' : outcome.reason;
+  return { kind: 'aborted', reason, detail: detailOf(outcome.detail) };
+}
+
+type Aborted = Extract<Outcome, { kind: 'aborted' }>;
+
+/** The outcome of a build that something thrown has ended. */
+export const abortedBy = (error: unknown): Aborted => ({
+  kind: 'aborted',
+  reason: reasonOf(error),
+  detail: detailOf(error),
+});
+
+function reasonOf(error: unknown): Aborted['reason'] {
+  const code = codeOf(error);
+  if (code.startsWith('SOURCE_')) return 'source';
+  if (code.startsWith('STORE_')) return 'outputs';
+  return 'sandbox';
+}
+
+/** For a signed document: one line, no control characters, bounded. */
+function detailOf(error: unknown): string {
+  const text = typeof error === 'string' ? error : `${codeOf(error)}: ${messageOf(error)}`;
+  return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 400);
+}

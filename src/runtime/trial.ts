@@ -1,0 +1,188 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { openSandbox, type Sandbox } from '../../sandbox/index.ts';
+import type { Outcome } from '../core/documents/index.ts';
+import { QuorateError } from '../core/errors.ts';
+import type { JobSpec } from '../jobfile/index.ts';
+import { localCommit, readLocalCommit, workingFiles } from '../source/index.ts';
+import { type ImportedTree, openStore, type Store } from '../store/index.ts';
+import { abortedBy, buildInSandbox } from './build-in-sandbox.ts';
+import { codeOf } from './events.ts';
+import { asSourceError } from './import-source.ts';
+import { jobFileName, jobInTree } from './job-in-tree.ts';
+
+export interface TrialOptions {
+  /** In a git repository. */
+  folder: string;
+  /** `HEAD`, a branch, a tag or a commit id; without it the files as they lie there. */
+  ref?: string | undefined;
+  jobName?: string | undefined;
+  /** Where the sandbox keeps what the next start needs to clean up after a crash. */
+  stateDir: string;
+  signal: AbortSignal;
+}
+
+export interface TrialSource {
+  /** Top folder of the repository. */
+  root: string;
+  /** CID of the files. */
+  tree: string;
+  /** That was read, or that the files lie on top of; absent before the first one. */
+  commit?: string;
+  /** The files are not those of the commit. */
+  dirty: boolean;
+}
+
+export interface Tried {
+  outcome: Outcome;
+  /** Of a build that made outputs. */
+  built: ImportedTree | undefined;
+  ms: number;
+}
+
+/** One job of one source, ready to be built as a worker would build it, by nobody's order and for nobody. */
+export class Trial {
+  readonly source: TrialSource;
+  readonly job: JobSpec;
+  readonly #store: Store;
+  readonly #sandbox: Sandbox;
+  readonly #signal: AbortSignal;
+
+  constructor(parts: {
+    source: TrialSource;
+    job: JobSpec;
+    store: Store;
+    sandbox: Sandbox;
+    signal: AbortSignal;
+  }) {
+    this.source = parts.source;
+    this.job = parts.job;
+    this.#store = parts.store;
+    this.#sandbox = parts.sandbox;
+    this.#signal = parts.signal;
+  }
+
+  /** Throws what is not the build's own doing: `STORE_DISK_FULL`, `SANDBOX_…`, the signal's reason. */
+  async build(onLog: (chunk: Uint8Array) => void): Promise<Tried> {
+    const store = this.#store;
+    const signal = this.#signal;
+    const began = performance.now();
+    const done = (outcome: Outcome, built?: ImportedTree): Tried => {
+      signal.throwIfAborted();
+      return { outcome, built, ms: performance.now() - began };
+    };
+    try {
+      const { outcome, built } = await buildInSandbox(this.#sandbox, store, this.job, {
+        tree: this.source.tree,
+        from: store.public,
+        into: store.public,
+        onLog,
+        signal,
+      });
+      return done(outcome, built);
+    } catch (error) {
+      const code = codeOf(error);
+      if (signal.aborted || code === 'STORE_DISK_FULL' || !code.startsWith('STORE_')) throw error;
+      return done(abortedBy(error));
+    }
+  }
+
+  /** Writes outputs into a new or empty folder. */
+  write(artifact: string, dest: string): Promise<void> {
+    return this.#store.exportDirectory(artifact, dest, { signal: this.#signal });
+  }
+}
+
+/**
+ * Opens a trial for as long as `use` takes; nothing of it is left then. Errors: `SOURCE_…`, `JOBFILE_…`, `TRY_…`,
+ * `SANDBOX_…`, `STORE_…`.
+ */
+export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) => Promise<T>): Promise<T> {
+  const { signal, stateDir } = options;
+  const scratch = await mkdtemp(join(tmpdir(), 'quorate-try-'));
+  try {
+    const store = await openStore({ dir: join(scratch, 'store') });
+    try {
+      const { source, bytes } = await readSource(store, scratch, options);
+      const named = options.ref === undefined ? join(source.root, jobFileName) : jobFileName;
+      const { chosen: job } = await jobInTree(store, source.tree, {
+        where: options.ref === undefined ? source.root : `commit ${source.commit?.slice(0, 12)}`,
+        named,
+        hint: '"quorate init" writes an example.',
+        jobName: options.jobName,
+      });
+      checkFits(job, bytes);
+      const sandbox = await openSandbox(stateDir);
+      signal.throwIfAborted();
+      return await use(new Trial({ source, job, store, sandbox, signal }));
+    } finally {
+      await store.close();
+    }
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function readSource(
+  store: Store,
+  scratch: string,
+  { folder, ref, signal }: TrialOptions,
+): Promise<{ source: TrialSource; bytes: number }> {
+  const into = store.public;
+  if (ref !== undefined) {
+    const { root, commit, objects } = await localCommit(folder, ref, { signal });
+    const { root: tree, bytes } = await asSource(`commit ${commit}`, () =>
+      readLocalCommit(objects, commit, { dir: scratch, signal }, (tar) =>
+        store.importTar(tar, { into, signal }),
+      ),
+    );
+    return { source: { root, tree, commit, dirty: false }, bytes };
+  }
+  const { paths, root, ...state } = await workingFiles(folder, { signal });
+  const { root: tree, bytes } = await asSource(root, () =>
+    store.importDirectory(root, { into, signal, only: paths }),
+  );
+  return { source: { root, tree, ...state }, bytes };
+}
+
+function asSource<T>(what: string, read: () => Promise<T>): Promise<T> {
+  return read().catch((error: unknown) => {
+    throw asSourceError(error, what);
+  });
+}
+
+/** What a worker would refuse for its source or pass over for its limits. */
+function checkFits({ name, image, limits }: JobSpec, sourceBytes: number): void {
+  const { cpus, memoryBytes, diskBytes } = limits;
+  if (sourceBytes > diskBytes) {
+    throw new QuorateError(
+      'SOURCE_TOO_LARGE',
+      `the source has ${sourceBytes} bytes; the job ${name} may write ${diskBytes}`,
+      { hint: 'Have git ignore what is no source, or raise the disk limit of the job.' },
+    );
+  }
+  if (image !== 'host') {
+    throw new QuorateError(
+      'TRY_NO_IMAGES',
+      `the job ${name} wants the image ${image}; only "host" can be run`,
+      {
+        hint: 'Write image: host in quorate.yaml.',
+      },
+    );
+  }
+  const there = { cpus: availableParallelism(), memoryBytes: totalmem(), diskBytes: totalmem() };
+  const lacking = [
+    cpus > there.cpus ? `${cpus} cpus, and ${there.cpus} are here` : [],
+    memoryBytes > there.memoryBytes
+      ? `${memoryBytes} bytes of memory, and ${there.memoryBytes} are here`
+      : [],
+    diskBytes > there.diskBytes
+      ? `${diskBytes} bytes of disk, which is kept in memory, and ${there.diskBytes} are here`
+      : [],
+  ].flat();
+  if (lacking.length === 0) return;
+  throw new QuorateError('TRY_MACHINE_TOO_SMALL', `the job ${name} wants ${lacking.join('; ')}`, {
+    hint: 'Try it on a larger machine, or ask for less under limits in quorate.yaml.',
+  });
+}
