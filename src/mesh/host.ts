@@ -37,6 +37,12 @@ const RELAY = {
   defaultDataLimit: 64n * 1024n * 1024n,
 };
 
+export function connectionsMax({ maxConnections, role }: MeshOptions): number {
+  return (
+    maxConnections ?? (role === 'bootstrap' ? limits.meshBootstrapConnectionsMax : limits.meshConnectionsMax)
+  );
+}
+
 /** Provider records are the only thing this DHT keeps: a record of any other kind is refused. */
 const refuseRecord = (): never => {
   throw new QuorateError('MESH_RECORD_REFUSED', 'this network keeps no values, only provider records');
@@ -59,8 +65,7 @@ export async function startHost(
   }
   const privateKey = await generateKeyPairFromSeed('Ed25519', options.key);
   const server = options.role === 'bootstrap';
-  const maxConnections =
-    options.maxConnections ?? (server ? limits.meshBootstrapConnectionsMax : limits.meshConnectionsMax);
+  const maxConnections = connectionsMax(options);
   const connected = new Set<string>();
   const self = privateKey.publicKey.toString();
   const datastore = new BoundedDatastore(

@@ -8,12 +8,13 @@ import { limits } from '../core/limits.ts';
 import { type ChannelLimits, StreamChannel } from './channel.ts';
 import { addressError, dialError, tooLarge } from './errors.ts';
 import { GOSSIP_BYTES_MAX } from './gossip.ts';
-import { DHT_PROTOCOL, type Host, startHost } from './host.ts';
+import { connectionsMax, DHT_PROTOCOL, type Host, startHost } from './host.ts';
 import { Inbound } from './inbound.ts';
 import { Meeting } from './meeting.ts';
 import { ProjectLoop } from './project.ts';
 import { Redialer } from './redial.ts';
 import { RememberedPeers } from './remembered.ts';
+import { Room } from './room.ts';
 import type {
   Channel,
   Mesh,
@@ -58,6 +59,7 @@ class MeshNode implements Mesh {
   readonly #bootstrap: ReadonlySet<string>;
   readonly #meeting: Meeting;
   readonly #inbound: Inbound;
+  readonly #room: Room;
   readonly #remembered: RememberedPeers;
   readonly #redialer: Redialer;
   #closing: Promise<void> | undefined;
@@ -68,6 +70,7 @@ class MeshNode implements Mesh {
     this.#stats = stats;
     this.#topics = new Set(options.role === 'bootstrap' ? [] : options.topics);
     this.#inbound = new Inbound(host, stats);
+    this.#room = new Room(host, connectionsMax(options));
     this.#remembered = new RememberedPeers(options.peersFile, () => {
       stats.peersFileFailures += 1;
     });
@@ -96,6 +99,10 @@ class MeshNode implements Mesh {
       },
       bootstrap.filter((peer) => peer.id !== this.id),
     );
+  }
+
+  keep(peer: string): () => void {
+    return this.#room.keep(peer);
   }
 
   addresses(): string[] {

@@ -114,6 +114,8 @@ export interface Mesh {
   /** Dials the addresses of one peer, gives its PeerId. @throws MESH_UNREACHABLE, MESH_TIMEOUT, MESH_ADDRESS_INVALID */
   connect(addrs: string[]): Promise<string>;
   connected(): string[];
+  /** Connections of this peer are not given up when there are too many, until the result is called. */
+  keep(peer: string): () => void;
   onPeer(listener: (event: PeerEvent) => void): () => void;
   /**
    * Announces a CID in the DHT; repeated by itself while the mesh is open.

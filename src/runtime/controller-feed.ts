@@ -50,8 +50,9 @@ export class ControllerFeed {
   }
 
   async #session(talk: Talk<Down, Up>): Promise<void> {
-    const { machine, dispatch, tell, backlog } = this.#context;
+    const { machine, mesh, dispatch, tell, backlog } = this.#context;
     let worker: string | undefined;
+    let release = () => {};
     try {
       for (;;) {
         const message = await talk.receive({ timeoutMs: silenceMs });
@@ -66,6 +67,8 @@ export class ControllerFeed {
           this.#talks.set(worker, talk);
           dispatch({ kind: 'present', grant, capabilities: message.capabilities });
           if (!machine.state.present.has(worker)) throw notEnrolled();
+          release();
+          release = mesh.keep(worker);
           tell('info', 'present', `${grant.payload.operator} (${grant.payload.role}) is here`, {
             worker,
             operator: grant.payload.operator,
@@ -81,6 +84,7 @@ export class ControllerFeed {
     } catch (error) {
       talk.post(errorMessage(error));
     } finally {
+      release();
       if (worker !== undefined && this.#talks.get(worker) === talk) {
         this.#talks.delete(worker);
         dispatch({ kind: 'absent', worker });

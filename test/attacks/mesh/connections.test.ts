@@ -1,0 +1,38 @@
+import { describe, expect, test } from 'vitest';
+import type { Mesh } from '../../../src/mesh/index.ts';
+import { codeOf, node, sleep } from '../../mesh/harness.ts';
+import { addressesOf, connect, type Plain, plain } from './plain.ts';
+
+const places = 16;
+
+describe('an attacker takes every connection there is, with a key for each', () => {
+  /** Whether a member that was there before still is, and an honest peer that comes later gets in. */
+  async function attack(victim: Mesh | Plain): Promise<{ stays: boolean; comes: string | undefined }> {
+    const addrs = addressesOf(victim).map((address) => address.toString());
+    const member = await node();
+    const id = await member.connect(addrs);
+    if ('keep' in victim) victim.keep(member.id);
+    for (let n = 0; n < places + 4; n++) {
+      const attacker = await plain();
+      await connect(attacker, victim).catch(() => {});
+    }
+    await sleep(200);
+    const honest = await node();
+    const comes = await codeOf(honest.connect(addrs));
+    await sleep(200);
+    return { stays: member.connected().includes(id), comes };
+  }
+
+  test('an honest peer still gets in, and a member stays', async () => {
+    const victim = await node({ maxConnections: places });
+    expect(await attack(victim)).toEqual({ stays: true, comes: undefined });
+  }, 30_000);
+
+  test('control: with the library’s limit alone nobody else does', async () => {
+    const victim = await plain(
+      {},
+      { connectionManager: { maxConnections: places, inboundConnectionThreshold: 1000 } },
+    );
+    expect((await attack(victim)).comes).toBe('MESH_UNREACHABLE');
+  }, 30_000);
+});
