@@ -6,11 +6,16 @@ export interface RunSource {
   repo: { url: string; ref: string };
   /** What the person should know: the server may not have what lies here. */
   notes: string[];
+  /** Of the branch checked out here, where that is what is to be built: the server may have another. */
+  here?: string;
 }
+
+/** Neither a URL nor a path: more likely the name of a job. */
+const plainWord = /^[\w-][\w.-]*$/;
 
 /**
  * What `quorate run` builds: a URL as it is given, or the remote of the repository in a folder, at the branch checked
- * out there. Throws `CLI_NO_REMOTE`, `SOURCE_…`.
+ * out there. Throws `CLI_NO_REMOTE`, `CLI_USAGE`, `SOURCE_…`.
  */
 export async function sourceOf(
   cwd: string,
@@ -19,6 +24,11 @@ export async function sourceOf(
 ): Promise<RunSource> {
   const folder = resolve(cwd, given ?? '.');
   if (given !== undefined && !existsSync(folder)) {
+    if (plainWord.test(given)) {
+      throw new QuorateError('CLI_USAGE', `"${given}" is no folder here and no git URL`, {
+        hint: `If it is a job of quorate.yaml: quorate run --job ${given}`,
+      });
+    }
     return { repo: { url: given, ref: options.ref ?? 'HEAD' }, notes: [] };
   }
   const { localRepo } = await import('../source/index.ts');
@@ -37,5 +47,10 @@ export async function sourceOf(
     dirty && options.ref === undefined
       ? ['There are changes here that are not committed: they are not built.']
       : [];
-  return { repo: { url, ref: options.ref ?? branch ?? commit }, notes };
+  const asHere = options.ref === undefined && options.url === undefined;
+  return {
+    repo: { url, ref: options.ref ?? branch ?? commit },
+    notes,
+    ...(asHere ? { here: commit } : {}),
+  };
 }

@@ -18,7 +18,7 @@ export function exampleJobFile(kind: ExampleKind): string {
   const run = steps[kind].map((step) => `      - ${step}\n`).join('');
   return `# What Quorate builds from this repository. Every job runs from a clean checkout of one commit, without a network.
 jobs:
-  # A name of your choice: quorate run build
+  # A name of your choice: quorate run --job build
   build:
     # The system the build runs on. "host" is the worker's own; the same everywhere only where all workers run the same.
     image: host

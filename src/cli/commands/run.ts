@@ -32,6 +32,8 @@ const idleMs = 20_000;
 const restMsMax = 2_000;
 const nobodyYet =
   'No operator has taken a slot yet. A job is for those who joined before it was published: the next one is for all who are there now.';
+const notTrustedYet =
+  'Agreed, but no trusted worker has taken the job yet, and only with its signature is it trusted. Start it: it builds what waits.';
 
 export const run: Define = (program, act) => {
   program
@@ -91,6 +93,13 @@ async function start(context: Context, given: string | undefined, options: Optio
       ...(options.job === undefined ? {} : { jobName: options.job }),
       signal: limit,
     });
+    if (source.here !== undefined && source.here !== prepared.commit) {
+      out.note(
+        out.colours.yellow(
+          `The server has ${prepared.commit.slice(0, 12)} there, and ${source.here.slice(0, 12)} is checked out here: what the server has is built. Push first to have yours built.`,
+        ),
+      );
+    }
     const client = await openClient({ home, membership, signal: limit });
     try {
       const accepted = await client
@@ -129,15 +138,21 @@ async function follow(
   const view = new ProgressView(board, out.colours);
   const logs = log ? printLogs(out, board, client, run, limit) : undefined;
   let verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
-  const idle = setTimeout(() => out.note(nobodyYet), idleMs);
+  let idle = setTimeout(() => out.note(nobodyYet), idleMs);
+  let trusted = false;
   try {
     for await (const { at, progress } of client.follow(run, limit)) {
       out.value({ event: progress.kind, at, ...progress });
       view.show(at, progress);
-      if (progress.kind === 'leased' && progress.slot !== 'trusted') clearTimeout(idle);
+      if (progress.kind === 'leased') {
+        if (progress.slot === 'trusted') trusted = true;
+        if (progress.slot !== 'trusted' || verdict !== undefined) clearTimeout(idle);
+      }
       if (progress.kind !== 'verdict') continue;
       verdict = progress;
       if (progress.level !== 'agreed' || until === 'agreed') break;
+      clearTimeout(idle);
+      if (!trusted) idle = setTimeout(() => out.note(notTrustedYet), idleMs);
     }
     if (verdict?.level !== 'agreed') await logs?.rest();
   } catch (error) {
