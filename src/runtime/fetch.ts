@@ -221,6 +221,14 @@ async function findBundle(mesh: Mesh, options: FetchOptions): Promise<Found> {
   for (const controller of options.controllers ?? [])
     if (!peers.has(controller.id)) await consider(controller).catch(() => {});
   signal.throwIfAborted();
+  const addresses = [...options.bootstrap, ...(options.controllers ?? []).flatMap(({ addrs }) => addrs)];
+  if (best === undefined && peers.size === 0 && mesh.connected().length === 0) {
+    throw new QuorateError(
+      'ARTIFACT_NOT_FOUND',
+      `no machine of the network could be reached, so nobody was asked for ${artifact}`,
+      { hint: `Tried: ${addresses.join(', ') || 'no address'}. Is one of them up, and reachable from here?` },
+    );
+  }
   if (best === undefined) {
     throw new QuorateError('ARTIFACT_NOT_FOUND', `nobody in the mesh has ${artifact} and a proof for it`, {
       hint: 'Check the CID and the bootstrap address; an artifact has a proof as soon as its job has a verdict.',

@@ -108,6 +108,14 @@ async function whereFrom(
     }
   }
   const { openHome } = await import('../../runtime/home.ts');
-  const known = await openHome(dir).membership(project);
+  const known = await openHome(dir)
+    .membership(project)
+    .catch((cause: unknown) => {
+      if (!(cause instanceof QuorateError) || cause.code !== 'MEMBERSHIP_NONE') throw cause;
+      throw new QuorateError(cause.code, cause.message, {
+        hint: 'Nobody needs to belong to one: name its root key and a first peer, --project 12D3KooW… --bootstrap /dns4/…',
+        cause,
+      });
+    });
   return { project: known.project, bootstrap: bootstrap ?? known.bootstrap, controllers: known.controllers };
 }
