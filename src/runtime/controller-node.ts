@@ -135,9 +135,11 @@ export async function startController(options: ControllerOptions): Promise<Contr
     serveBundles(mesh, context.bundles);
     serveArtifacts(context);
     closers.push(mesh.joinProject(folder.project));
-    await mesh
-      .provide(projectRendezvous(folder.project))
-      .catch((error) => tell('warn', 'provide', messageOf(error)));
+    await mesh.provide(projectRendezvous(folder.project)).catch((error) => {
+      // Where it is the first peer itself, nobody is there to take the record yet; what joins the project tries again.
+      const first = folder.charter.bootstrap.length + options.bootstrap.length === 0;
+      if (!first) tell('warn', 'provide', messageOf(error));
+    });
     await writeAddress(folder.dir, mesh.addresses());
     closers.push(watchCharter(context));
     if (replayed > 0) tell('info', 'replayed', `went on after ${replayed} events`, { events: replayed });

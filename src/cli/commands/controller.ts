@@ -85,6 +85,7 @@ async function run({ cwd, out, signal }: Context, options: Options): Promise<Exi
     await http?.close();
     await node.close();
   }
+  out.say('Stopped. What it knows is on disk: quorate controller goes on from there.');
   return exits.done;
 }
 

@@ -78,6 +78,7 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
     '  quorate key               on your trusted machine, then here:',
     '  quorate invite me --role trusted-worker --key <it>',
     '  quorate invite alice      a ticket for each volunteer (three or more)',
+    '  git commit, git push      quorate.yaml too: workers fetch from the server',
     '  quorate run               builds what is pushed',
   );
   return exits.done;
