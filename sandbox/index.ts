@@ -6,16 +6,19 @@ import { findPlaces, readHierarchies } from './cgroups/place.ts';
 import { NamespaceSandbox } from './namespace/sandbox.ts';
 import { bwrapVersionCheck, controllerChecks, platformCheck, toolChecks } from './probe/host.ts';
 import { checkFromInside } from './probe/inside.ts';
-import type { Probe, ProbeCheck, Sandbox } from './types.ts';
+import type { Probe, ProbeCheck, Sandbox, Steering } from './types.ts';
 
 export type {
   Probe,
   ProbeCheck,
   Sandbox,
+  SandboxCaps,
   SandboxIo,
   SandboxJob,
   SandboxLimits,
   SandboxOutcome,
+  SandboxUsage,
+  Steering,
 } from './types.ts';
 
 /** Debian packages of the host this tier needs; compilers and the like are the builds' own business. */
@@ -33,7 +36,7 @@ export async function probe({ stateDir }: { stateDir: string }): Promise<Probe> 
  * Opens the `namespace` tier, after sweeping what a crashed process with the same state folder left behind.
  * Throws SANDBOX_UNAVAILABLE, with the probe's findings and fixes, where any guard is missing or does not hold.
  */
-export async function openSandbox(stateDir: string): Promise<Sandbox> {
+export async function openSandbox(stateDir: string): Promise<Sandbox & Steering> {
   await sweepLeftovers(notesFolder(stateDir));
   const { probe: found, sandbox } = await examine(stateDir);
   if (sandbox !== undefined && found.ok) return sandbox;
@@ -46,8 +49,8 @@ export async function openSandbox(stateDir: string): Promise<Sandbox> {
   );
 }
 
-async function examine(stateDir: string): Promise<{ probe: Probe; sandbox: Sandbox | undefined }> {
-  const result = (checks: ProbeCheck[], sandbox?: Sandbox) => ({
+async function examine(stateDir: string): Promise<{ probe: Probe; sandbox: NamespaceSandbox | undefined }> {
+  const result = (checks: ProbeCheck[], sandbox?: NamespaceSandbox) => ({
     probe: { tier: 'namespace', ok: sandbox !== undefined && checks.every(({ ok }) => ok), checks },
     sandbox,
   });

@@ -47,6 +47,16 @@ export interface SandboxIo {
   signal: AbortSignal;
 }
 
+/** What a job is held to while it runs, at most what it asked for. */
+export type SandboxCaps = Partial<Pick<SandboxLimits, 'cpus' | 'memoryBytes' | 'pids'>>;
+
+/** What one running job uses. A number the kernel does not give is NaN. */
+export interface SandboxUsage {
+  memoryBytes: number;
+  /** Since it began. */
+  processorSeconds: number;
+}
+
 /** One tier. VM and gVisor tiers will fill this same interface. */
 export interface Sandbox {
   readonly tier: 'namespace';
@@ -57,6 +67,19 @@ export interface Sandbox {
    * Rejects with SANDBOX_JOB_INVALID for a job that cannot be run, and with what `onLog` or `onOutputs` threw.
    */
   run(job: SandboxJob, io: SandboxIo): Promise<SandboxOutcome>;
+}
+
+/** What the machine's owner has in hand while jobs run. */
+export interface Steering {
+  /** Stops all jobs where they are, and those that begin while it lasts. Their time stands still as well. */
+  freeze(): void;
+  thaw(): void;
+  /** Caps each job, from now on. Returns what could not be applied to a running one, such as less memory than it uses. */
+  cap(caps: SandboxCaps): string[];
+  /** Of each job that runs. */
+  usage(): SandboxUsage[];
+  /** Processor time of all jobs since the start, in seconds. */
+  processorSeconds(): number;
 }
 
 export interface ProbeCheck {

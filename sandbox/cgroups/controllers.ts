@@ -3,7 +3,9 @@
  * it is decided per controller, from /proc/self/mountinfo (proc_pid_mountinfo(5)) and /proc/self/cgroup (cgroups(7)).
  */
 export const neededControllers = ['memory', 'cpu', 'pids'] as const;
-export type Controller = (typeof neededControllers)[number];
+/** What they bring a job can be limited without: stopping it where it is, and knowing what it used. */
+export const helpfulControllers = ['freezer', 'cpuacct'] as const;
+export type Controller = (typeof neededControllers)[number] | (typeof helpfulControllers)[number];
 
 /** The directory of this process's own group in one hierarchy, and the mount it must not climb out of. */
 export interface Hierarchy {
@@ -28,7 +30,7 @@ export function parseHierarchies(mountinfo: string, cgroup: string): Hierarchies
     if (type === 'cgroup2') {
       v2 ??= hierarchy(2, root, mount, ownPaths.get(''));
     } else if (type === 'cgroup') {
-      for (const controller of neededControllers) {
+      for (const controller of [...neededControllers, ...helpfulControllers]) {
         if (options.split(',').includes(controller)) {
           v1[controller] ??= hierarchy(1, root, mount, ownPaths.get(controller));
         }

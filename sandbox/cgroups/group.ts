@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../../src/core/errors.ts';
 import { limits as bounds } from '../../src/core/limits.ts';
 import type { SandboxLimits } from '../types.ts';
+import type { Controller } from './controllers.ts';
 import type { Place } from './place.ts';
-import type { LimitSettings } from './settings.ts';
+import type { LimitSettings, Setting } from './settings.ts';
 
 const POLL_MS = 5;
 
@@ -15,6 +16,12 @@ export interface Group {
   readonly directories: readonly string[];
   /** How often the kernel killed for memory. On v1 that is one process, and the job may go on and exit 0. */
   oomKills(): number;
+  /** Stops everything in the group where it is, or lets it go on. False where the kernel offers no such thing. */
+  freeze(frozen: boolean): boolean;
+  /** What it uses now, and has used of the processor; NaN where the kernel does not count it. */
+  usage(): { memoryBytes: number; processorSeconds: number };
+  /** Other limits than it was made with. Returns those the kernel did not take, such as less memory than is in use. */
+  limit(limits: SandboxLimits): Controller[];
   /** SIGKILLs everything in the group now. */
   kill(): void;
   /** The same, and removes the group; throws SANDBOX_LEFTOVER when that did not work in time. */
@@ -46,10 +53,27 @@ export function createGroup(
       cause,
     });
   }
-  const memory = places.findIndex((place) => place.controllers.includes('memory'));
+  const at = (controller: Controller): { directory: string; version: 1 | 2 } => {
+    const index = places.findIndex((place) => place.controllers.includes(controller));
+    return { directory: directories[index] ?? '', version: places[index]?.version ?? 2 };
+  };
+  const [memory, freezer, cpuacct] = [at('memory'), at('freezer'), at('cpuacct')];
   return {
     directories,
-    oomKills: () => readOomKills(directories[memory] ?? '', places[memory]?.version ?? 2),
+    oomKills: () => readOomKills(memory.directory, memory.version),
+    freeze: (frozen) => freezeGroup(freezer.directory, freezer.version, frozen),
+    usage: () => ({
+      memoryBytes: readNumber(
+        join(memory.directory, memory.version === 2 ? 'memory.current' : 'memory.usage_in_bytes'),
+      ),
+      processorSeconds: readProcessorSeconds(cpuacct.directory, cpuacct.version),
+    }),
+    limit: (other) =>
+      places.flatMap((place, index) =>
+        place.controllers.filter(
+          (controller) => !rewrite(directories[index] ?? '', settings(controller, place.version, other)),
+        ),
+      ),
     kill: () => directories.forEach(killAll),
     destroy: () => destroyGroups(directories),
   };
@@ -75,6 +99,50 @@ export async function destroyGroups(directories: readonly string[]): Promise<voi
   }
 }
 
+function freezeGroup(directory: string, version: 1 | 2, frozen: boolean): boolean {
+  try {
+    if (version === 2) writeFileSync(join(directory, 'cgroup.freeze'), frozen ? '1' : '0');
+    else writeFileSync(join(directory, 'freezer.state'), frozen ? 'FROZEN' : 'THAWED');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether all was taken. v1 wants memory before memory and swap on the way down, and after it on the way up. */
+function rewrite(directory: string, wanted: readonly Setting[]): boolean {
+  let left = wanted.filter(({ file, optional }) => optional !== true || existsSync(join(directory, file)));
+  for (let tried = 0; tried < 2 && left.length > 0; tried++) {
+    left = left.filter(({ file, value }) => {
+      try {
+        writeFileSync(join(directory, file), value);
+        return false;
+      } catch {
+        return true;
+      }
+    });
+  }
+  return left.length === 0;
+}
+
+function readNumber(file: string): number {
+  try {
+    return Number(readFileSync(file, 'utf8'));
+  } catch {
+    return Number.NaN;
+  }
+}
+
+function readProcessorSeconds(directory: string, version: 1 | 2): number {
+  if (version === 1) return readNumber(join(directory, 'cpuacct.usage')) / 1e9;
+  try {
+    const text = readFileSync(join(directory, 'cpu.stat'), 'utf8');
+    return Number(/^usage_usec (\d+)$/m.exec(text)?.[1] ?? Number.NaN) / 1e6;
+  } catch {
+    return Number.NaN;
+  }
+}
+
 /** `cgroup.kill` catches forks in flight; without it the job's pid namespace does: its first process takes all along. */
 function killAll(directory: string): void {
   try {
@@ -83,6 +151,9 @@ function killAll(directory: string): void {
       const pid = Number(line);
       if (pid > 1) process.kill(pid, 'SIGKILL');
     }
+    // On v1 what is frozen cannot even die.
+    if (existsSync(join(directory, 'freezer.state')))
+      writeFileSync(join(directory, 'freezer.state'), 'THAWED');
   } catch {
     // Gone between listing and killing: the caller looks again until the group can be removed.
   }

@@ -4,6 +4,7 @@ import {
   type Controller,
   type Hierarchies,
   type Hierarchy,
+  helpfulControllers,
   neededControllers,
   parseHierarchies,
 } from './controllers.ts';
@@ -54,7 +55,20 @@ export function findPlaces(hierarchies: Hierarchies): Placement {
       missing.push(...onV2.map((controller) => ({ controller, why })));
     }
   }
+  if (missing.length === 0) places.push(...helpfulPlaces(hierarchies, places));
   return { places: mergeShared(places), missing };
+}
+
+/** On v2 every group can be frozen and counts its processor time, whichever controllers it has (cgroup-v2.rst). */
+function helpfulPlaces({ v1, v2 }: Hierarchies, found: readonly Place[]): Place[] {
+  return helpfulControllers.flatMap((controller): Place[] => {
+    const own = v1[controller]?.own;
+    if (own !== undefined && writable(own)) return [{ version: 1, parent: own, controllers: [controller] }];
+    const parent = found.find(({ version }) => version === 2)?.parent ?? v2?.own;
+    return parent !== undefined && writable(parent)
+      ? [{ version: 2, parent, controllers: [controller] }]
+      : [];
+  });
 }
 
 /**

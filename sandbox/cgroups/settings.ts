@@ -25,6 +25,9 @@ export const limitSettings: LimitSettings = (controller, version, limits) => {
       return version === 2 ? cpuV2(limits) : cpuV1(limits);
     case 'pids':
       return [{ file: 'pids.max', value: String(limits.pids) }];
+    case 'freezer':
+    case 'cpuacct':
+      return [];
   }
 };
 

@@ -6,6 +6,7 @@ import { limits as bounds } from '../../src/core/limits.ts';
 import { joinArchives } from '../archive.ts';
 import type { Group } from '../cgroups/group.ts';
 import type { SandboxIo, SandboxJob, SandboxOutcome } from '../types.ts';
+import { Deadline } from './deadline.ts';
 import { type DriverStatus, parseStatus, workFolders } from './driver.ts';
 import type { Guards } from './guards.ts';
 import { type Launched, launch } from './launch.ts';
@@ -31,12 +32,13 @@ export class Run {
   #whole = false;
   #setupFailure: string | undefined;
   #complaints = '';
-  #deadline: NodeJS.Timeout | undefined;
+  readonly #deadline: Deadline;
   #delivered: Promise<void> = Promise.resolve();
   readonly #complete = Promise.withResolvers<void>();
   readonly #stopping = Promise.withResolvers<void>();
 
   constructor(job: SandboxJob, io: SandboxIo, group: Group, guards: Guards, slot: number) {
+    this.#deadline = new Deadline((detail) => this.#stop({ kind: 'aborted', reason: 'time', detail }));
     this.#job = job;
     this.#io = io;
     this.#group = group;
@@ -63,7 +65,7 @@ export class Run {
     } finally {
       over.abort();
       clearInterval(watch);
-      clearTimeout(this.#deadline);
+      this.#deadline.clear();
       this.#io.signal.removeEventListener('abort', onAbort);
       const { input, log, complaints, status, outputs } = this.#launched;
       for (const stream of [...this.#tars(), input, log, complaints, status, outputs]) stream.destroy();
@@ -176,11 +178,13 @@ export class Run {
     return true;
   }
 
+  /** Time stands still for a job that is frozen. */
+  pause(paused: boolean): void {
+    this.#deadline.pause(paused);
+  }
+
   #limit(milliseconds: number, detail: string): void {
-    clearTimeout(this.#deadline);
-    // Longer than a timer can hold is 24 days: no limit worth the name.
-    const delay = Math.min(milliseconds, 2 ** 31 - 1);
-    this.#deadline = setTimeout(() => this.#stop({ kind: 'aborted', reason: 'time', detail }), delay);
+    this.#deadline.set(milliseconds, detail);
   }
 
   /** The first reason stands. */

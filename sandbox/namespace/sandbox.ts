@@ -3,7 +3,16 @@ import { createGroup, type Group, groupDirectories } from '../cgroups/group.ts';
 import { groupPrefix, noteJob } from '../cgroups/leftovers.ts';
 import type { Place } from '../cgroups/place.ts';
 import { checkJob } from '../job.ts';
-import type { Sandbox, SandboxIo, SandboxJob, SandboxOutcome } from '../types.ts';
+import type {
+  Sandbox,
+  SandboxCaps,
+  SandboxIo,
+  SandboxJob,
+  SandboxLimits,
+  SandboxOutcome,
+  SandboxUsage,
+  Steering,
+} from '../types.ts';
 import { type Guards, guards } from './guards.ts';
 import { Run } from './run.ts';
 
@@ -15,10 +24,15 @@ export interface NamespaceParts {
 }
 
 /** The `namespace` tier: bubblewrap, a seccomp filter and control groups. It shares the host's kernel. */
-export class NamespaceSandbox implements Sandbox {
+export class NamespaceSandbox implements Sandbox, Steering {
   readonly tier = 'namespace';
   readonly profile = 'quorate-sandbox/1';
   readonly #parts: NamespaceParts;
+  readonly #running = new Set<{ group: Group; run: Run; limits: SandboxLimits }>();
+  #frozen = false;
+  #caps: SandboxCaps = {};
+  /** Processor time of jobs that have ended, in seconds. */
+  #ended = 0;
 
   constructor(parts: NamespaceParts) {
     this.#parts = parts;
@@ -33,11 +47,58 @@ export class NamespaceSandbox implements Sandbox {
     const forget = noteJob(notes, name, groupDirectories(places, name));
     let group: Group | undefined;
     try {
-      group = createGroup(places, name, job.limits, active.cgroup);
-      return await new Run(job, io, group, active, slot).outcome();
+      group = createGroup(places, name, capped(job.limits, this.#caps), active.cgroup);
+      if (this.#frozen) group.freeze(true);
+      const running = { group, run: new Run(job, io, group, active, slot), limits: job.limits };
+      running.run.pause(this.#frozen);
+      this.#running.add(running);
+      try {
+        return await running.run.outcome();
+      } finally {
+        this.#running.delete(running);
+        this.#ended += group.usage().processorSeconds || 0;
+      }
     } finally {
       await group?.destroy();
       forget();
     }
   }
+
+  freeze(): void {
+    this.#freeze(true);
+  }
+
+  thaw(): void {
+    this.#freeze(false);
+  }
+
+  #freeze(frozen: boolean): void {
+    this.#frozen = frozen;
+    for (const { group, run } of this.#running) {
+      group.freeze(frozen);
+      run.pause(frozen);
+    }
+  }
+
+  cap(caps: SandboxCaps): string[] {
+    this.#caps = caps;
+    return [...this.#running].flatMap(({ group, limits }) => group.limit(capped(limits, caps)));
+  }
+
+  usage(): SandboxUsage[] {
+    return [...this.#running].map(({ group }) => group.usage());
+  }
+
+  processorSeconds(): number {
+    return this.usage().reduce((sum, { processorSeconds }) => sum + (processorSeconds || 0), this.#ended);
+  }
+}
+
+function capped(limits: SandboxLimits, caps: SandboxCaps): SandboxLimits {
+  return {
+    ...limits,
+    cpus: Math.min(limits.cpus, caps.cpus ?? limits.cpus),
+    memoryBytes: Math.min(limits.memoryBytes, caps.memoryBytes ?? limits.memoryBytes),
+    pids: Math.min(limits.pids, caps.pids ?? limits.pids),
+  };
 }

@@ -53,6 +53,7 @@ export function idleAtController(event: ControllerEvent, effects: readonly Contr
 }
 
 const workerEvents: ReadonlySet<WorkerEvent['kind']> = new Set([
+  'lending',
   'offer',
   'reserve',
   'declined',

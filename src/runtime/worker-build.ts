@@ -15,7 +15,7 @@ export class Builder {
   readonly #context: WorkerContext;
   readonly #sandbox: Sandbox;
   readonly #sources: Sources;
-  readonly #running = new Map<string, AbortController>();
+  readonly #running = new Map<string, { abort: AbortController; job: Job; since: number }>();
 
   constructor(context: WorkerContext, sandbox: Sandbox) {
     this.#context = context;
@@ -24,17 +24,22 @@ export class Builder {
   }
 
   stop(lease: string): void {
-    this.#running.get(lease)?.abort();
+    this.#running.get(lease)?.abort.abort();
   }
 
-  get count(): number {
-    return this.#running.size;
+  /** What is being built, and for how long. */
+  get builds(): { job: string; commit: string; ms: number }[] {
+    return [...this.#running.values()].map(({ job, since }) => ({
+      job: job.name,
+      commit: job.source.commit,
+      ms: Math.round(performance.now() - since),
+    }));
   }
 
   /** Never throws: whatever goes wrong is an outcome. Undefined when the build was stopped from outside. */
   async build(lease: string, job: Job, ref: string): Promise<BuildResult | undefined> {
     const abort = new AbortController();
-    this.#running.set(lease, abort);
+    this.#running.set(lease, { abort, job, since: performance.now() });
     const signal = AbortSignal.any([abort.signal, this.#context.signal]);
     const log = new BuildLog(openLogChannel(this.#context, lease));
     const startedOn = new Date().toISOString();

@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { openSandbox, type Sandbox } from '../../sandbox/index.ts';
+import { openSandbox, type Sandbox, type Steering } from '../../sandbox/index.ts';
 import { unreachable } from '../core/errors.ts';
 import { topics } from '../core/wire/protocols.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from '../core/worker/events.ts';
@@ -10,9 +10,11 @@ import { openJournal } from '../journal/index.ts';
 import { openMesh } from '../mesh/index.ts';
 import { openStore, type Store } from '../store/index.ts';
 import { openBundles, serveBundles } from './bundles.ts';
+import { serveControl } from './control.ts';
 import { messageOf, type NodeEvent, teller } from './events.ts';
 import type { Home, Membership } from './home.ts';
 import { Loop } from './loop.ts';
+import { Operator, type OperatorRules } from './operator.ts';
 import { passingAtWorker } from './passing.ts';
 import { openStanding } from './standing.ts';
 import { serveArtifacts } from './transfer.ts';
@@ -31,8 +33,12 @@ export interface WorkerOptions {
   lending: Lending;
   onEvent(event: NodeEvent): void;
   onFailure(error: unknown): void;
+  /** When new jobs are taken, and when builds stand still; by default always and never. */
+  rules?: OperatorRules;
+  /** Its operator wants it to end, or it was drained. */
+  onStop?(): void;
   /** For embedding; by default the strongest tier that ran on this machine. */
-  sandbox?: Sandbox;
+  sandbox?: Sandbox & Partial<Steering>;
   /** For embedding, as well. */
   openMesh?: typeof openMesh;
   httpFeed?: HttpFeedTimings;
@@ -41,8 +47,6 @@ export interface WorkerOptions {
 export interface WorkerNode {
   readonly id: string;
   addresses(): string[];
-  /** Builds running now. */
-  building(): number;
   close(): Promise<void>;
 }
 
@@ -125,14 +129,26 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     serveBundles(mesh, context.bundles);
     serveArtifacts(context);
     parts.feed.start();
-    loop.dispatch({ kind: 'started', grant: standing.grant, lending });
+    const operator = new Operator({
+      lending,
+      rules: options.rules ?? { hours: [] },
+      sandbox,
+      dispatch: (event) => loop.dispatch(event),
+      builds: () => parts.builder.builds,
+      leases: () => machine.leases.length,
+      tell,
+      stop: () => options.onStop?.(),
+    });
+    closers.push(() => operator.close());
+    closers.push(await serveControl(home.dir, membership.project, operator));
+    loop.dispatch({ kind: 'started', grant: standing.grant, lending: operator.lending });
+    operator.start();
     closers.push(mesh.joinProject(membership.project));
     void parts.serving.resume();
     closers.push(() => parts.idle());
     return {
       id: key.id,
       addresses: () => mesh.addresses(),
-      building: () => parts.builder.count,
       close: closeAll,
     };
   } catch (error) {

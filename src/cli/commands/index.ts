@@ -15,6 +15,7 @@ import { show } from './show.ts';
 import { tryJob } from './try.ts';
 import { verify } from './verify.ts';
 import { version } from './version.ts';
+import { worker } from './worker.ts';
 
 /** In the order of the help: own a project, have it built, lend a machine, use what came out. */
 export const verbs: readonly Define[] = [
@@ -28,6 +29,7 @@ export const verbs: readonly Define[] = [
   logs,
   cancel,
   join,
+  worker,
   key,
   doctor,
   fetch,

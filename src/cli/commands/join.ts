@@ -64,7 +64,9 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
   if (ticket !== undefined) out.say('Looking whether this machine can build…');
   // Refuses with what mends it, before anything is promised to anybody.
   const sandbox = await openSandbox(resolve(home.dir, 'sandbox'));
-  const lending = await lendingFrom(options);
+  const { readWorkerFile } = await import('../worker-file.ts');
+  const file = await readWorkerFile(resolve(home.dir, 'worker.toml'));
+  const lending = await lendingFrom({ ...file.lend, ...options });
   sayLending(context, joining, lending);
   if (ticket !== undefined && !(await agreed(context, options))) {
     out.say('Nothing was done.');
@@ -75,19 +77,24 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
 
   const { startWorker } = await import('../../runtime/worker-node.ts');
   const { failed, untilStopped } = watchNode(signal);
+  const ended = Promise.withResolvers<void>();
   const node = await startWorker({
     home,
     sandbox,
     membership,
     listen: options.listen ?? [listenDefault],
     lending,
+    rules: file.rules,
+    onStop: ended.resolve,
     onEvent: eventPrinter(out),
     onFailure: failed,
   });
   out.value({ event: 'working', id: node.id, project, operator, role, addresses: node.addresses() });
-  out.say(`Working for ${bold(membership.name)} as ${operator} (${shortId(node.id)}). Ctrl-C stops.`);
+  out.say(
+    `Working for ${bold(membership.name)} as ${operator} (${shortId(node.id)}). Ctrl-C stops; quorate worker steers.`,
+  );
   try {
-    await untilStopped;
+    await Promise.race([untilStopped, ended.promise]);
   } finally {
     await node.close();
   }

@@ -30,11 +30,15 @@ export interface BuildResult {
 export interface Lending {
   capabilities: Capabilities;
   jobsAtOnce: number;
+  /** Why no new job is taken for now, such as "paused by its operator". */
+  closed?: string;
 }
 
 export type WorkerEvent =
   | { kind: 'started'; grant: Verified<Grant>; lending: Lending }
   | { kind: 'grant'; grant: Verified<Grant> }
+  /** The operator lends something else from now on. */
+  | { kind: 'lending'; lending: Lending }
   | {
       kind: 'offer';
       offer: Verified<Offer>;

@@ -4,7 +4,7 @@ import type { Lending } from './events.ts';
 /** Why a worker that lends this much, and has promised itself to these jobs, does not want a slot; undefined when it does. */
 export function reasonToPass(
   needs: Offer['needs'],
-  { capabilities, jobsAtOnce }: Lending,
+  { capabilities, jobsAtOnce, closed }: Lending,
   running: readonly Job[],
 ): string | undefined {
   const left = (all: number, of: (job: Job) => number) => running.reduce((rest, job) => rest - of(job), all);
@@ -17,6 +17,7 @@ export function reasonToPass(
   ) {
     return 'the job needs more than this machine lends';
   }
+  if (closed !== undefined) return closed;
   if (running.length >= jobsAtOnce) return `busy with ${running.length} job(s)`;
   if (needs.cpus > left(capabilities.cpus, (job) => job.limits.cpus)) return 'busy: not enough cpus free';
   if (needs.memoryBytes > left(capabilities.memoryBytes, (job) => job.limits.memoryBytes))

@@ -94,6 +94,10 @@ export class Worker {
       case 'grant':
         this.#grant = event.grant;
         return;
+      case 'lending':
+        this.#lending = event.lending;
+        this.#startNext();
+        return this.#claimPassed(now);
       case 'offer':
         return this.#offer(event, now);
       case 'reserve':
@@ -288,8 +292,9 @@ export class Worker {
 
   /** In the order of their leases, as far as they fit beside what is being built. */
   #startNext(): void {
-    const lending = this.#lending;
-    if (lending === null) return;
+    if (this.#lending === null) return;
+    // A machine that takes nothing new still does what it has a lease for.
+    const { closed: _, ...lending } = this.#lending;
     for (const [lease, assignment] of this.#assignments) {
       if (assignment.state !== 'queued') continue;
       const { job, repo, ref } = assignment;

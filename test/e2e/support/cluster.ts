@@ -144,9 +144,9 @@ export class Cluster {
   }
 
   /** Joins with a ticket, or goes on without one; ready when it is connected to the controller. */
-  async join(name: string, ticket?: string): Promise<Proc> {
+  async join(name: string, ticket?: string, more: string[] = []): Promise<Proc> {
     const args = ['join', ...(ticket === undefined ? [] : [ticket]), '--yes'];
-    const proc = this.start(name, [...args, '--listen', '/ip4/127.0.0.1/tcp/0'], {
+    const proc = this.start(name, [...args, '--listen', '/ip4/127.0.0.1/tcp/0', ...more], {
       home: name,
       cwd: this.dir,
     });
@@ -155,8 +155,8 @@ export class Cluster {
     return proc;
   }
 
-  async volunteer(name: string): Promise<Proc> {
-    const proc = await this.join(name, await this.ticket(name));
+  async volunteer(name: string, ...more: string[]): Promise<Proc> {
+    const proc = await this.join(name, await this.ticket(name), more);
     await proc.event('connected');
     return proc;
   }

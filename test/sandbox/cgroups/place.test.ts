@@ -62,7 +62,7 @@ describe('the place for a job’s group', () => {
     const own = await group('slice/own', 'memory', '');
     const found = findPlaces({ v1: {}, v2: { version: 2, mount: folder.path, own } });
     expect(found).toEqual({
-      places: [{ version: 2, parent: slice, controllers: ['memory', 'cpu', 'pids'] }],
+      places: [{ version: 2, parent: slice, controllers: ['memory', 'cpu', 'pids', 'freezer', 'cpuacct'] }],
       missing: [],
     });
     expect(await readFile(join(slice, 'cgroup.subtree_control'), 'utf8')).toBe('+cpu +pids');
@@ -77,7 +77,22 @@ describe('the place for a job’s group', () => {
     });
     expect(found.places).toEqual([
       { version: 1, parent: memory, controllers: ['memory'] },
-      { version: 2, parent: own, controllers: ['cpu', 'pids'] },
+      { version: 2, parent: own, controllers: ['cpu', 'pids', 'freezer', 'cpuacct'] },
+    ]);
+  });
+
+  it('is also one where jobs can be stopped and their time is counted, wherever that is', async () => {
+    const own = await group('v2', '', '');
+    const [limits, freezer] = [await group('limits', '', ''), await group('freezer', '', '')];
+    const at = (mount: string) => ({ version: 1 as const, mount, own: mount });
+    const found = findPlaces({
+      v1: { memory: at(limits), cpu: at(limits), pids: at(limits), freezer: at(freezer) },
+      v2: { version: 2, mount: own, own },
+    });
+    expect(found.places).toEqual([
+      { version: 1, parent: limits, controllers: ['memory', 'cpu', 'pids'] },
+      { version: 1, parent: freezer, controllers: ['freezer'] },
+      { version: 2, parent: own, controllers: ['cpuacct'] },
     ]);
   });
 

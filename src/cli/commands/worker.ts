@@ -1,0 +1,166 @@
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { QuorateError } from '../../core/errors.ts';
+import { harmlessLine } from '../../core/harmless.ts';
+import type { ControlAnswer, ControlRequest } from '../../runtime/control.ts';
+import { type Act, type Context, type Define, examples } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+import { bytes, duration } from '../format.ts';
+import { lendingFrom } from '../lending.ts';
+import { bytesOf, wholeNumber } from '../values.ts';
+
+interface Which {
+  project?: string;
+}
+
+interface Limits extends Which {
+  cpus?: number;
+  memory?: number;
+  disk?: number;
+  jobs?: number;
+}
+
+interface Config {
+  example?: boolean;
+  check?: string | true;
+}
+
+const words = {
+  status: 'what it does now, and what it lends',
+  pause: 'builds stand still where they are, nothing new is taken',
+  resume: 'goes on',
+  drain: 'finishes what it has begun, then ends',
+  stop: 'ends at once; what it was building goes to another',
+} as const;
+
+export const worker: Define = (program, act) => {
+  const group = program
+    .command('worker')
+    .summary('steer the worker that runs on this machine')
+    .description(
+      'Talks to the worker that "quorate join" runs here, from another terminal. It answers its own user only, and at once.',
+    )
+    .addHelpText(
+      'after',
+      examples('quorate worker status', 'quorate worker limits --cpus 1', 'quorate worker pause'),
+    );
+  for (const verb of Object.keys(words) as (keyof typeof words)[]) {
+    group
+      .command(verb)
+      .summary(words[verb])
+      .option('--project <id>', 'which one, where several run')
+      .addHelpText('after', examples(`quorate worker ${verb}`))
+      .action(act((context: Context, { project }: Which) => ask(context, project, { do: verb })));
+  }
+  addLimits(group, act);
+  addConfig(group, act);
+};
+
+function addLimits(group: Command, act: Act): void {
+  group
+    .command('limits')
+    .summary('lend more or less, also to builds that run')
+    .description(
+      'Changes what the running worker lends, until it ends; worker.toml is for always. Without options it shows what is lent.',
+    )
+    .option('--cpus <n>', 'processors', wholeNumber)
+    .option('--memory <size>', 'memory of all builds together, such as 4GiB', bytesOf)
+    .option('--disk <size>', 'what one build may write; for the next ones', bytesOf)
+    .option('--jobs <n>', 'jobs at once', wholeNumber)
+    .option('--project <id>', 'which one, where several run')
+    .addHelpText('after', examples('quorate worker limits --cpus 1 --memory 2GiB'))
+    .action(
+      act((context: Context, { project, cpus, memory, disk, jobs }: Limits) =>
+        ask(context, project, {
+          do: 'limits',
+          ...(cpus === undefined ? {} : { cpus }),
+          ...(memory === undefined ? {} : { memoryBytes: memory }),
+          ...(disk === undefined ? {} : { diskBytes: disk }),
+          ...(jobs === undefined ? {} : { jobsAtOnce: jobs }),
+        }),
+      ),
+    );
+}
+
+function addConfig(group: Command, act: Act): void {
+  group
+    .command('config')
+    .summary('show, check or begin worker.toml')
+    .description(
+      'Shows what a worker started now would lend, from worker.toml in the home folder and the defaults.',
+    )
+    .option('--check [file]', 'say whether the file is right (default: the one in the home folder)')
+    .option('--example', 'print a file with every key explained')
+    .addHelpText(
+      'after',
+      examples('quorate worker config --example > ~/.quorate/worker.toml', 'quorate worker config --check'),
+    )
+    .action(act(config));
+}
+
+async function ask(context: Context, project: string | undefined, request: ControlRequest): Promise<Exit> {
+  const { askWorker } = await import('../../runtime/control.ts');
+  const answer = await askWorker(context.home, project, request);
+  context.out.value({ ...answer });
+  say(context, request.do, answer);
+  return exits.done;
+}
+
+function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: ControlAnswer): void {
+  const { bold, dim, yellow } = out.colours;
+  if (verb === 'stop') return out.say('It stops.');
+  const { state, reason, lending, builds, using, leases, ownerLoad } = status;
+  out.say(`${bold(state)}${reason === null ? '' : `: takes nothing new, ${reason}`}`);
+  if (verb === 'drain')
+    out.say(dim(`It ends by itself when ${leases} lease(s) are done. Sooner: quorate worker stop`));
+  out.say(
+    `  lends      ${lending.cpus} cpus, ${bytes(lending.memoryBytes)} of memory, ${bytes(lending.diskBytes)} of disk a build, ${lending.jobsAtOnce} job(s) at once`,
+  );
+  for (const { job, commit, ms } of builds)
+    out.say(`  builds     ${harmlessLine(job, 80)} at ${commit.slice(0, 12)} for ${duration(ms)}`);
+  if (builds.length > 0)
+    out.say(
+      `  uses       ${bytes(using.memoryBytes)} of memory, ${duration(using.processorSeconds * 1000)} of processor`,
+    );
+  if (leases > builds.length) out.say(`  waits for  ${leases - builds.length} round(s) to end`);
+  if (ownerLoad !== null) out.say(`  others     keep ${ownerLoad.toFixed(1)} processors busy`);
+  for (const what of missed)
+    out.say(yellow(`A build that runs could not be held to the new limit of ${what}; the next one is.`));
+}
+
+async function config({ home, cwd, out }: Context, { example, check }: Config): Promise<Exit> {
+  const { exampleWorkerFile, readWorkerFile } = await import('../worker-file.ts');
+  if (example === true) {
+    out.value({ example: exampleWorkerFile });
+    out.say(exampleWorkerFile.trimEnd());
+    return exits.done;
+  }
+  const own = join(home, 'worker.toml');
+  const path = typeof check === 'string' ? resolve(cwd, check) : own;
+  const { existsSync } = await import('node:fs');
+  if (typeof check === 'string' && !existsSync(path))
+    throw new QuorateError('WORKER_FILE_UNREADABLE', `there is no ${path}`, {
+      hint: 'Name the file to check, or leave the name out for the one in the home folder.',
+    });
+  const file = await readWorkerFile(path);
+  const { capabilities, jobsAtOnce } = await lendingFrom(file.lend);
+  const { cpus, memoryBytes, diskBytes } = capabilities;
+  out.value({
+    file: existsSync(path) ? path : null,
+    lends: { cpus, memoryBytes, diskBytes, jobsAtOnce },
+    rules: file.rules,
+  });
+  out.say(existsSync(path) ? `${path} is right.` : `There is no ${path}: the defaults hold.`);
+  out.say(
+    `  lends  ${cpus} cpus, ${bytes(memoryBytes)} of memory, ${bytes(diskBytes)} of disk a build, ${jobsAtOnce} job(s) at once`,
+    `  hours  ${file.rules.hours.length === 0 ? 'always' : file.rules.hours.map(clock).join(', ')}`,
+    `  pause  ${file.rules.pauseAboveLoad === undefined ? 'never by itself' : `while others keep more than ${file.rules.pauseAboveLoad} processors busy`}`,
+  );
+  return exits.done;
+}
+
+function clock({ from, to }: { from: number; to: number }): string {
+  const at = (minute: number) =>
+    `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`;
+  return `${at(from)}-${at(to)}`;
+}
