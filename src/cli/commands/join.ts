@@ -98,5 +98,6 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
   } finally {
     await node.close();
   }
+  out.say('Stopped: this machine builds nothing now. Again, without a ticket: quorate join');
   return exits.done;
 }
