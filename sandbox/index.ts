@@ -8,6 +8,7 @@ import { bwrapVersionCheck, controllerChecks, platformCheck, toolChecks } from '
 import { checkFromInside } from './probe/inside.ts';
 import type { Probe, ProbeCheck, Sandbox, Steering } from './types.ts';
 
+export { openToolSandbox, type ToolSandbox } from './tool/index.ts';
 export type {
   Probe,
   ProbeCheck,
@@ -18,6 +19,7 @@ export type {
   SandboxLimits,
   SandboxOutcome,
   SandboxUsage,
+  SandboxVariation,
   Steering,
 } from './types.ts';
 

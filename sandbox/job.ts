@@ -32,6 +32,10 @@ export function checkJob(job: SandboxJob): void {
       path === '.' || path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
     require(inside, `output path ${JSON.stringify(path)} must be relative, without "." or ".."`);
   }
+  for (const [pin, value] of Object.entries(job.variation ?? {})) {
+    // Some of them become words of the driver's script.
+    require(/^[A-Za-z0-9.-]+$/.test(String(value)), `the variation ${pin} ${JSON.stringify(value)}`);
+  }
   const texts = [...job.run, ...Object.values(job.env), ...job.outputs];
   require(!texts.some((text) => text.includes('\0')), 'a step, value or path holds a NUL');
   const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);

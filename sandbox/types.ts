@@ -14,6 +14,27 @@ export interface SandboxLimits {
   seconds: number;
 }
 
+/** What the profile pins around a build, so that it does not depend on the machine. */
+export interface SandboxPins {
+  hostName: string;
+  /** Of the account inside; `home` is the name of its folder in /build. */
+  user: string;
+  uid: number;
+  home: string;
+  /** Name of the folder in /build that the source is in. */
+  source: string;
+  umask: string;
+  /** LANG and TZ. */
+  language: string;
+  timeZone: string;
+}
+
+/** Pins changed for one run, to find out what its outputs depend on. */
+export interface SandboxVariation extends Partial<SandboxPins> {
+  /** The build sees and uses one of the machine's processors. */
+  oneProcessor?: boolean;
+}
+
 export interface SandboxJob {
   /** tar stream of the source tree, unpacked in /build/src. */
   source: Readable;
@@ -27,6 +48,8 @@ export interface SandboxJob {
   outputs: string[];
   limits: SandboxLimits;
   image: 'host';
+  /** Never set for a build that counts: it does not run under the profile then. */
+  variation?: SandboxVariation;
 }
 
 /** `exit` is the build's own doing and can be a vote; `aborted` is not. */

@@ -1,7 +1,8 @@
 import { existsSync, lstatSync, readlinkSync } from 'node:fs';
-import type { SandboxLimits } from '../types.ts';
-import { etcFiles } from './etc.ts';
+import type { SandboxJob } from '../types.ts';
+import { etcWith } from './etc.ts';
 import type { Guards } from './guards.ts';
+import { pinsOf } from './pins.ts';
 
 /** bwrap's arguments up to the command, and what must be written to which file descriptor first. */
 export interface BwrapCall {
@@ -15,7 +16,12 @@ const topLinks = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];
 /** The only host files of /etc a build sees: how the dynamic linker finds libraries and what `cc` stands for. */
 const etcShared = ['/etc/ld.so.cache', '/etc/ld.so.conf', '/etc/ld.so.conf.d', '/etc/alternatives'];
 
-export function bwrapCall(guards: Guards, limits: SandboxLimits, firstFd: number): BwrapCall {
+export function bwrapCall(
+  guards: Guards,
+  job: Pick<SandboxJob, 'limits' | 'variation'>,
+  firstFd: number,
+): BwrapCall {
+  const pins = pinsOf(job);
   const data: { fd: number; bytes: Uint8Array }[] = [];
   const give = (bytes: Uint8Array): string => {
     const fd = firstFd + data.length;
@@ -25,22 +31,21 @@ export function bwrapCall(guards: Guards, limits: SandboxLimits, firstFd: number
   const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
   const filter = guards.seccomp(arch);
   const args = [
-    ...guards.namespaces(),
+    ...guards.namespaces(pins),
     ...guards.network(),
     ...guards.privileges(),
     ...['--clearenv', '--setenv', 'PATH', pinnedPath],
-    ...['--ro-bind', '/usr', '/usr', ...topLinks.flatMap(topLevel)],
-    ...etcFiles.flatMap(({ path, text }) => [
+    ...systemPaths(),
+    ...etcWith(pins).flatMap(({ path, text }) => [
       '--perms',
       '0644',
       '--ro-bind-data',
       give(Buffer.from(text)),
       path,
     ]),
-    ...etcShared.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', path, path]),
     ...guards.files(),
     ...['--proc', '/proc', '--dev', '/dev'],
-    ...guards.disk(limits),
+    ...guards.disk(job.limits),
     ...['--remount-ro', '/', '--chdir', '/build'],
     ...(filter === undefined ? [] : ['--seccomp', give(filter)]),
   ];
@@ -48,6 +53,14 @@ export function bwrapCall(guards: Guards, limits: SandboxLimits, firstFd: number
 }
 
 export const pinnedPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** The system itself, read-only: what every sandbox sees of the host. */
+export function systemPaths(): string[] {
+  return [
+    ...['--ro-bind', '/usr', '/usr', ...topLinks.flatMap(topLevel)],
+    ...etcShared.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', path, path]),
+  ];
+}
 
 function topLevel(name: string): string[] {
   const path = `/${name}`;

@@ -1,14 +1,15 @@
 import type { Folder } from '../archive.ts';
-import type { SandboxJob } from '../types.ts';
+import type { SandboxJob, SandboxPins } from '../types.ts';
 import { pinnedPath } from './arguments.ts';
+import { pinsOf } from './pins.ts';
 
 /** File descriptors of the driver, besides 0 (source and inputs in), 1 (log) and 2 (why set-up failed, then log). */
 export const driverFds = { status: 3, outputs: 4 } as const;
 
 /** What comes after source and inputs. Where the last is missing, the stream was cut short. */
-export const workFolders: readonly Folder[] = [
+export const workFolders = ({ home }: SandboxPins): Folder[] => [
   { name: 'in', mode: 0o755 },
-  { name: 'home', mode: 0o755 },
+  { name: home, mode: 0o755 },
   { name: 'tmp', mode: 0o1777 },
   { name: 'out', mode: 0o755 },
 ];
@@ -36,17 +37,17 @@ export function parseStatus(line: string): DriverStatus | undefined {
 }
 
 /** Names a job's own environment cannot change. */
-const pinned: Record<string, string> = {
-  HOME: '/build/home',
-  LANG: 'C.UTF-8',
-  LOGNAME: 'build',
+const pinned = ({ user, home, language, timeZone }: SandboxPins): Record<string, string> => ({
+  HOME: `/build/${home}`,
+  LANG: language,
+  LOGNAME: user,
   OUT: '/build/out',
   PATH: pinnedPath,
   SHELL: '/bin/sh',
   TMPDIR: '/tmp',
-  TZ: 'UTC',
-  USER: 'build',
-};
+  TZ: timeZone,
+  USER: user,
+});
 
 /**
  * The first process inside, as arguments for execve. The steps are its positional parameters: what a build can write,
@@ -54,16 +55,17 @@ const pinned: Record<string, string> = {
  * (see guards.ts, privileges and stepPrefix). Before it reads the outputs it kills whatever the steps left running.
  */
 export function driverCommand(
-  { run, env, outputs }: Pick<SandboxJob, 'run' | 'env' | 'outputs'>,
+  { run, env, outputs, variation }: Pick<SandboxJob, 'run' | 'env' | 'outputs' | 'variation'>,
   stepPrefix: string[],
 ): string[] {
-  const environment = Object.entries({ ...env, ...pinned })
+  const pins = pinsOf({ variation });
+  const environment = Object.entries({ ...env, ...pinned(pins) })
     .map(([name, value]) => `${name}=${value}`)
     .sort();
   return [
     '/bin/sh',
     '-c',
-    script([...stepPrefix, 'env', '-i', ...environment], coveringPaths(outputs)),
+    script([...stepPrefix, 'env', '-i', ...environment], coveringPaths(outputs), pins),
     'quorate-driver',
     ...run,
   ];
@@ -76,7 +78,7 @@ export function coveringPaths(outputs: string[]): string[] {
   return paths.filter((path) => !paths.some((other) => path.startsWith(`${other}/`)));
 }
 
-function script(stepWords: string[], outputs: string[]): string {
+function script(stepWords: string[], outputs: string[], { source, umask }: SandboxPins): string {
   const { status, outputs: out } = driverFds;
   return `
 # What follows ends every process it can see, which must be those of its own process namespace only.
@@ -90,7 +92,8 @@ unpack_failed() {
 tar -x -p -f - -C /build --no-same-owner ${out}>&- ${status}>&- || unpack_failed
 [ -d /build/out ] || { say setup cut; exit 0; }
 exec </dev/null 2>&1
-cd /build/src
+cd /build/${source}
+umask ${umask}
 say ready
 code=0
 for step do

@@ -1,15 +1,20 @@
+import type { SandboxPins } from '../types.ts';
+import { profilePins } from './pins.ts';
+
 /** The build's /etc: the same on every machine, and nothing of the host's accounts, names or resolvers. */
-export const etcFiles = [
+export const etcWith = ({ hostName, user, uid, home }: SandboxPins): { path: string; text: string }[] => [
   {
     path: '/etc/passwd',
     text: [
       'root:x:0:0:root:/nonexistent:/usr/sbin/nologin',
-      'build:x:1000:1000:build:/build/home:/bin/sh',
+      `${user}:x:${uid}:${uid}:${user}:/build/${home}:/bin/sh`,
       'nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin',
       '',
     ].join('\n'),
   },
-  { path: '/etc/group', text: 'root:x:0:\nbuild:x:1000:\nnogroup:x:65534:\n' },
-  { path: '/etc/hosts', text: '127.0.0.1 localhost quorate\n::1 localhost quorate\n' },
+  { path: '/etc/group', text: `root:x:0:\n${user}:x:${uid}:\nnogroup:x:65534:\n` },
+  { path: '/etc/hosts', text: `127.0.0.1 localhost ${hostName}\n::1 localhost ${hostName}\n` },
   { path: '/etc/nsswitch.conf', text: 'passwd: files\ngroup: files\nhosts: files\n' },
 ];
+
+export const etcFiles = etcWith(profilePins);

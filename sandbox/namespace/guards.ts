@@ -2,8 +2,9 @@ import { limits as bounds } from '../../src/core/limits.ts';
 import { type LimitSettings, limitSettings } from '../cgroups/settings.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import type { Arch } from '../seccomp/syscalls.ts';
-import type { SandboxLimits } from '../types.ts';
+import type { SandboxLimits, SandboxPins } from '../types.ts';
 import { jobUid } from './host.ts';
+import { profilePins } from './pins.ts';
 
 /**
  * What stands between a build and the machine, one function per guard. The product always uses `guards`; the attack
@@ -11,7 +12,7 @@ import { jobUid } from './host.ts';
  */
 export interface Guards {
   /** bwrap arguments: the namespaces other than network. */
-  readonly namespaces: () => string[];
+  readonly namespaces: (pins?: SandboxPins) => string[];
   readonly network: () => string[];
   readonly privileges: () => string[];
   /** Words before each step's command, which take from it what the driver keeps. */
@@ -35,9 +36,9 @@ const SHM_SHARE = 16;
 const SHM_BYTES_MAX = 64 * 1024 * 1024;
 
 export const guards: Guards = {
-  namespaces: () => [
+  namespaces: ({ hostName, uid } = profilePins) => [
     ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
-    ...['--disable-userns', '--uid', '1000', '--gid', '1000', '--hostname', 'quorate'],
+    ...['--disable-userns', '--uid', String(uid), '--gid', String(uid), '--hostname', hostName],
     // Our driver is the first process: nothing inside can kill it, and with it everything ends.
     ...['--as-pid-1', '--new-session', '--die-with-parent'],
   ],

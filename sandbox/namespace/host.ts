@@ -42,3 +42,8 @@ function mapped(uid: number): boolean {
       return uid >= inside && uid < inside + count;
     });
 }
+
+/** One of the processors this process may run on (proc_pid_status(5), `0-3,8`). */
+export function firstProcessor(): number {
+  return Number(/^Cpus_allowed_list:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0);
+}

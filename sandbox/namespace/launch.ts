@@ -5,7 +5,7 @@ import type { SandboxJob } from '../types.ts';
 import { bwrapCall } from './arguments.ts';
 import { driverCommand, driverFds } from './driver.ts';
 import type { Guards } from './guards.ts';
-import { findTool } from './host.ts';
+import { findTool, firstProcessor } from './host.ts';
 
 /** The build gives way to everything else on the machine, where no cpu controller already sees to it. */
 const NICENESS = 10;
@@ -46,11 +46,13 @@ export function launch(
   uid: number | undefined,
 ): Launched {
   const firstFd = driverFds.outputs + 1;
-  const { args, data } = bwrapCall(guards, job.limits, firstFd);
+  const { args, data } = bwrapCall(guards, job, firstFd);
   const drop =
     uid === undefined ? [] : [tool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
+  const only =
+    job.variation?.oneProcessor === true ? [tool('taskset'), '--cpu-list', String(firstProcessor())] : [];
   const command = [
-    ...[tool('nice'), '-n', String(NICENESS), ...drop, tool('bwrap'), ...args],
+    ...[tool('nice'), '-n', String(NICENESS), ...only, ...drop, tool('bwrap'), ...args],
     ...['--', ...driverCommand(job, guards.stepPrefix())],
   ];
   const stdio = Array.from({ length: firstFd + data.length }, () => 'pipe' as const);

@@ -11,6 +11,7 @@ import { type DriverStatus, parseStatus, workFolders } from './driver.ts';
 import type { Guards } from './guards.ts';
 import { type Launched, launch } from './launch.ts';
 import { boundedOutputs } from './outputs.ts';
+import { pinsOf } from './pins.ts';
 
 type Aborted = Extract<SandboxOutcome, { kind: 'aborted' }>;
 
@@ -78,11 +79,12 @@ export class Run {
   }
 
   #send(): void {
+    const pins = pinsOf(this.#job);
     const parts = [
-      { folder: 'src', tar: this.#job.source },
+      { folder: pins.source, tar: this.#job.source },
       ...this.#job.inputs.map(({ name, tar }) => ({ folder: `in/${name}`, tar })),
     ];
-    pipeline(joinArchives(parts, workFolders), this.#launched.input).catch((error: unknown) => {
+    pipeline(joinArchives(parts, workFolders(pins)), this.#launched.input).catch((error: unknown) => {
       // Anything else is the pipe: the driver has ended and says why itself.
       if (error instanceof QuorateError && !this.#ready) {
         this.#stop({ kind: 'aborted', reason: 'setup', detail: error.message });

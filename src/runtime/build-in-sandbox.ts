@@ -1,10 +1,17 @@
 import type { Readable } from 'node:stream';
-import type { Sandbox, SandboxOutcome } from '../../sandbox/index.ts';
+import type { Sandbox, SandboxOutcome, SandboxVariation } from '../../sandbox/index.ts';
 import type { Job, Outcome } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Area, ImportedTree, Store } from '../store/index.ts';
 import { codeOf, messageOf } from './events.ts';
+
+/** What a trial changes of the surroundings that a worker builds in. */
+export interface Varied {
+  variation?: SandboxVariation;
+  /** Source files unpacked from last to first, which is how folders come to list them. */
+  reversed?: boolean;
+}
 
 export interface BuildIo {
   /** CID of the source, and the area it is in. */
@@ -25,17 +32,19 @@ export async function buildInSandbox(
   store: Store,
   job: Pick<Job, 'run' | 'env' | 'outputs' | 'limits'>,
   { tree, from, into, onLog, signal }: BuildIo,
+  { variation, reversed }: Varied = {},
 ): Promise<{ outcome: Outcome; built: ImportedTree | undefined }> {
   let built: ImportedTree | undefined;
   const outcome = await sandbox.run(
     {
-      source: store.exportTar(tree, { from, signal }),
+      source: store.exportTar(tree, { from, signal, reversed }),
       inputs: [],
       run: job.run,
       env: job.env,
       outputs: job.outputs,
       limits: job.limits,
       image: 'host',
+      ...(variation !== undefined && { variation }),
     },
     {
       onLog,
@@ -78,7 +87,7 @@ export const abortedBy = (error: unknown): Aborted => ({
 
 function reasonOf(error: unknown): Aborted['reason'] {
   const code = codeOf(error);
-  if (code.startsWith('SOURCE_')) return 'source';
+  if (/^(SOURCE|EGRESS)_/.test(code)) return 'source';
   if (code.startsWith('STORE_')) return 'outputs';
   return 'sandbox';
 }

@@ -2,12 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { openSandbox, type Sandbox } from '../../sandbox/index.ts';
-import type { Outcome } from '../core/documents/index.ts';
+import { artifactOf, type Outcome } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
 import type { JobSpec } from '../jobfile/index.ts';
 import { localCommit, readLocalCommit, workingFiles } from '../source/index.ts';
-import { type ImportedTree, openStore, type Store } from '../store/index.ts';
-import { abortedBy, buildInSandbox } from './build-in-sandbox.ts';
+import { type Difference, type ImportedTree, openStore, type Store } from '../store/index.ts';
+import { abortedBy, type BuildIo, buildInSandbox, type Varied } from './build-in-sandbox.ts';
 import { codeOf } from './events.ts';
 import { asSourceError } from './import-source.ts';
 import { jobFileName, jobInTree } from './job-in-tree.ts';
@@ -64,7 +65,29 @@ export class Trial {
   }
 
   /** Throws what is not the build's own doing: `STORE_DISK_FULL`, `SANDBOX_…`, the signal's reason. */
-  async build(onLog: (chunk: Uint8Array) => void): Promise<Tried> {
+  build(onLog: (chunk: Uint8Array) => void): Promise<Tried> {
+    return this.#build({ into: this.#store.public, onLog });
+  }
+
+  /**
+   * Builds it under other conditions, and says in which files the outputs are not those of `first`; none where one of the
+   * two has no outputs. Throws as `build`, and `TRY_NOT_RUN`.
+   */
+  async compare({ outcome }: Tried, varied: Varied): Promise<{ tried: Tried; differences: Difference[] }> {
+    const area = this.#store.sealed('varied');
+    try {
+      const tried = await this.#build({ into: area, onLog: () => {}, varied });
+      checkRan(tried);
+      const [a, b] = [artifactOf(outcome), artifactOf(tried.outcome)];
+      const comparable = a !== null && b !== null;
+      const bounds = { max: limits.outputFilesMax, fromB: area };
+      return { tried, differences: comparable ? await this.#store.diff(a, b, bounds) : [] };
+    } finally {
+      await this.#store.discard(area);
+    }
+  }
+
+  async #build({ varied, ...io }: Pick<BuildIo, 'into' | 'onLog'> & { varied?: Varied }): Promise<Tried> {
     const store = this.#store;
     const signal = this.#signal;
     const began = performance.now();
@@ -73,13 +96,9 @@ export class Trial {
       return { outcome, built, ms: performance.now() - began };
     };
     try {
-      const { outcome, built } = await buildInSandbox(this.#sandbox, store, this.job, {
-        tree: this.source.tree,
-        from: store.public,
-        into: store.public,
-        onLog,
-        signal,
-      });
+      const where = { tree: this.source.tree, from: store.public, signal };
+      const job = { ...where, ...io };
+      const { outcome, built } = await buildInSandbox(this.#sandbox, store, this.job, job, varied);
       return done(outcome, built);
     } catch (error) {
       const code = codeOf(error);
@@ -92,6 +111,14 @@ export class Trial {
   write(artifact: string, dest: string): Promise<void> {
     return this.#store.exportDirectory(artifact, dest, { signal: this.#signal });
   }
+}
+
+/** Throws `TRY_NOT_RUN` for an outcome that says nothing of the build. */
+export function checkRan({ outcome }: Tried): void {
+  if (outcome.kind !== 'aborted' || (outcome.reason !== 'sandbox' && outcome.reason !== 'operator')) return;
+  throw new QuorateError('TRY_NOT_RUN', `the sandbox could not run the build: ${outcome.detail}`, {
+    hint: 'See whether this machine can build: quorate doctor',
+  });
 }
 
 /**
@@ -153,8 +180,8 @@ function asSource<T>(what: string, read: () => Promise<T>): Promise<T> {
 }
 
 /** What a worker would refuse for its source or pass over for its limits. */
-function checkFits({ name, image, limits }: JobSpec, sourceBytes: number): void {
-  const { cpus, memoryBytes, diskBytes } = limits;
+function checkFits({ name, image, limits: asked }: JobSpec, sourceBytes: number): void {
+  const { cpus, memoryBytes, diskBytes } = asked;
   if (sourceBytes > diskBytes) {
     throw new QuorateError(
       'SOURCE_TOO_LARGE',

@@ -184,8 +184,11 @@ export class DiskStore implements Store {
     return new BothAreas(this.#blocksOf(from), this.#blocks);
   }
 
-  exportTar(root: string, { signal, from }: ReadOptions = {}): Readable {
-    return writeTar(this.#reader(from), parseCid(root), signal);
+  exportTar(
+    root: string,
+    { signal, from, reversed }: ReadOptions & { reversed?: boolean | undefined } = {},
+  ): Readable {
+    return writeTar(this.#reader(from), parseCid(root), { signal, reversed });
   }
 
   exportDirectory(root: string, dest: string, options: ReadOptions & WriteOptions = {}): Promise<void> {

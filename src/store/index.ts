@@ -96,8 +96,8 @@ export interface Store {
   /** Stores one file's bytes, such as a log, and returns its CID. */
   importBytes(bytes: Uint8Array, options: { into: Area }): Promise<string>;
 
-  /** The tree as a tar archive that depends on nothing but the tree. */
-  exportTar(root: string, options?: ReadOptions): Readable;
+  /** The tree as a tar archive that depends on nothing but the tree; `reversed`, with its entries from last to first. */
+  exportTar(root: string, options?: ReadOptions & { reversed?: boolean | undefined }): Readable;
   /** Writes the tree, verified, into a new or empty folder; all of it or nothing. */
   exportDirectory(root: string, dest: string, options?: ReadOptions & WriteOptions): Promise<void>;
   /** One file's bytes. @throws STORE_FILE_TOO_LARGE */

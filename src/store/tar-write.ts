@@ -24,13 +24,24 @@ export async function checkedEntries(blocks: BlockReader, root: CID, signal?: Ab
   return entries;
 }
 
-/** A tree as a tar archive whose bytes depend on the tree alone: byte order, no owner, no time, three modes. */
-export function writeTar(blocks: BlockReader, root: CID, signal?: AbortSignal): Readable {
-  return Readable.from(archive(blocks, root, signal), { objectMode: false });
+interface TarOptions {
+  signal?: AbortSignal | undefined;
+  /** From last to first: what is in a folder before the folder. */
+  reversed?: boolean | undefined;
 }
 
-async function* archive(blocks: BlockReader, root: CID, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+/** A tree as a tar archive whose bytes depend on the tree alone: byte order, no owner, no time, three modes. */
+export function writeTar(blocks: BlockReader, root: CID, options: TarOptions = {}): Readable {
+  return Readable.from(archive(blocks, root, options), { objectMode: false });
+}
+
+async function* archive(
+  blocks: BlockReader,
+  root: CID,
+  { signal, reversed }: TarOptions,
+): AsyncGenerator<Uint8Array> {
   const entries = await checkedEntries(blocks, root, signal);
+  if (reversed) entries.reverse();
   const packer = pack();
   const filled = fill(packer, entries, blocks, signal);
   filled.catch((error: unknown) => packer.destroy(error instanceof Error ? error : new Error(String(error))));

@@ -375,6 +375,7 @@ export function sandboxContract(open: (stateDir: string) => Promise<Sandbox>): v
       { outputs: ['/etc/passwd'] },
       { inputs: [{ name: '../x', tar: tarOf([]) }] },
       { limits: { seconds: 0 } },
+      { variation: { umask: '077; id' } },
       { limits: { memoryBytes: Number.POSITIVE_INFINITY } },
     ];
     for (const job of bad) {

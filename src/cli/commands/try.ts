@@ -9,12 +9,14 @@ import { bytes, columns, duration } from '../format.ts';
 import { LocalLog } from '../local-log.ts';
 import { checkNewFolder } from '../new-folder.ts';
 import type { Output } from '../output.ts';
+import { sayVaried } from '../varied.ts';
 
 interface Options {
   job?: string;
   commit?: boolean;
   ref?: string;
   output?: string;
+  vary?: boolean;
 }
 
 /** Files that are listed for people; --json has all. */
@@ -32,7 +34,11 @@ export const tryJob: Define = (program, act) => {
     .option('--commit', 'what is committed instead, as workers get it')
     .option('--ref <ref>', 'the same of a branch, a tag or a commit')
     .option('-o, --output <folder>', 'keep the outputs there: a new or empty folder')
-    .addHelpText('after', examples('quorate try', 'quorate try --ref v1.2 --job docs -o out'))
+    .option('--vary', 'build it again under other conditions; say what changes the outputs')
+    .addHelpText(
+      'after',
+      examples('quorate try', 'quorate try --ref v1.2 --job docs -o out', 'quorate try --vary'),
+    )
     .action(act(run));
 };
 
@@ -48,7 +54,7 @@ async function run(context: Context, path: string | undefined, options: Options)
   if (dest !== undefined) await checkNewFolder(dest);
   const ref = options.ref ?? (options.commit === true ? 'HEAD' : undefined);
 
-  const { withTrial } = await import('../../runtime/trial.ts');
+  const { checkRan, withTrial } = await import('../../runtime/trial.ts');
   const trial = { folder, ref, jobName: options.job, stateDir: home, signal };
   return withTrial(trial, async (opened) => {
     const { source, job } = opened;
@@ -56,13 +62,16 @@ async function run(context: Context, path: string | undefined, options: Options)
     const log = new LocalLog(out);
     const tried = await opened.build((chunk) => log.write(chunk));
     log.end();
+    checkRan(tried);
     const artifact = sayOutcome(out, tried);
     if (artifact === null) return exits.no;
     if (dest !== undefined) {
       await opened.write(artifact, dest);
       out.say(`Written to ${dest}`);
     }
-    return exits.done;
+    if (options.vary !== true) return exits.done;
+    const { vary } = await import('../../runtime/vary.ts');
+    return sayVaried(out, vary(opened, tried, signal));
   });
 }
 
@@ -78,15 +87,10 @@ function saySource(out: Output, { root, tree, commit, dirty }: TrialSource, job:
   if (dirty) out.note(out.colours.yellow(differs));
 }
 
-/** Returns the artifact, if the build made one. Throws `TRY_NOT_RUN`. */
+/** Returns the artifact, if the build made one. */
 function sayOutcome(out: Output, { outcome, built, ms }: Tried): string | null {
   const { green, red, bold } = out.colours;
   if (outcome.kind === 'aborted') {
-    if (outcome.reason === 'sandbox' || outcome.reason === 'operator') {
-      throw new QuorateError('TRY_NOT_RUN', `the sandbox could not run the build: ${outcome.detail}`, {
-        hint: 'See whether this machine can build: quorate doctor',
-      });
-    }
     out.value({ event: 'built', ...outcome, ms: Math.round(ms), artifact: null, files: [] });
     out.say(red(`stopped after ${duration(ms)}: ${outcome.reason}: ${harmlessLine(outcome.detail)}`));
     return null;

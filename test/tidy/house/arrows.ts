@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { type Finding, importsOf, isCode, lineAt, type Source } from './source.ts';
 
 const siblings = [
+  'src/egress',
   'src/mesh',
   'src/store',
   'src/transfer',

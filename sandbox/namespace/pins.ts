@@ -1,0 +1,18 @@
+import type { SandboxJob, SandboxPins } from '../types.ts';
+
+/** Profile `quorate-sandbox/1`. */
+export const profilePins: SandboxPins = {
+  hostName: 'quorate',
+  user: 'build',
+  uid: 1000,
+  home: 'home',
+  source: 'src',
+  umask: '022',
+  language: 'C.UTF-8',
+  timeZone: 'UTC',
+};
+
+export const pinsOf = ({ variation }: Pick<SandboxJob, 'variation'>): SandboxPins => ({
+  ...profilePins,
+  ...variation,
+});
