@@ -1,5 +1,5 @@
 import { QuorateError } from '../core/errors.ts';
-import { readCommit } from '../source/index.ts';
+import { type GitOptions, readCommit } from '../source/index.ts';
 import type { Area, ImportedTree, Store } from '../store/index.ts';
 
 /** Fetching a source takes no longer than this, whatever a job's own time limit. */
@@ -15,6 +15,8 @@ export interface SourceOptions {
   into: Area;
   /** Of what is fetched, and again of the files. */
   maxBytes?: number;
+  /** Where git runs; absent, as the user's own. */
+  wrap?: GitOptions['wrap'];
   signal: AbortSignal;
 }
 

@@ -5,6 +5,7 @@ import type { Policy } from '../core/documents/index.ts';
 import type { JobSpec } from '../jobfile/index.ts';
 import { resolveRef } from '../source/index.ts';
 import { openStore } from '../store/index.ts';
+import { fetchableUrl } from './fetchable.ts';
 import { importSource } from './import-source.ts';
 import { jobFileName, jobInTree } from './job-in-tree.ts';
 
@@ -29,7 +30,7 @@ export interface Prepared {
 
 /**
  * Resolves the ref once, checks the commit out, reads its `quorate.yaml` and pins the CID of the tree: what every worker
- * must find. Errors: `SOURCE_…`, `JOBFILE_…`, `STORE_…`.
+ * must find. By git itself, as the person would run it: nobody else chose the server. Errors: `SOURCE_…`, `JOBFILE_…`, `STORE_…`.
  */
 export async function prepare(options: {
   url: string;
@@ -38,6 +39,7 @@ export async function prepare(options: {
   signal: AbortSignal;
 }): Promise<Prepared> {
   const { url, signal } = options;
+  fetchableUrl(url);
   const resolved = await resolveRef(url, options.ref, { signal, seconds: 60 });
   const { commit } = resolved;
   const ref = resolved.ref ?? options.ref;

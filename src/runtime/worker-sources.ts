@@ -5,6 +5,7 @@ import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { randomNonce } from '../identity/idp.ts';
 import type { Area } from '../store/index.ts';
+import { type ConfinedGit, openConfinedGit } from './confined-git.ts';
 import { importSource } from './import-source.ts';
 import type { WorkerContext } from './worker-context.ts';
 
@@ -12,6 +13,12 @@ import type { WorkerContext } from './worker-context.ts';
 export interface Source {
   readonly area: Area;
   close(): Promise<void>;
+}
+
+interface FetchOptions {
+  signal: AbortSignal;
+  /** A line of the build's log. */
+  say(text: string): void;
 }
 
 interface Kept {
@@ -36,11 +43,7 @@ export class Sources {
   }
 
   /** Errors: `SOURCE_…`, `STORE_…`; `SOURCE_OTHER_TREE` when the commit holds another tree than the job says. */
-  async open(
-    job: Job,
-    ref: string,
-    { signal, say }: { signal: AbortSignal; say(text: string): void },
-  ): Promise<Source> {
+  async open(job: Job, ref: string, { signal, say }: FetchOptions): Promise<Source> {
     const { url, commit } = job.source;
     const key = `${url} ${commit}`;
     let kept = this.#kept.get(key);
@@ -49,7 +52,7 @@ export class Sources {
       this.#kept.delete(key);
     } else {
       say(`fetching ${commit} from ${url}`);
-      kept = await this.#fetch(job, ref, signal);
+      kept = await this.#fetch(job, ref, { signal, say });
     }
     // Of two builds that fetched the same at the same time one is kept.
     if (!this.#kept.has(key)) this.#kept.set(key, kept);
@@ -63,27 +66,44 @@ export class Sources {
     return { area: kept.area, close: () => this.#release(key, kept) };
   }
 
-  async #fetch({ source, limits: { diskBytes } }: Job, ref: string, signal: AbortSignal): Promise<Kept> {
-    const { store, dir } = this.#context;
+  async #fetch({ source, limits: of }: Job, ref: string, { signal, say }: FetchOptions): Promise<Kept> {
+    const { store } = this.#context;
     const { url, commit } = source;
     const area = store.sealed(`source-${randomNonce()}`);
-    const scratch = await mkdtemp(join(dir, 'tmp-'));
     try {
-      const { root, bytes } = await importSource(store, {
-        url,
-        commit,
-        ref,
-        dir: scratch,
-        into: area,
-        maxBytes: diskBytes,
-        signal,
-      });
+      const { root, bytes } = await this.#inSandbox(source.url, of, say, ({ dir, wrap }) =>
+        importSource(store, { url, commit, ref, dir, wrap, into: area, maxBytes: of.diskBytes, signal }),
+      );
       return { area, tree: root, bytes, readers: 0 };
     } catch (error) {
       await store.discard(area);
       throw error;
+    }
+  }
+
+  /** Git of a worker never runs as its user. */
+  async #inSandbox<T>(
+    url: string,
+    { cpus, memoryBytes, diskBytes }: Job['limits'],
+    say: (text: string) => void,
+    use: (git: ConfinedGit) => Promise<T>,
+  ): Promise<T> {
+    const { dir, standing } = this.#context;
+    const scratch = await mkdtemp(join(dir, 'tmp-'));
+    try {
+      const git = await openConfinedGit({
+        ...{ url, vcs: standing.charter.vcs, stateDir: join(dir, 'sandbox'), scratch },
+        ...{ cpus, memoryBytes, bytesMax: diskBytes, say: (text) => say(`git: ${text}`) },
+      });
+      try {
+        return await use(git);
+      } catch (error) {
+        throw git.explain(error);
+      } finally {
+        await git.close();
+      }
     } finally {
-      await rm(scratch, { recursive: true, force: true });
+      await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
     }
   }
 

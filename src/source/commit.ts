@@ -59,7 +59,8 @@ export async function readCommit<T>(
   } catch (error) {
     throw explain(error, `cannot check out ${commit}`);
   } finally {
-    await rm(gitDir, { recursive: true, force: true });
+    // Where it ran elsewhere, what was killed may be a moment longer in there than its output.
+    await rm(gitDir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
@@ -86,7 +87,8 @@ export async function readLocalCommit<T>(
   } catch (error) {
     throw explain(error, `cannot check out ${commit}`);
   } finally {
-    await rm(gitDir, { recursive: true, force: true });
+    // Where it ran elsewhere, what was killed may be a moment longer in there than its output.
+    await rm(gitDir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
@@ -182,6 +184,7 @@ class Repository {
     ];
     try {
       await this.#git([...args, '--end-of-options', this.#href, ...refspec], {
+        reach: 'server',
         watch: () => this.#checkSize(),
       });
     } catch (error) {
@@ -207,7 +210,7 @@ class Repository {
   }
 
   async #checkSize(): Promise<number> {
-    const size = await folderBytes(join(this.#gitDir, 'objects'));
+    const size = await folderBytes(this.#gitDir);
     if (size > this.#maxBytes) {
       throw new QuorateError('SOURCE_TOO_LARGE', `the source is over ${this.#maxBytes} bytes`, {
         hint: 'Make the repository smaller, or raise the limit for source.',

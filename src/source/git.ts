@@ -13,11 +13,16 @@ export interface GitOptions {
   /** Besides what is set here: PATH where git is not in the usual places, SSH_AUTH_SOCK for ssh. */
   env?: Record<string, string> | undefined;
   /** Turns a command into one that runs it elsewhere, such as in a sandbox that sees the folders it works in. */
-  wrap?: ((command: string[]) => string[]) | undefined;
+  wrap?: ((command: string[], reach: Reach) => string[]) | undefined;
 }
+
+/** What a command has to reach besides its folder: only fetching and asking need the server. */
+export type Reach = 'server' | 'nothing';
 
 export interface RunOptions extends GitOptions {
   cwd: string;
+  /** By default nothing. */
+  reach?: Reach | undefined;
   /** Takes the output instead; where it throws, git is ended. */
   read?: ((output: Readable) => Promise<void>) | undefined;
   /** Asked several times a second; a number that changes counts as life, throwing ends git with that error. */
@@ -94,7 +99,8 @@ export function git(protocol: GitProtocol | undefined, args: string[], options: 
  */
 export async function run(command: string[], options: RunOptions): Promise<string> {
   options.signal?.throwIfAborted();
-  const [file, ...args] = options.wrap === undefined ? command : options.wrap(command);
+  const [file, ...args] =
+    options.wrap === undefined ? command : options.wrap(command, options.reach ?? 'nothing');
   const child = spawn(file ?? '', args, {
     cwd: options.cwd,
     env: options.env,

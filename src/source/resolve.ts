@@ -21,7 +21,11 @@ export async function resolveRef(url: string, ref: string, options: GitOptions =
   const patterns = names.flatMap((name) => [name, `${name}^{}`]);
   let text: string;
   try {
-    text = await git(protocol, ['ls-remote', '--', href, ...patterns], { ...options, cwd: '/' });
+    text = await git(protocol, ['ls-remote', '--', href, ...patterns], {
+      ...options,
+      cwd: '/',
+      reach: 'server',
+    });
   } catch (error) {
     throw explain(error, `cannot look up ${ref}`);
   }

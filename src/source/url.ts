@@ -9,6 +9,8 @@ export interface GitUrl {
   /** Lower case; an IPv6 address in brackets. */
   host: string;
   port: number;
+  /** Of the protocol, where a URL names none. */
+  usualPort: number;
   path: string;
 }
 
@@ -63,7 +65,8 @@ export function parseGitUrl(text: string, allowed?: readonly string[]): GitUrl {
     throw invalid(text, 'has no proper host name');
   if (url.pathname === '' || url.pathname === '/') throw invalid(text, 'names no repository');
   const port = url.port === '' ? defaultPorts[protocol] : Number(url.port);
-  const parsed: GitUrl = { href: url.href, protocol, host, port, path: url.pathname };
+  const usualPort = defaultPorts[protocol];
+  const parsed: GitUrl = { href: url.href, protocol, host, port, usualPort, path: url.pathname };
   if (allowed !== undefined) checkHost(parsed, allowed);
   return parsed;
 }

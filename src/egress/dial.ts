@@ -1,0 +1,46 @@
+import { connect, type Socket } from 'node:net';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { shown, type Target } from './rules.ts';
+
+/** Connects to an address: never to a name, which could lead elsewhere the second time. */
+export type Connect = (address: string, port: number) => Socket;
+
+export const connectHere: Connect = (address, port) => connect({ host: address, port });
+
+/** The first of some checked addresses that answers. @throws SOURCE_UNREACHABLE */
+export async function dial(
+  addresses: readonly string[],
+  { host, port }: Target,
+  via: Connect,
+): Promise<Socket> {
+  let last: unknown;
+  for (const address of addresses.slice(0, limits.egressAddressesMax)) {
+    try {
+      return await connected(via(address, port));
+    } catch (error) {
+      last = error;
+    }
+  }
+  const why = last instanceof Error ? `: ${shown(last.message)}` : '';
+  throw new QuorateError('SOURCE_UNREACHABLE', `no connection to ${host}:${port}${why}`, {
+    hint: 'Check the host, the port and the network.',
+    cause: last,
+  });
+}
+
+function connected(socket: Socket): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => socket.destroy(new Error('it timed out')), limits.egressConnectMs);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.off('error', reject);
+      resolve(socket);
+    });
+    socket.once('error', reject);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      reject(new Error('it hung up'));
+    });
+  });
+}

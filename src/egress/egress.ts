@@ -1,0 +1,189 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { type Connect, connectHere, dial } from './dial.ts';
+import { forward } from './forward.ts';
+import { addressesFor, type EgressRules, shown, type Target } from './rules.ts';
+
+export interface EgressOptions extends EgressRules {
+  /** An existing folder for the socket: whoever can enter it can use the proxy. */
+  dir: string;
+  /** From all servers together. */
+  receivedBytesMax: number;
+  /** To all servers together. */
+  sentBytesMax?: number | undefined;
+  /** A connection on which nothing moves for this long is closed. */
+  idleMs?: number | undefined;
+  /** Each refusal, at most `egressTroublesMax` of them. */
+  onTrouble?: ((trouble: QuorateError) => void) | undefined;
+  /** A stand-in for tests. */
+  connect?: Connect | undefined;
+}
+
+export interface Egress {
+  /** The proxy's unix socket. */
+  readonly socket: string;
+  /** Why connections were refused or cut, the first ones. */
+  readonly troubles: readonly QuorateError[];
+  readonly counts: Readonly<{ connections: number; refused: number; received: number; sent: number }>;
+  /** Resolves when no connection is left. */
+  close(): Promise<void>;
+}
+
+/**
+ * An HTTP/1.1 forward proxy (RFC 9110, CONNECT and absolute-form) on a unix socket, which leads to the listed targets and
+ * nowhere else. It resolves names itself, connects to the address it has checked, and follows no redirect.
+ */
+export async function openEgress(options: EgressOptions): Promise<Egress> {
+  const counts = { connections: 0, refused: 0, received: 0, sent: 0 };
+  const troubles: QuorateError[] = [];
+  const open = new Set<Duplex>();
+  const idleMs = options.idleMs ?? limits.gitIdleSecondsMax * 1000;
+  const sentBytesMax = options.sentBytesMax ?? limits.egressSentBytesMax;
+
+  const trouble = (error: unknown): QuorateError => {
+    const told =
+      error instanceof QuorateError
+        ? error
+        : new QuorateError('SOURCE_UNREACHABLE', `the server broke off: ${shown(String(error))}`, {
+            hint: 'Try again later.',
+            cause: error,
+          });
+    counts.refused++;
+    if (troubles.length < limits.egressTroublesMax) {
+      troubles.push(told);
+      options.onTrouble?.(told);
+    }
+    return told;
+  };
+  const cutAll = (): void => {
+    for (const socket of open) socket.destroy();
+  };
+  const count = (direction: 'received' | 'sent', max: number) => (chunk: Uint8Array) => {
+    const before = counts[direction];
+    counts[direction] += chunk.byteLength;
+    if (counts[direction] <= max) return;
+    if (before <= max)
+      trouble(new QuorateError('EGRESS_TOO_MUCH', `over ${max} bytes were ${direction}`, { hint: tooMuch }));
+    cutAll();
+  };
+  const isSpent = (): boolean => counts.received > options.receivedBytesMax || counts.sent > sentBytesMax;
+  const sent = count('sent', sentBytesMax);
+  const received = count('received', options.receivedBytesMax);
+
+  const watch = (socket: Socket): Socket => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    socket.on('error', () => socket.destroy());
+    socket.setTimeout(idleMs, () => socket.destroy());
+    return socket;
+  };
+  const reach = async (asked: Target | undefined): Promise<Socket> => {
+    if (asked === undefined) throw new QuorateError('EGRESS_NOT_ALLOWED', 'a request named no server');
+    if (isSpent()) throw new QuorateError('EGRESS_TOO_MUCH', 'no more may be received or sent');
+    return dial(await addressesFor(options, asked), asked, (address, port) => {
+      if (!proxy.listening) throw new Error('the proxy is closed');
+      return watch((options.connect ?? connectHere)(address, port));
+    });
+  };
+
+  const tunnel = async (request: IncomingMessage, client: Duplex, head: Buffer): Promise<void> => {
+    client.on('error', () => client.destroy());
+    try {
+      const server = await reach(hostPort(request.url ?? ''));
+      client.once('close', () => server.destroy());
+      if (client.destroyed) return void server.destroy();
+      // What is on its way to a client that reads is not lost when the server is done.
+      server.once('close', (broken) => (broken ? client.destroy() : client.end()));
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      if (head.length > 0) client.unshift(head);
+      server.on('data', received);
+      client.on('data', sent);
+      server.pipe(client);
+      client.pipe(server);
+    } catch (error) {
+      const { code, message } = trouble(error);
+      client.end(
+        `HTTP/1.1 ${statusOf(code)}\r\nContent-Length: 0\r\nX-Quorate: ${code} ${shown(message)}\r\n\r\n`,
+      );
+    }
+  };
+  const plain = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    try {
+      const url = absolute(request.url ?? '');
+      const server = await reach(url && { host: url.hostname, port: Number(url.port || 80) });
+      if (url === undefined) return;
+      await forward({ request, response, server, url, sent, received });
+    } catch (error) {
+      const { code, message } = trouble(error);
+      if (response.headersSent) response.destroy();
+      else
+        response.writeHead(Number(statusOf(code).slice(0, 3)), { connection: 'close' }).end(`${message}\n`);
+    }
+  };
+
+  const proxy = createServer({
+    maxHeaderSize: limits.egressHeaderBytesMax,
+    headersTimeout: idleMs,
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(idleMs, 30_000),
+  });
+  proxy.maxConnections = limits.egressConnectionsMax;
+  proxy.on('connection', (socket: Socket) => {
+    counts.connections++;
+    watch(socket);
+    if (counts.connections <= limits.egressConnectionsTotalMax) return;
+    trouble(
+      new QuorateError('EGRESS_TOO_MUCH', `over ${limits.egressConnectionsTotalMax} connections`, {
+        hint: tooMuch,
+      }),
+    );
+    socket.destroy();
+  });
+  proxy.on('connect', (request, client, head) => void tunnel(request, client, head));
+  proxy.on('request', (request, response) => void plain(request, response));
+
+  const socket = join(options.dir, 'proxy.sock');
+  await new Promise<void>((resolve, reject) => {
+    proxy.once('error', (cause) =>
+      reject(
+        new QuorateError('EGRESS_UNAVAILABLE', `no proxy can listen at ${socket}: ${cause.message}`, {
+          hint: 'A socket’s path has at most 107 characters: use a home folder with a shorter name (--home).',
+          cause,
+        }),
+      ),
+    );
+    // Its folder decides who may use it; in the sandbox that is another account.
+    proxy.listen({ path: socket, writableAll: true }, resolve);
+  });
+  return {
+    socket,
+    troubles,
+    counts,
+    close: () =>
+      new Promise((resolve) => {
+        proxy.close(() => resolve());
+        cutAll();
+      }),
+  };
+}
+
+const tooMuch = 'Make the repository smaller, or raise the disk limit of the job.';
+
+function statusOf(code: string): string {
+  return code === 'SOURCE_UNREACHABLE' ? '502 Bad Gateway' : '403 Forbidden';
+}
+
+/** `host:port` of CONNECT; undefined for anything else. */
+function hostPort(text: string): Target | undefined {
+  const [, host, port] = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})$/.exec(text) ?? [];
+  return host === undefined || Number(port) > 65_535 ? undefined : { host, port: Number(port) };
+}
+
+function absolute(text: string): URL | undefined {
+  const url = URL.parse(text);
+  return url?.protocol === 'http:' && url.username === '' && url.password === '' ? url : undefined;
+}

@@ -1,0 +1,74 @@
+import { lookup } from 'node:dns/promises';
+import { networkInterfaces } from 'node:os';
+import { QuorateError } from '../core/errors.ts';
+import { canonical, isLoopback, isPublic } from './addresses.ts';
+
+export interface Target {
+  /** A name or an address, IPv6 with or without brackets. */
+  host: string;
+  port: number;
+}
+
+/** All addresses of a name, as the machine's own resolver knows them. */
+export type Resolve = (host: string) => Promise<readonly { address: string }[]>;
+
+export interface EgressRules {
+  /** The only places that may be asked for, by the very name. */
+  targets: readonly Target[];
+  /**
+   * Addresses, or `localhost`, that may be reached although they are not public, as the owner of the project named them
+   * literally. A name that leads to such an address is not enough.
+   */
+  named: readonly Target[];
+  /** A stand-in for tests. */
+  resolve?: Resolve | undefined;
+}
+
+const resolveHere: Resolve = (host) => lookup(host, { all: true });
+
+/**
+ * The addresses to connect to for a host and port that somebody inside asked for.
+ * @throws EGRESS_NOT_ALLOWED, EGRESS_ADDRESS_REFUSED, SOURCE_UNREACHABLE
+ */
+export async function addressesFor(rules: EgressRules, asked: Target): Promise<string[]> {
+  const host = canonical(asked.host);
+  const { port } = asked;
+  if (!rules.targets.some((target) => canonical(target.host) === host && target.port === port)) {
+    throw new QuorateError('EGRESS_NOT_ALLOWED', `a connection to ${shown(host)}:${port} was refused`, {
+      hint: 'Only the server of the job’s source can be reached.',
+    });
+  }
+  let found: string[];
+  try {
+    found = (await (rules.resolve ?? resolveHere)(host)).map(({ address }) => address);
+  } catch (cause) {
+    throw new QuorateError('SOURCE_UNREACHABLE', `the name ${host} cannot be looked up`, {
+      hint: 'Check the host, the port and the network.',
+      cause,
+    });
+  }
+  const own = new Set(
+    Object.values(networkInterfaces()).flatMap((all = []) => all.map((one) => one.address)),
+  );
+  const isNamed = (address: string): boolean =>
+    rules.named.some(
+      (name) =>
+        name.port === port &&
+        (canonical(name.host) === address ||
+          (name.host === 'localhost' && host === 'localhost' && isLoopback(address))),
+    );
+  const open = found
+    .map(canonical)
+    .filter((address) => (isPublic(address) && !own.has(address)) || isNamed(address));
+  if (open.length === 0) {
+    throw new QuorateError(
+      'EGRESS_ADDRESS_REFUSED',
+      `${host} is ${found.map(shown).join(', ') || 'no address'}: no address of the open internet`,
+      { hint: 'A server in a network of its own counts only if the charter’s vcs lists its very address.' },
+    );
+  }
+  return open;
+}
+
+/** Part of a message: what somebody inside or a name server said. */
+export const shown = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 100);

@@ -1,0 +1,102 @@
+import { isIP } from 'node:net';
+import { openToolSandbox, type ToolSandbox } from '../../sandbox/index.ts';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { type Egress, openEgress, type Resolve, type Target } from '../egress/index.ts';
+import type { GitOptions, GitUrl } from '../source/index.ts';
+import { codeOf } from './events.ts';
+import { fetchableUrl } from './fetchable.ts';
+
+export interface ConfinedOptions {
+  url: string;
+  /** The charter's version control servers. */
+  vcs: readonly string[];
+  /** The folder of the sandbox's notes. */
+  stateDir: string;
+  /** An existing, private and empty folder; the caller removes it. */
+  scratch: string;
+  /** Of the job, which is not built meanwhile: git gets as much, and enough to work with. */
+  cpus: number;
+  memoryBytes: number;
+  /** Of the source; what may be received is a little more. */
+  bytesMax: number;
+  /** Lines for the build's log. */
+  say(text: string): void;
+  /** Stand-ins for the attack tests. */
+  resolve?: Resolve;
+  guards?: Parameters<typeof openToolSandbox>[0]['guards'];
+}
+
+/** Git in a sandbox whose only way out leads to the server of one source. */
+export interface ConfinedGit {
+  /** For git to work in. */
+  readonly dir: string;
+  readonly wrap: NonNullable<GitOptions['wrap']>;
+  readonly egress: Egress;
+  /** What git could not know of its own failure. */
+  explain(error: unknown): unknown;
+  close(): Promise<void>;
+}
+
+/** Errors: `SOURCE_URL_…`, `SOURCE_PROTOCOL_REFUSED`, `SANDBOX_…`, `EGRESS_UNAVAILABLE`. */
+export async function openConfinedGit(options: ConfinedOptions): Promise<ConfinedGit> {
+  const { vcs, stateDir, scratch, cpus, memoryBytes, say } = options;
+  const url = fetchableUrl(options.url);
+  const tool = openToolSandbox({
+    ...{ stateDir, scratch, limits: { cpus, memoryBytes: Math.max(memoryBytes, limits.toolMemoryBytesMin) } },
+    ...(options.guards !== undefined && { guards: options.guards }),
+  });
+  try {
+    const egress = await openEgress({
+      dir: tool.net,
+      targets: [{ host: url.host, port: url.port }],
+      named: namedAddresses(vcs, url),
+      receivedBytesMax: options.bytesMax + limits.egressOverheadBytes,
+      resolve: options.resolve,
+      onTrouble: ({ code, message }) => say(`${code}: ${message}`),
+    });
+    return confined(tool, egress, url);
+  } catch (error) {
+    await tool.close();
+    throw error;
+  }
+}
+
+function confined(tool: ToolSandbox, egress: Egress, { protocol }: GitUrl): ConfinedGit {
+  const way = protocol === 'git' ? 'command' : 'loopback';
+  return {
+    dir: tool.dir,
+    egress,
+    wrap: (command, reach) => tool.wrap(command, reach === 'server' ? way : 'nothing'),
+    explain: (error) => {
+      if (!/^SOURCE_(?!TIMEOUT|TOO_LARGE|OTHER_TREE|COMMIT_)/.test(codeOf(error))) return error;
+      if (tool.outOfMemory()) {
+        return new QuorateError(
+          'SOURCE_TOO_LARGE',
+          'git needed more memory than it may have for this source',
+          {
+            hint: 'Make the repository smaller: one file of its history may be very large.',
+            cause: error,
+          },
+        );
+      }
+      const [trouble] = egress.troubles;
+      if (trouble === undefined) return error;
+      const { code, message, hint } = trouble;
+      return new QuorateError(code, message, { cause: error, ...(hint !== undefined && { hint }) });
+    },
+    close: async () => {
+      await Promise.all([egress.close(), tool.close()]);
+    },
+  };
+}
+
+/** Entries of the charter that are addresses, or `localhost`, at their port or at the usual one of the URL's protocol. */
+function namedAddresses(vcs: readonly string[], { usualPort }: GitUrl): Target[] {
+  return vcs.flatMap((entry): Target[] => {
+    const [, host = '', port] = /^(\[[^\]]+\]|[^:]+)(?::([0-9]+))?$/.exec(entry.toLowerCase()) ?? [];
+    const bare = host.replace(/^\[(.*)\]$/, '$1');
+    if (isIP(bare) === 0 && bare !== 'localhost') return [];
+    return [{ host: bare, port: port === undefined ? usualPort : Number(port) }];
+  });
+}

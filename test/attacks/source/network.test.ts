@@ -1,0 +1,473 @@
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { toolGuards } from '../../../sandbox/tool/call.ts';
+import { openEgress } from '../../../src/egress/index.ts';
+import { type Confined, confined, homeOf, hostOf } from '../../source/confined.ts';
+import { codeOf, commitAll, folder, git, listen, repo, serve, serveHttp } from '../../source/support.ts';
+
+const some = 'b'.repeat(40);
+const run = promisify(execFile);
+
+async function project(): Promise<{ dir: string; commit: string }> {
+  const dir = await repo();
+  await writeFile(join(dir, 'f'), 'what was committed');
+  return { dir, commit: commitAll(dir) };
+}
+
+/** After whatever was tried, the next checkout on this machine works. */
+async function nextWorks(): Promise<void> {
+  const { dir, commit } = await project();
+  const url = await serve(dir);
+  expect(await (await confined(url, [hostOf(url)])).fetch(commit)).toContain('what was committed');
+}
+
+/** A server on a port of its own that counts who comes. */
+async function bystander(): Promise<{ port: number; knocks: () => number }> {
+  let knocks = 0;
+  const port = await listen((socket) => {
+    knocks++;
+    socket.destroy();
+  });
+  return { port, knocks: () => knocks };
+}
+
+/** Runs a shell's words in the place of git: what code that took git over could do. */
+async function inPlaceOfGit(
+  box: Confined,
+  script: string,
+  env: Record<string, string> = {},
+): Promise<{ out: string; code: number }> {
+  const [file = '', ...args] = box.wrap(['sh', '-c', script], 'server');
+  try {
+    const { stdout, stderr } = await run(file, args, {
+      cwd: box.dir,
+      env: { PATH: '/usr/bin:/bin', ...env },
+      timeout: 20_000,
+    });
+    return { out: stdout + stderr, code: 0 };
+  } catch (error) {
+    const { stdout = '', stderr = '', code } = error as { stdout?: string; stderr?: string; code?: number };
+    return { out: stdout + stderr, code: code ?? -1 };
+  }
+}
+
+/** Asks the proxy, as anything inside could, with nothing of git in between. */
+const knock = (host: string): string =>
+  `exec 3<>/dev/tcp/127.0.0.1/3128; printf 'CONNECT ${host} HTTP/1.1\\r\\n\\r\\n' >&3; head -n 1 <&3`;
+const bash = (script: string): string => `bash -c "${script.replaceAll('"', '\\"')}"`;
+
+describe('a worker’s git', () => {
+  it.each([
+    ['git', serve],
+    ['http', serveHttp],
+  ])('fetches by %s through the proxy only', async (_, start) => {
+    const { dir, commit } = await project();
+    const url = await start(dir);
+    const box = await confined(url, [hostOf(url)]);
+    expect(await box.fetch(commit)).toContain('what was committed');
+    expect(box.egress.counts).toMatchObject({ refused: 0 });
+    expect(box.egress.counts.received).toBeGreaterThan(100);
+    await box.egress.close();
+    expect(await codeOf(box.fetch(commit))).toMatch(/^SOURCE_/);
+  });
+
+  it('fetches by https, whose certificate it checks itself', async () => {
+    const { dir, commit } = await project();
+    const { url, certificate } = await serveHttps(dir);
+    const box = await confined(url, [hostOf(url)]);
+    const known = join(box.dir, 'ca.pem');
+    await writeFile(known, certificate);
+    expect(await codeOf(box.fetch(commit))).toMatch(/^SOURCE_/);
+    expect(await box.fetch(commit, { env: { GIT_SSL_CAINFO: known } })).toContain('what was committed');
+  });
+
+  it('never runs by ssh, with keys that are its operator’s', async () => {
+    expect(await codeOf(confined('ssh://git@127.0.0.1/x', ['127.0.0.1']))).toBe('SOURCE_PROTOCOL_REFUSED');
+    expect(await codeOf(confined('git@127.0.0.1:x', []))).toBe('SOURCE_PROTOCOL_REFUSED');
+  });
+});
+
+describe('a server that sends git elsewhere', () => {
+  it('by a redirect: a git that follows arrives, ours does not, and could not', async () => {
+    const { port, knocks } = await bystander();
+    const first = createServer((request, response) =>
+      response.writeHead(302, { location: `http://127.0.0.1:${port}${request.url}` }).end(),
+    ).listen(0, '127.0.0.1');
+    await once(first, 'listening');
+    onTestFinished(() => {
+      first.close();
+    });
+    const url = `http://127.0.0.1:${(first.address() as AddressInfo).port}/x`;
+    const follow = `git -c http.followRedirects=true ls-remote ${url}`;
+    await run('sh', ['-c', follow]).catch(() => {});
+    expect(knocks()).toBeGreaterThan(0);
+    const before = knocks();
+
+    const box = await confined(url, [hostOf(url)]);
+    expect(await codeOf(box.fetch(some))).toMatch(/^SOURCE_/);
+    // Even when the setting of git is lost.
+    expect((await inPlaceOfGit(box, follow)).code).not.toBe(0);
+    expect(knocks()).toBe(before);
+    expect(box.said.join()).toContain('EGRESS_NOT_ALLOWED');
+    await nextWorks();
+  });
+
+  it('by a submodule: a git that recurses arrives, ours does not, and could not', async () => {
+    const { port, knocks } = await bystander();
+    const { dir } = await project();
+    const other = `git://127.0.0.1:${port}/x`;
+    await writeFile(join(dir, '.gitmodules'), `[submodule "s"]\n\tpath = s\n\turl = ${other}\n`);
+    git(dir, 'update-index', '--add', '--cacheinfo', `160000,${some},s`);
+    const commit = commitAll(dir);
+    const url = await serve(dir);
+    const clone = `git clone -q --recurse-submodules ${url} c`;
+    await run('sh', ['-c', clone], { cwd: await folder() }).catch(() => {});
+    expect(knocks()).toBeGreaterThan(0);
+    const before = knocks();
+
+    const box = await confined(url, [hostOf(url)]);
+    expect(await box.fetch(commit)).toContain('.gitmodules');
+    await inPlaceOfGit(box, clone, { HOME: box.dir });
+    expect(knocks()).toBe(before);
+    expect(box.said.join()).toContain(`127.0.0.1:${port} was refused`);
+    await nextWorks();
+  });
+
+  it('by a bundle: a git that takes one arrives, ours does not, and could not', async () => {
+    const { port, knocks } = await bystander();
+    const { dir, commit } = await project();
+    for (const [name, value] of [
+      ['uploadpack.advertiseBundleURIs', 'true'],
+      ['bundle.version', '1'],
+      ['bundle.mode', 'any'],
+      ['bundle.one.uri', `http://127.0.0.1:${port}/x.bundle`],
+    ] as const) {
+      git(dir, 'config', name, value);
+    }
+    const url = await serve(dir);
+    const clone = `git -c transfer.bundleURI=true clone -q ${url} c`;
+    await run('sh', ['-c', clone], { cwd: await folder() }).catch(() => {});
+    expect(knocks()).toBeGreaterThan(0);
+    const before = knocks();
+
+    const box = await confined(url, [hostOf(url)]);
+    expect(await box.fetch(commit)).toContain('what was committed');
+    await inPlaceOfGit(box, `http_proxy=http://127.0.0.1:3128 ${clone}`, { HOME: box.dir });
+    expect(knocks()).toBe(before);
+    await nextWorks();
+  });
+
+  it('by alternates over http: ours never asks them', async () => {
+    const { port, knocks } = await bystander();
+    const { dir, commit } = await project();
+    // The old protocol of plain files, in which a server names others that hold its objects.
+    git(dir, 'update-server-info');
+    const loose = join('objects', commit.slice(0, 2), commit.slice(2));
+    const files = createServer(async (request, response) => {
+      const path = (request.url ?? '').split('?')[0] ?? '';
+      if (path.endsWith('http-alternates')) return response.end(`http://127.0.0.1:${port}/o/\n`);
+      const bytes = path.endsWith(loose)
+        ? undefined
+        : await readFile(join(dir, '.git', path)).catch(() => {});
+      response.writeHead(bytes === undefined ? 404 : 200).end(bytes);
+    }).listen(0, '127.0.0.1');
+    await once(files, 'listening');
+    onTestFinished(() => {
+      files.close();
+    });
+    const url = `http://127.0.0.1:${(files.address() as AddressInfo).port}/`;
+    const clone = `git -c http.followRedirects=true clone -q ${url} c`;
+    await run('sh', ['-c', clone], { cwd: await folder() }).catch(() => {});
+    expect(knocks()).toBeGreaterThan(0);
+    const before = knocks();
+
+    const box = await confined(url, [hostOf(url)]);
+    expect(await codeOf(box.fetch(commit))).toMatch(/^(SOURCE|EGRESS)_/);
+    await inPlaceOfGit(box, clone, { HOME: box.dir });
+    expect(knocks()).toBe(before);
+    await nextWorks();
+  });
+});
+
+describe('a project that has volunteers knock at machines in their own network', () => {
+  it.each(['127.0.0.1', '169.254.169.254', '10.0.0.1', '192.168.1.1', '::1', 'fd00::1', '::ffff:127.0.0.1'])(
+    'by a name that is %s is refused, until the charter names that very address',
+    async (address) => {
+      const reached: string[] = [];
+      const port = await listen((socket) => socket.end());
+      const dir = await folder();
+      const ask = async (named: { host: string; port: number }[]): Promise<string[]> => {
+        const egress = await openEgress({
+          ...{ dir, targets: [{ host: 'git.example', port: 9418 }], named, receivedBytesMax: 1000 },
+          resolve: async () => [{ address }],
+          // Nothing here connects to a network: the address is noted, and a local port stands in for it.
+          connect: (to) => {
+            reached.push(to);
+            return connect({ host: '127.0.0.1', port });
+          },
+        });
+        const client = connect(egress.socket);
+        client.end('CONNECT git.example:9418 HTTP/1.1\r\n\r\n').resume();
+        await once(client, 'close');
+        await egress.close();
+        return egress.troubles.map(({ code }) => code);
+      };
+      expect(await ask([])).toEqual(['EGRESS_ADDRESS_REFUSED']);
+      expect(await ask([{ host: address, port: 80 }])).toEqual(['EGRESS_ADDRESS_REFUSED']);
+      expect(reached).toEqual([]);
+      expect(await ask([{ host: address, port: 9418 }])).toEqual([]);
+      expect(reached).toHaveLength(1);
+    },
+  );
+
+  it('is told so in the log, and nothing of theirs is reached', async () => {
+    const { port, knocks } = await bystander();
+    const url = `git://git.example:${port}/x`;
+    const resolve = async () => [{ address: '127.0.0.1' }];
+    for (const vcs of [[], [`git.example:${port}`], ['127.0.0.1'], ['127.0.0.1:1']]) {
+      const box = await confined(url, vcs, { resolve });
+      expect(await codeOf(box.fetch(some))).toBe('EGRESS_ADDRESS_REFUSED');
+      expect(box.said).toEqual([
+        'EGRESS_ADDRESS_REFUSED: git.example is 127.0.0.1: no address of the open internet',
+      ]);
+    }
+    expect(knocks()).toBe(0);
+    const box = await confined(url, [`git.example:${port}`, `127.0.0.1:${port}`], { resolve });
+    await codeOf(box.fetch(some));
+    expect(knocks()).toBe(1);
+    await nextWorks();
+  });
+
+  it('by an address in the URL, where the charter allows any server, is refused as well', async () => {
+    const { port, knocks } = await bystander();
+    for (const host of [
+      '127.0.0.1',
+      'localhost',
+      '[::1]',
+      '[::ffff:127.0.0.1]',
+      '0x7f000001',
+      '2130706433',
+      '127.1',
+    ]) {
+      for (const protocol of ['git', 'http']) {
+        const box = await confined(`${protocol}://${host}:${port}/x`, []);
+        expect(await codeOf(box.fetch(some))).toMatch(/^(EGRESS_ADDRESS_REFUSED|SOURCE_UNREACHABLE)$/);
+      }
+    }
+    expect(knocks()).toBe(0);
+    const box = await confined(`git://localhost:${port}/x`, [`localhost:${port}`]);
+    await codeOf(box.fetch(some));
+    expect(knocks()).toBe(1);
+  });
+
+  it('by a name that changes between the look and the connection (DNS rebinding) gets nowhere', async () => {
+    const home = await bystander();
+    const open = await listen((socket) => socket.end('the open internet'));
+    const answers = ['93.184.215.14', '127.0.0.1', '127.0.0.1'];
+    const asked: string[] = [];
+    const rebinding = async () => {
+      const address = answers[asked.length] ?? '127.0.0.1';
+      asked.push(address);
+      return [{ address }];
+    };
+    // What a proxy does that checks a name and then connects to the name.
+    const [checked] = await rebinding();
+    const [used] = await rebinding();
+    expect(checked?.address).toBe('93.184.215.14');
+    await once(connect({ host: used?.address ?? '', port: home.port }).resume(), 'close');
+    await expect.poll(home.knocks).toBe(1);
+
+    asked.length = 0;
+    const reached: string[] = [];
+    const egress = await openEgress({
+      dir: await folder(),
+      ...{ targets: [{ host: 'git.example', port: home.port }], named: [], receivedBytesMax: 1000 },
+      resolve: rebinding,
+      connect: (to, port) => {
+        reached.push(to);
+        return connect({ host: '127.0.0.1', port: to === '93.184.215.14' ? open : port });
+      },
+    });
+    onTestFinished(() => egress.close());
+    for (const _ of [1, 2]) {
+      const client = connect(egress.socket);
+      client.write(`CONNECT git.example:${home.port} HTTP/1.1\r\n\r\n`);
+      client.resume();
+      await once(client, 'close');
+    }
+    expect(reached).toEqual(['93.184.215.14']);
+    expect(egress.troubles.map(({ code }) => code)).toEqual(['EGRESS_ADDRESS_REFUSED']);
+    expect(home.knocks()).toBe(1);
+  });
+});
+
+describe('code that runs in the place of git', () => {
+  const guardless = { ...toolGuards, network: () => [] };
+
+  it('reaches no other port through the proxy, and nothing without it', async () => {
+    const { port, knocks } = await bystander();
+    const { dir } = await project();
+    const url = await serveHttp(dir);
+    const direct = bash(`exec 3<>/dev/tcp/127.0.0.1/${port} && echo open`);
+
+    const control = await confined(url, [hostOf(url)], { guards: guardless });
+    expect((await inPlaceOfGit(control, direct)).out).toContain('open');
+    await expect.poll(knocks).toBe(1);
+
+    const box = await confined(url, [hostOf(url)]);
+    expect((await inPlaceOfGit(box, bash(knock(hostOf(url))))).out).toContain(' 200 ');
+    expect((await inPlaceOfGit(box, bash(knock(`127.0.0.1:${port}`)))).out).toContain(' 403 ');
+    expect((await inPlaceOfGit(box, bash(knock('169.254.169.254:80')))).out).toContain(' 403 ');
+    expect((await inPlaceOfGit(box, direct)).out).not.toContain('open');
+    expect(knocks()).toBe(1);
+    await nextWorks();
+  });
+
+  it('sees no home folder, no key of the worker and no file of the host’s but its system', async () => {
+    const url = 'http://127.0.0.1:1/x';
+    const box = await confined(url, []);
+    const home = homeOf(box);
+    const key = join(home, 'node.key');
+    await writeFile(key, 'the secret', { mode: 0o600 });
+    const look = `cat ${key}; ls -A ${home} ${dirname(box.dir)}; ls -d /home/* /root /var /etc/shadow /etc/ssl/private`;
+
+    const control = await confined(url, [], {
+      guards: { ...toolGuards, files: () => ['--ro-bind', key, '/run/shown'] },
+    });
+    expect(execFileSync('cat', [key], { encoding: 'utf8' })).toBe('the secret');
+    expect((await inPlaceOfGit(control, 'ls /run/shown')).out).toContain('/run/shown');
+
+    const { out } = await inPlaceOfGit(box, look);
+    expect(out).not.toContain('secret');
+    expect(
+      out
+        .replaceAll(/^(cat|ls): .*$/gm, '')
+        .trim()
+        .split(/\s+/),
+    ).toEqual([`${home}:`, 'tmp-1', `${dirname(box.dir)}:`, 'work']);
+    await nextWorks();
+  });
+
+  it('writes nowhere but in its folder', async () => {
+    const box = await confined('http://127.0.0.1:1/x', []);
+    const places = ['/', '/usr/', '/etc/', '/dev/', '/dev/shm/', '/run/', '/run/quorate/net/', '/tmp/'];
+    const tries = [...places, `${box.dir}/`].map((at) => `(: > ${at}mine) 2>/dev/null && echo "wrote ${at}"`);
+    const { out } = await inPlaceOfGit(box, `${tries.join('; ')}; rm -f /run/quorate/net/proxy.sock; true`);
+    expect(out.split('\n').filter((line) => line.startsWith('wrote'))).toEqual([`wrote ${box.dir}/`]);
+    expect((await inPlaceOfGit(box, bash(knock('a:1')))).out).toContain(' 403 ');
+  });
+
+  it('signals no process of the host, and none of the worker', async () => {
+    const victim = spawn('sleep', ['60'], { stdio: 'ignore' });
+    onTestFinished(() => {
+      victim.kill('SIGKILL');
+    });
+    const strike = `kill -9 ${victim.pid} ${process.pid}; kill -9 -1; true`;
+    const box = await confined('http://127.0.0.1:1/x', []);
+    await inPlaceOfGit(box, strike);
+    const { out } = await inPlaceOfGit(box, `kill -0 ${victim.pid} && echo seen`);
+    expect(out).not.toContain('seen');
+    expect(victim.exitCode ?? victim.signalCode).toBeNull();
+
+    const mine = spawn('sleep', ['60'], { stdio: 'ignore' });
+    process.kill(mine.pid ?? 0, 'SIGKILL');
+    await once(mine, 'exit');
+    expect(mine.signalCode).toBe('SIGKILL');
+    await nextWorks();
+  });
+
+  it('holds no capability, no way to gain one, and the builds’ filter of system calls', async () => {
+    const box = await confined('http://127.0.0.1:1/x', []);
+    const { out } = await inPlaceOfGit(box, 'grep -E "^(Cap|NoNewPrivs|Seccomp:)" /proc/self/status; id -u');
+    expect(out.match(/^Cap\w+:\t0{16}$/gm)).toHaveLength(5);
+    expect(out).toContain('NoNewPrivs:\t1');
+    expect(out).toContain('Seccomp:\t2');
+    expect(Number(out.trim().split('\n').at(-1))).toBeGreaterThan(0);
+    expect((await inPlaceOfGit(box, 'unshare -U true')).code).not.toBe(0);
+  });
+
+  it('leaves nothing running', async () => {
+    const mark = `${1000 + Math.floor(Math.random() * 1000)}.${process.pid}`;
+    const box = await confined('http://127.0.0.1:1/x', []);
+    await inPlaceOfGit(box, `setsid sleep ${mark} >/dev/null 2>&1 </dev/null & exit 0`);
+    await box.close();
+    const { stdout } = await run('ps', ['-eo', 'args']);
+    expect(stdout).not.toContain(mark);
+  });
+});
+
+describe('a server that takes too much', () => {
+  it('of what may be received is cut off, by every protocol', async () => {
+    const port = await listen((socket) => {
+      socket.on('data', () => {});
+      socket.write('HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\n');
+      const more = (): void => {
+        while (socket.writable && socket.write(`003f${some} refs/heads/aaaaaaaaa\n`.repeat(2000)));
+      };
+      socket.on('drain', more);
+      more();
+    });
+    for (const protocol of ['git', 'http']) {
+      const url = `${protocol}://127.0.0.1:${port}/x`;
+      // What is allowed besides the source is more than git may hold; here it is less.
+      const box = await confined(url, [hostOf(url)], { bytesMax: 1024 * 1024 - 64 * 1024 * 1024 });
+      const code = await codeOf(box.fetch(some, { seconds: 20 }));
+      expect(code).toMatch(/^(EGRESS_TOO_MUCH|SOURCE_BAD_SERVER|SOURCE_FAILED)$/);
+      expect(box.egress.counts.received).toBeLessThan(4 * 1024 * 1024);
+    }
+    await nextWorks();
+  });
+
+  it('of git’s memory ends git, not the machine', async () => {
+    const box = await confined('http://127.0.0.1:1/x', []);
+    const eat = 'head -c 900000000 /dev/zero | tail -c 900000000 > /dev/null';
+    expect((await inPlaceOfGit(box, `${eat}; false`)).code).not.toBe(0);
+    const error = new Error('git died') as Error & { code: string };
+    error.code = 'SOURCE_FAILED';
+    expect(box.explain(error)).toMatchObject({ code: 'SOURCE_TOO_LARGE', cause: error });
+  });
+
+  it('of its processes fails to fork', async () => {
+    const box = await confined('http://127.0.0.1:1/x', []);
+    const { out } = await inPlaceOfGit(
+      box,
+      'i=0; while [ $i -lt 200 ]; do sleep 5 & i=$((i+1)); done 2>&1; echo all',
+    );
+    expect(out).not.toContain('all');
+  });
+});
+
+/** Git's own server program behind https, with a certificate nobody else knows. */
+async function serveHttps(dir: string): Promise<{ url: string; certificate: string }> {
+  const { createServer: createTls } = await import('node:https');
+  const { request } = await import('node:http');
+  const at = await folder();
+  await mkdir(join(at, 'k'));
+  const [key, cert] = [join(at, 'k', 'key.pem'), join(at, 'k', 'cert.pem')];
+  await run('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
+    ...['-keyout', key, '-out', cert, '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'],
+  ]);
+  const behind = new URL(await serveHttp(dir));
+  const certificate = await readFile(cert, 'utf8');
+  const server = createTls({ key: await readFile(key), cert: certificate }, (incoming, response) => {
+    const { method, headers, url } = incoming;
+    const onward = request({ host: '127.0.0.1', port: behind.port, method, headers, path: url }, (answer) => {
+      response.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(response);
+    });
+    incoming.pipe(onward);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/.git`, certificate };
+}

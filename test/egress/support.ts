@@ -1,0 +1,39 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { type Egress, openEgress } from '../../src/egress/index.ts';
+
+type Options = Parameters<typeof openEgress>[0];
+
+export const MiB = 1024 * 1024;
+
+/** A proxy that leads to one local port, unless told otherwise; gone after the test. */
+export async function egressTo(port: number, more: Partial<Options> = {}): Promise<Egress> {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-egress-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  const here = [{ host: '127.0.0.1', port }];
+  const egress = await openEgress({ dir, targets: here, named: here, receivedBytesMax: MiB, ...more });
+  onTestFinished(() => egress.close());
+  return egress;
+}
+
+/** Sends this to the proxy and returns all that comes back until it hangs up. */
+export async function say({ socket }: Egress, text: string | Buffer): Promise<string> {
+  const client = connect(socket);
+  let answer = '';
+  client.on('data', (chunk) => {
+    answer += chunk.toString('latin1');
+  });
+  client.on('error', () => {});
+  client.write(text);
+  await once(client, 'close');
+  return answer;
+}
+
+export const connectTo = (host: string, then = ''): string =>
+  `CONNECT ${host} HTTP/1.1\r\nHost: ${host}\r\n\r\n${then}`;
+
+export const codesOf = ({ troubles }: Egress): string[] => troubles.map(({ code }) => code);
