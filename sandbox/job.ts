@@ -1,9 +1,9 @@
 import { QuorateError } from '../src/core/errors.ts';
 import { limits as bounds } from '../src/core/limits.ts';
-import type { SandboxJob } from './types.ts';
+import type { SandboxJob, Tier } from './types.ts';
 
 /** Throws SANDBOX_JOB_INVALID for a job no sandbox can run as meant. */
-export function checkJob(job: SandboxJob): void {
+export function checkJob(job: SandboxJob, { tier, hostImage }: { tier: Tier; hostImage: boolean }): void {
   const { cpus, memoryBytes, diskBytes, pids, seconds } = job.limits;
   for (const [name, value] of Object.entries({ cpus, memoryBytes, diskBytes, pids, seconds })) {
     require(Number.isFinite(value) && value > 0, `the limit ${name} must be a positive number, not ${value}`);
@@ -11,7 +11,7 @@ export function checkJob(job: SandboxJob): void {
   for (const [name, value] of Object.entries({ memoryBytes, diskBytes, pids })) {
     require(Number.isSafeInteger(value), `the limit ${name} must be a whole number, not ${value}`);
   }
-  require(job.image === 'host', `this tier runs the image "host" only, not ${JSON.stringify(job.image)}`);
+  require(job.image !== 'host' || hostImage, `the tier ${tier} does not run the machine's own system`);
 
   require(job.run.length <= bounds.jobStepsMax, `at most ${bounds.jobStepsMax} steps, not ${job.run.length}`);
   for (const step of job.run) {

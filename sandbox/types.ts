@@ -1,5 +1,12 @@
 import type { Readable } from 'node:stream';
 
+/**
+ * What stands between a build and the machine, the strongest first: a virtual machine with a kernel of its own; the same
+ * without the processor's help; a kernel in user space (gVisor); the host's kernel behind namespaces and a filter.
+ */
+export const tiers = ['vm', 'vm-emulated', 'gvisor', 'namespace'] as const;
+export type Tier = (typeof tiers)[number];
+
 /** What one job may use. The kernel holds each of these; none can be absent. */
 export interface SandboxLimits {
   /** Processor time per wall time; fractions are allowed. */
@@ -35,6 +42,15 @@ export interface SandboxVariation extends Partial<SandboxPins> {
   oneProcessor?: boolean;
 }
 
+/** A root file system out of the store, in the form a tier can use; made ready once, and kept while the job runs. */
+export interface SandboxImage {
+  readonly cid: string;
+  /** Absolute path of the unpacked tree. Everybody on the machine can read it; a build cannot write to it. */
+  directory(): Promise<string>;
+  /** Absolute path of the tree as an EROFS file system in a file. */
+  erofs(): Promise<string>;
+}
+
 export interface SandboxJob {
   /** tar stream of the source tree, unpacked in /build/src. */
   source: Readable;
@@ -47,7 +63,9 @@ export interface SandboxJob {
   /** Paths below $OUT to return, `.` for all. A path the steps did not make fails the job with code 1. */
   outputs: string[];
   limits: SandboxLimits;
-  image: 'host';
+  image: 'host' | SandboxImage;
+  /** The way out, where the job has one: absolute path of a proxy's unix socket on the host. */
+  network?: { socket: string };
   /** Never set for a build that counts: it does not run under the profile then. */
   variation?: SandboxVariation;
 }
@@ -80,9 +98,11 @@ export interface SandboxUsage {
   processorSeconds: number;
 }
 
-/** One tier. VM and gVisor tiers will fill this same interface. */
+/** One tier. */
 export interface Sandbox {
-  readonly tier: 'namespace';
+  readonly tier: Tier;
+  /** Whether it runs `image: host`. */
+  readonly hostImage: boolean;
   /** Names the rules a build runs under (what it sees, what it may call): part of a job's meaning. */
   readonly profile: 'quorate-sandbox/1';
   /**
@@ -105,6 +125,14 @@ export interface Steering {
   processorSeconds(): number;
 }
 
+/** The tiers a worker offers. */
+export interface Sandboxes extends Steering {
+  /** The strongest first; never empty. */
+  readonly tiers: readonly Tier[];
+  /** The strongest that can run `host`, or an image by its CID; undefined when none of them can. */
+  for(image: string): Sandbox | undefined;
+}
+
 export interface ProbeCheck {
   name: string;
   ok: boolean;
@@ -117,7 +145,7 @@ export interface ProbeCheck {
 }
 
 export interface Probe {
-  tier: string;
+  tier: Tier;
   /** True only when a job ran and every guard held from inside it. */
   ok: boolean;
   checks: ProbeCheck[];

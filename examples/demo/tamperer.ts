@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { extract, pack } from 'tar-stream';
-import { openSandbox, type Sandbox } from '../../sandbox/index.ts';
+import { openSandbox, type Sandbox, together } from '../../sandbox/index.ts';
 import { lendingFrom } from '../../src/cli/lending.ts';
 import { openHome } from '../../src/runtime/home.ts';
 import { joinProject } from '../../src/runtime/join.ts';
@@ -39,6 +39,7 @@ function tamper(tar: Readable): Readable {
 function tampering(sandbox: Sandbox): Sandbox {
   return {
     tier: sandbox.tier,
+    hostImage: sandbox.hostImage,
     profile: sandbox.profile,
     run: (job, io) => sandbox.run(job, { ...io, onOutputs: (tar) => io.onOutputs(tamper(tar)) }),
   };
@@ -60,8 +61,8 @@ const worker = await startWorker({
   home,
   membership,
   listen: [listen],
-  lending: await lendingFrom(lent),
-  sandbox: tampering(sandbox),
+  lending: await lendingFrom(lent, [sandbox.tier]),
+  sandboxes: together([tampering(sandbox)]),
   onEvent: ({ kind, says }) => print({ event: kind, says }),
   onFailure: (error) => {
     print({ event: 'failed', says: String(error) });

@@ -1,8 +1,8 @@
 import { existsSync, lstatSync, readlinkSync } from 'node:fs';
+import { etcWith } from '../build/etc.ts';
+import { pinnedPath, pinsOf } from '../build/pins.ts';
 import type { SandboxJob } from '../types.ts';
-import { etcWith } from './etc.ts';
 import type { Guards } from './guards.ts';
-import { pinsOf } from './pins.ts';
 
 /** bwrap's arguments up to the command, and what must be written to which file descriptor first. */
 export interface BwrapCall {
@@ -51,8 +51,6 @@ export function bwrapCall(
   ];
   return { args, data };
 }
-
-export const pinnedPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** The system itself, read-only: what every sandbox sees of the host. */
 export function systemPaths(): string[] {

@@ -1,16 +1,17 @@
 import { limits as bounds } from '../../src/core/limits.ts';
-import { type LimitSettings, limitSettings } from '../cgroups/settings.ts';
+import { profilePins } from '../build/pins.ts';
+import type { BuildGuards } from '../build/tier.ts';
+import { limitSettings } from '../cgroups/settings.ts';
+import { jobUid } from '../host.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import type { Arch } from '../seccomp/syscalls.ts';
 import type { SandboxLimits, SandboxPins } from '../types.ts';
-import { jobUid } from './host.ts';
-import { profilePins } from './pins.ts';
 
 /**
  * What stands between a build and the machine, one function per guard. The product always uses `guards`; the attack
  * tests compose a set with one of them weakened, to show that the attack is real. Not reachable from any option.
  */
-export interface Guards {
+export interface Guards extends BuildGuards {
   /** bwrap arguments: the namespaces other than network. */
   readonly namespaces: (pins?: SandboxPins) => string[];
   readonly network: () => string[];
@@ -22,11 +23,6 @@ export interface Guards {
   /** Host paths shown read-only. */
   readonly files: () => string[];
   readonly seccomp: (arch: Arch) => Uint8Array | undefined;
-  readonly cgroup: LimitSettings;
-  /** Milliseconds of wall time. */
-  readonly deadlineMs: (limits: SandboxLimits) => number;
-  /** Bytes of the outputs' archive. */
-  readonly outputBytesMax: (limits: SandboxLimits) => number;
   /** The host's uid a job runs under; undefined is the worker's own. */
   readonly account: (slot: number) => number | undefined;
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { neededControllers } from '../cgroups/controllers.ts';
 import type { Placement } from '../cgroups/place.ts';
-import { findTool } from '../namespace/host.ts';
+import { findTool } from '../host.ts';
 import type { ProbeCheck } from '../types.ts';
 
 /** What the tier calls on the host and inside, and the Debian package each comes from. */

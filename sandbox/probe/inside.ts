@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream';
-import type { NamespaceSandbox } from '../namespace/sandbox.ts';
-import type { ProbeCheck, SandboxJob, SandboxLimits, SandboxOutcome } from '../types.ts';
+import type { ProbeCheck, Sandbox, SandboxJob, SandboxLimits, SandboxOutcome } from '../types.ts';
 import { userNamespaceFix } from './host.ts';
 
 const MiB = 1024 * 1024;
@@ -48,12 +47,17 @@ spent; echo "quorate-probe cpu $((now - start)) $before $spent"
 `;
 
 /** Runs jobs under the real limits and reports what held. Takes about half a second. */
-export async function checkFromInside(sandbox: NamespaceSandbox, signal: AbortSignal): Promise<ProbeCheck[]> {
+export async function checkFromInside(
+  sandbox: Sandbox,
+  image: SandboxJob['image'],
+  signal: AbortSignal,
+): Promise<ProbeCheck[]> {
+  const at = { sandbox, image, signal };
   const [look, cpu, memory, time] = await Promise.all([
-    runStep(sandbox, lookAround, limits, signal),
-    runStep(sandbox, busyLoop, { ...limits, cpus: CPU_QUOTA }, signal),
-    runStep(sandbox, 'head -c 60000000 /dev/zero | tail -c 60000000 > /dev/null', limits, signal),
-    runStep(sandbox, 'sleep 60', { ...limits, seconds: 0.2 }, signal),
+    runStep(at, lookAround, limits),
+    runStep(at, busyLoop, { ...limits, cpus: CPU_QUOTA }),
+    runStep(at, 'head -c 60000000 /dev/zero | tail -c 60000000 > /dev/null', limits),
+    runStep(at, 'sleep 60', { ...limits, seconds: 0.2 }),
   ]);
   const ran = look.outcome.kind === 'exit' && look.outcome.code === 0;
   const checks: ProbeCheck[] = [{ name: 'a job runs', ok: ran, found: ran ? 'yes' : describe(look) }];
@@ -103,16 +107,15 @@ interface Ran {
 }
 
 async function runStep(
-  sandbox: NamespaceSandbox,
+  { sandbox, image, signal }: { sandbox: Sandbox; image: SandboxJob['image']; signal: AbortSignal },
   step: string,
   limits: SandboxLimits,
-  signal: AbortSignal,
 ): Promise<Ran> {
   let log = '';
   let outputBytes = 0;
   const nothing = Readable.from([Buffer.alloc(1024)], { objectMode: false });
   const job: SandboxJob = {
-    ...{ source: nothing, inputs: [], run: [step], env: {}, outputs: ['.'], limits, image: 'host' },
+    ...{ source: nothing, inputs: [], run: [step], env: {}, outputs: ['.'], limits, image },
   };
   const outcome = await sandbox.run(job, {
     signal,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
+import { etcFiles } from '../build/etc.ts';
+import { findTool } from '../host.ts';
 import { systemPaths } from '../namespace/arguments.ts';
-import { etcFiles } from '../namespace/etc.ts';
-import { findTool } from '../namespace/host.ts';
 import { insidePaths, proxyEnvironment, withLoopback } from './inside.ts';
 
 /** Certificates of the authorities, without which no https server can be believed. Never their private folders. */

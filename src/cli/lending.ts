@@ -1,3 +1,4 @@
+import type { Tier } from '../../sandbox/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import type { Lending } from '../core/worker/events.ts';
 import { bytes } from './format.ts';
@@ -9,11 +10,11 @@ export interface LendingOptions {
   jobs?: number;
 }
 
-/** What this machine lends: the runtime's careful default, changed by what the operator says. */
-export async function lendingFrom(options: LendingOptions): Promise<Lending> {
+/** What this machine lends: the runtime's careful default, changed by what the operator says; `tiers` where they are known yet. */
+export async function lendingFrom(options: LendingOptions, tiers: readonly Tier[] = []): Promise<Lending> {
   const { defaultLending } = await import('../runtime/worker-node.ts');
   const { availableParallelism, totalmem } = await import('node:os');
-  const { capabilities, jobsAtOnce } = defaultLending();
+  const { capabilities, jobsAtOnce } = defaultLending(tiers);
   const lending: Lending = {
     capabilities: {
       ...capabilities,

@@ -76,9 +76,11 @@ function checkClock(): MachineCheck {
 }
 
 async function checkSandbox(home: string): Promise<MachineCheck[]> {
-  const { tier, checks } = await probe({ stateDir: home });
-  return checks.map(({ name, ok, found, fix, package: needs }) => {
-    const mends = fix ?? (needs === undefined ? undefined : `apt-get install -y ${needs}`);
-    return { name: `${tier} sandbox: ${name}`, ok, found, ...(mends === undefined ? {} : { fix: mends }) };
-  });
+  const probes = await probe({ stateDir: home });
+  return probes.flatMap(({ tier, checks }) =>
+    checks.map(({ name, ok, found, fix, package: needs }) => {
+      const mends = fix ?? (needs === undefined ? undefined : `apt-get install -y ${needs}`);
+      return { name: `${tier} sandbox: ${name}`, ok, found, ...(mends === undefined ? {} : { fix: mends }) };
+    }),
+  );
 }

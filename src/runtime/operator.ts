@@ -39,7 +39,7 @@ export interface OperatorStatus {
 export interface OperatorOptions {
   lending: Lending;
   rules: OperatorRules;
-  sandbox: Partial<Steering>;
+  sandboxes: Steering;
   dispatch(event: WorkerEvent): void;
   builds(): OperatorStatus['builds'];
   leases(): number;
@@ -89,7 +89,7 @@ export class Operator {
   close(): void {
     clearInterval(this.#timer);
     clearInterval(this.#draining);
-    this.#options.sandbox.thaw?.();
+    this.#options.sandboxes.thaw();
   }
 
   /** Builds stop where they are, and nothing new is taken. */
@@ -132,9 +132,9 @@ export class Operator {
       },
       jobsAtOnce: changes.jobsAtOnce ?? jobsAtOnce,
     };
-    const running = Math.max(1, this.#options.sandbox.usage?.().length ?? 0);
+    const running = Math.max(1, this.#options.sandboxes.usage().length);
     const { cpus, memoryBytes } = this.#lending.capabilities;
-    const missed = this.#options.sandbox.cap?.({
+    const missed = this.#options.sandboxes.cap({
       cpus: cpus / running,
       memoryBytes: Math.floor(memoryBytes / running),
     });
@@ -144,15 +144,15 @@ export class Operator {
       'operator',
       `lends ${cpus} cpus and ${memoryBytes} bytes of memory from now on`,
     );
-    return [...new Set(missed ?? [])];
+    return [...new Set(missed)];
   }
 
   status(): OperatorStatus {
-    const { sandbox, builds, leases } = this.#options;
+    const { sandboxes, builds, leases } = this.#options;
     const { capabilities, jobsAtOnce } = this.#lending;
     const { cpus, memoryBytes, diskBytes } = capabilities;
     const closed = this.#closed();
-    const using = (sandbox.usage?.() ?? []).reduce(
+    const using = sandboxes.usage().reduce(
       (sum, one) => ({
         memoryBytes: sum.memoryBytes + (one.memoryBytes || 0),
         processorSeconds: sum.processorSeconds + (one.processorSeconds || 0),
@@ -184,9 +184,9 @@ export class Operator {
   }
 
   #apply(): void {
-    const { sandbox, dispatch } = this.#options;
-    if (this.#manual === 'paused' || (this.#busyOwner && this.#manual === 'working')) sandbox.freeze?.();
-    else sandbox.thaw?.();
+    const { sandboxes, dispatch } = this.#options;
+    if (this.#manual === 'paused' || (this.#busyOwner && this.#manual === 'working')) sandboxes.freeze();
+    else sandboxes.thaw();
     dispatch({ kind: 'lending', lending: this.lending });
   }
 
@@ -210,9 +210,9 @@ export class Operator {
   }
 
   async #lookAtOwner(): Promise<void> {
-    const { rules, sandbox } = this.#options;
+    const { rules, sandboxes } = this.#options;
     if (rules.pauseAboveLoad === undefined) return;
-    const times = await processorTimes(sandbox.processorSeconds?.() ?? 0);
+    const times = await processorTimes(sandboxes.processorSeconds());
     if (this.#times !== undefined) {
       this.#load = ownerLoad(this.#times, times);
       this.#quiet = this.#load > rules.pauseAboveLoad ? 0 : this.#quiet + 1;

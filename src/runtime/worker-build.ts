@@ -1,5 +1,6 @@
-import type { Sandbox } from '../../sandbox/index.ts';
+import type { Sandbox, Sandboxes } from '../../sandbox/index.ts';
 import { artifactOf, type Job, type Outcome } from '../core/documents/index.ts';
+import { QuorateError } from '../core/errors.ts';
 import { signLink } from '../core/interop/index.ts';
 import type { BuildResult } from '../core/worker/events.ts';
 import { randomNonce } from '../identity/idp.ts';
@@ -10,16 +11,29 @@ import { codeOf, messageOf } from './events.ts';
 import { areaOf, type WorkerContext } from './worker-context.ts';
 import { Sources } from './worker-sources.ts';
 
+interface Build {
+  lease: string;
+  job: Job;
+  ref: string;
+  log: BuildLog;
+  signal: AbortSignal;
+}
+
+interface Done {
+  outcome: Outcome;
+  files: BuildResult['files'];
+}
+
 /** Builds jobs of leases in the sandbox; everything a build leaves is in a sealed area of the store. */
 export class Builder {
   readonly #context: WorkerContext;
-  readonly #sandbox: Sandbox;
+  readonly #sandboxes: Sandboxes;
   readonly #sources: Sources;
   readonly #running = new Map<string, { abort: AbortController; job: Job; since: number }>();
 
-  constructor(context: WorkerContext, sandbox: Sandbox) {
+  constructor(context: WorkerContext, sandboxes: Sandboxes) {
     this.#context = context;
-    this.#sandbox = sandbox;
+    this.#sandboxes = sandboxes;
     this.#sources = new Sources(context);
   }
 
@@ -43,10 +57,11 @@ export class Builder {
     const signal = AbortSignal.any([abort.signal, this.#context.signal]);
     const log = new BuildLog(openLogChannel(this.#context, lease));
     const startedOn = new Date().toISOString();
+    const sandbox = this.#sandboxes.for(job.image);
     let outcome: Outcome;
     let files: BuildResult['files'] = [];
     try {
-      const done = await this.#run(lease, job, ref, log, signal);
+      const done = await this.#run({ lease, job, ref, log, signal, sandbox });
       outcome = done.outcome;
       files = done.files;
     } catch (error) {
@@ -61,13 +76,16 @@ export class Builder {
     if (signal.aborted) return undefined;
     const { store } = this.#context;
     const logCid = await store.importBytes(text, { into: store.sealed(areaOf(lease)) }).catch(() => null);
-    const { tier, profile } = this.#sandbox;
     const link = await this.#link(lease, job, outcome, files);
     return {
       outcome,
       files,
       log: logCid,
-      sandbox: { tier, profile, portable: job.image !== 'host' },
+      sandbox: {
+        tier: sandbox?.tier ?? 'none',
+        profile: job.profile,
+        portable: job.image !== 'host',
+      },
       startedOn,
       finishedOn: new Date().toISOString(),
       nonce: randomNonce(),
@@ -90,33 +108,28 @@ export class Builder {
     return signLink({ job, commit: source.commit, slot, artifact, files }, key.signer);
   }
 
-  async #run(
-    lease: string,
-    job: Job,
-    ref: string,
-    log: BuildLog,
-    signal: AbortSignal,
-  ): Promise<{ outcome: Outcome; files: BuildResult['files'] }> {
+  async #run({ sandbox, ...build }: Build & { sandbox: Sandbox | undefined }): Promise<Done> {
+    if (sandbox === undefined) {
+      const { image } = build.job;
+      throw new QuorateError('SANDBOX_UNAVAILABLE', `no tier that is offered here runs the image ${image}`, {
+        hint: 'The operator offers tiers with quorate join --tier.',
+      });
+    }
+    const { job, ref, log, signal } = build;
     const source = await this.#sources.open(job, ref, {
       signal,
       say: (text) => log.line(`quorate: ${text}`),
     });
     try {
-      return await this.#inSandbox(lease, job, source.area, log, signal);
+      return await this.#inSandbox(build, sandbox, source.area);
     } finally {
       await source.close();
     }
   }
 
-  async #inSandbox(
-    lease: string,
-    job: Job,
-    source: Area,
-    log: BuildLog,
-    signal: AbortSignal,
-  ): Promise<{ outcome: Outcome; files: BuildResult['files'] }> {
+  async #inSandbox({ lease, job, log, signal }: Build, sandbox: Sandbox, source: Area): Promise<Done> {
     const { store } = this.#context;
-    const { outcome, built } = await buildInSandbox(this.#sandbox, store, job, {
+    const { outcome, built } = await buildInSandbox(sandbox, store, job, {
       tree: job.source.tree,
       from: source,
       into: store.sealed(areaOf(lease)),

@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { openSandbox, type Sandbox, type Steering } from '../../sandbox/index.ts';
+import { openSandboxes, type Sandboxes, type Tier } from '../../sandbox/index.ts';
 import { unreachable } from '../core/errors.ts';
 import { topics } from '../core/wire/protocols.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from '../core/worker/events.ts';
@@ -37,8 +37,8 @@ export interface WorkerOptions {
   rules?: OperatorRules;
   /** Its operator wants it to end, or it was drained. */
   onStop?(): void;
-  /** For embedding; by default the strongest tier that ran on this machine. */
-  sandbox?: Sandbox & Partial<Steering>;
+  /** By default the strongest tier that ran on this machine. */
+  sandboxes?: Sandboxes;
   /** For embedding, as well. */
   openMesh?: typeof openMesh;
   httpFeed?: HttpFeedTimings;
@@ -50,8 +50,8 @@ export interface WorkerNode {
   close(): Promise<void>;
 }
 
-/** Half of the machine, and one job at a time: what an owner of it will hardly notice. */
-export function defaultLending(): Lending {
+/** Half of the machine, and one job at a time: what an owner of it will hardly notice. The tiers are those that were opened. */
+export function defaultLending(tiers: readonly Tier[]): Lending {
   const cpus = Math.max(1, Math.floor(availableParallelism() / 2));
   const memoryBytes = Math.floor(totalmem() / 2);
   return {
@@ -60,7 +60,7 @@ export function defaultLending(): Lending {
       cpus,
       memoryBytes,
       diskBytes: memoryBytes,
-      tiers: ['namespace'],
+      tiers: [...tiers],
     },
     jobsAtOnce: 1,
   };
@@ -68,7 +68,7 @@ export function defaultLending(): Lending {
 
 /** Starts working for one project. Errors: `SANDBOX_UNAVAILABLE`, `JOURNAL_…`, `MESH_…`, `STORE_…`, `DOC_…`. */
 export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
-  const { home, membership, lending } = options;
+  const { home, membership } = options;
   const tell = teller(options.onEvent);
   const key = await home.key();
   const stop = new AbortController();
@@ -83,7 +83,11 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
   };
   try {
     await sweepScratch(home.dir);
-    const sandbox = options.sandbox ?? (await openSandbox(join(home.dir, 'sandbox')));
+    const sandboxes = options.sandboxes ?? (await openSandboxes(join(home.dir, 'sandbox')));
+    const lending: Lending = {
+      ...options.lending,
+      capabilities: { ...options.lending.capabilities, tiers: [...sandboxes.tiers] },
+    };
     const mesh = await (options.openMesh ?? openMesh)({
       key: key.seed,
       listen: options.listen,
@@ -122,7 +126,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       tell,
       signal: stop.signal,
     };
-    const parts = new Parts(context, sandbox, lending, options.httpFeed ?? httpFeedTimings);
+    const parts = new Parts(context, sandboxes, lending, options.httpFeed ?? httpFeedTimings);
     loop.replay();
     await sweepAreas(store, machine);
     perform = (effect) => parts.perform(effect);
@@ -132,7 +136,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     const operator = new Operator({
       lending,
       rules: options.rules ?? { hours: [] },
-      sandbox,
+      sandboxes,
       dispatch: (event) => loop.dispatch(event),
       builds: () => parts.builder.builds,
       leases: () => machine.leases.length,
@@ -179,9 +183,9 @@ class Parts {
   readonly #cosigner: Cosigner;
   readonly #builds = new Set<Promise<void>>();
 
-  constructor(context: WorkerContext, sandbox: Sandbox, lending: Lending, timings: HttpFeedTimings) {
+  constructor(context: WorkerContext, sandboxes: Sandboxes, lending: Lending, timings: HttpFeedTimings) {
     this.#context = context;
-    this.builder = new Builder(context, sandbox);
+    this.builder = new Builder(context, sandboxes);
     this.serving = new Serving(context);
     this.#cosigner = new Cosigner(context);
     this.#leases = new WorkerLeases(context, (lease, bundle) =>

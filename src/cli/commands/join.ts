@@ -60,13 +60,13 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
     return exits.done;
   }
 
-  const { openSandbox } = await import('../../../sandbox/index.ts');
+  const { openSandboxes } = await import('../../../sandbox/index.ts');
   if (ticket !== undefined) out.say('Looking whether this machine can build…');
   // Refuses with what mends it, before anything is promised to anybody.
-  const sandbox = await openSandbox(resolve(home.dir, 'sandbox'));
+  const sandboxes = await openSandboxes(resolve(home.dir, 'sandbox'));
   const { readWorkerFile } = await import('../worker-file.ts');
   const file = await readWorkerFile(resolve(home.dir, 'worker.toml'));
-  const lending = await lendingFrom({ ...file.lend, ...options });
+  const lending = await lendingFrom({ ...file.lend, ...options }, sandboxes.tiers);
   sayLending(context, joining, lending);
   if (ticket !== undefined && !(await agreed(context, options))) {
     out.say('Nothing was done.');
@@ -80,7 +80,7 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
   const ended = Promise.withResolvers<void>();
   const node = await startWorker({
     home,
-    sandbox,
+    sandboxes,
     membership,
     listen: options.listen ?? [listenDefault],
     lending,

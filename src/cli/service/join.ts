@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Tier } from '../../../sandbox/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import type { Context } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -42,8 +43,7 @@ export async function joinAsService(
   const reader = { user: user === serviceUser ? 'other' : 'own' } as const;
   const script = await checkProgram(entry, reader);
   const node = await checkProgram(process.execPath, reader);
-  await checkSandbox();
-  const lending = await lendingFrom(options);
+  const lending = await lendingFrom(options, await checkSandbox());
 
   const account = user === serviceUser ? await makeAccount(dir) : undefined;
   if (account === undefined) await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -75,11 +75,11 @@ export async function joinAsService(
 }
 
 /** Refuses with what mends it, before anything is written. */
-async function checkSandbox(): Promise<void> {
-  const { openSandbox } = await import('../../../sandbox/index.ts');
+async function checkSandbox(): Promise<readonly Tier[]> {
+  const { openSandboxes } = await import('../../../sandbox/index.ts');
   const scratch = await mkdtemp(join(tmpdir(), 'quorate-service-'));
   try {
-    await openSandbox(scratch);
+    return (await openSandboxes(scratch)).tiers;
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

@@ -1,5 +1,8 @@
-import type { Job, Offer } from '../documents/index.ts';
+import type { Capabilities, Job, Offer } from '../documents/index.ts';
 import type { Lending } from './events.ts';
+
+/** A virtual machine has no system but the one that it is given. */
+const hostTiers: ReadonlySet<Capabilities['tiers'][number]> = new Set(['namespace', 'gvisor']);
 
 /** Why a worker that lends this much, and has promised itself to these jobs, does not want a slot; undefined when it does. */
 export function reasonToPass(
@@ -10,6 +13,8 @@ export function reasonToPass(
   const left = (all: number, of: (job: Job) => number) => running.reduce((rest, job) => rest - of(job), all);
   if (needs.arch !== capabilities.arch) return `this machine is ${capabilities.arch}`;
   if (needs.image !== 'host') return 'this worker has no tier for images';
+  if (!capabilities.tiers.some((tier) => hostTiers.has(tier)))
+    return `this worker runs nothing on its own system (${capabilities.tiers.join(', ')})`;
   if (
     needs.cpus > capabilities.cpus ||
     needs.memoryBytes > capabilities.memoryBytes ||

@@ -1,12 +1,13 @@
+import { TierSandbox } from '../../../sandbox/build/tier.ts';
 import { findPlaces, readHierarchies } from '../../../sandbox/cgroups/place.ts';
 import type { Sandbox } from '../../../sandbox/index.ts';
 import { type Guards, guards } from '../../../sandbox/namespace/guards.ts';
-import { NamespaceSandbox } from '../../../sandbox/namespace/sandbox.ts';
+import { namespaceTier } from '../../../sandbox/namespace/tier.ts';
 
 /** The tier as it is, or with some guards weakened: the control run of an attack. */
 export function sandboxWith(stateDir: string, weakened: Partial<Guards> = {}): Sandbox {
   const { places } = findPlaces(readHierarchies());
-  return new NamespaceSandbox({ places, notes: stateDir, guards: { ...guards, ...weakened } });
+  return new TierSandbox(namespaceTier({ ...guards, ...weakened }), { places, notes: stateDir });
 }
 
 /** All limits but those of one controller. */

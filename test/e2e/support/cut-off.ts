@@ -33,7 +33,7 @@ const node = await startWorker({
   openMesh: async (options) => cutOff(await openMesh(options)),
   httpFeed: { quietMs: 1_000, everyMs: 500 },
   listen: ['/ip4/127.0.0.1/tcp/0'],
-  lending: defaultLending(),
+  lending: defaultLending(['namespace']),
   onEvent: ({ kind, ...rest }) => tell({ event: kind, ...rest }),
   onFailure: (error) => {
     throw error;

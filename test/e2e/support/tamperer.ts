@@ -3,7 +3,7 @@
 import { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { extract, pack } from 'tar-stream';
-import { openSandbox, type Sandbox } from '../../../sandbox/index.ts';
+import { openSandbox, type Sandbox, together } from '../../../sandbox/index.ts';
 import { openHome } from '../../../src/runtime/home.ts';
 import { joinProject } from '../../../src/runtime/join.ts';
 import { defaultLending, startWorker } from '../../../src/runtime/worker-node.ts';
@@ -37,6 +37,7 @@ const home = openHome(dir);
 const real = await openSandbox(`${dir}/sandbox`);
 const sandbox: Sandbox = {
   tier: real.tier,
+  hostImage: real.hostImage,
   profile: real.profile,
   run: (job, io) => real.run(job, { ...io, onOutputs: (tar) => io.onOutputs(altered(tar)) }),
 };
@@ -44,9 +45,9 @@ const membership = await joinProject({ home, ticket, signal: AbortSignal.timeout
 const node = await startWorker({
   home,
   membership,
-  sandbox,
+  sandboxes: together([sandbox]),
   listen: ['/ip4/127.0.0.1/tcp/0'],
-  lending: defaultLending(),
+  lending: defaultLending([real.tier]),
   onEvent: ({ kind, ...rest }) => tell({ event: kind, ...rest }),
   onFailure: (error) => {
     throw error;

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { parseStatus } from '../../../sandbox/build/driver.ts';
 import { parseHierarchies } from '../../../sandbox/cgroups/controllers.ts';
-import { parseStatus } from '../../../sandbox/namespace/driver.ts';
 import { errorText } from '../../../src/cli/errors.ts';
 import { LogLines } from '../../../src/cli/log-lines.ts';
 import { QuorateError } from '../../../src/core/errors.ts';

@@ -1,7 +1,6 @@
 import type { Folder } from '../archive.ts';
 import type { SandboxJob, SandboxPins } from '../types.ts';
-import { pinnedPath } from './arguments.ts';
-import { pinsOf } from './pins.ts';
+import { pinnedPath, pinsOf } from './pins.ts';
 
 /** File descriptors of the driver, besides 0 (source and inputs in), 1 (log) and 2 (why set-up failed, then log). */
 export const driverFds = { status: 3, outputs: 4 } as const;
@@ -36,6 +35,9 @@ export function parseStatus(line: string): DriverStatus | undefined {
   }
 }
 
+/** What a job's own environment may change. 1980 begins it: no archive format is older (reproducible-builds.org, SOURCE_DATE_EPOCH). */
+const usual = { SOURCE_DATE_EPOCH: '315532800' };
+
 /** Names a job's own environment cannot change. */
 const pinned = ({ user, home, language, timeZone }: SandboxPins): Record<string, string> => ({
   HOME: `/build/${home}`,
@@ -59,7 +61,7 @@ export function driverCommand(
   stepPrefix: string[],
 ): string[] {
   const pins = pinsOf({ variation });
-  const environment = Object.entries({ ...env, ...pinned(pins) })
+  const environment = Object.entries({ ...usual, ...env, ...pinned(pins) })
     .map(([name, value]) => `${name}=${value}`)
     .sort();
   return [

@@ -1,5 +1,6 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { QuorateError } from '../src/core/errors.ts';
 
 /** Uids no account uses (systemd's ranges end below, uid_t ends above); a job gets one of them when the worker is root. */
 const UID_FIRST = 1_900_000_000;
@@ -11,6 +12,15 @@ const toolFolders = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin']
 /** Absolute path of a tool. The worker's PATH is not asked: the sandbox must not depend on who started it. */
 export function findTool(name: string): string | undefined {
   return toolFolders.map((folder) => join(folder, name)).find(executable);
+}
+
+/** The same, where a probe has seen it. Throws SANDBOX_UNAVAILABLE. */
+export function requireTool(name: string): string {
+  const path = findTool(name);
+  if (path !== undefined) return path;
+  throw new QuorateError('SANDBOX_UNAVAILABLE', `${name} was not found`, {
+    hint: 'start again: the probe then names what is missing and the command that brings it',
+  });
 }
 
 function executable(path: string): boolean {
@@ -43,7 +53,11 @@ function mapped(uid: number): boolean {
     });
 }
 
-/** One of the processors this process may run on (proc_pid_status(5), `0-3,8`). */
-export function firstProcessor(): number {
-  return Number(/^Cpus_allowed_list:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0);
+/** The processors this process may run on, in order (proc_pid_status(5): `0-3,8`). Never none. */
+export function allowedProcessors(): number[] {
+  const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  return list.split(',').flatMap((range) => {
+    const [first = 0, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, n) => first + n);
+  });
 }

@@ -8,10 +8,10 @@ import type { Group } from '../cgroups/group.ts';
 import type { SandboxIo, SandboxJob, SandboxOutcome } from '../types.ts';
 import { Deadline } from './deadline.ts';
 import { type DriverStatus, parseStatus, workFolders } from './driver.ts';
-import type { Guards } from './guards.ts';
-import { type Launched, launch } from './launch.ts';
+import type { Launched } from './launched.ts';
 import { boundedOutputs } from './outputs.ts';
 import { pinsOf } from './pins.ts';
+import type { BuildGuards } from './tier.ts';
 
 type Aborted = Extract<SandboxOutcome, { kind: 'aborted' }>;
 
@@ -24,7 +24,7 @@ export class Run {
   readonly #job: SandboxJob;
   readonly #io: SandboxIo;
   readonly #group: Group;
-  readonly #guards: Guards;
+  readonly #guards: BuildGuards;
   readonly #launched: Launched;
   #stopped: Aborted | undefined;
   #thrown: { error: unknown } | undefined;
@@ -38,7 +38,7 @@ export class Run {
   readonly #complete = Promise.withResolvers<void>();
   readonly #stopping = Promise.withResolvers<void>();
 
-  constructor(job: SandboxJob, io: SandboxIo, group: Group, guards: Guards, slot: number) {
+  constructor(job: SandboxJob, io: SandboxIo, group: Group, guards: BuildGuards, launched: Launched) {
     this.#deadline = new Deadline((detail) => this.#stop({ kind: 'aborted', reason: 'time', detail }));
     this.#job = job;
     this.#io = io;
@@ -46,7 +46,7 @@ export class Run {
     this.#guards = guards;
     for (const tar of this.#tars()) tar.on('error', () => {});
     this.#complete.promise.catch(() => {});
-    this.#launched = launch(guards, job, group.directories, guards.account(slot));
+    this.#launched = launched;
   }
 
   async outcome(): Promise<SandboxOutcome> {

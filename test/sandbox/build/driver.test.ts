@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { coveringPaths, parseStatus } from '../../../sandbox/namespace/driver.ts';
+import { coveringPaths, parseStatus } from '../../../sandbox/build/driver.ts';
 
 it('keeps the outermost of nested outputs, sorted and once', () => {
   expect(coveringPaths(['b', 'a/b', 'a', 'ab', 'b/', 'a/b/c'])).toEqual(['a', 'ab', 'b']);

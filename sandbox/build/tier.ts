@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { createGroup, type Group, groupDirectories } from '../cgroups/group.ts';
 import { groupPrefix, noteJob } from '../cgroups/leftovers.ts';
 import type { Place } from '../cgroups/place.ts';
+import type { LimitSettings } from '../cgroups/settings.ts';
 import { checkJob } from '../job.ts';
 import type {
   Sandbox,
@@ -12,44 +13,83 @@ import type {
   SandboxOutcome,
   SandboxUsage,
   Steering,
+  Tier,
 } from '../types.ts';
-import { type Guards, guards } from './guards.ts';
+import type { Launched } from './launched.ts';
 import { Run } from './run.ts';
 
-export interface NamespaceParts {
+/** The limits that are held from outside of a build. The attack tests weaken one at a time; no option reaches them. */
+export interface BuildGuards {
+  /** What is written into the groups. A tier adds what it needs besides the job. */
+  readonly cgroup: LimitSettings;
+  /** Milliseconds of wall time. */
+  readonly deadlineMs: (limits: SandboxLimits) => number;
+  /** Bytes of the outputs' archive. */
+  readonly outputBytesMax: (limits: SandboxLimits) => number;
+}
+
+export interface Launching {
+  /** Groups that the build's first process must be in before its first instruction (startInGroups does it). */
+  readonly directories: readonly string[];
+  /** A random number that tells jobs apart which run at the same time. */
+  readonly slot: number;
+  /** Name of the job's group, which no other job on the machine has. */
+  readonly name: string;
+}
+
+/** What makes a tier what it is: how it starts a build. Groups, limits, streams and the end of it are alike in all. */
+export interface TierDriver {
+  readonly tier: Tier;
+  /** Whether a build can run on the machine's own system (`image: host`). */
+  readonly hostImage: boolean;
+  readonly guards: BuildGuards;
+  launch(job: SandboxJob, launching: Launching): Promise<Launched>;
+}
+
+export interface TierParts {
   readonly places: readonly Place[];
   /** Folder of the notes a crashed worker's successor sweeps by. */
   readonly notes: string;
-  readonly guards?: Guards;
 }
 
-/** The `namespace` tier: bubblewrap, a seccomp filter and control groups. It shares the host's kernel. */
-export class NamespaceSandbox implements Sandbox, Steering {
-  readonly tier = 'namespace';
+/** One tier at work. */
+export class TierSandbox implements Sandbox, Steering {
   readonly profile = 'quorate-sandbox/1';
-  readonly #parts: NamespaceParts;
+  readonly #driver: TierDriver;
+  readonly #parts: TierParts;
   readonly #running = new Set<{ group: Group; run: Run; limits: SandboxLimits }>();
   #frozen = false;
   #caps: SandboxCaps = {};
   /** Processor time of jobs that have ended, in seconds. */
   #ended = 0;
 
-  constructor(parts: NamespaceParts) {
+  constructor(driver: TierDriver, parts: TierParts) {
+    this.#driver = driver;
     this.#parts = parts;
   }
 
+  get tier(): Tier {
+    return this.#driver.tier;
+  }
+
+  get hostImage(): boolean {
+    return this.#driver.hostImage;
+  }
+
   async run(job: SandboxJob, io: SandboxIo): Promise<SandboxOutcome> {
-    checkJob(job);
+    checkJob(job, this.#driver);
     const { places, notes } = this.#parts;
-    const active = this.#parts.guards ?? guards;
+    const { guards } = this.#driver;
     const slot = randomInt(2 ** 32);
     const name = `${groupPrefix}${process.pid}-${slot.toString(16)}`;
     const forget = noteJob(notes, name, groupDirectories(places, name));
     let group: Group | undefined;
+    let launched: Launched | undefined;
     try {
-      group = createGroup(places, name, capped(job.limits, this.#caps), active.cgroup);
+      group = createGroup(places, name, capped(job.limits, this.#caps), guards.cgroup);
       if (this.#frozen) group.freeze(true);
-      const running = { group, run: new Run(job, io, group, active, slot), limits: job.limits };
+      launched = await this.#driver.launch(job, { directories: group.directories, slot, name });
+      const running = { group, run: new Run(job, io, group, guards, launched), limits: job.limits };
       running.run.pause(this.#frozen);
       this.#running.add(running);
       try {
@@ -60,6 +100,7 @@ export class NamespaceSandbox implements Sandbox, Steering {
       }
     } finally {
       await group?.destroy();
+      await launched?.cleanUp?.();
       forget();
     }
   }

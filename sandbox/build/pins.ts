@@ -12,6 +12,8 @@ export const profilePins: SandboxPins = {
   timeZone: 'UTC',
 };
 
+export const pinnedPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 export const pinsOf = ({ variation }: Pick<SandboxJob, 'variation'>): SandboxPins => ({
   ...profilePins,
   ...variation,

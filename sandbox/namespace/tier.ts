@@ -1,0 +1,13 @@
+import type { TierDriver } from '../build/tier.ts';
+import { type Guards, guards as productGuards } from './guards.ts';
+import { launch } from './launch.ts';
+
+/** bubblewrap, a seccomp filter and control groups. It shares the host's kernel. */
+export function namespaceTier(guards: Guards = productGuards): TierDriver {
+  return {
+    tier: 'namespace',
+    hostImage: true,
+    guards,
+    launch: (job, launching) => launch(guards, job, launching),
+  };
+}

@@ -1,0 +1,111 @@
+import { join } from 'node:path';
+import { QuorateError } from '../src/core/errors.ts';
+import { sweepLeftovers } from './cgroups/leftovers.ts';
+import { examine } from './probe/tier.ts';
+import { tierProbes } from './tiers.ts';
+import {
+  type Probe,
+  type Sandbox,
+  type SandboxCaps,
+  type Sandboxes,
+  type SandboxUsage,
+  type Steering,
+  type Tier,
+  tiers,
+} from './types.ts';
+
+const offered = tiers.filter((tier) => tierProbes[tier] !== undefined);
+
+/**
+ * Finds out which tiers work here by running jobs in them, one after the other, the strongest first: every guard is
+ * looked at from inside. Never throws; takes half a second to a few, and at most `sandboxProbeSecondsMax` each.
+ */
+export async function probe({
+  stateDir,
+  of = offered,
+}: {
+  stateDir: string;
+  of?: readonly Tier[];
+}): Promise<Probe[]> {
+  const found: Probe[] = [];
+  for (const tier of of) found.push((await look(stateDir, tier)).probe);
+  return found;
+}
+
+/**
+ * Opens one tier, after sweeping what a crashed process with the same state folder left behind.
+ * Throws SANDBOX_UNAVAILABLE, with the probe's findings and fixes, where any guard is missing or does not hold.
+ */
+export async function openSandbox(stateDir: string, tier: Tier = 'namespace'): Promise<Sandbox & Steering> {
+  await sweepLeftovers(notesFolder(stateDir));
+  const { probe: found, sandbox } = await look(stateDir, tier);
+  if (sandbox !== undefined && found.ok) return sandbox;
+  throw unavailable([found]);
+}
+
+/**
+ * Opens the tiers a worker offers: those that its operator names, each of which must work, or the strongest that works
+ * here, and no other. Throws SANDBOX_UNAVAILABLE.
+ */
+export async function openSandboxes(
+  stateDir: string,
+  { tiers: named }: { tiers?: readonly Tier[] } = {},
+): Promise<Sandboxes> {
+  await sweepLeftovers(notesFolder(stateDir));
+  const opened: (Sandbox & Steering)[] = [];
+  const failed: Probe[] = [];
+  for (const tier of offered.filter((one) => named === undefined || named.includes(one))) {
+    const { probe: found, sandbox } = await look(stateDir, tier);
+    if (sandbox === undefined || !found.ok) failed.push(found);
+    else opened.push(sandbox);
+    if (named === undefined && opened.length > 0) return together(opened);
+  }
+  if (opened.length === 0 || failed.length > 0) throw unavailable(failed);
+  return together(opened);
+}
+
+/** Sandboxes as one, the strongest first. */
+export function together(sandboxes: readonly (Sandbox & Partial<Steering>)[]): Sandboxes {
+  return {
+    tiers: sandboxes.map(({ tier }) => tier),
+    for: (image) => sandboxes.find(({ hostImage }) => image !== 'host' || hostImage),
+    freeze: () => {
+      for (const sandbox of sandboxes) sandbox.freeze?.();
+    },
+    thaw: () => {
+      for (const sandbox of sandboxes) sandbox.thaw?.();
+    },
+    cap: (caps: SandboxCaps): string[] => sandboxes.flatMap((sandbox) => sandbox.cap?.(caps) ?? []),
+    usage: (): SandboxUsage[] => sandboxes.flatMap((sandbox) => sandbox.usage?.() ?? []),
+    processorSeconds: () => sandboxes.reduce((sum, sandbox) => sum + (sandbox.processorSeconds?.() ?? 0), 0),
+  };
+}
+
+function look(stateDir: string, tier: Tier): ReturnType<typeof examine> {
+  const probeOf = tierProbes[tier];
+  if (probeOf === undefined) {
+    throw new QuorateError('SANDBOX_UNAVAILABLE', `there is no tier ${tier}`, {
+      hint: `There is: ${offered.join(', ')}.`,
+    });
+  }
+  return examine(probeOf(stateDir), notesFolder(stateDir));
+}
+
+function unavailable(probes: readonly Probe[]): QuorateError {
+  const lacks = probes.map(({ tier, checks }) => {
+    const failed = checks.filter(({ ok }) => !ok);
+    return `the ${tier} sandbox does not work here: ${failed.map(({ name, found }) => `${name}: ${found}`).join('; ')}`;
+  });
+  const fixes = new Set(
+    probes.flatMap(({ checks }) => checks.flatMap(({ ok, fix }) => (ok ? [] : (fix ?? [])))),
+  );
+  return new QuorateError(
+    'SANDBOX_UNAVAILABLE',
+    lacks.join('. '),
+    fixes.size === 0 ? {} : { hint: [...fixes].join('; ') },
+  );
+}
+
+function notesFolder(stateDir: string): string {
+  return join(stateDir, 'sandbox');
+}
