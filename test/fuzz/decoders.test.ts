@@ -36,6 +36,9 @@ const elsewhere: Record<string, string> = {
   'src/index.ts decodeBundle': 'that of src/core/documents',
   'src/runtime/files.ts readOptional': 'gives the text of a file as it is',
   'src/runtime/files.ts parseFile': 'called by openHome, with the schema of a membership',
+  'src/cli/worker-file.ts readWorkerFile': 'reads the file that parseWorkerFile is given',
+  'src/runtime/hours.ts parseHours': 'worker-file',
+  'src/source/commit.ts readLocalCommit': 'as readCommit, of a repository on this machine',
   'src/source/commit.ts readCommit':
     'hands the archive that git writes to readTar; what git says is in test/attacks/source',
   'src/store/directory-read.ts readDirectory':
@@ -52,6 +55,7 @@ const primitives =
 const reached: Record<string, string> = {
   'src/cli/commands/fetch.ts': 'a CID on the own command line',
   'src/cli/commands/verify.ts': 'a time in a verdict that was verified',
+  'src/cli/local-log.ts': 'what a build wrote; its lines are terminal-lines',
   'src/cli/version.ts': 'the own package.json',
   'src/core/documents/base.ts': 'peer-id; CIDs are part of every document',
   'src/core/documents/base64.ts': 'base64',
@@ -67,8 +71,11 @@ const reached: Record<string, string> = {
   'src/runtime/controller-logs.ts': 'mesh-streams; its lines are terminal-lines',
   'src/runtime/fetch.ts': 'a time in a verdict that was verified',
   'src/runtime/files.ts': 'membership-file',
-  'src/runtime/submit.ts': 'job-file',
+  'src/runtime/job-in-tree.ts': 'job-file',
+  'src/runtime/control.ts': 'a line of the own user, on a socket in a folder that nobody else may enter',
   'src/runtime/transfer.ts': 'cid',
+  'src/source/working.ts': 'names of files that the own git lists',
+  'src/egress/egress.ts': 'egress-proxy',
   'src/source/url.ts': 'git-url',
   'src/store/exchange.ts': 'a PeerId of a connected peer',
   'sandbox/cgroups/leftovers.ts': 'notes the sandbox wrote itself, each of whose paths is checked',

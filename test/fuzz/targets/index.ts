@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { AnyTarget } from '../target.ts';
 import { targets as archives } from './archives.ts';
 import { targets as documents } from './documents.ts';
+import { targets as egress } from './egress.ts';
 import { targets as files } from './files.ts';
 import { targets as http } from './http.ts';
 import { targets as mesh } from './mesh.ts';
@@ -11,7 +12,7 @@ import { targets as transparency } from './transparency.ts';
 import { targets as trees } from './trees.ts';
 import { targets as wire } from './wire.ts';
 
-const groups = { documents, transparency, wire, files, trees, archives, transfer, texts, http, mesh };
+const groups = { documents, transparency, wire, files, trees, archives, transfer, texts, http, egress, mesh };
 
 /** Every decoder that a stranger reaches. That none is missing is held by `decoders.test.ts`. */
 export const targets: readonly AnyTarget[] = Object.values(groups).flat();

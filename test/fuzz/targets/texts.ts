@@ -5,6 +5,7 @@ import { parseStatus } from '../../../sandbox/build/driver.ts';
 import { parseHierarchies } from '../../../sandbox/cgroups/controllers.ts';
 import { errorText } from '../../../src/cli/errors.ts';
 import { LogLines } from '../../../src/cli/log-lines.ts';
+import { exampleWorkerFile, parseWorkerFile } from '../../../src/cli/worker-file.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
 import { HarmlessLines, harmlessLine } from '../../../src/core/harmless.ts';
 import { vcsAllowed } from '../../../src/core/trust/vcs.ts';
@@ -71,6 +72,25 @@ const units = define<string>({
         amount === undefined || (Number.isSafeInteger(amount) && amount > 0),
         'an amount that is no whole number',
       );
+  },
+});
+
+const workerFile = define<string>({
+  name: 'worker-file',
+  seeds: async () => [
+    exampleWorkerFile,
+    exampleWorkerFile.replace(/^# ([a-z_]+ = )/gm, '$1'),
+    '[lend]\ncpus = 2\nmemory = "4GiB"\n[when]\nhours = ["20:00-08:00"]\n',
+  ],
+  arbitrary: (seeds) =>
+    mutatedText(seeds, ['[', ']', ' = ', '"', '\n', '[lend]', '-1', '1e999', '"'.repeat(3), '{', 'inf']),
+  msMax: 200,
+  run(text) {
+    const { rules } = parseWorkerFile(text, 'worker.toml');
+    must(
+      rules.hours.every(({ from, to }) => from >= 0 && from < 1440 && to >= 0 && to < 1440),
+      'a time of day that is none',
+    );
   },
 });
 
@@ -259,6 +279,7 @@ const address = define<string>({
 export const targets: readonly AnyTarget[] = [
   jobFile,
   units,
+  workerFile,
   gitUrl,
   vcs,
   ref,

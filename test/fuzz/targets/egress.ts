@@ -1,0 +1,105 @@
+import { connect, createServer, type Server } from 'node:net';
+import { QuorateError } from '../../../src/core/errors.ts';
+import { toUtf8 } from '../../../src/core/text.ts';
+import { canonical, isPublic } from '../../../src/egress/addresses.ts';
+import { type Egress, openEgress } from '../../../src/egress/index.ts';
+import { mutatedBytes, mutatedText } from '../arbitraries.ts';
+import { Scratch } from '../corpus.ts';
+import { type AnyTarget, define, must } from '../target.ts';
+
+const waitMsMax = 5_000;
+const allowed = { host: 'git.example', port: 80 };
+const scratch = new Scratch();
+
+let open: { egress: Egress; server: Server; port: number } | undefined;
+/** Where the proxy was led to, which must never be anywhere else. */
+const reached = new Set<string>();
+
+/** A proxy to one name, which leads to a server here that answers anything. */
+async function proxying() {
+  if (open !== undefined) return open;
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'));
+    socket.once('end', () => socket.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const egress = await openEgress({
+    dir: await scratch.dir(),
+    targets: [allowed],
+    named: [],
+    receivedBytesMax: Number.MAX_SAFE_INTEGER,
+    sentBytesMax: Number.MAX_SAFE_INTEGER,
+    resolve: async () => [{ address: '93.184.215.14' }],
+    connect: (address, at) => {
+      reached.add(`${address}:${at}`);
+      return connect(port, '127.0.0.1');
+    },
+  });
+  open = { egress, server, port };
+  return open;
+}
+
+const proxy = define<Uint8Array>({
+  name: 'egress-proxy',
+  seeds: async () =>
+    [
+      'CONNECT git.example:80 HTTP/1.1\r\nhost: git.example:80\r\n\r\nGET / HTTP/1.0\r\n\r\n',
+      'GET http://git.example/a HTTP/1.1\r\nhost: git.example\r\nconnection: close\r\n\r\n',
+      'POST http://git.example/a HTTP/1.1\r\nhost: git.example\r\ncontent-length: 1\r\nconnection: close\r\n\r\na',
+    ].map((text) => toUtf8(text)),
+  arbitrary: mutatedBytes,
+  async run(bytes) {
+    const { egress } = await proxying();
+    const before = egress.counts.refused;
+    const answer = await answerTo(egress.socket, bytes);
+    for (const where of reached) must(where === '93.184.215.14:80', `it led to ${where}`);
+    if (egress.counts.refused > before)
+      throw new QuorateError('EGRESS_NOT_ALLOWED', 'what was asked for was refused');
+    if (!/^HTTP\/1\.[01] 2\d\d /.test(answer)) throw new QuorateError('EGRESS_NOT_ALLOWED', 'no answer');
+  },
+  async close() {
+    await open?.egress.close();
+    open?.server.close();
+    open = undefined;
+    await scratch.close();
+  },
+});
+
+function answerTo(path: string, bytes: Uint8Array): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(new Error('the proxy neither answers nor closes'));
+    }, waitMsMax);
+    let text = '';
+    socket.setEncoding('latin1').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    socket.on('error', () => {});
+    socket.write(bytes);
+    const hangUp = setTimeout(() => socket.destroySoon(), 100);
+    socket.on('close', () => {
+      clearTimeout(timer);
+      clearTimeout(hangUp);
+      resolve(text);
+    });
+  });
+}
+
+const addresses = define<string>({
+  name: 'egress-address',
+  seeds: async () => ['8.8.8.8', '127.0.0.1', '169.254.169.254', '2606:4700::1', '::ffff:10.0.0.1', '[::1]'],
+  arbitrary: (seeds) => mutatedText(seeds, ['::', ':', '%', '.', '0x', '0', 'ffff', '[', ']']),
+  run(text) {
+    const address = canonical(text);
+    if (!isPublic(address)) return;
+    must(canonical(address) === address, 'an address with two spellings');
+    must(!/^(?:10|127|0|169\.254|192\.168)\./.test(address), 'an address of a private network');
+    must(!/^(?:::|fe|fc|fd|ff)/.test(address), 'an address of a private network');
+  },
+});
+
+export const targets: readonly AnyTarget[] = [proxy, addresses];
