@@ -8,7 +8,7 @@ export type Connect = (address: string, port: number) => Socket;
 
 export const connectHere: Connect = (address, port) => connect({ host: address, port });
 
-/** The first of some checked addresses that answers. @throws SOURCE_UNREACHABLE */
+/** The first of some checked addresses that answers. @throws EGRESS_UNREACHABLE */
 export async function dial(
   addresses: readonly string[],
   { host, port }: Target,
@@ -23,7 +23,7 @@ export async function dial(
     }
   }
   const why = last instanceof Error ? `: ${shown(last.message)}` : '';
-  throw new QuorateError('SOURCE_UNREACHABLE', `no connection to ${host}:${port}${why}`, {
+  throw new QuorateError('EGRESS_UNREACHABLE', `no connection to ${host}:${port}${why}`, {
     hint: 'Check the host, the port and the network.',
     cause: last,
   });

@@ -11,6 +11,8 @@ import { addressesFor, type EgressRules, shown, type Target } from './rules.ts';
 export interface EgressOptions extends EgressRules {
   /** An existing folder for the socket: whoever can enter it can use the proxy. */
   dir: string;
+  /** Connections in all, one after another or at once. */
+  connectionsTotalMax?: number | undefined;
   /** From all servers together. */
   receivedBytesMax: number;
   /** To all servers together. */
@@ -43,12 +45,13 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   const open = new Set<Duplex>();
   const idleMs = options.idleMs ?? limits.gitIdleSecondsMax * 1000;
   const sentBytesMax = options.sentBytesMax ?? limits.egressSentBytesMax;
+  const connectionsMax = options.connectionsTotalMax ?? limits.egressConnectionsTotalMax;
 
   const trouble = (error: unknown): QuorateError => {
     const told =
       error instanceof QuorateError
         ? error
-        : new QuorateError('SOURCE_UNREACHABLE', `the server broke off: ${shown(String(error))}`, {
+        : new QuorateError('EGRESS_UNREACHABLE', `the server broke off: ${shown(String(error))}`, {
             hint: 'Try again later.',
             cause: error,
           });
@@ -131,17 +134,25 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
     requestTimeout: 0,
     connectionsCheckingInterval: Math.min(idleMs, 30_000),
   });
+  // Node sets its own after each request of a connection that is kept.
+  proxy.timeout = idleMs;
   proxy.maxConnections = limits.egressConnectionsMax;
   proxy.on('connection', (socket: Socket) => {
     counts.connections++;
     watch(socket);
-    if (counts.connections <= limits.egressConnectionsTotalMax) return;
+    if (counts.connections <= connectionsMax) return;
     trouble(
-      new QuorateError('EGRESS_TOO_MUCH', `over ${limits.egressConnectionsTotalMax} connections`, {
+      new QuorateError('EGRESS_TOO_MUCH', `over ${connectionsMax} connections`, {
         hint: tooMuch,
       }),
     );
     socket.destroy();
+  });
+  proxy.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const [status, what] = notHttp(error.code ?? '');
+    if (what !== undefined) trouble(new QuorateError('EGRESS_NOT_ALLOWED', what));
+    if (!socket.writable) return void socket.destroy();
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   });
   proxy.on('connect', (request, client, head) => void tunnel(request, client, head));
   proxy.on('request', (request, response) => void plain(request, response));
@@ -171,10 +182,20 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   };
 }
 
-const tooMuch = 'Make the repository smaller, or raise the disk limit of the job.';
+const tooMuch = 'Fetch less, or raise the disk limit of the job.';
 
 function statusOf(code: string): string {
-  return code === 'SOURCE_UNREACHABLE' ? '502 Bad Gateway' : '403 Forbidden';
+  return code === 'EGRESS_UNREACHABLE' ? '502 Bad Gateway' : '403 Forbidden';
+}
+
+/** The answer to what Node's parser gave up on, and what to tell of it: of a client that was merely slow or is gone, nothing. */
+function notHttp(code: string): [status: string, what?: string] {
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return ['431 Request Header Fields Too Large', 'a request with very long headers was refused'];
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return ['408 Request Timeout'];
+  return code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE'
+    ? ['400 Bad Request', 'what is no HTTP was refused']
+    : ['400 Bad Request'];
 }
 
 /** `host:port` of CONNECT; undefined for anything else. */

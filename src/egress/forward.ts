@@ -2,7 +2,7 @@ import { request as ask, type IncomingMessage, type ServerResponse } from 'node:
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 
-/** They are between two neighbours only (RFC 9110, 7.6.1); the length of a body is kept. */
+/** They are between two neighbours only, as are those that Connection names (RFC 9110, 7.6.1). */
 const hopByHop = new Set([
   'connection',
   'expect',
@@ -42,8 +42,14 @@ export async function forward(passing: Forwarded): Promise<void> {
     createConnection: () => server,
     method: request.method ?? 'GET',
     path: url.pathname + url.search,
-    headers: { ...passed(request), host: url.host, connection: 'close' },
+    headers: {
+      ...passed(request),
+      ...(request.headers['transfer-encoding'] !== undefined && { 'transfer-encoding': 'chunked' }),
+      host: url.host,
+      connection: 'close',
+    },
   });
+  sent(Buffer.from([request.method, url.href, ...request.rawHeaders].join('\r\n')));
   let interim = 0;
   onward.on('information', () => {
     if (++interim > interimMax) onward.destroy(new Error('it only says 1xx'));
@@ -63,9 +69,11 @@ export async function forward(passing: Forwarded): Promise<void> {
 }
 
 function passed({ headers }: IncomingMessage): Record<string, string | string[]> {
+  const named = new Set((headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase()));
   return Object.fromEntries(
     Object.entries(headers).filter(
-      (entry): entry is [string, string | string[]] => entry[1] !== undefined && !hopByHop.has(entry[0]),
+      (entry): entry is [string, string | string[]] =>
+        entry[1] !== undefined && !hopByHop.has(entry[0]) && !named.has(entry[0]),
     ),
   );
 }

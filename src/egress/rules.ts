@@ -28,21 +28,21 @@ const resolveHere: Resolve = (host) => lookup(host, { all: true });
 
 /**
  * The addresses to connect to for a host and port that somebody inside asked for.
- * @throws EGRESS_NOT_ALLOWED, EGRESS_ADDRESS_REFUSED, SOURCE_UNREACHABLE
+ * @throws EGRESS_NOT_ALLOWED, EGRESS_ADDRESS_REFUSED, EGRESS_UNREACHABLE
  */
 export async function addressesFor(rules: EgressRules, asked: Target): Promise<string[]> {
   const host = canonical(asked.host);
   const { port } = asked;
   if (!rules.targets.some((target) => canonical(target.host) === host && target.port === port)) {
     throw new QuorateError('EGRESS_NOT_ALLOWED', `a connection to ${shown(host)}:${port} was refused`, {
-      hint: 'Only the server of the job’s source can be reached.',
+      hint: 'Only the servers that the job and the charter name can be reached.',
     });
   }
   let found: string[];
   try {
     found = (await (rules.resolve ?? resolveHere)(host)).map(({ address }) => address);
   } catch (cause) {
-    throw new QuorateError('SOURCE_UNREACHABLE', `the name ${host} cannot be looked up`, {
+    throw new QuorateError('EGRESS_UNREACHABLE', `the name ${host} cannot be looked up`, {
       hint: 'Check the host, the port and the network.',
       cause,
     });

@@ -82,7 +82,8 @@ function confined(tool: ToolSandbox, egress: Egress, { protocol }: GitUrl): Conf
       }
       const [trouble] = egress.troubles;
       if (trouble === undefined) return error;
-      const { code, message, hint } = trouble;
+      const { message, hint } = trouble;
+      const code = trouble.code === 'EGRESS_UNREACHABLE' ? 'SOURCE_UNREACHABLE' : trouble.code;
       return new QuorateError(code, message, { cause: error, ...(hint !== undefined && { hint }) });
     },
     close: async () => {
