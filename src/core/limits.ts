@@ -120,6 +120,10 @@ export const limits = {
   meshWaitMs: 120_000,
   /** A stream's window: what a sender may have in flight to a reader that does not read. 20 MB/s at 50 ms. */
   meshWindowBytes: 1024 * 1024,
+  /** What may move at once under a bandwidth limit, in milliseconds of it: a timer is late by some of these. */
+  bandwidthBurstMs: 100,
+  /** An operator cannot allow less, in bytes a second: heartbeats and grants still have to be on time. */
+  bandwidthBytesMin: 16 * 1024,
   /** A send that makes no progress this long means the reader is gone. */
   meshStallMs: 60_000,
   /** How long the far side may keep its half of a channel open after ours is closed and nobody reads. */

@@ -1,3 +1,4 @@
 export { isPublic } from './addresses.ts';
 export { type Egress, openEgress } from './egress.ts';
+export { meteredConnect } from './metered.ts';
 export type { EgressRules, Resolve, Target } from './rules.ts';

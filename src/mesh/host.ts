@@ -8,14 +8,15 @@ import { identify, identifyPush } from '@libp2p/identify';
 import type { Libp2p } from '@libp2p/interface';
 import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht';
 import { type Ping, ping } from '@libp2p/ping';
-import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { createLibp2p } from 'libp2p';
+import { Bandwidth } from '../core/bandwidth.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { BoundedDatastore, DHT_PREFIX } from './datastore.ts';
 import { listenError } from './errors.ts';
 import { gossip } from './gossip.ts';
+import { meteredTcp } from './metered.ts';
 import { quietLogger } from './quiet.ts';
 import { type RelayComponents, RelayReservation } from './relay.ts';
 import type { MeshOptions, MeshStats } from './types.ts';
@@ -83,7 +84,10 @@ export async function startHost(
     addresses: { listen: options.listen, ...(options.announce ? { announce: options.announce } : {}) },
     datastore,
     transports: [
-      tcp({ maxConnections: maxConnections + limits.meshPendingInboundMax }),
+      meteredTcp(
+        { maxConnections: maxConnections + limits.meshPendingInboundMax },
+        options.bandwidth ?? new Bandwidth(),
+      ),
       circuitRelayTransport(),
     ],
     connectionEncrypters: [noise()],

@@ -1,4 +1,5 @@
 import type { Libp2p } from '@libp2p/interface';
+import type { Bandwidth } from '../core/bandwidth.ts';
 
 export interface MeshOptions {
   /** Ed25519 seed, 32 bytes: the node's one key, hence its PeerId. */
@@ -14,6 +15,8 @@ export interface MeshOptions {
   /** Gossip topics this node may subscribe or publish to; all others are ignored. */
   topics: string[];
   maxConnections?: number;
+  /** Of all connections together; may change while they are open. No bound unless told. */
+  bandwidth?: Bandwidth;
   /** A bootstrap node also relays for peers behind NAT; it joins no topics. */
   role: 'node' | 'bootstrap';
 }

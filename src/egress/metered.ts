@@ -1,0 +1,64 @@
+import { Socket, type SocketConnectOpts } from 'node:net';
+import type { Bandwidth } from '../core/bandwidth.ts';
+import type { Connect } from './dial.ts';
+
+type Done = (error?: Error | null) => void;
+
+/** A connection that reads and writes no more than it may: its reader waits, and with it the far side. */
+class MeteredSocket extends Socket {
+  readonly #bandwidth: Bandwidth;
+  readonly #timers = new Set<NodeJS.Timeout>();
+
+  constructor(bandwidth: Bandwidth) {
+    super();
+    this.#bandwidth = bandwidth;
+    this.once('close', () => {
+      for (const timer of this.#timers) clearTimeout(timer);
+    });
+  }
+
+  #after(ms: number, act: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      act();
+    }, ms);
+    this.#timers.add(timer);
+  }
+
+  override push(chunk: Uint8Array | null, encoding?: BufferEncoding): boolean {
+    const more = super.push(chunk, encoding);
+    if (chunk === null || this.#bandwidth.down.charge(chunk.byteLength, performance.now()) === 0) return more;
+    // Answering no stops the kernel's side until somebody reads on, which is put off.
+    if (more) this.#after(0, () => this._read(0));
+    return false;
+  }
+
+  override _read(size: number): void {
+    const ms = this.#bandwidth.down.wait(performance.now());
+    if (ms === 0) super._read(size);
+    else this.#after(ms, () => this._read(size));
+  }
+
+  override _write(chunk: Uint8Array, encoding: BufferEncoding, done: Done): void {
+    super._write(chunk, encoding, this.#paid(chunk.byteLength, done));
+  }
+
+  override _writev(chunks: { chunk: Uint8Array; encoding: BufferEncoding }[], done: Done): void {
+    const bytes = chunks.reduce((sum, { chunk }) => sum + chunk.length, 0);
+    super._writev?.(chunks, this.#paid(bytes, done));
+  }
+
+  #paid(bytes: number, done: Done): Done {
+    return (error) => {
+      const ms = this.#bandwidth.up.charge(bytes, performance.now());
+      if (ms === 0) done(error);
+      else this.#after(ms, () => done(error));
+    };
+  }
+}
+
+/** Connects under what a machine's owner allows, together with everything else that counts there. */
+export const meteredConnect =
+  (bandwidth: Bandwidth): Connect =>
+  (address, port) =>
+    new MeteredSocket(bandwidth).connect({ host: address, port } satisfies SocketConnectOpts);

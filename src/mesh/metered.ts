@@ -1,0 +1,107 @@
+import type { MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface';
+import { type TCPComponents, type TCPOptions, tcp } from '@libp2p/tcp';
+import type { Bandwidth } from '../core/bandwidth.ts';
+
+/** What libp2p's own transports build upon (AbstractMessageStream of @libp2p/utils). */
+interface RawConnection extends MultiaddrConnection {
+  sendData(data: List): { sentBytes: number; canSendMore: boolean };
+  onData(data: Uint8Array): void;
+  sendPause(): void;
+  sendResume(): void;
+  safeDispatchEvent(type: 'drain'): boolean;
+}
+interface List {
+  readonly byteLength: number;
+  sublist(from: number, to: number): List;
+}
+
+/** What goes out between two looks at what may: small enough to share a slow line, large enough to fill a fast one. */
+const pieceBytes = 16 * 1024;
+
+/** TCP whose connections, all of them together, send and receive no more than they may. */
+export function meteredTcp(
+  options: TCPOptions,
+  bandwidth: Bandwidth,
+): (components: TCPComponents) => Transport {
+  return (components) => {
+    const transport = tcp(options)(components);
+    const [dial, createListener] = [transport.dial.bind(transport), transport.createListener.bind(transport)];
+    transport.dial = (address, given) =>
+      dial(address, { ...given, upgrader: metering(given.upgrader, bandwidth) });
+    transport.createListener = (given) =>
+      createListener({ ...given, upgrader: metering(given.upgrader, bandwidth) });
+    return transport;
+  };
+}
+
+/** Every raw connection passes here before the first byte of its handshake. */
+function metering(upgrader: Upgrader, bandwidth: Bandwidth): Upgrader {
+  const metered =
+    <Options, Result>(upgrade: (connection: MultiaddrConnection, options: Options) => Result) =>
+    (connection: MultiaddrConnection, options: Options): Result => {
+      meter(connection as RawConnection, bandwidth);
+      return upgrade.call(upgrader, connection, options);
+    };
+  return {
+    upgradeInbound: metered(upgrader.upgradeInbound),
+    upgradeOutbound: metered(upgrader.upgradeOutbound),
+    createInboundAbortSignal: (signal) => upgrader.createInboundAbortSignal(signal),
+    getStreamMuxers: () => upgrader.getStreamMuxers(),
+    getConnectionEncrypters: () => upgrader.getConnectionEncrypters(),
+  };
+}
+
+function meter(connection: RawConnection, { up, down }: Bandwidth): void {
+  const { sendData, sendPause, sendResume, onData } = connection;
+  let draining: NodeJS.Timeout | undefined;
+  let resting: NodeJS.Timeout | undefined;
+  let paused = false;
+  connection.addEventListener('close', () => {
+    clearTimeout(draining);
+    clearTimeout(resting);
+  });
+
+  // What is not taken stays in the connection's own queue, and whoever sends is told to wait.
+  const later = (ms: number): void => {
+    clearTimeout(draining);
+    draining = setTimeout(() => connection.safeDispatchEvent('drain'), ms);
+  };
+  connection.sendData = (data) => {
+    if (up.perSecond === undefined) return sendData.call(connection, data);
+    const ms = up.wait(performance.now());
+    if (ms > 0) {
+      later(ms);
+      return { sentBytes: 0, canSendMore: false };
+    }
+    const { sentBytes, canSendMore } = sendData.call(
+      connection,
+      data.sublist(0, Math.min(pieceBytes, data.byteLength)),
+    );
+    const rest = up.charge(sentBytes, performance.now());
+    if (!canSendMore || rest === 0) return { sentBytes, canSendMore };
+    later(rest);
+    return { sentBytes, canSendMore: false };
+  };
+
+  // The kernel's buffer fills up, and with it the far side's.
+  connection.onData = (data) => {
+    const ms = down.charge(data.byteLength, performance.now());
+    if (ms > 0) {
+      clearTimeout(resting);
+      sendPause.call(connection);
+      resting = setTimeout(() => {
+        resting = undefined;
+        if (!paused) sendResume.call(connection);
+      }, ms);
+    }
+    onData.call(connection, data);
+  };
+  connection.sendPause = () => {
+    paused = true;
+    sendPause.call(connection);
+  };
+  connection.sendResume = () => {
+    paused = false;
+    if (resting === undefined) sendResume.call(connection);
+  };
+}

@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { afterEach, expect, it } from 'vitest';
+import { Bandwidth } from '../../src/core/bandwidth.ts';
+import { meteredConnect } from '../../src/egress/metered.ts';
+
+const bytes = 800_000;
+const bytesPerSecond = 400_000;
+const open = new Set<{ destroy?(): void; close?(): void }>();
+
+afterEach(() => {
+  for (const one of open) (one.destroy ?? one.close)?.call(one);
+  open.clear();
+});
+
+/** A server that sends, or that swallows, so much. */
+async function server(serve: (socket: Socket) => void): Promise<number> {
+  const listening = createServer((socket) => {
+    open.add(socket);
+    socket.on('error', () => {});
+    serve(socket);
+  });
+  open.add(listening);
+  listening.listen(0, '127.0.0.1');
+  await once(listening, 'listening');
+  const address = listening.address();
+  return typeof address === 'object' ? (address?.port ?? 0) : 0;
+}
+
+async function received(bandwidth: Bandwidth): Promise<number> {
+  const port = await server((socket) => socket.end(new Uint8Array(bytes)));
+  const began = performance.now();
+  const socket = meteredConnect(bandwidth)('127.0.0.1', port);
+  open.add(socket);
+  let got = 0;
+  socket.on('data', (chunk: Buffer) => {
+    got += chunk.byteLength;
+  });
+  await once(socket, 'end');
+  expect(got).toBe(bytes);
+  return got / ((performance.now() - began) / 1000);
+}
+
+async function sent(bandwidth: Bandwidth): Promise<number> {
+  let got = 0;
+  const port = await server((socket) =>
+    socket.on('data', (chunk: Buffer) => {
+      got += chunk.byteLength;
+    }),
+  );
+  const began = performance.now();
+  const socket = meteredConnect(bandwidth)('127.0.0.1', port);
+  open.add(socket);
+  for (let left = bytes; left > 0; left -= 50_000) socket.write(new Uint8Array(50_000));
+  socket.end();
+  await once(socket, 'close');
+  expect(got).toBe(bytes);
+  return got / ((performance.now() - began) / 1000);
+}
+
+it('reads no more a second than it may, and loses nothing', async () => {
+  const bandwidth = new Bandwidth();
+  bandwidth.down.perSecond = bytesPerSecond;
+  const rate = await received(bandwidth);
+  expect(rate).toBeLessThan(bytesPerSecond * 1.25);
+  expect(rate).toBeGreaterThan(bytesPerSecond * 0.4);
+}, 15_000);
+
+it('writes no more a second than it may', async () => {
+  const bandwidth = new Bandwidth();
+  bandwidth.up.perSecond = bytesPerSecond;
+  const rate = await sent(bandwidth);
+  expect(rate).toBeLessThan(bytesPerSecond * 1.25);
+  expect(rate).toBeGreaterThan(bytesPerSecond * 0.4);
+}, 15_000);
+
+it('without a limit nothing waits', async () => {
+  expect(await received(new Bandwidth())).toBeGreaterThan(bytesPerSecond * 10);
+  expect(await sent(new Bandwidth())).toBeGreaterThan(bytesPerSecond * 10);
+});

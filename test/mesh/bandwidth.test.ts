@@ -1,0 +1,83 @@
+import { expect, it } from 'vitest';
+import { Bandwidth, Rate } from '../../src/core/bandwidth.ts';
+import type { Mesh } from '../../src/mesh/index.ts';
+import { node, soon } from './harness.ts';
+
+const bytesPerSecond = 400_000;
+const message = new Uint8Array(20_000);
+const count = 40;
+
+it('a rate lets a moment pass at once, and makes whoever is over it wait', () => {
+  const rate = new Rate(1000);
+  expect(rate.charge(100, 5_000)).toBe(1);
+  expect(rate.charge(500, 5_000)).toBe(500);
+  expect(rate.wait(5_400)).toBe(100);
+  expect(rate.wait(5_501)).toBe(0);
+  rate.perSecond = undefined;
+  expect(rate.charge(1e9, 5_501)).toBe(0);
+});
+
+async function sendAll(from: Mesh, to: Mesh): Promise<number> {
+  const began = performance.now();
+  let got = 0;
+  const done = Promise.withResolvers<void>();
+  to.handle(
+    '/test/take/1',
+    async (channel) => {
+      for (;;) {
+        const part = await channel.receive({ timeoutMs: 20_000 });
+        if (part === undefined) break;
+        got += part.byteLength;
+      }
+      done.resolve();
+    },
+    { maxInboundStreams: 8, maxMessageBytes: 100_000 },
+  );
+  const addrs = to.addresses();
+  // Two streams: the limit is over all of them together.
+  const channels = await Promise.all(
+    [0, 1].map(() =>
+      from.open({ id: to.id, addrs }, '/test/take/1', { signal: soon(), maxMessageBytes: 100_000 }),
+    ),
+  );
+  await Promise.all(
+    channels.map(async (channel) => {
+      for (let sent = 0; sent < count / 2; sent++) await channel.send(message);
+      await channel.close();
+    }),
+  );
+  await done.promise;
+  while (got < count * message.byteLength) await new Promise((resolve) => setTimeout(resolve, 5));
+  return (count * message.byteLength) / ((performance.now() - began) / 1000);
+}
+
+const limited = (direction: 'up' | 'down', perSecond: number | undefined = bytesPerSecond): Bandwidth => {
+  const bandwidth = new Bandwidth();
+  bandwidth[direction].perSecond = perSecond;
+  return bandwidth;
+};
+
+it.each(['up', 'down'] as const)(
+  'a node moves no more bytes %s a second than it may',
+  async (direction) => {
+    const [a, b] = [await node({ bandwidth: limited(direction) }), await node()];
+    const rate = direction === 'up' ? await sendAll(a, b) : await sendAll(b, a);
+    expect(rate).toBeLessThan(bytesPerSecond * 1.25);
+    expect(rate).toBeGreaterThan(bytesPerSecond * 0.4);
+  },
+  20_000,
+);
+
+it('the other direction is not held back, nor is anything without a limit', async () => {
+  const [a, b] = [await node({ bandwidth: limited('up') }), await node()];
+  expect(await sendAll(b, a)).toBeGreaterThan(bytesPerSecond * 2);
+}, 20_000);
+
+it('a limit holds from the moment it is set, also on a connection that is open', async () => {
+  const bandwidth = new Bandwidth();
+  const [a, b] = [await node({ bandwidth }), await node()];
+  await a.connect(b.addresses());
+  bandwidth.up.perSecond = bytesPerSecond;
+  expect(await sendAll(a, b)).toBeLessThan(bytesPerSecond * 1.25);
+  bandwidth.up.perSecond = undefined;
+}, 20_000);
