@@ -6,8 +6,10 @@ import { tierProbes } from './tiers.ts';
 import {
   type Probe,
   type Sandbox,
+  type SandboxAbilities,
   type SandboxCaps,
   type Sandboxes,
+  type SandboxPriority,
   type SandboxUsage,
   type Steering,
   type Tier,
@@ -76,6 +78,14 @@ export function together(sandboxes: readonly (Sandbox & Partial<Steering>)[]): S
       for (const sandbox of sandboxes) sandbox.thaw?.();
     },
     cap: (caps: SandboxCaps): string[] => sandboxes.flatMap((sandbox) => sandbox.cap?.(caps) ?? []),
+    prioritise: (priority: SandboxPriority): string[] =>
+      sandboxes.flatMap((sandbox) => sandbox.prioritise?.(priority) ?? []),
+    get abilities(): SandboxAbilities {
+      const all = (ability: keyof SandboxAbilities) =>
+        sandboxes.every(({ abilities }) => abilities?.[ability] === true);
+      const [freeze, processorTime] = [all('freeze'), all('processorTime')];
+      return { freeze, processorTime, idle: all('idle'), ioWeight: all('ioWeight') };
+    },
     usage: (): SandboxUsage[] => sandboxes.flatMap((sandbox) => sandbox.usage?.() ?? []),
     processorSeconds: () => sandboxes.reduce((sum, sandbox) => sum + (sandbox.processorSeconds?.() ?? 0), 0),
   };

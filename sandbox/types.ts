@@ -89,7 +89,31 @@ export interface SandboxIo {
 }
 
 /** What a job is held to while it runs, at most what it asked for. */
-export type SandboxCaps = Partial<Pick<SandboxLimits, 'cpus' | 'memoryBytes' | 'pids'>>;
+export interface SandboxCaps
+  extends Partial<Pick<SandboxLimits, 'cpus' | 'memoryBytes' | 'pids' | 'seconds'>> {
+  /** Processor time of the whole job. */
+  processorSeconds?: number | undefined;
+}
+
+/** How builds give way to everything else on the machine. */
+export interface SandboxPriority {
+  /** A fifth of the usual share; or only what nobody else wants. */
+  processor: 'low' | 'idle';
+  /** Share of the disks' time, 1 to 1000; everybody else's is 100. */
+  ioWeight: number;
+}
+
+/** What the kernel can do for the machine's owner, besides the limits that no job runs without. */
+export interface SandboxAbilities {
+  /** Jobs can be stopped where they are. */
+  freeze: boolean;
+  /** Their processor time is counted, so it can be limited. */
+  processorTime: boolean;
+  /** `idle`; without it they get the smallest share there is. */
+  idle: boolean;
+  /** A scheduler of some disk heeds the weight. */
+  ioWeight: boolean;
+}
 
 /** What one running job uses. A number the kernel does not give is NaN. */
 export interface SandboxUsage {
@@ -119,6 +143,9 @@ export interface Steering {
   thaw(): void;
   /** Caps each job, from now on. Returns what could not be applied to a running one, such as less memory than it uses. */
   cap(caps: SandboxCaps): string[];
+  /** How jobs give way, from now on. Returns as `cap`. */
+  prioritise(priority: SandboxPriority): string[];
+  readonly abilities: SandboxAbilities;
   /** Of each job that runs. */
   usage(): SandboxUsage[];
   /** Processor time of all jobs since the start, in seconds. */

@@ -6,6 +6,7 @@ export class Deadline {
   readonly #reached: (detail: string) => void;
   #timer: NodeJS.Timeout | undefined;
   #detail = '';
+  #total = 0;
   /** Milliseconds that are left, counted from `#since`. */
   #left = 0;
   #since = 0;
@@ -19,7 +20,18 @@ export class Deadline {
   set(milliseconds: number, detail: string): void {
     this.clear();
     this.#detail = detail;
+    this.#total = milliseconds;
     this.#left = milliseconds;
+    if (!this.#paused) this.#start();
+  }
+
+  /** Another limit for what runs already; what has passed, has passed. */
+  change(milliseconds: number, detail: string): void {
+    if (this.#detail === '' || milliseconds === this.#total) return;
+    const passed = this.#total - this.#left + (this.#paused ? 0 : performance.now() - this.#since);
+    this.set(milliseconds, detail);
+    this.#left = Math.max(0, milliseconds - passed);
+    clearTimeout(this.#timer);
     if (!this.#paused) this.#start();
   }
 

@@ -5,7 +5,7 @@ import { QuorateError } from '../../src/core/errors.ts';
 import { limits as bounds } from '../../src/core/limits.ts';
 import { joinArchives } from '../archive.ts';
 import type { Group } from '../cgroups/group.ts';
-import type { SandboxIo, SandboxJob, SandboxOutcome } from '../types.ts';
+import type { SandboxCaps, SandboxIo, SandboxJob, SandboxOutcome } from '../types.ts';
 import { Deadline } from './deadline.ts';
 import { type DriverStatus, parseStatus, workFolders } from './driver.ts';
 import type { Launched } from './launched.ts';
@@ -15,7 +15,8 @@ import type { BuildGuards } from './tier.ts';
 
 type Aborted = Extract<SandboxOutcome, { kind: 'aborted' }>;
 
-const OOM_POLL_MS = 250;
+/** Memory and processor time are looked at so often. */
+const LOOK_MS = 250;
 const COMPLAINT_BYTES = 4096;
 const STATUS_LINE_BYTES = 4096;
 
@@ -33,6 +34,7 @@ export class Run {
   #whole = false;
   #setupFailure: string | undefined;
   #complaints = '';
+  #caps: SandboxCaps = {};
   readonly #deadline: Deadline;
   #delivered: Promise<void> = Promise.resolve();
   readonly #complete = Promise.withResolvers<void>();
@@ -52,7 +54,7 @@ export class Run {
   async outcome(): Promise<SandboxOutcome> {
     const onAbort = () => this.#stop({ kind: 'aborted', reason: 'killed', detail: 'the job was cancelled' });
     const over = new AbortController();
-    const watch = setInterval(() => this.#checkMemory(), OOM_POLL_MS);
+    const watch = setInterval(() => this.#look(), LOOK_MS);
     this.#io.signal.addEventListener('abort', onAbort);
     if (this.#io.signal.aborted) onAbort();
     this.#limit(bounds.sandboxTransferSecondsMax * 1000, 'source and inputs were not in place in time');
@@ -122,7 +124,7 @@ export class Run {
     switch (status?.kind) {
       case 'ready':
         this.#ready = true;
-        this.#limit(this.#guards.deadlineMs(this.#job.limits), `over ${this.#job.limits.seconds} s`);
+        this.#limit(...this.#stepsLimit());
         return;
       case 'exit':
         this.#exitCode = status.code;
@@ -178,6 +180,28 @@ export class Run {
     const detail = `over ${this.#job.limits.memoryBytes} bytes of memory, files in /build included`;
     this.#stop({ kind: 'aborted', reason: 'memory', detail });
     return true;
+  }
+
+  #look(): void {
+    const { processorSeconds = Number.POSITIVE_INFINITY } = this.#caps;
+    if (this.#checkMemory() || this.#exitCode !== undefined) return;
+    if (this.#group.usage().processorSeconds <= processorSeconds) return;
+    const detail = `over ${processorSeconds} s of processor time, which is what its operator lends`;
+    this.#stop({ kind: 'aborted', reason: 'time', detail });
+  }
+
+  /** What the operator allows now; of the kernel's limits its group knows. */
+  cap(caps: SandboxCaps): void {
+    this.#caps = caps;
+    if (this.#ready && this.#exitCode === undefined) this.#deadline.change(...this.#stepsLimit());
+  }
+
+  #stepsLimit(): [milliseconds: number, detail: string] {
+    const { limits } = this.#job;
+    const asked = this.#guards.deadlineMs(limits);
+    const { seconds = Number.POSITIVE_INFINITY } = this.#caps;
+    if (seconds * 1000 >= asked) return [asked, `over ${limits.seconds} s`];
+    return [seconds * 1000, `over ${seconds} s, which is what its operator lends`];
   }
 
   /** Time stands still for a job that is frozen. */

@@ -1,16 +1,19 @@
 import { randomInt } from 'node:crypto';
+import { abilitiesOf } from '../cgroups/abilities.ts';
 import { createGroup, type Group, groupDirectories } from '../cgroups/group.ts';
 import { groupPrefix, noteJob } from '../cgroups/leftovers.ts';
 import type { Place } from '../cgroups/place.ts';
-import type { LimitSettings } from '../cgroups/settings.ts';
+import { type LimitSettings, lowPriority, withPriority } from '../cgroups/settings.ts';
 import { checkJob } from '../job.ts';
 import type {
   Sandbox,
+  SandboxAbilities,
   SandboxCaps,
   SandboxIo,
   SandboxJob,
   SandboxLimits,
   SandboxOutcome,
+  SandboxPriority,
   SandboxUsage,
   Steering,
   Tier,
@@ -60,6 +63,8 @@ export class TierSandbox implements Sandbox, Steering {
   readonly #running = new Set<{ group: Group; run: Run; limits: SandboxLimits }>();
   #frozen = false;
   #caps: SandboxCaps = {};
+  #priority = lowPriority;
+  #abilities: SandboxAbilities | undefined;
   /** Processor time of jobs that have ended, in seconds. */
   #ended = 0;
 
@@ -80,17 +85,19 @@ export class TierSandbox implements Sandbox, Steering {
     checkJob(job, this.#driver);
     const { places, notes } = this.#parts;
     const { guards } = this.#driver;
+    const settings = withPriority(guards.cgroup, () => this.#priority);
     const slot = randomInt(2 ** 32);
     const name = `${groupPrefix}${process.pid}-${slot.toString(16)}`;
     const forget = noteJob(notes, name, groupDirectories(places, name));
     let group: Group | undefined;
     let launched: Launched | undefined;
     try {
-      group = createGroup(places, name, capped(job.limits, this.#caps), guards.cgroup);
+      group = createGroup(places, name, capped(job.limits, this.#caps), settings);
       if (this.#frozen) group.freeze(true);
       launched = await this.#driver.launch(job, { directories: group.directories, slot, name });
       const running = { group, run: new Run(job, io, group, guards, launched), limits: job.limits };
       running.run.pause(this.#frozen);
+      running.run.cap(this.#caps);
       this.#running.add(running);
       try {
         return await running.run.outcome();
@@ -123,7 +130,23 @@ export class TierSandbox implements Sandbox, Steering {
 
   cap(caps: SandboxCaps): string[] {
     this.#caps = caps;
-    return [...this.#running].flatMap(({ group, limits }) => group.limit(capped(limits, caps)));
+    for (const { run } of this.#running) run.cap(caps);
+    return this.#apply();
+  }
+
+  prioritise(priority: SandboxPriority): string[] {
+    this.#priority = priority;
+    return this.#apply();
+  }
+
+  #apply(): string[] {
+    return [...this.#running].flatMap(({ group, limits }) => group.limit(capped(limits, this.#caps)));
+  }
+
+  get abilities(): SandboxAbilities {
+    const name = `${groupPrefix}${process.pid}-look-${randomInt(2 ** 32).toString(16)}`;
+    this.#abilities ??= abilitiesOf(this.#parts.places, name);
+    return this.#abilities;
   }
 
   usage(): SandboxUsage[] {

@@ -3,8 +3,8 @@
  * it is decided per controller, from /proc/self/mountinfo (proc_pid_mountinfo(5)) and /proc/self/cgroup (cgroups(7)).
  */
 export const neededControllers = ['memory', 'cpu', 'pids'] as const;
-/** What they bring a job can be limited without: stopping it where it is, and knowing what it used. */
-export const helpfulControllers = ['freezer', 'cpuacct'] as const;
+/** What they bring a job can be limited without: stopping it where it is, what it used, its share of the disks. */
+export const helpfulControllers = ['freezer', 'cpuacct', 'io'] as const;
 export type Controller = (typeof neededControllers)[number] | (typeof helpfulControllers)[number];
 
 /** The directory of this process's own group in one hierarchy, and the mount it must not climb out of. */
@@ -31,14 +31,16 @@ export function parseHierarchies(mountinfo: string, cgroup: string): Hierarchies
       v2 ??= hierarchy(2, root, mount, ownPaths.get(''));
     } else if (type === 'cgroup') {
       for (const controller of [...neededControllers, ...helpfulControllers]) {
-        if (options.split(',').includes(controller)) {
-          v1[controller] ??= hierarchy(1, root, mount, ownPaths.get(controller));
+        if (options.split(',').includes(v1Name(controller))) {
+          v1[controller] ??= hierarchy(1, root, mount, ownPaths.get(v1Name(controller)));
         }
       }
     }
   }
   return { v1, v2 };
 }
+
+const v1Name = (controller: Controller): string => (controller === 'io' ? 'blkio' : controller);
 
 /** Lines of `id:controller,controller:path`; the v2 line has no controller. */
 function parseOwnPaths(cgroup: string): Map<string, string> {

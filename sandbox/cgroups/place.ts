@@ -65,7 +65,8 @@ function helpfulPlaces({ v1, v2 }: Hierarchies, found: readonly Place[]): Place[
     const own = v1[controller]?.own;
     if (own !== undefined && writable(own)) return [{ version: 1, parent: own, controllers: [controller] }];
     const parent = found.find(({ version }) => version === 2)?.parent ?? v2?.own;
-    return parent !== undefined && writable(parent)
+    const there = controller !== 'io' || (parent !== undefined && hasIo(parent));
+    return there && parent !== undefined && writable(parent)
       ? [{ version: 2, parent, controllers: [controller] }]
       : [];
   });
@@ -81,6 +82,11 @@ function findV2Parent(hierarchy: Hierarchy, controllers: readonly Controller[]):
     if (at === hierarchy.mount) return undefined;
   }
   return undefined;
+}
+
+/** The one of them that v2, too, has to be asked for. */
+function hasIo(parent: string): boolean {
+  return offers(parent, ['io']) && enable(parent, ['io']);
 }
 
 function offers(group: string, controllers: readonly Controller[]): boolean {

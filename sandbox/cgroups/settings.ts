@@ -1,4 +1,4 @@
-import type { SandboxLimits } from '../types.ts';
+import type { SandboxLimits, SandboxPriority } from '../types.ts';
 import type { Controller } from './controllers.ts';
 
 /** One value to write into a group. `optional` ones may be absent on a kernel without that feature. */
@@ -16,6 +16,48 @@ const CPU_PERIOD_US = 100_000;
 /** A fifth of a normal group's share: the build gives way whenever the machine's owner wants the processor. */
 const LOW_SHARES_V1 = 204;
 const LOW_WEIGHT_V2 = 20;
+/** The smallest shares there are. */
+const LEAST_SHARES_V1 = 2;
+const LEAST_WEIGHT_V2 = 1;
+
+/** What builds get when their operator says nothing. */
+export const lowPriority: SandboxPriority = { processor: 'low', ioWeight: 20 };
+
+/**
+ * What is written besides the limits. An idle group takes no share of its own, and is made one only after it has got the
+ * least, which stands where the kernel knows no idle groups.
+ */
+export function prioritySettings(
+  controller: Controller,
+  version: 1 | 2,
+  { processor, ioWeight }: SandboxPriority,
+): Setting[] {
+  if (controller === 'io') {
+    const weight = String(ioWeight);
+    return version === 2
+      ? [
+          { file: 'io.weight', value: `default ${weight}`, optional: true },
+          { file: 'io.bfq.weight', value: weight, optional: true },
+        ]
+      : [{ file: 'blkio.bfq.weight', value: weight, optional: true }];
+  }
+  if (controller !== 'cpu') return [];
+  const [file, low, least] =
+    version === 2
+      ? ['cpu.weight', LOW_WEIGHT_V2, LEAST_WEIGHT_V2]
+      : ['cpu.shares', LOW_SHARES_V1, LEAST_SHARES_V1];
+  const share = { file, value: String(processor === 'idle' ? least : low), optional: true };
+  const idle = (value: string) => ({ file: 'cpu.idle', value, optional: true });
+  return processor === 'idle' ? [idle('0'), share, idle('1')] : [idle('0'), share];
+}
+
+/** Limits, and how what is held to them gives way; looked at anew with each group and each change. */
+export const withPriority =
+  (settings: LimitSettings, priority: () => SandboxPriority): LimitSettings =>
+  (controller, version, limits) => [
+    ...settings(controller, version, limits),
+    ...prioritySettings(controller, version, priority()),
+  ];
 
 export const limitSettings: LimitSettings = (controller, version, limits) => {
   switch (controller) {
@@ -27,6 +69,7 @@ export const limitSettings: LimitSettings = (controller, version, limits) => {
       return [{ file: 'pids.max', value: String(limits.pids) }];
     case 'freezer':
     case 'cpuacct':
+    case 'io':
       return [];
   }
 };
@@ -49,17 +92,13 @@ function memoryV1({ memoryBytes }: SandboxLimits): Setting[] {
 }
 
 function cpuV2({ cpus }: SandboxLimits): Setting[] {
-  return [
-    { file: 'cpu.max', value: `${quota(cpus)} ${CPU_PERIOD_US}` },
-    { file: 'cpu.weight', value: String(LOW_WEIGHT_V2), optional: true },
-  ];
+  return [{ file: 'cpu.max', value: `${quota(cpus)} ${CPU_PERIOD_US}` }];
 }
 
 function cpuV1({ cpus }: SandboxLimits): Setting[] {
   return [
     { file: 'cpu.cfs_period_us', value: String(CPU_PERIOD_US) },
     { file: 'cpu.cfs_quota_us', value: String(quota(cpus)) },
-    { file: 'cpu.shares', value: String(LOW_SHARES_V1), optional: true },
   ];
 }
 

@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { neededControllers } from '../cgroups/controllers.ts';
+import { groupPrefix } from '../cgroups/leftovers.ts';
 import type { Placement } from '../cgroups/place.ts';
 import { findTool } from '../host.ts';
 import type { ProbeCheck } from '../types.ts';
@@ -58,6 +60,37 @@ export function controllerChecks({ places, missing }: Placement): ProbeCheck[] {
     const found = missing.find((one) => one.controller === controller)?.why ?? 'no such controller';
     return { name, ok: false, found, fix: controllerFix(found) };
   });
+}
+
+/** A job that may swap uses the disk, and more than its memory. Without swap there is nothing to hold. */
+export function swapCheck({ places }: Placement, swaps = read('/proc/swaps') ?? ''): ProbeCheck {
+  const name = 'no swap';
+  if (swaps.split('\n').length < 2) return { name, ok: true, found: 'this machine has none' };
+  const memory = places.find(({ controllers }) => controllers.includes('memory'));
+  const file = memory?.version === 2 ? 'memory.swap.max' : 'memory.memsw.limit_in_bytes';
+  const held = memory !== undefined && holdsSwap(memory.parent, file);
+  if (held) return { name, ok: true, found: `${file} holds it` };
+  return {
+    name,
+    ok: false,
+    found: `this machine swaps, and its kernel has no ${file}`,
+    fix: 'swapoff -a, or boot with swapaccount=1',
+  };
+}
+
+/** The top of a hierarchy has none of these files, its children do. */
+function holdsSwap(parent: string, file: string): boolean {
+  const directory = join(parent, `${groupPrefix}${process.pid}-swap`);
+  try {
+    mkdirSync(directory);
+    try {
+      return existsSync(join(directory, file));
+    } finally {
+      rmdirSync(directory);
+    }
+  } catch {
+    return false;
+  }
 }
 
 /** A v1 hierarchy is not ours to hand to a user: its delegation is unsafe (cgroups(7), "delegation"). */

@@ -2,7 +2,7 @@ import { limits } from '../../src/core/limits.ts';
 import { type TierDriver, type TierParts, TierSandbox } from '../build/tier.ts';
 import { findPlaces, readHierarchies } from '../cgroups/place.ts';
 import type { Probe, ProbeCheck, SandboxImage } from '../types.ts';
-import { controllerChecks, platformCheck } from './host.ts';
+import { controllerChecks, platformCheck, swapCheck } from './host.ts';
 import { checkFromInside } from './inside.ts';
 
 /** How a tier is found out about and opened. */
@@ -28,6 +28,7 @@ export async function examine(
   if (!platform.ok) return result([platform]);
   const placement = findPlaces(readHierarchies());
   const checks = [platform, ...(await lookAround()), ...controllerChecks(placement)];
+  if (placement.missing.length === 0) checks.push(swapCheck(placement));
   if (checks.some(({ ok }) => !ok)) return result(checks);
   const parts: TierParts = { places: placement.places, notes };
   const sandbox = new TierSandbox(driver, parts);

@@ -6,7 +6,7 @@ import { etcFiles } from '../build/etc.ts';
 import { createGroup, groupDirectories } from '../cgroups/group.ts';
 import { groupPrefix, noteJob } from '../cgroups/leftovers.ts';
 import { findPlaces, readHierarchies } from '../cgroups/place.ts';
-import { limitSettings } from '../cgroups/settings.ts';
+import { limitSettings, lowPriority, withPriority } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import type { SandboxLimits } from '../types.ts';
@@ -71,7 +71,12 @@ export function openToolSandbox({
   };
   let group: ReturnType<typeof createGroup>;
   try {
-    group = createGroup(places, name, held, limitSettings);
+    group = createGroup(
+      places,
+      name,
+      held,
+      withPriority(limitSettings, () => lowPriority),
+    );
   } catch (error) {
     forget();
     throw error;

@@ -1,0 +1,64 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SandboxAbilities } from '../types.ts';
+import type { Controller } from './controllers.ts';
+import type { Place } from './place.ts';
+
+/** Looks at an empty group, which a top of a hierarchy does not look like. `name` is one that no job has. */
+export function abilitiesOf(places: readonly Place[], name: string): SandboxAbilities {
+  const placeOf = (controller: Controller) =>
+    places.find(({ controllers }) => controllers.includes(controller));
+  const [cpu, io] = [placeOf('cpu'), placeOf('io')];
+  return {
+    freeze: placeOf('freezer') !== undefined,
+    processorTime: placeOf('cpuacct') !== undefined,
+    idle: cpu !== undefined && hasFile(cpu, name, 'cpu.idle'),
+    ioWeight:
+      io !== undefined &&
+      ((io.version === 2 && hasFile(io, name, 'io.weight') && costModelled(io.parent)) ||
+        (hasFile(io, name, io.version === 2 ? 'io.bfq.weight' : 'blkio.bfq.weight') && scheduledByBfq())),
+  };
+}
+
+function hasFile({ parent }: Place, name: string, file: string): boolean {
+  const directory = join(parent, name);
+  try {
+    mkdirSync(directory);
+    try {
+      return existsSync(join(directory, file));
+    } finally {
+      rmdirSync(directory);
+    }
+  } catch {
+    return false;
+  }
+}
+
+/** Weights are heeded by BFQ, where a disk uses it (Documentation/block/bfq-iosched.rst) … */
+function scheduledByBfq(): boolean {
+  return list('/sys/block').some((disk) => read(`/sys/block/${disk}/queue/scheduler`).includes('[bfq]'));
+}
+
+/** … and on v2 by the cost model, where it is on for a disk (io.cost.qos at the top, cgroup-v2.rst). */
+function costModelled(parent: string): boolean {
+  for (let at = parent; at.length > 1; at = join(at, '..')) {
+    if (read(join(at, 'io.cost.qos')).includes('enable=1')) return true;
+  }
+  return false;
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

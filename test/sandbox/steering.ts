@@ -1,0 +1,114 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Sandbox, Steering } from '../../sandbox/index.ts';
+import { play, type Ran, tempFolder } from './support.ts';
+
+/** What the machine's owner has in hand in every tier. All of it is looked at where the kernel keeps it. */
+export function steeringContract(open: (stateDir: string) => Promise<Sandbox & Steering>): void {
+  let folder: Awaited<ReturnType<typeof tempFolder>>;
+  let sandbox: Sandbox & Steering;
+
+  beforeAll(async () => {
+    folder = await tempFolder();
+    sandbox = await open(folder.path);
+  }, 120_000);
+  afterAll(() => folder?.remove());
+
+  /** Starts a build and waits until its first step writes to the log. */
+  async function running(steps: string[], limits = {}): Promise<{ ended: Promise<Ran>; stop(): void }> {
+    const started = Promise.withResolvers<void>();
+    const stop = new AbortController();
+    const ended = play(sandbox, steps, { limits, signal: stop.signal, onLog: () => started.resolve() });
+    await Promise.race([started.promise, ended]);
+    return { ended, stop: () => stop.abort() };
+  }
+
+  /** A file of the group of the one job that runs. */
+  async function held(...names: string[]): Promise<string | undefined> {
+    const notes = join(folder.path, 'sandbox');
+    const [note = ''] = await readdir(notes);
+    const { directories } = JSON.parse(await readFile(join(notes, note), 'utf8'));
+    const found = directories
+      .flatMap((directory: string) => names.map((name) => join(directory, name)))
+      .find(existsSync);
+    return found === undefined ? undefined : (await readFile(found, 'utf8')).trim();
+  }
+
+  const spin = ['echo on; while :; do :; done'];
+
+  it('a build over the processor time of its operator is stopped, though its own time is not over', async () => {
+    expect(sandbox.abilities.processorTime).toBe(true);
+    sandbox.cap({ processorSeconds: 1 });
+    try {
+      const { outcome } = await play(sandbox, spin, { limits: { seconds: 60 } });
+      expect(outcome).toMatchObject({ kind: 'aborted', reason: 'time' });
+      expect(JSON.stringify(outcome)).toContain('over 1 s of processor time');
+    } finally {
+      sandbox.cap({});
+    }
+  }, 60_000);
+
+  it('waiting is no processor time', async () => {
+    const before = sandbox.processorSeconds();
+    const { outcome } = await play(sandbox, ['sleep 1.5']);
+    expect(outcome).toEqual({ kind: 'exit', code: 0 });
+    expect(sandbox.processorSeconds()).toBeGreaterThan(before);
+  }, 60_000);
+
+  it('less time holds for a build that runs already, counted from its beginning', async () => {
+    const build = await running(['echo on; sleep 60'], { seconds: 120 });
+    await sleep(1_000);
+    sandbox.cap({ seconds: 2 });
+    const began = performance.now();
+    try {
+      const { outcome } = await build.ended;
+      expect(outcome).toMatchObject({ kind: 'aborted', reason: 'time' });
+      expect(JSON.stringify(outcome)).toContain('over 2 s, which is what its operator lends');
+      expect(performance.now() - began).toBeLessThan(1_900);
+    } finally {
+      sandbox.cap({});
+    }
+  }, 60_000);
+
+  it('fewer processors, less memory and fewer processes hold for a build that runs', async () => {
+    const build = await running(spin, { cpus: 1 });
+    expect(sandbox.cap({ cpus: 0.5, memoryBytes: 100 * 2 ** 20, pids: 20 })).toEqual([]);
+    expect(await held('cpu.cfs_quota_us', 'cpu.max')).toMatch(/^50000( 100000)?$/);
+    expect(Number(await held('memory.limit_in_bytes', 'memory.max'))).toBe(100 * 2 ** 20);
+    expect(Number(await held('pids.max'))).toBe(20);
+    const [before] = [sandbox.processorSeconds(), await sleep(2_000)];
+    // Half a processor, and what the burst of a period adds.
+    expect((sandbox.processorSeconds() - before) / 2).toBeLessThan(0.7);
+    sandbox.cap({});
+    build.stop();
+    await build.ended;
+  }, 60_000);
+
+  it('gives way as its operator says, also from one moment to the next', async () => {
+    const build = await running(spin);
+    const shares = () => held('cpu.shares', 'cpu.weight');
+    expect(await shares()).toMatch(/^(204|20)$/);
+    expect(sandbox.prioritise({ processor: 'idle', ioWeight: 5 })).toEqual([]);
+    if (sandbox.abilities.idle) expect(await held('cpu.idle')).toBe('1');
+    expect((await held('blkio.bfq.weight', 'io.bfq.weight', 'io.weight')) ?? '5').toMatch(/\b5$/);
+    expect(sandbox.prioritise({ processor: 'low', ioWeight: 20 })).toEqual([]);
+    if (sandbox.abilities.idle) expect(await held('cpu.idle')).toBe('0');
+    expect(await shares()).toMatch(/^(204|20)$/);
+    build.stop();
+    await build.ended;
+  }, 60_000);
+
+  it('frozen, a build uses nothing and its time stands still', async () => {
+    const build = await running(['echo on; (while :; do :; done) & sleep 2; kill $!'], { seconds: 6 });
+    sandbox.freeze();
+    await sleep(200);
+    const before = sandbox.processorSeconds();
+    await sleep(6_500);
+    expect(sandbox.processorSeconds() - before).toBeLessThan(0.05);
+    sandbox.thaw();
+    expect((await build.ended).outcome).toEqual({ kind: 'exit', code: 0 });
+  }, 60_000);
+}
