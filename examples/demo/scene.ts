@@ -160,6 +160,8 @@ export class Scene {
             'join',
             String(ticket),
             '--yes',
+            '--tier',
+            'namespace',
             '--home',
             home,
             '--listen',

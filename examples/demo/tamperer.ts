@@ -61,7 +61,7 @@ const worker = await startWorker({
   home,
   membership,
   listen: [listen],
-  lending: await lendingFrom(lent, [sandbox.tier]),
+  lending: await lendingFrom(lent, { hours: [] }, [sandbox.tier]),
   sandboxes: together([tampering(sandbox)]),
   onEvent: ({ kind, says }) => print({ event: kind, says }),
   onFailure: (error) => {

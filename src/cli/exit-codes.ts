@@ -32,6 +32,8 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['WORKER_FILE_', exits.usage],
   ['WORKER_SEVERAL', exits.usage],
   ['LIMITS_', exits.usage],
+  ['LIMITS_NOT_HELD', exits.cannot],
+  ['SANDBOX_CONSENT_NEEDED', exits.usage],
   ['PROJECT_', exits.usage],
   ['MEMBERSHIP_', exits.usage],
   ['INVITE_', exits.usage],

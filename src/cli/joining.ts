@@ -1,14 +1,21 @@
+import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
+import type { Sandboxes, Tier } from '../../sandbox/index.ts';
 import type { Invite, Role } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
+import type { Lending } from '../core/worker/events.ts';
 import type { Home, Membership } from '../runtime/home.ts';
+import type { OperatorRules } from '../runtime/terms.ts';
 import type { Context } from './context.ts';
 import { shortId } from './format.ts';
-import { describeLending, type LendingOptions } from './lending.ts';
+import { describeLending, type LendingOptions, lendingFrom } from './lending.ts';
+import { type Consent, consentFor, consentNeeded, openTiers, tierSays } from './tiers.ts';
 
 /** Options of `join`, whether it works now or is to be started by the machine. */
 export interface JoinOptions extends LendingOptions {
   listen?: string[];
+  tier?: Tier[];
+  checkConfig?: boolean;
   project?: string;
   yes?: boolean;
   service?: boolean;
@@ -56,19 +63,55 @@ export async function enrol(home: Home, ticket: string, signal: AbortSignal): Pr
   return joinProject({ home, ticket, signal });
 }
 
+/** What would be lent, all of it looked at: the machine can do it, and its operator wants it. */
+export interface Offer {
+  sandboxes: Sandboxes;
+  lending: Lending;
+  rules: OperatorRules;
+  /** The operator named them: nobody need be asked. */
+  named: readonly Tier[] | undefined;
+  consent: Consent;
+}
+
+/**
+ * Reads worker.toml in `home`, over which options go, and looks whether this machine can build. `stateDir` is the
+ * sandbox's. Errors: `WORKER_FILE_…`, `LIMITS_…`, `PROJECT_NOT_SERVED`, `SANDBOX_…`.
+ */
+export async function offerOf(
+  home: string,
+  stateDir: string,
+  options: JoinOptions,
+  project?: string,
+): Promise<Offer> {
+  const { checkHeld, checkServed } = await import('../runtime/terms.ts');
+  const { readWorkerFile } = await import('./worker-file.ts');
+  const { rules, lend, tiers } = await readWorkerFile(join(home, 'worker.toml'));
+  const named = options.tier ?? tiers;
+  const wanted = { ...lend, ...options };
+  if (project !== undefined) checkServed(rules, project);
+  await lendingFrom(wanted, rules, named ?? []);
+  const sandboxes = await openTiers(stateDir, named);
+  checkHeld(rules, sandboxes.abilities);
+  const lending = await lendingFrom(wanted, rules, sandboxes.tiers);
+  return { sandboxes, lending, rules, named, consent: await consentFor(home, sandboxes.tiers, named) };
+}
+
 /** Says what would be lent to whom. */
 export function sayLending(
   { out }: Context,
   { known, project, operator, role }: Joining,
-  lending: Parameters<typeof describeLending>[0],
+  { lending, consent }: Pick<Offer, 'lending' | 'consent'>,
 ): void {
-  const { bold } = out.colours;
+  const { bold, yellow } = out.colours;
+  const [tier = 'namespace'] = lending.capabilities.tiers;
   out.say(
     `${known === undefined ? 'Joins' : 'Goes on with'} project ${bold(known?.name ?? shortId(project))} as ${bold(operator)}, ${role}.`,
     'It lends, at low priority and in a sandbox:',
     ...describeLending(lending),
+    `The sandbox is ${tierSays[tier]}.`,
     'What is built is up to the project; its results go there, nothing else does.',
   );
+  if (consent !== undefined) out.say(yellow(`Mind: ${consent.why}.`));
 }
 
 /** Verified as far as one machine can: the signature holds, it is not over, and it is for this key. */
@@ -100,17 +143,20 @@ async function readTicket(ticket: string, home: Home): Promise<Invite> {
 export async function agreed(
   { interactive, signal }: Context,
   { yes = false }: JoinOptions,
+  consent?: Consent,
 ): Promise<boolean> {
+  if (yes && consent !== undefined) throw consentNeeded(consent);
   if (yes) return true;
   if (!interactive) {
     throw new QuorateError('CLI_CONFIRMATION_NEEDED', 'nobody is at a terminal to say yes', {
-      hint: 'Add --yes.',
+      hint: consent === undefined ? 'Add --yes.' : `Add --yes, and --tier ${consent.tier}: ${consent.why}.`,
     });
   }
+  const question = `Lend this machine${consent === undefined ? '' : ` with ${consent.tier}`}? [y/N] `;
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
   try {
-    return /^y(es)?$/i.test((await terminal.question('Lend this machine? [y/N] ', { signal })).trim());
+    return /^y(es)?$/i.test((await terminal.question(question, { signal })).trim());
   } finally {
     terminal.close();
   }

@@ -1,52 +1,74 @@
 import type { Tier } from '../../sandbox/index.ts';
-import { QuorateError } from '../core/errors.ts';
 import type { Lending } from '../core/worker/events.ts';
-import { bytes } from './format.ts';
+import type { Lent } from '../runtime/operator.ts';
+import type { OperatorRules } from '../runtime/terms.ts';
+import { bytes, duration } from './format.ts';
 
 export interface LendingOptions {
   cpus?: number;
   memory?: number;
   disk?: number;
   jobs?: number;
+  processes?: number;
+  /** Seconds. */
+  time?: number;
 }
 
-/** What this machine lends: the runtime's careful default, changed by what the operator says; `tiers` where they are known yet. */
-export async function lendingFrom(options: LendingOptions, tiers: readonly Tier[] = []): Promise<Lending> {
+/**
+ * What this machine lends: the runtime's careful default, changed by what the operator says; `tiers` where they are known
+ * yet. Throws `LIMITS_ABOVE_MACHINE`, `LIMITS_CONTRADICT`.
+ */
+export async function lendingFrom(
+  options: LendingOptions,
+  rules: OperatorRules,
+  tiers: readonly Tier[],
+): Promise<Lending> {
   const { defaultLending } = await import('../runtime/worker-node.ts');
-  const { availableParallelism, totalmem } = await import('node:os');
-  const { capabilities, jobsAtOnce } = defaultLending(tiers);
+  const { checkTerms } = await import('../runtime/terms.ts');
+  const usual = defaultLending(tiers);
+  const memoryBytes = options.memory ?? usual.capabilities.memoryBytes;
   const lending: Lending = {
+    ...usual,
     capabilities: {
-      ...capabilities,
-      cpus: options.cpus ?? capabilities.cpus,
-      memoryBytes: options.memory ?? capabilities.memoryBytes,
-      diskBytes: options.disk ?? capabilities.diskBytes,
+      ...usual.capabilities,
+      cpus: options.cpus ?? usual.capabilities.cpus,
+      memoryBytes,
+      // It lies in memory.
+      diskBytes: options.disk ?? memoryBytes,
     },
-    jobsAtOnce: options.jobs ?? jobsAtOnce,
+    jobsAtOnce: options.jobs ?? usual.jobsAtOnce,
+    ...(options.processes === undefined ? {} : { pids: options.processes }),
+    ...(options.time === undefined ? {} : { seconds: options.time }),
   };
-  refuseMore('--cpus', lending.capabilities.cpus, availableParallelism(), String);
-  refuseMore('--memory', lending.capabilities.memoryBytes, totalmem(), bytes);
+  checkTerms(lending, rules);
   return lending;
 }
 
-function refuseMore(option: string, asked: number, there: number, say: (n: number) => string): void {
-  if (asked <= there) return;
-  throw new QuorateError(
-    'CLI_USAGE',
-    `${option} ${say(asked)} is more than this machine has (${say(there)})`,
-    {
-      hint: 'Lend less than all of it: the machine stays yours.',
-    },
-  );
-}
-
-export function describeLending({ capabilities, jobsAtOnce }: Lending): string[] {
+/** For those who are asked whether they lend it. */
+export function describeLending({ capabilities, jobsAtOnce, pids, seconds }: Lending): string[] {
   const { cpus, memoryBytes, diskBytes, tiers } = capabilities;
   return [
     `  processors  ${cpus}`,
     `  memory      ${bytes(memoryBytes)}`,
     `  disk        ${bytes(diskBytes)}`,
+    ...(pids === undefined ? [] : [`  processes   ${pids}`]),
+    ...(seconds === undefined ? [] : [`  time        ${duration(seconds * 1000)} a build`]),
     `  at once     ${jobsAtOnce} job${jobsAtOnce === 1 ? '' : 's'}`,
     `  sandbox     ${tiers.join(', ')}; no network`,
+  ];
+}
+
+/** For those who look at what is lent. */
+export function describeLent(lent: Lent): string[] {
+  const { processorSeconds: busy, seconds, pids, upBytes, downBytes } = lent;
+  const time = (value: number | null) => (value === null ? 'any time' : duration(value * 1000));
+  const rate = (value: number | null) => (value === null ? 'no limit' : `${bytes(value)}/s`);
+  const weight = lent.processor === 'idle' ? 'only idle processors' : 'low priority';
+  return [
+    `  lends      ${lent.cpus} cpus, ${bytes(lent.memoryBytes)} of memory, ${bytes(lent.diskBytes)} of disk a build, ${lent.jobsAtOnce} job(s) at once`,
+    `  a build    ${time(seconds)}, ${busy === null ? '' : `${time(busy)} of processor, `}${pids === null ? 'any number of' : pids} processes together`,
+    `  gives way  ${weight}, ${lent.ioWeight} of 100 at the disks`,
+    `  network    up ${rate(upBytes)}, down ${rate(downBytes)}; none for builds`,
+    ...(lent.tiers.length === 0 ? [] : [`  sandbox    ${lent.tiers.join(', ')}`]),
   ];
 }

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { mkdir, statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { probe } from '../../sandbox/index.ts';
+import { probe, type Tier } from '../../sandbox/index.ts';
 import { harmlessLine } from '../core/harmless.ts';
 import { limits } from '../core/limits.ts';
 import { bytes } from './format.ts';
@@ -14,6 +14,8 @@ export interface MachineCheck {
   found: string;
   /** The command or setting that mends it. */
   fix?: string;
+  /** The sandbox it is about: one that works will do. */
+  tier?: Tier;
 }
 
 /** Room for one checkout, one build's outputs and the store of a small project. */
@@ -80,7 +82,10 @@ async function checkSandbox(home: string): Promise<MachineCheck[]> {
   return probes.flatMap(({ tier, checks }) =>
     checks.map(({ name, ok, found, fix, package: needs }) => {
       const mends = fix ?? (needs === undefined ? undefined : `apt-get install -y ${needs}`);
-      return { name: `${tier} sandbox: ${name}`, ok, found, ...(mends === undefined ? {} : { fix: mends }) };
+      return {
+        ...{ name: `${tier} sandbox: ${name}`, ok, found, tier },
+        ...(mends === undefined ? {} : { fix: mends }),
+      };
     }),
   );
 }

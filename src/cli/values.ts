@@ -1,4 +1,7 @@
 import { InvalidArgumentError } from 'commander';
+import { type Tier, tiers } from '../../sandbox/types.ts';
+import { limits } from '../core/limits.ts';
+import { nearestWord } from '../jobfile/nearest.ts';
 
 // Commander shows these messages after "error: option '…' argument '…' is invalid."
 
@@ -13,6 +16,8 @@ const sizes = new Map([
   ['GiB', 2 ** 30],
   ['TiB', 2 ** 40],
 ]);
+
+const rates = new Map([['KiB', 2 ** 10], ...sizes]);
 
 function amount(text: string, units: ReadonlyMap<string, number>): number | undefined {
   const [, digits, unit = ''] = /^([1-9]\d{0,8})([A-Za-z]+)$/.exec(text) ?? [];
@@ -32,6 +37,32 @@ export function bytesOf(text: string): number {
   const value = amount(text, sizes);
   if (value === undefined) throw new InvalidArgumentError('Give a size such as 512MiB or 4GiB.');
   return value;
+}
+
+/** `256KiB/s`, `2MiB/s` → bytes a second. */
+export function rateOf(text: string): number {
+  const value = text.endsWith('/s') ? amount(text.slice(0, -2), rates) : undefined;
+  if (value === undefined || value < limits.bandwidthBytesMin)
+    throw new InvalidArgumentError('Give bytes a second such as 256KiB/s or 2MiB/s, at least 16KiB/s.');
+  return value;
+}
+
+/** For what can be without a limit: `none` → null. */
+export const orNone =
+  (parse: (text: string) => number) =>
+  (text: string): number | null =>
+    text === 'none' ? null : parse(text);
+
+/** Sandbox tiers, repeatable. */
+export function severalTiers(text: string, before: Tier[] | undefined): Tier[] {
+  const tier = tiers.find((one) => one === text);
+  if (tier === undefined) {
+    const meant = nearestWord(text, tiers);
+    throw new InvalidArgumentError(
+      `${meant === undefined ? '' : `Did you mean ${meant}? `}There is: ${tiers.join(', ')}.`,
+    );
+  }
+  return [...new Set([...(before ?? []), tier])];
 }
 
 export function wholeNumber(text: string): number {

@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
+import { type Tier, tiers } from '../../sandbox/index.ts';
+import { peerId } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
-import { nearestWord, parseBytes } from '../jobfile/index.ts';
+import { limits } from '../core/limits.ts';
+import { nearestWord, parseBytes, parseSeconds } from '../jobfile/index.ts';
 import { type Hours, parseHours } from '../runtime/hours.ts';
-import type { OperatorRules } from '../runtime/operator.ts';
+import type { OperatorRules } from '../runtime/terms.ts';
 import type { LendingOptions } from './lending.ts';
 
 /** A worker's own file is a page; what is longer is none. */
@@ -14,6 +17,15 @@ const size = z
   .string({ error: 'expected a size in quotes, such as "4GiB"' })
   .regex(/^[1-9][0-9]{0,8}(KiB|MiB|GiB|TiB)$/, 'expected a size such as "512MiB" or "4GiB"')
   .transform((text) => parseBytes(text) ?? Number.NaN);
+const time = z
+  .string({ error: 'expected a time in quotes, such as "2h"' })
+  .regex(/^[1-9][0-9]{0,8}(s|m|h)$/, 'expected a time such as "90s", "30m" or "2h"')
+  .transform((text) => parseSeconds(text) ?? Number.NaN);
+const rate = z
+  .string({ error: 'expected bytes a second in quotes, such as "1MiB/s"' })
+  .regex(/^[1-9][0-9]{0,8}(KiB|MiB|GiB)\/s$/, 'expected bytes a second such as "512KiB/s" or "2MiB/s"')
+  .transform((text) => parseBytes(text.slice(0, -2)) ?? Number.NaN)
+  .refine((bytes) => bytes >= limits.bandwidthBytesMin, 'expected at least "16KiB/s"');
 const count = z
   .int('expected a whole number')
   .min(1, 'expected at least 1')
@@ -33,10 +45,57 @@ const lendSchema = z.strictObject({
     .optional()
     .describe('What one build may write, such as "10GiB". It lives in memory and counts there, too.'),
   jobs: count.optional().describe('Jobs at once. Default: 1.'),
+  processes: z
+    .int('expected a whole number')
+    .min(limits.jobPidsMin, `expected at least ${limits.jobPidsMin}`)
+    .max(4_194_304, 'expected at most 4194304')
+    .optional()
+    .describe('Processes and threads of all builds together. Default: 4096.'),
+  time: time
+    .optional()
+    .describe('How long one build may take; jobs that ask for more are passed over. Default: "24h".'),
+  cpu_time: time
+    .optional()
+    .describe('Processor time one build may use before it is stopped. Default: as much as its time allows.'),
+});
+const prioritySchema = z.strictObject({
+  processor: z
+    .enum(['low', 'idle'], 'expected "low" or "idle"')
+    .optional()
+    .describe('"low": a fifth of the usual share. "idle": only what nobody else wants. Default: "low".'),
+  io: z
+    .int('expected a whole number')
+    .min(1, 'expected at least 1')
+    .max(1000, 'expected at most 1000')
+    .optional()
+    .describe('Share of the disks, where everybody else has 100 and a scheduler heeds it. Default: 20.'),
+});
+const networkSchema = z.strictObject({
+  up: rate
+    .optional()
+    .describe('What the worker may send, all together, such as "1MiB/s". Default: no limit.'),
+  down: rate.optional().describe('What it may receive, checkouts included. Default: no limit.'),
+});
+const serveSchema = z.strictObject({
+  projects: z
+    .array(peerId, 'expected a list of root keys')
+    .min(1, 'expected at least one project: this machine would serve nobody')
+    .max(1000)
+    .optional()
+    .describe('Root keys of the projects this machine works for. Default: those that it joined.'),
+});
+const sandboxSchema = z.strictObject({
+  tiers: z
+    .array(z.enum(tiers, `expected tiers: ${tiers.join(', ')}`))
+    .min(1, 'expected at least one tier')
+    .max(tiers.length)
+    .optional()
+    .describe('Sandboxes to offer; each must work. Default: the strongest that works here.'),
 });
 const whenSchema = z.strictObject({
   hours: z
-    .array(hours)
+    .array(hours, 'expected a list of times')
+    .min(1, 'expected at least one time: this machine would never work')
     .max(20)
     .optional()
     .describe('Take new jobs only then, in local time; what runs is finished. Default: always.'),
@@ -51,18 +110,34 @@ const whenSchema = z.strictObject({
 });
 export const workerFileSchema = z.strictObject({
   lend: lendSchema.optional().describe('How much of this machine builds get.'),
+  priority: prioritySchema.optional().describe('How builds give way to everything else.'),
+  network: networkSchema
+    .optional()
+    .describe('What the worker itself may use of the network; builds have none.'),
   when: whenSchema.optional().describe('When they get it.'),
+  serve: serveSchema.optional().describe('Who gets it.'),
+  sandbox: sandboxSchema.optional().describe('What stands between them and the machine.'),
 });
 
 const keys: Record<string, readonly string[]> = {
   '': Object.keys(workerFileSchema.shape),
-  lend: Object.keys(lendSchema.shape),
-  when: Object.keys(whenSchema.shape),
+  ...Object.fromEntries(
+    Object.entries({
+      lend: lendSchema,
+      priority: prioritySchema,
+      network: networkSchema,
+      when: whenSchema,
+      serve: serveSchema,
+      sandbox: sandboxSchema,
+    }).map(([name, { shape }]) => [name, Object.keys(shape)]),
+  ),
 };
 
 export interface WorkerFile {
   lend: LendingOptions;
   rules: OperatorRules;
+  /** Undefined where the file leaves it open. */
+  tiers: Tier[] | undefined;
 }
 
 /** JSON Schema (draft 2020-12), for editors: published as docs/worker.schema.json. */
@@ -76,7 +151,8 @@ export async function readWorkerFile(path: string): Promise<WorkerFile> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return { lend: {}, rules: { hours: [] } };
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
+      return { lend: {}, rules: { hours: [] }, tiers: undefined };
     throw new QuorateError('WORKER_FILE_UNREADABLE', `cannot read ${path}: ${(cause as Error).message}`, {
       hint: 'It must be a file that you may read.',
       cause,
@@ -107,23 +183,30 @@ export function parseWorkerFile(text: string, path: string): WorkerFile {
   }
   const result = workerFileSchema.safeParse(value);
   if (!result.success) throw errorOf(result.error.issues[0], text, path);
-  const { lend = {}, when = {} } = result.data;
+  const { lend = {}, priority = {}, network = {}, when = {}, serve = {}, sandbox = {} } = result.data;
+  const { cpus, memory, disk, jobs, processes, time } = lend;
   return {
-    lend: defined(lend),
+    lend: defined({ cpus, memory, disk, jobs, processes, time }),
     rules: {
       hours: when.hours ?? [],
-      ...(when.pause_above_load === undefined ? {} : { pauseAboveLoad: when.pause_above_load }),
+      ...defined({
+        pauseAboveLoad: when.pause_above_load,
+        serve: serve.projects,
+        processorSeconds: lend.cpu_time,
+        processor: priority.processor,
+        ioWeight: priority.io,
+        upBytes: network.up,
+        downBytes: network.down,
+      }),
     },
+    tiers: sandbox.tiers,
   };
 }
 
-function defined({ cpus, memory, disk, jobs }: z.infer<typeof lendSchema>): LendingOptions {
-  return {
-    ...(cpus === undefined ? {} : { cpus }),
-    ...(memory === undefined ? {} : { memory }),
-    ...(disk === undefined ? {} : { disk }),
-    ...(jobs === undefined ? {} : { jobs }),
-  };
+type Defined<T> = { [key in keyof T]?: Exclude<T[key], undefined> };
+
+function defined<T extends object>(all: T): Defined<T> {
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Defined<T>;
 }
 
 function errorOf(issue: z.core.$ZodIssue | undefined, text: string, path: string): QuorateError {
@@ -181,10 +264,39 @@ export const exampleWorkerFile = `# What this machine lends, and when. "quorate 
 # Jobs at once.
 # jobs = 1
 
+# Processes and threads of all builds together.
+# processes = 4096
+
+# How long one build may take. Jobs that ask for more are passed over.
+# time = "2h"
+
+# Processor time one build may use before it is stopped.
+# cpu_time = "4h"
+
+[priority]
+# "low": a fifth of the usual share of the processors. "idle": only what nobody else wants.
+# processor = "low"
+
+# Share of the disks, where everybody else has 100. Works with the schedulers bfq and io.cost only.
+# io = 20
+
+[network]
+# What the worker itself may send and receive a second: artifacts, checkouts, talk. Builds have no network.
+# up = "1MiB/s"
+# down = "4MiB/s"
+
 [when]
 # Take new jobs only then, in local time; what runs is finished. Default: always.
 # hours = ["20:00-08:00", "12:00-13:00"]
 
 # Let builds stand still while your own programs keep more processors busy than this. Default: never.
 # pause_above_load = 1.5
+
+[serve]
+# Root keys of the projects this machine works for; it joins no other. Default: those that it joined.
+# projects = ["12D3KooWLPQ43ca4k9hZatuhurWJzD8729xhxf5KFWiXijqzAQfa"]
+
+[sandbox]
+# Tiers to offer; each must work: vm, vm-emulated, gvisor, namespace. Default: the strongest that works here.
+# tiers = ["gvisor"]
 `;

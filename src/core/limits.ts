@@ -21,6 +21,9 @@ export const limits = {
   clockSkewSeconds: 60,
   /** Steps of a job and the length of each: people write these by hand. */
   jobStepsMax: 200,
+  /** The least a job may ask for: less would run nothing. */
+  jobPidsMin: 8,
+  jobMemoryBytesMin: 16 * 1024 * 1024,
   stepBytesMax: 16 * 1024,
   jobBytesMax: 64 * 1024,
   /** A job file is written by hand too, and every job in it can be asked for with one command. */

@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 import { openToolSandbox, type ToolSandbox } from '../../sandbox/index.ts';
+import type { Bandwidth } from '../core/bandwidth.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { type Egress, openEgress, type Resolve, type Target } from '../egress/index.ts';
+import { type Egress, meteredConnect, openEgress, type Resolve, type Target } from '../egress/index.ts';
 import type { GitOptions, GitUrl } from '../source/index.ts';
 import { codeOf } from './events.ts';
 import { fetchableUrl } from './fetchable.ts';
@@ -20,6 +21,8 @@ export interface ConfinedOptions {
   memoryBytes: number;
   /** Of the source; what may be received is a little more. */
   bytesMax: number;
+  /** What git may use of the network, together with the rest of the worker. */
+  bandwidth?: Bandwidth;
   /** Lines for the build's log. */
   say(text: string): void;
   /** Stand-ins for the attack tests. */
@@ -53,6 +56,7 @@ export async function openConfinedGit(options: ConfinedOptions): Promise<Confine
       named: namedAddresses(vcs, url),
       receivedBytesMax: options.bytesMax + limits.egressOverheadBytes,
       resolve: options.resolve,
+      ...(options.bandwidth !== undefined && { connect: meteredConnect(options.bandwidth) }),
       onTrouble: ({ code, message }) => say(`${code}: ${message}`),
     });
     return confined(tool, egress, url);

@@ -3,10 +3,12 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
 import { codeOf, messageOf } from './events.ts';
 import type { Operator, OperatorStatus } from './operator.ts';
 
 const positive = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
+const rate = positive.min(limits.bandwidthBytesMin);
 const requestSchema = z.discriminatedUnion('do', [
   z.strictObject({ do: z.enum(['status', 'pause', 'resume', 'drain', 'stop']) }),
   z.strictObject({
@@ -15,6 +17,13 @@ const requestSchema = z.discriminatedUnion('do', [
     memoryBytes: positive.optional(),
     diskBytes: positive.optional(),
     jobsAtOnce: positive.optional(),
+    pids: positive.optional(),
+    seconds: positive.nullable().optional(),
+    processorSeconds: positive.nullable().optional(),
+    processor: z.enum(['low', 'idle']).optional(),
+    ioWeight: z.int().min(1).max(1000).optional(),
+    upBytes: rate.nullable().optional(),
+    downBytes: rate.nullable().optional(),
   }),
 ]);
 export type ControlRequest = z.infer<typeof requestSchema>;

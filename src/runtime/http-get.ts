@@ -1,16 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Rate } from '../core/bandwidth.ts';
 import { QuorateError } from '../core/errors.ts';
 import { messageOf } from './events.ts';
 
 /**
  * Text from a server nobody has to trust: no redirect is followed, no more than `maxBytes` are read, whatever it is
  * packed in. `etag` is what the last answer came with; `unchanged` when it is still the same.
- * Errors: `HTTP_FEED_FAILED`.
+ * `down` is what it may be read at. Errors: `HTTP_FEED_FAILED`.
  */
 export async function getText(
   url: string,
-  options: { etag: string | undefined; maxBytes: number; signal: AbortSignal },
+  options: { etag: string | undefined; maxBytes: number; signal: AbortSignal; down?: Rate },
 ): Promise<'unchanged' | { text: string; etag: string | undefined }> {
-  const { etag, maxBytes, signal } = options;
+  const { etag, maxBytes, signal, down } = options;
   const failed = (why: string, cause?: unknown) =>
     new QuorateError('HTTP_FEED_FAILED', `${url}: ${why}`, { cause });
   let response: Response;
@@ -33,6 +35,8 @@ export async function getText(
       bytes += chunk.length;
       if (bytes > maxBytes) throw failed(`sends more than ${maxBytes} bytes`);
       chunks.push(chunk);
+      const ms = down?.charge(chunk.length, performance.now()) ?? 0;
+      if (ms > 0) await sleep(ms, undefined, { signal });
     }
     return {
       text: Buffer.concat(chunks).toString('utf8'),

@@ -1,18 +1,10 @@
-import { availableParallelism, totalmem } from 'node:os';
-import type { Steering } from '../../sandbox/index.ts';
-import { QuorateError } from '../core/errors.ts';
+import type { SandboxPriority, Steering, Tier } from '../../sandbox/index.ts';
+import type { Bandwidth } from '../core/bandwidth.ts';
 import type { Lending, WorkerEvent } from '../core/worker/events.ts';
 import { messageOf, type Tell } from './events.ts';
-import { type Hours, withinHours } from './hours.ts';
+import { withinHours } from './hours.ts';
 import { ownerLoad, type ProcessorTimes, processorTimes } from './owner-load.ts';
-
-/** What the owner of the machine allows besides what it lends. */
-export interface OperatorRules {
-  /** New jobs are taken only then; none means always. Local time. */
-  hours: Hours[];
-  /** Builds stand still while the owner's own programs keep more processors busy than this. */
-  pauseAboveLoad?: number;
-}
+import { checkHeld, checkTerms, type OperatorRules, unheeded } from './terms.ts';
 
 /** What the owner can change while builds run. */
 export interface LimitChanges {
@@ -20,13 +12,39 @@ export interface LimitChanges {
   memoryBytes?: number | undefined;
   diskBytes?: number | undefined;
   jobsAtOnce?: number | undefined;
+  pids?: number | undefined;
+  /** Null lifts the limit. */
+  seconds?: number | null | undefined;
+  processorSeconds?: number | null | undefined;
+  processor?: SandboxPriority['processor'] | undefined;
+  ioWeight?: number | undefined;
+  upBytes?: number | null | undefined;
+  downBytes?: number | null | undefined;
+}
+
+/** All that is lent, and how; null where there is no limit. */
+export interface Lent {
+  tiers: Tier[];
+  cpus: number;
+  memoryBytes: number;
+  diskBytes: number;
+  jobsAtOnce: number;
+  pids: number | null;
+  seconds: number | null;
+  processorSeconds: number | null;
+  processor: SandboxPriority['processor'];
+  ioWeight: number;
+  upBytes: number | null;
+  downBytes: number | null;
 }
 
 export interface OperatorStatus {
   state: 'working' | 'paused' | 'draining' | 'waiting';
   /** Why nothing new is taken; null when it is. */
   reason: string | null;
-  lending: { cpus: number; memoryBytes: number; diskBytes: number; jobsAtOnce: number };
+  lending: Lent;
+  /** Wishes of the operator that nothing on this machine heeds. */
+  unheeded: string[];
   /** Builds that run, for how long, and what all of them use together. */
   builds: { job: string; commit: string; ms: number }[];
   using: { memoryBytes: number; processorSeconds: number };
@@ -40,6 +58,7 @@ export interface OperatorOptions {
   lending: Lending;
   rules: OperatorRules;
   sandboxes: Steering;
+  bandwidth: Bandwidth;
   dispatch(event: WorkerEvent): void;
   builds(): OperatorStatus['builds'];
   leases(): number;
@@ -52,11 +71,14 @@ const lookMs = 5_000;
 const drainLookMs = 200;
 /** Quiet for this many looks before builds go on: a compiler of the owner's pauses to read, too. */
 const quietLooks = 2;
+/** What builds get of the disks when their operator says nothing: a fifth. */
+const ioWeightDefault = 20;
 
 /** The owner's hand on a running worker: what it takes, when, and how much of the machine. */
 export class Operator {
   readonly #options: OperatorOptions;
   #lending: Lending;
+  #rules: OperatorRules;
   #manual: 'working' | 'paused' | 'draining' = 'working';
   #outsideHours = false;
   #busyOwner = false;
@@ -69,6 +91,9 @@ export class Operator {
   constructor(options: OperatorOptions) {
     this.#options = options;
     this.#lending = options.lending;
+    this.#rules = options.rules;
+    checkHeld(options.rules, options.sandboxes.abilities);
+    this.#hold();
     this.#outsideHours = !this.#isTime();
   }
 
@@ -79,7 +104,9 @@ export class Operator {
   }
 
   start(): void {
-    const { hours, pauseAboveLoad } = this.#options.rules;
+    for (const what of unheeded(this.#rules, this.#options.sandboxes.abilities))
+      this.#options.tell('warn', 'operator', `not heeded here: ${what}`);
+    const { hours, pauseAboveLoad } = this.#rules;
     if (hours.length === 0 && pauseAboveLoad === undefined) return;
     const look = () =>
       this.#look().catch((error) => this.#options.tell('warn', 'operator', messageOf(error)));
@@ -117,40 +144,85 @@ export class Operator {
     this.#options.stop();
   }
 
-  /** Holds from now on, also for builds that run. Gives what a running build could not be held to. Throws `LIMITS_ABOVE_MACHINE`. */
+  /**
+   * Holds from now on, also for builds that run. Gives what a running build could not be held to.
+   * Throws `LIMITS_ABOVE_MACHINE`, `LIMITS_CONTRADICT`, `LIMITS_NOT_HELD`, and changes nothing then.
+   */
   limit(changes: LimitChanges): string[] {
-    refuseMore('cpus', changes.cpus, availableParallelism());
-    refuseMore('memory', changes.memoryBytes, totalmem());
-    const { capabilities, jobsAtOnce } = this.#lending;
-    this.#lending = {
-      ...this.#lending,
+    const { capabilities } = this.#lending;
+    const lending = given<Lending>(this.#lending, {
       capabilities: {
         ...capabilities,
         cpus: changes.cpus ?? capabilities.cpus,
         memoryBytes: changes.memoryBytes ?? capabilities.memoryBytes,
         diskBytes: changes.diskBytes ?? capabilities.diskBytes,
       },
-      jobsAtOnce: changes.jobsAtOnce ?? jobsAtOnce,
-    };
-    const running = Math.max(1, this.#options.sandboxes.usage().length);
-    const { cpus, memoryBytes } = this.#lending.capabilities;
-    const missed = this.#options.sandboxes.cap({
-      cpus: cpus / running,
-      memoryBytes: Math.floor(memoryBytes / running),
+      jobsAtOnce: changes.jobsAtOnce,
+      pids: changes.pids,
+      seconds: changes.seconds,
     });
+    const { processorSeconds, processor, ioWeight, upBytes, downBytes } = changes;
+    const rules = given<OperatorRules>(this.#rules, {
+      ...{ processorSeconds, processor, ioWeight, upBytes, downBytes },
+    });
+    checkTerms(lending, rules);
+    checkHeld(rules, this.#options.sandboxes.abilities);
+    [this.#lending, this.#rules] = [lending, rules];
+    const missed = this.#hold();
     this.#apply();
+    const { cpus, memoryBytes } = lending.capabilities;
     this.#options.tell(
       'info',
       'operator',
       `lends ${cpus} cpus and ${memoryBytes} bytes of memory from now on`,
     );
+    return missed;
+  }
+
+  /** Builds began or ended: those that run share what is lent. */
+  rebalance(): void {
+    this.#hold();
+  }
+
+  #hold(): string[] {
+    const { sandboxes, bandwidth, builds } = this.#options;
+    const running = Math.max(1, builds().length);
+    const { pids, seconds, capabilities } = this.#lending;
+    const { processorSeconds, upBytes, downBytes } = this.#rules;
+    const { processor, ioWeight } = this.#lent();
+    const missed = [
+      ...sandboxes.cap({
+        cpus: capabilities.cpus / running,
+        memoryBytes: Math.floor(capabilities.memoryBytes / running),
+        ...(pids === undefined ? {} : { pids: Math.floor(pids / running) }),
+        ...(seconds === undefined ? {} : { seconds }),
+        ...(processorSeconds === undefined ? {} : { processorSeconds }),
+      }),
+      ...sandboxes.prioritise({ processor, ioWeight }),
+    ];
+    if (bandwidth.up.perSecond !== upBytes) bandwidth.up.perSecond = upBytes;
+    if (bandwidth.down.perSecond !== downBytes) bandwidth.down.perSecond = downBytes;
     return [...new Set(missed)];
+  }
+
+  #lent(): Lent {
+    const { capabilities, jobsAtOnce, pids = null, seconds = null } = this.#lending;
+    const { cpus, memoryBytes, diskBytes, tiers } = capabilities;
+    const {
+      processorSeconds = null,
+      processor = 'low',
+      ioWeight = ioWeightDefault,
+      upBytes = null,
+      downBytes = null,
+    } = this.#rules;
+    return {
+      ...{ tiers: [...tiers], cpus, memoryBytes, diskBytes, jobsAtOnce, pids, seconds, processorSeconds },
+      ...{ processor, ioWeight, upBytes, downBytes },
+    };
   }
 
   status(): OperatorStatus {
     const { sandboxes, builds, leases } = this.#options;
-    const { capabilities, jobsAtOnce } = this.#lending;
-    const { cpus, memoryBytes, diskBytes } = capabilities;
     const closed = this.#closed();
     const using = sandboxes.usage().reduce(
       (sum, one) => ({
@@ -162,7 +234,8 @@ export class Operator {
     return {
       state: this.#manual !== 'working' ? this.#manual : closed === undefined ? 'working' : 'waiting',
       reason: closed ?? null,
-      lending: { cpus, memoryBytes, diskBytes, jobsAtOnce },
+      lending: this.#lent(),
+      unheeded: unheeded(this.#rules, sandboxes.abilities),
       builds: builds(),
       using,
       leases: leases(),
@@ -192,7 +265,7 @@ export class Operator {
 
   #isTime(): boolean {
     const now = new Date();
-    return withinHours(this.#options.rules.hours, now.getHours() * 60 + now.getMinutes());
+    return withinHours(this.#rules.hours, now.getHours() * 60 + now.getMinutes());
   }
 
   async #look(): Promise<void> {
@@ -210,25 +283,24 @@ export class Operator {
   }
 
   async #lookAtOwner(): Promise<void> {
-    const { rules, sandboxes } = this.#options;
-    if (rules.pauseAboveLoad === undefined) return;
+    const { sandboxes } = this.#options;
+    const { pauseAboveLoad } = this.#rules;
+    if (pauseAboveLoad === undefined) return;
     const times = await processorTimes(sandboxes.processorSeconds());
     if (this.#times !== undefined) {
       this.#load = ownerLoad(this.#times, times);
-      this.#quiet = this.#load > rules.pauseAboveLoad ? 0 : this.#quiet + 1;
+      this.#quiet = this.#load > pauseAboveLoad ? 0 : this.#quiet + 1;
       this.#busyOwner = this.#quiet === 0 || (this.#busyOwner && this.#quiet < quietLooks);
     }
     this.#times = times;
   }
 }
 
-function refuseMore(what: string, asked: number | undefined, there: number): void {
-  if (asked === undefined || asked <= there) return;
-  throw new QuorateError(
-    'LIMITS_ABOVE_MACHINE',
-    `${what}: ${asked} is more than this machine has (${there})`,
-    {
-      hint: 'Lend less than all of it: the machine stays yours.',
-    },
-  );
+/** `old` with what is new: undefined leaves a value as it is, null takes it away. */
+function given<T extends object>(old: T, changes: { [key in keyof T]?: T[key] | null | undefined }): T {
+  const all = {
+    ...old,
+    ...Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)) as T;
 }

@@ -1,3 +1,4 @@
+import type { Bandwidth } from '../core/bandwidth.ts';
 import type { WorkerEvent } from '../core/worker/events.ts';
 import type { Worker } from '../core/worker/machine.ts';
 import type { NodeKey } from '../identity/keys.ts';
@@ -15,6 +16,8 @@ export interface WorkerContext {
   machine: Worker;
   dispatch(event: WorkerEvent): void;
   mesh: Mesh;
+  /** What the mesh, git and the HTTP feed may use together. */
+  bandwidth: Bandwidth;
   store: Store;
   bundles: Bundles;
   tell: Tell;

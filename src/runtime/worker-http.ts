@@ -26,7 +26,7 @@ const askMsMax = 20_000;
 const everyMsMax = 5 * 60_000;
 
 /** What it needs of a worker. */
-type Around = Pick<WorkerContext, 'signal' | 'standing' | 'tell'>;
+type Around = Pick<WorkerContext, 'bandwidth' | 'signal' | 'standing' | 'tell'>;
 
 interface Takes {
   /** Checks it as if it had been gossiped. */
@@ -109,7 +109,9 @@ export class HttpFeed {
   /** Undefined where it is what it was. */
   async #get<T>(url: string, schema: z.ZodType<T>, maxBytes: number): Promise<T | undefined> {
     const signal = AbortSignal.any([this.#context.signal, AbortSignal.timeout(askMsMax)]);
-    const found = await getText(url, { etag: this.#etags.get(url), maxBytes, signal });
+    const found = await getText(url, {
+      ...{ etag: this.#etags.get(url), maxBytes, signal, down: this.#context.bandwidth.down },
+    });
     if (found === 'unchanged') return undefined;
     const value = decodeMessage(toUtf8(found.text), schema, `what ${url} answers`);
     if (found.etag === undefined) this.#etags.delete(url);

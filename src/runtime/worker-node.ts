@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { openSandboxes, type Sandboxes, type Tier } from '../../sandbox/index.ts';
+import { Bandwidth } from '../core/bandwidth.ts';
 import { unreachable } from '../core/errors.ts';
 import { topics } from '../core/wire/protocols.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from '../core/worker/events.ts';
@@ -14,9 +15,10 @@ import { serveControl } from './control.ts';
 import { messageOf, type NodeEvent, teller } from './events.ts';
 import type { Home, Membership } from './home.ts';
 import { Loop } from './loop.ts';
-import { Operator, type OperatorRules } from './operator.ts';
+import { Operator } from './operator.ts';
 import { passingAtWorker } from './passing.ts';
 import { openStanding } from './standing.ts';
+import { checkServed, type OperatorRules } from './terms.ts';
 import { serveArtifacts } from './transfer.ts';
 import { Builder } from './worker-build.ts';
 import { areaOf, type WorkerContext } from './worker-context.ts';
@@ -50,6 +52,11 @@ export interface WorkerNode {
   close(): Promise<void>;
 }
 
+/** A large parallel build has a few hundred; a machine has tens of thousands. */
+const defaultPids = 4096;
+/** Who lends a machine for more than a day says so. */
+const defaultSeconds = 24 * 3600;
+
 /** Half of the machine, and one job at a time: what an owner of it will hardly notice. The tiers are those that were opened. */
 export function defaultLending(tiers: readonly Tier[]): Lending {
   const cpus = Math.max(1, Math.floor(availableParallelism() / 2));
@@ -63,12 +70,15 @@ export function defaultLending(tiers: readonly Tier[]): Lending {
       tiers: [...tiers],
     },
     jobsAtOnce: 1,
+    pids: defaultPids,
+    seconds: defaultSeconds,
   };
 }
 
-/** Starts working for one project. Errors: `SANDBOX_UNAVAILABLE`, `JOURNAL_…`, `MESH_…`, `STORE_…`, `DOC_…`. */
+/** Starts working for one project. Errors: `SANDBOX_UNAVAILABLE`, `JOURNAL_…`, `MESH_…`, `STORE_…`, `DOC_…`, `PROJECT_NOT_SERVED`, `LIMITS_NOT_HELD`. */
 export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
-  const { home, membership } = options;
+  const { home, membership, rules = { hours: [] } } = options;
+  checkServed(rules, membership.project);
   const tell = teller(options.onEvent);
   const key = await home.key();
   const stop = new AbortController();
@@ -88,6 +98,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       ...options.lending,
       capabilities: { ...options.lending.capabilities, tiers: [...sandboxes.tiers] },
     };
+    const bandwidth = new Bandwidth();
     const mesh = await (options.openMesh ?? openMesh)({
       key: key.seed,
       listen: options.listen,
@@ -95,6 +106,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       peersFile: join(home.dir, 'peers.json'),
       topics: [topics.offers(membership.project), topics.verdicts(membership.project)],
       role: 'node',
+      bandwidth,
     });
     closers.push(() => mesh.close());
     const store = await openStore({ dir: join(home.dir, 'store'), libp2p: mesh.libp2p });
@@ -121,6 +133,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       machine,
       dispatch: (event) => loop.dispatch(event),
       mesh,
+      bandwidth,
       store,
       bundles: openBundles(join(home.dir, 'bundles')),
       tell,
@@ -135,14 +148,16 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     parts.feed.start();
     const operator = new Operator({
       lending,
-      rules: options.rules ?? { hours: [] },
+      rules,
       sandboxes,
+      bandwidth,
       dispatch: (event) => loop.dispatch(event),
       builds: () => parts.builder.builds,
       leases: () => machine.leases.length,
       tell,
       stop: () => options.onStop?.(),
     });
+    parts.onBuilds = () => operator.rebalance();
     closers.push(() => operator.close());
     closers.push(await serveControl(home.dir, membership.project, operator));
     loop.dispatch({ kind: 'started', grant: standing.grant, lending: operator.lending });
@@ -182,6 +197,8 @@ class Parts {
   readonly #leases: WorkerLeases;
   readonly #cosigner: Cosigner;
   readonly #builds = new Set<Promise<void>>();
+  /** Told when a build begins or has ended. */
+  onBuilds: () => void = () => {};
 
   constructor(context: WorkerContext, sandboxes: Sandboxes, lending: Lending, timings: HttpFeedTimings) {
     this.#context = context;
@@ -216,7 +233,13 @@ class Parts {
       case 'build': {
         const build = this.#build(effect);
         this.#builds.add(build);
-        build.finally(() => this.#builds.delete(build)).catch(() => {});
+        this.onBuilds();
+        build
+          .finally(() => {
+            this.#builds.delete(build);
+            this.onBuilds();
+          })
+          .catch(() => {});
         return this.#run('build', build);
       }
       case 'stop-build':

@@ -88,11 +88,12 @@ export class Sources {
     say: (text: string) => void,
     use: (git: ConfinedGit) => Promise<T>,
   ): Promise<T> {
-    const { dir, standing } = this.#context;
+    const { dir, standing, bandwidth } = this.#context;
     const scratch = await mkdtemp(join(dir, 'tmp-'));
     try {
       const git = await openConfinedGit({
         ...{ url, vcs: standing.charter.vcs, stateDir: join(dir, 'sandbox'), scratch },
+        bandwidth,
         ...{ cpus, memoryBytes, bytesMax: diskBytes, say: (text) => say(`git: ${text}`) },
       });
       try {

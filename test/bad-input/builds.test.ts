@@ -102,6 +102,8 @@ beforeAll(async () => {
     'join',
     await cluster.ticket('ada'),
     '--yes',
+    '--tier',
+    'namespace',
     '--jobs',
     '2',
     '--cpus',

@@ -134,7 +134,11 @@ describe('a folder of a newer version', () => {
     }
     const before = await Promise.all(journals.map((file) => readFile(file)));
     const [worker = '', controller = ''] = journals;
-    refused(await person.run(['join', '--yes', ...listen], { home }), 'JOURNAL_NEWER', worker);
+    refused(
+      await person.run(['join', '--yes', '--tier', 'namespace', ...listen], { home }),
+      'JOURNAL_NEWER',
+      worker,
+    );
     refused(await person.run(['controller', ...listen], { cwd: repo }), 'JOURNAL_NEWER', controller);
     expect(await Promise.all(journals.map((file) => readFile(file)))).toEqual(before);
   });
@@ -150,7 +154,11 @@ describe('a folder of a newer version', () => {
       db.exec('PRAGMA user_version = 999; PRAGMA wal_checkpoint(TRUNCATE);');
       db.close();
     }
-    refused(await person.run(['join', '--yes', ...listen], { home }), 'STORE_NEWER', join(home, 'store'));
+    refused(
+      await person.run(['join', '--yes', '--tier', 'namespace', ...listen], { home }),
+      'STORE_NEWER',
+      join(home, 'store'),
+    );
   });
 
   it('with a membership that is damaged is refused with the file', async () => {

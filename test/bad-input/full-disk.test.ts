@@ -83,7 +83,16 @@ describe('a disk that fills up under a worker', () => {
     await mkdir(home, { recursive: true });
     const ticket = await cluster.ticket('ada');
     const start = (...more: string[]): Proc => {
-      const args = ['join', ...more, '--yes', '--listen', '/ip4/127.0.0.1/tcp/0', '--json'];
+      const args = [
+        'join',
+        ...more,
+        '--yes',
+        '--tier',
+        'namespace',
+        '--listen',
+        '/ip4/127.0.0.1/tcp/0',
+        '--json',
+      ];
       const [program = '', ...command] = [...withDisk(home, '24m'), ...person.command(args, { home })];
       return new Proc('ada', program, command, { cwd: person.at('folder'), env: person.env() });
     };

@@ -208,12 +208,12 @@ describe('Ctrl-C on join', () => {
   it('while it looks at the machine, and while it enrols: this machine is no member', async () => {
     const ticket = await cluster.ticket('cyd');
     const home = person.at('cyd');
-    const looking = person.start(['join', ticket, '--yes'], { home });
+    const looking = person.start(['join', ticket, '--yes', '--tier', 'namespace'], { home });
     await saying(looking, 'Looking');
     expect(await ctrlC(looking)).toEqual({ code: 130, err: stopped });
 
     muteController();
-    const enrolling = person.start(['join', ticket, '--yes'], { home });
+    const enrolling = person.start(['join', ticket, '--yes', '--tier', 'namespace'], { home });
     await saying(enrolling, 'no network');
     await sleep(500);
     expect(await ctrlC(enrolling)).toEqual({ code: 130, err: stopped });

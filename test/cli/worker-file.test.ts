@@ -20,13 +20,33 @@ cpus = 2
 memory = "4GiB"
 disk = "512MiB"
 jobs = 3
+processes = 900
+time = "2h"
+cpu_time = "90m"
+[priority]
+processor = "idle"
+io = 5
+[network]
+up = "512KiB/s"
+down = "4MiB/s"
+[serve]
+projects = ["12D3KooWLPQ43ca4k9hZatuhurWJzD8729xhxf5KFWiXijqzAQfa"]
+[sandbox]
+tiers = ["gvisor", "namespace"]
 [when]
 hours = ["20:00-08:00", "12:00-13:30"]
 pause_above_load = 1.5
 `;
     expect(parse(text)).toEqual({
-      lend: { cpus: 2, memory: 4 * 2 ** 30, disk: 512 * 2 ** 20, jobs: 3 },
+      lend: { cpus: 2, memory: 4 * 2 ** 30, disk: 512 * 2 ** 20, jobs: 3, processes: 900, time: 7200 },
+      tiers: ['gvisor', 'namespace'],
       rules: {
+        serve: ['12D3KooWLPQ43ca4k9hZatuhurWJzD8729xhxf5KFWiXijqzAQfa'],
+        processorSeconds: 5400,
+        processor: 'idle',
+        ioWeight: 5,
+        upBytes: 512 * 1024,
+        downBytes: 4 * 2 ** 20,
         hours: [
           { from: 1200, to: 480 },
           { from: 720, to: 810 },
@@ -37,14 +57,18 @@ pause_above_load = 1.5
   });
 
   it('may say nothing', () => {
-    expect(parse('')).toEqual({ lend: {}, rules: { hours: [] } });
-    expect(parse(exampleWorkerFile)).toEqual({ lend: {}, rules: { hours: [] } });
+    const nothing = { lend: {}, rules: { hours: [] }, tiers: undefined };
+    expect(parse('')).toEqual(nothing);
+    expect(parse(exampleWorkerFile)).toEqual(nothing);
   });
 
   it('has an example whose every key can be uncommented', () => {
     const text = exampleWorkerFile.replaceAll(/^# (\w+ = )/gm, '$1');
-    expect(Object.keys(parse(text).lend)).toEqual(['cpus', 'memory', 'disk', 'jobs']);
-    expect(parse(text).rules).toMatchObject({ pauseAboveLoad: 1.5 });
+    const { lend, rules, tiers } = parse(text);
+    expect(Object.keys(lend)).toEqual(['cpus', 'memory', 'disk', 'jobs', 'processes', 'time']);
+    expect(rules).toMatchObject({ pauseAboveLoad: 1.5, processor: 'low', upBytes: 2 ** 20 });
+    expect(Object.keys(rules)).toHaveLength(8);
+    expect(tiers).toEqual(['gvisor']);
   });
 
   it.each([
@@ -78,6 +102,32 @@ pause_above_load = 1.5
       'WORKER_FILE_INVALID',
       'worker.toml:2: when.hours.0: expected a time',
       'config',
+    ],
+    [
+      '[when]\nhours = []\n',
+      'WORKER_FILE_INVALID',
+      'worker.toml:2: when.hours: expected at least one',
+      'config',
+    ],
+    [
+      '[lend]\nprocesses = 4\n',
+      'WORKER_FILE_INVALID',
+      'worker.toml:2: lend.processes: expected at least 8',
+      '',
+    ],
+    ['[lend]\ntime = "2d"\n', 'WORKER_FILE_INVALID', 'worker.toml:2: lend.time: expected a time', 'config'],
+    ['[network]\nup = "1KiB/s"\n', 'WORKER_FILE_INVALID', 'worker.toml:2: network.up: expected at least', ''],
+    ['[network]\nup = "1MiB"\n', 'WORKER_FILE_INVALID', 'network.up: expected bytes a second such as', ''],
+    ['[network]\nupp = "1MiB/s"\n', 'WORKER_FILE_UNKNOWN_KEY', 'worker.toml:2: there is no "upp"', '"up"'],
+    ['[priority]\nprocessor = "high"\n', 'WORKER_FILE_INVALID', 'expected "low" or "idle"', 'config'],
+    ['[priority]\nio = 0\n', 'WORKER_FILE_INVALID', 'worker.toml:2: priority.io: expected at least 1', ''],
+    ['[serve]\nprojects = []\n', 'WORKER_FILE_INVALID', 'serve.projects: expected at least one project', ''],
+    ['[serve]\nprojects = ["me"]\n', 'WORKER_FILE_INVALID', 'serve.projects.0: not the PeerId', ''],
+    [
+      '[sandbox]\ntiers = ["chroot"]\n',
+      'WORKER_FILE_INVALID',
+      'worker.toml:2: sandbox.tiers.0: expected tiers: vm',
+      '',
     ],
     ['[when]\nhours = "20:00-08:00"\n', 'WORKER_FILE_INVALID', 'worker.toml:2: when.hours', 'config'],
     ['lend = 3\n', 'WORKER_FILE_INVALID', 'worker.toml:1: [lend]', 'config'],

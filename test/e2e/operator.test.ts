@@ -112,7 +112,7 @@ it('while it is paused nothing new is begun, and afterwards it is', async () => 
 });
 
 it('drains: finishes what it builds, and then ends by itself', async () => {
-  const run = await submit('drained', 3);
+  const run = await submit('drained', 8);
   await building('ada');
   expect(await steer('ada', 'drain')).toMatchObject({ state: 'draining', leases: 1 });
   expect(await run.event('delivered')).toMatchObject({ operator: 'ada' });

@@ -21,7 +21,7 @@ const refusal = ({ code, error }: Answer) => ({ code, error });
 const ms = 20_000;
 
 const joining = (ticket: string, home: string, ...more: string[]) =>
-  cluster.cli(['join', ticket, '--yes', ...more], { home, cwd: cluster.dir, ms });
+  cluster.cli(['join', ticket, '--yes', '--tier', 'namespace', ...more], { home, cwd: cluster.dir, ms });
 
 /** A ticket of the project, or with its keys, that differs in something from what `invite` makes. */
 async function forged(
@@ -91,7 +91,11 @@ describe('join refuses', () => {
 
   it('a folder in which a worker runs already', async () => {
     await cluster.volunteer('vera');
-    const answer = await cluster.cli(['join', '--yes'], { home: 'vera', cwd: cluster.dir, ms });
+    const answer = await cluster.cli(['join', '--yes', '--tier', 'namespace'], {
+      home: 'vera',
+      cwd: cluster.dir,
+      ms,
+    });
     expect([answer.code, answer.error], answer.report).toEqual([3, 'JOURNAL_IN_USE']);
     expect(cluster.worker('vera').alive).toBe(true);
   });

@@ -64,7 +64,16 @@ it('one line in an empty folder joins the mesh, from the packed tarball alone', 
   const tarball = pack();
   const empty = join(temp, 'empty');
   mkdirSync(empty);
-  const joining = ['join', ticket, '--yes', '--listen', '/ip4/127.0.0.1/tcp/0', '--json'];
+  const joining = [
+    'join',
+    ticket,
+    '--yes',
+    '--tier',
+    'namespace',
+    '--listen',
+    '/ip4/127.0.0.1/tcp/0',
+    '--json',
+  ];
   const line = ['--yes', `--package=${tarball}`, 'quorate', ...joining];
   const { npm_config_user_agent: _, ...around } = process.env;
   const env = { ...around, PATH, npm_config_cache: cache(), QUORATE_HOME: join(temp, 'home') };

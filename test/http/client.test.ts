@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { Bandwidth } from '../../src/core/bandwidth.ts';
 import type { OfferNotice, VerdictNotice } from '../../src/core/wire/messages.ts';
 import { getText } from '../../src/runtime/http-get.ts';
 import type { Standing } from '../../src/runtime/standing.ts';
@@ -82,6 +83,7 @@ function listener(feed: string[] | undefined) {
   } as Standing;
   const http = new HttpFeed(
     {
+      bandwidth: new Bandwidth(),
       signal: stop.signal,
       standing,
       tell: (level, kind, says) => void told.push(`${level} ${kind} ${says}`),

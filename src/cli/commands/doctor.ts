@@ -14,14 +14,28 @@ export const doctor: Define = (program, act) => {
 
 async function run({ home, out }: Context): Promise<Exit> {
   const { checkMachine } = await import('../machine.ts');
+  const { tierSays } = await import('../tiers.ts');
   const checks = await checkMachine(home);
-  const ok = checks.every((check) => check.ok);
-  out.value({ ok, checks });
-  const { green, red, bold } = out.colours;
-  for (const { name, ok: good, found, fix } of checks) {
-    out.say(`${good ? green('ok     ') : red('missing')} ${bold(name)}: ${found}`);
+  // The strongest first, as they were looked at.
+  const tiers = [...new Set(checks.flatMap(({ tier }) => tier ?? []))].map((tier) => ({
+    tier,
+    ok: checks.every((check) => check.tier !== tier || check.ok),
+  }));
+  const offered = tiers.find(({ ok }) => ok)?.tier;
+  const ok = offered !== undefined && checks.every((check) => check.tier !== undefined || check.ok);
+  out.value({ ok, tier: offered ?? null, checks, tiers });
+  const { green, red, yellow, bold } = out.colours;
+  for (const { name, ok: good, found, fix, tier } of checks) {
+    const lacks = tier !== undefined && offered !== undefined ? yellow('missing') : red('missing');
+    out.say(`${good ? green('ok     ') : lacks} ${bold(name)}: ${found}`);
     if (fix !== undefined && !good) out.say(`          ${fix}`);
   }
   out.say('', ok ? 'This machine can build.' : 'This machine cannot build yet: mend what is marked missing.');
+  for (const { tier, ok: works } of tiers) {
+    const says = works ? (tier === offered ? 'works, the strongest here' : 'works') : 'does not work here';
+    out.say(`  ${tier.padEnd(12)} ${says}. ${tierSays[tier]}`);
+  }
+  if (offered === 'namespace')
+    out.say('A worker offers namespace only when it is told to: quorate join --tier namespace');
   return ok ? exits.done : exits.cannot;
 }

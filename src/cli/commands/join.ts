@@ -2,10 +2,19 @@ import { resolve } from 'node:path';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { shortId } from '../format.ts';
-import { agreed, builds, enrol, type JoinOptions, joiningOf, nothingToRun, sayLending } from '../joining.ts';
-import { lendingFrom } from '../lending.ts';
+import {
+  agreed,
+  builds,
+  enrol,
+  type JoinOptions,
+  joiningOf,
+  nothingToRun,
+  offerOf,
+  sayLending,
+} from '../joining.ts';
 import { eventPrinter } from '../node-events.ts';
-import { addresses, bytesOf, wholeNumber } from '../values.ts';
+import { rememberTiers } from '../tiers.ts';
+import { addresses, bytesOf, severalTiers, wholeNumber } from '../values.ts';
 import { watchNode } from '../wait.ts';
 
 /** Any free port; whoever has a public address names it. */
@@ -23,8 +32,14 @@ export const join: Define = (program, act) => {
     .option('--memory <size>', 'memory to lend, such as 4GiB (default: half)', bytesOf)
     .option('--disk <size>', 'disk space to lend, such as 10GiB', bytesOf)
     .option('--jobs <n>', 'jobs at once', wholeNumber)
+    .option(
+      '--tier <tier>',
+      'sandbox to offer, each must work; repeatable (default: the strongest)',
+      severalTiers,
+    )
     .option('--listen <address>', 'where to listen; repeatable (default: any free port)', addresses)
     .option('--project <id>', 'which one, without a ticket and a member of several')
+    .option('--check-config', 'say whether worker.toml is right, and do nothing')
     .option('--yes', 'do not ask')
     .option('--service', 'have systemd start it with this machine, instead of working now')
     .option('--user', 'with --service: of your own account, not of the machine')
@@ -33,7 +48,7 @@ export const join: Define = (program, act) => {
       'after',
       examples(
         'quorate join quorate1.eyJ…',
-        'quorate join --cpus 2 --memory 4GiB',
+        'quorate join --cpus 2 --memory 4GiB --tier namespace',
         'sudo quorate join quorate1.eyJ… --service',
       ),
     )
@@ -42,6 +57,10 @@ export const join: Define = (program, act) => {
 
 async function run(context: Context, ticket: string | undefined, options: JoinOptions): Promise<Exit> {
   const { out, signal } = context;
+  if (options.checkConfig === true) {
+    const { checkConfig } = await import('../config.ts');
+    return checkConfig(context, resolve(context.home, 'worker.toml'), options);
+  }
   if (options.service === true || options.printUnit === true) {
     const { joinAsService } = await import('../service/join.ts');
     return joinAsService(context, ticket, options);
@@ -60,18 +79,17 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
     return exits.done;
   }
 
-  const { openSandboxes } = await import('../../../sandbox/index.ts');
   if (ticket !== undefined) out.say('Looking whether this machine can build…');
   // Refuses with what mends it, before anything is promised to anybody.
-  const sandboxes = await openSandboxes(resolve(home.dir, 'sandbox'));
-  const { readWorkerFile } = await import('../worker-file.ts');
-  const file = await readWorkerFile(resolve(home.dir, 'worker.toml'));
-  const lending = await lendingFrom({ ...file.lend, ...options }, sandboxes.tiers);
-  sayLending(context, joining, lending);
-  if (ticket !== undefined && !(await agreed(context, options))) {
+  const offer = await offerOf(home.dir, resolve(home.dir, 'sandbox'), options, project);
+  const { sandboxes, lending, rules, consent } = offer;
+  sayLending(context, joining, offer);
+  const ask = ticket !== undefined || consent !== undefined;
+  if (ask && !(await agreed(context, options, consent))) {
     out.say('Nothing was done.');
     return exits.no;
   }
+  await rememberTiers(home.dir, sandboxes.tiers);
   const membership = ticket === undefined ? joining.known : await enrol(home, ticket, signal);
   if (membership === undefined) throw new Error('assertion failed: a membership is known or was made');
 
@@ -84,7 +102,7 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
     membership,
     listen: options.listen ?? [listenDefault],
     lending,
-    rules: file.rules,
+    rules,
     onStop: ended.resolve,
     onEvent: eventPrinter(out),
     onFailure: failed,

@@ -1,13 +1,14 @@
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { QuorateError } from '../../core/errors.ts';
 import { harmlessLine } from '../../core/harmless.ts';
 import type { ControlAnswer, ControlRequest } from '../../runtime/control.ts';
 import { type Act, type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes, duration } from '../format.ts';
-import { lendingFrom } from '../lending.ts';
-import { bytesOf, wholeNumber } from '../values.ts';
+import { describeLent } from '../lending.ts';
+import { bytesOf, orNone, rateOf, secondsOf, wholeNumber } from '../values.ts';
 
 interface Which {
   project?: string;
@@ -18,6 +19,13 @@ interface Limits extends Which {
   memory?: number;
   disk?: number;
   jobs?: number;
+  processes?: number;
+  time?: number | null;
+  cpuTime?: number | null;
+  priority?: 'low' | 'idle';
+  io?: number;
+  up?: number | null;
+  down?: number | null;
 }
 
 interface Config {
@@ -67,18 +75,31 @@ function addLimits(group: Command, act: Act): void {
     .option('--memory <size>', 'memory of all builds together, such as 4GiB', bytesOf)
     .option('--disk <size>', 'what one build may write; for the next ones', bytesOf)
     .option('--jobs <n>', 'jobs at once', wholeNumber)
+    .option('--processes <n>', 'processes and threads of all builds together', wholeNumber)
+    .option('--time <time>', 'how long one build may take, such as 2h, or none', orNone(secondsOf))
+    .option('--cpu-time <time>', 'processor time of one build, or none', orNone(secondsOf))
+    .addOption(new Option('--priority <how>', 'how builds give way').choices(['low', 'idle']))
+    .option('--io <n>', 'share of the disks, 1 to 1000; others have 100', wholeNumber)
+    .option('--up <rate>', 'what the worker may send, such as 1MiB/s, or none', orNone(rateOf))
+    .option('--down <rate>', 'what it may receive, or none', orNone(rateOf))
     .option('--project <id>', 'which one, where several run')
-    .addHelpText('after', examples('quorate worker limits --cpus 1 --memory 2GiB'))
-    .action(
-      act((context: Context, { project, cpus, memory, disk, jobs }: Limits) =>
-        ask(context, project, {
-          do: 'limits',
-          ...(cpus === undefined ? {} : { cpus }),
-          ...(memory === undefined ? {} : { memoryBytes: memory }),
-          ...(disk === undefined ? {} : { diskBytes: disk }),
-          ...(jobs === undefined ? {} : { jobsAtOnce: jobs }),
-        }),
+    .addHelpText(
+      'after',
+      examples(
+        'quorate worker limits --cpus 1 --memory 2GiB',
+        'quorate worker limits --up 256KiB/s --priority idle',
       ),
+    )
+    .action(
+      act((context: Context, { project, ...wanted }: Limits) => {
+        const { cpus, memory, disk, jobs, processes, time, cpuTime, priority, io, up, down } = wanted;
+        return ask(context, project, {
+          do: 'limits',
+          ...{ cpus, memoryBytes: memory, diskBytes: disk, jobsAtOnce: jobs, pids: processes },
+          ...{ seconds: time, processorSeconds: cpuTime, processor: priority, ioWeight: io },
+          ...{ upBytes: up, downBytes: down },
+        });
+      }),
     );
 }
 
@@ -109,13 +130,12 @@ async function ask(context: Context, project: string | undefined, request: Contr
 function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: ControlAnswer): void {
   const { bold, dim, yellow } = out.colours;
   if (verb === 'stop') return out.say('It stops.');
-  const { state, reason, lending, builds, using, leases, ownerLoad } = status;
+  const { state, reason, lending, unheeded, builds, using, leases, ownerLoad } = status;
   out.say(`${bold(state)}${reason === null ? '' : `: takes nothing new, ${reason}`}`);
   if (verb === 'drain')
     out.say(dim(`It ends by itself when ${leases} lease(s) are done. Sooner: quorate worker stop`));
-  out.say(
-    `  lends      ${lending.cpus} cpus, ${bytes(lending.memoryBytes)} of memory, ${bytes(lending.diskBytes)} of disk a build, ${lending.jobsAtOnce} job(s) at once`,
-  );
+  out.say(...describeLent(lending));
+  for (const what of unheeded) out.say(yellow(`  not heeded ${what}`));
   for (const { job, commit, ms } of builds)
     out.say(`  builds     ${harmlessLine(job, 80)} at ${commit.slice(0, 12)} for ${duration(ms)}`);
   if (builds.length > 0)
@@ -128,39 +148,20 @@ function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: C
     out.say(yellow(`A build that runs could not be held to the new limit of ${what}; the next one is.`));
 }
 
-async function config({ home, cwd, out }: Context, { example, check }: Config): Promise<Exit> {
-  const { exampleWorkerFile, readWorkerFile } = await import('../worker-file.ts');
+async function config(context: Context, { example, check }: Config): Promise<Exit> {
+  const { home, cwd, out } = context;
   if (example === true) {
+    const { exampleWorkerFile } = await import('../worker-file.ts');
     out.value({ example: exampleWorkerFile });
     out.say(exampleWorkerFile.trimEnd());
     return exits.done;
   }
-  const own = join(home, 'worker.toml');
-  const path = typeof check === 'string' ? resolve(cwd, check) : own;
-  const { existsSync } = await import('node:fs');
-  if (typeof check === 'string' && !existsSync(path))
+  const { checkConfig } = await import('../config.ts');
+  if (typeof check !== 'string') return checkConfig(context, join(home, 'worker.toml'), {});
+  const path = resolve(cwd, check);
+  if (!existsSync(path))
     throw new QuorateError('WORKER_FILE_UNREADABLE', `there is no ${path}`, {
       hint: 'Name the file to check, or leave the name out for the one in the home folder.',
     });
-  const file = await readWorkerFile(path);
-  const { capabilities, jobsAtOnce } = await lendingFrom(file.lend);
-  const { cpus, memoryBytes, diskBytes } = capabilities;
-  out.value({
-    file: existsSync(path) ? path : null,
-    lends: { cpus, memoryBytes, diskBytes, jobsAtOnce },
-    rules: file.rules,
-  });
-  out.say(existsSync(path) ? `${path} is right.` : `There is no ${path}: the defaults hold.`);
-  out.say(
-    `  lends  ${cpus} cpus, ${bytes(memoryBytes)} of memory, ${bytes(diskBytes)} of disk a build, ${jobsAtOnce} job(s) at once`,
-    `  hours  ${file.rules.hours.length === 0 ? 'always' : file.rules.hours.map(clock).join(', ')}`,
-    `  pause  ${file.rules.pauseAboveLoad === undefined ? 'never by itself' : `while others keep more than ${file.rules.pauseAboveLoad} processors busy`}`,
-  );
-  return exits.done;
-}
-
-function clock({ from, to }: { from: number; to: number }): string {
-  const at = (minute: number) =>
-    `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`;
-  return `${at(from)}-${at(to)}`;
+  return checkConfig(context, path, {});
 }

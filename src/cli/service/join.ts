@@ -1,12 +1,20 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Tier } from '../../../sandbox/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import type { Context } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
-import { agreed, builds, enrol, type JoinOptions, joiningOf, nothingToRun, sayLending } from '../joining.ts';
-import { lendingFrom } from '../lending.ts';
+import {
+  agreed,
+  builds,
+  enrol,
+  type JoinOptions,
+  joiningOf,
+  nothingToRun,
+  type Offer,
+  offerOf,
+  sayLending,
+} from '../joining.ts';
 import { asAccount, homeFor, makeAccount } from './account.ts';
 import { checkProgram, checkSystemd, commandsFor, userOf, writeUnit } from './install.ts';
 import { serviceUser, systemHome, unitOf } from './unit.ts';
@@ -21,8 +29,11 @@ export async function joinAsService(
   const scope = options.user === true ? 'user' : 'system';
   const dir = scope === 'user' || context.homeGiven ? context.home : systemHome;
   const user = scope === 'system' ? await userOf() : undefined;
-  const unitWith = (node: string, script: string, project: string | undefined) =>
-    unitOf({ scope, node, script, home: dir, args: argsOf(options, project), ...(user && { user }) });
+  const unitWith = (node: string, script: string, project: string | undefined, tier = options.tier) =>
+    unitOf({
+      ...{ scope, node, script, home: dir, args: argsOf({ ...options, ...(tier && { tier }) }, project) },
+      ...(user && { user }),
+    });
   const entry = process.argv[1] ?? '';
   const { openHome } = await import('../../runtime/home.ts');
   const home = openHome(dir);
@@ -43,7 +54,7 @@ export async function joinAsService(
   const reader = { user: user === serviceUser ? 'other' : 'own' } as const;
   const script = await checkProgram(entry, reader);
   const node = await checkProgram(process.execPath, reader);
-  const lending = await lendingFrom(options, await checkSandbox());
+  const offer = await offered(dir, options);
 
   const account = user === serviceUser ? await makeAccount(dir) : undefined;
   if (account === undefined) await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -52,19 +63,20 @@ export async function joinAsService(
 
   const joining = await asAccount(account, () => joiningOf(home, ticket, options.project));
   if (!builds(joining.role)) throw nothingToRun(joining.role);
-  sayLending(context, joining, lending);
-  if (ticket !== undefined) {
-    if (!(await agreed(context, options))) {
-      out.say('It was not joined.');
-      return exits.no;
-    }
-    await asAccount(account, () => enrol(home, ticket, signal));
+  const { checkServed } = await import('../../runtime/terms.ts');
+  checkServed(offer.rules, joining.project);
+  sayLending(context, joining, offer);
+  const ask = ticket !== undefined || offer.consent !== undefined;
+  if (ask && !(await agreed(context, options, offer.consent))) {
+    out.say('It was not joined.');
+    return exits.no;
   }
+  if (ticket !== undefined) await asAccount(account, () => enrol(home, ticket, signal));
   const folder =
     scope === 'system'
       ? '/etc/systemd/system'
       : join(process.env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'systemd', 'user');
-  const file = await writeUnit(folder, unitWith(node, script, joining.project));
+  const file = await writeUnit(folder, unitWith(node, script, joining.project, [...offer.sandboxes.tiers]));
   const commands = commandsFor(scope);
   out.value({ event: 'installed', file, home: dir, project: joining.project, commands });
   out.say(
@@ -75,11 +87,10 @@ export async function joinAsService(
 }
 
 /** Refuses with what mends it, before anything is written. */
-async function checkSandbox(): Promise<readonly Tier[]> {
-  const { openSandboxes } = await import('../../../sandbox/index.ts');
+async function offered(dir: string, options: JoinOptions): Promise<Offer> {
   const scratch = await mkdtemp(join(tmpdir(), 'quorate-service-'));
   try {
-    return (await openSandboxes(scratch)).tiers;
+    return await offerOf(dir, scratch, options);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -87,7 +98,7 @@ async function checkSandbox(): Promise<readonly Tier[]> {
 
 /** The same options again, for every start to come. */
 function argsOf(
-  { cpus, memory, disk, jobs, listen = [] }: JoinOptions,
+  { cpus, memory, disk, jobs, tier = [], listen = [] }: JoinOptions,
   project: string | undefined,
 ): string[] {
   const mib = (bytes: number) => `${bytes / 2 ** 20}MiB`;
@@ -97,6 +108,7 @@ function argsOf(
     ...(memory === undefined ? [] : ['--memory', mib(memory)]),
     ...(disk === undefined ? [] : ['--disk', mib(disk)]),
     ...(jobs === undefined ? [] : ['--jobs', String(jobs)]),
+    ...tier.flatMap((one) => ['--tier', one]),
     ...listen.flatMap((address) => ['--listen', address]),
   ];
 }

@@ -1,4 +1,4 @@
-export { type Policy, peerIdOf, policySchema, publicKeyOf, type Role } from './base.ts';
+export { type Policy, peerId, peerIdOf, policySchema, publicKeyOf, type Role } from './base.ts';
 export * from './base64.ts';
 export * from './bundle.ts';
 export * from './canonical.ts';

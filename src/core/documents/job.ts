@@ -31,13 +31,13 @@ export const jobSchema = z.strictObject({
     cpus: z.int().min(1).max(256),
     memoryBytes: z
       .int()
-      .min(16 * 1024 * 1024)
+      .min(limits.jobMemoryBytesMin)
       .max(2 ** 44),
     diskBytes: z
       .int()
       .min(1024 * 1024)
       .max(2 ** 44),
-    pids: z.int().min(8).max(32_768),
+    pids: z.int().min(limits.jobPidsMin).max(32_768),
     seconds: z
       .int()
       .min(1)

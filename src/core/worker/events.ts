@@ -30,6 +30,9 @@ export interface BuildResult {
 export interface Lending {
   capabilities: Capabilities;
   jobsAtOnce: number;
+  /** Processes and threads of all builds together, and the time of one build; as many as a job asks for unless told. */
+  pids?: number;
+  seconds?: number;
   /** Why no new job is taken for now, such as "paused by its operator". */
   closed?: string;
 }

@@ -7,9 +7,13 @@ const hostTiers: ReadonlySet<Capabilities['tiers'][number]> = new Set(['namespac
 /** Why a worker that lends this much, and has promised itself to these jobs, does not want a slot; undefined when it does. */
 export function reasonToPass(
   needs: Offer['needs'],
-  { capabilities, jobsAtOnce, closed }: Lending,
+  { pids, seconds }: Pick<Job['limits'], 'pids' | 'seconds'>,
+  lending: Lending,
   running: readonly Job[],
 ): string | undefined {
+  const { capabilities, jobsAtOnce, closed } = lending;
+  const { pids: pidsLent = Number.POSITIVE_INFINITY, seconds: secondsLent = Number.POSITIVE_INFINITY } =
+    lending;
   const left = (all: number, of: (job: Job) => number) => running.reduce((rest, job) => rest - of(job), all);
   if (needs.arch !== capabilities.arch) return `this machine is ${capabilities.arch}`;
   if (needs.image !== 'host') return 'this worker has no tier for images';
@@ -22,6 +26,8 @@ export function reasonToPass(
   ) {
     return 'the job needs more than this machine lends';
   }
+  if (pids > pidsLent) return `the job wants ${pids} processes; this machine lends ${pidsLent}`;
+  if (seconds > secondsLent) return `the job may take ${seconds} s; this machine lends ${secondsLent} s`;
   if (closed !== undefined) return closed;
   if (running.length >= jobsAtOnce) return `busy with ${running.length} job(s)`;
   if (needs.cpus > left(capabilities.cpus, (job) => job.limits.cpus)) return 'busy: not enough cpus free';
@@ -29,5 +35,6 @@ export function reasonToPass(
     return 'busy: not enough memory free';
   if (needs.diskBytes > left(capabilities.diskBytes, (job) => job.limits.diskBytes))
     return 'busy: not enough disk free';
+  if (pids > left(pidsLent, (job) => job.limits.pids)) return 'busy: not enough processes free';
   return undefined;
 }

@@ -194,7 +194,7 @@ export class Worker {
   #answer(known: Known, now: number): void {
     const lending = this.#lending;
     if (lending === null) return;
-    const pass = reasonToPass(known.offer.payload.needs, lending, this.#promised());
+    const pass = reasonToPass(known.offer.payload.needs, known.job.limits, lending, this.#promised());
     known.state = pass === undefined ? 'claimed' : 'passed';
     const { payload, id } = known.offer;
     const iat = Math.floor(now / 1000);
@@ -235,8 +235,9 @@ export class Worker {
     for (const known of this.#known.values()) {
       if (known.state !== 'passed') continue;
       const { needs, exp } = known.offer.payload;
+      const { limits } = known.job;
       if (exp * 1000 <= now) known.state = 'done';
-      else if (reasonToPass(needs, lending, this.#promised()) === undefined) this.#answer(known, now);
+      else if (reasonToPass(needs, limits, lending, this.#promised()) === undefined) this.#answer(known, now);
     }
   }
 
@@ -299,7 +300,7 @@ export class Worker {
       if (assignment.state !== 'queued') continue;
       const { job, repo, ref } = assignment;
       const running = this.building.map((build) => build.job);
-      if (reasonToPass(needsOf(job), lending, running) !== undefined) return;
+      if (reasonToPass(needsOf(job), job.limits, lending, running) !== undefined) return;
       assignment.state = 'building';
       this.#out.push({ kind: 'build', lease, job, repo, ref });
     }

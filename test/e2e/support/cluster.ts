@@ -145,7 +145,7 @@ export class Cluster {
 
   /** Joins with a ticket, or goes on without one; ready when it is connected to the controller. */
   async join(name: string, ticket?: string, more: string[] = []): Promise<Proc> {
-    const args = ['join', ...(ticket === undefined ? [] : [ticket]), '--yes'];
+    const args = ['join', ...(ticket === undefined ? [] : [ticket]), '--yes', '--tier', 'namespace'];
     const proc = this.start(name, [...args, '--listen', '/ip4/127.0.0.1/tcp/0', ...more], {
       home: name,
       cwd: this.dir,

@@ -1,0 +1,71 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Sandboxes } from '../../sandbox/index.ts';
+import { type Tier, tiers } from '../../sandbox/types.ts';
+import { QuorateError } from '../core/errors.ts';
+
+/** What stands between a build and the machine, for those who choose. */
+export const tierSays: Record<Tier, string> = {
+  vm: 'a virtual machine: builds have a kernel of their own',
+  'vm-emulated': 'an emulated virtual machine: builds have a kernel of their own, and are slow',
+  gvisor: 'gVisor: builds talk to a kernel in user space, not to yours',
+  namespace:
+    'namespaces and a system call filter: builds share your kernel, and a hole in it is a hole in this',
+};
+
+/** Smaller is stronger. */
+const rank = (tier: Tier): number => tiers.indexOf(tier);
+
+const fileOf = (home: string): string => join(home, 'tiers.json');
+
+/** The tiers that the operator of this home last lent it with; none before the first time. */
+async function agreedBefore(home: string): Promise<readonly Tier[]> {
+  try {
+    const { tiers: agreed } = JSON.parse(await readFile(fileOf(home), 'utf8')) as { tiers: unknown[] };
+    return tiers.filter((tier) => agreed.includes(tier));
+  } catch {
+    return [];
+  }
+}
+
+/** From now on the same may be offered without asking. */
+export async function rememberTiers(home: string, agreed: readonly Tier[]): Promise<void> {
+  const { writeAtomic } = await import('../runtime/files.ts');
+  await writeAtomic(fileOf(home), `${JSON.stringify({ tiers: agreed })}\n`);
+}
+
+/** Why a person has to say that a tier will do, where nobody has named it. */
+export type Consent = { tier: Tier; why: string } | undefined;
+
+/**
+ * Whether the strongest tier that works may be offered without a word: not the one that shares the kernel, and none that is
+ * weaker than what was agreed to before. Never a silent step down.
+ */
+export async function consentFor(
+  home: string,
+  offered: readonly Tier[],
+  named: readonly Tier[] | undefined,
+): Promise<Consent> {
+  if (named !== undefined) return undefined;
+  const [tier = 'namespace'] = offered;
+  const before = await agreedBefore(home);
+  if (before.some((one) => rank(one) >= rank(tier))) return undefined;
+  const [strongest] = before;
+  if (strongest !== undefined)
+    return { tier, why: `this machine lent itself with ${strongest} before, and only ${tier} works now` };
+  return tier === 'namespace'
+    ? { tier, why: 'the strongest sandbox that works here is namespace, where builds share your kernel' }
+    : undefined;
+}
+
+export function consentNeeded({ tier, why }: NonNullable<Consent>): QuorateError {
+  return new QuorateError('SANDBOX_CONSENT_NEEDED', why, {
+    hint: `Say that it will do, with --tier ${tier} or in worker.toml; or see what a stronger one lacks: quorate doctor`,
+  });
+}
+
+/** Opens what the operator names, or else the strongest that works. Errors: `SANDBOX_UNAVAILABLE`. */
+export async function openTiers(stateDir: string, named: readonly Tier[] | undefined): Promise<Sandboxes> {
+  const { openSandboxes } = await import('../../sandbox/index.ts');
+  return openSandboxes(stateDir, named === undefined ? {} : { tiers: named });
+}

@@ -1,0 +1,127 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import type { SandboxAbilities, SandboxPriority } from '../../sandbox/index.ts';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import type { Lending } from '../core/worker/events.ts';
+import type { Hours } from './hours.ts';
+
+/** What the owner of the machine decides besides what a job may be promised. */
+export interface OperatorRules {
+  /** New jobs are taken only then; none means always. Local time. */
+  hours: Hours[];
+  /** Builds stand still while the owner's own programs keep more processors busy than this. */
+  pauseAboveLoad?: number;
+  /** Projects this machine works for, by their root keys; any that it joins where it is not given. */
+  serve?: readonly string[];
+  /** Processor time of one build. */
+  processorSeconds?: number;
+  processor?: SandboxPriority['processor'];
+  ioWeight?: number;
+  /** Bytes a second that the worker may send and receive, over everything it does. */
+  upBytes?: number;
+  downBytes?: number;
+}
+
+/** A project that is not listed gets nothing of this machine. Throws `PROJECT_NOT_SERVED`. */
+export function checkServed({ serve }: OperatorRules, project: string): void {
+  if (serve === undefined || serve.includes(project)) return;
+  throw new QuorateError('PROJECT_NOT_SERVED', `this machine does not serve project ${project}`, {
+    hint: 'Its operator lists the root keys it works for in worker.toml, under [serve].',
+  });
+}
+
+/**
+ * Whether an operator's wishes fit the machine and each other. `keys` are the names under which they were given.
+ * Throws `LIMITS_ABOVE_MACHINE`, `LIMITS_CONTRADICT`.
+ */
+export function checkTerms(
+  { capabilities, jobsAtOnce, pids, seconds }: Lending,
+  { processorSeconds, pauseAboveLoad }: OperatorRules,
+): void {
+  const { cpus, memoryBytes, diskBytes, tiers } = capabilities;
+  const processors = availableParallelism();
+  atMost('cpus', cpus, processors);
+  atMost('memory', memoryBytes, totalmem());
+  if (pids !== undefined) atMost('processes', pids, processesMax());
+  if (pauseAboveLoad !== undefined && pauseAboveLoad >= processors) {
+    throw new QuorateError(
+      'LIMITS_ABOVE_MACHINE',
+      `pause_above_load: ${pauseAboveLoad} processors are never busier than all of this machine's ${processors}`,
+      { hint: 'Name fewer, or leave it out: then builds never stand still by themselves.' },
+    );
+  }
+  const inMemory = tiers.length === 0 || tiers.some((tier) => tier === 'namespace' || tier === 'gvisor');
+  const { jobPidsMin, jobMemoryBytesMin } = limits;
+  const contradictions: (readonly [boolean, string, string])[] = [
+    [
+      inMemory && diskBytes > memoryBytes,
+      `disk: what builds write lies in memory, of which ${memoryBytes} bytes are lent, not ${diskBytes}`,
+      'Lend more memory or less disk.',
+    ],
+    [
+      jobsAtOnce > cpus,
+      `jobs: ${jobsAtOnce} at once need as many cpus; ${cpus} are lent`,
+      'Lend more cpus, or take fewer jobs at once.',
+    ],
+    [
+      jobsAtOnce * jobMemoryBytesMin > memoryBytes,
+      `memory: ${jobsAtOnce} job(s) at once need at least ${jobsAtOnce * jobMemoryBytesMin} bytes; ${memoryBytes} are lent`,
+      'Lend more memory, or take fewer jobs at once.',
+    ],
+    [
+      pids !== undefined && jobsAtOnce * jobPidsMin > pids,
+      `processes: ${jobsAtOnce} job(s) at once need at least ${jobsAtOnce * jobPidsMin}; ${pids} are lent`,
+      'Lend more processes, or take fewer jobs at once.',
+    ],
+    [
+      processorSeconds !== undefined && seconds !== undefined && processorSeconds > seconds * cpus,
+      `cpu_time: in ${seconds} s ${cpus} processor(s) never spend ${processorSeconds} s`,
+      'Allow less processor time, or more time.',
+    ],
+  ];
+  for (const [wrong, message, hint] of contradictions)
+    if (wrong) throw new QuorateError('LIMITS_CONTRADICT', message, { hint });
+}
+
+function atMost(what: string, asked: number, there: number): void {
+  if (asked <= there) return;
+  throw new QuorateError(
+    'LIMITS_ABOVE_MACHINE',
+    `${what}: ${asked} is more than this machine has (${there})`,
+    { hint: 'Lend less than all of it: the machine stays yours.' },
+  );
+}
+
+/** Of the whole machine (proc_sys_kernel(5)). */
+function processesMax(): number {
+  const read = (name: string) => Number(readFileSync(`/proc/sys/kernel/${name}`, 'utf8'));
+  return Math.min(read('pid_max'), read('threads-max'));
+}
+
+/** What this machine's kernel cannot hold a build to is not promised to its owner. Throws `LIMITS_NOT_HELD`. */
+export function checkHeld({ processorSeconds, pauseAboveLoad }: OperatorRules, able: SandboxAbilities): void {
+  const lacking =
+    processorSeconds !== undefined && !able.processorTime
+      ? ['cpu_time', 'the kernel does not count processor time of a control group (cpuacct)']
+      : pauseAboveLoad !== undefined && !able.freeze
+        ? ['pause_above_load', 'builds cannot be stopped where they are (freezer)']
+        : undefined;
+  if (lacking === undefined) return;
+  const [key = '', why = ''] = lacking;
+  throw new QuorateError('LIMITS_NOT_HELD', `${key}: ${why}`, {
+    hint: 'No job is taken while a limit does not hold. Leave it out, or mount that controller: quorate doctor',
+  });
+}
+
+/** Wishes that are not limits, and that nothing here heeds. */
+export function unheeded({ processor, ioWeight }: OperatorRules, able: SandboxAbilities): string[] {
+  return [
+    ioWeight !== undefined && !able.ioWeight
+      ? "io: no disk of this machine has a scheduler that heeds it (bfq, or v2's io.cost)"
+      : [],
+    processor === 'idle' && !able.idle
+      ? 'processor: this kernel knows no idle groups (5.15 does); builds get the smallest share instead'
+      : [],
+  ].flat();
+}
