@@ -98,3 +98,15 @@ export function addresses(text: string, before: string[] | undefined): string[] 
   }
   return several(text, before);
 }
+
+/** Names of Debian packages by commas, repeatable; a version may be named with one. */
+export function packages(text: string, before: string[] | undefined): string[] {
+  const names = text.split(',');
+  if (
+    !names.every((name) =>
+      /^[a-z0-9][a-z0-9+.-]{0,100}(?::[a-z0-9]{1,20})?(?:=[A-Za-z0-9.+:~-]{1,100})?$/.test(name),
+    )
+  )
+    throw new InvalidArgumentError('Give names of packages by commas, such as gcc,make.');
+  return [...(before ?? []), ...names];
+}

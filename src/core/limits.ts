@@ -36,6 +36,22 @@ export const limits = {
   nameBytesMax: 255,
   treeEntriesMax: 200_000,
   treeBytesMax: 8 * 1024 * 1024 * 1024,
+  /** Images: layers of one (container tools stop at 127), and what an archive of them may hold besides. */
+  imageLayersMax: 128,
+  imageBlobsMax: 10_000,
+  /** An index, manifest or configuration of an image; container tools refuse larger ones too. */
+  imageManifestBytesMax: 4 * 1024 * 1024,
+  /** Indexes within indexes: one for tags, one for processors. */
+  imageIndexDepthMax: 3,
+  /** All layers unpacked: twice what the tree may have, as later layers replace what earlier ones hold. */
+  imageLayerBytesMax: 16 * 1024 * 1024 * 1024,
+  /** Entries of all layers, for the same reason; and steps from folder to folder while they are put into one tree. */
+  imageEntriesMax: 500_000,
+  imageStepsMax: 50_000_000,
+  /** Links that are followed on the way to one path, as Linux does (path_resolution(7)). */
+  imageLinksMax: 40,
+  /** Makers of images, such as mmdebstrap, end within this: a large image from a slow mirror. */
+  imageMakeSecondsMax: 3600,
   /** One build's log: what exceeds it is cut with a line that says so. */
   logBytesMax: 16 * 1024 * 1024,
   logLineBytesMax: 8 * 1024,

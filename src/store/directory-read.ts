@@ -52,7 +52,7 @@ export async function readDirectory(
   blocks: Blockstore,
   bounds: Bounds,
 ): Promise<BuiltTree & { bytes: number }> {
-  const tree = new TreeBuilder(bounds.maxEntries);
+  const tree = new TreeBuilder(bounds.maxEntries, bounds.rules);
   const budget = new ByteBudget(bounds.maxBytes);
   const pool = new JobPool();
   const top = await lstat(dir).catch(() => undefined);

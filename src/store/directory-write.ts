@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFile } from 'node:fs';
+import { chmodSync, mkdirSync, writeFile } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { CID } from 'multiformats/cid';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import type { TreeRules } from './index.ts';
 import { type BlockReader, rawCode, readBlock } from './nodes.ts';
 import { checkedEntries } from './tar-write.ts';
 import { type Found, fileBytes } from './walk.ts';
@@ -14,6 +15,9 @@ export interface WriteOptions {
   signal?: AbortSignal | undefined;
   /** Called with the bytes written so far and the bytes in all. */
   onProgress?: ((done: number, total: number) => void) | undefined;
+  rules?: TreeRules | undefined;
+  /** Files and folders can be read by everybody, whatever this process leaves out of what it makes. */
+  readable?: boolean | undefined;
 }
 
 /**
@@ -28,11 +32,12 @@ export async function writeDirectory(
 ): Promise<void> {
   const target = resolve(dest);
   await refuseUsed(target);
-  const entries = await checkedEntries(blocks, root, options.signal);
+  const entries = await checkedEntries(blocks, root, options);
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}`);
   try {
     await mkdir(temporary, { recursive: true });
     await writeEntries(blocks, entries, temporary, options);
+    if (options.readable === true && (process.umask() & 0o055) !== 0) openUp(entries, temporary);
     await rename(temporary, target);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
@@ -58,6 +63,12 @@ async function refuseUsed(target: string): Promise<void> {
   throw new QuorateError('STORE_DEST_NOT_EMPTY', `${target} exists and is not empty`, {
     hint: 'Choose an empty or new folder.',
   });
+}
+
+function openUp(entries: readonly Found[], base: string): void {
+  chmodSync(base, 0o755);
+  for (const { kind, executable, path } of entries)
+    if (kind !== 'link') chmodSync(join(base, path), kind === 'dir' || executable ? 0o755 : 0o644);
 }
 
 async function writeEntries(

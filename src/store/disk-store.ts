@@ -26,7 +26,7 @@ import type {
 import { type BlockReader, linksOf, parseCid, rawCode, readBlock, statedBytes } from './nodes.ts';
 import { eachBlock, Pins } from './pins.ts';
 import { pullTree } from './pull.ts';
-import { readTar } from './tar-read.ts';
+import { type ReadLimits, readTar } from './tar-read.ts';
 import { writeTar } from './tar-write.ts';
 import type { BuiltTree } from './tree.ts';
 import { describe, type Found, fileBytes, readFolder, walkTree } from './walk.ts';
@@ -147,15 +147,13 @@ export class DiskStore implements Store {
   }
 
   #import(
-    { into, maxBytes, maxEntries, signal }: ImportOptions,
-    read: (
-      blocks: Blocks,
-      bounds: { maxBytes: number; maxEntries: number; signal: AbortSignal | undefined },
-    ) => Promise<BuiltTree & { bytes: number }>,
+    { into, maxBytes, maxEntries, rules, signal }: ImportOptions,
+    read: (blocks: Blocks, bounds: ReadLimits) => Promise<BuiltTree & { bytes: number }>,
   ): Promise<ImportedTree> {
     const bounds = {
       maxBytes: Math.min(maxBytes ?? limits.treeBytesMax, limits.treeBytesMax),
       maxEntries: Math.min(maxEntries ?? limits.treeEntriesMax, limits.treeEntriesMax),
+      rules,
       signal,
     };
     return this.#during(async () => {
@@ -186,9 +184,9 @@ export class DiskStore implements Store {
 
   exportTar(
     root: string,
-    { signal, from, reversed }: ReadOptions & { reversed?: boolean | undefined } = {},
+    { signal, from, rules, reversed }: ReadOptions & { reversed?: boolean | undefined } = {},
   ): Readable {
-    return writeTar(this.#reader(from), parseCid(root), { signal, reversed });
+    return writeTar(this.#reader(from), parseCid(root), { signal, rules, reversed });
   }
 
   exportDirectory(root: string, dest: string, options: ReadOptions & WriteOptions = {}): Promise<void> {
@@ -215,13 +213,17 @@ export class DiskStore implements Store {
     return fileBytes(this.#reader(from), parseCid(cid), signal);
   }
 
-  async resolve(root: string, path: string, { from }: ReadOptions = {}): Promise<TreeEntry | undefined> {
+  async resolve(
+    root: string,
+    path: string,
+    { from, rules }: ReadOptions = {},
+  ): Promise<TreeEntry | undefined> {
     const blocks = this.#reader(from);
     let cid = parseCid(root);
     let at = await describe(blocks, cid, '');
     for (const name of path.split('/').filter((part) => part !== '')) {
       if (at.kind !== 'dir') return undefined;
-      const next = (await readFolder(blocks, cid, at.path)).get(name);
+      const next = (await readFolder(blocks, cid, at.path, { rules })).get(name);
       if (next === undefined) return undefined;
       cid = next;
       at = await describe(blocks, cid, at.path === '' ? name : `${at.path}/${name}`);
@@ -231,7 +233,7 @@ export class DiskStore implements Store {
 
   async *list(root: string, options: ReadOptions & { hash?: boolean } = {}): AsyncGenerator<TreeEntry> {
     const blocks = this.#reader(options.from);
-    for await (const found of walkTree(blocks, parseCid(root), options.signal)) {
+    for await (const found of walkTree(blocks, parseCid(root), options)) {
       const entry = entryOf(found);
       if (options.hash && found.kind === 'file')
         entry.sha256 = await hashOf(blocks, found.cid, options.signal);

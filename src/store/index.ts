@@ -43,11 +43,19 @@ export interface ImportedTree {
   entries: number;
 }
 
+/**
+ * What names and links of a tree may be. `portable`: what can lie on every file system, and links that stay inside.
+ * `image`: what Linux can use as its root, where names may differ in case only and the kernel keeps links inside.
+ */
+export type TreeRules = 'portable' | 'image';
+
 export interface ImportOptions {
   into: Area;
   /** Of file content. */
   maxBytes?: number | undefined;
   maxEntries?: number | undefined;
+  /** `portable` unless told. */
+  rules?: TreeRules | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -55,6 +63,8 @@ export interface ReadOptions {
   signal?: AbortSignal | undefined;
   /** A sealed area to look in besides the public one, which is the only one seen otherwise. */
   from?: Area | undefined;
+  /** `portable` unless told. */
+  rules?: TreeRules | undefined;
 }
 
 /** The public area's blocks, for whoever moves them over the network. Sealed ones are not among them. */

@@ -3,6 +3,7 @@ import type { Blockstore } from 'interface-blockstore';
 import { extract, type Header as TarHeader } from 'tar-stream';
 import { QuorateError } from '../core/errors.ts';
 import { ByteBudget, chunkBytes, storeFile } from './files.ts';
+import type { TreeRules } from './index.ts';
 import { JobPool } from './job-pool.ts';
 import { printable } from './names.ts';
 import { type BuiltTree, type FileSlot, TreeBuilder } from './tree.ts';
@@ -10,6 +11,7 @@ import { type BuiltTree, type FileSlot, TreeBuilder } from './tree.ts';
 export interface ReadLimits {
   maxBytes: number;
   maxEntries: number;
+  rules?: TreeRules | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -88,7 +90,7 @@ export async function readTar(
   blocks: Blockstore,
   bounds: ReadLimits,
 ): Promise<BuiltTree & { bytes: number }> {
-  const tree = new TreeBuilder(bounds.maxEntries);
+  const tree = new TreeBuilder(bounds.maxEntries, bounds.rules);
   const budget = new ByteBudget(bounds.maxBytes);
   const pool = new JobPool();
   const gaps = new Gaps();

@@ -3,6 +3,7 @@ import type { CID } from 'multiformats/cid';
 import { type Header, pack } from 'tar-stream';
 import { limits } from '../core/limits.ts';
 import { ByteBudget } from './files.ts';
+import type { TreeRules } from './index.ts';
 import { Links } from './links.ts';
 import type { BlockReader } from './nodes.ts';
 import { type Found, fileBytes, walkTree } from './walk.ts';
@@ -11,21 +12,26 @@ import { type Found, fileBytes, walkTree } from './walk.ts';
  * A tree's entries, all of them checked before the first is used: links may lead anywhere in the tree, so none can be
  * judged before all are known. @throws STORE_LINK_ESCAPES, STORE_TREE_TOO_LARGE and the codes of `walkTree`
  */
-export async function checkedEntries(blocks: BlockReader, root: CID, signal?: AbortSignal): Promise<Found[]> {
+export async function checkedEntries(
+  blocks: BlockReader,
+  root: CID,
+  { signal, rules = 'portable' }: { signal?: AbortSignal | undefined; rules?: TreeRules | undefined } = {},
+): Promise<Found[]> {
   const entries: Found[] = [];
   const links = new Links();
   const budget = new ByteBudget(limits.treeBytesMax);
-  for await (const found of walkTree(blocks, root, signal)) {
+  for await (const found of walkTree(blocks, root, { signal, rules })) {
     entries.push(found);
     budget.take(found.size);
     if (found.target !== undefined) links.add(found.path, found.target);
   }
-  links.check();
+  if (rules === 'portable') links.check();
   return entries;
 }
 
 interface TarOptions {
   signal?: AbortSignal | undefined;
+  rules?: TreeRules | undefined;
   /** From last to first: what is in a folder before the folder. */
   reversed?: boolean | undefined;
 }
@@ -38,9 +44,9 @@ export function writeTar(blocks: BlockReader, root: CID, options: TarOptions = {
 async function* archive(
   blocks: BlockReader,
   root: CID,
-  { signal, reversed }: TarOptions,
+  { signal, rules, reversed }: TarOptions,
 ): AsyncGenerator<Uint8Array> {
-  const entries = await checkedEntries(blocks, root, signal);
+  const entries = await checkedEntries(blocks, root, { signal, rules });
   if (reversed) entries.reverse();
   const packer = pack();
   const filled = fill(packer, entries, blocks, signal);

@@ -6,6 +6,7 @@ import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { assert, QuorateError } from '../core/errors.ts';
 import type { StoredFile } from './files.ts';
+import type { TreeRules } from './index.ts';
 import { Links } from './links.ts';
 import { checkTarget, compareNames, foldName, printable, splitPath } from './names.ts';
 import { pbCode } from './nodes.ts';
@@ -47,10 +48,12 @@ const folder = (named: boolean): Folder => ({ kind: 'dir', children: new Map(), 
 export class TreeBuilder {
   readonly #root: Folder = folder(true);
   readonly #entriesMax: number;
+  readonly #rules: TreeRules;
   #entries = 0;
 
-  constructor(entriesMax: number) {
+  constructor(entriesMax: number, rules: TreeRules = 'portable') {
     this.#entriesMax = entriesMax;
+    this.#rules = rules;
   }
 
   #count(): void {
@@ -82,7 +85,7 @@ export class TreeBuilder {
   }
 
   #insert(at: Folder, name: string, entry: Entry, path: string): void {
-    const fold = foldName(name);
+    const fold = this.#rules === 'image' ? name : foldName(name);
     const other = at.folded.get(fold);
     if (other !== undefined) {
       if (other === name) {
@@ -152,9 +155,11 @@ export class TreeBuilder {
 
   /** Writes the directories and links. Every slot must be stored by now. @throws STORE_LINK_ESCAPES */
   async build(blocks: Blockstore, signal?: AbortSignal): Promise<BuiltTree> {
-    const links = new Links();
-    this.#collectLinks(this.#root, '', links);
-    links.check();
+    if (this.#rules === 'portable') {
+      const links = new Links();
+      this.#collectLinks(this.#root, '', links);
+      links.check();
+    }
     const files: BuiltTree['files'] = [];
     const root = await this.#store(this.#root, '', blocks, files, signal);
     return { root: root.cid, files, entries: this.#entries };

@@ -2,6 +2,7 @@ import type { UnixFS } from 'ipfs-unixfs';
 import type { CID } from 'multiformats/cid';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import type { TreeRules } from './index.ts';
 import { checkName, checkTarget, compareNames, foldName, printable } from './names.ts';
 import { type BlockReader, malformed, rawCode, readBlock, readNode, type UnixNode } from './nodes.ts';
 
@@ -40,11 +41,11 @@ export async function readFolder(
   blocks: BlockReader,
   cid: CID,
   path: string,
-  count: () => void = () => {},
+  { rules = 'portable', count = () => {} }: { rules?: TreeRules | undefined; count?: () => void } = {},
 ): Promise<Map<string, CID>> {
   const node = await readNode(blocks, cid);
   if (node.kind === 'raw' || !node.unixfs.isDirectory()) throw malformed(cid, 'is not a folder');
-  return folderOf(blocks, cid, node, path, count);
+  return folderOf(blocks, cid, node, path, rules, count);
 }
 
 async function folderOf(
@@ -52,6 +53,7 @@ async function folderOf(
   cid: CID,
   node: UnixNode,
   path: string,
+  rules: TreeRules,
   count: () => void,
 ): Promise<Map<string, CID>> {
   const children: [string, CID][] = [];
@@ -60,7 +62,7 @@ async function folderOf(
   const folds = new Set<string>();
   for (const [name] of children) {
     checkName(name, path === '' ? name : `${path}/${name}`);
-    const fold = foldName(name);
+    const fold = rules === 'image' ? name : foldName(name);
     if (folds.has(fold)) {
       throw new QuorateError(
         'STORE_PATH_CASE',
@@ -103,23 +105,28 @@ async function collect(
  * Every entry below a root, folders before what is in them, names in byte order. Reads no file content; where links
  * lead is not checked here, since that needs the whole tree (`Links`).
  */
-export async function* walkTree(blocks: BlockReader, root: CID, signal?: AbortSignal): AsyncGenerator<Found> {
+export async function* walkTree(
+  blocks: BlockReader,
+  root: CID,
+  { signal, rules }: { signal?: AbortSignal | undefined; rules?: TreeRules | undefined } = {},
+): AsyncGenerator<Found> {
   const visits = new Visits(limits.treeEntriesMax * 2);
-  yield* walkFolder(blocks, root, '', visits, 1, signal);
+  yield* walkFolder({ blocks, rules, signal, count: () => visits.count() }, root, '', 1);
 }
 
-async function* walkFolder(
-  blocks: BlockReader,
-  cid: CID,
-  path: string,
-  visits: Visits,
-  depth: number,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Found> {
+interface Walking {
+  blocks: BlockReader;
+  rules: TreeRules | undefined;
+  signal: AbortSignal | undefined;
+  count(): void;
+}
+
+async function* walkFolder(walking: Walking, cid: CID, path: string, depth: number): AsyncGenerator<Found> {
+  const { blocks, signal } = walking;
   if (depth > limits.pathDepthMax) {
     throw new QuorateError('STORE_PATH_TOO_DEEP', `the tree is over ${limits.pathDepthMax} folders deep`);
   }
-  const children = await readFolder(blocks, cid, path, () => visits.count());
+  const children = await readFolder(blocks, cid, path, walking);
   const pending = [...children];
   while (pending.length > 0) {
     signal?.throwIfAborted();
@@ -129,7 +136,7 @@ async function* walkFolder(
     );
     for (const found of described) {
       yield found;
-      if (found.kind === 'dir') yield* walkFolder(blocks, found.cid, found.path, visits, depth + 1, signal);
+      if (found.kind === 'dir') yield* walkFolder(walking, found.cid, found.path, depth + 1);
     }
   }
 }

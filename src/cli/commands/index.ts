@@ -4,6 +4,7 @@ import { controller } from './controller.ts';
 import { doctor } from './doctor.ts';
 import { exportEvidence } from './export.ts';
 import { fetch } from './fetch.ts';
+import { image } from './image.ts';
 import { init } from './init.ts';
 import { invite } from './invite.ts';
 import { jobs } from './jobs.ts';
@@ -22,6 +23,7 @@ export const verbs: readonly Define[] = [
   init,
   controller,
   invite,
+  image,
   tryJob,
   run,
   jobs,

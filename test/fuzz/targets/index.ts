@@ -5,6 +5,7 @@ import { targets as documents } from './documents.ts';
 import { targets as egress } from './egress.ts';
 import { targets as files } from './files.ts';
 import { targets as http } from './http.ts';
+import { targets as images } from './images.ts';
 import { targets as mesh } from './mesh.ts';
 import { targets as texts } from './texts.ts';
 import { targets as transfer } from './transfer.ts';
@@ -12,7 +13,20 @@ import { targets as transparency } from './transparency.ts';
 import { targets as trees } from './trees.ts';
 import { targets as wire } from './wire.ts';
 
-const groups = { documents, transparency, wire, files, trees, archives, transfer, texts, http, egress, mesh };
+const groups = {
+  documents,
+  transparency,
+  wire,
+  files,
+  trees,
+  archives,
+  images,
+  transfer,
+  texts,
+  http,
+  egress,
+  mesh,
+};
 
 /** Every decoder that a stranger reaches. That none is missing is held by `decoders.test.ts`. */
 export const targets: readonly AnyTarget[] = Object.values(groups).flat();

@@ -9,6 +9,7 @@ const siblings = [
   'src/journal',
   'src/source',
   'src/identity',
+  'src/image',
   'src/jobfile',
   'sandbox',
 ];

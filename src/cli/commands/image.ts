@@ -1,0 +1,153 @@
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { QuorateError } from '../../core/errors.ts';
+import { harmlessLine } from '../../core/harmless.ts';
+import type { MadeImage } from '../../runtime/image-make.ts';
+import { type Act, type Context, type Define, examples } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+import { bytes, columns } from '../format.ts';
+import { findProject } from '../project.ts';
+import { packages, several } from '../values.ts';
+
+interface Build {
+  suite: string;
+  include?: string[];
+  mirror?: string[];
+}
+interface Import {
+  name?: string;
+  arch: 'x86_64' | 'aarch64';
+}
+
+export const image: Define = (program, act) => {
+  const group = program
+    .command('image')
+    .summary('make root file systems to build in')
+    .description(
+      'A job with "image: <cid>" builds in a root file system of its own, the same on every worker. Images are kept in .quorate/images of the project, from where the controller serves them; outside of a project in the home folder, for "quorate try".',
+    )
+    .addHelpText(
+      'after',
+      examples('quorate image build --include gcc,libc6-dev,make', 'quorate image import gcc.tar'),
+    );
+  addBuild(group, act);
+  addImport(group, act);
+  group
+    .command('list')
+    .summary('list the images there are here')
+    .description('Lists the images of the project, or outside of one those in the home folder.')
+    .addHelpText('after', examples('quorate image list'))
+    .action(act(list));
+  group
+    .command('remove')
+    .summary('remove an image here')
+    .description('Removes an image of the project; a running controller keeps what it has until it ends.')
+    .argument('<cid>', 'which')
+    .addHelpText('after', examples('quorate image remove bafybei…'))
+    .action(act(remove));
+};
+
+function addBuild(group: Command, act: Act): void {
+  group
+    .command('build')
+    .summary('make one of Debian packages')
+    .description(
+      'Makes an image of Debian packages, with mmdebstrap. The same packages give the same CID, whoever makes it and when.',
+    )
+    .option('--suite <name>', 'of Debian', 'trixie')
+    .option('--include <packages>', 'besides the essential ones, by commas; repeatable', packages)
+    .option('--mirror <url>', 'where packages come from (default: as apt does here); repeatable', several)
+    .addHelpText('after', examples('quorate image build --include gcc,libc6-dev,make'))
+    .action(act(build));
+}
+
+function addImport(group: Command, act: Act): void {
+  group
+    .command('import')
+    .summary('make one of what a container tool wrote')
+    .description(
+      'Makes an image of an OCI image layout (a folder, or a tar of one) or of what "docker save" writes. Every digest is checked.',
+    )
+    .argument('<path>', 'the folder or the tar file')
+    .option('--name <name>', 'which, where it holds several')
+    .addOption(
+      new Option('--arch <arch>', 'the processor it is for')
+        .choices(['x86_64', 'aarch64'])
+        .default(process.arch === 'arm64' ? 'aarch64' : 'x86_64', 'that of this machine'),
+    )
+    .addHelpText('after', examples('docker save -o gcc.tar gcc && quorate image import gcc.tar'))
+    .action(act(importFrom));
+}
+
+async function folderOf({ cwd, home }: Context): Promise<string> {
+  const { imagesFolder } = await import('../../runtime/image-files.ts');
+  const project = findProject(cwd);
+  return imagesFolder(project === undefined ? home : resolve(project, '.quorate'));
+}
+
+async function build(context: Context, { suite, include = [], mirror = [] }: Build): Promise<Exit> {
+  if (!/^[a-z][a-z0-9.-]{0,40}$/.test(suite) || mirror.some((one) => !/^(https?|file):\/|^deb /.test(one))) {
+    throw new QuorateError('CLI_USAGE', 'a suite is a name such as trixie, a mirror a URL', {
+      hint: 'A mirror may also be a whole line of sources.list, in quotes: --mirror "deb …"',
+    });
+  }
+  const { makeDebianImage } = await import('../../runtime/image-make.ts');
+  const { out, signal } = context;
+  const board = out.board();
+  try {
+    const onLine = (line: string) =>
+      board.set('image', { text: harmlessLine(line.replace(/^I: /, ''), 120) });
+    const dir = await folderOf(context);
+    const made = await makeDebianImage({ dir, suite, include, mirrors: mirror, onLine, signal });
+    board.end();
+    return say(context, made);
+  } finally {
+    board.end();
+  }
+}
+
+async function importFrom(context: Context, path: string, { name, arch }: Import): Promise<Exit> {
+  const { importImage } = await import('../../runtime/image-make.ts');
+  const dir = await folderOf(context);
+  const from = resolve(context.cwd, path);
+  return say(context, await importImage({ dir, path: from, name, arch, signal: context.signal }));
+}
+
+function say({ out }: Context, made: MadeImage): Exit {
+  const { bold, green } = out.colours;
+  out.value({ ...made });
+  out.say(
+    `image ${bold(green(made.image))}`,
+    `${bytes(made.bytes)} in ${made.files} files`,
+    'For a job of quorate.yaml:',
+    `    image: ${made.image}`,
+  );
+  return exits.done;
+}
+
+async function list(context: Context): Promise<Exit> {
+  const { listImageFiles } = await import('../../runtime/image-files.ts');
+  const images = await listImageFiles(await folderOf(context));
+  context.out.value({ images });
+  const rows = images.map((one) => [
+    one.image,
+    bytes(one.bytes),
+    one.made.slice(0, 10),
+    harmlessLine(one.of, 60),
+  ]);
+  context.out.say(...(rows.length === 0 ? ['none'] : columns(rows)));
+  return exits.done;
+}
+
+async function remove(context: Context, cid: string): Promise<Exit> {
+  const { removeImageFile } = await import('../../runtime/image-files.ts');
+  const { cid: schema } = await import('../../core/documents/base.ts');
+  if (!schema.safeParse(cid).success)
+    throw new QuorateError('CLI_USAGE', `"${cid.slice(0, 120)}" is not the CID of an image`, {
+      hint: 'quorate image list shows those there are.',
+    });
+  await removeImageFile(await folderOf(context), cid);
+  context.out.value({ removed: cid });
+  context.out.say(`removed ${cid}`);
+  return exits.done;
+}

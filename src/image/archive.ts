@@ -1,0 +1,76 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pack } from 'tar-stream';
+import { readContent } from './layer.ts';
+import type { Entry } from './normal.ts';
+
+/** Pieces in which a large file is read. */
+const pieceBytes = 1024 * 1024;
+
+/** The entries as one tar archive, their bytes taken from the unpacked layers. */
+export function writeArchive(entries: readonly Entry[], layers: readonly string[]): Readable {
+  return Readable.from(archive(entries, layers), { objectMode: false });
+}
+
+async function* archive(entries: readonly Entry[], layers: readonly string[]): AsyncGenerator<Uint8Array> {
+  const handles: FileHandle[] = [];
+  const packer = pack();
+  try {
+    for (const file of layers) handles.push(await open(file));
+    const filled = fill(packer, entries, handles);
+    filled.catch((error: unknown) => packer.destroy(error as Error));
+    for await (const chunk of packer as AsyncIterable<Uint8Array>) yield chunk;
+    await filled;
+  } finally {
+    packer.destroy();
+    for (const handle of handles) await handle.close();
+  }
+}
+
+async function fill(
+  packer: ReturnType<typeof pack>,
+  entries: readonly Entry[],
+  handles: readonly FileHandle[],
+): Promise<void> {
+  for (const entry of entries) {
+    await new Promise<void>((resolve, reject) => {
+      const size = entry.kind === 'file' ? entry.content.size : 0;
+      const mode = entry.kind === 'dir' || (entry.kind === 'file' && entry.executable) ? 0o755 : 0o644;
+      const sink = packer.entry(
+        {
+          name: entry.path,
+          type: entry.kind === 'dir' ? 'directory' : entry.kind === 'link' ? 'symlink' : 'file',
+          mode,
+          size,
+          mtime: new Date(0),
+          ...(entry.kind === 'link' && { linkname: entry.target }),
+        },
+        (error) => (error ? reject(error) : resolve()),
+      );
+      sink.on('error', reject);
+      if (entry.kind !== 'file') sink.end(undefined);
+      else pour(sink, entry.content, handles[entry.content.layer]).catch(reject);
+    });
+  }
+  packer.finalize();
+}
+
+async function pour(
+  sink: ReturnType<ReturnType<typeof pack>['entry']>,
+  { at, size }: { at: number; size: number },
+  handle: FileHandle | undefined,
+): Promise<void> {
+  for (let done = 0; done < size && handle !== undefined; done += pieceBytes) {
+    const piece = { at: at + done, size: Math.min(pieceBytes, size - done) };
+    if (sink.write(await readContent(handle, piece))) continue;
+    await new Promise<void>((resolve) => {
+      const go = (): void => {
+        sink.off('drain', go).off('close', go);
+        resolve();
+      };
+      sink.on('drain', go).on('close', go);
+    });
+    if (sink.destroyed) return;
+  }
+  sink.end(undefined);
+}

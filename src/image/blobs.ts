@@ -1,0 +1,159 @@
+import { constants, createReadStream } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { extract } from 'tar-stream';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { damaged, notAnImage, shown, tooLarge } from './errors.ts';
+import { splitName } from './names.ts';
+
+export interface Blob {
+  size: number;
+  /** A few bytes from its start. */
+  head(): Promise<Uint8Array>;
+  stream(): Readable;
+}
+
+/** Enough to know archives by. */
+const headBytes = 16;
+
+/** The files an image is kept as, by their names in it. */
+export interface Blobs {
+  has(name: string): Promise<boolean>;
+  /** @throws IMAGE_DAMAGED when it is not there */
+  open(name: string): Promise<Blob>;
+  close(): Promise<void>;
+}
+
+/** @throws IMAGE_NOT_FOUND, IMAGE_FORMAT, IMAGE_DAMAGED */
+export async function openBlobs(path: string, signal: AbortSignal): Promise<Blobs> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw new QuorateError('IMAGE_NOT_FOUND', `there is no image at ${shown(path)}`, {
+      hint: 'Give the folder or the tar file the image is in.',
+      cause,
+    });
+  });
+  if (found.isDirectory()) return new FolderBlobs(path);
+  if (!found.isFile()) throw notAnImage(`${shown(path)} is no file and no folder`);
+  return TarBlobs.read(path, signal);
+}
+
+async function headOf(handle: FileHandle, at: number, size: number): Promise<Uint8Array> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(Math.min(size, headBytes)), 0, undefined, at);
+  return buffer.subarray(0, bytesRead);
+}
+
+class FolderBlobs implements Blobs {
+  readonly #dir: string;
+  readonly #opened: FileHandle[] = [];
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  async has(name: string): Promise<boolean> {
+    return (await this.#open(name)) !== undefined;
+  }
+
+  async open(name: string): Promise<Blob> {
+    const handle = await this.#open(name);
+    if (handle === undefined) throw damaged(`it has no file ${shown(name)}`);
+    const { size } = await handle.stat();
+    return {
+      size,
+      head: () => headOf(handle, 0, size),
+      stream: () => handle.createReadStream({ start: 0, autoClose: false }),
+    };
+  }
+
+  /** Links are not followed and pipes not waited for: the folder may come from anywhere. */
+  async #open(name: string): Promise<FileHandle | undefined> {
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const handle = await open(join(this.#dir, ...splitName(name)), flags).catch(() => undefined);
+    if (handle === undefined) return undefined;
+    this.#opened.push(handle);
+    return (await handle.stat()).isFile() ? handle : undefined;
+  }
+
+  async close(): Promise<void> {
+    for (const handle of this.#opened.splice(0)) await handle.close();
+  }
+}
+
+type Place = { at: number; size: number } | { alias: string };
+
+class TarBlobs implements Blobs {
+  readonly #file: string;
+  readonly #places: ReadonlyMap<string, Place>;
+
+  private constructor(file: string, places: ReadonlyMap<string, Place>) {
+    this.#file = file;
+    this.#places = places;
+  }
+
+  static async read(file: string, signal: AbortSignal): Promise<TarBlobs> {
+    const places = new Map<string, Place>();
+    const parser = extract();
+    const source = createReadStream(file);
+    const pumped = pipeline(source, parser, { signal });
+    pumped.catch(() => {});
+    try {
+      for await (const entry of parser) {
+        const { name, type, size, linkname = '' } = entry.header;
+        const path = splitName(name).join('/');
+        if (places.size >= limits.imageBlobsMax)
+          throw tooLarge(`the archive has over ${limits.imageBlobsMax} files`);
+        if (places.has(path)) throw damaged(`${shown(name)} is in the archive twice`);
+        if (type === 'file')
+          places.set(path, { at: (entry.header as unknown as { byteOffset: number }).byteOffset, size });
+        // Older tools write one for a layer that is there already.
+        if (type === 'symlink' || type === 'link') {
+          const from = type === 'symlink' ? posix.dirname(path) : '';
+          places.set(path, { alias: posix.join(from, linkname) });
+        }
+        entry.resume();
+      }
+      await pumped;
+    } catch (error) {
+      parser.destroy();
+      source.destroy();
+      signal.throwIfAborted();
+      if (error instanceof QuorateError) throw error;
+      throw notAnImage(`${shown(file)} is no tar archive`);
+    }
+    return new TarBlobs(file, places);
+  }
+
+  #find(name: string): { at: number; size: number } | undefined {
+    const found = this.#places.get(splitName(name).join('/'));
+    if (found === undefined || !('alias' in found)) return found;
+    const real = this.#places.get(found.alias);
+    return real === undefined || 'alias' in real ? undefined : real;
+  }
+
+  async has(name: string): Promise<boolean> {
+    return this.#find(name) !== undefined;
+  }
+
+  async open(name: string): Promise<Blob> {
+    const found = this.#find(name);
+    if (found === undefined) throw damaged(`it has no file ${shown(name)}`);
+    const { at, size } = found;
+    // The options of a file's stream have no way to say "nothing".
+    const stream = () =>
+      size === 0 ? Readable.from([]) : createReadStream(this.#file, { start: at, end: at + size - 1 });
+    const head = async (): Promise<Uint8Array> => {
+      const handle = await open(this.#file);
+      try {
+        return await headOf(handle, at, size);
+      } finally {
+        await handle.close();
+      }
+    };
+    return { size, head, stream };
+  }
+
+  async close(): Promise<void> {}
+}

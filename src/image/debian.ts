@@ -1,0 +1,114 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { QuorateError } from '../core/errors.ts';
+import { readRootArchive } from './read.ts';
+import { runTool } from './tool.ts';
+
+export interface DebianOptions {
+  /** Such as `trixie`. */
+  suite: string;
+  /** Packages besides the essential ones. */
+  include: readonly string[];
+  /** URLs or whole lines of a sources.list; none for what apt uses here. */
+  mirrors: readonly string[];
+  /** An existing, empty folder with room for the image; the caller removes it when the archive has been read. */
+  scratch: string;
+  onLine(line: string): void;
+  signal: AbortSignal;
+}
+
+/** What packages bring for readers: a build reads none of it, and it is half of the files. */
+const left = ['man', 'doc', 'info', 'lintian', 'locale'];
+
+/** What apt, dpkg and others leave behind, with times and mirrors in it. */
+const cleared = ['boot', 'var/cache', 'var/log', 'var/lib/apt', 'var/tmp'];
+
+/**
+ * A root file system of Debian packages, in normal form: the same packages give the same tree, whoever makes it and when.
+ * @throws IMAGE_NO_MIRROR, IMAGE_TOOL_MISSING, IMAGE_TOOL_FAILED
+ */
+export async function makeDebianRoot(options: DebianOptions): Promise<Readable> {
+  const { suite, include, mirrors, scratch, onLine, signal } = options;
+  const file = join(scratch, 'root.tar');
+  const sources = mirrors.length > 0 ? [...mirrors] : await aptSources(suite, scratch);
+  await runTool({
+    name: 'mmdebstrap',
+    command: [
+      ...['env', 'SOURCE_DATE_EPOCH=0', 'LC_ALL=C.UTF-8', 'TZ=UTC', 'mmdebstrap'],
+      ...['--variant=essential', '--format=tar'],
+      ...include.map((name) => `--include=${name}`),
+      ...left.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
+      ...['--dpkgopt=path-include=/usr/share/doc/*/copyright', suite, file, ...sources],
+    ],
+    package: 'mmdebstrap',
+    onLine,
+    signal,
+  });
+  return readRootArchive(file, { signal, cleared });
+}
+
+async function aptSources(suite: string, scratch: string): Promise<string[]> {
+  const { lines, stanzas } = await readAptSources(suite);
+  if (lines.length + stanzas.length === 0) {
+    throw new QuorateError('IMAGE_NO_MIRROR', `apt here knows no mirror of ${suite}`, {
+      hint: 'Name one: --mirror <url>',
+    });
+  }
+  const files: string[] = [];
+  const write = async (name: string, text: string): Promise<void> => {
+    files.push(join(scratch, name));
+    await writeFile(join(scratch, name), text);
+  };
+  if (lines.length > 0) await write('apt.list', `${lines.join('\n')}\n`);
+  if (stanzas.length > 0) await write('apt.sources', `${stanzas.join('\n\n')}\n`);
+  return files;
+}
+
+const folder = '/etc/apt';
+
+async function readAptSources(suite: string): Promise<{ lines: string[]; stanzas: string[] }> {
+  const more = await readdir(join(folder, 'sources.list.d')).catch(() => []);
+  const all = ['sources.list', ...more.sort().map((name) => join('sources.list.d', name))];
+  const found = { lines: [] as string[], stanzas: [] as string[] };
+  for (const name of all) {
+    const text = await readFile(join(folder, name), 'utf8').catch(() => '');
+    if (name.endsWith('.list')) found.lines.push(...debianSources(text, suite, 'list'));
+    if (name.endsWith('.sources')) found.stanzas.push(...debianSources(text, suite, 'deb822'));
+  }
+  return found;
+}
+
+/** What a file of apt's says of binary packages of a suite, its updates included: lines, or stanzas. */
+export function debianSources(text: string, suite: string, form: 'list' | 'deb822'): string[] {
+  const wanted = [suite, `${suite}-updates`, `${suite}-security`, `${suite}/updates`];
+  if (form === 'list') {
+    return text.split('\n').filter((line) => {
+      const [, of = ''] = /^\s*deb\s+(?:\[[^\]]*\]\s*)?\S+\s+(\S+)/.exec(line) ?? [];
+      return wanted.includes(of);
+    });
+  }
+  return text.split(/\n\s*\n/).flatMap((stanza) => {
+    const fields = fieldsOf(stanza);
+    const of = (name: string): string[] => (fields.get(name)?.value ?? '').trim().split(/\s+/);
+    const suites = of('suites').filter((one) => wanted.includes(one));
+    if (!of('types').includes('deb') || suites.length === 0 || of('enabled')[0] === 'no') return [];
+    fields.set('types', { name: 'Types', value: ' deb' });
+    fields.set('suites', { name: 'Suites', value: ` ${suites.join(' ')}` });
+    return [[...fields.values()].map(({ name, value }) => `${name}:${value}`).join('\n')];
+  });
+}
+
+/** The fields of a stanza by their names in small letters, with the lines that go on with them. */
+function fieldsOf(stanza: string): Map<string, { name: string; value: string }> {
+  const fields = new Map<string, { name: string; value: string }>();
+  let last: { name: string; value: string } | undefined;
+  for (const line of stanza.split('\n').filter((one) => !one.startsWith('#'))) {
+    const [, name, value = ''] = /^([A-Za-z-]+):(.*)$/.exec(line) ?? [];
+    if (name !== undefined) {
+      last = { name, value };
+      fields.set(name.toLowerCase(), last);
+    } else if (last !== undefined && /^\s+\S/.test(line)) last.value += `\n${line}`;
+  }
+  return fields;
+}

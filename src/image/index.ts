@@ -1,0 +1,4 @@
+export type { Arch } from './arch.ts';
+export { type DebianOptions, debianSources, makeDebianRoot } from './debian.ts';
+export { makeErofs } from './erofs.ts';
+export { type ReadOptions, readImage } from './read.ts';

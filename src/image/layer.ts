@@ -1,0 +1,200 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { PassThrough, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { extract, type Header as TarHeader } from 'tar-stream';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import type { Blob } from './blobs.ts';
+import { damaged, shown, tooLarge } from './errors.ts';
+import { checkLink, splitName } from './names.ts';
+import type { Root } from './root.ts';
+
+/** The parser also tells where an entry's content begins, which its types leave out. */
+type Header = TarHeader & { byteOffset: number };
+
+/** Counts over all layers of one image. */
+export class Budget {
+  #bytes = 0;
+  #entries = 0;
+
+  bytes(count: number): void {
+    this.#bytes += count;
+    if (this.#bytes > limits.imageLayerBytesMax)
+      throw tooLarge(`the layers of the image are over ${limits.imageLayerBytesMax} bytes`);
+  }
+
+  entry(): void {
+    this.#entries += 1;
+    if (this.#entries > limits.imageEntriesMax)
+      throw tooLarge(`the layers of the image have over ${limits.imageEntriesMax} entries`);
+  }
+}
+
+/** What a stranger says a blob is. `diff` is of the unpacked archive. */
+export interface Expected {
+  digest: string | undefined;
+  size: number | undefined;
+  diff: string;
+}
+
+/** Passes bytes on and hashes them; `check` compares. */
+class Watched extends Transform {
+  readonly #hash: Hash;
+  readonly #digest: string | undefined;
+  size = 0;
+
+  constructor(digest: string | undefined, onBytes: (count: number) => void = () => {}) {
+    super({
+      transform: (chunk: Uint8Array, _, done) => {
+        this.size += chunk.length;
+        this.#hash.update(chunk);
+        try {
+          onBytes(chunk.length);
+          done(null, chunk);
+        } catch (error) {
+          done(error as Error);
+        }
+      },
+    });
+    this.#digest = digest;
+    this.#hash = createHash(digest?.startsWith('sha512:') ? 'sha512' : 'sha256');
+  }
+
+  /** @throws IMAGE_DAMAGED */
+  check(what: string): void {
+    const found = this.#hash.digest('hex');
+    if (this.#digest !== undefined && !this.#digest.endsWith(`:${found}`))
+      throw damaged(`${what} does not have the digest it is named by, ${this.#digest.slice(0, 23)}…`);
+  }
+}
+
+/** Unpacks one layer's archive into a file of ours, and checks that it is the one that was named. @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
+export async function unpackLayer(
+  blob: Blob,
+  expected: Expected,
+  file: string,
+  budget: Budget,
+  signal: AbortSignal,
+): Promise<void> {
+  const packed = new Watched(expected.digest);
+  const unpacked = new Watched(expected.diff, (count) => budget.bytes(count));
+  const unpacker = unpackerFor(await blob.head());
+  try {
+    await pipeline(
+      blob.stream(),
+      packed,
+      unpacker,
+      unpacked,
+      createWriteStream(file, { flags: 'wx', mode: 0o600 }),
+      { signal },
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof QuorateError || isSystem(error)) throw error;
+    throw damaged('a layer cannot be unpacked', error);
+  }
+  packed.check('a layer');
+  if (expected.size !== undefined && packed.size !== expected.size)
+    throw damaged(`a layer has ${packed.size} bytes, not ${expected.size}`);
+  unpacked.check('an unpacked layer');
+}
+
+const isSystem = (error: unknown): boolean => error instanceof Error && 'syscall' in error;
+
+/** By what the bytes begin with, not by what somebody calls them. */
+function unpackerFor(head: Uint8Array): Transform {
+  const begins = (...bytes: number[]): boolean => bytes.every((byte, index) => head[index] === byte);
+  if (begins(0x1f, 0x8b)) return createGunzip();
+  if (begins(0x28, 0xb5, 0x2f, 0xfd)) return createZstdDecompress();
+  // A frame to skip, which some tools put first.
+  if ((head[0] ?? 0) >> 4 === 5 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18)
+    return createZstdDecompress();
+  return new PassThrough();
+}
+
+/** Puts an unpacked layer on top of those below. @throws IMAGE_DAMAGED, IMAGE_PATH_REFUSED, IMAGE_TOO_LARGE */
+export async function applyLayer(
+  root: Root,
+  file: string,
+  layer: number,
+  budget: Budget,
+  signal: AbortSignal,
+): Promise<void> {
+  const parser = extract();
+  const source = createReadStream(file);
+  const pumped = pipeline(source, parser, { signal });
+  pumped.catch(() => {});
+  try {
+    for await (const entry of parser) {
+      // The parser still waits for the rest of a header without content, and would take this entry's bytes for it.
+      if ((parser as unknown as { _longHeader: boolean })._longHeader)
+        throw damaged('a layer has an empty header');
+      budget.entry();
+      apply(root, entry.header as Header, layer);
+      entry.resume();
+    }
+    await pumped;
+  } catch (error) {
+    parser.destroy();
+    source.destroy();
+    signal.throwIfAborted();
+    if (error instanceof QuorateError || isSystem(error)) throw error;
+    throw damaged('a layer is no tar archive', error);
+  }
+}
+
+const whiteout = '.wh.';
+
+function apply(root: Root, header: Header, layer: number): void {
+  const parts = splitName(header.name);
+  const name = parts.at(-1) ?? '';
+  if (name.startsWith(whiteout)) return takeAway(root, parts, layer);
+  switch (header.type) {
+    case 'file':
+    case 'contiguous-file': {
+      const keys = Object.keys(header.pax ?? {});
+      if (keys.some((key) => key.startsWith('GNU.sparse') || key === 'SCHILY.realsize'))
+        throw damaged(`${shown(header.name)} is a sparse file, which layers do not have`);
+      const content = { layer, at: header.byteOffset, size: header.size };
+      return root.addFile(parts, content, (header.mode & 0o111) !== 0);
+    }
+    case 'directory':
+      return root.addFolder(parts, layer);
+    case 'symlink':
+      return root.addLink(parts, checkLink(header.name, header.linkname ?? ''), layer);
+    case 'link':
+      return root.addHardLink(parts, splitName(header.linkname ?? ''), layer);
+    default:
+      // A device or a pipe: no tree holds one, and the sandbox brings those a build may have.
+      return root.remove(parts, layer);
+  }
+}
+
+function takeAway(root: Root, parts: readonly string[], layer: number): void {
+  const name = (parts.at(-1) ?? '').slice(whiteout.length);
+  const folder = parts.slice(0, -1);
+  if (name === '.wh..opq') return root.clear(folder, layer);
+  // Notes that a file system of old kept for itself.
+  if (name.startsWith(whiteout)) return;
+  splitName(name);
+  if (name === '' || name === '.') throw damaged(`${shown(parts.join('/'))} takes nothing away`);
+  root.remove([...folder, name], layer);
+}
+
+/** A part of a layer's file. */
+export async function readContent(
+  handle: FileHandle,
+  { at, size }: { at: number; size: number },
+): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafe(size);
+  let filled = 0;
+  while (filled < size) {
+    const { bytesRead } = await handle.read(bytes, filled, size - filled, at + filled);
+    if (bytesRead === 0) throw damaged('a layer ends within a file');
+    filled += bytesRead;
+  }
+  return bytes;
+}

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { type Arch, goArch } from './arch.ts';
+import type { Blob, Blobs } from './blobs.ts';
+import { damaged, notAnImage, shown } from './errors.ts';
+import {
+  blobName,
+  configSchema,
+  type Descriptor,
+  decodeJson,
+  indexSchema,
+  manifestSchema,
+  readNamed,
+  readSmall,
+  savedSchema,
+} from './manifest.ts';
+
+export interface Layer {
+  /** Of the archive as it is kept; undefined where nothing says it, as in what `docker save` wrote for long. */
+  digest: string | undefined;
+  size: number | undefined;
+  /** Of the unpacked archive. */
+  diff: string;
+  open(): Promise<Blob>;
+}
+
+export interface Choice {
+  /** The tag or name of one image of several. */
+  name?: string | undefined;
+  arch: Arch;
+}
+
+/**
+ * The layers of one image, lowest first. What names them has been checked; the layers themselves have not.
+ * @throws IMAGE_FORMAT, IMAGE_DAMAGED, IMAGE_TOO_LARGE, IMAGE_OTHER_ARCH, IMAGE_AMBIGUOUS
+ */
+export async function layersOf(blobs: Blobs, choice: Choice): Promise<Layer[]> {
+  // What newer versions of docker save write is both; of the two this one names its blobs by their digests.
+  if (await blobs.has('index.json')) return layoutLayers(blobs, choice);
+  if (await blobs.has('manifest.json')) return savedLayers(blobs, choice);
+  throw notAnImage('this is no OCI image layout, which has an index.json, and nothing "docker save" wrote');
+}
+
+async function layoutLayers(blobs: Blobs, choice: Choice): Promise<Layer[]> {
+  const index = decodeJson(await readSmall(blobs, 'index.json'), indexSchema, 'index.json');
+  const named = pickName(index.manifests, choice.name);
+  const manifest = await pickManifest(blobs, named, choice.arch, 1);
+  const { config, layers } = decodeJson(await readNamed(blobs, manifest), manifestSchema, 'its manifest');
+  const diffs = diffsOf(await readNamed(blobs, config), choice.arch);
+  if (diffs.length !== layers.length)
+    throw damaged(`its manifest has ${layers.length} layers, its configuration ${diffs.length}`);
+  return layers.map(({ mediaType, digest, size }, index) => {
+    if (!/^application\/vnd\.(oci\.image\.layer|docker\.image\.rootfs)\b.*\btar\b/.test(mediaType))
+      throw notAnImage(`a layer of the image is ${shown(mediaType)}, not a tar archive`);
+    return { digest, size, diff: diffs[index] ?? '', open: () => blobs.open(blobName(digest)) };
+  });
+}
+
+const nameOf = ({ annotations = {} }: Descriptor): string | undefined =>
+  annotations['org.opencontainers.image.ref.name'] ?? annotations['io.containerd.image.name'];
+
+function pickName(all: readonly Descriptor[], name: string | undefined): readonly Descriptor[] {
+  const names = [...new Set(all.flatMap((one) => nameOf(one) ?? []))];
+  if (name !== undefined) {
+    const found = all.filter((one) => nameOf(one) === name);
+    if (found.length === 0) throw ambiguous(`there is no image ${shown(name)} in it`, names);
+    return found;
+  }
+  if (names.length > 1) throw ambiguous(`it holds ${names.length} images`, names);
+  return all;
+}
+
+const ambiguous = (what: string, names: readonly string[]): QuorateError =>
+  new QuorateError('IMAGE_AMBIGUOUS', what, {
+    hint:
+      names.length === 0
+        ? 'Its images have no names: leave --name away.'
+        : `Say which: --name ${names.slice(0, 10).map(shown).join(' or ')}`,
+  });
+
+const isIndex = ({ mediaType }: Descriptor): boolean =>
+  mediaType === 'application/vnd.oci.image.index.v1+json' ||
+  mediaType === 'application/vnd.docker.distribution.manifest.list.v2+json';
+const isManifest = ({ mediaType }: Descriptor): boolean =>
+  mediaType === 'application/vnd.oci.image.manifest.v1+json' ||
+  mediaType === 'application/vnd.docker.distribution.manifest.v2+json';
+
+/** The manifest for this processor: indexes may hold one for each, and notes on how they were made. */
+async function pickManifest(
+  blobs: Blobs,
+  all: readonly Descriptor[],
+  arch: Arch,
+  depth: number,
+): Promise<Descriptor> {
+  const fits = all.filter(
+    ({ platform }) =>
+      platform === undefined || (platform.os === 'linux' && platform.architecture === goArch[arch]),
+  );
+  const [first, second] = fits.filter((one) => isIndex(one) || isManifest(one));
+  if (first === undefined) throw otherArch(arch, all);
+  if (second !== undefined) throw ambiguous(`it holds ${fits.length} images`, []);
+  if (isManifest(first)) return first;
+  if (depth > limits.imageIndexDepthMax) throw damaged('it has an index in an index in an index');
+  const { manifests } = decodeJson(await readNamed(blobs, first), indexSchema, 'an index');
+  return pickManifest(blobs, manifests, arch, depth + 1);
+}
+
+function otherArch(arch: Arch, all: readonly Descriptor[]): QuorateError {
+  const there = all.flatMap(({ platform }) =>
+    platform === undefined ? [] : shown(`${platform.os}/${platform.architecture}`),
+  );
+  const found = there.length === 0 ? '' : `; it is for ${there.slice(0, 10).join(', ')}`;
+  return new QuorateError('IMAGE_OTHER_ARCH', `the image is not for Linux on ${arch}${found}`, {
+    hint: 'Get the image for that processor, or name the one it is for: --arch.',
+  });
+}
+
+function diffsOf(config: Uint8Array, arch: Arch): string[] {
+  const { architecture, os, rootfs } = decodeJson(config, configSchema, 'its configuration');
+  if (os !== 'linux' || architecture !== goArch[arch])
+    throw otherArch(arch, [{ platform: { os, architecture } } as Descriptor]);
+  return rootfs.diff_ids;
+}
+
+async function savedLayers(blobs: Blobs, { name, arch }: Choice): Promise<Layer[]> {
+  const saved = decodeJson(await readSmall(blobs, 'manifest.json'), savedSchema, 'manifest.json');
+  const names = saved.flatMap(({ RepoTags }) => RepoTags ?? []);
+  const found = name === undefined ? saved : saved.filter(({ RepoTags }) => RepoTags?.includes(name));
+  const [one, second] = found;
+  if (one === undefined) throw ambiguous(`there is no image ${shown(name ?? '')} in it`, names);
+  if (second !== undefined) throw ambiguous(`it holds ${saved.length} images`, names);
+  const config = await readSmall(blobs, one.Config);
+  const [, digest] = /(?:^|\/)([0-9a-f]{64})(?:\.json)?$/.exec(one.Config) ?? [];
+  if (digest !== undefined && createHash('sha256').update(config).digest('hex') !== digest)
+    throw damaged('its configuration does not have the digest it is named by');
+  const diffs = diffsOf(config, arch);
+  if (diffs.length !== one.Layers.length)
+    throw damaged(`its manifest has ${one.Layers.length} layers, its configuration ${diffs.length}`);
+  return one.Layers.map((path, index) => ({
+    digest: undefined,
+    size: undefined,
+    diff: diffs[index] ?? '',
+    open: () => blobs.open(path),
+  }));
+}

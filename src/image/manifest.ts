@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { limits } from '../core/limits.ts';
+import type { Blob, Blobs } from './blobs.ts';
+import { damaged, shown, tooLarge } from './errors.ts';
+
+const digest = z.string().regex(/^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/);
+const platform = z.looseObject({
+  architecture: z.string().max(100),
+  os: z.string().max(100),
+  variant: z.string().max(100).optional(),
+});
+const descriptor = z.looseObject({
+  mediaType: z.string().max(300),
+  digest,
+  size: z.int().min(0),
+  platform: platform.optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+});
+export type Descriptor = z.infer<typeof descriptor>;
+
+/** OCI image index, image manifest and configuration; Docker's, which are older, have the same fields. */
+export const indexSchema = z.looseObject({ manifests: z.array(descriptor).max(limits.imageBlobsMax) });
+export const manifestSchema = z.looseObject({
+  config: descriptor,
+  layers: z.array(descriptor).max(limits.imageLayersMax),
+});
+export const configSchema = z.looseObject({
+  architecture: z.string().max(100),
+  os: z.string().max(100),
+  rootfs: z.looseObject({ diff_ids: z.array(digest).max(limits.imageLayersMax) }),
+});
+/** What `docker save` writes as manifest.json. */
+export const savedSchema = z
+  .array(
+    z.looseObject({
+      Config: z.string().max(limits.pathBytesMax),
+      RepoTags: z.array(z.string().max(1000)).nullish(),
+      Layers: z.array(z.string().max(limits.pathBytesMax)).max(limits.imageLayersMax),
+    }),
+  )
+  .max(limits.imageBlobsMax);
+
+/** @throws IMAGE_DAMAGED */
+export function decodeJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: string): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw damaged(`${what} is not JSON`, cause);
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const where = result.error.issues[0]?.path.map(String).join('.').slice(0, 200) || 'its root';
+  throw damaged(`${what} is not valid at ${shown(where)}`);
+}
+
+/** @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
+export async function readSmall(blobs: Blobs, name: string): Promise<Uint8Array> {
+  const blob: Blob = await blobs.open(name);
+  if (blob.size > limits.imageManifestBytesMax)
+    throw tooLarge(`${shown(name)} of the image is over ${limits.imageManifestBytesMax} bytes`);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of blob.stream() as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    // A file that grows while it is read.
+    if (size > blob.size) throw damaged(`${shown(name)} changed while it was read`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+export const blobName = (of: string): string => `blobs/${of.replace(':', '/')}`;
+
+/** A blob named by its digest. @throws IMAGE_DAMAGED when it has another one */
+export async function readNamed(blobs: Blobs, { digest: of, size }: Descriptor): Promise<Uint8Array> {
+  const bytes = await readSmall(blobs, blobName(of));
+  const hash = createHash(of.startsWith('sha512:') ? 'sha512' : 'sha256')
+    .update(bytes)
+    .digest('hex');
+  if (!of.endsWith(`:${hash}`) || bytes.length !== size)
+    throw damaged(`the file named ${of.slice(0, 23)}… does not have that digest, or not its size`);
+  return bytes;
+}

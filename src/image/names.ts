@@ -1,0 +1,30 @@
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { shown } from './errors.ts';
+
+const refused = (name: string, why: string): QuorateError =>
+  new QuorateError('IMAGE_PATH_REFUSED', `the entry ${shown(name)} of the image ${why}`, {
+    hint: 'No tool that makes images writes such an entry; do not use this one.',
+  });
+
+/** The parts of an entry's name, none for the root itself. @throws IMAGE_PATH_REFUSED */
+export function splitName(name: string): string[] {
+  if (name.startsWith('/')) throw refused(name, 'has an absolute path');
+  if (name.includes('\ufffd') || !name.isWellFormed()) throw refused(name, 'is not UTF-8');
+  if (name.includes('\0') || Buffer.byteLength(name) > limits.pathBytesMax)
+    throw refused(name, 'has a NUL in its path, or one that is too long');
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..')) throw refused(name, 'has ".." in its path');
+  if (parts.length > limits.pathDepthMax) throw refused(name, `is over ${limits.pathDepthMax} folders deep`);
+  if (parts.some((part) => Buffer.byteLength(part) > limits.nameBytesMax))
+    throw refused(name, `has a name of over ${limits.nameBytesMax} bytes`);
+  return parts;
+}
+
+/** What a symbolic link of an image may say: anything the kernel takes. @throws IMAGE_PATH_REFUSED */
+export function checkLink(name: string, target: string): string {
+  const odd = target === '' || target.includes('\0') || target.includes('\ufffd') || !target.isWellFormed();
+  if (odd || Buffer.byteLength(target) > limits.pathBytesMax)
+    throw refused(name, 'is a link with an empty, over-long or odd target');
+  return target;
+}

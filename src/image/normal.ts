@@ -1,0 +1,96 @@
+import { posix } from 'node:path';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { tooLarge } from './errors.ts';
+import type { Content, Folder, Node, Root } from './root.ts';
+
+/** What a tree holds at a path. */
+export type Entry = { path: string } & (
+  | { kind: 'dir' }
+  | { kind: 'link'; target: string }
+  | { kind: 'file'; content: Content; executable: boolean }
+);
+
+/** Folders that the sandbox puts something of its own on, or that belong to a running system. */
+const emptied = ['build', 'dev', 'proc', 'run', 'sys'];
+/** The sandbox's own files go over these, the same in every image. */
+const covered = ['etc/group', 'etc/hosts', 'etc/nsswitch.conf', 'etc/passwd'];
+/** Of one machine, or notes of the tools that made the image. */
+const dropped = ['.dockerenv', 'etc/hostname', 'etc/machine-id', 'etc/mtab', 'etc/resolv.conf'];
+
+const nothing: Content = { layer: -1, at: 0, size: 0 };
+
+/**
+ * The one form a root file system has as an image (docs/images.md): nothing in it depends on who made it or on which
+ * machine, and every place that the sandbox needs is there, and is no link that could lead elsewhere.
+ * @param cleared folders whose content goes as well
+ * @throws IMAGE_UNFIT, IMAGE_TOO_LARGE
+ */
+export function normalised(root: Root, cleared: readonly string[] = []): Entry[] {
+  const top = root.top.children;
+  for (const name of emptied) top.set(name, { kind: 'dir', children: new Map(), layer: 0 });
+  top.set('tmp', { kind: 'link', target: 'build/tmp', layer: 0 });
+  if (!top.has('etc')) root.addFolder(['etc'], 0);
+  const etc = top.get('etc');
+  if (etc?.kind !== 'dir') {
+    throw new QuorateError('IMAGE_UNFIT', 'the image is no root file system: its /etc is no folder', {
+      hint: 'An image is what a system has as "/": see docs/images.md.',
+    });
+  }
+  for (const path of dropped) folderAt(root, path)?.children.delete(posix.basename(path));
+  for (const path of covered)
+    etc.children.set(posix.basename(path), { kind: 'file', content: nothing, executable: false, layer: 0 });
+  for (const path of cleared) {
+    const found = root.find(path.split('/'));
+    if (found?.kind === 'dir') found.children.clear();
+  }
+  const entries: Entry[] = [];
+  list(root.top, '', entries);
+  return entries;
+}
+
+/** Not through links: what lies behind one is dropped under its own name. */
+function folderAt(root: Root, path: string): Folder | undefined {
+  const parent = posix.dirname(path);
+  const found = parent === '.' ? root.top : root.top.children.get(parent);
+  return found?.kind === 'dir' ? found : undefined;
+}
+
+function list(at: Folder, path: string, into: Entry[]): void {
+  const names = [...at.children.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  for (const name of names) {
+    const node = at.children.get(name) as Node;
+    const below = path === '' ? name : `${path}/${name}`;
+    if (into.length >= limits.treeEntriesMax)
+      throw tooLarge(`the image has over ${limits.treeEntriesMax} entries`);
+    if (node.kind === 'link') into.push({ path: below, kind: 'link', target: inside(below, node.target) });
+    else if (node.kind === 'file')
+      into.push({ path: below, kind: 'file', content: node.content, executable: node.executable });
+    else {
+      into.push({ path: below, kind: 'dir' });
+      list(node, below, into);
+    }
+  }
+}
+
+/**
+ * The target of a link at a path whose folders are no links, said from there: for a process whose root this is, it leads
+ * to the same place. The kernel stops at the root, so what would climb over it begins there.
+ */
+export function inside(path: string, target: string): string {
+  const depth = path.split('/').length - 1;
+  if (target.startsWith('/')) {
+    const rest = target.split('/').filter((part) => part !== '' && part !== '.');
+    while (rest[0] === '..') rest.shift();
+    return [...Array<string>(depth).fill('..'), ...rest].join('/') || '.';
+  }
+  const parts = target.split('/');
+  let up = 0;
+  const kept = parts.filter((part, index) => {
+    const isLeading = parts.slice(0, index).every((before) => ['..', '.', ''].includes(before));
+    if (part !== '..' || !isLeading) return true;
+    up += 1;
+    return up <= depth;
+  });
+  return kept.join('/') || '.';
+}

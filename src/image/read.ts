@@ -1,0 +1,52 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { writeArchive } from './archive.ts';
+import { openBlobs } from './blobs.ts';
+import { applyLayer, Budget, unpackLayer } from './layer.ts';
+import { type Choice, layersOf } from './layout.ts';
+import { normalised } from './normal.ts';
+import { Root } from './root.ts';
+
+export interface ReadOptions {
+  /** An existing, empty folder with room for all layers; the caller removes it when the archive has been read. */
+  scratch: string;
+  signal: AbortSignal;
+}
+
+/**
+ * Reads an OCI image layout (a folder, or a tar of one) or what `docker save` wrote, and gives the root file system it
+ * stands for as one archive in normal form. All its digests have been checked by then.
+ * @throws IMAGE_NOT_FOUND, IMAGE_FORMAT, IMAGE_DAMAGED, IMAGE_TOO_LARGE, IMAGE_PATH_REFUSED, IMAGE_OTHER_ARCH, IMAGE_AMBIGUOUS, IMAGE_UNFIT
+ */
+export async function readImage(
+  path: string,
+  { scratch, signal, ...choice }: ReadOptions & Choice,
+): Promise<Readable> {
+  const blobs = await openBlobs(path, signal);
+  try {
+    const files: string[] = [];
+    const root = new Root();
+    const budget = new Budget();
+    await mkdir(join(scratch, 'layers'));
+    for (const [index, { digest, size, diff, open }] of (await layersOf(blobs, choice)).entries()) {
+      const file = join(scratch, 'layers', String(index));
+      files.push(file);
+      await unpackLayer(await open(), { digest, size, diff }, file, budget, signal);
+      await applyLayer(root, file, index, budget, signal);
+    }
+    return writeArchive(normalised(root), files);
+  } finally {
+    await blobs.close();
+  }
+}
+
+/** A root file system that is a tar archive already, in normal form. @throws as `readImage` */
+export async function readRootArchive(
+  file: string,
+  { signal, cleared }: { signal: AbortSignal; cleared: readonly string[] },
+): Promise<Readable> {
+  const root = new Root();
+  await applyLayer(root, file, 0, new Budget(), signal);
+  return writeArchive(normalised(root, cleared), [file]);
+}

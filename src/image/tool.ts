@@ -1,0 +1,91 @@
+import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+
+export interface Tool {
+  name: string;
+  command: readonly string[];
+  /** The Debian package that brings it. */
+  package: string;
+  /** What it reads. */
+  input?: Readable;
+  onLine?: (line: string) => void;
+  signal: AbortSignal;
+}
+
+const stopMsMax = 10_000;
+const keptLines = 8;
+const lineCharsMax = 400;
+
+const hasCode = (error: unknown, ...codes: string[]): boolean =>
+  error instanceof Error && 'code' in error && codes.includes(String(error.code));
+
+/** Runs a tool to its end, with all it started. @throws IMAGE_TOOL_MISSING, IMAGE_TOOL_FAILED, and what the input throws */
+export async function runTool({ name, command, input, onLine, signal, ...tool }: Tool): Promise<void> {
+  const [program = '', ...args] = command;
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(limits.imageMakeSecondsMax * 1000)]);
+  limit.throwIfAborted();
+  const missing = (cause?: unknown) =>
+    new QuorateError('IMAGE_TOOL_MISSING', `${name} is not installed`, {
+      hint: `apt-get install ${tool.package}`,
+      cause,
+    });
+  const last: string[] = [];
+  // A group of its own: what it starts goes with it.
+  const child = spawn(program, args, { cwd: '/', detached: true, stdio: ['pipe', 'ignore', 'pipe'] });
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code));
+  });
+  ended.catch(() => {});
+  const kill = (how: NodeJS.Signals): void => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, how);
+    } catch {
+      // Nobody is left.
+    }
+  };
+  let killing: NodeJS.Timeout | undefined;
+  const stop = (): void => {
+    kill('SIGTERM');
+    killing = setTimeout(() => kill('SIGKILL'), stopMsMax);
+  };
+  limit.addEventListener('abort', stop, { once: true });
+  let rest = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split(/[\r\n]+/);
+    rest = (lines.pop() ?? '').slice(-lineCharsMax);
+    for (const line of lines.filter((one) => one.trim() !== '').map((one) => one.slice(0, lineCharsMax))) {
+      last.push(line);
+      if (last.length > keptLines) last.shift();
+      onLine?.(line);
+    }
+  });
+  try {
+    const fed = input === undefined ? child.stdin.end() : pipeline(input, child.stdin);
+    const feeding = Promise.resolve(fed).catch((error: unknown) => {
+      // One that ends before it has read all says by its status whether that was enough.
+      if (hasCode(error, 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE')) return;
+      stop();
+      throw error;
+    });
+    const [code] = await Promise.all([ended, feeding]);
+    signal.throwIfAborted();
+    if (code === 0) return;
+    // From env(1): it did not find the command.
+    if (code === 127) throw missing();
+    const why = limit.aborted ? `took over ${limits.imageMakeSecondsMax} s` : [...last, rest].join(' | ');
+    throw new QuorateError('IMAGE_TOOL_FAILED', `${name} failed: ${why.slice(0, 1500) || `exit ${code}`}`, {
+      hint: 'What it says is the own words of the tool; try it alone.',
+    });
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    throw missing(error);
+  } finally {
+    clearTimeout(killing);
+    limit.removeEventListener('abort', stop);
+  }
+}

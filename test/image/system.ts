@@ -1,0 +1,26 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, realpathSync } from 'node:fs';
+import { dir, file, type LayerEntry, link } from './support.ts';
+
+const programs = ['dash', 'env', 'sleep', 'tar', 'setpriv', 'cat', 'ls'];
+
+/** The least that a build can run in, taken from this machine: a shell, what the sandbox needs, and their libraries. */
+export function smallSystem(without: readonly string[] = []): LayerEntry[] {
+  const paths = programs.filter((name) => !without.includes(name)).map((name) => `/usr/bin/${name}`);
+  const libraries = new Set<string>();
+  for (const path of paths) {
+    const said = execFileSync('/usr/bin/ldd', [path], { encoding: 'utf8' });
+    for (const [, library = ''] of said.matchAll(/(\/\S+) \(0x/g)) libraries.add(library);
+  }
+  return [
+    ...['usr', 'usr/bin', 'usr/lib', 'usr/lib64'].map(dir),
+    ...['bin', 'lib', 'lib64'].map((name) => link(name, `usr/${name}`)),
+    link('usr/bin/sh', 'dash'),
+    ...paths.map((path) => ({ ...file(path.slice(1)), body: readFileSync(path), mode: 0o755 })),
+    ...[...libraries].map((path) => ({
+      ...file(path.replace(/^\/(usr\/)?/, 'usr/')),
+      body: readFileSync(realpathSync(path)),
+      mode: 0o755,
+    })),
+  ];
+}
