@@ -40,6 +40,7 @@ function tampering(sandbox: Sandbox): Sandbox {
   return {
     tier: sandbox.tier,
     hostImage: sandbox.hostImage,
+    unpinned: sandbox.unpinned,
     profile: sandbox.profile,
     run: (job, io) => sandbox.run(job, { ...io, onOutputs: (tar) => io.onOutputs(tamper(tar)) }),
   };

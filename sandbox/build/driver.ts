@@ -1,5 +1,4 @@
 import type { Folder } from '../archive.ts';
-import { proxyEnvironment } from '../net/way-out.ts';
 import type { SandboxJob, SandboxPins } from '../types.ts';
 import { pinnedPath, pinsOf } from './pins.ts';
 
@@ -58,20 +57,11 @@ const pinned = ({ user, home, language, timeZone }: SandboxPins): Record<string,
  * (see guards.ts, privileges and stepPrefix). Before it reads the outputs it kills whatever the steps left running.
  */
 export function driverCommand(
-  {
-    run,
-    env,
-    outputs,
-    network,
-    variation,
-  }: Pick<SandboxJob, 'run' | 'env' | 'outputs' | 'network' | 'variation'>,
+  { run, env, outputs, variation }: Pick<SandboxJob, 'run' | 'env' | 'outputs' | 'variation'>,
   stepPrefix: string[],
 ): string[] {
   const pins = pinsOf({ variation });
-  const environment = Object.entries({
-    ...{ ...usual, ...env, ...pinned(pins) },
-    ...(network !== undefined && proxyEnvironment),
-  })
+  const environment = Object.entries({ ...usual, ...env, ...pinned(pins) })
     .map(([name, value]) => `${name}=${value}`)
     .sort();
   return [

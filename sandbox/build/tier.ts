@@ -1,4 +1,6 @@
 import { randomInt } from 'node:crypto';
+import { cpus, release } from 'node:os';
+import type { Unpinned } from '../../src/core/documents/statement.ts';
 import { abilitiesOf } from '../cgroups/abilities.ts';
 import { createGroup, type Group, groupDirectories } from '../cgroups/group.ts';
 import { groupPrefix, noteJob } from '../cgroups/leftovers.ts';
@@ -46,6 +48,8 @@ export interface TierDriver {
   /** Whether a build can run on the machine's own system (`image: host`). */
   readonly hostImage: boolean;
   readonly guards: BuildGuards;
+  /** What it cannot pin; by default the host's kernel and processor. */
+  unpinned?(): Unpinned;
   launch(job: SandboxJob, launching: Launching): Promise<Launched>;
 }
 
@@ -79,6 +83,12 @@ export class TierSandbox implements Sandbox, Steering {
 
   get hostImage(): boolean {
     return this.#driver.hostImage;
+  }
+
+  get unpinned(): Unpinned {
+    return (
+      this.#driver.unpinned?.() ?? { kernel: release(), processor: cpus()[0]?.model.slice(0, 100) ?? '' }
+    );
   }
 
   async run(job: SandboxJob, io: SandboxIo): Promise<SandboxOutcome> {

@@ -85,6 +85,7 @@ export class Builder {
         tier: sandbox?.tier ?? 'none',
         profile: job.profile,
         portable: job.image !== 'host',
+        ...(sandbox !== undefined && { unpinned: sandbox.unpinned }),
       },
       startedOn,
       finishedOn: new Date().toISOString(),

@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Sandbox } from '../../sandbox/index.ts';
@@ -183,6 +184,24 @@ export function sandboxContract(open: (stateDir: string) => Promise<Sandbox>): v
       ];
       const lines = `${words.join('\n')}\n0022\n1000\n1000\nbuild\nquorate\n/build/src`;
       expect(ran.log.trim().split('\n').sort()).toEqual(lines.split('\n').sort());
+    });
+
+    it('is as many processors as it asked for, and a time of origin for what it archives', async () => {
+      const counts = await Promise.all(
+        [0.5, 1, 2].map(async (cpus) => (await play(['nproc'], { limits: { cpus } })).log.trim()),
+      );
+      const there = availableParallelism();
+      expect(counts).toEqual([1, 1, 2].map((wanted) => String(Math.min(wanted, there))));
+      expect((await play(['echo $SOURCE_DATE_EPOCH'])).log).toBe('315532800\n');
+      expect((await play(['echo $SOURCE_DATE_EPOCH'], { env: { SOURCE_DATE_EPOCH: '7' } })).log).toBe('7\n');
+    });
+
+    it('is, where it cannot be pinned, what the receipt says', async () => {
+      const ran = await play(['uname -r; sed -n "s/^model name[^:]*: //p" /proc/cpuinfo | head -n 1']);
+      const { kernel, processor } = sandbox.unpinned;
+      const [release, model] = ran.log.split('\n');
+      if (kernel !== undefined) expect(release).toBe(kernel);
+      if (processor !== undefined && process.arch === 'x64') expect(model).toBe(processor);
     });
 
     it('has no network, not even the loopback of the host', async () => {

@@ -28,6 +28,15 @@ export const outcomeSchema = z.discriminatedUnion('kind', [
 ]);
 export type Outcome = z.infer<typeof outcomeSchema>;
 
+/** What a build could see of the machine because its tier cannot pin it: a lead where operators differ, and no evidence. */
+const unpinnedSchema = z.strictObject({
+  /** Release of the kernel that a build runs on, or of what stands in for one. */
+  kernel: text(100).optional(),
+  /** Model of the processor, which CPUID tells everybody outside of a virtual machine. */
+  processor: text(100).optional(),
+});
+export type Unpinned = z.infer<typeof unpinnedSchema>;
+
 const receiptFactsSchema = z.strictObject({
   project: peerId,
   job: cid,
@@ -39,7 +48,12 @@ const receiptFactsSchema = z.strictObject({
   operator: name,
   outcome: outcomeSchema,
   log: cid.nullable(),
-  sandbox: z.strictObject({ tier: text(40), profile: text(60), portable: z.boolean() }),
+  sandbox: z.strictObject({
+    tier: text(40),
+    profile: text(60),
+    portable: z.boolean(),
+    unpinned: unpinnedSchema.optional(),
+  }),
   nonce,
   /** The worker's Ed25519 signature of the in-toto link that says the same, for tools that know only those. */
   link: z

@@ -10,6 +10,7 @@ import type {
   Receipt,
   Request,
   Role,
+  Unpinned,
   Verified,
 } from '../documents/index.ts';
 
@@ -18,7 +19,7 @@ export interface BuildResult {
   outcome: Outcome;
   files: { path: string; sha256: string }[];
   log: string | null;
-  sandbox: { tier: string; profile: string; portable: boolean };
+  sandbox: { tier: string; profile: string; portable: boolean; unpinned?: Unpinned };
   startedOn: string;
   finishedOn: string;
   nonce: string;

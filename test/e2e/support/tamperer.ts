@@ -38,6 +38,7 @@ const real = await openSandbox(`${dir}/sandbox`);
 const sandbox: Sandbox = {
   tier: real.tier,
   hostImage: real.hostImage,
+  unpinned: real.unpinned,
   profile: real.profile,
   run: (job, io) => real.run(job, { ...io, onOutputs: (tar) => io.onOutputs(altered(tar)) }),
 };
