@@ -65,7 +65,19 @@ export interface SandboxJob {
   outputs: string[];
   limits: SandboxLimits;
   image: 'host' | SandboxImage;
-  /** The way out, where the job has one: absolute path of a proxy's unix socket on the host. */
+  /**
+   * The way out, where the job has one: absolute path of a proxy's unix socket on the host. Absent is no network.
+   *
+   * `startInGroups` does the same for every tier: its command is already in a network namespace that holds an empty
+   * loopback and nothing else, and on 127.0.0.1:3128 there the worker itself accepts and passes on to that socket (ADR 0015).
+   * So a tier makes no namespace of its own then, and only has to let the build reach that one address:
+   * - namespace: bwrap without --unshare-net.
+   * - gvisor: runsc --network=host, where "host" is that namespace.
+   * - vm: `-netdev user,restrict=off`: the guest's 10.0.2.2:3128 is QEMU's 127.0.0.1:3128, and QEMU itself can reach no more.
+   *   In the guest a listener on 127.0.0.1:3128 that passes on to there. Not guestfwd: it holds one connection, or spawns.
+   * What a build sees of it, in every tier: `proxyEnvironment` (driverCommand sets it), a loopback, nothing else. An
+   * attack suite to run with: test/attacks/sandbox/network.ts.
+   */
   network?: { socket: string };
   /** Never set for a build that counts: it does not run under the profile then. */
   variation?: SandboxVariation;

@@ -1,4 +1,5 @@
 import type { Folder } from '../archive.ts';
+import { proxyEnvironment } from '../net/way-out.ts';
 import type { SandboxJob, SandboxPins } from '../types.ts';
 import { pinnedPath, pinsOf } from './pins.ts';
 
@@ -57,11 +58,20 @@ const pinned = ({ user, home, language, timeZone }: SandboxPins): Record<string,
  * (see guards.ts, privileges and stepPrefix). Before it reads the outputs it kills whatever the steps left running.
  */
 export function driverCommand(
-  { run, env, outputs, variation }: Pick<SandboxJob, 'run' | 'env' | 'outputs' | 'variation'>,
+  {
+    run,
+    env,
+    outputs,
+    network,
+    variation,
+  }: Pick<SandboxJob, 'run' | 'env' | 'outputs' | 'network' | 'variation'>,
   stepPrefix: string[],
 ): string[] {
   const pins = pinsOf({ variation });
-  const environment = Object.entries({ ...usual, ...env, ...pinned(pins) })
+  const environment = Object.entries({
+    ...{ ...usual, ...env, ...pinned(pins) },
+    ...(network !== undefined && proxyEnvironment),
+  })
     .map(([name, value]) => `${name}=${value}`)
     .sort();
   return [

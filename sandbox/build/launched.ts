@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { QuorateError } from '../../src/core/errors.ts';
 import { allowedProcessors, requireTool } from '../host.ts';
+import { inOwnNetwork, openWayOut } from '../net/way-out.ts';
 import type { SandboxJob } from '../types.ts';
 import { driverFds } from './driver.ts';
 
@@ -42,6 +43,7 @@ export interface Launched {
 }
 
 export interface Start {
+  /** Where it has a network, the command is in a network namespace whose loopback has the way out on it. */
   readonly job: SandboxJob;
   /** Groups to be in before the first instruction. */
   readonly directories: readonly string[];
@@ -59,7 +61,8 @@ export interface Start {
  */
 export function startInGroups({ job, directories, slot, command, data = [] }: Start): Launched {
   const stdio = Array.from({ length: firstFreeFd + data.length }, () => 'pipe' as const);
-  const words = [
+  const enter = [
+    requireTool('bash'),
     // With a socket as standard input it takes itself for a remote shell and would read the user's own start-up file.
     ...['--norc', '-c', enterScript, 'quorate-enter', String(stdio.length), String(directories.length)],
     ...directories,
@@ -67,7 +70,13 @@ export function startInGroups({ job, directories, slot, command, data = [] }: St
     ...[requireTool('taskset'), '--cpu-list', processorsOf(job, slot).join(',')],
     ...command,
   ];
-  const child = spawn(requireTool('bash'), words, { cwd: '/', env: {}, stdio });
+  const { network } = job;
+  const [file = '', ...words] = network === undefined ? enter : inOwnNetwork(enter);
+  const child = spawn(file, words, {
+    ...{ cwd: '/', env: {} },
+    stdio: network === undefined ? stdio : [...stdio, 'ipc'],
+  });
+  if (network !== undefined) openWayOut(child, network.socket);
   // The caller listens too; without this an early failure to spawn would end the worker.
   child.on('error', () => {});
   const streams = (child.stdio ?? []) as unknown as (Readable & Writable)[];

@@ -18,7 +18,7 @@ const etcShared = ['/etc/ld.so.cache', '/etc/ld.so.conf', '/etc/ld.so.conf.d', '
 
 export function bwrapCall(
   guards: Guards,
-  job: Pick<SandboxJob, 'limits' | 'variation'>,
+  job: Pick<SandboxJob, 'limits' | 'network' | 'variation'>,
   firstFd: number,
 ): BwrapCall {
   const pins = pinsOf(job);
@@ -32,10 +32,11 @@ export function bwrapCall(
   const filter = guards.seccomp(arch);
   const args = [
     ...guards.namespaces(pins),
-    ...guards.network(),
+    ...(job.network === undefined ? guards.network() : []),
     ...guards.privileges(),
     ...['--clearenv', '--setenv', 'PATH', pinnedPath],
     ...systemPaths(),
+    ...(job.network === undefined ? [] : certificates().flatMap((path) => ['--ro-bind', path, path])),
     ...etcWith(pins).flatMap(({ path, text }) => [
       '--perms',
       '0644',
@@ -59,6 +60,10 @@ export function systemPaths(): string[] {
     ...etcShared.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', path, path]),
   ];
 }
+
+/** Certificates of the authorities, without which no https server can be believed. Never their private folders. */
+export const certificates = (): string[] =>
+  ['/etc/ssl/certs', '/etc/pki/tls/certs', '/etc/pki/ca-trust/extracted'].filter((path) => existsSync(path));
 
 function topLevel(name: string): string[] {
   const path = `/${name}`;

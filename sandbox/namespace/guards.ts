@@ -14,6 +14,7 @@ import type { SandboxLimits, SandboxPins } from '../types.ts';
 export interface Guards extends BuildGuards {
   /** bwrap arguments: the namespaces other than network. */
   readonly namespaces: (pins?: SandboxPins) => string[];
+  /** Not for a job that has a way out: its tier starts in a network namespace of its own already (startInGroups). */
   readonly network: () => string[];
   readonly privileges: () => string[];
   /** Words before each step's command, which take from it what the driver keeps. */

@@ -1,11 +1,7 @@
-import { existsSync } from 'node:fs';
 import { etcFiles } from '../build/etc.ts';
 import { findTool } from '../host.ts';
-import { systemPaths } from '../namespace/arguments.ts';
+import { certificates, systemPaths } from '../namespace/arguments.ts';
 import { insidePaths, proxyEnvironment, withLoopback } from './inside.ts';
-
-/** Certificates of the authorities, without which no https server can be believed. Never their private folders. */
-const certificates = ['/etc/ssl/certs', '/etc/pki/tls/certs', '/etc/pki/ca-trust/extracted'];
 
 /** The tool gives way to everything else on the machine. */
 const NICENESS = 10;
@@ -91,9 +87,7 @@ export function toolCommand(
     ...account(uid).flags,
     ...passage('/etc/x'),
     ...systemPaths(),
-    ...certificates
-      .filter((path) => existsSync(path))
-      .flatMap((path) => [...passage(path), '--ro-bind', path, path]),
+    ...certificates().flatMap((path) => [...passage(path), '--ro-bind', path, path]),
     ...etcFiles.flatMap(({ path }) => ['--perms', '0644', '--ro-bind-data', open(toolFiles.etc(path)), path]),
     ...guards.files(),
     ...(reach === 'nothing' ? [] : reaching(net, open(toolFiles.tunnel))),

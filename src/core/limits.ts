@@ -189,6 +189,9 @@ export const limits = {
   /** Connections of one checkout to its server: git needs one at a time, and a new one for each request. */
   egressConnectionsMax: 8,
   egressConnectionsTotalMax: 256,
+  /** The same of a build with a network: npm keeps 15 at once. Those that were too many count as well. */
+  egressBuildConnectionsMax: 64,
+  egressBuildConnectionsTotalMax: 4096,
   /** What git says to a server is its wishes; a repository would be sent in the other direction. */
   egressSentBytesMax: 16 * 1024 * 1024,
   /** Besides the source itself: lists of references, headers, TLS. */

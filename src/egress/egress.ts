@@ -11,7 +11,8 @@ import { addressesFor, type EgressRules, shown, type Target } from './rules.ts';
 export interface EgressOptions extends EgressRules {
   /** An existing folder for the socket: whoever can enter it can use the proxy. */
   dir: string;
-  /** Connections in all, one after another or at once. */
+  /** Connections at once, and one after another; those that were too many at once count for the latter. */
+  connectionsMax?: number | undefined;
   connectionsTotalMax?: number | undefined;
   /** From all servers together. */
   receivedBytesMax: number;
@@ -45,7 +46,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   const open = new Set<Duplex>();
   const idleMs = options.idleMs ?? limits.gitIdleSecondsMax * 1000;
   const sentBytesMax = options.sentBytesMax ?? limits.egressSentBytesMax;
-  const connectionsMax = options.connectionsTotalMax ?? limits.egressConnectionsTotalMax;
+  const totalMax = options.connectionsTotalMax ?? limits.egressConnectionsTotalMax;
 
   const trouble = (error: unknown): QuorateError => {
     const told =
@@ -136,18 +137,17 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   });
   // Node sets its own after each request of a connection that is kept.
   proxy.timeout = idleMs;
-  proxy.maxConnections = limits.egressConnectionsMax;
-  proxy.on('connection', (socket: Socket) => {
-    counts.connections++;
-    watch(socket);
-    if (counts.connections <= connectionsMax) return;
-    trouble(
-      new QuorateError('EGRESS_TOO_MUCH', `over ${connectionsMax} connections`, {
-        hint: tooMuch,
-      }),
-    );
-    socket.destroy();
-  });
+  proxy.maxConnections = options.connectionsMax ?? limits.egressConnectionsMax;
+  /** One that knocks and knocks is left to the kernel: it costs nothing any more. */
+  const tally = (): void => {
+    if (++counts.connections <= totalMax || !proxy.listening) return;
+    trouble(new QuorateError('EGRESS_TOO_MUCH', `over ${totalMax} connections`, { hint: tooMuch }));
+    proxy.close();
+    cutAll();
+  };
+  proxy.on('connection', watch);
+  proxy.on('connection', tally);
+  proxy.on('drop', tally);
   proxy.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const [status, what] = notHttp(error.code ?? '');
     if (what !== undefined) trouble(new QuorateError('EGRESS_NOT_ALLOWED', what));
@@ -157,6 +157,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   proxy.on('connect', (request, client, head) => void tunnel(request, client, head));
   proxy.on('request', (request, response) => void plain(request, response));
 
+  const closed = new Promise<void>((resolve) => proxy.once('close', resolve));
   const socket = join(options.dir, 'proxy.sock');
   await new Promise<void>((resolve, reject) => {
     proxy.once('error', (cause) =>
@@ -174,11 +175,11 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
     socket,
     troubles,
     counts,
-    close: () =>
-      new Promise((resolve) => {
-        proxy.close(() => resolve());
-        cutAll();
-      }),
+    close: () => {
+      if (proxy.listening) proxy.close();
+      cutAll();
+      return closed;
+    },
   };
 }
 

@@ -283,6 +283,20 @@ describe('bounds', () => {
       .toMatch(/^HTTP\/1.1 200 /);
   });
 
+  it('on connections in all hold, those that were too many at once with them: then there is no socket', async () => {
+    const egress = await egressTo(await echo(), { connectionsMax: 2, connectionsTotalMax: 5 });
+    const knock = async (): Promise<string> => {
+      const socket = connect(egress.socket);
+      const failed = once(socket, 'error').then(([error]) => String((error as NodeJS.ErrnoException).code));
+      return Promise.race([failed, once(socket, 'connect').then(() => 'connected')]);
+    };
+    for (let n = 0; n < 6; n++) expect(await knock()).toBe('connected');
+    await expect.poll(knock).toBe('ENOENT');
+    expect(codesOf(egress)).toEqual(['EGRESS_TOO_MUCH']);
+    await egress.close();
+    await egress.close();
+  });
+
   it('on headers hold', async () => {
     const egress = await egressTo(await echo());
     const answer = await say(
