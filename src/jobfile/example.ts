@@ -16,7 +16,8 @@ const steps: Record<ExampleKind, string[]> = {
 /** The commented job file that `quorate init` writes. */
 export function exampleJobFile(kind: ExampleKind): string {
   const run = steps[kind].map((step) => `      - ${step}\n`).join('');
-  return `# What Quorate builds from this repository. Every job runs from a clean checkout of one commit, without a network.
+  return `# What Quorate builds from this repository. Every job runs from a clean checkout of one commit, without a
+# network unless it asks for one: network: [vcs, store], the charter's source servers and the project's artifact store.
 jobs:
   # A name of your choice: quorate run --job build
   build:

@@ -1,7 +1,7 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import type { Policy } from '../core/documents/base.ts';
-import type { Job } from '../core/documents/job.ts';
+import { type Job, jobSchema } from '../core/documents/job.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { keyOffsets, offsetOf, yamlFaults } from './document.ts';
@@ -16,6 +16,8 @@ export interface JobSpec {
   outputs: string[];
   env: Record<string, string>;
   limits: Job['limits'];
+  /** Absent where the build reaches nothing. */
+  network?: Job['network'];
   trust: Policy;
 }
 
@@ -61,8 +63,16 @@ export function parseJobFile(text: string, path: string): JobFile {
   return { jobs: Object.entries(result.data.jobs).map(([name, job]) => specOf(name, job)) };
 }
 
-function specOf(name: string, { limits: { memory, disk, time, ...rest }, ...job }: JobInFile): JobSpec {
-  return { name, ...job, limits: { ...rest, memoryBytes: memory, diskBytes: disk, seconds: time } };
+function specOf(
+  name: string,
+  { limits: { memory, disk, time, ...rest }, network, ...job }: JobInFile,
+): JobSpec {
+  // One spelling of one set, and none of nothing: they are part of the job's id.
+  const reached = jobSchema.shape.network.parse(network.length === 0 ? undefined : network.toSorted());
+  return {
+    ...{ name, ...job, limits: { ...rest, memoryBytes: memory, diskBytes: disk, seconds: time } },
+    ...(reached !== undefined && { network: reached }),
+  };
 }
 
 /** What is told of a fault: it may quote the file, which may be one long word. */

@@ -95,6 +95,13 @@ const jobInFile = z.strictObject({
     )
     .default({})
     .describe('Environment variables of the build. Not for secrets: everybody who builds reads them.'),
+  network: z
+    .array(z.enum(['vcs', 'store'], { error: 'expected "vcs" or "store"' }))
+    .refine((names) => new Set(names).size === names.length, 'names the same twice')
+    .default([])
+    .describe(
+      'What the build may reach, through a proxy: `vcs`, the version control servers of the charter; `store`, the artifact store of the project. Nothing by default.',
+    ),
   limits: limitsSchema
     .prefault({})
     .describe('What one build may use; workers that lend less do not take the job.'),

@@ -19,6 +19,8 @@ export interface BuildIo {
   from: Area;
   /** Where the outputs go. */
   into: Area;
+  /** The way out, where the job has one. */
+  network?: { socket: string } | undefined;
   onLog(chunk: Uint8Array): void;
   signal: AbortSignal;
 }
@@ -31,7 +33,7 @@ export async function buildInSandbox(
   sandbox: Sandbox,
   store: Store,
   job: Pick<Job, 'run' | 'env' | 'outputs' | 'limits'>,
-  { tree, from, into, onLog, signal }: BuildIo,
+  { tree, from, into, network, onLog, signal }: BuildIo,
   { variation, reversed }: Varied = {},
 ): Promise<{ outcome: Outcome; built: ImportedTree | undefined }> {
   let built: ImportedTree | undefined;
@@ -44,6 +46,7 @@ export async function buildInSandbox(
       outputs: job.outputs,
       limits: job.limits,
       image: 'host',
+      ...(network !== undefined && { network }),
       ...(variation !== undefined && { variation }),
     },
     {

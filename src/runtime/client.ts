@@ -118,6 +118,7 @@ class MeshClient implements Client {
       env: job.env,
       outputs: job.outputs,
       limits: job.limits,
+      ...(job.network !== undefined && { network: job.network }),
       profile: 'quorate-sandbox/1',
       cids: 'unixfs-v1-2025+x',
     };

@@ -1,9 +1,15 @@
-import { isIP } from 'node:net';
 import { openToolSandbox, type ToolSandbox } from '../../sandbox/index.ts';
 import type { Bandwidth } from '../core/bandwidth.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { type Egress, meteredConnect, openEgress, type Resolve, type Target } from '../egress/index.ts';
+import {
+  type Egress,
+  isLiteral,
+  meteredConnect,
+  openEgress,
+  type Resolve,
+  targetsOf,
+} from '../egress/index.ts';
 import type { GitOptions, GitUrl } from '../source/index.ts';
 import { codeOf } from './events.ts';
 import { fetchableUrl } from './fetchable.ts';
@@ -53,7 +59,7 @@ export async function openConfinedGit(options: ConfinedOptions): Promise<Confine
     const egress = await openEgress({
       dir: tool.net,
       targets: [{ host: url.host, port: url.port }],
-      named: namedAddresses(vcs, url),
+      named: vcs.flatMap((entry) => targetsOf(entry, [url.usualPort])).filter(isLiteral),
       receivedBytesMax: options.bytesMax + limits.egressOverheadBytes,
       resolve: options.resolve,
       ...(options.bandwidth !== undefined && { connect: meteredConnect(options.bandwidth) }),
@@ -94,14 +100,4 @@ function confined(tool: ToolSandbox, egress: Egress, { protocol }: GitUrl): Conf
       await Promise.all([egress.close(), tool.close()]);
     },
   };
-}
-
-/** Entries of the charter that are addresses, or `localhost`, at their port or at the usual one of the URL's protocol. */
-function namedAddresses(vcs: readonly string[], { usualPort }: GitUrl): Target[] {
-  return vcs.flatMap((entry): Target[] => {
-    const [, host = '', port] = /^(\[[^\]]+\]|[^:]+)(?::([0-9]+))?$/.exec(entry.toLowerCase()) ?? [];
-    const bare = host.replace(/^\[(.*)\]$/, '$1');
-    if (isIP(bare) === 0 && bare !== 'localhost') return [];
-    return [{ host: bare, port: port === undefined ? usualPort : Number(port) }];
-  });
 }

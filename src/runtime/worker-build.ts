@@ -7,6 +7,7 @@ import { randomNonce } from '../identity/idp.ts';
 import type { Area } from '../store/index.ts';
 import { abortedBy, buildInSandbox } from './build-in-sandbox.ts';
 import { BuildLog, openLogChannel } from './build-log.ts';
+import { openNetwork } from './build-network.ts';
 import { codeOf, messageOf } from './events.ts';
 import { areaOf, type WorkerContext } from './worker-context.ts';
 import { Sources } from './worker-sources.ts';
@@ -129,14 +130,23 @@ export class Builder {
   }
 
   async #inSandbox({ lease, job, log, signal }: Build, sandbox: Sandbox, source: Area): Promise<Done> {
-    const { store } = this.#context;
-    const { outcome, built } = await buildInSandbox(sandbox, store, job, {
-      tree: job.source.tree,
-      from: source,
-      into: store.sealed(areaOf(lease)),
-      onLog: (chunk) => log.write(chunk),
-      signal,
+    const { store, standing, dir, bandwidth } = this.#context;
+    const network = await openNetwork({
+      ...{ job, charter: standing.charter, source: job.source.url, store: standing.membership.feed ?? [] },
+      ...{ dir, bandwidth, say: (text) => log.line(`quorate: ${text}`) },
     });
-    return { outcome, files: (built?.files ?? []).map(({ path, sha256 }) => ({ path, sha256 })) };
+    try {
+      const { outcome, built } = await buildInSandbox(sandbox, store, job, {
+        tree: job.source.tree,
+        from: source,
+        into: store.sealed(areaOf(lease)),
+        network,
+        onLog: (chunk) => log.write(chunk),
+        signal,
+      });
+      return { outcome, files: (built?.files ?? []).map(({ path, sha256 }) => ({ path, sha256 })) };
+    } finally {
+      await network?.close();
+    }
   }
 }

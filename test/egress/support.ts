@@ -21,7 +21,7 @@ export async function egressTo(port: number, more: Partial<Options> = {}): Promi
 }
 
 /** Sends this to the proxy and returns all that comes back until it hangs up. */
-export async function say({ socket }: Egress, text: string | Buffer): Promise<string> {
+export async function say({ socket }: Pick<Egress, 'socket'>, text: string | Buffer): Promise<string> {
   const client = connect(socket);
   let answer = '';
   client.on('data', (chunk) => {

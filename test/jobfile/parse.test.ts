@@ -63,6 +63,15 @@ jobs:
     expect(check).toEqual({ name: 'check', run: ['make check'], ...defaults });
   });
 
+  it('says what a job may reach in one spelling, and nothing where it may reach nothing', () => {
+    const network = (text: string) => parseJobFile(job(`network: ${text}`), 'q.yaml').jobs[0]?.network;
+    expect(network('[vcs, store]')).toEqual(['store', 'vcs']);
+    expect(network('[store, vcs]')).toEqual(['store', 'vcs']);
+    expect(network('[vcs]')).toEqual(['vcs']);
+    expect(parseJobFile(job('network: []'), 'q.yaml')).toEqual(parseJobFile(job('image: host'), 'q.yaml'));
+    expect('network' in (parseJobFile(job('network: []'), 'q.yaml').jobs[0] ?? {})).toBe(false);
+  });
+
   it('may repeat a part through an alias', () => {
     const { jobs } = parseJobFile('jobs:\n  a: &a\n    run: [x]\n  b: *a\n', 'q.yaml');
     expect(jobs.map(({ name, run }) => [name, run])).toEqual([
@@ -79,7 +88,7 @@ describe('an unknown key', () => {
     [job('output: [x]'), '4:5', 'Did you mean "outputs"?'],
     [job('limits:', '  cpu: 2'), '5:7', 'Did you mean "cpus"?'],
     [job('trust: {agree: 2, cosing: none}'), '4:23', 'Did you mean "cosign"?'],
-    [job('needs: {b: agreed}'), '4:5', 'Known here: image, run, outputs, env, limits, trust.'],
+    [job('needs: {b: agreed}'), '4:5', 'Known here: image, run, outputs, env, network, limits, trust.'],
     ['jobs:\n  a: &a\n    run: [x]\n    rum: [y]\n  b: *a', '4:5', 'Did you mean "run"?'],
   ])('%j is refused with its place and the nearest known one', (text, place, hint) => {
     const { code, message, hint: said } = faultOf(text);
@@ -114,6 +123,9 @@ describe('a wrong value', () => {
     [job('outputs: [/etc]'), '4:15', 'below $OUT'],
     [job('outputs: [a, a]'), '4:14', 'the same path twice'],
     [job('outputs: []'), '4:14', 'jobs.a.outputs'],
+    [job('network: [internet]'), '4:15', 'expected "vcs" or "store"'],
+    [job('network: [vcs, vcs]'), '4:14', 'names the same twice'],
+    [job('network: vcs'), '4:14', 'expected a list'],
     [job('env: {A: 1.10}'), '4:14', 'jobs.a.env.A: expected text; put the value in quotes'],
     [job('env:', '  "A B": x'), '5:14', 'not the name of an environment variable'],
     [job('env: {__proto__: x}'), '4:11', '__proto__'],

@@ -14,6 +14,7 @@ export function jobVectors(): Vector[] {
     { name: 'valid', kind, raw, expect: 'ok' },
     { name: 'on the host image', kind, raw: canonical({ ...job, image: 'host' }), expect: 'ok' },
     { name: 'that keeps all of $OUT', kind, raw: canonical({ ...job, outputs: ['.'] }), expect: 'ok' },
+    { name: 'with a network', kind, raw: canonical({ ...job, network: ['store', 'vcs'] }), expect: 'ok' },
   ];
   const changes: [string, object][] = [
     ['of version 2', { v: 2 }],
@@ -42,6 +43,11 @@ export function jobVectors(): Vector[] {
     ['of another sandbox profile', { profile: 'quorate-sandbox/0' }],
     ['of another CID profile', { cids: 'unixfs-v0-2015' }],
     ['named like a path', { name: 'a/b' }],
+    ['with a network that is nothing', { network: [] }],
+    ['with a network out of order', { network: ['vcs', 'store'] }],
+    ['with a network named twice', { network: ['vcs', 'vcs'] }],
+    ['with a network of any host', { network: ['example.org'] }],
+    ['with a network that is everything', { network: true }],
   ];
   const refused: Vector[] = changes.map(([name, change]) => ({
     name,

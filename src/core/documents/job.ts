@@ -43,6 +43,15 @@ export const jobSchema = z.strictObject({
       .min(1)
       .max(7 * 24 * 3600),
   }),
+  /**
+   * What a build may reach: the charter's version control servers, the project's artifact store. In order, each once, and
+   * absent where it is nothing, so that one meaning has one id.
+   */
+  network: z
+    .array(z.enum(['store', 'vcs']))
+    .min(1)
+    .refine((all) => all.every((one, n) => n === 0 || (all[n - 1] ?? '') < one), 'not in order, each once')
+    .optional(),
   /** What is pinned around a build, as a version (docs/sandbox.md). */
   profile: z.literal('quorate-sandbox/1'),
   /** How trees become CIDs. */
