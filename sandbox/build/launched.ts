@@ -5,9 +5,13 @@ import { allowedProcessors, requireTool } from '../host.ts';
 import { inOwnNetwork, openWayOut } from '../net/way-out.ts';
 import type { SandboxJob } from '../types.ts';
 import { driverFds } from './driver.ts';
+import { ownLimits, type ProcessLimits, prlimit } from './process-limits.ts';
 
 /** The build gives way to everything else on the machine, where no cpu controller already sees to it. */
 const NICENESS = 10;
+
+/** Of a machine that runs out of memory the build is what the kernel ends first (proc_pid_oom_score_adj(5)). */
+const OOM_SCORE = 1000;
 
 /** The first descriptor a tier may use for data of its own; below are the driver's. */
 export const firstFreeFd = driverFds.outputs + 1;
@@ -19,6 +23,7 @@ export const firstFreeFd = driverFds.outputs + 1;
 const enterScript = `
 set -eu
 keep=$1 groups=$2; shift 2
+echo ${OOM_SCORE} > /proc/self/oom_score_adj
 for path in /proc/self/fd/*; do
   fd=\${path##*/}
   if [ "$fd" -ge "$keep" ]; then eval "exec $fd>&-"; fi
@@ -52,6 +57,7 @@ export interface Start {
   /** Has the driver's descriptors 0 to 4 and those of `data`, and no other. */
   readonly command: readonly string[];
   readonly data?: readonly { fd: number; bytes: Uint8Array }[];
+  readonly processLimits?: ProcessLimits;
 }
 
 /**
@@ -59,7 +65,14 @@ export interface Start {
  * the build runs outside of them. It gets as many processors as the job asked for to run on, so that each machine
  * shows a build as many.
  */
-export function startInGroups({ job, directories, slot, command, data = [] }: Start): Launched {
+export function startInGroups({
+  job,
+  directories,
+  slot,
+  command,
+  data = [],
+  processLimits = ownLimits,
+}: Start): Launched {
   const stdio = Array.from({ length: firstFreeFd + data.length }, () => 'pipe' as const);
   const enter = [
     requireTool('bash'),
@@ -68,6 +81,7 @@ export function startInGroups({ job, directories, slot, command, data = [] }: St
     ...directories,
     ...[requireTool('nice'), '-n', String(NICENESS)],
     ...[requireTool('taskset'), '--cpu-list', processorsOf(job, slot).join(',')],
+    ...prlimit(processLimits()),
     ...command,
   ];
   const { network } = job;

@@ -82,12 +82,20 @@ function memoryV2({ memoryBytes }: SandboxLimits): Setting[] {
   ];
 }
 
+/**
+ * v1 does not count what lies in sockets of IP as memory: without a bound of its own a build keeps there, on its own
+ * loopback, what the whole machine may. It comes on top of the job's memory.
+ */
+const SOCKET_SHARE_V1 = 16;
+
 /** Without swap accounting the group must at least not choose to swap. */
 function memoryV1({ memoryBytes }: SandboxLimits): Setting[] {
+  const socketBytes = Math.floor(memoryBytes / SOCKET_SHARE_V1);
   return [
     { file: 'memory.limit_in_bytes', value: String(memoryBytes) },
     { file: 'memory.memsw.limit_in_bytes', value: String(memoryBytes), optional: true },
     { file: 'memory.swappiness', value: '0', optional: true },
+    { file: 'memory.kmem.tcp.limit_in_bytes', value: String(socketBytes), optional: true },
   ];
 }
 

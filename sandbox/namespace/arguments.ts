@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readlinkSync, statSync } from 'node:fs';
 import { etcWith } from '../build/etc.ts';
 import { pinnedPath, pinsOf } from '../build/pins.ts';
 import type { SandboxJob } from '../types.ts';
@@ -45,12 +45,23 @@ export function bwrapCall(
       path,
     ]),
     ...guards.files(),
-    ...['--proc', '/proc', '--dev', '/dev'],
+    ...['--proc', '/proc', '--dev', '/dev', ...hide(guards.hidden())],
     ...guards.disk(job.limits),
     ...['--remount-ro', '/', '--chdir', '/build'],
     ...(filter === undefined ? [] : ['--seccomp', give(filter)]),
   ];
   return { args, data };
+}
+
+/** A device where devices cannot be opened, or an empty folder in its place. Kernels differ in what they have. */
+function hide(paths: readonly string[]): string[] {
+  return paths.flatMap((path) => {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return [];
+    return found.isDirectory()
+      ? ['--perms', '0555', '--size', '4096', '--tmpfs', path, '--remount-ro', path]
+      : ['--ro-bind', '/dev/null', path];
+  });
 }
 
 /** The system itself, read-only: what every sandbox sees of the host. */

@@ -1,5 +1,6 @@
 import { limits as bounds } from '../../src/core/limits.ts';
 import { profilePins } from '../build/pins.ts';
+import { ownLimits, type ProcessLimits } from '../build/process-limits.ts';
 import type { BuildGuards } from '../build/tier.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
@@ -26,11 +27,30 @@ export interface Guards extends BuildGuards {
   readonly seccomp: (arch: Arch) => Uint8Array | undefined;
   /** The host's uid a job runs under; undefined is the worker's own. */
   readonly account: (slot: number) => number | undefined;
+  readonly processLimits: ProcessLimits;
+  /** Paths of /proc that nobody inside can open. */
+  readonly hidden: () => readonly string[];
 }
 
 /** /dev/shm takes this share of the disk limit, at most SHM_BYTES_MAX: builds use it for semaphores, if at all. */
 const SHM_SHARE = 16;
 const SHM_BYTES_MAX = 64 * 1024 * 1024;
+
+/** What the kernel tells everybody of the machine, its devices, its owner's keys and of what happens on it just now. */
+const hiddenProc = [
+  'acpi',
+  'asound',
+  'bus',
+  'cmdline',
+  'diskstats',
+  'driver',
+  'fs',
+  'interrupts',
+  'irq',
+  'keys',
+]
+  .concat(['key-users', 'modules', 'partitions', 'scsi', 'softirqs', 'swaps', 'timer_list', 'tty'])
+  .map((name) => `/proc/${name}`);
 
 export const guards: Guards = {
   namespaces: ({ hostName, uid } = profilePins) => [
@@ -58,4 +78,6 @@ export const guards: Guards = {
   deadlineMs: ({ seconds }) => seconds * 1000,
   outputBytesMax: ({ diskBytes }) => diskBytes + bounds.sandboxOutputOverheadBytes,
   account: jobUid,
+  processLimits: ownLimits,
+  hidden: () => hiddenProc,
 };

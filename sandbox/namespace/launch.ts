@@ -22,5 +22,5 @@ export async function launch(
     ...[...drop, requireTool('bwrap'), ...args],
     ...['--', ...driverCommand(job, guards.stepPrefix())],
   ];
-  return startInGroups({ job, directories, slot, command, data });
+  return startInGroups({ job, directories, slot, command, data, processLimits: guards.processLimits });
 }

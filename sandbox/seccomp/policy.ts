@@ -13,9 +13,17 @@ import {
   whenBelow,
   whenEqual,
 } from './bpf.ts';
-import { type Arch, allowedCalls, deniedCalls, ignoredCalls, inspectedCalls } from './syscalls.ts';
+import {
+  type Arch,
+  allowedCalls,
+  deniedCalls,
+  hugePageCalls,
+  ignoredCalls,
+  inspectedCalls,
+} from './syscalls.ts';
 
 const EPERM = 1;
+const ENOMEM = 12;
 const ENOSYS = 38;
 const EAFNOSUPPORT = 97;
 
@@ -52,6 +60,21 @@ const inspections: Record<string, Instruction[]> = {
   socketpair: familyOnly(),
 };
 
+/** The argument that asks for huge pages, and the bit in it: MAP_HUGETLB, MFD_HUGETLB, SHM_HUGETLB. */
+const hugePages: Record<string, { argument: number; bit: number }> = {
+  mmap: { argument: 3, bit: 0x40000 },
+  memfd_create: { argument: 1, bit: 0x4 },
+  shmget: { argument: 2, bit: 0x800 },
+};
+
+/** ENOMEM, as on a machine where nobody reserved any. */
+function withoutHugePages(name: string): Instruction[] {
+  const asks = hugePages[name];
+  return asks === undefined
+    ? [allow]
+    : [load(offsetArgument(asks.argument)), ...whenAnyBit(asks.bit, [answer(answers.errno(ENOMEM))]), allow];
+}
+
 function familyOnly(): Instruction[] {
   return [
     load(offsetArgument(0)),
@@ -75,6 +98,10 @@ export function seccompFilter(arch: Arch): Uint8Array {
       const number = call[arch];
       const rule = inspections[call.name];
       return number === undefined || rule === undefined ? [] : whenEqual(number, rule);
+    }),
+    ...hugePageCalls.flatMap((call) => {
+      const number = call[arch];
+      return number === undefined ? [] : whenEqual(number, withoutHugePages(call.name));
     }),
     ...plainAnswers(arch),
   ]);

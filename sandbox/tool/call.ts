@@ -1,4 +1,5 @@
 import { etcFiles } from '../build/etc.ts';
+import { ownLimits, prlimit } from '../build/process-limits.ts';
 import { findTool } from '../host.ts';
 import { certificates, systemPaths } from '../namespace/arguments.ts';
 import { insidePaths, proxyEnvironment, withLoopback } from './inside.ts';
@@ -99,7 +100,7 @@ export function toolCommand(
   return [
     ...[tool('bash'), '--norc', '-c', enterScript, 'quorate-enter', String(FIRST_FD)],
     ...[String(opened.length), String(groups.length), ...opened, ...groups],
-    ...[tool('nice'), '-n', String(NICENESS), tool('bwrap'), ...bwrap, '--'],
+    ...[tool('nice'), '-n', String(NICENESS), ...prlimit(ownLimits()), tool('bwrap'), ...bwrap, '--'],
     ...account(uid).prefix,
     // Not before: the folder is that account's alone.
     ...['env', '-C', dir],

@@ -16,6 +16,7 @@ it('limits on v1, memory before memory and swap, which may not be lower', () => 
     'memory.limit_in_bytes=1000',
     'memory.memsw.limit_in_bytes=1000',
     'memory.swappiness=0',
+    'memory.kmem.tcp.limit_in_bytes=62',
   ]);
   expect(written('cpu', 1)).toEqual(['cpu.cfs_period_us=100000', 'cpu.cfs_quota_us=150000']);
   expect(written('pids', 1)).toEqual(['pids.max=7']);

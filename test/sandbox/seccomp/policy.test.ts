@@ -4,6 +4,7 @@ import {
   type Arch,
   allowedCalls,
   deniedCalls,
+  hugePageCalls,
   ignoredCalls,
   inspectedCalls,
 } from '../../../sandbox/seccomp/syscalls.ts';
@@ -11,7 +12,7 @@ import {
 const ALLOW = 0x7fff0000;
 const KILL = 0x80000000;
 const errno = (number: number) => 0x00050000 | number;
-const [EPERM, ENOSYS, EAFNOSUPPORT] = [1, 38, 97];
+const [EPERM, ENOMEM, ENOSYS, EAFNOSUPPORT] = [1, 12, 38, 97];
 const auditArch: Record<Arch, number> = { x64: 0xc000003e, arm64: 0xc00000b7 };
 
 /** What the kernel would answer: an interpreter of the five instructions a filter here consists of. */
@@ -86,6 +87,17 @@ describe.each<Arch>(['x64', 'arm64'])('the filter for %s', (arch) => {
       expect(answer(number('clone'), [SIGCHLD | flag])).toBe(errno(EPERM));
     }
     expect(answer(number('clone3'))).toBe(errno(ENOSYS));
+  });
+
+  it('gives memory, but no huge pages', () => {
+    const asks = { mmap: [0, 0, 3, 0x22], memfd_create: [0, 1], shmget: [0, 0, 0x3b0] };
+    const huge: Record<string, number> = { mmap: 0x40000, memfd_create: 4, shmget: 0x800 };
+    for (const [name, args] of Object.entries(asks)) {
+      const call = hugePageCalls.find((one) => one.name === name)?.[arch] ?? -1;
+      expect([name, answer(call, args)]).toEqual([name, ALLOW]);
+      const wanting = [...args.slice(0, -1), (args.at(-1) ?? 0) | (huge[name] ?? 0)];
+      expect([name, answer(call, wanting)]).toEqual([name, errno(ENOMEM)]);
+    }
   });
 
   it('opens sockets of three families only', () => {

@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+import { requireTool } from '../host.ts';
+
+/** `soft:hard` by the name of prlimit's option: what a process of the build may have, besides what its groups hold. */
+export type ProcessLimits = () => Record<string, string>;
+
+/** Enough for any compiler; the machine's table of open files is one for all. */
+const OPEN_FILES_MAX = 16_384;
+/** What select(2) can count to, and the usual soft limit: programs that want more raise it themselves. */
+const OPEN_FILES_USUAL = 1024;
+
+/**
+ * What a build does not inherit from whoever started the worker: it would differ between machines, and may be a right,
+ * such as that of an audio group to run before everything else, which no processor quota holds.
+ */
+export const ownLimits: ProcessLimits = () => {
+  const open = Math.min(OPEN_FILES_MAX, hardOpenFiles());
+  return {
+    // Not 0: where core dumps are piped to a program of the host, only 1 keeps the kernel from starting it (fs/coredump.c).
+    core: '1:1',
+    nofile: `${Math.min(OPEN_FILES_USUAL, open)}:${open}`,
+    rtprio: '0:0',
+    nice: '0:0',
+  };
+};
+
+export function prlimit(limits: Record<string, string>): string[] {
+  const options = Object.entries(limits).map(([name, value]) => `--${name}=${value}`);
+  return options.length === 0 ? [] : [requireTool('prlimit'), ...options, '--'];
+}
+
+function hardOpenFiles(): number {
+  const hard = /^Max open files +\S+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+  return Number(hard ?? OPEN_FILES_USUAL);
+}
