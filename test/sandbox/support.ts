@@ -19,7 +19,7 @@ export const smallLimits: SandboxLimits = {
 
 export interface Entry extends Partial<Header> {
   name: string;
-  content?: string;
+  content?: string | Buffer;
 }
 
 export function tarOf(entries: Entry[]): Readable {
@@ -68,12 +68,14 @@ export interface Play extends Partial<Omit<SandboxJob, 'limits'>> {
   limits?: Partial<SandboxLimits>;
   signal?: AbortSignal;
   onLog?: (text: string) => void;
+  /** Instead of keeping the log. */
+  onLogBytes?: (chunk: Uint8Array) => void;
   onOutputs?: (tar: Readable) => Promise<void>;
 }
 
 /** Runs a job with defaults for all that a test does not care about. */
 export async function play(sandbox: Sandbox, run: string[], play: Play = {}): Promise<Ran> {
-  const { limits, signal, onLog, onOutputs, ...job } = play;
+  const { limits, signal, onLog, onLogBytes, onOutputs, ...job } = play;
   const ran: Ran = {
     outcome: { kind: 'exit', code: -1 },
     log: '',
@@ -90,6 +92,7 @@ export async function play(sandbox: Sandbox, run: string[], play: Play = {}): Pr
     {
       signal: signal ?? new AbortController().signal,
       onLog: (chunk) => {
+        if (onLogBytes !== undefined) return onLogBytes(chunk);
         const text = Buffer.from(chunk).toString('utf8');
         ran.log += text;
         onLog?.(text);

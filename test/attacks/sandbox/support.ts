@@ -9,8 +9,3 @@ export function sandboxWith(stateDir: string, weakened: Partial<Guards> = {}): S
   const { places } = findPlaces(readHierarchies());
   return new TierSandbox(namespaceTier({ ...guards, ...weakened }), { places, notes: stateDir });
 }
-
-/** All limits but those of one controller. */
-export function cgroupWithout(controller: 'memory' | 'cpu' | 'pids'): Partial<Guards> {
-  return { cgroup: (...args) => (args[0] === controller ? [] : guards.cgroup(...args)) };
-}

@@ -1,0 +1,126 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { type TierDriver, TierSandbox } from '../../../../sandbox/build/tier.ts';
+import { groupPrefix } from '../../../../sandbox/cgroups/leftovers.ts';
+import { findPlaces, type Place, readHierarchies } from '../../../../sandbox/cgroups/place.ts';
+import type { Sandbox, SandboxJob } from '../../../../sandbox/index.ts';
+import { exited, type Play, play, type Ran, tarOf, tempFolder } from '../../../sandbox/support.ts';
+
+/** What can be taken away for a control run. A tier has those that it is made of. */
+export type Guard =
+  /** More than the job may have: half a GiB, all that the processor gives, a few hundred. */
+  | 'memory'
+  | 'cpu'
+  | 'processes'
+  /** v1's bound of what lies in sockets. */
+  | 'sockets'
+  | 'time'
+  | 'disk'
+  | 'output size'
+  | 'process limits'
+  | 'hidden files'
+  | 'account'
+  | 'call filter'
+  | 'nested namespaces'
+  | 'call filter and nested namespaces'
+  | 'driver’s privilege';
+
+export interface TierUnderAttack {
+  readonly name: string;
+  /** Whether a build calls the host's kernel itself. */
+  readonly sharesKernel: boolean;
+  /** As the product makes it, or without one guard; undefined where the tier has no such guard to take away. */
+  driver(without?: Guard): TierDriver | undefined;
+  /** A folder of the host's, shown at /host. */
+  showing(folder: string): TierDriver | undefined;
+  readonly image?: SandboxJob['image'];
+}
+
+const source = join(import.meta.dirname, 'attacker.c');
+const compile = promisify(execFile);
+
+/** One tier, set up for attacks in this file's tests; after each of them it must build the next job. */
+export class Arena {
+  readonly tier: TierUnderAttack;
+  #folder = '';
+  #program: Buffer = Buffer.alloc(0);
+  #places: readonly Place[] = [];
+
+  constructor(tier: TierUnderAttack) {
+    this.tier = tier;
+    let remove = async (): Promise<void> => {};
+    beforeAll(async () => {
+      const folder = await tempFolder();
+      remove = folder.remove;
+      this.#folder = folder.path;
+      this.#places = findPlaces(readHierarchies()).places;
+      const program = join(folder.path, 'attacker');
+      await compile('gcc', ['-static', '-O1', '-pthread', '-o', program, source]);
+      this.#program = await readFile(program);
+    }, 60_000);
+    afterAll(() => remove());
+    afterEach(() => this.#buildsTheNext());
+  }
+
+  /** A folder of the worker's own. */
+  get folder(): string {
+    return this.#folder;
+  }
+
+  /** The product. The attacker's program is in the source: `./attacker`. */
+  play(run: string[], options: Play = {}): Promise<Ran> {
+    return this.#play(this.tier.driver(), run, options);
+  }
+
+  /** The control run, where this tier is made of that guard. */
+  async without(guard: Guard, run: string[], options: Play, succeeds: (ran: Ran) => void): Promise<void> {
+    const driver = this.tier.driver(guard);
+    if (driver !== undefined) succeeds(await this.#play(driver, run, options));
+  }
+
+  /** The control run that sees a folder of the host's. */
+  async showing(folder: string, run: string[], succeeds: (ran: Ran) => void): Promise<void> {
+    const driver = this.tier.showing(folder);
+    if (driver !== undefined) succeeds(await this.#play(driver, run, {}));
+  }
+
+  sandbox(driver = this.tier.driver()): TierSandbox {
+    if (driver === undefined) throw new Error(`no ${this.tier.name}`);
+    return new TierSandbox(driver, { places: this.#places, notes: join(this.#folder, 'notes') });
+  }
+
+  #play(driver: TierDriver | undefined, run: string[], options: Play): Promise<Ran> {
+    return this.playOn(this.sandbox(driver), run, options);
+  }
+
+  playOn(sandbox: Sandbox, run: string[], options: Play): Promise<Ran> {
+    const attacker = { name: 'attacker', content: this.#program, mode: 0o755 };
+    const image = this.tier.image ?? 'host';
+    return play(sandbox, run, { source: tarOf([attacker]), image, ...options });
+  }
+
+  async #buildsTheNext(): Promise<void> {
+    const next = await this.play(['echo next | tee $OUT/made'], { outputs: ['made'] });
+    expect(next).toMatchObject({ outcome: exited(0), log: 'next\n' });
+    expect(next.outputs.map(({ text }) => text)).toEqual(['next\n']);
+    expect(await readdir(join(this.#folder, 'notes'))).toEqual([]);
+    for (const { parent } of this.#places) {
+      const ours = (name: string) => basename(name).startsWith(`${groupPrefix}${process.pid}-`);
+      expect((existsSync(parent) ? await readdir(parent) : []).filter(ours)).toEqual([]);
+    }
+  }
+}
+
+/** What the attacker's program told: `done`, or the number of the error. */
+export function told({ log }: Ran): Record<string, string> {
+  return Object.fromEntries(
+    [...log.matchAll(/^(.+) (done|\d+)$/gm)].map(([, what = '', result = '']) => [what, result]),
+  );
+}
+
+export const succeeded = (ran: Ran): string[] =>
+  Object.entries(told(ran)).flatMap(([what, result]) => (result === 'done' ? [what] : []));

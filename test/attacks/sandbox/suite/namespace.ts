@@ -1,0 +1,32 @@
+import { type Guards, guards } from '../../../../sandbox/namespace/guards.ts';
+import { namespaceTier } from '../../../../sandbox/namespace/tier.ts';
+import type { Guard, TierUnderAttack } from './arena.ts';
+import { weakenedGroups } from './weakened.ts';
+
+const nested = {
+  namespaces: () => guards.namespaces().filter((argument) => argument !== '--disable-userns'),
+};
+const unfiltered = { seccomp: () => undefined };
+
+const without: Partial<Record<Guard, Partial<Guards>>> = {
+  ...weakenedGroups(guards),
+  disk: { disk: () => ['--tmpfs', '/dev/shm', '--tmpfs', '/build', '--symlink', 'build/tmp', '/tmp'] },
+  'process limits': { processLimits: () => ({}) },
+  'hidden files': { hidden: () => [] },
+  account: { account: () => undefined },
+  'call filter': unfiltered,
+  'nested namespaces': nested,
+  'call filter and nested namespaces': { ...unfiltered, ...nested },
+  'driver’s privilege': { stepPrefix: () => [] },
+};
+
+export const namespaceUnderAttack: TierUnderAttack = {
+  name: 'namespace',
+  sharesKernel: true,
+  driver: (guard) => {
+    if (guard === undefined) return namespaceTier();
+    const weakened = without[guard];
+    return weakened && namespaceTier({ ...guards, ...weakened });
+  },
+  showing: (folder) => namespaceTier({ ...guards, files: () => ['--ro-bind', folder, '/host'] }),
+};

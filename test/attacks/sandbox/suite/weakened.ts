@@ -1,0 +1,23 @@
+import type { BuildGuards } from '../../../../sandbox/build/tier.ts';
+import type { SandboxLimits } from '../../../../sandbox/index.ts';
+import type { Guard } from './arena.ts';
+
+/** Never none: not even a control run can take the machine's processes or memory. */
+const PROCESSES_OF_A_CONTROL = 400;
+const MEMORY_OF_A_CONTROL = 512 * 1024 * 1024;
+const MINUTE_MS = 60_000;
+
+/** What all tiers have in common, with one guard off each. */
+export function weakenedGroups({ cgroup }: BuildGuards): Partial<Record<Guard, Partial<BuildGuards>>> {
+  const withLimits = (other: Partial<SandboxLimits>): Partial<BuildGuards> => ({
+    cgroup: (controller, version, limits) => cgroup(controller, version, { ...limits, ...other }),
+  });
+  return {
+    memory: withLimits({ memoryBytes: MEMORY_OF_A_CONTROL }),
+    cpu: { cgroup: (...args) => (args[0] === 'cpu' ? [] : cgroup(...args)) },
+    processes: withLimits({ pids: PROCESSES_OF_A_CONTROL }),
+    sockets: { cgroup: (...args) => cgroup(...args).filter(({ file }) => !file.includes('.tcp.')) },
+    time: { deadlineMs: () => MINUTE_MS },
+    'output size': { outputBytesMax: () => Number.POSITIVE_INFINITY },
+  };
+}
