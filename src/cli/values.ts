@@ -53,8 +53,8 @@ export const orNone =
   (text: string): number | null =>
     text === 'none' ? null : parse(text);
 
-/** Sandbox tiers, repeatable. */
-export function severalTiers(text: string, before: Tier[] | undefined): Tier[] {
+/** A sandbox tier. */
+export function oneTier(text: string): Tier {
   const tier = tiers.find((one) => one === text);
   if (tier === undefined) {
     const meant = nearestWord(text, tiers);
@@ -62,7 +62,25 @@ export function severalTiers(text: string, before: Tier[] | undefined): Tier[] {
       `${meant === undefined ? '' : `Did you mean ${meant}? `}There is: ${tiers.join(', ')}.`,
     );
   }
-  return [...new Set([...(before ?? []), tier])];
+  return tier;
+}
+
+/** Sandbox tiers, repeatable. */
+export const severalTiers = (text: string, before: Tier[] | undefined): Tier[] => [
+  ...new Set([...(before ?? []), oneTier(text)]),
+];
+
+/** `name=CID`, or a CID, whose name is itself; repeatable. */
+export function inputs(
+  text: string,
+  before: { name: string; cid: string }[] | undefined,
+): { name: string; cid: string }[] {
+  const [, name, id = ''] = /^(?:([A-Za-z0-9][A-Za-z0-9._-]{0,63})=)?(baf[a-z2-7]{20,110})$/.exec(text) ?? [];
+  if (id === '') throw new InvalidArgumentError('Give a name and the CID of an artifact: lib=bafybei…');
+  const input = { name: name ?? id, cid: id };
+  if (before?.some((one) => one.name === input.name))
+    throw new InvalidArgumentError(`The name ${input.name} is there twice.`);
+  return [...(before ?? []), input];
 }
 
 export function wholeNumber(text: string): number {

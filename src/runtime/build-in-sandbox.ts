@@ -19,6 +19,8 @@ export interface BuildIo {
   from: Area;
   /** Where the outputs go. */
   into: Area;
+  /** Artifacts in the public area, to be unpacked at /build/in/<name>. */
+  inputs?: readonly { name: string; cid: string }[];
   /** The way out, where the job has one. */
   network?: { socket: string } | undefined;
   onLog(chunk: Uint8Array): void;
@@ -33,14 +35,14 @@ export async function buildInSandbox(
   sandbox: Sandbox,
   store: Store,
   job: Pick<Job, 'run' | 'env' | 'outputs' | 'limits'>,
-  { tree, from, into, network, onLog, signal }: BuildIo,
+  { tree, from, into, inputs = [], network, onLog, signal }: BuildIo,
   { variation, reversed }: Varied = {},
 ): Promise<{ outcome: Outcome; built: ImportedTree | undefined }> {
   let built: ImportedTree | undefined;
   const outcome = await sandbox.run(
     {
       source: store.exportTar(tree, { from, signal, reversed }),
-      inputs: [],
+      inputs: inputs.map(({ name, cid }) => ({ name, tar: store.exportTar(cid, { signal }) })),
       run: job.run,
       env: job.env,
       outputs: job.outputs,

@@ -2,16 +2,27 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { openSandbox, type Sandbox } from '../../sandbox/index.ts';
+import type { Tier } from '../../sandbox/types.ts';
 import { artifactOf, type Outcome } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { generateSeed } from '../identity/keys.ts';
 import type { JobSpec } from '../jobfile/index.ts';
-import { localCommit, readLocalCommit, workingFiles } from '../source/index.ts';
+import { type Mesh, openMesh } from '../mesh/index.ts';
+import { localCommit, localRepo, readLocalCommit, workingFiles } from '../source/index.ts';
 import { type Difference, type ImportedTree, openStore, type Store } from '../store/index.ts';
 import { abortedBy, type BuildIo, buildInSandbox, type Varied } from './build-in-sandbox.ts';
+import { type BuildNetwork, openNetwork } from './build-network.ts';
 import { codeOf } from './events.ts';
 import { asSourceError } from './import-source.ts';
 import { jobFileName, jobInTree } from './job-in-tree.ts';
+import {
+  type BroughtInput,
+  fromMesh,
+  fromStores,
+  type TrialInput,
+  type TrialProject,
+} from './trial-inputs.ts';
 
 export interface TrialOptions {
   /** In a git repository. */
@@ -21,6 +32,15 @@ export interface TrialOptions {
   jobName?: string | undefined;
   /** Where the sandbox keeps what the next start needs to clean up after a crash. */
   stateDir: string;
+  /** `namespace` unless told: it is the source of who tries. */
+  tier?: Tier | undefined;
+  /** What the build is to find besides its source. */
+  inputs?: readonly TrialInput[] | undefined;
+  /** Stores on this machine to look for them in first. */
+  stores?: readonly string[] | undefined;
+  /** Asked for when an input or the job's network needs it. */
+  project(): Promise<TrialProject | undefined>;
+  onInput?(input: BroughtInput): void;
   signal: AbortSignal;
 }
 
@@ -40,6 +60,18 @@ export interface Tried {
   /** Of a build that made outputs. */
   built: ImportedTree | undefined;
   ms: number;
+  /** Of a job with a network. */
+  network: BuildNetwork['counts'] | undefined;
+}
+
+/** What is around the build of a trial besides the sandbox itself. */
+interface Surroundings {
+  inputs: readonly TrialInput[];
+  project: TrialProject | undefined;
+  /** Of the repository, where it has one: from there workers would fetch the source. */
+  remote: string | undefined;
+  /** For sockets: short, and this user's alone. */
+  dir: string;
 }
 
 /** One job of one source, ready to be built as a worker would build it, by nobody's order and for nobody. */
@@ -48,6 +80,7 @@ export class Trial {
   readonly job: JobSpec;
   readonly #store: Store;
   readonly #sandbox: Sandbox;
+  readonly #surroundings: Surroundings;
   readonly #signal: AbortSignal;
 
   constructor(parts: {
@@ -55,12 +88,14 @@ export class Trial {
     job: JobSpec;
     store: Store;
     sandbox: Sandbox;
+    surroundings: Surroundings;
     signal: AbortSignal;
   }) {
     this.source = parts.source;
     this.job = parts.job;
     this.#store = parts.store;
     this.#sandbox = parts.sandbox;
+    this.#surroundings = parts.surroundings;
     this.#signal = parts.signal;
   }
 
@@ -91,20 +126,33 @@ export class Trial {
     const store = this.#store;
     const signal = this.#signal;
     const began = performance.now();
+    let network: BuildNetwork | undefined;
     const done = (outcome: Outcome, built?: ImportedTree): Tried => {
       signal.throwIfAborted();
-      return { outcome, built, ms: performance.now() - began };
+      return { outcome, built, ms: performance.now() - began, network: network?.counts };
     };
     try {
-      const where = { tree: this.source.tree, from: store.public, signal };
-      const job = { ...where, ...io };
+      network = await this.#network(io.onLog);
+      const where = { tree: this.source.tree, from: store.public, inputs: this.#surroundings.inputs, signal };
+      const job = { ...where, ...io, network };
       const { outcome, built } = await buildInSandbox(this.#sandbox, store, this.job, job, varied);
       return done(outcome, built);
     } catch (error) {
       const code = codeOf(error);
       if (signal.aborted || code === 'STORE_DISK_FULL' || !code.startsWith('STORE_')) throw error;
       return done(abortedBy(error));
+    } finally {
+      await network?.close();
     }
+  }
+
+  #network(onLog: BuildIo['onLog']): Promise<BuildNetwork | undefined> {
+    const { project, remote, dir } = this.#surroundings;
+    return openNetwork({
+      ...{ job: this.job, charter: project?.charter ?? { vcs: [], bootstrap: [] }, dir },
+      ...{ source: remote, store: project?.feed ?? [] },
+      say: (text) => onLog(new TextEncoder().encode(`quorate: ${text}\n`)),
+    });
   }
 
   /** Writes outputs into a new or empty folder. */
@@ -126,29 +174,73 @@ export function checkRan({ outcome }: Tried): void {
  * `SANDBOX_…`, `STORE_…`.
  */
 export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) => Promise<T>): Promise<T> {
-  const { signal, stateDir } = options;
+  const { signal, stateDir, tier, inputs = [] } = options;
   const scratch = await mkdtemp(join(tmpdir(), 'quorate-try-'));
+  const closers: (() => Promise<unknown>)[] = [() => rm(scratch, { recursive: true, force: true })];
   try {
-    const store = await openStore({ dir: join(scratch, 'store') });
-    try {
-      const { source, bytes } = await readSource(store, scratch, options);
-      const named = options.ref === undefined ? join(source.root, jobFileName) : jobFileName;
-      const { chosen: job } = await jobInTree(store, source.tree, {
-        where: options.ref === undefined ? source.root : `commit ${source.commit?.slice(0, 12)}`,
-        named,
-        hint: '"quorate init" writes an example.',
-        jobName: options.jobName,
-      });
-      checkFits(job, bytes);
-      const sandbox = await openSandbox(stateDir);
-      signal.throwIfAborted();
-      return await use(new Trial({ source, job, store, sandbox, signal }));
-    } finally {
-      await store.close();
-    }
+    const project = inputs.length === 0 ? undefined : await options.project();
+    const mesh = project === undefined ? undefined : await meshOf(project);
+    if (mesh !== undefined) closers.push(() => mesh.close());
+    const store = await openStore({ dir: join(scratch, 'store'), libp2p: mesh?.libp2p });
+    closers.push(() => store.close());
+    const { source, bytes } = await readSource(store, scratch, options);
+    const named = options.ref === undefined ? join(source.root, jobFileName) : jobFileName;
+    const { chosen: job } = await jobInTree(store, source.tree, {
+      where: options.ref === undefined ? source.root : `commit ${source.commit?.slice(0, 12)}`,
+      named,
+      hint: '"quorate init" writes an example.',
+      jobName: options.jobName,
+    });
+    checkFits(job, bytes);
+    const surroundings = {
+      ...{ inputs, dir: scratch, project: project ?? (await projectFor(job, options)) },
+      remote: job.network && (await localRepo(source.root, { signal }).catch(() => undefined))?.remoteUrl,
+    };
+    const sandbox = await openSandbox(stateDir, tier);
+    signal.throwIfAborted();
+    for (const input of inputs) options.onInput?.(await bring(input, store, mesh, project, options));
+    return await use(new Trial({ source, job, store, sandbox, surroundings, signal }));
   } finally {
-    await rm(scratch, { recursive: true, force: true });
+    for (const close of closers.reverse()) await close();
   }
+}
+
+const meshOf = ({ bootstrap, controllers }: TrialProject): Promise<Mesh> =>
+  openMesh({
+    key: generateSeed(),
+    listen: [],
+    bootstrap: [...bootstrap, ...controllers.flatMap(({ addrs }) => addrs)],
+    ...{ topics: [], role: 'node' },
+  });
+
+async function projectFor(job: JobSpec, options: TrialOptions): Promise<TrialProject | undefined> {
+  if (job.network === undefined) return undefined;
+  const project = await options.project();
+  if (project !== undefined) return project;
+  const what = `the job ${job.name} wants a network (${job.network.join(', ')})`;
+  throw new QuorateError('TRY_NO_PROJECT', `${what}: what it may reach stands in a project's charter`, {
+    hint: 'Try it in the repository of the project, or join the project: quorate join <ticket>',
+  });
+}
+
+async function bring(
+  input: TrialInput,
+  store: Store,
+  mesh: Mesh | undefined,
+  project: TrialProject | undefined,
+  { stores = [], signal }: TrialOptions,
+): Promise<BroughtInput> {
+  if (await fromStores(store, input.cid, stores, signal)) return { ...input, from: 'store', level: 'none' };
+  if (mesh === undefined || project === undefined) {
+    throw new QuorateError(
+      'ARTIFACT_NOT_FOUND',
+      `${input.cid} is in no store of this machine that could be read`,
+      {
+        hint: 'Others can be asked for it in the repository of a project, or by who joined one.',
+      },
+    );
+  }
+  return { ...input, from: 'mesh', level: await fromMesh(mesh, store, input.cid, project, signal) };
 }
 
 async function readSource(

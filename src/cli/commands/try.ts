@@ -1,14 +1,18 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Tier } from '../../../sandbox/types.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { harmlessLine } from '../../core/harmless.ts';
 import type { TrialSource, Tried } from '../../runtime/trial.ts';
+import type { BroughtInput, TrialInput } from '../../runtime/trial-inputs.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes, columns, duration } from '../format.ts';
 import { LocalLog } from '../local-log.ts';
 import { checkNewFolder } from '../new-folder.ts';
 import type { Output } from '../output.ts';
+import { storesHere, trialProject } from '../trial-project.ts';
+import { inputs, oneTier } from '../values.ts';
 import { sayVaried } from '../varied.ts';
 
 interface Options {
@@ -17,6 +21,9 @@ interface Options {
   ref?: string;
   output?: string;
   vary?: boolean;
+  tier?: Tier;
+  input?: TrialInput[];
+  project?: string;
 }
 
 /** Files that are listed for people; --json has all. */
@@ -27,17 +34,29 @@ export const tryJob: Define = (program, act) => {
     .command('try')
     .summary('run a job here, alone')
     .description(
-      'Builds a job of quorate.yaml on this machine as a worker would, in the sandbox and under its limits, and prints what came out. No project, network or controller takes part, and nobody signs anything. Takes the files as they are in the working folder, those that git ignores left out.',
+      'Builds a job of quorate.yaml on this machine as a worker would, in the sandbox and under its limits, and prints what came out. No controller or worker takes part, and nobody signs anything. Takes the files as they are in the working folder, those that git ignores left out.',
     )
     .argument('[path]', 'a folder in a git repository (default: here)')
     .option('--job <name>', 'which job of quorate.yaml, where it has several')
     .option('--commit', 'what is committed instead, as workers get it')
     .option('--ref <ref>', 'the same of a branch, a tag or a commit')
     .option('-o, --output <folder>', 'keep the outputs there: a new or empty folder')
+    .option('--tier <tier>', 'which sandbox (default: namespace, the source being your own)', oneTier)
+    .option(
+      '--input <name=cid>',
+      'an artifact for the build, at /build/in/<name>, whatever its level; repeatable',
+      inputs,
+    )
+    .option('--project <id>', 'whose artifacts and charter, where this machine knows several')
     .option('--vary', 'build it again under other conditions; say what changes the outputs')
     .addHelpText(
       'after',
-      examples('quorate try', 'quorate try --ref v1.2 --job docs -o out', 'quorate try --vary'),
+      examples(
+        'quorate try',
+        'quorate try --ref v1.2 --job docs -o out',
+        'quorate try --vary',
+        'quorate try --input lib=bafybei…',
+      ),
     )
     .action(act(run));
 };
@@ -55,7 +74,12 @@ async function run(context: Context, path: string | undefined, options: Options)
   const ref = options.ref ?? (options.commit === true ? 'HEAD' : undefined);
 
   const { checkRan, withTrial } = await import('../../runtime/trial.ts');
-  const trial = { folder, ref, jobName: options.job, stateDir: home, signal };
+  const trial = {
+    ...{ folder, ref, jobName: options.job, stateDir: home, signal, tier: options.tier },
+    ...{ inputs: options.input, stores: storesHere(context, folder) },
+    project: () => trialProject(context, folder, options.project),
+    onInput: (input: BroughtInput) => sayInput(out, input),
+  };
   return withTrial(trial, async (opened) => {
     const { source, job } = opened;
     saySource(out, source, job.name, ref);
@@ -87,8 +111,22 @@ function saySource(out: Output, { root, tree, commit, dirty }: TrialSource, job:
   if (dirty) out.note(out.colours.yellow(differs));
 }
 
+/** The bytes are those of the CID in any case; what they are worth is another matter. */
+function sayInput(out: Output, { name, cid, from, level }: BroughtInput): void {
+  out.value({ event: 'input', name, cid, from, level });
+  const worth =
+    from === 'store'
+      ? 'from this machine; nobody was asked what it is worth'
+      : level === 'none'
+        ? 'without evidence that holds'
+        : level;
+  const line = `/build/in/${name}: ${cid}, ${worth}`;
+  out.say(level === 'trusted' ? line : out.colours.yellow(`${line}. Only the sandbox uses it.`));
+}
+
 /** Returns the artifact, if the build made one. */
-function sayOutcome(out: Output, { outcome, built, ms }: Tried): string | null {
+function sayOutcome(out: Output, { outcome, built, ms, network }: Tried): string | null {
+  if (network !== undefined) out.value({ event: 'network', ...network });
   const { green, red, bold } = out.colours;
   if (outcome.kind === 'aborted') {
     out.value({ event: 'built', ...outcome, ms: Math.round(ms), artifact: null, files: [] });

@@ -1,0 +1,43 @@
+import { join } from 'node:path';
+import { QuorateError } from '../core/errors.ts';
+import type { TrialProject } from '../runtime/trial-inputs.ts';
+import type { Context } from './context.ts';
+import { findProject } from './project.ts';
+
+/** What is known here of the project a trial is of: as its owner, or as who joined it. Asks nobody. Errors: `MEMBERSHIP_AMBIGUOUS`. */
+export async function trialProject(
+  { home: dir }: Context,
+  folder: string,
+  wanted: string | undefined,
+): Promise<TrialProject | undefined> {
+  const { openHome } = await import('../runtime/home.ts');
+  const home = openHome(dir);
+  const joined = (project: string | undefined) =>
+    home.membership(project).catch((error: unknown) => {
+      if (error instanceof QuorateError && error.code === 'MEMBERSHIP_NONE') return undefined;
+      throw error;
+    });
+  const own = findProject(folder);
+  if (own !== undefined) {
+    const { openProjectFolder } = await import('../runtime/owner.ts');
+    const { project, charter, controller, address } = await openProjectFolder(own);
+    if (wanted === undefined || wanted === project) {
+      const where = await address();
+      const controllers = where === undefined ? [] : [{ id: controller.id, addrs: where.addrs }];
+      const feed = (await joined(project))?.feed ?? [];
+      return { ...{ project, charter, controllers, feed }, bootstrap: charter.bootstrap };
+    }
+  }
+  const known = await joined(wanted);
+  if (known === undefined) return undefined;
+  const { openCharter } = await import('../runtime/standing.ts');
+  const charter = (await openCharter(known.charter, known.project)).payload;
+  const { project, controllers, bootstrap, feed = [] } = known;
+  return { project, charter, controllers, bootstrap, feed };
+}
+
+/** Stores on this machine that may hold an artifact. */
+export function storesHere({ home }: Context, folder: string): string[] {
+  const own = findProject(folder);
+  return [...(own === undefined ? [] : [join(own, '.quorate', 'store')]), join(home, 'store')];
+}
