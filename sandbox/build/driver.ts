@@ -28,7 +28,7 @@ export function parseStatus(line: string): DriverStatus | undefined {
     case 'complete':
       return { kind: word };
     case 'exit':
-      return /^\d{1,3}$/.test(rest) ? { kind: 'exit', code: Number(rest) } : undefined;
+      return /^\d{1,3}$/.test(rest) && Number(rest) < 256 ? { kind: 'exit', code: Number(rest) } : undefined;
     case 'setup':
       return { kind: 'setup', what: rest };
     default:

@@ -120,18 +120,22 @@ export class Run {
     await this.#delivered;
   }
 
+  /** Each word counts once and in its turn: who says them may be a kernel of the build's own. */
   #onStatus(status: DriverStatus | undefined): void {
     switch (status?.kind) {
       case 'ready':
+        if (this.#ready) return;
         this.#ready = true;
         this.#limit(...this.#stepsLimit());
         return;
       case 'exit':
+        if (!this.#ready || this.#exitCode !== undefined) return;
         this.#exitCode = status.code;
         this.#limit(bounds.sandboxTransferSecondsMax * 1000, 'the outputs were not taken in time');
         if (status.code === 0 && !this.#checkMemory()) this.#deliver();
         return;
       case 'complete':
+        if (this.#exitCode !== 0) return;
         this.#whole = true;
         if (!this.#checkMemory()) this.#complete.resolve();
         return;

@@ -10,7 +10,7 @@ it('keeps the outermost of nested outputs, sorted and once', () => {
 it('takes from the driver only what it can mean', () => {
   expect(parseStatus('exit 3')).toEqual({ kind: 'exit', code: 3 });
   expect(parseStatus('complete')).toEqual({ kind: 'complete' });
-  for (const line of ['', 'exit', 'exit x', 'exit 0x1', 'exit 1000', 'exited 0', 'exit 0 0']) {
+  for (const line of ['', 'exit', 'exit x', 'exit 0x1', 'exit 256', 'exit 1000', 'exited 0', 'exit 0 0']) {
     expect(parseStatus(line)).toBeUndefined();
   }
 });
