@@ -3,7 +3,7 @@ import { cpus, release } from 'node:os';
 import type { Unpinned } from '../../src/core/documents/statement.ts';
 import { abilitiesOf } from '../cgroups/abilities.ts';
 import { createGroup, type Group, groupDirectories } from '../cgroups/group.ts';
-import { groupPrefix, noteJob } from '../cgroups/leftovers.ts';
+import { groupPrefix, jobFolder, noteJob } from '../cgroups/leftovers.ts';
 import type { Place } from '../cgroups/place.ts';
 import { type LimitSettings, lowPriority, withPriority } from '../cgroups/settings.ts';
 import { checkJob } from '../job.ts';
@@ -38,6 +38,8 @@ export interface Launching {
   readonly directories: readonly string[];
   /** A random number that tells jobs apart which run at the same time. */
   readonly slot: number;
+  /** For files of the tier's own; the tier makes it. Removed after the job, and after a crash by the next start. */
+  readonly folder: string;
   /** Name of the job's group, which no other job on the machine has. */
   readonly name: string;
 }
@@ -104,7 +106,10 @@ export class TierSandbox implements Sandbox, Steering {
     try {
       group = createGroup(places, name, capped(job.limits, this.#caps), settings);
       if (this.#frozen) group.freeze(true);
-      launched = await this.#driver.launch(job, { directories: group.directories, slot, name });
+      launched = await this.#driver.launch(job, {
+        ...{ directories: group.directories, slot, name },
+        folder: jobFolder(notes, name),
+      });
       const running = { group, run: new Run(job, io, group, guards, launched), limits: job.limits };
       running.run.pause(this.#frozen);
       running.run.cap(this.#caps);

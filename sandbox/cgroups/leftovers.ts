@@ -5,11 +5,18 @@ import { destroyGroups } from './group.ts';
 /** Every group a job gets bears this name, so that the sweep touches nothing else whatever a note says. */
 export const groupPrefix = 'quorate-job-';
 
+const removal = { recursive: true, force: true, maxRetries: 3 } as const;
+
 /** Who runs a job. A pid alone is reused; with its start time it is not. */
 interface Note {
   pid: number;
   started: string;
   directories: string[];
+}
+
+/** Where a job's tier may keep files while it runs; it makes the folder itself. Gone with the job, or with the next start. */
+export function jobFolder(directory: string, name: string): string {
+  return join(directory, name);
 }
 
 /**
@@ -25,7 +32,10 @@ export function noteJob(directory: string, name: string, directories: readonly s
     directories: [...directories],
   };
   writeFileSync(file, JSON.stringify(note));
-  return () => rmSync(file, { force: true });
+  return () => {
+    rmSync(jobFolder(directory, name), removal);
+    rmSync(file, { force: true });
+  };
 }
 
 /** Removes what jobs of dead processes left. Returns how many there were. */
@@ -36,6 +46,7 @@ export async function sweepLeftovers(directory: string): Promise<number> {
     const note = readNote(file);
     if (note !== undefined && startTime(note.pid) === note.started) continue;
     if (note !== undefined) await destroyGroups(note.directories);
+    rmSync(jobFolder(directory, basename(entry, '.json')), removal);
     rmSync(file, { force: true });
     swept++;
   }

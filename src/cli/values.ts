@@ -47,11 +47,11 @@ export function rateOf(text: string): number {
   return value;
 }
 
-/** For what can be without a limit: `none` → null. */
+/** For what can be without a limit. Commander takes no null. */
 export const orNone =
   (parse: (text: string) => number) =>
-  (text: string): number | null =>
-    text === 'none' ? null : parse(text);
+  (text: string): number | 'none' =>
+    text === 'none' ? text : parse(text);
 
 /** A sandbox tier. */
 export function oneTier(text: string): Tier {

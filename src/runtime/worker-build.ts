@@ -38,6 +38,11 @@ export class Builder {
     this.#sources = new Sources(context);
   }
 
+  /** When no build runs any more. */
+  close(): Promise<void> {
+    return this.#sources.close();
+  }
+
   stop(lease: string): void {
     this.#running.get(lease)?.abort.abort();
   }

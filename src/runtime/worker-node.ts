@@ -215,7 +215,8 @@ class Parts {
 
   /** Builds that were stopped still clean up after themselves. */
   async idle(): Promise<void> {
-    await Promise.all(this.#builds);
+    await Promise.allSettled(this.#builds);
+    await this.builder.close();
   }
 
   #run(what: string, work: Promise<unknown>): void {

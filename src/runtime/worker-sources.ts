@@ -121,6 +121,13 @@ export class Sources {
     }
   }
 
+  /** Nothing of them is of use to the next start. */
+  async close(): Promise<void> {
+    const kept = [...this.#kept.values()];
+    this.#kept.clear();
+    for (const { area } of kept) await this.#context.store.discard(area);
+  }
+
   #bytes(): number {
     let bytes = 0;
     for (const kept of this.#kept.values()) bytes += kept.bytes;

@@ -49,7 +49,7 @@ async function groups(who: string): Promise<string[]> {
   const notes = join(cluster.home(who), 'sandbox', 'sandbox');
   const names = await readdir(notes).catch(() => []);
   const all = await Promise.all(
-    names.map(async (name) => JSON.parse(await readFile(join(notes, name), 'utf8'))),
+    names.map((name) => readFile(join(notes, name), 'utf8').then(JSON.parse, () => ({ directories: [] }))),
   );
   return all.flatMap(({ directories }: { directories: string[] }) => directories);
 }
@@ -167,6 +167,37 @@ it('worker.toml says what is lent and when; a mistake in it is told with its lin
     lending: { memoryBytes: 768 * 2 ** 20 },
   });
   await ben.stop();
+
+  const owner = '12D3KooWLPQ43ca4k9hZatuhurWJzD8729xhxf5KFWiXijqzAQfa';
+  const cases: [text: string, code: number, error: string, says: RegExp][] = [
+    [`[serve]\nprojects = ["${owner}"]\n`, 2, 'PROJECT_NOT_SERVED', /under \[serve\]/],
+    ['[lend]\njobs = 4\ncpus = 1\n', 2, 'LIMITS_CONTRADICT', /4 at once need as many cpus; 1 are lent/],
+    ['[lend]\ncpus = 4000\n', 2, 'LIMITS_ABOVE_MACHINE', /4000 is more than this machine has/],
+    ['[sandbox]\ntiers = ["vmm"]\n', 2, 'WORKER_FILE_INVALID', /worker.toml:2: sandbox.tiers/],
+  ];
+  for (const [text, code, error, says] of cases) {
+    await writeFile(file, text);
+    const refused = await cluster.cli(['join', '--yes', '--tier', 'namespace'], {
+      home: 'ben',
+      cwd: cluster.dir,
+    });
+    expect(refused).toMatchObject({ code, error });
+    expect(JSON.stringify(refused.lines)).toMatch(says);
+    if (error.startsWith('PROJECT')) continue;
+    const checked = await cluster.cli(['join', '--check-config'], { home: 'ben', cwd: cluster.dir });
+    expect(checked).toMatchObject({ code, error });
+  }
+  await writeFile(file, `[serve]\nprojects = ["${cluster.project}"]\n[network]\nup = "1MiB/s"\n`);
+  const right = await cluster.cli(['join', '--check-config'], { home: 'ben', cwd: cluster.dir });
+  expect(right).toMatchObject({
+    code: 0,
+    lines: [{ rules: { serve: [cluster.project], upBytes: 2 ** 20 } }],
+  });
+  const served = await cluster.join('ben');
+  expect(await steer('ben', 'limits', '--up', 'none', '--cpu-time', '1h')).toMatchObject({
+    lending: { upBytes: null, processorSeconds: 3600 },
+  });
+  await served.stop();
 
   await writeFile(file, '[lend]\nmemroy = "768MiB"\n');
   const wrong = await cluster.cli(['join', '--yes'], { home: 'ben', cwd: cluster.dir });

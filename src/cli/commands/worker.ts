@@ -20,12 +20,12 @@ interface Limits extends Which {
   disk?: number;
   jobs?: number;
   processes?: number;
-  time?: number | null;
-  cpuTime?: number | null;
+  time?: number | 'none';
+  cpuTime?: number | 'none';
   priority?: 'low' | 'idle';
   io?: number;
-  up?: number | null;
-  down?: number | null;
+  up?: number | 'none';
+  down?: number | 'none';
 }
 
 interface Config {
@@ -96,12 +96,16 @@ function addLimits(group: Command, act: Act): void {
         return ask(context, project, {
           do: 'limits',
           ...{ cpus, memoryBytes: memory, diskBytes: disk, jobsAtOnce: jobs, pids: processes },
-          ...{ seconds: time, processorSeconds: cpuTime, processor: priority, ioWeight: io },
-          ...{ upBytes: up, downBytes: down },
+          ...{ seconds: lifted(time), processorSeconds: lifted(cpuTime) },
+          ...{ processor: priority, ioWeight: io },
+          ...{ upBytes: lifted(up), downBytes: lifted(down) },
         });
       }),
     );
 }
+
+const lifted = (limit: number | 'none' | undefined): number | null | undefined =>
+  limit === 'none' ? null : limit;
 
 function addConfig(group: Command, act: Act): void {
   group

@@ -25,7 +25,7 @@ import {
 } from '../../../src/core/documents/index.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
 import { fullShare } from '../../../src/core/trust/draw.ts';
-import type { WorkerEffect, WorkerEvent } from '../../../src/core/worker/events.ts';
+import type { Lending, WorkerEffect, WorkerEvent } from '../../../src/core/worker/events.ts';
 import { Worker } from '../../../src/core/worker/machine.ts';
 
 type Kind<K extends WorkerEffect['kind']> = Extract<WorkerEffect, { kind: K }>;
@@ -44,6 +44,8 @@ export class Bench {
   readonly role: Role;
   worker: Worker;
   now = epochMs;
+  /** What it lent when it started. */
+  lending: Lending = { capabilities, jobsAtOnce: 1 };
   readonly journal: { event: WorkerEvent; now: number }[] = [];
   readonly effects: WorkerEffect[] = [];
   #fences = 0;
@@ -99,10 +101,11 @@ export class Bench {
 
   async start(over: { jobsAtOnce?: number; cpus?: number } = {}): Promise<WorkerEffect[]> {
     const { jobsAtOnce = 1, cpus = capabilities.cpus } = over;
+    this.lending = { capabilities: { ...capabilities, cpus }, jobsAtOnce };
     return this.send({
       kind: 'started',
       grant: await this.grant(),
-      lending: { capabilities: { ...capabilities, cpus }, jobsAtOnce },
+      lending: this.lending,
     });
   }
 

@@ -115,6 +115,32 @@ describe('a worker that cannot take a job says why', () => {
   });
 
   it.each([
+    ['processes', { pids: 63 }, 'the job wants 64 processes; this machine lends 63'],
+    ['time', { seconds: 59 }, 'the job may take 60 s; this machine lends 59 s'],
+  ])('more %s than its operator lends', async (_, lent, pass) => {
+    const bench = await started();
+    const { capabilities } = bench.lending;
+    bench.send({ kind: 'lending', lending: { capabilities, jobsAtOnce: 1, ...lent } });
+    const job = { limits: { cpus: 1, memoryBytes: 2 ** 28, diskBytes: 2 ** 28, pids: 64, seconds: 60 } };
+    const offer = await bench.makeOffer('app', { job });
+    expect(bench.offer(offer)).toMatchObject([{ claim: { pass } }]);
+    // Lent again, it is wanted at once.
+    const claims = bench.send({ kind: 'lending', lending: bench.lending });
+    expect(claims).toMatchObject([{ kind: 'claim', offer: offer.offer.id }]);
+  });
+
+  it('processes that another build may use', async () => {
+    const bench = await started('worker', { jobsAtOnce: 2 });
+    await bench.building();
+    const { capabilities } = bench.lending;
+    bench.send({ kind: 'lending', lending: { capabilities, jobsAtOnce: 2, pids: 100 } });
+    const limits = { cpus: 1, memoryBytes: 2 ** 28, diskBytes: 2 ** 28, pids: 64, seconds: 60 };
+    expect(bench.offer(await bench.makeOffer('big', { job: { limits } }))).toMatchObject([
+      { claim: { pass: 'busy: not enough processes free' } },
+    ]);
+  });
+
+  it.each([
     ['cpus', { cpus: 2, memoryBytes: 2 ** 28, diskBytes: 2 ** 28 }],
     ['memory', { cpus: 1, memoryBytes: 2 ** 31, diskBytes: 2 ** 28 }],
     ['disk', { cpus: 1, memoryBytes: 2 ** 28, diskBytes: 2 ** 31 }],

@@ -40,7 +40,7 @@ describe('after the end of', () => {
     expect(await notes()).toEqual([]);
   });
 
-  it('a worker killed with -9 there is no process, and the next start removes the groups', async () => {
+  it('a worker killed with -9 there is no process, and the next start removes groups and files', async () => {
     const nap = uniqueSleep();
     const step = `setsid sleep ${nap} & echo go; sleep ${nap}`;
     const holder = spawn(process.execPath, [join(import.meta.dirname, 'holder.ts'), folder.path, step], {
@@ -53,6 +53,10 @@ describe('after the end of', () => {
     expect(await holdsWithin(5_000, async () => (await processesWith(nap)).length >= 2)).toBe(true);
     const [note = ''] = await notes();
     const groups = await groupsOf(note);
+    // What another tier would keep on the disk for its job.
+    const files = join(folder.path, 'sandbox', note.replace(/\.json$/, ''), 'deep');
+    await mkdir(files, { recursive: true });
+    await writeFile(join(files, 'disk.img'), 'x');
 
     holder.kill('SIGKILL');
     await once(holder, 'exit');
