@@ -40,7 +40,7 @@ describe('after the end of', () => {
     expect(await notes()).toEqual([]);
   });
 
-  it('a worker killed with -9 there is no process, and the next start removes groups and files', async () => {
+  it('a worker killed with -9 there is no process, and the next start removes the groups', async () => {
     const nap = uniqueSleep();
     const step = `setsid sleep ${nap} & echo go; sleep ${nap}`;
     const holder = spawn(process.execPath, [join(import.meta.dirname, 'holder.ts'), folder.path, step], {
