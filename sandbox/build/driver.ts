@@ -52,6 +52,14 @@ const pinned = ({ user, home, language, timeZone }: SandboxPins): Record<string,
   USER: user,
 });
 
+/** Words before a command, which change what it may do. */
+export interface DriverPrefixes {
+  /** Before each step's command: they take from it what the driver keeps. */
+  readonly step: readonly string[];
+  /** Before what the driver itself does with the build's files, where it has another account than the steps. */
+  readonly files?: readonly string[];
+}
+
 /**
  * The first process inside, as arguments for execve. The steps are its positional parameters: what a build can write,
  * it cannot change. It says on a descriptor the steps do not have how far it came; a step cannot write into it either
@@ -65,7 +73,7 @@ export function driverCommand(
     network,
     variation,
   }: Pick<SandboxJob, 'run' | 'env' | 'outputs' | 'network' | 'variation'>,
-  stepPrefix: string[],
+  prefixes: DriverPrefixes,
 ): string[] {
   const pins = pinsOf({ variation });
   const environment = Object.entries({
@@ -77,7 +85,7 @@ export function driverCommand(
   return [
     '/bin/sh',
     '-c',
-    script([...stepPrefix, 'env', '-i', ...environment], coveringPaths(outputs), pins),
+    script(prefixes, ['env', '-i', ...environment], coveringPaths(outputs), pins),
     'quorate-driver',
     ...run,
   ];
@@ -90,18 +98,25 @@ export function coveringPaths(outputs: string[]): string[] {
   return paths.filter((path) => !paths.some((other) => path.startsWith(`${other}/`)));
 }
 
-function script(stepWords: string[], outputs: string[], { source, umask }: SandboxPins): string {
+function script(
+  { step, files = [] }: DriverPrefixes,
+  environment: string[],
+  outputs: string[],
+  { source, umask }: SandboxPins,
+): string {
   const { status, outputs: out } = driverFds;
+  const words = (list: readonly string[]) => list.map((word) => `${quote(word)} `).join('');
+  const handle = words(files);
   return `
 # What follows ends every process it can see, which must be those of its own process namespace only.
 [ $$ = 1 ] || { echo 'not the first process of a process namespace' >&2; exit 125; }
 umask 022
 say() { echo "$@" >&${status}; }
 unpack_failed() {
-  if (echo full > /build/.full) 2>/dev/null; then say setup unpack; else say setup disk; fi
+  if ${handle}sh -c 'echo full > /build/.full' 2>/dev/null; then say setup unpack; else say setup disk; fi
   exit 0
 }
-tar -x -p -f - -C /build --no-same-owner ${out}>&- ${status}>&- || unpack_failed
+${handle}tar -x -p -f - -C /build --no-same-owner ${out}>&- ${status}>&- || unpack_failed
 [ -d /build/out ] || { say setup cut; exit 0; }
 exec </dev/null 2>&1
 cd /build/${source}
@@ -109,7 +124,7 @@ umask ${umask}
 say ready
 code=0
 for step do
-  ${stepWords.map(quote).join(' ')} \\
+  ${words([...step, ...environment])}\\
     /bin/sh -eu -c "$step" ${status}>&- ${out}>&- || { code=$?; break; }
 done
 kill -s KILL -- -1 2>/dev/null
@@ -129,7 +144,7 @@ for path in ${outputs.map(quote).join(' ')}; do
   fi
 done
 say exit 0
-tar -c -f - --format=posix --pax-option=delete=atime,delete=ctime --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --hard-dereference -T /dev/null -- ${outputs.map(quote).join(' ')} >&${out} ${out}>&- ${status}>&- || { say setup outputs; exit 0; }
+${handle}tar -c -f - --format=posix --pax-option=delete=atime,delete=ctime --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --hard-dereference -T /dev/null -- ${outputs.map(quote).join(' ')} >&${out} ${out}>&- ${status}>&- || { say setup outputs; exit 0; }
 say complete
 `;
 }

@@ -64,11 +64,11 @@ function hide(paths: readonly string[]): string[] {
   });
 }
 
-/** The system itself, read-only: what every sandbox sees of the host. */
-export function systemPaths(): string[] {
+/** The system itself, read-only, below a folder: what every sandbox sees of the host. */
+export function systemPaths(below = ''): string[] {
   return [
-    ...['--ro-bind', '/usr', '/usr', ...topLinks.flatMap(topLevel)],
-    ...etcShared.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', path, path]),
+    ...['--ro-bind', '/usr', `${below}/usr`, ...topLinks.flatMap((name) => topLevel(name, below))],
+    ...etcShared.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', path, below + path]),
   ];
 }
 
@@ -76,12 +76,12 @@ export function systemPaths(): string[] {
 export const certificates = (): string[] =>
   ['/etc/ssl/certs', '/etc/pki/tls/certs', '/etc/pki/ca-trust/extracted'].filter((path) => existsSync(path));
 
-function topLevel(name: string): string[] {
+function topLevel(name: string, below: string): string[] {
   const path = `/${name}`;
   try {
     return lstatSync(path).isSymbolicLink()
-      ? ['--symlink', readlinkSync(path), path]
-      : ['--ro-bind', path, path];
+      ? ['--symlink', readlinkSync(path), below + path]
+      : ['--ro-bind', path, below + path];
   } catch {
     return [];
   }

@@ -1,4 +1,5 @@
 import { limits as bounds } from '../../src/core/limits.ts';
+import { diskShares } from '../build/disk.ts';
 import { profilePins } from '../build/pins.ts';
 import { ownLimits, type ProcessLimits } from '../build/process-limits.ts';
 import type { BuildGuards } from '../build/tier.ts';
@@ -32,10 +33,6 @@ export interface Guards extends BuildGuards {
   readonly hidden: () => readonly string[];
 }
 
-/** /dev/shm takes this share of the disk limit, at most SHM_BYTES_MAX: builds use it for semaphores, if at all. */
-const SHM_SHARE = 16;
-const SHM_BYTES_MAX = 64 * 1024 * 1024;
-
 /** What the kernel tells everybody of the machine, its devices, its owner's keys and of what happens on it just now. */
 const hiddenProc = [
   'acpi',
@@ -64,11 +61,11 @@ export const guards: Guards = {
   // into it or write to its memory: the kernel allows that only to a process with at least the same capabilities.
   privileges: () => ['--cap-drop', 'ALL', '--cap-add', 'CAP_SETPCAP'],
   stepPrefix: () => ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'],
-  disk: ({ diskBytes }) => {
-    const shm = Math.min(Math.floor(diskBytes / SHM_SHARE), SHM_BYTES_MAX);
+  disk: (limits) => {
+    const { shm, build } = diskShares(limits);
     return [
       ...['--size', String(shm), '--perms', '1777', '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
-      ...['--size', String(diskBytes - shm), '--perms', '0755', '--tmpfs', '/build'],
+      ...['--size', String(build), '--perms', '0755', '--tmpfs', '/build'],
       ...['--symlink', 'build/tmp', '/tmp'],
     ];
   },

@@ -20,7 +20,7 @@ export async function launch(
       : [requireTool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
   const command = [
     ...[...drop, requireTool('bwrap'), ...args],
-    ...['--', ...driverCommand(job, guards.stepPrefix())],
+    ...['--', ...driverCommand(job, { step: guards.stepPrefix() })],
   ];
   return startInGroups({ job, directories, slot, command, data, processLimits: guards.processLimits });
 }

@@ -8,7 +8,7 @@ import type { Placement } from '../cgroups/place.ts';
 import { findTool } from '../host.ts';
 import type { ProbeCheck } from '../types.ts';
 
-/** What the tier calls on the host and inside, and the Debian package each comes from. */
+/** What a tier calls on the host and inside, and the Debian package each comes from. */
 const tools = [
   { name: 'bwrap', package: 'bubblewrap' },
   { name: 'bash', package: 'bash' },
@@ -27,8 +27,8 @@ export function platformCheck(): ProbeCheck {
 
 const platformFix = { fix: 'use a machine with Linux on x86_64 or aarch64' };
 
-export function toolChecks(): ProbeCheck[] {
-  return tools.map(({ name, package: from }) => {
+export function toolChecks(more: readonly { name: string; package: string }[] = []): ProbeCheck[] {
+  return [...more, ...tools].map(({ name, package: from }) => {
     const path = findTool(name);
     return path === undefined
       ? { name, ok: false, found: 'missing', fix: `apt-get install -y ${from}`, package: from }

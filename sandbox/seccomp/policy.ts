@@ -34,12 +34,12 @@ const auditArch: Record<Arch, number> = { x64: 0xc000003e, arm64: 0xc00000b7 };
 const X32_BIT = 0x40000000;
 
 /** CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET} of linux/sched.h; NEWTIME exists in clone3 and unshare only. */
-const CLONE_NEW_ANY = 0x7e020000;
+export const CLONE_NEW_ANY = 0x7e020000;
 
-const TIOCSTI = 0x5412;
-const TIOCLINUX = 0x541c;
-const families = { AF_UNIX: 1, AF_INET: 2, AF_INET6: 10 } as const;
-const personalities = { PER_LINUX: 0, ADDR_NO_RANDOMIZE: 0x0040000, QUERY: 0xffffffff } as const;
+export const TIOCSTI = 0x5412;
+export const TIOCLINUX = 0x541c;
+export const families = { AF_UNIX: 1, AF_INET: 2, AF_INET6: 10 } as const;
+export const personalities = { PER_LINUX: 0, ADDR_NO_RANDOMIZE: 0x0040000, QUERY: 0xffffffff } as const;
 
 const allow = answer(answers.allow);
 const refuse = answer(answers.errno(EPERM));

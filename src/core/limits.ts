@@ -176,6 +176,10 @@ export const limits = {
   sandboxStopSecondsMax: 10,
   /** Every step of the probe's jobs together: they take about a second. */
   sandboxProbeSecondsMax: 30,
+  /** gVisor's own memory beside the build's: a kernel in user space, its page tables and caches. */
+  gvisorMemoryBytes: 96 * 1024 * 1024,
+  /** Threads of gVisor's own, which grow with what waits on the host; 60 were seen. */
+  gvisorThreads: 256,
   /** Log leaves in one answer: at 160 bytes each, 1.6 MB. */
   leavesPerMessageMax: 10_000,
   /** What one checkout may fetch, and again unpack: large projects at depth one are under this. */

@@ -132,6 +132,21 @@ export async function processesWith(text: string): Promise<number[]> {
   return found.flat();
 }
 
+/**
+ * Host pids of all that belongs to jobs of a worker, by their control groups: a build's own processes are the host's only
+ * where it shares the kernel.
+ */
+export async function processesOfJobs(worker: number = process.pid): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const groups = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');
+      return groups.includes(`quorate-job-${worker}-`) ? [Number(pid)] : [];
+    }),
+  );
+  return found.flat();
+}
+
 /** Looks every 20 ms until it holds; false after `ms`. */
 export async function holdsWithin(ms: number, condition: () => Promise<boolean>): Promise<boolean> {
   const until = performance.now() + ms;

@@ -27,7 +27,7 @@ it("no start-up file of the worker's own shell takes part in a build", async () 
     expect(existsSync(trace)).toBe(true);
     execFileSync('rm', [trace]);
 
-    const holder = [join(import.meta.dirname, 'holder.ts'), folder.path, 'echo built'];
+    const holder = [join(import.meta.dirname, '../holder.ts'), folder.path, 'echo built'];
     const program = [process.execPath, '--disable-warning=ExperimentalWarning', ...holder];
     const child = spawn(
       'unshare',

@@ -1,0 +1,65 @@
+import { driverCommand } from '../build/driver.ts';
+import { pinnedPath, pinsOf } from '../build/pins.ts';
+import type { OciSeccomp } from '../seccomp/oci.ts';
+import type { SandboxJob } from '../types.ts';
+import type { GvisorGuards } from './guards.ts';
+
+/** As far as it is used here (opencontainers/runtime-spec, config.md). */
+export interface OciMount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source?: string;
+  readonly options?: readonly string[];
+}
+
+export interface OciProcess {
+  readonly user: { uid: number; gid: number };
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly capabilities: Record<'bounding' | 'effective' | 'permitted' | 'inheritable', readonly string[]>;
+  readonly noNewPrivileges: boolean;
+  readonly rlimits: readonly { type: string; hard: number; soft: number }[];
+}
+
+interface OciConfig {
+  readonly ociVersion: string;
+  readonly process: OciProcess;
+  readonly root: { path: string; readonly: boolean };
+  readonly hostname: string;
+  readonly mounts: readonly OciMount[];
+  readonly linux: { namespaces: readonly { type: string }[]; seccomp?: OciSeccomp };
+}
+
+/** runsc brings a /sys, and a /tmp of its own, unless something is to be there; what it does not know it leaves out. */
+const absent = (destination: string): OciMount => ({ destination, type: 'quorate-absent' });
+
+/** What runsc is to run: the driver, on a root that is at `root` where runsc is. */
+export function ociConfig(guards: GvisorGuards, job: SandboxJob, root: string): OciConfig {
+  const pins = pinsOf(job);
+  const prefix = guards.stepPrefix(pins);
+  const seccomp = guards.seccomp(process.arch === 'arm64' ? 'arm64' : 'x64');
+  return {
+    ociVersion: '1.0.0',
+    process: {
+      ...guards.driver(),
+      args: driverCommand(job, { step: prefix, files: prefix }),
+      env: [`PATH=${pinnedPath}`],
+      cwd: '/build',
+      rlimits: guards.processes(job.limits),
+    },
+    root: { path: root, readonly: true },
+    hostname: pins.hostName,
+    mounts: [
+      { destination: '/proc', type: 'proc', source: 'proc' },
+      { destination: '/dev', type: 'tmpfs', source: 'tmpfs' },
+      ...guards.disk(job.limits, pins),
+      absent('/sys'),
+      absent('/tmp'),
+    ],
+    linux: {
+      namespaces: ['pid', 'ipc', 'uts', 'network', 'mount'].map((type) => ({ type })),
+      ...(seccomp === undefined ? {} : { seccomp }),
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import { limits as bounds } from '../../src/core/limits.ts';
+import { diskShares } from '../build/disk.ts';
+import type { BuildGuards } from '../build/tier.ts';
+import { limitSettings } from '../cgroups/settings.ts';
+import { jobUid } from '../host.ts';
+import { type OciSeccomp, ociSeccomp } from '../seccomp/oci.ts';
+import type { Arch } from '../seccomp/syscalls.ts';
+import type { SandboxLimits, SandboxPins } from '../types.ts';
+import type { OciMount, OciProcess } from './config.ts';
+
+/**
+ * What stands between a build and the machine, one function per guard: the first five are around gVisor and meet a build
+ * only once it has broken out of it, the others are inside. The product always uses `guards`; the attack tests weaken
+ * one at a time. Not reachable from any option.
+ */
+export interface GvisorGuards extends BuildGuards {
+  /** bwrap arguments: gVisor's own processes see no other process, network or user of the host. */
+  readonly namespaces: () => string[];
+  /** bwrap arguments: what gVisor's own processes may still do. */
+  readonly privileges: () => string[];
+  /** bwrap arguments: host paths that gVisor can reach, besides the build's read-only root. */
+  readonly files: () => string[];
+  /** The host's uid gVisor runs under; undefined is the worker's own. */
+  readonly account: (slot: number) => number | undefined;
+  /** runsc's network. */
+  readonly network: () => 'none' | 'host';
+  /** What the driver may do. Whatever it may not, a step may not either. */
+  readonly driver: () => Pick<OciProcess, 'user' | 'capabilities' | 'noNewPrivileges'>;
+  /** Words before each step's command, and before the driver's own work with the build's files. */
+  readonly stepPrefix: (pins: SandboxPins) => string[];
+  readonly seccomp: (arch: Arch) => OciSeccomp | undefined;
+  readonly processes: (limits: SandboxLimits) => OciProcess['rlimits'];
+  readonly disk: (limits: SandboxLimits, pins: SandboxPins) => OciMount[];
+}
+
+/**
+ * gVisor does not protect the first process from its own account, so the driver has another than the steps: 0, which is
+ * gVisor's own idea of root and nobody on the host. It becomes the steps' account, ends what they left running, looks
+ * whether all of it is gone (PTRACE, to see their /proc) and enters folders they closed (DAC_READ_SEARCH).
+ */
+const driverCapabilities = [
+  'CAP_SETUID',
+  'CAP_SETGID',
+  'CAP_SETPCAP',
+  'CAP_KILL',
+  'CAP_SYS_PTRACE',
+  'CAP_DAC_READ_SEARCH',
+];
+
+export const guards: GvisorGuards = {
+  namespaces: () => [
+    ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
+    ...['--unshare-net', '--as-pid-1', '--new-session', '--die-with-parent'],
+  ],
+  privileges: () => ['--cap-drop', 'ALL'],
+  files: () => [],
+  account: jobUid,
+  network: () => 'none',
+  driver: () => ({
+    user: { uid: 0, gid: 0 },
+    capabilities: {
+      bounding: driverCapabilities,
+      effective: driverCapabilities,
+      permitted: driverCapabilities,
+      inheritable: [],
+    },
+    noNewPrivileges: true,
+  }),
+  stepPrefix: ({ uid }) => [
+    ...['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--inh-caps=-all'],
+    ...['--bounding-set=-all', '--'],
+  ],
+  seccomp: ociSeccomp,
+  processes: ({ pids }) => {
+    // As in the namespace tier: two of them are the sandbox's own.
+    const own = Math.max(1, pids - 2);
+    return [{ type: 'RLIMIT_NPROC', hard: own, soft: own }];
+  },
+  disk: (limits, { uid }) => {
+    const { shm, build } = diskShares(limits);
+    const owner = [`uid=${uid}`, `gid=${uid}`];
+    return [
+      tmpfs('/build', [`size=${build}`, 'mode=0755', ...owner]),
+      tmpfs('/dev/shm', [`size=${shm}`, 'mode=1777']),
+    ];
+  },
+  cgroup: (controller, version, limits) =>
+    limitSettings(controller, version, {
+      ...limits,
+      memoryBytes: limits.memoryBytes + bounds.gvisorMemoryBytes,
+      // gVisor has a process of the host's for each of the build's, with a thread for each processor.
+      pids: bounds.gvisorThreads + limits.pids * (1 + Math.ceil(limits.cpus)),
+    }),
+  deadlineMs: ({ seconds }) => seconds * 1000,
+  outputBytesMax: ({ diskBytes }) => diskBytes + bounds.sandboxOutputOverheadBytes,
+};
+
+function tmpfs(destination: string, options: string[]): OciMount {
+  return { destination, type: 'tmpfs', source: 'tmpfs', options };
+}

@@ -1,0 +1,69 @@
+import { driverFds } from '../build/driver.ts';
+import { etcWith } from '../build/etc.ts';
+import { firstFreeFd, type Launched, startInGroups } from '../build/launched.ts';
+import { pinsOf } from '../build/pins.ts';
+import type { Launching } from '../build/tier.ts';
+import { requireTool } from '../host.ts';
+import { systemPaths } from '../namespace/arguments.ts';
+import type { SandboxJob } from '../types.ts';
+import { ociConfig } from './config.ts';
+import type { GvisorGuards } from './guards.ts';
+
+/** Where things are for runsc, which sees nothing else of the host. */
+const at = { runsc: '/runsc', bundle: '/job', root: '/job/root', state: '/state' };
+
+/**
+ * Starts runsc, rootless and inside of bwrap: what breaks out of gVisor finds itself with an account of nobody's, alone,
+ * without a network, and in a file system that holds runsc and the build's own read-only root. All that runsc writes is
+ * in that file system, in memory, and goes with its last process, however that ended.
+ */
+export async function launch(
+  guards: GvisorGuards,
+  job: SandboxJob,
+  { directories, slot }: Launching,
+): Promise<Launched> {
+  const data: { fd: number; bytes: Uint8Array }[] = [];
+  const give = (text: string): string => {
+    const fd = firstFreeFd + data.length;
+    data.push({ fd, bytes: Buffer.from(text) });
+    return String(fd);
+  };
+  const uid = guards.account(slot);
+  const drop =
+    uid === undefined
+      ? []
+      : [requireTool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
+  const config = JSON.stringify(ociConfig(guards, job, at.root));
+  const around = [
+    ...[...drop, requireTool('bwrap'), ...guards.namespaces(), ...guards.privileges(), '--clearenv'],
+    ...['--ro-bind', requireTool('runsc'), at.runsc, '--dir', at.bundle],
+    ...(await rootPaths(job, give)),
+    ...['--perms', '0444', '--file', give(config), `${at.bundle}/config.json`],
+    // runsc makes the root of its own processes on /tmp.
+    ...['--dir', '/tmp', '--proc', '/proc', '--dev', '/dev', '--tmpfs', at.state],
+    ...guards.files(),
+    ...['--remount-ro', '/', '--'],
+  ];
+  const runsc = [
+    ...[at.runsc, `--root=${at.state}`, '--rootless', '--ignore-cgroups', '--platform=systrap'],
+    ...[`--network=${guards.network()}`, '--overlay2=none', '--oci-seccomp'],
+    ...['run', `--bundle=${at.bundle}`, ...passed(driverFds.status), ...passed(driverFds.outputs), 'job'],
+  ];
+  return startInGroups({ job, directories, slot, command: [...around, ...runsc], data });
+}
+
+function passed(fd: number): string[] {
+  return ['--pass-fd', `${fd}:${fd}`];
+}
+
+/** The build's read-only root. */
+async function rootPaths(job: SandboxJob, give: (text: string) => string): Promise<string[]> {
+  const etc = etcWith(pinsOf(job)).flatMap(({ path, text }) => [
+    ...['--perms', '0644', '--file', give(text), at.root + path],
+  ]);
+  if (job.image === 'host') {
+    const own = ['', '/etc', '/proc', '/dev', '/build'].flatMap((path) => ['--dir', at.root + path]);
+    return [...own, '--symlink', 'build/tmp', `${at.root}/tmp`, ...systemPaths(at.root), ...etc];
+  }
+  return ['--overlay-src', await job.image.directory(), '--tmp-overlay', at.root, ...etc];
+}
