@@ -50,7 +50,7 @@ export interface TierDriver {
   /** Whether a build can run on the machine's own system (`image: host`). */
   readonly hostImage: boolean;
   readonly guards: BuildGuards;
-  /** What it cannot pin; by default the host's kernel and processor. */
+  /** What it cannot pin; by default the kernel that its probe saw from inside, and the host's processor. */
   unpinned?(): Unpinned;
   launch(job: SandboxJob, launching: Launching): Promise<Launched>;
 }
@@ -71,6 +71,7 @@ export class TierSandbox implements Sandbox, Steering {
   #caps: SandboxCaps = {};
   #priority = lowPriority;
   #abilities: SandboxAbilities | undefined;
+  #kernel = release();
   /** Processor time of jobs that have ended, in seconds. */
   #ended = 0;
 
@@ -89,8 +90,13 @@ export class TierSandbox implements Sandbox, Steering {
 
   get unpinned(): Unpinned {
     return (
-      this.#driver.unpinned?.() ?? { kernel: release(), processor: cpus()[0]?.model.slice(0, 100) ?? '' }
+      this.#driver.unpinned?.() ?? { kernel: this.#kernel, processor: cpus()[0]?.model.slice(0, 100) ?? '' }
     );
+  }
+
+  /** What its builds take for the kernel's release; the host's, until told otherwise. */
+  set kernel(release: string) {
+    this.#kernel = release.slice(0, 100);
   }
 
   async run(job: SandboxJob, io: SandboxIo): Promise<SandboxOutcome> {

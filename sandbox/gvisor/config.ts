@@ -35,7 +35,11 @@ interface OciConfig {
 const absent = (destination: string): OciMount => ({ destination, type: 'quorate-absent' });
 
 /** What runsc is to run: the driver, on a root that is at `root` where runsc is. */
-export function ociConfig(guards: GvisorGuards, job: SandboxJob, root: string): OciConfig {
+export function ociConfig(
+  guards: GvisorGuards,
+  job: SandboxJob,
+  { root, network }: { root: string; network: 'none' | 'host' },
+): OciConfig {
   const pins = pinsOf(job);
   const prefix = guards.stepPrefix(pins);
   const seccomp = guards.seccomp(process.arch === 'arm64' ? 'arm64' : 'x64');
@@ -58,7 +62,10 @@ export function ociConfig(guards: GvisorGuards, job: SandboxJob, root: string): 
       absent('/tmp'),
     ],
     linux: {
-      namespaces: ['pid', 'ipc', 'uts', 'network', 'mount'].map((type) => ({ type })),
+      // With the host's network, runsc's sockets are to be where runsc is: in a namespace of the job's already.
+      namespaces: ['pid', 'ipc', 'uts', 'mount', ...(network === 'host' ? [] : ['network'])].map((type) => ({
+        type,
+      })),
       ...(seccomp === undefined ? {} : { seccomp }),
     },
   };

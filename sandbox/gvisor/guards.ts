@@ -14,7 +14,7 @@ import type { OciMount, OciProcess } from './config.ts';
  * one at a time. Not reachable from any option.
  */
 export interface GvisorGuards extends BuildGuards {
-  /** bwrap arguments: gVisor's own processes see no other process, network or user of the host. */
+  /** bwrap arguments: the namespaces of gVisor's own processes, other than network. */
   readonly namespaces: () => string[];
   /** bwrap arguments: what gVisor's own processes may still do. */
   readonly privileges: () => string[];
@@ -22,8 +22,11 @@ export interface GvisorGuards extends BuildGuards {
   readonly files: () => string[];
   /** The host's uid gVisor runs under; undefined is the worker's own. */
   readonly account: (slot: number) => number | undefined;
-  /** runsc's network. */
-  readonly network: () => 'none' | 'host';
+  /**
+   * bwrap arguments, and runsc's own network. Not for a job that has a way out: bwrap is in a network namespace of the
+   * job's already (startInGroups), and gVisor opens the build's sockets there.
+   */
+  readonly network: () => { around: string[]; inside: 'none' | 'host' };
   /** What the driver may do. Whatever it may not, a step may not either. */
   readonly driver: () => Pick<OciProcess, 'user' | 'capabilities' | 'noNewPrivileges'>;
   /** Words before each step's command, and before the driver's own work with the build's files. */
@@ -50,12 +53,12 @@ const driverCapabilities = [
 export const guards: GvisorGuards = {
   namespaces: () => [
     ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
-    ...['--unshare-net', '--as-pid-1', '--new-session', '--die-with-parent'],
+    ...['--as-pid-1', '--new-session', '--die-with-parent'],
   ],
   privileges: () => ['--cap-drop', 'ALL'],
   files: () => [],
   account: jobUid,
-  network: () => 'none',
+  network: () => ({ around: ['--unshare-net'], inside: 'none' }),
   driver: () => ({
     user: { uid: 0, gid: 0 },
     capabilities: {

@@ -4,7 +4,7 @@ import { firstFreeFd, type Launched, startInGroups } from '../build/launched.ts'
 import { pinsOf } from '../build/pins.ts';
 import type { Launching } from '../build/tier.ts';
 import { requireTool } from '../host.ts';
-import { systemPaths } from '../namespace/arguments.ts';
+import { certificates, systemPaths } from '../namespace/arguments.ts';
 import type { SandboxJob } from '../types.ts';
 import { ociConfig } from './config.ts';
 import type { GvisorGuards } from './guards.ts';
@@ -33,9 +33,12 @@ export async function launch(
     uid === undefined
       ? []
       : [requireTool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
-  const config = JSON.stringify(ociConfig(guards, job, at.root));
+  const { around: network, inside } =
+    job.network === undefined ? guards.network() : ({ around: [], inside: 'host' } as const);
+  const config = JSON.stringify(ociConfig(guards, job, { root: at.root, network: inside }));
   const around = [
-    ...[...drop, requireTool('bwrap'), ...guards.namespaces(), ...guards.privileges(), '--clearenv'],
+    ...[...drop, requireTool('bwrap'), ...guards.namespaces(), ...network, ...guards.privileges()],
+    '--clearenv',
     ...['--ro-bind', requireTool('runsc'), at.runsc, '--dir', at.bundle],
     ...(await rootPaths(job, give)),
     ...['--perms', '0444', '--file', give(config), `${at.bundle}/config.json`],
@@ -46,7 +49,7 @@ export async function launch(
   ];
   const runsc = [
     ...[at.runsc, `--root=${at.state}`, '--rootless', '--ignore-cgroups', '--platform=systrap'],
-    ...[`--network=${guards.network()}`, '--overlay2=none', '--oci-seccomp'],
+    ...[`--network=${inside}`, '--overlay2=none', '--oci-seccomp'],
     ...['run', `--bundle=${at.bundle}`, ...passed(driverFds.status), ...passed(driverFds.outputs), 'job'],
   ];
   return startInGroups({ job, directories, slot, command: [...around, ...runsc], data });
@@ -63,7 +66,12 @@ async function rootPaths(job: SandboxJob, give: (text: string) => string): Promi
   ]);
   if (job.image === 'host') {
     const own = ['', '/etc', '/proc', '/dev', '/build'].flatMap((path) => ['--dir', at.root + path]);
-    return [...own, '--symlink', 'build/tmp', `${at.root}/tmp`, ...systemPaths(at.root), ...etc];
+    const authorities = job.network === undefined ? [] : certificates();
+    return [
+      ...[...own, '--symlink', 'build/tmp', `${at.root}/tmp`, ...systemPaths(at.root)],
+      ...authorities.flatMap((path) => ['--ro-bind', path, at.root + path]),
+      ...etc,
+    ];
   }
   return ['--overlay-src', await job.image.directory(), '--tmp-overlay', at.root, ...etc];
 }

@@ -15,6 +15,7 @@ const LOG_BYTES_MAX = 64 * 1024;
 /** Each line tells what was found where the build is: `quorate-probe <check> <finding>`. */
 const lookAround = `
 say() { echo "quorate-probe $1 $2"; }
+say kernel "$(uname -r)"
 say account "$(id -u):$(id -g)"
 say capabilities "$(grep -c '^Cap.*0000000000000000$' /proc/self/status) of $(grep -c '^Cap' /proc/self/status) sets empty"
 say privileges "$( (grep '^NoNewPrivs' /proc/self/status || setpriv --dump 2>&1 | grep '^no_new_privs') | tr -d '\\t ')"
@@ -65,6 +66,7 @@ export async function checkFromInside(
   if (!ran) return checks.map((check) => ({ ...check, ...userNamespaceFix() }));
   const share = await processorShare(at);
   const found = findings(look.log);
+  sandbox.kernel = found.get('kernel') ?? '';
   return [
     ...checks,
     { name: 'outputs come back', ok: look.outputBytes > 0, found: `${look.outputBytes} bytes` },

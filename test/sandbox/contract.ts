@@ -198,11 +198,23 @@ export function sandboxContract(open: (stateDir: string) => Promise<Sandbox & St
     });
 
     it('is, where it cannot be pinned, what the receipt says', async () => {
-      const ran = await play(['uname -r; sed -n "s/^model name[^:]*: //p" /proc/cpuinfo | head -n 1']);
+      // CPUID itself is asked: a kernel may keep the model from /proc/cpuinfo, but not from programs.
+      const cpuid =
+        'gcc -o /tmp/cpuid cpuid.c && /tmp/cpuid || sed -n "s/^model name[^:]*: //p" /proc/cpuinfo | head -n 1';
+      const ran = await play(['uname -r', cpuid], {
+        source: tarOf([
+          {
+            name: 'cpuid.c',
+            content:
+              '#include <cpuid.h>\n#include <stdio.h>\nint main(void) { unsigned b[13] = {0}; for (int i = 0; i < 3; i++)\n' +
+              '__get_cpuid(0x80000002 + i, b + 4 * i, b + 4 * i + 1, b + 4 * i + 2, b + 4 * i + 3); puts((char *)b); }\n',
+          },
+        ]),
+      });
       const { kernel, processor } = sandbox.unpinned;
       const [release, model] = ran.log.split('\n');
       if (kernel !== undefined) expect(release).toBe(kernel);
-      if (processor !== undefined && process.arch === 'x64') expect(model).toBe(processor);
+      if (processor !== undefined && process.arch === 'x64') expect(model?.trim()).toBe(processor);
     });
 
     it('has no network, not even the loopback of the host', async () => {
@@ -248,11 +260,6 @@ export function sandboxContract(open: (stateDir: string) => Promise<Sandbox & St
         ...sets,
         'no_new_privs: 1',
       ]);
-    });
-
-    it('has as many processors as it asked for, on a machine with enough', async () => {
-      const ran = await play(['nproc'], { limits: { cpus: 0.5 } });
-      expect(ran.log).toBe('1\n');
     });
   });
 
