@@ -24,6 +24,12 @@ export const ownLimits: ProcessLimits = () => {
   };
 };
 
+/** The same for gVisor's own processes, which have an open file or two for each of a build's. */
+export const supervisorLimits: ProcessLimits = () => {
+  const open = hardOpenFiles();
+  return { ...ownLimits(), nofile: `${open}:${open}` };
+};
+
 export function prlimit(limits: Record<string, string>): string[] {
   const options = Object.entries(limits).map(([name, value]) => `--${name}=${value}`);
   return options.length === 0 ? [] : [requireTool('prlimit'), ...options, '--'];

@@ -1,5 +1,6 @@
 import { limits as bounds } from '../../src/core/limits.ts';
 import { diskShares } from '../build/disk.ts';
+import { ownLimits, type ProcessLimits, supervisorLimits } from '../build/process-limits.ts';
 import type { BuildGuards } from '../build/tier.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
@@ -32,7 +33,10 @@ export interface GvisorGuards extends BuildGuards {
   /** Words before each step's command, and before the driver's own work with the build's files. */
   readonly stepPrefix: (pins: SandboxPins) => string[];
   readonly seccomp: (arch: Arch) => OciSeccomp | undefined;
+  /** What a process of the build may have; how many there are is one of these. */
   readonly processes: (limits: SandboxLimits) => OciProcess['rlimits'];
+  /** What a process of gVisor's own may have. */
+  readonly processLimits: ProcessLimits;
   readonly disk: (limits: SandboxLimits, pins: SandboxPins) => OciMount[];
 }
 
@@ -77,8 +81,15 @@ export const guards: GvisorGuards = {
   processes: ({ pids }) => {
     // As in the namespace tier: two of them are the sandbox's own.
     const own = Math.max(1, pids - 2);
-    return [{ type: 'RLIMIT_NPROC', hard: own, soft: own }];
+    return [
+      { type: 'RLIMIT_NPROC', hard: own, soft: own },
+      ...Object.entries(ownLimits()).map(([name, value]) => {
+        const [soft = 0, hard = 0] = value.split(':').map(Number);
+        return { type: `RLIMIT_${name.toUpperCase()}`, hard, soft };
+      }),
+    ];
   },
+  processLimits: supervisorLimits,
   disk: (limits, { uid }) => {
     const { shm, build } = diskShares(limits);
     const owner = [`uid=${uid}`, `gid=${uid}`];

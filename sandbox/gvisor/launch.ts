@@ -52,7 +52,8 @@ export async function launch(
     ...[`--network=${inside}`, '--overlay2=none', '--oci-seccomp'],
     ...['run', `--bundle=${at.bundle}`, ...passed(driverFds.status), ...passed(driverFds.outputs), 'job'],
   ];
-  return startInGroups({ job, directories, slot, command: [...around, ...runsc], data });
+  const command = [...around, ...runsc];
+  return startInGroups({ job, directories, slot, command, data, processLimits: guards.processLimits });
 }
 
 function passed(fd: number): string[] {
