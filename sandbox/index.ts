@@ -1,3 +1,4 @@
+export { type ShellWindow, shellStep } from './build/shell.ts';
 export { openSandbox, openSandboxes, probe, together } from './open.ts';
 export { openToolSandbox, type ToolSandbox } from './tool/index.ts';
 export {

@@ -3,7 +3,10 @@ import { limits as bounds } from '../src/core/limits.ts';
 import type { SandboxJob, Tier } from './types.ts';
 
 /** Throws SANDBOX_JOB_INVALID for a job no sandbox can run as meant. */
-export function checkJob(job: SandboxJob, { tier, hostImage }: { tier: Tier; hostImage: boolean }): void {
+export function checkJob(
+  job: SandboxJob,
+  { tier, hostImage, terminal = false }: { tier: Tier; hostImage: boolean; terminal?: boolean },
+): void {
   const { cpus, memoryBytes, diskBytes, pids, seconds } = job.limits;
   for (const [name, value] of Object.entries({ cpus, memoryBytes, diskBytes, pids, seconds })) {
     require(Number.isFinite(value) && value > 0, `the limit ${name} must be a positive number, not ${value}`);
@@ -13,6 +16,7 @@ export function checkJob(job: SandboxJob, { tier, hostImage }: { tier: Tier; hos
   }
   require(job.image !== 'host' || hostImage, `the tier ${tier} does not run the machine's own system`);
 
+  require(job.terminal === undefined || terminal, `the tier ${tier} has no terminal for a person`);
   require(job.run.length <= bounds.jobStepsMax, `at most ${bounds.jobStepsMax} steps, not ${job.run.length}`);
   for (const step of job.run) {
     require(Buffer.byteLength(step) <=

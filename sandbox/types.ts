@@ -79,6 +79,11 @@ export interface SandboxJob {
    * attack suite to run with: test/attacks/sandbox/network.ts.
    */
   network?: { socket: string };
+  /**
+   * For a person at the first step, never for a build that counts: its standard input, and lines `<rows> <columns>` on
+   * descriptor 6 for the terminal it makes itself (shellStep). Nothing of the host's own terminal goes in but these bytes.
+   */
+  terminal?: { keys: Readable; sizes: Readable };
   /** Never set for a build that counts: it does not run under the profile then. */
   variation?: SandboxVariation;
 }
@@ -140,6 +145,8 @@ export interface Sandbox {
   readonly tier: Tier;
   /** Whether it runs `image: host`. */
   readonly hostImage: boolean;
+  /** Whether it runs a job with a terminal. */
+  readonly terminal?: boolean;
   /** What a build sees of the machine although it should not matter. */
   readonly unpinned: Unpinned;
   /** Names the rules a build runs under (what it sees, what it may call): part of a job's meaning. */

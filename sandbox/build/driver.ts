@@ -6,6 +6,9 @@ import { pinnedPath, pinsOf } from './pins.ts';
 /** File descriptors of the driver, besides 0 (source and inputs in), 1 (log) and 2 (why set-up failed, then log). */
 export const driverFds = { status: 3, outputs: 4 } as const;
 
+/** Besides, of a job with a terminal. */
+export const terminalFds = { keys: 5, sizes: 6 } as const;
+
 /** What comes after source and inputs. Where the last is missing, the stream was cut short. */
 export const workFolders = ({ home }: SandboxPins): Folder[] => [
   { name: 'in', mode: 0o755 },
@@ -71,8 +74,9 @@ export function driverCommand(
     env,
     outputs,
     network,
+    terminal,
     variation,
-  }: Pick<SandboxJob, 'run' | 'env' | 'outputs' | 'network' | 'variation'>,
+  }: Pick<SandboxJob, 'run' | 'env' | 'outputs' | 'network' | 'terminal' | 'variation'>,
   prefixes: DriverPrefixes,
 ): string[] {
   const pins = pinsOf({ variation });
@@ -85,7 +89,7 @@ export function driverCommand(
   return [
     '/bin/sh',
     '-c',
-    script(prefixes, ['env', '-i', ...environment], coveringPaths(outputs), pins),
+    script(prefixes, ['env', '-i', ...environment], { outputs: coveringPaths(outputs), terminal }, pins),
     'quorate-driver',
     ...run,
   ];
@@ -101,10 +105,12 @@ export function coveringPaths(outputs: string[]): string[] {
 function script(
   { step, files = [] }: DriverPrefixes,
   environment: string[],
-  outputs: string[],
+  { outputs, terminal }: Pick<SandboxJob, 'outputs' | 'terminal'>,
   { source, umask }: SandboxPins,
 ): string {
   const { status, outputs: out } = driverFds;
+  const { keys } = terminalFds;
+  const typed = terminal === undefined ? '' : ` <&${keys} ${keys}<&-`;
   const words = (list: readonly string[]) => list.map((word) => `${quote(word)} `).join('');
   const handle = words(files);
   return `
@@ -125,7 +131,7 @@ say ready
 code=0
 for step do
   ${words([...step, ...environment])}\\
-    /bin/sh -eu -c "$step" ${status}>&- ${out}>&- || { code=$?; break; }
+    /bin/sh -eu -c "$step" ${status}>&- ${out}>&-${typed} || { code=$?; break; }
 done
 kill -s KILL -- -1 2>/dev/null
 alive() {

@@ -4,7 +4,7 @@ import { QuorateError } from '../../src/core/errors.ts';
 import { allowedProcessors, requireTool } from '../host.ts';
 import { inOwnNetwork, openWayOut } from '../net/way-out.ts';
 import type { SandboxJob } from '../types.ts';
-import { driverFds } from './driver.ts';
+import { driverFds, terminalFds } from './driver.ts';
 import { ownLimits, type ProcessLimits, prlimit } from './process-limits.ts';
 
 /** The build gives way to everything else on the machine, where no cpu controller already sees to it. */
@@ -15,6 +15,10 @@ const OOM_SCORE = 1000;
 
 /** The first descriptor a tier may use for data of its own; below are the driver's. */
 export const firstFreeFd = driverFds.outputs + 1;
+
+/** The same in a tier that has terminals. */
+export const firstFreeFdOf = ({ terminal }: Pick<SandboxJob, 'terminal'>): number =>
+  terminal === undefined ? firstFreeFd : terminalFds.sizes + 1;
 
 /**
  * Closes what the worker itself inherited from whoever started it (an open folder of the host would be a way out), joins
@@ -73,7 +77,7 @@ export function startInGroups({
   data = [],
   processLimits = ownLimits,
 }: Start): Launched {
-  const stdio = Array.from({ length: firstFreeFd + data.length }, () => 'pipe' as const);
+  const stdio = Array.from({ length: firstFreeFdOf(job) + data.length }, () => 'pipe' as const);
   const enter = [
     requireTool('bash'),
     // With a socket as standard input it takes itself for a remote shell and would read the user's own start-up file.
@@ -99,6 +103,11 @@ export function startInGroups({
     // A command that ends before it read this says why on its own.
     pipe.on('error', () => {});
     pipe.end(bytes);
+  }
+  for (const [name, from] of Object.entries(job.terminal ?? {}) as [keyof typeof terminalFds, Readable][]) {
+    const pipe = pick(streams, terminalFds[name]);
+    pipe.on('error', () => {}).resume();
+    from.pipe(pipe);
   }
   return {
     child,

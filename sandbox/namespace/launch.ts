@@ -1,5 +1,5 @@
 import { driverCommand } from '../build/driver.ts';
-import { firstFreeFd, type Launched, startInGroups } from '../build/launched.ts';
+import { firstFreeFdOf, type Launched, startInGroups } from '../build/launched.ts';
 import type { Launching } from '../build/tier.ts';
 import { requireTool } from '../host.ts';
 import type { SandboxJob } from '../types.ts';
@@ -12,7 +12,7 @@ export async function launch(
   job: SandboxJob,
   { directories, slot }: Launching,
 ): Promise<Launched> {
-  const { args, data } = bwrapCall(guards, job, firstFreeFd);
+  const { args, data } = bwrapCall(guards, job, firstFreeFdOf(job));
   const uid = guards.account(slot);
   const drop =
     uid === undefined

@@ -174,6 +174,8 @@ export const limits = {
   sandboxOutputOverheadBytes: 64 * 1024 * 1024,
   /** From SIGKILL to no process and no cgroup left; only uninterruptible sleep takes longer than milliseconds. */
   sandboxStopSecondsMax: 10,
+  /** A person's shell in a sandbox: a working day, whatever the job's own limit is. */
+  trialShellSecondsMax: 12 * 3600,
   /** Every step of the probe's jobs together: they take about a second. */
   sandboxProbeSecondsMax: 30,
   /** gVisor's own memory beside the build's: a kernel in user space, its page tables and caches. */

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { Sandbox, SandboxOutcome, SandboxVariation } from '../../sandbox/index.ts';
+import type { Sandbox, SandboxJob, SandboxOutcome, SandboxVariation } from '../../sandbox/index.ts';
 import type { Job, Outcome } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
@@ -23,6 +23,8 @@ export interface BuildIo {
   inputs?: readonly { name: string; cid: string }[];
   /** The way out, where the job has one. */
   network?: { socket: string } | undefined;
+  /** Of who tries the job. */
+  terminal?: SandboxJob['terminal'];
   onLog(chunk: Uint8Array): void;
   signal: AbortSignal;
 }
@@ -35,7 +37,7 @@ export async function buildInSandbox(
   sandbox: Sandbox,
   store: Store,
   job: Pick<Job, 'run' | 'env' | 'outputs' | 'limits'>,
-  { tree, from, into, inputs = [], network, onLog, signal }: BuildIo,
+  { tree, from, into, inputs = [], network, terminal, onLog, signal }: BuildIo,
   { variation, reversed }: Varied = {},
 ): Promise<{ outcome: Outcome; built: ImportedTree | undefined }> {
   let built: ImportedTree | undefined;
@@ -49,6 +51,7 @@ export async function buildInSandbox(
       limits: job.limits,
       image: 'host',
       ...(network !== undefined && { network }),
+      ...(terminal !== undefined && { terminal }),
       ...(variation !== undefined && { variation }),
     },
     {

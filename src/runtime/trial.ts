@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { openSandbox, type Sandbox } from '../../sandbox/index.ts';
+import type { Readable } from 'node:stream';
+import { openSandbox, type Sandbox, type ShellWindow, shellStep } from '../../sandbox/index.ts';
 import type { Tier } from '../../sandbox/types.ts';
 import { artifactOf, type Outcome } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
@@ -64,6 +65,17 @@ export interface Tried {
   network: BuildNetwork['counts'] | undefined;
 }
 
+/** Where a person sits. */
+export interface PersonsTerminal {
+  /** What is typed, as it comes. */
+  keys: Readable;
+  /** Lines `<rows> <columns>`, whenever its window changes. */
+  sizes: Readable;
+  window: ShellWindow;
+  /** TERM. */
+  type: string;
+}
+
 /** What is around the build of a trial besides the sandbox itself. */
 interface Surroundings {
   inputs: readonly TrialInput[];
@@ -105,6 +117,32 @@ export class Trial {
   }
 
   /**
+   * A person's shell in the sandbox instead of the job's steps, with all else of the job but its time. What is in $OUT at
+   * the end are the outputs. Throws as `build`, and `TRY_NO_SHELL`.
+   */
+  shell(
+    terminal: PersonsTerminal,
+    onOutput: (chunk: Uint8Array) => void,
+    leave: AbortSignal,
+  ): Promise<Tried> {
+    const { tier } = this.#sandbox;
+    if (this.#sandbox.terminal !== true) {
+      throw new QuorateError('TRY_NO_SHELL', `the sandbox ${tier} has no terminal for a person`, {
+        hint: 'Take the one that has: --tier namespace',
+      });
+    }
+    const { keys, sizes, window, type } = terminal;
+    const { limits: of, env, network } = this.job;
+    const job = {
+      ...{ run: [shellStep(window)], outputs: ['.'], env: { ...env, TERM: type, PS1: 'build:\\w\\$ ' } },
+      limits: { ...of, seconds: limits.trialShellSecondsMax },
+      ...(network !== undefined && { network }),
+    };
+    const io = { into: this.#store.public, onLog: onOutput, terminal: { keys, sizes }, leave };
+    return this.#build(io, job);
+  }
+
+  /**
    * Builds it under other conditions, and says in which files the outputs are not those of `first`; none where one of the
    * two has no outputs. Throws as `build`, and `TRY_NOT_RUN`.
    */
@@ -122,7 +160,14 @@ export class Trial {
     }
   }
 
-  async #build({ varied, ...io }: Pick<BuildIo, 'into' | 'onLog'> & { varied?: Varied }): Promise<Tried> {
+  async #build(
+    {
+      varied,
+      leave,
+      ...io
+    }: Pick<BuildIo, 'into' | 'onLog' | 'terminal'> & { varied?: Varied; leave?: AbortSignal },
+    of: Parameters<typeof buildInSandbox>[2] = this.job,
+  ): Promise<Tried> {
     const store = this.#store;
     const signal = this.#signal;
     const began = performance.now();
@@ -135,7 +180,8 @@ export class Trial {
       network = await this.#network(io.onLog);
       const where = { tree: this.source.tree, from: store.public, inputs: this.#surroundings.inputs, signal };
       const job = { ...where, ...io, network };
-      const { outcome, built } = await buildInSandbox(this.#sandbox, store, this.job, job, varied);
+      if (leave !== undefined) job.signal = AbortSignal.any([signal, leave]);
+      const { outcome, built } = await buildInSandbox(this.#sandbox, store, of, job, varied);
       return done(outcome, built);
     } catch (error) {
       const code = codeOf(error);

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Tier } from '../../../sandbox/types.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { harmlessLine } from '../../core/harmless.ts';
-import type { TrialSource, Tried } from '../../runtime/trial.ts';
+import type { Trial, TrialSource, Tried } from '../../runtime/trial.ts';
 import type { BroughtInput, TrialInput } from '../../runtime/trial-inputs.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -24,6 +24,7 @@ interface Options {
   tier?: Tier;
   input?: TrialInput[];
   project?: string;
+  shell?: boolean;
 }
 
 /** Files that are listed for people; --json has all. */
@@ -48,6 +49,7 @@ export const tryJob: Define = (program, act) => {
       inputs,
     )
     .option('--project <id>', 'whose artifacts and charter, where this machine knows several')
+    .option('--shell', 'instead of the steps a shell for you, in the sandbox, at this terminal')
     .option('--vary', 'build it again under other conditions; say what changes the outputs')
     .addHelpText(
       'after',
@@ -71,6 +73,12 @@ async function run(context: Context, path: string | undefined, options: Options)
   }
   const dest = options.output === undefined ? undefined : resolve(cwd, options.output);
   if (dest !== undefined) await checkNewFolder(dest);
+  if (options.shell === true && options.vary === true)
+    throw new QuorateError('CLI_USAGE', 'there is nothing to vary in what a person types', {
+      hint: 'Give --shell or --vary.',
+    });
+  const shell = options.shell === true ? await import('../shell.ts') : undefined;
+  shell?.checkTerminal(out.json);
   const ref = options.ref ?? (options.commit === true ? 'HEAD' : undefined);
 
   const { checkRan, withTrial } = await import('../../runtime/trial.ts');
@@ -83,9 +91,12 @@ async function run(context: Context, path: string | undefined, options: Options)
   return withTrial(trial, async (opened) => {
     const { source, job } = opened;
     saySource(out, source, job.name, ref);
-    const log = new LocalLog(out);
-    const tried = await opened.build((chunk) => log.write(chunk));
-    log.end();
+    if (shell !== undefined) out.say('A shell in the sandbox. "exit" leaves it; Ctrl-] three times ends it.');
+    const tried = shell === undefined ? await built(out, opened) : await shell.shellIn(opened, signal);
+    if (shell !== undefined && tried.outcome.kind === 'aborted' && tried.outcome.reason === 'operator') {
+      out.say('Ended. Nothing of it was kept.');
+      return exits.no;
+    }
     checkRan(tried);
     const artifact = sayOutcome(out, tried);
     if (artifact === null) return exits.no;
@@ -97,6 +108,13 @@ async function run(context: Context, path: string | undefined, options: Options)
     const { vary } = await import('../../runtime/vary.ts');
     return sayVaried(out, vary(opened, tried, signal));
   });
+}
+
+async function built(out: Output, trial: Trial): Promise<Tried> {
+  const log = new LocalLog(out);
+  const tried = await trial.build((chunk) => log.write(chunk));
+  log.end();
+  return tried;
 }
 
 function saySource(out: Output, { root, tree, commit, dirty }: TrialSource, job: string, ref?: string): void {

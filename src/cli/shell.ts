@@ -1,0 +1,73 @@
+import { PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { QuorateError } from '../core/errors.ts';
+import type { PersonsTerminal, Trial, Tried } from '../runtime/trial.ts';
+
+/** Ctrl-], as many times in a row, leaves a shell that listens to nothing. */
+const leaveKey = 0x1d;
+const leaveTimes = 3;
+/** What the terminal answers to what the sandbox asked of it must not become words of the person's own shell. */
+const answersMs = 200;
+/** The usual screen, scroll region, keys, cursor and colours, without mouse reports and marks around what is pasted. */
+const asItWas =
+  '\x1b[?1049l\x1b7\x1b[r\x1b8\x1b[?1000;1002;1003;1004;1006;2004l\x1b[?1l\x1b>\x1b[?7h\x1b[?25h\x1b[0m\x1b(B\r';
+
+const isTerminalType = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
+
+/** Throws `CLI_NO_TERMINAL` where nobody could type. */
+export function checkTerminal(json: boolean): void {
+  if (!json && process.stdin.isTTY && process.stdout.isTTY) return;
+  throw new QuorateError('CLI_NO_TERMINAL', 'a shell needs a terminal to type in', {
+    hint: 'Run it in a terminal, without a pipe or a file for its input and output, and without --json.',
+  });
+}
+
+/**
+ * Has a person at a shell in the sandbox. This terminal only passes bytes on: raw, so that every key goes in, Ctrl-C
+ * included; and what comes out, the sandbox's control characters included, is its own. Afterwards it is as it was.
+ */
+export async function shellIn(trial: Trial, signal: AbortSignal): Promise<Tried> {
+  const { stdin, stdout } = process;
+  const [keys, sizes] = [new PassThrough(), new PassThrough()];
+  const leave = new AbortController();
+  let left = 0;
+  let over = false;
+  const onKeys = (chunk: Buffer): void => {
+    if (over) return;
+    for (const byte of chunk) {
+      left = byte === leaveKey ? left + 1 : 0;
+      if (left === leaveTimes) leave.abort();
+    }
+    if (keys.write(chunk)) return;
+    stdin.pause();
+    keys.once('drain', () => stdin.resume());
+  };
+  const onResize = (): void => void sizes.write(`${stdout.rows} ${stdout.columns}\n`);
+  const restore = (): void => {
+    stdin.setRawMode(false);
+  };
+  const type = process.env.TERM ?? '';
+  const terminal: PersonsTerminal = {
+    ...{ keys, sizes, window: { rows: stdout.rows, columns: stdout.columns } },
+    type: isTerminalType.test(type) ? type : 'dumb',
+  };
+  process.once('exit', restore);
+  stdin.setRawMode(true);
+  stdin.on('data', onKeys);
+  stdout.on('resize', onResize);
+  try {
+    return await trial.shell(terminal, (chunk) => void stdout.write(chunk), leave.signal);
+  } finally {
+    over = true;
+    stdin.resume();
+    stdout.write(asItWas);
+    if (!signal.aborted) await sleep(answersMs);
+    stdin.off('data', onKeys);
+    stdout.off('resize', onResize);
+    restore();
+    stdin.pause();
+    process.off('exit', restore);
+    keys.destroy();
+    sizes.destroy();
+  }
+}
