@@ -35,19 +35,21 @@ export async function probe({
 }
 
 /**
- * Opens one tier, after sweeping what a crashed process with the same state folder left behind.
- * Throws SANDBOX_UNAVAILABLE, with the probe's findings and fixes, where any guard is missing or does not hold.
+ * Opens one tier for jobs of one's own, after sweeping what a crashed process with the same state folder left behind.
+ * Throws SANDBOX_UNAVAILABLE, with the probe's findings and fixes, where any guard is missing or does not hold. That a part
+ * of it is out of date is no reason.
  */
 export async function openSandbox(stateDir: string, tier: Tier = 'namespace'): Promise<Sandbox & Steering> {
   await sweepLeftovers(notesFolder(stateDir));
   const { probe: found, sandbox } = await look(stateDir, tier);
-  if (sandbox !== undefined && found.ok) return sandbox;
+  if (sandbox !== undefined && found.checks.every(({ ok, outdated }) => ok || outdated === true))
+    return sandbox;
   throw unavailable([found]);
 }
 
 /**
  * Opens the tiers a worker offers: those that its operator names, each of which must work, or the strongest that works
- * here, and no other. Throws SANDBOX_UNAVAILABLE.
+ * here, and no other. One with a part that has known holes is not offered. Throws SANDBOX_UNAVAILABLE.
  */
 export async function openSandboxes(
   stateDir: string,

@@ -191,11 +191,13 @@ export interface ProbeCheck {
   fix?: string;
   /** The Debian package that brings it. */
   package?: string;
+  /** Not ok, and only in that holes are known: jobs of strangers do not run, one's own may. */
+  outdated?: true;
 }
 
 export interface Probe {
   tier: Tier;
-  /** True only when a job ran and every guard held from inside it. */
+  /** True only when a job ran, every guard held from inside it, and no hole is known. */
   ok: boolean;
   checks: ProbeCheck[];
 }

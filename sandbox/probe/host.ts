@@ -1,7 +1,5 @@
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { neededControllers } from '../cgroups/controllers.ts';
 import { groupPrefix } from '../cgroups/leftovers.ts';
 import type { Placement } from '../cgroups/place.ts';
@@ -17,9 +15,6 @@ const tools = [
   { name: 'nice', package: 'coreutils' },
 ];
 
-/** The first release with --disable-userns and --size. */
-const bwrapVersionMin: readonly [number, number] = [0, 8];
-
 export function platformCheck(): ProbeCheck {
   const ok = process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
   return { name: 'platform', ok, found: `${process.platform} ${process.arch}`, ...(ok ? {} : platformFix) };
@@ -34,22 +29,6 @@ export function toolChecks(more: readonly { name: string; package: string }[] = 
       ? { name, ok: false, found: 'missing', fix: `apt-get install -y ${from}`, package: from }
       : { name, ok: true, found: path, package: from };
   });
-}
-
-export async function bwrapVersionCheck(): Promise<ProbeCheck> {
-  const name = 'bwrap version';
-  const upgrade = { fix: 'apt-get install -y bubblewrap', package: 'bubblewrap' };
-  try {
-    const { stdout } = await promisify(execFile)(findTool('bwrap') ?? 'bwrap', ['--version'], {
-      timeout: 5_000,
-    });
-    const [, major, minor] = /(\d+)\.(\d+)/.exec(stdout) ?? [];
-    const [wantMajor, wantMinor] = bwrapVersionMin;
-    const ok = Number(major) > wantMajor || (Number(major) === wantMajor && Number(minor) >= wantMinor);
-    return { name, ok, found: stdout.trim(), ...(ok ? {} : upgrade) };
-  } catch (error) {
-    return { name, ok: false, found: (error as Error).message.split('\n')[0] ?? '', ...upgrade };
-  }
 }
 
 export function controllerChecks({ places, missing }: Placement): ProbeCheck[] {

@@ -29,7 +29,7 @@ export async function examine(
   const placement = findPlaces(readHierarchies());
   const checks = [platform, ...(await lookAround()), ...controllerChecks(placement)];
   if (placement.missing.length === 0) checks.push(swapCheck(placement));
-  if (checks.some(({ ok }) => !ok)) return result(checks);
+  if (checks.some(({ ok, outdated }) => !ok && outdated !== true)) return result(checks);
   const parts: TierParts = { places: placement.places, notes };
   const sandbox = new TierSandbox(driver, parts);
   try {

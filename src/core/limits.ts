@@ -178,6 +178,8 @@ export const limits = {
   trialShellSecondsMax: 12 * 3600,
   /** Every step of the probe's jobs together: they take about a second. */
   sandboxProbeSecondsMax: 30,
+  /** A tool of the sandbox's that is asked for its version, or a package manager for what it knows. */
+  sandboxToolMs: 10_000,
   /** gVisor's own memory beside the build's: a kernel in user space, its page tables and caches. */
   gvisorMemoryBytes: 96 * 1024 * 1024,
   /** Threads of gVisor's own, which grow with what waits on the host; 60 were seen. */

@@ -1,0 +1,93 @@
+import { statSync } from 'node:fs';
+import { version as kernelBuild } from 'node:os';
+import { findTool } from '../host.ts';
+import type { ProbeCheck } from '../types.ts';
+import { isEnough, least, minimums, type Part } from './minimum.ts';
+import { programs, readVersion, type Said } from './read.ts';
+import { type Installed, packagesInstalled } from './updates.ts';
+
+/** Packages that a part comes in; of the kernel's many the one that brings the next is looked for. */
+const packages: Readonly<Record<Part, readonly string[]>> = {
+  kernel: ['amd64', 'arm64', 'cloud-amd64', 'cloud-arm64', 'generic', 'virtual'].map(
+    (flavour) => `linux-image-${flavour}`,
+  ),
+  bubblewrap: ['bubblewrap'],
+  runsc: ['runsc'],
+  qemu: [process.arch === 'arm64' ? 'qemu-system-arm' : 'qemu-system-x86'],
+};
+
+/** Compares what a tier is made of with the minimum, and with what the package manager knows. Never throws. */
+export async function versionChecks(parts: readonly Part[]): Promise<ProbeCheck[]> {
+  const own = Promise.all(parts.map(ownCheck));
+  const updates = packagesInstalled(parts.flatMap((part) => packages[part])).then(
+    (known) => parts.flatMap((part) => updateCheck(part, known)),
+    (error: unknown) => [unanswered('updates', error)],
+  );
+  return [...(await own).flat(), ...(await updates)];
+}
+
+async function ownCheck(part: Part): Promise<ProbeCheck[]> {
+  try {
+    const said = await readVersion(part);
+    return said === undefined ? [] : [minimumCheck(part, said), ...setuidCheck(part)];
+  } catch (error) {
+    return [{ ...unanswered(`${part} version`, error), ok: false, ...bringsNewer(part) }];
+  }
+}
+
+export function minimumCheck(part: Part, { text, version }: Said): ProbeCheck {
+  const name = `${part} version`;
+  if (version === undefined) {
+    return { name, ok: true, found: `${text}: a number of its distribution's own, which is not compared` };
+  }
+  if (isEnough(part, version)) return { name, ok: true, found: text };
+  const found = `${text} is older than ${least(part)}: ${minimums[part].why}`;
+  return { name, ok: false, found, outdated: true, ...bringsNewer(part) };
+}
+
+/** A part that no package brought, or where there is no apt, is said and not failed. */
+export function updateCheck(
+  part: Part,
+  known: readonly Installed[] | undefined,
+  running: string = kernelBuild(),
+): ProbeCheck[] {
+  const name = `${part} updates`;
+  if (known === undefined) return [{ name, ok: true, found: 'not compared: there is no apt here' }];
+  const mine = known.find((one) => packages[part].includes(one.name));
+  if (mine === undefined) return [{ name, ok: true, found: 'not compared: no package that apt knows' }];
+  const { installed, candidate, security } = mine;
+  if (security) {
+    const found = `${installed}; ${candidate} has security updates`;
+    return [
+      { name, ok: false, found, outdated: true, fix: `apt-get install -y --only-upgrade ${mine.name}` },
+    ];
+  }
+  const runs = part === 'kernel' ? /\bDebian (\S+)/.exec(running)?.[1] : undefined;
+  if (runs !== undefined && runs !== installed) {
+    return [
+      { name, ok: false, found: `${installed} is installed, ${runs} runs`, outdated: true, fix: 'reboot' },
+    ];
+  }
+  const found =
+    installed === candidate ? `${installed} is the newest known` : `${installed}; ${candidate} is there`;
+  return [{ name, ok: true, found }];
+}
+
+/** CVE-2026-41163 and its like need a bwrap that anybody runs as root; nothing here does. */
+function setuidCheck(part: Part): ProbeCheck[] {
+  const path = part === 'bubblewrap' ? findTool(programs.bubblewrap) : undefined;
+  if (path === undefined || (statSync(path).mode & 0o4000) === 0) return [];
+  const found = `${path} is setuid, which made holes into root of it (CVE-2026-41163)`;
+  return [{ name: 'bubblewrap is not setuid', ok: false, found, outdated: true, fix: `chmod u-s ${path}` }];
+}
+
+function bringsNewer(part: Part): Pick<ProbeCheck, 'fix' | 'package'> {
+  if (part === 'kernel') return { fix: 'apt-get update && apt-get dist-upgrade, then reboot' };
+  const from = packages[part][0];
+  return from === undefined ? {} : { fix: `apt-get update && apt-get install -y ${from}`, package: from };
+}
+
+function unanswered(name: string, error: unknown): ProbeCheck {
+  const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+  return { name, ok: true, found: `not compared: ${why}` };
+}

@@ -1,0 +1,38 @@
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { openSandbox, openSandboxes, probe } from '../../../sandbox/index.ts';
+import { exited, play, tempFolder } from '../support.ts';
+
+/** As if a hole had been found in the bubblewrap that is installed. */
+vi.mock('../../../sandbox/versions/minimum.ts', async (original) => {
+  const real = await original<typeof import('../../../sandbox/versions/minimum.ts')>();
+  const bubblewrap = { since: [[99, 0, 0]], why: 'CVE-2099-0001' };
+  const minimums = { ...real.minimums, bubblewrap };
+  return {
+    ...real,
+    minimums,
+    isEnough: (part: 'kernel' | 'bubblewrap', version: number[]) =>
+      part !== 'bubblewrap' && real.isEnough(part, version),
+  };
+});
+
+let folder: Awaited<ReturnType<typeof tempFolder>>;
+beforeAll(async () => {
+  folder = await tempFolder();
+});
+afterAll(() => folder.remove());
+
+it('a tier with a known hole is not offered to strangers, who are told what mends it', async () => {
+  await expect(openSandboxes(folder.path, { tiers: ['namespace'] })).rejects.toMatchObject({
+    code: 'SANDBOX_UNAVAILABLE',
+    message: expect.stringContaining('CVE-2099-0001'),
+    hint: expect.stringContaining('apt-get install -y bubblewrap'),
+  });
+  const [found] = await probe({ stateDir: folder.path, of: ['namespace'] });
+  expect(found?.ok).toBe(false);
+  expect(found?.checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(['bubblewrap version']);
+}, 30_000);
+
+it('and still builds what is one’s own', async () => {
+  const sandbox = await openSandbox(folder.path, 'namespace');
+  expect((await play(sandbox, ['true'])).outcome).toEqual(exited(0));
+}, 30_000);
