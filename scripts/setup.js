@@ -1,16 +1,39 @@
-// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|test] [--check]`.
+// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|worker|test] [--check]`.
+// `worker` is all that a machine needs for every tier of sandbox it can run.
 // Runs before anything is installed: plain JavaScript for Node 18 and newer, no dependencies. Says everything on
 // standard error, so that what a command prints afterwards stays clean. Exit: 0 all there, 2 wrong use, 3 missing.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { argv, env, exit, getuid, stderr } from 'node:process';
+import { arch, argv, env, exit, getuid, stderr } from 'node:process';
 
 /**
  * Each need: the Debian package, why, and how to see that it is there — a program, or a file. `atLeast` is the oldest
- * version that will do.
+ * version that will do, `only` the processors it is of use on. What is no package to install says how to `bring` it.
  */
 const needs = {
+  'qemu-system-x86': {
+    why: 'virtual machines for builds',
+    program: 'qemu-system-x86_64',
+    only: ['x64'],
+  },
+  'busybox-static': { why: "what runs first in a build's virtual machine", file: '/usr/bin/busybox' },
+  'linux-image-cloud-amd64': {
+    why: "the kernel of builds' virtual machines; unpacked, not installed",
+    lack: () => (hasGuestKernel() ? undefined : `none in ${kernelFolder}`),
+    bring: unpackGuestKernel,
+    only: ['x64'],
+  },
   bubblewrap: {
     why: 'runs builds in a sandbox',
     program: 'bwrap',
@@ -51,12 +74,53 @@ const test = [
   'cosign',
   'in-toto-golang',
   'litetlog',
-  'runsc',
   'npm',
   'systemd',
   'procps',
 ];
-const purposes = { demo, test: [...demo, ...test] };
+const worker = [
+  'bubblewrap',
+  'git',
+  'tar',
+  'ca-certificates',
+  'erofs-utils',
+  'runsc',
+  'qemu-system-x86',
+  'busybox-static',
+  'linux-image-cloud-amd64',
+];
+const purposes = { demo, worker, test: [...new Set([...demo, ...worker, ...test])] };
+
+/** Where the tier looks for it (sandbox/vm/kernel.ts). */
+const kernelFolder = '/var/lib/quorate/kernel';
+
+function hasGuestKernel() {
+  return [kernelFolder, join(homedir(), '.quorate', 'kernel'), '/'].some((folder) => {
+    try {
+      return readdirSync(join(folder, 'boot')).some((name) => /^vmlinuz-.+-cloud-amd64$/.test(name));
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Installing a kernel would touch the machine's own boot loader. */
+function unpackGuestKernel(name) {
+  const depends = spawnSync('apt-cache', ['depends', name], { encoding: 'utf8' }).stdout ?? '';
+  const real = /Depends: (linux-image-[0-9]\S*)/.exec(depends)?.[1];
+  if (real === undefined) return false;
+  const scratch = mkdtempSync(join(tmpdir(), 'quorate-kernel-'));
+  const run = (program, ...args) =>
+    spawnSync(program, args, { cwd: scratch, stdio: ['ignore', 2, 2] }).status === 0;
+  try {
+    if (!run('apt-get', '-q', 'download', real)) return false;
+    const [file] = readdirSync(scratch);
+    mkdirSync(kernelFolder, { recursive: true, mode: 0o755 });
+    return file !== undefined && run('dpkg-deb', '-x', file, kernelFolder);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
 
 /** Where a sandbox with the host's system finds programs: never in an npm folder. */
 const folders = [
@@ -82,7 +146,9 @@ function isOlder(version, wanted) {
 }
 
 /** Why the need is not met, in a few words; undefined when it is. */
-function lack({ program, file, atLeast, versionArgs }) {
+function lack({ program, file, atLeast, versionArgs, only, lack: own }) {
+  if (only !== undefined && !only.includes(arch)) return undefined;
+  if (own !== undefined) return own();
   if (file !== undefined) return existsSync(file) ? undefined : `no ${file}`;
   const path = find(program);
   if (path === undefined) return 'not found';
@@ -132,13 +198,16 @@ function install(names) {
     }).status === 0;
   // A stale or half-updated list may still have what is needed, so installing decides.
   if (!apt('update')) say('setup: apt-get update failed; trying with the package lists there are');
-  return apt('install', '-y', '--no-install-recommends', ...names);
+  const packages = names.filter((name) => needs[name].bring === undefined);
+  const others = names.filter((name) => needs[name].bring !== undefined);
+  if (packages.length > 0 && !apt('install', '-y', '--no-install-recommends', ...packages)) return false;
+  return others.every((name) => needs[name].bring(name));
 }
 
 function main() {
   const wanted = parse(argv.slice(2));
   if (wanted === undefined) {
-    say('usage: node scripts/setup.js [--for demo|test] [--check]');
+    say('usage: node scripts/setup.js [--for demo|worker|test] [--check]');
     return 2;
   }
   if (process.platform !== 'linux') {
@@ -150,7 +219,11 @@ function main() {
   const names = lacking.map(({ name }) => name);
   say(`setup: ${wanted.purpose} needs these Debian packages:`);
   for (const { name, reason, why } of lacking) say(`  ${name.padEnd(16)} ${why} (${reason})`);
-  const command = `apt-get update && apt-get install -y --no-install-recommends ${names.join(' ')}`;
+  const packages = names.filter((name) => needs[name].bring === undefined);
+  const command =
+    packages.length === names.length
+      ? `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`
+      : `node scripts/setup.js --for ${wanted.purpose}`;
   if (!isDebian()) {
     say('setup: this is not Debian: install them the way your system does, then run this again');
     return 3;

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { chmod, chown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Terminal } from '../bad-input/support/terminal.ts';
@@ -141,13 +141,23 @@ describe.each(accounts)('a volunteer who is $name', ({ uid }) => {
     expect(sealed).toEqual([]);
   }
 
+  it('is asked before a weaker sandbox takes the place of the one it lent itself with', async () => {
+    const known = join(home, 'tiers.json');
+    await writeFile(known, '{"tiers":["vm"]}');
+    const asked = start(await cluster.ticket(`${who}-asked`));
+    await asked.shows(/Mind: this machine lent itself with vm before, and only [a-z]+ works now/);
+    await asked.shows(/Lend this machine with [a-z]+\? \[y\/N\]/);
+    asked.type('n\n');
+    await asked.shows('Nothing was done.');
+    expect(await asked.end()).toBe(1);
+    await rm(known);
+  }, 60_000);
+
   it('says yes, lends less under a running build, pauses, goes on and drains: nothing is left', async () => {
     const marker = `98${uid}.1`;
-    const join = start(await cluster.ticket(who));
-    await join.shows(
-      'Mind: the strongest sandbox that works here is namespace, where builds share your kernel',
-    );
-    await join.shows('Lend this machine with namespace? [y/N]');
+    const join = start(await cluster.ticket(who), '--tier', 'namespace');
+    await join.shows('builds share your kernel');
+    await join.shows('Lend this machine? [y/N]');
     join.type('y\n');
     await join.shows('Working for tools');
     await join.shows('is connected to the controller, waiting for jobs'.slice(3));
@@ -182,7 +192,7 @@ describe.each(accounts)('a volunteer who is $name', ({ uid }) => {
     await until('more of its output', () => ticks() > before + 2);
 
     expect(await steer('drain')).toMatchObject({ state: 'draining', leases: 1 });
-    expect(await run.event('delivered')).toMatchObject({ operator: who });
+    expect(await run.event('delivered', { ms: 60_000 })).toMatchObject({ operator: who });
     await join.shows('Stopped: this machine builds nothing now', 30_000);
     expect(await join.end()).toBe(0);
     await expectNothingLeft(marker, directories);
@@ -190,7 +200,7 @@ describe.each(accounts)('a volunteer who is $name', ({ uid }) => {
 
   it('comes back without being asked again, and stops under a running build: nothing is left', async () => {
     const marker = `98${uid}.2`;
-    const join = start();
+    const join = start('--tier', 'namespace');
     await join.shows('waiting for jobs');
     expect(join.screen().join('\n')).not.toContain('[y/N]');
     const { run } = await publish('stopped', 60, marker);
@@ -240,7 +250,7 @@ describe.each(accounts)('a volunteer who is $name', ({ uid }) => {
 
   it('is killed under a running build: the next start leaves nothing of it', async () => {
     const marker = `98${uid}.3`;
-    const first = start();
+    const first = start('--tier', 'namespace');
     await first.shows('waiting for jobs');
     const { run } = await publish('killed', 60, marker);
     const directories = await groups();
@@ -250,7 +260,7 @@ describe.each(accounts)('a volunteer who is $name', ({ uid }) => {
     await first.end();
     await withdraw(run);
     expect(directories.some(existsSync)).toBe(true);
-    const again = start();
+    const again = start('--tier', 'namespace');
     await again.shows('waiting for jobs');
     expect(directories.filter(existsSync)).toEqual([]);
     await steer('stop');

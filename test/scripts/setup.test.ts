@@ -36,6 +36,10 @@ describe('setup', () => {
     expect(err).toContain('is 0.8.0, 0.11 or newer is needed');
   });
 
+  it('knows what every tier of sandbox needs, and is content where it is there', () => {
+    expect(setup(['--for', 'worker'])).toEqual({ code: 0, out: '', err: '' });
+  });
+
   it.each([['--for', 'lunch'], ['--for'], ['extra']])('refuses %s %s', (...args) => {
     expect(setup(args)).toMatchObject({ code: 2, out: '' });
   });
