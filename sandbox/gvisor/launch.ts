@@ -2,6 +2,7 @@ import { driverFds } from '../build/driver.ts';
 import { etcWith } from '../build/etc.ts';
 import { firstFreeFd, type Launched, startInGroups } from '../build/launched.ts';
 import { pinsOf } from '../build/pins.ts';
+import { type ShownImage, showImage } from '../build/shown.ts';
 import type { Launching } from '../build/tier.ts';
 import { requireTool } from '../host.ts';
 import { certificates, systemPaths } from '../namespace/arguments.ts';
@@ -36,11 +37,13 @@ export async function launch(
   const { around: network, inside } =
     job.network === undefined ? guards.network() : ({ around: [], inside: 'host' } as const);
   const config = JSON.stringify(ociConfig(guards, job, { root: at.root, network: inside }));
+  const image = job.image === 'host' ? undefined : await showImage(job.image, uid);
   const around = [
+    ...(image?.words ?? []),
     ...[...drop, requireTool('bwrap'), ...guards.namespaces(), ...network, ...guards.privileges()],
     '--clearenv',
     ...['--ro-bind', requireTool('runsc'), at.runsc, '--dir', at.bundle],
-    ...(await rootPaths(job, give)),
+    ...rootPaths(job, image, give),
     ...['--perms', '0444', '--file', give(config), `${at.bundle}/config.json`],
     // runsc makes the root of its own processes on /tmp.
     ...['--dir', '/tmp', '--proc', '/proc', '--dev', '/dev', '--tmpfs', at.state],
@@ -61,11 +64,13 @@ function passed(fd: number): string[] {
 }
 
 /** The build's read-only root. */
-async function rootPaths(job: SandboxJob, give: (text: string) => string): Promise<string[]> {
+function rootPaths(job: SandboxJob, image: ShownImage | undefined, give: (text: string) => string): string[] {
+  // An image has these files, empty: ours are laid over them.
+  const how = image === undefined ? '--file' : '--ro-bind-data';
   const etc = etcWith(pinsOf(job)).flatMap(({ path, text }) => [
-    ...['--perms', '0644', '--file', give(text), at.root + path],
+    ...['--perms', '0644', how, give(text), at.root + path],
   ]);
-  if (job.image === 'host') {
+  if (image === undefined) {
     const own = ['', '/etc', '/proc', '/dev', '/build'].flatMap((path) => ['--dir', at.root + path]);
     const authorities = job.network === undefined ? [] : certificates();
     return [
@@ -74,5 +79,5 @@ async function rootPaths(job: SandboxJob, give: (text: string) => string): Promi
       ...etc,
     ];
   }
-  return ['--overlay-src', await job.image.directory(), '--tmp-overlay', at.root, ...etc];
+  return ['--ro-bind', image.folder, at.root, ...etc];
 }

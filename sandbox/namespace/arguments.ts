@@ -20,6 +20,8 @@ export function bwrapCall(
   guards: Guards,
   job: Pick<SandboxJob, 'limits' | 'network' | 'variation'>,
   firstFd: number,
+  /** The folder of an image, which is the root then; the host's own system otherwise. */
+  root?: string,
 ): BwrapCall {
   const pins = pinsOf(job);
   const data: { fd: number; bytes: Uint8Array }[] = [];
@@ -35,8 +37,10 @@ export function bwrapCall(
     ...(job.network === undefined ? guards.network() : []),
     ...guards.privileges(),
     ...['--clearenv', '--setenv', 'PATH', pinnedPath],
-    ...systemPaths(),
-    ...(job.network === undefined ? [] : certificates().flatMap((path) => ['--ro-bind', path, path])),
+    // An image brings its own certificates.
+    ...(root !== undefined
+      ? ['--ro-bind', root, '/']
+      : [...systemPaths(), ...(job.network === undefined ? [] : certificatePaths())]),
     ...etcWith(pins).flatMap(({ path, text }) => [
       '--perms',
       '0644',
@@ -47,6 +51,8 @@ export function bwrapCall(
     ...guards.files(),
     ...['--proc', '/proc', '--dev', '/dev', ...hide(guards.hidden())],
     ...guards.disk(job.limits),
+    // An image has this link.
+    ...(root === undefined ? ['--symlink', 'build/tmp', '/tmp'] : []),
     ...['--remount-ro', '/', '--chdir', '/build'],
     ...(filter === undefined ? [] : ['--seccomp', give(filter)]),
   ];
@@ -63,6 +69,8 @@ function hide(paths: readonly string[]): string[] {
       : ['--ro-bind', '/dev/null', path];
   });
 }
+
+const certificatePaths = (): string[] => certificates().flatMap((path) => ['--ro-bind', path, path]);
 
 /** The system itself, read-only, below a folder: what every sandbox sees of the host. */
 export function systemPaths(below = ''): string[] {

@@ -66,7 +66,6 @@ export const guards: Guards = {
     return [
       ...['--size', String(shm), '--perms', '1777', '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
       ...['--size', String(build), '--perms', '0755', '--tmpfs', '/build'],
-      ...['--symlink', 'build/tmp', '/tmp'],
     ];
   },
   files: () => [],

@@ -1,5 +1,6 @@
 import { driverCommand } from '../build/driver.ts';
 import { firstFreeFdOf, type Launched, startInGroups } from '../build/launched.ts';
+import { showImage } from '../build/shown.ts';
 import type { Launching } from '../build/tier.ts';
 import { requireTool } from '../host.ts';
 import type { SandboxJob } from '../types.ts';
@@ -12,13 +13,15 @@ export async function launch(
   job: SandboxJob,
   { directories, slot }: Launching,
 ): Promise<Launched> {
-  const { args, data } = bwrapCall(guards, job, firstFreeFdOf(job));
   const uid = guards.account(slot);
+  const image = job.image === 'host' ? undefined : await showImage(job.image, uid);
+  const { args, data } = bwrapCall(guards, job, firstFreeFdOf(job), image?.folder);
   const drop =
     uid === undefined
       ? []
       : [requireTool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
   const command = [
+    ...(image?.words ?? []),
     ...[...drop, requireTool('bwrap'), ...args],
     ...['--', ...driverCommand(job, { step: guards.stepPrefix() })],
   ];

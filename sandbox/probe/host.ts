@@ -13,6 +13,8 @@ const tools = [
   { name: 'setpriv', package: 'util-linux' },
   { name: 'tar', package: 'tar' },
   { name: 'nice', package: 'coreutils' },
+  { name: 'mount', package: 'mount' },
+  { name: 'unshare', package: 'util-linux' },
 ];
 
 export function platformCheck(): ProbeCheck {

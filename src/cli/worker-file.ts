@@ -57,6 +57,11 @@ const lendSchema = z.strictObject({
   cpu_time: time
     .optional()
     .describe('Processor time one build may use before it is stopped. Default: as much as its time allows.'),
+  images: size
+    .optional()
+    .describe(
+      'Room on the disk for the images that jobs build in; the one used longest ago goes first. Default: "10GiB".',
+    ),
 });
 const prioritySchema = z.strictObject({
   processor: z
@@ -193,6 +198,7 @@ export function parseWorkerFile(text: string, path: string): WorkerFile {
         pauseAboveLoad: when.pause_above_load,
         serve: serve.projects,
         processorSeconds: lend.cpu_time,
+        imageBytes: lend.images,
         processor: priority.processor,
         ioWeight: priority.io,
         upBytes: network.up,
@@ -272,6 +278,9 @@ export const exampleWorkerFile = `# What this machine lends, and when. "quorate 
 
 # Processor time one build may use before it is stopped.
 # cpu_time = "4h"
+
+# Room on the disk for the images that jobs build in. The one used longest ago goes first.
+# images = "10GiB"
 
 [priority]
 # "low": a fifth of the usual share of the processors. "idle": only what nobody else wants.

@@ -50,6 +50,8 @@ export const limits = {
   imageStepsMax: 50_000_000,
   /** Links that are followed on the way to one path, as Linux does (path_resolution(7)). */
   imageLinksMax: 40,
+  /** What a worker keeps of images unless its operator says otherwise: a dozen of some hundred megabytes, in two forms. */
+  imageCacheBytesMax: 10 * 1024 * 1024 * 1024,
   /** Makers of images, such as mmdebstrap, end within this: a large image from a slow mirror. */
   imageMakeSecondsMax: 3600,
   /** One build's log: what exceeds it is cut with a line that says so. */

@@ -1,5 +1,11 @@
 import type { Readable } from 'node:stream';
-import type { Sandbox, SandboxJob, SandboxOutcome, SandboxVariation } from '../../sandbox/index.ts';
+import type {
+  Sandbox,
+  SandboxImage,
+  SandboxJob,
+  SandboxOutcome,
+  SandboxVariation,
+} from '../../sandbox/index.ts';
 import type { Job, Outcome } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
@@ -17,6 +23,7 @@ export interface BuildIo {
   /** CID of the source, and the area it is in. */
   tree: string;
   from: Area;
+  image: 'host' | SandboxImage;
   /** Where the outputs go. */
   into: Area;
   /** Artifacts in the public area, to be unpacked at /build/in/<name>. */
@@ -37,7 +44,7 @@ export async function buildInSandbox(
   sandbox: Sandbox,
   store: Store,
   job: Pick<Job, 'run' | 'env' | 'outputs' | 'limits'>,
-  { tree, from, into, inputs = [], network, terminal, onLog, signal }: BuildIo,
+  { tree, from, image, into, inputs = [], network, terminal, onLog, signal }: BuildIo,
   { variation, reversed }: Varied = {},
 ): Promise<{ outcome: Outcome; built: ImportedTree | undefined }> {
   let built: ImportedTree | undefined;
@@ -49,7 +56,7 @@ export async function buildInSandbox(
       env: job.env,
       outputs: job.outputs,
       limits: job.limits,
-      image: 'host',
+      image,
       ...(network !== undefined && { network }),
       ...(terminal !== undefined && { terminal }),
       ...(variation !== undefined && { variation }),

@@ -11,6 +11,7 @@ import { type ApiDown, type ApiUp, apiUpSchema } from '../core/wire/messages.ts'
 import { protocols } from '../core/wire/protocols.ts';
 import { joseVerifier } from '../identity/verifier.ts';
 import type { ControllerContext } from './controller-context.ts';
+import type { ControllerImages } from './controller-images.ts';
 import { sendLogs } from './controller-log-api.ts';
 import { refreshCharter } from './refresh-charter.ts';
 import { errorFrom, errorMessage, Talk } from './talk.ts';
@@ -21,14 +22,14 @@ const jobsMax = 500;
 const followMsMax = 8 * 24 * 3600 * 1000;
 
 /** One request per stream; `follow` and `logs` answer until the run is over or the asker is gone. */
-export function serveApi(context: ControllerContext): void {
+export function serveApi(context: ControllerContext, images: ControllerImages): void {
   context.mesh.handle(
     protocols.api,
     async (channel) => {
       const talk: ApiTalk = new Talk<ApiDown, ApiUp>(channel, apiUpSchema, 'a request');
       try {
         const request = await talk.receive({ timeoutMs: 10_000 });
-        if (request !== undefined) await answer(context, talk, request);
+        if (request !== undefined) await answer(context, images, talk, request);
       } catch (error) {
         await talk.send(errorMessage(error)).catch(() => {});
       }
@@ -43,7 +44,12 @@ export function serveApi(context: ControllerContext): void {
   );
 }
 
-async function answer(context: ControllerContext, talk: ApiTalk, request: ApiUp): Promise<void> {
+async function answer(
+  context: ControllerContext,
+  images: ControllerImages,
+  talk: ApiTalk,
+  request: ApiUp,
+): Promise<void> {
   const { machine, dispatch, replies } = context;
   const { state } = machine;
   switch (request.kind) {
@@ -91,6 +97,7 @@ async function answer(context: ControllerContext, talk: ApiTalk, request: ApiUp)
           hint: `It allows these version control servers: ${allowed.join(', ')}`,
         });
       }
+      await images.need(job.image);
       const entropy = randomBytes(18).toString('base64url');
       const reply = replies.ask((token) =>
         dispatch({ kind: 'submit', token, request: order, publisher, job, jobId, entropy }),

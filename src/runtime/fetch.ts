@@ -150,7 +150,8 @@ async function pull(
   }
 }
 
-async function connectSome(mesh: Mesh, peers: PeerAddress[]): Promise<string[]> {
+/** Those of some peers that could be reached. */
+export async function connectSome(mesh: Mesh, peers: PeerAddress[]): Promise<string[]> {
   const tried = await Promise.allSettled(
     peers.slice(0, providersMax).map(async ({ id, addrs }) => {
       // A relay's address holds the relay's id, not yet the peer's.

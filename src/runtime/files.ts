@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import type { z } from 'zod';
 import { QuorateError } from '../core/errors.ts';
 import { messageOf } from './events.ts';
@@ -62,4 +64,9 @@ export function parseFile<T>(file: string, text: string, schema: z.ZodType<T>, h
   if (result.success) return result.data;
   const where = result.error.issues[0]?.path.map(String).join('.') || 'its root';
   throw new QuorateError('HOME_DAMAGED', `${file} is not valid at ${where}`, { hint });
+}
+
+/** Ends when all that was written to the file system a path is on survives a loss of power. */
+export async function syncFileSystem(path: string, signal: AbortSignal): Promise<void> {
+  await promisify(execFile)('sync', ['-f', path], { signal });
 }

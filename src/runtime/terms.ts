@@ -18,6 +18,8 @@ export interface OperatorRules {
   processorSeconds?: number;
   processor?: SandboxPriority['processor'];
   ioWeight?: number;
+  /** What images may take on the disk, in all. */
+  imageBytes?: number;
   /** Bytes a second that the worker may send and receive, over everything it does. */
   upBytes?: number;
   downBytes?: number;

@@ -15,8 +15,10 @@ import { type Difference, type ImportedTree, openStore, type Store } from '../st
 import { abortedBy, type BuildIo, buildInSandbox, type Varied } from './build-in-sandbox.ts';
 import { type BuildNetwork, openNetwork } from './build-network.ts';
 import { codeOf } from './events.ts';
+import type { HeldImage } from './image-cache.ts';
 import { asSourceError } from './import-source.ts';
 import { jobFileName, jobInTree } from './job-in-tree.ts';
+import { trialImage } from './trial-image.ts';
 import {
   type BroughtInput,
   fromMesh,
@@ -31,8 +33,10 @@ export interface TrialOptions {
   /** `HEAD`, a branch, a tag or a commit id; without it the files as they lie there. */
   ref?: string | undefined;
   jobName?: string | undefined;
-  /** Where the sandbox keeps what the next start needs to clean up after a crash. */
+  /** The home: where the sandbox keeps what the next start needs to clean up after a crash, and images are ready. */
   stateDir: string;
+  /** What images may take there. */
+  imageBytes?: number | undefined;
   /** `namespace` unless told: it is the source of who tries. */
   tier?: Tier | undefined;
   /** What the build is to find besides its source. */
@@ -78,6 +82,7 @@ export interface PersonsTerminal {
 
 /** What is around the build of a trial besides the sandbox itself. */
 interface Surroundings {
+  image: 'host' | HeldImage;
   inputs: readonly TrialInput[];
   project: TrialProject | undefined;
   /** Of the repository, where it has one: from there workers would fetch the source. */
@@ -178,7 +183,8 @@ export class Trial {
     };
     try {
       network = await this.#network(io.onLog);
-      const where = { tree: this.source.tree, from: store.public, inputs: this.#surroundings.inputs, signal };
+      const { inputs, image } = this.#surroundings;
+      const where = { tree: this.source.tree, from: store.public, inputs, image, signal };
       const job = { ...where, ...io, network };
       if (leave !== undefined) job.signal = AbortSignal.any([signal, leave]);
       const { outcome, built } = await buildInSandbox(this.#sandbox, store, of, job, varied);
@@ -238,7 +244,17 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
       jobName: options.jobName,
     });
     checkFits(job, bytes);
-    const surroundings = {
+    const image =
+      job.image === 'host'
+        ? undefined
+        : trialImage(job.image, {
+            ...{ home: stateDir, repository: source.root, store, bytesMax: options.imageBytes, signal },
+          });
+    closers.push(async () => image?.release());
+    // What is not here is said before anything is begun.
+    await image?.directory();
+    const surroundings: Surroundings = {
+      image: image ?? 'host',
       ...{ inputs, dir: scratch, project: project ?? (await projectFor(job, options)) },
       remote: job.network && (await localRepo(source.root, { signal }).catch(() => undefined))?.remoteUrl,
     };
@@ -318,22 +334,13 @@ function asSource<T>(what: string, read: () => Promise<T>): Promise<T> {
 }
 
 /** What a worker would refuse for its source or pass over for its limits. */
-function checkFits({ name, image, limits: asked }: JobSpec, sourceBytes: number): void {
+function checkFits({ name, limits: asked }: JobSpec, sourceBytes: number): void {
   const { cpus, memoryBytes, diskBytes } = asked;
   if (sourceBytes > diskBytes) {
     throw new QuorateError(
       'SOURCE_TOO_LARGE',
       `the source has ${sourceBytes} bytes; the job ${name} may write ${diskBytes}`,
       { hint: 'Have git ignore what is no source, or raise the disk limit of the job.' },
-    );
-  }
-  if (image !== 'host') {
-    throw new QuorateError(
-      'TRY_NO_IMAGES',
-      `the job ${name} wants the image ${image}; only "host" can be run`,
-      {
-        hint: 'Write image: host in quorate.yaml.',
-      },
     );
   }
   const there = { cpus: availableParallelism(), memoryBytes: totalmem(), diskBytes: totalmem() };

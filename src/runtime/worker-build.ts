@@ -10,6 +10,7 @@ import { BuildLog, openLogChannel } from './build-log.ts';
 import { openNetwork } from './build-network.ts';
 import { codeOf, messageOf } from './events.ts';
 import { areaOf, type WorkerContext } from './worker-context.ts';
+import type { WorkerImages } from './worker-images.ts';
 import { Sources } from './worker-sources.ts';
 
 interface Build {
@@ -30,12 +31,14 @@ export class Builder {
   readonly #context: WorkerContext;
   readonly #sandboxes: Sandboxes;
   readonly #sources: Sources;
+  readonly #images: WorkerImages;
   readonly #running = new Map<string, { abort: AbortController; job: Job; since: number }>();
 
-  constructor(context: WorkerContext, sandboxes: Sandboxes) {
+  constructor(context: WorkerContext, sandboxes: Sandboxes, images: WorkerImages) {
     this.#context = context;
     this.#sandboxes = sandboxes;
     this.#sources = new Sources(context);
+    this.#images = images;
   }
 
   /** When no build runs any more. */
@@ -140,10 +143,12 @@ export class Builder {
       ...{ job, charter: standing.charter, source: job.source.url, store: standing.membership.feed ?? [] },
       ...{ dir, bandwidth, say: (text) => log.line(`quorate: ${text}`) },
     });
+    const image = job.image === 'host' ? undefined : this.#images.use(job.image, signal);
     try {
       const { outcome, built } = await buildInSandbox(sandbox, store, job, {
         tree: job.source.tree,
         from: source,
+        image: image ?? 'host',
         into: store.sealed(areaOf(lease)),
         network,
         onLog: (chunk) => log.write(chunk),
@@ -151,6 +156,7 @@ export class Builder {
       });
       return { outcome, files: (built?.files ?? []).map(({ path, sha256 }) => ({ path, sha256 })) };
     } finally {
+      await image?.release();
       await network?.close();
     }
   }

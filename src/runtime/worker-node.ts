@@ -25,6 +25,7 @@ import { areaOf, type WorkerContext } from './worker-context.ts';
 import { Cosigner } from './worker-cosign.ts';
 import { WorkerFeed } from './worker-feed.ts';
 import { type HttpFeedTimings, httpFeedTimings } from './worker-http.ts';
+import { WorkerImages } from './worker-images.ts';
 import { WorkerLeases } from './worker-leases.ts';
 import { Serving } from './worker-serve.ts';
 
@@ -139,7 +140,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       tell,
       signal: stop.signal,
     };
-    const parts = new Parts(context, sandboxes, lending, options.httpFeed ?? httpFeedTimings);
+    const images = new WorkerImages(context, rules.imageBytes);
+    const parts = new Parts(context, sandboxes, images, lending, options.httpFeed ?? httpFeedTimings);
     loop.replay();
     await sweepAreas(store, machine);
     perform = (effect) => parts.perform(effect);
@@ -164,6 +166,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     operator.start();
     closers.push(mesh.joinProject(membership.project));
     void parts.serving.resume();
+    void images.resume();
     closers.push(() => parts.idle());
     return {
       id: key.id,
@@ -200,9 +203,15 @@ class Parts {
   /** Told when a build begins or has ended. */
   onBuilds: () => void = () => {};
 
-  constructor(context: WorkerContext, sandboxes: Sandboxes, lending: Lending, timings: HttpFeedTimings) {
+  constructor(
+    context: WorkerContext,
+    sandboxes: Sandboxes,
+    images: WorkerImages,
+    lending: Lending,
+    timings: HttpFeedTimings,
+  ) {
     this.#context = context;
-    this.builder = new Builder(context, sandboxes);
+    this.builder = new Builder(context, sandboxes, images);
     this.serving = new Serving(context);
     this.#cosigner = new Cosigner(context);
     this.#leases = new WorkerLeases(context, (lease, bundle) =>

@@ -198,14 +198,14 @@ describe('quorate try', () => {
   it.each<[what: string, file: string, args: string[], code: number, error: string]>([
     ['more memory than is here', jobFile({ run: ['true'], memory: '8TiB' }), [], 3, 'TRY_MACHINE_TOO_SMALL'],
     [
-      'an image',
+      'an image that is not here',
       jobFile({ run: ['true'] }).replace(
         'image: host',
         'image: bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i',
       ),
       [],
-      3,
-      'TRY_NO_IMAGES',
+      2,
+      'IMAGE_UNKNOWN',
     ],
     ['a job that is not there', jobFile({ run: ['true'] }), ['--job', 'x'], 2, 'JOBFILE_NO_SUCH_JOB'],
     ['a job file with a mistake', 'jobs: {build: {rum: [x]}}', [], 2, 'JOBFILE_UNKNOWN_KEY'],

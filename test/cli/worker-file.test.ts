@@ -67,7 +67,8 @@ pause_above_load = 1.5
     const { lend, rules, tiers } = parse(text);
     expect(Object.keys(lend)).toEqual(['cpus', 'memory', 'disk', 'jobs', 'processes', 'time']);
     expect(rules).toMatchObject({ pauseAboveLoad: 1.5, processor: 'low', upBytes: 2 ** 20 });
-    expect(Object.keys(rules)).toHaveLength(8);
+    expect(rules.imageBytes).toBe(10 * 1024 ** 3);
+    expect(Object.keys(rules)).toHaveLength(9);
     expect(tiers).toEqual(['gvisor']);
   });
 

@@ -70,6 +70,7 @@ const reached: Record<string, string> = {
   'src/jobfile/parse.ts': 'job-file',
   'src/jobfile/schema.ts': 'job-file',
   'src/cli/commands/image.ts': 'a CID on the own command line',
+  'src/runtime/image-cache.ts': 'the CID of a job that was decoded',
   'src/runtime/image-files.ts': 'notes this machine wrote itself; the archive beside one is car-stream',
   'src/journal/index.ts': 'events the node wrote itself; the documents in them were opened before',
   'src/mesh/meeting.ts': 'mesh-streams',

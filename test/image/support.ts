@@ -73,13 +73,17 @@ export async function scratch(): Promise<string> {
   return made;
 }
 
-export async function writeLayout({ files }: Layout): Promise<string> {
+export async function writeLayout(layout: Layout): Promise<string> {
   const at = join(await scratch(), 'layout');
+  await writeLayoutTo(layout, at);
+  return at;
+}
+
+export async function writeLayoutTo({ files }: Layout, at: string): Promise<void> {
   for (const [name, bytes] of files) {
     await mkdir(dirname(join(at, name)), { recursive: true });
     await writeFile(join(at, name), bytes);
   }
-  return at;
 }
 
 export async function writeTarOf(files: ReadonlyMap<string, Buffer>): Promise<string> {

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Tier } from '../../../sandbox/types.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { harmlessLine } from '../../core/harmless.ts';
@@ -82,9 +82,12 @@ async function run(context: Context, path: string | undefined, options: Options)
   const ref = options.ref ?? (options.commit === true ? 'HEAD' : undefined);
 
   const { checkRan, withTrial } = await import('../../runtime/trial.ts');
+  const { readWorkerFile } = await import('../worker-file.ts');
+  const { imageBytes } = (await readWorkerFile(join(home, 'worker.toml'))).rules;
   const trial = {
     ...{ folder, ref, jobName: options.job, stateDir: home, signal, tier: options.tier },
     ...{ inputs: options.input, stores: storesHere(context, folder) },
+    imageBytes,
     project: () => trialProject(context, folder, options.project),
     onInput: (input: BroughtInput) => sayInput(out, input),
   };

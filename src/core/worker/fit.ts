@@ -16,8 +16,7 @@ export function reasonToPass(
     lending;
   const left = (all: number, of: (job: Job) => number) => running.reduce((rest, job) => rest - of(job), all);
   if (needs.arch !== capabilities.arch) return `this machine is ${capabilities.arch}`;
-  if (needs.image !== 'host') return 'this worker has no tier for images';
-  if (!capabilities.tiers.some((tier) => hostTiers.has(tier)))
+  if (needs.image === 'host' && !capabilities.tiers.some((tier) => hostTiers.has(tier)))
     return `this worker runs nothing on its own system (${capabilities.tiers.join(', ')})`;
   if (
     needs.cpus > capabilities.cpus ||

@@ -68,7 +68,6 @@ describe('an offer', () => {
 describe('a worker that cannot take a job says why', () => {
   it.each([
     ['another architecture', { arch: 'aarch64' as const }, /x86_64/],
-    ['an image', { image: treeCid('image') }, /tier/],
     [
       'more than the machine lends',
       { limits: { cpus: 64, memoryBytes: 2 ** 28, diskBytes: 2 ** 28, pids: 64, seconds: 60 } },
@@ -78,6 +77,12 @@ describe('a worker that cannot take a job says why', () => {
     const bench = await started();
     const [effect] = bench.offer(await bench.makeOffer('app', { job }));
     expect(effect?.kind === 'claim' ? effect.claim.pass : '').toMatch(why);
+  });
+
+  it('an image is nothing to pass over: every tier runs it', async () => {
+    const bench = await started();
+    const [effect] = bench.offer(await bench.makeOffer('app', { job: { image: treeCid('image') } }));
+    expect(effect?.kind === 'claim' ? effect.claim.pass : 'no claim').toBeUndefined();
   });
 
   it('busy with as many jobs as it takes at once, and claims after the build', async () => {

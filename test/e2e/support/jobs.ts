@@ -7,15 +7,16 @@ export interface JobOptions {
   agree?: number;
   of?: number;
   rounds?: number;
+  image?: string;
 }
 
 /** A `quorate.yaml` with one job, `build`. */
 export function jobFile(options: JobOptions): string {
   const { run, outputs = ['.'], time = '1m', memory = '256MiB', disk = '64MiB' } = options;
-  const { agree = 2, of = 3, rounds = 2 } = options;
+  const { agree = 2, of = 3, rounds = 2, image = 'host' } = options;
   return `jobs:
   build:
-    image: host
+    image: ${image}
     run: ${JSON.stringify(run)}
     outputs: ${JSON.stringify(outputs)}
     limits: {cpus: 1, memory: ${memory}, disk: ${disk}, time: ${time}}

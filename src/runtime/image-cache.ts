@@ -1,0 +1,201 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SandboxImage } from '../../sandbox/index.ts';
+import { QuorateError } from '../core/errors.ts';
+import { makeErofs } from '../image/index.ts';
+import type { Store } from '../store/index.ts';
+import { syncFileSystem } from './files.ts';
+import { checkImageFit } from './image-fit.ts';
+import { ImageUser, isHeld } from './image-users.ts';
+
+export interface ImageSource {
+  /** Has all blocks of an image in the public area when it returns. */
+  obtain(image: string, options: { maxBytes: number; signal: AbortSignal }): Promise<void>;
+  /** They are not needed any more. */
+  letGo(image: string): Promise<void>;
+}
+
+export interface ImageCacheOptions {
+  dir: string;
+  /** Of all images, in every form they are kept in. */
+  bytesMax: number;
+  store: Store;
+  source: ImageSource;
+  /** Ends what is being made. */
+  signal: AbortSignal;
+}
+
+/** An image that a build uses. Nothing of it is given up before `release`. */
+export interface HeldImage extends SandboxImage {
+  release(): Promise<void>;
+}
+
+type Form = 'tree' | 'image.erofs';
+
+/** Files of a folder are counted by what they take on the disk. */
+const diskBlock = 4096;
+/** Names beginning like this are what a crash left. */
+const unfinished = '.new-';
+const givenUp = '.gone-';
+
+/**
+ * Images as builds use them: `<dir>/<cid>/tree` and `image.erofs`, each made once and then used as it lies there. What has its
+ * final name is whole. The one used longest ago goes first when there is no room. Several processes may use one folder.
+ */
+export class ImageCache {
+  readonly #options: ImageCacheOptions;
+  readonly #making = new Map<string, Promise<void>>();
+
+  constructor(options: ImageCacheOptions) {
+    this.#options = options;
+  }
+
+  /** Removes what a crash left behind. */
+  async sweep(): Promise<void> {
+    for (const name of await namesIn(this.#options.dir))
+      if (name.startsWith(unfinished) || name.startsWith(givenUp))
+        await rm(join(this.#options.dir, name), { recursive: true, force: true });
+  }
+
+  /** Those that are ready in some form. */
+  async images(): Promise<string[]> {
+    return (await namesIn(this.#options.dir)).filter((name) => !name.startsWith('.'));
+  }
+
+  /** `signal` ends the waiting, not what is being made for others as well. */
+  use(image: string, signal: AbortSignal): HeldImage {
+    const user = new ImageUser(join(this.#options.dir, image));
+    const ready = async (form: Form): Promise<string> => {
+      for (;;) {
+        const path = join(this.#options.dir, image, form);
+        if ((await user.hold()) && existsSync(path)) {
+          const now = new Date();
+          await utimes(join(this.#options.dir, image), now, now);
+          return path;
+        }
+        await waiting(this.#make(image, form), signal);
+      }
+    };
+    return {
+      cid: image,
+      directory: () => ready('tree'),
+      erofs: () => ready('image.erofs'),
+      release: () => user.release(),
+    };
+  }
+
+  /** One at a time for each image and form, whoever asks. */
+  #make(image: string, form: Form): Promise<void> {
+    const key = `${image} ${form}`;
+    const making =
+      this.#making.get(key) ?? this.#makeNow(image, form).finally(() => this.#making.delete(key));
+    this.#making.set(key, making);
+    making.catch(() => {});
+    return making;
+  }
+
+  async #makeNow(image: string, form: Form): Promise<void> {
+    const { dir, store, source, bytesMax, signal } = this.#options;
+    await mkdir(dir, { recursive: true, mode: 0o755 });
+    await source.obtain(image, { maxBytes: bytesMax, signal });
+    await checkImageFit(store, image);
+    const { blocks, files } = await this.#sizeOf(image);
+    await this.#makeRoom(image, blocks + files);
+    const scratch = await mkdtemp(join(dir, unfinished));
+    try {
+      const made = join(scratch, form);
+      if (form === 'tree') {
+        await store.exportDirectory(image, made, { rules: 'image', readable: true, signal });
+      } else await makeErofs(store.exportTar(image, { rules: 'image', signal }), made, signal);
+      // Nothing looks at its content again, so it must not be lost with power once it has its name.
+      await syncFileSystem(made, signal);
+      await mkdir(join(dir, image), { recursive: true, mode: 0o755 });
+      await writeFile(
+        join(dir, image, `${form}.bytes`),
+        String(form === 'tree' ? files : (await stat(made)).size),
+      );
+      await writeFile(join(dir, image, 'blocks.bytes'), String(blocks));
+      await rename(made, join(dir, image, form)).catch((error: NodeJS.ErrnoException) => {
+        // Another process was faster; it is the same.
+        if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+      });
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+  }
+
+  async #sizeOf(image: string): Promise<{ blocks: number; files: number }> {
+    const { store, signal } = this.#options;
+    const root = store.blocks.parse(image);
+    const blocks = store.blocks.statedBytes(root, await store.blocks.read(root));
+    let files = 0;
+    for await (const { kind, size } of store.list(image, { rules: 'image', signal }))
+      files += kind === 'dir' ? diskBlock : Math.ceil(size / diskBlock) * diskBlock;
+    return { blocks, files };
+  }
+
+  /** @throws IMAGE_TOO_LARGE */
+  async #makeRoom(image: string, wanted: number): Promise<void> {
+    const { dir, bytesMax } = this.#options;
+    const kept = await Promise.all(
+      (await this.images()).map(async (name) => {
+        const path = join(dir, name);
+        return { name, bytes: await bytesIn(path), used: (await stat(path)).mtimeMs };
+      }),
+    );
+    let total = kept.reduce((sum, { bytes }) => sum + bytes, wanted);
+    for (const { name, bytes } of kept.sort((a, b) => a.used - b.used)) {
+      if (total <= bytesMax) return;
+      if (name !== image && (await this.#giveUp(name))) total -= bytes;
+    }
+    if (total <= bytesMax) return;
+    await this.#options.source.letGo(image);
+    throw new QuorateError(
+      'IMAGE_TOO_LARGE',
+      `the image ${image} takes ${wanted} bytes here; images may take ${bytesMax}, and builds use ${total - wanted} of them`,
+      { hint: 'Make the image smaller, or lend more room: images under [lend] in worker.toml.' },
+    );
+  }
+
+  async #giveUp(image: string): Promise<boolean> {
+    const { dir, source } = this.#options;
+    const path = join(dir, image);
+    if (await isHeld(path)) return false;
+    const gone = await mkdtemp(join(dir, givenUp));
+    await rename(path, join(gone, image));
+    // Somebody may have taken hold of it at the last moment.
+    if (await isHeld(join(gone, image))) {
+      await rename(join(gone, image), path);
+      await rm(gone, { recursive: true, force: true });
+      return false;
+    }
+    await source.letGo(image);
+    await rm(gone, { recursive: true, force: true });
+    return true;
+  }
+}
+
+async function waiting(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const stopped = Promise.withResolvers<never>();
+  const stop = () => stopped.reject(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    await Promise.race([work, stopped.promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+const namesIn = (dir: string): Promise<string[]> =>
+  readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+
+async function bytesIn(path: string): Promise<number> {
+  const notes = (await namesIn(path)).filter((name) => name.endsWith('.bytes'));
+  const sizes = await Promise.all(notes.map((name) => readFile(join(path, name), 'utf8').catch(() => '0')));
+  return sizes.reduce((sum, text) => sum + (Number(text) || 0), 0);
+}

@@ -1,0 +1,52 @@
+import { randomUUID } from 'node:crypto';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** `using-<pid>-<unique>` in an image's folder: a process that uses it, of however many there are on the machine. */
+const pattern = /^using-(\d{1,10})-/;
+
+/** One use of an image's folder. */
+export class ImageUser {
+  readonly #dir: string;
+  readonly #name = `using-${process.pid}-${randomUUID()}`;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** False where there is no such folder yet. May be repeated. */
+  async hold(): Promise<boolean> {
+    try {
+      await writeFile(join(this.#dir, this.#name), '');
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      throw error;
+    }
+  }
+
+  release(): Promise<void> {
+    return rm(join(this.#dir, this.#name), { force: true });
+  }
+}
+
+/** Whether a process that is alive uses the folder; what dead ones left there is removed. */
+export async function isHeld(dir: string): Promise<boolean> {
+  let held = false;
+  for (const name of await readdir(dir)) {
+    const pid = Number(pattern.exec(name)?.[1] ?? 0);
+    if (pid === 0) continue;
+    if (isAlive(pid)) held = true;
+    else await rm(join(dir, name), { force: true });
+  }
+  return held;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

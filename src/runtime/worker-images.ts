@@ -1,0 +1,92 @@
+import { join } from 'node:path';
+import { limits } from '../core/limits.ts';
+import { announce } from './announce.ts';
+import { messageOf } from './events.ts';
+import { connectSome } from './fetch.ts';
+import { type HeldImage, ImageCache } from './image-cache.ts';
+import { pullArtifact } from './transfer.ts';
+import type { WorkerContext } from './worker-context.ts';
+
+/** Under this name the store keeps the blocks of images, for other workers. */
+const pin = 'image';
+/** A sweep leaves alone what was used this recently: it may not be pinned yet. */
+const graceSeconds = 60;
+const lookMs = 5_000;
+const providersMax = 4;
+
+/** The folder of a home in which images are ready to be built in. */
+export const imageCacheFolder = (home: string): string => join(home, 'image-cache');
+
+/** The images a worker builds in: fetched from whoever has them, served to others, and ready on its disk. */
+export class WorkerImages {
+  readonly #context: WorkerContext;
+  readonly #cache: ImageCache;
+
+  constructor(context: WorkerContext, bytesMax = limits.imageCacheBytesMax) {
+    this.#context = context;
+    const { dir, store, signal } = context;
+    this.#cache = new ImageCache({
+      ...{ dir: imageCacheFolder(dir), bytesMax, store, signal },
+      source: {
+        obtain: (image, options) => this.#obtain(image, options),
+        letGo: (image) => this.#letGo(image),
+      },
+    });
+  }
+
+  /** Removes what a crash left, and offers the images there are to others again. */
+  async resume(): Promise<void> {
+    const { store, mesh, signal, tell } = this.#context;
+    try {
+      await this.#cache.sweep();
+      const ready = new Set(await this.#cache.images());
+      const pinned = (await store.pins()).filter(({ names }) => names.includes(pin));
+      for (const { root } of pinned) {
+        if (ready.has(root)) await announce(mesh, root, signal);
+        else await store.unpin(root, pin);
+      }
+    } catch (error) {
+      if (!signal.aborted) tell('warn', 'images', `images: ${messageOf(error)}`);
+    }
+  }
+
+  use(image: string, signal: AbortSignal): HeldImage {
+    return this.#cache.use(image, signal);
+  }
+
+  async #obtain(
+    image: string,
+    { maxBytes, signal }: { maxBytes: number; signal: AbortSignal },
+  ): Promise<void> {
+    const { store, mesh, tell } = this.#context;
+    if (!(await store.has(image, signal))) {
+      tell('info', 'image', `fetching the image ${image}`, { image });
+      const from = await this.#providers(image, signal);
+      await pullArtifact(this.#context, image, { from, signal, maxBytes });
+    }
+    await store.pin([image], pin);
+    announce(mesh, image, signal).catch((error: unknown) => {
+      if (!signal.aborted) tell('warn', 'image', `${image} is not announced: ${messageOf(error)}`);
+    });
+  }
+
+  /** Other workers that have it, and the controller, which has every image of its project. */
+  async #providers(image: string, signal: AbortSignal): Promise<string[]> {
+    const { mesh, standing, key } = this.#context;
+    const found = new Map(standing.membership.controllers.map((peer) => [peer.id, peer]));
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(lookMs)]);
+    try {
+      for await (const peer of mesh.findProviders(image, { signal: limit, max: providersMax }))
+        if (peer.id !== key.id) found.set(peer.id, peer);
+    } catch {
+      signal.throwIfAborted();
+    }
+    return connectSome(mesh, [...found.values()]);
+  }
+
+  async #letGo(image: string): Promise<void> {
+    const { store } = this.#context;
+    await store.unpin(image, pin);
+    await store.collect({ graceSeconds });
+  }
+}

@@ -1,0 +1,96 @@
+import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { decodeBundle } from '../../src/core/documents/index.ts';
+import { file, layoutOf, writeLayout } from '../image/support.ts';
+import { smallSystem } from '../image/system.ts';
+import { Cluster } from './support/cluster.ts';
+import { jobFile } from './support/jobs.ts';
+
+let cluster: Cluster;
+let image = '';
+
+const files = (of: string, run: string[]): Record<string, string> => ({
+  'quorate.yaml': jobFile({ image: of, run }),
+});
+/** Only this image has the file, and no host's system is there to be seen. */
+const run = ['cat /usr/share/mark > "$OUT/mark"', 'ls /usr/bin > "$OUT/programs"'];
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ volunteers: ['ada', 'ben', 'cleo'], trusted: true });
+}, 60_000);
+
+describe('a job with an image', () => {
+  it('is refused while the controller does not have it, and says what to do', async () => {
+    const unknown = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
+    const refused = await cluster.cli(['run', await cluster.git.commit('unknown', files(unknown, run))]);
+    expect(refused.code, refused.report).toBe(2);
+    expect(refused.lines.at(-1)).toMatchObject({
+      error: { code: 'IMAGE_UNKNOWN', hint: expect.stringContaining('quorate image') },
+    });
+  });
+
+  it('builds in it on every machine to one trusted artifact, whose receipts say that it is portable', async () => {
+    const at = await writeLayout(await layoutOf([smallSystem(), [file('usr/share/mark', 'of the image\n')]]));
+    const made = await cluster.cli(['image', 'import', at]);
+    expect(made.code, made.report).toBe(0);
+    image = String(made.lines[0]?.image);
+    const proc = await cluster.submit(await cluster.git.commit('tool', files(image, run)));
+    const { code } = await proc.end(60_000);
+    expect(code, proc.report()).toBe(0);
+    const verdict = proc.lines.at(-1);
+    expect(verdict).toMatchObject({ event: 'verdict', level: 'trusted' });
+    const fetched = await cluster.fetch(
+      String(verdict?.artifact),
+      'tool',
+      '--bundle-out',
+      join(cluster.dir, 'b'),
+    );
+    expect(fetched.code, fetched.report).toBe(0);
+    expect(await cluster.readText('fetched', 'tool', 'mark')).toBe('of the image\n');
+    expect(await cluster.readText('fetched', 'tool', 'programs')).toBe(
+      'cat\ndash\nenv\nls\nsetpriv\nsh\nsleep\ntar\n',
+    );
+    const shown = await cluster.cli(['show', String(proc.lines[0]?.run)]);
+    expect(shown.code, shown.report).toBe(0);
+    const { receipts } = decodeBundle(await readFile(join(cluster.dir, 'b'), 'utf8'));
+    const portable = receipts.map(({ envelope }) => {
+      const { payload } = JSON.parse(envelope) as { payload: string };
+      return Buffer.from(payload, 'base64').toString().includes('"portable":true');
+    });
+    expect(portable.length).toBeGreaterThan(2);
+    expect(portable).not.toContain(false);
+    for (const name of ['ada', 'ben', 'cleo', 'tower'])
+      expect(await readdir(join(cluster.home(name), 'image-cache'))).toEqual([image]);
+  }, 90_000);
+
+  it('is built again without fetching it again, by a controller that has started anew too', async () => {
+    const fetches = () => cluster.worker('ada').all('image').length;
+    const before = fetches();
+    await cluster.control.stop();
+    await cluster.startController();
+    const proc = await cluster.submit(await cluster.git.commit('again', files(image, run)));
+    const { code } = await proc.end(60_000);
+    expect(code, proc.report()).toBe(0);
+    expect(fetches()).toBe(before);
+  }, 90_000);
+
+  it('is tried alone with the image of the project, or with one that is ready in the home', async () => {
+    const repo = join(cluster.dir, 'tried');
+    await mkdir(repo);
+    await cp(join(cluster.git.dir, 'tool'), repo, { recursive: true });
+    await mkdir(join(repo, '.quorate'), { recursive: true });
+    await cp(join(cluster.projectDir, '.quorate', 'images'), join(repo, '.quorate', 'images'), {
+      recursive: true,
+    });
+    const first = await cluster.cli(['try'], { cwd: repo, home: 'trier' });
+    expect(first.code, first.report).toBe(0);
+    await rm(join(repo, '.quorate'), { recursive: true });
+    const second = await cluster.cli(['try'], { cwd: repo, home: 'trier' });
+    expect(second.code, second.report).toBe(0);
+    const built = (lines: typeof first.lines) => lines.find(({ event }) => event === 'built');
+    expect(built(second.lines)?.artifact).toBe(built(first.lines)?.artifact);
+    const without = await cluster.cli(['try'], { cwd: repo, home: 'other' });
+    expect(without.error, without.report).toBe('IMAGE_UNKNOWN');
+  }, 90_000);
+});

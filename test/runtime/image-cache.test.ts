@@ -1,0 +1,225 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { readImage } from '../../src/image/index.ts';
+import { ImageCache } from '../../src/runtime/image-cache.ts';
+import { openStore, type Store } from '../../src/store/index.ts';
+import { file, type LayerEntry, layoutOf, link, scratch, tarOf, writeLayoutTo } from '../image/support.ts';
+import { smallSystem } from '../image/system.ts';
+
+let store: Store;
+let images: string[];
+const signal = AbortSignal.timeout(120_000);
+
+async function imported(entries: readonly LayerEntry[]): Promise<string> {
+  const at = await mkdtemp(join(tmpdir(), 'quorate-test-'));
+  try {
+    const layout = await layoutOf([entries]);
+    await writeLayoutTo(layout, join(at, 'in'));
+    const tar = await readImage(join(at, 'in'), { scratch: at, signal, arch: 'x86_64' });
+    return (await store.importTar(tar, { into: store.public, rules: 'image' })).root;
+  } finally {
+    await rm(at, { recursive: true, force: true });
+  }
+}
+
+beforeAll(async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-test-'));
+  store = await openStore({ dir });
+  const system = smallSystem();
+  images = [];
+  for (const name of ['a', 'b', 'c'])
+    images.push(await imported([...system, file(`usr/${name}`, name.repeat(100)), link('abs', '/usr')]));
+  return async () => {
+    await store.close();
+    await rm(dir, { recursive: true, force: true });
+  };
+}, 60_000);
+
+interface Opened {
+  cache: ImageCache;
+  dir: string;
+  obtained: string[];
+  letGo: string[];
+}
+
+async function open(bytesMax = 1e9, dir?: string): Promise<Opened> {
+  const at = dir ?? join(await scratch(), 'cache');
+  const opened = { dir: at, obtained: [] as string[], letGo: [] as string[] };
+  const cache = new ImageCache({
+    ...{ dir: at, bytesMax, store, signal },
+    source: {
+      obtain: async (image) => void opened.obtained.push(image),
+      letGo: async (image) => void opened.letGo.push(image),
+    },
+  });
+  return { cache, ...opened };
+}
+
+const [first, second, third] = [0, 1, 2].map((n) => () => images[n] ?? '') as [
+  () => string,
+  () => string,
+  () => string,
+];
+
+describe('an image is made ready', () => {
+  it('once, however many builds want it at the same time', async () => {
+    const { cache, obtained, dir } = await open();
+    const used = Array.from({ length: 5 }, () => cache.use(first(), signal));
+    const paths = new Set(await Promise.all(used.map((one) => one.directory())));
+    expect([...paths]).toEqual([join(dir, first(), 'tree')]);
+    expect(obtained).toEqual([first()]);
+    expect(await readFile(join(dir, first(), 'tree', 'usr', 'a'), 'utf8')).toBe('a'.repeat(100));
+  });
+
+  it('readable for everybody, whatever mask the worker has', async () => {
+    const before = process.umask(0o077);
+    onTestFinished(() => void process.umask(before));
+    const { cache } = await open();
+    const path = await cache.use(first(), signal).directory();
+    const modes = await Promise.all(
+      ['', 'usr', 'usr/bin/tar', 'usr/a'].map((name) => stat(join(path, name))),
+    );
+    expect(modes.map(({ mode }) => mode & 0o777)).toEqual([0o755, 0o755, 0o755, 0o644]);
+  });
+
+  it('as a file system too, the same bytes each time', async () => {
+    const hashes = [];
+    for (const { cache } of [await open(), await open()]) {
+      const bytes = await readFile(await cache.use(first(), signal).erofs());
+      hashes.push(createHash('sha256').update(bytes).digest('hex'));
+    }
+    expect(hashes[0]).toBe(hashes[1]);
+  });
+
+  it('within 50 ms when it has been before, also by a worker that has ended', async () => {
+    const { cache, dir } = await open();
+    await cache.use(first(), signal).directory();
+    const again = await open(1e9, dir);
+    const times = [];
+    for (let n = 0; n < 20; n++) {
+      const began = performance.now();
+      const held = again.cache.use(first(), signal);
+      await held.directory();
+      await held.release();
+      times.push(performance.now() - began);
+    }
+    expect(times.sort((a, b) => a - b)[10]).toBeLessThan(50);
+    expect(again.obtained).toEqual([]);
+  });
+
+  it('anew after a crash half way', async () => {
+    const { cache, dir } = await open();
+    await mkdir(join(dir, '.new-abc', 'tree', 'usr'), { recursive: true });
+    await mkdir(join(dir, first()), { recursive: true });
+    await cache.sweep();
+    expect(await readdir(dir)).toEqual([first()]);
+    expect(existsSync(join(await cache.use(first(), signal).directory(), 'usr/a'))).toBe(true);
+  });
+
+  it('no longer waited for by a build that was cancelled', async () => {
+    const stop = new AbortController();
+    const { cache } = await open();
+    const waiting = cache.use(first(), stop.signal).directory();
+    stop.abort(new Error('cancelled'));
+    await expect(waiting).rejects.toThrow('cancelled');
+    await cache.use(first(), signal).directory();
+  });
+});
+
+describe('when images take too much room', () => {
+  async function roomFor(count: number): Promise<number> {
+    const { cache, dir } = await open();
+    await cache.use(first(), signal).directory();
+    const notes = (await readdir(join(dir, first()))).filter((name) => name.endsWith('.bytes'));
+    const sizes = await Promise.all(notes.map((name) => readFile(join(dir, first(), name), 'utf8')));
+    return sizes.reduce((sum, text) => sum + Number(text), 0) * count + 10_000;
+  }
+  const past = (dir: string, image: string, seconds: number) => {
+    const at = Date.now() / 1000 - seconds;
+    return utimes(join(dir, image), at, at);
+  };
+
+  it('the one used longest ago goes, and none that a build uses', async () => {
+    const { cache, dir, letGo } = await open(await roomFor(2));
+    for (const image of [first(), second()]) {
+      const held = cache.use(image, signal);
+      await held.directory();
+      await held.release();
+    }
+    await past(dir, second(), 100);
+    const held = cache.use(third(), signal);
+    await held.directory();
+    expect((await readdir(dir)).sort()).toEqual([first(), third()].sort());
+    expect(letGo).toEqual([second()]);
+    await past(dir, third(), 200);
+    await cache.use(second(), signal).directory();
+    expect((await readdir(dir)).sort()).toEqual([second(), third()].sort());
+    await expect(cache.use(first(), signal).directory()).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    await held.release();
+    await cache.use(first(), signal).directory();
+    expect((await readdir(dir)).sort()).toEqual([first(), second()].sort());
+  });
+
+  it('one that another process uses stays while that is alive', async () => {
+    const { cache, dir } = await open(await roomFor(1));
+    const held = cache.use(first(), signal);
+    await held.directory();
+    await held.release();
+    const other = spawn('sleep', ['60']);
+    onTestFinished(() => void other.kill());
+    await writeFile(join(dir, first(), `using-${other.pid}-x`), '');
+    await expect(cache.use(second(), signal).directory()).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    other.kill();
+    await once(other, 'exit');
+    await cache.use(second(), signal).directory();
+    expect(await readdir(dir)).toEqual([second()]);
+  });
+
+  it('one that is larger than all of it is refused, and nothing of it stays', async () => {
+    const { cache, dir, letGo } = await open(1_000_000);
+    await expect(cache.use(first(), signal).directory()).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    expect({ left: await readdir(dir), letGo }).toEqual({ left: [], letGo: [first()] });
+  });
+});
+
+describe('a tree that is no image is refused before anything of it is used:', () => {
+  it.each<[what: string, change: (entries: LayerEntry[]) => void, code: string]>([
+    ['a source', (all) => all.splice(0, all.length, file('Makefile', 'all:')), 'IMAGE_UNFIT'],
+    ['its /etc leads elsewhere', (all) => void all.push(link('etc', '../../../../etc')), 'IMAGE_UNFIT'],
+    ['its /etc/passwd leads elsewhere', (all) => void all.push(link('etc/passwd', '../../x')), 'IMAGE_UNFIT'],
+    ['its /build is a file', (all) => void all.push(file('build')), 'IMAGE_UNFIT'],
+    ['its /tmp is a folder', (all) => void all.push({ name: 'tmp', type: 'directory' }), 'IMAGE_UNFIT'],
+    [
+      'it has no shell',
+      (all) => void all.splice(0, all.length, ...all.filter(({ name }) => name !== 'usr/bin/dash')),
+      'IMAGE_LACKS_TOOL',
+    ],
+  ])('%s', async (_, change, code) => {
+    // As a stranger makes one: by hand, not by our own import.
+    const places: LayerEntry[] = [
+      ...['build', 'dev', 'etc', 'proc', 'run', 'sys'].map((name) => ({ name, type: 'directory' as const })),
+      ...['group', 'hosts', 'nsswitch.conf', 'passwd'].map((name) => file(`etc/${name}`)),
+      link('tmp', 'build/tmp'),
+    ];
+    const added: LayerEntry[] = [...smallSystem()];
+    change(added);
+    const names = new Set(added.map(({ name }) => name));
+    const kept =
+      added.length < 5
+        ? []
+        : places.filter(({ name }) => !names.has(name) && !(names.has('etc') && name.startsWith('etc')));
+    const tar = Readable.from([await tarOf([...kept, ...added])], { objectMode: false });
+    const { root } = await store.importTar(tar, { into: store.public, rules: 'image' });
+    const { cache, dir } = await open();
+    await expect(cache.use(root, signal).directory()).rejects.toMatchObject({ code });
+    await expect(cache.use(root, signal).erofs()).rejects.toMatchObject({ code });
+    expect(await readdir(dir)).toEqual([]);
+  });
+});
