@@ -1,6 +1,6 @@
-import { driverFds } from '../build/driver.ts';
+import { driverFds, terminalFds } from '../build/driver.ts';
 import { etcWith } from '../build/etc.ts';
-import { firstFreeFd, type Launched, startInGroups } from '../build/launched.ts';
+import { firstFreeFdOf, type Launched, startInGroups } from '../build/launched.ts';
 import { pinsOf } from '../build/pins.ts';
 import { type ShownImage, showImage } from '../build/shown.ts';
 import type { Launching } from '../build/tier.ts';
@@ -25,7 +25,7 @@ export async function launch(
 ): Promise<Launched> {
   const data: { fd: number; bytes: Uint8Array }[] = [];
   const give = (text: string): string => {
-    const fd = firstFreeFd + data.length;
+    const fd = firstFreeFdOf(job) + data.length;
     data.push({ fd, bytes: Buffer.from(text) });
     return String(fd);
   };
@@ -50,17 +50,14 @@ export async function launch(
     ...guards.files(),
     ...['--remount-ro', '/', '--'],
   ];
+  const fds = [driverFds, job.terminal === undefined ? {} : terminalFds].flatMap(Object.values<number>);
   const runsc = [
     ...[at.runsc, `--root=${at.state}`, '--rootless', '--ignore-cgroups', '--platform=systrap'],
     ...[`--network=${inside}`, '--overlay2=none', '--oci-seccomp'],
-    ...['run', `--bundle=${at.bundle}`, ...passed(driverFds.status), ...passed(driverFds.outputs), 'job'],
+    ...['run', `--bundle=${at.bundle}`, ...fds.flatMap((fd) => ['--pass-fd', `${fd}:${fd}`]), 'job'],
   ];
   const command = [...around, ...runsc];
   return startInGroups({ job, directories, slot, command, data, processLimits: guards.processLimits });
-}
-
-function passed(fd: number): string[] {
-  return ['--pass-fd', `${fd}:${fd}`];
 }
 
 /** The build's read-only root. */

@@ -48,25 +48,28 @@ async function readBy(terminal: Terminal): Promise<string | undefined> {
 }
 
 describe('quorate try --shell', () => {
-  it('is a shell in the sandbox at this terminal: keys, Ctrl-C and its size go in, what is in $OUT comes out', async () => {
-    const at = sit('plain', '-o', person.at('got'));
-    await at.shows('build:/build/src$');
-    at.type('echo "user $(id -un) on $(tty) of $(stty size)"\r');
-    await at.shows('user build on /dev/pts/0 of 30 200');
-    at.type('sleep 1000\r');
-    await at.shows(/sleep 1000\s*$/);
-    at.type('\u0003echo "status $?"\r');
-    await at.shows('status 130');
-    await run('stty', ['-F', await at.file('tty'), 'rows', '40', 'cols', '120']);
-    at.type('sleep 0.5; echo "now $(stty size)"\r');
-    await at.shows('now 40 120');
-    at.type('echo kept > $OUT/x; exit 3\r');
-    await at.shows('CODE 0');
-    expect(await readFile(person.at('got', 'x'), 'utf8')).toBe('kept\n');
-    expect(await readBy(at)).toBe('typed');
-    expect(await at.file('after')).toBe(await at.file('before'));
-    expect((await person.litter()).filter((name) => name.includes('try'))).toEqual([]);
-  });
+  it.each(['namespace', 'gvisor'])(
+    'is a shell in %s at this terminal: keys, Ctrl-C and its size go in, what is in $OUT comes out',
+    async (tier) => {
+      const at = sit(tier, '--tier', tier, '-o', person.at('got', tier));
+      await at.shows('build:/build/src$');
+      at.type('echo "user $(id -un) on $(tty) of $(stty size)"\r');
+      await at.shows('user build on /dev/pts/0 of 30 200');
+      at.type('sleep 1000\r');
+      await at.shows(/sleep 1000\s*$/);
+      at.type('\u0003echo "status $?"\r');
+      await at.shows('status 130');
+      await run('stty', ['-F', await at.file('tty'), 'rows', '40', 'cols', '120']);
+      at.type('sleep 0.5; echo "now $(stty size)"\r');
+      await at.shows('now 40 120');
+      at.type('echo kept > $OUT/x; exit 3\r');
+      await at.shows('CODE 0');
+      expect(await readFile(person.at('got', tier, 'x'), 'utf8')).toBe('kept\n');
+      expect(await readBy(at)).toBe('typed');
+      expect(await at.file('after')).toBe(await at.file('before'));
+      expect((await person.litter()).filter((name) => name.includes('try'))).toEqual([]);
+    },
+  );
 
   it('has this terminal itself nowhere in it', async () => {
     const at = sit('fds');
