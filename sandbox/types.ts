@@ -46,7 +46,7 @@ export interface SandboxVariation extends Partial<SandboxPins> {
 /** A root file system out of the store, in the form a tier can use; made ready once, and kept while the job runs. */
 export interface SandboxImage {
   readonly cid: string;
-  /** Absolute path of the unpacked tree. Everybody on the machine can read it; a build cannot write to it. */
+  /** Absolute path of the unpacked tree. Everybody can read it, though folders above may be the worker's alone (build/shown.ts). */
   directory(): Promise<string>;
   /** Absolute path of the tree as an EROFS file system in a file. */
   erofs(): Promise<string>;
