@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Sandbox, Steering } from '../../sandbox/index.ts';
+import { differences } from './differences.ts';
 import {
   exited,
   holdsWithin,
@@ -387,6 +388,16 @@ export function sandboxContract(open: (stateDir: string) => Promise<Sandbox & St
         const ran = await play(['echo never'], { source });
         expect(ran).toMatchObject({ outcome: { kind: 'aborted', reason: 'setup' }, log: '' });
       }
+    });
+  });
+
+  describe('what tiers differ in', () => {
+    it.each(differences)('$what', async ({ step, in: tiers }) => {
+      const found = tiers[sandbox.tier];
+      if (found === undefined) return;
+      const ran = await play([step]);
+      expect(ran.outcome).toEqual(exited(0));
+      expect(ran.log).toMatch(found.finds);
     });
   });
 

@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { tiers } from '../../sandbox/index.ts';
+import { root } from '../tidy/house/source.ts';
+import { parityTable, withParity } from './parity.ts';
+
+it('the docs hold the table of what every tier must do: node scripts/parity.ts --write', () => {
+  const page = readFileSync(join(root, 'docs/sandbox.md'), 'utf8');
+  expect(withParity(page)).toBe(page);
+});
+
+it('the table has a column for each tier that is offered, and a row for each test of the contract', () => {
+  const rows = parityTable().split('\n');
+  expect(rows[0]).toMatch(/`gvisor` \| `namespace`/);
+  expect(tiers.filter((tier) => rows[0]?.includes(`\`${tier}\``)).length).toBeGreaterThanOrEqual(2);
+  expect(rows.length).toBeGreaterThan(40);
+  expect(rows.some((row) => row.startsWith('| hold processes: a fork bomb only hurts itself | yes'))).toBe(
+    true,
+  );
+});

@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { profilePins } from '../../sandbox/build/pins.ts';
+import { type Tier, tiers } from '../../sandbox/index.ts';
+import { houseFiles, root } from '../tidy/house/source.ts';
+import { differences } from './differences.ts';
+
+/** Between these in docs/sandbox.md stands the table. */
+export const parityMarks = ['<!-- parity: node scripts/parity.ts --write -->', '<!-- /parity -->'] as const;
+
+const pins: Record<keyof typeof profilePins, string> = {
+  hostName: 'host name',
+  user: 'account',
+  uid: 'its number',
+  home: 'its folder in `/build`',
+  source: 'folder of the source in `/build`',
+  umask: 'umask',
+  language: '`LANG`',
+  timeZone: '`TZ`',
+};
+
+/** The tiers that a file of tests runs the contract suite on. */
+function tiersHeld(): Tier[] {
+  const calls = houseFiles().filter(
+    ({ path, text }) => path.startsWith('test/sandbox/') && text.includes('sandboxContract(('),
+  );
+  return tiers.filter((tier) => calls.some(({ text }) => text.includes(`'${tier}'`)));
+}
+
+/** What every tier must do and what they differ in, as rows: from the suite that each of them runs. */
+export function parityTable(): string {
+  const held = tiersHeld();
+  const row = (...cells: string[]) => `| ${cells.join(' | ')} |`;
+  const all = (what: string, says = 'yes') => row(what, ...held.map(() => says));
+  const chapter = (what: string) => all(`**${what}**`, '');
+  const contract = readFileSync(join(root, 'test/sandbox/contract.ts'), 'utf8');
+  const titles = [...contract.matchAll(/^ +(describe|it)\('((?:[^'\\]|\\.)*)'/gm)];
+  const suite = titles.flatMap(([, kind, title = '']) =>
+    kind === 'describe' ? chapter(title) : all(title.replaceAll("\\'", "'").replaceAll('|', '\\|')),
+  );
+  return [
+    row('what', ...held.map((tier) => `\`${tier}\``)),
+    row('---', ...held.map(() => '---')),
+    ...suite.filter((line) => !line.includes('**what tiers differ in**')),
+    chapter('pinned'),
+    ...Object.entries(profilePins).map(([pin, value]) => all(pins[pin as keyof typeof pins], `\`${value}\``)),
+    chapter('what tiers differ in'),
+    ...differences.map(({ what, in: found }) => row(what, ...held.map((tier) => found[tier]?.says ?? ''))),
+  ].join('\n');
+}
+
+/** A page with the table as it is now. */
+export function withParity(page: string): string {
+  const [begin, end] = parityMarks;
+  const [head = '', rest = ''] = page.split(begin);
+  return `${head}${begin}\n${parityTable()}\n${end}${rest.split(end)[1] ?? ''}`;
+}
