@@ -3,7 +3,7 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { PassThrough, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { extract, type Header as TarHeader } from 'tar-stream';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
@@ -11,6 +11,7 @@ import type { Blob } from './blobs.ts';
 import { damaged, shown, tooLarge } from './errors.ts';
 import { checkLink, splitName } from './names.ts';
 import type { Root } from './root.ts';
+import { unzstd } from './zstd.ts';
 
 /** The parser also tells where an entry's content begins, which its types leave out. */
 type Header = TarHeader & { byteOffset: number };
@@ -105,14 +106,11 @@ export async function unpackLayer(
 const isSystem = (error: unknown): boolean => error instanceof Error && 'syscall' in error;
 
 /** By what the bytes begin with, not by what somebody calls them. */
-function unpackerFor(head: Uint8Array): Transform {
+function unpackerFor(head: Uint8Array): Transform | typeof unzstd {
   const begins = (...bytes: number[]): boolean => bytes.every((byte, index) => head[index] === byte);
   if (begins(0x1f, 0x8b)) return createGunzip();
-  if (begins(0x28, 0xb5, 0x2f, 0xfd)) return createZstdDecompress();
-  // A frame to skip, which some tools put first.
-  if ((head[0] ?? 0) >> 4 === 5 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18)
-    return createZstdDecompress();
-  return new PassThrough();
+  const isSkipped = (head[0] ?? 0) >> 4 === 5 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18;
+  return isSkipped || begins(0x28, 0xb5, 0x2f, 0xfd) ? unzstd : new PassThrough();
 }
 
 /** Puts an unpacked layer on top of those below. @throws IMAGE_DAMAGED, IMAGE_PATH_REFUSED, IMAGE_TOO_LARGE */

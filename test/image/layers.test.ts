@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { constants, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { inside } from '../../src/image/normal.ts';
 import {
@@ -10,6 +12,7 @@ import {
   read,
   rest,
   savedOf,
+  tarOf,
   writeLayout,
   writeTarOf,
 } from './support.ts';
@@ -26,6 +29,21 @@ describe('an image is read from', () => {
   it.each(['tar', 'gzip', 'zstd'] as const)('a layout whose layers are %s', async (packing) => {
     const { list } = await read(await writeLayout(await layoutOf(layers, { packing })));
     expect(list.sort()).toEqual(wanted);
+  });
+
+  it('a layer of many Zstandard frames, and of frames to skip', async () => {
+    const skipped = Buffer.concat([Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0]), Buffer.from('abc')]);
+    const text = randomBytes(300_000).toString('base64');
+    const tar = await tarOf([file('large', text), file('zeros', '0'.repeat(400_000))]);
+    const frames = [skipped];
+    for (let at = 0; at < tar.length; at += 100_000)
+      frames.push(zstdCompressSync(tar.subarray(at, at + 100_000)), skipped);
+    frames.push(zstdCompressSync(Buffer.alloc(0), { params: { [constants.ZSTD_c_checksumFlag]: 1 } }));
+    const layout = await layoutOf([tar], { packing: 'zstd', packed: Buffer.concat(frames) });
+    const { list } = await read(await writeLayout(layout));
+    expect(list).toContain(`large=${text}`);
+    const cut = await layoutOf([tar], { packing: 'zstd', packed: Buffer.concat(frames).subarray(0, -5) });
+    await expect(read(await writeLayout(cut))).rejects.toMatchObject({ code: 'IMAGE_DAMAGED' });
   });
 
   it('a tar of a layout, and of what docker saves, as one and the same tree', async () => {

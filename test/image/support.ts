@@ -35,10 +35,17 @@ export interface Layout {
   layers: { digest: string; size: number }[];
 }
 
+interface LayoutOptions {
+  packing?: Packing;
+  architecture?: string;
+  /** Instead of each layer as it would be packed. */
+  packed?: Buffer;
+}
+
 /** An OCI image layout with one image. */
 export async function layoutOf(
   layers: readonly (readonly LayerEntry[] | Buffer)[],
-  { packing = 'gzip', architecture = 'amd64' }: { packing?: Packing; architecture?: string } = {},
+  { packing = 'gzip', architecture = 'amd64', packed: given }: LayoutOptions = {},
 ): Promise<Layout> {
   const files = new Map<string, Buffer>();
   const put = (mediaType: string, bytes: Buffer) => {
@@ -51,7 +58,7 @@ export async function layoutOf(
   const kept = tars.map((tar) =>
     put(
       `application/vnd.oci.image.layer.v1.tar${packing === 'tar' ? '' : `+${packing}`}`,
-      Buffer.from(packed[packing](tar)),
+      given ?? Buffer.from(packed[packing](tar)),
     ),
   );
   const config = put(

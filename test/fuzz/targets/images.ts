@@ -1,8 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { openBlobs } from '../../../src/image/blobs.ts';
 import { debianSources } from '../../../src/image/debian.ts';
+import { damaged } from '../../../src/image/errors.ts';
 import { applyLayer, Budget } from '../../../src/image/layer.ts';
 import { layersOf } from '../../../src/image/layout.ts';
 import {
@@ -15,8 +18,9 @@ import {
 import { checkLink, splitName } from '../../../src/image/names.ts';
 import { inside, normalised } from '../../../src/image/normal.ts';
 import { Root } from '../../../src/image/root.ts';
+import { unzstd } from '../../../src/image/zstd.ts';
 import { mutatedBytes, mutatedText } from '../arbitraries.ts';
-import { Scratch, type TarEntry, tarBytes } from '../corpus.ts';
+import { cuts, Scratch, type TarEntry, tarBytes } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';
 
 const scratch = new Scratch();
@@ -158,4 +162,33 @@ const sources = define<string>({
   },
 });
 
-export const targets: readonly AnyTarget[] = [layer, archive, manifest, name, sources];
+const skipped = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 1, 2]);
+
+const zstd = define<Uint8Array>({
+  name: 'image-zstd',
+  seeds: async () =>
+    ['', 'x', 'ab'.repeat(5_000)].map((text) => {
+      const frame = zstdCompressSync(Buffer.from(text));
+      return new Uint8Array(Buffer.concat([frame, skipped, frame]));
+    }),
+  arbitrary: mutatedBytes,
+  // Each frame is a stream of its own.
+  msMax: 400,
+  async run(bytes) {
+    try {
+      let size = 0;
+      for await (const chunk of unzstd(Readable.from(cuts(bytes)[2] ?? []))) {
+        size += chunk.length;
+        // As the budget of an image ends it.
+        if (size > 2 ** 20) return;
+      }
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+      const says = error instanceof Error ? error.message : '';
+      if (!/^(ZSTD|Z_BUF|ERR_STREAM)/.test(code) && !/Zstandard|cut off/.test(says)) throw error;
+      throw damaged('a layer cannot be unpacked', error);
+    }
+  },
+});
+
+export const targets: readonly AnyTarget[] = [zstd, layer, archive, manifest, name, sources];

@@ -1,0 +1,97 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createZstdDecompress } from 'node:zlib';
+
+/**
+ * Zstandard as tools write it (RFC 8878): many frames one after the other, and frames to skip. Node's own unpacker ends with
+ * the first frame, so the stream is cut into them here.
+ */
+export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const bytes = new Bytes(source);
+  for (let magic = await bytes.take(4, true); magic !== undefined; magic = await bytes.take(4, true)) {
+    const kind = magic.readUInt32LE();
+    if (kind >>> 4 === 0x184d2a5) {
+      await bytes.skip((await bytes.take(4)).readUInt32LE());
+      continue;
+    }
+    if (kind !== 0xfd2fb528) throw new Error('no Zstandard frame where one was due');
+    const unpacker = createZstdDecompress();
+    const fed = pipeline(Readable.from(frame(bytes, magic), { objectMode: false }), unpacker);
+    fed.catch(() => {});
+    for await (const chunk of unpacker as AsyncIterable<Uint8Array>) yield chunk;
+    await fed;
+  }
+}
+
+/** The largest block there is. */
+const blockBytesMax = 128 * 1024;
+
+/** One frame with what is in it, not looked into further than to find its end. */
+async function* frame(bytes: Bytes, magic: Buffer): AsyncGenerator<Uint8Array> {
+  yield magic;
+  const descriptor = await bytes.take(1);
+  yield descriptor;
+  const flags = descriptor.readUInt8();
+  const isSingle = (flags & 0x20) !== 0;
+  const dictionary = [0, 1, 2, 4][flags & 3] ?? 0;
+  const size = [isSingle ? 1 : 0, 2, 4, 8][flags >> 6] ?? 0;
+  yield* bytes.pieces((isSingle ? 0 : 1) + dictionary + size);
+  for (let isLast = false; !isLast; ) {
+    const head = await bytes.take(3);
+    yield head;
+    const block = head.readUIntLE(0, 3);
+    isLast = (block & 1) === 1;
+    const length = block >> 3;
+    if (length > blockBytesMax) throw new Error('a Zstandard block is over the largest size');
+    // Of a block that repeats one byte this is all there is.
+    yield* bytes.pieces(((block >> 1) & 3) === 1 ? 1 : length);
+  }
+  if ((flags & 4) !== 0) yield* bytes.pieces(4);
+}
+
+/** A stream, by as many bytes as are asked for. */
+class Bytes {
+  readonly #source: AsyncIterator<Uint8Array>;
+  #rest: Buffer = Buffer.alloc(0);
+  #ended = false;
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#source = source[Symbol.asyncIterator]();
+  }
+
+  async #more(): Promise<void> {
+    const next = await this.#source.next();
+    if (next.done === true) this.#ended = true;
+    else
+      this.#rest =
+        this.#rest.length === 0 ? Buffer.from(next.value) : Buffer.concat([this.#rest, next.value]);
+  }
+
+  /** Undefined at the end, where that may be. */
+  take(count: number, mayEnd: true): Promise<Buffer | undefined>;
+  take(count: number): Promise<Buffer>;
+  async take(count: number, mayEnd = false): Promise<Buffer | undefined> {
+    while (this.#rest.length < count && !this.#ended) await this.#more();
+    if (mayEnd && this.#rest.length === 0) return undefined;
+    if (this.#rest.length < count) throw new Error('it was cut off');
+    const taken = this.#rest.subarray(0, count);
+    this.#rest = this.#rest.subarray(count);
+    return taken;
+  }
+
+  async skip(count: number): Promise<void> {
+    let left = count;
+    for await (const piece of this.pieces(count)) left -= piece.length;
+    if (left !== 0) throw new Error('it was cut off');
+  }
+
+  /** This many bytes, in pieces as they come. */
+  async *pieces(count: number): AsyncGenerator<Buffer> {
+    for (let left = count; left > 0; ) {
+      if (this.#rest.length === 0) await this.#more();
+      const piece = await this.take(Math.min(left, Math.max(1, this.#rest.length)));
+      left -= piece.length;
+      yield piece;
+    }
+  }
+}
