@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { packagesOf } from '../../src/cli/commands/doctor.ts';
 import { parseJobFile } from '../../src/jobfile/index.ts';
 import { ending, folder, quorate, repository, start } from './support.ts';
 
@@ -94,6 +95,18 @@ describe('doctor', () => {
     const { code, out } = await quorate(['doctor'], { env: { PATH: folder() } });
     expect(code).toBe(3);
     expect(out).toMatch(/missing git: not found\n\s+apt-get install -y git/);
+    expect(out).toMatch(/as root: apt-get update && apt-get install -y .*\bgit\b/);
+  });
+
+  it('names each package once, and none that is there', () => {
+    const check = (fix: string, ok = false) => ({ name: 'a', ok, found: '', fix });
+    const checks = [
+      check('apt-get install -y runsc'),
+      check('apt-get install -y git runsc'),
+      check('apt-get install -y bash', true),
+      check('sysctl -w kernel.unprivileged_userns_clone=1'),
+    ];
+    expect(packagesOf(checks)).toEqual(['git', 'runsc']);
   });
 });
 

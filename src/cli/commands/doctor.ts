@@ -1,5 +1,6 @@
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
+import type { MachineCheck } from '../machine.ts';
 
 export const doctor: Define = (program, act) => {
   program
@@ -35,7 +36,22 @@ async function run({ home, out }: Context): Promise<Exit> {
     const says = works ? (tier === offered ? 'works, the strongest here' : 'works') : 'does not work here';
     out.say(`  ${tier.padEnd(12)} ${says}. ${tierSays[tier]}`);
   }
+  const bring = packagesOf(checks);
+  if (bring.length > 0)
+    out.say(
+      '',
+      `All packages that are missing, as root: apt-get update && apt-get install -y ${bring.join(' ')}`,
+    );
   if (offered === 'namespace')
     out.say('A worker offers namespace only when it is told to: quorate join --tier namespace');
   return ok ? exits.done : exits.cannot;
+}
+
+/** Of checks that such a line mends. */
+export function packagesOf(checks: readonly MachineCheck[]): string[] {
+  const lines = checks.flatMap(({ ok, fix }) => (ok || fix === undefined ? [] : [fix]));
+  const named = lines.flatMap(
+    (line) => /^apt-get install -y ([a-z0-9.+ -]+)$/.exec(line)?.[1]?.split(' ') ?? [],
+  );
+  return [...new Set(named)].sort();
 }
