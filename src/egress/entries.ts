@@ -5,7 +5,7 @@ import type { Target } from './rules.ts';
 export function targetsOf(entry: string, usualPorts: readonly number[]): Target[] {
   const [, host = '', port] = /^(\[[^\]]+\]|[^:]+)(?::([0-9]+))?$/.exec(entry.toLowerCase()) ?? [];
   const bare = host.replace(/^\[(.*)\]$/, '$1');
-  if (bare === '') return [];
+  if (bare === '' || Number(port ?? 1) < 1 || Number(port ?? 1) > 65_535) return [];
   return (port === undefined ? usualPorts : [Number(port)]).map((one) => ({ host: bare, port: one }));
 }
 

@@ -97,7 +97,7 @@ export function rulesOf({
 
 function urlTarget(url: string): Target[] {
   const { protocol = '', hostname = '', port = '' } = URL.parse(url) ?? {};
-  if (protocol !== 'http:' && protocol !== 'https:') return [];
+  if ((protocol !== 'http:' && protocol !== 'https:') || port === '0') return [];
   const usual = protocol === 'https:' ? 443 : 80;
   return [{ host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? usual : Number(port) }];
 }

@@ -46,11 +46,18 @@ describe('what a build may reach', () => {
     expect(rules({ network: ['vcs'], source: undefined }).targets).toEqual([]);
   });
 
+  it('by vcs is nothing where an entry is none', () => {
+    const odd = { vcs: ['', 'a:0', 'a:70000', '[::1', 'a:b'], bootstrap: [] };
+    expect(rules({ network: ['vcs'], charter: odd }).targets).toEqual([]);
+  });
+
   it('by store is where the controller says that it serves artifacts', () => {
     expect(rules({ network: ['store'], charter, store }).targets).toEqual([
       ...['10.0.0.9 8080', 'fd00::9 8080', 'home.example 80', '192.168.1.1 80'],
     ]);
-    expect(rules({ network: ['store'], store: ['ftp://a', 'file:///etc', 'x', ''] }).targets).toEqual([]);
+    expect(
+      rules({ network: ['store'], store: ['ftp://a', 'file:///etc', 'http://a:0', 'x', ''] }).targets,
+    ).toEqual([]);
   });
 
   it('may be at a private address only where the root named that address: a controller’s word is not enough', () => {

@@ -3,6 +3,7 @@ import { QuorateError } from '../../../src/core/errors.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
 import { canonical, isPublic } from '../../../src/egress/addresses.ts';
 import { type Egress, openEgress } from '../../../src/egress/index.ts';
+import { rulesOf } from '../../../src/runtime/build-network.ts';
 import { mutatedBytes, mutatedText } from '../arbitraries.ts';
 import { Scratch } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';
@@ -31,6 +32,7 @@ async function proxying() {
     named: [],
     receivedBytesMax: Number.MAX_SAFE_INTEGER,
     sentBytesMax: Number.MAX_SAFE_INTEGER,
+    connectionsTotalMax: Number.MAX_SAFE_INTEGER,
     resolve: async () => [{ address: '93.184.215.14' }],
     connect: (address, at) => {
       reached.add(`${address}:${at}`);
@@ -102,4 +104,26 @@ const addresses = define<string>({
   },
 });
 
-export const targets: readonly AnyTarget[] = [proxy, addresses];
+/** Where a controller says that its store is. */
+const stores = define<string>({
+  name: 'egress-store',
+  seeds: async () => ['http://10.0.0.9:8080', 'https://store.example', 'http://[fd00::9]:80/x'],
+  arbitrary: (seeds) => mutatedText(seeds, ['http://', '@', '[', ']', ':', '%', '\\', '10.0.0.9', '#', '?']),
+  run(url) {
+    const charter = { vcs: [], bootstrap: ['/ip4/10.0.0.9/tcp/1', '/ip6/fd00::9/tcp/1'] };
+    const job = {
+      network: ['store' as const],
+      limits: { cpus: 1, ...{ memoryBytes: 1, diskBytes: 1, pids: 1, seconds: 1 } },
+    };
+    const { targets, named } = rulesOf({ job, charter, source: undefined, store: [url] });
+    must(targets.length <= 1 && named.length <= targets.length, 'one URL is one server at most');
+    for (const { host, port } of targets) {
+      must(host !== '' && port > 0 && port < 65_536, `a server ${host} at port ${port}`);
+      must(!/[\s@/\\]/.test(host), `a server with the name ${host}`);
+    }
+    for (const { host } of named)
+      must(host === '10.0.0.9' || host === 'fd00::9', `${host} is not in the charter`);
+  },
+});
+
+export const targets: readonly AnyTarget[] = [proxy, addresses, stores];
