@@ -84,10 +84,10 @@ export function inside(path: string, target: string): string {
     while (rest[0] === '..') rest.shift();
     return [...Array<string>(depth).fill('..'), ...rest].join('/') || '.';
   }
-  const parts = target.split('/');
+  const parts = target.split('/').filter((part) => part !== '');
   let up = 0;
   const kept = parts.filter((part, index) => {
-    const isLeading = parts.slice(0, index).every((before) => ['..', '.', ''].includes(before));
+    const isLeading = parts.slice(0, index).every((before) => ['..', '.'].includes(before));
     if (part !== '..' || !isLeading) return true;
     up += 1;
     return up <= depth;

@@ -210,6 +210,8 @@ describe('of what a system has, an image keeps', () => {
       ['a/b', './../.././../x', './.././x'],
       ['a/b', 'c/../../../x', 'c/../../../x'],
       ['a', '..', '.'],
+      ['a', '..//b', 'b'],
+      ['a/b', 'c//d/', 'c/d'],
     ];
     expect(cases.map(([path, target]) => inside(path, target))).toEqual(cases.map(([, , wanted]) => wanted));
   });
