@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
 import { type TierDriver, TierSandbox } from '../../../../sandbox/build/tier.ts';
 import { groupPrefix } from '../../../../sandbox/cgroups/leftovers.ts';
 import { findPlaces, type Place, readHierarchies } from '../../../../sandbox/cgroups/place.ts';
@@ -21,7 +20,8 @@ export type Guard =
   | 'time'
   | 'disk'
   | 'output size'
-  | 'process limits'
+  | 'open files'
+  | 'core dumps'
   | 'hidden files'
   | 'account'
   | 'call filter'
@@ -33,12 +33,22 @@ export interface TierUnderAttack {
   readonly name: string;
   /** Whether a build calls the host's kernel itself. */
   readonly sharesKernel: boolean;
+  /** What the job's groups allow the tier itself, besides the job. */
+  readonly ownMiB: number;
+  /** Devices that a kernel of the build's own shows, which are not the host's. */
+  readonly ownDevices: readonly string[];
+  /** How much slower a step that is all system calls is: such attacks are that much smaller. */
+  readonly slower: number;
   /** As the product makes it, or without one guard; undefined where the tier has no such guard to take away. */
   driver(without?: Guard): TierDriver | undefined;
   /** A folder of the host's, shown at /host. */
   showing(folder: string): TierDriver | undefined;
   readonly image?: SandboxJob['image'];
 }
+
+/** Of an attack that time is not what ends; and of a test, which has a few of them. A machine may be busy. */
+const STEP_SECONDS = 60;
+const TEST_MS = 120_000;
 
 const source = join(import.meta.dirname, 'attacker.c');
 const compile = promisify(execFile);
@@ -52,6 +62,7 @@ export class Arena {
 
   constructor(tier: TierUnderAttack) {
     this.tier = tier;
+    vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
     let remove = async (): Promise<void> => {};
     beforeAll(async () => {
       const folder = await tempFolder();
@@ -61,7 +72,7 @@ export class Arena {
       const program = join(folder.path, 'attacker');
       await compile('gcc', ['-static', '-O1', '-pthread', '-o', program, source]);
       this.#program = await readFile(program);
-    }, 60_000);
+    });
     afterAll(() => remove());
     afterEach(() => this.#buildsTheNext());
   }
@@ -88,6 +99,17 @@ export class Arena {
     if (driver !== undefined) succeeds(await this.#play(driver, run, {}));
   }
 
+  /** Those on the host that belong to jobs of this process, in groups of one of the hierarchies. */
+  async hostProcesses(): Promise<number[]> {
+    for (const { parent } of this.#places) {
+      const ours = (await readdir(parent)).filter((name) => name.startsWith(`${groupPrefix}${process.pid}-`));
+      const listed = ours.map((name) => readFile(join(parent, name, 'cgroup.procs'), 'utf8').catch(() => ''));
+      const pids = (await Promise.all(listed)).join('\n').split('\n').filter(Boolean);
+      if (pids.length > 0) return pids.map(Number);
+    }
+    return [];
+  }
+
   sandbox(driver = this.tier.driver()): TierSandbox {
     if (driver === undefined) throw new Error(`no ${this.tier.name}`);
     return new TierSandbox(driver, { places: this.#places, notes: join(this.#folder, 'notes') });
@@ -100,7 +122,8 @@ export class Arena {
   playOn(sandbox: Sandbox, run: string[], options: Play): Promise<Ran> {
     const attacker = { name: 'attacker', content: this.#program, mode: 0o755 };
     const image = this.tier.image ?? 'host';
-    return play(sandbox, run, { source: tarOf([attacker]), image, ...options });
+    const limits = { seconds: STEP_SECONDS, ...options.limits };
+    return play(sandbox, run, { source: tarOf([attacker]), image, ...options, limits });
   }
 
   async #buildsTheNext(): Promise<void> {
@@ -109,8 +132,8 @@ export class Arena {
     expect(next.outputs.map(({ text }) => text)).toEqual(['next\n']);
     expect(await readdir(join(this.#folder, 'notes'))).toEqual([]);
     for (const { parent } of this.#places) {
-      const ours = (name: string) => basename(name).startsWith(`${groupPrefix}${process.pid}-`);
-      expect((existsSync(parent) ? await readdir(parent) : []).filter(ours)).toEqual([]);
+      const ours = (name: string) => name.startsWith(`${groupPrefix}${process.pid}-`);
+      expect((await readdir(parent)).filter(ours)).toEqual([]);
     }
   }
 }

@@ -11,7 +11,8 @@ const unfiltered = { seccomp: () => undefined };
 const without: Partial<Record<Guard, Partial<Guards>>> = {
   ...weakenedGroups(guards),
   disk: { disk: () => ['--tmpfs', '/dev/shm', '--tmpfs', '/build', '--symlink', 'build/tmp', '/tmp'] },
-  'process limits': { processLimits: () => ({}) },
+  'open files': { processLimits: () => ({}) },
+  'core dumps': { processLimits: () => ({}) },
   'hidden files': { hidden: () => [] },
   account: { account: () => undefined },
   'call filter': unfiltered,
@@ -22,7 +23,7 @@ const without: Partial<Record<Guard, Partial<Guards>>> = {
 
 export const namespaceUnderAttack: TierUnderAttack = {
   name: 'namespace',
-  sharesKernel: true,
+  ...{ sharesKernel: true, ownMiB: 0, ownDevices: [], slower: 1 },
   driver: (guard) => {
     if (guard === undefined) return namespaceTier();
     const weakened = without[guard];

@@ -1,0 +1,52 @@
+import { profilePins } from '../../../../sandbox/build/pins.ts';
+import { type GvisorGuards, guards } from '../../../../sandbox/gvisor/guards.ts';
+import { gvisorTier } from '../../../../sandbox/gvisor/tier.ts';
+import { limits } from '../../../../src/core/limits.ts';
+import type { Guard, TierUnderAttack } from './arena.ts';
+import { weakenedGroups } from './weakened.ts';
+
+const groups = weakenedGroups(guards);
+
+const without: Partial<Record<Guard, Partial<GvisorGuards>>> = {
+  memory: groups.memory,
+  cpu: groups.cpu,
+  processes: { ...groups.processes, processes: () => [] },
+  time: groups.time,
+  'output size': groups['output size'],
+  disk: {
+    disk: (job, pins) =>
+      guards.disk(job, pins).map((mount) => ({
+        ...mount,
+        options: (mount.options ?? []).filter((option) => !option.startsWith('size=')),
+      })),
+  },
+  'open files': {
+    processes: (job) => guards.processes(job).filter(({ type }) => type !== 'RLIMIT_NOFILE'),
+  },
+  'call filter': { seccomp: () => undefined },
+  'call filter and nested namespaces': { seccomp: () => undefined },
+  'driver’s privilege': {
+    driver: () => ({
+      user: { uid: profilePins.uid, gid: profilePins.uid },
+      capabilities: { bounding: [], effective: [], permitted: [], inheritable: [] },
+      noNewPrivileges: true,
+    }),
+    stepPrefix: () => ['env'],
+  },
+};
+
+export const gvisorUnderAttack: TierUnderAttack = {
+  name: 'gvisor',
+  ...{
+    sharesKernel: false,
+    ownMiB: limits.gvisorMemoryBytes / 2 ** 20,
+    ownDevices: ['fuse', 'tun'],
+    slower: 10,
+  },
+  driver: (guard) => {
+    if (guard === undefined) return gvisorTier();
+    const weakened = without[guard];
+    return weakened && gvisorTier({ ...guards, ...weakened });
+  },
+  showing: (folder) => gvisorTier({ ...guards, files: () => ['--ro-bind', folder, '/job/root/host'] }),
+};
