@@ -39,8 +39,8 @@ export interface SandboxPins {
 
 /** Pins changed for one run, to find out what its outputs depend on. */
 export interface SandboxVariation extends Partial<SandboxPins> {
-  /** The build sees and uses one of the machine's processors. */
-  oneProcessor?: boolean;
+  /** How many of the machine's processors the build sees, instead of as many as it asked for. */
+  processors?: number;
 }
 
 /** A root file system out of the store, in the form a tier can use; made ready once, and kept while the job runs. */

@@ -122,7 +122,7 @@ export function startInGroups({
 /** Different jobs begin at different processors, so that a few small ones do not share one while others are idle. */
 function processorsOf({ limits, variation }: SandboxJob, slot: number): number[] {
   const allowed = allowedProcessors();
-  const wanted = variation?.oneProcessor === true ? 1 : Math.ceil(limits.cpus);
+  const wanted = variation?.processors ?? Math.ceil(limits.cpus);
   const count = Math.min(Math.max(1, wanted), allowed.length);
   return Array.from({ length: count }, (_, n) => allowed[(slot + n) % allowed.length] ?? 0);
 }

@@ -19,29 +19,30 @@ export const again: Condition = {
   varied: {},
 };
 
-/** In the order in which they are tried: first what workers differ in. */
-export function conditions(): Condition[] {
-  const processors = availableParallelism();
+/** In the order in which they are tried: first what workers differ in. Of a job that may keep `cpus` processors busy. */
+export function conditions(cpus: number): Condition[] {
+  const asked = Math.ceil(cpus);
+  const other = asked > 1 ? 1 : 2;
   const pinned = (name: string, says: string, variation: Varied['variation']): Condition => ({
     name,
     says,
     pinned: true,
     varied: { variation },
   });
-  const one: Condition = {
-    name: 'processors',
-    says: `one processor, not ${processors}`,
-    pinned: false,
-    varied: { variation: { oneProcessor: true } },
-  };
   return [
-    ...(processors > 1 ? [one] : []),
     {
       name: 'file-order',
       says: 'folders list their files the other way round',
       pinned: false,
       varied: { reversed: true },
     },
+    ...(other <= availableParallelism()
+      ? [
+          pinned('processors', `${other} processor${other > 1 ? 's' : ''}, not ${asked}`, {
+            processors: other,
+          }),
+        ]
+      : []),
     pinned('path', 'source in /build/another-place, not /build/src', { source: 'another-place' }),
     pinned('host-name', 'host name "elsewhere", not "quorate"', { hostName: 'elsewhere' }),
     pinned('user', 'user "somebody" (1234), not "build" (1000)', {

@@ -28,7 +28,7 @@ export async function* vary(trial: Trial, first: Tried, signal: AbortSignal): As
   };
   await sleep(Math.max(0, apartMs - first.ms), undefined, { signal });
   yield await plain();
-  for (const condition of conditions()) {
+  for (const condition of conditions(trial.job.limits.cpus)) {
     const result = await resultOf(trial, first, condition, own);
     if (!differs(result)) {
       yield result;

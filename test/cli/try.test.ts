@@ -301,9 +301,7 @@ describe('quorate try', () => {
         'id > "$OUT/id"; echo "$USER $HOME" > "$OUT/user"; touch "$HOME/x"; umask > "$OUT/umask"',
         'date -d @0 +%H > "$OUT/zone"; printf é | wc -m > "$OUT/language"; echo 1 > "$OUT/one"',
       ];
-      // A job sees as many processors as it asks for.
-      const job = jobFile({ run }).replace('cpus: 1', `cpus: ${many ? 2 : 1}`);
-      const answer = await attempt(await repository(job, { a: '', b: '' }), '--vary', '--json');
+      const answer = await attempt(await repository({ run }, { a: '', b: '' }), '--vary', '--json');
       expect(answer.code, answer.report).toBe(1);
       expect(variedBy(answer)).toEqual({
         again: ['time'],
