@@ -14,10 +14,12 @@ const OPEN_FILES_USUAL = 1024;
  * such as that of an audio group to run before everything else, which no processor quota holds.
  */
 export const ownLimits: ProcessLimits = () => {
-  const open = Math.min(OPEN_FILES_MAX, hardOpenFiles());
+  const open = Math.min(OPEN_FILES_MAX, hard('open files') ?? OPEN_FILES_USUAL);
+  // Not 0: where core dumps are piped to a program of the host, only 1 keeps the kernel from starting it (fs/coredump.c).
+  // Who was given 0 may not take 1.
+  const core = hard('core file size') === 0 ? 0 : 1;
   return {
-    // Not 0: where core dumps are piped to a program of the host, only 1 keeps the kernel from starting it (fs/coredump.c).
-    core: '1:1',
+    core: `${core}:${core}`,
     nofile: `${Math.min(OPEN_FILES_USUAL, open)}:${open}`,
     rtprio: '0:0',
     nice: '0:0',
@@ -26,7 +28,7 @@ export const ownLimits: ProcessLimits = () => {
 
 /** The same for gVisor's own processes, which have an open file or two for each of a build's. */
 export const supervisorLimits: ProcessLimits = () => {
-  const open = hardOpenFiles();
+  const open = hard('open files') ?? OPEN_FILES_USUAL;
   return { ...ownLimits(), nofile: `${open}:${open}` };
 };
 
@@ -35,7 +37,9 @@ export function prlimit(limits: Record<string, string>): string[] {
   return options.length === 0 ? [] : [requireTool('prlimit'), ...options, '--'];
 }
 
-function hardOpenFiles(): number {
-  const hard = /^Max open files +\S+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
-  return Number(hard ?? OPEN_FILES_USUAL);
+/** Of this process; undefined where there is none. */
+function hard(name: string): number | undefined {
+  const text = readFileSync('/proc/self/limits', 'utf8');
+  const found = new RegExp(`^Max ${name} +\\S+ +(\\d+)`, 'm').exec(text)?.[1];
+  return found === undefined ? undefined : Number(found);
 }
