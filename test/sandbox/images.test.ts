@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openSandbox, type SandboxImage, type Tier } from '../../sandbox/index.ts';
+import { openSandbox, type Sandbox, type SandboxImage, type Tier } from '../../sandbox/index.ts';
 import { readImage } from '../../src/image/index.ts';
 import { ImageCache } from '../../src/runtime/image-cache.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
@@ -38,14 +38,15 @@ afterAll(async () => {
 });
 
 describe.each<Tier>(['namespace', 'gvisor'])('a build in an image, in the tier %s', (tier) => {
-  const run = async (steps: string[]) => {
-    const folder = await tempFolder();
-    try {
-      return await play(await openSandbox(folder.path, tier), steps, { image, outputs: ['.'] });
-    } finally {
-      await folder.remove();
-    }
-  };
+  let folder: Awaited<ReturnType<typeof tempFolder>>;
+  let sandbox: Sandbox;
+  const run = (steps: string[]) => play(sandbox, steps, { image, outputs: ['.'] });
+
+  beforeAll(async () => {
+    folder = await tempFolder();
+    sandbox = await openSandbox(folder.path, tier);
+  }, 60_000);
+  afterAll(() => folder?.remove());
 
   it('has it as its root, and nothing of the host', async () => {
     const { outcome, log, outputs } = await run([
