@@ -61,8 +61,8 @@ describe('quorate try --shell', () => {
       at.type('\u0003echo "status $?"\r');
       await at.shows('status 130');
       await run('stty', ['-F', await at.file('tty'), 'rows', '40', 'cols', '120']);
-      at.type('sleep 0.5; echo "now $(stty size)"\r');
-      await at.shows('now 40 120');
+      at.type('until [ "$(stty size)" = "40 120" ]; do sleep 0.1; done; echo "larger now, $?"\r');
+      await at.shows('larger now, 0');
       at.type('echo kept > $OUT/x; exit 3\r');
       await at.shows('CODE 0');
       expect(await readFile(person.at('got', tier, 'x'), 'utf8')).toBe('kept\n');
