@@ -29,6 +29,8 @@ const isDecoder = (path: string, name: string): boolean =>
 /** Decoders that no target calls itself, and why not. */
 const elsewhere: Record<string, string> = {
   'sandbox/cgroups/place.ts readHierarchies': 'reads the files that parseHierarchies is given',
+  'sandbox/versions/read.ts readVersion': 'runs a program of the machine and reads its own version',
+  'sandbox/versions/updates.ts parsePolicy': 'what apt on this machine says of its packages',
   'src/core/car.ts CarParser': 'inside of CarDecoder, which every stream goes through',
   'src/core/wire/messages.ts runSummarySchema': 'part of apiDownSchema',
   'src/core/trust/verify.ts verifyBy': 'what verifyBundle calls, with guards taken off: for tests',
@@ -62,6 +64,7 @@ const reached: Record<string, string> = {
   'src/cli/commands/fetch.ts': 'a CID on the own command line',
   'src/cli/commands/verify.ts': 'a time in a verdict that was verified',
   'src/cli/local-log.ts': 'what a build wrote; its lines are terminal-lines',
+  'src/cli/tiers.ts': 'a list of words the own program wrote; anything else counts as none',
   'src/cli/version.ts': 'the own package.json',
   'src/core/documents/base.ts': 'peer-id; CIDs are part of every document',
   'src/core/documents/base64.ts': 'base64',
