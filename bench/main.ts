@@ -8,6 +8,7 @@ const suites: Record<string, () => Promise<{ suite: Suite }>> = {
   transfer: () => import('./transfer.ts'),
   files: () => import('./files.ts'),
   rounds: () => import('./rounds.ts'),
+  sandbox: () => import('./sandbox.ts'),
 };
 
 async function main(args: string[]): Promise<number> {

@@ -1,0 +1,168 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { pack } from 'tar-stream';
+import { createGroup, type Group } from '../sandbox/cgroups/group.ts';
+import { groupPrefix } from '../sandbox/cgroups/leftovers.ts';
+import { findPlaces, readHierarchies } from '../sandbox/cgroups/place.ts';
+import { limitSettings } from '../sandbox/cgroups/settings.ts';
+import { openSandbox, type Sandbox, type Tier } from '../sandbox/index.ts';
+import { type Bench, inTurn, median, type Suite, seconds } from './run.ts';
+
+const MiB = 1024 * 1024;
+const treeBytes = 200_000_000;
+const files = 100;
+const rounds = 5;
+/** Megabytes a second of a tree, one way. */
+const rateMin = 150;
+const run = promisify(execFile);
+
+interface Bare {
+  name: string;
+  /** What the tier may take longer from start to first command and back. */
+  msOver: number;
+  /** Starts the tool with as little around a command as it can do with. */
+  command(folder: string): Promise<string[]>;
+}
+
+/** A further tier is an entry here, with the tool that it is made of. */
+const tiers: Partial<Record<Tier, Bare>> = {
+  namespace: {
+    name: 'bwrap',
+    msOver: 10,
+    command: async () => ['bwrap', '--ro-bind', '/', '/', '--unshare-all', '--', '/bin/true'],
+  },
+  gvisor: {
+    name: 'runsc',
+    msOver: 80,
+    command: async (folder) => {
+      const bundle = join(folder, 'bundle');
+      await mkdir(bundle, { recursive: true });
+      const config = {
+        ociVersion: '1.0.0',
+        process: { user: { uid: 0, gid: 0 }, args: ['/bin/true'], env: [], cwd: '/' },
+        root: { path: '/', readonly: true },
+        linux: { namespaces: [{ type: 'pid' }, { type: 'mount' }, { type: 'network' }] },
+      };
+      await writeFile(join(bundle, 'config.json'), JSON.stringify(config));
+      const options = ['--rootless', '--ignore-cgroups', '--network=none', '--overlay2=none'];
+      return ['runsc', `--root=${folder}`, ...options, 'run', `--bundle=${bundle}`, 'bare'];
+    },
+  },
+};
+
+const limits = { cpus: 2, memoryBytes: 2048 * MiB, diskBytes: 1024 * MiB, pids: 256, seconds: 100 };
+
+/** A group like those of jobs: at another priority the tool would be measured beside whatever else the machine does. */
+function bareGroup(): Group {
+  const { places } = findPlaces(readHierarchies());
+  return createGroup(places, `${groupPrefix}${process.pid}-bench`, limits, limitSettings);
+}
+
+const enterGroup =
+  'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 > "$1/cgroup.procs"; shift; n=$((n - 1)); done; exec nice -n 10 "$@"';
+
+async function inGroup({ directories }: Group, command: string[], input?: Buffer): Promise<void> {
+  const words = ['-c', enterGroup, 'sh', String(directories.length), ...directories, ...command];
+  const done = run('sh', words);
+  if (input !== undefined) done.child.stdin?.end(input);
+  await done;
+}
+
+/** Random, so that nothing on the way can save work; made once, so that making it takes no part. */
+async function tree(): Promise<Buffer> {
+  const archive = pack();
+  const chunks: Uint8Array[] = [];
+  archive.on('data', (chunk) => chunks.push(chunk as Uint8Array));
+  for (let file = 0; file < files; file++)
+    archive.entry({ name: `f${file}` }, randomBytes(treeBytes / files));
+  archive.finalize();
+  await once(archive, 'end');
+  return Buffer.concat(chunks);
+}
+
+function* pieces(bytes: Buffer): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += MiB / 4) yield bytes.subarray(at, at + MiB / 4);
+}
+
+async function job(sandbox: Sandbox, tar: Buffer, step: string): Promise<void> {
+  const source = Readable.from(pieces(tar), { objectMode: false });
+  const outcome = await sandbox.run(
+    { source, inputs: [], run: [step], env: {}, outputs: ['.'], image: 'host', limits },
+    {
+      onLog: () => {},
+      onOutputs: async (out) => {
+        for await (const _ of out as AsyncIterable<Uint8Array>);
+      },
+      signal: new AbortController().signal,
+    },
+  );
+  if (outcome.kind !== 'exit' || outcome.code !== 0) throw new Error(JSON.stringify(outcome));
+}
+
+/** Milliseconds of processor time that something takes, the median: less than the clock does it depend on what else runs. */
+async function spends(counted: () => number, work: () => Promise<unknown>): Promise<number> {
+  const taken: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const before = counted();
+    await work();
+    taken.push((counted() - before) * 1000);
+  }
+  return median(taken);
+}
+
+async function suiteRun(bench: Bench): Promise<void> {
+  const [empty, full] = [Buffer.alloc(1024), await tree()];
+  for (const [tier, bare] of Object.entries(tiers) as [Tier, Bare][]) {
+    const folder = await bench.folder();
+    const sandbox = await openSandbox(folder, tier);
+    const group = bareGroup();
+    const command = await bare.command(folder);
+    const shm = await mkdtemp('/dev/shm/quorate-bench-');
+    const { ours, tool, plain, into, both } = await inTurn(rounds, {
+      tool: () => seconds(() => inGroup(group, command)),
+      plain: () => seconds(() => inGroup(group, ['tar', '-x', '-f', '-', '-C', shm], full)),
+      ours: () => seconds(() => job(sandbox, empty, 'true')),
+      into: () => seconds(() => job(sandbox, full, 'true')),
+      both: () => seconds(() => job(sandbox, full, 'mv f* $OUT/')),
+    });
+    bench.figure(`${tier}: start to first command and back`, ours.warm * 1000, 'ms', {
+      reference: { name: `ms, bare ${bare.name} in such a group`, value: tool.warm * 1000 },
+    });
+    bench.figure(`${tier}: what it takes over ${bare.name}`, (ours.warm - tool.warm) * 1000, 'ms', {
+      aim: { under: bare.msOver },
+    });
+    const rate = (taken: number) => treeBytes / 1e6 / taken;
+    const [spent, bareSpent] = [
+      await spends(
+        () => sandbox.processorSeconds(),
+        () => job(sandbox, empty, 'true'),
+      ),
+      await spends(
+        () => group.usage().processorSeconds,
+        () => inGroup(group, command),
+      ),
+    ];
+    bench.figure(`${tier}: processor time of that`, spent, 'ms', {
+      reference: { name: `ms, bare ${bare.name}`, value: bareSpent },
+    });
+    const reference = { name: 'MB/s, tar -x alone, in such a group', value: rate(plain.warm) };
+    bench.figure(`${tier}: 200 MB in`, rate(into.warm - ours.warm), 'MB/s', { reference });
+    bench.figure(`${tier}: and out again`, rate(both.warm - into.warm), 'MB/s', { reference });
+    bench.figure(`${tier}: in, beside the aim`, rate(into.warm - ours.warm), 'MB/s', {
+      aim: { over: rateMin },
+    });
+    await group.destroy();
+    await rm(shm, { recursive: true });
+  }
+}
+
+export const suite: Suite = {
+  what: 'a command, and 200 MB in and out, in each tier beside the tool that it is made of',
+  secondsMax: 240,
+  run: suiteRun,
+};
