@@ -122,7 +122,7 @@ unpack_failed() {
   if ${handle}sh -c 'echo full > /build/.full' 2>/dev/null; then say setup unpack; else say setup disk; fi
   exit 0
 }
-${handle}tar -x -p -f - -C /build --no-same-owner ${out}>&- ${status}>&- || unpack_failed
+${handle}tar -x -p -b 256 -f - -C /build --no-same-owner ${out}>&- ${status}>&- || unpack_failed
 [ -d /build/out ] || { say setup cut; exit 0; }
 exec </dev/null 2>&1
 cd /build/${source}
@@ -150,7 +150,7 @@ for path in ${outputs.map(quote).join(' ')}; do
   fi
 done
 say exit 0
-${handle}tar -c -f - --format=posix --pax-option=delete=atime,delete=ctime --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --hard-dereference -T /dev/null -- ${outputs.map(quote).join(' ')} >&${out} ${out}>&- ${status}>&- || { say setup outputs; exit 0; }
+${handle}tar -c -b 256 -f - --format=posix --pax-option=delete=atime,delete=ctime --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --hard-dereference -T /dev/null -- ${outputs.map(quote).join(' ')} >&${out} ${out}>&- ${status}>&- || { say setup outputs; exit 0; }
 say complete
 `;
 }
