@@ -10,6 +10,8 @@ const shared = {
   // tries such a test once more; vitest says so, and a test that needs it often is one to mend.
   retry: process.env.CI ? 1 : 0,
 };
+/** Each of their builds starts a machine without the processor's help: minutes, so .ci/run runs them and `npm test` does not. */
+const emulated = ['test/**/*emulated*.test.ts'];
 const never = ['**/node_modules/**', '**/dist/**', '**/fixtures/**'];
 const whole = [
   'test/e2e/**/*.test.ts',
@@ -32,7 +34,7 @@ export default defineConfig({
           ...shared,
           name: 'parts',
           include: ['test/**/*.test.ts'],
-          exclude: [...never, ...whole],
+          exclude: [...never, ...whole, ...emulated],
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
@@ -42,9 +44,19 @@ export default defineConfig({
           ...shared,
           name: 'whole',
           include: whole,
-          exclude: never,
+          exclude: [...never, ...emulated],
           testTimeout: 180_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'emulated',
+          include: emulated,
+          exclude: never,
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
         },
       },
     ],

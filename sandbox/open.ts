@@ -13,10 +13,12 @@ import {
   type SandboxUsage,
   type Steering,
   type Tier,
+  tierByNameOnly,
   tiers,
 } from './types.ts';
 
 const offered = tiers.filter((tier) => tierProbes[tier] !== undefined);
+const byDefault = offered.filter((tier) => tier !== tierByNameOnly);
 
 /**
  * Finds out which tiers work here by running jobs in them, one after the other, the strongest first: every guard is
@@ -24,13 +26,13 @@ const offered = tiers.filter((tier) => tierProbes[tier] !== undefined);
  */
 export async function probe({
   stateDir,
-  of = offered,
+  of = byDefault,
 }: {
   stateDir: string;
   of?: readonly Tier[];
 }): Promise<Probe[]> {
   const found: Probe[] = [];
-  for (const tier of of) found.push((await look(stateDir, tier)).probe);
+  for (const tier of tiers.filter((one) => of.includes(one))) found.push((await look(stateDir, tier)).probe);
   return found;
 }
 
@@ -58,7 +60,7 @@ export async function openSandboxes(
   await sweepLeftovers(notesFolder(stateDir));
   const opened: (Sandbox & Steering)[] = [];
   const failed: Probe[] = [];
-  for (const tier of offered.filter((one) => named === undefined || named.includes(one))) {
+  for (const tier of named === undefined ? byDefault : offered.filter((one) => named.includes(one))) {
     const { probe: found, sandbox } = await look(stateDir, tier);
     if (sandbox === undefined || !found.ok) failed.push(found);
     else opened.push(sandbox);

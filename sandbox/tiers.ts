@@ -4,9 +4,12 @@ import { toolChecks } from './probe/host.ts';
 import type { TierProbe } from './probe/tier.ts';
 import type { Tier } from './types.ts';
 import { versionChecks } from './versions/checks.ts';
+import { vmProbe } from './vm/probe.ts';
 
 /** What there is of each tier. `stateDir` is the worker's: a tier may keep there what it made once. */
 export const tierProbes: Partial<Record<Tier, (stateDir: string) => TierProbe>> = {
+  vm: (stateDir) => vmProbe('kvm', stateDir),
+  'vm-emulated': (stateDir) => vmProbe('tcg', stateDir),
   gvisor: () => ({
     driver: gvisorTier(),
     lookAround: async () => [

@@ -22,13 +22,16 @@ export type DriverStatus =
   | { kind: 'ready' }
   | { kind: 'exit'; code: number }
   | { kind: 'complete' }
-  | { kind: 'setup'; what: string };
+  | { kind: 'setup'; what: string }
+  /** Not of the driver: of a kernel around it that ended it, or one of its processes, for memory. */
+  | { kind: 'memory' };
 
 export function parseStatus(line: string): DriverStatus | undefined {
   const [, word, rest = ''] = /^(\w+)(?: (\w+))?$/.exec(line) ?? [];
   switch (word) {
     case 'ready':
     case 'complete':
+    case 'memory':
       return { kind: word };
     case 'exit':
       return /^\d{1,3}$/.test(rest) && Number(rest) < 256 ? { kind: 'exit', code: Number(rest) } : undefined;

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { QuorateError } from '../../src/core/errors.ts';
 import { allowedProcessors, requireTool } from '../host.ts';
@@ -39,7 +39,7 @@ exec "$@"
 /** A build that has been started: its driver (see driver.ts) speaks on these, whatever is between it and us. */
 export interface Launched {
   /** When it ends, so has all of the build. */
-  readonly child: ChildProcess;
+  readonly child: { readonly ended: Promise<void>; kill(): void };
   /** Source and inputs. */
   readonly input: Writable;
   readonly log: Readable;
@@ -49,6 +49,8 @@ export interface Launched {
   readonly outputs: Readable;
   /** Removes what the tier itself left on the disk, once no process of it is alive. */
   readonly cleanUp?: () => Promise<void>;
+  /** The build stands still, or goes on: so must time limits of the tier's own. */
+  pause?(paused: boolean): void;
 }
 
 export interface Start {
@@ -95,8 +97,11 @@ export function startInGroups({
     stdio: network === undefined ? stdio : [...stdio, 'ipc'],
   });
   if (network !== undefined) openWayOut(child, network.socket);
-  // The caller listens too; without this an early failure to spawn would end the worker.
-  child.on('error', () => {});
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    // It could not even be started.
+    child.on('error', () => resolve());
+  });
   const streams = (child.stdio ?? []) as unknown as (Readable & Writable)[];
   for (const { fd, bytes } of data) {
     const pipe = pick(streams, fd);
@@ -110,7 +115,7 @@ export function startInGroups({
     from.pipe(pipe);
   }
   return {
-    child,
+    child: { ended, kill: () => void child.kill('SIGKILL') },
     input: pick(streams, 0),
     log: pick(streams, 1),
     complaints: pick(streams, 2),

@@ -112,11 +112,7 @@ export class Run {
       for (const text of lines) this.#guarded(() => this.#onStatus(parseStatus(text)));
     });
     status.once('close', () => this.#onStatusEnd());
-    const exited = new Promise<void>((resolve) => {
-      child.once('exit', () => resolve());
-      child.once('error', () => resolve());
-    });
-    await Promise.all([exited, closed(log), closed(complaints), closed(status)]);
+    await Promise.all([child.ended, closed(log), closed(complaints), closed(status)]);
     await this.#delivered;
   }
 
@@ -142,6 +138,9 @@ export class Run {
       case 'setup':
         this.#setupFailure = status.what;
         return;
+      case 'memory':
+        this.#stop(this.#outOfMemory());
+        return;
       case undefined:
         return;
     }
@@ -166,6 +165,10 @@ export class Run {
         this.#stop({ kind: 'aborted', reason: 'disk', detail: `the outputs exceed ${bytesMax} bytes` }),
       complete: this.#complete.promise,
     });
+    // Whatever was said about them: they are not all there.
+    this.#launched.outputs.once('error', ({ message }) =>
+      this.#stop({ kind: 'aborted', reason: 'killed', detail: message }),
+    );
     this.#stopping.promise.then(() => stream.destroy(new Error(this.#stopped?.detail ?? 'the job ended')));
     this.#delivered = this.#io.onOutputs(stream).then(
       () => {
@@ -181,8 +184,7 @@ export class Run {
 
   #checkMemory(): boolean {
     if (this.#group.oomKills() === 0) return false;
-    const detail = `over ${this.#job.limits.memoryBytes} bytes of memory, files in /build included`;
-    this.#stop({ kind: 'aborted', reason: 'memory', detail });
+    this.#stop(this.#outOfMemory());
     return true;
   }
 
@@ -208,9 +210,15 @@ export class Run {
     return [seconds * 1000, `over ${seconds} s, which is what its operator lends`];
   }
 
+  #outOfMemory(): Aborted {
+    const detail = `over ${this.#job.limits.memoryBytes} bytes of memory, files in /build included`;
+    return { kind: 'aborted', reason: 'memory', detail };
+  }
+
   /** Time stands still for a job that is frozen. */
   pause(paused: boolean): void {
     this.#deadline.pause(paused);
+    this.#launched.pause?.(paused);
   }
 
   #limit(milliseconds: number, detail: string): void {
@@ -220,7 +228,7 @@ export class Run {
   /** The first reason stands. */
   #stop(outcome: Aborted): void {
     this.#stopped ??= outcome;
-    this.#launched.child.kill('SIGKILL');
+    this.#launched.child.kill();
     this.#group.kill();
     this.#complete.reject(new Error(this.#stopped.detail));
     this.#stopping.resolve();

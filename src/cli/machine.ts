@@ -22,9 +22,9 @@ export interface MachineCheck {
 const diskBytesMin = 2 * 1024 ** 3;
 const programMsMax = 5_000;
 
-/** Everything a machine needs to build for others, looked at; takes about a second. */
-export async function checkMachine(home: string): Promise<MachineCheck[]> {
-  const [git, disk, sandbox] = await Promise.all([checkGit(), checkDisk(home), checkSandbox(home)]);
+/** Everything a machine needs to build for others, looked at; takes a few seconds. Sandboxes: those named, or the usual. */
+export async function checkMachine(home: string, named?: readonly Tier[]): Promise<MachineCheck[]> {
+  const [git, disk, sandbox] = await Promise.all([checkGit(), checkDisk(home), checkSandbox(home, named)]);
   return [{ name: 'node', ok: true, found: process.version }, git, disk, checkClock(), ...sandbox];
 }
 
@@ -77,8 +77,8 @@ function checkClock(): MachineCheck {
   return { name, ok: true, found: synchronised ? `${found}, synchronised` : found };
 }
 
-async function checkSandbox(home: string): Promise<MachineCheck[]> {
-  const probes = await probe({ stateDir: home });
+async function checkSandbox(home: string, named?: readonly Tier[]): Promise<MachineCheck[]> {
+  const probes = await probe({ stateDir: home, ...(named === undefined ? {} : { of: named }) });
   return probes.flatMap(({ tier, checks }) =>
     checks.map(({ name, ok, found, fix, package: needs }) => {
       const mends = fix ?? (needs === undefined ? undefined : `apt-get install -y ${needs}`);

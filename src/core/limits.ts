@@ -186,6 +186,19 @@ export const limits = {
   gvisorMemoryBytes: 96 * 1024 * 1024,
   /** Threads of gVisor's own, which grow with what waits on the host; 60 were seen. */
   gvisorThreads: 256,
+  /** The same emulated, where each of five jobs starts a machine first; on a busy machine with two processors. */
+  emulatedProbeSecondsMax: 600,
+  /** A kernel for virtual machines once unpacked: today's take 55 MiB. */
+  guestKernelBytesMax: 256 * 1024 * 1024,
+  /**
+   * Until a guest with one processor speaks: half a second, and three where all is emulated. A busy machine takes much longer:
+   * builds give way to everything else.
+   */
+  guestBootSecondsMax: { kvm: 15, tcg: 180 },
+  /** Threads of QEMU besides those of its processors, and the processes around it; it uses a dozen. */
+  machineThreadsMax: 128,
+  /** Emulated, a build takes about 20 times as long: so may it, before it counts as stuck. */
+  emulatedTimeFactor: 20,
   /** Log leaves in one answer: at 160 bytes each, 1.6 MB. */
   leavesPerMessageMax: 10_000,
   /** What one checkout may fetch, and again unpack: large projects at depth one are under this. */

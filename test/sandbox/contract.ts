@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Sandbox, Steering } from '../../sandbox/index.ts';
+import type { Sandbox, SandboxImage, Steering } from '../../sandbox/index.ts';
 import { differences } from './differences.ts';
 import {
   exited,
@@ -17,16 +17,29 @@ import {
   uniqueSleep,
 } from './support.ts';
 
+export interface ContractOptions {
+  /** Of a tier that cannot run the host's own system. Has what the tests call. */
+  image?: (folder: string) => Promise<SandboxImage>;
+  /** How many times as long as on the host's own processor something may take. */
+  slowness?: number;
+}
+
 /** What every tier must do, whatever it is made of. */
-export function sandboxContract(open: (stateDir: string) => Promise<Sandbox & Steering>): void {
+export function sandboxContract(
+  open: (stateDir: string) => Promise<Sandbox & Steering>,
+  { image: makeImage, slowness = 1 }: ContractOptions = {},
+): void {
   let folder: Awaited<ReturnType<typeof tempFolder>>;
   let sandbox: Sandbox & Steering;
-  const play = (run: string[], options: Parameters<typeof playOn>[2] = {}) => playOn(sandbox, run, options);
+  let image: 'host' | SandboxImage = 'host';
+  const play = (run: string[], options: Parameters<typeof playOn>[2] = {}) =>
+    playOn(sandbox, run, { image, ...options });
 
   beforeAll(async () => {
     folder = await tempFolder();
+    if (makeImage !== undefined) image = await makeImage(folder.path);
     sandbox = await open(folder.path);
-  }, 60_000);
+  }, 60_000 * slowness);
   afterAll(() => folder?.remove());
 
   describe('a build', () => {
@@ -124,7 +137,7 @@ export function sandboxContract(open: (stateDir: string) => Promise<Sandbox & St
         },
       });
       expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'killed' });
-      expect(ran.seconds).toBeLessThan(10);
+      expect(ran.seconds).toBeLessThan(10 * slowness);
     });
 
     it('runs git, perl and programs with threads', async () => {
@@ -268,7 +281,7 @@ export function sandboxContract(open: (stateDir: string) => Promise<Sandbox & St
     it('hold processes: a fork bomb only hurts itself', async () => {
       const bomb = 'b() { b | b & }; b; sleep 0.3; ls -d /proc/[0-9]* | wc -l';
       const ran = await play([bomb], { limits: { pids: 32, seconds: 3, cpus: 0.5 } });
-      expect(ran.seconds).toBeLessThan(10);
+      expect(ran.seconds).toBeLessThan(10 * slowness);
       expect(Number(/^\d+$/m.exec(ran.log)?.[0] ?? 0)).toBeLessThanOrEqual(32);
     });
 
@@ -335,7 +348,7 @@ export function sandboxContract(open: (stateDir: string) => Promise<Sandbox & St
         },
       );
       expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'time' });
-      expect(ran.seconds).toBeLessThan(5);
+      expect(ran.seconds).toBeLessThan(5 * slowness);
       expect(await survivors(nap)).toEqual([]);
     });
   });

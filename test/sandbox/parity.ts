@@ -22,7 +22,7 @@ const pins: Record<keyof typeof profilePins, string> = {
 /** The tiers that a file of tests runs the contract suite on. */
 function tiersHeld(): Tier[] {
   const calls = houseFiles().filter(
-    ({ path, text }) => path.startsWith('test/sandbox/') && text.includes('sandboxContract(('),
+    ({ path, text }) => path.startsWith('test/sandbox/') && /sandboxContract\((async )?\(/.test(text),
   );
   return tiers.filter((tier) => calls.some(({ text }) => text.includes(`'${tier}'`)));
 }

@@ -1,6 +1,8 @@
+import { type Tier, tierByNameOnly } from '../../../sandbox/types.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import type { MachineCheck } from '../machine.ts';
+import { severalTiers } from '../values.ts';
 
 export const doctor: Define = (program, act) => {
   program
@@ -9,14 +11,19 @@ export const doctor: Define = (program, act) => {
     .description(
       'Checks what building for others needs: Node, git, a sandbox that really holds (it runs jobs in it), disk space and the clock. For each lack it prints what mends it.',
     )
-    .addHelpText('after', examples('quorate doctor'))
+    .option(
+      '--tier <tier>',
+      `the sandbox to look at, repeatable (default: all but ${tierByNameOnly}, which takes its time)`,
+      severalTiers,
+    )
+    .addHelpText('after', examples('quorate doctor', `quorate doctor --tier ${tierByNameOnly}`))
     .action(act(run));
 };
 
-async function run({ home, out }: Context): Promise<Exit> {
+async function run({ home, out }: Context, { tier: named }: { tier?: Tier[] }): Promise<Exit> {
   const { checkMachine } = await import('../machine.ts');
   const { tierSays } = await import('../tiers.ts');
-  const checks = await checkMachine(home);
+  const checks = await checkMachine(home, named);
   // The strongest first, as they were looked at.
   const tiers = [...new Set(checks.flatMap(({ tier }) => tier ?? []))].map((tier) => ({
     tier,

@@ -1,0 +1,174 @@
+import { PassThrough, type Readable, type Transform, Writable } from 'node:stream';
+import { Deadline } from '../build/deadline.ts';
+import type { Launched } from '../build/launched.ts';
+import { bootedWord, overWord } from './guest.ts';
+import { Marked } from './marked.ts';
+
+/** tar reads records of this size and, from a device, waits for the whole of the last one. */
+const TAR_RECORD_BYTES = 10_240;
+
+const STATUS_BYTES = 4096;
+const COMPLAINT_BYTES = 4096;
+
+/** QEMU says this and then stands still for ever, where a processor's help is offered and does not work. */
+const deadlock = 'KVM internal error';
+
+export interface BootOptions {
+  /** How long a machine may take until its guest speaks. */
+  readonly bootMs: number;
+  readonly attempts: number;
+  /** What the guest says last on the ports of log and outputs. */
+  readonly mark: Buffer;
+}
+
+/**
+ * A machine that is started again when it does not come up; to its user it is one build that takes a little longer. No
+ * byte of the job is sent before the guest has spoken, so nothing is lost with a machine that failed.
+ */
+export class Boot implements Launched {
+  readonly input: Writable;
+  readonly complaints = new PassThrough();
+  readonly status: Transform;
+  readonly log: Transform;
+  readonly outputs: Transform;
+  readonly child: Launched['child'];
+  readonly #start: () => Launched;
+  readonly #options: BootOptions;
+  readonly #deadline: Deadline;
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #booted = Promise.withResolvers<Launched>();
+  #machine: Launched | undefined;
+  #killed = false;
+  #sent = 0;
+
+  constructor(start: () => Launched, options: BootOptions) {
+    this.#start = start;
+    this.#options = options;
+    this.#deadline = new Deadline(() => this.#machine?.child.kill());
+    this.#booted.promise.catch(() => {});
+    // A machine is needed until all it had to say has been taken, and no longer.
+    let awaited = 3;
+    const oneOver = (): void => {
+      if (--awaited === 0) this.#machine?.child.kill();
+    };
+    this.log = new Marked(options.mark, oneOver);
+    this.outputs = new Marked(options.mark, oneOver, 'the machine ended before its outputs did');
+    this.status = new Marked(Buffer.from(`${overWord}\n`), oneOver);
+    this.child = { ended: this.#ended.promise, kill: () => this.#kill() };
+    this.input = new Writable({
+      write: (chunk: Uint8Array, _encoding, done) => this.#send(chunk, done),
+      // Never ended: QEMU takes a stream that has ended for one that is gone, with what it has not read yet.
+      final: (done) => {
+        const missing = (TAR_RECORD_BYTES - (this.#sent % TAR_RECORD_BYTES)) % TAR_RECORD_BYTES;
+        if (missing === 0) done();
+        else this.#send(Buffer.alloc(missing), done);
+      },
+    });
+    for (const stream of this.#outward()) {
+      stream.once('close', () => this.#close());
+      // Who listens hears of it too.
+      stream.on('error', () => {});
+    }
+    void this.#run();
+  }
+
+  /** Time stands still for a machine that is frozen. */
+  pause(paused: boolean): void {
+    this.#deadline.pause(paused);
+  }
+
+  #outward(): Transform[] {
+    return [this.log, this.complaints, this.status, this.outputs];
+  }
+
+  async #run(): Promise<void> {
+    const complaint = await this.#tries().catch((error: Error) => error.message);
+    if (complaint !== undefined) {
+      this.#booted.reject(new Error('the machine did not start'));
+      for (const stream of this.#outward()) stream.end(stream === this.complaints ? complaint : undefined);
+    }
+    this.#ended.resolve();
+  }
+
+  /** Until a machine that started has ended; otherwise what was wrong. */
+  async #tries(): Promise<string | undefined> {
+    const { attempts, bootMs } = this.#options;
+    let complaint = '';
+    for (let tried = 0; tried < attempts && !this.#killed; tried++) {
+      const machine = this.#start();
+      this.#machine = machine;
+      this.#deadline.set(bootMs, 'boot');
+      const boot = await this.#watch(machine);
+      this.#deadline.clear();
+      if (boot.ok) {
+        await machine.child.ended;
+        return undefined;
+      }
+      complaint = boot.complaint;
+    }
+    const seconds = Math.round(bootMs / 1000);
+    return `the virtual machine did not start within ${seconds} s, ${attempts} times. ${complaint}`;
+  }
+
+  /** Until the guest speaks, when everything is connected, or the machine has ended without. */
+  async #watch(machine: Launched): Promise<{ ok: boolean; complaint: string }> {
+    let complaint = '';
+    let said = '';
+    const spoken = new Promise<boolean>((resolve) => {
+      machine.status.on('data', (chunk: Buffer) => {
+        said = (said + chunk.toString('latin1')).slice(0, STATUS_BYTES);
+        if (!said.startsWith(`${bootedWord}\n`)) return;
+        machine.status.removeAllListeners('data').pause();
+        machine.status.unshift(Buffer.from(said.slice(bootedWord.length + 1), 'latin1'));
+        resolve(true);
+      });
+      void machine.child.ended.then(() => resolve(false));
+    });
+    machine.complaints.on('data', (chunk: Buffer) => {
+      complaint = (complaint + chunk.toString('latin1')).slice(-COMPLAINT_BYTES);
+      if (complaint.includes(deadlock)) machine.child.kill();
+    });
+    for (const stream of [machine.input, machine.log, machine.complaints, machine.status, machine.outputs])
+      stream.on('error', () => {});
+    if (!(await spoken)) {
+      await closed(machine.complaints);
+      return { ok: false, complaint: complaint.trim() };
+    }
+    machine.complaints.removeAllListeners('data');
+    for (const name of ['log', 'complaints', 'status', 'outputs'] as const)
+      connect(machine[name], this[name]);
+    this.#booted.resolve(machine);
+    return { ok: true, complaint };
+  }
+
+  #send(chunk: Uint8Array, done: (error?: Error | null) => void): void {
+    this.#sent += chunk.byteLength;
+    this.#booted.promise.then(
+      ({ input }) => input.write(chunk, (error) => done(error ?? null)),
+      (error: Error) => done(error),
+    );
+  }
+
+  #kill(): void {
+    this.#killed = true;
+    this.#machine?.child.kill();
+  }
+
+  /** Who uses this lets go of a stream: so the machine's is let go of too. */
+  #close(): void {
+    for (const name of ['log', 'complaints', 'status', 'outputs'] as const)
+      if (this[name].destroyed) this.#machine?.[name].destroy();
+    if (this.input.destroyed) this.#machine?.input.destroy();
+  }
+}
+
+/** A stream that breaks off ends too. */
+function connect(from: Readable, to: Transform): void {
+  from.pipe(to);
+  from.once('close', () => to.end());
+}
+
+function closed(stream: Readable): Promise<void> {
+  if (stream.closed) return Promise.resolve();
+  return new Promise((resolve) => stream.once('close', () => resolve()));
+}

@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs';
+import { requireTool } from '../host.ts';
+import { type CpioEntry, cpio } from './cpio.ts';
+import { guestFiles } from './guest.ts';
+import { type GuestKernel, kernelModules } from './kernel.ts';
+import { withLibraries } from './programs.ts';
+
+/** The guest's initial file system, made of this machine's own programs. The same everywhere with the same packages. */
+export function initramfs(kernel: GuestKernel): Buffer {
+  const programs = withLibraries(['bwrap', 'setpriv']).map(({ path, from }) => file(path.slice(1), from));
+  const entries = [
+    ...guestFiles,
+    file('bin/busybox', requireTool('busybox')),
+    ...programs.flatMap((entry) => [...foldersOf(entry.name), entry]),
+    ...kernelModules(kernel),
+  ];
+  const once = new Map(entries.map((entry) => [entry.name, entry]));
+  return cpio([...once.values()]);
+}
+
+const file = (name: string, from: string): CpioEntry => ({
+  name,
+  content: readFileSync(from),
+  executable: true,
+});
+
+function foldersOf(path: string): CpioEntry[] {
+  const names = path.split('/').slice(0, -1);
+  return names.map((_, n) => ({ name: names.slice(0, n + 1).join('/') }));
+}

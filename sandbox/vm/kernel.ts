@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, join } from 'node:path';
+import { zstdDecompressSync } from 'node:zlib';
+import { QuorateError } from '../../src/core/errors.ts';
+import { limits as bounds } from '../../src/core/limits.ts';
+import { requireTool } from '../host.ts';
+import type { CpioEntry } from './cpio.ts';
+
+/** A kernel as its Debian package brings it. */
+export interface GuestKernel {
+  /** Such as `6.12.57+deb13-cloud-amd64`. */
+  readonly release: string;
+  readonly image: string;
+  readonly modules: string;
+}
+
+/** The package that depends on the newest of them. */
+export const kernelPackage = 'linux-image-cloud-amd64';
+
+/** Where set-up unpacks the package, which is not installed: that would touch the machine's own boot loader. */
+export const kernelFolders = (): string[] => ['/var/lib/quorate/kernel', join(homedir(), '.quorate/kernel')];
+
+/** Modules in the order in which they can be loaded; each needs only what stands before it. */
+const wanted = {
+  always: ['lib/libcrc32c', 'fs/erofs/erofs', 'fs/overlayfs/overlay', 'drivers/block/virtio_blk'],
+  network: ['net/core/failover', 'drivers/net/net_failover', 'drivers/net/virtio_net'],
+} as const;
+
+const imageName = /^vmlinuz-(.+-cloud-amd64)$/;
+
+/** The newest cloud kernel, unpacked by set-up or installed. */
+export function findKernel(folders: readonly string[] = [...kernelFolders(), '/']): GuestKernel | undefined {
+  const found = folders.flatMap((folder) => {
+    const boot = join(folder, 'boot');
+    return list(boot).flatMap((name) => {
+      const release = imageName.exec(name)?.[1];
+      const modules = join(folder, 'usr/lib/modules', release ?? '');
+      if (release === undefined || !existsSync(join(modules, 'kernel'))) return [];
+      return [{ release, image: join(boot, name), modules }];
+    });
+  });
+  return found.sort((a, b) => a.release.localeCompare(b.release, 'en', { numeric: true })).at(-1);
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** Offsets of a bzImage (Linux, Documentation/arch/x86/boot.rst). */
+const header = { setupSectors: 0x1f1, magic: 0x202, payloadOffset: 0x248, payloadLength: 0x24c } as const;
+const zstdMagic = 0xfd2fb528;
+
+/**
+ * The kernel proper out of a bzImage: QEMU then starts it without the decompressor, which alone would take seconds when
+ * emulated. Throws SANDBOX_KERNEL_UNREADABLE.
+ */
+export function unpackKernel(image: Uint8Array, path: string): Buffer {
+  const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
+  const refuse = (what: string, cause?: unknown): QuorateError =>
+    new QuorateError('SANDBOX_KERNEL_UNREADABLE', `${path} ${what}`, {
+      hint: "use the kernel of Debian's cloud image: quorate doctor names the command that brings it",
+      ...(cause === undefined ? {} : { cause }),
+    });
+  if (bytes.length < 0x260 || bytes.toString('latin1', header.magic, header.magic + 4) !== 'HdrS')
+    throw refuse('is no Linux kernel for x86');
+  const sectors = bytes.readUInt8(header.setupSectors) || 4;
+  const start = (sectors + 1) * 512 + bytes.readUInt32LE(header.payloadOffset);
+  // The compressed kernel's own size stands in its last four bytes.
+  const end = start + bytes.readUInt32LE(header.payloadLength) - 4;
+  if (end + 4 > bytes.length || end - start < 4) throw refuse('is cut short');
+  if (bytes.readUInt32LE(start) !== zstdMagic) throw refuse('is compressed with something else than zstd');
+  try {
+    const kernel = zstdDecompressSync(bytes.subarray(start, end), {
+      maxOutputLength: bounds.guestKernelBytesMax,
+    });
+    if (kernel.toString('latin1', 0, 4) !== '\x7fELF') throw new Error('what is inside is no ELF file');
+    return kernel;
+  } catch (cause) {
+    throw refuse('cannot be unpacked', cause);
+  }
+}
+
+/** The modules a guest may need, as files of its own: decompressed here, where that is fast. */
+export function kernelModules({ modules }: GuestKernel): CpioEntry[] {
+  return Object.entries(wanted).flatMap(([when, names]) =>
+    names.flatMap((module, index) => {
+      const content = moduleFile(join(modules, 'kernel', `${module}.ko`));
+      // Built in, or not there: if it is needed after all, the guest says so.
+      if (content === undefined) return [];
+      return [{ name: `modules/${when}/${index}-${basename(module)}.ko`, content }];
+    }),
+  );
+}
+
+function moduleFile(path: string): Buffer | undefined {
+  if (existsSync(path)) return readFileSync(path);
+  if (!existsSync(`${path}.xz`)) return undefined;
+  return execFileSync(requireTool('busybox'), ['unxz', '-c', `${path}.xz`], {
+    maxBuffer: bounds.guestKernelBytesMax,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+}

@@ -1,0 +1,54 @@
+import { execFile } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { requireTool } from '../host.ts';
+import type { SandboxImage } from '../types.ts';
+import { hashOf, type KeptFiles } from './kept.ts';
+import { withLibraries } from './programs.ts';
+
+/** What the driver and the jobs of the probe call. */
+const programs =
+  'cat cut date dd env grep head id ls rm setpriv sh sleep tail tar tr true uname unshare wc'.split(' ');
+
+/** Where a merged /usr has its parts. */
+const links = ['bin', 'sbin', 'lib', 'lib64'];
+
+/** Made of the machine's own programs: a probe shall not need an image of anybody's. */
+export function probeImage(kept: KeptFiles): SandboxImage {
+  let made: Promise<string> | undefined;
+  return {
+    cid: 'probe',
+    directory: () => Promise.reject(new Error('the image of the probe is a file system in a file only')),
+    erofs: () => {
+      made ??= make(kept);
+      return made;
+    },
+  };
+}
+
+async function make(kept: KeptFiles): Promise<string> {
+  const files = withLibraries(programs).map(({ path, from }) => ({ path: inUsr(path), from }));
+  const key = hashOf(...files.flatMap(({ path, from }) => [path, readFileSync(from)]));
+  return kept.file('probe', key, async (target) => {
+    const tree = `${target}.tree`;
+    try {
+      for (const { path, from } of files) {
+        mkdirSync(dirname(join(tree, path)), { recursive: true });
+        copyFileSync(from, join(tree, path));
+      }
+      for (const name of links) {
+        mkdirSync(join(tree, 'usr', name), { recursive: true });
+        symlinkSync(`usr/${name}`, join(tree, name));
+      }
+      // The same form as an image's: no compression, no times, no owners.
+      const options = ['-T0', '--all-root', '-x-1', '-U00000000-0000-0000-0000-000000000000', '--quiet'];
+      await promisify(execFile)(requireTool('mkfs.erofs'), [...options, target, tree]);
+    } finally {
+      await rm(tree, { recursive: true, force: true });
+    }
+  });
+}
+
+const inUsr = (path: string): string => (path.startsWith('/usr/') ? path : `/usr${path}`);

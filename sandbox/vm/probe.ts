@@ -1,0 +1,78 @@
+import { statSync } from 'node:fs';
+import { limits as bounds } from '../../src/core/limits.ts';
+import { toolChecks } from '../probe/host.ts';
+import type { TierProbe } from '../probe/tier.ts';
+import type { ProbeCheck } from '../types.ts';
+import { versionChecks } from '../versions/checks.ts';
+import { findKernel, kernelFolders, kernelPackage } from './kernel.ts';
+import type { Accelerator } from './machine.ts';
+import { probeImage } from './probe-image.ts';
+import { bootFiles, keptIn, qemuName, vmTier } from './tier.ts';
+
+/** What these tiers call besides what all do, and the Debian package each comes from. */
+const tools = [
+  { name: qemuName, package: 'qemu-system-x86' },
+  { name: 'busybox', package: 'busybox-static' },
+  { name: 'mkfs.erofs', package: 'erofs-utils' },
+  { name: 'ldd', package: 'libc-bin' },
+];
+
+export function vmProbe(accelerator: Accelerator, stateDir: string): TierProbe {
+  const kept = keptIn(stateDir);
+  return {
+    driver: vmTier(accelerator, () => bootFiles(kept)),
+    lookAround: async () => [
+      architectureCheck(),
+      ...(accelerator === 'kvm' ? [deviceCheck()] : []),
+      ...toolChecks(tools),
+      ...(await versionChecks(['kernel', 'bubblewrap', 'qemu'])),
+      kernelCheck(),
+    ],
+    probeImage: async () => probeImage(kept),
+    ...(accelerator === 'kvm' ? {} : { secondsMax: bounds.emulatedProbeSecondsMax }),
+  };
+}
+
+/** The machine that is pinned is one of these. */
+function architectureCheck(): ProbeCheck {
+  const ok = process.arch === 'x64';
+  return { name: 'processor', ok, found: process.arch, ...(ok ? {} : { fix: 'use the tier gvisor' }) };
+}
+
+/** Of the device only whether QEMU's account may use it: that machines really run is found out by running one. */
+function deviceCheck(): ProbeCheck {
+  const name = '/dev/kvm';
+  try {
+    const { mode, gid } = statSync(name);
+    const open = (mode & 0o006) === 0o006;
+    const ours =
+      (mode & 0o060) === 0o060 && (process.getuid?.() === 0 || process.getgroups?.().includes(gid));
+    if (open || ours) return { name, ok: true, found: 'usable' };
+    const permissions = (mode & 0o777).toString(8);
+    return {
+      name,
+      ok: false,
+      found: `mode ${permissions}, not for the account that QEMU gets`,
+      fix: deviceFix,
+    };
+  } catch {
+    const fix = "switch on virtualisation in the machine's firmware, or use the tier gvisor";
+    return { name, ok: false, found: 'missing', fix };
+  }
+}
+
+const deviceFix = 'groupadd -f kvm && chgrp kvm /dev/kvm && chmod 660 /dev/kvm && usermod -aG kvm "$USER"';
+
+function kernelCheck(): ProbeCheck {
+  const name = 'kernel for virtual machines';
+  const found = findKernel();
+  if (found !== undefined) return { name, ok: true, found: found.release };
+  const [folder = ''] = process.getuid?.() === 0 ? kernelFolders() : kernelFolders().slice(1);
+  return { name, ok: false, found: `none in ${kernelFolders().join(' or ')}`, fix: kernelFix(folder) };
+}
+
+/** Fetches and unpacks the package instead of installing it: the machine's own boot loader is not ours to touch. */
+function kernelFix(folder: string): string {
+  const depends = `apt-cache depends ${kernelPackage} | sed -n 's/.*Depends: \\(linux-image-[0-9].*\\)/\\1/p'`;
+  return `(cd "$(mktemp -d)" && apt-get download $(${depends}) && mkdir -p ${folder} && dpkg-deb -x *.deb ${folder})`;
+}

@@ -1,0 +1,110 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { zstdCompressSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cpio } from '../../../sandbox/vm/cpio.ts';
+import { KeptFiles } from '../../../sandbox/vm/kept.ts';
+import { findKernel, unpackKernel } from '../../../sandbox/vm/kernel.ts';
+import { tempFolder } from '../support.ts';
+
+let folder: Awaited<ReturnType<typeof tempFolder>>;
+beforeAll(async () => {
+  folder = await tempFolder();
+});
+afterAll(() => folder.remove());
+
+describe('an archive for the kernel', () => {
+  const entries = [
+    { name: 'a' },
+    { name: 'a/odd', content: 'xyz' },
+    { name: 'a/empty', content: '' },
+    { name: 'a/run', content: '#!/bin/sh\n', executable: true },
+    { name: 'a/link', link: 'odd' },
+  ];
+
+  it('is read by another program as it was meant', () => {
+    const there = join(folder.path, 'there');
+    mkdirSync(there);
+    execFileSync('busybox', ['cpio', '-i'], { cwd: there, input: cpio(entries), stdio: 'pipe' });
+    expect(readdirSync(join(there, 'a')).sort()).toEqual(['empty', 'link', 'odd', 'run']);
+    expect(readFileSync(join(there, 'a/link'), 'utf8')).toBe('xyz');
+    expect(
+      execFileSync('stat', ['-c', '%a %s', 'a', 'a/odd', 'a/empty', 'a/run'], { cwd: there }).toString(),
+    ).toMatch(/^755 \d+\n644 3\n644 0\n755 10\n$/);
+  });
+
+  it('is the same bytes twice', () => {
+    expect(cpio(entries).equals(cpio(entries))).toBe(true);
+  });
+});
+
+describe('a kernel', () => {
+  /** As a bzImage lays itself out. */
+  const packed = (payload: Buffer, size = payload.length + 4): Buffer => {
+    const image = Buffer.alloc(1024 + payload.length + 4);
+    image.writeUInt8(1, 0x1f1);
+    image.write('HdrS', 0x202, 'latin1');
+    image.writeUInt32LE(size, 0x24c);
+    payload.copy(image, 1024);
+    return image;
+  };
+
+  it('comes out of its package as a program for the machine', () => {
+    const found = findKernel();
+    expect(found?.release).toMatch(/cloud-amd64$/);
+    const kernel = unpackKernel(readFileSync(found?.image ?? ''), 'vmlinuz');
+    expect(kernel.length).toBeGreaterThan(2 ** 24);
+    expect(kernel.toString('latin1')).toContain(`Linux version ${found?.release}`);
+  });
+
+  it('is the newest of those there are', () => {
+    for (const release of ['6.9.0-cloud-amd64', '6.12.10-cloud-amd64', '6.12.9-cloud-amd64', '7.0.0-amd64']) {
+      mkdirSync(join(folder.path, 'k/usr/lib/modules', release, 'kernel'), { recursive: true });
+      mkdirSync(join(folder.path, 'k/boot'), { recursive: true });
+      writeFileSync(join(folder.path, 'k/boot', `vmlinuz-${release}`), '');
+    }
+    expect(findKernel([join(folder.path, 'k')])?.release).toBe('6.12.10-cloud-amd64');
+    expect(findKernel([join(folder.path, 'none')])).toBeUndefined();
+  });
+
+  it.each([
+    ['nothing', Buffer.alloc(0)],
+    ['text', Buffer.alloc(4096, 'x')],
+    ['one with another compression', packed(Buffer.from('\x1f\x8b\x08\x00 and so on', 'latin1'))],
+    ['one that is cut short', packed(zstdCompressSync(Buffer.from('\x7fELF')), 1_000_000)],
+    [
+      'one with a broken payload',
+      packed(Buffer.concat([zstdCompressSync(Buffer.alloc(99)).subarray(0, 8), Buffer.alloc(9)])),
+    ],
+    ['one with something else inside', packed(zstdCompressSync(Buffer.from('no program')))],
+    ['a bomb', packed(zstdCompressSync(Buffer.alloc(300 * 2 ** 20)))],
+  ])('that is %s is refused', (_, image) => {
+    expect(() => unpackKernel(image, 'vmlinuz')).toThrow(
+      expect.objectContaining({ code: 'SANDBOX_KERNEL_UNREADABLE' }),
+    );
+  });
+});
+
+describe('a kept file', () => {
+  it('is made once, replaces the older of its kind and is whole or not there', async () => {
+    const kept = new KeptFiles(join(folder.path, 'kept'));
+    let made = 0;
+    const make = (text: string) => () => {
+      made++;
+      return Buffer.from(text);
+    };
+    const first = await kept.bytes('thing', 'aa', make('one'));
+    expect(await kept.bytes('thing', 'aa', make('one'))).toBe(first);
+    expect(made).toBe(1);
+    await kept.bytes('other', 'aa', make('other'));
+    const second = await kept.bytes('thing', 'bb', make('two'));
+    expect([existsSync(first), readFileSync(second, 'utf8')]).toEqual([false, 'two']);
+    const fails = kept.file('thing', 'cc', (path) => {
+      writeFileSync(path, 'half');
+      throw new Error('no room');
+    });
+    await expect(fails).rejects.toThrow('no room');
+    expect(readdirSync(join(folder.path, 'kept')).sort()).toEqual(['other-aa', 'thing-bb']);
+  });
+});

@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { sweepLeftovers } from '../../../sandbox/cgroups/leftovers.ts';
+import type { SandboxImage } from '../../../sandbox/index.ts';
+import { exited, holdsWithin, MiB, play, processesOfJobs, tempFolder } from '../support.ts';
+import { toolImage } from './image.ts';
+import { emulatedWith } from './support.ts';
+
+let folder: Awaited<ReturnType<typeof tempFolder>>;
+let image: SandboxImage;
+beforeAll(async () => {
+  folder = await tempFolder();
+  image = await toolImage(folder.path);
+});
+afterAll(() => folder.remove());
+
+it('of a worker killed with -9 no process is left, and the next start removes the groups', async () => {
+  const step = 'setsid sleep 1000 & echo go; sleep 1000';
+  const holder = spawn(
+    process.execPath,
+    [join(import.meta.dirname, 'holder.ts'), folder.path, step, await image.erofs()],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  onTestFinished(() => {
+    holder.kill('SIGKILL');
+  });
+  await once(holder.stdout, 'data');
+  expect((await processesOfJobs(holder.pid)).length).toBeGreaterThan(0);
+  const [note = ''] = (await readdir(folder.path)).filter((name) => name.endsWith('.json'));
+  const { directories } = JSON.parse(await readFile(join(folder.path, note), 'utf8'));
+
+  holder.kill('SIGKILL');
+  await once(holder, 'exit');
+  expect(await holdsWithin(5_000, async () => (await processesOfJobs(holder.pid)).length === 0)).toBe(true);
+  expect(directories.some((directory: string) => existsSync(directory))).toBe(true);
+  await sweepLeftovers(folder.path);
+  expect(directories.filter((directory: string) => existsSync(directory))).toEqual([]);
+});
+
+it('the last bytes of log and outputs come, however the machine ends', async () => {
+  const sandbox = emulatedWith(folder.path);
+  const megabyte = 'x'.repeat(MiB);
+  for (let n = 0; n < 3; n++) {
+    const ran = await play(
+      sandbox,
+      ['head -c 1048576 /dev/zero | tr "\\0" x > $OUT/f; cat $OUT/f; echo end'],
+      {
+        image,
+        outputs: ['f'],
+      },
+    );
+    expect(ran.outcome).toEqual(exited(0));
+    expect(ran.log === `${megabyte}end\n`).toBe(true);
+    expect(ran.outputs[0]?.text === megabyte).toBe(true);
+  }
+});
+
+it('the machine is pinned: its processor, its clock and its memory', async () => {
+  const steps = [
+    'grep -m1 "model name" /proc/cpuinfo; date -u +%Y-%m-%d; nproc; grep -c . /proc/partitions || true',
+  ];
+  const { log } = await play(emulatedWith(folder.path), steps, { image, limits: { cpus: 2 } });
+  expect(log).toMatch(/^model name\t: Intel Core i7 9xx \(Nehalem Class Core i7\)\n2026-01-01\n2\n/);
+});
