@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { checkPublisher } from '../core/controller/enrolment.ts';
 import type { Reply } from '../core/controller/events.ts';
 import type { Run } from '../core/controller/state.ts';
 import { findRun, summaries, summaryOf } from '../core/controller/view.ts';
@@ -97,6 +98,8 @@ async function answer(
           hint: `It allows these version control servers: ${allowed.join(', ')}`,
         });
       }
+      // Nobody else has the controller read gigabytes.
+      checkPublisher({ state, now: Date.now() }, publisher, order.signer);
       await images.need(job.image);
       const entropy = randomBytes(18).toString('base64url');
       const reply = replies.ask((token) =>

@@ -4,7 +4,10 @@ import { limits } from '../limits.ts';
 import type { EventOf, Step } from './state.ts';
 
 /** The charter in force. A controller without one serves nobody. */
-export function charterOf(step: Step): Charter {
+/** All that a look needs. */
+type Moment = Pick<Step, 'state' | 'now'>;
+
+export function charterOf(step: Moment): Charter {
   const charter = step.state.charter;
   if (charter === null) throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
   return charter.payload;
@@ -144,7 +147,7 @@ export function renew(step: Step, { token, enrol }: EventOf<'renew'>): void {
 }
 
 /** A grant that lets its holder act here and now: issued by our IDP, for that key, in time, still enrolled. */
-export function checkGrant(step: Step, grant: { payload: Grant; signer: string }, key: string): Grant {
+export function checkGrant(step: Moment, grant: { payload: Grant; signer: string }, key: string): Grant {
   const charter = charterOf(step);
   const { payload } = grant;
   checkTime(payload, step.now, 'the grant');
@@ -170,4 +173,11 @@ export function checkGrant(step: Step, grant: { payload: Grant; signer: string }
     );
   }
   return payload;
+}
+
+/** The same, of somebody who wants to publish a job. */
+export function checkPublisher(step: Moment, grant: { payload: Grant; signer: string }, key: string): Grant {
+  const granted = checkGrant(step, grant, key);
+  if (granted.role === 'publisher') return granted;
+  throw new QuorateError('ROLE_WRONG', `a ${granted.role} may not publish jobs`);
 }

@@ -3,7 +3,7 @@ import { QuorateError, unreachable } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { policyMeetsFloor } from '../trust/policy.ts';
 import { cancel } from './cancel.ts';
-import { charterOf, checkGrant, enrol, renew } from './enrolment.ts';
+import { charterOf, checkGrant, checkPublisher, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { assignSlots, findLease, loseLease } from './leases.ts';
 import { acknowledge, leaseOf, letGo, receipt } from './receipts.ts';
@@ -195,9 +195,7 @@ function submit(step: Step, { token, request, publisher, job, jobId, entropy }: 
   const { state } = step;
   const charter = charterOf(step);
   const order = request.payload;
-  const granted = checkGrant(step, publisher, request.signer);
-  if (granted.role !== 'publisher')
-    throw new QuorateError('ROLE_WRONG', `a ${granted.role} may not publish jobs`);
+  const granted = checkPublisher(step, publisher, request.signer);
   checkTime(order, step.now, 'the request');
   if (order.project !== charter.project)
     throw new QuorateError('REQUEST_OTHER_PROJECT', `the request is for project ${order.project}`);
