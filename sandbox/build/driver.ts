@@ -9,6 +9,9 @@ export const driverFds = { status: 3, outputs: 4 } as const;
 /** Besides, of a job with a terminal. */
 export const terminalFds = { keys: 5, sizes: 6 } as const;
 
+/** What tar reads and writes at once. From a device it waits for the whole of the last record too. */
+export const tarRecordBytes = 256 * 512;
+
 /** What comes after source and inputs. Where the last is missing, the stream was cut short. */
 export const workFolders = ({ home }: SandboxPins): Folder[] => [
   { name: 'in', mode: 0o755 },
@@ -125,7 +128,7 @@ unpack_failed() {
   if ${handle}sh -c 'echo full > /build/.full' 2>/dev/null; then say setup unpack; else say setup disk; fi
   exit 0
 }
-${handle}tar -x -p -b 256 -f - -C /build --no-same-owner ${out}>&- ${status}>&- || unpack_failed
+${handle}tar -x -p -b ${tarRecordBytes / 512} -f - -C /build --no-same-owner ${out}>&- ${status}>&- || unpack_failed
 [ -d /build/out ] || { say setup cut; exit 0; }
 exec </dev/null 2>&1
 cd /build/${source}
@@ -153,7 +156,7 @@ for path in ${outputs.map(quote).join(' ')}; do
   fi
 done
 say exit 0
-${handle}tar -c -b 256 -f - --format=posix --pax-option=delete=atime,delete=ctime --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --hard-dereference -T /dev/null -- ${outputs.map(quote).join(' ')} >&${out} ${out}>&- ${status}>&- || { say setup outputs; exit 0; }
+${handle}tar -c -b ${tarRecordBytes / 512} -f - --format=posix --pax-option=delete=atime,delete=ctime --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --hard-dereference -T /dev/null -- ${outputs.map(quote).join(' ')} >&${out} ${out}>&- ${status}>&- || { say setup outputs; exit 0; }
 say complete
 `;
 }

@@ -1,11 +1,9 @@
 import { PassThrough, type Readable, type Transform, Writable } from 'node:stream';
 import { Deadline } from '../build/deadline.ts';
+import { tarRecordBytes } from '../build/driver.ts';
 import type { Launched } from '../build/launched.ts';
 import { bootedWord, overWord } from './guest.ts';
 import { Marked } from './marked.ts';
-
-/** tar reads records of this size and, from a device, waits for the whole of the last one. */
-const TAR_RECORD_BYTES = 10_240;
 
 const STATUS_BYTES = 4096;
 const COMPLAINT_BYTES = 4096;
@@ -59,7 +57,7 @@ export class Boot implements Launched {
       write: (chunk: Uint8Array, _encoding, done) => this.#send(chunk, done),
       // Never ended: QEMU takes a stream that has ended for one that is gone, with what it has not read yet.
       final: (done) => {
-        const missing = (TAR_RECORD_BYTES - (this.#sent % TAR_RECORD_BYTES)) % TAR_RECORD_BYTES;
+        const missing = (tarRecordBytes - (this.#sent % tarRecordBytes)) % tarRecordBytes;
         if (missing === 0) done();
         else this.#send(Buffer.alloc(missing), done);
       },
