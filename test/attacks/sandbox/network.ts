@@ -27,6 +27,11 @@ export interface NetworkTier {
   openToHost(stateDir: string): Promise<Sandbox>;
   /** Builds have unix sockets of their own in every case: no guard stands there, so none can be taken away. */
   ownUnixSockets?: boolean;
+  /**
+   * Why a build cannot open connections by the thousand. The bound of all of them is the worker's, the same for each tier, and
+   * is looked at in those where it can be reached.
+   */
+  slowToConnect?: string;
   /** What builds run on and need, where that is not the usual. */
   more?: Play;
 }
@@ -68,7 +73,13 @@ async function fountain(bytesMax: number): Promise<{ port: number; written: () =
 }
 
 /** What a build with a network could do with it, and what becomes of that. Every target is on this machine's loopback. */
-export function networkAttacks({ open, openToHost, ownUnixSockets, more = {} }: NetworkTier): void {
+export function networkAttacks({
+  open,
+  openToHost,
+  ownUnixSockets,
+  slowToConnect,
+  more = {},
+}: NetworkTier): void {
   let folder: Awaited<ReturnType<typeof tempFolder>>;
   let sandbox: Sandbox;
   let toHost: Sandbox;
@@ -427,7 +438,7 @@ export function networkAttacks({ open, openToHost, ownUnixSockets, more = {} }: 
       await nextWorks();
     });
 
-    it('knocks without end, and the worker stops to open', async () => {
+    const knocks = async (): Promise<void> => {
       const knock = `perl -MSocket -e 'for (1..9000) { socket(S, AF_INET, SOCK_STREAM, 0); connect(S, sockaddr_in(3128, inet_aton("127.0.0.1"))) ? $n++ : $refused++; close S } print "$n $refused"'`;
       const egress = await proxy([]);
       const ran = await inside(egress, [knock]);
@@ -436,7 +447,8 @@ export function networkAttacks({ open, openToHost, ownUnixSockets, more = {} }: 
       expect(refused).toBeGreaterThan(1000);
       expect(egress.counts.connections).toBeLessThan(8000);
       await nextWorks();
-    });
+    };
+    if (slowToConnect === undefined) it('knocks without end, and the worker stops to open', knocks);
   });
 
   describe('after a build with a network', () => {
