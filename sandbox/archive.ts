@@ -16,23 +16,24 @@ type Sink = ReturnType<Pack['entry']>;
 /** What a source or an input may hold. Devices, pipes and sockets are nobody's source. */
 const entryTypes = new Set(['file', 'directory', 'symlink', 'link']);
 
-/** An empty folder at the stream's top. */
-export interface Folder {
+/** An empty folder at the stream's top, or a named pipe. */
+export interface Place {
   readonly name: string;
   readonly mode: number;
+  readonly type: 'directory' | 'fifo';
 }
 
 /**
- * Joins tar streams into one, each below its folder, and ends it with empty folders: a reader that got the last of them
+ * Joins tar streams into one, each below its folder, and ends it with places: a reader that got the last of them
  * has got everything. Honours backpressure on both sides.
  * The stream fails with SANDBOX_SOURCE_INVALID when a part is no tar, is cut short, names a path outside its folder or
  * holds something that is no file, folder or link.
  */
-export function joinArchives(parts: readonly ArchivePart[], last: readonly Folder[]): Readable {
+export function joinArchives(parts: readonly ArchivePart[], last: readonly Place[]): Readable {
   return Readable.from(joined(parts, last), { objectMode: false });
 }
 
-async function* joined(parts: readonly ArchivePart[], last: readonly Folder[]): AsyncGenerator<Uint8Array> {
+async function* joined(parts: readonly ArchivePart[], last: readonly Place[]): AsyncGenerator<Uint8Array> {
   const packer = pack();
   // An error of the reader's (a closed pipe) arrives at the yield and is passed on as it is.
   const filled = fill(packer, parts, last).catch((cause: unknown) => {
@@ -59,10 +60,10 @@ function invalid(cause: unknown): QuorateError {
   });
 }
 
-async function fill(packer: Pack, parts: readonly ArchivePart[], last: readonly Folder[]): Promise<void> {
+async function fill(packer: Pack, parts: readonly ArchivePart[], last: readonly Place[]): Promise<void> {
   let entries = 0;
   for (const { folder, tar } of parts) {
-    await putFolder(packer, folder, 0o755);
+    await putPlace(packer, { name: folder, mode: 0o755, type: 'directory' });
     const reader = extract();
     const pumped = pump(tar, reader);
     pumped.catch((error: Error) => reader.destroy(error));
@@ -79,7 +80,7 @@ async function fill(packer: Pack, parts: readonly ArchivePart[], last: readonly 
       reader.destroy();
     }
   }
-  for (const { name, mode } of last) await putFolder(packer, name, mode);
+  for (const place of last) await putPlace(packer, place);
   packer.finalize();
 }
 
@@ -109,8 +110,8 @@ async function copyEntry(packer: Pack, folder: string, entry: Entry): Promise<vo
   if (type !== 'file') entry.resume();
 }
 
-const putFolder = (packer: Pack, name: string, mode: number): Promise<void> =>
-  put(packer, { name: `${name}/`, type: 'directory', mode, mtime: new Date(0) });
+const putPlace = (packer: Pack, { name, mode, type }: Place): Promise<void> =>
+  put(packer, { name: type === 'directory' ? `${name}/` : name, type, mode, mtime: new Date(0) });
 
 /** Adds one entry and waits until it is written. */
 async function put(packer: Pack, header: Partial<Header> & { name: string }, content?: Entry): Promise<void> {

@@ -19,7 +19,7 @@ export interface SandboxLimits {
   memoryBytes: number;
   /** Size of all that the job can write: /build with /tmp, and /dev/shm. */
   diskBytes: number;
-  /** Processes and threads, two of them the sandbox's own. */
+  /** Processes and threads, three of them the sandbox's own. */
   pids: number;
   /** Wall time of the steps; moving source and outputs has its own bound. */
   seconds: number;

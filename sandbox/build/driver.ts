@@ -1,4 +1,4 @@
-import type { Folder } from '../archive.ts';
+import type { Place } from '../archive.ts';
 import { proxyEnvironment } from '../net/way-out.ts';
 import type { SandboxJob, SandboxPins } from '../types.ts';
 import { pinnedPath, pinsOf } from './pins.ts';
@@ -12,12 +12,20 @@ export const terminalFds = { keys: 5, sizes: 6 } as const;
 /** What tar reads and writes at once. From a device it waits for the whole of the last record too. */
 export const tarRecordBytes = 256 * 512;
 
+/** The driver's own, of the pipe between the steps and the log. */
+const pipeFds = { both: 7, read: 8, write: 9 } as const;
+
+/** The pipe between the steps and the log, until it is open. Source and inputs can have nothing of that name. */
+const logPipe = '.log';
+
 /** What comes after source and inputs. Where the last is missing, the stream was cut short. */
-export const workFolders = ({ home }: SandboxPins): Folder[] => [
-  { name: 'in', mode: 0o755 },
-  { name: home, mode: 0o755 },
-  { name: 'tmp', mode: 0o1777 },
-  { name: 'out', mode: 0o755 },
+export const workPlaces = ({ home }: SandboxPins): Place[] => [
+  // Whichever account the driver has, it may open it.
+  { name: logPipe, mode: 0o666, type: 'fifo' },
+  { name: 'in', mode: 0o755, type: 'directory' },
+  { name: home, mode: 0o755, type: 'directory' },
+  { name: 'tmp', mode: 0o1777, type: 'directory' },
+  { name: 'out', mode: 0o755, type: 'directory' },
 ];
 
 /** One line each on the status descriptor, in this order; `setup` may come instead of any. */
@@ -73,6 +81,10 @@ export interface DriverPrefixes {
  * The first process inside, as arguments for execve. The steps are its positional parameters: what a build can write,
  * it cannot change. It says on a descriptor the steps do not have how far it came; a step cannot write into it either
  * (see guards.ts, privileges and stepPrefix). Before it reads the outputs it kills whatever the steps left running.
+ *
+ * What it has for a log is the worker's: a socket or a device, which no program can open by name. The steps get a pipe of
+ * their own account, so that `echo x > /dev/stderr` works and nothing of the worker's is in their hands; a process they
+ * cannot look into copies it to the log. That one is ended last, once it has copied everything.
  */
 export function driverCommand(
   {
@@ -115,7 +127,8 @@ function script(
   { source, umask }: SandboxPins,
 ): string {
   const { status, outputs: out } = driverFds;
-  const { keys } = terminalFds;
+  const { keys, sizes } = terminalFds;
+  const { both, read, write } = pipeFds;
   const typed = terminal === undefined ? '' : ` <&${keys} ${keys}<&-`;
   const words = (list: readonly string[]) => list.map((word) => `${quote(word)} `).join('');
   const handle = words(files);
@@ -130,24 +143,51 @@ unpack_failed() {
 }
 ${handle}tar -x -p -b ${tarRecordBytes / 512} -f - -C /build --no-same-owner ${out}>&- ${status}>&- || unpack_failed
 [ -d /build/out ] || { say setup cut; exit 0; }
+cd /build
+# Opened for both first, so that neither end waits for the other.
+exec ${both}<>${logPipe} ${read}<${logPipe} ${write}>${logPipe}
+exec ${both}>&-
+${handle}rm ${logPipe}
 exec </dev/null 2>&1
+cat <&${read} ${[status, out, keys, sizes, read, write].map((fd) => `${fd}>&-`).join(' ')} &
+copier=$!
+exec ${read}<&-
 cd /build/${source}
 umask ${umask}
 say ready
 code=0
 for step do
-  ${words([...step, ...environment])}\\
-    /bin/sh -eu -c "$step" ${status}>&- ${out}>&-${typed} || { code=$?; break; }
-done
-kill -s KILL -- -1 2>/dev/null
-alive() {
-  for p in /proc/[0-9]*/exe; do
-    if [ "$p" != /proc/1/exe ] && [ -e "$p" ]; then return 0; fi
+  ${words([...step, ...environment])}\
+    /bin/sh -eu -c "$step" ${[status, out, write].map((fd) => `${fd}>&-`).join(' ')}${typed} || { code=$?; break; }
+done >&${write} 2>&1
+# Kills all but the first process and the one of that number; fails when there were none.
+kill_others() {
+  found=1
+  for p in /proc/[0-9]*; do
+    if [ "$p" != /proc/1 ] && [ "$p" != "/proc/$1" ] && [ -e "$p/exe" ]; then
+      kill -s KILL "\${p#/proc/}" 2>/dev/null
+      found=0
+    fi
   done
-  return 1
+  return $found
 }
-tries=0
-while alive && [ $tries -lt 250 ]; do sleep 0.02; tries=$((tries + 1)); done
+# What stands still starts no others meanwhile.
+end_others() {
+  kill -s STOP -- -1 2>/dev/null
+  tries=0
+  while kill_others "$1" && [ $tries -lt 250 ]; do
+    sleep 0.02
+    tries=$((tries + 1))
+    kill -s STOP -- -1 2>/dev/null
+  done
+}
+end_others "$copier"
+# Nobody else has the pipe now, and nobody is left to stop the copier: it ends when it has copied what is in there.
+kill -s CONT "$copier" 2>/dev/null
+exec ${write}>&-
+wait "$copier" || echo 'quorate: a step ended what copies the log; the end of it may be missing'
+# A step may have done that, and had a process of its own come by the number.
+end_others none
 if [ $code != 0 ]; then say exit $code; exit 0; fi
 cd /build/out 2>/dev/null || { echo 'quorate: the steps removed $OUT'; say exit 1; exit 0; }
 for path in ${outputs.map(quote).join(' ')}; do

@@ -7,7 +7,7 @@ import { joinArchives } from '../archive.ts';
 import type { Group } from '../cgroups/group.ts';
 import type { SandboxCaps, SandboxIo, SandboxJob, SandboxOutcome } from '../types.ts';
 import { Deadline } from './deadline.ts';
-import { type DriverStatus, parseStatus, workFolders } from './driver.ts';
+import { type DriverStatus, parseStatus, workPlaces } from './driver.ts';
 import type { Launched } from './launched.ts';
 import { boundedOutputs } from './outputs.ts';
 import { pinsOf } from './pins.ts';
@@ -86,7 +86,7 @@ export class Run {
       { folder: pins.source, tar: this.#job.source },
       ...this.#job.inputs.map(({ name, tar }) => ({ folder: `in/${name}`, tar })),
     ];
-    pipeline(joinArchives(parts, workFolders(pins)), this.#launched.input).catch((error: unknown) => {
+    pipeline(joinArchives(parts, workPlaces(pins)), this.#launched.input).catch((error: unknown) => {
       // Anything else is the pipe: the driver has ended and says why itself.
       if (error instanceof QuorateError && !this.#ready) {
         this.#stop({ kind: 'aborted', reason: 'setup', detail: error.message });

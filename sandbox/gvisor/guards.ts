@@ -79,8 +79,8 @@ export const guards: GvisorGuards = {
   ],
   seccomp: ociSeccomp,
   processes: ({ pids }) => {
-    // As in the namespace tier: two of them are the sandbox's own.
-    const own = Math.max(1, pids - 2);
+    // As in the namespace tier: three of them are the sandbox's own.
+    const own = Math.max(1, pids - 3);
     return [
       { type: 'RLIMIT_NPROC', hard: own, soft: own },
       ...Object.entries(ownLimits()).map(([name, value]) => {

@@ -10,7 +10,9 @@ const toolBytesMax = 64 * 1024 * 1024;
 /** What the sandbox runs inside of an image, and words that only the right kind of it holds. */
 const tools: readonly { name: string; at?: string; holds?: string; is: string }[] = [
   { name: 'sh', at: 'bin/sh', is: '/bin/sh' },
+  { name: 'cat', is: 'cat (coreutils)' },
   { name: 'env', is: 'env (coreutils)' },
+  { name: 'rm', is: 'rm (coreutils)' },
   { name: 'sleep', is: 'sleep (coreutils)' },
   { name: 'tar', holds: 'GNU tar', is: 'GNU tar (busybox has another)' },
   { name: 'setpriv', holds: 'bounding-set', is: 'setpriv (util-linux; busybox has another)' },

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, realpathSync } from 'node:fs';
 import { dir, file, type LayerEntry, link } from './support.ts';
 
-const programs = ['dash', 'env', 'sleep', 'tar', 'setpriv', 'cat', 'ls'];
+const programs = ['dash', 'env', 'sleep', 'tar', 'setpriv', 'cat', 'rm', 'ls'];
 
 /** The least that a build can run in, taken from this machine: a shell, what the sandbox needs, and their libraries. */
 export function smallSystem(without: readonly string[] = []): LayerEntry[] {

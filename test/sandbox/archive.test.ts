@@ -3,10 +3,10 @@ import { expect, it } from 'vitest';
 import { joinArchives } from '../../sandbox/archive.ts';
 import { type Entry, readOutputs, tarOf } from './support.ts';
 
-const out = { name: 'out', mode: 0o755 };
+const out = { name: 'out', mode: 0o755, type: 'directory' } as const;
 const join = (entries: Entry[]) => readOutputs(joinArchives([{ folder: 'src', tar: tarOf(entries) }], [out]));
 
-it('puts each part below its folder and the empty folders last', async () => {
+it('puts each part below its folder and the empty places last', async () => {
   const long = `${'d'.repeat(120)}/${'f'.repeat(120)}`;
   const joined = joinArchives(
     [
@@ -26,7 +26,7 @@ it('puts each part below its folder and the empty folders last', async () => {
         ]),
       },
     ],
-    [{ name: 'tmp', mode: 0o1777 }, out],
+    [{ name: 'pipe', mode: 0o666, type: 'fifo' }, { name: 'tmp', mode: 0o1777, type: 'directory' }, out],
   );
   const entries = await readOutputs(joined);
   expect(entries.map(({ header }) => [header.name, header.type, header.linkname ?? ''])).toEqual([
@@ -37,6 +37,7 @@ it('puts each part below its folder and the empty folders last', async () => {
     ['in/dep/b', 'file', ''],
     ['in/dep/soft', 'symlink', '../b'],
     ['in/dep/hard', 'link', 'in/dep/b'],
+    ['pipe', 'fifo', ''],
     ['tmp/', 'directory', ''],
     ['out/', 'directory', ''],
   ]);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { Readable } from 'node:stream';
@@ -138,6 +139,62 @@ export function sandboxContract(
       });
       expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'killed' });
       expect(ran.seconds).toBeLessThan(10 * slowness);
+    });
+
+    it('writes to its log by the name of it too, in order', async () => {
+      const ran = await play([
+        'echo a > /dev/stderr; echo b > /dev/stdout; echo c | tee /dev/stderr; echo d >> /proc/self/fd/2; echo e',
+        'sh -c "echo f > /dev/stderr"; kill -KILL $$',
+      ]);
+      expect(ran.outcome).toEqual(exited(137));
+      expect(ran.log).toMatch(/^a\nb\nc\nc\nd\ne\nf\n/);
+    });
+
+    it('has its whole log read, also by a slow reader, whatever it left running', async () => {
+      const nap = uniqueSleep();
+      const read = createHash('sha256');
+      let bytes = 0;
+      const ran = await play(
+        [
+          `(setsid sh -c "trap '' TERM HUP; sleep ${nap} <&1; sleep ${nap}" &)`,
+          `(yes 0123456789abcde || true) 2>/dev/null | head -c ${16 * MiB}`,
+        ],
+        {
+          onLogBytes: (chunk) => {
+            read.update(chunk);
+            // A worker that has other things to do.
+            if (bytes % MiB < chunk.byteLength)
+              Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+            bytes += chunk.byteLength;
+          },
+        },
+      );
+      expect(ran.outcome).toEqual(exited(0));
+      expect(bytes).toBe(16 * MiB);
+      const written = createHash('sha256').update('0123456789abcde\n'.repeat(MiB));
+      expect(read.digest('hex')).toBe(written.digest('hex'));
+      expect(await survivors(nap)).toEqual([]);
+    });
+
+    it('ends in time with what holds its log open, and at most cuts it short when it fights what copies it', async () => {
+      const nap = uniqueSleep();
+      const fight = (signal: string) => `
+        for p in /proc/[0-9]*; do
+          if read -r name < $p/comm && [ "$name" = cat ]; then kill -${signal} \${p#/proc/} || true; fi
+        done 2>/dev/null`;
+      const holds = await play([
+        `sleep ${nap} & sleep ${nap} </dev/stdout & setsid sleep ${nap} & echo last`,
+      ]);
+      expect(holds).toMatchObject({ outcome: exited(0), log: 'last\n' });
+      const stops = await play([`echo first; ${fight('STOP')}; head -c 50000 /dev/zero; echo last; exit 3`]);
+      expect(stops.outcome).toEqual(exited(3));
+      expect(stops.log).toBe(`first\n${'\0'.repeat(50_000)}last\n`);
+      const kills = await play([
+        `echo first; ${fight('KILL')}; sleep 0.1; trap '' PIPE; echo last || true; exit 3`,
+      ]);
+      expect(kills.outcome).toEqual(exited(3));
+      for (const { seconds } of [holds, stops, kills]) expect(seconds).toBeLessThan(10 * slowness);
+      expect(await survivors(nap)).toEqual([]);
     });
 
     it('runs git, perl and programs with threads', async () => {

@@ -1,4 +1,8 @@
+import { execFile } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startInGroups } from '../../../sandbox/build/launched.ts';
 import { type TierDriver, TierSandbox } from '../../../sandbox/build/tier.ts';
@@ -136,6 +140,24 @@ describe('what runs a build, and lies', () => {
       expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'time' });
       expect(process.memoryUsage().rss - before).toBeLessThan(100 * MiB);
     }
+  });
+
+  it('hands the worker open files: it would run out of descriptors', async () => {
+    const attacker = join(folder.path, 'attacker');
+    const source = join(import.meta.dirname, 'suite', 'attacker.c');
+    await promisify(execFile)('gcc', ['-static', '-O1', '-pthread', '-o', attacker, source]);
+    const open = async () => (await readdir('/proc/self/fd')).length;
+    const before = await open();
+    let most = 0;
+    const ran = await ends(`${READY} ${attacker} smuggle 20000; sleep 0.3; echo; echo exit 1 >&3`, {
+      onLog: async () => {
+        most = Math.max(most, await open());
+      },
+    });
+    expect(ran.outcome).toEqual(exited(1));
+    expect(ran.log).toContain('smuggled done');
+    expect(most).toBeLessThan(before + 100);
+    expect(await open()).toBeLessThan(before + 20);
   });
 
   it('hangs, and takes no signal', async () => {

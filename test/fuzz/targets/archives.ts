@@ -215,7 +215,7 @@ async function namesIn(joined: Readable): Promise<string> {
   return names.join('\0');
 }
 
-const last = [{ name: 'end', mode: 0o755 }];
+const last = [{ name: 'end', mode: 0o755, type: 'directory' }] as const;
 
 const joined = define<Uint8Array>({
   name: 'sandbox-archive',

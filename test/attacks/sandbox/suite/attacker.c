@@ -209,17 +209,18 @@ static void root(void) {
   tell("limits", (all.rlim_max = RLIM_INFINITY, setrlimit(RLIMIT_NICE, &all)));
 }
 
-/* The log may be a socket whose other end is the worker's: what a socket can do to its peer. */
+/* Were the log a socket whose other end is the worker's: what a socket can do to its peer. */
 static void peer(void) {
   int worker = -1;
   socklen_t length = sizeof worker;
-  tell("handle of the worker", getsockopt(1, SOL_SOCKET, SO_PEERPIDFD_NUMBER, &worker, &length));
+  for (int n = 0; n < 3 && worker < 0; n++)
+    tell("handle of the worker", getsockopt(n, SOL_SOCKET, SO_PEERPIDFD_NUMBER, &worker, &length));
   tell("signal by handle", syscall(SYS_pidfd_send_signal, worker, 0, NULL, 0));
   tell("descriptor by handle", syscall(SYS_pidfd_getfd, worker, 0, 0));
   tell("namespaces by handle", setns(worker, CLONE_NEWNS));
 }
 
-/* Puts `most` open files into the log's socket for whoever reads it. */
+/* Puts `most` open files into the log, were it a socket, for whoever reads it. */
 static void smuggle(long most) {
   char space[CMSG_SPACE(sizeof(int) * 100)] = {0}, byte = '.';
   struct iovec data = {&byte, 1};
@@ -229,7 +230,10 @@ static void smuggle(long most) {
   control->cmsg_type = SCM_RIGHTS;
   control->cmsg_len = CMSG_LEN(sizeof(int) * 100);
   for (int n = 0; n < 100; n++) ((int *)CMSG_DATA(control))[n] = 0;
-  for (long sent = 0; sent < most; sent += 100) sendmsg(1, &message, MSG_NOSIGNAL);
+  long result = 0;
+  for (long sent = 0; sent < most; sent += 100) result = sendmsg(1, &message, MSG_NOSIGNAL);
+  puts("");
+  tell("smuggled", result);
 }
 
 static void terminal(void) {
@@ -245,6 +249,25 @@ static void terminal(void) {
   wait(NULL);
 }
 
+/* What copies the log has the worker's descriptor: a cat that is none of ours. */
+static void copier(void) {
+  for (int pid = 2; pid < 100; pid++) {
+    char path[64], name[16] = "";
+    snprintf(path, sizeof path, "/proc/%d/comm", pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) continue;
+    if (fgets(name, sizeof name, file) == NULL) name[0] = 0;
+    fclose(file);
+    if (strcmp(name, "cat\n") != 0) continue;
+    tell("trace of the copier", ptrace(PTRACE_ATTACH, pid, 0, 0));
+    snprintf(path, sizeof path, "/proc/%d/mem", pid);
+    tell("memory of the copier", open(path, O_RDWR));
+    snprintf(path, sizeof path, "/proc/%d/fd/1", pid);
+    tell("log of the copier", open(path, O_WRONLY));
+    tell("handle of the copier", syscall(SYS_pidfd_getfd, syscall(SYS_pidfd_open, pid, 0), 1, 0));
+  }
+}
+
 static void driver(void) {
   kill(1, SIGKILL);
   kill(1, SIGSTOP);
@@ -253,6 +276,7 @@ static void driver(void) {
   tell("its word", open("/proc/1/fd/3", O_WRONLY));
   tell("its outputs", open("/proc/1/fd/4", O_WRONLY));
   tell("its handle", syscall(SYS_pidfd_getfd, syscall(SYS_pidfd_open, 1, 0), 3, 0));
+  copier();
 }
 
 /* Takes from the driver what it needs to pack the outputs. */
