@@ -9,6 +9,7 @@ import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { BlockIndex, IndexDamaged, type Place } from './block-index.ts';
 import { diskError } from './disk.ts';
+import { rawCode } from './nodes.ts';
 import { PackFiles } from './pack-files.ts';
 import { PackWriter } from './pack-writer.ts';
 
@@ -101,7 +102,8 @@ export class Blocks extends BaseBlockstore {
   async take(cid: CID, bytes: Uint8Array): Promise<void> {
     if (this.touch(cid)) return;
     try {
-      this.writer.append(cid, bytes, { used: Date.now(), isOwned: true });
+      // The CIDs that were read in a node lie in its memory, and are still to be asked for.
+      this.writer.append(cid, bytes, { used: Date.now(), isOwned: cid.code === rawCode });
     } catch (error) {
       throw diskError(error, this.dir);
     }

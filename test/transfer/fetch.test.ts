@@ -27,6 +27,20 @@ describe('a transfer', () => {
     expect([again.bytes, again.blocks, again.servedBy]).toEqual([result.bytes, result.blocks, {}]);
   });
 
+  it('brings a folder whose own block is large: its links outlive the memory it came in', async () => {
+    const from = await serving();
+    // Just under the size at which folders are split. What lies below takes longer to come than the folder to be written.
+    const entries = Array.from({ length: 1500 }, (_, index) => ({
+      name: `folder/${String(index).padStart(80, 'n')}`,
+      body: noiseBytes(20_000, index),
+    }));
+    const root = await importInto(from.store, entries);
+    const to = await Receiver.open();
+    const result = await to.fetch(root, [from.mesh]);
+    expect(result.dropped).toEqual([]);
+    expect(await collect(to.store.list(root))).toHaveLength(1501);
+  });
+
   it('brings a tree of one block, an empty one, and one whose files are all the same', async () => {
     const from = await serving();
     const to = await Receiver.open();

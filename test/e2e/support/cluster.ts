@@ -143,15 +143,17 @@ export class Cluster {
     return ticket;
   }
 
-  /** Joins with a ticket, or goes on without one; ready when it is connected to the controller. */
+  /** Joins with a ticket, or goes on without one, in a namespace unless another tier is named; ready when it works. */
   async join(name: string, ticket?: string, more: string[] = []): Promise<Proc> {
-    const args = ['join', ...(ticket === undefined ? [] : [ticket]), '--yes', '--tier', 'namespace'];
+    const tier = more.includes('--tier') ? [] : ['--tier', 'namespace'];
+    const args = ['join', ...(ticket === undefined ? [] : [ticket]), '--yes', ...tier];
     const proc = this.start(name, [...args, '--listen', '/ip4/127.0.0.1/tcp/0', ...more], {
       home: name,
       cwd: this.dir,
     });
     this.workers.set(name, proc);
-    await proc.event('working');
+    // An emulated machine is tried out for half a minute before.
+    await proc.event('working', { ms: 120_000 });
     return proc;
   }
 
