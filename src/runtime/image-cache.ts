@@ -5,6 +5,7 @@ import type { SandboxImage } from '../../sandbox/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { makeErofs } from '../image/index.ts';
 import type { Store } from '../store/index.ts';
+import { codeOf } from './events.ts';
 import { syncFileSystem } from './files.ts';
 import { checkImageFit } from './image-fit.ts';
 import { ImageUser, isHeld } from './image-users.ts';
@@ -33,6 +34,9 @@ export interface HeldImage extends SandboxImage {
 
 type Form = 'tree' | 'image.erofs';
 
+/** Of a block without links (multicodec `raw`). */
+const rawCode = 0x55;
+const neverFits = new Set(['STORE_TREE_TOO_LARGE', 'STORE_TREE_TOO_MANY']);
 /** Files of a folder are counted by what they take on the disk. */
 const diskBlock = 4096;
 /** Names beginning like this are what a crash left. */
@@ -46,6 +50,7 @@ const givenUp = '.gone-';
 export class ImageCache {
   readonly #options: ImageCacheOptions;
   readonly #making = new Map<string, Promise<void>>();
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ImageCacheOptions) {
     this.#options = options;
@@ -96,9 +101,39 @@ export class ImageCache {
   }
 
   async #makeNow(image: string, form: Form): Promise<void> {
-    const { dir, store, source, bytesMax, signal } = this.#options;
+    const { dir, source, bytesMax, signal } = this.#options;
     await mkdir(dir, { recursive: true, mode: 0o755 });
-    await source.obtain(image, { maxBytes: bytesMax, signal });
+    try {
+      await source.obtain(image, { maxBytes: bytesMax, signal });
+    } catch (error) {
+      // What came of it is kept where another try could go on with it.
+      if (neverFits.has(codeOf(error))) await source.letGo(image);
+      throw error;
+    }
+    // One after the other: what takes room is on the disk and counted before the next looks how much there is.
+    const made = this.#turn.then(() => this.#makeObtained(image, form));
+    this.#turn = made.catch(() => {});
+    await made;
+  }
+
+  async #makeObtained(image: string, form: Form): Promise<void> {
+    try {
+      await this.#write(image, form);
+    } catch (error) {
+      // Else whoever names images that nobody can build in would fill the disk with their blocks.
+      const forms: Form[] = ['tree', 'image.erofs'];
+      const isNeeded = forms.some(
+        (one) =>
+          existsSync(join(this.#options.dir, image, one)) ||
+          (one !== form && this.#making.has(`${image} ${one}`)),
+      );
+      if (!isNeeded) await this.#options.source.letGo(image);
+      throw error;
+    }
+  }
+
+  async #write(image: string, form: Form): Promise<void> {
+    const { dir, store, signal } = this.#options;
     await checkImageFit(store, image);
     const { blocks, files } = await this.#sizeOf(image);
     await this.#makeRoom(image, blocks + files);
@@ -127,12 +162,30 @@ export class ImageCache {
 
   async #sizeOf(image: string): Promise<{ blocks: number; files: number }> {
     const { store, signal } = this.#options;
-    const root = store.blocks.parse(image);
-    const blocks = store.blocks.statedBytes(root, await store.blocks.read(root));
+    const blocks = await this.#blockBytes(image);
     let files = 0;
     for await (const { kind, size } of store.list(image, { rules: 'image', signal }))
       files += kind === 'dir' ? diskBlock : Math.ceil(size / diskBlock) * diskBlock;
     return { blocks, files };
+  }
+
+  /** Of all blocks there are, not what their maker says of them. */
+  async #blockBytes(image: string): Promise<number> {
+    const { blocks } = this.#options.store;
+    const todo = [blocks.parse(image)];
+    const seen = new Set([image]);
+    let bytes = 0;
+    for (let cid = todo.pop(); cid !== undefined; cid = todo.pop()) {
+      bytes += blocks.touch(cid) ?? 0;
+      if (cid.code === rawCode) continue;
+      for (const link of blocks.links(cid, await blocks.read(cid))) {
+        const name = link.toString();
+        if (seen.has(name)) continue;
+        seen.add(name);
+        todo.push(link);
+      }
+    }
+    return bytes;
   }
 
   /** @throws IMAGE_TOO_LARGE */
@@ -150,7 +203,6 @@ export class ImageCache {
       if (name !== image && (await this.#giveUp(name))) total -= bytes;
     }
     if (total <= bytesMax) return;
-    await this.#options.source.letGo(image);
     throw new QuorateError(
       'IMAGE_TOO_LARGE',
       `the image ${image} takes ${wanted} bytes here; images may take ${bytesMax}, and builds use ${total - wanted} of them`,

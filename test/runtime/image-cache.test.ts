@@ -6,7 +6,11 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { decode, encode } from '@ipld/dag-pb';
+import { CID } from 'multiformats/cid';
+import { sha256 } from 'multiformats/hashes/sha2';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { QuorateError } from '../../src/core/errors.ts';
 import { readImage } from '../../src/image/index.ts';
 import { ImageCache } from '../../src/runtime/image-cache.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
@@ -49,13 +53,20 @@ interface Opened {
   letGo: string[];
 }
 
-async function open(bytesMax = 1e9, dir?: string): Promise<Opened> {
+async function open(
+  bytesMax = 1e9,
+  dir?: string,
+  arrive: (image: string) => void = () => {},
+): Promise<Opened> {
   const at = dir ?? join(await scratch(), 'cache');
   const opened = { dir: at, obtained: [] as string[], letGo: [] as string[] };
   const cache = new ImageCache({
     ...{ dir: at, bytesMax, store, signal },
     source: {
-      obtain: async (image) => void opened.obtained.push(image),
+      obtain: async (image) => {
+        arrive(image);
+        opened.obtained.push(image);
+      },
       letGo: async (image) => void opened.letGo.push(image),
     },
   });
@@ -187,6 +198,40 @@ describe('when images take too much room', () => {
     await expect(cache.use(first(), signal).directory()).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
     expect({ left: await readdir(dir), letGo }).toEqual({ left: [], letGo: [first()] });
   });
+
+  it('one whose maker says that it is small counts as what it takes', async () => {
+    const { blocks } = store;
+    const node = decode(await blocks.read(blocks.parse(first())));
+    const bytes = encode({ ...node, Links: node.Links.map((link) => ({ ...link, Tsize: 0 })) });
+    const cid = CID.createV1(0x70, await sha256.digest(bytes));
+    await blocks.put(cid, bytes);
+    const { cache, dir } = await open();
+    const [honest, liar] = [first(), cid.toString()];
+    for (const image of [honest, liar]) await cache.use(image, signal).directory();
+    const counted = async (image: string) => Number(await readFile(join(dir, image, 'blocks.bytes'), 'utf8'));
+    const saved = node.Links.length * 8;
+    expect(Math.abs((await counted(honest)) - (await counted(liar)))).toBeLessThan(saved);
+  });
+
+  it('one that turns out too large on its way leaves nothing', async () => {
+    const { cache, letGo } = await open(1e9, undefined, (image) => {
+      throw new QuorateError('STORE_TREE_TOO_LARGE', `the tree ${image} is over 1000000000 bytes`);
+    });
+    await expect(cache.use(first(), signal).directory()).rejects.toMatchObject({
+      code: 'STORE_TREE_TOO_LARGE',
+    });
+    expect(letGo).toEqual([first()]);
+  });
+
+  it('two that are made at the same time count both', async () => {
+    const { cache, dir } = await open(await roomFor(1));
+    const both = [first(), second()].map((image) => cache.use(image, signal).directory());
+    const codes = (await Promise.allSettled(both)).map((one) =>
+      one.status === 'rejected' ? (one.reason as { code: string }).code : 'ready',
+    );
+    expect(codes.sort()).toEqual(['IMAGE_TOO_LARGE', 'ready']);
+    expect((await readdir(dir)).length).toBe(1);
+  });
 });
 
 describe('a tree that is no image is refused before anything of it is used:', () => {
@@ -217,9 +262,10 @@ describe('a tree that is no image is refused before anything of it is used:', ()
         : places.filter(({ name }) => !names.has(name) && !(names.has('etc') && name.startsWith('etc')));
     const tar = Readable.from([await tarOf([...kept, ...added])], { objectMode: false });
     const { root } = await store.importTar(tar, { into: store.public, rules: 'image' });
-    const { cache, dir } = await open();
+    const { cache, dir, letGo } = await open();
     await expect(cache.use(root, signal).directory()).rejects.toMatchObject({ code });
     await expect(cache.use(root, signal).erofs()).rejects.toMatchObject({ code });
-    expect(await readdir(dir)).toEqual([]);
+    // Nor do its blocks stay, with which a stranger could fill the disk.
+    expect({ left: await readdir(dir), letGo }).toEqual({ left: [], letGo: [root, root] });
   });
 });
