@@ -1,6 +1,6 @@
-import { driverFds, terminalFds } from '../build/driver.ts';
+import { driverFds } from '../build/driver.ts';
 import { etcWith } from '../build/etc.ts';
-import { firstFreeFdOf, type Launched, startInGroups } from '../build/launched.ts';
+import { firstFreeFd, type Launched, startInGroups } from '../build/launched.ts';
 import { pinsOf } from '../build/pins.ts';
 import { type ShownImage, showImage } from '../build/shown.ts';
 import type { Launching } from '../build/tier.ts';
@@ -25,7 +25,7 @@ export async function launch(
 ): Promise<Launched> {
   const data: { fd: number; bytes: Uint8Array }[] = [];
   const give = (text: string): string => {
-    const fd = firstFreeFdOf(job) + data.length;
+    const fd = firstFreeFd + data.length;
     data.push({ fd, bytes: Buffer.from(text) });
     return String(fd);
   };
@@ -50,7 +50,7 @@ export async function launch(
     ...guards.files(),
     ...['--remount-ro', '/', '--'],
   ];
-  const fds = [driverFds, job.terminal === undefined ? {} : terminalFds].flatMap(Object.values<number>);
+  const fds = Object.values(driverFds);
   const runsc = [
     ...[at.runsc, `--root=${at.state}`, '--rootless', '--ignore-cgroups', '--platform=systrap'],
     ...[`--network=${inside}`, '--overlay2=none', '--oci-seccomp'],

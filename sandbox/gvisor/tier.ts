@@ -7,7 +7,6 @@ export function gvisorTier(guards: GvisorGuards = productGuards): TierDriver {
   return {
     tier: 'gvisor',
     hostImage: true,
-    terminal: true,
     guards,
     launch: (job, launching) => launch(guards, job, launching),
   };

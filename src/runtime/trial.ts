@@ -133,7 +133,7 @@ export class Trial {
     const { tier } = this.#sandbox;
     if (this.#sandbox.terminal !== true) {
       throw new QuorateError('TRY_NO_SHELL', `the sandbox ${tier} has no terminal for a person`, {
-        hint: 'Take one that has: --tier gvisor, --tier namespace',
+        hint: 'Take the one that has: --tier namespace',
       });
     }
     const { keys, sizes, window, type } = terminal;

@@ -1,13 +1,15 @@
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
+import { PassThrough } from 'node:stream';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { checkJob } from '../../sandbox/job.ts';
 import { codeIn, Person } from '../bad-input/support/person.ts';
 import { Terminal } from '../bad-input/support/terminal.ts';
 import { git } from '../e2e/support/git.ts';
 import { jobFile } from '../e2e/support/jobs.ts';
 import { until } from '../e2e/support/wait.ts';
-import { processesWith, uniqueSleep } from '../sandbox/support.ts';
+import { processesWith, smallLimits, tarOf, uniqueSleep } from '../sandbox/support.ts';
 
 const run = promisify(execFile);
 let person: Person;
@@ -48,29 +50,25 @@ async function readBy(terminal: Terminal): Promise<string | undefined> {
 }
 
 describe('quorate try --shell', () => {
-  it.each(['namespace', 'gvisor'])(
-    'is a shell in %s at this terminal: keys, Ctrl-C and its size go in, what is in $OUT comes out',
-    async (tier) => {
-      const at = sit(tier, '--tier', tier, '-o', person.at('got', tier));
-      // The probe of gVisor alone takes a while on a busy machine.
-      await at.shows('build:/build/src$', 50_000);
-      at.type('echo "user $(id -un) on $(tty) of $(stty size)"\r');
-      await at.shows('user build on /dev/pts/0 of 30 200');
-      at.type('sleep 1000\r');
-      await at.shows(/sleep 1000\s*$/);
-      at.type('\u0003echo "status $?"\r');
-      await at.shows('status 130');
-      await run('stty', ['-F', await at.file('tty'), 'rows', '40', 'cols', '120']);
-      at.type('until [ "$(stty size)" = "40 120" ]; do sleep 0.1; done; echo "larger now, $?"\r');
-      await at.shows('larger now, 0');
-      at.type('echo kept > $OUT/x; exit 3\r');
-      await at.shows('CODE 0');
-      expect(await readFile(person.at('got', tier, 'x'), 'utf8')).toBe('kept\n');
-      expect(await readBy(at)).toBe('typed');
-      expect(await at.file('after')).toBe(await at.file('before'));
-      expect((await person.litter()).filter((name) => name.includes('try'))).toEqual([]);
-    },
-  );
+  it('is a shell in the sandbox at this terminal: keys, Ctrl-C and its size go in, what is in $OUT comes out', async () => {
+    const at = sit('plain', '-o', person.at('got'));
+    await at.shows('build:/build/src$');
+    at.type('echo "user $(id -un) on $(tty) of $(stty size)"\r');
+    await at.shows('user build on /dev/pts/0 of 30 200');
+    at.type('sleep 1000\r');
+    await at.shows(/sleep 1000\s*$/);
+    at.type('\u0003echo "status $?"\r');
+    await at.shows('status 130');
+    await run('stty', ['-F', await at.file('tty'), 'rows', '40', 'cols', '120']);
+    at.type('until [ "$(stty size)" = "40 120" ]; do sleep 0.1; done; echo "larger now, $?"\r');
+    await at.shows('larger now, 0');
+    at.type('echo kept > $OUT/x; exit 3\r');
+    await at.shows('CODE 0');
+    expect(await readFile(person.at('got', 'x'), 'utf8')).toBe('kept\n');
+    expect(await readBy(at)).toBe('typed');
+    expect(await at.file('after')).toBe(await at.file('before'));
+    expect((await person.litter()).filter((name) => name.includes('try'))).toEqual([]);
+  });
 
   it('has this terminal itself nowhere in it', async () => {
     const at = sit('fds');
@@ -120,6 +118,15 @@ describe('quorate try --shell', () => {
     expect(await readBy(at)).toBe('typed');
     expect(await at.file('after')).toBe(await at.file('before'));
     expect(await processesWith(nap)).toEqual([]);
+  });
+
+  it('is refused in a sandbox that has no terminal, by the sandbox too', () => {
+    const none = { keys: new PassThrough(), sizes: new PassThrough() };
+    const job = { run: ['true'], env: {}, outputs: [], inputs: [], image: 'host' as const, terminal: none };
+    const whole = { ...job, source: tarOf([]), limits: smallLimits };
+    const tier = { tier: 'gvisor' as const, hostImage: true };
+    expect(() => checkJob(whole, tier)).toThrow('the tier gvisor has no terminal for a person');
+    expect(() => checkJob(whole, { ...tier, terminal: true })).not.toThrow();
   });
 
   it('needs a terminal, and nothing to vary', async () => {
