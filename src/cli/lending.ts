@@ -54,7 +54,7 @@ export function describeLending({ capabilities, jobsAtOnce, pids, seconds }: Len
     ...(pids === undefined ? [] : [`  processes   ${pids}`]),
     ...(seconds === undefined ? [] : [`  time        ${duration(seconds * 1000)} a build`]),
     `  at once     ${jobsAtOnce} job${jobsAtOnce === 1 ? '' : 's'}`,
-    `  sandbox     ${tiers.join(', ')}; no network`,
+    `  sandbox     ${tiers.join(', ')}; network: the servers of the project’s source and store, if a job asks`,
   ];
 }
 
@@ -68,7 +68,7 @@ export function describeLent(lent: Lent): string[] {
     `  lends      ${lent.cpus} cpus, ${bytes(lent.memoryBytes)} of memory, ${bytes(lent.diskBytes)} of disk a build, ${lent.jobsAtOnce} job(s) at once`,
     `  a build    ${time(seconds)}, ${busy === null ? '' : `${time(busy)} of processor, `}${pids === null ? 'any number of' : pids} processes together`,
     `  gives way  ${weight}, ${lent.ioWeight} of 100 at the disks`,
-    `  network    up ${rate(upBytes)}, down ${rate(downBytes)}; none for builds`,
+    `  network    up ${rate(upBytes)}, down ${rate(downBytes)}; of builds: the project’s source and store, if a job asks`,
     ...(lent.tiers.length === 0 ? [] : [`  sandbox    ${lent.tiers.join(', ')}`]),
   ];
 }

@@ -118,7 +118,9 @@ export const workerFileSchema = z.strictObject({
   priority: prioritySchema.optional().describe('How builds give way to everything else.'),
   network: networkSchema
     .optional()
-    .describe('What the worker itself may use of the network; builds have none.'),
+    .describe(
+      "What the worker may use of the network, with the builds whose jobs ask for the servers of the project's source and store; others have none.",
+    ),
   when: whenSchema.optional().describe('When they get it.'),
   serve: serveSchema.optional().describe('Who gets it.'),
   sandbox: sandboxSchema.optional().describe('What stands between them and the machine.'),
@@ -290,7 +292,8 @@ export const exampleWorkerFile = `# What this machine lends, and when. "quorate 
 # io = 20
 
 [network]
-# What the worker itself may send and receive a second: artifacts, checkouts, talk. Builds have no network.
+# What the worker may send and receive a second: artifacts, checkouts, talk, and builds whose jobs ask for the servers
+# of the project's source and store. Other builds have no network.
 # up = "1MiB/s"
 # down = "4MiB/s"
 
