@@ -128,7 +128,11 @@ async function readTicket(ticket: string, home: Home): Promise<Invite> {
     if (!(cause instanceof QuorateError)) throw cause;
     const code = cause.code === 'DOC_EXPIRED' ? 'TICKET_EXPIRED' : 'TICKET_INVALID';
     throw new QuorateError(code, cause.message, {
-      hint: cause.hint ?? 'Copy it again, whole; if that does not help, ask the project owner for a new one.',
+      hint:
+        code === 'TICKET_EXPIRED'
+          ? 'Ask the project owner for a new one.'
+          : (cause.hint ??
+            'Copy it again, whole; if that does not help, ask the project owner for a new one.'),
       cause,
     });
   }

@@ -184,7 +184,7 @@ export function parseWorkerFile(text: string, path: string): WorkerFile {
     if (!(cause instanceof TomlError)) throw cause;
     const [what = ''] = cause.message.replace('Invalid TOML document: ', '').split('\n');
     throw new QuorateError('WORKER_FILE_SYNTAX', `${path}:${cause.line}:${cause.column}: ${what}`, {
-      hint: 'Sizes and times stand in quotes: memory = "4GiB". quorate worker config --example prints a whole file.',
+      hint: 'A section is [in brackets], sizes and times stand in quotes: memory = "4GiB". quorate worker config --example prints a whole file.',
       cause,
     });
   }

@@ -79,7 +79,7 @@ export async function runTool({ name, command, input, onLine, signal, ...tool }:
     if (code === 127) throw missing();
     const why = limit.aborted ? `took over ${limits.imageMakeSecondsMax} s` : [...last, rest].join(' | ');
     throw new QuorateError('IMAGE_TOOL_FAILED', `${name} failed: ${why.slice(0, 1500) || `exit ${code}`}`, {
-      hint: 'What it says is the own words of the tool; try it alone.',
+      hint: 'These are the words of the tool itself: look for the line that begins with E: or error.',
     });
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;

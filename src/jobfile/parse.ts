@@ -145,7 +145,7 @@ function messageOf(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'invalid_type' || !issue.message.startsWith('Invalid input')) return issue.message;
   if (issue.path.length === 0) return 'expected the key "jobs" and the jobs below it';
   if (issue.expected === 'string') return 'expected text; put the value in quotes';
-  if (issue.expected === 'array') return 'expected a list, such as [make, make install]';
+  if (issue.expected === 'array') return 'expected a list: put [ ] around it, or a - before each entry';
   if (issue.expected === 'object' || issue.expected === 'record') return 'expected keys with values';
   return issue.expected === 'int' ? 'expected a whole number' : `expected a ${issue.expected}`;
 }

@@ -72,10 +72,10 @@ const trustSchema = z
 
 const jobInFile = z.strictObject({
   image: z
-    .string('expected "host", or the CID of an image')
+    .string('expected "host", or the CID of an image (quorate image import makes one of a container)')
     .refine(
       (image) => image === 'host' || cid.safeParse(image).success,
-      'expected "host", or the CID of an image',
+      'expected "host", or the CID of an image (quorate image import makes one of a container)',
     )
     .default('host')
     .describe('The system the build runs on: `host` for the worker’s own, or the CID of a root file system.'),

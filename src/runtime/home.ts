@@ -81,7 +81,9 @@ export function openHome(dir: string): Home {
           project === undefined
             ? `${dir} belongs to no project yet`
             : `${dir} does not belong to project ${project}`,
-          { hint: 'Ask the owner of the project for a ticket, then: quorate join <ticket>' },
+          {
+            hint: 'Ask the owner of the project for a ticket, then: quorate join <ticket>. Owners run this in the repository of their project.',
+          },
         );
       }
       if (second !== undefined) {

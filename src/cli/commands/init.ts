@@ -71,7 +71,7 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
     '  .quorate/charter.jws signed by it: keys, allowed servers, least policy',
     `  quorate.yaml         ${jobFile === 'made' ? 'an example job; make it yours' : 'was there, left as it is'}`,
     ...(ignored === 'added' ? ['  .gitignore           .quorate/ added, as it holds keys'] : []),
-    `Source may come from ${charter.vcs.length === 0 ? 'any server (limit it with --vcs)' : charter.vcs.join(', ')}.`,
+    `Source may come from ${charter.vcs.length === 0 ? 'any server of the open internet (others, or fewer: --vcs)' : charter.vcs.join(', ')}.`,
     '',
     'Next:',
     '  quorate controller        hands out work; keep it running',
