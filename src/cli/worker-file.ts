@@ -80,6 +80,18 @@ const networkSchema = z.strictObject({
     .optional()
     .describe('What the worker may send, all together, such as "1MiB/s". Default: no limit.'),
   down: rate.optional().describe('What it may receive, checkouts included. Default: no limit.'),
+  private: z
+    .array(
+      z
+        .string('expected a list of addresses, such as ["192.168.1.5:3000"]')
+        .regex(/^(\[[0-9a-fA-F:.]{2,45}\]|[a-z0-9.-]{1,253}):[0-9]{1,5}$/, 'expected host:port'),
+      'expected a list of addresses, such as ["192.168.1.5:3000"]',
+    )
+    .max(100)
+    .optional()
+    .describe(
+      'Servers in your own network that builds may reach, where their project names the very same. Default: none.',
+    ),
 });
 const serveSchema = z.strictObject({
   projects: z
@@ -205,6 +217,7 @@ export function parseWorkerFile(text: string, path: string): WorkerFile {
         ioWeight: priority.io,
         upBytes: network.up,
         downBytes: network.down,
+        privateHosts: network.private,
       }),
     },
     tiers: sandbox.tiers,
@@ -296,6 +309,10 @@ export const exampleWorkerFile = `# What this machine lends, and when. "quorate 
 # of the project's source and store. Other builds have no network.
 # up = "1MiB/s"
 # down = "4MiB/s"
+
+# Servers in your own network that builds may reach, where their project names the very same address. Without this a build
+# reaches only servers of the open internet, whatever its project says.
+# private = ["192.168.1.5:3000"]
 
 [when]
 # Take new jobs only then, in local time; what runs is finished. Default: always.

@@ -22,6 +22,11 @@ export interface NetworkOptions {
   store: readonly string[];
   /** A folder that only this user can enter, with a short path: the socket lies below. */
   dir: string;
+  /**
+   * Which private addresses the machine's owner lets builds reach, as `host:port`; a project has to name them, too. 'named':
+   * all that it names, for whoever builds a project of their own.
+   */
+  privateHosts: readonly string[] | 'named';
   /** What the machine's owner allows; without it there is no limit. */
   bandwidth?: Bandwidth;
   /** Lines for the build's log, of printable characters only. */
@@ -79,7 +84,8 @@ export function rulesOf({
   charter,
   source,
   store,
-}: Pick<NetworkOptions, 'job' | 'charter' | 'source' | 'store'>): EgressRules {
+  privateHosts,
+}: Pick<NetworkOptions, 'job' | 'charter' | 'source' | 'store' | 'privateHosts'>): EgressRules {
   const vcs = charter.vcs.flatMap((entry) => targetsOf(entry, usualPorts));
   const any = charter.vcs.length === 0 && source !== undefined ? urlTarget(source) : [];
   const stores = store.flatMap(urlTarget);
@@ -91,7 +97,9 @@ export function rulesOf({
       ...(network.includes('vcs') ? [...vcs, ...any] : []),
       ...(network.includes('store') ? stores : []),
     ]),
-    named: unique([...named, ...stores.filter(({ host }) => known.has(host))]),
+    named: unique([...named, ...stores.filter(({ host }) => known.has(host))]).filter(
+      ({ host, port }) => privateHosts === 'named' || privateHosts.includes(at(host, port)),
+    ),
   };
 }
 

@@ -23,6 +23,8 @@ export interface OperatorRules {
   /** Bytes a second that the worker may send and receive, over everything it does. */
   upBytes?: number;
   downBytes?: number;
+  /** Servers in a network of the owner's own that builds may reach, `host:port`; a project has to name them, too. */
+  privateHosts?: readonly string[];
 }
 
 /** A project that is not listed gets nothing of this machine. Throws `PROJECT_NOT_SERVED`. */

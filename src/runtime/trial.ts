@@ -202,7 +202,7 @@ export class Trial {
     const { project, remote, dir } = this.#surroundings;
     return openNetwork({
       ...{ job: this.job, charter: project?.charter ?? { vcs: [], bootstrap: [] }, dir },
-      ...{ source: remote, store: project?.feed ?? [] },
+      ...{ source: remote, store: project?.feed ?? [], privateHosts: 'named' },
       say: (text) => onLog(new TextEncoder().encode(`quorate: ${text}\n`)),
     });
   }

@@ -138,10 +138,10 @@ export class Builder {
   }
 
   async #inSandbox({ lease, job, log, signal }: Build, sandbox: Sandbox, source: Area): Promise<Done> {
-    const { store, standing, dir, bandwidth } = this.#context;
+    const { store, standing, dir, bandwidth, privateHosts } = this.#context;
     const network = await openNetwork({
       ...{ job, charter: standing.charter, source: job.source.url, store: standing.membership.feed ?? [] },
-      ...{ dir, bandwidth, say: (text) => log.line(`quorate: ${text}`) },
+      ...{ dir, bandwidth, privateHosts, say: (text) => log.line(`quorate: ${text}`) },
     });
     const image = job.image === 'host' ? undefined : this.#images.use(job.image, signal);
     try {

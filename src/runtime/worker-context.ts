@@ -18,6 +18,8 @@ export interface WorkerContext {
   mesh: Mesh;
   /** What the mesh, git and the HTTP feed may use together. */
   bandwidth: Bandwidth;
+  /** Servers in a network of the operator's own that builds may reach, `host:port`. */
+  privateHosts: readonly string[];
   store: Store;
   bundles: Bundles;
   tell: Tell;

@@ -135,6 +135,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       dispatch: (event) => loop.dispatch(event),
       mesh,
       bandwidth,
+      privateHosts: options.rules?.privateHosts ?? [],
       store,
       bundles: openBundles(join(home.dir, 'bundles')),
       tell,

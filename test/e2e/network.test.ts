@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from './support/cluster.ts';
@@ -12,8 +12,15 @@ beforeAll(async () => {
   http = `127.0.0.1:${await freePort()}`;
   // The charter names the bootstrap node's address, so that the store may be at it.
   cluster = await Cluster.start({
-    ...{ bootstrap: true, slotWait: '2s', controllerArgs: ['--http', http], volunteers: ['ada'] },
+    ...{ bootstrap: true, slotWait: '2s', controllerArgs: ['--http', http] },
   });
+  await mkdir(cluster.home('ada'), { recursive: true });
+  const allowed = [`127.0.0.1:${cluster.git.port}`, http];
+  await writeFile(
+    join(cluster.home('ada'), 'worker.toml'),
+    `[network]\nprivate = ${JSON.stringify(allowed)}\n`,
+  );
+  await cluster.volunteer('ada');
 }, 90_000);
 
 const connect = (host: string): string =>

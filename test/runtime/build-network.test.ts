@@ -11,7 +11,11 @@ type Rules = Parameters<typeof rulesOf>[0];
 
 const rules = (over: Partial<Omit<Rules, 'job'>> & { network?: NetworkOptions['job']['network'] }) => {
   const { network, ...rest } = over;
-  const all = { charter: { vcs: [], bootstrap: [] }, source: 'https://git.example/a', store: [], ...rest };
+  const all: Omit<Rules, 'job'> = {
+    ...{ charter: { vcs: [], bootstrap: [] }, source: 'https://git.example/a', store: [] },
+    privateHosts: 'named',
+    ...rest,
+  };
   const { targets, named } = rulesOf({ ...all, job: makeJob({ network }) });
   const told = (list: typeof targets) => list.map(({ host, port }) => `${host} ${port}`);
   return { targets: told(targets), named: told(named) };
@@ -66,6 +70,13 @@ describe('what a build may reach', () => {
       ...['10.0.0.9 8080', 'fd00::9 8080'],
     ]);
   });
+
+  it('on a volunteer’s machine may be at a private address only where its owner allowed that one too', () => {
+    const network: NetworkOptions['job']['network'] = ['store', 'vcs'];
+    expect(rules({ network, charter, store, privateHosts: [] }).named).toEqual([]);
+    const privateHosts = ['10.0.0.7:443', '[fd00::9]:8080', '10.0.0.8:443'];
+    expect(rules({ network, charter, store, privateHosts }).named).toEqual(['10.0.0.7 443', 'fd00::9 8080']);
+  });
 });
 
 describe('the network of one build', () => {
@@ -85,6 +96,7 @@ describe('the network of one build', () => {
         source: undefined,
         store: [],
         dir,
+        privateHosts: [`127.0.0.1:${port}`],
         say: (text) => said.push(text),
       },
       charter: { vcs: [`127.0.0.1:${port}`], bootstrap: [] },
@@ -106,7 +118,8 @@ describe('the network of one build', () => {
   it('is none for a job that asks for none, and says when nothing is known for what it asks', async () => {
     const dir = await folder();
     const said: string[] = [];
-    const options = { charter: { vcs: [], bootstrap: [] }, source: undefined, store: [], dir };
+    const charter = { vcs: [], bootstrap: [] };
+    const options = { charter, source: undefined, store: [], dir, privateHosts: [] };
     const say = (text: string) => said.push(text);
     expect(await openNetwork({ ...options, job: makeJob(), say })).toBeUndefined();
     const network = await openNetwork({ ...options, job: makeJob({ network: ['store'] }), say });

@@ -115,7 +115,13 @@ const stores = define<string>({
       network: ['store' as const],
       limits: { cpus: 1, ...{ memoryBytes: 1, diskBytes: 1, pids: 1, seconds: 1 } },
     };
-    const { targets, named } = rulesOf({ job, charter, source: undefined, store: [url] });
+    const { targets, named } = rulesOf({
+      job,
+      charter,
+      source: undefined,
+      store: [url],
+      privateHosts: 'named',
+    });
     must(targets.length <= 1 && named.length <= targets.length, 'one URL is one server at most');
     for (const { host, port } of targets) {
       must(host !== '' && port > 0 && port < 65_536, `a server ${host} at port ${port}`);
