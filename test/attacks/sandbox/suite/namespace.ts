@@ -8,7 +8,7 @@ const nested = {
 };
 const unfiltered = { seccomp: () => undefined };
 
-const without: Partial<Record<Guard, Partial<Guards>>> = {
+export const namespaceWithout: Partial<Record<Guard, Partial<Guards>>> = {
   ...weakenedGroups(guards),
   disk: { disk: () => ['--tmpfs', '/dev/shm', '--tmpfs', '/build', '--symlink', 'build/tmp', '/tmp'] },
   'open files': { processLimits: () => ({}) },
@@ -26,7 +26,7 @@ export const namespaceUnderAttack: TierUnderAttack = {
   ...{ sharesKernel: true, ownMiB: 0, ownDevices: [], slower: 1 },
   driver: (guard) => {
     if (guard === undefined) return namespaceTier();
-    const weakened = without[guard];
+    const weakened = namespaceWithout[guard];
     return weakened && namespaceTier({ ...guards, ...weakened });
   },
   showing: (folder) => namespaceTier({ ...guards, files: () => ['--ro-bind', folder, '/host'] }),
