@@ -1,3 +1,4 @@
+import { limits as bounds } from '../../src/core/limits.ts';
 import { proxyPort } from '../net/way-out.ts';
 import type { CpioEntry } from './cpio.ts';
 
@@ -71,7 +72,12 @@ for port in ${Object.values(ports).join(' ')}; do
   until [ -e /dev/vport0p$port ]; do sleep 0.01; done
 done
 exec 3<>${device('status')} 6<>${device('log')} 7<>${device('outputs')}
+# A worker that is gone before anybody listens is waited for no longer than a boot may take; one that goes later ends the
+# machine, for then this port ends.
+(sleep ${bounds.guestBootSecondsMax.tcg} && poweroff -f) &
 echo ${bootedWord} >&3
+kill $!
+(cat <&3 >/dev/null; poweroff -f) &
 mkdir ${guestPaths.job} ${guestPaths.system}
 (cd ${guestPaths.job} && cpio -i <${device('job')} 2>/dev/null) || fail 'got no job'
 disk=
@@ -99,7 +105,7 @@ grep -q '^oom_kill 0$' /cgroup/job/memory.events || echo memory >&3
 cat ${guestPaths.mark} >&6
 cat ${guestPaths.mark} >&7
 echo ${overWord} >&3
-while :; do sleep 1000; done
+wait
 `;
 
 /** What is the same in every guest: the two scripts, folders and busybox's names. */

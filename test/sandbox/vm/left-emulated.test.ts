@@ -3,10 +3,26 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { sweepLeftovers } from '../../../sandbox/cgroups/leftovers.ts';
+import { joinArchives } from '../../../sandbox/archive.ts';
+import { workPlaces } from '../../../sandbox/build/driver.ts';
+import { profilePins } from '../../../sandbox/build/pins.ts';
+import { createGroup } from '../../../sandbox/cgroups/group.ts';
+import { groupPrefix, sweepLeftovers } from '../../../sandbox/cgroups/leftovers.ts';
+import { findPlaces, readHierarchies } from '../../../sandbox/cgroups/place.ts';
 import type { SandboxImage } from '../../../sandbox/index.ts';
-import { exited, holdsWithin, MiB, play, processesOfJobs, tempFolder } from '../support.ts';
+import { bootFiles, keptIn, vmTier } from '../../../sandbox/vm/tier.ts';
+import {
+  exited,
+  holdsWithin,
+  MiB,
+  play,
+  processesOfJobs,
+  smallLimits,
+  tarOf,
+  tempFolder,
+} from '../support.ts';
 import { toolImage } from './image.ts';
 import { emulatedWith } from './support.ts';
 
@@ -40,6 +56,36 @@ it('of a worker killed with -9 no process is left, and the next start removes th
   await sweepLeftovers(folder.path);
   expect(directories.filter((directory: string) => existsSync(directory))).toEqual([]);
 });
+
+it('of a worker that is gone no machine is left, even where nobody told the machine so', async () => {
+  const { guards, launch } = vmTier('tcg', () => bootFiles(keptIn(folder.path)));
+  const groups = createGroup(
+    findPlaces(readHierarchies()).places,
+    `${groupPrefix}${process.pid}-gone`,
+    smallLimits,
+    guards.cgroup,
+  );
+  onTestFinished(() => groups.destroy());
+  const limits = smallLimits;
+  const job = { source: tarOf([]), inputs: [], run: ['sleep 1000'], env: {}, outputs: [], limits, image };
+  const machine = await launch(job, {
+    directories: groups.directories,
+    slot: 0,
+    name: 'gone',
+    folder: folder.path,
+  });
+  machine.input.end(
+    await buffer(joinArchives([{ folder: 'src', tar: job.source }], workPlaces(profilePins))),
+  );
+  const [said] = await once(machine.status, 'data');
+  expect(said.toString()).toBe('ready\n');
+  expect(await processesOfJobs()).not.toEqual([]);
+  // As the end of a process closes them.
+  for (const stream of [machine.input, machine.log, machine.complaints, machine.status, machine.outputs])
+    stream.destroy();
+  await machine.child.ended;
+  expect(await processesOfJobs()).toEqual([]);
+}, 60_000);
 
 it('the last bytes of log and outputs come, however the machine ends', async () => {
   const sandbox = emulatedWith(folder.path);
