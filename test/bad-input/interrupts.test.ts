@@ -214,7 +214,7 @@ describe('Ctrl-C on join', () => {
 
     muteController();
     const enrolling = person.start(['join', ticket, '--yes', '--tier', 'namespace'], { home });
-    await saying(enrolling, 'no network');
+    await saying(enrolling, 'if a job asks');
     await sleep(500);
     expect(await ctrlC(enrolling)).toEqual({ code: 130, err: stopped });
     expect(existsSync(join(home, 'projects'))).toBe(false);
