@@ -39,7 +39,7 @@ async function commands(name: string): Promise<Record<string, Case>> {
   return {
     '--help': { args: ['--help'] },
     'version --json': { args: ['version', '--json'] },
-    doctor: { args: ['doctor'] },
+    doctor: { args: ['doctor', '--tier', 'namespace'] },
     key: { args: ['key'] },
     init: { args: ['init'], cwd: repo },
     invite: { args: ['invite', 'zoe'], ...owner },

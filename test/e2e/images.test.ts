@@ -49,7 +49,7 @@ describe('a job with an image', () => {
     expect(fetched.code, fetched.report).toBe(0);
     expect(await cluster.readText('fetched', 'tool', 'mark')).toBe('of the image\n');
     expect(await cluster.readText('fetched', 'tool', 'programs')).toBe(
-      'cat\ndash\nenv\nls\nsetpriv\nsh\nsleep\ntar\n',
+      'cat\ndash\nenv\nls\nrm\nsetpriv\nsh\nsleep\ntar\n',
     );
     const shown = await cluster.cli(['show', String(proc.lines[0]?.run)]);
     expect(shown.code, shown.report).toBe(0);
