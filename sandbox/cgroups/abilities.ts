@@ -20,7 +20,8 @@ export function abilitiesOf(places: readonly Place[], name: string): SandboxAbil
   };
 }
 
-function hasFile({ parent }: Place, name: string, file: string): boolean {
+/** Whether a group made below this one has that file: the top of a hierarchy lacks what its children have. */
+export function hasFile({ parent }: Pick<Place, 'parent'>, name: string, file: string): boolean {
   const directory = join(parent, name);
   try {
     mkdirSync(directory);

@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { hasFile } from '../cgroups/abilities.ts';
 import { neededControllers } from '../cgroups/controllers.ts';
 import { groupPrefix } from '../cgroups/leftovers.ts';
 import type { Placement } from '../cgroups/place.ts';
@@ -49,7 +49,7 @@ export function swapCheck({ places }: Placement, swaps = read('/proc/swaps') ?? 
   if (swaps.split('\n').length < 2) return { name, ok: true, found: 'this machine has none' };
   const memory = places.find(({ controllers }) => controllers.includes('memory'));
   const file = memory?.version === 2 ? 'memory.swap.max' : 'memory.memsw.limit_in_bytes';
-  const held = memory !== undefined && holdsSwap(memory.parent, file);
+  const held = memory !== undefined && hasFile(memory, `${groupPrefix}${process.pid}-swap`, file);
   if (held) return { name, ok: true, found: `${file} holds it` };
   return {
     name,
@@ -57,21 +57,6 @@ export function swapCheck({ places }: Placement, swaps = read('/proc/swaps') ?? 
     found: `this machine swaps, and its kernel has no ${file}`,
     fix: 'swapoff -a, or boot with swapaccount=1',
   };
-}
-
-/** The top of a hierarchy has none of these files, its children do. */
-function holdsSwap(parent: string, file: string): boolean {
-  const directory = join(parent, `${groupPrefix}${process.pid}-swap`);
-  try {
-    mkdirSync(directory);
-    try {
-      return existsSync(join(directory, file));
-    } finally {
-      rmdirSync(directory);
-    }
-  } catch {
-    return false;
-  }
 }
 
 /** A v1 hierarchy is not ours to hand to a user: its delegation is unsafe (cgroups(7), "delegation"). */
