@@ -1,23 +1,39 @@
-// Prints `N passed, N failed` from vitest's JSON reports, all together: `node scripts/count-tests.js FILE...`. A file of tests
-// that could not even be loaded is one failure; so is a report that is not there. Exit 1 unless something passed in each and
-// nothing failed.
+// Prints `N passed, N failed` from vitest's JSON reports, all together: `node scripts/count-tests.js FILE...`, after a line or
+// two for each test that failed, so that the end of a long record says what is wrong. A file of tests that could not even be
+// loaded is one failure; so is a report that is not there. Exit 1 unless something passed in each and nothing failed.
 import { readFileSync } from 'node:fs';
-import { argv, exit, stdout } from 'node:process';
+import { relative } from 'node:path';
+import { argv, cwd, exit, stdout } from 'node:process';
+import { stripVTControlCharacters } from 'node:util';
 
-function count(path) {
-  try {
-    const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(path, 'utf8'));
-    const unloaded = testResults.filter(
-      ({ status, assertionResults }) =>
-        status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
+const firstLine = (message) =>
+  stripVTControlCharacters(message ?? '')
+    .split('\n', 1)[0]
+    .slice(0, 200);
+
+/** How a file of tests failed: each failed test with its message's first line, or the file itself if none could run. */
+function failuresOf({ name, status, message, assertionResults }) {
+  const file = relative(cwd(), name);
+  const failed = assertionResults.filter((test) => test.status === 'failed');
+  if (failed.length > 0)
+    return failed.map(
+      ({ fullName, failureMessages }) => `${file} > ${fullName}\n  ${firstLine(failureMessages[0])}`,
     );
-    return { passed: numPassedTests, failed: numFailedTests + unloaded.length };
-  } catch {
-    return { passed: 0, failed: 1 };
+  return status === 'failed' ? [`${file}\n  ${firstLine(message)}`] : [];
+}
+
+function read(path) {
+  try {
+    const { numPassedTests, testResults } = JSON.parse(readFileSync(path, 'utf8'));
+    return { passed: numPassedTests, failures: testResults.flatMap(failuresOf) };
+  } catch (problem) {
+    return { passed: 0, failures: [`${path}\n  no report of tests: ${problem.message}`] };
   }
 }
 
-const counts = argv.slice(2).map(count);
-const sum = (what) => counts.reduce((total, one) => total + one[what], 0);
-stdout.write(`${sum('passed')} passed, ${sum('failed')} failed\n`);
-exit(counts.length > 0 && counts.every(({ passed, failed }) => passed > 0 && failed === 0) ? 0 : 1);
+const reports = argv.slice(2).map(read);
+const failures = reports.flatMap((report) => report.failures);
+const passed = reports.reduce((total, report) => total + report.passed, 0);
+for (const failure of failures) stdout.write(`failed: ${failure}\n`);
+stdout.write(`${passed} passed, ${failures.length} failed\n`);
+exit(reports.length > 0 && failures.length === 0 && reports.every((report) => report.passed > 0) ? 0 : 1);

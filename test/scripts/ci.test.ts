@@ -14,7 +14,8 @@ function judge(script: string, text: string) {
     encoding: 'utf8',
     timeout: 20_000,
   });
-  return { code: run.status, last: run.stdout.trimEnd().split('\n').at(-1) };
+  const lines = run.stdout.trimEnd().split('\n');
+  return { code: run.status, lines, last: lines.at(-1) };
 }
 
 beforeAll(() => {
@@ -23,21 +24,39 @@ beforeAll(() => {
 afterAll(() => rmSync(temp, { recursive: true, force: true }));
 
 describe('the count of tests', () => {
-  const report = (passed: number, failed: number, files: object[] = []) =>
-    JSON.stringify({ numPassedTests: passed, numFailedTests: failed, testResults: files });
+  const report = (passed: number, files: object[] = []) =>
+    JSON.stringify({ numPassedTests: passed, testResults: files });
+  const wrong = {
+    name: join(process.cwd(), 'test', 'some.test.ts'),
+    status: 'failed',
+    assertionResults: [
+      { status: 'passed', fullName: 'some thing holds' },
+      {
+        status: 'failed',
+        fullName: 'some thing breaks',
+        failureMessages: ['Error: 1 is not 2\n    at there'],
+      },
+    ],
+  };
+  const unloaded = { ...wrong, message: 'no such module\n    at here', assertionResults: [] };
 
   it.each([
-    ['all passed', report(7, 0), 0, '7 passed, 0 failed'],
-    ['one failed', report(6, 1), 1, '6 passed, 1 failed'],
-    [
-      'a file did not load',
-      report(6, 0, [{ status: 'failed', assertionResults: [] }]),
-      1,
-      '6 passed, 1 failed',
-    ],
-    ['none ran', report(0, 0), 1, '0 passed, 0 failed'],
+    ['all passed', report(7), 0, '7 passed, 0 failed'],
+    ['one failed', report(6, [wrong]), 1, '6 passed, 1 failed'],
+    ['a file did not load', report(6, [unloaded]), 1, '6 passed, 1 failed'],
+    ['none ran', report(0), 1, '0 passed, 0 failed'],
     ['no report', 'not JSON', 1, '0 passed, 1 failed'],
-  ])('%s', (_, text, code, last) => expect(judge('count-tests.js', text)).toEqual({ code, last }));
+  ])('%s', (_, text, code, last) => expect(judge('count-tests.js', text)).toMatchObject({ code, last }));
+
+  it('comes after the name of each failed test and what it said', () => {
+    expect(judge('count-tests.js', report(6, [wrong, unloaded])).lines).toEqual([
+      'failed: test/some.test.ts > some thing breaks',
+      '  Error: 1 is not 2',
+      'failed: test/some.test.ts',
+      '  no such module',
+      '6 passed, 2 failed',
+    ]);
+  });
 });
 
 describe('the judgement of the demo', () => {
@@ -51,7 +70,7 @@ describe('the judgement of the demo', () => {
     ['no dissent', { ...good, dissent: 0 }, 'demo: dissent is 0, not 1'],
     ['not fetched', { ...good, fetched: false }, 'demo: fetched is false, not true'],
   ])('fails one %s', (_, said, last) => {
-    expect(judge('check-demo.js', JSON.stringify(said))).toEqual({ code: 1, last });
+    expect(judge('check-demo.js', JSON.stringify(said))).toMatchObject({ code: 1, last });
   });
 
   it('fails one that said nothing', () => expect(judge('check-demo.js', '')).toMatchObject({ code: 1 }));
