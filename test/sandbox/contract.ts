@@ -18,6 +18,9 @@ import {
   uniqueSleep,
 } from './support.ts';
 
+/** A guest reads its clock once, in whole seconds, and boots for some; a calendar that is wrong is off by more. */
+const clockSecondsOff = 60;
+
 export interface ContractOptions {
   /** Of a tier that cannot run the host's own system. Has what the tests call. */
   image?: (folder: string) => Promise<SandboxImage>;
@@ -266,6 +269,14 @@ export function sandboxContract(
       expect(counts).toEqual([1, 1, 2].map((wanted) => String(Math.min(wanted, there))));
       expect((await play(['echo $SOURCE_DATE_EPOCH'])).log).toBe('315532800\n');
       expect((await play(['echo $SOURCE_DATE_EPOCH'], { env: { SOURCE_DATE_EPOCH: '7' } })).log).toBe('7\n');
+    });
+
+    it('is the time of the machine', async () => {
+      const now = () => Date.now() / 1000;
+      const before = now();
+      const seen = Number((await play(['date +%s'])).log);
+      expect(seen).toBeGreaterThan(before - clockSecondsOff);
+      expect(seen).toBeLessThan(now() + clockSecondsOff);
     });
 
     it('is, where it cannot be pinned, what the receipt says', async () => {

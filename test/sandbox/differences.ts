@@ -80,15 +80,6 @@ export const differences: readonly Difference[] = [
     },
   },
   {
-    what: 'clock',
-    step: 'date -u +%Y-%m-%d',
-    in: {
-      'vm-emulated': { finds: /^2026-01-01$/m, says: 'begins at 2026-01-01 00:00 UTC with each job' },
-      gvisor: { finds: /^\d{4}-\d\d-\d\d$/m, says: "the machine's" },
-      namespace: { finds: /^\d{4}-\d\d-\d\d$/m, says: "the machine's" },
-    },
-  },
-  {
     what: 'account of process 1, the driver',
     step: 'stat -c %u /proc/1',
     in: {

@@ -105,10 +105,8 @@ it('the last bytes of log and outputs come, however the machine ends', async () 
   }
 });
 
-it('the machine is pinned: its processor, its clock and its memory', async () => {
-  const steps = [
-    'grep -m1 "model name" /proc/cpuinfo; date -u +%Y-%m-%d; nproc; grep -c . /proc/partitions || true',
-  ];
+it('the machine is pinned: its processors', async () => {
+  const steps = ['grep -m1 "model name" /proc/cpuinfo; nproc'];
   const { log } = await play(emulatedWith(folder.path), steps, { image, limits: { cpus: 2 } });
-  expect(log).toMatch(/^model name\t: Intel Core i7 9xx \(Nehalem Class Core i7\)\n2026-01-01\n2\n/);
+  expect(log).toBe('model name\t: Intel Core i7 9xx (Nehalem Class Core i7)\n2\n');
 });
