@@ -38,12 +38,12 @@ export const minimums: Readonly<Record<Part, Minimum>> = {
     why: 'the oldest that its tests were run on; CVE-2023-7258 is mended',
   },
   qemu: {
+    // 7.2.11 is mended as well, and knows no machine of the kind that is pinned (pc-q35-8.2).
     since: [
-      [7, 2, 11],
       [8, 2, 3],
       [9, 0, 0],
     ],
-    why: 'CVE-2024-3446, memory freed twice by virtio-serial, on which outputs come back',
+    why: 'the first with the machine that builds get; CVE-2024-3446, memory freed twice by virtio-serial, is mended',
   },
 };
 

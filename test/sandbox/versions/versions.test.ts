@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { minimumCheck, updateCheck, versionChecks } from '../../../sandbox/versions/checks.ts';
-import { isEnough, minimums } from '../../../sandbox/versions/minimum.ts';
+import { compare, isEnough, minimums } from '../../../sandbox/versions/minimum.ts';
 import { kernelVersion, programVersion } from '../../../sandbox/versions/read.ts';
 import { parsePolicy } from '../../../sandbox/versions/updates.ts';
+import { machineArguments } from '../../../sandbox/vm/machine.ts';
 
 describe('what a part says of itself', () => {
   it('is a version, in the words of each', () => {
@@ -64,11 +65,22 @@ describe('the minimum', () => {
     expect(good.filter((version) => !isEnough('kernel', version))).toEqual([]);
     expect(bad.filter((version) => isEnough('kernel', version))).toEqual([]);
     expect(isEnough('qemu', [10, 0, 13])).toBe(true);
-    expect(isEnough('qemu', [8, 1, 5])).toBe(false);
+    expect(isEnough('qemu', [9, 1, 0])).toBe(true);
+    expect(isEnough('qemu', [8, 2, 3])).toBe(true);
+    expect(isEnough('qemu', [8, 2, 2])).toBe(false);
+    expect(isEnough('qemu', [7, 2, 22])).toBe(false);
     expect(isEnough('bubblewrap', [0, 7, 9])).toBe(false);
     expect(isEnough('bubblewrap', [0, 11, 2])).toBe(true);
     expect(isEnough('runsc', [20231009])).toBe(false);
     expect(isEnough('runsc', [20260101])).toBe(true);
+  });
+
+  it('of QEMU knows the machine that is pinned', () => {
+    const limits = { cpus: 1, memoryBytes: 2 ** 25, diskBytes: 2 ** 22, pids: 24, seconds: 20 };
+    const words = machineArguments({ limits }, 'tcg', 5);
+    const [, major, minor] = /^pc-q35-(\d+)\.(\d+),/.exec(words[words.indexOf('-machine') + 1] ?? '') ?? [];
+    const machine = [Number(major), Number(minor)];
+    expect(minimums.qemu.since.filter((first) => !(compare(first, machine) >= 0))).toEqual([]);
   });
 
   it('has a reason, and its branches in order', () => {
