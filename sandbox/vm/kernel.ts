@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
+import type { Unpinned } from '../../src/core/documents/statement.ts';
 import { QuorateError } from '../../src/core/errors.ts';
 import { limits as bounds } from '../../src/core/limits.ts';
 import { requireTool } from '../host.ts';
@@ -53,8 +55,32 @@ function list(folder: string): string[] {
 }
 
 /** Offsets of a bzImage (Linux, Documentation/arch/x86/boot.rst). */
-const header = { setupSectors: 0x1f1, magic: 0x202, payloadOffset: 0x248, payloadLength: 0x24c } as const;
+const header = {
+  setupSectors: 0x1f1,
+  magic: 0x202,
+  version: 0x20e,
+  payloadOffset: 0x248,
+  payloadLength: 0x24c,
+} as const;
 const zstdMagic = 0xfd2fb528;
+
+/** Where a bzImage's text about itself begins, counted from here; and how long it can be. */
+const versionFrom = 0x200;
+const versionBytesMax = 512;
+
+/** What a receipt says of the kernel a build ran on, so that others can get the same one. */
+export function kernelFacts({ release }: Pick<GuestKernel, 'release'>, image: Uint8Array): Unpinned {
+  const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
+  const at = bytes.length < header.version + 2 ? 0 : versionFrom + bytes.readUInt16LE(header.version);
+  // `6.12.57+deb13-cloud-amd64 (…) #1 SMP … Debian 6.12.57-1 (2025-11-05)`: what `uname -v` shows.
+  const said = bytes.toString('latin1', at, at + versionBytesMax).split('\0')[0] ?? '';
+  const kernelPackage = / Debian ([A-Za-z0-9.+~:-]{1,100}) /.exec(said)?.[1];
+  return {
+    kernel: release.slice(0, 100),
+    ...(kernelPackage === undefined ? {} : { kernelPackage }),
+    kernelSha256: createHash('sha256').update(bytes).digest('hex'),
+  };
+}
 
 /**
  * The kernel proper out of a bzImage: QEMU then starts it without the decompressor, which alone would take seconds when

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Unpinned } from '../../src/core/documents/statement.ts';
 import { QuorateError } from '../../src/core/errors.ts';
 import { firstFreeFd, type Launched, startInGroups } from '../build/launched.ts';
 import type { Launching, TierDriver } from '../build/tier.ts';
@@ -12,7 +13,7 @@ import { type VmGuards, vmGuards } from './guards.ts';
 import { initramfs } from './initramfs.ts';
 import { jobFiles } from './job-files.ts';
 import { hashOf, KeptFiles } from './kept.ts';
-import { findKernel, unpackKernel } from './kernel.ts';
+import { findKernel, kernelFacts, unpackKernel } from './kernel.ts';
 import { type Accelerator, machineArguments } from './machine.ts';
 
 const [JOB_FD, FILTER_FD] = [firstFreeFd, firstFreeFd + 1];
@@ -29,6 +30,8 @@ export const qemuName = 'qemu-system-x86_64';
 export interface BootFiles {
   readonly kernel: string;
   readonly initramfs: string;
+  /** What a receipt says of the kernel. */
+  readonly facts: Unpinned;
 }
 
 /** Where a tier keeps what it makes once. */
@@ -41,10 +44,13 @@ export function vmTier(
   guards: VmGuards = vmGuards(accelerator),
 ): TierDriver {
   let made: Promise<BootFiles> | undefined;
+  let unpinned: Unpinned = {};
   const filesOnce = async (): Promise<BootFiles> => {
     made ??= makeFiles();
     try {
-      return await made;
+      const files = await made;
+      unpinned = files.facts;
+      return files;
     } catch (error) {
       made = undefined;
       throw error;
@@ -54,8 +60,8 @@ export function vmTier(
     tier: accelerator === 'kvm' ? 'vm' : 'vm-emulated',
     hostImage: false,
     guards,
-    // The machine itself is pinned; its kernel is whichever its owner has unpacked.
-    unpinned: () => ({ kernel: findKernel()?.release ?? '' }),
+    // The machine itself is pinned; its kernel is whichever its owner has unpacked, when this worker began.
+    unpinned: () => unpinned,
     launch: async (job, launching) => launch(accelerator, guards, job, launching, await filesOnce()),
   };
 }
@@ -98,5 +104,6 @@ export async function bootFiles(kept: KeptFiles): Promise<BootFiles> {
   return {
     kernel: await kept.bytes('kernel', hashOf(packed), () => unpackKernel(packed, found.image)),
     initramfs: await kept.bytes('initramfs', hashOf(initial), () => initial),
+    facts: kernelFacts(found, packed),
   };
 }

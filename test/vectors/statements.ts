@@ -189,6 +189,8 @@ export async function statementVectors(kind: 'receipt' | 'verdict'): Promise<Vec
     bad.push(['with a short link signature', await as(`${facts}.link`, 'AAAA'), 'DOC_INVALID']);
     const seen = async (unpinned: Json) => as(`${facts}.sandbox.unpinned`, unpinned);
     bad.push(['that saw something unknown of its machine', await seen({ load: '1' }), 'DOC_INVALID']);
+    const upper = { kernelSha256: 'A'.repeat(64) };
+    bad.push(['that saw a kernel of no such sha256', await seen(upper), 'DOC_INVALID']);
     bad.push(['that saw a terminal escape', await seen({ kernel: '\u001b[2J' }), 'DOC_INVALID']);
     const link = `${'A'.repeat(85)}B==`;
     bad.push(['with spare bits in its link signature', await as(`${facts}.link`, link), 'DOC_INVALID']);
@@ -211,6 +213,10 @@ export async function statementVectors(kind: 'receipt' | 'verdict'): Promise<Vec
     vectors.push({ name: 'without a link', kind, raw: bare, signers: [by], expect: 'ok' });
     const seen = await as(`${facts}.sandbox.unpinned`, { kernel: '6.12.1', processor: 'Some Model 1' });
     vectors.push({ name: 'that says what its build saw', kind, raw: seen, signers: [by], expect: 'ok' });
+    const machine = await as(`${facts}.sandbox.unpinned`, {
+      ...{ kernel: '6.12.1-cloud-amd64', kernelPackage: '6.12.1-1', kernelSha256: '0a'.repeat(32) },
+    });
+    vectors.push({ name: 'of a virtual machine', kind, raw: machine, signers: [by], expect: 'ok' });
   }
   if (kind === 'verdict') {
     vectors.push({ name: 'co-signed', kind, raw: bundle.verdict, signers: [by, 'trusted'], expect: 'ok' });

@@ -32,6 +32,9 @@ export type Outcome = z.infer<typeof outcomeSchema>;
 const unpinnedSchema = z.strictObject({
   /** Release of the kernel that a build runs on, or of what stands in for one. */
   kernel: text(100).optional(),
+  /** Of a virtual machine's kernel: the version of the package it comes from, and the file as the package has it. */
+  kernelPackage: text(100).optional(),
+  kernelSha256: sha256.optional(),
   /** Model of the processor, which CPUID tells everybody outside of a virtual machine. */
   processor: text(100).optional(),
 });

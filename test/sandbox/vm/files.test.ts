@@ -5,7 +5,7 @@ import { zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cpio } from '../../../sandbox/vm/cpio.ts';
 import { KeptFiles } from '../../../sandbox/vm/kept.ts';
-import { findKernel, unpackKernel } from '../../../sandbox/vm/kernel.ts';
+import { findKernel, kernelFacts, unpackKernel } from '../../../sandbox/vm/kernel.ts';
 import { tempFolder } from '../support.ts';
 
 let folder: Awaited<ReturnType<typeof tempFolder>>;
@@ -56,6 +56,24 @@ describe('a kernel', () => {
     const kernel = unpackKernel(readFileSync(found?.image ?? ''), 'vmlinuz');
     expect(kernel.length).toBeGreaterThan(2 ** 24);
     expect(kernel.toString('latin1')).toContain(`Linux version ${found?.release}`);
+  });
+
+  it('is told by the version of its package and its sha256', () => {
+    const found = findKernel();
+    const image = readFileSync(found?.image ?? '');
+    const { kernel, kernelPackage, kernelSha256 } = kernelFacts({ release: found?.release ?? '' }, image);
+    expect(kernel).toBe(found?.release);
+    expect(kernelPackage).toMatch(/^\d+\.\d+\.\d+-\d/);
+    expect(unpackKernel(image, 'vmlinuz').toString('latin1')).toContain(` Debian ${kernelPackage} (`);
+    const [sum] = execFileSync('busybox', ['sha256sum', found?.image ?? ''])
+      .toString()
+      .split(' ');
+    expect(kernelSha256).toBe(sum);
+    for (const other of [Buffer.alloc(0), Buffer.alloc(4096, 'x'), packed(Buffer.alloc(8))])
+      expect(kernelFacts({ release: 'x' }, other)).toEqual({
+        kernel: 'x',
+        kernelSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      });
   });
 
   it('is the newest of those there are', () => {

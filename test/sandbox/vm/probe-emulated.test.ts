@@ -8,7 +8,11 @@ it('the emulated tier works here, as seen from inside, and is offered where it i
     const { tiers, for: find } = await openSandboxes(folder.path, { tiers: ['vm-emulated'] });
     expect(tiers).toEqual(['vm-emulated']);
     expect(find('host')).toBeUndefined();
-    expect(find('bafy')?.unpinned).toEqual({ kernel: expect.stringMatching(/-cloud-amd64$/) });
+    expect(find('bafy')?.unpinned).toEqual({
+      kernel: expect.stringMatching(/-cloud-amd64$/),
+      kernelPackage: expect.stringMatching(/^\d+\.\d+\.\d+-\d/),
+      kernelSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
   } finally {
     await folder.remove();
   }
