@@ -20,4 +20,5 @@ export async function bareMachine(folder: string): Promise<string[]> {
 }
 
 /** The system of the machine's probe: a shell and what it takes to start a job. */
-export const smallImage = (folder: string): SandboxImage => probeImage(keptIn(folder));
+export const smallImage = (folder: string): SandboxImage =>
+  probeImage(keptIn(folder), AbortSignal.timeout(60_000));

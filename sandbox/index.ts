@@ -4,6 +4,7 @@ export { openToolSandbox, type ToolSandbox } from './tool/index.ts';
 export {
   type Probe,
   type ProbeCheck,
+  type ProbeWatch,
   type Sandbox,
   type SandboxAbilities,
   type SandboxCaps,

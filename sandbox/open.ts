@@ -5,6 +5,7 @@ import { examine } from './probe/tier.ts';
 import { tierProbes } from './tiers.ts';
 import {
   type Probe,
+  type ProbeWatch,
   type Sandbox,
   type SandboxAbilities,
   type SandboxCaps,
@@ -22,17 +23,20 @@ const byDefault = offered.filter((tier) => tier !== tierByNameOnly);
 
 /**
  * Finds out which tiers work here by running jobs in them, one after the other, the strongest first: every guard is
- * looked at from inside. Never throws; takes half a second to a few, and at most `sandboxProbeSecondsMax` each.
+ * looked at from inside. Throws only the signal's reason; takes half a second to a few, and at most `sandboxProbeSecondsMax`
+ * each.
  */
 export async function probe({
   stateDir,
   of = byDefault,
-}: {
+  ...watch
+}: ProbeWatch & {
   stateDir: string;
   of?: readonly Tier[];
 }): Promise<Probe[]> {
   const found: Probe[] = [];
-  for (const tier of tiers.filter((one) => of.includes(one))) found.push((await look(stateDir, tier)).probe);
+  for (const tier of tiers.filter((one) => of.includes(one)))
+    found.push((await look(stateDir, tier, watch)).probe);
   return found;
 }
 
@@ -41,9 +45,13 @@ export async function probe({
  * Throws SANDBOX_UNAVAILABLE, with the probe's findings and fixes, where any guard is missing or does not hold. That a part
  * of it is out of date is no reason.
  */
-export async function openSandbox(stateDir: string, tier: Tier = 'namespace'): Promise<Sandbox & Steering> {
+export async function openSandbox(
+  stateDir: string,
+  tier: Tier = 'namespace',
+  watch: ProbeWatch = {},
+): Promise<Sandbox & Steering> {
   await sweepLeftovers(notesFolder(stateDir));
-  const { probe: found, sandbox } = await look(stateDir, tier);
+  const { probe: found, sandbox } = await look(stateDir, tier, watch);
   if (sandbox !== undefined && found.checks.every(({ ok, outdated }) => ok || outdated === true))
     return sandbox;
   throw unavailable([found]);
@@ -55,13 +63,13 @@ export async function openSandbox(stateDir: string, tier: Tier = 'namespace'): P
  */
 export async function openSandboxes(
   stateDir: string,
-  { tiers: named }: { tiers?: readonly Tier[] } = {},
+  { tiers: named, ...watch }: ProbeWatch & { tiers?: readonly Tier[] } = {},
 ): Promise<Sandboxes> {
   await sweepLeftovers(notesFolder(stateDir));
   const opened: (Sandbox & Steering)[] = [];
   const failed: Probe[] = [];
   for (const tier of named === undefined ? byDefault : offered.filter((one) => named.includes(one))) {
-    const { probe: found, sandbox } = await look(stateDir, tier);
+    const { probe: found, sandbox } = await look(stateDir, tier, watch);
     if (sandbox === undefined || !found.ok) failed.push(found);
     else opened.push(sandbox);
     if (named === undefined && opened.length > 0) return together(opened);
@@ -95,14 +103,14 @@ export function together(sandboxes: readonly (Sandbox & Partial<Steering>)[]): S
   };
 }
 
-function look(stateDir: string, tier: Tier): ReturnType<typeof examine> {
+function look(stateDir: string, tier: Tier, watch: ProbeWatch): ReturnType<typeof examine> {
   const probeOf = tierProbes[tier];
   if (probeOf === undefined) {
     throw new QuorateError('SANDBOX_UNAVAILABLE', `there is no tier ${tier}`, {
       hint: `There is: ${offered.join(', ')}.`,
     });
   }
-  return examine(probeOf(stateDir), notesFolder(stateDir));
+  return examine(probeOf(stateDir), notesFolder(stateDir), watch);
 }
 
 function unavailable(probes: readonly Probe[]): QuorateError {

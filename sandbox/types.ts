@@ -198,6 +198,14 @@ export interface ProbeCheck {
   outdated?: true;
 }
 
+/** Follows a probe, and can end it. */
+export interface ProbeWatch {
+  /** What is looked at from now on, in a few words. */
+  onStep?: (tier: Tier, looksAt: string) => void;
+  /** What runs is ended and cleared away, and the signal's reason is thrown. */
+  signal?: AbortSignal;
+}
+
 export interface Probe {
   tier: Tier;
   /** True only when a job ran, every guard held from inside it, and no hole is known. */

@@ -54,16 +54,28 @@ export async function checkFromInside(
   sandbox: TierSandbox,
   image: SandboxJob['image'],
   signal: AbortSignal,
+  onStep: (looksAt: string) => void,
 ): Promise<ProbeCheck[]> {
   const at = { sandbox, image, signal };
-  const [look, memory, time] = await Promise.all([
-    runStep(at, lookAround, limits),
-    runStep(at, hog, limits),
-    runStep(at, 'sleep 60', { ...limits, seconds: 0.2 }),
+  const open = new Set<string>();
+  const job = async (looksAt: string, step: string, limited: SandboxLimits): Promise<Ran> => {
+    open.add(looksAt);
+    const ran = await runStep(at, step, limited);
+    open.delete(looksAt);
+    if (open.size > 0) onStep([...open].join(', '));
+    return ran;
+  };
+  const jobs = Promise.all([
+    job('what a build sees', lookAround, limits),
+    job('memory limit', hog, limits),
+    job('time limit', 'sleep 60', { ...limits, seconds: 0.2 }),
   ]);
+  onStep([...open].join(', '));
+  const [look, memory, time] = await jobs;
   const ran = look.outcome.kind === 'exit' && look.outcome.code === 0;
   const checks: ProbeCheck[] = [{ name: 'a job runs', ok: ran, found: ran ? 'yes' : describe(look) }];
   if (!ran) return checks.map((check) => ({ ...check, ...userNamespaceFix() }));
+  onStep('processor limit');
   const share = await processorShare(at);
   const found = findings(look.log);
   sandbox.kernel = found.get('kernel') ?? '';

@@ -1,7 +1,7 @@
 import { limits } from '../../src/core/limits.ts';
 import { type TierDriver, type TierParts, TierSandbox } from '../build/tier.ts';
 import { findPlaces, readHierarchies } from '../cgroups/place.ts';
-import type { Probe, ProbeCheck, SandboxImage } from '../types.ts';
+import type { Probe, ProbeCheck, ProbeWatch, SandboxImage } from '../types.ts';
 import { controllerChecks, platformCheck, swapCheck } from './host.ts';
 import { checkFromInside } from './inside.ts';
 
@@ -11,15 +11,19 @@ export interface TierProbe {
   /** Looks for what it needs, without running any of it for long; a failed check saves the rest. */
   lookAround(): Promise<ProbeCheck[]>;
   /** What the jobs of the probe run on. */
-  probeImage(): Promise<'host' | SandboxImage>;
+  probeImage(signal: AbortSignal): Promise<'host' | SandboxImage>;
   /** Of all its jobs together, where it is slower than others. */
   readonly secondsMax?: number;
 }
 
-/** Runs jobs in a tier, where all that it needs is there, and looks from inside whether each guard holds. Never throws. */
+/**
+ * Runs jobs in a tier, where all that it needs is there, and looks from inside whether each guard holds. Throws only what
+ * the signal of who watches says.
+ */
 export async function examine(
   { driver, lookAround, probeImage, secondsMax = limits.sandboxProbeSecondsMax }: TierProbe,
   notes: string,
+  { onStep, signal }: ProbeWatch = {},
 ): Promise<{ probe: Probe; sandbox: TierSandbox | undefined }> {
   const { tier } = driver;
   const result = (checks: ProbeCheck[], sandbox?: TierSandbox) => ({
@@ -28,17 +32,28 @@ export async function examine(
   });
   const platform = platformCheck();
   if (!platform.ok) return result([platform]);
+  signal?.throwIfAborted();
+  const step = (looksAt: string) => onStep?.(tier, looksAt);
+  step('tools and versions');
   const placement = findPlaces(readHierarchies());
   const checks = [platform, ...(await lookAround()), ...controllerChecks(placement)];
+  signal?.throwIfAborted();
   if (placement.missing.length === 0) checks.push(swapCheck(placement));
   if (checks.some(({ ok, outdated }) => !ok && outdated !== true)) return result(checks);
   const parts: TierParts = { places: placement.places, notes };
   const sandbox = new TierSandbox(driver, parts);
+  const name = 'a job runs';
+  const limit = AbortSignal.timeout(secondsMax * 1000);
+  const end = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+  let inside: ProbeCheck[];
   try {
-    const signal = AbortSignal.timeout(secondsMax * 1000);
-    const inside = await checkFromInside(sandbox, await probeImage(), signal);
-    return result([...checks, ...inside], sandbox);
+    step('what its jobs run on');
+    inside = await checkFromInside(sandbox, await probeImage(end), end, step);
   } catch (error) {
-    return result([...checks, { name: 'a job runs', ok: false, found: (error as Error).message }]);
+    inside = [{ name, ok: false, found: (error as Error).message }];
   }
+  signal?.throwIfAborted();
+  if (!limit.aborted) return result([...checks, ...inside], sandbox);
+  const found = `the jobs that look whether it holds were not done in ${secondsMax} s`;
+  return result([...checks, { name, ok: false, found, fix: 'try again when this machine is less busy' }]);
 }

@@ -16,19 +16,19 @@ const programs =
 const links = ['bin', 'sbin', 'lib', 'lib64'];
 
 /** Made of the machine's own programs: a probe shall not need an image of anybody's. */
-export function probeImage(kept: KeptFiles): SandboxImage {
+export function probeImage(kept: KeptFiles, signal: AbortSignal): SandboxImage {
   let made: Promise<string> | undefined;
   return {
     cid: 'probe',
     directory: () => Promise.reject(new Error('the image of the probe is a file system in a file only')),
     erofs: () => {
-      made ??= make(kept);
+      made ??= make(kept, signal);
       return made;
     },
   };
 }
 
-async function make(kept: KeptFiles): Promise<string> {
+async function make(kept: KeptFiles, signal: AbortSignal): Promise<string> {
   const files = withLibraries(programs).map(({ path, from }) => ({ path: inUsr(path), from }));
   const key = hashOf(...files.flatMap(({ path, from }) => [path, readFileSync(from)]));
   return kept.file('probe', key, async (target) => {
@@ -44,7 +44,7 @@ async function make(kept: KeptFiles): Promise<string> {
       }
       // The same form as an image's: no compression, no times, no owners.
       const options = ['-T0', '--all-root', '-x-1', '-U00000000-0000-0000-0000-000000000000', '--quiet'];
-      await promisify(execFile)(requireTool('mkfs.erofs'), [...options, target, tree]);
+      await promisify(execFile)(requireTool('mkfs.erofs'), [...options, target, tree], { signal });
     } finally {
       await rm(tree, { recursive: true, force: true });
     }

@@ -28,7 +28,7 @@ export function vmProbe(accelerator: Accelerator, stateDir: string): TierProbe {
       ...(await versionChecks(['kernel', 'bubblewrap', 'qemu'])),
       kernelCheck(),
     ],
-    probeImage: async () => probeImage(kept),
+    probeImage: async (signal) => probeImage(kept, signal),
     ...(accelerator === 'kvm' ? {} : { secondsMax: bounds.emulatedProbeSecondsMax }),
   };
 }

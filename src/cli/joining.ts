@@ -78,6 +78,7 @@ export interface Offer {
  * sandbox's. Errors: `WORKER_FILE_…`, `LIMITS_…`, `PROJECT_NOT_SERVED`, `SANDBOX_…`.
  */
 export async function offerOf(
+  context: Context,
   home: string,
   stateDir: string,
   options: JoinOptions,
@@ -90,7 +91,8 @@ export async function offerOf(
   const wanted = { ...lend, ...options };
   if (project !== undefined) checkServed(rules, project);
   await lendingFrom(wanted, rules, named ?? []);
-  const sandboxes = await openTiers(stateDir, named);
+  const { watchProbes } = await import('./probing.ts');
+  const sandboxes = await watchProbes(context, (watch) => openTiers(stateDir, named, watch));
   checkHeld(rules, sandboxes.abilities);
   const lending = await lendingFrom(wanted, rules, sandboxes.tiers);
   return { sandboxes, lending, rules, named, consent: await consentFor(home, sandboxes.tiers, named) };

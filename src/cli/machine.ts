@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { mkdir, statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { probe, type Tier } from '../../sandbox/index.ts';
+import { type ProbeWatch, probe, type Tier } from '../../sandbox/index.ts';
 import { harmlessLine } from '../core/harmless.ts';
 import { limits } from '../core/limits.ts';
 import { bytes } from './format.ts';
@@ -23,8 +23,13 @@ const diskBytesMin = 2 * 1024 ** 3;
 const programMsMax = 5_000;
 
 /** Everything a machine needs to build for others, looked at; takes a few seconds. Sandboxes: those named, or the usual. */
-export async function checkMachine(home: string, named?: readonly Tier[]): Promise<MachineCheck[]> {
-  const [git, disk, sandbox] = await Promise.all([checkGit(), checkDisk(home), checkSandbox(home, named)]);
+export async function checkMachine(
+  home: string,
+  watch: ProbeWatch,
+  named?: readonly Tier[],
+): Promise<MachineCheck[]> {
+  const sandboxes = checkSandbox(home, watch, named);
+  const [git, disk, sandbox] = await Promise.all([checkGit(), checkDisk(home), sandboxes]);
   return [{ name: 'node', ok: true, found: process.version }, git, disk, checkClock(), ...sandbox];
 }
 
@@ -77,8 +82,12 @@ function checkClock(): MachineCheck {
   return { name, ok: true, found: synchronised ? `${found}, synchronised` : found };
 }
 
-async function checkSandbox(home: string, named?: readonly Tier[]): Promise<MachineCheck[]> {
-  const probes = await probe({ stateDir: home, ...(named === undefined ? {} : { of: named }) });
+async function checkSandbox(
+  home: string,
+  watch: ProbeWatch,
+  named?: readonly Tier[],
+): Promise<MachineCheck[]> {
+  const probes = await probe({ ...watch, stateDir: home, ...(named === undefined ? {} : { of: named }) });
   return probes.flatMap(({ tier, checks }) =>
     checks.map(({ name, ok, found, fix, package: needs }) => {
       const mends = fix ?? (needs === undefined ? undefined : `apt-get install -y ${needs}`);

@@ -95,6 +95,17 @@ export class Board {
     else this.#out.write(`${line}\n`);
   }
 
+  /** Whether rows change in place. */
+  get live(): boolean {
+    return this.#live;
+  }
+
+  /** Living rows are gone, as if they had never been. */
+  erase(): void {
+    this.#rows.clear();
+    if (this.#drawn > 0) this.end();
+  }
+
   /** The rows stay as they are, and new ones begin below. */
   end(): void {
     clearInterval(this.#timer);

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Sandboxes } from '../../sandbox/index.ts';
+import type { ProbeWatch, Sandboxes } from '../../sandbox/index.ts';
 import { type Tier, tiers } from '../../sandbox/types.ts';
 import { QuorateError } from '../core/errors.ts';
 
@@ -65,7 +65,11 @@ export function consentNeeded({ tier, why }: NonNullable<Consent>): QuorateError
 }
 
 /** Opens what the operator names, or else the strongest that works. Errors: `SANDBOX_UNAVAILABLE`. */
-export async function openTiers(stateDir: string, named: readonly Tier[] | undefined): Promise<Sandboxes> {
+export async function openTiers(
+  stateDir: string,
+  named: readonly Tier[] | undefined,
+  watch: ProbeWatch,
+): Promise<Sandboxes> {
   const { openSandboxes } = await import('../../sandbox/index.ts');
-  return openSandboxes(stateDir, named === undefined ? {} : { tiers: named });
+  return openSandboxes(stateDir, { ...watch, ...(named === undefined ? {} : { tiers: named }) });
 }

@@ -186,8 +186,11 @@ export const limits = {
   gvisorMemoryBytes: 96 * 1024 * 1024,
   /** Threads of gVisor's own, which grow with what waits on the host; 60 were seen. */
   gvisorThreads: 256,
-  /** The same emulated, where each of five jobs starts a machine first; on a busy machine with two processors. */
-  emulatedProbeSecondsMax: 600,
+  /**
+   * The same emulated, where each of four jobs starts a machine first: 45 s with two processors that eight others want as well.
+   * A machine on which it takes five times as long would build 200 times as slowly as it should, which is of no use to anybody.
+   */
+  emulatedProbeSecondsMax: 240,
   /** A kernel for virtual machines once unpacked: today's take 55 MiB. */
   guestKernelBytesMax: 256 * 1024 * 1024,
   /**

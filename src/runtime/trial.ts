@@ -2,7 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { openSandbox, type Sandbox, type ShellWindow, shellStep } from '../../sandbox/index.ts';
+import {
+  openSandbox,
+  type ProbeWatch,
+  type Sandbox,
+  type ShellWindow,
+  shellStep,
+} from '../../sandbox/index.ts';
 import type { Tier } from '../../sandbox/types.ts';
 import { artifactOf, type Outcome } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
@@ -46,6 +52,8 @@ export interface TrialOptions {
   /** Asked for when an input or the job's network needs it. */
   project(): Promise<TrialProject | undefined>;
   onInput?(input: BroughtInput): void;
+  /** What of the sandbox is looked at, before the trial. */
+  onProbe?: ProbeWatch['onStep'];
   signal: AbortSignal;
 }
 
@@ -258,7 +266,8 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
       ...{ inputs, dir: scratch, project: project ?? (await projectFor(job, options)) },
       remote: job.network && (await localRepo(source.root, { signal }).catch(() => undefined))?.remoteUrl,
     };
-    const sandbox = await openSandbox(stateDir, tier);
+    const onStep = options.onProbe ?? (() => {});
+    const sandbox = await openSandbox(stateDir, tier, { signal, onStep });
     signal.throwIfAborted();
     for (const input of inputs) options.onInput?.(await bring(input, store, mesh, project, options));
     return await use(new Trial({ source, job, store, sandbox, surroundings, signal }));

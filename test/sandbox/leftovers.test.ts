@@ -78,6 +78,33 @@ describe.each(['gvisor', 'namespace'] as const)('in the tier %s, after the end o
     expect(await notes()).toEqual([]);
   });
 
+  it('a probe that was cut short there is no process, no group and no note', async () => {
+    const stop = new AbortController();
+    const seen: string[] = [];
+    let groups: string[] = [];
+    const onStep = (_: string, looksAt: string) => {
+      seen.push(looksAt);
+      if (looksAt !== 'what a build sees, memory limit, time limit') return;
+      // Until all of their groups are made, and something runs in one of them.
+      const begun = async () => (await processesOfJobs()).length > 0;
+      void holdsWithin(5_000, begun).then(async () => {
+        groups = (await Promise.all((await notes()).map(groupsOf))).flat();
+        stop.abort(new Error('enough'));
+      });
+    };
+    await expect(openSandbox(folder.path, tier, { onStep, signal: stop.signal })).rejects.toThrow('enough');
+    expect(seen.slice(0, 3)).toEqual([
+      'tools and versions',
+      'what its jobs run on',
+      'what a build sees, memory limit, time limit',
+    ]);
+    expect(seen).not.toContain('processor limit');
+    expect(groups.length).toBeGreaterThan(0);
+    expect(groups.filter((group) => existsSync(group))).toEqual([]);
+    expect(await processesOfJobs()).toEqual([]);
+    expect(await notes()).toEqual([]);
+  });
+
   it('nothing, a start leaves the jobs of a living worker alone', async () => {
     const sandbox = await openSandbox(folder.path, tier);
     const stop = new AbortController();

@@ -20,10 +20,12 @@ export const doctor: Define = (program, act) => {
     .action(act(run));
 };
 
-async function run({ home, out }: Context, { tier: named }: { tier?: Tier[] }): Promise<Exit> {
+async function run(context: Context, { tier: named }: { tier?: Tier[] }): Promise<Exit> {
+  const { home, out } = context;
   const { checkMachine } = await import('../machine.ts');
+  const { watchProbes } = await import('../probing.ts');
   const { tierSays } = await import('../tiers.ts');
-  const checks = await checkMachine(home, named);
+  const checks = await watchProbes(context, (watch) => checkMachine(home, watch, named));
   // The strongest first, as they were looked at.
   const tiers = [...new Set(checks.flatMap(({ tier }) => tier ?? []))].map((tier) => ({
     tier,

@@ -81,7 +81,7 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
 
   if (ticket !== undefined) out.say('Looking whether this machine can build…');
   // Refuses with what mends it, before anything is promised to anybody.
-  const offer = await offerOf(home.dir, resolve(home.dir, 'sandbox'), options, project);
+  const offer = await offerOf(context, home.dir, resolve(home.dir, 'sandbox'), options, project);
   const { sandboxes, lending, rules, consent } = offer;
   sayLending(context, joining, offer);
   const ask = ticket !== undefined || consent !== undefined;

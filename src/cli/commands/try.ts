@@ -11,6 +11,7 @@ import { bytes, columns, duration } from '../format.ts';
 import { LocalLog } from '../local-log.ts';
 import { checkNewFolder } from '../new-folder.ts';
 import type { Output } from '../output.ts';
+import { ProbesShown } from '../probing.ts';
 import { storesHere, trialProject } from '../trial-project.ts';
 import { inputs, oneTier } from '../values.ts';
 import { sayVaried } from '../varied.ts';
@@ -84,14 +85,17 @@ async function run(context: Context, path: string | undefined, options: Options)
   const { checkRan, withTrial } = await import('../../runtime/trial.ts');
   const { readWorkerFile } = await import('../worker-file.ts');
   const { imageBytes } = (await readWorkerFile(join(home, 'worker.toml'))).rules;
+  const probes = new ProbesShown(out);
   const trial = {
     ...{ folder, ref, jobName: options.job, stateDir: home, signal, tier: options.tier },
     ...{ inputs: options.input, stores: storesHere(context, folder) },
     imageBytes,
     project: () => trialProject(context, folder, options.project),
     onInput: (input: BroughtInput) => sayInput(out, input),
+    onProbe: probes.step,
   };
   return withTrial(trial, async (opened) => {
+    probes.end();
     const { source, job } = opened;
     saySource(out, source, job.name, ref);
     if (shell !== undefined) out.say('A shell in the sandbox. "exit" leaves it; Ctrl-] three times ends it.');
@@ -110,7 +114,7 @@ async function run(context: Context, path: string | undefined, options: Options)
     if (options.vary !== true) return exits.done;
     const { vary } = await import('../../runtime/vary.ts');
     return sayVaried(out, vary(opened, tried, signal));
-  });
+  }).finally(() => probes.end());
 }
 
 async function built(out: Output, trial: Trial): Promise<Tried> {

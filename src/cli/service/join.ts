@@ -54,7 +54,7 @@ export async function joinAsService(
   const reader = { user: user === serviceUser ? 'other' : 'own' } as const;
   const script = await checkProgram(entry, reader);
   const node = await checkProgram(process.execPath, reader);
-  const offer = await offered(dir, options);
+  const offer = await offered(context, dir, options);
 
   const account = user === serviceUser ? await makeAccount(dir) : undefined;
   if (account === undefined) await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -87,10 +87,10 @@ export async function joinAsService(
 }
 
 /** Refuses with what mends it, before anything is written. */
-async function offered(dir: string, options: JoinOptions): Promise<Offer> {
+async function offered(context: Context, dir: string, options: JoinOptions): Promise<Offer> {
   const scratch = await mkdtemp(join(tmpdir(), 'quorate-service-'));
   try {
-    return await offerOf(dir, scratch, options);
+    return await offerOf(context, dir, scratch, options);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

@@ -1,6 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSandbox, probe, type Sandbox } from '../../../sandbox/index.ts';
+import { examine } from '../../../sandbox/probe/tier.ts';
+import { tierProbes } from '../../../sandbox/tiers.ts';
 import { exited, play, processesWith, tarOf, tempFolder, uniqueSleep } from '../support.ts';
 
 describe('inside the namespace tier', () => {
@@ -24,6 +26,21 @@ describe('inside the namespace tier', () => {
         'disk limit',
       ]),
     );
+  });
+
+  it('a probe that takes too long says so, and what may help', async () => {
+    const namespace = tierProbes.namespace?.(folder.path);
+    if (namespace === undefined) throw new Error('there is no such tier');
+    const { probe: found } = await examine({ ...namespace, secondsMax: 0.02 }, folder.path);
+    expect(found.ok).toBe(false);
+    expect(found.checks.filter(({ ok }) => !ok)).toEqual([
+      {
+        name: 'a job runs',
+        ok: false,
+        found: 'the jobs that look whether it holds were not done in 0.02 s',
+        fix: 'try again when this machine is less busy',
+      },
+    ]);
   });
 
   it('a build is not root on the host, and is nice', async () => {

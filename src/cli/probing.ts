@@ -1,0 +1,54 @@
+import type { ProbeWatch, Tier } from '../../sandbox/index.ts';
+import { tierByNameOnly } from '../../sandbox/types.ts';
+import { limits } from '../core/limits.ts';
+import type { Context } from './context.ts';
+import { duration } from './format.ts';
+import type { Board, Output } from './output.ts';
+
+/**
+ * Looks at sandboxes while a terminal shows at which, at what of it and for how long; elsewhere one line tells of one that takes
+ * its time. Ctrl-C ends it, and nothing of it is left.
+ */
+export async function watchProbes<T>(
+  context: Pick<Context, 'out' | 'signal'>,
+  look: (watch: ProbeWatch) => Promise<T>,
+): Promise<T> {
+  const shown = new ProbesShown(context.out);
+  try {
+    return await look({ onStep: shown.step, signal: context.signal });
+  } finally {
+    shown.end();
+  }
+}
+
+/** A row of what is being looked at, gone when it is over. */
+export class ProbesShown {
+  readonly #out: Output;
+  readonly #board: Board;
+  #tier: Tier | undefined;
+  #since = 0;
+
+  constructor(out: Output) {
+    this.#out = out;
+    this.#board = out.board();
+  }
+
+  readonly step = (tier: Tier, looksAt: string): void => {
+    if (tier !== this.#tier) {
+      this.#tier = tier;
+      this.#since = Date.now();
+      if (!this.#board.live && tier === tierByNameOnly) {
+        const most = duration(limits.emulatedProbeSecondsMax * 1000);
+        this.#out.note(`Looking at the sandbox ${tier}: it starts machines, which may take up to ${most}.`);
+      }
+    }
+    if (!this.#board.live) return;
+    const text = `${tier} sandbox: ${looksAt}`;
+    const changing = () => `${text}, ${duration(Date.now() - this.#since)}`;
+    this.#board.set('sandbox', { text, changing });
+  };
+
+  end(): void {
+    this.#board.erase();
+  }
+}
