@@ -202,6 +202,10 @@ export const limits = {
   machineThreadsMax: 128,
   /** Emulated, a build takes about 20 times as long: so may it, before it counts as stuck. */
   emulatedTimeFactor: 20,
+  /** An emulated worker leaves a job to others for a day after it was too slow for it: it may be another one by then, or less busy. */
+  slowJobSeconds: 24 * 3600,
+  /** Jobs it remembers for that; the oldest is forgotten, and costs one more lease. */
+  slowJobsMax: 1_000,
   /** Log leaves in one answer: at 160 bytes each, 1.6 MB. */
   leavesPerMessageMax: 10_000,
   /** What one checkout may fetch, and again unpack: large projects at depth one are under this. */

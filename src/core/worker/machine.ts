@@ -14,6 +14,7 @@ import { cosignOrRefuse } from './cosign.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from './events.ts';
 import { reasonToPass } from './fit.ts';
 import { receiptOf } from './receipt.ts';
+import { SlowJobs } from './slow.ts';
 import type { Assignment, Known } from './state.ts';
 
 type EventOf<K extends WorkerEvent['kind']> = Extract<WorkerEvent, { kind: K }>;
@@ -42,6 +43,7 @@ export class Worker {
   #lending: Lending | null = null;
   readonly #known = new Map<string, Known>();
   readonly #assignments = new Map<string, Assignment>();
+  readonly #slow = new SlowJobs();
   readonly #out: WorkerEffect[] = [];
 
   constructor(id: string) {
@@ -194,7 +196,7 @@ export class Worker {
   #answer(known: Known, now: number): void {
     const lending = this.#lending;
     if (lending === null) return;
-    const pass = reasonToPass(known.offer.payload.needs, known.job.limits, lending, this.#promised());
+    const pass = this.#reasonToPass(known, lending, now);
     known.state = pass === undefined ? 'claimed' : 'passed';
     const { payload, id } = known.offer;
     const iat = Math.floor(now / 1000);
@@ -209,6 +211,11 @@ export class Worker {
       exp: iat + claimSeconds,
     };
     this.#out.push({ kind: 'claim', offer: id, claim });
+  }
+
+  #reasonToPass(known: Known, lending: Lending, now: number): string | undefined {
+    const { needs } = known.offer.payload;
+    return this.#slow.reason(known, now) ?? reasonToPass(needs, known.job.limits, lending, this.#promised());
   }
 
   /** Jobs this machine is at, has a lease for, or may get one for any moment. */
@@ -234,10 +241,8 @@ export class Worker {
     if (lending === null) return;
     for (const known of this.#known.values()) {
       if (known.state !== 'passed') continue;
-      const { needs, exp } = known.offer.payload;
-      const { limits } = known.job;
-      if (exp * 1000 <= now) known.state = 'done';
-      else if (reasonToPass(needs, limits, lending, this.#promised()) === undefined) this.#answer(known, now);
+      if (known.offer.payload.exp * 1000 <= now) known.state = 'done';
+      else if (this.#reasonToPass(known, lending, now) === undefined) this.#answer(known, now);
     }
   }
 
@@ -356,7 +361,8 @@ export class Worker {
     if (assignment === undefined) return;
     if (assignment.state === 'building') this.#out.push({ kind: 'stop-build', lease });
     this.#out.push({ kind: 'discard', lease });
-    this.#out.push({ kind: 'note', lease, says: `${code}: ${message}` });
+    const learnt = this.#slow.dropped(assignment, this.#lending, now);
+    this.#out.push({ kind: 'note', lease, says: `${code}: ${message}${learnt}` });
     this.#end(lease, assignment);
     this.#known.delete(assignment.offer);
     this.#startNext();

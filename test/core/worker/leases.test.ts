@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { exited, treeCid } from '../../../simulations/paperwork.ts';
-import { kinds, started } from './bench.ts';
+import { capabilities, exited, treeCid } from '../../../simulations/paperwork.ts';
+import { limits } from '../../../src/core/limits.ts';
+import type { Lending } from '../../../src/core/worker/events.ts';
+import { type Bench, kinds, started } from './bench.ts';
 
 const A = treeCid('a');
 const built = exited(A);
@@ -79,6 +81,71 @@ describe('a lease', () => {
     expect(kinds(bench.built(lease, built))).toEqual(['discard']);
     expect(bench.all('send-receipt')).toEqual([]);
     expect(kinds(bench.offer(offered))).toEqual(['claim']);
+  });
+});
+
+describe('a lease that ran out while an emulated machine built', () => {
+  const emulates: Lending = { capabilities: { ...capabilities, tiers: ['vm-emulated'] }, jobsAtOnce: 1 };
+  const inImage = { job: { image: treeCid('image') } };
+  const ended = (bench: Bench, { id }: { id: string }) =>
+    bench.send({ kind: 'released', lease: id, code: 'LEASE_LOST', message: 'its time is up' });
+  /** What it answers when the job is offered once more, under another request. */
+  const answer = async (bench: Bench, over: Parameters<Bench['makeOffer']>[1] = inImage, name = 'app') => {
+    const [effect] = bench.offer(await bench.makeOffer(name, over));
+    return effect?.kind === 'claim' ? (effect.claim.pass ?? 'claimed') : effect?.kind;
+  };
+
+  it('has the job left to others for a day, also after a crash, and says why', async () => {
+    const bench = await started();
+    bench.send({ kind: 'lending', lending: emulates });
+    const { lease, offered } = await bench.building('app', inImage);
+    bench.now += 1200_000;
+    expect(kinds(ended(bench, lease))).toEqual(['stop-build', 'discard', 'note', 'poll']);
+    const says = expect.stringMatching(
+      /^LEASE_LOST: its time is up; .* too slow for app, which it leaves to others/,
+    );
+    expect(bench.all('note').at(-1)).toMatchObject({ says });
+    const passes = /too slow: it was still building app when its lease ended/;
+    const [again] = bench.offer(offered);
+    expect(again).toMatchObject({ kind: 'claim', claim: { pass: expect.stringMatching(passes) } });
+    expect(await answer(bench, inImage, 'other')).toBe('claimed');
+    await bench.restart();
+    bench.send({ kind: 'lending', lending: emulates });
+    expect(await answer(bench)).toMatch(passes);
+    bench.now += limits.slowJobSeconds * 1000;
+    expect(await answer(bench)).toBe('claimed');
+  });
+
+  interface Otherwise {
+    closed?: string;
+    early?: boolean;
+  }
+  const cases: [string, Partial<Lending['capabilities']>, Otherwise, Parameters<Bench['makeOffer']>[1]][] = [
+    ['by a worker that does not emulate', { tiers: ['gvisor'] }, {}, inImage],
+    ['on the machine itself', { tiers: ['vm-emulated', 'namespace'] }, {}, {}],
+    ['while its operator had it paused', {}, { closed: 'paused by its operator' }, inImage],
+    ['and was taken back before its time', {}, { early: true }, inImage],
+  ];
+  it.each(cases)('%s keeps it from nothing', async (_, able, { closed, early = false }, over) => {
+    const bench = await started();
+    const lending = { ...emulates, capabilities: { ...emulates.capabilities, ...able } };
+    bench.send({ kind: 'lending', lending });
+    const { lease } = await bench.building('app', over);
+    if (closed !== undefined) bench.send({ kind: 'lending', lending: { ...lending, closed } });
+    bench.now += early ? 600_000 : 1200_000;
+    ended(bench, lease);
+    bench.send({ kind: 'lending', lending });
+    expect(await answer(bench, over)).toBe('claimed');
+  });
+
+  it('is tried again by a trusted worker, who has nobody to leave it to', async () => {
+    const bench = await started('trusted-worker');
+    bench.send({ kind: 'lending', lending: emulates });
+    const { lease, offered } = await bench.building('app', inImage);
+    bench.now += 1200_000;
+    ended(bench, lease);
+    expect(kinds(bench.offer(offered))).toEqual(['claim']);
+    expect(bench.all('claim').at(-1)?.claim.pass).toBeUndefined();
   });
 });
 
