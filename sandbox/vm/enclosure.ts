@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { jobUid, requireTool } from '../host.ts';
+import { requireTool } from '../host.ts';
 import { systemPaths } from '../namespace/arguments.ts';
 import { type Accelerator, machinePaths } from './machine.ts';
 
@@ -20,10 +20,9 @@ const KVM = '/dev/kvm';
 export function enclosed(
   files: MachineFiles,
   accelerator: Accelerator,
-  { slot, filterFd, hasNetwork }: { slot: number; filterFd: number; hasNetwork: boolean },
+  { uid, filterFd, hasNetwork }: { uid: number | undefined; filterFd: number; hasNetwork: boolean },
   command: readonly string[],
 ): string[] {
-  const uid = jobUid(slot);
   const account =
     uid === undefined
       ? ['--unshare-user', '--disable-userns', '--uid', '1000', '--gid', '1000', '--cap-drop', 'ALL']

@@ -1,6 +1,7 @@
 import { limits as bounds } from '../../src/core/limits.ts';
 import type { BuildGuards } from '../build/tier.ts';
 import { limitSettings } from '../cgroups/settings.ts';
+import { jobUid } from '../host.ts';
 import { type Guards, guards as insideGuards } from '../namespace/guards.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import type { Arch } from '../seccomp/syscalls.ts';
@@ -15,11 +16,14 @@ export interface VmGuards extends BuildGuards {
   readonly bootMs: (limits: SandboxLimits) => number;
   /** Of QEMU's system calls. */
   readonly seccomp: (arch: Arch) => Uint8Array;
+  /** The host's uid QEMU runs under; undefined is the worker's own. */
+  readonly account: (slot: number) => number | undefined;
 }
 
 export const vmGuards = (accelerator: Accelerator): VmGuards => ({
   inside: insideGuards,
   seccomp: seccompFilter,
+  account: jobUid,
   cgroup: (controller, version, limits) =>
     limitSettings(controller, version, {
       ...limits,

@@ -1,7 +1,6 @@
 import { driverCommand, quote } from '../build/driver.ts';
 import { etcWith } from '../build/etc.ts';
 import { pinnedPath, pinsOf } from '../build/pins.ts';
-import { limitSettings } from '../cgroups/settings.ts';
 import type { Guards } from '../namespace/guards.ts';
 import type { SandboxJob } from '../types.ts';
 import { type CpioEntry, cpio } from './cpio.ts';
@@ -40,7 +39,7 @@ export function jobFiles(job: SandboxJob, guards: Guards, mark: Buffer): Buffer 
     `exec ${words([...account, ...before])} "$@" ${words(after)} -- ${words(driver)} ${FILTER_FD}<${guestPaths.job}/filter`,
     '',
   ].join('\n');
-  const limits = (['memory', 'cpu', 'pids'] as const).flatMap((name) => limitSettings(name, 2, job.limits));
+  const limits = (['memory', 'cpu', 'pids'] as const).flatMap((name) => guards.cgroup(name, 2, job.limits));
   const entries: CpioEntry[] = [
     ...['over', 'over/build', 'over/dev', 'over/etc', 'over/proc', 'limits'].map((name) => ({ name })),
     { name: 'over/tmp', link: 'build/tmp' },

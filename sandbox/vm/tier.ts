@@ -83,7 +83,7 @@ async function launch(
   const command = enclosed(
     { ...files, image },
     accelerator,
-    { slot, filterFd: FILTER_FD, hasNetwork: job.network !== undefined },
+    { uid: guards.account(slot), filterFd: FILTER_FD, hasNetwork: job.network !== undefined },
     [requireTool(qemuName), ...machineArguments(job, accelerator, JOB_FD)],
   );
   const { processLimits } = guards.inside;

@@ -1,5 +1,7 @@
 import { Arena } from './suite/arena.ts';
-import { readsTheHost } from './suite/attacks-the-host.ts';
+import { attacksTheHost, readsTheHost } from './suite/attacks-the-host.ts';
 import { emulatedUnderAttack } from './suite/emulated.ts';
 
-readsTheHost(new Arena(emulatedUnderAttack));
+const arena = new Arena(emulatedUnderAttack);
+readsTheHost(arena);
+attacksTheHost(arena);

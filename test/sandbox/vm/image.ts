@@ -4,17 +4,25 @@ import { lstatSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { SandboxImage } from '../../../sandbox/index.ts';
 
-/** What the builds of the tests call, and the parts of Debian that no package names as its needs. */
-const packages = 'gcc libc6-dev make git perl bash coreutils dash tar util-linux grep sed findutils libc-bin';
+/** What all of the tests' builds call, and the parts of Debian that no package names as its needs. */
+const usual = 'perl bash coreutils dash tar util-linux grep sed findutils libc-bin mount hostname'.split(' ');
+
+/** What compiles, and git: most of the bytes. */
+const toBuild = ['gcc', 'libc6-dev', 'make', 'git'];
 
 /** Not needed to build, and most of the bytes. */
 const left = /^\/usr\/share\/(doc|man|locale|info|lintian|bug)\//;
 
 /** An image in a folder, made of the files of this machine's own packages: the tools of every tier's tests are the same. */
-export async function toolImage(folder: string): Promise<SandboxImage> {
+export const toolImage = (folder: string): Promise<SandboxImage> => imageOf(folder, [...usual, ...toBuild]);
+
+/** A smaller one, for builds that bring their programs. */
+export const smallImage = (folder: string): Promise<SandboxImage> => imageOf(folder, usual);
+
+async function imageOf(folder: string, packages: readonly string[]): Promise<SandboxImage> {
   const file = join(folder, 'tools.erofs');
   const list = join(folder, 'tools.list');
-  writeFileSync(list, filesOf(withDependencies(packages.split(' '))).join('\n'));
+  writeFileSync(list, filesOf(withDependencies(packages)).join('\n'));
   const tar = spawn('tar', ['-C', '/', '-c', '-f', '-', '--no-recursion', '-T', list], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -31,14 +31,18 @@ export type Guard =
 
 export interface TierUnderAttack {
   readonly name: string;
-  /** Whether a build calls the host's kernel itself. */
-  readonly sharesKernel: boolean;
-  /** What the job's groups allow the tier itself, besides the job. */
+  /** Which kernel a build calls. In a guest the same guards stand between the two as on the host. */
+  readonly kernel: 'host' | 'guest' | 'gVisor';
+  /** What the guard that holds the job's memory allows the tier itself, besides the job. */
   readonly ownMiB: number;
   /** Devices that a kernel of the build's own shows, which are not the host's. */
   readonly ownDevices: readonly string[];
   /** How much slower a step that is all system calls is: such attacks are that much smaller. */
   readonly slower: number;
+  /** What a job's seconds are multiplied by before it is ended. */
+  readonly timeFactor: number;
+  /** Of a processor: less of it, and the tier itself would hardly start. */
+  readonly leastCpus: number;
   /** As the product makes it, or without one guard; undefined where the tier has no such guard to take away. */
   driver(without?: Guard): TierDriver | undefined;
   /** A folder of the host's, shown at /host. */
@@ -48,7 +52,7 @@ export interface TierUnderAttack {
 
 /** Of an attack that time is not what ends; and of a test, which has a few of them. A machine may be busy. */
 const STEP_SECONDS = 60;
-const TEST_MS = 120_000;
+const TEST_MS = { host: 120_000, gVisor: 120_000, guest: 300_000 };
 
 const source = join(import.meta.dirname, 'attacker.c');
 const compile = promisify(execFile);
@@ -62,7 +66,8 @@ export class Arena {
 
   constructor(tier: TierUnderAttack) {
     this.tier = tier;
-    vi.setConfig({ testTimeout: TEST_MS, hookTimeout: TEST_MS });
+    const ms = TEST_MS[tier.kernel];
+    vi.setConfig({ testTimeout: ms, hookTimeout: ms });
     let remove = async (): Promise<void> => {};
     beforeAll(async () => {
       const folder = await tempFolder();
@@ -110,6 +115,25 @@ export class Arena {
     return [];
   }
 
+  /** One value of each process of a job that is running, from its `/proc/<pid>/<file>`. */
+  async ofHostProcesses(file: string, value: RegExp, driver = this.tier.driver()): Promise<Set<number>> {
+    const stop = new AbortController();
+    const values = new Set<number>();
+    const look = async () => {
+      for (const pid of await this.hostProcesses()) {
+        const text = await readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
+        const found = value.exec(text)?.[1];
+        if (found !== undefined) values.add(Number(found));
+      }
+      stop.abort();
+    };
+    await this.playOn(this.sandbox(driver), ['sleep 60 & echo go; wait'], {
+      signal: stop.signal,
+      onLog: () => void look(),
+    });
+    return values;
+  }
+
   sandbox(driver = this.tier.driver()): TierSandbox {
     if (driver === undefined) throw new Error(`no ${this.tier.name}`);
     return new TierSandbox(driver, { places: this.#places, notes: join(this.#folder, 'notes') });
@@ -122,7 +146,7 @@ export class Arena {
   playOn(sandbox: Sandbox, run: string[], options: Play): Promise<Ran> {
     const attacker = { name: 'attacker', content: this.#program, mode: 0o755 };
     const image = this.tier.image ?? 'host';
-    const limits = { seconds: STEP_SECONDS, ...options.limits };
+    const limits = { seconds: STEP_SECONDS / this.tier.timeFactor, ...options.limits };
     return play(sandbox, run, { source: tarOf([attacker]), image, ...options, limits });
   }
 

@@ -32,7 +32,7 @@ export function eatsMemory(arena: Arena): void {
     it('in very many empty files', async () => {
       const hog = ['mkdir /tmp/d; cd /tmp/d; /build/src/attacker empty 150000'];
       expect((await arena.play(hog, { limits })).outcome).toMatchObject(aborted('memory'));
-      if (!arena.tier.sharesKernel) return;
+      if (arena.tier.kernel === 'gVisor') return;
       await arena.without('memory', hog, { limits }, ({ outcome }) => expect(outcome).toEqual(exited(0)));
     });
 
@@ -56,8 +56,8 @@ export function eatsMemory(arena: Arena): void {
     });
 
     it('that the owner reserved as huge pages, or contexts that the machine has few of', async () => {
-      // Of a kernel of the build's own huge pages are the build's memory.
-      const harmless = arena.tier.sharesKernel ? [] : ['huge pages'];
+      // gVisor makes them of the build's memory.
+      const harmless = arena.tier.kernel === 'gVisor' ? ['huge pages'] : [];
       expect(succeeded(await arena.play(['./attacker tables']))).toEqual(harmless);
       await arena.without('call filter', ['./attacker tables'], {}, (control) =>
         expect(succeeded(control)).toEqual(
@@ -71,7 +71,7 @@ export function eatsMemory(arena: Arena): void {
 export function eatsTheRest(arena: Arena): void {
   describe('a build that eats processor, processes, disk or time', () => {
     it('gets no more of the processor than its limit', async () => {
-      const cpus = 0.05;
+      const cpus = arena.tier.leastCpus;
       /** Of one processor, as the kernel counts it for the whole group. */
       const share = async (driver = arena.tier.driver()): Promise<number> => {
         const sandbox = arena.sandbox(driver);
@@ -86,15 +86,15 @@ export function eatsTheRest(arena: Arena): void {
 
     it('does not put itself before the owner’s programs', async () => {
       const ran = await arena.play(['./attacker priority']);
-      // A kernel of the build's own decides only in what order it gives away what it has got.
-      expect(succeeded(ran)).toEqual(arena.tier.sharesKernel ? [] : ['before the owner']);
+      // gVisor decides only in what order it gives away what it has got.
+      expect(succeeded(ran)).toEqual(arena.tier.kernel === 'gVisor' ? ['before the owner'] : []);
     });
 
     it('is what the kernel ends first when the machine itself has no memory left', async () => {
-      const score = 'cat /proc/self/oom_score_adj';
-      expect((await arena.play([score])).log.trim()).toBe(arena.tier.sharesKernel ? '1000' : '0');
+      expect([...(await arena.ofHostProcesses('oom_score_adj', /(\d+)/))]).toEqual([1000]);
       // Only who may lower it can forbid others to: a worker that is not root cannot.
-      if (arena.tier.sharesKernel && mayLowerScores()) {
+      if (arena.tier.kernel === 'host' && mayLowerScores()) {
+        const score = 'cat /proc/self/oom_score_adj';
         const lower = `(echo 0 > /proc/self/oom_score_adj) 2>/dev/null || true; ${score}`;
         expect((await arena.play([lower])).log).toBe('1000\n');
       }
@@ -102,7 +102,7 @@ export function eatsTheRest(arena: Arena): void {
 
     it('gets no more processes than its limit: a fork bomb', async () => {
       const limits = { pids: 24, seconds: 15 };
-      const most = arena.tier.sharesKernel ? 120 : 40;
+      const most = arena.tier.kernel === 'gVisor' ? 40 : 120;
       const bomb = [`./attacker bomb ${most}`];
       const held = await arena.play(bomb, { limits });
       expect(Number(/\d+/.exec(held.log)?.[0] ?? 0)).toBeLessThan(24);
@@ -148,9 +148,10 @@ export function eatsTheRest(arena: Arena): void {
 
     it('gets no more time than its limit, whatever it left running and whichever signals it ignores', async () => {
       const nap = uniqueSleep();
+      const late = 1 + 1.2 * arena.tier.timeFactor;
       const trap = `trap '' TERM HUP INT QUIT USR1 USR2 ALRM`;
       const hide = [
-        `(setsid sh -c "${trap}; (setsid sleep ${nap} &); sleep ${nap}" &) ; ${trap}; sleep 2; echo late`,
+        `(setsid sh -c "${trap}; (setsid sleep ${nap} &); sleep ${nap}" &) ; ${trap}; sleep ${late}; echo late`,
       ];
       const held = await arena.play(hide, { limits: { seconds: 1 } });
       expect(held).toMatchObject({ outcome: aborted('time'), log: '' });

@@ -2,42 +2,56 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
+import type { TierDriver } from '../../../../sandbox/build/tier.ts';
 import { type VmGuards, vmGuards } from '../../../../sandbox/vm/guards.ts';
-import { machineMemoryBytes } from '../../../../sandbox/vm/machine.ts';
 import { bootFiles, keptIn, vmTier } from '../../../../sandbox/vm/tier.ts';
-import { toolImage } from '../../../sandbox/vm/image.ts';
+import { limits } from '../../../../src/core/limits.ts';
+import { smallImage } from '../../../sandbox/vm/image.ts';
 import type { Guard, TierUnderAttack } from './arena.ts';
 import { namespaceWithout } from './namespace.ts';
-import { weakenedGroups } from './weakened.ts';
+import { MEMORY_OF_A_CONTROL, weakenedGroups } from './weakened.ts';
 
 const guards = vmGuards('tcg');
 const groups = weakenedGroups(guards);
 
-/** What is held from outside of the machine; all else is held inside of it, by the guards of a namespace. */
+/** What is held from outside of the machine, alone or too; all else is held inside, by the guards of a namespace. */
 const outside: Partial<Record<Guard, Partial<VmGuards>>> = {
+  account: { account: () => undefined },
+  cpu: groups.cpu,
   time: groups.time,
   'output size': groups['output size'],
+};
+const inside: Partial<Record<Guard, Partial<VmGuards['inside']>>> = {
+  ...namespaceWithout,
+  // The guest's kernel counts sockets as memory.
+  sockets: undefined,
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'quorate-attacked-machine-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-let image: ReturnType<typeof toolImage> | undefined;
+let image: ReturnType<typeof smallImage> | undefined;
 
 const machine = (weakened: Partial<VmGuards> = {}) =>
   vmTier('tcg', () => bootFiles(keptIn(folder)), { ...guards, ...weakened });
 
-const limits = { cpus: 1, memoryBytes: 2 ** 27, diskBytes: 2 ** 25, pids: 32, seconds: 20 };
+/** A machine has the memory of its job: more for the job is a larger machine. */
+function ofLargerMachine(driver: TierDriver): TierDriver {
+  const larger = { memoryBytes: MEMORY_OF_A_CONTROL };
+  return {
+    ...driver,
+    launch: (job, launching) => driver.launch({ ...job, limits: { ...job.limits, ...larger } }, launching),
+  };
+}
 
 export const emulatedUnderAttack: TierUnderAttack = {
   name: 'vm-emulated',
-  ...{ sharesKernel: false, ownMiB: (machineMemoryBytes(limits) - limits.memoryBytes) / 2 ** 20 },
-  ...{ ownDevices: [], slower: 20 },
+  ...{ kernel: 'guest', ownMiB: 0, ownDevices: [] },
+  ...{ slower: 20, timeFactor: limits.emulatedTimeFactor, leastCpus: 0.5 },
   driver: (guard) => {
     if (guard === undefined) return machine();
-    const around = outside[guard];
-    if (around !== undefined) return machine(around);
-    const inside = namespaceWithout[guard];
-    return inside && machine({ inside: { ...guards.inside, ...inside } });
+    if (guard === 'memory') return ofLargerMachine(machine());
+    if (outside[guard] === undefined && inside[guard] === undefined) return undefined;
+    return machine({ ...outside[guard], inside: { ...guards.inside, ...inside[guard] } });
   },
   // No folder of the host's can be shown to a machine.
   showing: () => undefined,
@@ -45,7 +59,7 @@ export const emulatedUnderAttack: TierUnderAttack = {
     cid: 'tools',
     directory: () => Promise.reject(new Error('a file system in a file only')),
     erofs: async () => {
-      image ??= toolImage(folder);
+      image ??= smallImage(folder);
       return (await image).erofs();
     },
   },

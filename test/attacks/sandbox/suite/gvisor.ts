@@ -38,10 +38,12 @@ const without: Partial<Record<Guard, Partial<GvisorGuards>>> = {
 export const gvisorUnderAttack: TierUnderAttack = {
   name: 'gvisor',
   ...{
-    sharesKernel: false,
+    kernel: 'gVisor',
     ownMiB: limits.gvisorMemoryBytes / 2 ** 20,
     ownDevices: ['fuse', 'tun'],
     slower: 10,
+    timeFactor: 1,
+    leastCpus: 0.05,
   },
   driver: (guard) => {
     if (guard === undefined) return gvisorTier();

@@ -23,7 +23,7 @@ export const namespaceWithout: Partial<Record<Guard, Partial<Guards>>> = {
 
 export const namespaceUnderAttack: TierUnderAttack = {
   name: 'namespace',
-  ...{ sharesKernel: true, ownMiB: 0, ownDevices: [], slower: 1 },
+  ...{ kernel: 'host', ownMiB: 0, ownDevices: [], slower: 1, timeFactor: 1, leastCpus: 0.05 },
   driver: (guard) => {
     if (guard === undefined) return namespaceTier();
     const weakened = namespaceWithout[guard];

@@ -4,7 +4,7 @@ import type { Guard } from './arena.ts';
 
 /** Never none: not even a control run can take the machine's processes or memory. */
 const PROCESSES_OF_A_CONTROL = 400;
-const MEMORY_OF_A_CONTROL = 640 * 1024 * 1024;
+export const MEMORY_OF_A_CONTROL = 640 * 1024 * 1024;
 const MINUTE_MS = 60_000;
 
 /** What all tiers have in common, with one guard off each. */
