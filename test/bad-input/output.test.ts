@@ -28,8 +28,11 @@ interface Case {
   home?: string;
 }
 
+let asked = 0;
+
 /** Every command that prints, with arguments that make it print. */
-async function commands(name: string): Promise<Record<string, Case>> {
+async function commands(): Promise<Record<string, Case>> {
+  const name = ++asked;
   const repo = person.at(`repo ${name}`);
   await mkdir(repo);
   await git(repo, 'init', '--quiet');
@@ -64,8 +67,8 @@ function piped(into: string, { args, cwd = person.at('folder'), home }: Case) {
     .command(args, home === undefined ? {} : { home })
     .map((word) => `'${word}'`)
     .join(' ');
-  // Ended by the shell's own limit: nothing may hang.
-  const script = `set -o pipefail; timeout --kill-after=1 15 ${quoted} ${into}; exit "\${PIPESTATUS[0]}"`;
+  // Ended by the shell's own limit: nothing may hang. To join is to look at every sandbox there is.
+  const script = `set -o pipefail; timeout --kill-after=1 60 ${quoted} ${into}; exit "\${PIPESTATUS[0]}"`;
   const child = spawn('bash', ['-c', script], {
     cwd,
     env: person.env(),
@@ -95,7 +98,7 @@ async function each<T>(cases: Record<string, Case>, look: (one: Case) => Promise
 describe('a reader that goes away', () => {
   it('ends every command that prints, without a word and never as if it had answered', async () => {
     await cluster.worker('cyd').stop();
-    const ended = await each(await commands('unread'), (one) => piped('| sleep 0', one));
+    const ended = await each(await commands(), (one) => piped('| sleep 0', one));
     for (const [name, { code, err }] of ended) {
       // Whether a short answer was written before the reader had gone is a matter of luck; an error is none.
       expect([0, 141], `${name}: ${code} ${err}`).toContain(code);
@@ -122,7 +125,7 @@ describe('a reader that goes away', () => {
 
 describe('a full disk under standard output', () => {
   it('ends every command that prints with a code, whatever its answer was', async () => {
-    const ended = await each(await commands('full'), (one) => piped('> /dev/full', one));
+    const ended = await each(await commands(), (one) => piped('> /dev/full', one));
     for (const [name, { code, err }] of ended) {
       expect(code, `${name}: ${err}`).toBe(3);
       expect(codeIn(err), `${name}: ${err}`).toBe('CLI_OUTPUT_LOST');
