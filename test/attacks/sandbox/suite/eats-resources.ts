@@ -30,8 +30,12 @@ export function eatsMemory(arena: Arena): void {
     });
 
     it('in very many empty files', async () => {
-      const hog = ['mkdir /tmp/d; cd /tmp/d; /build/src/attacker empty 150000'];
-      expect((await arena.play(hog, { limits })).outcome).toMatchObject(aborted('memory'));
+      // A guest's file system has room for a number of files that goes by the memory of its machine: less than would fill it.
+      const guest = arena.tier.kernel === 'guest';
+      const hog = [`mkdir /tmp/d; cd /tmp/d; /build/src/attacker empty ${guest ? 60_000 : 150_000}`];
+      expect((await arena.play(hog, { limits })).outcome).toMatchObject(
+        guest ? exited(3) : aborted('memory'),
+      );
       if (arena.tier.kernel === 'gVisor') return;
       await arena.without('memory', hog, { limits }, ({ outcome }) => expect(outcome).toEqual(exited(0)));
     });

@@ -25,6 +25,8 @@ const inside: Partial<Record<Guard, Partial<VmGuards['inside']>>> = {
   ...namespaceWithout,
   // The guest's kernel counts sockets as memory.
   sockets: undefined,
+  // It allows a process less by itself.
+  'open files': undefined,
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'quorate-attacked-machine-'));
@@ -46,7 +48,7 @@ function ofLargerMachine(driver: TierDriver): TierDriver {
 export const emulatedUnderAttack: TierUnderAttack = {
   name: 'vm-emulated',
   ...{ kernel: 'guest', ownMiB: 0, ownDevices: [] },
-  ...{ slower: 20, timeFactor: limits.emulatedTimeFactor, leastCpus: 0.5 },
+  ...{ slower: 20, timeFactor: limits.emulatedTimeFactor, leastCpus: 0.2 },
   driver: (guard) => {
     if (guard === undefined) return machine();
     if (guard === 'memory') return ofLargerMachine(machine());
