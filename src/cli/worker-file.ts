@@ -62,6 +62,11 @@ const lendSchema = z.strictObject({
     .describe(
       'Room on the disk for the images that jobs build in; the one used longest ago goes first. Default: "10GiB".',
     ),
+  results: size
+    .optional()
+    .describe(
+      'Room on the disk for results, which are served to others; the one asked for longest ago goes first. Default: "10GiB".',
+    ),
 });
 const prioritySchema = z.strictObject({
   processor: z
@@ -213,6 +218,7 @@ export function parseWorkerFile(text: string, path: string): WorkerFile {
         serve: serve.projects,
         processorSeconds: lend.cpu_time,
         imageBytes: lend.images,
+        resultBytes: lend.results,
         processor: priority.processor,
         ioWeight: priority.io,
         upBytes: network.up,
@@ -296,6 +302,9 @@ export const exampleWorkerFile = `# What this machine lends, and when. "quorate 
 
 # Room on the disk for the images that jobs build in. The one used longest ago goes first.
 # images = "10GiB"
+
+# Room on the disk for results, which are served to others. The one asked for longest ago goes first.
+# results = "10GiB"
 
 [priority]
 # "low": a fifth of the usual share of the processors. "idle": only what nobody else wants.

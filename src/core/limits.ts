@@ -107,6 +107,12 @@ export const limits = {
   pullIdleSecondsMax: 30,
   /** Blocks not pinned but used this recently survive a sweep: an import is pinned only after it has ended. */
   sweepGraceSeconds: 3600,
+  /** How often a node looks for such: it walks all that is kept, which for a full store is seconds of work. */
+  collectSeconds: 900,
+  /** What a worker keeps of results unless its operator says otherwise: as much as of images. */
+  resultsKeptBytesMax: 10 * 1024 * 1024 * 1024,
+  /** A result is kept this long whatever its size: the controller fetches what was agreed in five tries of a minute. */
+  resultHeldSecondsMin: 600,
   /** Blocks one request of a transfer may name: what is left of a folder of many files after a break. */
   transferRootsMax: 1024,
   /** Bytes of one answer, so that what is left can be shared out anew and a slow provider owes little. */

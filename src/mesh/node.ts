@@ -187,6 +187,10 @@ class MeshNode implements Mesh {
     await this.#provide(cid, AbortSignal.timeout(limits.meshLookupMs));
   }
 
+  async unprovide(cid: string): Promise<void> {
+    await this.libp2p.services.dht.cancelReprovide(parseCid(cid));
+  }
+
   async *findProviders(
     cid: string,
     options: { signal: AbortSignal; max: number },

@@ -125,6 +125,8 @@ export interface Mesh {
    * @throws MESH_NOT_ANNOUNCED when no peer took it, MESH_TIMEOUT
    */
   provide(cid: string): Promise<void>;
+  /** Announces it no longer; what others were told holds until it runs out. */
+  unprovide(cid: string): Promise<void>;
   findProviders(cid: string, options: { signal: AbortSignal; max: number }): AsyncIterable<PeerAddress>;
   /** Addresses of a peer, from what is known or from the DHT. @throws MESH_PEER_UNKNOWN, MESH_TIMEOUT */
   findPeer(id: string, options: { signal: AbortSignal }): Promise<string[]>;

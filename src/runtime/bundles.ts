@@ -17,6 +17,8 @@ export interface Bundles {
   size(which: string): Promise<number | undefined>;
   /** An artifact that was contradicted is proven no more. */
   drop(which: string): Promise<void>;
+  /** Of an artifact that is served no more, with what says the same under its run and its job. */
+  forget(artifact: string): Promise<void>;
   artifacts(): Promise<string[]>;
 }
 
@@ -55,6 +57,15 @@ export function openBundles(dir: string): Bundles {
     async drop(which) {
       if (keyPattern.test(which)) await rm(file(which), { force: true });
     },
+    async forget(artifact) {
+      const text = keyPattern.test(artifact) ? await readOptional(file(artifact)) : undefined;
+      if (text === undefined) return;
+      const { request = '', job = '' } = verdictIn(text) ?? {};
+      for (const which of [request, job])
+        if (keyPattern.test(which) && (await readOptional(file(which))) === text)
+          await rm(file(which), { force: true });
+      await rm(file(artifact), { force: true });
+    },
     async artifacts() {
       const names = await readdir(dir).catch(() => []);
       return names
@@ -64,15 +75,17 @@ export function openBundles(dir: string): Bundles {
   };
 }
 
-/** The level a stored bundle's verdict states; it was checked before it was stored. */
-function levelIn(text: string): string | undefined {
+/** What a stored bundle's verdict states; it was checked before it was stored. */
+function verdictIn(text: string): { level?: string; request?: string; job?: string } | undefined {
   try {
     const { payload } = JSON.parse(JSON.parse(text).verdict);
-    return JSON.parse(Buffer.from(payload, 'base64').toString()).predicate.quorate_verdict.level;
+    return JSON.parse(Buffer.from(payload, 'base64').toString()).predicate.quorate_verdict;
   } catch {
     return undefined;
   }
 }
+
+const levelIn = (text: string): string | undefined => verdictIn(text)?.level;
 
 /**
  * Gives a bundle to whoever asks: it is public, and proves itself. Each is in memory as a whole while it is sent, so of large

@@ -14,6 +14,7 @@ import { openStore } from '../store/index.ts';
 import { announce } from './announce.ts';
 import { assembleBundle } from './assemble.ts';
 import { openBundles, serveBundles } from './bundles.ts';
+import { collectNowAndThen } from './collect.ts';
 import { serveApi } from './controller-api.ts';
 import { type ControllerContext, Followers, Replies } from './controller-context.ts';
 import { ControllerFeed } from './controller-feed.ts';
@@ -147,6 +148,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
     });
     await writeAddress(folder.dir, mesh.addresses());
     closers.push(watchCharter(context));
+    // What was agreed, logs, dissenting trees and images are pinned, and never let go of here.
+    closers.push(collectNowAndThen({ store, tell }));
     if (replayed > 0) tell('info', 'replayed', `went on after ${replayed} events`, { events: replayed });
     return {
       id: folder.controller.id,

@@ -20,6 +20,8 @@ export interface OperatorRules {
   ioWeight?: number;
   /** What images may take on the disk, in all. */
   imageBytes?: number;
+  /** And what results may take that are served to others. */
+  resultBytes?: number;
   /** Bytes a second that the worker may send and receive, over everything it does. */
   upBytes?: number;
   downBytes?: number;

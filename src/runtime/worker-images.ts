@@ -8,7 +8,7 @@ import { pullArtifact } from './transfer.ts';
 import type { WorkerContext } from './worker-context.ts';
 
 /** Under this name the store keeps the blocks of images, for other workers. */
-const pin = 'image';
+export const imagePin = 'image';
 /** A sweep leaves alone what was used this recently: it may not be pinned yet. */
 const graceSeconds = 60;
 const lookMs = 5_000;
@@ -40,10 +40,10 @@ export class WorkerImages {
     try {
       await this.#cache.sweep();
       const ready = new Set(await this.#cache.images());
-      const pinned = (await store.pins()).filter(({ names }) => names.includes(pin));
+      const pinned = (await store.pins()).filter(({ names }) => names.includes(imagePin));
       for (const { root } of pinned) {
         if (ready.has(root)) await announce(mesh, root, signal);
-        else await store.unpin(root, pin);
+        else await store.unpin(root, imagePin);
       }
     } catch (error) {
       if (!signal.aborted) tell('warn', 'images', `images: ${messageOf(error)}`);
@@ -64,7 +64,7 @@ export class WorkerImages {
       const from = await this.#providers(image, signal);
       await pullArtifact(this.#context, image, { from, signal, maxBytes });
     }
-    await store.pin([image], pin);
+    await store.pin([image], imagePin);
     announce(mesh, image, signal).catch((error: unknown) => {
       if (!signal.aborted) tell('warn', 'image', `${image} is not announced: ${messageOf(error)}`);
     });
@@ -86,7 +86,7 @@ export class WorkerImages {
 
   async #letGo(image: string): Promise<void> {
     const { store } = this.#context;
-    await store.unpin(image, pin);
+    await store.unpin(image, imagePin);
     await store.collect({ graceSeconds });
   }
 }

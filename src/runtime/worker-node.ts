@@ -11,6 +11,7 @@ import { openJournal } from '../journal/index.ts';
 import { openMesh } from '../mesh/index.ts';
 import { openStore, type Store } from '../store/index.ts';
 import { openBundles, serveBundles } from './bundles.ts';
+import { collectNowAndThen } from './collect.ts';
 import { serveControl } from './control.ts';
 import { messageOf, type NodeEvent, teller } from './events.ts';
 import type { Home, Membership } from './home.ts';
@@ -27,6 +28,7 @@ import { WorkerFeed } from './worker-feed.ts';
 import { type HttpFeedTimings, httpFeedTimings } from './worker-http.ts';
 import { WorkerImages } from './worker-images.ts';
 import { WorkerLeases } from './worker-leases.ts';
+import { Results } from './worker-results.ts';
 import { Serving } from './worker-serve.ts';
 
 export interface WorkerOptions {
@@ -169,6 +171,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     void parts.serving.resume();
     void images.resume();
     closers.push(() => parts.idle());
+    const results = new Results(context, parts.serving, rules.resultBytes);
+    closers.push(collectNowAndThen({ store, tell, letGo: (signal) => results.letGo(signal) }));
     return {
       id: key.id,
       addresses: () => mesh.addresses(),

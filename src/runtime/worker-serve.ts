@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeBundle, openStatement } from '../core/documents/index.ts';
+import { limits } from '../core/limits.ts';
 import { verifyBundle } from '../core/trust/index.ts';
 import { joseVerifier } from '../identity/verifier.ts';
 import { announce } from './announce.ts';
@@ -15,6 +16,8 @@ export class Serving {
   readonly #context: WorkerContext;
   /** Artifacts served here whose bundle may still get better. */
   readonly #waiting = new Set<string>();
+  /** What was published lately, and when: the controller may not have it yet. */
+  readonly #new = new Map<string, number>();
   /** Those of which it was told that they are agreed, a moment ago. */
   readonly #agreed = new Map<string, AbortController>();
 
@@ -26,10 +29,9 @@ export class Serving {
   async publish(lease: string, artifact: string | null, log: string | null): Promise<void> {
     const { store, tell } = this.#context;
     await store.publish(store.sealed(areaOf(lease)));
-    await store.pin(
-      [log, artifact].filter((root) => root !== null),
-      lease,
-    );
+    const roots = [log, artifact].filter((root) => root !== null);
+    for (const root of roots) this.#new.set(root, performance.now());
+    await store.pin(roots, lease);
     if (artifact === null) return;
     tell('info', 'published', `the round is over; serving ${artifact}`, { artifact });
     this.#waiting.add(artifact);
@@ -39,6 +41,18 @@ export class Serving {
   async discard(lease: string): Promise<void> {
     const { store } = this.#context;
     await store.discard(store.sealed(areaOf(lease)));
+  }
+
+  /** Whether it must be there to be fetched, whatever room it takes. */
+  isNew(root: string): boolean {
+    for (const [one, at] of this.#new)
+      if (performance.now() - at > limits.resultHeldSecondsMin * 1000) this.#new.delete(one);
+    return this.#new.has(root);
+  }
+
+  /** It is served no more. */
+  forget(root: string): void {
+    this.#waiting.delete(root);
   }
 
   /** Artifacts of earlier runs of this process are announced again. */

@@ -95,12 +95,11 @@ export class BlockIndex {
     return (pack === undefined ? select.all() : select.all(pack)) as unknown as Row[];
   }
 
-  /** Digests and sizes of what was last used before a time. */
-  unused(usedBefore: number): { digest: Uint8Array; size: number }[] {
-    return this.#db.prepare('SELECT digest, size FROM blocks WHERE used < ?').all(usedBefore) as unknown as {
-      digest: Uint8Array;
-      size: number;
-    }[];
+  /** Digests and sizes of the next blocks after a digest, in its order, that were last used before a time. */
+  unused(usedBefore: number, after: Uint8Array, max: number): { digest: Uint8Array; size: number }[] {
+    return this.#db
+      .prepare('SELECT digest, size FROM blocks WHERE digest > ? AND used < ? ORDER BY digest LIMIT ?')
+      .all(after, usedBefore, max) as unknown as { digest: Uint8Array; size: number }[];
   }
 
   /** Bytes of blocks in each pack that has any. */

@@ -32,6 +32,8 @@ export class Blocks extends BaseBlockstore {
   readonly index: BlockIndex;
   readonly files: PackFiles;
   readonly writer: PackWriter;
+  /** Told of each block that a peer gets by Bitswap. */
+  onAsked: (cid: CID) => void = () => {};
   #closing: Promise<void> | undefined;
 
   private constructor(dir: string, index: BlockIndex, files: PackFiles, packs: ReadonlyMap<number, number>) {
@@ -135,6 +137,7 @@ export class Blocks extends BaseBlockstore {
   }
 
   override async *get(cid: CID): AsyncGenerator<Uint8Array> {
+    this.onAsked(cid);
     yield await this.read(cid);
   }
 

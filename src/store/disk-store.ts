@@ -14,6 +14,7 @@ import type { Exchange } from './exchange.ts';
 import { storeFile } from './files.ts';
 import type {
   Area,
+  CollectOptions,
   ImportedTree,
   ImportOptions,
   PublicBlocks,
@@ -24,7 +25,7 @@ import type {
   TreeEntry,
 } from './index.ts';
 import { type BlockReader, linksOf, parseCid, rawCode, readBlock, statedBytes } from './nodes.ts';
-import { eachBlock, Pins } from './pins.ts';
+import { eachBlock, type Pin, Pins, type TrimOptions } from './pins.ts';
 import { pullTree } from './pull.ts';
 import { type ReadLimits, readTar } from './tar-read.ts';
 import { writeTar } from './tar-write.ts';
@@ -49,12 +50,14 @@ export class DiskStore implements Store {
     this.#dir = dir;
     this.#blocks = blocks;
     this.#pins = new Pins(join(dir, 'pins'), blocks);
+    blocks.onAsked = (cid) => this.#pins.asked(cid);
     this.blocks = {
       parse: parseCid,
       read: (cid, alloc) => readBlock(blocks, cid, alloc),
       links: linksOf,
       statedBytes,
       touch: (cid) => (blocks.touch(cid) ? blocks.size(cid) : undefined),
+      asked: (cid) => this.#pins.asked(cid),
       put: (cid, bytes) => blocks.take(cid, bytes),
       during: (work) => this.#during(() => blocks.batch(work)),
     };
@@ -243,7 +246,8 @@ export class DiskStore implements Store {
 
   async has(root: string, signal?: AbortSignal): Promise<boolean> {
     try {
-      for await (const _ of eachBlock(this.#blocks, parseCid(root), false, signal)) signal?.throwIfAborted();
+      // Whoever knows that it is here pins or reads it next, and a sweep must not come between.
+      for await (const cid of eachBlock(this.#blocks, parseCid(root), false, signal)) this.#blocks.touch(cid);
       return true;
     } catch (error) {
       if (error instanceof QuorateError && error.code === 'STORE_BLOCK_MISSING') return false;
@@ -269,16 +273,21 @@ export class DiskStore implements Store {
     return this.#pins.unpin(parseCid(root), name);
   }
 
-  pins(): Promise<{ root: string; names: string[] }[]> {
+  pins(): Promise<Pin[]> {
     return this.#pins.list();
   }
 
-  collect({ graceSeconds = limits.sweepGraceSeconds }: { graceSeconds?: number } = {}): Promise<{
+  trim(options: TrimOptions): Promise<string[]> {
+    return this.#pins.trim(options);
+  }
+
+  collect({ graceSeconds = limits.sweepGraceSeconds, signal }: CollectOptions = {}): Promise<{
     blocks: number;
     bytes: number;
   }> {
-    return this.#pins.sweep(() =>
-      Math.min(Date.now() - graceSeconds * 1000, ...[...this.#since].map(({ ms }) => ms)),
+    return this.#pins.sweep(
+      () => Math.min(Date.now() - graceSeconds * 1000, ...[...this.#since].map(({ ms }) => ms)),
+      signal,
     );
   }
 }

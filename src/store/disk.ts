@@ -12,7 +12,7 @@ export function diskError(error: unknown, dir: string): unknown {
   const full = error instanceof Error && 'errcode' in error && error.errcode === sqliteFull;
   if (!full && !hasCode(error, 'ENOSPC', 'EDQUOT')) return error;
   return new QuorateError('STORE_DISK_FULL', `no room left for a block under ${dir}`, {
-    hint: 'Free disk space, or unpin and collect old trees.',
+    hint: 'Free disk space. A worker keeps less with results and images under [lend] in worker.toml.',
     cause: error,
   });
 }

@@ -4,11 +4,13 @@ import type { CID } from 'multiformats/cid';
 import type { Difference } from './diff.ts';
 import type { WriteOptions } from './directory-write.ts';
 import type { Fingerprint } from './fingerprint.ts';
+import type { Pin, TrimOptions } from './pins.ts';
 import type { PullOptions, PullResult } from './pull.ts';
 
 export type { Difference } from './diff.ts';
 export { cidProfile } from './files.ts';
 export type { Fingerprint } from './fingerprint.ts';
+export type { Pin, TrimOptions } from './pins.ts';
 export type { PullOptions, PullResult } from './pull.ts';
 
 /** Where blocks lie: the public area is what peers are served, a sealed one is invisible to them. */
@@ -67,6 +69,12 @@ export interface ReadOptions {
   rules?: TreeRules | undefined;
 }
 
+export interface CollectOptions {
+  /** Blocks used this recently stay. */
+  graceSeconds?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
 /** The public area's blocks, for whoever moves them over the network. Sealed ones are not among them. */
 export interface PublicBlocks {
   /** @throws STORE_CID_REFUSED */
@@ -79,6 +87,8 @@ export interface PublicBlocks {
   statedBytes(cid: CID, bytes: Uint8Array): number;
   /** Bytes of a block that is here, which then counts as used; undefined when it is not. */
   touch(cid: CID): number | undefined;
+  /** A peer asks for it: where it is the root of a pinned tree, that tree is used now, and `trim` drops it later. */
+  asked(cid: CID): void;
   /**
    * Takes a block whose hash the caller has checked, and its memory, which the caller must not look at again; resolves
    * when there is room for the next. @throws STORE_DISK_FULL
@@ -118,7 +128,7 @@ export interface Store {
   resolve(root: string, path: string, options?: ReadOptions): Promise<TreeEntry | undefined>;
   /** Entries below a root, folders first, names in byte order. `hash` reads every file that has more than one chunk. */
   list(root: string, options?: ReadOptions & { hash?: boolean }): AsyncIterable<TreeEntry>;
-  /** Whether every block of the DAG is in the public area. */
+  /** Whether every block of the DAG is in the public area; they count as used then. */
   has(root: string, signal?: AbortSignal): Promise<boolean>;
   /** What differs, opening only folders whose CIDs differ. `fromB` is the sealed area of the second tree. */
   diff(
@@ -143,9 +153,14 @@ export interface Store {
   pin(roots: readonly string[], name: string): Promise<void>;
   /** Drops one name's pin, or with no name all. */
   unpin(root: string, name?: string): Promise<void>;
-  pins(): Promise<{ root: string; names: string[] }[]>;
-  /** Removes public blocks of no pinned tree. @param graceSeconds blocks used this recently stay */
-  collect(options?: { graceSeconds?: number }): Promise<{ blocks: number; bytes: number }>;
+  pins(): Promise<Pin[]>;
+  /**
+   * Drops the pins of trees, the one used longest ago first, until those that are left take no more than a number of bytes;
+   * gives the roots. Their blocks are removed by `collect`.
+   */
+  trim(options: TrimOptions): Promise<string[]>;
+  /** Removes public blocks of no pinned tree, and none that an import or a pull which runs has used. */
+  collect(options?: CollectOptions): Promise<{ blocks: number; bytes: number }>;
 
   close(): Promise<void>;
 }

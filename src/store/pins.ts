@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CID } from 'multiformats/cid';
 import { QuorateError } from '../core/errors.ts';
@@ -42,10 +42,34 @@ export async function* eachBlock(
   }
 }
 
-/** Which roots are kept and why: one small file a root, holding its names. Changes and sweeps wait for each other. */
+export interface Pin {
+  root: string;
+  /** Why it is kept. */
+  names: string[];
+}
+
+export interface TrimOptions {
+  /** Of all distinct blocks of the trees that count. */
+  bytesMax: number;
+  /** Others are left alone. */
+  counts(pin: Pin): boolean;
+  /** What is still needed counts, and stays, whatever it takes. */
+  stays(pin: Pin): boolean;
+  signal?: AbortSignal | undefined;
+}
+
+/** How exactly the time a tree was last asked for is written down. */
+const usedMs = 60_000;
+
+/**
+ * Which roots are kept and why: one small file a root, holding its names and, as its time, when the tree was last used.
+ * Changes and sweeps wait for each other.
+ */
 export class Pins {
   readonly #dir: string;
   readonly #blocks: Blocks;
+  /** Every pinned root, with the time of use written down last; 0 for one of an earlier run. */
+  readonly #used = new Map<string, number>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(dir: string, blocks: Blocks) {
@@ -55,6 +79,18 @@ export class Pins {
 
   async open(): Promise<void> {
     await mkdir(this.#dir, { recursive: true });
+    for (const { root } of await this.list()) this.#used.set(root, 0);
+  }
+
+  /** Somebody asks for a block: where it is the root of a pinned tree, that is used now. */
+  asked(cid: CID): void {
+    const root = cid.toString();
+    const last = this.#used.get(root);
+    const now = Date.now();
+    if (last === undefined || now - last < usedMs) return;
+    this.#used.set(root, now);
+    // Let go at the same moment, it has no time any more.
+    utimes(join(this.#dir, root), now / 1000, now / 1000).catch(() => {});
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -74,6 +110,7 @@ export class Pins {
   async #write(root: string, names: string[]): Promise<void> {
     const file = join(this.#dir, root);
     if (names.length === 0) {
+      this.#used.delete(root);
       await rm(file, { force: true });
       return;
     }
@@ -85,6 +122,7 @@ export class Pins {
       await handle.close();
     }
     await rename(`${file}.new`, file);
+    this.#used.set(root, Date.now());
   }
 
   /** Keeps whole trees, for the reason `name`; once it returns, trees and pins are on the disk. @throws STORE_BLOCK_MISSING when a block is not here */
@@ -114,21 +152,64 @@ export class Pins {
     });
   }
 
-  async list(): Promise<{ root: string; names: string[] }[]> {
+  async list(): Promise<Pin[]> {
     const roots = (await readdir(this.#dir)).filter((file) => !file.endsWith('.new'));
     return Promise.all(roots.sort().map(async (root) => ({ root, names: await this.#names(root) })));
   }
 
+  /**
+   * Drops pins, of the tree used longest ago first, until the trees that are left take no more than that together; gives
+   * the roots. Their blocks go with a sweep.
+   */
+  trim({ bytesMax, counts, stays, signal }: TrimOptions): Promise<string[]> {
+    return this.#inTurn(async () => {
+      const pins = (await this.list()).filter(counts);
+      const known = await Promise.all(
+        pins.map(async (pin) => ({
+          root: pin.root,
+          stays: stays(pin),
+          used: (await stat(join(this.#dir, pin.root))).mtimeMs,
+        })),
+      );
+      known.sort((a, b) => Number(b.stays) - Number(a.stays) || b.used - a.used);
+      const seen = new Set<string>();
+      let bytes = 0;
+      const dropped: string[] = [];
+      for (const one of known) {
+        // What is over the limit goes with all that was used before it.
+        if (dropped.length === 0) bytes += await this.#newBytes(one.root, seen, signal);
+        if (bytes <= bytesMax || one.stays) continue;
+        await this.#write(one.root, []);
+        dropped.push(one.root);
+      }
+      if (dropped.length > 0) await syncFolder(this.#dir);
+      return dropped;
+    });
+  }
+
+  /** What a tree takes besides the blocks seen before. */
+  async #newBytes(root: string, seen: Set<string>, signal?: AbortSignal): Promise<number> {
+    let bytes = 0;
+    for await (const cid of eachBlock(this.#blocks, parseCid(root), true, signal)) {
+      const key = keyOf(cid.multihash.digest);
+      if (seen.has(key)) continue;
+      seen.add(key);
+      bytes += this.#blocks.size(cid) ?? 0;
+    }
+    return bytes;
+  }
+
   /** Removes the blocks of no pinned tree that were last used before `usedBefore()`, in milliseconds since the epoch. */
-  sweep(usedBefore: () => number): Promise<{ blocks: number; bytes: number }> {
+  sweep(usedBefore: () => number, signal?: AbortSignal): Promise<{ blocks: number; bytes: number }> {
     return this.#inTurn(async () => {
       const kept = new Set<string>();
-      const keyOf = (digest: Uint8Array): string => Buffer.from(digest).toString('latin1');
       for (const { root } of await this.list()) {
-        for await (const cid of eachBlock(this.#blocks, parseCid(root), true))
+        for await (const cid of eachBlock(this.#blocks, parseCid(root), true, signal))
           kept.add(keyOf(cid.multihash.digest));
       }
-      return sweepBlocks(this.#blocks, (digest) => kept.has(keyOf(digest)), usedBefore);
+      return sweepBlocks(this.#blocks, (digest) => kept.has(keyOf(digest)), usedBefore, signal);
     });
   }
 }
+
+const keyOf = (digest: Uint8Array): string => Buffer.from(digest).toString('latin1');

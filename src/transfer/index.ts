@@ -17,6 +17,12 @@ export interface BlockSource {
   links(cid: CID, bytes: Uint8Array): readonly CID[];
 }
 
+/** The same where peers are answered from it. */
+export interface ServedBlocks extends BlockSource {
+  /** Told of each root that a peer asks for. */
+  asked(cid: CID): void;
+}
+
 /** Where fetched blocks go. */
 export interface BlockSink extends BlockSource {
   /** Bytes of a block that is here, which then counts as used; undefined when it is not. */

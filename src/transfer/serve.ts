@@ -2,14 +2,14 @@ import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { encodeCar } from './encode.ts';
 import { closing, decodeRequest, type End, encodeEnd, messageBytesMax } from './frames.ts';
-import type { BlockSource, Pipe } from './index.ts';
+import type { Pipe, ServedBlocks } from './index.ts';
 import { Ring } from './ring.ts';
 
 /**
  * Answers one peer's requests until it closes or says nothing for long. Holds two messages and a ring of blocks,
  * however slowly the peer reads. @throws TRANSFER_INVALID, and what the pipe throws
  */
-export async function serveTrees(pipe: Pipe, source: BlockSource): Promise<void> {
+export async function serveTrees(pipe: Pipe, source: ServedBlocks): Promise<void> {
   const ring = new Ring();
   for (;;) {
     const message = await pipe.receive({ timeoutMs: limits.transferIdleSecondsMax * 1000 });
@@ -17,6 +17,7 @@ export async function serveTrees(pipe: Pipe, source: BlockSource): Promise<void>
     const { roots, max } = decodeRequest(message);
     const outbox = new Outbox(pipe);
     const { alloc } = ring;
+    for (const root of roots) source.asked(root);
     try {
       const maxBytes = Math.min(max, limits.transferAnswerBytesMax);
       for await (const piece of encodeCar(source, roots, { maxBytes, alloc })) await outbox.add(piece);

@@ -68,7 +68,8 @@ pause_above_load = 1.5
     expect(Object.keys(lend)).toEqual(['cpus', 'memory', 'disk', 'jobs', 'processes', 'time']);
     expect(rules).toMatchObject({ pauseAboveLoad: 1.5, processor: 'low', upBytes: 2 ** 20 });
     expect(rules.imageBytes).toBe(10 * 1024 ** 3);
-    expect(Object.keys(rules)).toHaveLength(10);
+    expect(rules.resultBytes).toBe(10 * 1024 ** 3);
+    expect(Object.keys(rules)).toHaveLength(11);
     expect(tiers).toEqual(['gvisor']);
   });
 
