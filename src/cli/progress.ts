@@ -1,5 +1,6 @@
 import type { Progress } from '../core/controller/events.ts';
 import { harmlessLine } from '../core/harmless.ts';
+import { levelText } from './dispute.ts';
 import { duration, shortId } from './format.ts';
 import type { Board, Colours, Row } from './output.ts';
 
@@ -62,7 +63,7 @@ export class ProgressView {
           this.#slot({ slot, operator, worker }).result = result;
           this.#row({ slot, operator, worker }, shownResult(result));
         }
-        return;
+        return this.#aborted(progress.results);
       case 'agreed':
         return this.#agreed(progress.artifact, progress.by);
       case 'unconfirmed':
@@ -88,7 +89,7 @@ export class ProgressView {
         this.#board.end();
         const paint = progress.level === 'trusted' ? green : red;
         return say(
-          `${bold(paint(progress.level))}${progress.artifact === null ? '' : ` ${progress.artifact}`}`,
+          `${bold(paint(levelText(progress.level, progress.reason)))}${progress.artifact === null ? '' : ` ${progress.artifact}`}`,
         );
       }
       default:
@@ -109,6 +110,16 @@ export class ProgressView {
     const { leasedAt } = this.#slot(progress);
     const took = leasedAt === undefined ? '' : ` in ${duration(Math.max(0, at - leasedAt))}`;
     this.#row(progress, `done${took}, sealed`);
+  }
+
+  /** A row is cut to the terminal's width; why a build was aborted, and what to do, stands above them in full. */
+  #aborted(results: readonly { operator: string; result: string }[]): void {
+    if (!this.#board.live) return;
+    for (const result of new Set(results.map((one) => one.result))) {
+      if (!result.startsWith('aborted: ')) continue;
+      const who = results.filter((one) => one.result === result).map(({ operator }) => operator);
+      this.#board.say(this.#colours.yellow(`${harmlessLine(who.join(', '), 200)}: ${shownResult(result)}`));
+    }
   }
 
   #agreed(artifact: string | null, by: string[]): void {
@@ -143,5 +154,5 @@ export class ProgressView {
 
 /** A CID, `exit 1`, or why it ended. */
 function shownResult(result: string): string {
-  return /^baf[a-z2-7]+$/.test(result) ? shortId(result) : harmlessLine(result, 300);
+  return /^baf[a-z2-7]+$/.test(result) ? shortId(result) : harmlessLine(result, 600);
 }

@@ -64,7 +64,9 @@ export async function addressesFor(rules: EgressRules, asked: Target): Promise<s
     throw new QuorateError(
       'EGRESS_ADDRESS_REFUSED',
       `${host} is ${found.map(shown).join(', ') || 'no address'}: no address of the open internet`,
-      { hint: 'A server in a network of its own counts only if the charter’s vcs lists its very address.' },
+      {
+        hint: "Of a private network only an address that the charter's vcs names itself is reached; by a build, only if [network] private in the operator's worker.toml names it, too.",
+      },
     );
   }
   return open;

@@ -107,8 +107,11 @@ function reasonOf(error: unknown): Aborted['reason'] {
   return 'sandbox';
 }
 
-/** For a signed document: one line, no control characters, bounded. */
+/** For a signed document: code, message and hint in one line, no control characters, bounded. */
 function detailOf(error: unknown): string {
   const text = typeof error === 'string' ? error : `${codeOf(error)}: ${messageOf(error)}`;
-  return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 400);
+  const hint = error instanceof QuorateError && error.hint !== undefined ? ` (hint: ${error.hint})` : '';
+  const plain = (part: string, max: number) => part.replace(/[^\x20-\x7e]+/g, ' ').slice(0, max);
+  // What to do about it must not be what a long message pushes out.
+  return plain(text, hint === '' ? 400 : 250) + plain(hint, 250);
 }

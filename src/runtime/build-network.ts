@@ -46,6 +46,8 @@ export async function openNetwork(options: NetworkOptions): Promise<BuildNetwork
   if (network === undefined) return undefined;
   const { say, bandwidth } = options;
   const rules = rulesOf(options);
+  /** Said once each: a build may be refused the same many times. */
+  const hinted = new Set<string>();
   const dir = await mkdtemp(join(options.dir, 'tmp-net-'));
   try {
     const open = rules.targets.map(({ host, port }) => at(host, port)).join(', ');
@@ -55,7 +57,12 @@ export async function openNetwork(options: NetworkOptions): Promise<BuildNetwork
       connectionsMax: limits.egressBuildConnectionsMax,
       connectionsTotalMax: limits.egressBuildConnectionsTotalMax,
       receivedBytesMax: options.job.limits.diskBytes + limits.egressOverheadBytes,
-      onTrouble: ({ code, message }) => say(`network: ${code}: ${message}`),
+      onTrouble: ({ code, message, hint }) => {
+        say(`network: ${code}: ${message}`);
+        if (hint === undefined || hinted.has(hint)) return;
+        hinted.add(hint);
+        say(`network: hint: ${hint}`);
+      },
       ...(bandwidth !== undefined && { connect: meteredConnect(bandwidth) }),
     });
     const { socket, counts } = egress;

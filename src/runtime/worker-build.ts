@@ -75,6 +75,7 @@ export class Builder {
       files = done.files;
     } catch (error) {
       log.line(`quorate: ${codeOf(error)}: ${messageOf(error)}`);
+      if (error instanceof QuorateError && error.hint !== undefined) log.line(`quorate: hint: ${error.hint}`);
       outcome = abortedBy(error);
       // Half of the outputs are nobody's, and may be what the disk is full of.
       await this.#context.store.discard(this.#context.store.sealed(areaOf(lease))).catch(() => {});

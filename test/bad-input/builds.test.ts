@@ -197,9 +197,10 @@ describe('a source that is not what the job says', () => {
     expect(await outcomeOf('wrong-tree')).toEqual(
       aborted(
         'source',
-        `^SOURCE_OTHER_TREE: commit ${prepared.commit} holds tree ${prepared.tree}, the job says .*aaaa$`,
+        `^SOURCE_OTHER_TREE: commit ${prepared.commit} holds tree ${prepared.tree}, the job says .*aaaa \\(hint: .*quorate run\\.\\)$`,
       ),
     );
+    expect(await logOf('wrong-tree')).toContain('quorate: hint: Publish the job again');
   });
 
   it('is a commit the server does not have', async () => {
@@ -234,7 +235,7 @@ describe('after all of them', () => {
     expect(code, report).toBe(1);
     expect(out).toMatch(/slot 1 .*aborted: outputs: STORE_ENTRY_REFUSED: .*pipe/);
     expect(out).not.toContain('Nobody took 3 of');
-    expect(out).toMatch(/disputed\n$/);
+    expect(out).toMatch(/disputed: nobody could build it\n$/);
   });
 
   it('a source whose server is gone', async () => {

@@ -32,7 +32,7 @@ function screen(text: string): string[] {
 const worker = '12D3KooWPwh5EADxnN1KXQFTrmGAXycZqZRVKHG7wcx7mczYTDRk';
 const artifact = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
 const slot = (operator: string, n: number) => ({ round: 1, slot: n, worker, operator });
-const story: Progress[] = [
+const agreement: Progress[] = [
   { kind: 'round', round: 1, offer: 'x', agree: 2, of: 3, cosign: true },
   { kind: 'leased', ...slot('alice', 0) },
   { kind: 'leased', ...slot('mallory', 1) },
@@ -43,7 +43,7 @@ const story: Progress[] = [
   { kind: 'verdict', level: 'trusted', artifact },
 ];
 
-function play(out: Sink, json = false): void {
+function play(out: Sink, { json = false, story = agreement } = {}): void {
   const output = new Output(out, sink(), { json, colour: false });
   const view = new ProgressView(output.board(), output.colours);
   for (const [at, progress] of story.entries()) view.show(at * 1000, progress);
@@ -78,9 +78,33 @@ describe('a run, shown', () => {
     expect(screen(out.text()).at(-1)).toBe(`trusted ${artifact}`);
   });
 
+  it('says in full, above the rows, why builds were aborted and what to do, and why there is no verdict', async () => {
+    const hint = 'hint: a server of a private network counts only where it is named\u001b[2J';
+    const result = `aborted: source: EGRESS_ADDRESS_REFUSED: git.example is 10.0.0.1 (${hint})`;
+    const ended: Progress[] = [
+      { kind: 'round', round: 1, offer: 'x', agree: 2, of: 3, cosign: true },
+      {
+        kind: 'revealed',
+        round: 1,
+        results: [
+          { ...slot('alice', 0), result, log: null },
+          { ...slot('bob', 1), result, log: null },
+        ],
+      },
+      { kind: 'verdict', level: 'disputed', artifact: null, reason: 'aborted' },
+    ];
+    const out = sink({ columns: 40, rows: 20 });
+    play(out, { story: ended });
+    await new Promise((resolve) => setImmediate(resolve));
+    const shown = screen(out.text());
+    const inFull = shown.filter((line) => line.includes('where it is named'));
+    expect(inFull).toEqual([`alice, bob: ${result.replace('\u001b', '\\x1b')}`]);
+    expect(shown.at(-1)).toBe('disputed: nobody could build it');
+  });
+
   it('says nothing for people with --json', async () => {
     const out = sink();
-    play(out, true);
+    play(out, { json: true });
     await new Promise((resolve) => setImmediate(resolve));
     expect(out.text()).toBe('');
   });

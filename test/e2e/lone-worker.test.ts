@@ -32,7 +32,7 @@ describe('one honest operator alone', () => {
     expect(code, run.report()).toBe(1);
     expect(run.all('delivered')).toMatchObject([{ operator: 'solo' }]);
     expect(run.all('unfilled')).toMatchObject([{ slots: 2 }]);
-    expect(run.lines.at(-1)).toMatchObject({ event: 'verdict', level: 'disputed', artifact: null });
+    expect(run.lines.at(-1)).toMatchObject({ event: 'verdict', level: 'disputed', reason: 'too-few' });
     const [revealed] = run.all('revealed') as { results?: { result: string }[] }[];
     const result = String(revealed?.results?.[0]?.result);
     expect(result).toMatch(/^bafy/);

@@ -18,7 +18,7 @@ describe('two of three operators who tamper alike', () => {
     const run = await cluster.submit(await cluster.git.commit('tool', program('good')));
     const { code } = await run.end(60_000);
     expect(code, run.report()).toBe(1);
-    expect(run.lines.at(-1)).toMatchObject({ event: 'verdict', level: 'disputed', artifact: null });
+    expect(run.lines.at(-1)).toMatchObject({ event: 'verdict', level: 'disputed', reason: 'contradicted' });
     expect(run.all('round').length).toBe(1);
 
     // The trusted worker may have built before the round ended: then it is contradicted at once.

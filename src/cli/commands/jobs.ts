@@ -1,5 +1,6 @@
 import { harmlessLine } from '../../core/harmless.ts';
 import { type Context, type Define, examples } from '../context.ts';
+import { levelText } from '../dispute.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { columns, duration, shortId, shortRun } from '../format.ts';
 import { withClient } from '../member.ts';
@@ -24,10 +25,10 @@ async function run(context: Context, { project }: Options): Promise<Exit> {
   out.value(found);
   if (found.length === 0) out.say('No jobs yet. "quorate run" publishes one.');
   const now = Date.now();
-  const rows = found.map(({ run: id, name, ref, commit, state, level, artifact, submittedAt }) => [
+  const rows = found.map(({ run: id, name, ref, commit, state, level, reason, artifact, submittedAt }) => [
     shortRun(id),
     name,
-    level ?? state,
+    level === null ? state : levelText(level, reason),
     `${harmlessLine(ref, 40)} ${commit.slice(0, 8)}`,
     `${duration(now - submittedAt)} ago`,
     artifact === null ? '' : shortId(artifact),

@@ -1,4 +1,5 @@
 import { type Context, type Define, examples } from '../context.ts';
+import { levelText } from '../dispute.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { when } from '../format.ts';
 import { withClient } from '../member.ts';
@@ -26,9 +27,9 @@ async function run(context: Context, which: string, { project }: Options): Promi
   const view = new ProgressView(out.board({ live: false }), out.colours);
   for (const { at, progress } of history) view.show(at, progress);
   view.end();
-  const { level, state, artifact, submittedAt, run: id } = summary;
+  const { level, reason, state, artifact, submittedAt, run: id } = summary;
   out.say(
-    `submitted ${when(submittedAt)}, now: ${level ?? state}`,
+    `submitted ${when(submittedAt)}, now: ${level === null ? state : levelText(level, reason)}`,
     `run       ${id}`,
     `job       ${summary.job}`,
     ...(artifact === null ? [] : [`artifact  ${artifact}`]),

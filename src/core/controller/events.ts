@@ -16,6 +16,7 @@ import type {
   VerdictLevel,
   Verified,
 } from '../documents/index.ts';
+import type { Dispute } from './dispute.ts';
 
 /** Waits of the controller, in milliseconds. Part of the `started` event, so that a replay uses what was used then. */
 export interface Timings {
@@ -139,7 +140,7 @@ export type Progress =
   | { kind: 'cosign-refused'; worker: string; code: string; message: string }
   | { kind: 'pin-failed'; artifact: string; detail: string }
   | { kind: 'cancelled'; reason: string }
-  | { kind: 'verdict'; level: VerdictLevel; artifact: string | null };
+  | { kind: 'verdict'; level: VerdictLevel; artifact: string | null; reason?: Dispute };
 
 export type ControllerEffect =
   | { kind: 'reply'; token: string; reply: Reply }

@@ -257,6 +257,7 @@ function submit(step: Step, { token, request, publisher, job, jobId, entropy }: 
       phase: { kind: 'building' },
       cancelled: null,
       level: null,
+      dispute: null,
       outcome: null,
       verdict: null,
       cosignature: null,

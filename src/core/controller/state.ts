@@ -15,6 +15,7 @@ import type {
   Verified,
 } from '../documents/index.ts';
 import { MerkleTree } from '../transparency/merkle.ts';
+import type { Dispute } from './dispute.ts';
 import type { ControllerEffect, ControllerEvent, Cosignature, Progress, Timings } from './events.ts';
 import { defaultTimings } from './events.ts';
 
@@ -105,6 +106,8 @@ export interface Run {
   /** Why its publisher ended it; such a run is done without a verdict. */
   cancelled: string | null;
   level: VerdictLevel | null;
+  /** Why there was no agreement, where `level` is `disputed`. */
+  dispute: Dispute | null;
   outcome: Outcome | null;
   /** The verdict being co-signed or last published. */
   verdict: { payload: Verdict; id: string; index: number; size: number } | null;

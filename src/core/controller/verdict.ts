@@ -8,6 +8,7 @@ import {
 } from '../documents/index.ts';
 import { assert } from '../errors.ts';
 import { isoTime } from '../time.ts';
+import { disputeOf } from './dispute.ts';
 import { charterOf } from './enrolment.ts';
 import { findLease, setSlot } from './leases.ts';
 import type { Recorded, Round, Run, Step } from './state.ts';
@@ -91,6 +92,7 @@ function writeVerdict(step: Step, run: Run, level: VerdictLevel, outcome: Outcom
 
 export function publish(step: Step, run: Run, level: VerdictLevel, outcome: Outcome | null): void {
   run.level = level;
+  run.dispute = level === 'disputed' ? disputeOf(run) : null;
   writeVerdict(step, run, level, outcome);
   announce(step, run);
 }
@@ -118,6 +120,7 @@ function announce(step: Step, run: Run): void {
     kind: 'verdict',
     level: facts.level,
     artifact: facts.outcome === null ? null : artifactOf(facts.outcome),
+    ...(run.dispute !== null && { reason: run.dispute }),
   });
 }
 

@@ -16,6 +16,7 @@ export function summaryOf(run: Run): RunSummary {
     commit,
     state: run.cancelled === null ? run.phase.kind : 'cancelled',
     level: run.level,
+    ...(run.dispute !== null && { reason: run.dispute }),
     artifact: run.outcome === null ? null : artifactOf(run.outcome),
     submittedAt: run.submittedAt,
     round: run.rounds.length,

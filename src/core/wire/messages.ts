@@ -96,6 +96,8 @@ export const runSummarySchema = z.strictObject({
   commit: text(64),
   state: text(40),
   level: z.enum(['agreed', 'trusted', 'failed', 'disputed']).nullable(),
+  /** Why there was no agreement, where the level is `disputed`; a controller may know of more reasons than its clients. */
+  reason: text(40).optional(),
   artifact: cid.nullable(),
   submittedAt: count,
   round: count,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { exited, treeCid } from '../../../simulations/paperwork.ts';
 import { draftOf } from '../../../src/core/controller/draft.ts';
+import { summaryOf } from '../../../src/core/controller/view.ts';
 import { idOf, type Lease, type Outcome, type Verified } from '../../../src/core/documents/index.ts';
 import { A, aborted, B, Bench, built, failed, leasedRound, other, projectOf, timings } from './bench.ts';
 
@@ -219,7 +220,11 @@ describe('the trusted worker', () => {
       code: 'COSIGN_OTHER_RESULT',
       message: 'no',
     });
-    expect(bench.run(run)).toMatchObject({ level: 'disputed', phase: { kind: 'done' } });
+    expect(bench.run(run)).toMatchObject({
+      level: 'disputed',
+      dispute: 'cosign-refused',
+      phase: { kind: 'done' },
+    });
   });
 
   it('cannot be spoken for by another worker', async () => {
@@ -260,6 +265,37 @@ describe('the trusted worker', () => {
 });
 
 describe('no agreement', () => {
+  const none = { policy: { cosign: 'none', rounds: 1 } } as const;
+  const failedOtherwise = { ...failed, code: 2 };
+  it.each<[string, Outcome[], string]>([
+    ['different results', [built, other, failed], 'results-differ'],
+    ['nobody able to build it', [aborted, aborted, aborted], 'aborted'],
+    ['one who could, alone', [built, aborted, aborted], 'too-few'],
+    ['a build that fails everywhere', [failed, failedOtherwise, aborted], 'build-failed'],
+  ])('by %s says so', async (_, outcomes, reason) => {
+    const { bench, run, leases } = await leasedRound(none);
+    await deliverAll(bench, leases, outcomes);
+    // A slot whose run was aborted may be leased again, and nobody is left to take it.
+    bench.drive(timings.windowMs + timings.slotFillMs);
+    expect(summaryOf(bench.run(run))).toMatchObject({ level: 'disputed', reason });
+    expect(bench.run(run).history.at(-1)?.progress).toMatchObject({ kind: 'verdict', reason });
+  });
+
+  it('since nobody took a slot says so', async () => {
+    const { bench, run, leases } = await leasedRound(none);
+    expect(leases.size).toBe(3);
+    bench.drive(timings.leaseSilenceMs + timings.windowMs + timings.slotFillMs);
+    expect(summaryOf(bench.run(run))).toMatchObject({ level: 'disputed', reason: 'not-built' });
+  });
+
+  it('is no reason of a run that has a verdict', async () => {
+    const { bench, run, leases } = await leasedRound(none);
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    expect(bench.run(run)).toMatchObject({ level: 'trusted', dispute: null });
+    expect(summaryOf(bench.run(run))).not.toHaveProperty('reason');
+  });
+
   it('opens a new round with operators that took part in none', async () => {
     const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } }, 'dan', 'eve', 'flo');
     await deliverAll(bench, leases, [built, other, failed]);
@@ -295,7 +331,7 @@ describe('no agreement', () => {
         await bench.deliver(key, leases.get(key), built, {
           files: [{ path: 'a', sha256: String(n).repeat(64) }],
         });
-      if (trusted === undefined) return expect(bench.run(run).level).toBe('disputed');
+      if (trusted === undefined) return expect(bench.run(run).dispute).toBe('files-differ');
       bench.pinned(run);
       expect(bench.all('verdict')).toEqual([]);
       await bench.deliver('trusted', trusted, built, { files: [{ path: 'a', sha256: 'f'.repeat(64) }] });
@@ -384,7 +420,7 @@ describe("the request's time", () => {
     const { bench, run, leases } = await leasedRound({ seconds: 20 });
     await bench.deliver('ada', leases.get('ada'));
     bench.drive(20_000);
-    expect(bench.run(run)).toMatchObject({ level: 'disputed', phase: { kind: 'done' } });
+    expect(bench.run(run)).toMatchObject({ level: 'disputed', dispute: 'too-few', phase: { kind: 'done' } });
     expect(bench.all('reveal').map(({ worker }) => worker)).toContain(bench.id('ada'));
     expect(bench.all('release').map(({ worker }) => worker)).toEqual(
       expect.arrayContaining(['bob', 'cy', 'trusted'].map((key) => bench.id(key))),
@@ -423,7 +459,7 @@ describe("the request's time", () => {
     bench.pinned(run);
     await bench.deliver('trusted', trusted, other);
     bench.drive(20_000);
-    expect(bench.run(run).level).toBe('disputed');
+    expect(bench.run(run)).toMatchObject({ level: 'disputed', dispute: 'contradicted' });
   });
 });
 

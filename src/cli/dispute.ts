@@ -1,0 +1,24 @@
+import type { Dispute } from '../core/controller/dispute.ts';
+import { harmlessLine } from '../core/harmless.ts';
+
+const words: Record<Dispute, string> = {
+  aborted: 'nobody could build it',
+  'not-built': 'nobody built it',
+  'build-failed': 'the build failed, and no trusted worker has confirmed it',
+  'results-differ': 'operators came to different results',
+  'too-few': 'too few operators built it',
+  'not-served': 'nobody could hand over what was agreed upon',
+  'files-differ': 'operators list different files for the same tree',
+  'too-late': "the request's time was up",
+  contradicted: 'the trusted worker built something else',
+  'cosign-refused': 'the trusted worker does not sign',
+};
+
+const isDispute = (reason: string): reason is Dispute => Object.hasOwn(words, reason);
+
+/** `disputed` stands for no agreement, whatever the reason: people are told which. */
+export function levelText(level: string, reason: string | undefined): string {
+  if (level !== 'disputed' || reason === undefined) return level;
+  // A newer controller may know of more.
+  return `${level}: ${isDispute(reason) ? words[reason] : harmlessLine(reason, 40)}`;
+}
