@@ -24,6 +24,16 @@ const left = ['man', 'doc', 'info', 'lintian', 'locale'];
 /** What apt, dpkg and others leave behind, with times and mirrors in it. */
 const cleared = ['boot', 'var/cache', 'var/log', 'var/lib/apt', 'var/tmp'];
 
+/** Of the caller's environment: where packages come from. All else would reach what packages run when they are installed. */
+const kept = ['TMPDIR', 'APT_CONFIG', 'http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy'];
+
+/** Becomes the command that follows, with nothing of the caller's that could be seen in what it makes. */
+const pinned = [
+  'umask 022; exec env -i PATH="$PATH" SOURCE_DATE_EPOCH=0 LC_ALL=C.UTF-8 TZ=UTC',
+  ...kept.map((name) => `\${${name}+${name}="$${name}"}`),
+  '"$@"',
+].join(' ');
+
 /**
  * A root file system of Debian packages, in normal form: the same packages give the same tree, whoever makes it and when.
  * @throws IMAGE_NO_MIRROR, IMAGE_TOOL_MISSING, IMAGE_TOOL_FAILED
@@ -35,7 +45,7 @@ export async function makeDebianRoot(options: DebianOptions): Promise<Readable> 
   await runTool({
     name: 'mmdebstrap',
     command: [
-      ...['env', 'SOURCE_DATE_EPOCH=0', 'LC_ALL=C.UTF-8', 'TZ=UTC', 'mmdebstrap'],
+      ...['sh', '-c', pinned, 'sh', 'mmdebstrap'],
       ...['--variant=essential', '--format=tar'],
       ...include.map((name) => `--include=${name}`),
       ...left.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
