@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { Bundle } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { sizeTexts } from '../core/quantity.ts';
 
 /** Reads evidence that anybody may have written. Throws `CLI_FILE_…`, `BUNDLE_UNREADABLE`. */
 export async function readBundle(file: string): Promise<Bundle> {
@@ -44,11 +45,10 @@ async function readWhole(handle: FileHandle, file: string): Promise<string> {
     });
   }
   if (stats.size > limits.bundleBytesMax) {
-    throw new QuorateError(
-      'CLI_FILE_TOO_LARGE',
-      `${file} has ${stats.size} bytes; no bundle has more than ${limits.bundleBytesMax}`,
-      { hint: 'Name the file that fetch --bundle-out wrote.' },
-    );
+    const [size, most] = sizeTexts(stats.size, limits.bundleBytesMax);
+    throw new QuorateError('CLI_FILE_TOO_LARGE', `${file} has ${size}; no bundle has more than ${most}`, {
+      hint: 'Name the file that fetch --bundle-out wrote.',
+    });
   }
   return handle.readFile('utf8');
 }

@@ -26,6 +26,7 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['JOBFILE_', exits.usage],
   ['JOB_UNKNOWN', exits.usage],
   ['JOB_AMBIGUOUS', exits.usage],
+  ['LOGS_WORKER_UNKNOWN', exits.usage],
   ['CANCEL_', exits.usage],
   ['RUN_OVER', exits.usage],
   ['TICKET_', exits.usage],

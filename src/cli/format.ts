@@ -1,3 +1,5 @@
+export { counted, sizeText as bytes } from '../core/quantity.ts';
+
 /** Ids are long and their beginnings alike: the last six characters tell two apart. Full ones are in --json. */
 export function shortId(id: string): string {
   return id.length <= 16 ? id : `${id.slice(0, 7)}…${id.slice(-6)}`;
@@ -19,20 +21,6 @@ export function duration(ms: number): string {
   const hours = Math.floor(minutes / 60);
   if (hours < 24) return pair(hours, 'h', minutes % 60, 'min');
   return pair(Math.floor(hours / 24), 'd', hours % 24, 'h');
-}
-
-/** `512 B`, `1.5 KiB`, `2 GiB`: one decimal below ten. */
-export function bytes(count: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = count;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  const text =
-    value < 10 && unit > 0 ? (Math.round(value * 10) / 10).toString() : Math.round(value).toString();
-  return `${text} ${units[unit]}`;
 }
 
 /** `2026-11-25 14:03:07Z`. */

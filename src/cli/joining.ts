@@ -8,7 +8,7 @@ import type { Home, Membership } from '../runtime/home.ts';
 import type { OperatorRules } from '../runtime/terms.ts';
 import type { Context } from './context.ts';
 import { shortId } from './format.ts';
-import { describeLending, type LendingOptions, lendingFrom } from './lending.ts';
+import { describeLending, type LendingOptions, lendingFrom, namedIn } from './lending.ts';
 import { type Consent, consentFor, consentNeeded, openTiers, tierSays } from './tiers.ts';
 
 /** Options of `join`, whether it works now or is to be started by the machine. */
@@ -86,15 +86,17 @@ export async function offerOf(
 ): Promise<Offer> {
   const { checkHeld, checkServed } = await import('../runtime/terms.ts');
   const { readWorkerFile } = await import('./worker-file.ts');
-  const { rules, lend, tiers } = await readWorkerFile(join(home, 'worker.toml'));
+  const file = await readWorkerFile(join(home, 'worker.toml'));
+  const { rules, lend, tiers } = file;
+  const at = namedIn(options, file);
   const named = options.tier ?? tiers;
   const wanted = { ...lend, ...options };
   if (project !== undefined) checkServed(rules, project);
-  await lendingFrom(wanted, rules, named ?? []);
+  await lendingFrom(wanted, rules, named ?? [], at);
   const { watchProbes } = await import('./probing.ts');
   const sandboxes = await watchProbes(context, (watch) => openTiers(stateDir, named, watch));
-  checkHeld(rules, sandboxes.abilities);
-  const lending = await lendingFrom(wanted, rules, sandboxes.tiers);
+  checkHeld(rules, sandboxes.abilities, at);
+  const lending = await lendingFrom(wanted, rules, sandboxes.tiers, at);
   return { sandboxes, lending, rules, named, consent: await consentFor(home, sandboxes.tiers, named) };
 }
 

@@ -1,8 +1,9 @@
 import type { Tier } from '../../sandbox/index.ts';
 import type { Lending } from '../core/worker/events.ts';
 import type { Lent } from '../runtime/operator.ts';
-import type { OperatorRules } from '../runtime/terms.ts';
-import { bytes, duration } from './format.ts';
+import type { Named, OperatorRules } from '../runtime/terms.ts';
+import { bytes, counted, duration } from './format.ts';
+import type { Places } from './worker-file.ts';
 
 export interface LendingOptions {
   cpus?: number;
@@ -14,6 +15,11 @@ export interface LendingOptions {
   time?: number;
 }
 
+/** Where a wish comes from: an option goes before the file. */
+export function namedIn(options: LendingOptions, { places }: { places: Places }): Named {
+  return (key) => (key in options ? `--${key}` : (places[key] ?? key));
+}
+
 /**
  * What this machine lends: the runtime's careful default, changed by what the operator says; `tiers` where they are known
  * yet. Throws `LIMITS_ABOVE_MACHINE`, `LIMITS_CONTRADICT`.
@@ -22,6 +28,7 @@ export async function lendingFrom(
   options: LendingOptions,
   rules: OperatorRules,
   tiers: readonly Tier[],
+  named?: Named,
 ): Promise<Lending> {
   const { defaultLending } = await import('../runtime/worker-node.ts');
   const { checkTerms } = await import('../runtime/terms.ts');
@@ -40,7 +47,7 @@ export async function lendingFrom(
     ...(options.processes === undefined ? {} : { pids: options.processes }),
     ...(options.time === undefined ? {} : { seconds: options.time }),
   };
-  checkTerms(lending, rules);
+  checkTerms(lending, rules, named);
   return lending;
 }
 
@@ -53,7 +60,7 @@ export function describeLending({ capabilities, jobsAtOnce, pids, seconds }: Len
     `  disk        ${bytes(diskBytes)}`,
     ...(pids === undefined ? [] : [`  processes   ${pids}`]),
     ...(seconds === undefined ? [] : [`  time        ${duration(seconds * 1000)} a build`]),
-    `  at once     ${jobsAtOnce} job${jobsAtOnce === 1 ? '' : 's'}`,
+    `  at once     ${counted(jobsAtOnce, 'job')}`,
     `  sandbox     ${tiers.join(', ')}; network: the servers of the project’s source and store, if a job asks`,
   ];
 }
@@ -65,7 +72,7 @@ export function describeLent(lent: Lent): string[] {
   const rate = (value: number | null) => (value === null ? 'no limit' : `${bytes(value)}/s`);
   const weight = lent.processor === 'idle' ? 'only idle processors' : 'low priority';
   return [
-    `  lends      ${lent.cpus} cpus, ${bytes(lent.memoryBytes)} of memory, ${bytes(lent.diskBytes)} of disk a build, ${lent.jobsAtOnce} job(s) at once`,
+    `  lends      ${counted(lent.cpus, 'cpu')}, ${bytes(lent.memoryBytes)} of memory, ${bytes(lent.diskBytes)} of disk a build, ${counted(lent.jobsAtOnce, 'job')} at once`,
     `  a build    ${time(seconds)}, ${busy === null ? '' : `${time(busy)} of processor, `}${pids === null ? 'any number of' : pids} processes together`,
     `  gives way  ${weight}, ${lent.ioWeight} of 100 at the disks`,
     `  network    up ${rate(upBytes)}, down ${rate(downBytes)}; of builds: the project’s source and store, if a job asks`,

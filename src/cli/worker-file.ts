@@ -7,7 +7,8 @@ import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { nearestWord, parseBytes, parseSeconds } from '../jobfile/index.ts';
 import { type Hours, parseHours } from '../runtime/hours.ts';
-import type { OperatorRules } from '../runtime/terms.ts';
+import type { OperatorRules, TermKey } from '../runtime/terms.ts';
+import { bytes } from './format.ts';
 import type { LendingOptions } from './lending.ts';
 
 /** A worker's own file is a page; what is longer is none. */
@@ -157,11 +158,16 @@ const keys: Record<string, readonly string[]> = {
   ),
 };
 
+/** Where each key of [lend] and [when] is given. */
+export type Places = Partial<Record<TermKey, string>>;
+
 export interface WorkerFile {
   lend: LendingOptions;
   rules: OperatorRules;
   /** Undefined where the file leaves it open. */
   tiers: Tier[] | undefined;
+  /** `path:line: lend.memory`, of what the file gives. */
+  places: Places;
 }
 
 /** JSON Schema (draft 2020-12), for editors: published as docs/worker.schema.json. */
@@ -176,7 +182,7 @@ export async function readWorkerFile(path: string): Promise<WorkerFile> {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
-      return { lend: {}, rules: { hours: [] }, tiers: undefined };
+      return { lend: {}, rules: { hours: [] }, tiers: undefined, places: {} };
     throw new QuorateError('WORKER_FILE_UNREADABLE', `cannot read ${path}: ${(cause as Error).message}`, {
       hint: 'It must be a file that you may read.',
       cause,
@@ -191,7 +197,7 @@ export async function readWorkerFile(path: string): Promise<WorkerFile> {
  */
 export function parseWorkerFile(text: string, path: string): WorkerFile {
   if (Buffer.byteLength(text) > bytesMax)
-    throw new QuorateError('WORKER_FILE_INVALID', `${path} has over ${bytesMax} bytes`, {
+    throw new QuorateError('WORKER_FILE_INVALID', `${path} has over ${bytes(bytesMax)}`, {
       hint: 'quorate worker config --example prints one.',
     });
   let value: unknown;
@@ -227,6 +233,11 @@ export function parseWorkerFile(text: string, path: string): WorkerFile {
       }),
     },
     tiers: sandbox.tiers,
+    places: Object.fromEntries(
+      Object.entries({ lend, when }).flatMap(([section, given]) =>
+        Object.keys(given).map((key) => [key, `${path}:${lineOf(text, section, key)}: ${section}.${key}`]),
+      ),
+    ),
   };
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { sizeText } from '../core/quantity.ts';
 import { type Connect, connectHere, dial } from './dial.ts';
 import { forward } from './forward.ts';
 import { addressesFor, type EgressRules, shown, type Target } from './rules.ts';
@@ -71,7 +72,9 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
     counts[direction] += chunk.byteLength;
     if (counts[direction] <= max) return;
     if (before <= max)
-      trouble(new QuorateError('EGRESS_TOO_MUCH', `over ${max} bytes were ${direction}`, { hint: tooMuch }));
+      trouble(
+        new QuorateError('EGRESS_TOO_MUCH', `over ${sizeText(max)} were ${direction}`, { hint: tooMuch }),
+      );
     cutAll();
   };
   const isSpent = (): boolean => counts.received > options.receivedBytesMax || counts.sent > sentBytesMax;

@@ -4,6 +4,7 @@ import type { Policy } from '../core/documents/base.ts';
 import { type Job, jobSchema } from '../core/documents/job.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { sizeTexts } from '../core/quantity.ts';
 import { keyOffsets, offsetOf, yamlFaults } from './document.ts';
 import { nearestWord } from './nearest.ts';
 import { type JobInFile, jobFileSchema, keysAt } from './schema.ts';
@@ -39,7 +40,8 @@ interface Fault {
 /** For who knows the size before the text. Throws `JOBFILE_TOO_LARGE`. */
 export function checkJobFileSize(bytes: number, path: string): void {
   if (bytes <= limits.jobFileBytesMax) return;
-  const message = `${path} has ${bytes} bytes; at most ${limits.jobFileBytesMax} are read`;
+  const [read, most] = sizeTexts(bytes, limits.jobFileBytesMax);
+  const message = `${path} has ${read}; at most ${most} are read`;
   throw new QuorateError('JOBFILE_TOO_LARGE', message, {
     hint: 'Move long scripts into files and run those.',
   });

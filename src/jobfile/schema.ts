@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { cid, name, policySchema } from '../core/documents/base.ts';
 import { jobSchema } from '../core/documents/job.ts';
 import { limits } from '../core/limits.ts';
+import { sizeText } from '../core/quantity.ts';
 import { parseBytes, parseSeconds } from './units.ts';
 
 /** Text with a unit in, a number out, which must then be one that a job document may hold. */
@@ -24,8 +25,10 @@ function amount(
 
 const bounds = jobSchema.shape.limits.shape;
 const size = { pattern: '^[1-9][0-9]{0,8}(KiB|MiB|GiB|TiB)$', example: '512MiB or 2GiB' };
-const memory = { ...size, bounds: `${bounds.memoryBytes.minValue} to ${bounds.memoryBytes.maxValue} bytes` };
-const disk = { ...size, bounds: `${bounds.diskBytes.minValue} to ${bounds.diskBytes.maxValue} bytes` };
+const between = ({ minValue, maxValue }: { minValue: number | null; maxValue: number | null }) =>
+  `${sizeText(minValue ?? 0)} to ${sizeText(maxValue ?? 0)}`;
+const memory = { ...size, bounds: between(bounds.memoryBytes) };
+const disk = { ...size, bounds: between(bounds.diskBytes) };
 const time = {
   pattern: '^[1-9][0-9]{0,8}(s|m|h)$',
   example: '90s, 20m or 1h',

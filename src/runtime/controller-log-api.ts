@@ -9,6 +9,8 @@ import type { Talk } from './talk.ts';
 
 const pieceChars = 32 * 1024;
 const lookMs = 100;
+/** A message to a person is short. */
+const workersNamedMax = 8;
 
 interface Source {
   lease: string;
@@ -61,6 +63,9 @@ export async function sendLogs(
   }
   await Promise.all(sending);
   if (failed !== undefined) throw failed;
+  const there = sourcesOf(run, all);
+  if (done.size === 0 && request.worker !== undefined && (all || there.length > 0))
+    throw unknownWorker(request.worker, there);
   if (done.size === 0 && !all) {
     throw new QuorateError(
       'LOGS_SEALED',
@@ -71,6 +76,20 @@ export async function sendLogs(
     );
   }
   await talk.send({ kind: 'end' });
+}
+
+function unknownWorker(asked: string, there: readonly Source[]): QuorateError {
+  const known = new Map(there.map(({ worker, operator }) => [worker, `${operator} ${worker}`]));
+  return new QuorateError(
+    'LOGS_WORKER_UNKNOWN',
+    `no worker of this job has an id that ends with "${asked}"`,
+    {
+      hint:
+        known.size === 0
+          ? 'None has taken it yet.'
+          : `There ${known.size === 1 ? 'is' : 'are'}: ${[...known.values()].slice(0, workersNamedMax).join(', ')}`,
+    },
+  );
 }
 
 function sourcesOf(run: Run, all: boolean): Source[] {

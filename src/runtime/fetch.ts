@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bundle, decodeBundle, openMessage } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
+import { counted } from '../core/quantity.ts';
 import { checkAge, type Verification, verifyBundle } from '../core/trust/index.ts';
 import { generateSeed } from '../identity/keys.ts';
 import { joseVerifier } from '../identity/verifier.ts';
@@ -91,7 +92,10 @@ export async function fetchArtifact(options: FetchOptions): Promise<Fetched> {
     closers.push(() => store.close());
     onProgress({ phase: 'looking', says: `looking for ${artifact}` });
     const found = await findBundle(mesh, options);
-    onProgress({ phase: 'proving', says: `found at ${found.peers.length} peer(s); checking the proof` });
+    onProgress({
+      phase: 'proving',
+      says: `found at ${counted(found.peers.length, 'peer')}; checking the proof`,
+    });
     const { bundle, verification } = found;
     if (!verification.ok || verification.level !== 'trusted') throw new NotTrusted(artifact, verification);
     const charter = (await openMessage('charter', bundle.charter, joseVerifier)).payload;
@@ -128,7 +132,7 @@ async function pull(
       onProgress: (done, total) =>
         onProgress({
           phase: 'fetching',
-          says: `fetching from ${from.length} peer(s)`,
+          says: `fetching from ${counted(from.length, 'peer')}`,
           bytes: done,
           ...(total === undefined ? {} : { total }),
         }),

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile 
 import { join } from 'node:path';
 import type { SandboxImage } from '../../sandbox/index.ts';
 import { QuorateError } from '../core/errors.ts';
+import { sizeText } from '../core/quantity.ts';
 import { makeErofs } from '../image/index.ts';
 import type { Store } from '../store/index.ts';
 import { codeOf } from './events.ts';
@@ -205,7 +206,7 @@ export class ImageCache {
     if (total <= bytesMax) return;
     throw new QuorateError(
       'IMAGE_TOO_LARGE',
-      `the image ${image} takes ${wanted} bytes here; images may take ${bytesMax}, and builds use ${total - wanted} of them`,
+      `the image ${image} takes ${sizeText(wanted)} here; images may take ${sizeText(bytesMax)}, and builds use ${sizeText(total - wanted)} of that`,
       { hint: 'Make the image smaller, or lend more room: images under [lend] in worker.toml.' },
     );
   }

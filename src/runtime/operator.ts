@@ -1,10 +1,11 @@
 import type { SandboxPriority, Steering, Tier } from '../../sandbox/index.ts';
 import type { Bandwidth } from '../core/bandwidth.ts';
+import { counted, sizeText } from '../core/quantity.ts';
 import type { Lending, WorkerEvent } from '../core/worker/events.ts';
 import { messageOf, type Tell } from './events.ts';
 import { withinHours } from './hours.ts';
 import { ownerLoad, type ProcessorTimes, processorTimes } from './owner-load.ts';
-import { checkHeld, checkTerms, type OperatorRules, unheeded } from './terms.ts';
+import { checkHeld, checkTerms, type OperatorRules, prioritiesOf, unheeded } from './terms.ts';
 
 /** What the owner can change while builds run. */
 export interface LimitChanges {
@@ -71,8 +72,6 @@ const lookMs = 5_000;
 const drainLookMs = 200;
 /** Quiet for this many looks before builds go on: a compiler of the owner's pauses to read, too. */
 const quietLooks = 2;
-/** What builds get of the disks when their operator says nothing: a fifth. */
-const ioWeightDefault = 20;
 
 /** The owner's hand on a running worker: what it takes, when, and how much of the machine. */
 export class Operator {
@@ -174,7 +173,7 @@ export class Operator {
     this.#options.tell(
       'info',
       'operator',
-      `lends ${cpus} cpus and ${memoryBytes} bytes of memory from now on`,
+      `lends ${counted(cpus, 'cpu')} and ${sizeText(memoryBytes)} of memory from now on`,
     );
     return missed;
   }
@@ -208,13 +207,8 @@ export class Operator {
   #lent(): Lent {
     const { capabilities, jobsAtOnce, pids = null, seconds = null } = this.#lending;
     const { cpus, memoryBytes, diskBytes, tiers } = capabilities;
-    const {
-      processorSeconds = null,
-      processor = 'low',
-      ioWeight = ioWeightDefault,
-      upBytes = null,
-      downBytes = null,
-    } = this.#rules;
+    const { processorSeconds = null, upBytes = null, downBytes = null } = this.#rules;
+    const { processor, ioWeight } = prioritiesOf(this.#rules);
     return {
       ...{ tiers: [...tiers], cpus, memoryBytes, diskBytes, jobsAtOnce, pids, seconds, processorSeconds },
       ...{ processor, ioWeight, upBytes, downBytes },

@@ -3,6 +3,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import type { SandboxAbilities, SandboxPriority } from '../../sandbox/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { counted, sizeText, sizeTexts } from '../core/quantity.ts';
 import type { Lending } from '../core/worker/events.ts';
 import type { Hours } from './hours.ts';
 
@@ -29,6 +30,18 @@ export interface OperatorRules {
   privateHosts?: readonly string[];
 }
 
+/** How builds give way where their operator says nothing: to everybody, and of the disks a fifth. */
+export const prioritiesOf = ({ processor = 'low', ioWeight = 20 }: OperatorRules): SandboxPriority => ({
+  processor,
+  ioWeight,
+});
+
+/** What an operator can wish for and not get. */
+export type TermKey = 'cpus' | 'memory' | 'disk' | 'jobs' | 'processes' | 'cpu_time' | 'pause_above_load';
+/** The key as its giver finds it: with the line of a file, or as an option. */
+export type Named = (key: TermKey) => string;
+const sayKey: Named = (key) => key;
+
 /** A project that is not listed gets nothing of this machine. Throws `PROJECT_NOT_SERVED`. */
 export function checkServed({ serve }: OperatorRules, project: string): void {
   if (serve === undefined || serve.includes(project)) return;
@@ -38,65 +51,72 @@ export function checkServed({ serve }: OperatorRules, project: string): void {
 }
 
 /**
- * Whether an operator's wishes fit the machine and each other. `keys` are the names under which they were given.
+ * Whether an operator's wishes fit the machine and each other. `named` says where each was given.
  * Throws `LIMITS_ABOVE_MACHINE`, `LIMITS_CONTRADICT`.
  */
 export function checkTerms(
   { capabilities, jobsAtOnce, pids, seconds }: Lending,
   { processorSeconds, pauseAboveLoad }: OperatorRules,
+  named: Named = sayKey,
 ): void {
+  const atMost = (key: TermKey, asked: number, there: number, unit?: 'bytes') => {
+    if (asked <= there) return;
+    const [wants, has] = unit === undefined ? [asked, there] : sizeTexts(asked, there);
+    throw new QuorateError(
+      'LIMITS_ABOVE_MACHINE',
+      `${named(key)}: ${wants} is more than this machine has (${has})`,
+      { hint: 'Lend less than all of it: the machine stays yours.' },
+    );
+  };
   const { cpus, memoryBytes, diskBytes, tiers } = capabilities;
   const processors = availableParallelism();
   atMost('cpus', cpus, processors);
-  atMost('memory', memoryBytes, totalmem());
+  atMost('memory', memoryBytes, totalmem(), 'bytes');
   if (pids !== undefined) atMost('processes', pids, processesMax());
   if (pauseAboveLoad !== undefined && pauseAboveLoad >= processors) {
     throw new QuorateError(
       'LIMITS_ABOVE_MACHINE',
-      `pause_above_load: ${pauseAboveLoad} processors are never busier than all of this machine's ${processors}`,
+      `${named('pause_above_load')}: ${pauseAboveLoad} processors are never busier than all of this machine's ${processors}`,
       { hint: 'Name fewer, or leave it out: then builds never stand still by themselves.' },
     );
   }
   const inMemory = tiers.length === 0 || tiers.some((tier) => tier === 'namespace' || tier === 'gvisor');
   const { jobPidsMin, jobMemoryBytesMin } = limits;
-  const contradictions: (readonly [boolean, string, string])[] = [
+  const [memory, disk] = sizeTexts(memoryBytes, diskBytes);
+  const contradictions: (readonly [boolean, TermKey, string, string])[] = [
     [
       inMemory && diskBytes > memoryBytes,
-      `disk: what builds write lies in memory, of which ${memoryBytes} bytes are lent, not ${diskBytes}`,
+      'disk',
+      `what builds write lies in memory, of which ${memory} are lent, not ${disk}`,
       'Lend more memory or less disk.',
     ],
     [
       jobsAtOnce > cpus,
-      `jobs: ${jobsAtOnce} at once need as many cpus; ${cpus} are lent`,
+      'jobs',
+      `${jobsAtOnce} at once need as many cpus; ${cpus} ${cpus === 1 ? 'is' : 'are'} lent`,
       'Lend more cpus, or take fewer jobs at once.',
     ],
     [
       jobsAtOnce * jobMemoryBytesMin > memoryBytes,
-      `memory: ${jobsAtOnce} job(s) at once need at least ${jobsAtOnce * jobMemoryBytesMin} bytes; ${memoryBytes} are lent`,
+      'memory',
+      `${counted(jobsAtOnce, 'job')} at once need at least ${sizeText(jobsAtOnce * jobMemoryBytesMin)}; ${memory} are lent`,
       'Lend more memory, or take fewer jobs at once.',
     ],
     [
       pids !== undefined && jobsAtOnce * jobPidsMin > pids,
-      `processes: ${jobsAtOnce} job(s) at once need at least ${jobsAtOnce * jobPidsMin}; ${pids} are lent`,
+      'processes',
+      `${counted(jobsAtOnce, 'job')} at once need at least ${jobsAtOnce * jobPidsMin}; ${pids} are lent`,
       'Lend more processes, or take fewer jobs at once.',
     ],
     [
       processorSeconds !== undefined && seconds !== undefined && processorSeconds > seconds * cpus,
-      `cpu_time: in ${seconds} s ${cpus} processor(s) never spend ${processorSeconds} s`,
+      'cpu_time',
+      `in ${seconds} s ${counted(cpus, 'processor')} never spend ${processorSeconds} s`,
       'Allow less processor time, or more time.',
     ],
   ];
-  for (const [wrong, message, hint] of contradictions)
-    if (wrong) throw new QuorateError('LIMITS_CONTRADICT', message, { hint });
-}
-
-function atMost(what: string, asked: number, there: number): void {
-  if (asked <= there) return;
-  throw new QuorateError(
-    'LIMITS_ABOVE_MACHINE',
-    `${what}: ${asked} is more than this machine has (${there})`,
-    { hint: 'Lend less than all of it: the machine stays yours.' },
-  );
+  for (const [wrong, key, message, hint] of contradictions)
+    if (wrong) throw new QuorateError('LIMITS_CONTRADICT', `${named(key)}: ${message}`, { hint });
 }
 
 /** Of the whole machine (proc_sys_kernel(5)). */
@@ -106,16 +126,20 @@ function processesMax(): number {
 }
 
 /** What this machine's kernel cannot hold a build to is not promised to its owner. Throws `LIMITS_NOT_HELD`. */
-export function checkHeld({ processorSeconds, pauseAboveLoad }: OperatorRules, able: SandboxAbilities): void {
-  const lacking =
+export function checkHeld(
+  { processorSeconds, pauseAboveLoad }: OperatorRules,
+  able: SandboxAbilities,
+  named: Named = sayKey,
+): void {
+  const lacking: readonly [TermKey, string] | undefined =
     processorSeconds !== undefined && !able.processorTime
       ? ['cpu_time', 'the kernel does not count processor time of a control group (cpuacct)']
       : pauseAboveLoad !== undefined && !able.freeze
         ? ['pause_above_load', 'builds cannot be stopped where they are (freezer)']
         : undefined;
   if (lacking === undefined) return;
-  const [key = '', why = ''] = lacking;
-  throw new QuorateError('LIMITS_NOT_HELD', `${key}: ${why}`, {
+  const [key, why] = lacking;
+  throw new QuorateError('LIMITS_NOT_HELD', `${named(key)}: ${why}`, {
     hint: 'No job is taken while a limit does not hold. Leave it out, or mount that controller: quorate doctor',
   });
 }

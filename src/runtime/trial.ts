@@ -13,6 +13,7 @@ import type { Tier } from '../../sandbox/types.ts';
 import { artifactOf, type Outcome } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { sizeTexts } from '../core/quantity.ts';
 import { generateSeed } from '../identity/keys.ts';
 import type { JobSpec } from '../jobfile/index.ts';
 import { type Mesh, openMesh } from '../mesh/index.ts';
@@ -346,21 +347,20 @@ function asSource<T>(what: string, read: () => Promise<T>): Promise<T> {
 function checkFits({ name, limits: asked }: JobSpec, sourceBytes: number): void {
   const { cpus, memoryBytes, diskBytes } = asked;
   if (sourceBytes > diskBytes) {
+    const [source, disk] = sizeTexts(sourceBytes, diskBytes);
     throw new QuorateError(
       'SOURCE_TOO_LARGE',
-      `the source has ${sourceBytes} bytes; the job ${name} may write ${diskBytes}`,
+      `the source takes ${source}; the job ${name} may write ${disk}`,
       { hint: 'Have git ignore what is no source, or raise the disk limit of the job.' },
     );
   }
   const there = { cpus: availableParallelism(), memoryBytes: totalmem(), diskBytes: totalmem() };
+  const [memory, memoryHere] = sizeTexts(memoryBytes, there.memoryBytes);
+  const [disk, diskHere] = sizeTexts(diskBytes, there.diskBytes);
   const lacking = [
-    cpus > there.cpus ? `${cpus} cpus, and ${there.cpus} are here` : [],
-    memoryBytes > there.memoryBytes
-      ? `${memoryBytes} bytes of memory, and ${there.memoryBytes} are here`
-      : [],
-    diskBytes > there.diskBytes
-      ? `${diskBytes} bytes of disk, which is kept in memory, and ${there.diskBytes} are here`
-      : [],
+    cpus > there.cpus ? `${cpus} cpus, and ${there.cpus === 1 ? '1 is' : `${there.cpus} are`} here` : [],
+    memoryBytes > there.memoryBytes ? `${memory} of memory, and ${memoryHere} are here` : [],
+    diskBytes > there.diskBytes ? `${disk} of disk, which is kept in memory, and ${diskHere} are here` : [],
   ].flat();
   if (lacking.length === 0) return;
   throw new QuorateError('TRY_MACHINE_TOO_SMALL', `the job ${name} wants ${lacking.join('; ')}`, {

@@ -4,6 +4,7 @@ import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { sizeText } from '../core/quantity.ts';
 import { explain, GitFailed, type GitOptions, git, type RunOptions } from './git.ts';
 import { checkRef, type GitProtocol, isCommitId, parseGitUrl } from './url.ts';
 
@@ -212,7 +213,7 @@ class Repository {
   async #checkSize(): Promise<number> {
     const size = await folderBytes(this.#gitDir);
     if (size > this.#maxBytes) {
-      throw new QuorateError('SOURCE_TOO_LARGE', `the source is over ${this.#maxBytes} bytes`, {
+      throw new QuorateError('SOURCE_TOO_LARGE', `the source is over ${sizeText(this.#maxBytes)}`, {
         hint: 'Make the repository smaller, or raise the limit for source.',
       });
     }

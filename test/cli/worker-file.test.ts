@@ -37,7 +37,7 @@ tiers = ["gvisor", "namespace"]
 hours = ["20:00-08:00", "12:00-13:30"]
 pause_above_load = 1.5
 `;
-    expect(parse(text)).toEqual({
+    expect(parse(text)).toMatchObject({
       lend: { cpus: 2, memory: 4 * 2 ** 30, disk: 512 * 2 ** 20, jobs: 3, processes: 900, time: 7200 },
       tiers: ['gvisor', 'namespace'],
       rules: {
@@ -56,8 +56,16 @@ pause_above_load = 1.5
     });
   });
 
+  it('knows where each limit stands', () => {
+    const { places } = parse('# mine\n[lend]\ncpus = 2\n\n[when]\npause_above_load = 1.5\n');
+    expect(places).toEqual({
+      cpus: 'worker.toml:3: lend.cpus',
+      pause_above_load: 'worker.toml:6: when.pause_above_load',
+    });
+  });
+
   it('may say nothing', () => {
-    const nothing = { lend: {}, rules: { hours: [] }, tiers: undefined };
+    const nothing = { lend: {}, rules: { hours: [] }, tiers: undefined, places: {} };
     expect(parse('')).toEqual(nothing);
     expect(parse(exampleWorkerFile)).toEqual(nothing);
   });
@@ -134,7 +142,7 @@ pause_above_load = 1.5
     ['[when]\nhours = "20:00-08:00"\n', 'WORKER_FILE_INVALID', 'worker.toml:2: when.hours', 'config'],
     ['lend = 3\n', 'WORKER_FILE_INVALID', 'worker.toml:1: [lend]', 'config'],
     ['[lend]\ncpus = 1\ncpus = 2\n', 'WORKER_FILE_SYNTAX', 'worker.toml:3:', 'example'],
-    ['x'.repeat(100_000), 'WORKER_FILE_INVALID', 'over 65536 bytes', 'example'],
+    ['x'.repeat(100_000), 'WORKER_FILE_INVALID', 'over 64 KiB', 'example'],
   ])('%j is refused with its place', (text, code, message, hint) => {
     const error = refusal(text);
     expect(error.code).toBe(code);

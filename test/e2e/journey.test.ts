@@ -144,6 +144,12 @@ describe('logs', () => {
     expect(run.all('revealed')).toEqual([]);
     expect((await run.end(60_000)).code, run.report()).toBe(0);
     expect((await follower.end(10_000)).code, follower.report()).toBe(0);
+    const nobodys = await cluster.cli(['logs', run.run, '--worker', 'nope'], {
+      home: 'ada',
+      cwd: cluster.dir,
+    });
+    expect([nobodys.code, nobodys.error], nobodys.report).toEqual([2, 'LOGS_WORKER_UNKNOWN']);
+    expect(nobodys.report).toMatch(/ada 12D3KooW\w+, /);
     expect(texts()).toContain('last');
     expect(texts()).not.toContain(escapeCharacter);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: looking for control characters is the point

@@ -171,8 +171,18 @@ it('worker.toml says what is lent and when; a mistake in it is told with its lin
   const owner = '12D3KooWLPQ43ca4k9hZatuhurWJzD8729xhxf5KFWiXijqzAQfa';
   const cases: [text: string, code: number, error: string, says: RegExp][] = [
     [`[serve]\nprojects = ["${owner}"]\n`, 2, 'PROJECT_NOT_SERVED', /under \[serve\]/],
-    ['[lend]\njobs = 4\ncpus = 1\n', 2, 'LIMITS_CONTRADICT', /4 at once need as many cpus; 1 are lent/],
-    ['[lend]\ncpus = 4000\n', 2, 'LIMITS_ABOVE_MACHINE', /4000 is more than this machine has/],
+    [
+      '[lend]\njobs = 4\ncpus = 1\n',
+      2,
+      'LIMITS_CONTRADICT',
+      /worker\.toml:2: lend\.jobs: 4 at once need as many cpus; 1 is lent/,
+    ],
+    [
+      '[lend]\ncpus = 4000\n',
+      2,
+      'LIMITS_ABOVE_MACHINE',
+      /worker\.toml:2: lend\.cpus: 4000 is more than this machine has/,
+    ],
     ['[sandbox]\ntiers = ["vmm"]\n', 2, 'WORKER_FILE_INVALID', /worker.toml:2: sandbox.tiers/],
   ];
   for (const [text, code, error, says] of cases) {

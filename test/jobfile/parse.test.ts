@@ -131,7 +131,7 @@ describe('a wrong value', () => {
     [job('env: {__proto__: x}'), '4:11', '__proto__'],
     [job('limits: {memory: 2GB}'), '4:22', 'such as 512MiB or 2GiB'],
     [job('limits: {memory: 2147483648}'), '4:22', 'such as 512MiB or 2GiB'],
-    [job('limits: {memory: 1KiB}'), '4:22', '1KiB is out of bounds: 16777216 to'],
+    [job('limits: {memory: 1KiB}'), '4:22', '1KiB is out of bounds: 16 MiB to'],
     [job('limits: {disk: 999999999TiB}'), '4:20', 'out of bounds'],
     [job('limits: {time: 20}'), '4:20', 'such as 90s, 20m or 1h'],
     [job('limits: {time: 999h}'), '4:20', 'out of bounds'],

@@ -58,6 +58,18 @@ it.each<[string, Lending, Partial<OperatorRules>, RegExp]>([
     { processorSeconds: 61 },
     /^LIMITS_CONTRADICT cpu_time: /,
   ],
+  [
+    'less memory than disk, by a little',
+    lending({}, { memoryBytes: 2048 * MiB, diskBytes: 2049 * MiB }),
+    {},
+    /^LIMITS_CONTRADICT disk: .* of which 2048 MiB are lent, not 2049 MiB$/,
+  ],
+  [
+    'memory by far too little',
+    lending({ jobsAtOnce: 1 }, { memoryBytes: 8 * MiB, diskBytes: MiB }),
+    {},
+    /memory: 1 job at once need at least 16 MiB; 8 MiB are lent$/,
+  ],
   ['time that can be', lending({ seconds: 60 }), { processorSeconds: 60 }, /^taken$/],
 ])('%s', (_, wanted, rules, says) => {
   expect(codeOf(() => checkTerms(wanted, { hours: [], ...rules }))).toMatch(says);
@@ -86,4 +98,15 @@ it('serves the projects that are listed, and where none are, those it joined', (
   expect(codeOf(() => checkServed({ hours: [] }, 'a'))).toBe('taken');
   expect(codeOf(() => checkServed({ hours: [], serve: ['a', 'b'] }, 'b'))).toBe('taken');
   expect(codeOf(() => checkServed({ hours: [], serve: ['a'] }, 'b'))).toMatch(/^PROJECT_NOT_SERVED .* b$/);
+});
+
+it('a wish that does not fit is named as its giver finds it', () => {
+  const where = (key: string) => `worker.toml:3: lend.${key}`;
+  const wanted = lending({}, { memoryBytes: totalmem() + MiB });
+  expect(codeOf(() => checkTerms(wanted, { hours: [] }, where))).toMatch(
+    /^LIMITS_ABOVE_MACHINE worker\.toml:3: lend\.memory: [\d.]+ [MG]iB is more than this machine has \([\d.]+ [MG]iB\)$/,
+  );
+  expect(
+    codeOf(() => checkHeld({ hours: [], processorSeconds: 60 }, { ...able, processorTime: false }, where)),
+  ).toMatch(/^LIMITS_NOT_HELD worker\.toml:3: lend\.cpu_time: /);
 });

@@ -4,7 +4,7 @@ import { QuorateError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
-import { duration, when } from '../format.ts';
+import { counted, duration, when } from '../format.ts';
 import { openProject } from '../project.ts';
 import { secondsOf, wholeNumber } from '../values.ts';
 
@@ -67,7 +67,7 @@ async function run({ cwd, out }: Context, operator: string, options: Options): P
   out.value({ ticket, operator, role, machines, expires, charterChanged, project: folder.project });
   const { bold, dim } = out.colours;
   out.say(
-    `A ticket for ${bold(operator)}, ${role}, ${machines} machine${machines === 1 ? '' : 's'}, until ${when(expires * 1000)}:`,
+    `A ticket for ${bold(operator)}, ${role}, ${counted(machines, 'machine')}, until ${when(expires * 1000)}:`,
     '',
     ticket,
     '',

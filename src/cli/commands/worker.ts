@@ -6,7 +6,7 @@ import { harmlessLine } from '../../core/harmless.ts';
 import type { ControlAnswer, ControlRequest } from '../../runtime/control.ts';
 import { type Act, type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
-import { bytes, duration } from '../format.ts';
+import { bytes, counted, duration } from '../format.ts';
 import { describeLent } from '../lending.ts';
 import { bytesOf, orNone, rateOf, secondsOf, wholeNumber } from '../values.ts';
 
@@ -137,7 +137,11 @@ function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: C
   const { state, reason, lending, unheeded, builds, using, leases, ownerLoad } = status;
   out.say(`${bold(state)}${reason === null ? '' : `: takes nothing new, ${reason}`}`);
   if (verb === 'drain')
-    out.say(dim(`It ends by itself when ${leases} lease(s) are done. Sooner: quorate worker stop`));
+    out.say(
+      dim(
+        `It ends by itself when ${counted(leases, 'lease')} ${leases === 1 ? 'is' : 'are'} done. Sooner: quorate worker stop`,
+      ),
+    );
   out.say(...describeLent(lending));
   for (const what of unheeded) out.say(yellow(`  not heeded ${what}`));
   for (const { job, commit, ms } of builds)
@@ -146,7 +150,7 @@ function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: C
     out.say(
       `  uses       ${bytes(using.memoryBytes)} of memory, ${duration(using.processorSeconds * 1000)} of processor`,
     );
-  if (leases > builds.length) out.say(`  waits for  ${leases - builds.length} round(s) to end`);
+  if (leases > builds.length) out.say(`  waits for  ${counted(leases - builds.length, 'round')} to end`);
   if (ownerLoad !== null) out.say(`  others     keep ${ownerLoad.toFixed(1)} processors busy`);
   for (const what of missed)
     out.say(yellow(`A build that runs could not be held to the new limit of ${what}; the next one is.`));

@@ -1,6 +1,7 @@
 import { type Charter, checkTime, type Enrol, type Grant, leaves, type Role } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { counted } from '../quantity.ts';
 import type { EventOf, Step } from './state.ts';
 
 /** The charter in force. A controller without one serves nobody. */
@@ -113,7 +114,7 @@ export function enrol(step: Step, { token, enrol, invite }: EventOf<'enrol'>): v
     if (joined.length >= ticket.machines) {
       throw new QuorateError(
         'TICKET_EXHAUSTED',
-        `the ticket was for ${ticket.machines} machine(s), and that many have joined`,
+        `the ticket was for ${counted(ticket.machines, 'machine')}, and that many have joined`,
         {
           hint: 'Ask the owner for a ticket with more: quorate invite <name> --machines <n>',
         },

@@ -8,6 +8,7 @@ import {
   sha256Hex,
 } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
+import { counted, sizeTexts } from '../quantity.ts';
 import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
 import { charterOf, checkGrant } from './enrolment.ts';
@@ -73,15 +74,17 @@ export function openRound(step: Step, run: Run): void {
 
 function checkNeeds(offer: Offer, has: Capabilities): void {
   const { needs } = offer;
+  const [memory, lentMemory] = sizeTexts(needs.memoryBytes, has.memoryBytes);
+  const [disk, lentDisk] = sizeTexts(needs.diskBytes, has.diskBytes);
   const lacks =
     needs.arch !== has.arch
       ? `the job is for ${needs.arch}, the machine is ${has.arch}`
       : needs.cpus > has.cpus
-        ? `the job wants ${needs.cpus} cpus, the machine lends ${has.cpus}`
+        ? `the job wants ${counted(needs.cpus, 'cpu')}, the machine lends ${has.cpus}`
         : needs.memoryBytes > has.memoryBytes
-          ? `the job wants ${needs.memoryBytes} bytes of memory, the machine lends ${has.memoryBytes}`
+          ? `the job wants ${memory} of memory, the machine lends ${lentMemory}`
           : needs.diskBytes > has.diskBytes
-            ? `the job wants ${needs.diskBytes} bytes of disk, the machine lends ${has.diskBytes}`
+            ? `the job wants ${disk} of disk, the machine lends ${lentDisk}`
             : undefined;
   if (lacks !== undefined) throw new QuorateError('CLAIM_UNFIT', lacks);
 }

@@ -1,4 +1,5 @@
 import type { Capabilities, Job, Offer } from '../documents/index.ts';
+import { counted } from '../quantity.ts';
 import type { Lending } from './events.ts';
 
 /** A virtual machine has no system but the one that it is given. */
@@ -28,7 +29,7 @@ export function reasonToPass(
   if (pids > pidsLent) return `the job wants ${pids} processes; this machine lends ${pidsLent}`;
   if (seconds > secondsLent) return `the job may take ${seconds} s; this machine lends ${secondsLent} s`;
   if (closed !== undefined) return closed;
-  if (running.length >= jobsAtOnce) return `busy with ${running.length} job(s)`;
+  if (running.length >= jobsAtOnce) return `busy with ${counted(running.length, 'job')}`;
   if (needs.cpus > left(capabilities.cpus, (job) => job.limits.cpus)) return 'busy: not enough cpus free';
   if (needs.memoryBytes > left(capabilities.memoryBytes, (job) => job.limits.memoryBytes))
     return 'busy: not enough memory free';

@@ -89,7 +89,7 @@ describe('a worker that cannot take a job says why', () => {
     const bench = await started();
     const { lease } = await bench.building();
     const second = await bench.makeOffer('second');
-    expect(bench.offer(second)).toMatchObject([{ claim: { pass: 'busy with 1 job(s)' } }]);
+    expect(bench.offer(second)).toMatchObject([{ claim: { pass: 'busy with 1 job' } }]);
     const [receipt, claim, ...rest] = bench.built(lease, built);
     expect(receipt?.kind).toBe('send-receipt');
     expect(claim).toMatchObject({ kind: 'claim', offer: second.offer.id });
@@ -101,9 +101,9 @@ describe('a worker that cannot take a job says why', () => {
     const bench = await started();
     const [first, second] = [await bench.makeOffer('first'), await bench.makeOffer('second')];
     bench.offer(first);
-    expect(bench.offer(second)).toMatchObject([{ claim: { pass: 'busy with 1 job(s)' } }]);
+    expect(bench.offer(second)).toMatchObject([{ claim: { pass: 'busy with 1 job' } }]);
     const third = await bench.makeOffer('third');
-    expect(bench.offer(third)).toMatchObject([{ claim: { pass: 'busy with 1 job(s)' } }]);
+    expect(bench.offer(third)).toMatchObject([{ claim: { pass: 'busy with 1 job' } }]);
     const claims = bench.send({ kind: 'reserve', offer: first.offer.id });
     expect(claims).toMatchObject([{ kind: 'claim', offer: second.offer.id }]);
     expect(claims[0]?.kind === 'claim' ? claims[0].claim.pass : '').toBeUndefined();
