@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { QuorateError } from '../src/core/errors.ts';
 import { sweepLeftovers } from './cgroups/leftovers.ts';
@@ -110,6 +111,8 @@ function look(stateDir: string, tier: Tier, watch: ProbeWatch): ReturnType<typeo
       hint: `There is: ${offered.join(', ')}.`,
     });
   }
+  // It may be a home with keys, and this the first that is put into it.
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   return examine(probeOf(stateDir), notesFolder(stateDir), watch);
 }
 

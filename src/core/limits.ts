@@ -52,6 +52,8 @@ export const limits = {
   imageLinksMax: 40,
   /** What a worker keeps of images unless its operator says otherwise: a dozen of some hundred megabytes, in two forms. */
   imageCacheBytesMax: 10 * 1024 * 1024 * 1024,
+  /** Images a worker remembers that it cannot use: each is a line, and who publishes jobs could name more every day. */
+  imagesRefusedMax: 1_000,
   /** Makers of images, such as mmdebstrap, end within this: a large image from a slow mirror. */
   imageMakeSecondsMax: 3600,
   /** One build's log: what exceeds it is cut with a line that says so. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { limits } from '../core/limits.ts';
+import { sizeText } from '../core/quantity.ts';
 import type { Store } from '../store/index.ts';
 import { messageOf, type Tell } from './events.ts';
 
@@ -28,7 +29,7 @@ export function collectNowAndThen({
       await letGo?.(signal);
       const { blocks, bytes } = await store.collect({ signal });
       if (blocks > 0)
-        tell('info', 'collected', `gave back ${bytes} bytes that nothing keeps`, { blocks, bytes });
+        tell('info', 'collected', `gave back ${sizeText(bytes)} that nothing keeps`, { blocks, bytes });
     } catch (error) {
       if (!signal.aborted) tell('warn', 'collect', `collect: ${messageOf(error)}`);
     }

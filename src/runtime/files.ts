@@ -7,6 +7,11 @@ import type { z } from 'zod';
 import { QuorateError } from '../core/errors.ts';
 import { messageOf } from './events.ts';
 
+/** Makes a folder that nobody but its owner may look into, where there is none. */
+export async function makePrivate(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+}
+
 /** Writes a file whole or not at all: beside it, synced, then renamed. */
 export function writeAtomic(file: string, content: string, mode = 0o600): Promise<void> {
   return writeAtomicAs([file], content, mode);
@@ -19,7 +24,7 @@ export async function writeAtomicAs(files: readonly string[], content: string, m
   const beside = `${file}.${randomUUID()}.new`;
   const more = files.slice(1).map((name) => ({ name, link: `${name}.${randomUUID()}.new` }));
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await makePrivate(dirname(file));
     const handle = await open(beside, 'w', mode);
     try {
       await handle.writeFile(content);

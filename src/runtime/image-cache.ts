@@ -1,19 +1,27 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, mkdtemp, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { SandboxImage } from '../../sandbox/index.ts';
 import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
 import { makeErofs } from '../image/index.ts';
 import type { Store } from '../store/index.ts';
 import { codeOf } from './events.ts';
-import { syncFileSystem } from './files.ts';
+import { makePrivate, syncFileSystem } from './files.ts';
 import { checkImageFit } from './image-fit.ts';
-import { ImageUser, isHeld } from './image-users.ts';
+import { givenUp, namesIn, readyImages, takeAway } from './image-kept.ts';
+import { ImageUser } from './image-users.ts';
+
+export interface ObtainOptions {
+  maxBytes: number;
+  signal: AbortSignal;
+  onProgress(bytes: number): void;
+}
 
 export interface ImageSource {
-  /** Has all blocks of an image in the public area when it returns. */
-  obtain(image: string, options: { maxBytes: number; signal: AbortSignal }): Promise<void>;
+  /** Has all blocks of an image in the public area when it returns. Tells what is there of it, as far as it takes long. */
+  obtain(image: string, options: ObtainOptions): Promise<void>;
   /** They are not needed any more. */
   letGo(image: string): Promise<void>;
 }
@@ -35,14 +43,17 @@ export interface HeldImage extends SandboxImage {
 
 type Form = 'tree' | 'image.erofs';
 
+/** Room is made for an image each time this much more of it has come. */
+const roomStepBytes = 64 * 1024 * 1024;
 /** Of a block without links (multicodec `raw`). */
 const rawCode = 0x55;
 const neverFits = new Set(['STORE_TREE_TOO_LARGE', 'STORE_TREE_TOO_MANY']);
+/** What is wrong with an image stays wrong: its CID is its content. */
+const neverBuildable = new Set(['IMAGE_UNFIT', 'IMAGE_LACKS_TOOL', ...neverFits]);
 /** Files of a folder are counted by what they take on the disk. */
 const diskBlock = 4096;
 /** Names beginning like this are what a crash left. */
 const unfinished = '.new-';
-const givenUp = '.gone-';
 
 /**
  * Images as builds use them: `<dir>/<cid>/tree` and `image.erofs`, each made once and then used as it lies there. What has its
@@ -51,6 +62,8 @@ const givenUp = '.gone-';
 export class ImageCache {
   readonly #options: ImageCacheOptions;
   readonly #making = new Map<string, Promise<void>>();
+  /** Images that cannot be used here as long as this process runs, and why: nobody has them fetched again and again. */
+  readonly #refused = new Map<string, unknown>();
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ImageCacheOptions) {
@@ -66,7 +79,7 @@ export class ImageCache {
 
   /** Those that are ready in some form. */
   async images(): Promise<string[]> {
-    return (await namesIn(this.#options.dir)).filter((name) => !name.startsWith('.'));
+    return (await readyImages(this.#options.dir)).map(({ image }) => image);
   }
 
   /** `signal` ends the waiting, not what is being made for others as well. */
@@ -77,8 +90,8 @@ export class ImageCache {
         const path = join(this.#options.dir, image, form);
         if ((await user.hold()) && existsSync(path)) {
           const now = new Date();
-          await utimes(join(this.#options.dir, image), now, now);
-          return path;
+          // Taken away by another process in between, it is put back, or made again.
+          if (await utimes(join(this.#options.dir, image), now, now).then(yes, ifThere)) return path;
         }
         await waiting(this.#make(image, form), signal);
       }
@@ -101,20 +114,51 @@ export class ImageCache {
     return making;
   }
 
-  async #makeNow(image: string, form: Form): Promise<void> {
-    const { dir, source, bytesMax, signal } = this.#options;
-    await mkdir(dir, { recursive: true, mode: 0o755 });
+  /** One image after the other: what takes room is on the disk and counted before the next looks how much there is. */
+  #makeNow(image: string, form: Form): Promise<void> {
+    const made = this.#turn.then(async () => {
+      if (this.#refused.has(image)) throw this.#refused.get(image);
+      try {
+        await makePrivate(dirname(this.#options.dir));
+        await mkdir(this.#options.dir, { recursive: true, mode: 0o755 });
+        await this.#obtain(image);
+        await this.#makeObtained(image, form);
+      } catch (error) {
+        if (neverBuildable.has(codeOf(error))) this.#refuse(image, error);
+        throw error;
+      }
+    });
+    this.#turn = made.catch(() => {});
+    return made;
+  }
+
+  #refuse(image: string, error: unknown): void {
+    const [oldest] = this.#refused.keys();
+    if (this.#refused.size >= limits.imagesRefusedMax && oldest !== undefined) this.#refused.delete(oldest);
+    this.#refused.set(image, error);
+  }
+
+  /** Others give way while it comes, so that all of them are never much above the limit. */
+  async #obtain(image: string): Promise<void> {
+    const { source, bytesMax, signal } = this.#options;
+    const full = new AbortController();
+    let [roomFor, making]: [number, Promise<void>] = [0, Promise.resolve()];
+    const onProgress = (bytes: number): void => {
+      if (bytes <= roomFor) return;
+      roomFor = bytes + roomStepBytes;
+      making = making.then(() => this.#makeRoom(image, bytes)).catch((error) => full.abort(error));
+    };
     try {
-      await source.obtain(image, { maxBytes: bytesMax, signal });
+      const stop = AbortSignal.any([signal, full.signal]);
+      await source.obtain(image, { maxBytes: bytesMax, signal: stop, onProgress });
     } catch (error) {
       // What came of it is kept where another try could go on with it.
       if (neverFits.has(codeOf(error))) await source.letGo(image);
+      if (full.signal.aborted) throw full.signal.reason;
       throw error;
+    } finally {
+      await making;
     }
-    // One after the other: what takes room is on the disk and counted before the next looks how much there is.
-    const made = this.#turn.then(() => this.#makeObtained(image, form));
-    this.#turn = made.catch(() => {});
-    await made;
   }
 
   async #makeObtained(image: string, form: Form): Promise<void> {
@@ -192,39 +236,26 @@ export class ImageCache {
   /** @throws IMAGE_TOO_LARGE */
   async #makeRoom(image: string, wanted: number): Promise<void> {
     const { dir, bytesMax } = this.#options;
-    const kept = await Promise.all(
-      (await this.images()).map(async (name) => {
-        const path = join(dir, name);
-        return { name, bytes: await bytesIn(path), used: (await stat(path)).mtimeMs };
-      }),
-    );
+    const kept = await readyImages(dir);
     let total = kept.reduce((sum, { bytes }) => sum + bytes, wanted);
-    for (const { name, bytes } of kept.sort((a, b) => a.used - b.used)) {
+    for (const { image: other, bytes } of kept) {
       if (total <= bytesMax) return;
-      if (name !== image && (await this.#giveUp(name))) total -= bytes;
+      if (other !== image && (await this.#giveUp(other))) total -= bytes;
     }
     if (total <= bytesMax) return;
-    throw new QuorateError(
+    const error = new QuorateError(
       'IMAGE_TOO_LARGE',
       `the image ${image} takes ${sizeText(wanted)} here; images may take ${sizeText(bytesMax)}, and builds use ${sizeText(total - wanted)} of that`,
       { hint: 'Make the image smaller, or lend more room: images under [lend] in worker.toml.' },
     );
+    if (wanted > bytesMax) this.#refuse(image, error);
+    throw error;
   }
 
   async #giveUp(image: string): Promise<boolean> {
     const { dir, source } = this.#options;
-    const path = join(dir, image);
-    if (await isHeld(path)) return false;
-    const gone = await mkdtemp(join(dir, givenUp));
-    await rename(path, join(gone, image));
-    // Somebody may have taken hold of it at the last moment.
-    if (await isHeld(join(gone, image))) {
-      await rename(join(gone, image), path);
-      await rm(gone, { recursive: true, force: true });
-      return false;
-    }
+    if (!(await takeAway(dir, image))) return false;
     await source.letGo(image);
-    await rm(gone, { recursive: true, force: true });
     return true;
   }
 }
@@ -241,14 +272,8 @@ async function waiting(work: Promise<void>, signal: AbortSignal): Promise<void> 
   }
 }
 
-const namesIn = (dir: string): Promise<string[]> =>
-  readdir(dir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
-
-async function bytesIn(path: string): Promise<number> {
-  const notes = (await namesIn(path)).filter((name) => name.endsWith('.bytes'));
-  const sizes = await Promise.all(notes.map((name) => readFile(join(path, name), 'utf8').catch(() => '0')));
-  return sizes.reduce((sum, text) => sum + (Number(text) || 0), 0);
-}
+const yes = (): boolean => true;
+const ifThere = (error: NodeJS.ErrnoException): boolean => {
+  if (error.code === 'ENOENT') return false;
+  throw error;
+};

@@ -33,7 +33,11 @@ export class ImageUser {
 /** Whether a process that is alive uses the folder; what dead ones left there is removed. */
 export async function isHeld(dir: string): Promise<boolean> {
   let held = false;
-  for (const name of await readdir(dir)) {
+  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  for (const name of names) {
     const pid = Number(pattern.exec(name)?.[1] ?? 0);
     if (pid === 0) continue;
     if (isAlive(pid)) held = true;

@@ -4,7 +4,7 @@ import { limits } from '../core/limits.ts';
 import type { Store } from '../store/index.ts';
 import { type HeldImage, ImageCache } from './image-cache.ts';
 import { hasImageFile, imagesFolder, readImageFile } from './image-files.ts';
-import { imageCacheFolder } from './worker-images.ts';
+import { imageCacheFolder } from './image-kept.ts';
 
 /**
  * The image of a job that is tried: out of the project's images, this machine's own, or those that are ready here already.

@@ -1,9 +1,9 @@
-import { join } from 'node:path';
 import { limits } from '../core/limits.ts';
 import { announce } from './announce.ts';
 import { messageOf } from './events.ts';
 import { connectSome } from './fetch.ts';
-import { type HeldImage, ImageCache } from './image-cache.ts';
+import { type HeldImage, ImageCache, type ObtainOptions } from './image-cache.ts';
+import { imageCacheFolder } from './image-kept.ts';
 import { pullArtifact } from './transfer.ts';
 import type { WorkerContext } from './worker-context.ts';
 
@@ -13,9 +13,6 @@ export const imagePin = 'image';
 const graceSeconds = 60;
 const lookMs = 5_000;
 const providersMax = 4;
-
-/** The folder of a home in which images are ready to be built in. */
-export const imageCacheFolder = (home: string): string => join(home, 'image-cache');
 
 /** The images a worker builds in: fetched from whoever has them, served to others, and ready on its disk. */
 export class WorkerImages {
@@ -54,15 +51,12 @@ export class WorkerImages {
     return this.#cache.use(image, signal);
   }
 
-  async #obtain(
-    image: string,
-    { maxBytes, signal }: { maxBytes: number; signal: AbortSignal },
-  ): Promise<void> {
+  async #obtain(image: string, { maxBytes, signal, onProgress }: ObtainOptions): Promise<void> {
     const { store, mesh, tell } = this.#context;
     if (!(await store.has(image, signal))) {
       tell('info', 'image', `fetching the image ${image}`, { image });
       const from = await this.#providers(image, signal);
-      await pullArtifact(this.#context, image, { from, signal, maxBytes });
+      await pullArtifact(this.#context, image, { from, signal, maxBytes, onProgress });
     }
     await store.pin([image], imagePin);
     announce(mesh, image, signal).catch((error: unknown) => {

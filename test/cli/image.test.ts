@@ -1,4 +1,4 @@
-import { mkdir, readdir, truncate } from 'node:fs/promises';
+import { mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { codeIn, Person } from '../bad-input/support/person.ts';
 import { file, layoutOf, link, savedOf, writeLayout, writeTarOf } from '../image/support.ts';
@@ -17,7 +17,20 @@ describe('quorate image', () => {
     expect(JSON.parse(again.out)).toMatchObject({ image: cid, files: expect.any(Number) });
     expect(await readdir(person.at('home', 'images'))).toEqual([`${cid}.car`, `${cid}.json`]);
     expect((await person.run(['image', 'list'])).out).toContain(cid);
+    const ready = person.at('home', 'image-cache', cid);
+    await mkdir(ready, { recursive: true });
+    await writeFile(`${ready}/tree.bytes`, '4096');
+    const listed = (await person.run(['image', 'list', '--json'])).out;
+    expect(JSON.parse(listed)).toMatchObject({
+      images: [{ image: cid }],
+      ready: [{ image: cid, bytes: 4096 }],
+    });
+    expect((await person.run(['image', 'list'])).out).toContain('Ready to be built in, in ');
+    await writeFile(`${ready}/using-${process.pid}-x`, '');
+    expect(codeIn((await person.run(['image', 'remove', cid])).err)).toBe('IMAGE_IN_USE');
+    await rm(`${ready}/using-${process.pid}-x`);
     expect((await person.run(['image', 'remove', cid])).code).toBe(0);
+    expect(await readdir(person.at('home', 'image-cache'))).toEqual([]);
     expect((await person.run(['image', 'list'])).out).toBe('none\n');
     expect(await person.litter()).toEqual([]);
   }, 60_000);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -12,7 +12,8 @@ import { sha256 } from 'multiformats/hashes/sha2';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { QuorateError } from '../../src/core/errors.ts';
 import { readImage } from '../../src/image/index.ts';
-import { ImageCache } from '../../src/runtime/image-cache.ts';
+import { ImageCache, type ObtainOptions } from '../../src/runtime/image-cache.ts';
+import { putBack } from '../../src/runtime/image-kept.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { file, type LayerEntry, layoutOf, link, scratch, tarOf, writeLayoutTo } from '../image/support.ts';
 import { smallSystem } from '../image/system.ts';
@@ -56,16 +57,16 @@ interface Opened {
 async function open(
   bytesMax = 1e9,
   dir?: string,
-  arrive: (image: string) => void = () => {},
+  arrive: (image: string, options: ObtainOptions) => unknown = () => {},
 ): Promise<Opened> {
   const at = dir ?? join(await scratch(), 'cache');
   const opened = { dir: at, obtained: [] as string[], letGo: [] as string[] };
   const cache = new ImageCache({
     ...{ dir: at, bytesMax, store, signal },
     source: {
-      obtain: async (image) => {
-        arrive(image);
+      obtain: async (image, options) => {
         opened.obtained.push(image);
+        await arrive(image, options);
       },
       letGo: async (image) => void opened.letGo.push(image),
     },
@@ -87,6 +88,13 @@ describe('an image is made ready', () => {
     expect([...paths]).toEqual([join(dir, first(), 'tree')]);
     expect(obtained).toEqual([first()]);
     expect(await readFile(join(dir, first(), 'tree', 'usr', 'a'), 'utf8')).toBe('a'.repeat(100));
+  });
+
+  it('in a home that nobody else may look into, where it is the first to come there', async () => {
+    const home = join(await scratch(), 'home');
+    const { cache } = await open(1e9, join(home, 'image-cache'));
+    await cache.use(first(), signal).directory();
+    expect((await stat(home)).mode & 0o777).toBe(0o700);
   });
 
   it('readable for everybody, whatever mask the worker has', async () => {
@@ -223,6 +231,65 @@ describe('when images take too much room', () => {
     expect(letGo).toEqual([first()]);
   });
 
+  it('one that cannot be used here is not fetched for the next job again', async () => {
+    const { cache, obtained } = await open(1_000_000);
+    const tooLarge = { code: 'IMAGE_TOO_LARGE' };
+    await expect(cache.use(first(), signal).directory()).rejects.toMatchObject(tooLarge);
+    await expect(cache.use(first(), signal).directory()).rejects.toMatchObject(tooLarge);
+    await expect(cache.use(first(), signal).erofs()).rejects.toMatchObject(tooLarge);
+    expect(obtained).toEqual([first()]);
+  });
+
+  it('only one comes at a time', async () => {
+    let [now, most] = [0, 0];
+    const { cache } = await open(1e9, undefined, async () => {
+      now += 1;
+      most = Math.max(most, now);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      now -= 1;
+    });
+    await Promise.all([first(), second(), third()].map((image) => cache.use(image, signal).directory()));
+    expect(most).toBe(1);
+  });
+
+  it('others give way while one comes, and it comes no further where they cannot', async () => {
+    const room = await roomFor(1);
+    let comes = room / 2;
+    const stopped: boolean[] = [];
+    const { cache, dir } = await open(room, undefined, async (image, { onProgress, signal: stop }) => {
+      if (image !== second()) return;
+      onProgress(comes);
+      const told = () => stop.aborted || !existsSync(join(dir, first()));
+      for (let tried = 0; tried < 100 && !told(); tried++)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      stopped.push(stop.aborted);
+      stop.throwIfAborted();
+    });
+    const held = cache.use(first(), signal);
+    await held.directory();
+    await expect(cache.use(second(), signal).directory()).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    expect(await readdir(dir)).toEqual([first()]);
+    await held.release();
+    comes = room / 3;
+    await cache.use(second(), signal).directory();
+    expect(stopped).toEqual([true, false]);
+    expect(await readdir(dir)).toEqual([second()]);
+  });
+
+  it('one that was used after all is put back, also where it is being made again already', async () => {
+    const { cache, dir } = await open();
+    await cache.use(first(), signal).directory();
+    const [gone, path] = [join(dir, '.gone-x'), join(dir, first())];
+    await rename(path, gone);
+    await mkdir(join(path, 'image.erofs'), { recursive: true });
+    await writeFile(join(path, 'blocks.bytes'), '1');
+    await putBack(gone, path);
+    expect((await readdir(path)).sort()).toEqual(
+      expect.arrayContaining(['blocks.bytes', 'image.erofs', 'tree', 'tree.bytes']),
+    );
+    expect(await readdir(join(path, 'tree'))).toContain('usr');
+  });
+
   it('two that are made at the same time count both', async () => {
     const { cache, dir } = await open(await roomFor(1));
     const both = [first(), second()].map((image) => cache.use(image, signal).directory());
@@ -266,6 +333,6 @@ describe('a tree that is no image is refused before anything of it is used:', ()
     await expect(cache.use(root, signal).directory()).rejects.toMatchObject({ code });
     await expect(cache.use(root, signal).erofs()).rejects.toMatchObject({ code });
     // Nor do its blocks stay, with which a stranger could fill the disk.
-    expect({ left: await readdir(dir), letGo }).toEqual({ left: [], letGo: [root, root] });
+    expect({ left: await readdir(dir), letGo }).toEqual({ left: [], letGo: [root] });
   });
 });

@@ -35,13 +35,17 @@ export const image: Define = (program, act) => {
   group
     .command('list')
     .summary('list the images there are here')
-    .description('Lists the images of the project, or outside of one those in the home folder.')
+    .description(
+      'Lists the images of the project, or outside of one those in the home folder; then those that "quorate try" and workers keep ready in the home folder.',
+    )
     .addHelpText('after', examples('quorate image list'))
     .action(act(list));
   group
     .command('remove')
     .summary('remove an image here')
-    .description('Removes an image of the project; a running controller keeps what it has until it ends.')
+    .description(
+      'Removes an image of the project, and what is ready of it in the home folder; a running controller keeps what it has until it ends.',
+    )
     .argument('<cid>', 'which')
     .addHelpText('after', examples('quorate image remove bafybei…'))
     .action(act(remove));
@@ -127,26 +131,44 @@ function say({ out }: Context, made: MadeImage): Exit {
 
 async function list(context: Context): Promise<Exit> {
   const { listImageFiles } = await import('../../runtime/image-files.ts');
+  const { imageCacheFolder, readyImages } = await import('../../runtime/image-kept.ts');
+  const { home, out } = context;
   const images = await listImageFiles(await folderOf(context));
-  context.out.value({ images });
-  const rows = images.map((one) => [
+  const ready = (await readyImages(imageCacheFolder(home))).map((one) => ({
+    ...{ image: one.image, bytes: one.bytes },
+    used: new Date(one.used).toISOString(),
+  }));
+  out.value({ images, ready });
+  const made = images.map((one) => [
     one.image,
     bytes(one.bytes),
     one.made.slice(0, 10),
     harmlessLine(one.of, 60),
   ]);
-  context.out.say(...(rows.length === 0 ? ['none'] : columns(rows)));
+  out.say(...(made.length === 0 ? ['none'] : columns(made)));
+  if (ready.length === 0) return exits.done;
+  const rows = ready.map((one) => [one.image, bytes(one.bytes), `used ${one.used.slice(0, 10)}`]);
+  out.say(`Ready to be built in, in ${imageCacheFolder(home)}:`, ...columns(rows));
   return exits.done;
 }
 
 async function remove(context: Context, cid: string): Promise<Exit> {
-  const { removeImageFile } = await import('../../runtime/image-files.ts');
+  const { hasImageFile, removeImageFile } = await import('../../runtime/image-files.ts');
+  const { imageCacheFolder, readyImages, takeAway } = await import('../../runtime/image-kept.ts');
   const { cid: schema } = await import('../../core/documents/base.ts');
   if (!schema.safeParse(cid).success)
     throw new QuorateError('CLI_USAGE', `"${cid.slice(0, 120)}" is not the CID of an image`, {
       hint: 'quorate image list shows those there are.',
     });
-  await removeImageFile(await folderOf(context), cid);
+  const cache = imageCacheFolder(context.home);
+  const isReady = (await readyImages(cache)).some(({ image }) => image === cid);
+  if (isReady && !(await takeAway(cache, cid))) {
+    throw new QuorateError('IMAGE_IN_USE', `a build uses the image ${cid} now`, {
+      hint: 'Try again when it has ended.',
+    });
+  }
+  const folder = await folderOf(context);
+  if (!isReady || hasImageFile(folder, cid)) await removeImageFile(folder, cid);
   context.out.value({ removed: cid });
   context.out.say(`removed ${cid}`);
   return exits.done;

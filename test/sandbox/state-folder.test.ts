@@ -1,0 +1,14 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { probe } from '../../sandbox/index.ts';
+import { scratch } from '../image/support.ts';
+
+it("the folder of a sandbox is nobody else's, whichever tier is the first to come there", async () => {
+  // Whatever mask the process has: a virtual machine's files are for the account that QEMU gets.
+  const before = process.umask(0);
+  onTestFinished(() => void process.umask(before));
+  const home = join(await scratch(), 'home');
+  await probe({ stateDir: home, of: ['vm'] });
+  expect((await stat(home)).mode & 0o777).toBe(0o700);
+});
