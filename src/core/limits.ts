@@ -195,10 +195,11 @@ export const limits = {
   /** Threads of gVisor's own, which grow with what waits on the host; 60 were seen. */
   gvisorThreads: 256,
   /**
-   * The same emulated, where each of four jobs starts a machine first: 45 s with two processors that eight others want as well.
-   * A machine on which it takes five times as long would build 200 times as slowly as it should, which is of no use to anybody.
+   * The same emulated, where each of four jobs starts a machine first: 30 s with two processors, 50 s where eight others want
+   * them as well, and more than twice that beside a dozen, for builds give way. On a machine where it takes ten times as long
+   * builds would take 200 times as long, which is of no use to anybody.
    */
-  emulatedProbeSecondsMax: 240,
+  emulatedProbeSecondsMax: 300,
   /** A kernel for virtual machines once unpacked: today's take 55 MiB. */
   guestKernelBytesMax: 256 * 1024 * 1024,
   /**

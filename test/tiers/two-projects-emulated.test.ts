@@ -31,7 +31,7 @@ beforeAll(async () => {
   const made = await making;
   expect(made.code, made.report).toBe(0);
   image = String(made.lines.at(-1)?.image);
-}, imageMs + 180_000);
+}, imageMs + 400_000);
 
 /** All three must agree, so that one who came to something else would show. */
 const jobFile = (run: string[]): string => `jobs:

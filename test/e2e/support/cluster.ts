@@ -1,5 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { limits } from '../../../src/core/limits.ts';
 import { GitServer, git } from './git.ts';
 import { type Line, Proc, scratch } from './processes.ts';
 import { freePort } from './wait.ts';
@@ -152,8 +153,9 @@ export class Cluster {
       cwd: this.dir,
     });
     this.workers.set(name, proc);
-    // An emulated machine is tried out for half a minute before.
-    await proc.event('working', { ms: 120_000 });
+    // An emulated machine is tried out before, as long as that may take.
+    const seconds = more.includes('vm-emulated') ? limits.emulatedProbeSecondsMax + 20 : 60;
+    await proc.event('working', { ms: seconds * 1000 });
     return proc;
   }
 
