@@ -1,13 +1,11 @@
 import { PassThrough } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../core/errors.ts';
 import type { PersonsTerminal, Trial, Tried } from '../runtime/trial.ts';
+import { TerminalAnswers } from './terminal-answers.ts';
 
 /** Ctrl-], as many times in a row, leaves a shell that listens to nothing. */
 const leaveKey = 0x1d;
 const leaveTimes = 3;
-/** What the terminal answers to what the sandbox asked of it must not become words of the person's own shell. */
-const answersMs = 200;
 /** The usual screen, scroll region, keys, cursor and colours, without mouse reports and marks around what is pasted. */
 const asItWas =
   '\x1b[?1049l\x1b7\x1b[r\x1b8\x1b[?1000;1002;1003;1004;1006;2004l\x1b[?1l\x1b>\x1b[?7h\x1b[?25h\x1b[0m\x1b(B\r';
@@ -31,9 +29,11 @@ export async function shellIn(trial: Trial, signal: AbortSignal): Promise<Tried>
   const [keys, sizes] = [new PassThrough(), new PassThrough()];
   const leave = new AbortController();
   let left = 0;
+  /** What the terminal answers to what the sandbox asked of it must not become words of the person's own shell. */
+  const answers = new TerminalAnswers();
   let over = false;
   const onKeys = (chunk: Buffer): void => {
-    if (over) return;
+    if (over) return answers.heard(chunk);
     for (const byte of chunk) {
       left = byte === leaveKey ? left + 1 : 0;
       if (left === leaveTimes) leave.abort();
@@ -61,7 +61,7 @@ export async function shellIn(trial: Trial, signal: AbortSignal): Promise<Tried>
     over = true;
     stdin.resume();
     stdout.write(asItWas);
-    if (!signal.aborted) await sleep(answersMs);
+    if (!signal.aborted) await answers.over((text) => stdout.write(text));
     stdin.off('data', onKeys);
     stdout.off('resize', onResize);
     restore();

@@ -86,8 +86,10 @@ describe('quorate try --shell', () => {
     await at.shows('build:/build/src$');
     at.type('printf "\\033[6n"; exit\r');
     await until('the question', () => at.text.includes('\u001b[6n'));
-    // What a terminal says to that, a moment late.
-    setTimeout(() => at.type('\u001b[1;1Rrm -rf x\r'), 120);
+    await until('the last question', () => at.text.includes('\u001b[5n'));
+    // What a terminal far away says to both.
+    setTimeout(() => at.type('\u001b[1;1Rrm -rf x\r'), 700);
+    setTimeout(() => at.type('\u001b[0n'), 800);
     await at.shows('CODE 0');
     expect(await readBy(at)).toBe('typed');
   });
