@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkJob } from '../../sandbox/job.ts';
@@ -88,8 +89,10 @@ describe('quorate try --shell', () => {
     await until('the question', () => at.text.includes('\u001b[6n'));
     await until('the last question', () => at.text.includes('\u001b[5n'));
     // What a terminal far away says to both.
-    setTimeout(() => at.type('\u001b[1;1Rrm -rf x\r'), 700);
-    setTimeout(() => at.type('\u001b[0n'), 800);
+    await sleep(700);
+    at.type('\u001b[1;1Rrm -rf x\r');
+    await sleep(100);
+    at.type('\u001b[0n');
     await at.shows('CODE 0');
     expect(await readBy(at)).toBe('typed');
   });
