@@ -2,12 +2,11 @@ import { constants, createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { extract } from 'tar-stream';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { damaged, notAnImage, shown, tooLarge } from './errors.ts';
 import { splitName } from './names.ts';
+import { eachTarEntry, type TarHeader } from './tar-entries.ts';
 
 export interface Blob {
   size: number;
@@ -95,34 +94,19 @@ class TarBlobs implements Blobs {
 
   static async read(file: string, signal: AbortSignal): Promise<TarBlobs> {
     const places = new Map<string, Place>();
-    const parser = extract();
-    const source = createReadStream(file);
-    const pumped = pipeline(source, parser, { signal });
-    pumped.catch(() => {});
-    try {
-      for await (const entry of parser) {
-        const { name, type, size, linkname = '' } = entry.header;
-        const path = splitName(name).join('/');
-        if (places.size >= limits.imageBlobsMax)
-          throw tooLarge(`the archive has over ${limits.imageBlobsMax} files`);
-        if (places.has(path)) throw damaged(`${shown(name)} is in the archive twice`);
-        if (type === 'file')
-          places.set(path, { at: (entry.header as unknown as { byteOffset: number }).byteOffset, size });
-        // Older tools write one for a layer that is there already.
-        if (type === 'symlink' || type === 'link') {
-          const from = type === 'symlink' ? posix.dirname(path) : '';
-          places.set(path, { alias: posix.join(from, linkname) });
-        }
-        entry.resume();
+    const look = ({ name, type, size, linkname, byteOffset }: TarHeader): void => {
+      const path = splitName(name).join('/');
+      if (places.size >= limits.imageBlobsMax)
+        throw tooLarge(`the archive has over ${limits.imageBlobsMax} files`);
+      if (places.has(path)) throw damaged(`${shown(name)} is in the archive twice`);
+      if (type === 'file') places.set(path, { at: byteOffset, size });
+      // Older tools write one for a layer that is there already.
+      if (type === 'symlink' || type === 'link') {
+        const from = type === 'symlink' ? posix.dirname(path) : '';
+        places.set(path, { alias: posix.join(from, linkname ?? '') });
       }
-      await pumped;
-    } catch (error) {
-      parser.destroy();
-      source.destroy();
-      signal.throwIfAborted();
-      if (error instanceof QuorateError) throw error;
-      throw notAnImage(`${shown(file)} is no tar archive`);
-    }
+    };
+    await eachTarEntry(file, { signal, look, asError: () => notAnImage(`${shown(file)} is no tar archive`) });
     return new TarBlobs(file, places);
   }
 

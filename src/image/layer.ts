@@ -1,20 +1,17 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { PassThrough, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { extract, type Header as TarHeader } from 'tar-stream';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Blob } from './blobs.ts';
 import { damaged, shown, tooLarge } from './errors.ts';
 import { checkLink, splitName } from './names.ts';
 import type { Root } from './root.ts';
+import { eachTarEntry, type TarHeader } from './tar-entries.ts';
 import { unzstd } from './zstd.ts';
-
-/** The parser also tells where an entry's content begins, which its types leave out. */
-type Header = TarHeader & { byteOffset: number };
 
 /** Counts over all layers of one image. */
 export class Budget {
@@ -121,32 +118,17 @@ export async function applyLayer(
   budget: Budget,
   signal: AbortSignal,
 ): Promise<void> {
-  const parser = extract();
-  const source = createReadStream(file);
-  const pumped = pipeline(source, parser, { signal });
-  pumped.catch(() => {});
-  try {
-    for await (const entry of parser) {
-      // The parser still waits for the rest of a header without content, and would take this entry's bytes for it.
-      if ((parser as unknown as { _longHeader: boolean })._longHeader)
-        throw damaged('a layer has an empty header');
-      budget.entry();
-      apply(root, entry.header as Header, layer);
-      entry.resume();
-    }
-    await pumped;
-  } catch (error) {
-    parser.destroy();
-    source.destroy();
-    signal.throwIfAborted();
-    if (error instanceof QuorateError || isSystem(error)) throw error;
-    throw damaged('a layer is no tar archive', error);
-  }
+  const look = (header: TarHeader): void => {
+    budget.entry();
+    apply(root, header, layer);
+  };
+  const asError = (cause: unknown) => (isSystem(cause) ? cause : damaged('a layer is no tar archive', cause));
+  await eachTarEntry(file, { signal, look, asError });
 }
 
 const whiteout = '.wh.';
 
-function apply(root: Root, header: Header, layer: number): void {
+function apply(root: Root, header: TarHeader, layer: number): void {
   const parts = splitName(header.name);
   const name = parts.at(-1) ?? '';
   if (name.startsWith(whiteout)) return takeAway(root, parts, layer);
