@@ -1,12 +1,9 @@
 import { QuorateError } from '../src/core/errors.ts';
 import { limits as bounds } from '../src/core/limits.ts';
-import type { SandboxJob, Tier } from './types.ts';
+import { type SandboxJob, type Tier, tierWithTerminal } from './types.ts';
 
 /** Throws SANDBOX_JOB_INVALID for a job no sandbox can run as meant. */
-export function checkJob(
-  job: SandboxJob,
-  { tier, hostImage, terminal = false }: { tier: Tier; hostImage: boolean; terminal?: boolean },
-): void {
+export function checkJob(job: SandboxJob, { tier, hostImage }: { tier: Tier; hostImage: boolean }): void {
   const { cpus, memoryBytes, diskBytes, pids, seconds } = job.limits;
   for (const [name, value] of Object.entries({ cpus, memoryBytes, diskBytes, pids, seconds })) {
     require(Number.isFinite(value) && value > 0, `the limit ${name} must be a positive number, not ${value}`);
@@ -16,7 +13,8 @@ export function checkJob(
   }
   require(job.image !== 'host' || hostImage, `the tier ${tier} does not run the machine's own system`);
 
-  require(job.terminal === undefined || terminal, `the tier ${tier} has no terminal for a person`);
+  require(job.terminal === undefined ||
+    tier === tierWithTerminal, `the tier ${tier} has no terminal for a person`);
   require(job.run.length <= bounds.jobStepsMax, `at most ${bounds.jobStepsMax} steps, not ${job.run.length}`);
   for (const step of job.run) {
     require(Buffer.byteLength(step) <=

@@ -8,6 +8,9 @@ import type { Unpinned } from '../src/core/documents/statement.ts';
 export const tiers = ['vm', 'vm-emulated', 'gvisor', 'namespace'] as const;
 export type Tier = (typeof tiers)[number];
 
+/** Where a person can sit at a build (`SandboxJob.terminal`). */
+export const tierWithTerminal: Tier = 'namespace';
+
 /** Used and looked at only where somebody names it: it takes 20 times as long, which is no default for anybody. */
 export const tierByNameOnly: Tier = 'vm-emulated';
 
@@ -148,8 +151,6 @@ export interface Sandbox {
   readonly tier: Tier;
   /** Whether it runs `image: host`. */
   readonly hostImage: boolean;
-  /** Whether it runs a job with a terminal. */
-  readonly terminal?: boolean;
   /** What a build sees of the machine although it should not matter. */
   readonly unpinned: Unpinned;
   /** Names the rules a build runs under (what it sees, what it may call): part of a job's meaning. */

@@ -1,4 +1,5 @@
 import { type Readable, Transform } from 'node:stream';
+import { sizeText } from '../../src/core/quantity.ts';
 
 /** What keeps a stream of outputs honest: its size, and the driver's word that it is whole. */
 export interface OutputBounds {
@@ -19,7 +20,7 @@ export function boundedOutputs(raw: Readable, { bytesMax, exceeded, complete }: 
         return;
       }
       exceeded();
-      callback(new Error(`the outputs exceed ${bytesMax} bytes`));
+      callback(new Error(`the outputs exceed ${sizeText(bytesMax)}`));
     },
     flush(callback) {
       complete.then(

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../../src/core/errors.ts';
 import { limits as bounds } from '../../src/core/limits.ts';
+import { sizeText } from '../../src/core/quantity.ts';
 import { joinArchives } from '../archive.ts';
 import type { Group } from '../cgroups/group.ts';
 import type { SandboxCaps, SandboxIo, SandboxJob, SandboxOutcome } from '../types.ts';
@@ -162,7 +163,7 @@ export class Run {
     const stream = boundedOutputs(this.#launched.outputs, {
       bytesMax,
       exceeded: () =>
-        this.#stop({ kind: 'aborted', reason: 'disk', detail: `the outputs exceed ${bytesMax} bytes` }),
+        this.#stop({ kind: 'aborted', reason: 'disk', detail: `the outputs exceed ${sizeText(bytesMax)}` }),
       complete: this.#complete.promise,
     });
     // Whatever was said about them: they are not all there.
@@ -211,7 +212,7 @@ export class Run {
   }
 
   #outOfMemory(): Aborted {
-    const detail = `over ${this.#job.limits.memoryBytes} bytes of memory, files in /build included`;
+    const detail = `over ${sizeText(this.#job.limits.memoryBytes)} of memory, files in /build included`;
     return { kind: 'aborted', reason: 'memory', detail };
   }
 

@@ -49,8 +49,6 @@ export interface TierDriver {
   readonly tier: Tier;
   /** Whether a build can run on the machine's own system (`image: host`). */
   readonly hostImage: boolean;
-  /** Whether a person can sit at a build (`SandboxJob.terminal`). */
-  readonly terminal?: boolean;
   readonly guards: BuildGuards;
   /** What it cannot pin; by default the kernel that its probe saw from inside, and the host's processor. */
   unpinned?(): Unpinned;
@@ -94,10 +92,6 @@ export class TierSandbox implements Sandbox, Steering {
     return (
       this.#driver.unpinned?.() ?? { kernel: this.#kernel, processor: cpus()[0]?.model.slice(0, 100) ?? '' }
     );
-  }
-
-  get terminal(): boolean {
-    return this.#driver.terminal === true;
   }
 
   /** What its builds take for the kernel's release; the host's, until told otherwise. */

@@ -7,7 +7,6 @@ export function namespaceTier(guards: Guards = productGuards): TierDriver {
   return {
     tier: 'namespace',
     hostImage: true,
-    terminal: true,
     guards,
     launch: (job, launching) => launch(guards, job, launching),
   };

@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream';
+import { type Tier, tierWithTerminal } from '../../sandbox/types.ts';
 import { QuorateError } from '../core/errors.ts';
 import type { PersonsTerminal, Trial, Tried } from '../runtime/trial.ts';
 import { TerminalAnswers } from './terminal-answers.ts';
@@ -11,6 +12,14 @@ const asItWas =
   '\x1b[?1049l\x1b7\x1b[r\x1b8\x1b[?1000;1002;1003;1004;1006;2004l\x1b[?1l\x1b>\x1b[?7h\x1b[?25h\x1b[0m\x1b(B\r';
 
 const isTerminalType = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
+
+/** Before any time is spent on looking at a sandbox. Throws `TRY_NO_SHELL`. */
+export function checkTier(tier: Tier = tierWithTerminal): void {
+  if (tier === tierWithTerminal) return;
+  throw new QuorateError('TRY_NO_SHELL', `the sandbox ${tier} has no terminal for a person`, {
+    hint: `Take the one that has: --tier ${tierWithTerminal}`,
+  });
+}
 
 /** Throws `CLI_NO_TERMINAL` where nobody could type. */
 export function checkTerminal(json: boolean): void {

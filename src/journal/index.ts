@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fdatasyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { QuorateError } from '../core/errors.ts';
@@ -76,6 +76,11 @@ export function openJournal<Event>(file: string, machine: string): Journal<Event
       closeSync(wal);
     },
   };
+}
+
+/** Says at once whether another process has it; one that is not there yet is nobody's. Errors: `JOURNAL_IN_USE`, `JOURNAL_UNWRITABLE`. */
+export function checkJournalFree(file: string): void {
+  if (existsSync(file)) openDatabase(file).close();
 }
 
 const restore = 'Put it back from a copy: nothing is guessed from half a journal.';

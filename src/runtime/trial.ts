@@ -132,19 +132,13 @@ export class Trial {
 
   /**
    * A person's shell in the sandbox instead of the job's steps, with all else of the job but its time. What is in $OUT at
-   * the end are the outputs. Throws as `build`, and `TRY_NO_SHELL`.
+   * the end are the outputs. Throws as `build`.
    */
   shell(
     terminal: PersonsTerminal,
     onOutput: (chunk: Uint8Array) => void,
     leave: AbortSignal,
   ): Promise<Tried> {
-    const { tier } = this.#sandbox;
-    if (this.#sandbox.terminal !== true) {
-      throw new QuorateError('TRY_NO_SHELL', `the sandbox ${tier} has no terminal for a person`, {
-        hint: 'Take the one that has: --tier namespace',
-      });
-    }
     const { keys, sizes, window, type } = terminal;
     const { limits: of, env, network } = this.job;
     const job = {

@@ -7,7 +7,7 @@ import { unreachable } from '../core/errors.ts';
 import { topics } from '../core/wire/protocols.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from '../core/worker/events.ts';
 import { Worker } from '../core/worker/machine.ts';
-import { openJournal } from '../journal/index.ts';
+import { checkJournalFree, openJournal } from '../journal/index.ts';
 import { openMesh } from '../mesh/index.ts';
 import { openStore, type Store } from '../store/index.ts';
 import { openBundles, serveBundles } from './bundles.ts';
@@ -78,6 +78,13 @@ export function defaultLending(tiers: readonly Tier[]): Lending {
   };
 }
 
+const journalOf = (home: Home, project: string): string => join(home.dir, `worker-${project}.db`);
+
+/** Before anything is looked at or asked: whether a worker for that project runs from this home. Errors: `JOURNAL_…`. */
+export function checkIdle(home: Home, project: string): void {
+  checkJournalFree(journalOf(home, project));
+}
+
 /** Starts working for one project. Errors: `SANDBOX_UNAVAILABLE`, `JOURNAL_…`, `MESH_…`, `STORE_…`, `DOC_…`, `PROJECT_NOT_SERVED`, `LIMITS_NOT_HELD`. */
 export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
   const { home, membership, rules = { hours: [] } } = options;
@@ -85,10 +92,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
   const tell = teller(options.onEvent);
   const key = await home.key();
   const stop = new AbortController();
-  const journal = openJournal<WorkerEvent>(
-    join(home.dir, `worker-${membership.project}.db`),
-    `worker ${key.id}`,
-  );
+  const journal = openJournal<WorkerEvent>(journalOf(home, membership.project), `worker ${key.id}`);
   const closers: (() => unknown)[] = [() => journal.close()];
   const closeAll = async () => {
     stop.abort();

@@ -67,7 +67,7 @@ it('elsewhere it says once that this takes a while, and ends at once on a signal
 
 it('it tells what is looked at one after the other, and the row is gone with the answer', async () => {
   const at = { columns: 80, rows: 60, cwd: person.at('folder'), env: person.env() };
-  const doctor = new Terminal(person.command(args), at);
+  const doctor = new Terminal(person.command([...args, '--verbose']), at);
   await doctor.shows('vm-emulated sandbox: processor limit, ', 270_000);
   expect(await doctor.end(60_000), doctor.screen().join('\n')).toBe(0);
   const screen = doctor.screen().join('\n');

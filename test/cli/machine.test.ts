@@ -107,8 +107,20 @@ describe('doctor', () => {
   it('names what is missing and the command that brings it', async () => {
     const { code, out } = await quorate(['doctor'], { env: { PATH: folder() } });
     expect(code).toBe(3);
+    expect(out).toMatch(/^This machine cannot build yet\.\n/);
     expect(out).toMatch(/missing git: not found\n\s+apt-get install -y git/);
+    expect(out).not.toMatch(/^ok /m);
+    expect(out).toMatch(
+      /\n\d+ things were looked at, \d+ are missing\. All of them: quorate doctor --verbose\n$/,
+    );
     expect(out).toMatch(/as root: apt-get update && apt-get install -y .*\bgit\b/);
+  });
+
+  it('says first what the machine can do, and shows what was found only to who asks', async () => {
+    const verbose = await quorate(['doctor', '--verbose', '--tier', 'namespace']);
+    expect(verbose.out).toMatch(/^This machine can(not)? build( yet)?\.\n {2}namespace /);
+    expect(verbose.out).toMatch(/^ok {5,7}node: v\d+/m);
+    expect(verbose.out).not.toContain('--verbose');
   });
 
   it('names each package once, and none that is there', () => {

@@ -131,7 +131,13 @@ describe('quorate try --shell', () => {
     const whole = { ...job, source: tarOf([]), limits: smallLimits };
     const tier = { tier: 'gvisor' as const, hostImage: true };
     expect(() => checkJob(whole, tier)).toThrow('the tier gvisor has no terminal for a person');
-    expect(() => checkJob(whole, { ...tier, terminal: true })).not.toThrow();
+    expect(() => checkJob(whole, { ...tier, tier: 'namespace' })).not.toThrow();
+  });
+
+  it.each(['vm', 'vm-emulated', 'gvisor'])('is refused in %s before that is looked at', async (tier) => {
+    const refused = await person.run(['try', '--shell', '--tier', tier], { cwd: dir, ms: 15_000 });
+    expect([refused.code, codeIn(refused.err)], refused.report).toEqual([3, 'TRY_NO_SHELL']);
+    expect(refused.out).toBe('');
   });
 
   it('needs a terminal, and nothing to vary', async () => {

@@ -161,3 +161,9 @@ describe('version', () => {
     expect(JSON.parse(json.out)).toEqual({ version, node: process.version.slice(1) });
   });
 });
+
+it('quorate invite --help says that clocks may differ', async () => {
+  expect((await quorate(['invite', '--help'])).out.replace(/\s+/g, ' ')).toContain(
+    'a minute more for clocks that differ',
+  );
+});

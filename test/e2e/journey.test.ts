@@ -86,6 +86,9 @@ describe("another person's C project", () => {
 
     trusted = String(verdict?.artifact);
     const source = cluster.git.url(name);
+    const elsewhere = await cluster.fetch(trusted, 'elsewhere', '--ref', 'v9');
+    expect([elsewhere.code, elsewhere.error], elsewhere.report).toEqual([1, 'NOT_TRUSTED']);
+    expect(elsewhere.report).toMatch(/is not what was asked for: .* built at refs\/heads\/main, not at v9/);
     const fetched = await cluster.fetch(trusted, 'project', '--source', source, '--ref', 'refs/heads/main');
     expect(fetched.code, fetched.report).toBe(0);
     const [file = '', ...args] = project.program;
@@ -149,7 +152,7 @@ describe('logs', () => {
       cwd: cluster.dir,
     });
     expect([nobodys.code, nobodys.error], nobodys.report).toEqual([2, 'LOGS_WORKER_UNKNOWN']);
-    expect(nobodys.report).toMatch(/ada 12D3KooW\w+, /);
+    expect(nobodys.report).toMatch(/There are: .*ada 12D3KooW\w+/);
     expect(texts()).toContain('last');
     expect(texts()).not.toContain(escapeCharacter);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: looking for control characters is the point

@@ -98,6 +98,10 @@ describe('join refuses', () => {
     });
     expect([answer.code, answer.error], answer.report).toEqual([3, 'JOURNAL_IN_USE']);
     expect(cluster.worker('vera').alive).toBe(true);
+    // A ticket of the same project is no other worker: nobody is asked, and no sandbox is looked at, for nothing.
+    const ticket = await cluster.ticket('vera-again');
+    const again = await cluster.cli(['join', ticket], { home: 'vera', cwd: cluster.dir, ms });
+    expect([again.code, again.error], again.report).toEqual([3, 'JOURNAL_IN_USE']);
   });
 });
 

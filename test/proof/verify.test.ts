@@ -102,6 +102,18 @@ describe('verify says no', () => {
     expect(await verify('/dev/zero')).toMatchObject({ exit: 1, code: 'STORE_ENTRY_REFUSED' });
   });
 
+  it('alike where the artifact or the evidence is not there: what was named is wrong', async () => {
+    for (const [path, bundle] of [
+      ['none', 'tool.bundle'],
+      ['tool', 'none.bundle'],
+    ] as const) {
+      expect(await verify(path, bundle)).toMatchObject({
+        exit: 2,
+        error: { code: 'CLI_FILE_UNREADABLE', message: expect.stringMatching(/none.*ENOENT/) },
+      });
+    }
+  });
+
   it('to another repository, ref or project than was asked for', async () => {
     expect(await verify('tool', undefined, '--source', 'https://git.example/app.git')).toMatchObject({
       exit: 0,

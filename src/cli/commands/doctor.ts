@@ -9,18 +9,27 @@ export const doctor: Define = (program, act) => {
     .command('doctor')
     .summary('see whether this machine can build')
     .description(
-      'Checks what building for others needs: Node, git, a sandbox that really holds (it runs jobs in it), disk space and the clock. For each lack it prints what mends it.',
+      'Checks what building for others needs: Node, git, a sandbox that really holds (it runs jobs in it), disk space and the clock. What the machine can do comes first, then what is missing and what mends it.',
     )
     .option(
       '--tier <tier>',
       `the sandbox to look at, repeatable (default: all but ${tierByNameOnly}, which takes its time)`,
       severalTiers,
     )
-    .addHelpText('after', examples('quorate doctor', `quorate doctor --tier ${tierByNameOnly}`))
+    .option('--verbose', 'show everything that was looked at, and what was found')
+    .addHelpText(
+      'after',
+      examples('quorate doctor', 'quorate doctor --verbose', `quorate doctor --tier ${tierByNameOnly}`),
+    )
     .action(act(run));
 };
 
-async function run(context: Context, { tier: named }: { tier?: Tier[] }): Promise<Exit> {
+interface Options {
+  tier?: Tier[];
+  verbose?: boolean;
+}
+
+async function run(context: Context, { tier: named, verbose = false }: Options): Promise<Exit> {
   const { home, out } = context;
   const { checkMachine } = await import('../machine.ts');
   const { watchProbes } = await import('../probing.ts');
@@ -35,15 +44,22 @@ async function run(context: Context, { tier: named }: { tier?: Tier[] }): Promis
   const ok = offered !== undefined && checks.every((check) => check.tier !== undefined || check.ok);
   out.value({ ok, tier: offered ?? null, checks, tiers });
   const { green, red, yellow, bold } = out.colours;
-  for (const { name, ok: good, found, fix, tier } of checks) {
-    const lacks = tier !== undefined && offered !== undefined ? yellow('missing') : red('missing');
-    out.say(`${good ? green('ok     ') : lacks} ${bold(name)}: ${found}`);
-    if (fix !== undefined && !good) out.say(`          ${fix}`);
-  }
-  out.say('', ok ? 'This machine can build.' : 'This machine cannot build yet: mend what is marked missing.');
+  // What it comes to stands first: nobody reads a hundred lines to learn whether the machine will do.
+  out.say(bold(ok ? green('This machine can build.') : red('This machine cannot build yet.')));
   for (const { tier, ok: works } of tiers) {
     const says = works ? (tier === offered ? 'works, the strongest here' : 'works') : 'does not work here';
     out.say(`  ${tier.padEnd(12)} ${says}. ${tierSays[tier]}`);
+  }
+  if (offered === 'namespace')
+    out.say('A worker offers namespace only when it is told to: quorate join --tier namespace');
+  const lacking = checks.filter((check) => !check.ok);
+  if (verbose) out.say('');
+  else if (lacking.length > 0)
+    out.say('', ok ? 'For the rest, mend what is missing:' : 'Mend what is missing:');
+  for (const { name, ok: good, found, fix, tier } of verbose ? checks : lacking) {
+    const lacks = tier !== undefined && offered !== undefined ? yellow('missing') : red('missing');
+    out.say(`${good ? green('ok     ') : lacks} ${bold(name)}: ${found}`);
+    if (fix !== undefined && !good) out.say(`          ${fix}`);
   }
   const bring = packagesOf(checks);
   if (bring.length > 0)
@@ -51,8 +67,11 @@ async function run(context: Context, { tier: named }: { tier?: Tier[] }): Promis
       '',
       `All packages that are missing, as root: apt-get update && apt-get install -y ${bring.join(' ')}`,
     );
-  if (offered === 'namespace')
-    out.say('A worker offers namespace only when it is told to: quorate join --tier namespace');
+  if (!verbose)
+    out.say(
+      '',
+      `${checks.length} things were looked at, ${lacking.length} ${lacking.length === 1 ? 'is' : 'are'} missing. All of them: quorate doctor --verbose`,
+    );
   return ok ? exits.done : exits.cannot;
 }
 

@@ -93,7 +93,8 @@ function checkOptions({ inToto, cosign, key, files }: Options): void {
         : files !== undefined && cosign !== true
           ? '--files goes with --cosign'
           : undefined;
-  if (wrong !== undefined) throw new QuorateError('CLI_USAGE', wrong);
+  if (wrong !== undefined)
+    throw new QuorateError('CLI_USAGE', wrong, { hint: 'quorate export --help shows how they go together.' });
 }
 
 interface Made {
@@ -172,5 +173,6 @@ async function rootBlock(path: string, artifact: string | null, signal: AbortSig
   throw new QuorateError(
     'EXPORT_OTHER_FILES',
     `${path} is ${is}; the evidence is about ${artifact ?? 'no artifact'}`,
+    { hint: 'Name the folder that fetch wrote together with this bundle, unchanged; or fetch it again.' },
   );
 }

@@ -30,7 +30,12 @@ export const invite: Define = (program, act) => {
     .addOption(new Option('--role <role>', 'what they may do').choices(roles).default('worker'))
     .option('--machines <n>', 'how many machines may join with it', wholeNumber, 1)
     .option('--key <PeerId>', 'only the machine with this key may join; needed for a trusted worker')
-    .option('--expires <time>', 'how long it can be used: 12h, 7d; 30d at most', secondsOf, week)
+    .option(
+      '--expires <time>',
+      'how long it can be used: 12h, 7d; 30d at most, and a minute more for clocks that differ',
+      secondsOf,
+      week,
+    )
     .addHelpText(
       'after',
       examples('quorate invite alice', 'quorate invite me --role trusted-worker --key 12D3KooW…'),
@@ -72,6 +77,9 @@ async function run({ cwd, out }: Context, operator: string, options: Options): P
     ticket,
     '',
     `Send it to ${operator} and nobody else. They run: quorate join <ticket>`,
+    dim(
+      `Clocks of machines differ: it is still taken up to ${duration(limits.clockSkewSeconds * 1000)} later.`,
+    ),
   );
   if (charterChanged) out.say(dim('The charter now names that key; a running controller takes it over.'));
   return exits.done;

@@ -79,6 +79,8 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
     return exits.done;
   }
 
+  const { checkIdle, startWorker } = await import('../../runtime/worker-node.ts');
+  checkIdle(home, project);
   if (ticket !== undefined) out.say('Looking whether this machine can build…');
   // Refuses with what mends it, before anything is promised to anybody.
   const offer = await offerOf(context, home.dir, resolve(home.dir, 'sandbox'), options, project);
@@ -93,7 +95,6 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
   const membership = ticket === undefined ? joining.known : await enrol(home, ticket, signal);
   if (membership === undefined) throw new Error('assertion failed: a membership is known or was made');
 
-  const { startWorker } = await import('../../runtime/worker-node.ts');
   const { failed, untilStopped } = watchNode(signal);
   const ended = Promise.withResolvers<void>();
   const node = await startWorker({

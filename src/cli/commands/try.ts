@@ -79,6 +79,7 @@ async function run(context: Context, path: string | undefined, options: Options)
       hint: 'Give --shell or --vary.',
     });
   const shell = options.shell === true ? await import('../shell.ts') : undefined;
+  shell?.checkTier(options.tier);
   shell?.checkTerminal(out.json);
   const ref = options.ref ?? (options.commit === true ? 'HEAD' : undefined);
 

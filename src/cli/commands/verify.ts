@@ -76,10 +76,19 @@ async function takeFingerprint(path: string, signal: AbortSignal): Promise<Finge
     return await fingerprintOf(path, signal);
   } catch (error) {
     if (!(error instanceof QuorateError)) throw error;
-    if (['STORE_FILE_UNREADABLE', 'STORE_FILE_CHANGED'].includes(error.code)) throw error;
+    if (error.code === 'STORE_FILE_CHANGED') throw error;
+    // As of a bundle that cannot be read: what was named is wrong.
+    if (error.code === 'STORE_FILE_UNREADABLE')
+      throw new QuorateError('CLI_FILE_UNREADABLE', `cannot read ${path}: ${reasonOf(error)}`, {
+        hint: 'Name the folder that fetch wrote, or a file of it, and see that this user may read it.',
+        cause: error,
+      });
     return error;
   }
 }
+
+const reasonOf = ({ cause, message }: QuorateError): string =>
+  cause instanceof Error ? cause.message : message;
 
 function shown(held: Fingerprint): Record<string, unknown> {
   return held.kind === 'tree'

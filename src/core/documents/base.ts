@@ -20,24 +20,30 @@ export function peerIdOf(publicKey: Uint8Array): string {
   return base58btc.encode(bytes).slice(1);
 }
 
+const noPeerId = (message: string, cause?: unknown): QuorateError =>
+  new QuorateError('KEY_INVALID', message, {
+    hint: 'It begins with 12D3KooW. Print it, whole: quorate key for a machine; for a project its owner has it from quorate init or quorate controller.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+
 /** The 32-byte Ed25519 public key inside a PeerId. Throws `KEY_INVALID` for any other kind of PeerId. */
 export function publicKeyOf(peerId: string): Uint8Array {
   let bytes: Uint8Array;
   // Base 58 takes time with the square of the length.
   if (peerId.length > peerIdCharsMax) {
-    throw new QuorateError('KEY_INVALID', `not a PeerId: ${peerId.slice(0, 80)}…`);
+    throw noPeerId(`not a PeerId: ${peerId.slice(0, 80)}…`);
   }
   try {
     bytes = base58btc.decode(`z${peerId}`);
   } catch (cause) {
-    throw new QuorateError('KEY_INVALID', `not a PeerId: ${peerId.slice(0, 80)}`, { cause });
+    throw noPeerId(`not a PeerId: ${peerId.slice(0, 80)}`, cause);
   }
   if (bytes.length !== 38 || !ed25519Prefix.every((byte, i) => bytes[i] === byte)) {
-    throw new QuorateError('KEY_INVALID', `not the PeerId of an Ed25519 key: ${peerId.slice(0, 80)}`);
+    throw noPeerId(`not the PeerId of an Ed25519 key: ${peerId.slice(0, 80)}`);
   }
   const key = bytes.slice(ed25519Prefix.length);
   // The library takes letters of other scripts for digits: a key would have many names, and count once for each.
-  if (peerIdOf(key) !== peerId) throw new QuorateError('KEY_INVALID', `not a PeerId: ${peerId}`);
+  if (peerIdOf(key) !== peerId) throw noPeerId(`not a PeerId: ${peerId}`);
   return key;
 }
 

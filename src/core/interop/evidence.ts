@@ -28,6 +28,9 @@ export async function linksOf(bundle: Bundle, facts: VerifiedFacts, verifier: Ve
     throw new QuorateError(
       'EXPORT_NOTHING_BUILT',
       'the verdict is about no artifact that operators agreed on',
+      {
+        hint: 'Name the bundle of a build that made one: quorate fetch <cid> --bundle-out <file> writes it.',
+      },
     );
   const links: Links = { builders: [], trusted: [] };
   for (const { envelope: raw } of bundle.receipts) {
