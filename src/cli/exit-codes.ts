@@ -36,6 +36,7 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['LIMITS_NOT_HELD', exits.cannot],
   ['SANDBOX_CONSENT_NEEDED', exits.usage],
   ['PROJECT_', exits.usage],
+  ['CHARTER_NEEDS_ROOT', exits.usage],
   ['MEMBERSHIP_', exits.usage],
   ['INVITE_', exits.usage],
   ['SERVICE_NEEDS_ROOT', exits.usage],

@@ -104,6 +104,15 @@ export function webAddresses(text: string, before: string[] | undefined): string
   return several(text, before);
 }
 
+/** What a charter lists: a host as URLs name it, with its port where that is not the usual one; repeatable. */
+export function gitServers(text: string, before: string[] | undefined): string[] {
+  if (!/^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$/.test(text) || text.length > 200)
+    throw new InvalidArgumentError(
+      'Give a host, or host and port, such as git.example.org or 192.168.1.5:3000.',
+    );
+  return [...new Set(several(text, before))];
+}
+
 /** For options that may be given several times. */
 export function several(text: string, before: string[] | undefined): string[] {
   return [...(before ?? []), text];

@@ -182,15 +182,44 @@ async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean>
       },
     );
   }
-  const charter: Charter = {
+  await signNext(folder.dir, folder.root, current, { trusted: [...current.trusted, key] });
+  return true;
+}
+
+/**
+ * Has the root key sign a charter with other version control servers; none stands for any. Evidence made before stays as
+ * good as it was: each bundle holds its charter. Errors: `CHARTER_NEEDS_ROOT`, `CHARTER_…`, `DOC_…`.
+ */
+export async function setVcs(
+  folder: ProjectFolder,
+  vcs: readonly string[],
+): Promise<{ before: Charter; now: Charter; changed: boolean }> {
+  const before = (await readCharter(folder.dir))?.payload ?? folder.charter;
+  const same = vcs.length === before.vcs.length && vcs.every((server) => before.vcs.includes(server));
+  if (same) return { before, now: before, changed: false };
+  if (folder.root === undefined) {
+    throw new QuorateError(
+      'CHARTER_NEEDS_ROOT',
+      'only the root key can change the charter, and it is not in this folder',
+      { hint: `Put root.key into ${folder.dir} for this one command.` },
+    );
+  }
+  return { before, now: await signNext(folder.dir, folder.root, before, { vcs: [...vcs] }), changed: true };
+}
+
+/** Nobody takes a charter for a newer one unless its epoch is. */
+async function signNext(
+  dir: string,
+  root: NodeKey,
+  current: Charter,
+  changes: Pick<Charter, 'trusted'> | Pick<Charter, 'vcs'>,
+): Promise<Charter> {
+  const next: Charter = {
     ...current,
+    ...changes,
     epoch: current.epoch + 1,
-    trusted: [...current.trusted, key],
     iat: Math.floor(Date.now() / 1000),
   };
-  await writeAtomic(
-    join(folder.dir, files.charter),
-    (await signMessage('charter', charter, folder.root.signer)).raw,
-  );
-  return true;
+  await writeAtomic(join(dir, files.charter), (await signMessage('charter', next, root.signer)).raw);
+  return next;
 }

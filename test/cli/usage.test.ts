@@ -16,6 +16,7 @@ const verbs = [
   'cancel',
   'join',
   'key',
+  'charter',
   'doctor',
   'fetch',
   'verify',
@@ -36,6 +37,10 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     ['inti', /unknown command 'inti'[\s\S]*hint: Did you mean init\?/],
     ['--jsno', /unknown option '--jsno'[\s\S]*hint: Did you mean --json\?/],
     ['init extra', /too many arguments/],
+    ['init --vcs https://git.example.org', /Give a host, or host and port/],
+    ['charter set', /say which servers source may come from/],
+    ['charter set --vcs a --any-vcs', /say which servers source may come from/],
+    ['charter set --vcs a', /PROJECT_NONE/],
     ['init --nmae x', /unknown option '--nmae'[\s\S]*Did you mean --name\?/],
     ['controller --listen 127.0.0.1:80', /Give an address such as/],
     ['controller --slot-wait soon', /Give a time such as/],
@@ -123,8 +128,8 @@ describe('help', () => {
   });
 
   it.concurrent.each(sections)('docs/cli.md on %s names the options there are', async (heading, section) => {
-    const named = [...heading.matchAll(/quorate ([a-z]+)/g)].map(([, verb = '']) => verb);
-    const pages = await Promise.all(named.map((verb) => quorate([verb, '--help'])));
+    const named = [...heading.matchAll(/quorate ([a-z]+(?: [a-z]+)*)/g)].map(([, verb = '']) => verb);
+    const pages = await Promise.all(named.map((verb) => quorate([...verb.split(' '), '--help'])));
     const options = pages.flatMap(({ out }) => {
       const own = out.slice(0, out.indexOf('Global Options:'));
       return [...own.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, option = '']) => option);

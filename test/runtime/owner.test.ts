@@ -10,6 +10,7 @@ import {
   openProjectFolder,
   type ProjectFolder,
   readCharter,
+  setVcs,
   writeAddress,
 } from '../../src/runtime/owner.ts';
 import { testKey } from '../support/documents.ts';
@@ -103,5 +104,38 @@ describe('a ticket', () => {
     const charter = await readCharter(made.dir);
     expect(charter?.payload.trusted).toEqual([testKey('tower').id, testKey('keep').id]);
     expect(charter?.payload.epoch).toBe(3);
+  });
+});
+
+describe('the servers that source may come from', () => {
+  it('are changed by the root key in the next charter, which keeps all else, also through a folder opened before', async () => {
+    const made = await project();
+    await writeAddress(made.dir, address);
+    await issueTicket(made, { ...ticketFor, role: 'trusted-worker', key: testKey('tower').id });
+    const { before, now } = await setVcs(made, ['git.example.org', '192.168.1.5:3000']);
+    expect(before.vcs).toEqual(['git.example.org']);
+    const charter = await readCharter(made.dir);
+    expect(charter?.signer).toBe(made.project);
+    expect(charter?.payload).toEqual({
+      ...before,
+      vcs: ['git.example.org', '192.168.1.5:3000'],
+      epoch: 3,
+      iat: now.iat,
+    });
+    expect(charter?.payload.trusted).toEqual([testKey('tower').id]);
+  });
+
+  it('are not signed again where they are the same', async () => {
+    const made = await project();
+    expect((await setVcs(made, ['git.example.org'])).changed).toBe(false);
+    expect((await readCharter(made.dir))?.payload.epoch).toBe(1);
+  });
+
+  it('stay as they are without the root key', async () => {
+    const made = await project();
+    await rename(join(made.dir, 'root.key'), join(made.dir, '..', 'elsewhere.key'));
+    const opened = await openProjectFolder(made.dir);
+    expect(await codeOf(() => setVcs(opened, []))).toBe('CHARTER_NEEDS_ROOT');
+    expect((await readCharter(made.dir))?.payload.vcs).toEqual(['git.example.org']);
   });
 });

@@ -1,5 +1,6 @@
 import type { Define } from '../context.ts';
 import { cancel } from './cancel.ts';
+import { charter } from './charter.ts';
 import { controller } from './controller.ts';
 import { doctor } from './doctor.ts';
 import { exportEvidence } from './export.ts';
@@ -21,6 +22,7 @@ import { worker } from './worker.ts';
 /** In the order of the help: own a project, have it built, lend a machine, use what came out. */
 export const verbs: readonly Define[] = [
   init,
+  charter,
   controller,
   invite,
   image,

@@ -5,7 +5,7 @@ import { QuorateError } from '../../core/errors.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { findUp } from '../project.ts';
-import { addresses, several } from '../values.ts';
+import { addresses, gitServers } from '../values.ts';
 
 interface Options {
   name?: string;
@@ -24,7 +24,7 @@ export const init: Define = (program, act) => {
     .option(
       '--vcs <host>',
       'server a job may fetch source from, as host or host:port (default: that of the remote); repeatable',
-      several,
+      gitServers,
     )
     .option(
       '--bootstrap <address>',
