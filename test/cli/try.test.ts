@@ -1,61 +1,16 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
+import { chmod, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepare } from '../../src/runtime/submit.ts';
-import { type Answer, codeIn, Person } from '../bad-input/support/person.ts';
+import { codeIn } from '../bad-input/support/person.ts';
 import { GitServer, git } from '../e2e/support/git.ts';
 import { type JobOptions, jobFile } from '../e2e/support/jobs.ts';
-import type { Line } from '../e2e/support/processes.ts';
 import { until } from '../e2e/support/wait.ts';
 import { processesWith, uniqueSleep } from '../sandbox/support.ts';
-import { listen } from '../source/support.ts';
+import { arrive, attempt, commit, event, listing, person, repository, write } from './trying.ts';
 
-let person: Person;
-let count = 0;
-
-beforeAll(async () => {
-  person = await Person.arrive();
-});
-
-async function write(dir: string, files: Record<string, string>): Promise<void> {
-  for (const [path, text] of Object.entries(files)) {
-    await mkdir(dirname(join(dir, path)), { recursive: true });
-    await writeFile(join(dir, path), text);
-  }
-}
-
-/** A repository with this job and these files, none of it committed. */
-async function repository(job: JobOptions | string, files: Record<string, string> = {}): Promise<string> {
-  const dir = person.at(`repo-${count++}`);
-  await write(dir, { 'quorate.yaml': typeof job === 'string' ? job : jobFile(job), ...files });
-  await git(dir, 'init', '-q', '-b', 'main');
-  return dir;
-}
-
-async function commit(dir: string): Promise<void> {
-  await git(dir, 'add', '.');
-  await git(dir, 'commit', '-q', '-m', 'x');
-}
-
-const attempt = (dir: string, ...args: string[]): Promise<Answer> =>
-  person.run(['try', ...args], { cwd: dir, ms: 28_000 });
-
-function lines({ out, report }: Answer): Line[] {
-  expect(out, report).not.toBe('');
-  return out
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Line);
-}
-const event = (answer: Answer, name: string): Line | undefined =>
-  lines(answer).find((line) => line.event === name);
-
-const connectTo = (host: string): string =>
-  `bash -c 'exec 3<>/dev/tcp/127.0.0.1/3128; printf "CONNECT ${host} HTTP/1.1\\r\\n\\r\\n" >&3; head -n 1 <&3'`;
-
-const listing = { run: ['find . -type f -o -type l | sort > "$OUT/list"; cat *.txt > "$OUT/text"'] };
+beforeAll(arrive);
 
 describe('quorate try', () => {
   it('builds the files as they are: changed and new ones, not those ignored or gone', async () => {
@@ -250,93 +205,6 @@ describe('quorate try', () => {
     expect(await readdir(person.at('home', 'sandbox'))).toEqual([]);
   });
 
-  describe('--vary', () => {
-    /** Which files each condition changes, of all conditions that were tried. */
-    const variedBy = (answer: Answer): Record<string, unknown> =>
-      Object.fromEntries(
-        lines(answer)
-          .filter((line) => line.event === 'varied')
-          .map(({ condition, files }) => [condition, (files as { path: string }[]).map(({ path }) => path)]),
-      );
-    const many = availableParallelism() > 1;
-    const unchanged = {
-      again: [],
-      ...(many && { processors: [] }),
-      'file-order': [],
-      path: [],
-      'host-name': [],
-      user: [],
-      umask: [],
-      'time-zone': [],
-      language: [],
-    };
-
-    it('finds nothing where nothing changes the outputs', async () => {
-      const run = ['find . -type f | sort > "$OUT/list"; echo 1 > "$OUT/one"; chmod 755 "$OUT/one"'];
-      const dir = await repository({ run }, { a: '', b: '', 'c/d': '' });
-      const { code, out, report } = await attempt(dir, '--vary');
-      expect(code, report).toBe(0);
-      expect(out.match(/^same /gm)).toHaveLength(Object.keys(unchanged).length);
-      expect(out).toMatch(/\nNothing of this changes the outputs\.\n$/);
-    });
-
-    it('says of a build that writes down the host name just that, and that workers can agree', async () => {
-      const { code, out, report } = await attempt(
-        await repository({ run: ['hostname > "$OUT/name"; echo 1 > "$OUT/one"'] }),
-        '--vary',
-      );
-      expect(code, report).toBe(1);
-      expect(out.match(/^differs .*$/gm)).toEqual([
-        'differs host-name  host name "elsewhere", not "quorate": name',
-      ]);
-      expect(out).toMatch(
-        /\nThe same on every worker, not elsewhere: host-name\. They can agree all the same\.\n$/,
-      );
-    });
-
-    it('tells the conditions apart', async () => {
-      const run = [
-        'date +%s.%N > "$OUT/time"; nproc > "$OUT/processors"; find . -type f > "$OUT/order"',
-        'pwd > "$OUT/path"; hostname > "$OUT/host"; getent hosts "$(hostname)" >> "$OUT/host"',
-        'id > "$OUT/id"; echo "$USER $HOME" > "$OUT/user"; touch "$HOME/x"; umask > "$OUT/umask"',
-        'date -d @0 +%H > "$OUT/zone"; printf é | wc -m > "$OUT/language"; echo 1 > "$OUT/one"',
-      ];
-      const answer = await attempt(await repository({ run }, { a: '', b: '' }), '--vary', '--json');
-      expect(answer.code, answer.report).toBe(1);
-      expect(variedBy(answer)).toEqual({
-        again: ['time'],
-        ...(many && { processors: ['processors'] }),
-        'file-order': ['order'],
-        path: ['path'],
-        'host-name': ['host'],
-        user: ['id', 'user'],
-        umask: ['umask'],
-        'time-zone': ['zone'],
-        language: ['language'],
-      });
-    });
-
-    it('blames no condition for what differs on its own, however seldom', async () => {
-      const run = ['sleep 0.2; echo $(($(date +%s) / 2)) > "$OUT/time"'];
-      const answer = await attempt(await repository({ run }), '--vary', '--json');
-      expect(answer.code, answer.report).toBe(1);
-      expect(event(answer, 'vary')).toEqual({ event: 'vary', differs: ['again'] });
-    });
-
-    it('says when the build fails under a condition, and tries none of a build that fails', async () => {
-      const needs = await attempt(
-        await repository({ run: ['test "$(id -un)" = build; echo 1 > "$OUT/one"'] }),
-        '--vary',
-        '--json',
-      );
-      expect(needs.code, needs.report).toBe(1);
-      expect(variedBy(needs)).toEqual(unchanged);
-      expect(event(needs, 'vary')).toEqual({ event: 'vary', differs: ['user'] });
-      const fails = await attempt(await repository({ run: ['false'] }), '--vary', '--json');
-      expect({ code: fails.code, last: lines(fails).at(-1)?.event }).toEqual({ code: 1, last: 'built' });
-    });
-  });
-
   it('leaves nothing in the folder for temporary files', async () => {
     expect(await person.litter()).toEqual([]);
   });
@@ -355,59 +223,3 @@ async function groupsOf(pid: number): Promise<string[]> {
   await look('/sys/fs/cgroup', 4);
   return found;
 }
-
-describe('quorate try of a job with a network', () => {
-  const withNetwork = (run: string[], names: string) =>
-    jobFile({ run }).replace('    image: host\n', `    image: host\n    network: ${names}\n`);
-
-  it('needs a project, whose charter says what it may reach', async () => {
-    const dir = await repository(withNetwork(listing.run, '[vcs]'));
-    const answer = await attempt(dir);
-    expect(answer.code, answer.report).toBe(3);
-    expect(codeIn(answer.err)).toBe('TRY_NO_PROJECT');
-    expect(answer.err).toContain('wants a network (vcs)');
-  });
-
-  it('reaches what the charter lists, and says in its log and its events what was refused', async () => {
-    const port = await listen((socket) => socket.end('hello\n'));
-    const run = [connectTo(`127.0.0.1:${port}`), connectTo('evil.example:443')];
-    const dir = await repository(withNetwork(run, '[vcs]'));
-    const made = await person.run(['init', '--name', 'x', '--vcs', `127.0.0.1:${port}`], {
-      cwd: dir,
-      ms: 20_000,
-    });
-    expect(made.code, made.report).toBe(0);
-    const answer = await attempt(dir, '--json');
-    expect(answer.code, answer.report).toBe(0);
-    const said = lines(answer).flatMap(({ event: name, line }) => (name === 'output' ? [String(line)] : []));
-    expect(said).toContain('HTTP/1.1 200 Connection established\r'.trim());
-    expect(said).toContain(
-      'quorate: network: EGRESS_NOT_ALLOWED: a connection to evil.example:443 was refused',
-    );
-    expect(event(answer, 'network')).toMatchObject({ connections: 2, refused: 1 });
-  });
-});
-
-describe('quorate try --tier and --input', () => {
-  it.each([
-    [['--tier', 'namespac'], 'Did you mean namespace?'],
-    [['--input', 'lib'], 'lib=bafybei'],
-    [['--input', 'a/b=bafybeiaaaaaaaaaaaaaaaaaaaaaaaaa'], 'lib=bafybei'],
-    [['--input', `x=bafybei${'a'.repeat(52)}`, '--input', `x=bafybei${'a'.repeat(52)}`], 'twice'],
-  ])('%j is refused, with what to give', async (args, says) => {
-    const answer = await attempt(await repository(listing), ...args);
-    expect(answer.code, answer.report).toBe(2);
-    expect(answer.err).toContain(says);
-  });
-
-  it('builds in the tier that is named', async () => {
-    const answer = await attempt(await repository(listing, { 'a.txt': 'a' }), '--tier', 'namespace');
-    expect(answer.code, answer.report).toBe(0);
-  });
-
-  it('says where it looked for an artifact that is not here', async () => {
-    const answer = await attempt(await repository(listing), '--input', `lib=bafybei${'a'.repeat(52)}`);
-    expect(answer.code, answer.report).toBe(3);
-    expect(codeIn(answer.err)).toBe('ARTIFACT_NOT_FOUND');
-  });
-});

@@ -8,6 +8,12 @@ import { differences } from './differences.ts';
 /** Between these in docs/sandbox.md stands the table. */
 export const parityMarks = ['<!-- parity: node scripts/parity.ts --write -->', '<!-- /parity -->'] as const;
 
+/** The suite, in the order its chapters are shown. */
+const contractFiles = [
+  ...['build', 'sees', 'limits', 'ends'].map((name) => `contract/${name}.ts`),
+  'contract.ts',
+];
+
 const pins: Record<keyof typeof profilePins, string> = {
   hostName: 'host name',
   user: 'account',
@@ -33,7 +39,9 @@ export function parityTable(): string {
   const row = (...cells: string[]) => `| ${cells.join(' | ')} |`;
   const all = (what: string, says = 'yes') => row(what, ...held.map(() => says));
   const chapter = (what: string) => all(`**${what}**`, '');
-  const contract = readFileSync(join(root, 'test/sandbox/contract.ts'), 'utf8');
+  const contract = contractFiles
+    .map((file) => readFileSync(join(root, 'test/sandbox', file), 'utf8'))
+    .join('');
   const titles = [...contract.matchAll(/^ +(describe|it)\('((?:[^'\\]|\\.)*)'/gm)];
   const suite = titles.flatMap(([, kind, title = '']) =>
     kind === 'describe' ? chapter(title) : all(title.replaceAll("\\'", "'").replaceAll('|', '\\|')),

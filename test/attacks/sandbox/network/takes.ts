@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { exited, MiB } from '../../../sandbox/support.ts';
+import { listen } from '../../../source/support.ts';
+
+import { fountain, type NetworkArena, type NetworkTier } from './arena.ts';
+
+export function takesWhatItCan(
+  { proxy, inside, nextWorks, codes }: NetworkArena,
+  { slowToConnect }: NetworkTier,
+): void {
+  describe('a build that takes what it can', () => {
+    it('gets no more bytes than may be received, whatever the connections', async () => {
+      const pour = 24 * MiB;
+      const take = (port: number) =>
+        `bash -c 'exec 3<>/dev/tcp/127.0.0.1/3128; printf "CONNECT 127.0.0.1:${port} HTTP/1.1\\r\\n\\r\\n" >&3; cat <&3' | wc -c`;
+      const source = await fountain(pour);
+      const capped = await proxy([source.port], { receivedBytesMax: 2 * MiB });
+      const ran = await inside(capped, [take(source.port), take(source.port)]);
+      const [first = 0, second = 0] = ran.log.trim().split('\n').map(Number);
+      expect(first + second).toBeLessThan(3 * MiB);
+      expect(codes(capped)).toContain('EGRESS_TOO_MUCH');
+      const free = await fountain(pour);
+      const all = await inside(await proxy([free.port]), [take(free.port)]);
+      expect(Number(all.log)).toBeGreaterThanOrEqual(pour);
+      await nextWorks();
+    });
+
+    it('sends out no more bytes than may be sent', async () => {
+      const give = (port: number) =>
+        `bash -c 'exec 3<>/dev/tcp/127.0.0.1/3128; printf "CONNECT 127.0.0.1:${port} HTTP/1.1\\r\\n\\r\\n" >&3; head -n 1 <&3; head -c ${8 * MiB} /dev/zero >&3' || true`;
+      let heard = 0;
+      const port = await listen((socket) => {
+        socket.on('data', (chunk) => {
+          heard += chunk.length;
+        });
+      });
+      await inside(await proxy([port], { sentBytesMax: 1 * MiB }), [give(port)]);
+      expect(heard).toBeLessThan(3 * MiB);
+      heard = 0;
+      await inside(await proxy([port]), [give(port)]);
+      await expect.poll(() => heard).toBeGreaterThan(4 * MiB);
+      await nextWorks();
+    });
+
+    it('and never reads it, has the server wait, not the worker keep it', async () => {
+      const pour = 64 * MiB;
+      const asking = (port: number, then: string) =>
+        `bash -c 'exec 3<>/dev/tcp/127.0.0.1/3128; printf "CONNECT 127.0.0.1:${port} HTTP/1.1\\r\\n\\r\\n" >&3; ${then}'`;
+      const held = await fountain(pour);
+      const still = await proxy([held.port], { receivedBytesMax: 2 * pour });
+      const ran = await inside(still, [asking(held.port, 'sleep 2')]);
+      expect(ran.outcome).toEqual(exited(0));
+      expect(held.written()).toBeLessThan(pour / 2);
+      expect(still.counts.received).toBeLessThan(pour / 2);
+      const read = await fountain(pour);
+      await inside(await proxy([read.port], { receivedBytesMax: 2 * pour }), [
+        asking(read.port, 'cat <&3 > /dev/null'),
+      ]);
+      expect(read.written()).toBe(pour);
+      await nextWorks();
+    });
+
+    const knocks = async (): Promise<void> => {
+      const knock = `perl -MSocket -e 'for (1..9000) { socket(S, AF_INET, SOCK_STREAM, 0); connect(S, sockaddr_in(3128, inet_aton("127.0.0.1"))) ? $n++ : $refused++; close S } print "$n $refused"'`;
+      const egress = await proxy([]);
+      const ran = await inside(egress, [knock]);
+      const [opened = 0, refused = 0] = ran.log.split(' ').map(Number);
+      expect(opened).toBeLessThan(8000);
+      expect(refused).toBeGreaterThan(1000);
+      expect(egress.counts.connections).toBeLessThan(8000);
+      await nextWorks();
+    };
+    if (slowToConnect === undefined) it('knocks without end, and the worker stops to open', knocks);
+  });
+}

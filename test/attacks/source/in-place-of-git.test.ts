@@ -1,0 +1,146 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { toolGuards } from '../../../sandbox/tool/call.ts';
+import { confined, homeOf, hostOf } from '../../source/confined.ts';
+import { codeOf, listen, serveHttp } from '../../source/support.ts';
+
+import { bash, bystander, inPlaceOfGit, knock, nextWorks, project, run, some } from './support.ts';
+
+describe('code that runs in the place of git', () => {
+  const guardless = { ...toolGuards, network: () => [] };
+
+  it('reaches no other port through the proxy, and nothing without it', async () => {
+    const { port, knocks } = await bystander();
+    const { dir } = await project();
+    const url = await serveHttp(dir);
+    const direct = bash(`exec 3<>/dev/tcp/127.0.0.1/${port} && echo open`);
+
+    const control = await confined(url, [hostOf(url)], { guards: guardless });
+    expect((await inPlaceOfGit(control, direct)).out).toContain('open');
+    await expect.poll(knocks).toBe(1);
+
+    const box = await confined(url, [hostOf(url)]);
+    expect((await inPlaceOfGit(box, bash(knock(hostOf(url))))).out).toContain(' 200 ');
+    expect((await inPlaceOfGit(box, bash(knock(`127.0.0.1:${port}`)))).out).toContain(' 403 ');
+    expect((await inPlaceOfGit(box, bash(knock('169.254.169.254:80')))).out).toContain(' 403 ');
+    expect((await inPlaceOfGit(box, direct)).out).not.toContain('open');
+    expect(knocks()).toBe(1);
+    await nextWorks();
+  });
+
+  it('sees no home folder, no key of the worker and no file of the host’s but its system', async () => {
+    const url = 'http://127.0.0.1:1/x';
+    const box = await confined(url, []);
+    const home = homeOf(box);
+    const key = join(home, 'node.key');
+    await writeFile(key, 'the secret', { mode: 0o600 });
+    const look = `cat ${key}; ls -A ${home} ${dirname(box.dir)}; ls -d /home/* /root /var /etc/shadow /etc/ssl/private`;
+
+    const control = await confined(url, [], {
+      guards: { ...toolGuards, files: () => ['--ro-bind', key, '/etc/shown'] },
+    });
+    expect(execFileSync('cat', [key], { encoding: 'utf8' })).toBe('the secret');
+    expect((await inPlaceOfGit(control, 'ls /etc/shown')).out).toContain('/etc/shown');
+
+    const { out } = await inPlaceOfGit(box, look);
+    expect(out).not.toContain('secret');
+    expect(
+      out
+        .replaceAll(/^(cat|ls): .*$/gm, '')
+        .trim()
+        .split(/\s+/),
+    ).toEqual([`${home}:`, 'tmp-1', `${dirname(box.dir)}:`, 'work']);
+    await nextWorks();
+  });
+
+  it('writes nowhere but in its folder', async () => {
+    const box = await confined('http://127.0.0.1:1/x', []);
+    const places = ['/', '/usr/', '/etc/', '/dev/', '/dev/shm/', '/run/', '/run/quorate/net/', '/tmp/'];
+    const tries = [...places, `${box.dir}/`].map((at) => `(: > ${at}mine) 2>/dev/null && echo "wrote ${at}"`);
+    const { out } = await inPlaceOfGit(box, `${tries.join('; ')}; rm -f /run/quorate/net/proxy.sock; true`);
+    expect(out.split('\n').filter((line) => line.startsWith('wrote'))).toEqual([`wrote ${box.dir}/`]);
+    expect((await inPlaceOfGit(box, bash(knock('a:1')))).out).toContain(' 403 ');
+  });
+
+  it('signals no process of the host, and none of the worker', async () => {
+    const victim = spawn('sleep', ['60'], { stdio: 'ignore' });
+    onTestFinished(() => {
+      victim.kill('SIGKILL');
+    });
+    const strike = `kill -9 ${victim.pid} ${process.pid}; kill -9 -1; true`;
+    const box = await confined('http://127.0.0.1:1/x', []);
+    await inPlaceOfGit(box, strike);
+    const { out } = await inPlaceOfGit(box, `kill -0 ${victim.pid} && echo seen`);
+    expect(out).not.toContain('seen');
+    expect(victim.exitCode ?? victim.signalCode).toBeNull();
+
+    const mine = spawn('sleep', ['60'], { stdio: 'ignore' });
+    process.kill(mine.pid ?? 0, 'SIGKILL');
+    await once(mine, 'exit');
+    expect(mine.signalCode).toBe('SIGKILL');
+    await nextWorks();
+  });
+
+  it('holds no capability, no way to gain one, and the builds’ filter of system calls', async () => {
+    const box = await confined('http://127.0.0.1:1/x', []);
+    const { out } = await inPlaceOfGit(box, 'grep -E "^(Cap|NoNewPrivs|Seccomp:)" /proc/self/status; id -u');
+    expect(out.match(/^Cap\w+:\t0{16}$/gm)).toHaveLength(5);
+    expect(out).toContain('NoNewPrivs:\t1');
+    expect(out).toContain('Seccomp:\t2');
+    expect(Number(out.trim().split('\n').at(-1))).toBeGreaterThan(0);
+    expect((await inPlaceOfGit(box, 'unshare -U true')).code).not.toBe(0);
+  });
+
+  it('leaves nothing running', async () => {
+    const mark = `${1000 + Math.floor(Math.random() * 1000)}.${process.pid}`;
+    const box = await confined('http://127.0.0.1:1/x', []);
+    await inPlaceOfGit(box, `setsid sleep ${mark} >/dev/null 2>&1 </dev/null & exit 0`);
+    await box.close();
+    const { stdout } = await run('ps', ['-eo', 'args']);
+    expect(stdout).not.toContain(mark);
+  });
+});
+
+describe('a server that takes too much', () => {
+  it('of what may be received is cut off, by every protocol', async () => {
+    const port = await listen((socket) => {
+      socket.on('data', () => {});
+      socket.write('HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\n');
+      const more = (): void => {
+        while (socket.writable && socket.write(`003f${some} refs/heads/aaaaaaaaa\n`.repeat(2000)));
+      };
+      socket.on('drain', more);
+      more();
+    });
+    for (const protocol of ['git', 'http']) {
+      const url = `${protocol}://127.0.0.1:${port}/x`;
+      // What is allowed besides the source is more than git may hold; here it is less.
+      const box = await confined(url, [hostOf(url)], { bytesMax: 1024 * 1024 - 64 * 1024 * 1024 });
+      const code = await codeOf(box.fetch(some, { seconds: 20 }));
+      expect(code).toMatch(/^(EGRESS_TOO_MUCH|SOURCE_BAD_SERVER|SOURCE_FAILED)$/);
+      expect(box.egress.counts.received).toBeLessThan(4 * 1024 * 1024);
+    }
+    await nextWorks();
+  });
+
+  it('of git’s memory ends git, not the machine', async () => {
+    const box = await confined('http://127.0.0.1:1/x', []);
+    const eat = 'head -c 900000000 /dev/zero | tail -c 900000000 > /dev/null';
+    expect((await inPlaceOfGit(box, `${eat}; false`)).code).not.toBe(0);
+    const error = new Error('git died') as Error & { code: string };
+    error.code = 'SOURCE_FAILED';
+    expect(box.explain(error)).toMatchObject({ code: 'SOURCE_TOO_LARGE', cause: error });
+  });
+
+  it('of its processes fails to fork', async () => {
+    const box = await confined('http://127.0.0.1:1/x', []);
+    const { out } = await inPlaceOfGit(
+      box,
+      'i=0; while [ $i -lt 200 ]; do sleep 5 & i=$((i+1)); done 2>&1; echo all',
+    );
+    expect(out).not.toContain('all');
+  });
+});

@@ -1,0 +1,12 @@
+import type { Sandbox, Steering } from '../../../sandbox/index.ts';
+import type { Play, Ran } from '../support.ts';
+
+/** What every part of the contract stands on: a tier that is open while its tests run. */
+export interface Ground {
+  play(run: string[], options?: Play): Promise<Ran>;
+  readonly sandbox: Sandbox & Steering;
+  /** The tier's own, on the host. */
+  readonly folder: string;
+  /** How many times as long as on the host's own processor something may take. */
+  slowness: number;
+}

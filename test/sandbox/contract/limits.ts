@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { exited, MiB, processesOfJobs, processesWith, tarOf, uniqueSleep } from '../support.ts';
+
+import type { Ground } from './ground.ts';
+
+export function limitsHold(ground: Ground): void {
+  const { play, slowness } = ground;
+  describe('limits', () => {
+    it('hold processes: a fork bomb only hurts itself', async () => {
+      const bomb = 'b() { b | b & }; b; sleep 0.3; ls -d /proc/[0-9]* | wc -l';
+      const ran = await play([bomb], { limits: { pids: 32, seconds: 3, cpus: 0.5 } });
+      expect(ran.seconds).toBeLessThan(10 * slowness);
+      expect(Number(/^\d+$/m.exec(ran.log)?.[0] ?? 0)).toBeLessThanOrEqual(32);
+    });
+
+    it('hold memory: the job is no vote even if it carried on', async () => {
+      const ran = await play(['dd if=/dev/zero of=/dev/null bs=250000000 count=1 || true', 'exit 0'], {
+        limits: { memoryBytes: 32 * MiB },
+        outputs: ['.'],
+      });
+      expect(ran).toMatchObject({ outcome: { kind: 'aborted', reason: 'memory' }, delivered: false });
+    });
+
+    it('hold the processor', async () => {
+      // The clock of a sandbox may not know when it stood still: the host's kernel is asked.
+      let began: { clock: number; spent: number } | undefined;
+      const now = () => ({ clock: performance.now() / 1000, spent: ground.sandbox.processorSeconds() });
+      const busy =
+        'echo begins; end=$(($(date +%s%N) / 1000000 + 1000)); while [ $(($(date +%s%N) / 1000000)) -lt $end ]; do :; done';
+      const ran = await play([busy], {
+        limits: { cpus: 0.2 },
+        onLog: () => {
+          began ??= now();
+        },
+      });
+      const ended = now();
+      expect(ran.outcome).toEqual(exited(0));
+      const used = ended.spent - (began?.spent ?? 0);
+      expect(used).toBeGreaterThan(0);
+      expect(used / (ended.clock - (began?.clock ?? 0))).toBeLessThan(0.45);
+    });
+
+    it('hold the disk: a full one is the build’s own failure', async () => {
+      const fill = (path: string) => `head -c 9000000 /dev/zero > ${path}`;
+      const limits = { diskBytes: 8 * MiB };
+      const all = await Promise.all(
+        ['/build/src/f', '/tmp/f', '$OUT/f', '$HOME/f', '/dev/shm/f'].map((path) =>
+          play([fill(path)], { limits }),
+        ),
+      );
+      for (const ran of all) {
+        expect(ran.outcome).toEqual(exited(1));
+        expect(ran.log).toContain('No space left on device');
+      }
+    });
+
+    it('hold the disk before the first step too', async () => {
+      const source = tarOf([{ name: 'big', content: 'x'.repeat(3 * MiB) }]);
+      const ran = await play(['true'], { source, limits: { diskBytes: 2 * MiB } });
+      expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'disk' });
+    });
+
+    it('hold the size of what comes out', async () => {
+      const ran = await play(['truncate -s 20G $OUT/sparse'], { outputs: ['.'] });
+      expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'disk' });
+    });
+
+    it('hold wall time, against everything the build started', async () => {
+      const nap = uniqueSleep();
+      const ran = await play(
+        [
+          `setsid sleep ${nap} & (setsid sh -c "trap '' TERM HUP; sleep ${nap} & sleep ${nap}" &) ; sleep ${nap}`,
+        ],
+        {
+          limits: { seconds: 0.5 },
+        },
+      );
+      expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'time' });
+      expect(ran.seconds).toBeLessThan(5 * slowness);
+      expect(await survivors(nap)).toEqual([]);
+    });
+  });
+}
+
+/** What is left of jobs on the host: by command line, where a build's processes are the host's, and by control group. */
+async function survivors(text: string): Promise<number[]> {
+  return [...(await processesWith(text)), ...(await processesOfJobs())];
+}
