@@ -95,7 +95,7 @@ async function answer(
       const allowed = state.charter?.payload.vcs ?? [];
       if (!vcsAllowed(allowed, job.source.url)) {
         throw new QuorateError('SOURCE_HOST_NOT_ALLOWED', `the charter does not allow ${job.source.url}`, {
-          hint: `It allows these version control servers: ${allowed.join(', ')}`,
+          hint: `It allows these version control servers: ${allowed.join(', ')}. Its owner changes them: quorate charter set --vcs`,
         });
       }
       // Nobody else has the controller read gigabytes.

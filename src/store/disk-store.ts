@@ -6,6 +6,7 @@ import type { Libp2p } from '@libp2p/interface';
 import type { CID } from 'multiformats/cid';
 import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { sizeText } from '../core/quantity.ts';
 import { BlockNotFound, Blocks } from './blocks.ts';
 import { type Difference, diffTrees } from './diff.ts';
 import { readDirectory } from './directory-read.ts';
@@ -205,7 +206,7 @@ export class DiskStore implements Store {
     for await (const chunk of fileBytes(this.#reader(from), parseCid(cid), signal)) {
       size += chunk.length;
       if (size > maxBytes) {
-        throw new QuorateError('STORE_FILE_TOO_LARGE', `the file ${cid} is over ${maxBytes} bytes`);
+        throw new QuorateError('STORE_FILE_TOO_LARGE', `the file ${cid} is over ${sizeText(maxBytes)}`);
       }
       chunks.push(chunk);
     }

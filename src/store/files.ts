@@ -4,6 +4,7 @@ import type { Blockstore } from 'interface-blockstore';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { QuorateError } from '../core/errors.ts';
+import { sizeText } from '../core/quantity.ts';
 import { rawCode } from './nodes.ts';
 
 /** The name under which a job fixes how bytes become CIDs: IPIP-499's profile, plus mode 0755 on executables only. */
@@ -68,7 +69,7 @@ export class ByteBudget {
   take(bytes: number): void {
     this.used += bytes;
     if (this.used <= this.max) return;
-    throw new QuorateError('STORE_TREE_TOO_LARGE', `the tree is over ${this.max} bytes`, {
+    throw new QuorateError('STORE_TREE_TOO_LARGE', `the tree is over ${sizeText(this.max)}`, {
       hint: 'Make the outputs smaller or raise the limit of the job or the store.',
     });
   }

@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { sizeText } from '../core/quantity.ts';
 import type { Blocks } from './blocks.ts';
 import type { Exchange, PeerSession } from './exchange.ts';
 import { decodeNode, rawCode, readBlock } from './nodes.ts';
@@ -158,7 +159,7 @@ class Pull {
     this.#options.onProgress?.(this.#bytes);
     const maxBytes = this.#options.maxBytes ?? limits.treeBytesMax;
     if (this.#bytes > maxBytes) {
-      throw new QuorateError('STORE_TREE_TOO_LARGE', `the tree ${this.#root} is over ${maxBytes} bytes`, {
+      throw new QuorateError('STORE_TREE_TOO_LARGE', `the tree ${this.#root} is over ${sizeText(maxBytes)}`, {
         hint: 'Raise the limit if you expected a tree of this size.',
       });
     }

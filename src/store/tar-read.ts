@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Blockstore } from 'interface-blockstore';
 import { extract, type Header as TarHeader } from 'tar-stream';
 import { QuorateError } from '../core/errors.ts';
+import { sizeText } from '../core/quantity.ts';
 import { ByteBudget, chunkBytes, storeFile } from './files.ts';
 import type { TreeRules } from './index.ts';
 import { JobPool } from './job-pool.ts';
@@ -153,7 +154,7 @@ async function pump(
     for await (const chunk of tar as AsyncIterable<Uint8Array>) {
       gaps.see(chunk);
       if (gaps.total > totalMax) {
-        throw new QuorateError('STORE_TREE_TOO_LARGE', `the archive is over ${totalMax} bytes`);
+        throw new QuorateError('STORE_TREE_TOO_LARGE', `the archive is over ${sizeText(totalMax)}`);
       }
       if (!parser.write(chunk)) await drained(parser);
       if (failed !== undefined) throw failed;

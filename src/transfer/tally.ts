@@ -1,6 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { sizeText } from '../core/quantity.ts';
 import type { VerifiedBlock } from './decode.ts';
 import type { BlockSink, FetchOptions } from './index.ts';
 import { below, keyOf, rawCode, type Step } from './walk.ts';
@@ -82,7 +83,7 @@ export class Tally {
     this.blocks += 1;
     this.bytes += bytes;
     if (this.bytes > maxBytes) {
-      throw new QuorateError('STORE_TREE_TOO_LARGE', `the tree ${this.#root} is over ${maxBytes} bytes`, {
+      throw new QuorateError('STORE_TREE_TOO_LARGE', `the tree ${this.#root} is over ${sizeText(maxBytes)}`, {
         hint: 'Raise the limit if you expected a tree of this size.',
       });
     }
