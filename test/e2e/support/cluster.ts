@@ -154,7 +154,7 @@ export class Cluster {
     });
     this.workers.set(name, proc);
     // An emulated machine is tried out before, as long as that may take.
-    const seconds = more.includes('vm-emulated') ? limits.emulatedProbeSecondsMax + 20 : 60;
+    const seconds = more.includes('vm-emulated') ? limits.emulatedProbeSecondsMax + 20 : 120;
     await proc.event('working', { ms: seconds * 1000 });
     return proc;
   }
