@@ -2,24 +2,18 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type ControllerNode, startController } from '../../src/runtime/controller-node.ts';
+import type { ControllerNode } from '../../src/runtime/controller-node.ts';
 import { openHome } from '../../src/runtime/home.ts';
 import { joinProject } from '../../src/runtime/join.ts';
 import { initProject, issueTicket, openProjectFolder } from '../../src/runtime/owner.ts';
+import { loopbackController } from '../support/controller.ts';
 
 let dir: string;
 let controller: ControllerNode;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'quorate-trusted-'));
-  controller = await startController({
-    folder: await initProject(dir, { name: 'project', vcs: [], bootstrap: [] }),
-    listen: ['/ip4/127.0.0.1/tcp/0'],
-    announce: [],
-    bootstrap: [],
-    onEvent: () => {},
-    onFailure: () => {},
-  });
+  controller = await loopbackController(await initProject(dir, { name: 'project', vcs: [], bootstrap: [] }));
 });
 afterAll(async () => {
   await controller.close();

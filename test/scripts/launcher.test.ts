@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Ending, ending } from '../cli/support.ts';
 
 const bin = join(import.meta.dirname, '..', '..', 'bin');
 const packaged = `node-linux-${process.arch}`;
@@ -71,12 +72,6 @@ function oldNode(): string[] {
   return [process.execPath, '--require', preload];
 }
 
-interface Ending {
-  code: number | null;
-  out: string;
-  err: string;
-}
-
 function start(
   root: string,
   args: string[],
@@ -88,19 +83,7 @@ function start(
     env: { ...process.env, XDG_CACHE_HOME: join(temp, 'cache') },
     timeout: 20_000,
   });
-  const ended = new Promise<Ending>((resolve, reject) => {
-    let out = '';
-    let err = '';
-    child.stdout?.on('data', (chunk) => {
-      out += chunk;
-    });
-    child.stderr?.on('data', (chunk) => {
-      err += chunk;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, out, err }));
-  });
-  return { child, ended };
+  return { child, ended: ending(child) };
 }
 
 beforeAll(() => {

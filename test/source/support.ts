@@ -5,8 +5,10 @@ import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { expect, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { type CommitOptions, readCommit } from '../../src/source/index.ts';
+
+export { codeOf } from '../support/codes.ts';
 
 export async function folder(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'quorate-source-'));
@@ -159,16 +161,6 @@ export async function oldServer(url: string): Promise<string> {
     upstream.pipe(client);
   });
   return `git://127.0.0.1:${own}${pathname}`;
-}
-
-export async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-  } catch (error) {
-    expect(error).toHaveProperty('code');
-    return (error as { code: string }).code;
-  }
-  return 'none';
 }
 
 /** The files of a commit in the new folder `dest`, unpacked by the system's own tar; git works in the folder above. */

@@ -10,8 +10,10 @@ import { yamux } from '@libp2p/yamux';
 import { createLibp2p } from 'libp2p';
 import { CID } from 'multiformats/cid';
 import { pack } from 'tar-stream';
-import { expect, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { openStore, type Store } from '../../src/store/index.ts';
+
+export { codeOf } from '../support/codes.ts';
 
 /** A folder that is gone when the test is over. */
 export async function folder(): Promise<string> {
@@ -120,17 +122,6 @@ export async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const one of source) all.push(one);
   return all;
-}
-
-/** The code a promise is rejected with. */
-export async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-  } catch (error) {
-    expect(error).toHaveProperty('code');
-    return (error as { code: string }).code;
-  }
-  return 'none';
 }
 
 /** Bytes that are the same in every run and do not repeat. */

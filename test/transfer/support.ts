@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { CID } from 'multiformats/cid';
 import { onTestFinished } from 'vitest';
 import { protocols } from '../../src/core/wire/protocols.ts';
-import { type Channel, type Mesh, openMesh } from '../../src/mesh/index.ts';
+import type { Channel, Mesh } from '../../src/mesh/index.ts';
 import { pullArtifact, serveArtifacts } from '../../src/runtime/transfer.ts';
 import type { Store } from '../../src/store/index.ts';
 import {
@@ -14,15 +13,10 @@ import {
   type Provider,
 } from '../../src/transfer/index.ts';
 import { noiseBytes, store, type TarEntry, tar } from '../store/support.ts';
+import { loopbackMesh } from '../support/mesh.ts';
 
 export async function node(): Promise<Mesh> {
-  const mesh = await openMesh({
-    key: randomBytes(32),
-    listen: ['/ip4/127.0.0.1/tcp/0'],
-    bootstrap: [],
-    topics: [],
-    role: 'node',
-  });
+  const mesh = await loopbackMesh();
   onTestFinished(() => mesh.close());
   return mesh;
 }

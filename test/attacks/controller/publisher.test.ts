@@ -8,11 +8,12 @@ import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { ownerMembership } from '../../../src/runtime/client.ts';
-import { type ControllerNode, startController } from '../../../src/runtime/controller-node.ts';
+import type { ControllerNode } from '../../../src/runtime/controller-node.ts';
 import { openHome } from '../../../src/runtime/home.ts';
 import { joinProject } from '../../../src/runtime/join.ts';
 import { initProject, issueTicket, type ProjectFolder } from '../../../src/runtime/owner.ts';
 import { ask } from '../../../src/runtime/standing.ts';
+import { loopbackController } from '../../support/controller.ts';
 import { makeJob, makeRequest, nonceOf } from '../../support/documents.ts';
 
 let dir: string;
@@ -23,14 +24,7 @@ const meshes: Mesh[] = [];
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'quorate-publisher-'));
   folder = await initProject(dir, { name: 'project', vcs: [], bootstrap: [] });
-  controller = await startController({
-    folder,
-    listen: ['/ip4/127.0.0.1/tcp/0'],
-    announce: [],
-    bootstrap: [],
-    onEvent: () => {},
-    onFailure: () => {},
-  });
+  controller = await loopbackController(folder);
 });
 afterAll(async () => {
   for (const mesh of meshes) await mesh.close();

@@ -11,8 +11,9 @@ import { protocols } from '../../../src/core/wire/protocols.ts';
 import { keyFromSeed } from '../../../src/identity/keys.ts';
 import { openJournal } from '../../../src/journal/index.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { type ControllerNode, startController } from '../../../src/runtime/controller-node.ts';
+import type { ControllerNode } from '../../../src/runtime/controller-node.ts';
 import { initProject, type ProjectFolder } from '../../../src/runtime/owner.ts';
+import { loopbackController } from '../../support/controller.ts';
 import { cidOf, makeGrant, makeJob, makeRequest, nonceOf } from '../../support/documents.ts';
 
 let dir: string;
@@ -26,14 +27,7 @@ let mesh: Mesh;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'quorate-strangers-'));
   folder = await initProject(dir, { name: 'project', vcs: [], bootstrap: [] });
-  controller = await startController({
-    folder,
-    listen: ['/ip4/127.0.0.1/tcp/0'],
-    announce: [],
-    bootstrap: [],
-    onEvent: () => {},
-    onFailure: () => {},
-  });
+  controller = await loopbackController(folder);
   mesh = await openMesh({ key: seed, listen: [], bootstrap: [], topics: [], role: 'node' });
   await mesh.connect(controller.addresses());
 });

@@ -1,11 +1,9 @@
 // A volunteer whom neither gossip nor the feed stream reaches; leases it can still open. A program: --home <folder>
 // --ticket <ticket>. It composes the worker of the product with a mesh that drops the one and refuses the other.
-import { parseArgs } from 'node:util';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { openHome } from '../../../src/runtime/home.ts';
-import { joinProject } from '../../../src/runtime/join.ts';
-import { defaultLending, startWorker } from '../../../src/runtime/worker-node.ts';
+import { defaultLending } from '../../../src/runtime/worker-node.ts';
+import { volunteer } from './volunteer.ts';
 
 function cutOff(mesh: Mesh): Mesh {
   return new Proxy(mesh, {
@@ -22,24 +20,8 @@ function cutOff(mesh: Mesh): Mesh {
   });
 }
 
-const tell = (line: unknown) => process.stdout.write(`${JSON.stringify(line)}\n`);
-const { values } = parseArgs({ options: { home: { type: 'string' }, ticket: { type: 'string' } } });
-const { home: dir = '', ticket = '' } = values;
-const home = openHome(dir);
-const membership = await joinProject({ home, ticket, signal: AbortSignal.timeout(30_000) });
-const node = await startWorker({
-  home,
-  membership,
+await volunteer({
   openMesh: async (options) => cutOff(await openMesh(options)),
   httpFeed: { quietMs: 1_000, everyMs: 500 },
-  listen: ['/ip4/127.0.0.1/tcp/0'],
   lending: defaultLending(['namespace']),
-  onEvent: ({ kind, ...rest }) => tell({ event: kind, ...rest }),
-  onFailure: (error) => {
-    throw error;
-  },
-});
-tell({ event: 'working', id: node.id, addresses: node.addresses() });
-process.once('SIGTERM', () => {
-  void node.close().then(() => process.exit(0));
 });

@@ -1,12 +1,10 @@
 // A volunteer who changes what was built. A program: --home <folder> --ticket <ticket>. It composes the worker of the
 // product with a sandbox of its own; the product has no switch for it. All that tamper alike come to the same bytes.
 import { Readable } from 'node:stream';
-import { parseArgs } from 'node:util';
 import { extract, pack } from 'tar-stream';
 import { openSandbox, type Sandbox, together } from '../../../sandbox/index.ts';
-import { openHome } from '../../../src/runtime/home.ts';
-import { joinProject } from '../../../src/runtime/join.ts';
-import { defaultLending, startWorker } from '../../../src/runtime/worker-node.ts';
+import { defaultLending } from '../../../src/runtime/worker-node.ts';
+import { homeFolder, volunteer } from './volunteer.ts';
 
 const mark = '\n: something the source does not say\n';
 
@@ -30,11 +28,7 @@ function altered(tar: Readable): Readable {
   return Readable.from(result as AsyncIterable<Uint8Array>, { objectMode: false });
 }
 
-const tell = (line: unknown) => process.stdout.write(`${JSON.stringify(line)}\n`);
-const { values } = parseArgs({ options: { home: { type: 'string' }, ticket: { type: 'string' } } });
-const { home: dir = '', ticket = '' } = values;
-const home = openHome(dir);
-const real = await openSandbox(`${dir}/sandbox`);
+const real = await openSandbox(`${homeFolder}/sandbox`);
 const sandbox: Sandbox = {
   tier: real.tier,
   hostImage: real.hostImage,
@@ -42,19 +36,4 @@ const sandbox: Sandbox = {
   profile: real.profile,
   run: (job, io) => real.run(job, { ...io, onOutputs: (tar) => io.onOutputs(altered(tar)) }),
 };
-const membership = await joinProject({ home, ticket, signal: AbortSignal.timeout(30_000) });
-const node = await startWorker({
-  home,
-  membership,
-  sandboxes: together([sandbox]),
-  listen: ['/ip4/127.0.0.1/tcp/0'],
-  lending: defaultLending([real.tier]),
-  onEvent: ({ kind, ...rest }) => tell({ event: kind, ...rest }),
-  onFailure: (error) => {
-    throw error;
-  },
-});
-tell({ event: 'working', id: node.id, addresses: node.addresses() });
-process.once('SIGTERM', () => {
-  void node.close().then(() => process.exit(0));
-});
+await volunteer({ sandboxes: together([sandbox]), lending: defaultLending([real.tier]) });

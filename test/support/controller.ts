@@ -1,0 +1,13 @@
+import { type ControllerNode, startController } from '../../src/runtime/controller-node.ts';
+import type { ProjectFolder } from '../../src/runtime/owner.ts';
+
+/** A controller on the loopback that tells nobody what it does. */
+export const loopbackController = (folder: ProjectFolder): Promise<ControllerNode> =>
+  startController({
+    folder,
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    announce: [],
+    bootstrap: [],
+    onEvent: () => {},
+    onFailure: () => {},
+  });
