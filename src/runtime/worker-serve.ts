@@ -81,8 +81,9 @@ export class Serving {
   async #poll(artifact: string): Promise<void> {
     const { signal } = this.#context;
     for (let tried = 0; this.#waiting.has(artifact) && !signal.aborted && tried < 200; tried++) {
-      await new Promise((resolve) => setTimeout(resolve, retryMs[Math.min(tried, retryMs.length - 1)]));
-      await this.#learn(artifact);
+      const ms = retryMs[Math.min(tried, retryMs.length - 1)];
+      await sleep(ms, undefined, { signal }).catch(() => {});
+      if (this.#waiting.has(artifact)) await this.#learn(artifact);
     }
   }
 

@@ -62,8 +62,12 @@ describe('a controller with an HTTP feed', () => {
       return list.length > 0 && list;
     });
     expect(verdicts).toMatchObject([{ request: run.run, level: 'agreed', artifact }]);
-    const bundle = await fetch(`${url}/v1/${cluster.project}/bundle/${String(artifact)}`);
-    expect(await bundle.json()).toMatchObject({ verdict: expect.any(String) });
+    // Told first, then assembled and written.
+    const bundle = await until('the bundle', async () => {
+      const answer = await fetch(`${url}/v1/${cluster.project}/bundle/${String(artifact)}`);
+      return answer.ok && answer.json();
+    });
+    expect(bundle).toMatchObject({ verdict: expect.any(String) });
     const car = await fetch(`${url}/ipfs/${String(artifact)}?format=car`);
     expect(Buffer.from(await car.arrayBuffer()).includes('echo remote')).toBe(true);
   });
