@@ -83,7 +83,7 @@ export class Serving {
     for (let tried = 0; this.#waiting.has(artifact) && !signal.aborted && tried < 200; tried++) {
       const ms = retryMs[Math.min(tried, retryMs.length - 1)];
       await sleep(ms, undefined, { signal }).catch(() => {});
-      if (this.#waiting.has(artifact)) await this.#learn(artifact);
+      if (this.#waiting.has(artifact) && !signal.aborted) await this.#learn(artifact);
     }
   }
 
