@@ -225,7 +225,7 @@ export function checkRan({ outcome }: Tried): void {
 }
 
 /**
- * Opens a trial for as long as `use` takes; nothing of it is left then. Errors: `SOURCE_…`, `JOBFILE_…`, `TRY_…`,
+ * Opens a trial for as long as `use` takes; of it only its image stays, ready for the next. Errors: `SOURCE_…`, `JOBFILE_…`, `TRY_…`,
  * `SANDBOX_…`, `STORE_…`.
  */
 export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) => Promise<T>): Promise<T> {
