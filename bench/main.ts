@@ -9,6 +9,7 @@ const suites: Record<string, () => Promise<{ suite: Suite }>> = {
   files: () => import('./files.ts'),
   rounds: () => import('./rounds.ts'),
   sandbox: () => import('./sandbox.ts'),
+  images: () => import('./images.ts'),
 };
 
 async function main(args: string[]): Promise<number> {

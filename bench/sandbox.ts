@@ -1,26 +1,18 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { promisify } from 'node:util';
 import { pack } from 'tar-stream';
-import { createGroup, type Group } from '../sandbox/cgroups/group.ts';
-import { groupPrefix } from '../sandbox/cgroups/leftovers.ts';
-import { findPlaces, readHierarchies } from '../sandbox/cgroups/place.ts';
-import { limitSettings } from '../sandbox/cgroups/settings.ts';
-import { openSandbox, type Sandbox, type SandboxImage, type Tier } from '../sandbox/index.ts';
+import { openSandbox, type SandboxImage, type Tier } from '../sandbox/index.ts';
 import { type Bench, inTurn, median, type Suite, seconds } from './run.ts';
+import { bareGroup, inGroup, job } from './sandbox-jobs.ts';
 import { bareMachine, smallImage } from './sandbox-machine.ts';
 
-const MiB = 1024 * 1024;
 const treeBytes = 200_000_000;
 const files = 100;
 const rounds = 5;
 /** Megabytes a second of a tree, one way. */
 const rateMin = 150;
-const run = promisify(execFile);
 
 interface Bare {
   name: string;
@@ -59,24 +51,6 @@ const tiers: Partial<Record<Tier, Bare>> = {
   'vm-emulated': { name: 'qemu', msOver: 2000, image: smallImage, command: bareMachine },
 };
 
-const limits = { cpus: 2, memoryBytes: 2048 * MiB, diskBytes: 1024 * MiB, pids: 256, seconds: 100 };
-
-/** A group like those of jobs: at another priority the tool would be measured beside whatever else the machine does. */
-function bareGroup(): Group {
-  const { places } = findPlaces(readHierarchies());
-  return createGroup(places, `${groupPrefix}${process.pid}-bench`, limits, limitSettings);
-}
-
-const enterGroup =
-  'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 > "$1/cgroup.procs"; shift; n=$((n - 1)); done; exec nice -n 10 "$@"';
-
-async function inGroup({ directories }: Group, command: string[], input?: Buffer): Promise<void> {
-  const words = ['-c', enterGroup, 'sh', String(directories.length), ...directories, ...command];
-  const done = run('sh', words);
-  if (input !== undefined) done.child.stdin?.end(input);
-  await done;
-}
-
 /** Random, so that nothing on the way can save work; made once, so that making it takes no part. */
 async function tree(): Promise<Buffer> {
   const archive = pack();
@@ -87,30 +61,6 @@ async function tree(): Promise<Buffer> {
   archive.finalize();
   await once(archive, 'end');
   return Buffer.concat(chunks);
-}
-
-function* pieces(bytes: Buffer): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += MiB / 4) yield bytes.subarray(at, at + MiB / 4);
-}
-
-async function job(
-  sandbox: Sandbox,
-  tar: Buffer,
-  step: string,
-  image: 'host' | SandboxImage = 'host',
-): Promise<void> {
-  const source = Readable.from(pieces(tar), { objectMode: false });
-  const outcome = await sandbox.run(
-    { source, inputs: [], run: [step], env: {}, outputs: ['.'], image, limits },
-    {
-      onLog: () => {},
-      onOutputs: async (out) => {
-        for await (const _ of out as AsyncIterable<Uint8Array>);
-      },
-      signal: new AbortController().signal,
-    },
-  );
-  if (outcome.kind !== 'exit' || outcome.code !== 0) throw new Error(JSON.stringify(outcome));
 }
 
 /** Milliseconds of processor time that something takes, the median: less than the clock does it depend on what else runs. */

@@ -186,7 +186,7 @@ export class WorkerProcess extends Process<WorkerEvent, WorkerEffect> {
       case 'publish':
         if (effect.artifact !== null && this.options.behaviour !== 'serves-nothing')
           this.served.add(effect.artifact);
-        return undefined;
+        return this.dispatch({ kind: 'published', lease: effect.lease });
       case 'cosign':
         return this.#cosign(effect.lease);
       case 'refuse-cosign': {

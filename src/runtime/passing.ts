@@ -58,6 +58,7 @@ const workerEvents: ReadonlySet<WorkerEvent['kind']> = new Set([
   'reserve',
   'declined',
   'leased',
+  'published',
   'detached',
   'tick',
 ]);

@@ -162,7 +162,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       bandwidth,
       dispatch: (event) => loop.dispatch(event),
       builds: () => parts.builder.builds,
-      leases: () => machine.leases.length,
+      leases: () => machine.openLeases,
       tell,
       stop: () => options.onStop?.(),
     });
@@ -208,7 +208,8 @@ class Parts {
   readonly serving: Serving;
   readonly #leases: WorkerLeases;
   readonly #cosigner: Cosigner;
-  readonly #builds = new Set<Promise<void>>();
+  /** What must come to its end before the store and the journal are closed. */
+  readonly #unfinished = new Set<Promise<void>>();
   /** Told when a build begins or has ended. */
   onBuilds: () => void = () => {};
 
@@ -231,10 +232,16 @@ class Parts {
     );
   }
 
-  /** Builds that were stopped still clean up after themselves. */
+  /** Builds that were stopped still clean up after themselves; what was revealed is served from then on. */
   async idle(): Promise<void> {
-    await Promise.allSettled(this.#builds);
+    while (this.#unfinished.size > 0) await Promise.allSettled(this.#unfinished);
     await this.builder.close();
+  }
+
+  #finish(what: string, work: Promise<void>): void {
+    this.#unfinished.add(work);
+    void work.catch(() => {}).finally(() => this.#unfinished.delete(work));
+    this.#run(what, work);
   }
 
   #run(what: string, work: Promise<unknown>): void {
@@ -251,15 +258,9 @@ class Parts {
         return this.#run('claim', this.#leases.claim(effect.offer, effect.claim));
       case 'build': {
         const build = this.#build(effect);
-        this.#builds.add(build);
         this.onBuilds();
-        build
-          .finally(() => {
-            this.#builds.delete(build);
-            this.onBuilds();
-          })
-          .catch(() => {});
-        return this.#run('build', build);
+        void build.catch(() => {}).finally(() => this.onBuilds());
+        return this.#finish('build', build);
       }
       case 'stop-build':
         return this.builder.stop(effect.lease);
@@ -268,9 +269,9 @@ class Parts {
       case 'resume':
         return this.#run('resume', this.#leases.resume(effect.lease));
       case 'publish':
-        return this.#run('publish', this.serving.publish(effect.lease, effect.artifact, effect.log));
+        return this.#finish('publish', this.serving.publish(effect.lease, effect.artifact, effect.log));
       case 'discard':
-        return this.#run('discard', this.serving.discard(effect.lease));
+        return this.#finish('discard', this.serving.discard(effect.lease));
       case 'cosign':
         return this.#run('cosign', this.#cosigner.sign(effect.lease, this.#leases));
       case 'refuse-cosign':

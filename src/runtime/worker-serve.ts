@@ -27,11 +27,12 @@ export class Serving {
 
   /** What was built for a lease becomes public. May be repeated after a crash. */
   async publish(lease: string, artifact: string | null, log: string | null): Promise<void> {
-    const { store, tell } = this.#context;
+    const { store, tell, dispatch } = this.#context;
     await store.publish(store.sealed(areaOf(lease)));
     const roots = [log, artifact].filter((root) => root !== null);
     for (const root of roots) this.#new.set(root, performance.now());
     await store.pin(roots, lease);
+    dispatch({ kind: 'published', lease });
     if (artifact === null) return;
     tell('info', 'published', `the round is over; serving ${artifact}`, { artifact });
     this.#waiting.add(artifact);

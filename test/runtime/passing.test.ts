@@ -34,6 +34,8 @@ it('a worker may forget what it has not built yet, and nothing else', () => {
   expect(worker('acked')).toBe(false);
   expect(worker('cosign-checked', { kind: 'cosign' })).toBe(false);
   expect(worker('revealed', { kind: 'publish' })).toBe(false);
+  // It would be published once more.
+  expect(worker('published')).toBe(true);
   expect(worker('released', { kind: 'discard' })).toBe(false);
 });
 

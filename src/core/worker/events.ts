@@ -59,6 +59,8 @@ export type WorkerEvent =
   | { kind: 'acked'; lease: string; ack: Verified<Ack> }
   | { kind: 'refused'; lease: string; code: string; message: string }
   | { kind: 'revealed'; lease: string }
+  /** What was built for it is served, and will be after a restart. */
+  | { kind: 'published'; lease: string }
   | { kind: 'released'; lease: string; code: string; message: string }
   /** The stream of a lease broke, or came back. */
   | { kind: 'detached'; lease: string }
@@ -83,7 +85,7 @@ export type WorkerEffect =
   | { kind: 'send-receipt'; lease: string; receipt: Receipt }
   /** Open a new stream for a lease whose stream broke. */
   | { kind: 'resume'; lease: Verified<Lease> }
-  /** The round is revealed: the bytes may be served. */
+  /** The round is revealed: the bytes may be served. Said again after a restart, until they were `published`. */
   | { kind: 'publish'; lease: string; artifact: string | null; log: string | null }
   | { kind: 'discard'; lease: string }
   | { kind: 'cosign'; lease: string }

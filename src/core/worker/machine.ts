@@ -79,9 +79,14 @@ export class Worker {
     return !this.#known.has(offer);
   }
 
-  /** Ids of the leases that are still of any use. */
+  /** Ids of the leases whose result is still sealed, or whose job is to be built. */
   get leases(): string[] {
     return [...this.#assignments.keys()];
+  }
+
+  /** How many of them wait for their round or to be built. */
+  get openLeases(): number {
+    return [...this.#assignments.values()].filter(({ state }) => state !== 'revealed').length;
   }
 
   /** The lease under this id, if it is still of any use. */
@@ -117,9 +122,11 @@ export class Worker {
         return this.#dropped(event, now);
       case 'revealed':
         return this.#revealed(event.lease);
+      case 'published':
+        return this.#published(event.lease);
       case 'detached':
         return this.#with(event.lease, (assignment) => {
-          assignment.retryAt = now + resumeMs;
+          if (assignment.state !== 'revealed') assignment.retryAt = now + resumeMs;
         });
       case 'cosign-checked':
         return this.#cosign(event);
@@ -149,7 +156,8 @@ export class Worker {
           lease,
           says: 'the build was lost when this worker stopped; its slot goes to another',
         });
-      } else this.#out.push({ kind: 'resume', lease: assignment.lease });
+      } else if (assignment.state === 'revealed') this.#publish(lease, assignment);
+      else this.#out.push({ kind: 'resume', lease: assignment.lease });
     }
     this.#startNext();
     this.#out.push({ kind: 'poll' });
@@ -344,21 +352,28 @@ export class Worker {
 
   #revealed(lease: string): void {
     const assignment = this.#assignments.get(lease);
-    if (assignment?.state !== 'acked' || assignment.result === null) return;
-    const { outcome, log } = assignment.result;
-    this.#out.push({
-      kind: 'publish',
-      lease,
-      artifact: outcome.kind === 'exit' ? outcome.artifact : null,
-      log,
-    });
-    this.#end(lease, assignment);
+    if (assignment?.state !== 'acked') return;
+    assignment.state = 'revealed';
+    assignment.retryAt = null;
+    this.#publish(lease, assignment);
+  }
+
+  #publish(lease: string, { result }: Assignment): void {
+    if (result === null) return;
+    const { outcome, log } = result;
+    const artifact = outcome.kind === 'exit' ? outcome.artifact : null;
+    this.#out.push({ kind: 'publish', lease, artifact, log });
+  }
+
+  #published(lease: string): void {
+    const assignment = this.#assignments.get(lease);
+    if (assignment?.state === 'revealed') this.#end(lease, assignment);
   }
 
   /** The controller will have nothing more of this lease; what was built on it is of no use to anybody. */
   #dropped({ lease, code, message }: EventOf<'refused' | 'released'>, now: number): void {
     const assignment = this.#assignments.get(lease);
-    if (assignment === undefined) return;
+    if (assignment === undefined || assignment.state === 'revealed') return;
     if (assignment.state === 'building') this.#out.push({ kind: 'stop-build', lease });
     this.#out.push({ kind: 'discard', lease });
     const learnt = this.#slow.dropped(assignment, this.#lending, now);

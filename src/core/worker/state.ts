@@ -14,7 +14,7 @@ export interface Known {
   claimAt: number;
 }
 
-/** A lease this worker holds, from its build to the end of its round. */
+/** A lease this worker holds, from its build until its result is served or let go. */
 export interface Assignment {
   lease: Verified<Lease>;
   offer: string;
@@ -22,8 +22,8 @@ export interface Assignment {
   job: Job;
   repo: string;
   ref: string;
-  /** `queued` while earlier builds use what this machine lends. */
-  state: 'queued' | 'building' | 'built' | 'acked';
+  /** `queued` while earlier builds use what this machine lends; `revealed` until its result is published. */
+  state: 'queued' | 'building' | 'built' | 'acked' | 'revealed';
   result: BuildResult | null;
   receipt: Receipt | null;
   retryAt: number | null;

@@ -186,7 +186,24 @@ describe('a result', () => {
     expect(bench.send({ kind: 'revealed', lease: lease.id })).toEqual([
       { kind: 'publish', lease: lease.id, artifact: A, log: null },
     ]);
-    expect(bench.worker.leaseOf(lease.id)).toBeUndefined();
+    expect(bench.worker).toMatchObject({ leases: [lease.id], openLeases: 0 });
+    bench.send({ kind: 'published', lease: lease.id });
+    expect(bench.worker).toMatchObject({ leases: [], openLeases: 0 });
+  });
+
+  it('that was revealed is published, whatever is said of its lease after that', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    bench.built(lease, built);
+    await bench.ack(lease);
+    expect(bench.send({ kind: 'published', lease: lease.id })).toEqual([]);
+    bench.send({ kind: 'revealed', lease: lease.id });
+    for (const kind of ['refused', 'released'] as const)
+      expect(bench.send({ kind, lease: lease.id, code: 'LEASE_UNKNOWN', message: '' })).toEqual([]);
+    expect(bench.send({ kind: 'revealed', lease: lease.id })).toEqual([]);
+    bench.send({ kind: 'detached', lease: lease.id });
+    expect(bench.drive(60_000)).toEqual([]);
+    expect(bench.worker.leases).toEqual([lease.id]);
   });
 
   it.each([
@@ -266,12 +283,24 @@ describe('a restart', () => {
     expect(kinds(bench.send({ kind: 'revealed', lease: lease.id }))).toEqual(['publish']);
   });
 
+  it('publishes what was revealed, until it is', async () => {
+    const bench = await started();
+    const { lease } = await bench.building();
+    bench.built(lease, built);
+    await bench.ack(lease);
+    const [publish] = bench.send({ kind: 'revealed', lease: lease.id });
+    for (let n = 0; n < 2; n++) expect((await bench.restart())[0]).toEqual(publish);
+    bench.send({ kind: 'published', lease: lease.id });
+    expect(kinds(await bench.restart())).toEqual(['poll']);
+  });
+
   it('holds on to nothing that is over', async () => {
     const bench = await started();
     const { lease } = await bench.building();
     bench.built(lease, built);
     await bench.ack(lease);
     bench.send({ kind: 'revealed', lease: lease.id });
+    bench.send({ kind: 'published', lease: lease.id });
     expect(kinds(await bench.restart())).toEqual(['poll']);
   });
 });
