@@ -88,6 +88,7 @@ const reached: Record<string, string> = {
   'src/runtime/transfer.ts': 'cid',
   'src/source/working.ts': 'names of files that the own git lists',
   'src/egress/egress.ts': 'egress-proxy',
+  'src/image/tar-entries.ts': 'image-layer and image-archive',
   'src/source/url.ts': 'git-url',
   'src/store/exchange.ts': 'a PeerId of a connected peer',
   'sandbox/cgroups/leftovers.ts': 'notes the sandbox wrote itself, each of whose paths is checked',
