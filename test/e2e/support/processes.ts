@@ -146,6 +146,9 @@ export async function scratch(): Promise<string> {
   return dir;
 }
 
+/** What every program that still runs said lately. */
+export const reports = (): string => [...running].map((proc) => proc.report()).join('\n');
+
 /** Ends every program that was started here and removes the folders. */
 export async function endAll(): Promise<void> {
   await Promise.all([...running].map((proc) => proc.stop()));
