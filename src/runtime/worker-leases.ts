@@ -141,6 +141,11 @@ export class WorkerLeases {
     checkTime(lease.payload, Date.now(), 'the lease');
     this.#talks.set(lease.id, talk);
     dispatch({ kind: 'leased', offer, lease });
+    // As long as the stream lived, the controller would wait for a result.
+    if (machine.leaseOf(lease.id) === undefined) {
+      this.#talks.delete(lease.id);
+      throw new Error('the lease is of no use to this worker');
+    }
     const pending = machine.pendingReceipt(lease.id);
     if (pending !== undefined) await this.sendReceipt(lease.id, pending);
     return lease.id;

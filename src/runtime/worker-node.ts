@@ -154,7 +154,6 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     perform = (effect) => parts.perform(effect);
     serveBundles(mesh, context.bundles);
     serveArtifacts(context);
-    parts.feed.start();
     const operator = new Operator({
       lending,
       rules,
@@ -171,6 +170,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     closers.push(await serveControl(home.dir, membership.project, operator));
     loop.dispatch({ kind: 'started', grant: standing.grant, lending: operator.lending });
     operator.start();
+    // Only now: offers of before the start are forgotten by it, and leases for them would be nobody's.
+    parts.feed.start();
     closers.push(mesh.joinProject(membership.project));
     void parts.serving.resume();
     void images.resume();

@@ -271,9 +271,10 @@ export class Worker {
 
   #leased({ offer, lease }: EventOf<'leased'>): void {
     const known = this.#known.get(offer);
-    if (known === undefined || this.#assignments.has(lease.id)) return;
+    if (this.#assignments.has(lease.id)) return;
     const { payload } = lease;
     if (
+      known === undefined ||
       payload.aud !== this.id ||
       payload.offer !== offer ||
       payload.job !== known.jobId ||

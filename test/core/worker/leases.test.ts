@@ -44,6 +44,16 @@ describe('a lease', () => {
     expect(bench.all('build').map(({ lease }) => lease)).toEqual([first, second]);
   });
 
+  it("for an offer of before the start is noticed, and is nobody's", async () => {
+    const bench = await started();
+    const offered = await bench.makeOffer();
+    bench.offer(offered);
+    await bench.restart();
+    const lease = await bench.lease(offered);
+    expect(kinds(bench.send({ kind: 'leased', offer: offered.offer.id, lease }))).toEqual(['note']);
+    expect(bench.worker.leaseOf(lease.id)).toBeUndefined();
+  });
+
   it.each([
     ['for another worker', { aud: 'eve' }],
     ['for another job', { job: 'other' }],
