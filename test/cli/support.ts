@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
+import { caches } from '../support/caches.ts';
 
 const bin = join(import.meta.dirname, '..', '..', 'bin', 'quorate.js');
 const secondsMax = 25;
@@ -43,7 +44,7 @@ export function start(args: readonly string[], { cwd = root, env = {} }: Where =
       PATH: process.env.PATH ?? '',
       HOME: root,
       QUORATE_HOME: join(root, 'home'),
-      XDG_CACHE_HOME: join(root, 'cache'),
+      ...caches,
       ...env,
     },
   });

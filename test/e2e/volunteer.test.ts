@@ -60,7 +60,8 @@ describe.each(accounts)('a volunteer who is $name', ({ uid }) => {
       await chown(folder, uid, uid);
     }
     await chmod(dirname(home), 0o711);
-    env = { PATH: process.env.PATH, HOME: home, TMPDIR: temporary, LANG: 'C.UTF-8' };
+    const NODE_COMPILE_CACHE = join(home, 'compiled');
+    env = { PATH: process.env.PATH, HOME: home, TMPDIR: temporary, LANG: 'C.UTF-8', NODE_COMPILE_CACHE };
     if (ordinary) handed = handOver({ uid, dir: cluster.dir, repository });
   });
   afterAll(() => handed?.takeBack());

@@ -1,6 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Proc, scratch } from '../../e2e/support/processes.ts';
+import { caches } from '../../support/caches.ts';
 
 const repository = join(import.meta.dirname, '..', '..', '..');
 
@@ -57,7 +58,7 @@ export class Person {
       HOME: this.at('nobody'),
       TMPDIR: this.tmp,
       LANG: 'C.UTF-8',
-      NODE_COMPILE_CACHE: join(repository, 'node_modules', '.cache', 'quorate-tests'),
+      ...caches,
     };
   }
 

@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { limits } from '../../../src/core/limits.ts';
+import { caches } from '../../support/caches.ts';
 import { GitServer, git } from './git.ts';
 import { type Line, Proc, scratch } from './processes.ts';
 import { freePort } from './wait.ts';
@@ -53,8 +54,7 @@ export class Cluster {
       HOME: join(dir, 'nobody'),
       TMPDIR: join(dir, 'tmp'),
       LANG: 'C.UTF-8',
-      // Half of what a start costs is compiling; a test starts dozens.
-      NODE_COMPILE_CACHE: join(repository, 'node_modules', '.cache', 'quorate-tests'),
+      ...caches,
     };
   }
 
