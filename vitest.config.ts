@@ -5,6 +5,7 @@ const shared = {
   // Tests own processes, sockets and folders: one process a file, and no more of them than a small machine has cores.
   pool: 'forks' as const,
   execArgv: ['--disable-warning=ExperimentalWarning'],
+  globalSetup: ['test/support/make-program.ts'],
   setupFiles: ['test/e2e/support/after-file.ts'],
   // Tests of real processes have deadlines that a machine busy with something else can outrun. A run that judges a change
   // tries such a test once more; vitest says so, and a test that needs it often is one to mend.
@@ -35,6 +36,9 @@ export default defineConfig({
           name: 'parts',
           include: ['test/**/*.test.ts'],
           exclude: [...never, ...whole, ...emulated],
+          // Many of them wait for sandboxes and timers.
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
@@ -44,6 +48,7 @@ export default defineConfig({
           ...shared,
           name: 'whole',
           include: whole,
+          sequence: { groupOrder: 2 },
           exclude: [...never, ...emulated],
           testTimeout: 180_000,
           hookTimeout: 60_000,
@@ -54,6 +59,7 @@ export default defineConfig({
           ...shared,
           name: 'emulated',
           include: emulated,
+          sequence: { groupOrder: 3 },
           exclude: never,
           testTimeout: 300_000,
           hookTimeout: 600_000,

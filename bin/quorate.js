@@ -10,11 +10,11 @@ import { isNodeRecent, nodeRecent, runOn } from './runtime.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** TypeScript itself in a checkout; what was compiled from it in an installed package (Node strips no types there). */
+/** TypeScript itself in a checkout; what was made of it in an installed package (Node strips no types there). */
 function entry() {
   const source = join(root, 'src', 'cli', 'main.ts');
   if (!/[\\/]node_modules[\\/]/.test(root) && existsSync(source)) return source;
-  const built = join(root, 'dist', 'src', 'cli', 'main.js');
+  const built = join(root, 'dist', 'program', 'quorate.js');
   return existsSync(built) ? built : undefined;
 }
 

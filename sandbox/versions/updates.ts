@@ -24,7 +24,7 @@ const systemCache = '/var/cache/apt/pkgcache.bin';
 function ownCache(): string[] {
   if (existsSync(systemCache)) return [];
   try {
-    const folder = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'quorate', 'apt');
+    const folder = join(homedir(), '.cache', 'quorate', 'apt');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     return ['-o', `Dir::Cache::pkgcache=${join(folder, 'pkgcache.bin')}`];
   } catch {

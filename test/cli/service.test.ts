@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { asAccount, homeFor } from '../../src/cli/service/account.ts';
 import { checkProgram, checkSystemd, commandsFor, userOf, writeUnit } from '../../src/cli/service/install.ts';
 import { type ServiceOptions, unitOf } from '../../src/cli/service/unit.ts';
+import { quorateWords } from '../support/program.ts';
 import { testKey } from '../support/project.ts';
 import { folder, quorate } from './support.ts';
 
@@ -109,7 +110,9 @@ describe('quorate join --print-unit', () => {
     const { code, out, err } = await quorate(args);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const [command] = line(out, 'ExecStart');
-    expect(command).toContain(`${bin} --home ${home} join --project ${project} --memory 4096MiB --yes`);
+    expect(command).toContain(
+      `${quorateWords[2]} --home ${home} join --project ${project} --memory 4096MiB --yes`,
+    );
     expect(await verify(out, 'user')).toBe('');
     const json = await quorate([...args, '--json']);
     expect(JSON.parse(json.out)).toEqual({ unit: out });

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { caches } from '../support/caches.ts';
+import { quorateWords } from '../support/program.ts';
 
-const bin = join(import.meta.dirname, '..', '..', 'bin', 'quorate.js');
 const secondsMax = 25;
 
 export interface Ending {
@@ -36,13 +36,13 @@ export function repository(): string {
 
 /** The real command line as a process; nothing of the caller's environment but the path. */
 export function start(args: readonly string[], { cwd = root, env = {} }: Where = {}): ChildProcess {
-  return spawn(process.execPath, [bin, ...args], {
+  const [node, ...program] = quorateWords;
+  return spawn(node, [...program, ...args], {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: secondsMax * 1000,
     env: {
       PATH: process.env.PATH ?? '',
-      HOME: root,
       QUORATE_HOME: join(root, 'home'),
       ...caches,
       ...env,

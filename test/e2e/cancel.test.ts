@@ -1,6 +1,6 @@
-import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { processesWith, uniqueSleep } from '../sandbox/support.ts';
+import { quorateWords } from '../support/program.ts';
 import { Cluster } from './support/cluster.ts';
 import { jobFile } from './support/jobs.ts';
 import { Proc } from './support/processes.ts';
@@ -22,9 +22,9 @@ describe('run --log', () => {
 
   it('prints what each build writes while it builds, between the lines of its progress', async () => {
     const url = await repository('slow', ...slow);
-    const main = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
-    const args = [main, '--home', cluster.home('owner'), 'run', url, '--log', '--until', 'agreed'];
-    const run = new Proc('quorate run --log', process.execPath, args, {
+    const [node, ...program] = quorateWords;
+    const args = [...program, '--home', cluster.home('owner'), 'run', url, '--log', '--until', 'agreed'];
+    const run = new Proc('quorate run --log', node, args, {
       cwd: cluster.projectDir,
       env: cluster.env,
     });

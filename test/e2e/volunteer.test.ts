@@ -4,6 +4,7 @@ import { chmod, chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/p
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Terminal } from '../bad-input/support/terminal.ts';
+import { quorateWords } from '../support/program.ts';
 import { Cluster } from './support/cluster.ts';
 import { type Handed, handOver } from './support/ordinary-user.ts';
 import { Proc } from './support/processes.ts';
@@ -68,12 +69,10 @@ describe.each(accounts)('a volunteer who is $name', ({ uid }) => {
 
   /** `quorate …` as this account, in its control groups. */
   function command(args: string[], enter = handed?.enter): string[] {
-    const node = handed?.node ?? process.execPath;
-    const main = join(handed?.repository ?? repository, 'src', 'cli', 'main.ts');
-    return [
-      ...(enter ?? []),
-      ...[node, '--disable-warning=ExperimentalWarning', main, '--home', home, ...args],
-    ];
+    const program = [...quorateWords, '--home', home, ...args];
+    if (handed === undefined) return program;
+    const [, ...words] = program.map((word) => word.replace(repository, handed?.repository ?? ''));
+    return [...(enter ?? []), handed.node, ...words];
   }
 
   /** In another terminal. */

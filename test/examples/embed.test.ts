@@ -35,11 +35,21 @@ function run(script: string, ...args: string[]) {
 beforeAll(async () => {
   temp = mkdtempSync(join(tmpdir(), 'quorate-embed-'));
   const copy = join(temp, 'copy');
-  const needed = ['src', 'sandbox', 'bootstrap', 'bin', 'docs', 'package.json', 'tsconfig.base.json'];
+  const needed = [
+    'src',
+    'sandbox',
+    'bootstrap',
+    'bin',
+    'scripts',
+    'docs',
+    'package.json',
+    'tsconfig.base.json',
+  ];
   for (const name of [...needed, ...readdirSync(root).filter((name) => name.startsWith('LICENSE'))])
     cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(modules, join(copy, 'node_modules'));
-  execFileSync(join(modules, '.bin', 'tsc'), ['-b', 'src', 'bootstrap'], { cwd: copy, timeout: 50_000 });
+  execFileSync(join(modules, '.bin', 'tsc'), ['-b', 'src'], { cwd: copy, timeout: 50_000 });
+  execFileSync(process.execPath, [join('scripts', 'bundle.js')], { cwd: copy, timeout: 50_000 });
   rmSync(join(copy, 'node_modules'));
   execFileSync('npm', ['pack', '--ignore-scripts', '--pack-destination', temp], {
     cwd: copy,
@@ -115,7 +125,7 @@ describe('the package, as it would be published', () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     expect(JSON.parse(command.lines[0] ?? '')).toMatchObject({ version });
     expect(readdirSync(installed)).toEqual(expect.arrayContaining(['LICENSE', 'LICENSE-APACHE', 'bin']));
-    expect(readdirSync(join(installed, 'dist')).sort()).toEqual(['bootstrap', 'sandbox', 'src']);
+    expect(readdirSync(join(installed, 'dist')).sort()).toEqual(['program', 'src']);
   });
 
   it('has types that hold a program of others to what it may do', () => {

@@ -34,6 +34,7 @@ function pack(): string {
     'sandbox',
     'bootstrap',
     'bin',
+    'scripts',
     'docs',
     'package.json',
     'tsconfig.base.json',
@@ -41,7 +42,7 @@ function pack(): string {
   ];
   for (const name of needed) cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(modules, join(copy, 'node_modules'));
-  execFileSync(join(modules, '.bin', 'tsc'), ['-b', 'src', 'bootstrap'], { cwd: copy, timeout: 50_000 });
+  execFileSync(process.execPath, [join('scripts', 'bundle.js')], { cwd: copy, timeout: 50_000 });
   const args = ['pack', '--ignore-scripts', '--pack-destination', temp];
   execFileSync('npm', args, { cwd: copy, timeout: 30_000, stdio: 'ignore', env: { ...process.env, PATH } });
   return join(temp, readdirSync(temp).find((name) => name.endsWith('.tgz')) ?? '');

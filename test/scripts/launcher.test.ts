@@ -21,13 +21,13 @@ let temp: string;
 /** A package with the real launcher and a program that says how it was started. */
 function makePackage(
   path: string,
-  program: 'src/cli/main.ts' | 'dist/src/cli/main.js' | 'both' | 'none',
+  program: 'src/cli/main.ts' | 'dist/program/quorate.js' | 'both' | 'none',
 ): string {
   const root = join(temp, path);
   mkdirSync(root, { recursive: true });
   writeFileSync(join(root, 'package.json'), '{"type":"module"}');
   cpSync(bin, join(root, 'bin'), { recursive: true });
-  for (const file of ['src/cli/main.ts', 'dist/src/cli/main.js']) {
+  for (const file of ['src/cli/main.ts', 'dist/program/quorate.js']) {
     if (program !== file && program !== 'both') continue;
     mkdirSync(dirname(join(root, file)), { recursive: true });
     const typed = file.endsWith('.ts') ? ': string' : '';
@@ -101,7 +101,7 @@ describe('on a recent Node', () => {
   it('runs what was compiled in an installed package', async () => {
     const { code, out } = await start(makePackage('app/node_modules/quorate', 'both'), ['say']).ended;
     expect(code).toBe(0);
-    expect(JSON.parse(out)).toMatchObject({ file: 'dist/src/cli/main.js' });
+    expect(JSON.parse(out)).toMatchObject({ file: 'dist/program/quorate.js' });
   });
 
   it('says so when there is nothing to run', async () => {

@@ -1,6 +1,7 @@
-import type { Capabilities, Job, Offer } from '../documents/index.ts';
+import type { Capabilities, Job, Lease, Offer, Role, Verified } from '../documents/index.ts';
 import { counted } from '../quantity.ts';
 import type { Lending } from './events.ts';
+import type { Known } from './state.ts';
 
 /** A virtual machine has no system but the one that it is given. */
 const hostTiers: ReadonlySet<Capabilities['tiers'][number]> = new Set(['namespace', 'gvisor']);
@@ -37,4 +38,20 @@ export function reasonToPass(
     return 'busy: not enough disk free';
   if (pids > left(pidsLent, (job) => job.limits.pids)) return 'busy: not enough processes free';
   return undefined;
+}
+
+/** Whether a lease is what this worker claimed: this offer's job, from who offers it, for this machine and its kind of slot. */
+export function isLeaseFor(
+  { offer, jobId }: Known,
+  { payload }: Verified<Lease>,
+  worker: string,
+  role: Role | undefined,
+): boolean {
+  return (
+    payload.aud === worker &&
+    payload.offer === offer.id &&
+    payload.job === jobId &&
+    payload.iss === offer.payload.iss &&
+    (payload.slot === 'trusted') === (role === 'trusted-worker')
+  );
 }

@@ -12,7 +12,7 @@ import { unreachable } from '../errors.ts';
 import { drawOf, shareReachedAfter } from '../trust/draw.ts';
 import { cosignOrRefuse } from './cosign.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from './events.ts';
-import { reasonToPass } from './fit.ts';
+import { isLeaseFor, reasonToPass } from './fit.ts';
 import { receiptOf } from './receipt.ts';
 import { SlowJobs } from './slow.ts';
 import type { Assignment, Known } from './state.ts';
@@ -123,7 +123,9 @@ export class Worker {
       case 'revealed':
         return this.#revealed(event.lease);
       case 'published':
-        return this.#published(event.lease);
+        return this.#with(event.lease, (assignment) => {
+          if (assignment.state === 'revealed') this.#end(event.lease, assignment);
+        });
       case 'detached':
         return this.#with(event.lease, (assignment) => {
           if (assignment.state !== 'revealed') assignment.retryAt = now + resumeMs;
@@ -151,11 +153,8 @@ export class Worker {
       if (assignment.state === 'building') {
         this.#assignments.delete(lease);
         this.#out.push({ kind: 'discard', lease });
-        this.#out.push({
-          kind: 'note',
-          lease,
-          says: 'the build was lost when this worker stopped; its slot goes to another',
-        });
+        const says = 'the build was lost when this worker stopped; its slot goes to another';
+        this.#out.push({ kind: 'note', lease, says });
       } else if (assignment.state === 'revealed') this.#publish(lease, assignment);
       else this.#out.push({ kind: 'resume', lease: assignment.lease });
     }
@@ -272,20 +271,9 @@ export class Worker {
   #leased({ offer, lease }: EventOf<'leased'>): void {
     const known = this.#known.get(offer);
     if (this.#assignments.has(lease.id)) return;
-    const { payload } = lease;
-    if (
-      known === undefined ||
-      payload.aud !== this.id ||
-      payload.offer !== offer ||
-      payload.job !== known.jobId ||
-      payload.iss !== known.offer.payload.iss ||
-      (payload.slot === 'trusted') !== (this.#grant?.payload.role === 'trusted-worker')
-    ) {
-      this.#out.push({
-        kind: 'note',
-        lease: lease.id,
-        says: 'a lease that does not fit its offer was ignored',
-      });
+    if (known === undefined || !isLeaseFor(known, lease, this.id, this.#grant?.payload.role)) {
+      const says = 'a lease that does not fit its offer was ignored';
+      this.#out.push({ kind: 'note', lease: lease.id, says });
       return;
     }
     known.state = 'leased';
@@ -364,11 +352,6 @@ export class Worker {
     const { outcome, log } = result;
     const artifact = outcome.kind === 'exit' ? outcome.artifact : null;
     this.#out.push({ kind: 'publish', lease, artifact, log });
-  }
-
-  #published(lease: string): void {
-    const assignment = this.#assignments.get(lease);
-    if (assignment?.state === 'revealed') this.#end(lease, assignment);
   }
 
   /** The controller will have nothing more of this lease; what was built on it is of no use to anybody. */

@@ -2,15 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Proc, scratch } from '../../e2e/support/processes.ts';
 import { caches } from '../../support/caches.ts';
-
-const repository = join(import.meta.dirname, '..', '..', '..');
-
-/** The real command line, run by Node itself so that a signal reaches it and nothing else. */
-const quorate = [
-  process.execPath,
-  '--disable-warning=ExperimentalWarning',
-  join(repository, 'src', 'cli', 'main.ts'),
-];
+import { quorateWords } from '../../support/program.ts';
 
 export interface StartOptions {
   cwd?: string;
@@ -55,7 +47,6 @@ export class Person {
   env(): NodeJS.ProcessEnv {
     return {
       PATH: process.env.PATH,
-      HOME: this.at('nobody'),
       TMPDIR: this.tmp,
       LANG: 'C.UTF-8',
       ...caches,
@@ -63,7 +54,7 @@ export class Person {
   }
 
   command(args: string[], { home = this.at('home') }: StartOptions = {}): string[] {
-    return [...quorate, '--home', home, ...args];
+    return [...quorateWords, '--home', home, ...args];
   }
 
   start(args: string[], options: StartOptions = {}): Proc {

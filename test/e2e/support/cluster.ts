@@ -2,12 +2,10 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { limits } from '../../../src/core/limits.ts';
 import { caches } from '../../support/caches.ts';
+import { programFolder, quietFlag, quorateWords } from '../../support/program.ts';
 import { GitServer, git } from './git.ts';
 import { type Line, Proc, scratch } from './processes.ts';
 import { freePort } from './wait.ts';
-
-const repository = join(import.meta.dirname, '..', '..', '..');
-const flags = ['--disable-warning=ExperimentalWarning'];
 
 export interface Answer {
   code: number | null;
@@ -51,7 +49,6 @@ export class Cluster {
     this.controllerArgs = controllerArgs;
     this.env = {
       PATH: process.env.PATH,
-      HOME: join(dir, 'nobody'),
       TMPDIR: join(dir, 'tmp'),
       LANG: 'C.UTF-8',
       ...caches,
@@ -99,9 +96,9 @@ export class Cluster {
   /** Starts `quorate … --json`, by default as the owner in the project's repository. */
   start(name: string, args: string[], options: { home?: string; cwd?: string } = {}): Proc {
     const { home = 'owner', cwd = this.projectDir } = options;
-    const main = join(repository, 'src', 'cli', 'main.ts');
-    const all = [...flags, main, '--home', this.home(home), ...args, '--json'];
-    return new Proc(name, process.execPath, all, { cwd, env: this.env });
+    const [node, ...program] = quorateWords;
+    const all = [...program, '--home', this.home(home), ...args, '--json'];
+    return new Proc(name, node, all, { cwd, env: this.env });
   }
 
   /** Runs a command to its end. */
@@ -167,7 +164,7 @@ export class Cluster {
 
   async tamperer(name: string): Promise<Proc> {
     const script = join(import.meta.dirname, 'tamperer.ts');
-    const args = [...flags, script, '--home', this.home(name), '--ticket', await this.ticket(name)];
+    const args = [quietFlag, script, '--home', this.home(name), '--ticket', await this.ticket(name)];
     const proc = new Proc(name, process.execPath, args, { cwd: this.dir, env: this.env });
     this.workers.set(name, proc);
     await proc.event('connected');
@@ -223,8 +220,13 @@ export class Cluster {
   }
 
   private async startBootstrap(): Promise<void> {
-    const main = join(repository, 'bootstrap', 'main.ts');
-    const args = [...flags, main, '--listen', '/ip4/127.0.0.1/tcp/0', '--json'];
+    const args = [
+      quietFlag,
+      join(programFolder, 'bootstrap.js'),
+      '--listen',
+      '/ip4/127.0.0.1/tcp/0',
+      '--json',
+    ];
     const proc = new Proc('bootstrap', process.execPath, args, { cwd: this.dir, env: this.env });
     const { addresses } = await proc.event('listening');
     this.bootstrap = { proc, address: String((addresses as string[])[0]) };

@@ -1,8 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { minimumCheck, updateCheck, versionChecks } from '../../../sandbox/versions/checks.ts';
 import { compare, isEnough, minimums } from '../../../sandbox/versions/minimum.ts';
 import { kernelVersion, programVersion } from '../../../sandbox/versions/read.ts';
-import { parsePolicy } from '../../../sandbox/versions/updates.ts';
+import { packagesInstalled, parsePolicy } from '../../../sandbox/versions/updates.ts';
 import { machineArguments } from '../../../sandbox/vm/machine.ts';
 
 describe('what a part says of itself', () => {
@@ -197,6 +200,18 @@ describe('what the package manager knows', () => {
       { ok: true, found: expect.stringContaining('not compared') },
     ]);
   });
+});
+
+it('what apt read is kept for the next look, unless the system keeps it', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'quorate-apt-'));
+  onTestFinished(() => rmSync(home, { recursive: true }));
+  vi.stubEnv('HOME', home);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const looks = [await packagesInstalled(['bubblewrap']), await packagesInstalled(['bubblewrap'])];
+  expect(looks[0]).toMatchObject([{ name: 'bubblewrap' }]);
+  expect(looks[1]).toEqual(looks[0]);
+  const keptBySystem = existsSync('/var/cache/apt/pkgcache.bin');
+  expect(existsSync(join(home, '.cache', 'quorate', 'apt', 'pkgcache.bin'))).toBe(!keptBySystem);
 });
 
 it('what is installed here passes', async () => {
