@@ -54,9 +54,10 @@ async function ready(bench: Bench, use: () => HeldImage): Promise<void> {
 
 /** The image's own files with the host's kernel, and nothing of a sandbox between. */
 const inImage = `set -eu
-mount -t tmpfs none "$1/mnt"; mount -t tmpfs none "$1/tmp"; mount --rbind /dev "$1/dev"
-cp -R "$2/." "$1/mnt"
-exec chroot "$1" sh -eu -c 'cd /mnt; eval "$1"' sh "$3"`;
+mount -t tmpfs none "$1/build"; mount --rbind /dev "$1/dev"
+mkdir "$1/build/tmp" "$1/build/src"
+cp -R "$2/." "$1/build/src"
+exec chroot "$1" sh -eu -c 'cd /build/src; eval "$1"' sh "$3"`;
 
 async function compile(bench: Bench, image: HeldImage): Promise<void> {
   const { name, folder } = await debianSource(['figlet'], await bench.folder());
