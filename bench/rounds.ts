@@ -9,6 +9,7 @@ import { Cluster } from '../test/e2e/support/cluster.ts';
 import { jobFile } from '../test/e2e/support/jobs.ts';
 import { endAll } from '../test/e2e/support/processes.ts';
 import { sleep } from '../test/e2e/support/wait.ts';
+import makeProgram from '../test/support/make-program.ts';
 import { memoryMb, processorMs } from './processes.ts';
 import { type Bench, median, type Suite, seconds } from './run.ts';
 
@@ -124,6 +125,7 @@ const steps: Record<string, [keyof Course | undefined, keyof Course]> = {
 };
 
 async function open(bench: Bench, signal: AbortSignal): Promise<{ cluster: Cluster; project: Project }> {
+  makeProgram();
   bench.after(endAll);
   const cluster = await Cluster.start({ volunteers, trusted: true });
   const url = await cluster.git.commit('empty', { 'quorate.yaml': empty });
