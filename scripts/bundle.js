@@ -1,6 +1,6 @@
 // Makes the programs as a package has them, each with all it needs, next to the notices of whose work is in them:
 // `node scripts/bundle.js [FOLDER]`. One file is found and read faster than two thousand, and installs nothing else.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -53,5 +53,8 @@ function notices(files) {
 }
 
 if (argv[1] !== undefined && import.meta.url === pathToFileURL(argv[1]).href) {
-  await bundle(argv[2] ?? join(root, 'dist', 'program'));
+  const shipped = join(root, 'dist', 'program');
+  // All that is in there is shipped: nothing of before may stay.
+  if (argv[2] === undefined) rmSync(shipped, { recursive: true, force: true });
+  await bundle(argv[2] ?? shipped);
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -19,17 +19,38 @@ const systemCache = '/var/cache/apt/pkgcache.bin';
 
 /**
  * Images for containers have apt keep no cache: it then reads all lists on every call, which takes most of a second. With a
- * file of our own it looks itself whether that is still right.
+ * file of our own it looks itself whether that is still right. Undefined where it is not needed, or not safely ours.
  */
-function ownCache(): string[] {
-  if (existsSync(systemCache)) return [];
+function ownCache(): string | undefined {
+  if (existsSync(systemCache)) return undefined;
+  const folder = join(homedir(), '.cache', 'quorate', 'apt');
   try {
-    const folder = join(homedir(), '.cache', 'quorate', 'apt');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return ['-o', `Dir::Cache::pkgcache=${join(folder, 'pkgcache.bin')}`];
+    const found = lstatSync(folder);
+    // Root may have somebody else's home.
+    return found.isDirectory() && found.uid === process.getuid?.() ? folder : undefined;
   } catch {
     // No home folder: it takes longer, nothing else.
-    return [];
+    return undefined;
+  }
+}
+
+/** With its cache; where that is damaged, or the disk is full, it goes and apt is asked without. */
+async function policy(apt: string, names: readonly string[]): Promise<string> {
+  const ask = async (...options: string[]): Promise<string> => {
+    const call = promisify(execFile)(apt, [...options, 'policy', '--', ...names], {
+      timeout: limits.sandboxToolMs,
+      env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' },
+    });
+    return (await call).stdout;
+  };
+  const folder = ownCache();
+  if (folder === undefined) return ask();
+  try {
+    return await ask('-o', `Dir::Cache::pkgcache=${join(folder, 'pkgcache.bin')}`);
+  } catch {
+    rmSync(folder, { recursive: true, force: true });
+    return ask();
   }
 }
 
@@ -40,11 +61,7 @@ function ownCache(): string[] {
 export async function packagesInstalled(names: readonly string[]): Promise<Installed[] | undefined> {
   const apt = findTool('apt-cache');
   if (apt === undefined) return undefined;
-  const { stdout } = await promisify(execFile)(apt, [...ownCache(), 'policy', '--', ...names], {
-    timeout: limits.sandboxToolMs,
-    env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' },
-  });
-  return parsePolicy(stdout);
+  return parsePolicy(await policy(apt, names));
 }
 
 /** `apt-cache policy`: those that are installed. */

@@ -54,6 +54,8 @@ export const limits = {
   imageCacheBytesMax: 10 * 1024 * 1024 * 1024,
   /** Images a worker remembers that it cannot use: each is a line, and who publishes jobs could name more every day. */
   imagesRefusedMax: 1_000,
+  /** Jobs a worker has built, or is to build, whose rounds have not ended: their results take up its disk until they have. */
+  leasesHeldMax: 64,
   /** Makers of images, such as mmdebstrap, end within this: a large image from a slow mirror. */
   imageMakeSecondsMax: 3600,
   /** One build's log: what exceeds it is cut with a line that says so. */

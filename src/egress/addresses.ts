@@ -7,6 +7,8 @@ const notPublic4: readonly [string, number][] = [
   ['100.64.0.0', 10],
   ['127.0.0.0', 8],
   ['169.254.0.0', 16],
+  // Azure's metadata and agent server: a public address that only the machine itself is meant to ask.
+  ['168.63.129.16', 32],
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],
   ['192.0.2.0', 24],

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
-import { networkInterfaces } from 'node:os';
+import { BlockList, isIPv6 } from 'node:net';
+import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { QuorateError } from '../core/errors.ts';
 import { canonical, isLoopback, isPublic } from './addresses.ts';
 
@@ -24,6 +25,8 @@ export interface EgressRules {
   resolve?: Resolve | undefined;
 }
 
+const networkBitsMin = { ipv4: 8, ipv6: 48 };
+
 const resolveHere: Resolve = (host) => lookup(host, { all: true });
 
 /**
@@ -47,9 +50,8 @@ export async function addressesFor(rules: EgressRules, asked: Target): Promise<s
       cause,
     });
   }
-  const own = new Set(
-    Object.values(networkInterfaces()).flatMap((all = []) => all.map((one) => one.address)),
-  );
+  const near = networksOf(Object.values(networkInterfaces()).flatMap((all = []) => all));
+  const isNear = (address: string): boolean => near.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
   const isNamed = (address: string): boolean =>
     rules.named.some(
       (name) =>
@@ -59,7 +61,7 @@ export async function addressesFor(rules: EgressRules, asked: Target): Promise<s
     );
   const open = found
     .map(canonical)
-    .filter((address) => (isPublic(address) && !own.has(address)) || isNamed(address));
+    .filter((address) => (isPublic(address) && !isNear(address)) || isNamed(address));
   if (open.length === 0) {
     throw new QuorateError(
       'EGRESS_ADDRESS_REFUSED',
@@ -70,6 +72,19 @@ export async function addressesFor(rules: EgressRules, asked: Target): Promise<s
     );
   }
   return open;
+}
+
+/** The machine's own addresses and their neighbours', which are no business of a build's even where they are public. */
+export function networksOf(interfaces: readonly Pick<NetworkInterfaceInfo, 'address' | 'cidr'>[]): BlockList {
+  const networks = new BlockList();
+  for (const { address, cidr } of interfaces) {
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+    networks.addAddress(address, family);
+    const bits = Number(cidr?.split('/')[1] ?? Number.NaN);
+    // A tunnel may claim half of the internet for itself.
+    if (bits >= networkBitsMin[family]) networks.addSubnet(address, bits, family);
+  }
+  return networks;
 }
 
 /** Part of a message: what somebody inside or a name server said. */

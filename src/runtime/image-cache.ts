@@ -11,7 +11,7 @@ import { codeOf } from './events.ts';
 import { makePrivate, syncFileSystem } from './files.ts';
 import { checkImageFit } from './image-fit.ts';
 import { givenUp, namesIn, readyImages, takeAway } from './image-kept.ts';
-import { ImageUser } from './image-users.ts';
+import { ImageUser, isAbandoned, scratchName } from './image-users.ts';
 
 export interface ObtainOptions {
   maxBytes: number;
@@ -70,10 +70,10 @@ export class ImageCache {
     this.#options = options;
   }
 
-  /** Removes what a crash left behind. */
+  /** Removes what a crash left behind; what a living process works on stays. */
   async sweep(): Promise<void> {
     for (const name of await namesIn(this.#options.dir))
-      if (name.startsWith(unfinished) || name.startsWith(givenUp))
+      if (isAbandoned(name, unfinished) || isAbandoned(name, givenUp))
         await rm(join(this.#options.dir, name), { recursive: true, force: true });
   }
 
@@ -182,7 +182,7 @@ export class ImageCache {
     await checkImageFit(store, image);
     const { blocks, files } = await this.#sizeOf(image);
     await this.#makeRoom(image, blocks + files);
-    const scratch = await mkdtemp(join(dir, unfinished));
+    const scratch = await mkdtemp(join(dir, scratchName(unfinished)));
     try {
       const made = join(scratch, form);
       if (form === 'tree') {

@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isHeld } from './image-users.ts';
+import { isHeld, scratchName } from './image-users.ts';
 
 /** The folder of a home in which images are ready to be built in, by workers and by `try`. */
 export const imageCacheFolder = (home: string): string => join(home, 'image-cache');
@@ -35,7 +35,7 @@ export async function readyImages(dir: string): Promise<ReadyImage[]> {
 export async function takeAway(dir: string, image: string): Promise<boolean> {
   const path = join(dir, image);
   if (await isHeld(path)) return false;
-  const gone = await mkdtemp(join(dir, givenUp));
+  const gone = await mkdtemp(join(dir, scratchName(givenUp)));
   try {
     await rename(path, join(gone, image));
     // Somebody may have taken hold of it at the last moment.

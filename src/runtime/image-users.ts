@@ -46,6 +46,16 @@ export async function isHeld(dir: string): Promise<boolean> {
   return held;
 }
 
+/** Begins the name of a folder that this process works in. What is in there is nobody else's to remove. */
+export const scratchName = (prefix: string): string => `${prefix}${process.pid}-`;
+
+/** Whether a folder so named was left by a process that is gone. */
+export function isAbandoned(name: string, prefix: string): boolean {
+  if (!name.startsWith(prefix)) return false;
+  const [, pid] = /^(\d{1,10})-/.exec(name.slice(prefix.length)) ?? [];
+  return pid === undefined || !isAlive(Number(pid));
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

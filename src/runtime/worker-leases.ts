@@ -107,6 +107,8 @@ export class WorkerLeases {
       while (!over) {
         const message = await talk.receive({ timeoutMs: quietMsMax, signal });
         if (message === undefined) break;
+        if (message.kind === 'lease' && (about.pass || lease !== undefined))
+          throw new Error('the controller gave a lease that nobody asked for');
         if (message.kind === 'lease') lease = await this.#leased(talk, message.lease, about.offer);
         else over = await this.#message(message, lease ?? about.lease, about);
         if (about.pass) over = true;
@@ -157,7 +159,7 @@ export class WorkerLeases {
     lease: string | undefined,
     about: { offer: string; lost: (code: string, message: string) => void },
   ): Promise<boolean> {
-    const { dispatch, standing, key } = this.#context;
+    const { dispatch, standing, key, machine } = this.#context;
     if (message.kind === 'standby') return false;
     if (message.kind === 'reserve') {
       dispatch({ kind: 'reserve', offer: about.offer });
@@ -178,7 +180,8 @@ export class WorkerLeases {
       }
       case 'reveal':
         dispatch({ kind: 'revealed', lease });
-        return true;
+        // What is not acknowledged yet is not revealed: the stream is still needed.
+        return !machine.isOpen(lease);
       case 'release':
         dispatch({ kind: 'released', lease, code: message.code, message: message.message });
         return true;

@@ -99,7 +99,6 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
-    await sweepScratch(home.dir);
     const sandboxes = options.sandboxes ?? (await openSandboxes(join(home.dir, 'sandbox')));
     const lending: Lending = {
       ...options.lending,
@@ -118,6 +117,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     closers.push(() => mesh.close());
     const store = await openStore({ dir: join(home.dir, 'store'), libp2p: mesh.libp2p });
     closers.push(() => store.close());
+    // The store is one process's at a time, and so is what lies beside it.
+    await sweepScratch(home.dir);
     const standing = await openStanding(home, key, membership);
     const machine = new Worker(key.id);
 

@@ -5,7 +5,7 @@ import { verifyBundle } from '../core/trust/index.ts';
 import { joseVerifier } from '../identity/verifier.ts';
 import { announce } from './announce.ts';
 import { askBundle } from './bundles.ts';
-import { messageOf } from './events.ts';
+import { codeOf, messageOf } from './events.ts';
 import { areaOf, type WorkerContext } from './worker-context.ts';
 
 const retryMs = [2_000, 2_000, 5_000, 15_000];
@@ -31,7 +31,14 @@ export class Serving {
     await store.publish(store.sealed(areaOf(lease)));
     const roots = [log, artifact].filter((root) => root !== null);
     for (const root of roots) this.#new.set(root, performance.now());
-    await store.pin(roots, lease);
+    try {
+      await store.pin(roots, lease);
+    } catch (error) {
+      if (codeOf(error) !== 'STORE_BLOCK_MISSING') throw error;
+      dispatch({ kind: 'published', lease });
+      tell('warn', 'publish', `a result of before is not here any more: ${messageOf(error)}`);
+      return;
+    }
     dispatch({ kind: 'published', lease });
     if (artifact === null) return;
     tell('info', 'published', `the round is over; serving ${artifact}`, { artifact });

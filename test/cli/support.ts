@@ -6,7 +6,7 @@ import { afterAll } from 'vitest';
 import { caches } from '../support/caches.ts';
 import { quorateWords } from '../support/program.ts';
 
-const secondsMax = 25;
+const secondsMax = 90;
 
 export interface Ending {
   code: number | null;

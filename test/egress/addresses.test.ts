@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isPublic } from '../../src/egress/index.ts';
+import { networksOf } from '../../src/egress/rules.ts';
 
 describe('an address is of the open internet', () => {
   it.each([
@@ -29,6 +30,7 @@ describe('an address is not of the open internet', () => {
     ['carrier-grade NAT', '100.64.0.1'],
     ['loopback', '127.0.0.1'],
     ['loopback', '127.255.255.254'],
+    ['where a cloud answers its own machines', '168.63.129.16'],
     ['link-local, where clouds keep their metadata', '169.254.169.254'],
     ['protocol assignments', '192.0.0.8'],
     ['documentation', '192.0.2.1'],
@@ -62,4 +64,18 @@ describe('an address is not of the open internet', () => {
   ])('%s: %s', (_, address) => {
     expect(isPublic(address)).toBe(false);
   });
+});
+
+it('what is near is the machine itself and its neighbours, not half of the internet', () => {
+  const near = networksOf([
+    { address: '8.8.8.5', cidr: '8.8.8.5/24' },
+    { address: '9.9.9.9', cidr: '9.9.9.9/1' },
+    { address: '2a00:1450:1::5', cidr: '2a00:1450:1::5/64' },
+    { address: '2a00:99::1', cidr: null },
+  ]);
+  for (const address of ['8.8.8.5', '8.8.8.255', '9.9.9.9']) expect(near.check(address, 'ipv4')).toBe(true);
+  for (const address of ['8.8.9.1', '9.9.9.8', '1.1.1.1']) expect(near.check(address, 'ipv4')).toBe(false);
+  for (const address of ['2a00:1450:1::5', '2a00:1450:1::6', '2a00:99::1'])
+    expect(near.check(address, 'ipv6')).toBe(true);
+  for (const address of ['2a00:1450:1:1::1', '2a00:99::2']) expect(near.check(address, 'ipv6')).toBe(false);
 });

@@ -1,4 +1,5 @@
 import type { Capabilities, Job, Lease, Offer, Role, Verified } from '../documents/index.ts';
+import { limits } from '../limits.ts';
 import { counted } from '../quantity.ts';
 import type { Lending } from './events.ts';
 import type { Known } from './state.ts';
@@ -40,14 +41,26 @@ export function reasonToPass(
   return undefined;
 }
 
+/** A claim declined like this would be declined again. (The trusted worker's slot may become free once more.) */
+export const lastWords: ReadonlySet<string> = new Set([
+  'OFFER_CLOSED',
+  'CLAIM_NOT_FRESH',
+  'CLAIM_TOO_NEW',
+  'CLAIM_UNFIT',
+]);
+
+/** Of an offer that was passed on, or leased before, no lease is wanted. */
+const asked: ReadonlySet<Known['state']> = new Set(['waiting', 'claimed', 'reserve']);
+
 /** Whether a lease is what this worker claimed: this offer's job, from who offers it, for this machine and its kind of slot. */
 export function isLeaseFor(
-  { offer, jobId }: Known,
+  { offer, jobId, state }: Known,
   { payload }: Verified<Lease>,
   worker: string,
   role: Role | undefined,
 ): boolean {
   return (
+    asked.has(state) &&
     payload.aud === worker &&
     payload.offer === offer.id &&
     payload.job === jobId &&
@@ -55,3 +68,6 @@ export function isLeaseFor(
     (payload.slot === 'trusted') === (role === 'trusted-worker')
   );
 }
+
+/** Results stay sealed as long as their round lasts: a controller that ends none would fill the disk with them. */
+export const reasonOfHeld = `this machine waits for the rounds of ${limits.leasesHeldMax} jobs already`;

@@ -9,10 +9,11 @@ import {
   type Verified,
 } from '../documents/index.ts';
 import { unreachable } from '../errors.ts';
+import { limits } from '../limits.ts';
 import { drawOf, shareReachedAfter } from '../trust/draw.ts';
 import { cosignOrRefuse } from './cosign.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from './events.ts';
-import { isLeaseFor, reasonToPass } from './fit.ts';
+import { isLeaseFor, lastWords, reasonOfHeld, reasonToPass } from './fit.ts';
 import { receiptOf } from './receipt.ts';
 import { SlowJobs } from './slow.ts';
 import type { Assignment, Known } from './state.ts';
@@ -22,13 +23,6 @@ type EventOf<K extends WorkerEvent['kind']> = Extract<WorkerEvent, { kind: K }>;
 /** A stream that broke is tried again this often; the controller keeps a lease for longer. */
 const resumeMs = 1_000;
 const claimSeconds = 3600;
-/** A claim declined like this would be declined again. (The trusted worker's slot may become free once more.) */
-const lastWords: ReadonlySet<string> = new Set([
-  'OFFER_CLOSED',
-  'CLAIM_NOT_FRESH',
-  'CLAIM_TOO_NEW',
-  'CLAIM_UNFIT',
-]);
 const knownMax = 2_000;
 
 /**
@@ -86,7 +80,11 @@ export class Worker {
 
   /** How many of them wait for their round or to be built. */
   get openLeases(): number {
-    return [...this.#assignments.values()].filter(({ state }) => state !== 'revealed').length;
+    return this.leases.filter((lease) => this.isOpen(lease)).length;
+  }
+
+  isOpen(lease: string): boolean {
+    return (this.#assignments.get(lease)?.state ?? 'revealed') !== 'revealed';
   }
 
   /** The lease under this id, if it is still of any use. */
@@ -125,6 +123,7 @@ export class Worker {
       case 'published':
         return this.#with(event.lease, (assignment) => {
           if (assignment.state === 'revealed') this.#end(event.lease, assignment);
+          this.#claimPassed(now);
         });
       case 'detached':
         return this.#with(event.lease, (assignment) => {
@@ -222,6 +221,7 @@ export class Worker {
 
   #reasonToPass(known: Known, lending: Lending, now: number): string | undefined {
     const { needs } = known.offer.payload;
+    if (this.#assignments.size >= limits.leasesHeldMax) return reasonOfHeld;
     return this.#slow.reason(known, now) ?? reasonToPass(needs, known.job.limits, lending, this.#promised());
   }
 

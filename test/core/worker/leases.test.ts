@@ -44,6 +44,37 @@ describe('a lease', () => {
     expect(bench.all('build').map(({ lease }) => lease)).toEqual([first, second]);
   });
 
+  it('that nobody asked for is not built: the offer was passed on, or leased before', async () => {
+    const bench = await started();
+    bench.send({ kind: 'lending', lending: { capabilities, jobsAtOnce: 1, closed: 'outside its hours' } });
+    const passed = await bench.makeOffer('passed');
+    bench.offer(passed);
+    const lease = await bench.lease(passed);
+    expect(kinds(bench.send({ kind: 'leased', offer: passed.offer.id, lease }))).toEqual(['note']);
+
+    const other = await started();
+    const { offered, lease: first } = await other.building();
+    const second = await other.lease(offered);
+    expect(kinds(other.send({ kind: 'leased', offer: offered.offer.id, lease: second }))).toEqual(['note']);
+    expect(other.worker.leases).toEqual([first.id]);
+  });
+
+  it('is wanted no more while very many rounds have not ended', async () => {
+    const bench = await started();
+    for (let n = 0; n < limits.leasesHeldMax; n++) {
+      const { lease } = await bench.building(`job-${n}`);
+      bench.built(lease, built);
+      await bench.ack(lease);
+    }
+    const more = await bench.makeOffer('more');
+    bench.offer(more);
+    expect(bench.all('claim').at(-1)?.claim.pass).toContain(`the rounds of ${limits.leasesHeldMax} jobs`);
+    const [lease = ''] = bench.worker.leases;
+    bench.send({ kind: 'revealed', lease });
+    expect(kinds(bench.send({ kind: 'published', lease }))).toEqual(['claim']);
+    expect(bench.all('claim').at(-1)?.claim.pass).toBeUndefined();
+  });
+
   it("for an offer of before the start is noticed, and is nobody's", async () => {
     const bench = await started();
     const offered = await bench.makeOffer();
