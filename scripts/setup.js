@@ -239,7 +239,9 @@ function main() {
   }
   const still = missing(wanted.purpose);
   for (const { name, reason } of still) say(`setup: ${name} is installed and still does not do: ${reason}`);
-  return still.length === 0 ? 0 : 3;
+  if (still.length > 0) return 3;
+  say('setup: all that was missing is here now');
+  return 0;
 }
 
 exit(main());

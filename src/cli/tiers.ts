@@ -10,7 +10,7 @@ export const tierSays: Record<Tier, string> = {
   'vm-emulated': 'an emulated virtual machine: builds have a kernel of their own, and are slow',
   gvisor: 'gVisor: builds talk to a kernel in user space, not to yours',
   namespace:
-    'namespaces and a system call filter: builds share your kernel, and a hole in it is a hole in this',
+    'namespaces and a system call filter: builds share your kernel, and a hole in it is a hole in the sandbox',
 };
 
 /** Smaller is stronger. */

@@ -41,7 +41,7 @@ export const charter: Define = (program, act) => {
 
 async function set({ cwd, out }: Context, { vcs, anyVcs = false }: Options): Promise<Exit> {
   if ((vcs !== undefined) === anyVcs)
-    throw new QuorateError('CLI_USAGE', 'say which servers source may come from: --vcs, or --any-vcs', {
+    throw new QuorateError('CLI_USAGE', 'say which servers source may come from: --vcs, or else --any-vcs', {
       hint: 'Name all of them: they take the place of those before.',
     });
   const folder = await openProject(cwd);

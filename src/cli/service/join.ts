@@ -39,6 +39,7 @@ export async function joinAsService(
   const home = openHome(dir);
 
   if (options.printUnit === true) {
+    await checkProgram(entry, { user: 'own' });
     const unit = unitWith(process.execPath, entry, options.project);
     out.value({ unit });
     out.say(unit.trimEnd());
