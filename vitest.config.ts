@@ -59,6 +59,8 @@ export default defineConfig({
           ...shared,
           name: 'emulated',
           include: emulated,
+          // A machine keeps one processor busy, and none while it waits for a time limit.
+          maxWorkers: 3,
           sequence: { groupOrder: 3 },
           exclude: never,
           testTimeout: 300_000,
