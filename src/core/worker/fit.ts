@@ -49,8 +49,8 @@ export const lastWords: ReadonlySet<string> = new Set([
   'CLAIM_UNFIT',
 ]);
 
-/** Of an offer that was passed on, or leased before, no lease is wanted. */
-const asked: ReadonlySet<Known['state']> = new Set(['waiting', 'claimed', 'reserve']);
+/** Of an offer that was passed on, not claimed yet, or leased before, no lease is wanted. */
+const asked: ReadonlySet<Known['state']> = new Set(['claimed', 'reserve']);
 
 /** Whether a lease is what this worker claimed: this offer's job, from who offers it, for this machine and its kind of slot. */
 export function isLeaseFor(
