@@ -310,3 +310,9 @@ export async function leasedRound(over: Parameters<Bench['submit']>[0] = {}, ...
       : await bench.lease('trusted').then((map) => map.get('trusted'));
   return { bench, run, leases, trusted };
 }
+
+/** The receipt of each of them, in turn; of those without an outcome, that it was built. */
+export async function deliverAll(bench: Bench, leases: Map<string, Verified<Lease>>, outcomes: Outcome[]) {
+  let n = 0;
+  for (const [key, lease] of leases) await bench.deliver(key, lease, outcomes[n++] ?? built);
+}

@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import { exited } from '../../../simulations/paperwork.ts';
+import { A, aborted, B, built, deliverAll, failed, leasedRound, other, projectOf, timings } from './bench.ts';
+
+describe('the trusted worker', () => {
+  it('confirms what was agreed, signs, and only then is it trusted', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    expect(bench.run(run).level).toBe('agreed');
+    expect(bench.all('cosign')).toEqual([]);
+    await bench.deliver('trusted', trusted);
+    expect(bench.all('cosign')).toHaveLength(1);
+    expect(bench.run(run).level).toBe('agreed');
+    bench.cosign(run);
+    expect(bench.run(run)).toMatchObject({ level: 'trusted', phase: { kind: 'done' } });
+    expect(bench.progress(run, 'verdict').map(({ level }) => level)).toEqual(['agreed', 'trusted']);
+  });
+
+  it('may deliver first: the verdict still waits for the round', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await bench.deliver('trusted', trusted);
+    expect(JSON.stringify(bench.effects)).not.toContain(A);
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    bench.cosign(run);
+    expect(bench.progress(run, 'verdict').map(({ level }) => level)).toEqual(['trusted']);
+  });
+
+  it('contradicts what was agreed: that stands no more, and fresh operators build', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({}, 'dan', 'eve');
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    await bench.deliver('trusted', trusted, other);
+    expect(bench.progress(run, 'contradicted')).toEqual([
+      { kind: 'contradicted', round: 1, artifact: A, trusted: null },
+    ]);
+    expect(bench.run(run)).toMatchObject({ level: null, verdict: null, phase: { kind: 'building' } });
+    expect(bench.offer.round).toBe(2);
+    expect(bench.lastReply(await bench.claim('ada'))).toMatchObject({ code: 'CLAIM_NOT_FRESH' });
+    expect(JSON.stringify(bench.effects)).not.toContain(B);
+    const second = await bench.lease('dan', 'eve');
+    await deliverAll(bench, second, [other, other]);
+    bench.drive(timings.windowMs + timings.slotFillMs);
+    bench.pinned(run);
+    bench.cosign(run);
+    expect(bench.run(run)).toMatchObject({ level: 'trusted', outcome: other });
+    expect(bench.progress(run, 'contradicted')).toHaveLength(1);
+  });
+
+  it('contradicts it while the bytes are still being fetched', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({}, 'dan', 'eve');
+    await deliverAll(bench, leases, []);
+    await bench.deliver('trusted', trusted, other);
+    bench.pinned(run);
+    expect(bench.all('cosign')).toEqual([]);
+    expect(bench.progress(run, 'contradicted')).toHaveLength(1);
+    expect(bench.offer.round).toBe(2);
+  });
+
+  it('is asked again when its lease was lost after the reveal', async () => {
+    const { bench, run, leases } = await leasedRound();
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    const offered = bench.all('offer').length;
+    bench.drive(timings.leaseSilenceMs);
+    expect(bench.all('offer').length).toBe(offered + 1);
+    const again = (await bench.lease('trusted')).get('trusted');
+    await bench.deliver('trusted', again);
+    bench.cosign(run);
+    expect(bench.run(run).level).toBe('trusted');
+  });
+
+  it('that lost its lease of an earlier round is offered the current one', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({}, 'dan', 'eve');
+    await deliverAll(bench, leases, [built, other, failed]);
+    expect(bench.offer.round).toBe(2);
+    bench.send({ kind: 'detached', worker: bench.id('trusted'), lease: trusted?.id ?? '' });
+    bench.drive(timings.detachGraceMs);
+    expect((await bench.lease('trusted')).get('trusted')?.payload.round).toBe(2);
+    expect(bench.run(run).phase.kind).toBe('building');
+  });
+
+  it('refuses to sign: disputed', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await bench.deliver('trusted', trusted);
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    bench.send({
+      kind: 'cosign-refused',
+      run,
+      worker: bench.id('trusted'),
+      code: 'COSIGN_OTHER_RESULT',
+      message: 'no',
+    });
+    expect(bench.run(run)).toMatchObject({
+      level: 'disputed',
+      dispute: 'cosign-refused',
+      phase: { kind: 'done' },
+    });
+  });
+
+  it('cannot be spoken for by another worker', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await bench.deliver('trusted', trusted);
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    bench.send({ kind: 'cosigned', run, worker: bench.id('ada'), signature: 'c2ln', witness: 'w' });
+    expect(bench.run(run).level).toBe(null);
+  });
+
+  it('whose build was aborted is let go and asked again', async () => {
+    const { bench, run, trusted } = await leasedRound();
+    await bench.deliver('trusted', trusted, aborted);
+    expect(bench.all('release')).toMatchObject([{ worker: bench.id('trusted'), code: 'LEASE_LOST' }]);
+    expect((await bench.lease('trusted')).has('trusted')).toBe(true);
+    if (trusted === undefined) throw new Error('it had a lease');
+    // The release may have been lost with the stream.
+    expect(bench.resume('trusted', trusted).map(({ kind }) => kind)).toEqual(['reply', 'reply', 'release']);
+    expect(bench.run(run).trustedLeases).toBe(2);
+  });
+
+  it('is not needed without a co-signature, and refused', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    await bench.submit({ policy: { cosign: 'none' } });
+    expect(bench.lastReply(await bench.claim('trusted'))).toMatchObject({ code: 'OFFER_CLOSED' });
+  });
+
+  it('is not believed when the charter in force does not name it any more', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2, trusted: [] }) });
+    await bench.deliver('trusted', trusted);
+    expect(bench.all('cosign')).toEqual([]);
+    expect(bench.run(run).level).toBe('agreed');
+  });
+});
+
+describe('failing builds', () => {
+  it('are no verdict without the trusted worker', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await deliverAll(bench, leases, [failed, failed, failed]);
+    expect(bench.run(run).phase.kind).toBe('awaiting-trusted');
+    expect(bench.progress(run, 'unconfirmed')).toHaveLength(1);
+    await bench.deliver('trusted', trusted, exited(null, 2));
+    bench.cosign(run);
+    expect(bench.run(run)).toMatchObject({ level: 'failed', outcome: { code: 2 } });
+  });
+
+  it('are not believed when the trusted worker succeeds', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({}, 'dan', 'eve');
+    await deliverAll(bench, leases, [failed, failed, failed]);
+    await bench.deliver('trusted', trusted, built);
+    expect(bench.offer.round).toBe(2);
+    const second = await bench.lease('dan', 'eve');
+    await deliverAll(bench, second, []);
+    bench.drive(timings.windowMs + timings.slotFillMs);
+    bench.pinned(run);
+    bench.cosign(run);
+    expect(bench.run(run)).toMatchObject({ level: 'trusted', outcome: built });
+  });
+
+  it('without a co-signature stay disputed', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
+    await deliverAll(bench, leases, [failed, failed, failed]);
+    expect(bench.run(run).level).toBe('disputed');
+  });
+});
