@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeBundle } from '../../src/core/documents/index.ts';
 import { makeProject, project, testKey } from '../support/project.ts';
+import { copyCheckout } from './checkout.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const modules = join(root, 'node_modules');
@@ -35,21 +36,8 @@ function run(script: string, ...args: string[]) {
 beforeAll(async () => {
   temp = mkdtempSync(join(tmpdir(), 'quorate-embed-'));
   const copy = join(temp, 'copy');
-  const needed = [
-    'src',
-    'sandbox',
-    'bootstrap',
-    'bin',
-    'scripts',
-    'docs',
-    'package.json',
-    'tsconfig.base.json',
-  ];
-  for (const name of [...needed, ...readdirSync(root).filter((name) => name.startsWith('LICENSE'))])
-    cpSync(join(root, name), join(copy, name), { recursive: true });
-  symlinkSync(modules, join(copy, 'node_modules'));
+  copyCheckout(copy);
   execFileSync(join(modules, '.bin', 'tsc'), ['-b', 'src'], { cwd: copy, timeout: 50_000 });
-  execFileSync(process.execPath, [join('scripts', 'bundle.js')], { cwd: copy, timeout: 50_000 });
   rmSync(join(copy, 'node_modules'));
   execFileSync('npm', ['pack', '--ignore-scripts', '--pack-destination', temp], {
     cwd: copy,

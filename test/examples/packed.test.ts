@@ -1,13 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { Cluster } from '../e2e/support/cluster.ts';
 import { until } from '../e2e/support/wait.ts';
+import { copyCheckout } from './checkout.ts';
 
-const root = join(import.meta.dirname, '..', '..');
-const modules = join(root, 'node_modules');
 const temp = mkdtempSync(join(tmpdir(), 'quorate-packed-'));
 let npx: ChildProcess | undefined;
 
@@ -29,20 +28,7 @@ const PATH = (process.env.PATH ?? '')
 /** What `npm pack` makes of a copy of this checkout. */
 function pack(): string {
   const copy = join(temp, 'copy');
-  const needed = [
-    'src',
-    'sandbox',
-    'bootstrap',
-    'bin',
-    'scripts',
-    'docs',
-    'package.json',
-    'tsconfig.base.json',
-    'LICENSE',
-  ];
-  for (const name of needed) cpSync(join(root, name), join(copy, name), { recursive: true });
-  symlinkSync(modules, join(copy, 'node_modules'));
-  execFileSync(process.execPath, [join('scripts', 'bundle.js')], { cwd: copy, timeout: 50_000 });
+  copyCheckout(copy);
   const args = ['pack', '--ignore-scripts', '--pack-destination', temp];
   execFileSync('npm', args, { cwd: copy, timeout: 30_000, stdio: 'ignore', env: { ...process.env, PATH } });
   return join(temp, readdirSync(temp).find((name) => name.endsWith('.tgz')) ?? '');
