@@ -1,10 +1,10 @@
 import type { Progress } from '../src/core/controller/events.ts';
 import type { JobSpec } from '../src/jobfile/index.ts';
 import { parseJobFile } from '../src/jobfile/index.ts';
-import { type Client, openClient, ownerMembership } from '../src/runtime/client.ts';
-import { openHome } from '../src/runtime/home.ts';
-import { openProjectFolder } from '../src/runtime/owner.ts';
-import { type Prepared, prepare } from '../src/runtime/submit.ts';
+import { type Client, openClient, ownerMembership } from '../src/runtime/client/client.ts';
+import { type Prepared, prepare } from '../src/runtime/client/submit.ts';
+import { openHome } from '../src/runtime/membership/home.ts';
+import { openProjectFolder } from '../src/runtime/membership/project-folder.ts';
 import { Cluster } from '../test/e2e/support/cluster.ts';
 import { jobFile } from '../test/e2e/support/jobs.ts';
 import { endAll } from '../test/e2e/support/processes.ts';

@@ -5,7 +5,7 @@
 import { type Bundle, decodeBundle as decode, publicKeyOf } from './core/documents/index.ts';
 import { type Expected, type Verification, verifyBundle } from './core/trust/index.ts';
 import { joseVerifier } from './identity/verifier.ts';
-import type { Fetched, FetchOptions } from './runtime/fetch.ts';
+import type { Fetched, FetchOptions } from './runtime/artifacts/fetch.ts';
 
 export type {
   Bundle,
@@ -16,7 +16,7 @@ export type {
   Policy,
 } from './core/documents/index.ts';
 export { QuorateError } from './core/errors.ts';
-export { harmlessLine } from './core/harmless.ts';
+export { escapeLine } from './core/escape.ts';
 export type {
   Expected,
   Level,
@@ -27,14 +27,14 @@ export type {
   VerifiedFacts,
 } from './core/trust/index.ts';
 export { publicPemOf } from './identity/pem.ts';
-export type { Fetched, FetchProgress, NotTrusted } from './runtime/fetch.ts';
+export type { Fetched, FetchProgress, NotTrusted } from './runtime/artifacts/fetch.ts';
 
 /**
  * Whether a bundle shows that an artifact can be trusted, from nothing but the PeerId of the project's root key.
  *
  * Use the artifact only where `level` is `trusted`. `steps` says in order what was checked, up to the first step that
  * failed; a bundle that proves nothing is an answer, not an error. What `says` quotes is foreign text: pass it through
- * `harmlessLine` on its way to a terminal or a page.
+ * `escapeLine` on its way to a terminal or a page.
  * Throws a `QuorateError`: `KEY_INVALID` for a project that is no PeerId, `DOC_…` for text that is no bundle.
  */
 export async function verify(bundle: string | Bundle, expected: Expected): Promise<Verification> {
@@ -62,6 +62,6 @@ export interface FetchArtifactOptions extends Omit<FetchOptions, 'signal' | 'onP
  */
 export async function fetchArtifact(options: FetchArtifactOptions): Promise<Fetched> {
   publicKeyOf(options.project);
-  const { fetchArtifact: fetch } = await import('./runtime/fetch.ts');
+  const { fetchArtifact: fetch } = await import('./runtime/artifacts/fetch.ts');
   return fetch({ signal: new AbortController().signal, onProgress: () => {}, ...options });
 }

@@ -14,7 +14,7 @@ import {
   verify,
 } from '../src/index.ts';
 import { type Mesh, openMesh } from '../src/mesh/index.ts';
-import { openBundles, serveBundles } from '../src/runtime/bundles.ts';
+import { openBundles, serveBundles } from '../src/runtime/artifacts/bundles.ts';
 import { openStore } from '../src/store/index.ts';
 import { makeProject, project, type Recipe, testKey, trusted } from './support/project.ts';
 

@@ -4,7 +4,7 @@ import type { Progress } from '../../src/core/controller/events.ts';
 import { decodeBundle, openStatement } from '../../src/core/documents/index.ts';
 import { QuorateError } from '../../src/core/errors.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
-import { openBundles } from '../../src/runtime/bundles.ts';
+import { openBundles } from '../../src/runtime/artifacts/bundles.ts';
 import type { Line } from './processes.ts';
 import { root, type Scene } from './scene.ts';
 

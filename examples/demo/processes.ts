@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { QuorateError } from '../../src/core/errors.ts';
-import { harmlessLine } from '../../src/core/harmless.ts';
+import { escapeLine } from '../../src/core/escape.ts';
 
 /** What a program prints as one line of JSON. */
 export type Line = Record<string, unknown> & { event?: string };
@@ -187,7 +187,7 @@ class Child implements Running {
     const said = this.#stderr.trim().split('\n').at(-1) ?? '';
     return new QuorateError(
       'DEMO_PROGRAM_FAILED',
-      `${this.name} ended with ${code}: ${harmlessLine(said, 400)}`,
+      `${this.name} ended with ${code}: ${escapeLine(said, 400)}`,
     );
   }
 

@@ -8,9 +8,9 @@ import { Readable } from 'node:stream';
 import { extract, pack } from 'tar-stream';
 import { openSandbox, type Sandbox, together } from '../../sandbox/index.ts';
 import { lendingFrom } from '../../src/cli/lending.ts';
-import { openHome } from '../../src/runtime/home.ts';
-import { joinProject } from '../../src/runtime/join.ts';
-import { startWorker } from '../../src/runtime/worker-node.ts';
+import { openHome } from '../../src/runtime/membership/home.ts';
+import { joinProject } from '../../src/runtime/membership/join.ts';
+import { startWorker } from '../../src/runtime/worker/node.ts';
 import { lent, tamperedFile } from './cast.ts';
 
 const payload = "\nconsole.error('(this line was not in the source)');\n";

@@ -1,5 +1,5 @@
 import type { Place } from '../archive.ts';
-import { proxyEnvironment } from '../net/way-out.ts';
+import { proxyEnvironment } from '../net/egress.ts';
 import type { SandboxJob, SandboxPins } from '../types.ts';
 import { pinnedPath, pinsOf } from './pins.ts';
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { QuorateError } from '../../src/core/errors.ts';
 import { allowedProcessors, requireTool } from '../host.ts';
-import { inOwnNetwork, openWayOut } from '../net/way-out.ts';
+import { inOwnNetwork, openEgress } from '../net/egress.ts';
 import type { SandboxJob } from '../types.ts';
 import { driverFds, terminalFds } from './driver.ts';
 import { ownLimits, type ProcessLimits, prlimit } from './process-limits.ts';
@@ -96,7 +96,7 @@ export function startInGroups({
     ...{ cwd: '/', env: {} },
     stdio: network === undefined ? stdio : [...stdio, 'ipc'],
   });
-  if (network !== undefined) openWayOut(child, network.socket);
+  if (network !== undefined) openEgress(child, network.socket);
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     // It could not even be started.

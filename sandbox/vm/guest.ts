@@ -1,5 +1,5 @@
 import { limits as bounds } from '../../src/core/limits.ts';
-import { proxyPort } from '../net/way-out.ts';
+import { proxyPort } from '../net/egress.ts';
 import type { CpioEntry } from './cpio.ts';
 
 /**

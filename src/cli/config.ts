@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { limits } from '../core/limits.ts';
 import type { Lending } from '../core/worker/events.ts';
-import type { Hours } from '../runtime/hours.ts';
-import type { OperatorRules } from '../runtime/terms.ts';
+import type { Hours } from '../runtime/worker/hours.ts';
+import type { OperatorRules } from '../runtime/worker/terms.ts';
 import type { Context } from './context.ts';
 import { type Exit, exits } from './exit-codes.ts';
 import { bytes, duration } from './format.ts';
@@ -13,7 +13,7 @@ import { readWorkerFile } from './worker-file.ts';
 /** Says what a worker started now would lend, from this file and the defaults; runs nothing. Errors: `WORKER_FILE_…`, `LIMITS_…`. */
 export async function checkConfig({ out }: Context, path: string, options: JoinOptions): Promise<Exit> {
   const file = await readWorkerFile(path);
-  const { prioritiesOf } = await import('../runtime/terms.ts');
+  const { prioritiesOf } = await import('../runtime/worker/terms.ts');
   const tiers = options.tier ?? file.tiers;
   const wanted = { ...file.lend, ...options };
   const lending = await lendingFrom(wanted, file.rules, tiers ?? [], namedIn(options, file));

@@ -1,5 +1,5 @@
 import type { Dispute } from '../core/controller/dispute.ts';
-import { harmlessLine } from '../core/harmless.ts';
+import { escapeLine } from '../core/escape.ts';
 
 const words: Record<Dispute, string> = {
   aborted: 'nobody could build it',
@@ -20,5 +20,5 @@ const isDispute = (reason: string): reason is Dispute => Object.hasOwn(words, re
 export function levelText(level: string, reason: string | undefined): string {
   if (level !== 'disputed' || reason === undefined) return level;
   // A newer controller may know of more.
-  return `${level}: ${isDispute(reason) ? words[reason] : harmlessLine(reason, 40)}`;
+  return `${level}: ${isDispute(reason) ? words[reason] : escapeLine(reason, 40)}`;
 }

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import { QuorateError } from '../core/errors.ts';
-import { harmlessLine } from '../core/harmless.ts';
+import { escapeLine } from '../core/escape.ts';
 import { type Exit, exitOf, exits } from './exit-codes.ts';
 
 const notAllowed = 'Mend its permissions, run it as a user who may, or name another folder.';
@@ -53,7 +53,7 @@ export function errorText({ code, message, hint }: QuorateError): string {
   const lines = [`error[${code}]: ${message}`, ...(hint === undefined ? [] : [`hint: ${hint}`])];
   return lines
     .flatMap((text) => text.split('\n'))
-    .map((line) => `${harmlessLine(line)}\n`)
+    .map((line) => `${escapeLine(line)}\n`)
     .join('');
 }
 

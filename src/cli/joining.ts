@@ -4,8 +4,8 @@ import type { Sandboxes, Tier } from '../../sandbox/index.ts';
 import type { Invite, Role } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import type { Lending } from '../core/worker/events.ts';
-import type { Home, Membership } from '../runtime/home.ts';
-import type { OperatorRules } from '../runtime/terms.ts';
+import type { Home, Membership } from '../runtime/membership/home.ts';
+import type { OperatorRules } from '../runtime/worker/terms.ts';
 import type { Context } from './context.ts';
 import { shortId } from './format.ts';
 import { describeLending, type LendingOptions, lendingFrom, namedIn } from './lending.ts';
@@ -59,7 +59,7 @@ export function nothingToRun(role: Role): QuorateError {
 }
 
 export async function enrol(home: Home, ticket: string, signal: AbortSignal): Promise<Membership> {
-  const { joinProject } = await import('../runtime/join.ts');
+  const { joinProject } = await import('../runtime/membership/join.ts');
   return joinProject({ home, ticket, signal });
 }
 
@@ -84,7 +84,7 @@ export async function offerOf(
   options: JoinOptions,
   project?: string,
 ): Promise<Offer> {
-  const { checkHeld, checkServed } = await import('../runtime/terms.ts');
+  const { checkHeld, checkServed } = await import('../runtime/worker/terms.ts');
   const { readWorkerFile } = await import('./worker-file.ts');
   const file = await readWorkerFile(join(home, 'worker.toml'));
   const { rules, lend, tiers } = file;

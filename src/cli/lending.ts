@@ -1,7 +1,7 @@
 import type { Tier } from '../../sandbox/index.ts';
 import type { Lending } from '../core/worker/events.ts';
-import type { Lent } from '../runtime/operator.ts';
-import type { Named, OperatorRules } from '../runtime/terms.ts';
+import type { Lent } from '../runtime/worker/operator.ts';
+import type { Named, OperatorRules } from '../runtime/worker/terms.ts';
 import { bytes, counted, duration } from './format.ts';
 import type { Places } from './worker-file.ts';
 
@@ -30,8 +30,8 @@ export async function lendingFrom(
   tiers: readonly Tier[],
   named?: Named,
 ): Promise<Lending> {
-  const { defaultLending } = await import('../runtime/worker-node.ts');
-  const { checkTerms } = await import('../runtime/terms.ts');
+  const { defaultLending } = await import('../runtime/worker/node.ts');
+  const { checkTerms } = await import('../runtime/worker/terms.ts');
   const usual = defaultLending(tiers);
   const memoryBytes = options.memory ?? usual.capabilities.memoryBytes;
   const lending: Lending = {

@@ -1,4 +1,4 @@
-import { HarmlessLines } from '../core/harmless.ts';
+import { LineEscaper } from '../core/escape.ts';
 import { limits } from '../core/limits.ts';
 import type { Output } from './output.ts';
 
@@ -6,7 +6,7 @@ import type { Output } from './output.ts';
 export class LocalLog {
   readonly #out: Output;
   readonly #decoder = new TextDecoder();
-  readonly #lines = new HarmlessLines();
+  readonly #lines = new LineEscaper();
   #bytes = 0;
 
   constructor(out: Output) {

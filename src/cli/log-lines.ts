@@ -1,9 +1,9 @@
-import { HarmlessLines, harmlessLine } from '../core/harmless.ts';
-import type { LogPiece } from '../runtime/client.ts';
+import { escapeLine, LineEscaper } from '../core/escape.ts';
+import type { LogPiece } from '../runtime/client/client.ts';
 
 /** Logs of several builds, mixed as they come: whole harmless lines, each with its operator in front. */
 export class LogLines {
-  readonly #sources = new Map<string, { head: string; lines: HarmlessLines }>();
+  readonly #sources = new Map<string, { head: string; lines: LineEscaper }>();
   readonly #paint: (head: string) => string;
 
   constructor(paint: (head: string) => string) {
@@ -15,8 +15,8 @@ export class LogLines {
     const key = `${worker} ${slot}`;
     const known = this.#sources.get(key);
     const source = known ?? {
-      head: this.#paint(`${harmlessLine(operator, 64)}│`),
-      lines: new HarmlessLines(),
+      head: this.#paint(`${escapeLine(operator, 64)}│`),
+      lines: new LineEscaper(),
     };
     this.#sources.set(key, source);
     return source.lines.push(text).map((line) => `${source.head} ${line}`);

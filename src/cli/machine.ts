@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { mkdir, statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { type ProbeWatch, probe, type Tier } from '../../sandbox/index.ts';
-import { harmlessLine } from '../core/harmless.ts';
+import { escapeLine } from '../core/escape.ts';
 import { limits } from '../core/limits.ts';
 import { bytes } from './format.ts';
 
@@ -38,7 +38,7 @@ async function checkGit(): Promise<MachineCheck> {
   const fix = 'apt-get install -y git';
   try {
     const { stdout } = await promisify(execFile)('git', ['--version'], { timeout: programMsMax });
-    return { name, ok: true, found: harmlessLine(stdout.trim(), 200) };
+    return { name, ok: true, found: escapeLine(stdout.trim(), 200) };
   } catch {
     return { name, ok: false, found: 'not found', fix };
   }
@@ -59,7 +59,7 @@ async function checkDisk(home: string): Promise<MachineCheck> {
       fix: `free some, or use another place: --home <folder>; ${bytes(diskBytesMin)} are needed`,
     };
   } catch (error) {
-    const found = harmlessLine(error instanceof Error ? error.message : String(error), 200);
+    const found = escapeLine(error instanceof Error ? error.message : String(error), 200);
     return { name, ok: false, found, fix: 'use a place you can write to: --home <folder>' };
   }
 }

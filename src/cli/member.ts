@@ -1,5 +1,5 @@
-import type { Client } from '../runtime/client.ts';
-import type { Home, Membership } from '../runtime/home.ts';
+import type { Client } from '../runtime/client/client.ts';
+import type { Home, Membership } from '../runtime/membership/home.ts';
 import type { Context } from './context.ts';
 import { findProject } from './project.ts';
 
@@ -11,14 +11,14 @@ export async function membershipFor(
   { cwd, home: dir, signal }: Context,
   project: string | undefined,
 ): Promise<{ home: Home; membership: Membership }> {
-  const { openHome } = await import('../runtime/home.ts');
+  const { openHome } = await import('../runtime/membership/home.ts');
   const home = openHome(dir);
   const own = findProject(cwd);
   if (own !== undefined) {
-    const { openProjectFolder } = await import('../runtime/owner.ts');
+    const { openProjectFolder } = await import('../runtime/membership/project-folder.ts');
     const folder = await openProjectFolder(own);
     if (project === undefined || project === folder.project) {
-      const { ownerMembership } = await import('../runtime/client.ts');
+      const { ownerMembership } = await import('../runtime/client/client.ts');
       return { home, membership: await ownerMembership(home, folder, signal) };
     }
   }
@@ -31,7 +31,7 @@ export async function withClient<Result>(
   project: string | undefined,
   use: (client: Client) => Promise<Result>,
 ): Promise<Result> {
-  const { openClient } = await import('../runtime/client.ts');
+  const { openClient } = await import('../runtime/client/client.ts');
   const client = await openClient({ ...(await membershipFor(context, project)), signal: context.signal });
   try {
     return await use(client);

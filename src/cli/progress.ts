@@ -1,5 +1,5 @@
 import type { Progress } from '../core/controller/events.ts';
-import { harmlessLine } from '../core/harmless.ts';
+import { escapeLine } from '../core/escape.ts';
 import { levelText } from './dispute.ts';
 import { duration, shortId } from './format.ts';
 import type { Board, Colours, Row } from './output.ts';
@@ -35,9 +35,7 @@ export class ProgressView {
     const say = (line: string) => this.#board.say(line);
     switch (progress.kind) {
       case 'accepted':
-        say(
-          `${bold(progress.name)} of ${harmlessLine(progress.repo, 200)} ${harmlessLine(progress.ref, 80)}`,
-        );
+        say(`${bold(progress.name)} of ${escapeLine(progress.repo, 200)} ${escapeLine(progress.ref, 80)}`);
         say(dim(`commit ${progress.commit.slice(0, 12)}, job ${shortId(progress.job)}`));
         return;
       case 'round':
@@ -51,7 +49,7 @@ export class ProgressView {
       case 'delivered':
         return this.#delivered(at, progress);
       case 'lost':
-        return this.#row(progress, `lost: ${harmlessLine(progress.reason, 80)}`, { paint: red });
+        return this.#row(progress, `lost: ${escapeLine(progress.reason, 80)}`, { paint: red });
       case 'unfilled':
         return say(
           yellow(
@@ -67,7 +65,7 @@ export class ProgressView {
       case 'agreed':
         return this.#agreed(progress.artifact, progress.by);
       case 'unconfirmed':
-        return say(yellow(harmlessLine(progress.says, 300)));
+        return say(yellow(escapeLine(progress.says, 300)));
       case 'contradicted':
         return say(
           red(`The trusted worker built something else: ${progress.artifact ?? 'no outputs'} is revoked.`),
@@ -76,13 +74,13 @@ export class ProgressView {
         return say(dim('The trusted worker looks at the evidence.'));
       case 'cosign-refused':
         return say(
-          red(`The trusted worker does not sign: ${progress.code}: ${harmlessLine(progress.message, 300)}`),
+          red(`The trusted worker does not sign: ${progress.code}: ${escapeLine(progress.message, 300)}`),
         );
       case 'pin-failed':
-        return say(red(`Nobody serves ${shortId(progress.artifact)}: ${harmlessLine(progress.detail, 200)}`));
+        return say(red(`Nobody serves ${shortId(progress.artifact)}: ${escapeLine(progress.detail, 200)}`));
       case 'cancelled':
         this.#board.end();
-        return say(yellow(`cancelled: ${harmlessLine(progress.reason, 500)}`));
+        return say(yellow(`cancelled: ${escapeLine(progress.reason, 500)}`));
       case 'verdict': {
         // `agreed` was said with the names; what still comes is the co-signature.
         if (progress.level === 'agreed') return;
@@ -118,7 +116,7 @@ export class ProgressView {
     for (const result of new Set(results.map((one) => one.result))) {
       if (!result.startsWith('aborted: ')) continue;
       const who = results.filter((one) => one.result === result).map(({ operator }) => operator);
-      this.#board.say(this.#colours.yellow(`${harmlessLine(who.join(', '), 200)}: ${shownResult(result)}`));
+      this.#board.say(this.#colours.yellow(`${escapeLine(who.join(', '), 200)}: ${shownResult(result)}`));
     }
   }
 
@@ -154,5 +152,5 @@ export class ProgressView {
 
 /** A CID, `exit 1`, or why it ended. */
 function shownResult(result: string): string {
-  return /^baf[a-z2-7]+$/.test(result) ? shortId(result) : harmlessLine(result, 600);
+  return /^baf[a-z2-7]+$/.test(result) ? shortId(result) : escapeLine(result, 600);
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { QuorateError } from '../core/errors.ts';
-import type { ProjectFolder } from '../runtime/owner.ts';
+import type { ProjectFolder } from '../runtime/membership/project-folder.ts';
 
 /** The nearest folder at or above `start` that holds `name`. */
 export function findUp(start: string, name: string): string | undefined {
@@ -24,6 +24,6 @@ export async function openProject(cwd: string): Promise<ProjectFolder> {
       hint: 'Run it in the repository of your project; "quorate init" there makes one.',
     });
   }
-  const { openProjectFolder } = await import('../runtime/owner.ts');
+  const { openProjectFolder } = await import('../runtime/membership/project-folder.ts');
   return openProjectFolder(folder);
 }

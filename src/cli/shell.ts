@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { type Tier, tierWithTerminal } from '../../sandbox/types.ts';
 import { QuorateError } from '../core/errors.ts';
-import type { PersonsTerminal, Trial, Tried } from '../runtime/trial.ts';
+import type { PersonsTerminal, Trial, Tried } from '../runtime/trial/trial.ts';
 import { TerminalAnswers } from './terminal-answers.ts';
 
 /** Ctrl-], as many times in a row, leaves a shell that listens to nothing. */

@@ -30,7 +30,7 @@ async function agreedBefore(home: string): Promise<readonly Tier[]> {
 
 /** From now on the same may be offered without asking. */
 export async function rememberTiers(home: string, agreed: readonly Tier[]): Promise<void> {
-  const { writeAtomic } = await import('../runtime/files.ts');
+  const { writeAtomic } = await import('../runtime/node/files.ts');
   await writeAtomic(fileOf(home), `${JSON.stringify({ tiers: agreed })}\n`);
 }
 

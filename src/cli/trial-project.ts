@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { QuorateError } from '../core/errors.ts';
-import type { TrialProject } from '../runtime/trial-inputs.ts';
+import type { TrialProject } from '../runtime/trial/inputs.ts';
 import type { Context } from './context.ts';
 import { findProject } from './project.ts';
 
@@ -10,7 +10,7 @@ export async function trialProject(
   folder: string,
   wanted: string | undefined,
 ): Promise<TrialProject | undefined> {
-  const { openHome } = await import('../runtime/home.ts');
+  const { openHome } = await import('../runtime/membership/home.ts');
   const home = openHome(dir);
   const joined = (project: string | undefined) =>
     home.membership(project).catch((error: unknown) => {
@@ -19,7 +19,7 @@ export async function trialProject(
     });
   const own = findProject(folder);
   if (own !== undefined) {
-    const { openProjectFolder } = await import('../runtime/owner.ts');
+    const { openProjectFolder } = await import('../runtime/membership/project-folder.ts');
     const { project, charter, controller, address } = await openProjectFolder(own);
     if (wanted === undefined || wanted === project) {
       const where = await address();
@@ -30,7 +30,7 @@ export async function trialProject(
   }
   const known = await joined(wanted);
   if (known === undefined) return undefined;
-  const { openCharter } = await import('../runtime/standing.ts');
+  const { openCharter } = await import('../runtime/membership/credentials.ts');
   const charter = (await openCharter(known.charter, known.project)).payload;
   const { project, controllers, bootstrap, feed = [] } = known;
   return { project, charter, controllers, bootstrap, feed };

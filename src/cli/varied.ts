@@ -1,5 +1,5 @@
-import { harmlessLine } from '../core/harmless.ts';
-import type { VariedResult } from '../runtime/vary.ts';
+import { escapeLine } from '../core/escape.ts';
+import type { VariedResult } from '../runtime/trial/vary.ts';
 import { type Exit, exits } from './exit-codes.ts';
 import type { Output } from './output.ts';
 
@@ -38,9 +38,9 @@ export async function sayVaried(out: Output, results: AsyncIterable<VariedResult
 }
 
 function inWhat({ differences, failed }: VariedResult): string {
-  if (failed !== undefined) return harmlessLine(`the build fails (${failed})`, 400);
+  if (failed !== undefined) return escapeLine(`the build fails (${failed})`, 400);
   const shown = differences.slice(0, filesShownMax).map(({ path, change }) => {
-    const name = harmlessLine(path, 200);
+    const name = escapeLine(path, 200);
     return change === 'changed' ? name : `${name} (${change})`;
   });
   const more = differences.length - shown.length;

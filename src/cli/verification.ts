@@ -1,4 +1,4 @@
-import { harmlessLine } from '../core/harmless.ts';
+import { escapeLine } from '../core/escape.ts';
 import type { Verification } from '../core/trust/index.ts';
 import { shortId } from './format.ts';
 import type { Output } from './output.ts';
@@ -8,14 +8,14 @@ export function sayVerification(out: Output, { steps, facts, level }: Verificati
   const { green, red, bold } = out.colours;
   for (const { ok, step, code, says } of steps) {
     const mark = ok ? green('ok') : red('no');
-    out.say(`  ${mark} ${step}: ${harmlessLine(says, 500)}${code === null ? '' : ` [${code}]`}`);
+    out.say(`  ${mark} ${step}: ${escapeLine(says, 500)}${code === null ? '' : ` [${code}]`}`);
   }
   if (facts === null) return;
   const paint = level === 'trusted' ? green : red;
   out.say(
     bold(paint(level)),
-    `  source    ${harmlessLine(facts.repo, 300)}`,
-    `  ref       ${harmlessLine(facts.ref, 100)}`,
+    `  source    ${escapeLine(facts.repo, 300)}`,
+    `  ref       ${escapeLine(facts.ref, 100)}`,
     `  commit    ${facts.commit}`,
     `  built by  ${facts.operators.join(', ')}`,
     `  co-signed ${facts.cosigners.map(shortId).join(', ') || 'by nobody'}`,

@@ -6,8 +6,8 @@ import { peerId } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { nearestWord, parseBytes, parseSeconds } from '../jobfile/index.ts';
-import { type Hours, parseHours } from '../runtime/hours.ts';
-import type { OperatorRules, TermKey } from '../runtime/terms.ts';
+import { type Hours, parseHours } from '../runtime/worker/hours.ts';
+import type { OperatorRules, TermKey } from '../runtime/worker/terms.ts';
 import { bytes } from './format.ts';
 import type { LendingOptions } from './lending.ts';
 

@@ -1,6 +1,6 @@
+import { ByteQueue } from './byte-queue.ts';
 import { assert, QuorateError } from './errors.ts';
 import { limits } from './limits.ts';
-import { Pieces } from './pieces.ts';
 
 /**
  * CARv1, the IPFS field's archive of blocks: a header that names roots, then sections of `varint length, CID, bytes`
@@ -84,7 +84,7 @@ export class CarParser {
   readonly #header: Uint8Array;
   #headerRead = false;
   #section: { cid: Uint8Array; size: number } | undefined;
-  readonly #pieces = new Pieces();
+  readonly #pieces = new ByteQueue();
 
   constructor(header: Uint8Array) {
     this.#header = header;

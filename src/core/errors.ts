@@ -15,6 +15,23 @@ export class QuorateError extends Error {
   }
 }
 
+/** Any thrown thing as one line. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+const codePattern = /^[A-Z][A-Z0-9_]{1,60}$/;
+
+/** Its stable code, or `INTERNAL` for what has none that others would accept. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    codePattern.test(error.code)
+    ? error.code
+    : 'INTERNAL';
+}
+
 /** Guards our own mistakes, never a peer's input: always on, throws a plain Error. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`assertion failed: ${message}`);

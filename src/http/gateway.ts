@@ -1,6 +1,6 @@
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import type { PublicView } from '../runtime/controller-public.ts';
+import type { PublicView } from '../runtime/controller/public-view.ts';
 import { type Answer, notFound } from './routes.ts';
 
 /** The two forms of a trustless gateway (IPFS: Trustless Gateway Specification) whose client needs no trust in it. */

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import type { PublicView } from '../runtime/controller-public.ts';
+import type { PublicView } from '../runtime/controller/public-view.ts';
 
 export interface Answer {
-  /** Pieces where it is large. */
+  /** ByteQueue where it is large. */
   body: Uint8Array | AsyncIterable<Uint8Array>;
   /** Strong: of two answers with the same one the bytes are the same. */
   etag: string;

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { Buckets } from '../mesh/quota.ts';
-import type { PublicView } from '../runtime/controller-public.ts';
+import type { PublicView } from '../runtime/controller/public-view.ts';
 import { clientOf } from './addresses.ts';
 import { Gateway } from './gateway.ts';
 import { type Answer, json, Routes } from './routes.ts';

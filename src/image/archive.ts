@@ -4,7 +4,7 @@ import { pack } from 'tar-stream';
 import { readContent } from './layer.ts';
 import type { Entry } from './normal.ts';
 
-/** Pieces in which a large file is read. */
+/** ByteQueue in which a large file is read. */
 const pieceBytes = 1024 * 1024;
 
 /** The entries as one tar archive, their bytes taken from the unpacked layers. */

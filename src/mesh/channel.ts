@@ -1,7 +1,7 @@
 import type { Stream } from '@libp2p/interface';
+import { ByteQueue } from '../core/byte-queue.ts';
 import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { Pieces } from '../core/pieces.ts';
 import { tooLarge } from './errors.ts';
 import { PacedReader } from './reader.ts';
 import type { Channel } from './types.ts';
@@ -25,7 +25,7 @@ export class StreamChannel implements Channel {
   readonly #stream: Stream;
   readonly #reader: PacedReader;
   readonly #limits: ChannelLimits;
-  readonly #pieces = new Pieces();
+  readonly #pieces = new ByteQueue();
   #length: number | undefined;
   #receiving = false;
   #ended = false;

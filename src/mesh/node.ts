@@ -6,15 +6,15 @@ import { CID } from 'multiformats/cid';
 import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { type ChannelLimits, StreamChannel } from './channel.ts';
+import { ConnectionPruner } from './connection-pruner.ts';
 import { addressError, dialError, tooLarge } from './errors.ts';
 import { GOSSIP_BYTES_MAX } from './gossip.ts';
 import { connectionsMax, DHT_PROTOCOL, type Host, startHost } from './host.ts';
 import { Inbound } from './inbound.ts';
-import { Meeting } from './meeting.ts';
+import { PeerExchange } from './peer-exchange.ts';
 import { ProjectLoop } from './project.ts';
 import { Redialer } from './redial.ts';
 import { RememberedPeers } from './remembered.ts';
-import { Room } from './room.ts';
 import type {
   Channel,
   Mesh,
@@ -57,9 +57,9 @@ class MeshNode implements Mesh {
   readonly #listeners = new Set<(event: PeerEvent) => void>();
   readonly #projects = new Map<ProjectLoop, string>();
   readonly #bootstrap: ReadonlySet<string>;
-  readonly #meeting: Meeting;
+  readonly #meeting: PeerExchange;
   readonly #inbound: Inbound;
-  readonly #room: Room;
+  readonly #room: ConnectionPruner;
   readonly #remembered: RememberedPeers;
   readonly #redialer: Redialer;
   #closing: Promise<void> | undefined;
@@ -70,7 +70,7 @@ class MeshNode implements Mesh {
     this.#stats = stats;
     this.#topics = new Set(options.role === 'bootstrap' ? [] : options.topics);
     this.#inbound = new Inbound(host, stats);
-    this.#room = new Room(host, connectionsMax(options));
+    this.#room = new ConnectionPruner(host, connectionsMax(options));
     this.#remembered = new RememberedPeers(options.peersFile, () => {
       stats.peersFileFailures += 1;
     });
@@ -84,7 +84,7 @@ class MeshNode implements Mesh {
       for (const handler of this.#subscribers.get(detail.topic) ?? []) handler(from, detail.data);
     });
     this.#bootstrap = new Set(bootstrap.map((peer) => peer.id));
-    this.#meeting = new Meeting({
+    this.#meeting = new PeerExchange({
       handle: (protocol, handler, protocolOptions) => this.handle(protocol, handler, protocolOptions),
       open: (peer, protocol, openOptions) => this.open(peer, protocol, openOptions),
       addresses: () => this.addresses(),

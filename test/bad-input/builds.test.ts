@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { limits } from '../../src/core/limits.ts';
-import { type Client, openClient } from '../../src/runtime/client.ts';
-import { openHome } from '../../src/runtime/home.ts';
-import { type Prepared, prepare } from '../../src/runtime/submit.ts';
+import { type Client, openClient } from '../../src/runtime/client/client.ts';
+import { type Prepared, prepare } from '../../src/runtime/client/submit.ts';
+import { openHome } from '../../src/runtime/membership/home.ts';
 import { Cluster } from '../e2e/support/cluster.ts';
 import { jobFile } from '../e2e/support/jobs.ts';
 import type { Line, Proc } from '../e2e/support/processes.ts';

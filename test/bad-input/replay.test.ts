@@ -15,9 +15,9 @@ import { issueInvite } from '../../src/identity/idp.ts';
 import { keyFromSeed, type NodeKey } from '../../src/identity/keys.ts';
 import { decodeTicket } from '../../src/identity/ticket.ts';
 import { openMesh } from '../../src/mesh/index.ts';
-import { openHome } from '../../src/runtime/home.ts';
-import { joinProject } from '../../src/runtime/join.ts';
-import { openProjectFolder, type ProjectFolder } from '../../src/runtime/owner.ts';
+import { openHome } from '../../src/runtime/membership/home.ts';
+import { joinProject } from '../../src/runtime/membership/join.ts';
+import { openProjectFolder, type ProjectFolder } from '../../src/runtime/membership/project-folder.ts';
 import { Cluster } from '../e2e/support/cluster.ts';
 import { cidOf, makeGrant, makeJob, makeRequest, nonceOf } from '../support/documents.ts';
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { chmod, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { prepare } from '../../src/runtime/submit.ts';
+import { prepare } from '../../src/runtime/client/submit.ts';
 import { codeIn } from '../bad-input/support/person.ts';
 import { GitServer, git } from '../e2e/support/git.ts';
 import { type JobOptions, jobFile } from '../e2e/support/jobs.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { issueInvite } from '../../src/identity/idp.ts';
 import { encodeTicket } from '../../src/identity/ticket.ts';
-import { openProjectFolder } from '../../src/runtime/owner.ts';
+import { openProjectFolder } from '../../src/runtime/membership/project-folder.ts';
 import { type Answer, Cluster } from './support/cluster.ts';
 import { git } from './support/git.ts';
 import { jobFile, program } from './support/jobs.ts';

@@ -4,9 +4,9 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Bandwidth } from '../../src/core/bandwidth.ts';
 import type { OfferNotice, VerdictNotice } from '../../src/core/wire/messages.ts';
-import { getText } from '../../src/runtime/http-get.ts';
-import type { Standing } from '../../src/runtime/standing.ts';
-import { HttpFeed } from '../../src/runtime/worker-http.ts';
+import type { Credentials } from '../../src/runtime/membership/credentials.ts';
+import { getText } from '../../src/runtime/node/http-get.ts';
+import { HttpFeed } from '../../src/runtime/worker/http-feed.ts';
 import { until } from '../e2e/support/wait.ts';
 import { project } from '../support/project.ts';
 
@@ -77,15 +77,15 @@ function listener(feed: string[] | undefined) {
   onTestFinished(() => stop.abort());
   const taken = { offers: [] as OfferNotice[], verdicts: [] as VerdictNotice[], charters: [] as string[] };
   const told: string[] = [];
-  const standing = {
+  const credentials = {
     membership: { project, ...(feed === undefined ? {} : { feed }) },
     learnCharter: async (raw: string) => void taken.charters.push(raw),
-  } as Standing;
+  } as Credentials;
   const http = new HttpFeed(
     {
       bandwidth: new Bandwidth(),
       signal: stop.signal,
-      standing,
+      credentials,
       tell: (level, kind, says) => void told.push(`${level} ${kind} ${says}`),
     },
     { quietMs: 200, everyMs: 50 },

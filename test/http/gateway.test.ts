@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { get } from 'node:http';
 import { CID } from 'multiformats/cid';
 import { describe, expect, it } from 'vitest';
-import { publicTrees } from '../../src/runtime/controller-public.ts';
+import { publicTrees } from '../../src/runtime/controller/public-view.ts';
 import type { Store } from '../../src/store/index.ts';
 import { CarDecoder } from '../../src/transfer/index.ts';
 import { noiseBytes, store, tar } from '../store/support.ts';

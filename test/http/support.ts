@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { type HttpServer, serveHttp } from '../../src/http/server.ts';
-import type { PublicView } from '../../src/runtime/controller-public.ts';
+import type { PublicView } from '../../src/runtime/controller/public-view.ts';
 import { project } from '../support/project.ts';
 
 const notice = { offer: 'a.b.c', request: 'd.e.f', publisher: 'g.h.i', job: '{}' };

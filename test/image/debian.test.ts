@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { debianSources, makeDebianRoot, makeErofs } from '../../src/image/index.ts';
-import { checkImageFit } from '../../src/runtime/image-fit.ts';
+import { checkImageFit } from '../../src/runtime/images/fit.ts';
 import { newStore, scratch } from './support.ts';
 
 const signal = AbortSignal.timeout(300_000);

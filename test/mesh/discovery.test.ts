@@ -54,7 +54,7 @@ describe('finding each other', () => {
     // Another node tells about the projects it is in itself, a bootstrap node about all.
     stranger.joinProject('two');
     const ask = async (peer: { id: string; addrs: string[] }): Promise<string[]> => {
-      const channel = await stranger.open(peer, '/quorate/meet/1', {
+      const channel = await stranger.open(peer, '/quorate/peer-exchange/1', {
         signal: soon(),
         maxMessageBytes: 65_536,
       });
@@ -64,13 +64,16 @@ describe('finding each other', () => {
     };
     const told = await ask({ id: boot.id, addrs: boot.addresses() });
     expect(told.sort()).toEqual([a.id, b.id].sort());
-    const nosy = await stranger.open({ id: a.id, addrs: a.addresses() }, '/quorate/meet/1', {
+    const nosy = await stranger.open({ id: a.id, addrs: a.addresses() }, '/quorate/peer-exchange/1', {
       signal: soon(),
       maxMessageBytes: 65_536,
     });
     await nosy.send(bytes(request.replace('one', 'three')));
     expect(text(await nosy.receive({ timeoutMs: 5_000 }))).toBe('{"peers":[]}');
-    const rude = await stranger.open(boot.id, '/quorate/meet/1', { signal: soon(), maxMessageBytes: 65_536 });
+    const rude = await stranger.open(boot.id, '/quorate/peer-exchange/1', {
+      signal: soon(),
+      maxMessageBytes: 65_536,
+    });
     await rude.send(bytes('{"root":1}'));
     expect(await codeOf(rude.receive({ timeoutMs: 5_000 }))).toBe('MESH_RESET');
   }, 30_000);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSandbox, type Sandbox, type SandboxImage, type Tier } from '../../sandbox/index.ts';
 import { readImage } from '../../src/image/index.ts';
-import { ImageCache } from '../../src/runtime/image-cache.ts';
+import { ImageCache } from '../../src/runtime/images/cache.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { file, layoutOf, link, writeLayoutTo } from '../image/support.ts';
 import { smallSystem } from '../image/system.ts';

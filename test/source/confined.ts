@@ -1,7 +1,11 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type ConfinedGit, type ConfinedOptions, openConfinedGit } from '../../src/runtime/confined-git.ts';
+import {
+  type ConfinedGit,
+  type ConfinedOptions,
+  openConfinedGit,
+} from '../../src/runtime/build/confined-git.ts';
 import { readCommit } from '../../src/source/index.ts';
 import { folder } from './support.ts';
 

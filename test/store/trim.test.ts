@@ -1,7 +1,7 @@
 import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { pullArtifact } from '../../src/runtime/transfer.ts';
+import { pullArtifact } from '../../src/runtime/artifacts/transfer.ts';
 import type { Pin, Store } from '../../src/store/index.ts';
 import { serving } from '../transfer/support.ts';
 import { noiseBytes, pair, reopened, store, tar } from './support.ts';

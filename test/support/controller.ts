@@ -1,5 +1,5 @@
-import { type ControllerNode, startController } from '../../src/runtime/controller-node.ts';
-import type { ProjectFolder } from '../../src/runtime/owner.ts';
+import { type ControllerNode, startController } from '../../src/runtime/controller/node.ts';
+import type { ProjectFolder } from '../../src/runtime/membership/project-folder.ts';
 
 /** A controller on the loopback that tells nobody what it does. */
 export const loopbackController = (folder: ProjectFolder): Promise<ControllerNode> =>

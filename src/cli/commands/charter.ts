@@ -45,7 +45,7 @@ async function set({ cwd, out }: Context, { vcs, anyVcs = false }: Options): Pro
       hint: 'Name all of them: they take the place of those before.',
     });
   const folder = await openProject(cwd);
-  const { setVcs } = await import('../../runtime/owner.ts');
+  const { setVcs } = await import('../../runtime/membership/project-folder.ts');
   const { before, now, changed } = await setVcs(folder, vcs ?? []);
   out.value({ project: folder.project, epoch: now.epoch, vcs: now.vcs, before: before.vcs, changed });
   if (!changed) {

@@ -1,5 +1,5 @@
 import { QuorateError } from '../../core/errors.ts';
-import type { ControllerNode } from '../../runtime/controller-node.ts';
+import type { ControllerNode } from '../../runtime/controller/node.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { eventPrinter } from '../node-events.ts';
@@ -55,7 +55,7 @@ async function run({ cwd, out, signal }: Context, options: Options): Promise<Exi
   if (options.httpAnnounce !== undefined && options.http === undefined)
     throw new QuorateError('CLI_USAGE', '--http-announce tells of a server that only --http starts');
   const folder = await openProject(cwd);
-  const { startController } = await import('../../runtime/controller-node.ts');
+  const { startController } = await import('../../runtime/controller/node.ts');
   const { failed, untilStopped } = watchNode(signal);
   const node = await startController({
     folder,

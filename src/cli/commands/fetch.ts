@@ -55,7 +55,7 @@ async function run(context: Context, artifact: string, options: Options): Promis
   const dest = resolve(context.cwd, options.output);
   await checkNewFolder(dest);
   const where = await whereFrom(context, options);
-  const { fetchArtifact, NotTrusted } = await import('../../runtime/fetch.ts');
+  const { fetchArtifact, NotTrusted } = await import('../../runtime/artifacts/fetch.ts');
   const { out, signal } = context;
   const board = out.board();
   const rate = new Rate();
@@ -99,7 +99,7 @@ async function whereFrom(
   if (project !== undefined && bootstrap !== undefined) return { project, bootstrap };
   const own = findProject(cwd);
   if (own !== undefined) {
-    const { openProjectFolder } = await import('../../runtime/owner.ts');
+    const { openProjectFolder } = await import('../../runtime/membership/project-folder.ts');
     const folder = await openProjectFolder(own);
     if (project === undefined || project === folder.project) {
       const address = await folder.address();
@@ -107,7 +107,7 @@ async function whereFrom(
       return { project: folder.project, bootstrap: bootstrap ?? folder.charter.bootstrap, controllers };
     }
   }
-  const { openHome } = await import('../../runtime/home.ts');
+  const { openHome } = await import('../../runtime/membership/home.ts');
   const known = await openHome(dir)
     .membership(project)
     .catch((cause: unknown) => {

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { QuorateError } from '../../core/errors.ts';
-import { harmlessLine } from '../../core/harmless.ts';
-import type { MadeImage } from '../../runtime/image-make.ts';
+import { escapeLine } from '../../core/escape.ts';
+import type { MadeImage } from '../../runtime/images/make.ts';
 import { type Act, type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes, columns } from '../format.ts';
@@ -84,7 +84,7 @@ function addImport(group: Command, act: Act): void {
 }
 
 async function folderOf({ cwd, home }: Context): Promise<string> {
-  const { imagesFolder } = await import('../../runtime/image-files.ts');
+  const { imagesFolder } = await import('../../runtime/images/files.ts');
   const project = findProject(cwd);
   return imagesFolder(project === undefined ? home : resolve(project, '.quorate'));
 }
@@ -95,12 +95,11 @@ async function build(context: Context, { suite, include = [], mirror = [] }: Bui
       hint: 'A mirror may also be a whole line of sources.list, in quotes: --mirror "deb …"',
     });
   }
-  const { makeDebianImage } = await import('../../runtime/image-make.ts');
+  const { makeDebianImage } = await import('../../runtime/images/make.ts');
   const { out, signal } = context;
   const board = out.board();
   try {
-    const onLine = (line: string) =>
-      board.set('image', { text: harmlessLine(line.replace(/^I: /, ''), 120) });
+    const onLine = (line: string) => board.set('image', { text: escapeLine(line.replace(/^I: /, ''), 120) });
     const dir = await folderOf(context);
     const made = await makeDebianImage({ dir, suite, include, mirrors: mirror, onLine, signal });
     board.end();
@@ -111,7 +110,7 @@ async function build(context: Context, { suite, include = [], mirror = [] }: Bui
 }
 
 async function importFrom(context: Context, path: string, { name, arch }: Import): Promise<Exit> {
-  const { importImage } = await import('../../runtime/image-make.ts');
+  const { importImage } = await import('../../runtime/images/make.ts');
   const dir = await folderOf(context);
   const from = resolve(context.cwd, path);
   return say(context, await importImage({ dir, path: from, name, arch, signal: context.signal }));
@@ -130,8 +129,8 @@ function say({ out }: Context, made: MadeImage): Exit {
 }
 
 async function list(context: Context): Promise<Exit> {
-  const { listImageFiles } = await import('../../runtime/image-files.ts');
-  const { imageCacheFolder, readyImages } = await import('../../runtime/image-kept.ts');
+  const { listImageFiles } = await import('../../runtime/images/files.ts');
+  const { imageCacheFolder, readyImages } = await import('../../runtime/images/kept.ts');
   const { home, out } = context;
   const images = await listImageFiles(await folderOf(context));
   const ready = (await readyImages(imageCacheFolder(home))).map((one) => ({
@@ -143,7 +142,7 @@ async function list(context: Context): Promise<Exit> {
     one.image,
     bytes(one.bytes),
     one.made.slice(0, 10),
-    harmlessLine(one.of, 60),
+    escapeLine(one.of, 60),
   ]);
   out.say(...(made.length === 0 ? ['none'] : columns(made)));
   if (ready.length === 0) return exits.done;
@@ -153,8 +152,8 @@ async function list(context: Context): Promise<Exit> {
 }
 
 async function remove(context: Context, cid: string): Promise<Exit> {
-  const { hasImageFile, removeImageFile } = await import('../../runtime/image-files.ts');
-  const { imageCacheFolder, readyImages, takeAway } = await import('../../runtime/image-kept.ts');
+  const { hasImageFile, removeImageFile } = await import('../../runtime/images/files.ts');
+  const { imageCacheFolder, readyImages, takeAway } = await import('../../runtime/images/kept.ts');
   const { cid: schema } = await import('../../core/documents/base.ts');
   if (!schema.safeParse(cid).success)
     throw new QuorateError('CLI_USAGE', `"${cid.slice(0, 120)}" is not the CID of an image`, {

@@ -42,7 +42,7 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
       hint: 'Go to the repository whose builds you want checked, or make one: git init',
     });
   }
-  const { initProject } = await import('../../runtime/owner.ts');
+  const { initProject } = await import('../../runtime/membership/project-folder.ts');
   const folder = await initProject(repo, {
     name: options.name ?? nameFrom(basename(repo)),
     vcs: options.vcs ?? (await hostOfRemote(repo)),

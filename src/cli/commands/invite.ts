@@ -61,7 +61,7 @@ async function run({ cwd, out }: Context, operator: string, options: Options): P
   const { role, machines, key, expires: seconds } = options;
   if (key !== undefined) (await import('../../core/documents/index.ts')).publicKeyOf(key);
   const folder = await openProject(cwd);
-  const { issueTicket } = await import('../../runtime/owner.ts');
+  const { issueTicket } = await import('../../runtime/membership/project-folder.ts');
   const { ticket, charterChanged, expires } = await issueTicket(folder, {
     operator,
     role,

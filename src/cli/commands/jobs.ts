@@ -1,4 +1,4 @@
-import { harmlessLine } from '../../core/harmless.ts';
+import { escapeLine } from '../../core/escape.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { levelText } from '../dispute.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -29,7 +29,7 @@ async function run(context: Context, { project }: Options): Promise<Exit> {
     shortRun(id),
     name,
     level === null ? state : levelText(level, reason),
-    `${harmlessLine(ref, 40)} ${commit.slice(0, 8)}`,
+    `${escapeLine(ref, 40)} ${commit.slice(0, 8)}`,
     `${duration(now - submittedAt)} ago`,
     artifact === null ? '' : shortId(artifact),
   ]);

@@ -65,7 +65,7 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
     const { joinAsService } = await import('../service/join.ts');
     return joinAsService(context, ticket, options);
   }
-  const { openHome } = await import('../../runtime/home.ts');
+  const { openHome } = await import('../../runtime/membership/home.ts');
   const home = openHome(context.home);
   const joining = await joiningOf(home, ticket, options.project);
   const { project, operator, role } = joining;
@@ -79,7 +79,7 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
     return exits.done;
   }
 
-  const { checkIdle, startWorker } = await import('../../runtime/worker-node.ts');
+  const { checkIdle, startWorker } = await import('../../runtime/worker/node.ts');
   checkIdle(home, project);
   if (ticket !== undefined) out.say('Looking whether this machine can build…');
   // Refuses with what mends it, before anything is promised to anybody.

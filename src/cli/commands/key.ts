@@ -13,7 +13,7 @@ export const key: Define = (program, act) => {
 };
 
 async function run({ home: dir, out }: Context): Promise<Exit> {
-  const { openHome } = await import('../../runtime/home.ts');
+  const { openHome } = await import('../../runtime/membership/home.ts');
   const { id } = await openHome(dir).key();
   out.value({ key: id, home: dir });
   out.say(id);

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
 import type { Progress } from '../../core/controller/events.ts';
 import { QuorateError } from '../../core/errors.ts';
-import { harmlessLine } from '../../core/harmless.ts';
-import type { Client } from '../../runtime/client.ts';
+import { escapeLine } from '../../core/escape.ts';
+import type { Client } from '../../runtime/client/client.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { asQuorateError } from '../errors.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -81,12 +81,10 @@ async function start(context: Context, given: string | undefined, options: Optio
   }
 
   async function publish(): Promise<Exit> {
-    const { prepare } = await import('../../runtime/submit.ts');
-    const { openClient } = await import('../../runtime/client.ts');
+    const { prepare } = await import('../../runtime/client/submit.ts');
+    const { openClient } = await import('../../runtime/client/client.ts');
     out.say(
-      out.colours.dim(
-        `Reading ${harmlessLine(source.repo.url, 200)} at ${harmlessLine(source.repo.ref, 80)}`,
-      ),
+      out.colours.dim(`Reading ${escapeLine(source.repo.url, 200)} at ${escapeLine(source.repo.ref, 80)}`),
     );
     const prepared = await prepare({
       ...source.repo,
@@ -192,7 +190,7 @@ function printLogs(
     for (const line of lines.end()) board.say(line);
   };
   const printing = print().catch((error: unknown) => {
-    if (!signal.aborted) out.note(`The logs broke off: ${harmlessLine(asQuorateError(error).message, 300)}`);
+    if (!signal.aborted) out.note(`The logs broke off: ${escapeLine(asQuorateError(error).message, 300)}`);
   });
   return {
     rest: () => Promise.race([printing, sleep(restMsMax, undefined, { ref: false })]),

@@ -2,9 +2,9 @@ import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Tier } from '../../../sandbox/types.ts';
 import { QuorateError } from '../../core/errors.ts';
-import { harmlessLine } from '../../core/harmless.ts';
-import type { Trial, TrialSource, Tried } from '../../runtime/trial.ts';
-import type { BroughtInput, TrialInput } from '../../runtime/trial-inputs.ts';
+import { escapeLine } from '../../core/escape.ts';
+import type { BroughtInput, TrialInput } from '../../runtime/trial/inputs.ts';
+import type { Trial, TrialSource, Tried } from '../../runtime/trial/trial.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes, columns, duration } from '../format.ts';
@@ -83,7 +83,7 @@ async function run(context: Context, path: string | undefined, options: Options)
   shell?.checkTerminal(out.json);
   const ref = options.ref ?? (options.commit === true ? 'HEAD' : undefined);
 
-  const { checkRan, withTrial } = await import('../../runtime/trial.ts');
+  const { checkRan, withTrial } = await import('../../runtime/trial/trial.ts');
   const { readWorkerFile } = await import('../worker-file.ts');
   const { imageBytes } = (await readWorkerFile(join(home, 'worker.toml'))).rules;
   const probes = new ProbesShown(out);
@@ -113,7 +113,7 @@ async function run(context: Context, path: string | undefined, options: Options)
       out.say(`Written to ${dest}`);
     }
     if (options.vary !== true) return exits.done;
-    const { vary } = await import('../../runtime/vary.ts');
+    const { vary } = await import('../../runtime/trial/vary.ts');
     return sayVaried(out, vary(opened, tried, signal));
   }).finally(() => probes.end());
 }
@@ -128,7 +128,7 @@ async function built(out: Output, trial: Trial): Promise<Tried> {
 function saySource(out: Output, { root, tree, commit, dirty }: TrialSource, job: string, ref?: string): void {
   const short = commit?.slice(0, 12);
   const what = ref === undefined ? 'the files as they are' : `commit ${short}`;
-  out.say(out.colours.dim(harmlessLine(`Building ${job} of ${root}: ${what}`)));
+  out.say(out.colours.dim(escapeLine(`Building ${job} of ${root}: ${what}`)));
   out.value({ event: 'source', job, root, tree, commit: commit ?? null, dirty });
   const differs =
     commit === undefined
@@ -156,7 +156,7 @@ function sayOutcome(out: Output, { outcome, built, ms, network }: Tried): string
   const { green, red, bold } = out.colours;
   if (outcome.kind === 'aborted') {
     out.value({ event: 'built', ...outcome, ms: Math.round(ms), artifact: null, files: [] });
-    out.say(red(`stopped after ${duration(ms)}: ${outcome.reason}: ${harmlessLine(outcome.detail)}`));
+    out.say(red(`stopped after ${duration(ms)}: ${outcome.reason}: ${escapeLine(outcome.detail)}`));
     return null;
   }
   const { code, artifact } = outcome;
@@ -167,7 +167,7 @@ function sayOutcome(out: Output, { outcome, built, ms, network }: Tried): string
     return null;
   }
   out.say(`exit ${code} after ${duration(ms)}`, `artifact ${bold(green(artifact))}`);
-  const shown = files.slice(0, filesShownMax).map(({ path, size }) => [harmlessLine(path), bytes(size)]);
+  const shown = files.slice(0, filesShownMax).map(({ path, size }) => [escapeLine(path), bytes(size)]);
   out.say(...columns(shown).map((line) => `  ${line}`));
   if (files.length > filesShownMax) out.say(`  and ${files.length - filesShownMax} more`);
   return artifact;

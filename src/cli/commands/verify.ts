@@ -41,7 +41,7 @@ export const verify: Define = (program, act) => {
 
 async function run({ cwd, out, signal }: Context, path: string, options: Options): Promise<Exit> {
   const { publicKeyOf } = await import('../../core/documents/index.ts');
-  const { checkAge, checkAtHand, refuse, verifyBundle } = await import('../../core/trust/index.ts');
+  const { checkAge, checkContent, refuse, verifyBundle } = await import('../../core/trust/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');
   publicKeyOf(options.project);
   const bundle = await readBundle(resolve(cwd, options.bundle));
@@ -57,7 +57,7 @@ async function run({ cwd, out, signal }: Context, path: string, options: Options
   };
   let result: Verification = await verifyBundle(bundle, expected, joseVerifier);
   if (result.ok)
-    result = held instanceof QuorateError ? refuse(result, 'files', held) : checkAtHand(result, held);
+    result = held instanceof QuorateError ? refuse(result, 'files', held) : checkContent(result, held);
   if (result.facts !== null && maxAge !== undefined) {
     const ageSeconds = (Date.now() - Date.parse(result.facts.time)) / 1000;
     result = checkAge(result, { ageSeconds, maxAgeSeconds: maxAge });

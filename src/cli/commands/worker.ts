@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { QuorateError } from '../../core/errors.ts';
-import { harmlessLine } from '../../core/harmless.ts';
-import type { ControlAnswer, ControlRequest } from '../../runtime/control.ts';
+import { escapeLine } from '../../core/escape.ts';
+import type { ControlAnswer, ControlRequest } from '../../runtime/worker/control.ts';
 import { type Act, type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes, counted, duration } from '../format.ts';
@@ -124,7 +124,7 @@ function addConfig(group: Command, act: Act): void {
 }
 
 async function ask(context: Context, project: string | undefined, request: ControlRequest): Promise<Exit> {
-  const { askWorker } = await import('../../runtime/control.ts');
+  const { askWorker } = await import('../../runtime/worker/control.ts');
   const answer = await askWorker(context.home, project, request);
   context.out.value({ ...answer });
   say(context, request.do, answer);
@@ -145,7 +145,7 @@ function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: C
   out.say(...describeLent(lending));
   for (const what of unheeded) out.say(yellow(`  not heeded ${what}`));
   for (const { job, commit, ms } of builds)
-    out.say(`  builds     ${harmlessLine(job, 80)} at ${commit.slice(0, 12)} for ${duration(ms)}`);
+    out.say(`  builds     ${escapeLine(job, 80)} at ${commit.slice(0, 12)} for ${duration(ms)}`);
   if (builds.length > 0)
     out.say(
       `  uses       ${bytes(using.memoryBytes)} of memory, ${duration(using.processorSeconds * 1000)} of processor`,

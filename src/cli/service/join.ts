@@ -35,7 +35,7 @@ export async function joinAsService(
       ...(user && { user }),
     });
   const entry = process.argv[1] ?? '';
-  const { openHome } = await import('../../runtime/home.ts');
+  const { openHome } = await import('../../runtime/membership/home.ts');
   const home = openHome(dir);
 
   if (options.printUnit === true) {
@@ -64,7 +64,7 @@ export async function joinAsService(
 
   const joining = await asAccount(account, () => joiningOf(home, ticket, options.project));
   if (!builds(joining.role)) throw nothingToRun(joining.role);
-  const { checkServed } = await import('../../runtime/terms.ts');
+  const { checkServed } = await import('../../runtime/worker/terms.ts');
   checkServed(offer.rules, joining.project);
   sayLending(context, joining, offer);
   const ask = ticket !== undefined || offer.consent !== undefined;

@@ -1,4 +1,4 @@
-export * from './at-hand.ts';
+export * from './content.ts';
 export * from './decide.ts';
 export * from './draw.ts';
 export * from './policy.ts';

@@ -42,7 +42,7 @@ export function reasonToPass(
 }
 
 /** A claim declined like this would be declined again. (The trusted worker's slot may become free once more.) */
-export const lastWords: ReadonlySet<string> = new Set([
+export const nonRetryable: ReadonlySet<string> = new Set([
   'OFFER_CLOSED',
   'CLAIM_NOT_FRESH',
   'CLAIM_TOO_NEW',

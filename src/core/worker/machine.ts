@@ -13,7 +13,7 @@ import { limits } from '../limits.ts';
 import { drawOf, shareReachedAfter } from '../trust/draw.ts';
 import { cosignOrRefuse } from './cosign.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from './events.ts';
-import { isLeaseFor, lastWords, reasonOfHeld, reasonToPass } from './fit.ts';
+import { isLeaseFor, nonRetryable, reasonOfHeld, reasonToPass } from './fit.ts';
 import { receiptOf } from './receipt.ts';
 import { SlowJobs } from './slow.ts';
 import type { Assignment, Known } from './state.ts';
@@ -263,7 +263,7 @@ export class Worker {
     } else if (code === 'MESH_LOST') {
       known.state = 'waiting';
       known.claimAt = now + resumeMs;
-    } else if (lastWords.has(code) && this.#grant?.payload.role === 'worker') known.state = 'done';
+    } else if (nonRetryable.has(code) && this.#grant?.payload.role === 'worker') known.state = 'done';
     else this.#known.delete(offer);
     this.#claimPassed(now);
   }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Recorded } from '../../../src/core/controller/state.ts';
 import { limits } from '../../../src/core/limits.ts';
-import { boundOf } from '../../../src/runtime/controller-keep.ts';
-import { pullArtifact } from '../../../src/runtime/transfer.ts';
+import { pullArtifact } from '../../../src/runtime/artifacts/transfer.ts';
+import { boundOf } from '../../../src/runtime/controller/keep.ts';
 import { makeJob } from '../../support/documents.ts';
 import { importInto, Receiver, serving, small } from '../../transfer/support.ts';
 

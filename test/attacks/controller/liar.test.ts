@@ -11,8 +11,8 @@ import { fromUtf8 } from '../../../src/core/text.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { type Client, type Dated, openClient } from '../../../src/runtime/client.ts';
-import { openHome } from '../../../src/runtime/home.ts';
+import { type Client, type Dated, openClient } from '../../../src/runtime/client/client.ts';
+import { openHome } from '../../../src/runtime/membership/home.ts';
 import { cidOf, idp, makeCharter, makeGrant, policy, project, root } from '../../support/documents.ts';
 
 /** Clears the screen and writes what the attacker likes; in C1 as well, and turns the reading order. */

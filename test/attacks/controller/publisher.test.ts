@@ -7,12 +7,16 @@ import { fromUtf8 } from '../../../src/core/text.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { ownerMembership } from '../../../src/runtime/client.ts';
-import type { ControllerNode } from '../../../src/runtime/controller-node.ts';
-import { openHome } from '../../../src/runtime/home.ts';
-import { joinProject } from '../../../src/runtime/join.ts';
-import { initProject, issueTicket, type ProjectFolder } from '../../../src/runtime/owner.ts';
-import { ask } from '../../../src/runtime/standing.ts';
+import { ownerMembership } from '../../../src/runtime/client/client.ts';
+import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
+import { ask } from '../../../src/runtime/membership/credentials.ts';
+import { openHome } from '../../../src/runtime/membership/home.ts';
+import { joinProject } from '../../../src/runtime/membership/join.ts';
+import {
+  initProject,
+  issueTicket,
+  type ProjectFolder,
+} from '../../../src/runtime/membership/project-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { makeJob, makeRequest, nonceOf } from '../../support/documents.ts';
 

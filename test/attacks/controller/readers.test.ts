@@ -7,8 +7,8 @@ import { limits } from '../../../src/core/limits.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { askBundle, openBundles, serveBundles } from '../../../src/runtime/bundles.ts';
-import { LiveLogs } from '../../../src/runtime/controller-logs.ts';
+import { askBundle, openBundles, serveBundles } from '../../../src/runtime/artifacts/bundles.ts';
+import { LiveLogs } from '../../../src/runtime/controller/live-logs.ts';
 import { sleep, until } from '../../e2e/support/wait.ts';
 
 async function folder(): Promise<string> {

@@ -11,8 +11,8 @@ import { protocols } from '../../../src/core/wire/protocols.ts';
 import { keyFromSeed } from '../../../src/identity/keys.ts';
 import { openJournal } from '../../../src/journal/index.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import type { ControllerNode } from '../../../src/runtime/controller-node.ts';
-import { initProject, type ProjectFolder } from '../../../src/runtime/owner.ts';
+import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
+import { initProject, type ProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
 import { loopbackController } from '../../support/controller.ts';
 import { cidOf, makeGrant, makeJob, makeRequest, nonceOf } from '../../support/documents.ts';
 

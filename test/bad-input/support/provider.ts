@@ -6,7 +6,7 @@ import { encodeBundle } from '../../../src/core/documents/index.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { generateSeed } from '../../../src/identity/keys.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { openBundles, serveBundles } from '../../../src/runtime/bundles.ts';
+import { openBundles, serveBundles } from '../../../src/runtime/artifacts/bundles.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { messageBytesMax, serveTrees } from '../../../src/transfer/index.ts';
 import { until } from '../../e2e/support/wait.ts';

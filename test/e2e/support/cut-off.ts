@@ -2,7 +2,7 @@
 // --ticket <ticket>. It composes the worker of the product with a mesh that drops the one and refuses the other.
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { defaultLending } from '../../../src/runtime/worker-node.ts';
+import { defaultLending } from '../../../src/runtime/worker/node.ts';
 import { volunteer } from './volunteer.ts';
 
 function cutOff(mesh: Mesh): Mesh {

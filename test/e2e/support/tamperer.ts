@@ -3,7 +3,7 @@
 import { Readable } from 'node:stream';
 import { extract, pack } from 'tar-stream';
 import { openSandbox, type Sandbox, together } from '../../../sandbox/index.ts';
-import { defaultLending } from '../../../src/runtime/worker-node.ts';
+import { defaultLending } from '../../../src/runtime/worker/node.ts';
 import { homeFolder, volunteer } from './volunteer.ts';
 
 const mark = '\n: something the source does not say\n';

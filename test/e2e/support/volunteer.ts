@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { openHome } from '../../../src/runtime/home.ts';
-import { joinProject } from '../../../src/runtime/join.ts';
-import { startWorker, type WorkerOptions } from '../../../src/runtime/worker-node.ts';
+import { openHome } from '../../../src/runtime/membership/home.ts';
+import { joinProject } from '../../../src/runtime/membership/join.ts';
+import { startWorker, type WorkerOptions } from '../../../src/runtime/worker/node.ts';
 
 const { values } = parseArgs({ options: { home: { type: 'string' }, ticket: { type: 'string' } } });
 /** What this program was started with. */

@@ -3,7 +3,7 @@ import { QuorateError } from '../../../src/core/errors.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
 import { canonical, isPublic } from '../../../src/egress/addresses.ts';
 import { type Egress, openEgress } from '../../../src/egress/index.ts';
-import { rulesOf } from '../../../src/runtime/build-network.ts';
+import { rulesOf } from '../../../src/runtime/build/network.ts';
 import { mutatedBytes, mutatedText } from '../arbitraries.ts';
 import { Scratch } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols, topics } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { MEET_PROTOCOL } from '../../../src/mesh/meeting.ts';
-import type { ControllerNode } from '../../../src/runtime/controller-node.ts';
+import { PEER_EXCHANGE_PROTOCOL } from '../../../src/mesh/peer-exchange.ts';
+import type { ControllerNode } from '../../../src/runtime/controller/node.ts';
 import { encodeRequest } from '../../../src/transfer/frames.ts';
 import { makeJob } from '../../support/project.ts';
 import { mutatedBytes } from '../arbitraries.ts';
@@ -31,8 +31,10 @@ class Live {
   async open(): Promise<ControllerNode> {
     if (this.#controller !== undefined) return this.#controller;
     // The one target that needs all of a node: the others start without waiting for it to be read.
-    const { startController } = await import('../../../src/runtime/controller-node.ts');
-    const { initProject, openProjectFolder } = await import('../../../src/runtime/owner.ts');
+    const { startController } = await import('../../../src/runtime/controller/node.ts');
+    const { initProject, openProjectFolder } = await import(
+      '../../../src/runtime/membership/project-folder.ts'
+    );
     const folder = await initProject(await this.#scratch.dir(), { name: 'example', vcs: [], bootstrap: [] });
     this.project = folder.project;
     this.#controller = await startController({
@@ -131,7 +133,7 @@ async function openings(project: string): Promise<[protocol: string, message: Ui
     [protocols.lease, { kind: 'receipt', envelope: first('receipt') }],
     [protocols.log, { lease: 'ab'.repeat(32) }],
     [protocols.bundle, { which: 'bafyreibundle' }],
-    [MEET_PROTOCOL, { root: project, addrs: ['/ip4/127.0.0.1/tcp/1'] }],
+    [PEER_EXCHANGE_PROTOCOL, { root: project, addrs: ['/ip4/127.0.0.1/tcp/1'] }],
   ] as const;
   // Of the libraries' own protocols: a length and a message of protobuf, with fields of every kind.
   const protobuf = Uint8Array.from([12, 0x0a, 2, 1, 2, 0x10, 0x96, 1, 0x1a, 3, 0x0a, 1, 1]);

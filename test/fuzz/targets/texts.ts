@@ -7,7 +7,7 @@ import { errorText } from '../../../src/cli/errors.ts';
 import { LogLines } from '../../../src/cli/log-lines.ts';
 import { exampleWorkerFile, parseWorkerFile } from '../../../src/cli/worker-file.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
-import { HarmlessLines, harmlessLine } from '../../../src/core/harmless.ts';
+import { escapeLine, LineEscaper } from '../../../src/core/escape.ts';
 import { vcsAllowed } from '../../../src/core/trust/vcs.ts';
 import { clientOf } from '../../../src/http/addresses.ts';
 import { exampleJobFile } from '../../../src/jobfile/example.ts';
@@ -207,17 +207,17 @@ const lines = define<string>({
   // Gone through five times, once in pieces of one character.
   msMax: 300,
   run(text) {
-    const whole = new HarmlessLines();
+    const whole = new LineEscaper();
     const expected = [...whole.push(text), ...whole.end()];
     for (const size of [1, 7, 1000]) {
       if (text.length / size > 4_000) continue;
-      const cut = new HarmlessLines();
+      const cut = new LineEscaper();
       const found: string[] = [];
       for (let at = 0; at < text.length; at += size) found.push(...cut.push(text.slice(at, at + size)));
       must([...found, ...cut.end()].join('\n') === expected.join('\n'), 'other pieces, other lines');
     }
     must(!expected.some((line) => harmful.test(line)), 'a line that is not harmless');
-    must(!harmful.test(harmlessLine(text)), 'a line that is not harmless');
+    must(!harmful.test(escapeLine(text)), 'a line that is not harmless');
     const log = new LogLines((head) => head);
     const piece = { worker: text.slice(0, 9), operator: text.slice(0, 99), slot: '1', text };
     must(

@@ -20,7 +20,7 @@ import {
   offerNoticeSchema,
   verdictNoticeSchema,
 } from '../../../src/core/wire/messages.ts';
-import { type ErrorMessage, errorFrom, errorMessage } from '../../../src/runtime/talk.ts';
+import { type ErrorMessage, errorFrom, errorMessage } from '../../../src/runtime/node/message-stream.ts';
 import { cidOf, makeJob, testKey } from '../../support/project.ts';
 import { mutatedJson, mutatedText } from '../arbitraries.ts';
 import { type AnyTarget, define, must } from '../target.ts';

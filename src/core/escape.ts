@@ -1,0 +1,82 @@
+import { limits } from './limits.ts';
+
+/** A colour or style of a terminal (ECMA-48 SGR): means nothing to a reader, so it goes without a trace. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this file is about
+const colours = /\u001b\[[0-9;:]{0,40}m/g;
+/** C0, DEL, C1; separators that look like line breaks; marks that turn the reading order; what cannot be seen; lone surrogates. */
+const harmful =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: as above
+  /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
+
+const escaped = (char: string): string => {
+  const code = (char.codePointAt(0) ?? 0).toString(16);
+  if (code.length <= 2) return `\\x${code.padStart(2, '0')}`;
+  return code.length <= 4 ? `\\u${code.padStart(4, '0')}` : `\\u{${code}}`;
+};
+
+/**
+ * One line of foreign text, safe on a terminal and in a page: colours are dropped, every other control or invisible
+ * character becomes a visible escape (`\x1b`, `\u202e`), tabs stay. What exceeds `maxChars` (UTF-16 units) is cut, and
+ * the cut is shown.
+ */
+export function escapeLine(text: string, maxChars: number = limits.logLineBytesMax): string {
+  // Cut first: the work done is bounded whatever arrives.
+  const cut = text.length > maxChars;
+  const kept = cut ? text.slice(0, maxChars) : text;
+  const safe = kept.replace(colours, '').replace(harmful, escaped);
+  return cut ? `${safe} … (cut)` : safe;
+}
+
+/** Splits a stream of foreign text into harmless lines; holds at most one line of `maxChars` back. */
+export class LineEscaper {
+  #pending = '';
+  /** The rest of a line too long to show is passed over, up to its end. */
+  #skipping = false;
+  readonly #maxChars: number;
+
+  constructor(maxChars: number = limits.logLineBytesMax) {
+    this.#maxChars = maxChars;
+  }
+
+  /** The lines that `chunk` completes. A lone carriage return ends a line too: what it would hide stays visible. */
+  push(chunk: string): string[] {
+    const lines: string[] = [];
+    let rest = this.#pending + chunk;
+    this.#pending = '';
+    for (;;) {
+      const end = /\r\n|\n|\r(?=[^\n])/.exec(rest);
+      if (end === null) break;
+      if (this.#skipping) this.#skipping = false;
+      else lines.push(escapeLine(rest.slice(0, end.index), this.#maxChars));
+      rest = rest.slice(end.index + end[0].length);
+    }
+    if (!this.#skipping && rest.length > this.#maxChars + 1) {
+      lines.push(escapeLine(rest, this.#maxChars));
+      this.#skipping = true;
+    }
+    // Of a line passed over only a possible end counts.
+    this.#pending = !this.#skipping ? rest : rest.endsWith('\r') ? '\r' : '';
+    return lines;
+  }
+
+  /** What is left when the text ends without a line break. */
+  end(): string[] {
+    const rest = this.#pending.replace(/\r$/, '');
+    this.#pending = '';
+    return rest === '' ? [] : [escapeLine(rest, this.#maxChars)];
+  }
+}
+
+/** Ours are three levels deep. */
+const valueDepthMax = 8;
+
+/** Foreign JSON with every text in it, names of fields included, made one harmless line; what is nested too deep is left out. */
+export function escapeValue(value: unknown, depth = 0): unknown {
+  if (typeof value === 'string') return escapeLine(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth >= valueDepthMax) return null;
+  if (Array.isArray(value)) return value.map((item) => escapeValue(item, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [escapeLine(key), escapeValue(item, depth + 1)]),
+  );
+}

@@ -1,0 +1,78 @@
+import { QuorateError } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { plural } from './steps/says.ts';
+import type { StepName, Verification, VerifiedFacts } from './verify.ts';
+
+/** What somebody holds, as recomputed from its bytes: a whole tree, or one file (sha256 in hexadecimal). */
+export type Content = { kind: 'tree'; cid: string } | { kind: 'file'; sha256: string };
+
+/** Goes on with a verification that held so far: whether these bytes are the artifact, or a file of it. */
+export function checkContent(before: Verification, content: Content): Verification {
+  return goOn(before, 'files', ({ artifact, files }) => {
+    if (content.kind === 'tree') {
+      if (content.cid === artifact) return `Recomputed from the files: they are ${content.cid}, all of it.`;
+      const about = artifact ?? 'no artifact';
+      throw new QuorateError(
+        'FILES_OTHER_TREE',
+        `the files are ${content.cid}; the evidence is about ${about}`,
+      );
+    }
+    const names = files.filter(({ sha256 }) => sha256 === content.sha256).map(({ path }) => path);
+    if (names.length > 0)
+      return `Recomputed from the file: its sha256 is that of ${names.slice(0, 3).join(', ')} in the artifact.`;
+    throw new QuorateError(
+      'FILES_OTHER_FILE',
+      `the file's sha256 is ${content.sha256}; none of the artifact's ${plural(files.length, 'file')} has it`,
+    );
+  });
+}
+
+/**
+ * Goes on with a verification that held so far: whether the verdict is recent enough, by the clock of whoever asks.
+ * `ageSeconds`: that clock minus `facts.time`. A verdict from the future would never grow old, so it is refused too.
+ */
+export function checkAge(
+  before: Verification,
+  { ageSeconds, maxAgeSeconds }: { ageSeconds: number; maxAgeSeconds: number },
+): Verification {
+  return goOn(before, 'age', ({ time }) => {
+    if (ageSeconds < -limits.clockSkewSeconds)
+      throw new QuorateError(
+        'VERDICT_FROM_FUTURE',
+        `the verdict is of ${time}, later than now on this clock`,
+      );
+    const old = `${age(ageSeconds)} old (of ${time})`;
+    if (ageSeconds <= maxAgeSeconds)
+      return `The verdict is ${old}; up to ${age(maxAgeSeconds)} was asked for.`;
+    throw new QuorateError(
+      'VERDICT_TOO_OLD',
+      `the verdict is ${old}; at most ${age(maxAgeSeconds)} was asked for`,
+    );
+  });
+}
+
+function age(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 120) return plural(whole, 'second');
+  if (whole < 7200) return plural(Math.floor(whole / 60), 'minute');
+  return whole < 172_800
+    ? plural(Math.floor(whole / 3600), 'hour')
+    : plural(Math.floor(whole / 86_400), 'day');
+}
+
+function goOn(before: Verification, step: StepName, check: (facts: VerifiedFacts) => string): Verification {
+  if (!before.ok || before.facts === null) return before;
+  try {
+    const says = check(before.facts);
+    return { ...before, steps: [...before.steps, { step, ok: true, code: null, says }] };
+  } catch (error) {
+    if (!(error instanceof QuorateError)) throw error;
+    return refuse(before, step, error);
+  }
+}
+
+/** The answer is no at this step, with the error's code. */
+export function refuse(before: Verification, step: StepName, { code, message }: QuorateError): Verification {
+  const steps = [...before.steps, { step, ok: false, code, says: `${message}.` }];
+  return { ok: false, level: 'none', steps, code, facts: null };
+}

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { limits } from '../core/limits.ts';
+import { Registry } from './registry.ts';
+import type { Channel, PeerAddress, ProtocolOptions } from './types.ts';
+
+export const PEER_EXCHANGE_PROTOCOL = '/quorate/peer-exchange/1';
+const REQUEST_BYTES_MAX = 8 * 1024;
+const REPLY_BYTES_MAX = 64 * 1024;
+const PEERS_MAX = 2 * limits.meshProjectPeers;
+const WAIT_MS = 5_000;
+
+const Addresses = z.array(z.string().max(512)).max(limits.meshRememberedAddrsMax);
+const Id = z.string().min(1).max(128);
+const Request = z.object({ root: Id, addrs: Addresses });
+const Reply = z.object({ peers: z.array(z.object({ id: Id, addrs: Addresses })).max(PEERS_MAX) });
+
+export interface PeerExchangePorts {
+  handle: (protocol: string, handler: (channel: Channel) => Promise<void>, options: ProtocolOptions) => void;
+  open: (
+    peer: string,
+    protocol: string,
+    options: { signal: AbortSignal; maxMessageBytes: number },
+  ) => Promise<Channel>;
+  addresses: () => string[];
+  /** Which projects' members we tell about: a bootstrap node those of any, another node those of its own. */
+  serves: (root: string) => boolean;
+}
+
+/**
+ * "Here I am, who else is in this project?" in one message to a peer we are connected to anyway. The DHT answers the
+ * same question, but needs many peers and dials for it, which takes long where machines are busy.
+ */
+export class PeerExchange {
+  readonly #ports: PeerExchangePorts;
+  readonly #registry = new Registry();
+
+  constructor(ports: PeerExchangePorts) {
+    this.#ports = ports;
+    ports.handle(PEER_EXCHANGE_PROTOCOL, (channel) => this.#answer(channel), {
+      maxInboundStreams: 4,
+      maxMessageBytes: REQUEST_BYTES_MAX,
+      perPeerPerMinute: 120,
+    });
+  }
+
+  async ask(peer: string, root: string, signal: AbortSignal): Promise<PeerAddress[]> {
+    const channel = await this.#ports.open(peer, PEER_EXCHANGE_PROTOCOL, {
+      signal,
+      maxMessageBytes: REPLY_BYTES_MAX,
+    });
+    try {
+      const addrs = this.#ports.addresses().slice(0, limits.meshRememberedAddrsMax);
+      await channel.send(encode({ root, addrs }));
+      const reply = await channel.receive({ signal, timeoutMs: WAIT_MS });
+      if (reply === undefined) return [];
+      await channel.close();
+      return Reply.parse(decode(reply)).peers;
+    } catch (error) {
+      channel.abort(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
+  }
+
+  async #answer(channel: Channel): Promise<void> {
+    const message = await channel.receive({ timeoutMs: WAIT_MS });
+    if (message === undefined) return;
+    const { root, addrs } = Request.parse(decode(message));
+    const now = Date.now();
+    let peers: PeerAddress[] = [];
+    if (this.#ports.serves(root)) {
+      peers = this.#registry.others(root, channel.peer, PEERS_MAX, now);
+      this.#registry.put(root, { id: channel.peer, addrs }, now);
+    }
+    await channel.send(encode({ peers: fitting(peers) }));
+  }
+}
+
+/** As many as fit into a reply; addresses may be long. */
+function fitting(peers: PeerAddress[]): PeerAddress[] {
+  let bytes = 0;
+  return peers.filter((peer) => {
+    bytes += JSON.stringify(peer).length + 1;
+    return bytes < REPLY_BYTES_MAX - 100;
+  });
+}
+
+const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+const decode = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes));

@@ -1,0 +1,260 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Bundle, decodeBundle, openMessage } from '../../core/documents/index.ts';
+import { messageOf, QuorateError } from '../../core/errors.ts';
+import { counted } from '../../core/quantity.ts';
+import { checkAge, type Verification, verifyBundle } from '../../core/trust/index.ts';
+import { generateSeed } from '../../identity/keys.ts';
+import { joseVerifier } from '../../identity/verifier.ts';
+import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
+import { openStore } from '../../store/index.ts';
+import { askBundle } from './bundles.ts';
+import { pullArtifact } from './transfer.ts';
+
+export interface FetchProgress {
+  phase: 'looking' | 'proving' | 'fetching' | 'writing';
+  says: string;
+  bytes?: number;
+  /** As who made the artifact says; for a display only. */
+  total?: number;
+}
+
+export interface FetchOptions {
+  artifact: string;
+  /** PeerId of the project's root: all that is believed beforehand. */
+  project: string;
+  bootstrap: string[];
+  /** Known controllers, asked too; nothing needs them. */
+  controllers?: PeerAddress[];
+  dest: string;
+  source?: string;
+  ref?: string;
+  /** The verdict must be no older than this, in seconds. */
+  maxAge?: number;
+  signal: AbortSignal;
+  onProgress(progress: FetchProgress): void;
+}
+
+export interface Fetched {
+  verification: Verification;
+  bundle: Bundle;
+  bundleText: string;
+  bytes: number;
+  /** PeerIds that were asked for the bytes. */
+  providers: string[];
+  /** Whether one of them is a controller of the project. */
+  controllerUsed: boolean;
+}
+
+/** The answer is no, with the proof that fell short. */
+export class NotTrusted extends QuorateError {
+  readonly verification: Verification;
+
+  constructor(artifact: string, verification: Verification) {
+    const failed = verification.steps.find(({ ok }) => !ok);
+    const why =
+      failed === undefined ? `its level is "${verification.level}"` : `${failed.code ?? ''}: ${failed.says}`;
+    const other = ['OTHER_REF', 'OTHER_SOURCE'].includes(verification.code ?? '');
+    super('NOT_TRUSTED', `${artifact} is not ${other ? 'what was asked for' : 'trusted'}: ${why}`, {
+      hint: hintFor(verification),
+    });
+    this.verification = verification;
+  }
+}
+
+function hintFor({ level, code }: Verification): string {
+  if (level === 'agreed') return 'The trusted worker has not confirmed it yet; try again when it has.';
+  if (code === 'OTHER_REF')
+    return 'It may be genuine and old. quorate jobs lists what was built at the ref you mean.';
+  if (code === 'OTHER_SOURCE')
+    return 'Somebody may pass off another repository of the project as the one you mean. quorate jobs lists what was built.';
+  return 'Do not use it. "quorate show <job>" tells who built what.';
+}
+
+const findMsMax = 30_000;
+const askMsMax = 15_000;
+const providersMax = 8;
+
+/**
+ * Fetches an artifact by CID: finds who has it, gets the bundle and checks it offline against the root key, and only
+ * then the bytes, each block against its CID, from volunteers before the controller. Nothing is left at `dest` unless
+ * all of it is right. Errors: `NOT_TRUSTED` (a `NotTrusted`), `ARTIFACT_NOT_FOUND`, `STORE_…`, `MESH_…`.
+ */
+export async function fetchArtifact(options: FetchOptions): Promise<Fetched> {
+  const { artifact, dest, signal, onProgress } = options;
+  const scratch = await mkdtemp(join(tmpdir(), 'quorate-fetch-'));
+  const closers: (() => Promise<unknown>)[] = [() => rm(scratch, { recursive: true, force: true })];
+  try {
+    const mesh = await openMesh({
+      key: generateSeed(),
+      listen: [],
+      bootstrap: options.bootstrap,
+      topics: [],
+      role: 'node',
+    });
+    closers.push(() => mesh.close());
+    const store = await openStore({ dir: scratch, libp2p: mesh.libp2p });
+    closers.push(() => store.close());
+    onProgress({ phase: 'looking', says: `looking for ${artifact}` });
+    const found = await findBundle(mesh, options);
+    onProgress({
+      phase: 'proving',
+      says: `found at ${counted(found.peers.length, 'peer')}; checking the proof`,
+    });
+    const { bundle, verification } = found;
+    if (!verification.ok || verification.level !== 'trusted') throw new NotTrusted(artifact, verification);
+    const charter = (await openMessage('charter', bundle.charter, joseVerifier)).payload;
+    const volunteers = found.peers.filter(({ id }) => !charter.controllers.includes(id));
+    const controllers = found.peers.filter(({ id }) => charter.controllers.includes(id));
+    const providers = await connectSome(mesh, volunteers.length > 0 ? volunteers : controllers);
+    const pulled = await pull(options, mesh, store, providers, volunteers.length > 0 ? controllers : []);
+    onProgress({ phase: 'writing', says: `writing to ${dest}` });
+    await store.exportDirectory(artifact, dest, { signal });
+    return {
+      verification,
+      bundle,
+      bundleText: found.text,
+      bytes: pulled.bytes,
+      providers: pulled.from,
+      controllerUsed: pulled.from.some((id) => charter.controllers.includes(id)),
+    };
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}
+
+async function pull(
+  { artifact, signal, onProgress }: FetchOptions,
+  mesh: Mesh,
+  store: Awaited<ReturnType<typeof openStore>>,
+  providers: string[],
+  reserve: PeerAddress[],
+): Promise<{ bytes: number; from: string[] }> {
+  const attempt = async (from: string[]) => {
+    const { bytes } = await pullArtifact({ mesh, store }, artifact, {
+      from,
+      signal,
+      onProgress: (done, total) =>
+        onProgress({
+          phase: 'fetching',
+          says: `fetching from ${counted(from.length, 'peer')}`,
+          bytes: done,
+          ...(total === undefined ? {} : { total }),
+        }),
+    });
+    return { bytes, from };
+  };
+  try {
+    if (providers.length === 0)
+      throw new QuorateError('ARTIFACT_NOT_FOUND', 'none of those who have the artifact could be reached', {
+        hint: 'Try again later, or from a network that reaches them.',
+      });
+    return await attempt(providers);
+  } catch (error) {
+    signal.throwIfAborted();
+    const more = await connectSome(mesh, reserve);
+    if (more.length === 0) throw error;
+    onProgress({ phase: 'fetching', says: `asking the controller too: ${messageOf(error)}` });
+    return attempt(more);
+  }
+}
+
+/** Those of some peers that could be reached. */
+export async function connectSome(mesh: Mesh, peers: PeerAddress[]): Promise<string[]> {
+  const tried = await Promise.allSettled(
+    peers.slice(0, providersMax).map(async ({ id, addrs }) => {
+      // A relay's address holds the relay's id, not yet the peer's.
+      const whole = addrs.map((addr) => (addr.endsWith(`/p2p/${id}`) ? addr : `${addr}/p2p/${id}`));
+      if (!mesh.connected().includes(id)) await mesh.connect(whole);
+      return id;
+    }),
+  );
+  return tried.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}
+
+interface Found {
+  peers: PeerAddress[];
+  bundle: Bundle;
+  text: string;
+  verification: Verification;
+}
+
+/** Asks those who provide the artifact, then those of the project; the best proof wins. */
+async function findBundle(mesh: Mesh, options: FetchOptions): Promise<Found> {
+  const { artifact, project, source, ref, maxAge, signal } = options;
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
+  const peers = new Map<string, PeerAddress>();
+  let best: Omit<Found, 'peers'> | undefined;
+  const consider = async (peer: PeerAddress) => {
+    const text = await askBundle(
+      mesh,
+      peer,
+      artifact,
+      AbortSignal.any([limit, AbortSignal.timeout(askMsMax)]),
+    );
+    if (text === undefined) return;
+    peers.set(peer.id, peer);
+    const bundle = decodeBundle(text);
+    const expected = {
+      project,
+      artifact,
+      ...(source === undefined ? {} : { source }),
+      ...(ref === undefined ? {} : { ref }),
+    };
+    let verification = await verifyBundle(bundle, expected, joseVerifier);
+    if (maxAge !== undefined && verification.facts !== null) {
+      const ageSeconds = (Date.now() - Date.parse(verification.facts.time)) / 1000;
+      verification = checkAge(verification, { ageSeconds, maxAgeSeconds: maxAge });
+    }
+    if (best === undefined || rank(verification) > rank(best.verification))
+      best = { bundle, text, verification };
+  };
+  await waitForPeer(mesh, limit);
+  for (const key of [artifact, projectRendezvous(project)]) {
+    for (
+      let tried = 0;
+      tried < 3 && !limit.aborted && (best === undefined || best.verification.level !== 'trusted');
+      tried++
+    ) {
+      const asked: Promise<void>[] = [];
+      try {
+        for await (const peer of mesh.findProviders(key, { signal: limit, max: providersMax })) {
+          if (!peers.has(peer.id)) asked.push(consider(peer).catch(() => {}));
+        }
+      } catch {
+        signal.throwIfAborted();
+      }
+      await Promise.all(asked);
+      if (best === undefined) await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+  for (const controller of options.controllers ?? [])
+    if (!peers.has(controller.id)) await consider(controller).catch(() => {});
+  signal.throwIfAborted();
+  const addresses = [...options.bootstrap, ...(options.controllers ?? []).flatMap(({ addrs }) => addrs)];
+  if (best === undefined && peers.size === 0 && mesh.connected().length === 0) {
+    throw new QuorateError(
+      'ARTIFACT_NOT_FOUND',
+      `no machine of the network could be reached, so nobody was asked for ${artifact}`,
+      { hint: `Tried: ${addresses.join(', ') || 'no address'}. Is one of them up, and reachable from here?` },
+    );
+  }
+  if (best === undefined) {
+    throw new QuorateError('ARTIFACT_NOT_FOUND', `nobody in the mesh has ${artifact} and a proof for it`, {
+      hint: 'Check the CID and the bootstrap address; an artifact has a proof as soon as its job has a verdict.',
+    });
+  }
+  return { ...best, peers: [...peers.values()] };
+}
+
+function rank({ ok, level }: Verification): number {
+  return !ok ? 0 : level === 'trusted' ? 3 : level === 'agreed' ? 2 : 1;
+}
+
+async function waitForPeer(mesh: Mesh, signal: AbortSignal): Promise<void> {
+  for (let waited = 0; mesh.connected().length === 0 && waited < 10_000; waited += 50) {
+    if (signal.aborted) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

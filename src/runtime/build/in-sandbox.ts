@@ -1,0 +1,116 @@
+import type { Readable } from 'node:stream';
+import type {
+  Sandbox,
+  SandboxImage,
+  SandboxJob,
+  SandboxOutcome,
+  SandboxVariation,
+} from '../../../sandbox/index.ts';
+import type { Job, Outcome } from '../../core/documents/index.ts';
+import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import type { Area, ImportedTree, Store } from '../../store/index.ts';
+
+/** What a trial changes of the surroundings that a worker builds in. */
+export interface Varied {
+  variation?: SandboxVariation;
+  /** Source files unpacked from last to first, which is how folders come to list them. */
+  reversed?: boolean;
+}
+
+export interface BuildIo {
+  /** CID of the source, and the area it is in. */
+  tree: string;
+  from: Area;
+  image: 'host' | SandboxImage;
+  /** Where the outputs go. */
+  into: Area;
+  /** Artifacts in the public area, to be unpacked at /build/in/<name>. */
+  inputs?: readonly { name: string; cid: string }[];
+  /** The way out, where the job has one. */
+  network?: { socket: string } | undefined;
+  /** Of who tries the job. */
+  terminal?: SandboxJob['terminal'];
+  onLog(chunk: Uint8Array): void;
+  signal: AbortSignal;
+}
+
+/**
+ * Runs the steps of a job: the same for a worker and for who tries it alone. `built` is the outputs of a build that made
+ * some. Throws what the sandbox and the store throw; see `abortedBy`.
+ */
+export async function buildInSandbox(
+  sandbox: Sandbox,
+  store: Store,
+  job: Pick<Job, 'run' | 'env' | 'outputs' | 'limits'>,
+  { tree, from, image, into, inputs = [], network, terminal, onLog, signal }: BuildIo,
+  { variation, reversed }: Varied = {},
+): Promise<{ outcome: Outcome; built: ImportedTree | undefined }> {
+  let built: ImportedTree | undefined;
+  const outcome = await sandbox.run(
+    {
+      source: store.exportTar(tree, { from, signal, reversed }),
+      inputs: inputs.map(({ name, cid }) => ({ name, tar: store.exportTar(cid, { signal }) })),
+      run: job.run,
+      env: job.env,
+      outputs: job.outputs,
+      limits: job.limits,
+      image,
+      ...(network !== undefined && { network }),
+      ...(terminal !== undefined && { terminal }),
+      ...(variation !== undefined && { variation }),
+    },
+    {
+      onLog,
+      onOutputs: async (tar: Readable) => {
+        built = await store.importTar(tar, { into, maxBytes: job.limits.diskBytes, signal });
+      },
+      signal,
+    },
+  );
+  if (built !== undefined && built.files.length > limits.outputFilesMax) {
+    throw new QuorateError(
+      'STORE_TOO_MANY_ENTRIES',
+      `the outputs are ${built.files.length} files; a receipt lists at most ${limits.outputFilesMax}`,
+    );
+  }
+  return { outcome: outcomeOf(outcome, built), built };
+}
+
+function outcomeOf(outcome: SandboxOutcome, built: ImportedTree | undefined): Outcome {
+  if (outcome.kind === 'exit') {
+    return {
+      kind: 'exit',
+      code: outcome.code & 0xff,
+      artifact: outcome.code === 0 ? (built?.root ?? null) : null,
+    };
+  }
+  const reason =
+    outcome.reason === 'killed' ? 'operator' : outcome.reason === 'setup' ? 'sandbox' : outcome.reason;
+  return { kind: 'aborted', reason, detail: detailOf(outcome.detail) };
+}
+
+type Aborted = Extract<Outcome, { kind: 'aborted' }>;
+
+/** The outcome of a build that something thrown has ended. */
+export const abortedBy = (error: unknown): Aborted => ({
+  kind: 'aborted',
+  reason: reasonOf(error),
+  detail: detailOf(error),
+});
+
+function reasonOf(error: unknown): Aborted['reason'] {
+  const code = codeOf(error);
+  if (/^(SOURCE|EGRESS)_/.test(code)) return 'source';
+  if (code.startsWith('STORE_')) return 'outputs';
+  return 'sandbox';
+}
+
+/** For a signed document: code, message and hint in one line, no control characters, bounded. */
+function detailOf(error: unknown): string {
+  const text = typeof error === 'string' ? error : `${codeOf(error)}: ${messageOf(error)}`;
+  const hint = error instanceof QuorateError && error.hint !== undefined ? ` (hint: ${error.hint})` : '';
+  const plain = (part: string, max: number) => part.replace(/[^\x20-\x7e]+/g, ' ').slice(0, max);
+  // What to do about it must not be what a long message pushes out.
+  return plain(text, hint === '' ? 400 : 250) + plain(hint, 250);
+}

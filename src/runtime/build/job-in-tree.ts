@@ -1,0 +1,43 @@
+import { QuorateError } from '../../core/errors.ts';
+import { checkJobFileSize, type JobSpec, parseJobFile } from '../../jobfile/index.ts';
+import type { Store } from '../../store/index.ts';
+
+export const jobFileName = 'quorate.yaml';
+
+/**
+ * Reads the job file of a tree in the public area. `where` and `named` are what errors call the tree and the file, `hint`
+ * what to do where there is none. Errors: `JOBFILE_…`.
+ */
+export async function jobInTree(
+  store: Store,
+  tree: string,
+  {
+    where,
+    named,
+    hint,
+    jobName,
+  }: { where: string; named: string; hint: string; jobName: string | undefined },
+): Promise<{ jobs: JobSpec[]; chosen: JobSpec }> {
+  const entry = await store.resolve(tree, jobFileName);
+  if (entry?.kind !== 'file') {
+    throw new QuorateError('JOBFILE_NONE', `${where} has no ${jobFileName}`, { hint });
+  }
+  checkJobFileSize(entry.size, named);
+  const bytes = await store.readBytes(entry.cid, { maxBytes: entry.size });
+  const { jobs } = parseJobFile(new TextDecoder().decode(bytes), named);
+  return { jobs, chosen: choose(jobs, jobName) };
+}
+
+function choose(jobs: JobSpec[], name: string | undefined): JobSpec {
+  const names = jobs.map((job) => job.name).join(', ');
+  const [first, second] = name === undefined ? jobs : jobs.filter((job) => job.name === name);
+  if (first === undefined)
+    throw new QuorateError('JOBFILE_NO_SUCH_JOB', `${jobFileName} has no job "${name ?? ''}"`, {
+      hint: `It has: ${names}`,
+    });
+  if (second !== undefined)
+    throw new QuorateError('JOBFILE_SEVERAL_JOBS', `${jobFileName} has several jobs`, {
+      hint: `Say which: --job ${first.name} (of ${names})`,
+    });
+  return first;
+}

@@ -1,0 +1,282 @@
+import type { Progress } from '../../core/controller/events.ts';
+import {
+  type Bundle,
+  decodeBundle,
+  encodeJob,
+  type Job,
+  type Request,
+  signMessage,
+} from '../../core/documents/index.ts';
+import { codeOf, QuorateError } from '../../core/errors.ts';
+import { escapeValue } from '../../core/escape.ts';
+import { limits } from '../../core/limits.ts';
+import { fromUtf8 } from '../../core/text.ts';
+import { type ApiDown, type ApiUp, apiDownSchema, type RunSummary } from '../../core/wire/messages.ts';
+import { protocols } from '../../core/wire/protocols.ts';
+import { issueInvite, randomNonce } from '../../identity/idp.ts';
+import { encodeTicket } from '../../identity/ticket.ts';
+import { type Mesh, openMesh } from '../../mesh/index.ts';
+import { askBundle } from '../artifacts/bundles.ts';
+import { ask, type Credentials, openCredentials } from '../membership/credentials.ts';
+import type { Home, Membership } from '../membership/home.ts';
+import { byPeer, joinProject } from '../membership/join.ts';
+import type { ProjectFolder } from '../membership/project-folder.ts';
+import { errorFrom, MessageStream } from '../node/message-stream.ts';
+import type { SubmitOptions } from './submit.ts';
+
+export interface Dated {
+  at: number;
+  progress: Progress;
+}
+
+export interface LogPiece {
+  worker: string;
+  operator: string;
+  slot: string;
+  text: string;
+}
+
+/** A member's connection to the controller of its project. */
+export interface Client {
+  readonly project: string;
+  submit(options: SubmitOptions): Promise<{ run: string; job: string }>;
+  jobs(): Promise<RunSummary[]>;
+  show(which: string): Promise<{ summary: RunSummary; history: Dated[] }>;
+  /** Everything so far, then live; ends with the run. */
+  follow(which: string, signal: AbortSignal): AsyncGenerator<Dated>;
+  logs(
+    which: string,
+    options: { follow: boolean; worker?: string; signal: AbortSignal },
+  ): AsyncGenerator<LogPiece>;
+  /** Ends a run of one's own; gives its id. */
+  cancel(which: string, reason: string): Promise<string>;
+  bundle(which: string): Promise<{ bundle: Bundle; text: string }>;
+  close(): Promise<void>;
+}
+
+/** A stream that follows may be quiet this long before it is asked for anew: builds take their time. */
+const quietMsMax = 8 * 24 * 3600 * 1000;
+
+/** Errors: `CONTROLLER_UNREACHABLE`, `MESH_…`, `DOC_…`. */
+export async function openClient(options: {
+  home: Home;
+  membership: Membership;
+  signal: AbortSignal;
+}): Promise<Client> {
+  const { home, membership, signal } = options;
+  const key = await home.key();
+  const mesh = await openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
+  try {
+    const credentials = await openCredentials(home, key, membership);
+    await credentials.renew(mesh, signal);
+    return new MeshClient(home, mesh, credentials, signal);
+  } catch (error) {
+    await mesh.close();
+    throw error;
+  }
+}
+
+class MeshClient implements Client {
+  readonly #home: Home;
+  readonly #mesh: Mesh;
+  readonly #credentials: Credentials;
+  readonly #signal: AbortSignal;
+
+  constructor(home: Home, mesh: Mesh, credentials: Credentials, signal: AbortSignal) {
+    this.#home = home;
+    this.#mesh = mesh;
+    this.#credentials = credentials;
+    this.#signal = signal;
+  }
+
+  get project(): string {
+    return this.#credentials.membership.project;
+  }
+
+  async #ask(question: ApiUp): Promise<ApiDown> {
+    return (await ask(this.#mesh, this.#credentials.membership.controllers, question, this.#signal)).answer;
+  }
+
+  async submit({
+    repo,
+    commit,
+    job,
+    policy,
+    tree,
+    expiresSeconds,
+  }: SubmitOptions): Promise<{ run: string; job: string }> {
+    const key = await this.#home.key();
+    const full: Job = {
+      v: 1,
+      name: job.name,
+      source: { url: repo.url, commit, tree },
+      image: job.image,
+      arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
+      inputs: {},
+      run: job.run,
+      env: job.env,
+      outputs: job.outputs,
+      limits: job.limits,
+      ...(job.network !== undefined && { network: job.network }),
+      profile: 'quorate-sandbox/1',
+      cids: 'unixfs-v1-2025+x',
+    };
+    const { bytes, id } = encodeJob(full);
+    const iat = Math.floor(Date.now() / 1000);
+    const request: Request = {
+      iss: key.id,
+      project: this.project,
+      job: id,
+      repo: repo.url,
+      ref: repo.ref,
+      commit,
+      policy,
+      // Nothing is memoised for jobs on the machine's own image, so all work is fresh.
+      rebuild: true,
+      jti: randomNonce(),
+      iat,
+      exp: iat + expiresSeconds,
+    };
+    const signed = await signMessage('request', request, key.signer);
+    const answer = await this.#ask({
+      kind: 'submit',
+      request: signed.raw,
+      publisher: this.#credentials.grant.raw,
+      job: fromUtf8(bytes),
+    });
+    if (answer.kind !== 'accepted') throw confused('accepted', answer);
+    return { run: answer.run, job: answer.job };
+  }
+
+  async jobs(): Promise<RunSummary[]> {
+    const answer = await this.#ask({ kind: 'jobs' });
+    if (answer.kind !== 'jobs') throw confused('jobs', answer);
+    return answer.jobs;
+  }
+
+  async show(which: string): Promise<{ summary: RunSummary; history: Dated[] }> {
+    const answer = await this.#ask({ kind: 'show', which });
+    if (answer.kind !== 'job') throw confused('job', answer);
+    return { summary: answer.summary, history: escapeValue(answer.history) as Dated[] };
+  }
+
+  async cancel(which: string, reason: string): Promise<string> {
+    const answer = await this.#ask({ kind: 'cancel', which, reason });
+    if (answer.kind !== 'cancelled') throw confused('cancelled', answer);
+    return answer.run;
+  }
+
+  async *follow(which: string, signal: AbortSignal): AsyncGenerator<Dated> {
+    for await (const answer of this.#stream({ kind: 'follow', which }, signal)) {
+      if (answer.kind === 'progress')
+        yield { at: answer.at, progress: escapeValue(answer.progress) as Progress };
+    }
+  }
+
+  async *logs(
+    which: string,
+    options: { follow: boolean; worker?: string; signal: AbortSignal },
+  ): AsyncGenerator<LogPiece> {
+    const { follow, worker, signal } = options;
+    const question: ApiUp = {
+      kind: 'logs',
+      which,
+      follow,
+      ...(worker === undefined ? {} : { worker }),
+    };
+    for await (const answer of this.#stream(question, signal)) {
+      if (answer.kind === 'output')
+        yield { worker: answer.worker, operator: answer.operator, slot: answer.slot, text: answer.text };
+    }
+  }
+
+  async *#stream(question: ApiUp, signal: AbortSignal): AsyncGenerator<ApiDown> {
+    const both = AbortSignal.any([signal, this.#signal]);
+    const [controller] = this.#credentials.membership.controllers;
+    if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
+    const limit = AbortSignal.any([both, AbortSignal.timeout(20_000)]);
+    const channel = await this.#mesh.open(controller, protocols.api, {
+      signal: limit,
+      maxMessageBytes: limits.receiptBytesMax,
+    });
+    const talk = new MessageStream<ApiUp, ApiDown>(channel, apiDownSchema, 'an answer of the controller');
+    try {
+      await talk.send(question);
+      for (;;) {
+        const answer = await talk.receive({ timeoutMs: quietMsMax, signal: both }).catch((error: unknown) => {
+          if (['MESH_RESET', 'MESH_TRUNCATED'].includes(codeOf(error))) throw lost(error);
+          throw error;
+        });
+        if (answer === undefined) throw lost();
+        if (answer.kind === 'error') throw errorFrom(answer);
+        if (answer.kind === 'end') return;
+        yield answer;
+      }
+    } finally {
+      await talk.close();
+    }
+  }
+
+  async bundle(which: string): Promise<{ bundle: Bundle; text: string }> {
+    for (const controller of this.#credentials.membership.controllers) {
+      const text = await askBundle(
+        this.#mesh,
+        controller,
+        which,
+        AbortSignal.any([this.#signal, AbortSignal.timeout(30_000)]),
+      );
+      if (text !== undefined) return { bundle: decodeBundle(text), text };
+    }
+    throw new QuorateError('BUNDLE_NONE', `the controller has no bundle for ${which}`, {
+      hint: 'A job has one as soon as it has a verdict.',
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#mesh.close();
+  }
+}
+
+function lost(cause?: unknown): QuorateError {
+  return new QuorateError('CONTROLLER_LOST', 'the connection to the controller broke', {
+    hint: 'The job goes on: quorate jobs lists it, once the controller is back.',
+    cause,
+  });
+}
+
+function confused(wanted: string, answer: ApiDown): QuorateError {
+  return new QuorateError('CONTROLLER_CONFUSED', `expected ${wanted}, got ${answer.kind}`, {
+    hint: 'The controller may run another version: update both.',
+  });
+}
+
+/** The owner publishes without being invited by anybody: the key in the project's folder invites the one in this home. */
+export async function ownerMembership(
+  home: Home,
+  folder: ProjectFolder,
+  signal: AbortSignal,
+): Promise<Membership> {
+  const address = await folder.address();
+  if (address === undefined) {
+    throw new QuorateError('CONTROLLER_UNREACHABLE', 'the controller of this project has not run yet', {
+      hint: 'Start it: quorate controller',
+    });
+  }
+  const known = (await home.memberships()).find(({ project }) => project === folder.project);
+  if (known?.role === 'publisher') {
+    const current = { ...known, controllers: byPeer(address.addrs) };
+    await home.save(current);
+    return current;
+  }
+  const key = await home.key();
+  const invite = await issueInvite(folder.idp.signer, {
+    project: folder.project,
+    operator: 'owner',
+    role: 'publisher',
+    key: key.id,
+    addrs: address.addrs.slice(0, 8),
+    now: Date.now(),
+    seconds: 600,
+  });
+  return joinProject({ home, ticket: encodeTicket(invite.raw), signal });
+}

@@ -1,0 +1,72 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Policy } from '../../core/documents/index.ts';
+import type { JobSpec } from '../../jobfile/index.ts';
+import { resolveRef } from '../../source/index.ts';
+import { openStore } from '../../store/index.ts';
+import { importSource } from '../build/import-source.ts';
+import { jobFileName, jobInTree } from '../build/job-in-tree.ts';
+import { fetchableUrl } from '../build/source-url.ts';
+
+export interface SubmitOptions {
+  repo: { url: string; ref: string };
+  commit: string;
+  /** CID of the checked-out tree. */
+  tree: string;
+  job: JobSpec;
+  policy: Policy;
+  expiresSeconds: number;
+}
+
+export interface Prepared {
+  /** The full name of the branch or tag, where there is one. */
+  ref: string;
+  commit: string;
+  tree: string;
+  jobs: JobSpec[];
+  chosen: JobSpec;
+}
+
+/**
+ * Resolves the ref once, checks the commit out, reads its `quorate.yaml` and pins the CID of the tree: what every worker
+ * must find. By git itself, as the person would run it: nobody else chose the server. Errors: `SOURCE_…`, `JOBFILE_…`, `STORE_…`.
+ */
+export async function prepare(options: {
+  url: string;
+  ref: string;
+  jobName?: string;
+  signal: AbortSignal;
+}): Promise<Prepared> {
+  const { url, signal } = options;
+  fetchableUrl(url);
+  const resolved = await resolveRef(url, options.ref, { signal, seconds: 60 });
+  const { commit } = resolved;
+  const ref = resolved.ref ?? options.ref;
+  const scratch = await mkdtemp(join(tmpdir(), 'quorate-run-'));
+  try {
+    const store = await openStore({ dir: join(scratch, 'store') });
+    try {
+      const { root } = await importSource(store, {
+        url,
+        commit,
+        ref,
+        dir: scratch,
+        into: store.public,
+        signal,
+      });
+      const where = `commit ${commit.slice(0, 12)} of ${url}`;
+      const { jobs, chosen } = await jobInTree(store, root, {
+        where,
+        named: `${jobFileName} at ${commit.slice(0, 12)}`,
+        hint: 'Commit one ("quorate init" writes an example) and push it.',
+        jobName: options.jobName,
+      });
+      return { ref, commit, tree: root, jobs, chosen };
+    } finally {
+      await store.close();
+    }
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Run } from '../../core/controller/state.ts';
+import { artifactOf } from '../../core/documents/index.ts';
+import { messageOf } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import { pullArtifact } from '../artifacts/transfer.ts';
+import type { ControllerContext } from './context.ts';
+
+interface Wanted {
+  root: string;
+  /** PeerId of who has it. */
+  from: string;
+}
+
+/** What comes in one moment is kept in one go, and after what somebody waits for. */
+const gatherMs = 500;
+const pullMsMax = 60_000;
+const triesMax = 5;
+
+/** Folders and the links between blocks come on top of the bytes of files. */
+const structureBytesMax = limits.sandboxOutputOverheadBytes;
+
+/**
+ * How large what a receipt names can be: as a worker says anything, no more of it is fetched than a build of this job
+ * could have made.
+ */
+export function boundOf({ job, receipts }: Pick<Run, 'job' | 'receipts'>, root: string): number {
+  const built = receipts.some(({ outcome }) => artifactOf(outcome) === root);
+  return (built ? job.limits.diskBytes : limits.logBytesMax) + structureBytesMax;
+}
+
+/** Logs and dissenting trees of rounds: worth having, but nothing waits for them. */
+export class Keeper {
+  readonly #context: ControllerContext;
+  readonly #signal: AbortSignal;
+  /** By run. */
+  readonly #wanted = new Map<string, Wanted[]>();
+
+  constructor(context: ControllerContext, signal: AbortSignal) {
+    this.#context = context;
+    this.#signal = signal;
+  }
+
+  keep(run: string, wanted: Wanted): void {
+    const all = this.#wanted.get(run);
+    if (all !== undefined) {
+      all.push(wanted);
+      return;
+    }
+    this.#wanted.set(run, [wanted]);
+    void this.#keep(run);
+  }
+
+  async #keep(run: string): Promise<void> {
+    const { store, tell } = this.#context;
+    try {
+      await sleep(gatherMs, undefined, { signal: this.#signal });
+      const wanted = this.#wanted.get(run) ?? [];
+      this.#wanted.delete(run);
+      const arrived = await Promise.all(wanted.map((one) => this.#pull(run, one)));
+      await store.pin(
+        arrived.filter((root) => root !== undefined),
+        run,
+      );
+    } catch (error) {
+      if (!this.#signal.aborted) tell('warn', 'keep', `keep: ${messageOf(error)}`, { run });
+    }
+  }
+
+  async #pull(run: string, { root, from }: Wanted): Promise<string | undefined> {
+    const { machine, store, tell } = this.#context;
+    const of = machine.state.runs.get(run);
+    const maxBytes = of === undefined ? 0 : boundOf(of, root);
+    for (let tried = 1; ; tried++) {
+      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(pullMsMax)]);
+      try {
+        if (!(await store.has(root)))
+          await pullArtifact(this.#context, root, { from: [from], signal, maxBytes });
+        return root;
+      } catch (error) {
+        this.#signal.throwIfAborted();
+        if (tried >= triesMax) {
+          tell('warn', 'keep', `${root} could not be kept: ${messageOf(error)}`, { run });
+          return undefined;
+        }
+        await sleep(500 * tried, undefined, { signal: this.#signal });
+      }
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import { artifactOf } from '../../core/documents/index.ts';
+import { limits } from '../../core/limits.ts';
+import type { OfferNotice, VerdictNotice } from '../../core/wire/messages.ts';
+import type { Store } from '../../store/index.ts';
+import { encodeCar } from '../../transfer/index.ts';
+import type { ControllerContext } from './context.ts';
+
+/** What a controller shows to anybody who asks, besides its protocols: the same documents, each of which proves itself. */
+export interface PublicView {
+  readonly project: string;
+  /** Compact JWS; undefined before there is one. */
+  charter(): string | undefined;
+  /** Open offers, oldest first, at most `limits.feedOffersMax`. */
+  offers(): OfferNotice[];
+  /** The latest verdicts, newest first, at most `limits.feedOffersMax`. Hints: the bundle is the proof. */
+  verdicts(): VerdictNotice[];
+  /** Of a run, a job or an artifact. */
+  bundle(which: string): Promise<string | undefined>;
+  /** A public block's verified bytes. */
+  block(cid: string): Promise<Uint8Array | undefined>;
+  /** A public tree as one CARv1, depth first; undefined where its root is not here. It breaks off at a block that is not. */
+  tree(cid: string): AsyncIterable<Uint8Array> | undefined;
+}
+
+export function publicView({ folder, machine, backlog, bundles, store }: ControllerContext): PublicView {
+  const { state } = machine;
+  return {
+    project: folder.project,
+    charter: () => state.charter?.raw,
+    offers: () => [...backlog.values()].slice(0, limits.feedOffersMax),
+    verdicts() {
+      const found: VerdictNotice[] = [];
+      for (const { id, jobId, verdict, phase } of [...state.runs.values()].reverse()) {
+        // A draft that waits for its co-signature is no verdict.
+        if (verdict === null || phase.kind === 'cosigning') continue;
+        const { level, outcome } = verdict.payload.predicate.quorate_verdict;
+        found.push({
+          job: jobId,
+          request: id,
+          level,
+          artifact: outcome === null ? null : artifactOf(outcome),
+        });
+        if (found.length >= limits.feedOffersMax) break;
+      }
+      return found;
+    },
+    bundle: (which) => bundles.get(which),
+    ...publicTrees(store),
+  };
+}
+
+/** Of a store's public area. */
+export function publicTrees({ blocks }: Pick<Store, 'blocks'>): Pick<PublicView, 'block' | 'tree'> {
+  /** Undefined for a block that is not there, or that no tree of ours has. */
+  const here = (text: string) => {
+    try {
+      const cid = blocks.parse(text);
+      return blocks.touch(cid) === undefined ? undefined : cid;
+    } catch {
+      return undefined;
+    }
+  };
+  return {
+    async block(text) {
+      const cid = here(text);
+      return cid === undefined ? undefined : blocks.read(cid);
+    },
+    tree(text) {
+      const cid = here(text);
+      return cid === undefined ? undefined : encodeCar(blocks, [cid]);
+    },
+  };
+}

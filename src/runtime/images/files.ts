@@ -1,0 +1,119 @@
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { cid as cidSchema } from '../../core/documents/base.ts';
+import { QuorateError } from '../../core/errors.ts';
+import type { Store } from '../../store/index.ts';
+import { CarDecoder, encodeCar } from '../../transfer/index.ts';
+import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
+
+const noteSchema = z.strictObject({
+  image: cidSchema,
+  /** Of file content. */
+  bytes: z.int().min(0),
+  files: z.int().min(0),
+  /** What it was made of, for people. */
+  of: z.string().max(1000),
+  made: z.string().max(40),
+});
+/** What is written down beside an image. */
+export type ImageNote = z.infer<typeof noteSchema>;
+
+const carOf = (dir: string, image: string): string => join(dir, `${image}.car`);
+const noteOf = (dir: string, image: string): string => join(dir, `${image}.json`);
+
+/** The folder of images that were made in a project (its `.quorate`) or for this machine (its home folder). */
+export const imagesFolder = (dir: string): string => join(dir, 'images');
+
+export const hasImageFile = (dir: string, image: string): boolean => existsSync(carOf(dir, image));
+
+/** Writes an image of a store's public area into a folder, whole or not at all. */
+export async function writeImageFile(
+  store: Store,
+  dir: string,
+  note: ImageNote,
+  signal: AbortSignal,
+): Promise<string> {
+  const file = carOf(dir, note.image);
+  const beside = `${file}.${process.pid}.new`;
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  try {
+    const handle = await open(beside, 'w', 0o600);
+    try {
+      for await (const piece of encodeCar(store.blocks, [store.blocks.parse(note.image)])) {
+        signal.throwIfAborted();
+        await handle.write(piece);
+      }
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await writeAtomic(noteOf(dir, note.image), `${JSON.stringify(note)}\n`);
+    await rename(beside, file);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
+  return file;
+}
+
+/**
+ * Takes an image from its file into a store's public area; each block is hashed. @throws IMAGE_FILE_DAMAGED, `STORE_…`
+ */
+export async function readImageFile(
+  store: Store,
+  dir: string,
+  image: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const file = carOf(dir, image);
+  const decoder = new CarDecoder([{ cid: store.blocks.parse(image), depth: 0 }], store.blocks.links);
+  const take = async (): Promise<void> => {
+    for (let block = decoder.next(); block !== undefined; block = decoder.next())
+      // What was read last is shared with other blocks; the store keeps what it is given.
+      await store.blocks.put(block.cid, Uint8Array.from(block.bytes));
+  };
+  try {
+    await store.blocks.during(async () => {
+      for await (const piece of createReadStream(file, { signal, highWaterMark: 1024 * 1024 })) {
+        decoder.push(piece as Uint8Array);
+        await take();
+      }
+      decoder.end();
+    });
+    if (decoder.rest().length > 0) throw new Error('it ends before the last block');
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (cause instanceof QuorateError && cause.code === 'STORE_DISK_FULL') throw cause;
+    throw new QuorateError(
+      'IMAGE_FILE_DAMAGED',
+      `${file} does not hold the image it is named by: ${(cause as Error).message}`,
+      { hint: `Remove it (quorate image remove ${image}) and make or import the image again.`, cause },
+    );
+  }
+}
+
+/** The images of a folder, by CID. @throws HOME_DAMAGED */
+export async function listImageFiles(dir: string): Promise<ImageNote[]> {
+  const names = existsSync(dir) ? (await readdir(dir)).filter((name) => name.endsWith('.json')).sort() : [];
+  const notes: ImageNote[] = [];
+  for (const name of names) {
+    const path = join(dir, name);
+    const text = await readOptional(path);
+    if (text === undefined || !hasImageFile(dir, name.slice(0, -'.json'.length))) continue;
+    notes.push(parseFile(path, text, noteSchema, 'Remove it, and make or import the image again.'));
+  }
+  return notes;
+}
+
+/** @throws IMAGE_UNKNOWN */
+export async function removeImageFile(dir: string, image: string): Promise<void> {
+  if (!hasImageFile(dir, image)) {
+    throw new QuorateError('IMAGE_UNKNOWN', `there is no image ${image} in ${dir}`, {
+      hint: 'quorate image list shows those there are.',
+    });
+  }
+  await rm(carOf(dir, image), { force: true });
+  await rm(noteOf(dir, image), { force: true });
+}

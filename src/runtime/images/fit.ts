@@ -1,0 +1,90 @@
+import { QuorateError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import type { Store, TreeEntry } from '../../store/index.ts';
+
+/** Where programs of an image are looked for, as a build's PATH has it. */
+const toolFolders = ['usr/local/sbin', 'usr/local/bin', 'usr/sbin', 'usr/bin', 'sbin', 'bin'];
+/** The largest program that is looked into. */
+const toolBytesMax = 64 * 1024 * 1024;
+
+/** What the sandbox runs inside of an image, and words that only the right kind of it holds. */
+const tools: readonly { name: string; at?: string; holds?: string; is: string }[] = [
+  { name: 'sh', at: 'bin/sh', is: '/bin/sh' },
+  { name: 'cat', is: 'cat (coreutils)' },
+  { name: 'env', is: 'env (coreutils)' },
+  { name: 'rm', is: 'rm (coreutils)' },
+  { name: 'sleep', is: 'sleep (coreutils)' },
+  { name: 'tar', holds: 'GNU tar', is: 'GNU tar (busybox has another)' },
+  { name: 'setpriv', holds: 'bounding-set', is: 'setpriv (util-linux; busybox has another)' },
+];
+
+const folders = ['build', 'dev', 'etc', 'proc', 'run', 'sys'];
+const files = ['etc/group', 'etc/hosts', 'etc/nsswitch.conf', 'etc/passwd'];
+
+/**
+ * Looks whether a tree, which anybody may have made, can be the root of a build: it has the places that the sandbox puts
+ * something on, none of them a link that could lead elsewhere, and the programs it runs inside.
+ * @throws IMAGE_UNFIT, IMAGE_LACKS_TOOL, and what the store throws
+ */
+export async function checkImageFit(store: Store, image: string): Promise<void> {
+  const at = (path: string): Promise<TreeEntry | undefined> => store.resolve(image, path, { rules: 'image' });
+  if ((await at(''))?.kind !== 'dir') throw unfit(image, 'it is a file');
+  for (const path of folders)
+    if ((await at(path))?.kind !== 'dir') throw unfit(image, `it has no folder /${path}`);
+  for (const path of files)
+    if ((await at(path))?.kind !== 'file') throw unfit(image, `it has no file /${path}`);
+  const tmp = await at('tmp');
+  if (tmp?.target !== 'build/tmp') throw unfit(image, 'its /tmp is no link to build/tmp');
+  const missing: string[] = [];
+  for (const tool of tools) if (!(await hasTool(store, image, tool))) missing.push(tool.is);
+  if (missing.length === 0) return;
+  throw new QuorateError('IMAGE_LACKS_TOOL', `the image lacks ${missing.join(', ')}`, {
+    hint: 'The sandbox runs these inside of it: install them in the image (Debian: dash, coreutils, tar, util-linux).',
+  });
+}
+
+const unfit = (image: string, why: string): QuorateError =>
+  new QuorateError('IMAGE_UNFIT', `${image} is no image to build in: ${why}`, {
+    hint: 'Make images with "quorate image build" or "quorate image import"; docs/images.md says what one must hold.',
+  });
+
+async function hasTool(
+  store: Store,
+  image: string,
+  { name, at, holds }: { name: string; at?: string; holds?: string },
+): Promise<boolean> {
+  for (const path of at === undefined ? toolFolders.map((folder) => `${folder}/${name}`) : [at]) {
+    const found = await follow(store, image, path);
+    if (found?.kind !== 'file' || !found.executable) continue;
+    if (holds === undefined) return true;
+    if (found.size > toolBytesMax) return false;
+    const bytes = await store.readBytes(found.cid, { maxBytes: found.size });
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(holds);
+  }
+  return false;
+}
+
+/** What a path leads to in the image, links followed as the kernel does for a process whose root this is. */
+async function follow(store: Store, image: string, path: string): Promise<TreeEntry | undefined> {
+  const todo = path.split('/').reverse();
+  let way: string[] = [];
+  let found: TreeEntry | undefined;
+  for (let follows = 0; ; ) {
+    const part = todo.pop();
+    if (part === undefined) return found;
+    if (part === '' || part === '.') continue;
+    if (part === '..') {
+      way.pop();
+      continue;
+    }
+    found = await store.resolve(image, [...way, part].join('/'), { rules: 'image' });
+    if (found === undefined) return undefined;
+    if (found.target === undefined) way.push(part);
+    else {
+      follows += 1;
+      if (follows > limits.imageLinksMax) return undefined;
+      if (found.target.startsWith('/')) way = [];
+      todo.push(...found.target.split('/').reverse());
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { type Arch, makeDebianRoot, readImage } from '../../image/index.ts';
+import { openStore } from '../../store/index.ts';
+import { type ImageNote, writeImageFile } from './files.ts';
+import { checkImageFit } from './fit.ts';
+
+export interface MadeImage extends ImageNote {
+  /** Where it lies now. */
+  file: string;
+}
+
+interface Making {
+  /** Where it goes. */
+  dir: string;
+  signal: AbortSignal;
+}
+
+/** Makes an image of Debian packages. @throws `IMAGE_…`, `STORE_…` */
+export function makeDebianImage({
+  suite,
+  include,
+  mirrors,
+  onLine,
+  ...making
+}: Making & {
+  suite: string;
+  include: readonly string[];
+  mirrors: readonly string[];
+  onLine(line: string): void;
+}): Promise<MadeImage> {
+  const of = [`Debian ${suite}`, ...include].join(', ').slice(0, 1000);
+  return make(making, of, (scratch) =>
+    makeDebianRoot({ suite, include, mirrors, scratch, onLine, signal: making.signal }),
+  );
+}
+
+/** Makes an image of what a container tool wrote. @throws `IMAGE_…`, `STORE_…` */
+export function importImage({
+  path,
+  name,
+  arch,
+  ...making
+}: Making & { path: string; name: string | undefined; arch: Arch }): Promise<MadeImage> {
+  return make(making, path.slice(-1000), (scratch) =>
+    readImage(path, { scratch, name, arch, signal: making.signal }),
+  );
+}
+
+async function make(
+  { dir, signal }: Making,
+  of: string,
+  archive: (scratch: string) => Promise<Readable>,
+): Promise<MadeImage> {
+  const scratch = await mkdtemp(join(tmpdir(), 'quorate-image-'));
+  try {
+    const store = await openStore({ dir: join(scratch, 'store') });
+    try {
+      await mkdir(join(scratch, 'root'));
+      const tar = await archive(join(scratch, 'root'));
+      const {
+        root: image,
+        bytes,
+        files,
+      } = await store.importTar(tar, {
+        into: store.public,
+        rules: 'image',
+        signal,
+      });
+      await checkImageFit(store, image);
+      const note = { image, bytes, files: files.length, of, made: new Date().toISOString() };
+      return { ...note, file: await writeImageFile(store, dir, note, signal) };
+    } finally {
+      await store.close();
+    }
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}

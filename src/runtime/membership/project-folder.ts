@@ -1,0 +1,225 @@
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { z } from 'zod';
+import {
+  type Charter,
+  openMessage,
+  type Policy,
+  type Role,
+  signMessage,
+  type Verified,
+} from '../../core/documents/index.ts';
+import { QuorateError } from '../../core/errors.ts';
+import { issueInvite } from '../../identity/idp.ts';
+import { createKey, loadKey, type NodeKey } from '../../identity/keys.ts';
+import { encodeTicket } from '../../identity/ticket.ts';
+import { joseVerifier } from '../../identity/verifier.ts';
+import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
+
+/** `<repo>/.quorate`: the keys and the charter of a project, for whoever owns it. */
+export interface ProjectFolder {
+  dir: string;
+  project: string;
+  name: string;
+  charter: Charter;
+  charterJws: string;
+  /** Absent where the root key is kept elsewhere, as it should be once a project matters. */
+  root: NodeKey | undefined;
+  controller: NodeKey;
+  idp: NodeKey;
+  /** Where its controller listens, as it wrote down when it started; undefined before the first start. */
+  address(): Promise<{ addrs: string[]; pid: number } | undefined>;
+}
+
+const files = {
+  root: 'root.key',
+  controller: 'controller.key',
+  idp: 'idp.key',
+  charter: 'charter.jws',
+  address: 'controller.json',
+};
+
+const addressSchema = z.strictObject({ addrs: z.array(z.string()), pid: z.int() });
+
+/** Requests may only tighten this; unless the owner chooses otherwise, nothing is trusted without a co-signature. */
+export const defaultFloor: Policy = { agree: 2, of: 3, cosign: 'required', rounds: 8 };
+
+/**
+ * Makes the keys and the first charter. Keys without a charter are what was left when it was interrupted, or what the
+ * owner put there: they are used. Errors: `PROJECT_EXISTS`, `KEY_FILE_…`, `HOME_UNWRITABLE`.
+ */
+export async function initProject(
+  repo: string,
+  options: { name: string; vcs: string[]; floor?: Policy; bootstrap: string[] },
+): Promise<ProjectFolder> {
+  const dir = join(repo, '.quorate');
+  if (existsSync(join(dir, files.charter))) {
+    throw new QuorateError('PROJECT_EXISTS', `${dir} holds a project already`, {
+      hint: 'quorate controller starts it.',
+    });
+  }
+  const root = await keyAt(join(dir, files.root));
+  const controller = await keyAt(join(dir, files.controller));
+  const idp = await keyAt(join(dir, files.idp));
+  const charter: Charter = {
+    iss: root.id,
+    project: root.id,
+    name: options.name,
+    epoch: 1,
+    controllers: [controller.id],
+    trusted: [],
+    idps: [idp.id],
+    log: controller.id,
+    vcs: options.vcs,
+    floor: options.floor ?? defaultFloor,
+    bootstrap: options.bootstrap,
+    iat: Math.floor(Date.now() / 1000),
+  };
+  await writeAtomic(join(dir, files.charter), (await signMessage('charter', charter, root.signer)).raw);
+  return openProjectFolder(dir);
+}
+
+const keyAt = (file: string): Promise<NodeKey> => (existsSync(file) ? loadKey(file) : createKey(file));
+
+/** `where`: the repository or its `.quorate`. Errors: `PROJECT_NONE`, `DOC_…`, `KEY_…`. */
+export async function openProjectFolder(where: string): Promise<ProjectFolder> {
+  const dir = basename(where) === '.quorate' ? where : join(where, '.quorate');
+  const charter = await readCharter(dir);
+  if (charter === undefined) {
+    throw new QuorateError('PROJECT_NONE', `there is no project in ${dir}`, {
+      hint: 'quorate init makes one.',
+    });
+  }
+  const rootFile = join(dir, files.root);
+  return {
+    dir,
+    project: charter.payload.project,
+    name: charter.payload.name,
+    charter: charter.payload,
+    charterJws: charter.raw,
+    root: existsSync(rootFile) ? await loadKey(rootFile) : undefined,
+    controller: await loadKey(join(dir, files.controller)),
+    idp: await loadKey(join(dir, files.idp)),
+    async address() {
+      const file = join(dir, files.address);
+      const text = await readOptional(file);
+      if (text === undefined) return undefined;
+      return parseFile(file, text, addressSchema, 'Start the controller again: it writes it anew.');
+    },
+  };
+}
+
+/** The charter as it stands on disk, signature checked; undefined where there is none. */
+export async function readCharter(dir: string): Promise<Verified<Charter> | undefined> {
+  const raw = await readOptional(join(dir, files.charter));
+  if (raw === undefined) return undefined;
+  const charter = await openMessage('charter', raw.trim(), joseVerifier);
+  if (charter.signer !== charter.payload.project) {
+    throw new QuorateError(
+      'CHARTER_NOT_BY_ROOT',
+      `${join(dir, files.charter)} is not signed by the root key of its project`,
+      {
+        hint: 'Put it back from a copy; nobody believes this one.',
+      },
+    );
+  }
+  return charter;
+}
+
+export function writeAddress(dir: string, addrs: string[]): Promise<void> {
+  return writeAtomic(join(dir, files.address), `${JSON.stringify({ addrs, pid: process.pid })}\n`);
+}
+
+/**
+ * A ticket for one operator. A trusted worker's key is named by the charter, so that ticket also signs a new charter
+ * with the root key. Errors: `TICKET_NEEDS_KEY`, `TICKET_NEEDS_ROOT`, `TICKET_NO_ADDRESS`, `INVITE_…`.
+ */
+export async function issueTicket(
+  folder: ProjectFolder,
+  options: { operator: string; role: Role; machines: number; key?: string; seconds: number },
+): Promise<{ ticket: string; charterChanged: boolean; expires: number }> {
+  const { operator, role, machines, key, seconds } = options;
+  if (role === 'trusted-worker' && key === undefined) {
+    throw new QuorateError('TICKET_NEEDS_KEY', 'a ticket for a trusted worker names its key', {
+      hint: 'Run "quorate key" on that machine, then: quorate invite <name> --role trusted-worker --key <what it printed>',
+    });
+  }
+  const address = await folder.address();
+  if (address === undefined) {
+    throw new QuorateError(
+      'TICKET_NO_ADDRESS',
+      'the controller has not run yet, so a ticket could not say where it is',
+      {
+        hint: 'Start it first: quorate controller',
+      },
+    );
+  }
+  const charterChanged = role === 'trusted-worker' && key !== undefined && (await nameTrusted(folder, key));
+  const now = Date.now();
+  const invite = await issueInvite(folder.idp.signer, {
+    project: folder.project,
+    operator,
+    role,
+    machines,
+    ...(key === undefined ? {} : { key }),
+    addrs: address.addrs.slice(0, 8),
+    now,
+    seconds,
+  });
+  return { ticket: encodeTicket(invite.raw), charterChanged, expires: invite.payload.exp };
+}
+
+async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean> {
+  // As it stands now: another ticket may have changed it since the folder was opened.
+  const current = (await readCharter(folder.dir))?.payload ?? folder.charter;
+  if (current.trusted.includes(key)) return false;
+  if (folder.root === undefined) {
+    throw new QuorateError(
+      'TICKET_NEEDS_ROOT',
+      'only the root key can name a trusted worker, and it is not in this folder',
+      {
+        hint: `Put root.key into ${folder.dir} for this one command.`,
+      },
+    );
+  }
+  await signNext(folder.dir, folder.root, current, { trusted: [...current.trusted, key] });
+  return true;
+}
+
+/**
+ * Has the root key sign a charter with other version control servers; none stands for any. Evidence made before stays as
+ * good as it was: each bundle holds its charter. Errors: `CHARTER_NEEDS_ROOT`, `CHARTER_…`, `DOC_…`.
+ */
+export async function setVcs(
+  folder: ProjectFolder,
+  vcs: readonly string[],
+): Promise<{ before: Charter; now: Charter; changed: boolean }> {
+  const before = (await readCharter(folder.dir))?.payload ?? folder.charter;
+  const same = vcs.length === before.vcs.length && vcs.every((server) => before.vcs.includes(server));
+  if (same) return { before, now: before, changed: false };
+  if (folder.root === undefined) {
+    throw new QuorateError(
+      'CHARTER_NEEDS_ROOT',
+      'only the root key can change the charter, and it is not in this folder',
+      { hint: `Put root.key into ${folder.dir} for this one command.` },
+    );
+  }
+  return { before, now: await signNext(folder.dir, folder.root, before, { vcs: [...vcs] }), changed: true };
+}
+
+/** Nobody takes a charter for a newer one unless its epoch is. */
+async function signNext(
+  dir: string,
+  root: NodeKey,
+  current: Charter,
+  changes: Pick<Charter, 'trusted'> | Pick<Charter, 'vcs'>,
+): Promise<Charter> {
+  const next: Charter = {
+    ...current,
+    ...changes,
+    epoch: current.epoch + 1,
+    iat: Math.floor(Date.now() / 1000),
+  };
+  await writeAtomic(join(dir, files.charter), (await signMessage('charter', next, root.signer)).raw);
+  return next;
+}

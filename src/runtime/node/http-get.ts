@@ -1,0 +1,50 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Rate } from '../../core/bandwidth.ts';
+import { messageOf, QuorateError } from '../../core/errors.ts';
+
+/**
+ * Text from a server nobody has to trust: no redirect is followed, no more than `maxBytes` are read, whatever it is
+ * packed in. `etag` is what the last answer came with; `unchanged` when it is still the same.
+ * `down` is what it may be read at. Errors: `HTTP_FEED_FAILED`.
+ */
+export async function getText(
+  url: string,
+  options: { etag: string | undefined; maxBytes: number; signal: AbortSignal; down?: Rate },
+): Promise<'unchanged' | { text: string; etag: string | undefined }> {
+  const { etag, maxBytes, signal, down } = options;
+  const failed = (why: string, cause?: unknown) =>
+    new QuorateError('HTTP_FEED_FAILED', `${url}: ${why}`, { cause });
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      signal,
+      redirect: 'error',
+      headers: { accept: 'application/json', ...(etag === undefined ? {} : { 'if-none-match': etag }) },
+    });
+  } catch (cause) {
+    const { cause: deeper } = cause as { cause?: unknown };
+    throw failed(messageOf(deeper ?? cause), cause);
+  }
+  try {
+    if (response.status === 304 && etag !== undefined) return 'unchanged';
+    if (response.status !== 200) throw failed(`answered ${response.status}`);
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of response.body ?? []) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw failed(`sends more than ${maxBytes} bytes`);
+      chunks.push(chunk);
+      const ms = down?.charge(chunk.length, performance.now()) ?? 0;
+      if (ms > 0) await sleep(ms, undefined, { signal });
+    }
+    return {
+      text: Buffer.concat(chunks).toString('utf8'),
+      etag: response.headers.get('etag')?.slice(0, 100),
+    };
+  } catch (cause) {
+    throw cause instanceof QuorateError ? cause : failed(messageOf(cause), cause);
+  } finally {
+    // Ends the connection where not all was read.
+    await response.body?.cancel().catch(() => {});
+  }
+}

@@ -1,0 +1,20 @@
+/** What a node tells its operator, in the order it happened. `says` is one sentence; `data` is for programs. */
+export interface NodeEvent {
+  at: number;
+  level: 'info' | 'warn';
+  kind: string;
+  says: string;
+  data?: Record<string, unknown>;
+}
+
+export type Tell = (
+  level: NodeEvent['level'],
+  kind: string,
+  says: string,
+  data?: Record<string, unknown>,
+) => void;
+
+export function teller(onEvent: (event: NodeEvent) => void): Tell {
+  return (level, kind, says, data) =>
+    onEvent({ at: Date.now(), level, kind, says, ...(data === undefined ? {} : { data }) });
+}

@@ -1,0 +1,119 @@
+import { existsSync } from 'node:fs';
+import { type Charter, decodeBundle } from '../../core/documents/index.ts';
+import { codeOf, QuorateError } from '../../core/errors.ts';
+import { atLeast, type Level, verifyBundle } from '../../core/trust/index.ts';
+import { joseVerifier } from '../../identity/verifier.ts';
+import { type Mesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
+import { openStore, type Store } from '../../store/index.ts';
+import { askBundle } from '../artifacts/bundles.ts';
+import { pullArtifact } from '../artifacts/transfer.ts';
+
+/** What this machine knows of the project a trial is of. */
+export interface TrialProject {
+  project: string;
+  charter: Pick<Charter, 'vcs' | 'bootstrap'>;
+  controllers: PeerAddress[];
+  bootstrap: string[];
+  /** Where the controller serves artifacts by HTTP. */
+  feed: readonly string[];
+}
+
+/** An artifact that a build is to find at /build/in/<name>. */
+export interface TrialInput {
+  name: string;
+  cid: string;
+}
+
+export interface BroughtInput extends TrialInput {
+  from: 'store' | 'mesh';
+  /**
+   * What its evidence amounts to: `none` where there is none that holds, or none was asked for. Whatever it is, the bytes are those of the CID, and
+   * only ever used in the sandbox.
+   */
+  level: Level;
+}
+
+const findMsMax = 20_000;
+const askMsMax = 10_000;
+const peersMax = 8;
+
+/** Copies a tree out of a store on this machine that nobody uses now; false where none of them has it. */
+export async function fromStores(
+  store: Store,
+  cid: string,
+  folders: readonly string[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (const dir of folders.filter((one) => existsSync(one))) {
+    let other: Store;
+    try {
+      other = await openStore({ dir });
+    } catch (error) {
+      // Whoever uses it serves it, too.
+      if (codeOf(error) === 'STORE_IN_USE') continue;
+      throw error;
+    }
+    try {
+      if (!(await other.has(cid, signal))) continue;
+      const { root } = await store.importTar(other.exportTar(cid, { signal }), {
+        into: store.public,
+        signal,
+      });
+      if (root === cid) return true;
+    } finally {
+      await other.close();
+    }
+  }
+  return false;
+}
+
+/**
+ * Brings an artifact and says what its evidence amounts to. Asks those who provide it, those of the project, and its
+ * controllers. Errors: `ARTIFACT_NOT_FOUND`, `TRANSFER_…`, `STORE_…`.
+ */
+export async function fromMesh(
+  mesh: Mesh,
+  store: Store,
+  cid: string,
+  { project, controllers }: TrialProject,
+  signal: AbortSignal,
+): Promise<Level> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
+  const peers = new Map(controllers.map((peer) => [peer.id, peer]));
+  for (const key of [cid, projectRendezvous(project)]) {
+    try {
+      for await (const peer of mesh.findProviders(key, { signal: limit, max: peersMax }))
+        peers.set(peer.id, peer);
+    } catch {
+      signal.throwIfAborted();
+    }
+  }
+  let level: Level = 'none';
+  const reached: string[] = [];
+  const ask = async (peer: PeerAddress): Promise<void> => {
+    // A relay's address holds the relay's id, not yet the peer's.
+    const whole = peer.addrs.map((addr) =>
+      addr.endsWith(`/p2p/${peer.id}`) ? addr : `${addr}/p2p/${peer.id}`,
+    );
+    if (!mesh.connected().includes(peer.id)) await mesh.connect(whole);
+    reached.push(peer.id);
+    const asked = AbortSignal.any([limit, AbortSignal.timeout(askMsMax)]);
+    const text = await askBundle(mesh, peer, cid, asked);
+    if (text === undefined) return;
+    const found = await verifyBundle(decodeBundle(text), { project, artifact: cid }, joseVerifier);
+    if (found.ok && atLeast(found.level, level)) level = found.level;
+  };
+  await Promise.allSettled([...peers.values()].slice(0, peersMax).map(ask));
+  signal.throwIfAborted();
+  if (reached.length === 0) {
+    throw new QuorateError(
+      'ARTIFACT_NOT_FOUND',
+      `no machine of the project could be reached to ask for ${cid}`,
+      {
+        hint: 'Is the controller or a worker up, and reachable from here?',
+      },
+    );
+  }
+  await pullArtifact({ mesh, store }, cid, { from: reached, signal });
+  return level;
+}

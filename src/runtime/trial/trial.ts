@@ -1,0 +1,356 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import {
+  openSandbox,
+  type ProbeWatch,
+  type Sandbox,
+  type ShellWindow,
+  shellStep,
+} from '../../../sandbox/index.ts';
+import type { Tier } from '../../../sandbox/types.ts';
+import { artifactOf, type Outcome } from '../../core/documents/index.ts';
+import { codeOf, QuorateError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import { sizeTexts } from '../../core/quantity.ts';
+import { generateSeed } from '../../identity/keys.ts';
+import type { JobSpec } from '../../jobfile/index.ts';
+import { type Mesh, openMesh } from '../../mesh/index.ts';
+import { localCommit, localRepo, readLocalCommit, workingFiles } from '../../source/index.ts';
+import { type Difference, type ImportedTree, openStore, type Store } from '../../store/index.ts';
+import { asSourceError } from '../build/import-source.ts';
+import { abortedBy, type BuildIo, buildInSandbox, type Varied } from '../build/in-sandbox.ts';
+import { jobFileName, jobInTree } from '../build/job-in-tree.ts';
+import { type BuildNetwork, openNetwork } from '../build/network.ts';
+import type { HeldImage } from '../images/cache.ts';
+import { trialImage } from './image.ts';
+import { type BroughtInput, fromMesh, fromStores, type TrialInput, type TrialProject } from './inputs.ts';
+
+export interface TrialOptions {
+  /** In a git repository. */
+  folder: string;
+  /** `HEAD`, a branch, a tag or a commit id; without it the files as they lie there. */
+  ref?: string | undefined;
+  jobName?: string | undefined;
+  /** The home: where the sandbox keeps what the next start needs to clean up after a crash, and images are ready. */
+  stateDir: string;
+  /** What images may take there. */
+  imageBytes?: number | undefined;
+  /** `namespace` unless told: it is the source of who tries. */
+  tier?: Tier | undefined;
+  /** What the build is to find besides its source. */
+  inputs?: readonly TrialInput[] | undefined;
+  /** Stores on this machine to look for them in first. */
+  stores?: readonly string[] | undefined;
+  /** Asked for when an input or the job's network needs it. */
+  project(): Promise<TrialProject | undefined>;
+  onInput?(input: BroughtInput): void;
+  /** What of the sandbox is looked at, before the trial. */
+  onProbe?: ProbeWatch['onStep'];
+  signal: AbortSignal;
+}
+
+export interface TrialSource {
+  /** Top folder of the repository. */
+  root: string;
+  /** CID of the files. */
+  tree: string;
+  /** That was read, or that the files lie on top of; absent before the first one. */
+  commit?: string;
+  /** The files are not those of the commit. */
+  dirty: boolean;
+}
+
+export interface Tried {
+  outcome: Outcome;
+  /** Of a build that made outputs. */
+  built: ImportedTree | undefined;
+  ms: number;
+  /** Of a job with a network. */
+  network: BuildNetwork['counts'] | undefined;
+}
+
+/** Where a person sits. */
+export interface PersonsTerminal {
+  /** What is typed, as it comes. */
+  keys: Readable;
+  /** Lines `<rows> <columns>`, whenever its window changes. */
+  sizes: Readable;
+  window: ShellWindow;
+  /** TERM. */
+  type: string;
+}
+
+/** What is around the build of a trial besides the sandbox itself. */
+interface Surroundings {
+  image: 'host' | HeldImage;
+  inputs: readonly TrialInput[];
+  project: TrialProject | undefined;
+  /** Of the repository, where it has one: from there workers would fetch the source. */
+  remote: string | undefined;
+  /** For sockets: short, and this user's alone. */
+  dir: string;
+}
+
+/** One job of one source, ready to be built as a worker would build it, by nobody's order and for nobody. */
+export class Trial {
+  readonly source: TrialSource;
+  readonly job: JobSpec;
+  readonly #store: Store;
+  readonly #sandbox: Sandbox;
+  readonly #surroundings: Surroundings;
+  readonly #signal: AbortSignal;
+
+  constructor(parts: {
+    source: TrialSource;
+    job: JobSpec;
+    store: Store;
+    sandbox: Sandbox;
+    surroundings: Surroundings;
+    signal: AbortSignal;
+  }) {
+    this.source = parts.source;
+    this.job = parts.job;
+    this.#store = parts.store;
+    this.#sandbox = parts.sandbox;
+    this.#surroundings = parts.surroundings;
+    this.#signal = parts.signal;
+  }
+
+  /** Throws what is not the build's own doing: `STORE_DISK_FULL`, `SANDBOX_…`, the signal's reason. */
+  build(onLog: (chunk: Uint8Array) => void): Promise<Tried> {
+    return this.#build({ into: this.#store.public, onLog });
+  }
+
+  /**
+   * A person's shell in the sandbox instead of the job's steps, with all else of the job but its time. What is in $OUT at
+   * the end are the outputs. Throws as `build`.
+   */
+  shell(
+    terminal: PersonsTerminal,
+    onOutput: (chunk: Uint8Array) => void,
+    leave: AbortSignal,
+  ): Promise<Tried> {
+    const { keys, sizes, window, type } = terminal;
+    const { limits: of, env, network } = this.job;
+    const job = {
+      ...{ run: [shellStep(window)], outputs: ['.'], env: { ...env, TERM: type, PS1: 'build:\\w\\$ ' } },
+      limits: { ...of, seconds: limits.trialShellSecondsMax },
+      ...(network !== undefined && { network }),
+    };
+    const io = { into: this.#store.public, onLog: onOutput, terminal: { keys, sizes }, leave };
+    return this.#build(io, job);
+  }
+
+  /**
+   * Builds it under other conditions, and says in which files the outputs are not those of `first`; none where one of the
+   * two has no outputs. Throws as `build`, and `TRY_NOT_RUN`.
+   */
+  async compare({ outcome }: Tried, varied: Varied): Promise<{ tried: Tried; differences: Difference[] }> {
+    const area = this.#store.sealed('varied');
+    try {
+      const tried = await this.#build({ into: area, onLog: () => {}, varied });
+      checkRan(tried);
+      const [a, b] = [artifactOf(outcome), artifactOf(tried.outcome)];
+      const comparable = a !== null && b !== null;
+      const bounds = { max: limits.outputFilesMax, fromB: area };
+      return { tried, differences: comparable ? await this.#store.diff(a, b, bounds) : [] };
+    } finally {
+      await this.#store.discard(area);
+    }
+  }
+
+  async #build(
+    {
+      varied,
+      leave,
+      ...io
+    }: Pick<BuildIo, 'into' | 'onLog' | 'terminal'> & { varied?: Varied; leave?: AbortSignal },
+    of: Parameters<typeof buildInSandbox>[2] = this.job,
+  ): Promise<Tried> {
+    const store = this.#store;
+    const signal = this.#signal;
+    const began = performance.now();
+    let network: BuildNetwork | undefined;
+    const done = (outcome: Outcome, built?: ImportedTree): Tried => {
+      signal.throwIfAborted();
+      return { outcome, built, ms: performance.now() - began, network: network?.counts };
+    };
+    try {
+      network = await this.#network(io.onLog);
+      const { inputs, image } = this.#surroundings;
+      const where = { tree: this.source.tree, from: store.public, inputs, image, signal };
+      const job = { ...where, ...io, network };
+      if (leave !== undefined) job.signal = AbortSignal.any([signal, leave]);
+      const { outcome, built } = await buildInSandbox(this.#sandbox, store, of, job, varied);
+      return done(outcome, built);
+    } catch (error) {
+      const code = codeOf(error);
+      if (signal.aborted || code === 'STORE_DISK_FULL' || !code.startsWith('STORE_')) throw error;
+      return done(abortedBy(error));
+    } finally {
+      await network?.close();
+    }
+  }
+
+  #network(onLog: BuildIo['onLog']): Promise<BuildNetwork | undefined> {
+    const { project, remote, dir } = this.#surroundings;
+    return openNetwork({
+      ...{ job: this.job, charter: project?.charter ?? { vcs: [], bootstrap: [] }, dir },
+      ...{ source: remote, store: project?.feed ?? [], privateHosts: 'named' },
+      say: (text) => onLog(new TextEncoder().encode(`quorate: ${text}\n`)),
+    });
+  }
+
+  /** Writes outputs into a new or empty folder. */
+  write(artifact: string, dest: string): Promise<void> {
+    return this.#store.exportDirectory(artifact, dest, { signal: this.#signal });
+  }
+}
+
+/** Throws `TRY_NOT_RUN` for an outcome that says nothing of the build. */
+export function checkRan({ outcome }: Tried): void {
+  if (outcome.kind !== 'aborted' || (outcome.reason !== 'sandbox' && outcome.reason !== 'operator')) return;
+  throw new QuorateError('TRY_NOT_RUN', `the sandbox could not run the build: ${outcome.detail}`, {
+    hint: 'See whether this machine can build: quorate doctor',
+  });
+}
+
+/**
+ * Opens a trial for as long as `use` takes; of it only its image stays, ready for the next. Errors: `SOURCE_…`, `JOBFILE_…`, `TRY_…`,
+ * `SANDBOX_…`, `STORE_…`.
+ */
+export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) => Promise<T>): Promise<T> {
+  const { signal, stateDir, tier, inputs = [] } = options;
+  const scratch = await mkdtemp(join(tmpdir(), 'quorate-try-'));
+  const closers: (() => Promise<unknown>)[] = [() => rm(scratch, { recursive: true, force: true })];
+  try {
+    const project = inputs.length === 0 ? undefined : await options.project();
+    const mesh = project === undefined ? undefined : await meshOf(project);
+    if (mesh !== undefined) closers.push(() => mesh.close());
+    const store = await openStore({ dir: join(scratch, 'store'), libp2p: mesh?.libp2p });
+    closers.push(() => store.close());
+    const { source, bytes } = await readSource(store, scratch, options);
+    const named = options.ref === undefined ? join(source.root, jobFileName) : jobFileName;
+    const { chosen: job } = await jobInTree(store, source.tree, {
+      where: options.ref === undefined ? source.root : `commit ${source.commit?.slice(0, 12)}`,
+      named,
+      hint: '"quorate init" writes an example.',
+      jobName: options.jobName,
+    });
+    checkFits(job, bytes);
+    const image =
+      job.image === 'host'
+        ? undefined
+        : trialImage(job.image, {
+            ...{ home: stateDir, repository: source.root, store, bytesMax: options.imageBytes, signal },
+          });
+    closers.push(async () => image?.release());
+    // What is not here is said before anything is begun.
+    await image?.directory();
+    const surroundings: Surroundings = {
+      image: image ?? 'host',
+      ...{ inputs, dir: scratch, project: project ?? (await projectFor(job, options)) },
+      remote: job.network && (await localRepo(source.root, { signal }).catch(() => undefined))?.remoteUrl,
+    };
+    const onStep = options.onProbe ?? (() => {});
+    const sandbox = await openSandbox(stateDir, tier, { signal, onStep });
+    signal.throwIfAborted();
+    for (const input of inputs) options.onInput?.(await bring(input, store, mesh, project, options));
+    return await use(new Trial({ source, job, store, sandbox, surroundings, signal }));
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}
+
+const meshOf = ({ bootstrap, controllers }: TrialProject): Promise<Mesh> =>
+  openMesh({
+    key: generateSeed(),
+    listen: [],
+    bootstrap: [...bootstrap, ...controllers.flatMap(({ addrs }) => addrs)],
+    ...{ topics: [], role: 'node' },
+  });
+
+async function projectFor(job: JobSpec, options: TrialOptions): Promise<TrialProject | undefined> {
+  if (job.network === undefined) return undefined;
+  const project = await options.project();
+  if (project !== undefined) return project;
+  const what = `the job ${job.name} wants a network (${job.network.join(', ')})`;
+  throw new QuorateError('TRY_NO_PROJECT', `${what}: what it may reach stands in a project's charter`, {
+    hint: 'Try it in the repository of the project, or join the project: quorate join <ticket>',
+  });
+}
+
+async function bring(
+  input: TrialInput,
+  store: Store,
+  mesh: Mesh | undefined,
+  project: TrialProject | undefined,
+  { stores = [], signal }: TrialOptions,
+): Promise<BroughtInput> {
+  if (await fromStores(store, input.cid, stores, signal)) return { ...input, from: 'store', level: 'none' };
+  if (mesh === undefined || project === undefined) {
+    throw new QuorateError(
+      'ARTIFACT_NOT_FOUND',
+      `${input.cid} is in no store of this machine that could be read`,
+      {
+        hint: 'Others can be asked for it in the repository of a project, or by who joined one.',
+      },
+    );
+  }
+  return { ...input, from: 'mesh', level: await fromMesh(mesh, store, input.cid, project, signal) };
+}
+
+async function readSource(
+  store: Store,
+  scratch: string,
+  { folder, ref, signal }: TrialOptions,
+): Promise<{ source: TrialSource; bytes: number }> {
+  const into = store.public;
+  if (ref !== undefined) {
+    const { root, commit, objects } = await localCommit(folder, ref, { signal });
+    const { root: tree, bytes } = await asSource(`commit ${commit}`, () =>
+      readLocalCommit(objects, commit, { dir: scratch, signal }, (tar) =>
+        store.importTar(tar, { into, signal }),
+      ),
+    );
+    return { source: { root, tree, commit, dirty: false }, bytes };
+  }
+  const { paths, root, ...state } = await workingFiles(folder, { signal });
+  const { root: tree, bytes } = await asSource(root, () =>
+    store.importDirectory(root, { into, signal, only: paths }),
+  );
+  return { source: { root, tree, ...state }, bytes };
+}
+
+function asSource<T>(what: string, read: () => Promise<T>): Promise<T> {
+  return read().catch((error: unknown) => {
+    throw asSourceError(error, what);
+  });
+}
+
+/** What a worker would refuse for its source or pass over for its limits. */
+function checkFits({ name, limits: asked }: JobSpec, sourceBytes: number): void {
+  const { cpus, memoryBytes, diskBytes } = asked;
+  if (sourceBytes > diskBytes) {
+    const [source, disk] = sizeTexts(sourceBytes, diskBytes);
+    throw new QuorateError(
+      'SOURCE_TOO_LARGE',
+      `the source takes ${source}; the job ${name} may write ${disk}`,
+      { hint: 'Have git ignore what is no source, or raise the disk limit of the job.' },
+    );
+  }
+  const there = { cpus: availableParallelism(), memoryBytes: totalmem(), diskBytes: totalmem() };
+  const [memory, memoryHere] = sizeTexts(memoryBytes, there.memoryBytes);
+  const [disk, diskHere] = sizeTexts(diskBytes, there.diskBytes);
+  const lacking = [
+    cpus > there.cpus ? `${cpus} cpus, and ${there.cpus === 1 ? '1 is' : `${there.cpus} are`} here` : [],
+    memoryBytes > there.memoryBytes ? `${memory} of memory, and ${memoryHere} are here` : [],
+    diskBytes > there.diskBytes ? `${disk} of disk, which is kept in memory, and ${diskHere} are here` : [],
+  ].flat();
+  if (lacking.length === 0) return;
+  throw new QuorateError('TRY_MACHINE_TOO_SMALL', `the job ${name} wants ${lacking.join('; ')}`, {
+    hint: 'Try it on a larger machine, or ask for less under limits in quorate.yaml.',
+  });
+}

@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ByteQueue } from '../../core/byte-queue.ts';
+import { limits } from '../../core/limits.ts';
+import { encodeMessage } from '../../core/wire/messages.ts';
+import { protocols } from '../../core/wire/protocols.ts';
+import type { Channel } from '../../mesh/index.ts';
+import type { WorkerContext } from './context.ts';
+
+/** Waits to be sent to the controller at most. */
+const queueBytesMax = 1024 * 1024;
+const messageBytes = 64 * 1024;
+/** What is not sent this long after the build is not waited for. */
+const endMsMax = 2_000;
+
+/** Where the controller takes the live log of this lease; undefined where it does not. */
+export async function openLogChannel(
+  { mesh, credentials, signal }: WorkerContext,
+  lease: string,
+): Promise<Pick<Channel, 'send' | 'close'> | undefined> {
+  const [controller] = credentials.membership.controllers;
+  if (controller === undefined) return undefined;
+  try {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
+    const channel = await mesh.open(controller, protocols.log, {
+      signal: limit,
+      maxMessageBytes: limits.documentBytesMax,
+    });
+    await channel.send(encodeMessage({ lease }));
+    return channel;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The log of one build: kept, bounded, and streamed live to the controller as long as that works. A build that writes
+ * single bytes makes this hold bytes, not a million of pieces.
+ */
+export class BuildLog {
+  readonly #kept = new ByteQueue();
+  #bytes = 0;
+  #channel: Promise<Pick<Channel, 'send' | 'close'> | undefined>;
+  readonly #queue = new ByteQueue();
+  #sending: Promise<void> | undefined;
+  /** Not sent since what was sent last. */
+  #leftOut = 0;
+
+  constructor(channel: Promise<Pick<Channel, 'send' | 'close'> | undefined>) {
+    this.#channel = channel;
+  }
+
+  line(text: string): void {
+    this.write(new TextEncoder().encode(`${text}\n`));
+  }
+
+  write(chunk: Uint8Array): void {
+    if (this.#bytes >= limits.logBytesMax) return;
+    const kept = chunk.subarray(0, limits.logBytesMax - this.#bytes);
+    this.#bytes += kept.length;
+    this.#kept.push(kept);
+    this.#pass(kept);
+    if (this.#bytes < limits.logBytesMax) return;
+    const rest = new TextEncoder().encode('\n[quorate: the log reached its limit; the rest is left out]\n');
+    this.#kept.push(rest);
+    this.#tellLeftOut();
+    this.#send(rest);
+  }
+
+  /** A controller that does not read costs us its live view, never memory: the block is complete either way. */
+  #pass(chunk: Uint8Array): void {
+    if (this.#queue.length > queueBytesMax) {
+      this.#leftOut += chunk.length;
+      return;
+    }
+    this.#tellLeftOut();
+    this.#send(chunk);
+  }
+
+  #tellLeftOut(): void {
+    if (this.#leftOut === 0) return;
+    const says = `\n[quorate: ${this.#leftOut} bytes are left out here, as they came faster than they could be sent]\n`;
+    this.#leftOut = 0;
+    this.#send(new TextEncoder().encode(says));
+  }
+
+  #send(bytes: Uint8Array): void {
+    this.#queue.push(bytes);
+    this.#sending ??= this.#empty().finally(() => {
+      this.#sending = undefined;
+    });
+  }
+
+  /** What came while one message was on its way goes out with the next. */
+  async #empty(): Promise<void> {
+    const channel = await this.#channel;
+    try {
+      while (channel !== undefined && this.#queue.length > 0)
+        await channel.send(this.#queue.take(Math.min(messageBytes, this.#queue.length)));
+    } catch {
+      this.#channel = Promise.resolve(undefined);
+    }
+    this.#queue.clear();
+  }
+
+  async end(): Promise<Uint8Array> {
+    this.#tellLeftOut();
+    await Promise.race([this.#sending, sleep(endMsMax, undefined, { ref: false })]);
+    const channel = await this.#channel;
+    await channel?.close().catch(() => {});
+    return this.#kept.take(this.#kept.length);
+  }
+}

@@ -1,0 +1,168 @@
+import type { Sandbox, Sandboxes } from '../../../sandbox/index.ts';
+import { artifactOf, type Job, type Outcome } from '../../core/documents/index.ts';
+import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
+import { signLink } from '../../core/interop/index.ts';
+import type { BuildResult } from '../../core/worker/events.ts';
+import { randomNonce } from '../../identity/idp.ts';
+import type { Area } from '../../store/index.ts';
+import { abortedBy, buildInSandbox } from '../build/in-sandbox.ts';
+import { openNetwork } from '../build/network.ts';
+import { BuildLog, openLogChannel } from './build-log.ts';
+import { areaOf, type WorkerContext } from './context.ts';
+import type { WorkerImages } from './images.ts';
+import { Sources } from './sources.ts';
+
+interface Build {
+  lease: string;
+  job: Job;
+  ref: string;
+  log: BuildLog;
+  signal: AbortSignal;
+}
+
+interface Done {
+  outcome: Outcome;
+  files: BuildResult['files'];
+}
+
+/** Builds jobs of leases in the sandbox; everything a build leaves is in a sealed area of the store. */
+export class Builder {
+  readonly #context: WorkerContext;
+  readonly #sandboxes: Sandboxes;
+  readonly #sources: Sources;
+  readonly #images: WorkerImages;
+  readonly #running = new Map<string, { abort: AbortController; job: Job; since: number }>();
+
+  constructor(context: WorkerContext, sandboxes: Sandboxes, images: WorkerImages) {
+    this.#context = context;
+    this.#sandboxes = sandboxes;
+    this.#sources = new Sources(context);
+    this.#images = images;
+  }
+
+  /** When no build runs any more. */
+  close(): Promise<void> {
+    return this.#sources.close();
+  }
+
+  stop(lease: string): void {
+    this.#running.get(lease)?.abort.abort();
+  }
+
+  /** What is being built, and for how long. */
+  get builds(): { job: string; commit: string; ms: number }[] {
+    return [...this.#running.values()].map(({ job, since }) => ({
+      job: job.name,
+      commit: job.source.commit,
+      ms: Math.round(performance.now() - since),
+    }));
+  }
+
+  /** Never throws: whatever goes wrong is an outcome. Undefined when the build was stopped from outside. */
+  async build(lease: string, job: Job, ref: string): Promise<BuildResult | undefined> {
+    const abort = new AbortController();
+    this.#running.set(lease, { abort, job, since: performance.now() });
+    const signal = AbortSignal.any([abort.signal, this.#context.signal]);
+    const log = new BuildLog(openLogChannel(this.#context, lease));
+    const startedOn = new Date().toISOString();
+    const sandbox = this.#sandboxes.for(job.image);
+    let outcome: Outcome;
+    let files: BuildResult['files'] = [];
+    try {
+      const done = await this.#run({ lease, job, ref, log, signal, sandbox });
+      outcome = done.outcome;
+      files = done.files;
+    } catch (error) {
+      log.line(`quorate: ${codeOf(error)}: ${messageOf(error)}`);
+      if (error instanceof QuorateError && error.hint !== undefined) log.line(`quorate: hint: ${error.hint}`);
+      outcome = abortedBy(error);
+      // Half of the outputs are nobody's, and may be what the disk is full of.
+      await this.#context.store.discard(this.#context.store.sealed(areaOf(lease))).catch(() => {});
+    } finally {
+      this.#running.delete(lease);
+    }
+    const text = await log.end();
+    if (signal.aborted) return undefined;
+    const { store } = this.#context;
+    const logCid = await store.importBytes(text, { into: store.sealed(areaOf(lease)) }).catch(() => null);
+    const link = await this.#link(lease, job, outcome, files);
+    return {
+      outcome,
+      files,
+      log: logCid,
+      sandbox: {
+        tier: sandbox?.tier ?? 'none',
+        profile: job.profile,
+        portable: job.image !== 'host',
+        ...(sandbox !== undefined && { unpinned: sandbox.unpinned }),
+      },
+      startedOn,
+      finishedOn: new Date().toISOString(),
+      nonce: randomNonce(),
+      ...(link === undefined ? {} : { link }),
+    };
+  }
+
+  /** For tools that know in-toto links only; signed here, as the machine signs nothing. */
+  async #link(
+    lease: string,
+    { source }: Job,
+    outcome: Outcome,
+    files: BuildResult['files'],
+  ): Promise<string | undefined> {
+    const { machine, key } = this.#context;
+    const held = machine.leaseOf(lease)?.payload;
+    const artifact = artifactOf(outcome);
+    if (held === undefined || artifact === null) return undefined;
+    const { job, slot } = held;
+    return signLink({ job, commit: source.commit, slot, artifact, files }, key.signer);
+  }
+
+  async #run({ sandbox, ...build }: Build & { sandbox: Sandbox | undefined }): Promise<Done> {
+    if (sandbox === undefined) {
+      const { image } = build.job;
+      throw new QuorateError('SANDBOX_UNAVAILABLE', `no tier that is offered here runs the image ${image}`, {
+        hint: 'The operator offers tiers with quorate join --tier.',
+      });
+    }
+    const { job, ref, log, signal } = build;
+    const source = await this.#sources.open(job, ref, {
+      signal,
+      say: (text) => log.line(`quorate: ${text}`),
+    });
+    try {
+      return await this.#inSandbox(build, sandbox, source.area);
+    } finally {
+      await source.close();
+    }
+  }
+
+  async #inSandbox({ lease, job, log, signal }: Build, sandbox: Sandbox, source: Area): Promise<Done> {
+    const { store, credentials, dir, bandwidth, privateHosts } = this.#context;
+    const network = await openNetwork({
+      ...{
+        job,
+        charter: credentials.charter,
+        source: job.source.url,
+        store: credentials.membership.feed ?? [],
+      },
+      ...{ dir, bandwidth, privateHosts, say: (text) => log.line(`quorate: ${text}`) },
+    });
+    const image = job.image === 'host' ? undefined : this.#images.use(job.image, signal);
+    try {
+      const { outcome, built } = await buildInSandbox(sandbox, store, job, {
+        tree: job.source.tree,
+        from: source,
+        image: image ?? 'host',
+        into: store.sealed(areaOf(lease)),
+        network,
+        onLog: (chunk) => log.write(chunk),
+        signal,
+      });
+      return { outcome, files: (built?.files ?? []).map(({ path, sha256 }) => ({ path, sha256 })) };
+    } finally {
+      await image?.release();
+      await network?.close();
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import type { Bandwidth } from '../../core/bandwidth.ts';
+import type { WorkerEvent } from '../../core/worker/events.ts';
+import type { Worker } from '../../core/worker/machine.ts';
+import type { NodeKey } from '../../identity/keys.ts';
+import type { Mesh } from '../../mesh/index.ts';
+import type { Store } from '../../store/index.ts';
+import type { Bundles } from '../artifacts/bundles.ts';
+import type { Credentials } from '../membership/credentials.ts';
+import type { Tell } from '../node/node-events.ts';
+
+/** What the parts of a worker share. */
+export interface WorkerContext {
+  dir: string;
+  key: NodeKey;
+  credentials: Credentials;
+  machine: Worker;
+  dispatch(event: WorkerEvent): void;
+  mesh: Mesh;
+  /** What the mesh, git and the HTTP feed may use together. */
+  bandwidth: Bandwidth;
+  /** Servers in a network of the operator's own that builds may reach, `host:port`. */
+  privateHosts: readonly string[];
+  store: Store;
+  bundles: Bundles;
+  tell: Tell;
+  /** Aborted when the node closes. */
+  signal: AbortSignal;
+}
+
+/** The sealed area of one lease's outputs. */
+export const areaOf = (lease: string): string => `lease-${lease.slice(0, 32)}`;

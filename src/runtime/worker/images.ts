@@ -1,0 +1,86 @@
+import { messageOf } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import { announce } from '../artifacts/announce.ts';
+import { connectSome } from '../artifacts/fetch.ts';
+import { pullArtifact } from '../artifacts/transfer.ts';
+import { type HeldImage, ImageCache, type ObtainOptions } from '../images/cache.ts';
+import { imageCacheFolder } from '../images/kept.ts';
+import type { WorkerContext } from './context.ts';
+
+/** Under this name the store keeps the blocks of images, for other workers. */
+export const imagePin = 'image';
+/** A sweep leaves alone what was used this recently: it may not be pinned yet. */
+const graceSeconds = 60;
+const lookMs = 5_000;
+const providersMax = 4;
+
+/** The images a worker builds in: fetched from whoever has them, served to others, and ready on its disk. */
+export class WorkerImages {
+  readonly #context: WorkerContext;
+  readonly #cache: ImageCache;
+
+  constructor(context: WorkerContext, bytesMax = limits.imageCacheBytesMax) {
+    this.#context = context;
+    const { dir, store, signal } = context;
+    this.#cache = new ImageCache({
+      ...{ dir: imageCacheFolder(dir), bytesMax, store, signal },
+      source: {
+        obtain: (image, options) => this.#obtain(image, options),
+        letGo: (image) => this.#letGo(image),
+      },
+    });
+  }
+
+  /** Removes what a crash left, and offers the images there are to others again. */
+  async resume(): Promise<void> {
+    const { store, mesh, signal, tell } = this.#context;
+    try {
+      await this.#cache.sweep();
+      const ready = new Set(await this.#cache.images());
+      const pinned = (await store.pins()).filter(({ names }) => names.includes(imagePin));
+      for (const { root } of pinned) {
+        if (ready.has(root)) await announce(mesh, root, signal);
+        else await store.unpin(root, imagePin);
+      }
+    } catch (error) {
+      if (!signal.aborted) tell('warn', 'images', `images: ${messageOf(error)}`);
+    }
+  }
+
+  use(image: string, signal: AbortSignal): HeldImage {
+    return this.#cache.use(image, signal);
+  }
+
+  async #obtain(image: string, { maxBytes, signal, onProgress }: ObtainOptions): Promise<void> {
+    const { store, mesh, tell } = this.#context;
+    if (!(await store.has(image, signal))) {
+      tell('info', 'image', `fetching the image ${image}`, { image });
+      const from = await this.#providers(image, signal);
+      await pullArtifact(this.#context, image, { from, signal, maxBytes, onProgress });
+    }
+    await store.pin([image], imagePin);
+    announce(mesh, image, signal).catch((error: unknown) => {
+      if (!signal.aborted) tell('warn', 'image', `${image} is not announced: ${messageOf(error)}`);
+    });
+  }
+
+  /** Other workers that have it, and the controller, which has every image of its project. */
+  async #providers(image: string, signal: AbortSignal): Promise<string[]> {
+    const { mesh, credentials, key } = this.#context;
+    const found = new Map(credentials.membership.controllers.map((peer) => [peer.id, peer]));
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(lookMs)]);
+    try {
+      for await (const peer of mesh.findProviders(image, { signal: limit, max: providersMax }))
+        if (peer.id !== key.id) found.set(peer.id, peer);
+    } catch {
+      signal.throwIfAborted();
+    }
+    return connectSome(mesh, [...found.values()]);
+  }
+
+  async #letGo(image: string): Promise<void> {
+    const { store } = this.#context;
+    await store.unpin(image, imagePin);
+    await store.collect({ graceSeconds });
+  }
+}

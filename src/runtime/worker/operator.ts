@@ -1,0 +1,301 @@
+import type { SandboxPriority, Steering, Tier } from '../../../sandbox/index.ts';
+import type { Bandwidth } from '../../core/bandwidth.ts';
+import { messageOf } from '../../core/errors.ts';
+import { counted, sizeText } from '../../core/quantity.ts';
+import type { Lending, WorkerEvent } from '../../core/worker/events.ts';
+import type { Tell } from '../node/node-events.ts';
+import { withinHours } from './hours.ts';
+import { ownerLoad, type ProcessorTimes, processorTimes } from './owner-load.ts';
+import { checkHeld, checkTerms, type OperatorRules, prioritiesOf, unheeded } from './terms.ts';
+
+/** What the owner can change while builds run. */
+export interface LimitChanges {
+  cpus?: number | undefined;
+  memoryBytes?: number | undefined;
+  diskBytes?: number | undefined;
+  jobsAtOnce?: number | undefined;
+  pids?: number | undefined;
+  /** Null lifts the limit. */
+  seconds?: number | null | undefined;
+  processorSeconds?: number | null | undefined;
+  processor?: SandboxPriority['processor'] | undefined;
+  ioWeight?: number | undefined;
+  upBytes?: number | null | undefined;
+  downBytes?: number | null | undefined;
+}
+
+/** All that is lent, and how; null where there is no limit. */
+export interface Lent {
+  tiers: Tier[];
+  cpus: number;
+  memoryBytes: number;
+  diskBytes: number;
+  jobsAtOnce: number;
+  pids: number | null;
+  seconds: number | null;
+  processorSeconds: number | null;
+  processor: SandboxPriority['processor'];
+  ioWeight: number;
+  upBytes: number | null;
+  downBytes: number | null;
+}
+
+export interface OperatorStatus {
+  state: 'working' | 'paused' | 'draining' | 'waiting';
+  /** Why nothing new is taken; null when it is. */
+  reason: string | null;
+  lending: Lent;
+  /** Wishes of the operator that nothing on this machine heeds. */
+  unheeded: string[];
+  /** Builds that run, for how long, and what all of them use together. */
+  builds: { job: string; commit: string; ms: number }[];
+  using: { memoryBytes: number; processorSeconds: number };
+  /** Leases of rounds that have not ended, those being built included. */
+  leases: number;
+  /** Processors that everybody else kept busy lately; null before the first look and where nobody asked. */
+  ownerLoad: number | null;
+}
+
+export interface OperatorOptions {
+  lending: Lending;
+  rules: OperatorRules;
+  sandboxes: Steering;
+  bandwidth: Bandwidth;
+  dispatch(event: WorkerEvent): void;
+  builds(): OperatorStatus['builds'];
+  leases(): number;
+  tell: Tell;
+  /** The worker is to end: all is done, or its operator wants it at once. */
+  stop(): void;
+}
+
+const lookMs = 5_000;
+const drainLookMs = 200;
+/** Quiet for this many looks before builds go on: a compiler of the owner's pauses to read, too. */
+const quietLooks = 2;
+
+/** The owner's hand on a running worker: what it takes, when, and how much of the machine. */
+export class Operator {
+  readonly #options: OperatorOptions;
+  #lending: Lending;
+  #rules: OperatorRules;
+  #manual: 'working' | 'paused' | 'draining' = 'working';
+  #outsideHours = false;
+  #busyOwner = false;
+  #load: number | null = null;
+  #quiet = 0;
+  #times: ProcessorTimes | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #draining: NodeJS.Timeout | undefined;
+
+  constructor(options: OperatorOptions) {
+    this.#options = options;
+    this.#lending = options.lending;
+    this.#rules = options.rules;
+    checkHeld(options.rules, options.sandboxes.abilities);
+    this.#hold();
+    this.#outsideHours = !this.#isTime();
+  }
+
+  /** What to begin with. */
+  get lending(): Lending {
+    const closed = this.#closed();
+    return closed === undefined ? this.#lending : { ...this.#lending, closed };
+  }
+
+  start(): void {
+    for (const what of unheeded(this.#rules, this.#options.sandboxes.abilities))
+      this.#options.tell('warn', 'operator', `not heeded here: ${what}`);
+    const { hours, pauseAboveLoad } = this.#rules;
+    if (hours.length === 0 && pauseAboveLoad === undefined) return;
+    const look = () =>
+      this.#look().catch((error) => this.#options.tell('warn', 'operator', messageOf(error)));
+    this.#timer = setInterval(look, lookMs);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    clearInterval(this.#draining);
+    this.#options.sandboxes.thaw();
+  }
+
+  /** Builds stop where they are, and nothing new is taken. */
+  pause(): void {
+    this.#become('paused', 'paused: builds stand still, nothing new is taken');
+  }
+
+  resume(): void {
+    clearInterval(this.#draining);
+    this.#become('working', 'goes on');
+  }
+
+  /** What is being built is finished, and its rounds are seen to their end; then the worker stops. */
+  drain(): void {
+    this.#become('draining', 'takes nothing new and stops when all it has a lease for is done');
+    clearInterval(this.#draining);
+    this.#draining = setInterval(() => {
+      if (this.#options.leases() === 0) this.stop();
+    }, drainLookMs);
+  }
+
+  stop(): void {
+    clearInterval(this.#draining);
+    this.#options.tell('info', 'operator', 'stops');
+    this.#options.stop();
+  }
+
+  /**
+   * Holds from now on, also for builds that run. Gives what a running build could not be held to.
+   * Throws `LIMITS_ABOVE_MACHINE`, `LIMITS_CONTRADICT`, `LIMITS_NOT_HELD`, and changes nothing then.
+   */
+  limit(changes: LimitChanges): string[] {
+    const { capabilities } = this.#lending;
+    const lending = given<Lending>(this.#lending, {
+      capabilities: {
+        ...capabilities,
+        cpus: changes.cpus ?? capabilities.cpus,
+        memoryBytes: changes.memoryBytes ?? capabilities.memoryBytes,
+        diskBytes: changes.diskBytes ?? capabilities.diskBytes,
+      },
+      jobsAtOnce: changes.jobsAtOnce,
+      pids: changes.pids,
+      seconds: changes.seconds,
+    });
+    const { processorSeconds, processor, ioWeight, upBytes, downBytes } = changes;
+    const rules = given<OperatorRules>(this.#rules, {
+      ...{ processorSeconds, processor, ioWeight, upBytes, downBytes },
+    });
+    checkTerms(lending, rules);
+    checkHeld(rules, this.#options.sandboxes.abilities);
+    [this.#lending, this.#rules] = [lending, rules];
+    const missed = this.#hold();
+    this.#apply();
+    const { cpus, memoryBytes } = lending.capabilities;
+    this.#options.tell(
+      'info',
+      'operator',
+      `lends ${counted(cpus, 'cpu')} and ${sizeText(memoryBytes)} of memory from now on`,
+    );
+    return missed;
+  }
+
+  /** Builds began or ended: those that run share what is lent. */
+  rebalance(): void {
+    this.#hold();
+  }
+
+  #hold(): string[] {
+    const { sandboxes, bandwidth, builds } = this.#options;
+    const running = Math.max(1, builds().length);
+    const { pids, seconds, capabilities } = this.#lending;
+    const { processorSeconds, upBytes, downBytes } = this.#rules;
+    const { processor, ioWeight } = this.#lent();
+    const missed = [
+      ...sandboxes.cap({
+        cpus: capabilities.cpus / running,
+        memoryBytes: Math.floor(capabilities.memoryBytes / running),
+        ...(pids === undefined ? {} : { pids: Math.floor(pids / running) }),
+        ...(seconds === undefined ? {} : { seconds }),
+        ...(processorSeconds === undefined ? {} : { processorSeconds }),
+      }),
+      ...sandboxes.prioritise({ processor, ioWeight }),
+    ];
+    if (bandwidth.up.perSecond !== upBytes) bandwidth.up.perSecond = upBytes;
+    if (bandwidth.down.perSecond !== downBytes) bandwidth.down.perSecond = downBytes;
+    return [...new Set(missed)];
+  }
+
+  #lent(): Lent {
+    const { capabilities, jobsAtOnce, pids = null, seconds = null } = this.#lending;
+    const { cpus, memoryBytes, diskBytes, tiers } = capabilities;
+    const { processorSeconds = null, upBytes = null, downBytes = null } = this.#rules;
+    const { processor, ioWeight } = prioritiesOf(this.#rules);
+    return {
+      ...{ tiers: [...tiers], cpus, memoryBytes, diskBytes, jobsAtOnce, pids, seconds, processorSeconds },
+      ...{ processor, ioWeight, upBytes, downBytes },
+    };
+  }
+
+  status(): OperatorStatus {
+    const { sandboxes, builds, leases } = this.#options;
+    const closed = this.#closed();
+    const using = sandboxes.usage().reduce(
+      (sum, one) => ({
+        memoryBytes: sum.memoryBytes + (one.memoryBytes || 0),
+        processorSeconds: sum.processorSeconds + (one.processorSeconds || 0),
+      }),
+      { memoryBytes: 0, processorSeconds: 0 },
+    );
+    return {
+      state: this.#manual !== 'working' ? this.#manual : closed === undefined ? 'working' : 'waiting',
+      reason: closed ?? null,
+      lending: this.#lent(),
+      unheeded: unheeded(this.#rules, sandboxes.abilities),
+      builds: builds(),
+      using,
+      leases: leases(),
+      ownerLoad: this.#load,
+    };
+  }
+
+  #become(manual: 'working' | 'paused' | 'draining', says: string): void {
+    this.#manual = manual;
+    this.#options.tell('info', 'operator', says);
+    this.#apply();
+  }
+
+  #closed(): string | undefined {
+    if (this.#manual === 'paused') return 'paused by its operator';
+    if (this.#manual === 'draining') return 'being drained by its operator';
+    if (this.#busyOwner) return 'busy with programs of its owner';
+    return this.#outsideHours ? 'outside the hours of its operator' : undefined;
+  }
+
+  #apply(): void {
+    const { sandboxes, dispatch } = this.#options;
+    if (this.#manual === 'paused' || (this.#busyOwner && this.#manual === 'working')) sandboxes.freeze();
+    else sandboxes.thaw();
+    dispatch({ kind: 'lending', lending: this.lending });
+  }
+
+  #isTime(): boolean {
+    const now = new Date();
+    return withinHours(this.#rules.hours, now.getHours() * 60 + now.getMinutes());
+  }
+
+  async #look(): Promise<void> {
+    const before = this.#closed();
+    this.#outsideHours = !this.#isTime();
+    await this.#lookAtOwner();
+    const after = this.#closed();
+    if (after === before) return;
+    this.#options.tell(
+      'info',
+      'operator',
+      after === undefined ? 'takes jobs again' : `takes no job: ${after}`,
+    );
+    this.#apply();
+  }
+
+  async #lookAtOwner(): Promise<void> {
+    const { sandboxes } = this.#options;
+    const { pauseAboveLoad } = this.#rules;
+    if (pauseAboveLoad === undefined) return;
+    const times = await processorTimes(sandboxes.processorSeconds());
+    if (this.#times !== undefined) {
+      this.#load = ownerLoad(this.#times, times);
+      this.#quiet = this.#load > pauseAboveLoad ? 0 : this.#quiet + 1;
+      this.#busyOwner = this.#quiet === 0 || (this.#busyOwner && this.#quiet < quietLooks);
+    }
+    this.#times = times;
+  }
+}
+
+/** `old` with what is new: undefined leaves a value as it is, null takes it away. */
+function given<T extends object>(old: T, changes: { [key in keyof T]?: T[key] | null | undefined }): T {
+  const all = {
+    ...old,
+    ...Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)) as T;
+}

@@ -1,0 +1,52 @@
+import { messageOf } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import type { WorkerContext } from './context.ts';
+import { imagePin } from './images.ts';
+import type { Serving } from './serving.ts';
+
+/** What a worker built, with its logs: served to others for as long as there is room for it. */
+export class Results {
+  readonly #context: Pick<WorkerContext, 'store' | 'bundles' | 'mesh' | 'tell'>;
+  readonly #serving: Pick<Serving, 'isNew' | 'forget'>;
+  readonly #bytesMax: number;
+
+  constructor(
+    context: Pick<WorkerContext, 'store' | 'bundles' | 'mesh' | 'tell'>,
+    serving: Pick<Serving, 'isNew' | 'forget'>,
+    bytesMax = limits.resultsKeptBytesMax,
+  ) {
+    this.#context = context;
+    this.#serving = serving;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Makes room: the result asked for longest ago goes first, with the proof that was served beside it. */
+  async letGo(signal: AbortSignal): Promise<void> {
+    const { store, bundles, mesh, tell } = this.#context;
+    const gone = await store.trim({
+      bytesMax: this.#bytesMax,
+      // Images have a limit of their own.
+      counts: ({ names }) => !names.includes(imagePin),
+      stays: ({ root }) => this.#serving.isNew(root),
+      signal,
+    });
+    for (const root of gone) {
+      // Built again meanwhile.
+      if (this.#serving.isNew(root)) continue;
+      this.#serving.forget(root);
+      await bundles.forget(root);
+      await mesh
+        .unprovide(root)
+        .catch((error) => tell('warn', 'results', `${root} stays announced: ${messageOf(error)}`));
+    }
+    if (gone.length > 0)
+      tell(
+        'info',
+        'results',
+        `makes room: lets go of ${gone.length} results and logs asked for longest ago`,
+        {
+          roots: gone,
+        },
+      );
+  }
+}

@@ -1,0 +1,146 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Job } from '../../core/documents/index.ts';
+import { QuorateError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import { randomNonce } from '../../identity/idp.ts';
+import type { Area } from '../../store/index.ts';
+import { type ConfinedGit, openConfinedGit } from '../build/confined-git.ts';
+import { importSource } from '../build/import-source.ts';
+import type { WorkerContext } from './context.ts';
+
+/** The checked-out tree of a job's commit, in a sealed area of the store. */
+export interface Source {
+  readonly area: Area;
+  close(): Promise<void>;
+}
+
+interface FetchOptions {
+  signal: AbortSignal;
+  /** A line of the build's log. */
+  say(text: string): void;
+}
+
+interface Kept {
+  area: Area;
+  tree: string;
+  bytes: number;
+  /** Builds that read it now; only what nobody reads is given up. */
+  readers: number;
+}
+
+/**
+ * Sources of commits, fetched from their servers by this worker itself. What was fetched lately is kept for the next build
+ * of the same commit: a commit id is a hash over all it stands for, so nothing is missed. Not kept over a restart.
+ */
+export class Sources {
+  readonly #context: WorkerContext;
+  /** By URL and commit, the one used longest ago first. */
+  readonly #kept = new Map<string, Kept>();
+
+  constructor(context: WorkerContext) {
+    this.#context = context;
+  }
+
+  /** Errors: `SOURCE_…`, `STORE_…`; `SOURCE_OTHER_TREE` when the commit holds another tree than the job says. */
+  async open(job: Job, ref: string, { signal, say }: FetchOptions): Promise<Source> {
+    const { url, commit } = job.source;
+    const key = `${url} ${commit}`;
+    let kept = this.#kept.get(key);
+    if (kept !== undefined && kept.bytes <= job.limits.diskBytes) {
+      say(`${commit} from ${url} is here from an earlier build`);
+      this.#kept.delete(key);
+    } else {
+      say(`fetching ${commit} from ${url}`);
+      kept = await this.#fetch(job, ref, { signal, say });
+    }
+    // Of two builds that fetched the same at the same time one is kept.
+    if (!this.#kept.has(key)) this.#kept.set(key, kept);
+    kept.readers++;
+    try {
+      checkTree(job, kept);
+    } catch (error) {
+      await this.#release(key, kept);
+      throw error;
+    }
+    return { area: kept.area, close: () => this.#release(key, kept) };
+  }
+
+  async #fetch({ source, limits: of }: Job, ref: string, { signal, say }: FetchOptions): Promise<Kept> {
+    const { store } = this.#context;
+    const { url, commit } = source;
+    const area = store.sealed(`source-${randomNonce()}`);
+    try {
+      const { root, bytes } = await this.#inSandbox(source.url, of, say, ({ dir, wrap }) =>
+        importSource(store, { url, commit, ref, dir, wrap, into: area, maxBytes: of.diskBytes, signal }),
+      );
+      return { area, tree: root, bytes, readers: 0 };
+    } catch (error) {
+      await store.discard(area);
+      throw error;
+    }
+  }
+
+  /** Git of a worker never runs as its user. */
+  async #inSandbox<T>(
+    url: string,
+    { cpus, memoryBytes, diskBytes }: Job['limits'],
+    say: (text: string) => void,
+    use: (git: ConfinedGit) => Promise<T>,
+  ): Promise<T> {
+    const { dir, credentials, bandwidth } = this.#context;
+    const scratch = await mkdtemp(join(dir, 'tmp-'));
+    try {
+      const git = await openConfinedGit({
+        ...{ url, vcs: credentials.charter.vcs, stateDir: join(dir, 'sandbox'), scratch },
+        bandwidth,
+        ...{ cpus, memoryBytes, bytesMax: diskBytes, say: (text) => say(`git: ${text}`) },
+      });
+      try {
+        return await use(git);
+      } catch (error) {
+        throw git.explain(error);
+      } finally {
+        await git.close();
+      }
+    } finally {
+      await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
+    }
+  }
+
+  async #release(key: string, kept: Kept): Promise<void> {
+    const { store } = this.#context;
+    kept.readers--;
+    if (kept.readers > 0) return;
+    if (this.#kept.get(key) !== kept) await store.discard(kept.area);
+    for (const [oldest, { area, readers }] of this.#kept) {
+      if (this.#kept.size <= limits.sourcesKeptMax && this.#bytes() <= limits.sourcesKeptBytesMax) return;
+      if (readers > 0) continue;
+      this.#kept.delete(oldest);
+      await store.discard(area);
+    }
+  }
+
+  /** Nothing of them is of use to the next start. */
+  async close(): Promise<void> {
+    const kept = [...this.#kept.values()];
+    this.#kept.clear();
+    for (const { area } of kept) await this.#context.store.discard(area);
+  }
+
+  #bytes(): number {
+    let bytes = 0;
+    for (const kept of this.#kept.values()) bytes += kept.bytes;
+    return bytes;
+  }
+}
+
+function checkTree({ source }: Job, { tree }: Kept): void {
+  if (tree !== source.tree) {
+    throw new QuorateError(
+      'SOURCE_OTHER_TREE',
+      `commit ${source.commit} holds tree ${tree}, the job says ${source.tree}`,
+      { hint: 'Publish the job again, with quorate run.' },
+    );
+  }
+}

@@ -1,0 +1,74 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { escapeLine, escapeValue, LineEscaper } from '../../src/core/escape.ts';
+
+describe('escapeLine', () => {
+  it.each([
+    ['plain text\twith a tab', 'plain text\twith a tab'],
+    ['\u001b[31mred\u001b[0m and \u001b[1;38;5;9mbold\u001b[m', 'red and bold'],
+    ['\u001b]0;title\u0007', '\\x1b]0;title\\x07'],
+    ['\u001b[2Jgone', '\\x1b[2Jgone'],
+    ['\u009b2J', '\\x9b2J'],
+    ['user\u202egnp.exe', 'user\\u202egnp.exe'],
+    ['a\u200bb\ufeff', 'a\\u200bb\\ufeff'],
+    ['\u{e0041}', '\\u{e0041}'],
+    ['lone \ud83d half', 'lone \\ud83d half'],
+    ['naïve 😀 日本', 'naïve 😀 日本'],
+    ['two\nlines', 'two\\x0alines'],
+  ])('%j', (text, safe) => expect(escapeLine(text)).toBe(safe));
+
+  it('cuts what is too long and shows it', () => expect(escapeLine('abcdef', 3)).toBe('abc … (cut)'));
+
+  it('lets no control character through, whatever comes', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        expect(escapeLine(text)).not.toMatch(/[^\P{Cc}\t]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/u);
+      }),
+    );
+  });
+});
+
+describe('LineEscaper', () => {
+  const split = (chunks: string[], max?: number) => {
+    const lines = new LineEscaper(max);
+    return [...chunks.flatMap((chunk) => lines.push(chunk)), ...lines.end()];
+  };
+
+  it.each<[string, string[], string[]]>([
+    ['joins chunks', ['on', 'e\ntw', 'o\n'], ['one', 'two']],
+    ['keeps empty lines', ['a\n\nb'], ['a', '', 'b']],
+    ['takes CRLF over two chunks as one end', ['a\r', '\nb\n'], ['a', 'b']],
+    ['shows what a carriage return would cover', ['rm -rf /\rharmless\n'], ['rm -rf /', 'harmless']],
+    ['ends without a line break', ['a\r'], ['a']],
+  ])('%s', (_, chunks, expected) => expect(split(chunks)).toEqual(expected));
+
+  it('cuts an endless line once and goes on after it', () => {
+    expect(split(['aaaaaa', 'aaaa', 'aaa\r', 'next\nlast'], 4)).toEqual(['aaaa … (cut)', 'next', 'last']);
+  });
+
+  it('gives the same lines however the text is cut into chunks', () => {
+    const pieces = fc.array(fc.constantFrom('a', 'bc', '\n', '\r', '\r\n', '\u001b[1m', 'ddddddddd'));
+    fc.assert(
+      fc.property(pieces, (parts) => {
+        expect(split(parts, 8)).toEqual(split([parts.join('')], 8));
+      }),
+    );
+  });
+});
+
+describe('escapeValue', () => {
+  it('makes every text of a value harmless, and leaves the rest as it is', () => {
+    const value = { kind: 'x\u001b[2J', n: 1, list: ['\u009b', null, { 'k\u0007': true }] };
+    expect(escapeValue(value)).toEqual({
+      kind: 'x\\x1b[2J',
+      n: 1,
+      list: ['\\x9b', null, { 'k\\x07': true }],
+    });
+  });
+
+  it('ends where a value never ends', () => {
+    let deep: unknown = 'end';
+    for (let n = 0; n < 100_000; n++) deep = [deep];
+    expect(JSON.stringify(escapeValue(deep))).toBe('[[[[[[[[null]]]]]]]]');
+  });
+});

@@ -1,0 +1,55 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeBundle } from '../../../src/core/documents/index.ts';
+import { type Bundles, openBundles } from '../../../src/runtime/artifacts/bundles.ts';
+import { makeProject } from '../../support/project.ts';
+
+let dir: string;
+let bundles: Bundles;
+let trusted: string;
+let agreed: string;
+let artifact: string;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'quorate-bundles-'));
+  bundles = openBundles(join(dir, 'bundles'));
+  const project = await makeProject();
+  trusted = encodeBundle(project.bundle);
+  artifact = project.artifact ?? '';
+  const envelope = JSON.parse(project.bundle.verdict);
+  const payload = JSON.parse(Buffer.from(envelope.payload, 'base64').toString());
+  payload.predicate.quorate_verdict.level = 'agreed';
+  envelope.payload = Buffer.from(JSON.stringify(payload)).toString('base64');
+  agreed = encodeBundle({ ...project.bundle, verdict: JSON.stringify(envelope) });
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+const run = (n: number) => String(n).repeat(64);
+const job = 'baguqeerajobjobjob';
+
+describe('bundles of one artifact', () => {
+  it('get better: trusted takes the place of agreed', async () => {
+    await bundles.put({ run: run(1), job, artifact }, agreed);
+    await bundles.put({ run: run(2), job, artifact }, trusted);
+    expect(await bundles.get(artifact)).toBe(trusted);
+  });
+
+  it('never get worse: a later request that only agrees leaves the proof there is', async () => {
+    await bundles.put({ run: run(3), job, artifact }, agreed);
+    expect(await bundles.get(artifact)).toBe(trusted);
+    expect(await bundles.get(run(3))).toBe(agreed);
+  });
+
+  it('are gone once the artifact is contradicted', async () => {
+    await bundles.drop(artifact);
+    expect(await bundles.get(artifact)).toBeUndefined();
+    expect(await bundles.artifacts()).toEqual([]);
+  });
+
+  it('are asked for by plain ids only', async () => {
+    expect(await bundles.get('../../etc/passwd')).toBeUndefined();
+    expect(await bundles.has('../bundles')).toBe(false);
+  });
+});

@@ -1,0 +1,118 @@
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { openBundles } from '../../../src/runtime/artifacts/bundles.ts';
+import { collectNowAndThen } from '../../../src/runtime/artifacts/collect.ts';
+import { Results } from '../../../src/runtime/worker/results.ts';
+import type { Store } from '../../../src/store/index.ts';
+import { folder, noiseBytes, store, tar } from '../../store/support.ts';
+import { node } from '../../transfer/support.ts';
+
+afterEach(() => void vi.restoreAllMocks());
+
+/** A tree that was brought here two hours ago. */
+async function oldTree(into: Store, seed: number, bytes = 100_000): Promise<string> {
+  const now = Date.now();
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(now - 2 * 3600_000);
+  const { root } = await into.importTar(await tar([{ name: 'f', body: noiseBytes(bytes, seed) }]), {
+    into: into.public,
+  });
+  clock.mockRestore();
+  return root;
+}
+
+describe('what nothing keeps', () => {
+  it('is given back at the start, and again after every interval, and what is pinned or new stays', async () => {
+    const s = await store();
+    const pinned = await oldTree(s, 1);
+    const now = Date.now();
+    await s.pin([pinned], 'lease');
+    expect(Date.now() - now).toBeLessThan(60_000);
+    const atStart = await oldTree(s, 2);
+    const fresh = (await s.importTar(await tar([{ name: 'g', body: 'new' }]), { into: s.public })).root;
+    const told: number[] = [];
+    const close = collectNowAndThen({
+      ...{ store: s, everyMs: 50 },
+      tell: (_, kind, __, facts) => void (kind === 'collected' && told.push(Number(facts?.blocks))),
+    });
+    onTestFinished(close);
+    await expect.poll(() => told).toEqual([2]);
+    await oldTree(s, 3);
+    await expect.poll(() => told).toEqual([2, 2]);
+    await close();
+    await oldTree(s, 4);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(told).toEqual([2, 2]);
+    const here = await Promise.all([pinned, atStart, fresh].map((root) => s.has(root)));
+    expect(here).toEqual([true, false, true]);
+  });
+
+  it('stays while it is being brought here', async () => {
+    const s = await store();
+    const done = Promise.withResolvers<void>();
+    const bringing = s.blocks.during(async () => {
+      const root = await s.importTar(await tar([{ name: 'f', body: 'x' }]), { into: s.public });
+      await done.promise;
+      return root.root;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect((await s.collect({ graceSeconds: -10 })).blocks).toBe(0);
+    done.resolve();
+    expect(await s.has(await bringing)).toBe(true);
+  });
+
+  it('is looked for again when once it could not be', async () => {
+    const s = await store();
+    const said: string[] = [];
+    let tries = 0;
+    const close = collectNowAndThen({
+      ...{ store: s, everyMs: 20, tell: (_, __, says) => void said.push(says) },
+      letGo: async () => {
+        tries += 1;
+        if (tries === 1) throw new Error('the disk is busy');
+      },
+    });
+    onTestFinished(close);
+    await expect.poll(() => tries).toBeGreaterThan(2);
+    expect(said).toEqual(['collect: the disk is busy']);
+  });
+});
+
+describe('results of a worker', () => {
+  it('that there is no room for are let go, with their proof, unless they were published just now', async () => {
+    const s = await store();
+    const bundles = openBundles(await folder());
+    const mesh = await node();
+    const roots = [1, 2, 3].map((seed) => oldTree(s, seed));
+    const [old = '', fresh = '', image = ''] = await Promise.all(roots);
+    await s.pin([old], 'lease-1');
+    await s.pin([fresh], 'lease-2');
+    await s.pin([image], 'image');
+    const text = JSON.stringify({
+      verdict: JSON.stringify({
+        payload: Buffer.from(
+          JSON.stringify({
+            predicate: {
+              quorate_verdict: { level: 'trusted', request: 'a'.repeat(64), job: 'b'.repeat(59) },
+            },
+          }),
+        ).toString('base64'),
+      }),
+    });
+    await bundles.put({ run: 'a'.repeat(64), job: 'b'.repeat(59), artifact: old }, text);
+    const forgotten: string[] = [];
+    const serving = {
+      isNew: (root: string) => root === fresh,
+      forget: (root: string) => void forgotten.push(root),
+    };
+    const unprovided = vi.spyOn(mesh, 'unprovide');
+    const results = new Results({ store: s, bundles, mesh, tell: () => {} }, serving, 1000);
+    await results.letGo(AbortSignal.timeout(10_000));
+    expect((await s.pins()).map(({ root }) => root).sort()).toEqual([fresh, image].sort());
+    expect({ forgotten, unprovided: unprovided.mock.calls }).toEqual({
+      forgotten: [old],
+      unprovided: [[old]],
+    });
+    expect(
+      await Promise.all([old, 'a'.repeat(64), 'b'.repeat(59)].map((which) => bundles.has(which))),
+    ).toEqual([false, false, false]);
+  });
+});

@@ -1,0 +1,341 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { decode, encode } from '@ipld/dag-pb';
+import { CID } from 'multiformats/cid';
+import { sha256 } from 'multiformats/hashes/sha2';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { QuorateError } from '../../../src/core/errors.ts';
+import { readImage } from '../../../src/image/index.ts';
+import { ImageCache, type ObtainOptions } from '../../../src/runtime/images/cache.ts';
+import { putBack } from '../../../src/runtime/images/kept.ts';
+import { openStore, type Store } from '../../../src/store/index.ts';
+import { file, type LayerEntry, layoutOf, link, scratch, tarOf, writeLayoutTo } from '../../image/support.ts';
+import { smallSystem } from '../../image/system.ts';
+
+let store: Store;
+let images: string[];
+const signal = AbortSignal.timeout(120_000);
+
+async function imported(entries: readonly LayerEntry[]): Promise<string> {
+  const at = await mkdtemp(join(tmpdir(), 'quorate-test-'));
+  try {
+    const layout = await layoutOf([entries]);
+    await writeLayoutTo(layout, join(at, 'in'));
+    const tar = await readImage(join(at, 'in'), { scratch: at, signal, arch: 'x86_64' });
+    return (await store.importTar(tar, { into: store.public, rules: 'image' })).root;
+  } finally {
+    await rm(at, { recursive: true, force: true });
+  }
+}
+
+beforeAll(async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-test-'));
+  store = await openStore({ dir });
+  const system = smallSystem();
+  images = [];
+  for (const name of ['a', 'b', 'c'])
+    images.push(await imported([...system, file(`usr/${name}`, name.repeat(100)), link('abs', '/usr')]));
+  return async () => {
+    await store.close();
+    await rm(dir, { recursive: true, force: true });
+  };
+}, 60_000);
+
+interface Opened {
+  cache: ImageCache;
+  dir: string;
+  obtained: string[];
+  letGo: string[];
+}
+
+async function open(
+  bytesMax = 1e9,
+  dir?: string,
+  arrive: (image: string, options: ObtainOptions) => unknown = () => {},
+): Promise<Opened> {
+  const at = dir ?? join(await scratch(), 'cache');
+  const opened = { dir: at, obtained: [] as string[], letGo: [] as string[] };
+  const cache = new ImageCache({
+    ...{ dir: at, bytesMax, store, signal },
+    source: {
+      obtain: async (image, options) => {
+        opened.obtained.push(image);
+        await arrive(image, options);
+      },
+      letGo: async (image) => void opened.letGo.push(image),
+    },
+  });
+  return { cache, ...opened };
+}
+
+const [first, second, third] = [0, 1, 2].map((n) => () => images[n] ?? '') as [
+  () => string,
+  () => string,
+  () => string,
+];
+
+describe('an image is made ready', () => {
+  it('once, however many builds want it at the same time', async () => {
+    const { cache, obtained, dir } = await open();
+    const used = Array.from({ length: 5 }, () => cache.use(first(), signal));
+    const paths = new Set(await Promise.all(used.map((one) => one.directory())));
+    expect([...paths]).toEqual([join(dir, first(), 'tree')]);
+    expect(obtained).toEqual([first()]);
+    expect(await readFile(join(dir, first(), 'tree', 'usr', 'a'), 'utf8')).toBe('a'.repeat(100));
+  });
+
+  it('in a home that nobody else may look into, where it is the first to come there', async () => {
+    const home = join(await scratch(), 'home');
+    const { cache } = await open(1e9, join(home, 'image-cache'));
+    await cache.use(first(), signal).directory();
+    expect((await stat(home)).mode & 0o777).toBe(0o700);
+  });
+
+  it('readable for everybody, whatever mask the worker has', async () => {
+    const before = process.umask(0o077);
+    onTestFinished(() => void process.umask(before));
+    const { cache } = await open();
+    const path = await cache.use(first(), signal).directory();
+    const modes = await Promise.all(
+      ['', 'usr', 'usr/bin/tar', 'usr/a'].map((name) => stat(join(path, name))),
+    );
+    expect(modes.map(({ mode }) => mode & 0o777)).toEqual([0o755, 0o755, 0o755, 0o644]);
+  });
+
+  it('as a file system too, the same bytes each time', async () => {
+    const hashes = [];
+    for (const { cache } of [await open(), await open()]) {
+      const bytes = await readFile(await cache.use(first(), signal).erofs());
+      hashes.push(createHash('sha256').update(bytes).digest('hex'));
+    }
+    expect(hashes[0]).toBe(hashes[1]);
+  });
+
+  it('within 50 ms when it has been before, also by a worker that has ended', async () => {
+    const { cache, dir } = await open();
+    await cache.use(first(), signal).directory();
+    const again = await open(1e9, dir);
+    const times = [];
+    for (let n = 0; n < 20; n++) {
+      const began = performance.now();
+      const held = again.cache.use(first(), signal);
+      await held.directory();
+      await held.release();
+      times.push(performance.now() - began);
+    }
+    expect(times.sort((a, b) => a - b)[10]).toBeLessThan(50);
+    expect(again.obtained).toEqual([]);
+  });
+
+  it('anew after a crash half way', async () => {
+    const { cache, dir } = await open();
+    // No process has such a number (PID_MAX_LIMIT).
+    const left = ['.new-abc', '.new-4194305-abc', '.gone-4194305-abc'];
+    const used = [`.gone-${process.ppid}-abc`, `.new-${process.ppid}-abc`];
+    for (const name of [...left, ...used]) await mkdir(join(dir, name, 'tree', 'usr'), { recursive: true });
+    await mkdir(join(dir, first()), { recursive: true });
+    await cache.sweep();
+    expect((await readdir(dir)).sort()).toEqual([...used, first()]);
+    expect(existsSync(join(await cache.use(first(), signal).directory(), 'usr/a'))).toBe(true);
+  });
+
+  it('no longer waited for by a build that was cancelled', async () => {
+    const stop = new AbortController();
+    const { cache } = await open();
+    const waiting = cache.use(first(), stop.signal).directory();
+    stop.abort(new Error('cancelled'));
+    await expect(waiting).rejects.toThrow('cancelled');
+    await cache.use(first(), signal).directory();
+  });
+});
+
+describe('when images take too much room', () => {
+  async function roomFor(count: number): Promise<number> {
+    const { cache, dir } = await open();
+    await cache.use(first(), signal).directory();
+    const notes = (await readdir(join(dir, first()))).filter((name) => name.endsWith('.bytes'));
+    const sizes = await Promise.all(notes.map((name) => readFile(join(dir, first(), name), 'utf8')));
+    return sizes.reduce((sum, text) => sum + Number(text), 0) * count + 10_000;
+  }
+  const past = (dir: string, image: string, seconds: number) => {
+    const at = Date.now() / 1000 - seconds;
+    return utimes(join(dir, image), at, at);
+  };
+
+  it('the one used longest ago goes, and none that a build uses', async () => {
+    const { cache, dir, letGo } = await open(await roomFor(2));
+    for (const image of [first(), second()]) {
+      const held = cache.use(image, signal);
+      await held.directory();
+      await held.release();
+    }
+    await past(dir, second(), 100);
+    const held = cache.use(third(), signal);
+    await held.directory();
+    expect((await readdir(dir)).sort()).toEqual([first(), third()].sort());
+    expect(letGo).toEqual([second()]);
+    await past(dir, third(), 200);
+    await cache.use(second(), signal).directory();
+    expect((await readdir(dir)).sort()).toEqual([second(), third()].sort());
+    await expect(cache.use(first(), signal).directory()).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    await held.release();
+    await cache.use(first(), signal).directory();
+    expect((await readdir(dir)).sort()).toEqual([first(), second()].sort());
+  });
+
+  it('one that another process uses stays while that is alive', async () => {
+    const { cache, dir } = await open(await roomFor(1));
+    const held = cache.use(first(), signal);
+    await held.directory();
+    await held.release();
+    const other = spawn('sleep', ['60']);
+    onTestFinished(() => void other.kill());
+    await writeFile(join(dir, first(), `using-${other.pid}-x`), '');
+    await expect(cache.use(second(), signal).directory()).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    other.kill();
+    await once(other, 'exit');
+    await cache.use(second(), signal).directory();
+    expect(await readdir(dir)).toEqual([second()]);
+  });
+
+  it('one that is larger than all of it is refused, and nothing of it stays', async () => {
+    const { cache, dir, letGo } = await open(1_000_000);
+    await expect(cache.use(first(), signal).directory()).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    expect({ left: await readdir(dir), letGo }).toEqual({ left: [], letGo: [first()] });
+  });
+
+  it('one whose maker says that it is small counts as what it takes', async () => {
+    const { blocks } = store;
+    const node = decode(await blocks.read(blocks.parse(first())));
+    const bytes = encode({ ...node, Links: node.Links.map((link) => ({ ...link, Tsize: 0 })) });
+    const cid = CID.createV1(0x70, await sha256.digest(bytes));
+    await blocks.put(cid, bytes);
+    const { cache, dir } = await open();
+    const [honest, liar] = [first(), cid.toString()];
+    for (const image of [honest, liar]) await cache.use(image, signal).directory();
+    const counted = async (image: string) => Number(await readFile(join(dir, image, 'blocks.bytes'), 'utf8'));
+    const saved = node.Links.length * 8;
+    expect(Math.abs((await counted(honest)) - (await counted(liar)))).toBeLessThan(saved);
+  });
+
+  it('one that turns out too large on its way leaves nothing', async () => {
+    const { cache, letGo } = await open(1e9, undefined, (image) => {
+      throw new QuorateError('STORE_TREE_TOO_LARGE', `the tree ${image} is over 1000000000 bytes`);
+    });
+    await expect(cache.use(first(), signal).directory()).rejects.toMatchObject({
+      code: 'STORE_TREE_TOO_LARGE',
+    });
+    expect(letGo).toEqual([first()]);
+  });
+
+  it('one that cannot be used here is not fetched for the next job again', async () => {
+    const { cache, obtained } = await open(1_000_000);
+    const tooLarge = { code: 'IMAGE_TOO_LARGE' };
+    await expect(cache.use(first(), signal).directory()).rejects.toMatchObject(tooLarge);
+    await expect(cache.use(first(), signal).directory()).rejects.toMatchObject(tooLarge);
+    await expect(cache.use(first(), signal).erofs()).rejects.toMatchObject(tooLarge);
+    expect(obtained).toEqual([first()]);
+  });
+
+  it('only one comes at a time', async () => {
+    let [now, most] = [0, 0];
+    const { cache } = await open(1e9, undefined, async () => {
+      now += 1;
+      most = Math.max(most, now);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      now -= 1;
+    });
+    await Promise.all([first(), second(), third()].map((image) => cache.use(image, signal).directory()));
+    expect(most).toBe(1);
+  });
+
+  it('others give way while one comes, and it comes no further where they cannot', async () => {
+    const room = await roomFor(1);
+    let comes = room / 2;
+    const stopped: boolean[] = [];
+    const { cache, dir } = await open(room, undefined, async (image, { onProgress, signal: stop }) => {
+      if (image !== second()) return;
+      onProgress(comes);
+      const told = () => stop.aborted || !existsSync(join(dir, first()));
+      for (let tried = 0; tried < 100 && !told(); tried++)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      stopped.push(stop.aborted);
+      stop.throwIfAborted();
+    });
+    const held = cache.use(first(), signal);
+    await held.directory();
+    await expect(cache.use(second(), signal).directory()).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    expect(await readdir(dir)).toEqual([first()]);
+    await held.release();
+    comes = room / 3;
+    await cache.use(second(), signal).directory();
+    expect(stopped).toEqual([true, false]);
+    expect(await readdir(dir)).toEqual([second()]);
+  });
+
+  it('one that was used after all is put back, also where it is being made again already', async () => {
+    const { cache, dir } = await open();
+    await cache.use(first(), signal).directory();
+    const [gone, path] = [join(dir, '.gone-x'), join(dir, first())];
+    await rename(path, gone);
+    await mkdir(join(path, 'image.erofs'), { recursive: true });
+    await writeFile(join(path, 'blocks.bytes'), '1');
+    await putBack(gone, path);
+    expect((await readdir(path)).sort()).toEqual(
+      expect.arrayContaining(['blocks.bytes', 'image.erofs', 'tree', 'tree.bytes']),
+    );
+    expect(await readdir(join(path, 'tree'))).toContain('usr');
+  });
+
+  it('two that are made at the same time count both', async () => {
+    const { cache, dir } = await open(await roomFor(1));
+    const both = [first(), second()].map((image) => cache.use(image, signal).directory());
+    const codes = (await Promise.allSettled(both)).map((one) =>
+      one.status === 'rejected' ? (one.reason as { code: string }).code : 'ready',
+    );
+    expect(codes.sort()).toEqual(['IMAGE_TOO_LARGE', 'ready']);
+    expect((await readdir(dir)).length).toBe(1);
+  });
+});
+
+describe('a tree that is no image is refused before anything of it is used:', () => {
+  it.each<[what: string, change: (entries: LayerEntry[]) => void, code: string]>([
+    ['a source', (all) => all.splice(0, all.length, file('Makefile', 'all:')), 'IMAGE_UNFIT'],
+    ['its /etc leads elsewhere', (all) => void all.push(link('etc', '../../../../etc')), 'IMAGE_UNFIT'],
+    ['its /etc/passwd leads elsewhere', (all) => void all.push(link('etc/passwd', '../../x')), 'IMAGE_UNFIT'],
+    ['its /build is a file', (all) => void all.push(file('build')), 'IMAGE_UNFIT'],
+    ['its /tmp is a folder', (all) => void all.push({ name: 'tmp', type: 'directory' }), 'IMAGE_UNFIT'],
+    [
+      'it has no shell',
+      (all) => void all.splice(0, all.length, ...all.filter(({ name }) => name !== 'usr/bin/dash')),
+      'IMAGE_LACKS_TOOL',
+    ],
+  ])('%s', async (_, change, code) => {
+    // As a stranger makes one: by hand, not by our own import.
+    const places: LayerEntry[] = [
+      ...['build', 'dev', 'etc', 'proc', 'run', 'sys'].map((name) => ({ name, type: 'directory' as const })),
+      ...['group', 'hosts', 'nsswitch.conf', 'passwd'].map((name) => file(`etc/${name}`)),
+      link('tmp', 'build/tmp'),
+    ];
+    const added: LayerEntry[] = [...smallSystem()];
+    change(added);
+    const names = new Set(added.map(({ name }) => name));
+    const kept =
+      added.length < 5
+        ? []
+        : places.filter(({ name }) => !names.has(name) && !(names.has('etc') && name.startsWith('etc')));
+    const tar = Readable.from([await tarOf([...kept, ...added])], { objectMode: false });
+    const { root } = await store.importTar(tar, { into: store.public, rules: 'image' });
+    const { cache, dir, letGo } = await open();
+    await expect(cache.use(root, signal).directory()).rejects.toMatchObject({ code });
+    await expect(cache.use(root, signal).erofs()).rejects.toMatchObject({ code });
+    // Nor do its blocks stay, with which a stranger could fill the disk.
+    expect({ left: await readdir(dir), letGo }).toEqual({ left: [], letGo: [root] });
+  });
+});

@@ -1,0 +1,59 @@
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type Membership, openHome } from '../../../src/runtime/membership/home.ts';
+import { codeOf, folder } from '../support.ts';
+
+const membership = (project: string): Membership => ({
+  project,
+  name: 'tools',
+  operator: 'ada',
+  role: 'worker',
+  charter: 'a.b.c',
+  grant: 'd.e.f',
+  controllers: [{ id: 'x', addrs: ['/ip4/127.0.0.1/tcp/1/p2p/x'] }],
+  bootstrap: [],
+});
+
+describe('a home', () => {
+  it('makes its key on first use, once, for its owner only', async () => {
+    const home = openHome(join(await folder(), 'home'));
+    expect(home.hasKey()).toBe(false);
+    const { id } = await home.key();
+    expect((await home.key()).id).toBe(id);
+    expect((await openHome(home.dir).key()).id).toBe(id);
+    expect((await stat(join(home.dir, 'node.key'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('gives both who ask for the first key at the same time the same one', async () => {
+    const dir = join(await folder(), 'home');
+    const [a, b] = await Promise.all([openHome(dir).key(), openHome(dir).key()]);
+    expect(a.id).toBe(b.id);
+    expect((await openHome(dir).key()).id).toBe(a.id);
+  });
+
+  it('knows its only project, and asks which when there are several', async () => {
+    const home = openHome(await folder());
+    expect(await codeOf(() => home.membership())).toBe('MEMBERSHIP_NONE');
+    await home.save(membership('one'));
+    expect(await home.membership()).toEqual(membership('one'));
+    await home.save({ ...membership('one'), operator: 'bea' });
+    expect((await home.membership()).operator).toBe('bea');
+    await home.save(membership('two'));
+    expect(await codeOf(() => home.membership())).toBe('MEMBERSHIP_AMBIGUOUS');
+    expect((await home.membership('two')).project).toBe('two');
+    expect(await codeOf(() => home.membership('three'))).toBe('MEMBERSHIP_NONE');
+  });
+
+  it.each([
+    ['cut', '{"project": "one", "na'],
+    ['of another shape', '{"project": "one"}'],
+    ['with a role nobody has', JSON.stringify({ ...membership('one'), role: 'emperor' })],
+  ])('says so when what it knows is %s', async (_, text) => {
+    const home = openHome(await folder());
+    await home.save(membership('one'));
+    await writeFile(join(home.dir, 'projects', 'one.json'), text);
+    expect(await codeOf(() => home.membership())).toBe('HOME_DAMAGED');
+    expect(await readFile(join(home.dir, 'projects', 'one.json'), 'utf8')).toBe(text);
+  });
+});

@@ -1,0 +1,141 @@
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openMessage, signMessage } from '../../../src/core/documents/index.ts';
+import { decodeTicket } from '../../../src/identity/ticket.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import {
+  initProject,
+  issueTicket,
+  openProjectFolder,
+  type ProjectFolder,
+  readCharter,
+  setVcs,
+  writeAddress,
+} from '../../../src/runtime/membership/project-folder.ts';
+import { testKey } from '../../support/documents.ts';
+import { codeOf, folder } from '../support.ts';
+
+const address = ['/ip4/127.0.0.1/tcp/4710/p2p/12D3KooWNWeAv9TF1xB8BMiuHrWwGFPvdgPZK6s3NUNRCowistg6'];
+const ticketFor = { operator: 'ada', role: 'worker', machines: 1, seconds: 3600 } as const;
+
+async function project(): Promise<ProjectFolder> {
+  return initProject(await folder(), { name: 'tools', vcs: ['git.example.org'], bootstrap: [] });
+}
+
+describe("a project's folder", () => {
+  it('is made once, with a charter signed by a root key of its own', async () => {
+    const made = await project();
+    expect(made.charter).toMatchObject({
+      ...{ project: made.project, epoch: 1, trusted: [], vcs: ['git.example.org'] },
+      floor: { agree: 2, of: 3, cosign: 'required' },
+      controllers: [made.controller.id],
+      idps: [made.idp.id],
+    });
+    expect(made.root?.id).toBe(made.project);
+    expect((await openProjectFolder(made.dir)).charterJws).toBe(made.charterJws);
+    expect((await openProjectFolder(join(made.dir, '..'))).project).toBe(made.project);
+    const again = () => initProject(join(made.dir, '..'), { name: 'x', vcs: [], bootstrap: [] });
+    expect(await codeOf(again)).toBe('PROJECT_EXISTS');
+  });
+
+  it('is not there where nobody made one', async () => {
+    const dir = await folder();
+    expect(await codeOf(() => openProjectFolder(dir))).toBe('PROJECT_NONE');
+  });
+
+  it('is refused with a charter that another key signed', async () => {
+    const made = await project();
+    const other = testKey('other');
+    const forged = await signMessage('charter', { ...made.charter, iss: other.id }, other.signer);
+    await writeFile(join(made.dir, 'charter.jws'), forged.raw);
+    expect(await codeOf(() => openProjectFolder(made.dir))).toBe('CHARTER_NOT_BY_ROOT');
+  });
+
+  it('works without its root key, which may be kept elsewhere', async () => {
+    const made = await project();
+    await rename(join(made.dir, 'root.key'), join(made.dir, '..', 'elsewhere.key'));
+    const opened = await openProjectFolder(made.dir);
+    expect(opened.root).toBeUndefined();
+    await writeAddress(made.dir, address);
+    expect((await issueTicket(opened, ticketFor)).charterChanged).toBe(false);
+    const trusted = { ...ticketFor, role: 'trusted-worker', key: testKey('tower').id } as const;
+    expect(await codeOf(() => issueTicket(opened, trusted))).toBe('TICKET_NEEDS_ROOT');
+  });
+
+  it('says so when it cannot tell where its controller is', async () => {
+    const made = await project();
+    await writeFile(join(made.dir, 'controller.json'), '{"addrs": [');
+    expect(await codeOf(() => made.address())).toBe('HOME_DAMAGED');
+  });
+});
+
+describe('a ticket', () => {
+  it('cannot be made before the controller ran: it says where that is', async () => {
+    const made = await project();
+    expect(await codeOf(() => issueTicket(made, ticketFor))).toBe('TICKET_NO_ADDRESS');
+    await writeAddress(made.dir, address);
+    const { ticket, expires } = await issueTicket(made, ticketFor);
+    const { payload, signer } = await openMessage('invite', decodeTicket(ticket), joseVerifier);
+    expect(signer).toBe(made.idp.id);
+    expect(payload).toMatchObject({ project: made.project, operator: 'ada', addrs: address, exp: expires });
+  });
+
+  it('for a trusted worker needs its key, and has the root name it in the next charter, once', async () => {
+    const made = await project();
+    await writeAddress(made.dir, address);
+    const trusted = { ...ticketFor, role: 'trusted-worker' } as const;
+    expect(await codeOf(() => issueTicket(made, trusted))).toBe('TICKET_NEEDS_KEY');
+    const key = testKey('tower').id;
+    expect((await issueTicket(made, { ...trusted, key })).charterChanged).toBe(true);
+    const charter = await readCharter(made.dir);
+    expect(charter?.signer).toBe(made.project);
+    expect(charter?.payload).toMatchObject({ epoch: 2, trusted: [key] });
+    const opened = await openProjectFolder(made.dir);
+    expect((await issueTicket(opened, { ...trusted, key })).charterChanged).toBe(false);
+    expect((await readFile(join(made.dir, 'charter.jws'), 'utf8')).trim()).toBe(charter?.raw);
+  });
+
+  it('for a second trusted worker keeps the first, also through a folder opened before', async () => {
+    const made = await project();
+    await writeAddress(made.dir, address);
+    for (const name of ['tower', 'keep'])
+      await issueTicket(made, { ...ticketFor, role: 'trusted-worker', key: testKey(name).id });
+    const charter = await readCharter(made.dir);
+    expect(charter?.payload.trusted).toEqual([testKey('tower').id, testKey('keep').id]);
+    expect(charter?.payload.epoch).toBe(3);
+  });
+});
+
+describe('the servers that source may come from', () => {
+  it('are changed by the root key in the next charter, which keeps all else, also through a folder opened before', async () => {
+    const made = await project();
+    await writeAddress(made.dir, address);
+    await issueTicket(made, { ...ticketFor, role: 'trusted-worker', key: testKey('tower').id });
+    const { before, now } = await setVcs(made, ['git.example.org', '192.168.1.5:3000']);
+    expect(before.vcs).toEqual(['git.example.org']);
+    const charter = await readCharter(made.dir);
+    expect(charter?.signer).toBe(made.project);
+    expect(charter?.payload).toEqual({
+      ...before,
+      vcs: ['git.example.org', '192.168.1.5:3000'],
+      epoch: 3,
+      iat: now.iat,
+    });
+    expect(charter?.payload.trusted).toEqual([testKey('tower').id]);
+  });
+
+  it('are not signed again where they are the same', async () => {
+    const made = await project();
+    expect((await setVcs(made, ['git.example.org'])).changed).toBe(false);
+    expect((await readCharter(made.dir))?.payload.epoch).toBe(1);
+  });
+
+  it('stay as they are without the root key', async () => {
+    const made = await project();
+    await rename(join(made.dir, 'root.key'), join(made.dir, '..', 'elsewhere.key'));
+    const opened = await openProjectFolder(made.dir);
+    expect(await codeOf(() => setVcs(opened, []))).toBe('CHARTER_NEEDS_ROOT');
+    expect((await readCharter(made.dir))?.payload.vcs).toEqual(['git.example.org']);
+  });
+});

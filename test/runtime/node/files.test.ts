@@ -1,0 +1,80 @@
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openBundles } from '../../../src/runtime/artifacts/bundles.ts';
+import { readOptional, writeAtomic } from '../../../src/runtime/node/files.ts';
+import { codeOf, folder } from '../support.ts';
+
+describe('writeAtomic', () => {
+  it('makes the folder, replaces what was there, and is for its owner only', async () => {
+    const file = join(await folder(), 'a', 'b');
+    await writeAtomic(file, 'one');
+    await writeAtomic(file, 'two');
+    expect(await readFile(file, 'utf8')).toBe('two');
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect((await stat(join(file, '..'))).mode & 0o777).toBe(0o700);
+    expect(await readdir(join(file, '..'))).toEqual(['b']);
+  });
+
+  it('never shows half of it to a reader, with many writers at once', async () => {
+    const file = join(await folder(), 'f');
+    const texts = Array.from({ length: 20 }, (_, n) => String.fromCharCode(97 + n).repeat(50_000));
+    await writeAtomic(file, texts[0] ?? '');
+    let done = false;
+    const seen = new Set<string>();
+    const reading = (async () => {
+      while (!done) seen.add((await readOptional(file)) ?? 'nothing');
+    })();
+    await Promise.all(texts.map((text) => writeAtomic(file, text)));
+    done = true;
+    await reading;
+    expect([...seen].filter((text) => !texts.includes(text))).toEqual([]);
+    expect(await readdir(join(file, '..'))).toEqual(['f']);
+  });
+
+  it('says so when it cannot, leaves what was there, and nothing beside it', async () => {
+    const dir = await folder();
+    await mkdir(join(dir, 'taken', 'inside'), { recursive: true });
+    expect(await codeOf(() => writeAtomic(join(dir, 'taken'), 'x'))).toBe('HOME_UNWRITABLE');
+    expect(await readdir(dir)).toEqual(['taken']);
+    await writeFile(join(dir, 'file'), 'x');
+    expect(await codeOf(() => writeAtomic(join(dir, 'file', 'below'), 'x'))).toBe('HOME_UNWRITABLE');
+    expect(await readFile(join(dir, 'file'), 'utf8')).toBe('x');
+  });
+});
+
+describe('readOptional', () => {
+  it('gives undefined for what is not there, and an error for what cannot be read', async () => {
+    const dir = await folder();
+    expect(await readOptional(join(dir, 'none'))).toBeUndefined();
+    expect(await codeOf(() => readOptional(dir))).toBe('HOME_UNREADABLE');
+  });
+});
+
+describe('bundles on disk', () => {
+  const keys = { run: 'a'.repeat(64), job: 'baguqeera1', artifact: 'bafybeihpiyu6gtyik' };
+
+  it('are found by run, job and artifact', async () => {
+    const bundles = openBundles(join(await folder(), 'bundles'));
+    expect(await bundles.artifacts()).toEqual([]);
+    await bundles.put(keys, 'proof');
+    for (const key of Object.values(keys)) {
+      expect(await bundles.get(key)).toBe('proof');
+      expect(await bundles.has(key)).toBe(true);
+    }
+    expect(await bundles.get('b'.repeat(64))).toBeUndefined();
+    expect(await bundles.artifacts()).toEqual([keys.artifact]);
+  });
+
+  it('cannot be asked for anything outside their folder', async () => {
+    const dir = await folder();
+    await writeFile(join(dir, 'secret.json'), 'secret');
+    const bundles = openBundles(join(dir, 'bundles'));
+    await bundles.put(keys, 'proof');
+    for (const which of ['../secret', '..%2fsecret', `../bundles/${keys.run}`, '', '.', `${keys.run}.json`]) {
+      expect(await bundles.get(which)).toBeUndefined();
+      expect(await bundles.has(which)).toBe(false);
+    }
+    await chmod(join(dir, 'secret.json'), 0o600);
+  });
+});

@@ -1,0 +1,226 @@
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Journal, openJournal } from '../../../src/journal/index.ts';
+import { Loop } from '../../../src/runtime/node/loop.ts';
+import { sleep, until } from '../../e2e/support/wait.ts';
+import { folder } from '../support.ts';
+
+type Event = { kind: 'add'; n: number } | { kind: 'wait'; ms: number } | { kind: 'tick' } | { kind: 'break' };
+interface Effect {
+  sum: number;
+  at: number;
+}
+
+/** Adds, and wakes up when it was told to. */
+class Adder {
+  sum = 0;
+  ticks: number[] = [];
+  times: number[] = [];
+  #due: number | undefined;
+
+  handle(event: Event, now: number): Effect[] {
+    this.times.push(now);
+    if (event.kind === 'break') throw new Error('a mistake of ours');
+    if (event.kind === 'add') this.sum += event.n;
+    if (event.kind === 'wait') this.#due = now + event.ms;
+    if (event.kind === 'tick' && this.#due !== undefined && now >= this.#due) {
+      this.ticks.push(now);
+      this.#due = undefined;
+    }
+    return event.kind === 'add' ? [{ sum: this.sum, at: now }] : [];
+  }
+
+  nextDeadline(): number | undefined {
+    return this.#due;
+  }
+}
+
+interface Setting {
+  machine: Adder;
+  loop: Loop<Event, Effect>;
+  journal: Journal<Event>;
+  effects: Effect[];
+  failures: unknown[];
+}
+
+function start(file: string, perform?: (effect: Effect, loop: Loop<Event, Effect>) => void): Setting {
+  const machine = new Adder();
+  const journal = openJournal<Event>(file, 'adder');
+  const effects: Effect[] = [];
+  const failures: unknown[] = [];
+  const loop: Loop<Event, Effect> = new Loop<Event, Effect>({
+    machine,
+    journal,
+    perform: (effect) => {
+      effects.push(effect);
+      perform?.(effect, loop);
+    },
+    tick: { kind: 'tick' },
+    passing: ({ kind }) => kind !== 'add',
+    failed: (error) => failures.push(error),
+  });
+  onTestFinished(() => {
+    loop.close();
+    try {
+      journal.close();
+    } catch {
+      // Closed by the test.
+    }
+  });
+  return { machine, loop, journal, effects, failures };
+}
+
+const fileIn = async () => join(await folder(), 'loop.db');
+
+describe('the loop of a machine', () => {
+  it('rebuilds the state from the journal without carrying anything out again', async () => {
+    const file = await fileIn();
+    const first = start(file);
+    for (const n of [1, 2, 3]) first.loop.dispatch({ kind: 'add', n });
+    first.loop.close();
+    first.journal.close();
+    const second = start(file);
+    expect(second.loop.replay()).toBe(3);
+    expect(second.machine.sum).toBe(6);
+    expect(second.machine.times).toEqual(first.machine.times);
+    expect(second.effects).toEqual([]);
+    second.loop.dispatch({ kind: 'add', n: 4 });
+    expect(second.effects).toMatchObject([{ sum: 10 }]);
+  });
+
+  it('has an event in the journal before the machine sees it', async () => {
+    const setting = start(await fileIn(), () => {
+      written.push([...setting.journal.replay()].length);
+    });
+    const written: number[] = [];
+    setting.loop.dispatch({ kind: 'add', n: 1 });
+    setting.loop.dispatch({ kind: 'add', n: 1 });
+    expect(written).toEqual([1, 2]);
+  });
+
+  it('keeps no event that left the machine as it was, and all the others in order', async () => {
+    const file = await fileIn();
+    const journal = openJournal<Event>(file, 'adder');
+    const machine = new Adder();
+    const loop = new Loop<Event, Effect>({
+      machine,
+      journal,
+      perform: () => {},
+      tick: { kind: 'tick' },
+      passing: () => false,
+      idle: (event) => event.kind === 'add' && event.n === 0,
+      failed: (error) => {
+        throw error;
+      },
+    });
+    for (const n of [1, 0, 0, 2, 0]) loop.dispatch({ kind: 'add', n });
+    loop.close();
+    journal.close();
+    const second = start(file);
+    expect([second.loop.replay(), second.machine.sum]).toEqual([2, machine.sum]);
+  });
+
+  it('takes events that effects cause, in order', async () => {
+    const { loop, machine, journal } = start(await fileIn(), ({ sum }, own) => {
+      if (sum < 5) own.dispatch({ kind: 'add', n: 1 });
+    });
+    loop.dispatch({ kind: 'add', n: 1 });
+    expect(machine.sum).toBe(5);
+    expect([...journal.replay()].length).toBe(5);
+  });
+
+  it('ticks when the deadline is reached, and neither before nor again', async () => {
+    const { loop, machine } = start(await fileIn());
+    const began = Date.now();
+    loop.dispatch({ kind: 'wait', ms: 150 });
+    await until('the tick', () => machine.ticks.length > 0, 5_000);
+    expect(machine.ticks[0]).toBeGreaterThanOrEqual(began + 150);
+    const events = machine.times.length;
+    await sleep(200);
+    expect(machine.times.length).toBe(events);
+  });
+
+  it('ticks for a deadline that passed while the process was away', async () => {
+    const file = await fileIn();
+    const first = start(file);
+    first.loop.dispatch({ kind: 'wait', ms: 1 });
+    first.loop.close();
+    first.journal.close();
+    await sleep(10);
+    const second = start(file);
+    second.loop.replay();
+    expect(second.machine.ticks).toEqual([]);
+    second.loop.dispatch({ kind: 'add', n: 1 });
+    await until('the tick', () => second.machine.ticks.length === 1, 5_000);
+  });
+
+  it('never gives the machine an earlier time than before, whatever the clock does', async () => {
+    const file = await fileIn();
+    const ahead = Date.now() + 3_600_000;
+    const journal = openJournal<Event>(file, 'adder');
+    journal.append({ kind: 'add', n: 1 }, ahead);
+    journal.close();
+    const { loop, machine } = start(file);
+    loop.replay();
+    loop.dispatch({ kind: 'add', n: 2 });
+    expect(machine.times).toEqual([ahead, ahead]);
+  });
+
+  it('stops when the journal cannot be written: the machine does not see the event', async () => {
+    const { loop, machine, journal, failures } = start(await fileIn());
+    loop.dispatch({ kind: 'add', n: 1 });
+    journal.close();
+    loop.dispatch({ kind: 'add', n: 2 });
+    loop.dispatch({ kind: 'add', n: 3 });
+    expect(machine.sum).toBe(1);
+    expect(failures).toMatchObject([{ code: 'JOURNAL_UNWRITABLE' }]);
+  });
+
+  it('stops when the machine breaks', async () => {
+    const { loop, machine, failures } = start(await fileIn());
+    loop.dispatch({ kind: 'break' });
+    loop.dispatch({ kind: 'add', n: 1 });
+    expect(failures).toMatchObject([{ message: 'a mistake of ours' }]);
+    expect(machine.sum).toBe(0);
+  });
+
+  it('is silent once closed, also a tick that was due', async () => {
+    const { loop, machine } = start(await fileIn());
+    loop.dispatch({ kind: 'wait', ms: 30 });
+    loop.close();
+    loop.dispatch({ kind: 'add', n: 1 });
+    await sleep(100);
+    expect([machine.sum, machine.ticks.length]).toEqual([0, 0]);
+  });
+
+  it('syncs the journal before an effect is carried out, and not for events that may be forgotten', async () => {
+    const order: string[] = [];
+    const real = openJournal<Event>(join(await folder(), 'journal.db'), 'adder');
+    onTestFinished(() => real.close());
+    const journal: Journal<Event> = {
+      ...real,
+      append: (event, at) => {
+        order.push(`append ${event.kind}`);
+        real.append(event, at);
+      },
+      sync: () => {
+        order.push('sync');
+        real.sync();
+      },
+    };
+    const loop = new Loop<Event, Effect>({
+      machine: new Adder(),
+      journal,
+      perform: ({ sum }) => order.push(`effect ${sum}`),
+      tick: { kind: 'tick' },
+      passing: ({ kind }) => kind === 'wait',
+      failed: (error) => {
+        throw error;
+      },
+    });
+    onTestFinished(() => loop.close());
+    loop.dispatch({ kind: 'wait', ms: 60_000 });
+    loop.dispatch({ kind: 'add', n: 2 });
+    expect(order).toEqual(['append wait', 'append add', 'sync', 'effect 2']);
+  });
+});

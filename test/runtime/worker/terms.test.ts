@@ -1,0 +1,118 @@
+import { availableParallelism, totalmem } from 'node:os';
+import { expect, it } from 'vitest';
+import type { Lending } from '../../../src/core/worker/events.ts';
+import {
+  checkHeld,
+  checkServed,
+  checkTerms,
+  type OperatorRules,
+  unheeded,
+} from '../../../src/runtime/worker/terms.ts';
+
+const MiB = 2 ** 20;
+const lending = (
+  over: Partial<Lending> = {},
+  capabilities: Partial<Lending['capabilities']> = {},
+): Lending => ({
+  capabilities: {
+    arch: 'x86_64',
+    cpus: 1,
+    memoryBytes: 64 * MiB,
+    diskBytes: 64 * MiB,
+    tiers: ['namespace'],
+    ...capabilities,
+  },
+  jobsAtOnce: 1,
+  ...over,
+});
+
+function codeOf(act: () => void): string {
+  try {
+    act();
+    return 'taken';
+  } catch (error) {
+    const { code, message, hint } = error as { code: string; message: string; hint: string };
+    expect(hint).not.toBe('');
+    return `${code} ${message}`;
+  }
+}
+
+it.each<[string, Lending, Partial<OperatorRules>, RegExp]>([
+  ['all of it fits', lending(), {}, /^taken$/],
+  ['cpus', lending({}, { cpus: availableParallelism() + 1 }), {}, /^LIMITS_ABOVE_MACHINE cpus: /],
+  ['memory', lending({}, { memoryBytes: totalmem() + 1 }), {}, /^LIMITS_ABOVE_MACHINE memory: /],
+  ['processes', lending({ pids: 10_000_000 }), {}, /^LIMITS_ABOVE_MACHINE processes: /],
+  ['load', lending(), { pauseAboveLoad: availableParallelism() }, /^LIMITS_ABOVE_MACHINE pause_above_load: /],
+  ['disk that is memory', lending({}, { diskBytes: 65 * MiB }), {}, /^LIMITS_CONTRADICT disk: /],
+  ['disk that is disk', lending({}, { diskBytes: 65 * MiB, tiers: ['vm-emulated'] }), {}, /^taken$/],
+  [
+    'jobs without cpus',
+    lending({ jobsAtOnce: 2 }),
+    {},
+    /^LIMITS_CONTRADICT jobs: 2 at once need as many cpus/,
+  ],
+  [
+    'memory no job fits in',
+    lending({}, { memoryBytes: 8 * MiB, diskBytes: MiB }),
+    {},
+    /^LIMITS_CONTRADICT memory: /,
+  ],
+  ['too few processes', lending({ pids: 4 }), {}, /^LIMITS_CONTRADICT processes: /],
+  [
+    'time that cannot be',
+    lending({ seconds: 60 }),
+    { processorSeconds: 61 },
+    /^LIMITS_CONTRADICT cpu_time: /,
+  ],
+  [
+    'less memory than disk, by a little',
+    lending({}, { memoryBytes: 2048 * MiB, diskBytes: 2049 * MiB }),
+    {},
+    /^LIMITS_CONTRADICT disk: .* of which 2048 MiB are lent, not 2049 MiB$/,
+  ],
+  [
+    'memory by far too little',
+    lending({ jobsAtOnce: 1 }, { memoryBytes: 8 * MiB, diskBytes: MiB }),
+    {},
+    /memory: 1 job at once need at least 16 MiB; 8 MiB are lent$/,
+  ],
+  ['time that can be', lending({ seconds: 60 }), { processorSeconds: 60 }, /^taken$/],
+])('%s', (_, wanted, rules, says) => {
+  expect(codeOf(() => checkTerms(wanted, { hours: [], ...rules }))).toMatch(says);
+});
+
+const able = { freeze: true, processorTime: true, idle: true, ioWeight: true };
+
+it('what the kernel cannot hold is not promised', () => {
+  const rules: OperatorRules = { hours: [], processorSeconds: 60, pauseAboveLoad: 1 };
+  expect(codeOf(() => checkHeld(rules, able))).toBe('taken');
+  expect(codeOf(() => checkHeld(rules, { ...able, processorTime: false }))).toMatch(
+    /^LIMITS_NOT_HELD cpu_time/,
+  );
+  expect(codeOf(() => checkHeld(rules, { ...able, freeze: false }))).toMatch(/^LIMITS_NOT_HELD pause_above/);
+  expect(codeOf(() => checkHeld({ hours: [] }, { ...able, freeze: false }))).toBe('taken');
+});
+
+it('a wish that nothing heeds is said', () => {
+  const rules: OperatorRules = { hours: [], ioWeight: 5, processor: 'idle' };
+  expect(unheeded(rules, able)).toEqual([]);
+  expect(unheeded(rules, { ...able, ioWeight: false, idle: false })).toHaveLength(2);
+  expect(unheeded({ hours: [] }, { ...able, ioWeight: false, idle: false })).toEqual([]);
+});
+
+it('serves the projects that are listed, and where none are, those it joined', () => {
+  expect(codeOf(() => checkServed({ hours: [] }, 'a'))).toBe('taken');
+  expect(codeOf(() => checkServed({ hours: [], serve: ['a', 'b'] }, 'b'))).toBe('taken');
+  expect(codeOf(() => checkServed({ hours: [], serve: ['a'] }, 'b'))).toMatch(/^PROJECT_NOT_SERVED .* b$/);
+});
+
+it('a wish that does not fit is named as its giver finds it', () => {
+  const where = (key: string) => `worker.toml:3: lend.${key}`;
+  const wanted = lending({}, { memoryBytes: totalmem() + MiB });
+  expect(codeOf(() => checkTerms(wanted, { hours: [] }, where))).toMatch(
+    /^LIMITS_ABOVE_MACHINE worker\.toml:3: lend\.memory: [\d.]+ [MG]iB is more than this machine has \([\d.]+ [MG]iB\)$/,
+  );
+  expect(
+    codeOf(() => checkHeld({ hours: [], processorSeconds: 60 }, { ...able, processorTime: false }, where)),
+  ).toMatch(/^LIMITS_NOT_HELD worker\.toml:3: lend\.cpu_time: /);
+});
