@@ -9,10 +9,10 @@ import type { Group } from '../cgroups/group.ts';
 import type { SandboxCaps, SandboxIo, SandboxJob, SandboxOutcome } from '../types.ts';
 import { Deadline } from './deadline.ts';
 import { type DriverStatus, parseStatus, workPlaces } from './driver.ts';
+import type { BuildGuards } from './guards.ts';
 import type { Launched } from './launched.ts';
 import { boundedOutputs } from './outputs.ts';
 import { pinsOf } from './pins.ts';
-import type { BuildGuards } from './tier.ts';
 
 type Aborted = Extract<SandboxOutcome, { kind: 'aborted' }>;
 

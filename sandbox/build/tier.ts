@@ -5,7 +5,7 @@ import { abilitiesOf } from '../cgroups/abilities.ts';
 import { createGroup, type Group, groupDirectories } from '../cgroups/group.ts';
 import { groupPrefix, jobFolder, noteJob } from '../cgroups/leftovers.ts';
 import type { Place } from '../cgroups/place.ts';
-import { type LimitSettings, lowPriority, withPriority } from '../cgroups/settings.ts';
+import { lowPriority, withPriority } from '../cgroups/settings.ts';
 import { checkJob } from '../job.ts';
 import type {
   Sandbox,
@@ -20,18 +20,9 @@ import type {
   Steering,
   Tier,
 } from '../types.ts';
+import type { BuildGuards } from './guards.ts';
 import type { Launched } from './launched.ts';
 import { Run } from './run.ts';
-
-/** The limits that are held from outside of a build. The attack tests weaken one at a time; no option reaches them. */
-export interface BuildGuards {
-  /** What is written into the groups. A tier adds what it needs besides the job. */
-  readonly cgroup: LimitSettings;
-  /** Milliseconds of wall time. */
-  readonly deadlineMs: (limits: SandboxLimits) => number;
-  /** Bytes of the outputs' archive. */
-  readonly outputBytesMax: (limits: SandboxLimits) => number;
-}
 
 export interface Launching {
   /** Groups that the build's first process must be in before its first instruction (startInGroups does it). */

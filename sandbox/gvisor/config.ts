@@ -1,35 +1,8 @@
 import { driverCommand } from '../build/driver.ts';
 import { pinnedPath, pinsOf } from '../build/pins.ts';
-import type { OciSeccomp } from '../seccomp/oci.ts';
 import type { SandboxJob } from '../types.ts';
 import type { GvisorGuards } from './guards.ts';
-
-/** As far as it is used here (opencontainers/runtime-spec, config.md). */
-export interface OciMount {
-  readonly destination: string;
-  readonly type: string;
-  readonly source?: string;
-  readonly options?: readonly string[];
-}
-
-export interface OciProcess {
-  readonly user: { uid: number; gid: number };
-  readonly args: readonly string[];
-  readonly env: readonly string[];
-  readonly cwd: string;
-  readonly capabilities: Record<'bounding' | 'effective' | 'permitted' | 'inheritable', readonly string[]>;
-  readonly noNewPrivileges: boolean;
-  readonly rlimits: readonly { type: string; hard: number; soft: number }[];
-}
-
-interface OciConfig {
-  readonly ociVersion: string;
-  readonly process: OciProcess;
-  readonly root: { path: string; readonly: boolean };
-  readonly hostname: string;
-  readonly mounts: readonly OciMount[];
-  readonly linux: { namespaces: readonly { type: string }[]; seccomp?: OciSeccomp };
-}
+import type { OciConfig, OciMount } from './oci.ts';
 
 /** runsc brings a /sys, and a /tmp of its own, unless something is to be there; what it does not know it leaves out. */
 const absent = (destination: string): OciMount => ({ destination, type: 'quorate-absent' });

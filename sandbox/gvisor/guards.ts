@@ -1,13 +1,13 @@
 import { limits as bounds } from '../../src/core/limits.ts';
 import { diskShares } from '../build/disk.ts';
+import type { BuildGuards } from '../build/guards.ts';
 import { ownLimits, type ProcessLimits, supervisorLimits } from '../build/process-limits.ts';
-import type { BuildGuards } from '../build/tier.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { type OciSeccomp, ociSeccomp } from '../seccomp/oci.ts';
 import type { Arch } from '../seccomp/syscalls.ts';
 import type { SandboxLimits, SandboxPins } from '../types.ts';
-import type { OciMount, OciProcess } from './config.ts';
+import type { OciMount, OciProcess } from './oci.ts';
 
 /**
  * What stands between a build and the machine, one function per guard: the first five are around gVisor and meet a build

@@ -1,8 +1,8 @@
 import { limits as bounds } from '../../src/core/limits.ts';
 import { diskShares } from '../build/disk.ts';
+import type { BuildGuards } from '../build/guards.ts';
 import { profilePins } from '../build/pins.ts';
 import { ownLimits, type ProcessLimits } from '../build/process-limits.ts';
-import type { BuildGuards } from '../build/tier.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { seccompFilter } from '../seccomp/policy.ts';

@@ -1,5 +1,5 @@
 import { limits as bounds } from '../../src/core/limits.ts';
-import type { BuildGuards } from '../build/tier.ts';
+import type { BuildGuards } from '../build/guards.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { type Guards, guards as insideGuards } from '../namespace/guards.ts';

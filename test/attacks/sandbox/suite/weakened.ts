@@ -1,4 +1,4 @@
-import type { BuildGuards } from '../../../../sandbox/build/tier.ts';
+import type { BuildGuards } from '../../../../sandbox/build/guards.ts';
 import type { SandboxLimits } from '../../../../sandbox/index.ts';
 import type { Guard } from './arena.ts';
 
