@@ -368,7 +368,7 @@ export class WorkerProcess extends Process<WorkerEvent, WorkerEffect> {
     const { payload } = await openStatement('verdict', bundle.verdict, verifier);
     const { request, outcome, level } = payload.predicate.quorate_verdict;
     const ok = checked.ok && checked.level === level;
-    const code = ok ? 'OK' : (checked.code ?? 'COSIGN_OTHER_LEVEL');
+    const code = ok ? 'OK' : (checked.code ?? 'COSIGN_LEVEL_MISMATCH');
     this.#drafts.set(lease, bundle);
     await this.dispatch({ kind: 'cosign-checked', lease, request, outcome, ok, code, message: code });
   }

@@ -51,7 +51,7 @@ describe('verify', () => {
     const { draft, bundle } = await makeProject();
     expect(await verify(draft, { project })).toMatchObject({ level: 'none', code: 'COSIGN_MISSING' });
     const elsewhere = await verify(bundle, { project: testKey('mallory').id });
-    expect(elsewhere).toMatchObject({ level: 'none', code: 'CHARTER_OTHER_PROJECT', facts: null });
+    expect(elsewhere).toMatchObject({ level: 'none', code: 'CHARTER_PROJECT_MISMATCH', facts: null });
   });
 
   it('throws for what is no bundle, and for a project that is no key', async () => {

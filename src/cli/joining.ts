@@ -141,7 +141,7 @@ async function readTicket(ticket: string, home: Home): Promise<Invite> {
     });
   }
   if (invite.key !== undefined && invite.key !== (await home.key()).id) {
-    throw new QuorateError('TICKET_OTHER_KEY', 'the ticket is for another machine', {
+    throw new QuorateError('TICKET_KEY_MISMATCH', 'the ticket is for another machine', {
       hint: `It names the key ${invite.key}; this machine's is printed by: quorate key`,
     });
   }

@@ -33,7 +33,7 @@ export interface Choice {
 
 /**
  * The layers of one image, lowest first. What names them has been checked; the layers themselves have not.
- * @throws IMAGE_FORMAT, IMAGE_DAMAGED, IMAGE_TOO_LARGE, IMAGE_OTHER_ARCH, IMAGE_AMBIGUOUS
+ * @throws IMAGE_FORMAT, IMAGE_DAMAGED, IMAGE_TOO_LARGE, IMAGE_ARCH_MISMATCH, IMAGE_AMBIGUOUS
  */
 export async function layersOf(blobs: Blobs, choice: Choice): Promise<Layer[]> {
   // What newer versions of docker save write is both; of the two this one names its blobs by their digests.
@@ -111,7 +111,7 @@ function otherArch(arch: Arch, all: readonly Descriptor[]): QuorateError {
     platform === undefined ? [] : shown(`${platform.os}/${platform.architecture}`),
   );
   const found = there.length === 0 ? '' : `; it is for ${there.slice(0, 10).join(', ')}`;
-  return new QuorateError('IMAGE_OTHER_ARCH', `the image is not for Linux on ${arch}${found}`, {
+  return new QuorateError('IMAGE_ARCH_MISMATCH', `the image is not for Linux on ${arch}${found}`, {
     hint: 'Get the image for that processor, or name the one it is for: --arch.',
   });
 }

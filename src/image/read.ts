@@ -17,7 +17,7 @@ export interface ReadOptions {
 /**
  * Reads an OCI image layout (a folder, or a tar of one) or what `docker save` wrote, and gives the root file system it
  * stands for as one archive in normal form. All its digests have been checked by then.
- * @throws IMAGE_NOT_FOUND, IMAGE_FORMAT, IMAGE_DAMAGED, IMAGE_TOO_LARGE, IMAGE_PATH_REFUSED, IMAGE_OTHER_ARCH, IMAGE_AMBIGUOUS, IMAGE_UNFIT
+ * @throws IMAGE_NOT_FOUND, IMAGE_FORMAT, IMAGE_DAMAGED, IMAGE_TOO_LARGE, IMAGE_PATH_REFUSED, IMAGE_ARCH_MISMATCH, IMAGE_AMBIGUOUS, IMAGE_UNFIT
  */
 export async function readImage(
   path: string,

@@ -24,7 +24,7 @@ const formatVersion = 1;
 
 /**
  * Opens or creates a journal. `machine` names whose events it holds.
- * Errors: `JOURNAL_UNWRITABLE`, `JOURNAL_IN_USE`, `JOURNAL_NEWER`, `JOURNAL_OTHER_MACHINE`, `JOURNAL_DAMAGED`.
+ * Errors: `JOURNAL_UNWRITABLE`, `JOURNAL_IN_USE`, `JOURNAL_NEWER`, `JOURNAL_MACHINE_MISMATCH`, `JOURNAL_DAMAGED`.
  */
 export function openJournal<Event>(file: string, machine: string): Journal<Event> {
   const db = openDatabase(file);
@@ -154,7 +154,7 @@ function prepare(db: DatabaseSync, file: string, machine: string): void {
   const other = read.get('machine')?.value;
   if (other !== machine)
     throw new QuorateError(
-      'JOURNAL_OTHER_MACHINE',
+      'JOURNAL_MACHINE_MISMATCH',
       `${file} is the journal of ${String(other)}, not of ${machine}`,
       { hint: 'Put the key it belongs to back, or use a folder of its own: --home.' },
     );

@@ -197,7 +197,7 @@ describe('a source that is not what the job says', () => {
     expect(await outcomeOf('wrong-tree')).toEqual(
       aborted(
         'source',
-        `^SOURCE_OTHER_TREE: commit ${prepared.commit} holds tree ${prepared.tree}, the job says .*aaaa \\(hint: .*quorate run\\.\\)$`,
+        `^SOURCE_TREE_MISMATCH: commit ${prepared.commit} holds tree ${prepared.tree}, the job says .*aaaa \\(hint: .*quorate run\\.\\)$`,
       ),
     );
     expect(await logOf('wrong-tree')).toContain('quorate: hint: Publish the job again');

@@ -92,9 +92,9 @@ describe('an enrolment', () => {
   }
 
   it.each<[string, string, Partial<Enrol>]>([
-    ['for another identity provider', 'ENROL_OTHER_AUDIENCE', { aud: stranger.id }],
-    ['for another project', 'TICKET_OTHER_PROJECT', { project: stranger.id }],
-    ['for another ticket than the one beside it', 'ENROL_OTHER_TICKET', { invite: nonceOf('other') }],
+    ['for another identity provider', 'ENROL_AUDIENCE_MISMATCH', { aud: stranger.id }],
+    ['for another project', 'TICKET_PROJECT_MISMATCH', { project: stranger.id }],
+    ['for another ticket than the one beside it', 'ENROL_TICKET_MISMATCH', { invite: nonceOf('other') }],
     ['from the past', 'DOC_EXPIRED', { iat: now() - 2 * hour, exp: now() - hour }],
     ['from the future', 'DOC_FROM_FUTURE', { iat: now() + hour, exp: now() + 2 * hour }],
   ])('%s is refused', async (_, code, changes) => {
@@ -102,15 +102,15 @@ describe('an enrolment', () => {
   });
 
   it('sent by somebody else than its signer is refused', async () => {
-    expect(await enrol({}, { by: stranger, from: eve.key })).toMatchObject({ code: 'ENROL_OTHER_PEER' });
+    expect(await enrol({}, { by: stranger, from: eve.key })).toMatchObject({ code: 'ENROL_SENDER_MISMATCH' });
   });
 
   it('with a ticket of another issuer, or for another project, is refused', async () => {
     const usual = { operator: 'x', role: 'reader', addrs: controller.addrs, now: Date.now() } as const;
     const forged = await issueInvite(stranger.signer, { ...usual, project: folder.project });
-    expect(await enrol({}, { invite: forged.raw })).toMatchObject({ code: 'TICKET_OTHER_ISSUER' });
+    expect(await enrol({}, { invite: forged.raw })).toMatchObject({ code: 'TICKET_ISSUER_MISMATCH' });
     const foreign = await issueInvite(folder.idp.signer, { ...usual, project: stranger.id });
-    expect(await enrol({}, { invite: foreign.raw })).toMatchObject({ code: 'TICKET_OTHER_PROJECT' });
+    expect(await enrol({}, { invite: foreign.raw })).toMatchObject({ code: 'TICKET_PROJECT_MISMATCH' });
   });
 
   it('said again is one machine still; another machine finds the ticket used up', async () => {
@@ -167,13 +167,13 @@ describe('a claim, a lease, a co-signature', () => {
   it('of another machine is refused from whoever replays it', async () => {
     const { raw } = await claimOf(ada);
     const replayed = { kind: 'claim', claim: raw, grant: ada.grant };
-    expect(await say(eve.key, protocols.lease, replayed)).toMatchObject({ code: 'CLAIM_OTHER_PEER' });
+    expect(await say(eve.key, protocols.lease, replayed)).toMatchObject({ code: 'CLAIM_SENDER_MISMATCH' });
     // The control: from the one who signed it, it is only about an offer that nobody made.
     expect(await say(ada.key, protocols.lease, replayed)).toMatchObject({ code: 'OFFER_CLOSED' });
   });
 
   it.each<[string, string, Partial<Claim>]>([
-    ['for another controller', 'CLAIM_OTHER_AUDIENCE', { aud: stranger.id }],
+    ['for another controller', 'CLAIM_AUDIENCE_MISMATCH', { aud: stranger.id }],
     ['from the past', 'DOC_EXPIRED', { iat: now() - 2 * hour, exp: now() - hour }],
     ['from the future', 'DOC_FROM_FUTURE', { iat: now() + hour, exp: now() + 2 * hour }],
   ])('%s is refused', async (_, code, changes) => {
@@ -196,7 +196,7 @@ describe('a claim, a lease, a co-signature', () => {
     };
     const { raw } = await signMessage('lease', lease, eve.key.signer);
     expect(await say(eve.key, protocols.lease, { kind: 'resume', lease: raw })).toMatchObject({
-      code: 'LEASE_OTHER_ISSUER',
+      code: 'LEASE_ISSUER_MISMATCH',
     });
     const cosigned = { kind: 'cosigned', signature: 'AAAA', witness: 'x' };
     expect(await say(eve.key, protocols.lease, cosigned)).toMatchObject({ code: 'COSIGN_NOT_ASKED' });
@@ -234,7 +234,9 @@ describe('a request', () => {
   });
 
   it('of a worker is refused; that of a publisher, said again by anybody, is the one run it was', async () => {
-    expect(await say(eve.key, protocols.api, await order(eve))).toMatchObject({ code: 'ROLE_WRONG' });
+    expect(await say(eve.key, protocols.api, await order(eve))).toMatchObject({
+      code: 'GRANT_ROLE_MISMATCH',
+    });
     const publisher = await owner();
     const message = await order(publisher);
     const first = await say(publisher.key, protocols.api, message);
@@ -249,6 +251,6 @@ describe('a request', () => {
   it('under the grant of another is refused', async () => {
     const publisher = await owner();
     const message = { ...(await order(eve)), publisher: publisher.grant };
-    expect(await say(eve.key, protocols.api, message)).toMatchObject({ code: 'GRANT_OTHER_KEY' });
+    expect(await say(eve.key, protocols.api, message)).toMatchObject({ code: 'GRANT_KEY_MISMATCH' });
   });
 });

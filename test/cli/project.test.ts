@@ -91,7 +91,7 @@ describe('a project with its controller', () => {
     expect(JSON.parse(made.out)).toMatchObject({ charterChanged: true });
     const wrong = await quorate(['join', JSON.parse(made.out).ticket, '--home', other, '--yes']);
     expect(wrong.code).toBe(2);
-    expect(wrong.err).toContain('error[TICKET_OTHER_KEY]');
+    expect(wrong.err).toContain('error[TICKET_KEY_MISMATCH]');
   });
 
   it('refuses a ticket that was changed, and asks before it lends', async () => {

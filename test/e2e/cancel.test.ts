@@ -57,7 +57,7 @@ describe('a run cancelled while three operators build', () => {
     await until('the processes', async () => (await processesWith(marker)).length >= 3);
 
     const other = await cluster.cli(['cancel', run.run, '--reason', 'no'], { home: 'ada', cwd: cluster.dir });
-    expect([other.code, other.error], other.report).toEqual([2, 'CANCEL_OTHER_PUBLISHER']);
+    expect([other.code, other.error], other.report).toEqual([2, 'CANCEL_PUBLISHER_MISMATCH']);
     const done = await cluster.cli(['cancel', run.run.slice(0, 10), '--reason', 'wrong branch']);
     expect(done.code, done.report).toBe(0);
     expect(done.lines).toEqual([{ cancelled: run.run, reason: 'wrong branch' }]);

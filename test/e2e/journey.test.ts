@@ -208,6 +208,6 @@ describe('without its controller', () => {
     expect((await verify(changed)).code).toBe(1);
     expect((await verify(bundle, '--ref', 'refs/heads/other')).code).toBe(1);
     await writeFile(join(files, 'more'), '');
-    expect((await verify(bundle)).lines).toMatchObject([{ code: 'FILES_OTHER_TREE' }]);
+    expect((await verify(bundle)).lines).toMatchObject([{ code: 'FILES_TREE_MISMATCH' }]);
   });
 });

@@ -56,14 +56,14 @@ describe('join refuses', () => {
     await cluster.cli(['init'], { cwd: other });
     expect(refusal(await joining(await forged({}, other), 'a'))).toEqual({
       code: 3,
-      error: 'CHARTER_NOT_BY_ROOT',
+      error: 'CHARTER_ISSUER_MISMATCH',
     });
   });
 
   it('a ticket for another key', async () => {
     const { lines } = await cluster.cli(['key'], { home: 'b' });
     const answer = await joining(await forged({ key: String(lines[0]?.key) }), 'a');
-    expect(refusal(answer)).toEqual({ code: 2, error: 'TICKET_OTHER_KEY' });
+    expect(refusal(answer)).toEqual({ code: 2, error: 'TICKET_KEY_MISMATCH' });
   });
 
   it('a ticket with which as many machines have joined as it is for', async () => {
@@ -165,7 +165,7 @@ describe('run refuses', () => {
       cwd: cluster.dir,
       ms,
     });
-    expect([answer.code, answer.error], answer.report).toEqual([3, 'ROLE_WRONG']);
+    expect([answer.code, answer.error], answer.report).toEqual([3, 'GRANT_ROLE_MISMATCH']);
   });
 
   it('to wait longer than it was told to; the job goes on', async () => {

@@ -73,7 +73,7 @@ describe('an image is refused when', () => {
 
   it('it is for another processor', async () => {
     const at = await writeLayout(await layoutOf([[file('a')]], { architecture: 'arm64' }));
-    await expect(read(at)).rejects.toMatchObject({ code: 'IMAGE_OTHER_ARCH' });
+    await expect(read(at)).rejects.toMatchObject({ code: 'IMAGE_ARCH_MISMATCH' });
   });
 
   it('a layer is no tar archive, or no layer', async () => {

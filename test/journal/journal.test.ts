@@ -120,7 +120,7 @@ describe('a journal', () => {
   it('of another machine is refused', async () => {
     const path = await file();
     open(path, 'controller A').close();
-    expect(codeOf(() => open(path, 'controller B'))).toBe('JOURNAL_OTHER_MACHINE');
+    expect(codeOf(() => open(path, 'controller B'))).toBe('JOURNAL_MACHINE_MISMATCH');
     // The refusal leaves it usable.
     expect(codeOf(() => open(path, 'controller A'))).toBeUndefined();
   });

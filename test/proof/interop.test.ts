@@ -125,7 +125,7 @@ describe("Debian's cosign", () => {
     await tamper(join(tool, 'version'));
     expect(await exported(real, '--cosign', '--files', tool)).toMatchObject({
       code: 1,
-      error: { code: 'EXPORT_OTHER_FILES', hint: expect.stringContaining('fetch it again') },
+      error: { code: 'EXPORT_MISMATCH', hint: expect.stringContaining('fetch it again') },
     });
   });
 });

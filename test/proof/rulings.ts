@@ -71,7 +71,7 @@ const underOldSignatures: Ruling[] = [
   ]),
   {
     what: /^envelope verdict: signatures\.0 dropped$|^envelope verdict: signatures\.1 swapped$/,
-    is: ['verdict VERDICT_NOT_BY_CONTROLLER'],
+    is: ['verdict VERDICT_ISSUER_MISMATCH'],
   },
   { what: /^envelope verdict: signatures\.1 dropped$/, is: ['co-signature COSIGN_MISSING'] },
   ...statements.map(
@@ -89,20 +89,20 @@ const underOldSignatures: Ruling[] = [
 ];
 
 const strangers: Ruling[] = [
-  { what: /^stranger charter: as itself$/, is: ['charter CHARTER_NOT_BY_ROOT'] },
-  { what: /^stranger request: as itself$/, is: ['request GRANT_OTHER_KEY'] },
-  { what: /^stranger publisher: as itself$/, is: ['request GRANT_NOT_BY_IDP'] },
-  { what: /^stranger offer: as itself$/, is: ['offers OFFER_NOT_BY_CONTROLLER'] },
-  { what: /^stranger lease: as itself$/, is: ['receipts LEASE_NOT_BY_CONTROLLER'] },
-  { what: /^stranger grant: as itself$/, is: ['receipts GRANT_NOT_BY_IDP'] },
+  { what: /^stranger charter: as itself$/, is: ['charter CHARTER_ISSUER_MISMATCH'] },
+  { what: /^stranger request: as itself$/, is: ['request GRANT_KEY_MISMATCH'] },
+  { what: /^stranger publisher: as itself$/, is: ['request GRANT_ISSUER_MISMATCH'] },
+  { what: /^stranger offer: as itself$/, is: ['offers OFFER_ISSUER_MISMATCH'] },
+  { what: /^stranger lease: as itself$/, is: ['receipts LEASE_ISSUER_MISMATCH'] },
+  { what: /^stranger grant: as itself$/, is: ['receipts GRANT_ISSUER_MISMATCH'] },
   ...messages.map(
     (name): Ruling => ({
       what: new RegExp(`^stranger ${name}: as the signer$`),
       is: codes(steps[name], 'DOC_BAD_SIGNATURE'),
     }),
   ),
-  { what: /^stranger receipt: /, is: ['receipts RECEIPT_OTHER_SIGNER'] },
-  { what: /^stranger verdict: alone$/, is: ['verdict VERDICT_NOT_BY_CONTROLLER'] },
+  { what: /^stranger receipt: /, is: ['receipts RECEIPT_SIGNER_MISMATCH'] },
+  { what: /^stranger verdict: alone$/, is: ['verdict VERDICT_ISSUER_MISMATCH'] },
   { what: /^stranger verdict: besides$/, is: ['co-signature COSIGN_NOT_TRUSTED_KEY'] },
 ];
 
@@ -116,26 +116,32 @@ const thieves: Ruling[] = [
   ),
   {
     what: /^thief (publisher|grant): project$/,
-    is: ['request GRANT_OTHER_PROJECT', 'receipts GRANT_OTHER_PROJECT'],
+    is: ['request GRANT_PROJECT_MISMATCH', 'receipts GRANT_PROJECT_MISMATCH'],
   },
-  { what: /^thief (publisher|grant): role$/, is: ['request GRANT_OTHER_ROLE', 'receipts GRANT_OTHER_ROLE'] },
-  { what: /^thief (publisher|grant): sub$/, is: ['request GRANT_OTHER_KEY', 'receipts GRANT_OTHER_KEY'] },
-  { what: /^thief grant: operator$/, is: ['receipts LEASE_OTHER_OPERATOR'] },
+  {
+    what: /^thief (publisher|grant): role$/,
+    is: ['request GRANT_ROLE_MISMATCH', 'receipts GRANT_ROLE_MISMATCH'],
+  },
+  {
+    what: /^thief (publisher|grant): sub$/,
+    is: ['request GRANT_KEY_MISMATCH', 'receipts GRANT_KEY_MISMATCH'],
+  },
+  { what: /^thief grant: operator$/, is: ['receipts LEASE_OPERATOR_MISMATCH'] },
 
-  { what: /^thief request: project$/, is: ['request REQUEST_OTHER_PROJECT'] },
-  { what: /^thief request: repo$/, is: ['request REQUEST_REPO_NOT_ALLOWED'] },
-  { what: /^thief request: job$/, is: ['job REQUEST_OTHER_JOB'] },
-  { what: /^thief request: commit$/, is: ['job REQUEST_OTHER_SOURCE'] },
+  { what: /^thief request: project$/, is: ['request REQUEST_PROJECT_MISMATCH'] },
+  { what: /^thief request: repo$/, is: ['request SOURCE_HOST_NOT_ALLOWED'] },
+  { what: /^thief request: job$/, is: ['job REQUEST_JOB_MISMATCH'] },
+  { what: /^thief request: commit$/, is: ['job REQUEST_SOURCE_MISMATCH'] },
   {
     what: /^thief request: policy\./,
-    is: ['request POLICY_BELOW_FLOOR', 'request DOC_INVALID', 'offers OFFER_OTHER_REQUEST'],
+    is: ['request POLICY_BELOW_FLOOR', 'request DOC_INVALID', 'offers OFFER_REQUEST_MISMATCH'],
   },
-  { what: /^thief request: (ref|rebuild|jti|iat|exp)$/, is: ['offers OFFER_OTHER_REQUEST'] },
+  { what: /^thief request: (ref|rebuild|jti|iat|exp)$/, is: ['offers OFFER_REQUEST_MISMATCH'] },
 
-  { what: /^thief offer: project$/, is: ['offers OFFER_OTHER_PROJECT'] },
-  { what: /^thief offer: request$/, is: ['offers OFFER_OTHER_REQUEST'] },
-  { what: /^thief offer: job$/, is: ['offers OFFER_OTHER_JOB'] },
-  { what: /^thief offer: policy\./, is: ['offers OFFER_OTHER_POLICY', 'offers DOC_INVALID'] },
+  { what: /^thief offer: project$/, is: ['offers OFFER_PROJECT_MISMATCH'] },
+  { what: /^thief offer: request$/, is: ['offers OFFER_REQUEST_MISMATCH'] },
+  { what: /^thief offer: job$/, is: ['offers OFFER_JOB_MISMATCH'] },
+  { what: /^thief offer: policy\./, is: ['offers OFFER_POLICY_MISMATCH', 'offers DOC_INVALID'] },
   { what: /^thief offer: round$/, is: ['offers OFFER_ROUND', 'offers DOC_INVALID'] },
   // Whatever else an offer says is bound by its id, which leases carry.
   {
@@ -143,19 +149,22 @@ const thieves: Ruling[] = [
     is: ['receipts RECEIPT_WITHOUT_OFFER', 'offers DOC_INVALID'],
   },
 
-  { what: /^thief lease: aud$/, is: ['receipts GRANT_OTHER_KEY', 'receipts LEASE_NOT_TRUSTED_KEY'] },
-  { what: /^thief lease: operator$/, is: ['receipts LEASE_OTHER_OPERATOR'] },
-  { what: /^thief lease: (project|job|round)$/, is: ['receipts LEASE_OTHER_OFFER', 'receipts DOC_INVALID'] },
+  { what: /^thief lease: aud$/, is: ['receipts GRANT_KEY_MISMATCH', 'receipts LEASE_NOT_TRUSTED_KEY'] },
+  { what: /^thief lease: operator$/, is: ['receipts LEASE_OPERATOR_MISMATCH'] },
+  {
+    what: /^thief lease: (project|job|round)$/,
+    is: ['receipts LEASE_OFFER_MISMATCH', 'receipts DOC_INVALID'],
+  },
   { what: /^thief lease: offer$/, is: ['receipts RECEIPT_WITHOUT_OFFER'] },
   // And what else a lease says by its id, which receipts carry.
   {
     what: /^thief lease: (claim|fence\.|slot|iat|exp)/,
-    is: ['receipts RECEIPT_OTHER_LEASE', 'receipts DOC_INVALID'],
+    is: ['receipts RECEIPT_LEASE_MISMATCH', 'receipts DOC_INVALID'],
   },
 
   {
     what: /^thief receipt: predicate\.quorate_receipt\.(project|job|offer|lease|round|slot|fence\.\w+|operator)$/,
-    is: ['receipts RECEIPT_OTHER_LEASE', 'receipts DOC_INVALID'],
+    is: ['receipts RECEIPT_LEASE_MISMATCH', 'receipts DOC_INVALID'],
   },
   {
     what: /^thief receipt: predicate\.(buildDefinition|runDetails\.builder|runDetails\.metadata\.invocationId|quorate_receipt\.(nonce|outcome\.artifact))/,
@@ -173,7 +182,7 @@ const thieves: Ruling[] = [
   // The controller alone, and with the trusted worker's key besides: the log holds another verdict.
   {
     what: /^thie(f|ves) verdict: predicate\.quorate_verdict\.(project|job|name|request|repo|ref|commit|policy\.\w+)$/,
-    is: ['verdict VERDICT_OTHER_REQUEST', 'verdict DOC_INVALID'],
+    is: ['verdict VERDICT_REQUEST_MISMATCH', 'verdict DOC_INVALID'],
   },
   {
     what: /^thie(f|ves) verdict: predicate\.(quorate_verdict\.(level|outcome\.artifact)$|inputAttestations|policy\.uri|resourceUri|verif)/,
@@ -201,7 +210,7 @@ const wholeBundle: Ruling[] = [
   { what: /^bundle: offers\.1 dropped$/, is: ['receipts RECEIPT_WITHOUT_OFFER'] },
   { what: /^bundle: offers\.\d (dropped|doubled|swapped)$/, is: ['offers OFFER_ROUND'] },
   { what: /^bundle: receipts\.\d\.(envelope|lease|grant)$/, is: ['receipts DOC_BAD_SIGNATURE'] },
-  { what: /^bundle: receipts\.\d dropped$/, is: ['decision VERDICT_OTHER_RECEIPTS'] },
+  { what: /^bundle: receipts\.\d dropped$/, is: ['decision VERDICT_RECEIPTS_MISMATCH'] },
   { what: /^bundle: receipts\.\d doubled$/, is: ['receipts RECEIPT_TWICE'] },
   { what: /^bundle: verdict$/, is: ['verdict DOC_BAD_SIGNATURE'] },
   { what: /^bundle: checkpoint$/, is: ['log CHECKPOINT_BAD_SIGNATURE'] },
@@ -212,7 +221,7 @@ const wholeBundle: Ruling[] = [
     is: ['log LOG_PROOF_INVALID'],
   },
   { what: /^bundle: /, is: ['bundle DOC_INVALID'] },
-  { what: /^job: /, is: ['job REQUEST_OTHER_JOB', 'job DOC_INVALID'] },
+  { what: /^job: /, is: ['job REQUEST_JOB_MISMATCH', 'job DOC_INVALID'] },
   {
     what: /^byte: /,
     is: [
@@ -230,8 +239,8 @@ const wholeBundle: Ruling[] = [
           'DOC_WRONG_TYPE',
         ),
       ),
-      ...codes('job', 'REQUEST_OTHER_JOB', 'DOC_INVALID', 'DOC_NOT_JSON', 'DOC_NOT_CANONICAL'),
-      ...codes('log', 'CHECKPOINT_BAD_SIGNATURE', 'CHECKPOINT_MALFORMED', 'CHECKPOINT_OTHER_LOG'),
+      ...codes('job', 'REQUEST_JOB_MISMATCH', 'DOC_INVALID', 'DOC_NOT_JSON', 'DOC_NOT_CANONICAL'),
+      ...codes('log', 'CHECKPOINT_BAD_SIGNATURE', 'CHECKPOINT_MALFORMED', 'CHECKPOINT_LOG_MISMATCH'),
       ...codes('log', 'CHECKPOINT_UNSIGNED', 'DOC_NOT_BASE64', 'LOG_PROOF_INVALID'),
       // In the witness's name: then it is a signature nobody knows.
       'co-signature WITNESS_MISSING',
@@ -240,7 +249,7 @@ const wholeBundle: Ruling[] = [
 ];
 
 const logs: Ruling[] = [
-  { what: /^checkpoint: origin$/, is: ['log CHECKPOINT_OTHER_LOG'] },
+  { what: /^checkpoint: origin$/, is: ['log CHECKPOINT_LOG_MISMATCH'] },
   { what: /^checkpoint: (size|root)$/, is: ['log CHECKPOINT_BAD_SIGNATURE', 'log CHECKPOINT_MALFORMED'] },
   { what: /^checkpoint: (line more|line less|no line)$/, is: ['log CHECKPOINT_MALFORMED'] },
   { what: /^checkpoint: (log line dropped|stranger's checkpoint)$/, is: ['log CHECKPOINT_UNSIGNED'] },

@@ -73,13 +73,13 @@ describe('verify', () => {
 
 describe('verify says no', () => {
   it.concurrent.each<[string, (tool: string) => Promise<unknown>, string]>([
-    ['a byte more', (tool) => tamper(join(tool, 'version')), 'FILES_OTHER_TREE'],
-    ['a file more', (tool) => writeFile(join(tool, 'extra'), ''), 'FILES_OTHER_TREE'],
-    ['a file less', (tool) => rm(join(tool, 'version')), 'FILES_OTHER_TREE'],
-    ['an empty folder more', (tool) => mkdir(join(tool, 'empty')), 'FILES_OTHER_TREE'],
-    ['a program that is none any more', (tool) => chmod(join(tool, 'bin/app'), 0o644), 'FILES_OTHER_TREE'],
-    ['a file that became a program', (tool) => chmod(join(tool, 'version'), 0o755), 'FILES_OTHER_TREE'],
-    ['a hidden repository', (tool) => mkdir(join(tool, '.git')), 'FILES_OTHER_TREE'],
+    ['a byte more', (tool) => tamper(join(tool, 'version')), 'FILES_TREE_MISMATCH'],
+    ['a file more', (tool) => writeFile(join(tool, 'extra'), ''), 'FILES_TREE_MISMATCH'],
+    ['a file less', (tool) => rm(join(tool, 'version')), 'FILES_TREE_MISMATCH'],
+    ['an empty folder more', (tool) => mkdir(join(tool, 'empty')), 'FILES_TREE_MISMATCH'],
+    ['a program that is none any more', (tool) => chmod(join(tool, 'bin/app'), 0o644), 'FILES_TREE_MISMATCH'],
+    ['a file that became a program', (tool) => chmod(join(tool, 'version'), 0o755), 'FILES_TREE_MISMATCH'],
+    ['a hidden repository', (tool) => mkdir(join(tool, '.git')), 'FILES_TREE_MISMATCH'],
     ['a setuid program', (tool) => chmod(join(tool, 'bin/app'), 0o4755), 'STORE_ENTRY_REFUSED'],
     ['a link out of it', (tool) => symlink('/etc/passwd', join(tool, 'link')), 'STORE_LINK_ESCAPES'],
     [
@@ -98,7 +98,7 @@ describe('verify says no', () => {
   it('to a file that is not in the artifact, and to a device', async () => {
     const file = join(await copy(), 'version');
     await tamper(file);
-    expect(await verify(file)).toMatchObject({ exit: 1, code: 'FILES_OTHER_FILE' });
+    expect(await verify(file)).toMatchObject({ exit: 1, code: 'FILES_HASH_MISMATCH' });
     expect(await verify('/dev/zero')).toMatchObject({ exit: 1, code: 'STORE_ENTRY_REFUSED' });
   });
 
@@ -120,12 +120,12 @@ describe('verify says no', () => {
     });
     expect(await verify('tool', undefined, '--source', 'https://git.example/b.git')).toMatchObject({
       exit: 1,
-      code: 'OTHER_SOURCE',
+      code: 'SOURCE_MISMATCH',
     });
-    expect(await verify('tool', undefined, '--ref', 'v2')).toMatchObject({ exit: 1, code: 'OTHER_REF' });
+    expect(await verify('tool', undefined, '--ref', 'v2')).toMatchObject({ exit: 1, code: 'REF_MISMATCH' });
     const other = ['verify', 'tool', '--bundle', 'tool.bundle', '--project', testKey('mallory').id, '--json'];
     const { code, out } = await quorate(other, { cwd: real.dir });
-    expect({ code, ...JSON.parse(out) }).toMatchObject({ code: 'CHARTER_OTHER_PROJECT', level: 'none' });
+    expect({ code, ...JSON.parse(out) }).toMatchObject({ code: 'CHARTER_PROJECT_MISMATCH', level: 'none' });
     expect(code).toBe(1);
   });
 

@@ -171,7 +171,7 @@ async function rootBlock(path: string, artifact: string | null, signal: AbortSig
   if (held.kind === 'tree' && held.cid === artifact) return held.rootBlock;
   const is = held.kind === 'tree' ? held.cid : 'a file';
   throw new QuorateError(
-    'EXPORT_OTHER_FILES',
+    'EXPORT_MISMATCH',
     `${path} is ${is}; the evidence is about ${artifact ?? 'no artifact'}`,
     { hint: 'Name the folder that fetch wrote together with this bundle, unchanged; or fetch it again.' },
   );

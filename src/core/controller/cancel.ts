@@ -7,14 +7,14 @@ import { findRun } from './view.ts';
 /**
  * Whoever published a run may end it. It ends without a verdict: builds are stopped, and what was delivered in a sealed
  * round stays sealed for good. What was published before (`agreed`) stays published.
- * Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`, `CANCEL_OTHER_PUBLISHER`, `RUN_OVER`.
+ * Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`, `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`.
  */
 export function cancel(step: Step, { token, which, by, reason }: EventOf<'cancel'>): void {
   const { state, out } = step;
   const run = findRun(state, which);
   if (run.request.signer !== by) {
     throw new QuorateError(
-      'CANCEL_OTHER_PUBLISHER',
+      'CANCEL_PUBLISHER_MISMATCH',
       `only who published a run can cancel it; this one is ${run.request.signer}'s`,
     );
   }

@@ -21,13 +21,13 @@ function checkEnrol(step: Step, enrol: Enrol): void {
   checkTime(enrol, step.now, 'the enrolment');
   if (enrol.project !== charter.project) {
     throw new QuorateError(
-      'TICKET_OTHER_PROJECT',
+      'TICKET_PROJECT_MISMATCH',
       `this controller serves project ${charter.project}, not ${enrol.project}`,
       { hint: askOwner },
     );
   }
   if (enrol.aud !== step.state.idp)
-    throw new QuorateError('ENROL_OTHER_AUDIENCE', 'the enrolment was made for another identity provider');
+    throw new QuorateError('ENROL_AUDIENCE_MISMATCH', 'the enrolment was made for another identity provider');
 }
 
 function grantFor(step: Step, key: string, jti: string): Grant {
@@ -66,24 +66,24 @@ export function enrol(step: Step, { token, enrol, invite }: EventOf<'enrol'>): v
   checkTime(ticket, step.now, 'the ticket');
   if (!charter.idps.includes(invite.signer)) {
     throw new QuorateError(
-      'TICKET_OTHER_ISSUER',
+      'TICKET_ISSUER_MISMATCH',
       'the ticket is not signed by an identity provider of this project',
       { hint: askOwner },
     );
   }
   if (ticket.project !== charter.project) {
     throw new QuorateError(
-      'TICKET_OTHER_PROJECT',
+      'TICKET_PROJECT_MISMATCH',
       `the ticket is for project ${ticket.project}, not ${charter.project}`,
       { hint: askOwner },
     );
   }
   if (enrol.payload.invite !== ticket.jti)
-    throw new QuorateError('ENROL_OTHER_TICKET', 'the enrolment names another ticket');
+    throw new QuorateError('ENROL_TICKET_MISMATCH', 'the enrolment names another ticket');
   const key = enrol.signer;
   if (ticket.key !== undefined && ticket.key !== key) {
     throw new QuorateError(
-      'TICKET_OTHER_KEY',
+      'TICKET_KEY_MISMATCH',
       `the ticket is bound to the key ${ticket.key}; this machine has ${key}`,
       {
         hint: 'Run "quorate key" on the machine that shall join, and have the ticket made for what it prints.',
@@ -154,13 +154,13 @@ export function checkGrant(step: Moment, grant: { payload: Grant; signer: string
   checkTime(payload, step.now, 'the grant');
   if (!charter.idps.includes(grant.signer))
     throw new QuorateError(
-      'GRANT_OTHER_ISSUER',
+      'GRANT_ISSUER_MISMATCH',
       'the grant is not from an identity provider of this project',
     );
   if (payload.project !== charter.project)
-    throw new QuorateError('GRANT_OTHER_PROJECT', `the grant is for project ${payload.project}`);
+    throw new QuorateError('GRANT_PROJECT_MISMATCH', `the grant is for project ${payload.project}`);
   if (payload.sub !== key)
-    throw new QuorateError('GRANT_OTHER_KEY', `the grant is for ${payload.sub}, not for ${key}`);
+    throw new QuorateError('GRANT_KEY_MISMATCH', `the grant is for ${payload.sub}, not for ${key}`);
   const enrolled = step.state.keys.get(key);
   if (
     enrolled === undefined ||
@@ -180,5 +180,5 @@ export function checkGrant(step: Moment, grant: { payload: Grant; signer: string
 export function checkPublisher(step: Moment, grant: { payload: Grant; signer: string }, key: string): Grant {
   const granted = checkGrant(step, grant, key);
   if (granted.role === 'publisher') return granted;
-  throw new QuorateError('ROLE_WRONG', `a ${granted.role} may not publish jobs`);
+  throw new QuorateError('GRANT_ROLE_MISMATCH', `a ${granted.role} may not publish jobs`);
 }

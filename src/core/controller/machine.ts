@@ -198,7 +198,7 @@ function submit(step: Step, { token, request, publisher, job, jobId, entropy }: 
   const granted = checkPublisher(step, publisher, request.signer);
   checkTime(order, step.now, 'the request');
   if (order.project !== charter.project)
-    throw new QuorateError('REQUEST_OTHER_PROJECT', `the request is for project ${order.project}`);
+    throw new QuorateError('REQUEST_PROJECT_MISMATCH', `the request is for project ${order.project}`);
   if (order.exp - order.iat > limits.requestSecondsMax) {
     throw new QuorateError(
       'REQUEST_TOO_LONG',
@@ -206,9 +206,9 @@ function submit(step: Step, { token, request, publisher, job, jobId, entropy }: 
     );
   }
   if (order.job !== jobId)
-    throw new QuorateError('REQUEST_OTHER_JOB', 'the request names another job than the one sent with it');
+    throw new QuorateError('REQUEST_JOB_MISMATCH', 'the request names another job than the one sent with it');
   if (order.commit !== job.source.commit || order.repo !== job.source.url) {
-    throw new QuorateError('REQUEST_OTHER_SOURCE', 'the request names another source than its job');
+    throw new QuorateError('REQUEST_SOURCE_MISMATCH', 'the request names another source than its job');
   }
   if (Object.keys(job.inputs).length > 0) {
     throw new QuorateError(

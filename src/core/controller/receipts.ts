@@ -36,7 +36,7 @@ function checkReceipt(receipt: Verified<Receipt>, live: LiveLease, { source }: J
   }
   if (receipt.signer !== lease.aud)
     throw new QuorateError(
-      'RECEIPT_OTHER_SIGNER',
+      'RECEIPT_SIGNER_MISMATCH',
       `the receipt is signed by ${receipt.signer}, the lease is ${lease.aud}'s`,
     );
   const { subject, predicate } = receipt.payload;

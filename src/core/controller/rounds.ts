@@ -96,7 +96,7 @@ function closed(message: string): QuorateError {
 export function claim(step: Step, { token, claim, grant }: EventOf<'claim'>): void {
   const worker = claim.signer;
   if (claim.payload.aud !== step.state.id)
-    throw new QuorateError('CLAIM_OTHER_AUDIENCE', 'the claim was made for another controller');
+    throw new QuorateError('CLAIM_AUDIENCE_MISMATCH', 'the claim was made for another controller');
   checkTime(claim.payload, step.now, 'the claim');
   const granted = checkGrant(step, grant, worker);
   const runId = step.state.offers.get(claim.payload.offer);
@@ -113,7 +113,8 @@ export function claim(step: Step, { token, claim, grant }: EventOf<'claim'>): vo
     );
     return;
   }
-  if (granted.role !== 'worker') throw new QuorateError('ROLE_WRONG', `a ${granted.role} builds nothing`);
+  if (granted.role !== 'worker')
+    throw new QuorateError('GRANT_ROLE_MISMATCH', `a ${granted.role} builds nothing`);
   if (round !== currentRound(run) || round.revealed) throw closed('the round is over');
   if (claim.payload.pass !== undefined) {
     round.answered.add(worker);

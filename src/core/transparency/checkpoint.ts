@@ -105,7 +105,7 @@ async function openWitness(line: NoteLine, body: string, verifier: Verifier): Pr
 
 /**
  * Opens a checkpoint of a project's log. Every signature by a key we know must be valid; unknown ones are skipped.
- * Throws `CHECKPOINT_MALFORMED`, `CHECKPOINT_OTHER_LOG`, `CHECKPOINT_UNSIGNED`, `CHECKPOINT_BAD_SIGNATURE`,
+ * Throws `CHECKPOINT_MALFORMED`, `CHECKPOINT_LOG_MISMATCH`, `CHECKPOINT_UNSIGNED`, `CHECKPOINT_BAD_SIGNATURE`,
  * `DOC_NOT_BASE64`.
  */
 export async function openCheckpoint(
@@ -116,7 +116,10 @@ export async function openCheckpoint(
   const { body, lines } = splitNote(note);
   const { origin, size, root } = parseBody(body);
   if (origin !== originOf(expected.project)) {
-    throw new QuorateError('CHECKPOINT_OTHER_LOG', `the checkpoint is of the log "${origin.slice(0, 100)}"`);
+    throw new QuorateError(
+      'CHECKPOINT_LOG_MISMATCH',
+      `the checkpoint is of the log "${origin.slice(0, 100)}"`,
+    );
   }
   const logKeyId = noteKeyId(origin, noteKinds.ed25519, expected.log);
   const [own] = lines.filter((line) => line.name === origin && same(line.keyId, logKeyId));

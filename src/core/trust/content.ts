@@ -13,7 +13,7 @@ export function checkContent(before: Verification, content: Content): Verificati
       if (content.cid === artifact) return `Recomputed from the files: they are ${content.cid}, all of it.`;
       const about = artifact ?? 'no artifact';
       throw new QuorateError(
-        'FILES_OTHER_TREE',
+        'FILES_TREE_MISMATCH',
         `the files are ${content.cid}; the evidence is about ${about}`,
       );
     }
@@ -21,7 +21,7 @@ export function checkContent(before: Verification, content: Content): Verificati
     if (names.length > 0)
       return `Recomputed from the file: its sha256 is that of ${names.slice(0, 3).join(', ')} in the artifact.`;
     throw new QuorateError(
-      'FILES_OTHER_FILE',
+      'FILES_HASH_MISMATCH',
       `the file's sha256 is ${content.sha256}; none of the artifact's ${plural(files.length, 'file')} has it`,
     );
   });

@@ -194,13 +194,13 @@ function collectFacts(
 function checkExpected({ check, expected }: Ask, { artifact, repo, ref }: VerifiedFacts): void {
   const wanted = expected.artifact ?? artifact;
   check(
-    'OTHER_ARTIFACT',
+    'ARTIFACT_MISMATCH',
     artifact === wanted,
     `the bundle is about ${artifact ?? 'no artifact'}, not ${wanted}`,
   );
   const source = expected.source ?? repo;
-  check('OTHER_SOURCE', repo === source, `the artifact was built from ${repo}, not from ${source}`);
+  check('SOURCE_MISMATCH', repo === source, `the artifact was built from ${repo}, not from ${source}`);
   const at = expected.ref ?? ref;
   const same = [at, `refs/heads/${at}`, `refs/tags/${at}`].includes(ref);
-  check('OTHER_REF', same, `the artifact was built at ${ref}, not at ${at}`);
+  check('REF_MISMATCH', same, `the artifact was built at ${ref}, not at ${at}`);
 }

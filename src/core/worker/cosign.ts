@@ -19,9 +19,9 @@ export function cosignOrRefuse(
   if (assignment.lease.payload.slot !== 'trusted')
     return refuse('COSIGN_NOT_TRUSTED_SLOT', 'this worker did not build as trusted worker');
   if (assignment.request !== request)
-    return refuse('COSIGN_OTHER_REQUEST', 'the verdict is about another request');
+    return refuse('COSIGN_REQUEST_MISMATCH', 'the verdict is about another request');
   if (outcome === null || !sameVote(own, outcome))
-    return refuse('COSIGN_OTHER_RESULT', 'this worker built something else');
+    return refuse('COSIGN_RESULT_MISMATCH', 'this worker built something else');
   return { kind: 'cosign', lease };
 }
 

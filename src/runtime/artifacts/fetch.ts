@@ -55,7 +55,7 @@ export class NotTrusted extends QuorateError {
     const failed = verification.steps.find(({ ok }) => !ok);
     const why =
       failed === undefined ? `its level is "${verification.level}"` : `${failed.code ?? ''}: ${failed.says}`;
-    const other = ['OTHER_REF', 'OTHER_SOURCE'].includes(verification.code ?? '');
+    const other = ['REF_MISMATCH', 'SOURCE_MISMATCH'].includes(verification.code ?? '');
     super('NOT_TRUSTED', `${artifact} is not ${other ? 'what was asked for' : 'trusted'}: ${why}`, {
       hint: hintFor(verification),
     });
@@ -65,9 +65,9 @@ export class NotTrusted extends QuorateError {
 
 function hintFor({ level, code }: Verification): string {
   if (level === 'agreed') return 'The trusted worker has not confirmed it yet; try again when it has.';
-  if (code === 'OTHER_REF')
+  if (code === 'REF_MISMATCH')
     return 'It may be genuine and old. quorate jobs lists what was built at the ref you mean.';
-  if (code === 'OTHER_SOURCE')
+  if (code === 'SOURCE_MISMATCH')
     return 'Somebody may pass off another repository of the project as the one you mean. quorate jobs lists what was built.';
   return 'Do not use it. "quorate show <job>" tells who built what.';
 }

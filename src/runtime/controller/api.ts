@@ -128,7 +128,8 @@ async function answer(
 }
 
 function samePeer(signer: string, peer: string): void {
-  if (signer !== peer) throw new QuorateError('ENROL_OTHER_PEER', 'an enrolment is sent by who signed it');
+  if (signer !== peer)
+    throw new QuorateError('ENROL_SENDER_MISMATCH', 'an enrolment is sent by who signed it');
 }
 
 function refusal(reply: Reply | undefined): QuorateError {

@@ -60,7 +60,7 @@ export class ControllerFeed {
         if (message.kind === 'hello') {
           const grant = await openMessage('grant', message.grant, joseVerifier);
           if (grant.payload.sub !== talk.peer)
-            throw new QuorateError('GRANT_OTHER_KEY', 'the grant is for another key');
+            throw new QuorateError('GRANT_KEY_MISMATCH', 'the grant is for another key');
           // The machine checks it all; a stranger does not get as far as its journal.
           if (!machine.state.keys.has(talk.peer)) throw notEnrolled();
           worker = talk.peer;

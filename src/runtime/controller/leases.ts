@@ -117,9 +117,9 @@ export class ControllerLeases {
         const claim = await openMessage('claim', message.claim, joseVerifier);
         const grant = await openMessage('grant', message.grant, joseVerifier);
         if (claim.signer !== talk.peer)
-          throw new QuorateError('CLAIM_OTHER_PEER', 'a claim is sent by who signed it');
+          throw new QuorateError('CLAIM_SENDER_MISMATCH', 'a claim is sent by who signed it');
         if (claim.payload.aud !== folder.controller.id)
-          throw new QuorateError('CLAIM_OTHER_AUDIENCE', 'the claim is for another controller');
+          throw new QuorateError('CLAIM_AUDIENCE_MISMATCH', 'the claim is for another controller');
         checkTime(claim.payload, Date.now(), 'the claim');
         dispatch({ kind: 'claim', token, claim, grant });
         return;
@@ -127,7 +127,7 @@ export class ControllerLeases {
       case 'resume': {
         const lease = await openMessage('lease', message.lease, joseVerifier);
         if (lease.signer !== folder.controller.id)
-          throw new QuorateError('LEASE_OTHER_ISSUER', 'the lease is not from this controller');
+          throw new QuorateError('LEASE_ISSUER_MISMATCH', 'the lease is not from this controller');
         dispatch({ kind: 'resume', token, lease, worker: talk.peer });
         return;
       }

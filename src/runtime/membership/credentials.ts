@@ -35,12 +35,12 @@ export interface Credentials {
 const askMsMax = 20_000;
 const controllerAddrsMax = 16;
 
-/** A charter of that project, by its root. Errors: `CHARTER_NOT_BY_ROOT`, `DOC_…`. */
+/** A charter of that project, by its root. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
 export async function openCharter(raw: string, project: string): Promise<Verified<Charter>> {
   const charter = await openMessage('charter', raw, joseVerifier);
   if (charter.signer !== project || charter.payload.project !== project) {
     throw new QuorateError(
-      'CHARTER_NOT_BY_ROOT',
+      'CHARTER_ISSUER_MISMATCH',
       `the charter is not signed by the root key of project ${project}`,
       { hint: 'Whoever answers there serves another project. Ask the owner of yours for a new ticket.' },
     );
@@ -125,7 +125,7 @@ export async function obtainGrant(
   checkTime(grant.payload, Date.now(), 'the grant');
   if (!charter.payload.idps.includes(grant.signer) || grant.payload.sub !== key.id) {
     throw new QuorateError(
-      'GRANT_OTHER_ISSUER',
+      'GRANT_ISSUER_MISMATCH',
       'the grant is not for this key from an identity provider of the project',
     );
   }

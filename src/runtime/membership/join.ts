@@ -11,7 +11,7 @@ const joinMsMax = 30_000;
 /**
  * Takes a ticket to the controller it names, gets the charter and a grant, and saves the membership. The ticket says
  * which root key to believe; everything else is checked against that.
- * Errors: `TICKET_…`, `DOC_…`, `CONTROLLER_…`, `CHARTER_NOT_BY_ROOT` and what the controller answers.
+ * Errors: `TICKET_…`, `DOC_…`, `CONTROLLER_…`, `CHARTER_ISSUER_MISMATCH` and what the controller answers.
  */
 export async function joinProject(options: {
   home: Home;
@@ -25,7 +25,7 @@ export async function joinProject(options: {
   const key = await home.key();
   if (invite.payload.key !== undefined && invite.payload.key !== key.id) {
     throw new QuorateError(
-      'TICKET_OTHER_KEY',
+      'TICKET_KEY_MISMATCH',
       `the ticket is bound to the key ${invite.payload.key}; this machine has ${key.id}`,
       {
         hint: 'Run "quorate key" on the machine that shall join, and have the ticket made for what it prints.',
@@ -44,7 +44,7 @@ export async function joinProject(options: {
     const charter = (await openCharter(answer.charter, project)).payload;
     if (!charter.idps.includes(invite.signer)) {
       throw new QuorateError(
-        'TICKET_OTHER_ISSUER',
+        'TICKET_ISSUER_MISMATCH',
         'the ticket is not signed by an identity provider of this project',
         { hint: 'Ask the owner for a new one: the keys of the project have changed since.' },
       );

@@ -116,7 +116,7 @@ export async function readCharter(dir: string): Promise<Verified<Charter> | unde
   const charter = await openMessage('charter', raw.trim(), joseVerifier);
   if (charter.signer !== charter.payload.project) {
     throw new QuorateError(
-      'CHARTER_NOT_BY_ROOT',
+      'CHARTER_ISSUER_MISMATCH',
       `${join(dir, files.charter)} is not signed by the root key of its project`,
       {
         hint: 'Put it back from a copy; nobody believes this one.',

@@ -59,7 +59,7 @@ export class Cosigner {
       const { level, outcome } = payload.predicate.quorate_verdict;
       if (level !== verification.level) {
         throw new QuorateError(
-          'COSIGN_OTHER_LEVEL',
+          'COSIGN_LEVEL_MISMATCH',
           `the verdict says ${level}; the evidence amounts to ${verification.level}`,
         );
       }

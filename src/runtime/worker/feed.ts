@@ -116,7 +116,7 @@ export class WorkerFeed {
     const offer = await openMessage('offer', notice.offer, joseVerifier);
     if (!machine.wants(offer.id)) return;
     if (!charter.controllers.includes(offer.signer))
-      throw new QuorateError('OFFER_OTHER_ISSUER', 'the offer is not from a controller of the project');
+      throw new QuorateError('OFFER_ISSUER_MISMATCH', 'the offer is not from a controller of the project');
     const request = await openMessage('request', notice.request, joseVerifier);
     const publisher = await openMessage('grant', notice.publisher, joseVerifier);
     const { job, id: jobId } = decodeJob(toUtf8(notice.job));

@@ -42,7 +42,7 @@ export class Sources {
     this.#context = context;
   }
 
-  /** Errors: `SOURCE_…`, `STORE_…`; `SOURCE_OTHER_TREE` when the commit holds another tree than the job says. */
+  /** Errors: `SOURCE_…`, `STORE_…`; `SOURCE_TREE_MISMATCH` when the commit holds another tree than the job says. */
   async open(job: Job, ref: string, { signal, say }: FetchOptions): Promise<Source> {
     const { url, commit } = job.source;
     const key = `${url} ${commit}`;
@@ -138,7 +138,7 @@ export class Sources {
 function checkTree({ source }: Job, { tree }: Kept): void {
   if (tree !== source.tree) {
     throw new QuorateError(
-      'SOURCE_OTHER_TREE',
+      'SOURCE_TREE_MISMATCH',
       `commit ${source.commit} holds tree ${tree}, the job says ${source.tree}`,
       { hint: 'Publish the job again, with quorate run.' },
     );

@@ -146,14 +146,14 @@ describe('a stranger who fills the disk of a controller with what it refuses', (
       Array(3).fill('RECEIPT_STALE_FENCE'),
     );
     const aClaim = { kind: 'claim', claim: claim.raw, grant };
-    expect(await say(protocols.lease, aClaim, aClaim)).toEqual(Array(2).fill('GRANT_OTHER_ISSUER'));
+    expect(await say(protocols.lease, aClaim, aClaim)).toEqual(Array(2).fill('GRANT_ISSUER_MISMATCH'));
     expect(await say(protocols.feed, { kind: 'hello', grant, capabilities })).toEqual(['KEY_NOT_ENROLLED']);
     expect(await say(protocols.api, { kind: 'enrol', enrol: enrol.raw, invite: invite.raw })).toEqual([
-      'TICKET_OTHER_ISSUER',
+      'TICKET_ISSUER_MISMATCH',
     ]);
     expect(await say(protocols.api, { kind: 'renew', enrol: enrol.raw })).toEqual(['KEY_NOT_ENROLLED']);
     const submit = { kind: 'submit', request: request.raw, publisher: grant, job: fromUtf8(bytes) };
-    expect(await say(protocols.api, submit)).toEqual(['GRANT_OTHER_ISSUER']);
+    expect(await say(protocols.api, submit)).toEqual(['GRANT_ISSUER_MISMATCH']);
     expect(await say(protocols.api, { kind: 'cancel', which: 'aaaaaaaa', reason: 'x' })).toEqual([
       'JOB_UNKNOWN',
     ]);

@@ -130,7 +130,7 @@ describe('an operator with a grant of her own', () => {
     ) as Membership[];
     const mesh = await meshOf(eve.key);
     const as = (grant: string) => say(mesh, protocols.feed, { kind: 'hello', grant, capabilities });
-    expect(await as(file?.grant ?? '')).toMatchObject({ kind: 'error', code: 'GRANT_OTHER_KEY' });
+    expect(await as(file?.grant ?? '')).toMatchObject({ kind: 'error', code: 'GRANT_KEY_MISMATCH' });
     // The control: with her own she is heard.
     expect(await as(eve.membership.grant)).toMatchObject({ kind: 'backlog' });
   });

@@ -55,7 +55,7 @@ describe('a claim with the grant of another operator', () => {
     return reply.kind === 'error' ? reply.code : reply.kind;
   }
 
-  it('is refused', async () => expect(await attack('bob')).toBe('GRANT_OTHER_KEY'));
+  it('is refused', async () => expect(await attack('bob')).toBe('GRANT_KEY_MISMATCH'));
   it('control: stands by with its own', async () => expect(await attack('mallory')).toBe('standby'));
 });
 
@@ -70,7 +70,7 @@ describe('a claim made for another controller, or long ago', () => {
 
   it('is refused for its audience', async () => {
     const bench = await openBench('on');
-    expect(await attack({ aud: bench.id('elsewhere') })).toBe('CLAIM_OTHER_AUDIENCE');
+    expect(await attack({ aud: bench.id('elsewhere') })).toBe('CLAIM_AUDIENCE_MISMATCH');
   });
   it('is refused for its time', async () => expect(await attack({ exp: 1 })).toBe('DOC_EXPIRED'));
   it('control: stands by with the right ones', async () => expect(await attack({})).toBe('standby'));
@@ -94,7 +94,7 @@ describe('a grant no identity provider of the project issued', () => {
     return reply.kind === 'error' ? reply.code : reply.kind;
   }
 
-  it('gets nothing', async () => expect(await attack('mallory')).toBe('GRANT_OTHER_ISSUER'));
+  it('gets nothing', async () => expect(await attack('mallory')).toBe('GRANT_ISSUER_MISMATCH'));
   it('control: stands by with one that was', async () => expect(await attack('idp')).toBe('standby'));
 });
 

@@ -25,7 +25,7 @@ async function holdsOff(code: string, recipe: Recipe, also: readonly string[] = 
 
 describe('evil source or a weakened policy, from a stolen controller key', () => {
   it('cannot order anything: the publisher signs the request', async () => {
-    await holdsOff('GRANT_OTHER_ROLE', {
+    await holdsOff('GRANT_ROLE_MISMATCH', {
       keys: { publisher: controller },
       publisherGrant: (g) => ({ ...g, role: 'reader' }),
     });
@@ -33,16 +33,16 @@ describe('evil source or a weakened policy, from a stolen controller key', () =>
       publisherGrant: (g) => ({ ...g, sub: mallory.id }),
       keys: { publisher: controller },
     });
-    expect((await verifyWithout([], bundle)).code).toBe('GRANT_OTHER_KEY');
+    expect((await verifyWithout([], bundle)).code).toBe('GRANT_KEY_MISMATCH');
   });
   it('cannot build another commit than the request names', () =>
-    holdsOff('REQUEST_OTHER_SOURCE', {
+    holdsOff('REQUEST_SOURCE_MISMATCH', {
       job: { source: { url: 'https://git.example/app.git', commit: 'e'.repeat(40), tree: cidOf('evil') } },
     }));
   it('cannot run the round under a policy of its own', () =>
-    holdsOff('OFFER_OTHER_POLICY', { offer: (o) => ({ ...o, policy: { ...o.policy, cosign: 'none' } }) }));
+    holdsOff('OFFER_POLICY_MISMATCH', { offer: (o) => ({ ...o, policy: { ...o.policy, cosign: 'none' } }) }));
   it('cannot claim the request asked for less', () =>
-    holdsOff('VERDICT_OTHER_REQUEST', { verdictFacts: (f) => ({ ...f, ref: 'refs/tags/v2' }) }));
+    holdsOff('VERDICT_REQUEST_MISMATCH', { verdictFacts: (f) => ({ ...f, ref: 'refs/tags/v2' }) }));
   it('and a stolen publisher key cannot go below the floor', () =>
     holdsOff('POLICY_BELOW_FLOOR', {
       own: null,
@@ -50,26 +50,26 @@ describe('evil source or a weakened policy, from a stolen controller key', () =>
       runs: [{ operator: 'mallory', builds: 'evil' }],
     }));
   it('nor take its source from a server the charter does not name', () =>
-    holdsOff('REQUEST_REPO_NOT_ALLOWED', { charter: (c) => ({ ...c, vcs: ['other.example'] }) }));
+    holdsOff('SOURCE_HOST_NOT_ALLOWED', { charter: (c) => ({ ...c, vcs: ['other.example'] }) }));
 });
 
 describe('a controller that invents', () => {
   it('a verdict its receipts do not bear out', async () => {
     const { bundle } = await makeProject({ outcome: exit('evil') });
-    expect((await verifyWithout([], bundle)).code).toBe('VERDICT_NOT_BORNE_OUT');
+    expect((await verifyWithout([], bundle)).code).toBe('VERDICT_UNSUPPORTED_BY_EVIDENCE');
   });
   it('operators agree as it likes, but not the co-signature', async () => {
     const runs = ['m1', 'm2', 'm3'].map((operator) => ({ operator, builds: 'evil' }));
     const { bundle } = await makeProject({ runs, own: null, level: 'agreed' });
     expect(await verifyWithout([], bundle)).toMatchObject({ ok: true, level: 'agreed' });
     const claims = await makeProject({ runs, own: null, level: 'trusted', outcome: exit('evil') });
-    expect((await verifyWithout([], claims.bundle)).code).toBe('VERDICT_NOT_BORNE_OUT');
+    expect((await verifyWithout([], claims.bundle)).code).toBe('VERDICT_UNSUPPORTED_BY_EVIDENCE');
     const control = await makeProject({ runs, own: null, policy: open });
     expect(await verifyWithout([], control.bundle)).toMatchObject({ ok: true, level: 'trusted' });
   });
   it("the trusted worker's receipt, with another key", async () => {
     await holdsOff(
-      'RECEIPT_OTHER_SIGNER',
+      'RECEIPT_SIGNER_MISMATCH',
       { receiptKey: (run) => (run.slot === 'trusted' ? mallory : undefined) },
       ['RECEIPT_MISMATCH'],
     );
@@ -80,14 +80,14 @@ describe('a controller that invents', () => {
     expect((await verifyWithout([], forged)).code).toBe('COSIGN_NOT_TRUSTED_KEY');
   });
   it('file hashes that nobody built', () =>
-    holdsOff('VERDICT_OTHER_SUBJECTS', {
+    holdsOff('VERDICT_SUBJECTS_MISMATCH', {
       verdict: (v) => ({
         ...v,
         subject: [...v.subject.slice(0, 1), { name: 'app', digest: { sha256: '0'.repeat(64) } }],
       }),
     }));
   it('agreement out of dissent', () =>
-    holdsOff('VERDICT_OTHER_RECEIPTS', {
+    holdsOff('VERDICT_RECEIPTS_MISMATCH', {
       runs: [{ operator: 'ada' }, { operator: 'bob' }, { operator: 'eve', builds: 'evil' }],
       verdictFacts: (f) => ({ ...f, receipts: f.receipts.slice(0, 2) }),
     }));
@@ -98,16 +98,20 @@ describe('a good but old artifact is passed off as new', () => {
     const { bundle } = await makeProject();
     expect(await verifyWithout([], bundle, { ref: 'refs/tags/v2' })).toMatchObject({
       ok: false,
-      code: 'OTHER_REF',
+      code: 'REF_MISMATCH',
     });
     expect(await verifyWithout([], bundle, { source: 'https://git.example/fork.git' })).toMatchObject({
-      code: 'OTHER_SOURCE',
+      code: 'SOURCE_MISMATCH',
     });
     expect(await verifyWithout([], bundle, { artifact: cidOf('other') })).toMatchObject({
-      code: 'OTHER_ARTIFACT',
+      code: 'ARTIFACT_MISMATCH',
     });
     for (const asked of [{ ref: 'refs/tags/v2' }, { source: 'x' }, { artifact: cidOf('other') }]) {
-      const control = await verifyWithout(['OTHER_REF', 'OTHER_SOURCE', 'OTHER_ARTIFACT'], bundle, asked);
+      const control = await verifyWithout(
+        ['REF_MISMATCH', 'SOURCE_MISMATCH', 'ARTIFACT_MISMATCH'],
+        bundle,
+        asked,
+      );
       expect(control).toMatchObject({ ok: true, level: 'trusted' });
     }
   });
@@ -139,28 +143,28 @@ describe('a forged "tests passed"', () => {
 
 describe('replayed, stale or cross-used messages', () => {
   it('a receipt of another lease', () =>
-    holdsOff('RECEIPT_OTHER_LEASE', { facts: (f) => ({ ...f, lease: 'a'.repeat(64) }) }));
+    holdsOff('RECEIPT_LEASE_MISMATCH', { facts: (f) => ({ ...f, lease: 'a'.repeat(64) }) }));
   it('a receipt with a stale fence', () =>
-    holdsOff('RECEIPT_OTHER_LEASE', {
+    holdsOff('RECEIPT_LEASE_MISMATCH', {
       facts: (f, run) => (run.operator === 'ada' ? { ...f, fence: { epoch: 0, n: 1 } } : f),
     }));
   it('a fence given twice', () =>
     holdsOff('LEASE_FENCE_TWICE', { lease: (l) => ({ ...l, fence: { epoch: 1, n: 1 } }) }));
   it('an offer of another request', () =>
-    holdsOff('OFFER_OTHER_REQUEST', { offer: (o) => ({ ...o, request: 'a'.repeat(64) }) }));
+    holdsOff('OFFER_REQUEST_MISMATCH', { offer: (o) => ({ ...o, request: 'a'.repeat(64) }) }));
   it('a grant of yesterday', () =>
     holdsOff('GRANT_NOT_VALID_THEN', {
       grant: (g) => ({ ...g, iat: g.iat - 200_000, exp: g.exp - 200_000 }),
     }));
   it("somebody else's grant", () =>
-    holdsOff('GRANT_OTHER_KEY', { grant: (g) => ({ ...g, sub: mallory.id }) }));
+    holdsOff('GRANT_KEY_MISMATCH', { grant: (g) => ({ ...g, sub: mallory.id }) }));
   it('a grant of another project', () =>
-    holdsOff('GRANT_OTHER_PROJECT', { grant: (g) => ({ ...g, project: mallory.id }) }));
+    holdsOff('GRANT_PROJECT_MISMATCH', { grant: (g) => ({ ...g, project: mallory.id }) }));
   it('a message of another kind: its type says so', async () => {
     const { bundle } = await makeProject();
     expect((await verifyWithout([], { ...bundle, offers: [bundle.request] })).code).toBe('DOC_WRONG_TYPE');
   });
-  it('a charter of another root', () => holdsOff('CHARTER_NOT_BY_ROOT', { keys: { root: mallory } }));
+  it('a charter of another root', () => holdsOff('CHARTER_ISSUER_MISMATCH', { keys: { root: mallory } }));
 });
 
 describe('the controller tells two stories, or drops a receipt', () => {
@@ -216,7 +220,7 @@ describe('a key is stolen', () => {
     const revocations = { keys: { [workerKey('ada').id]: vote?.index ?? 0 } };
     expect(await verifyWithout([], bundle, { revocations })).toMatchObject({
       ok: false,
-      code: 'VERDICT_NOT_BORNE_OUT',
+      code: 'VERDICT_UNSUPPORTED_BY_EVIDENCE',
     });
     expect(await verifyWithout([], bundle)).toMatchObject({ ok: true, level: 'trusted' });
   });
@@ -228,6 +232,8 @@ describe('a key is stolen', () => {
       ok: true,
       level: 'trusted',
     });
-    expect((await verifyWithout([], bundle, revoked(trusted.id))).code).toBe('VERDICT_NOT_BORNE_OUT');
+    expect((await verifyWithout([], bundle, revoked(trusted.id))).code).toBe(
+      'VERDICT_UNSUPPORTED_BY_EVIDENCE',
+    );
   });
 });

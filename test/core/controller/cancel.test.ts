@@ -95,7 +95,7 @@ describe('a run is not cancelled', () => {
     const before = snapshot(bench.controller.state);
     for (const key of ['ada', 'trusted', 'rival']) {
       const { reply, effects } = cancel(bench, run, key);
-      expect(reply).toMatchObject({ kind: 'error', code: 'CANCEL_OTHER_PUBLISHER' });
+      expect(reply).toMatchObject({ kind: 'error', code: 'CANCEL_PUBLISHER_MISMATCH' });
       expect(effects).toHaveLength(1);
     }
     expect(snapshot(bench.controller.state)).toBe(before);

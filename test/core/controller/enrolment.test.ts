@@ -43,7 +43,7 @@ describe('enrolment', () => {
   it('refuses a ticket bound to another key', async () => {
     const bench = await started();
     expect(code(await bench.enrol('eve', { operator: 'ada', key: bench.id('ada') }))).toBe(
-      'TICKET_OTHER_KEY',
+      'TICKET_KEY_MISMATCH',
     );
   });
 
@@ -64,7 +64,7 @@ describe('enrolment', () => {
     const forged = { ...invite, signer: bench.id('eve') };
     const enrol = await bench.paper.enrol('eve', bench.now, invite.payload.jti);
     bench.send({ kind: 'enrol', token: 't', enrol, invite: forged });
-    expect(code(bench.lastReply('t'))).toBe('TICKET_OTHER_ISSUER');
+    expect(code(bench.lastReply('t'))).toBe('TICKET_ISSUER_MISMATCH');
     expect(bench.controller.state.keys.size).toBe(0);
   });
 

@@ -75,7 +75,7 @@ describe('a claim', () => {
   it('for another controller, or out of date, is refused', async () => {
     const bench = await projectOf('ada', 'bob');
     await bench.submit();
-    expect(code(bench, await bench.claim('ada', { aud: bench.id('eve') }))).toBe('CLAIM_OTHER_AUDIENCE');
+    expect(code(bench, await bench.claim('ada', { aud: bench.id('eve') }))).toBe('CLAIM_AUDIENCE_MISMATCH');
     const exp = bench.now / 1000 - limits.clockSkewSeconds - 1;
     expect(code(bench, await bench.claim('ada', { exp }))).toBe('DOC_EXPIRED');
   });
@@ -83,7 +83,7 @@ describe('a claim', () => {
   it('under the grant of somebody else is refused', async () => {
     const bench = await projectOf('ada', 'bob');
     await bench.submit();
-    expect(code(bench, await bench.claim('bob', { grant: 'ada' }))).toBe('GRANT_OTHER_KEY');
+    expect(code(bench, await bench.claim('bob', { grant: 'ada' }))).toBe('GRANT_KEY_MISMATCH');
   });
 
   it('of a machine that is too small, or of a publisher, is refused', async () => {
@@ -91,7 +91,7 @@ describe('a claim', () => {
     await bench.submit();
     const small = { ...capabilities, memoryBytes: 1 };
     expect(code(bench, await bench.claim('ada', { capabilities: small }))).toBe('CLAIM_UNFIT');
-    expect(code(bench, await bench.claim('publisher'))).toBe('ROLE_WRONG');
+    expect(code(bench, await bench.claim('publisher'))).toBe('GRANT_ROLE_MISMATCH');
   });
 
   it('of a second machine of an operator that has a slot is refused', async () => {

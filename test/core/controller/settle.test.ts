@@ -72,7 +72,7 @@ describe('a receipt', () => {
 
   it('signed by another key is refused', async () => {
     const { bench, leases } = await leasedRound();
-    expect(await bench.deliver('bob', leases.get('ada'))).toMatchObject({ code: 'RECEIPT_OTHER_SIGNER' });
+    expect(await bench.deliver('bob', leases.get('ada'))).toMatchObject({ code: 'RECEIPT_SIGNER_MISMATCH' });
   });
 
   it('about another source than the job has is refused', async () => {
@@ -312,7 +312,7 @@ describe('a request', () => {
 
   it('from somebody who is no publisher is refused', async () => {
     const bench = await projectOf('ada');
-    await expect(bench.submit({ as: 'ada' })).rejects.toThrow('ROLE_WRONG');
+    await expect(bench.submit({ as: 'ada' })).rejects.toThrow('GRANT_ROLE_MISMATCH');
   });
 
   it('sent twice is one run', async () => {

@@ -90,7 +90,7 @@ describe('the trusted worker', () => {
       kind: 'cosign-refused',
       run,
       worker: bench.id('trusted'),
-      code: 'COSIGN_OTHER_RESULT',
+      code: 'COSIGN_RESULT_MISMATCH',
       message: 'no',
     });
     expect(bench.run(run)).toMatchObject({

@@ -72,7 +72,7 @@ describe('checkpoints', () => {
     await expect(open(await signCheckpoint(body, other.signer))).rejects.toEqual(code('CHECKPOINT_UNSIGNED'));
     const foreign = formatCheckpoint({ project: other.id, size: 3, root: tree.root() });
     await expect(open(await signCheckpoint(foreign, log.signer))).rejects.toEqual(
-      code('CHECKPOINT_OTHER_LOG'),
+      code('CHECKPOINT_LOG_MISMATCH'),
     );
   });
 

@@ -34,22 +34,22 @@ const evilCharter: Recipe = {
 
 describe('a bundle is refused', () => {
   const cases: [string, Recipe, string][] = [
-    ['whose charter the root did not sign', evilCharter, 'CHARTER_NOT_BY_ROOT'],
+    ['whose charter the root did not sign', evilCharter, 'CHARTER_ISSUER_MISMATCH'],
     [
       'whose charter is of another project',
       { charter: (c) => ({ ...c, project: mallory.id }) },
-      'CHARTER_OTHER_PROJECT',
+      'CHARTER_PROJECT_MISMATCH',
     ],
-    ['whose publisher has a grant of somebody else', { keys: { idp: mallory } }, 'GRANT_NOT_BY_IDP'],
+    ['whose publisher has a grant of somebody else', { keys: { idp: mallory } }, 'GRANT_ISSUER_MISMATCH'],
     [
       'whose publisher is a worker',
       { publisherGrant: (g) => ({ ...g, role: 'worker' }) },
-      'GRANT_OTHER_ROLE',
+      'GRANT_ROLE_MISMATCH',
     ],
     [
       "whose request was signed with another's grant",
       { publisherGrant: (g) => ({ ...g, sub: mallory.id }) },
-      'GRANT_OTHER_KEY',
+      'GRANT_KEY_MISMATCH',
     ],
     [
       'whose publisher grant had run out',
@@ -59,12 +59,12 @@ describe('a bundle is refused', () => {
     [
       'whose publisher grant is of another project',
       { publisherGrant: (g) => ({ ...g, project: mallory.id }) },
-      'GRANT_OTHER_PROJECT',
+      'GRANT_PROJECT_MISMATCH',
     ],
     [
       'whose request is of another project',
       { request: (r) => ({ ...r, project: mallory.id }) },
-      'REQUEST_OTHER_PROJECT',
+      'REQUEST_PROJECT_MISMATCH',
     ],
     [
       'whose policy is below the floor',
@@ -74,34 +74,34 @@ describe('a bundle is refused', () => {
     [
       'whose repository the charter does not allow',
       { charter: (c) => ({ ...c, vcs: ['git.example:8443'] }) },
-      'REQUEST_REPO_NOT_ALLOWED',
+      'SOURCE_HOST_NOT_ALLOWED',
     ],
     [
       'whose request is for another job',
       { request: (r) => ({ ...r, job: cidOf('job') }) },
-      'REQUEST_OTHER_JOB',
+      'REQUEST_JOB_MISMATCH',
     ],
     [
       'whose request names another commit',
       { request: (r) => ({ ...r, commit: '1'.repeat(40) }) },
-      'REQUEST_OTHER_SOURCE',
+      'REQUEST_SOURCE_MISMATCH',
     ],
-    ['whose offer is not by the controller', { keys: { offers: mallory } }, 'OFFER_NOT_BY_CONTROLLER'],
+    ['whose offer is not by the controller', { keys: { offers: mallory } }, 'OFFER_ISSUER_MISMATCH'],
     [
       'whose offer is for another request',
       { offer: (o) => ({ ...o, request: '0'.repeat(64) }) },
-      'OFFER_OTHER_REQUEST',
+      'OFFER_REQUEST_MISMATCH',
     ],
-    ['whose offer is for another job', { offer: (o) => ({ ...o, job: cidOf('job') }) }, 'OFFER_OTHER_JOB'],
+    ['whose offer is for another job', { offer: (o) => ({ ...o, job: cidOf('job') }) }, 'OFFER_JOB_MISMATCH'],
     [
       'whose offer is of another project',
       { offer: (o) => ({ ...o, project: mallory.id }) },
-      'OFFER_OTHER_PROJECT',
+      'OFFER_PROJECT_MISMATCH',
     ],
     [
       'whose offer has another policy',
       { offer: (o) => ({ ...o, policy: { ...o.policy, agree: 3 } }) },
-      'OFFER_OTHER_POLICY',
+      'OFFER_POLICY_MISMATCH',
     ],
     [
       'whose offer is older than its request',
@@ -117,11 +117,15 @@ describe('a bundle is refused', () => {
     [
       'whose offer claims another place in the log',
       { offer: (o) => ({ ...o, index: o.index + 1 }) },
-      'OFFER_OTHER_INDEX',
+      'OFFER_INDEX_MISMATCH',
     ],
-    ['whose lease is not by the controller', { keys: { leases: mallory } }, 'LEASE_NOT_BY_CONTROLLER'],
-    ['whose lease is for another job', { lease: (l) => ({ ...l, job: cidOf('job') }) }, 'LEASE_OTHER_OFFER'],
-    ['whose lease is for another round', { lease: (l) => ({ ...l, round: 2 }) }, 'LEASE_OTHER_OFFER'],
+    ['whose lease is not by the controller', { keys: { leases: mallory } }, 'LEASE_ISSUER_MISMATCH'],
+    [
+      'whose lease is for another job',
+      { lease: (l) => ({ ...l, job: cidOf('job') }) },
+      'LEASE_OFFER_MISMATCH',
+    ],
+    ['whose lease is for another round', { lease: (l) => ({ ...l, round: 2 }) }, 'LEASE_OFFER_MISMATCH'],
     [
       'whose lease is for an offer that is not there',
       { lease: (l) => ({ ...l, offer: '0'.repeat(64) }) },
@@ -141,7 +145,7 @@ describe('a bundle is refused', () => {
     [
       'whose lease names another operator than the grant',
       { lease: (l) => ({ ...l, operator: 'zed' }) },
-      'LEASE_OTHER_OPERATOR',
+      'LEASE_OPERATOR_MISMATCH',
     ],
     [
       'whose leases share a fence',
@@ -156,24 +160,24 @@ describe('a bundle is refused', () => {
     [
       'whose worker grant is for another key',
       { grant: (g) => ({ ...g, sub: mallory.id }) },
-      'GRANT_OTHER_KEY',
+      'GRANT_KEY_MISMATCH',
     ],
-    ['whose worker is a reader', { grant: (g) => ({ ...g, role: 'reader' }) }, 'GRANT_OTHER_ROLE'],
-    ['whose receipt was signed by another key', { receiptKey: () => mallory }, 'RECEIPT_OTHER_SIGNER'],
+    ['whose worker is a reader', { grant: (g) => ({ ...g, role: 'reader' }) }, 'GRANT_ROLE_MISMATCH'],
+    ['whose receipt was signed by another key', { receiptKey: () => mallory }, 'RECEIPT_SIGNER_MISMATCH'],
     [
       'whose receipt has another fence',
       { facts: (f) => ({ ...f, fence: { epoch: 9, n: 9 } }) },
-      'RECEIPT_OTHER_LEASE',
+      'RECEIPT_LEASE_MISMATCH',
     ],
     [
       'whose receipt has another lease',
       { facts: (f) => ({ ...f, lease: '0'.repeat(64) }) },
-      'RECEIPT_OTHER_LEASE',
+      'RECEIPT_LEASE_MISMATCH',
     ],
     [
       'whose receipt has another operator',
       { facts: (f) => ({ ...f, operator: 'zed' }) },
-      'RECEIPT_OTHER_LEASE',
+      'RECEIPT_LEASE_MISMATCH',
     ],
     [
       'whose receipt has a subject that is not its artifact',
@@ -203,22 +207,22 @@ describe('a bundle is refused', () => {
         bundle: (b) => b,
         keys: { controller: mallory, offers: controller, leases: controller },
       },
-      'VERDICT_NOT_BY_CONTROLLER',
+      'VERDICT_ISSUER_MISMATCH',
     ],
     [
       'whose verdict is about another ref',
       { verdictFacts: (f) => ({ ...f, ref: 'v2' }) },
-      'VERDICT_OTHER_REQUEST',
+      'VERDICT_REQUEST_MISMATCH',
     ],
     [
       'whose verdict is about another commit',
       { verdictFacts: (f) => ({ ...f, commit: '1'.repeat(40) }) },
-      'VERDICT_OTHER_REQUEST',
+      'VERDICT_REQUEST_MISMATCH',
     ],
     [
       'whose verdict is about another policy',
       { verdictFacts: (f) => ({ ...f, policy: { ...f.policy, cosign: 'none' } }) },
-      'VERDICT_OTHER_REQUEST',
+      'VERDICT_REQUEST_MISMATCH',
     ],
     [
       'whose verdict sums itself up wrongly',
@@ -228,12 +232,12 @@ describe('a bundle is refused', () => {
     [
       'whose verdict leaves out a receipt',
       { verdictFacts: (f) => ({ ...f, receipts: f.receipts.slice(1) }) },
-      'VERDICT_OTHER_RECEIPTS',
+      'VERDICT_RECEIPTS_MISMATCH',
     ],
     [
       'whose verdict lists a receipt twice',
       { verdictFacts: (f) => ({ ...f, receipts: [...f.receipts.slice(1), ...f.receipts.slice(1, 2)] }) },
-      'VERDICT_OTHER_RECEIPTS',
+      'VERDICT_RECEIPTS_MISMATCH',
     ],
     [
       'whose verdict changes a dissent into consent',
@@ -241,13 +245,17 @@ describe('a bundle is refused', () => {
         runs: [{ operator: 'ada' }, { operator: 'bob' }, { operator: 'eve', builds: 'evil' }],
         verdictFacts: (f) => ({ ...f, receipts: f.receipts.map((r) => ({ ...r, outcome: exit('good') })) }),
       },
-      'VERDICT_OTHER_RECEIPTS',
+      'VERDICT_RECEIPTS_MISMATCH',
     ],
-    ['whose verdict says trusted of what nobody built', { outcome: exit('evil') }, 'VERDICT_NOT_BORNE_OUT'],
+    [
+      'whose verdict says trusted of what nobody built',
+      { outcome: exit('evil') },
+      'VERDICT_UNSUPPORTED_BY_EVIDENCE',
+    ],
     [
       'whose verdict says trusted on one receipt',
       { runs: [{ operator: 'ada' }], level: 'trusted', outcome: exit('good') },
-      'VERDICT_NOT_BORNE_OUT',
+      'VERDICT_UNSUPPORTED_BY_EVIDENCE',
     ],
     [
       'whose verdict says agreed of the dissent',
@@ -256,23 +264,23 @@ describe('a bundle is refused', () => {
         level: 'agreed',
         outcome: exit('evil'),
       },
-      'VERDICT_NOT_BORNE_OUT',
+      'VERDICT_UNSUPPORTED_BY_EVIDENCE',
     ],
     [
       'whose verdict says trusted where the trusted worker did not build',
       { own: null, level: 'trusted' },
-      'VERDICT_NOT_BORNE_OUT',
+      'VERDICT_UNSUPPORTED_BY_EVIDENCE',
     ],
     [
       'whose verdict says trusted where the trusted worker built something else',
       { own: { operator: 'owner', builds: 'other' }, level: 'trusted', outcome: exit('good') },
-      'VERDICT_NOT_BORNE_OUT',
+      'VERDICT_UNSUPPORTED_BY_EVIDENCE',
     ],
-    ['whose verdict says failed of a success', { level: 'failed' }, 'VERDICT_NOT_BORNE_OUT'],
+    ['whose verdict says failed of a success', { level: 'failed' }, 'VERDICT_UNSUPPORTED_BY_EVIDENCE'],
     [
       'whose verdict says disputed but names an artifact',
       { level: 'disputed', outcome: exit('good') },
-      'VERDICT_NOT_BORNE_OUT',
+      'VERDICT_UNSUPPORTED_BY_EVIDENCE',
     ],
     [
       'whose verdict lists other files than the builds',
@@ -282,7 +290,7 @@ describe('a bundle is refused', () => {
           subject: [...v.subject.slice(0, 1), { name: 'app', digest: { sha256: '0'.repeat(64) } }],
         }),
       },
-      'VERDICT_OTHER_SUBJECTS',
+      'VERDICT_SUBJECTS_MISMATCH',
     ],
     ['whose checkpoint the log did not sign', { keys: { log: mallory } }, 'CHECKPOINT_UNSIGNED'],
     [

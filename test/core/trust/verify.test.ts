@@ -106,13 +106,13 @@ describe('a valid bundle', () => {
 describe('what is asked for', () => {
   it.each([
     ['artifact', { artifact: cidOf('good') }, null],
-    ['another artifact', { artifact: cidOf('evil') }, 'OTHER_ARTIFACT'],
+    ['another artifact', { artifact: cidOf('evil') }, 'ARTIFACT_MISMATCH'],
     ['source', { source: 'https://git.example/app.git' }, null],
-    ['another source', { source: 'https://git.example/other.git' }, 'OTHER_SOURCE'],
+    ['another source', { source: 'https://git.example/other.git' }, 'SOURCE_MISMATCH'],
     ['ref', { ref: 'refs/heads/main' }, null],
     ['ref in short', { ref: 'main' }, null],
-    ['another ref', { ref: 'v2' }, 'OTHER_REF'],
-    ['another project', { project: mallory.id }, 'CHARTER_OTHER_PROJECT'],
+    ['another ref', { ref: 'v2' }, 'REF_MISMATCH'],
+    ['another project', { project: mallory.id }, 'CHARTER_PROJECT_MISMATCH'],
   ])('%s', async (_name, over, code) => {
     const result = await verify(valid.bundle, over);
     expect(result.code).toBe(code);
@@ -202,7 +202,7 @@ describe('a sealed round', () => {
       },
     });
     expect(await verify(offers.bundle)).toMatchObject({ ok: true, level: 'trusted' });
-    expect(await verify(bundle)).toMatchObject({ code: 'VERDICT_NOT_BORNE_OUT' });
+    expect(await verify(bundle)).toMatchObject({ code: 'VERDICT_UNSUPPORTED_BY_EVIDENCE' });
   });
 });
 
@@ -213,7 +213,7 @@ describe('revocations', () => {
     const bob = votes.find(({ operator }) => operator === 'bob')?.index ?? 0;
     expect(await verify(bundle, from(workerKey('bob').id, bob + 1))).toMatchObject({ level: 'trusted' });
     expect(await verify(bundle, from(workerKey('bob').id, bob))).toMatchObject({
-      code: 'VERDICT_NOT_BORNE_OUT',
+      code: 'VERDICT_UNSUPPORTED_BY_EVIDENCE',
     });
     expect(await verify(valid.bundle, from(workerKey('bob').id, 0))).toMatchObject({ level: 'trusted' });
   });
@@ -224,10 +224,14 @@ describe('revocations', () => {
     expect(await verify(valid.bundle, from(controller.id, last))).toMatchObject({ code: 'KEY_REVOKED' });
     expect(await verify(valid.bundle, from(controller.id, last + 1))).toMatchObject({ level: 'trusted' });
     expect(await verify(valid.bundle, from(publisher.id, 0))).toMatchObject({ code: 'KEY_REVOKED' });
-    expect(await verify(valid.bundle, from(trusted.id, 0))).toMatchObject({ code: 'VERDICT_NOT_BORNE_OUT' });
+    expect(await verify(valid.bundle, from(trusted.id, 0))).toMatchObject({
+      code: 'VERDICT_UNSUPPORTED_BY_EVIDENCE',
+    });
     expect(await verify(valid.bundle, from(trusted.id, last))).toMatchObject({ code: 'COSIGN_MISSING' });
     const revocations = { keys: {}, artifacts: [cidOf('good')] };
-    expect(await verify(valid.bundle, { revocations })).toMatchObject({ code: 'VERDICT_NOT_BORNE_OUT' });
+    expect(await verify(valid.bundle, { revocations })).toMatchObject({
+      code: 'VERDICT_UNSUPPORTED_BY_EVIDENCE',
+    });
   });
 });
 
@@ -253,6 +257,6 @@ describe('file hashes', () => {
         subject: [...v.subject.slice(0, 1), { name: 'app', digest: { sha256: '0'.repeat(64) } }],
       }),
     });
-    expect(await verify(bundle)).toMatchObject({ code: 'VERDICT_OTHER_SUBJECTS' });
+    expect(await verify(bundle)).toMatchObject({ code: 'VERDICT_SUBJECTS_MISMATCH' });
   });
 });

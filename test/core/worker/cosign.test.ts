@@ -57,13 +57,13 @@ describe('the trusted worker', () => {
   ])('does not sign %s, having built an artifact', async (_, outcome) => {
     const { bench, lease, request } = await committed();
     expect(check(bench, lease, request, outcome)).toMatchObject([
-      { kind: 'refuse-cosign', code: 'COSIGN_OTHER_RESULT' },
+      { kind: 'refuse-cosign', code: 'COSIGN_RESULT_MISMATCH' },
     ]);
   });
 
   it('does not sign for another request', async () => {
     const { bench, lease } = await committed();
-    expect(check(bench, lease, '0'.repeat(64), built)).toMatchObject([{ code: 'COSIGN_OTHER_REQUEST' }]);
+    expect(check(bench, lease, '0'.repeat(64), built)).toMatchObject([{ code: 'COSIGN_REQUEST_MISMATCH' }]);
   });
 
   it('does not sign before its own receipt is acknowledged', async () => {
@@ -86,6 +86,6 @@ describe('the trusted worker', () => {
 
   it('does not sign an aborted run of its own', async () => {
     const { bench, lease, request } = await committed({ kind: 'aborted', reason: 'time', detail: '' });
-    expect(check(bench, lease, request, built)).toMatchObject([{ code: 'COSIGN_OTHER_RESULT' }]);
+    expect(check(bench, lease, request, built)).toMatchObject([{ code: 'COSIGN_RESULT_MISMATCH' }]);
   });
 });

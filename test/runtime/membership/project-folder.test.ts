@@ -49,7 +49,7 @@ describe("a project's folder", () => {
     const other = testKey('other');
     const forged = await signMessage('charter', { ...made.charter, iss: other.id }, other.signer);
     await writeFile(join(made.dir, 'charter.jws'), forged.raw);
-    expect(await codeOf(() => openProjectFolder(made.dir))).toBe('CHARTER_NOT_BY_ROOT');
+    expect(await codeOf(() => openProjectFolder(made.dir))).toBe('CHARTER_ISSUER_MISMATCH');
   });
 
   it('works without its root key, which may be kept elsewhere', async () => {

@@ -19,9 +19,9 @@ export async function openCharter(ask: Ask): Promise<Verified<Charter>> {
   const { bundle, expected, verifier, check } = ask;
   const charter = await openMessage('charter', bundle.charter, verifier);
   const { project } = charter.payload;
-  check('CHARTER_OTHER_PROJECT', project === expected.project, `the charter is of project ${project}`);
+  check('CHARTER_PROJECT_MISMATCH', project === expected.project, `the charter is of project ${project}`);
   const byRoot = charter.signer === expected.project;
-  check('CHARTER_NOT_BY_ROOT', byRoot, `${charter.signer} signed the charter, not the root key`);
+  check('CHARTER_ISSUER_MISMATCH', byRoot, `${charter.signer} signed the charter, not the root key`);
   return charter;
 }
 
@@ -35,10 +35,14 @@ export function checkGrant(
   const { sub, project, role, iat, exp } = grant.payload;
   const skew = limits.clockSkewSeconds;
   const it = `the grant of ${sub}`;
-  check('GRANT_NOT_BY_IDP', charter.idps.includes(grant.signer), `${it} is not from an IDP of the charter`);
-  check('GRANT_OTHER_PROJECT', project === charter.project, `${it} is for project ${project}`);
-  check('GRANT_OTHER_KEY', sub === used.by, `${it} was used by ${used.by}`);
-  check('GRANT_OTHER_ROLE', role === used.as, `${it} is for a ${role}; it was used as ${used.as}`);
+  check(
+    'GRANT_ISSUER_MISMATCH',
+    charter.idps.includes(grant.signer),
+    `${it} is not from an IDP of the charter`,
+  );
+  check('GRANT_PROJECT_MISMATCH', project === charter.project, `${it} is for project ${project}`);
+  check('GRANT_KEY_MISMATCH', sub === used.by, `${it} was used by ${used.by}`);
+  check('GRANT_ROLE_MISMATCH', role === used.as, `${it} is for a ${role}; it was used as ${used.as}`);
   const valid = iat - skew <= used.at && used.at <= exp + skew;
   check('GRANT_NOT_VALID_THEN', valid, `${it} was not valid when it was used`);
 }
@@ -48,19 +52,19 @@ export async function openRequest(ask: Ask, charter: Charter): Promise<Verified<
   const { bundle, verifier, check } = ask;
   const request = await openMessage('request', bundle.request, verifier);
   const { project, policy, repo, iat } = request.payload;
-  check('REQUEST_OTHER_PROJECT', project === charter.project, `the request is for project ${project}`);
+  check('REQUEST_PROJECT_MISMATCH', project === charter.project, `the request is for project ${project}`);
   const grant = await openMessage('grant', bundle.publisher, verifier);
   checkGrant(check, grant, charter, { by: request.signer, as: 'publisher', at: iat });
   const meets = policyMeetsFloor(policy, charter.floor);
   check('POLICY_BELOW_FLOOR', meets, 'the policy of the request is weaker than the floor in the charter');
-  check('REQUEST_REPO_NOT_ALLOWED', vcsAllowed(charter.vcs, repo), `the charter does not allow ${repo}`);
+  check('SOURCE_HOST_NOT_ALLOWED', vcsAllowed(charter.vcs, repo), `the charter does not allow ${repo}`);
   return request;
 }
 
 export function openJob({ bundle, check }: Ask, request: Request): { job: Job; jobId: string } {
   const { job, id } = decodeJob(toUtf8(bundle.job));
-  check('REQUEST_OTHER_JOB', id === request.job, `the request is for job ${request.job}, not ${id}`);
+  check('REQUEST_JOB_MISMATCH', id === request.job, `the request is for job ${request.job}, not ${id}`);
   const same = job.source.url === request.repo && job.source.commit === request.commit;
-  check('REQUEST_OTHER_SOURCE', same, 'the job builds another source than the request names');
+  check('REQUEST_SOURCE_MISMATCH', same, 'the job builds another source than the request names');
   return { job, jobId: id };
 }

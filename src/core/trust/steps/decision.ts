@@ -56,7 +56,7 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
     disputed: outcome === null,
   };
   check(
-    'VERDICT_NOT_BORNE_OUT',
+    'VERDICT_UNSUPPORTED_BY_EVIDENCE',
     bears[stated],
     `the verdict says "${stated}"; its receipts do not bear that out`,
   );

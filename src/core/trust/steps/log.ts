@@ -24,7 +24,7 @@ export async function openLog(ask: Ask, opened: Opened): Promise<Logged> {
   for (const { id, payload } of offers) {
     const there = placeOf(leafOf.offer(id, jobId)) === payload.index;
     check(
-      'OFFER_OTHER_INDEX',
+      'OFFER_INDEX_MISMATCH',
       there,
       `the offer of round ${payload.round} is not at ${payload.index} of the log`,
     );

@@ -25,17 +25,17 @@ function checkOffer({ check, revocations }: Ask, authority: Authority, offer: Ve
   const { round, index, iat, project, job, policy } = offer.payload;
   const it = `the offer of round ${round}`;
   const byController = charter.payload.controllers.includes(offer.signer);
-  check('OFFER_NOT_BY_CONTROLLER', byController, `${it} is signed by ${offer.signer}, no controller`);
+  check('OFFER_ISSUER_MISMATCH', byController, `${it} is signed by ${offer.signer}, no controller`);
   for (const key of [offer.signer, request.signer]) {
     const revoked = isRevoked({ worker: key, index }, revocations);
     check('KEY_REVOKED', !revoked, `the key ${key} was revoked before ${it}`);
   }
-  check('OFFER_OTHER_PROJECT', project === charter.payload.project, `${it} is of another project`);
-  check('OFFER_OTHER_REQUEST', offer.payload.request === request.id, `${it} is for another request`);
-  check('OFFER_OTHER_JOB', job === jobId, `${it} is for another job`);
+  check('OFFER_PROJECT_MISMATCH', project === charter.payload.project, `${it} is of another project`);
+  check('OFFER_REQUEST_MISMATCH', offer.payload.request === request.id, `${it} is for another request`);
+  check('OFFER_JOB_MISMATCH', job === jobId, `${it} is for another job`);
   const asked = request.payload;
   check(
-    'OFFER_OTHER_POLICY',
+    'OFFER_POLICY_MISMATCH',
     idOf(policy) === idOf(asked.policy),
     `${it} has another policy than its request`,
   );

@@ -41,7 +41,7 @@ export async function openReceipts(
     checkGrant(check, grant, authority.charter.payload, { by: aud, as, at: iat });
     const granted = grant.payload.operator;
     check(
-      'LEASE_OTHER_OPERATOR',
+      'LEASE_OPERATOR_MISMATCH',
       granted === operator,
       `the lease of ${aud} is ${operator}'s, its grant ${granted}'s`,
     );
@@ -63,9 +63,9 @@ function checkLease({ check }: Ask, authority: Authority, lease: Verified<Lease>
   const { aud, project, job, round, slot, iat } = lease.payload;
   const it = `the lease of ${aud}`;
   const byController = charter.controllers.includes(lease.signer);
-  check('LEASE_NOT_BY_CONTROLLER', byController, `${it} is signed by ${lease.signer}, no controller`);
+  check('LEASE_ISSUER_MISMATCH', byController, `${it} is signed by ${lease.signer}, no controller`);
   const fits = project === charter.project && job === authority.jobId && round === offer.round;
-  check('LEASE_OTHER_OFFER', fits, `${it} does not fit the offer it names`);
+  check('LEASE_OFFER_MISMATCH', fits, `${it} does not fit the offer it names`);
   const exists = slot === 'trusted' || slot < offer.policy.of;
   check('LEASE_NO_SUCH_SLOT', exists, `${it} is for slot ${slot}, which its offer does not have`);
   const named = slot !== 'trusted' || charter.trusted.includes(aud);
@@ -84,12 +84,12 @@ function checkReceipt(
   const { payload, signer, signers } = receipt;
   const it = `the receipt of ${signer}`;
   const own = signers.length === 1 && signer === lease.payload.aud;
-  check('RECEIPT_OTHER_SIGNER', own, `${it} was due from ${lease.payload.aud} alone`);
+  check('RECEIPT_SIGNER_MISMATCH', own, `${it} was due from ${lease.payload.aud} alone`);
   const facts = payload.predicate.quorate_receipt;
   const { project, job, offer, round, slot, fence, operator } = lease.payload;
   const leased = { project, job, offer, round, slot, fence, operator, lease: lease.id };
   const { outcome: _outcome, log: _log, sandbox: _sandbox, nonce: _nonce, link: _link, ...said } = facts;
-  check('RECEIPT_OTHER_LEASE', idOf(leased) === idOf(said), `${it} says other things than its lease`);
+  check('RECEIPT_LEASE_MISMATCH', idOf(leased) === idOf(said), `${it} says other things than its lease`);
   const { startedOn, finishedOn } = payload.predicate.runDetails.metadata;
   const made = makeReceipt({
     worker: signer,

@@ -19,16 +19,12 @@ export async function openVerdict(ask: Ask, authority: Authority): Promise<Verif
   const { charter, request, job, jobId } = authority;
   const verdict = await openStatement('verdict', bundle.verdict, verifier);
   const byController = charter.payload.controllers.includes(verdict.signer);
-  check(
-    'VERDICT_NOT_BY_CONTROLLER',
-    byController,
-    `the verdict is signed by ${verdict.signer}, no controller`,
-  );
+  check('VERDICT_ISSUER_MISMATCH', byController, `the verdict is signed by ${verdict.signer}, no controller`);
   const { level: _level, outcome: _outcome, receipts: _receipts, ...said } = factsOf(verdict);
   const { repo, ref, commit, policy, project } = request.payload;
   const asked = { project, job: jobId, name: job.name, request: request.id, repo, ref, commit, policy };
   check(
-    'VERDICT_OTHER_REQUEST',
+    'VERDICT_REQUEST_MISMATCH',
     idOf(said) === idOf(asked),
     'the verdict is not about the request beside it',
   );
@@ -50,7 +46,7 @@ export function checkReceiptList({ check }: Ask, opened: Opened, votes: readonly
     idOf({ receipt, worker, operator, slot, round, index, outcome }),
   );
   const same = idOf(listed.sort()) === idOf(held.sort());
-  check('VERDICT_OTHER_RECEIPTS', same, 'the verdict does not list exactly the receipts beside it');
+  check('VERDICT_RECEIPTS_MISMATCH', same, 'the verdict does not list exactly the receipts beside it');
 }
 
 /**
@@ -75,7 +71,7 @@ export function checkSubjects(
   const operators = new Set(by.map(({ lease }) => lease.payload.operator));
   const enough = agreed.operators.filter((o) => operators.has(o)).length >= request.payload.policy.agree;
   check(
-    'VERDICT_OTHER_SUBJECTS',
+    'VERDICT_SUBJECTS_MISMATCH',
     byTrusted || enough,
     'the verdict lists other files than the builds it rests on',
   );
