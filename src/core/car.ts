@@ -7,6 +7,10 @@ import { limits } from './limits.ts';
  * (https://ipld.io/specs/transport/car/carv1/). Pure framing: nothing here hashes or decides what is taken.
  */
 
+/** Multicodec codes of a tree's blocks: `raw`, bytes of a file, and `dag-pb`, a folder, a link or a file of several chunks. */
+export const rawCode = 0x55;
+export const pbCode = 0x70;
+
 /** Every CID of a tree: version 1, raw or dag-pb, sha2-256 of 32 bytes. */
 export const cidBytes = 36;
 
@@ -60,7 +64,7 @@ export function sectionHead(cid: Uint8Array, size: number): Uint8Array {
 
 /** True for the bytes of a CID as trees have them. */
 export function isTreeCid(cid: Uint8Array): boolean {
-  return cid[0] === 1 && (cid[1] === 0x55 || cid[1] === 0x70) && cid[2] === 0x12 && cid[3] === 0x20;
+  return cid[0] === 1 && (cid[1] === rawCode || cid[1] === pbCode) && cid[2] === 0x12 && cid[3] === 0x20;
 }
 
 function malformed(why: string): QuorateError {

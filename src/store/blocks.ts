@@ -5,11 +5,11 @@ import { BaseBlockstore } from 'blockstore-core';
 import type { Pair } from 'interface-blockstore';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
+import { rawCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { BlockIndex, IndexDamaged, type Place } from './block-index.ts';
 import { diskError } from './disk.ts';
-import { rawCode } from './nodes.ts';
 import { PackFiles } from './pack-files.ts';
 import { PackWriter } from './pack-writer.ts';
 

@@ -4,11 +4,12 @@ import { mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { CID } from 'multiformats/cid';
+import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import type { TreeRules } from './index.ts';
-import { type BlockReader, rawCode, readBlock } from './nodes.ts';
+import { type BlockReader, readBlock } from './nodes.ts';
 import { checkedEntries } from './tar-write.ts';
+import type { TreeRules } from './types.ts';
 import { type Found, fileBytes } from './walk.ts';
 
 export interface WriteOptions {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Libp2p } from '@libp2p/interface';
 import type { CID } from 'multiformats/cid';
+import { rawCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
@@ -13,24 +14,22 @@ import { readDirectory } from './directory-read.ts';
 import { type WriteOptions, writeDirectory } from './directory-write.ts';
 import type { Exchange } from './exchange.ts';
 import { storeFile } from './files.ts';
+import { type BlockReader, linksOf, parseCid, readBlock, statedBytes } from './nodes.ts';
+import { eachBlock, type Pin, Pins, type TrimOptions } from './pins.ts';
+import { type PullOptions, type PullResult, pullTree } from './pull.ts';
+import type { Store } from './store.ts';
+import { type ReadLimits, readTar } from './tar-read.ts';
+import { writeTar } from './tar-write.ts';
+import type { BuiltTree } from './tree.ts';
 import type {
   Area,
   CollectOptions,
   ImportedTree,
   ImportOptions,
   PublicBlocks,
-  PullOptions,
-  PullResult,
   ReadOptions,
-  Store,
   TreeEntry,
-} from './index.ts';
-import { type BlockReader, linksOf, parseCid, rawCode, readBlock, statedBytes } from './nodes.ts';
-import { eachBlock, type Pin, Pins, type TrimOptions } from './pins.ts';
-import { pullTree } from './pull.ts';
-import { type ReadLimits, readTar } from './tar-read.ts';
-import { writeTar } from './tar-write.ts';
-import type { BuiltTree } from './tree.ts';
+} from './types.ts';
 import { describe, type Found, fileBytes, readFolder, walkTree } from './walk.ts';
 
 const publicArea: Area = { name: 'public', sealed: false };

@@ -3,9 +3,9 @@ import { unixfs } from '@helia/unixfs';
 import type { Blockstore } from 'interface-blockstore';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
+import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { sizeText } from '../core/quantity.ts';
-import { rawCode } from './nodes.ts';
 
 /** The name under which a job fixes how bytes become CIDs: IPIP-499's profile, plus mode 0755 on executables only. */
 export const cidProfile = 'unixfs-v1-2025+x';

@@ -1,11 +1,10 @@
 import { decode as decodePb, type PBNode } from '@ipld/dag-pb';
 import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
+import { pbCode, rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { BlockNotFound } from './blocks.ts';
 
-export const rawCode = 0x55;
-export const pbCode = 0x70;
 const sha256Code = 0x12;
 
 /**

@@ -1,10 +1,11 @@
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CID } from 'multiformats/cid';
+import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import type { Blocks } from './blocks.ts';
 import { syncFolder } from './disk.ts';
-import { decodeNode, parseCid, rawCode, readBlock } from './nodes.ts';
+import { decodeNode, parseCid, readBlock } from './nodes.ts';
 import { sweepBlocks } from './sweep.ts';
 
 /** Every distinct block of a DAG once, the root first. @throws STORE_BLOCK_MISSING unless `skipMissing` */

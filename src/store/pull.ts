@@ -1,10 +1,11 @@
 import type { CID } from 'multiformats/cid';
+import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
 import type { Blocks } from './blocks.ts';
 import type { Exchange, PeerSession } from './exchange.ts';
-import { decodeNode, rawCode, readBlock } from './nodes.ts';
+import { decodeNode, readBlock } from './nodes.ts';
 
 export interface PullOptions {
   /** PeerIds of connected peers that may have the tree. */

@@ -3,9 +3,9 @@ import type { CID } from 'multiformats/cid';
 import { type Header, pack } from 'tar-stream';
 import { limits } from '../core/limits.ts';
 import { ByteBudget } from './files.ts';
-import type { TreeRules } from './index.ts';
 import { Links } from './links.ts';
 import type { BlockReader } from './nodes.ts';
+import type { TreeRules } from './types.ts';
 import { type Found, fileBytes, walkTree } from './walk.ts';
 
 /**

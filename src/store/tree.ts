@@ -4,12 +4,12 @@ import type { Blockstore } from 'interface-blockstore';
 import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
+import { pbCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
 import type { StoredFile } from './files.ts';
-import type { TreeRules } from './index.ts';
 import { Links } from './links.ts';
 import { checkTarget, compareNames, foldName, printable, splitPath } from './names.ts';
-import { pbCode } from './nodes.ts';
+import type { TreeRules } from './types.ts';
 
 interface Folder {
   kind: 'dir';

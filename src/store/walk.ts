@@ -1,10 +1,11 @@
 import type { UnixFS } from 'ipfs-unixfs';
 import type { CID } from 'multiformats/cid';
+import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import type { TreeRules } from './index.ts';
 import { checkName, checkTarget, compareNames, foldName, printable } from './names.ts';
-import { type BlockReader, malformed, rawCode, readBlock, readNode, type UnixNode } from './nodes.ts';
+import { type BlockReader, malformed, readBlock, readNode, type UnixNode } from './nodes.ts';
+import type { TreeRules } from './types.ts';
 
 /** One entry as the walk finds it; `content` is what to read for a file's bytes. */
 export interface Found {

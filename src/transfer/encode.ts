@@ -1,6 +1,6 @@
 import type { CID } from 'multiformats/cid';
 import { carHeader, sectionHead } from '../core/car.ts';
-import type { Alloc, BlockSource } from './index.ts';
+import type { Alloc, BlockSource } from './types.ts';
 import { keyOf, Walk } from './walk.ts';
 
 /** Blocks read before their turn: they hide the disk, and each may be 1 MiB of memory. */

@@ -2,9 +2,9 @@ import type { CID } from 'multiformats/cid';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { VerifiedBlock } from './decode.ts';
-import type { BlockSink, FetchOptions, FetchResult, Provider } from './index.ts';
 import { Source, type Work } from './source.ts';
 import { Tally } from './tally.ts';
+import type { BlockSink, FetchOptions, FetchResult, Provider } from './types.ts';
 import type { Step } from './walk.ts';
 
 /** Asked for at first when several can serve: soon there is something to share out. */

@@ -2,8 +2,8 @@ import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { encodeCar } from './encode.ts';
 import { closing, decodeRequest, type End, encodeEnd, messageBytesMax } from './frames.ts';
-import type { Pipe, ServedBlocks } from './index.ts';
 import { Ring } from './ring.ts';
+import type { Pipe, ServedBlocks } from './types.ts';
 
 /**
  * Answers one peer's requests until it closes or says nothing for long. Holds two messages and a ring of blocks,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../core/errors.ts';
 import { CarDecoder, type VerifiedBlock } from './decode.ts';
 import { decodeEnd, encodeRequest } from './frames.ts';
-import type { Pipe, Provider } from './index.ts';
+import type { Pipe, Provider } from './types.ts';
 import type { Step } from './walk.ts';
 
 /** Requests under way with one provider: while one is answered the next is there already. */

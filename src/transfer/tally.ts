@@ -1,10 +1,11 @@
 import type { CID } from 'multiformats/cid';
+import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
 import type { VerifiedBlock } from './decode.ts';
-import type { BlockSink, FetchOptions } from './index.ts';
-import { below, keyOf, rawCode, type Step } from './walk.ts';
+import type { BlockSink, FetchOptions } from './types.ts';
+import { below, keyOf, type Step } from './walk.ts';
 
 const linked = 0;
 const here = 1;

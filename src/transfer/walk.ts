@@ -1,8 +1,7 @@
 import type { CID } from 'multiformats/cid';
+import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-
-export const rawCode = 0x55;
 
 /** A block and how many links lead from the tree's root to it. */
 export interface Step {

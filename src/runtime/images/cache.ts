@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { SandboxImage } from '../../../sandbox/index.ts';
+import { rawCode } from '../../core/car.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { sizeText } from '../../core/quantity.ts';
@@ -45,7 +46,6 @@ type Form = 'tree' | 'image.erofs';
 /** Room is made for an image each time this much more of it has come. */
 const roomStepBytes = 64 * 1024 * 1024;
 /** Of a block without links (multicodec `raw`). */
-const rawCode = 0x55;
 const neverFits = new Set(['STORE_TREE_TOO_LARGE', 'STORE_TREE_TOO_MANY']);
 /** What is wrong with an image stays wrong: its CID is its content. */
 const neverBuildable = new Set(['IMAGE_UNFIT', 'IMAGE_LACKS_TOOL', ...neverFits]);
