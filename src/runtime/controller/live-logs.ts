@@ -1,14 +1,14 @@
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Controller } from '../../core/controller/machine.ts';
 import { liveLeases } from '../../core/controller/state.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { LineEscaper } from '../../core/escape.ts';
 import { limits } from '../../core/limits.ts';
 import { decodeMessage, logUpSchema } from '../../core/wire/messages.ts';
 import { protocols } from '../../core/wire/protocols.ts';
-import type { Channel } from '../../mesh/index.ts';
-import type { ControllerContext } from './context.ts';
+import type { Channel, Mesh } from '../../mesh/index.ts';
 
 interface LiveLog {
   file: string;
@@ -57,14 +57,14 @@ export class LiveLogs {
     return () => live.listeners.delete(listener);
   }
 
-  serve(context: ControllerContext): void {
+  serve(context: { mesh: Mesh; machine: Controller }): void {
     context.mesh.handle(protocols.log, (channel) => this.#session(context, channel), {
       maxInboundStreams: 64,
       maxMessageBytes: limits.documentBytesMax,
     });
   }
 
-  async #session(context: ControllerContext, channel: Channel): Promise<void> {
+  async #session(context: { machine: Controller }, channel: Channel): Promise<void> {
     const first = await channel.receive({ timeoutMs: 10_000 });
     if (first === undefined) return;
     const { lease } = decodeMessage(first, logUpSchema, 'a log header');
