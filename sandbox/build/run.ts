@@ -2,10 +2,10 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../../src/core/errors.ts';
-import { limits as bounds } from '../../src/core/limits.ts';
 import { sizeText } from '../../src/core/quantity.ts';
 import { joinArchives } from '../archive.ts';
 import type { Group } from '../cgroups/group.ts';
+import { sandboxLimits } from '../limits.ts';
 import type { SandboxCaps, SandboxIo, SandboxJob, SandboxOutcome } from '../types.ts';
 import { Deadline } from './deadline.ts';
 import { type DriverStatus, parseStatus, workPlaces } from './driver.ts';
@@ -58,13 +58,13 @@ export class Run {
     const watch = setInterval(() => this.#look(), LOOK_MS);
     this.#io.signal.addEventListener('abort', onAbort);
     if (this.#io.signal.aborted) onAbort();
-    this.#limit(bounds.sandboxTransferSecondsMax * 1000, 'source and inputs were not in place in time');
+    this.#limit(sandboxLimits.transferSecondsMax * 1000, 'source and inputs were not in place in time');
     try {
       const ended = this.#follow();
       this.#send();
       await Promise.race([ended, this.#stopping.promise]);
       // What was logged before a kill still comes; a reader that never lets go is not waited for.
-      const grace = sleep(bounds.sandboxStopSecondsMax * 1000, undefined, { signal: over.signal });
+      const grace = sleep(sandboxLimits.stopSecondsMax * 1000, undefined, { signal: over.signal });
       await Promise.race([ended, grace.catch(() => {})]);
     } finally {
       over.abort();
@@ -128,7 +128,7 @@ export class Run {
       case 'exit':
         if (!this.#ready || this.#exitCode !== undefined) return;
         this.#exitCode = status.code;
-        this.#limit(bounds.sandboxTransferSecondsMax * 1000, 'the outputs were not taken in time');
+        this.#limit(sandboxLimits.transferSecondsMax * 1000, 'the outputs were not taken in time');
         if (status.code === 0 && !this.#checkMemory()) this.#deliver();
         return;
       case 'complete':

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../../src/core/errors.ts';
-import { limits as bounds } from '../../src/core/limits.ts';
+import { sandboxLimits } from '../limits.ts';
 import type { SandboxLimits } from '../types.ts';
 import type { Controller } from './controllers.ts';
 import type { Place } from './place.ts';
@@ -85,7 +85,7 @@ export function groupDirectories(places: readonly Place[], name: string): string
 
 /** Kills and removes, in bounded time. A directory that is already gone is fine. */
 export async function destroyGroups(directories: readonly string[]): Promise<void> {
-  const until = performance.now() + bounds.sandboxStopSecondsMax * 1000;
+  const until = performance.now() + sandboxLimits.stopSecondsMax * 1000;
   for (;;) {
     for (const directory of directories) killAll(directory);
     const left = directories.filter((directory) => !removeNow(directory));

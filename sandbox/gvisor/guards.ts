@@ -1,9 +1,9 @@
-import { limits as bounds } from '../../src/core/limits.ts';
 import { diskShares } from '../build/disk.ts';
 import type { BuildGuards } from '../build/guards.ts';
 import { ownLimits, type ProcessLimits, supervisorLimits } from '../build/process-limits.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
+import { sandboxLimits } from '../limits.ts';
 import { type OciSeccomp, ociSeccomp } from '../seccomp/oci.ts';
 import type { Arch } from '../seccomp/syscalls.ts';
 import type { SandboxLimits, SandboxPins } from '../types.ts';
@@ -101,12 +101,12 @@ export const guards: GvisorGuards = {
   cgroup: (controller, version, limits) =>
     limitSettings(controller, version, {
       ...limits,
-      memoryBytes: limits.memoryBytes + bounds.gvisorMemoryBytes,
+      memoryBytes: limits.memoryBytes + sandboxLimits.gvisorMemoryBytes,
       // gVisor has a process of the host's for each of the build's, with a thread for each processor.
-      pids: bounds.gvisorThreads + limits.pids * (1 + Math.ceil(limits.cpus)),
+      pids: sandboxLimits.gvisorThreads + limits.pids * (1 + Math.ceil(limits.cpus)),
     }),
   deadlineMs: ({ seconds }) => seconds * 1000,
-  outputBytesMax: ({ diskBytes }) => diskBytes + bounds.sandboxOutputOverheadBytes,
+  outputBytesMax: ({ diskBytes }) => diskBytes + sandboxLimits.outputOverheadBytes,
 };
 
 function tmpfs(destination: string, options: string[]): OciMount {

@@ -1,10 +1,10 @@
-import { limits as bounds } from '../../src/core/limits.ts';
 import { diskShares } from '../build/disk.ts';
 import type { BuildGuards } from '../build/guards.ts';
 import { profilePins } from '../build/pins.ts';
 import { ownLimits, type ProcessLimits } from '../build/process-limits.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
+import { sandboxLimits } from '../limits.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import type { Arch } from '../seccomp/syscalls.ts';
 import type { SandboxLimits, SandboxPins } from '../types.ts';
@@ -72,7 +72,7 @@ export const guards: Guards = {
   seccomp: seccompFilter,
   cgroup: limitSettings,
   deadlineMs: ({ seconds }) => seconds * 1000,
-  outputBytesMax: ({ diskBytes }) => diskBytes + bounds.sandboxOutputOverheadBytes,
+  outputBytesMax: ({ diskBytes }) => diskBytes + sandboxLimits.outputOverheadBytes,
   account: jobUid,
   processLimits: ownLimits,
   hidden: () => hiddenProc,

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { connect, type Server, type Socket } from 'node:net';
-import { limits } from '../../src/core/limits.ts';
 import { requireTool } from '../host.ts';
+import { sandboxLimits } from '../limits.ts';
 
 /** Where a build finds the proxy, in every tier. */
 export const proxyPort = 3128;
@@ -79,11 +79,11 @@ export function openEgress(child: ChildProcess, socket: string): void {
   /** One that knocks and knocks is left to the kernel: it costs the worker nothing any more. */
   let knocks = 0;
   const tally = (): void => {
-    if (++knocks === limits.egressBuildConnectionsTotalMax) server?.close();
+    if (++knocks === sandboxLimits.egressConnectionsTotalMax) server?.close();
   };
   child.once('message', (_, handle) => {
     server = handle as Server;
-    server.maxConnections = limits.egressBuildConnectionsMax;
+    server.maxConnections = sandboxLimits.egressConnectionsMax;
     // What was asked for is answered although the asker has nothing more to say.
     Object.assign(server, { allowHalfOpen: true });
     server.on('connection', pass);

@@ -1,6 +1,6 @@
-import { limits } from '../../src/core/limits.ts';
 import { type TierDriver, type TierParts, TierSandbox } from '../build/tier.ts';
 import { findPlaces, readHierarchies } from '../cgroups/place.ts';
+import { sandboxLimits } from '../limits.ts';
 import type { Probe, ProbeCheck, ProbeWatch, SandboxImage } from '../types.ts';
 import { controllerChecks, platformCheck, swapCheck } from './host.ts';
 import { checkFromInside } from './inside.ts';
@@ -21,7 +21,7 @@ export interface TierProbe {
  * the signal of who watches says.
  */
 export async function examine(
-  { driver, lookAround, probeImage, secondsMax = limits.sandboxProbeSecondsMax }: TierProbe,
+  { driver, lookAround, probeImage, secondsMax = sandboxLimits.probeSecondsMax }: TierProbe,
   notes: string,
   { onStep, signal }: ProbeWatch = {},
 ): Promise<{ probe: Probe; sandbox: TierSandbox | undefined }> {

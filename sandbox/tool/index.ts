@@ -8,6 +8,7 @@ import { groupPrefix, noteJob } from '../cgroups/leftovers.ts';
 import { findPlaces, readHierarchies } from '../cgroups/place.ts';
 import { limitSettings, lowPriority, withPriority } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
+import { sandboxLimits } from '../limits.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import type { SandboxLimits } from '../types.ts';
 import { type ToolGuards, type ToolReach, toolCommand, toolFiles, toolGuards } from './call.ts';
@@ -66,8 +67,8 @@ export function openToolSandbox({
   const { places } = findPlaces(readHierarchies());
   const forget = noteJob(join(stateDir, 'sandbox'), name, groupDirectories(places, name));
   const held: SandboxLimits = {
-    ...{ cpus: limits.cpus, memoryBytes: Math.min(limits.memoryBytes, bounds.toolMemoryBytesMax) },
-    ...{ pids: bounds.toolPidsMax, diskBytes: Number.MAX_SAFE_INTEGER, seconds: bounds.gitSecondsMax },
+    ...{ cpus: limits.cpus, memoryBytes: Math.min(limits.memoryBytes, sandboxLimits.toolMemoryBytesMax) },
+    ...{ pids: sandboxLimits.toolPidsMax, diskBytes: Number.MAX_SAFE_INTEGER, seconds: bounds.gitSecondsMax },
   };
   let group: ReturnType<typeof createGroup>;
   try {

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { release, version } from 'node:os';
 import { promisify } from 'node:util';
-import { limits } from '../../src/core/limits.ts';
 import { findTool } from '../host.ts';
+import { sandboxLimits } from '../limits.ts';
 import type { Part, Version } from './minimum.ts';
 
 /** What a part says of itself. */
@@ -33,7 +33,7 @@ export async function readVersion(part: Part): Promise<Said | undefined> {
   const path = findTool(programs[part]);
   if (path === undefined) return undefined;
   const { stdout } = await promisify(execFile)(path, ['--version'], {
-    timeout: limits.sandboxToolMs,
+    timeout: sandboxLimits.toolMs,
     env: {},
   });
   return programVersion(part, stdout);

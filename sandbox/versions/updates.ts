@@ -3,8 +3,8 @@ import { existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { limits } from '../../src/core/limits.ts';
 import { findTool } from '../host.ts';
+import { sandboxLimits } from '../limits.ts';
 
 /** A package that is installed, and what the package manager would install instead. */
 export interface Installed {
@@ -39,7 +39,7 @@ function ownCache(): string | undefined {
 async function policy(apt: string, names: readonly string[]): Promise<string> {
   const ask = async (...options: string[]): Promise<string> => {
     const call = promisify(execFile)(apt, [...options, 'policy', '--', ...names], {
-      timeout: limits.sandboxToolMs,
+      timeout: sandboxLimits.toolMs,
       env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' },
     });
     return (await call).stdout;

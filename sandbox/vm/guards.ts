@@ -1,7 +1,7 @@
-import { limits as bounds } from '../../src/core/limits.ts';
 import type { BuildGuards } from '../build/guards.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
+import { sandboxLimits } from '../limits.ts';
 import { type Guards, guards as insideGuards } from '../namespace/guards.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import type { Arch } from '../seccomp/syscalls.ts';
@@ -28,9 +28,10 @@ export const vmGuards = (accelerator: Accelerator): VmGuards => ({
     limitSettings(controller, version, {
       ...limits,
       memoryBytes: machineMemoryBytes(limits),
-      pids: bounds.machineThreadsMax + Math.ceil(limits.cpus),
+      pids: sandboxLimits.qemuThreadsMax + Math.ceil(limits.cpus),
     }),
-  bootMs: ({ cpus }) => (bounds.guestBootSecondsMax[accelerator] * 1000) / Math.min(1, cpus),
-  deadlineMs: ({ seconds }) => seconds * 1000 * (accelerator === 'tcg' ? bounds.emulatedTimeFactor : 1),
+  bootMs: ({ cpus }) => (sandboxLimits.guestBootSecondsMax[accelerator] * 1000) / Math.min(1, cpus),
+  deadlineMs: ({ seconds }) =>
+    seconds * 1000 * (accelerator === 'tcg' ? sandboxLimits.emulatedTimeFactor : 1),
   outputBytesMax: insideGuards.outputBytesMax,
 });

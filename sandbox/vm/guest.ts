@@ -1,4 +1,4 @@
-import { limits as bounds } from '../../src/core/limits.ts';
+import { sandboxLimits } from '../limits.ts';
 import { proxyPort } from '../net/egress.ts';
 import type { CpioEntry } from './cpio.ts';
 
@@ -74,7 +74,7 @@ done
 exec 3<>${device('status')} 6<>${device('log')} 7<>${device('outputs')}
 # A worker that is gone before anybody listens is waited for no longer than a boot may take; one that goes later ends the
 # machine, for then this port ends.
-(sleep ${bounds.guestBootSecondsMax.tcg} && poweroff -f) &
+(sleep ${sandboxLimits.guestBootSecondsMax.tcg} && poweroff -f) &
 echo ${bootedWord} >&3
 kill $!
 (cat <&3 >/dev/null; poweroff -f) &

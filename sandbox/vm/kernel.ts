@@ -6,8 +6,8 @@ import { basename, join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import type { Unpinned } from '../../src/core/documents/statement.ts';
 import { QuorateError } from '../../src/core/errors.ts';
-import { limits as bounds } from '../../src/core/limits.ts';
 import { requireTool } from '../host.ts';
+import { sandboxLimits } from '../limits.ts';
 import type { CpioEntry } from './cpio.ts';
 
 /** A kernel as its Debian package brings it. */
@@ -103,7 +103,7 @@ export function unpackKernel(image: Uint8Array, path: string): Buffer {
   if (bytes.readUInt32LE(start) !== zstdMagic) throw refuse('is compressed with something else than zstd');
   try {
     const kernel = zstdDecompressSync(bytes.subarray(start, end), {
-      maxOutputLength: bounds.guestKernelBytesMax,
+      maxOutputLength: sandboxLimits.guestKernelBytesMax,
     });
     if (kernel.toString('latin1', 0, 4) !== '\x7fELF') throw new Error('what is inside is no ELF file');
     return kernel;
@@ -128,7 +128,7 @@ function moduleFile(path: string): Buffer | undefined {
   if (existsSync(path)) return readFileSync(path);
   if (!existsSync(`${path}.xz`)) return undefined;
   return execFileSync(requireTool('busybox'), ['unxz', '-c', `${path}.xz`], {
-    maxBuffer: bounds.guestKernelBytesMax,
+    maxBuffer: sandboxLimits.guestKernelBytesMax,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
 }

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { limits as bounds } from '../../src/core/limits.ts';
+import { sandboxLimits } from '../limits.ts';
 import { toolChecks } from '../probe/host.ts';
 import type { TierProbe } from '../probe/tier.ts';
 import type { ProbeCheck } from '../types.ts';
@@ -29,7 +29,7 @@ export function vmProbe(accelerator: Accelerator, stateDir: string): TierProbe {
       kernelCheck(),
     ],
     probeImage: async (signal) => probeImage(kept, signal),
-    ...(accelerator === 'kvm' ? {} : { secondsMax: bounds.emulatedProbeSecondsMax }),
+    ...(accelerator === 'kvm' ? {} : { secondsMax: sandboxLimits.emulatedProbeSecondsMax }),
   };
 }
 

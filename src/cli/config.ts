@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { limits } from '../core/limits.ts';
 import type { Lending } from '../core/worker/events.ts';
+import { imageCacheLimits } from '../runtime/images/limits.ts';
 import type { Hours } from '../runtime/worker/hours.ts';
+import { workerNodeLimits } from '../runtime/worker/limits.ts';
 import type { OperatorRules } from '../runtime/worker/terms.ts';
 import type { Context } from './context.ts';
 import { type Exit, exits } from './exit-codes.ts';
@@ -20,8 +21,8 @@ export async function checkConfig({ out }: Context, path: string, options: JoinO
   const { cpus, memoryBytes, diskBytes } = lending.capabilities;
   const { jobsAtOnce, pids, seconds } = lending;
   const rules = { ...file.rules, ...prioritiesOf(file.rules) };
-  rules.imageBytes ??= limits.imageCacheBytesMax;
-  rules.resultBytes ??= limits.resultsKeptBytesMax;
+  rules.imageBytes ??= imageCacheLimits.cacheBytesMax;
+  rules.resultBytes ??= workerNodeLimits.resultsKeptBytesMax;
   const there = existsSync(path);
   out.value({
     file: there ? path : null,

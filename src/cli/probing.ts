@@ -1,6 +1,6 @@
 import type { ProbeWatch, Tier } from '../../sandbox/index.ts';
+import { sandboxLimits } from '../../sandbox/limits.ts';
 import { tierByNameOnly } from '../../sandbox/types.ts';
-import { limits } from '../core/limits.ts';
 import type { Context } from './context.ts';
 import { duration } from './format.ts';
 import type { Board, Output } from './output.ts';
@@ -38,7 +38,7 @@ export class ProbesShown {
       this.#tier = tier;
       this.#since = Date.now();
       if (!this.#board.live && tier === tierByNameOnly) {
-        const most = duration(limits.emulatedProbeSecondsMax * 1000);
+        const most = duration(sandboxLimits.emulatedProbeSecondsMax * 1000);
         this.#out.note(`Looking at the sandbox ${tier}: it starts machines, which may take up to ${most}.`);
       }
     }

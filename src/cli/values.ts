@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { type Tier, tiers } from '../../sandbox/types.ts';
-import { limits } from '../core/limits.ts';
 import { nearestWord } from '../jobfile/nearest.ts';
+import { workerNodeLimits } from '../runtime/worker/limits.ts';
 
 // Commander shows these messages after "error: option '…' argument '…' is invalid."
 
@@ -42,7 +42,7 @@ export function bytesOf(text: string): number {
 /** `256KiB/s`, `2MiB/s` → bytes a second. */
 export function rateOf(text: string): number {
   const value = text.endsWith('/s') ? amount(text.slice(0, -2), rates) : undefined;
-  if (value === undefined || value < limits.bandwidthBytesMin)
+  if (value === undefined || value < workerNodeLimits.bandwidthBytesMin)
     throw new InvalidArgumentError('Give bytes a second such as 256KiB/s or 2MiB/s, at least 16KiB/s.');
   return value;
 }

@@ -7,6 +7,7 @@ import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { nearestWord, parseBytes, parseSeconds } from '../jobfile/index.ts';
 import { type Hours, parseHours } from '../runtime/worker/hours.ts';
+import { workerNodeLimits } from '../runtime/worker/limits.ts';
 import type { OperatorRules, TermKey } from '../runtime/worker/terms.ts';
 import { bytes } from './format.ts';
 import type { LendingOptions } from './lending.ts';
@@ -26,7 +27,7 @@ const rate = z
   .string({ error: 'expected bytes a second in quotes, such as "1MiB/s"' })
   .regex(/^[1-9][0-9]{0,8}(KiB|MiB|GiB)\/s$/, 'expected bytes a second such as "512KiB/s" or "2MiB/s"')
   .transform((text) => parseBytes(text.slice(0, -2)) ?? Number.NaN)
-  .refine((bytes) => bytes >= limits.bandwidthBytesMin, 'expected at least "16KiB/s"');
+  .refine((bytes) => bytes >= workerNodeLimits.bandwidthBytesMin, 'expected at least "16KiB/s"');
 const count = z
   .int('expected a whole number')
   .min(1, 'expected at least 1')

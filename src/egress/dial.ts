@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { egressLimits } from './limits.ts';
 import { shown, type Target } from './rules.ts';
 
 /** Connects to an address: never to a name, which could lead elsewhere the second time. */
@@ -15,7 +15,7 @@ export async function dial(
   via: Connect,
 ): Promise<Socket> {
   let last: unknown;
-  for (const address of addresses.slice(0, limits.egressAddressesMax)) {
+  for (const address of addresses.slice(0, egressLimits.addressesMax)) {
     try {
       return await connected(via(address, port));
     } catch (error) {
@@ -31,7 +31,7 @@ export async function dial(
 
 function connected(socket: Socket): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => socket.destroy(new Error('it timed out')), limits.egressConnectMs);
+    const timer = setTimeout(() => socket.destroy(new Error('it timed out')), egressLimits.connectMs);
     socket.once('connect', () => {
       clearTimeout(timer);
       socket.off('error', reject);

@@ -7,6 +7,7 @@ import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
 import { type Connect, connectHere, dial } from './dial.ts';
 import { forward } from './forward.ts';
+import { egressLimits } from './limits.ts';
 import { addressesFor, type EgressRules, shown, type Target } from './rules.ts';
 
 export interface EgressOptions extends EgressRules {
@@ -46,8 +47,8 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   const troubles: QuorateError[] = [];
   const open = new Set<Duplex>();
   const idleMs = options.idleMs ?? limits.gitIdleSecondsMax * 1000;
-  const sentBytesMax = options.sentBytesMax ?? limits.egressSentBytesMax;
-  const totalMax = options.connectionsTotalMax ?? limits.egressConnectionsTotalMax;
+  const sentBytesMax = options.sentBytesMax ?? egressLimits.sentBytesMax;
+  const totalMax = options.connectionsTotalMax ?? egressLimits.connectionsTotalMax;
 
   const trouble = (error: unknown): QuorateError => {
     const told =
@@ -58,7 +59,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
             cause: error,
           });
     counts.refused++;
-    if (troubles.length < limits.egressTroublesMax) {
+    if (troubles.length < egressLimits.refusalsListedMax) {
       troubles.push(told);
       options.onTrouble?.(told);
     }
@@ -133,14 +134,14 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   };
 
   const proxy = createServer({
-    maxHeaderSize: limits.egressHeaderBytesMax,
+    maxHeaderSize: egressLimits.headerBytesMax,
     headersTimeout: idleMs,
     requestTimeout: 0,
     connectionsCheckingInterval: Math.min(idleMs, 30_000),
   });
   // Node sets its own after each request of a connection that is kept.
   proxy.timeout = idleMs;
-  proxy.maxConnections = options.connectionsMax ?? limits.egressConnectionsMax;
+  proxy.maxConnections = options.connectionsMax ?? egressLimits.connectionsMax;
   /** One that knocks and knocks is left to the kernel: it costs nothing any more. */
   const tally = (): void => {
     if (++counts.connections <= totalMax || !proxy.listening) return;

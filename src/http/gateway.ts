@@ -1,6 +1,6 @@
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import type { PublicView } from '../runtime/controller/public-view.ts';
+import { httpLimits } from './limits.ts';
 import { type Answer, notFound } from './routes.ts';
 
 /** The two forms of a trustless gateway (IPFS: Trustless Gateway Specification) whose client needs no trust in it. */
@@ -26,7 +26,7 @@ export class Gateway {
       const type = 'application/vnd.ipld.raw';
       return [{ body, etag: `"${cid}.raw"`, type, cache: forever, fileName: `${cid}.bin` }, () => {}];
     }
-    if (this.#trees >= limits.httpTreesMax)
+    if (this.#trees >= httpLimits.treesMax)
       throw new QuorateError('HTTP_BUSY', 'too many trees are being sent; try again in a moment');
     const body = this.#view.tree(cid);
     if (body === undefined) throw notFound(`there is no tree ${cid} here`);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { PublicView } from '../runtime/controller/public-view.ts';
+import { httpLimits } from './limits.ts';
 
 export interface Answer {
   /** ByteQueue where it is large. */
@@ -54,7 +55,7 @@ export class Routes {
   }
 
   async #bundle(which: string): Promise<[Answer, () => void]> {
-    if (this.#bundles >= limits.httpBundlesMax)
+    if (this.#bundles >= httpLimits.bundlesMax)
       throw new QuorateError('HTTP_BUSY', 'too many bundles are being sent; try again in a moment');
     this.#bundles++;
     let held = true;

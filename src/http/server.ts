@@ -3,11 +3,11 @@ import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import { Buckets } from '../mesh/quota.ts';
 import type { PublicView } from '../runtime/controller/public-view.ts';
 import { clientOf } from './addresses.ts';
 import { Gateway } from './gateway.ts';
+import { httpLimits } from './limits.ts';
 import { type Answer, json, Routes } from './routes.ts';
 
 export interface HttpServer {
@@ -35,20 +35,20 @@ export async function serveHttp(options: {
   host: string;
   port: number;
   view: PublicView;
-  /** How long a client may be still; `limits.httpIdleMs` unless told. */
+  /** How long a client may be still; `httpLimits.idleMs` unless told. */
   idleMs?: number;
 }): Promise<HttpServer> {
-  const { host, port, view, idleMs = limits.httpIdleMs } = options;
+  const { host, port, view, idleMs = httpLimits.idleMs } = options;
   const routes = new Routes(view);
   const gateway = new Gateway(view);
-  const buckets = new Buckets(limits.httpRequestsPerSecond, limits.httpRequestsBurst);
+  const buckets = new Buckets(httpLimits.requestsPerSecond, httpLimits.requestsBurst);
   const server = createServer(
     {
       headersTimeout: idleMs,
       requestTimeout: idleMs,
       keepAliveTimeout: idleMs,
       connectionsCheckingInterval: Math.min(1_000, idleMs),
-      maxHeaderSize: limits.httpHeaderBytesMax,
+      maxHeaderSize: httpLimits.headerBytesMax,
     },
     (request, response) => {
       answer({ routes, gateway, buckets }, request, response).catch(() => response.destroy());
@@ -56,8 +56,8 @@ export async function serveHttp(options: {
   );
   // Also of a client that takes nothing of its answer.
   server.timeout = idleMs;
-  server.maxConnections = limits.httpConnectionsMax;
-  server.maxRequestsPerSocket = limits.httpRequestsBurst;
+  server.maxConnections = httpLimits.connectionsMax;
+  server.maxRequestsPerSocket = httpLimits.requestsBurst;
   boundPerClient(server);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Too Large' : '400 Bad Request';
@@ -107,7 +107,7 @@ function boundPerClient(server: Server): void {
       if (left === 0) open.delete(client);
       else open.set(client, left);
     });
-    if (count > limits.httpConnectionsPerAddressMax) socket.destroy();
+    if (count > httpLimits.connectionsPerAddressMax) socket.destroy();
   });
 }
 
@@ -122,7 +122,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const limit = setTimeout(() => response.destroy(), limits.httpAnswerMsMax).unref();
+  const limit = setTimeout(() => response.destroy(), httpLimits.answerMsMax).unref();
   response.once('close', () => clearTimeout(limit));
   try {
     const client = clientOf(request.socket.remoteAddress);
@@ -135,7 +135,7 @@ async function answer(
     else response.once('close', release);
     if (found.body instanceof Uint8Array) {
       // Large answers cost as much as many small ones.
-      buckets.charge(client, found.body.length / limits.httpBytesPerRequest, Date.now());
+      buckets.charge(client, found.body.length / httpLimits.bytesPerRequest, Date.now());
     }
     if (request.headers['if-none-match'] === found.etag) response.writeHead(304, { etag: found.etag }).end();
     else await send(found, request, response);

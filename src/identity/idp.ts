@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Invite, type Role, type Signer, signMessage, type Verified } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { identityLimits } from './limits.ts';
 
 /** 144 random bits, base64url: the `jti` or `nonce` of a document. */
 export function randomNonce(): string {
@@ -19,17 +19,17 @@ export interface InviteParts {
   addrs: readonly string[];
   /** Milliseconds since the epoch. */
   now: number;
-  /** How long the ticket can be used; default and most: `limits.inviteSecondsMax`. */
+  /** How long the ticket can be used; default and most: `identityLimits.inviteSecondsMax`. */
   seconds?: number;
 }
 
 /** Signs a ticket for one operator. Throws `INVITE_TOO_LONG`, `INVITE_NEEDS_KEY`, `DOC_INVALID`. */
 export async function issueInvite(signer: Signer, parts: InviteParts): Promise<Verified<Invite>> {
-  const seconds = parts.seconds ?? limits.inviteSecondsMax;
-  if (seconds > limits.inviteSecondsMax) {
+  const seconds = parts.seconds ?? identityLimits.inviteSecondsMax;
+  if (seconds > identityLimits.inviteSecondsMax) {
     throw new QuorateError(
       'INVITE_TOO_LONG',
-      `an invite lasts at most ${limits.inviteSecondsMax} s, not ${seconds} s`,
+      `an invite lasts at most ${identityLimits.inviteSecondsMax} s, not ${seconds} s`,
     );
   }
   if (parts.role === 'trusted-worker' && parts.key === undefined) {

@@ -1,5 +1,5 @@
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { identityLimits } from './limits.ts';
 
 const prefix = 'quorate1.';
 const compactJws = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}$/;
@@ -17,7 +17,7 @@ export function encodeTicket(inviteJws: string): string {
  * angle brackets: those are dropped, as no ticket holds any. Throws `TICKET_MALFORMED`, `TICKET_UNKNOWN_VERSION`.
  */
 export function decodeTicket(text: string): string {
-  if (text.length > limits.ticketCharsMax) {
+  if (text.length > identityLimits.ticketCharsMax) {
     throw new QuorateError('TICKET_MALFORMED', `a ticket of ${text.length} characters is none`, askAgain);
   }
   const bare = text.replace(/[\s\u200b\ufeff"'`<>‘’“”]+/gu, '').replace(/^quoratejoin/, '');

@@ -3,8 +3,8 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import { damaged, notAnImage, shown, tooLarge } from './errors.ts';
+import { imageLimits } from './limits.ts';
 import { splitName } from './names.ts';
 import { eachTarEntry, type TarHeader } from './tar-entries.ts';
 
@@ -96,8 +96,8 @@ class TarBlobs implements Blobs {
     const places = new Map<string, Place>();
     const look = ({ name, type, size, linkname, byteOffset }: TarHeader): void => {
       const path = splitName(name).join('/');
-      if (places.size >= limits.imageBlobsMax)
-        throw tooLarge(`the archive has over ${limits.imageBlobsMax} files`);
+      if (places.size >= imageLimits.blobsMax)
+        throw tooLarge(`the archive has over ${imageLimits.blobsMax} files`);
       if (places.has(path)) throw damaged(`${shown(name)} is in the archive twice`);
       if (type === 'file') places.set(path, { at: byteOffset, size });
       // Older tools write one for a layer that is there already.

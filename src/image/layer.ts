@@ -5,9 +5,9 @@ import { PassThrough, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import type { Blob } from './blobs.ts';
 import { damaged, shown, tooLarge } from './errors.ts';
+import { imageLimits } from './limits.ts';
 import { checkLink, splitName } from './names.ts';
 import type { Root } from './root.ts';
 import { eachTarEntry, type TarHeader } from './tar-entries.ts';
@@ -20,14 +20,14 @@ export class Budget {
 
   bytes(count: number): void {
     this.#bytes += count;
-    if (this.#bytes > limits.imageLayerBytesMax)
-      throw tooLarge(`the layers of the image are over ${limits.imageLayerBytesMax} bytes`);
+    if (this.#bytes > imageLimits.layerBytesMax)
+      throw tooLarge(`the layers of the image are over ${imageLimits.layerBytesMax} bytes`);
   }
 
   entry(): void {
     this.#entries += 1;
-    if (this.#entries > limits.imageEntriesMax)
-      throw tooLarge(`the layers of the image have over ${limits.imageEntriesMax} entries`);
+    if (this.#entries > imageLimits.entriesMax)
+      throw tooLarge(`the layers of the image have over ${imageLimits.entriesMax} entries`);
   }
 }
 

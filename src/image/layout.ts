@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import { type Arch, goArch } from './arch.ts';
 import type { Blob, Blobs } from './blobs.ts';
 import { damaged, notAnImage, shown } from './errors.ts';
+import { imageLimits } from './limits.ts';
 import {
   blobName,
   configSchema,
@@ -101,7 +101,7 @@ async function pickManifest(
   if (first === undefined) throw otherArch(arch, all);
   if (second !== undefined) throw ambiguous(`it holds ${fits.length} images`, []);
   if (isManifest(first)) return first;
-  if (depth > limits.imageIndexDepthMax) throw damaged('it has an index in an index in an index');
+  if (depth > imageLimits.indexDepthMax) throw damaged('it has an index in an index in an index');
   const { manifests } = decodeJson(await readNamed(blobs, first), indexSchema, 'an index');
   return pickManifest(blobs, manifests, arch, depth + 1);
 }

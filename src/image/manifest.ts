@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { limits } from '../core/limits.ts';
 import type { Blob, Blobs } from './blobs.ts';
 import { damaged, shown, tooLarge } from './errors.ts';
+import { imageLimits } from './limits.ts';
 
 const digest = z.string().regex(/^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/);
 const platform = z.looseObject({
@@ -20,15 +21,15 @@ const descriptor = z.looseObject({
 export type Descriptor = z.infer<typeof descriptor>;
 
 /** OCI image index, image manifest and configuration; Docker's, which are older, have the same fields. */
-export const indexSchema = z.looseObject({ manifests: z.array(descriptor).max(limits.imageBlobsMax) });
+export const indexSchema = z.looseObject({ manifests: z.array(descriptor).max(imageLimits.blobsMax) });
 export const manifestSchema = z.looseObject({
   config: descriptor,
-  layers: z.array(descriptor).max(limits.imageLayersMax),
+  layers: z.array(descriptor).max(imageLimits.layersMax),
 });
 export const configSchema = z.looseObject({
   architecture: z.string().max(100),
   os: z.string().max(100),
-  rootfs: z.looseObject({ diff_ids: z.array(digest).max(limits.imageLayersMax) }),
+  rootfs: z.looseObject({ diff_ids: z.array(digest).max(imageLimits.layersMax) }),
 });
 /** What `docker save` writes as manifest.json. */
 export const savedSchema = z
@@ -36,10 +37,10 @@ export const savedSchema = z
     z.looseObject({
       Config: z.string().max(limits.pathBytesMax),
       RepoTags: z.array(z.string().max(1000)).nullish(),
-      Layers: z.array(z.string().max(limits.pathBytesMax)).max(limits.imageLayersMax),
+      Layers: z.array(z.string().max(limits.pathBytesMax)).max(imageLimits.layersMax),
     }),
   )
-  .max(limits.imageBlobsMax);
+  .max(imageLimits.blobsMax);
 
 /** @throws IMAGE_DAMAGED */
 export function decodeJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: string): T {
@@ -58,8 +59,8 @@ export function decodeJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: str
 /** @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
 export async function readSmall(blobs: Blobs, name: string): Promise<Uint8Array> {
   const blob: Blob = await blobs.open(name);
-  if (blob.size > limits.imageManifestBytesMax)
-    throw tooLarge(`${shown(name)} of the image is over ${limits.imageManifestBytesMax} bytes`);
+  if (blob.size > imageLimits.manifestBytesMax)
+    throw tooLarge(`${shown(name)} of the image is over ${imageLimits.manifestBytesMax} bytes`);
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of blob.stream() as AsyncIterable<Uint8Array>) {

@@ -1,6 +1,7 @@
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { shown, tooLarge } from './errors.ts';
+import { imageLimits } from './limits.ts';
 
 /** Where a file's bytes are: in the unpacked archive of a layer. */
 export interface Content {
@@ -37,7 +38,7 @@ export class Root {
 
   #step(): void {
     this.#steps += 1;
-    if (this.#steps > limits.imageStepsMax)
+    if (this.#steps > imageLimits.stepsMax)
       throw tooLarge('the layers of the image take too many steps to put together');
   }
 
@@ -64,7 +65,7 @@ export class Root {
       if (next.kind === 'dir') way.push(next);
       else if (next.kind === 'link') {
         follows += 1;
-        if (follows > limits.imageLinksMax) throw conflict(parts, 'lies behind links that lead in circles');
+        if (follows > imageLimits.linksMax) throw conflict(parts, 'lies behind links that lead in circles');
         if (next.target.startsWith('/')) way.length = 1;
         todo.push(...next.target.split('/').reverse());
       } else if (layer === undefined) return undefined;

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { imageLimits } from './limits.ts';
 
 export interface Tool {
   name: string;
@@ -25,7 +25,7 @@ const hasCode = (error: unknown, ...codes: string[]): boolean =>
 /** Runs a tool to its end, with all it started. @throws IMAGE_TOOL_MISSING, IMAGE_TOOL_FAILED, and what the input throws */
 export async function runTool({ name, command, input, onLine, signal, ...tool }: Tool): Promise<void> {
   const [program = '', ...args] = command;
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(limits.imageMakeSecondsMax * 1000)]);
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(imageLimits.makeSecondsMax * 1000)]);
   limit.throwIfAborted();
   const missing = (cause?: unknown) =>
     new QuorateError('IMAGE_TOOL_MISSING', `${name} is not installed`, {
@@ -77,7 +77,7 @@ export async function runTool({ name, command, input, onLine, signal, ...tool }:
     if (code === 0) return;
     // From env(1): it did not find the command.
     if (code === 127) throw missing();
-    const why = limit.aborted ? `took over ${limits.imageMakeSecondsMax} s` : [...last, rest].join(' | ');
+    const why = limit.aborted ? `took over ${imageLimits.makeSecondsMax} s` : [...last, rest].join(' | ');
     throw new QuorateError('IMAGE_TOOL_FAILED', `${name} failed: ${why.slice(0, 1500) || `exit ${code}`}`, {
       hint: 'These are the words of the tool itself: look for the line that begins with E: or error.',
     });

@@ -3,9 +3,9 @@ import type { z } from 'zod';
 import type { Policy } from '../core/documents/base.ts';
 import { type Job, jobSchema } from '../core/documents/job.ts';
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import { sizeTexts } from '../core/quantity.ts';
 import { keyOffsets, offsetOf, yamlFaults } from './document.ts';
+import { jobFileLimits } from './limits.ts';
 import { nearestWord } from './nearest.ts';
 import { type JobInFile, jobFileSchema, keysAt } from './schema.ts';
 
@@ -39,8 +39,8 @@ interface Fault {
 
 /** For who knows the size before the text. Throws `JOBFILE_TOO_LARGE`. */
 export function checkJobFileSize(bytes: number, path: string): void {
-  if (bytes <= limits.jobFileBytesMax) return;
-  const [read, most] = sizeTexts(bytes, limits.jobFileBytesMax);
+  if (bytes <= jobFileLimits.bytesMax) return;
+  const [read, most] = sizeTexts(bytes, jobFileLimits.bytesMax);
   const message = `${path} has ${read}; at most ${most} are read`;
   throw new QuorateError('JOBFILE_TOO_LARGE', message, {
     hint: 'Move long scripts into files and run those.',

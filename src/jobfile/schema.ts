@@ -3,6 +3,7 @@ import { cid, name, policySchema } from '../core/documents/base.ts';
 import { jobSchema } from '../core/documents/job.ts';
 import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
+import { jobFileLimits } from './limits.ts';
 import { parseBytes, parseSeconds } from './units.ts';
 
 /** Text with a unit in, a number out, which must then be one that a job document may hold. */
@@ -120,8 +121,8 @@ export const jobFileSchema = z
       .record(name, jobInFile)
       .refine((jobs) => Object.keys(jobs).length > 0, 'names no job')
       .refine(
-        (jobs) => Object.keys(jobs).length <= limits.jobFileJobsMax,
-        `names more than ${limits.jobFileJobsMax} jobs`,
+        (jobs) => Object.keys(jobs).length <= jobFileLimits.jobsMax,
+        `names more than ${jobFileLimits.jobsMax} jobs`,
       )
       .describe('The jobs of this repository by name.'),
   })

@@ -1,8 +1,8 @@
 import type { Stream } from '@libp2p/interface';
 import { ByteQueue } from '../core/byte-queue.ts';
 import { assert, QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import { tooLarge } from './errors.ts';
+import { meshLimits } from './limits.ts';
 import { PacedReader } from './reader.ts';
 import type { Channel } from './types.ts';
 
@@ -63,7 +63,7 @@ export class StreamChannel implements Channel {
     this.#receiving = true;
     clearTimeout(this.#linger);
     try {
-      const deadline = Date.now() + (options.timeoutMs ?? limits.meshWaitMs);
+      const deadline = Date.now() + (options.timeoutMs ?? meshLimits.waitMs);
       for (;;) {
         const message = this.#next();
         if (message !== 'more') return message;
@@ -81,7 +81,7 @@ export class StreamChannel implements Channel {
     this.#writeClosed = true;
     if (this.#stream.writeStatus === 'writable') {
       try {
-        await this.#stream.close({ signal: AbortSignal.timeout(this.#limits.stallMs ?? limits.meshStallMs) });
+        await this.#stream.close({ signal: AbortSignal.timeout(this.#limits.stallMs ?? meshLimits.stallMs) });
       } catch (cause) {
         this.abort(
           new QuorateError('MESH_TIMEOUT', `could not close the channel to ${this.peer}`, { cause }),
@@ -203,7 +203,7 @@ export class StreamChannel implements Channel {
         const error = waitError(`${this.peer} takes no data`);
         finish(error);
         this.abort(error);
-      }, this.#limits.stallMs ?? limits.meshStallMs);
+      }, this.#limits.stallMs ?? meshLimits.stallMs);
       this.#stream.addEventListener('drain', onDrain);
       this.#stream.addEventListener('idle', onDrain);
       this.#stream.addEventListener('close', onClose);
@@ -228,7 +228,7 @@ export class StreamChannel implements Channel {
     clearTimeout(this.#linger);
     this.#linger = setTimeout(() => {
       this.abort(waitError(`${this.peer} did not close its half of the channel`));
-    }, this.#limits.lingerMs ?? limits.meshLingerMs);
+    }, this.#limits.lingerMs ?? meshLimits.lingerMs);
   }
 }
 

@@ -1,7 +1,7 @@
 import { NotFoundError } from '@libp2p/interface';
 import { BaseDatastore } from 'datastore-core';
 import { Key, type KeyQuery, type Pair, type Query } from 'interface-datastore';
-import { limits } from '../core/limits.ts';
+import { meshLimits } from './limits.ts';
 
 export const DHT_PREFIX = '/quorate-dht';
 const PROVIDERS = `${DHT_PREFIX}/provider/`;
@@ -14,9 +14,9 @@ export interface DatastoreBounds {
 }
 
 const BOUNDS: DatastoreBounds = {
-  providersMax: limits.meshProvidersMax,
-  providersPerPeerMax: limits.meshProvidersPerPeerMax,
-  peerRecordsMax: limits.meshPeerRecordsMax,
+  providersMax: meshLimits.providersMax,
+  providersPerPeerMax: meshLimits.providersPerPeerMax,
+  peerRecordsMax: meshLimits.peerRecordsMax,
 };
 
 /**

@@ -3,6 +3,7 @@ import { gossipsub, StrictSign } from '@libp2p/gossipsub';
 import type { Connection, Stream, StreamHandler, StreamHandlerOptions } from '@libp2p/interface';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { limits } from '../core/limits.ts';
+import { meshLimits } from './limits.ts';
 import { Buckets } from './quota.ts';
 import { PacedReader } from './reader.ts';
 import type { MeshStats } from './types.ts';
@@ -14,7 +15,7 @@ const RPC_BYTES_MAX = GOSSIP_BYTES_MAX * 2;
 /** Gossip queued for one neighbour that reads slowly; then its stream is reset and opened anew. */
 const OUTBOUND_BYTES_MAX = 8 * 1024 * 1024;
 /** A burst one neighbour may send at once before it is slowed down. */
-const BURST_BYTES = 4 * limits.meshGossipBytesPerSecond;
+const BURST_BYTES = 4 * meshLimits.gossipBytesPerSecond;
 
 const TEXT = new TextEncoder();
 
@@ -121,7 +122,7 @@ type Registrar = GossipSubComponents['registrar'];
 
 /** Gossipsub reads its streams without backpressure; it gets them wrapped. */
 function pacedRegistrar(registrar: Registrar, stats: MeshStats): Registrar {
-  const buckets = new Buckets(limits.meshGossipBytesPerSecond, BURST_BYTES);
+  const buckets = new Buckets(meshLimits.gossipBytesPerSecond, BURST_BYTES);
   const handle = (protocol: string, handler: StreamHandler, options?: StreamHandlerOptions): Promise<void> =>
     registrar.handle(
       protocol,

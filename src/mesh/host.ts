@@ -16,6 +16,7 @@ import { limits } from '../core/limits.ts';
 import { BoundedDatastore, DHT_PREFIX } from './datastore.ts';
 import { listenError } from './errors.ts';
 import { gossip } from './gossip.ts';
+import { meshLimits } from './limits.ts';
 import { meteredTcp } from './metered.ts';
 import { quietLogger } from './quiet.ts';
 import { type RelayComponents, RelayReservation } from './relay.ts';
@@ -40,7 +41,7 @@ const RELAY = {
 
 export function connectionsMax({ maxConnections, role }: MeshOptions): number {
   return (
-    maxConnections ?? (role === 'bootstrap' ? limits.meshBootstrapConnectionsMax : limits.meshConnectionsMax)
+    maxConnections ?? (role === 'bootstrap' ? meshLimits.bootstrapConnectionsMax : meshLimits.connectionsMax)
   );
 }
 
@@ -85,7 +86,7 @@ export async function startHost(
     datastore,
     transports: [
       meteredTcp(
-        { maxConnections: maxConnections + limits.meshPendingInboundMax },
+        { maxConnections: maxConnections + meshLimits.pendingInboundMax },
         options.bandwidth ?? new Bandwidth(),
       ),
       circuitRelayTransport(),
@@ -96,10 +97,10 @@ export async function startHost(
     ],
     connectionManager: {
       maxConnections,
-      inboundConnectionThreshold: limits.meshInboundPerSecond,
-      maxIncomingPendingConnections: limits.meshPendingInboundMax,
-      inboundUpgradeTimeout: limits.meshUpgradeMs,
-      dialTimeout: limits.meshDialMs,
+      inboundConnectionThreshold: meshLimits.inboundPerSecond,
+      maxIncomingPendingConnections: meshLimits.pendingInboundMax,
+      inboundUpgradeTimeout: meshLimits.upgradeMs,
+      dialTimeout: meshLimits.dialMs,
       maxPeerAddrsToDial: 12,
     },
     // A build that keeps the machine busy must not cost the connection.

@@ -1,8 +1,8 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import { StreamChannel } from './channel.ts';
 import type { Host } from './host.ts';
+import { meshLimits } from './limits.ts';
 import { Buckets } from './quota.ts';
 import type { Channel, MeshStats, ProtocolOptions } from './types.ts';
 
@@ -20,7 +20,7 @@ export class Inbound {
   }
 
   handle(protocol: string, handler: (channel: Channel) => Promise<void>, options: ProtocolOptions): void {
-    const perMinute = options.perPeerPerMinute ?? limits.meshStreamsPerMinute;
+    const perMinute = options.perPeerPerMinute ?? meshLimits.streamsPerMinute;
     const rate = new Buckets(perMinute / 60, perMinute);
     const open = new Map<string, number>();
     const serve = (stream: Stream, connection: Connection): void => {

@@ -4,13 +4,13 @@ import { peerIdFromString } from '@libp2p/peer-id';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { CID } from 'multiformats/cid';
 import { assert, QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import { type ChannelLimits, StreamChannel } from './channel.ts';
 import { ConnectionPruner } from './connection-pruner.ts';
 import { addressError, dialError, tooLarge } from './errors.ts';
 import { GOSSIP_BYTES_MAX } from './gossip.ts';
 import { connectionsMax, DHT_PROTOCOL, type Host, startHost } from './host.ts';
 import { Inbound } from './inbound.ts';
+import { meshLimits } from './limits.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import { ProjectLoop } from './project.ts';
 import { Redialer } from './redial.ts';
@@ -92,7 +92,7 @@ class MeshNode implements Mesh {
     });
     this.#redialer = new Redialer(
       {
-        dial: (peer) => this.#dial(peer, AbortSignal.timeout(limits.meshDialMs)),
+        dial: (peer) => this.#dial(peer, AbortSignal.timeout(meshLimits.dialMs)),
         isConnected: (id) => this.#isConnected(id),
         neighbours: () => this.connected().filter((id) => !this.#bootstrap.has(id)).length,
         remembered: () => this.#remembered.list(),
@@ -147,7 +147,7 @@ class MeshNode implements Mesh {
     options: { signal: AbortSignal; maxMessageBytes: number },
   ): Promise<Channel> {
     const target = typeof peer === 'string' ? { id: peer, addrs: [] } : peer;
-    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(limits.meshDialMs)]);
+    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(meshLimits.dialMs)]);
     const connection = await this.#dial(target, signal, protocol);
     try {
       const stream = await connection.newStream(protocol, {
@@ -170,7 +170,7 @@ class MeshNode implements Mesh {
   async connect(addrs: string[]): Promise<string> {
     const [peer, ...others] = groupByPeer(addrs.map(parseAddress));
     if (peer === undefined || others.length > 0) throw addressError(addrs.join(', ') || '(none)');
-    await this.#dial(peer, AbortSignal.timeout(limits.meshDialMs));
+    await this.#dial(peer, AbortSignal.timeout(meshLimits.dialMs));
     return peer.id;
   }
 
@@ -184,7 +184,7 @@ class MeshNode implements Mesh {
   }
 
   async provide(cid: string): Promise<void> {
-    await this.#provide(cid, AbortSignal.timeout(limits.meshLookupMs));
+    await this.#provide(cid, AbortSignal.timeout(meshLimits.lookupMs));
   }
 
   async unprovide(cid: string): Promise<void> {
@@ -195,7 +195,7 @@ class MeshNode implements Mesh {
     cid: string,
     options: { signal: AbortSignal; max: number },
   ): AsyncIterable<PeerAddress> {
-    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(limits.meshLookupMs)]);
+    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(meshLimits.lookupMs)]);
     const seen = new Set([this.id]);
     try {
       for await (const provider of this.libp2p.contentRouting.findProviders(parseCid(cid), { signal })) {
@@ -213,7 +213,7 @@ class MeshNode implements Mesh {
 
   async findPeer(id: string, options: { signal: AbortSignal }): Promise<string[]> {
     const peer = parsePeer(id);
-    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(limits.meshLookupMs)]);
+    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(meshLimits.lookupMs)]);
     try {
       const open = this.libp2p.getConnections(peer).map((connection) => connection.remoteAddr);
       const known = await this.libp2p.peerStore.get(peer).then(
@@ -238,7 +238,7 @@ class MeshNode implements Mesh {
       ask: (peer, project, signal) => this.#meeting.ask(peer, project, signal),
       provide: (cid, signal) => this.#provide(cid, signal),
       findProviders: (cid, options) => this.findProviders(cid, options),
-      dial: (peer) => this.#dial(peer, AbortSignal.timeout(limits.meshDialMs)),
+      dial: (peer) => this.#dial(peer, AbortSignal.timeout(meshLimits.dialMs)),
       isConnected: (id) => this.#isConnected(id),
     });
     this.#projects.set(loop, root);

@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { limits } from '../core/limits.ts';
+import { meshLimits } from './limits.ts';
 import { Registry } from './registry.ts';
 import type { Channel, PeerAddress, ProtocolOptions } from './types.ts';
 
 export const PEER_EXCHANGE_PROTOCOL = '/quorate/peer-exchange/1';
 const REQUEST_BYTES_MAX = 8 * 1024;
 const REPLY_BYTES_MAX = 64 * 1024;
-const PEERS_MAX = 2 * limits.meshProjectPeers;
+const PEERS_MAX = 2 * meshLimits.projectPeers;
 const WAIT_MS = 5_000;
 
-const Addresses = z.array(z.string().max(512)).max(limits.meshRememberedAddrsMax);
+const Addresses = z.array(z.string().max(512)).max(meshLimits.rememberedAddrsMax);
 const Id = z.string().min(1).max(128);
 const Request = z.object({ root: Id, addrs: Addresses });
 const Reply = z.object({ peers: z.array(z.object({ id: Id, addrs: Addresses })).max(PEERS_MAX) });
@@ -49,7 +49,7 @@ export class PeerExchange {
       maxMessageBytes: REPLY_BYTES_MAX,
     });
     try {
-      const addrs = this.#ports.addresses().slice(0, limits.meshRememberedAddrsMax);
+      const addrs = this.#ports.addresses().slice(0, meshLimits.rememberedAddrsMax);
       await channel.send(encode({ root, addrs }));
       const reply = await channel.receive({ signal, timeoutMs: WAIT_MS });
       if (reply === undefined) return [];

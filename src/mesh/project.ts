@@ -1,4 +1,4 @@
-import { limits } from '../core/limits.ts';
+import { meshLimits } from './limits.ts';
 import { projectRendezvous } from './rendezvous.ts';
 import type { PeerAddress } from './types.ts';
 
@@ -16,7 +16,7 @@ const DHT_FEW_MS = 60_000;
 const DHT_SETTLED_MS = 10 * 60_000;
 /** Peers asked per round, bootstrap nodes first, and members looked at per answer. */
 const ASKED_MAX = 4;
-const FOUND_MAX = 2 * limits.meshProjectPeers;
+const FOUND_MAX = 2 * meshLimits.projectPeers;
 
 export interface ProjectPorts {
   /** Connected bootstrap nodes. */
@@ -55,7 +55,7 @@ export class ProjectLoop {
 
   /** A peer came or went: look again soon, unless there are members enough, and not once per change. */
   hurry(): void {
-    if (this.#connected() >= limits.meshProjectPeers) return;
+    if (this.#connected() >= meshLimits.projectPeers) return;
     this.#waitMs = Math.min(this.#waitMs, HURRY_MS);
     if (Date.now() - this.#lastRound >= HURRY_MS) this.#wake?.();
   }
@@ -81,7 +81,7 @@ export class ProjectLoop {
     const signal = this.#limit(ASK_MS);
     const answers = await Promise.allSettled(asked.map((peer) => this.#ports.ask(peer, this.#root, signal)));
     const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
-    const wanted = Math.max(1, limits.meshProjectPeers - this.#connected());
+    const wanted = Math.max(1, meshLimits.projectPeers - this.#connected());
     const fresh = new Map<string, PeerAddress>();
     for (const peer of found) if (!this.#known(peer.id)) fresh.set(peer.id, peer);
     await Promise.all(
@@ -97,19 +97,19 @@ export class ProjectLoop {
     let announced = false;
     try {
       const signal = this.#limit(SEARCH_MS);
-      let wanted = Math.max(1, limits.meshProjectPeers - this.#connected());
+      let wanted = Math.max(1, meshLimits.projectPeers - this.#connected());
       for await (const peer of this.#ports.findProviders(this.#cid, { signal, max: FOUND_MAX })) {
         if (this.#known(peer.id)) continue;
         void this.#dial(peer);
         wanted -= 1;
         if (wanted === 0) break;
       }
-      await this.#ports.provide(this.#cid, this.#limit(limits.meshLookupMs));
+      await this.#ports.provide(this.#cid, this.#limit(meshLimits.lookupMs));
       announced = true;
     } catch {
       // No peers yet, or too slow ones: due again soon.
     }
-    const settled = this.#connected() >= limits.meshProjectPeers;
+    const settled = this.#connected() >= meshLimits.projectPeers;
     this.#dhtDue = Date.now() + (!announced ? DHT_EAGER_MS : settled ? DHT_SETTLED_MS : DHT_FEW_MS);
   }
 
@@ -142,7 +142,7 @@ export class ProjectLoop {
     if (this.#stop.signal.aborted) return Promise.resolve();
     const waitMs = this.#waitMs * (0.75 + 0.5 * Math.random());
     const members = this.#connected();
-    const longest = members >= limits.meshProjectPeers ? SETTLED_MS : members > 0 ? FEW_MS : ALONE_MS;
+    const longest = members >= meshLimits.projectPeers ? SETTLED_MS : members > 0 ? FEW_MS : ALONE_MS;
     this.#waitMs = Math.min(longest, this.#waitMs * 2);
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#wake?.(), waitMs);

@@ -1,4 +1,4 @@
-import { limits } from '../core/limits.ts';
+import { meshLimits } from './limits.ts';
 import type { RememberedPeer } from './remembered.ts';
 
 const TICK_MS = 250;
@@ -70,7 +70,7 @@ export class Redialer {
     } else if (!known.bootstrap) known.addrs = peer.addrs;
     // Whoever we were told of may have moved since; where it was told to be stays worth a try.
     else known.addrs = [...new Set([...known.told, ...peer.addrs])];
-    if (this.#targets.size <= limits.meshRememberedMax * 2) return;
+    if (this.#targets.size <= meshLimits.rememberedMax * 2) return;
     for (const [id, target] of this.#targets) {
       if (target.bootstrap || id === peer.id) continue;
       this.#targets.delete(id);
@@ -80,7 +80,7 @@ export class Redialer {
 
   #tick(): void {
     const now = Date.now();
-    const wanting = this.#ports.neighbours() < limits.meshProjectPeers;
+    const wanting = this.#ports.neighbours() < meshLimits.projectPeers;
     for (const target of this.#targets.values()) {
       if (this.#running >= PARALLEL_DIALS) return;
       if (target.due > now || (!target.bootstrap && !wanting) || this.#ports.isConnected(target.id)) continue;

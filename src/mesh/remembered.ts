@@ -3,20 +3,20 @@ import { readFileSync, statSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { limits } from '../core/limits.ts';
+import { meshLimits } from './limits.ts';
 
 const FILE_BYTES_MAX = 1024 * 1024;
 const WRITE_DELAY_MS = 500;
 
 const Peer = z.object({
   id: z.string().max(128),
-  addrs: z.array(z.string().max(512)).max(limits.meshRememberedAddrsMax),
+  addrs: z.array(z.string().max(512)).max(meshLimits.rememberedAddrsMax),
   /** Milliseconds since 1970 of the last connection. */
   seen: z.number(),
   /** Whether we have dialled it with success: those are kept before those that merely dialled us. */
   dialled: z.boolean(),
 });
-const File = z.object({ version: z.literal(1), peers: z.array(Peer).max(limits.meshRememberedMax) });
+const File = z.object({ version: z.literal(1), peers: z.array(Peer).max(meshLimits.rememberedMax) });
 export type RememberedPeer = z.infer<typeof Peer>;
 
 /**
@@ -43,10 +43,10 @@ export class RememberedPeers {
 
   remember(id: string, addrs: string[], dialled: boolean, now: number): void {
     const old = this.#peers.get(id);
-    const all = [...new Set([...addrs, ...(old?.addrs ?? [])])].slice(0, limits.meshRememberedAddrsMax);
+    const all = [...new Set([...addrs, ...(old?.addrs ?? [])])].slice(0, meshLimits.rememberedAddrsMax);
     if (all.length === 0) return;
     this.#peers.set(id, { id, addrs: all, seen: now, dialled: dialled || (old?.dialled ?? false) });
-    if (this.#peers.size > limits.meshRememberedMax) {
+    if (this.#peers.size > meshLimits.rememberedMax) {
       const last = this.list().findLast((peer) => peer.id !== id);
       if (last !== undefined) this.#peers.delete(last.id);
     }

@@ -30,7 +30,7 @@ export interface ProtocolOptions {
   maxMessageBytes: number;
   /** Of what is sent, where that is more than what is taken: an answer is larger than its question. */
   maxSendBytes?: number;
-  /** Streams one peer may open per minute; `limits.meshStreamsPerMinute` when not given. */
+  /** Streams one peer may open per minute; `meshLimits.streamsPerMinute` when not given. */
   perPeerPerMinute?: number;
 }
 
@@ -58,12 +58,12 @@ export interface Channel {
   /**
    * Resolves when the message has left for the peer, i.e. fits in its window.
    * @throws MESH_MESSAGE_TOO_LARGE (nothing was sent, the channel lives on), MESH_TIMEOUT (no progress for
-   * `limits.meshStallMs`), MESH_RESET, MESH_CLOSED
+   * `meshLimits.stallMs`), MESH_RESET, MESH_CLOSED
    */
   send(message: Uint8Array): Promise<void>;
   /**
    * The next message; undefined once the other side has closed its half. One call at a time. After MESH_TIMEOUT or an
-   * aborted signal the channel is intact and the call may be repeated. Waits `limits.meshWaitMs` unless told.
+   * aborted signal the channel is intact and the call may be repeated. Waits `meshLimits.waitMs` unless told.
    * @throws MESH_TIMEOUT, MESH_RESET, MESH_MESSAGE_TOO_LARGE, MESH_TRUNCATED
    */
   receive(options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<Uint8Array | undefined>;

@@ -6,6 +6,7 @@ import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
 import { explain, GitFailed, type GitOptions, git, type RunOptions } from './git.ts';
+import { sourceLimits } from './limits.ts';
 import { checkRef, type GitProtocol, isCommitId, parseGitUrl } from './url.ts';
 
 export interface CommitOptions extends GitOptions {
@@ -114,7 +115,7 @@ class Repository {
     this.#protocol = protocol;
     this.#commit = commit;
     this.#options = options;
-    this.#maxBytes = options.maxBytes ?? limits.sourceBytesMax;
+    this.#maxBytes = options.maxBytes ?? sourceLimits.bytesMax;
   }
 
   #git(args: string[], more: Partial<RunOptions> = {}): Promise<string> {

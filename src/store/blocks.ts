@@ -7,9 +7,9 @@ import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { rawCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import { BlockIndex, IndexDamaged, type Place } from './block-index.ts';
 import { diskError } from './disk.ts';
+import { storeLimits } from './limits.ts';
 import { PackFiles } from './pack-files.ts';
 import { PackWriter } from './pack-writer.ts';
 
@@ -96,7 +96,7 @@ export class Blocks extends BaseBlockstore {
     } catch (error) {
       throw diskError(error, this.dir);
     }
-    if (this.writer.unwrittenBytes > limits.packUnwrittenBytesMax) await this.writer.flush();
+    if (this.writer.unwrittenBytes > storeLimits.packUnwrittenBytesMax) await this.writer.flush();
     return cid;
   }
 
@@ -109,7 +109,7 @@ export class Blocks extends BaseBlockstore {
     } catch (error) {
       throw diskError(error, this.dir);
     }
-    if (this.writer.unwrittenBytes > limits.packUnwrittenBytesMax) await this.writer.flush();
+    if (this.writer.unwrittenBytes > storeLimits.packUnwrittenBytesMax) await this.writer.flush();
   }
 
   /** Gives a block that is here a new place, as unused as it was. */
@@ -175,7 +175,7 @@ export class Blocks extends BaseBlockstore {
     await from.writer.flush();
     for (const [pack, end] of from.index.packs()) {
       const rows = from.index.rows(pack);
-      if (end > limits.packCopyBytesMax) {
+      if (end > storeLimits.packCopyBytesMax) {
         await from.sync();
         const id = this.writer.newId();
         from.files.moveTo(pack, this.files, id);

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { CID } from 'multiformats/cid';
 import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
+import { storeLimits } from './limits.ts';
 import { type BlockReader, readBlock } from './nodes.ts';
 import { checkedEntries } from './tar-write.ts';
 import type { TreeRules } from './types.ts';
@@ -97,7 +97,7 @@ async function writeEntries(
   const queues = [...folders.values()].map((files) => files.reverse());
   const failed = new AbortController();
   const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
-  const writers = Array.from({ length: limits.blockJobsMax }, async (_, writer) => {
+  const writers = Array.from({ length: storeLimits.blockJobsMax }, async (_, writer) => {
     try {
       for (let found = take(queues, writer); found !== undefined; found = take(queues, writer)) {
         either.throwIfAborted();

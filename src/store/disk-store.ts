@@ -14,6 +14,7 @@ import { readDirectory } from './directory-read.ts';
 import { type WriteOptions, writeDirectory } from './directory-write.ts';
 import type { Exchange } from './exchange.ts';
 import { storeFile } from './files.ts';
+import { storeLimits } from './limits.ts';
 import { type BlockReader, linksOf, parseCid, readBlock, statedBytes } from './nodes.ts';
 import { eachBlock, type Pin, Pins, type TrimOptions } from './pins.ts';
 import { type PullOptions, type PullResult, pullTree } from './pull.ts';
@@ -281,7 +282,7 @@ export class DiskStore implements Store {
     return this.#pins.trim(options);
   }
 
-  collect({ graceSeconds = limits.sweepGraceSeconds, signal }: CollectOptions = {}): Promise<{
+  collect({ graceSeconds = storeLimits.sweepGraceSeconds, signal }: CollectOptions = {}): Promise<{
     blocks: number;
     bytes: number;
   }> {

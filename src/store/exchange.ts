@@ -5,6 +5,7 @@ import { createHeliaLight } from 'helia';
 import type { CID } from 'multiformats/cid';
 import { limits } from '../core/limits.ts';
 import type { Blocks } from './blocks.ts';
+import { storeLimits } from './limits.ts';
 
 /** Fetches blocks from one peer. */
 export interface PeerSession {
@@ -34,10 +35,10 @@ export async function startExchange(libp2p: Libp2p, blocks: Blocks): Promise<Exc
     maxIncomingMessageSize: 2 * limits.blockBytesMax,
     // Shared by all peers: one that reads slowly holds a single place, so there must be more places than peers.
     messageSendConcurrency: 256,
-    messageReceiveTimeout: limits.pullIdleSecondsMax * 1000,
+    messageReceiveTimeout: storeLimits.pullIdleSecondsMax * 1000,
     // A greedy peer's wants are all read into one answer: this times 1 MiB is what it can make us hold. The library's
     // options type spells the name another way than the code that reads it.
-    maxWantListSize: 2 * limits.pullWantsMax,
+    maxWantListSize: 2 * storeLimits.pullWantsMax,
     // A second ask means that the first answer was lost: answer it at once.
     doNotResendBlockWindow: 0,
   };

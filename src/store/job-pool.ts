@@ -1,12 +1,12 @@
-import { limits } from '../core/limits.ts';
+import { storeLimits } from './limits.ts';
 
-/** Runs jobs with at most `limits.blockJobsMax` at once; `drain` waits for all and rethrows the first failure. */
+/** Runs jobs with at most `storeLimits.blockJobsMax` at once; `drain` waits for all and rethrows the first failure. */
 export class JobPool {
   readonly #running = new Set<Promise<void>>();
   #failure: { error: unknown } | undefined;
 
   async run(job: () => Promise<void>): Promise<void> {
-    while (this.#running.size >= limits.blockJobsMax) await Promise.race(this.#running);
+    while (this.#running.size >= storeLimits.blockJobsMax) await Promise.race(this.#running);
     if (this.#failure !== undefined) throw this.#failure.error;
     const task = job()
       .catch((error: unknown) => {

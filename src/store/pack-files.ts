@@ -12,7 +12,7 @@ const openMax = 64;
 /** Blocks up to here are read together with what follows them: those of one folder lie beside each other. */
 const smallBytes = 16 * 1024;
 const windowBytes = 64 * 1024;
-/** One for each reader of `limits.blockJobsMax`. */
+/** One for each reader of `storeLimits.blockJobsMax`. */
 const windowsMax = 16;
 
 interface OpenPack {

@@ -1,9 +1,9 @@
 import type { CID } from 'multiformats/cid';
 import { sectionHead } from '../core/car.ts';
 import { assert } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import type { BlockIndex, Place } from './block-index.ts';
 import { diskError, syncFolder, writeAll } from './disk.ts';
+import { storeLimits } from './limits.ts';
 import { type PackFiles, packHeader } from './pack-files.ts';
 
 /** Bytes gathered before a write: a few blocks of the largest kind, or a thousand small files. */
@@ -51,7 +51,7 @@ export class PackWriter {
     this.#index = index;
     this.#lastId = Math.max(0, ...packs.keys());
     const end = packs.get(this.#lastId);
-    if (end !== undefined && end < limits.packBytesMax) {
+    if (end !== undefined && end < storeLimits.packBytesMax) {
       this.#current = { id: this.#lastId, end, written: end };
     }
   }
@@ -145,7 +145,7 @@ export class PackWriter {
 
   #room(bytes: number): OpenEnd {
     const current = this.#current;
-    if (current !== undefined && current.end + bytes <= limits.packBytesMax) return current;
+    if (current !== undefined && current.end + bytes <= storeLimits.packBytesMax) return current;
     const fresh = { id: this.newId(), end: packHeader.length, written: 0 };
     this.#current = fresh;
     this.#enqueue({ pack: fresh, parts: [packHeader], bytes: packHeader.length });

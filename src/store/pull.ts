@@ -5,6 +5,7 @@ import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
 import type { Blocks } from './blocks.ts';
 import type { Exchange, PeerSession } from './exchange.ts';
+import { storeLimits } from './limits.ts';
 import { decodeNode, readBlock } from './nodes.ts';
 
 export interface PullOptions {
@@ -80,7 +81,7 @@ class Pull {
     this.#exchange = exchange;
     this.#root = root;
     this.#options = options;
-    this.#idleMs = (options.idleSeconds ?? limits.pullIdleSecondsMax) * 1000;
+    this.#idleMs = (options.idleSeconds ?? storeLimits.pullIdleSecondsMax) * 1000;
     this.#todo = [root];
     this.#seen = new Set([root.toString()]);
     this.#providers = [];
@@ -104,7 +105,7 @@ class Pull {
     try {
       while (this.#todo.length > 0 || running.size > 0) {
         this.#abort.signal.throwIfAborted();
-        const cid = running.size < limits.pullWantsMax ? this.#todo.pop() : undefined;
+        const cid = running.size < storeLimits.pullWantsMax ? this.#todo.pop() : undefined;
         if (cid === undefined) {
           await Promise.race(running);
           continue;

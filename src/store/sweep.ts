@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
-import { limits } from '../core/limits.ts';
 import { BlockNotFound, type Blocks } from './blocks.ts';
+import { storeLimits } from './limits.ts';
 
 /** Rewriting a pack costs its live bytes and wins the rest: worth it from half on. */
 const liveShareMin = 0.5;
@@ -55,7 +55,7 @@ async function rewrite(blocks: Blocks, signal?: AbortSignal): Promise<void> {
       });
       const now = blocks.index.find(digest);
       if (bytes !== undefined && now?.pack === pack && now.at === at) blocks.move(cid, bytes);
-      if (blocks.writer.unwrittenBytes > limits.packUnwrittenBytesMax) await blocks.writer.flush();
+      if (blocks.writer.unwrittenBytes > storeLimits.packUnwrittenBytesMax) await blocks.writer.flush();
     }
     await blocks.sync();
     blocks.index.dropPack(pack);

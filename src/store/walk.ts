@@ -3,6 +3,7 @@ import type { CID } from 'multiformats/cid';
 import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { storeLimits } from './limits.ts';
 import { checkName, checkTarget, compareNames, foldName, printable } from './names.ts';
 import { type BlockReader, malformed, readBlock, readNode, type UnixNode } from './nodes.ts';
 import type { TreeRules } from './types.ts';
@@ -131,7 +132,7 @@ async function* walkFolder(walking: Walking, cid: CID, path: string, depth: numb
   const pending = [...children];
   while (pending.length > 0) {
     signal?.throwIfAborted();
-    const batch = pending.splice(0, limits.blockJobsMax);
+    const batch = pending.splice(0, storeLimits.blockJobsMax);
     const described = await Promise.all(
       batch.map(([name, child]) => describe(blocks, child, path === '' ? name : `${path}/${name}`)),
     );

@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import type { VerifiedBlock } from './decode.ts';
+import { transferLimits } from './limits.ts';
 import { Source, type Work } from './source.ts';
 import { Tally } from './tally.ts';
 import type { BlockSink, FetchOptions, FetchResult, Provider } from './types.ts';
@@ -59,8 +59,8 @@ class Fetch implements Work {
     this.#root = root;
     this.#sink = sink;
     this.#options = options;
-    this.#idleMs = options.idleMs ?? limits.transferIdleSecondsMax * 1000;
-    this.#slowMs = options.slowMs ?? limits.transferSlowSeconds * 1000;
+    this.#idleMs = options.idleMs ?? transferLimits.idleSecondsMax * 1000;
+    this.#slowMs = options.slowMs ?? transferLimits.slowSeconds * 1000;
     this.#tally = new Tally(root, sink, options);
     this.#sources = providers.map((provider) => new Source(provider, this));
   }
@@ -108,9 +108,9 @@ class Fetch implements Work {
     // Each takes a part of what is known, so that the last ones end together.
     const count = others > 1 ? Math.ceil(waiting / (2 * others)) : waiting;
     try {
-      const steps = await this.#tally.take(Math.min(count, limits.transferRootsMax));
+      const steps = await this.#tally.take(Math.min(count, transferLimits.rootsMax));
       if (steps.length === 0) return undefined;
-      if (others <= 1) return { steps, max: limits.transferAnswerBytesMax };
+      if (others <= 1) return { steps, max: transferLimits.answerBytesMax };
       return { steps, max: this.#tally.blocks === 0 ? firstBytes : sharedBytes };
     } finally {
       // Walking through what is here may have found more to ask for.

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { isTreeCid } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { transferLimits } from './limits.ts';
 
 /**
  * Messages of `/quorate/car/1`. The receiver asks, in JSON: `{"roots": [CID, …], "max": bytes}`. The sender answers
@@ -16,7 +17,7 @@ export const closing = new Uint8Array();
 export const messageBytesMax = limits.blockBytesMax + 64 * 1024;
 
 const requestSchema = z.strictObject({
-  roots: z.array(z.string().max(100)).min(1).max(limits.transferRootsMax),
+  roots: z.array(z.string().max(100)).min(1).max(transferLimits.rootsMax),
   max: z.int().positive(),
 });
 const endSchema = z.discriminatedUnion('kind', [

@@ -1,7 +1,7 @@
 import { QuorateError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import { encodeCar } from './encode.ts';
 import { closing, decodeRequest, type End, encodeEnd, messageBytesMax } from './frames.ts';
+import { transferLimits } from './limits.ts';
 import { Ring } from './ring.ts';
 import type { Pipe, ServedBlocks } from './types.ts';
 
@@ -12,14 +12,14 @@ import type { Pipe, ServedBlocks } from './types.ts';
 export async function serveTrees(pipe: Pipe, source: ServedBlocks): Promise<void> {
   const ring = new Ring();
   for (;;) {
-    const message = await pipe.receive({ timeoutMs: limits.transferIdleSecondsMax * 1000 });
+    const message = await pipe.receive({ timeoutMs: transferLimits.idleSecondsMax * 1000 });
     if (message === undefined) return;
     const { roots, max } = decodeRequest(message);
     const outbox = new Outbox(pipe);
     const { alloc } = ring;
     for (const root of roots) source.asked(root);
     try {
-      const maxBytes = Math.min(max, limits.transferAnswerBytesMax);
+      const maxBytes = Math.min(max, transferLimits.answerBytesMax);
       for await (const piece of encodeCar(source, roots, { maxBytes, alloc })) await outbox.add(piece);
       await outbox.end({ kind: 'end' });
     } catch (error) {

@@ -2,6 +2,7 @@ import type { CID } from 'multiformats/cid';
 import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { transferLimits } from './limits.ts';
 
 /** A block and how many links lead from the tree's root to it. */
 export interface Step {
@@ -14,10 +15,10 @@ export const keyOf = ({ multihash }: CID): string => Buffer.from(multihash.diges
 
 /** What a block links to, in order. @throws STORE_TREE_TOO_DEEP */
 export function below({ cid, depth }: Step, links: readonly CID[]): Step[] {
-  if (links.length > 0 && depth >= limits.treeLevelsMax) {
+  if (links.length > 0 && depth >= transferLimits.treeLevelsMax) {
     throw new QuorateError(
       'STORE_TREE_TOO_DEEP',
-      `block ${cid} is over ${limits.treeLevelsMax} links below the root`,
+      `block ${cid} is over ${transferLimits.treeLevelsMax} links below the root`,
       { hint: 'The tree was not written by a correct tool; do not use it.' },
     );
   }

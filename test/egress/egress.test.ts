@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { limits } from '../../src/core/limits.ts';
+import { egressLimits } from '../../src/egress/limits.ts';
 import { listen } from '../source/support.ts';
 import { codesOf, connectTo, egressTo, MiB, say } from './support.ts';
 
@@ -262,7 +262,7 @@ describe('bounds', () => {
   it('on connections at once hold; those after them are served', async () => {
     const port = await echo();
     const egress = await egressTo(port);
-    const many = Array.from({ length: limits.egressConnectionsMax + 4 }, () => connect(egress.socket));
+    const many = Array.from({ length: egressLimits.connectionsMax + 4 }, () => connect(egress.socket));
     const closed = many.map((socket) => {
       socket.on('error', () => {});
       return new Promise<boolean>((resolve) => {
@@ -301,7 +301,7 @@ describe('bounds', () => {
     const egress = await egressTo(await echo());
     const answer = await say(
       egress,
-      `CONNECT a:1 HTTP/1.1\r\nX: ${'x'.repeat(limits.egressHeaderBytesMax)}\r\n\r\n`,
+      `CONNECT a:1 HTTP/1.1\r\nX: ${'x'.repeat(egressLimits.headerBytesMax)}\r\n\r\n`,
     );
     expect(answer).toMatch(/^HTTP\/1.1 431 /);
     expect(codesOf(egress)).toEqual(['EGRESS_NOT_ALLOWED']);
@@ -310,9 +310,9 @@ describe('bounds', () => {
   it('on troubles that are told one by one hold', async () => {
     let told = 0;
     const egress = await egressTo(1, { onTrouble: () => told++ });
-    for (let n = 0; n < limits.egressTroublesMax + 3; n++) await say(egress, connectTo('b:1'));
-    expect(told).toBe(limits.egressTroublesMax);
-    expect(egress.counts.refused).toBe(limits.egressTroublesMax + 3);
+    for (let n = 0; n < egressLimits.refusalsListedMax + 3; n++) await say(egress, connectTo('b:1'));
+    expect(told).toBe(egressLimits.refusalsListedMax);
+    expect(egress.counts.refused).toBe(egressLimits.refusalsListedMax + 3);
   });
 });
 

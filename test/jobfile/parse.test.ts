@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { documentLimits } from '../../src/core/documents/limits.ts';
 import { QuorateError } from '../../src/core/errors.ts';
 import { limits } from '../../src/core/limits.ts';
 import { parseJobFile } from '../../src/jobfile/index.ts';
+import { jobFileLimits } from '../../src/jobfile/limits.ts';
 
 const defaults = {
   image: 'host',
@@ -141,8 +143,12 @@ describe('a wrong value', () => {
     [job('trust: {agree: 2, of: 4}'), '4:5', 'twice agree (2) must exceed of (4)'],
     [job('trust: {agree: 4, of: 3}'), '4:5', 'agree (4) must not exceed of (3)'],
     [job('trust: {cosign: maybe}'), '4:21', 'expected "required" or "none"'],
-    [job(`trust: {agree: ${limits.slotsMax}, of: ${limits.slotsMax + 1}}`), '4:', 'jobs.a.trust'],
-    [job(`trust: {rounds: ${limits.roundsMax + 1}}`), '4:21', 'jobs.a.trust.rounds'],
+    [
+      job(`trust: {agree: ${documentLimits.slotsMax}, of: ${documentLimits.slotsMax + 1}}`),
+      '4:',
+      'jobs.a.trust',
+    ],
+    [job(`trust: {rounds: ${documentLimits.roundsMax + 1}}`), '4:21', 'jobs.a.trust.rounds'],
     ['? [a]\n: b', '1:3', 'plain text'],
     ['1: b', '1:1', 'plain text'],
   ])('%j is refused with its place', (text, place, reason) => {
@@ -203,10 +209,10 @@ describe('what is not YAML we read', () => {
   });
 
   it('refuses a file too large to be written by hand, and one with too many jobs', () => {
-    expect(faultOf(`# ${'x'.repeat(limits.jobFileBytesMax)}`).code).toBe('JOBFILE_TOO_LARGE');
-    const jobs = Array.from({ length: limits.jobFileJobsMax + 1 }, (_, i) => `  j${i}: {run: [x]}\n`).join(
+    expect(faultOf(`# ${'x'.repeat(jobFileLimits.bytesMax)}`).code).toBe('JOBFILE_TOO_LARGE');
+    const jobs = Array.from({ length: jobFileLimits.jobsMax + 1 }, (_, i) => `  j${i}: {run: [x]}\n`).join(
       '',
     );
-    expect(faultOf(`jobs:\n${jobs}`).message).toContain(`more than ${limits.jobFileJobsMax} jobs`);
+    expect(faultOf(`jobs:\n${jobs}`).message).toContain(`more than ${jobFileLimits.jobsMax} jobs`);
   });
 });

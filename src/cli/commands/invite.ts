@@ -2,6 +2,7 @@ import { Option } from 'commander';
 import type { Role } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
+import { identityLimits } from '../../identity/limits.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { counted, duration, when } from '../format.ts';
@@ -49,10 +50,10 @@ async function run({ cwd, out }: Context, operator: string, options: Options): P
       hint: 'Use letters, digits and . _ - only, at most 64, beginning with a letter or digit.',
     });
   }
-  if (options.expires > limits.inviteSecondsMax) {
+  if (options.expires > identityLimits.inviteSecondsMax) {
     throw new QuorateError(
       'CLI_USAGE',
-      `a ticket lasts at most ${duration(limits.inviteSecondsMax * 1000)}`,
+      `a ticket lasts at most ${duration(identityLimits.inviteSecondsMax * 1000)}`,
       {
         hint: 'Give a shorter --expires; another ticket can be made any time.',
       },

@@ -6,6 +6,7 @@ import { cancel } from './cancel.ts';
 import { charterOf, checkGrant, checkPublisher, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { assignSlots, findLease, loseLease } from './leases.ts';
+import { controllerLimits } from './limits.ts';
 import { acknowledge, leaseOf, letGo, receipt } from './receipts.ts';
 import { claim, closeWindow, openRound } from './rounds.ts';
 import { expire, pin, pinned, settle } from './settle.ts';
@@ -199,10 +200,10 @@ function submit(step: Step, { token, request, publisher, job, jobId, entropy }: 
   checkTime(order, step.now, 'the request');
   if (order.project !== charter.project)
     throw new QuorateError('REQUEST_PROJECT_MISMATCH', `the request is for project ${order.project}`);
-  if (order.exp - order.iat > limits.requestSecondsMax) {
+  if (order.exp - order.iat > controllerLimits.requestSecondsMax) {
     throw new QuorateError(
       'REQUEST_TOO_LONG',
-      `the request is for ${order.exp - order.iat} seconds; at most ${limits.requestSecondsMax} are taken`,
+      `the request is for ${order.exp - order.iat} seconds; at most ${controllerLimits.requestSecondsMax} are taken`,
     );
   }
   if (order.job !== jobId)
@@ -232,7 +233,7 @@ function submit(step: Step, { token, request, publisher, job, jobId, entropy }: 
         hint: 'Try again later.',
       });
     const own = open.filter((run) => run.publisher.payload.operator === granted.operator).length;
-    if (own >= limits.openJobsPerPublisherMax)
+    if (own >= controllerLimits.openJobsPerPublisherMax)
       throw new QuorateError(
         'CONTROLLER_BUSY',
         `${granted.operator} has ${own} jobs open; no more are taken`,

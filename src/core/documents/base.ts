@@ -2,7 +2,7 @@ import { base58btc } from 'multiformats/bases/base58';
 import { CID } from 'multiformats/cid';
 import { z } from 'zod';
 import { QuorateError } from '../errors.ts';
-import { limits } from '../limits.ts';
+import { documentLimits } from './limits.ts';
 
 /** Protobuf prefix of an Ed25519 public key, inside an identity multihash of 36 bytes (libp2p peer-ids spec). */
 const ed25519Prefix = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20);
@@ -91,10 +91,10 @@ export const nonce = z.string().regex(/^[A-Za-z0-9_-]{22,64}$/, 'not 128 bits in
 /** `2·N > M`: two quorums always share an operator, so two artifacts can never both be agreed in a round. */
 export const policySchema = z
   .strictObject({
-    agree: z.int().min(1).max(limits.slotsMax),
-    of: z.int().min(1).max(limits.slotsMax),
+    agree: z.int().min(1).max(documentLimits.slotsMax),
+    of: z.int().min(1).max(documentLimits.slotsMax),
     cosign: z.enum(['required', 'none']),
-    rounds: z.int().min(1).max(limits.roundsMax),
+    rounds: z.int().min(1).max(documentLimits.roundsMax),
   })
   .refine((p) => p.agree <= p.of, { message: 'agree must not exceed of', path: ['agree'] })
   .refine((p) => 2 * p.agree > p.of, { message: '2 x agree must exceed of', path: ['agree'] });

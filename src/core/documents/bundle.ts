@@ -4,6 +4,7 @@ import { limits } from '../limits.ts';
 import { fromUtf8, toUtf8 } from '../text.ts';
 import { count, sha256, text } from './base.ts';
 import { decodeCanonical, encodeCanonical } from './canonical.ts';
+import { documentLimits } from './limits.ts';
 
 const jws = z.string().min(1).max(limits.documentBytesMax);
 const envelope = z.string().min(1).max(limits.receiptBytesMax);
@@ -22,11 +23,11 @@ export const bundleSchema = z.strictObject({
   request: jws,
   publisher: jws,
   job: z.string().min(2).max(limits.jobBytesMax),
-  offers: z.array(jws).min(1).max(limits.roundsMax),
+  offers: z.array(jws).min(1).max(documentLimits.roundsMax),
   receipts: z
     .array(bundledReceiptSchema)
     .min(1)
-    .max((limits.slotsMax + 1) * limits.slotLeasesMax * limits.roundsMax),
+    .max((documentLimits.slotsMax + 1) * limits.slotLeasesMax * documentLimits.roundsMax),
   verdict: envelope,
   /** Signed note (C2SP tlog-checkpoint) by the log key, with the trusted worker's witness line where it co-signed. */
   checkpoint: z.string().min(1).max(8192),

@@ -5,7 +5,7 @@ import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
 import type { z } from 'zod';
 import { QuorateError } from '../errors.ts';
-import { limits } from '../limits.ts';
+import { documentLimits } from './limits.ts';
 
 /**
  * Canonical JSON is DAG-JSON: keys sorted by bytes, no white space, integers only as we use them (IPLD DAG-JSON spec).
@@ -59,8 +59,8 @@ export function decodeCanonical<T>(
     );
   }
   const { depth, isHalf } = survey(bytes);
-  if (depth > limits.jsonDepthMax) {
-    throw new QuorateError('DOC_TOO_DEEP', `${what} is nested deeper than ${limits.jsonDepthMax}`);
+  if (depth > documentLimits.jsonDepthMax) {
+    throw new QuorateError('DOC_TOO_DEEP', `${what} is nested deeper than ${documentLimits.jsonDepthMax}`);
   }
   let value: unknown;
   try {

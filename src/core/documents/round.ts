@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { limits } from '../limits.ts';
 import { cid, count, name, nonce, peerId, policySchema, seconds, sha256, text } from './base.ts';
 import { fenceSchema, type Job } from './job.ts';
+import { documentLimits } from './limits.ts';
 
 const needsSchema = z.strictObject({
   arch: z.enum(['x86_64', 'aarch64']),
@@ -17,7 +17,7 @@ export const offerSchema = z.strictObject({
   project: peerId,
   request: sha256,
   job: cid,
-  round: z.int().min(1).max(limits.roundsMax),
+  round: z.int().min(1).max(documentLimits.roundsMax),
   policy: policySchema,
   /** `sha256(seed ‖ operator)` as a fraction must be below the share, which starts at `share` / 2^32 and doubles every `widenMs`. */
   draw: z.strictObject({
@@ -70,7 +70,7 @@ export const slotSchema = z.union([
   z
     .int()
     .min(0)
-    .max(limits.slotsMax - 1),
+    .max(documentLimits.slotsMax - 1),
   z.literal('trusted'),
 ]);
 export type Slot = z.infer<typeof slotSchema>;
@@ -83,7 +83,7 @@ export const leaseSchema = z.strictObject({
   claim: sha256,
   offer: sha256,
   job: cid,
-  round: z.int().min(1).max(limits.roundsMax),
+  round: z.int().min(1).max(documentLimits.roundsMax),
   operator: name,
   slot: slotSchema,
   fence: fenceSchema,

@@ -3,6 +3,7 @@ import { limits } from '../limits.ts';
 import { cid, commitId, count, name, nonce, peerId, policySchema, sha256, text } from './base.ts';
 import { cidDigestHex } from './canonical.ts';
 import { fenceSchema } from './job.ts';
+import { documentLimits } from './limits.ts';
 import { slotSchema } from './round.ts';
 
 /** in-toto Statement v1 (https://in-toto.io/Statement/v1): the payload of every DSSE envelope here. */
@@ -45,7 +46,7 @@ const receiptFactsSchema = z.strictObject({
   job: cid,
   offer: sha256,
   lease: sha256,
-  round: z.int().min(1).max(limits.roundsMax),
+  round: z.int().min(1).max(documentLimits.roundsMax),
   slot: slotSchema,
   fence: fenceSchema,
   operator: name,
@@ -148,7 +149,7 @@ const countedReceiptSchema = z.strictObject({
   worker: peerId,
   operator: name,
   slot: slotSchema,
-  round: z.int().min(1).max(limits.roundsMax),
+  round: z.int().min(1).max(documentLimits.roundsMax),
   index: count,
   outcome: outcomeSchema,
 });
@@ -168,7 +169,7 @@ const verdictFactsSchema = z.strictObject({
   outcome: outcomeSchema.nullable(),
   receipts: z
     .array(countedReceiptSchema)
-    .max((limits.slotsMax * limits.slotLeasesMax + limits.slotLeasesMax) * limits.roundsMax),
+    .max((documentLimits.slotsMax * limits.slotLeasesMax + limits.slotLeasesMax) * documentLimits.roundsMax),
 });
 /** `failed`: the build failed, and the trusted worker's did too. `disputed`: no agreement in the rounds allowed. */
 export type VerdictFacts = z.infer<typeof verdictFactsSchema>;
@@ -186,7 +187,9 @@ export const verdictSchema = z.strictObject({
     policy: z.strictObject({ uri: text(100) }),
     inputAttestations: z
       .array(z.strictObject({ uri: text(100), digest: z.strictObject({ sha256 }) }))
-      .max((limits.slotsMax * limits.slotLeasesMax + limits.slotLeasesMax) * limits.roundsMax),
+      .max(
+        (documentLimits.slotsMax * limits.slotLeasesMax + limits.slotLeasesMax) * documentLimits.roundsMax,
+      ),
     verificationResult: z.enum(['PASSED', 'FAILED']),
     verifiedLevels: z.array(text(40)).max(1),
     quorate_verdict: verdictFactsSchema,

@@ -1,8 +1,8 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { fromBase64, publicKeyOf, toBase64 } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { limits } from '../limits.ts';
 import { toUtf8 } from '../text.ts';
+import { transparencyLimits } from './limits.ts';
 
 /** Signature kinds of C2SP signed-note: a log's plain Ed25519, and a witness's timestamped cosignature/v1. */
 export const noteKinds = { ed25519: 0x01, cosignature: 0x04 } as const;
@@ -40,9 +40,9 @@ function malformed(message: string): QuorateError {
 
 /** Splits a signed note into the text that is signed and its signature lines. Throws `CHECKPOINT_MALFORMED`. */
 export function splitNote(note: string): { body: string; lines: NoteLine[] } {
-  if (note.length > limits.checkpointCharsMax) {
+  if (note.length > transparencyLimits.checkpointCharsMax) {
     throw malformed(
-      `a checkpoint of ${note.length} characters; at most ${limits.checkpointCharsMax} are read`,
+      `a checkpoint of ${note.length} characters; at most ${transparencyLimits.checkpointCharsMax} are read`,
     );
   }
   const end = note.lastIndexOf('\n\n');

@@ -1,7 +1,7 @@
 import type { Capabilities, Job, Lease, Offer, Role, Verified } from '../documents/index.ts';
-import { limits } from '../limits.ts';
 import { counted } from '../quantity.ts';
 import type { Lending } from './events.ts';
+import { workerLimits } from './limits.ts';
 import type { Known } from './state.ts';
 
 /** A virtual machine has no system but the one that it is given. */
@@ -70,4 +70,4 @@ export function isLeaseFor(
 }
 
 /** Results stay sealed as long as their round lasts: a controller that ends none would fill the disk with them. */
-export const reasonOfHeld = `this machine waits for the rounds of ${limits.leasesHeldMax} jobs already`;
+export const reasonOfHeld = `this machine waits for the rounds of ${workerLimits.leasesHeldMax} jobs already`;

@@ -9,11 +9,11 @@ import {
   type Verified,
 } from '../documents/index.ts';
 import { unreachable } from '../errors.ts';
-import { limits } from '../limits.ts';
 import { drawOf, shareReachedAfter } from '../trust/draw.ts';
 import { cosignOrRefuse } from './cosign.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from './events.ts';
 import { isLeaseFor, nonRetryable, reasonOfHeld, reasonToPass } from './fit.ts';
+import { workerLimits } from './limits.ts';
 import { receiptOf } from './receipt.ts';
 import { SlowJobs } from './slow.ts';
 import type { Assignment, Known } from './state.ts';
@@ -221,7 +221,7 @@ export class Worker {
 
   #reasonToPass(known: Known, lending: Lending, now: number): string | undefined {
     const { needs } = known.offer.payload;
-    if (this.#assignments.size >= limits.leasesHeldMax) return reasonOfHeld;
+    if (this.#assignments.size >= workerLimits.leasesHeldMax) return reasonOfHeld;
     return this.#slow.reason(known, now) ?? reasonToPass(needs, known.job.limits, lending, this.#promised());
   }
 

@@ -1,5 +1,6 @@
 import { limits } from '../limits.ts';
 import type { Lending } from './events.ts';
+import { workerLimits } from './limits.ts';
 import type { Assignment, Known } from './state.ts';
 
 /**
@@ -20,8 +21,8 @@ export class SlowJobs {
     if (early || slot === 'trusted' || lending.closed !== undefined) return '';
     const key = keyOf(repo, job.name);
     this.#until.delete(key);
-    if (this.#until.size >= limits.slowJobsMax) this.#forgetOldest();
-    this.#until.set(key, now + limits.slowJobSeconds * 1000);
+    if (this.#until.size >= workerLimits.slowJobsMax) this.#forgetOldest();
+    this.#until.set(key, now + workerLimits.slowJobSeconds * 1000);
     return `; this machine emulates and is too slow for ${job.name}, which it leaves to others for a day`;
   }
 

@@ -7,6 +7,7 @@ import { protocols } from '../../core/wire/protocols.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import { readOptional, writeAtomicAs } from '../node/files.ts';
 import { errorMessage, MessageStream } from '../node/message-stream.ts';
+import { artifactLimits } from './limits.ts';
 
 /** Bundles on disk, by run, job and artifact: one file each, so that any of the three finds it. */
 export interface Bundles {
@@ -91,7 +92,11 @@ const levelIn = (text: string): string | undefined => verdictIn(text)?.level;
  * Gives a bundle to whoever asks: it is public, and proves itself. Each is in memory as a whole while it is sent, so of large
  * ones only so many are at once, however many ask and do not read.
  */
-export function serveBundles(mesh: Mesh, bundles: Bundles, bytesMax = limits.bundlesSentBytesMax): void {
+export function serveBundles(
+  mesh: Mesh,
+  bundles: Bundles,
+  bytesMax = artifactLimits.bundlesSentBytesMax,
+): void {
   let sending = 0;
   mesh.handle(
     protocols.bundle,

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
 import { sizeText } from '../../core/quantity.ts';
 import type { Store } from '../../store/index.ts';
 import type { Tell } from '../node/node-events.ts';
+import { artifactLimits } from './limits.ts';
 
 interface Collecting {
   store: Store;
@@ -21,7 +21,7 @@ export function collectNowAndThen({
   store,
   tell,
   letGo,
-  everyMs = limits.collectSeconds * 1000,
+  everyMs = artifactLimits.collectSeconds * 1000,
 }: Collecting): () => Promise<void> {
   const stop = new AbortController();
   const { signal } = stop;

@@ -3,6 +3,7 @@ import { protocols } from '../../core/wire/protocols.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import type { Store } from '../../store/index.ts';
 import { fetchTree, messageBytesMax, serveTrees, TransferFailed } from '../../transfer/index.ts';
+import { artifactLimits } from './limits.ts';
 
 interface Ends {
   mesh: Mesh;
@@ -12,7 +13,7 @@ interface Ends {
 /** Gives published trees to whoever asks. */
 export function serveArtifacts({ mesh, store }: Ends): void {
   mesh.handle(protocols.car, (channel) => serveTrees(channel, store.blocks), {
-    maxInboundStreams: limits.transferStreamsPerPeerMax,
+    maxInboundStreams: artifactLimits.transferStreamsPerPeerMax,
     maxMessageBytes: messageBytesMax,
   });
 }

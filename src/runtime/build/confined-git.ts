@@ -1,7 +1,7 @@
 import { openToolSandbox, type ToolSandbox } from '../../../sandbox/index.ts';
+import { sandboxLimits } from '../../../sandbox/limits.ts';
 import type { Bandwidth } from '../../core/bandwidth.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
 import {
   type Egress,
   isLiteral,
@@ -11,6 +11,7 @@ import {
   targetsOf,
 } from '../../egress/index.ts';
 import type { GitOptions, GitUrl } from '../../source/index.ts';
+import { buildLimits } from './limits.ts';
 import { fetchableUrl } from './source-url.ts';
 
 export interface ConfinedOptions {
@@ -51,7 +52,11 @@ export async function openConfinedGit(options: ConfinedOptions): Promise<Confine
   const { vcs, stateDir, scratch, cpus, memoryBytes, say } = options;
   const url = fetchableUrl(options.url);
   const tool = openToolSandbox({
-    ...{ stateDir, scratch, limits: { cpus, memoryBytes: Math.max(memoryBytes, limits.toolMemoryBytesMin) } },
+    ...{
+      stateDir,
+      scratch,
+      limits: { cpus, memoryBytes: Math.max(memoryBytes, sandboxLimits.toolMemoryBytesMin) },
+    },
     ...(options.guards !== undefined && { guards: options.guards }),
   });
   try {
@@ -59,7 +64,7 @@ export async function openConfinedGit(options: ConfinedOptions): Promise<Confine
       dir: tool.net,
       targets: [{ host: url.host, port: url.port }],
       named: vcs.flatMap((entry) => targetsOf(entry, [url.usualPort])).filter(isLiteral),
-      receivedBytesMax: options.bytesMax + limits.egressOverheadBytes,
+      receivedBytesMax: options.bytesMax + buildLimits.egressOverheadBytes,
       resolve: options.resolve,
       ...(options.bandwidth !== undefined && { connect: meteredConnect(options.bandwidth) }),
       onTrouble: ({ code, message }) => say(`${code}: ${message}`),

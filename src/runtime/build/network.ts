@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sandboxLimits } from '../../../sandbox/limits.ts';
 import type { Bandwidth } from '../../core/bandwidth.ts';
 import type { Charter, Job } from '../../core/documents/index.ts';
-import { limits } from '../../core/limits.ts';
 import {
   type Egress,
   type EgressRules,
@@ -12,6 +12,7 @@ import {
   type Target,
   targetsOf,
 } from '../../egress/index.ts';
+import { buildLimits } from './limits.ts';
 
 export interface NetworkOptions {
   job: Pick<Job, 'network' | 'limits'>;
@@ -54,9 +55,9 @@ export async function openNetwork(options: NetworkOptions): Promise<BuildNetwork
     say(`network: ${network.join(', ')}: ${open === '' ? 'no server is known for that' : open}`);
     const egress = await openEgress({
       ...{ dir, ...rules, resolve: options.resolve },
-      connectionsMax: limits.egressBuildConnectionsMax,
-      connectionsTotalMax: limits.egressBuildConnectionsTotalMax,
-      receivedBytesMax: options.job.limits.diskBytes + limits.egressOverheadBytes,
+      connectionsMax: sandboxLimits.egressConnectionsMax,
+      connectionsTotalMax: sandboxLimits.egressConnectionsTotalMax,
+      receivedBytesMax: options.job.limits.diskBytes + buildLimits.egressOverheadBytes,
       onTrouble: ({ code, message, hint }) => {
         say(`network: ${code}: ${message}`);
         if (hint === undefined || hinted.has(hint)) return;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sandboxLimits } from '../../../sandbox/limits.ts';
 import type { Run } from '../../core/controller/state.ts';
 import { artifactOf } from '../../core/documents/index.ts';
 import { messageOf } from '../../core/errors.ts';
@@ -18,7 +19,7 @@ const pullMsMax = 60_000;
 const triesMax = 5;
 
 /** Folders and the links between blocks come on top of the bytes of files. */
-const structureBytesMax = limits.sandboxOutputOverheadBytes;
+const structureBytesMax = sandboxLimits.outputOverheadBytes;
 
 /**
  * How large what a receipt names can be: as a worker says anything, no more of it is fetched than a build of this job

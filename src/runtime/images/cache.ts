@@ -4,13 +4,13 @@ import { dirname, join } from 'node:path';
 import type { SandboxImage } from '../../../sandbox/index.ts';
 import { rawCode } from '../../core/car.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
 import { sizeText } from '../../core/quantity.ts';
 import { makeErofs } from '../../image/index.ts';
 import type { Store } from '../../store/index.ts';
 import { makePrivate, syncFileSystem } from '../node/files.ts';
 import { checkImageFit } from './fit.ts';
 import { givenUp, namesIn, readyImages, takeAway } from './kept.ts';
+import { imageCacheLimits } from './limits.ts';
 import { ImageUser, isAbandoned, scratchName } from './users.ts';
 
 export interface ObtainOptions {
@@ -133,7 +133,8 @@ export class ImageCache {
 
   #refuse(image: string, error: unknown): void {
     const [oldest] = this.#refused.keys();
-    if (this.#refused.size >= limits.imagesRefusedMax && oldest !== undefined) this.#refused.delete(oldest);
+    if (this.#refused.size >= imageCacheLimits.refusedMax && oldest !== undefined)
+      this.#refused.delete(oldest);
     this.#refused.set(image, error);
   }
 

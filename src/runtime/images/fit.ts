@@ -1,5 +1,5 @@
 import { QuorateError } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
+import { imageLimits } from '../../image/limits.ts';
 import type { Store, TreeEntry } from '../../store/index.ts';
 
 /** Where programs of an image are looked for, as a build's PATH has it. */
@@ -82,7 +82,7 @@ async function follow(store: Store, image: string, path: string): Promise<TreeEn
     if (found.target === undefined) way.push(part);
     else {
       follows += 1;
-      if (follows > limits.imageLinksMax) return undefined;
+      if (follows > imageLimits.linksMax) return undefined;
       if (found.target.startsWith('/')) way = [];
       todo.push(...found.target.split('/').reverse());
     }

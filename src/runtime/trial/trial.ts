@@ -26,6 +26,7 @@ import { type BuildNetwork, openNetwork } from '../build/network.ts';
 import type { HeldImage } from '../images/cache.ts';
 import { trialImage } from './image.ts';
 import { type BroughtInput, fromMesh, fromStores, type TrialInput, type TrialProject } from './inputs.ts';
+import { trialLimits } from './limits.ts';
 
 export interface TrialOptions {
   /** In a git repository. */
@@ -136,7 +137,7 @@ export class Trial {
     const { limits: of, env, network } = this.job;
     const job = {
       ...{ run: [shellStep(window)], outputs: ['.'], env: { ...env, TERM: type, PS1: 'build:\\w\\$ ' } },
-      limits: { ...of, seconds: limits.trialShellSecondsMax },
+      limits: { ...of, seconds: trialLimits.shellSecondsMax },
       ...(network !== undefined && { network }),
     };
     const io = { into: this.#store.public, onLog: onOutput, terminal: { keys, sizes }, leave };

@@ -1,7 +1,7 @@
 import { messageOf } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
 import type { WorkerContext } from './context.ts';
 import { imagePin } from './images.ts';
+import { workerNodeLimits } from './limits.ts';
 import type { Serving } from './serving.ts';
 
 /** What a worker built, with its logs: served to others for as long as there is room for it. */
@@ -13,7 +13,7 @@ export class Results {
   constructor(
     context: Pick<WorkerContext, 'store' | 'bundles' | 'mesh' | 'tell'>,
     serving: Pick<Serving, 'isNew' | 'forget'>,
-    bytesMax = limits.resultsKeptBytesMax,
+    bytesMax = workerNodeLimits.resultsKeptBytesMax,
   ) {
     this.#context = context;
     this.#serving = serving;

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeBundle, openStatement } from '../../core/documents/index.ts';
 import { codeOf, messageOf } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
 import { verifyBundle } from '../../core/trust/index.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { announce } from '../artifacts/announce.ts';
 import { askBundle } from '../artifacts/bundles.ts';
 import { areaOf, type WorkerContext } from './context.ts';
+import { workerNodeLimits } from './limits.ts';
 
 const retryMs = [2_000, 2_000, 5_000, 15_000];
 const agreedMs = 1_000;
@@ -54,7 +54,7 @@ export class Serving {
   /** Whether it must be there to be fetched, whatever room it takes. */
   isNew(root: string): boolean {
     for (const [one, at] of this.#new)
-      if (performance.now() - at > limits.resultHeldSecondsMin * 1000) this.#new.delete(one);
+      if (performance.now() - at > workerNodeLimits.resultHeldSecondsMin * 1000) this.#new.delete(one);
     return this.#new.has(root);
   }
 

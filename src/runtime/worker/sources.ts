@@ -2,12 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Job } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
 import { randomNonce } from '../../identity/idp.ts';
 import type { Area } from '../../store/index.ts';
 import { type ConfinedGit, openConfinedGit } from '../build/confined-git.ts';
 import { importSource } from '../build/import-source.ts';
 import type { WorkerContext } from './context.ts';
+import { workerNodeLimits } from './limits.ts';
 
 /** The checked-out tree of a job's commit, in a sealed area of the store. */
 export interface Source {
@@ -114,7 +114,11 @@ export class Sources {
     if (kept.readers > 0) return;
     if (this.#kept.get(key) !== kept) await store.discard(kept.area);
     for (const [oldest, { area, readers }] of this.#kept) {
-      if (this.#kept.size <= limits.sourcesKeptMax && this.#bytes() <= limits.sourcesKeptBytesMax) return;
+      if (
+        this.#kept.size <= workerNodeLimits.sourcesKeptMax &&
+        this.#bytes() <= workerNodeLimits.sourcesKeptBytesMax
+      )
+        return;
       if (readers > 0) continue;
       this.#kept.delete(oldest);
       await store.discard(area);

@@ -8,6 +8,7 @@ import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { askBundle, openBundles, serveBundles } from '../../../src/runtime/artifacts/bundles.ts';
+import { artifactLimits } from '../../../src/runtime/artifacts/limits.ts';
 import { LiveLogs } from '../../../src/runtime/controller/live-logs.ts';
 import { sleep, until } from '../../e2e/support/wait.ts';
 
@@ -67,7 +68,11 @@ describe('somebody who asks for large bundles and takes none', () => {
   });
 
   it('control: without the bound all are in memory at once', async () => {
-    expect(await attack(limits.bundlesSentBytesMax)).toEqual({ refused: 0, small: true, later: true });
+    expect(await attack(artifactLimits.bundlesSentBytesMax)).toEqual({
+      refused: 0,
+      small: true,
+      later: true,
+    });
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { nonceOf } from '../../../simulations/paperwork.ts';
+import { controllerLimits } from '../../../src/core/controller/limits.ts';
 import { type Claim, idOf } from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { timings } from '../../core/controller/bench.ts';
@@ -112,7 +113,8 @@ describe('a flood of jobs', () => {
     );
   }
 
-  const { openJobsMax, openJobsPerPublisherMax } = limits;
+  const { openJobsMax } = limits;
+  const { openJobsPerPublisherMax } = controllerLimits;
   it('is held off at a bound', async () => expect(await attack(openJobsMax, 'amy')).toBe('CONTROLLER_BUSY'));
   it('control: one less is taken', async () => expect(await attack(openJobsMax - 1, 'amy')).toBe('accepted'));
   it('of one publisher is held off before it keeps others from publishing', async () => {
@@ -130,7 +132,8 @@ describe('a request that never ends', () => {
       (error: Error) => /[A-Z]+_[A-Z_]+/.exec(error.message)?.[0],
     );
   }
-  it('is refused', async () => expect(await attack(limits.requestSecondsMax + 1)).toBe('REQUEST_TOO_LONG'));
+  it('is refused', async () =>
+    expect(await attack(controllerLimits.requestSecondsMax + 1)).toBe('REQUEST_TOO_LONG'));
   it('control: one that does is taken', async () =>
-    expect(await attack(limits.requestSecondsMax)).toBe('accepted'));
+    expect(await attack(controllerLimits.requestSecondsMax)).toBe('accepted'));
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/core/limits.ts';
+import { identityLimits } from '../../../src/identity/limits.ts';
 import { Bench, projectOf } from './bench.ts';
 
 async function started(): Promise<Bench> {
@@ -71,7 +72,7 @@ describe('enrolment', () => {
   it('refuses a ticket whose time is over', async () => {
     const bench = await started();
     const invite = await bench.paper.invite('ada', 'worker', bench.now);
-    bench.now += limits.inviteSecondsMax * 1000;
+    bench.now += identityLimits.inviteSecondsMax * 1000;
     const enrol = await bench.paper.enrol('ada', bench.now, invite.payload.jti);
     bench.send({ kind: 'enrol', token: 't', enrol, invite });
     expect(code(bench.lastReply('t'))).toBe('DOC_EXPIRED');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { capabilities, exited, treeCid } from '../../../simulations/paperwork.ts';
-import { limits } from '../../../src/core/limits.ts';
 import type { Lending } from '../../../src/core/worker/events.ts';
+import { workerLimits } from '../../../src/core/worker/limits.ts';
 import { type Bench, kinds, started } from './bench.ts';
 
 const A = treeCid('a');
@@ -61,14 +61,16 @@ describe('a lease', () => {
 
   it('is wanted no more while very many rounds have not ended', async () => {
     const bench = await started();
-    for (let n = 0; n < limits.leasesHeldMax; n++) {
+    for (let n = 0; n < workerLimits.leasesHeldMax; n++) {
       const { lease } = await bench.building(`job-${n}`);
       bench.built(lease, built);
       await bench.ack(lease);
     }
     const more = await bench.makeOffer('more');
     bench.offer(more);
-    expect(bench.all('claim').at(-1)?.claim.pass).toContain(`the rounds of ${limits.leasesHeldMax} jobs`);
+    expect(bench.all('claim').at(-1)?.claim.pass).toContain(
+      `the rounds of ${workerLimits.leasesHeldMax} jobs`,
+    );
     const [lease = ''] = bench.worker.leases;
     bench.send({ kind: 'revealed', lease });
     expect(kinds(bench.send({ kind: 'published', lease }))).toEqual(['claim']);
@@ -153,7 +155,7 @@ describe('a lease that ran out while an emulated machine built', () => {
     await bench.restart();
     bench.send({ kind: 'lending', lending: emulates });
     expect(await answer(bench)).toMatch(passes);
-    bench.now += limits.slowJobSeconds * 1000;
+    bench.now += workerLimits.slowJobSeconds * 1000;
     expect(await answer(bench)).toBe('claimed');
   });
 

@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { limits } from '../../../src/core/limits.ts';
+import { sandboxLimits } from '../../../sandbox/limits.ts';
 import { caches } from '../../support/caches.ts';
 import { programFolder, quietFlag, quorateWords } from '../../support/program.ts';
 import { GitServer, git } from './git.ts';
@@ -151,7 +151,7 @@ export class Cluster {
     });
     this.workers.set(name, proc);
     // An emulated machine is tried out before, as long as that may take.
-    const seconds = more.includes('vm-emulated') ? limits.emulatedProbeSecondsMax + 20 : 120;
+    const seconds = more.includes('vm-emulated') ? sandboxLimits.emulatedProbeSecondsMax + 20 : 120;
     await proc.event('working', { ms: seconds * 1000 });
     return proc;
   }

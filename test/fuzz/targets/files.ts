@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import { readBundle } from '../../../src/cli/bundle-file.ts';
 import { encodeBundle } from '../../../src/core/documents/index.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
-import { limits } from '../../../src/core/limits.ts';
 import { encodePrivatePem, loadKey } from '../../../src/identity/keys.ts';
 import { decodeTicket, encodeTicket } from '../../../src/identity/ticket.ts';
+import { meshLimits } from '../../../src/mesh/limits.ts';
 import { RememberedPeers } from '../../../src/mesh/remembered.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
 import { byPeer } from '../../../src/runtime/membership/join.ts';
@@ -142,7 +142,7 @@ const remembered = fileTarget(
     const list = peers.list();
     await peers.close();
     must(failures === 0 || list.length === 0, 'part of a damaged file was taken');
-    must(list.length <= limits.meshRememberedMax, 'more peers than are kept');
+    must(list.length <= meshLimits.rememberedMax, 'more peers than are kept');
     // A cache that cannot be read is counted and forgotten; for this list that is to be refused.
     if (failures > 0) throw new QuorateError('HOME_DAMAGED', 'the file of peers cannot be read');
   },

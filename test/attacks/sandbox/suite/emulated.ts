@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { TierDriver } from '../../../../sandbox/build/tier.ts';
+import { sandboxLimits } from '../../../../sandbox/limits.ts';
 import { type VmGuards, vmGuards } from '../../../../sandbox/vm/guards.ts';
 import { bootFiles, keptIn, vmTier } from '../../../../sandbox/vm/tier.ts';
-import { limits } from '../../../../src/core/limits.ts';
 import { smallImage } from '../../../sandbox/vm/image.ts';
 import type { Guard, TierUnderAttack } from './arena.ts';
 import { namespaceWithout } from './namespace.ts';
@@ -48,7 +48,7 @@ function ofLargerMachine(driver: TierDriver): TierDriver {
 export const emulatedUnderAttack: TierUnderAttack = {
   name: 'vm-emulated',
   ...{ kernel: 'guest', ownMiB: 0, ownDevices: [] },
-  ...{ slower: 20, timeFactor: limits.emulatedTimeFactor, leastCpus: 0.2 },
+  ...{ slower: 20, timeFactor: sandboxLimits.emulatedTimeFactor, leastCpus: 0.2 },
   driver: (guard) => {
     if (guard === undefined) return machine();
     if (guard === 'memory') return ofLargerMachine(machine());

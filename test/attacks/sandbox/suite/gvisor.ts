@@ -1,7 +1,7 @@
 import { profilePins } from '../../../../sandbox/build/pins.ts';
 import { type GvisorGuards, guards } from '../../../../sandbox/gvisor/guards.ts';
 import { gvisorTier } from '../../../../sandbox/gvisor/tier.ts';
-import { limits } from '../../../../src/core/limits.ts';
+import { sandboxLimits } from '../../../../sandbox/limits.ts';
 import type { Guard, TierUnderAttack } from './arena.ts';
 import { weakenedGroups } from './weakened.ts';
 
@@ -39,7 +39,7 @@ export const gvisorUnderAttack: TierUnderAttack = {
   name: 'gvisor',
   ...{
     kernel: 'gVisor',
-    ownMiB: limits.gvisorMemoryBytes / 2 ** 20,
+    ownMiB: sandboxLimits.gvisorMemoryBytes / 2 ** 20,
     ownDevices: ['fuse', 'tun'],
     slower: 10,
     timeFactor: 1,

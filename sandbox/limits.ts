@@ -1,0 +1,56 @@
+import { assert } from '../src/core/errors.ts';
+
+/** Bounds of sandboxes, those of a job aside. */
+export const sandboxLimits = {
+  /** Copying source and inputs in, or outputs out: a full tree at the speed of a slow disk. */
+  transferSecondsMax: 900,
+  /** Outputs beyond the disk limit, for tar's own headers; without it a sparse file could stream zeros for ever. */
+  outputOverheadBytes: 64 * 1024 * 1024,
+  /** From SIGKILL until no process and no control group is left. Only uninterruptible sleep takes more than milliseconds. */
+  stopSecondsMax: 10,
+  /** All steps of the probe's jobs together. They take about a second. */
+  probeSecondsMax: 30,
+  /**
+   * The same where the processor is emulated and each of four jobs boots a virtual machine first: 30 s with two processors,
+   * 50 s beside eight busy programs, above 120 s beside a dozen. A host that takes ten times as long is too slow to build.
+   */
+  emulatedProbeSecondsMax: 300,
+  /** A tool that is asked for its version, or a package manager for the packages it has. */
+  toolMs: 10_000,
+  /** Memory of a tool such as git in its sandbox: a pack is indexed in memory, with a few threads. */
+  toolMemoryBytesMax: 2 * 1024 * 1024 * 1024,
+  /** The least memory a tool gets, whatever the job asks for. */
+  toolMemoryBytesMin: 512 * 1024 * 1024,
+  /** Processes and threads of a tool. */
+  toolPidsMax: 64,
+  /** Open connections of a build with a network. npm keeps 15. */
+  egressConnectionsMax: 64,
+  /** Connections of such a build in all, the refused ones included. */
+  egressConnectionsTotalMax: 4096,
+  /** Memory of gVisor besides the build's: a kernel in user space, its page tables and caches. */
+  gvisorMemoryBytes: 96 * 1024 * 1024,
+  /** Threads of gVisor, which grow with the number of blocked system calls; 60 were measured. */
+  gvisorThreads: 256,
+  /** A kernel for virtual machines, unpacked. Debian's takes 55 MiB. */
+  guestKernelBytesMax: 256 * 1024 * 1024,
+  /** Boot of a guest with one processor: half a second with KVM, three emulated, and much longer on a busy host. */
+  guestBootSecondsMax: { kvm: 15, tcg: 180 },
+  /** Threads of QEMU besides one per virtual processor, and the processes around it. It uses a dozen. */
+  qemuThreadsMax: 128,
+  /** Factor of a job's time limit where the processor is emulated: such a build takes about 20 times as long. */
+  emulatedTimeFactor: 20,
+} as const;
+
+assert(
+  sandboxLimits.toolMemoryBytesMin <= sandboxLimits.toolMemoryBytesMax,
+  'least and most memory of a tool',
+);
+assert(
+  sandboxLimits.egressConnectionsMax <= sandboxLimits.egressConnectionsTotalMax,
+  'open ones are among all',
+);
+assert(sandboxLimits.probeSecondsMax < sandboxLimits.emulatedProbeSecondsMax, 'emulation is slower');
+assert(
+  sandboxLimits.guestBootSecondsMax.tcg < sandboxLimits.emulatedProbeSecondsMax,
+  'a probe outlasts the boot of its first virtual machine',
+);

@@ -1,0 +1,13 @@
+import { assert } from '../errors.ts';
+
+/** Bounds of signed documents. */
+export const documentLimits = {
+  /** Depth of nested JSON. Documents of this version need eight. */
+  jsonDepthMax: 24,
+  /** Operators that build in one round; the controller holds a lease for each. */
+  slotsMax: 16,
+  /** Rounds of one run: a round that reaches no agreement is followed by another. */
+  roundsMax: 8,
+} as const;
+
+assert(documentLimits.jsonDepthMax >= 8, 'documents are nested eight deep');

@@ -1,0 +1,9 @@
+/** Bounds of the worker's state machine. */
+export const workerLimits = {
+  /** Leases whose rounds have not ended, built or to be built: their results take up the worker's disk until then. */
+  leasesHeldMax: 64,
+  /** Time for which an emulated worker does not take a job it was too slow for: by then it may be less busy. */
+  slowJobSeconds: 24 * 3600,
+  /** Jobs remembered as too slow. The oldest is forgotten first, which costs one more lease. */
+  slowJobsMax: 1_000,
+} as const;

@@ -1,0 +1,24 @@
+import { assert } from '../core/errors.ts';
+
+/** Bounds of the egress proxy. The first two are those of a checkout; a build with a network has its own. */
+export const egressLimits = {
+  /** Open connections. Git needs one at a time, and a new one for each request. */
+  connectionsMax: 8,
+  /** Connections in all, the refused ones included. */
+  connectionsTotalMax: 256,
+  /** Bytes uploaded during fetch negotiation. A push would need more. */
+  sentBytesMax: 16 * 1024 * 1024,
+  /** The header of a request to the proxy. */
+  headerBytesMax: 16 * 1024,
+  /** Addresses of one name that are tried one after the other. */
+  addressesMax: 4,
+  /** Time for one of these to answer. */
+  connectMs: 10_000,
+  /** Refusals reported one by one; further ones are only counted. */
+  refusalsListedMax: 8,
+} as const;
+
+assert(
+  egressLimits.connectionsMax <= egressLimits.connectionsTotalMax,
+  'open connections are among all connections',
+);

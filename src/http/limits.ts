@@ -1,0 +1,34 @@
+import { assert } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+
+/** Bounds of the HTTP feed. */
+export const httpLimits = {
+  /** Open connections. */
+  connectionsMax: 256,
+  /** Open connections of one address, which may be an office or a proxy. */
+  connectionsPerAddressMax: 64,
+  /** Requests of one address: a hundred workers behind it each ask a few times a minute. */
+  requestsPerSecond: 20,
+  /** Requests of one address at once. */
+  requestsBurst: 100,
+  /** Bytes of an answer that count as one further request: 20 MiB/s to one address in the long run. */
+  bytesPerRequest: 1024 * 1024,
+  /** Request line and headers. A worker needs a few hundred bytes. */
+  headerBytesMax: 8 * 1024,
+  /** Time for a client to send its request, and to take some bytes of the answer. */
+  idleMs: 10_000,
+  /** Time for a whole answer. */
+  answerMsMax: 20 * 60_000,
+  /** Bundles sent at once; each is in memory as a whole. */
+  bundlesMax: 4,
+  /** Trees sent at once, each with a few blocks in memory. */
+  treesMax: 16,
+} as const;
+
+assert(httpLimits.connectionsPerAddressMax < httpLimits.connectionsMax, 'one address leaves room for others');
+assert(httpLimits.requestsPerSecond <= httpLimits.requestsBurst, 'a burst is at least a second of requests');
+assert(httpLimits.idleMs < httpLimits.answerMsMax, 'an idle client is noticed before the answer is over');
+assert(
+  limits.bundleBytesMax / (500_000 / 8) <= httpLimits.answerMsMax / 1000,
+  'the largest bundle can be sent at half a megabit per second',
+);

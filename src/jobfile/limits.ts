@@ -1,0 +1,13 @@
+import { assert } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+
+/** Bounds of a project's job file. */
+export const jobFileLimits = {
+  /** The whole file. It is written by hand. */
+  bytesMax: 256 * 1024,
+  /** Jobs of one file; one command can request all of them. */
+  jobsMax: 100,
+} as const;
+
+assert(limits.jobBytesMax <= jobFileLimits.bytesMax, 'a job file holds the largest job');
+assert(jobFileLimits.jobsMax <= limits.openJobsMax, 'all jobs of a file can be open at once');

@@ -1,0 +1,18 @@
+import { assert } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+
+/** Bounds of a worker's node. */
+export const workerNodeLimits = {
+  /** The lowest bandwidth an operator can set, per second: heartbeats and grants still have to be on time. */
+  bandwidthBytesMin: 16 * 1024,
+  /** Disk for results unless the operator sets another: the same as for images. */
+  resultsKeptBytesMax: 10 * 1024 * 1024 * 1024,
+  /** Time a result is kept whatever its size: the controller tries five times to fetch it, a minute each. */
+  resultHeldSecondsMin: 600,
+  /** Sources kept for the next build of the same commit: a day's work of a busy project. */
+  sourcesKeptMax: 32,
+  /** Disk for these. */
+  sourcesKeptBytesMax: 512 * 1024 * 1024,
+} as const;
+
+assert(limits.treeBytesMax <= workerNodeLimits.resultsKeptBytesMax, 'the largest result can be kept');

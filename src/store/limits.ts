@@ -1,0 +1,23 @@
+import { assert } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+
+/** Bounds of the block store. */
+export const storeLimits = {
+  /** Files and blocks read or written at once: more than the thread pool can use, and at 1 MiB each little memory. */
+  blockJobsMax: 16,
+  /** Blocks requested from one peer at once, up to 1 MiB of memory each. Bitswap stalls for good at some thousands. */
+  pullWantsMax: 24,
+  /** Time without a verified block after which a pull ends. */
+  pullIdleSecondsMax: 30,
+  /** Age below which unpinned blocks survive a sweep: an import is pinned only when it has ended. */
+  sweepGraceSeconds: 3600,
+  /** One pack file. A sweep rewrites whole packs, so this bounds the bytes moved to win back half of one. */
+  packBytesMax: 64 * 1024 * 1024,
+  /** A sealed area up to this size is copied when it is published, so that small builds do not leave a file each. */
+  packCopyBytesMax: 8 * 1024 * 1024,
+  /** Blocks accepted but not yet written: memory, and the time writers wait for a slow disk. */
+  packUnwrittenBytesMax: 16 * 1024 * 1024,
+} as const;
+
+assert(limits.blockBytesMax <= storeLimits.packUnwrittenBytesMax, 'the largest block can be written');
+assert(storeLimits.packCopyBytesMax <= storeLimits.packBytesMax, 'a copied area fits in a pack');

@@ -1,0 +1,26 @@
+import { assert } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+
+/** Bounds of the transfer protocol. */
+export const transferLimits = {
+  /** Blocks named in one request: the remaining parts of a directory of many files after an interruption. */
+  rootsMax: 1024,
+  /** Bytes of one answer, so that the remainder can be distributed anew and a slow provider holds little of it. */
+  answerBytesMax: 64 * 1024 * 1024,
+  /** Silence after which a provider that sends no block, or a receiver that requests none, is given up. */
+  idleSecondsMax: 30,
+  /** Time after which a slow provider's last part is requested from a fast idle one: enough to measure its rate. */
+  slowSeconds: 3,
+  /** Links from a tree's root to a block. */
+  treeLevelsMax: 600,
+} as const;
+
+assert(limits.blockBytesMax <= transferLimits.answerBytesMax, 'an answer holds the largest block');
+assert(
+  transferLimits.slowSeconds < transferLimits.idleSecondsMax,
+  'a slow provider is noticed before a silent one',
+);
+assert(
+  limits.pathDepthMax * 9 + 8 <= transferLimits.treeLevelsMax,
+  'a file of eight levels can lie below the deepest directories, each sharded eight levels deep',
+);
