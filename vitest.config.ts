@@ -1,71 +1,63 @@
+import { relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { matrices } from './test/matrices.ts';
 
 const shared = {
   environment: 'node' as const,
-  // Tests own processes, sockets and folders: one process a file, and no more of them than a small machine has cores.
+  // Tests own processes, sockets and folders: one process a file.
   pool: 'forks' as const,
   execArgv: ['--disable-warning=ExperimentalWarning'],
   globalSetup: ['test/support/make-program.ts'],
   setupFiles: ['test/e2e/support/after-file.ts'],
-  // Tests of real processes have deadlines that a machine busy with something else can outrun. A run that judges a change
-  // tries such a test once more; vitest says so, and a test that needs it often is one to mend.
-  retry: process.env.CI ? 1 : 0,
 };
-/** Each of their builds starts a machine without the processor's help: minutes, so .ci/run runs them and `npm test` does not. */
-const emulated = ['test/**/*emulated*.test.ts'];
 const never = ['**/node_modules/**', '**/dist/**', '**/fixtures/**'];
 const whole = [
   'test/e2e/**/*.test.ts',
   'test/chaos/**/*.test.ts',
   'test/bad-input/**/*.test.ts',
   'test/examples/**/*.test.ts',
-  'test/proof/npm-pack.test.ts',
 ];
+
+/** Against hanging only, on a machine that is busy with something else too. No test passes or fails by them otherwise. */
+const deadlines = { testTimeout: 300_000, hookTimeout: 300_000 };
+
+/** Those that take long come first, so that none of them is left when all others have ended. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const seconds = ({ project, moduleId }: TestSpecification) =>
+      matrices[relative(project.config.root, moduleId)] ?? (project.name === 'whole' ? 20 : 0);
+    const bySize = await super.sort(files);
+    return bySize.sort((a, b) => seconds(b) - seconds(a));
+  }
+}
 
 /** Where .ci/run wants the numbers. */
 const report = process.env.TEST_REPORT;
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // One more than a small machine has processors: many files wait for sandboxes and timers.
+    maxWorkers: 3,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
-          ...shared,
-          name: 'parts',
+          ...{ ...shared, ...deadlines, name: 'parts' },
           include: ['test/**/*.test.ts'],
-          exclude: [...never, ...whole, ...emulated],
-          // Many of them wait for sandboxes and timers.
-          maxWorkers: 3,
-          sequence: { groupOrder: 1 },
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          exclude: [...never, ...whole, ...Object.keys(matrices)],
         },
       },
       {
         test: {
-          ...shared,
-          name: 'whole',
+          ...{ ...shared, ...deadlines, name: 'whole' },
           include: whole,
-          sequence: { groupOrder: 2 },
-          exclude: [...never, ...emulated],
-          testTimeout: 180_000,
-          hookTimeout: 60_000,
+          exclude: [...never, ...Object.keys(matrices)],
         },
       },
       {
-        test: {
-          ...shared,
-          name: 'emulated',
-          include: emulated,
-          // A machine keeps one processor busy, and none while it waits for a time limit.
-          maxWorkers: 3,
-          sequence: { groupOrder: 3 },
-          exclude: never,
-          testTimeout: 300_000,
-          hookTimeout: 600_000,
-        },
+        test: { ...{ ...shared, ...deadlines, name: 'matrices' }, include: Object.keys(matrices) },
       },
     ],
   },

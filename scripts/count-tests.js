@@ -1,6 +1,7 @@
-// Prints `N passed, N failed` from vitest's JSON reports, all together: `node scripts/count-tests.js FILE...`, after a line or
-// two for each test that failed, so that the end of a long record says what is wrong. A file of tests that could not even be
-// loaded is one failure; so is a report that is not there. Exit 1 unless something passed in each and nothing failed.
+// Prints `N passed, N failed` from vitest's JSON reports, all together: `node scripts/count-tests.js FILE...`, with
+// `, N skipped` where some were. Before it comes the name of each test that was skipped, and a line or two for each that
+// failed, so that the end of a long record says what is wrong. A file of tests that could not even be loaded is one failure;
+// so is a report that is not there. Exit 1 unless something passed in each and nothing failed.
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { argv, cwd, exit, stdout } from 'node:process';
@@ -22,18 +23,28 @@ function failuresOf({ name, status, message, assertionResults }) {
   return status === 'failed' ? [`${file}\n  ${firstLine(message)}`] : [];
 }
 
+const skippedOf = ({ name, assertionResults }) =>
+  assertionResults
+    .filter(({ status }) => status !== 'passed' && status !== 'failed')
+    .map(({ fullName }) => `${relative(cwd(), name)} > ${fullName}`);
+
 function read(path) {
   try {
     const { numPassedTests, testResults } = JSON.parse(readFileSync(path, 'utf8'));
-    return { passed: numPassedTests, failures: testResults.flatMap(failuresOf) };
+    const [failures, skipped] = [testResults.flatMap(failuresOf), testResults.flatMap(skippedOf)];
+    return { passed: numPassedTests, failures, skipped };
   } catch (problem) {
-    return { passed: 0, failures: [`${path}\n  no report of tests: ${problem.message}`] };
+    return { passed: 0, failures: [`${path}\n  no report of tests: ${problem.message}`], skipped: [] };
   }
 }
 
 const reports = argv.slice(2).map(read);
 const failures = reports.flatMap((report) => report.failures);
+const skipped = reports.flatMap((report) => report.skipped);
 const passed = reports.reduce((total, report) => total + report.passed, 0);
+for (const test of skipped) stdout.write(`skipped: ${test}\n`);
 for (const failure of failures) stdout.write(`failed: ${failure}\n`);
-stdout.write(`${passed} passed, ${failures.length} failed\n`);
+const counts = [`${passed} passed`, `${failures.length} failed`];
+if (skipped.length > 0) counts.push(`${skipped.length} skipped`);
+stdout.write(`${counts.join(', ')}\n`);
 exit(reports.length > 0 && failures.length === 0 && reports.every((report) => report.passed > 0) ? 0 : 1);

@@ -48,6 +48,15 @@ describe('the count of tests', () => {
     ['no report', 'not JSON', 1, '0 passed, 1 failed'],
   ])('%s', (_, text, code, last) => expect(judge('count-tests.js', text)).toMatchObject({ code, last }));
 
+  it('has how many were skipped, after the name of each', () => {
+    const skipped = { status: 'skipped', fullName: 'as root a user becomes another' };
+    const file = { ...wrong, status: 'passed', assertionResults: [skipped] };
+    expect(judge('count-tests.js', report(6, [file]))).toMatchObject({
+      code: 0,
+      lines: ['skipped: test/some.test.ts > as root a user becomes another', '6 passed, 0 failed, 1 skipped'],
+    });
+  });
+
   it('comes after the name of each failed test and what it said', () => {
     expect(judge('count-tests.js', report(6, [wrong, unloaded])).lines).toEqual([
       'failed: test/some.test.ts > some thing breaks',

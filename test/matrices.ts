@@ -1,0 +1,43 @@
+/**
+ * Files of tests that `npm test` leaves out. Each repeats, with another tier or against every guard, what a cheaper file
+ * proves there once. `npm run test:all` runs all of them, `.ci/run` one slice (scripts/slice.ts). The number is the
+ * processor time of a file in seconds; slices are balanced by it.
+ */
+export const matrices: Readonly<Record<string, number>> = {
+  'test/attacks/sandbox/emulated-guest.test.ts': 60,
+  'test/attacks/sandbox/emulated-network.test.ts': 120,
+  'test/attacks/sandbox/emulated.host.test.ts': 120,
+  'test/attacks/sandbox/emulated.outputs.test.ts': 180,
+  'test/attacks/sandbox/emulated.resources.test.ts': 180,
+  'test/attacks/sandbox/gvisor-network.test.ts': 48,
+  'test/attacks/sandbox/gvisor.host.test.ts': 19,
+  'test/attacks/sandbox/gvisor.outputs.test.ts': 43,
+  'test/attacks/sandbox/gvisor.resources.test.ts': 60,
+  'test/cli/doctor-emulated.test.ts': 120,
+  'test/proof/npm-pack.test.ts': 38,
+  'test/sandbox/gvisor/steering.test.ts': 23,
+  'test/sandbox/vm/left-emulated.test.ts': 60,
+  'test/sandbox/vm/probe-emulated.test.ts': 120,
+  'test/sandbox/vm/steering-emulated.test.ts': 90,
+  'test/sandbox/vm/vm-emulated.test.ts': 240,
+  'test/tiers/two-projects-emulated.test.ts': 240,
+};
+
+/** Four minutes of two processors. */
+const sliceSeconds = 480;
+
+/** The matrices in parts of about the same time, none longer than `seconds` unless one file is; always the same parts. */
+export function slicesOf(files: Readonly<Record<string, number>>, seconds = sliceSeconds): string[][] {
+  const longestFirst = Object.entries(files).sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
+  const total = longestFirst.reduce((sum, [, each]) => sum + each, 0);
+  for (let count = Math.ceil(total / seconds); ; count++) {
+    const slices = Array.from({ length: count }, () => ({ seconds: 0, files: [] as string[] }));
+    for (const [file, each] of longestFirst) {
+      const shortest = slices.reduce((least, slice) => (slice.seconds < least.seconds ? slice : least));
+      shortest.seconds += each;
+      shortest.files.push(file);
+    }
+    if (slices.every((slice) => slice.seconds <= seconds || slice.files.length === 1))
+      return slices.filter((slice) => slice.files.length > 0).map((slice) => slice.files.sort());
+  }
+}
