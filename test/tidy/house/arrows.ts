@@ -28,40 +28,68 @@ const mayImport: Record<string, readonly string[]> = {
   simulations: [core],
 };
 
+/**
+ * Folders that are divided into rooms, and their levels from the lowest up. A room may import those of lower levels; those of
+ * one level know nothing of each other. Files that lie in the folder itself (`src/core/limits.ts`) are below all rooms.
+ */
+const levels: Record<string, readonly (readonly string[])[]> = {
+  [core]: [
+    ['documents'],
+    ['transparency'],
+    ['trust'],
+    ['wire', 'interop'],
+    ['controller', 'worker'],
+    ['sessions'],
+  ],
+  'src/runtime': [
+    ['node'],
+    ['artifacts', 'membership', 'images', 'build'],
+    ['client', 'trial', 'controller', 'worker'],
+  ],
+};
+
 function folderOf(path: string): string {
   const [top = '', second = ''] = path.split('/');
   return top === 'src' ? `src/${second}` : top;
 }
 
-/** Imports that point up or sideways. */
+/** The room of a file within its folder: empty for a file of the folder itself. */
+function roomOf(path: string, folder: string): string {
+  const parts = path.slice(folder.length + 1).split('/');
+  return parts.length > 1 ? (parts[0] ?? '') : '';
+}
+
+/** The level of a room, 0 for files of the folder itself; undefined when it has none. */
+function levelOf(folder: string, room: string): number | undefined {
+  if (room === '') return 0;
+  const index = (levels[folder] ?? []).findIndex((rooms) => rooms.includes(room));
+  return index === -1 ? undefined : index + 1;
+}
+
+/** Imports that point up or sideways, and folders and rooms that have no level. */
 export function arrows(source: Source): Finding[] {
-  const from = folderOf(source.path);
-  const allowed = mayImport[from];
   if (!isCode(source.path)) return [];
+  const from = folderOf(source.path);
+  const finding = (line: number, message: string): Finding[] => [
+    { rule: 'arrows', path: source.path, line, message },
+  ];
+  const allowed = mayImport[from];
   if (allowed === undefined) {
-    const isUnknown = from.startsWith('src/');
-    return isUnknown
-      ? [
-          {
-            rule: 'arrows',
-            path: source.path,
-            line: 1,
-            message: `${from} has no place in the order of folders`,
-          },
-        ]
-      : [];
+    return from.startsWith('src/') ? finding(1, `${from} has no place in the order of folders`) : [];
   }
+  const room = roomOf(source.path, from);
+  const level = levels[from] === undefined ? 0 : levelOf(from, room);
+  if (level === undefined) return finding(1, `${from}/${room} has no place in the order of rooms`);
   return importsOf(source).flatMap(({ specifier, offset }) => {
     if (!specifier.startsWith('.')) return [];
-    const to = folderOf(posix.join(posix.dirname(source.path), specifier));
-    if (to === from || allowed.includes(to)) return [];
-    return [
-      {
-        rule: 'arrows',
-        path: source.path,
-        line: lineAt(source.text, offset),
-        message: `${from} must not import ${to}`,
-      },
-    ];
+    const target = posix.join(posix.dirname(source.path), specifier);
+    const line = lineAt(source.text, offset);
+    const to = folderOf(target);
+    if (to !== from) return allowed.includes(to) ? [] : finding(line, `${from} must not import ${to}`);
+    const toRoom = roomOf(target, to);
+    if (levels[from] === undefined || toRoom === room) return [];
+    const toLevel = levelOf(to, toRoom);
+    if (toLevel !== undefined && toLevel < level) return [];
+    return finding(line, `${from}/${room} must not import ${to}/${toRoom}`);
   });
 }

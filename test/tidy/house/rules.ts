@@ -1,8 +1,10 @@
 import { arrows } from './arrows.ts';
 import { coreBans } from './core-bans.ts';
+import { cycles } from './cycles.ts';
 import { errorCodes } from './error-codes.ts';
 import { deadFiles, deadLinks } from './graph-rules.ts';
 import { processUse } from './process-use.ts';
+import { protocolCode } from './protocol-code.ts';
 import type { Finding, Source } from './source.ts';
 import { fileNames, leftovers, length, machinePaths, registries } from './text-rules.ts';
 
@@ -16,6 +18,8 @@ const each =
 
 export const rules: Record<string, Rule> = {
   arrows: each(arrows),
+  cycles,
+  'protocol-code': protocolCode,
   'core-bans': each(coreBans),
   'process-use': each(processUse),
   leftovers: each(leftovers),
