@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { createGroup, type Group } from '../sandbox/cgroups/group.ts';
 import { groupPrefix } from '../sandbox/cgroups/leftovers.ts';
-import { findPlaces, readHierarchies } from '../sandbox/cgroups/place.ts';
+import { findCgroupParents, readHierarchies } from '../sandbox/cgroups/parents.ts';
 import { limitSettings } from '../sandbox/cgroups/settings.ts';
 import type { Sandbox, SandboxImage } from '../sandbox/index.ts';
 
@@ -20,8 +20,8 @@ export const limits = {
 
 /** A group like those of jobs: at another priority the tool would be measured beside whatever else the machine does. */
 export function bareGroup(): Group {
-  const { places } = findPlaces(readHierarchies());
-  return createGroup(places, `${groupPrefix}${process.pid}-bench`, limits, limitSettings);
+  const { parents } = findCgroupParents(readHierarchies());
+  return createGroup(parents, `${groupPrefix}${process.pid}-bench`, limits, limitSettings);
 }
 
 const enterGroup =

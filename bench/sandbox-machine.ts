@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import type { SandboxImage } from '../sandbox/index.ts';
 import { cpio } from '../sandbox/vm/cpio.ts';
 import { probeImage } from '../sandbox/vm/probe-image.ts';
-import { bootFiles, keptIn } from '../sandbox/vm/tier.ts';
+import { bootFiles, fileCacheIn } from '../sandbox/vm/tier.ts';
 
 /** The least that starts a kernel and ends it again: a bare QEMU, with a guest that does nothing else. */
 export async function bareMachine(folder: string): Promise<string[]> {
-  const { kernel } = await bootFiles(keptIn(folder));
+  const { kernel } = await bootFiles(fileCacheIn(folder));
   const initial = join(folder, 'bare-initramfs');
   const init = '#!/bin/busybox sh\n/bin/busybox poweroff -f\n';
   const busybox = { name: 'bin/busybox', content: readFileSync('/usr/bin/busybox'), executable: true };
@@ -21,4 +21,4 @@ export async function bareMachine(folder: string): Promise<string[]> {
 
 /** The system of the machine's probe: a shell and what it takes to start a job. */
 export const smallImage = (folder: string): SandboxImage =>
-  probeImage(keptIn(folder), AbortSignal.timeout(60_000));
+  probeImage(fileCacheIn(folder), AbortSignal.timeout(60_000));

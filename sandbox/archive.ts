@@ -17,7 +17,7 @@ type Sink = ReturnType<Pack['entry']>;
 const entryTypes = new Set(['file', 'directory', 'symlink', 'link']);
 
 /** An empty folder at the stream's top, or a named pipe. */
-export interface Place {
+export interface TrailingEntry {
   readonly name: string;
   readonly mode: number;
   readonly type: 'directory' | 'fifo';
@@ -29,11 +29,14 @@ export interface Place {
  * The stream fails with SANDBOX_SOURCE_INVALID when a part is no tar, is cut short, names a path outside its folder or
  * holds something that is no file, folder or link.
  */
-export function joinArchives(parts: readonly ArchivePart[], last: readonly Place[]): Readable {
+export function joinArchives(parts: readonly ArchivePart[], last: readonly TrailingEntry[]): Readable {
   return Readable.from(joined(parts, last), { objectMode: false });
 }
 
-async function* joined(parts: readonly ArchivePart[], last: readonly Place[]): AsyncGenerator<Uint8Array> {
+async function* joined(
+  parts: readonly ArchivePart[],
+  last: readonly TrailingEntry[],
+): AsyncGenerator<Uint8Array> {
   const packer = pack();
   // An error of the reader's (a closed pipe) arrives at the yield and is passed on as it is.
   const filled = fill(packer, parts, last).catch((cause: unknown) => {
@@ -60,10 +63,14 @@ function invalid(cause: unknown): QuorateError {
   });
 }
 
-async function fill(packer: Pack, parts: readonly ArchivePart[], last: readonly Place[]): Promise<void> {
+async function fill(
+  packer: Pack,
+  parts: readonly ArchivePart[],
+  last: readonly TrailingEntry[],
+): Promise<void> {
   let entries = 0;
   for (const { folder, tar } of parts) {
-    await putPlace(packer, { name: folder, mode: 0o755, type: 'directory' });
+    await putTrailing(packer, { name: folder, mode: 0o755, type: 'directory' });
     const reader = extract();
     const pumped = pump(tar, reader);
     pumped.catch((error: Error) => reader.destroy(error));
@@ -80,7 +87,7 @@ async function fill(packer: Pack, parts: readonly ArchivePart[], last: readonly 
       reader.destroy();
     }
   }
-  for (const place of last) await putPlace(packer, place);
+  for (const place of last) await putTrailing(packer, place);
   packer.finalize();
 }
 
@@ -110,7 +117,7 @@ async function copyEntry(packer: Pack, folder: string, entry: Entry): Promise<vo
   if (type !== 'file') entry.resume();
 }
 
-const putPlace = (packer: Pack, { name, mode, type }: Place): Promise<void> =>
+const putTrailing = (packer: Pack, { name, mode, type }: TrailingEntry): Promise<void> =>
   put(packer, { name: type === 'directory' ? `${name}/` : name, type, mode, mtime: new Date(0) });
 
 /** Adds one entry and waits until it is written. */

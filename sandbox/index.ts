@@ -1,5 +1,5 @@
 export { type ShellWindow, shellStep } from './build/shell.ts';
-export { openSandbox, openSandboxes, probe, together } from './open.ts';
+export { combineSandboxes, openSandbox, openSandboxes, probe } from './open.ts';
 export { openToolSandbox, type ToolSandbox } from './tool/index.ts';
 export {
   type Probe,

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { QuorateError } from '../src/core/errors.ts';
 import { sweepLeftovers } from './cgroups/leftovers.ts';
-import { examine } from './probe/tier.ts';
+import { probeTier } from './probe/tier.ts';
 import { tierProbes } from './tiers.ts';
 import {
   type Probe,
@@ -73,14 +73,14 @@ export async function openSandboxes(
     const { probe: found, sandbox } = await look(stateDir, tier, watch);
     if (sandbox === undefined || !found.ok) failed.push(found);
     else opened.push(sandbox);
-    if (named === undefined && opened.length > 0) return together(opened);
+    if (named === undefined && opened.length > 0) return combineSandboxes(opened);
   }
   if (opened.length === 0 || failed.length > 0) throw unavailable(failed);
-  return together(opened);
+  return combineSandboxes(opened);
 }
 
 /** Sandboxes as one, the strongest first. */
-export function together(sandboxes: readonly (Sandbox & Partial<Steering>)[]): Sandboxes {
+export function combineSandboxes(sandboxes: readonly (Sandbox & Partial<Steering>)[]): Sandboxes {
   return {
     tiers: sandboxes.map(({ tier }) => tier),
     for: (image) => sandboxes.find(({ hostImage }) => image !== 'host' || hostImage),
@@ -104,7 +104,7 @@ export function together(sandboxes: readonly (Sandbox & Partial<Steering>)[]): S
   };
 }
 
-function look(stateDir: string, tier: Tier, watch: ProbeWatch): ReturnType<typeof examine> {
+function look(stateDir: string, tier: Tier, watch: ProbeWatch): ReturnType<typeof probeTier> {
   const probeOf = tierProbes[tier];
   if (probeOf === undefined) {
     throw new QuorateError('SANDBOX_UNAVAILABLE', `there is no tier ${tier}`, {
@@ -113,7 +113,7 @@ function look(stateDir: string, tier: Tier, watch: ProbeWatch): ReturnType<typeo
   }
   // It may be a home with keys, and this the first that is put into it.
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  return examine(probeOf(stateDir), notesFolder(stateDir), watch);
+  return probeTier(probeOf(stateDir), notesFolder(stateDir), watch);
 }
 
 function unavailable(probes: readonly Probe[]): QuorateError {

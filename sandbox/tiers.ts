@@ -1,6 +1,6 @@
 import { gvisorTier } from './gvisor/tier.ts';
 import { namespaceTier } from './namespace/tier.ts';
-import { toolChecks } from './probe/host.ts';
+import { toolChecks } from './probe/host-checks.ts';
 import type { TierProbe } from './probe/tier.ts';
 import type { Tier } from './types.ts';
 import { versionChecks } from './versions/checks.ts';
@@ -11,7 +11,7 @@ export const tierProbes: Partial<Record<Tier, (stateDir: string) => TierProbe>> 
   vm: (stateDir) => vmProbe('kvm', stateDir),
   'vm-emulated': (stateDir) => vmProbe('tcg', stateDir),
   gvisor: () => ({
-    driver: gvisorTier(),
+    backend: gvisorTier(),
     lookAround: async () => [
       ...toolChecks([{ name: 'runsc', package: 'runsc' }]),
       ...(await versionChecks(['kernel', 'bubblewrap', 'runsc'])),
@@ -19,7 +19,7 @@ export const tierProbes: Partial<Record<Tier, (stateDir: string) => TierProbe>> 
     probeImage: async () => 'host',
   }),
   namespace: () => ({
-    driver: namespaceTier(),
+    backend: namespaceTier(),
     lookAround: async () => [...toolChecks(), ...(await versionChecks(['kernel', 'bubblewrap']))],
     probeImage: async () => 'host',
   }),

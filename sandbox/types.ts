@@ -29,7 +29,7 @@ export interface SandboxLimits {
 }
 
 /** What the profile pins around a build, so that it does not depend on the machine. */
-export interface SandboxPins {
+export interface ProfileValues {
   hostName: string;
   /** Of the account inside; `home` is the name of its folder in /build. */
   user: string;
@@ -44,7 +44,7 @@ export interface SandboxPins {
 }
 
 /** Pins changed for one run, to find out what its outputs depend on. */
-export interface SandboxVariation extends Partial<SandboxPins> {
+export interface SandboxVariation extends Partial<ProfileValues> {
   /** How many of the machine's processors the build sees, instead of as many as it asked for. */
   processors?: number;
 }
@@ -74,7 +74,7 @@ export interface SandboxJob {
   /**
    * The way out, where the job has one: absolute path of a proxy's unix socket on the host. Absent is no network.
    *
-   * `startInGroups` does the same for every tier: its command is already in a network namespace that holds an empty
+   * `startInCgroups` does the same for every tier: its command is already in a network namespace that holds an empty
    * loopback and nothing else, and on 127.0.0.1:3128 there the worker itself accepts and passes on to that socket (ADR 0015).
    * So a tier makes no namespace of its own then, and only has to let the build reach that one address:
    * - namespace: bwrap without --unshare-net.

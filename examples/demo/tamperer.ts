@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { extract, pack } from 'tar-stream';
-import { openSandbox, type Sandbox, together } from '../../sandbox/index.ts';
+import { combineSandboxes, openSandbox, type Sandbox } from '../../sandbox/index.ts';
 import { lendingFrom } from '../../src/cli/lending.ts';
 import { openHome } from '../../src/runtime/membership/home.ts';
 import { joinProject } from '../../src/runtime/membership/join.ts';
@@ -63,7 +63,7 @@ const worker = await startWorker({
   membership,
   listen: [listen],
   lending: await lendingFrom(lent, { hours: [] }, [sandbox.tier]),
-  sandboxes: together([tampering(sandbox)]),
+  sandboxes: combineSandboxes([tampering(sandbox)]),
   onEvent: ({ kind, says }) => print({ event: kind, says }),
   onFailure: (error) => {
     print({ event: 'failed', says: String(error) });

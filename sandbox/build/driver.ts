@@ -1,7 +1,7 @@
-import type { Place } from '../archive.ts';
+import type { TrailingEntry } from '../archive.ts';
 import { proxyEnvironment } from '../net/egress.ts';
-import type { SandboxJob, SandboxPins } from '../types.ts';
-import { pinnedPath, pinsOf } from './pins.ts';
+import type { ProfileValues, SandboxJob } from '../types.ts';
+import { profileOf, profilePath } from './profile.ts';
 
 /** File descriptors of the driver, besides 0 (source and inputs in), 1 (log) and 2 (why set-up failed, then log). */
 export const driverFds = { status: 3, outputs: 4 } as const;
@@ -19,7 +19,7 @@ const pipeFds = { both: 7, read: 8, write: 9 } as const;
 const logPipe = '.log';
 
 /** What comes after source and inputs. Where the last is missing, the stream was cut short. */
-export const workPlaces = ({ home }: SandboxPins): Place[] => [
+export const workEntries = ({ home }: ProfileValues): TrailingEntry[] => [
   // Whichever account the driver has, it may open it.
   { name: logPipe, mode: 0o666, type: 'fifo' },
   { name: 'in', mode: 0o755, type: 'directory' },
@@ -57,12 +57,12 @@ export function parseStatus(line: string): DriverStatus | undefined {
 const usual = { SOURCE_DATE_EPOCH: '315532800' };
 
 /** Names a job's own environment cannot change. */
-const pinned = ({ user, home, language, timeZone }: SandboxPins): Record<string, string> => ({
+const pinned = ({ user, home, language, timeZone }: ProfileValues): Record<string, string> => ({
   HOME: `/build/${home}`,
   LANG: language,
   LOGNAME: user,
   OUT: '/build/out',
-  PATH: pinnedPath,
+  PATH: profilePath,
   SHELL: '/bin/sh',
   TMPDIR: '/tmp',
   TZ: timeZone,
@@ -97,7 +97,7 @@ export function driverCommand(
   }: Pick<SandboxJob, 'run' | 'env' | 'outputs' | 'network' | 'terminal' | 'variation'>,
   prefixes: DriverPrefixes,
 ): string[] {
-  const pins = pinsOf({ variation });
+  const pins = profileOf({ variation });
   const environment = Object.entries({
     ...{ ...usual, ...env, ...pinned(pins) },
     ...(network !== undefined && proxyEnvironment),
@@ -124,7 +124,7 @@ function script(
   { step, files = [] }: DriverPrefixes,
   environment: string[],
   { outputs, terminal }: Pick<SandboxJob, 'outputs' | 'terminal'>,
-  { source, umask }: SandboxPins,
+  { source, umask }: ProfileValues,
 ): string {
   const { status, outputs: out } = driverFds;
   const { keys, sizes } = terminalFds;

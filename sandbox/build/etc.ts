@@ -1,8 +1,8 @@
-import type { SandboxPins } from '../types.ts';
-import { profilePins } from './pins.ts';
+import type { ProfileValues } from '../types.ts';
+import { profileValues } from './profile.ts';
 
 /** The build's /etc: the same on every machine, and nothing of the host's accounts, names or resolvers. */
-export const etcWith = ({ hostName, user, uid, home }: SandboxPins): { path: string; text: string }[] => [
+export const etcFiles = ({ hostName, user, uid, home }: ProfileValues): { path: string; text: string }[] => [
   {
     path: '/etc/passwd',
     text: [
@@ -17,4 +17,4 @@ export const etcWith = ({ hostName, user, uid, home }: SandboxPins): { path: str
   { path: '/etc/nsswitch.conf', text: 'passwd: files\ngroup: files\nhosts: files\n' },
 ];
 
-export const etcFiles = etcWith(profilePins);
+export const profileEtc = etcFiles(profileValues);

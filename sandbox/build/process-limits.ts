@@ -13,7 +13,7 @@ const OPEN_FILES_USUAL = 1024;
  * What a build does not inherit from whoever started the worker: it would differ between machines, and may be a right,
  * such as that of an audio group to run before everything else, which no processor quota holds.
  */
-export const ownLimits: ProcessLimits = () => {
+export const buildProcessLimits: ProcessLimits = () => {
   const open = Math.min(OPEN_FILES_MAX, hard('open files') ?? OPEN_FILES_USUAL);
   // Not 0: where core dumps are piped to a program of the host, only 1 keeps the kernel from starting it (fs/coredump.c).
   // Who was given 0 may not take 1.
@@ -27,9 +27,9 @@ export const ownLimits: ProcessLimits = () => {
 };
 
 /** The same for gVisor's own processes, which have an open file or two for each of a build's. */
-export const supervisorLimits: ProcessLimits = () => {
+export const gvisorProcessLimits: ProcessLimits = () => {
   const open = hard('open files') ?? OPEN_FILES_USUAL;
-  return { ...ownLimits(), nofile: `${open}:${open}` };
+  return { ...buildProcessLimits(), nofile: `${open}:${open}` };
 };
 
 export function prlimit(limits: Record<string, string>): string[] {

@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { cpus, release } from 'node:os';
 import type { Unpinned } from '../../src/core/documents/statement.ts';
-import { abilitiesOf } from '../cgroups/abilities.ts';
+import { detectAbilities } from '../cgroups/abilities.ts';
 import { createGroup, type Group, groupDirectories } from '../cgroups/group.ts';
-import { groupPrefix, jobFolder, noteJob } from '../cgroups/leftovers.ts';
-import type { Place } from '../cgroups/place.ts';
+import { groupPrefix, jobFolder, recordJob } from '../cgroups/leftovers.ts';
+import type { CgroupParent } from '../cgroups/parents.ts';
 import { lowPriority, withPriority } from '../cgroups/settings.ts';
-import { checkJob } from '../job.ts';
+import { checkJob } from '../check-job.ts';
 import type {
   Sandbox,
   SandboxAbilities,
@@ -21,11 +21,11 @@ import type {
   Tier,
 } from '../types.ts';
 import type { BuildGuards } from './guards.ts';
-import type { Launched } from './launched.ts';
-import { Run } from './run.ts';
+import type { BuildProcess } from './process.ts';
+import { BuildSupervisor } from './supervisor.ts';
 
-export interface Launching {
-  /** Groups that the build's first process must be in before its first instruction (startInGroups does it). */
+export interface LaunchContext {
+  /** Groups that the build's first process must be in before its first instruction (startInCgroups does it). */
   readonly directories: readonly string[];
   /** A random number that tells jobs apart which run at the same time. */
   readonly slot: number;
@@ -36,18 +36,18 @@ export interface Launching {
 }
 
 /** What makes a tier what it is: how it starts a build. Groups, limits, streams and the end of it are alike in all. */
-export interface TierDriver {
+export interface TierBackend {
   readonly tier: Tier;
   /** Whether a build can run on the machine's own system (`image: host`). */
   readonly hostImage: boolean;
   readonly guards: BuildGuards;
   /** What it cannot pin; by default the kernel that its probe saw from inside, and the host's processor. */
   unpinned?(): Unpinned;
-  launch(job: SandboxJob, launching: Launching): Promise<Launched>;
+  launch(job: SandboxJob, launching: LaunchContext): Promise<BuildProcess>;
 }
 
-export interface TierParts {
-  readonly places: readonly Place[];
+export interface TierContext {
+  readonly parents: readonly CgroupParent[];
   /** Folder of the notes a crashed worker's successor sweeps by. */
   readonly notes: string;
 }
@@ -55,9 +55,9 @@ export interface TierParts {
 /** One tier at work. */
 export class TierSandbox implements Sandbox, Steering {
   readonly profile = 'quorate-sandbox/1';
-  readonly #driver: TierDriver;
-  readonly #parts: TierParts;
-  readonly #running = new Set<{ group: Group; run: Run; limits: SandboxLimits }>();
+  readonly #backend: TierBackend;
+  readonly #context: TierContext;
+  readonly #running = new Set<{ group: Group; supervisor: BuildSupervisor; limits: SandboxLimits }>();
   #frozen = false;
   #caps: SandboxCaps = {};
   #priority = lowPriority;
@@ -66,22 +66,22 @@ export class TierSandbox implements Sandbox, Steering {
   /** Processor time of jobs that have ended, in seconds. */
   #ended = 0;
 
-  constructor(driver: TierDriver, parts: TierParts) {
-    this.#driver = driver;
-    this.#parts = parts;
+  constructor(backend: TierBackend, context: TierContext) {
+    this.#backend = backend;
+    this.#context = context;
   }
 
   get tier(): Tier {
-    return this.#driver.tier;
+    return this.#backend.tier;
   }
 
   get hostImage(): boolean {
-    return this.#driver.hostImage;
+    return this.#backend.hostImage;
   }
 
   get unpinned(): Unpinned {
     return (
-      this.#driver.unpinned?.() ?? { kernel: this.#kernel, processor: cpus()[0]?.model.slice(0, 100) ?? '' }
+      this.#backend.unpinned?.() ?? { kernel: this.#kernel, processor: cpus()[0]?.model.slice(0, 100) ?? '' }
     );
   }
 
@@ -91,35 +91,39 @@ export class TierSandbox implements Sandbox, Steering {
   }
 
   async run(job: SandboxJob, io: SandboxIo): Promise<SandboxOutcome> {
-    checkJob(job, this.#driver);
-    const { places, notes } = this.#parts;
-    const { guards } = this.#driver;
+    checkJob(job, this.#backend);
+    const { parents, notes } = this.#context;
+    const { guards } = this.#backend;
     const settings = withPriority(guards.cgroup, () => this.#priority);
     const slot = randomInt(2 ** 32);
     const name = `${groupPrefix}${process.pid}-${slot.toString(16)}`;
-    const forget = noteJob(notes, name, groupDirectories(places, name));
+    const forget = recordJob(notes, name, groupDirectories(parents, name));
     let group: Group | undefined;
-    let launched: Launched | undefined;
+    let build: BuildProcess | undefined;
     try {
-      group = createGroup(places, name, capped(job.limits, this.#caps), settings);
+      group = createGroup(parents, name, capped(job.limits, this.#caps), settings);
       if (this.#frozen) group.freeze(true);
-      launched = await this.#driver.launch(job, {
+      build = await this.#backend.launch(job, {
         ...{ directories: group.directories, slot, name },
         folder: jobFolder(notes, name),
       });
-      const running = { group, run: new Run(job, io, group, guards, launched), limits: job.limits };
-      running.run.pause(this.#frozen);
-      running.run.cap(this.#caps);
+      const running = {
+        group,
+        supervisor: new BuildSupervisor(job, io, group, guards, build),
+        limits: job.limits,
+      };
+      running.supervisor.pause(this.#frozen);
+      running.supervisor.cap(this.#caps);
       this.#running.add(running);
       try {
-        return await running.run.outcome();
+        return await running.supervisor.outcome();
       } finally {
         this.#running.delete(running);
         this.#ended += group.usage().processorSeconds || 0;
       }
     } finally {
       await group?.destroy();
-      await launched?.cleanUp?.();
+      await build?.cleanUp?.();
       forget();
     }
   }
@@ -134,15 +138,15 @@ export class TierSandbox implements Sandbox, Steering {
 
   #freeze(frozen: boolean): void {
     this.#frozen = frozen;
-    for (const { group, run } of this.#running) {
+    for (const { group, supervisor } of this.#running) {
       group.freeze(frozen);
-      run.pause(frozen);
+      supervisor.pause(frozen);
     }
   }
 
   cap(caps: SandboxCaps): string[] {
     this.#caps = caps;
-    for (const { run } of this.#running) run.cap(caps);
+    for (const { supervisor } of this.#running) supervisor.cap(caps);
     return this.#apply();
   }
 
@@ -157,7 +161,7 @@ export class TierSandbox implements Sandbox, Steering {
 
   get abilities(): SandboxAbilities {
     const name = `${groupPrefix}${process.pid}-look-${randomInt(2 ** 32).toString(16)}`;
-    this.#abilities ??= abilitiesOf(this.#parts.places, name);
+    this.#abilities ??= detectAbilities(this.#context.parents, name);
     return this.#abilities;
   }
 

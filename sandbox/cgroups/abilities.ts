@@ -2,27 +2,27 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'nod
 import { join } from 'node:path';
 import type { SandboxAbilities } from '../types.ts';
 import type { Controller } from './controllers.ts';
-import type { Place } from './place.ts';
+import type { CgroupParent } from './parents.ts';
 
 /** Looks at an empty group, which a top of a hierarchy does not look like. `name` is one that no job has. */
-export function abilitiesOf(places: readonly Place[], name: string): SandboxAbilities {
-  const placeOf = (controller: Controller) =>
-    places.find(({ controllers }) => controllers.includes(controller));
-  const [cpu, io] = [placeOf('cpu'), placeOf('io')];
+export function detectAbilities(parents: readonly CgroupParent[], name: string): SandboxAbilities {
+  const parentOf = (controller: Controller) =>
+    parents.find(({ controllers }) => controllers.includes(controller));
+  const [cpu, io] = [parentOf('cpu'), parentOf('io')];
   return {
-    freeze: placeOf('freezer') !== undefined,
-    processorTime: placeOf('cpuacct') !== undefined,
+    freeze: parentOf('freezer') !== undefined,
+    processorTime: parentOf('cpuacct') !== undefined,
     idle: cpu !== undefined && hasFile(cpu, name, 'cpu.idle'),
     ioWeight:
       io !== undefined &&
-      ((io.version === 2 && hasFile(io, name, 'io.weight') && costModelled(io.parent)) ||
+      ((io.version === 2 && hasFile(io, name, 'io.weight') && costModelled(io.path)) ||
         (hasFile(io, name, io.version === 2 ? 'io.bfq.weight' : 'blkio.bfq.weight') && scheduledByBfq())),
   };
 }
 
 /** Whether a group made below this one has that file: the top of a hierarchy lacks what its children have. */
-export function hasFile({ parent }: Pick<Place, 'parent'>, name: string, file: string): boolean {
-  const directory = join(parent, name);
+export function hasFile({ path }: Pick<CgroupParent, 'path'>, name: string, file: string): boolean {
+  const directory = join(path, name);
   try {
     mkdirSync(directory);
     try {

@@ -2,10 +2,10 @@
  * Where each controller lives on this machine. Distributions differ (v2, v1, hybrid with controllers on either side), so
  * it is decided per controller, from /proc/self/mountinfo (proc_pid_mountinfo(5)) and /proc/self/cgroup (cgroups(7)).
  */
-export const neededControllers = ['memory', 'cpu', 'pids'] as const;
+export const requiredControllers = ['memory', 'cpu', 'pids'] as const;
 /** What they bring a job can be limited without: stopping it where it is, what it used, its share of the disks. */
-export const helpfulControllers = ['freezer', 'cpuacct', 'io'] as const;
-export type Controller = (typeof neededControllers)[number] | (typeof helpfulControllers)[number];
+export const optionalControllers = ['freezer', 'cpuacct', 'io'] as const;
+export type Controller = (typeof requiredControllers)[number] | (typeof optionalControllers)[number];
 
 /** The directory of this process's own group in one hierarchy, and the mount it must not climb out of. */
 export interface Hierarchy {
@@ -30,7 +30,7 @@ export function parseHierarchies(mountinfo: string, cgroup: string): Hierarchies
     if (type === 'cgroup2') {
       v2 ??= hierarchy(2, root, mount, ownPaths.get(''));
     } else if (type === 'cgroup') {
-      for (const controller of [...neededControllers, ...helpfulControllers]) {
+      for (const controller of [...requiredControllers, ...optionalControllers]) {
         if (options.split(',').includes(v1Name(controller))) {
           v1[controller] ??= hierarchy(1, root, mount, ownPaths.get(v1Name(controller)));
         }

@@ -5,7 +5,7 @@ import { QuorateError } from '../../src/core/errors.ts';
 import { sandboxLimits } from '../limits.ts';
 import type { SandboxLimits } from '../types.ts';
 import type { Controller } from './controllers.ts';
-import type { Place } from './place.ts';
+import type { CgroupParent } from './parents.ts';
 import type { LimitSettings, Setting } from './settings.ts';
 
 const POLL_MS = 5;
@@ -29,18 +29,18 @@ export interface Group {
 }
 
 export function createGroup(
-  places: readonly Place[],
+  parents: readonly CgroupParent[],
   name: string,
   limits: SandboxLimits,
   settings: LimitSettings,
 ): Group {
-  const directories = groupDirectories(places, name);
+  const directories = groupDirectories(parents, name);
   try {
-    places.forEach((place, index) => {
+    parents.forEach((parent, index) => {
       const directory = directories[index] ?? '';
       mkdirSync(directory);
-      for (const controller of place.controllers) {
-        for (const { file, value, optional } of settings(controller, place.version, limits)) {
+      for (const controller of parent.controllers) {
+        for (const { file, value, optional } of settings(controller, parent.version, limits)) {
           const path = join(directory, file);
           if (optional !== true || existsSync(path)) writeFileSync(path, value);
         }
@@ -54,8 +54,8 @@ export function createGroup(
     });
   }
   const at = (controller: Controller): { directory: string; version: 1 | 2 } => {
-    const index = places.findIndex((place) => place.controllers.includes(controller));
-    return { directory: directories[index] ?? '', version: places[index]?.version ?? 2 };
+    const index = parents.findIndex((parent) => parent.controllers.includes(controller));
+    return { directory: directories[index] ?? '', version: parents[index]?.version ?? 2 };
   };
   const [memory, freezer, cpuacct] = [at('memory'), at('freezer'), at('cpuacct')];
   return {
@@ -69,9 +69,9 @@ export function createGroup(
       processorSeconds: readProcessorSeconds(cpuacct.directory, cpuacct.version),
     }),
     limit: (other) =>
-      places.flatMap((place, index) =>
-        place.controllers.filter(
-          (controller) => !rewrite(directories[index] ?? '', settings(controller, place.version, other)),
+      parents.flatMap((parent, index) =>
+        parent.controllers.filter(
+          (controller) => !rewrite(directories[index] ?? '', settings(controller, parent.version, other)),
         ),
       ),
     kill: () => directories.forEach(killAll),
@@ -79,8 +79,8 @@ export function createGroup(
   };
 }
 
-export function groupDirectories(places: readonly Place[], name: string): string[] {
-  return places.map((place) => join(place.parent, name));
+export function groupDirectories(parents: readonly CgroupParent[], name: string): string[] {
+  return parents.map((parent) => join(parent.path, name));
 }
 
 /** Kills and removes, in bounded time. A directory that is already gone is fine. */

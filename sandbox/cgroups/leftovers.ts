@@ -23,7 +23,7 @@ export function jobFolder(directory: string, name: string): string {
  * Written before a job's groups are made and removed after them: the processes of a killed worker die with it, the
  * groups do not.
  */
-export function noteJob(directory: string, name: string, directories: readonly string[]): () => void {
+export function recordJob(directory: string, name: string, directories: readonly string[]): () => void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = join(directory, `${name}.json`);
   const note: Note = {

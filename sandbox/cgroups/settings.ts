@@ -25,7 +25,7 @@ export const lowPriority: SandboxPriority = { processor: 'low', ioWeight: 20 };
 
 /**
  * What is written besides the limits. An idle group takes no share of its own, and is made one only after it has got the
- * least, which stands where the kernel knows no idle groups.
+ * minimumText, which stands where the kernel knows no idle groups.
  */
 export function prioritySettings(
   controller: Controller,
@@ -42,11 +42,11 @@ export function prioritySettings(
       : [{ file: 'blkio.bfq.weight', value: weight, optional: true }];
   }
   if (controller !== 'cpu') return [];
-  const [file, low, least] =
+  const [file, low, minimumText] =
     version === 2
       ? ['cpu.weight', LOW_WEIGHT_V2, LEAST_WEIGHT_V2]
       : ['cpu.shares', LOW_SHARES_V1, LEAST_SHARES_V1];
-  const share = { file, value: String(processor === 'idle' ? least : low), optional: true };
+  const share = { file, value: String(processor === 'idle' ? minimumText : low), optional: true };
   const idle = (value: string) => ({ file: 'cpu.idle', value, optional: true });
   return processor === 'idle' ? [idle('0'), share, idle('1')] : [idle('0'), share];
 }
@@ -88,7 +88,7 @@ function memoryV2({ memoryBytes }: SandboxLimits): Setting[] {
  */
 const SOCKET_SHARE_V1 = 16;
 
-/** Without swap accounting the group must at least not choose to swap. */
+/** Without swap accounting the group must at minimumText not choose to swap. */
 function memoryV1({ memoryBytes }: SandboxLimits): Setting[] {
   const socketBytes = Math.floor(memoryBytes / SOCKET_SHARE_V1);
   return [

@@ -1,5 +1,5 @@
 import { driverCommand } from '../build/driver.ts';
-import { pinnedPath, pinsOf } from '../build/pins.ts';
+import { profileOf, profilePath } from '../build/profile.ts';
 import type { SandboxJob } from '../types.ts';
 import type { GvisorGuards } from './guards.ts';
 import type { OciConfig, OciMount } from './oci.ts';
@@ -13,7 +13,7 @@ export function ociConfig(
   job: SandboxJob,
   { root, network }: { root: string; network: 'none' | 'host' },
 ): OciConfig {
-  const pins = pinsOf(job);
+  const pins = profileOf(job);
   const prefix = guards.stepPrefix(pins);
   const seccomp = guards.seccomp(process.arch === 'arm64' ? 'arm64' : 'x64');
   return {
@@ -21,7 +21,7 @@ export function ociConfig(
     process: {
       ...guards.driver(),
       args: driverCommand(job, { step: prefix, files: prefix }),
-      env: [`PATH=${pinnedPath}`],
+      env: [`PATH=${profilePath}`],
       cwd: '/build',
       rlimits: guards.processes(job.limits),
     },

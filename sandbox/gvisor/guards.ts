@@ -1,12 +1,12 @@
 import { diskShares } from '../build/disk.ts';
 import type { BuildGuards } from '../build/guards.ts';
-import { ownLimits, type ProcessLimits, supervisorLimits } from '../build/process-limits.ts';
+import { buildProcessLimits, gvisorProcessLimits, type ProcessLimits } from '../build/process-limits.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 import { type OciSeccomp, ociSeccomp } from '../seccomp/oci.ts';
 import type { Arch } from '../seccomp/syscalls.ts';
-import type { SandboxLimits, SandboxPins } from '../types.ts';
+import type { ProfileValues, SandboxLimits } from '../types.ts';
 import type { OciMount, OciProcess } from './oci.ts';
 
 /**
@@ -25,19 +25,19 @@ export interface GvisorGuards extends BuildGuards {
   readonly account: (slot: number) => number | undefined;
   /**
    * bwrap arguments, and runsc's own network. Not for a job that has a way out: bwrap is in a network namespace of the
-   * job's already (startInGroups), and gVisor opens the build's sockets there.
+   * job's already (startInCgroups), and gVisor opens the build's sockets there.
    */
   readonly network: () => { around: string[]; inside: 'none' | 'host' };
   /** What the driver may do. Whatever it may not, a step may not either. */
   readonly driver: () => Pick<OciProcess, 'user' | 'capabilities' | 'noNewPrivileges'>;
   /** Words before each step's command, and before the driver's own work with the build's files. */
-  readonly stepPrefix: (pins: SandboxPins) => string[];
+  readonly stepPrefix: (pins: ProfileValues) => string[];
   readonly seccomp: (arch: Arch) => OciSeccomp | undefined;
   /** What a process of the build may have; how many there are is one of these. */
   readonly processes: (limits: SandboxLimits) => OciProcess['rlimits'];
   /** What a process of gVisor's own may have. */
   readonly processLimits: ProcessLimits;
-  readonly disk: (limits: SandboxLimits, pins: SandboxPins) => OciMount[];
+  readonly disk: (limits: SandboxLimits, pins: ProfileValues) => OciMount[];
 }
 
 /**
@@ -83,13 +83,13 @@ export const guards: GvisorGuards = {
     const own = Math.max(1, pids - 3);
     return [
       { type: 'RLIMIT_NPROC', hard: own, soft: own },
-      ...Object.entries(ownLimits()).map(([name, value]) => {
+      ...Object.entries(buildProcessLimits()).map(([name, value]) => {
         const [soft = 0, hard = 0] = value.split(':').map(Number);
         return { type: `RLIMIT_${name.toUpperCase()}`, hard, soft };
       }),
     ];
   },
-  processLimits: supervisorLimits,
+  processLimits: gvisorProcessLimits,
   disk: (limits, { uid }) => {
     const { shm, build } = diskShares(limits);
     const owner = [`uid=${uid}`, `gid=${uid}`];

@@ -1,9 +1,9 @@
 import { driverFds } from '../build/driver.ts';
-import { etcWith } from '../build/etc.ts';
-import { firstFreeFd, type Launched, startInGroups } from '../build/launched.ts';
-import { pinsOf } from '../build/pins.ts';
-import { type ShownImage, showImage } from '../build/shown.ts';
-import type { Launching } from '../build/tier.ts';
+import { etcFiles } from '../build/etc.ts';
+import { type MountedImage, mountImage } from '../build/image-mount.ts';
+import { type BuildProcess, firstFreeFd, startInCgroups } from '../build/process.ts';
+import { profileOf } from '../build/profile.ts';
+import type { LaunchContext } from '../build/tier.ts';
 import { requireTool } from '../host.ts';
 import { certificates, systemPaths } from '../namespace/arguments.ts';
 import type { SandboxJob } from '../types.ts';
@@ -21,8 +21,8 @@ const at = { runsc: '/runsc', bundle: '/job', root: '/job/root', state: '/state'
 export async function launch(
   guards: GvisorGuards,
   job: SandboxJob,
-  { directories, slot }: Launching,
-): Promise<Launched> {
+  { directories, slot }: LaunchContext,
+): Promise<BuildProcess> {
   const data: { fd: number; bytes: Uint8Array }[] = [];
   const give = (text: string): string => {
     const fd = firstFreeFd + data.length;
@@ -37,9 +37,9 @@ export async function launch(
   const { around: network, inside } =
     job.network === undefined ? guards.network() : ({ around: [], inside: 'host' } as const);
   const config = JSON.stringify(ociConfig(guards, job, { root: at.root, network: inside }));
-  const image = job.image === 'host' ? undefined : await showImage(job.image, uid);
+  const image = job.image === 'host' ? undefined : await mountImage(job.image, uid);
   const around = [
-    ...(image?.words ?? []),
+    ...(image?.prefix ?? []),
     ...[...drop, requireTool('bwrap'), ...guards.namespaces(), ...network, ...guards.privileges()],
     '--clearenv',
     ...['--ro-bind', requireTool('runsc'), at.runsc, '--dir', at.bundle],
@@ -57,14 +57,18 @@ export async function launch(
     ...['run', `--bundle=${at.bundle}`, ...fds.flatMap((fd) => ['--pass-fd', `${fd}:${fd}`]), 'job'],
   ];
   const command = [...around, ...runsc];
-  return startInGroups({ job, directories, slot, command, data, processLimits: guards.processLimits });
+  return startInCgroups({ job, directories, slot, command, data, processLimits: guards.processLimits });
 }
 
 /** The build's read-only root. */
-function rootPaths(job: SandboxJob, image: ShownImage | undefined, give: (text: string) => string): string[] {
+function rootPaths(
+  job: SandboxJob,
+  image: MountedImage | undefined,
+  give: (text: string) => string,
+): string[] {
   // An image has these files, empty: ours are laid over them.
   const how = image === undefined ? '--file' : '--ro-bind-data';
-  const etc = etcWith(pinsOf(job)).flatMap(({ path, text }) => [
+  const etc = etcFiles(profileOf(job)).flatMap(({ path, text }) => [
     ...['--perms', '0644', how, give(text), at.root + path],
   ]);
   if (image === undefined) {

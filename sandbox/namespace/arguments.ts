@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, readlinkSync, statSync } from 'node:fs';
-import { etcWith } from '../build/etc.ts';
-import { pinnedPath, pinsOf } from '../build/pins.ts';
+import { etcFiles } from '../build/etc.ts';
+import { profileOf, profilePath } from '../build/profile.ts';
 import type { SandboxJob } from '../types.ts';
 import type { Guards } from './guards.ts';
 
@@ -23,7 +23,7 @@ export function bwrapCall(
   /** The folder of an image, which is the root then; the host's own system otherwise. */
   root?: string,
 ): BwrapCall {
-  const pins = pinsOf(job);
+  const pins = profileOf(job);
   const data: { fd: number; bytes: Uint8Array }[] = [];
   const give = (bytes: Uint8Array): string => {
     const fd = firstFd + data.length;
@@ -36,12 +36,12 @@ export function bwrapCall(
     ...guards.namespaces(pins),
     ...(job.network === undefined ? guards.network() : []),
     ...guards.privileges(),
-    ...['--clearenv', '--setenv', 'PATH', pinnedPath],
+    ...['--clearenv', '--setenv', 'PATH', profilePath],
     // An image brings its own certificates.
     ...(root !== undefined
       ? ['--ro-bind', root, '/']
       : [...systemPaths(), ...(job.network === undefined ? [] : certificatePaths())]),
-    ...etcWith(pins).flatMap(({ path, text }) => [
+    ...etcFiles(pins).flatMap(({ path, text }) => [
       '--perms',
       '0644',
       '--ro-bind-data',

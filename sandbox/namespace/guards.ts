@@ -1,13 +1,13 @@
 import { diskShares } from '../build/disk.ts';
 import type { BuildGuards } from '../build/guards.ts';
-import { profilePins } from '../build/pins.ts';
-import { ownLimits, type ProcessLimits } from '../build/process-limits.ts';
+import { buildProcessLimits, type ProcessLimits } from '../build/process-limits.ts';
+import { profileValues } from '../build/profile.ts';
 import { limitSettings } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import type { Arch } from '../seccomp/syscalls.ts';
-import type { SandboxLimits, SandboxPins } from '../types.ts';
+import type { ProfileValues, SandboxLimits } from '../types.ts';
 
 /**
  * What stands between a build and the machine, one function per guard. The product always uses `guards`; the attack
@@ -15,8 +15,8 @@ import type { SandboxLimits, SandboxPins } from '../types.ts';
  */
 export interface Guards extends BuildGuards {
   /** bwrap arguments: the namespaces other than network. */
-  readonly namespaces: (pins?: SandboxPins) => string[];
-  /** Not for a job that has a way out: its tier starts in a network namespace of its own already (startInGroups). */
+  readonly namespaces: (pins?: ProfileValues) => string[];
+  /** Not for a job that has a way out: its tier starts in a network namespace of its own already (startInCgroups). */
   readonly network: () => string[];
   readonly privileges: () => string[];
   /** Words before each step's command, which take from it what the driver keeps. */
@@ -50,7 +50,7 @@ const hiddenProc = [
   .map((name) => `/proc/${name}`);
 
 export const guards: Guards = {
-  namespaces: ({ hostName, uid } = profilePins) => [
+  namespaces: ({ hostName, uid } = profileValues) => [
     ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
     ...['--disable-userns', '--uid', String(uid), '--gid', String(uid), '--hostname', hostName],
     // Our driver is the first process: nothing inside can kill it, and with it everything ends.
@@ -58,7 +58,7 @@ export const guards: Guards = {
   ],
   network: () => ['--unshare-net'],
   // The driver keeps one capability, over its own user namespace only, so that a step (which has none) may not look
-  // into it or write to its memory: the kernel allows that only to a process with at least the same capabilities.
+  // into it or write to its memory: the kernel allows that only to a process with at minimumText the same capabilities.
   privileges: () => ['--cap-drop', 'ALL', '--cap-add', 'CAP_SETPCAP'],
   stepPrefix: () => ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'],
   disk: (limits) => {
@@ -74,6 +74,6 @@ export const guards: Guards = {
   deadlineMs: ({ seconds }) => seconds * 1000,
   outputBytesMax: ({ diskBytes }) => diskBytes + sandboxLimits.outputOverheadBytes,
   account: jobUid,
-  processLimits: ownLimits,
+  processLimits: buildProcessLimits,
   hidden: () => hiddenProc,
 };

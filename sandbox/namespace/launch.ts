@@ -1,7 +1,7 @@
 import { driverCommand } from '../build/driver.ts';
-import { firstFreeFdOf, type Launched, startInGroups } from '../build/launched.ts';
-import { showImage } from '../build/shown.ts';
-import type { Launching } from '../build/tier.ts';
+import { mountImage } from '../build/image-mount.ts';
+import { type BuildProcess, firstFreeFdFor, startInCgroups } from '../build/process.ts';
+import type { LaunchContext } from '../build/tier.ts';
 import { requireTool } from '../host.ts';
 import type { SandboxJob } from '../types.ts';
 import { bwrapCall } from './arguments.ts';
@@ -11,19 +11,19 @@ import type { Guards } from './guards.ts';
 export async function launch(
   guards: Guards,
   job: SandboxJob,
-  { directories, slot }: Launching,
-): Promise<Launched> {
+  { directories, slot }: LaunchContext,
+): Promise<BuildProcess> {
   const uid = guards.account(slot);
-  const image = job.image === 'host' ? undefined : await showImage(job.image, uid);
-  const { args, data } = bwrapCall(guards, job, firstFreeFdOf(job), image?.folder);
+  const image = job.image === 'host' ? undefined : await mountImage(job.image, uid);
+  const { args, data } = bwrapCall(guards, job, firstFreeFdFor(job), image?.folder);
   const drop =
     uid === undefined
       ? []
       : [requireTool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
   const command = [
-    ...(image?.words ?? []),
+    ...(image?.prefix ?? []),
     ...[...drop, requireTool('bwrap'), ...args],
     ...['--', ...driverCommand(job, { step: guards.stepPrefix() })],
   ];
-  return startInGroups({ job, directories, slot, command, data, processLimits: guards.processLimits });
+  return startInCgroups({ job, directories, slot, command, data, processLimits: guards.processLimits });
 }

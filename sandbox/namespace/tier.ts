@@ -1,9 +1,9 @@
-import type { TierDriver } from '../build/tier.ts';
+import type { TierBackend } from '../build/tier.ts';
 import { type Guards, guards as productGuards } from './guards.ts';
 import { launch } from './launch.ts';
 
 /** bubblewrap, a seccomp filter and control groups. It shares the host's kernel. */
-export function namespaceTier(guards: Guards = productGuards): TierDriver {
+export function namespaceTier(guards: Guards = productGuards): TierBackend {
   return {
     tier: 'namespace',
     hostImage: true,

@@ -1,13 +1,13 @@
-import { type TierDriver, type TierParts, TierSandbox } from '../build/tier.ts';
-import { findPlaces, readHierarchies } from '../cgroups/place.ts';
+import { type TierBackend, type TierContext, TierSandbox } from '../build/tier.ts';
+import { findCgroupParents, readHierarchies } from '../cgroups/parents.ts';
 import { sandboxLimits } from '../limits.ts';
 import type { Probe, ProbeCheck, ProbeWatch, SandboxImage } from '../types.ts';
-import { controllerChecks, platformCheck, swapCheck } from './host.ts';
-import { checkFromInside } from './inside.ts';
+import { controllerChecks, platformCheck, swapCheck } from './host-checks.ts';
+import { checkFromInside } from './inside-checks.ts';
 
 /** How a tier is found out about and opened. */
 export interface TierProbe {
-  readonly driver: TierDriver;
+  readonly backend: TierBackend;
   /** Looks for what it needs, without running any of it for long; a failed check saves the rest. */
   lookAround(): Promise<ProbeCheck[]>;
   /** What the jobs of the probe run on. */
@@ -20,12 +20,12 @@ export interface TierProbe {
  * Runs jobs in a tier, where all that it needs is there, and looks from inside whether each guard holds. Throws only what
  * the signal of who watches says.
  */
-export async function examine(
-  { driver, lookAround, probeImage, secondsMax = sandboxLimits.probeSecondsMax }: TierProbe,
+export async function probeTier(
+  { backend, lookAround, probeImage, secondsMax = sandboxLimits.probeSecondsMax }: TierProbe,
   notes: string,
   { onStep, signal }: ProbeWatch = {},
 ): Promise<{ probe: Probe; sandbox: TierSandbox | undefined }> {
-  const { tier } = driver;
+  const { tier } = backend;
   const result = (checks: ProbeCheck[], sandbox?: TierSandbox) => ({
     probe: { tier, ok: sandbox !== undefined && checks.every(({ ok }) => ok), checks },
     sandbox,
@@ -35,13 +35,13 @@ export async function examine(
   signal?.throwIfAborted();
   const step = (looksAt: string) => onStep?.(tier, looksAt);
   step('tools and versions');
-  const placement = findPlaces(readHierarchies());
-  const checks = [platform, ...(await lookAround()), ...controllerChecks(placement)];
+  const cgroups = findCgroupParents(readHierarchies());
+  const checks = [platform, ...(await lookAround()), ...controllerChecks(cgroups)];
   signal?.throwIfAborted();
-  if (placement.missing.length === 0) checks.push(swapCheck(placement));
+  if (cgroups.missing.length === 0) checks.push(swapCheck(cgroups));
   if (checks.some(({ ok, outdated }) => !ok && outdated !== true)) return result(checks);
-  const parts: TierParts = { places: placement.places, notes };
-  const sandbox = new TierSandbox(driver, parts);
+  const context: TierContext = { parents: cgroups.parents, notes };
+  const sandbox = new TierSandbox(backend, context);
   const name = 'a job runs';
   const limit = AbortSignal.timeout(secondsMax * 1000);
   const end = signal === undefined ? limit : AbortSignal.any([signal, limit]);

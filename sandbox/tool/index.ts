@@ -2,17 +2,17 @@ import { randomInt } from 'node:crypto';
 import { chmodSync, lchownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { limits as bounds } from '../../src/core/limits.ts';
-import { etcFiles } from '../build/etc.ts';
+import { profileEtc } from '../build/etc.ts';
 import { createGroup, groupDirectories } from '../cgroups/group.ts';
-import { groupPrefix, noteJob } from '../cgroups/leftovers.ts';
-import { findPlaces, readHierarchies } from '../cgroups/place.ts';
+import { groupPrefix, recordJob } from '../cgroups/leftovers.ts';
+import { findCgroupParents, readHierarchies } from '../cgroups/parents.ts';
 import { limitSettings, lowPriority, withPriority } from '../cgroups/settings.ts';
 import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import type { SandboxLimits } from '../types.ts';
-import { type ToolGuards, type ToolReach, toolCommand, toolFiles, toolGuards } from './call.ts';
-import { tunnelProgram } from './inside.ts';
+import { type ProxyAccess, type ToolGuards, toolCommand, toolFiles, toolGuards } from './command.ts';
+import { tunnelProgram } from './tunnel.ts';
 
 export interface ToolOptions {
   /** The folder `openSandbox` got: what a crash leaves behind is swept by its notes. */
@@ -34,7 +34,7 @@ export interface ToolSandbox {
    * A command that runs another inside, with the proxy in reach by the variables curl (`loopback`) or git (`command`)
    * knows. What lies in `dir` when the first is made is handed to the tool's account.
    */
-  wrap(command: readonly string[], reach: ToolReach): string[];
+  wrap(command: readonly string[], reach: ProxyAccess): string[];
   /** Whether the kernel ended one of its processes for memory. */
   outOfMemory(): boolean;
   /** Resolves when no process and no group of it is left. */
@@ -59,13 +59,13 @@ export function openToolSandbox({
   const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
   writeFileSync(join(files, toolFiles.filter), seccompFilter(arch));
   writeFileSync(join(files, toolFiles.tunnel), tunnelProgram);
-  for (const { path, text } of etcFiles) writeFileSync(join(files, toolFiles.etc(path)), text);
+  for (const { path, text } of profileEtc) writeFileSync(join(files, toolFiles.etc(path)), text);
 
   const slot = randomInt(2 ** 32);
   const uid = jobUid(slot);
   const name = `${groupPrefix}${process.pid}-${slot.toString(16)}`;
-  const { places } = findPlaces(readHierarchies());
-  const forget = noteJob(join(stateDir, 'sandbox'), name, groupDirectories(places, name));
+  const { parents } = findCgroupParents(readHierarchies());
+  const forget = recordJob(join(stateDir, 'sandbox'), name, groupDirectories(parents, name));
   const held: SandboxLimits = {
     ...{ cpus: limits.cpus, memoryBytes: Math.min(limits.memoryBytes, sandboxLimits.toolMemoryBytesMax) },
     ...{ pids: sandboxLimits.toolPidsMax, diskBytes: Number.MAX_SAFE_INTEGER, seconds: bounds.gitSecondsMax },
@@ -73,7 +73,7 @@ export function openToolSandbox({
   let group: ReturnType<typeof createGroup>;
   try {
     group = createGroup(
-      places,
+      parents,
       name,
       held,
       withPriority(limitSettings, () => lowPriority),

@@ -2,8 +2,8 @@ import { statSync } from 'node:fs';
 import { version as kernelBuild } from 'node:os';
 import { findTool } from '../host.ts';
 import type { ProbeCheck } from '../types.ts';
-import { isEnough, least, minimums, type Part } from './minimum.ts';
-import { programs, readVersion, type Said } from './read.ts';
+import { meetsMinimum, minimums, minimumText, type Part } from './minimum.ts';
+import { programs, type ReportedVersion, readVersion } from './read.ts';
 import { type Installed, packagesInstalled } from './updates.ts';
 
 /** Packages that a part comes in; of the kernel's many the one that brings the next is looked for. */
@@ -35,13 +35,13 @@ async function ownCheck(part: Part): Promise<ProbeCheck[]> {
   }
 }
 
-export function minimumCheck(part: Part, { text, version }: Said): ProbeCheck {
+export function minimumCheck(part: Part, { text, version }: ReportedVersion): ProbeCheck {
   const name = `${part} version`;
   if (version === undefined) {
     return { name, ok: true, found: `${text}: a number of its distribution's own, which is not compared` };
   }
-  if (isEnough(part, version)) return { name, ok: true, found: text };
-  const found = `${text} is older than ${least(part)}: ${minimums[part].why}`;
+  if (meetsMinimum(part, version)) return { name, ok: true, found: text };
+  const found = `${text} is older than ${minimumText(part)}: ${minimums[part].why}`;
   return { name, ok: false, found, outdated: true, ...bringsNewer(part) };
 }
 

@@ -12,7 +12,7 @@ interface Minimum {
 }
 
 /**
- * Below these a tier runs no stranger's job. They are the least, for machines whose package manager knows nothing or says
+ * Below these a tier runs no stranger's job. They are the minimumText, for machines whose package manager knows nothing or says
  * nothing: what a distribution mends without a new number, only its own list of updates tells (see updates.ts).
  */
 export const minimums: Readonly<Record<Part, Minimum>> = {
@@ -48,7 +48,7 @@ export const minimums: Readonly<Record<Part, Minimum>> = {
 };
 
 /** Whether a version has what the minimum asks for. */
-export function isEnough(part: Part, version: Version): boolean {
+export function meetsMinimum(part: Part, version: Version): boolean {
   const { since } = minimums[part];
   const branch = since.find((first) => first.slice(0, -1).every((number, at) => number === version[at]));
   if (branch !== undefined) return compare(version, branch) >= 0;
@@ -65,6 +65,6 @@ export function compare(one: Version, other: Version): number {
 }
 
 /** The minimum in words. */
-export function least(part: Part): string {
+export function minimumText(part: Part): string {
   return minimums[part].since.map((version) => version.join('.')).join(', ');
 }

@@ -7,7 +7,7 @@ import { sandboxLimits } from '../limits.ts';
 import type { Part, Version } from './minimum.ts';
 
 /** What a part says of itself. */
-export interface Said {
+export interface ReportedVersion {
   /** In one line. */
   readonly text: string;
   /** Undefined where what it says cannot be compared: a distribution's own numbers. */
@@ -22,7 +22,7 @@ export const programs: Readonly<Record<Exclude<Part, 'kernel'>, string>> = {
 };
 
 /** Undefined where there is no such program. Rejects when it does not answer. */
-export async function readVersion(part: Part): Promise<Said | undefined> {
+export async function readVersion(part: Part): Promise<ReportedVersion | undefined> {
   if (part === 'kernel') {
     return kernelVersion({
       release: release(),
@@ -39,7 +39,7 @@ export async function readVersion(part: Part): Promise<Said | undefined> {
   return programVersion(part, stdout);
 }
 
-export function programVersion(part: Exclude<Part, 'kernel'>, said: string): Said {
+export function programVersion(part: Exclude<Part, 'kernel'>, said: string): ReportedVersion {
   const text = said.split('\n')[0]?.trim() ?? '';
   // A date and what was made that day: 0.0~20240729.0 of Debian's, release-20240729.0 of its makers'.
   const pattern = part === 'runsc' ? /\b(\d{8})\b/ : /(\d+)\.(\d+)(?:\.(\d+))?/;
@@ -54,7 +54,7 @@ export function kernelVersion(said: {
   release: string;
   version: string;
   signature: string | undefined;
-}): Said {
+}): ReportedVersion {
   const text = said.release;
   const debian = /\bDebian (\d+)\.(\d+)\.(\d+)/.exec(said.version);
   const ubuntu = /(\d+)\.(\d+)\.(\d+)\s*$/.exec(said.signature ?? '');

@@ -1,9 +1,9 @@
 import { PassThrough, type Readable, type Transform, Writable } from 'node:stream';
 import { Deadline } from '../build/deadline.ts';
 import { tarRecordBytes } from '../build/driver.ts';
-import type { Launched } from '../build/launched.ts';
-import { bootedWord, overWord } from './guest.ts';
-import { Marked } from './marked.ts';
+import type { BuildProcess } from '../build/process.ts';
+import { UntilMarker } from './end-marker.ts';
+import { bootedWord, finishedWord } from './guest.ts';
 
 const STATUS_BYTES = 4096;
 const COMPLAINT_BYTES = 4096;
@@ -23,23 +23,23 @@ export interface BootOptions {
  * A machine that is started again when it does not come up; to its user it is one build that takes a little longer. No
  * byte of the job is sent before the guest has spoken, so nothing is lost with a machine that failed.
  */
-export class Boot implements Launched {
+export class VmBoot implements BuildProcess {
   readonly input: Writable;
-  readonly complaints = new PassThrough();
+  readonly diagnostics = new PassThrough();
   readonly status: Transform;
   readonly log: Transform;
   readonly outputs: Transform;
-  readonly child: Launched['child'];
-  readonly #start: () => Launched;
+  readonly child: BuildProcess['child'];
+  readonly #start: () => BuildProcess;
   readonly #options: BootOptions;
   readonly #deadline: Deadline;
   readonly #ended = Promise.withResolvers<void>();
-  readonly #booted = Promise.withResolvers<Launched>();
-  #machine: Launched | undefined;
+  readonly #booted = Promise.withResolvers<BuildProcess>();
+  #machine: BuildProcess | undefined;
   #killed = false;
   #sent = 0;
 
-  constructor(start: () => Launched, options: BootOptions) {
+  constructor(start: () => BuildProcess, options: BootOptions) {
     this.#start = start;
     this.#options = options;
     this.#deadline = new Deadline(() => this.#machine?.child.kill());
@@ -49,9 +49,9 @@ export class Boot implements Launched {
     const oneOver = (): void => {
       if (--awaited === 0) this.#machine?.child.kill();
     };
-    this.log = new Marked(options.mark, oneOver);
-    this.outputs = new Marked(options.mark, oneOver, 'the machine ended before its outputs did');
-    this.status = new Marked(Buffer.from(`${overWord}\n`), oneOver);
+    this.log = new UntilMarker(options.mark, oneOver);
+    this.outputs = new UntilMarker(options.mark, oneOver, 'the machine ended before its outputs did');
+    this.status = new UntilMarker(Buffer.from(`${finishedWord}\n`), oneOver);
     this.child = { ended: this.#ended.promise, kill: () => this.#kill() };
     this.input = new Writable({
       write: (chunk: Uint8Array, _encoding, done) => this.#send(chunk, done),
@@ -76,14 +76,14 @@ export class Boot implements Launched {
   }
 
   #outward(): Transform[] {
-    return [this.log, this.complaints, this.status, this.outputs];
+    return [this.log, this.diagnostics, this.status, this.outputs];
   }
 
   async #run(): Promise<void> {
     const complaint = await this.#tries().catch((error: Error) => error.message);
     if (complaint !== undefined) {
       this.#booted.reject(new Error('the machine did not start'));
-      for (const stream of this.#outward()) stream.end(stream === this.complaints ? complaint : undefined);
+      for (const stream of this.#outward()) stream.end(stream === this.diagnostics ? complaint : undefined);
     }
     this.#ended.resolve();
   }
@@ -109,7 +109,7 @@ export class Boot implements Launched {
   }
 
   /** Until the guest speaks, when everything is connected, or the machine has ended without. */
-  async #watch(machine: Launched): Promise<{ ok: boolean; complaint: string }> {
+  async #watch(machine: BuildProcess): Promise<{ ok: boolean; complaint: string }> {
     let complaint = '';
     let said = '';
     const spoken = new Promise<boolean>((resolve) => {
@@ -122,18 +122,18 @@ export class Boot implements Launched {
       });
       void machine.child.ended.then(() => resolve(false));
     });
-    machine.complaints.on('data', (chunk: Buffer) => {
+    machine.diagnostics.on('data', (chunk: Buffer) => {
       complaint = (complaint + chunk.toString('latin1')).slice(-COMPLAINT_BYTES);
       if (complaint.includes(deadlock)) machine.child.kill();
     });
-    for (const stream of [machine.input, machine.log, machine.complaints, machine.status, machine.outputs])
+    for (const stream of [machine.input, machine.log, machine.diagnostics, machine.status, machine.outputs])
       stream.on('error', () => {});
     if (!(await spoken)) {
-      await closed(machine.complaints);
+      await closed(machine.diagnostics);
       return { ok: false, complaint: complaint.trim() };
     }
-    machine.complaints.removeAllListeners('data');
-    for (const name of ['log', 'complaints', 'status', 'outputs'] as const)
+    machine.diagnostics.removeAllListeners('data');
+    for (const name of ['log', 'diagnostics', 'status', 'outputs'] as const)
       connect(machine[name], this[name]);
     this.#booted.resolve(machine);
     return { ok: true, complaint };
@@ -154,7 +154,7 @@ export class Boot implements Launched {
 
   /** Who uses this lets go of a stream: so the machine's is let go of too. */
   #close(): void {
-    for (const name of ['log', 'complaints', 'status', 'outputs'] as const)
+    for (const name of ['log', 'diagnostics', 'status', 'outputs'] as const)
       if (this[name].destroyed) this.#machine?.[name].destroy();
     if (this.input.destroyed) this.#machine?.input.destroy();
   }

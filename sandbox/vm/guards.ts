@@ -6,7 +6,7 @@ import { type Guards, guards as insideGuards } from '../namespace/guards.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
 import type { Arch } from '../seccomp/syscalls.ts';
 import type { SandboxLimits } from '../types.ts';
-import { type Accelerator, machineMemoryBytes } from './machine.ts';
+import { type Accelerator, vmMemoryBytes } from './qemu.ts';
 
 /** What holds a machine. As with the other tiers, the attack tests weaken one of these at a time. */
 export interface VmGuards extends BuildGuards {
@@ -27,7 +27,7 @@ export const vmGuards = (accelerator: Accelerator): VmGuards => ({
   cgroup: (controller, version, limits) =>
     limitSettings(controller, version, {
       ...limits,
-      memoryBytes: machineMemoryBytes(limits),
+      memoryBytes: vmMemoryBytes(limits),
       pids: sandboxLimits.qemuThreadsMax + Math.ceil(limits.cpus),
     }),
   bootMs: ({ cpus }) => (sandboxLimits.guestBootSecondsMax[accelerator] * 1000) / Math.min(1, cpus),

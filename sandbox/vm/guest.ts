@@ -15,7 +15,7 @@ export const diskSerial = 'quorate-image';
 export const bootedWord = 'booted';
 
 /** Last line on it: all has been said on all ports. */
-export const overWord = 'over';
+export const finishedWord = 'over';
 
 /** Where the job's files are put in the guest. */
 export const guestPaths = {
@@ -57,7 +57,7 @@ exec nsenter -t 1 -n nc ${network.neighbour} ${proxyPort}
 `;
 
 /**
- * The guest's first process. Runs nothing of the image as root. What it prints are complaints. It does not end the machine
+ * The guest's first process. Runs nothing of the image as root. What it prints are diagnostics. It does not end the machine
  * when the build has ended: what its ports hold would be lost. The host does, when it has all.
  */
 const mainScript = `
@@ -104,7 +104,7 @@ fi
 grep -q '^oom_kill 0$' /cgroup/job/memory.events || echo memory >&3
 cat ${guestPaths.mark} >&6
 cat ${guestPaths.mark} >&7
-echo ${overWord} >&3
+echo ${finishedWord} >&3
 wait
 `;
 

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { requireTool } from '../host.ts';
 import { type CpioEntry, cpio } from './cpio.ts';
 import { guestFiles } from './guest.ts';
+import { withLibraries } from './host-programs.ts';
 import { type GuestKernel, kernelModules } from './kernel.ts';
-import { withLibraries } from './programs.ts';
 
 /** The guest's initial file system, made of this machine's own programs. The same everywhere with the same packages. */
 export function initramfs(kernel: GuestKernel): Buffer {

@@ -1,6 +1,6 @@
 import { driverCommand, quote } from '../build/driver.ts';
-import { etcWith } from '../build/etc.ts';
-import { pinnedPath, pinsOf } from '../build/pins.ts';
+import { etcFiles } from '../build/etc.ts';
+import { profileOf, profilePath } from '../build/profile.ts';
 import type { Guards } from '../namespace/guards.ts';
 import type { SandboxJob } from '../types.ts';
 import { type CpioEntry, cpio } from './cpio.ts';
@@ -14,12 +14,12 @@ const FILTER_FD = 5;
  * finds the same in both; the machine is what stands between all that and the host.
  */
 export function jobFiles(job: SandboxJob, guards: Guards, mark: Buffer): Buffer {
-  const pins = pinsOf(job);
+  const pins = profileOf(job);
   const filter = guards.seccomp('x64');
   const driver = driverCommand(job, { step: guards.stepPrefix() });
   const before = [
     ...['/usr/bin/bwrap', ...guards.namespaces(pins), ...(job.network === undefined ? guards.network() : [])],
-    ...[...guards.privileges(), '--clearenv', '--setenv', 'PATH', pinnedPath],
+    ...[...guards.privileges(), '--clearenv', '--setenv', 'PATH', profilePath],
     ...['--ro-bind', guestPaths.system, '/', '--proc', '/proc', '--dev', '/dev'],
   ];
   const after = [
@@ -43,7 +43,7 @@ export function jobFiles(job: SandboxJob, guards: Guards, mark: Buffer): Buffer 
   const entries: CpioEntry[] = [
     ...['over', 'over/build', 'over/dev', 'over/etc', 'over/proc', 'limits'].map((name) => ({ name })),
     { name: 'over/tmp', link: 'build/tmp' },
-    ...etcWith(pins).map(({ path, text }) => ({ name: `over${path}`, content: text })),
+    ...etcFiles(pins).map(({ path, text }) => ({ name: `over${path}`, content: text })),
     ...limits.map(({ file, value }) => ({ name: `limits/${file}`, content: value })),
     { name: 'filter', content: filter ?? '' },
     { name: 'start', content: start },

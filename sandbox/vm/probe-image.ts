@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { requireTool } from '../host.ts';
 import type { SandboxImage } from '../types.ts';
-import { hashOf, type KeptFiles } from './kept.ts';
-import { withLibraries } from './programs.ts';
+import { type FileCache, sha256Of } from './file-cache.ts';
+import { withLibraries } from './host-programs.ts';
 
 /** What the driver and the jobs of the probe call. */
 const programs =
@@ -16,22 +16,22 @@ const programs =
 const links = ['bin', 'sbin', 'lib', 'lib64'];
 
 /** Made of the machine's own programs: a probe shall not need an image of anybody's. */
-export function probeImage(kept: KeptFiles, signal: AbortSignal): SandboxImage {
+export function probeImage(cache: FileCache, signal: AbortSignal): SandboxImage {
   let made: Promise<string> | undefined;
   return {
     cid: 'probe',
     directory: () => Promise.reject(new Error('the image of the probe is a file system in a file only')),
     erofs: () => {
-      made ??= make(kept, signal);
+      made ??= make(cache, signal);
       return made;
     },
   };
 }
 
-async function make(kept: KeptFiles, signal: AbortSignal): Promise<string> {
+async function make(cache: FileCache, signal: AbortSignal): Promise<string> {
   const files = withLibraries(programs).map(({ path, from }) => ({ path: inUsr(path), from }));
-  const key = hashOf(...files.flatMap(({ path, from }) => [path, readFileSync(from)]));
-  return kept.file('probe', key, async (target) => {
+  const key = sha256Of(...files.flatMap(({ path, from }) => [path, readFileSync(from)]));
+  return cache.file('probe', key, async (target) => {
     const tree = `${target}.tree`;
     try {
       for (const { path, from } of files) {

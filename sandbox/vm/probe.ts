@@ -1,13 +1,13 @@
 import { statSync } from 'node:fs';
 import { sandboxLimits } from '../limits.ts';
-import { toolChecks } from '../probe/host.ts';
+import { toolChecks } from '../probe/host-checks.ts';
 import type { TierProbe } from '../probe/tier.ts';
 import type { ProbeCheck } from '../types.ts';
 import { versionChecks } from '../versions/checks.ts';
 import { findKernel, kernelFolders, kernelPackage } from './kernel.ts';
-import type { Accelerator } from './machine.ts';
 import { probeImage } from './probe-image.ts';
-import { bootFiles, keptIn, qemuName, vmTier } from './tier.ts';
+import type { Accelerator } from './qemu.ts';
+import { bootFiles, fileCacheIn, qemuName, vmTier } from './tier.ts';
 
 /** What these tiers call besides what all do, and the Debian package each comes from. */
 const tools = [
@@ -18,9 +18,9 @@ const tools = [
 ];
 
 export function vmProbe(accelerator: Accelerator, stateDir: string): TierProbe {
-  const kept = keptIn(stateDir);
+  const cache = fileCacheIn(stateDir);
   return {
-    driver: vmTier(accelerator, () => bootFiles(kept)),
+    backend: vmTier(accelerator, () => bootFiles(cache)),
     lookAround: async () => [
       architectureCheck(),
       ...(accelerator === 'kvm' ? [deviceCheck()] : []),
@@ -28,7 +28,7 @@ export function vmProbe(accelerator: Accelerator, stateDir: string): TierProbe {
       ...(await versionChecks(['kernel', 'bubblewrap', 'qemu'])),
       kernelCheck(),
     ],
-    probeImage: async (signal) => probeImage(kept, signal),
+    probeImage: async (signal) => probeImage(cache, signal),
     ...(accelerator === 'kvm' ? {} : { secondsMax: sandboxLimits.emulatedProbeSecondsMax }),
   };
 }

@@ -3,18 +3,18 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Unpinned } from '../../src/core/documents/statement.ts';
 import { QuorateError } from '../../src/core/errors.ts';
-import { firstFreeFd, type Launched, startInGroups } from '../build/launched.ts';
-import type { Launching, TierDriver } from '../build/tier.ts';
+import { type BuildProcess, firstFreeFd, startInCgroups } from '../build/process.ts';
+import type { LaunchContext, TierBackend } from '../build/tier.ts';
 import { requireTool } from '../host.ts';
 import type { SandboxJob } from '../types.ts';
-import { Boot } from './boot.ts';
-import { enclosed } from './enclosure.ts';
+import { VmBoot } from './boot.ts';
+import { FileCache, sha256Of } from './file-cache.ts';
 import { type VmGuards, vmGuards } from './guards.ts';
 import { initramfs } from './initramfs.ts';
 import { jobFiles } from './job-files.ts';
-import { hashOf, KeptFiles } from './kept.ts';
 import { findKernel, kernelFacts, unpackKernel } from './kernel.ts';
-import { type Accelerator, machineArguments } from './machine.ts';
+import { type Accelerator, qemuArguments } from './qemu.ts';
+import { sandboxedQemu } from './qemu-sandbox.ts';
 
 const [JOB_FD, FILTER_FD] = [firstFreeFd, firstFreeFd + 1];
 
@@ -35,14 +35,14 @@ export interface BootFiles {
 }
 
 /** Where a tier keeps what it makes once. */
-export const keptIn = (stateDir: string): KeptFiles => new KeptFiles(join(stateDir, 'vm'));
+export const fileCacheIn = (stateDir: string): FileCache => new FileCache(join(stateDir, 'vm'));
 
 /** A virtual machine for each job: a kernel of its own, and no file of the host's but the image. */
 export function vmTier(
   accelerator: Accelerator,
   makeFiles: () => Promise<BootFiles>,
   guards: VmGuards = vmGuards(accelerator),
-): TierDriver {
+): TierBackend {
   let made: Promise<BootFiles> | undefined;
   let unpinned: Unpinned = {};
   const filesOnce = async (): Promise<BootFiles> => {
@@ -70,9 +70,9 @@ async function launch(
   accelerator: Accelerator,
   guards: VmGuards,
   job: SandboxJob,
-  { directories, slot }: Launching,
+  { directories, slot }: LaunchContext,
   files: BootFiles,
-): Promise<Launched> {
+): Promise<BuildProcess> {
   if (job.image === 'host') throw new Error('assertion failed: checkJob refuses the host for this tier');
   const image = await job.image.erofs();
   const mark = randomBytes(MARK_BYTES);
@@ -80,19 +80,19 @@ async function launch(
     { fd: JOB_FD, bytes: jobFiles(job, guards.inside, mark) },
     { fd: FILTER_FD, bytes: guards.seccomp('x64') },
   ];
-  const command = enclosed(
+  const command = sandboxedQemu(
     { ...files, image },
     accelerator,
     { uid: guards.account(slot), filterFd: FILTER_FD, hasNetwork: job.network !== undefined },
-    [requireTool(qemuName), ...machineArguments(job, accelerator, JOB_FD)],
+    [requireTool(qemuName), ...qemuArguments(job, accelerator, JOB_FD)],
   );
   const { processLimits } = guards.inside;
-  const start = () => startInGroups({ job, directories, slot, command, data, processLimits });
-  return new Boot(start, { bootMs: guards.bootMs(job.limits), attempts: BOOT_ATTEMPTS, mark });
+  const start = () => startInCgroups({ job, directories, slot, command, data, processLimits });
+  return new VmBoot(start, { bootMs: guards.bootMs(job.limits), attempts: BOOT_ATTEMPTS, mark });
 }
 
 /** Made of the newest kernel there is and this machine's own programs. Throws SANDBOX_UNAVAILABLE without a kernel. */
-export async function bootFiles(kept: KeptFiles): Promise<BootFiles> {
+export async function bootFiles(cache: FileCache): Promise<BootFiles> {
   const found = findKernel();
   if (found === undefined) {
     throw new QuorateError('SANDBOX_UNAVAILABLE', 'there is no kernel for virtual machines', {
@@ -102,8 +102,8 @@ export async function bootFiles(kept: KeptFiles): Promise<BootFiles> {
   const packed = readFileSync(found.image);
   const initial = initramfs(found);
   return {
-    kernel: await kept.bytes('kernel', hashOf(packed), () => unpackKernel(packed, found.image)),
-    initramfs: await kept.bytes('initramfs', hashOf(initial), () => initial),
+    kernel: await cache.bytes('kernel', sha256Of(packed), () => unpackKernel(packed, found.image)),
+    initramfs: await cache.bytes('initramfs', sha256Of(initial), () => initial),
     facts: kernelFacts(found, packed),
   };
 }

@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { checkJob } from '../../sandbox/job.ts';
+import { checkJob } from '../../sandbox/check-job.ts';
 import { codeIn, Person } from '../bad-input/support/person.ts';
 import { Terminal } from '../bad-input/support/terminal.ts';
 import { git } from '../e2e/support/git.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { profilePins } from '../../sandbox/build/pins.ts';
+import { profileValues } from '../../sandbox/build/profile.ts';
 import { type Tier, tiers } from '../../sandbox/index.ts';
 import { houseFiles, root } from '../tidy/house/source.ts';
 import { differences } from './differences.ts';
@@ -14,7 +14,7 @@ const contractFiles = [
   'contract.ts',
 ];
 
-const pins: Record<keyof typeof profilePins, string> = {
+const pins: Record<keyof typeof profileValues, string> = {
   hostName: 'host name',
   user: 'account',
   uid: 'its number',
@@ -51,7 +51,9 @@ export function parityTable(): string {
     row('---', ...held.map(() => '---')),
     ...suite.filter((line) => !line.includes('**what tiers differ in**')),
     chapter('pinned'),
-    ...Object.entries(profilePins).map(([pin, value]) => all(pins[pin as keyof typeof pins], `\`${value}\``)),
+    ...Object.entries(profileValues).map(([pin, value]) =>
+      all(pins[pin as keyof typeof pins], `\`${value}\``),
+    ),
     chapter('what tiers differ in'),
     ...differences.map(({ what, in: found }) => row(what, ...held.map((tier) => found[tier]?.says ?? ''))),
   ].join('\n');

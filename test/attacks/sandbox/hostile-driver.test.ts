@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startInGroups } from '../../../sandbox/build/launched.ts';
-import { type TierDriver, TierSandbox } from '../../../sandbox/build/tier.ts';
-import { findPlaces, readHierarchies } from '../../../sandbox/cgroups/place.ts';
+import { startInCgroups } from '../../../sandbox/build/process.ts';
+import { type TierBackend, TierSandbox } from '../../../sandbox/build/tier.ts';
+import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import { guards } from '../../../sandbox/namespace/guards.ts';
 import { exited, MiB, type Play, play, type Ran, tempFolder } from '../../sandbox/support.ts';
 import { codeOf, store, tarBytes } from '../../store/support.ts';
@@ -15,11 +15,11 @@ import { codeOf, store, tarBytes } from '../../store/support.ts';
  * What comes out of a kernel of the build's own, gVisor or a virtual machine, is that kernel's word only: the same streams,
  * with whatever it likes on them. Here a script says it, in a build's groups but in no sandbox: each is harmless.
  */
-function says(script: string): TierDriver {
+function says(script: string): TierBackend {
   return {
     ...{ tier: 'gvisor', hostImage: true, guards },
     launch: async (job, { directories, slot }) =>
-      startInGroups({ job, directories, slot, command: ['/bin/sh', '-c', script] }),
+      startInCgroups({ job, directories, slot, command: ['/bin/sh', '-c', script] }),
   };
 }
 
@@ -34,8 +34,8 @@ describe('what runs a build, and lies', () => {
   afterAll(() => folder.remove());
 
   const ends = (script: string, options: Play = {}): Promise<Ran> => {
-    const { places } = findPlaces(readHierarchies());
-    const sandbox = new TierSandbox(says(script), { places, notes: folder.path });
+    const { parents } = findCgroupParents(readHierarchies());
+    const sandbox = new TierSandbox(says(script), { parents, notes: folder.path });
     return play(sandbox, ['never run'], { outputs: ['.'], ...options });
   };
   const drained: Play = {

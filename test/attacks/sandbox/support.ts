@@ -1,11 +1,11 @@
 import { TierSandbox } from '../../../sandbox/build/tier.ts';
-import { findPlaces, readHierarchies } from '../../../sandbox/cgroups/place.ts';
+import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import type { Sandbox } from '../../../sandbox/index.ts';
 import { type Guards, guards } from '../../../sandbox/namespace/guards.ts';
 import { namespaceTier } from '../../../sandbox/namespace/tier.ts';
 
 /** The tier as it is, or with some guards weakened: the control run of an attack. */
 export function sandboxWith(stateDir: string, weakened: Partial<Guards> = {}): Sandbox {
-  const { places } = findPlaces(readHierarchies());
-  return new TierSandbox(namespaceTier({ ...guards, ...weakened }), { places, notes: stateDir });
+  const { parents } = findCgroupParents(readHierarchies());
+  return new TierSandbox(namespaceTier({ ...guards, ...weakened }), { parents, notes: stateDir });
 }

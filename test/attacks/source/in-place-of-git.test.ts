@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { toolGuards } from '../../../sandbox/tool/call.ts';
+import { toolGuards } from '../../../sandbox/tool/command.ts';
 import { confined, homeOf, hostOf } from '../../source/confined.ts';
 import { codeOf, listen, serveHttp } from '../../source/support.ts';
 

@@ -1,7 +1,7 @@
 import { chownSync, existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { neededControllers } from '../../../sandbox/cgroups/controllers.ts';
-import { readHierarchies } from '../../../sandbox/cgroups/place.ts';
+import { requiredControllers } from '../../../sandbox/cgroups/controllers.ts';
+import { readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import { until } from './wait.ts';
 
 /** An account that is not root's, with control groups of its own to build in. */
@@ -53,12 +53,12 @@ export function handOver({ uid, dir, repository }: { uid: number; dir: string; r
     return directory;
   };
   const own = new Set(
-    [...neededControllers, 'freezer' as const, 'cpuacct' as const].flatMap(
+    [...requiredControllers, 'freezer' as const, 'cpuacct' as const].flatMap(
       (controller) => v1[controller]?.own ?? [],
     ),
   );
   const groups = [...own].map((at) => make(join(at, name)));
-  if (neededControllers.some((controller) => v1[controller] === undefined) && v2 !== undefined) {
+  if (requiredControllers.some((controller) => v1[controller] === undefined) && v2 !== undefined) {
     // A group with processes in it gives its children no controllers: the processes get one below.
     const top = make(join(v2.mount, name));
     writeFileSync(join(top, 'cgroup.subtree_control'), '+cpu +memory +pids');

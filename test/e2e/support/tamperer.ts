@@ -2,7 +2,7 @@
 // product with a sandbox of its own; the product has no switch for it. All that tamper alike come to the same bytes.
 import { Readable } from 'node:stream';
 import { extract, pack } from 'tar-stream';
-import { openSandbox, type Sandbox, together } from '../../../sandbox/index.ts';
+import { combineSandboxes, openSandbox, type Sandbox } from '../../../sandbox/index.ts';
 import { defaultLending } from '../../../src/runtime/worker/node.ts';
 import { homeFolder, volunteer } from './volunteer.ts';
 
@@ -36,4 +36,4 @@ const sandbox: Sandbox = {
   profile: real.profile,
   run: (job, io) => real.run(job, { ...io, onOutputs: (tar) => io.onOutputs(altered(tar)) }),
 };
-await volunteer({ sandboxes: together([sandbox]), lending: defaultLending([real.tier]) });
+await volunteer({ sandboxes: combineSandboxes([sandbox]), lending: defaultLending([real.tier]) });

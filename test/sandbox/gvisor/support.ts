@@ -1,11 +1,11 @@
 import { TierSandbox } from '../../../sandbox/build/tier.ts';
-import { findPlaces, readHierarchies } from '../../../sandbox/cgroups/place.ts';
+import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import { type GvisorGuards, guards } from '../../../sandbox/gvisor/guards.ts';
 import { gvisorTier } from '../../../sandbox/gvisor/tier.ts';
 import type { Sandbox } from '../../../sandbox/index.ts';
 
 /** The gVisor tier as it is, or with some guards weakened: the control run of an attack. */
 export function gvisorWith(stateDir: string, weakened: Partial<GvisorGuards> = {}): Sandbox {
-  const { places } = findPlaces(readHierarchies());
-  return new TierSandbox(gvisorTier({ ...guards, ...weakened }), { places, notes: stateDir });
+  const { parents } = findCgroupParents(readHierarchies());
+  return new TierSandbox(gvisorTier({ ...guards, ...weakened }), { parents, notes: stateDir });
 }

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSandbox, probe, type Sandbox } from '../../../sandbox/index.ts';
-import { examine } from '../../../sandbox/probe/tier.ts';
+import { probeTier } from '../../../sandbox/probe/tier.ts';
 import { tierProbes } from '../../../sandbox/tiers.ts';
 import { exited, play, processesWith, tarOf, tempFolder, uniqueSleep } from '../support.ts';
 
@@ -31,7 +31,7 @@ describe('inside the namespace tier', () => {
   it('a probe that takes too long says so, and what may help', async () => {
     const namespace = tierProbes.namespace?.(folder.path);
     if (namespace === undefined) throw new Error('there is no such tier');
-    const { probe: found } = await examine({ ...namespace, secondsMax: 0.02 }, folder.path);
+    const { probe: found } = await probeTier({ ...namespace, secondsMax: 0.02 }, folder.path);
     expect(found.ok).toBe(false);
     expect(found.checks.filter(({ ok }) => !ok)).toEqual([
       {

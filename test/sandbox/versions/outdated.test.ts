@@ -10,8 +10,8 @@ vi.mock('../../../sandbox/versions/minimum.ts', async (original) => {
   return {
     ...real,
     minimums,
-    isEnough: (part: 'kernel' | 'bubblewrap', version: number[]) =>
-      part !== 'bubblewrap' && real.isEnough(part, version),
+    meetsMinimum: (part: 'kernel' | 'bubblewrap', version: number[]) =>
+      part !== 'bubblewrap' && real.meetsMinimum(part, version),
   };
 });
 

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { minimumCheck, updateCheck, versionChecks } from '../../../sandbox/versions/checks.ts';
-import { compare, isEnough, minimums } from '../../../sandbox/versions/minimum.ts';
+import { compare, meetsMinimum, minimums } from '../../../sandbox/versions/minimum.ts';
 import { kernelVersion, programVersion } from '../../../sandbox/versions/read.ts';
 import { packagesInstalled, parsePolicy } from '../../../sandbox/versions/updates.ts';
-import { machineArguments } from '../../../sandbox/vm/machine.ts';
+import { qemuArguments } from '../../../sandbox/vm/qemu.ts';
 
 describe('what a part says of itself', () => {
   it('is a version, in the words of each', () => {
@@ -65,22 +65,22 @@ describe('the minimum', () => {
       [6, 7, 2],
       [4, 19, 0],
     ];
-    expect(good.filter((version) => !isEnough('kernel', version))).toEqual([]);
-    expect(bad.filter((version) => isEnough('kernel', version))).toEqual([]);
-    expect(isEnough('qemu', [10, 0, 13])).toBe(true);
-    expect(isEnough('qemu', [9, 1, 0])).toBe(true);
-    expect(isEnough('qemu', [8, 2, 3])).toBe(true);
-    expect(isEnough('qemu', [8, 2, 2])).toBe(false);
-    expect(isEnough('qemu', [7, 2, 22])).toBe(false);
-    expect(isEnough('bubblewrap', [0, 7, 9])).toBe(false);
-    expect(isEnough('bubblewrap', [0, 11, 2])).toBe(true);
-    expect(isEnough('runsc', [20231009])).toBe(false);
-    expect(isEnough('runsc', [20260101])).toBe(true);
+    expect(good.filter((version) => !meetsMinimum('kernel', version))).toEqual([]);
+    expect(bad.filter((version) => meetsMinimum('kernel', version))).toEqual([]);
+    expect(meetsMinimum('qemu', [10, 0, 13])).toBe(true);
+    expect(meetsMinimum('qemu', [9, 1, 0])).toBe(true);
+    expect(meetsMinimum('qemu', [8, 2, 3])).toBe(true);
+    expect(meetsMinimum('qemu', [8, 2, 2])).toBe(false);
+    expect(meetsMinimum('qemu', [7, 2, 22])).toBe(false);
+    expect(meetsMinimum('bubblewrap', [0, 7, 9])).toBe(false);
+    expect(meetsMinimum('bubblewrap', [0, 11, 2])).toBe(true);
+    expect(meetsMinimum('runsc', [20231009])).toBe(false);
+    expect(meetsMinimum('runsc', [20260101])).toBe(true);
   });
 
   it('of QEMU knows the machine that is pinned', () => {
     const limits = { cpus: 1, memoryBytes: 2 ** 25, diskBytes: 2 ** 22, pids: 24, seconds: 20 };
-    const words = machineArguments({ limits }, 'tcg', 5);
+    const words = qemuArguments({ limits }, 'tcg', 5);
     const [, major, minor] = /^pc-q35-(\d+)\.(\d+),/.exec(words[words.indexOf('-machine') + 1] ?? '') ?? [];
     const machine = [Number(major), Number(minor)];
     expect(minimums.qemu.since.filter((first) => !(compare(first, machine) >= 0))).toEqual([]);

@@ -3,8 +3,8 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { tarRecordBytes } from '../../../sandbox/build/driver.ts';
-import type { Launched } from '../../../sandbox/build/launched.ts';
-import { Boot } from '../../../sandbox/vm/boot.ts';
+import type { BuildProcess } from '../../../sandbox/build/process.ts';
+import { VmBoot } from '../../../sandbox/vm/boot.ts';
 
 const mark = Buffer.from('\0the mark');
 
@@ -12,11 +12,11 @@ const mark = Buffer.from('\0the mark');
 function machine() {
   const ended = Promise.withResolvers<void>();
   const streams = {
-    ...{ input: new PassThrough(), log: new PassThrough(), complaints: new PassThrough() },
+    ...{ input: new PassThrough(), log: new PassThrough(), diagnostics: new PassThrough() },
     ...{ status: new PassThrough(), outputs: new PassThrough() },
   };
   const end = (): void => {
-    for (const stream of [streams.log, streams.complaints, streams.status, streams.outputs]) stream.end();
+    for (const stream of [streams.log, streams.diagnostics, streams.status, streams.outputs]) stream.end();
     ended.resolve();
   };
   return { ...streams, end, killed: false, child: { ended: ended.promise, kill: () => end() } };
@@ -24,7 +24,11 @@ function machine() {
 
 function booting(machines: ReturnType<typeof machine>[], bootMs = 10_000) {
   let started = 0;
-  const boot = new Boot(() => machines[started++] as unknown as Launched, { bootMs, attempts: 2, mark });
+  const boot = new VmBoot(() => machines[started++] as unknown as BuildProcess, {
+    bootMs,
+    attempts: 2,
+    mark,
+  });
   return { boot, started: () => started };
 }
 
@@ -80,8 +84,8 @@ it('a machine that does not come up is ended and started once more', async () =>
 it('after the second there is an end, with what the machine said', async () => {
   const [first, second] = [machine(), machine()];
   const { boot } = booting([first, second], 20);
-  second.complaints.write('Kernel panic');
-  const complaint = await text(boot.complaints);
+  second.diagnostics.write('Kernel panic');
+  const complaint = await text(boot.diagnostics);
   expect(complaint).toContain('did not start');
   expect(complaint).toContain('Kernel panic');
   await boot.child.ended;
@@ -108,10 +112,10 @@ it('one that was ended is not started again', async () => {
 it('one that stands still because the processor’s help does not work is not waited for', async () => {
   const [first, second] = [machine(), machine()];
   const { boot, started } = booting([first, second], 60_000);
-  first.complaints.write('KVM internal error. Suberror: 1\nemulation failure\n');
+  first.diagnostics.write('KVM internal error. Suberror: 1\nemulation failure\n');
   await first.child.ended;
-  second.complaints.write('KVM internal error. Suberror: 1\nemulation failure\n');
-  expect(await text(boot.complaints)).toContain('emulation failure');
+  second.diagnostics.write('KVM internal error. Suberror: 1\nemulation failure\n');
+  expect(await text(boot.diagnostics)).toContain('emulation failure');
   await boot.child.ended;
   expect(started()).toBe(2);
 });

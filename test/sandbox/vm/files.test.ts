@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cpio } from '../../../sandbox/vm/cpio.ts';
-import { KeptFiles } from '../../../sandbox/vm/kept.ts';
+import { FileCache } from '../../../sandbox/vm/file-cache.ts';
 import { findKernel, kernelFacts, unpackKernel } from '../../../sandbox/vm/kernel.ts';
 import { tempFolder } from '../support.ts';
 
@@ -106,7 +106,7 @@ describe('a kernel', () => {
 
 describe('a kept file', () => {
   it('is made once, replaces the older of its kind and is whole or not there', async () => {
-    const kept = new KeptFiles(join(folder.path, 'kept'));
+    const kept = new FileCache(join(folder.path, 'kept'));
     let made = 0;
     const make = (text: string) => () => {
       made++;

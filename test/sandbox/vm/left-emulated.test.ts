@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { joinArchives } from '../../../sandbox/archive.ts';
-import { workPlaces } from '../../../sandbox/build/driver.ts';
-import { profilePins } from '../../../sandbox/build/pins.ts';
+import { workEntries } from '../../../sandbox/build/driver.ts';
+import { profileValues } from '../../../sandbox/build/profile.ts';
 import { createGroup } from '../../../sandbox/cgroups/group.ts';
 import { groupPrefix, sweepLeftovers } from '../../../sandbox/cgroups/leftovers.ts';
-import { findPlaces, readHierarchies } from '../../../sandbox/cgroups/place.ts';
+import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import type { SandboxImage } from '../../../sandbox/index.ts';
-import { bootFiles, keptIn, vmTier } from '../../../sandbox/vm/tier.ts';
+import { bootFiles, fileCacheIn, vmTier } from '../../../sandbox/vm/tier.ts';
 import {
   exited,
   holdsWithin,
@@ -58,9 +58,9 @@ it('of a worker killed with -9 no process is left, and the next start removes th
 });
 
 it('of a worker that is gone no machine is left, even where nobody told the machine so', async () => {
-  const { guards, launch } = vmTier('tcg', () => bootFiles(keptIn(folder.path)));
+  const { guards, launch } = vmTier('tcg', () => bootFiles(fileCacheIn(folder.path)));
   const groups = createGroup(
-    findPlaces(readHierarchies()).places,
+    findCgroupParents(readHierarchies()).parents,
     `${groupPrefix}${process.pid}-gone`,
     smallLimits,
     guards.cgroup,
@@ -75,13 +75,13 @@ it('of a worker that is gone no machine is left, even where nobody told the mach
     folder: folder.path,
   });
   machine.input.end(
-    await buffer(joinArchives([{ folder: 'src', tar: job.source }], workPlaces(profilePins))),
+    await buffer(joinArchives([{ folder: 'src', tar: job.source }], workEntries(profileValues))),
   );
   const [said] = await once(machine.status, 'data');
   expect(said.toString()).toBe('ready\n');
   expect(await processesOfJobs()).not.toEqual([]);
   // As the end of a process closes them.
-  for (const stream of [machine.input, machine.log, machine.complaints, machine.status, machine.outputs])
+  for (const stream of [machine.input, machine.log, machine.diagnostics, machine.status, machine.outputs])
     stream.destroy();
   await machine.child.ended;
   expect(await processesOfJobs()).toEqual([]);

@@ -1,22 +1,22 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TierSandbox } from '../../../sandbox/build/tier.ts';
-import { findPlaces, readHierarchies } from '../../../sandbox/cgroups/place.ts';
+import { findCgroupParents, readHierarchies } from '../../../sandbox/cgroups/parents.ts';
 import type { SandboxImage } from '../../../sandbox/index.ts';
 import { cpio } from '../../../sandbox/vm/cpio.ts';
 import { type VmGuards, vmGuards } from '../../../sandbox/vm/guards.ts';
-import { bootFiles, keptIn, vmTier } from '../../../sandbox/vm/tier.ts';
+import { bootFiles, fileCacheIn, vmTier } from '../../../sandbox/vm/tier.ts';
 
 /** The emulated tier, or the same with some guards weakened: the control run of an attack. */
 export function emulatedWith(stateDir: string, weakened: Partial<VmGuards> = {}): TierSandbox {
-  const { places } = findPlaces(readHierarchies());
-  const driver = vmTier('tcg', () => bootFiles(keptIn(stateDir)), { ...vmGuards('tcg'), ...weakened });
-  return new TierSandbox(driver, { places, notes: stateDir });
+  const { parents } = findCgroupParents(readHierarchies());
+  const driver = vmTier('tcg', () => bootFiles(fileCacheIn(stateDir)), { ...vmGuards('tcg'), ...weakened });
+  return new TierSandbox(driver, { parents, notes: stateDir });
 }
 
 /** A guest that is the attacker's from its first instruction: `script` is all it does. */
 export function guestOf(stateDir: string, script: string, weakened: Partial<VmGuards> = {}): TierSandbox {
-  const { places } = findPlaces(readHierarchies());
+  const { parents } = findCgroupParents(readHierarchies());
   const path = join(stateDir, 'hostile-initramfs');
   const init = `#!/bin/busybox sh
 b=/bin/busybox
@@ -29,9 +29,9 @@ ${script}
     { name: 'init', content: init, executable: true },
   ];
   writeFileSync(path, cpio(files), { mode: 0o644 });
-  const makeFiles = async () => ({ ...(await bootFiles(keptIn(stateDir))), initramfs: path });
+  const makeFiles = async () => ({ ...(await bootFiles(fileCacheIn(stateDir))), initramfs: path });
   const driver = vmTier('tcg', makeFiles, { ...vmGuards('tcg'), ...weakened });
-  return new TierSandbox(driver, { places, notes: stateDir });
+  return new TierSandbox(driver, { parents, notes: stateDir });
 }
 
 /** For guests that never look at it. */

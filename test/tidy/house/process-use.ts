@@ -3,7 +3,7 @@ import { type Finding, importsOf, isCode, lineAt, membersOf, type Source } from 
 const reserved = ['exit', 'exitCode', 'abort', 'reallyExit', 'env', 'chdir'];
 const kept = ['src/', 'sandbox/', 'bootstrap/', 'simulations/'];
 /** Programs: they begin and end a process, so they may read its environment and choose how it ends. */
-const programs = ['src/cli/', 'sandbox/tool/inside.ts', 'bootstrap/main.ts', 'simulations/main.ts'];
+const programs = ['src/cli/', 'sandbox/tool/tunnel.ts', 'bootstrap/main.ts', 'simulations/main.ts'];
 
 /** Only programs end the process or read its environment: everything else takes arguments and throws. */
 export function processUse(source: Source): Finding[] {

@@ -3,9 +3,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
-import { type TierDriver, TierSandbox } from '../../../../sandbox/build/tier.ts';
+import { type TierBackend, TierSandbox } from '../../../../sandbox/build/tier.ts';
 import { groupPrefix } from '../../../../sandbox/cgroups/leftovers.ts';
-import { findPlaces, type Place, readHierarchies } from '../../../../sandbox/cgroups/place.ts';
+import {
+  type CgroupParent,
+  findCgroupParents,
+  readHierarchies,
+} from '../../../../sandbox/cgroups/parents.ts';
 import type { Sandbox, SandboxJob } from '../../../../sandbox/index.ts';
 import { exited, type Play, play, type Ran, tarOf, tempFolder } from '../../../sandbox/support.ts';
 
@@ -44,9 +48,9 @@ export interface TierUnderAttack {
   /** Of a processor: less of it, and the tier itself would hardly start. */
   readonly leastCpus: number;
   /** As the product makes it, or without one guard; undefined where the tier has no such guard to take away. */
-  driver(without?: Guard): TierDriver | undefined;
+  driver(without?: Guard): TierBackend | undefined;
   /** A folder of the host's, shown at /host. */
-  showing(folder: string): TierDriver | undefined;
+  showing(folder: string): TierBackend | undefined;
   readonly image?: SandboxJob['image'];
 }
 
@@ -62,7 +66,7 @@ export class Arena {
   readonly tier: TierUnderAttack;
   #folder = '';
   #program: Buffer = Buffer.alloc(0);
-  #places: readonly Place[] = [];
+  #parents: readonly CgroupParent[] = [];
 
   constructor(tier: TierUnderAttack) {
     this.tier = tier;
@@ -73,7 +77,7 @@ export class Arena {
       const folder = await tempFolder();
       remove = folder.remove;
       this.#folder = folder.path;
-      this.#places = findPlaces(readHierarchies()).places;
+      this.#parents = findCgroupParents(readHierarchies()).parents;
       const program = join(folder.path, 'attacker');
       await compile('gcc', ['-static', '-O1', '-pthread', '-o', program, source]);
       this.#program = await readFile(program);
@@ -109,9 +113,9 @@ export class Arena {
 
   /** Those on the host that belong to jobs of this process, in groups of one of the hierarchies. */
   async hostProcesses(): Promise<number[]> {
-    for (const { parent } of this.#places) {
-      const ours = (await readdir(parent)).filter((name) => name.startsWith(`${groupPrefix}${process.pid}-`));
-      const listed = ours.map((name) => readFile(join(parent, name, 'cgroup.procs'), 'utf8').catch(() => ''));
+    for (const { path } of this.#parents) {
+      const ours = (await readdir(path)).filter((name) => name.startsWith(`${groupPrefix}${process.pid}-`));
+      const listed = ours.map((name) => readFile(join(path, name, 'cgroup.procs'), 'utf8').catch(() => ''));
       const pids = (await Promise.all(listed)).join('\n').split('\n').filter(Boolean);
       if (pids.length > 0) return pids.map(Number);
     }
@@ -139,10 +143,10 @@ export class Arena {
 
   sandbox(driver = this.tier.driver()): TierSandbox {
     if (driver === undefined) throw new Error(`no ${this.tier.name}`);
-    return new TierSandbox(driver, { places: this.#places, notes: join(this.#folder, 'notes') });
+    return new TierSandbox(driver, { parents: this.#parents, notes: join(this.#folder, 'notes') });
   }
 
-  #play(driver: TierDriver | undefined, run: string[], options: Play): Promise<Ran> {
+  #play(driver: TierBackend | undefined, run: string[], options: Play): Promise<Ran> {
     return this.playOn(this.sandbox(driver), run, options);
   }
 
@@ -162,9 +166,9 @@ export class Arena {
 
   async #leavesNothing(): Promise<void> {
     expect(await readdir(join(this.#folder, 'notes'))).toEqual([]);
-    for (const { parent } of this.#places) {
+    for (const { path } of this.#parents) {
       const ours = (name: string) => name.startsWith(`${groupPrefix}${process.pid}-`);
-      expect((await readdir(parent)).filter(ours)).toEqual([]);
+      expect((await readdir(path)).filter(ours)).toEqual([]);
     }
   }
 }

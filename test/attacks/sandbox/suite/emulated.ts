@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import type { TierDriver } from '../../../../sandbox/build/tier.ts';
+import type { TierBackend } from '../../../../sandbox/build/tier.ts';
 import { sandboxLimits } from '../../../../sandbox/limits.ts';
 import { type VmGuards, vmGuards } from '../../../../sandbox/vm/guards.ts';
-import { bootFiles, keptIn, vmTier } from '../../../../sandbox/vm/tier.ts';
+import { bootFiles, fileCacheIn, vmTier } from '../../../../sandbox/vm/tier.ts';
 import { smallImage } from '../../../sandbox/vm/image.ts';
 import type { Guard, TierUnderAttack } from './arena.ts';
 import { namespaceWithout } from './namespace.ts';
@@ -34,10 +34,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let image: ReturnType<typeof smallImage> | undefined;
 
 const machine = (weakened: Partial<VmGuards> = {}) =>
-  vmTier('tcg', () => bootFiles(keptIn(folder)), { ...guards, ...weakened });
+  vmTier('tcg', () => bootFiles(fileCacheIn(folder)), { ...guards, ...weakened });
 
 /** A machine has the memory of its job: more for the job is a larger machine. */
-function ofLargerMachine(driver: TierDriver): TierDriver {
+function ofLargerMachine(driver: TierBackend): TierBackend {
   const larger = { memoryBytes: MEMORY_OF_A_CONTROL };
   return {
     ...driver,

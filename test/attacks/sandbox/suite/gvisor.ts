@@ -1,4 +1,4 @@
-import { profilePins } from '../../../../sandbox/build/pins.ts';
+import { profileValues } from '../../../../sandbox/build/profile.ts';
 import { type GvisorGuards, guards } from '../../../../sandbox/gvisor/guards.ts';
 import { gvisorTier } from '../../../../sandbox/gvisor/tier.ts';
 import { sandboxLimits } from '../../../../sandbox/limits.ts';
@@ -27,7 +27,7 @@ const without: Partial<Record<Guard, Partial<GvisorGuards>>> = {
   'call filter and nested namespaces': { seccomp: () => undefined },
   'driver’s privilege': {
     driver: () => ({
-      user: { uid: profilePins.uid, gid: profilePins.uid },
+      user: { uid: profileValues.uid, gid: profileValues.uid },
       capabilities: { bounding: [], effective: [], permitted: [], inheritable: [] },
       noNewPrivileges: true,
     }),

@@ -8,40 +8,40 @@ import type { Group } from '../cgroups/group.ts';
 import { sandboxLimits } from '../limits.ts';
 import type { SandboxCaps, SandboxIo, SandboxJob, SandboxOutcome } from '../types.ts';
 import { Deadline } from './deadline.ts';
-import { type DriverStatus, parseStatus, workPlaces } from './driver.ts';
+import { type DriverStatus, parseStatus, workEntries } from './driver.ts';
 import type { BuildGuards } from './guards.ts';
-import type { Launched } from './launched.ts';
 import { boundedOutputs } from './outputs.ts';
-import { pinsOf } from './pins.ts';
+import type { BuildProcess } from './process.ts';
+import { profileOf } from './profile.ts';
 
 type Aborted = Extract<SandboxOutcome, { kind: 'aborted' }>;
 
 /** Memory and processor time are looked at so often. */
-const LOOK_MS = 250;
-const COMPLAINT_BYTES = 4096;
+const POLL_MS = 250;
+const DIAGNOSTICS_BYTES = 4096;
 const STATUS_LINE_BYTES = 4096;
 
 /** One job's life inside a group that already exists. The caller destroys the group afterwards, whatever happened. */
-export class Run {
+export class BuildSupervisor {
   readonly #job: SandboxJob;
   readonly #io: SandboxIo;
   readonly #group: Group;
   readonly #guards: BuildGuards;
-  readonly #launched: Launched;
+  readonly #process: BuildProcess;
   #stopped: Aborted | undefined;
   #thrown: { error: unknown } | undefined;
   #ready = false;
   #exitCode: number | undefined;
   #whole = false;
   #setupFailure: string | undefined;
-  #complaints = '';
+  #diagnostics = '';
   #caps: SandboxCaps = {};
   readonly #deadline: Deadline;
   #delivered: Promise<void> = Promise.resolve();
   readonly #complete = Promise.withResolvers<void>();
   readonly #stopping = Promise.withResolvers<void>();
 
-  constructor(job: SandboxJob, io: SandboxIo, group: Group, guards: BuildGuards, launched: Launched) {
+  constructor(job: SandboxJob, io: SandboxIo, group: Group, guards: BuildGuards, process: BuildProcess) {
     this.#deadline = new Deadline((detail) => this.#stop({ kind: 'aborted', reason: 'time', detail }));
     this.#job = job;
     this.#io = io;
@@ -49,13 +49,13 @@ export class Run {
     this.#guards = guards;
     for (const tar of this.#tars()) tar.on('error', () => {});
     this.#complete.promise.catch(() => {});
-    this.#launched = launched;
+    this.#process = process;
   }
 
   async outcome(): Promise<SandboxOutcome> {
     const onAbort = () => this.#stop({ kind: 'aborted', reason: 'killed', detail: 'the job was cancelled' });
     const over = new AbortController();
-    const watch = setInterval(() => this.#look(), LOOK_MS);
+    const watch = setInterval(() => this.#poll(), POLL_MS);
     this.#io.signal.addEventListener('abort', onAbort);
     if (this.#io.signal.aborted) onAbort();
     this.#limit(sandboxLimits.transferSecondsMax * 1000, 'source and inputs were not in place in time');
@@ -71,8 +71,8 @@ export class Run {
       clearInterval(watch);
       this.#deadline.clear();
       this.#io.signal.removeEventListener('abort', onAbort);
-      const { input, log, complaints, status, outputs } = this.#launched;
-      for (const stream of [...this.#tars(), input, log, complaints, status, outputs]) stream.destroy();
+      const { input, log, diagnostics, status, outputs } = this.#process;
+      for (const stream of [...this.#tars(), input, log, diagnostics, status, outputs]) stream.destroy();
     }
     return this.#verdict();
   }
@@ -82,12 +82,12 @@ export class Run {
   }
 
   #send(): void {
-    const pins = pinsOf(this.#job);
+    const pins = profileOf(this.#job);
     const parts = [
       { folder: pins.source, tar: this.#job.source },
       ...this.#job.inputs.map(({ name, tar }) => ({ folder: `in/${name}`, tar })),
     ];
-    pipeline(joinArchives(parts, workPlaces(pins)), this.#launched.input).catch((error: unknown) => {
+    pipeline(joinArchives(parts, workEntries(pins)), this.#process.input).catch((error: unknown) => {
       // Anything else is the pipe: the driver has ended and says why itself.
       if (error instanceof QuorateError && !this.#ready) {
         this.#stop({ kind: 'aborted', reason: 'setup', detail: error.message });
@@ -97,14 +97,14 @@ export class Run {
 
   /** Resolves when the process has ended, its streams are read and the outputs are delivered. */
   async #follow(): Promise<void> {
-    const { child, log, complaints, status } = this.#launched;
+    const { child, log, diagnostics, status } = this.#process;
     const closed = (stream: Readable) => new Promise<void>((resolve) => stream.once('close', resolve));
-    for (const stream of [log, complaints, status, this.#launched.outputs, this.#launched.input]) {
+    for (const stream of [log, diagnostics, status, this.#process.outputs, this.#process.input]) {
       stream.on('error', () => {});
     }
     log.on('data', (chunk: Uint8Array) => this.#guarded(() => this.#io.onLog(chunk)));
-    complaints.on('data', (chunk: Buffer) => {
-      this.#complaints = (this.#complaints + chunk.toString('latin1')).slice(-COMPLAINT_BYTES);
+    diagnostics.on('data', (chunk: Buffer) => {
+      this.#diagnostics = (this.#diagnostics + chunk.toString('latin1')).slice(-DIAGNOSTICS_BYTES);
     });
     let line = '';
     status.on('data', (chunk: Buffer) => {
@@ -113,7 +113,7 @@ export class Run {
       for (const text of lines) this.#guarded(() => this.#onStatus(parseStatus(text)));
     });
     status.once('close', () => this.#onStatusEnd());
-    await Promise.all([child.ended, closed(log), closed(complaints), closed(status)]);
+    await Promise.all([child.ended, closed(log), closed(diagnostics), closed(status)]);
     await this.#delivered;
   }
 
@@ -160,14 +160,14 @@ export class Run {
 
   #deliver(): void {
     const bytesMax = this.#guards.outputBytesMax(this.#job.limits);
-    const stream = boundedOutputs(this.#launched.outputs, {
+    const stream = boundedOutputs(this.#process.outputs, {
       bytesMax,
       exceeded: () =>
         this.#stop({ kind: 'aborted', reason: 'disk', detail: `the outputs exceed ${sizeText(bytesMax)}` }),
       complete: this.#complete.promise,
     });
     // Whatever was said about them: they are not all there.
-    this.#launched.outputs.once('error', ({ message }) =>
+    this.#process.outputs.once('error', ({ message }) =>
       this.#stop({ kind: 'aborted', reason: 'killed', detail: message }),
     );
     this.#stopping.promise.then(() => stream.destroy(new Error(this.#stopped?.detail ?? 'the job ended')));
@@ -189,7 +189,7 @@ export class Run {
     return true;
   }
 
-  #look(): void {
+  #poll(): void {
     const { processorSeconds = Number.POSITIVE_INFINITY } = this.#caps;
     if (this.#checkMemory() || this.#exitCode !== undefined) return;
     if (this.#group.usage().processorSeconds <= processorSeconds) return;
@@ -219,7 +219,7 @@ export class Run {
   /** Time stands still for a job that is frozen. */
   pause(paused: boolean): void {
     this.#deadline.pause(paused);
-    this.#launched.pause?.(paused);
+    this.#process.pause?.(paused);
   }
 
   #limit(milliseconds: number, detail: string): void {
@@ -229,7 +229,7 @@ export class Run {
   /** The first reason stands. */
   #stop(outcome: Aborted): void {
     this.#stopped ??= outcome;
-    this.#launched.child.kill();
+    this.#process.child.kill();
     this.#group.kill();
     this.#complete.reject(new Error(this.#stopped.detail));
     this.#stopping.resolve();
@@ -254,7 +254,7 @@ export class Run {
     // Also when it fell between two looks: a job that lost a process to the kernel may still exit 0.
     this.#checkMemory();
     if (this.#stopped !== undefined) return this.#stopped;
-    const complaint = this.#complaints.trim();
+    const diagnostics = this.#diagnostics.trim();
     if (this.#setupFailure === 'outputs') return { kind: 'exit', code: 1 };
     if (this.#exitCode !== undefined) return { kind: 'exit', code: this.#exitCode };
     if (this.#setupFailure === 'disk') {
@@ -266,7 +266,7 @@ export class Run {
     return {
       kind: 'aborted',
       reason: 'setup',
-      detail: complaint || 'the sandbox ended before the first step',
+      detail: diagnostics || 'the sandbox ended before the first step',
     };
   }
 }

@@ -1,5 +1,5 @@
 /** Where things are inside. */
-export const insidePaths = {
+export const tunnelPaths = {
   node: '/run/quorate/node',
   tunnel: '/run/quorate/tunnel',
   net: '/run/quorate/net',
@@ -66,19 +66,19 @@ function main(socket: string): void {
   else tunnel(first, second);
 }
 
-/** The file at `insidePaths.tunnel`. */
-export const tunnelProgram = `#!${insidePaths.node}\n(${main.toString()})('${insidePaths.net}/proxy.sock');\n`;
+/** The file at `tunnelPaths.tunnel`. */
+export const tunnelProgram = `#!${tunnelPaths.node}\n(${main.toString()})('${tunnelPaths.net}/proxy.sock');\n`;
 
 /** What makes git, curl and their like ask the proxy for everything. */
 export const proxyEnvironment: Readonly<Record<string, string>> = {
   http_proxy: `http://127.0.0.1:${port}`,
   https_proxy: `http://127.0.0.1:${port}`,
-  GIT_PROXY_COMMAND: insidePaths.tunnel,
+  GIT_PROXY_COMMAND: tunnelPaths.tunnel,
 };
 
 /** The command, with the proxy on the loopback while it runs. */
 export const withLoopback = (command: readonly string[]): string[] => [
-  insidePaths.tunnel,
+  tunnelPaths.tunnel,
   '--serve',
   String(port),
   ...command,

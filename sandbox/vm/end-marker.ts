@@ -4,7 +4,7 @@ import { Transform } from 'node:stream';
  * What comes before a mark; what comes after it is dropped. A serial port has no end, and a machine that is gone may have
  * taken some of what it had to say with it: the mark shows that all has come.
  */
-export class Marked extends Transform {
+export class UntilMarker extends Transform {
   readonly #mark: Buffer;
   /** The last bytes, while they may be the beginning of the mark. */
   #held: Buffer = Buffer.alloc(0);

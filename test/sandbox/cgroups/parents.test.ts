@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseHierarchies } from '../../../sandbox/cgroups/controllers.ts';
-import { findPlaces } from '../../../sandbox/cgroups/place.ts';
+import { findCgroupParents } from '../../../sandbox/cgroups/parents.ts';
 import { tempFolder } from '../support.ts';
 
 const mount = (root: string, at: string, type: string, options: string) =>
@@ -60,9 +60,9 @@ describe('the place for a job’s group', () => {
     await group('.', 'cpu memory pids io', 'memory pids');
     const slice = await group('slice', 'cpu memory pids', 'memory');
     const own = await group('slice/own', 'memory', '');
-    const found = findPlaces({ v1: {}, v2: { version: 2, mount: folder.path, own } });
+    const found = findCgroupParents({ v1: {}, v2: { version: 2, mount: folder.path, own } });
     expect(found).toEqual({
-      places: [{ version: 2, parent: slice, controllers: ['memory', 'cpu', 'pids', 'freezer', 'cpuacct'] }],
+      parents: [{ version: 2, path: slice, controllers: ['memory', 'cpu', 'pids', 'freezer', 'cpuacct'] }],
       missing: [],
     });
     expect(await readFile(join(slice, 'cgroup.subtree_control'), 'utf8')).toBe('+cpu +pids');
@@ -71,13 +71,13 @@ describe('the place for a job’s group', () => {
   it('is split when v1 has one and v2 the others', async () => {
     const own = await group('v2', 'cpu pids', 'cpu pids');
     const memory = await group('v1', '', '');
-    const found = findPlaces({
+    const found = findCgroupParents({
       v1: { memory: { version: 1, mount: memory, own: memory } },
       v2: { version: 2, mount: own, own },
     });
-    expect(found.places).toEqual([
-      { version: 1, parent: memory, controllers: ['memory'] },
-      { version: 2, parent: own, controllers: ['cpu', 'pids', 'freezer', 'cpuacct'] },
+    expect(found.parents).toEqual([
+      { version: 1, path: memory, controllers: ['memory'] },
+      { version: 2, path: own, controllers: ['cpu', 'pids', 'freezer', 'cpuacct'] },
     ]);
   });
 
@@ -85,22 +85,22 @@ describe('the place for a job’s group', () => {
     const own = await group('v2', '', '');
     const [limits, freezer] = [await group('limits', '', ''), await group('freezer', '', '')];
     const at = (mount: string) => ({ version: 1 as const, mount, own: mount });
-    const found = findPlaces({
+    const found = findCgroupParents({
       v1: { memory: at(limits), cpu: at(limits), pids: at(limits), freezer: at(freezer) },
       v2: { version: 2, mount: own, own },
     });
-    expect(found.places).toEqual([
-      { version: 1, parent: limits, controllers: ['memory', 'cpu', 'pids'] },
-      { version: 1, parent: freezer, controllers: ['freezer'] },
-      { version: 2, parent: own, controllers: ['cpuacct'] },
+    expect(found.parents).toEqual([
+      { version: 1, path: limits, controllers: ['memory', 'cpu', 'pids'] },
+      { version: 1, path: freezer, controllers: ['freezer'] },
+      { version: 2, path: own, controllers: ['cpuacct'] },
     ]);
   });
 
   it('is missing, by name, where nothing holds a controller: never a job without its limit', async () => {
     const own = await group('own', 'memory pids', '');
-    const found = findPlaces({ v1: {}, v2: { version: 2, mount: own, own } });
-    expect(found.places).toEqual([]);
+    const found = findCgroupParents({ v1: {}, v2: { version: 2, mount: own, own } });
+    expect(found.parents).toEqual([]);
     expect(found.missing.map(({ controller }) => controller)).toEqual(['memory', 'cpu', 'pids']);
-    expect(findPlaces({ v1: {}, v2: undefined }).missing[0]?.why).toContain('no cgroup file system');
+    expect(findCgroupParents({ v1: {}, v2: undefined }).missing[0]?.why).toContain('no cgroup file system');
   });
 });

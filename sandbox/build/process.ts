@@ -5,7 +5,7 @@ import { allowedProcessors, requireTool } from '../host.ts';
 import { inOwnNetwork, openEgress } from '../net/egress.ts';
 import type { SandboxJob } from '../types.ts';
 import { driverFds, terminalFds } from './driver.ts';
-import { ownLimits, type ProcessLimits, prlimit } from './process-limits.ts';
+import { buildProcessLimits, type ProcessLimits, prlimit } from './process-limits.ts';
 
 /** The build gives way to everything else on the machine, where no cpu controller already sees to it. */
 const NICENESS = 10;
@@ -17,7 +17,7 @@ const OOM_SCORE = 1000;
 export const firstFreeFd = driverFds.outputs + 1;
 
 /** The same in a tier that has terminals. */
-export const firstFreeFdOf = ({ terminal }: Pick<SandboxJob, 'terminal'>): number =>
+export const firstFreeFdFor = ({ terminal }: Pick<SandboxJob, 'terminal'>): number =>
   terminal === undefined ? firstFreeFd : terminalFds.sizes + 1;
 
 /**
@@ -37,14 +37,14 @@ exec "$@"
 `;
 
 /** A build that has been started: its driver (see driver.ts) speaks on these, whatever is between it and us. */
-export interface Launched {
+export interface BuildProcess {
   /** When it ends, so has all of the build. */
   readonly child: { readonly ended: Promise<void>; kill(): void };
   /** Source and inputs. */
   readonly input: Writable;
   readonly log: Readable;
   /** Of the tier's own tools and the set-up. */
-  readonly complaints: Readable;
+  readonly diagnostics: Readable;
   readonly status: Readable;
   readonly outputs: Readable;
   /** Removes what the tier itself left on the disk, once no process of it is alive. */
@@ -71,15 +71,15 @@ export interface Start {
  * the build runs outside of them. It gets as many processors as the job asked for to run on, so that each machine
  * shows a build as many.
  */
-export function startInGroups({
+export function startInCgroups({
   job,
   directories,
   slot,
   command,
   data = [],
-  processLimits = ownLimits,
-}: Start): Launched {
-  const stdio = Array.from({ length: firstFreeFdOf(job) + data.length }, () => 'pipe' as const);
+  processLimits = buildProcessLimits,
+}: Start): BuildProcess {
+  const stdio = Array.from({ length: firstFreeFdFor(job) + data.length }, () => 'pipe' as const);
   const enter = [
     requireTool('bash'),
     // With a socket as standard input it takes itself for a remote shell and would read the user's own start-up file.
@@ -118,7 +118,7 @@ export function startInGroups({
     child: { ended, kill: () => void child.kill('SIGKILL') },
     input: pick(streams, 0),
     log: pick(streams, 1),
-    complaints: pick(streams, 2),
+    diagnostics: pick(streams, 2),
     status: pick(streams, driverFds.status),
     outputs: pick(streams, driverFds.outputs),
   };

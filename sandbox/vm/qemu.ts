@@ -22,12 +22,12 @@ function guestMemoryBytes({ memoryBytes }: { memoryBytes: number }): number {
 }
 
 /** What all of a machine may use on the host. */
-export function machineMemoryBytes(limits: { memoryBytes: number }): number {
+export function vmMemoryBytes(limits: { memoryBytes: number }): number {
   return guestMemoryBytes(limits) + QEMU_BYTES + TRANSLATED_MIB * MiB;
 }
 
 /** Paths inside of QEMU's own sandbox. */
-export const machinePaths = { kernel: '/vm/kernel', initramfs: '/vm/initramfs', image: '/vm/image' } as const;
+export const qemuPaths = { kernel: '/vm/kernel', initramfs: '/vm/initramfs', image: '/vm/image' } as const;
 
 /**
  * Pinned, so that a build sees the same machine everywhere: 8.2 is of 2023. Whatever a guest could misuse and needs not is
@@ -55,7 +55,7 @@ const kernelWords = [
 const networkDevice = 'virtio-net-pci,netdev=net,romfile=';
 
 /** QEMU's arguments. It gets its streams as sockets it inherits, by number, and opens no file but the three it is shown. */
-export function machineArguments(
+export function qemuArguments(
   { limits, network, variation }: Pick<SandboxJob, 'limits' | 'network' | 'variation'>,
   accelerator: Accelerator,
   jobFd: number,
@@ -77,10 +77,10 @@ export function machineArguments(
     ...['-m', `size=${guestMemoryBytes(limits) / MiB}M`],
     // The time there is, as in every tier: certificates are valid at no other (ADR 0019).
     ...['-rtc', 'base=utc'],
-    ...['-kernel', machinePaths.kernel, '-initrd', machinePaths.initramfs, '-append', kernelWords.join(' ')],
+    ...['-kernel', qemuPaths.kernel, '-initrd', qemuPaths.initramfs, '-append', kernelWords.join(' ')],
     // First, so that its ports have the names the guest looks for.
     ...['-device', 'virtio-serial-pci'],
-    ...['-drive', `if=none,id=image,format=raw,read-only=on,file.locking=off,file=${machinePaths.image}`],
+    ...['-drive', `if=none,id=image,format=raw,read-only=on,file.locking=off,file=${qemuPaths.image}`],
     ...['-device', `virtio-blk-pci,drive=image,serial=${diskSerial}`],
     ...streams.flatMap(({ port, fd }) => [
       ...['-chardev', `socket,id=port${port},fd=${fd}`],

@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Marked } from '../../../sandbox/vm/marked.ts';
+import { UntilMarker } from '../../../sandbox/vm/end-marker.ts';
 
 const mark = Buffer.from('aab');
 
@@ -16,7 +16,7 @@ it('however it is cut into pieces, what comes before the mark comes out', async 
       const pieces = edges.slice(1).map((edge, n) => Buffer.from(whole.slice(edges[n], edge)));
       let reached = 0;
       const stream = Readable.from(pieces.filter(({ length }) => length > 0)).pipe(
-        new Marked(mark, () => reached++),
+        new UntilMarker(mark, () => reached++),
       );
       expect((await buffer(stream)).toString()).toBe(whole.slice(0, whole.indexOf('aab')));
       expect(reached).toBe(1);
@@ -26,7 +26,7 @@ it('however it is cut into pieces, what comes before the mark comes out', async 
 
 it('nothing is held back that is no part of a mark, and nothing is lost without one', async () => {
   let reached = 0;
-  const stream = new Marked(mark, () => reached++);
+  const stream = new UntilMarker(mark, () => reached++);
   stream.write('hello\n');
   await sleep(1);
   expect(stream.read().toString()).toBe('hello\n');
@@ -36,7 +36,7 @@ it('nothing is held back that is no part of a mark, and nothing is lost without 
 });
 
 it('what must have a mark and ends without fails', async () => {
-  const stream = new Marked(mark, () => {}, 'cut short');
+  const stream = new UntilMarker(mark, () => {}, 'cut short');
   stream.end('half');
   await expect(buffer(stream)).rejects.toThrow('cut short');
 });

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { TierSandbox } from '../build/tier.ts';
 import type { ProbeCheck, SandboxJob, SandboxLimits, SandboxOutcome } from '../types.ts';
-import { userNamespaceFix } from './host.ts';
+import { userNamespaceFix } from './host-checks.ts';
 
 const MiB = 1024 * 1024;
 /** Twenty times what this takes on a small machine: emulated ones are that slow. */

@@ -4,20 +4,20 @@ import {
   type Controller,
   type Hierarchies,
   type Hierarchy,
-  helpfulControllers,
-  neededControllers,
+  optionalControllers,
   parseHierarchies,
+  requiredControllers,
 } from './controllers.ts';
 
 /** The directory under which a job's group is made, and what that group can limit. */
-export interface Place {
+export interface CgroupParent {
   readonly version: 1 | 2;
-  readonly parent: string;
+  readonly path: string;
   readonly controllers: readonly Controller[];
 }
 
-export interface Placement {
-  readonly places: readonly Place[];
+export interface CgroupParents {
+  readonly parents: readonly CgroupParent[];
   readonly missing: readonly { controller: Controller; why: string }[];
 }
 
@@ -29,16 +29,16 @@ export function readHierarchies(): Hierarchies {
 }
 
 /** Finds, for each controller, a group this process may make children in. Enables v2 controllers on the way. */
-export function findPlaces(hierarchies: Hierarchies): Placement {
-  const places: Place[] = [];
+export function findCgroupParents(hierarchies: Hierarchies): CgroupParents {
+  const parents: CgroupParent[] = [];
   const missing: { controller: Controller; why: string }[] = [];
   const onV2: Controller[] = [];
-  for (const controller of neededControllers) {
+  for (const controller of requiredControllers) {
     const v1 = hierarchies.v1[controller];
     if (v1 === undefined) {
       onV2.push(controller);
     } else if (writable(v1.own)) {
-      places.push({ version: 1, parent: v1.own, controllers: [controller] });
+      parents.push({ version: 1, path: v1.own, controllers: [controller] });
     } else {
       missing.push({ controller, why: `${v1.own} (cgroup v1) is not writable for this user` });
     }
@@ -46,7 +46,7 @@ export function findPlaces(hierarchies: Hierarchies): Placement {
   if (onV2.length > 0) {
     const found = hierarchies.v2 === undefined ? undefined : findV2Parent(hierarchies.v2, onV2);
     if (found !== undefined) {
-      places.push({ version: 2, parent: found, controllers: onV2 });
+      parents.push({ version: 2, path: found, controllers: onV2 });
     } else {
       const why =
         hierarchies.v2 === undefined
@@ -55,19 +55,19 @@ export function findPlaces(hierarchies: Hierarchies): Placement {
       missing.push(...onV2.map((controller) => ({ controller, why })));
     }
   }
-  if (missing.length === 0) places.push(...helpfulPlaces(hierarchies, places));
-  return { places: mergeShared(places), missing };
+  if (missing.length === 0) parents.push(...optionalParents(hierarchies, parents));
+  return { parents: mergeShared(parents), missing };
 }
 
 /** On v2 every group can be frozen and counts its processor time, whichever controllers it has (cgroup-v2.rst). */
-function helpfulPlaces({ v1, v2 }: Hierarchies, found: readonly Place[]): Place[] {
-  return helpfulControllers.flatMap((controller): Place[] => {
+function optionalParents({ v1, v2 }: Hierarchies, found: readonly CgroupParent[]): CgroupParent[] {
+  return optionalControllers.flatMap((controller): CgroupParent[] => {
     const own = v1[controller]?.own;
-    if (own !== undefined && writable(own)) return [{ version: 1, parent: own, controllers: [controller] }];
-    const parent = found.find(({ version }) => version === 2)?.parent ?? v2?.own;
+    if (own !== undefined && writable(own)) return [{ version: 1, path: own, controllers: [controller] }];
+    const parent = found.find(({ version }) => version === 2)?.path ?? v2?.own;
     const there = controller !== 'io' || (parent !== undefined && hasIo(parent));
     return there && parent !== undefined && writable(parent)
-      ? [{ version: 2, parent, controllers: [controller] }]
+      ? [{ version: 2, path: parent, controllers: [controller] }]
       : [];
   });
 }
@@ -106,13 +106,13 @@ function enable(group: string, controllers: readonly Controller[]): boolean {
   }
 }
 
-/** Directories that several v1 controllers share are one place. */
-function mergeShared(places: readonly Place[]): Place[] {
-  const merged = new Map<string, Place>();
-  for (const place of places) {
-    const same = merged.get(place.parent);
-    const controllers = [...(same?.controllers ?? []), ...place.controllers];
-    merged.set(place.parent, { ...place, controllers });
+/** Directories that several v1 controllers share are one parent. */
+function mergeShared(parents: readonly CgroupParent[]): CgroupParent[] {
+  const merged = new Map<string, CgroupParent>();
+  for (const parent of parents) {
+    const same = merged.get(parent.path);
+    const controllers = [...(same?.controllers ?? []), ...parent.controllers];
+    merged.set(parent.path, { ...parent, controllers });
   }
   return [...merged.values()];
 }

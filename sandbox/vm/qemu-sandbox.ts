@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs';
 import { requireTool } from '../host.ts';
 import { systemPaths } from '../namespace/arguments.ts';
-import { type Accelerator, machinePaths } from './machine.ts';
+import { type Accelerator, qemuPaths } from './qemu.ts';
 
 /** Files on the host that the machine is shown. */
-export interface MachineFiles {
+export interface VmFiles {
   readonly kernel: string;
   readonly initramfs: string;
   readonly image: string;
@@ -17,8 +17,8 @@ const KVM = '/dev/kvm';
  * build of the namespace tier: no network, no files but the system's and the machine's three, no rights, one filter.
  * A root's bwrap can bind folders that are root's alone, and changes to an account nobody has before QEMU runs.
  */
-export function enclosed(
-  files: MachineFiles,
+export function sandboxedQemu(
+  files: VmFiles,
   accelerator: Accelerator,
   { uid, filterFd, hasNetwork }: { uid: number | undefined; filterFd: number; hasNetwork: boolean },
   command: readonly string[],
@@ -42,17 +42,13 @@ export function enclosed(
     requireTool('bwrap'),
     ...account,
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
-    // Otherwise it is in one of its own already, with nothing in it but the way to the proxy (startInGroups).
+    // Otherwise it is in one of its own already, with nothing in it but the way to the proxy (startInCgroups).
     ...(hasNetwork ? [] : ['--unshare-net']),
     ...['--hostname', 'quorate', '--new-session', '--die-with-parent', '--clearenv'],
     ...['--setenv', 'PATH', '/usr/bin:/bin:/usr/sbin:/sbin'],
     ...systemPaths(),
     ...['--perms', '0755', '--dir', '/vm'],
-    ...Object.entries(machinePaths).flatMap(([name, path]) => [
-      '--ro-bind',
-      files[name as keyof MachineFiles],
-      path,
-    ]),
+    ...Object.entries(qemuPaths).flatMap(([name, path]) => ['--ro-bind', files[name as keyof VmFiles], path]),
     ...['--proc', '/proc', '--dev', '/dev'],
     ...(accelerator === 'kvm' ? ['--dev-bind', KVM, KVM] : []),
     ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', '/', '--seccomp', String(filterFd), '--'],

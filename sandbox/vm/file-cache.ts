@@ -9,14 +9,14 @@ const NAME_HEX = 32;
 /** Of an unfinished file. */
 const partPattern = /\.part-[0-9a-f]{12}$/;
 
-export const hashOf = (...parts: (Uint8Array | string)[]): string => {
+export const sha256Of = (...parts: (Uint8Array | string)[]): string => {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(`${part.length} `).update(part);
   return hash.digest('hex');
 };
 
 /** Files that a tier makes once and keeps in the worker's state folder; what a crash left half made is removed. */
-export class KeptFiles {
+export class FileCache {
   readonly #folder: string;
 
   constructor(folder: string) {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { hasFile } from '../cgroups/abilities.ts';
-import { neededControllers } from '../cgroups/controllers.ts';
+import { requiredControllers } from '../cgroups/controllers.ts';
 import { groupPrefix } from '../cgroups/leftovers.ts';
-import type { Placement } from '../cgroups/place.ts';
+import type { CgroupParents } from '../cgroups/parents.ts';
 import { findTool } from '../host.ts';
 import type { ProbeCheck } from '../types.ts';
 
@@ -33,21 +33,21 @@ export function toolChecks(more: readonly { name: string; package: string }[] = 
   });
 }
 
-export function controllerChecks({ places, missing }: Placement): ProbeCheck[] {
-  return neededControllers.map((controller) => {
+export function controllerChecks({ parents, missing }: CgroupParents): ProbeCheck[] {
+  return requiredControllers.map((controller) => {
     const name = `${controller} control group`;
-    const place = places.find(({ controllers }) => controllers.includes(controller));
-    if (place !== undefined) return { name, ok: true, found: `cgroup v${place.version} at ${place.parent}` };
+    const parent = parents.find(({ controllers }) => controllers.includes(controller));
+    if (parent !== undefined) return { name, ok: true, found: `cgroup v${parent.version} at ${parent.path}` };
     const found = missing.find((one) => one.controller === controller)?.why ?? 'no such controller';
     return { name, ok: false, found, fix: controllerFix(found) };
   });
 }
 
 /** A job that may swap uses the disk, and more than its memory. Without swap there is nothing to hold. */
-export function swapCheck({ places }: Placement, swaps = read('/proc/swaps') ?? ''): ProbeCheck {
+export function swapCheck({ parents }: CgroupParents, swaps = read('/proc/swaps') ?? ''): ProbeCheck {
   const name = 'no swap';
   if (swaps.split('\n').length < 2) return { name, ok: true, found: 'this machine has none' };
-  const memory = places.find(({ controllers }) => controllers.includes('memory'));
+  const memory = parents.find(({ controllers }) => controllers.includes('memory'));
   const file = memory?.version === 2 ? 'memory.swap.max' : 'memory.memsw.limit_in_bytes';
   const held = memory !== undefined && hasFile(memory, `${groupPrefix}${process.pid}-swap`, file);
   if (held) return { name, ok: true, found: `${file} holds it` };

@@ -6,11 +6,11 @@ import type { SandboxImage } from '../types.ts';
 /** Folders that every account can reach and that systems keep free. */
 const places = ['/mnt', '/media', '/srv'];
 
-export interface ShownImage {
+export interface MountedImage {
   /** Where the command finds the image's files. */
   readonly folder: string;
   /** Words before the command. */
-  readonly words: readonly string[];
+  readonly prefix: readonly string[];
 }
 
 /**
@@ -18,9 +18,9 @@ export interface ShownImage {
  * alone, so they are shown at another place, in a mount namespace of the command's own, which ends with it. A command of
  * the worker's own account (`uid` undefined) finds them where they are.
  */
-export async function showImage(image: SandboxImage, uid: number | undefined): Promise<ShownImage> {
+export async function mountImage(image: SandboxImage, uid: number | undefined): Promise<MountedImage> {
   const folder = await image.directory();
-  if (uid === undefined) return { folder, words: [] };
+  if (uid === undefined) return { folder, prefix: [] };
   const at = places.find((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory());
   if (at === undefined) {
     throw new QuorateError(
@@ -34,7 +34,7 @@ export async function showImage(image: SandboxImage, uid: number | undefined): P
   const script = '"$1" --bind "$2" "$3"; shift 3; exec "$@"';
   return {
     folder: at,
-    words: [
+    prefix: [
       ...[requireTool('unshare'), '--mount', '--propagation', 'private', '--'],
       ...[requireTool('bash'), '--norc', '-euc', script, 'quorate-show', requireTool('mount'), folder, at],
     ],

@@ -1,8 +1,8 @@
-import { etcFiles } from '../build/etc.ts';
-import { ownLimits, prlimit } from '../build/process-limits.ts';
+import { profileEtc } from '../build/etc.ts';
+import { buildProcessLimits, prlimit } from '../build/process-limits.ts';
 import { findTool } from '../host.ts';
 import { certificates, systemPaths } from '../namespace/arguments.ts';
-import { insidePaths, proxyEnvironment, withLoopback } from './inside.ts';
+import { proxyEnvironment, tunnelPaths, withLoopback } from './tunnel.ts';
 
 /** The tool gives way to everything else on the machine. */
 const NICENESS = 10;
@@ -26,7 +26,7 @@ while [ "$groups" -gt 0 ]; do echo 0 > "$1/cgroup.procs"; shift; groups=$((group
 exec "$@"
 `;
 
-export interface ToolPlace {
+export interface ToolContext {
   /** The only writable folder, inside at the same path. */
   readonly dir: string;
   /** With the proxy's socket. */
@@ -38,7 +38,7 @@ export interface ToolPlace {
   readonly uid: number | undefined;
 }
 
-/** Names in `ToolPlace.files`. */
+/** Names in `ToolContext.files`. */
 export const toolFiles = {
   filter: 'filter',
   tunnel: 'tunnel',
@@ -66,13 +66,13 @@ export const toolGuards: ToolGuards = {
  * How a tool gets at the proxy: on the loopback, for what speaks HTTP to it; as a command that git starts for each
  * connection of its own protocol; or not at all. Each costs one start of node, so a tool gets what it uses.
  */
-export type ToolReach = 'loopback' | 'command' | 'nothing';
+export type ProxyAccess = 'loopback' | 'command' | 'nothing';
 
 /** A command that runs another in the sandbox. */
 export function toolCommand(
-  { dir, net, files, groups, uid }: ToolPlace,
+  { dir, net, files, groups, uid }: ToolContext,
   command: readonly string[],
-  reach: ToolReach,
+  reach: ProxyAccess,
   guards: ToolGuards,
 ): string[] {
   const opened: string[] = [];
@@ -89,7 +89,13 @@ export function toolCommand(
     ...passage('/etc/x'),
     ...systemPaths(),
     ...certificates().flatMap((path) => [...passage(path), '--ro-bind', path, path]),
-    ...etcFiles.flatMap(({ path }) => ['--perms', '0644', '--ro-bind-data', open(toolFiles.etc(path)), path]),
+    ...profileEtc.flatMap(({ path }) => [
+      '--perms',
+      '0644',
+      '--ro-bind-data',
+      open(toolFiles.etc(path)),
+      path,
+    ]),
     ...guards.files(),
     ...(reach === 'nothing' ? [] : reaching(net, open(toolFiles.tunnel))),
     ...['--proc', '/proc', '--dev', '/dev', '--remount-ro', '/dev'],
@@ -100,7 +106,15 @@ export function toolCommand(
   return [
     ...[tool('bash'), '--norc', '-c', enterScript, 'quorate-enter', String(FIRST_FD)],
     ...[String(opened.length), String(groups.length), ...opened, ...groups],
-    ...[tool('nice'), '-n', String(NICENESS), ...prlimit(ownLimits()), tool('bwrap'), ...bwrap, '--'],
+    ...[
+      tool('nice'),
+      '-n',
+      String(NICENESS),
+      ...prlimit(buildProcessLimits()),
+      tool('bwrap'),
+      ...bwrap,
+      '--',
+    ],
     ...account(uid).prefix,
     // Not before: the folder is that account's alone.
     ...['env', '-C', dir],
@@ -133,9 +147,9 @@ function passage(path: string): string[] {
 
 function reaching(net: string, tunnel: string): string[] {
   return [
-    ...passage(insidePaths.node),
-    ...['--ro-bind', process.execPath, insidePaths.node, '--ro-bind', net, insidePaths.net],
-    ...['--perms', '0755', '--ro-bind-data', tunnel, insidePaths.tunnel],
+    ...passage(tunnelPaths.node),
+    ...['--ro-bind', process.execPath, tunnelPaths.node, '--ro-bind', net, tunnelPaths.net],
+    ...['--perms', '0755', '--ro-bind-data', tunnel, tunnelPaths.tunnel],
     ...Object.entries(proxyEnvironment).flatMap(([name, value]) => ['--setenv', name, value]),
   ];
 }

@@ -1,0 +1,20 @@
+import type { ProfileValues, SandboxJob } from '../types.ts';
+
+/** Profile `quorate-sandbox/1`. */
+export const profileValues: ProfileValues = {
+  hostName: 'quorate',
+  user: 'build',
+  uid: 1000,
+  home: 'home',
+  source: 'src',
+  umask: '022',
+  language: 'C.UTF-8',
+  timeZone: 'UTC',
+};
+
+export const profilePath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export const profileOf = ({ variation }: Pick<SandboxJob, 'variation'>): ProfileValues => ({
+  ...profileValues,
+  ...variation,
+});
