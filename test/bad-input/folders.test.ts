@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { Cluster } from '../e2e/support/cluster.ts';
 import { git } from '../e2e/support/git.ts';
+import { asAnother } from '../support/covered.ts';
 import { project } from '../support/project.ts';
 import { type Answer, codeIn, Person, type StartOptions } from './support/person.ts';
 import { provider } from './support/provider.ts';
@@ -20,9 +21,7 @@ beforeAll(async () => {
 /** Root may write anywhere: then the command runs as nobody, who has nothing but what all may read. */
 const root = process.getuid?.() === 0;
 const nobody = 65_534;
-const unprivileged = root
-  ? { within: ['setpriv', `--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups', '--'] }
-  : {};
+const unprivileged = root ? { within: asAnother(nobody) } : {};
 
 /** Everything as that user would have made it, and nothing that it may write to. */
 async function closed(...path: string[]): Promise<string> {
