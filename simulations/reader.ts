@@ -5,6 +5,7 @@ import {
   openStatement,
   type Receipt,
   type Verified,
+  type VerifiedStatement,
   type Verifier,
 } from '../src/core/documents/index.ts';
 
@@ -21,7 +22,7 @@ export class Reader {
     return this.#once(`${kind} ${raw}`, () => openMessage(kind, raw, this.#verifier));
   }
 
-  receipt(raw: string): Promise<Verified<Receipt>> {
+  receipt(raw: string): Promise<VerifiedStatement<Receipt>> {
     return this.#once(`receipt ${raw}`, () => openStatement('receipt', raw, this.#verifier));
   }
 

@@ -1,13 +1,22 @@
-import { type Charter, checkTime, type Enrol, type Grant, leaves, type Role } from '../documents/index.ts';
+import {
+  type Charter,
+  checkTime,
+  type Enrol,
+  type Grant,
+  leaves,
+  type Role,
+  type Verified,
+} from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
+import { checkGrant, enforce } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { counted } from '../quantity.ts';
 import type { EventOf, Step } from './state.ts';
 
-/** The charter in force. A controller without one serves nobody. */
-/** All that a look needs. */
-type Moment = Pick<Step, 'state' | 'now'>;
+/** What a check needs that changes nothing. */
+export type Moment = Pick<Step, 'state' | 'now'>;
 
+/** The charter in force. A controller without one serves nobody. Errors: `CONTROLLER_NOT_STARTED`. */
 export function charterOf(step: Moment): Charter {
   const charter = step.state.charter;
   if (charter === null) throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
@@ -147,38 +156,21 @@ export function renew(step: Step, { token, enrol }: EventOf<'renew'>): void {
   replyGrant(step, token, grantFor(step, enrol.signer, enrol.payload.jti));
 }
 
-/** A grant that lets its holder act here and now: issued by our IDP, for that key, in time, still enrolled. */
-export function checkGrant(step: Moment, grant: { payload: Grant; signer: string }, key: string): Grant {
-  const charter = charterOf(step);
-  const { payload } = grant;
-  checkTime(payload, step.now, 'the grant');
-  if (!charter.idps.includes(grant.signer))
-    throw new QuorateError(
-      'GRANT_ISSUER_MISMATCH',
-      'the grant is not from an identity provider of this project',
-    );
-  if (payload.project !== charter.project)
-    throw new QuorateError('GRANT_PROJECT_MISMATCH', `the grant is for project ${payload.project}`);
-  if (payload.sub !== key)
-    throw new QuorateError('GRANT_KEY_MISMATCH', `the grant is for ${payload.sub}, not for ${key}`);
-  const enrolled = step.state.keys.get(key);
-  if (
-    enrolled === undefined ||
-    enrolled.operator !== payload.operator ||
-    enrolled.role !== payload.role ||
-    enrolled.enrolled !== payload.enrolled
-  ) {
-    throw new QuorateError(
-      'KEY_NOT_ENROLLED',
-      `the key ${key} is not enrolled as ${payload.operator} (${payload.role})`,
-    );
-  }
-  return payload;
+/**
+ * Whether a grant lets its holder act here and now: it counts, and its holder is still enrolled as it says.
+ * Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of `checkGrant`, `KEY_NOT_ENROLLED`.
+ */
+export function checkGranted(moment: Moment, grant: Verified<Grant>, by: string): Grant {
+  const charter = charterOf(moment);
+  checkTime(grant.payload, moment.now, 'the grant');
+  checkGrant(enforce, grant, charter, { by, at: Math.floor(moment.now / 1000) });
+  checkEnrolled(moment, grant.payload);
+  return grant.payload;
 }
 
-/** The same, of somebody who wants to publish a job. */
-export function checkPublisher(step: Moment, grant: { payload: Grant; signer: string }, key: string): Grant {
-  const granted = checkGrant(step, grant, key);
-  if (granted.role === 'publisher') return granted;
-  throw new QuorateError('GRANT_ROLE_MISMATCH', `a ${granted.role} may not publish jobs`);
+/** Errors: `KEY_NOT_ENROLLED`. */
+export function checkEnrolled({ state }: Moment, { sub, operator, role, enrolled }: Grant): void {
+  const known = state.keys.get(sub);
+  if (known?.operator === operator && known.role === role && known.enrolled === enrolled) return;
+  throw new QuorateError('KEY_NOT_ENROLLED', `the key ${sub} is not enrolled as ${operator} (${role})`);
 }

@@ -15,6 +15,7 @@ import type {
   Verdict,
   VerdictLevel,
   Verified,
+  VerifiedStatement,
 } from '../documents/index.ts';
 import type { Dispute } from './dispute.ts';
 
@@ -68,7 +69,7 @@ export type ControllerEvent =
   | { kind: 'resume'; token: string; lease: Verified<Lease>; worker: string }
   | { kind: 'detached'; worker: string; lease: string }
   | { kind: 'heartbeat'; worker: string; lease: string }
-  | { kind: 'receipt'; token: string; lease: string; receipt: Verified<Receipt> }
+  | { kind: 'receipt'; token: string; lease: string; receipt: VerifiedStatement<Receipt> }
   | { kind: 'pinned'; run: string; artifact: string; ok: boolean; detail: string }
   | { kind: 'cosigned'; run: string; worker: string; signature: string; witness: string }
   | { kind: 'cosign-refused'; run: string; worker: string; code: string; message: string }

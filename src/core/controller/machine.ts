@@ -1,14 +1,11 @@
-import { type Charter, checkTime, idOf, leaves, type Verified } from '../documents/index.ts';
+import { type Charter, idOf, leaves, type Verified } from '../documents/index.ts';
 import { QuorateError, unreachable } from '../errors.ts';
-import { limits } from '../limits.ts';
-import { policyMeetsFloor } from '../trust/policy.ts';
 import { cancel } from './cancel.ts';
-import { charterOf, checkGrant, checkPublisher, enrol, renew } from './enrolment.ts';
+import { checkGranted, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { assignSlots, findLease, loseLease } from './leases.ts';
-import { controllerLimits } from './limits.ts';
 import { acknowledge, leaseOf, letGo, receipt } from './receipts.ts';
-import { claim, closeWindow, openRound } from './rounds.ts';
+import { claim, closeWindow } from './rounds.ts';
 import { expire, pin, pinned, settle } from './settle.ts';
 import {
   type ControllerState,
@@ -18,8 +15,8 @@ import {
   newState,
   type Run,
   type Step,
-  tell,
 } from './state.ts';
+import { submit } from './submit.ts';
 import { cosigned, cosignRefused } from './verdict.ts';
 
 /**
@@ -192,96 +189,8 @@ function started(step: Step, event: EventOf<'started'>): void {
   }
 }
 
-function submit(step: Step, { token, request, publisher, job, jobId, entropy }: EventOf<'submit'>): void {
-  const { state } = step;
-  const charter = charterOf(step);
-  const order = request.payload;
-  const granted = checkPublisher(step, publisher, request.signer);
-  checkTime(order, step.now, 'the request');
-  if (order.project !== charter.project)
-    throw new QuorateError('REQUEST_PROJECT_MISMATCH', `the request is for project ${order.project}`);
-  if (order.exp - order.iat > controllerLimits.requestSecondsMax) {
-    throw new QuorateError(
-      'REQUEST_TOO_LONG',
-      `the request is for ${order.exp - order.iat} seconds; at most ${controllerLimits.requestSecondsMax} are taken`,
-    );
-  }
-  if (order.job !== jobId)
-    throw new QuorateError('REQUEST_JOB_MISMATCH', 'the request names another job than the one sent with it');
-  if (order.commit !== job.source.commit || order.repo !== job.source.url) {
-    throw new QuorateError('REQUEST_SOURCE_MISMATCH', 'the request names another source than its job');
-  }
-  if (Object.keys(job.inputs).length > 0) {
-    throw new QuorateError(
-      'JOB_INPUTS_UNSUPPORTED',
-      'the job reads other artifacts; no worker of this version can give it them',
-    );
-  }
-  if (!policyMeetsFloor(order.policy, charter.floor)) {
-    throw new QuorateError(
-      'POLICY_BELOW_FLOOR',
-      'the policy of the request is weaker than the floor in the charter',
-      {
-        hint: `The floor: agree ${charter.floor.agree} of ${charter.floor.of}, cosign ${charter.floor.cosign}.`,
-      },
-    );
-  }
-  if (!state.runs.has(request.id)) {
-    const open = [...state.runs.values()].filter((run) => run.phase.kind !== 'done');
-    if (open.length >= limits.openJobsMax)
-      throw new QuorateError('CONTROLLER_BUSY', `${open.length} jobs are open; no more are taken`, {
-        hint: 'Try again later.',
-      });
-    const own = open.filter((run) => run.publisher.payload.operator === granted.operator).length;
-    if (own >= controllerLimits.openJobsPerPublisherMax)
-      throw new QuorateError(
-        'CONTROLLER_BUSY',
-        `${granted.operator} has ${own} jobs open; no more are taken`,
-        {
-          hint: 'Try again when some of them have their verdicts; quorate cancel ends one.',
-        },
-      );
-    const run: Run = {
-      id: request.id,
-      request,
-      publisher,
-      job,
-      jobId,
-      entropy,
-      submittedAt: step.now,
-      rounds: [],
-      trusted: { kind: 'free' },
-      trustedLeases: 0,
-      trustedLease: null,
-      receipts: [],
-      unserved: [],
-      phase: { kind: 'building' },
-      cancelled: null,
-      level: null,
-      dispute: null,
-      outcome: null,
-      verdict: null,
-      cosignature: null,
-      history: [],
-    };
-    state.runs.set(run.id, run);
-    step.out.push({ kind: 'reply', token, reply: { kind: 'accepted', run: run.id, job: jobId } });
-    tell(step, run, {
-      kind: 'accepted',
-      job: jobId,
-      name: job.name,
-      repo: order.repo,
-      ref: order.ref,
-      commit: order.commit,
-    });
-    openRound(step, run);
-    return;
-  }
-  step.out.push({ kind: 'reply', token, reply: { kind: 'accepted', run: request.id, job: jobId } });
-}
-
 function present(step: Step, { grant, capabilities }: EventOf<'present'>): void {
-  const granted = checkGrant(step, grant, grant.payload.sub);
+  const granted = checkGranted(step, grant, grant.payload.sub);
   step.state.present.set(granted.sub, {
     operator: granted.operator,
     role: granted.role,

@@ -1,54 +1,12 @@
-import {
-  type Ack,
-  idOf,
-  type Job,
-  leaves,
-  makeReceipt,
-  type Receipt,
-  type Verified,
-} from '../documents/index.ts';
+import { type Ack, leaves } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
+import { checkReceipt, enforce } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { assignSlots, findLease, loseLease, setSlot } from './leases.ts';
 import { settle } from './settle.ts';
-import type { EventOf, LiveLease, Recorded, Run, Step } from './state.ts';
+import type { EventOf, Recorded, Run, Step } from './state.ts';
 import { tell } from './state.ts';
 import { closeOffer } from './verdict.ts';
-
-/** The receipt must say of itself what its lease says, and nothing that does not follow from it. */
-function checkReceipt(receipt: Verified<Receipt>, live: LiveLease, { source }: Job): void {
-  const { lease } = live;
-  const facts = receipt.payload.predicate.quorate_receipt;
-  const expected = {
-    project: lease.project,
-    job: lease.job,
-    offer: lease.offer,
-    lease: live.id,
-    round: lease.round,
-    slot: lease.slot,
-    fence: lease.fence,
-    operator: lease.operator,
-  };
-  for (const [key, value] of Object.entries(expected)) {
-    const said = facts[key as keyof typeof expected];
-    if (idOf(said) !== idOf(value))
-      throw new QuorateError('RECEIPT_MISMATCH', `the receipt's ${key} is not that of its lease`);
-  }
-  if (receipt.signer !== lease.aud)
-    throw new QuorateError(
-      'RECEIPT_SIGNER_MISMATCH',
-      `the receipt is signed by ${receipt.signer}, the lease is ${lease.aud}'s`,
-    );
-  const { subject, predicate } = receipt.payload;
-  const { startedOn, finishedOn } = predicate.runDetails.metadata;
-  const files = subject.slice(1).map(({ name, digest }) => ({ path: name, sha256: digest.sha256 }));
-  const meant = makeReceipt({ worker: lease.aud, source, files, startedOn, finishedOn, facts });
-  if (idOf(meant) !== receipt.id)
-    throw new QuorateError(
-      'RECEIPT_MISMATCH',
-      "the receipt's subjects, source or builder do not fit what it states",
-    );
-}
 
 export function acknowledge(step: Step, token: string, recorded: Recorded): void {
   const ack: Ack = {
@@ -104,7 +62,7 @@ export function receipt(step: Step, { token, lease, receipt }: EventOf<'receipt'
   if (run === undefined || found === undefined) {
     throw new QuorateError('RECEIPT_STALE_FENCE', 'the lease of this receipt is over; its fence is stale');
   }
-  checkReceipt(receipt, found.live, run.job);
+  checkReceipt(enforce, receipt, found.live, run.job.source);
   const { round, slot, live } = found;
   const index = step.state.log.append(leaves.receipt(receipt.id, live.lease.offer));
   const recorded: Recorded = {

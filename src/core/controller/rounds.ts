@@ -11,7 +11,7 @@ import { QuorateError } from '../errors.ts';
 import { counted, sizeTexts } from '../quantity.ts';
 import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
-import { charterOf, checkGrant } from './enrolment.ts';
+import { charterOf, checkGranted } from './enrolment.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
 import type { Candidate, EventOf, Round, Run, Step } from './state.ts';
 import { currentRound, tell } from './state.ts';
@@ -98,7 +98,7 @@ export function claim(step: Step, { token, claim, grant }: EventOf<'claim'>): vo
   if (claim.payload.aud !== step.state.id)
     throw new QuorateError('CLAIM_AUDIENCE_MISMATCH', 'the claim was made for another controller');
   checkTime(claim.payload, step.now, 'the claim');
-  const granted = checkGrant(step, grant, worker);
+  const granted = checkGranted(step, grant, worker);
   const runId = step.state.offers.get(claim.payload.offer);
   const run = runId === undefined ? undefined : step.state.runs.get(runId);
   const round = run?.rounds.find((candidate) => candidate.offerId === claim.payload.offer);

@@ -1,6 +1,4 @@
 export * from './content.ts';
 export * from './decide.ts';
 export * from './draw.ts';
-export * from './policy.ts';
-export * from './vcs.ts';
 export * from './verify.ts';

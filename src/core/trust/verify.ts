@@ -6,9 +6,10 @@ import {
   type Verifier,
 } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
+import { checker } from '../judge/index.ts';
 import { type Level, sameOutcome } from './evidence.ts';
 import { openCharter, openJob, openRequest } from './steps/authority.ts';
-import { type Ask, checker, type Expected, type Opened } from './steps/context.ts';
+import type { Ask, Expected, Opened } from './steps/context.ts';
 import { checkCosignature, type Decided, decideAgain } from './steps/decision.ts';
 import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';

@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { checkPublisher } from '../../core/controller/enrolment.ts';
 import type { Reply } from '../../core/controller/events.ts';
 import type { Run } from '../../core/controller/state.ts';
+import { checkOrder } from '../../core/controller/submit.ts';
 import { findRun, summaries, summaryOf } from '../../core/controller/view.ts';
 import { decodeJob, openMessage, signMessage } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { toUtf8 } from '../../core/text.ts';
-import { vcsAllowed } from '../../core/trust/vcs.ts';
 import { type ApiDown, type ApiUp, apiUpSchema } from '../../core/wire/messages.ts';
 import { protocols } from '../../core/wire/protocols.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
@@ -92,14 +91,8 @@ async function answer(
       const order = await openMessage('request', request.request, joseVerifier);
       const publisher = await openMessage('grant', request.publisher, joseVerifier);
       const { job, id: jobId } = decodeJob(toUtf8(request.job));
-      const allowed = state.charter?.payload.vcs ?? [];
-      if (!vcsAllowed(allowed, job.source.url)) {
-        throw new QuorateError('SOURCE_HOST_NOT_ALLOWED', `the charter does not allow ${job.source.url}`, {
-          hint: `It allows these version control servers: ${allowed.join(', ')}. Its owner changes them: quorate charter set --vcs`,
-        });
-      }
       // Nobody else has the controller read gigabytes.
-      checkPublisher({ state, now: Date.now() }, publisher, order.signer);
+      checkOrder({ state, now: Date.now() }, { request: order, publisher, job, jobId });
       await images.need(job.image);
       const entropy = randomBytes(18).toString('base64url');
       const reply = replies.ask((token) =>

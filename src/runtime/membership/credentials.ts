@@ -7,6 +7,7 @@ import {
   type Verified,
 } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
+import { checkGrant, enforce } from '../../core/judge/index.ts';
 import { limits } from '../../core/limits.ts';
 import { type ApiDown, type ApiUp, apiDownSchema } from '../../core/wire/messages.ts';
 import { protocols } from '../../core/wire/protocols.ts';
@@ -123,12 +124,7 @@ export async function obtainGrant(
   const charter = await openCharter(answer.charter, membership.project);
   const grant = await openMessage('grant', answer.grant, joseVerifier);
   checkTime(grant.payload, Date.now(), 'the grant');
-  if (!charter.payload.idps.includes(grant.signer) || grant.payload.sub !== key.id) {
-    throw new QuorateError(
-      'GRANT_ISSUER_MISMATCH',
-      'the grant is not for this key from an identity provider of the project',
-    );
-  }
+  checkGrant(enforce, grant, charter.payload, { by: key.id, at: Math.floor(Date.now() / 1000) });
   return { grant, charter, feed: answer.feed };
 }
 

@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
-import { checkTime, claimedIdOf, decodeJob, idOf, openMessage } from '../../core/documents/index.ts';
+import { claimedIdOf, decodeJob, openMessage } from '../../core/documents/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
+import { checkOffered, checkOfferIssuer, enforce } from '../../core/judge/index.ts';
 import { limits } from '../../core/limits.ts';
 import { toUtf8 } from '../../core/text.ts';
-import { policyMeetsFloor } from '../../core/trust/policy.ts';
-import { vcsAllowed } from '../../core/trust/vcs.ts';
 import {
   decodeMessage,
   feedDownSchema,
@@ -115,41 +114,11 @@ export class WorkerFeed {
     if (claimed !== undefined && !machine.wants(claimed)) return;
     const offer = await openMessage('offer', notice.offer, joseVerifier);
     if (!machine.wants(offer.id)) return;
-    if (!charter.controllers.includes(offer.signer))
-      throw new QuorateError('OFFER_ISSUER_MISMATCH', 'the offer is not from a controller of the project');
+    checkOfferIssuer(enforce, offer, charter);
     const request = await openMessage('request', notice.request, joseVerifier);
     const publisher = await openMessage('grant', notice.publisher, joseVerifier);
     const { job, id: jobId } = decodeJob(toUtf8(notice.job));
-    const { payload } = publisher;
-    const now = Date.now();
-    checkTime(offer.payload, now, 'the offer');
-    checkTime(request.payload, now, 'the request');
-    const wrong =
-      !charter.idps.includes(publisher.signer) ||
-      payload.sub !== request.signer ||
-      payload.role !== 'publisher'
-        ? 'the request is not from a publisher of the project'
-        : request.payload.iat < payload.iat - limits.clockSkewSeconds ||
-            request.payload.iat > payload.exp + limits.clockSkewSeconds
-          ? "the publisher's grant was not valid when the request was made"
-          : [offer.payload.project, request.payload.project, payload.project].some(
-                (project) => project !== charter.project,
-              )
-            ? 'the offer is for another project'
-            : offer.payload.request !== request.id ||
-                offer.payload.job !== jobId ||
-                request.payload.job !== jobId
-              ? 'offer, request and job do not belong together'
-              : idOf(offer.payload.policy) !== idOf(request.payload.policy)
-                ? 'the policy of the offer is not that of the request'
-                : !policyMeetsFloor(request.payload.policy, charter.floor)
-                  ? 'the policy is weaker than the floor in the charter'
-                  : !vcsAllowed(charter.vcs, job.source.url)
-                    ? 'the charter does not allow the server of the source'
-                    : Object.keys(job.inputs).length > 0
-                      ? 'the job reads other artifacts, which this worker cannot give it'
-                      : undefined;
-    if (wrong !== undefined) throw new QuorateError('OFFER_INVALID', wrong);
+    checkOffered(enforce, offer, { request, publisher, job, jobId }, { charter, now: Date.now() });
     this.#tellOf(offer.id, job.name, via);
     dispatch({ kind: 'offer', offer, request, job, jobId, entropy: randomBytes(18).toString('base64url') });
   }

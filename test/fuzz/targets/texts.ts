@@ -8,7 +8,7 @@ import { LogLines } from '../../../src/cli/log-lines.ts';
 import { exampleWorkerFile, parseWorkerFile } from '../../../src/cli/worker-file.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
 import { escapeLine, LineEscaper } from '../../../src/core/escape.ts';
-import { vcsAllowed } from '../../../src/core/trust/vcs.ts';
+import { vcsAllowed } from '../../../src/core/judge/vcs.ts';
 import { clientOf } from '../../../src/http/addresses.ts';
 import { exampleJobFile } from '../../../src/jobfile/example.ts';
 import { parseJobFile } from '../../../src/jobfile/index.ts';

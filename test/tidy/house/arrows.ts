@@ -35,7 +35,7 @@ const mayImport: Record<string, readonly string[]> = {
 const levels: Record<string, readonly (readonly string[])[]> = {
   [core]: [
     ['documents'],
-    ['transparency'],
+    ['transparency', 'judge'],
     ['trust'],
     ['wire', 'interop'],
     ['controller', 'worker'],

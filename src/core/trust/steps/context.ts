@@ -12,7 +12,7 @@ import type {
   VerifiedStatement,
   Verifier,
 } from '../../documents/index.ts';
-import { QuorateError } from '../../errors.ts';
+import type { Check } from '../../judge/index.ts';
 import type { Checkpoint } from '../../transparency/index.ts';
 import type { Level, Revocations, Vote } from '../evidence.ts';
 
@@ -30,16 +30,6 @@ export interface Expected {
   revocations?: Revocations;
   /** All leaves of the log up to the checkpoint: it is then read again for dropped receipts and false enrolments. */
   leaves?: readonly string[];
-}
-
-/** Passes, or throws a `QuorateError` with that code. */
-export type Check = (code: string, ok: boolean, message: string) => void;
-
-/** `off`: guards that let everything pass. Empty but in tests, which show with it what each guard holds off. */
-export function checker(off: ReadonlySet<string>): Check {
-  return (code, ok, message) => {
-    if (!ok && !off.has(code)) throw new QuorateError(code, message);
-  };
 }
 
 export interface Ask {

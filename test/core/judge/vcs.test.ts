@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { vcsAllowed } from '../../../src/core/trust/vcs.ts';
+import { vcsAllowed } from '../../../src/core/judge/index.ts';
 
 describe('repositories a charter allows', () => {
   it.each([

@@ -1,0 +1,92 @@
+import { checkTime } from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import { checkInputs, checkJob, checkRequest, enforce, type Order } from '../judge/index.ts';
+import { limits } from '../limits.ts';
+import { charterOf, checkEnrolled, type Moment } from './enrolment.ts';
+import { controllerLimits } from './limits.ts';
+import { openRound } from './rounds.ts';
+import type { EventOf, Run, Step } from './state.ts';
+import { tell } from './state.ts';
+
+/**
+ * Whether the controller takes this order here and now. Changes nothing, so that the runtime can ask before it does
+ * anything expensive for it. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of `checkRequest` and `checkJob`,
+ * `KEY_NOT_ENROLLED`, `REQUEST_TOO_LONG`, `JOB_INPUTS_UNSUPPORTED`.
+ */
+export function checkOrder(moment: Moment, order: Order): void {
+  const { request, publisher, job } = order;
+  const { iat, exp } = request.payload;
+  checkTime(publisher.payload, moment.now, 'the grant');
+  checkTime(request.payload, moment.now, 'the request');
+  checkRequest(enforce, order, charterOf(moment), Math.floor(moment.now / 1000));
+  checkEnrolled(moment, publisher.payload);
+  if (exp - iat > controllerLimits.requestSecondsMax) {
+    throw new QuorateError(
+      'REQUEST_TOO_LONG',
+      `the request is for ${exp - iat} seconds; at most ${controllerLimits.requestSecondsMax} are taken`,
+    );
+  }
+  checkJob(enforce, request.payload, order);
+  checkInputs(enforce, job);
+}
+
+/** Errors: `CONTROLLER_BUSY`. */
+function checkRoom({ state }: Step, operator: string): void {
+  const open = [...state.runs.values()].filter((run) => run.phase.kind !== 'done');
+  if (open.length >= limits.openJobsMax)
+    throw new QuorateError('CONTROLLER_BUSY', `${open.length} jobs are open; no more are taken`, {
+      hint: 'Try again later.',
+    });
+  const own = open.filter((run) => run.publisher.payload.operator === operator).length;
+  if (own >= controllerLimits.openJobsPerPublisherMax)
+    throw new QuorateError('CONTROLLER_BUSY', `${operator} has ${own} jobs open; no more are taken`, {
+      hint: 'Try again when some of them have their verdicts; quorate cancel ends one.',
+    });
+}
+
+/** A request opens one run, however often it is sent. Errors: those of `checkOrder`, `CONTROLLER_BUSY`. */
+export function submit(step: Step, { token, ...order }: EventOf<'submit'>): void {
+  const { state } = step;
+  const { request, publisher, job, jobId, entropy } = order;
+  checkOrder(step, order);
+  const accepted = { kind: 'accepted' as const, run: request.id, job: jobId };
+  if (state.runs.has(request.id)) {
+    step.out.push({ kind: 'reply', token, reply: accepted });
+    return;
+  }
+  checkRoom(step, publisher.payload.operator);
+  const run: Run = {
+    id: request.id,
+    request,
+    publisher,
+    job,
+    jobId,
+    entropy,
+    submittedAt: step.now,
+    rounds: [],
+    trusted: { kind: 'free' },
+    trustedLeases: 0,
+    trustedLease: null,
+    receipts: [],
+    unserved: [],
+    phase: { kind: 'building' },
+    cancelled: null,
+    level: null,
+    dispute: null,
+    outcome: null,
+    verdict: null,
+    cosignature: null,
+    history: [],
+  };
+  state.runs.set(run.id, run);
+  step.out.push({ kind: 'reply', token, reply: accepted });
+  tell(step, run, {
+    kind: 'accepted',
+    job: jobId,
+    name: job.name,
+    repo: request.payload.repo,
+    ref: request.payload.ref,
+    commit: request.payload.commit,
+  });
+  openRound(step, run);
+}

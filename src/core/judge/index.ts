@@ -1,0 +1,8 @@
+export { type Check, checker, enforce } from './check.ts';
+export { checkGrant, type GrantUse } from './grant.ts';
+export { checkLease } from './lease.ts';
+export { checkOffer, checkOffered, checkOfferIssuer } from './offer.ts';
+export { policyMeetsFloor } from './policy.ts';
+export { checkReceipt } from './receipt.ts';
+export { checkInputs, checkJob, checkRequest, type Order } from './request.ts';
+export { vcsAllowed } from './vcs.ts';

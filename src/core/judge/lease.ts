@@ -1,0 +1,33 @@
+import type { Charter, Lease, Offer, Verified } from '../documents/index.ts';
+import { limits } from '../limits.ts';
+import type { Check } from './check.ts';
+
+/**
+ * Whether a controller of the project gave this lease for this offer. Codes, in the order of the checks:
+ * `LEASE_ISSUER_MISMATCH`, `LEASE_OFFER_MISMATCH`, `LEASE_NO_SUCH_SLOT`, `LEASE_NOT_TRUSTED_KEY`, `LEASE_NOT_IN_TIME`.
+ */
+export function checkLease(
+  check: Check,
+  lease: Verified<Lease>,
+  offer: Verified<Offer>,
+  charter: Charter,
+): void {
+  const { aud, project, job, round, slot, iat } = lease.payload;
+  const { payload: offered } = offer;
+  const skew = limits.clockSkewSeconds;
+  const it = `the lease of ${aud}`;
+  const issued = charter.controllers.includes(lease.signer);
+  check('LEASE_ISSUER_MISMATCH', issued, `${it} is signed by ${lease.signer}, no controller of the charter`);
+  const fits =
+    lease.payload.offer === offer.id &&
+    project === charter.project &&
+    job === offered.job &&
+    round === offered.round;
+  check('LEASE_OFFER_MISMATCH', fits, `${it} does not fit the offer it names`);
+  const exists = slot === 'trusted' || slot < offered.policy.of;
+  check('LEASE_NO_SUCH_SLOT', exists, `${it} is for slot ${slot}, which its offer does not have`);
+  const named = slot !== 'trusted' || charter.trusted.includes(aud);
+  check('LEASE_NOT_TRUSTED_KEY', named, `${it} is for the trusted slot; the charter does not name that key`);
+  const inTime = offered.iat - skew <= iat && iat <= offered.exp + skew;
+  check('LEASE_NOT_IN_TIME', inTime, `${it} was given outside the time of its offer`);
+}

@@ -1,0 +1,66 @@
+import {
+  type Charter,
+  checkTime,
+  idOf,
+  type Offer,
+  type Request,
+  type Verified,
+} from '../documents/index.ts';
+import { limits } from '../limits.ts';
+import type { Check } from './check.ts';
+import { checkInputs, checkJob, checkRequest, type Order } from './request.ts';
+
+/** Code: `OFFER_ISSUER_MISMATCH`. */
+export function checkOfferIssuer(check: Check, offer: Verified<Offer>, charter: Charter): void {
+  check(
+    'OFFER_ISSUER_MISMATCH',
+    charter.controllers.includes(offer.signer),
+    `the offer of round ${offer.payload.round} is signed by ${offer.signer}, no controller of the charter`,
+  );
+}
+
+/**
+ * Whether a controller of the project made this offer for this request, and nothing else in it than the request allows.
+ * Codes, in the order of the checks: `OFFER_ISSUER_MISMATCH`, `OFFER_PROJECT_MISMATCH`, `OFFER_REQUEST_MISMATCH`,
+ * `OFFER_JOB_MISMATCH`, `OFFER_POLICY_MISMATCH`, `OFFER_NOT_IN_TIME`, `OFFER_ROUND`.
+ */
+export function checkOffer(
+  check: Check,
+  offer: Verified<Offer>,
+  { charter, request, jobId }: { charter: Charter; request: Verified<Request>; jobId: string },
+): void {
+  const { round, iat, project, job, policy } = offer.payload;
+  const asked = request.payload;
+  const skew = limits.clockSkewSeconds;
+  const it = `the offer of round ${round}`;
+  checkOfferIssuer(check, offer, charter);
+  check('OFFER_PROJECT_MISMATCH', project === charter.project, `${it} is of another project`);
+  check('OFFER_REQUEST_MISMATCH', offer.payload.request === request.id, `${it} is for another request`);
+  check('OFFER_JOB_MISMATCH', job === jobId, `${it} is for another job`);
+  const samePolicy = idOf(policy) === idOf(asked.policy);
+  check('OFFER_POLICY_MISMATCH', samePolicy, `${it} has another policy than its request`);
+  const inTime = asked.iat - skew <= iat && iat <= asked.exp + skew;
+  check('OFFER_NOT_IN_TIME', inTime, `${it} was made outside the time of its request`);
+  check('OFFER_ROUND', round <= asked.policy.rounds, `the policy allows ${asked.policy.rounds} rounds`);
+}
+
+/**
+ * Everything about an offer that a worker can check before it claims, at `now` (ms since the epoch). Codes, in the order
+ * of the checks: `DOC_FROM_FUTURE` and `DOC_EXPIRED` of offer and request, those of `checkOffer`, `checkRequest` (the
+ * grant as of the request's `iat`), `checkJob` and `checkInputs`.
+ */
+export function checkOffered(
+  check: Check,
+  offer: Verified<Offer>,
+  order: Order,
+  { charter, now }: { charter: Charter; now: number },
+): void {
+  const { request, job, jobId } = order;
+  checkOfferIssuer(check, offer, charter);
+  checkTime(offer.payload, now, 'the offer');
+  checkTime(request.payload, now, 'the request');
+  checkOffer(check, offer, { charter, request, jobId });
+  checkRequest(check, order, charter, request.payload.iat);
+  checkJob(check, request.payload, order);
+  checkInputs(check, job);
+}

@@ -1,0 +1,41 @@
+import {
+  idOf,
+  type Job,
+  type Lease,
+  makeReceipt,
+  type Receipt,
+  type VerifiedStatement,
+} from '../documents/index.ts';
+import type { Check } from './check.ts';
+
+/**
+ * Whether a receipt is the one due under a lease: signed by its holder alone, it says of itself what the lease says, and
+ * is otherwise what its parts make it. `id` is the lease's. Codes, in the order of the checks:
+ * `RECEIPT_SIGNER_MISMATCH`, `RECEIPT_LEASE_MISMATCH`, `RECEIPT_MISMATCH`.
+ */
+export function checkReceipt(
+  check: Check,
+  receipt: VerifiedStatement<Receipt>,
+  { id, lease }: { id: string; lease: Lease },
+  source: Job['source'],
+): void {
+  const { payload, signer, signers } = receipt;
+  const it = `the receipt of ${signer}`;
+  const own = signers.length === 1 && signer === lease.aud;
+  check('RECEIPT_SIGNER_MISMATCH', own, `${it} was due from ${lease.aud} alone`);
+  const facts = payload.predicate.quorate_receipt;
+  const { project, job, offer, round, slot, fence, operator } = lease;
+  const leased = { project, job, offer, round, slot, fence, operator, lease: id };
+  const { outcome: _outcome, log: _log, sandbox: _sandbox, nonce: _nonce, link: _link, ...said } = facts;
+  check('RECEIPT_LEASE_MISMATCH', idOf(leased) === idOf(said), `${it} says other things than its lease`);
+  const { startedOn, finishedOn } = payload.predicate.runDetails.metadata;
+  const made = makeReceipt({
+    worker: signer,
+    source,
+    files: payload.subject.slice(1).map(({ name, digest }) => ({ path: name, sha256: digest.sha256 })),
+    startedOn,
+    finishedOn,
+    facts,
+  });
+  check('RECEIPT_MISMATCH', idOf(made) === receipt.id, `${it} names another source, job, builder or subject`);
+}

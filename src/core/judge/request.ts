@@ -1,0 +1,61 @@
+import type { Charter, Grant, Job, Request, Verified } from '../documents/index.ts';
+import type { Check } from './check.ts';
+import { checkGrant } from './grant.ts';
+import { policyMeetsFloor } from './policy.ts';
+import { vcsAllowed } from './vcs.ts';
+
+/** A request with what comes with it. `jobId` is the CID of `job`. */
+export interface Order {
+  request: Verified<Request>;
+  publisher: Verified<Grant>;
+  job: Job;
+  jobId: string;
+}
+
+/**
+ * Whether a publisher of the project may ask for this: its grant counted at `at` (seconds), the policy is at least as
+ * tight as the charter's floor, the charter allows the repository's host. Codes, in the order of the checks:
+ * `REQUEST_PROJECT_MISMATCH`, those of `checkGrant`, `POLICY_BELOW_FLOOR`, `SOURCE_HOST_NOT_ALLOWED`.
+ */
+export function checkRequest(
+  check: Check,
+  { request, publisher }: Pick<Order, 'request' | 'publisher'>,
+  charter: Charter,
+  at: number,
+): void {
+  const { project, policy, repo } = request.payload;
+  check('REQUEST_PROJECT_MISMATCH', project === charter.project, `the request is for project ${project}`);
+  checkGrant(check, publisher, charter, { by: request.signer, as: 'publisher', at });
+  const { agree, of, cosign } = charter.floor;
+  check(
+    'POLICY_BELOW_FLOOR',
+    policyMeetsFloor(policy, charter.floor),
+    'the policy of the request is weaker than the floor in the charter',
+    `The floor: agree ${agree} of ${of}, cosign ${cosign}.`,
+  );
+  check(
+    'SOURCE_HOST_NOT_ALLOWED',
+    vcsAllowed(charter.vcs, repo),
+    `the charter does not allow ${repo}`,
+    `It allows these version control servers: ${charter.vcs.join(', ')}. Its owner changes them: quorate charter set --vcs`,
+  );
+}
+
+/**
+ * Whether the job is the one the request names, of the source it names. Codes, in the order of the checks:
+ * `REQUEST_JOB_MISMATCH`, `REQUEST_SOURCE_MISMATCH`.
+ */
+export function checkJob(check: Check, request: Request, { job, jobId }: Pick<Order, 'job' | 'jobId'>): void {
+  check('REQUEST_JOB_MISMATCH', jobId === request.job, `the request is for job ${request.job}, not ${jobId}`);
+  const same = job.source.url === request.repo && job.source.commit === request.commit;
+  check('REQUEST_SOURCE_MISMATCH', same, 'the job builds another source than the request names');
+}
+
+/** Whether workers of this version can build the job. Code: `JOB_INPUTS_UNSUPPORTED`. */
+export function checkInputs(check: Check, job: Job): void {
+  check(
+    'JOB_INPUTS_UNSUPPORTED',
+    Object.keys(job.inputs).length === 0,
+    'the job reads other artifacts; no worker of this version can give it them',
+  );
+}

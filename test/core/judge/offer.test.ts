@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type Charter,
+  encodeJob,
+  type Grant,
+  type Job,
+  type Offer,
+  type Request,
+  signMessage,
+} from '../../../src/core/documents/index.ts';
+import { QuorateError } from '../../../src/core/errors.ts';
+import { checkOffered, enforce } from '../../../src/core/judge/index.ts';
+import type { NodeKey } from '../../../src/identity/keys.ts';
+import {
+  at,
+  cidOf,
+  controller,
+  idp,
+  makeCharter,
+  makeGrant,
+  makeJob,
+  makeOffer,
+  makeRequest,
+  policy,
+  publisher,
+  testKey,
+} from '../../support/documents.ts';
+
+const mallory = testKey('mallory');
+
+interface Change {
+  offer?: Partial<Offer>;
+  request?: Partial<Request>;
+  grant?: Partial<Grant>;
+  charter?: Partial<Charter>;
+  /** The job sent with the request, if it is not the one the request names. */
+  job?: Partial<Job>;
+  keys?: { offer?: NodeKey; request?: NodeKey; grant?: NodeKey };
+  now?: number;
+}
+
+/** The code with which a worker refuses the offer; undefined where it takes it. */
+async function refusal({ offer, request, grant, charter, job, keys = {}, now = at + 20 }: Change) {
+  const sent = encodeJob(makeJob(job)).id;
+  const asked = makeRequest(job === undefined || job.inputs !== undefined ? sent : encodeJob(makeJob()).id, {
+    ...request,
+    iss: (keys.request ?? publisher).id,
+  });
+  const signed = await signMessage('request', asked, (keys.request ?? publisher).signer);
+  const made = makeOffer(signed.id, sent, { ...offer, iss: (keys.offer ?? controller).id });
+  const granted = makeGrant(publisher, 'owner', 'publisher', { ...grant, iss: (keys.grant ?? idp).id });
+  const order = {
+    request: signed,
+    publisher: await signMessage('grant', granted, (keys.grant ?? idp).signer),
+    job: makeJob(job),
+    jobId: sent,
+  };
+  const sealed = await signMessage('offer', made, (keys.offer ?? controller).signer);
+  try {
+    checkOffered(enforce, sealed, order, { charter: makeCharter(charter), now: now * 1000 });
+    return undefined;
+  } catch (error) {
+    if (error instanceof QuorateError) return error.code;
+    throw error;
+  }
+}
+
+describe('an offer', () => {
+  it('is taken where all of it fits together', async () => expect(await refusal({})).toBeUndefined());
+
+  it.each<[string, Change, string]>([
+    ['signed by no controller', { keys: { offer: mallory } }, 'OFFER_ISSUER_MISMATCH'],
+    ['that has expired', { offer: { exp: at + 11 }, now: at + 1000 }, 'DOC_EXPIRED'],
+    ['whose request has expired', { request: { exp: at + 11 }, now: at + 1000 }, 'DOC_EXPIRED'],
+    ['of another project', { offer: { project: mallory.id } }, 'OFFER_PROJECT_MISMATCH'],
+    ['for another request', { offer: { request: 'a'.repeat(64) } }, 'OFFER_REQUEST_MISMATCH'],
+    ['for another job', { offer: { job: cidOf('other') } }, 'OFFER_JOB_MISMATCH'],
+    ['under another policy', { offer: { policy: { ...policy, agree: 3 } } }, 'OFFER_POLICY_MISMATCH'],
+    ['older than its request', { offer: { iat: at - 1000 } }, 'OFFER_NOT_IN_TIME'],
+    ['of a round too many', { offer: { round: 3 } }, 'OFFER_ROUND'],
+    ['for a request of another project', { request: { project: mallory.id } }, 'REQUEST_PROJECT_MISMATCH'],
+    ['whose grant nobody of the charter gave', { keys: { grant: mallory } }, 'GRANT_ISSUER_MISMATCH'],
+    ['whose grant is of another project', { grant: { project: mallory.id } }, 'GRANT_PROJECT_MISMATCH'],
+    ['whose request another key signed', { keys: { request: mallory } }, 'GRANT_KEY_MISMATCH'],
+    ['asked for by a reader', { grant: { role: 'reader' } }, 'GRANT_ROLE_MISMATCH'],
+    ['asked for before its grant', { grant: { iat: at + 1000, exp: at + 2000 } }, 'GRANT_NOT_VALID_THEN'],
+    [
+      'below the floor',
+      { charter: { floor: { agree: 3, of: 5, cosign: 'required', rounds: 1 } } },
+      'POLICY_BELOW_FLOOR',
+    ],
+    [
+      'of a server the charter does not allow',
+      { charter: { vcs: ['other.example'] } },
+      'SOURCE_HOST_NOT_ALLOWED',
+    ],
+    ['with another job than its request names', { job: { name: 'other' } }, 'REQUEST_JOB_MISMATCH'],
+    ['of another commit than its job', { request: { commit: 'f'.repeat(40) } }, 'REQUEST_SOURCE_MISMATCH'],
+    ['of a job that reads artifacts', { job: { inputs: { lib: cidOf('lib') } } }, 'JOB_INPUTS_UNSUPPORTED'],
+  ])('%s is refused', async (_name, change, code) => expect(await refusal(change)).toBe(code));
+});
