@@ -1,51 +1,29 @@
 import { InvalidArgumentError } from 'commander';
 import { type Tier, tiers } from '../../sandbox/types.ts';
+import { limits } from '../core/limits.ts';
+import { type Bounds, type Unit, units } from '../core/units.ts';
 import { nearestWord } from '../jobfile/nearest.ts';
-import { workerNodeLimits } from '../runtime/worker/limits.ts';
 
 // Commander shows these messages after "error: option '…' argument '…' is invalid."
 
-const seconds = new Map([
-  ['s', 1],
-  ['m', 60],
-  ['h', 3600],
-  ['d', 86_400],
-]);
-const sizes = new Map([
-  ['MiB', 2 ** 20],
-  ['GiB', 2 ** 30],
-  ['TiB', 2 ** 40],
-]);
-
-const rates = new Map([['KiB', 2 ** 10], ...sizes]);
-
-function amount(text: string, units: ReadonlyMap<string, number>): number | undefined {
-  const [, digits, unit = ''] = /^([1-9]\d{0,8})([A-Za-z]+)$/.exec(text) ?? [];
-  const factor = units.get(unit);
-  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor;
-}
+/** Reads an option's amount: `--memory 4GiB`. */
+export const amountOf =
+  ({ form, parse, text }: Unit, { min = 0 }: Bounds = {}) =>
+  (given: string): number => {
+    const value = parse(given);
+    if (value === undefined) throw new InvalidArgumentError(`Give ${form}.`);
+    if (value < min) throw new InvalidArgumentError(`Give at least ${text(min)}.`);
+    return value;
+  };
 
 /** `90s`, `20m`, `1h`, `7d` → seconds. */
-export function secondsOf(text: string): number {
-  const value = amount(text, seconds);
-  if (value === undefined) throw new InvalidArgumentError('Give a time such as 90s, 20m, 1h or 7d.');
-  return value;
-}
+export const secondsOf = amountOf(units.time);
 
 /** `512MiB`, `4GiB` → bytes. */
-export function bytesOf(text: string): number {
-  const value = amount(text, sizes);
-  if (value === undefined) throw new InvalidArgumentError('Give a size such as 512MiB or 4GiB.');
-  return value;
-}
+export const bytesOf = amountOf(units.size);
 
-/** `256KiB/s`, `2MiB/s` → bytes a second. */
-export function rateOf(text: string): number {
-  const value = text.endsWith('/s') ? amount(text.slice(0, -2), rates) : undefined;
-  if (value === undefined || value < workerNodeLimits.bandwidthBytesMin)
-    throw new InvalidArgumentError('Give bytes a second such as 256KiB/s or 2MiB/s, at least 16KiB/s.');
-  return value;
-}
+/** `256KiB/s`, `2MiB/s` → bytes per second. */
+export const rateOf = amountOf(units.rate, { min: limits.bandwidthBytesMin });
 
 /** For what can be without a limit. Commander takes no null. */
 export const orNone =

@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { type Tier, tiers } from '../../sandbox/index.ts';
+import { amountSchema } from '../core/amount-schema.ts';
 import { peerId } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { nearestWord, parseBytes, parseSeconds } from '../jobfile/index.ts';
+import { units } from '../core/units.ts';
+import { nearestWord } from '../jobfile/index.ts';
 import { type Hours, parseHours } from '../runtime/worker/hours.ts';
-import { workerNodeLimits } from '../runtime/worker/limits.ts';
 import type { OperatorRules, TermKey } from '../runtime/worker/terms.ts';
 import { bytes } from './format.ts';
 import type { LendingOptions } from './lending.ts';
@@ -15,19 +16,9 @@ import type { LendingOptions } from './lending.ts';
 /** A worker's own file is a page; what is longer is none. */
 const bytesMax = 64 * 1024;
 
-const size = z
-  .string({ error: 'expected a size in quotes, such as "4GiB"' })
-  .regex(/^[1-9][0-9]{0,8}(KiB|MiB|GiB|TiB)$/, 'expected a size such as "512MiB" or "4GiB"')
-  .transform((text) => parseBytes(text) ?? Number.NaN);
-const time = z
-  .string({ error: 'expected a time in quotes, such as "2h"' })
-  .regex(/^[1-9][0-9]{0,8}(s|m|h)$/, 'expected a time such as "90s", "30m" or "2h"')
-  .transform((text) => parseSeconds(text) ?? Number.NaN);
-const rate = z
-  .string({ error: 'expected bytes a second in quotes, such as "1MiB/s"' })
-  .regex(/^[1-9][0-9]{0,8}(KiB|MiB|GiB)\/s$/, 'expected bytes a second such as "512KiB/s" or "2MiB/s"')
-  .transform((text) => parseBytes(text.slice(0, -2)) ?? Number.NaN)
-  .refine((bytes) => bytes >= workerNodeLimits.bandwidthBytesMin, 'expected at least "16KiB/s"');
+const size = amountSchema(units.size);
+const time = amountSchema(units.time);
+const rate = amountSchema(units.rate, { min: limits.bandwidthBytesMin });
 const count = z
   .int('expected a whole number')
   .min(1, 'expected at least 1')

@@ -3,4 +3,3 @@ export { type ExampleKind, exampleJobFile, exampleKind } from './example.ts';
 export { nearestWord } from './nearest.ts';
 export { checkJobFileSize, type JobFile, type JobSpec, parseJobFile } from './parse.ts';
 export { jobFileJsonSchema } from './schema.ts';
-export { parseBytes, parseSeconds } from './units.ts';

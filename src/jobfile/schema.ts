@@ -1,52 +1,27 @@
 import { z } from 'zod';
+import { amountSchema } from '../core/amount-schema.ts';
 import { cid, name, policySchema } from '../core/documents/base.ts';
 import { jobSchema } from '../core/documents/job.ts';
 import { limits } from '../core/limits.ts';
-import { sizeText } from '../core/quantity.ts';
+import { type Unit, units } from '../core/units.ts';
 import { jobFileLimits } from './limits.ts';
-import { parseBytes, parseSeconds } from './units.ts';
-
-/** Text with a unit in, a number out, which must then be one that a job document may hold. */
-function amount(
-  parse: (text: string) => number | undefined,
-  bounds: z.ZodNumber,
-  form: { pattern: string; example: string; bounds: string },
-) {
-  const error = `expected an amount with its unit, such as ${form.example}`;
-  return z
-    .string({ error })
-    .regex(new RegExp(form.pattern), error)
-    .transform((text, context) => {
-      const result = bounds.safeParse(parse(text));
-      if (result.success) return result.data;
-      context.addIssue({ code: 'custom', message: `${text} is out of bounds: ${form.bounds}` });
-      return z.NEVER;
-    });
-}
 
 const bounds = jobSchema.shape.limits.shape;
-const size = { pattern: '^[1-9][0-9]{0,8}(KiB|MiB|GiB|TiB)$', example: '512MiB or 2GiB' };
-const between = ({ minValue, maxValue }: { minValue: number | null; maxValue: number | null }) =>
-  `${sizeText(minValue ?? 0)} to ${sizeText(maxValue ?? 0)}`;
-const memory = { ...size, bounds: between(bounds.memoryBytes) };
-const disk = { ...size, bounds: between(bounds.diskBytes) };
-const time = {
-  pattern: '^[1-9][0-9]{0,8}(s|m|h)$',
-  example: '90s, 20m or 1h',
-  bounds: `${bounds.seconds.minValue} to ${bounds.seconds.maxValue} seconds`,
-};
+/** An amount that a job document may hold. */
+const amount = (unit: Unit, { minValue, maxValue }: z.ZodNumber) =>
+  amountSchema(unit, { min: minValue ?? undefined, max: maxValue ?? undefined });
 
 const limitsSchema = z.strictObject({
   cpus: bounds.cpus.default(1).describe('Processors the build may keep busy.'),
-  memory: amount(parseBytes, bounds.memoryBytes, memory)
+  memory: amount(units.size, bounds.memoryBytes)
     .default(2 ** 30)
     .describe('Memory of all processes together, default 1GiB. A build that needs more is stopped.'),
-  disk: amount(parseBytes, bounds.diskBytes, disk)
+  disk: amount(units.size, bounds.diskBytes)
     .default(2 ** 30)
     .describe(
       'Bytes the build may write, default 1GiB. They are kept in memory and count against `memory` too.',
     ),
-  time: amount(parseSeconds, bounds.seconds, time)
+  time: amount(units.time, bounds.seconds)
     .default(20 * 60)
     .describe('Wall-clock time of all steps together, default 20m.'),
   pids: bounds.pids.default(512).describe('Processes and threads at any one time.'),

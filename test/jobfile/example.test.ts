@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exampleJobFile, exampleKind, jobFileJsonSchema, parseJobFile } from '../../src/jobfile/index.ts';
 import { editDistance, nearestWord } from '../../src/jobfile/nearest.ts';
-import { parseBytes, parseSeconds } from '../../src/jobfile/units.ts';
 
 describe('the example job file', () => {
   it.each(['make', 'npm', 'script'] as const)('for %s says what the defaults say', (kind) => {
@@ -25,32 +24,6 @@ describe('the published JSON Schema', () => {
     const published = readFileSync(join(import.meta.dirname, '../../docs/quorate.schema.json'), 'utf8');
     expect(JSON.parse(published)).toEqual(jobFileJsonSchema());
   });
-});
-
-describe('units', () => {
-  it.each([
-    ['1KiB', 1024],
-    ['512MiB', 2 ** 29],
-    ['2GiB', 2 ** 31],
-    ['3TiB', 3 * 2 ** 40],
-    ['2GB', undefined],
-    ['2', undefined],
-    ['0MiB', undefined],
-    ['-1MiB', undefined],
-    ['1.5GiB', undefined],
-    ['1 GiB', undefined],
-    ['1gib', undefined],
-    ['1000000000KiB', undefined],
-  ])('%s is %s bytes', (text, bytes) => expect(parseBytes(text)).toBe(bytes));
-
-  it.each([
-    ['90s', 90],
-    ['20m', 1200],
-    ['2h', 7200],
-    ['1d', undefined],
-    ['1h30m', undefined],
-    ['20', undefined],
-  ])('%s is %s seconds', (text, seconds) => expect(parseSeconds(text)).toBe(seconds));
 });
 
 describe('the nearest word', () => {

@@ -3,11 +3,11 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
-import { workerNodeLimits } from './limits.ts';
+import { limits } from '../../core/limits.ts';
 import type { Operator, OperatorStatus } from './operator.ts';
 
 const positive = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
-const rate = positive.min(workerNodeLimits.bandwidthBytesMin);
+const rate = positive.min(limits.bandwidthBytesMin);
 const requestSchema = z.discriminatedUnion('do', [
   z.strictObject({ do: z.enum(['status', 'pause', 'resume', 'drain', 'stop']) }),
   z.strictObject({

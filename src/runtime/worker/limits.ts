@@ -3,8 +3,6 @@ import { limits } from '../../core/limits.ts';
 
 /** Bounds of a worker's node. */
 export const workerNodeLimits = {
-  /** The lowest bandwidth an operator can set, per second: heartbeats and grants still have to be on time. */
-  bandwidthBytesMin: 16 * 1024,
   /** Disk for results unless the operator sets another: the same as for images. */
   resultsKeptBytesMax: 10 * 1024 * 1024 * 1024,
   /** Time a result is kept whatever its size: the controller tries five times to fetch it, a minute each. */

@@ -9,10 +9,10 @@ import { exampleWorkerFile, parseWorkerFile } from '../../../src/cli/worker-file
 import { QuorateError } from '../../../src/core/errors.ts';
 import { escapeLine, LineEscaper } from '../../../src/core/escape.ts';
 import { vcsAllowed } from '../../../src/core/judge/vcs.ts';
+import { units as amounts } from '../../../src/core/units.ts';
 import { clientOf } from '../../../src/http/addresses.ts';
 import { exampleJobFile } from '../../../src/jobfile/example.ts';
 import { parseJobFile } from '../../../src/jobfile/index.ts';
-import { parseBytes, parseSeconds } from '../../../src/jobfile/units.ts';
 import { checkRef, isCommitId, parseGitUrl, resolveRef } from '../../../src/source/index.ts';
 import { mutatedText } from '../arbitraries.ts';
 import { Scratch } from '../corpus.ts';
@@ -67,7 +67,7 @@ const units = define<string>({
   seeds: async () => ['1KiB', '512MiB', '20m', '1h', '999999999s'],
   arbitrary: (seeds) => mutatedText(seeds, ['0', '1', '9', '.', 'e', 'K', 'iB']),
   run(text) {
-    for (const amount of [parseBytes(text), parseSeconds(text)])
+    for (const amount of Object.values(amounts).map(({ parse }) => parse(text)))
       must(
         amount === undefined || (Number.isSafeInteger(amount) && amount > 0),
         'an amount that is no whole number',
