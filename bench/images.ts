@@ -28,7 +28,7 @@ async function readyImage(bench: Bench, signal: AbortSignal): Promise<() => Held
   bench.after(() => store.close());
   const source = {
     obtain: () => readImageFile(store, imagesFolder(dir), made.image, signal),
-    letGo: async () => {},
+    discard: async () => {},
   };
   const cacheDir = join(dir, 'cache');
   const cache = new ImageCache({ dir: cacheDir, bytesMax: 4e9, store, source, signal });

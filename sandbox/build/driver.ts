@@ -1,5 +1,5 @@
 import type { TrailingEntry } from '../archive.ts';
-import { proxyEnvironment } from '../net/egress.ts';
+import { proxyEnvironment } from '../net/proxy-bridge.ts';
 import type { ProfileValues, SandboxJob } from '../types.ts';
 import { profileOf, profilePath } from './profile.ts';
 

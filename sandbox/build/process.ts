@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { QuorateError } from '../../src/core/errors.ts';
 import { allowedProcessors, requireTool } from '../host.ts';
-import { inOwnNetwork, openEgress } from '../net/egress.ts';
+import { bridgeToProxy, inNetworkNamespace } from '../net/proxy-bridge.ts';
 import type { SandboxJob } from '../types.ts';
 import { driverFds, terminalFds } from './driver.ts';
 import { buildProcessLimits, type ProcessLimits, prlimit } from './process-limits.ts';
@@ -91,12 +91,12 @@ export function startInCgroups({
     ...command,
   ];
   const { network } = job;
-  const [file = '', ...words] = network === undefined ? enter : inOwnNetwork(enter);
+  const [file = '', ...words] = network === undefined ? enter : inNetworkNamespace(enter);
   const child = spawn(file, words, {
     ...{ cwd: '/', env: {} },
     stdio: network === undefined ? stdio : [...stdio, 'ipc'],
   });
-  if (network !== undefined) openEgress(child, network.socket);
+  if (network !== undefined) bridgeToProxy(child, network.socket);
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     // It could not even be started.

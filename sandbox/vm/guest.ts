@@ -1,5 +1,5 @@
 import { sandboxLimits } from '../limits.ts';
-import { proxyPort } from '../net/egress.ts';
+import { proxyPort } from '../net/proxy-bridge.ts';
 import type { CpioEntry } from './cpio.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { type Tier, tierWithTerminal } from '../../sandbox/types.ts';
 import { QuorateError } from '../core/errors.ts';
-import type { PersonsTerminal, Trial, Tried } from '../runtime/trial/trial.ts';
+import type { InteractiveTerminal, Trial, TrialResult } from '../runtime/trial/trial.ts';
 import { TerminalAnswers } from './terminal-answers.ts';
 
 /** Ctrl-], as many times in a row, leaves a shell that listens to nothing. */
@@ -33,7 +33,7 @@ export function checkTerminal(json: boolean): void {
  * Has a person at a shell in the sandbox. This terminal only passes bytes on: raw, so that every key goes in, Ctrl-C
  * included; and what comes out, the sandbox's control characters included, is its own. Afterwards it is as it was.
  */
-export async function shellIn(trial: Trial, signal: AbortSignal): Promise<Tried> {
+export async function shellIn(trial: Trial, signal: AbortSignal): Promise<TrialResult> {
   const { stdin, stdout } = process;
   const [keys, sizes] = [new PassThrough(), new PassThrough()];
   const leave = new AbortController();
@@ -56,7 +56,7 @@ export async function shellIn(trial: Trial, signal: AbortSignal): Promise<Tried>
     stdin.setRawMode(false);
   };
   const type = process.env.TERM ?? '';
-  const terminal: PersonsTerminal = {
+  const terminal: InteractiveTerminal = {
     ...{ keys, sizes, window: { rows: stdout.rows, columns: stdout.columns } },
     type: isTerminalType.test(type) ? type : 'dumb',
   };

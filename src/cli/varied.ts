@@ -1,5 +1,5 @@
 import { escapeLine } from '../core/escape.ts';
-import type { VariedResult } from '../runtime/trial/vary.ts';
+import type { ConditionResult } from '../runtime/trial/vary.ts';
 import { type Exit, exits } from './exit-codes.ts';
 import type { Output } from './output.ts';
 
@@ -7,9 +7,9 @@ import type { Output } from './output.ts';
 const filesShownMax = 5;
 
 /** One line for each condition as it comes, and what to make of it. */
-export async function sayVaried(out: Output, results: AsyncIterable<VariedResult>): Promise<Exit> {
+export async function sayVaried(out: Output, results: AsyncIterable<ConditionResult>): Promise<Exit> {
   const { red, green, dim } = out.colours;
-  const varying = new Map<string, VariedResult>();
+  const varying = new Map<string, ConditionResult>();
   out.say('', 'Again, with one thing different each time:');
   for await (const result of results) {
     const { condition, differences, failed } = result;
@@ -28,7 +28,7 @@ export async function sayVaried(out: Output, results: AsyncIterable<VariedResult
     all.filter(({ condition }) => condition.pinned),
     all.filter(({ condition }) => !condition.pinned),
   ];
-  const names = (of: VariedResult[]) => of.map(({ condition }) => condition.name).join(', ');
+  const names = (of: ConditionResult[]) => of.map(({ condition }) => condition.name).join(', ');
   if (all.length === 0) out.say('', green('Nothing of this changes the outputs.'));
   else out.say('');
   if (open.length > 0) out.say(red(`Workers can differ in: ${names(open)}. They will not agree.`));
@@ -37,7 +37,7 @@ export async function sayVaried(out: Output, results: AsyncIterable<VariedResult
   return all.length === 0 ? exits.done : exits.no;
 }
 
-function inWhat({ differences, failed }: VariedResult): string {
+function inWhat({ differences, failed }: ConditionResult): string {
   if (failed !== undefined) return escapeLine(`the build fails (${failed})`, 400);
   const shown = differences.slice(0, filesShownMax).map(({ path, change }) => {
     const name = escapeLine(path, 200);

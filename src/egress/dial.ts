@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { QuorateError } from '../core/errors.ts';
 import { egressLimits } from './limits.ts';
-import { shown, type Target } from './rules.ts';
+import { printable, type Target } from './rules.ts';
 
 /** Connects to an address: never to a name, which could lead elsewhere the second time. */
 export type Connect = (address: string, port: number) => Socket;
@@ -22,7 +22,7 @@ export async function dial(
       last = error;
     }
   }
-  const why = last instanceof Error ? `: ${shown(last.message)}` : '';
+  const why = last instanceof Error ? `: ${printable(last.message)}` : '';
   throw new QuorateError('EGRESS_UNREACHABLE', `no connection to ${host}:${port}${why}`, {
     hint: 'Check the host, the port and the network.',
     cause: last,

@@ -1,5 +1,5 @@
 export { isPublic } from './addresses.ts';
-export { type Egress, openEgress } from './egress.ts';
-export { isLiteral, targetsOf } from './entries.ts';
-export { meteredConnect } from './metered.ts';
+export { isLiteralAddress, targetsOf } from './charter-entries.ts';
+export { meteredConnect } from './metered-socket.ts';
+export { type Egress, openEgressProxy } from './proxy.ts';
 export type { EgressRules, Resolve, Target } from './rules.ts';

@@ -20,7 +20,7 @@ export interface EgressRules {
    * Addresses, or `localhost`, that may be reached although they are not public, as the owner of the project named them
    * literally. A name that leads to such an address is not enough.
    */
-  named: readonly Target[];
+  privateTargets: readonly Target[];
   /** A stand-in for tests. */
   resolve?: Resolve | undefined;
 }
@@ -37,7 +37,7 @@ export async function addressesFor(rules: EgressRules, asked: Target): Promise<s
   const host = canonical(asked.host);
   const { port } = asked;
   if (!rules.targets.some((target) => canonical(target.host) === host && target.port === port)) {
-    throw new QuorateError('EGRESS_NOT_ALLOWED', `a connection to ${shown(host)}:${port} was refused`, {
+    throw new QuorateError('EGRESS_NOT_ALLOWED', `a connection to ${printable(host)}:${port} was refused`, {
       hint: 'Only the servers that the job and the charter name can be reached.',
     });
   }
@@ -53,7 +53,7 @@ export async function addressesFor(rules: EgressRules, asked: Target): Promise<s
   const near = networksOf(Object.values(networkInterfaces()).flatMap((all = []) => all));
   const isNear = (address: string): boolean => near.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
   const isNamed = (address: string): boolean =>
-    rules.named.some(
+    rules.privateTargets.some(
       (name) =>
         name.port === port &&
         (canonical(name.host) === address ||
@@ -65,7 +65,7 @@ export async function addressesFor(rules: EgressRules, asked: Target): Promise<s
   if (open.length === 0) {
     throw new QuorateError(
       'EGRESS_ADDRESS_REFUSED',
-      `${host} is ${found.map(shown).join(', ') || 'no address'}: no address of the open internet`,
+      `${host} is ${found.map(printable).join(', ') || 'no address'}: no address of the open internet`,
       {
         hint: "Of a private network only an address that the charter's vcs names itself is reached; by a build, only if [network] private in the operator's worker.toml names it, too.",
       },
@@ -88,4 +88,4 @@ export function networksOf(interfaces: readonly Pick<NetworkInterfaceInfo, 'addr
 }
 
 /** Part of a message: what somebody inside or a name server said. */
-export const shown = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 100);
+export const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 100);

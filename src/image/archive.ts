@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import { readContent } from './layer.ts';
-import type { Entry } from './normal.ts';
+import type { Entry } from './normalise.ts';
 
 /** ByteQueue in which a large file is read. */
 const pieceBytes = 1024 * 1024;

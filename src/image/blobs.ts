@@ -3,9 +3,9 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
-import { damaged, notAnImage, shown, tooLarge } from './errors.ts';
+import { splitName } from './entry-names.ts';
+import { damaged, notAnImage, printable, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';
-import { splitName } from './names.ts';
 import { eachTarEntry, type TarHeader } from './tar-entries.ts';
 
 export interface Blob {
@@ -29,13 +29,13 @@ export interface Blobs {
 /** @throws IMAGE_NOT_FOUND, IMAGE_FORMAT, IMAGE_DAMAGED */
 export async function openBlobs(path: string, signal: AbortSignal): Promise<Blobs> {
   const found = await stat(path).catch((cause: unknown) => {
-    throw new QuorateError('IMAGE_NOT_FOUND', `there is no image at ${shown(path)}`, {
+    throw new QuorateError('IMAGE_NOT_FOUND', `there is no image at ${printable(path)}`, {
       hint: 'Give the folder or the tar file the image is in.',
       cause,
     });
   });
   if (found.isDirectory()) return new FolderBlobs(path);
-  if (!found.isFile()) throw notAnImage(`${shown(path)} is no file and no folder`);
+  if (!found.isFile()) throw notAnImage(`${printable(path)} is no file and no folder`);
   return TarBlobs.read(path, signal);
 }
 
@@ -58,7 +58,7 @@ class FolderBlobs implements Blobs {
 
   async open(name: string): Promise<Blob> {
     const handle = await this.#open(name);
-    if (handle === undefined) throw damaged(`it has no file ${shown(name)}`);
+    if (handle === undefined) throw damaged(`it has no file ${printable(name)}`);
     const { size } = await handle.stat();
     return {
       size,
@@ -98,7 +98,7 @@ class TarBlobs implements Blobs {
       const path = splitName(name).join('/');
       if (places.size >= imageLimits.blobsMax)
         throw tooLarge(`the archive has over ${imageLimits.blobsMax} files`);
-      if (places.has(path)) throw damaged(`${shown(name)} is in the archive twice`);
+      if (places.has(path)) throw damaged(`${printable(name)} is in the archive twice`);
       if (type === 'file') places.set(path, { at: byteOffset, size });
       // Older tools write one for a layer that is there already.
       if (type === 'symlink' || type === 'link') {
@@ -106,7 +106,11 @@ class TarBlobs implements Blobs {
         places.set(path, { alias: posix.join(from, linkname ?? '') });
       }
     };
-    await eachTarEntry(file, { signal, look, asError: () => notAnImage(`${shown(file)} is no tar archive`) });
+    await eachTarEntry(file, {
+      signal,
+      look,
+      asError: () => notAnImage(`${printable(file)} is no tar archive`),
+    });
     return new TarBlobs(file, places);
   }
 
@@ -123,7 +127,7 @@ class TarBlobs implements Blobs {
 
   async open(name: string): Promise<Blob> {
     const found = this.#find(name);
-    if (found === undefined) throw damaged(`it has no file ${shown(name)}`);
+    if (found === undefined) throw damaged(`it has no file ${printable(name)}`);
     const { at, size } = found;
     // The options of a file's stream have no way to say "nothing".
     const stream = () =>

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
 import { readRootArchive } from './read.ts';
+import { skipSyncPrefix } from './skip-sync.ts';
 import { runTool } from './tool.ts';
-import { unsynced } from './unsynced.ts';
 
 export interface DebianOptions {
   /** Such as `trixie`. */
@@ -46,7 +46,7 @@ export async function makeDebianRoot(options: DebianOptions): Promise<Readable> 
   await runTool({
     name: 'mmdebstrap',
     command: [
-      ...['sh', '-c', pinned, 'sh', ...(await unsynced(scratch)), 'mmdebstrap'],
+      ...['sh', '-c', pinned, 'sh', ...(await skipSyncPrefix(scratch)), 'mmdebstrap'],
       ...['--variant=essential', '--format=tar'],
       ...include.map((name) => `--include=${name}`),
       ...left.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),

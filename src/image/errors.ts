@@ -1,7 +1,7 @@
 import { QuorateError } from '../core/errors.ts';
 
 /** A name from an image, shortened and freed of what a terminal would obey. */
-export function shown(text: string): string {
+export function printable(text: string): string {
   const quoted = JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
   return quoted.replace(/[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '?');
 }

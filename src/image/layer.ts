@@ -6,10 +6,10 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { QuorateError } from '../core/errors.ts';
 import type { Blob } from './blobs.ts';
-import { damaged, shown, tooLarge } from './errors.ts';
+import { checkLink, splitName } from './entry-names.ts';
+import { damaged, printable, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';
-import { checkLink, splitName } from './names.ts';
-import type { Root } from './root.ts';
+import type { Root } from './root-tree.ts';
 import { eachTarEntry, type TarHeader } from './tar-entries.ts';
 import { unzstd } from './zstd.ts';
 
@@ -32,14 +32,14 @@ export class Budget {
 }
 
 /** What a stranger says a blob is. `diff` is of the unpacked archive. */
-export interface Expected {
+export interface ExpectedLayer {
   digest: string | undefined;
   size: number | undefined;
   diff: string;
 }
 
 /** Passes bytes on and hashes them; `check` compares. */
-class Watched extends Transform {
+class HashingTransform extends Transform {
   readonly #hash: Hash;
   readonly #digest: string | undefined;
   size = 0;
@@ -72,13 +72,13 @@ class Watched extends Transform {
 /** Unpacks one layer's archive into a file of ours, and checks that it is the one that was named. @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
 export async function unpackLayer(
   blob: Blob,
-  expected: Expected,
+  expected: ExpectedLayer,
   file: string,
   budget: Budget,
   signal: AbortSignal,
 ): Promise<void> {
-  const packed = new Watched(expected.digest);
-  const unpacked = new Watched(expected.diff, (count) => budget.bytes(count));
+  const packed = new HashingTransform(expected.digest);
+  const unpacked = new HashingTransform(expected.diff, (count) => budget.bytes(count));
   const unpacker = unpackerFor(await blob.head());
   try {
     await pipeline(
@@ -131,13 +131,13 @@ const whiteout = '.wh.';
 function apply(root: Root, header: TarHeader, layer: number): void {
   const parts = splitName(header.name);
   const name = parts.at(-1) ?? '';
-  if (name.startsWith(whiteout)) return takeAway(root, parts, layer);
+  if (name.startsWith(whiteout)) return applyWhiteout(root, parts, layer);
   switch (header.type) {
     case 'file':
     case 'contiguous-file': {
       const keys = Object.keys(header.pax ?? {});
       if (keys.some((key) => key.startsWith('GNU.sparse') || key === 'SCHILY.realsize'))
-        throw damaged(`${shown(header.name)} is a sparse file, which layers do not have`);
+        throw damaged(`${printable(header.name)} is a sparse file, which layers do not have`);
       const content = { layer, at: header.byteOffset, size: header.size };
       return root.addFile(parts, content, (header.mode & 0o111) !== 0);
     }
@@ -153,14 +153,14 @@ function apply(root: Root, header: TarHeader, layer: number): void {
   }
 }
 
-function takeAway(root: Root, parts: readonly string[], layer: number): void {
+function applyWhiteout(root: Root, parts: readonly string[], layer: number): void {
   const name = (parts.at(-1) ?? '').slice(whiteout.length);
   const folder = parts.slice(0, -1);
   if (name === '.wh..opq') return root.clear(folder, layer);
   // Notes that a file system of old kept for itself.
   if (name.startsWith(whiteout)) return;
   splitName(name);
-  if (name === '' || name === '.') throw damaged(`${shown(parts.join('/'))} takes nothing away`);
+  if (name === '' || name === '.') throw damaged(`${printable(parts.join('/'))} takes nothing away`);
   root.remove([...folder, name], layer);
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { QuorateError } from '../core/errors.ts';
 import { type Arch, goArch } from './arch.ts';
 import type { Blob, Blobs } from './blobs.ts';
-import { damaged, notAnImage, shown } from './errors.ts';
+import { damaged, notAnImage, printable } from './errors.ts';
 import { imageLimits } from './limits.ts';
 import {
   blobName,
@@ -25,7 +25,7 @@ export interface Layer {
   open(): Promise<Blob>;
 }
 
-export interface Choice {
+export interface ImageSelection {
   /** The tag or name of one image of several. */
   name?: string | undefined;
   arch: Arch;
@@ -35,14 +35,14 @@ export interface Choice {
  * The layers of one image, lowest first. What names them has been checked; the layers themselves have not.
  * @throws IMAGE_FORMAT, IMAGE_DAMAGED, IMAGE_TOO_LARGE, IMAGE_ARCH_MISMATCH, IMAGE_AMBIGUOUS
  */
-export async function layersOf(blobs: Blobs, choice: Choice): Promise<Layer[]> {
+export async function layersOf(blobs: Blobs, choice: ImageSelection): Promise<Layer[]> {
   // What newer versions of docker save write is both; of the two this one names its blobs by their digests.
   if (await blobs.has('index.json')) return layoutLayers(blobs, choice);
   if (await blobs.has('manifest.json')) return savedLayers(blobs, choice);
   throw notAnImage('this is no OCI image layout, which has an index.json, and nothing "docker save" wrote');
 }
 
-async function layoutLayers(blobs: Blobs, choice: Choice): Promise<Layer[]> {
+async function layoutLayers(blobs: Blobs, choice: ImageSelection): Promise<Layer[]> {
   const index = decodeJson(await readSmall(blobs, 'index.json'), indexSchema, 'index.json');
   const named = pickName(index.manifests, choice.name);
   const manifest = await pickManifest(blobs, named, choice.arch, 1);
@@ -52,7 +52,7 @@ async function layoutLayers(blobs: Blobs, choice: Choice): Promise<Layer[]> {
     throw damaged(`its manifest has ${layers.length} layers, its configuration ${diffs.length}`);
   return layers.map(({ mediaType, digest, size }, index) => {
     if (!/^application\/vnd\.(oci\.image\.layer|docker\.image\.rootfs)\b.*\btar\b/.test(mediaType))
-      throw notAnImage(`a layer of the image is ${shown(mediaType)}, not a tar archive`);
+      throw notAnImage(`a layer of the image is ${printable(mediaType)}, not a tar archive`);
     return { digest, size, diff: diffs[index] ?? '', open: () => blobs.open(blobName(digest)) };
   });
 }
@@ -64,7 +64,7 @@ function pickName(all: readonly Descriptor[], name: string | undefined): readonl
   const names = [...new Set(all.flatMap((one) => nameOf(one) ?? []))];
   if (name !== undefined) {
     const found = all.filter((one) => nameOf(one) === name);
-    if (found.length === 0) throw ambiguous(`there is no image ${shown(name)} in it`, names);
+    if (found.length === 0) throw ambiguous(`there is no image ${printable(name)} in it`, names);
     return found;
   }
   if (names.length > 1) throw ambiguous(`it holds ${names.length} images`, names);
@@ -76,7 +76,7 @@ const ambiguous = (what: string, names: readonly string[]): QuorateError =>
     hint:
       names.length === 0
         ? 'Its images have no names: leave --name away.'
-        : `Say which: --name ${names.slice(0, 10).map(shown).join(' or ')}`,
+        : `Say which: --name ${names.slice(0, 10).map(printable).join(' or ')}`,
   });
 
 const isIndex = ({ mediaType }: Descriptor): boolean =>
@@ -108,7 +108,7 @@ async function pickManifest(
 
 function otherArch(arch: Arch, all: readonly Descriptor[]): QuorateError {
   const there = all.flatMap(({ platform }) =>
-    platform === undefined ? [] : shown(`${platform.os}/${platform.architecture}`),
+    platform === undefined ? [] : printable(`${platform.os}/${platform.architecture}`),
   );
   const found = there.length === 0 ? '' : `; it is for ${there.slice(0, 10).join(', ')}`;
   return new QuorateError('IMAGE_ARCH_MISMATCH', `the image is not for Linux on ${arch}${found}`, {
@@ -123,12 +123,12 @@ function diffsOf(config: Uint8Array, arch: Arch): string[] {
   return rootfs.diff_ids;
 }
 
-async function savedLayers(blobs: Blobs, { name, arch }: Choice): Promise<Layer[]> {
+async function savedLayers(blobs: Blobs, { name, arch }: ImageSelection): Promise<Layer[]> {
   const saved = decodeJson(await readSmall(blobs, 'manifest.json'), savedSchema, 'manifest.json');
   const names = saved.flatMap(({ RepoTags }) => RepoTags ?? []);
   const found = name === undefined ? saved : saved.filter(({ RepoTags }) => RepoTags?.includes(name));
   const [one, second] = found;
-  if (one === undefined) throw ambiguous(`there is no image ${shown(name ?? '')} in it`, names);
+  if (one === undefined) throw ambiguous(`there is no image ${printable(name ?? '')} in it`, names);
   if (second !== undefined) throw ambiguous(`it holds ${saved.length} images`, names);
   const config = await readSmall(blobs, one.Config);
   const [, digest] = /(?:^|\/)([0-9a-f]{64})(?:\.json)?$/.exec(one.Config) ?? [];

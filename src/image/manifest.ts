@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { limits } from '../core/limits.ts';
 import type { Blob, Blobs } from './blobs.ts';
-import { damaged, shown, tooLarge } from './errors.ts';
+import { damaged, printable, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';
 
 const digest = z.string().regex(/^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/);
@@ -53,20 +53,20 @@ export function decodeJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: str
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const where = result.error.issues[0]?.path.map(String).join('.').slice(0, 200) || 'its root';
-  throw damaged(`${what} is not valid at ${shown(where)}`);
+  throw damaged(`${what} is not valid at ${printable(where)}`);
 }
 
 /** @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
 export async function readSmall(blobs: Blobs, name: string): Promise<Uint8Array> {
   const blob: Blob = await blobs.open(name);
   if (blob.size > imageLimits.manifestBytesMax)
-    throw tooLarge(`${shown(name)} of the image is over ${imageLimits.manifestBytesMax} bytes`);
+    throw tooLarge(`${printable(name)} of the image is over ${imageLimits.manifestBytesMax} bytes`);
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of blob.stream() as AsyncIterable<Uint8Array>) {
     size += chunk.length;
     // A file that grows while it is read.
-    if (size > blob.size) throw damaged(`${shown(name)} changed while it was read`);
+    if (size > blob.size) throw damaged(`${printable(name)} changed while it was read`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -4,9 +4,9 @@ import type { Readable } from 'node:stream';
 import { writeArchive } from './archive.ts';
 import { openBlobs } from './blobs.ts';
 import { applyLayer, Budget, unpackLayer } from './layer.ts';
-import { type Choice, layersOf } from './layout.ts';
-import { normalised } from './normal.ts';
-import { Root } from './root.ts';
+import { type ImageSelection, layersOf } from './layout.ts';
+import { normaliseRoot } from './normalise.ts';
+import { Root } from './root-tree.ts';
 
 export interface ReadOptions {
   /** An existing, empty folder with room for all layers; the caller removes it when the archive has been read. */
@@ -21,7 +21,7 @@ export interface ReadOptions {
  */
 export async function readImage(
   path: string,
-  { scratch, signal, ...choice }: ReadOptions & Choice,
+  { scratch, signal, ...choice }: ReadOptions & ImageSelection,
 ): Promise<Readable> {
   const blobs = await openBlobs(path, signal);
   try {
@@ -35,7 +35,7 @@ export async function readImage(
       await unpackLayer(await open(), { digest, size, diff }, file, budget, signal);
       await applyLayer(root, file, index, budget, signal);
     }
-    return writeArchive(normalised(root), files);
+    return writeArchive(normaliseRoot(root), files);
   } finally {
     await blobs.close();
   }
@@ -48,5 +48,5 @@ export async function readRootArchive(
 ): Promise<Readable> {
   const root = new Root();
   await applyLayer(root, file, 0, new Budget(), signal);
-  return writeArchive(normalised(root, cleared), [file]);
+  return writeArchive(normaliseRoot(root, cleared), [file]);
 }

@@ -13,16 +13,16 @@ export interface GitOptions {
   /** Besides what is set here: PATH where git is not in the usual places, SSH_AUTH_SOCK for ssh. */
   env?: Record<string, string> | undefined;
   /** Turns a command into one that runs it elsewhere, such as in a sandbox that sees the folders it works in. */
-  wrap?: ((command: string[], reach: Reach) => string[]) | undefined;
+  wrap?: ((command: string[], reach: GitAccess) => string[]) | undefined;
 }
 
 /** What a command has to reach besides its folder: only fetching and asking need the server. */
-export type Reach = 'server' | 'nothing';
+export type GitAccess = 'server' | 'nothing';
 
 export interface RunOptions extends GitOptions {
   cwd: string;
   /** By default nothing. */
-  reach?: Reach | undefined;
+  reach?: GitAccess | undefined;
   /** Takes the output instead; where it throws, git is ended. */
   read?: ((output: Readable) => Promise<void>) | undefined;
   /** Asked several times a second; a number that changes counts as life, throwing ends git with that error. */

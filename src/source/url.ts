@@ -17,7 +17,7 @@ export interface GitUrl {
 const defaultPorts: Record<GitProtocol, number> = { git: 9418, http: 80, https: 443, ssh: 22 };
 const urlBytesMax = 2048;
 
-const shown = (text: string): string => visible(JSON.stringify(text.slice(0, 200)));
+const quoted = (text: string): string => visible(JSON.stringify(text.slice(0, 200)));
 
 /** Text without control and direction-changing characters: what a server sends must not drive a terminal. */
 export function visible(text: string): string {
@@ -25,7 +25,7 @@ export function visible(text: string): string {
 }
 
 function invalid(text: string, why: string): QuorateError {
-  return new QuorateError('SOURCE_URL_INVALID', `${shown(text)} ${why}`, {
+  return new QuorateError('SOURCE_URL_INVALID', `${quoted(text)} ${why}`, {
     hint: 'Give a URL such as https://host/project.git, git://host/project or ssh://git@host/project.',
   });
 }
@@ -46,7 +46,7 @@ export function parseGitUrl(text: string, allowed?: readonly string[]): GitUrl {
   if (protocol !== 'git' && protocol !== 'http' && protocol !== 'https' && protocol !== 'ssh') {
     throw new QuorateError(
       'SOURCE_PROTOCOL_REFUSED',
-      `${shown(text)} has the protocol "${visible(protocol)}"`,
+      `${quoted(text)} has the protocol "${visible(protocol)}"`,
       {
         hint: 'Only git, https, http and ssh are used.',
       },
@@ -77,7 +77,7 @@ function parse(text: string): URL {
     if (scp !== null) return new URL(`ssh://${scp[1]}@${scp[2]}/${scp[3]?.replace(/^\//, '')}`);
     return new URL(text);
   } catch (cause) {
-    throw new QuorateError('SOURCE_URL_INVALID', `${shown(text)} is not a URL`, {
+    throw new QuorateError('SOURCE_URL_INVALID', `${quoted(text)} is not a URL`, {
       hint: 'Give a URL such as https://host/project.git, git://host/project or ssh://git@host/project.',
       cause,
     });
@@ -113,7 +113,7 @@ export function checkRef(ref: string): string {
     /^[-/]|\.\.|\/\/|@\{|[/.]$|^@$/.test(ref) ||
     ref.split('/').some((part) => part.startsWith('.') || part.endsWith('.lock'));
   if (!bad) return ref;
-  throw new QuorateError('SOURCE_REF_INVALID', `${shown(ref)} is not a branch, tag or full commit id`, {
+  throw new QuorateError('SOURCE_REF_INVALID', `${quoted(ref)} is not a branch, tag or full commit id`, {
     hint: 'Give a name such as main, v1.2 or refs/heads/main, or all 40 digits of a commit.',
   });
 }

@@ -4,9 +4,9 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type Egress, openEgress } from '../../src/egress/index.ts';
+import { type Egress, openEgressProxy } from '../../src/egress/index.ts';
 
-type Options = Parameters<typeof openEgress>[0];
+type Options = Parameters<typeof openEgressProxy>[0];
 
 export const MiB = 1024 * 1024;
 
@@ -15,7 +15,13 @@ export async function egressTo(port: number, more: Partial<Options> = {}): Promi
   const dir = await mkdtemp(join(tmpdir(), 'quorate-egress-'));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const here = [{ host: '127.0.0.1', port }];
-  const egress = await openEgress({ dir, targets: here, named: here, receivedBytesMax: MiB, ...more });
+  const egress = await openEgressProxy({
+    dir,
+    targets: here,
+    privateTargets: here,
+    receivedBytesMax: MiB,
+    ...more,
+  });
   onTestFinished(() => egress.close());
   return egress;
 }
@@ -36,4 +42,4 @@ export async function say({ socket }: Pick<Egress, 'socket'>, text: string | Buf
 export const connectTo = (host: string, then = ''): string =>
   `CONNECT ${host} HTTP/1.1\r\nHost: ${host}\r\n\r\n${then}`;
 
-export const codesOf = ({ troubles }: Egress): string[] => troubles.map(({ code }) => code);
+export const codesOf = ({ refusals }: Egress): string[] => refusals.map(({ code }) => code);

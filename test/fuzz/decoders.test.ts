@@ -87,8 +87,8 @@ const reached: Record<string, string> = {
   'src/runtime/worker/control.ts':
     'a line of the own user, on a socket in a folder that nobody else may enter',
   'src/runtime/artifacts/transfer.ts': 'cid',
-  'src/source/working.ts': 'names of files that the own git lists',
-  'src/egress/egress.ts': 'egress-proxy',
+  'src/source/working-tree.ts': 'names of files that the own git lists',
+  'src/egress/proxy.ts': 'egress-proxy',
   'src/image/tar-entries.ts': 'image-layer and image-archive',
   'src/source/url.ts': 'git-url',
   'src/store/exchange.ts': 'a PeerId of a connected peer',

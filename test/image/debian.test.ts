@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { debianSources, makeDebianRoot, makeErofs } from '../../src/image/index.ts';
-import { checkImageFit } from '../../src/runtime/images/fit.ts';
+import { checkImageRequirements } from '../../src/runtime/images/requirements.ts';
 import { newStore, scratch } from './support.ts';
 
 const signal = AbortSignal.timeout(300_000);
@@ -29,7 +29,7 @@ describe('an image of Debian packages', () => {
     expect(await somebody({ PYTHONDONTWRITEBYTECODE: '1', LANG: 'de_DE.UTF-8', HOME: '/nowhere' })).toBe(
       root,
     );
-    await checkImageFit(store, root);
+    await checkImageRequirements(store, root);
     for (const path of ['var/cache', 'var/log', 'etc/machine-id', 'etc/resolv.conf']) {
       const below: string[] = [];
       const found = await store.resolve(root, path, { rules: 'image' });

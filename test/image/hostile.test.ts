@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { Budget } from '../../src/image/layer.ts';
-import { Root } from '../../src/image/root.ts';
+import { Root } from '../../src/image/root-tree.ts';
 import {
   dir,
   file,

@@ -26,7 +26,7 @@ beforeAll(async () => {
   await writeLayoutTo(layout, join(dir, 'layout'));
   const tar = await readImage(join(dir, 'layout'), { scratch: dir, signal, arch: 'x86_64' });
   const { root } = await store.importTar(tar, { into: store.public, rules: 'image' });
-  const source = { obtain: async () => {}, letGo: async () => {} };
+  const source = { obtain: async () => {}, discard: async () => {} };
   const cache = new ImageCache({ dir: join(dir, 'cache'), bytesMax: 1e9, store, signal, source });
   image = cache.use(root, signal);
   tree = await image.directory();

@@ -130,7 +130,7 @@ function say({ out }: Context, made: MadeImage): Exit {
 
 async function list(context: Context): Promise<Exit> {
   const { listImageFiles } = await import('../../runtime/images/files.ts');
-  const { imageCacheFolder, readyImages } = await import('../../runtime/images/kept.ts');
+  const { imageCacheFolder, readyImages } = await import('../../runtime/images/cache-folder.ts');
   const { home, out } = context;
   const images = await listImageFiles(await folderOf(context));
   const ready = (await readyImages(imageCacheFolder(home))).map((one) => ({
@@ -153,7 +153,7 @@ async function list(context: Context): Promise<Exit> {
 
 async function remove(context: Context, cid: string): Promise<Exit> {
   const { hasImageFile, removeImageFile } = await import('../../runtime/images/files.ts');
-  const { imageCacheFolder, readyImages, takeAway } = await import('../../runtime/images/kept.ts');
+  const { imageCacheFolder, readyImages, evictImage } = await import('../../runtime/images/cache-folder.ts');
   const { cid: schema } = await import('../../core/documents/base.ts');
   if (!schema.safeParse(cid).success)
     throw new QuorateError('CLI_USAGE', `"${cid.slice(0, 120)}" is not the CID of an image`, {
@@ -161,7 +161,7 @@ async function remove(context: Context, cid: string): Promise<Exit> {
     });
   const cache = imageCacheFolder(context.home);
   const isReady = (await readyImages(cache)).some(({ image }) => image === cid);
-  if (isReady && !(await takeAway(cache, cid))) {
+  if (isReady && !(await evictImage(cache, cid))) {
     throw new QuorateError('IMAGE_IN_USE', `a build uses the image ${cid} now`, {
       hint: 'Try again when it has ended.',
     });

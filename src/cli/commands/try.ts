@@ -3,8 +3,8 @@ import { join, resolve } from 'node:path';
 import type { Tier } from '../../../sandbox/types.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
-import type { BroughtInput, TrialInput } from '../../runtime/trial/inputs.ts';
-import type { Trial, TrialSource, Tried } from '../../runtime/trial/trial.ts';
+import type { ProvidedInput, TrialInput } from '../../runtime/trial/inputs.ts';
+import type { Trial, TrialResult, TrialSource } from '../../runtime/trial/trial.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes, columns, duration } from '../format.ts';
@@ -92,7 +92,7 @@ async function run(context: Context, path: string | undefined, options: Options)
     ...{ inputs: options.input, stores: storesHere(context, folder) },
     imageBytes,
     project: () => trialProject(context, folder, options.project),
-    onInput: (input: BroughtInput) => sayInput(out, input),
+    onInput: (input: ProvidedInput) => sayInput(out, input),
     onProbe: probes.step,
   };
   return withTrial(trial, async (opened) => {
@@ -118,7 +118,7 @@ async function run(context: Context, path: string | undefined, options: Options)
   }).finally(() => probes.end());
 }
 
-async function built(out: Output, trial: Trial): Promise<Tried> {
+async function built(out: Output, trial: Trial): Promise<TrialResult> {
   const log = new LocalLog(out);
   const tried = await trial.build((chunk) => log.write(chunk));
   log.end();
@@ -138,7 +138,7 @@ function saySource(out: Output, { root, tree, commit, dirty }: TrialSource, job:
 }
 
 /** The bytes are those of the CID in any case; what they are worth is another matter. */
-function sayInput(out: Output, { name, cid, from, level }: BroughtInput): void {
+function sayInput(out: Output, { name, cid, from, level }: ProvidedInput): void {
   out.value({ event: 'input', name, cid, from, level });
   const worth =
     from === 'store'
@@ -151,7 +151,7 @@ function sayInput(out: Output, { name, cid, from, level }: BroughtInput): void {
 }
 
 /** Returns the artifact, if the build made one. */
-function sayOutcome(out: Output, { outcome, built, ms, network }: Tried): string | null {
+function sayOutcome(out: Output, { outcome, built, ms, network }: TrialResult): string | null {
   if (network !== undefined) out.value({ event: 'network', ...network });
   const { green, red, bold } = out.colours;
   if (outcome.kind === 'aborted') {

@@ -4,9 +4,9 @@ import type { Bandwidth } from '../../core/bandwidth.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import {
   type Egress,
-  isLiteral,
+  isLiteralAddress,
   meteredConnect,
-  openEgress,
+  openEgressProxy,
   type Resolve,
   targetsOf,
 } from '../../egress/index.ts';
@@ -60,14 +60,14 @@ export async function openConfinedGit(options: ConfinedOptions): Promise<Confine
     ...(options.guards !== undefined && { guards: options.guards }),
   });
   try {
-    const egress = await openEgress({
+    const egress = await openEgressProxy({
       dir: tool.net,
       targets: [{ host: url.host, port: url.port }],
-      named: vcs.flatMap((entry) => targetsOf(entry, [url.usualPort])).filter(isLiteral),
+      privateTargets: vcs.flatMap((entry) => targetsOf(entry, [url.usualPort])).filter(isLiteralAddress),
       receivedBytesMax: options.bytesMax + buildLimits.egressOverheadBytes,
       resolve: options.resolve,
       ...(options.bandwidth !== undefined && { connect: meteredConnect(options.bandwidth) }),
-      onTrouble: ({ code, message }) => say(`${code}: ${message}`),
+      onRefusal: ({ code, message }) => say(`${code}: ${message}`),
     });
     return confined(tool, egress, url);
   } catch (error) {
@@ -94,10 +94,10 @@ function confined(tool: ToolSandbox, egress: Egress, { protocol }: GitUrl): Conf
           },
         );
       }
-      const [trouble] = egress.troubles;
-      if (trouble === undefined) return error;
-      const { message, hint } = trouble;
-      const code = trouble.code === 'EGRESS_UNREACHABLE' ? 'SOURCE_UNREACHABLE' : trouble.code;
+      const [refusal] = egress.refusals;
+      if (refusal === undefined) return error;
+      const { message, hint } = refusal;
+      const code = refusal.code === 'EGRESS_UNREACHABLE' ? 'SOURCE_UNREACHABLE' : refusal.code;
       return new QuorateError(code, message, { cause: error, ...(hint !== undefined && { hint }) });
     },
     close: async () => {

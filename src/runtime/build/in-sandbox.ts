@@ -12,7 +12,7 @@ import { limits } from '../../core/limits.ts';
 import type { Area, ImportedTree, Store } from '../../store/index.ts';
 
 /** What a trial changes of the surroundings that a worker builds in. */
-export interface Varied {
+export interface BuildVariation {
   variation?: SandboxVariation;
   /** Source files unpacked from last to first, which is how folders come to list them. */
   reversed?: boolean;
@@ -44,7 +44,7 @@ export async function buildInSandbox(
   store: Store,
   job: Pick<Job, 'run' | 'env' | 'outputs' | 'limits'>,
   { tree, from, image, into, inputs = [], network, terminal, onLog, signal }: BuildIo,
-  { variation, reversed }: Varied = {},
+  { variation, reversed }: BuildVariation = {},
 ): Promise<{ outcome: Outcome; built: ImportedTree | undefined }> {
   let built: ImportedTree | undefined;
   const outcome = await sandbox.run(

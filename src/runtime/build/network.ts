@@ -6,9 +6,9 @@ import type { Charter, Job } from '../../core/documents/index.ts';
 import {
   type Egress,
   type EgressRules,
-  isLiteral,
+  isLiteralAddress,
   meteredConnect,
-  openEgress,
+  openEgressProxy,
   type Target,
   targetsOf,
 } from '../../egress/index.ts';
@@ -42,7 +42,7 @@ export interface BuildNetwork extends Pick<Egress, 'socket' | 'counts'> {
 }
 
 /** Opens what the job asks for; undefined when that is nothing. Errors: `EGRESS_UNAVAILABLE`. */
-export async function openNetwork(options: NetworkOptions): Promise<BuildNetwork | undefined> {
+export async function openBuildNetwork(options: NetworkOptions): Promise<BuildNetwork | undefined> {
   const { network } = options.job;
   if (network === undefined) return undefined;
   const { say, bandwidth } = options;
@@ -53,12 +53,12 @@ export async function openNetwork(options: NetworkOptions): Promise<BuildNetwork
   try {
     const open = rules.targets.map(({ host, port }) => at(host, port)).join(', ');
     say(`network: ${network.join(', ')}: ${open === '' ? 'no server is known for that' : open}`);
-    const egress = await openEgress({
+    const egress = await openEgressProxy({
       ...{ dir, ...rules, resolve: options.resolve },
       connectionsMax: sandboxLimits.egressConnectionsMax,
       connectionsTotalMax: sandboxLimits.egressConnectionsTotalMax,
       receivedBytesMax: options.job.limits.diskBytes + buildLimits.egressOverheadBytes,
-      onTrouble: ({ code, message, hint }) => {
+      onRefusal: ({ code, message, hint }) => {
         say(`network: ${code}: ${message}`);
         if (hint === undefined || hinted.has(hint)) return;
         hinted.add(hint);
@@ -97,7 +97,7 @@ export function rulesOf({
   const vcs = charter.vcs.flatMap((entry) => targetsOf(entry, usualPorts));
   const any = charter.vcs.length === 0 && source !== undefined ? urlTarget(source) : [];
   const stores = store.flatMap(urlTarget);
-  const named = vcs.filter(isLiteral);
+  const literal = vcs.filter(isLiteralAddress);
   // The controller says where its store is; that it may be at home the root says, with the address itself.
   const known = new Set(charter.bootstrap.flatMap((addr) => /^\/ip[46]\/([^/]+)\//.exec(addr)?.[1] ?? []));
   return {
@@ -105,7 +105,7 @@ export function rulesOf({
       ...(network.includes('vcs') ? [...vcs, ...any] : []),
       ...(network.includes('store') ? stores : []),
     ]),
-    named: unique([...named, ...stores.filter(({ host }) => known.has(host))]).filter(
+    privateTargets: unique([...literal, ...stores.filter(({ host }) => known.has(host))]).filter(
       ({ host, port }) => privateHosts === 'named' || privateHosts.includes(at(host, port)),
     ),
   };

@@ -8,10 +8,10 @@ import { sizeText } from '../../core/quantity.ts';
 import { makeErofs } from '../../image/index.ts';
 import type { Store } from '../../store/index.ts';
 import { makePrivate, syncFileSystem } from '../node/files.ts';
-import { checkImageFit } from './fit.ts';
-import { givenUp, namesIn, readyImages, takeAway } from './kept.ts';
+import { evictedPrefix, evictImage, listNames, readyImages } from './cache-folder.ts';
 import { imageCacheLimits } from './limits.ts';
-import { ImageUser, isAbandoned, scratchName } from './users.ts';
+import { checkImageRequirements } from './requirements.ts';
+import { isAbandoned, scratchName, UseMarker } from './use-markers.ts';
 
 export interface ObtainOptions {
   maxBytes: number;
@@ -23,7 +23,7 @@ export interface ImageSource {
   /** Has all blocks of an image in the public area when it returns. Tells what is there of it, as far as it takes long. */
   obtain(image: string, options: ObtainOptions): Promise<void>;
   /** They are not needed any more. */
-  letGo(image: string): Promise<void>;
+  discard(image: string): Promise<void>;
 }
 
 export interface ImageCacheOptions {
@@ -52,7 +52,7 @@ const neverBuildable = new Set(['IMAGE_UNFIT', 'IMAGE_LACKS_TOOL', ...neverFits]
 /** Files of a folder are counted by what they take on the disk. */
 const diskBlock = 4096;
 /** Names beginning like this are what a crash left. */
-const unfinished = '.new-';
+const unfinishedPrefix = '.new-';
 
 /**
  * Images as builds use them: `<dir>/<cid>/tree` and `image.erofs`, each made once and then used as it lies there. What has its
@@ -71,8 +71,8 @@ export class ImageCache {
 
   /** Removes what a crash left behind; what a living process works on stays. */
   async sweep(): Promise<void> {
-    for (const name of await namesIn(this.#options.dir))
-      if (isAbandoned(name, unfinished) || isAbandoned(name, givenUp))
+    for (const name of await listNames(this.#options.dir))
+      if (isAbandoned(name, unfinishedPrefix) || isAbandoned(name, evictedPrefix))
         await rm(join(this.#options.dir, name), { recursive: true, force: true });
   }
 
@@ -83,7 +83,7 @@ export class ImageCache {
 
   /** `signal` ends the waiting, not what is being made for others as well. */
   use(image: string, signal: AbortSignal): HeldImage {
-    const user = new ImageUser(join(this.#options.dir, image));
+    const user = new UseMarker(join(this.#options.dir, image));
     const ready = async (form: Form): Promise<string> => {
       for (;;) {
         const path = join(this.#options.dir, image, form);
@@ -153,7 +153,7 @@ export class ImageCache {
       await source.obtain(image, { maxBytes: bytesMax, signal: stop, onProgress });
     } catch (error) {
       // What came of it is kept where another try could go on with it.
-      if (neverFits.has(codeOf(error))) await source.letGo(image);
+      if (neverFits.has(codeOf(error))) await source.discard(image);
       if (full.signal.aborted) throw full.signal.reason;
       throw error;
     } finally {
@@ -172,17 +172,17 @@ export class ImageCache {
           existsSync(join(this.#options.dir, image, one)) ||
           (one !== form && this.#making.has(`${image} ${one}`)),
       );
-      if (!isNeeded) await this.#options.source.letGo(image);
+      if (!isNeeded) await this.#options.source.discard(image);
       throw error;
     }
   }
 
   async #write(image: string, form: Form): Promise<void> {
     const { dir, store, signal } = this.#options;
-    await checkImageFit(store, image);
+    await checkImageRequirements(store, image);
     const { blocks, files } = await this.#sizeOf(image);
     await this.#makeRoom(image, blocks + files);
-    const scratch = await mkdtemp(join(dir, scratchName(unfinished)));
+    const scratch = await mkdtemp(join(dir, scratchName(unfinishedPrefix)));
     try {
       const made = join(scratch, form);
       if (form === 'tree') {
@@ -240,7 +240,7 @@ export class ImageCache {
     let total = kept.reduce((sum, { bytes }) => sum + bytes, wanted);
     for (const { image: other, bytes } of kept) {
       if (total <= bytesMax) return;
-      if (other !== image && (await this.#giveUp(other))) total -= bytes;
+      if (other !== image && (await this.#evict(other))) total -= bytes;
     }
     if (total <= bytesMax) return;
     const error = new QuorateError(
@@ -252,10 +252,10 @@ export class ImageCache {
     throw error;
   }
 
-  async #giveUp(image: string): Promise<boolean> {
+  async #evict(image: string): Promise<boolean> {
     const { dir, source } = this.#options;
-    if (!(await takeAway(dir, image))) return false;
-    await source.letGo(image);
+    if (!(await evictImage(dir, image))) return false;
+    await source.discard(image);
     return true;
   }
 }

@@ -8,7 +8,7 @@ import type { Store } from '../../store/index.ts';
 import { CarDecoder, encodeCar } from '../../transfer/index.ts';
 import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
 
-const noteSchema = z.strictObject({
+const metadataSchema = z.strictObject({
   image: cidSchema,
   /** Of file content. */
   bytes: z.int().min(0),
@@ -18,30 +18,30 @@ const noteSchema = z.strictObject({
   made: z.string().max(40),
 });
 /** What is written down beside an image. */
-export type ImageNote = z.infer<typeof noteSchema>;
+export type ImageMetadata = z.infer<typeof metadataSchema>;
 
-const carOf = (dir: string, image: string): string => join(dir, `${image}.car`);
-const noteOf = (dir: string, image: string): string => join(dir, `${image}.json`);
+const carFile = (dir: string, image: string): string => join(dir, `${image}.car`);
+const metadataFile = (dir: string, image: string): string => join(dir, `${image}.json`);
 
 /** The folder of images that were made in a project (its `.quorate`) or for this machine (its home folder). */
 export const imagesFolder = (dir: string): string => join(dir, 'images');
 
-export const hasImageFile = (dir: string, image: string): boolean => existsSync(carOf(dir, image));
+export const hasImageFile = (dir: string, image: string): boolean => existsSync(carFile(dir, image));
 
 /** Writes an image of a store's public area into a folder, whole or not at all. */
 export async function writeImageFile(
   store: Store,
   dir: string,
-  note: ImageNote,
+  metadata: ImageMetadata,
   signal: AbortSignal,
 ): Promise<string> {
-  const file = carOf(dir, note.image);
+  const file = carFile(dir, metadata.image);
   const beside = `${file}.${process.pid}.new`;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   try {
     const handle = await open(beside, 'w', 0o600);
     try {
-      for await (const piece of encodeCar(store.blocks, [store.blocks.parse(note.image)])) {
+      for await (const piece of encodeCar(store.blocks, [store.blocks.parse(metadata.image)])) {
         signal.throwIfAborted();
         await handle.write(piece);
       }
@@ -49,7 +49,7 @@ export async function writeImageFile(
     } finally {
       await handle.close();
     }
-    await writeAtomic(noteOf(dir, note.image), `${JSON.stringify(note)}\n`);
+    await writeAtomic(metadataFile(dir, metadata.image), `${JSON.stringify(metadata)}\n`);
     await rename(beside, file);
   } catch (error) {
     await rm(beside, { force: true });
@@ -67,7 +67,7 @@ export async function readImageFile(
   image: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const file = carOf(dir, image);
+  const file = carFile(dir, image);
   const decoder = new CarDecoder([{ cid: store.blocks.parse(image), depth: 0 }], store.blocks.links);
   const take = async (): Promise<void> => {
     for (let block = decoder.next(); block !== undefined; block = decoder.next())
@@ -95,16 +95,16 @@ export async function readImageFile(
 }
 
 /** The images of a folder, by CID. @throws HOME_DAMAGED */
-export async function listImageFiles(dir: string): Promise<ImageNote[]> {
+export async function listImageFiles(dir: string): Promise<ImageMetadata[]> {
   const names = existsSync(dir) ? (await readdir(dir)).filter((name) => name.endsWith('.json')).sort() : [];
-  const notes: ImageNote[] = [];
+  const list: ImageMetadata[] = [];
   for (const name of names) {
     const path = join(dir, name);
     const text = await readOptional(path);
     if (text === undefined || !hasImageFile(dir, name.slice(0, -'.json'.length))) continue;
-    notes.push(parseFile(path, text, noteSchema, 'Remove it, and make or import the image again.'));
+    list.push(parseFile(path, text, metadataSchema, 'Remove it, and make or import the image again.'));
   }
-  return notes;
+  return list;
 }
 
 /** @throws IMAGE_UNKNOWN */
@@ -114,6 +114,6 @@ export async function removeImageFile(dir: string, image: string): Promise<void>
       hint: 'quorate image list shows those there are.',
     });
   }
-  await rm(carOf(dir, image), { force: true });
-  await rm(noteOf(dir, image), { force: true });
+  await rm(carFile(dir, image), { force: true });
+  await rm(metadataFile(dir, image), { force: true });
 }

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type Arch, makeDebianRoot, readImage } from '../../image/index.ts';
 import { openStore } from '../../store/index.ts';
-import { type ImageNote, writeImageFile } from './files.ts';
-import { checkImageFit } from './fit.ts';
+import { type ImageMetadata, writeImageFile } from './files.ts';
+import { checkImageRequirements } from './requirements.ts';
 
-export interface MadeImage extends ImageNote {
+export interface MadeImage extends ImageMetadata {
   /** Where it lies now. */
   file: string;
 }
@@ -69,9 +69,9 @@ async function make(
         rules: 'image',
         signal,
       });
-      await checkImageFit(store, image);
-      const note = { image, bytes, files: files.length, of, made: new Date().toISOString() };
-      return { ...note, file: await writeImageFile(store, dir, note, signal) };
+      await checkImageRequirements(store, image);
+      const metadata = { image, bytes, files: files.length, of, made: new Date().toISOString() };
+      return { ...metadata, file: await writeImageFile(store, dir, metadata, signal) };
     } finally {
       await store.close();
     }

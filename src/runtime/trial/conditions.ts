@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { Varied } from '../build/in-sandbox.ts';
+import type { BuildVariation } from '../build/in-sandbox.ts';
 
 /** Something a build's outputs may depend on, and how a trial makes it different. */
 export interface Condition {
@@ -8,7 +8,7 @@ export interface Condition {
   says: string;
   /** It is the same on every worker: outputs that depend on it still agree. */
   pinned: boolean;
-  varied: Varied;
+  varied: BuildVariation;
 }
 
 /** The build as it was, once more: what differs then does so on its own. */
@@ -23,7 +23,7 @@ export const again: Condition = {
 export function conditions(cpus: number): Condition[] {
   const asked = Math.ceil(cpus);
   const other = asked > 1 ? 1 : 2;
-  const pinned = (name: string, says: string, variation: Varied['variation']): Condition => ({
+  const pinned = (name: string, says: string, variation: BuildVariation['variation']): Condition => ({
     name,
     says,
     pinned: true,

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { QuorateError } from '../../core/errors.ts';
 import type { Store } from '../../store/index.ts';
 import { type HeldImage, ImageCache } from '../images/cache.ts';
+import { imageCacheFolder } from '../images/cache-folder.ts';
 import { hasImageFile, imagesFolder, readImageFile } from '../images/files.ts';
-import { imageCacheFolder } from '../images/kept.ts';
 import { imageCacheLimits } from '../images/limits.ts';
 
 /**
@@ -40,7 +40,7 @@ export function trialImage(
         await readImageFile(store, dir, image, signal);
       },
       // The store goes with the trial.
-      letGo: async () => {},
+      discard: async () => {},
     },
   });
   return cache.use(image, signal);

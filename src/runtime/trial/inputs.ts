@@ -24,7 +24,7 @@ export interface TrialInput {
   cid: string;
 }
 
-export interface BroughtInput extends TrialInput {
+export interface ProvidedInput extends TrialInput {
   from: 'store' | 'mesh';
   /**
    * What its evidence amounts to: `none` where there is none that holds, or none was asked for. Whatever it is, the bytes are those of the CID, and

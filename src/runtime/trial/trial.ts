@@ -20,12 +20,12 @@ import { type Mesh, openMesh } from '../../mesh/index.ts';
 import { localCommit, localRepo, readLocalCommit, workingFiles } from '../../source/index.ts';
 import { type Difference, type ImportedTree, openStore, type Store } from '../../store/index.ts';
 import { asSourceError } from '../build/import-source.ts';
-import { abortedBy, type BuildIo, buildInSandbox, type Varied } from '../build/in-sandbox.ts';
+import { abortedBy, type BuildIo, type BuildVariation, buildInSandbox } from '../build/in-sandbox.ts';
 import { jobFileName, jobInTree } from '../build/job-in-tree.ts';
-import { type BuildNetwork, openNetwork } from '../build/network.ts';
+import { type BuildNetwork, openBuildNetwork } from '../build/network.ts';
 import type { HeldImage } from '../images/cache.ts';
 import { trialImage } from './image.ts';
-import { type BroughtInput, fromMesh, fromStores, type TrialInput, type TrialProject } from './inputs.ts';
+import { fromMesh, fromStores, type ProvidedInput, type TrialInput, type TrialProject } from './inputs.ts';
 import { trialLimits } from './limits.ts';
 
 export interface TrialOptions {
@@ -46,7 +46,7 @@ export interface TrialOptions {
   stores?: readonly string[] | undefined;
   /** Asked for when an input or the job's network needs it. */
   project(): Promise<TrialProject | undefined>;
-  onInput?(input: BroughtInput): void;
+  onInput?(input: ProvidedInput): void;
   /** What of the sandbox is looked at, before the trial. */
   onProbe?: ProbeWatch['onStep'];
   signal: AbortSignal;
@@ -63,7 +63,7 @@ export interface TrialSource {
   dirty: boolean;
 }
 
-export interface Tried {
+export interface TrialResult {
   outcome: Outcome;
   /** Of a build that made outputs. */
   built: ImportedTree | undefined;
@@ -73,7 +73,7 @@ export interface Tried {
 }
 
 /** Where a person sits. */
-export interface PersonsTerminal {
+export interface InteractiveTerminal {
   /** What is typed, as it comes. */
   keys: Readable;
   /** Lines `<rows> <columns>`, whenever its window changes. */
@@ -84,7 +84,7 @@ export interface PersonsTerminal {
 }
 
 /** What is around the build of a trial besides the sandbox itself. */
-interface Surroundings {
+interface TrialEnvironment {
   image: 'host' | HeldImage;
   inputs: readonly TrialInput[];
   project: TrialProject | undefined;
@@ -100,7 +100,7 @@ export class Trial {
   readonly job: JobSpec;
   readonly #store: Store;
   readonly #sandbox: Sandbox;
-  readonly #surroundings: Surroundings;
+  readonly #environment: TrialEnvironment;
   readonly #signal: AbortSignal;
 
   constructor(parts: {
@@ -108,19 +108,19 @@ export class Trial {
     job: JobSpec;
     store: Store;
     sandbox: Sandbox;
-    surroundings: Surroundings;
+    environment: TrialEnvironment;
     signal: AbortSignal;
   }) {
     this.source = parts.source;
     this.job = parts.job;
     this.#store = parts.store;
     this.#sandbox = parts.sandbox;
-    this.#surroundings = parts.surroundings;
+    this.#environment = parts.environment;
     this.#signal = parts.signal;
   }
 
   /** Throws what is not the build's own doing: `STORE_DISK_FULL`, `SANDBOX_…`, the signal's reason. */
-  build(onLog: (chunk: Uint8Array) => void): Promise<Tried> {
+  build(onLog: (chunk: Uint8Array) => void): Promise<TrialResult> {
     return this.#build({ into: this.#store.public, onLog });
   }
 
@@ -129,10 +129,10 @@ export class Trial {
    * the end are the outputs. Throws as `build`.
    */
   shell(
-    terminal: PersonsTerminal,
+    terminal: InteractiveTerminal,
     onOutput: (chunk: Uint8Array) => void,
     leave: AbortSignal,
-  ): Promise<Tried> {
+  ): Promise<TrialResult> {
     const { keys, sizes, window, type } = terminal;
     const { limits: of, env, network } = this.job;
     const job = {
@@ -148,7 +148,10 @@ export class Trial {
    * Builds it under other conditions, and says in which files the outputs are not those of `first`; none where one of the
    * two has no outputs. Throws as `build`, and `TRY_NOT_RUN`.
    */
-  async compare({ outcome }: Tried, varied: Varied): Promise<{ tried: Tried; differences: Difference[] }> {
+  async compare(
+    { outcome }: TrialResult,
+    varied: BuildVariation,
+  ): Promise<{ tried: TrialResult; differences: Difference[] }> {
     const area = this.#store.sealed('varied');
     try {
       const tried = await this.#build({ into: area, onLog: () => {}, varied });
@@ -167,20 +170,20 @@ export class Trial {
       varied,
       leave,
       ...io
-    }: Pick<BuildIo, 'into' | 'onLog' | 'terminal'> & { varied?: Varied; leave?: AbortSignal },
+    }: Pick<BuildIo, 'into' | 'onLog' | 'terminal'> & { varied?: BuildVariation; leave?: AbortSignal },
     of: Parameters<typeof buildInSandbox>[2] = this.job,
-  ): Promise<Tried> {
+  ): Promise<TrialResult> {
     const store = this.#store;
     const signal = this.#signal;
     const began = performance.now();
     let network: BuildNetwork | undefined;
-    const done = (outcome: Outcome, built?: ImportedTree): Tried => {
+    const done = (outcome: Outcome, built?: ImportedTree): TrialResult => {
       signal.throwIfAborted();
       return { outcome, built, ms: performance.now() - began, network: network?.counts };
     };
     try {
       network = await this.#network(io.onLog);
-      const { inputs, image } = this.#surroundings;
+      const { inputs, image } = this.#environment;
       const where = { tree: this.source.tree, from: store.public, inputs, image, signal };
       const job = { ...where, ...io, network };
       if (leave !== undefined) job.signal = AbortSignal.any([signal, leave]);
@@ -196,8 +199,8 @@ export class Trial {
   }
 
   #network(onLog: BuildIo['onLog']): Promise<BuildNetwork | undefined> {
-    const { project, remote, dir } = this.#surroundings;
-    return openNetwork({
+    const { project, remote, dir } = this.#environment;
+    return openBuildNetwork({
       ...{ job: this.job, charter: project?.charter ?? { vcs: [], bootstrap: [] }, dir },
       ...{ source: remote, store: project?.feed ?? [], privateHosts: 'named' },
       say: (text) => onLog(new TextEncoder().encode(`quorate: ${text}\n`)),
@@ -211,7 +214,7 @@ export class Trial {
 }
 
 /** Throws `TRY_NOT_RUN` for an outcome that says nothing of the build. */
-export function checkRan({ outcome }: Tried): void {
+export function checkRan({ outcome }: TrialResult): void {
   if (outcome.kind !== 'aborted' || (outcome.reason !== 'sandbox' && outcome.reason !== 'operator')) return;
   throw new QuorateError('TRY_NOT_RUN', `the sandbox could not run the build: ${outcome.detail}`, {
     hint: 'See whether this machine can build: quorate doctor',
@@ -250,7 +253,7 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
     closers.push(async () => image?.release());
     // What is not here is said before anything is begun.
     await image?.directory();
-    const surroundings: Surroundings = {
+    const environment: TrialEnvironment = {
       image: image ?? 'host',
       ...{ inputs, dir: scratch, project: project ?? (await projectFor(job, options)) },
       remote: job.network && (await localRepo(source.root, { signal }).catch(() => undefined))?.remoteUrl,
@@ -258,8 +261,8 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
     const onStep = options.onProbe ?? (() => {});
     const sandbox = await openSandbox(stateDir, tier, { signal, onStep });
     signal.throwIfAborted();
-    for (const input of inputs) options.onInput?.(await bring(input, store, mesh, project, options));
-    return await use(new Trial({ source, job, store, sandbox, surroundings, signal }));
+    for (const input of inputs) options.onInput?.(await provideInput(input, store, mesh, project, options));
+    return await use(new Trial({ source, job, store, sandbox, environment, signal }));
   } finally {
     for (const close of closers.reverse()) await close();
   }
@@ -283,13 +286,13 @@ async function projectFor(job: JobSpec, options: TrialOptions): Promise<TrialPro
   });
 }
 
-async function bring(
+async function provideInput(
   input: TrialInput,
   store: Store,
   mesh: Mesh | undefined,
   project: TrialProject | undefined,
   { stores = [], signal }: TrialOptions,
-): Promise<BroughtInput> {
+): Promise<ProvidedInput> {
   if (await fromStores(store, input.cid, stores, signal)) return { ...input, from: 'store', level: 'none' };
   if (mesh === undefined || project === undefined) {
     throw new QuorateError(

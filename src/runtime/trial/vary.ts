@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Difference } from '../../store/index.ts';
 import { again, type Condition, conditions } from './conditions.ts';
-import type { Trial, Tried } from './trial.ts';
+import type { Trial, TrialResult } from './trial.ts';
 
 /** What became of the outputs under one condition. */
-export interface VariedResult {
+export interface ConditionResult {
   condition: Condition;
   /** Of the files, those that it changes: not those that differ on their own. */
   differences: Pick<Difference, 'path' | 'change'>[];
@@ -19,9 +19,13 @@ const apartMs = 1_100;
  * Builds what was built once more for each condition, and once more as it was wherever something differs, so that no
  * condition is blamed for what differs on its own. `again` comes first, and again when more is found out about it.
  */
-export async function* vary(trial: Trial, first: Tried, signal: AbortSignal): AsyncGenerator<VariedResult> {
+export async function* vary(
+  trial: Trial,
+  first: TrialResult,
+  signal: AbortSignal,
+): AsyncGenerator<ConditionResult> {
   const own = new Set<string>();
-  const plain = async (): Promise<VariedResult> => {
+  const plain = async (): Promise<ConditionResult> => {
     const result = await resultOf(trial, first, again, own);
     for (const { path } of result.differences) own.add(path);
     return result;
@@ -44,15 +48,15 @@ export async function* vary(trial: Trial, first: Tried, signal: AbortSignal): As
   }
 }
 
-export const differs = ({ differences, failed }: VariedResult): boolean =>
+export const differs = ({ differences, failed }: ConditionResult): boolean =>
   differences.length > 0 || failed !== undefined;
 
 async function resultOf(
   trial: Trial,
-  first: Tried,
+  first: TrialResult,
   condition: Condition,
   without: ReadonlySet<string>,
-): Promise<VariedResult> {
+): Promise<ConditionResult> {
   const { tried, differences } = await trial.compare(first, condition.varied);
   return {
     condition,
@@ -61,7 +65,7 @@ async function resultOf(
   };
 }
 
-function failureOf({ outcome }: Tried): string | undefined {
+function failureOf({ outcome }: TrialResult): string | undefined {
   if (outcome.kind === 'aborted') return `${outcome.reason}: ${outcome.detail}`;
   return outcome.artifact === null ? `exit ${outcome.code}` : undefined;
 }

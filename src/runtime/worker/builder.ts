@@ -6,7 +6,7 @@ import type { BuildResult } from '../../core/worker/events.ts';
 import { randomNonce } from '../../identity/idp.ts';
 import type { Area } from '../../store/index.ts';
 import { abortedBy, buildInSandbox } from '../build/in-sandbox.ts';
-import { openNetwork } from '../build/network.ts';
+import { openBuildNetwork } from '../build/network.ts';
 import { BuildLog, openLogChannel } from './build-log.ts';
 import { areaOf, type WorkerContext } from './context.ts';
 import type { WorkerImages } from './images.ts';
@@ -139,7 +139,7 @@ export class Builder {
 
   async #inSandbox({ lease, job, log, signal }: Build, sandbox: Sandbox, source: Area): Promise<Done> {
     const { store, credentials, dir, bandwidth, privateHosts } = this.#context;
-    const network = await openNetwork({
+    const network = await openBuildNetwork({
       ...{
         job,
         charter: credentials.charter,

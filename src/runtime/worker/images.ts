@@ -3,7 +3,7 @@ import { announce } from '../artifacts/announce.ts';
 import { connectSome } from '../artifacts/fetch.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 import { type HeldImage, ImageCache, type ObtainOptions } from '../images/cache.ts';
-import { imageCacheFolder } from '../images/kept.ts';
+import { imageCacheFolder } from '../images/cache-folder.ts';
 import { imageCacheLimits } from '../images/limits.ts';
 import type { WorkerContext } from './context.ts';
 
@@ -26,7 +26,7 @@ export class WorkerImages {
       ...{ dir: imageCacheFolder(dir), bytesMax, store, signal },
       source: {
         obtain: (image, options) => this.#obtain(image, options),
-        letGo: (image) => this.#letGo(image),
+        discard: (image) => this.#discard(image),
       },
     });
   }
@@ -78,7 +78,7 @@ export class WorkerImages {
     return connectSome(mesh, [...found.values()]);
   }
 
-  async #letGo(image: string): Promise<void> {
+  async #discard(image: string): Promise<void> {
     const { store } = this.#context;
     await store.unpin(image, imagePin);
     await store.collect({ graceSeconds });

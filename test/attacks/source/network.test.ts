@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openEgress } from '../../../src/egress/index.ts';
+import { openEgressProxy } from '../../../src/egress/index.ts';
 import { confined, hostOf } from '../../source/confined.ts';
 import { codeOf, commitAll, folder, git, listen, serve, serveHttp } from '../../source/support.ts';
 
@@ -154,9 +154,9 @@ describe('a project that has volunteers knock at machines in their own network',
       const reached: string[] = [];
       const port = await listen((socket) => socket.end());
       const dir = await folder();
-      const ask = async (named: { host: string; port: number }[]): Promise<string[]> => {
-        const egress = await openEgress({
-          ...{ dir, targets: [{ host: 'git.example', port: 9418 }], named, receivedBytesMax: 1000 },
+      const ask = async (privateTargets: { host: string; port: number }[]): Promise<string[]> => {
+        const egress = await openEgressProxy({
+          ...{ dir, targets: [{ host: 'git.example', port: 9418 }], privateTargets, receivedBytesMax: 1000 },
           resolve: async () => [{ address }],
           // Nothing here connects to a network: the address is noted, and a local port stands in for it.
           connect: (to) => {
@@ -168,7 +168,7 @@ describe('a project that has volunteers knock at machines in their own network',
         client.end('CONNECT git.example:9418 HTTP/1.1\r\n\r\n').resume();
         await once(client, 'close');
         await egress.close();
-        return egress.troubles.map(({ code }) => code);
+        return egress.refusals.map(({ code }) => code);
       };
       expect(await ask([])).toEqual(['EGRESS_ADDRESS_REFUSED']);
       expect(await ask([{ host: address, port: 80 }])).toEqual(['EGRESS_ADDRESS_REFUSED']);
@@ -237,9 +237,9 @@ describe('a project that has volunteers knock at machines in their own network',
 
     asked.length = 0;
     const reached: string[] = [];
-    const egress = await openEgress({
+    const egress = await openEgressProxy({
       dir: await folder(),
-      ...{ targets: [{ host: 'git.example', port: home.port }], named: [], receivedBytesMax: 1000 },
+      ...{ targets: [{ host: 'git.example', port: home.port }], privateTargets: [], receivedBytesMax: 1000 },
       resolve: rebinding,
       connect: (to, port) => {
         reached.push(to);
@@ -254,7 +254,7 @@ describe('a project that has volunteers knock at machines in their own network',
       await once(client, 'close');
     }
     expect(reached).toEqual(['93.184.215.14']);
-    expect(egress.troubles.map(({ code }) => code)).toEqual(['EGRESS_ADDRESS_REFUSED']);
+    expect(egress.refusals.map(({ code }) => code)).toEqual(['EGRESS_ADDRESS_REFUSED']);
     expect(home.knocks()).toBe(1);
   });
 });

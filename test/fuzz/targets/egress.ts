@@ -2,7 +2,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { QuorateError } from '../../../src/core/errors.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
 import { canonical, isPublic } from '../../../src/egress/addresses.ts';
-import { type Egress, openEgress } from '../../../src/egress/index.ts';
+import { type Egress, openEgressProxy } from '../../../src/egress/index.ts';
 import { rulesOf } from '../../../src/runtime/build/network.ts';
 import { mutatedBytes, mutatedText } from '../arbitraries.ts';
 import { Scratch } from '../corpus.ts';
@@ -26,10 +26,10 @@ async function proxying() {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
-  const egress = await openEgress({
+  const egress = await openEgressProxy({
     dir: await scratch.dir(),
     targets: [allowed],
-    named: [],
+    privateTargets: [],
     receivedBytesMax: Number.MAX_SAFE_INTEGER,
     sentBytesMax: Number.MAX_SAFE_INTEGER,
     connectionsTotalMax: Number.MAX_SAFE_INTEGER,
@@ -115,19 +115,19 @@ const stores = define<string>({
       network: ['store' as const],
       limits: { cpus: 1, ...{ memoryBytes: 1, diskBytes: 1, pids: 1, seconds: 1 } },
     };
-    const { targets, named } = rulesOf({
+    const { targets, privateTargets } = rulesOf({
       job,
       charter,
       source: undefined,
       store: [url],
       privateHosts: 'named',
     });
-    must(targets.length <= 1 && named.length <= targets.length, 'one URL is one server at most');
+    must(targets.length <= 1 && privateTargets.length <= targets.length, 'one URL is one server at most');
     for (const { host, port } of targets) {
       must(host !== '' && port > 0 && port < 65_536, `a server ${host} at port ${port}`);
       must(!/[\s@/\\]/.test(host), `a server with the name ${host}`);
     }
-    for (const { host } of named)
+    for (const { host } of privateTargets)
       must(host === '10.0.0.9' || host === 'fd00::9', `${host} is not in the charter`);
   },
 });

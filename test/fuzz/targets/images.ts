@@ -5,6 +5,7 @@ import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { openBlobs } from '../../../src/image/blobs.ts';
 import { debianSources } from '../../../src/image/debian.ts';
+import { checkLink, splitName } from '../../../src/image/entry-names.ts';
 import { damaged } from '../../../src/image/errors.ts';
 import { applyLayer, Budget } from '../../../src/image/layer.ts';
 import { layersOf } from '../../../src/image/layout.ts';
@@ -15,9 +16,8 @@ import {
   manifestSchema,
   savedSchema,
 } from '../../../src/image/manifest.ts';
-import { checkLink, splitName } from '../../../src/image/names.ts';
-import { inside, normalised } from '../../../src/image/normal.ts';
-import { Root } from '../../../src/image/root.ts';
+import { normaliseRoot, relativeTarget } from '../../../src/image/normalise.ts';
+import { Root } from '../../../src/image/root-tree.ts';
 import { unzstd } from '../../../src/image/zstd.ts';
 import { mutatedBytes, mutatedText } from '../arbitraries.ts';
 import { cuts, Scratch, type TarEntry, tarBytes } from '../corpus.ts';
@@ -63,7 +63,7 @@ const layer = define<Uint8Array>({
     const root = new Root();
     root.addFolder(['usr', 'share'], 0);
     await applyLayer(root, await fileOf(bytes), 1, new Budget(), AbortSignal.timeout(10_000));
-    for (const { path, ...entry } of normalised(root)) {
+    for (const { path, ...entry } of normaliseRoot(root)) {
       must(!path.startsWith('/') && !path.split('/').includes('..'), 'a path leads out of the image');
       if (entry.kind === 'file') must(entry.content.size >= 0, 'a file of less than nothing');
       if (entry.kind === 'link') must(!entry.target.startsWith('/'), 'a link is absolute');
@@ -137,7 +137,7 @@ const name = define<{ path: string; target: string }>({
   run({ path, target }) {
     const parts = splitName(path);
     if (parts.length === 0) return;
-    const led = inside(parts.join('/'), checkLink(path, target));
+    const led = relativeTarget(parts.join('/'), checkLink(path, target));
     must(!led.startsWith('/') && led !== '', 'a link is absolute');
     let depth = parts.length - 1;
     for (const part of led.split('/').filter((one) => one !== '' && one !== '.')) {

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type NetworkOptions, openNetwork, rulesOf } from '../../../src/runtime/build/network.ts';
+import { type NetworkOptions, openBuildNetwork, rulesOf } from '../../../src/runtime/build/network.ts';
 import { connectTo, say } from '../../egress/support.ts';
 import { listen } from '../../source/support.ts';
 import { makeJob } from '../../support/documents.ts';
@@ -16,9 +16,9 @@ const rules = (over: Partial<Omit<Rules, 'job'>> & { network?: NetworkOptions['j
     privateHosts: 'named',
     ...rest,
   };
-  const { targets, named } = rulesOf({ ...all, job: makeJob({ network }) });
+  const { targets, privateTargets } = rulesOf({ ...all, job: makeJob({ network }) });
   const told = (list: typeof targets) => list.map(({ host, port }) => `${host} ${port}`);
-  return { targets: told(targets), named: told(named) };
+  return { targets: told(targets), privateTargets: told(privateTargets) };
 };
 
 describe('what a build may reach', () => {
@@ -65,7 +65,7 @@ describe('what a build may reach', () => {
   });
 
   it('may be at a private address only where the root named that address: a controller’s word is not enough', () => {
-    expect(rules({ network: ['store'], charter, store }).named).toEqual([
+    expect(rules({ network: ['store'], charter, store }).privateTargets).toEqual([
       ...['10.0.0.7 443', '10.0.0.7 80', 'fd00::7 3000', 'localhost 3000'],
       ...['10.0.0.9 8080', 'fd00::9 8080'],
     ]);
@@ -73,9 +73,12 @@ describe('what a build may reach', () => {
 
   it('on a volunteer’s machine may be at a private address only where its owner allowed that one too', () => {
     const network: NetworkOptions['job']['network'] = ['store', 'vcs'];
-    expect(rules({ network, charter, store, privateHosts: [] }).named).toEqual([]);
+    expect(rules({ network, charter, store, privateHosts: [] }).privateTargets).toEqual([]);
     const privateHosts = ['10.0.0.7:443', '[fd00::9]:8080', '10.0.0.8:443'];
-    expect(rules({ network, charter, store, privateHosts }).named).toEqual(['10.0.0.7 443', 'fd00::9 8080']);
+    expect(rules({ network, charter, store, privateHosts }).privateTargets).toEqual([
+      '10.0.0.7 443',
+      'fd00::9 8080',
+    ]);
   });
 });
 
@@ -90,7 +93,7 @@ describe('the network of one build', () => {
     const port = await listen((socket) => socket.end('hello'));
     const dir = await folder();
     const said: string[] = [];
-    const network = await openNetwork({
+    const network = await openBuildNetwork({
       ...{
         job: makeJob({ network: ['vcs'] }),
         source: undefined,
@@ -122,8 +125,8 @@ describe('the network of one build', () => {
     const charter = { vcs: [], bootstrap: [] };
     const options = { charter, source: undefined, store: [], dir, privateHosts: [] };
     const say = (text: string) => said.push(text);
-    expect(await openNetwork({ ...options, job: makeJob(), say })).toBeUndefined();
-    const network = await openNetwork({ ...options, job: makeJob({ network: ['store'] }), say });
+    expect(await openBuildNetwork({ ...options, job: makeJob(), say })).toBeUndefined();
+    const network = await openBuildNetwork({ ...options, job: makeJob({ network: ['store'] }), say });
     await network?.close();
     expect(said[0]).toBe('network: store: no server is known for that');
   });

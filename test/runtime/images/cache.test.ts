@@ -13,7 +13,7 @@ import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { QuorateError } from '../../../src/core/errors.ts';
 import { readImage } from '../../../src/image/index.ts';
 import { ImageCache, type ObtainOptions } from '../../../src/runtime/images/cache.ts';
-import { putBack } from '../../../src/runtime/images/kept.ts';
+import { restoreImage } from '../../../src/runtime/images/cache-folder.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { file, type LayerEntry, layoutOf, link, scratch, tarOf, writeLayoutTo } from '../../image/support.ts';
 import { smallSystem } from '../../image/system.ts';
@@ -51,7 +51,7 @@ interface Opened {
   cache: ImageCache;
   dir: string;
   obtained: string[];
-  letGo: string[];
+  discard: string[];
 }
 
 async function open(
@@ -60,7 +60,7 @@ async function open(
   arrive: (image: string, options: ObtainOptions) => unknown = () => {},
 ): Promise<Opened> {
   const at = dir ?? join(await scratch(), 'cache');
-  const opened = { dir: at, obtained: [] as string[], letGo: [] as string[] };
+  const opened = { dir: at, obtained: [] as string[], discard: [] as string[] };
   const cache = new ImageCache({
     ...{ dir: at, bytesMax, store, signal },
     source: {
@@ -68,7 +68,7 @@ async function open(
         opened.obtained.push(image);
         await arrive(image, options);
       },
-      letGo: async (image) => void opened.letGo.push(image),
+      discard: async (image) => void opened.discard.push(image),
     },
   });
   return { cache, ...opened };
@@ -169,7 +169,7 @@ describe('when images take too much room', () => {
   };
 
   it('the one used longest ago goes, and none that a build uses', async () => {
-    const { cache, dir, letGo } = await open(await roomFor(2));
+    const { cache, dir, discard } = await open(await roomFor(2));
     for (const image of [first(), second()]) {
       const held = cache.use(image, signal);
       await held.directory();
@@ -179,7 +179,7 @@ describe('when images take too much room', () => {
     const held = cache.use(third(), signal);
     await held.directory();
     expect((await readdir(dir)).sort()).toEqual([first(), third()].sort());
-    expect(letGo).toEqual([second()]);
+    expect(discard).toEqual([second()]);
     await past(dir, third(), 200);
     await cache.use(second(), signal).directory();
     expect((await readdir(dir)).sort()).toEqual([second(), third()].sort());
@@ -205,9 +205,9 @@ describe('when images take too much room', () => {
   });
 
   it('one that is larger than all of it is refused, and nothing of it stays', async () => {
-    const { cache, dir, letGo } = await open(1_000_000);
+    const { cache, dir, discard } = await open(1_000_000);
     await expect(cache.use(first(), signal).directory()).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE' });
-    expect({ left: await readdir(dir), letGo }).toEqual({ left: [], letGo: [first()] });
+    expect({ left: await readdir(dir), discard }).toEqual({ left: [], discard: [first()] });
   });
 
   it('one whose maker says that it is small counts as what it takes', async () => {
@@ -225,13 +225,13 @@ describe('when images take too much room', () => {
   });
 
   it('one that turns out too large on its way leaves nothing', async () => {
-    const { cache, letGo } = await open(1e9, undefined, (image) => {
+    const { cache, discard } = await open(1e9, undefined, (image) => {
       throw new QuorateError('STORE_TREE_TOO_LARGE', `the tree ${image} is over 1000000000 bytes`);
     });
     await expect(cache.use(first(), signal).directory()).rejects.toMatchObject({
       code: 'STORE_TREE_TOO_LARGE',
     });
-    expect(letGo).toEqual([first()]);
+    expect(discard).toEqual([first()]);
   });
 
   it('one that cannot be used here is not fetched for the next job again', async () => {
@@ -286,7 +286,7 @@ describe('when images take too much room', () => {
     await rename(path, gone);
     await mkdir(join(path, 'image.erofs'), { recursive: true });
     await writeFile(join(path, 'blocks.bytes'), '1');
-    await putBack(gone, path);
+    await restoreImage(gone, path);
     expect((await readdir(path)).sort()).toEqual(
       expect.arrayContaining(['blocks.bytes', 'image.erofs', 'tree', 'tree.bytes']),
     );
@@ -332,10 +332,10 @@ describe('a tree that is no image is refused before anything of it is used:', ()
         : places.filter(({ name }) => !names.has(name) && !(names.has('etc') && name.startsWith('etc')));
     const tar = Readable.from([await tarOf([...kept, ...added])], { objectMode: false });
     const { root } = await store.importTar(tar, { into: store.public, rules: 'image' });
-    const { cache, dir, letGo } = await open();
+    const { cache, dir, discard } = await open();
     await expect(cache.use(root, signal).directory()).rejects.toMatchObject({ code });
     await expect(cache.use(root, signal).erofs()).rejects.toMatchObject({ code });
     // Nor do its blocks stay, with which a stranger could fill the disk.
-    expect({ left: await readdir(dir), letGo }).toEqual({ left: [], letGo: [root] });
+    expect({ left: await readdir(dir), discard }).toEqual({ left: [], discard: [root] });
   });
 });

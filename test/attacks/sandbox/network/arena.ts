@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import type { Sandbox } from '../../../../sandbox/index.ts';
-import { type Egress, openEgress } from '../../../../src/egress/index.ts';
+import { type Egress, openEgressProxy } from '../../../../src/egress/index.ts';
 import { exited, MiB, type Play, play, type Ran, tempFolder } from '../../../sandbox/support.ts';
 import { listen } from '../../../source/support.ts';
 
@@ -69,12 +69,12 @@ export function networkArena({ open, openToHost, more = {} }: NetworkTier) {
   /** The proxy as a worker opens it; leads to these ports of the loopback, unless told otherwise. */
   async function proxy(
     ports: number[],
-    options: Partial<Parameters<typeof openEgress>[0]> = {},
+    options: Partial<Parameters<typeof openEgressProxy>[0]> = {},
   ): Promise<Egress> {
     const dir = await tempFolder();
     const here = ports.map((port) => ({ host: '127.0.0.1', port }));
-    const egress = await openEgress({
-      ...{ dir: dir.path, targets: here, named: here, receivedBytesMax: 64 * MiB, ...options },
+    const egress = await openEgressProxy({
+      ...{ dir: dir.path, targets: here, privateTargets: here, receivedBytesMax: 64 * MiB, ...options },
     });
     onTestFinished(async () => {
       await egress.close();
@@ -96,7 +96,7 @@ export function networkArena({ open, openToHost, more = {} }: NetworkTier) {
     expect(ran.log).toContain(' 200 ');
     expect(ran.outcome).toEqual(exited(0));
   }
-  const codes = ({ troubles }: Egress): string[] => troubles.map(({ code }) => code);
+  const codes = ({ refusals }: Egress): string[] => refusals.map(({ code }) => code);
   return { proxy, inside, onHost, nextWorks, codes };
 }
 

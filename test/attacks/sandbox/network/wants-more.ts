@@ -64,7 +64,7 @@ export function wantsMore({ proxy, inside, nextWorks, codes }: NetworkArena): vo
         },
       };
       const ask2 = [ask(`git.example:${home.port}`), ask(`git.example:${home.port}`)];
-      const egress = await proxy([], { ...rebinding, named: [] });
+      const egress = await proxy([], { ...rebinding, privateTargets: [] });
       await inside(egress, ask2);
       expect(reached).toEqual(['93.184.215.14']);
       expect(codes(egress)).toEqual(['EGRESS_UNREACHABLE', 'EGRESS_ADDRESS_REFUSED']);
@@ -98,7 +98,10 @@ export function wantsMore({ proxy, inside, nextWorks, codes }: NetworkArena): vo
       const { log } = await inside(await proxy([], options), words);
       expect(reached).toEqual([]);
       expect(log).toMatch(/unreachable\n/);
-      await inside(await proxy([], { ...options, named: [{ host: metadata, port: 80 }] }), words.slice(0, 2));
+      await inside(
+        await proxy([], { ...options, privateTargets: [{ host: metadata, port: 80 }] }),
+        words.slice(0, 2),
+      );
       expect(reached).toEqual([metadata]);
       await nextWorks();
     });

@@ -26,7 +26,7 @@ const files = ['etc/group', 'etc/hosts', 'etc/nsswitch.conf', 'etc/passwd'];
  * something on, none of them a link that could lead elsewhere, and the programs it runs inside.
  * @throws IMAGE_UNFIT, IMAGE_LACKS_TOOL, and what the store throws
  */
-export async function checkImageFit(store: Store, image: string): Promise<void> {
+export async function checkImageRequirements(store: Store, image: string): Promise<void> {
   const at = (path: string): Promise<TreeEntry | undefined> => store.resolve(image, path, { rules: 'image' });
   if ((await at(''))?.kind !== 'dir') throw unfit(image, 'it is a file');
   for (const path of folders)

@@ -51,7 +51,7 @@ describe('CONNECT', () => {
       asked++;
     });
     const told: string[] = [];
-    const egress = await egressTo(port, { onTrouble: ({ code }) => told.push(code) });
+    const egress = await egressTo(port, { onRefusal: ({ code }) => told.push(code) });
     expect(await say(egress, connectTo(host.replace('PORT', String(port))))).toMatch(/^HTTP\/1.1 403 /);
     expect(told).toEqual(['EGRESS_NOT_ALLOWED']);
     expect(egress.counts.refused).toBe(1);
@@ -307,9 +307,9 @@ describe('bounds', () => {
     expect(codesOf(egress)).toEqual(['EGRESS_NOT_ALLOWED']);
   });
 
-  it('on troubles that are told one by one hold', async () => {
+  it('on refusals that are told one by one hold', async () => {
     let told = 0;
-    const egress = await egressTo(1, { onTrouble: () => told++ });
+    const egress = await egressTo(1, { onRefusal: () => told++ });
     for (let n = 0; n < egressLimits.refusalsListedMax + 3; n++) await say(egress, connectTo('b:1'));
     expect(told).toBe(egressLimits.refusalsListedMax);
     expect(egress.counts.refused).toBe(egressLimits.refusalsListedMax + 3);

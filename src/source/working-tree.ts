@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { explain, type GitOptions } from './git.ts';
-import { askGit, headOf, isDirty, noCommit, ownGit, topFolder } from './local.ts';
+import { askGit, headOf, isDirty, noCommit, ownGit, topFolder } from './local-repository.ts';
 import { checkRef, isCommitId, visible } from './url.ts';
 
 export interface WorkingFiles {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { Bandwidth } from '../../src/core/bandwidth.ts';
-import { meteredConnect } from '../../src/egress/metered.ts';
+import { meteredConnect } from '../../src/egress/metered-socket.ts';
 
 const bytes = 800_000;
 const bytesPerSecond = 400_000;

@@ -20,10 +20,10 @@ const offsets = { number: 0, arch: 4 } as const;
  * dpkg makes sure of each step of each package, which is a fifth of the time that a large image takes. No words where the
  * machine cannot do that, or this is not root.
  */
-export async function unsynced(scratch: string): Promise<string[]> {
+export async function skipSyncPrefix(scratch: string): Promise<string[]> {
   const machine = machines[process.arch];
   if (machine === undefined || process.getuid?.() !== 0) return [];
-  const file = join(scratch, 'unsynced.bpf');
+  const file = join(scratch, 'skip-sync.bpf');
   await writeFile(file, filterOf(machine));
   const words = ['setpriv', '--seccomp-filter', file, '--'];
   try {

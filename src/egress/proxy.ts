@@ -8,7 +8,7 @@ import { sizeText } from '../core/quantity.ts';
 import { type Connect, connectHere, dial } from './dial.ts';
 import { forward } from './forward.ts';
 import { egressLimits } from './limits.ts';
-import { addressesFor, type EgressRules, shown, type Target } from './rules.ts';
+import { addressesFor, type EgressRules, printable, type Target } from './rules.ts';
 
 export interface EgressOptions extends EgressRules {
   /** An existing folder for the socket: whoever can enter it can use the proxy. */
@@ -23,7 +23,7 @@ export interface EgressOptions extends EgressRules {
   /** A connection on which nothing moves for this long is closed. */
   idleMs?: number | undefined;
   /** Each refusal, at most `egressTroublesMax` of them. */
-  onTrouble?: ((trouble: QuorateError) => void) | undefined;
+  onRefusal?: ((refusal: QuorateError) => void) | undefined;
   /** A stand-in for tests. */
   connect?: Connect | undefined;
 }
@@ -32,7 +32,7 @@ export interface Egress {
   /** The proxy's unix socket. */
   readonly socket: string;
   /** Why connections were refused or cut, the first ones. */
-  readonly troubles: readonly QuorateError[];
+  readonly refusals: readonly QuorateError[];
   readonly counts: Readonly<{ connections: number; refused: number; received: number; sent: number }>;
   /** Resolves when no connection is left. */
   close(): Promise<void>;
@@ -42,28 +42,28 @@ export interface Egress {
  * An HTTP/1.1 forward proxy (RFC 9110, CONNECT and absolute-form) on a unix socket, which leads to the listed targets and
  * nowhere else. It resolves names itself, connects to the address it has checked, and follows no redirect.
  */
-export async function openEgress(options: EgressOptions): Promise<Egress> {
+export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
   const counts = { connections: 0, refused: 0, received: 0, sent: 0 };
-  const troubles: QuorateError[] = [];
+  const refusals: QuorateError[] = [];
   const open = new Set<Duplex>();
   const idleMs = options.idleMs ?? limits.gitIdleSecondsMax * 1000;
   const sentBytesMax = options.sentBytesMax ?? egressLimits.sentBytesMax;
   const totalMax = options.connectionsTotalMax ?? egressLimits.connectionsTotalMax;
 
-  const trouble = (error: unknown): QuorateError => {
-    const told =
+  const refuse = (error: unknown): QuorateError => {
+    const refusal =
       error instanceof QuorateError
         ? error
-        : new QuorateError('EGRESS_UNREACHABLE', `the server broke off: ${shown(String(error))}`, {
+        : new QuorateError('EGRESS_UNREACHABLE', `the server broke off: ${printable(String(error))}`, {
             hint: 'Try again later.',
             cause: error,
           });
     counts.refused++;
-    if (troubles.length < egressLimits.refusalsListedMax) {
-      troubles.push(told);
-      options.onTrouble?.(told);
+    if (refusals.length < egressLimits.refusalsListedMax) {
+      refusals.push(refusal);
+      options.onRefusal?.(refusal);
     }
-    return told;
+    return refusal;
   };
   const cutAll = (): void => {
     for (const socket of open) socket.destroy();
@@ -73,7 +73,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
     counts[direction] += chunk.byteLength;
     if (counts[direction] <= max) return;
     if (before <= max)
-      trouble(
+      refuse(
         new QuorateError('EGRESS_TOO_MUCH', `over ${sizeText(max)} were ${direction}`, { hint: tooMuch }),
       );
     cutAll();
@@ -113,9 +113,9 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
       server.pipe(client);
       client.pipe(server);
     } catch (error) {
-      const { code, message } = trouble(error);
+      const { code, message } = refuse(error);
       client.end(
-        `HTTP/1.1 ${statusOf(code)}\r\nContent-Length: 0\r\nX-Quorate: ${code} ${shown(message)}\r\n\r\n`,
+        `HTTP/1.1 ${statusOf(code)}\r\nContent-Length: 0\r\nX-Quorate: ${code} ${printable(message)}\r\n\r\n`,
       );
     }
   };
@@ -126,7 +126,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
       if (url === undefined) return;
       await forward({ request, response, server, url, sent, received });
     } catch (error) {
-      const { code, message } = trouble(error);
+      const { code, message } = refuse(error);
       if (response.headersSent) response.destroy();
       else
         response.writeHead(Number(statusOf(code).slice(0, 3)), { connection: 'close' }).end(`${message}\n`);
@@ -145,7 +145,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   /** One that knocks and knocks is left to the kernel: it costs nothing any more. */
   const tally = (): void => {
     if (++counts.connections <= totalMax || !proxy.listening) return;
-    trouble(new QuorateError('EGRESS_TOO_MUCH', `over ${totalMax} connections`, { hint: tooMuch }));
+    refuse(new QuorateError('EGRESS_TOO_MUCH', `over ${totalMax} connections`, { hint: tooMuch }));
     proxy.close();
     cutAll();
   };
@@ -154,7 +154,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   proxy.on('drop', tally);
   proxy.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const [status, what] = notHttp(error.code ?? '');
-    if (what !== undefined) trouble(new QuorateError('EGRESS_NOT_ALLOWED', what));
+    if (what !== undefined) refuse(new QuorateError('EGRESS_NOT_ALLOWED', what));
     if (!socket.writable) return void socket.destroy();
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   });
@@ -177,7 +177,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   });
   return {
     socket,
-    troubles,
+    refusals,
     counts,
     close: () => {
       if (proxy.listening) proxy.close();

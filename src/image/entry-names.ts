@@ -1,9 +1,9 @@
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { shown } from './errors.ts';
+import { printable } from './errors.ts';
 
 const refused = (name: string, why: string): QuorateError =>
-  new QuorateError('IMAGE_PATH_REFUSED', `the entry ${shown(name)} of the image ${why}`, {
+  new QuorateError('IMAGE_PATH_REFUSED', `the entry ${printable(name)} of the image ${why}`, {
     hint: 'No tool that makes images writes such an entry; do not use this one.',
   });
 

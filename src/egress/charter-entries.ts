@@ -10,4 +10,4 @@ export function targetsOf(entry: string, usualPorts: readonly number[]): Target[
 }
 
 /** Whether it is an address by itself, or `localhost`: what may be private, as somebody named it literally. */
-export const isLiteral = ({ host }: Target): boolean => isIP(host) !== 0 || host === 'localhost';
+export const isLiteralAddress = ({ host }: Target): boolean => isIP(host) !== 0 || host === 'localhost';

@@ -1,6 +1,6 @@
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { shown, tooLarge } from './errors.ts';
+import { printable, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';
 
 /** Where a file's bytes are: in the unpacked archive of a layer. */
@@ -24,7 +24,7 @@ export type Node =
 const folder = (layer: number): Folder => ({ kind: 'dir', children: new Map(), layer });
 
 const conflict = (parts: readonly string[], why: string): QuorateError =>
-  new QuorateError('IMAGE_PATH_REFUSED', `the entry ${shown(parts.join('/'))} of the image ${why}`, {
+  new QuorateError('IMAGE_PATH_REFUSED', `the entry ${printable(parts.join('/'))} of the image ${why}`, {
     hint: 'Its layers do not fit together; get the image again from where it comes from.',
   });
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 const pattern = /^using-(\d{1,10})-/;
 
 /** One use of an image's folder. */
-export class ImageUser {
+export class UseMarker {
   readonly #dir: string;
   readonly #name = `using-${process.pid}-${randomUUID()}`;
 
@@ -31,7 +31,7 @@ export class ImageUser {
 }
 
 /** Whether a process that is alive uses the folder; what dead ones left there is removed. */
-export async function isHeld(dir: string): Promise<boolean> {
+export async function isInUse(dir: string): Promise<boolean> {
   let held = false;
   const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];

@@ -1,14 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { expect, it } from 'vitest';
-import { unsynced } from '../../src/image/unsynced.ts';
+import { skipSyncPrefix } from '../../src/image/skip-sync.ts';
 import { scratch } from './support.ts';
 
 /** The kernel refuses to sync a pipe or a device without a disk: who does not hear of it did not ask. */
 const syncs = ['sync', '/dev/null'];
 
 it('what is thrown away later does not wait for the disk, where root makes it', async () => {
-  if (process.getuid?.() !== 0) return expect(await unsynced(await scratch())).toEqual([]);
-  const [setpriv = '', ...words] = await unsynced(await scratch());
+  if (process.getuid?.() !== 0) return expect(await skipSyncPrefix(await scratch())).toEqual([]);
+  const [setpriv = '', ...words] = await skipSyncPrefix(await scratch());
   expect(setpriv).toBe('setpriv');
   expect(spawnSync('sync', syncs.slice(1)).status).toBe(1);
   expect(spawnSync(setpriv, [...words, ...syncs]).status).toBe(0);

@@ -44,10 +44,10 @@ exec "$@"
 
 /**
  * A command that runs another in a network namespace of its own, which has an empty loopback and nothing else. On it the
- * worker listens at `proxyPort` before the other begins (see openEgress, and ADR 0015). What the other starts must make no
+ * worker listens at `proxyPort` before the other begins (see bridgeToProxy, and ADR 0015). What the other starts must make no
  * network namespace of its own. To be spawned with one more descriptor, 'ipc'. bwrap, because it brings the loopback up.
  */
-export function inOwnNetwork(command: readonly string[]): string[] {
+export function inNetworkNamespace(command: readonly string[]): string[] {
   // Of root's, all stays that the tier itself needs; a user's has its power over its own user namespace only.
   const account = process.getuid?.() === 0 ? ['--cap-add', 'ALL'] : ['--unshare-user'];
   return [
@@ -57,8 +57,8 @@ export function inOwnNetwork(command: readonly string[]): string[] {
   ];
 }
 
-/** Passes what comes in on the loopback of a command of `inOwnNetwork` to a proxy's unix socket, until the command ends. */
-export function openEgress(child: ChildProcess, socket: string): void {
+/** Passes what comes in on the loopback of a command of `inNetworkNamespace` to a proxy's unix socket, until the command ends. */
+export function bridgeToProxy(child: ChildProcess, socket: string): void {
   const open = new Set<Socket>();
   let server: Server | undefined;
   const pass = (client: Socket): void => {

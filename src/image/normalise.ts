@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { tooLarge } from './errors.ts';
-import type { Content, Folder, Node, Root } from './root.ts';
+import type { Content, Folder, Node, Root } from './root-tree.ts';
 
 /** What a tree holds at a path. */
 export type Entry = { path: string } & (
@@ -26,7 +26,7 @@ const nothing: Content = { layer: -1, at: 0, size: 0 };
  * @param cleared folders whose content goes as well
  * @throws IMAGE_UNFIT, IMAGE_TOO_LARGE
  */
-export function normalised(root: Root, cleared: readonly string[] = []): Entry[] {
+export function normaliseRoot(root: Root, cleared: readonly string[] = []): Entry[] {
   const top = root.top.children;
   for (const name of emptied) top.set(name, { kind: 'dir', children: new Map(), layer: 0 });
   top.set('tmp', { kind: 'link', target: 'build/tmp', layer: 0 });
@@ -63,7 +63,8 @@ function list(at: Folder, path: string, into: Entry[]): void {
     const below = path === '' ? name : `${path}/${name}`;
     if (into.length >= limits.treeEntriesMax)
       throw tooLarge(`the image has over ${limits.treeEntriesMax} entries`);
-    if (node.kind === 'link') into.push({ path: below, kind: 'link', target: inside(below, node.target) });
+    if (node.kind === 'link')
+      into.push({ path: below, kind: 'link', target: relativeTarget(below, node.target) });
     else if (node.kind === 'file')
       into.push({ path: below, kind: 'file', content: node.content, executable: node.executable });
     else {
@@ -77,7 +78,7 @@ function list(at: Folder, path: string, into: Entry[]): void {
  * The target of a link at a path whose folders are no links, said from there: for a process whose root this is, it leads
  * to the same place. The kernel stops at the root, so what would climb over it begins there.
  */
-export function inside(path: string, target: string): string {
+export function relativeTarget(path: string, target: string): string {
   const depth = path.split('/').length - 1;
   if (target.startsWith('/')) {
     const rest = target.split('/').filter((part) => part !== '' && part !== '.');
