@@ -24,7 +24,7 @@ export interface Group {
   limit(limits: SandboxLimits): Controller[];
   /** SIGKILLs everything in the group now. */
   kill(): void;
-  /** The same, and removes the group; throws SANDBOX_LEFTOVER when that did not work in time. */
+  /** The same, and removes the group; throws SANDBOX_CLEANUP_FAILED when that did not work in time. */
   destroy(): Promise<void>;
 }
 
@@ -91,9 +91,13 @@ export async function destroyGroups(directories: readonly string[]): Promise<voi
     const left = directories.filter((directory) => !removeNow(directory));
     if (left.length === 0) return;
     if (performance.now() > until) {
-      throw new QuorateError('SANDBOX_LEFTOVER', `control groups could not be removed: ${left.join(', ')}`, {
-        hint: 'look for processes in uninterruptible sleep; the next start tries again',
-      });
+      throw new QuorateError(
+        'SANDBOX_CLEANUP_FAILED',
+        `control groups could not be removed: ${left.join(', ')}`,
+        {
+          hint: 'look for processes in uninterruptible sleep; the next start tries again',
+        },
+      );
     }
     await sleep(POLL_MS);
   }

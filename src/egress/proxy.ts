@@ -74,7 +74,9 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     if (counts[direction] <= max) return;
     if (before <= max)
       refuse(
-        new QuorateError('EGRESS_TOO_MUCH', `over ${sizeText(max)} were ${direction}`, { hint: tooMuch }),
+        new QuorateError('EGRESS_LIMIT_EXCEEDED', `over ${sizeText(max)} were ${direction}`, {
+          hint: tooMuch,
+        }),
       );
     cutAll();
   };
@@ -91,7 +93,7 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
   };
   const reach = async (asked: Target | undefined): Promise<Socket> => {
     if (asked === undefined) throw new QuorateError('EGRESS_NOT_ALLOWED', 'a request named no server');
-    if (isSpent()) throw new QuorateError('EGRESS_TOO_MUCH', 'no more may be received or sent');
+    if (isSpent()) throw new QuorateError('EGRESS_LIMIT_EXCEEDED', 'no more may be received or sent');
     return dial(await addressesFor(options, asked), asked, (address, port) => {
       if (!proxy.listening) throw new Error('the proxy is closed');
       return watch((options.connect ?? connectHere)(address, port));
@@ -145,7 +147,7 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
   /** One that knocks and knocks is left to the kernel: it costs nothing any more. */
   const tally = (): void => {
     if (++counts.connections <= totalMax || !proxy.listening) return;
-    refuse(new QuorateError('EGRESS_TOO_MUCH', `over ${totalMax} connections`, { hint: tooMuch }));
+    refuse(new QuorateError('EGRESS_LIMIT_EXCEEDED', `over ${totalMax} connections`, { hint: tooMuch }));
     proxy.close();
     cutAll();
   };

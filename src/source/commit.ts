@@ -24,7 +24,7 @@ export interface CommitOptions extends GitOptions {
  * part, so that every machine gets the same tree. Submodules are empty folders. The archive is as hostile as its author:
  * links and names are not judged here. An archive that broke off makes `readCommit` fail, whatever `read` made of it.
  * @throws SOURCE_COMMIT_NOT_FOUND, SOURCE_TOO_LARGE, SOURCE_TIMEOUT, SOURCE_STALLED, SOURCE_UNREACHABLE,
- * SOURCE_NOT_FOUND, SOURCE_DENIED, SOURCE_REDIRECTED, SOURCE_BAD_SERVER, SOURCE_GIT_MISSING, SOURCE_COMMIT_INVALID,
+ * SOURCE_NOT_FOUND, SOURCE_DENIED, SOURCE_REDIRECTED, SOURCE_SERVER_ERROR, SOURCE_GIT_MISSING, SOURCE_COMMIT_INVALID,
  * SOURCE_FAILED, the codes of `parseGitUrl`, and what `read` throws
  */
 export async function readCommit<T>(

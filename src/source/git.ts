@@ -145,7 +145,7 @@ export async function run(command: string[], options: RunOptions): Promise<strin
       lastLife = performance.now();
       output += chunk.toString('utf8');
       if (output.length > outputBytesMax)
-        stop(tooSlow('SOURCE_BAD_SERVER', 'git was told too much to answer'));
+        stop(tooSlow('SOURCE_SERVER_ERROR', 'git was told too much to answer'));
     });
   }
   child.stderr.on('data', (chunk: Buffer) => {
@@ -265,7 +265,7 @@ const explanations: { pattern: RegExp; code: string; message: string; hint: stri
   {
     pattern:
       /fsck|early eof|hung up|could not read from remote|protocol error|bad line length|invalid index-pack|index-pack failed|bad pack|pack has|unexpected|expected|out of memory|malformed|corrupt/i,
-    code: 'SOURCE_BAD_SERVER',
+    code: 'SOURCE_SERVER_ERROR',
     message: 'the version control server sent something wrong',
     hint: 'Check the repository with git fsck.',
   },

@@ -151,7 +151,7 @@ describe('quorate try', () => {
   });
 
   it.each<[what: string, file: string, args: string[], code: number, error: string]>([
-    ['more memory than is here', jobFile({ run: ['true'], memory: '8TiB' }), [], 3, 'TRY_MACHINE_TOO_SMALL'],
+    ['more memory than is here', jobFile({ run: ['true'], memory: '8TiB' }), [], 3, 'TRY_HOST_TOO_SMALL'],
     [
       'an image that is not here',
       jobFile({ run: ['true'] }).replace(

@@ -137,7 +137,7 @@ describe('a plain request', () => {
     const egress = await egressTo(port, { sentBytesMax: 5000 });
     const get = `GET http://127.0.0.1:${port}/ HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(6000)}\r\nConnection: close\r\n\r\n`;
     await say(egress, get);
-    expect(codesOf(egress)).toContain('EGRESS_TOO_MUCH');
+    expect(codesOf(egress)).toContain('EGRESS_LIMIT_EXCEEDED');
   });
 
   it('that is none, but another protocol, is refused and told', async () => {
@@ -204,7 +204,7 @@ describe('bounds', () => {
     const egress = await egressTo(port);
     expect((await say(egress, connectTo(`127.0.0.1:${port}`))).length).toBeLessThan(3 * MiB);
     expect(await say(egress, connectTo(`127.0.0.1:${port}`))).toMatch(/^HTTP\/1.1 403 /);
-    expect(codesOf(egress)).toEqual(['EGRESS_TOO_MUCH', 'EGRESS_TOO_MUCH']);
+    expect(codesOf(egress)).toEqual(['EGRESS_LIMIT_EXCEEDED', 'EGRESS_LIMIT_EXCEEDED']);
   });
 
   it('on what is sent hold as well, for tunnels and for requests', async () => {
@@ -216,7 +216,7 @@ describe('bounds', () => {
     ] as const) {
       const egress = await egressTo(port, { sentBytesMax: 10_000 });
       await say(egress, Buffer.concat([Buffer.from(head), Buffer.alloc(50_000)]));
-      expect(codesOf(egress)).toContain('EGRESS_TOO_MUCH');
+      expect(codesOf(egress)).toContain('EGRESS_LIMIT_EXCEEDED');
     }
   });
 
@@ -292,7 +292,7 @@ describe('bounds', () => {
     };
     for (let n = 0; n < 6; n++) expect(await knock()).toBe('connected');
     await expect.poll(knock).toBe('ENOENT');
-    expect(codesOf(egress)).toEqual(['EGRESS_TOO_MUCH']);
+    expect(codesOf(egress)).toEqual(['EGRESS_LIMIT_EXCEEDED']);
     await egress.close();
     await egress.close();
   });

@@ -83,7 +83,7 @@ function confined(tool: ToolSandbox, egress: Egress, { protocol }: GitUrl): Conf
     egress,
     wrap: (command, reach) => tool.wrap(command, reach === 'server' ? way : 'nothing'),
     explain: (error) => {
-      if (!/^SOURCE_(?!TIMEOUT|TOO_LARGE|OTHER_TREE|COMMIT_)/.test(codeOf(error))) return error;
+      if (!/^SOURCE_(?!TIMEOUT|TOO_LARGE|COMMIT_)/.test(codeOf(error))) return error;
       if (tool.outOfMemory()) {
         return new QuorateError(
           'SOURCE_TOO_LARGE',

@@ -146,7 +146,7 @@ export class Trial {
 
   /**
    * Builds it under other conditions, and says in which files the outputs are not those of `first`; none where one of the
-   * two has no outputs. Throws as `build`, and `TRY_NOT_RUN`.
+   * two has no outputs. Throws as `build`, and `TRY_SANDBOX_FAILED`.
    */
   async compare(
     { outcome }: TrialResult,
@@ -213,10 +213,10 @@ export class Trial {
   }
 }
 
-/** Throws `TRY_NOT_RUN` for an outcome that says nothing of the build. */
+/** Throws `TRY_SANDBOX_FAILED` for an outcome that says nothing of the build. */
 export function checkRan({ outcome }: TrialResult): void {
   if (outcome.kind !== 'aborted' || (outcome.reason !== 'sandbox' && outcome.reason !== 'operator')) return;
-  throw new QuorateError('TRY_NOT_RUN', `the sandbox could not run the build: ${outcome.detail}`, {
+  throw new QuorateError('TRY_SANDBOX_FAILED', `the sandbox could not run the build: ${outcome.detail}`, {
     hint: 'See whether this machine can build: quorate doctor',
   });
 }
@@ -354,7 +354,7 @@ function checkFits({ name, limits: asked }: JobSpec, sourceBytes: number): void 
     diskBytes > there.diskBytes ? `${disk} of disk, which is kept in memory, and ${diskHere} are here` : [],
   ].flat();
   if (lacking.length === 0) return;
-  throw new QuorateError('TRY_MACHINE_TOO_SMALL', `the job ${name} wants ${lacking.join('; ')}`, {
+  throw new QuorateError('TRY_HOST_TOO_SMALL', `the job ${name} wants ${lacking.join('; ')}`, {
     hint: 'Try it on a larger machine, or ask for less under limits in quorate.yaml.',
   });
 }

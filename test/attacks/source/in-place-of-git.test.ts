@@ -120,7 +120,7 @@ describe('a server that takes too much', () => {
       // What is allowed besides the source is more than git may hold; here it is less.
       const box = await confined(url, [hostOf(url)], { bytesMax: 1024 * 1024 - 64 * 1024 * 1024 });
       const code = await codeOf(box.fetch(some, { seconds: 20 }));
-      expect(code).toMatch(/^(EGRESS_TOO_MUCH|SOURCE_BAD_SERVER|SOURCE_FAILED)$/);
+      expect(code).toMatch(/^(EGRESS_LIMIT_EXCEEDED|SOURCE_SERVER_ERROR|SOURCE_FAILED)$/);
       expect(box.egress.counts.received).toBeLessThan(4 * 1024 * 1024);
     }
     await nextWorks();

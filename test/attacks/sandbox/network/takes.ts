@@ -18,7 +18,7 @@ export function takesWhatItCan(
       const ran = await inside(capped, [take(source.port), take(source.port)]);
       const [first = 0, second = 0] = ran.log.trim().split('\n').map(Number);
       expect(first + second).toBeLessThan(3 * MiB);
-      expect(codes(capped)).toContain('EGRESS_TOO_MUCH');
+      expect(codes(capped)).toContain('EGRESS_LIMIT_EXCEEDED');
       const free = await fountain(pour);
       const all = await inside(await proxy([free.port]), [take(free.port)]);
       expect(Number(all.log)).toBeGreaterThanOrEqual(pour);
