@@ -1,5 +1,6 @@
+import type { Membership } from '../core/sessions/credentials.ts';
 import type { Client } from '../runtime/client/client.ts';
-import type { Home, Membership } from '../runtime/membership/home.ts';
+import type { Home } from '../runtime/membership/home.ts';
 import type { Context } from './context.ts';
 import { findProject } from './project.ts';
 

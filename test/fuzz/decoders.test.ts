@@ -80,7 +80,7 @@ const reached: Record<string, string> = {
   'src/mesh/node.ts': 'mesh-streams: addresses of peers',
   'src/mesh/relay.ts': 'an address made of parts that were parsed',
   'src/runtime/artifacts/bundles.ts': 'bundles that were verified before they were stored',
-  'src/runtime/controller/live-logs.ts': 'mesh-streams; its lines are terminal-lines',
+  'src/core/sessions/controller/log-server.ts': 'mesh-streams; its lines are terminal-lines',
   'src/runtime/artifacts/fetch.ts': 'a time in a verdict that was verified',
   'src/runtime/node/files.ts': 'membership-file',
   'src/runtime/build/job-in-tree.ts': 'job-file',

@@ -2,11 +2,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Bandwidth } from '../../src/core/bandwidth.ts';
+import type { Credentials } from '../../src/core/sessions/credentials.ts';
+import { HttpFeed } from '../../src/core/sessions/worker/http-feed.ts';
 import type { OfferNotice, VerdictNotice } from '../../src/core/wire/messages.ts';
-import type { Credentials } from '../../src/runtime/membership/credentials.ts';
+import { generateSeed, keyFromSeed } from '../../src/identity/keys.ts';
 import { getText } from '../../src/runtime/node/http-get.ts';
-import { HttpFeed } from '../../src/runtime/worker/http-feed.ts';
+import { nodeClock, signingOf } from '../../src/runtime/node/ports.ts';
 import { until } from '../e2e/support/wait.ts';
 import { project } from '../support/project.ts';
 
@@ -83,8 +84,10 @@ function listener(feed: string[] | undefined) {
   } as Credentials;
   const http = new HttpFeed(
     {
-      bandwidth: new Bandwidth(),
-      signal: stop.signal,
+      clock: nodeClock(stop.signal),
+      signing: signingOf(keyFromSeed(generateSeed()).signer),
+      httpGet: (url, { timeoutMs, ...rest }) =>
+        getText(url, { ...rest, signal: AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]) }),
       credentials,
       tell: (level, kind, says) => void told.push(`${level} ${kind} ${says}`),
     },

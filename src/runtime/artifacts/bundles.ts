@@ -1,13 +1,9 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { QuorateError } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
-import { bundleDownSchema, bundleUpSchema } from '../../core/wire/messages.ts';
-import { protocols } from '../../core/wire/protocols.ts';
+import { bundleServer, requestBundle } from '../../core/sessions/bundle-exchange.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import { readOptional, writeAtomicAs } from '../node/files.ts';
-import { errorMessage, MessageStream } from '../node/message-stream.ts';
-import { artifactLimits } from './limits.ts';
+import { meshDial } from '../node/ports.ts';
 
 /** Bundles on disk, by run, job and artifact: one file each, so that any of the three finds it. */
 export interface Bundles {
@@ -22,9 +18,6 @@ export interface Bundles {
   forget(artifact: string): Promise<void>;
   artifacts(): Promise<string[]>;
 }
-
-/** Such a bundle is sent whatever else is. */
-const smallBytes = 256 * 1024;
 
 const keyPattern = /^[a-z0-9]{10,100}$/;
 
@@ -88,66 +81,18 @@ function verdictIn(text: string): { level?: string; request?: string; job?: stri
 
 const levelIn = (text: string): string | undefined => verdictIn(text)?.level;
 
-/**
- * Gives a bundle to whoever asks: it is public, and proves itself. Each is in memory as a whole while it is sent, so of large
- * ones only so many are at once, however many ask and do not read.
- */
-export function serveBundles(
-  mesh: Mesh,
-  bundles: Bundles,
-  bytesMax = artifactLimits.bundlesSentBytesMax,
-): void {
-  let sending = 0;
-  mesh.handle(
-    protocols.bundle,
-    async (channel) => {
-      const talk = new MessageStream<unknown, { which: string }>(channel, bundleUpSchema, 'a bundle request');
-      let held = 0;
-      try {
-        const asked = await talk.receive({ timeoutMs: 10_000 });
-        if (asked === undefined) return;
-        const bytes = (await bundles.size(asked.which)) ?? 0;
-        if (bytes > smallBytes && sending > 0 && sending + bytes > bytesMax)
-          throw new QuorateError('BUNDLE_BUSY', 'too many bundles are being sent; try again in a moment');
-        held = bytes;
-        sending += held;
-        const bundle = await bundles.get(asked.which);
-        if (bundle === undefined)
-          throw new QuorateError('BUNDLE_NONE', `there is no bundle for ${asked.which} here`);
-        await talk.send({ kind: 'bundle', bundle, addrs: [] });
-      } catch (error) {
-        await talk.send(errorMessage(error)).catch(() => {});
-      } finally {
-        sending -= held;
-      }
-      await talk.close();
-    },
-    {
-      maxInboundStreams: 8,
-      maxMessageBytes: limits.documentBytesMax,
-      maxSendBytes: limits.bundleBytesMax,
-    },
-  );
+/** Serves bundles on the mesh, see `bundleServer`. */
+export function serveBundles(mesh: Mesh, bundles: Bundles, bytesMax?: number): void {
+  const { protocol, session, options } = bundleServer(bundles, bytesMax);
+  mesh.handle(protocol, session, options);
 }
 
 /** Asks one peer. Undefined where it has none. Throws `MESH_…`, `WIRE_INVALID`. */
-export async function askBundle(
+export function askBundle(
   mesh: Mesh,
   peer: { id: string; addrs: string[] },
   which: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const channel = await mesh.open(peer, protocols.bundle, { signal, maxMessageBytes: limits.bundleBytesMax });
-  const talk = new MessageStream<{ which: string }, ReturnType<typeof bundleDownSchema.parse>>(
-    channel,
-    bundleDownSchema,
-    'a bundle answer',
-  );
-  try {
-    await talk.send({ which });
-    const answer = await talk.receive({ timeoutMs: 30_000, signal });
-    return answer?.kind === 'bundle' ? answer.bundle : undefined;
-  } finally {
-    await talk.close();
-  }
+  return requestBundle(meshDial(mesh, signal), peer, which);
 }

@@ -9,19 +9,20 @@ import {
 } from '../../core/documents/index.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import { escapeValue } from '../../core/escape.ts';
-import { limits } from '../../core/limits.ts';
+import { openQuestion } from '../../core/sessions/ask.ts';
+import type { Credentials, Membership } from '../../core/sessions/credentials.ts';
+import { errorFrom } from '../../core/sessions/message-stream.ts';
 import { fromUtf8 } from '../../core/text.ts';
-import { type ApiDown, type ApiUp, apiDownSchema, type RunSummary } from '../../core/wire/messages.ts';
-import { protocols } from '../../core/wire/protocols.ts';
+import type { ApiDown, ApiUp, RunSummary } from '../../core/wire/messages.ts';
 import { issueInvite, randomNonce } from '../../identity/idp.ts';
 import { encodeTicket } from '../../identity/ticket.ts';
 import { type Mesh, openMesh } from '../../mesh/index.ts';
 import { askBundle } from '../artifacts/bundles.ts';
-import { ask, type Credentials, openCredentials } from '../membership/credentials.ts';
-import type { Home, Membership } from '../membership/home.ts';
+import { ask, openCredentials } from '../membership/credentials.ts';
+import type { Home } from '../membership/home.ts';
 import { byPeer, joinProject } from '../membership/join.ts';
 import type { ProjectFolder } from '../membership/project-folder.ts';
-import { errorFrom, MessageStream } from '../node/message-stream.ts';
+import { meshDial } from '../node/ports.ts';
 import type { SubmitOptions } from './submit.ts';
 
 export interface Dated {
@@ -68,7 +69,7 @@ export async function openClient(options: {
   const mesh = await openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
   try {
     const credentials = await openCredentials(home, key, membership);
-    await credentials.renew(mesh, signal);
+    await credentials.renew(meshDial(mesh, signal));
     return new MeshClient(home, mesh, credentials, signal);
   } catch (error) {
     await mesh.close();
@@ -194,16 +195,10 @@ class MeshClient implements Client {
     const both = AbortSignal.any([signal, this.#signal]);
     const [controller] = this.#credentials.membership.controllers;
     if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
-    const limit = AbortSignal.any([both, AbortSignal.timeout(20_000)]);
-    const channel = await this.#mesh.open(controller, protocols.api, {
-      signal: limit,
-      maxMessageBytes: limits.receiptBytesMax,
-    });
-    const talk = new MessageStream<ApiUp, ApiDown>(channel, apiDownSchema, 'an answer of the controller');
+    const stream = await openQuestion(meshDial(this.#mesh, both), controller, question);
     try {
-      await talk.send(question);
       for (;;) {
-        const answer = await talk.receive({ timeoutMs: quietMsMax, signal: both }).catch((error: unknown) => {
+        const answer = await stream.receive({ timeoutMs: quietMsMax }).catch((error: unknown) => {
           if (['MESH_RESET', 'MESH_TRUNCATED'].includes(codeOf(error))) throw lost(error);
           throw error;
         });
@@ -213,7 +208,7 @@ class MeshClient implements Client {
         yield answer;
       }
     } finally {
-      await talk.close();
+      await stream.close();
     }
   }
 

@@ -1,12 +1,9 @@
 import { join } from 'node:path';
-import { draftOf } from '../../core/controller/draft.ts';
 import { type ControllerEffect, type ControllerEvent, defaultTimings } from '../../core/controller/events.ts';
 import { Controller } from '../../core/controller/machine.ts';
-import { artifactOf, encodeJob, type Offer, signMessage } from '../../core/documents/index.ts';
-import { messageOf, unreachable } from '../../core/errors.ts';
+import { messageOf } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
-import { fromUtf8 } from '../../core/text.ts';
-import { encodeMessage, type OfferNotice, type VerdictNotice } from '../../core/wire/messages.ts';
+import { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
 import { topics } from '../../core/wire/protocols.ts';
 import { openJournal } from '../../journal/index.ts';
 import { openMesh, projectRendezvous } from '../../mesh/index.ts';
@@ -18,15 +15,13 @@ import { pullArtifact, serveArtifacts } from '../artifacts/transfer.ts';
 import { type ProjectFolder, readCharter, writeAddress } from '../membership/project-folder.ts';
 import { Loop } from '../node/loop.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
+import { Pace } from '../node/pace.ts';
 import { idleAtController, passingAtController } from '../node/passing.ts';
-import { serveApi } from './api.ts';
-import { assembleBundle } from './assemble.ts';
-import { type ControllerContext, Followers, Replies } from './context.ts';
-import { ControllerFeed } from './feed.ts';
+import { nodeClock, signingOf } from '../node/ports.ts';
+import type { ControllerContext } from './context.ts';
 import { ControllerImages } from './images.ts';
 import { boundOf, Keeper } from './keep.ts';
-import { ControllerLeases } from './leases.ts';
-import { LiveLogs } from './live-logs.ts';
+import { openLogFiles } from './log-files.ts';
 import { type PublicView, publicView } from './public-view.ts';
 import { refreshCharter } from './refresh-charter.ts';
 
@@ -86,6 +81,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const store = await openStore({ dir: join(folder.dir, 'store'), libp2p: mesh.libp2p });
     closers.push(() => store.close());
 
+    const stop = new AbortController();
     let perform: (effect: ControllerEffect) => void = () => {};
     const loop = new Loop<ControllerEvent, ControllerEffect>({
       machine,
@@ -99,27 +95,44 @@ export async function startController(options: ControllerOptions): Promise<Contr
       },
     });
     closers.push(() => loop.close());
+    closers.push(() => stop.abort());
     const context: ControllerContext = {
       folder,
       machine,
       dispatch: (event) => loop.dispatch(event),
-      replies: new Replies(),
-      followers: new Followers(),
       mesh,
       store,
-      bundles: openBundles(join(folder.dir, 'bundles')),
-      logs: new LiveLogs(join(folder.dir, 'logs')),
-      backlog: new Map(),
-      feedUrls: [],
       tell,
     };
-    const feed = new ControllerFeed(context);
-    const leases = new ControllerLeases(context);
-    const effects = new Effects(context, feed, leases);
-    closers.push(() => effects.close());
+    const bundles = openBundles(join(folder.dir, 'bundles'));
+    const images = new ControllerImages(context, stop.signal);
+    const keeper = new Keeper(context, stop.signal);
+    const pins = new Pins(context, stop.signal);
+    const pace = new Pace();
+    let feedUrls: readonly string[] = [];
+    const sessions = new ControllerSessions({
+      project: folder.project,
+      signing: signingOf(folder.controller.signer),
+      idp: folder.idp.signer,
+      clock: nodeClock(stop.signal),
+      machine,
+      dispatch: context.dispatch,
+      publish: (topic, message) => mesh.publish(topic, message),
+      keepConnection: (peer) => mesh.keep(peer),
+      throttle: (peer, bytes) => pace.wait(peer, bytes),
+      bundles,
+      logFiles: openLogFiles(join(folder.dir, 'logs')),
+      needImage: (image) => images.need(image),
+      refreshCharter: () => refreshCharter(context),
+      pin: (effect) => void pins.pin(effect),
+      keep: ({ run, root, from }) => keeper.keep(run, { root, from }),
+      announce: (artifact) => announce(mesh, artifact, stop.signal),
+      feedUrls: () => feedUrls,
+      tell,
+    });
 
     const replayed = loop.replay();
-    perform = (effect) => effects.perform(effect);
+    perform = (effect) => sessions.perform(effect);
     const charter = (await readCharter(folder.dir)) ?? machine.state.charter;
     if (charter === null) throw new Error('a project folder that was opened has a charter');
     loop.dispatch({
@@ -130,15 +143,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
         ...(options.slotWaitMs === undefined ? {} : { slotFillMs: options.slotWaitMs }),
       },
     });
-    feed.serve();
-    leases.serve();
-    context.logs.serve(context);
-    const stop = new AbortController();
-    closers.push(() => stop.abort());
-    const images = new ControllerImages(context, stop.signal);
     await images.resume();
-    serveApi(context, images);
-    serveBundles(mesh, context.bundles);
+    for (const { protocol, session, options: bounds } of sessions.served)
+      mesh.handle(protocol, session, bounds);
+    serveBundles(mesh, bundles);
     serveArtifacts(context);
     closers.push(mesh.joinProject(folder.project));
     await mesh.provide(projectRendezvous(folder.project)).catch((error) => {
@@ -155,9 +163,9 @@ export async function startController(options: ControllerOptions): Promise<Contr
       id: folder.controller.id,
       project: folder.project,
       addresses: () => mesh.addresses(),
-      view: publicView(context),
+      view: publicView(context, sessions.backlog, bundles),
       tellFeed: (urls) => {
-        context.feedUrls = urls.slice(0, limits.feedUrlsMax);
+        feedUrls = urls.slice(0, limits.feedUrlsMax);
       },
       close: closeAll,
     };
@@ -175,86 +183,21 @@ function watchCharter(context: ControllerContext): () => void {
   return () => clearInterval(timer);
 }
 
-/** Carries out what the machine asks for. */
-class Effects {
+/** Fetches and pins what was agreed. */
+class Pins {
   readonly #context: ControllerContext;
-  readonly #feed: ControllerFeed;
-  readonly #leases: ControllerLeases;
-  readonly #stop = new AbortController();
-  readonly #keeper: Keeper;
+  readonly #signal: AbortSignal;
 
-  constructor(context: ControllerContext, feed: ControllerFeed, leases: ControllerLeases) {
+  constructor(context: ControllerContext, signal: AbortSignal) {
     this.#context = context;
-    this.#feed = feed;
-    this.#leases = leases;
-    this.#keeper = new Keeper(context, this.#stop.signal);
+    this.#signal = signal;
   }
 
-  close(): void {
-    this.#stop.abort();
-  }
-
-  perform(effect: ControllerEffect): void {
-    const { replies, followers, backlog, tell } = this.#context;
-    const run = (what: string, work: Promise<unknown>) => {
-      work.catch((error) => {
-        if (!this.#stop.signal.aborted) tell('warn', what, `${what}: ${messageOf(error)}`);
-      });
-    };
-    switch (effect.kind) {
-      case 'reply':
-        return replies.answer(effect.token, effect.reply);
-      case 'offer':
-        return run('offer', this.#offer(effect.run, effect.offer));
-      case 'unoffer':
-        backlog.delete(effect.offer);
-        return;
-      case 'reveal':
-        return this.#leases.reveal(effect.lease);
-      case 'release':
-        return this.#leases.release(effect.lease, effect.code, effect.message);
-      case 'pin':
-        return run('pin', this.#pin(effect.run, effect.artifact, effect.from));
-      case 'keep':
-        return this.#keeper.keep(effect.run, effect);
-      case 'cosign':
-        return run('cosign', this.#leases.cosign(effect.run, effect.lease));
-      case 'verdict':
-        return run('verdict', this.#verdict(effect.run));
-      case 'progress':
-        if (effect.progress.kind === 'contradicted' && effect.progress.artifact !== null) {
-          run('bundle', this.#context.bundles.drop(effect.progress.artifact));
-        }
-        return followers.tell(effect.run);
-      default:
-        return unreachable(effect, 'controller effect');
-    }
-  }
-
-  async #offer(runId: string, offer: Offer): Promise<void> {
-    const { machine, mesh, backlog, folder } = this.#context;
-    const run = machine.state.runs.get(runId);
-    if (run === undefined) return;
-    const signed = await signMessage('offer', offer, folder.controller.signer);
-    const notice: OfferNotice = {
-      offer: signed.raw,
-      request: run.request.raw,
-      publisher: run.publisher.raw,
-      job: fromUtf8(encodeJob(run.job).bytes),
-    };
-    if (!machine.state.offers.has(signed.id)) return;
-    const again = backlog.has(signed.id);
-    backlog.set(signed.id, notice);
-    // Gossip drops a message it has seen; what is offered again goes to those who are there.
-    if (again) this.#feed.push(notice);
-    else await mesh.publish(topics.offers(folder.project), encodeMessage(notice));
-  }
-
-  async #pin(run: string, artifact: string, from: string[]): Promise<void> {
+  async pin({ run, artifact, from }: Extract<ControllerEffect, { kind: 'pin' }>): Promise<void> {
     const { machine, store, dispatch } = this.#context;
     const of = machine.state.runs.get(run);
     const maxBytes = of === undefined ? 0 : boundOf(of, artifact);
-    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(pinMsMax)]);
+    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(pinMsMax)]);
     let detail = '';
     let ok = false;
     try {
@@ -266,33 +209,5 @@ class Effects {
       detail = messageOf(error);
     }
     dispatch({ kind: 'pinned', run, artifact, ok, detail });
-  }
-
-  async #verdict(runId: string): Promise<void> {
-    const { machine, bundles, mesh, folder, tell } = this.#context;
-    const run = machine.state.runs.get(runId);
-    const draft = draftOf(machine.state, runId);
-    if (run === undefined || draft === undefined) return;
-    const facts = draft.verdict.predicate.quorate_verdict;
-    const artifact = facts.outcome === null ? null : artifactOf(facts.outcome);
-    const bundle = await assembleBundle(draft, folder.project, folder.controller);
-    // Where nobody delivered there is nothing to prove; the verdict is still told.
-    if (draft.receipts.length === 0)
-      return tell('info', 'verdict', `${facts.name}: ${facts.level}, nobody built it`, {
-        run: runId,
-        job: run.jobId,
-        level: facts.level,
-      });
-    if ((await bundles.get(runId)) === bundle) return;
-    await bundles.put({ run: runId, job: run.jobId, artifact }, bundle);
-    const notice: VerdictNotice = { job: run.jobId, request: runId, level: facts.level, artifact };
-    await mesh.publish(topics.verdicts(folder.project), encodeMessage(notice));
-    tell('info', 'verdict', `${facts.name}: ${facts.level}`, {
-      run: runId,
-      job: run.jobId,
-      level: facts.level,
-      artifact,
-    });
-    if (artifact !== null && facts.level !== 'disputed') await announce(mesh, artifact, this.#stop.signal);
   }
 }

@@ -3,6 +3,7 @@ import { limits } from '../../core/limits.ts';
 import type { OfferNotice, VerdictNotice } from '../../core/wire/messages.ts';
 import type { Store } from '../../store/index.ts';
 import { encodeCar } from '../../transfer/index.ts';
+import type { Bundles } from '../artifacts/bundles.ts';
 import type { ControllerContext } from './context.ts';
 
 /** What a controller shows to anybody who asks, besides its protocols: the same documents, each of which proves itself. */
@@ -22,7 +23,11 @@ export interface PublicView {
   tree(cid: string): AsyncIterable<Uint8Array> | undefined;
 }
 
-export function publicView({ folder, machine, backlog, bundles, store }: ControllerContext): PublicView {
+export function publicView(
+  { folder, machine, store }: ControllerContext,
+  backlog: ReadonlyMap<string, OfferNotice>,
+  bundles: Pick<Bundles, 'get'>,
+): PublicView {
   const { state } = machine;
   return {
     project: folder.project,

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { roleSchema } from '../../core/documents/base.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
+import type { Membership } from '../../core/sessions/credentials.ts';
 import { createKey, loadKey, type NodeKey } from '../../identity/keys.ts';
 import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
 
-const membershipSchema = z.object({
+const membershipSchema: z.ZodType<Membership> = z.object({
   /** PeerId of the root key. */
   project: z.string().min(1),
   name: z.string(),
@@ -21,8 +22,6 @@ const membershipSchema = z.object({
   /** Where the controller's HTTP feed is, for those whom the mesh does not reach; absent where it has none. */
   feed: z.array(z.string()).optional(),
 });
-/** What a node knows of a project it belongs to. */
-export type Membership = z.infer<typeof membershipSchema>;
 
 /** A node's folder: its key, and a file per project it belongs to. */
 export interface Home {

@@ -1,10 +1,11 @@
 import { checkTime, openMessage } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
+import type { Membership } from '../../core/sessions/credentials.ts';
 import { decodeTicket } from '../../identity/ticket.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { openMesh } from '../../mesh/index.ts';
 import { ask, obtainGrant, openCharter } from './credentials.ts';
-import type { Home, Membership } from './home.ts';
+import type { Home } from './home.ts';
 
 const joinMsMax = 30_000;
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ByteQueue } from '../../core/byte-queue.ts';
 import { limits } from '../../core/limits.ts';
-import { encodeMessage } from '../../core/wire/messages.ts';
-import { protocols } from '../../core/wire/protocols.ts';
-import type { Channel } from '../../mesh/index.ts';
+import type { Channel } from '../../core/sessions/ports.ts';
+import { openLog } from '../../core/sessions/worker/log-client.ts';
+import { meshDial } from '../node/ports.ts';
 import type { WorkerContext } from './context.ts';
 
 /** Waits to be sent to the controller at most. */
@@ -12,24 +12,14 @@ const messageBytes = 64 * 1024;
 /** What is not sent this long after the build is not waited for. */
 const endMsMax = 2_000;
 
-/** Where the controller takes the live log of this lease; undefined where it does not. */
+/** Opens the live log of a lease at the controller; undefined where the controller does not take it. */
 export async function openLogChannel(
   { mesh, credentials, signal }: WorkerContext,
   lease: string,
 ): Promise<Pick<Channel, 'send' | 'close'> | undefined> {
   const [controller] = credentials.membership.controllers;
   if (controller === undefined) return undefined;
-  try {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
-    const channel = await mesh.open(controller, protocols.log, {
-      signal: limit,
-      maxMessageBytes: limits.documentBytesMax,
-    });
-    await channel.send(encodeMessage({ lease }));
-    return channel;
-  } catch {
-    return undefined;
-  }
+  return openLog(meshDial(mesh, signal), controller, lease).catch(() => undefined);
 }
 
 /**

@@ -1,11 +1,11 @@
 import type { Bandwidth } from '../../core/bandwidth.ts';
+import type { Credentials } from '../../core/sessions/credentials.ts';
 import type { WorkerEvent } from '../../core/worker/events.ts';
 import type { Worker } from '../../core/worker/machine.ts';
 import type { NodeKey } from '../../identity/keys.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { Bundles } from '../artifacts/bundles.ts';
-import type { Credentials } from '../membership/credentials.ts';
 import type { Tell } from '../node/node-events.ts';
 
 /** What the parts of a worker share. */

@@ -5,8 +5,6 @@ import { limits } from '../../core/limits.ts';
 export const workerNodeLimits = {
   /** Disk for results unless the operator sets another: the same as for images. */
   resultsKeptBytesMax: 10 * 1024 * 1024 * 1024,
-  /** Time a result is kept whatever its size: the controller tries five times to fetch it, a minute each. */
-  resultHeldSecondsMin: 600,
   /** Sources kept for the next build of the same commit: a day's work of a busy project. */
   sourcesKeptMax: 32,
   /** Disk for these. */

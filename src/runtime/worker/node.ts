@@ -3,32 +3,33 @@ import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { openSandboxes, type Sandboxes, type Tier } from '../../../sandbox/index.ts';
 import { Bandwidth } from '../../core/bandwidth.ts';
-import { messageOf, unreachable } from '../../core/errors.ts';
+import type { Membership } from '../../core/sessions/credentials.ts';
+import { type HttpFeedTimings, httpFeedTimings } from '../../core/sessions/worker/http-feed.ts';
+import { WorkerSessions } from '../../core/sessions/worker/worker-sessions.ts';
 import { topics } from '../../core/wire/protocols.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from '../../core/worker/events.ts';
 import { Worker } from '../../core/worker/machine.ts';
 import { checkJournalFree, openJournal } from '../../journal/index.ts';
 import { openMesh } from '../../mesh/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
+import { announce } from '../artifacts/announce.ts';
 import { openBundles, serveBundles } from '../artifacts/bundles.ts';
 import { collectNowAndThen } from '../artifacts/collect.ts';
 import { serveArtifacts } from '../artifacts/transfer.ts';
 import { openCredentials } from '../membership/credentials.ts';
-import type { Home, Membership } from '../membership/home.ts';
+import type { Home } from '../membership/home.ts';
+import { getText } from '../node/http-get.ts';
 import { Loop } from '../node/loop.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { passingAtWorker } from '../node/passing.ts';
+import { meshDial, nodeClock, signingOf } from '../node/ports.ts';
 import { Builder } from './builder.ts';
 import { areaOf, type WorkerContext } from './context.ts';
 import { serveControl } from './control.ts';
-import { Cosigner } from './cosign.ts';
-import { WorkerFeed } from './feed.ts';
-import { type HttpFeedTimings, httpFeedTimings } from './http-feed.ts';
 import { WorkerImages } from './images.ts';
-import { WorkerLeases } from './leases.ts';
+import { openLeafFile } from './leaf-file.ts';
 import { Operator } from './operator.ts';
 import { Results } from './results.ts';
-import { Serving } from './serving.ts';
 import { checkServed, type OperatorRules } from './terms.ts';
 
 export interface WorkerOptions {
@@ -149,10 +150,51 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       signal: stop.signal,
     };
     const images = new WorkerImages(context, rules.imageBytes);
-    const parts = new Parts(context, sandboxes, images, lending, options.httpFeed ?? httpFeedTimings);
+    const builder = new Builder(context, sandboxes, images);
+    let onBuilds = () => {};
+    const sessions = new WorkerSessions(
+      {
+        signing: signingOf(key.signer),
+        clock: nodeClock(stop.signal),
+        dial: meshDial(mesh, stop.signal),
+        credentials,
+        machine,
+        dispatch: context.dispatch,
+        subscribe(topic, accepts, handle) {
+          mesh.setValidator(topic, async (author) => (accepts(author) ? 'accept' : 'reject'));
+          mesh.subscribe(topic, (_author, data) => handle(data));
+        },
+        findPeer: (id, timeoutMs) => {
+          const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]);
+          return mesh.findPeer(id, { signal }).catch(() => []);
+        },
+        announce: (artifact) => announce(mesh, artifact, stop.signal),
+        httpGet: (url, { timeoutMs, ...rest }) => {
+          const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]);
+          return getText(url, { ...rest, signal, down: bandwidth.down });
+        },
+        lending,
+        build(lease, job, ref) {
+          const build = builder.build(lease, job, ref);
+          onBuilds();
+          return build.finally(() => onBuilds());
+        },
+        stopBuild: (lease) => builder.stop(lease),
+        results: {
+          publish: (lease) => store.publish(store.sealed(areaOf(lease))),
+          pin: (roots, lease) => store.pin([...roots], lease),
+          discard: (lease) => store.discard(store.sealed(areaOf(lease))),
+          has: (artifact) => store.has(artifact),
+        },
+        bundles: context.bundles,
+        leafFile: openLeafFile(join(home.dir, `log-${membership.project}.txt`)),
+        tell,
+      },
+      options.httpFeed ?? httpFeedTimings,
+    );
     loop.replay();
     await sweepAreas(store, machine);
-    perform = (effect) => parts.perform(effect);
+    perform = (effect) => sessions.perform(effect);
     serveBundles(mesh, context.bundles);
     serveArtifacts(context);
     const operator = new Operator({
@@ -161,23 +203,24 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       sandboxes,
       bandwidth,
       dispatch: (event) => loop.dispatch(event),
-      builds: () => parts.builder.builds,
+      builds: () => builder.builds,
       leases: () => machine.openLeases,
       tell,
       stop: () => options.onStop?.(),
     });
-    parts.onBuilds = () => operator.rebalance();
+    onBuilds = () => operator.rebalance();
     closers.push(() => operator.close());
     closers.push(await serveControl(home.dir, membership.project, operator));
-    loop.dispatch({ kind: 'started', grant: credentials.grant, lending: operator.lending });
+    sessions.start({ kind: 'started', grant: credentials.grant, lending: operator.lending });
     operator.start();
-    // Only now: offers of before the start are forgotten by it, and leases for them would be nobody's.
-    parts.feed.start();
     closers.push(mesh.joinProject(membership.project));
-    void parts.serving.resume();
+    void sessions.publication.resume();
     void images.resume();
-    closers.push(() => parts.idle());
-    const results = new Results(context, parts.serving, rules.resultBytes);
+    closers.push(async () => {
+      await sessions.idle();
+      await builder.close();
+    });
+    const results = new Results(context, sessions.publication, rules.resultBytes);
     closers.push(collectNowAndThen({ store, tell, letGo: (signal) => results.letGo(signal) }));
     return {
       id: key.id,
@@ -200,105 +243,4 @@ async function sweepAreas(store: Store, machine: Worker): Promise<void> {
   const wanted = new Set(machine.leases.map(areaOf));
   for (const name of await store.sealedNames())
     if (!wanted.has(name)) await store.discard(store.sealed(name));
-}
-
-/** Carries out what the machine asks for. */
-class Parts {
-  readonly #context: WorkerContext;
-  readonly builder: Builder;
-  readonly feed: WorkerFeed;
-  readonly serving: Serving;
-  readonly #leases: WorkerLeases;
-  readonly #cosigner: Cosigner;
-  /** What must come to its end before the store and the journal are closed. */
-  readonly #unfinished = new Set<Promise<void>>();
-  /** Told when a build begins or has ended. */
-  onBuilds: () => void = () => {};
-
-  constructor(
-    context: WorkerContext,
-    sandboxes: Sandboxes,
-    images: WorkerImages,
-    lending: Lending,
-    timings: HttpFeedTimings,
-  ) {
-    this.#context = context;
-    this.builder = new Builder(context, sandboxes, images);
-    this.serving = new Serving(context);
-    this.#cosigner = new Cosigner(context);
-    this.#leases = new WorkerLeases(context, (lease, bundle) =>
-      this.#run('cosign', this.#cosigner.check(lease, bundle)),
-    );
-    this.feed = new WorkerFeed(context, lending, timings, (artifact, level) =>
-      this.#run('verdict', this.serving.onVerdict(artifact, level)),
-    );
-  }
-
-  /** Builds that were stopped still clean up after themselves; what was revealed is served from then on. */
-  async idle(): Promise<void> {
-    while (this.#unfinished.size > 0) await Promise.allSettled(this.#unfinished);
-    await this.builder.close();
-  }
-
-  #finish(what: string, work: Promise<void>): void {
-    this.#unfinished.add(work);
-    void work.catch(() => {}).finally(() => this.#unfinished.delete(work));
-    this.#run(what, work);
-  }
-
-  #run(what: string, work: Promise<unknown>): void {
-    const { signal, tell } = this.#context;
-    work.catch((error) => {
-      if (!signal.aborted) tell('warn', what, `${what}: ${messageOf(error)}`);
-    });
-  }
-
-  perform(effect: WorkerEffect): void {
-    const { tell } = this.#context;
-    switch (effect.kind) {
-      case 'claim':
-        return this.#run('claim', this.#leases.claim(effect.offer, effect.claim));
-      case 'build': {
-        const build = this.#build(effect);
-        this.onBuilds();
-        void build.catch(() => {}).finally(() => this.onBuilds());
-        return this.#finish('build', build);
-      }
-      case 'stop-build':
-        return this.builder.stop(effect.lease);
-      case 'send-receipt':
-        return this.#run('receipt', this.#leases.sendReceipt(effect.lease, effect.receipt));
-      case 'resume':
-        return this.#run('resume', this.#leases.resume(effect.lease));
-      case 'publish':
-        return this.#finish('publish', this.serving.publish(effect.lease, effect.artifact, effect.log));
-      case 'discard':
-        return this.#finish('discard', this.serving.discard(effect.lease));
-      case 'cosign':
-        return this.#run('cosign', this.#cosigner.sign(effect.lease, this.#leases));
-      case 'refuse-cosign':
-        return this.#cosigner.refuse(effect.lease, effect.code, effect.message, this.#leases);
-      case 'poll':
-        return this.feed.poll();
-      case 'note':
-        return tell('warn', 'note', effect.says, { lease: effect.lease });
-      default:
-        return unreachable(effect, 'worker effect');
-    }
-  }
-
-  async #build({ lease, job, ref }: Extract<WorkerEffect, { kind: 'build' }>): Promise<void> {
-    const { dispatch, tell } = this.#context;
-    tell('info', 'build', `building ${job.name} at ${job.source.commit.slice(0, 12)}`, {
-      lease,
-      job: job.name,
-    });
-    const result = await this.builder.build(lease, job, ref);
-    if (result === undefined) return;
-    const { outcome } = result;
-    const says =
-      outcome.kind === 'exit' ? `exit ${outcome.code}` : `aborted (${outcome.reason}): ${outcome.detail}`;
-    tell('info', 'built', `${job.name} is built: ${says}`, { lease, outcome });
-    dispatch({ kind: 'built', lease, result });
-  }
 }

@@ -1,18 +1,18 @@
 import { messageOf } from '../../core/errors.ts';
+import type { Publication } from '../../core/sessions/worker/publication.ts';
 import type { WorkerContext } from './context.ts';
 import { imagePin } from './images.ts';
 import { workerNodeLimits } from './limits.ts';
-import type { Serving } from './serving.ts';
 
 /** What a worker built, with its logs: served to others for as long as there is room for it. */
 export class Results {
   readonly #context: Pick<WorkerContext, 'store' | 'bundles' | 'mesh' | 'tell'>;
-  readonly #serving: Pick<Serving, 'isNew' | 'forget'>;
+  readonly #serving: Pick<Publication, 'isNew' | 'forget'>;
   readonly #bytesMax: number;
 
   constructor(
     context: Pick<WorkerContext, 'store' | 'bundles' | 'mesh' | 'tell'>,
-    serving: Pick<Serving, 'isNew' | 'forget'>,
+    serving: Pick<Publication, 'isNew' | 'forget'>,
     bytesMax = workerNodeLimits.resultsKeptBytesMax,
   ) {
     this.#context = context;

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { limits } from '../../../src/core/limits.ts';
+import { sessionLimits } from '../../../src/core/sessions/limits.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { askBundle, openBundles, serveBundles } from '../../../src/runtime/artifacts/bundles.ts';
-import { artifactLimits } from '../../../src/runtime/artifacts/limits.ts';
-import { LiveLogs } from '../../../src/runtime/controller/live-logs.ts';
+import { openLogFiles } from '../../../src/runtime/controller/log-files.ts';
 import { sleep, until } from '../../e2e/support/wait.ts';
 
 async function folder(): Promise<string> {
@@ -68,7 +68,7 @@ describe('somebody who asks for large bundles and takes none', () => {
   });
 
   it('control: without the bound all are in memory at once', async () => {
-    expect(await attack(artifactLimits.bundlesSentBytesMax)).toEqual({
+    expect(await attack(sessionLimits.bundlesSentBytesMax)).toEqual({
       refused: 0,
       small: true,
       later: true,
@@ -83,12 +83,12 @@ describe('somebody who asks for long logs and takes none', () => {
     await writeFile(join(dir, 'a.log'), text);
     let whole = '';
     let longest = 0;
-    for await (const piece of new LiveLogs(dir).read('a')) {
+    for await (const piece of openLogFiles(dir).read('a')) {
       longest = Math.max(longest, piece.length);
       whole += piece;
     }
     expect(whole).toBe(text);
     expect(longest).toBeLessThanOrEqual(64 * 1024);
-    for await (const piece of new LiveLogs(dir).read('none')) expect(piece).toBe('never');
+    for await (const piece of openLogFiles(dir).read('none')) expect(piece).toBe('never');
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { encodeCanonical } from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
+import { type ErrorMessage, errorFrom, errorMessage } from '../../../src/core/sessions/message-stream.ts';
 import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
 import {
   apiDownSchema,
@@ -20,7 +21,6 @@ import {
   offerNoticeSchema,
   verdictNoticeSchema,
 } from '../../../src/core/wire/messages.ts';
-import { type ErrorMessage, errorFrom, errorMessage } from '../../../src/runtime/node/message-stream.ts';
 import { cidOf, makeJob, testKey } from '../../support/project.ts';
 import { mutatedJson, mutatedText } from '../arbitraries.ts';
 import { type AnyTarget, define, must } from '../target.ts';

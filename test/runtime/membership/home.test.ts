@@ -1,7 +1,8 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type Membership, openHome } from '../../../src/runtime/membership/home.ts';
+import type { Membership } from '../../../src/core/sessions/credentials.ts';
+import { openHome } from '../../../src/runtime/membership/home.ts';
 import { codeOf, folder } from '../support.ts';
 
 const membership = (project: string): Membership => ({

@@ -8,22 +8,9 @@ const rooms = /^src\/core\/(sessions|wire)\//;
 /** Files outside of the sessions that may know the messages, each with the reason. */
 const excused: Record<string, string> = {
   'src/core/controller/view.ts': 'makes the summary of a run that the API answers with',
-  'src/runtime/artifacts/bundles.ts': 'serves and fetches bundles: one request, one answer',
-  'src/runtime/client/client.ts': 'asks the API',
-  'src/runtime/membership/credentials.ts': 'asks the API for a grant',
-  'src/runtime/node/message-stream.ts': 'encodes and decodes any message on a libp2p stream',
-  'src/runtime/controller/api.ts': 'not in the sessions yet',
-  'src/runtime/controller/context.ts': 'not in the sessions yet',
-  'src/runtime/controller/feed.ts': 'not in the sessions yet',
-  'src/runtime/controller/leases.ts': 'not in the sessions yet',
-  'src/runtime/controller/live-logs.ts': 'not in the sessions yet',
-  'src/runtime/controller/log-api.ts': 'not in the sessions yet',
-  'src/runtime/controller/node.ts': 'not in the sessions yet',
-  'src/runtime/controller/public-view.ts': 'not in the sessions yet',
-  'src/runtime/worker/build-log.ts': 'not in the sessions yet',
-  'src/runtime/worker/feed.ts': 'not in the sessions yet',
-  'src/runtime/worker/http-feed.ts': 'not in the sessions yet',
-  'src/runtime/worker/leases.ts': 'not in the sessions yet',
+  'src/runtime/client/client.ts': 'passes on the questions and answers of the API',
+  'src/runtime/controller/public-view.ts': 'hands the notices to the HTTP feed',
+  'src/runtime/membership/credentials.ts': 'passes on the questions and answers of the API',
 };
 
 /**

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { QuorateError } from '../../../src/core/errors.ts';
+import { errorFrom, errorMessage, MessageStream } from '../../../src/core/sessions/message-stream.ts';
 import type { Channel } from '../../../src/mesh/index.ts';
 import { askBundle, openBundles, serveBundles } from '../../../src/runtime/artifacts/bundles.ts';
-import { errorFrom, errorMessage, MessageStream } from '../../../src/runtime/node/message-stream.ts';
 import { bytes, node, sleep, soon, until } from '../../mesh/harness.ts';
-import { codeOf, folder } from '../support.ts';
+import { codeOf, folder } from '../../runtime/support.ts';
 
 const schema = z.strictObject({ n: z.number() });
 type Message = z.infer<typeof schema>;

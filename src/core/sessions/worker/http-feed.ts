@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { messageOf } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
-import { toUtf8 } from '../../core/text.ts';
+import { messageOf } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { toUtf8 } from '../../text.ts';
 import {
   decodeMessage,
   feedCharterSchema,
@@ -9,15 +9,14 @@ import {
   feedVerdictsSchema,
   type OfferNotice,
   type VerdictNotice,
-} from '../../core/wire/messages.ts';
-import { getText } from '../node/http-get.ts';
-import type { WorkerContext } from './context.ts';
+} from '../../wire/messages.ts';
+import type { WorkerPorts } from './ports.ts';
 
-/** What the HTTP feed waits for, in milliseconds. */
+/** Waits of the HTTP feed, in milliseconds. */
 export interface HttpFeedTimings {
   /** Gossip and the feed stream may both be silent this long: the stream is answered every 15 s. */
   quietMs: number;
-  /** From one look to the next. */
+  /** Between two requests. */
   everyMs: number;
 }
 export const httpFeedTimings: HttpFeedTimings = { quietMs: 45_000, everyMs: 15_000 };
@@ -25,53 +24,52 @@ export const httpFeedTimings: HttpFeedTimings = { quietMs: 45_000, everyMs: 15_0
 const askMsMax = 20_000;
 const everyMsMax = 5 * 60_000;
 
-/** What it needs of a worker. */
-type Around = Pick<WorkerContext, 'bandwidth' | 'signal' | 'credentials' | 'tell'>;
+type Around = Pick<WorkerPorts, 'clock' | 'credentials' | 'httpGet' | 'signing' | 'tell'>;
 
 interface Takes {
-  /** Checks it as if it had been gossiped. */
+  /** Checks it like a gossiped offer. */
   offer(notice: OfferNotice): Promise<void>;
   verdict(notice: VerdictNotice): void;
 }
 
 /**
- * The last way to hear of work: while neither gossip nor the feed stream says anything, the controller's HTTP feed is
- * asked. What it says is worth as much as what a stranger gossips, and is checked the same.
+ * Asks the controller's HTTP feed while gossip and the feed stream are both silent. Its answers are checked like gossip.
  */
 export class HttpFeed {
-  readonly #context: Around;
+  readonly #ports: Around;
   readonly #timings: HttpFeedTimings;
   readonly #takes: Takes;
-  #heardAt = Date.now();
+  #heardAt: number;
   #failures = 0;
-  /** Whose turn it is: an address that answers keeps it. */
+  /** Index of the address to ask; an address that answers keeps its turn. */
   #turn = 0;
   #wake: () => void = () => {};
-  /** Offers as they came last: one that was passed on while busy is looked at again though nothing changed. */
+  /** The last offers: one that was passed on while busy is considered again although nothing changed. */
   #offers: OfferNotice[] = [];
   readonly #etags = new Map<string, string>();
 
-  constructor(context: Around, timings: HttpFeedTimings, takes: Takes) {
-    this.#context = context;
+  constructor(ports: Around, timings: HttpFeedTimings, takes: Takes) {
+    this.#ports = ports;
+    this.#heardAt = ports.clock.monotonic();
     this.#timings = timings;
     this.#takes = takes;
   }
 
-  /** Something came another way. */
+  /** A message came by gossip or by the feed stream. */
   heard(): void {
-    this.#heardAt = Date.now();
+    this.#heardAt = this.#ports.clock.monotonic();
   }
 
-  /** There is room for work: does not wait for the next look. */
+  /** Asks at once, unless the last attempt failed: there is room for work. */
   hurry(): void {
     if (this.#failures === 0) this.#wake();
   }
 
   async run(): Promise<void> {
-    const { signal, credentials, tell } = this.#context;
+    const { clock, credentials, tell } = this.#ports;
     let told = false;
-    while (!signal.aborted) {
-      const quietFor = Date.now() - this.#heardAt;
+    while (!clock.closing) {
+      const quietFor = clock.monotonic() - this.#heardAt;
       const { feed = [] } = credentials.membership;
       if (quietFor < this.#timings.quietMs || feed.length === 0) {
         told = false;
@@ -84,18 +82,18 @@ export class HttpFeed {
         await this.#look(feed[this.#turn % feed.length] ?? '');
         this.#failures = 0;
       } catch (error) {
-        if (signal.aborted) return;
+        if (clock.closing) return;
         if (this.#failures === 0) tell('warn', 'http-feed', messageOf(error));
         this.#failures++;
         this.#turn++;
       }
       const wait = Math.min(everyMsMax, this.#timings.everyMs * 2 ** Math.min(this.#failures, 10));
-      await this.#pause(wait * (0.9 + 0.2 * Math.random()));
+      await this.#pause(wait * this.#spread());
     }
   }
 
   async #look(base: string): Promise<void> {
-    const { credentials } = this.#context;
+    const { credentials } = this.#ports;
     const root = `${base.replace(/\/$/, '')}/v1/${credentials.membership.project}`;
     const charter = await this.#get(`${root}/charter`, feedCharterSchema, limits.documentBytesMax * 2);
     if (charter !== undefined) await credentials.learnCharter(charter.charter);
@@ -106,12 +104,10 @@ export class HttpFeed {
     for (const notice of verdicts ?? []) this.#takes.verdict(notice);
   }
 
-  /** Undefined where it is what it was. */
+  /** Undefined where the answer is unchanged. */
   async #get<T>(url: string, schema: z.ZodType<T>, maxBytes: number): Promise<T | undefined> {
-    const signal = AbortSignal.any([this.#context.signal, AbortSignal.timeout(askMsMax)]);
-    const found = await getText(url, {
-      ...{ etag: this.#etags.get(url), maxBytes, signal, down: this.#context.bandwidth.down },
-    });
+    const etag = this.#etags.get(url);
+    const found = await this.#ports.httpGet(url, { etag, maxBytes, timeoutMs: askMsMax });
     if (found === 'unchanged') return undefined;
     const value = decodeMessage(toUtf8(found.text), schema, `what ${url} answers`);
     if (found.etag === undefined) this.#etags.delete(url);
@@ -119,19 +115,25 @@ export class HttpFeed {
     return value;
   }
 
+  /** Between 0.9 and 1.1, so that workers do not ask in step. */
+  #spread(): number {
+    const [first = 0] = toUtf8(this.#ports.signing.nonce());
+    return 0.9 + (0.2 * (first % 64)) / 64;
+  }
+
   #pause(ms: number): Promise<void> {
-    const { signal } = this.#context;
+    const { clock } = this.#ports;
     return new Promise((resolve) => {
+      let forget = () => {};
       const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
+        cancel();
+        forget();
         this.#wake = () => {};
         resolve();
       };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener('abort', done, { once: true });
+      const cancel = clock.after(ms, done);
       this.#wake = done;
-      if (signal.aborted) done();
+      forget = clock.onClosing(done);
     });
   }
 }

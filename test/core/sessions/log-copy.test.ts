@@ -1,9 +1,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { LogCopy } from '../../../src/runtime/worker/log-copy.ts';
+import { LogCopy } from '../../../src/core/sessions/worker/log-copy.ts';
+import { openLeafFile } from '../../../src/runtime/worker/leaf-file.ts';
 import { sleep } from '../../e2e/support/wait.ts';
-import { folder } from '../support.ts';
+import { folder } from '../../runtime/support.ts';
 
 const leaf = (n: number): string => `leaf ${n}`;
 const log = (length: number): string[] => Array.from({ length }, (_, n) => leaf(n));
@@ -18,7 +19,7 @@ const linesOf = async (file: string) => (await readFile(file, 'utf8')).split('\n
 
 it('gives as many leaves as are asked for, and holds each once, however many keep them at the same time', async () => {
   const file = join(await folder(), 'log.txt');
-  const copy = new LogCopy(file);
+  const copy = new LogCopy(openLeafFile(file));
   const sizes = [4, 9, 1, 9, 7];
   const read = async (size: number) => {
     const leaves = await copy.read(size, ask);
@@ -31,15 +32,17 @@ it('gives as many leaves as are asked for, and holds each once, however many kee
 
 it('keeps what it was told to: a log that was rewritten is not read again', async () => {
   const file = join(await folder(), 'log.txt');
-  await new LogCopy(file).keep(log(3));
+  await new LogCopy(openLeafFile(file)).keep(log(3));
   const forged = async (from: number): Promise<string[]> => other(9).slice(from);
-  expect(await new LogCopy(file).read(4, forged)).toEqual([...log(3), `other ${leaf(3)}`]);
-  await expect(new LogCopy(file).keep(other(4))).rejects.toMatchObject({ code: 'LOG_LEAVES_MISMATCH' });
+  expect(await new LogCopy(openLeafFile(file)).read(4, forged)).toEqual([...log(3), `other ${leaf(3)}`]);
+  await expect(new LogCopy(openLeafFile(file)).keep(other(4))).rejects.toMatchObject({
+    code: 'LOG_LEAVES_MISMATCH',
+  });
   expect(await linesOf(file)).toEqual(log(3));
 });
 
 it('of two stories told at the same time keeps the one it signs first', async () => {
-  const copy = new LogCopy(join(await folder(), 'log.txt'));
+  const copy = new LogCopy(openLeafFile(join(await folder(), 'log.txt')));
   const [one, two] = await Promise.all([
     copy.read(5, ask),
     copy.read(5, async (from) => other(9).slice(from)),
@@ -50,7 +53,7 @@ it('of two stories told at the same time keeps the one it signs first', async ()
 });
 
 it('forgets what it was told and did not keep: a lie that did not fit its checkpoint is no harm later', async () => {
-  const copy = new LogCopy(join(await folder(), 'log.txt'));
+  const copy = new LogCopy(openLeafFile(join(await folder(), 'log.txt')));
   await copy.keep(log(2));
   expect(await copy.read(9, async (from) => other(50).slice(from))).toEqual([
     ...log(2),
@@ -62,15 +65,15 @@ it('forgets what it was told and did not keep: a lie that did not fit its checkp
 it('goes on after a crash in the middle of a line', async () => {
   const file = join(await folder(), 'log.txt');
   await writeFile(file, `${log(2).join('\n')}\nlea`);
-  const copy = new LogCopy(file);
+  const copy = new LogCopy(openLeafFile(file));
   await copy.keep(await copy.read(5, ask));
-  expect(await new LogCopy(file).read(5, notAsked)).toEqual(log(5));
+  expect(await new LogCopy(openLeafFile(file)).read(5, notAsked)).toEqual(log(5));
 });
 
 it('goes on after a disk that took half a line', async () => {
   const dir = join(await folder(), 'home');
   const file = join(dir, 'log.txt');
-  const copy = new LogCopy(file);
+  const copy = new LogCopy(openLeafFile(file));
   await expect(copy.keep(log(2))).rejects.toMatchObject({ code: 'HOME_UNWRITABLE' });
   // What such a disk leaves behind.
   await mkdir(dir);
@@ -80,7 +83,7 @@ it('goes on after a disk that took half a line', async () => {
 });
 
 it('says when the log is shorter than its checkpoint, and asks again the next time', async () => {
-  const copy = new LogCopy(join(await folder(), 'log.txt'));
+  const copy = new LogCopy(openLeafFile(join(await folder(), 'log.txt')));
   await expect(copy.read(5, async (from) => log(2).slice(from))).rejects.toMatchObject({
     code: 'LOG_UNREADABLE',
   });

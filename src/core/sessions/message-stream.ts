@@ -1,19 +1,19 @@
 import type { z } from 'zod';
-import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
-import { decodeMessage, encodeMessage } from '../../core/wire/messages.ts';
-import type { Channel } from '../../mesh/index.ts';
+import { codeOf, messageOf, QuorateError } from '../errors.ts';
+import { decodeMessage, encodeMessage } from '../wire/messages.ts';
+import type { Channel } from './ports.ts';
 
 /**
- * Typed messages over one channel. Sends go out in the order they were asked for, also those still being signed; a send that fails ends the channel,
- * which the reading side then sees.
+ * Typed messages over one channel. Messages leave in the order of the calls, also those that are still being signed. A send
+ * that fails aborts the channel, so that the reading side sees it.
  */
-export class MessageStream<Up, Down> {
+export class MessageStream<Sent, Received> {
   readonly channel: Channel;
-  readonly #schema: z.ZodType<Down>;
+  readonly #schema: z.ZodType<Received>;
   readonly #what: string;
   #sending: Promise<void> = Promise.resolve();
 
-  constructor(channel: Channel, schema: z.ZodType<Down>, what: string) {
+  constructor(channel: Channel, schema: z.ZodType<Received>, what: string) {
     this.channel = channel;
     this.#schema = schema;
     this.#what = what;
@@ -23,7 +23,7 @@ export class MessageStream<Up, Down> {
     return this.channel.peer;
   }
 
-  send(message: Up | Promise<Up>): Promise<void> {
+  send(message: Sent | Promise<Sent>): Promise<void> {
     this.#sending = this.#sending.then(async () => this.channel.send(encodeMessage(await message)));
     this.#sending.catch((error) =>
       this.channel.abort(error instanceof Error ? error : new Error(messageOf(error))),
@@ -31,13 +31,13 @@ export class MessageStream<Up, Down> {
     return this.#sending;
   }
 
-  /** For those who cannot wait and need not know: a failure shows on the reading side. */
-  post(message: Up | Promise<Up>): void {
+  /** Sends without waiting. A failure shows on the reading side. */
+  post(message: Sent | Promise<Sent>): void {
     this.send(message).catch(() => {});
   }
 
-  /** The next message; undefined when the other side is done. Throws `WIRE_INVALID`, `MESH_…`. */
-  async receive(options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<Down | undefined> {
+  /** The next message; undefined once the other side has closed its half. Errors: `WIRE_INVALID`, `MESH_…`. */
+  async receive(options: { timeoutMs?: number } = {}): Promise<Received | undefined> {
     const bytes = await this.channel.receive(options);
     return bytes === undefined ? undefined : decodeMessage(bytes, this.#schema, this.#what);
   }
@@ -55,7 +55,7 @@ export interface ErrorMessage {
   hint?: string | undefined;
 }
 
-/** An error as it goes over the wire; what is not ours says no more than that. */
+/** An error as it goes over the wire. An error that is not a `QuorateError` gives away nothing but its code. */
 export function errorMessage(error: unknown): ErrorMessage {
   if (!(error instanceof QuorateError))
     return { kind: 'error', code: codeOf(error), message: 'the other side failed' };
@@ -73,7 +73,7 @@ function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/gu, ' ').slice(0, 2000);
 }
 
-/** The error the other side reported, as one of ours. */
+/** The error that the other side reported. */
 export function errorFrom({ code, message, hint }: ErrorMessage): QuorateError {
   return new QuorateError(code, message, hint === undefined ? {} : { hint });
 }

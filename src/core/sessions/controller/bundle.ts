@@ -1,19 +1,18 @@
-import type { BundleDraft } from '../../core/controller/events.ts';
+import type { BundleDraft } from '../../controller/events.ts';
 import {
   addSignature,
   type Bundle,
   encodeBundle,
   encodeJob,
+  type Signer,
   signMessage,
   signStatement,
-} from '../../core/documents/index.ts';
-import { fromUtf8 } from '../../core/text.ts';
-import { addWitness, formatCheckpoint, signCheckpoint } from '../../core/transparency/index.ts';
-import type { NodeKey } from '../../identity/keys.ts';
+} from '../../documents/index.ts';
+import { fromUtf8 } from '../../text.ts';
+import { addWitness, formatCheckpoint, signCheckpoint } from '../../transparency/index.ts';
 
-/** Signs what is the controller's to sign and puts the bundle together; with the co-signature, where there is one. */
-export async function assembleBundle(draft: BundleDraft, project: string, key: NodeKey): Promise<string> {
-  const { signer } = key;
+/** Signs the controller's documents of a draft and encodes the bundle, with the co-signature where there is one. */
+export async function assembleBundle(draft: BundleDraft, project: string, signer: Signer): Promise<string> {
   const verdict = await signStatement('verdict', draft.verdict, signer);
   const note = await signCheckpoint(formatCheckpoint({ project, ...draft.checkpoint }), signer);
   const { cosignature } = draft;

@@ -1,23 +1,29 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Recorded, Run } from '../../core/controller/state.ts';
-import { liveLeases } from '../../core/controller/state.ts';
-import { idOf } from '../../core/documents/index.ts';
-import { QuorateError } from '../../core/errors.ts';
-import type { ApiDown, ApiUp } from '../../core/wire/messages.ts';
-import type { MessageStream } from '../node/message-stream.ts';
-import type { ControllerContext } from './context.ts';
+import { liveLeases, type Recorded, type Run } from '../../controller/state.ts';
+import { idOf } from '../../documents/index.ts';
+import { QuorateError } from '../../errors.ts';
+import type { ApiDown, ApiUp } from '../../wire/messages.ts';
+import type { MessageStream } from '../message-stream.ts';
+import type { Clock } from '../ports.ts';
+import { pause } from '../timing.ts';
+import type { LogServer } from './log-server.ts';
 
 const pieceChars = 32 * 1024;
-const lookMs = 100;
-/** A message to a person is short. */
+const pollMs = 100;
+const drainMs = 50;
+/** Workers that an error message names. */
 const workersNamedMax = 8;
+
+export interface LogAnswerPorts {
+  logs: LogServer;
+  clock: Clock;
+}
 
 interface Source {
   lease: string;
   worker: string;
   operator: string;
   slot: string;
-  /** Its receipt is in, so its log is whole, or lost. */
+  /** The receipt is in: the log is complete, or lost. */
   delivered: boolean;
 }
 
@@ -28,38 +34,39 @@ function revealed(run: Run, recorded: Recorded): boolean {
 }
 
 /**
- * Logs of a run: of finished builds what was kept, of running ones as they come. While a round is sealed they go to its
- * requester only (libp2p has proven who asks): they could tell one worker another's result.
+ * Sends the logs of a run: of finished builds the stored text, of running builds as it comes. While a round is sealed, logs
+ * go to the requester only (the transport proves who asks): they could tell one worker another's result.
+ * Errors: `LOGS_SEALED`, `LOGS_WORKER_UNKNOWN`, `MESH_…`.
  */
 export async function sendLogs(
-  context: ControllerContext,
-  talk: MessageStream<ApiDown, ApiUp>,
+  { logs, clock }: LogAnswerPorts,
+  stream: MessageStream<ApiDown, ApiUp>,
   run: Run,
   request: Extract<ApiUp, { kind: 'logs' }>,
 ): Promise<void> {
-  const all = talk.peer === run.request.signer;
+  const all = stream.peer === run.request.signer;
   const done = new Set<string>();
   const sending: Promise<void>[] = [];
   let failed: unknown;
   for (;;) {
-    // What ended between two looks is still to be sent after the last.
+    // A build that ended between two polls is still sent after the last one.
     const over = !request.follow || run.phase.kind === 'done';
     for (const source of sourcesOf(run, all)) {
       const { lease, worker, delivered } = source;
       if (done.has(lease) || (request.worker !== undefined && !worker.endsWith(request.worker))) continue;
-      // A build that was just leased sends its log in a moment.
-      if (!over && !delivered && !context.logs.isLive(lease)) continue;
+      // A build that was just leased sends its log soon.
+      if (!over && !delivered && !logs.isLive(lease)) continue;
       done.add(lease);
       sending.push(
-        sendOne(context, talk, source, request.follow).catch((error: unknown) => {
+        sendOne({ logs, clock }, stream, source, request.follow).catch((error: unknown) => {
           failed ??= error;
         }),
       );
     }
     if (over) break;
     if (failed !== undefined) throw failed;
-    if (talk.channel.closed) return;
-    await sleep(lookMs);
+    if (stream.channel.closed || clock.closing) return;
+    await pause(clock, pollMs);
   }
   await Promise.all(sending);
   if (failed !== undefined) throw failed;
@@ -75,7 +82,7 @@ export async function sendLogs(
       },
     );
   }
-  await talk.send({ kind: 'end' });
+  await stream.send({ kind: 'end' });
 }
 
 function unknownWorker(asked: string, there: readonly Source[]): QuorateError {
@@ -115,15 +122,15 @@ function sourcesOf(run: Run, all: boolean): Source[] {
 }
 
 async function sendOne(
-  { logs }: ControllerContext,
-  talk: MessageStream<ApiDown, ApiUp>,
+  { logs, clock }: LogAnswerPorts,
+  stream: MessageStream<ApiDown, ApiUp>,
   source: Source,
   live: boolean,
 ): Promise<void> {
   const { worker, operator, slot, lease } = source;
   const send = async (text: string) => {
     for (let at = 0; at < text.length; at += pieceChars) {
-      await talk.send({ kind: 'output', worker, operator, slot, text: text.slice(at, at + pieceChars) });
+      await stream.send({ kind: 'output', worker, operator, slot, text: text.slice(at, at + pieceChars) });
     }
   };
   const queue: string[] = [];
@@ -136,8 +143,8 @@ async function sendOne(
     while (logs.isLive(lease) || queue.length > 0) {
       const text = queue.splice(0).join('');
       if (text !== '') await send(text);
-      else await sleep(50);
-      if (talk.channel.closed) return;
+      else await pause(clock, drainMs);
+      if (stream.channel.closed || clock.closing) return;
     }
   } finally {
     stop?.();

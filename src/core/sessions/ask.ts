@@ -1,0 +1,129 @@
+import { type Charter, checkTime, type Grant, signMessage, type Verified } from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import { checkGrant, enforce } from '../judge/index.ts';
+import { limits } from '../limits.ts';
+import { type ApiDown, type ApiUp, apiDownSchema } from '../wire/messages.ts';
+import { protocols } from '../wire/protocols.ts';
+import { errorFrom, MessageStream } from './message-stream.ts';
+import type { Clock, Dial, Documents, PeerAddress, Signing } from './ports.ts';
+
+const openMsMax = 20_000;
+const answerMsMax = 20_000;
+const enrolSeconds = 300;
+
+export type Question = MessageStream<ApiUp, ApiDown>;
+
+/** Opens a stream of the api protocol to one controller and asks. The caller reads the answers and closes the stream. */
+export async function openQuestion(dial: Dial, controller: PeerAddress, question: ApiUp): Promise<Question> {
+  const channel = await dial(controller, protocols.api, {
+    timeoutMs: openMsMax,
+    maxMessageBytes: limits.receiptBytesMax,
+  });
+  const stream: Question = new MessageStream<ApiUp, ApiDown>(
+    channel,
+    apiDownSchema,
+    'an answer of the controller',
+  );
+  try {
+    await stream.send(question);
+  } catch (error) {
+    await stream.close();
+    throw error;
+  }
+  return stream;
+}
+
+/**
+ * Asks one question and reads one answer. Tries the controllers in turn until one can be reached.
+ * Errors: `CONTROLLER_UNREACHABLE`, `CONTROLLER_SILENT`, and the error that the controller answers with.
+ */
+export async function ask(
+  dial: Dial,
+  controllers: readonly PeerAddress[],
+  question: ApiUp,
+): Promise<{ answer: ApiDown; controller: string }> {
+  let last: unknown;
+  for (const controller of controllers) {
+    let stream: Question;
+    try {
+      stream = await openQuestion(dial, controller, question);
+    } catch (error) {
+      last = error;
+      continue;
+    }
+    try {
+      const answer = await stream.receive({ timeoutMs: answerMsMax });
+      if (answer === undefined)
+        throw new QuorateError('CONTROLLER_SILENT', 'the controller closed the stream without an answer', {
+          hint: 'Try again; what the controller itself prints says why.',
+        });
+      if (answer.kind === 'error') throw errorFrom(answer);
+      return { answer, controller: controller.id };
+    } finally {
+      await stream.close();
+    }
+  }
+  throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller of the project answers', {
+    cause: last,
+    hint: `Tried: ${controllers.flatMap(({ addrs }) => addrs).join(', ') || 'no address is known'}. Is it running, and reachable from here?`,
+  });
+}
+
+/** Opens a charter of one project, which is named by its root key. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
+export async function openCharter(
+  raw: string,
+  project: string,
+  documents: Pick<Documents, 'message'>,
+): Promise<Verified<Charter>> {
+  const charter = await documents.message('charter', raw);
+  if (charter.signer !== project || charter.payload.project !== project) {
+    throw new QuorateError(
+      'CHARTER_ISSUER_MISMATCH',
+      `the charter is not signed by the root key of project ${project}`,
+      {
+        hint: 'The controller at that address serves another project. Ask the owner of yours for a new ticket.',
+      },
+    );
+  }
+  return charter;
+}
+
+/**
+ * Enrols with an invite, or renews a grant without one: signs the enrolment with the node's key and checks the grant that
+ * comes back. Errors: those of `ask`, `CHARTER_ISSUER_MISMATCH`, `DOC_…`, `GRANT_…`.
+ */
+export async function obtainGrant(
+  { dial, signing, clock }: { dial: Dial; signing: Signing; clock: Pick<Clock, 'now'> },
+  { project, controllers, idp }: { project: string; controllers: readonly PeerAddress[]; idp: string },
+  invite: Verified<{ jti: string }> | undefined,
+): Promise<{ grant: Verified<Grant>; charter: Verified<Charter>; feed: string[] | undefined }> {
+  const { signer, documents, nonce } = signing;
+  const iat = Math.floor(clock.now() / 1000);
+  const enrol = await signMessage(
+    'enrol',
+    {
+      iss: signer.id,
+      aud: idp,
+      project,
+      ...(invite === undefined ? {} : { invite: invite.payload.jti }),
+      jti: nonce(),
+      iat,
+      exp: iat + enrolSeconds,
+    },
+    signer,
+  );
+  const question: ApiUp =
+    invite === undefined
+      ? { kind: 'renew', enrol: enrol.raw }
+      : { kind: 'enrol', enrol: enrol.raw, invite: invite.raw };
+  const { answer } = await ask(dial, controllers, question);
+  if (answer.kind !== 'grant')
+    throw new QuorateError('CONTROLLER_CONFUSED', `expected a grant, got ${answer.kind}`, {
+      hint: 'It may run another version: update both.',
+    });
+  const charter = await openCharter(answer.charter, project, documents);
+  const grant = await documents.message('grant', answer.grant);
+  checkTime(grant.payload, clock.now(), 'the grant');
+  checkGrant(enforce, grant, charter.payload, { by: signer.id, at: Math.floor(clock.now() / 1000) });
+  return { grant, charter, feed: answer.feed };
+}

@@ -1,0 +1,84 @@
+import { QuorateError } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { bundleDownSchema, bundleUpSchema } from '../wire/messages.ts';
+import { protocols } from '../wire/protocols.ts';
+import { sessionLimits } from './limits.ts';
+import { errorMessage, MessageStream } from './message-stream.ts';
+import type { Channel, Dial, PeerAddress, ServedProtocol } from './ports.ts';
+
+const questionMsMax = 10_000;
+const openMsMax = 20_000;
+const answerMsMax = 30_000;
+/** Bundles up to this size are sent whatever else is being sent. */
+const smallBytes = 256 * 1024;
+
+type Down = ReturnType<typeof bundleDownSchema.parse>;
+type Up = ReturnType<typeof bundleUpSchema.parse>;
+
+/** Stored bundles, by run, job or artifact. */
+export interface StoredBundles {
+  get(which: string): Promise<string | undefined>;
+  /** In bytes; undefined where there is none. */
+  size(which: string): Promise<number | undefined>;
+}
+
+/**
+ * Serves bundles to everybody: a bundle is public and proves itself. A bundle is in memory as a whole while it is sent, so
+ * large ones are refused (`BUNDLE_BUSY`) while `bytesMax` bytes are being sent.
+ */
+export function bundleServer(
+  bundles: StoredBundles,
+  bytesMax = sessionLimits.bundlesSentBytesMax,
+): ServedProtocol {
+  let sending = 0;
+  return {
+    protocol: protocols.bundle,
+    options: {
+      maxInboundStreams: 8,
+      maxMessageBytes: limits.documentBytesMax,
+      maxSendBytes: limits.bundleBytesMax,
+    },
+    async session(channel: Channel) {
+      const stream = new MessageStream<Down, Up>(channel, bundleUpSchema, 'a bundle request');
+      let held = 0;
+      try {
+        const asked = await stream.receive({ timeoutMs: questionMsMax });
+        if (asked === undefined) return;
+        const bytes = (await bundles.size(asked.which)) ?? 0;
+        if (bytes > smallBytes && sending > 0 && sending + bytes > bytesMax)
+          throw new QuorateError('BUNDLE_BUSY', 'too many bundles are being sent; try again in a moment');
+        held = bytes;
+        sending += held;
+        const bundle = await bundles.get(asked.which);
+        if (bundle === undefined)
+          throw new QuorateError('BUNDLE_NONE', `there is no bundle for ${asked.which} here`);
+        await stream.send({ kind: 'bundle', bundle, addrs: [] });
+      } catch (error) {
+        await stream.send(errorMessage(error)).catch(() => {});
+      } finally {
+        sending -= held;
+      }
+      await stream.close();
+    },
+  };
+}
+
+/** Asks one peer for a bundle; undefined where it has none. Errors: `MESH_…`, `WIRE_INVALID`. */
+export async function requestBundle(
+  dial: Dial,
+  peer: PeerAddress,
+  which: string,
+): Promise<string | undefined> {
+  const channel = await dial(peer, protocols.bundle, {
+    timeoutMs: openMsMax,
+    maxMessageBytes: limits.bundleBytesMax,
+  });
+  const stream = new MessageStream<Up, Down>(channel, bundleDownSchema, 'a bundle answer');
+  try {
+    await stream.send({ which });
+    const answer = await stream.receive({ timeoutMs: answerMsMax });
+    return answer?.kind === 'bundle' ? answer.bundle : undefined;
+  } finally {
+    await stream.close();
+  }
+}

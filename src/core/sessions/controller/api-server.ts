@@ -1,0 +1,203 @@
+import type { Reply } from '../../controller/events.ts';
+import type { Run } from '../../controller/state.ts';
+import { checkOrder } from '../../controller/submit.ts';
+import { findRun, summaries, summaryOf } from '../../controller/view.ts';
+import { decodeJob, signMessage } from '../../documents/index.ts';
+import { QuorateError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { toUtf8 } from '../../text.ts';
+import { type ApiDown, type ApiUp, apiUpSchema } from '../../wire/messages.ts';
+import { protocols } from '../../wire/protocols.ts';
+import { errorFrom, errorMessage, MessageStream } from '../message-stream.ts';
+import type { Channel, ServedProtocol } from '../ports.ts';
+import { sendLogs } from './log-answers.ts';
+import type { LogServer } from './log-server.ts';
+import type { ControllerPorts } from './ports.ts';
+import type { Followers, Replies } from './replies.ts';
+
+type ApiStream = MessageStream<ApiDown, ApiUp>;
+const jobsMax = 500;
+const questionMsMax = 10_000;
+/** The longest life of a request, and a day. */
+const followMsMax = 8 * 24 * 3600 * 1000;
+
+/** The controller's side of the api protocol: one question per stream. `follow` and `logs` answer until the run is over. */
+export class ApiServer {
+  readonly #ports: ControllerPorts;
+  readonly #replies: Replies;
+  readonly #followers: Followers;
+  readonly #logs: LogServer;
+
+  constructor(ports: ControllerPorts, replies: Replies, followers: Followers, logs: LogServer) {
+    this.#ports = ports;
+    this.#replies = replies;
+    this.#followers = followers;
+    this.#logs = logs;
+  }
+
+  get served(): ServedProtocol {
+    return {
+      protocol: protocols.api,
+      options: {
+        maxInboundStreams: 32,
+        maxMessageBytes: limits.documentBytesMax,
+        maxSendBytes: limits.receiptBytesMax,
+        perPeerPerMinute: 600,
+      },
+      session: (channel) => this.#session(channel),
+    };
+  }
+
+  async #session(channel: Channel): Promise<void> {
+    const stream: ApiStream = new MessageStream<ApiDown, ApiUp>(channel, apiUpSchema, 'a request');
+    try {
+      const question = await stream.receive({ timeoutMs: questionMsMax });
+      if (question !== undefined) await this.#answer(stream, question);
+    } catch (error) {
+      await stream.send(errorMessage(error)).catch(() => {});
+    }
+    await stream.close();
+  }
+
+  async #answer(stream: ApiStream, question: ApiUp): Promise<void> {
+    const { state } = this.#ports.machine;
+    switch (question.kind) {
+      case 'charter': {
+        if (state.charter === null)
+          throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet', {
+            hint: 'Try again in a moment: it is starting.',
+          });
+        return stream.send({ kind: 'charter', charter: state.charter.raw });
+      }
+      case 'log': {
+        const from = Math.min(question.from, state.log.size);
+        const to = Math.min(state.log.size, from + limits.leavesPerMessageMax);
+        return stream.send({
+          kind: 'leaves',
+          from,
+          size: state.log.size,
+          leaves: state.log.leaves(from, to),
+        });
+      }
+      case 'enrol':
+        return this.#enrol(stream, question);
+      case 'renew': {
+        const enrol = await this.#ports.signing.documents.message('enrol', question.enrol);
+        samePeer(enrol.signer, stream.peer);
+        const reply = this.#ask((token) => this.#ports.dispatch({ kind: 'renew', token, enrol }));
+        return this.#sendGrant(stream, reply);
+      }
+      case 'submit':
+        return this.#submit(stream, question);
+      case 'jobs':
+        return stream.send({ kind: 'jobs', jobs: summaries(state, jobsMax) });
+      case 'show': {
+        const run = findRun(state, question.which);
+        return stream.send({ kind: 'job', summary: summaryOf(run), history: run.history });
+      }
+      case 'follow':
+        return this.#follow(stream, findRun(state, question.which));
+      case 'cancel': {
+        const { which, reason } = question;
+        const by = stream.peer;
+        const reply = this.#ask((token) =>
+          this.#ports.dispatch({ kind: 'cancel', token, which, by, reason }),
+        );
+        if (reply?.kind === 'cancelled') return stream.send(reply);
+        throw refusal(reply);
+      }
+      case 'logs': {
+        const { clock } = this.#ports;
+        return sendLogs({ logs: this.#logs, clock }, stream, findRun(state, question.which), question);
+      }
+    }
+  }
+
+  #ask(dispatch: (token: string) => void): Reply | undefined {
+    return this.#replies.ask(dispatch);
+  }
+
+  async #enrol(stream: ApiStream, question: Extract<ApiUp, { kind: 'enrol' }>): Promise<void> {
+    const { machine, signing, dispatch, refreshCharter } = this.#ports;
+    const enrol = await signing.documents.message('enrol', question.enrol);
+    const invite = await signing.documents.message('invite', question.invite);
+    samePeer(enrol.signer, stream.peer);
+    // A charter that names this key may have been signed since it was last read.
+    const ours = machine.state.charter?.payload.idps.includes(invite.signer) === true;
+    if (ours && invite.payload.role === 'trusted-worker') await refreshCharter();
+    const reply = this.#ask((token) => dispatch({ kind: 'enrol', token, enrol, invite }));
+    return this.#sendGrant(stream, reply);
+  }
+
+  async #submit(stream: ApiStream, question: Extract<ApiUp, { kind: 'submit' }>): Promise<void> {
+    const { machine, signing, clock, dispatch, needImage } = this.#ports;
+    const { state } = machine;
+    const request = await signing.documents.message('request', question.request);
+    const publisher = await signing.documents.message('grant', question.publisher);
+    const { job, id: jobId } = decodeJob(toUtf8(question.job));
+    // An image is read only for a publisher: it may have gigabytes.
+    checkOrder({ state, now: clock.now() }, { request, publisher, job, jobId });
+    await needImage(job.image);
+    const entropy = signing.nonce();
+    const reply = this.#ask((token) =>
+      dispatch({ kind: 'submit', token, request, publisher, job, jobId, entropy }),
+    );
+    if (reply?.kind === 'accepted') return stream.send(reply);
+    throw refusal(reply);
+  }
+
+  async #sendGrant(stream: ApiStream, reply: Reply | undefined): Promise<void> {
+    if (reply?.kind !== 'grant') throw refusal(reply);
+    const feed = [...this.#ports.feedUrls()];
+    const grant = await signMessage('grant', reply.grant, this.#ports.idp);
+    await stream.send({
+      kind: 'grant',
+      grant: grant.raw,
+      charter: reply.charter,
+      ...(feed.length === 0 ? {} : { feed }),
+    });
+  }
+
+  /** Sends the history so far, then each new entry, until the run is over or the asker is gone. */
+  async #follow(stream: ApiStream, run: Run): Promise<void> {
+    let wake: () => void = () => {};
+    let gone = false;
+    const stop = this.#followers.follow(run.id, () => wake());
+    // The asker says nothing more; this read ends when it goes away.
+    const left = () => {
+      gone = true;
+      wake();
+    };
+    stream.receive({ timeoutMs: followMsMax }).then(left, left);
+    try {
+      for (let next = 0; !gone; ) {
+        const entry = run.history[next];
+        if (entry !== undefined) {
+          await stream.send({ kind: 'progress', at: entry.at, progress: entry.progress });
+          next++;
+        } else if (run.phase.kind === 'done') return await stream.send({ kind: 'end' });
+        else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+            if (gone || next < run.history.length) resolve();
+          });
+        }
+      }
+    } finally {
+      stop();
+    }
+  }
+}
+
+function samePeer(signer: string, peer: string): void {
+  if (signer !== peer)
+    throw new QuorateError('ENROL_SENDER_MISMATCH', 'an enrolment is sent by the key that signed it');
+}
+
+function refusal(reply: Reply | undefined): QuorateError {
+  return reply?.kind === 'error'
+    ? errorFrom(reply)
+    : new QuorateError('CONTROLLER_STOPPED', 'the controller is stopping', {
+        hint: 'Try again when it is back.',
+      });
+}

@@ -1,0 +1,73 @@
+import type { ControllerEffect } from '../../controller/events.ts';
+import { messageOf, unreachable } from '../../errors.ts';
+import type { OfferNotice } from '../../wire/messages.ts';
+import type { ServedProtocol } from '../ports.ts';
+import { ApiServer } from './api-server.ts';
+import { FeedServer } from './feed-server.ts';
+import { LeaseServer } from './lease-server.ts';
+import { LogServer } from './log-server.ts';
+import type { ControllerPorts } from './ports.ts';
+import { Publisher } from './publisher.ts';
+import { Followers, Replies } from './replies.ts';
+
+/**
+ * Everything a controller says to others: the protocols it serves, and the effects of its machine carried out on them.
+ * Sits between the machine and the ports; one instance per life of the process.
+ */
+export class ControllerSessions {
+  /** Open offers by id, oldest first, as they are gossiped and pulled. */
+  readonly backlog: ReadonlyMap<string, OfferNotice>;
+  readonly served: readonly ServedProtocol[];
+  readonly #ports: ControllerPorts;
+  readonly #replies = new Replies();
+  readonly #followers = new Followers();
+  readonly #leases: LeaseServer;
+  readonly #publisher: Publisher;
+
+  constructor(ports: ControllerPorts) {
+    this.#ports = ports;
+    const backlog = new Map<string, OfferNotice>();
+    this.backlog = backlog;
+    const feed = new FeedServer(ports, backlog);
+    const logs = new LogServer(ports);
+    const api = new ApiServer(ports, this.#replies, this.#followers, logs);
+    this.#leases = new LeaseServer(ports, this.#replies);
+    this.#publisher = new Publisher(ports, backlog, feed);
+    this.served = [feed.served, this.#leases.served, logs.served, api.served];
+  }
+
+  perform(effect: ControllerEffect): void {
+    switch (effect.kind) {
+      case 'reply':
+        return this.#replies.answer(effect.token, effect.reply);
+      case 'offer':
+        return this.#run('offer', this.#publisher.offer(effect.run, effect.offer));
+      case 'unoffer':
+        return this.#publisher.withdraw(effect.offer);
+      case 'reveal':
+        return this.#leases.reveal(effect.lease);
+      case 'release':
+        return this.#leases.release(effect.lease, effect.code, effect.message);
+      case 'pin':
+        return this.#ports.pin(effect);
+      case 'keep':
+        return this.#ports.keep(effect);
+      case 'cosign':
+        return this.#run('cosign', this.#leases.cosign(effect.run, effect.lease));
+      case 'verdict':
+        return this.#run('verdict', this.#publisher.verdict(effect.run));
+      case 'progress':
+        this.#run('bundle', this.#publisher.contradicted(effect));
+        return this.#followers.notify(effect.run);
+      default:
+        return unreachable(effect, 'controller effect');
+    }
+  }
+
+  #run(what: string, work: Promise<unknown>): void {
+    const { clock, tell } = this.#ports;
+    work.catch((error) => {
+      if (!clock.closing) tell('warn', what, `${what}: ${messageOf(error)}`);
+    });
+  }
+}

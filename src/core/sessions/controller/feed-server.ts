@@ -1,0 +1,103 @@
+import type { z } from 'zod';
+import { QuorateError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { type feedDownSchema, feedUpSchema, type OfferNotice } from '../../wire/messages.ts';
+import { protocols } from '../../wire/protocols.ts';
+import { errorMessage, MessageStream } from '../message-stream.ts';
+import type { Channel, ServedProtocol } from '../ports.ts';
+import type { ControllerPorts } from './ports.ts';
+
+type Up = z.infer<typeof feedUpSchema>;
+type Down = z.infer<typeof feedDownSchema>;
+
+/** A worker asks for the backlog at least this often; a worker that is silent for longer is absent. */
+const silenceMs = 90_000;
+
+/** The controller's side of the feed protocol: presence of workers, and the backlog of open offers. */
+export class FeedServer {
+  readonly #ports: ControllerPorts;
+  readonly #backlog: ReadonlyMap<string, OfferNotice>;
+  /** By worker. */
+  readonly #streams = new Map<string, MessageStream<Down, Up>>();
+
+  /** `backlog`: open offers by id, oldest first. */
+  constructor(ports: ControllerPorts, backlog: ReadonlyMap<string, OfferNotice>) {
+    this.#ports = ports;
+    this.#backlog = backlog;
+  }
+
+  get served(): ServedProtocol {
+    return {
+      protocol: protocols.feed,
+      options: {
+        maxInboundStreams: 4,
+        maxMessageBytes: limits.documentBytesMax,
+        maxSendBytes: limits.bundleBytesMax,
+      },
+      session: (channel) => this.#session(channel),
+    };
+  }
+
+  /** Sends an offer to every present worker: gossip does not repeat a message that it has seen. */
+  push(notice: OfferNotice): void {
+    const { charter } = this.#ports.machine.state;
+    if (charter === null) return;
+    for (const stream of this.#streams.values()) stream.post(this.#answer(charter.raw, [notice]));
+  }
+
+  #answer(charter: string, offers: OfferNotice[]): Down {
+    const feed = [...this.#ports.feedUrls()];
+    return { kind: 'backlog', charter, offers, ...(feed.length === 0 ? {} : { feed }) };
+  }
+
+  async #session(channel: Channel): Promise<void> {
+    const { machine, dispatch, tell, throttle, keepConnection, signing } = this.#ports;
+    const stream = new MessageStream<Down, Up>(channel, feedUpSchema, 'a feed message');
+    const { peer } = stream;
+    let worker: string | undefined;
+    let release = () => {};
+    try {
+      for (;;) {
+        const message = await stream.receive({ timeoutMs: silenceMs });
+        if (message === undefined) break;
+        if (message.kind === 'hello') {
+          const grant = await signing.documents.message('grant', message.grant);
+          if (grant.payload.sub !== peer)
+            throw new QuorateError('GRANT_KEY_MISMATCH', 'the grant is for another key');
+          // The machine checks the rest; an event of a stranger does not reach its journal.
+          if (!machine.state.keys.has(peer)) throw notEnrolled();
+          worker = peer;
+          this.#streams.set(peer, stream);
+          dispatch({ kind: 'present', grant, capabilities: message.capabilities });
+          if (!machine.state.present.has(peer)) throw notEnrolled();
+          release();
+          release = keepConnection(peer);
+          tell('info', 'present', `${grant.payload.operator} (${grant.payload.role}) is here`, {
+            worker,
+            operator: grant.payload.operator,
+          });
+        } else if (worker === undefined)
+          throw new QuorateError('FEED_NO_HELLO', 'the first message of a feed is a hello');
+        const { charter } = machine.state;
+        if (charter === null)
+          throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
+        const offers = [...this.#backlog.values()].slice(0, limits.feedOffersMax);
+        await stream.send(this.#answer(charter.raw, offers));
+        await throttle(peer, 0);
+      }
+    } catch (error) {
+      stream.post(errorMessage(error));
+    } finally {
+      release();
+      if (worker !== undefined && this.#streams.get(worker) === stream) {
+        this.#streams.delete(worker);
+        dispatch({ kind: 'absent', worker });
+        tell('info', 'absent', `${worker} is gone`, { worker });
+      }
+      await stream.close();
+    }
+  }
+}
+
+const notEnrolled = (): QuorateError =>
+  new QuorateError('KEY_NOT_ENROLLED', 'the grant does not let this key work here');

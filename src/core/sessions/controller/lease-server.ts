@@ -1,0 +1,194 @@
+import { draftOf } from '../../controller/draft.ts';
+import type { Reply } from '../../controller/events.ts';
+import { addSignature, checkTime, idOf, signMessage, signStatement } from '../../documents/index.ts';
+import { messageOf, QuorateError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { addWitness, formatCheckpoint, openCheckpoint, signCheckpoint } from '../../transparency/index.ts';
+import { type LeaseDown, type LeaseUp, leaseUpSchema } from '../../wire/messages.ts';
+import { protocols } from '../../wire/protocols.ts';
+import { errorMessage, MessageStream } from '../message-stream.ts';
+import type { Channel, ServedProtocol } from '../ports.ts';
+import { assembleBundle } from './bundle.ts';
+import type { ControllerPorts } from './ports.ts';
+import type { Replies } from './replies.ts';
+
+/** A worker sends a heartbeat every few seconds, also while its claim waits for a slot. */
+const silenceMs = 120_000;
+/** Heartbeats that follow the last one faster are ignored. */
+const heartbeatMsMin = 1_000;
+
+interface LeaseStream {
+  messages: MessageStream<LeaseDown, LeaseUp>;
+  token: string;
+  /** Id of the lease given on this stream. */
+  lease: string | undefined;
+  /** Monotonic time of the last heartbeat that counted. */
+  heartbeatAt: number;
+}
+
+/** The controller's side of the lease protocol: from claim to co-signature on one stream per lease. */
+export class LeaseServer {
+  readonly #ports: ControllerPorts;
+  readonly #replies: Replies;
+  /** By lease id. */
+  readonly #streams = new Map<string, LeaseStream>();
+
+  constructor(ports: ControllerPorts, replies: Replies) {
+    this.#ports = ports;
+    this.#replies = replies;
+  }
+
+  get served(): ServedProtocol {
+    return {
+      protocol: protocols.lease,
+      options: {
+        maxInboundStreams: 64,
+        maxMessageBytes: limits.receiptBytesMax,
+        maxSendBytes: limits.bundleBytesMax,
+        perPeerPerMinute: 600,
+      },
+      session: (channel) => this.#session(channel),
+    };
+  }
+
+  reveal(lease: string): void {
+    this.#streams.get(lease)?.messages.post({ kind: 'reveal' });
+  }
+
+  release(lease: string, code: string, message: string): void {
+    this.#streams.get(lease)?.messages.post({ kind: 'release', code, message });
+  }
+
+  /** Shows the trusted worker the whole evidence. The machine asks for it once that worker's own receipt is in. */
+  async cosign(run: string, lease: string): Promise<void> {
+    const { machine, project, signing, tell } = this.#ports;
+    const draft = draftOf(machine.state, run);
+    const stream = this.#streams.get(lease);
+    if (draft === undefined || stream === undefined) return;
+    try {
+      const bundle = await assembleBundle(draft, project, signing.signer);
+      await stream.messages.send({ kind: 'cosign', bundle });
+    } catch (error) {
+      tell('warn', 'cosign', `the trusted worker could not be asked: ${messageOf(error)}`, { run });
+    }
+  }
+
+  async #session(channel: Channel): Promise<void> {
+    const { dispatch, throttle, clock } = this.#ports;
+    const messages = new MessageStream<LeaseDown, LeaseUp>(channel, leaseUpSchema, 'a lease message');
+    const stream: LeaseStream = { messages, lease: undefined, token: '', heartbeatAt: -heartbeatMsMin };
+    stream.token = this.#replies.open((reply) => this.#answer(stream, reply));
+    try {
+      for (;;) {
+        const message = await messages.receive({ timeoutMs: silenceMs });
+        if (message === undefined) break;
+        await this.#message(stream, message, clock.monotonic());
+        await throttle(messages.peer, message.kind === 'receipt' ? message.envelope.length : 0);
+      }
+    } catch (error) {
+      messages.post(errorMessage(error));
+    } finally {
+      this.#replies.drop(stream.token);
+      if (stream.lease !== undefined && this.#streams.get(stream.lease) === stream) {
+        this.#streams.delete(stream.lease);
+        dispatch({ kind: 'detached', worker: messages.peer, lease: stream.lease });
+      }
+      await messages.close();
+    }
+  }
+
+  async #message(stream: LeaseStream, message: LeaseUp, at: number): Promise<void> {
+    const { dispatch, signing, clock } = this.#ports;
+    const { documents, signer } = signing;
+    const { messages, token } = stream;
+    switch (message.kind) {
+      case 'claim': {
+        const claim = await documents.message('claim', message.claim);
+        const grant = await documents.message('grant', message.grant);
+        if (claim.signer !== messages.peer)
+          throw new QuorateError('CLAIM_SENDER_MISMATCH', 'a claim is sent by the key that signed it');
+        if (claim.payload.aud !== signer.id)
+          throw new QuorateError('CLAIM_AUDIENCE_MISMATCH', 'the claim is for another controller');
+        checkTime(claim.payload, clock.now(), 'the claim');
+        dispatch({ kind: 'claim', token, claim, grant });
+        return;
+      }
+      case 'resume': {
+        const lease = await documents.message('lease', message.lease);
+        if (lease.signer !== signer.id)
+          throw new QuorateError('LEASE_ISSUER_MISMATCH', 'the lease is not from this controller');
+        dispatch({ kind: 'resume', token, lease, worker: messages.peer });
+        return;
+      }
+      case 'heartbeat':
+        if (stream.lease === undefined || at - stream.heartbeatAt < heartbeatMsMin) return;
+        stream.heartbeatAt = at;
+        dispatch({ kind: 'heartbeat', worker: messages.peer, lease: stream.lease });
+        return;
+      case 'receipt': {
+        const receipt = await documents.receipt(message.envelope);
+        dispatch({ kind: 'receipt', token, lease: receipt.payload.predicate.quorate_receipt.lease, receipt });
+        return;
+      }
+      case 'cosigned':
+        return this.#cosigned(stream, message.signature, message.witness);
+      case 'cosign-refused': {
+        const run = this.#runOf(stream);
+        if (run === undefined) return;
+        const { code, message: says } = message;
+        dispatch({ kind: 'cosign-refused', run, worker: messages.peer, code, message: says });
+        return;
+      }
+    }
+  }
+
+  #runOf(stream: LeaseStream): string | undefined {
+    return this.#ports.machine.state.leases.get(stream.lease ?? '');
+  }
+
+  /** Checks the signature and the witness line; the machine gets only a co-signature that holds. */
+  async #cosigned(stream: LeaseStream, signature: string, witness: string): Promise<void> {
+    const { machine, dispatch, project, signing } = this.#ports;
+    const { signer, documents } = signing;
+    const { peer } = stream.messages;
+    const run = this.#runOf(stream);
+    const draft = run === undefined ? undefined : draftOf(machine.state, run);
+    if (run === undefined || draft === undefined)
+      throw new QuorateError('COSIGN_NOT_ASKED', 'no co-signature was asked for');
+    const verdict = await signStatement('verdict', draft.verdict, signer);
+    await documents.verdict(addSignature(verdict.raw, peer, signature));
+    const note = await signCheckpoint(formatCheckpoint({ project, ...draft.checkpoint }), signer);
+    const log = machine.state.charter?.payload.log ?? signer.id;
+    const checkpoint = await openCheckpoint(addWitness(note, witness), { project, log }, documents.verifier);
+    if (!checkpoint.witnesses.some(({ witness: key }) => key === peer))
+      throw new QuorateError('COSIGN_NO_WITNESS', 'the co-signature lacks the witness line of its signer');
+    dispatch({ kind: 'cosigned', run, worker: peer, signature, witness });
+  }
+
+  #answer(stream: LeaseStream, reply: Reply): void {
+    const { messages } = stream;
+    const { signer } = this.#ports.signing;
+    switch (reply.kind) {
+      case 'lease': {
+        stream.lease = idOf(reply.lease);
+        this.#streams.set(stream.lease, stream);
+        messages.post(
+          signMessage('lease', reply.lease, signer).then(({ raw }) => ({ kind: 'lease', lease: raw })),
+        );
+        return;
+      }
+      case 'ack':
+        messages.post(signMessage('ack', reply.ack, signer).then(({ raw }) => ({ kind: 'ack', ack: raw })));
+        return;
+      case 'standby':
+      case 'reserve':
+      case 'error':
+        messages.post(reply);
+        return;
+      case 'accepted':
+      case 'grant':
+      case 'cancelled':
+        return;
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import { liveLeases } from '../../controller/state.ts';
+import { QuorateError } from '../../errors.ts';
+import { LineEscaper } from '../../escape.ts';
+import { limits } from '../../limits.ts';
+import { decodeMessage, logUpSchema } from '../../wire/messages.ts';
+import { protocols } from '../../wire/protocols.ts';
+import type { Channel, ServedProtocol } from '../ports.ts';
+import type { ControllerPorts } from './ports.ts';
+
+/** In every JavaScript engine, yet in no lib of this project. */
+declare const TextDecoder: new () => {
+  decode(bytes?: Uint8Array, options?: { stream: boolean }): string;
+};
+
+interface LiveLog {
+  bytes: number;
+  /** The end of the text, for followers that come late. */
+  tail: string;
+  listeners: Set<(text: string) => void>;
+}
+
+const tailChars = 256 * 1024;
+const headerMsMax = 10_000;
+/** A build may say nothing for as long as it may run. */
+const silenceMs = 24 * 3600 * 1000;
+
+/** The log protocol: live logs of builds are escaped on arrival, stored, bounded, and passed on to followers. */
+export class LogServer {
+  readonly #ports: Pick<ControllerPorts, 'machine' | 'logFiles'>;
+  /** By lease id. */
+  readonly #live = new Map<string, LiveLog>();
+
+  constructor(ports: Pick<ControllerPorts, 'machine' | 'logFiles'>) {
+    this.#ports = ports;
+  }
+
+  get served(): ServedProtocol {
+    return {
+      protocol: protocols.log,
+      options: { maxInboundStreams: 64, maxMessageBytes: limits.documentBytesMax },
+      session: (channel) => this.#session(channel),
+    };
+  }
+
+  /** The stored text of a lease's log, in pieces. */
+  read(lease: string): AsyncIterable<string> {
+    return this.#ports.logFiles.read(lease);
+  }
+
+  isLive(lease: string): boolean {
+    return this.#live.has(lease);
+  }
+
+  /** Calls back with the latest text and each new piece until the result is called; undefined when nothing is being sent. */
+  follow(lease: string, listener: (text: string) => void): (() => void) | undefined {
+    const live = this.#live.get(lease);
+    if (live === undefined) return undefined;
+    if (live.tail !== '') listener(live.tail);
+    live.listeners.add(listener);
+    return () => live.listeners.delete(listener);
+  }
+
+  async #session(channel: Channel): Promise<void> {
+    const { machine, logFiles } = this.#ports;
+    const first = await channel.receive({ timeoutMs: headerMsMax });
+    if (first === undefined) return;
+    const { lease } = decodeMessage(first, logUpSchema, 'a log header');
+    const run = machine.state.runs.get(machine.state.leases.get(lease) ?? '');
+    const holder = run === undefined ? undefined : liveLeases(run).find(({ id }) => id === lease);
+    if (holder === undefined || holder.worker !== channel.peer)
+      throw new QuorateError('LOG_NO_LEASE', 'a log is sent by the worker that holds its lease');
+    const log: LiveLog = { bytes: 0, tail: '', listeners: new Set() };
+    const file = await logFiles.create(lease);
+    this.#live.set(lease, log);
+    try {
+      await this.#receive(channel, log, (text) => file.write(text));
+    } finally {
+      // Until the last line is in the file, only followers have it.
+      await file.end();
+      this.#live.delete(lease);
+    }
+  }
+
+  async #receive(channel: Channel, log: LiveLog, write: (text: string) => void): Promise<void> {
+    const decoder = new TextDecoder();
+    const lines = new LineEscaper();
+    const pass = (found: string[]) => {
+      if (found.length === 0) return;
+      const text = `${found.join('\n')}\n`;
+      write(text);
+      log.tail = (log.tail + text).slice(-tailChars);
+      for (const listener of log.listeners) listener(text);
+    };
+    for (;;) {
+      const chunk = await channel.receive({ timeoutMs: silenceMs });
+      if (chunk === undefined) break;
+      if (log.bytes >= limits.logBytesMax) continue;
+      log.bytes += chunk.length;
+      pass(lines.push(decoder.decode(chunk, { stream: true })));
+      if (log.bytes >= limits.logBytesMax)
+        pass(['[the log is longer than what is kept; the rest is left out]']);
+    }
+    pass(lines.end());
+  }
+}

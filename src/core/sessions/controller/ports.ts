@@ -1,0 +1,54 @@
+import type { ControllerEffect, ControllerEvent } from '../../controller/events.ts';
+import type { Controller } from '../../controller/machine.ts';
+import type { Signer } from '../../documents/index.ts';
+import type { Clock, Signing, Tell } from '../ports.ts';
+
+/** Bundles on disk, by run, job and artifact. */
+export interface BundleStore {
+  get(which: string): Promise<string | undefined>;
+  put(keys: { run: string; job: string; artifact: string | null }, bundle: string): Promise<void>;
+  /** The bundle of a contradicted artifact proves nothing any more. */
+  drop(artifact: string): Promise<void>;
+}
+
+/** Log files of builds, one per lease. */
+export interface LogFiles {
+  /** Appends to the log of a lease, which is emptied first. `end` resolves once everything is written. */
+  create(lease: string): Promise<{ write(text: string): void; end(): Promise<void> }>;
+  /** The text in pieces; nothing where there is no log. */
+  read(lease: string): AsyncIterable<string>;
+}
+
+/** Everything outside of the sessions of a controller. */
+export interface ControllerPorts {
+  readonly project: string;
+  /** Signs as the controller. */
+  readonly signing: Signing;
+  /** Signs grants. */
+  readonly idp: Signer;
+  readonly clock: Clock;
+  readonly machine: Controller;
+  /** Journals an event, has the machine handle it and carries out the effects, all before it returns. */
+  dispatch(event: ControllerEvent): void;
+  /** Gossips. */
+  publish(topic: string, message: Uint8Array): Promise<void>;
+  /** Keeps the connections of a peer when there are too many, until the returned function is called. */
+  keepConnection(peer: string): () => void;
+  /** Resolves when `peer` may say the next thing; `bytes` is the size of its last message, where that was large. */
+  throttle(peer: string, bytes: number): Promise<void>;
+  readonly bundles: BundleStore;
+  readonly logFiles: LogFiles;
+  /** Resolves when workers can get this image here. Errors: `IMAGE_…`. */
+  needImage(image: string): Promise<void>;
+  /** Takes the owner's charter where it is newer than the one in force. Errors: `CHARTER_…`, `HOME_…`. */
+  refreshCharter(): Promise<void>;
+  /** Fetches and pins an artifact, then dispatches `pinned`. */
+  pin(effect: Extract<ControllerEffect, { kind: 'pin' }>): void;
+  /** Fetches logs and dissenting trees, as far as they can be had. */
+  keep(effect: Extract<ControllerEffect, { kind: 'keep' }>): void;
+  /** Announces an artifact to those who look for it. */
+  announce(artifact: string): Promise<void>;
+  /** URLs of this controller's HTTP feed; empty where it has none. */
+  feedUrls(): readonly string[];
+  tell: Tell;
+}

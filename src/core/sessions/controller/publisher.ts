@@ -1,0 +1,74 @@
+import { draftOf } from '../../controller/draft.ts';
+import type { ControllerEffect } from '../../controller/events.ts';
+import { artifactOf, encodeJob, type Offer, signMessage } from '../../documents/index.ts';
+import { fromUtf8 } from '../../text.ts';
+import { encodeMessage, type OfferNotice, type VerdictNotice } from '../../wire/messages.ts';
+import { topics } from '../../wire/protocols.ts';
+import { assembleBundle } from './bundle.ts';
+import type { FeedServer } from './feed-server.ts';
+import type { ControllerPorts } from './ports.ts';
+
+/** Publishes offers and verdicts: signs, stores, gossips. */
+export class Publisher {
+  readonly #ports: ControllerPorts;
+  readonly #backlog: Map<string, OfferNotice>;
+  readonly #feed: FeedServer;
+
+  /** `backlog`: open offers by id; the publisher keeps it. */
+  constructor(ports: ControllerPorts, backlog: Map<string, OfferNotice>, feed: FeedServer) {
+    this.#ports = ports;
+    this.#backlog = backlog;
+    this.#feed = feed;
+  }
+
+  async offer(runId: string, offer: Offer): Promise<void> {
+    const { machine, signing, project, publish } = this.#ports;
+    const run = machine.state.runs.get(runId);
+    if (run === undefined) return;
+    const signed = await signMessage('offer', offer, signing.signer);
+    const notice: OfferNotice = {
+      offer: signed.raw,
+      request: run.request.raw,
+      publisher: run.publisher.raw,
+      job: fromUtf8(encodeJob(run.job).bytes),
+    };
+    // It may have been closed while it was signed.
+    if (!machine.state.offers.has(signed.id)) return;
+    const again = this.#backlog.has(signed.id);
+    this.#backlog.set(signed.id, notice);
+    // Gossip drops a message that it has seen: an offer that is repeated goes to the present workers.
+    if (again) this.#feed.push(notice);
+    else await publish(topics.offers(project), encodeMessage(notice));
+  }
+
+  withdraw(offer: string): void {
+    this.#backlog.delete(offer);
+  }
+
+  /** Stores and publishes the bundle of a run's last verdict, unless that was done before. */
+  async verdict(runId: string): Promise<void> {
+    const { machine, bundles, project, signing, publish, announce, tell } = this.#ports;
+    const run = machine.state.runs.get(runId);
+    const draft = draftOf(machine.state, runId);
+    if (run === undefined || draft === undefined) return;
+    const { name, level, outcome } = draft.verdict.predicate.quorate_verdict;
+    const artifact = outcome === null ? null : artifactOf(outcome);
+    const about = { run: runId, job: run.jobId, level };
+    // Without a receipt there is nothing to prove; the verdict is still told.
+    if (draft.receipts.length === 0)
+      return tell('info', 'verdict', `${name}: ${level}, nobody built it`, about);
+    const bundle = await assembleBundle(draft, project, signing.signer);
+    if ((await bundles.get(runId)) === bundle) return;
+    await bundles.put({ run: runId, job: run.jobId, artifact }, bundle);
+    const notice: VerdictNotice = { job: run.jobId, request: runId, level, artifact };
+    await publish(topics.verdicts(project), encodeMessage(notice));
+    tell('info', 'verdict', `${name}: ${level}`, { ...about, artifact });
+    if (artifact !== null && level !== 'disputed') await announce(artifact);
+  }
+
+  /** A contradicted artifact is proven no more. */
+  async contradicted({ progress }: Extract<ControllerEffect, { kind: 'progress' }>): Promise<void> {
+    if (progress.kind === 'contradicted' && progress.artifact !== null)
+      await this.#ports.bundles.drop(progress.artifact);
+  }
+}

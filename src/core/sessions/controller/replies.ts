@@ -1,0 +1,52 @@
+import type { Reply } from '../../controller/events.ts';
+
+/** Passes the machine's replies to the sessions that wait for them, by token. */
+export class Replies {
+  readonly #waiting = new Map<string, (reply: Reply) => void>();
+  #opened = 0;
+
+  /** A token for several replies, until `drop`. */
+  open(answer: (reply: Reply) => void): string {
+    const token = `t${++this.#opened}`;
+    this.#waiting.set(token, answer);
+    return token;
+  }
+
+  drop(token: string): void {
+    this.#waiting.delete(token);
+  }
+
+  /** Dispatches an event and returns its reply. The machine replies within the dispatch, or not at all. */
+  ask(dispatch: (token: string) => void): Reply | undefined {
+    let answer: Reply | undefined;
+    const token = this.open((reply) => {
+      answer = reply;
+    });
+    dispatch(token);
+    this.drop(token);
+    return answer;
+  }
+
+  answer(token: string, reply: Reply): void {
+    this.#waiting.get(token)?.(reply);
+  }
+}
+
+/** Sessions that follow a run live. */
+export class Followers {
+  readonly #followers = new Map<string, Set<() => void>>();
+
+  /** Calls `listener` whenever the run's history has grown, until the returned function is called. */
+  follow(run: string, listener: () => void): () => void {
+    const listeners = this.#followers.get(run) ?? new Set();
+    this.#followers.set(run, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0) this.#followers.delete(run);
+    };
+  }
+
+  notify(run: string): void {
+    for (const listener of this.#followers.get(run) ?? []) listener();
+  }
+}

@@ -1,0 +1,117 @@
+import type { Charter, Grant, Role, Verified } from '../documents/index.ts';
+import { obtainGrant, openCharter } from './ask.ts';
+import type { Clock, Dial, PeerAddress, Signing } from './ports.ts';
+
+/** What a node knows of a project that it belongs to. */
+export interface Membership {
+  /** PeerId of the root key. */
+  project: string;
+  name: string;
+  operator: string;
+  role: Role;
+  /** Compact JWS. */
+  charter: string;
+  /** Compact JWS. */
+  grant: string;
+  controllers: PeerAddress[];
+  bootstrap: string[];
+  /** URLs of the controller's HTTP feed; absent where it has none. */
+  feed?: string[] | undefined;
+}
+
+const controllerAddrsMax = 16;
+
+/** The charter in force and the node's own grant, both verified, both kept up to date. */
+export class Credentials {
+  readonly #signing: Signing;
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #save: (membership: Membership) => Promise<void>;
+  #membership: Membership;
+  #charter: Charter;
+  #grant: Verified<Grant>;
+
+  private constructor(
+    signing: Signing,
+    clock: Pick<Clock, 'now'>,
+    save: (membership: Membership) => Promise<void>,
+    start: { membership: Membership; charter: Charter; grant: Verified<Grant> },
+  ) {
+    this.#signing = signing;
+    this.#clock = clock;
+    this.#save = save;
+    this.#membership = start.membership;
+    this.#charter = start.charter;
+    this.#grant = start.grant;
+  }
+
+  /** `save` keeps a changed membership for the next start. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
+  static async open(
+    signing: Signing,
+    clock: Pick<Clock, 'now'>,
+    membership: Membership,
+    save: (membership: Membership) => Promise<void>,
+  ): Promise<Credentials> {
+    const { documents } = signing;
+    const charter = (await openCharter(membership.charter, membership.project, documents)).payload;
+    const grant = await documents.message('grant', membership.grant);
+    return new Credentials(signing, clock, save, { membership, charter, grant });
+  }
+
+  get membership(): Membership {
+    return this.#membership;
+  }
+
+  get charter(): Charter {
+    return this.#charter;
+  }
+
+  get grant(): Verified<Grant> {
+    return this.#grant;
+  }
+
+  /** Takes a charter of a higher epoch; an older one is ignored. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
+  async learnCharter(raw: string): Promise<void> {
+    if (raw === this.#membership.charter) return;
+    const learned = await openCharter(raw, this.#membership.project, this.#signing.documents);
+    if (learned.payload.epoch <= this.#charter.epoch) return;
+    this.#charter = learned.payload;
+    await this.#change({ ...this.#membership, charter: raw, bootstrap: this.#charter.bootstrap });
+  }
+
+  /** Takes other addresses of a controller that the charter names. */
+  async learnAddress(id: string, addrs: readonly string[]): Promise<void> {
+    if (!this.#charter.controllers.includes(id) || addrs.length === 0) return;
+    const { controllers } = this.#membership;
+    const known = controllers.find((controller) => controller.id === id)?.addrs ?? [];
+    if (addrs.every((addr) => known.includes(addr))) return;
+    // The addresses known before may still be right: some lead there from some networks only.
+    const all = [...new Set([...addrs, ...known])].slice(0, controllerAddrsMax);
+    const others = controllers.filter((controller) => controller.id !== id);
+    await this.#change({ ...this.#membership, controllers: [{ id, addrs: all }, ...others] });
+  }
+
+  /** Takes the URLs of the controller's HTTP feed; undefined where it has none. */
+  async learnFeed(urls: string[] | undefined): Promise<void> {
+    if (String(urls) === String(this.#membership.feed)) return;
+    const { feed: _, ...rest } = this.#membership;
+    await this.#change(urls === undefined ? rest : { ...rest, feed: urls });
+  }
+
+  /** Gets a fresh grant when the present one is past half of its life; says whether it did. Errors: those of `obtainGrant`. */
+  async renew(dial: Dial): Promise<boolean> {
+    const { iat, exp } = this.#grant.payload;
+    if (this.#clock.now() / 1000 < (iat + exp) / 2) return false;
+    const { project, controllers } = this.#membership;
+    const [idp = ''] = this.#charter.idps;
+    const asking = { dial, signing: this.#signing, clock: this.#clock };
+    const fresh = await obtainGrant(asking, { project, controllers, idp }, undefined);
+    this.#grant = fresh.grant;
+    await this.#change({ ...this.#membership, grant: fresh.grant.raw });
+    return true;
+  }
+
+  #change(membership: Membership): Promise<void> {
+    this.#membership = membership;
+    return this.#save(membership);
+  }
+}

@@ -1,0 +1,12 @@
+import { assert } from '../errors.ts';
+import { limits } from '../limits.ts';
+
+/** Bounds of the sessions. */
+export const sessionLimits = {
+  /** Bundles sent at once over the mesh, small ones not counted. They take about three times this in memory. */
+  bundlesSentBytesMax: 128 * 1024 * 1024,
+  /** Time a result is kept whatever its size: the controller tries five times to fetch it, a minute each. */
+  resultHeldSecondsMin: 600,
+} as const;
+
+assert(limits.bundleBytesMax <= sessionLimits.bundlesSentBytesMax, 'the largest bundle can be sent');

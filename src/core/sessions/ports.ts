@@ -1,0 +1,103 @@
+import type {
+  MessageKind,
+  Messages,
+  Receipt,
+  Signer,
+  Verdict,
+  Verified,
+  VerifiedStatement,
+  Verifier,
+} from '../documents/index.ts';
+
+/**
+ * The ports of the sessions. The runtime implements them with libp2p, Node's timers and jose; the simulator with its
+ * network, its scheduler and its keys. The code between them is the same.
+ */
+
+/** A duplex of whole messages with one authenticated peer, in order until it ends. */
+export interface Channel {
+  /** PeerId of the other side, proven by the transport. */
+  readonly peer: string;
+  /** True once neither half can be used any more. */
+  readonly closed: boolean;
+  /** Resolves when the message has left; waits while the peer does not read. Errors: `MESH_…`. */
+  send(message: Uint8Array): Promise<void>;
+  /**
+   * The next message; undefined once the other side has closed its half. One call at a time.
+   * Errors: `MESH_TIMEOUT` after `timeoutMs`, which leaves the channel intact; `MESH_RESET` and other `MESH_…`.
+   */
+  receive(options?: { timeoutMs?: number }): Promise<Uint8Array | undefined>;
+  /** Ends our half after what was sent. */
+  close(): Promise<void>;
+  /** Ends both halves at once; the other side gets `MESH_RESET`. */
+  abort(reason: Error): void;
+}
+
+/** A peer and its multiaddrs. */
+export interface PeerAddress {
+  id: string;
+  addrs: string[];
+}
+
+/** Bounds of a served protocol. `limits.meshStreamsPerMinute` where `perPeerPerMinute` is absent. */
+export interface ServeOptions {
+  maxInboundStreams: number;
+  maxMessageBytes: number;
+  /** Of sent messages, where that differs from `maxMessageBytes`. */
+  maxSendBytes?: number;
+  perPeerPerMinute?: number;
+}
+
+/** A protocol served to peers: one call of `session` per channel; it closes the channel. */
+export interface ServedProtocol {
+  protocol: string;
+  options: ServeOptions;
+  session(channel: Channel): Promise<void>;
+}
+
+/** Opens a channel to a peer. Errors: `MESH_…`. */
+export type Dial = (
+  peer: PeerAddress,
+  protocol: string,
+  options: { timeoutMs: number; maxMessageBytes: number },
+) => Promise<Channel>;
+
+/** Time and timers. */
+export interface Clock {
+  /** Wall clock, milliseconds since the epoch. Documents are compared with it. */
+  now(): number;
+  /** Milliseconds since an arbitrary start; never set back. Silences and rates are measured with it. */
+  monotonic(): number;
+  /** Calls `act` once, `ms` from now; the returned function cancels it. */
+  after(ms: number, act: () => void): () => void;
+  /** True once the node is shutting down: nothing new is begun. */
+  readonly closing: boolean;
+  /** Calls `act` when the node begins to shut down, at once if it has begun; the returned function cancels it. */
+  onClosing(act: () => void): () => void;
+}
+
+/** Opens signed documents. An implementation may remember texts that it opened before. */
+export interface Documents {
+  /** As `openMessage`. Errors: `DOC_…`. */
+  message<K extends MessageKind>(kind: K, compact: string): Promise<Verified<Messages[K]>>;
+  /** As `openStatement`. Errors: `DOC_…`. */
+  receipt(envelope: string): Promise<VerifiedStatement<Receipt>>;
+  verdict(envelope: string): Promise<VerifiedStatement<Verdict>>;
+  readonly verifier: Verifier;
+}
+
+/** Signs as one key, reads what others signed, makes nonces. */
+export interface Signing {
+  readonly signer: Signer;
+  readonly documents: Documents;
+  /** 144 random bits in base64url. */
+  nonce(): string;
+}
+
+/** Tells the operator of this node what happened: a kind for programs, a sentence for people. */
+export type Tell = (
+  level: 'info' | 'warn',
+  kind: string,
+  says: string,
+  data?: Record<string, unknown>,
+) => void;

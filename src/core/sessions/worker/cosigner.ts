@@ -1,0 +1,102 @@
+import { type Bundle, cosignStatement, decodeBundle } from '../../documents/index.ts';
+import { codeOf, messageOf, QuorateError } from '../../errors.ts';
+import { openCheckpoint, witnessCheckpoint } from '../../transparency/index.ts';
+import { checkEvidence } from '../../trust/index.ts';
+import { ask, openCharter } from '../ask.ts';
+import type { LeaseClient } from './lease-client.ts';
+import { LogCopy } from './log-copy.ts';
+import type { WorkerPorts } from './ports.ts';
+
+const noRequest = '0'.repeat(64);
+/** Of a message on the wire. */
+const messageCharsMax = 1000;
+
+/** The trusted worker's co-signature: decides again from the evidence, reads the log again, and signs. */
+export class Cosigner {
+  readonly #ports: WorkerPorts;
+  readonly #log: LogCopy;
+  /** Drafts that hold, by lease id, until they are signed or refused. */
+  readonly #drafts = new Map<string, Bundle>();
+
+  constructor(ports: WorkerPorts) {
+    this.#ports = ports;
+    this.#log = new LogCopy(ports.leafFile);
+  }
+
+  /** Checks a draft against everything that can be checked; the machine then says whether this worker may sign. */
+  async check(lease: string, text: string): Promise<void> {
+    const { dispatch, credentials, signing } = this.#ports;
+    const { documents } = signing;
+    let request = noRequest;
+    try {
+      const draft = decodeBundle(text);
+      const { project } = credentials.membership;
+      await credentials.learnCharter(draft.charter);
+      const { epoch } = (await openCharter(draft.charter, project, documents)).payload;
+      if (epoch < credentials.charter.epoch) {
+        throw new QuorateError(
+          'COSIGN_OLD_CHARTER',
+          `the draft rests on charter ${epoch}; ${credentials.charter.epoch} is in force`,
+        );
+      }
+      request = (await documents.message('request', draft.request)).id;
+      const { log } = credentials.charter;
+      const checkpoint = await openCheckpoint(draft.checkpoint, { project, log }, documents.verifier);
+      const leaves = await this.#log.read(checkpoint.size, (from) => this.#ask(from));
+      const verification = await checkEvidence(draft, { project, leaves }, documents.verifier);
+      const failed = verification.steps.find(({ ok }) => !ok);
+      if (!verification.ok)
+        throw new QuorateError(
+          verification.code ?? 'COSIGN_EVIDENCE',
+          failed?.says ?? 'the evidence does not hold',
+        );
+      const { payload } = await documents.verdict(draft.verdict);
+      const { level, outcome } = payload.predicate.quorate_verdict;
+      if (level !== verification.level) {
+        throw new QuorateError(
+          'COSIGN_LEVEL_MISMATCH',
+          `the verdict says ${level}; the evidence amounts to ${verification.level}`,
+        );
+      }
+      await this.#log.keep(leaves);
+      this.#drafts.set(lease, draft);
+      dispatch({ kind: 'cosign-checked', lease, request, outcome, ok: true, code: 'OK', message: '' });
+    } catch (error) {
+      dispatch({
+        kind: 'cosign-checked',
+        lease,
+        request,
+        outcome: null,
+        ok: false,
+        code: codeOf(error),
+        message: messageOf(error),
+      });
+    }
+  }
+
+  /** Signs the draft of a lease that was checked, and the checkpoint as a witness. */
+  async sign(lease: string, leases: LeaseClient): Promise<void> {
+    const { signing, clock, tell } = this.#ports;
+    const draft = this.#drafts.get(lease);
+    if (draft === undefined) return;
+    this.#drafts.delete(lease);
+    const { signer } = signing;
+    const signature = await cosignStatement(draft.verdict, signer);
+    const witness = await witnessCheckpoint(draft.checkpoint, signer, Math.floor(clock.now() / 1000));
+    leases.send(lease, { kind: 'cosigned', signature, witness });
+    tell('info', 'cosigned', 'co-signed the verdict: built the same, and the evidence holds', { lease });
+  }
+
+  refuse(lease: string, code: string, message: string, leases: LeaseClient): void {
+    this.#drafts.delete(lease);
+    const says = message.replace(/[^\x20-\x7e]+/g, ' ').slice(0, messageCharsMax);
+    leases.send(lease, { kind: 'cosign-refused', code, message: says });
+    this.#ports.tell('warn', 'cosign-refused', `did not co-sign: ${message}`, { lease, code });
+  }
+
+  async #ask(from: number): Promise<readonly string[]> {
+    const { credentials, dial } = this.#ports;
+    const { answer } = await ask(dial, credentials.membership.controllers, { kind: 'log', from });
+    return answer.kind === 'leaves' && answer.from === from ? answer.leaves : [];
+  }
+}

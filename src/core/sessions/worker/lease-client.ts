@@ -1,0 +1,200 @@
+import {
+  type Claim,
+  checkTime,
+  type Lease,
+  type Receipt,
+  signMessage,
+  signStatement,
+  type Verified,
+} from '../../documents/index.ts';
+import { codeOf, messageOf, QuorateError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { type LeaseDown, type LeaseUp, leaseDownSchema } from '../../wire/messages.ts';
+import { protocols } from '../../wire/protocols.ts';
+import { MessageStream } from '../message-stream.ts';
+import { every } from '../timing.ts';
+import type { WorkerPorts } from './ports.ts';
+
+type LeaseStream = MessageStream<LeaseUp, LeaseDown>;
+
+const openMsMax = 10_000;
+const heartbeatMs = 5_000;
+/** A lease may wait for its round, and a trusted worker's for a verdict, as long as a request lasts; and a day. */
+const silenceMsMax = 8 * 24 * 3600 * 1000;
+
+/** What a stream was opened for. */
+interface Purpose {
+  offer: string;
+  /** The lease that is resumed; undefined for a claim. */
+  resumes: string | undefined;
+  /** The claim says why the worker takes no slot: no lease may follow. */
+  pass: boolean;
+  /** The stream ended, or was refused, before it carried a lease. */
+  failed(code: string, message: string): void;
+}
+
+/** The worker's side of the lease protocol: one stream per claim or resumed lease. */
+export class LeaseClient {
+  readonly #ports: WorkerPorts;
+  readonly #cosign: (lease: string, bundle: string) => void;
+  /** By lease id. */
+  readonly #streams = new Map<string, LeaseStream>();
+
+  /** `cosign` is called when the controller shows a draft bundle for a lease. */
+  constructor(ports: WorkerPorts, cosign: (lease: string, bundle: string) => void) {
+    this.#ports = ports;
+    this.#cosign = cosign;
+  }
+
+  async claim(offer: string, claim: Claim): Promise<void> {
+    const { signing, credentials, dispatch } = this.#ports;
+    const signed = await signMessage('claim', claim, signing.signer);
+    await this.#session(
+      { kind: 'claim', claim: signed.raw, grant: credentials.grant.raw },
+      {
+        offer,
+        resumes: undefined,
+        pass: claim.pass !== undefined,
+        failed: (code, message) => dispatch({ kind: 'declined', offer, code, message }),
+      },
+    );
+  }
+
+  async resume(lease: Verified<Lease>): Promise<void> {
+    const { dispatch, machine } = this.#ports;
+    const { id } = lease;
+    if (machine.leaseOf(id) === undefined) return;
+    await this.#session(
+      { kind: 'resume', lease: lease.raw },
+      {
+        offer: lease.payload.offer,
+        resumes: id,
+        pass: false,
+        failed(code, message) {
+          if (code === 'MESH_LOST') dispatch({ kind: 'detached', lease: id });
+          else dispatch({ kind: 'released', lease: id, code, message });
+        },
+      },
+    );
+  }
+
+  async sendReceipt(lease: string, receipt: Receipt): Promise<void> {
+    const { raw } = await signStatement('receipt', receipt, this.#ports.signing.signer);
+    this.send(lease, { kind: 'receipt', envelope: raw });
+  }
+
+  /** On the open stream of a lease; without one the message is dropped, as a resumed stream says it again. */
+  send(lease: string, message: LeaseUp): void {
+    this.#streams.get(lease)?.post(message);
+  }
+
+  async #session(first: LeaseUp, purpose: Purpose): Promise<void> {
+    const { clock, dispatch } = this.#ports;
+    let stream: LeaseStream;
+    try {
+      stream = await this.#open();
+    } catch (error) {
+      if (!clock.closing) purpose.failed('MESH_LOST', messageOf(error));
+      return;
+    }
+    const stopHeartbeats = every(clock, heartbeatMs, () => stream.post({ kind: 'heartbeat' }));
+    let lease: string | undefined;
+    let over = false;
+    let broken = 'the controller closed the stream';
+    try {
+      await stream.send(first);
+      while (!over) {
+        const message = await stream.receive({ timeoutMs: silenceMsMax });
+        if (message === undefined) break;
+        if (message.kind === 'lease') {
+          if (purpose.pass || lease !== undefined)
+            throw new QuorateError('LEASE_UNASKED', 'the controller gave a lease that nobody asked for');
+          lease = await this.#leased(stream, message.lease, purpose.offer);
+        } else over = await this.#message(message, lease, purpose);
+        if (purpose.pass) over = true;
+      }
+    } catch (error) {
+      broken = `${codeOf(error)}: ${messageOf(error)}`;
+    } finally {
+      stopHeartbeats();
+      const lost = !over && !clock.closing;
+      if (lease === undefined) {
+        if (lost) purpose.failed('MESH_LOST', broken);
+      } else if (this.#streams.get(lease) === stream) {
+        this.#streams.delete(lease);
+        if (lost) dispatch({ kind: 'detached', lease });
+      }
+      await stream.close();
+    }
+  }
+
+  async #open(): Promise<LeaseStream> {
+    const { dial, credentials } = this.#ports;
+    const [controller] = credentials.membership.controllers;
+    if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
+    const channel = await dial(controller, protocols.lease, {
+      timeoutMs: openMsMax,
+      maxMessageBytes: limits.bundleBytesMax,
+    });
+    return new MessageStream<LeaseUp, LeaseDown>(channel, leaseDownSchema, 'a lease message');
+  }
+
+  async #leased(stream: LeaseStream, raw: string, offer: string): Promise<string> {
+    const { credentials, dispatch, machine, clock, signing } = this.#ports;
+    const lease = await signing.documents.message('lease', raw);
+    if (!credentials.charter.controllers.includes(lease.signer))
+      throw new QuorateError('LEASE_ISSUER_MISMATCH', 'the lease is not from a controller of the project');
+    checkTime(lease.payload, clock.now(), 'the lease');
+    this.#streams.set(lease.id, stream);
+    dispatch({ kind: 'leased', offer, lease });
+    // While the stream lives, the controller waits for a result.
+    if (machine.leaseOf(lease.id) === undefined) {
+      this.#streams.delete(lease.id);
+      throw new QuorateError('LEASE_UNASKED', 'the lease is of no use to this worker');
+    }
+    const pending = machine.pendingReceipt(lease.id);
+    if (pending !== undefined) await this.sendReceipt(lease.id, pending);
+    return lease.id;
+  }
+
+  /** Handles a message; says whether the stream has served its purpose. */
+  async #message(
+    message: Exclude<LeaseDown, { kind: 'lease' }>,
+    onStream: string | undefined,
+    { offer, resumes, failed }: Purpose,
+  ): Promise<boolean> {
+    const { dispatch, credentials, signing, machine } = this.#ports;
+    const lease = onStream ?? resumes;
+    switch (message.kind) {
+      case 'standby':
+        return false;
+      case 'reserve':
+        dispatch({ kind: 'reserve', offer });
+        return false;
+      case 'error':
+        if (lease === undefined || onStream === undefined) failed(message.code, message.message);
+        else dispatch({ kind: 'refused', lease, code: message.code, message: message.message });
+        return true;
+      default:
+    }
+    if (lease === undefined) return false;
+    switch (message.kind) {
+      case 'ack': {
+        const ack = await signing.documents.message('ack', message.ack);
+        if (credentials.charter.controllers.includes(ack.signer) && ack.payload.aud === signing.signer.id)
+          dispatch({ kind: 'acked', lease, ack });
+        return false;
+      }
+      case 'reveal':
+        dispatch({ kind: 'revealed', lease });
+        // A result that is not acknowledged is not revealed either: the stream is still needed.
+        return !machine.isOpen(lease);
+      case 'release':
+        dispatch({ kind: 'released', lease, code: message.code, message: message.message });
+        return true;
+      case 'cosign':
+        this.#cosign(lease, message.bundle);
+        return false;
+    }
+  }
+}

@@ -1,0 +1,206 @@
+import type { z } from 'zod';
+import { claimedIdOf, decodeJob } from '../../documents/index.ts';
+import { messageOf, QuorateError } from '../../errors.ts';
+import { checkOffered, checkOfferIssuer, enforce } from '../../judge/index.ts';
+import { limits } from '../../limits.ts';
+import { toUtf8 } from '../../text.ts';
+import {
+  decodeMessage,
+  feedDownSchema,
+  type feedUpSchema,
+  type OfferNotice,
+  offerNoticeSchema,
+  type VerdictNotice,
+  verdictNoticeSchema,
+} from '../../wire/messages.ts';
+import { protocols, topics } from '../../wire/protocols.ts';
+import { errorFrom, MessageStream } from '../message-stream.ts';
+import { every, pause } from '../timing.ts';
+import { HttpFeed, type HttpFeedTimings } from './http-feed.ts';
+import type { WorkerPorts } from './ports.ts';
+
+type Up = z.infer<typeof feedUpSchema>;
+type Down = z.infer<typeof feedDownSchema>;
+
+const pollMs = 15_000;
+/** Gossip that comes while connections are still being made can pass a new worker by. */
+const firstPollMs = 2_000;
+const retryMsMin = 250;
+const retryMsMax = 5_000;
+const openMsMax = 10_000;
+const findMsMax = 3_000;
+/** Offers whose arrival was told to the operator; a forgotten one is told again. */
+const toldMax = 1_000;
+
+type Via = 'gossip' | 'backlog' | 'http';
+
+/**
+ * The worker's side of the feed: offers come by gossip, by a stream to the controller that brings the backlog to late
+ * joiners and cut-off peers, and while both are silent by the controller's HTTP feed.
+ */
+export class OfferFeed {
+  readonly #ports: WorkerPorts;
+  readonly #onVerdict: (artifact: string, level: string) => void;
+  #stream: MessageStream<Up, Down> | undefined;
+  #connected = false;
+  readonly #told = new Set<string>();
+  readonly #http: HttpFeed;
+
+  constructor(
+    ports: WorkerPorts,
+    timings: HttpFeedTimings,
+    onVerdict: (artifact: string, level: string) => void,
+  ) {
+    this.#ports = ports;
+    this.#onVerdict = onVerdict;
+    this.#http = new HttpFeed(ports, timings, {
+      offer: (notice) => this.#consider(notice, 'http'),
+      verdict: (notice) => this.#verdict(notice),
+    });
+  }
+
+  /** Begins to listen. Only after `started` is journaled: the machine forgets offers that came before it. */
+  start(): void {
+    const { credentials, subscribe, tell } = this.#ports;
+    const { project } = credentials.membership;
+    const accepts = (author: string) => credentials.charter.controllers.includes(author);
+    subscribe(topics.offers(project), accepts, (data) => {
+      this.#http.heard();
+      try {
+        void this.#consider(decodeMessage(data, offerNoticeSchema, 'an offer notice'), 'gossip');
+      } catch (error) {
+        tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`);
+      }
+    });
+    subscribe(topics.verdicts(project), accepts, (data) => {
+      this.#http.heard();
+      try {
+        this.#verdict(decodeMessage(data, verdictNoticeSchema, 'a verdict notice'));
+      } catch (error) {
+        tell('warn', 'verdict', `a notice was ignored: ${messageOf(error)}`);
+      }
+    });
+    void this.#stayConnected();
+    void this.#http.run();
+  }
+
+  /** Asks for the backlog: there is room for more work. */
+  poll(): void {
+    this.#stream?.post({ kind: 'poll' });
+    if (this.#stream === undefined) this.#http.hurry();
+  }
+
+  /** A notice is a hint that there is a bundle; only the bundle proves anything. */
+  #verdict({ artifact, level }: VerdictNotice): void {
+    if (artifact !== null && level !== 'disputed') this.#onVerdict(artifact, level);
+  }
+
+  async #consider(notice: OfferNotice, via: Via): Promise<void> {
+    await this.#check(notice, via).catch((error) =>
+      this.#ports.tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`),
+    );
+  }
+
+  /** Checks everything about an offer that a worker can check, before its machine gets it. */
+  async #check(notice: OfferNotice, via: Via): Promise<void> {
+    const { credentials, machine, dispatch, signing, clock } = this.#ports;
+    const { documents } = signing;
+    const { charter } = credentials;
+    const claimed = claimedIdOf(notice.offer);
+    if (claimed !== undefined && !machine.wants(claimed)) return;
+    const offer = await documents.message('offer', notice.offer);
+    if (!machine.wants(offer.id)) return;
+    checkOfferIssuer(enforce, offer, charter);
+    const request = await documents.message('request', notice.request);
+    const publisher = await documents.message('grant', notice.publisher);
+    const { job, id: jobId } = decodeJob(toUtf8(notice.job));
+    checkOffered(enforce, offer, { request, publisher, job, jobId }, { charter, now: clock.now() });
+    this.#tellOf(offer.id, job.name, via);
+    dispatch({ kind: 'offer', offer, request, job, jobId, entropy: signing.nonce() });
+  }
+
+  /** Once per offer: one that was passed on while busy comes again with every backlog. */
+  #tellOf(offer: string, name: string, via: Via): void {
+    if (this.#told.has(offer)) return;
+    if (this.#told.size >= toldMax) this.#told.clear();
+    this.#told.add(offer);
+    this.#ports.tell('info', 'offer', `${name} is offered (by ${via})`, { offer, via });
+  }
+
+  async #stayConnected(): Promise<void> {
+    const { clock, tell } = this.#ports;
+    let wait = retryMsMin;
+    while (!clock.closing) {
+      try {
+        await this.#session();
+        wait = retryMsMin;
+      } catch (error) {
+        if (clock.closing) return;
+        if (this.#connected || wait === retryMsMax)
+          tell('warn', 'feed', `no connection to the controller: ${messageOf(error)}`);
+        if (this.#connected) wait = retryMsMin;
+        this.#connected = false;
+        await this.#findController();
+      }
+      await pause(clock, wait);
+      wait = Math.min(retryMsMax, wait * 2);
+    }
+  }
+
+  /** Looks the controller up in the DHT: it may have other addresses by now. */
+  async #findController(): Promise<void> {
+    const { credentials, findPeer } = this.#ports;
+    const [controller] = credentials.membership.controllers;
+    if (controller === undefined) return;
+    const found = await findPeer(controller.id, findMsMax);
+    // A relayed address ends in `/p2p-circuit`, after the relay's own id.
+    const own = `/p2p/${controller.id}`;
+    const addrs = found.map((addr) => (addr.endsWith(own) ? addr : `${addr}${own}`));
+    await credentials.learnAddress(controller.id, addrs);
+  }
+
+  async #session(): Promise<void> {
+    const { dial, credentials, clock, tell, lending } = this.#ports;
+    const [controller] = credentials.membership.controllers;
+    if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
+    await credentials
+      .renew(dial)
+      .catch((error) => tell('warn', 'grant', `the grant could not be renewed: ${messageOf(error)}`));
+    const channel = await dial(controller, protocols.feed, {
+      timeoutMs: openMsMax,
+      maxMessageBytes: limits.bundleBytesMax,
+    });
+    const stream = new MessageStream<Up, Down>(channel, feedDownSchema, 'a feed message');
+    const poll = () => stream.post({ kind: 'poll' });
+    const stopPolling = every(clock, pollMs, poll);
+    const cancelFirst = clock.after(firstPollMs, poll);
+    try {
+      await stream.send({
+        kind: 'hello',
+        grant: credentials.grant.raw,
+        capabilities: lending.capabilities,
+      });
+      this.#stream = stream;
+      for (;;) {
+        const message = await stream.receive({ timeoutMs: 2 * pollMs });
+        if (message === undefined)
+          throw new QuorateError('CONTROLLER_SILENT', 'the controller closed the feed');
+        if (message.kind === 'error') throw errorFrom(message);
+        if (!this.#connected) {
+          tell('info', 'connected', 'connected to the controller, waiting for jobs');
+          void this.#findController();
+        }
+        this.#connected = true;
+        this.#http.heard();
+        await credentials.learnCharter(message.charter);
+        await credentials.learnFeed(message.feed);
+        for (const notice of message.offers) await this.#consider(notice, 'backlog');
+      }
+    } finally {
+      stopPolling();
+      cancelFirst();
+      if (this.#stream === stream) this.#stream = undefined;
+      await stream.close();
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import type { Job } from '../../documents/index.ts';
+import type { BuildResult, Lending, WorkerEvent } from '../../worker/events.ts';
+import type { Worker } from '../../worker/machine.ts';
+import type { Credentials } from '../credentials.ts';
+import type { Clock, Dial, Signing, Tell } from '../ports.ts';
+
+/** What a worker built, in its store. */
+export interface ResultStore {
+  /** Makes the sealed results of a lease public. May be repeated after a crash. */
+  publish(lease: string): Promise<void>;
+  /** Keeps public trees under the name of a lease. Errors: `STORE_BLOCK_MISSING` where one is not there any more. */
+  pin(roots: readonly string[], lease: string): Promise<void>;
+  /** Removes the sealed results of a lease. */
+  discard(lease: string): Promise<void>;
+  has(artifact: string): Promise<boolean>;
+}
+
+/** Bundles that a worker serves beside its artifacts. */
+export interface ServedBundles {
+  put(keys: { run: string; job: string; artifact: string | null }, bundle: string): Promise<void>;
+  artifacts(): Promise<string[]>;
+}
+
+/** Leaves of the log on disk, one file per project. */
+export interface LeafFile {
+  /** The complete leaves; a leaf that was written in part is cut off. Errors: `HOME_UNREADABLE`. */
+  load(): Promise<string[]>;
+  /** Appends and syncs. Errors: `HOME_UNWRITABLE`. */
+  append(leaves: readonly string[]): Promise<void>;
+}
+
+/** An HTTP GET of the controller's feed. Errors: `HTTP_FEED_FAILED`. */
+export type HttpGet = (
+  url: string,
+  options: { etag: string | undefined; maxBytes: number; timeoutMs: number },
+) => Promise<'unchanged' | { text: string; etag: string | undefined }>;
+
+/** Everything outside of the sessions of a worker. */
+export interface WorkerPorts {
+  readonly signing: Signing;
+  readonly clock: Clock;
+  readonly dial: Dial;
+  readonly credentials: Credentials;
+  readonly machine: Worker;
+  /** Journals an event, has the machine handle it and carries out the effects, all before it returns. */
+  dispatch(event: WorkerEvent): void;
+  /** Hears a gossip topic. A message of an author that `accepts` refuses is neither handled nor passed on. */
+  subscribe(topic: string, accepts: (author: string) => boolean, handle: (data: Uint8Array) => void): void;
+  /** Addresses of a peer, from the DHT; none where it is not found. */
+  findPeer(id: string, timeoutMs: number): Promise<string[]>;
+  /** Announces an artifact to those who look for it. */
+  announce(artifact: string): Promise<void>;
+  readonly httpGet: HttpGet;
+  /** What the host lends; its capabilities are said in the hello of the feed. */
+  readonly lending: Lending;
+  /** Builds a job in the sandbox, into the sealed results of a lease; undefined when the build was stopped. */
+  build(lease: string, job: Job, ref: string): Promise<BuildResult | undefined>;
+  stopBuild(lease: string): void;
+  readonly results: ResultStore;
+  readonly bundles: ServedBundles;
+  readonly leafFile: LeafFile;
+  tell: Tell;
+}

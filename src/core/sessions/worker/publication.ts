@@ -1,0 +1,128 @@
+import { decodeBundle } from '../../documents/index.ts';
+import { codeOf, messageOf } from '../../errors.ts';
+import { verifyBundle } from '../../trust/index.ts';
+import { requestBundle } from '../bundle-exchange.ts';
+import { sessionLimits } from '../limits.ts';
+import type { PeerAddress } from '../ports.ts';
+import { pause } from '../timing.ts';
+import type { WorkerPorts } from './ports.ts';
+
+/** Waits between two requests for a bundle; the last one repeats. */
+const retryMs = [2_000, 2_000, 5_000, 15_000] as const;
+const triesMax = 200;
+/** An agreed verdict is mostly followed by its co-signature at once: then one bundle is fetched, not two. */
+const agreedMs = 1_000;
+
+/** After the reveal: publishes what was built, and serves the bundle of its verdict as soon as there is one. */
+export class Publication {
+  readonly #ports: WorkerPorts;
+  /** Served artifacts whose bundle may still get better. */
+  readonly #waiting = new Set<string>();
+  /** Monotonic time of publication, by root: the controller may not have fetched it yet. */
+  readonly #new = new Map<string, number>();
+  /** The latest level that was heard of an artifact: a count that grows, so that an older wait ends. */
+  readonly #heard = new Map<string, number>();
+
+  constructor(ports: WorkerPorts) {
+    this.#ports = ports;
+  }
+
+  /** Publishes the results of a lease, then dispatches `published`. May be repeated after a crash. */
+  async publish(lease: string, artifact: string | null, log: string | null): Promise<void> {
+    const { results, tell, dispatch, clock } = this.#ports;
+    await results.publish(lease);
+    const roots = [log, artifact].filter((root) => root !== null);
+    for (const root of roots) this.#new.set(root, clock.monotonic());
+    try {
+      await results.pin(roots, lease);
+    } catch (error) {
+      if (codeOf(error) !== 'STORE_BLOCK_MISSING') throw error;
+      dispatch({ kind: 'published', lease });
+      tell('warn', 'publish', `a result of before is not here any more: ${messageOf(error)}`);
+      return;
+    }
+    dispatch({ kind: 'published', lease });
+    if (artifact === null) return;
+    tell('info', 'published', `the round is over; serving ${artifact}`, { artifact });
+    this.#waiting.add(artifact);
+    void this.#poll(artifact);
+  }
+
+  /** True for a root that the controller may still have to fetch: it is kept whatever room it takes. */
+  isNew(root: string): boolean {
+    const now = this.#ports.clock.monotonic();
+    for (const [one, at] of this.#new)
+      if (now - at > sessionLimits.resultHeldSecondsMin * 1000) this.#new.delete(one);
+    return this.#new.has(root);
+  }
+
+  /** The root is not served any more. */
+  forget(root: string): void {
+    this.#waiting.delete(root);
+  }
+
+  /** Announces the artifacts of earlier lives of this process. */
+  async resume(): Promise<void> {
+    for (const artifact of await this.#ports.bundles.artifacts()) await this.#announce(artifact);
+  }
+
+  /** A verdict was heard of: fetches its bundle, where the artifact is served here. */
+  async onVerdict(artifact: string, level: string): Promise<void> {
+    const { results, clock } = this.#ports;
+    if (!this.#waiting.has(artifact) && !(await results.has(artifact))) return;
+    const turn = (this.#heard.get(artifact) ?? 0) + 1;
+    this.#heard.set(artifact, turn);
+    if (level !== 'trusted') await pause(clock, agreedMs);
+    const overtaken = this.#heard.get(artifact) !== turn;
+    if (!overtaken) this.#heard.delete(artifact);
+    if (overtaken || clock.closing) return;
+    await this.#learn(artifact);
+  }
+
+  /** Gossip may have missed this worker. */
+  async #poll(artifact: string): Promise<void> {
+    const { clock } = this.#ports;
+    for (let tried = 0; this.#waiting.has(artifact) && !clock.closing && tried < triesMax; tried++) {
+      await pause(clock, retryMs[Math.min(tried, retryMs.length - 1)] ?? 0);
+      if (this.#waiting.has(artifact) && !clock.closing) await this.#learn(artifact);
+    }
+  }
+
+  async #learn(artifact: string): Promise<void> {
+    const { credentials, clock, tell } = this.#ports;
+    for (const controller of credentials.membership.controllers) {
+      try {
+        if (await this.#learnFrom(controller, artifact)) return;
+      } catch (error) {
+        if (!clock.closing) tell('warn', 'bundle', `no bundle for ${artifact} yet: ${messageOf(error)}`);
+      }
+    }
+  }
+
+  async #learnFrom(controller: PeerAddress, artifact: string): Promise<boolean> {
+    const { credentials, bundles, dial, signing, tell } = this.#ports;
+    const { documents } = signing;
+    const text = await requestBundle(dial, controller, artifact);
+    if (text === undefined) return false;
+    const bundle = decodeBundle(text);
+    const { project } = credentials.membership;
+    const verification = await verifyBundle(bundle, { project, artifact }, documents.verifier);
+    const { ok, facts, level, code } = verification;
+    if (!ok || facts === null) {
+      tell('warn', 'bundle', `the controller's bundle for ${artifact} does not hold (${code ?? ''})`);
+      return false;
+    }
+    const { payload } = await documents.verdict(bundle.verdict);
+    const { request, job } = payload.predicate.quorate_verdict;
+    await bundles.put({ run: request, job, artifact }, text);
+    await this.#announce(artifact);
+    tell('info', 'proof', `holds the proof for ${artifact}: ${level}`, { artifact, level });
+    if (level === 'trusted') this.#waiting.delete(artifact);
+    return true;
+  }
+
+  async #announce(artifact: string): Promise<void> {
+    const { announce, tell } = this.#ports;
+    await announce(artifact).catch((error) => tell('warn', 'provide', messageOf(error)));
+  }
+}

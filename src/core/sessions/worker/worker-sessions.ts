@@ -1,0 +1,104 @@
+import { messageOf, unreachable } from '../../errors.ts';
+import type { WorkerEffect, WorkerEvent } from '../../worker/events.ts';
+import { Cosigner } from './cosigner.ts';
+import type { HttpFeedTimings } from './http-feed.ts';
+import { LeaseClient } from './lease-client.ts';
+import { OfferFeed } from './offer-feed.ts';
+import type { WorkerPorts } from './ports.ts';
+import { Publication } from './publication.ts';
+
+/**
+ * Everything a worker says to others, and the effects of its machine carried out. Sits between the machine and the ports;
+ * one instance per life of the process.
+ */
+export class WorkerSessions {
+  readonly publication: Publication;
+  readonly #ports: WorkerPorts;
+  readonly #feed: OfferFeed;
+  readonly #leases: LeaseClient;
+  readonly #cosigner: Cosigner;
+  /** Work that must end before the store and the journal are closed. */
+  readonly #unfinished = new Set<Promise<void>>();
+
+  constructor(ports: WorkerPorts, timings: HttpFeedTimings) {
+    this.#ports = ports;
+    this.publication = new Publication(ports);
+    this.#cosigner = new Cosigner(ports);
+    this.#leases = new LeaseClient(ports, (lease, bundle) =>
+      this.#run('cosign', this.#cosigner.check(lease, bundle)),
+    );
+    this.#feed = new OfferFeed(ports, timings, (artifact, level) =>
+      this.#run('verdict', this.publication.onVerdict(artifact, level)),
+    );
+  }
+
+  /**
+   * Begins the life of a worker. Offers are heard only after `started` is journaled: it forgets the claims of the life
+   * before, and a lease for a forgotten claim would be refused.
+   */
+  start(started: Extract<WorkerEvent, { kind: 'started' }>): void {
+    this.#ports.dispatch(started);
+    this.#feed.start();
+  }
+
+  /** Resolves when stopped builds have cleaned up and revealed results are public. */
+  async idle(): Promise<void> {
+    while (this.#unfinished.size > 0) await Promise.allSettled(this.#unfinished);
+  }
+
+  perform(effect: WorkerEffect): void {
+    const { stopBuild, results, tell } = this.#ports;
+    switch (effect.kind) {
+      case 'claim':
+        return this.#run('claim', this.#leases.claim(effect.offer, effect.claim));
+      case 'build':
+        return this.#finish('build', this.#build(effect));
+      case 'stop-build':
+        return stopBuild(effect.lease);
+      case 'send-receipt':
+        return this.#run('receipt', this.#leases.sendReceipt(effect.lease, effect.receipt));
+      case 'resume':
+        return this.#run('resume', this.#leases.resume(effect.lease));
+      case 'publish':
+        return this.#finish('publish', this.publication.publish(effect.lease, effect.artifact, effect.log));
+      case 'discard':
+        return this.#finish('discard', results.discard(effect.lease));
+      case 'cosign':
+        return this.#run('cosign', this.#cosigner.sign(effect.lease, this.#leases));
+      case 'refuse-cosign':
+        return this.#cosigner.refuse(effect.lease, effect.code, effect.message, this.#leases);
+      case 'poll':
+        return this.#feed.poll();
+      case 'note':
+        return tell('warn', 'note', effect.says, { lease: effect.lease });
+      default:
+        return unreachable(effect, 'worker effect');
+    }
+  }
+
+  async #build({ lease, job, ref }: Extract<WorkerEffect, { kind: 'build' }>): Promise<void> {
+    const { build, dispatch, tell } = this.#ports;
+    const { name, source } = job;
+    tell('info', 'build', `building ${name} at ${source.commit.slice(0, 12)}`, { lease, job: name });
+    const result = await build(lease, job, ref);
+    if (result === undefined) return;
+    const { outcome } = result;
+    const says =
+      outcome.kind === 'exit' ? `exit ${outcome.code}` : `aborted (${outcome.reason}): ${outcome.detail}`;
+    tell('info', 'built', `${name} is built: ${says}`, { lease, outcome });
+    dispatch({ kind: 'built', lease, result });
+  }
+
+  #finish(what: string, work: Promise<void>): void {
+    this.#unfinished.add(work);
+    void work.catch(() => {}).finally(() => this.#unfinished.delete(work));
+    this.#run(what, work);
+  }
+
+  #run(what: string, work: Promise<unknown>): void {
+    const { clock, tell } = this.#ports;
+    work.catch((error) => {
+      if (!clock.closing) tell('warn', what, `${what}: ${messageOf(error)}`);
+    });
+  }
+}

@@ -1,0 +1,32 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { LogFiles } from '../../core/sessions/controller/ports.ts';
+
+const pieceBytes = 32 * 1024;
+
+/** Log files of builds in a folder that only this user can read: `<lease>.log`. */
+export function openLogFiles(dir: string): LogFiles {
+  const fileOf = (lease: string): string => join(dir, `${lease}.log`);
+  return {
+    async create(lease) {
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      const output = createWriteStream(fileOf(lease), { mode: 0o600 });
+      // A full disk costs the stored log; followers still get theirs.
+      output.on('error', () => output.destroy());
+      return {
+        write: (text) => void output.write(text),
+        end: () => new Promise((resolve) => output.end(() => resolve())),
+      };
+    },
+    async *read(lease) {
+      // In pieces: many may ask at once and read nothing.
+      const stream = createReadStream(fileOf(lease), { encoding: 'utf8', highWaterMark: pieceBytes });
+      try {
+        for await (const text of stream) yield text;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto';
+import { openMessage, openStatement, type Signer } from '../../core/documents/index.ts';
+import type { Channel, Clock, Dial, Documents, Signing } from '../../core/sessions/ports.ts';
+import { joseVerifier } from '../../identity/verifier.ts';
+import type { Mesh } from '../../mesh/index.ts';
+
+/** Node's clocks and timers. `signal` is aborted when the node begins to shut down. */
+export function nodeClock(signal: AbortSignal): Clock {
+  return {
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    after(ms, act) {
+      const timer = setTimeout(act, ms);
+      return () => clearTimeout(timer);
+    },
+    get closing() {
+      return signal.aborted;
+    },
+    onClosing(act) {
+      if (signal.aborted) {
+        act();
+        return () => {};
+      }
+      signal.addEventListener('abort', act, { once: true });
+      return () => signal.removeEventListener('abort', act);
+    },
+  };
+}
+
+/** Opens documents with jose and WebCrypto. */
+export const joseDocuments: Documents = {
+  message: (kind, compact) => openMessage(kind, compact, joseVerifier),
+  receipt: (envelope) => openStatement('receipt', envelope, joseVerifier),
+  verdict: (envelope) => openStatement('verdict', envelope, joseVerifier),
+  verifier: joseVerifier,
+};
+
+/** Signs as the key of `signer`; nonces come from the operating system. */
+export function signingOf(signer: Signer): Signing {
+  return { signer, documents: joseDocuments, nonce: () => randomBytes(18).toString('base64url') };
+}
+
+/** Dials over the mesh. Channels end their reads when `signal` is aborted. */
+export function meshDial(mesh: Mesh, signal: AbortSignal): Dial {
+  return async (peer, protocol, { timeoutMs, maxMessageBytes }) => {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const channel = await mesh.open(peer, protocol, { signal: limit, maxMessageBytes });
+    const bound: Channel = {
+      peer: channel.peer,
+      get closed() {
+        return channel.closed;
+      },
+      send: (message) => channel.send(message),
+      receive: (options = {}) => channel.receive({ ...options, signal }),
+      close: () => channel.close(),
+      abort: (reason) => channel.abort(reason),
+    };
+    return bound;
+  };
+}
