@@ -12,7 +12,7 @@ let jobs = 0;
 beforeAll(async () => {
   cluster = await Cluster.start({ volunteers, bootstrap: true, slotWait: '60s' });
   // From here on nobody has a first peer to ask.
-  await cluster.bootstrap?.proc.kill();
+  await cluster.bootstrap?.kill();
 }, 60_000);
 
 const via = (line: Line) => (line.data as { via?: string }).via;

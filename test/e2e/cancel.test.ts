@@ -1,51 +1,51 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { processesWith, uniqueSleep } from '../sandbox/support.ts';
-import { quorateWords } from '../support/program.ts';
-import { Cluster } from './support/cluster.ts';
+import { gate } from './support/gate.ts';
 import { jobFile } from './support/jobs.ts';
-import { Proc } from './support/processes.ts';
+import { LocalCluster } from './support/local-cluster.ts';
 import { until } from './support/wait.ts';
 
 const volunteers = ['ada', 'ben', 'cleo'];
-let cluster: Cluster;
+let cluster: LocalCluster;
 
 beforeAll(async () => {
-  cluster = await Cluster.start({ volunteers });
-}, 60_000);
+  cluster = await LocalCluster.start({ volunteers });
+});
 
 /** A job of these steps. */
 const repository = (name: string, ...run: string[]) =>
   cluster.git.commit(name, { 'quorate.yaml': jobFile({ run }) });
 
 describe('run --log', () => {
-  const slow = ['printf "to\\033[2Jnight\\n"', 'sleep 3; echo morning; echo built > "$OUT/file"'];
+  const held = gate();
+  const steps = ['printf "to\\033[2Jnight\\n"', held.step, 'echo morning; echo built > "$OUT/file"'];
 
   it('prints what each build writes while it builds, between the lines of its progress', async () => {
-    const url = await repository('slow', ...slow);
-    const [node, ...program] = quorateWords;
-    const args = [...program, '--home', cluster.home('owner'), 'run', url, '--log', '--until', 'agreed'];
-    const run = new Proc('quorate run --log', node, args, {
-      cwd: cluster.projectDir,
-      env: cluster.env,
+    const url = await repository('slow', ...steps);
+    const run = cluster.start('quorate run --log', ['run', url, '--log', '--until', 'agreed'], {
+      plain: true,
     });
-    await until('a line of each build', () =>
-      volunteers.every((name) => run.text.includes(`${name}│ to\\x1b[2Jnight\n`)),
-    );
+    const line = (name: string) => `${name}│ to\\x1b[2Jnight\n`;
+    await run.told('a line of each build', () => volunteers.every((name) => run.text.includes(line(name))));
+    await held.reached(3);
     expect(run.text).not.toContain('morning');
     expect(run.text).not.toContain('sealed');
-    expect((await run.end(60_000)).code, run.report()).toBe(0);
+    await held.open();
+    expect((await run.end()).code, run.report()).toBe(0);
     for (const name of volunteers) expect(run.text).toContain(`${name}│ morning\n`);
     expect(run.text).toContain('agreed bafy');
     expect(run.text).not.toContain(String.fromCharCode(27));
   });
 
   it('does the same for programs', async () => {
-    const run = await cluster.submit(await repository('slow', ...slow), '--log', '--until', 'agreed');
-    await run.event('delivered');
-    const texts = run.all('output').map(({ operator, text }) => `${operator} ${text}`);
-    for (const name of volunteers)
-      expect(texts.some((text) => text.startsWith(name) && text.includes('night'))).toBe(true);
-    expect((await run.end(60_000)).code, run.report()).toBe(0);
+    const run = await cluster.submit(await repository('slow', ...steps), '--log', '--until', 'agreed');
+    const said = (name: string) =>
+      run.all('output').some(({ operator, text }) => operator === name && String(text).includes('night'));
+    await run.told('output of each build', () => volunteers.every(said));
+    await held.reached(3);
+    expect(run.all('delivered')).toEqual([]);
+    await held.open();
+    expect((await run.end()).code, run.report()).toBe(0);
   });
 });
 
@@ -53,7 +53,7 @@ describe('a run cancelled while three operators build', () => {
   it('ends without a verdict, stops the builds, and frees the machines for the next', async () => {
     const marker = uniqueSleep();
     const run = await cluster.submit(await repository('wrong', `sleep ${marker}`));
-    await until('three builds', () => run.all('leased').length === 3);
+    await run.events('leased', 3);
     await until('the processes', async () => (await processesWith(marker)).length >= 3);
 
     const other = await cluster.cli(['cancel', run.run, '--reason', 'no'], { home: 'ada', cwd: cluster.dir });
@@ -62,11 +62,13 @@ describe('a run cancelled while three operators build', () => {
     expect(done.code, done.report).toBe(0);
     expect(done.lines).toEqual([{ cancelled: run.run, reason: 'wrong branch' }]);
 
-    expect((await run.end(10_000)).code, run.report()).toBe(1);
+    expect((await run.end()).code, run.report()).toBe(1);
     expect(run.lines.at(-1)).toMatchObject({ event: 'cancelled', reason: 'wrong branch' });
-    await until('the builds to stop', async () => (await processesWith(marker)).length === 0, 10_000);
+    await until('the builds to stop', async () => (await processesWith(marker)).length === 0);
     for (const name of volunteers)
-      expect(JSON.stringify(cluster.worker(name).all('note'))).toContain('RUN_CANCELLED');
+      await cluster
+        .worker(name)
+        .event('note', { where: (line) => JSON.stringify(line).includes('RUN_CANCELLED') });
     expect(await cluster.show(run.run)).toMatchObject({ state: 'cancelled', level: null });
 
     const again = await cluster.cli(['cancel', run.run, '--reason', 'again']);
@@ -75,11 +77,11 @@ describe('a run cancelled while three operators build', () => {
     expect([unknown.code, unknown.error], unknown.report).toEqual([2, 'JOB_UNKNOWN']);
 
     const next = await cluster.submit(await repository('right', 'echo b > "$OUT/b"'), '--until', 'agreed');
-    expect((await next.end(30_000)).code, next.report()).toBe(0);
+    expect((await next.end()).code, next.report()).toBe(0);
   });
 
   it('stays cancelled when the controller starts again', async () => {
-    await cluster.control.kill();
+    await cluster.control.stop();
     await cluster.startController();
     const { lines } = await cluster.cli(['jobs']);
     expect(lines[0]).toEqual(expect.arrayContaining([expect.objectContaining({ state: 'cancelled' })]));

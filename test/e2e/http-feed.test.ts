@@ -1,35 +1,24 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Cluster } from './support/cluster.ts';
+import type { Inside } from './support/inside.ts';
 import { program } from './support/jobs.ts';
-import { Proc } from './support/processes.ts';
+import { LocalCluster } from './support/local-cluster.ts';
 import { freePort, until } from './support/wait.ts';
 
-let cluster: Cluster;
+let cluster: LocalCluster;
 let url = '';
-const cut: Proc[] = [];
-
-async function cutOff(name: string): Promise<Proc> {
-  const script = join(import.meta.dirname, 'support', 'cut-off.ts');
-  const args = ['--disable-warning=ExperimentalWarning', script, '--home', cluster.home(name)];
-  const proc = new Proc(name, process.execPath, [...args, '--ticket', await cluster.ticket(name)], {
-    cwd: cluster.dir,
-    env: cluster.env,
-  });
-  await proc.event('working');
-  return proc;
-}
+let cut: Inside[];
 
 beforeAll(async () => {
   url = `http://127.0.0.1:${await freePort()}`;
-  cluster = await Cluster.start({
+  cluster = await LocalCluster.start({
     volunteers: ['ada'],
-    slotWait: '30s',
+    slotWait: '10m',
     controllerArgs: ['--http', url.replace('http://', '')],
   });
-  cut.push(...(await Promise.all(['ben', 'cleo'].map(cutOff))));
-}, 60_000);
+  cut = await Promise.all(['ben', 'cleo'].map((name) => cluster.cutOff(name)));
+});
 
 describe('a controller with an HTTP feed', () => {
   it('says where it is, and serves the charter there', async () => {
@@ -46,12 +35,12 @@ describe('a controller with an HTTP feed', () => {
       '--until',
       'agreed',
     );
-    expect((await run.end(60_000)).code, run.report()).toBe(0);
+    expect((await run.end()).code, run.report()).toBe(0);
     const operators = run.all('delivered').map(({ operator }) => operator);
     expect(operators.sort()).toEqual(['ada', 'ben', 'cleo']);
-    for (const proc of cut) {
-      expect(await proc.event('offer')).toMatchObject({ data: { via: 'http' } });
-      expect(proc.all('connected')).toEqual([]);
+    for (const node of cut) {
+      expect(await node.event('offer')).toMatchObject({ data: { via: 'http' } });
+      expect(node.all('connected')).toEqual([]);
     }
     expect(await cluster.worker('ada').event('offer')).toMatchObject({ data: { via: 'gossip' } });
 

@@ -4,10 +4,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeBundle } from '../../src/core/documents/index.ts';
 import { file, layoutOf, writeLayout } from '../image/support.ts';
 import { smallSystem } from '../image/system.ts';
-import { Cluster } from './support/cluster.ts';
 import { jobFile } from './support/jobs.ts';
+import { LocalCluster } from './support/local-cluster.ts';
 
-let cluster: Cluster;
+let cluster: LocalCluster;
 let image = '';
 
 const files = (of: string, run: string[]): Record<string, string> => ({
@@ -17,8 +17,8 @@ const files = (of: string, run: string[]): Record<string, string> => ({
 const run = ['cat /usr/share/mark > "$OUT/mark"', 'ls /usr/bin > "$OUT/programs"'];
 
 beforeAll(async () => {
-  cluster = await Cluster.start({ volunteers: ['ada', 'ben', 'cleo'], trusted: true });
-}, 60_000);
+  cluster = await LocalCluster.start({ volunteers: ['ada', 'ben', 'cleo'], trusted: true });
+});
 
 describe('a job with an image', () => {
   it('is refused while the controller does not have it, and says what to do', async () => {
@@ -36,7 +36,7 @@ describe('a job with an image', () => {
     expect(made.code, made.report).toBe(0);
     image = String(made.lines[0]?.image);
     const proc = await cluster.submit(await cluster.git.commit('tool', files(image, run)));
-    const { code } = await proc.end(60_000);
+    const { code } = await proc.end();
     expect(code, proc.report()).toBe(0);
     const verdict = proc.lines.at(-1);
     expect(verdict).toMatchObject({ event: 'verdict', level: 'trusted' });
@@ -62,7 +62,7 @@ describe('a job with an image', () => {
     expect(portable).not.toContain(false);
     for (const name of ['ada', 'ben', 'cleo', 'tower'])
       expect(await readdir(join(cluster.home(name), 'image-cache'))).toEqual([image]);
-  }, 90_000);
+  });
 
   it('is built again without fetching it again, by a controller that has started anew too', async () => {
     const fetches = () => cluster.worker('ada').all('image').length;
@@ -70,10 +70,10 @@ describe('a job with an image', () => {
     await cluster.control.stop();
     await cluster.startController();
     const proc = await cluster.submit(await cluster.git.commit('again', files(image, run)));
-    const { code } = await proc.end(60_000);
+    const { code } = await proc.end();
     expect(code, proc.report()).toBe(0);
     expect(fetches()).toBe(before);
-  }, 90_000);
+  });
 
   it('is tried alone with the image of the project, or with one that is ready in the home', async () => {
     const repo = join(cluster.dir, 'tried');
@@ -92,5 +92,5 @@ describe('a job with an image', () => {
     expect(built(second.lines)?.artifact).toBe(built(first.lines)?.artifact);
     const without = await cluster.cli(['try'], { cwd: repo, home: 'other' });
     expect(without.error, without.report).toBe('IMAGE_UNKNOWN');
-  }, 90_000);
+  });
 });

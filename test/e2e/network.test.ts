@@ -1,27 +1,23 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { Cluster } from './support/cluster.ts';
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { jobFile } from './support/jobs.ts';
+import { LocalCluster } from './support/local-cluster.ts';
 import { freePort, until } from './support/wait.ts';
 
-let cluster: Cluster;
+let cluster: LocalCluster;
 let http = '';
 
 beforeAll(async () => {
   http = `127.0.0.1:${await freePort()}`;
   // The charter names the bootstrap node's address, so that the store may be at it.
-  cluster = await Cluster.start({
+  cluster = await LocalCluster.start({
     ...{ bootstrap: true, slotWait: '2s', controllerArgs: ['--http', http] },
   });
-  await mkdir(cluster.home('ada'), { recursive: true });
-  const allowed = [`127.0.0.1:${cluster.git.port}`, http];
-  await writeFile(
-    join(cluster.home('ada'), 'worker.toml'),
-    `[network]\nprivate = ${JSON.stringify(allowed)}\n`,
-  );
-  await cluster.volunteer('ada');
-}, 90_000);
+  const privateHosts = [`127.0.0.1:${cluster.git.port}`, http];
+  const ada = await cluster.work('ada', await cluster.ticket('ada'), { rules: { hours: [], privateHosts } });
+  await ada.event('connected');
+});
 
 const connect = (host: string): string =>
   `bash -c 'exec 3<>/dev/tcp/127.0.0.1/3128; printf "CONNECT ${host} HTTP/1.1\\r\\n\\r\\n" >&3; head -n 1 <&3'`;
@@ -70,13 +66,21 @@ describe('quorate try with --input', () => {
   it('brings an artifact nobody trusts into the sandbox, says what it is worth, and leaves nothing of it', async () => {
     const made = jobFile({ run: ['echo from the mesh > "$OUT/x"'] });
     const run = await cluster.submit(await cluster.git.commit('made', { 'quorate.yaml': made }));
-    const { code } = await run.end(60_000);
+    const { code } = await run.end();
     expect(code, run.report()).toBe(1);
+    // One honest operator alone never amounts to agreement.
+    expect(run.all('delivered')).toMatchObject([{ operator: 'ada' }]);
+    expect(run.all('unfilled')).toMatchObject([{ slots: 2 }]);
+    expect(run.lines.at(-1)).toMatchObject({ event: 'verdict', level: 'disputed', reason: 'too-few' });
     const [revealed] = run.all('revealed') as { results?: { result: string }[] }[];
     const artifact = String(revealed?.results?.[0]?.result);
+    expect(artifact).toMatch(/^bafy/);
+    expect((await cluster.fetch(artifact, 'alone')).code).not.toBe(0);
 
     const text = jobFile({ run: ['cp /build/in/lib/x "$OUT/y"; cat "$OUT/y"'] });
     await writeFile(join(cluster.projectDir, 'quorate.yaml'), text);
+    vi.stubEnv('TMPDIR', join(cluster.dir, 'tmp'));
+    onTestFinished(() => void vi.unstubAllEnvs());
     const tried = await cluster.cli(['try', '--input', `lib=${artifact}`]);
     expect(tried.code, tried.report).toBe(0);
     const input = tried.lines.find(({ event }) => event === 'input');
@@ -95,10 +99,10 @@ describe('quorate try with --input', () => {
     const made = await cluster.submit(
       await cluster.git.commit('kept', { 'quorate.yaml': jobFile({ run: ['echo kept > "$OUT/x"'] }) }),
     );
-    await made.end(60_000);
+    await made.end();
     const [revealed] = made.all('revealed') as { results?: { result: string }[] }[];
     const artifact = String(revealed?.results?.[0]?.result);
-    await cluster.worker('ada').kill();
+    await cluster.worker('ada').stop();
     const answer = await cluster.cli(['try', cluster.projectDir, '--input', `lib=${artifact}`], {
       home: 'ada',
       cwd: cluster.dir,

@@ -1,27 +1,26 @@
 import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { issueInvite } from '../../src/identity/idp.ts';
 import { encodeTicket } from '../../src/identity/ticket.ts';
 import { openProjectFolder } from '../../src/runtime/membership/project-folder.ts';
-import { type Answer, Cluster } from './support/cluster.ts';
+import type { Answer } from './support/any-cluster.ts';
 import { git } from './support/git.ts';
 import { jobFile, program } from './support/jobs.ts';
+import { LocalCluster } from './support/local-cluster.ts';
 import { freePort } from './support/wait.ts';
 
-let cluster: Cluster;
+let cluster: LocalCluster;
 
 beforeAll(async () => {
-  cluster = await Cluster.start();
-}, 60_000);
+  cluster = await LocalCluster.start();
+});
 
 const refusal = ({ code, error }: Answer) => ({ code, error });
-/** None of these waits for anything longer than a dial. */
-const ms = 20_000;
 
 const joining = (ticket: string, home: string, ...more: string[]) =>
-  cluster.cli(['join', ticket, '--yes', '--tier', 'namespace', ...more], { home, cwd: cluster.dir, ms });
+  cluster.cli(['join', ticket, '--yes', '--tier', 'namespace', ...more], { home, cwd: cluster.dir });
 
 /** A ticket of the project, or with its keys, that differs in something from what `invite` makes. */
 async function forged(
@@ -94,20 +93,19 @@ describe('join refuses', () => {
     const answer = await cluster.cli(['join', '--yes', '--tier', 'namespace'], {
       home: 'vera',
       cwd: cluster.dir,
-      ms,
     });
     expect([answer.code, answer.error], answer.report).toEqual([3, 'JOURNAL_IN_USE']);
     expect(cluster.worker('vera').alive).toBe(true);
     // A ticket of the same project is no other worker: nobody is asked, and no sandbox is looked at, for nothing.
     const ticket = await cluster.ticket('vera-again');
-    const again = await cluster.cli(['join', ticket], { home: 'vera', cwd: cluster.dir, ms });
+    const again = await cluster.cli(['join', ticket], { home: 'vera', cwd: cluster.dir });
     expect([again.code, again.error], again.report).toEqual([3, 'JOURNAL_IN_USE']);
   });
 });
 
 describe('controller refuses', () => {
   it('a folder in which a controller runs already', async () => {
-    const answer = await cluster.cli(['controller', '--listen', '/ip4/127.0.0.1/tcp/0'], { ms });
+    const answer = await cluster.cli(['controller', '--listen', '/ip4/127.0.0.1/tcp/0']);
     expect([answer.code, answer.error], answer.report).toEqual([3, 'JOURNAL_IN_USE']);
     expect(cluster.control.alive).toBe(true);
   });
@@ -118,13 +116,13 @@ describe('controller refuses', () => {
     const port = await freePort();
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     const cwd = join(cluster.dir, 'other-project');
-    const answer = await cluster.cli(['controller', '--listen', `/ip4/127.0.0.1/tcp/${port}`], { cwd, ms });
+    const answer = await cluster.cli(['controller', '--listen', `/ip4/127.0.0.1/tcp/${port}`], { cwd });
     expect([answer.code, answer.error], answer.report).toEqual([3, 'MESH_PORT_IN_USE']);
   });
 });
 
 describe('run refuses', () => {
-  const run = (url: string, ...more: string[]) => cluster.cli(['run', url, ...more], { ms });
+  const run = (url: string, ...more: string[]) => cluster.cli(['run', url, ...more]);
 
   it('a git server that does not answer, and a repository it does not have', async () => {
     const silent = await run(`git://127.0.0.1:${await freePort()}/x`);
@@ -163,29 +161,34 @@ describe('run refuses', () => {
     const answer = await cluster.cli(['run', cluster.git.url('plain')], {
       home: 'rita',
       cwd: cluster.dir,
-      ms,
     });
     expect([answer.code, answer.error], answer.report).toEqual([3, 'GRANT_ROLE_MISMATCH']);
   });
 
   it('to wait longer than it was told to; the job goes on', async () => {
-    const answer = await run(cluster.git.url('plain'), '--timeout', '8s');
+    const timeLimit = new AbortController();
+    const timeout = AbortSignal.timeout.bind(AbortSignal);
+    const limit = vi.spyOn(AbortSignal, 'timeout');
+    onTestFinished(() => limit.mockRestore());
+    limit.mockImplementation((ms) => (ms === 47_000 ? timeLimit.signal : timeout(ms)));
+    const following = await cluster.submit(cluster.git.url('plain'), '--timeout', '47s');
+    timeLimit.abort(new DOMException('47 s are over', 'TimeoutError'));
+    const answer = await cluster.answer(following);
     expect([answer.code, answer.error], answer.report).toEqual([3, 'CLI_TIMEOUT']);
-    const { run: id } = answer.lines.find(({ event }) => event === 'submitted') ?? {};
-    expect((await cluster.show(String(id))).state).toBe('building');
+    expect((await cluster.show(following.run)).state).toBe('building');
   });
 });
 
 describe('show, logs and fetch refuse', () => {
   it('a job nobody knows', async () => {
     for (const command of ['show', 'logs']) {
-      const answer = await cluster.cli([command, 'bafyreib3none'], { ms });
+      const answer = await cluster.cli([command, 'bafyreib3none']);
       expect([answer.code, answer.error], answer.report).toEqual([2, 'JOB_UNKNOWN']);
     }
   });
 
   it('a machine that belongs to no project', async () => {
-    const answer = await cluster.cli(['jobs'], { home: 'nobody', cwd: cluster.dir, ms });
+    const answer = await cluster.cli(['jobs'], { home: 'nobody', cwd: cluster.dir });
     expect([answer.code, answer.error], answer.report).toEqual([2, 'MEMBERSHIP_NONE']);
   });
 
@@ -197,7 +200,7 @@ describe('show, logs and fetch refuse', () => {
 
   it('a controller that is not there', async () => {
     await cluster.control.stop();
-    const answer = await cluster.cli(['jobs'], { ms });
+    const answer = await cluster.cli(['jobs']);
     expect([answer.code, answer.error], answer.report).toEqual([3, 'CONTROLLER_UNREACHABLE']);
   });
 });

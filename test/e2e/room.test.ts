@@ -1,9 +1,9 @@
-import { appendFile, mkdir, utimes } from 'node:fs/promises';
+import { mkdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { openStore } from '../../src/store/index.ts';
 import { noiseBytes, tar } from '../store/support.ts';
-import { Cluster } from './support/cluster.ts';
+import { LocalCluster } from './support/local-cluster.ts';
 
 /** What two earlier runs left in a store: a fetch that broke off, and a result. */
 async function left(dir: string): Promise<{ brokenOff: string; result: string }> {
@@ -38,7 +38,7 @@ async function isThere(dir: string, root: string): Promise<boolean> {
 
 describe('what nothing keeps any more', () => {
   it('is given back when a controller or a worker starts; results stay while there is room', async () => {
-    const cluster = await Cluster.start();
+    const cluster = await LocalCluster.start();
     const { control } = cluster;
     await control.stop();
     const owners = join(cluster.projectDir, '.quorate', 'store');
@@ -55,13 +55,12 @@ describe('what nothing keeps any more', () => {
     expect(await isThere(lent, atWorker.result)).toBe(true);
     expect(await isThere(lent, atWorker.brokenOff)).toBe(false);
 
-    await appendFile(join(cluster.home('ann'), 'worker.toml'), '[lend]\nresults = "1KiB"\n');
-    const again = await cluster.join('ann');
+    const again = await cluster.work('ann', undefined, { rules: { hours: [], resultBytes: 1024 } });
     expect(await again.event('results')).toMatchObject({ data: { roots: [atWorker.result] } });
     await again.stop();
     await controller.stop();
     // A controller lets go of nothing that was ever pinned.
     expect(await isThere(owners, atOwner.result)).toBe(true);
     expect(await isThere(owners, atOwner.brokenOff)).toBe(false);
-  }, 90_000);
+  });
 });

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Cluster } from './support/cluster.ts';
 import { program } from './support/jobs.ts';
+import { LocalCluster } from './support/local-cluster.ts';
 
-let cluster: Cluster;
+let cluster: LocalCluster;
 
 beforeAll(async () => {
-  cluster = await Cluster.start({ volunteers: ['ada'], tamper: ['mal', 'moe'], trusted: true });
-}, 60_000);
+  cluster = await LocalCluster.start({ volunteers: ['ada'], tamper: ['mal', 'moe'], trusted: true });
+});
 
 interface Revealed {
   results: { operator: string; result: string }[];
@@ -16,7 +16,7 @@ interface Revealed {
 describe('two of three operators who tamper alike', () => {
   it('reach agreement, never trust: the trusted worker contradicts them', async () => {
     const run = await cluster.submit(await cluster.git.commit('tool', program('good')));
-    const { code } = await run.end(60_000);
+    const { code } = await run.end();
     expect(code, run.report()).toBe(1);
     expect(run.lines.at(-1)).toMatchObject({ event: 'verdict', level: 'disputed', reason: 'contradicted' });
     expect(run.all('round').length).toBe(1);
@@ -39,7 +39,7 @@ describe('two of three operators who tamper alike', () => {
   });
 
   it('are asked no more: three fresh operators decide, with the trusted worker', async () => {
-    await cluster.worker('tower').stop('SIGINT');
+    await cluster.worker('tower').stop();
     const run = await cluster.submit(await cluster.git.commit('tool', program('better')));
     const early = await run.event('agreed');
     expect((early.by as string[]).toSorted()).toEqual(['mal', 'moe']);
@@ -49,7 +49,7 @@ describe('two of three operators who tamper alike', () => {
 
     await Promise.all(['ben', 'cleo', 'dan'].map((name) => cluster.volunteer(name)));
     await cluster.join('tower');
-    const { code } = await run.end(60_000);
+    const { code } = await run.end();
     expect(code, run.report()).toBe(0);
     const verdict = run.lines.at(-1);
     expect(verdict).toMatchObject({ event: 'verdict', level: 'trusted' });

@@ -16,7 +16,6 @@ export interface Answer {
   code: number | null;
   out: string;
   err: string;
-  ms: number;
   /** Everything, for messages. */
   report: string;
 }
@@ -65,11 +64,9 @@ export class Person {
   }
 
   async run(args: string[], options: StartOptions & { ms?: number } = {}): Promise<Answer> {
-    const began = performance.now();
     const proc = this.start(args, options);
-    const { code } = await proc.end(options.ms ?? 20_000);
-    const ms = performance.now() - began;
-    return { code, out: said(proc), err: proc.stderr, ms, report: proc.report() };
+    const { code } = await proc.end(options.ms);
+    return { code, out: said(proc), err: proc.stderr, report: proc.report() };
   }
 
   /** What commands have left in the folder for temporary files. */

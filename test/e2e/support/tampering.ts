@@ -1,10 +1,6 @@
-// A volunteer who changes what was built. A program: --home <folder> --ticket <ticket>. It composes the worker of the
-// product with a sandbox of its own; the product has no switch for it. All that tamper alike come to the same bytes.
 import { Readable } from 'node:stream';
 import { extract, pack } from 'tar-stream';
-import { combineSandboxes, openSandbox, type Sandbox } from '../../../sandbox/index.ts';
-import { defaultLending } from '../../../src/runtime/worker/node.ts';
-import { homeFolder, volunteer } from './volunteer.ts';
+import type { Sandbox } from '../../../sandbox/index.ts';
 
 const mark = '\n: something the source does not say\n';
 
@@ -28,12 +24,8 @@ function altered(tar: Readable): Readable {
   return Readable.from(result as AsyncIterable<Uint8Array>, { objectMode: false });
 }
 
-const real = await openSandbox(`${homeFolder}/sandbox`);
-const sandbox: Sandbox = {
-  tier: real.tier,
-  hostImage: real.hostImage,
-  unpinned: real.unpinned,
-  profile: real.profile,
-  run: (job, io) => real.run(job, { ...io, onOutputs: (tar) => io.onOutputs(altered(tar)) }),
-};
-await volunteer({ sandboxes: combineSandboxes([sandbox]), lending: defaultLending([real.tier]) });
+/** Changes what was built; the product has no switch for it. All that tamper alike come to the same bytes. */
+export const tampering = (honest: Sandbox): Sandbox => ({
+  ...honest,
+  run: (job, io) => honest.run(job, { ...io, onOutputs: (tar) => io.onOutputs(altered(tar)) }),
+});
