@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
+import { type KnobField, knobList, knobs, sections } from '../core/lending-knobs.ts';
 import type { Lending } from '../core/worker/events.ts';
-import { imageCacheLimits } from '../runtime/images/limits.ts';
 import type { Hours } from '../runtime/worker/hours.ts';
-import { workerNodeLimits } from '../runtime/worker/limits.ts';
 import type { OperatorRules } from '../runtime/worker/terms.ts';
 import type { Context } from './context.ts';
 import { type Exit, exits } from './exit-codes.ts';
@@ -21,8 +20,8 @@ export async function checkConfig({ out }: Context, path: string, options: JoinO
   const { cpus, memoryBytes, diskBytes } = lending.capabilities;
   const { jobsAtOnce, pids, seconds } = lending;
   const rules = { ...file.rules, ...prioritiesOf(file.rules) };
-  rules.imageBytes ??= imageCacheLimits.cacheBytesMax;
-  rules.resultBytes ??= workerNodeLimits.resultsKeptBytesMax;
+  rules.imageBytes ??= knobs.imageBytes.default;
+  rules.resultBytes ??= knobs.resultBytes.default;
   const there = existsSync(path);
   out.value({
     file: there ? path : null,
@@ -42,45 +41,35 @@ export async function checkConfig({ out }: Context, path: string, options: JoinO
 
 /** Everything that holds, under the names of worker.toml. */
 function settings(
-  { capabilities, jobsAtOnce, pids, seconds }: Lending,
+  { capabilities, ...lending }: Lending,
   rules: OperatorRules,
   tiers: readonly string[] | undefined,
 ): Record<string, Record<string, string>> {
-  const { cpus, memoryBytes, diskBytes } = capabilities;
-  const { hours, pauseAboveLoad, serve, processorSeconds, upBytes, downBytes } = rules;
-  const { imageBytes = 0, resultBytes = 0, privateHosts = [] } = rules;
-  const time = (of: number | undefined, none: string) =>
-    of === undefined ? none : `${duration(of * 1000)} a build`;
-  const rate = (of: number | undefined) => (of === undefined ? 'no limit' : `${bytes(of)}/s`);
-  return {
-    lend: {
-      cpus: String(cpus),
-      memory: bytes(memoryBytes),
-      disk: `${bytes(diskBytes)} a build`,
-      jobs: `${jobsAtOnce} at once`,
-      processes: pids === undefined ? 'no limit' : String(pids),
-      time: time(seconds, 'no limit'),
-      cpu_time: time(processorSeconds, 'as much as its time allows'),
-      images: bytes(imageBytes),
-      results: bytes(resultBytes),
-    },
-    priority: { processor: String(rules.processor), io: `${rules.ioWeight} of 100` },
-    network: {
-      up: rate(upBytes),
-      down: rate(downBytes),
-      private: privateHosts.join(', ') || 'nothing in your own network',
-    },
-    when: {
-      hours: hours.map(clock).join(', ') || 'always',
-      pause_above_load:
-        pauseAboveLoad === undefined
-          ? 'never by itself'
-          : `while others keep more than ${pauseAboveLoad} processors busy`,
-    },
-    serve: { projects: serve?.join(', ') ?? 'what it joined' },
-    sandbox: { tiers: tiers?.join(', ') ?? 'the strongest that works' },
-  };
+  const values: Partial<Record<KnobField, unknown>> = { ...capabilities, ...lending, ...rules, tiers };
+  return Object.fromEntries(
+    Object.keys(sections).map((section) => [
+      section,
+      Object.fromEntries(
+        knobList
+          .filter((knob) => knob.section === section)
+          .map((knob) => [knob.key, said(knob, values[knob.field])]),
+      ),
+    ]),
+  );
 }
+
+function said({ type, usually, suffix }: (typeof knobList)[number], value: unknown): string {
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return usually;
+  const text = typeof value === 'number' ? numbers[type]?.(value) : undefined;
+  const list = Array.isArray(value) ? value.map((one) => (type === 'hours' ? clock(one) : one)) : [value];
+  return `${text ?? list.join(', ')}${suffix === undefined ? '' : ` ${suffix}`}`;
+}
+
+const numbers: { [type in (typeof knobList)[number]['type']]?: (value: number) => string } = {
+  size: bytes,
+  time: (seconds) => duration(seconds * 1000),
+  rate: (perSecond) => `${bytes(perSecond)}/s`,
+};
 
 function clock({ from, to }: Hours): string {
   const at = (minute: number) =>

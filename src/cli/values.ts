@@ -1,6 +1,5 @@
 import { InvalidArgumentError } from 'commander';
 import { type Tier, tiers } from '../../sandbox/types.ts';
-import { limits } from '../core/limits.ts';
 import { type Bounds, type Unit, units } from '../core/units.ts';
 import { nearestWord } from '../jobfile/nearest.ts';
 
@@ -18,12 +17,6 @@ export const amountOf =
 
 /** `90s`, `20m`, `1h`, `7d` → seconds. */
 export const secondsOf = amountOf(units.time);
-
-/** `512MiB`, `4GiB` → bytes. */
-export const bytesOf = amountOf(units.size);
-
-/** `256KiB/s`, `2MiB/s` → bytes per second. */
-export const rateOf = amountOf(units.rate, { min: limits.bandwidthBytesMin });
 
 /** For what can be without a limit. Commander takes no null. */
 export const orNone =

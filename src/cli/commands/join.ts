@@ -12,26 +12,24 @@ import {
   offerOf,
   sayLending,
 } from '../joining.ts';
+import { addJoinKnobs } from '../knob-options.ts';
 import { eventPrinter } from '../node-events.ts';
 import { rememberTiers } from '../tiers.ts';
-import { addresses, bytesOf, severalTiers, wholeNumber } from '../values.ts';
+import { addresses, severalTiers } from '../values.ts';
 import { watchNode } from '../wait.ts';
 
 /** Any free port; whoever has a public address names it. */
 const listenDefault = '/ip4/0.0.0.0/tcp/0';
 
 export const join: Define = (program, act) => {
-  program
+  const command = program
     .command('join')
     .summary('lend this machine to a project')
     .description(
       'Joins a project with a ticket and works for it until Ctrl-C. Checks the machine first, shows what it would lend, and asks. Without a ticket it goes on with the project it joined before.',
     )
-    .argument('[ticket]', 'what the project owner sent')
-    .option('--cpus <n>', 'processors to lend (default: half)', wholeNumber)
-    .option('--memory <size>', 'memory to lend, such as 4GiB (default: half)', bytesOf)
-    .option('--disk <size>', 'disk space to lend, such as 10GiB', bytesOf)
-    .option('--jobs <n>', 'jobs at once', wholeNumber)
+    .argument('[ticket]', 'what the project owner sent');
+  addJoinKnobs(command)
     .option(
       '--tier <tier>',
       'sandbox to offer, each must work; repeatable (default: the strongest)',

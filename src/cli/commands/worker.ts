@@ -1,32 +1,20 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import type { ControlAnswer, ControlRequest } from '../../runtime/worker/control.ts';
 import { type Act, type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes, counted, duration } from '../format.ts';
+import { addLiveKnobs, changesOf } from '../knob-options.ts';
 import { describeLent } from '../lending.ts';
-import { bytesOf, orNone, rateOf, secondsOf, wholeNumber } from '../values.ts';
 
 interface Which {
   project?: string;
 }
 
-interface Limits extends Which {
-  cpus?: number;
-  memory?: number;
-  disk?: number;
-  jobs?: number;
-  processes?: number;
-  time?: number | 'none';
-  cpuTime?: number | 'none';
-  priority?: 'low' | 'idle';
-  io?: number;
-  up?: number | 'none';
-  down?: number | 'none';
-}
+type Limits = Which & Record<string, unknown>;
 
 interface Config {
   example?: boolean;
@@ -65,23 +53,13 @@ export const worker: Define = (program, act) => {
 };
 
 function addLimits(group: Command, act: Act): void {
-  group
+  const command = group
     .command('limits')
     .summary('lend more or less, also to builds that run')
     .description(
       'Changes what the running worker lends, until it ends; worker.toml is for always. Without options it shows what is lent.',
-    )
-    .option('--cpus <n>', 'processors', wholeNumber)
-    .option('--memory <size>', 'memory of all builds together, such as 4GiB', bytesOf)
-    .option('--disk <size>', 'what one build may write; for the next ones', bytesOf)
-    .option('--jobs <n>', 'jobs at once', wholeNumber)
-    .option('--processes <n>', 'processes and threads of all builds together', wholeNumber)
-    .option('--time <time>', 'how long one build may take, such as 2h, or none', orNone(secondsOf))
-    .option('--cpu-time <time>', 'processor time of one build, or none', orNone(secondsOf))
-    .addOption(new Option('--priority <how>', 'how builds give way').choices(['low', 'idle']))
-    .option('--io <n>', 'share of the disks, 1 to 1000; others have 100', wholeNumber)
-    .option('--up <rate>', 'what the worker may send, such as 1MiB/s, or none', orNone(rateOf))
-    .option('--down <rate>', 'what it may receive, or none', orNone(rateOf))
+    );
+  addLiveKnobs(command)
     .option('--project <id>', 'which one, where several run')
     .addHelpText(
       'after',
@@ -91,21 +69,11 @@ function addLimits(group: Command, act: Act): void {
       ),
     )
     .action(
-      act((context: Context, { project, ...wanted }: Limits) => {
-        const { cpus, memory, disk, jobs, processes, time, cpuTime, priority, io, up, down } = wanted;
-        return ask(context, project, {
-          do: 'limits',
-          ...{ cpus, memoryBytes: memory, diskBytes: disk, jobsAtOnce: jobs, pids: processes },
-          ...{ seconds: lifted(time), processorSeconds: lifted(cpuTime) },
-          ...{ processor: priority, ioWeight: io },
-          ...{ upBytes: lifted(up), downBytes: lifted(down) },
-        });
-      }),
+      act((context: Context, { project, ...wanted }: Limits) =>
+        ask(context, project, { do: 'limits', ...changesOf(wanted) }),
+      ),
     );
 }
-
-const lifted = (limit: number | 'none' | undefined): number | null | undefined =>
-  limit === 'none' ? null : limit;
 
 function addConfig(group: Command, act: Act): void {
   group

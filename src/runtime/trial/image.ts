@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { QuorateError } from '../../core/errors.ts';
+import { knobs } from '../../core/lending-knobs.ts';
 import type { Store } from '../../store/index.ts';
 import { type HeldImage, ImageCache } from '../images/cache.ts';
 import { imageCacheFolder } from '../images/cache-folder.ts';
 import { hasImageFile, imagesFolder, readImageFile } from '../images/files.ts';
-import { imageCacheLimits } from '../images/limits.ts';
 
 /**
  * The image of a job that is tried: out of the project's images, this machine's own, or those that are ready here already.
@@ -16,7 +16,7 @@ export function trialImage(
     home,
     repository,
     store,
-    bytesMax = imageCacheLimits.cacheBytesMax,
+    bytesMax = knobs.imageBytes.default,
     signal,
   }: {
     home: string;

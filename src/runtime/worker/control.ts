@@ -3,29 +3,31 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
+import { type KnobChanges, knobList } from '../../core/lending-knobs.ts';
 import type { Operator, OperatorStatus } from './operator.ts';
 
 const positive = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
-const rate = positive.min(limits.bandwidthBytesMin);
+
+function valueSchema({ type, min = 1, max = Number.MAX_SAFE_INTEGER }: (typeof knobList)[number]) {
+  if (type === 'priority') return z.enum(['low', 'idle']);
+  return type === 'rate' || type === 'share' ? positive.min(min).max(max) : positive;
+}
+
+const changes = Object.fromEntries(
+  knobList
+    .filter(({ option }) => option !== undefined)
+    .map((knob) => {
+      const value = valueSchema(knob);
+      return [knob.field, (knob.lifts ? value.nullable() : value).optional()];
+    }),
+);
 const requestSchema = z.discriminatedUnion('do', [
   z.strictObject({ do: z.enum(['status', 'pause', 'resume', 'drain', 'stop']) }),
-  z.strictObject({
-    do: z.literal('limits'),
-    cpus: positive.optional(),
-    memoryBytes: positive.optional(),
-    diskBytes: positive.optional(),
-    jobsAtOnce: positive.optional(),
-    pids: positive.optional(),
-    seconds: positive.nullable().optional(),
-    processorSeconds: positive.nullable().optional(),
-    processor: z.enum(['low', 'idle']).optional(),
-    ioWeight: z.int().min(1).max(1000).optional(),
-    upBytes: rate.nullable().optional(),
-    downBytes: rate.nullable().optional(),
-  }),
+  z.strictObject({ do: z.literal('limits'), ...changes }),
 ]);
-export type ControlRequest = z.infer<typeof requestSchema>;
+export type ControlRequest =
+  | { do: 'status' | 'pause' | 'resume' | 'drain' | 'stop' }
+  | ({ do: 'limits' } & KnobChanges);
 
 /** `missed`: what a build that runs could not be held to. */
 export interface ControlAnswer {
@@ -102,7 +104,7 @@ function listening(server: Server, path: string): Promise<void> {
 async function answer(socket: Socket, operator: Operator): Promise<void> {
   let said: unknown;
   try {
-    const request = requestSchema.parse(JSON.parse(await line(socket, lineBytesMax)));
+    const request = requestSchema.parse(JSON.parse(await line(socket, lineBytesMax))) as ControlRequest;
     said = { ok: perform(operator, request) };
   } catch (error) {
     const hint = error instanceof QuorateError ? error.hint : undefined;

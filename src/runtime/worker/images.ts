@@ -1,10 +1,10 @@
 import { messageOf } from '../../core/errors.ts';
+import { knobs } from '../../core/lending-knobs.ts';
 import { announce } from '../artifacts/announce.ts';
 import { connectSome } from '../artifacts/fetch.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 import { type HeldImage, ImageCache, type ObtainOptions } from '../images/cache.ts';
 import { imageCacheFolder } from '../images/cache-folder.ts';
-import { imageCacheLimits } from '../images/limits.ts';
 import type { WorkerContext } from './context.ts';
 
 /** Under this name the store keeps the blocks of images, for other workers. */
@@ -19,7 +19,7 @@ export class WorkerImages {
   readonly #context: WorkerContext;
   readonly #cache: ImageCache;
 
-  constructor(context: WorkerContext, bytesMax = imageCacheLimits.cacheBytesMax) {
+  constructor(context: WorkerContext, bytesMax: number = knobs.imageBytes.default) {
     this.#context = context;
     const { dir, store, signal } = context;
     this.#cache = new ImageCache({

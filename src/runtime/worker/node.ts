@@ -3,6 +3,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { openSandboxes, type Sandboxes, type Tier } from '../../../sandbox/index.ts';
 import { Bandwidth } from '../../core/bandwidth.ts';
+import { knobs } from '../../core/lending-knobs.ts';
 import type { Membership } from '../../core/sessions/credentials.ts';
 import { type HttpFeedTimings, httpFeedTimings } from '../../core/sessions/worker/http-feed.ts';
 import { WorkerSessions } from '../../core/sessions/worker/worker-sessions.ts';
@@ -56,12 +57,7 @@ export interface WorkerNode {
   close(): Promise<void>;
 }
 
-/** A large parallel build has a few hundred; a machine has tens of thousands. */
-const defaultPids = 4096;
-/** Who lends a machine for more than a day says so. */
-const defaultSeconds = 24 * 3600;
-
-/** Half of the machine, and one job at a time: what an owner of it will hardly notice. The tiers are those that were opened. */
+/** What is lent where the operator sets nothing. The tiers are those that were opened. */
 export function defaultLending(tiers: readonly Tier[]): Lending {
   const cpus = Math.max(1, Math.floor(availableParallelism() / 2));
   const memoryBytes = Math.floor(totalmem() / 2);
@@ -73,9 +69,9 @@ export function defaultLending(tiers: readonly Tier[]): Lending {
       diskBytes: memoryBytes,
       tiers: [...tiers],
     },
-    jobsAtOnce: 1,
-    pids: defaultPids,
-    seconds: defaultSeconds,
+    jobsAtOnce: knobs.jobsAtOnce.default,
+    pids: knobs.pids.default,
+    seconds: knobs.seconds.default,
   };
 }
 

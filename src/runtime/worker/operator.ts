@@ -1,6 +1,7 @@
 import type { SandboxPriority, Steering, Tier } from '../../../sandbox/index.ts';
 import type { Bandwidth } from '../../core/bandwidth.ts';
 import { messageOf } from '../../core/errors.ts';
+import type { KnobChanges, LiveField } from '../../core/lending-knobs.ts';
 import { counted, sizeText } from '../../core/quantity.ts';
 import type { Lending, WorkerEvent } from '../../core/worker/events.ts';
 import type { Tell } from '../node/node-events.ts';
@@ -8,24 +9,8 @@ import { withinHours } from './hours.ts';
 import { ownerLoad, type ProcessorTimes, processorTimes } from './owner-load.ts';
 import { checkHeld, checkTerms, type OperatorRules, prioritiesOf, unheeded } from './terms.ts';
 
-/** What the owner can change while builds run. */
-export interface LimitChanges {
-  cpus?: number | undefined;
-  memoryBytes?: number | undefined;
-  diskBytes?: number | undefined;
-  jobsAtOnce?: number | undefined;
-  pids?: number | undefined;
-  /** Null lifts the limit. */
-  seconds?: number | null | undefined;
-  processorSeconds?: number | null | undefined;
-  processor?: SandboxPriority['processor'] | undefined;
-  ioWeight?: number | undefined;
-  upBytes?: number | null | undefined;
-  downBytes?: number | null | undefined;
-}
-
 /** All that is lent, and how; null where there is no limit. */
-export interface Lent {
+export interface Lent extends Record<LiveField, unknown> {
   tiers: Tier[];
   cpus: number;
   memoryBytes: number;
@@ -148,33 +133,23 @@ export class Operator {
    * Holds from now on, also for builds that run. Gives what a running build could not be held to.
    * Throws `LIMITS_ABOVE_MACHINE`, `LIMITS_CONTRADICT`, `LIMITS_NOT_HELD`, and changes nothing then.
    */
-  limit(changes: LimitChanges): string[] {
-    const { capabilities } = this.#lending;
+  limit(changes: KnobChanges): string[] {
+    const { cpus, memoryBytes, diskBytes, jobsAtOnce, pids, seconds, ...more } = changes;
     const lending = given<Lending>(this.#lending, {
-      capabilities: {
-        ...capabilities,
-        cpus: changes.cpus ?? capabilities.cpus,
-        memoryBytes: changes.memoryBytes ?? capabilities.memoryBytes,
-        diskBytes: changes.diskBytes ?? capabilities.diskBytes,
-      },
-      jobsAtOnce: changes.jobsAtOnce,
-      pids: changes.pids,
-      seconds: changes.seconds,
+      capabilities: given(this.#lending.capabilities, { cpus, memoryBytes, diskBytes }),
+      ...{ jobsAtOnce, pids, seconds },
     });
-    const { processorSeconds, processor, ioWeight, upBytes, downBytes } = changes;
-    const rules = given<OperatorRules>(this.#rules, {
-      ...{ processorSeconds, processor, ioWeight, upBytes, downBytes },
-    });
+    const rules = given<OperatorRules>(this.#rules, more);
     checkTerms(lending, rules);
     checkHeld(rules, this.#options.sandboxes.abilities);
     [this.#lending, this.#rules] = [lending, rules];
     const missed = this.#hold();
     this.#apply();
-    const { cpus, memoryBytes } = lending.capabilities;
+    const lent = lending.capabilities;
     this.#options.tell(
       'info',
       'operator',
-      `lends ${counted(cpus, 'cpu')} and ${sizeText(memoryBytes)} of memory from now on`,
+      `lends ${counted(lent.cpus, 'cpu')} and ${sizeText(lent.memoryBytes)} of memory from now on`,
     );
     return missed;
   }

@@ -1,8 +1,8 @@
 import { messageOf } from '../../core/errors.ts';
+import { knobs } from '../../core/lending-knobs.ts';
 import type { Publication } from '../../core/sessions/worker/publication.ts';
 import type { WorkerContext } from './context.ts';
 import { imagePin } from './images.ts';
-import { workerNodeLimits } from './limits.ts';
 
 /** What a worker built, with its logs: served to others for as long as there is room for it. */
 export class Results {
@@ -13,7 +13,7 @@ export class Results {
   constructor(
     context: Pick<WorkerContext, 'store' | 'bundles' | 'mesh' | 'tell'>,
     serving: Pick<Publication, 'isNew' | 'forget'>,
-    bytesMax = workerNodeLimits.resultsKeptBytesMax,
+    bytesMax: number = knobs.resultBytes.default,
   ) {
     this.#context = context;
     this.#serving = serving;

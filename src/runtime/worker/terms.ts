@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import type { SandboxAbilities, SandboxPriority } from '../../../sandbox/index.ts';
 import { QuorateError } from '../../core/errors.ts';
+import { knobs } from '../../core/lending-knobs.ts';
 import { limits } from '../../core/limits.ts';
 import { counted, sizeText, sizeTexts } from '../../core/quantity.ts';
 import type { Lending } from '../../core/worker/events.ts';
@@ -31,7 +32,10 @@ export interface OperatorRules {
 }
 
 /** How builds give way where their operator says nothing: to everybody, and of the disks a fifth. */
-export const prioritiesOf = ({ processor = 'low', ioWeight = 20 }: OperatorRules): SandboxPriority => ({
+export const prioritiesOf = ({
+  processor = knobs.processor.default,
+  ioWeight = knobs.ioWeight.default,
+}: OperatorRules): SandboxPriority => ({
   processor,
   ioWeight,
 });

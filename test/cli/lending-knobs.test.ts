@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { exampleWorkerFile, parseWorkerFile, workerFileSchema } from '../../src/cli/worker-file.ts';
+import { knobList, knobs, type LiveField } from '../../src/core/lending-knobs.ts';
+import { knobPages, withKnobs } from './knob-tables.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+describe('the table of what an operator can set', () => {
+  it.each(knobPages)('is in %s as it is in the code (node scripts/lending-tables.ts --write)', (path) => {
+    const page = readFileSync(join(root, path), 'utf8');
+    expect(page).toBe(withKnobs(path, page));
+  });
+
+  it.each(knobList.map((knob) => [knob.file, knob] as const))(
+    '%s has an example that is right',
+    (_, knob) => {
+      const { section, key, example } = knob;
+      const { places, ...file } = parseWorkerFile(`[${section}]\n${key} = ${example}\n`, 'worker.toml');
+      expect(
+        Object.values(file.lend).length + Object.keys(file.rules).length + (file.tiers?.length ?? 0),
+      ).toBe(knob.field === 'hours' ? 1 : 2);
+      expect(exampleWorkerFile).toContain(`# ${key} = ${example}\n`);
+    },
+  );
+
+  it('has every key of worker.toml', () => {
+    const inFile = Object.entries(workerFileSchema.shape).flatMap(([section, schema]) =>
+      Object.keys(schema.unwrap().shape).map((key) => `${section}.${key}`),
+    );
+    expect(inFile).toEqual(knobList.map(({ file }) => file));
+  });
+
+  it('names each field that can be changed while the worker runs', () => {
+    const live: LiveField = 'cpus';
+    // @ts-expect-error: the type knows that images cannot be changed while the worker runs.
+    const not: LiveField = 'imageBytes';
+    expect([live in knobs, not in knobs]).toEqual([true, true]);
+  });
+});
