@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { QuorateError } from '../core/errors.ts';
-import { Buckets } from '../mesh/quota.ts';
+import { Buckets } from '../mesh/token-buckets.ts';
 import type { PublicView } from '../runtime/controller/public-view.ts';
 import { clientOf } from './addresses.ts';
 import { Gateway } from './gateway.ts';

@@ -3,7 +3,7 @@ import { ByteQueue } from '../core/byte-queue.ts';
 import { assert, QuorateError } from '../core/errors.ts';
 import { tooLarge } from './errors.ts';
 import { meshLimits } from './limits.ts';
-import { PacedReader } from './reader.ts';
+import { PacedReader } from './paced-reader.ts';
 import type { Channel } from './types.ts';
 
 const PREFIX_BYTES = 4;

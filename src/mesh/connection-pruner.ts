@@ -1,5 +1,5 @@
 import type { Connection } from '@libp2p/interface';
-import type { Host } from './host.ts';
+import type { Libp2pNode } from './libp2p-node.ts';
 
 /** ConnectionPruner is made before the last places are taken: what asks for one then is refused unheard. */
 const spareShare = 1 / 16;
@@ -19,14 +19,14 @@ function originOf({ remoteAddr }: Connection): string {
  * with the most of those that nobody vouches for loses its oldest.
  */
 export class ConnectionPruner {
-  readonly #host: Host;
+  readonly #node: Libp2pNode;
   readonly #max: number;
   readonly #kept = new Map<string, number>();
 
-  constructor(host: Host, max: number) {
-    this.#host = host;
+  constructor(node: Libp2pNode, max: number) {
+    this.#node = node;
     this.#max = max;
-    host.addEventListener('connection:open', () => this.#make());
+    node.addEventListener('connection:open', () => this.#make());
   }
 
   /** Connections of this peer stay until the result is called as often. */
@@ -43,7 +43,7 @@ export class ConnectionPruner {
   }
 
   #make(): void {
-    const open = this.#host.getConnections().filter(({ status }) => status === 'open');
+    const open = this.#node.getConnections().filter(({ status }) => status === 'open');
     if (open.length <= this.#max - Math.max(1, Math.floor(this.#max * spareShare))) return;
     const origins = new Map<string, Connection[]>();
     for (const connection of open) {

@@ -4,8 +4,8 @@ import type { Connection, Stream, StreamHandler, StreamHandlerOptions } from '@l
 import { sha256 } from '@noble/hashes/sha2.js';
 import { limits } from '../core/limits.ts';
 import { meshLimits } from './limits.ts';
-import { Buckets } from './quota.ts';
-import { PacedReader } from './reader.ts';
+import { PacedReader } from './paced-reader.ts';
+import { Buckets } from './token-buckets.ts';
 import type { MeshStats } from './types.ts';
 
 /** A notice is one document; twice that leaves room for the envelope around it. */

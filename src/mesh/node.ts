@@ -8,13 +8,13 @@ import { type ChannelLimits, StreamChannel } from './channel.ts';
 import { ConnectionPruner } from './connection-pruner.ts';
 import { addressError, dialError, tooLarge } from './errors.ts';
 import { GOSSIP_BYTES_MAX } from './gossip.ts';
-import { connectionsMax, DHT_PROTOCOL, type Host, startHost } from './host.ts';
-import { Inbound } from './inbound.ts';
+import { connectionsMax, DHT_PROTOCOL, type Libp2pNode, startLibp2p } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';
 import { PeerExchange } from './peer-exchange.ts';
-import { ProjectLoop } from './project.ts';
-import { Redialer } from './redial.ts';
-import { RememberedPeers } from './remembered.ts';
+import { ProjectDiscovery } from './project-discovery.ts';
+import { ProtocolServer } from './protocol-server.ts';
+import { Redialer } from './redialer.ts';
+import { RememberedPeers } from './remembered-peers.ts';
 import type {
   Channel,
   Mesh,
@@ -44,47 +44,47 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
     recordsEvicted: 0,
     peersFileFailures: 0,
   };
-  const host = await startHost(options, new Set(bootstrap.map((peer) => peer.id)), stats);
-  return new MeshNode(host, options, bootstrap, stats);
+  const libp2p = await startLibp2p(options, new Set(bootstrap.map((peer) => peer.id)), stats);
+  return new MeshNode(libp2p, options, bootstrap, stats);
 }
 
 class MeshNode implements Mesh {
   readonly id: string;
-  readonly libp2p: Host;
+  readonly libp2p: Libp2pNode;
   readonly #stats: MeshStats;
   readonly #topics: ReadonlySet<string>;
   readonly #subscribers = new Map<string, Set<(from: string, data: Uint8Array) => void>>();
   readonly #listeners = new Set<(event: PeerEvent) => void>();
-  readonly #projects = new Map<ProjectLoop, string>();
+  readonly #projects = new Map<ProjectDiscovery, string>();
   readonly #bootstrap: ReadonlySet<string>;
-  readonly #meeting: PeerExchange;
-  readonly #inbound: Inbound;
-  readonly #room: ConnectionPruner;
+  readonly #peerExchange: PeerExchange;
+  readonly #protocolServer: ProtocolServer;
+  readonly #connectionPruner: ConnectionPruner;
   readonly #remembered: RememberedPeers;
   readonly #redialer: Redialer;
   #closing: Promise<void> | undefined;
 
-  constructor(host: Host, options: MeshOptions, bootstrap: PeerAddress[], stats: MeshStats) {
-    this.id = host.peerId.toString();
-    this.libp2p = host;
+  constructor(libp2p: Libp2pNode, options: MeshOptions, bootstrap: PeerAddress[], stats: MeshStats) {
+    this.id = libp2p.peerId.toString();
+    this.libp2p = libp2p;
     this.#stats = stats;
     this.#topics = new Set(options.role === 'bootstrap' ? [] : options.topics);
-    this.#inbound = new Inbound(host, stats);
-    this.#room = new ConnectionPruner(host, connectionsMax(options));
+    this.#protocolServer = new ProtocolServer(libp2p, stats);
+    this.#connectionPruner = new ConnectionPruner(libp2p, connectionsMax(options));
     this.#remembered = new RememberedPeers(options.peersFile, () => {
       stats.peersFileFailures += 1;
     });
-    host.addEventListener('peer:connect', (event) => this.#onPeer(event.detail, 'connected'));
-    host.addEventListener('peer:disconnect', (event) => this.#onPeer(event.detail, 'disconnected'));
-    host.addEventListener('peer:identify', (event) => this.#onIdentify(event.detail));
-    host.services.pubsub?.addEventListener('message', ({ detail }) => {
+    libp2p.addEventListener('peer:connect', (event) => this.#onPeer(event.detail, 'connected'));
+    libp2p.addEventListener('peer:disconnect', (event) => this.#onPeer(event.detail, 'disconnected'));
+    libp2p.addEventListener('peer:identify', (event) => this.#onIdentify(event.detail));
+    libp2p.services.pubsub?.addEventListener('message', ({ detail }) => {
       if (detail.type !== 'signed') return;
       stats.gossipAccepted += 1;
       const from = detail.from.toString();
       for (const handler of this.#subscribers.get(detail.topic) ?? []) handler(from, detail.data);
     });
     this.#bootstrap = new Set(bootstrap.map((peer) => peer.id));
-    this.#meeting = new PeerExchange({
+    this.#peerExchange = new PeerExchange({
       handle: (protocol, handler, protocolOptions) => this.handle(protocol, handler, protocolOptions),
       open: (peer, protocol, openOptions) => this.open(peer, protocol, openOptions),
       addresses: () => this.addresses(),
@@ -102,7 +102,7 @@ class MeshNode implements Mesh {
   }
 
   keep(peer: string): () => void {
-    return this.#room.keep(peer);
+    return this.#connectionPruner.keep(peer);
   }
 
   addresses(): string[] {
@@ -138,7 +138,7 @@ class MeshNode implements Mesh {
   }
 
   handle(protocol: string, handler: (channel: Channel) => Promise<void>, options: ProtocolOptions): void {
-    this.#inbound.handle(protocol, handler, options);
+    this.#protocolServer.handle(protocol, handler, options);
   }
 
   async open(
@@ -233,9 +233,9 @@ class MeshNode implements Mesh {
   }
 
   joinProject(root: string): () => void {
-    const loop = new ProjectLoop(root, {
+    const loop = new ProjectDiscovery(root, {
       bootstrap: () => this.connected().filter((id) => this.#bootstrap.has(id)),
-      ask: (peer, project, signal) => this.#meeting.ask(peer, project, signal),
+      ask: (peer, project, signal) => this.#peerExchange.ask(peer, project, signal),
       provide: (cid, signal) => this.#provide(cid, signal),
       findProviders: (cid, options) => this.findProviders(cid, options),
       dial: (peer) => this.#dial(peer, AbortSignal.timeout(meshLimits.dialMs)),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { meshLimits } from './limits.ts';
-import { Registry } from './registry.ts';
+import { MemberRegistry } from './member-registry.ts';
 import type { Channel, PeerAddress, ProtocolOptions } from './types.ts';
 
 export const PEER_EXCHANGE_PROTOCOL = '/quorate/peer-exchange/1';
@@ -32,7 +32,7 @@ export interface PeerExchangePorts {
  */
 export class PeerExchange {
   readonly #ports: PeerExchangePorts;
-  readonly #registry = new Registry();
+  readonly #registry = new MemberRegistry();
 
   constructor(ports: PeerExchangePorts) {
     this.#ports = ports;

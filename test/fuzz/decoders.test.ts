@@ -78,7 +78,7 @@ const reached: Record<string, string> = {
   'src/journal/index.ts': 'events the node wrote itself; the documents in them were opened before',
   'src/mesh/peer-exchange.ts': 'mesh-streams',
   'src/mesh/node.ts': 'mesh-streams: addresses of peers',
-  'src/mesh/relay.ts': 'an address made of parts that were parsed',
+  'src/mesh/relay-reservation.ts': 'an address made of parts that were parsed',
   'src/runtime/artifacts/bundles.ts': 'bundles that were verified before they were stored',
   'src/core/sessions/controller/log-server.ts': 'mesh-streams; its lines are terminal-lines',
   'src/runtime/artifacts/fetch.ts': 'a time in a verdict that was verified',

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Buckets } from '../../mesh/quota.ts';
+import { Buckets } from '../../mesh/token-buckets.ts';
 import { nodeLimits } from './limits.ts';
 
 /** Makes each peer wait that says more than its share: its next message is read later, and its stream fills up. */

@@ -3,8 +3,8 @@ import { Key } from 'interface-datastore';
 import { describe, expect, test } from 'vitest';
 import { BoundedDatastore, type DatastoreBounds, DHT_PREFIX } from '../../../src/mesh/datastore.ts';
 import type { Mesh } from '../../../src/mesh/index.ts';
-import { Registry, type RegistryBounds } from '../../../src/mesh/registry.ts';
-import { RememberedPeers } from '../../../src/mesh/remembered.ts';
+import { MemberRegistry, type MemberRegistryBounds } from '../../../src/mesh/member-registry.ts';
+import { RememberedPeers } from '../../../src/mesh/remembered-peers.ts';
 import { node, soon, until } from '../../mesh/harness.ts';
 import { connect, type Plain, plain } from './plain.ts';
 
@@ -112,8 +112,8 @@ describe('an attacker fills the list of who is in which project', () => {
   const member = (id: string) => ({ id, addrs: ['/ip4/127.0.0.1/tcp/1'] });
 
   /** Made-up projects and made-up members; how many entries there are then and whether a small real project is whole. */
-  function flooded(bounds: RegistryBounds): { entries: number; whole: boolean } {
-    const registry = new Registry(bounds);
+  function flooded(bounds: MemberRegistryBounds): { entries: number; whole: boolean } {
+    const registry = new MemberRegistry(bounds);
     for (const id of ['a', 'b', 'c']) registry.put('real', member(id), 0);
     for (let sybil = 0; sybil < 20; sybil++) {
       for (let i = 0; i < 100; i++) registry.put(`fake${i}`, member(`sybil${sybil}`), 1);
@@ -134,7 +134,7 @@ describe('an attacker fills the list of who is in which project', () => {
   });
 
   test('who does not ask again is forgotten, and nobody is told about itself', () => {
-    const registry = new Registry();
+    const registry = new MemberRegistry();
     registry.put('p', member('a'), 0);
     registry.put('p', member('b'), 170_000);
     expect(registry.others('p', 'b', 10, 175_000).map((peer) => peer.id)).toEqual(['a']);

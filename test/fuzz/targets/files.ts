@@ -7,7 +7,7 @@ import { QuorateError } from '../../../src/core/errors.ts';
 import { encodePrivatePem, loadKey } from '../../../src/identity/keys.ts';
 import { decodeTicket, encodeTicket } from '../../../src/identity/ticket.ts';
 import { meshLimits } from '../../../src/mesh/limits.ts';
-import { RememberedPeers } from '../../../src/mesh/remembered.ts';
+import { RememberedPeers } from '../../../src/mesh/remembered-peers.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
 import { byPeer } from '../../../src/runtime/membership/join.ts';
 import { readCharter } from '../../../src/runtime/membership/project-folder.ts';

@@ -13,7 +13,7 @@ import { Scratch, validTexts } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';
 import { smallCar } from './blocks.ts';
 
-/** As in `src/mesh/host.ts`, which brings all of libp2p along. */
+/** As in `src/mesh/libp2p-node.ts`, which brings all of libp2p along. */
 const dhtProtocol = '/quorate/kad/1';
 const waitMsMax = 5_000;
 /** Streams by one peer before another takes its place: beyond its rate a peer is refused before it is read. */

@@ -17,9 +17,9 @@ import { BoundedDatastore, DHT_PREFIX } from './datastore.ts';
 import { listenError } from './errors.ts';
 import { gossip } from './gossip.ts';
 import { meshLimits } from './limits.ts';
-import { meteredTcp } from './metered.ts';
-import { quietLogger } from './quiet.ts';
-import { type RelayComponents, RelayReservation } from './relay.ts';
+import { meteredTcp } from './metered-tcp.ts';
+import { type RelayComponents, RelayReservation } from './relay-reservation.ts';
+import { silentLogger } from './silent-logger.ts';
 import type { MeshOptions, MeshStats } from './types.ts';
 
 export const DHT_PROTOCOL = '/quorate/kad/1';
@@ -28,7 +28,7 @@ const HOUR_MS = 3_600_000;
 
 /** A bootstrap node has no gossip: it joins no topics, and forwarding what it cannot judge would count against it. */
 export type Services = { pubsub?: GossipSub; dht: KadDHT; ping: Ping } & Record<string, unknown>;
-export type Host = Libp2p<Services>;
+export type Libp2pNode = Libp2p<Services>;
 
 /** What a relayed connection may use: enough for leases, logs and gossip of a working day's volunteer, not for artifacts. */
 const RELAY = {
@@ -54,11 +54,11 @@ const refuseRecord = (): never => {
  * Builds and starts the libp2p node.
  * @throws MESH_KEY_INVALID, MESH_PORT_IN_USE, MESH_LISTEN_FAILED
  */
-export async function startHost(
+export async function startLibp2p(
   options: MeshOptions,
   bootstrapIds: ReadonlySet<string>,
   stats: MeshStats,
-): Promise<Host> {
+): Promise<Libp2pNode> {
   if (options.key.byteLength !== SEED_BYTES) {
     throw new QuorateError(
       'MESH_KEY_INVALID',
@@ -77,10 +77,10 @@ export async function startHost(
     },
   );
   const relayed = !server && (options.announce ?? []).length === 0 && bootstrapIds.size > 0;
-  const host: Host = await createLibp2p<Services>({
+  const node: Libp2pNode = await createLibp2p<Services>({
     privateKey,
     start: false,
-    logger: quietLogger,
+    logger: silentLogger,
     nodeInfo: { name: 'quorate', userAgent: 'quorate' },
     addresses: { listen: options.listen, ...(options.announce ? { announce: options.announce } : {}) },
     datastore,
@@ -136,13 +136,13 @@ export async function startHost(
         : {}),
     },
   });
-  host.addEventListener('peer:connect', (event) => connected.add(event.detail.toString()));
-  host.addEventListener('peer:disconnect', (event) => connected.delete(event.detail.toString()));
+  node.addEventListener('peer:connect', (event) => connected.add(event.detail.toString()));
+  node.addEventListener('peer:disconnect', (event) => connected.delete(event.detail.toString()));
   try {
-    await host.start();
+    await node.start();
   } catch (error) {
-    await host.stop();
+    await node.stop();
     throw listenError(error, options.listen);
   }
-  return host;
+  return node;
 }

@@ -1,21 +1,21 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import { QuorateError } from '../core/errors.ts';
 import { StreamChannel } from './channel.ts';
-import type { Host } from './host.ts';
+import type { Libp2pNode } from './libp2p-node.ts';
 import { meshLimits } from './limits.ts';
-import { Buckets } from './quota.ts';
+import { Buckets } from './token-buckets.ts';
 import type { Channel, MeshStats, ProtocolOptions } from './types.ts';
 
 /**
  * Serves protocols: counts each peer's open streams over all its connections (the library counts per connection) and
  * the rate at which it opens them, and ends every channel when its handler is done.
  */
-export class Inbound {
-  readonly #host: Host;
+export class ProtocolServer {
+  readonly #node: Libp2pNode;
   readonly #stats: MeshStats;
 
-  constructor(host: Host, stats: MeshStats) {
-    this.#host = host;
+  constructor(node: Libp2pNode, stats: MeshStats) {
+    this.#node = node;
     this.#stats = stats;
   }
 
@@ -45,7 +45,7 @@ export class Inbound {
       void this.#serve(stream, peer, handler, options);
     };
     // Registering is done at once; the promise only tells when the peer store has it.
-    void this.#host
+    void this.#node
       .handle(protocol, serve, {
         maxInboundStreams: options.maxInboundStreams + 1,
         maxOutboundStreams: 256,

@@ -35,7 +35,7 @@ export interface ProjectPorts {
  * nothing. With enough members connected one more is still tried per round, so that whoever came first cannot fence a
  * node in for good.
  */
-export class ProjectLoop {
+export class ProjectDiscovery {
   readonly #root: string;
   readonly #cid: string;
   readonly #ports: ProjectPorts;

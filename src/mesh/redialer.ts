@@ -1,5 +1,5 @@
 import { meshLimits } from './limits.ts';
-import type { RememberedPeer } from './remembered.ts';
+import type { RememberedPeer } from './remembered-peers.ts';
 
 const TICK_MS = 250;
 const PARALLEL_DIALS = 4;

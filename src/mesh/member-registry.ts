@@ -1,9 +1,13 @@
 import type { PeerAddress } from './types.ts';
 
 const TTL_MS = 3 * 60_000;
-const BOUNDS: RegistryBounds = { membersPerProjectMax: 500, projectsPerPeerMax: 32, entriesMax: 20_000 };
+const BOUNDS: MemberRegistryBounds = {
+  membersPerProjectMax: 500,
+  projectsPerPeerMax: 32,
+  entriesMax: 20_000,
+};
 
-export interface RegistryBounds {
+export interface MemberRegistryBounds {
   membersPerProjectMax: number;
   projectsPerPeerMax: number;
   entriesMax: number;
@@ -18,13 +22,13 @@ interface Entry {
  * Who asked for a project's members lately, in bounded memory: an entry not renewed within three minutes is gone, and
  * where a bound is reached the oldest entry makes room. `now` in milliseconds.
  */
-export class Registry {
-  readonly #bounds: RegistryBounds;
+export class MemberRegistry {
+  readonly #bounds: MemberRegistryBounds;
   readonly #projects = new Map<string, Map<string, Entry>>();
   readonly #projectsOf = new Map<string, Set<string>>();
   #entries = 0;
 
-  constructor(bounds: RegistryBounds = BOUNDS) {
+  constructor(bounds: MemberRegistryBounds = BOUNDS) {
     this.#bounds = bounds;
   }
 
