@@ -7,19 +7,19 @@ import { PacedReader } from './paced-reader.ts';
 import type { Channel } from './types.ts';
 
 const PREFIX_BYTES = 4;
-/** A large message goes out in parts, so that progress can be told from a stall and little is queued. */
+/** A large message is written in parts: each one that drains is progress, and at most one is queued. */
 const PART_BYTES = 256 * 1024;
 
 export interface ChannelLimits {
   maxMessageBytes: number;
-  /** Of what is sent; `maxMessageBytes` unless told. */
+  /** Limit for messages sent. Default: `maxMessageBytes`. */
   maxSendBytes?: number;
   stallMs?: number;
   lingerMs?: number;
   onTooLarge?: () => void;
 }
 
-/** Messages over one libp2p stream: four bytes of length, big-endian, then the message. */
+/** Messages over one libp2p stream: a length of four bytes, big-endian, then the message. */
 export class StreamChannel implements Channel {
   readonly peer: string;
   readonly #stream: Stream;
@@ -53,7 +53,7 @@ export class StreamChannel implements Channel {
       return Promise.reject(tooLarge(message.byteLength, maxSendBytes, 'a message'));
     }
     const sent = this.#sends.then(() => this.#write(message));
-    // The next send waits its turn either way; a failure is reported to the call it belongs to.
+    // A failure is reported by the call it belongs to; it does not stop the queue.
     this.#sends = sent.catch(() => {});
     return sent;
   }
@@ -98,7 +98,7 @@ export class StreamChannel implements Channel {
     this.#stream.abort(reason);
   }
 
-  /** A whole message, undefined at the end, or 'more' when one has to wait. */
+  /** A whole message, undefined at the end of the stream, or 'more' while a message is incomplete. */
   #next(): Uint8Array | undefined | 'more' {
     if (this.#failure !== undefined) throw this.#failure;
     for (;;) {
@@ -135,9 +135,9 @@ export class StreamChannel implements Channel {
     throw error;
   }
 
-  /** Takes `count` bytes from what has arrived, which must cover them. */
+  /** Takes `count` bytes from the queue, which must hold as many. */
   #consume(count: number): Uint8Array {
-    // All of it is filled, so clearing it first would be work for nothing.
+    // Not cleared: every byte is overwritten.
     const out = new Uint8Array(Buffer.allocUnsafeSlow(count).buffer);
     this.#pieces.takeInto(out);
     return out;
@@ -154,10 +154,10 @@ export class StreamChannel implements Channel {
         else reject(error);
       };
       const onAbort = (): void =>
-        finish(waitError(`receiving from ${this.peer} was given up`, signal?.reason));
+        finish(waitError(`receiving from ${this.peer} was aborted`, signal?.reason));
       const cancel = this.#reader.onReady(() => finish());
       const timer = setTimeout(
-        () => finish(waitError(`nothing came from ${this.peer} in time`)),
+        () => finish(waitError(`no message from ${this.peer} in time`)),
         Math.max(0, deadline - Date.now()),
       );
       signal?.addEventListener('abort', onAbort);
@@ -182,7 +182,7 @@ export class StreamChannel implements Channel {
     } catch (cause) {
       throw this.#writeError(cause);
     }
-    // `onDrain()` resolves at once the second time and 'drain' only means that some of it went out.
+    // `onDrain()` resolves at once when it is called again, and 'drain' means that part of the buffer was written.
     while (this.#stream.writeBufferLength > 0 || this.#stream.writableNeedsDrain) await this.#progress();
     if (this.#stream.status === 'aborted' || this.#stream.status === 'reset') throw this.#writeError();
   }
@@ -200,7 +200,7 @@ export class StreamChannel implements Channel {
       const onDrain = (): void => finish();
       const onClose = (): void => finish(this.#writeError());
       const timer = setTimeout(() => {
-        const error = waitError(`${this.peer} takes no data`);
+        const error = waitError(`${this.peer} reads no data`);
         finish(error);
         this.abort(error);
       }, this.#limits.stallMs ?? meshLimits.stallMs);
@@ -216,13 +216,13 @@ export class StreamChannel implements Channel {
       ? new QuorateError('MESH_CLOSED', `the channel to ${this.peer} was already closed on this side`, {
           cause,
         })
-      : new QuorateError('MESH_RESET', `${this.peer} broke off the channel`, {
+      : new QuorateError('MESH_RESET', `${this.peer} reset the channel`, {
           hint: 'The peer stopped, lost its connection, or refused us because a limit was reached.',
           cause,
         });
   }
 
-  /** A peer that never closes its half would keep the stream for ever. */
+  /** Bounds the time for which a peer keeps its half open after ours is closed. */
   #startLinger(): void {
     if (!this.#writeClosed || this.#ended || this.#receiving || this.#stream.status !== 'open') return;
     clearTimeout(this.#linger);

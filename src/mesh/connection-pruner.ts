@@ -1,12 +1,12 @@
 import type { Connection } from '@libp2p/interface';
 import type { Libp2pNode } from './libp2p-node.ts';
 
-/** ConnectionPruner is made before the last places are taken: what asks for one then is refused unheard. */
+/** Fraction of the connections kept free: at the limit libp2p refuses a connection before it is identified. */
 const spareShare = 1 / 16;
-/** One address may hold this much of what there is before it has to give; an office behind one is known by its members. */
+/** Fraction of the connections that one address may hold before some of them are closed. */
 const addressShare = 1 / 8;
 
-/** The part of a multiaddr that says from where: of IPv6 the /64, which is what one household has. */
+/** The network a connection comes from: an IPv4 address, or the /64 prefix of an IPv6 address, which one site has. */
 function originOf({ remoteAddr }: Connection): string {
   const [, kind = '', host = ''] = remoteAddr.toString().split('/');
   if (kind !== 'ip6' || host.includes('.')) return `${kind} ${host}`;
@@ -15,8 +15,8 @@ function originOf({ remoteAddr }: Connection): string {
 }
 
 /**
- * Keys cost nothing, so somebody may open every connection there is, each with another one. When few are left, the address
- * with the most of those that nobody vouches for loses its oldest.
+ * Closes connections before the limit is reached. Keys cost nothing, so an attacker can open all connections of a node, each
+ * under another PeerId. Of inbound connections whose peer is not kept, the network with the most loses its oldest.
  */
 export class ConnectionPruner {
   readonly #node: Libp2pNode;

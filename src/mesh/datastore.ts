@@ -20,9 +20,9 @@ const BOUNDS: DatastoreBounds = {
 };
 
 /**
- * What the node keeps for others, in memory and bounded: the library's own stores grow with whatever strangers send.
- * A peer that announces too much loses its own oldest records, never somebody else's; when all of it is too much,
- * whoever holds the most loses first. Records of `pinned` peers (ourselves, those connected) stay.
+ * Provider and peer records of other peers, in memory and bounded; the stores of libp2p have no bound. A peer over its own
+ * limit loses its oldest records. Over the total limit the peer with the most records loses its oldest. Records of `pinned`
+ * peers (this node and connected ones) stay.
  */
 export class BoundedDatastore extends BaseDatastore {
   readonly #bounds: DatastoreBounds;
@@ -77,7 +77,7 @@ export class BoundedDatastore extends BaseDatastore {
     for (const key of this.#names(query.prefix)) yield new Key(key, false);
   }
 
-  /** The providers of one CID come from an index: they are asked for with every lookup by anybody. */
+  /** An index for the providers of one CID, which each lookup by a peer needs. */
   #names(prefix: string | undefined): string[] {
     if (prefix?.startsWith(PROVIDERS)) return [...(this.#providersOf.get(prefix) ?? [])];
     if (prefix?.startsWith('/peers')) return [...this.#peers];
@@ -127,7 +127,7 @@ export class BoundedDatastore extends BaseDatastore {
   }
 }
 
-/** `<prefix>/provider/<multihash>/<peer>`; `cid` here is the whole key prefix, as queries name it. */
+/** Splits `<prefix>/provider/<multihash>/<peer>`; `cid` is the whole key before the last slash, as in queries. */
 function providerOf(name: string): { cid: string; peer: string } | undefined {
   if (!name.startsWith(PROVIDERS)) return undefined;
   const slash = name.lastIndexOf('/');

@@ -1,6 +1,6 @@
 import { QuorateError } from '../core/errors.ts';
 
-/** The names of an error and of all it wraps, outermost first. */
+/** An error and all errors it wraps, outermost first. */
 function* chain(error: unknown): Iterable<Error> {
   if (!(error instanceof Error)) return;
   yield error;
@@ -15,7 +15,7 @@ const has = (error: unknown, test: (e: Error) => boolean): boolean => {
 
 const TIMEOUTS = new Set(['TimeoutError', 'AbortError']);
 
-/** What a failed dial or stream opening was, as one of our codes. */
+/** Maps a failure of a dial or of opening a stream to a `MESH_*` code. */
 export function dialError(error: unknown, peer: string, tried: string[], protocol?: string): QuorateError {
   if (error instanceof QuorateError) return error;
   const where = tried.length > 0 ? `${peer} at ${tried.join(', ')}` : peer;
@@ -56,7 +56,7 @@ export function listenError(error: unknown, listen: string[]): QuorateError {
     });
   }
   return new QuorateError('MESH_LISTEN_FAILED', `could not listen on ${listen.join(', ')}`, {
-    hint: 'The address must belong to this machine and the port must be allowed for this user.',
+    hint: 'The address must belong to this computer and the port must be allowed for this user.',
     cause: error,
   });
 }

@@ -8,20 +8,20 @@ import { PacedReader } from './paced-reader.ts';
 import { Buckets } from './token-buckets.ts';
 import type { MeshStats } from './types.ts';
 
-/** A notice is one document; twice that leaves room for the envelope around it. */
+/** Largest gossip message: one document, doubled for the message around it. */
 export const GOSSIP_BYTES_MAX = limits.documentBytesMax * 2;
-/** One RPC carries several messages and control data; beyond this the stream is cut. */
+/** Largest RPC, which carries several messages and control data; a larger one resets the stream. */
 const RPC_BYTES_MAX = GOSSIP_BYTES_MAX * 2;
-/** Gossip queued for one neighbour that reads slowly; then its stream is reset and opened anew. */
+/** Bytes queued for one neighbour that reads slowly; beyond this its stream is reset and opened again. */
 const OUTBOUND_BYTES_MAX = 8 * 1024 * 1024;
-/** A burst one neighbour may send at once before it is slowed down. */
+/** Bytes that one neighbour may send at once before it is throttled. */
 const BURST_BYTES = 4 * meshLimits.gossipBytesPerSecond;
 
 const TEXT = new TextEncoder();
 
 /**
- * Identifies a message by topic, author and data. Data alone would let anyone suppress a message: whoever first sends
- * the same bytes on another topic or under its own name, where they are refused, has them marked as seen.
+ * SHA-256 over topic, author and data of a message. With data alone a peer could suppress a message: the same bytes, sent
+ * first on another topic or by another author and rejected there, would count as seen.
  */
 export function messageId(topic: string, author: Uint8Array | undefined, data: Uint8Array): Uint8Array {
   const hash = sha256.create();
@@ -38,7 +38,7 @@ const idOf = (message: Message): Uint8Array =>
     message.data,
   );
 
-/** The gossip service for these topics, with neighbours read at their share's pace and no faster. */
+/** The gossip service for these topics. Reads from each neighbour at most `meshLimits.gossipBytesPerSecond`. */
 export function gossip(topics: string[], stats: MeshStats): (components: GossipSubComponents) => GossipSub {
   const create = gossipsub({
     globalSignaturePolicy: StrictSign,
@@ -47,9 +47,9 @@ export function gossip(topics: string[], stats: MeshStats): (components: GossipS
     ignoreDuplicatePublishError: true,
     emitSelf: false,
     fallbackToFloodsub: false,
-    // Our own messages go to every neighbour: meshes are small, and a message lost in one is lost.
+    // Own messages go to all neighbours: a mesh is small, and one neighbour may drop a message.
     floodPublish: true,
-    // Peer exchange would take addresses from whoever prunes us; the rendezvous in the DHT does that job.
+    // Gossipsub's peer exchange accepts addresses from any peer that prunes us; `peer-exchange.ts` replaces it.
     doPX: false,
     runOnLimitedConnection: true,
     awaitRpcHandler: true,
@@ -75,7 +75,7 @@ export function gossip(topics: string[], stats: MeshStats): (components: GossipS
       ),
     scoreThresholds: { gossipThreshold: -10, publishThreshold: -50, graylistThreshold: -80 },
     scoreParams: {
-      // Offices and test machines share one address; more than ten on it would empty the mesh.
+      // Several nodes share one address in an office or a test; a penalty for more than ten would empty the mesh.
       IPColocationFactorWeight: 0,
       topics: Object.fromEntries(topics.map((topic) => [topic, topicScore])),
     },
@@ -85,8 +85,8 @@ export function gossip(topics: string[], stats: MeshStats): (components: GossipS
 }
 
 /**
- * Nothing is gained by being quick or quiet in a mesh this small; only invalid messages count, squared: nine of them
- * and a neighbour is ignored until they have decayed, which takes about half a minute.
+ * Only invalid messages count, squared: after nine of them a neighbour is ignored until they have decayed, about 30 s.
+ * Delivery rates do not count: the mesh is too small for them.
  */
 const topicScore = {
   topicWeight: 1,
@@ -108,7 +108,7 @@ const topicScore = {
   invalidMessageDeliveriesDecay: 0.9,
 };
 
-/** The library hands components over as a proxy that cannot be spread. */
+/** libp2p passes components as a proxy that cannot be spread. */
 const only = (c: GossipSubComponents): GossipSubComponents => ({
   privateKey: c.privateKey,
   peerId: c.peerId,
@@ -120,7 +120,7 @@ const only = (c: GossipSubComponents): GossipSubComponents => ({
 
 type Registrar = GossipSubComponents['registrar'];
 
-/** Gossipsub reads its streams without backpressure; it gets them wrapped. */
+/** Wraps inbound streams with a `PacedReader`: gossipsub reads without backpressure. */
 function pacedRegistrar(registrar: Registrar, stats: MeshStats): Registrar {
   const buckets = new Buckets(meshLimits.gossipBytesPerSecond, BURST_BYTES);
   const handle = (protocol: string, handler: StreamHandler, options?: StreamHandlerOptions): Promise<void> =>
@@ -160,7 +160,7 @@ function paced(stream: Stream, connection: Connection, buckets: Buckets, stats: 
   return new Proxy(stream, {
     get(target, name) {
       if (name === Symbol.asyncIterator) return chunks;
-      // Without it the library takes the stream for an iterable, which is what it should read.
+      // Without `addEventListener` gossipsub reads the stream as an iterable, which is `chunks`.
       if (name === 'addEventListener') return undefined;
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === 'function' ? value.bind(target) : value;

@@ -26,11 +26,11 @@ export const DHT_PROTOCOL = '/quorate/kad/1';
 const SEED_BYTES = 32;
 const HOUR_MS = 3_600_000;
 
-/** A bootstrap node has no gossip: it joins no topics, and forwarding what it cannot judge would count against it. */
+/** A bootstrap node has no gossip: it cannot validate messages, and forwarding invalid ones counts against a peer. */
 export type Services = { pubsub?: GossipSub; dht: KadDHT; ping: Ping } & Record<string, unknown>;
 export type Libp2pNode = Libp2p<Services>;
 
-/** What a relayed connection may use: enough for leases, logs and gossip of a working day's volunteer, not for artifacts. */
+/** Limits of relayed connections: enough for leases, logs and gossip, too little for artifacts. */
 const RELAY = {
   maxReservations: 512,
   reservationTtl: 2 * HOUR_MS,
@@ -45,13 +45,13 @@ export function connectionsMax({ maxConnections, role }: MeshOptions): number {
   );
 }
 
-/** Provider records are the only thing this DHT keeps: a record of any other kind is refused. */
+/** Refuses values in the DHT, which stores provider records only. */
 const refuseRecord = (): never => {
-  throw new QuorateError('MESH_RECORD_REFUSED', 'this network keeps no values, only provider records');
+  throw new QuorateError('MESH_RECORD_REFUSED', 'this network stores no values, only provider records');
 };
 
 /**
- * Builds and starts the libp2p node.
+ * Creates and starts the libp2p node.
  * @throws MESH_KEY_INVALID, MESH_PORT_IN_USE, MESH_LISTEN_FAILED
  */
 export async function startLibp2p(
@@ -103,7 +103,7 @@ export async function startLibp2p(
       dialTimeout: meshLimits.dialMs,
       maxPeerAddrsToDial: 12,
     },
-    // A build that keeps the machine busy must not cost the connection.
+    // Generous: a build that uses all processors delays answers.
     connectionMonitor: { pingInterval: 20_000, pingTimeout: { minTimeout: 15_000 } },
     services: {
       identify: identify(),
@@ -114,7 +114,7 @@ export async function startLibp2p(
         clientMode: false,
         peerInfoMapper: passthroughMapper,
         allowQueryWithZeroPeers: true,
-        // A record goes to, and a lookup visits, this many peers; the default of 20 costs a busy machine dear.
+        // Peers that a record is sent to and that a lookup visits; the default is 20, which costs processor time.
         kBucketSize: 12,
         alpha: 4,
         disjointPaths: 3,
@@ -122,7 +122,7 @@ export async function startLibp2p(
         querySelfInterval: 60_000,
         datastorePrefix: DHT_PREFIX,
         validators: { pk: refuseRecord },
-        // Records live in the memory of nodes that restart: announce often, long before the 48 hours are over.
+        // Records are lost when the peers that hold them restart: announce long before they expire after 48 hours.
         reprovide: { interval: HOUR_MS / 2, threshold: 48 * HOUR_MS - HOUR_MS / 4 },
       }),
       autonat: autoNAT({ maxInboundStreams: 2 }),

@@ -19,8 +19,8 @@ interface Entry {
 }
 
 /**
- * Who asked for a project's members lately, in bounded memory: an entry not renewed within three minutes is gone, and
- * where a bound is reached the oldest entry makes room. `now` in milliseconds.
+ * The peers that asked for a project's members within the last three minutes (`TTL_MS`), in bounded memory: at a bound the
+ * oldest entry is removed. `now` in milliseconds.
  */
 export class MemberRegistry {
   readonly #bounds: MemberRegistryBounds;
@@ -47,7 +47,7 @@ export class MemberRegistry {
     this.#insert(root, peer, now);
   }
 
-  /** Up to `max` others, picked at random, so that members of a large project do not all dial the same few. */
+  /** Up to `max` other members, picked at random, so that members of a large project dial different ones. */
   others(root: string, self: string, max: number, now: number): PeerAddress[] {
     const found: { peer: PeerAddress; order: number }[] = [];
     for (const [id, entry] of this.#projects.get(root) ?? []) {
@@ -78,7 +78,7 @@ export class MemberRegistry {
     this.#entries += 1;
   }
 
-  /** Whoever is in the most projects gives way: an honest peer is in one or two, made-up ones are in as many as allowed. */
+  /** Removes the oldest entry of the peer in the most projects: an honest peer is in few, a Sybil in as many as allowed. */
   #makeRoom(): void {
     let busiest: [string, Set<string>] | undefined;
     for (const peer of this.#projectsOf) {

@@ -2,7 +2,7 @@ import type { MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface
 import { type TCPComponents, type TCPOptions, tcp } from '@libp2p/tcp';
 import type { Bandwidth } from '../core/bandwidth.ts';
 
-/** What libp2p's own transports build upon (AbstractMessageStream of @libp2p/utils). */
+/** Methods of AbstractMessageStream of @libp2p/utils, which libp2p's transports extend. */
 interface RawConnection extends MultiaddrConnection {
   sendData(data: List): { sentBytes: number; canSendMore: boolean };
   onData(data: Uint8Array): void;
@@ -15,10 +15,10 @@ interface List {
   sublist(from: number, to: number): List;
 }
 
-/** What goes out between two looks at what may: small enough to share a slow line, large enough to fill a fast one. */
+/** Bytes written between two checks of the rate: small enough to share a slow line, large enough to fill a fast one. */
 const pieceBytes = 16 * 1024;
 
-/** TCP whose connections, all of them together, send and receive no more than they may. */
+/** The TCP transport with a limit on the bytes per second of all its connections together. */
 export function meteredTcp(
   options: TCPOptions,
   bandwidth: Bandwidth,
@@ -34,7 +34,7 @@ export function meteredTcp(
   };
 }
 
-/** Every raw connection passes here before the first byte of its handshake. */
+/** Wraps the upgrader, which gets each raw connection before the first byte of its handshake. */
 function metering(upgrader: Upgrader, bandwidth: Bandwidth): Upgrader {
   const metered =
     <Options, Result>(upgrade: (connection: MultiaddrConnection, options: Options) => Result) =>
@@ -61,7 +61,7 @@ function meter(connection: RawConnection, { up, down }: Bandwidth): void {
     clearTimeout(resting);
   });
 
-  // What is not taken stays in the connection's own queue, and whoever sends is told to wait.
+  // Bytes not taken stay in the connection's queue, and its sender waits for `drain`.
   const later = (ms: number): void => {
     clearTimeout(draining);
     draining = setTimeout(() => connection.safeDispatchEvent('drain'), ms);
@@ -83,7 +83,7 @@ function meter(connection: RawConnection, { up, down }: Bandwidth): void {
     return { sentBytes, canSendMore: false };
   };
 
-  // The kernel's buffer fills up, and with it the far side's.
+  // While reading pauses the kernel's buffers fill up and TCP stops the sender.
   connection.onData = (data) => {
     const ms = down.charge(data.byteLength, performance.now());
     if (ms > 0) {

@@ -206,7 +206,7 @@ class MeshNode implements Mesh {
         if (seen.size > options.max) return;
       }
     } catch (error) {
-      // What was found before time ran out is the answer.
+      // At the timeout the peers found so far are the answer.
       if (!signal.aborted) throw dialError(error, `providers of ${cid}`, []);
     }
   }
@@ -227,7 +227,7 @@ class MeshNode implements Mesh {
     } catch {
       if (signal.aborted) throw dialError(signal.reason, id, []);
     }
-    throw new QuorateError('MESH_PEER_UNKNOWN', `nobody knows an address of ${id}`, {
+    throw new QuorateError('MESH_PEER_UNKNOWN', `no address of ${id} found`, {
       hint: 'The peer may be offline, or on another network.',
     });
   }
@@ -283,7 +283,7 @@ class MeshNode implements Mesh {
     }
   }
 
-  /** The library is content when the record went to nobody, as it does before the first peer is in the table. */
+  /** Fails when no peer took the record; `dht.provide` does not, for example while its routing table is empty. */
   async #provide(cid: string, signal: AbortSignal): Promise<void> {
     let taken = 0;
     try {
@@ -295,7 +295,7 @@ class MeshNode implements Mesh {
     }
     if (taken > 0) return;
     throw new QuorateError('MESH_NOT_ANNOUNCED', `no peer took the record for ${cid}`, {
-      hint: 'Try again once connected to others.',
+      hint: 'Try again once connected to peers.',
     });
   }
 
@@ -329,7 +329,7 @@ class MeshNode implements Mesh {
     for (const listener of this.#listeners) listener(event);
   }
 
-  /** After identify the peer's own list of listening addresses is known, and that it is one of ours. */
+  /** Remembers a peer once identify has given its listening addresses and shown that it speaks our DHT protocol. */
   #onIdentify({ peerId, protocols, listenAddrs, connection }: IdentifyResult): void {
     if (!protocols.includes(DHT_PROTOCOL)) return;
     const id = peerId.toString();
@@ -350,7 +350,7 @@ function parseMultiaddr(text: string): Multiaddr {
   }
 }
 
-/** A multiaddr that names its peer: the last `/p2p/` is whom one wants to reach. */
+/** A multiaddr that names its peer: the last `/p2p/` is the peer to reach. */
 function parseAddress(text: string): PeerAddress {
   const last = parseMultiaddr(text).getComponents().at(-1);
   if (last?.name !== 'p2p' || last.value === undefined) throw addressError(text);

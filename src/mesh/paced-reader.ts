@@ -1,17 +1,16 @@
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface';
 import { QuorateError } from '../core/errors.ts';
 
-/** Unread bytes at which the peer is told to stop; the window then bounds what may still arrive. */
+/** Unread bytes at which the stream is paused; at most one window can still arrive after that. */
 const HIGH_WATER_BYTES = 64 * 1024;
-/** What keeping a chunk costs besides its bytes, so that one-byte frames count for what they are. */
+/** Memory of a chunk besides its bytes, so that frames of one byte count in full. */
 const CHUNK_OVERHEAD_BYTES = 256;
 
 export type ReadResult = Uint8Array | 'end' | undefined;
 
 /**
- * Reads a stream at the pace of its caller. The library's own iterators and `lpStream` take everything the peer sends
- * and either buffer it without bound or reset the stream at 4 MiB; here the stream is paused, so that no window is
- * granted until somebody reads.
+ * Reads a stream with backpressure: the stream is paused, and no window granted, until the caller takes bytes. The
+ * iterators and `lpStream` of libp2p buffer all that arrives, without bound or up to a reset at 4 MiB.
  */
 export class PacedReader {
   readonly #stream: Stream;
@@ -26,19 +25,19 @@ export class PacedReader {
     stream.addEventListener('message', this.#onMessage);
     stream.addEventListener('remoteCloseWrite', this.#onEnd);
     stream.addEventListener('close', this.#onClose);
-    // The other side may have broken off or closed its half while the opening was still being recorded here.
+    // The peer may have reset the stream or closed its half before the listeners were added.
     if (stream.status !== 'open') this.#failure = brokenOff();
     else if (stream.remoteWriteStatus === 'closed') this.#finished = true;
   }
 
-  /** Something to take, or the end, or a failure, without waiting. */
+  /** True when `take` gives bytes, the end or a failure. */
   get ready(): boolean {
     return this.#chunks.length > 0 || this.#ended || this.#failure !== undefined;
   }
 
   /**
-   * Next bytes if there are any, 'end' after the peer closed its half, undefined when one has to wait.
-   * @throws MESH_RESET when the peer or the connection broke off; what had arrived before is given out first
+   * The next bytes, 'end' after the peer closed its half, undefined while there are none.
+   * @throws MESH_RESET when the stream was reset or the connection lost, after the bytes that had arrived
    */
   take(): ReadResult {
     if (this.#chunks.length === 0) this.#resume();
@@ -52,7 +51,7 @@ export class PacedReader {
     return undefined;
   }
 
-  /** Calls back once when `take` would give something; the result cancels. */
+  /** Calls back once `ready` is true. The result cancels the callback. */
   onReady(callback: () => void): () => void {
     this.#wake = callback;
     return () => {
@@ -65,12 +64,12 @@ export class PacedReader {
   }
 
   readonly #onMessage = (event: StreamMessageEvent): void => {
-    // A list is taken apart, not joined: that would copy all that arrives.
+    // A list stays in parts: joining would copy the bytes.
     for (const chunk of event.data instanceof Uint8Array ? [event.data] : event.data) {
       this.#chunks.push(chunk);
       this.#bytes += chunk.byteLength + CHUNK_OVERHEAD_BYTES;
     }
-    // Not at once: when this runs inside resume(), the library would undo the pause right after us.
+    // Deferred: inside resume() libp2p would undo the pause when this returns.
     if (this.#bytes >= HIGH_WATER_BYTES) queueMicrotask(this.#pause);
     this.#signal();
   };
@@ -85,7 +84,7 @@ export class PacedReader {
     try {
       this.#stream.resume();
     } catch {
-      // The window update has nowhere to go when the connection is gone; the bytes were handed over before it.
+      // The connection is gone and the window update cannot be sent; the bytes were delivered before.
     }
   }
 
@@ -110,7 +109,7 @@ export class PacedReader {
 }
 
 const brokenOff = (cause?: unknown): QuorateError =>
-  new QuorateError('MESH_RESET', 'the other side broke off the channel', {
+  new QuorateError('MESH_RESET', 'the peer reset the channel', {
     hint: 'The peer stopped, lost its connection, or refused us because a limit was reached.',
     cause,
   });

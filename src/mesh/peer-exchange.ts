@@ -22,13 +22,13 @@ export interface PeerExchangePorts {
     options: { signal: AbortSignal; maxMessageBytes: number },
   ) => Promise<Channel>;
   addresses: () => string[];
-  /** Which projects' members we tell about: a bootstrap node those of any, another node those of its own. */
+  /** Whether members of this project are told: a bootstrap node serves all projects, another node its own. */
   serves: (root: string) => boolean;
 }
 
 /**
- * "Here I am, who else is in this project?" in one message to a peer we are connected to anyway. The DHT answers the
- * same question, but needs many peers and dials for it, which takes long where machines are busy.
+ * The protocol `/quorate/peer-exchange/1`: a member sends its addresses and a project, and gets other members of the project.
+ * One round trip over a connection that exists; the DHT gives the same answer after many dials.
  */
 export class PeerExchange {
   readonly #ports: PeerExchangePorts;
@@ -75,7 +75,7 @@ export class PeerExchange {
   }
 }
 
-/** As many as fit into a reply; addresses may be long. */
+/** The peers that fit into `REPLY_BYTES_MAX`. */
 function fitting(peers: PeerAddress[]): PeerAddress[] {
   let bytes = 0;
   return peers.filter((peer) => {

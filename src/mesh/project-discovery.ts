@@ -3,18 +3,18 @@ import { projectRendezvous } from './rendezvous.ts';
 import type { PeerAddress } from './types.ts';
 
 const FIRST_MS = 250;
-/** The longest wait between rounds: while alone, with too few members, and with enough. */
+/** The longest wait between rounds: without members connected, with too few, and with enough. */
 const ALONE_MS = 5_000;
 const FEW_MS = 30_000;
 const SETTLED_MS = 60_000;
 const ASK_MS = 5_000;
 const SEARCH_MS = 10_000;
 const HURRY_MS = 1_000;
-/** The DHT is asked and told seldom: the peers that keep the record may restart and lose it, but not often. */
+/** Waits between searches and announcements in the DHT, whose peers lose the record only when they restart. */
 const DHT_EAGER_MS = 5_000;
 const DHT_FEW_MS = 60_000;
 const DHT_SETTLED_MS = 10 * 60_000;
-/** Peers asked per round, bootstrap nodes first, and members looked at per answer. */
+/** Peers asked per round, bootstrap nodes first, and members taken from one search. */
 const ASKED_MAX = 4;
 const FOUND_MAX = 2 * meshLimits.projectPeers;
 
@@ -30,10 +30,9 @@ export interface ProjectPorts {
 }
 
 /**
- * Brings the members of one project together: ask those we are connected to, search the DHT, connect, again and again,
- * quickly at first and once a minute later. Gossip needs this, since a bootstrap node that joins no topics forwards
- * nothing. With enough members connected one more is still tried per round, so that whoever came first cannot fence a
- * node in for good.
+ * Connects this node to other members of one project, in rounds: asks connected peers, searches the DHT, dials. Rounds
+ * follow quickly at first and once a minute later. Gossip needs connected members, since bootstrap nodes forward none. With
+ * enough members connected one more is dialled per round: otherwise the first ones could isolate a node for good.
  */
 export class ProjectDiscovery {
   readonly #root: string;
@@ -53,7 +52,7 @@ export class ProjectDiscovery {
     void this.#run();
   }
 
-  /** A peer came or went: look again soon, unless there are members enough, and not once per change. */
+  /** Starts the next round soon after a peer connected or disconnected, at most once per `HURRY_MS`. */
   hurry(): void {
     if (this.#connected() >= meshLimits.projectPeers) return;
     this.#waitMs = Math.min(this.#waitMs, HURRY_MS);
@@ -69,7 +68,7 @@ export class ProjectDiscovery {
     while (!this.#stop.signal.aborted) {
       this.#lastRound = Date.now();
       await this.#ask();
-      // Not waited for: a search may take long, and asking again may be quicker.
+      // Not awaited: a search may outlast the next round.
       if (Date.now() >= this.#dhtDue) void this.#search();
       await this.#pause();
     }
@@ -91,7 +90,7 @@ export class ProjectDiscovery {
     );
   }
 
-  /** Dials members as they are found and ends the search when there are enough, for a search visits many peers. */
+  /** Dials members as the DHT finds them, ends the search when there are enough, and announces this node. */
   async #search(): Promise<void> {
     this.#dhtDue = Number.POSITIVE_INFINITY;
     let announced = false;
@@ -107,13 +106,13 @@ export class ProjectDiscovery {
       await this.#ports.provide(this.#cid, this.#limit(meshLimits.lookupMs));
       announced = true;
     } catch {
-      // No peers yet, or too slow ones: due again soon.
+      // No peers yet, or a timeout: due again soon.
     }
     const settled = this.#connected() >= meshLimits.projectPeers;
     this.#dhtDue = Date.now() + (!announced ? DHT_EAGER_MS : settled ? DHT_SETTLED_MS : DHT_FEW_MS);
   }
 
-  /** Whether a peer is a connected member already; notes it as one if it is connected. */
+  /** True for a connected peer, which then counts as a member. */
   #known(id: string): boolean {
     if (!this.#ports.isConnected(id)) return false;
     this.#members.add(id);
@@ -125,7 +124,7 @@ export class ProjectDiscovery {
       await this.#ports.dial(peer);
       this.#members.add(peer.id);
     } catch {
-      // Gone, or not reachable from here: others are.
+      // The next round tries other members.
     }
   }
 

@@ -7,8 +7,8 @@ import { Buckets } from './token-buckets.ts';
 import type { Channel, MeshStats, ProtocolOptions } from './types.ts';
 
 /**
- * Serves protocols: counts each peer's open streams over all its connections (the library counts per connection) and
- * the rate at which it opens them, and ends every channel when its handler is done.
+ * Serves protocols. Limits the streams that one peer has open over all its connections (libp2p limits them per connection)
+ * and the rate at which it opens them, and closes each channel when its handler returns.
  */
 export class ProtocolServer {
   readonly #node: Libp2pNode;
@@ -44,7 +44,7 @@ export class ProtocolServer {
       });
       void this.#serve(stream, peer, handler, options);
     };
-    // Registering is done at once; the promise only tells when the peer store has it.
+    // The protocol is registered synchronously; the promise resolves when the peer store has it too.
     void this.#node
       .handle(protocol, serve, {
         maxInboundStreams: options.maxInboundStreams + 1,

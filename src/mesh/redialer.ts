@@ -11,7 +11,7 @@ interface Target {
   id: string;
   addrs: string[];
   /** Addresses from the configuration. */
-  told: string[];
+  configured: string[];
   bootstrap: boolean;
   failures: number;
   due: number;
@@ -26,9 +26,9 @@ export interface RedialPorts {
 }
 
 /**
- * Keeps bootstrap peers connected for ever, and dials remembered ones while there are too few neighbours. Few dials run
- * at once, each target waits longer after each failure, and the waits are spread so that a bootstrap node that comes
- * back is not met by everybody in the same second.
+ * Keeps bootstrap peers connected, and dials remembered ones while there are fewer than `meshLimits.projectPeers`
+ * neighbours. At most `PARALLEL_DIALS` dials run at once. The wait doubles with each failure and is randomized, so that
+ * nodes do not all dial a restarted bootstrap node in the same second.
  */
 export class Redialer {
   readonly #ports: RedialPorts;
@@ -39,7 +39,7 @@ export class Redialer {
   constructor(ports: RedialPorts, bootstrap: { id: string; addrs: string[] }[]) {
     this.#ports = ports;
     for (const peer of bootstrap)
-      this.#targets.set(peer.id, { ...peer, told: peer.addrs, bootstrap: true, failures: 0, due: 0 });
+      this.#targets.set(peer.id, { ...peer, configured: peer.addrs, bootstrap: true, failures: 0, due: 0 });
     for (const peer of ports.remembered()) this.#adopt(peer);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#tick();
@@ -49,7 +49,7 @@ export class Redialer {
     clearInterval(this.#timer);
   }
 
-  /** A lost connection is tried again soon, but not by everyone at once. */
+  /** Dials a lost peer again after a short, randomized wait. */
   onDisconnected(id: string): void {
     for (const peer of this.#ports.remembered()) this.#adopt(peer);
     const target = this.#targets.get(id);
@@ -62,14 +62,14 @@ export class Redialer {
       this.#targets.set(peer.id, {
         id: peer.id,
         addrs: peer.addrs,
-        told: [],
+        configured: [],
         bootstrap: false,
         failures: 0,
         due: 0,
       });
     } else if (!known.bootstrap) known.addrs = peer.addrs;
-    // Whoever we were told of may have moved since; where it was told to be stays worth a try.
-    else known.addrs = [...new Set([...known.told, ...peer.addrs])];
+    // A bootstrap peer may have moved: its remembered addresses are tried besides the configured ones.
+    else known.addrs = [...new Set([...known.configured, ...peer.addrs])];
     if (this.#targets.size <= meshLimits.rememberedMax * 2) return;
     for (const [id, target] of this.#targets) {
       if (target.bootstrap || id === peer.id) continue;

@@ -8,9 +8,9 @@ export type RelayComponents = Pick<
 >;
 
 /**
- * Reserves a slot on a bootstrap node once connected to it, so that a node behind NAT can be reached through it.
- * Listening on `/p2p-circuit` does the same by walking the DHT at random, in a busy loop while that is empty;
- * listening on a named relay fails the start when it is down.
+ * Reserves a relay slot on a bootstrap node once connected to it (circuit relay v2), so that a node behind NAT can be
+ * reached. libp2p's own ways do not fit: listening on `/p2p-circuit` walks the DHT at random, in a busy loop while it is
+ * empty, and listening on a named relay fails the start when that relay is down.
  */
 export class RelayReservation implements Startable {
   readonly #components: RelayComponents;
@@ -41,14 +41,14 @@ export class RelayReservation implements Startable {
     if (connection === undefined) return;
     this.#busy = true;
     try {
-      // A listener whose relay went away stays behind, empty.
+      // The listener of a lost relay stays registered without addresses.
       await this.#listener?.close();
       const before = transportManager.getListeners();
       const address = connection.remoteAddr.toString().replace(/\/p2p\/[^/]+$/, '');
       await transportManager.listen([multiaddr(`${address}/p2p/${relay}/p2p-circuit`)]);
       this.#listener = transportManager.getListeners().find((listener) => !before.includes(listener));
     } catch {
-      // Full or refused: reached directly or not at all until the next connection to a bootstrap node.
+      // Full or refused: without a relay until the next connection to a bootstrap node.
     } finally {
       this.#busy = false;
     }

@@ -13,15 +13,15 @@ const Peer = z.object({
   addrs: z.array(z.string().max(512)).max(meshLimits.rememberedAddrsMax),
   /** Milliseconds since 1970 of the last connection. */
   seen: z.number(),
-  /** Whether we have dialled it with success: those are kept before those that merely dialled us. */
+  /** Whether a dial to it has succeeded. Such peers are kept before peers that only dialled us. */
   dialled: z.boolean(),
 });
 const File = z.object({ version: z.literal(1), peers: z.array(Peer).max(meshLimits.rememberedMax) });
 export type RememberedPeer = z.infer<typeof Peer>;
 
 /**
- * Peers to try after a restart, in a file that is replaced as a whole. It is a cache: one that cannot be read or
- * written is counted and otherwise ignored.
+ * Peers to dial after a restart, in a JSON file that is replaced as a whole. The file is a cache: a failure to read or write
+ * it is counted and otherwise ignored.
  */
 export class RememberedPeers {
   readonly #file: string | undefined;
@@ -36,7 +36,7 @@ export class RememberedPeers {
     if (file !== undefined) this.#load(file);
   }
 
-  /** Most recently seen first, those we reached ourselves before the others. */
+  /** Dialled peers before the others, the most recently seen first. */
   list(): RememberedPeer[] {
     return [...this.#peers.values()].sort((a, b) => Number(b.dialled) - Number(a.dialled) || b.seen - a.seen);
   }

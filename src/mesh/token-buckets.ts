@@ -1,6 +1,6 @@
 /**
- * Token buckets by key, in a bounded table. A forgotten key starts full again, so the table must hold more keys than
- * there are connections.
+ * Token buckets by key, in a table of at most `keysMax` keys. An evicted key starts full again, so `keysMax` must exceed the
+ * number of connections.
  */
 export class Buckets {
   readonly #perSecond: number;
@@ -14,7 +14,7 @@ export class Buckets {
     this.#keysMax = keysMax;
   }
 
-  /** Takes one token, or nothing when there is none. `now` in milliseconds. */
+  /** Takes one token; false when there is none. `now` in milliseconds. */
   take(key: string, now: number): boolean {
     const bucket = this.#refill(key, now);
     if (bucket.tokens < 1) return false;
@@ -22,7 +22,7 @@ export class Buckets {
     return true;
   }
 
-  /** Takes tokens even into debt and says how many milliseconds the debt takes to pay off. */
+  /** Takes tokens, also below zero. Returns the milliseconds until the bucket is back at zero. */
   charge(key: string, tokens: number, now: number): number {
     const bucket = this.#refill(key, now);
     bucket.tokens -= tokens;

@@ -2,20 +2,20 @@ import type { Libp2p } from '@libp2p/interface';
 import type { Bandwidth } from '../core/bandwidth.ts';
 
 export interface MeshOptions {
-  /** Ed25519 seed, 32 bytes: the node's one key, hence its PeerId. */
+  /** Ed25519 seed, 32 bytes. The PeerId is derived from it. */
   key: Uint8Array;
-  /** Multiaddrs to listen on, e.g. `/ip4/127.0.0.1/tcp/0`; none makes a node that only dials (and is relayed to). */
+  /** Multiaddrs to listen on, e.g. `/ip4/127.0.0.1/tcp/0`. Without any the node is reached through a relay only. */
   listen: string[];
-  /** Addresses to tell others instead of those listened on (a public name, a forwarded port). */
+  /** Addresses announced to peers instead of those listened on (a public name, a forwarded port). */
   announce?: string[];
-  /** Multiaddrs ending in `/p2p/<id>`: dialled for ever, with backoff. */
+  /** Multiaddrs ending in `/p2p/<id>`, dialled with backoff as long as the mesh is open. */
   bootstrap: string[];
-  /** JSON file of remembered peers, so that a restart needs no bootstrap node. */
+  /** Path of the JSON file of remembered peers, which let a node restart without a bootstrap node. */
   peersFile?: string;
-  /** Gossip topics this node may subscribe or publish to; all others are ignored. */
+  /** Gossip topics this node may subscribe or publish to. Others are ignored. */
   topics: string[];
   maxConnections?: number;
-  /** Of all connections together; may change while they are open. No bound unless told. */
+  /** Limit of all connections together, which may change while they are open. Default: no limit. */
   bandwidth?: Bandwidth;
   /** A bootstrap node also relays for peers behind NAT; it joins no topics. */
   role: 'node' | 'bootstrap';
@@ -28,18 +28,18 @@ export interface ProtocolOptions {
   /** Streams one peer may have open at once on this protocol, over all its connections. */
   maxInboundStreams: number;
   maxMessageBytes: number;
-  /** Of what is sent, where that is more than what is taken: an answer is larger than its question. */
+  /** Limit for messages sent, where answers are larger than requests. Default: `maxMessageBytes`. */
   maxSendBytes?: number;
-  /** Streams one peer may open per minute; `meshLimits.streamsPerMinute` when not given. */
+  /** Streams one peer may open per minute. Default: `meshLimits.streamsPerMinute`. */
   perPeerPerMinute?: number;
 }
 
-/** Counters since the start; each names a bound that was reached or an input that was refused. */
+/** Counters since the start: inputs accepted and refused, limits reached. */
 export interface MeshStats {
   gossipAccepted: number;
   gossipRejected: number;
   gossipIgnored: number;
-  /** Gossip streams made to wait because a peer sent more than its share. */
+  /** Pauses of gossip streams whose peer sent more than `meshLimits.gossipBytesPerSecond`. */
   gossipThrottled: number;
   streamsRefusedByRate: number;
   streamsRefusedByCount: number;
@@ -50,28 +50,28 @@ export interface MeshStats {
 }
 
 /**
- * A duplex of length-prefixed messages with real backpressure: a reader that does not read stops the sender once
- * about one window (`limits.meshWindowBytes`) is in flight.
+ * Length-prefixed messages in both directions with backpressure: while one side does not read, the other can send about
+ * one window (`limits.meshWindowBytes`).
  */
 export interface Channel {
   readonly peer: string;
   /**
-   * Resolves when the message has left for the peer, i.e. fits in its window.
-   * @throws MESH_MESSAGE_TOO_LARGE (nothing was sent, the channel lives on), MESH_TIMEOUT (no progress for
+   * Resolves when the whole message is written, that is within the peer's window.
+   * @throws MESH_MESSAGE_TOO_LARGE (nothing was sent, the channel stays usable), MESH_TIMEOUT (no progress for
    * `meshLimits.stallMs`), MESH_RESET, MESH_CLOSED
    */
   send(message: Uint8Array): Promise<void>;
   /**
-   * The next message; undefined once the other side has closed its half. One call at a time. After MESH_TIMEOUT or an
-   * aborted signal the channel is intact and the call may be repeated. Waits `meshLimits.waitMs` unless told.
+   * The next message; undefined once the peer has closed its half. One call at a time. After MESH_TIMEOUT or an aborted
+   * signal the channel is intact and the call may be repeated. Waits `timeoutMs`, by default `meshLimits.waitMs`.
    * @throws MESH_TIMEOUT, MESH_RESET, MESH_MESSAGE_TOO_LARGE, MESH_TRUNCATED
    */
   receive(options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<Uint8Array | undefined>;
-  /** Ends our half after what was sent; the other half can still be read. */
+  /** Closes our half once all sends are written; the peer's half can still be read. */
   close(): Promise<void>;
-  /** Ends both halves at once; unsent and unread data is gone and the other side gets MESH_RESET. */
+  /** Closes both halves at once. Unsent and unread data is lost and the peer gets MESH_RESET. */
   abort(reason: Error): void;
-  /** True once neither half can be used any more. */
+  /** True once neither half can be used. */
   readonly closed: boolean;
 }
 
@@ -87,21 +87,21 @@ export interface PeerEvent {
 
 export interface Mesh {
   readonly id: string;
-  /** Full multiaddrs ending in `/p2p/<id>`, relayed ones included. */
+  /** Multiaddrs ending in `/p2p/<id>`, relayed ones included. */
   addresses(): string[];
   /** For a second protocol stack (Bitswap) on the same node. */
   readonly libp2p: Libp2p;
   /**
-   * Gossips to whoever is there; nobody being there is no error, for late joiners pull the backlog anyway. Repeating
-   * the same bytes within two minutes does nothing.
+   * Gossips a message to the connected members; having none is no error, since members that connect later pull the backlog.
+   * The same bytes again within two minutes are not sent.
    * @throws MESH_MESSAGE_TOO_LARGE, MESH_TOPIC_UNKNOWN
    */
   publish(topic: string, data: Uint8Array): Promise<void>;
-  /** `from` is the author, whose signature was checked, not the neighbour that passed it on. */
+  /** `from` is the author, whose signature is checked, not the neighbour that forwarded the message. */
   subscribe(topic: string, handler: (from: string, data: Uint8Array) => void): () => void;
   /**
-   * Decides before a message is delivered or passed on. A rejection counts against the neighbour that sent it, up to
-   * being ignored altogether. Runs one at a time per neighbour: a slow validator slows the sender.
+   * Called before a message is delivered or forwarded. A rejection lowers the score of the neighbour that sent it, whose
+   * messages are ignored below a threshold. Runs one at a time per neighbour: a slow validator slows the sender.
    */
   setValidator(topic: string, fn: Validator): void;
   /** Serves a protocol. The channel is closed when the handler returns and aborted when it throws. */
@@ -114,25 +114,26 @@ export interface Mesh {
     protocol: string,
     options: { signal: AbortSignal; maxMessageBytes: number },
   ): Promise<Channel>;
-  /** Dials the addresses of one peer, gives its PeerId. @throws MESH_UNREACHABLE, MESH_TIMEOUT, MESH_ADDRESS_INVALID */
+  /** Dials the addresses of one peer. Returns its PeerId. @throws MESH_UNREACHABLE, MESH_TIMEOUT, MESH_ADDRESS_INVALID */
   connect(addrs: string[]): Promise<string>;
+  /** PeerIds of connected peers. */
   connected(): string[];
-  /** Connections of this peer are not given up when there are too many, until the result is called. */
+  /** Excludes connections of this peer from pruning until the result is called. */
   keep(peer: string): () => void;
   onPeer(listener: (event: PeerEvent) => void): () => void;
   /**
-   * Announces a CID in the DHT; repeated by itself while the mesh is open.
-   * @throws MESH_NOT_ANNOUNCED when no peer took it, MESH_TIMEOUT
+   * Announces a CID in the DHT, and again periodically while the mesh is open.
+   * @throws MESH_NOT_ANNOUNCED when no peer took the record, MESH_TIMEOUT
    */
   provide(cid: string): Promise<void>;
-  /** Announces it no longer; what others were told holds until it runs out. */
+  /** Stops announcing it. Records at peers stay until they expire. */
   unprovide(cid: string): Promise<void>;
   findProviders(cid: string, options: { signal: AbortSignal; max: number }): AsyncIterable<PeerAddress>;
-  /** Addresses of a peer, from what is known or from the DHT. @throws MESH_PEER_UNKNOWN, MESH_TIMEOUT */
+  /** Addresses of a peer, from the peer store or the DHT. @throws MESH_PEER_UNKNOWN, MESH_TIMEOUT */
   findPeer(id: string, options: { signal: AbortSignal }): Promise<string[]>;
-  /** Announces us under the project's rendezvous and keeps connections to others found there; call the result to leave. */
+  /** Announces this node as a member of the project and connects to others. Call the result to leave. */
   joinProject(root: string): () => void;
   stats(): Readonly<MeshStats>;
-  /** Gives up all connections and timers; resolves within about two seconds. */
+  /** Closes all connections and timers. Resolves within about two seconds. */
   close(): Promise<void>;
 }
