@@ -224,7 +224,7 @@ async function reconcile(files: PackFiles, index: BlockIndex): Promise<Map<numbe
   for (const pack of known.keys()) if (!present.includes(pack)) index.dropPack(pack);
   const ends = new Map<number, number>();
   for (const pack of present) {
-    const end = known.get(pack) ?? (await takeIn(files, index, pack));
+    const end = known.get(pack) ?? (await indexPack(files, index, pack));
     const size = await files.size(pack);
     if (size > end) await files.cut(pack, end);
     if (size < end) index.dropPack(pack, size);
@@ -236,7 +236,7 @@ async function reconcile(files: PackFiles, index: BlockIndex): Promise<Map<numbe
 }
 
 /** Reads a pack the index does not know: a sealed one, one published just before a crash, or all after the index was lost. */
-async function takeIn(files: PackFiles, index: BlockIndex, pack: number): Promise<number> {
+async function indexPack(files: PackFiles, index: BlockIndex, pack: number): Promise<number> {
   const used = Date.now();
   const end = await files.scan(pack, ({ cid, at, size }) => {
     const [digest, codec] = [cid.subarray(4), cid[1] ?? 0];

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Blockstore } from 'interface-blockstore';
 import { QuorateError } from '../core/errors.ts';
-import { ByteBudget, chunkBytes, storeFile } from './files.ts';
+import { ByteBudget, chunkBytes, storeFile } from './file-import.ts';
 import { JobPool } from './job-pool.ts';
 import { compareNames, decodeName, printable, splitPath } from './names.ts';
 import type { ReadLimits } from './tar-read.ts';
-import { type BuiltTree, type FileSlot, TreeBuilder } from './tree.ts';
+import { type BuiltTree, type FileSlot, TreeBuilder } from './tree-builder.ts';
 
 /** Files up to here are read at once. */
 const smallBytes = 64 * 1024;
@@ -90,7 +90,7 @@ async function walk(state: Walk, prefix: string, listed?: Listed): Promise<void>
     listed === undefined ? await namesIn(state, prefix) : [...listed.children.keys()].sort(compareNames);
   for (const name of names) {
     state.signal?.throwIfAborted();
-    await breathe(state);
+    await yieldToEventLoop(state);
     const wanted = listed?.children.get(name);
     if (wanted === undefined) await takeEntry(state, prefix + name);
     else await takeListed(state, prefix + name, wanted);
@@ -115,7 +115,7 @@ async function takeListed(state: Walk, path: string, wanted: Listed): Promise<vo
 }
 
 /** Lets the rest of the program run after each slice of reading. */
-async function breathe(state: Walk): Promise<void> {
+async function yieldToEventLoop(state: Walk): Promise<void> {
   if (performance.now() < state.sliceEnd) return;
   await setImmediate();
   state.sliceEnd = performance.now() + sliceMs;

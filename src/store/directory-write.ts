@@ -9,8 +9,8 @@ import { QuorateError } from '../core/errors.ts';
 import { storeLimits } from './limits.ts';
 import { type BlockReader, readBlock } from './nodes.ts';
 import { checkedEntries } from './tar-write.ts';
+import { fileBytes, type WalkedEntry } from './tree-walk.ts';
 import type { TreeRules } from './types.ts';
-import { type Found, fileBytes } from './walk.ts';
 
 export interface WriteOptions {
   signal?: AbortSignal | undefined;
@@ -38,7 +38,7 @@ export async function writeDirectory(
   try {
     await mkdir(temporary, { recursive: true });
     await writeEntries(blocks, entries, temporary, options);
-    if (options.readable === true && (process.umask() & 0o055) !== 0) openUp(entries, temporary);
+    if (options.readable === true && (process.umask() & 0o055) !== 0) makeReadable(entries, temporary);
     await rename(temporary, target);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
@@ -66,7 +66,7 @@ async function refuseUsed(target: string): Promise<void> {
   });
 }
 
-function openUp(entries: readonly Found[], base: string): void {
+function makeReadable(entries: readonly WalkedEntry[], base: string): void {
   chmodSync(base, 0o755);
   for (const { kind, executable, path } of entries)
     if (kind !== 'link') chmodSync(join(base, path), kind === 'dir' || executable ? 0o755 : 0o644);
@@ -74,7 +74,7 @@ function openUp(entries: readonly Found[], base: string): void {
 
 async function writeEntries(
   blocks: BlockReader,
-  entries: Found[],
+  entries: WalkedEntry[],
   base: string,
   { signal, onProgress }: WriteOptions,
 ): Promise<void> {
@@ -84,7 +84,7 @@ async function writeEntries(
     done += bytes;
     onProgress?.(done, total);
   };
-  const folders = new Map<string, Found[]>();
+  const folders = new Map<string, WalkedEntry[]>();
   for (const found of entries) {
     // Names that a file system makes one by one; a folder comes before what is in it.
     if (found.kind === 'dir') mkdirSync(join(base, found.path));
@@ -116,7 +116,7 @@ async function writeEntries(
 }
 
 /** The next file for one writer: each in a folder of its own as long as there are enough, since files of one folder wait for each other. */
-function take(queues: Found[][], writer: number): Found | undefined {
+function take(queues: WalkedEntry[][], writer: number): WalkedEntry | undefined {
   const index = queues.length === 0 ? 0 : writer % queues.length;
   const found = queues[index]?.pop();
   if (queues[index]?.length === 0) queues.splice(index, 1);
@@ -125,7 +125,7 @@ function take(queues: Found[][], writer: number): Found | undefined {
 
 async function writeFound(
   blocks: BlockReader,
-  found: Found,
+  found: WalkedEntry,
   path: string,
   signal: AbortSignal,
   onWritten: (bytes: number) => void,

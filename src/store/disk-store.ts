@@ -8,12 +8,11 @@ import { rawCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
+import type { Exchange } from './bitswap.ts';
 import { BlockNotFound, Blocks } from './blocks.ts';
-import { type Difference, diffTrees } from './diff.ts';
 import { readDirectory } from './directory-read.ts';
 import { type WriteOptions, writeDirectory } from './directory-write.ts';
-import type { Exchange } from './exchange.ts';
-import { storeFile } from './files.ts';
+import { storeFile } from './file-import.ts';
 import { storeLimits } from './limits.ts';
 import { type BlockReader, linksOf, parseCid, readBlock, statedBytes } from './nodes.ts';
 import { eachBlock, type Pin, Pins, type TrimOptions } from './pins.ts';
@@ -21,7 +20,9 @@ import { type PullOptions, type PullResult, pullTree } from './pull.ts';
 import type { Store } from './store.ts';
 import { type ReadLimits, readTar } from './tar-read.ts';
 import { writeTar } from './tar-write.ts';
-import type { BuiltTree } from './tree.ts';
+import type { BuiltTree } from './tree-builder.ts';
+import { type Difference, diffTrees } from './tree-diff.ts';
+import { describe, fileBytes, readFolder, type WalkedEntry, walkTree } from './tree-walk.ts';
 import type {
   Area,
   CollectOptions,
@@ -31,7 +32,6 @@ import type {
   ReadOptions,
   TreeEntry,
 } from './types.ts';
-import { describe, type Found, fileBytes, readFolder, walkTree } from './walk.ts';
 
 const publicArea: Area = { name: 'public', sealed: false };
 
@@ -69,7 +69,7 @@ export class DiskStore implements Store {
     await mkdir(join(dir, 'sealed'), { recursive: true, mode: 0o700 });
     await store.#pins.open();
     if (libp2p !== undefined) {
-      const { startExchange } = await import('./exchange.ts');
+      const { startExchange } = await import('./bitswap.ts');
       store.#exchange = await startExchange(libp2p, store.#blocks);
     }
     return store;
@@ -316,7 +316,7 @@ class BothAreas implements BlockReader {
   }
 }
 
-function entryOf({ path, kind, size, executable, cid, target }: Found): TreeEntry {
+function entryOf({ path, kind, size, executable, cid, target }: WalkedEntry): TreeEntry {
   return { path, kind, size, executable, cid: cid.toString(), ...(target !== undefined && { target }) };
 }
 

@@ -13,7 +13,7 @@ export type Fingerprint =
   | { kind: 'file'; sha256: string; bytes: number };
 
 /** Takes every block and keeps the last alone: the root comes last. */
-class Forgetful extends BaseBlockstore {
+class LastBlockOnly extends BaseBlockstore {
   last: { cid: CID; bytes: Uint8Array } | undefined;
 
   override async put(
@@ -43,7 +43,7 @@ export async function fingerprint(path: string, signal?: AbortSignal): Promise<F
 }
 
 async function tree(path: string, signal: AbortSignal | undefined): Promise<Fingerprint> {
-  const blocks = new Forgetful();
+  const blocks = new LastBlockOnly();
   const { root, files, bytes } = await readDirectory(`${path}/`, blocks, {
     maxBytes: limits.treeBytesMax,
     maxEntries: limits.treeEntriesMax,

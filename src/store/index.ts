@@ -2,12 +2,12 @@ import type { Libp2p } from '@libp2p/interface';
 import type { Fingerprint } from './fingerprint.ts';
 import type { Store } from './store.ts';
 
-export type { Difference } from './diff.ts';
-export { cidProfile } from './files.ts';
+export { cidProfile } from './file-import.ts';
 export type { Fingerprint } from './fingerprint.ts';
 export type { Pin, TrimOptions } from './pins.ts';
 export type { PullOptions, PullResult } from './pull.ts';
 export type { Store } from './store.ts';
+export type { Difference } from './tree-diff.ts';
 export type {
   Area,
   CollectOptions,

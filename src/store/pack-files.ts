@@ -28,7 +28,7 @@ interface Window {
 }
 
 /** A section of a pack, as reading it from its start finds it. */
-export interface Found {
+export interface Section {
   cid: Uint8Array;
   at: number;
   size: number;
@@ -106,7 +106,7 @@ export class PackFiles {
   }
 
   /** Every whole section from the start on, and where the last one ends: what lies behind that was never finished. */
-  async scan(pack: number, each: (found: Found) => void): Promise<number> {
+  async scan(pack: number, each: (found: Section) => void): Promise<number> {
     const end = await this.use(pack, async (handle) => {
       const header = await readAt(handle, 0, packHeader.length);
       if (Buffer.compare(header, packHeader) !== 0) return 0;

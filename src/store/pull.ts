@@ -3,8 +3,8 @@ import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
+import type { Exchange, PeerSession } from './bitswap.ts';
 import type { Blocks } from './blocks.ts';
-import type { Exchange, PeerSession } from './exchange.ts';
 import { storeLimits } from './limits.ts';
 import { decodeNode, readBlock } from './nodes.ts';
 

@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
-import type { Difference } from './diff.ts';
 import type { WriteOptions } from './directory-write.ts';
 import type { Pin, TrimOptions } from './pins.ts';
 import type { PullOptions, PullResult } from './pull.ts';
+import type { Difference } from './tree-diff.ts';
 import type {
   Area,
   CollectOptions,

@@ -3,10 +3,10 @@ import type { Blockstore } from 'interface-blockstore';
 import { extract, type Header as TarHeader } from 'tar-stream';
 import { QuorateError } from '../core/errors.ts';
 import { sizeText } from '../core/quantity.ts';
-import { ByteBudget, chunkBytes, storeFile } from './files.ts';
+import { ByteBudget, chunkBytes, storeFile } from './file-import.ts';
 import { JobPool } from './job-pool.ts';
 import { printable } from './names.ts';
-import { type BuiltTree, type FileSlot, TreeBuilder } from './tree.ts';
+import { type BuiltTree, type FileSlot, TreeBuilder } from './tree-builder.ts';
 import type { TreeRules } from './types.ts';
 
 export interface ReadLimits {

@@ -2,11 +2,11 @@ import { Readable } from 'node:stream';
 import type { CID } from 'multiformats/cid';
 import { type Header, pack } from 'tar-stream';
 import { limits } from '../core/limits.ts';
-import { ByteBudget } from './files.ts';
-import { Links } from './links.ts';
+import { ByteBudget } from './file-import.ts';
 import type { BlockReader } from './nodes.ts';
+import { Symlinks } from './symlinks.ts';
+import { fileBytes, type WalkedEntry, walkTree } from './tree-walk.ts';
 import type { TreeRules } from './types.ts';
-import { type Found, fileBytes, walkTree } from './walk.ts';
 
 /**
  * A tree's entries, all of them checked before the first is used: links may lead anywhere in the tree, so none can be
@@ -16,9 +16,9 @@ export async function checkedEntries(
   blocks: BlockReader,
   root: CID,
   { signal, rules = 'portable' }: { signal?: AbortSignal | undefined; rules?: TreeRules | undefined } = {},
-): Promise<Found[]> {
-  const entries: Found[] = [];
-  const links = new Links();
+): Promise<WalkedEntry[]> {
+  const entries: WalkedEntry[] = [];
+  const links = new Symlinks();
   const budget = new ByteBudget(limits.treeBytesMax);
   for await (const found of walkTree(blocks, root, { signal, rules })) {
     entries.push(found);
@@ -61,7 +61,7 @@ async function* archive(
 
 async function fill(
   packer: ReturnType<typeof pack>,
-  entries: Found[],
+  entries: WalkedEntry[],
   blocks: BlockReader,
   signal?: AbortSignal,
 ): Promise<void> {

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { CID } from 'multiformats/cid';
 import { CarParser, carHeader } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
-import { type Step, Walk } from './walk.ts';
+import { type Step, Walk } from './dag-walk.ts';
 
 export interface VerifiedBlock extends Step {
   bytes: Uint8Array;

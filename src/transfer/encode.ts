@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import { carHeader, sectionHead } from '../core/car.ts';
+import { keyOf, Walk } from './dag-walk.ts';
 import type { Alloc, BlockSource } from './types.ts';
-import { keyOf, Walk } from './walk.ts';
 
 /** Blocks read before their turn: they hide the disk, and each may be 1 MiB of memory. */
 const aheadMax = 2;

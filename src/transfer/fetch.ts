@@ -1,11 +1,11 @@
 import type { CID } from 'multiformats/cid';
 import { QuorateError } from '../core/errors.ts';
+import type { Step } from './dag-walk.ts';
 import type { VerifiedBlock } from './decode.ts';
+import { FetchState } from './fetch-state.ts';
 import { transferLimits } from './limits.ts';
-import { Source, type Work } from './source.ts';
-import { Tally } from './tally.ts';
+import { ProviderSession, type Work } from './provider-session.ts';
 import type { BlockSink, FetchOptions, FetchResult, Provider } from './types.ts';
-import type { Step } from './walk.ts';
 
 /** Asked for at first when several can serve: soon there is something to share out. */
 const firstBytes = 1024 * 1024;
@@ -50,8 +50,8 @@ class Fetch implements Work {
   readonly #options: FetchOptions;
   readonly #idleMs: number;
   readonly #slowMs: number;
-  readonly #tally: Tally;
-  readonly #sources: Source[];
+  readonly #state: FetchState;
+  readonly #sessions: ProviderSession[];
   #wake = Promise.withResolvers<void>();
   #failure: { error: unknown } | undefined;
 
@@ -61,14 +61,14 @@ class Fetch implements Work {
     this.#options = options;
     this.#idleMs = options.idleMs ?? transferLimits.idleSecondsMax * 1000;
     this.#slowMs = options.slowMs ?? transferLimits.slowSeconds * 1000;
-    this.#tally = new Tally(root, sink, options);
-    this.#sources = providers.map((provider) => new Source(provider, this));
+    this.#state = new FetchState(root, sink, options);
+    this.#sessions = providers.map((provider) => new ProviderSession(provider, this));
   }
 
   async run(): Promise<FetchResult> {
     const { signal } = this.#options;
     signal?.throwIfAborted();
-    if (this.#sources.length === 0 && (await this.#tally.take(1)).length > 0) {
+    if (this.#sessions.length === 0 && (await this.#state.take(1)).length > 0) {
       throw new QuorateError('TRANSFER_NO_PROVIDER', `nobody to fetch ${this.#root} from`, {
         hint: 'Connect to a peer that has the tree first.',
       });
@@ -78,8 +78,8 @@ class Fetch implements Work {
     const watch = setInterval(() => this.#check(), Math.min(500, this.#idleMs / 4));
     try {
       await Promise.all(
-        this.#sources.map((source) =>
-          source
+        this.#sessions.map((session) =>
+          session
             .run()
             .catch((error: unknown) => this.#fail(error))
             .finally(() => this.#changed()),
@@ -90,28 +90,28 @@ class Fetch implements Work {
       signal?.removeEventListener('abort', onAbort);
     }
     if (this.#failure !== undefined) throw this.#failure.error;
-    if (!this.isDone) throw new TransferFailed(this.#root, this.#dropped(), this.#sources[0]?.failure);
+    if (!this.isDone) throw new TransferFailed(this.#root, this.#dropped(), this.#sessions[0]?.failure);
     return this.#result();
   }
 
-  // What sources ask
+  // What sessions ask
 
   get isDone(): boolean {
     if (this.#failure !== undefined) return true;
-    return this.#tally.waiting === 0 && !this.#sources.some(({ isBusy }) => isBusy);
+    return this.#state.waiting === 0 && !this.#sessions.some(({ isBusy }) => isBusy);
   }
 
   async take(): Promise<{ steps: Step[]; max: number } | undefined> {
-    const { waiting } = this.#tally;
+    const { waiting } = this.#state;
     if (waiting === 0 || this.#failure !== undefined) return undefined;
     const others = this.#here().length;
     // Each takes a part of what is known, so that the last ones end together.
     const count = others > 1 ? Math.ceil(waiting / (2 * others)) : waiting;
     try {
-      const steps = await this.#tally.take(Math.min(count, transferLimits.rootsMax));
+      const steps = await this.#state.take(Math.min(count, transferLimits.rootsMax));
       if (steps.length === 0) return undefined;
       if (others <= 1) return { steps, max: transferLimits.answerBytesMax };
-      return { steps, max: this.#tally.blocks === 0 ? firstBytes : sharedBytes };
+      return { steps, max: this.#state.blocks === 0 ? firstBytes : sharedBytes };
     } finally {
       // Walking through what is here may have found more to ask for.
       this.#changed();
@@ -127,18 +127,18 @@ class Fetch implements Work {
   }
 
   arrived(block: VerifiedBlock): Promise<boolean> {
-    return this.#tally.arrived(block);
+    return this.#state.arrived(block);
   }
 
   giveBack(steps: Step[]): void {
-    this.#tally.want(steps);
+    this.#state.want(steps);
     this.#changed();
   }
 
   // Watching them
 
-  #here(): Source[] {
-    return this.#sources.filter(({ failure }) => failure === undefined);
+  #here(): ProviderSession[] {
+    return this.#sessions.filter(({ failure }) => failure === undefined);
   }
 
   #changed(): void {
@@ -149,32 +149,33 @@ class Fetch implements Work {
 
   #fail(error: unknown): void {
     this.#failure ??= { error };
-    for (const source of this.#here()) source.drop(new QuorateError('TRANSFER_ENDED', 'the fetch has ended'));
+    for (const session of this.#here())
+      session.drop(new QuorateError('TRANSFER_ENDED', 'the fetch has ended'));
     this.#changed();
   }
 
   #check(): void {
     const now = performance.now();
     const here = this.#here();
-    for (const source of here) {
-      if (source.idleMs(now) > this.#idleMs) {
-        source.drop(new QuorateError('TRANSFER_IDLE', `no block came for ${this.#idleMs / 1000} s`));
+    for (const session of here) {
+      if (session.idleMs(now) > this.#idleMs) {
+        session.drop(new QuorateError('TRANSFER_IDLE', `no block came for ${this.#idleMs / 1000} s`));
       }
     }
-    const idle = here.filter((source) => !source.isBusy && source.failure === undefined);
-    if (idle.length === 0 || this.#tally.waiting > 0) return;
+    const idle = here.filter((session) => !session.isBusy && session.failure === undefined);
+    if (idle.length === 0 || this.#state.waiting > 0) return;
     const best = Math.max(
       slowBytesPerSecond,
-      ...idle.map((source) => (source.rate(now) ?? 0) / slowFraction),
+      ...idle.map((session) => (session.rate(now) ?? 0) / slowFraction),
     );
-    for (const source of here) {
-      if (source.busyMs(now) < this.#slowMs || (source.rate(now) ?? 0) >= best) continue;
-      source.drop(new QuorateError('TRANSFER_SLOW', 'the peer is much slower than another'));
+    for (const session of here) {
+      if (session.busyMs(now) < this.#slowMs || (session.rate(now) ?? 0) >= best) continue;
+      session.drop(new QuorateError('TRANSFER_SLOW', 'the peer is much slower than another'));
     }
   }
 
   #dropped(): FetchResult['dropped'] {
-    return this.#sources.flatMap(({ peer, failure }) => {
+    return this.#sessions.flatMap(({ peer, failure }) => {
       if (failure === undefined) return [];
       return [{ peer, code: failure instanceof QuorateError ? failure.code : '', message: failure.message }];
     });
@@ -182,9 +183,9 @@ class Fetch implements Work {
 
   #result(): FetchResult {
     return {
-      bytes: this.#tally.bytes,
-      blocks: this.#tally.blocks,
-      servedBy: Object.fromEntries(this.#sources.map(({ peer, served }) => [peer, served])),
+      bytes: this.#state.bytes,
+      blocks: this.#state.blocks,
+      servedBy: Object.fromEntries(this.#sessions.map(({ peer, served }) => [peer, served])),
       dropped: this.#dropped(),
     };
   }

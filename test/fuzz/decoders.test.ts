@@ -91,7 +91,7 @@ const reached: Record<string, string> = {
   'src/egress/proxy.ts': 'egress-proxy',
   'src/image/tar-entries.ts': 'image-layer and image-archive',
   'src/source/url.ts': 'git-url',
-  'src/store/exchange.ts': 'a PeerId of a connected peer',
+  'src/store/bitswap.ts': 'a PeerId of a connected peer',
   'sandbox/cgroups/leftovers.ts': 'notes the sandbox wrote itself, each of whose paths is checked',
 };
 

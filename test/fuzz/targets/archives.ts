@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { extract } from 'tar-stream';
 import { joinArchives } from '../../../sandbox/archive.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
-import { Links } from '../../../src/store/links.ts';
 import { checkName, checkTarget, decodeName, foldName, splitPath } from '../../../src/store/names.ts';
+import { Symlinks } from '../../../src/store/symlinks.ts';
 import { readTar } from '../../../src/store/tar-read.ts';
 import { anyBytes, mutatedBytes, mutatedText } from '../arbitraries.ts';
 import { cuts, type TarEntry, tarBytes } from '../corpus.ts';
@@ -273,7 +273,7 @@ const link = define<{ target: string; next: string }>({
   run({ target, next }) {
     checkTarget(target, 'd/e/f/link');
     checkTarget(next, 'd/e/l');
-    const links = new Links();
+    const links = new Symlinks();
     links.add('d/e/f/link', target);
     links.add('d/e/l', next);
     links.add('d/e/f/l', next);

@@ -5,7 +5,7 @@ import type { CID } from 'multiformats/cid';
 import { pbCode, rawCode } from '../../../src/core/car.ts';
 import { decodeNode, linksOf, parseCid } from '../../../src/store/nodes.ts';
 import { checkedEntries } from '../../../src/store/tar-write.ts';
-import { fileBytes, readFolder } from '../../../src/store/walk.ts';
+import { fileBytes, readFolder } from '../../../src/store/tree-walk.ts';
 import { cidOf } from '../../support/project.ts';
 import { mutatedBytes, mutatedText } from '../arbitraries.ts';
 import { type AnyTarget, define, type Input, must } from '../target.ts';

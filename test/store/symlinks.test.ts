@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Links } from '../../src/store/links.ts';
+import { Symlinks } from '../../src/store/symlinks.ts';
 
 function check(links: Record<string, string>): string {
-  const all = new Links();
+  const all = new Symlinks();
   for (const [path, target] of Object.entries(links)) all.add(path, target);
   try {
     all.check();

@@ -1,6 +1,6 @@
 import type { CID } from 'multiformats/cid';
 import type { BlockReader } from './nodes.ts';
-import { describe, readFolder } from './walk.ts';
+import { describe, readFolder } from './tree-walk.ts';
 
 export interface Difference {
   path: string;

@@ -6,9 +6,9 @@ import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { pbCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
-import type { StoredFile } from './files.ts';
-import { Links } from './links.ts';
+import type { StoredFile } from './file-import.ts';
 import { checkTarget, compareNames, foldName, printable, splitPath } from './names.ts';
+import { Symlinks } from './symlinks.ts';
 import type { TreeRules } from './types.ts';
 
 interface Folder {
@@ -156,7 +156,7 @@ export class TreeBuilder {
   /** Writes the directories and links. Every slot must be stored by now. @throws STORE_LINK_ESCAPES */
   async build(blocks: Blockstore, signal?: AbortSignal): Promise<BuiltTree> {
     if (this.#rules === 'portable') {
-      const links = new Links();
+      const links = new Symlinks();
       this.#collectLinks(this.#root, '', links);
       links.check();
     }
@@ -165,7 +165,7 @@ export class TreeBuilder {
     return { root: root.cid, files, entries: this.#entries };
   }
 
-  #collectLinks(at: Folder, prefix: string, into: Links): void {
+  #collectLinks(at: Folder, prefix: string, into: Symlinks): void {
     for (const [name, entry] of at.children) {
       if (entry.kind === 'dir') this.#collectLinks(entry, `${prefix}${name}/`, into);
       else if (entry.kind === 'link') into.add(prefix + name, entry.target);

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QuorateError } from '../core/errors.ts';
+import type { Step } from './dag-walk.ts';
 import { CarDecoder, type VerifiedBlock } from './decode.ts';
 import { decodeEnd, encodeRequest } from './frames.ts';
 import type { Pipe, Provider } from './types.ts';
-import type { Step } from './walk.ts';
 
 /** Requests under way with one provider: while one is answered the next is there already. */
 const requestsMax = 2;
@@ -12,7 +12,7 @@ const breaksMax = 5;
 /** Doubled with each. */
 const againMs = 50;
 
-/** What a source needs of the fetch it works for. */
+/** What a session needs of the fetch it works for. */
 export interface Work {
   /** Blocks to ask for now and the bytes to ask for; undefined when there is nothing at present. */
   take(): Promise<{ steps: Step[]; max: number } | undefined>;
@@ -40,7 +40,7 @@ function mayHeal({ code }: QuorateError): boolean {
 }
 
 /** One provider of a fetch, asked as long as there is something to ask for. */
-export class Source {
+export class ProviderSession {
   readonly peer: string;
   readonly #provider: Provider;
   readonly #work: Work;

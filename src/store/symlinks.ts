@@ -16,7 +16,7 @@ const place = (): Place => ({ below: new Map(), target: undefined });
  * The symbolic links of one tree. Where they lead is known once all are there: `a -> .` with `b -> a/..` leaves the tree.
  * One step costs the same however long the way was, for a stranger may write links of thousands of steps.
  */
-export class Links {
+export class Symlinks {
   readonly #top = place();
   readonly #all: { path: string; target: string }[] = [];
 

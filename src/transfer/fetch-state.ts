@@ -3,15 +3,15 @@ import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
+import { below, keyOf, type Step } from './dag-walk.ts';
 import type { VerifiedBlock } from './decode.ts';
 import type { BlockSink, FetchOptions } from './types.ts';
-import { below, keyOf, type Step } from './walk.ts';
 
 const linked = 0;
 const here = 1;
 
 /** What of one tree is here, what is still to be asked for, and the bounds of both. */
-export class Tally {
+export class FetchState {
   readonly #root: CID;
   readonly #sink: BlockSink;
   readonly #options: FetchOptions;

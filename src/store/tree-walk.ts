@@ -9,7 +9,7 @@ import { type BlockReader, malformed, readBlock, readNode, type UnixNode } from 
 import type { TreeRules } from './types.ts';
 
 /** One entry as the walk finds it; `content` is what to read for a file's bytes. */
-export interface Found {
+export interface WalkedEntry {
   path: string;
   cid: CID;
   kind: 'file' | 'dir' | 'link';
@@ -105,13 +105,13 @@ async function collect(
 
 /**
  * Every entry below a root, folders before what is in them, names in byte order. Reads no file content; where links
- * lead is not checked here, since that needs the whole tree (`Links`).
+ * lead is not checked here, since that needs the whole tree (`Symlinks`).
  */
 export async function* walkTree(
   blocks: BlockReader,
   root: CID,
   { signal, rules }: { signal?: AbortSignal | undefined; rules?: TreeRules | undefined } = {},
-): AsyncGenerator<Found> {
+): AsyncGenerator<WalkedEntry> {
   const visits = new Visits(limits.treeEntriesMax * 2);
   yield* walkFolder({ blocks, rules, signal, count: () => visits.count() }, root, '', 1);
 }
@@ -123,7 +123,12 @@ interface Walking {
   count(): void;
 }
 
-async function* walkFolder(walking: Walking, cid: CID, path: string, depth: number): AsyncGenerator<Found> {
+async function* walkFolder(
+  walking: Walking,
+  cid: CID,
+  path: string,
+  depth: number,
+): AsyncGenerator<WalkedEntry> {
   const { blocks, signal } = walking;
   if (depth > limits.pathDepthMax) {
     throw new QuorateError('STORE_PATH_TOO_DEEP', `the tree is over ${limits.pathDepthMax} folders deep`);
@@ -144,7 +149,7 @@ async function* walkFolder(walking: Walking, cid: CID, path: string, depth: numb
 }
 
 /** What a CID is, seen as an entry at `path`. */
-export async function describe(blocks: BlockReader, cid: CID, path: string): Promise<Found> {
+export async function describe(blocks: BlockReader, cid: CID, path: string): Promise<WalkedEntry> {
   if (cid.code === rawCode) {
     const size = await blocks.size(cid);
     if (size === undefined) await readBlock(blocks, cid);
