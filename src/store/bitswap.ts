@@ -14,7 +14,7 @@ export interface PeerSession {
   close(): void;
 }
 
-/** What the store needs of a network: it serves the public area on it and opens sessions over it. */
+/** The store's port to the network: the public area is served on it, and blocks are fetched over sessions. */
 export interface Exchange {
   isConnected(peer: string): boolean;
   session(root: CID, peer: string): PeerSession;
@@ -22,24 +22,24 @@ export interface Exchange {
 }
 
 /**
- * Bitswap on a libp2p node of ours. The light Helia has no routers, no default libp2p and no HTTP, so nothing is looked
- * up, announced or asked of anybody but the peers a session names; it sees the public area's blocks only.
+ * Bitswap on this node's libp2p. The light Helia has no routers, no default libp2p and no HTTP: it looks up and announces
+ * nothing, asks only the peers of a session, and sees only the public area's blocks.
  */
 export async function startExchange(libp2p: Libp2p, blocks: Blocks): Promise<Exchange> {
   const options = {
     maxInboundStreams: 256,
     maxOutboundStreams: 256,
     runOnLimitedConnections: true,
-    // One chunk of the profile with its framing must fit; more only lets a peer make us hold more.
+    // One chunk of the profile with its framing; a higher limit would let a peer use more memory.
     maxOutgoingMessageSize: 2 * limits.blockBytesMax,
     maxIncomingMessageSize: 2 * limits.blockBytesMax,
-    // Shared by all peers: one that reads slowly holds a single place, so there must be more places than peers.
+    // Shared by all peers. A slow reader occupies one, so there must be more than peers.
     messageSendConcurrency: 256,
     messageReceiveTimeout: storeLimits.pullIdleSecondsMax * 1000,
-    // A greedy peer's wants are all read into one answer: this times 1 MiB is what it can make us hold. The library's
-    // options type spells the name another way than the code that reads it.
+    // All wants of a peer are read into one answer: the memory one peer can use is this times 1 MiB. The name in the
+    // library's options type differs from the one its code reads.
     maxWantListSize: 2 * storeLimits.pullWantsMax,
-    // A second ask means that the first answer was lost: answer it at once.
+    // A repeated want means that the first answer was lost: answer at once.
     doNotResendBlockWindow: 0,
   };
   const helia = withBitswap(Object.assign(createHeliaLight({ blockstore: blocks }), { libp2p }), options);

@@ -4,31 +4,31 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { QuorateError } from '../core/errors.ts';
 
-/** Where a block's bytes lie. */
+/** The place of a block's bytes in a pack. */
 export interface Place {
   pack: number;
-  /** Offset of the bytes, behind their CID. */
+  /** Offset of the bytes, which follow their CID. */
   at: number;
   size: number;
 }
 
 export interface Row extends Place {
-  /** sha2-256: a block is its bytes, whichever codec a CID reads them with. */
+  /** sha2-256 of the bytes. CIDs of both codecs with this digest are one block. */
   digest: Uint8Array;
   codec: number;
-  /** When last used, in milliseconds since the epoch. */
+  /** Time of the last use, in milliseconds since the epoch. */
   used: number;
 }
 
 const formatVersion = 1;
 const memory = ':memory:';
 const datasync = promisify(fdatasync);
-/** How long a change may wait for others to be written with it. What a crash loses is the tail of a pack, cut off when opened. */
+/** Longest time until a change is committed. A crash loses uncommitted rows; opening cuts their blocks off the packs. */
 const commitMs = 500;
 
 /**
- * Digest → place, in SQLite. Everything in it can be read from the packs again, so a damaged one is made anew.
- * Changes are gathered into transactions; `commit` ends one.
+ * Maps digests to places, in SQLite. It is derived from the packs, so a damaged index is rebuilt. Changes are gathered into
+ * transactions; `commit` ends one.
  */
 export class BlockIndex {
   readonly #db: DatabaseSync;
@@ -43,7 +43,7 @@ export class BlockIndex {
   #unsynced = true;
   #syncing: Promise<void> = Promise.resolve();
 
-  /** @param file path, or ":memory:" for one that is read from the packs whenever it is opened */
+  /** @param file path, or ":memory:" for an index that is rebuilt from the packs each time it is opened */
   constructor(file: string) {
     this.#db = openDatabase(file);
     if (file !== memory) this.#wal = openSync(`${file}-wal`, 'r');
@@ -71,13 +71,13 @@ export class BlockIndex {
     return this.#touch.run(used, digest).changes !== 0;
   }
 
-  /** Forgets a block unless it has moved. */
+  /** Removes a block's row unless the block has moved. */
   remove(digest: Uint8Array, { pack, at }: Place): void {
     this.#begin();
     this.#remove.run(digest, pack, at);
   }
 
-  /** Removes one block unless it was used at `usedBefore` or later: looking and removing are one step. */
+  /** Removes one block unless it was used at `usedBefore` or later; check and removal are atomic. */
   removeUnused(digest: Uint8Array, usedBefore: number): boolean {
     this.#begin();
     return (
@@ -95,20 +95,20 @@ export class BlockIndex {
     return (pack === undefined ? select.all() : select.all(pack)) as unknown as Row[];
   }
 
-  /** Digests and sizes of the next blocks after a digest, in its order, that were last used before a time. */
+  /** Digests and sizes of up to `max` blocks after a digest, in digest order, that were last used before a time. */
   unused(usedBefore: number, after: Uint8Array, max: number): { digest: Uint8Array; size: number }[] {
     return this.#db
       .prepare('SELECT digest, size FROM blocks WHERE digest > ? AND used < ? ORDER BY digest LIMIT ?')
       .all(after, usedBefore, max) as unknown as { digest: Uint8Array; size: number }[];
   }
 
-  /** Bytes of blocks in each pack that has any. */
+  /** Bytes of the indexed blocks of each pack, empty packs left out. */
   liveBytes(): Map<number, number> {
     const rows = this.#db.prepare('SELECT pack, SUM(size) AS live FROM blocks GROUP BY pack').all();
     return new Map(rows.map(({ pack, live }) => [Number(pack), Number(live)]));
   }
 
-  /** Bytes each known pack has up to the end of its last block. */
+  /** The end of the last block of each known pack: an offset in bytes. */
   packs(): Map<number, number> {
     return new Map(
       this.#db
@@ -123,7 +123,7 @@ export class BlockIndex {
     this.#end.run(pack, end);
   }
 
-  /** Takes in the rows of another index for one pack that is now ours; blocks that are here already stay where they are. */
+  /** Adds the rows of a pack that was moved here from another area; blocks that are here already keep their place. */
   adopt(rows: readonly Row[], pack: number, end: number, used: number): void {
     this.setEnd(pack, end);
     const insert = this.#db.prepare(
@@ -132,7 +132,7 @@ export class BlockIndex {
     for (const { digest, codec, at, size } of rows) insert.run(digest, codec, pack, at, size, used);
   }
 
-  /** Forgets what lies in a pack, or in it from an offset on. */
+  /** Removes the rows of a pack, or of a pack from an offset on. */
   dropPack(pack: number, from = 0): void {
     this.#begin();
     this.#db.prepare('DELETE FROM blocks WHERE pack = ? AND at + size > ?').run(pack, from);
@@ -145,12 +145,12 @@ export class BlockIndex {
     if (this.#db.isTransaction) this.#db.exec('COMMIT');
   }
 
-  /** Ends when everything changed so far is on the disk. */
+  /** Resolves when all changes so far are durable. */
   sync(): Promise<void> {
     this.commit();
     if (this.#wal === undefined || !this.#unsynced) return this.#syncing;
     this.#unsynced = false;
-    // Commits are in the write-ahead log, which stays the same file as long as the database is open (SQLite, wal.html).
+    // Commits go to the write-ahead log, which is one file as long as the database is open (sqlite.org/wal.html).
     this.#syncing = datasync(this.#wal).catch((error: unknown) => {
       this.#unsynced = true;
       throw error;
@@ -166,7 +166,7 @@ export class BlockIndex {
     this.#wal = undefined;
   }
 
-  /** A disk that is full now is reported to the next who waits for a commit. */
+  /** Commits after `commitMs`. A failure (disk full) is reported by the next `commit`. */
   #commitLater(): void {
     try {
       this.commit();
@@ -223,5 +223,5 @@ function openDatabase(file: string): DatabaseSync {
   }
 }
 
-/** The file is no index any more: remove it and read the packs. */
+/** The index file is damaged: remove it and rebuild it from the packs. */
 export class IndexDamaged extends Error {}

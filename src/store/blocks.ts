@@ -15,7 +15,7 @@ import { PackWriter } from './pack-writer.ts';
 
 const sha256Code = 0x12;
 
-/** Not a coded error: Bitswap looks for this name to answer "do not have" instead of dropping the peer's other wants. */
+/** Not a coded error: on an error of this name Bitswap answers "do not have" and goes on with the peer's other wants. */
 export class BlockNotFound extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -24,15 +24,15 @@ export class BlockNotFound extends Error {
 }
 
 /**
- * The blocks of one area: packs in a folder, and an index of them. A block is its sha2-256; its bytes are hashed
- * again whenever they are read, so a block that the disk lost is reported, never used.
+ * The blocks of one area: packs in a folder and their index. A block is identified by its sha2-256. Its bytes are hashed
+ * each time they are read from disk, so a damaged block is reported and removed.
  */
 export class Blocks extends BaseBlockstore {
   readonly dir: string;
   readonly index: BlockIndex;
   readonly files: PackFiles;
   readonly writer: PackWriter;
-  /** Told of each block that a peer gets by Bitswap. */
+  /** Called for each block that a peer gets by Bitswap. */
   onAsked: (cid: CID) => void = () => {};
   #closing: Promise<void> | undefined;
 
@@ -45,15 +45,15 @@ export class Blocks extends BaseBlockstore {
   }
 
   /**
-   * Opens a folder of blocks, making it when missing, and cuts off what an earlier run left half written.
-   * @param keepIndex on disk, for many blocks; otherwise it is read from the packs, which suits the few of a sealed area
+   * Opens a folder of blocks, creating it when missing, and truncates blocks that a crash left incomplete.
+   * @param keepIndex whether the index is a file; if not it is rebuilt in memory, which suits a sealed area's few blocks
    * @throws STORE_IN_USE, STORE_NEWER, STORE_UNWRITABLE
    */
   static async open(dir: string, { keepIndex }: { keepIndex: boolean }): Promise<Blocks> {
     try {
       await mkdir(dir, { recursive: true, mode: 0o700 });
     } catch (cause) {
-      throw new QuorateError('STORE_UNWRITABLE', `cannot make ${dir}: ${(cause as Error).message}`, {
+      throw new QuorateError('STORE_UNWRITABLE', `cannot create ${dir}: ${(cause as Error).message}`, {
         hint: 'The folder must be writable by you and lie on a disk with room.',
         cause,
       });
@@ -63,7 +63,7 @@ export class Blocks extends BaseBlockstore {
     return new Blocks(dir, index, files, await reconcile(files, index));
   }
 
-  /** True when the block is here; marks it as used now, which keeps it from a sweep. Synchronous so as not to race one. */
+  /** True when the block is here. Marks it as used now, which a sweep respects; synchronous, so that none comes between. */
   touch(cid: CID): boolean {
     return cid.multihash.code === sha256Code && this.index.touch(cid.multihash.digest, Date.now());
   }
@@ -82,8 +82,8 @@ export class Blocks extends BaseBlockstore {
   }
 
   /**
-   * Takes a block whose hash the caller has checked. It can be read at once; `batch` and `sync` say when it is in its
-   * file and on the disk. @throws STORE_DISK_FULL
+   * Adds a block whose hash the caller has checked. It can be read at once; `batch` resolves when it is written, `sync` when
+   * it is durable. @throws STORE_DISK_FULL
    */
   override async put(
     cid: CID,
@@ -100,11 +100,11 @@ export class Blocks extends BaseBlockstore {
     return cid;
   }
 
-  /** As `put`, for bytes whose memory the caller gives up: it is free again as soon as they are written. @throws STORE_DISK_FULL */
+  /** As `put`, but takes over the memory of `bytes` and releases it once they are written. @throws STORE_DISK_FULL */
   async take(cid: CID, bytes: Uint8Array): Promise<void> {
     if (this.touch(cid)) return;
     try {
-      // The CIDs that were read in a node lie in its memory, and are still to be asked for.
+      // Not for dag-pb: the CIDs decoded from a node share its memory and are still in use.
       this.writer.append(cid, bytes, { used: Date.now(), isOwned: cid.code === rawCode });
     } catch (error) {
       throw diskError(error, this.dir);
@@ -112,14 +112,14 @@ export class Blocks extends BaseBlockstore {
     if (this.writer.unwrittenBytes > storeLimits.packUnwrittenBytesMax) await this.writer.flush();
   }
 
-  /** Gives a block that is here a new place, as unused as it was. */
+  /** Appends a block that is here again, in a new place, with its time of use unchanged. */
   move(cid: CID, bytes: Uint8Array): void {
     const place = this.index.find(cid.multihash.digest);
     assert(place !== undefined, 'what is moved is here');
     this.writer.append(cid, bytes, { used: place.used });
   }
 
-  /** The verified bytes. @throws BlockNotFound also for a block that no longer has its hash, which is removed */
+  /** The verified bytes. @throws BlockNotFound when it is not here or its bytes are damaged; a damaged block is removed */
   async read(cid: CID, alloc?: (size: number) => Uint8Array): Promise<Uint8Array> {
     for (;;) {
       const place = this.#find(cid);
@@ -129,7 +129,7 @@ export class Blocks extends BaseBlockstore {
       const bytes = await this.files.read(place.pack, place.at, place.size, alloc);
       if (bytes !== undefined && hashMatches(cid, bytes)) return bytes;
       const now = this.#find(cid);
-      // Moved by a sweep meanwhile: look again.
+      // A sweep has moved it: read its new place.
       if (now !== undefined && (now.pack !== place.pack || now.at !== place.at)) continue;
       this.index.remove(cid.multihash.digest, place);
       throw new BlockNotFound(`block ${cid} was damaged on disk and is removed`);
@@ -153,12 +153,12 @@ export class Blocks extends BaseBlockstore {
     }
   }
 
-  /** Runs work that puts blocks, and ends when all are in their files. @throws STORE_DISK_FULL */
+  /** Runs work that puts blocks. Resolves when all are written. @throws STORE_DISK_FULL */
   batch<T>(work: () => Promise<T>): Promise<T> {
     return this.writer.batch(work);
   }
 
-  /** Ends when every block taken so far survives a loss of power. @throws STORE_DISK_FULL */
+  /** Resolves when all blocks added so far are durable. @throws STORE_DISK_FULL */
   async sync(): Promise<void> {
     try {
       await this.writer.sync();
@@ -168,8 +168,8 @@ export class Blocks extends BaseBlockstore {
   }
 
   /**
-   * Takes all blocks of another area and removes it; ends when they are on the disk. Interrupted at any point, it can
-   * be repeated.
+   * Moves all blocks of another area here and removes that area. Resolves when they are durable. Interrupted at any point,
+   * it can be repeated.
    */
   async adopt(from: Blocks): Promise<void> {
     await from.writer.flush();
@@ -217,7 +217,7 @@ async function openIndex(file: string): Promise<BlockIndex> {
   }
 }
 
-/** Makes index and packs agree after any crash; gives the packs with their ends. */
+/** Makes index and packs consistent after a crash. Returns the end of each pack, in bytes. */
 async function reconcile(files: PackFiles, index: BlockIndex): Promise<Map<number, number>> {
   const known = index.packs();
   const present = files.list();
@@ -235,7 +235,7 @@ async function reconcile(files: PackFiles, index: BlockIndex): Promise<Map<numbe
   return ends;
 }
 
-/** Reads a pack the index does not know: a sealed one, one published just before a crash, or all after the index was lost. */
+/** Indexes an unknown pack: of a sealed area, one published just before a crash, or each one after the index was lost. */
 async function indexPack(files: PackFiles, index: BlockIndex, pack: number): Promise<number> {
   const used = Date.now();
   const end = await files.scan(pack, ({ cid, at, size }) => {

@@ -10,19 +10,19 @@ import { compareNames, decodeName, printable, splitPath } from './names.ts';
 import type { ReadLimits } from './tar-read.ts';
 import { type BuiltTree, type FileSlot, TreeBuilder } from './tree-builder.ts';
 
-/** Files up to here are read at once. */
+/** Files up to this size are read with synchronous calls. */
 const smallBytes = 64 * 1024;
-/** How long reading small files may keep the program from anything else. */
+/** Longest time for which reading small files blocks the event loop. */
 const sliceMs = 8;
 
 interface Bounds extends ReadLimits {
-  /** Whether a `.git` at the top belongs to the tree; else it is left out. */
+  /** Whether a top-level `.git` is part of the tree. If not it is left out. */
   git?: boolean;
   /** See `ImportOptions.only`. */
   only?: readonly string[] | undefined;
 }
 
-/** What of a folder is asked for; `self` of what is below a folder without being named itself is false. */
+/** The listed paths below a folder. `self` is false for a folder that is not listed itself. */
 interface Listed {
   self: boolean;
   children: Map<string, Listed>;
@@ -34,7 +34,7 @@ interface Walk extends Bounds {
   blocks: Blockstore;
   budget: ByteBudget;
   pool: JobPool;
-  /** When others are to get their turn. */
+  /** End of the current slice. */
   sliceEnd: number;
 }
 
@@ -44,8 +44,8 @@ const refused = (path: string, what: string): QuorateError =>
   });
 
 /**
- * Reads a folder on disk into a tree with lstat, following no link, by default without a `.git` at the top.
- * @throws STORE_FILE_CHANGED when a file changes meanwhile, STORE_NOT_A_FOLDER, and the codes of `readTar`
+ * Reads a folder on disk into a tree, following no symbolic link, by default without a top-level `.git`.
+ * @throws STORE_FILE_CHANGED when a file changes while it is read, STORE_NOT_A_FOLDER, and the codes of `readTar`
  */
 export async function readDirectory(
   dir: string,
@@ -105,7 +105,7 @@ async function namesIn(state: Walk, prefix: string): Promise<string[]> {
     .sort(compareNames);
 }
 
-/** What became of the path may be anything: of what is gone, or no folder any more, nothing below is there either. */
+/** Takes a listed path as far as it exists: below a path that is missing or no folder nothing exists. */
 async function takeListed(state: Walk, path: string, wanted: Listed): Promise<void> {
   const isFolder = lstatSync(join(state.dir, path), { throwIfNoEntry: false })?.isDirectory();
   if (isFolder === undefined) return;
@@ -114,7 +114,7 @@ async function takeListed(state: Walk, path: string, wanted: Listed): Promise<vo
   await walk(state, `${path}/`, wanted);
 }
 
-/** Lets the rest of the program run after each slice of reading. */
+/** Yields to the event loop after each slice of reading. */
 async function yieldToEventLoop(state: Walk): Promise<void> {
   if (performance.now() < state.sliceEnd) return;
   await setImmediate();
@@ -145,14 +145,14 @@ async function takeFile(state: Walk, path: string, seen: BigIntStats): Promise<v
   else slot.stored = await storeFile(state.blocks, readSmall(state, path, seen), slot.executable);
 }
 
-// Between lstat and open the name may have become a link or a pipe: neither is followed nor waited for.
+// Between lstat and open the name may have become a link, which is not followed, or a pipe, which must not block.
 const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 function checkSame(path: string, opened: BigIntStats, seen: BigIntStats): void {
   if (opened.ino !== seen.ino || opened.dev !== seen.dev) throw changed(path);
 }
 
-/** One step after the other: to hand four steps to another thread takes five times as long as to do them. */
+/** Synchronous: the thread pool takes five times as long for the four calls of a small file. */
 function readSmall(state: Walk, path: string, seen: BigIntStats): Uint8Array {
   let file: number;
   try {
@@ -193,13 +193,13 @@ async function storeLarge(state: Walk, path: string, seen: BigIntStats, slot: Fi
 
 const unreadable = (path: string, cause: unknown): QuorateError =>
   new QuorateError('STORE_FILE_UNREADABLE', `${printable(path)} cannot be opened`, {
-    hint: 'Check that the file is readable and that nothing writes to the folder meanwhile.',
+    hint: 'Check that the file is readable and that no program writes to the folder meanwhile.',
     cause,
   });
 
 const changed = (path: string): QuorateError =>
   new QuorateError('STORE_FILE_CHANGED', `${printable(path)} changed while it was read`, {
-    hint: 'Let nothing write to the folder while it is stored.',
+    hint: 'Stop the program that writes to the folder while it is stored.',
   });
 
 async function whole(handle: FileHandle, path: string, size: bigint): Promise<Uint8Array> {

@@ -14,16 +14,16 @@ import type { TreeRules } from './types.ts';
 
 export interface WriteOptions {
   signal?: AbortSignal | undefined;
-  /** Called with the bytes written so far and the bytes in all. */
+  /** Called with the bytes written so far and the total. */
   onProgress?: ((done: number, total: number) => void) | undefined;
   rules?: TreeRules | undefined;
-  /** Files and folders can be read by everybody, whatever this process leaves out of what it makes. */
+  /** Makes files and folders readable for all users, regardless of the umask. */
   readable?: boolean | undefined;
 }
 
 /**
- * Writes a tree to disk beside `dest` and renames it there once whole, links last so that nothing is written through
- * one. @throws STORE_DEST_NOT_EMPTY, STORE_DEST_FAILED and the codes of `checkedEntries`
+ * Writes a tree to a temporary folder beside `dest` and renames it once it is complete. Links are written last, so that no
+ * file is written through one. @throws STORE_DEST_NOT_EMPTY, STORE_DEST_FAILED and the codes of `checkedEntries`
  */
 export async function writeDirectory(
   blocks: BlockReader,
@@ -86,7 +86,7 @@ async function writeEntries(
   };
   const folders = new Map<string, WalkedEntry[]>();
   for (const found of entries) {
-    // Names that a file system makes one by one; a folder comes before what is in it.
+    // Synchronous: file systems serialize these calls. A folder comes before its entries.
     if (found.kind === 'dir') mkdirSync(join(base, found.path));
     if (found.kind !== 'file') continue;
     const folder = dirname(found.path);
@@ -115,7 +115,7 @@ async function writeEntries(
   }
 }
 
-/** The next file for one writer: each in a folder of its own as long as there are enough, since files of one folder wait for each other. */
+/** The next file for one writer: from a folder of its own where possible, since creating files locks their folder. */
 function take(queues: WalkedEntry[][], writer: number): WalkedEntry | undefined {
   const index = queues.length === 0 ? 0 : writer % queues.length;
   const found = queues[index]?.pop();
@@ -151,6 +151,6 @@ async function writeFound(
 
 const writeFileNow = promisify(writeFile);
 
-/** With callbacks inside: for thousands of small files promises for each step cost more than the steps. */
+/** Callback-based: for thousands of small files the promises of node:fs/promises cost more than the calls. */
 const writeNew = (path: string, bytes: Uint8Array, mode: number): Promise<void> =>
   writeFileNow(path, bytes, { flag: 'wx', mode });

@@ -35,7 +35,7 @@ import type {
 
 const publicArea: Area = { name: 'public', sealed: false };
 
-/** `<dir>/public` and `<dir>/sealed/<name>` hold packs, `<dir>/pins` a file for each pinned tree. */
+/** The store in a folder: packs in `<dir>/public` and `<dir>/sealed/<name>`, a file per pinned tree in `<dir>/pins`. */
 export class DiskStore implements Store {
   readonly public = publicArea;
   readonly blocks: PublicBlocks;
@@ -43,7 +43,7 @@ export class DiskStore implements Store {
   readonly #blocks: Blocks;
   readonly #pins: Pins;
   readonly #sealed = new Map<string, Promise<Blocks>>();
-  /** When each running import or pull began: what it used since is not swept. */
+  /** Start of each running import or pull: blocks used since are not swept. */
   readonly #since = new Set<{ ms: number }>();
   #exchange: Exchange | undefined;
 
@@ -89,7 +89,7 @@ export class DiskStore implements Store {
     if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/.test(name)) {
       throw new QuorateError(
         'STORE_AREA_NAME',
-        `${JSON.stringify(name.slice(0, 120))} cannot name a sealed area`,
+        `${JSON.stringify(name.slice(0, 120))} is not a name of a sealed area`,
         {
           hint: 'Use up to 100 letters, digits, ".", "_" and "-", not beginning with ".".',
         },
@@ -137,7 +137,7 @@ export class DiskStore implements Store {
     }
   }
 
-  // Into the store
+  // Imports
 
   importTar(tar: Readable, options: ImportOptions): Promise<ImportedTree> {
     return this.#import(options, (blocks, bounds) => readTar(tar, blocks, bounds));
@@ -179,7 +179,7 @@ export class DiskStore implements Store {
     );
   }
 
-  // Out of the store
+  // Exports
 
   #reader(from: Area | undefined): BlockReader {
     if (from === undefined || !from.sealed) return this.#blocks;
@@ -247,7 +247,7 @@ export class DiskStore implements Store {
 
   async has(root: string, signal?: AbortSignal): Promise<boolean> {
     try {
-      // Whoever knows that it is here pins or reads it next, and a sweep must not come between.
+      // Blocks count as used, so that no sweep removes them before the caller pins or reads the tree.
       for await (const cid of eachBlock(this.#blocks, parseCid(root), false, signal)) this.#blocks.touch(cid);
       return true;
     } catch (error) {
@@ -264,7 +264,7 @@ export class DiskStore implements Store {
     return diffTrees(this.#reader(fromA), parseCid(rootA), this.#reader(fromB), parseCid(rootB), max);
   }
 
-  // Keeping
+  // Pins
 
   pin(roots: readonly string[], name: string): Promise<void> {
     return this.#pins.pin(roots.map(parseCid), name);
@@ -321,7 +321,7 @@ function entryOf({ path, kind, size, executable, cid, target }: WalkedEntry): Tr
 }
 
 async function hashOf(blocks: BlockReader, cid: CID, signal?: AbortSignal): Promise<string> {
-  // A raw block's CID holds the sha256 of its bytes, which are the file's.
+  // The digest of a raw block's CID is the sha256 of the file.
   if (cid.code === rawCode) return Buffer.from(cid.multihash.digest).toString('hex');
   const hash = createHash('sha256');
   for await (const chunk of fileBytes(blocks, cid, signal)) hash.update(chunk);

@@ -7,22 +7,22 @@ export const hasCode = (error: unknown, ...codes: string[]): boolean =>
 
 const sqliteFull = 13;
 
-/** A full disk under a name of ours; anything else as it is. */
+/** Maps an error of a full disk to STORE_DISK_FULL; returns any other error unchanged. */
 export function diskError(error: unknown, dir: string): unknown {
   const full = error instanceof Error && 'errcode' in error && error.errcode === sqliteFull;
   if (!full && !hasCode(error, 'ENOSPC', 'EDQUOT')) return error;
-  return new QuorateError('STORE_DISK_FULL', `no room left for a block under ${dir}`, {
+  return new QuorateError('STORE_DISK_FULL', `no space left for a block under ${dir}`, {
     hint: 'Free disk space. A worker keeps less with results and images under [lend] in worker.toml.',
     cause: error,
   });
 }
 
-/** Writes all parts one after the other from `at` on; gives their bytes. */
+/** Writes all parts in order at offset `at`. Returns the number of bytes. */
 export async function writeAll(handle: FileHandle, parts: Uint8Array[], at: number): Promise<number> {
   const total = parts.reduce((sum, part) => sum + part.length, 0);
   let { bytesWritten: done } = await handle.writev(parts, at);
   if (done === total) return total;
-  // A nearly full disk takes some of it; the next write then says why.
+  // A nearly full disk takes part of it; the next write then fails.
   const whole = Buffer.concat(parts);
   while (done < total) {
     const { bytesWritten } = await handle.write(whole, done, total - done, at + done);
@@ -31,7 +31,7 @@ export async function writeAll(handle: FileHandle, parts: Uint8Array[], at: numb
   return total;
 }
 
-/** Makes the names in a folder survive a loss of power. */
+/** Syncs a folder, which makes created and renamed files durable. */
 export async function syncFolder(dir: string): Promise<void> {
   const handle = await open(dir, 'r');
   try {

@@ -7,24 +7,24 @@ import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import { sizeText } from '../core/quantity.ts';
 
-/** The name under which a job fixes how bytes become CIDs: IPIP-499's profile, plus mode 0755 on executables only. */
+/** Name of the CID profile in a job: unixfs-v1-2025 of IPIP-499, plus mode 0755 on executables only. */
 export const cidProfile = 'unixfs-v1-2025+x';
 
-/** Chunk size of the profile: up to here a plain file is one raw block. */
+/** Chunk size of the profile in bytes: a plain file up to this size is one raw block. */
 export const chunkBytes = 1_048_576;
 
 export const executableMode = 0o755;
 
 export interface StoredFile {
   cid: CID;
-  /** Bytes of the whole DAG, as its parent's link records it. */
+  /** Bytes of all blocks of the file, for the `Tsize` of the link to it. */
   dagSize: number;
   size: number;
   /** Hex, of the content. */
   sha256: string;
 }
 
-/** Stores one file's content. A `Uint8Array` of up to one chunk takes the short way; the CID is the same either way. */
+/** Stores one file's content. A `Uint8Array` of up to one chunk is stored directly; the CID does not depend on that. */
 export async function storeFile(
   blocks: Blockstore,
   content: Uint8Array | AsyncIterable<Uint8Array>,
@@ -56,7 +56,7 @@ export async function storeFile(
   throw new Error('assertion failed: the importer returned nothing for a file');
 }
 
-/** Counts content across a whole import. */
+/** Limits the bytes of content of one import. */
 export class ByteBudget {
   used = 0;
   readonly max: number;

@@ -7,12 +7,12 @@ import { limits } from '../core/limits.ts';
 import { readDirectory } from './directory-read.ts';
 import { printable } from './names.ts';
 
-/** What bytes on disk are: a whole tree by its CID, or one file by its sha256 in hexadecimal. */
+/** Identity of a path on disk: the CID of a folder's tree, or the sha256 of a file in hexadecimal. */
 export type Fingerprint =
   | { kind: 'tree'; cid: string; rootBlock: Uint8Array; files: number; bytes: number }
   | { kind: 'file'; sha256: string; bytes: number };
 
-/** Takes every block and keeps the last alone: the root comes last. */
+/** A blockstore that keeps only the last block put, which is the root. */
 class LastBlockOnly extends BaseBlockstore {
   last: { cid: CID; bytes: Uint8Array } | undefined;
 
@@ -26,14 +26,14 @@ class LastBlockOnly extends BaseBlockstore {
 }
 
 /**
- * Recomputes what a folder or a file is, writing nothing. Unlike an import it reads a `.git` too: it is a question about
- * all that lies there. @throws STORE_FILE_UNREADABLE, and the codes of `readDirectory` for what no tree can hold
+ * Computes the fingerprint of a folder or a file; stores nothing. Unlike an import it includes a top-level `.git`.
+ * @throws STORE_FILE_UNREADABLE, and the codes of `readDirectory` for entries that no tree can hold
  */
 export async function fingerprint(path: string, signal?: AbortSignal): Promise<Fingerprint> {
   const found = await lstat(path).catch((cause: unknown) => {
     throw unreadable(path, cause);
   });
-  // A link named on a command line is meant as what it leads to.
+  // A link given as the path itself is followed.
   const what = found.isSymbolicLink()
     ? await stat(path).catch((cause) => Promise.reject(unreadable(path, cause)))
     : found;

@@ -20,15 +20,16 @@ export type {
 } from './types.ts';
 
 /**
- * Opens the store in a folder, making it when missing. With `libp2p` the public area is served to its peers and trees can
- * be pulled from them; without, the store is offline and no network code is loaded.
+ * Opens the store in a folder, creating it when missing. With `libp2p` the public area is served to peers and trees can be
+ * pulled from them; without it the store is offline and loads no network code.
+ * @throws STORE_IN_USE, STORE_NEWER, STORE_UNWRITABLE
  */
 export async function openStore(options: { dir: string; libp2p?: Libp2p | undefined }): Promise<Store> {
   const { DiskStore } = await import('./disk-store.ts');
   return DiskStore.open(options.dir, options.libp2p);
 }
 
-/** See `fingerprint.ts`; here so that no network code is loaded with it. */
+/** The fingerprint of a file or folder (`fingerprint.ts`). Loads no network code. */
 export async function fingerprintOf(path: string, signal?: AbortSignal): Promise<Fingerprint> {
   const { fingerprint } = await import('./fingerprint.ts');
   return fingerprint(path, signal);

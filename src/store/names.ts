@@ -1,12 +1,12 @@
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 
-/** A name as two people on different file systems would see it: two names with one fold cannot live in one folder. */
+/** Case-folded and normalized name. Names with equal folds are one file on some file systems. */
 export function foldName(name: string): string {
   return name.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC');
 }
 
-/** Byte order of the UTF-8 forms, which is also the order of links in a dag-pb directory. */
+/** Compares names in the byte order of their UTF-8 encoding, the order of links in a dag-pb directory. */
 export function compareNames(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
@@ -23,14 +23,14 @@ export function decodeName(bytes: Uint8Array, where: string): string {
   }
 }
 
-/** A path shortened and freed of control characters, for messages. */
+/** A path for messages: quoted, at most 200 characters, control characters escaped. */
 export function printable(path: string): string {
   const shown = JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
-  // C1 controls and bidirectional overrides survive JSON.stringify and can fake a terminal line.
+  // JSON.stringify leaves C1 controls and bidirectional overrides, which can forge terminal output.
   return shown.replace(/[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '?');
 }
 
-/** One path component. @throws STORE_NAME_REFUSED, STORE_NAME_ENCODING, STORE_PATH_TOO_LONG */
+/** Checks one component of a path. @throws STORE_NAME_REFUSED, STORE_NAME_ENCODING, STORE_PATH_TOO_LONG */
 export function checkName(name: string, path: string): void {
   if (name === '' || name === '.' || name === '..') {
     throw new QuorateError(
@@ -47,7 +47,7 @@ export function checkName(name: string, path: string): void {
       `the path ${printable(path)} has a "/" or NUL inside a name`,
     );
   }
-  // U+FFFD is what a decoder leaves where bytes were not UTF-8; lone surrogates cannot be encoded at all.
+  // U+FFFD stands for bytes that were not UTF-8; lone surrogates have no UTF-8 encoding.
   if (name.includes('\ufffd') || !name.isWellFormed()) {
     throw new QuorateError('STORE_NAME_ENCODING', `the path ${printable(path)} is not UTF-8`, {
       hint: 'Rename the file: names must be UTF-8.',
@@ -61,7 +61,7 @@ export function checkName(name: string, path: string): void {
   }
 }
 
-/** Splits and checks a tree-relative path. @throws as checkName, and STORE_PATH_TOO_DEEP, STORE_PATH_ABSOLUTE */
+/** Splits and checks a path relative to the tree. @throws as `checkName`, and STORE_PATH_TOO_DEEP, STORE_PATH_ABSOLUTE */
 export function splitPath(path: string): string[] {
   if (path.startsWith('/')) {
     throw new QuorateError('STORE_PATH_ABSOLUTE', `the path ${printable(path)} is absolute`, {
@@ -85,7 +85,7 @@ export function splitPath(path: string): string[] {
   return parts;
 }
 
-/** What a symbolic link may say, before it is known where it leads. @throws STORE_LINK_REFUSED, STORE_NAME_ENCODING */
+/** Checks the text of a symbolic link; `Symlinks` checks where it leads. @throws STORE_LINK_REFUSED, STORE_NAME_ENCODING */
 export function checkTarget(target: string, path: string): void {
   if (target.includes('\ufffd') || !target.isWellFormed()) {
     throw new QuorateError('STORE_NAME_ENCODING', `the target of link ${printable(path)} is not UTF-8`);

@@ -8,8 +8,8 @@ import { BlockNotFound } from './blocks.ts';
 const sha256Code = 0x12;
 
 /**
- * Only the two codecs and the one hash of the profile get in: an identity CID would carry bytes nobody hashed, and an
- * unknown codec would hide links from every walk. @throws STORE_CID_REFUSED
+ * Accepts CIDs of version 1, raw or dag-pb, sha2-256. An identity CID would carry bytes without a hash, and the links in a
+ * block of an unknown codec would not be followed. @throws STORE_CID_REFUSED
  */
 export function checkCid(cid: CID): CID {
   if (
@@ -29,7 +29,7 @@ export function checkCid(cid: CID): CID {
   return cid;
 }
 
-/** A CID of ours has 59 characters; some bases take time with the square of the length. */
+/** Longest CID parsed, in characters. CIDs of trees have 59; decoding some bases takes quadratic time. */
 const cidCharsMax = 120;
 
 /** @throws STORE_CID_REFUSED */
@@ -47,7 +47,7 @@ export function parseCid(text: string): CID {
   return checkCid(cid);
 }
 
-/** Reads verified blocks; a store's public area, optionally with one sealed area before it. */
+/** Reads verified blocks of a store's public area, optionally of one sealed area first. */
 export interface BlockReader {
   read(cid: CID, alloc?: (size: number) => Uint8Array): Promise<Uint8Array>;
   size(cid: CID): number | undefined | Promise<number | undefined>;
@@ -60,7 +60,7 @@ export interface RawNode {
 export interface UnixNode {
   kind: 'unixfs';
   unixfs: UnixFS;
-  /** `size` of all below, as who made the block says. */
+  /** `size` is the `Tsize` of the link: the bytes below it as stated in the block, unverified. */
   links: { cid: CID; name: string; size: number }[];
   bytes: Uint8Array;
 }
@@ -92,13 +92,13 @@ export function decodeNode(cid: CID, bytes: Uint8Array): RawNode | UnixNode {
   return { kind: 'unixfs', unixfs, links, bytes };
 }
 
-/** What a block links to, in order. @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
+/** The links of a block, in order. @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
 export function linksOf(cid: CID, bytes: Uint8Array): CID[] {
   const node = decodeNode(cid, bytes);
   return node.kind === 'raw' ? [] : node.links.map((link) => link.cid);
 }
 
-/** Bytes of the whole tree below a block, by the sizes in its links (dag-pb, `Tsize`). @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
+/** Stated bytes of the tree below a block: the sum of `Tsize` in its links. @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
 export function statedBytes(cid: CID, bytes: Uint8Array): number {
   const node = decodeNode(cid, bytes);
   if (node.kind === 'raw') return bytes.length;

@@ -5,14 +5,14 @@ import { carHeader, cidBytes, isTreeCid, readVarint } from '../core/car.ts';
 import { limits } from '../core/limits.ts';
 import { hasCode } from './disk.ts';
 
-/** The empty block's CID stands where a CAR's reader wants a root: a pack holds whatever came. */
+/** CAR header of a pack. Its root is the CID of the empty block, since a pack has no root and readers require one. */
 export const packHeader = carHeader([Uint8Array.of(1, 0x55, 0, 0)]);
 
 const openMax = 64;
-/** Blocks up to here are read together with what follows them: those of one folder lie beside each other. */
+/** Blocks up to this size are read with a window of the bytes after them: blocks of one folder are adjacent. */
 const smallBytes = 16 * 1024;
 const windowBytes = 64 * 1024;
-/** One for each reader of `storeLimits.blockJobsMax`. */
+/** Windows kept: one for each reader of `storeLimits.blockJobsMax`. */
 const windowsMax = 16;
 
 interface OpenPack {
@@ -27,14 +27,14 @@ interface Window {
   bytes: Promise<Uint8Array>;
 }
 
-/** A section of a pack, as reading it from its start finds it. */
+/** A section of a pack, as `scan` finds it. */
 export interface Section {
   cid: Uint8Array;
   at: number;
   size: number;
 }
 
-/** A folder of packs, `<number>.car`: each a CARv1 any tool of the field can read. Appended to, never changed. */
+/** A folder of packs, `<number>.car`, each a valid CARv1 file. Packs are appended to and never changed. */
 export class PackFiles {
   readonly dir: string;
   readonly #open = new Map<number, OpenPack>();
@@ -57,7 +57,7 @@ export class PackFiles {
     return (await stat(this.path(pack))).size;
   }
 
-  /** The file itself, held open until `work` is done. Undefined when there is no such pack. */
+  /** Calls `work` with the open file of a pack. Undefined when there is no such pack. */
   async use<T>(pack: number, work: (handle: FileHandle) => Promise<T>, flags = 'r+'): Promise<T | undefined> {
     const entry = this.#entry(pack, flags);
     entry.users += 1;
@@ -105,7 +105,7 @@ export class PackFiles {
     }
   }
 
-  /** Every whole section from the start on, and where the last one ends: what lies behind that was never finished. */
+  /** Calls `each` for every complete section. Returns the end of the last one: bytes after it are an incomplete write. */
   async scan(pack: number, each: (found: Section) => void): Promise<number> {
     const end = await this.use(pack, async (handle) => {
       const header = await readAt(handle, 0, packHeader.length);
@@ -128,20 +128,20 @@ export class PackFiles {
         if (!isTreeCid(cid) || at + total > fileBytes) return at;
         each({ cid, at: at + length.next + cidBytes, size: length.value - cidBytes });
         at += total;
-        // A large block is stepped over, not read.
+        // The bytes of a large block are skipped.
         if (at > windowAt + window.length) window = new Uint8Array();
       }
     });
     return end ?? 0;
   }
 
-  /** Forgets what was read ahead: bytes there will be written anew. */
+  /** Drops windows read ahead, before their bytes are overwritten. */
   async cut(pack: number, end: number): Promise<void> {
     this.#windows = this.#windows.filter((window) => window.pack !== pack);
     await this.use(pack, (handle) => handle.truncate(end));
   }
 
-  /** Gives a pack to another folder. Whoever reads it here now reads on. */
+  /** Moves a pack to another folder. Reads that have it open go on. */
   moveTo(pack: number, to: PackFiles, as: number): void {
     renameSync(this.path(pack), to.path(as));
     this.#forget(pack);
@@ -171,7 +171,7 @@ export class PackFiles {
   #entry(pack: number, flags: string): OpenPack {
     const known = this.#open.get(pack);
     if (known !== undefined && !known.unwanted) {
-      // The map is in order of use: the first is the one to close.
+      // The map is in order of use, the least recently used first.
       this.#open.delete(pack);
       this.#open.set(pack, known);
       return known;

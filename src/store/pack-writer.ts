@@ -6,10 +6,10 @@ import { diskError, syncFolder, writeAll } from './disk.ts';
 import { storeLimits } from './limits.ts';
 import { type PackFiles, packHeader } from './pack-files.ts';
 
-/** Bytes gathered before a write: a few blocks of the largest kind, or a thousand small files. */
+/** Bytes gathered before a write: two blocks of the largest size, or some thousand small files. */
 const writeBytes = 2 * 1024 * 1024;
 const writeMs = 100;
-/** Smaller ones lie in memory shared with others, or are not worth it. */
+/** Memory of blocks from this size on is released explicitly; smaller ones may share their buffer. */
 const freedBytesMin = 64 * 1024;
 
 interface Queued {
@@ -19,7 +19,7 @@ interface Queued {
   block?: { digest: Uint8Array; place: Place };
 }
 
-/** A pack that is appended to: bytes up to `end` have a place, up to `written` they are in the file. */
+/** A pack that is appended to: bytes up to `end` have a place, bytes up to `written` are in the file. */
 interface OpenEnd {
   id: number;
   end: number;
@@ -28,7 +28,7 @@ interface OpenEnd {
 
 const keyOf = ({ pack, at }: Place): string => `${pack}/${at}`;
 
-/** Appends blocks to packs, in the background and many at a time. */
+/** Appends blocks to packs, in the background, many blocks per write. */
 export class PackWriter {
   readonly #files: PackFiles;
   readonly #index: BlockIndex;
@@ -45,7 +45,7 @@ export class PackWriter {
   #failures = 0;
   #failure: unknown;
 
-  /** @param packs what is there, with the end of each */
+  /** @param packs numbers of the packs that exist, with the end of each in bytes */
   constructor(files: PackFiles, index: BlockIndex, packs: ReadonlyMap<number, number>) {
     this.#files = files;
     this.#index = index;
@@ -56,7 +56,7 @@ export class PackWriter {
     }
   }
 
-  /** Gives a block its place at once; its bytes are read from memory until they are in the file. */
+  /** Assigns a block its place. Until it is written, `unwritten` gives its bytes. */
   append(cid: CID, bytes: Uint8Array, { used, isOwned = false }: { used: number; isOwned?: boolean }): void {
     const head = sectionHead(cid.bytes, bytes.length);
     const pack = this.#room(head.length + bytes.length);
@@ -79,14 +79,14 @@ export class PackWriter {
     return this.#queuedBytes;
   }
 
-  /** Bytes of a block that are not in its file yet. */
+  /** Bytes of a block that is not written yet. */
   unwritten(place: Place): Uint8Array | undefined {
     const found = this.#unwritten.get(keyOf(place));
-    // What is ours is gone once it is written, whoever still reads it.
+    // A copy: memory that the writer owns is released once it is written.
     return found?.isOwned ? found.bytes.slice() : found?.bytes;
   }
 
-  /** Runs work that appends, and ends when all of it is in the files. @throws what any write failed with meanwhile */
+  /** Runs work that appends. Resolves when all of it is written. @throws the failure of any write meanwhile */
   async batch<T>(work: () => Promise<T>): Promise<T> {
     const before = this.#failures;
     const result = await work();
@@ -95,7 +95,7 @@ export class PackWriter {
     return result;
   }
 
-  /** Ends when everything appended so far is in the files. @throws STORE_DISK_FULL */
+  /** Resolves when all blocks appended so far are written. @throws STORE_DISK_FULL */
   flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -103,7 +103,7 @@ export class PackWriter {
     return this.#running ?? Promise.resolve();
   }
 
-  /** Ends when everything appended so far is on the disk, and the index with it. One at a time: the next has less to do. */
+  /** Resolves when all blocks appended so far and their index rows are durable. Calls run one at a time. */
   sync(): Promise<void> {
     const synced = this.#syncing.catch(() => {}).then(() => this.#sync());
     this.#syncing = synced;
@@ -126,14 +126,14 @@ export class PackWriter {
     await this.#index.sync();
   }
 
-  /** A number for a pack that came whole, which has to be synced with the rest. */
+  /** Reserves a number for a pack that is moved here, and syncs it with the rest. */
   newId(): number {
     this.#lastId += 1;
     this.#hasNewFile = true;
     return this.#lastId;
   }
 
-  /** The next block begins a new pack. */
+  /** Makes the next block begin a new pack. */
   roll(): void {
     this.#current = undefined;
   }
@@ -166,7 +166,7 @@ export class PackWriter {
         taken = [];
       }
       this.#index.commit();
-      // In the same turn as the look at the queue: a block that comes now starts the next run.
+      // Synchronously after the check of the queue: a block appended later starts the next run.
       this.#running = undefined;
     } catch (error) {
       const failure = await this.#fail([...taken, ...this.#queue.splice(0)], error);
@@ -175,7 +175,7 @@ export class PackWriter {
     }
   }
 
-  /** What goes into one write: neighbours in one pack. */
+  /** The blocks of one write: adjacent ones of one pack. */
   #take(): Queued[] {
     const pack = this.#queue[0]?.pack;
     let bytes = 0;
@@ -207,12 +207,12 @@ export class PackWriter {
     this.#unwritten.delete(key);
     if (found === undefined || !found.isOwned) return;
     const { buffer, byteLength } = found.bytes;
-    // Left to the collector, the megabytes of a transfer would call for it again and again.
+    // Released explicitly: a transfer would otherwise trigger the garbage collector again and again.
     if (byteLength >= freedBytesMin && buffer.byteLength === byteLength && buffer instanceof ArrayBuffer)
       buffer.transfer(0);
   }
 
-  /** Takes back what has no bytes; the next block begins a new pack. */
+  /** Removes blocks whose bytes could not be written. The next block begins a new pack. */
   async #fail(lost: readonly Queued[], cause: unknown): Promise<unknown> {
     for (const { block } of lost) {
       if (block === undefined) continue;

@@ -8,7 +8,7 @@ import { syncFolder } from './disk.ts';
 import { decodeNode, parseCid, readBlock } from './nodes.ts';
 import { sweepBlocks } from './sweep.ts';
 
-/** Every distinct block of a DAG once, the root first. @throws STORE_BLOCK_MISSING unless `skipMissing` */
+/** Each distinct block of a DAG once, the root first. @throws STORE_BLOCK_MISSING unless `skipMissing` */
 export async function* eachBlock(
   blocks: Blocks,
   root: CID,
@@ -45,31 +45,31 @@ export async function* eachBlock(
 
 export interface Pin {
   root: string;
-  /** Why it is kept. */
+  /** Reasons to keep the tree. */
   names: string[];
 }
 
 export interface TrimOptions {
-  /** Of all distinct blocks of the trees that count. */
+  /** Limit in bytes for all distinct blocks of the trees that count. */
   bytesMax: number;
-  /** Others are left alone. */
+  /** Which pins count and may be dropped. */
   counts(pin: Pin): boolean;
-  /** What is still needed counts, and stays, whatever it takes. */
+  /** Roots that count but are not dropped. */
   stays(pin: Pin): boolean;
   signal?: AbortSignal | undefined;
 }
 
-/** How exactly the time a tree was last asked for is written down. */
+/** Resolution of the recorded time of use of a tree. */
 const usedMs = 60_000;
 
 /**
- * Which roots are kept and why: one small file a root, holding its names and, as its time, when the tree was last used.
- * Changes and sweeps wait for each other.
+ * The pinned roots: one file per root, which holds the names (reasons) and whose mtime is the time of the last use. Changes
+ * and sweeps run one at a time.
  */
 export class Pins {
   readonly #dir: string;
   readonly #blocks: Blocks;
-  /** Every pinned root, with the time of use written down last; 0 for one of an earlier run. */
+  /** Each pinned root with the time of use recorded last, 0 for one recorded by an earlier process. */
   readonly #used = new Map<string, number>();
   #last: Promise<unknown> = Promise.resolve();
 
@@ -83,14 +83,14 @@ export class Pins {
     for (const { root } of await this.list()) this.#used.set(root, 0);
   }
 
-  /** Somebody asks for a block: where it is the root of a pinned tree, that is used now. */
+  /** Records a use of the tree whose root this block is, if it is pinned. */
   asked(cid: CID): void {
     const root = cid.toString();
     const last = this.#used.get(root);
     const now = Date.now();
     if (last === undefined || now - last < usedMs) return;
     this.#used.set(root, now);
-    // Let go at the same moment, it has no time any more.
+    // The pin may be dropped at the same time; then its file is gone.
     utimes(join(this.#dir, root), now / 1000, now / 1000).catch(() => {});
   }
 
@@ -126,7 +126,7 @@ export class Pins {
     this.#used.set(root, Date.now());
   }
 
-  /** Keeps whole trees, for the reason `name`; once it returns, trees and pins are on the disk. @throws STORE_BLOCK_MISSING when a block is not here */
+  /** Pins whole trees under `name`. Resolves when trees and pins are durable. @throws STORE_BLOCK_MISSING */
   pin(roots: readonly CID[], name: string): Promise<void> {
     return this.#inTurn(async () => {
       for (const root of roots)
@@ -141,7 +141,7 @@ export class Pins {
     });
   }
 
-  /** Drops one reason to keep a tree, or all. */
+  /** Drops one name of a pin, or the whole pin. */
   unpin(root: CID, name?: string): Promise<void> {
     return this.#inTurn(async () => {
       const names = name === undefined ? [] : await this.#names(root.toString());
@@ -159,8 +159,8 @@ export class Pins {
   }
 
   /**
-   * Drops pins, of the tree used longest ago first, until the trees that are left take no more than that together; gives
-   * the roots. Their blocks go with a sweep.
+   * Drops pins, the least recently used tree first, until the rest is within the limit. Returns the dropped roots. A sweep
+   * removes their blocks.
    */
   trim({ bytesMax, counts, stays, signal }: TrimOptions): Promise<string[]> {
     return this.#inTurn(async () => {
@@ -177,7 +177,7 @@ export class Pins {
       let bytes = 0;
       const dropped: string[] = [];
       for (const one of known) {
-        // What is over the limit goes with all that was used before it.
+        // Drops the first tree over the limit and all that were used before it.
         if (dropped.length === 0) bytes += await this.#newBytes(one.root, seen, signal);
         if (bytes <= bytesMax || one.stays) continue;
         await this.#write(one.root, []);
@@ -188,7 +188,7 @@ export class Pins {
     });
   }
 
-  /** What a tree takes besides the blocks seen before. */
+  /** Bytes of a tree's blocks that were not seen before. */
   async #newBytes(root: string, seen: Set<string>, signal?: AbortSignal): Promise<number> {
     let bytes = 0;
     for await (const cid of eachBlock(this.#blocks, parseCid(root), true, signal)) {

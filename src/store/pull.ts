@@ -12,12 +12,12 @@ export interface PullOptions {
   /** PeerIds of connected peers that may have the tree. */
   from: string[];
   signal?: AbortSignal | undefined;
-  /** Bytes of all distinct blocks, here already or not. */
+  /** Limit in bytes of all distinct blocks, present ones included. */
   maxBytes?: number | undefined;
   maxBlocks?: number | undefined;
-  /** Ends the pull when no verified block came for this long. */
+  /** Time without a verified block after which the pull ends, in milliseconds. */
   idleSeconds?: number | undefined;
-  /** Bytes of the tree present so far. */
+  /** Called with the bytes of the tree present so far. */
   onProgress?: ((bytes: number) => void) | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface PullResult {
   /** Of all distinct blocks of the tree. */
   bytes: number;
   blocks: number;
-  /** Blocks each peer sent. */
+  /** Blocks sent by each peer. */
   servedBy: Record<string, number>;
 }
 
@@ -40,8 +40,8 @@ interface Provider {
 const attemptMsMax = 10_000;
 
 /**
- * Brings every block of a DAG into the public area. Only CIDs linked from verified blocks are asked for, so a peer can
- * neither choose what we store nor send more than the bounds.
+ * Fetches all blocks of a DAG into the public area, by Bitswap. Asks only for CIDs linked from verified blocks, so that a
+ * peer cannot choose what is stored.
  * @throws STORE_PULL_NO_PROVIDER, STORE_PULL_LOST, STORE_PULL_MISSING, STORE_PULL_STALLED, STORE_TREE_TOO_LARGE,
  * STORE_TREE_TOO_MANY, STORE_TREE_MALFORMED, STORE_CID_REFUSED
  */
@@ -184,7 +184,7 @@ class Pull {
     this.#todo.push(cid);
   }
 
-  /** Tries the least failing peers in turn until one sends the block or the watch gives up. */
+  /** Asks peers in turn, those with the fewest failures first, until one sends the block or the pull ends. */
   async #fetch(cid: CID): Promise<void> {
     for (;;) {
       this.#abort.signal.throwIfAborted();
@@ -201,7 +201,7 @@ class Pull {
         this.#abort.signal.throwIfAborted();
         if (provider.session !== session) continue;
         provider.failures += 1;
-        // The library never asks a peer again in a session in which it failed once.
+        // A session of the library does not ask a peer again after one failure: open a new one.
         if (attempt.aborted) this.#renew(provider);
         else if (error instanceof QuorateError) throw error;
         else provider.gone = true;

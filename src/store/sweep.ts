@@ -4,15 +4,15 @@ import { create as createDigest } from 'multiformats/hashes/digest';
 import { BlockNotFound, type Blocks } from './blocks.ts';
 import { storeLimits } from './limits.ts';
 
-/** Rewriting a pack costs its live bytes and wins the rest: worth it from half on. */
+/** A pack is rewritten when less than this fraction of its bytes is live. */
 const liveShareMin = 0.5;
-/** Blocks looked at in one go, a few milliseconds: everything else of the node waits for that long. */
+/** Blocks checked per turn of the event loop, a few milliseconds. */
 const pageMax = 500;
 
 /**
- * Removes blocks that are not kept and were last used before `usedBefore()`, in milliseconds since the epoch, and gives
- * their room back by rewriting packs that are mostly dead. Looking at a block's time and removing it is one synchronous
- * step, as is marking it used, so neither misses the other. Each pack goes only when its blocks are on the disk elsewhere.
+ * Removes blocks that are not kept and were last used before `usedBefore()`, in milliseconds since the epoch, and frees disk
+ * space by rewriting packs with few live bytes. Checking a block's time of use and removing it is one synchronous step, and
+ * so is marking it used. A pack is deleted once its live blocks are durable in another one.
  */
 export async function sweepBlocks(
   blocks: Blocks,
@@ -44,7 +44,7 @@ async function rewrite(blocks: Blocks, signal?: AbortSignal): Promise<void> {
     .filter(([pack, end]) => (live.get(pack) ?? 0) < end * liveShareMin)
     .map(([pack]) => pack);
   if (wasted.length === 0) return;
-  // None of them may be the one that is appended to.
+  // The pack that is appended to must not be one of them.
   blocks.writer.roll();
   for (const pack of wasted) {
     signal?.throwIfAborted();

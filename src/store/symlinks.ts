@@ -1,10 +1,10 @@
 import { QuorateError } from '../core/errors.ts';
 import { printable } from './names.ts';
 
-/** Linux gives up after this many links (path_resolution(7)); what needs more does not resolve anywhere. */
+/** Linux follows at most this many links per path (path_resolution(7)); a longer chain does not resolve. */
 const followsMax = 40;
 
-/** A place of the tree on the way to a link, or one. */
+/** A node of the prefix tree of all links: a folder above a link, or a link with its target. */
 interface Place {
   below: Map<string, Place>;
   target: string | undefined;
@@ -13,14 +13,14 @@ interface Place {
 const place = (): Place => ({ below: new Map(), target: undefined });
 
 /**
- * The symbolic links of one tree. Where they lead is known once all are there: `a -> .` with `b -> a/..` leaves the tree.
- * One step costs the same however long the way was, for a stranger may write links of thousands of steps.
+ * The symbolic links of one tree. They are resolved once all are known: `a -> .` with `b -> a/..` leaves the tree. Each step
+ * of a path costs constant time, since an untrusted tree may hold targets of thousands of steps.
  */
 export class Symlinks {
   readonly #top = place();
   readonly #all: { path: string; target: string }[] = [];
 
-  /** Paths and targets have been checked (`splitPath`, `checkTarget`); each path comes once. */
+  /** Adds a link. Path and target must have passed `splitPath` and `checkTarget`; each path is added once. */
   add(path: string, target: string): void {
     this.#all.push({ path, target });
     let at = this.#top;
@@ -32,13 +32,13 @@ export class Symlinks {
     at.target = target;
   }
 
-  /** Follows each link the way the kernel would, other links of the tree included. @throws STORE_LINK_ESCAPES */
+  /** Resolves each link as the kernel would, through other links of the tree. @throws STORE_LINK_ESCAPES */
   check(): void {
     for (const { path, target } of this.#all) this.#follow(path, target);
   }
 
   #follow(path: string, target: string): void {
-    /** The folders one is in, the top left out; undefined where no link is below. */
+    /** The folders from below the root to the current one; undefined for a folder without links below it. */
     const way: (Place | undefined)[] = [];
     const here = (): Place | undefined => (way.length === 0 ? this.#top : way.at(-1));
     for (const part of path.split('/').slice(0, -1)) way.push(here()?.below.get(part));

@@ -16,35 +16,35 @@ export interface ReadLimits {
   signal?: AbortSignal | undefined;
 }
 
-/** The parser also tells where an entry's content begins, which its types leave out. */
+/** The parser emits the offset of an entry's content, which its types leave out. */
 type Header = TarHeader & { byteOffset: number };
 
 const blockBytes = 512;
-/** Headers, pax records and padding per entry: two blocks of header, a long name and its padding, generously. */
+/** Limit for headers, pax records and padding per entry: two header blocks, a long name and its padding. */
 const overheadBytesPerEntry = 8 * 1024;
 const overheadBytesFloor = 1024 * 1024;
 
 const damaged = (why: string, cause?: unknown): QuorateError =>
   new QuorateError('STORE_TAR_DAMAGED', `the tar archive ${why}`, {
-    hint: 'It was cut off or is not a tar archive; produce it again.',
+    hint: 'It is truncated or is not a tar archive; produce it again.',
     cause,
   });
 
 /**
- * Watches the bytes between entries. A tar ends with two zero blocks and nothing after; our parser reads on behind them
- * where others stop, and does not miss them where they are absent, so that one archive could be two trees.
+ * Checks the bytes between entries. A tar archive ends with two zero blocks. tar-stream reads on after them and accepts an
+ * archive without them, so that one archive could be different trees in different parsers.
  */
 class Gaps {
   total = 0;
   #contentEnd = 0;
   #blockIsZero = true;
   #lastNonZero = -1;
-  /** Zero blocks beyond the content known so far, as merged ranges: short, since the parser is close behind. */
+  /** Zero blocks after the content known so far, as merged ranges: few, since the parser follows closely. */
   #zeros: { from: number; to: number }[] = [];
 
   see(chunk: Uint8Array): void {
     const skip = Math.min(chunk.length, Math.max(0, this.#contentEnd - this.total));
-    // Content ends at a block boundary, so a block is skipped as a whole or not at all.
+    // Content ends at a block boundary, so blocks are skipped as a whole.
     if (skip > 0) this.#blockIsZero = true;
     for (let index = skip; index < chunk.length; index += 1) {
       const at = this.total + index;
@@ -65,7 +65,7 @@ class Gaps {
     else this.#zeros.push({ from, to: from + blockBytes });
   }
 
-  /** Content of an entry begins at `start`, one block after its header. @throws STORE_TAR_DAMAGED */
+  /** Notes that the content of an entry begins at `start`, one block after its header. @throws STORE_TAR_DAMAGED */
   entry(start: number, size: number): void {
     const header = start - blockBytes;
     if (this.#zeros.some(({ from, to }) => to > this.#contentEnd && from < header))
@@ -82,8 +82,8 @@ class Gaps {
 }
 
 /**
- * Reads an untrusted tar archive into a tree, in one pass. Only plain files, folders, symbolic links and hard links to
- * earlier files get in; the rest is refused, and so is an archive without its end marker, so that no cut passes as whole.
+ * Reads an untrusted tar archive into a tree, in one pass. Accepts plain files, folders, symbolic links and hard links to
+ * earlier files. Refuses other entries and an archive without its end marker, which may be truncated.
  * @throws STORE_TAR_DAMAGED, STORE_ENTRY_REFUSED, STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY, and the codes of names and links
  */
 export async function readTar(
@@ -97,12 +97,12 @@ export async function readTar(
   const gaps = new Gaps();
   const parser = extract();
   const pumped = pump(tar, parser, gaps, budget, bounds);
-  // The pump's failure also destroys the parser; it is awaited below, this only keeps it from being unhandled meanwhile.
+  // Awaited below; this prevents an unhandled rejection until then.
   pumped.catch(() => {});
   try {
     for await (const entry of parser) {
       const header = entry.header as Header;
-      // The parser still waits for the rest of a header without content, and would take this entry's bytes for it.
+      // After a header without content the parser would read this entry's bytes as the rest of it.
       if ((parser as unknown as { _longHeader: boolean })._longHeader) throw damaged('has an empty header');
       gaps.entry(header.byteOffset, header.size);
       const slot = place(tree, header);
@@ -122,7 +122,7 @@ export async function readTar(
   return { ...built, bytes: budget.used };
 }
 
-/** The pump knows better why the parser stopped (a bound) than the parser does. */
+/** The reason of a failure: that of the pump (a limit) where it has one, else that of the parser. */
 async function cause(error: unknown, pumped: Promise<void>): Promise<unknown> {
   if (error instanceof QuorateError) return error;
   const first = await pumped.then(
@@ -170,9 +170,9 @@ async function pump(
   }
 }
 
-/** Resolves when there is room, or never will be. */
+/** Resolves when the parser takes more bytes or is closed. */
 function drained(parser: ReturnType<typeof extract>): Promise<void> {
-  // One that is closed tells nobody any more.
+  // A closed parser emits no more events.
   if (parser.destroyed) return Promise.resolve();
   return new Promise((resolve) => {
     const done = (): void => {
@@ -190,17 +190,17 @@ const refused = (header: Header, what: string): QuorateError =>
     hint: 'A tree holds plain files, folders and links that stay inside it.',
   });
 
-/** Puts an entry into the tree; returns the slot when bytes follow. */
+/** Adds an entry to the tree. Returns the slot of a file whose bytes follow. */
 function place(tree: TreeBuilder, header: Header): FileSlot | undefined {
   const keys = Object.keys(header.pax ?? {});
   if (keys.some((key) => key.startsWith('GNU.sparse') || key === 'SCHILY.realsize')) {
     throw refused(header, 'a sparse file');
   }
-  // `tar -C dir .` writes "./a": that one prefix is plain habit, any other dot part is refused below.
+  // `tar -C dir .` writes "./a": this prefix is accepted, other dot parts are refused below.
   const named = header.name.startsWith('./') ? header.name.slice(2) : header.name;
   const isFolder = header.type === 'directory';
   const path = isFolder ? named.replace(/\/$/, '') : named;
-  if (header.type !== 'file' && header.size > 0) throw refused(header, 'no file but has content');
+  if (header.type !== 'file' && header.size > 0) throw refused(header, 'not a file but has content');
   switch (header.type) {
     case 'file':
       if ((header.mode & 0o6000) !== 0) throw refused(header, 'setuid or setgid');
@@ -225,7 +225,7 @@ function place(tree: TreeBuilder, header: Header): FileSlot | undefined {
   }
 }
 
-/** Small files are read whole and stored beside each other; large ones are streamed one at a time. */
+/** Small files are read whole and stored in parallel; large ones are streamed one at a time. */
 async function take(
   content: AsyncIterable<Uint8Array>,
   header: Header,

@@ -9,8 +9,8 @@ import { fileBytes, type WalkedEntry, walkTree } from './tree-walk.ts';
 import type { TreeRules } from './types.ts';
 
 /**
- * A tree's entries, all of them checked before the first is used: links may lead anywhere in the tree, so none can be
- * judged before all are known. @throws STORE_LINK_ESCAPES, STORE_TREE_TOO_LARGE and the codes of `walkTree`
+ * All entries of a tree, checked. A link can only be resolved once all entries are known, so they are collected first.
+ * @throws STORE_LINK_ESCAPES, STORE_TREE_TOO_LARGE and the codes of `walkTree`
  */
 export async function checkedEntries(
   blocks: BlockReader,
@@ -32,11 +32,11 @@ export async function checkedEntries(
 interface TarOptions {
   signal?: AbortSignal | undefined;
   rules?: TreeRules | undefined;
-  /** From last to first: what is in a folder before the folder. */
+  /** Entries in reverse order: those of a folder before the folder. */
   reversed?: boolean | undefined;
 }
 
-/** A tree as a tar archive whose bytes depend on the tree alone: byte order, no owner, no time, three modes. */
+/** A tree as a tar archive whose bytes depend on the tree only: names in byte order, owner and time 0, fixed modes. */
 export function writeTar(blocks: BlockReader, root: CID, options: TarOptions = {}): Readable {
   return Readable.from(archive(blocks, root, options), { objectMode: false });
 }
@@ -84,11 +84,11 @@ async function fill(
         if (error) reject(error);
         else resolve();
       });
-      // The archive's error is also every open sink's, where nobody else would hear it.
+      // An error of the archive is emitted on each open sink too, which needs a listener.
       sink.on('error', reject);
       if (found.kind !== 'file') sink.end(undefined);
       else {
-        // Destroying the sink would hide this error behind its own; the archive is destroyed with it instead.
+        // Destroying the sink would replace this error by another; the archive is destroyed with it instead.
         pour(sink, fileBytes(blocks, found.cid, signal)).catch(reject);
       }
     });

@@ -15,14 +15,14 @@ interface Folder {
   kind: 'dir';
   children: Map<string, Entry>;
   folded: Map<string, string>;
-  /** False while it exists only because something lies below it. */
+  /** Whether the folder is an entry itself, and not only the parent of one. */
   named: boolean;
 }
 interface Link {
   kind: 'link';
   target: string;
 }
-/** A file's place in a tree; `stored` is filled in once its bytes are in the store. */
+/** A file's place in a tree. `stored` is set once its bytes are in the store. */
 export interface FileSlot {
   kind: 'file';
   executable: boolean;
@@ -40,10 +40,9 @@ export interface BuiltTree {
 const folder = (named: boolean): Folder => ({ kind: 'dir', children: new Map(), folded: new Map(), named });
 
 /**
- * Collects the entries of one tree in any order, refusing what cannot exist on every file system, and turns them into
- * directories from the leaves up. The library's own tree building is used for one directory at a time only: given
- * whole paths it decides on HAMT sharding before the subdirectories have a size, so that the CID depended on the order
- * of the archive.
+ * Collects the entries of one tree in any order, refuses those that cannot exist on every file system, and builds the
+ * directories from the leaves up. UnixFS's importer builds one directory at a time only: given whole paths it decides on
+ * HAMT sharding before it knows the sizes of subdirectories, and the CID depends on the order of the entries.
  */
 export class TreeBuilder {
   readonly #root: Folder = folder(true);
@@ -64,7 +63,7 @@ export class TreeBuilder {
     });
   }
 
-  /** Finds or makes the folder a path lies in. */
+  /** Finds or creates the parent folder of a path. */
   #parent(parts: string[], path: string): Folder {
     let at = this.#root;
     for (const part of parts) {
@@ -77,7 +76,7 @@ export class TreeBuilder {
       } else {
         throw new QuorateError(
           'STORE_PATH_CONFLICT',
-          `the path ${printable(path)} lies below something that is not a folder`,
+          `the path ${printable(path)} is below an entry that is not a folder`,
         );
       }
     }
@@ -109,7 +108,7 @@ export class TreeBuilder {
     this.#insert(this.#parent(parts, path), name, entry, path);
   }
 
-  /** A folder that already exists only through its content is taken as named now, once. */
+  /** Adds a folder. One that exists as the parent of an entry may be added once. */
   addFolder(path: string): void {
     const parts = splitPath(path);
     const name = parts.pop();
@@ -125,14 +124,14 @@ export class TreeBuilder {
     this.#add(path, { kind: 'link', target });
   }
 
-  /** Reserves a file's place before its bytes are read. */
+  /** Adds a file before its bytes are read. */
   addFile(path: string, executable: boolean): FileSlot {
     const slot: FileSlot = { kind: 'file', executable, stored: undefined };
     this.#add(path, slot);
     return slot;
   }
 
-  /** A hard link: the same file under a second path. @throws STORE_LINK_REFUSED when there is no such earlier file */
+  /** Adds a hard link: the same file under a second path. @throws STORE_LINK_REFUSED without such an earlier file */
   addHardLink(path: string, target: string): void {
     const entry = this.#find(splitPath(target));
     if (entry?.kind !== 'file') {
@@ -153,7 +152,7 @@ export class TreeBuilder {
     return at;
   }
 
-  /** Writes the directories and links. Every slot must be stored by now. @throws STORE_LINK_ESCAPES */
+  /** Writes the directories and links. All files must be stored. @throws STORE_LINK_ESCAPES */
   async build(blocks: Blockstore, signal?: AbortSignal): Promise<BuiltTree> {
     if (this.#rules === 'portable') {
       const links = new Symlinks();
@@ -206,12 +205,12 @@ async function storeLink(blocks: Blockstore, target: string): Promise<Built> {
   return { cid, dagSize: bytes.length };
 }
 
-/** One directory of finished children: a plain node, or a HAMT when that node would be over 256 KiB. */
+/** Writes one directory of stored entries: a plain node, or a HAMT when that node would be over 256 KiB. */
 async function storeFolder(blocks: Blockstore, children: (Built & { name: string })[]): Promise<Built> {
   const results = unixfs({ blockstore: blocks }).addAll([], {
     profile: 'unixfs-v1-2025',
     wrapWithDirectory: true,
-    // Our children are already DAGs: hand them to the library's directory builder as they are.
+    // The entries are stored already: the importer only adds links to them.
     dagBuilder: async function* () {
       for (const { name, cid, dagSize } of children) {
         yield async () => ({ path: name, cid, size: BigInt(dagSize), unixfs: undefined });

@@ -12,8 +12,8 @@ export interface Difference {
 }
 
 /**
- * What differs between two trees, in path order, at most `max` entries. Opens only folders whose CIDs differ; a folder
- * that is on one side only is one entry.
+ * The differences of two trees, in path order, at most `max`. Opens only folders whose CIDs differ; a folder that is on one
+ * side only is one entry.
  */
 export async function diffTrees(
   left: BlockReader,

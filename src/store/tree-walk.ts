@@ -8,7 +8,7 @@ import { checkName, checkTarget, compareNames, foldName, printable } from './nam
 import { type BlockReader, malformed, readBlock, readNode, type UnixNode } from './nodes.ts';
 import type { TreeRules } from './types.ts';
 
-/** One entry as the walk finds it; `content` is what to read for a file's bytes. */
+/** An entry found by a walk; `content` is the node to read a file's bytes from. */
 export interface WalkedEntry {
   path: string;
   cid: CID;
@@ -18,10 +18,10 @@ export interface WalkedEntry {
   target?: string;
 }
 
-/** Levels of a file's chunk tree or of a HAMT: the profile's 1,024 and 256 children a level need four. */
+/** Most levels of a file's chunk tree or of a HAMT. The profile's 1,024 and 256 links per node need four. */
 const levelsMax = 8;
 
-/** Bounds one walk over a tree nobody has checked: shared blocks can make a small DAG stand for a huge tree. */
+/** Limits the entries of one walk over an untrusted tree: with shared blocks a small DAG can be a huge tree. */
 class Visits {
   #left: number;
 
@@ -104,8 +104,8 @@ async function collect(
 }
 
 /**
- * Every entry below a root, folders before what is in them, names in byte order. Reads no file content; where links
- * lead is not checked here, since that needs the whole tree (`Symlinks`).
+ * All entries below a root, a folder before its entries, names in byte order. Reads no file content, and does not resolve
+ * links, which needs the whole tree (`Symlinks`).
  */
 export async function* walkTree(
   blocks: BlockReader,
@@ -148,7 +148,7 @@ async function* walkFolder(
   }
 }
 
-/** What a CID is, seen as an entry at `path`. */
+/** The entry at `path` that a CID stands for. */
 export async function describe(blocks: BlockReader, cid: CID, path: string): Promise<WalkedEntry> {
   if (cid.code === rawCode) {
     const size = await blocks.size(cid);
@@ -156,7 +156,7 @@ export async function describe(blocks: BlockReader, cid: CID, path: string): Pro
     return { path, cid, kind: 'file', size: size ?? 0, executable: false };
   }
   const node = await readNode(blocks, cid);
-  if (node.kind === 'raw') throw malformed(cid, 'is raw under a dag-pb CID');
+  if (node.kind === 'raw') throw malformed(cid, 'is raw but has a dag-pb CID');
   const { unixfs } = node;
   if (unixfs.isDirectory()) return { path, cid, kind: 'dir', size: 0, executable: false };
   if (unixfs.type === 'symlink') {
@@ -180,7 +180,7 @@ function fileSize(cid: CID, unixfs: UnixFS): number {
   return Number(size);
 }
 
-/** A file's bytes, each block verified, and no more than the sizes its nodes declare. @throws STORE_TREE_MALFORMED */
+/** A file's bytes, each block verified; their number must match the sizes in its nodes. @throws STORE_TREE_MALFORMED */
 export async function* fileBytes(
   blocks: BlockReader,
   cid: CID,
@@ -200,17 +200,17 @@ export async function* fileBytes(
     if (links.length > 0) throw malformed(cid, 'has both bytes and links');
     yield unixfs.data;
   }
-  if (unixfs.blockSizes.length !== links.length) throw malformed(cid, 'does not say the size of each part');
+  if (unixfs.blockSizes.length !== links.length) throw malformed(cid, 'does not state the size of each part');
   for (const [index, link] of links.entries()) {
     const declared = unixfs.blockSizes[index];
-    // An empty part could itself be a tree of empty parts without end.
+    // An empty part could be a tree of any number of empty parts.
     if (declared === undefined || declared <= 0n) throw malformed(cid, 'has an empty part');
     let left = declared;
     for await (const chunk of fileBytes(blocks, link.cid, signal, level + 1)) {
       left -= BigInt(chunk.length);
-      if (left < 0n) throw malformed(link.cid, 'is larger than its parent says');
+      if (left < 0n) throw malformed(link.cid, 'is larger than its parent states');
       yield chunk;
     }
-    if (left !== 0n) throw malformed(link.cid, 'is smaller than its parent says');
+    if (left !== 0n) throw malformed(link.cid, 'is smaller than its parent states');
   }
 }

@@ -1,6 +1,6 @@
 import type { CID } from 'multiformats/cid';
 
-/** Where blocks lie: the public area is what peers are served, a sealed one is invisible to them. */
+/** A set of blocks: the public area is served to peers, a sealed area is not. */
 export interface Area {
   /** `public`, or the name a sealed area was opened with. */
   readonly name: string;
@@ -8,39 +8,39 @@ export interface Area {
 }
 
 export interface TreeEntry {
-  /** Relative to the root, "/" between parts. */
+  /** Relative to the root, separated by "/". */
   path: string;
   kind: 'file' | 'dir' | 'link';
   /** Bytes of a file, 0 otherwise. */
   size: number;
   executable: boolean;
   cid: string;
-  /** Hex, of a file's content; with `hash: true` only. */
+  /** sha256 of a file's content in hexadecimal; with `hash: true` only. */
   sha256?: string;
-  /** Of a link. */
+  /** Target of a link. */
   target?: string;
 }
 
 export interface ImportedTree {
   /** CID of the tree: version 1, base32. */
   root: string;
-  /** In path order. */
+  /** In the order of paths. */
   files: { path: string; sha256: string; size: number }[];
-  /** Of file content. */
+  /** Bytes of file content. */
   bytes: number;
-  /** Files, folders and links. */
+  /** Number of files, folders and links. */
   entries: number;
 }
 
 /**
- * What names and links of a tree may be. `portable`: what can lie on every file system, and links that stay inside.
- * `image`: what Linux can use as its root, where names may differ in case only and the kernel keeps links inside.
+ * Rules for names and links of a tree. `portable`: names valid on every file system, and links that stay inside the tree.
+ * `image`: root file system of a Linux image; names may differ in case only, and links may be absolute.
  */
 export type TreeRules = 'portable' | 'image';
 
 export interface ImportOptions {
   into: Area;
-  /** Of file content. */
+  /** Limit in bytes of file content. */
   maxBytes?: number | undefined;
   maxEntries?: number | undefined;
   /** `portable` unless told. */
@@ -50,37 +50,37 @@ export interface ImportOptions {
 
 export interface ReadOptions {
   signal?: AbortSignal | undefined;
-  /** A sealed area to look in besides the public one, which is the only one seen otherwise. */
+  /** A sealed area to read from besides the public one. */
   from?: Area | undefined;
   /** `portable` unless told. */
   rules?: TreeRules | undefined;
 }
 
 export interface CollectOptions {
-  /** Blocks used this recently stay. */
+  /** Blocks used within this time stay. */
   graceSeconds?: number | undefined;
   signal?: AbortSignal | undefined;
 }
 
-/** The public area's blocks, for whoever moves them over the network. Sealed ones are not among them. */
+/** The blocks of the public area, for transfer over the network. */
 export interface PublicBlocks {
   /** @throws STORE_CID_REFUSED */
   parse(cid: string): CID;
-  /** Verified bytes, in memory from `alloc` where they have to be read. @throws STORE_BLOCK_MISSING */
+  /** Verified bytes; `alloc` gives the memory for bytes read from disk. @throws STORE_BLOCK_MISSING */
   read(cid: CID, alloc?: (size: number) => Uint8Array): Promise<Uint8Array>;
-  /** In the order they stand in the block. @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
+  /** Links of a block, in its order. @throws STORE_TREE_MALFORMED, STORE_CID_REFUSED */
   links(cid: CID, bytes: Uint8Array): CID[];
-  /** Bytes of the whole tree below a block, as who made it says: for a display, never for a decision. */
+  /** Bytes of the tree below a block as stated in the block: unverified, for display only. */
   statedBytes(cid: CID, bytes: Uint8Array): number;
-  /** Bytes of a block that is here, which then counts as used; undefined when it is not. */
+  /** Bytes of a block that is here, and marks it as used; undefined when it is not here. */
   touch(cid: CID): number | undefined;
-  /** A peer asks for it: where it is the root of a pinned tree, that tree is used now, and `trim` drops it later. */
+  /** Records that a peer asks for it. If it is the root of a pinned tree, the tree counts as used now for `trim`. */
   asked(cid: CID): void;
   /**
-   * Takes a block whose hash the caller has checked, and its memory, which the caller must not look at again; resolves
-   * when there is room for the next. @throws STORE_DISK_FULL
+   * Adds a block whose hash the caller has checked. Takes over the memory of `bytes`: the caller must not use it again.
+   * Resolves when the next block can be added. @throws STORE_DISK_FULL
    */
   put(cid: CID, bytes: Uint8Array): Promise<unknown>;
-  /** Runs work that puts blocks: none of them is swept meanwhile, all are in their files when it ends. @throws STORE_DISK_FULL */
+  /** Runs work that puts blocks. They are not swept meanwhile and are written when it resolves. @throws STORE_DISK_FULL */
   during<T>(work: () => Promise<T>): Promise<T>;
 }
