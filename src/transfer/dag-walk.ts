@@ -4,16 +4,16 @@ import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { transferLimits } from './limits.ts';
 
-/** A block and how many links lead from the tree's root to it. */
+/** A block and its depth: the number of links from the tree's root to it. */
 export interface Step {
   cid: CID;
   depth: number;
 }
 
-/** A block is its digest: the same bytes under another codec are not sent again. */
+/** Key of a block: its digest, so that the same bytes under another codec are not sent twice. */
 export const keyOf = ({ multihash }: CID): string => Buffer.from(multihash.digest).toString('latin1');
 
-/** What a block links to, in order. @throws STORE_TREE_TOO_DEEP */
+/** The links of a block as steps, in order. @throws STORE_TREE_TOO_DEEP */
 export function below({ cid, depth }: Step, links: readonly CID[]): Step[] {
   if (links.length > 0 && depth >= transferLimits.treeLevelsMax) {
     throw new QuorateError(
@@ -26,11 +26,11 @@ export function below({ cid, depth }: Step, links: readonly CID[]): Step[] {
 }
 
 /**
- * The order in which sender and receiver go through blocks: depth first, links in their order, each block once
+ * The order of blocks in an answer, for sender and receiver: depth first, links in their order, each block once
  * (`order=dfs; dups=n` of a trustless gateway).
  */
 export class Walk {
-  /** The next one is last. */
+  /** In reverse order. */
   readonly #stack: Step[];
   readonly #seen = new Set<string>();
 
@@ -38,7 +38,7 @@ export class Walk {
     this.#stack = [...roots].reverse();
   }
 
-  /** The next block, which counts as seen from now on. */
+  /** The next block, which then counts as seen. */
   next(): Step | undefined {
     for (;;) {
       const step = this.#stack.pop();
@@ -50,9 +50,9 @@ export class Walk {
     }
   }
 
-  /** What follows the block `next` gave. @throws STORE_TREE_TOO_DEEP, STORE_TREE_TOO_MANY */
+  /** Adds the links of the block that `next` gave. @throws STORE_TREE_TOO_DEEP, STORE_TREE_TOO_MANY */
   enter(step: Step, links: readonly CID[]): void {
-    // Blocks linked again and again cost nothing to send, but each link waits here.
+    // A block that is linked many times is sent once, but each link uses memory here.
     if (this.#stack.length + links.length > limits.treeBlocksMax) {
       throw new QuorateError(
         'STORE_TREE_TOO_MANY',
@@ -63,13 +63,13 @@ export class Walk {
     for (const link of below(step, links).reverse()) this.#stack.push(link);
   }
 
-  /** Takes back a step whose block did not come. */
+  /** Puts back a step whose block did not arrive. */
   back(step: Step): void {
     this.#seen.delete(keyOf(step.cid));
     this.#stack.push(step);
   }
 
-  /** Up to `count` blocks that are next whatever they hold: what follows one with links is not known yet. */
+  /** Up to `count` blocks that come next. Ends after the first dag-pb block, whose links come after it. */
   ahead(count: number): CID[] {
     const found: CID[] = [];
     for (let index = this.#stack.length - 1; index >= 0 && found.length < count; index -= 1) {
@@ -81,7 +81,7 @@ export class Walk {
     return found;
   }
 
-  /** What has not come, the next last. */
+  /** Steps not taken yet, in reverse order. */
   rest(): Step[] {
     return this.#stack.filter(({ cid }) => !this.#seen.has(keyOf(cid)));
   }

@@ -9,48 +9,47 @@ export interface VerifiedBlock extends Step {
   links: readonly CID[];
 }
 
-const liar = (code: string, message: string): QuorateError =>
-  new QuorateError(code, message, { hint: 'The sender is faulty or lies; ask another one.' });
+const invalid = (code: string, message: string): QuorateError =>
+  new QuorateError(code, message, { hint: 'The sender is faulty or malicious; use another one.' });
 
 /**
- * Takes the CAR of some trees in pieces of any size and gives its blocks, each only if it is the very one that comes
- * next in the walk over verified blocks and has its hash.
+ * Decodes the CAR of some trees from chunks of any size. Each block must be the next one of the depth-first walk over the
+ * verified blocks before it, and have the hash of its CID.
  */
 export class CarDecoder {
   readonly #walk: Walk;
   readonly #parser: CarParser;
   readonly #links: (cid: CID, bytes: Uint8Array) => readonly CID[];
 
-  /** @param links of a block; may refuse one that no tree has */
+  /** @param links gives the links of a block; throws for a block that cannot be part of a tree */
   constructor(roots: readonly Step[], links: (cid: CID, bytes: Uint8Array) => readonly CID[]) {
     this.#walk = new Walk(roots);
     this.#parser = new CarParser(carHeader(roots.map(({ cid }) => cid.bytes)));
     this.#links = links;
   }
 
-  /** Call `next` until it gives undefined before pushing more. */
+  /** Adds bytes. Call `next` until it returns undefined before the next `push`. */
   push(piece: Uint8Array): void {
     this.#parser.push(piece);
   }
 
   /**
-   * The next block of what was pushed. Its bytes may share memory with that.
-   * @throws CAR_MALFORMED, TRANSFER_UNLINKED, TRANSFER_WRONG_BYTES, TRANSFER_ENDLESS, and for a tree that is not ours
-   * STORE_TREE_TOO_DEEP, STORE_TREE_TOO_MANY and what `links` throws
+   * The next complete block; undefined when more bytes are needed. Its bytes may share memory with a pushed chunk.
+   * @throws CAR_MALFORMED, TRANSFER_UNLINKED, TRANSFER_WRONG_BYTES, TRANSFER_ENDLESS, STORE_TREE_TOO_DEEP,
+   * STORE_TREE_TOO_MANY, and the errors of `links`
    */
   next(): VerifiedBlock | undefined {
     const section = this.#parser.next();
     if (section === undefined) return undefined;
     const step = this.#walk.next();
-    if (step === undefined)
-      throw liar('TRANSFER_ENDLESS', 'blocks came after the last of what was asked for');
+    if (step === undefined) throw invalid('TRANSFER_ENDLESS', 'blocks came after the last one requested');
     const { cid, depth } = step;
     try {
       if (Buffer.compare(section.cid, cid.bytes) !== 0) {
-        throw liar('TRANSFER_UNLINKED', `another block came where ${cid} was due`);
+        throw invalid('TRANSFER_UNLINKED', `another block came instead of ${cid}`);
       }
       if (Buffer.compare(hash('sha256', section.bytes, 'buffer'), cid.multihash.digest) !== 0) {
-        throw liar('TRANSFER_WRONG_BYTES', `the bytes sent for ${cid} are not its bytes`);
+        throw invalid('TRANSFER_WRONG_BYTES', `the bytes sent for ${cid} do not have its hash`);
       }
     } catch (error) {
       this.#walk.back(step);
@@ -61,12 +60,12 @@ export class CarDecoder {
     return { cid, depth, bytes: section.bytes, links };
   }
 
-  /** The archive has ended. @throws CAR_MALFORMED when in the middle of something */
+  /** Ends the archive. @throws CAR_MALFORMED within a header or a block */
   end(): void {
     this.#parser.end();
   }
 
-  /** What was asked for and has not come, the next last. */
+  /** Requested blocks that have not arrived, in reverse order. */
   rest(): Step[] {
     return this.#walk.rest();
   }

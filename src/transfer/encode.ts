@@ -3,15 +3,15 @@ import { carHeader, sectionHead } from '../core/car.ts';
 import { keyOf, Walk } from './dag-walk.ts';
 import type { Alloc, BlockSource } from './types.ts';
 
-/** Blocks read before their turn: they hide the disk, and each may be 1 MiB of memory. */
+/** Blocks read ahead, to hide the latency of the disk; each uses up to 1 MiB of memory. */
 const aheadMax = 2;
 
 /**
- * Trees as one CARv1, in pieces: what a trustless gateway gives as `application/vnd.ipld.car; version=1; order=dfs;
- * dups=n`. Reads as it is read from, holding a few blocks.
- * @param maxBytes ends after the block that reaches it
- * @param alloc gives memory for a block, which must hold until the piece has been used
- * @throws what `source.read` throws for a block that is not there
+ * Trees as one CARv1, in chunks: `application/vnd.ipld.car; version=1; order=dfs; dups=n` of a trustless gateway. Reads
+ * blocks as the consumer takes chunks, a few ahead.
+ * @param maxBytes the archive ends after the block that reaches this size
+ * @param alloc gives memory for a block; it must stay valid until the consumer has used the chunk
+ * @throws the errors of `source.read` for a missing block
  */
 export async function* encodeCar(
   source: BlockSource,
@@ -23,7 +23,7 @@ export async function* encodeCar(
   const read = (cid: CID): Promise<Uint8Array> => {
     const key = keyOf(cid);
     const reading = reads.get(key) ?? source.read(cid, alloc);
-    // Whoever waits for it hears of a failure; one read in vain is nobody's concern.
+    // Its consumer gets the failure; a failed read ahead that is not used is ignored.
     reading.catch(() => {});
     reads.set(key, reading);
     return reading;

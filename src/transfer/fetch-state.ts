@@ -10,14 +10,14 @@ import type { BlockSink, FetchOptions } from './types.ts';
 const linked = 0;
 const here = 1;
 
-/** What of one tree is here, what is still to be asked for, and the bounds of both. */
+/** The state of fetching one tree: blocks that are here, blocks to request, and the limits of both. */
 export class FetchState {
   readonly #root: CID;
   readonly #sink: BlockSink;
   readonly #options: FetchOptions;
-  /** Every block a verified one links to: linked only, or here. */
+  /** The root and each block that a verified block links to: `linked` only, or `here`. */
   readonly #known = new Map<string, typeof linked | typeof here>();
-  /** Not here and asked of nobody, the next last. */
+  /** Blocks to request, in reverse order. */
   readonly #todo: Step[] = [];
   readonly #waiting = new Set<string>();
   bytes = 0;
@@ -31,12 +31,12 @@ export class FetchState {
     this.want([{ cid: root, depth: 0 }]);
   }
 
-  /** How many blocks wait to be asked for; each may stand for everything below it. */
+  /** Number of blocks to request. Each may be the root of a subtree. */
   get waiting(): number {
     return this.#todo.length;
   }
 
-  /** Has blocks asked for, the last one first. */
+  /** Adds blocks to request, the last one first. */
   want(steps: readonly Step[]): void {
     for (const step of steps) {
       const key = keyOf(step.cid);
@@ -47,8 +47,9 @@ export class FetchState {
   }
 
   /**
-   * Takes up to `count` blocks that are not here, in order. Those that are, from an earlier try or another tree, are
-   * walked through. @throws STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY, STORE_TREE_TOO_DEEP and what `links` throws
+   * Takes up to `count` blocks that are not here, in order. For blocks that are here, from an earlier fetch or another tree,
+   * it continues with their links. @throws STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY, STORE_TREE_TOO_DEEP and the errors of
+   * `links`
    */
   async take(count: number): Promise<Step[]> {
     const taken: Step[] = [];
@@ -69,7 +70,7 @@ export class FetchState {
     return taken;
   }
 
-  /** Takes a block that came. True when it is new. @throws STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY */
+  /** Adds a block that arrived. True when it is new. @throws STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY */
   async arrived({ cid, bytes, links }: VerifiedBlock): Promise<boolean> {
     const isNew = this.#known.get(keyOf(cid)) !== here;
     if (isNew) this.#count(cid, bytes.length, links);

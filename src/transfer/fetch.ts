@@ -7,19 +7,19 @@ import { transferLimits } from './limits.ts';
 import { ProviderSession, type Work } from './provider-session.ts';
 import type { BlockSink, FetchOptions, FetchResult, Provider } from './types.ts';
 
-/** Asked for at first when several can serve: soon there is something to share out. */
+/** Bytes of the first request when there are several providers: its blocks give links to distribute. */
 const firstBytes = 1024 * 1024;
 const sharedBytes = 8 * 1024 * 1024;
-/** A provider is slow when another has nothing to do and it gives this fraction of what that one gave. */
+/** A provider is slow when its rate is below this fraction of the rate of an idle one. */
 const slowFraction = 4;
 const slowBytesPerSecond = 64 * 1024;
 
 /**
- * Brings every block of a tree from those who have it, all at once, each block verified as it comes. What an earlier try
- * brought is not asked for again. A provider that lies, lacks a block, is silent or holds up the others is dropped and
- * what it owed is asked of the rest.
- * @throws TRANSFER_NO_PROVIDER; TRANSFER_FAILED when every one was dropped; STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY,
- * STORE_TREE_TOO_DEEP, STORE_TREE_MALFORMED, STORE_CID_REFUSED for what the tree is; STORE_DISK_FULL; the signal's reason
+ * Fetches all blocks of a tree from several providers in parallel and verifies each on arrival. Blocks that are here already
+ * are not requested. A provider that sends wrong data, lacks a block, is silent or much slower than the others is dropped,
+ * and its outstanding blocks are requested from the rest.
+ * @throws TRANSFER_NO_PROVIDER; TRANSFER_FAILED when all were dropped; STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY,
+ * STORE_TREE_TOO_DEEP, STORE_TREE_MALFORMED, STORE_CID_REFUSED for an invalid tree; STORE_DISK_FULL; the signal's reason
  */
 export async function fetchTree(
   root: CID,
@@ -30,14 +30,14 @@ export async function fetchTree(
   return new Fetch(root, sink, providers, options).run();
 }
 
-/** TRANSFER_FAILED: nobody is left to ask. */
+/** TRANSFER_FAILED: all providers were dropped. */
 export class TransferFailed extends QuorateError {
   readonly dropped: FetchResult['dropped'];
 
   constructor(root: CID, dropped: FetchResult['dropped'], cause: unknown) {
     const reasons = dropped.map(({ peer, code, message }) => `${peer}: ${code}, ${message}`);
     super('TRANSFER_FAILED', `no peer gave all of ${root}: ${reasons.join('; ')}`, {
-      hint: 'Ask another peer; what has arrived is kept.',
+      hint: 'Use another peer; blocks that have arrived are kept.',
       cause,
     });
     this.dropped = dropped;
@@ -69,7 +69,7 @@ class Fetch implements Work {
     const { signal } = this.#options;
     signal?.throwIfAborted();
     if (this.#sessions.length === 0 && (await this.#state.take(1)).length > 0) {
-      throw new QuorateError('TRANSFER_NO_PROVIDER', `nobody to fetch ${this.#root} from`, {
+      throw new QuorateError('TRANSFER_NO_PROVIDER', `no peer to fetch ${this.#root} from`, {
         hint: 'Connect to a peer that has the tree first.',
       });
     }
@@ -94,7 +94,7 @@ class Fetch implements Work {
     return this.#result();
   }
 
-  // What sessions ask
+  // Work, for the sessions
 
   get isDone(): boolean {
     if (this.#failure !== undefined) return true;
@@ -105,7 +105,7 @@ class Fetch implements Work {
     const { waiting } = this.#state;
     if (waiting === 0 || this.#failure !== undefined) return undefined;
     const others = this.#here().length;
-    // Each takes a part of what is known, so that the last ones end together.
+    // Each takes a share of the known blocks, so that the sessions end at about the same time.
     const count = others > 1 ? Math.ceil(waiting / (2 * others)) : waiting;
     try {
       const steps = await this.#state.take(Math.min(count, transferLimits.rootsMax));
@@ -113,7 +113,7 @@ class Fetch implements Work {
       if (others <= 1) return { steps, max: transferLimits.answerBytesMax };
       return { steps, max: this.#state.blocks === 0 ? firstBytes : sharedBytes };
     } finally {
-      // Walking through what is here may have found more to ask for.
+      // Walking through blocks that are here may have found more to request.
       this.#changed();
     }
   }
@@ -135,7 +135,7 @@ class Fetch implements Work {
     this.#changed();
   }
 
-  // Watching them
+  // Supervision of the sessions
 
   #here(): ProviderSession[] {
     return this.#sessions.filter(({ failure }) => failure === undefined);

@@ -6,14 +6,14 @@ import { limits } from '../core/limits.ts';
 import { transferLimits } from './limits.ts';
 
 /**
- * Messages of `/quorate/car/1`. The receiver asks, in JSON: `{"roots": [CID, …], "max": bytes}`. The sender answers
- * each request in turn: pieces of one CAR, each a message of at least one byte, then an empty message, then in JSON
- * `{"kind": "end"}` or `{"kind": "failed", "code", "message"}`. So no byte has to be put before a block's. A CAR ends
- * after the block that reaches `max`; what is left is asked for again.
+ * Messages of `/quorate/car/1`. The receiver sends requests in JSON: `{"roots": [CID, …], "max": bytes}`. The sender
+ * answers them in order: chunks of one CAR, each a message of at least one byte, then an empty message, then in JSON
+ * `{"kind": "end"}` or `{"kind": "failed", "code", "message"}`. Chunks need no prefix. A CAR ends after the block that
+ * reaches `max`; the receiver requests the rest again.
  */
 export const closing = new Uint8Array();
 
-/** One message: a block of the largest size, or a thousand small ones. */
+/** Largest message, in bytes: a block of the largest size with its head, or many small ones. */
 export const messageBytesMax = limits.blockBytesMax + 64 * 1024;
 
 const requestSchema = z.strictObject({
@@ -25,7 +25,7 @@ const endSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('failed'), code: z.string().max(100), message: z.string().max(1000) }),
 ]);
 
-/** How an answer ended. */
+/** The end of an answer. */
 export type End = z.infer<typeof endSchema>;
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -34,7 +34,7 @@ function parse<T>(schema: z.ZodType<T>, bytes: Uint8Array, what: string): T {
   try {
     return schema.parse(JSON.parse(decoder.decode(bytes)));
   } catch (cause) {
-    throw new QuorateError('TRANSFER_INVALID', `${what} cannot be understood`, { cause });
+    throw new QuorateError('TRANSFER_INVALID', `${what} is malformed`, { cause });
   }
 }
 
@@ -50,7 +50,7 @@ export function decodeRequest(message: Uint8Array): { roots: CID[]; max: number 
       const cid = CID.parse(text);
       if (isTreeCid(cid.bytes) && cid.bytes.length === 36) return cid;
     } catch {
-      // Says the same as for a CID of another kind.
+      // The same error as for a CID of another kind.
     }
     throw new QuorateError('TRANSFER_INVALID', `${JSON.stringify(text)} is not the CID of a block of a tree`);
   });

@@ -5,18 +5,18 @@ import { CarDecoder, type VerifiedBlock } from './decode.ts';
 import { decodeEnd, encodeRequest } from './frames.ts';
 import type { Pipe, Provider } from './types.ts';
 
-/** Requests under way with one provider: while one is answered the next is there already. */
+/** Requests outstanding with one provider: one is answered while the next waits there. */
 const requestsMax = 2;
-/** Times a provider's pipe may break, or it may lack a block that is only just being published, without a block in between. */
+/** Failures that may heal, in a row without a block between: a broken pipe, or a block that is not published yet. */
 const breaksMax = 5;
-/** Doubled with each. */
+/** First wait after such a failure, in milliseconds; doubled with each. */
 const againMs = 50;
 
-/** What a session needs of the fetch it works for. */
+/** The fetch, as its sessions see it. */
 export interface Work {
-  /** Blocks to ask for now and the bytes to ask for; undefined when there is nothing at present. */
+  /** Blocks to request now and the bytes to request; undefined while there are none. */
   take(): Promise<{ steps: Step[]; max: number } | undefined>;
-  /** Resolves when that may have changed. */
+  /** Resolves when `take` may give another answer. */
   changed(): Promise<void>;
   readonly isDone: boolean;
   arrived(block: VerifiedBlock): Promise<boolean>;
@@ -31,15 +31,15 @@ interface Request {
   blocks: number;
 }
 
-const liar = (code: string, message: string): QuorateError =>
-  new QuorateError(code, message, { hint: 'The sender is faulty or lies; ask another one.' });
+const invalid = (code: string, message: string): QuorateError =>
+  new QuorateError(code, message, { hint: 'The sender is faulty or malicious; use another one.' });
 
 function mayHeal({ code }: QuorateError): boolean {
   if (code.startsWith('MESH_')) return code !== 'MESH_PROTOCOL_UNKNOWN';
   return code === 'TRANSFER_BROKEN' || code === 'TRANSFER_MISSING';
 }
 
-/** One provider of a fetch, asked as long as there is something to ask for. */
+/** Requests blocks from one provider until the fetch is done or the provider is dropped. */
 export class ProviderSession {
   readonly peer: string;
   readonly #provider: Provider;
@@ -49,14 +49,14 @@ export class ProviderSession {
   #requests: Request[] = [];
   #isTaking = false;
   #busySince = 0;
-  /** When the request that is answered now was sent, as far as it had to wait for nothing; unset while there is no pipe. */
+  /** Time at which the oldest outstanding request was sent while none was outstanding; unset without a pipe. */
   #askedAt: number | undefined;
   #busyMs = 0;
   #lastBlockAt = 0;
   #breaks = 0;
   #bytes = 0;
   served = 0;
-  /** Set once it is not asked any more. */
+  /** Reason for which the provider was dropped. */
   failure: Error | undefined;
 
   constructor(provider: Provider, work: Work) {
@@ -69,7 +69,7 @@ export class ProviderSession {
     return this.#isTaking || this.#requests.length > 0;
   }
 
-  /** Since its last block, or since it was asked after having nothing to do; reaching it has limits of its own. */
+  /** Milliseconds since its last block, or since the first request. Dialling has limits of its own. */
   idleMs(now: number): number {
     if (this.#requests.length === 0 || this.#askedAt === undefined) return 0;
     return now - Math.max(this.#lastBlockAt, this.#askedAt);
@@ -79,20 +79,20 @@ export class ProviderSession {
     return this.isBusy ? now - this.#busySince : 0;
   }
 
-  /** Bytes of new blocks a second while it had something to do; undefined before it had. */
+  /** Bytes of new blocks per second of busy time; undefined before the first request. */
   rate(now: number): number | undefined {
     const ms = this.#busyMs + this.busyMs(now);
     return ms > 0 ? (this.#bytes * 1000) / ms : undefined;
   }
 
-  /** Asks no more of it; what it owes is asked of others. */
+  /** Drops the provider. Its outstanding blocks go back to the fetch. */
   drop(reason: Error): void {
     this.failure ??= reason;
     this.#stop.abort(reason);
     this.#pipe?.abort(reason);
   }
 
-  /** Ends when the fetch is done or the provider is dropped. @throws only what is wrong with the tree or the sink */
+  /** Resolves when the fetch is done or the provider is dropped. @throws errors of the tree or the sink only */
   async run(): Promise<void> {
     while (!this.#work.isDone && this.failure === undefined) {
       try {
@@ -113,7 +113,7 @@ export class ProviderSession {
     else if (!this.#work.isDone) await this.#work.changed();
   }
 
-  /** Sends one more request. False when there is nothing to ask for. */
+  /** Sends one more request. False when there is nothing to request. */
   async #ask(): Promise<boolean> {
     let steps: Step[];
     let max: number;
@@ -126,7 +126,7 @@ export class ProviderSession {
       const decoder = new CarDecoder(steps, (cid, bytes) => this.#work.links(cid, bytes));
       this.#requests.push({ decoder, max, received: 0, blocks: 0 });
     } finally {
-      // Not before the request is there: others would find that nobody owes anything.
+      // After the request is added: otherwise other sessions would see none outstanding.
       this.#isTaking = false;
     }
     this.#pipe ??= await this.#provider.open(this.#stop.signal);
@@ -142,11 +142,12 @@ export class ProviderSession {
     throw new QuorateError('TRANSFER_BROKEN', 'the peer closed in the middle of an answer');
   }
 
-  /** Takes one answer up to its end. */
+  /** Reads one answer up to its end. */
   async #answer(request: Request): Promise<void> {
     const { decoder } = request;
     for (let piece = await this.#receive(); piece.length > 0; piece = await this.#receive()) {
-      if (request.received >= request.max) throw liar('TRANSFER_ENDLESS', 'more came than was asked for');
+      if (request.received >= request.max)
+        throw invalid('TRANSFER_ENDLESS', 'the answer exceeds the request');
       decoder.push(piece);
       for (let block = decoder.next(); block !== undefined; block = decoder.next())
         await this.#take(request, block);
@@ -154,19 +155,18 @@ export class ProviderSession {
     const end = decodeEnd(await this.#receive());
     if (end.kind === 'failed') {
       const says = `${end.code}: ${end.message}`.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 250);
-      throw liar('TRANSFER_MISSING', `the peer cannot serve it (${says})`);
+      throw invalid('TRANSFER_MISSING', `the peer cannot serve it (${says})`);
     }
     decoder.end();
     const rest = decoder.rest();
-    if (rest.length > 0 && request.blocks === 0)
-      throw liar('TRANSFER_EMPTY', 'an answer without a block came');
+    if (rest.length > 0 && request.blocks === 0) throw invalid('TRANSFER_EMPTY', 'the answer has no block');
     this.#requests.shift();
     if (this.#requests.length === 0) this.#busyMs += performance.now() - this.#busySince;
     this.#work.giveBack(rest);
   }
 
   async #take(request: Request, block: VerifiedBlock): Promise<void> {
-    // Its memory is gone once it has arrived.
+    // Read before `arrived`, which takes over the memory.
     const size = block.bytes.length;
     request.blocks += 1;
     request.received += size;
@@ -177,7 +177,7 @@ export class ProviderSession {
     this.#bytes += size;
   }
 
-  /** Gives back what is owed; then the provider is dropped, or asked again after a break that may heal. */
+  /** Returns outstanding blocks to the fetch. Then drops the provider, or waits where the failure may heal. */
   async #broke(error: unknown): Promise<void> {
     const owed = this.#requests.splice(0);
     this.#pipe?.abort(error instanceof Error ? error : new Error(String(error)));

@@ -1,14 +1,14 @@
 import { limits } from '../core/limits.ts';
 
-/** Smaller blocks are cheaper to leave to the collector. */
+/** Smaller blocks get memory of their own. */
 const largeBytes = 64 * 1024;
 /**
- * A place is used again after about this many later bytes. Of those at most two blocks are read ahead and two messages
- * wait to be sent; the rest, over two windows of a stream, has left, so the peer has taken what lay there before.
+ * Bytes after which memory is reused. Of the bytes after a block at most two blocks are read ahead and two messages wait to
+ * be sent; the rest is more than two windows of a stream, so the peer has received the block.
  */
 const ringBytes = 8 * limits.meshWindowBytes;
 
-/** Memory for blocks that are read and sent in order: a fresh megabyte for each costs more than to encrypt it. */
+/** A ring buffer for blocks that are read and sent in order: allocating 1 MiB costs more than encrypting it. */
 export class Ring {
   #buffer: Uint8Array | undefined;
   #at = 0;

@@ -6,8 +6,8 @@ import { Ring } from './ring.ts';
 import type { Pipe, ServedBlocks } from './types.ts';
 
 /**
- * Answers one peer's requests until it closes or says nothing for long. Holds two messages and a ring of blocks,
- * however slowly the peer reads. @throws TRANSFER_INVALID, and what the pipe throws
+ * Answers one peer's requests until it closes the pipe or sends none for `transferLimits.idleSecondsMax`. Uses memory for
+ * two messages and a ring of blocks, however slowly the peer reads. @throws TRANSFER_INVALID, and the errors of the pipe
  */
 export async function serveTrees(pipe: Pipe, source: ServedBlocks): Promise<void> {
   const ring = new Ring();
@@ -29,10 +29,10 @@ export async function serveTrees(pipe: Pipe, source: ServedBlocks): Promise<void
   }
 }
 
-/** A piece from here on is a message by itself: copying it beside others would cost more than a message does. */
+/** A chunk from this size on is a message by itself: gathering would copy it. */
 const largeBytes = 64 * 1024;
 
-/** Gathers small pieces into messages; one is sent while the next is gathered. */
+/** Gathers small chunks into messages; sends one while it gathers the next. */
 class Outbox {
   readonly #pipe: Pipe;
   #pieces: Uint8Array[] = [];

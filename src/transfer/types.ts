@@ -1,31 +1,31 @@
 import type { CID } from 'multiformats/cid';
 
-/** Gives memory of just this size, with anything in it. */
+/** Allocates memory of exactly `size` bytes with arbitrary content. */
 export type Alloc = (size: number) => Uint8Array;
 
-/** Blocks that peers may have: the public area of a store. */
+/** Blocks to serve: the public area of a store. */
 export interface BlockSource {
-  /** Verified bytes, in memory from `alloc` where they have to be read. Rejects for a block that is not there. */
+  /** Verified bytes; `alloc` gives the memory for bytes read from disk. Rejects for a missing block. */
   read(cid: CID, alloc?: Alloc): Promise<Uint8Array>;
-  /** In the order they stand in the block. Throws for a block that no tree has. */
+  /** Links of a block, in its order. Throws for a block that cannot be part of a tree. */
   links(cid: CID, bytes: Uint8Array): readonly CID[];
 }
 
-/** The same where peers are answered from it. */
+/** Blocks that peers are served from. */
 export interface ServedBlocks extends BlockSource {
-  /** Told of each root that a peer asks for. */
+  /** Called for each root that a peer requests. */
   asked(cid: CID): void;
 }
 
-/** Where fetched blocks go. */
+/** Destination of fetched blocks. */
 export interface BlockSink extends BlockSource {
-  /** Bytes of a block that is here, which then counts as used; undefined when it is not. */
+  /** Bytes of a block that is here, and marks it as used; undefined when it is not here. */
   touch(cid: CID): number | undefined;
-  /** Takes a verified block, its memory included; resolves when there is room for the next. */
+  /** Adds a verified block and takes over its memory. Resolves when the next block can be added. */
   put(cid: CID, bytes: Uint8Array): Promise<unknown>;
 }
 
-/** What transfer needs of a channel: messages in order, with backpressure. */
+/** A channel of messages in order, with backpressure. */
 export interface Pipe {
   send(message: Uint8Array): Promise<void>;
   receive(options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<Uint8Array | undefined>;
@@ -33,7 +33,7 @@ export interface Pipe {
   abort(reason: Error): void;
 }
 
-/** Somebody who may have the tree. */
+/** A peer that may have the tree. */
 export interface Provider {
   peer: string;
   open(signal: AbortSignal): Promise<Pipe>;
@@ -41,23 +41,23 @@ export interface Provider {
 
 export interface FetchOptions {
   signal?: AbortSignal | undefined;
-  /** Bytes of all distinct blocks, here already or not. */
+  /** Limit in bytes of all distinct blocks, present ones included. */
   maxBytes?: number | undefined;
   maxBlocks?: number | undefined;
-  /** A provider from which no verified block came for this long is dropped. */
+  /** Milliseconds without a verified block after which a provider is dropped. */
   idleMs?: number | undefined;
-  /** How long a provider may hold up others that have nothing left to do, before it is dropped if it is much slower. */
+  /** Milliseconds for which a much slower provider may keep idle ones waiting before it is dropped. */
   slowMs?: number | undefined;
-  /** Bytes of the tree present so far. */
+  /** Called with the bytes of the tree present so far. */
   onProgress?: ((bytes: number) => void) | undefined;
 }
 
 export interface FetchResult {
-  /** Of all distinct blocks of the tree. */
+  /** Bytes of all distinct blocks of the tree. */
   bytes: number;
   blocks: number;
-  /** New blocks each provider sent. */
+  /** Number of new blocks by provider. */
   servedBy: Record<string, number>;
-  /** Providers that are not asked any more, and why. */
+  /** Dropped providers, each with the reason. */
   dropped: { peer: string; code: string; message: string }[];
 }
