@@ -2,6 +2,7 @@ import type { ControllerEffect, ControllerEvent } from '../src/core/controller/e
 import { Controller } from '../src/core/controller/machine.ts';
 import type { LiveLease, Run } from '../src/core/controller/state.ts';
 import { idOf } from '../src/core/documents/index.ts';
+import type { Durability, Handled } from '../src/core/durability.ts';
 import { MerkleTree } from '../src/core/transparency/index.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 import { Worker } from '../src/core/worker/machine.ts';
@@ -14,15 +15,23 @@ type Handle = (event: ControllerEvent, now: number) => ControllerEffect[];
 class Broken extends Controller {
   readonly #wrong: (controller: Controller, handle: Handle) => Handle;
   #handle: Handle | undefined;
+  #real: Handle = () => [];
 
   constructor(id: string, idp: string, wrong: (controller: Controller, handle: Handle) => Handle) {
     super(id, idp);
     this.#wrong = wrong;
   }
 
-  override handle(event: ControllerEvent, now: number): ControllerEffect[] {
-    this.#handle ??= this.#wrong(this, (...all) => super.handle(...all));
-    return this.#handle(event, now);
+  override handle(event: ControllerEvent, now: number): Handled<ControllerEffect> {
+    let durability: Durability = 'none';
+    const real = (...all: Parameters<Handle>): ControllerEffect[] => {
+      const handled = super.handle(...all);
+      if (durability !== 'sync') durability = handled.durability;
+      return handled.effects;
+    };
+    this.#real = real;
+    this.#handle ??= this.#wrong(this, (...all) => this.#real(...all));
+    return { effects: this.#handle(event, now), durability };
   }
 }
 
@@ -61,6 +70,22 @@ export const bugs: Record<string, Bug> = {
     says: 'effects are carried out before the event is in the journal',
     caughtBy: 'acks',
     patches: () => ({ journalLast: true }),
+  },
+  'promises-unsynced': {
+    says: 'what was promised is written and not synced: it may be lost in a power cut',
+    caughtBy: 'acks',
+    patches: () => ({
+      controller: (id, idp) => {
+        const real = new Controller(id, idp);
+        const handle = real.handle.bind(real);
+        return Object.assign(real, {
+          handle: (event: ControllerEvent, now: number): Handled<ControllerEffect> => {
+            const { effects, durability } = handle(event, now);
+            return { effects, durability: durability === 'sync' ? 'lazy' : durability };
+          },
+        });
+      },
+    }),
   },
   'fence-ignored': {
     says: 'a receipt is taken whether its lease still stands or not',
@@ -214,7 +239,7 @@ export const bugs: Record<string, Bug> = {
 let rolls = 0;
 
 class Greedy extends Worker {
-  override handle(event: WorkerEvent, now: number): WorkerEffect[] {
+  override handle(event: WorkerEvent, now: number): Handled<WorkerEffect> {
     if (event.kind !== 'started') return super.handle(event, now);
     return super.handle({ ...event, lending: { ...event.lending, jobsAtOnce: 100 } }, now);
   }
@@ -223,12 +248,12 @@ class Greedy extends Worker {
 class Copier extends Worker {
   readonly #jobs = new Map<string, string>();
 
-  override handle(event: WorkerEvent, now: number): WorkerEffect[] {
+  override handle(event: WorkerEvent, now: number): Handled<WorkerEffect> {
     if (event.kind !== 'built') {
-      const effects = super.handle(event, now);
-      for (const effect of effects)
+      const handled = super.handle(event, now);
+      for (const effect of handled.effects)
         if (effect.kind === 'build') this.#jobs.set(effect.lease, effect.job.name);
-      return effects;
+      return handled;
     }
     const outcome = exited(treeCid(`${this.#jobs.get(event.lease)} with a back door`));
     return super.handle({ ...event, result: { ...event.result, outcome } }, now);

@@ -1,3 +1,4 @@
+import type { Handled } from '../src/core/durability.ts';
 import type { Network } from './network.ts';
 import type { Random } from './random.ts';
 import type { Rates } from './rates.ts';
@@ -13,16 +14,19 @@ export interface Surroundings {
 }
 
 interface Machine<Event, Effect> {
-  handle(event: Event, now: number): Effect[];
+  handle(event: Event, now: number): Handled<Effect>;
   nextDeadline(): number | undefined;
 }
 
 /** When a process dies at an event: before it is in the journal, right after, or with some effects carried out. */
 type CrashPoint = 'before the journal' | 'after the journal' | 'between effects';
 
+/** A process that is killed loses nothing that it wrote; a power cut takes events that were not synced with it. */
+type Crash = 'kill' | 'power cut';
+
 /**
- * A process around a machine: journal, timer, crash and restart. What is in `journal` survives, everything else does
- * not. The machines are those of src/core, and it treats them as the real runtime does: journal, handle, carry out.
+ * A process around a state machine: journal, timer, crash and restart. What a crash leaves of `journal` survives,
+ * nothing else. The state machines are those of src/core, treated as the runtime does: write, handle, sync, carry out.
  */
 export abstract class Process<Event extends { kind: string }, Effect extends { kind: string }> {
   abstract readonly name: string;
@@ -30,16 +34,21 @@ export abstract class Process<Event extends { kind: string }, Effect extends { k
   up = false;
   life = 0;
   readonly journal: { event: Event; now: number }[] = [];
+  /** Events at the start of the journal that a power cut cannot take. */
+  #synced = 0;
   /** A planted bug: effects are carried out before the event is in the journal. */
   journalLast = false;
   protected readonly around: Surroundings;
   #timer = 0;
   readonly #random: Random;
-  #before = '';
+  readonly #powerCuts: Random;
+  /** The state before a kill; undefined after a power cut, which may have taken the last of it. */
+  #before: string | undefined;
 
   constructor(around: Surroundings, name: string) {
     this.around = around;
     this.#random = around.random.fork(`crashes of ${name}`);
+    this.#powerCuts = around.random.fork(`power cuts of ${name}`);
   }
 
   protected abstract machine: Machine<Event, Effect>;
@@ -66,7 +75,8 @@ export abstract class Process<Event extends { kind: string }, Effect extends { k
         this.name,
         `restarts after ${this.journal.length} events`,
       );
-      await this.restored(this.#before, this.snapshot());
+      const after = this.snapshot();
+      await this.restored(this.#before ?? after, after);
     }
     await this.started();
   }
@@ -75,9 +85,13 @@ export abstract class Process<Event extends { kind: string }, Effect extends { k
   crash(where: string, forGood = false): void {
     if (!this.up) return;
     const { time, trace, network, rates } = this.around;
-    this.#before = this.snapshot();
+    const how: Crash = this.#powerCuts.chance(rates().powerCutPerCrash) ? 'power cut' : 'kill';
+    this.#before = how === 'kill' ? this.snapshot() : undefined;
     this.up = false;
-    trace.write(time.now, this.name, `crashes ${where}`);
+    const lost = how === 'kill' ? 0 : this.#powerCuts.int(0, this.journal.length - this.#synced);
+    this.journal.length -= lost;
+    this.#synced = this.journal.length;
+    trace.write(time.now, this.name, `crashes ${where} (${how}, loses ${lost} events)`);
     this.stopped();
     network.crashed(this as never);
     if (!forGood) time.after(this.#random.int(500, rates().downMsMax), () => this.start());
@@ -90,7 +104,9 @@ export abstract class Process<Event extends { kind: string }, Effect extends { k
     if (point === 'before the journal' && !this.journalLast) return this.crash(point);
     const write = () => this.journal.push({ event, now: time.now });
     if (!this.journalLast) write();
-    const effects = this.machine.handle(event, time.now);
+    const { effects, durability } = this.machine.handle(event, time.now);
+    if (durability === 'none' && !this.journalLast) this.journal.pop();
+    if (durability === 'sync') this.#synced = this.journal.length;
     const line = this.describe(event, effects);
     if (line !== undefined) trace.write(time.now, this.name, line);
     await this.handled(event, effects);

@@ -11,6 +11,8 @@ export interface Rates {
   /** The controller dies at an event: before its journal, after it, or between two effects. */
   controllerCrashPerEvent: number;
   workerCrashPerEvent: number;
+  /** How many crashes are power cuts; the others kill the process only. */
+  powerCutPerCrash: number;
   downMsMax: number;
   partitionPerMinute: number;
   partitionMsMax: number;
@@ -24,6 +26,7 @@ export const calm: Rates = {
   delayMsMax: 50,
   controllerCrashPerEvent: 0,
   workerCrashPerEvent: 0,
+  powerCutPerCrash: 0.5,
   downMsMax: 20_000,
   partitionPerMinute: 0,
   partitionMsMax: 60_000,

@@ -1,13 +1,21 @@
+import { liveLeases } from '../../src/core/controller/state.ts';
+import { idOf } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** A receipt counts under a live lease only, once: what comes after the lease was taken back is stale. */
 export function fences(): Checker {
   const invariant = 'fences';
   const over = new Set<string>();
+  const given = new Set<string>();
   const receipts = new Map<string, string>();
   return {
     invariant,
     observe(seen) {
+      if (seen.kind === 'restarted' && seen.state !== undefined) {
+        // What a power cut took: a lease that is not there any more is over, one whose loss was forgotten is not.
+        for (const lease of given) over.add(lease);
+        for (const { id } of [...seen.state.runs.values()].flatMap(liveLeases)) over.delete(id);
+      }
       if (seen.kind !== 'handled') return;
       for (const effect of seen.effects) {
         if (effect.kind === 'reply' && effect.reply.kind === 'ack') {
@@ -22,6 +30,7 @@ export function fences(): Checker {
             throw new Violation(invariant, `two receipts were acknowledged under lease ${lease}`);
           receipts.set(lease, receipt);
         }
+        if (effect.kind === 'reply' && effect.reply.kind === 'lease') given.add(idOf(effect.reply.lease));
         if (effect.kind === 'release') over.add(effect.lease);
       }
     },

@@ -1,3 +1,4 @@
+import { liveLeases } from '../../src/core/controller/state.ts';
 import { idOf, type Lease } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
@@ -10,6 +11,11 @@ export function leases(): Checker {
   return {
     invariant,
     observe(seen, truth) {
+      if (seen.kind === 'restarted' && seen.state !== undefined) {
+        // A lease, or its loss, may be gone with a power cut.
+        live.clear();
+        for (const { id, lease } of [...seen.state.runs.values()].flatMap(liveLeases)) live.set(id, lease);
+      }
       if (seen.kind !== 'handled') return;
       for (const effect of seen.effects) {
         if (effect.kind === 'release') live.delete(effect.lease);

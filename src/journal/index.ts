@@ -4,26 +4,26 @@ import { DatabaseSync } from 'node:sqlite';
 import { QuorateError } from '../core/errors.ts';
 
 /**
- * An append-only list of events in SQLite: what a machine was told, and when. An event that was appended outlives the
- * process however it ends; one that was synced outlives the machine's power, with all before it. One process at a time: the
- * second is told who has it.
+ * An append-only list of the events a state machine was given, with their times (ms since the epoch), in SQLite. An event
+ * that was appended survives the end of the process; after `sync` it survives a power failure too, with all events before
+ * it. One process at a time; another gets `JOURNAL_IN_USE`.
  */
 export interface Journal<Event> {
   append(event: Event, at: number): void;
-  /** Takes back what was appended last. */
+  /** Deletes the event that was appended last. */
   forget(): void;
-  /** Before a machine acts on anything that others will build on. */
+  /** Returns once all appended events are on disk. */
   sync(): void;
-  /** Every event in order. */
+  /** Every event, in the order they were appended. */
   replay(): IterableIterator<{ event: Event; at: number }>;
   close(): void;
 }
 
-/** Grows with every change of what events look like; a journal of a newer one is refused, never guessed at. */
+/** Grows with every change of the shape of events; a journal of a newer format is refused. */
 const formatVersion = 1;
 
 /**
- * Opens or creates a journal. `machine` names whose events it holds.
+ * Opens or creates a journal. `machine` names the state machine whose events it holds.
  * Errors: `JOURNAL_UNWRITABLE`, `JOURNAL_IN_USE`, `JOURNAL_NEWER`, `JOURNAL_MACHINE_MISMATCH`, `JOURNAL_DAMAGED`.
  */
 export function openJournal<Event>(file: string, machine: string): Journal<Event> {

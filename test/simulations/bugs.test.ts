@@ -9,6 +9,7 @@ import { range } from './seeds.ts';
 const seeds: Record<string, number> = {
   'vote-counted-twice': 4,
   'ack-before-journal': 3,
+  'promises-unsynced': 5,
   'fence-ignored': 51,
   'reveal-early': 2,
   'slot-freed-silently': 3,

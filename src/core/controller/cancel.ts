@@ -1,6 +1,6 @@
 import { QuorateError } from '../errors.ts';
 import type { EventOf, Step } from './state.ts';
-import { currentRound, tell } from './state.ts';
+import { currentRound, mustSync, tell } from './state.ts';
 import { closeOffer, endLeases } from './verdict.ts';
 import { findRun } from './view.ts';
 
@@ -25,6 +25,7 @@ export function cancel(step: Step, { token, which, by, reason }: EventOf<'cancel
       { hint: `quorate show ${run.id.slice(0, 10)} tells what came of it.` },
     );
   }
+  mustSync(step);
   const message = `the job was cancelled: ${reason}`;
   const release = (worker: string, lease: string) => {
     state.leases.delete(lease);

@@ -12,6 +12,7 @@ import { checkGrant, enforce } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { counted } from '../quantity.ts';
 import type { EventOf, Step } from './state.ts';
+import { appendLeaf, mustSync, unchanged } from './state.ts';
 
 /** What a check needs that changes nothing. */
 export type Moment = Pick<Step, 'state' | 'now'>;
@@ -130,6 +131,7 @@ export function enrol(step: Step, { token, enrol, invite }: EventOf<'enrol'>): v
       );
     }
     state.invites.set(ticket.jti, [...joined, key]);
+    mustSync(step);
   }
   if (known === undefined)
     state.keys.set(key, {
@@ -138,6 +140,7 @@ export function enrol(step: Step, { token, enrol, invite }: EventOf<'enrol'>): v
       invite: ticket.jti,
       enrolled: admit(step, ticket.operator, ticket.role, ticket.jti),
     });
+  if (step.durability !== 'sync') unchanged(step);
   replyGrant(step, token, grantFor(step, key, enrol.payload.jti));
 }
 
@@ -146,7 +149,7 @@ function admit(step: Step, operator: string, role: Role, invite: string): number
   const name = `${operator} ${role}`;
   const before = step.state.operators.get(name);
   if (before !== undefined) return before;
-  const index = step.state.log.append(leaves.enrol(operator, role, invite));
+  const index = appendLeaf(step, leaves.enrol(operator, role, invite));
   step.state.operators.set(name, index);
   return index;
 }
@@ -154,6 +157,7 @@ function admit(step: Step, operator: string, role: Role, invite: string): number
 export function renew(step: Step, { token, enrol }: EventOf<'renew'>): void {
   checkEnrol(step, enrol.payload);
   replyGrant(step, token, grantFor(step, enrol.signer, enrol.payload.jti));
+  unchanged(step);
 }
 
 /**

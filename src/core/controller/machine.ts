@@ -1,4 +1,5 @@
 import { type Charter, idOf, leaves, type Verified } from '../documents/index.ts';
+import type { Handled } from '../durability.ts';
 import { QuorateError, unreachable } from '../errors.ts';
 import { cancel } from './cancel.ts';
 import { checkGranted, enrol, renew } from './enrolment.ts';
@@ -8,13 +9,16 @@ import { acknowledge, leaseOf, letGo, receipt } from './receipts.ts';
 import { claim, closeWindow } from './rounds.ts';
 import { expire, pin, pinned, settle } from './settle.ts';
 import {
+  appendLeaf,
   type ControllerState,
   currentRound,
   type EventOf,
   liveLeases,
+  mustSync,
   newState,
   type Run,
   type Step,
+  unchanged,
 } from './state.ts';
 import { submit } from './submit.ts';
 import { cosigned, cosignRefused } from './verdict.ts';
@@ -34,24 +38,19 @@ export class Controller {
     this.state = newState(id, idp);
   }
 
-  handle(event: ControllerEvent, now: number): ControllerEffect[] {
-    const step: Step = { state: this.state, now, out: [] };
+  handle(event: ControllerEvent, now: number): Handled<ControllerEffect> {
+    const step: Step = { state: this.state, now, out: [], durability: 'lazy' };
     try {
       dispatch(step, event);
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error;
       // Nobody waits for an answer: the event is dropped, so that no peer's input stops a replay.
-      if (!('token' in event)) return [];
+      if (!('token' in event)) return { effects: [], durability: 'none' };
       const { code, message, hint } = error;
-      return [
-        {
-          kind: 'reply',
-          token: event.token,
-          reply: { kind: 'error', code, message, ...(hint === undefined ? {} : { hint }) },
-        },
-      ];
+      const reply = { kind: 'error' as const, code, message, ...(hint === undefined ? {} : { hint }) };
+      return { effects: [{ kind: 'reply', token: event.token, reply }], durability: 'none' };
     }
-    return step.out;
+    return { effects: step.out, durability: step.durability };
   }
 
   /** When the next `tick` is due (ms since the epoch), or undefined while nothing waits for time to pass. */
@@ -87,7 +86,8 @@ function dispatch(step: Step, event: ControllerEvent): void {
     case 'started':
       return started(step, event);
     case 'charter':
-      return takeCharter(step, event.charter);
+      if (!takeCharter(step, event.charter)) unchanged(step);
+      return;
     case 'enrol':
       return enrol(step, event);
     case 'renew':
@@ -136,7 +136,8 @@ function dispatch(step: Step, event: ControllerEvent): void {
 
 function withRun(step: Step, id: string, act: (run: Run) => void): void {
   const run = step.state.runs.get(id);
-  if (run !== undefined) act(run);
+  if (run === undefined) return unchanged(step);
+  act(run);
 }
 
 function withLease(
@@ -147,19 +148,27 @@ function withLease(
 ): void {
   const run = step.state.runs.get(step.state.leases.get(lease) ?? '');
   const live = run === undefined ? undefined : (findLease(run, lease)?.live ?? run.trustedLease ?? undefined);
-  if (live !== undefined && live.id === lease && live.worker === worker) act(live);
+  if (live === undefined || live.id !== lease || live.worker !== worker) return unchanged(step);
+  act(live);
 }
 
-/** Charters are in the log like everything that decides whom to believe; an older one changes nothing. */
-function takeCharter({ state }: Step, charter: Verified<Charter>): void {
-  if (state.charter !== null && charter.payload.epoch <= state.charter.payload.epoch) return;
+/**
+ * Charters are in the log like everything that decides whom to believe; an older one changes nothing. Returns whether it
+ * is in force now.
+ */
+function takeCharter(step: Step, charter: Verified<Charter>): boolean {
+  const { state } = step;
+  if (state.charter !== null && charter.payload.epoch <= state.charter.payload.epoch) return false;
   state.charter = charter;
-  state.log.append(leaves.charter(charter.id));
+  appendLeaf(step, leaves.charter(charter.id));
+  return true;
 }
 
 /** A new life of the process: streams and claims of the last one are gone, leases wait for their workers. */
 function started(step: Step, event: EventOf<'started'>): void {
   const { state, now } = step;
+  // An epoch that was lost would be given again, and the fences of its leases with it.
+  mustSync(step);
   state.timings = event.timings;
   state.epoch++;
   state.leasesThisEpoch = 0;
@@ -227,7 +236,10 @@ function resume(step: Step, { token, lease, worker }: EventOf<'resume'>): void {
     live.detachedAt = null;
     if (run.phase.kind === 'cosigning' && run.phase.lease === id)
       step.out.push({ kind: 'cosign', run: run.id, worker, lease: id });
-  } else if (recorded !== undefined) letGo(step, run, recorded);
+  } else {
+    if (recorded !== undefined) letGo(step, run, recorded);
+    unchanged(step);
+  }
 }
 
 function tick(step: Step): void {

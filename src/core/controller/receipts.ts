@@ -5,7 +5,7 @@ import { limits } from '../limits.ts';
 import { assignSlots, findLease, loseLease, setSlot } from './leases.ts';
 import { settle } from './settle.ts';
 import type { EventOf, Recorded, Run, Step } from './state.ts';
-import { tell } from './state.ts';
+import { appendLeaf, tell, unchanged } from './state.ts';
 import { closeOffer } from './verdict.ts';
 
 export function acknowledge(step: Step, token: string, recorded: Recorded): void {
@@ -55,7 +55,7 @@ export function receipt(step: Step, { token, lease, receipt }: EventOf<'receipt'
     // Its ack was lost: said again, with the same index. What was sent after that ack was of no use before it.
     acknowledge(step, token, before.recorded);
     letGo(step, before.run, before.recorded);
-    return;
+    return unchanged(step);
   }
   const run = step.state.runs.get(step.state.leases.get(lease) ?? '');
   const found = run === undefined ? undefined : findLease(run, lease);
@@ -64,7 +64,7 @@ export function receipt(step: Step, { token, lease, receipt }: EventOf<'receipt'
   }
   checkReceipt(enforce, receipt, found.live, run.job.source);
   const { round, slot, live } = found;
-  const index = step.state.log.append(leaves.receipt(receipt.id, live.lease.offer));
+  const index = appendLeaf(step, leaves.receipt(receipt.id, live.lease.offer));
   const recorded: Recorded = {
     receipt,
     lease: live.lease,

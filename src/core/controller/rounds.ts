@@ -14,7 +14,7 @@ import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
 import { charterOf, checkGranted } from './enrolment.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
 import type { Candidate, EventOf, Round, Run, Step } from './state.ts';
-import { currentRound, tell } from './state.ts';
+import { appendLeaf, currentRound, tell } from './state.ts';
 
 /** Enough claims for M slots and a few in reserve: eight times M operators see the offer as theirs at first. */
 const sharePerSlot = 8;
@@ -43,7 +43,7 @@ export function openRound(step: Step, run: Run): void {
     exp,
   };
   const offerId = idOf(offer);
-  state.log.append(leaves.offer(offerId, run.jobId));
+  appendLeaf(step, leaves.offer(offerId, run.jobId));
   const round: Round = {
     n,
     offer,

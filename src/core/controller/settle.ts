@@ -4,7 +4,7 @@ import { charterOf } from './enrolment.ts';
 import { operatorsBefore } from './leases.ts';
 import { openRound } from './rounds.ts';
 import type { Recorded, Round, Run, Step } from './state.ts';
-import { currentRound, tell } from './state.ts';
+import { currentRound, mustSync, tell, unchanged } from './state.ts';
 import { closeOffer, conclude, endLeases, filesOf, finish, publish } from './verdict.ts';
 
 function votesOf(run: Run): Vote[] {
@@ -51,6 +51,8 @@ export function settle(step: Step, run: Run): void {
 }
 
 function reveal(step: Step, run: Run, round: Round): void {
+  // Workers publish on this word; a receipt that came after it must not be taken for a sealed one.
+  mustSync(step);
   round.revealed = true;
   for (const candidate of round.candidates) {
     step.out.push({
@@ -171,7 +173,7 @@ export function pin(step: Step, run: Run): void {
 }
 
 export function pinned(step: Step, run: Run, artifact: string, ok: boolean, detail: string): void {
-  if (run.phase.kind !== 'pinning' || run.phase.artifact !== artifact) return;
+  if (run.phase.kind !== 'pinning' || run.phase.artifact !== artifact) return unchanged(step);
   if (ok) return afterPin(step, run, { kind: 'exit', code: 0, artifact });
   run.phase.tries++;
   if (run.phase.tries < step.state.timings.pinTriesMax) {

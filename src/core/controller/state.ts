@@ -14,6 +14,8 @@ import type {
   VerdictLevel,
   Verified,
 } from '../documents/index.ts';
+import type { Durability } from '../durability.ts';
+import { assert } from '../errors.ts';
 import { MerkleTree } from '../transparency/merkle.ts';
 import type { Dispute } from './dispute.ts';
 import type { ControllerEffect, ControllerEvent, Cosignature, Progress, Timings } from './events.ts';
@@ -164,11 +166,30 @@ export function newState(id: string, idp: string): ControllerState {
   };
 }
 
-/** One event being handled: the state it changes, its time, and what it makes the runtime do. */
+/** One event being handled: the state it changes, its time (ms since the epoch), and what comes of it. */
 export interface Step {
   readonly state: ControllerState;
   readonly now: number;
   readonly out: ControllerEffect[];
+  /** `lazy` unless told otherwise. What is lost then: who was present, who claimed, who held a lease. */
+  durability: Durability;
+}
+
+/** What follows rests on the log, on a promise or on bytes that others have by then: it must not be lost. */
+export function mustSync(step: Step): void {
+  step.durability = 'sync';
+}
+
+/** The event left the state as it was. */
+export function unchanged(step: Step): void {
+  assert(step.durability === 'lazy', 'an event that must be synced changed something');
+  step.durability = 'none';
+}
+
+/** Returns the index of the new leaf. */
+export function appendLeaf(step: Step, leaf: string): number {
+  mustSync(step);
+  return step.state.log.append(leaf);
 }
 
 export function tell(step: Step, run: Run, progress: Progress): void {

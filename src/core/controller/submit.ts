@@ -6,7 +6,7 @@ import { charterOf, checkEnrolled, type Moment } from './enrolment.ts';
 import { controllerLimits } from './limits.ts';
 import { openRound } from './rounds.ts';
 import type { EventOf, Run, Step } from './state.ts';
-import { tell } from './state.ts';
+import { tell, unchanged } from './state.ts';
 
 /**
  * Whether the controller takes this order here and now. Changes nothing, so that the runtime can ask before it does
@@ -52,7 +52,7 @@ export function submit(step: Step, { token, ...order }: EventOf<'submit'>): void
   const accepted = { kind: 'accepted' as const, run: request.id, job: jobId };
   if (state.runs.has(request.id)) {
     step.out.push({ kind: 'reply', token, reply: accepted });
-    return;
+    return unchanged(step);
   }
   checkRoom(step, publisher.payload.operator);
   const run: Run = {

@@ -12,7 +12,7 @@ import { disputeOf } from './dispute.ts';
 import { charterOf } from './enrolment.ts';
 import { findLease, setSlot } from './leases.ts';
 import type { Recorded, Round, Run, Step } from './state.ts';
-import { currentRound, liveLeases, tell } from './state.ts';
+import { appendLeaf, currentRound, liveLeases, mustSync, tell, unchanged } from './state.ts';
 
 /**
  * The files of an artifact with their hashes, as the trusted worker lists them, or else as enough operators of one round
@@ -86,7 +86,7 @@ function writeVerdict(step: Step, run: Run, level: VerdictLevel, outcome: Outcom
     },
   });
   const id = idOf(payload);
-  const index = state.log.append(leaves.verdict(id, run.jobId));
+  const index = appendLeaf(step, leaves.verdict(id, run.jobId));
   run.verdict = { payload, id, index, size: state.log.size };
 }
 
@@ -99,7 +99,8 @@ export function publish(step: Step, run: Run, level: VerdictLevel, outcome: Outc
 
 /** After the trusted worker signed: the verdict stands as it was sent to it. */
 export function cosigned(step: Step, run: Run, worker: string, signature: string, witness: string): void {
-  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker || run.verdict === null) return;
+  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker || run.verdict === null)
+    return unchanged(step);
   run.cosignature = { worker, signature, witness };
   run.level = run.verdict.payload.predicate.quorate_verdict.level;
   announce(step, run);
@@ -107,7 +108,7 @@ export function cosigned(step: Step, run: Run, worker: string, signature: string
 }
 
 export function cosignRefused(step: Step, run: Run, worker: string, code: string, message: string): void {
-  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker) return;
+  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker) return unchanged(step);
   tell(step, run, { kind: 'cosign-refused', worker, code, message });
   conclude(step, run, 'disputed', null);
 }
@@ -145,6 +146,7 @@ export function endLeases(
 }
 
 export function finish(step: Step, run: Run): void {
+  mustSync(step);
   run.phase = { kind: 'done' };
   const round = currentRound(run);
   if (round !== undefined) closeOffer(step, round);

@@ -1,5 +1,4 @@
 import {
-  type Claim,
   type Grant,
   idOf,
   type Job,
@@ -8,8 +7,10 @@ import {
   type Receipt,
   type Verified,
 } from '../documents/index.ts';
+import type { Durability, Handled } from '../durability.ts';
 import { unreachable } from '../errors.ts';
 import { drawOf, shareReachedAfter } from '../trust/draw.ts';
+import { claimOf } from './claim.ts';
 import { cosignOrRefuse } from './cosign.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from './events.ts';
 import { isLeaseFor, nonRetryable, reasonOfHeld, reasonToPass } from './fit.ts';
@@ -22,7 +23,6 @@ type EventOf<K extends WorkerEvent['kind']> = Extract<WorkerEvent, { kind: K }>;
 
 /** A stream that broke is tried again this often; the controller keeps a lease for longer. */
 const resumeMs = 1_000;
-const claimSeconds = 3600;
 const knownMax = 2_000;
 
 /**
@@ -39,26 +39,28 @@ export class Worker {
   readonly #assignments = new Map<string, Assignment>();
   readonly #slow = new SlowJobs();
   readonly #out: WorkerEffect[] = [];
+  /** `lazy` events: claims, and leases without a result. */
+  #durability: Durability = 'lazy';
 
   constructor(id: string) {
     this.id = id;
   }
 
-  handle(event: WorkerEvent, now: number): WorkerEffect[] {
+  handle(event: WorkerEvent, now: number): Handled<WorkerEffect> {
     this.#out.length = 0;
+    this.#durability = 'lazy';
     this.#dispatch(event, now);
-    return [...this.#out];
+    return { effects: [...this.#out], durability: this.#durability };
   }
 
   nextDeadline(): number | undefined {
-    const waiting = [...this.#known.values()]
-      .filter((known) => known.state === 'waiting')
-      .map((known) => known.claimAt);
-    const retries = [...this.#assignments.values()].flatMap(({ retryAt }) =>
-      retryAt === null ? [] : [retryAt],
-    );
-    const all = [...waiting, ...retries];
-    return all.length === 0 ? undefined : Math.min(...all);
+    let next: number | undefined;
+    const consider = (at: number | null) => {
+      if (at !== null && (next === undefined || at < next)) next = at;
+    };
+    for (const { state, claimAt } of this.#known.values()) if (state === 'waiting') consider(claimAt);
+    for (const { retryAt } of this.#assignments.values()) consider(retryAt);
+    return next;
   }
 
   /** Builds running now, and what they use. */
@@ -68,7 +70,7 @@ export class Worker {
     );
   }
 
-  /** Whether this offer is news: only then is it worth a look, and an event. */
+  /** Whether this offer is unknown so far. */
   wants(offer: string): boolean {
     return !this.#known.has(offer);
   }
@@ -130,7 +132,8 @@ export class Worker {
           if (assignment.state !== 'revealed') assignment.retryAt = now + resumeMs;
         });
       case 'cosign-checked':
-        return this.#cosign(event);
+        this.#out.push(cosignOrRefuse(this.#assignments.get(event.lease), event));
+        return this.#unchanged();
       case 'tick':
         return this.#tick(now);
       default:
@@ -140,10 +143,22 @@ export class Worker {
 
   #with(lease: string, act: (assignment: Assignment) => void): void {
     const assignment = this.#assignments.get(lease);
-    if (assignment !== undefined) act(assignment);
+    if (assignment === undefined) return this.#unchanged();
+    act(assignment);
+  }
+
+  /** A receipt is signed, bytes are published or deleted on the strength of this event: it must not be lost. */
+  #mustSync(): void {
+    this.#durability = 'sync';
+  }
+
+  /** The event left the state as it was. */
+  #unchanged(): void {
+    this.#durability = 'none';
   }
 
   #started({ grant, lending }: EventOf<'started'>): void {
+    this.#mustSync();
     this.#grant = grant;
     this.#lending = lending;
     this.#known.clear();
@@ -162,8 +177,7 @@ export class Worker {
   }
 
   #offer({ offer, request, job, jobId, entropy }: EventOf<'offer'>, now: number): void {
-    if (this.#known.has(offer.id)) return;
-    if (this.#grant === null || this.#lending === null) return;
+    if (this.#known.has(offer.id) || this.#grant === null || this.#lending === null) return this.#unchanged();
     const known: Known = {
       offer,
       request,
@@ -204,19 +218,9 @@ export class Worker {
     if (lending === null) return;
     const pass = this.#reasonToPass(known, lending, now);
     known.state = pass === undefined ? 'claimed' : 'passed';
-    const { payload, id } = known.offer;
-    const iat = Math.floor(now / 1000);
-    const claim: Claim = {
-      iss: this.id,
-      aud: payload.iss,
-      offer: id,
-      ...(pass === undefined ? {} : { pass }),
-      capabilities: lending.capabilities,
-      jti: known.entropy,
-      iat,
-      exp: iat + claimSeconds,
-    };
-    this.#out.push({ kind: 'claim', offer: id, claim });
+    const { capabilities } = lending;
+    const claim = claimOf({ worker: this.id, known, capabilities, pass, now });
+    this.#out.push({ kind: 'claim', offer: known.offer.id, claim });
   }
 
   #reasonToPass(known: Known, lending: Lending, now: number): string | undefined {
@@ -237,7 +241,7 @@ export class Worker {
   /** What was passed on for the sake of this claim can be claimed now. */
   #reserve(offer: string, now: number): void {
     const known = this.#known.get(offer);
-    if (known?.state !== 'claimed') return;
+    if (known?.state !== 'claimed') return this.#unchanged();
     known.state = 'reserve';
     this.#claimPassed(now);
   }
@@ -255,8 +259,7 @@ export class Worker {
 
   #declined({ offer, code }: EventOf<'declined'>, now: number): void {
     const known = this.#known.get(offer);
-    if (known === undefined || known.state === 'leased') return;
-    if (known.state === 'passed') return;
+    if (known === undefined || known.state === 'leased' || known.state === 'passed') return this.#unchanged();
     if (code === 'CLAIM_ABOVE_SHARE') {
       known.state = 'waiting';
       known.claimAt = now + known.offer.payload.draw.widenMs;
@@ -270,11 +273,11 @@ export class Worker {
 
   #leased({ offer, lease }: EventOf<'leased'>): void {
     const known = this.#known.get(offer);
-    if (this.#assignments.has(lease.id)) return;
+    if (this.#assignments.has(lease.id)) return this.#unchanged();
     if (known === undefined || !isLeaseFor(known, lease, this.id, this.#grant?.payload.role)) {
       const says = 'a lease that does not fit its offer was ignored';
       this.#out.push({ kind: 'note', lease: lease.id, says });
-      return;
+      return this.#unchanged();
     }
     known.state = 'leased';
     const { repo, ref } = known.request.payload;
@@ -312,10 +315,11 @@ export class Worker {
     const assignment = this.#assignments.get(lease);
     if (assignment === undefined) {
       this.#out.push({ kind: 'discard', lease });
-      return;
+      return this.#unchanged();
     }
     // One lease, one receipt: a second result of it is nobody's.
-    if (assignment.state !== 'building') return;
+    if (assignment.state !== 'building') return this.#unchanged();
+    this.#mustSync();
     assignment.state = 'built';
     assignment.result = result;
     assignment.receipt = receiptOf(this.id, assignment.job, assignment.lease, result);
@@ -326,14 +330,12 @@ export class Worker {
 
   #acked({ lease, ack }: EventOf<'acked'>): void {
     this.#with(lease, (assignment) => {
-      if (assignment.receipt === null) return;
-      const fits =
-        ack.payload.receipt === idOf(assignment.receipt) &&
-        ack.signer === assignment.lease.signer &&
-        ack.payload.lease === lease;
-      if (!fits) {
+      if (assignment.receipt === null) return this.#unchanged();
+      const { payload, signer } = ack;
+      const own = payload.receipt === idOf(assignment.receipt) && payload.lease === lease;
+      if (!own || signer !== assignment.lease.signer) {
         this.#out.push({ kind: 'note', lease, says: 'an acknowledgement of something else was ignored' });
-        return;
+        return this.#unchanged();
       }
       assignment.state = 'acked';
     });
@@ -341,7 +343,8 @@ export class Worker {
 
   #revealed(lease: string): void {
     const assignment = this.#assignments.get(lease);
-    if (assignment?.state !== 'acked') return;
+    if (assignment?.state !== 'acked') return this.#unchanged();
+    this.#mustSync();
     assignment.state = 'revealed';
     assignment.retryAt = null;
     this.#publish(lease, assignment);
@@ -357,7 +360,8 @@ export class Worker {
   /** The controller will have nothing more of this lease; what was built on it is of no use to anybody. */
   #dropped({ lease, code, message }: EventOf<'refused' | 'released'>, now: number): void {
     const assignment = this.#assignments.get(lease);
-    if (assignment === undefined || assignment.state === 'revealed') return;
+    if (assignment === undefined || assignment.state === 'revealed') return this.#unchanged();
+    this.#mustSync();
     if (assignment.state === 'building') this.#out.push({ kind: 'stop-build', lease });
     this.#out.push({ kind: 'discard', lease });
     const learnt = this.#slow.dropped(assignment, this.#lending, now);
@@ -374,10 +378,6 @@ export class Worker {
     this.#assignments.delete(lease);
     const known = this.#known.get(assignment.offer);
     if (known !== undefined) known.state = 'done';
-  }
-
-  #cosign(event: EventOf<'cosign-checked'>): void {
-    this.#out.push(cosignOrRefuse(this.#assignments.get(event.lease), event));
   }
 
   #tick(now: number): void {

@@ -16,7 +16,6 @@ import { type ProjectFolder, readCharter, writeAddress } from '../membership/pro
 import { Loop } from '../node/loop.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { Pace } from '../node/pace.ts';
-import { idleAtController, passingAtController } from '../node/passing.ts';
 import { nodeClock, signingOf } from '../node/ports.ts';
 import type { ControllerContext } from './context.ts';
 import { ControllerImages } from './images.ts';
@@ -88,8 +87,6 @@ export async function startController(options: ControllerOptions): Promise<Contr
       journal,
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
-      passing: passingAtController,
-      idle: idleAtController,
       failed: (error) => {
         void closeAll().finally(() => options.onFailure(error));
       },

@@ -1,7 +1,8 @@
+import type { Handled } from '../../core/durability.ts';
 import type { Journal } from '../../journal/index.ts';
 
 interface Machine<Event, Effect> {
-  handle(event: Event, now: number): Effect[];
+  handle(event: Event, now: number): Handled<Effect>;
   nextDeadline(): number | undefined;
 }
 
@@ -9,15 +10,14 @@ interface Machine<Event, Effect> {
 const timerMsMax = 24 * 3600 * 1000;
 
 /**
- * Runs a sans-I/O machine: each event is in the journal before the machine sees it, and synced before an effect of it is
- * carried out; time never goes backwards, and a `tick` is delivered when the machine's next deadline is reached.
+ * Runs a sans-I/O state machine: each event is in the journal before the machine sees it, and as durable as the machine
+ * says before an effect of it is carried out. Time never goes backwards; a `tick` is delivered when the machine's next
+ * deadline is reached.
  */
 export class Loop<Event, Effect> {
   readonly #machine: Machine<Event, Effect>;
   readonly #journal: Journal<Event>;
   readonly #perform: (effect: Effect) => void;
-  readonly #passing: (event: Event, effects: Effect[]) => boolean;
-  readonly #idle: (event: Event, effects: Effect[]) => boolean;
   readonly #tick: Event;
   readonly #failed: (error: unknown) => void;
   #last = 0;
@@ -29,10 +29,6 @@ export class Loop<Event, Effect> {
     journal: Journal<Event>;
     perform: (effect: Effect) => void;
     tick: Event;
-    /** Whether nobody is worse off when this event is forgotten in a power cut, however often that happens. */
-    passing: (event: Event, effects: Effect[]) => boolean;
-    /** Whether the machine is as it was before this event: then it leaves the journal again. */
-    idle?: (event: Event, effects: Effect[]) => boolean;
     /** The journal cannot be written or the machine broke: the node must stop. */
     failed: (error: unknown) => void;
   }) {
@@ -40,8 +36,6 @@ export class Loop<Event, Effect> {
     this.#journal = options.journal;
     this.#perform = options.perform;
     this.#tick = options.tick;
-    this.#passing = options.passing;
-    this.#idle = options.idle ?? (() => false);
     this.#failed = options.failed;
   }
 
@@ -60,18 +54,18 @@ export class Loop<Event, Effect> {
     if (this.#closed) return;
     const now = Math.max(this.#last, Date.now());
     this.#last = now;
-    let effects: Effect[];
+    let handled: Handled<Effect>;
     try {
       this.#journal.append(event, now);
-      effects = this.#machine.handle(event, now);
-      if (this.#idle(event, effects)) this.#journal.forget();
-      else if (!this.#passing(event, effects)) this.#journal.sync();
+      handled = this.#machine.handle(event, now);
+      if (handled.durability === 'none') this.#journal.forget();
+      if (handled.durability === 'sync') this.#journal.sync();
     } catch (error) {
       this.close();
       this.#failed(error);
       return;
     }
-    for (const effect of effects) this.#perform(effect);
+    for (const effect of handled.effects) this.#perform(effect);
     this.#schedule();
   }
 

@@ -22,7 +22,6 @@ import type { Home } from '../membership/home.ts';
 import { getText } from '../node/http-get.ts';
 import { Loop } from '../node/loop.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
-import { passingAtWorker } from '../node/passing.ts';
 import { meshDial, nodeClock, signingOf } from '../node/ports.ts';
 import { Builder } from './builder.ts';
 import { areaOf, type WorkerContext } from './context.ts';
@@ -125,7 +124,6 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       journal,
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
-      passing: passingAtWorker,
       failed: (error) => {
         void closeAll().finally(() => options.onFailure(error));
       },

@@ -30,6 +30,7 @@ import {
   signMessage,
   type Verified,
 } from '../../../src/core/documents/index.ts';
+import type { Durability } from '../../../src/core/durability.ts';
 import { letPass } from '../let-pass.ts';
 
 export const timings: Timings = {
@@ -61,6 +62,9 @@ export class Bench {
   controller: Controller;
   readonly journal: { event: ControllerEvent; now: number }[] = [];
   now = epochMs;
+  /** What the last event was declared to need. */
+  durability: Durability = 'none';
+  readonly #declared = new Map<ControllerEffect['kind'], Durability>();
   /** Everything that came out, oldest first. */
   readonly effects: ControllerEffect[] = [];
   readonly replies = new Map<string, Reply[]>();
@@ -82,7 +86,10 @@ export class Bench {
 
   send(event: ControllerEvent): ControllerEffect[] {
     this.journal.push({ event, now: this.now });
-    const effects = this.controller.handle(event, this.now);
+    const { effects, durability } = this.controller.handle(event, this.now);
+    this.durability = durability;
+    for (const { kind } of effects) this.#declared.set(kind, durability);
+    if (durability === 'none') this.journal.pop();
     this.effects.push(...effects);
     for (const effect of effects) {
       if (effect.kind === 'reply')
@@ -275,6 +282,11 @@ export class Bench {
 
   cosign(run: string): ControllerEffect[] {
     return this.send({ kind: 'cosigned', run, worker: this.id('trusted'), signature: 'c2ln', witness: 'w' });
+  }
+
+  /** What the last event that had such an effect was declared to need. */
+  durabilityOf(effect: ControllerEffect['kind']): Durability | undefined {
+    return this.#declared.get(effect);
   }
 
   all<K extends ControllerEffect['kind']>(kind: K): Kind<ControllerEffect, K>[] {

@@ -23,6 +23,7 @@ import {
   signMessage,
   type Verified,
 } from '../../../src/core/documents/index.ts';
+import type { Durability } from '../../../src/core/durability.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
 import { fullShare } from '../../../src/core/trust/draw.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from '../../../src/core/worker/events.ts';
@@ -49,6 +50,9 @@ export class Bench {
   lending: Lending = { capabilities, jobsAtOnce: 1 };
   readonly journal: { event: WorkerEvent; now: number }[] = [];
   readonly effects: WorkerEffect[] = [];
+  /** What the last event was declared to need. */
+  durability: Durability = 'none';
+  readonly #declared = new Map<WorkerEffect['kind'], Durability>();
   #fences = 0;
 
   constructor(role: 'worker' | 'trusted-worker' = 'worker') {
@@ -63,7 +67,10 @@ export class Bench {
 
   send(event: WorkerEvent): WorkerEffect[] {
     this.journal.push({ event, now: this.now });
-    const effects = this.worker.handle(event, this.now);
+    const { effects, durability } = this.worker.handle(event, this.now);
+    this.durability = durability;
+    for (const { kind } of effects) this.#declared.set(kind, durability);
+    if (durability === 'none') this.journal.pop();
     this.effects.push(...effects);
     return effects;
   }
@@ -204,6 +211,11 @@ export class Bench {
       ...over,
     };
     return this.send({ kind: 'acked', lease: lease.id, ack: await signMessage('ack', ack, signer) });
+  }
+
+  /** What the last event that had such an effect was declared to need. */
+  durabilityOf(effect: WorkerEffect['kind']): Durability | undefined {
+    return this.#declared.get(effect);
   }
 
   all<K extends WorkerEffect['kind']>(kind: K): Kind<K>[] {

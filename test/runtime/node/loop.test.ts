@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Handled } from '../../../src/core/durability.ts';
 import { type Journal, openJournal } from '../../../src/journal/index.ts';
 import { Loop } from '../../../src/runtime/node/loop.ts';
 import { sleep, until } from '../../e2e/support/wait.ts';
@@ -18,7 +19,7 @@ class Adder {
   times: number[] = [];
   #due: number | undefined;
 
-  handle(event: Event, now: number): Effect[] {
+  handle(event: Event, now: number): Handled<Effect> {
     this.times.push(now);
     if (event.kind === 'break') throw new Error('a mistake of ours');
     if (event.kind === 'add') this.sum += event.n;
@@ -27,7 +28,8 @@ class Adder {
       this.ticks.push(now);
       this.#due = undefined;
     }
-    return event.kind === 'add' ? [{ sum: this.sum, at: now }] : [];
+    if (event.kind !== 'add') return { effects: [], durability: 'lazy' };
+    return { effects: [{ sum: this.sum, at: now }], durability: event.n === 0 ? 'none' : 'sync' };
   }
 
   nextDeadline(): number | undefined {
@@ -56,7 +58,6 @@ function start(file: string, perform?: (effect: Effect, loop: Loop<Event, Effect
       perform?.(effect, loop);
     },
     tick: { kind: 'tick' },
-    passing: ({ kind }) => kind !== 'add',
     failed: (error) => failures.push(error),
   });
   onTestFinished(() => {
@@ -107,8 +108,6 @@ describe('the loop of a machine', () => {
       journal,
       perform: () => {},
       tick: { kind: 'tick' },
-      passing: () => false,
-      idle: (event) => event.kind === 'add' && event.n === 0,
       failed: (error) => {
         throw error;
       },
@@ -213,7 +212,6 @@ describe('the loop of a machine', () => {
       journal,
       perform: ({ sum }) => order.push(`effect ${sum}`),
       tick: { kind: 'tick' },
-      passing: ({ kind }) => kind === 'wait',
       failed: (error) => {
         throw error;
       },

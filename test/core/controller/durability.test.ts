@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { aborted, Bench, deliverAll, leasedRound, projectOf, timings } from './bench.ts';
+
+describe('may be lost on power failure', () => {
+  it('who is present and who answered an offer', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    expect(bench.durability).toBe('lazy');
+    await bench.submit();
+    await bench.claim('ada');
+    expect(bench.durability).toBe('lazy');
+    await bench.claim('bob', { pass: 'busy' });
+    expect(bench.durability).toBe('lazy');
+  });
+
+  it('who held a lease, and that it was lost', async () => {
+    const { bench, leases } = await leasedRound();
+    expect(bench.durability).toBe('lazy');
+    bench.beat(leases);
+    expect(bench.durability).toBe('lazy');
+    bench.drive(timings.leaseSilenceMs);
+    expect(bench.all('release').length).toBeGreaterThan(0);
+    expect(bench.durability).toBe('lazy');
+  });
+});
+
+describe('is on disk before anything is done about it', () => {
+  it('a new life of the process: its epoch is never given twice', async () => {
+    const bench = new Bench();
+    await bench.start();
+    expect(bench.durability).toBe('sync');
+    await bench.restart();
+    expect(bench.durability).toBe('sync');
+  });
+
+  it('an enrolment, also of another machine of an operator that is known', async () => {
+    const bench = new Bench();
+    await bench.start();
+    const invite = 'an invite for two machines';
+    await bench.enrol('ada', { machines: 2 });
+    expect(bench.durability).toBe('sync');
+    await bench.enrol('ada2', {
+      operator: 'ada',
+      machines: 2,
+      invite: Buffer.from(invite).toString('base64url'),
+    });
+    expect(bench.durability).toBe('sync');
+  });
+
+  it('a newer charter', async () => {
+    const bench = new Bench();
+    await bench.start();
+    bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2 }) });
+    expect(bench.durability).toBe('sync');
+  });
+
+  it('an accepted request, and the end its publisher makes of it', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const which = await bench.submit();
+    expect(bench.durability).toBe('sync');
+    bench.send({ kind: 'cancel', token: 't', which, by: bench.id('publisher'), reason: 'no use' });
+    expect(bench.durability).toBe('sync');
+  });
+
+  it('an acknowledged receipt', async () => {
+    const { bench, leases } = await leasedRound();
+    await bench.deliver('ada', leases.get('ada'));
+    expect(bench.durability).toBe('sync');
+    await bench.deliver('bob', leases.get('bob'), aborted);
+    expect(bench.durability).toBe('sync');
+  });
+
+  it('that a round is revealed, whatever event ends it', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
+    await bench.deliver('ada', leases.get('ada'));
+    await bench.deliver('bob', leases.get('bob'));
+    // The third slot is lost until nobody is left to take it.
+    while (bench.progress(run, 'revealed').length === 0) bench.drive(timings.slotFillMs);
+    expect(bench.all('reveal')).toHaveLength(2);
+    expect(bench.durabilityOf('reveal')).toBe('sync');
+  });
+
+  it('a verdict, its draft and its co-signature', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    expect(bench.durabilityOf('verdict')).toBe('sync');
+    await bench.deliver('trusted', trusted);
+    expect(bench.durabilityOf('cosign')).toBe('sync');
+    bench.cosign(run);
+    expect(bench.run(run).level).toBe('trusted');
+    expect(bench.durability).toBe('sync');
+  });
+});
+
+describe('leaves no trace', () => {
+  it('what was refused', async () => {
+    const { bench, leases } = await leasedRound();
+    await bench.deliver('bob', leases.get('ada'));
+    expect(bench.durability).toBe('none');
+    await bench.claim('ada', { aud: bench.id('eve') });
+    expect(bench.durability).toBe('none');
+  });
+
+  it('what was taken before', async () => {
+    const { bench, leases } = await leasedRound();
+    await bench.deliver('ada', leases.get('ada'));
+    await bench.deliver('ada', leases.get('ada'));
+    expect(bench.durability).toBe('none');
+    await bench.submit();
+    expect(bench.durability).toBe('none');
+    bench.send({ kind: 'charter', charter: await bench.paper.charter() });
+    expect(bench.durability).toBe('none');
+  });
+
+  it('a renewed grant, and an enrolment said again', async () => {
+    const bench = new Bench();
+    await bench.start();
+    const invite = Buffer.from('the one invite of ada').toString('base64url');
+    await bench.enrol('ada', { invite });
+    await bench.enrol('ada', { invite });
+    expect(bench.durability).toBe('none');
+    bench.send({ kind: 'renew', token: 't', enrol: await bench.paper.enrol('ada', bench.now, invite) });
+    expect(bench.lastReply('t').kind).toBe('grant');
+    expect(bench.durability).toBe('none');
+  });
+
+  it('what is said of a lease or a run that is not there', async () => {
+    const { bench, run, leases } = await leasedRound();
+    bench.send({ kind: 'heartbeat', worker: bench.id('ada'), lease: 'none' });
+    expect(bench.durability).toBe('none');
+    bench.send({ kind: 'heartbeat', worker: bench.id('bob'), lease: leases.get('ada')?.id ?? '' });
+    expect(bench.durability).toBe('none');
+    bench.pinned(run);
+    expect(bench.durability).toBe('none');
+    bench.cosign(run);
+    expect(bench.durability).toBe('none');
+  });
+});
