@@ -16,11 +16,11 @@ export function findProject(start: string): string | undefined {
   return findUp(start, join('.quorate', 'charter.jws'));
 }
 
-/** Throws `PROJECT_NONE`. */
+/** Throws `PROJECT_NOT_FOUND`. */
 export async function openProject(cwd: string): Promise<ProjectFolder> {
   const folder = findProject(cwd);
   if (folder === undefined) {
-    throw new QuorateError('PROJECT_NONE', `there is no project in ${cwd} or above`, {
+    throw new QuorateError('PROJECT_NOT_FOUND', `there is no project in ${cwd} or above`, {
       hint: 'Run it in the repository of your project; "quorate init" there makes one.',
     });
   }

@@ -14,7 +14,7 @@ export async function trialProject(
   const home = openHome(dir);
   const joined = (project: string | undefined) =>
     home.membership(project).catch((error: unknown) => {
-      if (error instanceof QuorateError && error.code === 'MEMBERSHIP_NONE') return undefined;
+      if (error instanceof QuorateError && error.code === 'MEMBERSHIP_NOT_FOUND') return undefined;
       throw error;
     });
   const own = findProject(folder);

@@ -20,9 +20,9 @@ export interface HttpServer {
 /** What a client is told besides the code. */
 const statusOf: Record<string, number> = {
   HTTP_NOT_FOUND: 404,
-  HTTP_METHOD: 405,
-  HTTP_BODY: 413,
-  HTTP_TOO_MANY: 429,
+  HTTP_METHOD_NOT_ALLOWED: 405,
+  HTTP_BODY_NOT_ALLOWED: 413,
+  HTTP_TOO_MANY_REQUESTS: 429,
   HTTP_BUSY: 503,
 };
 
@@ -171,13 +171,13 @@ const headersOf = (type: string, cache: string) => ({
 function check(buckets: Buckets, client: string, { method, headers: sent }: IncomingMessage): void {
   if (!buckets.take(client, Date.now()))
     throw new QuorateError(
-      'HTTP_TOO_MANY',
+      'HTTP_TOO_MANY_REQUESTS',
       'too many requests from this address; try again in a few seconds',
     );
   if (method !== 'GET' && method !== 'HEAD')
-    throw new QuorateError('HTTP_METHOD', 'there is nothing here but to read: GET and HEAD');
+    throw new QuorateError('HTTP_METHOD_NOT_ALLOWED', 'there is nothing here but to read: GET and HEAD');
   if (sent['transfer-encoding'] !== undefined || (sent['content-length'] ?? '0') !== '0')
-    throw new QuorateError('HTTP_BODY', 'a request here has no body');
+    throw new QuorateError('HTTP_BODY_NOT_ALLOWED', 'a request here has no body');
 }
 
 /** What is not ours to tell says no more than that. */

@@ -194,7 +194,7 @@ function openDatabase(file: string): DatabaseSync {
     );
     const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
     if (version > formatVersion) {
-      throw new QuorateError('STORE_NEWER', `${file} was written by a newer version of Quorate`, {
+      throw new QuorateError('STORE_VERSION_NEWER', `${file} was written by a newer version of Quorate`, {
         hint: 'Use that version, or another folder.',
       });
     }

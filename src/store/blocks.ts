@@ -47,7 +47,7 @@ export class Blocks extends BaseBlockstore {
   /**
    * Opens a folder of blocks, creating it when missing, and truncates blocks that a crash left incomplete.
    * @param keepIndex whether the index is a file; if not it is rebuilt in memory, which suits a sealed area's few blocks
-   * @throws STORE_IN_USE, STORE_NEWER, STORE_UNWRITABLE
+   * @throws STORE_IN_USE, STORE_VERSION_NEWER, STORE_UNWRITABLE
    */
   static async open(dir: string, { keepIndex }: { keepIndex: boolean }): Promise<Blocks> {
     try {

@@ -88,7 +88,7 @@ export class DiskStore implements Store {
   sealed(name: string): Area {
     if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/.test(name)) {
       throw new QuorateError(
-        'STORE_AREA_NAME',
+        'STORE_AREA_NAME_INVALID',
         `${JSON.stringify(name.slice(0, 120))} is not a name of a sealed area`,
         {
           hint: 'Use up to 100 letters, digits, ".", "_" and "-", not beginning with ".".',

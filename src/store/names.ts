@@ -11,12 +11,12 @@ export function compareNames(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-/** Decodes a name from a file system or archive. @throws STORE_NAME_ENCODING when it is not UTF-8 */
+/** Decodes a name from a file system or archive. @throws STORE_NAME_NOT_UTF8 when it is not UTF-8 */
 export function decodeName(bytes: Uint8Array, where: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw new QuorateError('STORE_NAME_ENCODING', `a name in ${printable(where)} is not UTF-8`, {
+    throw new QuorateError('STORE_NAME_NOT_UTF8', `a name in ${printable(where)} is not UTF-8`, {
       hint: 'Rename the file: names must be UTF-8.',
       cause,
     });
@@ -30,7 +30,7 @@ export function printable(path: string): string {
   return shown.replace(/[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '?');
 }
 
-/** Checks one component of a path. @throws STORE_NAME_REFUSED, STORE_NAME_ENCODING, STORE_PATH_TOO_LONG */
+/** Checks one component of a path. @throws STORE_NAME_REFUSED, STORE_NAME_NOT_UTF8, STORE_PATH_TOO_LONG */
 export function checkName(name: string, path: string): void {
   if (name === '' || name === '.' || name === '..') {
     throw new QuorateError(
@@ -49,7 +49,7 @@ export function checkName(name: string, path: string): void {
   }
   // U+FFFD stands for bytes that were not UTF-8; lone surrogates have no UTF-8 encoding.
   if (name.includes('\ufffd') || !name.isWellFormed()) {
-    throw new QuorateError('STORE_NAME_ENCODING', `the path ${printable(path)} is not UTF-8`, {
+    throw new QuorateError('STORE_NAME_NOT_UTF8', `the path ${printable(path)} is not UTF-8`, {
       hint: 'Rename the file: names must be UTF-8.',
     });
   }
@@ -85,10 +85,10 @@ export function splitPath(path: string): string[] {
   return parts;
 }
 
-/** Checks the text of a symbolic link; `Symlinks` checks where it leads. @throws STORE_LINK_REFUSED, STORE_NAME_ENCODING */
+/** Checks the text of a symbolic link; `Symlinks` checks where it leads. @throws STORE_LINK_REFUSED, STORE_NAME_NOT_UTF8 */
 export function checkTarget(target: string, path: string): void {
   if (target.includes('\ufffd') || !target.isWellFormed()) {
-    throw new QuorateError('STORE_NAME_ENCODING', `the target of link ${printable(path)} is not UTF-8`);
+    throw new QuorateError('STORE_NAME_NOT_UTF8', `the target of link ${printable(path)} is not UTF-8`);
   }
   if (target === '' || target.includes('\0') || Buffer.byteLength(target) > limits.pathBytesMax) {
     throw new QuorateError(

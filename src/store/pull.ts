@@ -42,8 +42,8 @@ const attemptMsMax = 10_000;
 /**
  * Fetches all blocks of a DAG into the public area, by Bitswap. Asks only for CIDs linked from verified blocks, so that a
  * peer cannot choose what is stored.
- * @throws STORE_PULL_NO_PROVIDER, STORE_PULL_LOST, STORE_PULL_MISSING, STORE_PULL_STALLED, STORE_TREE_TOO_LARGE,
- * STORE_TREE_TOO_MANY, STORE_TREE_MALFORMED, STORE_CID_REFUSED
+ * @throws STORE_PULL_NO_PROVIDER, STORE_PULL_PEERS_LOST, STORE_PULL_BLOCK_MISSING, STORE_PULL_STALLED, STORE_TREE_TOO_LARGE,
+ * STORE_TREE_TOO_MANY_BLOCKS, STORE_TREE_MALFORMED, STORE_CID_REFUSED
  */
 export async function pullTree(
   blocks: Blocks,
@@ -136,9 +136,13 @@ class Pull {
     }
     if (this.#providers.length > 0 && this.#providers.every(({ gone }) => gone)) {
       this.#abort.abort(
-        new QuorateError('STORE_PULL_LOST', `no peer that may have ${this.#root} is reachable any more`, {
-          hint: 'Connect to a peer that has the tree and pull again; what has arrived is kept.',
-        }),
+        new QuorateError(
+          'STORE_PULL_PEERS_LOST',
+          `no peer that may have ${this.#root} is reachable any more`,
+          {
+            hint: 'Connect to a peer that has the tree and pull again; what has arrived is kept.',
+          },
+        ),
       );
     } else if (performance.now() - this.#lastBlockAt > this.#idleMs) {
       this.#abort.abort(
@@ -177,9 +181,13 @@ class Pull {
     this.#seen.add(key);
     const maxBlocks = this.#options.maxBlocks ?? limits.treeBlocksMax;
     if (this.#seen.size > maxBlocks) {
-      throw new QuorateError('STORE_TREE_TOO_MANY', `the tree ${this.#root} has over ${maxBlocks} blocks`, {
-        hint: 'Raise the limit if you expected a tree of this size.',
-      });
+      throw new QuorateError(
+        'STORE_TREE_TOO_MANY_BLOCKS',
+        `the tree ${this.#root} has over ${maxBlocks} blocks`,
+        {
+          hint: 'Raise the limit if you expected a tree of this size.',
+        },
+      );
     }
     this.#todo.push(cid);
   }
@@ -228,7 +236,7 @@ class Pull {
         hint: 'Connect to a peer that has the tree first.',
       });
     }
-    return new QuorateError('STORE_PULL_MISSING', `no peer asked has block ${cid} of ${this.#root}`, {
+    return new QuorateError('STORE_PULL_BLOCK_MISSING', `no peer asked has block ${cid} of ${this.#root}`, {
       hint: 'Ask another peer; one that announces a tree must have all of it.',
     });
   }

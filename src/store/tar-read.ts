@@ -84,7 +84,7 @@ class Gaps {
 /**
  * Reads an untrusted tar archive into a tree, in one pass. Accepts plain files, folders, symbolic links and hard links to
  * earlier files. Refuses other entries and an archive without its end marker, which may be truncated.
- * @throws STORE_TAR_DAMAGED, STORE_ENTRY_REFUSED, STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY, and the codes of names and links
+ * @throws STORE_TAR_DAMAGED, STORE_ENTRY_REFUSED, STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY_ENTRIES, and the codes of names and links
  */
 export async function readTar(
   tar: Readable,

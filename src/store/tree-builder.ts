@@ -58,7 +58,7 @@ export class TreeBuilder {
   #count(): void {
     this.#entries += 1;
     if (this.#entries <= this.#entriesMax) return;
-    throw new QuorateError('STORE_TREE_TOO_MANY', `the tree has over ${this.#entriesMax} entries`, {
+    throw new QuorateError('STORE_TREE_TOO_MANY_ENTRIES', `the tree has over ${this.#entriesMax} entries`, {
       hint: 'Declare fewer outputs, or pack them into one file.',
     });
   }
@@ -91,7 +91,7 @@ export class TreeBuilder {
         throw new QuorateError('STORE_PATH_DUPLICATE', `the path ${printable(path)} occurs twice`);
       }
       throw new QuorateError(
-        'STORE_PATH_CASE',
+        'STORE_PATH_CASE_CONFLICT',
         `${printable(path)} and ${printable(other)} differ only in case or accents' encoding`,
         { hint: 'Rename one: on some file systems they would be one file.' },
       );

@@ -32,9 +32,13 @@ class Visits {
   count(): void {
     this.#left -= 1;
     if (this.#left >= 0) return;
-    throw new QuorateError('STORE_TREE_TOO_MANY', `the tree has over ${limits.treeEntriesMax} entries`, {
-      hint: 'Declare fewer outputs, or pack them into one file.',
-    });
+    throw new QuorateError(
+      'STORE_TREE_TOO_MANY_ENTRIES',
+      `the tree has over ${limits.treeEntriesMax} entries`,
+      {
+        hint: 'Declare fewer outputs, or pack them into one file.',
+      },
+    );
   }
 }
 
@@ -67,7 +71,7 @@ async function folderOf(
     const fold = rules === 'image' ? name : foldName(name);
     if (folds.has(fold)) {
       throw new QuorateError(
-        'STORE_PATH_CASE',
+        'STORE_PATH_CASE_CONFLICT',
         `${printable(path === '' ? name : `${path}/${name}`)} occurs twice, or differs only in case from another`,
       );
     }

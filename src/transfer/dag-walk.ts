@@ -50,12 +50,12 @@ export class Walk {
     }
   }
 
-  /** Adds the links of the block that `next` gave. @throws STORE_TREE_TOO_DEEP, STORE_TREE_TOO_MANY */
+  /** Adds the links of the block that `next` gave. @throws STORE_TREE_TOO_DEEP, STORE_TREE_TOO_MANY_BLOCKS */
   enter(step: Step, links: readonly CID[]): void {
     // A block that is linked many times is sent once, but each link uses memory here.
     if (this.#stack.length + links.length > limits.treeBlocksMax) {
       throw new QuorateError(
-        'STORE_TREE_TOO_MANY',
+        'STORE_TREE_TOO_MANY_BLOCKS',
         `the tree has over ${limits.treeBlocksMax} links open at once`,
         { hint: 'The tree was not written by a correct tool; do not use it.' },
       );

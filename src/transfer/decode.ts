@@ -35,21 +35,21 @@ export class CarDecoder {
 
   /**
    * The next complete block; undefined when more bytes are needed. Its bytes may share memory with a pushed chunk.
-   * @throws CAR_MALFORMED, TRANSFER_UNLINKED, TRANSFER_WRONG_BYTES, TRANSFER_ENDLESS, STORE_TREE_TOO_DEEP,
-   * STORE_TREE_TOO_MANY, and the errors of `links`
+   * @throws CAR_MALFORMED, TRANSFER_WRONG_BLOCK, TRANSFER_HASH_MISMATCH, TRANSFER_EXCESS_DATA, STORE_TREE_TOO_DEEP,
+   * STORE_TREE_TOO_MANY_BLOCKS, and the errors of `links`
    */
   next(): VerifiedBlock | undefined {
     const section = this.#parser.next();
     if (section === undefined) return undefined;
     const step = this.#walk.next();
-    if (step === undefined) throw invalid('TRANSFER_ENDLESS', 'blocks came after the last one requested');
+    if (step === undefined) throw invalid('TRANSFER_EXCESS_DATA', 'blocks came after the last one requested');
     const { cid, depth } = step;
     try {
       if (Buffer.compare(section.cid, cid.bytes) !== 0) {
-        throw invalid('TRANSFER_UNLINKED', `another block came instead of ${cid}`);
+        throw invalid('TRANSFER_WRONG_BLOCK', `another block came instead of ${cid}`);
       }
       if (Buffer.compare(hash('sha256', section.bytes, 'buffer'), cid.multihash.digest) !== 0) {
-        throw invalid('TRANSFER_WRONG_BYTES', `the bytes sent for ${cid} do not have its hash`);
+        throw invalid('TRANSFER_HASH_MISMATCH', `the bytes sent for ${cid} do not have its hash`);
       }
     } catch (error) {
       this.#walk.back(step);

@@ -48,7 +48,7 @@ export class FetchState {
 
   /**
    * Takes up to `count` blocks that are not here, in order. For blocks that are here, from an earlier fetch or another tree,
-   * it continues with their links. @throws STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY, STORE_TREE_TOO_DEEP and the errors of
+   * it continues with their links. @throws STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY_BLOCKS, STORE_TREE_TOO_DEEP and the errors of
    * `links`
    */
   async take(count: number): Promise<Step[]> {
@@ -70,7 +70,7 @@ export class FetchState {
     return taken;
   }
 
-  /** Adds a block that arrived. True when it is new. @throws STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY */
+  /** Adds a block that arrived. True when it is new. @throws STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY_BLOCKS */
   async arrived({ cid, bytes, links }: VerifiedBlock): Promise<boolean> {
     const isNew = this.#known.get(keyOf(cid)) !== here;
     if (isNew) this.#count(cid, bytes.length, links);
@@ -94,9 +94,13 @@ export class FetchState {
       if (!this.#known.has(key)) this.#known.set(key, linked);
     }
     if (this.#known.size > maxBlocks) {
-      throw new QuorateError('STORE_TREE_TOO_MANY', `the tree ${this.#root} has over ${maxBlocks} blocks`, {
-        hint: 'Raise the limit if you expected a tree of this size.',
-      });
+      throw new QuorateError(
+        'STORE_TREE_TOO_MANY_BLOCKS',
+        `the tree ${this.#root} has over ${maxBlocks} blocks`,
+        {
+          hint: 'Raise the limit if you expected a tree of this size.',
+        },
+      );
     }
     this.#options.onProgress?.(this.bytes);
   }

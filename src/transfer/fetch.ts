@@ -18,7 +18,7 @@ const slowBytesPerSecond = 64 * 1024;
  * Fetches all blocks of a tree from several providers in parallel and verifies each on arrival. Blocks that are here already
  * are not requested. A provider that sends wrong data, lacks a block, is silent or much slower than the others is dropped,
  * and its outstanding blocks are requested from the rest.
- * @throws TRANSFER_NO_PROVIDER; TRANSFER_FAILED when all were dropped; STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY,
+ * @throws TRANSFER_NO_PROVIDER; TRANSFER_FAILED when all were dropped; STORE_TREE_TOO_LARGE, STORE_TREE_TOO_MANY_BLOCKS,
  * STORE_TREE_TOO_DEEP, STORE_TREE_MALFORMED, STORE_CID_REFUSED for an invalid tree; STORE_DISK_FULL; the signal's reason
  */
 export async function fetchTree(

@@ -36,7 +36,7 @@ const invalid = (code: string, message: string): QuorateError =>
 
 function mayHeal({ code }: QuorateError): boolean {
   if (code.startsWith('MESH_')) return code !== 'MESH_PROTOCOL_UNKNOWN';
-  return code === 'TRANSFER_BROKEN' || code === 'TRANSFER_MISSING';
+  return code === 'TRANSFER_TRUNCATED' || code === 'TRANSFER_BLOCK_MISSING';
 }
 
 /** Requests blocks from one provider until the fetch is done or the provider is dropped. */
@@ -139,7 +139,7 @@ export class ProviderSession {
   async #receive(): Promise<Uint8Array> {
     const message = await this.#pipe?.receive({ signal: this.#stop.signal });
     if (message !== undefined) return message;
-    throw new QuorateError('TRANSFER_BROKEN', 'the peer closed in the middle of an answer');
+    throw new QuorateError('TRANSFER_TRUNCATED', 'the peer closed in the middle of an answer');
   }
 
   /** Reads one answer up to its end. */
@@ -147,7 +147,7 @@ export class ProviderSession {
     const { decoder } = request;
     for (let piece = await this.#receive(); piece.length > 0; piece = await this.#receive()) {
       if (request.received >= request.max)
-        throw invalid('TRANSFER_ENDLESS', 'the answer exceeds the request');
+        throw invalid('TRANSFER_EXCESS_DATA', 'the answer exceeds the request');
       decoder.push(piece);
       for (let block = decoder.next(); block !== undefined; block = decoder.next())
         await this.#take(request, block);
@@ -155,7 +155,7 @@ export class ProviderSession {
     const end = decodeEnd(await this.#receive());
     if (end.kind === 'failed') {
       const says = `${end.code}: ${end.message}`.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 250);
-      throw invalid('TRANSFER_MISSING', `the peer cannot serve it (${says})`);
+      throw invalid('TRANSFER_BLOCK_MISSING', `the peer cannot serve it (${says})`);
     }
     decoder.end();
     const rest = decoder.rest();

@@ -77,11 +77,11 @@ const builds: Record<string, Bad> = {
   },
   'leaves-a-name-that-is-no-text': {
     run: `touch "$OUT/$(printf '\\377')"`,
-    outcome: aborted('outputs', /^STORE_NAME_ENCODING: /),
+    outcome: aborted('outputs', /^STORE_NAME_NOT_UTF8: /),
   },
   'leaves-names-that-differ-in-case': {
     run: 'touch "$OUT/readme" "$OUT/README"',
-    outcome: aborted('outputs', /^STORE_PATH_CASE: .*(readme|README)/),
+    outcome: aborted('outputs', /^STORE_PATH_CASE_CONFLICT: .*(readme|README)/),
   },
   'leaves-a-tower-of-folders': {
     run: 'cd "$OUT"; i=0; while [ $i -lt 300 ]; do mkdir d; cd d; i=$((i+1)); done',

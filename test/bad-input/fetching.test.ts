@@ -13,7 +13,7 @@ it('fetch from a provider that sends wrong bytes names it, writes nothing, and w
   const { where, artifact } = await provider(person.at('liar'), 3_000_000, { spoilAt: 1_500_000 });
   const fetch = await person.run(['fetch', artifact, '-o', person.at('got'), ...where], { ms: 40_000 });
   expect([fetch.code, codeIn(fetch.err)], fetch.report).toEqual([3, 'TRANSFER_FAILED']);
-  expect(fetch.err).toMatch(/12D3KooW\w+: (TRANSFER_WRONG_BYTES|CAR_MALFORMED), .+\nhint: .+\n$/);
+  expect(fetch.err).toMatch(/12D3KooW\w+: (TRANSFER_HASH_MISMATCH|CAR_MALFORMED), .+\nhint: .+\n$/);
   expect(existsSync(person.at('got'))).toBe(false);
   expect(await person.litter()).toEqual([]);
 

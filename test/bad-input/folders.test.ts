@@ -155,7 +155,7 @@ describe('a folder of a newer version', () => {
     }
     refused(
       await person.run(['join', '--yes', '--tier', 'namespace', ...listen], { home }),
-      'STORE_NEWER',
+      'STORE_VERSION_NEWER',
       join(home, 'store'),
     );
   });

@@ -62,7 +62,7 @@ describe('a terminal of 20 columns', () => {
     const jobs = open(['jobs']);
     expect(await jobs.end()).toBe(2);
     const all = jobs.screen().join('');
-    expect(all).toMatch(/^error\[MEMBERSHIP_NONE\]: .*hint: .*quorate join/);
+    expect(all).toMatch(/^error\[MEMBERSHIP_NOT_FOUND\]: .*hint: .*quorate join/);
   });
 
   it('shows help', async () => {

@@ -144,7 +144,7 @@ describe('a service', () => {
     };
     const cached = program('_npx', 'abc', 'quorate.js');
     await expect(checkProgram(cached, { user: 'own' })).rejects.toMatchObject({
-      code: 'SERVICE_PROGRAM_UNFIT',
+      code: 'SERVICE_PROGRAM_UNUSABLE',
     });
     const own = program('private', 'quorate.js');
     symlinkSync(own, join(dir, 'link'));

@@ -162,7 +162,7 @@ describe('quorate try', () => {
       2,
       'IMAGE_UNKNOWN',
     ],
-    ['a job that is not there', jobFile({ run: ['true'] }), ['--job', 'x'], 2, 'JOBFILE_NO_SUCH_JOB'],
+    ['a job that is not there', jobFile({ run: ['true'] }), ['--job', 'x'], 2, 'JOBFILE_JOB_NOT_FOUND'],
     ['a job file with a mistake', 'jobs: {build: {rum: [x]}}', [], 2, 'JOBFILE_UNKNOWN_KEY'],
     ['a commit before the first one', jobFile({ run: ['true'] }), ['--commit'], 2, 'SOURCE_NO_COMMIT'],
     ['a ref that is none', jobFile({ run: ['true'] }), ['--ref', '-x'], 2, 'SOURCE_REF_INVALID'],
@@ -180,7 +180,7 @@ describe('quorate try', () => {
     await rm(join(dir, 'quorate.yaml'));
     expect(codeIn((await attempt(dir, '--ref', 'nix')).err)).toBe('SOURCE_REF_NOT_FOUND');
     const none = await attempt(dir);
-    expect({ code: none.code, error: codeIn(none.err) }).toEqual({ code: 2, error: 'JOBFILE_NONE' });
+    expect({ code: none.code, error: codeIn(none.err) }).toEqual({ code: 2, error: 'JOBFILE_NOT_FOUND' });
     expect((await attempt(dir, '--commit')).code).toBe(0);
     expect(codeIn((await attempt(person.dir)).err)).toBe('SOURCE_NO_REPOSITORY');
   });

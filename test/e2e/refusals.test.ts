@@ -141,7 +141,7 @@ describe('run refuses', () => {
 
   it('a commit without a job file, or with one that is wrong, and a job it does not have', async () => {
     const none = await run(await cluster.git.commit('none', { 'readme.txt': 'x' }));
-    expect(refusal(none)).toEqual({ code: 2, error: 'JOBFILE_NONE' });
+    expect(refusal(none)).toEqual({ code: 2, error: 'JOBFILE_NOT_FOUND' });
     const wrong = await run(
       await cluster.git.commit('wrong', { 'quorate.yaml': 'jobs: {build: {image: 7}}' }),
     );
@@ -189,7 +189,7 @@ describe('show, logs and fetch refuse', () => {
 
   it('a machine that belongs to no project', async () => {
     const answer = await cluster.cli(['jobs'], { home: 'nobody', cwd: cluster.dir });
-    expect([answer.code, answer.error], answer.report).toEqual([2, 'MEMBERSHIP_NONE']);
+    expect([answer.code, answer.error], answer.report).toEqual([2, 'MEMBERSHIP_NOT_FOUND']);
   });
 
   it('an artifact nobody has', async () => {

@@ -86,14 +86,14 @@ describe('anything else is refused, with a code', () => {
 
   it.each(['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'])('%s', async (method) => {
     const got = await ask(await serve(), `${base}/offers`, { method });
-    expect([got.status, codeIn(got)]).toEqual([405, 'HTTP_METHOD']);
+    expect([got.status, codeIn(got)]).toEqual([405, 'HTTP_METHOD_NOT_ALLOWED']);
     expect(got.headers).toMatchObject({ allow: 'GET, HEAD', connection: 'close' });
   });
 
   it('a body, of known length or not', async () => {
     const server = await serve();
     const known = await ask(server, `${base}/offers`, { headers: { 'content-length': '3' }, body: 'abc' });
-    expect([known.status, codeIn(known)]).toEqual([413, 'HTTP_BODY']);
+    expect([known.status, codeIn(known)]).toEqual([413, 'HTTP_BODY_NOT_ALLOWED']);
     const chunked = await ask(server, `${base}/offers`, {
       headers: { 'transfer-encoding': 'chunked' },
       body: 'abc',

@@ -41,7 +41,7 @@ describe('sealed areas', () => {
   it('cannot be named like a path', async () => {
     const s = await store();
     for (const name of ['', '.', '..', '../public', 'a/b', '.hidden', 'x'.repeat(101), 'a\0']) {
-      expect(await codeOf((async () => s.sealed(name))())).toBe('STORE_AREA_NAME');
+      expect(await codeOf((async () => s.sealed(name))())).toBe('STORE_AREA_NAME_INVALID');
     }
   });
 });

@@ -63,7 +63,9 @@ describe('pull', () => {
     const other = await (await store()).importTar(await tar([{ name: 'x', body: 'other' }]), {
       into: to.public,
     });
-    expect(await codeOf(to.pull(other.root, { from: [a.peerId.toString()] }))).toBe('STORE_PULL_MISSING');
+    expect(await codeOf(to.pull(other.root, { from: [a.peerId.toString()] }))).toBe(
+      'STORE_PULL_BLOCK_MISSING',
+    );
   });
 
   it('ends when its peer is gone', async () => {
@@ -78,7 +80,7 @@ describe('pull', () => {
         },
       }),
     );
-    expect(await pulling).toMatch(/STORE_PULL_(LOST|MISSING)/);
+    expect(await pulling).toMatch(/STORE_PULL_(PEERS_LOST|BLOCK_MISSING)/);
   });
 
   it('ends when told to', async () => {
@@ -98,7 +100,7 @@ describe('pull', () => {
     const tree = await from.importTar(await tar(small(50, 2000)), { into: from.public });
     const peers = { from: [a.peerId.toString()] };
     expect(await codeOf(to.pull(tree.root, { ...peers, maxBytes: 50_000 }))).toBe('STORE_TREE_TOO_LARGE');
-    expect(await codeOf(to.pull(tree.root, { ...peers, maxBlocks: 40 }))).toBe('STORE_TREE_TOO_MANY');
+    expect(await codeOf(to.pull(tree.root, { ...peers, maxBlocks: 40 }))).toBe('STORE_TREE_TOO_MANY_BLOCKS');
     expect((await to.pull(tree.root, { ...peers, maxBlocks: 71 })).blocks).toBe(71);
   });
 

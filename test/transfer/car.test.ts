@@ -111,7 +111,7 @@ describe('CAR', () => {
         fc.pre(!changed.equals(car));
         const { blocks, code, rest } = decoded(changed, root, s.blocks.links, [777]);
         expect(blocks.map(({ cid }) => cid.toString())).toEqual(right.slice(0, blocks.length));
-        expect(code).toMatch(/^(none|CAR_MALFORMED|TRANSFER_(UNLINKED|WRONG_BYTES|ENDLESS))$/);
+        expect(code).toMatch(/^(none|CAR_MALFORMED|TRANSFER_(WRONG_BLOCK|HASH_MISMATCH|EXCESS_DATA))$/);
         // Only an archive that ends between two blocks is well formed, and then it says what is left.
         if (code === 'none') expect(rest.length).toBeGreaterThan(0);
       }),

@@ -163,7 +163,7 @@ describe('a transfer', () => {
     const failure = await alone.fetch(root, [mute, empty.mesh]).catch((error: unknown) => error);
     expect(failure).toMatchObject({
       code: 'TRANSFER_FAILED',
-      dropped: [{ code: 'MESH_PROTOCOL_UNKNOWN' }, { peer: empty.mesh.id, code: 'TRANSFER_MISSING' }],
+      dropped: [{ code: 'MESH_PROTOCOL_UNKNOWN' }, { peer: empty.mesh.id, code: 'TRANSFER_BLOCK_MISSING' }],
     });
     expect(await codeOf(alone.fetch(root, []))).toBe('TRANSFER_NO_PROVIDER');
   });
@@ -193,7 +193,7 @@ describe('a transfer', () => {
     const root = await importInto(from.store, small(50, 2_000));
     const to = await Receiver.open();
     expect(await codeOf(to.fetch(root, [from.mesh], { maxBytes: 50_000 }))).toBe('STORE_TREE_TOO_LARGE');
-    expect(await codeOf(to.fetch(root, [from.mesh], { maxBlocks: 40 }))).toBe('STORE_TREE_TOO_MANY');
+    expect(await codeOf(to.fetch(root, [from.mesh], { maxBlocks: 40 }))).toBe('STORE_TREE_TOO_MANY_BLOCKS');
     expect((await to.fetch(root, [from.mesh], { maxBlocks: 71 })).blocks).toBe(71);
   });
 

@@ -111,7 +111,7 @@ async function whereFrom(
   const known = await openHome(dir)
     .membership(project)
     .catch((cause: unknown) => {
-      if (!(cause instanceof QuorateError) || cause.code !== 'MEMBERSHIP_NONE') throw cause;
+      if (!(cause instanceof QuorateError) || cause.code !== 'MEMBERSHIP_NOT_FOUND') throw cause;
       throw new QuorateError(cause.code, cause.message, {
         hint: 'Nobody needs to belong to one: name its root key and a first peer, --project 12D3KooW… --bootstrap /dns4/…',
         cause,

@@ -7,7 +7,7 @@ import { type ServiceOptions, serviceName, serviceUser, systemdWanted, unitMark 
 
 const programMsMax = 10_000;
 
-/** Whether systemd runs this machine, and is recent enough. Errors: `SERVICE_NO_SYSTEMD`, `SERVICE_SYSTEMD_OLD`. */
+/** Whether systemd runs this machine, and is recent enough. Errors: `SERVICE_NO_SYSTEMD`, `SERVICE_SYSTEMD_TOO_OLD`. */
 export async function checkSystemd(running = '/run/systemd/system'): Promise<void> {
   const here = await lstat(running).catch(() => undefined);
   if (here === undefined) {
@@ -19,7 +19,7 @@ export async function checkSystemd(running = '/run/systemd/system'): Promise<voi
   const version = Number(/^systemd (\d+)/.exec(stdout)?.[1] ?? 0);
   if (version < systemdWanted) {
     throw new QuorateError(
-      'SERVICE_SYSTEMD_OLD',
+      'SERVICE_SYSTEMD_TOO_OLD',
       `this machine has systemd ${version}; from ${systemdWanted} on it can hand control groups to builds`,
       { hint: 'Run "quorate join" by hand, or in a newer system.' },
     );
@@ -36,12 +36,12 @@ export async function userOf(
 
 /**
  * The program has to be there for good, and to be readable by whom it runs as. Gives its real path.
- * Errors: `SERVICE_PROGRAM_UNFIT`.
+ * Errors: `SERVICE_PROGRAM_UNUSABLE`.
  */
 export async function checkProgram(path: string, { user }: { user: 'own' | 'other' }): Promise<string> {
   const real = await realpath(path);
   const unfit = (why: string) =>
-    new QuorateError('SERVICE_PROGRAM_UNFIT', `${real} ${why}`, {
+    new QuorateError('SERVICE_PROGRAM_UNUSABLE', `${real} ${why}`, {
       hint: 'Install it for the whole machine, and use that one: npm install --global --prefix /usr/local <package>',
     });
   if (real.includes('/_npx/')) throw unfit('is in a cache of npm, which may be emptied at any time');

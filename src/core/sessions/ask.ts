@@ -118,7 +118,7 @@ export async function obtainGrant(
       : { kind: 'enrol', enrol: enrol.raw, invite: invite.raw };
   const { answer } = await ask(dial, controllers, question);
   if (answer.kind !== 'grant')
-    throw new QuorateError('CONTROLLER_CONFUSED', `expected a grant, got ${answer.kind}`, {
+    throw new QuorateError('CONTROLLER_UNEXPECTED_ANSWER', `expected a grant, got ${answer.kind}`, {
       hint: 'It may run another version: update both.',
     });
   const charter = await openCharter(answer.charter, project, documents);

@@ -51,7 +51,7 @@ export function bundleServer(
         sending += held;
         const bundle = await bundles.get(asked.which);
         if (bundle === undefined)
-          throw new QuorateError('BUNDLE_NONE', `there is no bundle for ${asked.which} here`);
+          throw new QuorateError('BUNDLE_NOT_FOUND', `there is no bundle for ${asked.which} here`);
         await stream.send({ kind: 'bundle', bundle, addrs: [] });
       } catch (error) {
         await stream.send(errorMessage(error)).catch(() => {});

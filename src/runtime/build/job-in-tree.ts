@@ -20,7 +20,7 @@ export async function jobInTree(
 ): Promise<{ jobs: JobSpec[]; chosen: JobSpec }> {
   const entry = await store.resolve(tree, jobFileName);
   if (entry?.kind !== 'file') {
-    throw new QuorateError('JOBFILE_NONE', `${where} has no ${jobFileName}`, { hint });
+    throw new QuorateError('JOBFILE_NOT_FOUND', `${where} has no ${jobFileName}`, { hint });
   }
   checkJobFileSize(entry.size, named);
   const bytes = await store.readBytes(entry.cid, { maxBytes: entry.size });
@@ -32,11 +32,11 @@ function choose(jobs: JobSpec[], name: string | undefined): JobSpec {
   const names = jobs.map((job) => job.name).join(', ');
   const [first, second] = name === undefined ? jobs : jobs.filter((job) => job.name === name);
   if (first === undefined)
-    throw new QuorateError('JOBFILE_NO_SUCH_JOB', `${jobFileName} has no job "${name ?? ''}"`, {
+    throw new QuorateError('JOBFILE_JOB_NOT_FOUND', `${jobFileName} has no job "${name ?? ''}"`, {
       hint: `It has: ${names}`,
     });
   if (second !== undefined)
-    throw new QuorateError('JOBFILE_SEVERAL_JOBS', `${jobFileName} has several jobs`, {
+    throw new QuorateError('JOBFILE_JOB_AMBIGUOUS', `${jobFileName} has several jobs`, {
       hint: `Say which: --job ${first.name} (of ${names})`,
     });
   return first;

@@ -222,7 +222,7 @@ class MeshClient implements Client {
       );
       if (text !== undefined) return { bundle: decodeBundle(text), text };
     }
-    throw new QuorateError('BUNDLE_NONE', `the controller has no bundle for ${which}`, {
+    throw new QuorateError('BUNDLE_NOT_FOUND', `the controller has no bundle for ${which}`, {
       hint: 'A job has one as soon as it has a verdict.',
     });
   }
@@ -240,7 +240,7 @@ function lost(cause?: unknown): QuorateError {
 }
 
 function confused(wanted: string, answer: ApiDown): QuorateError {
-  return new QuorateError('CONTROLLER_CONFUSED', `expected ${wanted}, got ${answer.kind}`, {
+  return new QuorateError('CONTROLLER_UNEXPECTED_ANSWER', `expected ${wanted}, got ${answer.kind}`, {
     hint: 'The controller may run another version: update both.',
   });
 }

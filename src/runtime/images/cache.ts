@@ -46,7 +46,11 @@ type Form = 'tree' | 'image.erofs';
 /** Room is made for an image each time this much more of it has come. */
 const roomStepBytes = 64 * 1024 * 1024;
 /** Of a block without links (multicodec `raw`). */
-const neverFits = new Set(['STORE_TREE_TOO_LARGE', 'STORE_TREE_TOO_MANY']);
+const neverFits = new Set([
+  'STORE_TREE_TOO_LARGE',
+  'STORE_TREE_TOO_MANY_BLOCKS',
+  'STORE_TREE_TOO_MANY_ENTRIES',
+]);
 /** What is wrong with an image stays wrong: its CID is its content. */
 const neverBuildable = new Set(['IMAGE_UNFIT', 'IMAGE_LACKS_TOOL', ...neverFits]);
 /** Files of a folder are counted by what they take on the disk. */

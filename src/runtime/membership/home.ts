@@ -30,7 +30,7 @@ export interface Home {
   /** Made on first use, readable by its owner only. */
   key(): Promise<NodeKey>;
   memberships(): Promise<Membership[]>;
-  /** The only one, or the one of that project. Errors: `MEMBERSHIP_NONE`, `MEMBERSHIP_AMBIGUOUS`. */
+  /** The only one, or the one of that project. Errors: `MEMBERSHIP_NOT_FOUND`, `MEMBERSHIP_AMBIGUOUS`. */
   membership(project?: string): Promise<Membership>;
   save(membership: Membership): Promise<void>;
 }
@@ -75,7 +75,7 @@ export function openHome(dir: string): Home {
         project === undefined ? all : all.filter((membership) => membership.project === project);
       if (first === undefined) {
         throw new QuorateError(
-          'MEMBERSHIP_NONE',
+          'MEMBERSHIP_NOT_FOUND',
           project === undefined
             ? `${dir} belongs to no project yet`
             : `${dir} does not belong to project ${project}`,

@@ -39,7 +39,7 @@ export async function joinProject(options: {
   try {
     const { answer, controller } = await ask(mesh, controllers, { kind: 'charter' }, signal);
     if (answer.kind !== 'charter')
-      throw new QuorateError('CONTROLLER_CONFUSED', `expected a charter, got ${answer.kind}`, {
+      throw new QuorateError('CONTROLLER_UNEXPECTED_ANSWER', `expected a charter, got ${answer.kind}`, {
         hint: 'It may run another version: update both.',
       });
     const charter = (await openCharter(answer.charter, project)).payload;

@@ -81,12 +81,12 @@ export async function initProject(
 
 const keyAt = (file: string): Promise<NodeKey> => (existsSync(file) ? loadKey(file) : createKey(file));
 
-/** `where`: the repository or its `.quorate`. Errors: `PROJECT_NONE`, `DOC_…`, `KEY_…`. */
+/** `where`: the repository or its `.quorate`. Errors: `PROJECT_NOT_FOUND`, `DOC_…`, `KEY_…`. */
 export async function openProjectFolder(where: string): Promise<ProjectFolder> {
   const dir = basename(where) === '.quorate' ? where : join(where, '.quorate');
   const charter = await readCharter(dir);
   if (charter === undefined) {
-    throw new QuorateError('PROJECT_NONE', `there is no project in ${dir}`, {
+    throw new QuorateError('PROJECT_NOT_FOUND', `there is no project in ${dir}`, {
       hint: 'quorate init makes one.',
     });
   }

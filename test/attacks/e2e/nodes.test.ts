@@ -93,7 +93,7 @@ describe('a peer that knows what comes out, during a sealed round', () => {
       'agreed',
     );
     await until('two receipts', () => run.all('delivered').length === 2);
-    expect(await codeOf(thief.pull(artifact, { from, idleSeconds: 1 }))).toBe('STORE_PULL_MISSING');
+    expect(await codeOf(thief.pull(artifact, { from, idleSeconds: 1 }))).toBe('STORE_PULL_BLOCK_MISSING');
     expect(await proofs()).toEqual([]);
     expect(await providers().catch(() => [])).toEqual([]);
     expect(run.all('revealed'), 'the attack came too late').toEqual([]);

@@ -69,14 +69,14 @@ const refusals: [string, string, TarEntry[]][] = [
       { name: './a', body: '2' },
     ],
   ],
-  ['names that differ in case', 'STORE_PATH_CASE', [{ name: 'Makefile' }, { name: 'makefile' }]],
-  ['folders that differ in case', 'STORE_PATH_CASE', [{ name: 'Src/a' }, { name: 'src/b' }]],
+  ['names that differ in case', 'STORE_PATH_CASE_CONFLICT', [{ name: 'Makefile' }, { name: 'makefile' }]],
+  ['folders that differ in case', 'STORE_PATH_CASE_CONFLICT', [{ name: 'Src/a' }, { name: 'src/b' }]],
   [
     'names that differ in the form of an accent',
-    'STORE_PATH_CASE',
+    'STORE_PATH_CASE_CONFLICT',
     [{ name: 'caf\u00e9' }, { name: 'cafe\u0301' }],
   ],
-  ['names that differ in ß and SS', 'STORE_PATH_CASE', [{ name: 'straße' }, { name: 'STRASSE' }]],
+  ['names that differ in ß and SS', 'STORE_PATH_CASE_CONFLICT', [{ name: 'straße' }, { name: 'STRASSE' }]],
   ['a file below a file', 'STORE_PATH_CONFLICT', [{ name: 'a' }, { name: 'a/b' }]],
   ['a file below a link', 'STORE_PATH_CONFLICT', [{ name: 'd/x' }, link('a', 'd'), { name: 'a/b' }]],
   ['a file where a folder is', 'STORE_PATH_DUPLICATE', [{ name: 'a/b' }, { name: 'a' }]],
@@ -130,7 +130,7 @@ describe('the archive reader', () => {
     bytes[1] = 0xff;
     resum(bytes);
     const s = await store();
-    expect(await codeOf(s.importTar(pieces(bytes), { into: s.public }))).toBe('STORE_NAME_ENCODING');
+    expect(await codeOf(s.importTar(pieces(bytes), { into: s.public }))).toBe('STORE_NAME_NOT_UTF8');
   });
 
   it('refuses an old GNU sparse header and unknown kinds', async () => {
@@ -244,10 +244,10 @@ describe('the archive reader', () => {
       'STORE_TREE_TOO_LARGE',
     );
     expect(await codeOf(s.importTar(await tar(entries), { into, maxEntries: 9 }))).toBe(
-      'STORE_TREE_TOO_MANY',
+      'STORE_TREE_TOO_MANY_ENTRIES',
     );
     expect(await codeOf(s.importTar(await tar([{ name: 'a/b/c' }]), { into, maxEntries: 2 }))).toBe(
-      'STORE_TREE_TOO_MANY',
+      'STORE_TREE_TOO_MANY_ENTRIES',
     );
   });
 
@@ -333,7 +333,7 @@ describe('the folder reader', () => {
     expect(await codeOf(s.importDirectory(dir, { into: s.public }))).toBe('STORE_LINK_ESCAPES');
     const odd = await folder();
     await writeFile(Buffer.concat([Buffer.from(`${odd}/`), Buffer.from([0x61, 0xff])]), 'x');
-    expect(await codeOf(s.importDirectory(odd, { into: s.public }))).toBe('STORE_NAME_ENCODING');
+    expect(await codeOf(s.importDirectory(odd, { into: s.public }))).toBe('STORE_NAME_NOT_UTF8');
     expect(await codeOf(s.importDirectory(join(dir, 'none'), { into: s.public }))).toBe('STORE_NOT_A_FOLDER');
   });
 });

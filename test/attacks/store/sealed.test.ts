@@ -31,7 +31,7 @@ describe('a peer that guesses the CIDs of a sealed round', () => {
     const log = await worker.importBytes(Buffer.from('done'), { into: area });
     const leaves = (await collect(worker.list(root, { from: area }))).map(({ cid }) => cid);
     for (const cid of new Set([root, log, ...leaves])) {
-      expect(await codeOf(thief.pull(cid, { from }))).toBe('STORE_PULL_MISSING');
+      expect(await codeOf(thief.pull(cid, { from }))).toBe('STORE_PULL_BLOCK_MISSING');
     }
     await worker.publish(area);
     expect((await thief.pull(root, { from })).blocks).toBe(4);

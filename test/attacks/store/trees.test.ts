@@ -79,7 +79,7 @@ describe('a tree made by hand to hurt who writes it out', () => {
     ['a NUL', 'STORE_NAME_REFUSED', async (f) => f.folder([['a\0b', await f.raw('x')]])],
     [
       'one name twice',
-      'STORE_PATH_CASE',
+      'STORE_PATH_CASE_CONFLICT',
       async (f) =>
         f.folder([
           ['a', await f.raw('x')],
@@ -88,7 +88,7 @@ describe('a tree made by hand to hurt who writes it out', () => {
     ],
     [
       'names differing in case',
-      'STORE_PATH_CASE',
+      'STORE_PATH_CASE_CONFLICT',
       async (f) =>
         f.folder([
           ['a', await f.raw('x')],
@@ -148,7 +148,7 @@ describe('a tree made by hand to hurt who writes it out', () => {
     ],
     [
       'millions of files from a few shards',
-      'STORE_TREE_TOO_MANY',
+      'STORE_TREE_TOO_MANY_ENTRIES',
       async (f) => {
         let cid = await f.raw('x');
         for (let level = 0; level < 4; level += 1) {

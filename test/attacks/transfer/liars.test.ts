@@ -49,17 +49,17 @@ type Lie = (car: Uint8Array, root: CID) => AsyncIterable<Uint8Array> | Iterable<
 const lies: [string, string, Lie][] = [
   [
     'wrong bytes in the last block',
-    'TRANSFER_WRONG_BYTES',
+    'TRANSFER_HASH_MISMATCH',
     (car) => [...pieces(flipped(car, car.length - 1)), ...ending()],
   ],
   [
     'wrong bytes for the root',
-    'TRANSFER_WRONG_BYTES',
+    'TRANSFER_HASH_MISMATCH',
     (car, root) => [...pieces(flipped(car, carHeader([root.bytes]).length + 60)), ...ending()],
   ],
   [
     'a block nobody links to, first',
-    'TRANSFER_UNLINKED',
+    'TRANSFER_WRONG_BLOCK',
     (car, root) => {
       const header = carHeader([root.bytes]);
       return pieces(Buffer.concat([header, unlinked.section, car.subarray(header.length)]));
@@ -67,12 +67,12 @@ const lies: [string, string, Lie][] = [
   ],
   [
     'a block nobody links to, after all others',
-    'TRANSFER_ENDLESS',
+    'TRANSFER_EXCESS_DATA',
     (car) => [...pieces(car), unlinked.section, ...ending()],
   ],
   [
     'blocks without end',
-    'TRANSFER_ENDLESS',
+    'TRANSFER_EXCESS_DATA',
     async function* (car) {
       yield* pieces(car);
       for (;;) yield unlinked.section;
@@ -115,7 +115,7 @@ const lies: [string, string, Lie][] = [
   ['an end that is no text', 'TRANSFER_INVALID', () => [new Uint8Array(), Uint8Array.of(0xff, 0xfe)]],
   [
     'a refusal with control characters',
-    'TRANSFER_MISSING',
+    'TRANSFER_BLOCK_MISSING',
     () => ending({ kind: 'failed', code: '\u001b[2J', message: '\u001b]0;x\u0007' }),
   ],
 ];

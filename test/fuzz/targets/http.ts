@@ -70,16 +70,16 @@ function answerTo(port: number, bytes: Uint8Array): Promise<string> {
 
 const refusals = new Map<number, string>([
   ...([
-    [400, 'HTTP_METHOD'],
+    [400, 'HTTP_METHOD_NOT_ALLOWED'],
     [404, 'HTTP_NOT_FOUND'],
-    [405, 'HTTP_METHOD'],
-    [408, 'HTTP_METHOD'],
-    [413, 'HTTP_BODY'],
+    [405, 'HTTP_METHOD_NOT_ALLOWED'],
+    [408, 'HTTP_METHOD_NOT_ALLOWED'],
+    [413, 'HTTP_BODY_NOT_ALLOWED'],
   ] as const),
   ...([
-    [417, 'HTTP_BODY'],
-    [429, 'HTTP_TOO_MANY'],
-    [431, 'HTTP_BODY'],
+    [417, 'HTTP_BODY_NOT_ALLOWED'],
+    [429, 'HTTP_TOO_MANY_REQUESTS'],
+    [431, 'HTTP_BODY_NOT_ALLOWED'],
     [503, 'HTTP_BUSY'],
   ] as const),
 ]);
@@ -155,7 +155,7 @@ const server = define<Uint8Array>({
     const { server: up } = await serving();
     const text = await answerTo(up.port, bytes);
     // Nothing but line ends, or a request that was cut off: there is nobody to answer.
-    if (text === '') throw new QuorateError('HTTP_METHOD', 'no answer');
+    if (text === '') throw new QuorateError('HTTP_METHOD_NOT_ALLOWED', 'no answer');
     const statuses = [...text.matchAll(/(?:^|\n|\}|\])HTTP\/1\.1 (\d{3}) /g)].map(([, status]) =>
       Number(status),
     );

@@ -35,7 +35,7 @@ describe('a home', () => {
 
   it('knows its only project, and asks which when there are several', async () => {
     const home = openHome(await folder());
-    expect(await codeOf(() => home.membership())).toBe('MEMBERSHIP_NONE');
+    expect(await codeOf(() => home.membership())).toBe('MEMBERSHIP_NOT_FOUND');
     await home.save(membership('one'));
     expect(await home.membership()).toEqual(membership('one'));
     await home.save({ ...membership('one'), operator: 'bea' });
@@ -43,7 +43,7 @@ describe('a home', () => {
     await home.save(membership('two'));
     expect(await codeOf(() => home.membership())).toBe('MEMBERSHIP_AMBIGUOUS');
     expect((await home.membership('two')).project).toBe('two');
-    expect(await codeOf(() => home.membership('three'))).toBe('MEMBERSHIP_NONE');
+    expect(await codeOf(() => home.membership('three'))).toBe('MEMBERSHIP_NOT_FOUND');
   });
 
   it.each([

@@ -41,7 +41,7 @@ describe("a project's folder", () => {
 
   it('is not there where nobody made one', async () => {
     const dir = await folder();
-    expect(await codeOf(() => openProjectFolder(dir))).toBe('PROJECT_NONE');
+    expect(await codeOf(() => openProjectFolder(dir))).toBe('PROJECT_NOT_FOUND');
   });
 
   it('is refused with a charter that another key signed', async () => {

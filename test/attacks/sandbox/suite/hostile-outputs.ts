@@ -40,10 +40,10 @@ export function makesHostileOutputs(arena: Arena): void {
       ['a link out of the tree', 'mkdir $OUT/d; ln -s ../../x $OUT/d/link', 'STORE_LINK_ESCAPES'],
       ['a folder that is a link', 'ln -s /proc/self $OUT/self', 'STORE_LINK_ESCAPES'],
       ['a pipe', 'mkfifo $OUT/pipe', 'STORE_ENTRY_REFUSED'],
-      ['names that are no text', `perl -e 'open F, ">", "$ENV{OUT}/\\xff\\xfe"'`, 'STORE_NAME_ENCODING'],
-      ['names that differ in case only', 'touch $OUT/readme $OUT/README', 'STORE_PATH_CASE'],
+      ['names that are no text', `perl -e 'open F, ">", "$ENV{OUT}/\\xff\\xfe"'`, 'STORE_NAME_NOT_UTF8'],
+      ['names that differ in case only', 'touch $OUT/readme $OUT/README', 'STORE_PATH_CASE_CONFLICT'],
       ['more folders in folders than fit a path', deep(1500, 'abcd'), 'STORE_PATH_TOO_DEEP'],
-      ['more files than a tree has', `cd $OUT; seq 1 600 | xargs touch`, 'STORE_TREE_TOO_MANY'],
+      ['more files than a tree has', `cd $OUT; seq 1 600 | xargs touch`, 'STORE_TREE_TOO_MANY_ENTRIES'],
       ['a path longer than a path is', deep(60, 'a'.repeat(200)), 'STORE_PATH_TOO_LONG'],
       [
         'a program that runs as its owner',
