@@ -3,6 +3,8 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { QuorateError } from '../src/core/errors.ts';
 
+export type { BootstrapErrorCode } from './error-codes.ts';
+
 const SEED_BYTES = 32;
 
 /**

@@ -1,4 +1,5 @@
 export { type ShellWindow, shellStep } from './build/shell.ts';
+export type { SandboxErrorCode } from './error-codes.ts';
 export { combineSandboxes, openSandbox, openSandboxes, probe } from './open.ts';
 export { openToolSandbox, type ToolSandbox } from './tool/index.ts';
 export {

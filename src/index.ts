@@ -15,7 +15,7 @@ export type {
   Outcome,
   Policy,
 } from './core/documents/index.ts';
-export { QuorateError } from './core/errors.ts';
+export { type ErrorCode, QuorateError } from './core/errors.ts';
 export { escapeLine } from './core/escape.ts';
 export type {
   Expected,
@@ -26,8 +26,10 @@ export type {
   VerificationStep,
   VerifiedFacts,
 } from './core/trust/index.ts';
+export type { IdentityErrorCode } from './identity/error-codes.ts';
 export { publicPemOf } from './identity/pem.ts';
 export type { Fetched, FetchProgress, NotTrusted } from './runtime/artifacts/fetch.ts';
+export type { RuntimeErrorCode } from './runtime/error-codes.ts';
 
 /**
  * Whether a bundle shows that an artifact can be trusted, from nothing but the PeerId of the project's root key.

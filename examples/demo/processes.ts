@@ -1,7 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { QuorateError } from '../../src/core/errors.ts';
+import { QuorateError, reportedError } from '../../src/core/errors.ts';
 import { escapeLine } from '../../src/core/escape.ts';
+
+type DemoErrorCode =
+  | 'DEMO_NOT_STARTED'
+  | 'DEMO_PROGRAM_FAILED'
+  | 'DEMO_STOPPED'
+  | 'DEMO_STORY_INCOMPLETE'
+  | 'DEMO_TIMEOUT';
+declare module '../../src/core/errors.ts' {
+  interface ErrorCodes extends Record<DemoErrorCode, string> {}
+}
 
 /** What a program prints as one line of JSON. */
 export type Line = Record<string, unknown> & { event?: string };
@@ -182,7 +192,7 @@ class Child implements Running {
     };
     if (error !== undefined) {
       const options = error.hint === undefined ? {} : { hint: error.hint };
-      return new QuorateError(error.code, `${this.name}: ${error.message}`, options);
+      return reportedError(error.code, `${this.name}: ${error.message}`, options);
     }
     const said = this.#stderr.trim().split('\n').at(-1) ?? '';
     return new QuorateError(

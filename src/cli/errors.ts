@@ -3,6 +3,8 @@ import { QuorateError } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
 import { type Exit, exitOf, exits } from './exit-codes.ts';
 
+export type { CliErrorCode } from './error-codes.ts';
+
 const notAllowed = 'Mend its permissions, run it as a user who may, or name another folder.';
 /** What to do where the system's message says what and where. */
 const remedies: Record<string, string> = {

@@ -1,3 +1,9 @@
+import type { CoreErrorCode } from './error-codes.ts';
+
+/** All codes that can be raised: the `error-codes.ts` of each folder adds its own. */
+export interface ErrorCodes extends Record<CoreErrorCode, string> {}
+export type ErrorCode = keyof ErrorCodes;
+
 /**
  * The one error class of the product. A peer's or a person's bad input always becomes one of these: it says what was
  * wrong with which input and what to do, carries a stable code, and keeps its cause.
@@ -7,12 +13,21 @@ export class QuorateError extends Error {
   /** What the reader can do about it, one sentence; absent where there is nothing to do. */
   readonly hint: string | undefined;
 
-  constructor(code: string, message: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'QuorateError';
     this.code = code;
     this.hint = options.hint;
   }
+}
+
+/** An error that a peer or another process reported: its code may be one that this version does not have. */
+export function reportedError(
+  code: string,
+  message: string,
+  options: { hint?: string; cause?: unknown } = {},
+): QuorateError {
+  return new QuorateError(code as ErrorCode, message, options);
 }
 
 /** Any thrown thing as one line. */

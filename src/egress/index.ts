@@ -1,5 +1,6 @@
 export { isPublic } from './addresses.ts';
 export { isLiteralAddress, targetsOf } from './charter-entries.ts';
+export type { EgressErrorCode } from './error-codes.ts';
 export { meteredConnect } from './metered-socket.ts';
 export { type Egress, openEgressProxy } from './proxy.ts';
 export type { EgressRules, Resolve, Target } from './rules.ts';

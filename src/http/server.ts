@@ -10,6 +10,8 @@ import { Gateway } from './gateway.ts';
 import { httpLimits } from './limits.ts';
 import { type Answer, json, Routes } from './routes.ts';
 
+export type { HttpErrorCode } from './error-codes.ts';
+
 export interface HttpServer {
   readonly host: string;
   readonly port: number;

@@ -3,6 +3,8 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { QuorateError } from '../core/errors.ts';
 
+export type { JournalErrorCode } from './error-codes.ts';
+
 /**
  * An append-only list of the events a state machine was given, with their times (ms since the epoch), in SQLite. An event
  * that was appended survives the end of the process; after `sync` it survives a power failure too, with all events before

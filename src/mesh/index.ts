@@ -1,5 +1,6 @@
 import type { Mesh, MeshOptions } from './types.ts';
 
+export type { MeshErrorCode } from './error-codes.ts';
 export { projectRendezvous } from './rendezvous.ts';
 export type {
   Channel,

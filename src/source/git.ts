@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import type { SourceErrorCode } from './error-codes.ts';
 import { type GitProtocol, visible } from './url.ts';
 
 export interface GitOptions {
@@ -194,7 +195,7 @@ export async function run(command: string[], options: RunOptions): Promise<strin
   return output;
 }
 
-const tooSlow = (code: string, message: string): QuorateError =>
+const tooSlow = (code: SourceErrorCode, message: string): QuorateError =>
   new QuorateError(code, message, {
     hint: 'Try again later, or raise the limit for a slow server or a large repository.',
   });
@@ -216,7 +217,7 @@ export class GitFailed extends Error {
   }
 }
 
-const explanations: { pattern: RegExp; code: string; message: string; hint: string }[] = [
+const explanations: { pattern: RegExp; code: SourceErrorCode; message: string; hint: string }[] = [
   {
     pattern: /(git|exec): .*not found|No such file or directory.*git$/i,
     code: 'SOURCE_GIT_MISSING',

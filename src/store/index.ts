@@ -2,6 +2,7 @@ import type { Libp2p } from '@libp2p/interface';
 import type { Fingerprint } from './fingerprint.ts';
 import type { Store } from './store.ts';
 
+export type { StoreErrorCode } from './error-codes.ts';
 export { cidProfile } from './file-import.ts';
 export type { Fingerprint } from './fingerprint.ts';
 export type { Pin, TrimOptions } from './pins.ts';

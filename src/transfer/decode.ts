@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { CID } from 'multiformats/cid';
 import { CarParser, carHeader } from '../core/car.ts';
-import { QuorateError } from '../core/errors.ts';
+import { type ErrorCode, QuorateError } from '../core/errors.ts';
 import { type Step, Walk } from './dag-walk.ts';
 
 export interface VerifiedBlock extends Step {
@@ -9,7 +9,7 @@ export interface VerifiedBlock extends Step {
   links: readonly CID[];
 }
 
-const invalid = (code: string, message: string): QuorateError =>
+const invalid = (code: ErrorCode, message: string): QuorateError =>
   new QuorateError(code, message, { hint: 'The sender is faulty or malicious; use another one.' });
 
 /**

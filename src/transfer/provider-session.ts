@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { QuorateError } from '../core/errors.ts';
+import { type ErrorCode, QuorateError } from '../core/errors.ts';
 import type { Step } from './dag-walk.ts';
 import { CarDecoder, type VerifiedBlock } from './decode.ts';
 import { decodeEnd, encodeRequest } from './frames.ts';
@@ -31,7 +31,7 @@ interface Request {
   blocks: number;
 }
 
-const invalid = (code: string, message: string): QuorateError =>
+const invalid = (code: ErrorCode, message: string): QuorateError =>
   new QuorateError(code, message, { hint: 'The sender is faulty or malicious; use another one.' });
 
 function mayHeal({ code }: QuorateError): boolean {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { asQuorateError, errorText, exitOfError } from '../../src/cli/errors.ts';
 import { exitOf } from '../../src/cli/exit-codes.ts';
 import { bytes, columns, cutTo, duration, shortId } from '../../src/cli/format.ts';
-import { QuorateError } from '../../src/core/errors.ts';
+import { reportedError } from '../../src/core/errors.ts';
 
 describe('duration', () => {
   it.each([
@@ -61,7 +61,7 @@ describe('exit codes', () => {
 
 describe('errors', () => {
   it('are one line and a hint, whatever a peer put into them', () => {
-    const error = new QuorateError('A_CODE', 'bad \u001b[2Jname\nerror[FAKE]: x', { hint: 'do\u0007 this' });
+    const error = reportedError('A_CODE', 'bad \u001b[2Jname\nerror[FAKE]: x', { hint: 'do\u0007 this' });
     expect(errorText(error)).toBe('error[A_CODE]: bad \\x1b[2Jname\nerror[FAKE]: x\nhint: do\\x07 this\n');
   });
 

@@ -1,7 +1,7 @@
-import { QuorateError } from '../errors.ts';
+import { type ErrorCode, QuorateError } from '../errors.ts';
 
 /** Passes, or throws a `QuorateError` with that code. */
-export type Check = (code: string, ok: boolean, message: string, hint?: string) => void;
+export type Check = (code: ErrorCode, ok: boolean, message: string, hint?: string) => void;
 
 /** `off`: codes whose guards let everything pass. Empty but in tests, which show with it what each guard holds off. */
 export function checker(off: ReadonlySet<string>): Check {

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { codeOf, messageOf, QuorateError } from '../errors.ts';
+import { codeOf, messageOf, QuorateError, reportedError } from '../errors.ts';
 import { decodeMessage, encodeMessage } from '../wire/messages.ts';
 import type { Channel } from './ports.ts';
 
@@ -75,5 +75,5 @@ function printable(text: string): string {
 
 /** The error that the other side reported. */
 export function errorFrom({ code, message, hint }: ErrorMessage): QuorateError {
-  return new QuorateError(code, message, hint === undefined ? {} : { hint });
+  return reportedError(code, message, hint === undefined ? {} : { hint });
 }

@@ -1,7 +1,7 @@
 import { openToolSandbox, type ToolSandbox } from '../../../sandbox/index.ts';
 import { sandboxLimits } from '../../../sandbox/limits.ts';
 import type { Bandwidth } from '../../core/bandwidth.ts';
-import { codeOf, QuorateError } from '../../core/errors.ts';
+import { codeOf, QuorateError, reportedError } from '../../core/errors.ts';
 import {
   type Egress,
   isLiteralAddress,
@@ -98,7 +98,7 @@ function confined(tool: ToolSandbox, egress: Egress, { protocol }: GitUrl): Conf
       if (refusal === undefined) return error;
       const { message, hint } = refusal;
       const code = refusal.code === 'EGRESS_UNREACHABLE' ? 'SOURCE_UNREACHABLE' : refusal.code;
-      return new QuorateError(code, message, { cause: error, ...(hint !== undefined && { hint }) });
+      return reportedError(code, message, { cause: error, ...(hint !== undefined && { hint }) });
     },
     close: async () => {
       await Promise.all([egress.close(), tool.close()]);

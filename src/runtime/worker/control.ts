@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
+import { codeOf, messageOf, QuorateError, reportedError } from '../../core/errors.ts';
 import { type KnobChanges, knobList } from '../../core/lending-knobs.ts';
 import type { Operator, OperatorStatus } from './operator.ts';
 
@@ -162,7 +162,7 @@ export async function askWorker(
     const parsed = answerSchema.parse(JSON.parse(await line(socket, answerBytesMax)));
     if ('ok' in parsed) return parsed.ok;
     const { code, message, hint } = parsed.error;
-    throw new QuorateError(code, message, hint === undefined ? {} : { hint });
+    throw reportedError(code, message, hint === undefined ? {} : { hint });
   } catch (cause) {
     if (cause instanceof QuorateError) throw cause;
     throw new QuorateError('CONTROL_LOST', `the worker did not answer: ${messageOf(cause)}`, {

@@ -17,7 +17,8 @@ describe('a lazy worker copies the result of another', () => {
 
     const ada = new Worker(bench.id('ada'));
     const said: WorkerEffect[] = [];
-    const tell = (event: Parameters<Worker['handle']>[0]) => said.push(...ada.handle(event, bench.now).effects);
+    const tell = (event: Parameters<Worker['handle']>[0]) =>
+      said.push(...ada.handle(event, bench.now).effects);
     const { request, job, jobId } = bench.run(run);
     const offer = await signMessage('offer', bench.offer, bench.paper.controller);
     tell({ kind: 'started', grant: bench.grantOf('ada'), lending: { capabilities, jobsAtOnce: 1 } });

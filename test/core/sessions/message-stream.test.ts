@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { QuorateError } from '../../../src/core/errors.ts';
+import { QuorateError, reportedError } from '../../../src/core/errors.ts';
 import { errorFrom, errorMessage, MessageStream } from '../../../src/core/sessions/message-stream.ts';
 import type { Channel } from '../../../src/mesh/index.ts';
 import { askBundle, openBundles, serveBundles } from '../../../src/runtime/artifacts/bundles.ts';
@@ -81,14 +81,14 @@ describe('an error over the wire', () => {
       code: 'INTERNAL',
       message: 'the other side failed',
     });
-    const sent = errorMessage(new QuorateError('X_Y', 'a\u001b[2Jb\u202ec\nd', { hint: '\u0007' }));
+    const sent = errorMessage(reportedError('X_Y', 'a\u001b[2Jb\u202ec\nd', { hint: '\u0007' }));
     expect(sent).toMatchObject({ message: 'a [2Jb c d', hint: ' ' });
   });
 
   it('is in a form the other side accepts, whatever code the system gives', () => {
     const failure = Object.assign(new Error('x'), { code: 'ERR_some thing' });
     expect(errorMessage(failure).code).toMatch(/^[A-Z][A-Z0-9_]{1,60}$/);
-    const long = errorMessage(new QuorateError('X_Y', 'm'.repeat(10_000)));
+    const long = errorMessage(reportedError('X_Y', 'm'.repeat(10_000)));
     expect(long.message.length).toBeLessThanOrEqual(2_000);
   });
 });

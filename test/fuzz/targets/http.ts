@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
-import { QuorateError } from '../../../src/core/errors.ts';
+import { QuorateError, reportedError } from '../../../src/core/errors.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
 import { type HttpServer, serveHttp } from '../../../src/http/server.ts';
 import { publicTrees } from '../../../src/runtime/controller/public-view.ts';
@@ -163,7 +163,7 @@ const server = define<Uint8Array>({
     for (const status of statuses)
       must(status === 200 || status === 100 || status === 304 || refusals.has(status), `status ${status}`);
     const refused = statuses.map((status) => refusals.get(status)).find((code) => code !== undefined);
-    if (refused !== undefined) throw new QuorateError(refused, 'refused');
+    if (refused !== undefined) throw reportedError(refused, 'refused');
   },
   async close() {
     await open?.server.close();

@@ -48,10 +48,14 @@ const levels: Record<string, readonly (readonly string[])[]> = {
   ],
 };
 
-function folderOf(path: string): string {
+/** `src/store`, `sandbox`. */
+export function folderOf(path: string): string {
   const [top = '', second = ''] = path.split('/');
   return top === 'src' ? `src/${second}` : top;
 }
+
+/** The folders that one may import. */
+export const importable = (folder: string): readonly string[] => mayImport[folder] ?? [];
 
 /** The room of a file within its folder: empty for a file of the folder itself. */
 function roomOf(path: string, folder: string): string {

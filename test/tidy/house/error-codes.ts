@@ -1,3 +1,5 @@
+import { posix } from 'node:path';
+import { folderOf, importable } from './arrows.ts';
 import {
   type Ast,
   type Finding,
@@ -14,12 +16,11 @@ export const errorsPage = 'docs/errors.md';
 const kept = /^(src|sandbox|bootstrap)\//;
 const form = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/;
 
-/** A use of an error code: the code, where, and the message and hint beside it as far as they are written out. */
+/** A use of an error code. */
 export interface CodeUse {
   code: string;
   path: string;
   offset: number;
-  message: string;
 }
 
 /** The text literals an expression may come to: both arms of a condition, both sides of `??`. */
@@ -33,81 +34,114 @@ function literals(node: unknown): { text: string; offset: number }[] {
   return node.type.startsWith('TS') ? literals(node.expression) : [];
 }
 
-function messageIn(node: unknown): string {
-  if (!isAst(node)) return '';
-  if (node.type !== 'TemplateLiteral' || !Array.isArray(node.quasis)) return textOf(node) ?? '';
-  return node.quasis
-    .filter(isAst)
-    .map(({ value }) =>
-      typeof value === 'object' && value !== null && 'cooked' in value ? String(value.cooked) : '',
-    )
-    .join('…');
-}
-
-/** `{ hint: '…' }` among the arguments. */
-function hintIn(node: unknown): string {
-  if (!isAst(node) || !Array.isArray(node.properties)) return '';
-  const hint = node.properties.filter(isAst).find(({ key }) => isAst(key) && key.name === 'hint');
-  return messageIn(hint?.value);
-}
-
 /**
  * Codes a file raises: the first argument of a call (`new QuorateError(…)` or a helper), a `code:` of an
  * object, or a variable `code`.
  */
-export function codesIn(source: Source): CodeUse[] {
+function codesIn(source: Source): CodeUse[] {
   if (!isCode(source.path) || !kept.test(source.path)) return [];
   const found: CodeUse[] = [];
-  const add = (node: unknown, message: string) => {
-    for (const { text, offset } of literals(node)) {
-      if (form.test(text)) found.push({ code: text, path: source.path, offset, message });
-    }
+  const add = (node: unknown) => {
+    for (const { text, offset } of literals(node))
+      if (form.test(text)) found.push({ code: text, path: source.path, offset });
   };
   walk(treeOf(source), (node: Ast) => {
     if ((node.type === 'NewExpression' || node.type === 'CallExpression') && Array.isArray(node.arguments)) {
-      const [code, ...rest] = node.arguments;
-      const message = rest.map(messageIn).find((text) => text !== '');
-      const hint = rest.map(hintIn).find((text) => text !== '');
-      add(code, [message, hint].filter((text) => text !== undefined).join('. '));
+      add(node.arguments[0]);
     } else if (node.type === 'Property' && isAst(node.key) && node.key.name === 'code') {
-      add(node.value, '');
+      add(node.value);
     } else if (node.type === 'VariableDeclarator' && isAst(node.id) && node.id.name === 'code') {
-      add(node.init, '');
+      add(node.init);
     }
   });
   return found;
 }
 
+/** What a folder's `error-codes.ts` declares. */
+export interface Declared {
+  code: string;
+  meaning: string;
+  folder: string;
+  path: string;
+  line: number;
+}
+
+/** The tables of all folders. */
+export function declaredCodes(sources: readonly Source[]): Declared[] {
+  const declared: Declared[] = [];
+  for (const source of sources) {
+    const { path, text } = source;
+    if (!kept.test(path) || posix.basename(path) !== 'error-codes.ts') continue;
+    walk(treeOf(source), (node: Ast) => {
+      if (node.type !== 'Property' || !isAst(node.key)) return;
+      const meaning = textOf(node.value) ?? '';
+      const code = String(node.key.name);
+      declared.push({ code, meaning, folder: folderOf(path), path, line: lineAt(text, node.start) });
+    });
+  }
+  return declared.sort((a, b) => (a.code < b.code ? -1 : 1));
+}
+
+const intro = `# Errors
+
+Every error has a code that stays the same from version to version, a message that says what was wrong with which input,
+and most have a hint that says what to do. Programs should look at the code only. This page is made from the
+\`error-codes.ts\` of each folder.
+
+| Code | What it means, and what to do |
+|---|---|
+`;
+
+/** docs/errors.md. */
+export function errorsPageOf(declared: readonly Declared[]): string {
+  const rows = declared.map(({ code, meaning }) => `| \`${code}\` | ${meaning.replaceAll('|', '\\|')} |\n`);
+  return intro + rows.join('');
+}
+
 /** Code → its meaning, from the table of the page. */
-export function documentedCodes(page: string): Map<string, { meaning: string; line: number }> {
-  const rows = page.split('\n').flatMap((text, index): [string, { meaning: string; line: number }][] => {
+export function documentedCodes(page: string): Map<string, string> {
+  const rows = page.split('\n').flatMap((text): [string, string][] => {
     const [, code, meaning = ''] = /^\| `([A-Z0-9_]+)` \|(.*)\|\s*$/.exec(text) ?? [];
-    return code === undefined ? [] : [[code, { meaning: meaning.trim(), line: index + 1 }]];
+    return code === undefined ? [] : [[code, meaning.trim()]];
   });
   return new Map(rows);
 }
 
-/** Every code that is raised is explained, and every code explained is raised. */
+/**
+ * Each code that a folder raises is declared there or in a folder that it may import, with words; each declared code is
+ * raised; docs/errors.md has what is declared.
+ */
 export function errorCodes(sources: readonly Source[]): Finding[] {
-  const page = sources.find(({ path }) => path === errorsPage);
-  const documented = documentedCodes(page?.text ?? '');
+  const declared = declaredCodes(sources);
   const uses = sources.flatMap((source) => codesIn(source).map((use) => ({ ...use, text: source.text })));
   const raised = new Set(uses.map(({ code }) => code));
-  const missing = uses
-    .filter(({ code }) => !documented.has(code))
-    .map(({ code, path, offset, text }) => ({
-      rule: 'error-codes',
-      path,
-      line: lineAt(text, offset),
-      message: `${code} is not in ${errorsPage}: node scripts/error-codes.ts --write, then explain it`,
-    }));
-  const stale = [...documented]
-    .filter(([code, { meaning }]) => !raised.has(code) || meaning === '')
-    .map(([code, { line, meaning }]) => ({
-      rule: 'error-codes',
-      path: errorsPage,
-      line,
-      message: meaning === '' ? `${code} is not explained` : `nothing raises ${code} any more`,
-    }));
-  return [...missing, ...stale];
+  const finding = (path: string, line: number, message: string): Finding => ({
+    rule: 'error-codes',
+    path,
+    line,
+    message,
+  });
+  const known = new Map(declared.map((one) => [one.code, one]));
+  const missing = uses.flatMap(({ code, path, offset, text }) => {
+    const folder = folderOf(path);
+    const there = known.get(code)?.folder;
+    if (there !== undefined && (there === folder || importable(folder).includes(there))) return [];
+    const message = `${code} is not declared in ${folder}/error-codes.ts, nor in a folder below`;
+    return [finding(path, lineAt(text, offset), message)];
+  });
+  const wrong = declared.flatMap(({ code, meaning, path, line }) => [
+    ...(raised.has(code) ? [] : [finding(path, line, `nothing raises ${code}`)]),
+    ...(meaning.length > 10 ? [] : [finding(path, line, `${code} is not explained`)]),
+    ...(known.get(code)?.path === path ? [] : [finding(path, line, `${code} is declared twice`)]),
+  ]);
+  const page = sources.find(({ path }) => path === errorsPage)?.text ?? '';
+  const lines = page.split('\n');
+  const differs = errorsPageOf(declared)
+    .split('\n')
+    .findIndex((text, index) => text !== lines[index]);
+  const stale =
+    differs === -1
+      ? []
+      : [finding(errorsPage, differs + 1, 'it differs from the tables: node scripts/error-codes.ts --write')];
+  return [...missing, ...wrong, ...stale];
 }

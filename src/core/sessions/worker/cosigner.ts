@@ -1,5 +1,5 @@
 import { type Bundle, cosignStatement, decodeBundle } from '../../documents/index.ts';
-import { codeOf, messageOf, QuorateError } from '../../errors.ts';
+import { codeOf, messageOf, QuorateError, reportedError } from '../../errors.ts';
 import { openCheckpoint, witnessCheckpoint } from '../../transparency/index.ts';
 import { checkEvidence } from '../../trust/index.ts';
 import { ask, openCharter } from '../ask.ts';
@@ -46,7 +46,7 @@ export class Cosigner {
       const verification = await checkEvidence(draft, { project, leaves }, documents.verifier);
       const failed = verification.steps.find(({ ok }) => !ok);
       if (!verification.ok)
-        throw new QuorateError(
+        throw reportedError(
           verification.code ?? 'COSIGN_EVIDENCE',
           failed?.says ?? 'the evidence does not hold',
         );

@@ -1,4 +1,5 @@
 import { type Offer, openMessage, openStatement, type Verified } from '../../documents/index.ts';
+import type { ErrorCode } from '../../errors.ts';
 import { checkGrant, checkLease, checkReceipt } from '../../judge/index.ts';
 import type { Ask, Authority, CheckedReceipt } from './context.ts';
 
@@ -12,7 +13,7 @@ export async function openReceipts(
   const charter = authority.charter.payload;
   const checked: CheckedReceipt[] = [];
   const seen = new Set<string>();
-  const once = (code: string, what: string, message: string) => {
+  const once = (code: ErrorCode, what: string, message: string) => {
     check(code, !seen.has(what), message);
     seen.add(what);
   };

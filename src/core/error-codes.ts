@@ -1,0 +1,193 @@
+/** Error codes of the core: what each means and what to do. docs/errors.md is made from it. */
+const coreErrors = {
+  ARTIFACT_MISMATCH: 'The bundle is about another artifact than the one you asked about.',
+  BUNDLE_BUSY:
+    'Too many large bundles are being sent at once. Try again in a moment, or ask another peer that has the artifact.',
+  BUNDLE_NOT_FOUND:
+    'The controller has no bundle for what was asked: the CID is wrong, or its job has no verdict yet.',
+  CANCEL_PUBLISHER_MISMATCH:
+    'Only the key that published a run can cancel it. Run `quorate cancel` where it was published from.',
+  CAR_MALFORMED:
+    'The archive of blocks (CAR) cannot be read; the message says why. The sender is faulty or lies; ask another one.',
+  CHARTER_ISSUER_MISMATCH:
+    'The charter is not signed by the root key of its project. Do not use it; get the ticket or the charter from the owner again.',
+  CHARTER_PROJECT_MISMATCH: 'The charter is of another project than the one whose root key you named.',
+  CHECKPOINT_BAD_SIGNATURE:
+    'The signature of a log checkpoint does not fit the log key. Evidence with it proves nothing.',
+  CHECKPOINT_LOG_MISMATCH: "The checkpoint is of another project's log.",
+  CHECKPOINT_MALFORMED:
+    'A checkpoint is three lines (origin, size, sha256 root) and its signatures; this one is not.',
+  CHECKPOINT_UNSIGNED: 'The checkpoint lacks the signature of the log key in the charter.',
+  CLAIM_ABOVE_SHARE:
+    "The operator's draw is above the share of the offer at this time: somebody else's turn. The share widens on the offer's schedule.",
+  CLAIM_AUDIENCE_MISMATCH: 'The claim was made for another controller.',
+  CLAIM_HAS_SLOT: 'The operator has a slot in this round already: one invite, one vote.',
+  CLAIM_NOT_FRESH: 'The operator took part in an earlier round of this job; a new round wants others.',
+  CLAIM_SENDER_MISMATCH: 'The claim was sent by another machine than the one that signed it.',
+  CLAIM_TOO_NEW: 'The operator was enrolled after the offer was made, and may claim the next one.',
+  CLAIM_UNFIT: 'The worker lacks something that the job needs; the message says what.',
+  CONTROLLER_BUSY: 'As many jobs are open as the controller takes. Try again later.',
+  CONTROLLER_NOT_STARTED:
+    "The controller has no charter yet. Start it in the project's folder: `quorate controller`.",
+  CONTROLLER_SILENT:
+    'The controller closed the connection without an answer. Try again; its own output says why.',
+  CONTROLLER_STOPPED: 'The controller is stopping. Try again when it is back.',
+  CONTROLLER_UNEXPECTED_ANSWER:
+    'The controller answered something else than was asked. It may run another version: update both.',
+  CONTROLLER_UNREACHABLE:
+    'No controller of the project answers at the addresses tried. See that it is running and can be reached from here.',
+  COSIGN_EVIDENCE:
+    'What the controller showed the trusted worker does not hold up, so it does not sign; the message says at which step.',
+  COSIGN_LEVEL_MISMATCH:
+    'The verdict claims another level than its evidence amounts to, so the trusted worker does not sign.',
+  COSIGN_MISSING:
+    "The policy asks for the trusted worker's co-signature, and the verdict has none. Run the trusted worker.",
+  COSIGN_NOT_ASKED: 'A co-signature came for a verdict that waits for none.',
+  COSIGN_NOT_BUILT: 'The trusted worker did not build this job itself, so it does not sign.',
+  COSIGN_NOT_TRUSTED_KEY: 'The co-signature is by a key that the charter does not name as a trusted worker.',
+  COSIGN_NOT_TRUSTED_SLOT: 'This worker did not build in the trusted slot, so it does not sign.',
+  COSIGN_NO_WITNESS: "The co-signature came without its signer's witness line on the log's checkpoint.",
+  COSIGN_OLD_CHARTER:
+    'The draft rests on an older charter than the trusted worker has. The controller makes another one; nothing to do.',
+  COSIGN_REQUEST_MISMATCH: 'The verdict to sign is about another request than the one that was built.',
+  COSIGN_RESULT_MISMATCH:
+    'The trusted worker built something else than the verdict says, so it does not sign. Compare the two trees.',
+  DOC_BAD_SIGNATURE:
+    'The document does not carry a valid signature of the key it names. It was changed, or signed by somebody else.',
+  DOC_EXPIRED: "The document's time is over. Ask for a new one.",
+  DOC_FROM_FUTURE:
+    'The document was issued later than now. Check the clocks of both machines (`timedatectl`).',
+  DOC_INVALID: 'The document does not have the fields its type has; the message says where.',
+  DOC_NOT_BASE64: 'A part of the document is not base64url in its one valid spelling.',
+  DOC_NOT_CANONICAL:
+    'The document is JSON but not in canonical form (DAG-JSON), so its identity would not be unique.',
+  DOC_NOT_JSON: 'The document is not JSON, or names a key twice.',
+  DOC_NOT_JWS: 'The document is not a compact JWS of three parts.',
+  DOC_NOT_UTF8: 'The bytes are not UTF-8.',
+  DOC_TOO_DEEP: 'The document is nested deeper than any of ours.',
+  DOC_TOO_LARGE: 'The document is larger than its type may be.',
+  DOC_WRONG_ALG: 'The document is signed with another algorithm than Ed25519.',
+  DOC_WRONG_ISSUER: 'The document names one issuer and is signed by another.',
+  DOC_WRONG_TYPE:
+    'The document is of another type than is wanted here: perhaps a bundle where a ticket should be.',
+  ENROLMENT_NOT_LOGGED: 'The log does not show that the operator was first admitted where its grant says.',
+  ENROL_AUDIENCE_MISMATCH: 'The enrolment was made for another identity provider.',
+  ENROL_SENDER_MISMATCH: 'The enrolment was sent by another machine than the one that signed it.',
+  ENROL_TICKET_MISMATCH: 'The enrolment names another ticket than the one beside it.',
+  EXPORT_NOTHING_BUILT:
+    'The verdict is about no artifact that operators agreed on, so there is nothing to show to another tool.',
+  EXPORT_NO_LINKS:
+    'Fewer workers than the policy asks for signed an in-toto link that holds. Their Quorate may be older than links; have the job built again.',
+  FEED_NO_HELLO: 'A feed began with another message than a hello.',
+  FILES_HASH_MISMATCH:
+    "No file of the artifact has this file's sha256: it was changed, or the evidence is of another artifact. Fetch it again.",
+  FILES_TREE_MISMATCH:
+    'The folder is not the artifact that the evidence is about: something in it was changed, added or left out, or it is the evidence of another artifact. Fetch it again.',
+  GRANT_ISSUER_MISMATCH: 'The grant is not signed by an identity provider that the charter names.',
+  GRANT_KEY_MISMATCH: 'The grant is for another key than the one that used it.',
+  GRANT_NOT_VALID_THEN: 'The grant was not valid at the time it was used.',
+  GRANT_PROJECT_MISMATCH: 'The grant is for another project.',
+  GRANT_ROLE_MISMATCH: 'The grant is for another role than this action needs; the message names both.',
+  INPUTS_NOT_TRUSTED: 'The verdict says `trusted`, but not every input of the job is known to be.',
+  JOB_AMBIGUOUS: 'What you gave begins the ids of several jobs. Give more characters.',
+  JOB_INPUTS_UNSUPPORTED:
+    'The job reads other artifacts, which workers of this version cannot give it. Leave `--input` out.',
+  JOB_UNKNOWN: 'No job has this id, or what you gave of it is too short. `quorate jobs` lists them.',
+  KEY_ALREADY_ENROLLED:
+    'The key is enrolled already, as another operator or in another role. Use another `--home`: each has a key of its own.',
+  KEY_INVALID:
+    "This is not an Ed25519 public key, or not the PeerId of one. A PeerId begins with `12D3KooW`: `quorate key` prints a machine's, `quorate init` and `quorate controller` the project's.",
+  KEY_NOT_ENROLLED:
+    'The key is not enrolled in this project. Ask the owner for a ticket (`quorate invite`) and run `quorate join <ticket>`.',
+  KEY_REVOKED: 'The key was revoked before what it signed. Evidence that rests on it does not count.',
+  LEASE_FENCE_TWICE: 'Two leases carry the same fence: the controller gave one slot to two workers.',
+  LEASE_ISSUER_MISMATCH:
+    'The lease is not signed by the controller that made the offer, or by none that the charter names.',
+  LEASE_LOST: 'The lease is over: its time ran out, or the slot went to another worker.',
+  LEASE_NOT_IN_TIME: 'The lease was given outside the time of its offer.',
+  LEASE_NOT_TRUSTED_KEY:
+    'The lease is for the trusted slot and a key that the charter does not name as a trusted worker.',
+  LEASE_NO_SUCH_SLOT: 'The lease is for a slot that its offer does not have.',
+  LEASE_OFFER_MISMATCH: 'The lease does not fit the offer it names.',
+  LEASE_OPERATOR_MISMATCH: "The lease names another operator than the worker's grant.",
+  LEASE_UNASKED:
+    'The controller gave a lease that this worker did not claim, or has forgotten since. The worker ends the stream and claims again.',
+  LOGS_SEALED:
+    'The round is sealed; its logs are for the publisher until it ends. Join as publisher, or wait for the verdict.',
+  LOGS_WORKER_UNKNOWN:
+    'No worker that built this job has an id that ends so. The hint lists those that did; `quorate show` lists them, too.',
+  LOG_ENTRY_TWICE: 'The bundle proves one log entry twice.',
+  LOG_LEAF_MISSING: 'Nothing in the bundle shows that the log holds this entry.',
+  LOG_LEAVES_MISMATCH: "The log's entries are not those its checkpoint is over.",
+  LOG_NO_LEASE: 'A build log was sent by a worker without the lease it names.',
+  LOG_OUT_OF_RANGE: 'An entry or proof was asked for beyond the end of the log.',
+  LOG_PROOF_INVALID: 'The proof does not show that the log holds this entry at this place.',
+  LOG_UNREADABLE: "The controller's log does not have as many leaves as its checkpoint says.",
+  MESH_LOST:
+    'The connection to the controller broke. The work goes on and is picked up again when it is back.',
+  OFFER_CLOSED: 'The offer takes no more claims: its window is over or all its slots were used.',
+  OFFER_INDEX_MISMATCH: 'The offer is not at the place of the log that it names.',
+  OFFER_ISSUER_MISMATCH: 'The offer is not signed by a controller that the charter names.',
+  OFFER_JOB_MISMATCH: 'The offer is for another job than the one beside it.',
+  OFFER_NOT_IN_TIME: 'The offer was made outside the time of its request.',
+  OFFER_POLICY_MISMATCH: 'The offer has another policy than its request.',
+  OFFER_PROJECT_MISMATCH: 'The offer is of another project.',
+  OFFER_REQUEST_MISMATCH: 'The offer is for another request than the one beside it.',
+  OFFER_ROUND: 'The rounds of the job do not follow each other, or are more than the policy allows.',
+  POLICY_BELOW_FLOOR:
+    'The policy of the request is weaker than the floor in the charter. Under `trust` in `quorate.yaml`, ask for at least what the hint names.',
+  RECEIPT_BEFORE_OFFER: 'The log holds the receipt before its offer: it cannot be an answer to it.',
+  RECEIPT_DROPPED:
+    'The log promises a receipt that the bundle leaves out. The controller dropped evidence: do not trust the artifact.',
+  RECEIPT_LEASE_MISMATCH: 'The receipt says other things than its lease.',
+  RECEIPT_MISMATCH:
+    'The receipt contradicts itself: its subjects, source or builder do not fit what it states.',
+  RECEIPT_SECOND: 'The lease has a receipt already; a slot yields one.',
+  RECEIPT_SIGNER_MISMATCH: 'The receipt is signed by another key than the one that holds the lease.',
+  RECEIPT_STALE_FENCE: 'The lease of the receipt is over: another lease took its slot.',
+  RECEIPT_TWICE: 'The receipt is in the bundle twice.',
+  RECEIPT_WITHOUT_OFFER: 'The bundle lacks the offer of a receipt.',
+  REF_MISMATCH:
+    'The artifact was built at another ref than you asked for (`--ref`). It may be genuine and old.',
+  REQUEST_JOB_MISMATCH: 'The request names another job than the one sent with it.',
+  REQUEST_PROJECT_MISMATCH: 'The request is for another project.',
+  REQUEST_SOURCE_MISMATCH: 'The request names another repository or commit than its job.',
+  REQUEST_TOO_LONG:
+    'The request asks for more than a week. Publish the job again with a shorter life: what has no verdict by then never will.',
+  RUN_CANCELLED:
+    'The publisher of the job cancelled it: the lease is over, and what was built on it is thrown away.',
+  RUN_OVER:
+    'The job has its verdict, or was cancelled; nothing more is built for it, and there is nothing left to cancel.',
+  SOURCE_HOST_NOT_ALLOWED:
+    'The project does not allow source from this host. Its owner adds it with `quorate charter set --vcs`, with all that are to stay; or use one that is there.',
+  SOURCE_MISMATCH: 'The artifact was built from another repository than you asked for (`--source`).',
+  STORE_TREE_TOO_LARGE:
+    'The tree has too many bytes. Make the outputs smaller, or raise the limit of the job or the store.',
+  STORE_TREE_TOO_MANY_BLOCKS:
+    'The tree has too many blocks. Raise the limit if you expected a tree of this size.',
+  TICKET_EXHAUSTED:
+    'As many machines have joined as the ticket was for. Ask the owner for one with more: `quorate invite <name> --machines <n>`.',
+  TICKET_ISSUER_MISMATCH: 'The ticket is not signed by an identity provider of this project.',
+  TICKET_KEY_MISMATCH:
+    'The ticket is bound to another key. Run `quorate key` on the machine that shall join, and have the ticket made for what it prints.',
+  TICKET_PROJECT_MISMATCH: 'The ticket is for another project than this controller serves.',
+  TRUSTED_KEY_NOT_IN_CHARTER:
+    'The charter does not name this key as a trusted worker. The owner names it: `quorate invite <name> --role trusted-worker --key <key>`.',
+  VERDICT_FROM_FUTURE:
+    "The verdict says it was given later than now. Check this machine's clock (`timedatectl`); if that is right, do not use the artifact.",
+  VERDICT_ISSUER_MISMATCH: 'The verdict is not signed by a controller that the charter names.',
+  VERDICT_MISMATCH: 'The verdict contradicts itself.',
+  VERDICT_RECEIPTS_MISMATCH: 'The verdict does not list exactly the receipts beside it.',
+  VERDICT_REQUEST_MISMATCH: 'The verdict is not about the request beside it.',
+  VERDICT_SUBJECTS_MISMATCH: 'The verdict lists other files than the builds it rests on.',
+  VERDICT_TOO_OLD:
+    'The verdict is older than you asked for with `--max-age`. Fetch what was built last, or have it built again.',
+  VERDICT_UNSUPPORTED_BY_EVIDENCE:
+    'The verdict claims a level that its receipts do not support. Do not trust the artifact.',
+  WIRE_INVALID:
+    'A message between two machines does not have the fields it should; they may run different versions.',
+  WITNESS_MISSING:
+    'No trusted worker that co-signed has signed the checkpoint of the log, so a dropped receipt could not be noticed.',
+} as const;
+
+export type CoreErrorCode = keyof typeof coreErrors;

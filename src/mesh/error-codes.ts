@@ -1,0 +1,34 @@
+/** Error codes of the mesh: what each means and what to do. docs/errors.md is made from it. */
+const meshErrors = {
+  MESH_ADDRESS_INVALID:
+    'This is not a usable peer address. Addresses look like `/ip4/192.0.2.1/tcp/4001/p2p/12D3KooW…`.',
+  MESH_CID_INVALID: 'What was looked for is not a CID.',
+  MESH_CLOSED: 'The channel was already closed on this side.',
+  MESH_KEY_INVALID: "A node's key does not have the length of an Ed25519 private key.",
+  MESH_LISTEN_FAILED:
+    'The node could not listen on this address. It must belong to this machine, and the port must be allowed for this user.',
+  MESH_MESSAGE_TOO_LARGE: 'A message exceeds the limit. Send it in parts or through the artifact store.',
+  MESH_NOT_ANNOUNCED:
+    'No peer stored the provider record of the artifact, so others cannot find it. Try again once connected to peers.',
+  MESH_PEER_INVALID: 'This is not a PeerId.',
+  MESH_PEER_QUOTA: 'Too many channels to one peer are open. Close those no longer used.',
+  MESH_PEER_UNKNOWN: 'Nobody knows an address of this peer. It may be offline, or on another network.',
+  MESH_PORT_IN_USE:
+    'Another program already listens on this address. Choose another port or stop the other program.',
+  MESH_PROTOCOL_UNKNOWN:
+    'The peer does not speak this protocol: it runs another version or has another role.',
+  MESH_RECORD_REFUSED: 'The network keeps no values, only records of who provides what.',
+  MESH_RESET:
+    'The other side broke off. It stopped, lost its connection, or refused because a limit was reached.',
+  MESH_TIMEOUT: 'No answer in time. The peer may be overloaded or behind a firewall that drops packets.',
+  MESH_TOPIC_UNKNOWN: 'The node was not opened for this topic. Name every topic when the mesh is opened.',
+  MESH_TRUNCATED: 'The other side closed the channel within a message.',
+  MESH_UNREACHABLE:
+    'The peer could not be reached. Check that it is running and that its address and port can be reached from here.',
+} as const;
+
+export type MeshErrorCode = keyof typeof meshErrors;
+
+declare module '../core/errors.ts' {
+  interface ErrorCodes extends Record<MeshErrorCode, string> {}
+}

@@ -1,0 +1,77 @@
+/** Error codes of the runtime: what each means and what to do. docs/errors.md is made from it. */
+const runtimeErrors = {
+  ARTIFACT_NOT_FOUND:
+    'No machine that could be reached has the artifact or its bundle, or none could be reached: the message says which. Check the CID, and that the controller or a worker is up.',
+  CHARTER_NEEDS_ROOT:
+    "Only the root key signs a charter, and it is not in the project's folder. Put `root.key` into `.quorate/` for this one command.",
+  CONTROLLER_LOST: 'The connection to the controller broke. The job goes on; follow it again.',
+  CONTROLLER_NOT_IN_CHARTER:
+    'The charter does not name this key as a controller. Sign a charter that does, with the root key.',
+  CONTROL_LOST:
+    'The running worker was reached but did not answer in time. It may be ending, or be too busy; ask again.',
+  CONTROL_PATH_TOO_LONG:
+    'The control socket would lie at a path longer than a socket may have (107 bytes). Use a shorter `--home`.',
+  CONTROL_REQUEST_INVALID:
+    'What came over the control socket was no request it knows. Use `quorate worker` of the same version as the worker.',
+  CONTROL_UNAVAILABLE:
+    'The worker cannot make its control socket. Its home folder must be writable by it and on a file system that can hold sockets; `--home` names another.',
+  HOME_DAMAGED: 'A file in the home folder is not JSON. Remove it and join again.',
+  HOME_UNREADABLE:
+    'A file in the home folder cannot be read. Mend its permissions, or name another folder with `--home`.',
+  HOME_UNWRITABLE:
+    'The home folder cannot be written. It must be writable by you and have room; `--home` names another.',
+  HTTP_FEED_FAILED:
+    "The controller's HTTP feed did not answer, or not what it should. The worker asks again, ever more slowly; until then it hears of work by gossip and by its stream to the controller, or not at all.",
+  IMAGE_FILE_DAMAGED:
+    'A file in the folder of images does not hold the image it is named by. Remove it (`quorate image remove`) and make or import the image again.',
+  IMAGE_LACKS_TOOL:
+    'The sandbox runs `sh`, `cat`, `env`, `rm`, `sleep`, GNU `tar` and `setpriv` inside of the image, and the message names what is missing. Install it there (Debian: `dash`, `coreutils`, `tar`, `util-linux`).',
+  IMAGE_NOT_READY:
+    'The controller is reading the image of the job, which takes a moment when it is asked for the first time. Publish the job again.',
+  IMAGE_UNKNOWN:
+    'That image is not here. The owner brings it in the project: `quorate image build` or `quorate image import`; `quorate image list` shows those there are.',
+  JOBFILE_JOB_AMBIGUOUS: 'The job file has several jobs. Say which one.',
+  JOBFILE_JOB_NOT_FOUND: 'The job file has no job of this name.',
+  JOBFILE_NOT_FOUND:
+    'There is no `quorate.yaml` at that commit. `quorate init` writes one; commit and push it.',
+  LIMITS_ABOVE_MACHINE:
+    'More would be lent than the machine has, or builds would pause above a load it cannot have. The message names the limit, with the line of `worker.toml` or the option it came from, and what there is.',
+  LIMITS_CONTRADICT:
+    'Two limits cannot hold at once, such as more jobs than cpus, or more disk than the memory it lies in. Change the one that the message names, at the line of `worker.toml` it says.',
+  LIMITS_NOT_HELD:
+    "The operator wants a limit that this machine's kernel cannot hold; the message says which and what is missing. No job is taken while a limit does not hold: leave it out, or mount that controller.",
+  MEMBERSHIP_AMBIGUOUS: 'This machine belongs to several projects. Say which: `--project`.',
+  MEMBERSHIP_NOT_FOUND:
+    "This machine has joined no project, or not the one named. Ask its owner for a ticket, then `quorate join <ticket>`; owners run commands in their project's repository. To fetch an artifact none is needed: give both `--project` and `--bootstrap`.",
+  NOT_TRUSTED:
+    'The artifact is not `trusted`, so it is not fetched; the message says why, and of what was built at another ref or from another repository, which. If it is `agreed`, the trusted worker has not confirmed it yet: try again when it has.',
+  PROJECT_EXISTS: 'The folder holds a project already. `quorate controller` starts it.',
+  PROJECT_NOT_FOUND:
+    'There is no project in this folder or above. Run the command in the repository of your project; `quorate init` there makes one.',
+  PROJECT_NOT_SERVED:
+    'The operator of this machine lists the projects it works for, and this is none of them. They stand in `worker.toml`, under `[serve]`, by root key.',
+  SOURCE_TREE_MISMATCH:
+    'The commit holds another tree than the job says: the job was made from something else.',
+  STORE_TOO_MANY_ENTRIES: 'The tree has more files and folders than a tree may have, or a receipt can list.',
+  TICKET_NEEDS_KEY:
+    'A ticket for a trusted worker names its key. Run `quorate key` on that machine, then `quorate invite <name> --role trusted-worker --key <what it printed>`.',
+  TICKET_NEEDS_ROOT:
+    'Only the root key can name a trusted worker, and it is not in this folder. Put `root.key` there for this one command.',
+  TICKET_NO_ADDRESS:
+    'The controller has not run yet, so a ticket could not say where it is. Start it first: `quorate controller`.',
+  TRY_HOST_TOO_SMALL:
+    'The job asks for more than this whole machine has. Try it on a larger one, or ask for less under `limits` in `quorate.yaml`.',
+  TRY_NO_PROJECT:
+    'The job wants a network, and what it may reach stands in the charter of a project; none is known here. Try it in the repository of the project, or join the project.',
+  TRY_SANDBOX_FAILED:
+    'The sandbox could not run the build, or was ended from outside; the message has its words. `quorate doctor` says whether this machine can build.',
+  WORKER_NOT_RUNNING:
+    'No worker runs from that home folder, or it belongs to another account. Start one with `quorate join`.',
+  WORKER_SEVERAL: 'Several workers run from one home folder. Say which with `--project <id>`.',
+} as const;
+
+export type RuntimeErrorCode = keyof typeof runtimeErrors;
+
+declare module '../core/errors.ts' {
+  interface ErrorCodes extends Record<RuntimeErrorCode, string> {}
+}
