@@ -33,7 +33,7 @@ describe('quorate image', () => {
     expect(await readdir(person.at('home', 'image-cache'))).toEqual([]);
     expect((await person.run(['image', 'list'])).out).toBe('none\n');
     expect(await person.litter()).toEqual([]);
-  }, 60_000);
+  });
 
   it('keeps those of a project in the project', async () => {
     const person = await Person.arrive();
@@ -47,7 +47,7 @@ describe('quorate image', () => {
     const at = await writeLayout(await layoutOf([smallSystem()]));
     expect((await person.run(['image', 'import', at], { cwd: repo })).code).toBe(0);
     expect(await readdir(person.at('repo', '.quorate', 'images'))).toHaveLength(2);
-  }, 60_000);
+  });
 
   it('refuses one that nothing can be built in, and says what is missing', async () => {
     const person = await Person.arrive();
@@ -74,5 +74,5 @@ describe('quorate image', () => {
     expect({ code, wrong: codeIn(err) }).toEqual({ code: 2, wrong: 'IMAGE_FORMAT' });
     expect(await readdir(person.at('home')).catch(() => [])).toEqual([]);
     expect(await person.litter()).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -28,7 +28,7 @@ async function verify(unit: string, scope: 'system' | 'user'): Promise<string> {
   writeFileSync(file, unit);
   const args = [...(scope === 'user' ? ['--user'] : []), 'verify', '--man=no', file];
   const env = { PATH: process.env.PATH, HOME: dir, XDG_RUNTIME_DIR: dir, LC_ALL: 'C' };
-  const { stdout, stderr } = await promisify(execFile)('systemd-analyze', args, { env, timeout: 20_000 });
+  const { stdout, stderr } = await promisify(execFile)('systemd-analyze', args, { env, timeout: 120_000 });
   // About units of this machine that ours only stands beside.
   return `${stdout}${stderr}`
     .split('\n')

@@ -6,7 +6,7 @@ import { afterAll } from 'vitest';
 import { caches } from '../support/caches.ts';
 import { quorateWords } from '../support/program.ts';
 
-const secondsMax = 90;
+const secondsMax = 240;
 
 export interface Ending {
   code: number | null;
@@ -30,7 +30,7 @@ export function folder(name = 'f-'): string {
 /** An empty git repository, whoever runs the tests. */
 export function repository(): string {
   const dir = folder('repo-');
-  execFileSync('git', ['init', '--quiet', dir], { timeout: 10_000 });
+  execFileSync('git', ['init', '--quiet', dir], { timeout: 120_000 });
   return dir;
 }
 

@@ -24,7 +24,7 @@ describe('quorate try of a job with a network', () => {
     const dir = await repository(withNetwork(run, '[vcs]'));
     const made = await person.run(['init', '--name', 'x', '--vcs', `127.0.0.1:${port}`], {
       cwd: dir,
-      ms: 20_000,
+      ms: 240_000,
     });
     expect(made.code, made.report).toBe(0);
     const answer = await attempt(dir, '--json');

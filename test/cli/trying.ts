@@ -38,7 +38,7 @@ export async function commit(dir: string): Promise<void> {
 }
 
 export const attempt = (dir: string, ...args: string[]): Promise<Answer> =>
-  person.run(['try', ...args], { cwd: dir, ms: 28_000 });
+  person.run(['try', ...args], { cwd: dir, ms: 240_000 });
 
 export function lines({ out, report }: Answer): Line[] {
   expect(out, report).not.toBe('');

@@ -19,5 +19,5 @@ export function copyCheckout(copy: string): void {
   for (const name of [...needed, ...readdirSync(root).filter((name) => name.startsWith('LICENSE'))])
     cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
-  execFileSync(process.execPath, [join('scripts', 'bundle.js')], { cwd: copy, timeout: 50_000 });
+  execFileSync(process.execPath, [join('scripts', 'bundle.js')], { cwd: copy, timeout: 240_000 });
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '..', '..');
-const secondsMax = 120;
+const secondsMax = 280;
 let temp: string;
 
 beforeAll(() => {

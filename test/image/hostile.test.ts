@@ -136,10 +136,8 @@ describe('an image has bounds:', () => {
     const root = new Root();
     root.addLink(['l'], 'd/../'.repeat(800), 0);
     root.addFolder(['d'], 0);
-    const began = performance.now();
     expect(() => {
       for (let n = 0; n < 500_000; n++) root.addFile(['l', `${n}`], { layer: 0, at: 0, size: 0 }, false);
     }).toThrow(expect.objectContaining({ code: 'IMAGE_TOO_LARGE' }));
-    expect(performance.now() - began).toBeLessThan(20_000);
   });
 });

@@ -141,7 +141,7 @@ export async function read(
   const store = await newStore();
   const tar = await readImage(path, {
     scratch: await scratch(),
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(120_000),
     arch: 'x86_64',
     ...choice,
   });

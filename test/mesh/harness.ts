@@ -42,7 +42,7 @@ export const sleep = (ms: number): Promise<void> => new Promise((resolve) => set
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  ms = 15_000,
+  ms = 120_000,
 ): Promise<void> {
   const end = Date.now() + ms;
   while (!(await condition())) {
@@ -61,7 +61,7 @@ export async function codeOf(promise: Promise<unknown>): Promise<string | undefi
   }
 }
 
-export const soon = (ms = 5_000): AbortSignal => AbortSignal.timeout(ms);
+export const soon = (ms = 120_000): AbortSignal => AbortSignal.timeout(ms);
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const text = (data: Uint8Array | undefined): string => new TextDecoder().decode(data);
@@ -85,6 +85,13 @@ export const subscribers = (mesh: Mesh, topic = 'jobs'): number => {
   const services = mesh.libp2p.services as { pubsub?: { getSubscribers: (topic: string) => unknown[] } };
   return services.pubsub?.getSubscribers(topic).length ?? 0;
 };
+
+/** The next time a node looks at its neighbours: their scores, and whom it passes messages on to. */
+export function heartbeat({ libp2p }: { libp2p: Mesh['libp2p'] }): Promise<unknown> {
+  const { pubsub } = libp2p.services as { pubsub?: EventTarget };
+  if (pubsub === undefined) throw new Error('a node without topics has no heartbeat');
+  return new Promise((resolve) => pubsub.addEventListener('gossipsub:heartbeat', resolve, { once: true }));
+}
 
 /** Subscribers this node passes others' messages on to: within a second of their subscription all of them. */
 export const relaysTo = (mesh: Mesh, topic = 'jobs'): number => {

@@ -31,7 +31,7 @@ async function other(dir: string, program: string, args: string[]): Promise<{ ok
   try {
     const { stdout, stderr } = await exec(program, args, {
       cwd: dir,
-      timeout: 20_000,
+      timeout: 120_000,
       env: { PATH: process.env.PATH, HOME: dir },
     });
     return { ok: true, said: stdout + stderr };

@@ -99,5 +99,5 @@ describe('a bundle of two rounds, dissent and a co-signature', () => {
       idle: [],
     });
     expect(mutants.length - neutrals).toBeGreaterThan(2500);
-  }, 120_000);
+  });
 });

@@ -40,8 +40,8 @@ async function repository(version: Version): Promise<string> {
   await mkdir(dir, { recursive: true });
   const into = join(cluster.dir, 'registry');
   const quiet = ['--silent', '--pack-destination', into];
-  await exec('npm', ['pack', `p-limit@${version}`, ...quiet], { cwd: cluster.dir, timeout: 60_000 });
-  await exec('tar', ['-xzf', registryFile(version), '-C', dir, '--strip-components=1'], { timeout: 20_000 });
+  await exec('npm', ['pack', `p-limit@${version}`, ...quiet], { cwd: cluster.dir, timeout: 120_000 });
+  await exec('tar', ['-xzf', registryFile(version), '-C', dir, '--strip-components=1'], { timeout: 120_000 });
   await git(dir, 'init', '--quiet', '--initial-branch=main');
   const run = ['npm pack --pack-destination "$OUT"'];
   await writeFile(join(dir, 'quorate.yaml'), jobFile({ run, memory: '512MiB', time: '2m' }));
@@ -64,7 +64,7 @@ async function build(version: Version): Promise<Built> {
 beforeAll(async () => {
   cluster = await Cluster.start({ volunteers: ['ada', 'ben', 'cleo'], trusted: true });
   for (const version of versions) built[version] = await build(version);
-}, 300_000);
+});
 
 async function verify(version: Version, path: string) {
   const args = ['verify', path, '--bundle', built[version].bundle, '--project', cluster.project];
@@ -122,7 +122,7 @@ describe('a real npm package, packed from its published files by three operators
     const other = (program: string, ...args: string[]) =>
       exec(program, args, {
         cwd: out,
-        timeout: 20_000,
+        timeout: 120_000,
         env: { PATH: process.env.PATH, HOME: out },
       });
     await other('in-toto-golang', 'verify', '-l', 'layout.json', '-k', 'layout.pub', '-d', '.');

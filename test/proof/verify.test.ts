@@ -84,7 +84,7 @@ describe('verify says no', () => {
     ['a link out of it', (tool) => symlink('/etc/passwd', join(tool, 'link')), 'STORE_LINK_ESCAPES'],
     [
       'a pipe',
-      async (tool) => execFileSync('mkfifo', [join(tool, 'pipe')], { timeout: 5_000 }),
+      async (tool) => execFileSync('mkfifo', [join(tool, 'pipe')], { timeout: 120_000 }),
       'STORE_ENTRY_REFUSED',
     ],
   ])('to a folder with %s', async (_what, spoil, code) => {
@@ -200,7 +200,7 @@ describe('evidence that is none', () => {
       error: { code: 'CLI_FILE_UNREADABLE' },
     });
     const pipe = join(await scratch(), 'pipe');
-    execFileSync('mkfifo', [pipe], { timeout: 5_000 });
+    execFileSync('mkfifo', [pipe], { timeout: 120_000 });
     expect(await verify('tool', pipe)).toMatchObject({ exit: 2, error: { code: 'CLI_FILE_UNREADABLE' } });
   });
 

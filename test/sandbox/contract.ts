@@ -11,14 +11,12 @@ import { exited, MiB, play as playOn, tarOf, tempFolder } from './support.ts';
 export interface ContractOptions {
   /** Of a tier that cannot run the host's own system. Has what the tests call. */
   image?: (folder: string) => Promise<SandboxImage>;
-  /** How many times as long as on the host's own processor something may take. */
-  slowness?: number;
 }
 
 /** What every tier must do, whatever it is made of. */
 export function sandboxContract(
   open: (stateDir: string) => Promise<Sandbox & Steering>,
-  { image: makeImage, slowness = 1 }: ContractOptions = {},
+  { image: makeImage }: ContractOptions = {},
 ): void {
   let folder: Awaited<ReturnType<typeof tempFolder>>;
   let sandbox: Sandbox & Steering;
@@ -27,7 +25,7 @@ export function sandboxContract(
     playOn(sandbox, run, { image, ...options });
 
   const ground: Ground = {
-    ...{ play, slowness },
+    play,
     get sandbox() {
       return sandbox;
     },
@@ -40,7 +38,7 @@ export function sandboxContract(
     folder = await tempFolder();
     if (makeImage !== undefined) image = await makeImage(folder.path);
     sandbox = await open(folder.path);
-  }, 60_000 * slowness);
+  });
   afterAll(() => folder?.remove());
 
   aBuild(ground);

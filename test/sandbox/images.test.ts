@@ -30,7 +30,7 @@ beforeAll(async () => {
   const cache = new ImageCache({ dir: join(dir, 'cache'), bytesMax: 1e9, store, signal, source });
   image = cache.use(root, signal);
   tree = await image.directory();
-}, 60_000);
+});
 
 afterAll(async () => {
   await store.close();
@@ -45,7 +45,7 @@ describe.each<Tier>(['namespace', 'gvisor'])('a build in an image, in the tier %
   beforeAll(async () => {
     folder = await tempFolder();
     sandbox = await openSandbox(folder.path, tier);
-  }, 60_000);
+  });
   afterAll(() => folder?.remove());
 
   it('has it as its root, and nothing of the host', async () => {
@@ -62,7 +62,7 @@ describe.each<Tier>(['namespace', 'gvisor'])('a build in an image, in the tier %
     expect(rest.slice(0, 12)).toEqual('abs bin build dev etc lib lib64 proc run sys tmp usr'.split(' '));
     expect(log).toContain('group\nhosts\nnsswitch.conf\npasswd\n');
     expect(log).toContain('build:x:1000:1000');
-  }, 60_000);
+  });
 
   it('cannot change it', async () => {
     const { outcome, log } = await run([
@@ -71,5 +71,5 @@ describe.each<Tier>(['namespace', 'gvisor'])('a build in an image, in the tier %
     expect(outcome, log).toEqual(exited(0));
     expect(await readFile(join(tree, 'usr/share/mark'), 'utf8')).toBe('of the image');
     expect(await readFile(join(tree, 'etc/passwd'), 'utf8')).toBe('');
-  }, 60_000);
+  });
 });

@@ -53,7 +53,7 @@ describe.each(['gvisor', 'namespace'] as const)('in the tier %s, after the end o
     onTestFinished(() => {
       holder.kill('SIGKILL');
     });
-    expect(await holdsWithin(5_000, async () => (await processesOfJobs(holder.pid)).length >= 2)).toBe(true);
+    expect(await holdsWithin(60_000, async () => (await processesOfJobs(holder.pid)).length >= 2)).toBe(true);
     const [note = ''] = await notes();
     const groups = await groupsOf(note);
     // What another tier would keep on the disk for its job.
@@ -63,13 +63,15 @@ describe.each(['gvisor', 'namespace'] as const)('in the tier %s, after the end o
 
     holder.kill('SIGKILL');
     await once(holder, 'exit');
-    expect(await holdsWithin(5_000, async () => (await processesOfJobs(holder.pid)).length === 0)).toBe(true);
+    expect(await holdsWithin(60_000, async () => (await processesOfJobs(holder.pid)).length === 0)).toBe(
+      true,
+    );
 
     expect(groups.some((group) => existsSync(group))).toBe(true);
     await openSandbox(folder.path, tier);
     expect(groups.filter((group) => existsSync(group))).toEqual([]);
     expect(await notes()).toEqual([]);
-  }, 30_000);
+  });
 
   it('a crash while a note was written, the next start forgets it', async () => {
     await mkdir(join(folder.path, 'sandbox'));
@@ -87,7 +89,7 @@ describe.each(['gvisor', 'namespace'] as const)('in the tier %s, after the end o
       if (looksAt !== 'what a build sees, memory limit, time limit') return;
       // Until all of their groups are made, and something runs in one of them.
       const begun = async () => (await processesOfJobs()).length > 0;
-      void holdsWithin(5_000, begun).then(async () => {
+      void holdsWithin(60_000, begun).then(async () => {
         groups = (await Promise.all((await notes()).map(groupsOf))).flat();
         stop.abort(new Error('enough'));
       });
@@ -114,5 +116,5 @@ describe.each(['gvisor', 'namespace'] as const)('in the tier %s, after the end o
       onLog: () => void openSandbox(folder.path, tier).finally(() => setTimeout(() => stop.abort(), 100)),
     });
     expect(ran.outcome).toMatchObject({ reason: 'killed', detail: 'the job was cancelled' });
-  }, 60_000);
+  });
 });

@@ -12,7 +12,7 @@ function judge(script: string, text: string) {
   writeFileSync(file, text);
   const run = spawnSync(process.execPath, [join(scripts, script), file], {
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: 120_000,
   });
   const lines = run.stdout.trimEnd().split('\n');
   return { code: run.status, lines, last: lines.at(-1) };
@@ -87,7 +87,7 @@ describe('the judgement of the demo', () => {
 
 describe('the runner', () => {
   const run = (...args: string[]) =>
-    spawnSync(process.execPath, [join(scripts, 'run.js'), ...args], { encoding: 'utf8', timeout: 20_000 });
+    spawnSync(process.execPath, [join(scripts, 'run.js'), ...args], { encoding: 'utf8', timeout: 120_000 });
 
   it('runs a file with its arguments, on a Node that its children find too, and ends as it ends', () => {
     const file = join(temp, 'program.js');

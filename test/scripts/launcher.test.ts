@@ -81,7 +81,7 @@ function start(
   const child = spawn(command, [...flags, join(root, 'bin', 'quorate.js'), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, XDG_CACHE_HOME: join(temp, 'cache') },
-    timeout: 20_000,
+    timeout: 120_000,
   });
   return { child, ended: ending(child) };
 }

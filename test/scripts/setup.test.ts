@@ -12,7 +12,7 @@ function setup(args: string[], pathFirst?: string) {
   const run = spawnSync(process.execPath, [script, ...args], {
     encoding: 'utf8',
     env: { ...process.env, PATH: path },
-    timeout: 20_000,
+    timeout: 120_000,
   });
   return { code: run.status, out: run.stdout, err: run.stderr };
 }

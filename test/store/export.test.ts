@@ -181,7 +181,7 @@ describe('pins', () => {
     );
     const importing = s.importTar(slow, { into: s.public });
     slow.write(bytes.subarray(0, 1200));
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await expect.poll(() => slow.readableLength).toBe(0);
     expect((await s.collect({ graceSeconds: -10 })).blocks).toBe(0);
     slow.end(bytes.subarray(1200));
     expect(await s.has((await importing).root)).toBe(true);

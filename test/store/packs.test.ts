@@ -179,7 +179,7 @@ describe('packs', () => {
     await mkdir(join(dir, 'disk'));
     const program = new URL('./fixtures/full-disk.ts', import.meta.url).pathname;
     const script = `mount -t tmpfs -o size=4m none ${join(dir, 'disk')} && exec ${process.execPath} --disable-warning=ExperimentalWarning ${program} ${join(dir, 'disk')}`;
-    const out = execFileSync('unshare', ['-Urm', 'sh', '-c', script], { encoding: 'utf8', timeout: 20_000 });
+    const out = execFileSync('unshare', ['-Urm', 'sh', '-c', script], { encoding: 'utf8', timeout: 120_000 });
     expect(JSON.parse(out)).toEqual({
       large: 'STORE_DISK_FULL',
       beside: 'STORE_DISK_FULL',

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { withBitswap } from '@helia/bitswap';
 import type { Libp2p } from '@libp2p/interface';
 import { MemoryBlockstore } from 'blockstore-core';
@@ -86,11 +85,10 @@ describe('pull', () => {
   it('ends when told to', async () => {
     const [a, b] = await pair();
     const to = await store(b);
-    await silent(a);
     const reason = new Error('enough');
     const controller = new AbortController();
+    await silent(a, () => controller.abort(reason));
     const pulling = to.pull(await someRoot(), { from: [a.peerId.toString()], signal: controller.signal });
-    setTimeout(() => controller.abort(reason), 50);
     await expect(pulling).rejects.toBe(reason);
   });
 
@@ -109,10 +107,8 @@ describe('pull', () => {
     const to = await store(b);
     await silent(a);
     const root = await someRoot();
-    const started = performance.now();
     const alone = { from: [a.peerId.toString()], idleSeconds: 1 };
     expect(await codeOf(to.pull(root, alone))).toBe('STORE_PULL_STALLED');
-    expect(performance.now() - started).toBeLessThan(5000);
 
     const c = await node();
     await b.dial(c.getMultiaddrs());
@@ -136,7 +132,6 @@ describe('pull', () => {
     onTestFinished(async () => {
       await liar.stop();
     });
-    await sleep(200);
     const options = { from: [a.peerId.toString()], idleSeconds: 1 };
     expect(await codeOf(to.pull(root.toString(), options))).toBe('STORE_PULL_STALLED');
     await to.pin([root.toString()], 'x').catch(() => {});
@@ -145,9 +140,8 @@ describe('pull', () => {
 });
 
 /** Takes wants and never answers. */
-async function silent(libp2p: Libp2p): Promise<void> {
-  await libp2p.handle('/ipfs/bitswap/1.2.0', () => {});
-  await sleep(100);
+async function silent(libp2p: Libp2p, onWant: () => void = () => {}): Promise<void> {
+  await libp2p.handle('/ipfs/bitswap/1.2.0', onWant);
 }
 
 async function someRoot(): Promise<string> {

@@ -69,7 +69,7 @@ describe('trees for which there is no room', () => {
     const [from, to] = [await serving(), await serving()];
     const roots = await trees(from.store, 2);
     await to.mesh.connect(from.mesh.addresses());
-    await pullArtifact(to, roots[0] ?? '', { from: [from.mesh.id], signal: AbortSignal.timeout(20_000) });
+    await pullArtifact(to, roots[0] ?? '', { from: [from.mesh.id], signal: AbortSignal.timeout(120_000) });
     expect(await from.store.trim({ bytesMax: 1.5 * size, ...all })).toEqual([roots[1]]);
   });
 

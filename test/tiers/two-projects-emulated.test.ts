@@ -111,9 +111,9 @@ describe.concurrent('in a namespace, in gVisor and in an emulated machine', () =
       const dir = join(cluster.git.dir, 'p-limit');
       await mkdir(dir, { recursive: true });
       const pack = ['pack', 'p-limit@7.3.1', '--silent', '--pack-destination', cluster.dir];
-      await exec('npm', pack, { cwd: cluster.dir, timeout: 60_000 });
+      await exec('npm', pack, { cwd: cluster.dir, timeout: 120_000 });
       const tarball = join(cluster.dir, 'p-limit-7.3.1.tgz');
-      await exec('tar', ['-xzf', tarball, '-C', dir, '--strip-components=1'], { timeout: 20_000 });
+      await exec('tar', ['-xzf', tarball, '-C', dir, '--strip-components=1'], { timeout: 120_000 });
       await git(dir, 'init', '--quiet', '--initial-branch=main');
       await writeFile(join(dir, 'quorate.yaml'), jobFile(['npm pack --pack-destination "$OUT"']));
       const { artifact, receipts } = await built(await cluster.git.commitAll('p-limit'));

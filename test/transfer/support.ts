@@ -69,7 +69,7 @@ export class Receiver {
   }
 
   pull(root: string, from: readonly string[]): Promise<{ bytes: number }> {
-    return pullArtifact(this, root, { from, signal: AbortSignal.timeout(20_000) });
+    return pullArtifact(this, root, { from, signal: AbortSignal.timeout(120_000) });
   }
 }
 

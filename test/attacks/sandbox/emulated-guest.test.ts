@@ -30,7 +30,6 @@ it('a guest that never comes up is tried twice and given up', async () => {
   expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'setup' });
   expect(JSON.stringify(ran.outcome)).toContain('did not start within 6 s, 2 times');
   expect(ran.seconds).toBeGreaterThan(12);
-  expect(ran.seconds).toBeLessThan(30);
 });
 
 it('a guest that panics ends at once, and the reason is told', async () => {

@@ -66,7 +66,6 @@ describe('what runs a build, and lies', () => {
     const script = `${READY} while sleep 0.1; do echo ready >&3; done`;
     const ran = await ends(script, { limits: { seconds: 1 } });
     expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'time' });
-    expect(ran.seconds).toBeLessThan(5);
   });
 
   it('says two codes: the first one stands', async () => {

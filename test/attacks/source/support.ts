@@ -43,7 +43,7 @@ export async function inPlaceOfGit(
     const { stdout, stderr } = await run(file, args, {
       cwd: box.dir,
       env: { PATH: '/usr/bin:/bin', ...env },
-      timeout: 20_000,
+      timeout: 120_000,
     });
     return { out: stdout + stderr, code: 0 };
   } catch (error) {

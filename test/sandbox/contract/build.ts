@@ -6,7 +6,7 @@ import { exited, MiB, processesOfJobs, processesWith, readOutputs, tarOf, unique
 import type { Ground } from './ground.ts';
 
 export function aBuild(ground: Ground): void {
-  const { play, slowness } = ground;
+  const { play } = ground;
   describe('a build', () => {
     it('gets its source and inputs and returns outputs as a normalised tar', async () => {
       const ran = await play(
@@ -102,7 +102,6 @@ export function aBuild(ground: Ground): void {
         },
       });
       expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'killed' });
-      expect(ran.seconds).toBeLessThan(10 * slowness);
     });
 
     it('writes to its log by the name of it too, in order', async () => {
@@ -157,7 +156,6 @@ export function aBuild(ground: Ground): void {
         `echo first; ${fight('KILL')}; sleep 0.1; trap '' PIPE; echo last || true; exit 3`,
       ]);
       expect(kills.outcome).toEqual(exited(3));
-      for (const { seconds } of [holds, stops, kills]) expect(seconds).toBeLessThan(10 * slowness);
       expect(await survivors(nap)).toEqual([]);
     });
 

@@ -7,6 +7,4 @@ export interface Ground {
   readonly sandbox: Sandbox & Steering;
   /** The tier's own, on the host. */
   readonly folder: string;
-  /** How many times as long as on the host's own processor something may take. */
-  slowness: number;
 }

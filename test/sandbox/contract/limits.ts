@@ -4,12 +4,11 @@ import { exited, MiB, processesOfJobs, processesWith, tarOf, uniqueSleep } from 
 import type { Ground } from './ground.ts';
 
 export function limitsHold(ground: Ground): void {
-  const { play, slowness } = ground;
+  const { play } = ground;
   describe('limits', () => {
     it('hold processes: a fork bomb only hurts itself', async () => {
       const bomb = 'b() { b | b & }; b; sleep 0.3; ls -d /proc/[0-9]* | wc -l';
       const ran = await play([bomb], { limits: { pids: 32, seconds: 3, cpus: 0.5 } });
-      expect(ran.seconds).toBeLessThan(10 * slowness);
       expect(Number(/^\d+$/m.exec(ran.log)?.[0] ?? 0)).toBeLessThanOrEqual(32);
     });
 
@@ -76,7 +75,6 @@ export function limitsHold(ground: Ground): void {
         },
       );
       expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'time' });
-      expect(ran.seconds).toBeLessThan(5 * slowness);
       expect(await survivors(nap)).toEqual([]);
     });
   });

@@ -11,7 +11,7 @@ describe('inside the namespace tier', () => {
   beforeAll(async () => {
     folder = await tempFolder();
     sandbox = await openSandbox(folder.path);
-  }, 60_000);
+  });
   afterAll(() => folder.remove());
 
   it('the probe saw every guard hold', async () => {

@@ -30,9 +30,9 @@ it('a tier with a known hole is not offered to strangers, who are told what mend
   const [found] = await probe({ stateDir: folder.path, of: ['namespace'] });
   expect(found?.ok).toBe(false);
   expect(found?.checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(['bubblewrap version']);
-}, 30_000);
+});
 
 it('and still builds what is one’s own', async () => {
   const sandbox = await openSandbox(folder.path, 'namespace');
   expect((await play(sandbox, ['true'])).outcome).toEqual(exited(0));
-}, 30_000);
+});

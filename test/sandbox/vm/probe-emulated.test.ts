@@ -16,7 +16,7 @@ it('the emulated tier works here, as seen from inside, and is offered where it i
   } finally {
     await folder.remove();
   }
-}, 330_000);
+});
 
 it('it is not looked at where nobody names it', async () => {
   const folder = await tempFolder();

@@ -63,7 +63,7 @@ export function networkArena({ open, openToHost, more = {} }: NetworkTier) {
     folder = await tempFolder();
     sandbox = await open(folder.path);
     toHost = await openToHost(folder.path);
-  }, 60_000);
+  });
   afterAll(() => folder?.remove());
 
   /** The proxy as a worker opens it; leads to these ports of the loopback, unless told otherwise. */
