@@ -8,14 +8,14 @@ export type { BootstrapErrorCode } from './error-codes.ts';
 const SEED_BYTES = 32;
 
 /**
- * The node's Ed25519 seed, 64 hexadecimal digits in a file of its owner's only; made when there is none.
+ * Reads the node's Ed25519 seed: 64 hexadecimal digits in a file of mode 0600. Creates the file if it does not exist.
  * @throws BOOTSTRAP_KEY_INVALID, BOOTSTRAP_KEY_UNREADABLE
  */
 export function loadKey(file: string): Uint8Array {
   const text = read(file) ?? create(file);
   if (!/^[0-9a-f]{64}$/.test(text.trim())) {
-    throw new QuorateError('BOOTSTRAP_KEY_INVALID', `${file} holds no key of 64 hexadecimal digits`, {
-      hint: 'Move the file away to have a new key made; the address of this node changes with it.',
+    throw new QuorateError('BOOTSTRAP_KEY_INVALID', `${file} does not hold a key of 64 hexadecimal digits`, {
+      hint: 'Move the file away to create a new key; the address of this node changes with it.',
     });
   }
   return new Uint8Array(Buffer.from(text.trim(), 'hex'));
@@ -34,7 +34,7 @@ function create(file: string): string {
   const seed = randomBytes(SEED_BYTES).toString('hex');
   try {
     mkdirSync(dirname(file), { recursive: true });
-    // Fails when somebody else made it meanwhile: two nodes with one key would fight over their connections.
+    // Fails if another process has created it: two nodes with one key would take over each other's connections.
     writeFileSync(file, `${seed}\n`, { mode: 0o600, flag: 'wx' });
     chmodSync(file, 0o600);
   } catch (cause) {
@@ -44,7 +44,7 @@ function create(file: string): string {
 }
 
 const unusable = (file: string, cause: unknown): QuorateError =>
-  new QuorateError('BOOTSTRAP_KEY_UNREADABLE', `cannot read or make the key ${file}`, {
-    hint: 'Give this user the right to read and write there, or name another place with --key.',
+  new QuorateError('BOOTSTRAP_KEY_UNREADABLE', `cannot read or create the key file ${file}`, {
+    hint: 'Give this user read and write permission there, or name another file with --key.',
     cause,
   });

@@ -4,7 +4,7 @@ import { QuorateError } from '../src/core/errors.ts';
 import { openMesh } from '../src/mesh/index.ts';
 import { loadKey } from './key.ts';
 
-/** Exit codes: 0 stopped as asked, 1 our own mistake, 2 wrong usage, 3 a coded error. */
+/** Exit codes: 0 stopped by a signal, 1 internal error, 2 wrong usage, 3 an error with a code. */
 const EXIT = { failure: 1, usage: 2, coded: 3 };
 /** A second signal, or a stop that takes longer than this, ends the process at once. */
 const STOP_MS_MAX = 2_500;
@@ -62,7 +62,7 @@ const program = new Command('quorate-bootstrap')
     several,
   )
   .option('--bootstrap <multiaddr>', 'another bootstrap node to stay connected to; repeatable', several)
-  .option('--key <file>', 'key file, made when missing; without it the address changes with every start')
+  .option('--key <file>', 'key file, created if missing; without it the address changes with every start')
   .option('--peers <file>', 'file of remembered peers')
   .option('--json', 'one JSON object per line on standard output')
   .exitOverride()

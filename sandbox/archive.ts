@@ -13,10 +13,10 @@ export interface ArchivePart {
 type Entry = Extract extends AsyncIterable<infer T> ? T : never;
 type Sink = ReturnType<Pack['entry']>;
 
-/** What a source or an input may hold. Devices, pipes and sockets are nobody's source. */
+/** Entry types that a source or an input may hold. Devices, pipes and sockets are refused. */
 const entryTypes = new Set(['file', 'directory', 'symlink', 'link']);
 
-/** An empty folder at the stream's top, or a named pipe. */
+/** An empty folder or a named pipe that is appended at the top level of the joined stream. */
 export interface TrailingEntry {
   readonly name: string;
   readonly mode: number;
@@ -24,10 +24,10 @@ export interface TrailingEntry {
 }
 
 /**
- * Joins tar streams into one, each below its folder, and ends it with places: a reader that got the last of them
- * has got everything. Honours backpressure on both sides.
- * The stream fails with SANDBOX_SOURCE_INVALID when a part is no tar, is cut short, names a path outside its folder or
- * holds something that is no file, folder or link.
+ * Joins tar streams into one, each below its folder, and appends the trailing entries: a reader that has unpacked the last
+ * of them knows that the stream was not cut short. Honours backpressure on both sides.
+ * @throws SANDBOX_SOURCE_INVALID through the stream, when a part is not a tar, is truncated, holds more than
+ * `treeEntriesMax` entries, names a path outside its folder, or holds anything but files, folders and links
  */
 export function joinArchives(parts: readonly ArchivePart[], last: readonly TrailingEntry[]): Readable {
   return Readable.from(joined(parts, last), { objectMode: false });
@@ -38,7 +38,7 @@ async function* joined(
   last: readonly TrailingEntry[],
 ): AsyncGenerator<Uint8Array> {
   const packer = pack();
-  // An error of the reader's (a closed pipe) arrives at the yield and is passed on as it is.
+  // An error of the reader (a closed pipe) is raised at the yield and passed on unchanged.
   const filled = fill(packer, parts, last).catch((cause: unknown) => {
     const error = invalid(cause);
     packer.destroy(error);
@@ -77,7 +77,7 @@ async function fill(
     try {
       for await (const entry of reader) {
         entries++;
-        // The parser still waits for the rest of a header without content, and would take this entry's bytes for it.
+        // After an extended header of length 0 the parser would take the next entry's content for that header.
         if ((reader as unknown as { _longHeader: boolean })._longHeader) throw new Error('an empty header');
         if (entries > limits.treeEntriesMax) throw new Error(`more than ${limits.treeEntriesMax} entries`);
         await copyEntry(packer, folder, entry);
@@ -91,7 +91,7 @@ async function fill(
   packer.finalize();
 }
 
-/** Feeds the parser; a source that fails or is closed early throws here. */
+/** Feeds the parser. Throws when the source fails or is closed early. */
 async function pump(tar: Readable, reader: Extract): Promise<void> {
   reader.on('error', () => tar.destroy());
   for await (const chunk of tar as AsyncIterable<Uint8Array>) {
@@ -120,13 +120,13 @@ async function copyEntry(packer: Pack, folder: string, entry: Entry): Promise<vo
 const putTrailing = (packer: Pack, { name, mode, type }: TrailingEntry): Promise<void> =>
   put(packer, { name: type === 'directory' ? `${name}/` : name, type, mode, mtime: new Date(0) });
 
-/** Adds one entry and waits until it is written. */
+/** Appends one entry. Resolves when it has been written. */
 async function put(packer: Pack, header: Partial<Header> & { name: string }, content?: Entry): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const sink = packer.entry(header, (error) => (error ? reject(error) : resolve()));
     sink.on('error', reject);
     pour(sink, content).catch((cause: unknown) => {
-      // Destroying the sink destroys the archive at once: its reader hears of this error, or of none of ours.
+      // Destroying the sink destroys the archive at once, so the error must be passed to it.
       const error = invalid(cause);
       reject(error);
       sink.destroy(error);
@@ -152,7 +152,7 @@ async function roomOrEnd(stream: Sink | Extract): Promise<void> {
   stop.abort();
 }
 
-/** A path below its folder, without `./`. */
+/** Normalises a relative path: no `./`, no empty parts. Throws for a path that leaves its folder. */
 function inside(name: string): string {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   if (name.startsWith('/') || parts.includes('..') || name.includes('\0')) {

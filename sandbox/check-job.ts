@@ -2,7 +2,7 @@ import { QuorateError } from '../src/core/errors.ts';
 import { limits as bounds } from '../src/core/limits.ts';
 import { type SandboxJob, type Tier, tierWithTerminal } from './types.ts';
 
-/** Throws SANDBOX_JOB_INVALID for a job no sandbox can run as meant. */
+/** Checks limits, names, paths and sizes of a job. @throws SANDBOX_JOB_INVALID for a job that the tier cannot run */
 export function checkJob(job: SandboxJob, { tier, hostImage }: { tier: Tier; hostImage: boolean }): void {
   const { cpus, memoryBytes, diskBytes, pids, seconds } = job.limits;
   for (const [name, value] of Object.entries({ cpus, memoryBytes, diskBytes, pids, seconds })) {
@@ -11,10 +11,10 @@ export function checkJob(job: SandboxJob, { tier, hostImage }: { tier: Tier; hos
   for (const [name, value] of Object.entries({ memoryBytes, diskBytes, pids })) {
     require(Number.isSafeInteger(value), `the limit ${name} must be a whole number, not ${value}`);
   }
-  require(job.image !== 'host' || hostImage, `the tier ${tier} does not run the machine's own system`);
+  require(job.image !== 'host' || hostImage, `the tier ${tier} does not run the host's own system`);
 
   require(job.terminal === undefined ||
-    tier === tierWithTerminal, `the tier ${tier} has no terminal for a person`);
+    tier === tierWithTerminal, `the tier ${tier} does not support a terminal`);
   require(job.run.length <= bounds.jobStepsMax, `at most ${bounds.jobStepsMax} steps, not ${job.run.length}`);
   for (const step of job.run) {
     require(Buffer.byteLength(step) <=
@@ -35,7 +35,7 @@ export function checkJob(job: SandboxJob, { tier, hostImage }: { tier: Tier; hos
     require(inside, `output path ${JSON.stringify(path)} must be relative, without "." or ".."`);
   }
   for (const [pin, value] of Object.entries(job.variation ?? {})) {
-    // Some of them become words of the driver's script.
+    // Some values become part of the driver's script.
     require(/^[A-Za-z0-9.-]+$/.test(String(value)), `the variation ${pin} ${JSON.stringify(value)}`);
   }
   const texts = [...job.run, ...Object.values(job.env), ...job.outputs];

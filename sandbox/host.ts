@@ -2,24 +2,24 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { QuorateError } from '../src/core/errors.ts';
 
-/** Uids no account uses (systemd's ranges end below, uid_t ends above); a job gets one of them when the worker is root. */
+/** Range of uids for the jobs of a root worker: above those that systemd assigns, below the end of uid_t. */
 const UID_FIRST = 1_900_000_000;
 const UID_COUNT = 1_000_000;
 const NOBODY = 65_534;
 
 const toolFolders = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin'];
 
-/** Absolute path of a tool. The worker's PATH is not asked: the sandbox must not depend on who started it. */
+/** Absolute path of a tool. PATH is ignored: the sandbox must not depend on the environment of the worker. */
 export function findTool(name: string): string | undefined {
   return toolFolders.map((folder) => join(folder, name)).find(executable);
 }
 
-/** The same, where a probe has seen it. Throws SANDBOX_UNAVAILABLE. */
+/** The same for a tool that the probe has found before. @throws SANDBOX_UNAVAILABLE */
 export function requireTool(name: string): string {
   const path = findTool(name);
   if (path !== undefined) return path;
   throw new QuorateError('SANDBOX_UNAVAILABLE', `${name} was not found`, {
-    hint: 'start again: the probe then names what is missing and the command that brings it',
+    hint: 'restart the worker: the probe then names the missing tool and the command that installs it',
   });
 }
 
@@ -33,8 +33,8 @@ function executable(path: string): boolean {
 }
 
 /**
- * The uid on the host under which a job of a root worker runs: two jobs do not share one, so that neither counts
- * against the other's per-user limits. `undefined` when not root: the job runs as the worker's own user.
+ * The uid on the host that a job of a root worker runs under. Jobs do not share one, so that per-user limits of the kernel
+ * apply to each alone. `undefined` if the worker is not root: the job runs as the worker's user.
  */
 export function jobUid(slot: number): number | undefined {
   if (process.getuid?.() !== 0) return undefined;
@@ -42,7 +42,7 @@ export function jobUid(slot: number): number | undefined {
   return mapped(uid) ? uid : NOBODY;
 }
 
-/** Whether this process's user namespace has the uid at all (rootless containers have 65536). */
+/** Whether the uid is mapped in this process's user namespace (rootless containers map 65536). */
 function mapped(uid: number): boolean {
   return readFileSync('/proc/self/uid_map', 'utf8')
     .trim()
@@ -53,7 +53,7 @@ function mapped(uid: number): boolean {
     });
 }
 
-/** The processors this process may run on, in order (proc_pid_status(5): `0-3,8`). Never none. */
+/** The processors this process may run on, ascending (proc_pid_status(5): `0-3,8`). Never empty. */
 export function allowedProcessors(): number[] {
   const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
   return list.split(',').flatMap((range) => {

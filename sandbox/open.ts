@@ -23,9 +23,8 @@ const offered = tiers.filter((tier) => tierProbes[tier] !== undefined);
 const byDefault = offered.filter((tier) => tier !== tierByNameOnly);
 
 /**
- * Finds out which tiers work here by running jobs in them, one after the other, the strongest first: every guard is
- * looked at from inside. Throws only the signal's reason; takes half a second to a few, and at most `sandboxProbeSecondsMax`
- * each.
+ * Probes tiers by running jobs in them, one tier after the other, the strongest first: each guard is checked from inside.
+ * Takes 0.5 to 5 s per tier, at most its probe limit. Throws only the signal's reason.
  */
 export async function probe({
   stateDir,
@@ -42,9 +41,9 @@ export async function probe({
 }
 
 /**
- * Opens one tier for jobs of one's own, after sweeping what a crashed process with the same state folder left behind.
- * Throws SANDBOX_UNAVAILABLE, with the probe's findings and fixes, where any guard is missing or does not hold. That a part
- * of it is out of date is no reason.
+ * Opens one tier for jobs of the local user, after removing what a crashed process with the same state folder left behind.
+ * A component with known vulnerabilities does not prevent it.
+ * @throws SANDBOX_UNAVAILABLE with the probe's findings and fixes, if a guard is missing or ineffective
  */
 export async function openSandbox(
   stateDir: string,
@@ -59,8 +58,8 @@ export async function openSandbox(
 }
 
 /**
- * Opens the tiers a worker offers: those that its operator names, each of which must work, or the strongest that works
- * here, and no other. One with a part that has known holes is not offered. Throws SANDBOX_UNAVAILABLE.
+ * Opens the tiers that a worker offers: those that its operator names, each of which must work, or else the strongest one
+ * that works. A tier with a component that has known vulnerabilities is not offered. @throws SANDBOX_UNAVAILABLE
  */
 export async function openSandboxes(
   stateDir: string,
@@ -79,7 +78,7 @@ export async function openSandboxes(
   return combineSandboxes(opened);
 }
 
-/** Sandboxes as one, the strongest first. */
+/** Combines sandboxes, given in order of strength, into one object. */
 export function combineSandboxes(sandboxes: readonly (Sandbox & Partial<Steering>)[]): Sandboxes {
   return {
     tiers: sandboxes.map(({ tier }) => tier),
@@ -108,10 +107,10 @@ function look(stateDir: string, tier: Tier, watch: ProbeWatch): ReturnType<typeo
   const probeOf = tierProbes[tier];
   if (probeOf === undefined) {
     throw new QuorateError('SANDBOX_UNAVAILABLE', `there is no tier ${tier}`, {
-      hint: `There is: ${offered.join(', ')}.`,
+      hint: `Tiers: ${offered.join(', ')}.`,
     });
   }
-  // It may be a home with keys, and this the first that is put into it.
+  // The folder may be a home that will hold keys, so it is created private.
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   return probeTier(probeOf(stateDir), notesFolder(stateDir), watch);
 }

@@ -6,7 +6,7 @@ import type { Tier } from './types.ts';
 import { versionChecks } from './versions/checks.ts';
 import { vmProbe } from './vm/probe.ts';
 
-/** What there is of each tier. `stateDir` is the worker's: a tier may keep there what it made once. */
+/** The probe of each tier. `stateDir` is the worker's state folder, in which a tier may cache files. */
 export const tierProbes: Partial<Record<Tier, (stateDir: string) => TierProbe>> = {
   vm: (stateDir) => vmProbe('kvm', stateDir),
   'vm-emulated': (stateDir) => vmProbe('tcg', stateDir),

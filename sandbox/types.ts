@@ -2,36 +2,36 @@ import type { Readable } from 'node:stream';
 import type { Unpinned } from '../src/core/documents/statement.ts';
 
 /**
- * What stands between a build and the machine, the strongest first: a virtual machine with a kernel of its own; the same
- * without the processor's help; a kernel in user space (gVisor); the host's kernel behind namespaces and a filter.
+ * Isolation tiers, the strongest first: a virtual machine with hardware support (KVM); the same, emulated; a kernel in user
+ * space (gVisor); namespaces and a system call filter on the host's kernel.
  */
 export const tiers = ['vm', 'vm-emulated', 'gvisor', 'namespace'] as const;
 export type Tier = (typeof tiers)[number];
 
-/** Where a person can sit at a build (`SandboxJob.terminal`). */
+/** The tier that supports `SandboxJob.terminal`. */
 export const tierWithTerminal: Tier = 'namespace';
 
-/** Used and looked at only where somebody names it: it takes 20 times as long, which is no default for anybody. */
+/** Probed and used only when named explicitly: builds take about 20 times as long. */
 export const tierByNameOnly: Tier = 'vm-emulated';
 
-/** What one job may use. The kernel holds each of these; none can be absent. */
+/** Resource limits of one job. The kernel enforces each of them; all are required. */
 export interface SandboxLimits {
-  /** Processor time per wall time; fractions are allowed. */
+  /** Processors: processor time per wall time, may be fractional. */
   cpus: number;
-  /** Everything the job holds in memory, its files included: they live on tmpfs. */
+  /** Memory of all processes, the files in /build included: they are on tmpfs. */
   memoryBytes: number;
-  /** Size of all that the job can write: /build with /tmp, and /dev/shm. */
+  /** Size of the writable file systems: /build (with /tmp) and /dev/shm. */
   diskBytes: number;
-  /** Processes and threads, three of them the sandbox's own. */
+  /** Processes and threads, including three of the sandbox's own. */
   pids: number;
-  /** Wall time of the steps; moving source and outputs has its own bound. */
+  /** Wall time of the steps. The transfer of source and outputs has a bound of its own. */
   seconds: number;
 }
 
-/** What the profile pins around a build, so that it does not depend on the machine. */
+/** Values of the environment that the profile fixes, so that a build does not depend on the host. */
 export interface ProfileValues {
   hostName: string;
-  /** Of the account inside; `home` is the name of its folder in /build. */
+  /** Name of the build's account, its uid, and the name of its home folder in /build. */
   user: string;
   uid: number;
   home: string;
@@ -43,18 +43,18 @@ export interface ProfileValues {
   timeZone: string;
 }
 
-/** Pins changed for one run, to find out what its outputs depend on. */
+/** Values of the profile changed for one build, to find out what its outputs depend on. */
 export interface SandboxVariation extends Partial<ProfileValues> {
-  /** How many of the machine's processors the build sees, instead of as many as it asked for. */
+  /** Number of processors that the build sees. Default: the number it asked for. */
   processors?: number;
 }
 
-/** A root file system out of the store, in the form a tier can use; made ready once, and kept while the job runs. */
+/** A root file system from the store, in the form that a tier uses. It stays available while the job runs. */
 export interface SandboxImage {
   readonly cid: string;
-  /** Absolute path of the unpacked tree. Everybody can read it, though folders above may be the worker's alone (build/shown.ts). */
+  /** Absolute path of the unpacked tree. It is world-readable; folders above it may not be (build/image-mount.ts). */
   directory(): Promise<string>;
-  /** Absolute path of the tree as an EROFS file system in a file. */
+  /** Absolute path of an EROFS image of the tree. */
   erofs(): Promise<string>;
 }
 
@@ -63,118 +63,119 @@ export interface SandboxJob {
   source: Readable;
   /** tar streams, each unpacked in /build/in/<name> before the first step. */
   inputs: { name: string; tar: Readable }[];
-  /** Each runs as `sh -eu -c` in /build/src with OUT=/build/out; the first that fails ends the job. */
+  /** Steps. Each runs as `sh -eu -c` in /build/src with OUT=/build/out; the first that fails ends the job. */
   run: string[];
-  /** Added to the pinned environment; pinned names win. */
+  /** Added to the environment of the profile, which takes precedence. */
   env: Record<string, string>;
-  /** Paths below $OUT to return, `.` for all. A path the steps did not make fails the job with code 1. */
+  /** Paths below $OUT to return, `.` for all. A missing path fails the job with exit code 1. */
   outputs: string[];
   limits: SandboxLimits;
   image: 'host' | SandboxImage;
   /**
-   * The way out, where the job has one: absolute path of a proxy's unix socket on the host. Absent is no network.
+   * Network access: absolute path of a proxy's unix socket on the host. Absent: no network.
    *
-   * `startInCgroups` does the same for every tier: its command is already in a network namespace that holds an empty
-   * loopback and nothing else, and on 127.0.0.1:3128 there the worker itself accepts and passes on to that socket (ADR 0015).
-   * So a tier makes no namespace of its own then, and only has to let the build reach that one address:
+   * In every tier, `startInCgroups` starts the command in a network namespace that holds a loopback interface only. The worker
+   * listens at 127.0.0.1:3128 in that namespace and forwards connections to the socket (ADR 0015). A tier must not create a
+   * network namespace of its own, and must let the build reach that address:
    * - namespace: bwrap without --unshare-net.
    * - gvisor: runsc --network=host, where "host" is that namespace.
-   * - vm: `-netdev user,restrict=off`: the guest's 10.0.2.2:3128 is QEMU's 127.0.0.1:3128, and QEMU itself can reach no more.
-   *   In the guest a listener on 127.0.0.1:3128 that passes on to there. Not guestfwd: it holds one connection, or spawns.
-   * What a build sees of it, in every tier: `proxyEnvironment` (driverCommand sets it), a loopback, nothing else. An
-   * attack suite to run with: test/attacks/sandbox/network.ts.
+   * - vm: `-netdev user`: the guest's 10.0.2.2:3128 is QEMU's 127.0.0.1:3128, and QEMU is confined to the namespace. A listener
+   *   at 127.0.0.1:3128 in the guest forwards to it. guestfwd does not fit: it holds one connection or spawns a process each.
+   * A build sees the same in every tier: `proxyEnvironment` (set by driverCommand) and a loopback interface. The attack suite
+   * for a new tier is test/attacks/sandbox/network.ts.
    */
   network?: { socket: string };
   /**
-   * For a person at the first step, never for a build that counts: its standard input, and lines `<rows> <columns>` on
-   * descriptor 6 for the terminal it makes itself (shellStep). Nothing of the host's own terminal goes in but these bytes.
+   * Interactive terminal of the first step, never set for a build that is reported: its standard input, and lines
+   * `<rows> <columns>` on descriptor 6 for the pseudo-terminal it opens (shellStep). The build gets no descriptor of the host's
+   * terminal.
    */
   terminal?: { keys: Readable; sizes: Readable };
-  /** Never set for a build that counts: it does not run under the profile then. */
+  /** Never set for a build that is reported: with a variation it does not run under the profile. */
   variation?: SandboxVariation;
 }
 
-/** `exit` is the build's own doing and can be a vote; `aborted` is not. */
+/** `exit` is a result of the build and can be a vote. `aborted` has a cause outside of the build, or exceeded a limit. */
 export type SandboxOutcome =
   | { kind: 'exit'; code: number }
   | { kind: 'aborted'; reason: 'time' | 'memory' | 'disk' | 'killed' | 'setup'; detail: string };
 
 export interface SandboxIo {
-  /** Both of the steps' output streams, as they come: raw bytes, control characters included. */
+  /** Standard output and error of the steps, in order: raw bytes, control characters included. */
   onLog(chunk: Uint8Array): void;
   /**
-   * Called once, when all steps exited 0. The tar (pax; sorted; owner 0; mtime 0; hard links stored as files;
-   * `.` gives names that begin with `./`) fails with an error when it is cut short. Its content is the build's: hostile
-   * until checked. A rejection ends the job and is thrown by `run`.
+   * Called once, when all steps have exited 0. The tar (pax; sorted; owner 0; mtime 0; hard links stored as files; `.` gives
+   * names that begin with `./`) fails with an error when it is truncated. Its content is controlled by the build and must be
+   * treated as hostile. A rejection ends the job and is thrown by `run`.
    */
   onOutputs(tar: Readable): Promise<void>;
   /** Ends the job as `killed`. */
   signal: AbortSignal;
 }
 
-/** What a job is held to while it runs, at most what it asked for. */
+/** The operator's caps on each running job. A cap above what the job asks for has no effect. */
 export interface SandboxCaps
   extends Partial<Pick<SandboxLimits, 'cpus' | 'memoryBytes' | 'pids' | 'seconds'>> {
-  /** Processor time of the whole job. */
+  /** Processor time of the whole job, in seconds. */
   processorSeconds?: number | undefined;
 }
 
-/** How builds give way to everything else on the machine. */
+/** Priority of builds relative to the host's other processes. */
 export interface SandboxPriority {
-  /** A fifth of the usual share; or only what nobody else wants. */
+  /** `low`: a fifth of a default share. `idle`: only processor time that no other process wants. */
   processor: 'low' | 'idle';
-  /** Share of the disks' time, 1 to 1000; everybody else's is 100. */
+  /** Share of disk time, 1 to 1000; the default of other cgroups is 100. */
   ioWeight: number;
 }
 
-/** What the kernel can do for the machine's owner, besides the limits that no job runs without. */
+/** Optional controls that the kernel of this host offers to the operator. */
 export interface SandboxAbilities {
-  /** Jobs can be stopped where they are. */
+  /** Jobs can be frozen. */
   freeze: boolean;
-  /** Their processor time is counted, so it can be limited. */
+  /** Processor time of jobs is counted, so it can be limited. */
   processorTime: boolean;
-  /** `idle`; without it they get the smallest share there is. */
+  /** The priority `idle` is available; otherwise it means the smallest share. */
   idle: boolean;
-  /** A scheduler of some disk heeds the weight. */
+  /** The I/O scheduler of at least one disk honours weights. */
   ioWeight: boolean;
 }
 
-/** What one running job uses. A number the kernel does not give is NaN. */
+/** Current consumption of one job. NaN where the kernel does not report it. */
 export interface SandboxUsage {
   memoryBytes: number;
-  /** Since it began. */
+  /** Since the start of the job. */
   processorSeconds: number;
 }
 
-/** One tier. */
+/** One tier, opened for jobs. */
 export interface Sandbox {
   readonly tier: Tier;
-  /** Whether it runs `image: host`. */
+  /** Whether the tier supports `image: host`. */
   readonly hostImage: boolean;
-  /** What a build sees of the machine although it should not matter. */
+  /** Properties of the host that a build can see and that the profile cannot fix. */
   readonly unpinned: Unpinned;
-  /** Names the rules a build runs under (what it sees, what it may call): part of a job's meaning. */
+  /** Names the environment and permissions of builds. Part of what a result means. */
   readonly profile: 'quorate-sandbox/1';
   /**
-   * Resolves once nothing of the job is left: no process, no cgroup, no file.
-   * Rejects with SANDBOX_JOB_INVALID for a job that cannot be run, and with what `onLog` or `onOutputs` threw.
+   * Runs one job. Resolves when no process, cgroup or file of it is left.
+   * @throws SANDBOX_JOB_INVALID, SANDBOX_CGROUP_FAILED, SANDBOX_CLEANUP_FAILED, and what `onLog` or `onOutputs` threw
    */
   run(job: SandboxJob, io: SandboxIo): Promise<SandboxOutcome>;
 }
 
-/** What the machine's owner has in hand while jobs run. */
+/** The operator's control over running jobs. */
 export interface Steering {
-  /** Stops all jobs where they are, and those that begin while it lasts. Their time stands still as well. */
+  /** Freezes all jobs, and those that start until `thaw`. Their time limits are paused. */
   freeze(): void;
   thaw(): void;
-  /** Caps each job, from now on. Returns what could not be applied to a running one, such as less memory than it uses. */
+  /** Caps current and later jobs. Returns the controllers that refused it, such as less memory than a job uses. */
   cap(caps: SandboxCaps): string[];
-  /** How jobs give way, from now on. Returns as `cap`. */
+  /** Sets the priority of current and later jobs. Returns as `cap`. */
   prioritise(priority: SandboxPriority): string[];
   readonly abilities: SandboxAbilities;
-  /** Of each job that runs. */
+  /** Consumption of each running job. */
   usage(): SandboxUsage[];
-  /** Processor time of all jobs since the start, in seconds. */
+  /** Processor time of all jobs since this object was created, in seconds. */
   processorSeconds(): number;
 }
 
@@ -182,34 +183,35 @@ export interface Steering {
 export interface Sandboxes extends Steering {
   /** The strongest first; never empty. */
   readonly tiers: readonly Tier[];
-  /** The strongest that can run `host`, or an image by its CID; undefined when none of them can. */
+  /** The strongest sandbox that can run an image (`host` or a CID); undefined if there is none. */
   for(image: string): Sandbox | undefined;
 }
 
+/** One check of a probe. */
 export interface ProbeCheck {
   name: string;
   ok: boolean;
-  /** What was seen, in one line. */
+  /** The finding, in one line. */
   found: string;
-  /** The command or setting that mends it. */
+  /** The command or setting that fixes it. */
   fix?: string;
-  /** The Debian package that brings it. */
+  /** The Debian package of the tool. */
   package?: string;
-  /** Not ok, and only in that holes are known: jobs of strangers do not run, one's own may. */
+  /** The check failed only because of known vulnerabilities: jobs of others are refused, local ones may run. */
   outdated?: true;
 }
 
-/** Follows a probe, and can end it. */
+/** Observes and cancels a probe. */
 export interface ProbeWatch {
-  /** What is looked at from now on, in a few words. */
+  /** Called with the current activity, in a few words. */
   onStep?: (tier: Tier, looksAt: string) => void;
-  /** What runs is ended and cleared away, and the signal's reason is thrown. */
+  /** Ends and cleans up running jobs; the probe throws the signal's reason. */
   signal?: AbortSignal;
 }
 
 export interface Probe {
   tier: Tier;
-  /** True only when a job ran, every guard held from inside it, and no hole is known. */
+  /** True if a job ran, each guard was effective from inside, and no vulnerability is known. */
   ok: boolean;
   checks: ProbeCheck[];
 }

@@ -1,13 +1,13 @@
-/** The longest a timer can wait is 24 days: no limit worth the name. */
+/** Largest delay of setTimeout, in milliseconds (24.8 days). Longer limits are cut to it. */
 const timerMsMax = 2 ** 31 - 1;
 
-/** A time limit that can stand still. */
+/** A time limit that can be paused. Calls `reached` once with the detail of the limit when it has passed. */
 export class Deadline {
   readonly #reached: (detail: string) => void;
   #timer: NodeJS.Timeout | undefined;
   #detail = '';
   #total = 0;
-  /** Milliseconds that are left, counted from `#since`. */
+  /** Milliseconds that remained at `#since`. */
   #left = 0;
   #since = 0;
   #paused = false;
@@ -16,7 +16,7 @@ export class Deadline {
     this.#reached = reached;
   }
 
-  /** Replaces the limit before. */
+  /** Starts a new limit and drops the previous one. */
   set(milliseconds: number, detail: string): void {
     this.clear();
     this.#detail = detail;
@@ -25,7 +25,7 @@ export class Deadline {
     if (!this.#paused) this.#start();
   }
 
-  /** Another limit for what runs already; what has passed, has passed. */
+  /** Changes the length of the running limit. Time that has already passed counts. */
   change(milliseconds: number, detail: string): void {
     if (this.#detail === '' || milliseconds === this.#total) return;
     const passed = this.#total - this.#left + (this.#paused ? 0 : performance.now() - this.#since);
@@ -35,6 +35,7 @@ export class Deadline {
     if (!this.#paused) this.#start();
   }
 
+  /** Stops or resumes the clock. */
   pause(paused: boolean): void {
     if (paused === this.#paused) return;
     this.#paused = paused;
@@ -44,6 +45,7 @@ export class Deadline {
     this.#left = Math.max(0, this.#left - (performance.now() - this.#since));
   }
 
+  /** Drops the limit. */
   clear(): void {
     clearTimeout(this.#timer);
     this.#detail = '';

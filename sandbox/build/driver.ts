@@ -3,24 +3,24 @@ import { proxyEnvironment } from '../net/proxy-bridge.ts';
 import type { ProfileValues, SandboxJob } from '../types.ts';
 import { profileOf, profilePath } from './profile.ts';
 
-/** File descriptors of the driver, besides 0 (source and inputs in), 1 (log) and 2 (why set-up failed, then log). */
+/** File descriptors of the driver, besides 0 (source and inputs), 1 (log) and 2 (set-up errors, then the log). */
 export const driverFds = { status: 3, outputs: 4 } as const;
 
-/** Besides, of a job with a terminal. */
+/** Additional descriptors of a job with a terminal: keyboard input and window sizes. */
 export const terminalFds = { keys: 5, sizes: 6 } as const;
 
-/** What tar reads and writes at once. From a device it waits for the whole of the last record too. */
+/** Size of a tar record. Reading from a device, tar waits until the last record is complete. */
 export const tarRecordBytes = 256 * 512;
 
-/** The driver's own, of the pipe between the steps and the log. */
+/** Descriptors of the pipe between the steps and the log. */
 const pipeFds = { both: 7, read: 8, write: 9 } as const;
 
-/** The pipe between the steps and the log, until it is open. Source and inputs can have nothing of that name. */
+/** Name of that pipe until it has been opened. Source and inputs lie in folders of their own, so it cannot collide. */
 const logPipe = '.log';
 
-/** What comes after source and inputs. Where the last is missing, the stream was cut short. */
+/** Entries after source and inputs. If the last of them is missing, the stream was truncated. */
 export const workEntries = ({ home }: ProfileValues): TrailingEntry[] => [
-  // Whichever account the driver has, it may open it.
+  // The driver's account differs between tiers, so every account may open it.
   { name: logPipe, mode: 0o666, type: 'fifo' },
   { name: 'in', mode: 0o755, type: 'directory' },
   { name: home, mode: 0o755, type: 'directory' },
@@ -28,15 +28,16 @@ export const workEntries = ({ home }: ProfileValues): TrailingEntry[] => [
   { name: 'out', mode: 0o755, type: 'directory' },
 ];
 
-/** One line each on the status descriptor, in this order; `setup` may come instead of any. */
+/** Messages on the status descriptor, one per line, in this order. `setup` may replace any of them. */
 export type DriverStatus =
   | { kind: 'ready' }
   | { kind: 'exit'; code: number }
   | { kind: 'complete' }
   | { kind: 'setup'; what: string }
-  /** Not of the driver: of a kernel around it that ended it, or one of its processes, for memory. */
+  /** Sent by a guest kernel, not by the driver: the out-of-memory killer ended a process of the build. */
   | { kind: 'memory' };
 
+/** Parses a line of the status descriptor; undefined for anything that is not a valid message. */
 export function parseStatus(line: string): DriverStatus | undefined {
   const [, word, rest = ''] = /^(\w+)(?: (\w+))?$/.exec(line) ?? [];
   switch (word) {
@@ -53,10 +54,13 @@ export function parseStatus(line: string): DriverStatus | undefined {
   }
 }
 
-/** What a job's own environment may change. 1980 begins it: no archive format is older (reproducible-builds.org, SOURCE_DATE_EPOCH). */
+/**
+ * Defaults that a job's environment may override. SOURCE_DATE_EPOCH (reproducible-builds.org) is 1980-01-01, the earliest
+ * time that a ZIP archive can hold.
+ */
 const usual = { SOURCE_DATE_EPOCH: '315532800' };
 
-/** Names a job's own environment cannot change. */
+/** Variables that a job's environment cannot override. */
 const pinned = ({ user, home, language, timeZone }: ProfileValues): Record<string, string> => ({
   HOME: `/build/${home}`,
   LANG: language,
@@ -69,22 +73,23 @@ const pinned = ({ user, home, language, timeZone }: ProfileValues): Record<strin
   USER: user,
 });
 
-/** Words before a command, which change what it may do. */
+/** Command prefixes that drop privileges. */
 export interface DriverPrefixes {
-  /** Before each step's command: they take from it what the driver keeps. */
+  /** Before each step: drops the privileges that only the driver keeps. */
   readonly step: readonly string[];
-  /** Before what the driver itself does with the build's files, where it has another account than the steps. */
+  /** Before the driver's own commands on the build's files, in a tier where driver and steps have different accounts. */
   readonly files?: readonly string[];
 }
 
 /**
- * The first process inside, as arguments for execve. The steps are its positional parameters: what a build can write,
- * it cannot change. It says on a descriptor the steps do not have how far it came; a step cannot write into it either
- * (see guards.ts, privileges and stepPrefix). Before it reads the outputs it kills whatever the steps left running.
+ * The driver: the first process inside of the sandbox, as arguments for execve. The steps are its positional parameters, so
+ * that the script does not depend on anything a build can write. It reports its progress on a descriptor that the steps do
+ * not inherit; a step cannot reach it through the driver's memory either (see guards.ts, privileges and stepPrefix). Before
+ * it packs the outputs it kills all processes that the steps left running.
  *
- * What it has for a log is the worker's: a socket or a device, which no program can open by name. The steps get a pipe of
- * their own account, so that `echo x > /dev/stderr` works and nothing of the worker's is in their hands; a process they
- * cannot look into copies it to the log. That one is ended last, once it has copied everything.
+ * The driver's log descriptor is a socket or a device, which no program can reopen by name. The steps get a pipe that belongs
+ * to their account, so that `echo x > /dev/stderr` works. A process that they cannot trace copies the pipe to the log, and
+ * is ended last, when it has copied everything.
  */
 export function driverCommand(
   {
@@ -113,7 +118,7 @@ export function driverCommand(
   ];
 }
 
-/** `a` covers `a/b`, which would otherwise be in the archive twice. */
+/** Removes paths that lie below another output: `a` covers `a/b`, which the archive would otherwise hold twice. */
 export function coveringPaths(outputs: string[]): string[] {
   const paths = [...new Set(outputs.map((path) => path.replace(/\/+$/, '')))].sort();
   if (paths.includes('.')) return ['.'];
@@ -133,7 +138,7 @@ function script(
   const words = (list: readonly string[]) => list.map((word) => `${quote(word)} `).join('');
   const handle = words(files);
   return `
-# What follows ends every process it can see, which must be those of its own process namespace only.
+# The script kills every process it can see, so it must run in a process namespace of its own.
 [ $$ = 1 ] || { echo 'not the first process of a process namespace' >&2; exit 125; }
 umask 022
 say() { echo "$@" >&${status}; }
@@ -144,7 +149,7 @@ unpack_failed() {
 ${handle}tar -x -p -b ${tarRecordBytes / 512} -f - -C /build --no-same-owner ${out}>&- ${status}>&- || unpack_failed
 [ -d /build/out ] || { say setup cut; exit 0; }
 cd /build
-# Opened for both first, so that neither end waits for the other.
+# Opened for reading and writing first: opening one end alone would block until the other is opened.
 exec ${both}<>${logPipe} ${read}<${logPipe} ${write}>${logPipe}
 exec ${both}>&-
 ${handle}rm ${logPipe}
@@ -160,7 +165,7 @@ for step do
   ${words([...step, ...environment])}\
     /bin/sh -eu -c "$step" ${[status, out, write].map((fd) => `${fd}>&-`).join(' ')}${typed} || { code=$?; break; }
 done >&${write} 2>&1
-# Kills all but the first process and the one of that number; fails when there were none.
+# Kills all processes but process 1 and the given one; fails when there were none.
 kill_others() {
   found=1
   for p in /proc/[0-9]*; do
@@ -171,7 +176,7 @@ kill_others() {
   done
   return $found
 }
-# What stands still starts no others meanwhile.
+# Stopped processes cannot fork.
 end_others() {
   kill -s STOP -- -1 2>/dev/null
   tries=0
@@ -182,11 +187,11 @@ end_others() {
   done
 }
 end_others "$copier"
-# Nobody else has the pipe now, and nobody is left to stop the copier: it ends when it has copied what is in there.
+# All other writers are dead, so the copier reaches the end of the pipe when it has copied its content.
 kill -s CONT "$copier" 2>/dev/null
 exec ${write}>&-
 wait "$copier" || echo 'quorate: a step ended what copies the log; the end of it may be missing'
-# A step may have done that, and had a process of its own come by the number.
+# A step may have killed the copier, and one of its own processes may have got that process id.
 end_others none
 if [ $code != 0 ]; then say exit $code; exit 0; fi
 cd /build/out 2>/dev/null || { echo 'quorate: the steps removed $OUT'; say exit 1; exit 0; }
@@ -201,6 +206,7 @@ say complete
 `;
 }
 
+/** Quotes a word for sh(1). */
 export function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,7 +1,7 @@
 import type { ProfileValues } from '../types.ts';
 import { profileValues } from './profile.ts';
 
-/** The build's /etc: the same on every machine, and nothing of the host's accounts, names or resolvers. */
+/** Files of the build's /etc: identical on every host, without the host's accounts, names or resolvers. */
 export const etcFiles = ({ hostName, user, uid, home }: ProfileValues): { path: string; text: string }[] => [
   {
     path: '/etc/passwd',
@@ -17,4 +17,5 @@ export const etcFiles = ({ hostName, user, uid, home }: ProfileValues): { path: 
   { path: '/etc/nsswitch.conf', text: 'passwd: files\ngroup: files\nhosts: files\n' },
 ];
 
+/** The same with the values of the profile. */
 export const profileEtc = etcFiles(profileValues);

@@ -1,12 +1,12 @@
 import type { LimitSettings } from '../cgroups/settings.ts';
 import type { SandboxLimits } from '../types.ts';
 
-/** The limits that are held from outside of a build. The attack tests weaken one at a time; no option reaches them. */
+/** Limits enforced from outside of a build. The attack tests weaken one at a time; no option can change them. */
 export interface BuildGuards {
-  /** What is written into the groups. A tier adds what it needs besides the job. */
+  /** Settings written into the cgroups. A tier adds its own consumption to the job's limits. */
   readonly cgroup: LimitSettings;
-  /** Milliseconds of wall time. */
+  /** Time limit of the steps, in milliseconds of wall time. */
   readonly deadlineMs: (limits: SandboxLimits) => number;
-  /** Bytes of the outputs' archive. */
+  /** Maximum size of the archive of outputs, in bytes. */
   readonly outputBytesMax: (limits: SandboxLimits) => number;
 }

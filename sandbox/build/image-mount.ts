@@ -3,20 +3,20 @@ import { QuorateError } from '../../src/core/errors.ts';
 import { requireTool } from '../host.ts';
 import type { SandboxImage } from '../types.ts';
 
-/** Folders that every account can reach and that systems keep free. */
+/** Mount points that every account can reach and that the file system hierarchy reserves for such use. */
 const places = ['/mnt', '/media', '/srv'];
 
 export interface MountedImage {
-  /** Where the command finds the image's files. */
+  /** Path at which the command finds the image's files. */
   readonly folder: string;
-  /** Words before the command. */
+  /** Command prefix. */
   readonly prefix: readonly string[];
 }
 
 /**
- * Lets a command that runs under an account of nobody's see an image's files. Those lie below folders that may be root's
- * alone, so they are shown at another place, in a mount namespace of the command's own, which ends with it. A command of
- * the worker's own account (`uid` undefined) finds them where they are.
+ * Makes an image's files reachable for a command that runs under another account. They may lie below folders that only root
+ * can enter, so they are bind-mounted elsewhere, in a mount namespace that ends with the command. A command that runs under the
+ * worker's account (`uid` undefined) uses them where they are. @throws SANDBOX_UNAVAILABLE without a mount point
  */
 export async function mountImage(image: SandboxImage, uid: number | undefined): Promise<MountedImage> {
   const folder = await image.directory();
@@ -25,7 +25,7 @@ export async function mountImage(image: SandboxImage, uid: number | undefined): 
   if (at === undefined) {
     throw new QuorateError(
       'SANDBOX_UNAVAILABLE',
-      `there is no folder ${places.join(', ')} to show an image at`,
+      `there is no folder to mount an image at (${places.join(', ')})`,
       {
         hint: `mkdir ${places[0]}`,
       },

@@ -1,15 +1,16 @@
 import { type Readable, Transform } from 'node:stream';
 import { sizeText } from '../../src/core/quantity.ts';
 
-/** What keeps a stream of outputs honest: its size, and the driver's word that it is whole. */
+/** Checks on the stream of outputs: its size, and that the driver reported it complete. */
 export interface OutputBounds {
   readonly bytesMax: number;
-  /** Called once, when more bytes came; the stream fails as well. */
+  /** Called once when there are more bytes; the stream fails too. */
   readonly exceeded: () => void;
-  /** Resolves when the driver said that the archive is complete; until then the end is held back. */
+  /** Resolves when the driver has reported that the archive is complete. The stream does not end before. */
   readonly complete: Promise<void>;
 }
 
+/** Passes `raw` on within the bounds. Fails when it exceeds them or `complete` rejects. */
 export function boundedOutputs(raw: Readable, { bytesMax, exceeded, complete }: OutputBounds): Transform {
   let bytes = 0;
   const stream = new Transform({
@@ -29,7 +30,7 @@ export function boundedOutputs(raw: Readable, { bytesMax, exceeded, complete }: 
       );
     },
   });
-  // A reader that left must not block the archiver; what it did not want is dropped.
+  // A reader that has stopped must not block tar: the remaining bytes are dropped.
   stream.once('close', () => raw.resume());
   stream.on('error', () => {});
   raw.pipe(stream);

@@ -1,22 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { requireTool } from '../host.ts';
 
-/** `soft:hard` by the name of prlimit's option: what a process of the build may have, besides what its groups hold. */
+/** Resource limits of one process, besides those of its cgroups: `soft:hard` by the name of the option of prlimit(1). */
 export type ProcessLimits = () => Record<string, string>;
 
-/** Enough for any compiler; the machine's table of open files is one for all. */
+/** Open files of one process. Enough for compilers; the kernel's file table is shared by all processes of the host. */
 const OPEN_FILES_MAX = 16_384;
-/** What select(2) can count to, and the usual soft limit: programs that want more raise it themselves. */
+/** Soft limit: FD_SETSIZE of select(2). Programs that need more raise it themselves. */
 const OPEN_FILES_USUAL = 1024;
 
 /**
- * What a build does not inherit from whoever started the worker: it would differ between machines, and may be a right,
- * such as that of an audio group to run before everything else, which no processor quota holds.
+ * Limits of a build's processes. They are set because inherited limits differ between hosts and may be privileges, such as
+ * real-time priority, which a processor quota does not bound.
  */
 export const buildProcessLimits: ProcessLimits = () => {
   const open = Math.min(OPEN_FILES_MAX, hard('open files') ?? OPEN_FILES_USUAL);
-  // Not 0: where core dumps are piped to a program of the host, only 1 keeps the kernel from starting it (fs/coredump.c).
-  // Who was given 0 may not take 1.
+  // 1, not 0: if core dumps are piped to a program of the host, only the limit 1 keeps the kernel from starting it
+  // (fs/coredump.c). A hard limit of 0 cannot be raised.
   const core = hard('core file size') === 0 ? 0 : 1;
   return {
     core: `${core}:${core}`,
@@ -26,18 +26,19 @@ export const buildProcessLimits: ProcessLimits = () => {
   };
 };
 
-/** The same for gVisor's own processes, which have an open file or two for each of a build's. */
+/** The same for gVisor's own processes, which hold one or two open files for each of the build's. */
 export const gvisorProcessLimits: ProcessLimits = () => {
   const open = hard('open files') ?? OPEN_FILES_USUAL;
   return { ...buildProcessLimits(), nofile: `${open}:${open}` };
 };
 
+/** Command prefix that sets limits; empty for none. @throws SANDBOX_UNAVAILABLE without prlimit(1) */
 export function prlimit(limits: Record<string, string>): string[] {
   const options = Object.entries(limits).map(([name, value]) => `--${name}=${value}`);
   return options.length === 0 ? [] : [requireTool('prlimit'), ...options, '--'];
 }
 
-/** Of this process; undefined where there is none. */
+/** A hard limit of this process; undefined if it is unlimited. */
 function hard(name: string): number | undefined {
   const text = readFileSync('/proc/self/limits', 'utf8');
   const found = new RegExp(`^Max ${name} +\\S+ +(\\d+)`, 'm').exec(text)?.[1];

@@ -7,22 +7,22 @@ import type { SandboxJob } from '../types.ts';
 import { driverFds, terminalFds } from './driver.ts';
 import { buildProcessLimits, type ProcessLimits, prlimit } from './process-limits.ts';
 
-/** The build gives way to everything else on the machine, where no cpu controller already sees to it. */
+/** nice(1) value of a build: it yields to the host's other processes where there is no cpu controller. */
 const NICENESS = 10;
 
-/** Of a machine that runs out of memory the build is what the kernel ends first (proc_pid_oom_score_adj(5)). */
+/** The kernel's out-of-memory killer ends builds first (proc_pid_oom_score_adj(5)). */
 const OOM_SCORE = 1000;
 
-/** The first descriptor a tier may use for data of its own; below are the driver's. */
+/** The first descriptor that a tier may use for its own data; those below are the driver's. */
 export const firstFreeFd = driverFds.outputs + 1;
 
-/** The same in a tier that has terminals. */
+/** The same in a tier that supports terminals. */
 export const firstFreeFdFor = ({ terminal }: Pick<SandboxJob, 'terminal'>): number =>
   terminal === undefined ? firstFreeFd : terminalFds.sizes + 1;
 
 /**
- * Closes what the worker itself inherited from whoever started it (an open folder of the host would be a way out), joins
- * the groups (writing 0 moves the writer itself) and becomes the command. bash, because dash cannot name descriptor 10.
+ * Closes descriptors that the worker inherited (an open folder of the host would be an escape), joins the cgroups (writing 0
+ * moves the writer itself, cgroups(7)) and executes the command. Needs bash: dash cannot name descriptor 10.
  */
 const enterScript = `
 set -eu
@@ -36,40 +36,40 @@ while [ "$groups" -gt 0 ]; do echo 0 > "$1/cgroup.procs"; shift; groups=$((group
 exec "$@"
 `;
 
-/** A build that has been started: its driver (see driver.ts) speaks on these, whatever is between it and us. */
+/** A started build: the streams to and from its driver (see driver.ts), whatever lies between it and this process. */
 export interface BuildProcess {
-  /** When it ends, so has all of the build. */
+  /** When it has ended, no process of the build is left. */
   readonly child: { readonly ended: Promise<void>; kill(): void };
-  /** Source and inputs. */
+  /** Source and inputs, as one tar stream. */
   readonly input: Writable;
   readonly log: Readable;
-  /** Of the tier's own tools and the set-up. */
+  /** Error output of the tier's own tools and of the set-up. */
   readonly diagnostics: Readable;
   readonly status: Readable;
   readonly outputs: Readable;
-  /** Removes what the tier itself left on the disk, once no process of it is alive. */
+  /** Removes files of the tier. Called when no process of the build is left. */
   readonly cleanUp?: () => Promise<void>;
-  /** The build stands still, or goes on: so must time limits of the tier's own. */
+  /** The build was frozen or thawed: pauses or resumes time limits of the tier's own. */
   pause?(paused: boolean): void;
 }
 
-export interface Start {
-  /** Where it has a network, the command is in a network namespace whose loopback has the way out on it. */
+export interface StartOptions {
+  /** If it has a network, the command starts in a network namespace with the proxy on its loopback. */
   readonly job: SandboxJob;
-  /** Groups to be in before the first instruction. */
+  /** Directories of the cgroups to join before the first instruction. */
   readonly directories: readonly string[];
-  /** Tells jobs apart that run at the same time. */
+  /** A number that differs between jobs that run at the same time. */
   readonly slot: number;
-  /** Has the driver's descriptors 0 to 4 and those of `data`, and no other. */
+  /** Gets the driver's descriptors 0 to 4 (or 6, with a terminal) and those of `data`, and no other. */
   readonly command: readonly string[];
   readonly data?: readonly { fd: number; bytes: Uint8Array }[];
   readonly processLimits?: ProcessLimits;
 }
 
 /**
- * Starts a command inside the job's groups: a shell puts itself there and then becomes the command, so no instruction of
- * the build runs outside of them. It gets as many processors as the job asked for to run on, so that each machine
- * shows a build as many.
+ * Starts a command inside of the job's cgroups: a shell joins them and then executes the command, so no instruction of the
+ * build runs outside. The command may run on as many processors as the job asks for, so that a build sees the same number
+ * on every host. @throws SANDBOX_SPAWN_FAILED
  */
 export function startInCgroups({
   job,
@@ -78,11 +78,11 @@ export function startInCgroups({
   command,
   data = [],
   processLimits = buildProcessLimits,
-}: Start): BuildProcess {
+}: StartOptions): BuildProcess {
   const stdio = Array.from({ length: firstFreeFdFor(job) + data.length }, () => 'pipe' as const);
   const enter = [
     requireTool('bash'),
-    // With a socket as standard input it takes itself for a remote shell and would read the user's own start-up file.
+    // With a socket as standard input bash takes itself for a remote shell and would read the user's start-up file.
     ...['--norc', '-c', enterScript, 'quorate-enter', String(stdio.length), String(directories.length)],
     ...directories,
     ...[requireTool('nice'), '-n', String(NICENESS)],
@@ -99,13 +99,13 @@ export function startInCgroups({
   if (network !== undefined) bridgeToProxy(child, network.socket);
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
-    // It could not even be started.
+    // The program could not be started.
     child.on('error', () => resolve());
   });
   const streams = (child.stdio ?? []) as unknown as (Readable & Writable)[];
   for (const { fd, bytes } of data) {
     const pipe = pick(streams, fd);
-    // A command that ends before it read this says why on its own.
+    // A command that ends before it has read the data reports the reason itself.
     pipe.on('error', () => {});
     pipe.end(bytes);
   }
@@ -124,7 +124,7 @@ export function startInCgroups({
   };
 }
 
-/** Different jobs begin at different processors, so that a few small ones do not share one while others are idle. */
+/** Jobs start at different processors, so that small ones do not share one while others are idle. */
 function processorsOf({ limits, variation }: SandboxJob, slot: number): number[] {
   const allowed = allowedProcessors();
   const wanted = variation?.processors ?? Math.ceil(limits.cpus);

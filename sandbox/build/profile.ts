@@ -1,6 +1,6 @@
 import type { ProfileValues, SandboxJob } from '../types.ts';
 
-/** Profile `quorate-sandbox/1`. */
+/** Values of profile `quorate-sandbox/1`. */
 export const profileValues: ProfileValues = {
   hostName: 'quorate',
   user: 'build',
@@ -12,8 +12,10 @@ export const profileValues: ProfileValues = {
   timeZone: 'UTC',
 };
 
+/** PATH of every build. */
 export const profilePath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+/** The profile of a job: its values, with those that the job varies. */
 export const profileOf = ({ variation }: Pick<SandboxJob, 'variation'>): ProfileValues => ({
   ...profileValues,
   ...variation,

@@ -1,5 +1,6 @@
 import { quote, terminalFds } from './driver.ts';
 
+/** Size of a terminal window, in characters. */
 export interface ShellWindow {
   rows: number;
   columns: number;
@@ -7,7 +8,7 @@ export interface ShellWindow {
 
 const { sizes } = terminalFds;
 
-/** In the new terminal: its size now and later, then the person's shell. */
+/** Runs in the new terminal: sets its size, follows changes of it, and becomes an interactive shell. */
 const inTerminal = ({ rows, columns }: ShellWindow): string => `
 stty sane rows ${rows} cols ${columns}
 terminal=$(tty)
@@ -18,10 +19,10 @@ exec sh -i
 `;
 
 /**
- * A step that is a shell for the person at `SandboxJob.terminal`, on a pseudo-terminal that script(1) makes inside. However
- * the shell ends, the step ends well, so that what is in $OUT can be kept.
+ * A step that runs an interactive shell for `SandboxJob.terminal`, on a pseudo-terminal that script(1) opens inside of the
+ * sandbox. The step exits 0 however the shell ends, so that the content of $OUT is returned.
  */
 export const shellStep = (window: ShellWindow): string => `
-command -v script >/dev/null || { echo 'quorate: there is no script here, which makes the terminal (Debian: bsdutils)'; exit 127; }
+command -v script >/dev/null || { echo 'quorate: script, which opens the terminal, is not installed in the image (Debian: bsdutils)'; exit 127; }
 script -q -f -E always -c ${quote(inTerminal(window))} /dev/null || true
 `;

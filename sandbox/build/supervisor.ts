@@ -16,12 +16,15 @@ import { profileOf } from './profile.ts';
 
 type Aborted = Extract<SandboxOutcome, { kind: 'aborted' }>;
 
-/** Memory and processor time are looked at so often. */
+/** Memory and processor time are polled at this interval. */
 const POLL_MS = 250;
 const DIAGNOSTICS_BYTES = 4096;
 const STATUS_LINE_BYTES = 4096;
 
-/** One job's life inside a group that already exists. The caller destroys the group afterwards, whatever happened. */
+/**
+ * Runs one build inside of a cgroup that exists: sends source and inputs, follows the driver, holds the limits, delivers log and
+ * outputs. The caller destroys the cgroup afterwards.
+ */
 export class BuildSupervisor {
   readonly #job: SandboxJob;
   readonly #io: SandboxIo;
@@ -52,6 +55,7 @@ export class BuildSupervisor {
     this.#process = process;
   }
 
+  /** Runs the build to its end. Rejects with what a callback of the caller threw. */
   async outcome(): Promise<SandboxOutcome> {
     const onAbort = () => this.#stop({ kind: 'aborted', reason: 'killed', detail: 'the job was cancelled' });
     const over = new AbortController();
@@ -63,7 +67,7 @@ export class BuildSupervisor {
       const ended = this.#follow();
       this.#send();
       await Promise.race([ended, this.#stopping.promise]);
-      // What was logged before a kill still comes; a reader that never lets go is not waited for.
+      // Output written before a kill is still delivered; a reader that does not finish is not waited for.
       const grace = sleep(sandboxLimits.stopSecondsMax * 1000, undefined, { signal: over.signal });
       await Promise.race([ended, grace.catch(() => {})]);
     } finally {
@@ -88,7 +92,7 @@ export class BuildSupervisor {
       ...this.#job.inputs.map(({ name, tar }) => ({ folder: `in/${name}`, tar })),
     ];
     pipeline(joinArchives(parts, workEntries(pins)), this.#process.input).catch((error: unknown) => {
-      // Anything else is the pipe: the driver has ended and says why itself.
+      // Any other error is a broken pipe: the driver has ended and has reported why.
       if (error instanceof QuorateError && !this.#ready) {
         this.#stop({ kind: 'aborted', reason: 'setup', detail: error.message });
       }
@@ -117,7 +121,7 @@ export class BuildSupervisor {
     await this.#delivered;
   }
 
-  /** Each word counts once and in its turn: who says them may be a kernel of the build's own. */
+  /** Accepts each message once and in order: the sender may be a guest kernel that the build controls. */
   #onStatus(status: DriverStatus | undefined): void {
     switch (status?.kind) {
       case 'ready':
@@ -166,18 +170,18 @@ export class BuildSupervisor {
         this.#stop({ kind: 'aborted', reason: 'disk', detail: `the outputs exceed ${sizeText(bytesMax)}` }),
       complete: this.#complete.promise,
     });
-    // Whatever was said about them: they are not all there.
+    // A stream that breaks off is incomplete, whatever the driver reported.
     this.#process.outputs.once('error', ({ message }) =>
       this.#stop({ kind: 'aborted', reason: 'killed', detail: message }),
     );
     this.#stopping.promise.then(() => stream.destroy(new Error(this.#stopped?.detail ?? 'the job ended')));
     this.#delivered = this.#io.onOutputs(stream).then(
       () => {
-        // A reader may stop at the archive's end mark; the padding behind it still has to flow.
+        // A reader may stop at the end mark of the archive; the padding after it still has to be read.
         stream.resume();
       },
       (error: unknown) => {
-        // Of an archive that could not be finished the reader complains rightly; that is the job's failure, not its own.
+        // If the archive could not be completed, the job has failed, not its reader.
         if (this.#stopped === undefined && this.#setupFailure === undefined) this.#fail(error);
       },
     );
@@ -193,11 +197,11 @@ export class BuildSupervisor {
     const { processorSeconds = Number.POSITIVE_INFINITY } = this.#caps;
     if (this.#checkMemory() || this.#exitCode !== undefined) return;
     if (this.#group.usage().processorSeconds <= processorSeconds) return;
-    const detail = `over ${processorSeconds} s of processor time, which is what its operator lends`;
+    const detail = `over ${processorSeconds} s of processor time, the operator's limit`;
     this.#stop({ kind: 'aborted', reason: 'time', detail });
   }
 
-  /** What the operator allows now; of the kernel's limits its group knows. */
+  /** Applies the operator's current caps on time. The kernel's limits are changed through the cgroup. */
   cap(caps: SandboxCaps): void {
     this.#caps = caps;
     if (this.#ready && this.#exitCode === undefined) this.#deadline.change(...this.#stepsLimit());
@@ -208,7 +212,7 @@ export class BuildSupervisor {
     const asked = this.#guards.deadlineMs(limits);
     const { seconds = Number.POSITIVE_INFINITY } = this.#caps;
     if (seconds * 1000 >= asked) return [asked, `over ${limits.seconds} s`];
-    return [seconds * 1000, `over ${seconds} s, which is what its operator lends`];
+    return [seconds * 1000, `over ${seconds} s, the operator's limit`];
   }
 
   #outOfMemory(): Aborted {
@@ -216,7 +220,7 @@ export class BuildSupervisor {
     return { kind: 'aborted', reason: 'memory', detail };
   }
 
-  /** Time stands still for a job that is frozen. */
+  /** Pauses the time limit while the job is frozen. */
   pause(paused: boolean): void {
     this.#deadline.pause(paused);
     this.#process.pause?.(paused);
@@ -226,7 +230,7 @@ export class BuildSupervisor {
     this.#deadline.set(milliseconds, detail);
   }
 
-  /** The first reason stands. */
+  /** Kills the build. The first reason is the one that is reported. */
   #stop(outcome: Aborted): void {
     this.#stopped ??= outcome;
     this.#process.child.kill();
@@ -251,7 +255,7 @@ export class BuildSupervisor {
 
   #verdict(): SandboxOutcome {
     if (this.#thrown !== undefined) throw this.#thrown.error;
-    // Also when it fell between two looks: a job that lost a process to the kernel may still exit 0.
+    // Checked again: a job that lost a process to the kernel since the last poll may still exit 0.
     this.#checkMemory();
     if (this.#stopped !== undefined) return this.#stopped;
     const diagnostics = this.#diagnostics.trim();

@@ -24,35 +24,37 @@ import type { BuildGuards } from './guards.ts';
 import type { BuildProcess } from './process.ts';
 import { BuildSupervisor } from './supervisor.ts';
 
+/** Resources that the sandbox provides to a tier for one build. */
 export interface LaunchContext {
-  /** Groups that the build's first process must be in before its first instruction (startInCgroups does it). */
+  /** Directories of the cgroups that the build's first process must join before its first instruction (startInCgroups). */
   readonly directories: readonly string[];
-  /** A random number that tells jobs apart which run at the same time. */
+  /** A random number that differs between jobs that run at the same time. */
   readonly slot: number;
-  /** For files of the tier's own; the tier makes it. Removed after the job, and after a crash by the next start. */
+  /** Path for files of the tier, which creates it. Removed after the job, or after a crash at the next start. */
   readonly folder: string;
-  /** Name of the job's group, which no other job on the machine has. */
+  /** Name of the job's cgroup, unique on the host. */
   readonly name: string;
 }
 
-/** What makes a tier what it is: how it starts a build. Groups, limits, streams and the end of it are alike in all. */
+/** How a tier starts a build. Cgroups, limits, streams and clean-up are the same in all tiers. */
 export interface TierBackend {
   readonly tier: Tier;
-  /** Whether a build can run on the machine's own system (`image: host`). */
+  /** Whether a build can use the host's own system (`image: host`). */
   readonly hostImage: boolean;
   readonly guards: BuildGuards;
-  /** What it cannot pin; by default the kernel that its probe saw from inside, and the host's processor. */
+  /** Properties that the tier cannot pin. Default: the kernel release seen by the probe, and the host's processor. */
   unpinned?(): Unpinned;
   launch(job: SandboxJob, launching: LaunchContext): Promise<BuildProcess>;
 }
 
+/** Where a tier runs its jobs. */
 export interface TierContext {
   readonly parents: readonly CgroupParent[];
-  /** Folder of the notes a crashed worker's successor sweeps by. */
+  /** Folder of the job records, by which the next start cleans up after a crash. */
   readonly notes: string;
 }
 
-/** One tier at work. */
+/** Runs jobs in one tier. */
 export class TierSandbox implements Sandbox, Steering {
   readonly profile = 'quorate-sandbox/1';
   readonly #backend: TierBackend;
@@ -63,7 +65,7 @@ export class TierSandbox implements Sandbox, Steering {
   #priority = lowPriority;
   #abilities: SandboxAbilities | undefined;
   #kernel = release();
-  /** Processor time of jobs that have ended, in seconds. */
+  /** Processor time of ended jobs, in seconds. */
   #ended = 0;
 
   constructor(backend: TierBackend, context: TierContext) {
@@ -85,7 +87,7 @@ export class TierSandbox implements Sandbox, Steering {
     );
   }
 
-  /** What its builds take for the kernel's release; the host's, until told otherwise. */
+  /** Kernel release as builds see it. Default: the host's. */
   set kernel(release: string) {
     this.#kernel = release.slice(0, 100);
   }

@@ -4,7 +4,7 @@ import type { SandboxAbilities } from '../types.ts';
 import type { Controller } from './controllers.ts';
 import type { CgroupParent } from './parents.ts';
 
-/** Looks at an empty group, which a top of a hierarchy does not look like. `name` is one that no job has. */
+/** Detects optional controls in an empty child cgroup: the root of a hierarchy lacks files. `name` must be unused. */
 export function detectAbilities(parents: readonly CgroupParent[], name: string): SandboxAbilities {
   const parentOf = (controller: Controller) =>
     parents.find(({ controllers }) => controllers.includes(controller));
@@ -20,7 +20,7 @@ export function detectAbilities(parents: readonly CgroupParent[], name: string):
   };
 }
 
-/** Whether a group made below this one has that file: the top of a hierarchy lacks what its children have. */
+/** Whether a child cgroup has the file. The root of a hierarchy lacks some files that its children have. */
 export function hasFile({ path }: Pick<CgroupParent, 'path'>, name: string, file: string): boolean {
   const directory = join(path, name);
   try {
@@ -35,12 +35,12 @@ export function hasFile({ path }: Pick<CgroupParent, 'path'>, name: string, file
   }
 }
 
-/** Weights are heeded by BFQ, where a disk uses it (Documentation/block/bfq-iosched.rst) … */
+/** Whether a disk uses BFQ, which honours weights (Documentation/block/bfq-iosched.rst). */
 function scheduledByBfq(): boolean {
   return list('/sys/block').some((disk) => read(`/sys/block/${disk}/queue/scheduler`).includes('[bfq]'));
 }
 
-/** … and on v2 by the cost model, where it is on for a disk (io.cost.qos at the top, cgroup-v2.rst). */
+/** Whether the v2 I/O cost model, which honours weights, is enabled for a disk (io.cost.qos in the root, cgroup-v2.rst). */
 function costModelled(parent: string): boolean {
   for (let at = parent; at.length > 1; at = join(at, '..')) {
     if (read(join(at, 'io.cost.qos')).includes('enable=1')) return true;

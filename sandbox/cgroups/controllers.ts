@@ -1,13 +1,10 @@
-/**
- * Where each controller lives on this machine. Distributions differ (v2, v1, hybrid with controllers on either side), so
- * it is decided per controller, from /proc/self/mountinfo (proc_pid_mountinfo(5)) and /proc/self/cgroup (cgroups(7)).
- */
+/** Controllers without which no job runs. */
 export const requiredControllers = ['memory', 'cpu', 'pids'] as const;
-/** What they bring a job can be limited without: stopping it where it is, what it used, its share of the disks. */
+/** Controllers for freezing, accounting of processor time, and disk weights. Jobs run without them. */
 export const optionalControllers = ['freezer', 'cpuacct', 'io'] as const;
 export type Controller = (typeof requiredControllers)[number] | (typeof optionalControllers)[number];
 
-/** The directory of this process's own group in one hierarchy, and the mount it must not climb out of. */
+/** The directory of this process's own cgroup in one hierarchy, and the mount point of the hierarchy. */
 export interface Hierarchy {
   readonly version: 1 | 2;
   readonly mount: string;
@@ -19,6 +16,11 @@ export interface Hierarchies {
   readonly v2: Hierarchy | undefined;
 }
 
+/**
+ * Finds the hierarchy of each controller. Distributions differ (v1, v2, hybrid), so it is decided per controller.
+ * @param mountinfo /proc/self/mountinfo (proc_pid_mountinfo(5))
+ * @param cgroup /proc/self/cgroup (cgroups(7))
+ */
 export function parseHierarchies(mountinfo: string, cgroup: string): Hierarchies {
   const ownPaths = parseOwnPaths(cgroup);
   const v1: Partial<Record<Controller, Hierarchy>> = {};
@@ -42,7 +44,7 @@ export function parseHierarchies(mountinfo: string, cgroup: string): Hierarchies
 
 const v1Name = (controller: Controller): string => (controller === 'io' ? 'blkio' : controller);
 
-/** Lines of `id:controller,controller:path`; the v2 line has no controller. */
+/** Parses lines of `id:controller,controller:path`; the v2 line has no controller. */
 function parseOwnPaths(cgroup: string): Map<string, string> {
   const paths = new Map<string, string>();
   for (const line of cgroup.split('\n')) {
@@ -52,7 +54,7 @@ function parseOwnPaths(cgroup: string): Map<string, string> {
   return paths;
 }
 
-/** A mount may show a part of the hierarchy only (containers); a path outside of it means the mount's own top. */
+/** In containers a mount may show a part of the hierarchy; a path outside of it is taken as the mount point. */
 function hierarchy(version: 1 | 2, root: string, mount: string, path = '/'): Hierarchy {
   const below =
     root === '/' ? path : path === root || path.startsWith(`${root}/`) ? path.slice(root.length) : '/';

@@ -10,24 +10,25 @@ import type { LimitSettings, Setting } from './settings.ts';
 
 const POLL_MS = 5;
 
-/** One job's control groups: a directory in each hierarchy that holds one of its limits. */
+/** The cgroups of one job: a directory in each hierarchy that enforces one of its limits. */
 export interface Group {
-  /** A process that writes `0` into `cgroup.procs` of each of these is held by all of the limits. */
+  /** A process that writes `0` into `cgroup.procs` of each of these is subject to all limits. */
   readonly directories: readonly string[];
-  /** How often the kernel killed for memory. On v1 that is one process, and the job may go on and exit 0. */
+  /** Number of out-of-memory kills. On v1 each ends one process, and the job may go on and exit 0. */
   oomKills(): number;
-  /** Stops everything in the group where it is, or lets it go on. False where the kernel offers no such thing. */
+  /** Freezes or thaws all processes. Returns false if the kernel does not support it. */
   freeze(frozen: boolean): boolean;
-  /** What it uses now, and has used of the processor; NaN where the kernel does not count it. */
+  /** Current memory and total processor time; NaN where the kernel does not report it. */
   usage(): { memoryBytes: number; processorSeconds: number };
-  /** Other limits than it was made with. Returns those the kernel did not take, such as less memory than is in use. */
+  /** Changes the limits. Returns the controllers that refused, such as memory below the current use. */
   limit(limits: SandboxLimits): Controller[];
-  /** SIGKILLs everything in the group now. */
+  /** Sends SIGKILL to all processes. */
   kill(): void;
-  /** The same, and removes the group; throws SANDBOX_CLEANUP_FAILED when that did not work in time. */
+  /** Kills all processes and removes the cgroups. @throws SANDBOX_CLEANUP_FAILED after a bounded time */
   destroy(): Promise<void>;
 }
 
+/** Creates the cgroups of a job and writes its limits. @throws SANDBOX_CGROUP_FAILED */
 export function createGroup(
   parents: readonly CgroupParent[],
   name: string,
@@ -49,7 +50,7 @@ export function createGroup(
   } catch (cause) {
     for (const directory of directories) removeNow(directory);
     throw new QuorateError('SANDBOX_CGROUP_FAILED', `the control group ${name} could not be made`, {
-      hint: 'start again: the probe then names the limit this machine cannot hold, and what mends it',
+      hint: 'restart the worker: the probe then names the limit that this host cannot enforce, and the fix',
       cause,
     });
   }
@@ -83,7 +84,7 @@ export function groupDirectories(parents: readonly CgroupParent[], name: string)
   return parents.map((parent) => join(parent.path, name));
 }
 
-/** Kills and removes, in bounded time. A directory that is already gone is fine. */
+/** Kills all processes and removes the directories; missing ones are ignored. @throws SANDBOX_CLEANUP_FAILED */
 export async function destroyGroups(directories: readonly string[]): Promise<void> {
   const until = performance.now() + sandboxLimits.stopSecondsMax * 1000;
   for (;;) {
@@ -113,7 +114,7 @@ function freezeGroup(directory: string, version: 1 | 2, frozen: boolean): boolea
   }
 }
 
-/** Whether all was taken. v1 wants memory before memory and swap on the way down, and after it on the way up. */
+/** Writes settings; false if one was refused. Two passes: on v1 the order of memory and memory+swap depends on the direction. */
 function rewrite(directory: string, wanted: readonly Setting[]): boolean {
   let left = wanted.filter(({ file, optional }) => optional !== true || existsSync(join(directory, file)));
   for (let tried = 0; tried < 2 && left.length > 0; tried++) {
@@ -147,7 +148,7 @@ function readProcessorSeconds(directory: string, version: 1 | 2): number {
   }
 }
 
-/** `cgroup.kill` catches forks in flight; without it the job's pid namespace does: its first process takes all along. */
+/** `cgroup.kill` also covers concurrent forks. Without it the job's pid namespace does: its processes end with its first. */
 function killAll(directory: string): void {
   try {
     if (existsSync(join(directory, 'cgroup.kill'))) writeFileSync(join(directory, 'cgroup.kill'), '1');
@@ -155,11 +156,11 @@ function killAll(directory: string): void {
       const pid = Number(line);
       if (pid > 1) process.kill(pid, 'SIGKILL');
     }
-    // On v1 what is frozen cannot even die.
+    // On v1 a frozen process does not handle SIGKILL.
     if (existsSync(join(directory, 'freezer.state')))
       writeFileSync(join(directory, 'freezer.state'), 'THAWED');
   } catch {
-    // Gone between listing and killing: the caller looks again until the group can be removed.
+    // The process ended in between. The caller repeats this until the cgroup can be removed.
   }
 }
 

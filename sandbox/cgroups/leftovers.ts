@@ -2,31 +2,31 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { basename, isAbsolute, join } from 'node:path';
 import { destroyGroups } from './group.ts';
 
-/** Every group a job gets bears this name, so that the sweep touches nothing else whatever a note says. */
+/** Prefix of all cgroup names of jobs. The clean-up removes no cgroup of another name, whatever a record says. */
 export const groupPrefix = 'quorate-job-';
 
 const removal = { recursive: true, force: true, maxRetries: 3 } as const;
 
-/** Who runs a job. A pid alone is reused; with its start time it is not. */
-interface Note {
+/** The process that runs a job, and the job's cgroups. Start time and pid together identify a process; pids are reused. */
+interface JobRecord {
   pid: number;
   started: string;
   directories: string[];
 }
 
-/** Where a job's tier may keep files while it runs; it makes the folder itself. Gone with the job, or with the next start. */
+/** Folder for files of a job's tier, which creates it. Removed after the job, or after a crash at the next start. */
 export function jobFolder(directory: string, name: string): string {
   return join(directory, name);
 }
 
 /**
- * Written before a job's groups are made and removed after them: the processes of a killed worker die with it, the
- * groups do not.
+ * Records a job before its cgroups are created; the returned function removes the record. If the worker is killed, its
+ * processes end with it, but the cgroups remain and are found by the record.
  */
 export function recordJob(directory: string, name: string, directories: readonly string[]): () => void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = join(directory, `${name}.json`);
-  const note: Note = {
+  const note: JobRecord = {
     pid: process.pid,
     started: startTime(process.pid) ?? '',
     directories: [...directories],
@@ -38,12 +38,12 @@ export function recordJob(directory: string, name: string, directories: readonly
   };
 }
 
-/** Removes what jobs of dead processes left. Returns how many there were. */
+/** Removes cgroups and files of jobs whose process has ended. Returns their number. @throws SANDBOX_CLEANUP_FAILED */
 export async function sweepLeftovers(directory: string): Promise<number> {
   let swept = 0;
   for (const entry of list(directory)) {
     const file = join(directory, entry);
-    const note = readNote(file);
+    const note = readRecord(file);
     if (note !== undefined && startTime(note.pid) === note.started) continue;
     if (note !== undefined) await destroyGroups(note.directories);
     rmSync(jobFolder(directory, basename(entry, '.json')), removal);
@@ -53,10 +53,10 @@ export async function sweepLeftovers(directory: string): Promise<number> {
   return swept;
 }
 
-/** An unreadable note was cut short before its groups were made. */
-function readNote(file: string): Note | undefined {
+/** Undefined for a record that cannot be parsed: the crash came before its cgroups were created. */
+function readRecord(file: string): JobRecord | undefined {
   try {
-    const { pid, started, directories } = JSON.parse(readFileSync(file, 'utf8')) as Note;
+    const { pid, started, directories } = JSON.parse(readFileSync(file, 'utf8')) as JobRecord;
     const ours = (path: string) => isAbsolute(path) && basename(path).startsWith(groupPrefix);
     return { pid: Number(pid), started: String(started), directories: directories.filter(ours) };
   } catch {
@@ -72,7 +72,7 @@ function list(directory: string): string[] {
   }
 }
 
-/** Field 22 of /proc/<pid>/stat, clock ticks since boot; undefined for a process that is gone. */
+/** Start time in clock ticks since boot: field 22 of /proc/<pid>/stat (proc_pid_stat(5)). Undefined if there is no process. */
 function startTime(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -9,7 +9,7 @@ import {
   requiredControllers,
 } from './controllers.ts';
 
-/** The directory under which a job's group is made, and what that group can limit. */
+/** A cgroup in which the cgroups of jobs are created, and the controllers that those have. */
 export interface CgroupParent {
   readonly version: 1 | 2;
   readonly path: string;
@@ -28,7 +28,7 @@ export function readHierarchies(): Hierarchies {
   );
 }
 
-/** Finds, for each controller, a group this process may make children in. Enables v2 controllers on the way. */
+/** Finds for each controller a cgroup in which this process may create children. Enables v2 controllers there. */
 export function findCgroupParents(hierarchies: Hierarchies): CgroupParents {
   const parents: CgroupParent[] = [];
   const missing: { controller: Controller; why: string }[] = [];
@@ -59,7 +59,7 @@ export function findCgroupParents(hierarchies: Hierarchies): CgroupParents {
   return { parents: mergeShared(parents), missing };
 }
 
-/** On v2 every group can be frozen and counts its processor time, whichever controllers it has (cgroup-v2.rst). */
+/** On v2 each cgroup can be frozen and counts its processor time, whichever controllers it has (cgroup-v2.rst). */
 function optionalParents({ v1, v2 }: Hierarchies, found: readonly CgroupParent[]): CgroupParent[] {
   return optionalControllers.flatMap((controller): CgroupParent[] => {
     const own = v1[controller]?.own;
@@ -73,8 +73,8 @@ function optionalParents({ v1, v2 }: Hierarchies, found: readonly CgroupParent[]
 }
 
 /**
- * The nearest group, from our own upwards, whose children can have the controllers. Our own usually cannot: on v2 a
- * group with processes in it gives its children no controllers ("no internal processes", cgroup-v2.rst), except the root.
+ * The nearest cgroup, from this process's own upwards, whose children can have the controllers. A non-root v2 cgroup that
+ * contains processes cannot enable controllers for its children ("No Internal Process Constraint", cgroup-v2.rst).
  */
 function findV2Parent(hierarchy: Hierarchy, controllers: readonly Controller[]): string | undefined {
   for (let at = hierarchy.own; at.startsWith(hierarchy.mount); at = dirname(at)) {
@@ -84,7 +84,7 @@ function findV2Parent(hierarchy: Hierarchy, controllers: readonly Controller[]):
   return undefined;
 }
 
-/** The one of them that v2, too, has to be asked for. */
+/** Whether the io controller is available for children; of the optional ones only it must be enabled on v2. */
 function hasIo(parent: string): boolean {
   return offers(parent, ['io']) && enable(parent, ['io']);
 }
@@ -106,7 +106,7 @@ function enable(group: string, controllers: readonly Controller[]): boolean {
   }
 }
 
-/** Directories that several v1 controllers share are one parent. */
+/** Merges entries of the same directory: v1 controllers may share a hierarchy. */
 function mergeShared(parents: readonly CgroupParent[]): CgroupParent[] {
   const merged = new Map<string, CgroupParent>();
   for (const parent of parents) {
@@ -125,7 +125,7 @@ function words(file: string): string[] {
   }
 }
 
-/** A group's children are made in its directory; moving a process in also needs cgroup.procs (the probe tries that). */
+/** Creating children needs write access to the directory, moving processes also to cgroup.procs (tried by the probe). */
 function writable(group: string): boolean {
   try {
     accessSync(group, constants.W_OK);

@@ -1,31 +1,31 @@
 import type { SandboxLimits, SandboxPriority } from '../types.ts';
 import type { Controller } from './controllers.ts';
 
-/** One value to write into a group. `optional` ones may be absent on a kernel without that feature. */
+/** A value to write into a file of a cgroup. An `optional` file may be absent on some kernels. */
 export interface Setting {
   readonly file: string;
   readonly value: string;
   readonly optional?: boolean;
 }
 
-/** Writes the settings of one controller: the order matters, v1 wants the memory limit before memory and swap. */
+/** The settings of one controller, in the order of writing: v1 needs the memory limit before memory+swap. */
 export type LimitSettings = (controller: Controller, version: 1 | 2, limits: SandboxLimits) => Setting[];
 
 const CPU_PERIOD_US = 100_000;
 
-/** A fifth of a normal group's share: the build gives way whenever the machine's owner wants the processor. */
+/** A fifth of the default share (1024 on v1, 100 on v2): builds yield to the host's other processes. */
 const LOW_SHARES_V1 = 204;
 const LOW_WEIGHT_V2 = 20;
-/** The smallest shares there are. */
+/** The smallest shares that the kernel accepts. */
 const LEAST_SHARES_V1 = 2;
 const LEAST_WEIGHT_V2 = 1;
 
-/** What builds get when their operator says nothing. */
+/** Default priority of builds. */
 export const lowPriority: SandboxPriority = { processor: 'low', ioWeight: 20 };
 
 /**
- * What is written besides the limits. An idle group takes no share of its own, and is made one only after it has got the
- * minimumText, which stands where the kernel knows no idle groups.
+ * Settings of a priority. A cgroup with cpu.idle=1 accepts no share, so the smallest share is written before; it applies on
+ * kernels without cpu.idle.
  */
 export function prioritySettings(
   controller: Controller,
@@ -42,16 +42,16 @@ export function prioritySettings(
       : [{ file: 'blkio.bfq.weight', value: weight, optional: true }];
   }
   if (controller !== 'cpu') return [];
-  const [file, low, minimumText] =
+  const [file, low, least] =
     version === 2
       ? ['cpu.weight', LOW_WEIGHT_V2, LEAST_WEIGHT_V2]
       : ['cpu.shares', LOW_SHARES_V1, LEAST_SHARES_V1];
-  const share = { file, value: String(processor === 'idle' ? minimumText : low), optional: true };
+  const share = { file, value: String(processor === 'idle' ? least : low), optional: true };
   const idle = (value: string) => ({ file: 'cpu.idle', value, optional: true });
   return processor === 'idle' ? [idle('0'), share, idle('1')] : [idle('0'), share];
 }
 
-/** Limits, and how what is held to them gives way; looked at anew with each group and each change. */
+/** Adds priority settings to limits. `priority` is read each time settings are written. */
 export const withPriority =
   (settings: LimitSettings, priority: () => SandboxPriority): LimitSettings =>
   (controller, version, limits) => [
@@ -83,12 +83,12 @@ function memoryV2({ memoryBytes }: SandboxLimits): Setting[] {
 }
 
 /**
- * v1 does not count what lies in sockets of IP as memory: without a bound of its own a build keeps there, on its own
- * loopback, what the whole machine may. It comes on top of the job's memory.
+ * v1 does not count TCP socket buffers as memory. Without a limit a build could fill them, over its own loopback, up to the
+ * host's global limit. They get 1/16 of the job's memory, in addition to it.
  */
 const SOCKET_SHARE_V1 = 16;
 
-/** Without swap accounting the group must at minimumText not choose to swap. */
+/** Swappiness 0 applies on kernels without swap accounting. */
 function memoryV1({ memoryBytes }: SandboxLimits): Setting[] {
   const socketBytes = Math.floor(memoryBytes / SOCKET_SHARE_V1);
   return [
@@ -110,7 +110,7 @@ function cpuV1({ cpus }: SandboxLimits): Setting[] {
   ];
 }
 
-/** The kernel takes no quota under 1 ms. */
+/** Quota in microseconds; the kernel's minimum is 1 ms. */
 function quota(cpus: number): number {
   return Math.max(1_000, Math.round(cpus * CPU_PERIOD_US));
 }

@@ -4,10 +4,10 @@ import type { SandboxJob } from '../types.ts';
 import type { GvisorGuards } from './guards.ts';
 import type { OciConfig, OciMount } from './oci.ts';
 
-/** runsc brings a /sys, and a /tmp of its own, unless something is to be there; what it does not know it leaves out. */
+/** runsc adds a /sys and a /tmp unless the configuration has a mount there; a mount of an unknown type it ignores. */
 const absent = (destination: string): OciMount => ({ destination, type: 'quorate-absent' });
 
-/** What runsc is to run: the driver, on a root that is at `root` where runsc is. */
+/** The OCI configuration of a job: the driver, on the root file system that runsc finds at `root`. */
 export function ociConfig(
   guards: GvisorGuards,
   job: SandboxJob,
@@ -35,7 +35,7 @@ export function ociConfig(
       absent('/tmp'),
     ],
     linux: {
-      // With the host's network, runsc's sockets are to be where runsc is: in a namespace of the job's already.
+      // 'host' is the network namespace of runsc itself, which belongs to the job already.
       namespaces: ['pid', 'ipc', 'uts', 'mount', ...(network === 'host' ? [] : ['network'])].map((type) => ({
         type,
       })),

@@ -10,40 +10,39 @@ import type { ProfileValues, SandboxLimits } from '../types.ts';
 import type { OciMount, OciProcess } from './oci.ts';
 
 /**
- * What stands between a build and the machine, one function per guard: the first five are around gVisor and meet a build
- * only once it has broken out of it, the others are inside. The product always uses `guards`; the attack tests weaken
- * one at a time. Not reachable from any option.
+ * The guards of the gVisor tier, one function each. The first five confine gVisor itself, in case a build escapes from it;
+ * the others apply inside. Production always uses `guards`; the attack tests weaken one at a time. No option can change them.
  */
 export interface GvisorGuards extends BuildGuards {
   /** bwrap arguments: the namespaces of gVisor's own processes, other than network. */
   readonly namespaces: () => string[];
-  /** bwrap arguments: what gVisor's own processes may still do. */
+  /** bwrap arguments: the capabilities of gVisor's own processes. */
   readonly privileges: () => string[];
   /** bwrap arguments: host paths that gVisor can reach, besides the build's read-only root. */
   readonly files: () => string[];
-  /** The host's uid gVisor runs under; undefined is the worker's own. */
+  /** The uid on the host that gVisor runs under; undefined for the worker's own. */
   readonly account: (slot: number) => number | undefined;
   /**
-   * bwrap arguments, and runsc's own network. Not for a job that has a way out: bwrap is in a network namespace of the
-   * job's already (startInCgroups), and gVisor opens the build's sockets there.
+   * bwrap arguments, and the network mode of runsc. Not used for a job with a network: bwrap then runs in the job's network
+   * namespace already (startInCgroups), and gVisor opens the build's sockets there.
    */
   readonly network: () => { around: string[]; inside: 'none' | 'host' };
-  /** What the driver may do. Whatever it may not, a step may not either. */
+  /** Account and capabilities of the driver. They bound those of the steps. */
   readonly driver: () => Pick<OciProcess, 'user' | 'capabilities' | 'noNewPrivileges'>;
-  /** Words before each step's command, and before the driver's own work with the build's files. */
+  /** Command prefix of each step and of the driver's own commands on the build's files. */
   readonly stepPrefix: (pins: ProfileValues) => string[];
   readonly seccomp: (arch: Arch) => OciSeccomp | undefined;
-  /** What a process of the build may have; how many there are is one of these. */
+  /** Resource limits of the build's processes, their number among them. */
   readonly processes: (limits: SandboxLimits) => OciProcess['rlimits'];
-  /** What a process of gVisor's own may have. */
+  /** Resource limits of gVisor's own processes. */
   readonly processLimits: ProcessLimits;
   readonly disk: (limits: SandboxLimits, pins: ProfileValues) => OciMount[];
 }
 
 /**
- * gVisor does not protect the first process from its own account, so the driver has another than the steps: 0, which is
- * gVisor's own idea of root and nobody on the host. It becomes the steps' account, ends what they left running, looks
- * whether all of it is gone (PTRACE, to see their /proc) and enters folders they closed (DAC_READ_SEARCH).
+ * gVisor does not protect the first process from processes of the same account, so the driver runs as uid 0, which is root
+ * inside of gVisor only. It needs to switch to the steps' account (SETUID, SETGID, SETPCAP), to kill their processes (KILL), to
+ * read their /proc (SYS_PTRACE), and to enter folders that they made unreadable (DAC_READ_SEARCH).
  */
 const driverCapabilities = [
   'CAP_SETUID',
@@ -79,7 +78,7 @@ export const guards: GvisorGuards = {
   ],
   seccomp: ociSeccomp,
   processes: ({ pids }) => {
-    // As in the namespace tier: three of them are the sandbox's own.
+    // As in the namespace tier, three processes of the limit are the sandbox's own.
     const own = Math.max(1, pids - 3);
     return [
       { type: 'RLIMIT_NPROC', hard: own, soft: own },
@@ -102,7 +101,7 @@ export const guards: GvisorGuards = {
     limitSettings(controller, version, {
       ...limits,
       memoryBytes: limits.memoryBytes + sandboxLimits.gvisorMemoryBytes,
-      // gVisor has a process of the host's for each of the build's, with a thread for each processor.
+      // gVisor runs a host process with one thread per processor for each process of the build.
       pids: sandboxLimits.gvisorThreads + limits.pids * (1 + Math.ceil(limits.cpus)),
     }),
   deadlineMs: ({ seconds }) => seconds * 1000,

@@ -10,13 +10,13 @@ import type { SandboxJob } from '../types.ts';
 import { ociConfig } from './config.ts';
 import type { GvisorGuards } from './guards.ts';
 
-/** Where things are for runsc, which sees nothing else of the host. */
+/** Paths inside of the bwrap sandbox that runsc runs in. */
 const at = { runsc: '/runsc', bundle: '/job', root: '/job/root', state: '/state' };
 
 /**
- * Starts runsc, rootless and inside of bwrap: what breaks out of gVisor finds itself with an account of nobody's, alone,
- * without a network, and in a file system that holds runsc and the build's own read-only root. All that runsc writes is
- * in that file system, in memory, and goes with its last process, however that ended.
+ * Starts runsc, rootless and inside of bwrap: a build that escapes from gVisor has an unused account, no other processes, no
+ * network, and a file system that holds runsc and the build's read-only root. runsc writes to that file system only, which is
+ * in memory and disappears with its last process. @throws SANDBOX_UNAVAILABLE
  */
 export async function launch(
   guards: GvisorGuards,
@@ -45,7 +45,7 @@ export async function launch(
     ...['--ro-bind', requireTool('runsc'), at.runsc, '--dir', at.bundle],
     ...rootPaths(job, image, give),
     ...['--perms', '0444', '--file', give(config), `${at.bundle}/config.json`],
-    // runsc makes the root of its own processes on /tmp.
+    // runsc creates the root of its own processes in /tmp.
     ...['--dir', '/tmp', '--proc', '/proc', '--dev', '/dev', '--tmpfs', at.state],
     ...guards.files(),
     ...['--remount-ro', '/', '--'],
@@ -60,13 +60,13 @@ export async function launch(
   return startInCgroups({ job, directories, slot, command, data, processLimits: guards.processLimits });
 }
 
-/** The build's read-only root. */
+/** bwrap arguments: the build's read-only root. */
 function rootPaths(
   job: SandboxJob,
   image: MountedImage | undefined,
   give: (text: string) => string,
 ): string[] {
-  // An image has these files, empty: ours are laid over them.
+  // An image has these files, empty: they are bind-mounted over.
   const how = image === undefined ? '--file' : '--ro-bind-data';
   const etc = etcFiles(profileOf(job)).flatMap(({ path, text }) => [
     ...['--perms', '0644', how, give(text), at.root + path],

@@ -2,7 +2,7 @@ import type { TierBackend } from '../build/tier.ts';
 import { type GvisorGuards, guards as productGuards } from './guards.ts';
 import { launch } from './launch.ts';
 
-/** gVisor: a kernel in user space, which answers a build's system calls itself. Not even it runs as root. */
+/** The tier `gvisor`: a kernel in user space that handles a build's system calls. It does not run as root. */
 export function gvisorTier(guards: GvisorGuards = productGuards): TierBackend {
   return {
     tier: 'gvisor',

@@ -4,23 +4,24 @@ import { profileOf, profilePath } from '../build/profile.ts';
 import type { SandboxJob } from '../types.ts';
 import type { Guards } from './guards.ts';
 
-/** bwrap's arguments up to the command, and what must be written to which file descriptor first. */
+/** Arguments of bwrap(1) up to the command, and the data to write to its file descriptors first. */
 export interface BwrapCall {
   readonly args: string[];
   readonly data: { fd: number; bytes: Uint8Array }[];
 }
 
-/** Part of a merged-/usr Debian root; absent ones (lib32, libx32) are left out. */
+/** Top-level links of a merged-/usr Debian root; absent ones (lib32, libx32) are skipped. */
 const topLinks = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];
 
-/** The only host files of /etc a build sees: how the dynamic linker finds libraries and what `cc` stands for. */
+/** The host files of /etc that a build sees: configuration of the dynamic linker and of alternatives such as `cc`. */
 const etcShared = ['/etc/ld.so.cache', '/etc/ld.so.conf', '/etc/ld.so.conf.d', '/etc/alternatives'];
 
+/** Arguments that isolate a job of the namespace tier. `firstFd` is the first free descriptor for data. */
 export function bwrapCall(
   guards: Guards,
   job: Pick<SandboxJob, 'limits' | 'network' | 'variation'>,
   firstFd: number,
-  /** The folder of an image, which is the root then; the host's own system otherwise. */
+  /** Folder of the image that becomes the root; absent: the host's own system. */
   root?: string,
 ): BwrapCall {
   const pins = profileOf(job);
@@ -37,7 +38,7 @@ export function bwrapCall(
     ...(job.network === undefined ? guards.network() : []),
     ...guards.privileges(),
     ...['--clearenv', '--setenv', 'PATH', profilePath],
-    // An image brings its own certificates.
+    // An image has its own certificates.
     ...(root !== undefined
       ? ['--ro-bind', root, '/']
       : [...systemPaths(), ...(job.network === undefined ? [] : certificatePaths())]),
@@ -51,7 +52,7 @@ export function bwrapCall(
     ...guards.files(),
     ...['--proc', '/proc', '--dev', '/dev', ...hide(guards.hidden())],
     ...guards.disk(job.limits),
-    // An image has this link.
+    // An image has this link already.
     ...(root === undefined ? ['--symlink', 'build/tmp', '/tmp'] : []),
     ...['--remount-ro', '/', '--chdir', '/build'],
     ...(filter === undefined ? [] : ['--seccomp', give(filter)]),
@@ -59,7 +60,7 @@ export function bwrapCall(
   return { args, data };
 }
 
-/** A device where devices cannot be opened, or an empty folder in its place. Kernels differ in what they have. */
+/** Mounts an unreadable device or an empty folder over each path that exists; kernels differ in which do. */
 function hide(paths: readonly string[]): string[] {
   return paths.flatMap((path) => {
     const found = statSync(path, { throwIfNoEntry: false });
@@ -72,7 +73,7 @@ function hide(paths: readonly string[]): string[] {
 
 const certificatePaths = (): string[] => certificates().flatMap((path) => ['--ro-bind', path, path]);
 
-/** The system itself, read-only, below a folder: what every sandbox sees of the host. */
+/** bwrap arguments that mount the host's system read-only below a folder. */
 export function systemPaths(below = ''): string[] {
   return [
     ...['--ro-bind', '/usr', `${below}/usr`, ...topLinks.flatMap((name) => topLevel(name, below))],
@@ -80,7 +81,7 @@ export function systemPaths(below = ''): string[] {
   ];
 }
 
-/** Certificates of the authorities, without which no https server can be believed. Never their private folders. */
+/** Existing paths of the host's CA certificates (public part only), which TLS clients need. */
 export const certificates = (): string[] =>
   ['/etc/ssl/certs', '/etc/pki/tls/certs', '/etc/pki/ca-trust/extracted'].filter((path) => existsSync(path));
 

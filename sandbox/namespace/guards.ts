@@ -10,30 +10,30 @@ import type { Arch } from '../seccomp/syscalls.ts';
 import type { ProfileValues, SandboxLimits } from '../types.ts';
 
 /**
- * What stands between a build and the machine, one function per guard. The product always uses `guards`; the attack
- * tests compose a set with one of them weakened, to show that the attack is real. Not reachable from any option.
+ * The guards of the namespace tier, one function each. Production always uses `guards`; each attack test weakens one of them
+ * to show that the attack then succeeds. No option can change them.
  */
 export interface Guards extends BuildGuards {
   /** bwrap arguments: the namespaces other than network. */
   readonly namespaces: (pins?: ProfileValues) => string[];
-  /** Not for a job that has a way out: its tier starts in a network namespace of its own already (startInCgroups). */
+  /** Not used for a job with a network: bwrap then runs in the job's network namespace already (startInCgroups). */
   readonly network: () => string[];
   readonly privileges: () => string[];
-  /** Words before each step's command, which take from it what the driver keeps. */
+  /** Command prefix of each step: drops the capability that the driver keeps. */
   readonly stepPrefix: () => string[];
-  /** bwrap arguments of the writable places. */
+  /** bwrap arguments: the writable file systems. */
   readonly disk: (limits: SandboxLimits) => string[];
-  /** Host paths shown read-only. */
+  /** bwrap arguments: further host paths, read-only. */
   readonly files: () => string[];
   readonly seccomp: (arch: Arch) => Uint8Array | undefined;
-  /** The host's uid a job runs under; undefined is the worker's own. */
+  /** The uid on the host that a job runs under; undefined for the worker's own. */
   readonly account: (slot: number) => number | undefined;
   readonly processLimits: ProcessLimits;
-  /** Paths of /proc that nobody inside can open. */
+  /** Paths of /proc that are hidden from the build. */
   readonly hidden: () => readonly string[];
 }
 
-/** What the kernel tells everybody of the machine, its devices, its owner's keys and of what happens on it just now. */
+/** Files of /proc that describe the host: its devices, keys and current activity. */
 const hiddenProc = [
   'acpi',
   'asound',
@@ -53,12 +53,12 @@ export const guards: Guards = {
   namespaces: ({ hostName, uid } = profileValues) => [
     ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
     ...['--disable-userns', '--uid', String(uid), '--gid', String(uid), '--hostname', hostName],
-    // Our driver is the first process: nothing inside can kill it, and with it everything ends.
+    // The driver is process 1 of the namespace: no process inside can kill it, and when it ends, all others do.
     ...['--as-pid-1', '--new-session', '--die-with-parent'],
   ],
   network: () => ['--unshare-net'],
-  // The driver keeps one capability, over its own user namespace only, so that a step (which has none) may not look
-  // into it or write to its memory: the kernel allows that only to a process with at minimumText the same capabilities.
+  // The driver keeps one capability in its own user namespace. A step has none, and the kernel lets a process trace
+  // another only if it has at least the same capabilities (ptrace(2)), so a step cannot read or change the driver.
   privileges: () => ['--cap-drop', 'ALL', '--cap-add', 'CAP_SETPCAP'],
   stepPrefix: () => ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'],
   disk: (limits) => {

@@ -7,7 +7,7 @@ import type { SandboxJob } from '../types.ts';
 import { bwrapCall } from './arguments.ts';
 import type { Guards } from './guards.ts';
 
-/** Starts bwrap. As root the way leads over an unprivileged uid, so that the build's uid 1000 is not the host's 0. */
+/** Starts bwrap. A root worker switches to an unprivileged uid first, so that the build's uid is not root on the host. */
 export async function launch(
   guards: Guards,
   job: SandboxJob,

@@ -2,7 +2,7 @@ import type { TierBackend } from '../build/tier.ts';
 import { type Guards, guards as productGuards } from './guards.ts';
 import { launch } from './launch.ts';
 
-/** bubblewrap, a seccomp filter and control groups. It shares the host's kernel. */
+/** The tier `namespace`: bubblewrap, a seccomp filter and cgroups. Builds share the host's kernel. */
 export function namespaceTier(guards: Guards = productGuards): TierBackend {
   return {
     tier: 'namespace',

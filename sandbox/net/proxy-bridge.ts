@@ -3,12 +3,12 @@ import { connect, type Server, type Socket } from 'node:net';
 import { requireTool } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 
-/** Where a build finds the proxy, in every tier. */
+/** TCP port of the proxy on the build's loopback, in every tier. */
 export const proxyPort = 3128;
 
-const proxyUrl = `http://127.0.0.1:${proxyPort}`;
+export const proxyUrl = `http://127.0.0.1:${proxyPort}`;
 
-/** What makes curl, git, npm, pip and their like ask the proxy for everything. A job's own environment cannot change it. */
+/** Variables that make curl, git, npm, pip and similar tools use the proxy. A job's environment cannot override them. */
 export const proxyEnvironment: Readonly<Record<string, string>> = {
   http_proxy: proxyUrl,
   https_proxy: proxyUrl,
@@ -17,9 +17,8 @@ export const proxyEnvironment: Readonly<Record<string, string>> = {
 };
 
 /**
- * Runs on the host, in the network namespace of a build that has not begun: makes the socket that listens there, hands it
- * to the worker over the channel it was started with, and ends. A text of its own, so nothing here may refer to what is
- * outside of the function.
+ * Runs on the host, in the network namespace of a build that has not started: creates the listening socket, passes it to the
+ * worker over its IPC channel, and ends. It is run from its source text, so it must not refer to anything outside.
  */
 function listen(port: number): void {
   const server = process.getBuiltinModule('node:net').createServer();
@@ -32,7 +31,7 @@ function listen(port: number): void {
   server.listen(port, '127.0.0.1', () => process.send?.('listening', server));
 }
 
-/** Closes the channel before the command can see it. */
+/** Runs the listener, closes the IPC channel, and executes the command. */
 const handOverScript = `
 set -eu
 node=$1 program=$2; shift 2
@@ -43,12 +42,12 @@ exec "$@"
 `;
 
 /**
- * A command that runs another in a network namespace of its own, which has an empty loopback and nothing else. On it the
- * worker listens at `proxyPort` before the other begins (see bridgeToProxy, and ADR 0015). What the other starts must make no
- * network namespace of its own. To be spawned with one more descriptor, 'ipc'. bwrap, because it brings the loopback up.
+ * Wraps a command so that it runs in a network namespace that has a loopback interface only. The worker listens there at
+ * `proxyPort` before the command starts (bridgeToProxy, ADR 0015). The command must not create another network namespace.
+ * To be spawned with an additional descriptor 'ipc'. Uses bwrap, which brings the loopback interface up.
  */
 export function inNetworkNamespace(command: readonly string[]): string[] {
-  // Of root's, all stays that the tier itself needs; a user's has its power over its own user namespace only.
+  // As root, bwrap keeps the capabilities that the tier needs; as a user, they are limited to its user namespace.
   const account = process.getuid?.() === 0 ? ['--cap-add', 'ALL'] : ['--unshare-user'];
   return [
     ...[requireTool('bwrap'), ...account, '--unshare-net', '--dev-bind', '/', '/', '--die-with-parent', '--'],
@@ -57,7 +56,7 @@ export function inNetworkNamespace(command: readonly string[]): string[] {
   ];
 }
 
-/** Passes what comes in on the loopback of a command of `inNetworkNamespace` to a proxy's unix socket, until the command ends. */
+/** Forwards connections on the loopback of a command of `inNetworkNamespace` to a proxy's unix socket, until it ends. */
 export function bridgeToProxy(child: ChildProcess, socket: string): void {
   const open = new Set<Socket>();
   let server: Server | undefined;
@@ -76,15 +75,15 @@ export function bridgeToProxy(child: ChildProcess, socket: string): void {
       });
     }
   };
-  /** One that knocks and knocks is left to the kernel: it costs the worker nothing any more. */
-  let knocks = 0;
+  /** Accepted and dropped connections. At the limit the listener is closed, so that further ones cost nothing. */
+  let connections = 0;
   const tally = (): void => {
-    if (++knocks === sandboxLimits.egressConnectionsTotalMax) server?.close();
+    if (++connections === sandboxLimits.egressConnectionsTotalMax) server?.close();
   };
   child.once('message', (_, handle) => {
     server = handle as Server;
     server.maxConnections = sandboxLimits.egressConnectionsMax;
-    // What was asked for is answered although the asker has nothing more to say.
+    // A response is delivered after the client has closed its sending side.
     Object.assign(server, { allowHalfOpen: true });
     server.on('connection', pass);
     server.on('connection', tally);

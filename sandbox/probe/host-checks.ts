@@ -6,7 +6,7 @@ import type { CgroupParents } from '../cgroups/parents.ts';
 import { findTool } from '../host.ts';
 import type { ProbeCheck } from '../types.ts';
 
-/** What a tier calls on the host and inside, and the Debian package each comes from. */
+/** Programs that all tiers run, on the host or inside, and their Debian packages. */
 const tools = [
   { name: 'bwrap', package: 'bubblewrap' },
   { name: 'bash', package: 'bash' },
@@ -17,6 +17,7 @@ const tools = [
   { name: 'unshare', package: 'util-linux' },
 ];
 
+/** Whether the operating system and processor are supported. */
 export function platformCheck(): ProbeCheck {
   const ok = process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
   return { name: 'platform', ok, found: `${process.platform} ${process.arch}`, ...(ok ? {} : platformFix) };
@@ -24,6 +25,7 @@ export function platformCheck(): ProbeCheck {
 
 const platformFix = { fix: 'use a machine with Linux on x86_64 or aarch64' };
 
+/** Whether each program is installed. */
 export function toolChecks(more: readonly { name: string; package: string }[] = []): ProbeCheck[] {
   return [...more, ...tools].map(({ name, package: from }) => {
     const path = findTool(name);
@@ -33,6 +35,7 @@ export function toolChecks(more: readonly { name: string; package: string }[] = 
   });
 }
 
+/** Whether each required cgroup controller is available. */
 export function controllerChecks({ parents, missing }: CgroupParents): ProbeCheck[] {
   return requiredControllers.map((controller) => {
     const name = `${controller} control group`;
@@ -43,7 +46,7 @@ export function controllerChecks({ parents, missing }: CgroupParents): ProbeChec
   });
 }
 
-/** A job that may swap uses the disk, and more than its memory. Without swap there is nothing to hold. */
+/** Whether swapping of jobs is prevented: with swap a job could use more than its memory limit, and the disk. */
 export function swapCheck({ parents }: CgroupParents, swaps = read('/proc/swaps') ?? ''): ProbeCheck {
   const name = 'no swap';
   if (swaps.split('\n').length < 2) return { name, ok: true, found: 'this machine has none' };
@@ -59,7 +62,7 @@ export function swapCheck({ parents }: CgroupParents, swaps = read('/proc/swaps'
   };
 }
 
-/** A v1 hierarchy is not ours to hand to a user: its delegation is unsafe (cgroups(7), "delegation"). */
+/** v1 hierarchies are not delegated to users, which is unsafe (cgroups(7), "delegation"). */
 function controllerFix(found: string): string {
   if (found.startsWith('no cgroup')) return 'mount -t cgroup2 none /sys/fs/cgroup';
   if (found.includes('cgroup v1'))
@@ -69,7 +72,7 @@ function controllerFix(found: string): string {
     : 'systemd-run --user --scope -p Delegate=yes -- <the same command>';
 }
 
-/** Why bwrap may not be allowed to make a user namespace, and the setting that allows it. */
+/** The setting that allows unprivileged user namespaces, if one of the known switches forbids them. */
 export function userNamespaceFix(): { fix?: string } {
   const switches = [
     {

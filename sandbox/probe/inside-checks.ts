@@ -4,15 +4,15 @@ import type { ProbeCheck, SandboxJob, SandboxLimits, SandboxOutcome } from '../t
 import { userNamespaceFix } from './host-checks.ts';
 
 const MiB = 1024 * 1024;
-/** Twenty times what this takes on a small machine: emulated ones are that slow. */
+/** Limits of the probe's jobs. The time limit is 20 times what they take: emulated virtual machines are that slow. */
 const limits: SandboxLimits = { cpus: 1, memoryBytes: 32 * MiB, diskBytes: 4 * MiB, pids: 24, seconds: 20 };
 
-/** With a quota of a quarter a busy loop gets a quarter and the burst of one period, without it all that is free. */
+/** A busy loop under this quota gets a quarter of a processor plus one period's burst; without a quota up to a whole one. */
 const CPU_QUOTA = 0.25;
 const CPU_SHARE_MAX = 0.5;
 const LOG_BYTES_MAX = 64 * 1024;
 
-/** Each line tells what was found where the build is: `quorate-probe <check> <finding>`. */
+/** Reports findings from inside, one per line: `quorate-probe <check> <finding>`. */
 const lookAround = `
 say() { echo "quorate-probe $1 $2"; }
 say kernel "$(uname -r)"
@@ -39,17 +39,17 @@ if (i=0; while [ $i -lt 40 ]; do sleep 9 & i=$((i+1)); done) 2>/dev/null; then s
 echo made > "$OUT/made"
 `;
 
-/** Keeps one processor busy for 0.4 s by the clock. */
+/** Keeps one processor busy for 0.4 s of wall time. */
 const busyLoop = `
 now() { read -r up rest < /proc/uptime; now=$((\${up%.*} * 100 + 1\${up#*.} - 100)); }
 now; start=$now; echo quorate-probe cpu begins
 while [ $((now - start)) -lt 40 ]; do now; done
 `;
 
-/** More than the limit and all that a tier has besides (see gvisorMemoryBytes). */
+/** Allocates more than the memory limit plus the overhead of any tier. */
 const hog = 'dd if=/dev/zero of=/dev/null bs=250000000 count=1';
 
-/** Runs jobs under the real limits and reports what held. Takes about half a second. */
+/** Runs jobs under real limits and checks the guards from inside. Takes about 0.5 s. */
 export async function checkFromInside(
   sandbox: TierSandbox,
   image: SandboxJob['image'],
@@ -111,8 +111,8 @@ const expectations: { name: string; key: string; holds: (found: string) => boole
 ];
 
 /**
- * What a busy loop under a quota of CPU_QUOTA got, as the host's kernel counts it: a sandbox with a clock of its own does
- * not know when it stood still.
+ * The share of a processor that a busy loop under CPU_QUOTA got, as counted by the host's kernel: the clock of a virtual
+ * machine is no reliable measure. NaN if the job failed.
  */
 async function processorShare(at: Where): Promise<number> {
   let began: { clock: number; spent: number } | undefined;
@@ -126,6 +126,7 @@ async function processorShare(at: Where): Promise<number> {
   return (ended.spent - began.spent) / (ended.clock - began.clock);
 }
 
+/** Where the probe's jobs run. */
 interface Where {
   sandbox: TierSandbox;
   image: SandboxJob['image'];

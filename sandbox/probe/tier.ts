@@ -5,20 +5,20 @@ import type { Probe, ProbeCheck, ProbeWatch, SandboxImage } from '../types.ts';
 import { controllerChecks, platformCheck, swapCheck } from './host-checks.ts';
 import { checkFromInside } from './inside-checks.ts';
 
-/** How a tier is found out about and opened. */
+/** How a tier is probed and opened. */
 export interface TierProbe {
   readonly backend: TierBackend;
-  /** Looks for what it needs, without running any of it for long; a failed check saves the rest. */
+  /** Checks the requirements of the tier without running jobs. If one fails, no job is run. */
   lookAround(): Promise<ProbeCheck[]>;
-  /** What the jobs of the probe run on. */
+  /** The image that the probe's jobs run in. */
   probeImage(signal: AbortSignal): Promise<'host' | SandboxImage>;
-  /** Of all its jobs together, where it is slower than others. */
+  /** Time limit of all jobs of the probe. Default: `sandboxLimits.probeSecondsMax`. */
   readonly secondsMax?: number;
 }
 
 /**
- * Runs jobs in a tier, where all that it needs is there, and looks from inside whether each guard holds. Throws only what
- * the signal of who watches says.
+ * Checks the requirements of a tier, then runs jobs in it and checks each guard from inside. `notes` is the folder of job
+ * records. Throws only the signal's reason.
  */
 export async function probeTier(
   { backend, lookAround, probeImage, secondsMax = sandboxLimits.probeSecondsMax }: TierProbe,
@@ -47,13 +47,13 @@ export async function probeTier(
   const end = signal === undefined ? limit : AbortSignal.any([signal, limit]);
   let inside: ProbeCheck[];
   try {
-    step('what its jobs run on');
+    step('image for its jobs');
     inside = await checkFromInside(sandbox, await probeImage(end), end, step);
   } catch (error) {
     inside = [{ name, ok: false, found: (error as Error).message }];
   }
   signal?.throwIfAborted();
   if (!limit.aborted) return result([...checks, ...inside], sandbox);
-  const found = `the jobs that look whether it holds were not done in ${secondsMax} s`;
-  return result([...checks, { name, ok: false, found, fix: 'try again when this machine is less busy' }]);
+  const found = `the jobs of the probe took over ${secondsMax} s`;
+  return result([...checks, { name, ok: false, found, fix: 'try again when this host is less busy' }]);
 }

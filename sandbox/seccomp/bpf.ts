@@ -1,6 +1,6 @@
 /**
- * Just enough of classic BPF to write a seccomp filter: `struct sock_filter` is {u16 code, u8 jt, u8 jf, u32 k}, in the
- * machine's byte order (little-endian on both architectures served). Source: linux/filter.h, linux/seccomp.h, seccomp(2).
+ * An instruction of classic BPF, as far as seccomp filters need it: `struct sock_filter` is {u16 code, u8 jt, u8 jf, u32 k} in
+ * native byte order (little-endian on both supported architectures). Source: linux/filter.h, linux/seccomp.h, seccomp(2).
  */
 export interface Instruction {
   readonly code: number;
@@ -19,12 +19,12 @@ const BPF_RET_K = 0x06;
 export const offsetNumber = 0;
 export const offsetArch = 4;
 
-/** Offset of the low half of an argument: the kernel itself reads these arguments as 32-bit values. */
+/** Offset of the low 32 bits of an argument. The kernel reads the inspected arguments as 32-bit values too. */
 export function offsetArgument(index: number): number {
   return 16 + index * 8;
 }
 
-/** What a filter answers. `errno(0)` is success without doing anything. */
+/** Return values of a filter (seccomp(2)). `errno(0)` skips the call and reports success. */
 export const answers = {
   allow: 0x7fff0000,
   killProcess: 0x80000000,
@@ -39,7 +39,7 @@ export function answer(value: number): Instruction {
   return { code: BPF_RET_K, jt: 0, jf: 0, k: value };
 }
 
-/** Runs `then` when the loaded value equals `k`, else skips it. `then` must end in an answer. */
+/** Runs `then` if the loaded value equals `k`, else skips it. `then` must end in an answer. The others are alike. */
 export function whenEqual(k: number, then: readonly Instruction[]): Instruction[] {
   return [{ code: BPF_JMP_JEQ_K, jt: 0, jf: then.length, k }, ...then];
 }
@@ -60,7 +60,7 @@ export function whenAnyBit(k: number, then: readonly Instruction[]): Instruction
   return [{ code: BPF_JMP_JSET_K, jt: 0, jf: then.length, k }, ...then];
 }
 
-/** The bytes `bwrap --seccomp` reads. Throws when a jump does not fit its 8 bits or the program its 4096 instructions. */
+/** Encodes a program for `bwrap --seccomp`. @throws RangeError for a jump over 255 or more than 4096 instructions */
 export function assemble(program: readonly Instruction[]): Uint8Array {
   if (program.length > 4096) throw new RangeError(`seccomp program of ${program.length} instructions`);
   const bytes = new Uint8Array(program.length * 8);

@@ -14,7 +14,7 @@ interface Rule {
   readonly args?: Comparison[];
 }
 
-/** `linux.seccomp` of an OCI configuration. */
+/** `linux.seccomp` of an OCI configuration (opencontainers/runtime-spec, config-linux.md). */
 export interface OciSeccomp {
   readonly defaultAction: string;
   readonly architectures: string[];
@@ -22,15 +22,15 @@ export interface OciSeccomp {
 }
 
 const ALLOW = 'SCMP_ACT_ALLOW';
-/** EPERM: gVisor's runsc does not read `errnoRet`. */
+/** Returns EPERM: runsc ignores `errnoRet`. */
 const REFUSE = 'SCMP_ACT_ERRNO';
-/** Asks a tracer; there never is one, and the answer is ENOSYS then (seccomp(2)). */
+/** Notifies a tracer. Without one the call fails with ENOSYS (seccomp(2)). */
 const UNKNOWN = 'SCMP_ACT_TRACE';
 
 /**
- * The same policy as `seccompFilter` (see policy.ts) in the words of an OCI configuration; of several rules for a call
- * the first that matches decides. A call that gVisor does not have is passed over and answers ENOSYS. What cannot be said:
- * that sockets of other families answer EAFNOSUPPORT (it is EPERM here), and that `sync` does nothing.
+ * The policy of `seccompFilter` (policy.ts) as an OCI configuration. The first matching rule of a call applies. Calls that
+ * gVisor does not implement are skipped and return ENOSYS. Two differences cannot be expressed: sockets of other families return
+ * EPERM instead of EAFNOSUPPORT, and `sync` is not skipped.
  */
 export function ociSeccomp(arch: Arch): OciSeccomp {
   const here = (calls: typeof allowedCalls) =>

@@ -30,7 +30,7 @@ const EAFNOSUPPORT = 97;
 /** AUDIT_ARCH_* of linux/audit.h. */
 const auditArch: Record<Arch, number> = { x64: 0xc000003e, arm64: 0xc00000b7 };
 
-/** Calls with this bit are the x32 ABI, which would reach every call under a second number. */
+/** Bit of the x32 ABI, which reaches each call under a second number. */
 const X32_BIT = 0x40000000;
 
 /** CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET} of linux/sched.h; NEWTIME exists in clone3 and unshare only. */
@@ -44,30 +44,30 @@ export const personalities = { PER_LINUX: 0, ADDR_NO_RANDOMIZE: 0x0040000, QUERY
 const allow = answer(answers.allow);
 const refuse = answer(answers.errno(EPERM));
 
-/** The system call's number is loaded before each of these and they all end in an answer. */
+/** Rules by call. Each ends in an answer. */
 const inspections: Record<string, Instruction[]> = {
   clone: [load(offsetArgument(0)), ...whenAnyBit(CLONE_NEW_ANY, [refuse]), allow],
-  // Its flags are behind a pointer, which a filter cannot read; every libc falls back to clone.
+  // Its flags are behind a pointer, which a filter cannot read. On ENOSYS libc falls back to clone.
   clone3: [answer(answers.errno(ENOSYS))],
   personality: [
     load(offsetArgument(0)),
     ...Object.values(personalities).flatMap((value) => whenEqual(value, [allow])),
     refuse,
   ],
-  // Both push characters into a terminal as if its owner had typed them.
+  // Both insert characters into a terminal's input (ioctl_tty(2)).
   ioctl: [load(offsetArgument(1)), ...whenEqual(TIOCSTI, [refuse]), ...whenEqual(TIOCLINUX, [refuse]), allow],
   socket: familyOnly(),
   socketpair: familyOnly(),
 };
 
-/** The argument that asks for huge pages, and the bit in it: MAP_HUGETLB, MFD_HUGETLB, SHM_HUGETLB. */
+/** Argument and bit that request huge pages: MAP_HUGETLB, MFD_HUGETLB, SHM_HUGETLB. */
 const hugePages: Record<string, { argument: number; bit: number }> = {
   mmap: { argument: 3, bit: 0x40000 },
   memfd_create: { argument: 1, bit: 0x4 },
   shmget: { argument: 2, bit: 0x800 },
 };
 
-/** ENOMEM, as on a machine where nobody reserved any. */
+/** Returns ENOMEM for huge pages, as on a host that has none reserved. */
 function withoutHugePages(name: string): Instruction[] {
   const asks = hugePages[name];
   return asks === undefined
@@ -84,9 +84,8 @@ function familyOnly(): Instruction[] {
 }
 
 /**
- * The filter of profile `quorate-sandbox/1`: an allow-list. What is not named answers ENOSYS, as an older kernel would,
- * so that calls of kernels to come stay closed; what is known to be dangerous answers EPERM; another architecture's
- * calls end the process.
+ * The filter of profile `quorate-sandbox/1`, an allow-list. Unlisted calls return ENOSYS, as on an older kernel, so that new
+ * calls stay closed. Calls known to be dangerous return EPERM. Calls of another architecture kill the process.
  */
 export function seccompFilter(arch: Arch): Uint8Array {
   return assemble([
@@ -107,7 +106,7 @@ export function seccompFilter(arch: Arch): Uint8Array {
   ]);
 }
 
-/** Runs of numbers with one answer each, ascending: a comparison per run and no far jumps. */
+/** Rules without arguments: one comparison per range of numbers with the same answer, ascending, so that jumps stay short. */
 function plainAnswers(arch: Arch): Instruction[] {
   const byNumber = new Map<number, number>();
   const put = (calls: typeof allowedCalls, value: number) => {

@@ -1,7 +1,6 @@
 /**
- * System call numbers of the calls the policy names, for both architectures: `name x86_64 aarch64`, `-` where the
- * architecture has no such call. From the kernel's UAPI headers (asm/unistd_64.h, asm-generic/unistd.h, Linux 6.12) and
- * compared with libseccomp's tables.
+ * Numbers of the system calls that the policy lists, for both architectures: `name x86_64 aarch64`, `-` for none. Source: UAPI
+ * headers of Linux 6.12 (asm/unistd_64.h, asm-generic/unistd.h), compared with libseccomp's tables.
  */
 export type Arch = 'x64' | 'arm64';
 
@@ -26,8 +25,8 @@ function number(text: string): number | undefined {
 }
 
 /**
- * What compilers, interpreters and test suites use. Not among them: io_setup and its kin, whose contexts the whole machine
- * has a fixed number of.
+ * Calls that compilers, interpreters and test suites use. io_setup and related calls are not among them: the number of their
+ * contexts is limited for the whole host (fs.aio-max-nr).
  */
 export const allowedCalls = table(`
   accept 43 202, accept4 288 242, access 21 -, alarm 37 -, arch_prctl 158 -, bind 49 200, brk 12 214,
@@ -82,17 +81,17 @@ export const allowedCalls = table(`
   vfork 58 -, wait4 61 260, waitid 247 95, write 1 64, writev 20 66
 `);
 
-/** Allowed, but not with huge pages: those are counted against no memory limit, and somebody reserved them for a purpose. */
+/** Allowed without huge pages, which no memory limit counts and which are reserved for other uses of the host. */
 export const hugePageCalls = table(`
   memfd_create 319 279, mmap 9 222, shmget 29 194
 `);
 
-/** Answered with success and not done: the build has only tmpfs, and flushing the host's disks is a nuisance. */
+/** Skipped with success: a build writes to tmpfs only, and flushing would slow down the host's disks. */
 export const ignoredCalls = table(`
   sync 162 81, syncfs 306 267
 `);
 
-/** Known and dangerous: EPERM, so that a program can tell a refusal from an old kernel. */
+/** Dangerous calls. They return EPERM, so that a program can tell a refusal from an old kernel. */
 export const deniedCalls = table(`
   acct 163 89, add_key 248 217, adjtimex 159 171, bpf 321 280, chroot 161 51, clock_adjtime 305 266,
   clock_settime 227 112, create_module 174 -, delete_module 176 106, fanotify_init 300 262,

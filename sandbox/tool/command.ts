@@ -2,17 +2,17 @@ import { profileEtc } from '../build/etc.ts';
 import { buildProcessLimits, prlimit } from '../build/process-limits.ts';
 import { findTool } from '../host.ts';
 import { certificates, systemPaths } from '../namespace/arguments.ts';
-import { proxyEnvironment, tunnelPaths, withLoopback } from './tunnel.ts';
+import { toolProxyEnvironment, tunnelPaths, withLoopback } from './tunnel.ts';
 
-/** The tool gives way to everything else on the machine. */
+/** nice(1) value of a tool. */
 const NICENESS = 10;
 
-/** The first descriptor that carries a file; below are the tool's own three. */
+/** The first descriptor for files that bwrap reads. */
 const FIRST_FD = 10;
 
 /**
- * Closes what the caller inherited from whoever started it, opens the files bwrap reads by descriptor, joins the groups
- * (writing 0 moves the writer itself) and becomes the command. bash, because dash cannot name descriptor 10.
+ * Closes inherited descriptors, opens the files that bwrap reads by descriptor, joins the cgroups (writing 0 moves the writer
+ * itself, cgroups(7)) and executes the command. Needs bash: dash cannot name descriptor 10.
  */
 const enterScript = `
 set -eu
@@ -26,15 +26,17 @@ while [ "$groups" -gt 0 ]; do echo 0 > "$1/cgroup.procs"; shift; groups=$((group
 exec "$@"
 `;
 
+/** Folders and account of one tool sandbox. */
 export interface ToolContext {
-  /** The only writable folder, inside at the same path. */
+  /** The only writable folder, at the same path inside. */
   readonly dir: string;
-  /** With the proxy's socket. */
+  /** Folder of the proxy's socket. */
   readonly net: string;
-  /** Holds `files`. */
+  /** Folder of the files named in `toolFiles`. */
   readonly files: string;
+  /** Directories of the cgroups. */
   readonly groups: readonly string[];
-  /** The host's uid the tool runs under; undefined is the caller's own. */
+  /** The uid on the host that the tool runs under; undefined for the caller's own. */
   readonly uid: number | undefined;
 }
 
@@ -46,13 +48,13 @@ export const toolFiles = {
 } as const;
 
 /**
- * What stands between a tool and the machine. The product always uses these; the attack tests weaken one at a time, to
- * show that the attack is real. Not reachable from any option.
+ * The guards of a tool sandbox. Production always uses `toolGuards`; each attack test weakens one of them to show that the
+ * attack then succeeds. No option can change them.
  */
 export interface ToolGuards {
   readonly network: () => string[];
   readonly processes: () => string[];
-  /** Host paths shown read-only. */
+  /** bwrap arguments: further host paths, read-only. */
   readonly files: () => string[];
 }
 
@@ -63,12 +65,12 @@ export const toolGuards: ToolGuards = {
 };
 
 /**
- * How a tool gets at the proxy: on the loopback, for what speaks HTTP to it; as a command that git starts for each
- * connection of its own protocol; or not at all. Each costs one start of node, so a tool gets what it uses.
+ * How a tool reaches the proxy: by TCP on the loopback, for tools that speak HTTP to it; by a command that git starts for each
+ * connection of its own protocol (GIT_PROXY_COMMAND); or not at all. The first two start a Node process.
  */
 export type ProxyAccess = 'loopback' | 'command' | 'nothing';
 
-/** A command that runs another in the sandbox. */
+/** Wraps a command so that it runs in the sandbox. */
 export function toolCommand(
   { dir, net, files, groups, uid }: ToolContext,
   command: readonly string[],
@@ -116,15 +118,15 @@ export function toolCommand(
       '--',
     ],
     ...account(uid).prefix,
-    // Not before: the folder is that account's alone.
+    // After the change of account: only that account can enter the folder.
     ...['env', '-C', dir],
     ...(reach === 'loopback' ? withLoopback(command) : command),
   ];
 }
 
 /**
- * An ordinary user's tool gets a user namespace and is uid 1000 there. A root's gets none: bwrap, as root, can bind
- * folders that are root's alone, and the first thing to run inside is the change to an account nobody has.
+ * A tool of an ordinary user runs as uid 1000 in a user namespace. For root there is no user namespace: bwrap as root can bind
+ * folders that only root can enter, and the first command inside switches to an unused account.
  */
 function account(uid: number | undefined): { flags: string[]; prefix: string[] } {
   if (uid === undefined)
@@ -139,7 +141,7 @@ function account(uid: number | undefined): { flags: string[]; prefix: string[] }
   };
 }
 
-/** The folders above a path: bwrap would make them its own user's alone. */
+/** bwrap arguments that create the folders above a path with mode 0755; bwrap's default is private to its user. */
 function passage(path: string): string[] {
   const names = path.split('/').slice(1, -1);
   return names.flatMap((_, n) => ['--perms', '0755', '--dir', `/${names.slice(0, n + 1).join('/')}`]);
@@ -150,7 +152,7 @@ function reaching(net: string, tunnel: string): string[] {
     ...passage(tunnelPaths.node),
     ...['--ro-bind', process.execPath, tunnelPaths.node, '--ro-bind', net, tunnelPaths.net],
     ...['--perms', '0755', '--ro-bind-data', tunnel, tunnelPaths.tunnel],
-    ...Object.entries(proxyEnvironment).flatMap(([name, value]) => ['--setenv', name, value]),
+    ...Object.entries(toolProxyEnvironment).flatMap(([name, value]) => ['--setenv', name, value]),
   ];
 }
 

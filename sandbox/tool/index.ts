@@ -15,36 +15,36 @@ import { type ProxyAccess, type ToolGuards, toolCommand, toolFiles, toolGuards }
 import { tunnelProgram } from './tunnel.ts';
 
 export interface ToolOptions {
-  /** The folder `openSandbox` got: what a crash leaves behind is swept by its notes. */
+  /** The state folder given to `openSandbox`: its job records serve to clean up after a crash. */
   stateDir: string;
-  /** An existing, private and empty folder on the disk, for all of this; the caller removes it. */
+  /** An existing, private and empty folder on disk for all files; the caller removes it. */
   scratch: string;
   limits: Pick<SandboxLimits, 'cpus' | 'memoryBytes'>;
   /** For the attack tests. */
   guards?: ToolGuards;
 }
 
-/** A sandbox for a tool of the host's, such as git, that reads what strangers send. */
+/** A sandbox for a program of the host, such as git, that processes untrusted input. */
 export interface ToolSandbox {
-  /** The one folder the tool can write to, inside at the same path. What it leaves there is hostile. */
+  /** The only folder that the tool can write to, at the same path inside. Its content must be treated as hostile. */
   readonly dir: string;
-  /** For the unix socket `proxy.sock` of a proxy, the only way out. */
+  /** Folder for the unix socket `proxy.sock` of a proxy, the only access to the network. */
   readonly net: string;
   /**
-   * A command that runs another inside, with the proxy in reach by the variables curl (`loopback`) or git (`command`)
-   * knows. What lies in `dir` when the first is made is handed to the tool's account.
+   * Wraps a command so that it runs inside, with the proxy set in the variables that curl (`loopback`) or git (`command`)
+   * reads. The first call changes the owner of the content of `dir` to the tool's account.
    */
   wrap(command: readonly string[], reach: ProxyAccess): string[];
-  /** Whether the kernel ended one of its processes for memory. */
+  /** Whether the kernel killed one of its processes for memory. */
   outOfMemory(): boolean;
-  /** Resolves when no process and no group of it is left. */
+  /** Kills the tool. Resolves when no process and no cgroup of it is left. @throws SANDBOX_CLEANUP_FAILED */
   close(): Promise<void>;
 }
 
 /**
- * The guards of a build, for a command of ours: no network, no file of the host's but the system and one folder, an
- * account of its own when the caller is root, the same filter of system calls, and control groups. Works where
- * `openSandbox` does. Throws SANDBOX_CGROUP_FAILED.
+ * Opens a sandbox with the guards of a build: no network, no files of the host but the system and one folder, an account of
+ * its own if the caller is root, the system call filter, and cgroups. Has the same requirements as the namespace tier.
+ * @throws SANDBOX_CGROUP_FAILED
  */
 export function openToolSandbox({
   stateDir,
@@ -54,7 +54,7 @@ export function openToolSandbox({
 }: ToolOptions): ToolSandbox {
   const [dir, net, files] = [join(scratch, 'work'), join(scratch, 'net'), join(scratch, 'files')];
   for (const folder of [dir, net, files]) mkdirSync(folder, { mode: 0o700 });
-  // The socket is used under another account; who could reach this folder is up to `scratch`.
+  // The tool's account must reach the socket. Other accounts are kept out by the mode of `scratch`.
   chmodSync(net, 0o711);
   const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
   writeFileSync(join(files, toolFiles.filter), seccompFilter(arch));
@@ -99,7 +99,7 @@ export function openToolSandbox({
   };
 }
 
-/** Nothing foreign has run in there yet, so nothing changes under the walk. */
+/** Changes the owner of a tree. No untrusted process has run in it yet, so the tree does not change meanwhile. */
 function handOver(dir: string, uid: number): void {
   lchownSync(dir, uid, uid);
   for (const entry of readdirSync(dir, { recursive: true, encoding: 'utf8' }))

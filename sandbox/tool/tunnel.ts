@@ -1,19 +1,18 @@
-/** Where things are inside. */
+import { proxyPort, proxyUrl } from '../net/proxy-bridge.ts';
+
+/** Paths inside of the sandbox. */
 export const tunnelPaths = {
   node: '/run/quorate/node',
   tunnel: '/run/quorate/tunnel',
   net: '/run/quorate/net',
 } as const;
 
-/** On the loopback inside, which is empty but for this. */
-const port = 3128;
-
 /**
- * Runs inside, as a file of its own made of this very text: so nothing here may refer to what is outside of the function.
+ * Runs inside, from its source text, so it must not refer to anything outside.
  *
- * - `tunnel <host> <port>`: stdin and stdout are a connection to there, as git wants of GIT_PROXY_COMMAND.
- * - `tunnel --serve <port> <command…>`: runs the command, and passes connections to that port on the loopback to the
- *   proxy meanwhile, for tools whose proxy must be on TCP. Ends as the command does.
+ * - `tunnel <host> <port>`: connects standard input and output to a server, for GIT_PROXY_COMMAND (git-config(1)).
+ * - `tunnel --serve <port> <command…>`: runs the command and meanwhile forwards connections to that port on the loopback to
+ *   the proxy, for tools whose proxy must be at a TCP address. Exits with the command's status.
  */
 function main(socket: string): void {
   const { connect, createServer } = process.getBuiltinModule('node:net');
@@ -66,20 +65,20 @@ function main(socket: string): void {
   else tunnel(first, second);
 }
 
-/** The file at `tunnelPaths.tunnel`. */
+/** Content of the file at `tunnelPaths.tunnel`. */
 export const tunnelProgram = `#!${tunnelPaths.node}\n(${main.toString()})('${tunnelPaths.net}/proxy.sock');\n`;
 
-/** What makes git, curl and their like ask the proxy for everything. */
-export const proxyEnvironment: Readonly<Record<string, string>> = {
-  http_proxy: `http://127.0.0.1:${port}`,
-  https_proxy: `http://127.0.0.1:${port}`,
+/** Variables that make git and curl use the proxy. */
+export const toolProxyEnvironment: Readonly<Record<string, string>> = {
+  http_proxy: proxyUrl,
+  https_proxy: proxyUrl,
   GIT_PROXY_COMMAND: tunnelPaths.tunnel,
 };
 
-/** The command, with the proxy on the loopback while it runs. */
+/** Wraps a command so that the proxy is on the loopback while it runs. */
 export const withLoopback = (command: readonly string[]): string[] => [
   tunnelPaths.tunnel,
   '--serve',
-  String(port),
+  String(proxyPort),
   ...command,
 ];

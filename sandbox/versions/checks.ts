@@ -6,7 +6,7 @@ import { meetsMinimum, minimums, minimumText, type Part } from './minimum.ts';
 import { programs, type ReportedVersion, readVersion } from './read.ts';
 import { type Installed, packagesInstalled } from './updates.ts';
 
-/** Packages that a part comes in; of the kernel's many the one that brings the next is looked for. */
+/** Debian packages of each component. For the kernel: the metapackages that depend on the newest one. */
 const packages: Readonly<Record<Part, readonly string[]>> = {
   kernel: ['amd64', 'arm64', 'cloud-amd64', 'cloud-arm64', 'generic', 'virtual'].map(
     (flavour) => `linux-image-${flavour}`,
@@ -16,7 +16,7 @@ const packages: Readonly<Record<Part, readonly string[]>> = {
   qemu: [process.arch === 'arm64' ? 'qemu-system-arm' : 'qemu-system-x86'],
 };
 
-/** Compares what a tier is made of with the minimum, and with what the package manager knows. Never throws. */
+/** Compares the components of a tier with their minimum versions and with apt's list of updates. Never throws. */
 export async function versionChecks(parts: readonly Part[]): Promise<ProbeCheck[]> {
   const own = Promise.all(parts.map(ownCheck));
   const updates = packagesInstalled(parts.flatMap((part) => packages[part])).then(
@@ -35,26 +35,27 @@ async function ownCheck(part: Part): Promise<ProbeCheck[]> {
   }
 }
 
+/** Compares a reported version with the minimum. */
 export function minimumCheck(part: Part, { text, version }: ReportedVersion): ProbeCheck {
   const name = `${part} version`;
   if (version === undefined) {
-    return { name, ok: true, found: `${text}: a number of its distribution's own, which is not compared` };
+    return { name, ok: true, found: `${text}: a version scheme of the distribution, not compared` };
   }
   if (meetsMinimum(part, version)) return { name, ok: true, found: text };
   const found = `${text} is older than ${minimumText(part)}: ${minimums[part].why}`;
   return { name, ok: false, found, outdated: true, ...bringsNewer(part) };
 }
 
-/** A part that no package brought, or where there is no apt, is said and not failed. */
+/** Compares with apt's list of updates. A component without a package, or a host without apt, passes with a remark. */
 export function updateCheck(
   part: Part,
   known: readonly Installed[] | undefined,
   running: string = kernelBuild(),
 ): ProbeCheck[] {
   const name = `${part} updates`;
-  if (known === undefined) return [{ name, ok: true, found: 'not compared: there is no apt here' }];
+  if (known === undefined) return [{ name, ok: true, found: 'not compared: no apt on this host' }];
   const mine = known.find((one) => packages[part].includes(one.name));
-  if (mine === undefined) return [{ name, ok: true, found: 'not compared: no package that apt knows' }];
+  if (mine === undefined) return [{ name, ok: true, found: 'not compared: not installed from a package' }];
   const { installed, candidate, security } = mine;
   if (security) {
     const found = `${installed}; ${candidate} has security updates`;
@@ -69,15 +70,15 @@ export function updateCheck(
     ];
   }
   const found =
-    installed === candidate ? `${installed} is the newest known` : `${installed}; ${candidate} is there`;
+    installed === candidate ? `${installed} is the newest known` : `${installed}; ${candidate} is available`;
   return [{ name, ok: true, found }];
 }
 
-/** CVE-2026-41163 and its like need a bwrap that anybody runs as root; nothing here does. */
+/** CVE-2026-41163 and similar ones need a setuid bwrap, which this sandbox does not use. */
 function setuidCheck(part: Part): ProbeCheck[] {
   const path = part === 'bubblewrap' ? findTool(programs.bubblewrap) : undefined;
   if (path === undefined || (statSync(path).mode & 0o4000) === 0) return [];
-  const found = `${path} is setuid, which made holes into root of it (CVE-2026-41163)`;
+  const found = `${path} is setuid, with which vulnerabilities give root (CVE-2026-41163)`;
   return [{ name: 'bubblewrap is not setuid', ok: false, found, outdated: true, fix: `chmod u-s ${path}` }];
 }
 

@@ -1,19 +1,19 @@
-/** What a sandbox is made of and a stranger's build leans against. */
+/** Components of a sandbox whose vulnerabilities matter. */
 export type Part = 'kernel' | 'bubblewrap' | 'runsc' | 'qemu';
 export type Version = readonly number[];
 
 interface Minimum {
   /**
-   * The first good release of each branch that has one and is not too old for us, ascending; the last number is what grew
-   * in that branch. Newer branches are good from their beginning, those between never became it.
+   * The first fixed release of each supported branch, ascending; the last number counts within its branch. Branches newer than
+   * the last are fixed from the start; branches in between were never fixed.
    */
   readonly since: readonly Version[];
   readonly why: string;
 }
 
 /**
- * Below these a tier runs no stranger's job. They are the minimumText, for machines whose package manager knows nothing or says
- * nothing: what a distribution mends without a new number, only its own list of updates tells (see updates.ts).
+ * Minimum versions for jobs of others. They apply where the package manager has no information; fixes that a distribution
+ * backports without a new version are known only from its list of updates (updates.ts).
  */
 export const minimums: Readonly<Record<Part, Minimum>> = {
   kernel: {
@@ -27,27 +27,27 @@ export const minimums: Readonly<Record<Part, Minimum>> = {
     why: 'CVE-2024-1086, which attackers used to become root from an ordinary account',
   },
   bubblewrap: {
-    // What was found since needs a setuid bwrap (CVE-2026-41163: it is looked for), or a folder that a build can write to
-    // and bwrap mounts into (GHSA-pxhw-h44j-8pfx: there is none).
+    // Later vulnerabilities need a setuid bwrap (CVE-2026-41163, checked in checks.ts), or a mount target that a build can
+    // write to (GHSA-pxhw-h44j-8pfx, not used here).
     since: [[0, 8, 0]],
-    why: 'the first with --disable-userns and --size; CVE-2020-5291 is mended',
+    why: 'the first with --disable-userns and --size; CVE-2020-5291 is fixed',
   },
   runsc: {
-    // CVE-2025-2713 lets the first process read as root until it forks: that is our driver, and steps are forked.
+    // CVE-2025-2713 lets the first process read files as root until it forks. Here that is the driver, not a step.
     since: [[20240729]],
-    why: 'the oldest that its tests were run on; CVE-2023-7258 is mended',
+    why: 'the oldest version tested; CVE-2023-7258 is fixed',
   },
   qemu: {
-    // 7.2.11 is mended as well, and knows no machine of the kind that is pinned (pc-q35-8.2).
+    // 7.2.11 is fixed as well but does not have the pinned machine type (pc-q35-8.2).
     since: [
       [8, 2, 3],
       [9, 0, 0],
     ],
-    why: 'the first with the machine that builds get; CVE-2024-3446, memory freed twice by virtio-serial, is mended',
+    why: 'the first with the pinned machine type; CVE-2024-3446, a double free in virtio-serial, is fixed',
   },
 };
 
-/** Whether a version has what the minimum asks for. */
+/** Whether a version is at or above the minimum of its branch. */
 export function meetsMinimum(part: Part, version: Version): boolean {
   const { since } = minimums[part];
   const branch = since.find((first) => first.slice(0, -1).every((number, at) => number === version[at]));
@@ -56,6 +56,7 @@ export function meetsMinimum(part: Part, version: Version): boolean {
   return compare(version, newest) > 0;
 }
 
+/** Negative, 0 or positive, as for Array.sort; missing numbers count as 0. */
 export function compare(one: Version, other: Version): number {
   for (let at = 0; at < Math.max(one.length, other.length); at++) {
     const difference = (one[at] ?? 0) - (other[at] ?? 0);
@@ -64,7 +65,7 @@ export function compare(one: Version, other: Version): number {
   return 0;
 }
 
-/** The minimum in words. */
+/** The minimum versions as text. */
 export function minimumText(part: Part): string {
   return minimums[part].since.map((version) => version.join('.')).join(', ');
 }

@@ -6,20 +6,21 @@ import { promisify } from 'node:util';
 import { findTool } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 
-/** A package that is installed, and what the package manager would install instead. */
+/** An installed package and the version that apt would install. */
 export interface Installed {
   readonly name: string;
   readonly installed: string;
   readonly candidate: string;
-  /** The candidate is, or contains, an update of the security archive. */
+  /** Whether the candidate is, or contains, an update from the security archive. */
   readonly security: boolean;
 }
 
 const systemCache = '/var/cache/apt/pkgcache.bin';
 
 /**
- * Images for containers have apt keep no cache: it then reads all lists on every call, which takes most of a second. With a
- * file of our own it looks itself whether that is still right. Undefined where it is not needed, or not safely ours.
+ * Folder for a package cache of apt, if the system has none: container images disable it, and without a cache each call parses
+ * all lists, which takes most of a second. apt checks itself whether the cache is current. Undefined if it is not needed or the
+ * folder belongs to another user.
  */
 function ownCache(): string | undefined {
   if (existsSync(systemCache)) return undefined;
@@ -27,15 +28,15 @@ function ownCache(): string | undefined {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const found = lstatSync(folder);
-    // Root may have somebody else's home.
+    // HOME of a root process may be the home of another user.
     return found.isDirectory() && found.uid === process.getuid?.() ? folder : undefined;
   } catch {
-    // No home folder: it takes longer, nothing else.
+    // Without a home folder there is no cache: calls take longer.
     return undefined;
   }
 }
 
-/** With its cache; where that is damaged, or the disk is full, it goes and apt is asked without. */
+/** Output of `apt-cache policy`. If it fails with the cache (damaged, disk full), the cache is removed and it is run without. */
 async function policy(apt: string, names: readonly string[]): Promise<string> {
   const ask = async (...options: string[]): Promise<string> => {
     const call = promisify(execFile)(apt, [...options, 'policy', '--', ...names], {
@@ -55,8 +56,8 @@ async function policy(apt: string, names: readonly string[]): Promise<string> {
 }
 
 /**
- * What apt knows of these packages, from the lists it has: nothing is fetched. Undefined where there is no apt. Rejects when
- * it does not answer.
+ * The installed ones of these packages, from apt's local lists; nothing is downloaded. Undefined if there is no apt. Rejects if
+ * apt fails or times out.
  */
 export async function packagesInstalled(names: readonly string[]): Promise<Installed[] | undefined> {
   const apt = findTool('apt-cache');
@@ -64,7 +65,7 @@ export async function packagesInstalled(names: readonly string[]): Promise<Insta
   return parsePolicy(await policy(apt, names));
 }
 
-/** `apt-cache policy`: those that are installed. */
+/** Parses the output of `apt-cache policy`: packages that are installed. */
 export function parsePolicy(text: string): Installed[] {
   return text.split(/^(?=\S+:$)/m).flatMap((section): Installed[] => {
     const name = /^(\S+):$/m.exec(section)?.[1];
@@ -76,7 +77,7 @@ export function parsePolicy(text: string): Installed[] {
   });
 }
 
-/** Whether a version that is listed before the installed one, and so is newer, is of a security archive. */
+/** Whether a version listed before the installed one, which is newer, comes from a security archive. */
 function fromSecurity(section: string, installed: string): boolean {
   for (const block of section.split(/^ (?=\*\*\* | {4}\S)/m).slice(1)) {
     const version = /^(?:\*\*\*)? *(\S+)/.exec(block)?.[1];

@@ -8,20 +8,20 @@ import { bootedWord, finishedWord } from './guest.ts';
 const STATUS_BYTES = 4096;
 const COMPLAINT_BYTES = 4096;
 
-/** QEMU says this and then stands still for ever, where a processor's help is offered and does not work. */
-const deadlock = 'KVM internal error';
+/** QEMU prints this and then hangs where KVM is offered but does not work. */
+const kvmFailure = 'KVM internal error';
 
 export interface BootOptions {
-  /** How long a machine may take until its guest speaks. */
+  /** Time limit from the start of QEMU to the guest's first message, in milliseconds. */
   readonly bootMs: number;
   readonly attempts: number;
-  /** What the guest says last on the ports of log and outputs. */
+  /** End marker that the guest writes to the ports of log and outputs. */
   readonly mark: Buffer;
 }
 
 /**
- * A machine that is started again when it does not come up; to its user it is one build that takes a little longer. No
- * byte of the job is sent before the guest has spoken, so nothing is lost with a machine that failed.
+ * A build in a virtual machine that is restarted if it does not boot. No byte of the job is sent before the guest's first
+ * message, so a failed boot loses no data.
  */
 export class VmBoot implements BuildProcess {
   readonly input: Writable;
@@ -44,18 +44,22 @@ export class VmBoot implements BuildProcess {
     this.#options = options;
     this.#deadline = new Deadline(() => this.#machine?.child.kill());
     this.#booted.promise.catch(() => {});
-    // A machine is needed until all it had to say has been taken, and no longer.
+    // QEMU is killed when log, outputs and status have been read to their ends.
     let awaited = 3;
     const oneOver = (): void => {
       if (--awaited === 0) this.#machine?.child.kill();
     };
     this.log = new UntilMarker(options.mark, oneOver);
-    this.outputs = new UntilMarker(options.mark, oneOver, 'the machine ended before its outputs did');
+    this.outputs = new UntilMarker(
+      options.mark,
+      oneOver,
+      'the virtual machine ended before its outputs were complete',
+    );
     this.status = new UntilMarker(Buffer.from(`${finishedWord}\n`), oneOver);
     this.child = { ended: this.#ended.promise, kill: () => this.#kill() };
     this.input = new Writable({
       write: (chunk: Uint8Array, _encoding, done) => this.#send(chunk, done),
-      // Never ended: QEMU takes a stream that has ended for one that is gone, with what it has not read yet.
+      // QEMU's end of the stream stays open: QEMU drops unread data of a stream that has ended.
       final: (done) => {
         const missing = (tarRecordBytes - (this.#sent % tarRecordBytes)) % tarRecordBytes;
         if (missing === 0) done();
@@ -64,13 +68,13 @@ export class VmBoot implements BuildProcess {
     });
     for (const stream of this.#outward()) {
       stream.once('close', () => this.#close());
-      // Who listens hears of it too.
+      // Other listeners get the error too.
       stream.on('error', () => {});
     }
     void this.#run();
   }
 
-  /** Time stands still for a machine that is frozen. */
+  /** Pauses the boot's time limit while the virtual machine is frozen. */
   pause(paused: boolean): void {
     this.#deadline.pause(paused);
   }
@@ -82,13 +86,13 @@ export class VmBoot implements BuildProcess {
   async #run(): Promise<void> {
     const complaint = await this.#tries().catch((error: Error) => error.message);
     if (complaint !== undefined) {
-      this.#booted.reject(new Error('the machine did not start'));
+      this.#booted.reject(new Error('the virtual machine did not start'));
       for (const stream of this.#outward()) stream.end(stream === this.diagnostics ? complaint : undefined);
     }
     this.#ended.resolve();
   }
 
-  /** Until a machine that started has ended; otherwise what was wrong. */
+  /** Resolves when a virtual machine that booted has ended; with an error message if none booted. */
   async #tries(): Promise<string | undefined> {
     const { attempts, bootMs } = this.#options;
     let complaint = '';
@@ -108,7 +112,7 @@ export class VmBoot implements BuildProcess {
     return `the virtual machine did not start within ${seconds} s, ${attempts} times. ${complaint}`;
   }
 
-  /** Until the guest speaks, when everything is connected, or the machine has ended without. */
+  /** Resolves when the guest has sent its first message and the streams are connected, or when QEMU has ended before. */
   async #watch(machine: BuildProcess): Promise<{ ok: boolean; complaint: string }> {
     let complaint = '';
     let said = '';
@@ -124,7 +128,7 @@ export class VmBoot implements BuildProcess {
     });
     machine.diagnostics.on('data', (chunk: Buffer) => {
       complaint = (complaint + chunk.toString('latin1')).slice(-COMPLAINT_BYTES);
-      if (complaint.includes(deadlock)) machine.child.kill();
+      if (complaint.includes(kvmFailure)) machine.child.kill();
     });
     for (const stream of [machine.input, machine.log, machine.diagnostics, machine.status, machine.outputs])
       stream.on('error', () => {});
@@ -152,7 +156,7 @@ export class VmBoot implements BuildProcess {
     this.#machine?.child.kill();
   }
 
-  /** Who uses this lets go of a stream: so the machine's is let go of too. */
+  /** Destroys the streams of QEMU whose counterparts the caller has destroyed. */
   #close(): void {
     for (const name of ['log', 'diagnostics', 'status', 'outputs'] as const)
       if (this[name].destroyed) this.#machine?.[name].destroy();
@@ -160,7 +164,7 @@ export class VmBoot implements BuildProcess {
   }
 }
 
-/** A stream that breaks off ends too. */
+/** Pipes, and ends the target also when the source is destroyed. */
 function connect(from: Readable, to: Transform): void {
   from.pipe(to);
   from.once('close', () => to.end());

@@ -1,9 +1,9 @@
-/** A file, folder or link of an archive. Folders come before what is in them. */
+/** A file, folder or symbolic link of an archive. Folders precede their content. */
 export interface CpioEntry {
   readonly name: string;
   readonly content?: Uint8Array | string;
   readonly executable?: boolean;
-  /** What a symbolic link leads to. */
+  /** Target of a symbolic link. */
   readonly link?: string;
 }
 
@@ -12,7 +12,7 @@ const S_IFREG = 0o100000;
 const S_IFLNK = 0o120000;
 const trailer = 'TRAILER!!!';
 
-/** An archive in the format the kernel unpacks at boot (`newc`); the same bytes for the same entries. */
+/** A cpio archive in `newc` format (Linux, Documentation/driver-api/early-userspace/buffer-format.rst). Deterministic. */
 export function cpio(entries: readonly CpioEntry[]): Buffer {
   const parts = entries.flatMap((entry, index) => record(entry, index + 1));
   return Buffer.concat([...parts, ...record({ name: trailer, content: '' }, 0, 0)]);

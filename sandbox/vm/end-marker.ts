@@ -1,19 +1,19 @@
 import { Transform } from 'node:stream';
 
 /**
- * What comes before a mark; what comes after it is dropped. A serial port has no end, and a machine that is gone may have
- * taken some of what it had to say with it: the mark shows that all has come.
+ * Passes bytes up to an end marker and drops the rest. A serial port has no end of file, and a virtual machine that ends may
+ * lose buffered data: the marker shows that the data is complete.
  */
 export class UntilMarker extends Transform {
   readonly #mark: Buffer;
-  /** The last bytes, while they may be the beginning of the mark. */
+  /** Trailing bytes that may be the beginning of the marker. */
   #held: Buffer = Buffer.alloc(0);
   #seen = false;
   readonly #reached: () => void;
 
   readonly #cutShort: string | undefined;
 
-  /** `cutShort` is the error of a stream that ends without its mark, where that is one. */
+  /** `cutShort` is the error message for a stream that ends without the marker; absent, that is no error. */
   constructor(mark: Buffer, reached: () => void, cutShort?: string) {
     super();
     this.#mark = mark;
@@ -44,7 +44,7 @@ export class UntilMarker extends Transform {
   }
 }
 
-/** How many of the last bytes are how the mark begins. */
+/** Length of the longest suffix of `bytes` that is a prefix of the marker. */
 function beginning(bytes: Buffer, mark: Buffer): number {
   const first = Math.max(0, bytes.length - mark.length + 1);
   for (

@@ -3,19 +3,20 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** How much of a sha256 names a file: enough that no two contents meet. */
+/** Hexadecimal digits of a SHA-256 in a file name: 128 bits, so that names do not collide. */
 const NAME_HEX = 32;
 
-/** Of an unfinished file. */
+/** Suffix of an unfinished file. */
 const partPattern = /\.part-[0-9a-f]{12}$/;
 
+/** SHA-256 of length-prefixed parts, in hexadecimal. */
 export const sha256Of = (...parts: (Uint8Array | string)[]): string => {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(`${part.length} `).update(part);
   return hash.digest('hex');
 };
 
-/** Files that a tier makes once and keeps in the worker's state folder; what a crash left half made is removed. */
+/** Files derived once and cached in the worker's state folder, named by the hash of their input. */
 export class FileCache {
   readonly #folder: string;
 
@@ -23,7 +24,7 @@ export class FileCache {
     this.#folder = folder;
   }
 
-  /** `make` writes a file at the path it gets; the older ones of that kind are removed afterwards. */
+  /** The cached file of `key`. If it is missing, `make` writes it, and older files of that kind are removed. */
   async file(kind: string, key: string, make: (path: string) => Promise<void> | void): Promise<string> {
     const name = `${kind}-${key.slice(0, NAME_HEX)}`;
     const path = join(this.#folder, name);
@@ -44,6 +45,7 @@ export class FileCache {
     return path;
   }
 
+  /** The same for content in memory. */
   bytes(kind: string, key: string, make: () => Uint8Array): Promise<string> {
     return this.file(kind, key, (path) => writeFileSync(path, make(), { mode: 0o644 }));
   }

@@ -8,15 +8,15 @@ import type { Arch } from '../seccomp/syscalls.ts';
 import type { SandboxLimits } from '../types.ts';
 import { type Accelerator, vmMemoryBytes } from './qemu.ts';
 
-/** What holds a machine. As with the other tiers, the attack tests weaken one of these at a time. */
+/** The guards of the virtual machine tiers. The attack tests weaken one at a time. No option can change them. */
 export interface VmGuards extends BuildGuards {
-  /** Around the build, in the guest. They make a build find what it finds elsewhere, and hold its limits exactly. */
+  /** Guards around the build inside of the guest: the same environment as in other tiers, and exact limits. */
   readonly inside: Guards;
-  /** Until the guest speaks, each time it is tried. */
+  /** Time limit of one boot, in milliseconds. */
   readonly bootMs: (limits: SandboxLimits) => number;
-  /** Of QEMU's system calls. */
+  /** System call filter of QEMU. */
   readonly seccomp: (arch: Arch) => Uint8Array;
-  /** The host's uid QEMU runs under; undefined is the worker's own. */
+  /** The uid on the host that QEMU runs under; undefined for the worker's own. */
   readonly account: (slot: number) => number | undefined;
 }
 

@@ -3,34 +3,34 @@ import { proxyPort } from '../net/proxy-bridge.ts';
 import type { CpioEntry } from './cpio.ts';
 
 /**
- * Ports of the machine's serial device, by number (0 is a console's). Each is one stream between the guest's driver and
- * the descriptor of the same meaning on the host; `job` brings what the guest has to run.
+ * Numbers of the virtio-serial ports (0 is reserved for a console). Each carries the stream of the same name between the
+ * driver in the guest and the host; `job` carries the archive of `jobFiles`.
  */
 export const ports = { input: 1, log: 2, status: 3, outputs: 4, job: 5 } as const;
 
-/** Name by which the guest finds the disk with the image. */
+/** Serial number by which the guest finds the disk with the image. */
 export const diskSerial = 'quorate-image';
 
-/** First line on the status port: the guest is there and takes its job. No word of the driver's. */
+/** First line on the status port: the guest has booted and accepts its job. Not a message of the driver. */
 export const bootedWord = 'booted';
 
-/** Last line on it: all has been said on all ports. */
+/** Last line on the status port: all ports are complete. */
 export const finishedWord = 'over';
 
-/** Where the job's files are put in the guest. */
+/** Paths of the job's files in the guest. */
 export const guestPaths = {
   job: '/job',
-  /** Laid over the image. */
+  /** Upper layer of the overlay over the image. */
   over: '/job/over',
-  /** Settings of the job's control group, a file each. */
+  /** Settings of the job's cgroup, one file each. */
   limits: '/job/limits',
-  /** A script that becomes the driver. */
+  /** Script that executes the driver. */
   start: '/job/start',
-  /** What ends the log and the outputs. The build cannot know it. */
+  /** End marker of log and outputs, which the build cannot know. */
   mark: '/job/mark',
-  /** There where the job has a way out. */
+  /** Exists if the job has a network. */
   network: '/job/network',
-  /** The image with what is laid over it, read-only. */
+  /** The overlay of both, read-only. */
   system: '/system',
 } as const;
 
@@ -42,23 +42,23 @@ const folders =
 
 const device = (port: keyof typeof ports): string => `/dev/vport0p${ports[port]}`;
 
-/** bwrap changes the root, which the kernel refuses for the root it booted with: so that is left first. */
+/** bwrap uses pivot_root(2), which fails on the initial root file system, so it is moved first. */
 const initScript = `#!/bin/busybox sh
 export PATH=/bin:/usr/bin
 mount -o bind / /self && cd /self && mount -o move . / && exec chroot . sh /main
 `;
 
-/** The machine's only neighbour, which stands for the loopback that QEMU itself has (`-netdev user`). */
+/** Addresses of `-netdev user`: the guest's own, and the one that stands for QEMU's loopback. */
 const network = { own: '10.0.2.15/24', neighbour: '10.0.2.2' } as const;
 
-/** Runs for each connection to the guest's loopback: passes it on to the neighbour, whom the build itself cannot reach. */
+/** Forwards one connection from the build's loopback to the proxy; the build itself cannot reach that address. */
 const relayScript = `#!/bin/sh
 exec nsenter -t 1 -n nc ${network.neighbour} ${proxyPort}
 `;
 
 /**
- * The guest's first process. Runs nothing of the image as root. What it prints are diagnostics. It does not end the machine
- * when the build has ended: what its ports hold would be lost. The host does, when it has all.
+ * The guest's first process. It executes nothing of the image as root. Its output are error messages. It does not power off
+ * after the build, because unread data of the ports would be lost: the host ends the virtual machine when it has read all.
  */
 const mainScript = `
 mount -t devtmpfs dev /dev
@@ -72,8 +72,8 @@ for port in ${Object.values(ports).join(' ')}; do
   until [ -e /dev/vport0p$port ]; do sleep 0.01; done
 done
 exec 3<>${device('status')} 6<>${device('log')} 7<>${device('outputs')}
-# A worker that is gone before anybody listens is waited for no longer than a boot may take; one that goes later ends the
-# machine, for then this port ends.
+# If the worker has ended before it opened the port, power off after the time limit of a boot. If it ends later, the port
+# closes and the guest powers off.
 (sleep ${sandboxLimits.guestBootSecondsMax.tcg} && poweroff -f) &
 echo ${bootedWord} >&3
 kill $!
@@ -86,7 +86,7 @@ for block in /sys/block/vd*; do
 done
 mount -t erofs -o ro "$disk" /image || fail 'cannot read the image'
 mount -t overlay -o ro,lowerdir=${guestPaths.over}:/image overlay ${guestPaths.system} || fail 'cannot lay over the image'
-# A build may ask for more memory than there is, as elsewhere; what it uses is what counts.
+# Memory is limited by use, not by reservation, as on other hosts.
 echo 1 > /proc/sys/vm/overcommit_memory
 echo '+memory +pids +cpu' > /cgroup/cgroup.subtree_control && mkdir /cgroup/job || fail 'has no control groups'
 for limit in ${guestPaths.limits}/*; do
@@ -108,7 +108,7 @@ echo ${finishedWord} >&3
 wait
 `;
 
-/** What is the same in every guest: the two scripts, folders and busybox's names. */
+/** Files that are the same in every guest: scripts, folders and links to busybox. */
 export const guestFiles: readonly CpioEntry[] = [
   ...folders.map((name) => ({ name })),
   ...applets.map((name) => ({ name: `bin/${name}`, link: 'busybox' })),

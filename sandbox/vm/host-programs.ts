@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { realpathSync } from 'node:fs';
 import { requireTool } from '../host.ts';
 
-/** A program or library of the host, and the path at which another system has to have it. */
+/** A program or library of the host (`from`), and its path in the guest or image. */
 export interface HostFile {
   readonly path: string;
   readonly from: string;
 }
 
-/** The host's own programs with every library they are linked to, each once. For programs of the system only. */
+/** Programs of the host with all shared libraries they need. For trusted programs only: ldd(1) may execute them. */
 export function withLibraries(programs: readonly string[]): HostFile[] {
   const files = new Map<string, string>();
   for (const program of programs) {
@@ -19,7 +19,7 @@ export function withLibraries(programs: readonly string[]): HostFile[] {
   return [...files].map(([path, from]) => ({ path, from }));
 }
 
-/** Paths as the dynamic linker looks for them (ldd(1)): `name => /path (address)` and `/path (address)`. */
+/** Libraries of a program, from ldd(1): lines of `name => /path (address)` and `/path (address)`. */
 function librariesOf(path: string): string[] {
   try {
     const said = execFileSync(requireTool('ldd'), [path], {
@@ -32,7 +32,7 @@ function librariesOf(path: string): string[] {
       ([, library = '']) => library,
     );
   } catch {
-    // Linked to none.
+    // A statically linked program.
     return [];
   }
 }

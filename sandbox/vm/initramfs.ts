@@ -5,7 +5,7 @@ import { guestFiles } from './guest.ts';
 import { withLibraries } from './host-programs.ts';
 import { type GuestKernel, kernelModules } from './kernel.ts';
 
-/** The guest's initial file system, made of this machine's own programs. The same everywhere with the same packages. */
+/** The guest's initramfs, made from the host's programs. The same bytes for the same packages. @throws SANDBOX_UNAVAILABLE */
 export function initramfs(kernel: GuestKernel): Buffer {
   const programs = withLibraries(['bwrap', 'setpriv']).map(({ path, from }) => file(path.slice(1), from));
   const entries = [

@@ -6,12 +6,12 @@ import type { SandboxJob } from '../types.ts';
 import { type CpioEntry, cpio } from './cpio.ts';
 import { guestPaths } from './guest.ts';
 
-/** The descriptor on which bwrap in the guest gets the filter. */
+/** Descriptor of the system call filter for bwrap in the guest. */
 const FILTER_FD = 5;
 
 /**
- * What one guest has to run, as an archive. Inside of the machine stand the guards of the namespace tier, so that a build
- * finds the same in both; the machine is what stands between all that and the host.
+ * The job for one guest, as a cpio archive. Inside of the guest the guards of the namespace tier apply, so that a build sees
+ * the same environment in both; the virtual machine isolates them from the host.
  */
 export function jobFiles(job: SandboxJob, guards: Guards, mark: Buffer): Buffer {
   const pins = profileOf(job);
@@ -26,7 +26,7 @@ export function jobFiles(job: SandboxJob, guards: Guards, mark: Buffer): Buffer 
     ...[...guards.disk(job.limits), '--remount-ro', '/', '--chdir', '/build'],
     ...(filter === undefined ? [] : ['--seccomp', String(FILTER_FD)]),
   ];
-  // Not as root: then a build's account would be the guest's.
+  // Without this, the build's account would map to root of the guest.
   const account = ['/usr/bin/setpriv', `--reuid=${pins.uid}`, `--regid=${pins.uid}`, '--clear-groups', '--'];
   const start = [
     ...Object.entries(guards.processLimits()).flatMap(([name, value]) => ulimit(name, value)),
@@ -55,13 +55,13 @@ export function jobFiles(job: SandboxJob, guards: Guards, mark: Buffer): Buffer 
 
 const words = (list: readonly string[]): string => list.map(quote).join(' ');
 
-/** The shell's letters for limits. The others begin at 0 in a guest, where nobody has rights to hand down. */
+/** Options of ulimit by limit. The other limits are 0 in a guest already. */
 const ulimitLetters: Record<string, string> = { nofile: 'n', core: 'c' };
 
 function ulimit(name: string, value: string): string[] {
   const letter = ulimitLetters[name];
   const [soft = '', hard = ''] = value.split(':');
-  // The shell counts core dumps in blocks, and one byte is none.
+  // ulimit counts core dumps in blocks of 512 bytes; less is 0.
   if (letter === 'c') return ['ulimit -c 0'];
   return letter === undefined ? [] : [`ulimit -H${letter} ${hard}`, `ulimit -S${letter} ${soft}`];
 }

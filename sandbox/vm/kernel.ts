@@ -10,21 +10,21 @@ import { requireTool } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 import type { CpioEntry } from './cpio.ts';
 
-/** A kernel as its Debian package brings it. */
+/** A kernel of a Debian package: paths of its image and of its folder of modules. */
 export interface GuestKernel {
-  /** Such as `6.12.57+deb13-cloud-amd64`. */
+  /** For example `6.12.57+deb13-cloud-amd64`. */
   readonly release: string;
   readonly image: string;
   readonly modules: string;
 }
 
-/** The package that depends on the newest of them. */
+/** Metapackage that depends on the newest cloud kernel. */
 export const kernelPackage = 'linux-image-cloud-amd64';
 
-/** Where set-up unpacks the package, which is not installed: that would touch the machine's own boot loader. */
+/** Folders that the package is unpacked in. It is not installed, which would change the host's boot loader. */
 export const kernelFolders = (): string[] => ['/var/lib/quorate/kernel', join(homedir(), '.quorate/kernel')];
 
-/** Modules in the order in which they can be loaded; each needs only what stands before it. */
+/** Modules in loading order: each depends on earlier ones only. */
 const wanted = {
   always: ['lib/libcrc32c', 'fs/erofs/erofs', 'fs/overlayfs/overlay', 'drivers/block/virtio_blk'],
   network: ['net/core/failover', 'drivers/net/net_failover', 'drivers/net/virtio_net'],
@@ -32,7 +32,7 @@ const wanted = {
 
 const imageName = /^vmlinuz-(.+-cloud-amd64)$/;
 
-/** The newest cloud kernel, unpacked by set-up or installed. */
+/** The newest cloud kernel, unpacked or installed; undefined if there is none. */
 export function findKernel(folders: readonly string[] = [...kernelFolders(), '/']): GuestKernel | undefined {
   const found = folders.flatMap((folder) => {
     const boot = join(folder, 'boot');
@@ -54,7 +54,7 @@ function list(folder: string): string[] {
   }
 }
 
-/** Offsets of a bzImage (Linux, Documentation/arch/x86/boot.rst). */
+/** Offsets of header fields of a bzImage (Linux, Documentation/arch/x86/boot.rst). */
 const header = {
   setupSectors: 0x1f1,
   magic: 0x202,
@@ -64,11 +64,11 @@ const header = {
 } as const;
 const zstdMagic = 0xfd2fb528;
 
-/** Where a bzImage's text about itself begins, counted from here; and how long it can be. */
+/** The version string of a bzImage: base of its offset, and its maximum length in bytes. */
 const versionFrom = 0x200;
 const versionBytesMax = 512;
 
-/** What a receipt says of the kernel a build ran on, so that others can get the same one. */
+/** Facts about the kernel for the receipt, by which others can obtain the same one. */
 export function kernelFacts({ release }: Pick<GuestKernel, 'release'>, image: Uint8Array): Unpinned {
   const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
   const at = bytes.length < header.version + 2 ? 0 : versionFrom + bytes.readUInt16LE(header.version);
@@ -83,41 +83,41 @@ export function kernelFacts({ release }: Pick<GuestKernel, 'release'>, image: Ui
 }
 
 /**
- * The kernel proper out of a bzImage: QEMU then starts it without the decompressor, which alone would take seconds when
- * emulated. Throws SANDBOX_KERNEL_UNREADABLE.
+ * Extracts the ELF kernel from a bzImage. QEMU boots it directly, without the decompressor, which takes seconds when emulated.
+ * @throws SANDBOX_KERNEL_UNREADABLE
  */
 export function unpackKernel(image: Uint8Array, path: string): Buffer {
   const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
   const refuse = (what: string, cause?: unknown): QuorateError =>
     new QuorateError('SANDBOX_KERNEL_UNREADABLE', `${path} ${what}`, {
-      hint: "use the kernel of Debian's cloud image: quorate doctor names the command that brings it",
+      hint: "use the kernel of Debian's cloud image: quorate doctor names the command that installs it",
       ...(cause === undefined ? {} : { cause }),
     });
   if (bytes.length < 0x260 || bytes.toString('latin1', header.magic, header.magic + 4) !== 'HdrS')
-    throw refuse('is no Linux kernel for x86');
+    throw refuse('is not a Linux kernel for x86');
   const sectors = bytes.readUInt8(header.setupSectors) || 4;
   const start = (sectors + 1) * 512 + bytes.readUInt32LE(header.payloadOffset);
-  // The compressed kernel's own size stands in its last four bytes.
+  // The last four bytes of the payload hold the size of the uncompressed kernel.
   const end = start + bytes.readUInt32LE(header.payloadLength) - 4;
-  if (end + 4 > bytes.length || end - start < 4) throw refuse('is cut short');
-  if (bytes.readUInt32LE(start) !== zstdMagic) throw refuse('is compressed with something else than zstd');
+  if (end + 4 > bytes.length || end - start < 4) throw refuse('is truncated');
+  if (bytes.readUInt32LE(start) !== zstdMagic) throw refuse('is not compressed with zstd');
   try {
     const kernel = zstdDecompressSync(bytes.subarray(start, end), {
       maxOutputLength: sandboxLimits.guestKernelBytesMax,
     });
-    if (kernel.toString('latin1', 0, 4) !== '\x7fELF') throw new Error('what is inside is no ELF file');
+    if (kernel.toString('latin1', 0, 4) !== '\x7fELF') throw new Error('the payload is not an ELF file');
     return kernel;
   } catch (cause) {
     throw refuse('cannot be unpacked', cause);
   }
 }
 
-/** The modules a guest may need, as files of its own: decompressed here, where that is fast. */
+/** The modules for the guest, decompressed on the host, where it is faster. */
 export function kernelModules({ modules }: GuestKernel): CpioEntry[] {
   return Object.entries(wanted).flatMap(([when, names]) =>
     names.flatMap((module, index) => {
       const content = moduleFile(join(modules, 'kernel', `${module}.ko`));
-      // Built in, or not there: if it is needed after all, the guest says so.
+      // Built in or missing: if the guest needs it, its boot fails with a message.
       if (content === undefined) return [];
       return [{ name: `modules/${when}/${index}-${basename(module)}.ko`, content }];
     }),

@@ -8,19 +8,19 @@ import type { SandboxImage } from '../types.ts';
 import { type FileCache, sha256Of } from './file-cache.ts';
 import { withLibraries } from './host-programs.ts';
 
-/** What the driver and the jobs of the probe call. */
+/** Programs that the driver and the probe's jobs run. */
 const programs =
   'cat cut date dd env grep head id ls rm setpriv sh sleep tail tar tr true uname unshare wc'.split(' ');
 
-/** Where a merged /usr has its parts. */
+/** Top-level links of a merged /usr. */
 const links = ['bin', 'sbin', 'lib', 'lib64'];
 
-/** Made of the machine's own programs: a probe shall not need an image of anybody's. */
+/** A small image made from the host's programs, so that a probe needs no image of a project. */
 export function probeImage(cache: FileCache, signal: AbortSignal): SandboxImage {
   let made: Promise<string> | undefined;
   return {
     cid: 'probe',
-    directory: () => Promise.reject(new Error('the image of the probe is a file system in a file only')),
+    directory: () => Promise.reject(new Error('the image of the probe exists as EROFS only')),
     erofs: () => {
       made ??= make(cache, signal);
       return made;
@@ -42,7 +42,7 @@ async function make(cache: FileCache, signal: AbortSignal): Promise<string> {
         mkdirSync(join(tree, 'usr', name), { recursive: true });
         symlinkSync(`usr/${name}`, join(tree, name));
       }
-      // The same form as an image's: no compression, no times, no owners.
+      // Deterministic: no times, no owners, no random UUID.
       const options = ['-T0', '--all-root', '-x-1', '-U00000000-0000-0000-0000-000000000000', '--quiet'];
       await promisify(execFile)(requireTool('mkfs.erofs'), [...options, target, tree], { signal });
     } finally {

@@ -9,7 +9,7 @@ import { probeImage } from './probe-image.ts';
 import type { Accelerator } from './qemu.ts';
 import { bootFiles, fileCacheIn, qemuName, vmTier } from './tier.ts';
 
-/** What these tiers call besides what all do, and the Debian package each comes from. */
+/** Programs that these tiers run in addition, and their Debian packages. */
 const tools = [
   { name: qemuName, package: 'qemu-system-x86' },
   { name: 'busybox', package: 'busybox-static' },
@@ -17,6 +17,7 @@ const tools = [
   { name: 'ldd', package: 'libc-bin' },
 ];
 
+/** The probe of the virtual machine tiers. */
 export function vmProbe(accelerator: Accelerator, stateDir: string): TierProbe {
   const cache = fileCacheIn(stateDir);
   return {
@@ -33,13 +34,13 @@ export function vmProbe(accelerator: Accelerator, stateDir: string): TierProbe {
   };
 }
 
-/** The machine that is pinned is one of these. */
+/** The pinned machine type exists for x86-64 only. */
 function architectureCheck(): ProbeCheck {
   const ok = process.arch === 'x64';
   return { name: 'processor', ok, found: process.arch, ...(ok ? {} : { fix: 'use the tier gvisor' }) };
 }
 
-/** Of the device only whether QEMU's account may use it: that machines really run is found out by running one. */
+/** Checks whether QEMU's account may use /dev/kvm. Whether it works is checked by running a job. */
 function deviceCheck(): ProbeCheck {
   const name = '/dev/kvm';
   try {
@@ -52,11 +53,11 @@ function deviceCheck(): ProbeCheck {
     return {
       name,
       ok: false,
-      found: `mode ${permissions}, not for the account that QEMU gets`,
+      found: `mode ${permissions}, which denies access to QEMU's account`,
       fix: deviceFix,
     };
   } catch {
-    const fix = "switch on virtualisation in the machine's firmware, or use the tier gvisor";
+    const fix = "enable virtualisation in the host's firmware, or use the tier gvisor";
     return { name, ok: false, found: 'missing', fix };
   }
 }
@@ -71,7 +72,7 @@ function kernelCheck(): ProbeCheck {
   return { name, ok: false, found: `none in ${kernelFolders().join(' or ')}`, fix: kernelFix(folder) };
 }
 
-/** Fetches and unpacks the package instead of installing it: the machine's own boot loader is not ours to touch. */
+/** Command that downloads and unpacks the package. It is not installed, which would change the host's boot loader. */
 function kernelFix(folder: string): string {
   const depends = `apt-cache depends ${kernelPackage} | sed -n 's/.*Depends: \\(linux-image-[0-9].*\\)/\\1/p'`;
   return `(cd "$(mktemp -d)" && apt-get download $(${depends}) && mkdir -p ${folder} && dpkg-deb -x *.deb ${folder})`;

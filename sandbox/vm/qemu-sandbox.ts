@@ -3,7 +3,7 @@ import { requireTool } from '../host.ts';
 import { systemPaths } from '../namespace/arguments.ts';
 import { type Accelerator, qemuPaths } from './qemu.ts';
 
-/** Files on the host that the machine is shown. */
+/** Paths on the host of the files that QEMU may read. */
 export interface VmFiles {
   readonly kernel: string;
   readonly initramfs: string;
@@ -13,9 +13,9 @@ export interface VmFiles {
 const KVM = '/dev/kvm';
 
 /**
- * Words that put QEMU into a sandbox of its own, so that a guest which breaks out of the machine is no further than a
- * build of the namespace tier: no network, no files but the system's and the machine's three, no rights, one filter.
- * A root's bwrap can bind folders that are root's alone, and changes to an account nobody has before QEMU runs.
+ * Wraps QEMU in a bwrap sandbox, so that a guest that escapes from the virtual machine has no more access than a build of the
+ * namespace tier: no network, no files but the host's system and the three of the virtual machine, no capabilities, and the
+ * system call filter. For root, bwrap can bind folders that only root can enter, and switches to an unused account.
  */
 export function sandboxedQemu(
   files: VmFiles,
@@ -42,7 +42,7 @@ export function sandboxedQemu(
     requireTool('bwrap'),
     ...account,
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
-    // Otherwise it is in one of its own already, with nothing in it but the way to the proxy (startInCgroups).
+    // A job with a network is in a namespace of its own already, which holds the proxy only (startInCgroups).
     ...(hasNetwork ? [] : ['--unshare-net']),
     ...['--hostname', 'quorate', '--new-session', '--die-with-parent', '--clearenv'],
     ...['--setenv', 'PATH', '/usr/bin:/bin:/usr/sbin:/sbin'],
@@ -57,7 +57,7 @@ export function sandboxedQemu(
   ];
 }
 
-/** The one group that may use the device, where there is such a device. */
+/** setpriv arguments: the group of /dev/kvm as the only one, or none. */
 function groupsFor(accelerator: Accelerator): string[] {
   if (accelerator !== 'kvm') return ['--clear-groups'];
   try {

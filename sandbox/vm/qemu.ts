@@ -1,45 +1,45 @@
 import type { SandboxJob } from '../types.ts';
 import { diskSerial, ports } from './guest.ts';
 
-/** Whether the processor helps (`kvm`) or QEMU does all itself (`tcg`). */
+/** QEMU's accelerator: hardware virtualisation (`kvm`) or emulation (`tcg`). */
 export type Accelerator = 'kvm' | 'tcg';
 
 const MiB = 1024 * 1024;
 
-/** What QEMU keeps of code it has translated; more is thrown away and done again. */
+/** Size of QEMU's cache of translated code, in MiB. */
 const TRANSLATED_MIB = 128;
 
-/** Guest kernel with its page tables and initial file system, and what they grow with: a page's record is 64 bytes. */
+/** Memory of the guest kernel and initramfs: a fixed part, and a share of all memory (64 bytes of struct page per page). */
 const GUEST_KERNEL_BYTES = 112 * MiB;
 const GUEST_SHARE = 1 / 32;
 
-/** QEMU's own besides the guest's memory: its libraries, firmware and devices, measured at 40 to 60 MiB. */
+/** Memory of QEMU besides the guest's: libraries, firmware, devices. Measured: 40 to 60 MiB. */
 const QEMU_BYTES = 80 * MiB;
 
-/** The guest's memory: the job's and its kernel's. */
+/** Memory of the guest in bytes: the job's and the kernel's. */
 function guestMemoryBytes({ memoryBytes }: { memoryBytes: number }): number {
   return Math.ceil((memoryBytes * (1 + GUEST_SHARE) + GUEST_KERNEL_BYTES) / MiB) * MiB;
 }
 
-/** What all of a machine may use on the host. */
+/** Memory limit of QEMU on the host, in bytes. */
 export function vmMemoryBytes(limits: { memoryBytes: number }): number {
   return guestMemoryBytes(limits) + QEMU_BYTES + TRANSLATED_MIB * MiB;
 }
 
-/** Paths inside of QEMU's own sandbox. */
+/** Paths of the virtual machine's files inside of QEMU's sandbox. */
 export const qemuPaths = { kernel: '/vm/kernel', initramfs: '/vm/initramfs', image: '/vm/image' } as const;
 
 /**
- * Pinned, so that a build sees the same machine everywhere: 8.2 is of 2023. Whatever a guest could misuse and needs not is
- * left out.
+ * Machine type, versioned so that a build sees the same hardware with every QEMU from 8.2 (2023) on. Devices that the guest does
+ * not need are off, to reduce the attack surface.
  */
 const machineType = 'pc-q35-8.2,usb=off,vmport=off,smm=off,sata=off,smbus=off,i8042=off,dump-guest-core=off';
 
-/** What every processor since 2012 can do, and what the emulation can. */
+/** Processor model: supported by all x86-64 processors since 2012 and by emulation. */
 const processorModel = 'Nehalem-v1,+rdrand';
 
-/** Quiet, since each character is one exit of the machine; the rest saves half a second of measuring and self-tests. */
-const kernelWords = [
+/** Kernel command line. Quiet, because each console character costs a VM exit; the rest skips 0.5 s of calibration and tests. */
+const kernelParameters = [
   ...['console=ttyS0', 'quiet', 'loglevel=1', 'panic=-1', 'oops=panic', 'nosoftlockup', 'nowatchdog'],
   ...[
     'mitigations=off',
@@ -51,10 +51,10 @@ const kernelWords = [
   ],
 ];
 
-/** Without a program to boot from. */
+/** Network device without an option ROM. */
 const networkDevice = 'virtio-net-pci,netdev=net,romfile=';
 
-/** QEMU's arguments. It gets its streams as sockets it inherits, by number, and opens no file but the three it is shown. */
+/** Arguments of QEMU. It inherits its streams as sockets and opens no files but those in `qemuPaths`. */
 export function qemuArguments(
   { limits, network, variation }: Pick<SandboxJob, 'limits' | 'network' | 'variation'>,
   accelerator: Accelerator,
@@ -75,10 +75,10 @@ export function qemuArguments(
     ...['-accel', accelerator === 'kvm' ? 'kvm' : `tcg,thread=multi,tb-size=${TRANSLATED_MIB}`],
     ...['-cpu', processorModel, '-smp', String(processors)],
     ...['-m', `size=${guestMemoryBytes(limits) / MiB}M`],
-    // The time there is, as in every tier: certificates are valid at no other (ADR 0019).
+    // The current time, as in every tier: certificates would be invalid at another (ADR 0019).
     ...['-rtc', 'base=utc'],
-    ...['-kernel', qemuPaths.kernel, '-initrd', qemuPaths.initramfs, '-append', kernelWords.join(' ')],
-    // First, so that its ports have the names the guest looks for.
+    ...['-kernel', qemuPaths.kernel, '-initrd', qemuPaths.initramfs, '-append', kernelParameters.join(' ')],
+    // The first device, so that its ports are named /dev/vport0p*.
     ...['-device', 'virtio-serial-pci'],
     ...['-drive', `if=none,id=image,format=raw,read-only=on,file.locking=off,file=${qemuPaths.image}`],
     ...['-device', `virtio-blk-pci,drive=image,serial=${diskSerial}`],
@@ -86,7 +86,7 @@ export function qemuArguments(
       ...['-chardev', `socket,id=port${port},fd=${fd}`],
       ...['-device', `virtserialport,chardev=port${port},nr=${port}`],
     ]),
-    // QEMU has a network of its own by then, in which the proxy is all there is.
+    // QEMU then runs in a network namespace that holds the proxy only.
     ...(network === undefined ? [] : ['-netdev', 'user,id=net,ipv6=off', '-device', networkDevice]),
     ...['-chardev', 'socket,id=console,fd=2', '-serial', 'chardev:console'],
   ];

@@ -18,26 +18,26 @@ import { sandboxedQemu } from './qemu-sandbox.ts';
 
 const [JOB_FD, FILTER_FD] = [firstFreeFd, firstFreeFd + 1];
 
-/** A machine that does not come up for a reason of the moment comes up the second time. */
+/** A boot may fail for a transient reason, so it is tried twice. */
 const BOOT_ATTEMPTS = 2;
 
-/** Nothing a build can guess. */
+/** Size of the random end marker, in bytes. */
 const MARK_BYTES = 32;
 
 export const qemuName = 'qemu-system-x86_64';
 
-/** What a machine boots: absolute paths. */
+/** Files that a virtual machine boots: absolute paths. */
 export interface BootFiles {
   readonly kernel: string;
   readonly initramfs: string;
-  /** What a receipt says of the kernel. */
+  /** Facts about the kernel for the receipt. */
   readonly facts: Unpinned;
 }
 
-/** Where a tier keeps what it makes once. */
+/** The tier's file cache in the worker's state folder. */
 export const fileCacheIn = (stateDir: string): FileCache => new FileCache(join(stateDir, 'vm'));
 
-/** A virtual machine for each job: a kernel of its own, and no file of the host's but the image. */
+/** The tiers `vm` and `vm-emulated`: each job runs in a virtual machine with its own kernel. */
 export function vmTier(
   accelerator: Accelerator,
   makeFiles: () => Promise<BootFiles>,
@@ -60,7 +60,7 @@ export function vmTier(
     tier: accelerator === 'kvm' ? 'vm' : 'vm-emulated',
     hostImage: false,
     guards,
-    // The machine itself is pinned; its kernel is whichever its owner has unpacked, when this worker began.
+    // The machine type is pinned. The kernel is the newest that the operator had unpacked when this worker started.
     unpinned: () => unpinned,
     launch: async (job, launching) => launch(accelerator, guards, job, launching, await filesOnce()),
   };
@@ -91,12 +91,12 @@ async function launch(
   return new VmBoot(start, { bootMs: guards.bootMs(job.limits), attempts: BOOT_ATTEMPTS, mark });
 }
 
-/** Made of the newest kernel there is and this machine's own programs. Throws SANDBOX_UNAVAILABLE without a kernel. */
+/** Creates the boot files from the newest kernel and the host's programs. @throws SANDBOX_UNAVAILABLE without a kernel */
 export async function bootFiles(cache: FileCache): Promise<BootFiles> {
   const found = findKernel();
   if (found === undefined) {
     throw new QuorateError('SANDBOX_UNAVAILABLE', 'there is no kernel for virtual machines', {
-      hint: 'quorate doctor --tier vm-emulated names the command that brings it',
+      hint: 'quorate doctor --tier vm-emulated names the command that installs it',
     });
   }
   const packed = readFileSync(found.image);

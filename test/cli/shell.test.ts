@@ -130,7 +130,7 @@ describe('quorate try --shell', () => {
     const job = { run: ['true'], env: {}, outputs: [], inputs: [], image: 'host' as const, terminal: none };
     const whole = { ...job, source: tarOf([]), limits: smallLimits };
     const tier = { tier: 'gvisor' as const, hostImage: true };
-    expect(() => checkJob(whole, tier)).toThrow('the tier gvisor has no terminal for a person');
+    expect(() => checkJob(whole, tier)).toThrow('the tier gvisor does not support a terminal');
     expect(() => checkJob(whole, { ...tier, tier: 'namespace' })).not.toThrow();
   });
 

@@ -79,7 +79,7 @@ export function steeringContract(
     try {
       const { outcome } = await build.ended;
       expect(outcome).toMatchObject({ kind: 'aborted', reason: 'time' });
-      expect(JSON.stringify(outcome)).toContain('over 4 s, which is what its operator lends');
+      expect(JSON.stringify(outcome)).toContain("over 4 s, the operator's limit");
       expect(performance.now() - began).toBeLessThan(3_900);
     } finally {
       sandbox.cap({});
