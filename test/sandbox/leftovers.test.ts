@@ -97,7 +97,7 @@ describe.each(['gvisor', 'namespace'] as const)('in the tier %s, after the end o
     await expect(openSandbox(folder.path, tier, { onStep, signal: stop.signal })).rejects.toThrow('enough');
     expect(seen.slice(0, 3)).toEqual([
       'tools and versions',
-      'what its jobs run on',
+      'image for its jobs',
       'what a build sees, memory limit, time limit',
     ]);
     expect(seen).not.toContain('processor limit');

@@ -37,8 +37,8 @@ describe('inside the namespace tier', () => {
       {
         name: 'a job runs',
         ok: false,
-        found: 'the jobs that look whether it holds were not done in 0.02 s',
-        fix: 'try again when this machine is less busy',
+        found: 'the jobs of the probe took over 0.02 s',
+        fix: 'try again when this host is less busy',
       },
     ]);
   });

@@ -185,7 +185,7 @@ describe('what the package manager knows', () => {
       },
     ]);
     expect(updateCheck('runsc', known)).toMatchObject([
-      { ok: true, found: expect.stringContaining('is there') },
+      { ok: true, found: expect.stringContaining('is available') },
     ]);
     const build = (version: string) => `#1 SMP PREEMPT_DYNAMIC Debian ${version} (2026-10-01)`;
     expect(updateCheck('kernel', known, build('6.12.117-1'))).toMatchObject([{ ok: false, fix: 'reboot' }]);
