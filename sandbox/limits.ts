@@ -19,8 +19,6 @@ export const sandboxLimits = {
   toolMs: 10_000,
   /** Memory of a tool such as git in its sandbox: a pack is indexed in memory, with a few threads. */
   toolMemoryBytesMax: 2 * 1024 * 1024 * 1024,
-  /** The least memory a tool gets, whatever the job asks for. */
-  toolMemoryBytesMin: 512 * 1024 * 1024,
   /** Processes and threads of a tool. */
   toolPidsMax: 64,
   /** Open connections of a build with a network. npm keeps 15. */
@@ -41,10 +39,6 @@ export const sandboxLimits = {
   emulatedTimeFactor: 20,
 } as const;
 
-assert(
-  sandboxLimits.toolMemoryBytesMin <= sandboxLimits.toolMemoryBytesMax,
-  'least and most memory of a tool',
-);
 assert(
   sandboxLimits.egressConnectionsMax <= sandboxLimits.egressConnectionsTotalMax,
   'open ones are among all',

@@ -1,5 +1,4 @@
 import { openToolSandbox, type ToolSandbox } from '../../../sandbox/index.ts';
-import { sandboxLimits } from '../../../sandbox/limits.ts';
 import type { Bandwidth } from '../../core/bandwidth.ts';
 import { codeOf, QuorateError, reportedError } from '../../core/errors.ts';
 import {
@@ -55,7 +54,7 @@ export async function openConfinedGit(options: ConfinedOptions): Promise<Confine
     ...{
       stateDir,
       scratch,
-      limits: { cpus, memoryBytes: Math.max(memoryBytes, sandboxLimits.toolMemoryBytesMin) },
+      limits: { cpus, memoryBytes: Math.max(memoryBytes, buildLimits.gitMemoryBytesMin) },
     },
     ...(options.guards !== undefined && { guards: options.guards }),
   });

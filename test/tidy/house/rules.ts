@@ -3,6 +3,7 @@ import { coreBans } from './core-bans.ts';
 import { cycles } from './cycles.ts';
 import { errorCodes } from './error-codes.ts';
 import { deadFiles, deadLinks } from './graph-rules.ts';
+import { limits } from './limits.ts';
 import { processUse } from './process-use.ts';
 import { protocolCode } from './protocol-code.ts';
 import type { Finding, Source } from './source.ts';
@@ -30,4 +31,5 @@ export const rules: Record<string, Rule> = {
   'dead-files': deadFiles,
   'dead-links': deadLinks,
   'error-codes': errorCodes,
+  limits,
 };
