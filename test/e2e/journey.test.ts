@@ -167,7 +167,7 @@ describe('logs', () => {
 describe('Ctrl-C', () => {
   it('on run stops following, and the job goes on', async () => {
     const since = cluster.control.mark();
-    const run = await cluster.submit(await cluster.git.commit('detached', program('detached', 1)));
+    const run = await cluster.submit(await cluster.git.commit('detached', program('detached')));
     await run.event('leased');
     expect((await run.stop('SIGINT')).code).toBe(130);
     expect(run.stderr).toContain('the job goes on');

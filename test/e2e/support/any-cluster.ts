@@ -64,6 +64,7 @@ export abstract class AnyCluster<Node extends Told> {
   readonly workers = new Map<string, Node>();
   project = '';
   controller: Node | undefined;
+  bootstrap: Node | undefined;
   /** Of the bootstrap node, where there is one. */
   bootstrapAddress: string | undefined;
 

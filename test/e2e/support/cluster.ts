@@ -9,8 +9,6 @@ const emulatedMs = (sandboxLimits.emulatedProbeSecondsMax + 60) * 1000;
 
 /** Each machine and each command is a process of its own, started through the real command line. */
 export class Cluster extends AnyCluster<Proc> {
-  bootstrap: Proc | undefined;
-
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     const cluster = new Cluster(await newGround(), options);
     await cluster.open(options);

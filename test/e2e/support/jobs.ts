@@ -24,16 +24,13 @@ export function jobFile(options: JobOptions): string {
 `;
 }
 
-/** Files of a repository whose build takes some seconds and makes a program that says `says`. */
-export function program(says: string, seconds = 0): Record<string, string> {
+/** Files of a repository whose build takes these steps, and then makes a program that says `says`. */
+export function program(says: string, ...before: string[]): Record<string, string> {
   return {
     'say.sh': `#!/bin/sh\necho ${says}\n`,
     'quorate.yaml': jobFile({
-      run: [
-        ...(seconds > 0 ? [`sleep ${seconds}`] : []),
-        'mkdir "$OUT/bin"',
-        'install -m 755 say.sh "$OUT/bin/say"',
-      ],
+      run: [...before, 'mkdir "$OUT/bin"', 'install -m 755 say.sh "$OUT/bin/say"'],
+      time: '10m',
     }),
   };
 }

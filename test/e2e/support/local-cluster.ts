@@ -94,7 +94,7 @@ export class LocalCluster extends AnyCluster<Inside> {
     });
     const [address = ''] = mesh.addresses();
     const { promise, resolve } = Promise.withResolvers<void>();
-    new Inside('bootstrap', async (_, signal) => {
+    this.bootstrap = new Inside('bootstrap', async (_, signal) => {
       signal.addEventListener('abort', () => resolve());
       await promise;
       await mesh.close();
