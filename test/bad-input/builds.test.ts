@@ -4,10 +4,10 @@ import { limits } from '../../src/core/limits.ts';
 import { type Client, openClient } from '../../src/runtime/client/client.ts';
 import { type Prepared, prepare } from '../../src/runtime/client/submit.ts';
 import { openHome } from '../../src/runtime/membership/home.ts';
-import { Cluster } from '../e2e/support/cluster.ts';
 import { jobFile } from '../e2e/support/jobs.ts';
-import type { Line, Proc } from '../e2e/support/processes.ts';
-import { Person } from './support/person.ts';
+import { LocalCluster } from '../e2e/support/local-cluster.ts';
+import type { Proc } from '../e2e/support/processes.ts';
+import type { Line } from '../e2e/support/told.ts';
 
 const GB = 2 ** 30;
 
@@ -89,7 +89,7 @@ const builds: Record<string, Bad> = {
   },
 };
 
-let cluster: Cluster;
+let cluster: LocalCluster;
 let worker: Proc;
 let client: Client;
 let prepared: Prepared;
@@ -97,7 +97,7 @@ let url: string;
 const runs = new Map<string, string>();
 
 beforeAll(async () => {
-  cluster = await Cluster.start({ slotWait: '120s' });
+  cluster = await LocalCluster.start({ slotWait: '10m' });
   const args = [
     'join',
     await cluster.ticket('ada'),
@@ -111,7 +111,8 @@ beforeAll(async () => {
     '--listen',
     '/ip4/127.0.0.1/tcp/0',
   ];
-  worker = cluster.start('ada', args, { home: 'ada', cwd: cluster.dir });
+  // A process of its own, whose memory is looked at.
+  worker = cluster.spawn('ada', args, { home: 'ada', cwd: cluster.dir });
   await worker.event('connected');
   const jobs = Object.entries(builds).map(([name, { run, outcome: _, log: __, ...more }]) =>
     jobFile({ run: [run], ...more }).replace('jobs:\n  build:', `  ${name}:`),
@@ -130,7 +131,7 @@ beforeAll(async () => {
   await submit('wrong-tree', { repo, job, tree: prepared.tree.replace(/.{4}$/, 'aaaa') });
   await submit('unknown-commit', { repo, job, commit: 'c0ffee'.padEnd(40, '0') });
   await submit('no-repository', { repo: { ...repo, url: cluster.git.url('none') }, job });
-}, 90_000);
+});
 
 afterAll(() => client?.close());
 
@@ -161,7 +162,7 @@ async function submit(
 
 async function outcomeOf(name: string): Promise<unknown> {
   const where = ({ says }: Line) => String(says).startsWith(`${name} is built`);
-  return ((await worker.event('built', { ms: 60_000, where })).data as { outcome: unknown }).outcome;
+  return ((await worker.event('built', { where })).data as { outcome: unknown }).outcome;
 }
 
 async function logOf(name: string): Promise<string> {
@@ -226,13 +227,11 @@ describe('after all of them', () => {
 
   it('a publisher is told what became of a job, and why', async () => {
     await Promise.all(['ben', 'cyd'].map((name) => cluster.volunteer(name)));
-    const person = await Person.arrive();
-    const owner = { cwd: cluster.projectDir, home: cluster.home('owner') };
-    const { out, code, report } = await person.run(['run', url, '--job', 'leaves-a-named-pipe'], {
-      ...owner,
-      ms: 60_000,
-    });
-    expect(code, report).toBe(1);
+    const args = ['run', url, '--job', 'leaves-a-named-pipe'];
+    const run = cluster.start('quorate run', args, { plain: true });
+    const { code } = await run.end();
+    const out = run.text;
+    expect(code, run.report()).toBe(1);
     expect(out).toMatch(/slot 1 .*aborted: outputs: STORE_ENTRY_REFUSED: .*pipe/);
     expect(out).not.toContain('Nobody took 3 of');
     expect(out).toMatch(/disputed: nobody could build it\n$/);

@@ -3,20 +3,20 @@ import { chmod, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { Cluster } from '../e2e/support/cluster.ts';
 import { git } from '../e2e/support/git.ts';
+import { LocalCluster } from '../e2e/support/local-cluster.ts';
 import { asAnother } from '../support/covered.ts';
 import { project } from '../support/project.ts';
 import { type Answer, codeIn, Person, type StartOptions } from './support/person.ts';
 import { provider } from './support/provider.ts';
 
 let person: Person;
-let cluster: Cluster;
+let cluster: LocalCluster;
 
 beforeAll(async () => {
   person = await Person.arrive();
-  cluster = await Cluster.start();
-}, 60_000);
+  cluster = await LocalCluster.start();
+});
 
 /** Root may write anywhere: then the command runs as nobody, who has nothing but what all may read. */
 const root = process.getuid?.() === 0;
@@ -108,7 +108,7 @@ describe('a folder that cannot be written', () => {
 /** A worker's folder, and the project's, as they are after some use. */
 async function used(name: string): Promise<{ home: string; repo: string }> {
   const worker = await cluster.volunteer(name);
-  await worker.stop('SIGINT');
+  await worker.stop();
   const home = person.at(`home ${name}`);
   const repo = person.at(`repo ${name}`);
   await cp(cluster.home(name), home, { recursive: true });

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Cluster } from '../e2e/support/cluster.ts';
 import { jobFile, program } from '../e2e/support/jobs.ts';
+import { LocalCluster } from '../e2e/support/local-cluster.ts';
 import { Proc } from '../e2e/support/processes.ts';
 import { until } from '../e2e/support/wait.ts';
 import { codeIn, Person } from './support/person.ts';
@@ -78,7 +78,7 @@ describe('a disk that fills up while quorate fetch', () => {
 
 describe('a disk that fills up under a worker', () => {
   it('gives up a build that does not fit, and frees its room; ends with what to do when it cannot journal', async () => {
-    const cluster = await Cluster.start({ slotWait: '60s' });
+    const cluster = await LocalCluster.start({ slotWait: '60s' });
     const home = cluster.home('ada');
     await mkdir(home, { recursive: true });
     const ticket = await cluster.ticket('ada');
@@ -122,7 +122,7 @@ describe('a disk that fills up under a worker', () => {
     const ballast = seenBy(worker, join(home, 'ballast'));
     await writeFile(ballast, Buffer.alloc(30_000_000)).catch(() => {});
     await cluster.submit(await cluster.git.commit('next', program('next')));
-    const ended = await worker.end(20_000);
+    const ended = await worker.end();
     expect(ended.code, worker.report()).toBe(3);
     const failure = worker.lines.find(({ error }) => error !== undefined)?.error;
     expect(failure).toMatchObject({
@@ -135,7 +135,7 @@ describe('a disk that fills up under a worker', () => {
 
 describe('a disk that fills up under a controller', () => {
   it('ends it with what to do; with room again it knows every job it accepted', async () => {
-    const cluster = await Cluster.start();
+    const cluster = await LocalCluster.start();
     await cluster.control.stop();
     // The project as it is, on a disk of its own that outlives the controller, as long as its keeper lives.
     const repo = await folder('small-project');
@@ -170,14 +170,14 @@ describe('a disk that fills up under a controller', () => {
     let last = await ask(['run', url, '--timeout', '2s']);
     for (let tries = 0; controller.alive && tries < 5; tries++)
       last = await ask(['run', url, '--timeout', '2s']);
-    const ended = await controller.end(5_000);
+    const ended = await controller.end();
     expect(ended.code, `${controller.report()}\n${last.report}`).toBe(3);
     expect(controller.lines.at(-1)?.error).toMatchObject({
       code: 'JOURNAL_UNWRITABLE',
       message: expect.stringContaining(repo),
       hint: expect.stringContaining('Make room'),
     });
-    expect((await run.end(10_000)).code).toBe(3);
+    expect((await run.end()).code).toBe(3);
     expect(codeIn(run.stderr)).toBe('CONTROLLER_LOST');
 
     await rm(ballast);

@@ -2,25 +2,26 @@ import { spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Cluster } from '../e2e/support/cluster.ts';
 import { git } from '../e2e/support/git.ts';
 import { program } from '../e2e/support/jobs.ts';
+import { LocalCluster } from '../e2e/support/local-cluster.ts';
+import { deadlineMs } from '../e2e/support/wait.ts';
 import { realProject, tamper } from '../proof/support.ts';
 import { project } from '../support/project.ts';
 import { codeIn, Person } from './support/person.ts';
 import { provider } from './support/provider.ts';
 
 let person: Person;
-let cluster: Cluster;
+let cluster: LocalCluster;
 let job: string;
 
 beforeAll(async () => {
   person = await Person.arrive();
-  cluster = await Cluster.start({ volunteers: ['ada', 'ben', 'cyd'] });
+  cluster = await LocalCluster.start({ volunteers: ['ada', 'ben', 'cyd'] });
   const run = await cluster.submit(await cluster.git.commit('hello', program('hello')), '--until', 'agreed');
-  expect((await run.end(60_000)).code, run.report()).toBe(0);
+  expect((await run.end()).code, run.report()).toBe(0);
   job = run.run;
-}, 90_000);
+});
 
 interface Case {
   args: string[];
@@ -57,7 +58,7 @@ async function commands(): Promise<Record<string, Case>> {
       args: ['export', bundleFile, '--project', project, '--cosign', '-o', person.at(`cosign ${name}`)],
     },
     controller: { args: ['controller', '--listen', '/ip4/127.0.0.1/tcp/0'], cwd: repo },
-    join: { args: ['join'], home: cluster.home('cyd') },
+    join: { args: ['join', '--tier', 'namespace'], home: cluster.home('cyd') },
   };
 }
 
@@ -67,8 +68,8 @@ function piped(into: string, { args, cwd = person.at('folder'), home }: Case) {
     .command(args, home === undefined ? {} : { home })
     .map((word) => `'${word}'`)
     .join(' ');
-  // Ended by the shell's own limit: nothing may hang. To join is to look at every sandbox there is.
-  const script = `set -o pipefail; timeout --kill-after=1 60 ${quoted} ${into}; exit "\${PIPESTATUS[0]}"`;
+  // Ended by the shell's own limit: nothing may hang.
+  const script = `set -o pipefail; timeout --kill-after=1 ${deadlineMs / 1000} ${quoted} ${into}; exit "\${PIPESTATUS[0]}"`;
   const child = spawn('bash', ['-c', script], {
     cwd,
     env: person.env(),

@@ -18,7 +18,7 @@ import { openMesh } from '../../src/mesh/index.ts';
 import { openHome } from '../../src/runtime/membership/home.ts';
 import { joinProject } from '../../src/runtime/membership/join.ts';
 import { openProjectFolder, type ProjectFolder } from '../../src/runtime/membership/project-folder.ts';
-import { Cluster } from '../e2e/support/cluster.ts';
+import { LocalCluster } from '../e2e/support/local-cluster.ts';
 import { cidOf, makeGrant, makeJob, makeRequest, nonceOf } from '../support/documents.ts';
 
 interface Said {
@@ -32,7 +32,7 @@ interface Member {
   grant: string;
 }
 
-let cluster: Cluster;
+let cluster: LocalCluster;
 let folder: ProjectFolder;
 let controller: { id: string; addrs: string[] };
 let ada: Member;
@@ -47,11 +47,11 @@ async function member(name: string): Promise<Member> {
 }
 
 beforeAll(async () => {
-  cluster = await Cluster.start();
+  cluster = await LocalCluster.start();
   folder = await openProjectFolder(cluster.projectDir);
   controller = { id: folder.controller.id, addrs: (await folder.address())?.addrs ?? [] };
   [ada, eve] = [await member('ada'), await member('eve')];
-}, 60_000);
+});
 
 /** What the controller answers to the last of these messages, said on one stream by whoever has that key. */
 async function say(key: NodeKey, protocol: string, ...messages: unknown[]): Promise<Said> {

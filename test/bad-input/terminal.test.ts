@@ -1,20 +1,21 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Cluster } from '../e2e/support/cluster.ts';
+import { gate } from '../e2e/support/gate.ts';
 import { jobFile } from '../e2e/support/jobs.ts';
+import { LocalCluster } from '../e2e/support/local-cluster.ts';
 import { Person } from './support/person.ts';
 import { provider } from './support/provider.ts';
 import { screenOf, Terminal } from './support/terminal.ts';
 
 const columns = 20;
 let person: Person;
-let cluster: Cluster;
+let cluster: LocalCluster;
 
 beforeAll(async () => {
   person = await Person.arrive();
-  cluster = await Cluster.start({ volunteers: ['ada', 'ben', 'cyd'] });
-}, 60_000);
+  cluster = await LocalCluster.start({ volunteers: ['ada', 'ben', 'cyd'] });
+});
 
 interface Options {
   cwd?: string;
@@ -32,14 +33,17 @@ it('the terminal of these tests wraps and moves as real ones do', () => {
 
 describe('a terminal of 20 columns', () => {
   it('shows a run: a row for each slot that says how it is doing, and no rest of an earlier one', async () => {
+    const held = gate();
     const url = await cluster.git.commit('narrow', {
-      'quorate.yaml': jobFile({ run: ['sleep 2; echo x > "$OUT/x"'] }),
+      'quorate.yaml': jobFile({ run: [held.step, 'echo x > "$OUT/x"'] }),
     });
     const owner = { cwd: cluster.projectDir, home: cluster.home('owner') };
     const run = open(['run', url, '--until', 'agreed'], owner);
     await run.shows(/slot 1 building \d/);
     await run.shows(/slot 3 building \d/);
-    expect(await run.end(60_000), run.screen().join('\n')).toBe(0);
+    await held.reached(3);
+    await held.open();
+    expect(await run.end(), run.screen().join('\n')).toBe(0);
     const screen = run.screen();
     const rows = screen.filter((line) => line.includes('slot'));
     expect(rows.map((row) => row.slice(0, 6))).toEqual(['slot 1', 'slot 2', 'slot 3']);
@@ -74,13 +78,13 @@ describe('a terminal of 20 columns', () => {
   it('asks before this machine is lent, and takes Ctrl-C and no for an answer', async () => {
     const ticket = await cluster.ticket('dan');
     const home = person.at('dan');
-    const asked = open(['join', ticket], { home });
+    const asked = open(['join', ticket, '--tier', 'namespace'], { home });
     await asked.shows('Lend this machine? [y/N]');
     asked.type('\u0003');
-    expect(await asked.end(3_000)).toBe(130);
+    expect(await asked.end()).toBe(130);
     expect(asked.screen().join('')).toContain('error[CLI_INTERRUPTED]');
 
-    const declined = open(['join', ticket], { home });
+    const declined = open(['join', ticket, '--tier', 'namespace'], { home });
     await declined.shows('Lend this machine? [y/N]');
     declined.type('n\r');
     expect(await declined.end()).toBe(1);

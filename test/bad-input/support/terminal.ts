@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { onTestFinished } from 'vitest';
-import { until } from '../../e2e/support/wait.ts';
+import { deadlineMs, until } from '../../e2e/support/wait.ts';
 
 /** Escape sequences a program may send: CSI, and the two of readline that are none. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what terminals are told with
@@ -88,7 +88,7 @@ export class Terminal {
   }
 
   /** Waits until somewhere on the screen, line ends left out, there is this. */
-  shows(text: string | RegExp, ms = 20_000): Promise<boolean> {
+  shows(text: string | RegExp, ms = deadlineMs): Promise<boolean> {
     return until(
       `${text} on the screen`,
       () => {
@@ -102,7 +102,7 @@ export class Terminal {
     );
   }
 
-  async end(ms = 20_000): Promise<number | null> {
+  async end(ms = deadlineMs): Promise<number | null> {
     await until('its end', () => this.#code !== undefined, ms);
     return this.ended;
   }

@@ -15,14 +15,6 @@ export type Unusual = Partial<Pick<WorkerOptions, 'openMesh' | 'httpFeed' | 'san
 const loopback = ['/ip4/127.0.0.1/tcp/0'];
 let opened: Promise<Sandbox> | undefined;
 
-/** Looked at once for all workers of a file, and steered by none of them. */
-async function sharedSandbox(dir: string): Promise<Sandbox> {
-  opened ??= openSandbox(join(dir, 'sandbox'));
-  const sandbox = await opened;
-  const { tier, hostImage, unpinned, profile } = sandbox;
-  return { tier, hostImage, unpinned, profile, run: (job, io) => sandbox.run(job, io) };
-}
-
 /**
  * Controller, workers and commands in the process of the tests: over real sockets, with a real git server, real sandboxes
  * and real journals. What a process of its own is needed for (a kill, another user, a mount) is started with `spawn`.
@@ -45,9 +37,17 @@ export class LocalCluster extends AnyCluster<Inside> {
     return this.joined(node);
   }
 
+  /** Looked at once for all workers of a file, and steered by none of them. */
+  async sandbox(): Promise<Sandbox> {
+    opened ??= openSandbox(join(this.dir, 'sandbox'));
+    const sandbox = await opened;
+    const { tier, hostImage, unpinned, profile } = sandbox;
+    return { tier, hostImage, unpinned, profile, run: (job, io) => sandbox.run(job, io) };
+  }
+
   /** A worker of the product with other parts than usual, told of as `quorate join` does. */
   async work(name: string, ticket?: string, unusual: Unusual = {}): Promise<Inside> {
-    const sandboxes = unusual.sandboxes ?? combineSandboxes([await sharedSandbox(this.dir)]);
+    const sandboxes = unusual.sandboxes ?? combineSandboxes([await this.sandbox()]);
     return this.joined(new Inside(name, this.#worker(name, ticket, { ...unusual, sandboxes })));
   }
 
@@ -74,7 +74,7 @@ export class LocalCluster extends AnyCluster<Inside> {
 
   /** One who changes what was built. */
   async tamperer(name: string): Promise<Inside> {
-    const sandboxes = combineSandboxes([tampering(await sharedSandbox(this.dir))]);
+    const sandboxes = combineSandboxes([tampering(await this.sandbox())]);
     const node = await this.work(name, await this.ticket(name), { sandboxes });
     await node.event('connected');
     return node;
