@@ -1,5 +1,5 @@
 import { escapeLine, LineEscaper } from '../core/escape.ts';
-import type { LogPiece } from '../runtime/client/client.ts';
+import type { LogChunk } from '../runtime/client/client.ts';
 
 /** Logs of several builds, mixed as they come: whole harmless lines, each with its operator in front. */
 export class LogLines {
@@ -11,7 +11,7 @@ export class LogLines {
   }
 
   /** The lines this piece completes. */
-  push({ worker, operator, slot, text }: LogPiece): string[] {
+  push({ worker, operator, slot, text }: LogChunk): string[] {
     const key = `${worker} ${slot}`;
     const known = this.#sources.get(key);
     const source = known ?? {

@@ -15,7 +15,7 @@ export interface Bundles {
   /** An artifact that was contradicted is proven no more. */
   drop(which: string): Promise<void>;
   /** Of an artifact that is served no more, with what says the same under its run and its job. */
-  forget(artifact: string): Promise<void>;
+  dropArtifact(artifact: string): Promise<void>;
   artifacts(): Promise<string[]>;
 }
 
@@ -51,7 +51,7 @@ export function openBundles(dir: string): Bundles {
     async drop(which) {
       if (keyPattern.test(which)) await rm(file(which), { force: true });
     },
-    async forget(artifact) {
+    async dropArtifact(artifact) {
       const text = keyPattern.test(artifact) ? await readOptional(file(artifact)) : undefined;
       if (text === undefined) return;
       const { request = '', job = '' } = verdictIn(text) ?? {};
@@ -88,7 +88,7 @@ export function serveBundles(mesh: Mesh, bundles: Bundles, bytesMax?: number): v
 }
 
 /** Asks one peer. Undefined where it has none. Throws `MESH_…`, `WIRE_INVALID`. */
-export function askBundle(
+export function fetchBundle(
   mesh: Mesh,
   peer: { id: string; addrs: string[] },
   which: string,

@@ -9,7 +9,7 @@ import { generateSeed } from '../../identity/keys.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { openStore } from '../../store/index.ts';
-import { askBundle } from './bundles.ts';
+import { fetchBundle } from './bundles.ts';
 import { pullArtifact } from './transfer.ts';
 
 export interface FetchProgress {
@@ -107,7 +107,7 @@ export async function fetchArtifact(options: FetchOptions): Promise<Fetched> {
     const charter = (await openMessage('charter', bundle.charter, joseVerifier)).payload;
     const volunteers = found.peers.filter(({ id }) => !charter.controllers.includes(id));
     const controllers = found.peers.filter(({ id }) => charter.controllers.includes(id));
-    const providers = await connectSome(mesh, volunteers.length > 0 ? volunteers : controllers);
+    const providers = await connectReachable(mesh, volunteers.length > 0 ? volunteers : controllers);
     const pulled = await pull(options, mesh, store, providers, volunteers.length > 0 ? controllers : []);
     onProgress({ phase: 'writing', says: `writing to ${dest}` });
     await store.exportDirectory(artifact, dest, { signal });
@@ -153,7 +153,7 @@ async function pull(
     return await attempt(providers);
   } catch (error) {
     signal.throwIfAborted();
-    const more = await connectSome(mesh, reserve);
+    const more = await connectReachable(mesh, reserve);
     if (more.length === 0) throw error;
     onProgress({ phase: 'fetching', says: `asking the controller too: ${messageOf(error)}` });
     return attempt(more);
@@ -161,7 +161,7 @@ async function pull(
 }
 
 /** Those of some peers that could be reached. */
-export async function connectSome(mesh: Mesh, peers: PeerAddress[]): Promise<string[]> {
+export async function connectReachable(mesh: Mesh, peers: PeerAddress[]): Promise<string[]> {
   const tried = await Promise.allSettled(
     peers.slice(0, providersMax).map(async ({ id, addrs }) => {
       // A relay's address holds the relay's id, not yet the peer's.
@@ -187,7 +187,7 @@ async function findBundle(mesh: Mesh, options: FetchOptions): Promise<Found> {
   const peers = new Map<string, PeerAddress>();
   let best: Omit<Found, 'peers'> | undefined;
   const consider = async (peer: PeerAddress) => {
-    const text = await askBundle(
+    const text = await fetchBundle(
       mesh,
       peer,
       artifact,

@@ -17,7 +17,7 @@ import type { ApiDown, ApiUp, RunSummary } from '../../core/wire/messages.ts';
 import { issueInvite, randomNonce } from '../../identity/idp.ts';
 import { encodeTicket } from '../../identity/ticket.ts';
 import { type Mesh, openMesh } from '../../mesh/index.ts';
-import { askBundle } from '../artifacts/bundles.ts';
+import { fetchBundle } from '../artifacts/bundles.ts';
 import { ask, openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
 import { byPeer, joinProject } from '../membership/join.ts';
@@ -25,12 +25,12 @@ import type { ProjectFolder } from '../membership/project-folder.ts';
 import { meshDial } from '../node/ports.ts';
 import type { SubmitOptions } from './submit.ts';
 
-export interface Dated {
+export interface TimedProgress {
   at: number;
   progress: Progress;
 }
 
-export interface LogPiece {
+export interface LogChunk {
   worker: string;
   operator: string;
   slot: string;
@@ -42,13 +42,13 @@ export interface Client {
   readonly project: string;
   submit(options: SubmitOptions): Promise<{ run: string; job: string }>;
   jobs(): Promise<RunSummary[]>;
-  show(which: string): Promise<{ summary: RunSummary; history: Dated[] }>;
+  show(which: string): Promise<{ summary: RunSummary; history: TimedProgress[] }>;
   /** Everything so far, then live; ends with the run. */
-  follow(which: string, signal: AbortSignal): AsyncGenerator<Dated>;
+  follow(which: string, signal: AbortSignal): AsyncGenerator<TimedProgress>;
   logs(
     which: string,
     options: { follow: boolean; worker?: string; signal: AbortSignal },
-  ): AsyncGenerator<LogPiece>;
+  ): AsyncGenerator<LogChunk>;
   /** Ends a run of one's own; gives its id. */
   cancel(which: string, reason: string): Promise<string>;
   bundle(which: string): Promise<{ bundle: Bundle; text: string }>;
@@ -145,29 +145,29 @@ class MeshClient implements Client {
       publisher: this.#credentials.grant.raw,
       job: fromUtf8(bytes),
     });
-    if (answer.kind !== 'accepted') throw confused('accepted', answer);
+    if (answer.kind !== 'accepted') throw unexpected('accepted', answer);
     return { run: answer.run, job: answer.job };
   }
 
   async jobs(): Promise<RunSummary[]> {
     const answer = await this.#ask({ kind: 'jobs' });
-    if (answer.kind !== 'jobs') throw confused('jobs', answer);
+    if (answer.kind !== 'jobs') throw unexpected('jobs', answer);
     return answer.jobs;
   }
 
-  async show(which: string): Promise<{ summary: RunSummary; history: Dated[] }> {
+  async show(which: string): Promise<{ summary: RunSummary; history: TimedProgress[] }> {
     const answer = await this.#ask({ kind: 'show', which });
-    if (answer.kind !== 'job') throw confused('job', answer);
-    return { summary: answer.summary, history: escapeValue(answer.history) as Dated[] };
+    if (answer.kind !== 'job') throw unexpected('job', answer);
+    return { summary: answer.summary, history: escapeValue(answer.history) as TimedProgress[] };
   }
 
   async cancel(which: string, reason: string): Promise<string> {
     const answer = await this.#ask({ kind: 'cancel', which, reason });
-    if (answer.kind !== 'cancelled') throw confused('cancelled', answer);
+    if (answer.kind !== 'cancelled') throw unexpected('cancelled', answer);
     return answer.run;
   }
 
-  async *follow(which: string, signal: AbortSignal): AsyncGenerator<Dated> {
+  async *follow(which: string, signal: AbortSignal): AsyncGenerator<TimedProgress> {
     for await (const answer of this.#stream({ kind: 'follow', which }, signal)) {
       if (answer.kind === 'progress')
         yield { at: answer.at, progress: escapeValue(answer.progress) as Progress };
@@ -177,7 +177,7 @@ class MeshClient implements Client {
   async *logs(
     which: string,
     options: { follow: boolean; worker?: string; signal: AbortSignal },
-  ): AsyncGenerator<LogPiece> {
+  ): AsyncGenerator<LogChunk> {
     const { follow, worker, signal } = options;
     const question: ApiUp = {
       kind: 'logs',
@@ -214,7 +214,7 @@ class MeshClient implements Client {
 
   async bundle(which: string): Promise<{ bundle: Bundle; text: string }> {
     for (const controller of this.#credentials.membership.controllers) {
-      const text = await askBundle(
+      const text = await fetchBundle(
         this.#mesh,
         controller,
         which,
@@ -239,7 +239,7 @@ function lost(cause?: unknown): QuorateError {
   });
 }
 
-function confused(wanted: string, answer: ApiDown): QuorateError {
+function unexpected(wanted: string, answer: ApiDown): QuorateError {
   return new QuorateError('CONTROLLER_UNEXPECTED_ANSWER', `expected ${wanted}, got ${answer.kind}`, {
     hint: 'The controller may run another version: update both.',
   });

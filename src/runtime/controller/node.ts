@@ -9,13 +9,13 @@ import { openJournal } from '../../journal/index.ts';
 import { openMesh, projectRendezvous } from '../../mesh/index.ts';
 import { openStore } from '../../store/index.ts';
 import { announce } from '../artifacts/announce.ts';
+import { startBlockCollection } from '../artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../artifacts/bundles.ts';
-import { collectNowAndThen } from '../artifacts/collect.ts';
 import { pullArtifact, serveArtifacts } from '../artifacts/transfer.ts';
 import { type ProjectFolder, readCharter, writeAddress } from '../membership/project-folder.ts';
 import { Loop } from '../node/loop.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
-import { Pace } from '../node/pace.ts';
+import { PeerRateLimit } from '../node/peer-rate-limit.ts';
 import { nodeClock, signingOf } from '../node/ports.ts';
 import type { ControllerContext } from './context.ts';
 import { ControllerImages } from './images.ts';
@@ -105,7 +105,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const images = new ControllerImages(context, stop.signal);
     const keeper = new Keeper(context, stop.signal);
     const pins = new Pins(context, stop.signal);
-    const pace = new Pace();
+    const pace = new PeerRateLimit();
     let feedUrls: readonly string[] = [];
     const sessions = new ControllerSessions({
       project: folder.project,
@@ -154,7 +154,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     await writeAddress(folder.dir, mesh.addresses());
     closers.push(watchCharter(context));
     // What was agreed, logs, dissenting trees and images are pinned, and never let go of here.
-    closers.push(collectNowAndThen({ store, tell }));
+    closers.push(startBlockCollection({ store, tell }));
     if (replayed > 0) tell('info', 'replayed', `went on after ${replayed} events`, { events: replayed });
     return {
       id: folder.controller.id,

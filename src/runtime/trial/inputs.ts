@@ -5,7 +5,7 @@ import { atLeast, type Level, verifyBundle } from '../../core/trust/index.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { type Mesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
-import { askBundle } from '../artifacts/bundles.ts';
+import { fetchBundle } from '../artifacts/bundles.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 
 /** What this machine knows of the project a trial is of. */
@@ -98,7 +98,7 @@ export async function fromMesh(
     if (!mesh.connected().includes(peer.id)) await mesh.connect(whole);
     reached.push(peer.id);
     const asked = AbortSignal.any([limit, AbortSignal.timeout(askMsMax)]);
-    const text = await askBundle(mesh, peer, cid, asked);
+    const text = await fetchBundle(mesh, peer, cid, asked);
     if (text === undefined) return;
     const found = await verifyBundle(decodeBundle(text), { project, artifact: cid }, joseVerifier);
     if (found.ok && atLeast(found.level, level)) level = found.level;

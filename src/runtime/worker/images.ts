@@ -1,7 +1,7 @@
 import { messageOf } from '../../core/errors.ts';
 import { knobs } from '../../core/lending-knobs.ts';
 import { announce } from '../artifacts/announce.ts';
-import { connectSome } from '../artifacts/fetch.ts';
+import { connectReachable } from '../artifacts/fetch.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 import { type HeldImage, ImageCache, type ObtainOptions } from '../images/cache.ts';
 import { imageCacheFolder } from '../images/cache-folder.ts';
@@ -75,7 +75,7 @@ export class WorkerImages {
     } catch {
       signal.throwIfAborted();
     }
-    return connectSome(mesh, [...found.values()]);
+    return connectReachable(mesh, [...found.values()]);
   }
 
   async #discard(image: string): Promise<void> {

@@ -14,8 +14,8 @@ import { checkJournalFree, openJournal } from '../../journal/index.ts';
 import { openMesh } from '../../mesh/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import { announce } from '../artifacts/announce.ts';
+import { startBlockCollection } from '../artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../artifacts/bundles.ts';
-import { collectNowAndThen } from '../artifacts/collect.ts';
 import { serveArtifacts } from '../artifacts/transfer.ts';
 import { openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
@@ -215,7 +215,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       await builder.close();
     });
     const results = new Results(context, sessions.publication, rules.resultBytes);
-    closers.push(collectNowAndThen({ store, tell, letGo: (signal) => results.letGo(signal) }));
+    closers.push(startBlockCollection({ store, tell, trim: (signal) => results.trim(signal) }));
     return {
       id: key.id,
       addresses: () => mesh.addresses(),

@@ -21,7 +21,7 @@ export class Results {
   }
 
   /** Makes room: the result asked for longest ago goes first, with the proof that was served beside it. */
-  async letGo(signal: AbortSignal): Promise<void> {
+  async trim(signal: AbortSignal): Promise<void> {
     const { store, bundles, mesh, tell } = this.#context;
     const gone = await store.trim({
       bytesMax: this.#bytesMax,
@@ -34,7 +34,7 @@ export class Results {
       // Built again meanwhile.
       if (this.#serving.isNew(root)) continue;
       this.#serving.forget(root);
-      await bundles.forget(root);
+      await bundles.dropArtifact(root);
       await mesh
         .unprovide(root)
         .catch((error) => tell('warn', 'results', `${root} stays announced: ${messageOf(error)}`));

@@ -11,7 +11,7 @@ import { fromUtf8 } from '../../../src/core/text.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { type Client, type Dated, openClient } from '../../../src/runtime/client/client.ts';
+import { type Client, openClient, type TimedProgress } from '../../../src/runtime/client/client.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
 import { cidOf, idp, makeCharter, makeGrant, policy, project, root } from '../../support/documents.ts';
 
@@ -92,7 +92,7 @@ afterAll(async () => {
 });
 
 /** What stands on the terminal of somebody who is told this. */
-function shown(history: Dated[]): string {
+function shown(history: TimedProgress[]): string {
   let text = '';
   const sink = new Writable({
     write(chunk, _encoding, done) {
@@ -112,7 +112,7 @@ const drawing = /[^\P{Cc}\n]|[\u2028-\u202e\u2066-\u2069]/u;
 describe('a controller that draws on the terminal of who asks it', () => {
   it('is shown, and obeyed in nothing', async () => {
     const { history } = await client.show('aaaaaaaa');
-    const followed: Dated[] = [];
+    const followed: TimedProgress[] = [];
     for await (const dated of client.follow('aaaaaaaa', AbortSignal.timeout(10_000))) followed.push(dated);
     expect(followed).toEqual(history);
     expect(history.length).toBe(told.length);
@@ -123,6 +123,6 @@ describe('a controller that draws on the terminal of who asks it', () => {
   });
 
   it('control: told as it came, it draws', () => {
-    expect(shown(told as unknown as Dated[])).toMatch(drawing);
+    expect(shown(told as unknown as TimedProgress[])).toMatch(drawing);
   });
 });

@@ -8,7 +8,7 @@ import { sessionLimits } from '../../../src/core/sessions/limits.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { askBundle, openBundles, serveBundles } from '../../../src/runtime/artifacts/bundles.ts';
+import { fetchBundle, openBundles, serveBundles } from '../../../src/runtime/artifacts/bundles.ts';
 import { openLogFiles } from '../../../src/runtime/controller/log-files.ts';
 import { sleep, until } from '../../e2e/support/wait.ts';
 
@@ -48,7 +48,7 @@ describe('somebody who asks for large bundles and takes none', () => {
       await sleep(100);
     }
     const honest = await node();
-    const small = await askBundle(honest, address, run(5), AbortSignal.timeout(10_000));
+    const small = await fetchBundle(honest, address, run(5), AbortSignal.timeout(10_000));
     let refused = 0;
     for (const channel of held) {
       const answer = await channel.receive({ timeoutMs: 10_000 });
@@ -57,7 +57,7 @@ describe('somebody who asks for large bundles and takes none', () => {
     }
     let later: string | undefined;
     await until('the large one', async () => {
-      later = await askBundle(honest, address, run(4), AbortSignal.timeout(10_000));
+      later = await fetchBundle(honest, address, run(4), AbortSignal.timeout(10_000));
       return later !== undefined;
     });
     return { refused, small: small === 'small', later: later?.length === 4 * mib };

@@ -10,7 +10,7 @@ import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols, topics } from '../../../src/core/wire/protocols.ts';
 import type { NodeKey } from '../../../src/identity/keys.ts';
 import { type Channel, type Mesh, openMesh } from '../../../src/mesh/index.ts';
-import { askBundle } from '../../../src/runtime/artifacts/bundles.ts';
+import { fetchBundle } from '../../../src/runtime/artifacts/bundles.ts';
 import { type Home, openHome } from '../../../src/runtime/membership/home.ts';
 import { joinProject } from '../../../src/runtime/membership/join.ts';
 import { openProjectFolder } from '../../../src/runtime/membership/project-folder.ts';
@@ -121,7 +121,7 @@ describe('a peer that knows what comes out, during a sealed round', () => {
       return found;
     };
     const proofs = async () => {
-      const asked = workers.map((peer) => askBundle(mesh, peer, artifact, AbortSignal.timeout(deadlineMs)));
+      const asked = workers.map((peer) => fetchBundle(mesh, peer, artifact, AbortSignal.timeout(deadlineMs)));
       return (await Promise.all(asked)).filter((proof) => proof !== undefined);
     };
 

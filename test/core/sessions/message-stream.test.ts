@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { QuorateError, reportedError } from '../../../src/core/errors.ts';
 import { errorFrom, errorMessage, MessageStream } from '../../../src/core/sessions/message-stream.ts';
 import type { Channel } from '../../../src/mesh/index.ts';
-import { askBundle, openBundles, serveBundles } from '../../../src/runtime/artifacts/bundles.ts';
+import { fetchBundle, openBundles, serveBundles } from '../../../src/runtime/artifacts/bundles.ts';
 import { bytes, node, sleep, soon, until } from '../../mesh/harness.ts';
 import { codeOf, folder } from '../../runtime/support.ts';
 
@@ -101,8 +101,8 @@ describe('bundles over the mesh', () => {
     await bundles.put({ run, job: 'baguqeera2', artifact: null }, 'the proof');
     serveBundles(server, bundles);
     const peer = { id: server.id, addrs: server.addresses() };
-    expect(await askBundle(asker, peer, run, soon())).toBe('the proof');
-    expect(await askBundle(asker, peer, 'd'.repeat(64), soon())).toBeUndefined();
-    expect(await askBundle(asker, peer, '../../etc/passwd', soon())).toBeUndefined();
+    expect(await fetchBundle(asker, peer, run, soon())).toBe('the proof');
+    expect(await fetchBundle(asker, peer, 'd'.repeat(64), soon())).toBeUndefined();
+    expect(await fetchBundle(asker, peer, '../../etc/passwd', soon())).toBeUndefined();
   });
 });

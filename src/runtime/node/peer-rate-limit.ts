@@ -3,7 +3,7 @@ import { Buckets } from '../../mesh/token-buckets.ts';
 import { nodeLimits } from './limits.ts';
 
 /** Makes each peer wait that says more than its share: its next message is read later, and its stream fills up. */
-export class Pace {
+export class PeerRateLimit {
   readonly #buckets = new Buckets(nodeLimits.memberMessagesPerSecond, nodeLimits.memberMessagesBurst);
 
   /** Before the next message of `peer` is read; `bytes`: what the last one was large by. */

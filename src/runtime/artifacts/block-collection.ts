@@ -9,7 +9,7 @@ interface Collecting {
   store: Store;
   tell: Tell;
   /** Lets go of what has been kept for long enough, before each round. */
-  letGo?(signal: AbortSignal): Promise<void>;
+  trim?(signal: AbortSignal): Promise<void>;
   everyMs?: number;
 }
 
@@ -17,17 +17,17 @@ interface Collecting {
  * Gives the room of what nobody keeps back, now and then, until the returned function is called; that waits for a round
  * under way, which ends early. What fails is told, and tried again at the next.
  */
-export function collectNowAndThen({
+export function startBlockCollection({
   store,
   tell,
-  letGo,
+  trim,
   everyMs = artifactLimits.collectSeconds * 1000,
 }: Collecting): () => Promise<void> {
   const stop = new AbortController();
   const { signal } = stop;
   const round = async (): Promise<void> => {
     try {
-      await letGo?.(signal);
+      await trim?.(signal);
       const { blocks, bytes } = await store.collect({ signal });
       if (blocks > 0)
         tell('info', 'collected', `gave back ${sizeText(bytes)} that nothing keeps`, { blocks, bytes });

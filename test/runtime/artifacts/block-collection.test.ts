@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { startBlockCollection } from '../../../src/runtime/artifacts/block-collection.ts';
 import { openBundles } from '../../../src/runtime/artifacts/bundles.ts';
-import { collectNowAndThen } from '../../../src/runtime/artifacts/collect.ts';
 import { Results } from '../../../src/runtime/worker/results.ts';
 import type { Store } from '../../../src/store/index.ts';
 import { folder, noiseBytes, store, tar } from '../../store/support.ts';
@@ -29,7 +29,7 @@ describe('what nothing keeps', () => {
     const atStart = await oldTree(s, 2);
     const fresh = (await s.importTar(await tar([{ name: 'g', body: 'new' }]), { into: s.public })).root;
     const told: number[] = [];
-    const close = collectNowAndThen({
+    const close = startBlockCollection({
       ...{ store: s, everyMs: 50 },
       tell: (_, kind, __, facts) => void (kind === 'collected' && told.push(Number(facts?.blocks))),
     });
@@ -63,9 +63,9 @@ describe('what nothing keeps', () => {
     const s = await store();
     const said: string[] = [];
     let tries = 0;
-    const close = collectNowAndThen({
+    const close = startBlockCollection({
       ...{ store: s, everyMs: 20, tell: (_, __, says) => void said.push(says) },
-      letGo: async () => {
+      trim: async () => {
         tries += 1;
         if (tries === 1) throw new Error('the disk is busy');
       },
@@ -105,7 +105,7 @@ describe('results of a worker', () => {
     };
     const unprovided = vi.spyOn(mesh, 'unprovide');
     const results = new Results({ store: s, bundles, mesh, tell: () => {} }, serving, 1000);
-    await results.letGo(AbortSignal.timeout(10_000));
+    await results.trim(AbortSignal.timeout(10_000));
     expect((await s.pins()).map(({ root }) => root).sort()).toEqual([fresh, image].sort());
     expect({ forgotten, unprovided: unprovided.mock.calls }).toEqual({
       forgotten: [old],
