@@ -94,7 +94,7 @@ export function enrol(step: Step, { token, enrol, invite }: EventOf<'enrol'>): v
   if (ticket.key !== undefined && ticket.key !== key) {
     throw new QuorateError(
       'TICKET_KEY_MISMATCH',
-      `the ticket is bound to the key ${ticket.key}; this machine has ${key}`,
+      `the ticket is bound to the key ${ticket.key}; this host has ${key}`,
       {
         hint: 'Run "quorate key" on the machine that shall join, and have the ticket made for what it prints.',
       },

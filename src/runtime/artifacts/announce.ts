@@ -3,7 +3,10 @@ import type { Mesh } from '../../mesh/index.ts';
 
 const waits = [500, 2_000, 5_000, 15_000, 60_000];
 
-/** Announces a CID in the DHT, again while nobody is there to take the record. Throws what the last try threw. */
+/**
+ * Announces a CID in the DHT. Retries with growing waits (`waits`, in milliseconds) while no peer takes the record. Throws
+ * the error of the last try.
+ */
 export async function announce(mesh: Mesh, cid: string, signal: AbortSignal): Promise<void> {
   for (const wait of waits) {
     try {

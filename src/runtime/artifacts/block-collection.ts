@@ -8,14 +8,14 @@ import { artifactLimits } from './limits.ts';
 interface Collecting {
   store: Store;
   tell: Tell;
-  /** Lets go of what has been kept for long enough, before each round. */
+  /** Called before each collection, to unpin old trees. */
   trim?(signal: AbortSignal): Promise<void>;
   everyMs?: number;
 }
 
 /**
- * Gives the room of what nobody keeps back, now and then, until the returned function is called; that waits for a round
- * under way, which ends early. What fails is told, and tried again at the next.
+ * Removes unpinned blocks from the store periodically, every `artifactLimits.collectSeconds`. The result stops it, and
+ * waits for a running collection, which ends early. A failure is reported as an event and retried at the next interval.
  */
 export function startBlockCollection({
   store,
@@ -30,7 +30,7 @@ export function startBlockCollection({
       await trim?.(signal);
       const { blocks, bytes } = await store.collect({ signal });
       if (blocks > 0)
-        tell('info', 'collected', `gave back ${sizeText(bytes)} that nothing keeps`, { blocks, bytes });
+        tell('info', 'collected', `freed ${sizeText(bytes)} of unpinned blocks`, { blocks, bytes });
     } catch (error) {
       if (!signal.aborted) tell('warn', 'collect', `collect: ${messageOf(error)}`);
     }

@@ -5,16 +5,16 @@ import type { Mesh } from '../../mesh/index.ts';
 import { readOptional, writeAtomicAs } from '../node/files.ts';
 import { meshDial } from '../node/ports.ts';
 
-/** Bundles on disk, by run, job and artifact: one file each, so that any of the three finds it. */
+/** Bundles on disk. Each is found by the id of its run, its job or its artifact: three names of one file. */
 export interface Bundles {
   put(keys: { run: string; job: string; artifact: string | null }, bundle: string): Promise<void>;
   get(which: string): Promise<string | undefined>;
   has(which: string): Promise<boolean>;
-  /** In bytes; undefined where there is none. */
+  /** Size in bytes; undefined when there is no such bundle. */
   size(which: string): Promise<number | undefined>;
-  /** An artifact that was contradicted is proven no more. */
+  /** Removes the bundle of one name: of an artifact that was contradicted. */
   drop(which: string): Promise<void>;
-  /** Of an artifact that is served no more, with what says the same under its run and its job. */
+  /** Removes the bundle of an artifact that is no longer served, under all its names. */
   dropArtifact(artifact: string): Promise<void>;
   artifacts(): Promise<string[]>;
 }
@@ -35,7 +35,7 @@ export function openBundles(dir: string): Bundles {
     async put({ run, job, artifact }, bundle) {
       const keys = [run, job];
       if (artifact !== null) {
-        // A later request for the same work starts from nothing; what an artifact has proven stays proven.
+        // A later run of the same job starts without receipts: its bundle does not replace a trusted one of the artifact.
         const before = await readOptional(file(artifact));
         const stays = before !== undefined && levelIn(before) === 'trusted' && levelIn(bundle) !== 'trusted';
         if (!stays) keys.push(artifact);
@@ -69,7 +69,7 @@ export function openBundles(dir: string): Bundles {
   };
 }
 
-/** What a stored bundle's verdict states; it was checked before it was stored. */
+/** The verdict in a stored bundle, which was verified before it was stored. */
 function verdictIn(text: string): { level?: string; request?: string; job?: string } | undefined {
   try {
     const { payload } = JSON.parse(JSON.parse(text).verdict);
@@ -87,7 +87,7 @@ export function serveBundles(mesh: Mesh, bundles: Bundles, bytesMax?: number): v
   mesh.handle(protocol, session, options);
 }
 
-/** Asks one peer. Undefined where it has none. Throws `MESH_…`, `WIRE_INVALID`. */
+/** Requests a bundle from one peer. Undefined when the peer has none. Throws `MESH_…`, `WIRE_INVALID`. */
 export function fetchBundle(
   mesh: Mesh,
   peer: { id: string; addrs: string[] },

@@ -16,21 +16,21 @@ export interface FetchProgress {
   phase: 'looking' | 'proving' | 'fetching' | 'writing';
   says: string;
   bytes?: number;
-  /** As who made the artifact says; for a display only. */
+  /** Size as stated in the artifact: unverified, for display only. */
   total?: number;
 }
 
 export interface FetchOptions {
   artifact: string;
-  /** PeerId of the project's root: all that is believed beforehand. */
+  /** PeerId of the project's root key, the only trust anchor. */
   project: string;
   bootstrap: string[];
-  /** Known controllers, asked too; nothing needs them. */
+  /** Known controllers, asked for the bundle too. Optional. */
   controllers?: PeerAddress[];
   dest: string;
   source?: string;
   ref?: string;
-  /** The verdict must be no older than this, in seconds. */
+  /** Largest age of the verdict, in seconds. */
   maxAge?: number;
   signal: AbortSignal;
   onProgress(progress: FetchProgress): void;
@@ -41,13 +41,13 @@ export interface Fetched {
   bundle: Bundle;
   bundleText: string;
   bytes: number;
-  /** PeerIds that were asked for the bytes. */
+  /** PeerIds that the bytes were requested from. */
   providers: string[];
   /** Whether one of them is a controller of the project. */
   controllerUsed: boolean;
 }
 
-/** The answer is no, with the proof that fell short. */
+/** NOT_TRUSTED: the artifact has a bundle, but its verification failed or its level is too low. */
 export class NotTrusted extends QuorateError {
   readonly verification: Verification;
 
@@ -68,7 +68,7 @@ function hintFor({ level, code }: Verification): string {
   if (code === 'REF_MISMATCH')
     return 'It may be genuine and old. quorate jobs lists what was built at the ref you mean.';
   if (code === 'SOURCE_MISMATCH')
-    return 'Somebody may pass off another repository of the project as the one you mean. quorate jobs lists what was built.';
+    return 'The artifact may come from another repository of the project. quorate jobs lists what was built.';
   return 'Do not use it. "quorate show <job>" tells who built what.';
 }
 
@@ -77,9 +77,9 @@ const askMsMax = 15_000;
 const providersMax = 8;
 
 /**
- * Fetches an artifact by CID: finds who has it, gets the bundle and checks it offline against the root key, and only
- * then the bytes, each block against its CID, from volunteers before the controller. Nothing is left at `dest` unless
- * all of it is right. Errors: `NOT_TRUSTED` (a `NotTrusted`), `ARTIFACT_NOT_FOUND`, `STORE_…`, `MESH_…`.
+ * Fetches an artifact by CID: finds providers, gets the bundle, verifies it against the root key, then fetches the blocks,
+ * each verified against its CID, from workers before controllers. `dest` is written only when all is verified.
+ * Errors: `NOT_TRUSTED` (a `NotTrusted`), `ARTIFACT_NOT_FOUND`, `STORE_…`, `MESH_…`.
  */
 export async function fetchArtifact(options: FetchOptions): Promise<Fetched> {
   const { artifact, dest, signal, onProgress } = options;
@@ -147,7 +147,7 @@ async function pull(
   };
   try {
     if (providers.length === 0)
-      throw new QuorateError('ARTIFACT_NOT_FOUND', 'none of those who have the artifact could be reached', {
+      throw new QuorateError('ARTIFACT_NOT_FOUND', 'no provider of the artifact could be reached', {
         hint: 'Try again later, or from a network that reaches them.',
       });
     return await attempt(providers);
@@ -160,11 +160,11 @@ async function pull(
   }
 }
 
-/** Those of some peers that could be reached. */
+/** Connects to up to `providersMax` peers. Returns those that could be reached. */
 export async function connectReachable(mesh: Mesh, peers: PeerAddress[]): Promise<string[]> {
   const tried = await Promise.allSettled(
     peers.slice(0, providersMax).map(async ({ id, addrs }) => {
-      // A relay's address holds the relay's id, not yet the peer's.
+      // A relay's address ends in the relay's id, without the peer's.
       const whole = addrs.map((addr) => (addr.endsWith(`/p2p/${id}`) ? addr : `${addr}/p2p/${id}`));
       if (!mesh.connected().includes(id)) await mesh.connect(whole);
       return id;
@@ -180,7 +180,7 @@ interface Found {
   verification: Verification;
 }
 
-/** Asks those who provide the artifact, then those of the project; the best proof wins. */
+/** Requests the bundle from providers of the artifact, then from members of the project. The best verification wins. */
 async function findBundle(mesh: Mesh, options: FetchOptions): Promise<Found> {
   const { artifact, project, source, ref, maxAge, signal } = options;
   const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
@@ -234,15 +234,13 @@ async function findBundle(mesh: Mesh, options: FetchOptions): Promise<Found> {
   signal.throwIfAborted();
   const addresses = [...options.bootstrap, ...(options.controllers ?? []).flatMap(({ addrs }) => addrs)];
   if (best === undefined && peers.size === 0 && mesh.connected().length === 0) {
-    throw new QuorateError(
-      'ARTIFACT_NOT_FOUND',
-      `no machine of the network could be reached, so nobody was asked for ${artifact}`,
-      { hint: `Tried: ${addresses.join(', ') || 'no address'}. Is one of them up, and reachable from here?` },
-    );
+    throw new QuorateError('ARTIFACT_NOT_FOUND', `no peer could be reached to ask for ${artifact}`, {
+      hint: `Tried: ${addresses.join(', ') || 'no address'}. Is one of them up, and reachable from here?`,
+    });
   }
   if (best === undefined) {
-    throw new QuorateError('ARTIFACT_NOT_FOUND', `nobody in the mesh has ${artifact} and a proof for it`, {
-      hint: 'Check the CID and the bootstrap address; an artifact has a proof as soon as its job has a verdict.',
+    throw new QuorateError('ARTIFACT_NOT_FOUND', `no peer of the mesh has a bundle for ${artifact}`, {
+      hint: 'Check the CID and the bootstrap address; an artifact has a bundle as soon as its job has a verdict.',
     });
   }
   return { ...best, peers: [...peers.values()] };

@@ -10,7 +10,7 @@ interface Ends {
   store: Store;
 }
 
-/** Gives published trees to whoever asks. */
+/** Serves public trees to any peer. */
 export function serveArtifacts({ mesh, store }: Ends): void {
   mesh.handle(protocols.car, (channel) => serveTrees(channel, store.blocks), {
     maxInboundStreams: artifactLimits.transferStreamsPerPeerMax,
@@ -19,18 +19,18 @@ export function serveArtifacts({ mesh, store }: Ends): void {
 }
 
 export interface PullOptions {
-  /** PeerIds. */
+  /** PeerIds to fetch from. */
   from: readonly string[];
   signal: AbortSignal;
-  /** Of all its blocks; `limits.treeBytesMax` unless told. */
+  /** Limit in bytes of all its blocks. Default: `limits.treeBytesMax`. */
   maxBytes?: number;
-  /** Bytes that are here, and of the whole tree as who made it says, as soon as its root is here. */
+  /** Called with the bytes present, and with the stated (unverified) size of the tree once its root is here. */
   onProgress?: (bytes: number, total: number | undefined) => void;
 }
 
 /**
- * Brings a whole tree into the store's public area: as one stream from peers that speak our protocol, else by Bitswap
- * from those that do not. What has arrived is kept, so trying again goes on where it ended.
+ * Fetches a whole tree into the store's public area: by `/quorate/car/1`, or by Bitswap from peers without that protocol.
+ * Blocks that have arrived are kept, so a repeated call continues.
  * Errors: `TRANSFER_…`, `STORE_…`, the signal's reason.
  */
 export async function pullArtifact(

@@ -43,22 +43,22 @@ export interface Client {
   submit(options: SubmitOptions): Promise<{ run: string; job: string }>;
   jobs(): Promise<RunSummary[]>;
   show(which: string): Promise<{ summary: RunSummary; history: TimedProgress[] }>;
-  /** Everything so far, then live; ends with the run. */
+  /** Past progress, then live progress; ends with the run. */
   follow(which: string, signal: AbortSignal): AsyncGenerator<TimedProgress>;
   logs(
     which: string,
     options: { follow: boolean; worker?: string; signal: AbortSignal },
   ): AsyncGenerator<LogChunk>;
-  /** Ends a run of one's own; gives its id. */
+  /** Cancels a run of this publisher. Returns its id. */
   cancel(which: string, reason: string): Promise<string>;
   bundle(which: string): Promise<{ bundle: Bundle; text: string }>;
   close(): Promise<void>;
 }
 
-/** A stream that follows may be quiet this long before it is asked for anew: builds take their time. */
+/** Longest wait for the next answer of a followed run: as long as builds may take, in milliseconds. */
 const quietMsMax = 8 * 24 * 3600 * 1000;
 
-/** Errors: `CONTROLLER_UNREACHABLE`, `MESH_…`, `DOC_…`. */
+/** Connects to the controller of a membership. Errors: `CONTROLLER_UNREACHABLE`, `MESH_…`, `DOC_…`. */
 export async function openClient(options: {
   home: Home;
   membership: Membership;
@@ -132,7 +132,7 @@ class MeshClient implements Client {
       ref: repo.ref,
       commit,
       policy,
-      // Nothing is memoised for jobs on the machine's own image, so all work is fresh.
+      // Results are not reused: each request is built.
       rebuild: true,
       jti: randomNonce(),
       iat,
@@ -233,7 +233,7 @@ class MeshClient implements Client {
 }
 
 function lost(cause?: unknown): QuorateError {
-  return new QuorateError('CONTROLLER_LOST', 'the connection to the controller broke', {
+  return new QuorateError('CONTROLLER_LOST', 'the connection to the controller was lost', {
     hint: 'The job goes on: quorate jobs lists it, once the controller is back.',
     cause,
   });
@@ -245,7 +245,7 @@ function unexpected(wanted: string, answer: ApiDown): QuorateError {
   });
 }
 
-/** The owner publishes without being invited by anybody: the key in the project's folder invites the one in this home. */
+/** The owner's membership as publisher: the identity provider's key in the project's folder invites the key of this home. */
 export async function ownerMembership(
   home: Home,
   folder: ProjectFolder,

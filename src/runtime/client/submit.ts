@@ -20,7 +20,7 @@ export interface SubmitOptions {
 }
 
 export interface Prepared {
-  /** The full name of the branch or tag, where there is one. */
+  /** Full name of the branch or tag, or the ref as given. */
   ref: string;
   commit: string;
   tree: string;
@@ -29,8 +29,9 @@ export interface Prepared {
 }
 
 /**
- * Resolves the ref once, checks the commit out, reads its `quorate.yaml` and pins the CID of the tree: what every worker
- * must find. By git itself, as the person would run it: nobody else chose the server. Errors: `SOURCE_…`, `JOBFILE_…`, `STORE_…`.
+ * Resolves the ref, checks the commit out, reads its `quorate.yaml` and computes the CID of its tree, which each worker
+ * compares with its own checkout. Runs git without a sandbox, since the user chose the server.
+ * Errors: `SOURCE_…`, `JOBFILE_…`, `STORE_…`.
  */
 export async function prepare(options: {
   url: string;

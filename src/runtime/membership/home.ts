@@ -14,23 +14,23 @@ const membershipSchema: z.ZodType<Membership> = z.object({
   name: z.string(),
   operator: z.string(),
   role: roleSchema,
-  /** Compact JWS as it came. */
+  /** Compact JWS, as received. */
   charter: z.string(),
   grant: z.string(),
   controllers: z.array(z.strictObject({ id: z.string(), addrs: z.array(z.string()) })),
   bootstrap: z.array(z.string()),
-  /** Where the controller's HTTP feed is, for those whom the mesh does not reach; absent where it has none. */
+  /** URLs of the controller's HTTP feed, for workers that the mesh does not reach; absent when it has none. */
   feed: z.array(z.string()).optional(),
 });
 
-/** A node's folder: its key, and a file per project it belongs to. */
+/** A node's home folder: its key, and a file per membership. */
 export interface Home {
   readonly dir: string;
   hasKey(): boolean;
-  /** Made on first use, readable by its owner only. */
+  /** The node's key, created on first use, readable by its owner only. */
   key(): Promise<NodeKey>;
   memberships(): Promise<Membership[]>;
-  /** The only one, or the one of that project. Errors: `MEMBERSHIP_NOT_FOUND`, `MEMBERSHIP_AMBIGUOUS`. */
+  /** The membership of a project, or the only one. Errors: `MEMBERSHIP_NOT_FOUND`, `MEMBERSHIP_AMBIGUOUS`. */
   membership(project?: string): Promise<Membership>;
   save(membership: Membership): Promise<void>;
 }
@@ -44,7 +44,7 @@ export function openHome(dir: string): Home {
     try {
       return await createKey(keyFile);
     } catch (error) {
-      // Somebody else had the same first use.
+      // Another process has created it.
       if (codeOf(error) === 'KEY_FILE_EXISTS') return loadKey(keyFile);
       throw error;
     }

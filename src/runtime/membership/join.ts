@@ -10,9 +10,9 @@ import type { Home } from './home.ts';
 const joinMsMax = 30_000;
 
 /**
- * Takes a ticket to the controller it names, gets the charter and a grant, and saves the membership. The ticket says
- * which root key to believe; everything else is checked against that.
- * Errors: `TICKET_…`, `DOC_…`, `CONTROLLER_…`, `CHARTER_ISSUER_MISMATCH` and what the controller answers.
+ * Joins a project: presents the ticket to the controller it names, gets charter and grant, and saves the membership. The
+ * ticket names the root key, the trust anchor for everything else.
+ * Errors: `TICKET_…`, `DOC_…`, `CONTROLLER_…`, `CHARTER_ISSUER_MISMATCH`, and the codes that the controller answers with.
  */
 export async function joinProject(options: {
   home: Home;
@@ -27,9 +27,9 @@ export async function joinProject(options: {
   if (invite.payload.key !== undefined && invite.payload.key !== key.id) {
     throw new QuorateError(
       'TICKET_KEY_MISMATCH',
-      `the ticket is bound to the key ${invite.payload.key}; this machine has ${key.id}`,
+      `the ticket is bound to the key ${invite.payload.key}; this host has ${key.id}`,
       {
-        hint: 'Run "quorate key" on the machine that shall join, and have the ticket made for what it prints.',
+        hint: 'Run "quorate key" on the host that is to join, and ask for a ticket bound to the key it prints.',
       },
     );
   }
@@ -54,7 +54,7 @@ export async function joinProject(options: {
       throw new QuorateError(
         'CONTROLLER_NOT_IN_CHARTER',
         `the charter does not name ${controller} as a controller`,
-        { hint: 'Ask the owner for a new ticket: this one leads to somebody else.' },
+        { hint: 'Ask the owner for a new ticket: the addresses of this one lead to another peer.' },
       );
     }
     const joined = await obtainGrant(mesh, key, { project, controllers, idp: invite.signer }, invite, signal);
@@ -76,7 +76,7 @@ export async function joinProject(options: {
   }
 }
 
-/** Multiaddrs ending in `/p2p/<id>`, by that id. Errors: `TICKET_NO_ADDRESS`. */
+/** Groups multiaddrs that end in `/p2p/<id>` by that id. Errors: `TICKET_NO_ADDRESS`. */
 export function byPeer(addrs: readonly string[]): Membership['controllers'] {
   const found = new Map<string, string[]>();
   for (const addr of addrs) {
@@ -84,7 +84,7 @@ export function byPeer(addrs: readonly string[]): Membership['controllers'] {
     if (id !== undefined && addr.includes('/p2p/')) found.set(id, [...(found.get(id) ?? []), addr]);
   }
   if (found.size === 0)
-    throw new QuorateError('TICKET_NO_ADDRESS', 'the ticket does not say where the controller is', {
+    throw new QuorateError('TICKET_NO_ADDRESS', 'the ticket has no address of the controller', {
       hint: 'Ask the owner for a new one, made while the controller runs.',
     });
   return [...found].map(([id, list]) => ({ id, addrs: list }));

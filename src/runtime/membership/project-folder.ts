@@ -16,18 +16,18 @@ import { encodeTicket } from '../../identity/ticket.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
 
-/** `<repo>/.quorate`: the keys and the charter of a project, for whoever owns it. */
+/** `<repo>/.quorate`: the keys and the charter of a project, for its owner. */
 export interface ProjectFolder {
   dir: string;
   project: string;
   name: string;
   charter: Charter;
   charterJws: string;
-  /** Absent where the root key is kept elsewhere, as it should be once a project matters. */
+  /** Undefined when the root key is kept elsewhere, as recommended. */
   root: NodeKey | undefined;
   controller: NodeKey;
   idp: NodeKey;
-  /** Where its controller listens, as it wrote down when it started; undefined before the first start. */
+  /** Addresses and process id that the controller wrote when it last started; undefined before the first start. */
   address(): Promise<{ addrs: string[]; pid: number } | undefined>;
 }
 
@@ -41,12 +41,12 @@ const files = {
 
 const addressSchema = z.strictObject({ addrs: z.array(z.string()), pid: z.int() });
 
-/** Requests may only tighten this; unless the owner chooses otherwise, nothing is trusted without a co-signature. */
+/** Default policy floor: the weakest policy that requests may have. Requires a co-signature. */
 export const defaultFloor: Policy = { agree: 2, of: 3, cosign: 'required', rounds: 8 };
 
 /**
- * Makes the keys and the first charter. Keys without a charter are what was left when it was interrupted, or what the
- * owner put there: they are used. Errors: `PROJECT_EXISTS`, `KEY_FILE_…`, `HOME_UNWRITABLE`.
+ * Creates the keys and the first charter. Uses keys that exist: of an interrupted call, or put there by the owner.
+ * Errors: `PROJECT_EXISTS`, `KEY_FILE_…`, `HOME_UNWRITABLE`.
  */
 export async function initProject(
   repo: string,
@@ -87,7 +87,7 @@ export async function openProjectFolder(where: string): Promise<ProjectFolder> {
   const charter = await readCharter(dir);
   if (charter === undefined) {
     throw new QuorateError('PROJECT_NOT_FOUND', `there is no project in ${dir}`, {
-      hint: 'quorate init makes one.',
+      hint: 'quorate init creates one.',
     });
   }
   const rootFile = join(dir, files.root);
@@ -104,12 +104,12 @@ export async function openProjectFolder(where: string): Promise<ProjectFolder> {
       const file = join(dir, files.address);
       const text = await readOptional(file);
       if (text === undefined) return undefined;
-      return parseFile(file, text, addressSchema, 'Start the controller again: it writes it anew.');
+      return parseFile(file, text, addressSchema, 'Start the controller again: it writes the file.');
     },
   };
 }
 
-/** The charter as it stands on disk, signature checked; undefined where there is none. */
+/** Reads the charter and checks its signature; undefined when there is none. */
 export async function readCharter(dir: string): Promise<Verified<Charter> | undefined> {
   const raw = await readOptional(join(dir, files.charter));
   if (raw === undefined) return undefined;
@@ -119,7 +119,7 @@ export async function readCharter(dir: string): Promise<Verified<Charter> | unde
       'CHARTER_ISSUER_MISMATCH',
       `${join(dir, files.charter)} is not signed by the root key of its project`,
       {
-        hint: 'Put it back from a copy; nobody believes this one.',
+        hint: 'Restore it from a copy; members refuse this one.',
       },
     );
   }
@@ -131,8 +131,8 @@ export function writeAddress(dir: string, addrs: string[]): Promise<void> {
 }
 
 /**
- * A ticket for one operator. A trusted worker's key is named by the charter, so that ticket also signs a new charter
- * with the root key. Errors: `TICKET_NEEDS_KEY`, `TICKET_NEEDS_ROOT`, `TICKET_NO_ADDRESS`, `INVITE_…`.
+ * Issues a ticket for one operator. For a trusted worker it also signs a new charter, which names the worker's key, with
+ * the root key. Errors: `TICKET_NEEDS_KEY`, `TICKET_NEEDS_ROOT`, `TICKET_NO_ADDRESS`, `INVITE_…`.
  */
 export async function issueTicket(
   folder: ProjectFolder,
@@ -146,13 +146,9 @@ export async function issueTicket(
   }
   const address = await folder.address();
   if (address === undefined) {
-    throw new QuorateError(
-      'TICKET_NO_ADDRESS',
-      'the controller has not run yet, so a ticket could not say where it is',
-      {
-        hint: 'Start it first: quorate controller',
-      },
-    );
+    throw new QuorateError('TICKET_NO_ADDRESS', 'the controller has not run yet, so its address is unknown', {
+      hint: 'Start it first: quorate controller',
+    });
   }
   const charterChanged = role === 'trusted-worker' && key !== undefined && (await nameTrusted(folder, key));
   const now = Date.now();
@@ -170,7 +166,7 @@ export async function issueTicket(
 }
 
 async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean> {
-  // As it stands now: another ticket may have changed it since the folder was opened.
+  // Read again: another ticket may have changed it since the folder was opened.
   const current = (await readCharter(folder.dir))?.payload ?? folder.charter;
   if (current.trusted.includes(key)) return false;
   if (folder.root === undefined) {
@@ -187,8 +183,8 @@ async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean>
 }
 
 /**
- * Has the root key sign a charter with other version control servers; none stands for any. Evidence made before stays as
- * good as it was: each bundle holds its charter. Errors: `CHARTER_NEEDS_ROOT`, `CHARTER_…`, `DOC_…`.
+ * Signs a charter with other allowed source servers; an empty list allows any. Earlier evidence stays valid: each bundle
+ * holds its charter. Errors: `CHARTER_NEEDS_ROOT`, `CHARTER_…`, `DOC_…`.
  */
 export async function setVcs(
   folder: ProjectFolder,
@@ -207,7 +203,7 @@ export async function setVcs(
   return { before, now: await signNext(folder.dir, folder.root, before, { vcs: [...vcs] }), changed: true };
 }
 
-/** Nobody takes a charter for a newer one unless its epoch is. */
+/** Signs and writes the next charter, with the next epoch: members take a charter of a higher epoch only. */
 async function signNext(
   dir: string,
   root: NodeKey,

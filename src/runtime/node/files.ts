@@ -6,20 +6,20 @@ import { promisify } from 'node:util';
 import type { z } from 'zod';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 
-/** Makes a folder that nobody but its owner may look into, where there is none. */
+/** Creates a folder of mode 0700 unless it exists. */
 export async function makePrivate(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
 }
 
-/** Writes a file whole or not at all: beside it, synced, then renamed. */
+/** Writes a file atomically: into a temporary file, which is synced and renamed. */
 export function writeAtomic(file: string, content: string, mode = 0o600): Promise<void> {
   return writeAtomicAs([file], content, mode);
 }
 
-/** The same content under several names of one folder; on the disk it is there once. */
+/** As `writeAtomic`, for several names of one folder, which are hard links to one file. */
 export async function writeAtomicAs(files: readonly string[], content: string, mode = 0o600): Promise<void> {
   const [file = ''] = files;
-  // Two writers of one file must not share what they rename.
+  // A unique name: two writers of one file must not share the temporary file.
   const beside = `${file}.${randomUUID()}.new`;
   const more = files.slice(1).map((name) => ({ name, link: `${name}.${randomUUID()}.new` }));
   try {
@@ -41,12 +41,12 @@ export async function writeAtomicAs(files: readonly string[], content: string, m
       await rm(left, { force: true }).catch(() => {});
     throw new QuorateError('HOME_UNWRITABLE', `cannot write ${file}: ${messageOf(cause)}`, {
       cause,
-      hint: 'The folder must be writable by you and have room; --home names another.',
+      hint: 'The folder must be writable by you and have free space; --home names another.',
     });
   }
 }
 
-/** The text of a file, or undefined where there is none. */
+/** The text of a file; undefined when it does not exist. Throws `HOME_UNREADABLE`. */
 export async function readOptional(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8');
@@ -56,7 +56,7 @@ export async function readOptional(file: string): Promise<string | undefined> {
   }
 }
 
-/** What a file of ours says, in the shape it must have. Throws `HOME_DAMAGED`. */
+/** Parses JSON against a schema. Throws `HOME_DAMAGED`. */
 export function parseFile<T>(file: string, text: string, schema: z.ZodType<T>, hint: string): T {
   let value: unknown;
   try {
@@ -70,7 +70,7 @@ export function parseFile<T>(file: string, text: string, schema: z.ZodType<T>, h
   throw new QuorateError('HOME_DAMAGED', `${file} is not valid at ${where}`, { hint });
 }
 
-/** Ends when all that was written to the file system a path is on survives a loss of power. */
+/** Syncs the file system of a path: resolves when all earlier writes to it are durable. */
 export async function syncFileSystem(path: string, signal: AbortSignal): Promise<void> {
   await promisify(execFile)('sync', ['-f', path], { signal });
 }

@@ -3,9 +3,9 @@ import type { Rate } from '../../core/bandwidth.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 
 /**
- * Text from a server nobody has to trust: no redirect is followed, no more than `maxBytes` are read, whatever it is
- * packed in. `etag` is what the last answer came with; `unchanged` when it is still the same.
- * `down` is what it may be read at. Errors: `HTTP_FEED_FAILED`.
+ * GETs text from an untrusted server. Follows no redirect and reads at most `maxBytes`, after decompression. `etag` is that
+ * of the previous answer; the result is `unchanged` when it still holds. `down` limits the rate of reading.
+ * Errors: `HTTP_FEED_FAILED`.
  */
 export async function getText(
   url: string,
@@ -44,7 +44,7 @@ export async function getText(
   } catch (cause) {
     throw cause instanceof QuorateError ? cause : failed(messageOf(cause), cause);
   } finally {
-    // Ends the connection where not all was read.
+    // Closes the connection when the body was not read to its end.
     await response.body?.cancel().catch(() => {});
   }
 }

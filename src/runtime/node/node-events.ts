@@ -1,4 +1,4 @@
-/** What a node tells its operator, in the order it happened. `says` is one sentence; `data` is for programs. */
+/** An event for the operator of a node, `at` in milliseconds since the epoch. `says` is one sentence; `data` is for programs. */
 export interface NodeEvent {
   at: number;
   level: 'info' | 'warn';

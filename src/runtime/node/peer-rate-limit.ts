@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Buckets } from '../../mesh/token-buckets.ts';
 import { nodeLimits } from './limits.ts';
 
-/** Makes each peer wait that says more than its share: its next message is read later, and its stream fills up. */
+/** Delays reading from a peer that exceeds `nodeLimits`, so that its stream fills up and it has to wait. */
 export class PeerRateLimit {
   readonly #buckets = new Buckets(nodeLimits.memberMessagesPerSecond, nodeLimits.memberMessagesBurst);
 
-  /** Before the next message of `peer` is read; `bytes`: what the last one was large by. */
+  /** Waits before the next message of `peer` is read. @param bytes size of the previous message */
   async wait(peer: string, bytes = 0): Promise<void> {
     const ms = this.#buckets.charge(peer, 1 + bytes / nodeLimits.memberBytesPerMessage, Date.now());
     if (ms > 0) await sleep(ms);
