@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { type Tier, tiers } from '../../sandbox/types.ts';
 import { type Bounds, type Unit, units } from '../core/units.ts';
-import { nearestWord } from '../jobfile/nearest.ts';
+import { nearestWord } from '../jobfile/nearest-word.ts';
 
 // Commander shows these messages after "error: option '…' argument '…' is invalid."
 

@@ -2,6 +2,6 @@
 
 export type { JobFileErrorCode } from './error-codes.ts';
 export { type ExampleKind, exampleJobFile, exampleKind } from './example.ts';
-export { nearestWord } from './nearest.ts';
+export { nearestWord } from './nearest-word.ts';
 export { checkJobFileSize, type JobFile, type JobSpec, parseJobFile } from './parse.ts';
 export { jobFileJsonSchema } from './schema.ts';

@@ -4,10 +4,10 @@ import type { Policy } from '../core/documents/base.ts';
 import { type Job, jobSchema } from '../core/documents/job.ts';
 import { QuorateError } from '../core/errors.ts';
 import { sizeTexts } from '../core/quantity.ts';
-import { keyOffsets, offsetOf, yamlFaults } from './document.ts';
 import { jobFileLimits } from './limits.ts';
-import { nearestWord } from './nearest.ts';
+import { nearestWord } from './nearest-word.ts';
 import { type JobInFile, jobFileSchema, keysAt } from './schema.ts';
+import { keyOffsets, offsetOf, yamlFaults } from './yaml-faults.ts';
 
 /** One job of a file, with every default filled in: what the job document and the request are made of. */
 export interface JobSpec {

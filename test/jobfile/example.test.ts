@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exampleJobFile, exampleKind, jobFileJsonSchema, parseJobFile } from '../../src/jobfile/index.ts';
-import { editDistance, nearestWord } from '../../src/jobfile/nearest.ts';
+import { editDistance, nearestWord } from '../../src/jobfile/nearest-word.ts';
 
 describe('the example job file', () => {
   it.each(['make', 'npm', 'script'] as const)('for %s says what the defaults say', (kind) => {

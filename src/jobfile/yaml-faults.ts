@@ -47,18 +47,18 @@ function aliasFaults(top: unknown): YamlFault[] {
     return 0;
   };
   /** Aliases in a node, and in what they stand for. */
-  const weigh = (node: unknown): number => {
+  const countAliases = (node: unknown): number => {
     if (faults.length > 0) return 0;
     if (isAlias(node)) {
       if (open.has(node.source)) return fault(node, 'an alias stands for something that it is in');
       return 1 + (weights.get(node.source) ?? 0);
     }
-    if (isPair(node)) return weigh(node.key) + weigh(node.value);
+    if (isPair(node)) return countAliases(node.key) + countAliases(node.value);
     if (!isCollection(node)) return 0;
     const { anchor } = node;
     if (anchor !== undefined) open.add(anchor);
     let weight = 0;
-    for (const item of node.items) weight += weigh(item);
+    for (const item of node.items) weight += countAliases(item);
     if (anchor !== undefined) {
       open.delete(anchor);
       weights.set(anchor, weight);
@@ -67,7 +67,7 @@ function aliasFaults(top: unknown): YamlFault[] {
       ? fault(node, `over ${aliasesMax} aliases, with those that they stand for`)
       : weight;
   };
-  weigh(top);
+  countAliases(top);
   return faults;
 }
 
