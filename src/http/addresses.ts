@@ -1,8 +1,8 @@
 import { limits } from '../core/limits.ts';
 
 /**
- * Who counts as one client: an IPv4 address, or the /64 of an IPv6 one, which is what a single household has.
- * `remote` as a socket gives it.
+ * The key by which clients are limited: an IPv4 address, or the /64 prefix of an IPv6 address, which one site has.
+ * @param remote address as a socket gives it
  */
 export function clientOf(remote: string | undefined): string {
   if (remote === undefined) return '';
@@ -17,8 +17,8 @@ export function clientOf(remote: string | undefined): string {
 }
 
 /**
- * URLs to tell others of a server on this host and port. One that listens on every interface is told under the hosts of
- * the node's own multiaddrs; those that lead through a relay lead nowhere by HTTP.
+ * URLs of a server on this address and port, for other nodes. For a server that listens on all interfaces they have the
+ * addresses of the node's multiaddrs, without those of relays, which do not forward HTTP.
  */
 export function urlsOf(host: string, port: number, multiaddrs: readonly string[]): string[] {
   if (host !== '0.0.0.0' && host !== '::') return [urlOf(host, port)];

@@ -3,11 +3,11 @@ import type { PublicView } from '../runtime/controller/public-view.ts';
 import { httpLimits } from './limits.ts';
 import { type Answer, notFound } from './routes.ts';
 
-/** The two forms of a trustless gateway (IPFS: Trustless Gateway Specification) whose client needs no trust in it. */
+/** Paths of a trustless gateway (https://specs.ipfs.tech/http-gateways/trustless-gateway/): a CAR or a raw block. */
 const targetPattern = /^\/ipfs\/([a-z2-7]{50,100})\?format=(car|raw)$/;
 const forever = 'public, max-age=29030400, immutable';
 
-/** Public trees as CAR streams, and single blocks; whoever asks hashes what comes. */
+/** Serves public trees as CAR streams, and single blocks. Clients verify the hashes. */
 export class Gateway {
   readonly #view: PublicView;
   #trees = 0;
@@ -16,10 +16,10 @@ export class Gateway {
     this.#view = view;
   }
 
-  /** Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`. Call the second result once the answer is on its way or lost. */
+  /** Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`. The caller calls `release` once the answer is sent or has failed. */
   async answer(target: string): Promise<[Answer, release: () => void]> {
     const [, cid = '', format] = targetPattern.exec(target) ?? [];
-    if (format === undefined) throw notFound('there is nothing at this address');
+    if (format === undefined) throw notFound('no such path');
     if (format === 'raw') {
       const body = await this.#view.block(cid);
       if (body === undefined) throw notFound(`there is no block ${cid} here`);

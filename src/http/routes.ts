@@ -5,25 +5,25 @@ import type { PublicView } from '../runtime/controller/public-view.ts';
 import { httpLimits } from './limits.ts';
 
 export interface Answer {
-  /** ByteQueue where it is large. */
+  /** In chunks when it is large. */
   body: Uint8Array | AsyncIterable<Uint8Array>;
-  /** Strong: of two answers with the same one the bytes are the same. */
+  /** Strong validator (RFC 9110, section 8.8.3): equal etags mean equal bytes. */
   etag: string;
   type: string;
   cache: string;
-  /** Where it is for saving and not for looking at. */
+  /** File name for a download; absent for JSON. */
   fileName?: string;
 }
 
 export const notFound = (message: string): QuorateError => new QuorateError('HTTP_NOT_FOUND', message);
 
-/** A list is built anew this often at most, however many ask. */
+/** Time for which a list is cached. */
 const freshMs = 250;
 const pathPattern = /^\/v1\/([A-Za-z0-9]{40,64})\/(?:(offers|verdicts|charter)|bundle\/([a-z0-9]{10,100}))$/;
 
 /**
- * What there is to ask for. The target of a request is taken as it came, neither decoded nor normalised: whatever is not
- * exactly one of these paths is not found, a query included.
+ * The paths below `/v1/<project>`. The request target is matched as received, neither decoded nor normalized; any other
+ * path, and any query, is not found.
  */
 export class Routes {
   readonly #view: PublicView;
@@ -34,10 +34,10 @@ export class Routes {
     this.#view = view;
   }
 
-  /** Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`. Call the second result once the answer is on its way or lost. */
+  /** Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`. The caller calls `release` once the answer is sent or has failed. */
   async answer(target: string, now: number): Promise<[Answer, release: () => void]> {
     const [, project, list, which] = pathPattern.exec(target) ?? [];
-    if (project !== this.#view.project) throw notFound('there is nothing at this address');
+    if (project !== this.#view.project) throw notFound('no such path');
     if (which !== undefined) return this.#bundle(which);
     const kept = this.#kept.get(String(list));
     if (kept !== undefined && now < kept.until) return [kept.answer, () => {}];
@@ -81,7 +81,7 @@ function answerOf(text: string): Answer {
   return { ...json, body, etag: `"${createHash('sha256').update(body).digest('hex').slice(0, 32)}"` };
 }
 
-/** As many of them as fit. */
+/** A JSON array of the first items that fit into `limits.feedBytesMax`. */
 function boundedList(items: readonly unknown[]): string {
   const kept: string[] = [];
   let bytes = 2;

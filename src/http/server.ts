@@ -15,11 +15,11 @@ export type { HttpErrorCode } from './error-codes.ts';
 export interface HttpServer {
   readonly host: string;
   readonly port: number;
-  /** Ends what is still being sent. */
+  /** Stops listening and aborts open answers. */
   close(): Promise<void>;
 }
 
-/** What a client is told besides the code. */
+/** HTTP status of each code; 500 for any other. */
 const statusOf: Record<string, number> = {
   HTTP_NOT_FOUND: 404,
   HTTP_METHOD_NOT_ALLOWED: 405,
@@ -29,15 +29,14 @@ const statusOf: Record<string, number> = {
 };
 
 /**
- * Serves what a controller shows to anybody, to read only. Nothing that is asked here changes anything, and nobody is
- * believed: clients check what they get as if it had been gossiped.
+ * The HTTP feed of a controller: read-only and public. Clients verify the documents as they verify gossip.
  * Errors: `HTTP_PORT_IN_USE`, `HTTP_LISTEN_FAILED`.
  */
 export async function serveHttp(options: {
   host: string;
   port: number;
   view: PublicView;
-  /** How long a client may be still; `httpLimits.idleMs` unless told. */
+  /** Time for which a client may be idle. Default: `httpLimits.idleMs`. */
   idleMs?: number;
 }): Promise<HttpServer> {
   const { host, port, view, idleMs = httpLimits.idleMs } = options;
@@ -56,7 +55,7 @@ export async function serveHttp(options: {
       answer({ routes, gateway, buckets }, request, response).catch(() => response.destroy());
     },
   );
-  // Also of a client that takes nothing of its answer.
+  // Also while a client does not read its answer.
   server.timeout = idleMs;
   server.maxConnections = httpLimits.connectionsMax;
   server.maxRequestsPerSocket = httpLimits.requestsBurst;
@@ -97,7 +96,7 @@ function listen(server: Server, host: string, port: number): Promise<number> {
   });
 }
 
-/** One address never takes all connections there are. */
+/** Limits the connections of one address. */
 function boundPerClient(server: Server): void {
   const open = new Map<string, number>();
   server.on('connection', (socket) => {
@@ -136,7 +135,7 @@ async function answer(
     if (response.destroyed) release();
     else response.once('close', release);
     if (found.body instanceof Uint8Array) {
-      // Large answers cost as much as many small ones.
+      // The bytes of an answer count as further requests.
       buckets.charge(client, found.body.length / httpLimits.bytesPerRequest, Date.now());
     }
     if (request.headers['if-none-match'] === found.etag) response.writeHead(304, { etag: found.etag }).end();
@@ -160,7 +159,7 @@ async function send(
   });
   if (request.method === 'HEAD') response.end();
   else if (whole) response.end(body);
-  // Broken off in the middle it has no last chunk, so nobody takes it for all.
+  // An aborted answer has no last chunk, so that clients notice.
   else await pipeline(Readable.from(body, { highWaterMark: 1 }), response);
 }
 
@@ -182,7 +181,7 @@ function check(buckets: Buckets, client: string, { method, headers: sent }: Inco
     throw new QuorateError('HTTP_BODY_NOT_ALLOWED', 'a request here has no body');
 }
 
-/** What is not ours to tell says no more than that. */
+/** The body of an error: code and message; for an error without a code of the HTTP feed a general text. */
 function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
   if (response.headersSent) return void response.destroy();
   const known = error instanceof QuorateError ? statusOf[error.code] : undefined;
@@ -195,7 +194,7 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: unkno
     ...headersOf(json.type, json.cache),
     ...(known === 405 ? { allow: 'GET, HEAD' } : {}),
     ...(known === 429 || known === 503 ? { 'retry-after': '5' } : {}),
-    // What may still come of this request is not waited for.
+    // The rest of the request is not read.
     ...(known === 404 ? {} : { connection: 'close' }),
     'content-length': body.length,
   });

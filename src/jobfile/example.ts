@@ -1,7 +1,7 @@
-/** What the example starts from: a Makefile, an npm package, or neither. */
+/** Kind of the example: for a Makefile, for an npm package, or for neither. */
 export type ExampleKind = 'make' | 'npm' | 'script';
 
-/** The kind that fits a folder, from the names in it. */
+/** The kind that fits a folder with these file names. */
 export function exampleKind(fileNames: readonly string[]): ExampleKind {
   if (fileNames.some((name) => ['Makefile', 'makefile', 'GNUmakefile'].includes(name))) return 'make';
   return fileNames.includes('package.json') ? 'npm' : 'script';

@@ -1,4 +1,4 @@
-/** quorate.yaml, the file in which a repository says what to build: text in, plain data with all defaults out. */
+/** The job file `quorate.yaml`: parses its text into plain data with all defaults filled in. */
 
 export type { JobFileErrorCode } from './error-codes.ts';
 export { type ExampleKind, exampleJobFile, exampleKind } from './example.ts';

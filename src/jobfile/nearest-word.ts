@@ -1,4 +1,4 @@
-/** Edits (insert, delete, replace one character) between two short words: Levenshtein's distance. */
+/** Levenshtein distance of two short words: insertions, deletions and substitutions of one character. */
 export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let i = 1; i <= a.length; i++) {
@@ -12,7 +12,7 @@ export function editDistance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** The known word a person most likely meant; undefined when none is near. */
+/** The known word with the smallest distance; undefined when none is near. */
 export function nearestWord(word: string, known: readonly string[]): string | undefined {
   const short = word.slice(0, 40).toLowerCase();
   const ranked = known

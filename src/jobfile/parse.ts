@@ -9,7 +9,7 @@ import { nearestWord } from './nearest-word.ts';
 import { type JobInFile, jobFileSchema, keysAt } from './schema.ts';
 import { keyOffsets, offsetOf, yamlFaults } from './yaml-faults.ts';
 
-/** One job of a file, with every default filled in: what the job document and the request are made of. */
+/** One job of a file with all defaults filled in. The job document and the request are made from it. */
 export interface JobSpec {
   name: string;
   image: string;
@@ -17,27 +17,27 @@ export interface JobSpec {
   outputs: string[];
   env: Record<string, string>;
   limits: Job['limits'];
-  /** Absent where the build reaches nothing. */
+  /** Absent for a build without a network. */
   network?: Job['network'];
   trust: Policy;
 }
 
-/** The jobs in the order of the file. */
+/** A parsed job file. `jobs` are in the order of the file. */
 export interface JobFile {
   jobs: JobSpec[];
 }
 
-/** One thing wrong, with where it begins in the text. */
+/** A fault of the file, with its offset in the text. */
 interface Fault {
   code: 'JOBFILE_SYNTAX' | 'JOBFILE_UNKNOWN_KEY' | 'JOBFILE_INVALID';
   offset: number;
   message: string;
   hint?: string;
-  /** Something is absent: often only because its name was misspelt, so any other fault is told first. */
+  /** A key is missing, often because it is misspelt: any other fault is reported first. */
   missing?: true;
 }
 
-/** For who knows the size before the text. Throws `JOBFILE_TOO_LARGE`. */
+/** Checks the size of a file before it is read. Throws `JOBFILE_TOO_LARGE`. */
 export function checkJobFileSize(bytes: number, path: string): void {
   if (bytes <= jobFileLimits.bytesMax) return;
   const [read, most] = sizeTexts(bytes, jobFileLimits.bytesMax);
@@ -48,8 +48,8 @@ export function checkJobFileSize(bytes: number, path: string): void {
 }
 
 /**
- * Reads a job file. `path` only names it in errors, which all begin `path:line:column:` and tell the first fault.
- * Throws `JOBFILE_TOO_LARGE`, `JOBFILE_SYNTAX` (not YAML we read), `JOBFILE_UNKNOWN_KEY` or `JOBFILE_INVALID`.
+ * Parses a job file. Messages of errors begin with `path:line:column:` and report the first fault.
+ * Throws `JOBFILE_TOO_LARGE`, `JOBFILE_SYNTAX` (not the YAML accepted), `JOBFILE_UNKNOWN_KEY` or `JOBFILE_INVALID`.
  */
 export function parseJobFile(text: string, path: string): JobFile {
   const bytes = Buffer.byteLength(text);
@@ -69,7 +69,7 @@ function specOf(
   name: string,
   { limits: { memory, disk, time, ...rest }, network, ...job }: JobInFile,
 ): JobSpec {
-  // One spelling of one set, and none of nothing: they are part of the job's id.
+  // Sorted, and absent when empty: the set is part of the job's id.
   const reached = jobSchema.shape.network.parse(network.length === 0 ? undefined : network.toSorted());
   return {
     ...{ name, ...job, limits: { ...rest, memoryBytes: memory, diskBytes: disk, seconds: time } },
@@ -77,10 +77,10 @@ function specOf(
   };
 }
 
-/** What is told of a fault: it may quote the file, which may be one long word. */
+/** Longest message of a fault, which may quote the file. */
 const messageCharsMax = 400;
 
-/** Tells the first fault of the text, with control characters taken out: the message may quote the file. */
+/** The error for the first fault. Its message may quote the file, so control characters are removed. */
 function errorOf(faults: readonly Fault[], lines: LineCounter, path: string): QuorateError {
   const present = faults.filter(({ missing }) => !missing);
   const told = present.length > 0 ? present : faults;
@@ -103,7 +103,7 @@ function readYaml(text: string, lineCounter: LineCounter, path: string): Read {
   try {
     document = parseDocument(text, options);
   } catch (cause) {
-    // The parser calls itself for each level, and says so of some kinds of nesting only.
+    // The parser recurses per level, and limits the depth of some kinds of nesting only.
     throw new QuorateError('JOBFILE_SYNTAX', `${path}:1:1: nested too deeply`, { cause });
   }
   const faults = [...document.errors, ...document.warnings].map(({ code, message, pos }): Fault => {
@@ -125,7 +125,7 @@ function faultsOf(issue: z.core.$ZodIssue, document: Document.Parsed): Fault[] {
   if (issue.code === 'unrecognized_keys') {
     const { node, keyOffset } = locate(document, issue.path);
     const offsets = keyOffsets(node);
-    // The first of them is the one that is told.
+    // The first unknown key is reported.
     const at = (key: string): number => offsets.get(key) ?? keyOffset;
     const first = issue.keys.reduce((a, b) => (at(b) < at(a) ? b : a));
     return [unknownKey(first, issue.path, at(first))];
@@ -142,7 +142,7 @@ function faultsOf(issue: z.core.$ZodIssue, document: Document.Parsed): Fault[] {
 }
 
 function messageOf(issue: z.core.$ZodIssue): string {
-  // What is wrong with the key itself is one level down.
+  // The fault of a key itself is one level below.
   if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message;
   if (issue.code !== 'invalid_type' || !issue.message.startsWith('Invalid input')) return issue.message;
   if (issue.path.length === 0) return 'expected the key "jobs" and the jobs below it';
@@ -171,7 +171,7 @@ interface Place {
   missing: boolean;
 }
 
-/** Where a path leads: a value's own place, a mapping's key, or the innermost thing there is when the rest is absent. */
+/** The place of a path: of its value, of its key in a mapping, or of the innermost node that exists. */
 function locate(document: Document.Parsed, path: readonly PropertyKey[]): Place {
   let node: Node | null | undefined = document.contents;
   let offset = offsetOf(node);

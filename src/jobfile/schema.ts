@@ -7,7 +7,7 @@ import { type Unit, units } from '../core/units.ts';
 import { jobFileLimits } from './limits.ts';
 
 const bounds = jobSchema.shape.limits.shape;
-/** An amount that a job document may hold. */
+/** Schema of an amount, within the bounds of the job document. */
 const amount = (unit: Unit, { minValue, maxValue }: z.ZodNumber) =>
   amountSchema(unit, { min: minValue ?? undefined, max: maxValue ?? undefined });
 
@@ -89,7 +89,7 @@ const jobInFile = z.strictObject({
 
 export type JobInFile = z.infer<typeof jobInFile>;
 
-/** The file as people write it. */
+/** The job file as written, before defaults are filled in. */
 export const jobFileSchema = z
   .strictObject({
     jobs: z
@@ -103,7 +103,7 @@ export const jobFileSchema = z
   })
   .describe('quorate.yaml: what Quorate builds from this repository.');
 
-/** Keys allowed at a path, for the message about one that is not. */
+/** Keys allowed at a path, for the message on an unknown key. */
 export function keysAt(path: readonly PropertyKey[]): string[] {
   const [top, , section] = path;
   if (top === undefined) return Object.keys(jobFileSchema.shape);

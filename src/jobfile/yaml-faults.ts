@@ -1,24 +1,24 @@
 import { type Document, isAlias, isCollection, isMap, isPair, isScalar, visit } from 'yaml';
 
-/** One thing wrong with the YAML itself, with where it begins in the text. */
+/** A fault of the YAML, with its offset in the text. */
 export interface YamlFault {
   code: 'JOBFILE_SYNTAX' | 'JOBFILE_INVALID';
   offset: number;
   message: string;
 }
 
-/** Aliases may repeat parts of a file, not multiply them: what they stand for is counted with what is in it. */
+/** Most aliases of a file. Aliases within an aliased node count each time it is aliased. */
 const aliasesMax = 100;
 
 /**
- * What the library would take too long to see, or not see at all. It compares each key with each other, and counts what
- * an alias stands for by going through the file for each alias; a few kilobytes can keep it busy for hours.
+ * Faults that the YAML library does not find, or finds in quadratic time: duplicate keys, `__proto__`, too many aliases. A
+ * file of a few kilobytes can occupy it for hours.
  */
 export function yamlFaults(document: Document.Parsed): YamlFault[] {
   return [...keyFaults(document), ...aliasFaults(document.contents)];
 }
 
-/** `__proto__` means something else to JavaScript than to YAML: it would vanish without a word. */
+/** Duplicate keys, and `__proto__`, which JavaScript would drop silently. */
 function keyFaults(document: Document.Parsed): YamlFault[] {
   const faults: YamlFault[] = [];
   visit(document, {
@@ -30,7 +30,7 @@ function keyFaults(document: Document.Parsed): YamlFault[] {
           const message = 'a key must be plain text, and not "__proto__"';
           faults.push({ code: 'JOBFILE_INVALID', offset, message });
         } else if (seen.has(key.value)) {
-          faults.push({ code: 'JOBFILE_SYNTAX', offset, message: 'a key is there twice' });
+          faults.push({ code: 'JOBFILE_SYNTAX', offset, message: 'a key occurs twice' });
         } else seen.add(key.value);
       }
     },
@@ -46,7 +46,7 @@ function aliasFaults(top: unknown): YamlFault[] {
     faults.push({ code: 'JOBFILE_SYNTAX', offset: offsetOf(node), message });
     return 0;
   };
-  /** Aliases in a node, and in what they stand for. */
+  /** Number of aliases in a node, including those in the nodes they refer to. */
   const countAliases = (node: unknown): number => {
     if (faults.length > 0) return 0;
     if (isAlias(node)) {
@@ -71,7 +71,7 @@ function aliasFaults(top: unknown): YamlFault[] {
   return faults;
 }
 
-/** Where each key of a mapping begins. */
+/** Offset of each key of a mapping. */
 export function keyOffsets(node: unknown): Map<unknown, number> {
   const items = isMap(node) ? node.items : [];
   return new Map(items.map(({ key }) => [isScalar(key) ? key.value : undefined, offsetOf(key)]));
