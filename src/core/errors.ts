@@ -9,7 +9,8 @@ export type ErrorCode = keyof ErrorCodes;
  * wrong with which input and what to do, carries a stable code, and keeps its cause.
  */
 export class QuorateError extends Error {
-  readonly code: string;
+  /** A declared code; in an error that a peer reported it may be one of a later version. */
+  readonly code: ErrorCode;
   /** What the reader can do about it, one sentence; absent where there is nothing to do. */
   readonly hint: string | undefined;
 

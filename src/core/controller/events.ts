@@ -17,6 +17,7 @@ import type {
   Verified,
   VerifiedStatement,
 } from '../documents/index.ts';
+import type { ErrorCode } from '../errors.ts';
 import type { Dispute } from './dispute.ts';
 
 /** Waits of the controller, in milliseconds. Part of the `started` event, so that a replay uses what was used then. */
@@ -99,7 +100,7 @@ export interface Cosignature {
 }
 
 export type Reply =
-  | { kind: 'error'; code: string; message: string; hint?: string }
+  | { kind: 'error'; code: ErrorCode; message: string; hint?: string }
   | { kind: 'accepted'; run: string; job: string }
   | { kind: 'grant'; grant: Grant; charter: string }
   | { kind: 'standby' }
@@ -151,7 +152,7 @@ export type ControllerEffect =
   /** On the worker's open lease stream: its round is revealed. */
   | { kind: 'reveal'; worker: string; lease: string }
   /** On the worker's open lease stream: nothing more will come of it. */
-  | { kind: 'release'; worker: string; lease: string; code: string; message: string }
+  | { kind: 'release'; worker: string; lease: string; code: ErrorCode; message: string }
   /** Fetch and keep: the artifact must arrive (answer with `pinned`), logs and dissenting trees as far as they can be had. */
   | { kind: 'pin'; run: string; artifact: string; from: string[] }
   | { kind: 'keep'; run: string; root: string; from: string }

@@ -6,6 +6,7 @@ import {
   type Outcome,
   type VerdictLevel,
 } from '../documents/index.ts';
+import type { ErrorCode } from '../errors.ts';
 import { assert } from '../errors.ts';
 import { isoTime } from '../time.ts';
 import { disputeOf } from './dispute.ts';
@@ -128,7 +129,7 @@ function announce(step: Step, run: Run): void {
 export function endLeases(
   step: Step,
   run: Run,
-  code = 'RUN_OVER',
+  code: ErrorCode = 'RUN_OVER',
   message = 'the job has its verdict',
 ): void {
   for (const live of liveLeases(run)) {
