@@ -22,7 +22,7 @@ export function namedIn(options: LendingOptions, { places }: { places: Places })
 
 /**
  * What this machine lends: the runtime's careful default, changed by what the operator says; `tiers` where they are known
- * yet. Throws `LIMITS_ABOVE_MACHINE`, `LIMITS_CONTRADICT`.
+ * yet. Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`.
  */
 export async function lendingFrom(
   options: LendingOptions,

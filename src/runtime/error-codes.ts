@@ -34,11 +34,11 @@ const runtimeErrors = {
   JOBFILE_JOB_NOT_FOUND: 'The job file has no job of this name.',
   JOBFILE_NOT_FOUND:
     'There is no `quorate.yaml` at that commit. `quorate init` writes one; commit and push it.',
-  LIMITS_ABOVE_MACHINE:
+  LIMITS_ABOVE_HOST:
     'More would be lent than the machine has, or builds would pause above a load it cannot have. The message names the limit, with the line of `worker.toml` or the option it came from, and what there is.',
   LIMITS_CONTRADICT:
     'Two limits cannot hold at once, such as more jobs than cpus, or more disk than the memory it lies in. Change the one that the message names, at the line of `worker.toml` it says.',
-  LIMITS_NOT_HELD:
+  LIMITS_NOT_ENFORCEABLE:
     "The operator wants a limit that this machine's kernel cannot hold; the message says which and what is missing. No job is taken while a limit does not hold: leave it out, or mount that controller.",
   MEMBERSHIP_AMBIGUOUS: 'This machine belongs to several projects. Say which: `--project`.',
   MEMBERSHIP_NOT_FOUND:
@@ -65,9 +65,9 @@ const runtimeErrors = {
     'The job wants a network, and what it may reach stands in the charter of a project; none is known here. Try it in the repository of the project, or join the project.',
   TRY_SANDBOX_FAILED:
     'The sandbox could not run the build, or was ended from outside; the message has its words. `quorate doctor` says whether this machine can build.',
+  WORKER_AMBIGUOUS: 'Several workers run from one home folder. Say which with `--project <id>`.',
   WORKER_NOT_RUNNING:
     'No worker runs from that home folder, or it belongs to another account. Start one with `quorate join`.',
-  WORKER_SEVERAL: 'Several workers run from one home folder. Say which with `--project <id>`.',
 } as const;
 
 export type RuntimeErrorCode = keyof typeof runtimeErrors;

@@ -150,7 +150,7 @@ const answerSchema = z.union([
   z.object({ error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }) }),
 ]);
 
-/** Asks the worker that runs from this home. Errors: `WORKER_NOT_RUNNING`, `WORKER_SEVERAL`, `CONTROL_…`, `LIMITS_…`. */
+/** Asks the worker that runs from this home. Errors: `WORKER_NOT_RUNNING`, `WORKER_AMBIGUOUS`, `CONTROL_…`, `LIMITS_…`. */
 export async function askWorker(
   home: string,
   project: string | undefined,
@@ -180,7 +180,7 @@ async function socketFor(home: string, project: string | undefined): Promise<str
   const [first, second] = names;
   if (first === undefined) throw notRunning(home);
   if (second !== undefined) {
-    throw new QuorateError('WORKER_SEVERAL', `${names.length} workers run from ${home}`, {
+    throw new QuorateError('WORKER_AMBIGUOUS', `${names.length} workers run from ${home}`, {
       hint: 'Say which: --project <id>.',
     });
   }

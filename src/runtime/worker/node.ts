@@ -81,7 +81,7 @@ export function checkIdle(home: Home, project: string): void {
   checkJournalFree(journalOf(home, project));
 }
 
-/** Starts working for one project. Errors: `SANDBOX_UNAVAILABLE`, `JOURNAL_…`, `MESH_…`, `STORE_…`, `DOC_…`, `PROJECT_NOT_SERVED`, `LIMITS_NOT_HELD`. */
+/** Starts working for one project. Errors: `SANDBOX_UNAVAILABLE`, `JOURNAL_…`, `MESH_…`, `STORE_…`, `DOC_…`, `PROJECT_NOT_SERVED`, `LIMITS_NOT_ENFORCEABLE`. */
 export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
   const { home, membership, rules = { hours: [] } } = options;
   checkServed(rules, membership.project);

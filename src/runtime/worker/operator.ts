@@ -131,7 +131,7 @@ export class Operator {
 
   /**
    * Holds from now on, also for builds that run. Gives what a running build could not be held to.
-   * Throws `LIMITS_ABOVE_MACHINE`, `LIMITS_CONTRADICT`, `LIMITS_NOT_HELD`, and changes nothing then.
+   * Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`, `LIMITS_NOT_ENFORCEABLE`, and changes nothing then.
    */
   limit(changes: KnobChanges): string[] {
     const { cpus, memoryBytes, diskBytes, jobsAtOnce, pids, seconds, ...more } = changes;

@@ -56,7 +56,7 @@ export function checkServed({ serve }: OperatorRules, project: string): void {
 
 /**
  * Whether an operator's wishes fit the machine and each other. `named` says where each was given.
- * Throws `LIMITS_ABOVE_MACHINE`, `LIMITS_CONTRADICT`.
+ * Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`.
  */
 export function checkTerms(
   { capabilities, jobsAtOnce, pids, seconds }: Lending,
@@ -67,7 +67,7 @@ export function checkTerms(
     if (asked <= there) return;
     const [wants, has] = unit === undefined ? [asked, there] : sizeTexts(asked, there);
     throw new QuorateError(
-      'LIMITS_ABOVE_MACHINE',
+      'LIMITS_ABOVE_HOST',
       `${named(key)}: ${wants} is more than this machine has (${has})`,
       { hint: 'Lend less than all of it: the machine stays yours.' },
     );
@@ -79,7 +79,7 @@ export function checkTerms(
   if (pids !== undefined) atMost('processes', pids, processesMax());
   if (pauseAboveLoad !== undefined && pauseAboveLoad >= processors) {
     throw new QuorateError(
-      'LIMITS_ABOVE_MACHINE',
+      'LIMITS_ABOVE_HOST',
       `${named('pause_above_load')}: ${pauseAboveLoad} processors are never busier than all of this machine's ${processors}`,
       { hint: 'Name fewer, or leave it out: then builds never stand still by themselves.' },
     );
@@ -129,7 +129,7 @@ function processesMax(): number {
   return Math.min(read('pid_max'), read('threads-max'));
 }
 
-/** What this machine's kernel cannot hold a build to is not promised to its owner. Throws `LIMITS_NOT_HELD`. */
+/** What this machine's kernel cannot hold a build to is not promised to its owner. Throws `LIMITS_NOT_ENFORCEABLE`. */
 export function checkHeld(
   { processorSeconds, pauseAboveLoad }: OperatorRules,
   able: SandboxAbilities,
@@ -143,7 +143,7 @@ export function checkHeld(
         : undefined;
   if (lacking === undefined) return;
   const [key, why] = lacking;
-  throw new QuorateError('LIMITS_NOT_HELD', `${named(key)}: ${why}`, {
+  throw new QuorateError('LIMITS_NOT_ENFORCEABLE', `${named(key)}: ${why}`, {
     hint: 'No job is taken while a limit does not hold. Leave it out, or mount that controller: quorate doctor',
   });
 }

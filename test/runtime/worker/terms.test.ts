@@ -39,10 +39,10 @@ function codeOf(act: () => void): string {
 
 it.each<[string, Lending, Partial<OperatorRules>, RegExp]>([
   ['all of it fits', lending(), {}, /^taken$/],
-  ['cpus', lending({}, { cpus: availableParallelism() + 1 }), {}, /^LIMITS_ABOVE_MACHINE cpus: /],
-  ['memory', lending({}, { memoryBytes: totalmem() + 1 }), {}, /^LIMITS_ABOVE_MACHINE memory: /],
-  ['processes', lending({ pids: 10_000_000 }), {}, /^LIMITS_ABOVE_MACHINE processes: /],
-  ['load', lending(), { pauseAboveLoad: availableParallelism() }, /^LIMITS_ABOVE_MACHINE pause_above_load: /],
+  ['cpus', lending({}, { cpus: availableParallelism() + 1 }), {}, /^LIMITS_ABOVE_HOST cpus: /],
+  ['memory', lending({}, { memoryBytes: totalmem() + 1 }), {}, /^LIMITS_ABOVE_HOST memory: /],
+  ['processes', lending({ pids: 10_000_000 }), {}, /^LIMITS_ABOVE_HOST processes: /],
+  ['load', lending(), { pauseAboveLoad: availableParallelism() }, /^LIMITS_ABOVE_HOST pause_above_load: /],
   ['disk that is memory', lending({}, { diskBytes: 65 * MiB }), {}, /^LIMITS_CONTRADICT disk: /],
   ['disk that is disk', lending({}, { diskBytes: 65 * MiB, tiers: ['vm-emulated'] }), {}, /^taken$/],
   [
@@ -87,9 +87,11 @@ it('what the kernel cannot hold is not promised', () => {
   const rules: OperatorRules = { hours: [], processorSeconds: 60, pauseAboveLoad: 1 };
   expect(codeOf(() => checkHeld(rules, able))).toBe('taken');
   expect(codeOf(() => checkHeld(rules, { ...able, processorTime: false }))).toMatch(
-    /^LIMITS_NOT_HELD cpu_time/,
+    /^LIMITS_NOT_ENFORCEABLE cpu_time/,
   );
-  expect(codeOf(() => checkHeld(rules, { ...able, freeze: false }))).toMatch(/^LIMITS_NOT_HELD pause_above/);
+  expect(codeOf(() => checkHeld(rules, { ...able, freeze: false }))).toMatch(
+    /^LIMITS_NOT_ENFORCEABLE pause_above/,
+  );
   expect(codeOf(() => checkHeld({ hours: [] }, { ...able, freeze: false }))).toBe('taken');
 });
 
@@ -110,9 +112,9 @@ it('a wish that does not fit is named as its giver finds it', () => {
   const where = (key: string) => `worker.toml:3: lend.${key}`;
   const wanted = lending({}, { memoryBytes: totalmem() + MiB });
   expect(codeOf(() => checkTerms(wanted, { hours: [] }, where))).toMatch(
-    /^LIMITS_ABOVE_MACHINE worker\.toml:3: lend\.memory: [\d.]+ [MG]iB is more than this machine has \([\d.]+ [MG]iB\)$/,
+    /^LIMITS_ABOVE_HOST worker\.toml:3: lend\.memory: [\d.]+ [MG]iB is more than this machine has \([\d.]+ [MG]iB\)$/,
   );
   expect(
     codeOf(() => checkHeld({ hours: [], processorSeconds: 60 }, { ...able, processorTime: false }, where)),
-  ).toMatch(/^LIMITS_NOT_HELD worker\.toml:3: lend\.cpu_time: /);
+  ).toMatch(/^LIMITS_NOT_ENFORCEABLE worker\.toml:3: lend\.cpu_time: /);
 });
