@@ -1,3 +1,4 @@
+import { isTrustedSlot } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /**
@@ -13,7 +14,7 @@ export function cosigning(): Checker {
       if (seen.kind === 'sent' && seen.effect.kind === 'reply' && seen.effect.reply.kind === 'ack') {
         const { aud } = seen.effect.reply.ack;
         for (const run of seen.state.runs.values()) {
-          if (run.receipts.some(({ lease, slot }) => lease.aud === aud && slot === 'trusted'))
+          if (run.receipts.some(({ lease, slot }) => lease.aud === aud && isTrustedSlot(slot)))
             committed.add(`${run.id} ${aud}`);
         }
       }
@@ -21,7 +22,7 @@ export function cosigning(): Checker {
       if (seen.kind === 'restarted' && seen.state !== undefined) {
         for (const run of seen.state.runs.values()) {
           for (const { lease, slot } of run.receipts)
-            if (slot === 'trusted') committed.add(`${run.id} ${lease.aud}`);
+            if (isTrustedSlot(slot)) committed.add(`${run.id} ${lease.aud}`);
         }
       }
       if (seen.kind === 'shown' && !committed.has(`${seen.run} ${seen.worker}`))

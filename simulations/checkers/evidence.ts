@@ -1,3 +1,4 @@
+import { isTrustedSlot } from '../../src/core/documents/index.ts';
 import { verifyBundle } from '../../src/core/trust/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
@@ -33,7 +34,7 @@ export function evidence(): Checker {
       if (level === 'trusted' && policy.cosign === 'required') {
         const own = receipts.some(
           (line) =>
-            line.slot === 'trusted' &&
+            isTrustedSlot(line.slot) &&
             truth.personOf(line.worker) === 'owner' &&
             line.outcome.kind === 'exit' &&
             outcome?.kind === 'exit' &&

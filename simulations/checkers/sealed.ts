@@ -1,4 +1,4 @@
-import { artifactOf } from '../../src/core/documents/index.ts';
+import { artifactOf, isTrustedSlot } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 interface Secret {
@@ -49,7 +49,7 @@ export function sealed(): Checker {
         const run =
           [...seen.state.runs.values()].find((r) => r.rounds.some(({ offerId }) => offerId === offer))?.id ??
           '';
-        const trusted = slot === 'trusted';
+        const trusted = isTrustedSlot(slot);
         leases.set(lease, { run, round, trusted });
         for (const text of [artifactOf(outcome), log]) {
           if (text !== null && !public_.has(text) && !isOpen(lease))

@@ -1,3 +1,4 @@
+import { isTrustedSlot } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** One person, one vote: whoever joined on the same invite delivers once in a round, and counts once. */
@@ -11,7 +12,7 @@ export function votes(): Checker {
         for (const effect of seen.effects) {
           if (effect.kind !== 'progress' || effect.progress.kind !== 'delivered') continue;
           const { round, slot, worker } = effect.progress;
-          if (slot === 'trusted') continue;
+          if (isTrustedSlot(slot)) continue;
           const key = `${effect.run} round ${round} ${truth.personOf(worker)}`;
           const before = delivered.get(key);
           if (before !== undefined)
@@ -24,7 +25,7 @@ export function votes(): Checker {
       if ((level !== 'agreed' && level !== 'trusted') || outcome?.kind !== 'exit') return;
       const people = new Map<number, Set<string>>();
       for (const { worker, round, slot, outcome: said } of receipts) {
-        if (slot === 'trusted' || said.kind !== 'exit') continue;
+        if (isTrustedSlot(slot) || said.kind !== 'exit') continue;
         if (said.code !== outcome.code || said.artifact !== outcome.artifact) continue;
         people.set(round, (people.get(round) ?? new Set()).add(truth.personOf(worker)));
       }

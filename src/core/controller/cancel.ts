@@ -1,3 +1,4 @@
+import { isTrustedSlot } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import type { EventOf, Step } from './state.ts';
 import { currentRound, mustSync, tell } from './state.ts';
@@ -40,7 +41,7 @@ export function cancel(step: Step, { token, which, by, reason }: EventOf<'cancel
     round.candidates = [];
     if (!round.revealed) {
       for (const { round: of, slot, lease, receipt } of run.receipts)
-        if (of === round.n && slot !== 'trusted')
+        if (of === round.n && !isTrustedSlot(slot))
           release(lease.aud, receipt.payload.predicate.quorate_receipt.lease);
     }
   }

@@ -1,4 +1,4 @@
-import { artifactOf, idOf } from '../documents/index.ts';
+import { artifactOf, idOf, isTrustedSlot } from '../documents/index.ts';
 import type { Run } from './state.ts';
 
 /** Why a run ended as `disputed`. The level says only that there was no agreement. */
@@ -31,7 +31,7 @@ export function disputeOf(run: Run): Dispute {
   if (told('cosign-refused')) return 'cosign-refused';
   if (told('contradicted')) return 'contradicted';
   if (run.phase.kind === 'pinning' || run.unserved.length > 0) return 'not-served';
-  const receipts = run.receipts.filter(({ slot }) => slot !== 'trusted');
+  const receipts = run.receipts.filter(({ slot }) => !isTrustedSlot(slot));
   if (receipts.length === 0) return 'not-built';
   const ended = receipts.flatMap(({ outcome }) => (outcome.kind === 'exit' ? [outcome] : []));
   if (ended.length === 0) return 'aborted';

@@ -12,6 +12,7 @@ import type {
   Offer,
   Receipt,
   Request,
+  Slot,
   Verdict,
   VerdictLevel,
   Verified,
@@ -113,12 +114,12 @@ export type Reply =
 export type Progress =
   | { kind: 'accepted'; job: string; name: string; repo: string; ref: string; commit: string }
   | { kind: 'round'; round: number; offer: string; agree: number; of: number; cosign: boolean }
-  | { kind: 'leased'; round: number; slot: number | 'trusted'; worker: string; operator: string }
-  | { kind: 'delivered'; round: number; slot: number | 'trusted'; worker: string; operator: string }
+  | { kind: 'leased'; round: number; slot: Slot; worker: string; operator: string }
+  | { kind: 'delivered'; round: number; slot: Slot; worker: string; operator: string }
   | {
       kind: 'lost';
       round: number;
-      slot: number | 'trusted';
+      slot: Slot;
       worker: string;
       operator: string;
       reason: string;
@@ -130,7 +131,7 @@ export type Progress =
       results: {
         worker: string;
         operator: string;
-        slot: number | 'trusted';
+        slot: Slot;
         result: string;
         log: string | null;
       }[];

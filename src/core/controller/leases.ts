@@ -1,4 +1,4 @@
-import { idOf, type Lease, type Slot } from '../documents/index.ts';
+import { idOf, isTrustedSlot, type Lease, type Slot } from '../documents/index.ts';
 import { assert } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { charterOf } from './enrolment.ts';
@@ -10,7 +10,8 @@ export function operatorsIn(run: Run, round: Round): Set<string> {
   const held = new Set<string>();
   for (const slot of round.slots) if (slot.kind === 'leased') held.add(slot.live.operator);
   for (const recorded of run.receipts) {
-    if (recorded.round === round.n && recorded.slot !== 'trusted') held.add(recorded.grant.payload.operator);
+    if (recorded.round === round.n && !isTrustedSlot(recorded.slot))
+      held.add(recorded.grant.payload.operator);
   }
   return held;
 }
@@ -19,7 +20,8 @@ export function operatorsIn(run: Run, round: Round): Set<string> {
 export function operatorsBefore(run: Run, round: Round): Set<string> {
   const before = new Set<string>();
   for (const recorded of run.receipts) {
-    if (recorded.round < round.n && recorded.slot !== 'trusted') before.add(recorded.grant.payload.operator);
+    if (recorded.round < round.n && !isTrustedSlot(recorded.slot))
+      before.add(recorded.grant.payload.operator);
   }
   return before;
 }
@@ -52,7 +54,7 @@ export function giveLease(step: Step, run: Run, round: Round, slot: Slot, candid
     detachedAt: null,
   };
   setSlot(run, round, slot, { kind: 'leased', live });
-  if (slot === 'trusted') run.trustedLeases++;
+  if (isTrustedSlot(slot)) run.trustedLeases++;
   else round.leasesGiven[slot] = (round.leasesGiven[slot] ?? 0) + 1;
   state.leases.set(live.id, run.id);
   step.out.push({ kind: 'reply', token: candidate.token, reply: { kind: 'lease', lease } });
@@ -60,7 +62,7 @@ export function giveLease(step: Step, run: Run, round: Round, slot: Slot, candid
 }
 
 export function setSlot(run: Run, round: Round, slot: Slot, value: SlotState): void {
-  if (slot === 'trusted') run.trusted = value;
+  if (isTrustedSlot(slot)) run.trusted = value;
   else {
     assert(round.slots[slot] !== undefined, 'a slot of this round');
     round.slots[slot] = value;
@@ -120,9 +122,9 @@ export function loseLease(step: Step, run: Run, lease: string, reason: string): 
     operator: live.operator,
     reason,
   });
-  const given = slot === 'trusted' ? run.trustedLeases : (round.leasesGiven[slot] ?? 0);
+  const given = isTrustedSlot(slot) ? run.trustedLeases : (round.leasesGiven[slot] ?? 0);
   setSlot(run, round, slot, given < limits.slotLeasesMax ? { kind: 'free' } : { kind: 'expired' });
-  if (slot === 'trusted') {
+  if (isTrustedSlot(slot)) {
     const latest = currentRound(run);
     if (latest === undefined) return;
     if (run.trusted.kind !== 'free') {

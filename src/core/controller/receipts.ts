@@ -1,4 +1,4 @@
-import { type Ack, leaves } from '../documents/index.ts';
+import { type Ack, isTrustedSlot, leaves } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { checkReceipt, enforce } from '../judge/index.ts';
 import { limits } from '../limits.ts';
@@ -27,15 +27,15 @@ export const leaseOf = ({ receipt }: Recorded): string => receipt.payload.predic
 export function letGo(step: Step, run: Run, recorded: Recorded): void {
   const { lease, outcome, round, slot } = recorded;
   const to = { worker: lease.aud, lease: leaseOf(recorded) };
-  const sealed = slot === 'trusted' || run.rounds[round - 1]?.revealed !== true;
+  const sealed = isTrustedSlot(slot) || run.rounds[round - 1]?.revealed !== true;
   if (run.cancelled !== null && sealed) {
     const message = `the job was cancelled: ${run.cancelled}`;
     step.out.push({ kind: 'release', ...to, code: 'RUN_CANCELLED', message });
     return;
   }
-  if (slot === 'trusted' ? run.phase.kind === 'done' : run.rounds[round - 1]?.revealed === true)
+  if (isTrustedSlot(slot) ? run.phase.kind === 'done' : run.rounds[round - 1]?.revealed === true)
     step.out.push({ kind: 'reveal', ...to });
-  else if (slot === 'trusted' && outcome.kind === 'aborted')
+  else if (isTrustedSlot(slot) && outcome.kind === 'aborted')
     step.out.push({ kind: 'release', ...to, code: 'LEASE_LOST', message: 'the build was aborted' });
 }
 
@@ -69,19 +69,19 @@ export function receipt(step: Step, { token, lease, receipt }: EventOf<'receipt'
     receipt,
     lease: live.lease,
     grant: live.grant,
-    role: slot === 'trusted' ? 'trusted-worker' : 'worker',
+    role: isTrustedSlot(slot) ? 'trusted-worker' : 'worker',
     round: round.n,
     slot,
     index,
     outcome: receipt.payload.predicate.quorate_receipt.outcome,
-    sealed: slot === 'trusted' || !round.revealed,
+    sealed: isTrustedSlot(slot) || !round.revealed,
   };
   run.receipts.push(recorded);
   acknowledge(step, token, recorded);
   tell(step, run, { kind: 'delivered', round: round.n, slot, worker: live.worker, operator: live.operator });
   if (recorded.outcome.kind === 'aborted') return aborted(step, run, lease, recorded);
   setSlot(run, round, slot, { kind: 'delivered', receipt: receipt.id });
-  if (slot === 'trusted') {
+  if (isTrustedSlot(slot)) {
     if (round.revealed) closeOffer(step, round);
     run.trustedLease = live;
   }
@@ -91,7 +91,7 @@ export function receipt(step: Step, { token, lease, receipt }: EventOf<'receipt'
 /** An aborted run is no vote. Its slot goes to somebody who waits, or is given up: nobody is asked twice. */
 function aborted(step: Step, run: Run, lease: string, recorded: Recorded): void {
   const { slot } = recorded;
-  if (slot === 'trusted') {
+  if (isTrustedSlot(slot)) {
     loseLease(step, run, lease, describeAbort(recorded));
     settle(step, run);
     return;

@@ -1,4 +1,4 @@
-import { artifactOf, idOf, type Outcome } from '../documents/index.ts';
+import { artifactOf, idOf, isTrustedSlot, type Outcome } from '../documents/index.ts';
 import { type Decision, decide, type Vote, verdictLevelOf } from '../trust/decide.ts';
 import { charterOf } from './enrolment.ts';
 import { operatorsBefore } from './leases.ts';
@@ -34,7 +34,7 @@ function decisionOf(step: Step, run: Run): Decision {
 }
 
 function trustedReceipt(run: Run): Recorded | undefined {
-  return run.receipts.find((recorded) => recorded.slot === 'trusted' && recorded.outcome.kind === 'exit');
+  return run.receipts.find((recorded) => isTrustedSlot(recorded.slot) && recorded.outcome.kind === 'exit');
 }
 
 /** Looks at a run after anything about it changed, and takes it as far as its evidence goes. */
@@ -64,7 +64,7 @@ function reveal(step: Step, run: Run, round: Round): void {
   round.candidates = [];
   if (run.trusted.kind !== 'free' || run.request.payload.policy.cosign === 'none') closeOffer(step, round);
   const delivered = run.receipts.filter(
-    (recorded) => recorded.round === round.n && recorded.slot !== 'trusted',
+    (recorded) => recorded.round === round.n && !isTrustedSlot(recorded.slot),
   );
   for (const { lease, receipt, outcome } of delivered) {
     const leaseId = receipt.payload.predicate.quorate_receipt.lease;
@@ -121,7 +121,7 @@ function judge(step: Step, run: Run, round: Round): void {
   if (decision.contradicted.some((standing) => standing.round === round.n))
     return contradicted(step, run, round, decision);
   const failures = run.receipts.filter(
-    (r) => r.round === round.n && r.slot !== 'trusted' && r.outcome.kind === 'exit' && r.outcome.code !== 0,
+    (r) => r.round === round.n && !isTrustedSlot(r.slot) && r.outcome.kind === 'exit' && r.outcome.code !== 0,
   );
   if (
     failures.length >= policy.agree &&
@@ -158,7 +158,7 @@ function contradicted(step: Step, run: Run, round: Round, decision: Decision): v
 function agreeing(run: Run, round: Round, outcome: Outcome | null): Recorded[] {
   return run.receipts.filter(
     (r) =>
-      r.round === round.n && r.slot !== 'trusted' && outcome !== null && idOf(r.outcome) === idOf(outcome),
+      r.round === round.n && !isTrustedSlot(r.slot) && outcome !== null && idOf(r.outcome) === idOf(outcome),
   );
 }
 
@@ -167,7 +167,7 @@ export function pin(step: Step, run: Run): void {
   if (run.phase.kind !== 'pinning' || round === undefined) return;
   const { artifact } = run.phase;
   const from = run.receipts
-    .filter((r) => artifactOf(r.outcome) === artifact && r.slot !== 'trusted')
+    .filter((r) => artifactOf(r.outcome) === artifact && !isTrustedSlot(r.slot))
     .map((r) => r.lease.aud);
   step.out.push({ kind: 'pin', run: run.id, artifact, from: [...new Set(from)] });
 }

@@ -1,6 +1,7 @@
 import {
   artifactOf,
   idOf,
+  isTrustedSlot,
   leaves,
   makeVerdict,
   type Outcome,
@@ -24,13 +25,13 @@ export function filesOf(run: Run, artifact: string): { path: string; sha256: str
   const alike = (a: Recorded) =>
     builds.filter(
       (b) =>
-        b.slot !== 'trusted' &&
+        !isTrustedSlot(b.slot) &&
         b.round === a.round &&
         idOf(b.receipt.payload.subject) === idOf(a.receipt.payload.subject),
     );
   const enough = run.request.payload.policy.agree;
   const witness =
-    builds.find(({ slot }) => slot === 'trusted') ?? builds.find((build) => alike(build).length >= enough);
+    builds.find(({ slot }) => isTrustedSlot(slot)) ?? builds.find((build) => alike(build).length >= enough);
   return witness?.receipt.payload.subject
     .slice(1)
     .map(({ name, digest }) => ({ path: name, sha256: digest.sha256 }));

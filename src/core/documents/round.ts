@@ -73,7 +73,12 @@ export const slotSchema = z.union([
     .max(documentLimits.slotsMax - 1),
   z.literal('trusted'),
 ]);
+/** One of the M slots of a round by its number, or the trusted worker's, which stands beside them. */
 export type Slot = z.infer<typeof slotSchema>;
+
+export function isTrustedSlot(slot: Slot): slot is 'trusted' {
+  return slot === 'trusted';
+}
 
 /** The right to build one slot until the deadline; a receipt must carry this fence. */
 export const leaseSchema = z.strictObject({

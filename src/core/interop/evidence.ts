@@ -1,4 +1,4 @@
-import { artifactOf, type Bundle, openStatement, type Verifier } from '../documents/index.ts';
+import { artifactOf, type Bundle, isTrustedSlot, openStatement, type Verifier } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import type { VerifiedFacts } from '../trust/index.ts';
 import { inTotoKeyOf } from './keys.ts';
@@ -37,9 +37,11 @@ export async function linksOf(bundle: Bundle, facts: VerifiedFacts, verifier: Ve
     const { payload, signer } = await openStatement('receipt', raw, verifier);
     const { outcome, slot, operator } = payload.predicate.quorate_receipt;
     if (artifactOf(outcome) !== facts.artifact) continue;
-    const step = slot === 'trusted' ? stepNames.trusted : stepNames.build;
-    const into = slot === 'trusted' ? links.trusted : links.builders;
-    const counts = slot === 'trusted' ? facts.cosigners.includes(signer) : facts.operators.includes(operator);
+    const step = isTrustedSlot(slot) ? stepNames.trusted : stepNames.build;
+    const into = isTrustedSlot(slot) ? links.trusted : links.builders;
+    const counts = isTrustedSlot(slot)
+      ? facts.cosigners.includes(signer)
+      : facts.operators.includes(operator);
     if (!counts || into.some((link) => link.operator === operator)) continue;
     const envelope = await linkEnvelope(payload, signer, verifier);
     if (envelope === undefined) continue;

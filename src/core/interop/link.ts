@@ -3,6 +3,7 @@ import {
   cidDigestHex,
   encodeCanonical,
   fromBase64,
+  isTrustedSlot,
   payloadType,
   preAuthEncoding,
   type Receipt,
@@ -55,7 +56,7 @@ export function linkPartsOf({ subject, predicate }: Receipt): LinkParts | undefi
 function makeLink({ job, commit, slot, artifact, files }: LinkParts): Link {
   return {
     _type: 'link',
-    name: slot === 'trusted' ? stepNames.trusted : stepNames.build,
+    name: isTrustedSlot(slot) ? stepNames.trusted : stepNames.build,
     materials: { source: { gitCommit: commit }, job: { sha256: cidDigestHex(job) } },
     products: Object.fromEntries([
       ['.', { sha256: cidDigestHex(artifact) }],

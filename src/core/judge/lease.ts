@@ -1,4 +1,4 @@
-import type { Charter, Lease, Offer, Verified } from '../documents/index.ts';
+import { type Charter, isTrustedSlot, type Lease, type Offer, type Verified } from '../documents/index.ts';
 import { limits } from '../limits.ts';
 import type { Check } from './check.ts';
 
@@ -24,9 +24,9 @@ export function checkLease(
     job === offered.job &&
     round === offered.round;
   check('LEASE_OFFER_MISMATCH', fits, `${it} does not fit the offer it names`);
-  const exists = slot === 'trusted' || slot < offered.policy.of;
+  const exists = isTrustedSlot(slot) || slot < offered.policy.of;
   check('LEASE_NO_SUCH_SLOT', exists, `${it} is for slot ${slot}, which its offer does not have`);
-  const named = slot !== 'trusted' || charter.trusted.includes(aud);
+  const named = !isTrustedSlot(slot) || charter.trusted.includes(aud);
   check('LEASE_NOT_TRUSTED_KEY', named, `${it} is for the trusted slot; the charter does not name that key`);
   const inTime = offered.iat - skew <= iat && iat <= offered.exp + skew;
   check('LEASE_NOT_IN_TIME', inTime, `${it} was given outside the time of its offer`);

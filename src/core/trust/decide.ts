@@ -1,4 +1,4 @@
-import type { Outcome, Policy, VerdictLevel } from '../documents/index.ts';
+import { isTrustedSlot, type Outcome, type Policy, type VerdictLevel } from '../documents/index.ts';
 import { assert, unreachable } from '../errors.ts';
 import {
   atLeast,
@@ -124,7 +124,7 @@ function distinct(votes: readonly Vote[]): Vote[] {
 function speaksAsTrusted(vote: Vote, trustedKeys: readonly string[], revocations: Revocations): boolean {
   return (
     vote.role === 'trusted-worker' &&
-    vote.slot === 'trusted' &&
+    isTrustedSlot(vote.slot) &&
     trustedKeys.includes(vote.worker) &&
     !isRevoked(vote, revocations)
   );

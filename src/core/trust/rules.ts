@@ -1,4 +1,4 @@
-import type { Policy } from '../documents/index.ts';
+import { isTrustedSlot, type Policy } from '../documents/index.ts';
 import { type ExitVote, isExit, isRevoked, type Revocations, sameOutcome, type Vote } from './evidence.ts';
 
 export interface RuleContext {
@@ -36,7 +36,7 @@ export function before(a: Vote, b: Vote): boolean {
 
 const sameRound = (a: Vote, b: Vote) => a.round === b.round;
 const byTrusted = (vote: Vote, { trustedKeys }: RuleContext) =>
-  vote.role === 'trusted-worker' || vote.slot === 'trusted' || trustedKeys.includes(vote.worker);
+  vote.role === 'trusted-worker' || isTrustedSlot(vote.slot) || trustedKeys.includes(vote.worker);
 
 /** The trusted worker stands beside the quorum, never in it. */
 const trustedWorker: Rule = {
@@ -50,7 +50,7 @@ const unsealed: Rule = { bar: 'unsealed', bars: (vote) => !vote.sealed };
 /** M is fixed in the offer. */
 const noSuchSlot: Rule = {
   bar: 'no-such-slot',
-  bars: ({ slot }, _left, { policy }) => slot === 'trusted' || slot >= policy.of,
+  bars: ({ slot }, _left, { policy }) => isTrustedSlot(slot) || slot >= policy.of,
 };
 
 /** Operators made up after an offer is known do not get into its round. */

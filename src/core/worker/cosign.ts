@@ -1,3 +1,4 @@
+import { isTrustedSlot } from '../documents/index.ts';
 import type { BuildResult, WorkerEffect, WorkerEvent } from './events.ts';
 import type { Assignment } from './state.ts';
 
@@ -16,7 +17,7 @@ export function cosignOrRefuse(
   if (!ok) return refuse(code, message);
   if (assignment?.state !== 'acked' || own === undefined)
     return refuse('COSIGN_NOT_BUILT', 'this worker has no acknowledged receipt for that job');
-  if (assignment.lease.payload.slot !== 'trusted')
+  if (!isTrustedSlot(assignment.lease.payload.slot))
     return refuse('COSIGN_NOT_TRUSTED_SLOT', 'this worker did not build as trusted worker');
   if (assignment.request !== request)
     return refuse('COSIGN_REQUEST_MISMATCH', 'the verdict is about another request');

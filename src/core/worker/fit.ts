@@ -1,4 +1,12 @@
-import type { Capabilities, Job, Lease, Offer, Role, Verified } from '../documents/index.ts';
+import {
+  type Capabilities,
+  isTrustedSlot,
+  type Job,
+  type Lease,
+  type Offer,
+  type Role,
+  type Verified,
+} from '../documents/index.ts';
 import { counted } from '../quantity.ts';
 import type { Lending } from './events.ts';
 import { workerLimits } from './limits.ts';
@@ -65,7 +73,7 @@ export function isLeaseFor(
     payload.offer === offer.id &&
     payload.job === jobId &&
     payload.iss === offer.payload.iss &&
-    (payload.slot === 'trusted') === (role === 'trusted-worker')
+    isTrustedSlot(payload.slot) === (role === 'trusted-worker')
   );
 }
 

@@ -1,3 +1,4 @@
+import { isTrustedSlot } from '../documents/index.ts';
 import { limits } from '../limits.ts';
 import type { Lending } from './events.ts';
 import { workerLimits } from './limits.ts';
@@ -18,7 +19,7 @@ export class SlowJobs {
     const { slot, exp } = lease.payload;
     const early = now < (exp - limits.clockSkewSeconds) * 1000;
     // A trusted worker has nobody to leave it to; and what stood still for its owner's sake was not slow.
-    if (early || slot === 'trusted' || lending.closed !== undefined) return '';
+    if (early || isTrustedSlot(slot) || lending.closed !== undefined) return '';
     const key = keyOf(repo, job.name);
     this.#until.delete(key);
     if (this.#until.size >= workerLimits.slowJobsMax) this.#forgetOldest();

@@ -1,3 +1,4 @@
+import { isTrustedSlot } from '../../documents/index.ts';
 import { type Decision, decide, emptyTree, type Standing } from '../decide.ts';
 import { atLeast, isRevoked, type Level, sameOutcome } from '../evidence.ts';
 import type { Ask, Logged, Opened } from './context.ts';
@@ -103,7 +104,7 @@ export function checkCosignature(
     const built = logged.votes.some(
       (vote) =>
         vote.worker === key &&
-        vote.slot === 'trusted' &&
+        isTrustedSlot(vote.slot) &&
         outcome !== null &&
         sameOutcome(vote.outcome, outcome),
     );

@@ -1,4 +1,4 @@
-import { leaves as leafOf } from '../../documents/index.ts';
+import { isTrustedSlot, leaves as leafOf } from '../../documents/index.ts';
 import { MerkleTree, openCheckpoint, verifyInclusion } from '../../transparency/index.ts';
 import type { Vote } from '../evidence.ts';
 import type { Ask, CheckedReceipt, Logged, Opened } from './context.ts';
@@ -54,7 +54,7 @@ function voteOf(checked: CheckedReceipt, index: number, sealedUntil: number): Vo
     receipt: receipt.id,
     worker: aud,
     operator,
-    role: slot === 'trusted' ? 'trusted-worker' : 'worker',
+    role: isTrustedSlot(slot) ? 'trusted-worker' : 'worker',
     round,
     slot,
     index,

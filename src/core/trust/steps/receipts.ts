@@ -1,4 +1,10 @@
-import { type Offer, openMessage, openStatement, type Verified } from '../../documents/index.ts';
+import {
+  isTrustedSlot,
+  type Offer,
+  openMessage,
+  openStatement,
+  type Verified,
+} from '../../documents/index.ts';
 import type { ErrorCode } from '../../errors.ts';
 import { checkGrant, checkLease, checkReceipt } from '../../judge/index.ts';
 import type { Ask, Authority, CheckedReceipt } from './context.ts';
@@ -26,7 +32,7 @@ export async function openReceipts(
     check('RECEIPT_WITHOUT_OFFER', offer !== undefined, `the offer for the receipt of ${aud} is missing`);
     if (offer === undefined) continue;
     checkLease(check, lease, offer, charter);
-    const as = slot === 'trusted' ? 'trusted-worker' : 'worker';
+    const as = isTrustedSlot(slot) ? 'trusted-worker' : 'worker';
     checkGrant(check, grant, charter, { by: aud, as, at: iat });
     const granted = grant.payload.operator;
     check(

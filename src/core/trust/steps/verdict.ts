@@ -1,5 +1,6 @@
 import {
   idOf,
+  isTrustedSlot,
   makeVerdict,
   openStatement,
   type Verdict,
@@ -64,9 +65,9 @@ export function checkSubjects(
     const built = payload.predicate.quorate_receipt.outcome;
     return outcome !== null && sameOutcome(built, outcome) && idOf(payload.subject) === wanted;
   });
-  const byTrusted = alike.some(({ lease }) => lease.payload.slot === 'trusted');
+  const byTrusted = alike.some(({ lease }) => isTrustedSlot(lease.payload.slot));
   const by = alike.filter(
-    ({ lease }) => lease.payload.round === agreed.round && lease.payload.slot !== 'trusted',
+    ({ lease }) => lease.payload.round === agreed.round && !isTrustedSlot(lease.payload.slot),
   );
   const operators = new Set(by.map(({ lease }) => lease.payload.operator));
   const enough = agreed.operators.filter((o) => operators.has(o)).length >= request.payload.policy.agree;
