@@ -181,8 +181,9 @@ export const bugs: Record<string, Bug> = {
       return (event, now) => {
         const effects = handle(event, now);
         const run = event.kind === 'tick' ? undefined : later.pop();
-        if (run !== undefined) {
-          run.phase = { kind: 'cosigning', worker: 'nobody', lease: '' };
+        if (run?.phase.kind === 'done') {
+          const { published } = run.phase;
+          run.phase = { kind: 'cosigning', worker: 'nobody', lease: '', draft: published.verdict, published };
           const refused = { run: run.id, worker: 'nobody', code: 'X', message: '' };
           effects.push(...handle({ kind: 'cosign-refused', ...refused }, now));
         }

@@ -1,5 +1,6 @@
 import type { ControllerEffect, ControllerEvent, Reply, Timings } from '../src/core/controller/events.ts';
 import type { Controller } from '../src/core/controller/machine.ts';
+import { publishedOf, verdictOf } from '../src/core/controller/state.ts';
 import {
   addSignature,
   encodeBundle,
@@ -224,7 +225,8 @@ export class ControllerProcess extends Process<ControllerEvent, ControllerEffect
   async #cosigned({ lease, end }: LeaseStream, said: Extract<LeaseUp, { kind: 'cosigned' }>): Promise<void> {
     const { state } = this.machine;
     const run = state.leases.get(lease ?? '');
-    const draft = run === undefined ? undefined : state.runs.get(run)?.verdict?.payload;
+    const known = state.runs.get(run ?? '');
+    const draft = known === undefined ? undefined : verdictOf(known)?.payload;
     if (run === undefined || draft === undefined) return;
     const { controller, keys } = this.#paper;
     const verdict = await signStatement('verdict', draft, controller);
@@ -352,19 +354,21 @@ export class ControllerProcess extends Process<ControllerEvent, ControllerEffect
     const end = this.#leases.get(lease)?.end;
     if (bundle === undefined || end === undefined) return;
     await this.#options.observe({ kind: 'shown', run, worker });
-    const leaves = state.log.leaves(0, state.runs.get(run)?.verdict?.size);
+    const known = state.runs.get(run);
+    const leaves = state.log.leaves(0, known === undefined ? undefined : verdictOf(known)?.size);
     end.send({ kind: 'cosign', bundle: encodeBundle(bundle), leaves });
   }
 
   async #publish(run: string): Promise<void> {
     const { state } = this.machine;
     const known = state.runs.get(run);
-    if (known === undefined || known.verdict === null) return;
-    const once = `${known.verdict.id} ${known.cosignature?.signature ?? ''}`;
+    const published = known === undefined ? null : publishedOf(known);
+    if (published === null) return;
+    const once = `${published.verdict.id} ${published.cosignature?.signature ?? ''}`;
     if (this.#published.has(once)) return;
     this.#published.add(once);
     const bundle = await bundleOf(state, run, this.#paper.project, this.#paper.controller);
     if (bundle === undefined) return;
-    await this.#options.observe({ kind: 'published', run, bundle, verdict: known.verdict.payload });
+    await this.#options.observe({ kind: 'published', run, bundle, verdict: published.verdict.payload });
   }
 }

@@ -1,5 +1,6 @@
 import type { Timings } from '../src/core/controller/events.ts';
 import { Controller } from '../src/core/controller/machine.ts';
+import { isOver } from '../src/core/controller/state.ts';
 import type { Grant, Verified } from '../src/core/documents/index.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { ControllerProcess } from './controller-process.ts';
@@ -152,7 +153,7 @@ export class World implements Truth {
   #finished(): boolean {
     if (!this.#healed || this.#accepted.size < this.#options.scenario.works.length) return false;
     const { runs } = this.#controller.machine.state;
-    return [...runs.values()].every(({ phase }) => phase.kind === 'done');
+    return [...runs.values()].every(isOver);
   }
 
   async #enrolAll(): Promise<void> {

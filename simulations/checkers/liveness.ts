@@ -1,3 +1,4 @@
+import { isOver } from '../../src/core/controller/state.ts';
 import { limits } from '../../src/core/limits.ts';
 import { type Checker, Violation } from '../observer.ts';
 
@@ -11,7 +12,7 @@ export function liveness(): Checker {
       const { state, idle } = seen;
       for (const run of state.runs.values()) {
         const name = truth.workOf(run.id)?.name ?? run.id;
-        if (run.phase.kind !== 'done') throw new Violation(invariant, `${name} is still ${run.phase.kind}`);
+        if (!isOver(run)) throw new Violation(invariant, `${name} is still ${run.phase.kind}`);
         const expired = (run.history.at(-1)?.at ?? 0) >= run.request.payload.exp * 1000;
         // Without its trusted worker a run waits as long as its request lets it.
         const alone = truth.trusted === 'absent' || run.trustedLeases >= limits.slotLeasesMax;

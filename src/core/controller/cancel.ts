@@ -1,7 +1,7 @@
 import { isTrustedSlot } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import type { EventOf, Step } from './state.ts';
-import { currentRound, mustSync, tell } from './state.ts';
+import { currentRound, isOver, mustSync, publishedOf, tell } from './state.ts';
 import { closeOffer, endLeases } from './verdict.ts';
 import { findRun } from './view.ts';
 
@@ -19,10 +19,10 @@ export function cancel(step: Step, { token, which, by, reason }: EventOf<'cancel
       `only who published a run can cancel it; this one is ${run.request.signer}'s`,
     );
   }
-  if (run.phase.kind === 'done') {
+  if (isOver(run)) {
     throw new QuorateError(
       'RUN_OVER',
-      run.cancelled === null ? 'the job has its verdict already' : 'the job was cancelled already',
+      run.phase.kind === 'done' ? 'the job has its verdict already' : 'the job was cancelled already',
       { hint: `quorate show ${run.id.slice(0, 10)} tells what came of it.` },
     );
   }
@@ -45,12 +45,12 @@ export function cancel(step: Step, { token, which, by, reason }: EventOf<'cancel
           release(lease.aud, receipt.payload.predicate.quorate_receipt.lease);
     }
   }
-  if (run.trustedLease !== null) release(run.trustedLease.worker, run.trustedLease.id);
-  run.trustedLease = null;
-  // A draft that nobody co-signed is no verdict, not after a restart either.
-  if (run.phase.kind === 'cosigning') run.verdict = null;
-  run.phase = { kind: 'done' };
-  run.cancelled = reason;
+  if (run.trusted.kind === 'delivered' && run.trusted.live !== null) {
+    release(run.trusted.live.worker, run.trusted.live.id);
+    run.trusted.live = null;
+  }
+  // A draft that nobody co-signed is no verdict, and is dropped here.
+  run.phase = { kind: 'cancelled', reason, published: publishedOf(run) };
   out.push({ kind: 'reply', token, reply: { kind: 'cancelled', run: run.id } });
   tell(step, run, { kind: 'cancelled', reason });
 }

@@ -1,14 +1,15 @@
 import { type LogEntry, leaves } from '../documents/index.ts';
 import { assert } from '../errors.ts';
 import type { BundleDraft } from './events.ts';
-import type { ControllerState } from './state.ts';
+import { type ControllerState, verdictOf } from './state.ts';
 
 /** All that the bundle of a run is made of, as of its last verdict. Undefined before the first one. */
 export function draftOf(state: ControllerState, runId: string): BundleDraft | undefined {
   const run = state.runs.get(runId);
   const charter = state.charter;
-  if (run === undefined || run.verdict === null || charter === null) return undefined;
-  const { size, payload, id, index } = run.verdict;
+  const verdict = run === undefined ? null : verdictOf(run);
+  if (run === undefined || verdict === null || charter === null) return undefined;
+  const { size, payload, id, index } = verdict;
   const counted = new Set(payload.predicate.quorate_verdict.receipts.map(({ receipt }) => receipt));
   const receipts = run.receipts.filter(({ receipt }) => counted.has(receipt.id));
   const entry = (leaf: string, at: number): LogEntry => {
@@ -34,6 +35,6 @@ export function draftOf(state: ControllerState, runId: string): BundleDraft | un
       ...receipts.map(({ receipt, lease, index: at }) => entry(leaves.receipt(receipt.id, lease.offer), at)),
       entry(leaves.verdict(id, run.jobId), index),
     ],
-    cosignature: run.cosignature,
+    cosignature: run.phase.kind === 'done' ? run.phase.published.cosignature : null,
   };
 }

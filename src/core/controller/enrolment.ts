@@ -146,11 +146,11 @@ export function enrol(step: Step, { token, enrol, invite }: EventOf<'enrol'>): v
 
 /** The log index at which this operator was first admitted in this role. */
 function admit(step: Step, operator: string, role: Role, invite: string): number {
-  const name = `${operator} ${role}`;
-  const before = step.state.operators.get(name);
+  const operators = step.state.operators[role];
+  const before = operators.get(operator);
   if (before !== undefined) return before;
   const index = appendLeaf(step, leaves.enrol(operator, role, invite));
-  step.state.operators.set(name, index);
+  operators.set(operator, index);
   return index;
 }
 

@@ -61,7 +61,12 @@ export function giveLease(step: Step, run: Run, round: Round, slot: Slot, candid
   tell(step, run, { kind: 'leased', round: round.n, slot, worker: live.worker, operator: live.operator });
 }
 
-export function setSlot(run: Run, round: Round, slot: Slot, value: SlotState): void {
+export function setSlot(
+  run: Run,
+  round: Round,
+  slot: Slot,
+  value: Exclude<SlotState, { kind: 'delivered' }>,
+): void {
   if (isTrustedSlot(slot)) run.trusted = value;
   else {
     assert(round.slots[slot] !== undefined, 'a slot of this round');

@@ -13,11 +13,15 @@ import {
   type ControllerState,
   currentRound,
   type EventOf,
+  isOver,
+  type LiveLease,
   liveLeases,
   mustSync,
   newState,
+  publishedOf,
   type Run,
   type Step,
+  trustedLease,
   unchanged,
 } from './state.ts';
 import { submit } from './submit.ts';
@@ -60,7 +64,7 @@ export class Controller {
       if (next === undefined || at < next) next = at;
     };
     for (const run of this.state.runs.values()) {
-      if (run.phase.kind === 'done') continue;
+      if (isOver(run)) continue;
       consider(run.request.payload.exp * 1000);
       if (run.phase.kind === 'pinning' && run.phase.retryAt !== null) consider(run.phase.retryAt);
       const round = currentRound(run);
@@ -74,7 +78,7 @@ export class Controller {
   }
 }
 
-function leaseDeadline(state: ControllerState, live: ReturnType<typeof liveLeases>[number]): number {
+function leaseDeadline(state: ControllerState, live: LiveLease): number {
   const silent = live.heardAt + state.timings.leaseSilenceMs;
   const detached = live.detachedAt === null ? silent : live.detachedAt + state.timings.detachGraceMs;
   return Math.min(silent, detached, live.lease.exp * 1000);
@@ -140,15 +144,16 @@ function withRun(step: Step, id: string, act: (run: Run) => void): void {
   act(run);
 }
 
-function withLease(
-  step: Step,
-  lease: string,
-  worker: string,
-  act: (live: ReturnType<typeof liveLeases>[number]) => void,
-): void {
+/** A lease that is live, or the trusted worker's whose receipt is in. */
+function heldLease(run: Run, lease: string): LiveLease | undefined {
+  const trusted = trustedLease(run);
+  return trusted?.id === lease ? trusted : findLease(run, lease)?.live;
+}
+
+function withLease(step: Step, lease: string, worker: string, act: (live: LiveLease) => void): void {
   const run = step.state.runs.get(step.state.leases.get(lease) ?? '');
-  const live = run === undefined ? undefined : (findLease(run, lease)?.live ?? run.trustedLease ?? undefined);
-  if (live === undefined || live.id !== lease || live.worker !== worker) return unchanged(step);
+  const live = run === undefined ? undefined : heldLease(run, lease);
+  if (live === undefined || live.worker !== worker) return unchanged(step);
   act(live);
 }
 
@@ -175,9 +180,9 @@ function started(step: Step, event: EventOf<'started'>): void {
   state.present.clear();
   takeCharter(step, event.charter);
   for (const run of state.runs.values()) {
-    if (run.verdict !== null && run.phase.kind !== 'cosigning')
+    if (publishedOf(run) !== null && run.phase.kind !== 'cosigning')
       step.out.push({ kind: 'verdict', run: run.id });
-    if (run.phase.kind === 'done') continue;
+    if (isOver(run)) continue;
     for (const live of liveLeases(run)) {
       live.heardAt = now;
       live.detachedAt = now;
@@ -220,10 +225,7 @@ function resume(step: Step, { token, lease, worker }: EventOf<'resume'>): void {
   const run = [...step.state.runs.values()].find((candidate) =>
     candidate.rounds.some((round) => round.offerId === lease.payload.offer),
   );
-  const live =
-    run === undefined
-      ? undefined
-      : (findLease(run, id)?.live ?? (run.trustedLease?.id === id ? run.trustedLease : undefined));
+  const live = run === undefined ? undefined : heldLease(run, id);
   const recorded = run?.receipts.find((candidate) => leaseOf(candidate) === id);
   if (run === undefined || lease.payload.aud !== worker || (live === undefined && recorded === undefined)) {
     throw new QuorateError('LEASE_LOST', 'the lease is over');
@@ -245,7 +247,7 @@ function resume(step: Step, { token, lease, worker }: EventOf<'resume'>): void {
 function tick(step: Step): void {
   const { state, now } = step;
   for (const run of state.runs.values()) {
-    if (run.phase.kind === 'done') continue;
+    if (isOver(run)) continue;
     for (const live of liveLeases(run)) {
       if (now < leaseDeadline(state, live)) continue;
       loseLease(

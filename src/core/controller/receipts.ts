@@ -5,7 +5,7 @@ import { limits } from '../limits.ts';
 import { assignSlots, findLease, loseLease, setSlot } from './leases.ts';
 import { settle } from './settle.ts';
 import type { EventOf, Recorded, Run, Step } from './state.ts';
-import { appendLeaf, tell, unchanged } from './state.ts';
+import { appendLeaf, isOver, tell, unchanged } from './state.ts';
 import { closeOffer } from './verdict.ts';
 
 export function acknowledge(step: Step, token: string, recorded: Recorded): void {
@@ -28,12 +28,12 @@ export function letGo(step: Step, run: Run, recorded: Recorded): void {
   const { lease, outcome, round, slot } = recorded;
   const to = { worker: lease.aud, lease: leaseOf(recorded) };
   const sealed = isTrustedSlot(slot) || run.rounds[round - 1]?.revealed !== true;
-  if (run.cancelled !== null && sealed) {
-    const message = `the job was cancelled: ${run.cancelled}`;
+  if (run.phase.kind === 'cancelled' && sealed) {
+    const message = `the job was cancelled: ${run.phase.reason}`;
     step.out.push({ kind: 'release', ...to, code: 'RUN_CANCELLED', message });
     return;
   }
-  if (isTrustedSlot(slot) ? run.phase.kind === 'done' : run.rounds[round - 1]?.revealed === true)
+  if (isTrustedSlot(slot) ? isOver(run) : run.rounds[round - 1]?.revealed === true)
     step.out.push({ kind: 'reveal', ...to });
   else if (isTrustedSlot(slot) && outcome.kind === 'aborted')
     step.out.push({ kind: 'release', ...to, code: 'LEASE_LOST', message: 'the build was aborted' });
@@ -69,7 +69,6 @@ export function receipt(step: Step, { token, lease, receipt }: EventOf<'receipt'
     receipt,
     lease: live.lease,
     grant: live.grant,
-    role: isTrustedSlot(slot) ? 'trusted-worker' : 'worker',
     round: round.n,
     slot,
     index,
@@ -80,11 +79,10 @@ export function receipt(step: Step, { token, lease, receipt }: EventOf<'receipt'
   acknowledge(step, token, recorded);
   tell(step, run, { kind: 'delivered', round: round.n, slot, worker: live.worker, operator: live.operator });
   if (recorded.outcome.kind === 'aborted') return aborted(step, run, lease, recorded);
-  setSlot(run, round, slot, { kind: 'delivered', receipt: receipt.id });
   if (isTrustedSlot(slot)) {
     if (round.revealed) closeOffer(step, round);
-    run.trustedLease = live;
-  }
+    run.trusted = { kind: 'delivered', receipt: receipt.id, live };
+  } else round.slots[slot] = { kind: 'delivered', receipt: receipt.id };
   settle(step, run);
 }
 

@@ -14,7 +14,7 @@ import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
 import { charterOf, checkGranted } from './enrolment.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
 import type { Candidate, EventOf, Round, Run, Step } from './state.ts';
-import { appendLeaf, currentRound, tell } from './state.ts';
+import { appendLeaf, currentRound, isOver, tell } from './state.ts';
 
 /** Enough claims for M slots and a few in reserve: eight times M operators see the offer as theirs at first. */
 const sharePerSlot = 8;
@@ -23,8 +23,7 @@ export function openRound(step: Step, run: Run): void {
   const { state, now } = step;
   const { policy, exp } = run.request.payload;
   const n = run.rounds.length + 1;
-  let workers = 0;
-  for (const name of state.operators.keys()) if (name.endsWith(' worker')) workers++;
+  const workers = state.operators.worker.size;
   const share = Math.min(
     fullShare,
     Math.floor((fullShare * sharePerSlot * policy.of) / Math.max(1, workers)),
@@ -123,7 +122,7 @@ export function claim(step: Step, { token, claim, grant }: EventOf<'claim'>): vo
     return;
   }
   checkNeeds(round.offer, claim.payload.capabilities);
-  const enrolled = step.state.operators.get(`${granted.operator} worker`) ?? Number.MAX_SAFE_INTEGER;
+  const enrolled = step.state.operators.worker.get(granted.operator) ?? Number.MAX_SAFE_INTEGER;
   const draw = drawOf(granted.operator, round.offer.draw.seed);
   if (enrolled >= round.offer.index)
     throw new QuorateError('CLAIM_TOO_NEW', 'the operator was enrolled after this offer was made');
@@ -169,7 +168,7 @@ function claimTrusted(
     );
   }
   if (run.request.payload.policy.cosign !== 'required') throw closed('this job needs no co-signature');
-  if (run.phase.kind === 'done' || run.trusted.kind !== 'free' || round !== currentRound(run)) {
+  if (isOver(run) || run.trusted.kind !== 'free' || round !== currentRound(run)) {
     throw closed('the trusted slot is taken');
   }
   if (pass !== undefined) {

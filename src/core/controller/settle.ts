@@ -4,7 +4,7 @@ import { charterOf } from './enrolment.ts';
 import { operatorsBefore } from './leases.ts';
 import { openRound } from './rounds.ts';
 import type { Recorded, Round, Run, Step } from './state.ts';
-import { currentRound, mustSync, tell, unchanged } from './state.ts';
+import { currentRound, isOver, mustSync, publishedOf, tell, unchanged } from './state.ts';
 import { closeOffer, conclude, endLeases, filesOf, finish, publish } from './verdict.ts';
 
 function votesOf(run: Run): Vote[] {
@@ -12,7 +12,7 @@ function votesOf(run: Run): Vote[] {
     receipt: recorded.receipt.id,
     worker: recorded.lease.aud,
     operator: recorded.grant.payload.operator,
-    role: recorded.role,
+    role: isTrustedSlot(recorded.slot) ? 'trusted-worker' : 'worker',
     round: recorded.round,
     slot: recorded.slot,
     index: recorded.index,
@@ -149,9 +149,6 @@ function contradicted(step: Step, run: Run, round: Round, decision: Decision): v
     artifact: claimed?.outcome.artifact ?? null,
     trusted: null,
   });
-  run.level = null;
-  run.outcome = null;
-  run.verdict = null;
   nextRound(step, run, round);
 }
 
@@ -195,20 +192,16 @@ function afterPin(step: Step, run: Run, outcome: Outcome | null): void {
     return contradicted(step, run, round, decision);
   if (decision.level === 'trusted' || run.request.payload.policy.cosign === 'none')
     return conclude(step, run, verdictLevelOf(decision), outcome);
-  run.phase = { kind: 'agreed' };
   const artifact = outcome === null ? null : artifactOf(outcome);
-  if (artifact !== null && filesOf(run, artifact) === undefined) return;
-  run.outcome = outcome;
-  publish(step, run, 'agreed', outcome);
+  const known = artifact === null || filesOf(run, artifact) !== undefined;
+  run.phase = { kind: 'agreed', published: known ? publish(step, run, 'agreed', outcome) : null };
 }
 
 /** A new round needs enough operators that took part in none before, and a policy that still allows one. */
 function nextRound(step: Step, run: Run, round: Round): void {
   const { policy } = run.request.payload;
   const held = operatorsBefore(run, { ...round, n: round.n + 1 });
-  const fresh = [...step.state.operators.keys()].filter(
-    (name) => name.endsWith(' worker') && !held.has(name.slice(0, -' worker'.length)),
-  );
+  const fresh = [...step.state.operators.worker.keys()].filter((name) => !held.has(name));
   if (run.rounds.length < policy.rounds && fresh.length >= policy.agree) {
     closeOffer(step, round);
     openRound(step, run);
@@ -217,15 +210,16 @@ function nextRound(step: Step, run: Run, round: Round): void {
 
 /** The request's time is up: what was reached stands, what was not is disputed. */
 export function expire(step: Step, run: Run): void {
-  if (run.phase.kind === 'done') return;
+  if (isOver(run)) return;
   const round = currentRound(run);
   if (round !== undefined && !round.revealed) {
     endLeases(step, run);
     round.slots = round.slots.map((slot) => (slot.kind === 'free' ? { kind: 'expired' } : slot));
     reveal(step, run, round);
   }
-  if (run.level !== 'agreed') return conclude(step, run, 'disputed', null);
+  const published = publishedOf(run);
+  if (published === null) return conclude(step, run, 'disputed', null);
   // The draft that nobody co-signed gives way to what had been agreed.
-  if (run.phase.kind === 'cosigning') publish(step, run, 'agreed', run.outcome);
-  finish(step, run);
+  const { outcome } = published.verdict.payload.predicate.quorate_verdict;
+  finish(step, run, run.phase.kind === 'cosigning' ? publish(step, run, 'agreed', outcome) : published);
 }

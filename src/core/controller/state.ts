@@ -47,6 +47,12 @@ export type SlotState =
   | { kind: 'delivered'; receipt: string }
   | { kind: 'expired' };
 
+/** The trusted worker's slot, one for all rounds. */
+export type TrustedSlotState =
+  | Exclude<SlotState, { kind: 'delivered' }>
+  /** `live`: its lease, whose stream the draft goes out on; null once the run is over. */
+  | { kind: 'delivered'; receipt: string; live: LiveLease | null };
+
 export interface Round {
   n: number;
   offer: Offer;
@@ -69,12 +75,27 @@ export interface Recorded {
   receipt: Verified<Receipt>;
   lease: Lease;
   grant: Verified<Grant>;
-  role: 'worker' | 'trusted-worker';
   round: number;
   slot: Slot;
   index: number;
   outcome: Outcome;
   sealed: boolean;
+}
+
+/** A verdict in the log. `size`: leaves of the log right after it. */
+export interface LoggedVerdict {
+  payload: Verdict;
+  id: string;
+  index: number;
+  size: number;
+}
+
+/** A verdict that everybody may see. */
+export interface Published {
+  verdict: LoggedVerdict;
+  cosignature: Cosignature | null;
+  /** Why there was no agreement, where the level is `disputed`. */
+  dispute: Dispute | null;
 }
 
 export type Phase =
@@ -84,9 +105,12 @@ export type Phase =
   | { kind: 'awaiting-trusted' }
   | { kind: 'pinning'; artifact: string; tries: number; retryAt: number | null }
   /** The bytes are pinned, N operators agree, the trusted worker's receipt is missing. */
-  | { kind: 'agreed' }
-  | { kind: 'cosigning'; worker: string; lease: string }
-  | { kind: 'done' };
+  | { kind: 'agreed'; published: Published | null }
+  /** The draft is with the trusted worker that holds this lease. */
+  | { kind: 'cosigning'; worker: string; lease: string; draft: LoggedVerdict; published: Published | null }
+  | { kind: 'done'; published: Published }
+  /** Ended by its publisher. What was published before stays published. */
+  | { kind: 'cancelled'; reason: string; published: Published | null };
 
 export interface Run {
   id: string;
@@ -97,23 +121,13 @@ export interface Run {
   entropy: string;
   submittedAt: number;
   rounds: Round[];
-  trusted: SlotState;
+  trusted: TrustedSlotState;
+  /** Leases given for the trusted worker's slot, bounded. */
   trustedLeases: number;
-  /** Leases of the trusted worker whose receipt is in and whose stream is still of use, by lease id. */
-  trustedLease: LiveLease | null;
   receipts: Recorded[];
   /** Artifacts that none of those who agreed on them could serve. */
   unserved: string[];
   phase: Phase;
-  /** Why its publisher ended it; such a run is done without a verdict. */
-  cancelled: string | null;
-  level: VerdictLevel | null;
-  /** Why there was no agreement, where `level` is `disputed`. */
-  dispute: Dispute | null;
-  outcome: Outcome | null;
-  /** The verdict being co-signed or last published. */
-  verdict: { payload: Verdict; id: string; index: number; size: number } | null;
-  cosignature: Cosignature | null;
   history: { at: number; progress: Progress }[];
 }
 
@@ -135,8 +149,8 @@ export interface ControllerState {
   log: MerkleTree;
   /** By key. */
   keys: Map<string, Enrolled>;
-  /** First admission of an operator in a role: `operator role`. */
-  operators: Map<string, number>;
+  /** Log index at which an operator was first admitted, by role and name. */
+  operators: Record<Role, Map<string, number>>;
   /** Keys that joined on an invite, by its jti. */
   invites: Map<string, string[]>;
   present: Map<string, { operator: string; role: Role; enrolled: number; capabilities: Capabilities }>;
@@ -157,7 +171,7 @@ export function newState(id: string, idp: string): ControllerState {
     leasesThisEpoch: 0,
     log: new MerkleTree(),
     keys: new Map(),
-    operators: new Map(),
+    operators: { worker: new Map(), 'trusted-worker': new Map(), publisher: new Map(), reader: new Map() },
     invites: new Map(),
     present: new Map(),
     runs: new Map(),
@@ -195,6 +209,36 @@ export function appendLeaf(step: Step, leaf: string): number {
 export function tell(step: Step, run: Run, progress: Progress): void {
   run.history.push({ at: step.now, progress });
   step.out.push({ kind: 'progress', run: run.id, progress });
+}
+
+/** Nothing changes any more. */
+export function isOver({ phase }: Run): boolean {
+  return phase.kind === 'done' || phase.kind === 'cancelled';
+}
+
+/** The verdict that is out; null before the first one, and again while a new round runs after a contradiction. */
+export function publishedOf({ phase }: Run): Published | null {
+  return 'published' in phase ? phase.published : null;
+}
+
+/** The verdict being co-signed, or else the one that is out. */
+export function verdictOf(run: Run): LoggedVerdict | null {
+  return run.phase.kind === 'cosigning' ? run.phase.draft : (publishedOf(run)?.verdict ?? null);
+}
+
+/** The level that is published. */
+export function levelOf(run: Run): VerdictLevel | null {
+  return publishedOf(run)?.verdict.payload.predicate.quorate_verdict.level ?? null;
+}
+
+/** What the verdict of `verdictOf` is about. */
+export function outcomeOf(run: Run): Outcome | null {
+  return verdictOf(run)?.payload.predicate.quorate_verdict.outcome ?? null;
+}
+
+/** The lease of a trusted worker whose receipt is in, as long as its stream is of use. */
+export function trustedLease({ trusted }: Run): LiveLease | null {
+  return trusted.kind === 'delivered' ? trusted.live : null;
 }
 
 export function liveLeases(run: Run): LiveLease[] {

@@ -6,7 +6,7 @@ import { charterOf, checkEnrolled, type Moment } from './enrolment.ts';
 import { controllerLimits } from './limits.ts';
 import { openRound } from './rounds.ts';
 import type { EventOf, Run, Step } from './state.ts';
-import { tell, unchanged } from './state.ts';
+import { isOver, tell, unchanged } from './state.ts';
 
 /**
  * Whether the controller takes this order here and now. Changes nothing, so that the runtime can ask before it does
@@ -32,7 +32,7 @@ export function checkOrder(moment: Moment, order: Order): void {
 
 /** Errors: `CONTROLLER_BUSY`. */
 function checkRoom({ state }: Step, operator: string): void {
-  const open = [...state.runs.values()].filter((run) => run.phase.kind !== 'done');
+  const open = [...state.runs.values()].filter((run) => !isOver(run));
   if (open.length >= limits.openJobsMax)
     throw new QuorateError('CONTROLLER_BUSY', `${open.length} jobs are open; no more are taken`, {
       hint: 'Try again later.',
@@ -66,16 +66,9 @@ export function submit(step: Step, { token, ...order }: EventOf<'submit'>): void
     rounds: [],
     trusted: { kind: 'free' },
     trustedLeases: 0,
-    trustedLease: null,
     receipts: [],
     unserved: [],
     phase: { kind: 'building' },
-    cancelled: null,
-    level: null,
-    dispute: null,
-    outcome: null,
-    verdict: null,
-    cosignature: null,
     history: [],
   };
   state.runs.set(run.id, run);

@@ -13,8 +13,17 @@ import { isoTime } from '../time.ts';
 import { disputeOf } from './dispute.ts';
 import { charterOf } from './enrolment.ts';
 import { findLease, setSlot } from './leases.ts';
-import type { Recorded, Round, Run, Step } from './state.ts';
-import { appendLeaf, currentRound, liveLeases, mustSync, tell, unchanged } from './state.ts';
+import type { LoggedVerdict, Published, Recorded, Round, Run, Step } from './state.ts';
+import {
+  appendLeaf,
+  currentRound,
+  liveLeases,
+  mustSync,
+  publishedOf,
+  tell,
+  trustedLease,
+  unchanged,
+} from './state.ts';
 
 /**
  * The files of an artifact with their hashes, as the trusted worker lists them, or else as enough operators of one round
@@ -43,21 +52,20 @@ export function closeOffer(step: Step, round: Round): void {
 
 /** The last word on a run. Where the policy asks for it, the trusted worker signs first. */
 export function conclude(step: Step, run: Run, level: VerdictLevel, outcome: Outcome | null): void {
-  run.outcome = outcome;
   if ((level === 'trusted' || level === 'failed') && run.request.payload.policy.cosign === 'required') {
-    const trusted = run.trustedLease;
-    assert(trusted !== null, 'what needs the trusted worker has its receipt');
-    writeVerdict(step, run, level, outcome);
-    run.phase = { kind: 'cosigning', worker: trusted.worker, lease: trusted.id };
-    tell(step, run, { kind: 'cosigning', worker: trusted.worker });
-    step.out.push({ kind: 'cosign', run: run.id, worker: trusted.worker, lease: trusted.id });
+    const held = trustedLease(run);
+    assert(held !== null, 'what needs the trusted worker has its receipt');
+    const { worker, id: lease } = held;
+    const draft = writeVerdict(step, run, level, outcome);
+    run.phase = { kind: 'cosigning', worker, lease, draft, published: publishedOf(run) };
+    tell(step, run, { kind: 'cosigning', worker });
+    step.out.push({ kind: 'cosign', run: run.id, worker, lease });
     return;
   }
-  publish(step, run, level, outcome);
-  finish(step, run);
+  finish(step, run, publish(step, run, level, outcome));
 }
 
-function writeVerdict(step: Step, run: Run, level: VerdictLevel, outcome: Outcome | null): void {
+function writeVerdict(step: Step, run: Run, level: VerdictLevel, outcome: Outcome | null): LoggedVerdict {
   const { state } = step;
   const { request } = run;
   const artifact = outcome === null ? null : artifactOf(outcome);
@@ -89,24 +97,23 @@ function writeVerdict(step: Step, run: Run, level: VerdictLevel, outcome: Outcom
   });
   const id = idOf(payload);
   const index = appendLeaf(step, leaves.verdict(id, run.jobId));
-  run.verdict = { payload, id, index, size: state.log.size };
+  return { payload, id, index, size: state.log.size };
 }
 
-export function publish(step: Step, run: Run, level: VerdictLevel, outcome: Outcome | null): void {
-  run.level = level;
-  run.dispute = level === 'disputed' ? disputeOf(run) : null;
-  writeVerdict(step, run, level, outcome);
-  announce(step, run);
+export function publish(step: Step, run: Run, level: VerdictLevel, outcome: Outcome | null): Published {
+  const dispute = level === 'disputed' ? disputeOf(run) : null;
+  const published = { verdict: writeVerdict(step, run, level, outcome), cosignature: null, dispute };
+  announce(step, run, published);
+  return published;
 }
 
 /** After the trusted worker signed: the verdict stands as it was sent to it. */
 export function cosigned(step: Step, run: Run, worker: string, signature: string, witness: string): void {
-  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker || run.verdict === null)
-    return unchanged(step);
-  run.cosignature = { worker, signature, witness };
-  run.level = run.verdict.payload.predicate.quorate_verdict.level;
-  announce(step, run);
-  finish(step, run);
+  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker) return unchanged(step);
+  const cosignature = { worker, signature, witness };
+  const published = { verdict: run.phase.draft, cosignature, dispute: null };
+  announce(step, run, published);
+  finish(step, run, published);
 }
 
 export function cosignRefused(step: Step, run: Run, worker: string, code: string, message: string): void {
@@ -115,15 +122,14 @@ export function cosignRefused(step: Step, run: Run, worker: string, code: string
   conclude(step, run, 'disputed', null);
 }
 
-function announce(step: Step, run: Run): void {
-  const facts = run.verdict?.payload.predicate.quorate_verdict;
-  if (facts === undefined) return;
+function announce(step: Step, run: Run, { verdict, dispute }: Published): void {
+  const { level, outcome } = verdict.payload.predicate.quorate_verdict;
   step.out.push({ kind: 'verdict', run: run.id });
   tell(step, run, {
     kind: 'verdict',
-    level: facts.level,
-    artifact: facts.outcome === null ? null : artifactOf(facts.outcome),
-    ...(run.dispute !== null && { reason: run.dispute }),
+    level,
+    artifact: outcome === null ? null : artifactOf(outcome),
+    ...(dispute !== null && { reason: dispute }),
   });
 }
 
@@ -147,15 +153,16 @@ export function endLeases(
   }
 }
 
-export function finish(step: Step, run: Run): void {
+/** Ends a run with this as its last verdict: nothing of it is leased or offered any more. */
+export function finish(step: Step, run: Run, published: Published): void {
   mustSync(step);
-  run.phase = { kind: 'done' };
+  run.phase = { kind: 'done', published };
   const round = currentRound(run);
   if (round !== undefined) closeOffer(step, round);
   endLeases(step, run);
-  if (run.trustedLease !== null) {
-    step.out.push({ kind: 'reveal', worker: run.trustedLease.worker, lease: run.trustedLease.id });
-    step.state.leases.delete(run.trustedLease.id);
-    run.trustedLease = null;
-  }
+  if (run.trusted.kind !== 'delivered' || run.trusted.live === null) return;
+  const { worker, id: lease } = run.trusted.live;
+  step.out.push({ kind: 'reveal', worker, lease });
+  step.state.leases.delete(lease);
+  run.trusted.live = null;
 }

@@ -1,12 +1,19 @@
 import { artifactOf } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import type { RunSummary } from '../wire/messages.ts';
-import type { ControllerState, Run } from './state.ts';
+import { type ControllerState, levelOf, outcomeOf, publishedOf, type Run } from './state.ts';
 
 const shortest = 8;
 
+/** The artifact of a run's verdict. */
+function artifactBy(run: Run): string | null {
+  const outcome = outcomeOf(run);
+  return outcome === null ? null : artifactOf(outcome);
+}
+
 export function summaryOf(run: Run): RunSummary {
   const { repo, ref, commit, policy } = run.request.payload;
+  const dispute = publishedOf(run)?.dispute ?? null;
   return {
     run: run.id,
     job: run.jobId,
@@ -14,10 +21,10 @@ export function summaryOf(run: Run): RunSummary {
     repo,
     ref,
     commit,
-    state: run.cancelled === null ? run.phase.kind : 'cancelled',
-    level: run.level,
-    ...(run.dispute !== null && { reason: run.dispute }),
-    artifact: run.outcome === null ? null : artifactOf(run.outcome),
+    state: run.phase.kind,
+    level: levelOf(run),
+    ...(dispute !== null && { reason: dispute }),
+    artifact: artifactBy(run),
     submittedAt: run.submittedAt,
     round: run.rounds.length,
     policy: { agree: policy.agree, of: policy.of, cosign: policy.cosign === 'required' },
@@ -41,9 +48,7 @@ export function findRun(state: ControllerState, which: string): Run {
   }
   const fits = [...state.runs.values()].filter(
     (run) =>
-      run.id.startsWith(which) ||
-      run.jobId.startsWith(which) ||
-      (run.outcome !== null && artifactOf(run.outcome)?.startsWith(which) === true),
+      run.id.startsWith(which) || run.jobId.startsWith(which) || artifactBy(run)?.startsWith(which) === true,
   );
   const newest = fits.at(-1);
   if (newest === undefined) {
@@ -51,7 +56,7 @@ export function findRun(state: ControllerState, which: string): Run {
       hint: 'quorate jobs lists them.',
     });
   }
-  if (fits.some(({ jobId, outcome }) => jobId !== newest.jobId && outcome !== newest.outcome)) {
+  if (fits.some((run) => run.jobId !== newest.jobId && outcomeOf(run) !== outcomeOf(newest))) {
     throw new QuorateError('JOB_AMBIGUOUS', `${which} begins several jobs`, {
       hint: 'Give more characters.',
     });

@@ -1,3 +1,4 @@
+import { publishedOf } from '../../core/controller/state.ts';
 import { artifactOf } from '../../core/documents/index.ts';
 import { limits } from '../../core/limits.ts';
 import type { OfferNotice, VerdictNotice } from '../../core/wire/messages.ts';
@@ -35,10 +36,11 @@ export function publicView(
     offers: () => [...backlog.values()].slice(0, limits.feedOffersMax),
     verdicts() {
       const found: VerdictNotice[] = [];
-      for (const { id, jobId, verdict, phase } of [...state.runs.values()].reverse()) {
-        // A draft that waits for its co-signature is no verdict.
-        if (verdict === null || phase.kind === 'cosigning') continue;
-        const { level, outcome } = verdict.payload.predicate.quorate_verdict;
+      for (const run of [...state.runs.values()].reverse()) {
+        const published = publishedOf(run);
+        if (published === null) continue;
+        const { id, jobId } = run;
+        const { level, outcome } = published.verdict.payload.predicate.quorate_verdict;
         found.push({
           job: jobId,
           request: id,

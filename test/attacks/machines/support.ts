@@ -33,7 +33,7 @@ export async function deliver(
 
 /** Whether the attacker's artifact is trusted. */
 export function isTrusted(bench: Bench, run: string, outcome: Outcome = evil): boolean {
-  const { level, outcome: reached } = bench.run(run);
+  const { level, outcome: reached } = bench.result(run);
   return level === 'trusted' && JSON.stringify(reached) === JSON.stringify(outcome);
 }
 

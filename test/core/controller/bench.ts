@@ -15,7 +15,8 @@ import type {
   Timings,
 } from '../../../src/core/controller/events.ts';
 import { Controller } from '../../../src/core/controller/machine.ts';
-import type { Run } from '../../../src/core/controller/state.ts';
+import { outcomeOf, type Run, verdictOf } from '../../../src/core/controller/state.ts';
+import { summaryOf } from '../../../src/core/controller/view.ts';
 import {
   type Charter,
   type Grant,
@@ -198,6 +199,13 @@ export class Bench {
     const run = this.controller.state.runs.get(id);
     if (run === undefined) throw new Error('no such run');
     return run;
+  }
+
+  /** What came of a run so far. */
+  result(id: string) {
+    const run = this.run(id);
+    const { state, level, reason: dispute = null } = summaryOf(run);
+    return { state, level, dispute, outcome: outcomeOf(run), verdict: verdictOf(run)?.payload };
   }
 
   /** The offer made last. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
+import { draftOf } from '../../../src/core/controller/draft.ts';
 import { summaryOf } from '../../../src/core/controller/view.ts';
 import { type Bench, leasedRound, projectOf } from './bench.ts';
 
@@ -65,8 +66,12 @@ describe('a run that its publisher cancels', () => {
     expect(bench.run(run).phase.kind).toBe('cosigning');
     expect(released(cancel(bench, run).effects)).toEqual([bench.id('trusted')]);
     bench.cosign(run);
-    expect((await bench.restart()).filter(({ kind }) => kind === 'verdict')).toEqual([]);
-    expect(bench.run(run)).toMatchObject({ cancelled: 'wrong branch', cosignature: null });
+    expect(bench.run(run).phase).toMatchObject({ kind: 'cancelled', reason: 'wrong branch' });
+    // What was agreed before is out, and is all there is after a restart.
+    expect((await bench.restart()).map(({ kind }) => kind)).toEqual(['verdict']);
+    const draft = draftOf(bench.controller.state, run);
+    expect(draft?.verdict.predicate.quorate_verdict.level).toBe('agreed');
+    expect(draft?.cosignature).toBe(null);
   });
 
   it('once agreed stays agreed, and is not taken further', async () => {

@@ -87,7 +87,7 @@ describe('is on disk before anything is done about it', () => {
     await bench.deliver('trusted', trusted);
     expect(bench.durabilityOf('cosign')).toBe('sync');
     bench.cosign(run);
-    expect(bench.run(run).level).toBe('trusted');
+    expect(bench.result(run).level).toBe('trusted');
     expect(bench.durability).toBe('sync');
   });
 });

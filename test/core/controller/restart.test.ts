@@ -83,7 +83,7 @@ describe('a restart', () => {
     expect((await bench.restart()).filter(({ kind }) => kind === 'pin')).toHaveLength(1);
     expect(bench.drive(timings.pinRetryMs).filter(({ kind }) => kind === 'pin')).toEqual([]);
     bench.pinned(run);
-    expect(bench.run(run).level).toBe('agreed');
+    expect(bench.result(run).level).toBe('agreed');
   });
 
   it('while the co-signature is awaited asks again as soon as the trusted worker is back', async () => {
@@ -99,7 +99,7 @@ describe('a restart', () => {
       'cosign',
     ]);
     bench.cosign(run);
-    expect(bench.run(run).level).toBe('trusted');
+    expect(bench.result(run).level).toBe('trusted');
   });
 
   it('publishes the verdicts there are again, but none that was contradicted or not signed yet', async () => {

@@ -128,7 +128,7 @@ describe('a sealed round', () => {
     const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
     await deliverAll(bench, leases, [built, other, built]);
     bench.pinned(run);
-    const facts = bench.run(run).verdict?.payload.predicate.quorate_verdict;
+    const facts = bench.result(run).verdict?.predicate.quorate_verdict;
     expect(facts).toMatchObject({ level: 'trusted', outcome: built });
     expect(facts?.receipts.map(({ outcome }) => outcome)).toContainEqual(other);
   });
@@ -140,7 +140,7 @@ describe('a sealed round', () => {
     await bench.deliver('bob', leases.get('bob'));
     await bench.deliver('cy', leases.get('cy'));
     bench.pinned(run);
-    expect(bench.run(run).level).toBe('trusted');
+    expect(bench.result(run).level).toBe('trusted');
     expect(bench.all('reveal').map(({ worker }) => worker)).toContain(bench.id('ada'));
   });
 
@@ -182,7 +182,7 @@ describe('no agreement', () => {
     const { bench, run, leases } = await leasedRound(none);
     await deliverAll(bench, leases, []);
     bench.pinned(run);
-    expect(bench.run(run)).toMatchObject({ level: 'trusted', dispute: null });
+    expect(bench.result(run)).toMatchObject({ level: 'trusted', dispute: null });
     expect(summaryOf(bench.run(run))).not.toHaveProperty('reason');
   });
 
@@ -193,13 +193,13 @@ describe('no agreement', () => {
     const second = await bench.lease('dan', 'eve', 'flo');
     await deliverAll(bench, second, []);
     bench.pinned(run);
-    expect(bench.run(run).level).toBe('trusted');
+    expect(bench.result(run).level).toBe('trusted');
   });
 
   it('is disputed when too few operators are left to agree', async () => {
     const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } }, 'dan');
     await deliverAll(bench, leases, [built, other, failed]);
-    expect(bench.run(run)).toMatchObject({ level: 'disputed', phase: { kind: 'done' } });
+    expect(bench.result(run)).toMatchObject({ level: 'disputed', state: 'done' });
   });
 
   it('is disputed when no round is left', async () => {
@@ -210,7 +210,7 @@ describe('no agreement', () => {
       'flo',
     );
     await deliverAll(bench, leases, [built, other, failed]);
-    expect(bench.run(run).level).toBe('disputed');
+    expect(bench.result(run).level).toBe('disputed');
   });
 
   it.each(['none', 'required'] as const)(
@@ -221,12 +221,12 @@ describe('no agreement', () => {
         await bench.deliver(key, leases.get(key), built, {
           files: [{ path: 'a', sha256: String(n).repeat(64) }],
         });
-      if (trusted === undefined) return expect(bench.run(run).dispute).toBe('files-differ');
+      if (trusted === undefined) return expect(bench.result(run).dispute).toBe('files-differ');
       bench.pinned(run);
       expect(bench.all('verdict')).toEqual([]);
       await bench.deliver('trusted', trusted, built, { files: [{ path: 'a', sha256: 'f'.repeat(64) }] });
       bench.cosign(run);
-      expect(bench.run(run).verdict?.payload.subject[1]?.digest.sha256).toBe('f'.repeat(64));
+      expect(bench.result(run).verdict?.subject[1]?.digest.sha256).toBe('f'.repeat(64));
     },
   );
 
@@ -237,7 +237,7 @@ describe('no agreement', () => {
         files: [{ path: 'a', sha256: (n === 0 ? '0' : '1').repeat(64) }],
       });
     bench.pinned(run);
-    expect(bench.run(run).verdict?.payload.subject.slice(1)).toEqual([
+    expect(bench.result(run).verdict?.subject.slice(1)).toEqual([
       { name: 'a', digest: { sha256: '1'.repeat(64) } },
     ]);
   });
@@ -252,7 +252,7 @@ describe('pinning', () => {
     expect(bench.all('pin')).toHaveLength(2);
     expect(bench.all('pin')[1]?.from.length).toBe(2);
     bench.pinned(run, true);
-    expect(bench.run(run).level).toBe('trusted');
+    expect(bench.result(run).level).toBe('trusted');
   });
 
   it("that fails for good makes the artifact nobody's: others build", async () => {
@@ -279,7 +279,7 @@ describe("the request's time", () => {
     const { bench, run, leases } = await leasedRound({ seconds: 20 });
     await bench.deliver('ada', leases.get('ada'));
     bench.drive(20_000);
-    expect(bench.run(run)).toMatchObject({ level: 'disputed', dispute: 'too-few', phase: { kind: 'done' } });
+    expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'too-few', state: 'done' });
     expect(bench.all('reveal').map(({ worker }) => worker)).toContain(bench.id('ada'));
     expect(bench.all('release').map(({ worker }) => worker)).toEqual(
       expect.arrayContaining(['bob', 'cy', 'trusted'].map((key) => bench.id(key))),
@@ -297,7 +297,7 @@ describe("the request's time", () => {
     await deliverAll(bench, leases, []);
     bench.pinned(run);
     bench.drive(20_000);
-    expect(bench.run(run)).toMatchObject({ level: 'agreed', phase: { kind: 'done' } });
+    expect(bench.result(run)).toMatchObject({ level: 'agreed', state: 'done' });
     expect(bench.all('release')).toMatchObject([{ lease: trusted?.id, code: 'RUN_OVER' }]);
   });
 
@@ -318,7 +318,7 @@ describe("the request's time", () => {
     bench.pinned(run);
     await bench.deliver('trusted', trusted, other);
     bench.drive(20_000);
-    expect(bench.run(run)).toMatchObject({ level: 'disputed', dispute: 'contradicted' });
+    expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'contradicted' });
   });
 });
 

@@ -7,13 +7,13 @@ describe('the trusted worker', () => {
     const { bench, run, leases, trusted } = await leasedRound();
     await deliverAll(bench, leases, []);
     bench.pinned(run);
-    expect(bench.run(run).level).toBe('agreed');
+    expect(bench.result(run).level).toBe('agreed');
     expect(bench.all('cosign')).toEqual([]);
     await bench.deliver('trusted', trusted);
     expect(bench.all('cosign')).toHaveLength(1);
-    expect(bench.run(run).level).toBe('agreed');
+    expect(bench.result(run).level).toBe('agreed');
     bench.cosign(run);
-    expect(bench.run(run)).toMatchObject({ level: 'trusted', phase: { kind: 'done' } });
+    expect(bench.result(run)).toMatchObject({ level: 'trusted', state: 'done' });
     expect(bench.progress(run, 'verdict').map(({ level }) => level)).toEqual(['agreed', 'trusted']);
   });
 
@@ -35,7 +35,7 @@ describe('the trusted worker', () => {
     expect(bench.progress(run, 'contradicted')).toEqual([
       { kind: 'contradicted', round: 1, artifact: A, trusted: null },
     ]);
-    expect(bench.run(run)).toMatchObject({ level: null, verdict: null, phase: { kind: 'building' } });
+    expect(bench.result(run)).toMatchObject({ level: null, verdict: undefined, state: 'building' });
     expect(bench.offer.round).toBe(2);
     expect(bench.lastReply(await bench.claim('ada'))).toMatchObject({ code: 'CLAIM_NOT_FRESH' });
     expect(JSON.stringify(bench.effects)).not.toContain(B);
@@ -44,7 +44,7 @@ describe('the trusted worker', () => {
     bench.drive(timings.windowMs + timings.slotFillMs);
     bench.pinned(run);
     bench.cosign(run);
-    expect(bench.run(run)).toMatchObject({ level: 'trusted', outcome: other });
+    expect(bench.result(run)).toMatchObject({ level: 'trusted', outcome: other });
     expect(bench.progress(run, 'contradicted')).toHaveLength(1);
   });
 
@@ -68,7 +68,7 @@ describe('the trusted worker', () => {
     const again = (await bench.lease('trusted')).get('trusted');
     await bench.deliver('trusted', again);
     bench.cosign(run);
-    expect(bench.run(run).level).toBe('trusted');
+    expect(bench.result(run).level).toBe('trusted');
   });
 
   it('that lost its lease of an earlier round is offered the current one', async () => {
@@ -93,10 +93,10 @@ describe('the trusted worker', () => {
       code: 'COSIGN_RESULT_MISMATCH',
       message: 'no',
     });
-    expect(bench.run(run)).toMatchObject({
+    expect(bench.result(run)).toMatchObject({
       level: 'disputed',
       dispute: 'cosign-refused',
-      phase: { kind: 'done' },
+      state: 'done',
     });
   });
 
@@ -106,7 +106,7 @@ describe('the trusted worker', () => {
     await deliverAll(bench, leases, []);
     bench.pinned(run);
     bench.send({ kind: 'cosigned', run, worker: bench.id('ada'), signature: 'c2ln', witness: 'w' });
-    expect(bench.run(run).level).toBe(null);
+    expect(bench.result(run).level).toBe(null);
   });
 
   it('whose build was aborted is let go and asked again', async () => {
@@ -133,7 +133,7 @@ describe('the trusted worker', () => {
     bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2, trusted: [] }) });
     await bench.deliver('trusted', trusted);
     expect(bench.all('cosign')).toEqual([]);
-    expect(bench.run(run).level).toBe('agreed');
+    expect(bench.result(run).level).toBe('agreed');
   });
 });
 
@@ -145,7 +145,7 @@ describe('failing builds', () => {
     expect(bench.progress(run, 'unconfirmed')).toHaveLength(1);
     await bench.deliver('trusted', trusted, exited(null, 2));
     bench.cosign(run);
-    expect(bench.run(run)).toMatchObject({ level: 'failed', outcome: { code: 2 } });
+    expect(bench.result(run)).toMatchObject({ level: 'failed', outcome: { code: 2 } });
   });
 
   it('are not believed when the trusted worker succeeds', async () => {
@@ -158,12 +158,12 @@ describe('failing builds', () => {
     bench.drive(timings.windowMs + timings.slotFillMs);
     bench.pinned(run);
     bench.cosign(run);
-    expect(bench.run(run)).toMatchObject({ level: 'trusted', outcome: built });
+    expect(bench.result(run)).toMatchObject({ level: 'trusted', outcome: built });
   });
 
   it('without a co-signature stay disputed', async () => {
     const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
     await deliverAll(bench, leases, [failed, failed, failed]);
-    expect(bench.run(run).level).toBe('disputed');
+    expect(bench.result(run).level).toBe('disputed');
   });
 });

@@ -1,5 +1,5 @@
 import type { Reply } from '../../controller/events.ts';
-import type { Run } from '../../controller/state.ts';
+import { isOver, type Run } from '../../controller/state.ts';
 import { checkOrder } from '../../controller/submit.ts';
 import { findRun, summaries, summaryOf } from '../../controller/view.ts';
 import { decodeJob, signMessage } from '../../documents/index.ts';
@@ -175,7 +175,7 @@ export class ApiServer {
         if (entry !== undefined) {
           await stream.send({ kind: 'progress', at: entry.at, progress: entry.progress });
           next++;
-        } else if (run.phase.kind === 'done') return await stream.send({ kind: 'end' });
+        } else if (isOver(run)) return await stream.send({ kind: 'end' });
         else {
           await new Promise<void>((resolve) => {
             wake = resolve;

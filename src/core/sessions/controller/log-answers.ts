@@ -1,5 +1,5 @@
-import { liveLeases, type Recorded, type Run } from '../../controller/state.ts';
-import { idOf } from '../../documents/index.ts';
+import { isOver, liveLeases, type Recorded, type Run } from '../../controller/state.ts';
+import { idOf, isTrustedSlot } from '../../documents/index.ts';
 import { QuorateError } from '../../errors.ts';
 import type { ApiDown, ApiUp } from '../../wire/messages.ts';
 import type { MessageStream } from '../message-stream.ts';
@@ -28,9 +28,7 @@ interface Source {
 }
 
 function revealed(run: Run, recorded: Recorded): boolean {
-  return recorded.slot === 'trusted'
-    ? run.phase.kind === 'done'
-    : run.rounds[recorded.round - 1]?.revealed === true;
+  return isTrustedSlot(recorded.slot) ? isOver(run) : run.rounds[recorded.round - 1]?.revealed === true;
 }
 
 /**
@@ -50,7 +48,7 @@ export async function sendLogs(
   let failed: unknown;
   for (;;) {
     // A build that ended between two polls is still sent after the last one.
-    const over = !request.follow || run.phase.kind === 'done';
+    const over = !request.follow || isOver(run);
     for (const source of sourcesOf(run, all)) {
       const { lease, worker, delivered } = source;
       if (done.has(lease) || (request.worker !== undefined && !worker.endsWith(request.worker))) continue;
