@@ -1,7 +1,7 @@
 /** Error codes of sandboxes: what each means and what to do. docs/errors.md is made from it. */
 const sandboxErrors = {
   SANDBOX_CGROUP_FAILED:
-    'A control group could not be made or used. `quorate sandbox` shows which limit this machine cannot hold.',
+    'A control group could not be made or used. `quorate sandbox` shows which limit this host cannot hold.',
   SANDBOX_CLEANUP_FAILED:
     'Control groups of an earlier build could not be removed. Look for processes in uninterruptible sleep; the next start tries again.',
   SANDBOX_JOB_INVALID: 'The job cannot be run as it is written; the message says why. Correct the job.',
@@ -11,7 +11,7 @@ const sandboxErrors = {
   SANDBOX_SPAWN_FAILED:
     'The sandbox could not be started: a stream to it is missing. Look for exhausted file descriptors (`ulimit -n`).',
   SANDBOX_UNAVAILABLE:
-    "The sandbox does not work on this machine, or a part of it has known holes and runs no stranger's job. The message says which, the hint what mends it; `quorate doctor` shows everything that was looked at.",
+    "The sandbox does not work on this host, or a part of it has known holes and runs no stranger's job. The message says which, the hint how to correct it; `quorate doctor` shows everything that was looked at.",
 } as const;
 
 export type SandboxErrorCode = keyof typeof sandboxErrors;

@@ -6,13 +6,13 @@ const cliErrors = {
     'The command asks before it acts, and nobody is at a terminal to answer. Add `--yes`.',
   CLI_FILE_TOO_LARGE: 'A file named on the command line is larger than its kind may be.',
   CLI_FILE_UNREADABLE:
-    "A file or folder named on the command line cannot be read; the message has the system's words. Check the path, and that this user may read it.",
+    'A file or folder named on the command line cannot be read; the message quotes the system. Check the path, and that this user may read it.',
   CLI_FOLDER_NOT_EMPTY: 'The folder to write the artifact to is not empty. Choose an empty or new one.',
-  CLI_INTERNAL_ERROR: 'A mistake in Quorate. Run it again with `QUORATE_DEBUG=1` and report what it prints.',
+  CLI_INTERNAL_ERROR: 'A defect of Quorate. Run it again with `QUORATE_DEBUG=1` and report what it prints.',
   CLI_INTERRUPTED:
     'The command was stopped (Ctrl-C, or `kill`) before it was done. Nothing half done is left: run it again. While a job was being published it may have arrived: `quorate jobs` lists it.',
   CLI_NOTHING_TO_RUN:
-    "This machine's role in the project builds nothing. `quorate run` publishes a job, `quorate jobs` lists them.",
+    "This host's role in the project builds nothing. `quorate run` publishes a job, `quorate jobs` lists them.",
   CLI_NOT_A_REPOSITORY:
     'The folder is in no git repository. Go to the repository whose builds you want checked, or make one: `git init`.',
   CLI_NO_REMOTE:
@@ -20,25 +20,25 @@ const cliErrors = {
   CLI_NO_TERMINAL:
     'The command needs a terminal to type in: run it in one, without a pipe or a file for its input and output, and without `--json`.',
   CLI_OUTPUT_LOST:
-    'What the command said could not be written: a full disk. Make room where its output goes, or send it elsewhere; what the command did may be done all the same.',
+    'The output of the command could not be written, for example to a full disk. Free space or send the output elsewhere. What the command does may be done nevertheless.',
   CLI_SYSTEM_ERROR: "The operating system refused something; the message is the system's own.",
   CLI_TIMEOUT: 'The verdict did not come in the time you gave. The job goes on; follow it again.',
   CLI_USAGE: 'An argument or option is wrong; the message says which. `--help` shows what there is.',
   EXPORT_MISMATCH: 'The folder is not the artifact that the evidence is about. Fetch it again.',
   IMAGE_IN_USE: 'A build uses the image that was to be removed. Try again when it has ended.',
   SANDBOX_CONSENT_NEEDED:
-    'The strongest sandbox that works here shares your kernel with the builds, or is weaker than the one this machine lent itself with before. Say that it will do, with `--tier` or in `worker.toml`; or see with `quorate doctor` what a stronger one lacks.',
+    'The strongest sandbox that works here shares your kernel with the builds, or is weaker than the one this host lent itself with before. Accept it with `--tier` or in `worker.toml`, or see with `quorate doctor` what a stronger one lacks.',
   SERVICE_EXISTS:
     'A unit of that name is there already: of another project, or not made by Quorate. Stop that service and remove its file, then try again.',
   SERVICE_HOME_TAKEN:
     "The folder for the service's key and artifacts belongs to another account. Name another with `--home`, or hand it over.",
   SERVICE_NEEDS_ROOT:
-    "Only root can add to the machine's services. Use sudo, or `--user` for a service of your own.",
+    'Only root can add to the system services. Use sudo, or `--user` for a service of your own.',
   SERVICE_NO_SYSTEMD:
-    'systemd does not run this machine. Join without `--service`, and have whatever starts programs here start `quorate join --yes`.',
+    'systemd does not run on this host. Join without `--service`, and have whatever starts programs here start `quorate join --yes`.',
   SERVICE_NO_USER: 'The account `quorate` cannot be made. The hint is the command; run it, then try again.',
   SERVICE_PROGRAM_UNUSABLE:
-    'Quorate, or the Node that runs it, lies where a service cannot rely on it: in a cache of npm, or where the account `quorate` cannot read. Install it for the whole machine.',
+    'Quorate, or the Node that runs it, lies where a service cannot rely on it: in a cache of npm, or where the account `quorate` cannot read. Install it for the whole host.',
   SERVICE_SYSTEMD_TOO_OLD:
     'This systemd cannot hand control groups to builds; version 254 can. Run `quorate join` by hand.',
   TICKET_EXPIRED:
@@ -48,9 +48,9 @@ const cliErrors = {
   TRY_NO_SHELL:
     'The sandbox that was chosen has no terminal for a person. `--tier namespace` has one. It is said before any sandbox is looked at.',
   WORKER_FILE_INVALID:
-    'A value in `worker.toml` cannot be; the message begins with file and line. `quorate worker config --example` prints a file with every key explained.',
+    'A value in `worker.toml` is not valid; the message begins with file and line. `quorate worker config --example` prints a file with every key explained.',
   WORKER_FILE_SYNTAX:
-    '`worker.toml` is not TOML; the message begins with file, line and column. Sizes and times stand in quotes.',
+    '`worker.toml` is not TOML; the message begins with file, line and column. Sizes and times are written in quotes.',
   WORKER_FILE_UNKNOWN_KEY:
     '`worker.toml` has a key that does not exist; the message begins with file and line, the hint names the nearest key.',
   WORKER_FILE_UNREADABLE: '`worker.toml` cannot be read, or the file to check is not there.',

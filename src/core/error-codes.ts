@@ -8,7 +8,7 @@ const coreErrors = {
   CANCEL_PUBLISHER_MISMATCH:
     'Only the key that published a run can cancel it. Run `quorate cancel` where it was published from.',
   CAR_MALFORMED:
-    'The archive of blocks (CAR) cannot be read; the message says why. The sender is faulty or lies; ask another one.',
+    'The archive of blocks (CAR) cannot be read; the message says why. The sender is faulty or malicious; use another one.',
   CHARTER_ISSUER_MISMATCH:
     'The charter is not signed by the root key of its project. Do not use it; get the ticket or the charter from the owner again.',
   CHARTER_PROJECT_MISMATCH: 'The charter is of another project than the one whose root key you named.',
@@ -23,7 +23,7 @@ const coreErrors = {
   CLAIM_AUDIENCE_MISMATCH: 'The claim was made for another controller.',
   CLAIM_HAS_SLOT: 'The operator has a slot in this round already: one invite, one vote.',
   CLAIM_NOT_FRESH: 'The operator took part in an earlier round of this job; a new round wants others.',
-  CLAIM_SENDER_MISMATCH: 'The claim was sent by another machine than the one that signed it.',
+  CLAIM_SENDER_MISMATCH: 'The claim was sent by another node than the one that signed it.',
   CLAIM_TOO_NEW: 'The operator was enrolled after the offer was made, and may claim the next one.',
   CLAIM_UNFIT: 'The worker lacks something that the job needs; the message says what.',
   CONTROLLER_BUSY: 'As many jobs are open as the controller takes. Try again later.',
@@ -55,8 +55,7 @@ const coreErrors = {
   DOC_BAD_SIGNATURE:
     'The document does not carry a valid signature of the key it names. It was changed, or signed by somebody else.',
   DOC_EXPIRED: "The document's time is over. Ask for a new one.",
-  DOC_FROM_FUTURE:
-    'The document was issued later than now. Check the clocks of both machines (`timedatectl`).',
+  DOC_FROM_FUTURE: 'The document was issued later than now. Check the clocks of both hosts (`timedatectl`).',
   DOC_INVALID: 'The document does not have the fields its type has; the message says where.',
   DOC_NOT_BASE64: 'A part of the document is not base64url in its one valid spelling.',
   DOC_NOT_CANONICAL:
@@ -72,7 +71,7 @@ const coreErrors = {
     'The document is of another type than is wanted here: perhaps a bundle where a ticket should be.',
   ENROLMENT_NOT_LOGGED: 'The log does not show that the operator was first admitted where its grant says.',
   ENROL_AUDIENCE_MISMATCH: 'The enrolment was made for another identity provider.',
-  ENROL_SENDER_MISMATCH: 'The enrolment was sent by another machine than the one that signed it.',
+  ENROL_SENDER_MISMATCH: 'The enrolment was sent by another node than the one that signed it.',
   ENROL_TICKET_MISMATCH: 'The enrolment names another ticket than the one beside it.',
   EXPORT_NOTHING_BUILT:
     'The verdict is about no artifact that operators agreed on, so there is nothing to show to another tool.',
@@ -96,7 +95,7 @@ const coreErrors = {
   KEY_ALREADY_ENROLLED:
     'The key is enrolled already, as another operator or in another role. Use another `--home`: each has a key of its own.',
   KEY_INVALID:
-    "This is not an Ed25519 public key, or not the PeerId of one. A PeerId begins with `12D3KooW`: `quorate key` prints a machine's, `quorate init` and `quorate controller` the project's.",
+    "This is not an Ed25519 public key, or not the PeerId of one. A PeerId begins with `12D3KooW`: `quorate key` prints a host's, `quorate init` and `quorate controller` the project's.",
   KEY_NOT_ENROLLED:
     'The key is not enrolled in this project. Ask the owner for a ticket (`quorate invite`) and run `quorate join <ticket>`.',
   KEY_REVOKED: 'The key was revoked before what it signed. Evidence that rests on it does not count.',
@@ -115,7 +114,7 @@ const coreErrors = {
   LOGS_SEALED:
     'The round is sealed; its logs are for the publisher until it ends. Join as publisher, or wait for the verdict.',
   LOGS_WORKER_UNKNOWN:
-    'No worker that built this job has an id that ends so. The hint lists those that did; `quorate show` lists them, too.',
+    'No worker that built this job has an id that ends so. The hint lists them; `quorate show` lists them, too.',
   LOG_ENTRY_TWICE: 'The bundle proves one log entry twice.',
   LOG_LEAF_MISSING: 'Nothing in the bundle shows that the log holds this entry.',
   LOG_LEAVES_MISMATCH: "The log's entries are not those its checkpoint is over.",
@@ -166,15 +165,15 @@ const coreErrors = {
   STORE_TREE_TOO_MANY_BLOCKS:
     'The tree has too many blocks. Raise the limit if you expected a tree of this size.',
   TICKET_EXHAUSTED:
-    'As many machines have joined as the ticket was for. Ask the owner for one with more: `quorate invite <name> --machines <n>`.',
+    'As many hosts have joined as the ticket was for. Ask the owner for one with more: `quorate invite <name> --machines <n>`.',
   TICKET_ISSUER_MISMATCH: 'The ticket is not signed by an identity provider of this project.',
   TICKET_KEY_MISMATCH:
-    'The ticket is bound to another key. Run `quorate key` on the machine that shall join, and have the ticket made for what it prints.',
+    'The ticket is bound to another key. Run `quorate key` on the host that shall join, and have the ticket made for what it prints.',
   TICKET_PROJECT_MISMATCH: 'The ticket is for another project than this controller serves.',
   TRUSTED_KEY_NOT_IN_CHARTER:
     'The charter does not name this key as a trusted worker. The owner names it: `quorate invite <name> --role trusted-worker --key <key>`.',
   VERDICT_FROM_FUTURE:
-    "The verdict says it was given later than now. Check this machine's clock (`timedatectl`); if that is right, do not use the artifact.",
+    "The verdict says it was given later than now. Check this host's clock (`timedatectl`); if that is right, do not use the artifact.",
   VERDICT_ISSUER_MISMATCH: 'The verdict is not signed by a controller that the charter names.',
   VERDICT_MISMATCH: 'The verdict contradicts itself.',
   VERDICT_RECEIPTS_MISMATCH: 'The verdict does not list exactly the receipts beside it.',
@@ -185,7 +184,7 @@ const coreErrors = {
   VERDICT_UNSUPPORTED_BY_EVIDENCE:
     'The verdict claims a level that its receipts do not support. Do not trust the artifact.',
   WIRE_INVALID:
-    'A message between two machines does not have the fields it should; they may run different versions.',
+    'A message between two nodes does not have the fields it should; they may run different versions.',
   WITNESS_MISSING:
     'No trusted worker that co-signed has signed the checkpoint of the log, so a dropped receipt could not be noticed.',
 } as const;

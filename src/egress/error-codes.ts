@@ -1,7 +1,7 @@
 /** Error codes of the egress proxy: what each means and what to do. docs/errors.md is made from it. */
 const egressErrors = {
   EGRESS_ADDRESS_REFUSED:
-    "The name leads to an address that is not of the open internet: private, link-local, loopback, or one of the machine itself. A server there can be used only if the charter names that very address (or `localhost`) and its port, and by a build only if the operator does too, under `[network] private` in `worker.toml`. The worker's hint comes with it in `run`, `show` and `logs`.",
+    "The name leads to an address that is not of the open internet: private, link-local, loopback, or one of the host itself. A server there can be used only if the charter names that very address (or `localhost`) and its port, and by a build only if the operator does too, under `[network] private` in `worker.toml`. The worker's hint comes with it in `run`, `show` and `logs`.",
   EGRESS_LIMIT_EXCEEDED:
     'More bytes or connections went through the proxy than may; all of them were cut. Fetch less, or raise the disk limit of the job.',
   EGRESS_NOT_ALLOWED:

@@ -5,7 +5,7 @@ const httpErrors = {
   HTTP_FAILED:
     'The HTTP feed failed, and its operator can tell why: something in the project folder cannot be read.',
   HTTP_LISTEN_FAILED:
-    'The HTTP feed cannot listen on that address. Name one of this machine, and a port this user may use.',
+    'The HTTP feed cannot listen on that address. Name one of this host, and a port this user may use.',
   HTTP_METHOD_NOT_ALLOWED: 'The HTTP feed is only read: GET and HEAD.',
   HTTP_NOT_FOUND:
     'There is nothing at this address of the HTTP feed: another path, another project, or a bundle that does not exist (yet). A query is never part of an address.',

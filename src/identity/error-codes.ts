@@ -1,11 +1,11 @@
 /** Error codes of keys, invites and tickets: what each means and what to do. docs/errors.md is made from it. */
 const identityErrors = {
   INVITE_NEEDS_KEY:
-    'An invite for a trusted worker must name its key. Make the key on that machine first and put its id into the charter.',
+    'An invite for a trusted worker must name its key. Make the key on that host first and put its id into the charter.',
   INVITE_TOO_LONG: 'The invite would last longer than an invite may.',
   KEY_FILE_EXISTS: 'A key file is already there; a key is never overwritten.',
   KEY_FILE_EXPOSED:
-    'Other users can read or write the key file. `chmod 600` it and, if others use this machine, make a new key.',
+    'Other users can read or write the key file. `chmod 600` it and, if others use this host, make a new key.',
   KEY_FILE_INVALID: 'The file holds no Ed25519 private key in PEM form.',
   KEY_FILE_MISSING: 'The key file cannot be read. Check its path and permissions.',
   KEY_FILE_UNWRITABLE:

@@ -10,13 +10,13 @@ const imageErrors = {
     'That is no OCI image layout (a folder, or a tar of one) and nothing `docker save` wrote. Unpack it first when it is compressed as a whole.',
   IMAGE_NOT_FOUND: 'There is nothing at the path that was given.',
   IMAGE_NO_MIRROR:
-    'The configuration of apt on this machine names no mirror of that Debian suite. Name one: `--mirror`.',
+    'The configuration of apt on this host names no mirror of that Debian suite. Name one: `--mirror`.',
   IMAGE_PATH_REFUSED:
     'The image has a path that no tool writes (absolute, climbing, too long or deep, not UTF-8), or layers that do not fit together. Do not use it.',
   IMAGE_TOOL_FAILED: 'The tool that makes images or file systems of them failed; the message is its own.',
   IMAGE_TOOL_MISSING: 'A program is not installed; the hint names its Debian package.',
   IMAGE_TOO_LARGE:
-    'The image is larger than images may be, or than this machine has room for; the message says which bound. Make it smaller, or lend more: `images` in `worker.toml`.',
+    'The image is larger than images may be, or than this host has room for; the message says which bound. Make it smaller, or lend more: `images` in `worker.toml`.',
   IMAGE_UNFIT:
     'That tree cannot be the root of a build: it lacks a place the sandbox needs, or has a link there. Make images with `quorate image build` or `import` ([images.md](images.md)).',
 } as const;

@@ -3,8 +3,8 @@ const journalErrors = {
   JOURNAL_DAMAGED:
     'The journal, or an event in it, cannot be read. Restore the file from a copy; nothing is guessed from half a journal.',
   JOURNAL_IN_USE:
-    'Another Quorate (a controller, a worker) runs on this folder already. Stop it first; a second worker on this machine needs a folder of its own: `--home`.',
-  JOURNAL_MACHINE_MISMATCH: 'The journal belongs to another machine or role.',
+    'Another Quorate (a controller, a worker) runs on this folder already. Stop it first; a second worker on this host needs a folder of its own: `--home`.',
+  JOURNAL_MACHINE_MISMATCH: 'The journal was written by another state machine: a controller or a worker.',
   JOURNAL_NEWER: 'The journal was written by a newer Quorate. Update this one.',
   JOURNAL_UNWRITABLE:
     'The journal cannot be written. Make room on the disk or mend its permissions, then start again: nothing acknowledged is lost.',

@@ -6,7 +6,7 @@ const meshErrors = {
   MESH_CLOSED: 'The channel was already closed on this side.',
   MESH_KEY_INVALID: "A node's key does not have the length of an Ed25519 private key.",
   MESH_LISTEN_FAILED:
-    'The node could not listen on this address. It must belong to this machine, and the port must be allowed for this user.',
+    'The node could not listen on this address. It must belong to this host, and the port must be allowed for this user.',
   MESH_MESSAGE_TOO_LARGE: 'A message exceeds the limit. Send it in parts or through the artifact store.',
   MESH_NOT_ANNOUNCED:
     'No peer stored the provider record of the artifact, so others cannot find it. Try again once connected to peers.',

@@ -1,7 +1,7 @@
 /** Error codes of the runtime: what each means and what to do. docs/errors.md is made from it. */
 const runtimeErrors = {
   ARTIFACT_NOT_FOUND:
-    'No machine that could be reached has the artifact or its bundle, or none could be reached: the message says which. Check the CID, and that the controller or a worker is up.',
+    'No host that could be reached has the artifact or its bundle, or none could be reached: the message says which. Check the CID, and that the controller or a worker is up.',
   CHARTER_NEEDS_ROOT:
     "Only the root key signs a charter, and it is not in the project's folder. Put `root.key` into `.quorate/` for this one command.",
   CONTROLLER_LOST: 'The connection to the controller broke. The job goes on; follow it again.',
@@ -12,12 +12,12 @@ const runtimeErrors = {
   CONTROL_PATH_TOO_LONG:
     'The control socket would lie at a path longer than a socket may have (107 bytes). Use a shorter `--home`.',
   CONTROL_REQUEST_INVALID:
-    'What came over the control socket was no request it knows. Use `quorate worker` of the same version as the worker.',
+    'The control socket received a request that it does not know. Use `quorate worker` of the same version as the worker.',
   CONTROL_UNAVAILABLE:
     'The worker cannot make its control socket. Its home folder must be writable by it and on a file system that can hold sockets; `--home` names another.',
   HOME_DAMAGED: 'A file in the home folder is not JSON. Remove it and join again.',
   HOME_UNREADABLE:
-    'A file in the home folder cannot be read. Mend its permissions, or name another folder with `--home`.',
+    'A file in the home folder cannot be read. Correct its permissions, or name another folder with `--home`.',
   HOME_UNWRITABLE:
     'The home folder cannot be written. It must be writable by you and have room; `--home` names another.',
   HTTP_FEED_FAILED:
@@ -35,36 +35,36 @@ const runtimeErrors = {
   JOBFILE_NOT_FOUND:
     'There is no `quorate.yaml` at that commit. `quorate init` writes one; commit and push it.',
   LIMITS_ABOVE_HOST:
-    'More would be lent than the machine has, or builds would pause above a load it cannot have. The message names the limit, with the line of `worker.toml` or the option it came from, and what there is.',
+    'More would be lent than the host has, or the load above which builds are paused is more than it can have. The message names the limit, with the line of `worker.toml` or the option it came from, and what there is.',
   LIMITS_CONTRADICT:
     'Two limits cannot hold at once, such as more jobs than cpus, or more disk than the memory it lies in. Change the one that the message names, at the line of `worker.toml` it says.',
   LIMITS_NOT_ENFORCEABLE:
-    "The operator wants a limit that this machine's kernel cannot hold; the message says which and what is missing. No job is taken while a limit does not hold: leave it out, or mount that controller.",
-  MEMBERSHIP_AMBIGUOUS: 'This machine belongs to several projects. Say which: `--project`.',
+    'The operator sets a limit that the kernel of this host cannot enforce; the message says which and what is missing. No job is taken while a limit is not enforced: leave it out, or mount that controller.',
+  MEMBERSHIP_AMBIGUOUS: 'This host belongs to several projects. Say which: `--project`.',
   MEMBERSHIP_NOT_FOUND:
-    "This machine has joined no project, or not the one named. Ask its owner for a ticket, then `quorate join <ticket>`; owners run commands in their project's repository. To fetch an artifact none is needed: give both `--project` and `--bootstrap`.",
+    "This host has joined no project, or not the one named. Ask its owner for a ticket, then `quorate join <ticket>`; owners run commands in their project's repository. To fetch an artifact none is needed: give both `--project` and `--bootstrap`.",
   NOT_TRUSTED:
     'The artifact is not `trusted`, so it is not fetched; the message says why, and of what was built at another ref or from another repository, which. If it is `agreed`, the trusted worker has not confirmed it yet: try again when it has.',
   PROJECT_EXISTS: 'The folder holds a project already. `quorate controller` starts it.',
   PROJECT_NOT_FOUND:
     'There is no project in this folder or above. Run the command in the repository of your project; `quorate init` there makes one.',
   PROJECT_NOT_SERVED:
-    'The operator of this machine lists the projects it works for, and this is none of them. They stand in `worker.toml`, under `[serve]`, by root key.',
+    'The operator of this host lists the projects it works for, and this is none of them. They are listed in `worker.toml` under `[serve]` by root key.',
   SOURCE_TREE_MISMATCH:
     'The commit holds another tree than the job says: the job was made from something else.',
   STORE_TOO_MANY_ENTRIES: 'The tree has more files and folders than a tree may have, or a receipt can list.',
   TICKET_NEEDS_KEY:
-    'A ticket for a trusted worker names its key. Run `quorate key` on that machine, then `quorate invite <name> --role trusted-worker --key <what it printed>`.',
+    'A ticket for a trusted worker names its key. Run `quorate key` on that host, then `quorate invite <name> --role trusted-worker --key <what it printed>`.',
   TICKET_NEEDS_ROOT:
     'Only the root key can name a trusted worker, and it is not in this folder. Put `root.key` there for this one command.',
   TICKET_NO_ADDRESS:
     'The controller has not run yet, so a ticket could not say where it is. Start it first: `quorate controller`.',
   TRY_HOST_TOO_SMALL:
-    'The job asks for more than this whole machine has. Try it on a larger one, or ask for less under `limits` in `quorate.yaml`.',
+    'The job asks for more than this whole host has. Try it on a larger one, or ask for less under `limits` in `quorate.yaml`.',
   TRY_NO_PROJECT:
-    'The job wants a network, and what it may reach stands in the charter of a project; none is known here. Try it in the repository of the project, or join the project.',
+    'The job wants a network, and what it may reach is in the charter of a project; none is known here. Try it in the repository of the project, or join the project.',
   TRY_SANDBOX_FAILED:
-    'The sandbox could not run the build, or was ended from outside; the message has its words. `quorate doctor` says whether this machine can build.',
+    'The sandbox could not run the build, or was ended from outside; the message quotes it. `quorate doctor` says whether this host can build.',
   WORKER_AMBIGUOUS: 'Several workers run from one home folder. Say which with `--project <id>`.',
   WORKER_NOT_RUNNING:
     'No worker runs from that home folder, or it belongs to another account. Start one with `quorate join`.',
