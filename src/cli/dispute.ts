@@ -1,4 +1,4 @@
-import type { Dispute } from '../core/controller/dispute.ts';
+import type { Dispute } from '../core/controller/dispute-reasons.ts';
 import { escapeLine } from '../core/escape.ts';
 
 const words: Record<Dispute, string> = {

@@ -1,30 +1,8 @@
 import { artifactOf, idOf, isTrustedSlot } from '../documents/index.ts';
+import type { Dispute } from './dispute-reasons.ts';
 import type { Run } from './state.ts';
 
-/** Why a run ended as `disputed`. The level says only that there was no agreement. */
-export const disputes = [
-  /** Receipts came, and each of them says that the run was aborted. */
-  'aborted',
-  /** No receipt came: nobody took a slot, or whoever did was lost. */
-  'not-built',
-  /** Each build that ran to its end failed, and no trusted worker's has failed too. */
-  'build-failed',
-  'results-differ',
-  /** Those who built it agree, and are fewer than the policy asks for. */
-  'too-few',
-  /** Agreed upon, and nobody could hand the bytes over. */
-  'not-served',
-  /** The trees are the same, and the operators list other files in them. */
-  'files-differ',
-  /** The request's time was up before what had come in was weighed. */
-  'too-late',
-  /** The trusted worker built something else than was agreed upon. */
-  'contradicted',
-  'cosign-refused',
-] as const;
-export type Dispute = (typeof disputes)[number];
-
-/** For a run that is about to end without agreement, from all its rounds. */
+/** The reason why a run ends without agreement, from all its rounds. */
 export function disputeOf(run: Run): Dispute {
   const told = (kind: 'cosign-refused' | 'contradicted') =>
     run.history.some(({ progress }) => progress.kind === kind);

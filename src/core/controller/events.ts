@@ -19,7 +19,7 @@ import type {
   VerifiedStatement,
 } from '../documents/index.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { Dispute } from './dispute.ts';
+import type { Dispute } from './dispute-reasons.ts';
 
 /** Waits of the controller, in milliseconds. Part of the `started` event, so that a replay uses what was used then. */
 export interface Timings {

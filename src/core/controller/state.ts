@@ -17,7 +17,7 @@ import type {
 import type { Durability } from '../durability.ts';
 import { assert } from '../errors.ts';
 import { MerkleTree } from '../transparency/merkle.ts';
-import type { Dispute } from './dispute.ts';
+import type { Dispute } from './dispute-reasons.ts';
 import type { ControllerEffect, ControllerEvent, Cosignature, Progress, Timings } from './events.ts';
 import { defaultTimings } from './events.ts';
 

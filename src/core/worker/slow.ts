@@ -42,4 +42,4 @@ export class SlowJobs {
   }
 }
 
-const keyOf = (repo: string, name: string): string => `${name} ${repo}`;
+const keyOf = (repo: string, name: string): string => JSON.stringify([repo, name]);
