@@ -5,7 +5,7 @@ import { importInto, small } from './support.ts';
 
 /** In use after a collection. The tree is far larger. */
 const liveGrowthMax = 40 * 1024 * 1024;
-const treeBytes = 100 * 1024 * 1024;
+const treeBytes = 80 * 1024 * 1024;
 
 type Report =
   | { kind: 'ready'; id: string; addrs: string[] }

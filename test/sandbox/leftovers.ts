@@ -1,0 +1,134 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { openSandbox, type Tier } from '../../sandbox/index.ts';
+import { exited, holdsWithin, play, processesOfJobs, tempFolder } from './support.ts';
+
+/** What a tier leaves on a machine after whatever ends a job, a worker or a probe: nothing. */
+export function leavesNothing(tier: Tier): void {
+  describe(`in the tier ${tier}, after the end of`, () => {
+    let folder: Awaited<ReturnType<typeof tempFolder>>;
+    beforeEach(async () => {
+      folder = await tempFolder();
+    });
+    afterEach(() => folder.remove());
+
+    const notes = async () => readdir(join(folder.path, 'sandbox'));
+    const groupsOf = async (note: string): Promise<string[]> =>
+      JSON.parse(await readFile(join(folder.path, 'sandbox', note), 'utf8')).directories;
+
+    it('a job there is no group and no note', async () => {
+      const sandbox = await openSandbox(folder.path, tier);
+      let groups: string[] = [];
+      const stop = new AbortController();
+      const ran = await play(sandbox, ['echo go; cat /proc/self/cgroup'], {
+        signal: stop.signal,
+        onLog: () => {},
+        outputs: ['.'],
+        onOutputs: async (tar) => {
+          const [note = ''] = await notes();
+          groups = await groupsOf(note);
+          expect(groups.every((group) => existsSync(group))).toBe(true);
+          tar.resume();
+          await once(tar, 'end');
+        },
+      });
+      expect(ran.outcome).toEqual(exited(0));
+      expect(groups.length).toBeGreaterThan(0);
+      expect(groups.filter((group) => existsSync(group))).toEqual([]);
+      expect(await notes()).toEqual([]);
+    });
+
+    it('a worker killed with -9 there is no process, and the next start removes the groups', async () => {
+      const step = 'setsid sleep 1000 & echo go; sleep 1000';
+      const holder = spawn(
+        process.execPath,
+        [join(import.meta.dirname, 'holder.ts'), folder.path, step, tier],
+        {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      );
+      await once(holder.stdout, 'data');
+      onTestFinished(() => {
+        holder.kill('SIGKILL');
+      });
+      expect(await holdsWithin(60_000, async () => (await processesOfJobs(holder.pid)).length >= 2)).toBe(
+        true,
+      );
+      const [note = ''] = await notes();
+      const groups = await groupsOf(note);
+      // What another tier would keep on the disk for its job.
+      const files = join(folder.path, 'sandbox', note.replace(/\.json$/, ''), 'deep');
+      await mkdir(files, { recursive: true });
+      await writeFile(join(files, 'disk.img'), 'x');
+
+      holder.kill('SIGKILL');
+      await once(holder, 'exit');
+      expect(await holdsWithin(60_000, async () => (await processesOfJobs(holder.pid)).length === 0)).toBe(
+        true,
+      );
+
+      expect(groups.some((group) => existsSync(group))).toBe(true);
+      await openSandbox(folder.path, tier);
+      expect(groups.filter((group) => existsSync(group))).toEqual([]);
+      expect(await notes()).toEqual([]);
+    });
+
+    it('a crash while a note was written, the next start forgets it', async () => {
+      await mkdir(join(folder.path, 'sandbox'));
+      await writeFile(join(folder.path, 'sandbox', 'quorate-job-1-a.json'), '{"pid":1,"sta');
+      await openSandbox(folder.path, tier);
+      expect(await notes()).toEqual([]);
+    });
+
+    it('a probe that was cut short there is no process, no group and no note', async () => {
+      const stop = new AbortController();
+      const seen: string[] = [];
+      let groups: string[] = [];
+      const onStep = (_: string, looksAt: string) => {
+        seen.push(looksAt);
+        if (looksAt !== 'what a build sees, memory limit, time limit') return;
+        // Until all of their groups are made, and something runs in one of them.
+        const begun = async () => (await processesOfJobs()).length > 0;
+        void holdsWithin(60_000, begun).then(async () => {
+          groups = (await Promise.all((await notes()).map(groupsOf))).flat();
+          stop.abort(new Error('enough'));
+        });
+      };
+      await expect(openSandbox(folder.path, tier, { onStep, signal: stop.signal })).rejects.toThrow('enough');
+      expect(seen.slice(0, 3)).toEqual([
+        'tools and versions',
+        'image for its jobs',
+        'what a build sees, memory limit, time limit',
+      ]);
+      expect(seen).not.toContain('processor limit');
+      expect(groups.length).toBeGreaterThan(0);
+      expect(groups.filter((group) => existsSync(group))).toEqual([]);
+      expect(await processesOfJobs()).toEqual([]);
+      expect(await notes()).toEqual([]);
+    });
+
+    it('nothing, a start leaves the jobs of a living worker alone', async () => {
+      const sandbox = await openSandbox(folder.path, tier);
+      const stop = new AbortController();
+      let starting: Promise<unknown> | undefined;
+      let started = false;
+      // It still says something after the other start.
+      const ran = await play(sandbox, ['while sleep 0.1; do echo go; done'], {
+        signal: stop.signal,
+        limits: { seconds: 300 },
+        onLog: () => {
+          if (started) stop.abort();
+          starting ??= openSandbox(folder.path, tier).finally(() => {
+            started = true;
+          });
+        },
+      });
+      expect(ran.outcome).toMatchObject({ reason: 'killed', detail: 'the job was cancelled' });
+      await starting;
+    });
+  });
+}

@@ -1,0 +1,3 @@
+import { leavesNothing } from '../leftovers.ts';
+
+leavesNothing('namespace');
