@@ -10,7 +10,7 @@ import type { OperatorRules } from '../runtime/worker/terms.ts';
 import type { Context } from './context.ts';
 import { shortId } from './format.ts';
 import { describeLending, type LendingOptions, lendingFrom, namedIn } from './lending.ts';
-import { type Consent, consentFor, consentNeeded, openTiers, tierSays } from './tiers.ts';
+import { type Consent, consentFor, consentNeeded, openTiers, tierSays } from './tier-consent.ts';
 
 /** Options of `join`, whether it works now or is to be started by the machine. */
 export interface JoinOptions extends LendingOptions {
@@ -94,7 +94,7 @@ export async function offerOf(
   const wanted = { ...lend, ...options };
   if (project !== undefined) checkServed(rules, project);
   await lendingFrom(wanted, rules, named ?? [], at);
-  const { watchProbes } = await import('./probing.ts');
+  const { watchProbes } = await import('./probe-progress.ts');
   const sandboxes = await watchProbes(context, (watch) => openTiers(stateDir, named, watch));
   checkHeld(rules, sandboxes.abilities, at);
   const lending = await lendingFrom(wanted, rules, sandboxes.tiers, at);

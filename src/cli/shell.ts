@@ -8,7 +8,7 @@ import { TerminalAnswers } from './terminal-answers.ts';
 const leaveKey = 0x1d;
 const leaveTimes = 3;
 /** The usual screen, scroll region, keys, cursor and colours, without mouse reports and marks around what is pasted. */
-const asItWas =
+const resetSequence =
   '\x1b[?1049l\x1b7\x1b[r\x1b8\x1b[?1000;1002;1003;1004;1006;2004l\x1b[?1l\x1b>\x1b[?7h\x1b[?25h\x1b[0m\x1b(B\r';
 
 const isTerminalType = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
@@ -69,7 +69,7 @@ export async function shellIn(trial: Trial, signal: AbortSignal): Promise<TrialR
   } finally {
     over = true;
     stdin.resume();
-    stdout.write(asItWas);
+    stdout.write(resetSequence);
     if (!signal.aborted) await answers.over((text) => stdout.write(text));
     stdin.off('data', onKeys);
     stdout.off('resize', onResize);

@@ -64,7 +64,7 @@ const reached: Record<string, string> = {
   'src/cli/commands/fetch.ts': 'a CID on the own command line',
   'src/cli/commands/verify.ts': 'a time in a verdict that was verified',
   'src/cli/local-log.ts': 'what a build wrote; its lines are terminal-lines',
-  'src/cli/tiers.ts': 'a list of words the own program wrote; anything else counts as none',
+  'src/cli/tier-consent.ts': 'a list of words the own program wrote; anything else counts as none',
   'src/cli/version.ts': 'the own package.json',
   'src/core/documents/base.ts': 'peer-id; CIDs are part of every document',
   'src/core/documents/base64.ts': 'base64',

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { shortRun } from '../format.ts';
-import { withClient } from '../member.ts';
+import { withClient } from '../project-client.ts';
 
 interface Options {
   reason: string;

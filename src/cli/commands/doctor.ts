@@ -1,7 +1,7 @@
 import { type Tier, tierByNameOnly } from '../../../sandbox/types.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
-import type { MachineCheck } from '../machine.ts';
+import type { HostCheck } from '../host-checks.ts';
 import { severalTiers } from '../values.ts';
 
 export const doctor: Define = (program, act) => {
@@ -31,10 +31,10 @@ interface Options {
 
 async function run(context: Context, { tier: named, verbose = false }: Options): Promise<Exit> {
   const { home, out } = context;
-  const { checkMachine } = await import('../machine.ts');
-  const { watchProbes } = await import('../probing.ts');
-  const { tierSays } = await import('../tiers.ts');
-  const checks = await watchProbes(context, (watch) => checkMachine(home, watch, named));
+  const { checkHost } = await import('../host-checks.ts');
+  const { watchProbes } = await import('../probe-progress.ts');
+  const { tierSays } = await import('../tier-consent.ts');
+  const checks = await watchProbes(context, (watch) => checkHost(home, watch, named));
   // The strongest first, as they were looked at.
   const tiers = [...new Set(checks.flatMap(({ tier }) => tier ?? []))].map((tier) => ({
     tier,
@@ -76,7 +76,7 @@ async function run(context: Context, { tier: named, verbose = false }: Options):
 }
 
 /** Of checks that such a line mends. */
-export function packagesOf(checks: readonly MachineCheck[]): string[] {
+export function packagesOf(checks: readonly HostCheck[]): string[] {
   const lines = checks.flatMap(({ ok, fix }) => (ok || fix === undefined ? [] : [fix]));
   const named = lines.flatMap(
     (line) => /^apt-get install -y ([a-z0-9.+ -]+)$/.exec(line)?.[1]?.split(' ') ?? [],

@@ -3,7 +3,7 @@ import { type Context, type Define, examples } from '../context.ts';
 import { levelText } from '../dispute.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { columns, duration, shortId, shortRun } from '../format.ts';
-import { withClient } from '../member.ts';
+import { withClient } from '../project-client.ts';
 
 interface Options {
   project?: string;

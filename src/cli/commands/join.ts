@@ -14,7 +14,7 @@ import {
 } from '../joining.ts';
 import { addJoinKnobs } from '../knob-options.ts';
 import { eventPrinter } from '../node-events.ts';
-import { rememberTiers } from '../tiers.ts';
+import { rememberTiers } from '../tier-consent.ts';
 import { addresses, severalTiers } from '../values.ts';
 import { watchNode } from '../wait.ts';
 

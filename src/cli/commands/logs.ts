@@ -1,7 +1,7 @@
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { LogLines } from '../log-lines.ts';
-import { withClient } from '../member.ts';
+import { withClient } from '../project-client.ts';
 
 interface Options {
   follow?: boolean;

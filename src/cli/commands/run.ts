@@ -9,9 +9,9 @@ import { asQuorateError } from '../errors.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { duration, shortRun } from '../format.ts';
 import { LogLines } from '../log-lines.ts';
-import { membershipFor } from '../member.ts';
 import type { Board } from '../output.ts';
 import { ProgressView } from '../progress.ts';
+import { membershipFor } from '../project-client.ts';
 import { sourceOf } from '../source-of.ts';
 import { secondsOf } from '../values.ts';
 

@@ -2,8 +2,8 @@ import { type Context, type Define, examples } from '../context.ts';
 import { levelText } from '../dispute.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { when } from '../format.ts';
-import { withClient } from '../member.ts';
 import { ProgressView } from '../progress.ts';
+import { withClient } from '../project-client.ts';
 
 interface Options {
   project?: string;

@@ -11,10 +11,10 @@ import { bytes, columns, duration } from '../format.ts';
 import { LocalLog } from '../local-log.ts';
 import { checkNewFolder } from '../new-folder.ts';
 import type { Output } from '../output.ts';
-import { ProbesShown } from '../probing.ts';
+import { ProbesShown } from '../probe-progress.ts';
 import { storesHere, trialProject } from '../trial-project.ts';
 import { inputs, oneTier } from '../values.ts';
-import { sayVaried } from '../varied.ts';
+import { sayVaried } from '../variation-report.ts';
 
 interface Options {
   job?: string;

@@ -7,7 +7,7 @@ import { escapeLine } from '../core/escape.ts';
 import { limits } from '../core/limits.ts';
 import { bytes } from './format.ts';
 
-export interface MachineCheck {
+export interface HostCheck {
   name: string;
   ok: boolean;
   /** What was seen, in one line. */
@@ -23,17 +23,17 @@ const diskBytesMin = 2 * 1024 ** 3;
 const programMsMax = 5_000;
 
 /** Everything a machine needs to build for others, looked at; takes a few seconds. Sandboxes: those named, or the usual. */
-export async function checkMachine(
+export async function checkHost(
   home: string,
   watch: ProbeWatch,
   named?: readonly Tier[],
-): Promise<MachineCheck[]> {
+): Promise<HostCheck[]> {
   const sandboxes = checkSandbox(home, watch, named);
   const [git, disk, sandbox] = await Promise.all([checkGit(), checkDisk(home), sandboxes]);
   return [{ name: 'node', ok: true, found: process.version }, git, disk, checkClock(), ...sandbox];
 }
 
-async function checkGit(): Promise<MachineCheck> {
+async function checkGit(): Promise<HostCheck> {
   const name = 'git';
   const fix = 'apt-get install -y git';
   try {
@@ -44,7 +44,7 @@ async function checkGit(): Promise<MachineCheck> {
   }
 }
 
-async function checkDisk(home: string): Promise<MachineCheck> {
+async function checkDisk(home: string): Promise<HostCheck> {
   const name = 'disk';
   try {
     await mkdir(home, { recursive: true, mode: 0o700 });
@@ -65,7 +65,7 @@ async function checkDisk(home: string): Promise<MachineCheck> {
 }
 
 /** Documents of the future are refused, so a clock that runs behind can do nothing: it is never before this program was made. */
-function checkClock(): MachineCheck {
+function checkClock(): HostCheck {
   const name = 'clock';
   const now = Date.now();
   const made = statSync(import.meta.filename).mtimeMs;
@@ -82,11 +82,7 @@ function checkClock(): MachineCheck {
   return { name, ok: true, found: synchronised ? `${found}, synchronised` : found };
 }
 
-async function checkSandbox(
-  home: string,
-  watch: ProbeWatch,
-  named?: readonly Tier[],
-): Promise<MachineCheck[]> {
+async function checkSandbox(home: string, watch: ProbeWatch, named?: readonly Tier[]): Promise<HostCheck[]> {
   const probes = await probe({ ...watch, stateDir: home, ...(named === undefined ? {} : { of: named }) });
   return probes.flatMap(({ tier, checks }) =>
     checks.map(({ name, ok, found, fix, package: needs }) => {
