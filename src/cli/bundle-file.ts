@@ -5,7 +5,7 @@ import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeTexts } from '../core/quantity.ts';
 
-/** Reads evidence that anybody may have written. Throws `CLI_FILE_…`, `BUNDLE_UNREADABLE`. */
+/** Reads a bundle, an untrusted file. Throws `CLI_FILE_…`, `BUNDLE_UNREADABLE`. */
 export async function readBundle(file: string): Promise<Bundle> {
   const { decodeBundle } = await import('../core/documents/index.ts');
   const text = await readBounded(file);
@@ -21,7 +21,7 @@ export async function readBundle(file: string): Promise<Bundle> {
 }
 
 async function readBounded(file: string): Promise<string> {
-  // Without O_NONBLOCK, opening a pipe would wait for somebody to write.
+  // Without O_NONBLOCK, opening a named pipe blocks until a process writes to it.
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new QuorateError('CLI_FILE_UNREADABLE', `cannot read ${file}: ${why}`, {
@@ -38,7 +38,7 @@ async function readBounded(file: string): Promise<string> {
 
 async function readWhole(handle: FileHandle, file: string): Promise<string> {
   const stats = await handle.stat();
-  // A pipe or a device has no size to go by.
+  // The size of a pipe or a device is unknown.
   if (!stats.isFile()) {
     throw new QuorateError('CLI_FILE_UNREADABLE', `${file} is not a file`, {
       hint: 'Name the file that fetch --bundle-out wrote.',

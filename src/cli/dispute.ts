@@ -16,9 +16,9 @@ const words: Record<Dispute, string> = {
 
 const isDispute = (reason: string): reason is Dispute => Object.hasOwn(words, reason);
 
-/** `disputed` stands for no agreement, whatever the reason: people are told which. */
+/** The text of a level. For `disputed` it includes the reason for which there is no agreement. */
 export function levelText(level: string, reason: string | undefined): string {
   if (level !== 'disputed' || reason === undefined) return level;
-  // A newer controller may know of more.
+  // A newer controller may send other reasons.
   return `${level}: ${isDispute(reason) ? words[reason] : escapeLine(reason, 40)}`;
 }

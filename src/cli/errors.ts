@@ -6,7 +6,7 @@ import { type Exit, exitOf, exits } from './exit-codes.ts';
 export type { CliErrorCode } from './error-codes.ts';
 
 const notAllowed = 'Mend its permissions, run it as a user who may, or name another folder.';
-/** What to do where the system's message says what and where. */
+/** Hints for errors of the system, by their code. */
 const remedies: Record<string, string> = {
   EACCES: notAllowed,
   EPERM: notAllowed,
@@ -17,7 +17,7 @@ const remedies: Record<string, string> = {
   EMFILE: 'Allow more open files: ulimit -n',
 };
 
-/** Any failure as one of ours: what commander found wrong with the arguments, what the system said, our own mistakes. */
+/** Converts any failure: of commander to `CLI_USAGE`, of the system to `CLI_SYSTEM_ERROR`, other to `CLI_INTERNAL_ERROR`. */
 export function asQuorateError(error: unknown): QuorateError {
   if (error instanceof QuorateError) return error;
   if (error instanceof CommanderError) return usageError(error);
@@ -40,7 +40,7 @@ function usageError(error: CommanderError): QuorateError {
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
   const suggestion = /\((.+)\)$/.exec(rest.join(' '))?.[1];
   return new QuorateError('CLI_USAGE', first, {
-    hint: suggestion ?? 'Add --help to see what is possible.',
+    hint: suggestion ?? 'Add --help for the arguments and options.',
     cause: error,
   });
 }

@@ -1,20 +1,20 @@
-/** How every command ends, for scripts. */
+/** Exit codes of all commands. */
 export const exits = {
   done: 0,
-  /** The answer is no: the build failed, the artifact is not trusted, operators disagree. */
+  /** A negative answer: the build failed, the artifact is not trusted, operators disagree. */
   no: 1,
-  /** Used wrongly: a wrong argument, a job file with a mistake, no project here. */
+  /** Wrong use: an invalid argument, an invalid job file, no project here. */
   usage: 2,
-  /** This machine, the network or the other side cannot. */
+  /** A failure of this host, the network or a peer. */
   cannot: 3,
-  /** Stopped by Ctrl-C before there was an answer (128 + SIGINT, as shells count). */
+  /** Interrupted before there was an answer (128 + SIGINT). */
   interrupted: 130,
-  /** Whoever read the output went away before there was an answer (128 + SIGPIPE): no answer is none of the above. */
+  /** The reader of the output closed it before there was an answer (128 + SIGPIPE). */
   unread: 141,
 } as const;
 export type Exit = (typeof exits)[keyof typeof exits];
 
-/** A code, or the beginning of codes, with the exit code it stands for. The longest that fits counts; else `cannot`. */
+/** Exit codes by error code or prefix of error codes. The longest match counts; without a match it is `cannot`. */
 const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['NOT_TRUSTED', exits.no],
   ['BUNDLE_UNREADABLE', exits.no],

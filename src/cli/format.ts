@@ -1,11 +1,11 @@
 export { counted, sizeText as bytes } from '../core/quantity.ts';
 
-/** Ids are long and their beginnings alike: the last six characters tell two apart. Full ones are in --json. */
+/** The last six characters of an id: ids of one kind begin alike. With --json ids are printed in full. */
 export function shortId(id: string): string {
   return id.length <= 16 ? id : `${id.slice(0, 7)}…${id.slice(-6)}`;
 }
 
-/** The beginning of a run's id, which every command takes in its place. */
+/** The first ten characters of a run's id, which all commands accept. */
 export const shortRun = (run: string): string => run.slice(0, 10);
 
 /** `850 ms`, `3.2 s`, `2 min 5 s`, `1 h 3 min`, `6 d 4 h`: two units at most. */
@@ -28,7 +28,7 @@ export function when(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')}Z`;
 }
 
-/** Left-aligned columns, two spaces apart, nothing after the last. */
+/** Left-aligned columns, two spaces apart, without trailing spaces. */
 export function columns(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows) {
@@ -44,7 +44,7 @@ export function columns(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** At most `width` characters, the cut shown. */
+/** Truncates text to `width` characters, with an ellipsis. */
 export function cutTo(text: string, width: number): string {
   const chars = [...text];
   return chars.length <= width ? text : `${chars.slice(0, Math.max(0, width - 1)).join('')}…`;

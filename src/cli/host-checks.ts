@@ -10,19 +10,19 @@ import { bytes } from './format.ts';
 export interface HostCheck {
   name: string;
   ok: boolean;
-  /** What was seen, in one line. */
+  /** Result of the check, one line. */
   found: string;
-  /** The command or setting that mends it. */
+  /** Command or setting that fixes it. */
   fix?: string;
-  /** The sandbox it is about: one that works will do. */
+  /** The tier that the check belongs to. One working tier is enough. */
   tier?: Tier;
 }
 
-/** Room for one checkout, one build's outputs and the store of a small project. */
+/** Free disk space for one checkout, the outputs of one build and the store of a small project. */
 const diskBytesMin = 2 * 1024 ** 3;
 const programMsMax = 5_000;
 
-/** Everything a machine needs to build for others, looked at; takes a few seconds. Sandboxes: those named, or the usual. */
+/** Checks everything a host needs to build, in a few seconds. Tiers: the named ones, or the default ones. */
 export async function checkHost(
   home: string,
   watch: ProbeWatch,
@@ -64,7 +64,7 @@ async function checkDisk(home: string): Promise<HostCheck> {
   }
 }
 
-/** Documents of the future are refused, so a clock that runs behind can do nothing: it is never before this program was made. */
+/** Checks that the clock is not before the time this program was built: a node with a slow clock refuses all documents. */
 function checkClock(): HostCheck {
   const name = 'clock';
   const now = Date.now();

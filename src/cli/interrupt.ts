@@ -1,17 +1,17 @@
 import { QuorateError } from '../core/errors.ts';
 import { type Exit, exits } from './exit-codes.ts';
 
-/** From the first Ctrl-C to the end of the process, whatever hangs. */
+/** Longest time from the first Ctrl-C to the end of the process. */
 const closingMsMax = 2_500;
 
 export interface Interrupts {
   /** Aborted when the command has to end early. */
   signal: AbortSignal;
-  /** Why; undefined as long as it may go on, or where nobody is there to be told. */
+  /** The reason; undefined while not interrupted, or when the output is closed. */
   error(): QuorateError | undefined;
-  /** Of a command that ended early for it; with an output that cannot be written also of one that did not. */
+  /** Exit code of an interrupted command, or of any command whose output could not be written. */
   exit(): Exit | undefined;
-  /** The output was lost: whatever the command did, nobody can know. */
+  /** Whether output was lost. */
   lost(): boolean;
   dispose(): void;
 }
@@ -24,9 +24,9 @@ const exitFor: Record<Reason, Exit> = {
 };
 
 /**
- * The first SIGINT, SIGTERM or SIGHUP aborts the signal, so that the command closes what it opened; a second one, or a
- * closing that takes too long, ends the process (`late` is called first). So do a reader of our output that went away,
- * and an output that cannot be written.
+ * The first SIGINT, SIGTERM or SIGHUP aborts the signal, and the command closes what it opened. A second one, or a closing
+ * that takes longer than `closingMsMax`, ends the process after a call of `late`. A closed or unwritable output counts as an
+ * interruption.
  */
 export function watchInterrupts(late: () => void): Interrupts {
   const controller = new AbortController();
@@ -46,22 +46,22 @@ export function watchInterrupts(late: () => void): Interrupts {
   };
   const interrupted = () => {
     error ??= new QuorateError('CLI_INTERRUPTED', 'stopped before it was done', {
-      hint: 'Nothing half done is left: run it again.',
+      hint: 'No partial result is left: run it again.',
     });
     stop('interrupted');
   };
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, interrupted);
   const failed = (cause: NodeJS.ErrnoException) => {
-    // A pipe nobody reads, a terminal that was closed.
+    // A pipe whose reader closed it, or a closed terminal.
     if (cause.code === 'EPIPE' || cause.code === 'EIO') return stop('unread');
     error ??= new QuorateError('CLI_OUTPUT_LOST', `standard output cannot be written: ${cause.message}`, {
-      hint: 'Make room where it goes, or send it elsewhere; what the command did may be done all the same.',
+      hint: 'Free space for the output, or redirect it. The command may have taken effect.',
       cause,
     });
     stop('lost');
   };
   process.stdout.on('error', failed);
-  // What cannot be said there can be said nowhere.
+  // Errors of standard error cannot be reported.
   process.stderr.on('error', (cause: NodeJS.ErrnoException) => {
     if (cause.code === 'EPIPE' || cause.code === 'EIO') stop('unread');
   });

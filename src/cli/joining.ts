@@ -12,7 +12,7 @@ import { shortId } from './format.ts';
 import { describeLending, type LendingOptions, lendingFrom, namedIn } from './lending.ts';
 import { type Consent, consentFor, consentNeeded, openTiers, tierSays } from './tier-consent.ts';
 
-/** Options of `join`, whether it works now or is to be started by the machine. */
+/** Options of `join`, with or without --service. */
 export interface JoinOptions extends LendingOptions {
   listen?: string[];
   tier?: Tier[];
@@ -24,7 +24,7 @@ export interface JoinOptions extends LendingOptions {
   printUnit?: boolean;
 }
 
-/** What is known of the project before anything is promised to it. */
+/** The project to join, as known before joining. */
 export interface Joining {
   invite: Invite | undefined;
   known: Membership | undefined;
@@ -33,7 +33,7 @@ export interface Joining {
   role: Role;
 }
 
-/** From the ticket, or else from the membership there is. Errors: `TICKET_…`, `MEMBERSHIP_…`. */
+/** The project of the ticket, or without one that of the membership. Errors: `TICKET_…`, `MEMBERSHIP_…`. */
 export async function joiningOf(
   home: Home,
   ticket: string | undefined,
@@ -48,7 +48,7 @@ export async function joiningOf(
   return { invite, known: undefined, project: invite.project, operator, role };
 }
 
-/** Roles that build run for as long as they may; the others have nothing to run. */
+/** Whether a role builds, and so runs a process. */
 export const builds = (role: Role): boolean => role === 'worker' || role === 'trusted-worker';
 
 export function nothingToRun(role: Role): QuorateError {
@@ -64,19 +64,19 @@ export async function enrol(home: Home, ticket: string, signal: AbortSignal): Pr
   return joinProject({ home, ticket, signal });
 }
 
-/** What would be lent, all of it looked at: the machine can do it, and its operator wants it. */
+/** Resources to lend: available on this host and within the operator's limits. */
 export interface Offer {
   sandboxes: Sandboxes;
   lending: Lending;
   rules: OperatorRules;
-  /** The operator named them: nobody need be asked. */
+  /** Tiers named by the operator, which need no confirmation. */
   named: readonly Tier[] | undefined;
   consent: Consent;
 }
 
 /**
- * Reads worker.toml in `home`, over which options go, and looks whether this machine can build. `stateDir` is the
- * sandbox's. Errors: `WORKER_FILE_…`, `LIMITS_…`, `PROJECT_NOT_SERVED`, `SANDBOX_…`.
+ * Reads worker.toml in `home`, applies the options over it, and checks whether this host can build. `stateDir` is the state
+ * folder of the sandbox. Errors: `WORKER_FILE_…`, `LIMITS_…`, `PROJECT_NOT_SERVED`, `SANDBOX_…`.
  */
 export async function offerOf(
   context: Context,
@@ -101,7 +101,7 @@ export async function offerOf(
   return { sandboxes, lending, rules, named, consent: await consentFor(home, sandboxes.tiers, named) };
 }
 
-/** Says what would be lent to whom. */
+/** Prints the project and the resources to lend. */
 export function sayLending(
   { out }: Context,
   { known, project, operator, role }: Joining,
@@ -119,7 +119,7 @@ export function sayLending(
   if (consent !== undefined) out.say(yellow(`Mind: ${consent.why}.`));
 }
 
-/** Verified as far as one machine can: the signature holds, it is not over, and it is for this key. */
+/** Opens a ticket and checks it without the controller: signature, time, and key. */
 async function readTicket(ticket: string, home: Home): Promise<Invite> {
   const { decodeTicket } = await import('../identity/ticket.ts');
   const { checkTime, openMessage } = await import('../core/documents/index.ts');
@@ -157,7 +157,7 @@ export async function agreed(
   if (yes && consent !== undefined) throw consentNeeded(consent);
   if (yes) return true;
   if (!interactive) {
-    throw new QuorateError('CLI_CONFIRMATION_NEEDED', 'nobody is at a terminal to say yes', {
+    throw new QuorateError('CLI_CONFIRMATION_NEEDED', 'there is no terminal to ask for confirmation', {
       hint: consent === undefined ? 'Add --yes.' : `Add --yes, and --tier ${consent.tier}: ${consent.why}.`,
     });
   }

@@ -2,7 +2,7 @@ import { LineEscaper } from '../core/escape.ts';
 import { limits } from '../core/limits.ts';
 import type { Output } from './output.ts';
 
-/** What a build on this machine writes, as it comes: harmless lines, and no more of them than a worker would keep. */
+/** Output of a build on this host, line by line: control characters escaped, truncated where a worker would truncate it. */
 export class LocalLog {
   readonly #out: Output;
   readonly #decoder = new TextDecoder();

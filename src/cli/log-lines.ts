@@ -1,7 +1,7 @@
 import { escapeLine, LineEscaper } from '../core/escape.ts';
 import type { LogChunk } from '../runtime/client/client.ts';
 
-/** Logs of several builds, mixed as they come: whole harmless lines, each with its operator in front. */
+/** Merges logs of several builds into whole lines, each prefixed with its operator, control characters escaped. */
 export class LogLines {
   readonly #sources = new Map<string, { head: string; lines: LineEscaper }>();
   readonly #paint: (head: string) => string;
@@ -10,7 +10,7 @@ export class LogLines {
     this.#paint = paint;
   }
 
-  /** The lines this piece completes. */
+  /** The lines that this chunk completes. */
   push({ worker, operator, slot, text }: LogChunk): string[] {
     const key = `${worker} ${slot}`;
     const known = this.#sources.get(key);
@@ -22,7 +22,7 @@ export class LogLines {
     return source.lines.push(text).map((line) => `${source.head} ${line}`);
   }
 
-  /** Lines that ended without a line break. */
+  /** The last lines, which have no line break. */
   end(): string[] {
     return [...this.#sources.values()].flatMap(({ head, lines }) =>
       lines.end().map((line) => `${head} ${line}`),

@@ -5,11 +5,11 @@ import { type Exit, exits } from './exit-codes.ts';
 import { watchInterrupts } from './interrupt.ts';
 import { createProgram } from './program.ts';
 
-/** A reader that does not take what was printed gets this long. */
+/** Longest wait for the output to be written at the end. */
 const lingerMs = 500;
 
 function failed(error: unknown): Exit {
-  // Help and version end by an error of commander's; so does help that was shown for want of a command.
+  // commander throws after help and version, also after the help shown when the command is missing.
   if (error instanceof CommanderError && (error.exitCode === 0 || error.code === 'commander.help')) {
     return exits.done;
   }
@@ -26,7 +26,7 @@ function failed(error: unknown): Exit {
 
 let told = false;
 
-/** Why it ended early, once. A command may know better than we what its interruption means. */
+/** Prints the reason of an interruption once. The command's own error takes precedence. */
 function tellEarly(error?: unknown): void {
   const own = error instanceof QuorateError && error.code === 'CLI_INTERRUPTED' ? error : undefined;
   const why = own ?? interrupts.error();
@@ -53,11 +53,11 @@ try {
   exit = failed(error);
 }
 interrupts.dispose();
-// The command has closed what it opened; timers of the peer-to-peer stack would hold the process for two seconds more.
+// The command has closed its resources. Timers of the peer-to-peer stack would keep the process for two more seconds.
 const written = [process.stdout, process.stderr]
   .filter(({ writableLength }) => writableLength > 0)
   .map((stream) => new Promise((done) => stream.write('', done)));
-// A write that failed is told a moment later.
+// A failed write is reported in a later turn of the event loop.
 await new Promise(setImmediate);
 await Promise.race([Promise.all(written), new Promise((done) => setTimeout(done, lingerMs))]);
 if (interrupts.lost()) {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { QuorateError } from '../core/errors.ts';
 
-/** Looks before anything else is done whether a folder can be written. Throws `CLI_FOLDER_NOT_EMPTY`. */
+/** Checks that a destination is new or empty. Throws `CLI_FOLDER_NOT_EMPTY`. */
 export async function checkNewFolder(dest: string): Promise<void> {
   if (!existsSync(dest)) return;
   const isFolder = (await stat(dest)).isDirectory();

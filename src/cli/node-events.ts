@@ -2,7 +2,7 @@ import { escapeLine } from '../core/escape.ts';
 import type { NodeEvent } from '../runtime/node/node-events.ts';
 import type { Output } from './output.ts';
 
-/** What a running node tells: one line each, `14:03:07 says`; with --json the event itself. */
+/** Prints events of a running node: one line each, `14:03:07 <text>`; with --json the event as JSON. */
 export function eventPrinter(out: Output): (event: NodeEvent) => void {
   return (event) => {
     const { at, level, kind, says: sentence, data } = event;

@@ -11,7 +11,7 @@ export interface Sink extends Writable {
 
 export type Colours = ReturnType<typeof createColors>;
 
-/** What a command says, in the two forms: for people, or with `json` for programs, never both on one stream. */
+/** Output of a command: text, or with `json` JSON; never both on one stream. */
 export class Output {
   readonly json: boolean;
   readonly colours: Colours;
@@ -25,40 +25,40 @@ export class Output {
     this.colours = createColors(options.colour && !options.json);
   }
 
-  /** Lines for people; nothing with --json. */
+  /** Prints lines of text; nothing with --json. */
   say(...lines: string[]): void {
     if (!this.json) this.#out.write(lines.map((line) => `${line}\n`).join(''));
   }
 
-  /** One value on one line for programs; nothing without --json. */
+  /** Prints one JSON value on one line; nothing without --json. */
   value(value: unknown): void {
     if (this.json) this.#out.write(`${JSON.stringify(value)}\n`);
   }
 
-  /** For people in both forms, beside the answer: on standard error. */
+  /** Prints a line on standard error, with and without --json. */
   note(line: string): void {
     this.#err.write(`${line}\n`);
   }
 
-  /** Lines that change in place on a terminal, and are printed once per change elsewhere. */
+  /** Rows that change in place on a terminal, and are printed once per change elsewhere. */
   board(options: { live: boolean } = { live: true }): Board {
     const live = options.live && this.#out.isTTY === true && !this.json;
     return new Board(this.#out, { live, silent: this.json });
   }
 }
 
-/** `changing` gives text that moves with time; `text` is what to print where nothing can move. */
+/** A row of a board: `changing` gives its text on a terminal, `text` is printed elsewhere. */
 export interface Row {
   text: string;
   changing?: () => string;
-  /** Says the same shorter, where the terminal is too narrow for it. */
+  /** Shortens the text for a narrow terminal. */
   brief?: (text: string) => string;
-  /** Colours a row after it was cut to the width. */
+  /** Colours the text after truncation. */
   paint?: (text: string) => string;
 }
 const refreshMs = 1000;
 
-/** A few living lines below those that stay. Texts must be one line each and harmless. */
+/** Rows that change in place below lines that stay. Texts must be single lines without control characters. */
 export class Board {
   readonly #out: Sink;
   readonly #silent: boolean;
@@ -77,7 +77,7 @@ export class Board {
   set(key: string, row: Row): void {
     if (this.#silent) return;
     this.#rows.set(key, row);
-    // More rows than the terminal has cannot be moved over.
+    // The cursor cannot move over more rows than the terminal has.
     if (this.#live && this.#rows.size + 2 > (this.#out.rows ?? 24)) this.#leaveLive();
     if (this.#live) {
       this.#timer ??= setInterval(() => this.#draw(), refreshMs).unref();
@@ -88,7 +88,7 @@ export class Board {
     this.#printed.set(key, row.text);
   }
 
-  /** A line that stays, above the living ones. */
+  /** Prints a line above the rows. */
   say(line: string): void {
     if (this.#silent) return;
     if (this.#live) this.#draw(line);
@@ -100,13 +100,13 @@ export class Board {
     return this.#live;
   }
 
-  /** Living rows are gone, as if they had never been. */
+  /** Erases the rows. */
   erase(): void {
     this.#rows.clear();
     if (this.#drawn > 0) this.end();
   }
 
-  /** The rows stay as they are, and new ones begin below. */
+  /** Leaves the rows in place; new ones begin below. */
   end(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -123,7 +123,7 @@ export class Board {
   }
 
   #draw(above?: string): void {
-    // One column stays free: a full line would wrap on some terminals and move all that follows.
+    // One column stays free: a full line wraps on some terminals.
     const width = Math.max(8, (this.#out.columns ?? 80) - 1);
     const rows = [...this.#rows.values()].map((row) => {
       const text = row.changing?.() ?? row.text;
@@ -131,7 +131,7 @@ export class Board {
     });
     const up = this.#drawn > 0 ? `\u001b[${this.#drawn}A` : '';
     const lines = above === undefined ? rows : [above, ...rows];
-    // Clears to the end of the screen: what stays above may be longer than the row it replaces.
+    // Clears to the end of the screen: the lines may be fewer than before.
     this.#out.write(`${up}\u001b[J${lines.map((line) => `${line}\n`).join('')}`);
     this.#drawn = rows.length;
   }

@@ -6,8 +6,8 @@ import { duration } from './format.ts';
 import type { Board, Output } from './output.ts';
 
 /**
- * Looks at sandboxes while a terminal shows at which, at what of it and for how long; elsewhere one line tells of one that takes
- * its time. Ctrl-C ends it, and nothing of it is left.
+ * Runs sandbox probes. A terminal shows the tier, the step and the time; elsewhere a line is printed for a slow probe. Ctrl-C
+ * aborts the probes.
  */
 export async function watchProbes<T>(
   context: Pick<Context, 'out' | 'signal'>,
@@ -21,7 +21,7 @@ export async function watchProbes<T>(
   }
 }
 
-/** A row of what is being looked at, gone when it is over. */
+/** The row of a running probe, erased at its end. */
 export class ProbesShown {
   readonly #out: Output;
   readonly #board: Board;

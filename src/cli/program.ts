@@ -25,7 +25,7 @@ interface GlobalOptions {
   json?: boolean;
 }
 
-/** The whole command line. `finished` gets the exit code of the command that ran. */
+/** Creates the command line. `finished` is called with the exit code of the command. */
 export function createProgram(signal: AbortSignal, finished: (exit: Exit) => void): Command {
   const program = new Command('quorate')
     .description(about)
@@ -39,7 +39,7 @@ export function createProgram(signal: AbortSignal, finished: (exit: Exit) => voi
     .helpCommand('help [command]', 'show the help of a command')
     .addHelpText('after', after)
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
-    // Errors are ours to print: see main.ts.
+    // main.ts prints errors.
     .configureOutput({ outputError: () => undefined, writeErr: (text) => process.stdout.write(text) })
     .exitOverride()
     .showSuggestionAfterError(true);

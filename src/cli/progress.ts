@@ -6,16 +6,16 @@ import type { Board, Colours, Row } from './output.ts';
 
 interface Slot {
   operator: string;
-  /** What the row begins with: slot, operator, worker. */
+  /** Begin of the row: slot, operator, worker. */
   head: string;
-  /** A row without what tells machines of one operator apart. */
+  /** Shortens the row: without the worker's id. */
   brief: (row: string) => string;
   leasedAt: number | undefined;
   result: string | undefined;
 }
 type OfSlot = Extract<Progress, { kind: 'leased' | 'delivered' | 'lost' }>;
 
-/** Shows a run as it goes: a row for each slot that changes in place, everything else one line after another. */
+/** Shows the progress of a run: a row per slot that changes in place, and a line for each other event. */
 export class ProgressView {
   readonly #board: Board;
   readonly #colours: Colours;
@@ -82,7 +82,7 @@ export class ProgressView {
         this.#board.end();
         return say(yellow(`cancelled: ${escapeLine(progress.reason, 500)}`));
       case 'verdict': {
-        // `agreed` was said with the names; what still comes is the co-signature.
+        // Printed already, with the operators; the co-signature is pending.
         if (progress.level === 'agreed') return;
         this.#board.end();
         const paint = progress.level === 'trusted' ? green : red;
@@ -91,7 +91,7 @@ export class ProgressView {
         );
       }
       default:
-        // A newer controller may tell of more.
+        // A newer controller may send other events.
         return;
     }
   }
@@ -110,7 +110,7 @@ export class ProgressView {
     this.#row(progress, `done${took}, sealed`);
   }
 
-  /** A row is cut to the terminal's width; why a build was aborted, and what to do, stands above them in full. */
+  /** Prints the reasons of aborted builds above the rows, which are truncated to the terminal's width. */
   #aborted(results: readonly { operator: string; result: string }[]): void {
     if (!this.#board.live) return;
     for (const result of new Set(results.map((one) => one.result))) {
@@ -150,7 +150,7 @@ export class ProgressView {
   }
 }
 
-/** A CID, `exit 1`, or why it ended. */
+/** Text of a result: a CID, `exit 1`, or the reason for which the build was aborted. */
 function shownResult(result: string): string {
   return /^baf[a-z2-7]+$/.test(result) ? shortId(result) : escapeLine(result, 600);
 }

@@ -5,8 +5,8 @@ import type { Context } from './context.ts';
 import { findProject } from './project.ts';
 
 /**
- * As whom this machine speaks to a project: in the owner's repository as the owner, elsewhere by the membership there
- * is. Throws `MEMBERSHIP_…`, `CONTROLLER_UNREACHABLE`.
+ * The membership to use for a project: the owner's in the project's repository, else one of the home folder.
+ * Throws `MEMBERSHIP_…`, `CONTROLLER_UNREACHABLE`.
  */
 export async function membershipFor(
   { cwd, home: dir, signal }: Context,
@@ -26,7 +26,7 @@ export async function membershipFor(
   return { home, membership: await home.membership(project) };
 }
 
-/** Runs `use` with a client of the project and closes it, whatever happens. */
+/** Runs `use` with a client of the project, and closes the client. */
 export async function withClient<Result>(
   context: Context,
   project: string | undefined,

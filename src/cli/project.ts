@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { QuorateError } from '../core/errors.ts';
 import type { ProjectFolder } from '../runtime/membership/project-folder.ts';
 
-/** The nearest folder at or above `start` that holds `name`. */
+/** The nearest folder at or above `start` that contains `name`. */
 export function findUp(start: string, name: string): string | undefined {
   for (let folder = start; ; folder = dirname(folder)) {
     if (existsSync(join(folder, name))) return folder;
@@ -11,17 +11,17 @@ export function findUp(start: string, name: string): string | undefined {
   }
 }
 
-/** The project folder a command is run in; its charter makes it one, as `~/.quorate` is a node's folder. */
+/** The project folder at or above `start`. It must hold a charter: `~/.quorate` is a home folder. */
 export function findProject(start: string): string | undefined {
   return findUp(start, join('.quorate', 'charter.jws'));
 }
 
-/** Throws `PROJECT_NOT_FOUND`. */
+/** Opens the project folder at or above `cwd`. Throws `PROJECT_NOT_FOUND`. */
 export async function openProject(cwd: string): Promise<ProjectFolder> {
   const folder = findProject(cwd);
   if (folder === undefined) {
     throw new QuorateError('PROJECT_NOT_FOUND', `there is no project in ${cwd} or above`, {
-      hint: 'Run it in the repository of your project; "quorate init" there makes one.',
+      hint: 'Run it in the repository of your project; "quorate init" creates one there.',
     });
   }
   const { openProjectFolder } = await import('../runtime/membership/project-folder.ts');

@@ -4,24 +4,24 @@ import { QuorateError } from '../core/errors.ts';
 import type { InteractiveTerminal, Trial, TrialResult } from '../runtime/trial/trial.ts';
 import { TerminalAnswers } from './terminal-answers.ts';
 
-/** Ctrl-], as many times in a row, leaves a shell that listens to nothing. */
+/** Ctrl-]: pressed several times in a row it leaves a shell that does not react. */
 const leaveKey = 0x1d;
 const leaveTimes = 3;
-/** The usual screen, scroll region, keys, cursor and colours, without mouse reports and marks around what is pasted. */
+/** Resets screen, scroll region, keys, cursor, colours, mouse reports and bracketed paste. */
 const resetSequence =
   '\x1b[?1049l\x1b7\x1b[r\x1b8\x1b[?1000;1002;1003;1004;1006;2004l\x1b[?1l\x1b>\x1b[?7h\x1b[?25h\x1b[0m\x1b(B\r';
 
 const isTerminalType = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
 
-/** Before any time is spent on looking at a sandbox. Throws `TRY_NO_SHELL`. */
+/** Checks that a tier has a terminal, before it is probed. Throws `TRY_NO_SHELL`. */
 export function checkTier(tier: Tier = tierWithTerminal): void {
   if (tier === tierWithTerminal) return;
   throw new QuorateError('TRY_NO_SHELL', `the sandbox ${tier} has no terminal for a person`, {
-    hint: `Take the one that has: --tier ${tierWithTerminal}`,
+    hint: `Use the tier that has one: --tier ${tierWithTerminal}`,
   });
 }
 
-/** Throws `CLI_NO_TERMINAL` where nobody could type. */
+/** Throws `CLI_NO_TERMINAL` unless input and output are a terminal. */
 export function checkTerminal(json: boolean): void {
   if (!json && process.stdin.isTTY && process.stdout.isTTY) return;
   throw new QuorateError('CLI_NO_TERMINAL', 'a shell needs a terminal to type in', {
@@ -30,15 +30,15 @@ export function checkTerminal(json: boolean): void {
 }
 
 /**
- * Has a person at a shell in the sandbox. This terminal only passes bytes on: raw, so that every key goes in, Ctrl-C
- * included; and what comes out, the sandbox's control characters included, is its own. Afterwards it is as it was.
+ * Runs an interactive shell in the sandbox. The terminal is in raw mode: all keys, Ctrl-C included, go to the shell, and its
+ * output, control characters included, goes to the terminal. Resets the terminal at the end.
  */
 export async function shellIn(trial: Trial, signal: AbortSignal): Promise<TrialResult> {
   const { stdin, stdout } = process;
   const [keys, sizes] = [new PassThrough(), new PassThrough()];
   const leave = new AbortController();
   let left = 0;
-  /** What the terminal answers to what the sandbox asked of it must not become words of the person's own shell. */
+  /** Answers of the terminal to queries of the sandbox must not reach the user's own shell. */
   const answers = new TerminalAnswers();
   let over = false;
   const onKeys = (chunk: Buffer): void => {

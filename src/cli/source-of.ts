@@ -4,18 +4,18 @@ import { QuorateError } from '../core/errors.ts';
 
 export interface RunSource {
   repo: { url: string; ref: string };
-  /** What the person should know: the server may not have what lies here. */
+  /** Notes for the user on differences between the folder and the server. */
   notes: string[];
-  /** Of the branch checked out here, where that is what is to be built: the server may have another. */
+  /** Commit of the branch checked out here, when that branch is to be built; the server may have another. */
   here?: string;
 }
 
-/** Neither a URL nor a path: more likely the name of a job. */
+/** A word that is neither a URL nor a path, and probably the name of a job. */
 const plainWord = /^[\w-][\w.-]*$/;
 
 /**
- * What `quorate run` builds: a URL as it is given, or the remote of the repository in a folder, at the branch checked
- * out there. Throws `CLI_NO_REMOTE`, `CLI_USAGE`, `SOURCE_…`.
+ * The source that `quorate run` builds: the given URL, or the remote and the checked-out branch of the repository in a
+ * folder. Throws `CLI_NO_REMOTE`, `CLI_USAGE`, `SOURCE_…`.
  */
 export async function sourceOf(
   cwd: string,
@@ -25,7 +25,7 @@ export async function sourceOf(
   const folder = resolve(cwd, given ?? '.');
   if (given !== undefined && !existsSync(folder)) {
     if (plainWord.test(given)) {
-      throw new QuorateError('CLI_USAGE', `"${given}" is no folder here and no git URL`, {
+      throw new QuorateError('CLI_USAGE', `"${given}" is neither a folder nor a git URL`, {
         hint: `If it is a job of quorate.yaml: quorate run --job ${given}`,
       });
     }

@@ -1,30 +1,30 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** "How are you?", which every terminal since the VT100 answers, after whatever it was asked before. */
+/** Device status report (DSR 5), which all terminals answer, after the answers to earlier queries. */
 const question = '\x1b[5n';
 const answer = '\x1b[0n';
-/** One far away answers within this, and one that knows no questions is waited for no longer. */
+/** Longest wait for the answer. */
 const answerMsMax = 2_000;
-/** What was asked may have been the same question: after an answer it has to be silent for this long, too. */
+/** Silence after an answer, which may be to an earlier query of the same kind. */
 const quietMs = 200;
-/** Somebody who keeps typing is listened to again after this. */
+/** Longest time in all, also while the user types. */
 const allMsMax = 5_000;
 const lookMs = 20;
 
-/** Takes what a terminal still says to questions that others asked through it. */
+/** Discards answers of the terminal to queries of the sandbox. */
 export class TerminalAnswers {
   #tail = '';
   #answered = false;
   #lastAt = performance.now();
 
-  /** What the terminal says; it goes nowhere else. */
+  /** Takes input from the terminal, which is discarded. */
   heard(chunk: Buffer): void {
     this.#lastAt = performance.now();
     this.#tail = (this.#tail + chunk.toString('latin1')).slice(-1024);
     if (this.#tail.includes(answer)) this.#answered = true;
   }
 
-  /** Ends when nothing more is to come, as far as can be known. */
+  /** Resolves when no more answers are expected. */
   async over(write: (text: string) => void): Promise<void> {
     const began = performance.now();
     write(question);

@@ -4,7 +4,7 @@ import type { ProbeWatch, Sandboxes } from '../../sandbox/index.ts';
 import { type Tier, tiers } from '../../sandbox/types.ts';
 import { QuorateError } from '../core/errors.ts';
 
-/** What stands between a build and the machine, for those who choose. */
+/** Description of each tier: the boundary between a build and the host. */
 export const tierSays: Record<Tier, string> = {
   vm: 'a virtual machine: builds have a kernel of their own',
   'vm-emulated': 'an emulated virtual machine: builds have a kernel of their own, and are slow',
@@ -18,7 +18,7 @@ const rank = (tier: Tier): number => tiers.indexOf(tier);
 
 const fileOf = (home: string): string => join(home, 'tiers.json');
 
-/** The tiers that the operator of this home last lent it with; none before the first time. */
+/** The tiers that the operator of this home folder agreed to last; none before the first time. */
 async function agreedBefore(home: string): Promise<readonly Tier[]> {
   try {
     const { tiers: agreed } = JSON.parse(await readFile(fileOf(home), 'utf8')) as { tiers: unknown[] };
@@ -28,18 +28,18 @@ async function agreedBefore(home: string): Promise<readonly Tier[]> {
   }
 }
 
-/** From now on the same may be offered without asking. */
+/** Records the tiers that the operator agreed to, which are then offered without confirmation. */
 export async function rememberTiers(home: string, agreed: readonly Tier[]): Promise<void> {
   const { writeAtomic } = await import('../runtime/node/files.ts');
   await writeAtomic(fileOf(home), `${JSON.stringify({ tiers: agreed })}\n`);
 }
 
-/** Why a person has to say that a tier will do, where nobody has named it. */
+/** The reason for which a tier needs the operator's consent. */
 export type Consent = { tier: Tier; why: string } | undefined;
 
 /**
- * Whether the strongest tier that works may be offered without a word: not the one that shares the kernel, and none that is
- * weaker than what was agreed to before. Never a silent step down.
+ * Whether the strongest working tier needs consent: the one that shares the kernel does, and one that is weaker than those
+ * agreed to before.
  */
 export async function consentFor(
   home: string,
@@ -64,7 +64,7 @@ export function consentNeeded({ tier, why }: NonNullable<Consent>): QuorateError
   });
 }
 
-/** Opens what the operator names, or else the strongest that works. Errors: `SANDBOX_UNAVAILABLE`. */
+/** Opens the tiers that the operator names, or else the strongest working one. Errors: `SANDBOX_UNAVAILABLE`. */
 export async function openTiers(
   stateDir: string,
   named: readonly Tier[] | undefined,

@@ -4,7 +4,7 @@ import type { TrialProject } from '../runtime/trial/inputs.ts';
 import type { Context } from './context.ts';
 import { findProject } from './project.ts';
 
-/** What is known here of the project a trial is of: as its owner, or as who joined it. Asks nobody. Errors: `MEMBERSHIP_AMBIGUOUS`. */
+/** The project of a trial, from its project folder or a membership. Uses no network. Errors: `MEMBERSHIP_AMBIGUOUS`. */
 export async function trialProject(
   { home: dir }: Context,
   folder: string,
@@ -36,7 +36,7 @@ export async function trialProject(
   return { project, charter, controllers, bootstrap, feed };
 }
 
-/** Stores on this machine that may hold an artifact. */
+/** Folders of stores on this host that may hold an artifact. */
 export function storesHere({ home }: Context, folder: string): string[] {
   const own = findProject(folder);
   return [...(own === undefined ? [] : [join(own, '.quorate', 'store')]), join(home, 'store')];

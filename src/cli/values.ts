@@ -5,7 +5,7 @@ import { nearestWord } from '../jobfile/nearest-word.ts';
 
 // Commander shows these messages after "error: option '…' argument '…' is invalid."
 
-/** Reads an option's amount: `--memory 4GiB`. */
+/** Parses an amount: `--memory 4GiB`. */
 export const amountOf =
   ({ form, parse, text }: Unit, { min = 0 }: Bounds = {}) =>
   (given: string): number => {
@@ -18,7 +18,7 @@ export const amountOf =
 /** `90s`, `20m`, `1h`, `7d` → seconds. */
 export const secondsOf = amountOf(units.time);
 
-/** For what can be without a limit. Commander takes no null. */
+/** Parses `none` for no limit. Commander does not accept null. */
 export const orNone =
   (parse: (text: string) => number) =>
   (text: string): number | 'none' =>
@@ -68,14 +68,14 @@ export function hostPort(text: string): { host: string; port: number } {
   return { host, port: Number(digits) };
 }
 
-/** A URL of a web server, repeatable; a path below which the feed is may be in it. */
+/** A URL of a web server, with an optional path of the feed; repeatable. */
 export function webAddresses(text: string, before: string[] | undefined): string[] {
   if (!/^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/.test(text) || text.length > 300)
     throw new InvalidArgumentError('Give a URL such as https://ci.example.org.');
   return several(text, before);
 }
 
-/** What a charter lists: a host as URLs name it, with its port where that is not the usual one; repeatable. */
+/** A source server as in a charter: the host of a URL, with its port unless it is the default one; repeatable. */
 export function gitServers(text: string, before: string[] | undefined): string[] {
   if (!/^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$/.test(text) || text.length > 200)
     throw new InvalidArgumentError(
@@ -89,7 +89,7 @@ export function several(text: string, before: string[] | undefined): string[] {
   return [...(before ?? []), text];
 }
 
-/** The same, each a libp2p address. */
+/** libp2p addresses, repeatable. */
 export function addresses(text: string, before: string[] | undefined): string[] {
   if (!/^\/[a-z0-9]+\/\S+$/.test(text)) {
     throw new InvalidArgumentError('Give an address such as /ip4/192.0.2.1/tcp/4001.');
@@ -97,7 +97,7 @@ export function addresses(text: string, before: string[] | undefined): string[] 
   return several(text, before);
 }
 
-/** Names of Debian packages by commas, repeatable; a version may be named with one. */
+/** Names of Debian packages, each with an optional version, separated by commas; repeatable. */
 export function packages(text: string, before: string[] | undefined): string[] {
   const names = text.split(',');
   if (

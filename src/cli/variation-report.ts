@@ -3,10 +3,10 @@ import type { ConditionResult } from '../runtime/trial/vary.ts';
 import { type Exit, exits } from './exit-codes.ts';
 import type { Output } from './output.ts';
 
-/** Files that are named in a line; --json has all. */
+/** Files listed per line; --json lists all. */
 const filesShownMax = 5;
 
-/** One line for each condition as it comes, and what to make of it. */
+/** Prints a line for each condition, and the conclusion. Returns the exit code. */
 export async function sayVaried(out: Output, results: AsyncIterable<ConditionResult>): Promise<Exit> {
   const { red, green, dim } = out.colours;
   const varying = new Map<string, ConditionResult>();

@@ -3,7 +3,7 @@ import type { Verification } from '../core/trust/index.ts';
 import { shortId } from './format.ts';
 import type { Output } from './output.ts';
 
-/** Each step of a verification and what it showed. */
+/** Prints the steps of a verification with their results. */
 export function sayVerification(out: Output, { steps, facts, level }: Verification): void {
   const { green, red, bold } = out.colours;
   for (const { ok, step, code, says } of steps) {

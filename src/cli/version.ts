@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** The version in the nearest package.json of this program: its depth differs between a checkout and a package. */
+/** The version in the nearest package.json above this file, whose depth differs between a checkout and a package. */
 export function version(): string {
   for (let folder = import.meta.dirname; dirname(folder) !== folder; folder = dirname(folder)) {
     const found = versionIn(join(folder, 'package.json'));

@@ -17,7 +17,7 @@ import { provider } from './support/provider.ts';
 
 const nobody = 'bafybeihpiyu6gtyikvqta4x33vaj7jjgpfqhid7c3uu7dgckf6g67x4qxm';
 const stopped =
-  'error[CLI_INTERRUPTED]: stopped before it was done\nhint: Nothing half done is left: run it again.\n';
+  'error[CLI_INTERRUPTED]: stopped before it was done\nhint: No partial result is left: run it again.\n';
 
 let person: Person;
 let cluster: Cluster;

@@ -16,7 +16,7 @@ interface Options {
   httpAnnounce?: string[];
 }
 
-/** A fixed port, as tickets name it. */
+/** A fixed port, since tickets contain it. */
 const listenDefault = '/ip4/0.0.0.0/tcp/4710';
 
 export const controller: Define = (program, act) => {

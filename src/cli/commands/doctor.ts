@@ -35,7 +35,7 @@ async function run(context: Context, { tier: named, verbose = false }: Options):
   const { watchProbes } = await import('../probe-progress.ts');
   const { tierSays } = await import('../tier-consent.ts');
   const checks = await watchProbes(context, (watch) => checkHost(home, watch, named));
-  // The strongest first, as they were looked at.
+  // The strongest first, in the order of the checks.
   const tiers = [...new Set(checks.flatMap(({ tier }) => tier ?? []))].map((tier) => ({
     tier,
     ok: checks.every((check) => check.tier !== tier || check.ok),
@@ -44,7 +44,7 @@ async function run(context: Context, { tier: named, verbose = false }: Options):
   const ok = offered !== undefined && checks.every((check) => check.tier !== undefined || check.ok);
   out.value({ ok, tier: offered ?? null, checks, tiers });
   const { green, red, yellow, bold } = out.colours;
-  // What it comes to stands first: nobody reads a hundred lines to learn whether the machine will do.
+  // The conclusion comes first, before a hundred lines of checks.
   out.say(bold(ok ? green('This machine can build.') : red('This machine cannot build yet.')));
   for (const { tier, ok: works } of tiers) {
     const says = works ? (tier === offered ? 'works, the strongest here' : 'works') : 'does not work here';
@@ -75,7 +75,7 @@ async function run(context: Context, { tier: named, verbose = false }: Options):
   return ok ? exits.done : exits.cannot;
 }
 
-/** Of checks that such a line mends. */
+/** Packages that fix failed checks. */
 export function packagesOf(checks: readonly HostCheck[]): string[] {
   const lines = checks.flatMap(({ ok, fix }) => (ok || fix === undefined ? [] : [fix]));
   const named = lines.flatMap(

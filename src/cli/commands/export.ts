@@ -99,7 +99,7 @@ function checkOptions({ inToto, cosign, key, files }: Options): void {
 
 interface Made {
   files: [name: string, content: string][];
-  /** How to use them, from within the folder. */
+  /** Commands that use the files, run in the folder. */
   commands: string[];
 }
 
@@ -164,7 +164,7 @@ async function cosign(bundle: Bundle): Promise<Made> {
   return { files: [...files], commands };
 }
 
-/** The tree's own subject in a receipt is the sha256 of this block. */
+/** The root block of the tree: its sha256 is the subject of the tree in a receipt. */
 async function rootBlock(path: string, artifact: string | null, signal: AbortSignal): Promise<Uint8Array> {
   const { fingerprintOf } = await import('../../store/index.ts');
   const held = await fingerprintOf(path, signal);

@@ -91,7 +91,7 @@ async function run(context: Context, artifact: string, options: Options): Promis
   return exits.done;
 }
 
-/** What is pinned (the root key) and where to begin to look: as given, else from what this machine knows. */
+/** The project's root key and the bootstrap addresses: as given, else from a membership or project folder. */
 async function whereFrom(
   { cwd, home: dir }: Context,
   { project, bootstrap }: Options,
@@ -113,7 +113,7 @@ async function whereFrom(
     .catch((cause: unknown) => {
       if (!(cause instanceof QuorateError) || cause.code !== 'MEMBERSHIP_NOT_FOUND') throw cause;
       throw new QuorateError(cause.code, cause.message, {
-        hint: 'Nobody needs to belong to one: name its root key and a first peer, --project 12D3KooW… --bootstrap /dns4/…',
+        hint: 'A membership is not needed: name the root key and a bootstrap node, --project 12D3KooW… --bootstrap /dns4/…',
         cause,
       });
     });

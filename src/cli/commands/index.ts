@@ -19,7 +19,7 @@ import { verify } from './verify.ts';
 import { version } from './version.ts';
 import { worker } from './worker.ts';
 
-/** In the order of the help: own a project, have it built, lend a machine, use what came out. */
+/** Commands in the order of the help: owning a project, running jobs, lending a host, using artifacts. */
 export const verbs: readonly Define[] = [
   init,
   charter,

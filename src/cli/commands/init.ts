@@ -84,7 +84,7 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
   return exits.done;
 }
 
-/** Names go into signed documents: letters, digits and `. _ -`. */
+/** A project name from a folder's name, with the characters that documents allow: letters, digits and `. _ -`. */
 function nameFrom(folder: string): string {
   const name = folder
     .replace(/[^A-Za-z0-9._-]+/g, '-')
@@ -93,7 +93,7 @@ function nameFrom(folder: string): string {
   return name === '' ? 'project' : name;
 }
 
-/** Empty, which allows any, where there is no remote yet. */
+/** The host of the repository's remote; empty, which allows any server, without one. */
 async function hostOfRemote(repo: string): Promise<string[]> {
   const { localRepo, parseGitUrl } = await import('../../source/index.ts');
   try {

@@ -18,7 +18,7 @@ import { rememberTiers } from '../tier-consent.ts';
 import { addresses, severalTiers } from '../values.ts';
 import { watchNode } from '../wait.ts';
 
-/** Any free port; whoever has a public address names it. */
+/** Any free port. */
 const listenDefault = '/ip4/0.0.0.0/tcp/0';
 
 export const join: Define = (program, act) => {
@@ -80,7 +80,7 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
   const { checkIdle, startWorker } = await import('../../runtime/worker/node.ts');
   checkIdle(home, project);
   if (ticket !== undefined) out.say('Looking whether this machine can build…');
-  // Refuses with what mends it, before anything is promised to anybody.
+  // Fails with a hint before the ticket is used.
   const offer = await offerOf(context, home.dir, resolve(home.dir, 'sandbox'), options, project);
   const { sandboxes, lending, rules, consent } = offer;
   sayLending(context, joining, offer);

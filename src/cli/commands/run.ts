@@ -25,10 +25,10 @@ interface Options {
   project?: string;
 }
 
-/** A request nobody took by then is void. */
+/** Validity of a request, in seconds. */
 const expiresSeconds = 24 * 3600;
 const idleMs = 20_000;
-/** After the verdict, for what the builds wrote last. */
+/** Wait after the verdict for the rest of the logs. */
 const restMsMax = 2_000;
 const nobodyYet =
   'No operator has taken a slot yet. A job is for those who joined before it was published: the next one is for all who are there now.';
@@ -171,7 +171,7 @@ async function follow(
   return reached ? exits.done : exits.no;
 }
 
-/** Logs are no part of the answer: their failure is told and changes nothing. */
+/** Prints logs. A failure is noted and does not change the exit code. */
 function printLogs(
   out: Context['out'],
   board: Board,
@@ -190,7 +190,7 @@ function printLogs(
     for (const line of lines.end()) board.say(line);
   };
   const printing = print().catch((error: unknown) => {
-    if (!signal.aborted) out.note(`The logs broke off: ${escapeLine(asQuorateError(error).message, 300)}`);
+    if (!signal.aborted) out.note(`The logs ended early: ${escapeLine(asQuorateError(error).message, 300)}`);
   });
   return {
     rest: () => Promise.race([printing, sleep(restMsMax, undefined, { ref: false })]),

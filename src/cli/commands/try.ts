@@ -28,7 +28,7 @@ interface Options {
   shell?: boolean;
 }
 
-/** Files that are listed for people; --json has all. */
+/** Files listed in the text; --json lists all. */
 const filesShownMax = 100;
 
 export const tryJob: Define = (program, act) => {
@@ -75,7 +75,7 @@ async function run(context: Context, path: string | undefined, options: Options)
   const dest = options.output === undefined ? undefined : resolve(cwd, options.output);
   if (dest !== undefined) await checkNewFolder(dest);
   if (options.shell === true && options.vary === true)
-    throw new QuorateError('CLI_USAGE', 'there is nothing to vary in what a person types', {
+    throw new QuorateError('CLI_USAGE', '--vary cannot repeat an interactive shell', {
       hint: 'Give --shell or --vary.',
     });
   const shell = options.shell === true ? await import('../shell.ts') : undefined;
@@ -137,7 +137,7 @@ function saySource(out: Output, { root, tree, commit, dirty }: TrialSource, job:
   if (dirty) out.note(out.colours.yellow(differs));
 }
 
-/** The bytes are those of the CID in any case; what they are worth is another matter. */
+/** Prints an input and its level. Its bytes are verified against the CID. */
 function sayInput(out: Output, { name, cid, from, level }: ProvidedInput): void {
   out.value({ event: 'input', name, cid, from, level });
   const worth =
@@ -150,7 +150,7 @@ function sayInput(out: Output, { name, cid, from, level }: ProvidedInput): void 
   out.say(level === 'trusted' ? line : out.colours.yellow(`${line}. Only the sandbox uses it.`));
 }
 
-/** Returns the artifact, if the build made one. */
+/** Prints the outcome. Returns the artifact, null when there is none. */
 function sayOutcome(out: Output, { outcome, built, ms, network }: TrialResult): string | null {
   if (network !== undefined) out.value({ event: 'network', ...network });
   const { green, red, bold } = out.colours;

@@ -69,7 +69,7 @@ async function run({ cwd, out, signal }: Context, path: string, options: Options
   return trusted ? exits.done : exits.no;
 }
 
-/** What no artifact can hold is an answer; what cannot be read is not. */
+/** The fingerprint of a path, or the error for entries that no artifact can hold. Throws for a path that is unreadable. */
 async function takeFingerprint(path: string, signal: AbortSignal): Promise<Fingerprint | QuorateError> {
   const { fingerprintOf } = await import('../../store/index.ts');
   try {
@@ -77,7 +77,7 @@ async function takeFingerprint(path: string, signal: AbortSignal): Promise<Finge
   } catch (error) {
     if (!(error instanceof QuorateError)) throw error;
     if (error.code === 'STORE_FILE_CHANGED') throw error;
-    // As of a bundle that cannot be read: what was named is wrong.
+    // The same code as for an unreadable bundle: the path is wrong.
     if (error.code === 'STORE_FILE_UNREADABLE')
       throw new QuorateError('CLI_FILE_UNREADABLE', `cannot read ${path}: ${reasonOf(error)}`, {
         hint: 'Name the folder that fetch wrote, or a file of it, and see that this user may read it.',

@@ -8,15 +8,15 @@ import { serviceUser } from './unit.ts';
 const exec = promisify(execFile);
 const programMsMax = 10_000;
 
-/** The account the machine's service runs as. */
+/** The account that the system service runs as. */
 export interface Account {
   uid: number;
   gid: number;
-  /** It was not there before. */
+  /** Whether it was created now. */
   made: boolean;
 }
 
-/** Makes it, unless there is one. Errors: `SERVICE_NO_USER`. */
+/** Creates the account unless it exists. Errors: `SERVICE_NO_USER`. */
 export async function makeAccount(home: string): Promise<Account> {
   const known = await find();
   if (known !== undefined) return { ...known, made: false };
@@ -24,14 +24,14 @@ export async function makeAccount(home: string): Promise<Account> {
   try {
     await exec('useradd', [...args, serviceUser], { timeout: programMsMax });
   } catch (cause) {
-    throw new QuorateError('SERVICE_NO_USER', `cannot make the account "${serviceUser}"`, {
-      hint: `Make it, then try again: useradd ${args.join(' ')} ${serviceUser}`,
+    throw new QuorateError('SERVICE_NO_USER', `cannot create the account "${serviceUser}"`, {
+      hint: `Create it, then try again: useradd ${args.join(' ')} ${serviceUser}`,
       cause,
     });
   }
   const made = await find();
   if (made !== undefined) return { ...made, made: true };
-  throw new QuorateError('SERVICE_NO_USER', `the account "${serviceUser}" was made and is not there`);
+  throw new QuorateError('SERVICE_NO_USER', `the account "${serviceUser}" was created but does not exist`);
 }
 
 async function find(): Promise<{ uid: number; gid: number } | undefined> {
@@ -43,8 +43,8 @@ async function find(): Promise<{ uid: number; gid: number } | undefined> {
 }
 
 /**
- * The account's folder: made, or handed over with all that is in it where it is still root's (who may have made a key
- * there). Errors: `SERVICE_HOME_TAKEN`.
+ * Creates the account's home folder. One that belongs to root, which may have created a key there, gets the account as its
+ * owner, with all entries. Errors: `SERVICE_HOME_TAKEN`.
  */
 export async function homeFor({ uid, gid }: Pick<Account, 'uid' | 'gid'>, dir: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -55,15 +55,14 @@ export async function homeFor({ uid, gid }: Pick<Account, 'uid' | 'gid'>, dir: s
       hint: `Name another folder: --home <folder>; or hand it over: chown -R ${serviceUser} ${dir}`,
     });
   }
-  // Links are handed over themselves, their targets are not.
+  // lchown: changes links, not their targets.
   for (const entry of await readdir(dir, { recursive: true, withFileTypes: true }))
     await lchown(join(entry.parentPath, entry.name), uid, gid);
   await lchown(dir, uid, gid);
 }
 
 /**
- * Does something with no more rights than the account has. Root writing in a folder of somebody else's could be led
- * anywhere by a link.
+ * Runs work with the rights of the account. Work of root in a folder of another user could be redirected by a link.
  */
 export async function asAccount<T>(account: Account | undefined, work: () => Promise<T>): Promise<T> {
   const { setegid, seteuid, setgroups, getgroups } = process;

@@ -7,7 +7,7 @@ import { type ServiceOptions, serviceName, serviceUser, systemdWanted, unitMark 
 
 const programMsMax = 10_000;
 
-/** Whether systemd runs this machine, and is recent enough. Errors: `SERVICE_NO_SYSTEMD`, `SERVICE_SYSTEMD_TOO_OLD`. */
+/** Checks that systemd is running and recent enough. Errors: `SERVICE_NO_SYSTEMD`, `SERVICE_SYSTEMD_TOO_OLD`. */
 export async function checkSystemd(running = '/run/systemd/system'): Promise<void> {
   const here = await lstat(running).catch(() => undefined);
   if (here === undefined) {
@@ -26,7 +26,7 @@ export async function checkSystemd(running = '/run/systemd/system'): Promise<voi
   }
 }
 
-/** Builds of somebody other than root can be limited only where control groups are unified (v2). */
+/** The user of the service: root where control groups are not unified (v2), since other users cannot limit builds then. */
 export async function userOf(
   controllers = '/sys/fs/cgroup/cgroup.controllers',
 ): Promise<'root' | typeof serviceUser> {
@@ -35,7 +35,7 @@ export async function userOf(
 }
 
 /**
- * The program has to be there for good, and to be readable by whom it runs as. Gives its real path.
+ * Checks that the program is installed permanently and readable by the service's user. Returns its real path.
  * Errors: `SERVICE_PROGRAM_UNUSABLE`.
  */
 export async function checkProgram(path: string, { user }: { user: 'own' | 'other' }): Promise<string> {
@@ -53,7 +53,7 @@ export async function checkProgram(path: string, { user }: { user: 'own' | 'othe
   }
 }
 
-/** Writes the unit, over one of ours for the same project only. Gives the file. Errors: `SERVICE_EXISTS`. */
+/** Writes the unit file; replaces only one that Quorate wrote for the same project. Returns its path. Errors: `SERVICE_EXISTS`. */
 export async function writeUnit(folder: string, unit: string): Promise<string> {
   const file = join(folder, serviceName);
   const before = await readFile(file, 'utf8').catch(() => undefined);
@@ -73,7 +73,7 @@ export async function writeUnit(folder: string, unit: string): Promise<string> {
 
 const projectIn = (unit: string): string | undefined => /--project (\S+)/.exec(unit)?.[1];
 
-/** What to type from now on. */
+/** Commands to control the service. */
 export function commandsFor(scope: ServiceOptions['scope']): Record<string, string> {
   const [systemctl, journalctl] =
     scope === 'user' ? ['systemctl --user', 'journalctl --user'] : ['systemctl', 'journalctl'];

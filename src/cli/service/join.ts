@@ -19,7 +19,7 @@ import { asAccount, homeFor, makeAccount } from './account.ts';
 import { checkProgram, checkSystemd, commandsFor, userOf, writeUnit } from './install.ts';
 import { serviceUser, systemHome, unitOf } from './unit.ts';
 
-/** Joins as `join` does, but has systemd do the work from now on. It starts nothing: it says with what to. */
+/** Joins as `join` does and installs a systemd service for the worker. Does not start it, but prints the command. */
 export async function joinAsService(
   context: Context,
   ticket: string | undefined,
@@ -87,7 +87,7 @@ export async function joinAsService(
   return exits.done;
 }
 
-/** Refuses with what mends it, before anything is written. */
+/** Checks what is lent, and fails with a hint before anything is written. */
 async function offered(context: Context, dir: string, options: JoinOptions): Promise<Offer> {
   const scratch = await mkdtemp(join(tmpdir(), 'quorate-service-'));
   try {
@@ -97,7 +97,7 @@ async function offered(context: Context, dir: string, options: JoinOptions): Pro
   }
 }
 
-/** The same options again, for every start to come. */
+/** The options of this call, for the service's command line. */
 function argsOf(
   { cpus, memory, disk, jobs, tier = [], listen = [] }: JoinOptions,
   project: string | undefined,

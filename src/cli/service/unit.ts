@@ -1,29 +1,29 @@
-/** What a unit is made from. Paths are absolute. */
+/** Options of a systemd unit. Paths are absolute. */
 export interface ServiceOptions {
-  /** The user's own service manager, or the machine's. */
+  /** The user's service manager, or the system's. */
   scope: 'system' | 'user';
   node: string;
   /** The program's entry, `bin/quorate.js`. */
   script: string;
   home: string;
-  /** Options of `join` that it was called with. */
+  /** Options for `join`. */
   args: string[];
-  /** Of the machine's manager: whom it runs as. */
+  /** User that a system service runs as. */
   user?: 'root' | typeof serviceUser;
 }
 
 export const serviceUser = 'quorate';
 export const serviceName = 'quorate.service';
-/** Where a machine's service keeps its key, memberships and artifacts. */
+/** Home folder of a system service. */
 export const systemHome = '/var/lib/quorate';
-/** A unit that begins with it is ours to replace. */
+/** First line of units that Quorate wrote, and may replace. */
 export const unitMark = '# Written by "quorate join --service".';
-/** DelegateSubgroup= and RestartSteps= came with it. */
+/** Oldest systemd version with DelegateSubgroup= and RestartSteps=. */
 export const systemdWanted = 254;
 
 /**
- * The unit, as text. It confines the worker, never what a build sees: sandboxes inherit system call filters and what is
- * mounted over /proc, so a build would go otherwise here than elsewhere, or bubblewrap would not start at all.
+ * The text of the unit. Its confinement must not affect builds: sandboxes inherit system call filters and mounts over /proc,
+ * with which a build could differ, or bubblewrap fail to start.
  */
 export function unitOf(options: ServiceOptions): string {
   const { scope, node, script, home, args } = options;
