@@ -1,13 +1,13 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 
-/** IPv4 that is not reachable for everybody alike: IANA's special-purpose registry (RFC 6890 and later), and multicast. */
+/** IPv4 networks that are not globally reachable: IANA's special-purpose registry (RFC 6890), and multicast. */
 const notPublic4: readonly [string, number][] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
   ['127.0.0.0', 8],
   ['169.254.0.0', 16],
-  // Azure's metadata and agent server: a public address that only the machine itself is meant to ask.
+  // Azure's metadata and agent server: a public address for requests of the host itself.
   ['168.63.129.16', 32],
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],
@@ -22,9 +22,9 @@ const notPublic4: readonly [string, number][] = [
 ];
 
 /**
- * IPv6 is the other way round: only global unicast (RFC 4291) is public, so loopback, link-local, unique-local, multicast,
- * IPv4-mapped, IPv4-compatible and NAT64 are not. Within it: protocol assignments with Teredo, documentation, and 6to4,
- * which holds an IPv4 address.
+ * For IPv6 only global unicast (RFC 4291) is public, so loopback, link-local, unique-local, multicast, IPv4-mapped,
+ * IPv4-compatible and NAT64 are not. Excluded within it: protocol assignments with Teredo, documentation, and 6to4, which
+ * embeds an IPv4 address.
  */
 const global6: readonly [string, number] = ['2000::', 3];
 const notPublic6: readonly [string, number][] = [
@@ -43,7 +43,7 @@ const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
-/** Whether an address is one of the open internet. What is no address, or has a zone (`%eth0`), is not. */
+/** Whether text is a globally reachable address. False for other text and for an address with a zone (`%eth0`). */
 export function isPublic(address: string): boolean {
   if (address.includes('%')) return false;
   switch (isIP(address)) {
@@ -56,11 +56,12 @@ export function isPublic(address: string): boolean {
   }
 }
 
+/** Whether an IP address is a loopback address. */
 export function isLoopback(address: string): boolean {
   return loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }
 
-/** One spelling for each address; without brackets. */
+/** Canonical form of a host: lower case, IPv6 compressed (RFC 5952) and without brackets. */
 export function canonical(host: string): string {
   const bare = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
   return isIPv6(bare) && !bare.includes('%') ? new URL(`http://[${bare}]/`).hostname.slice(1, -1) : bare;

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { Target } from './rules.ts';
 
-/** What `host` or `host:port`, as a charter lists servers, stands for. None of what is neither. */
+/** Targets of an entry `host` or `host:port` of a charter; without a port, one for each usual port. Empty if invalid. */
 export function targetsOf(entry: string, usualPorts: readonly number[]): Target[] {
   const [, host = '', port] = /^(\[[^\]]+\]|[^:]+)(?::([0-9]+))?$/.exec(entry.toLowerCase()) ?? [];
   const bare = host.replace(/^\[(.*)\]$/, '$1');
@@ -9,5 +9,5 @@ export function targetsOf(entry: string, usualPorts: readonly number[]): Target[
   return (port === undefined ? usualPorts : [Number(port)]).map((one) => ({ host: bare, port: one }));
 }
 
-/** Whether it is an address by itself, or `localhost`: what may be private, as somebody named it literally. */
+/** Whether the host is an IP address or `localhost`. Such an entry permits a private address explicitly. */
 export const isLiteralAddress = ({ host }: Target): boolean => isIP(host) !== 0 || host === 'localhost';

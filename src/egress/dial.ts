@@ -3,12 +3,13 @@ import { QuorateError } from '../core/errors.ts';
 import { egressLimits } from './limits.ts';
 import { printable, type Target } from './rules.ts';
 
-/** Connects to an address: never to a name, which could lead elsewhere the second time. */
+/** Connects to an IP address. Never to a name, which could resolve to another address than the checked one. */
 export type Connect = (address: string, port: number) => Socket;
 
+/** Connects without a bandwidth limit. */
 export const connectHere: Connect = (address, port) => connect({ host: address, port });
 
-/** The first of some checked addresses that answers. @throws EGRESS_UNREACHABLE */
+/** Connects to the first of the checked addresses that accepts. @throws EGRESS_UNREACHABLE */
 export async function dial(
   addresses: readonly string[],
   { host, port }: Target,
@@ -31,7 +32,7 @@ export async function dial(
 
 function connected(socket: Socket): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => socket.destroy(new Error('it timed out')), egressLimits.connectMs);
+    const timer = setTimeout(() => socket.destroy(new Error('timed out')), egressLimits.connectMs);
     socket.once('connect', () => {
       clearTimeout(timer);
       socket.off('error', reject);
@@ -40,7 +41,7 @@ function connected(socket: Socket): Promise<Socket> {
     socket.once('error', reject);
     socket.once('close', () => {
       clearTimeout(timer);
-      reject(new Error('it hung up'));
+      reject(new Error('connection closed'));
     });
   });
 }

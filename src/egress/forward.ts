@@ -2,7 +2,7 @@ import { request as ask, type IncomingMessage, type ServerResponse } from 'node:
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 
-/** They are between two neighbours only, as are those that Connection names (RFC 9110, 7.6.1). */
+/** Headers that are not forwarded, in addition to those that Connection names (RFC 9110, 7.6.1). */
 const hopByHop = new Set([
   'connection',
   'expect',
@@ -16,20 +16,21 @@ const hopByHop = new Set([
   'upgrade',
 ]);
 
-/** A server may say "go on" (1xx) before it answers; one that says nothing else is no server. */
+/** Maximum number of interim responses (1xx) before the final one. */
 const interimMax = 16;
 
+/** A request to forward. */
 export interface Forwarded {
   request: IncomingMessage;
   response: ServerResponse;
-  /** Connected to where `url` leads. */
+  /** A connection to the server of `url`. */
   server: Socket;
   url: URL;
   sent(chunk: Uint8Array): void;
   received(chunk: Uint8Array): void;
 }
 
-/** Passes one plain request on, and its answer back as it is. Throws what goes wrong on either side. */
+/** Forwards one request and its response. Rejects with the error of either connection. */
 export async function forward(passing: Forwarded): Promise<void> {
   const { request, response, server, url, sent, received } = passing;
   response.once('close', () => server.destroy());
@@ -38,7 +39,7 @@ export async function forward(passing: Forwarded): Promise<void> {
     return;
   }
   const onward = ask({
-    // Without an agent, which would connect by itself.
+    // Without an agent, which would open its own connection.
     createConnection: () => server,
     method: request.method ?? 'GET',
     path: url.pathname + url.search,
@@ -52,16 +53,16 @@ export async function forward(passing: Forwarded): Promise<void> {
   sent(Buffer.from([request.method, url.href, ...request.rawHeaders].join('\r\n')));
   let interim = 0;
   onward.on('information', () => {
-    if (++interim > interimMax) onward.destroy(new Error('it only says 1xx'));
+    if (++interim > interimMax) onward.destroy(new Error('too many interim responses'));
   });
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     onward.once('response', resolve);
     onward.on('error', reject);
-    onward.once('close', () => reject(new Error('it hung up')));
+    onward.once('close', () => reject(new Error('connection closed')));
   });
   server.on('data', received);
   request.on('data', sent);
-  // An answer may come, and be all, before the request is out.
+  // A complete response may arrive before the request has been sent.
   pipeline(request, onward).catch(() => {});
   const answer = await answered;
   response.writeHead(answer.statusCode ?? 502, passed(answer));

@@ -4,7 +4,7 @@ import type { Connect } from './dial.ts';
 
 type Done = (error?: Error | null) => void;
 
-/** A connection that reads and writes no more than it may: its reader waits, and with it the far side. */
+/** A TCP socket under a bandwidth limit. Reading pauses above the limit, so that TCP flow control slows the sender. */
 class MeteredSocket extends Socket {
   readonly #bandwidth: Bandwidth;
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -28,7 +28,7 @@ class MeteredSocket extends Socket {
   override push(chunk: Uint8Array | null, encoding?: BufferEncoding): boolean {
     const more = super.push(chunk, encoding);
     if (chunk === null || this.#bandwidth.down.charge(chunk.byteLength, performance.now()) === 0) return more;
-    // Answering no stops the kernel's side until somebody reads on, which is put off.
+    // Returning false stops reading from the kernel until the next `_read`, which is delayed.
     if (more) this.#after(0, () => this._read(0));
     return false;
   }
@@ -57,7 +57,7 @@ class MeteredSocket extends Socket {
   }
 }
 
-/** Connects under what a machine's owner allows, together with everything else that counts there. */
+/** Connects under the operator's bandwidth limit, which is shared with all other users of `bandwidth`. */
 export const meteredConnect =
   (bandwidth: Bandwidth): Connect =>
   (address, port) =>

@@ -11,36 +11,38 @@ import { egressLimits } from './limits.ts';
 import { addressesFor, type EgressRules, printable, type Target } from './rules.ts';
 
 export interface EgressOptions extends EgressRules {
-  /** An existing folder for the socket: whoever can enter it can use the proxy. */
+  /** An existing folder for the socket. Every account that can enter it can use the proxy. */
   dir: string;
-  /** Connections at once, and one after another; those that were too many at once count for the latter. */
+  /** Concurrent connections, and connections in total; those dropped as too many at once count towards the total. */
   connectionsMax?: number | undefined;
   connectionsTotalMax?: number | undefined;
-  /** From all servers together. */
+  /** Bytes received from all servers together. */
   receivedBytesMax: number;
-  /** To all servers together. */
+  /** Bytes sent to all servers together. */
   sentBytesMax?: number | undefined;
-  /** A connection on which nothing moves for this long is closed. */
+  /** Idle timeout of a connection, in milliseconds. */
   idleMs?: number | undefined;
   /** Each refusal, at most `egressTroublesMax` of them. */
   onRefusal?: ((refusal: QuorateError) => void) | undefined;
-  /** A stand-in for tests. */
+  /** Opens connections. Default: without a bandwidth limit. */
   connect?: Connect | undefined;
 }
 
+/** An open proxy. */
 export interface Egress {
   /** The proxy's unix socket. */
   readonly socket: string;
-  /** Why connections were refused or cut, the first ones. */
+  /** The first errors of refused or closed connections. */
   readonly refusals: readonly QuorateError[];
   readonly counts: Readonly<{ connections: number; refused: number; received: number; sent: number }>;
-  /** Resolves when no connection is left. */
+  /** Closes the proxy and all connections. Resolves when none is left. */
   close(): Promise<void>;
 }
 
 /**
- * An HTTP/1.1 forward proxy (RFC 9110, CONNECT and absolute-form) on a unix socket, which leads to the listed targets and
- * nowhere else. It resolves names itself, connects to the address it has checked, and follows no redirect.
+ * Opens an HTTP/1.1 forward proxy (RFC 9110: CONNECT, and absolute-form requests) on a unix socket. It connects to the listed
+ * targets only, resolves names itself, connects to the address that it has checked, and does not follow redirects.
+ * @throws EGRESS_UNAVAILABLE
  */
 export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
   const counts = { connections: 0, refused: 0, received: 0, sent: 0 };
@@ -54,10 +56,14 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     const refusal =
       error instanceof QuorateError
         ? error
-        : new QuorateError('EGRESS_UNREACHABLE', `the server broke off: ${printable(String(error))}`, {
-            hint: 'Try again later.',
-            cause: error,
-          });
+        : new QuorateError(
+            'EGRESS_UNREACHABLE',
+            `the server closed the connection: ${printable(String(error))}`,
+            {
+              hint: 'Try again later.',
+              cause: error,
+            },
+          );
     counts.refused++;
     if (refusals.length < egressLimits.refusalsListedMax) {
       refusals.push(refusal);
@@ -106,7 +112,7 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
       const server = await reach(hostPort(request.url ?? ''));
       client.once('close', () => server.destroy());
       if (client.destroyed) return void server.destroy();
-      // What is on its way to a client that reads is not lost when the server is done.
+      // When the server has closed normally, data that the client has not read yet is still delivered.
       server.once('close', (broken) => (broken ? client.destroy() : client.end()));
       client.write('HTTP/1.1 200 Connection established\r\n\r\n');
       if (head.length > 0) client.unshift(head);
@@ -141,10 +147,10 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
     requestTimeout: 0,
     connectionsCheckingInterval: Math.min(idleMs, 30_000),
   });
-  // Node sets its own after each request of a connection that is kept.
+  // Node applies this timeout after each request of a persistent connection.
   proxy.timeout = idleMs;
   proxy.maxConnections = options.connectionsMax ?? egressLimits.connectionsMax;
-  /** One that knocks and knocks is left to the kernel: it costs nothing any more. */
+  /** Counts connections. Above the total the listener is closed, so that further attempts cost nothing. */
   const tally = (): void => {
     if (++counts.connections <= totalMax || !proxy.listening) return;
     refuse(new QuorateError('EGRESS_LIMIT_EXCEEDED', `over ${totalMax} connections`, { hint: tooMuch }));
@@ -168,13 +174,13 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
   await new Promise<void>((resolve, reject) => {
     proxy.once('error', (cause) =>
       reject(
-        new QuorateError('EGRESS_UNAVAILABLE', `no proxy can listen at ${socket}: ${cause.message}`, {
-          hint: 'A socket’s path has at most 107 characters: use a home folder with a shorter name (--home).',
+        new QuorateError('EGRESS_UNAVAILABLE', `the proxy cannot listen at ${socket}: ${cause.message}`, {
+          hint: 'The path of a unix socket has at most 107 bytes: use a home folder with a shorter path (--home).',
           cause,
         }),
       ),
     );
-    // Its folder decides who may use it; in the sandbox that is another account.
+    // Access is controlled by the folder; the client in the sandbox has another account.
     proxy.listen({ path: socket, writableAll: true }, resolve);
   });
   return {
@@ -195,22 +201,23 @@ function statusOf(code: string): string {
   return code === 'EGRESS_UNREACHABLE' ? '502 Bad Gateway' : '403 Forbidden';
 }
 
-/** The answer to what Node's parser gave up on, and what to tell of it: of a client that was merely slow or is gone, nothing. */
+/** Response to a request that Node's parser rejected, and the message to record; none for a slow or vanished client. */
 function notHttp(code: string): [status: string, what?: string] {
   if (code === 'HPE_HEADER_OVERFLOW')
-    return ['431 Request Header Fields Too Large', 'a request with very long headers was refused'];
+    return ['431 Request Header Fields Too Large', 'a request with headers over the limit was refused'];
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return ['408 Request Timeout'];
   return code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE'
-    ? ['400 Bad Request', 'what is no HTTP was refused']
+    ? ['400 Bad Request', 'a request that is not HTTP was refused']
     : ['400 Bad Request'];
 }
 
-/** `host:port` of CONNECT; undefined for anything else. */
+/** Parses the authority-form target of CONNECT, `host:port` (RFC 9112, 3.2.3); undefined for anything else. */
 function hostPort(text: string): Target | undefined {
   const [, host, port] = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})$/.exec(text) ?? [];
   return host === undefined || Number(port) > 65_535 ? undefined : { host, port: Number(port) };
 }
 
+/** Parses the absolute-form target of a request (RFC 9112, 3.2.2): http without user information. */
 function absolute(text: string): URL | undefined {
   const url = URL.parse(text);
   return url?.protocol === 'http:' && url.username === '' && url.password === '' ? url : undefined;

@@ -10,27 +10,28 @@ export interface Target {
   port: number;
 }
 
-/** All addresses of a name, as the machine's own resolver knows them. */
+/** Resolves a name to all its addresses. */
 export type Resolve = (host: string) => Promise<readonly { address: string }[]>;
 
 export interface EgressRules {
-  /** The only places that may be asked for, by the very name. */
+  /** The only permitted destinations, by the same name or address. */
   targets: readonly Target[];
   /**
-   * Addresses, or `localhost`, that may be reached although they are not public, as the owner of the project named them
-   * literally. A name that leads to such an address is not enough.
+   * Addresses, or `localhost`, that are permitted although they are not public, because the owner of the project listed them
+   * literally. A name that resolves to a private address is not permitted.
    */
   privateTargets: readonly Target[];
-  /** A stand-in for tests. */
+  /** Default: the host's resolver. */
   resolve?: Resolve | undefined;
 }
 
+/** Shortest prefix of an interface's network that is excluded. A tunnel may claim half of the address space. */
 const networkBitsMin = { ipv4: 8, ipv6: 48 };
 
 const resolveHere: Resolve = (host) => lookup(host, { all: true });
 
 /**
- * The addresses to connect to for a host and port that somebody inside asked for.
+ * Resolves a requested destination and returns the addresses that the rules permit.
  * @throws EGRESS_NOT_ALLOWED, EGRESS_ADDRESS_REFUSED, EGRESS_UNREACHABLE
  */
 export async function addressesFor(rules: EgressRules, asked: Target): Promise<string[]> {
@@ -38,14 +39,14 @@ export async function addressesFor(rules: EgressRules, asked: Target): Promise<s
   const { port } = asked;
   if (!rules.targets.some((target) => canonical(target.host) === host && target.port === port)) {
     throw new QuorateError('EGRESS_NOT_ALLOWED', `a connection to ${printable(host)}:${port} was refused`, {
-      hint: 'Only the servers that the job and the charter name can be reached.',
+      hint: 'Only servers that the job and the charter list can be reached.',
     });
   }
   let found: string[];
   try {
     found = (await (rules.resolve ?? resolveHere)(host)).map(({ address }) => address);
   } catch (cause) {
-    throw new QuorateError('EGRESS_UNREACHABLE', `the name ${host} cannot be looked up`, {
+    throw new QuorateError('EGRESS_UNREACHABLE', `the name ${host} cannot be resolved`, {
       hint: 'Check the host, the port and the network.',
       cause,
     });
@@ -65,27 +66,26 @@ export async function addressesFor(rules: EgressRules, asked: Target): Promise<s
   if (open.length === 0) {
     throw new QuorateError(
       'EGRESS_ADDRESS_REFUSED',
-      `${host} is ${found.map(printable).join(', ') || 'no address'}: no address of the open internet`,
+      `${host} resolves to ${found.map(printable).join(', ') || 'no address'}: no public address`,
       {
-        hint: "Of a private network only an address that the charter's vcs names itself is reached; by a build, only if [network] private in the operator's worker.toml names it, too.",
+        hint: "A private address is reached only if the charter's vcs lists the address itself; by a build, only if [network] private in the operator's worker.toml lists it too.",
       },
     );
   }
   return open;
 }
 
-/** The machine's own addresses and their neighbours', which are no business of a build's even where they are public. */
+/** Networks of the host's own interfaces. They are excluded even if their addresses are public. */
 export function networksOf(interfaces: readonly Pick<NetworkInterfaceInfo, 'address' | 'cidr'>[]): BlockList {
   const networks = new BlockList();
   for (const { address, cidr } of interfaces) {
     const family = isIPv6(address) ? 'ipv6' : 'ipv4';
     networks.addAddress(address, family);
     const bits = Number(cidr?.split('/')[1] ?? Number.NaN);
-    // A tunnel may claim half of the internet for itself.
     if (bits >= networkBitsMin[family]) networks.addSubnet(address, bits, family);
   }
   return networks;
 }
 
-/** Part of a message: what somebody inside or a name server said. */
+/** Untrusted text for a message: printable ASCII, at most 100 characters. */
 export const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 100);

@@ -3,7 +3,7 @@ import { type Invite, type Role, type Signer, signMessage, type Verified } from 
 import { QuorateError } from '../core/errors.ts';
 import { identityLimits } from './limits.ts';
 
-/** 144 random bits, base64url: the `jti` or `nonce` of a document. */
+/** 144 random bits in base64url, for the `jti` or `nonce` of a document. */
 export function randomNonce(): string {
   return randomBytes(18).toString('base64url');
 }
@@ -12,18 +12,18 @@ export interface InviteParts {
   project: string;
   operator: string;
   role: Role;
-  /** How many keys may enrol as this operator; they share one vote. Default 1. */
+  /** Number of keys that may enrol as this operator; they share one vote. Default: 1. */
   machines?: number;
-  /** Required for a trusted worker: its key, which the charter names. */
+  /** PeerId of the key. Required for a trusted worker, whose key the charter lists. */
   key?: string;
   addrs: readonly string[];
   /** Milliseconds since the epoch. */
   now: number;
-  /** How long the ticket can be used; default and most: `identityLimits.inviteSecondsMax`. */
+  /** Validity in seconds. Default and maximum: the limit for invites. */
   seconds?: number;
 }
 
-/** Signs a ticket for one operator. Throws `INVITE_TOO_LONG`, `INVITE_NEEDS_KEY`, `DOC_INVALID`. */
+/** Signs an invite for one operator. @throws INVITE_TOO_LONG, INVITE_NEEDS_KEY, DOC_INVALID */
 export async function issueInvite(signer: Signer, parts: InviteParts): Promise<Verified<Invite>> {
   const seconds = parts.seconds ?? identityLimits.inviteSecondsMax;
   if (seconds > identityLimits.inviteSecondsMax) {
@@ -34,7 +34,7 @@ export async function issueInvite(signer: Signer, parts: InviteParts): Promise<V
   }
   if (parts.role === 'trusted-worker' && parts.key === undefined) {
     throw new QuorateError('INVITE_NEEDS_KEY', 'an invite for a trusted worker must name its key', {
-      hint: 'Make the key on that machine first and put its id into the charter.',
+      hint: 'Create the key on the host of the trusted worker first (quorate key) and add its id to the charter.',
     });
   }
   const iat = Math.floor(parts.now / 1000);

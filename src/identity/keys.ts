@@ -5,18 +5,19 @@ import { CompactSign } from 'jose';
 import { fromBase64Url, peerIdOf, type Signer } from '../core/documents/index.ts';
 import { QuorateError } from '../core/errors.ts';
 
-/** DER up to the 32 bytes of a seed: PKCS #8 of an Ed25519 private key (RFC 8410 §7). */
+/** DER prefix of a PKCS #8 Ed25519 private key, up to the 32 bytes of the seed (RFC 8410, 7). */
 const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 
-/** A node's one key: its libp2p identity and its signature. */
+/** The key of a node: its libp2p identity and its signing key. */
 export interface NodeKey {
   /** PeerId of the key. */
   readonly id: string;
-  /** The 32-byte Ed25519 seed (RFC 8032): whoever has it is this node. */
+  /** The 32-byte Ed25519 seed (RFC 8032), secret. */
   readonly seed: Uint8Array;
   readonly signer: Signer;
 }
 
+/** A new random Ed25519 seed of 32 bytes. */
 export function generateSeed(): Uint8Array {
   return new Uint8Array(randomBytes(32));
 }
@@ -32,6 +33,7 @@ function publicBytesOf(key: KeyObject): Uint8Array {
   return fromBase64Url(x ?? '', 'public key');
 }
 
+/** The key pair of a seed. @throws KEY_INVALID if it has not 32 bytes */
 export function keyFromSeed(seed: Uint8Array): NodeKey {
   const key = privateKeyOf(seed);
   const id = peerIdOf(publicBytesOf(key));
@@ -40,7 +42,7 @@ export function keyFromSeed(seed: Uint8Array): NodeKey {
     seed: Uint8Array.from(seed),
     signer: {
       id,
-      // Rebuilt in canonical order, whatever order the caller used.
+      // The header is rebuilt so that its members have canonical order.
       jws: ({ alg, kid, typ }, payload) =>
         new CompactSign(payload).setProtectedHeader({ alg, kid, typ }).sign(key),
       raw: async (message) => new Uint8Array(sign(null, message, key)),
@@ -48,12 +50,12 @@ export function keyFromSeed(seed: Uint8Array): NodeKey {
   };
 }
 
-/** PKCS #8 PEM of a seed, as `openssl pkey` reads it. */
+/** A seed as PKCS #8 PEM (RFC 5958). @throws KEY_INVALID */
 export function encodePrivatePem(seed: Uint8Array): string {
   return privateKeyOf(seed).export({ format: 'pem', type: 'pkcs8' }).toString();
 }
 
-const restore = 'Mend its permissions, or put the key there from a copy; without it this is another node.';
+const restore = 'Correct its permissions, or restore the key from a copy; without it this is another node.';
 
 function decodePrivatePem(pem: string, file: string): Uint8Array {
   let key: KeyObject;
@@ -66,7 +68,7 @@ function decodePrivatePem(pem: string, file: string): Uint8Array {
     });
   }
   if (key.asymmetricKeyType !== 'ed25519') {
-    throw new QuorateError('KEY_FILE_INVALID', `${file} holds a key of another kind than Ed25519`, {
+    throw new QuorateError('KEY_FILE_INVALID', `${file} does not hold an Ed25519 key`, {
       hint: restore,
     });
   }
@@ -75,8 +77,8 @@ function decodePrivatePem(pem: string, file: string): Uint8Array {
 }
 
 /**
- * Reads a key file made by `createKey`.
- * Throws `KEY_FILE_MISSING`, `KEY_FILE_EXPOSED` (readable by others than its owner), `KEY_FILE_INVALID`.
+ * Reads a key file written by `createKey`.
+ * @throws KEY_FILE_MISSING, KEY_FILE_EXPOSED (accessible to other users), KEY_FILE_INVALID
  */
 export async function loadKey(file: string): Promise<NodeKey> {
   let pem: string;
@@ -84,7 +86,7 @@ export async function loadKey(file: string): Promise<NodeKey> {
     const { mode } = await stat(file);
     if ((mode & 0o077) !== 0) {
       throw new QuorateError('KEY_FILE_EXPOSED', `${file} can be read or written by other users`, {
-        hint: `chmod 600 ${file} and, if others use this machine, make a new key.`,
+        hint: `chmod 600 ${file} and, if others use this host, create a new key.`,
       });
     }
     pem = await readFile(file, 'utf8');
@@ -100,21 +102,21 @@ export async function loadKey(file: string): Promise<NodeKey> {
 }
 
 /**
- * Makes a new key, or writes the given one, to `file` (mode 0600) in one step: a crash leaves the whole key or none.
- * Throws `KEY_FILE_EXISTS` (a key is never overwritten), `KEY_FILE_UNWRITABLE`.
+ * Writes a new key, or the given one, to `file` (mode 0600), atomically.
+ * @throws KEY_FILE_EXISTS (a key is never overwritten), KEY_FILE_UNWRITABLE
  */
 export async function createKey(file: string, seed: Uint8Array = generateSeed()): Promise<NodeKey> {
   try {
     await writeKey(file, encodePrivatePem(seed));
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') {
-      throw new QuorateError('KEY_FILE_EXISTS', `${file} is already there; a key is never overwritten`, {
+      throw new QuorateError('KEY_FILE_EXISTS', `${file} exists; a key is never overwritten`, {
         cause,
       });
     }
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new QuorateError('KEY_FILE_UNWRITABLE', `cannot write the key ${file}: ${why}`, {
-      hint: 'Its folder must be writable by you and lie on a disk with room.',
+      hint: 'Its folder must be writable for you and on a disk with free space.',
       cause,
     });
   }
@@ -130,7 +132,7 @@ async function writeKey(file: string, pem: string): Promise<void> {
     await handle.sync();
     await handle.close();
     await chmod(draft, 0o600);
-    // link, unlike rename, fails where the name is taken.
+    // link(2), unlike rename(2), fails if the target exists.
     await link(draft, file);
   } finally {
     await handle.close();

@@ -1,16 +1,16 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { publicKeyOf } from '../core/documents/index.ts';
 
-/** DER up to the 32 key bytes: SubjectPublicKeyInfo of an Ed25519 key (RFC 8410 §4). */
+/** DER prefix of the SubjectPublicKeyInfo of an Ed25519 key, up to its 32 bytes (RFC 8410, 4). */
 const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex');
 
-/** The key object of a PeerId. Throws `KEY_INVALID`. */
+/** The public key of a PeerId. @throws KEY_INVALID */
 export function importPeerId(peerId: string): KeyObject {
   const der = Buffer.concat([spkiPrefix, publicKeyOf(peerId)]);
   return createPublicKey({ key: der, format: 'der', type: 'spki' });
 }
 
-/** The public key of a PeerId as SPKI PEM, the form `cosign --key` and `openssl` take. Throws `KEY_INVALID`. */
+/** The public key of a PeerId as SPKI PEM, the format of `cosign --key` and `openssl`. @throws KEY_INVALID */
 export function publicPemOf(peerId: string): string {
   return importPeerId(peerId).export({ format: 'pem', type: 'spki' }).toString();
 }

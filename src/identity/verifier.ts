@@ -3,11 +3,11 @@ import { compactVerify, errors } from 'jose';
 import type { Verifier } from '../core/documents/index.ts';
 import { importPeerId } from './pem.ts';
 
-/** Imported keys kept: more than the peers one node talks to at a time, about 1 KB each. */
+/** Size of the cache of imported keys, about 1 KB each: more than the peers of a node at a time. */
 const keysMax = 1024;
 const keys = new Map<string, KeyObject>();
 
-/** Least recently used goes first: a Map keeps the order of insertion. */
+/** Least-recently-used cache: a Map keeps the order of insertion. */
 function keyOf(peerId: string): KeyObject {
   const key = keys.get(peerId) ?? importPeerId(peerId);
   keys.delete(peerId);
@@ -17,7 +17,7 @@ function keyOf(peerId: string): KeyObject {
   return key;
 }
 
-/** The production verifier: JWS by jose, bare signatures by Node's own Ed25519. Throws `KEY_INVALID` for a bad PeerId. */
+/** The production verifier: JWS with jose, raw Ed25519 signatures with Node. @throws KEY_INVALID for an invalid PeerId */
 export const joseVerifier: Verifier = {
   async jws(compact, signer) {
     const key = keyOf(signer);

@@ -1,5 +1,5 @@
-/** As jobs name processors. */
+/** Processor architectures, as named in jobs. */
 export type Arch = 'x86_64' | 'aarch64';
 
-/** As container tools name them. */
+/** Their names in OCI images (GOARCH). */
 export const goArch: Readonly<Record<Arch, string>> = { x86_64: 'amd64', aarch64: 'arm64' };

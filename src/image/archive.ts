@@ -4,10 +4,10 @@ import { pack } from 'tar-stream';
 import { readContent } from './layer.ts';
 import type { Entry } from './normalise.ts';
 
-/** ByteQueue in which a large file is read. */
+/** Bytes of a file that are read at once. */
 const pieceBytes = 1024 * 1024;
 
-/** The entries as one tar archive, their bytes taken from the unpacked layers. */
+/** Writes entries as one tar archive. `layers` are the unpacked layers that hold the content of files. */
 export function writeArchive(entries: readonly Entry[], layers: readonly string[]): Readable {
   return Readable.from(archive(entries, layers), { objectMode: false });
 }

@@ -8,34 +8,35 @@ import { damaged, notAnImage, printable, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';
 import { eachTarEntry, type TarHeader } from './tar-entries.ts';
 
+/** A file of an image. */
 export interface Blob {
   size: number;
-  /** A few bytes from its start. */
+  /** The first 16 bytes, fewer for a smaller file. */
   head(): Promise<Uint8Array>;
   stream(): Readable;
 }
 
-/** Enough to know archives by. */
+/** Enough to detect the format of an archive. */
 const headBytes = 16;
 
-/** The files an image is kept as, by their names in it. */
+/** The files of an image, by name. */
 export interface Blobs {
   has(name: string): Promise<boolean>;
-  /** @throws IMAGE_DAMAGED when it is not there */
+  /** @throws IMAGE_DAMAGED if there is no such file */
   open(name: string): Promise<Blob>;
   close(): Promise<void>;
 }
 
-/** @throws IMAGE_NOT_FOUND, IMAGE_FORMAT, IMAGE_DAMAGED */
+/** Opens an image in a folder or a tar file. @throws IMAGE_NOT_FOUND, IMAGE_FORMAT, IMAGE_DAMAGED */
 export async function openBlobs(path: string, signal: AbortSignal): Promise<Blobs> {
   const found = await stat(path).catch((cause: unknown) => {
     throw new QuorateError('IMAGE_NOT_FOUND', `there is no image at ${printable(path)}`, {
-      hint: 'Give the folder or the tar file the image is in.',
+      hint: 'Give the folder or the tar file of the image.',
       cause,
     });
   });
   if (found.isDirectory()) return new FolderBlobs(path);
-  if (!found.isFile()) throw notAnImage(`${printable(path)} is no file and no folder`);
+  if (!found.isFile()) throw notAnImage(`${printable(path)} is neither a file nor a folder`);
   return TarBlobs.read(path, signal);
 }
 
@@ -67,7 +68,7 @@ class FolderBlobs implements Blobs {
     };
   }
 
-  /** Links are not followed and pipes not waited for: the folder may come from anywhere. */
+  /** Does not follow links or wait for pipes: the folder is untrusted. */
   async #open(name: string): Promise<FileHandle | undefined> {
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     const handle = await open(join(this.#dir, ...splitName(name)), flags).catch(() => undefined);
@@ -100,7 +101,7 @@ class TarBlobs implements Blobs {
         throw tooLarge(`the archive has over ${imageLimits.blobsMax} files`);
       if (places.has(path)) throw damaged(`${printable(name)} is in the archive twice`);
       if (type === 'file') places.set(path, { at: byteOffset, size });
-      // Older tools write one for a layer that is there already.
+      // Older tools write a link for a layer that occurs twice.
       if (type === 'symlink' || type === 'link') {
         const from = type === 'symlink' ? posix.dirname(path) : '';
         places.set(path, { alias: posix.join(from, linkname ?? '') });
@@ -109,7 +110,7 @@ class TarBlobs implements Blobs {
     await eachTarEntry(file, {
       signal,
       look,
-      asError: () => notAnImage(`${printable(file)} is no tar archive`),
+      asError: () => notAnImage(`${printable(file)} is not a tar archive`),
     });
     return new TarBlobs(file, places);
   }
@@ -129,7 +130,7 @@ class TarBlobs implements Blobs {
     const found = this.#find(name);
     if (found === undefined) throw damaged(`it has no file ${printable(name)}`);
     const { at, size } = found;
-    // The options of a file's stream have no way to say "nothing".
+    // createReadStream cannot read an empty range.
     const stream = () =>
       size === 0 ? Readable.from([]) : createReadStream(this.#file, { start: at, end: at + size - 1 });
     const head = async (): Promise<Uint8Array> => {

@@ -7,36 +7,36 @@ import { skipSyncPrefix } from './skip-sync.ts';
 import { runTool } from './tool.ts';
 
 export interface DebianOptions {
-  /** Such as `trixie`. */
+  /** For example `trixie`. */
   suite: string;
-  /** Packages besides the essential ones. */
+  /** Packages to install besides the essential ones. */
   include: readonly string[];
-  /** URLs or whole lines of a sources.list; none for what apt uses here. */
+  /** URLs or lines of a sources.list(5). Empty: those of apt's configuration on this host. */
   mirrors: readonly string[];
-  /** An existing, empty folder with room for the image; the caller removes it when the archive has been read. */
+  /** An existing, empty folder with space for the image. The caller removes it when the archive has been read. */
   scratch: string;
   onLine(line: string): void;
   signal: AbortSignal;
 }
 
-/** What packages bring for readers: a build reads none of it, and it is half of the files. */
-const left = ['man', 'doc', 'info', 'lintian', 'locale'];
+/** Folders of /usr/share that are not installed: documentation and translations, which are half of all files. */
+const excluded = ['man', 'doc', 'info', 'lintian', 'locale'];
 
-/** What apt, dpkg and others leave behind, with times and mirrors in it. */
+/** Folders that are emptied: they hold time stamps and mirrors, or are not needed by builds. */
 const cleared = ['boot', 'var/cache', 'var/log', 'var/lib/apt', 'var/tmp'];
 
-/** Of the caller's environment: where packages come from. All else would reach what packages run when they are installed. */
-const kept = ['TMPDIR', 'APT_CONFIG', 'http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy'];
+/** Variables that are passed on, for the source of packages. Others could influence the packages' installation scripts. */
+const passed = ['TMPDIR', 'APT_CONFIG', 'http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy'];
 
-/** Becomes the command that follows, with nothing of the caller's that could be seen in what it makes. */
-const pinned = [
+/** Executes the command that follows with a fixed environment, so that the result does not depend on the caller. */
+const fixedEnvironment = [
   'umask 022; exec env -i PATH="$PATH" SOURCE_DATE_EPOCH=0 LC_ALL=C.UTF-8 TZ=UTC',
-  ...kept.map((name) => `\${${name}+${name}="$${name}"}`),
+  ...passed.map((name) => `\${${name}+${name}="$${name}"}`),
   '"$@"',
 ].join(' ');
 
 /**
- * A root file system of Debian packages, in normal form: the same packages give the same tree, whoever makes it and when.
+ * Creates a root file system of Debian packages with mmdebstrap, in normal form: the same packages give the same tree.
  * @throws IMAGE_NO_MIRROR, IMAGE_TOOL_MISSING, IMAGE_TOOL_FAILED
  */
 export async function makeDebianRoot(options: DebianOptions): Promise<Readable> {
@@ -46,10 +46,10 @@ export async function makeDebianRoot(options: DebianOptions): Promise<Readable> 
   await runTool({
     name: 'mmdebstrap',
     command: [
-      ...['sh', '-c', pinned, 'sh', ...(await skipSyncPrefix(scratch)), 'mmdebstrap'],
+      ...['sh', '-c', fixedEnvironment, 'sh', ...(await skipSyncPrefix(scratch)), 'mmdebstrap'],
       ...['--variant=essential', '--format=tar'],
       ...include.map((name) => `--include=${name}`),
-      ...left.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
+      ...excluded.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
       ...['--dpkgopt=path-include=/usr/share/doc/*/copyright', suite, file, ...sources],
     ],
     package: 'mmdebstrap',
@@ -62,7 +62,7 @@ export async function makeDebianRoot(options: DebianOptions): Promise<Readable> 
 async function aptSources(suite: string, scratch: string): Promise<string[]> {
   const { lines, stanzas } = await readAptSources(suite);
   if (lines.length + stanzas.length === 0) {
-    throw new QuorateError('IMAGE_NO_MIRROR', `apt here knows no mirror of ${suite}`, {
+    throw new QuorateError('IMAGE_NO_MIRROR', `apt's configuration on this host has no mirror of ${suite}`, {
       hint: 'Name one: --mirror <url>',
     });
   }
@@ -90,7 +90,7 @@ async function readAptSources(suite: string): Promise<{ lines: string[]; stanzas
   return found;
 }
 
-/** What a file of apt's says of binary packages of a suite, its updates included: lines, or stanzas. */
+/** The lines or stanzas of an apt configuration (sources.list(5)) for binary packages of a suite, its updates included. */
 export function debianSources(text: string, suite: string, form: 'list' | 'deb822'): string[] {
   const wanted = [suite, `${suite}-updates`, `${suite}-security`, `${suite}/updates`];
   if (form === 'list') {
@@ -110,7 +110,7 @@ export function debianSources(text: string, suite: string, form: 'list' | 'deb82
   });
 }
 
-/** The fields of a stanza by their names in small letters, with the lines that go on with them. */
+/** The fields of a deb822 stanza by lower-case name, continuation lines included. */
 function fieldsOf(stanza: string): Map<string, { name: string; value: string }> {
   const fields = new Map<string, { name: string; value: string }>();
   let last: { name: string; value: string } | undefined;

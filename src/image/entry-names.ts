@@ -4,15 +4,15 @@ import { printable } from './errors.ts';
 
 const refused = (name: string, why: string): QuorateError =>
   new QuorateError('IMAGE_PATH_REFUSED', `the entry ${printable(name)} of the image ${why}`, {
-    hint: 'No tool that makes images writes such an entry; do not use this one.',
+    hint: 'No image tool writes such an entry; do not use this image.',
   });
 
-/** The parts of an entry's name, none for the root itself. @throws IMAGE_PATH_REFUSED */
+/** Splits an entry's name into its parts; empty for the root. @throws IMAGE_PATH_REFUSED */
 export function splitName(name: string): string[] {
   if (name.startsWith('/')) throw refused(name, 'has an absolute path');
   if (name.includes('\ufffd') || !name.isWellFormed()) throw refused(name, 'is not UTF-8');
   if (name.includes('\0') || Buffer.byteLength(name) > limits.pathBytesMax)
-    throw refused(name, 'has a NUL in its path, or one that is too long');
+    throw refused(name, 'has a path that is too long or contains NUL');
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..')) throw refused(name, 'has ".." in its path');
   if (parts.length > limits.pathDepthMax) throw refused(name, `is over ${limits.pathDepthMax} folders deep`);
@@ -21,10 +21,10 @@ export function splitName(name: string): string[] {
   return parts;
 }
 
-/** What a symbolic link of an image may say: anything the kernel takes. @throws IMAGE_PATH_REFUSED */
+/** Checks the target of a symbolic link: any that the kernel accepts. @throws IMAGE_PATH_REFUSED */
 export function checkLink(name: string, target: string): string {
   const odd = target === '' || target.includes('\0') || target.includes('\ufffd') || !target.isWellFormed();
   if (odd || Buffer.byteLength(target) > limits.pathBytesMax)
-    throw refused(name, 'is a link with an empty, over-long or odd target');
+    throw refused(name, 'is a link with an empty, too long or invalid target');
   return target;
 }

@@ -1,6 +1,6 @@
 import { QuorateError } from '../core/errors.ts';
 
-/** A name from an image, shortened and freed of what a terminal would obey. */
+/** An untrusted name for a message: quoted, at most 200 characters, without control and bidirectional characters. */
 export function printable(text: string): string {
   const quoted = JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
   return quoted.replace(/[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '?');
@@ -8,13 +8,13 @@ export function printable(text: string): string {
 
 export const damaged = (what: string, cause?: unknown): QuorateError =>
   new QuorateError('IMAGE_DAMAGED', `the image is damaged: ${what}`, {
-    hint: 'It was cut off or changed on its way; get it again from where it comes from.',
+    hint: 'It was truncated or changed in transfer; get it again from its source.',
     cause,
   });
 
 export const notAnImage = (what: string): QuorateError =>
   new QuorateError('IMAGE_FORMAT', what, {
-    hint: 'Give an OCI image layout (a folder or a tar of one) or what "docker save" writes, neither compressed as a whole.',
+    hint: 'Give an OCI image layout (a folder, or a tar of one) or the output of "docker save", not compressed as a whole.',
   });
 
 export const tooLarge = (what: string): QuorateError =>

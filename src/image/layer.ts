@@ -13,7 +13,7 @@ import type { Root } from './root-tree.ts';
 import { eachTarEntry, type TarHeader } from './tar-entries.ts';
 import { unzstd } from './zstd.ts';
 
-/** Counts over all layers of one image. */
+/** Limits over all layers of one image. @throws IMAGE_TOO_LARGE */
 export class Budget {
   #bytes = 0;
   #entries = 0;
@@ -31,14 +31,14 @@ export class Budget {
   }
 }
 
-/** What a stranger says a blob is. `diff` is of the unpacked archive. */
+/** Claimed properties of a layer: digest and size of the blob, digest of the unpacked archive (`diff`). */
 export interface ExpectedLayer {
   digest: string | undefined;
   size: number | undefined;
   diff: string;
 }
 
-/** Passes bytes on and hashes them; `check` compares. */
+/** Passes bytes on and hashes them. `check` compares with the expected digest. */
 class HashingTransform extends Transform {
   readonly #hash: Hash;
   readonly #digest: string | undefined;
@@ -69,7 +69,7 @@ class HashingTransform extends Transform {
   }
 }
 
-/** Unpacks one layer's archive into a file of ours, and checks that it is the one that was named. @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
+/** Decompresses one layer into a file and verifies its digests. @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
 export async function unpackLayer(
   blob: Blob,
   expected: ExpectedLayer,
@@ -102,7 +102,7 @@ export async function unpackLayer(
 
 const isSystem = (error: unknown): boolean => error instanceof Error && 'syscall' in error;
 
-/** By what the bytes begin with, not by what somebody calls them. */
+/** Chooses the decompressor by magic number, not by media type. */
 function unpackerFor(head: Uint8Array): Transform | typeof unzstd {
   const begins = (...bytes: number[]): boolean => bytes.every((byte, index) => head[index] === byte);
   if (begins(0x1f, 0x8b)) return createGunzip();
@@ -110,7 +110,7 @@ function unpackerFor(head: Uint8Array): Transform | typeof unzstd {
   return isSkipped || begins(0x28, 0xb5, 0x2f, 0xfd) ? unzstd : new PassThrough();
 }
 
-/** Puts an unpacked layer on top of those below. @throws IMAGE_DAMAGED, IMAGE_PATH_REFUSED, IMAGE_TOO_LARGE */
+/** Applies an unpacked layer to the tree of the layers below. @throws IMAGE_DAMAGED, IMAGE_PATH_REFUSED, IMAGE_TOO_LARGE */
 export async function applyLayer(
   root: Root,
   file: string,
@@ -122,7 +122,8 @@ export async function applyLayer(
     budget.entry();
     apply(root, header, layer);
   };
-  const asError = (cause: unknown) => (isSystem(cause) ? cause : damaged('a layer is no tar archive', cause));
+  const asError = (cause: unknown) =>
+    isSystem(cause) ? cause : damaged('a layer is not a tar archive', cause);
   await eachTarEntry(file, { signal, look, asError });
 }
 
@@ -148,23 +149,25 @@ function apply(root: Root, header: TarHeader, layer: number): void {
     case 'link':
       return root.addHardLink(parts, splitName(header.linkname ?? ''), layer);
     default:
-      // A device or a pipe: no tree holds one, and the sandbox brings those a build may have.
+      // Devices and pipes are not part of trees; the sandbox provides the devices of a build.
       return root.remove(parts, layer);
   }
 }
 
+/** Applies a whiteout (opencontainers/image-spec, layer.md): removes entries of the layers below. */
 function applyWhiteout(root: Root, parts: readonly string[], layer: number): void {
   const name = (parts.at(-1) ?? '').slice(whiteout.length);
   const folder = parts.slice(0, -1);
   if (name === '.wh..opq') return root.clear(folder, layer);
-  // Notes that a file system of old kept for itself.
+  // Internal files of AUFS.
   if (name.startsWith(whiteout)) return;
   splitName(name);
-  if (name === '' || name === '.') throw damaged(`${printable(parts.join('/'))} takes nothing away`);
+  if (name === '' || name === '.')
+    throw damaged(`${printable(parts.join('/'))} is a whiteout without a name`);
   root.remove([...folder, name], layer);
 }
 
-/** A part of a layer's file. */
+/** Reads a part of a layer's file. @throws IMAGE_DAMAGED */
 export async function readContent(
   handle: FileHandle,
   { at, size }: { at: number; size: number },

@@ -16,30 +16,34 @@ import {
   savedSchema,
 } from './manifest.ts';
 
+/** A layer as listed by a manifest. */
 export interface Layer {
-  /** Of the archive as it is kept; undefined where nothing says it, as in what `docker save` wrote for long. */
+  /** Digest of the blob; undefined in the older format of `docker save`. */
   digest: string | undefined;
   size: number | undefined;
-  /** Of the unpacked archive. */
+  /** Digest of the unpacked archive (`diff_id`). */
   diff: string;
   open(): Promise<Blob>;
 }
 
+/** Selects one image. */
 export interface ImageSelection {
-  /** The tag or name of one image of several. */
+  /** Tag or name. Required if there are several. */
   name?: string | undefined;
   arch: Arch;
 }
 
 /**
- * The layers of one image, lowest first. What names them has been checked; the layers themselves have not.
+ * The layers of one image, lowest first. Index, manifest and configuration have been verified; the layers have not.
  * @throws IMAGE_FORMAT, IMAGE_DAMAGED, IMAGE_TOO_LARGE, IMAGE_ARCH_MISMATCH, IMAGE_AMBIGUOUS
  */
 export async function layersOf(blobs: Blobs, choice: ImageSelection): Promise<Layer[]> {
-  // What newer versions of docker save write is both; of the two this one names its blobs by their digests.
+  // Newer versions of docker save write both formats; the OCI layout names its blobs by digest.
   if (await blobs.has('index.json')) return layoutLayers(blobs, choice);
   if (await blobs.has('manifest.json')) return savedLayers(blobs, choice);
-  throw notAnImage('this is no OCI image layout, which has an index.json, and nothing "docker save" wrote');
+  throw notAnImage(
+    'this is neither an OCI image layout (with an index.json) nor output of "docker save" (with a manifest.json)',
+  );
 }
 
 async function layoutLayers(blobs: Blobs, choice: ImageSelection): Promise<Layer[]> {
@@ -64,10 +68,10 @@ function pickName(all: readonly Descriptor[], name: string | undefined): readonl
   const names = [...new Set(all.flatMap((one) => nameOf(one) ?? []))];
   if (name !== undefined) {
     const found = all.filter((one) => nameOf(one) === name);
-    if (found.length === 0) throw ambiguous(`there is no image ${printable(name)} in it`, names);
+    if (found.length === 0) throw ambiguous(`the file has no image ${printable(name)}`, names);
     return found;
   }
-  if (names.length > 1) throw ambiguous(`it holds ${names.length} images`, names);
+  if (names.length > 1) throw ambiguous(`the file has ${names.length} images`, names);
   return all;
 }
 
@@ -75,8 +79,8 @@ const ambiguous = (what: string, names: readonly string[]): QuorateError =>
   new QuorateError('IMAGE_AMBIGUOUS', what, {
     hint:
       names.length === 0
-        ? 'Its images have no names: leave --name away.'
-        : `Say which: --name ${names.slice(0, 10).map(printable).join(' or ')}`,
+        ? 'Its images have no names: omit --name.'
+        : `Select one: --name ${names.slice(0, 10).map(printable).join(' or ')}`,
   });
 
 const isIndex = ({ mediaType }: Descriptor): boolean =>
@@ -86,7 +90,7 @@ const isManifest = ({ mediaType }: Descriptor): boolean =>
   mediaType === 'application/vnd.oci.image.manifest.v1+json' ||
   mediaType === 'application/vnd.docker.distribution.manifest.v2+json';
 
-/** The manifest for this processor: indexes may hold one for each, and notes on how they were made. */
+/** The manifest for an architecture. An index may list several, and attestations. */
 async function pickManifest(
   blobs: Blobs,
   all: readonly Descriptor[],
@@ -99,9 +103,9 @@ async function pickManifest(
   );
   const [first, second] = fits.filter((one) => isIndex(one) || isManifest(one));
   if (first === undefined) throw otherArch(arch, all);
-  if (second !== undefined) throw ambiguous(`it holds ${fits.length} images`, []);
+  if (second !== undefined) throw ambiguous(`the file has ${fits.length} images for this processor`, []);
   if (isManifest(first)) return first;
-  if (depth > imageLimits.indexDepthMax) throw damaged('it has an index in an index in an index');
+  if (depth > imageLimits.indexDepthMax) throw damaged('its indexes are nested too deeply');
   const { manifests } = decodeJson(await readNamed(blobs, first), indexSchema, 'an index');
   return pickManifest(blobs, manifests, arch, depth + 1);
 }
@@ -128,8 +132,8 @@ async function savedLayers(blobs: Blobs, { name, arch }: ImageSelection): Promis
   const names = saved.flatMap(({ RepoTags }) => RepoTags ?? []);
   const found = name === undefined ? saved : saved.filter(({ RepoTags }) => RepoTags?.includes(name));
   const [one, second] = found;
-  if (one === undefined) throw ambiguous(`there is no image ${printable(name ?? '')} in it`, names);
-  if (second !== undefined) throw ambiguous(`it holds ${saved.length} images`, names);
+  if (one === undefined) throw ambiguous(`the file has no image ${printable(name ?? '')}`, names);
+  if (second !== undefined) throw ambiguous(`the file has ${saved.length} images`, names);
   const config = await readSmall(blobs, one.Config);
   const [, digest] = /(?:^|\/)([0-9a-f]{64})(?:\.json)?$/.exec(one.Config) ?? [];
   if (digest !== undefined && createHash('sha256').update(config).digest('hex') !== digest)

@@ -20,7 +20,7 @@ const descriptor = z.looseObject({
 });
 export type Descriptor = z.infer<typeof descriptor>;
 
-/** OCI image index, image manifest and configuration; Docker's, which are older, have the same fields. */
+/** OCI image index, manifest and configuration (opencontainers/image-spec). Docker's older ones have the same fields. */
 export const indexSchema = z.looseObject({ manifests: z.array(descriptor).max(imageLimits.blobsMax) });
 export const manifestSchema = z.looseObject({
   config: descriptor,
@@ -31,7 +31,7 @@ export const configSchema = z.looseObject({
   os: z.string().max(100),
   rootfs: z.looseObject({ diff_ids: z.array(digest).max(imageLimits.layersMax) }),
 });
-/** What `docker save` writes as manifest.json. */
+/** manifest.json of `docker save`. */
 export const savedSchema = z
   .array(
     z.looseObject({
@@ -42,7 +42,7 @@ export const savedSchema = z
   )
   .max(imageLimits.blobsMax);
 
-/** @throws IMAGE_DAMAGED */
+/** Parses and validates JSON. @throws IMAGE_DAMAGED */
 export function decodeJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: string): T {
   let value: unknown;
   try {
@@ -56,7 +56,7 @@ export function decodeJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: str
   throw damaged(`${what} is not valid at ${printable(where)}`);
 }
 
-/** @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
+/** Reads a blob of bounded size. @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
 export async function readSmall(blobs: Blobs, name: string): Promise<Uint8Array> {
   const blob: Blob = await blobs.open(name);
   if (blob.size > imageLimits.manifestBytesMax)
@@ -65,7 +65,7 @@ export async function readSmall(blobs: Blobs, name: string): Promise<Uint8Array>
   let size = 0;
   for await (const chunk of blob.stream() as AsyncIterable<Uint8Array>) {
     size += chunk.length;
-    // A file that grows while it is read.
+    // The file grew while it was read.
     if (size > blob.size) throw damaged(`${printable(name)} changed while it was read`);
     chunks.push(chunk);
   }
@@ -74,7 +74,7 @@ export async function readSmall(blobs: Blobs, name: string): Promise<Uint8Array>
 
 export const blobName = (of: string): string => `blobs/${of.replace(':', '/')}`;
 
-/** A blob named by its digest. @throws IMAGE_DAMAGED when it has another one */
+/** Reads a blob and verifies its digest and size. @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
 export async function readNamed(blobs: Blobs, { digest: of, size }: Descriptor): Promise<Uint8Array> {
   const bytes = await readSmall(blobs, blobName(of));
   const hash = createHash(of.startsWith('sha512:') ? 'sha512' : 'sha256')

@@ -4,26 +4,26 @@ import { limits } from '../core/limits.ts';
 import { tooLarge } from './errors.ts';
 import type { Content, Folder, Node, Root } from './root-tree.ts';
 
-/** What a tree holds at a path. */
+/** An entry of the normalised tree. */
 export type Entry = { path: string } & (
   | { kind: 'dir' }
   | { kind: 'link'; target: string }
   | { kind: 'file'; content: Content; executable: boolean }
 );
 
-/** Folders that the sandbox puts something of its own on, or that belong to a running system. */
+/** Folders that are emptied: the sandbox mounts over them, or they belong to a running system. */
 const emptied = ['build', 'dev', 'proc', 'run', 'sys'];
-/** The sandbox's own files go over these, the same in every image. */
+/** Files that the sandbox mounts over, so they are empty in every image. */
 const covered = ['etc/group', 'etc/hosts', 'etc/nsswitch.conf', 'etc/passwd'];
-/** Of one machine, or notes of the tools that made the image. */
+/** Files that are specific to a host, or written by image tools. */
 const dropped = ['.dockerenv', 'etc/hostname', 'etc/machine-id', 'etc/mtab', 'etc/resolv.conf'];
 
-const nothing: Content = { layer: -1, at: 0, size: 0 };
+const noContent: Content = { layer: -1, at: 0, size: 0 };
 
 /**
- * The one form a root file system has as an image (docs/images.md): nothing in it depends on who made it or on which
- * machine, and every place that the sandbox needs is there, and is no link that could lead elsewhere.
- * @param cleared folders whose content goes as well
+ * Brings a root file system into normal form (docs/images.md): the result does not depend on the host that made it, and every
+ * mount point of the sandbox exists and is not a link.
+ * @param cleared further folders to empty
  * @throws IMAGE_UNFIT, IMAGE_TOO_LARGE
  */
 export function normaliseRoot(root: Root, cleared: readonly string[] = []): Entry[] {
@@ -33,13 +33,13 @@ export function normaliseRoot(root: Root, cleared: readonly string[] = []): Entr
   if (!top.has('etc')) root.addFolder(['etc'], 0);
   const etc = top.get('etc');
   if (etc?.kind !== 'dir') {
-    throw new QuorateError('IMAGE_UNFIT', 'the image is no root file system: its /etc is no folder', {
-      hint: 'An image is what a system has as "/": see docs/images.md.',
+    throw new QuorateError('IMAGE_UNFIT', 'the image is not a root file system: its /etc is not a folder', {
+      hint: 'An image is the root file system of a system: see docs/images.md.',
     });
   }
   for (const path of dropped) folderAt(root, path)?.children.delete(posix.basename(path));
   for (const path of covered)
-    etc.children.set(posix.basename(path), { kind: 'file', content: nothing, executable: false, layer: 0 });
+    etc.children.set(posix.basename(path), { kind: 'file', content: noContent, executable: false, layer: 0 });
   for (const path of cleared) {
     const found = root.find(path.split('/'));
     if (found?.kind === 'dir') found.children.clear();
@@ -49,7 +49,7 @@ export function normaliseRoot(root: Root, cleared: readonly string[] = []): Entr
   return entries;
 }
 
-/** Not through links: what lies behind one is dropped under its own name. */
+/** The parent folder of a path. Links are not followed: their targets are handled under their own names. */
 function folderAt(root: Root, path: string): Folder | undefined {
   const parent = posix.dirname(path);
   const found = parent === '.' ? root.top : root.top.children.get(parent);
@@ -75,8 +75,8 @@ function list(at: Folder, path: string, into: Entry[]): void {
 }
 
 /**
- * The target of a link at a path whose folders are no links, said from there: for a process whose root this is, it leads
- * to the same place. The kernel stops at the root, so what would climb over it begins there.
+ * Makes the target of a link relative, so that it leads to the same file if the tree is not the root. `path` has no links above
+ * it. As in the kernel, `..` at the root is ignored.
  */
 export function relativeTarget(path: string, target: string): string {
   const depth = path.split('/').length - 1;

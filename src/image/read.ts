@@ -9,14 +9,14 @@ import { normaliseRoot } from './normalise.ts';
 import { Root } from './root-tree.ts';
 
 export interface ReadOptions {
-  /** An existing, empty folder with room for all layers; the caller removes it when the archive has been read. */
+  /** An existing, empty folder with space for all layers. The caller removes it when the archive has been read. */
   scratch: string;
   signal: AbortSignal;
 }
 
 /**
- * Reads an OCI image layout (a folder, or a tar of one) or what `docker save` wrote, and gives the root file system it
- * stands for as one archive in normal form. All its digests have been checked by then.
+ * Reads an OCI image layout (a folder, or a tar of one) or the output of `docker save`. Returns its root file system in normal
+ * form, as a tar archive. All digests have been verified when it returns.
  * @throws IMAGE_NOT_FOUND, IMAGE_FORMAT, IMAGE_DAMAGED, IMAGE_TOO_LARGE, IMAGE_PATH_REFUSED, IMAGE_ARCH_MISMATCH, IMAGE_AMBIGUOUS, IMAGE_UNFIT
  */
 export async function readImage(
@@ -41,7 +41,7 @@ export async function readImage(
   }
 }
 
-/** A root file system that is a tar archive already, in normal form. @throws as `readImage` */
+/** Brings a root file system in a tar archive into normal form. @throws as `readImage` */
 export async function readRootArchive(
   file: string,
   { signal, cleared }: { signal: AbortSignal; cleared: readonly string[] },

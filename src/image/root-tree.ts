@@ -3,7 +3,7 @@ import { limits } from '../core/limits.ts';
 import { printable, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';
 
-/** Where a file's bytes are: in the unpacked archive of a layer. */
+/** Location of a file's content: layer, offset in its unpacked archive, size. */
 export interface Content {
   layer: number;
   at: number;
@@ -13,7 +13,7 @@ export interface Content {
 export interface Folder {
   kind: 'dir';
   children: Map<string, Node>;
-  /** The last layer that named it. */
+  /** The topmost layer that contains it. */
   layer: number;
 }
 export type Node =
@@ -25,12 +25,12 @@ const folder = (layer: number): Folder => ({ kind: 'dir', children: new Map(), l
 
 const conflict = (parts: readonly string[], why: string): QuorateError =>
   new QuorateError('IMAGE_PATH_REFUSED', `the entry ${printable(parts.join('/'))} of the image ${why}`, {
-    hint: 'Its layers do not fit together; get the image again from where it comes from.',
+    hint: 'Its layers are inconsistent; get the image again from its source.',
   });
 
 /**
- * A root file system, as layers are put on top of each other. A link in the middle of a path is followed as the kernel
- * does for a process whose root this is, so that nothing gets out of it.
+ * The tree of a root file system to which layers are applied. Links in the middle of a path are followed as by the kernel for a
+ * process with this root, so that no path leaves the tree.
  */
 export class Root {
   readonly top = folder(-1);
@@ -39,10 +39,10 @@ export class Root {
   #step(): void {
     this.#steps += 1;
     if (this.#steps > imageLimits.stepsMax)
-      throw tooLarge('the layers of the image take too many steps to put together');
+      throw tooLarge('applying the layers of the image takes too many steps');
   }
 
-  /** The folder at a path; with `layer` it is made where it is missing. */
+  /** The folder at a path; with `layer`, missing folders are created. */
   #folder(parts: readonly string[], layer?: number): Folder | undefined {
     const way: Folder[] = [this.top];
     const todo = parts.toReversed();
@@ -58,18 +58,18 @@ export class Root {
       let next = at.children.get(part);
       if (next === undefined) {
         if (layer === undefined) return undefined;
-        if (way.length > limits.pathDepthMax) throw conflict(parts, 'lies too deep');
+        if (way.length > limits.pathDepthMax) throw conflict(parts, 'is nested too deeply');
         next = folder(layer);
         at.children.set(part, next);
       }
       if (next.kind === 'dir') way.push(next);
       else if (next.kind === 'link') {
         follows += 1;
-        if (follows > imageLimits.linksMax) throw conflict(parts, 'lies behind links that lead in circles');
+        if (follows > imageLimits.linksMax) throw conflict(parts, 'is behind a cycle of links');
         if (next.target.startsWith('/')) way.length = 1;
         todo.push(...next.target.split('/').reverse());
       } else if (layer === undefined) return undefined;
-      else throw conflict(parts, 'lies below a file');
+      else throw conflict(parts, 'is below a file');
     }
     return way.at(-1);
   }
@@ -80,7 +80,7 @@ export class Root {
     this.#folder(parts.slice(0, -1), node.layer)?.children.set(name, node);
   }
 
-  /** A folder that is there already keeps what is in it; anything else gives way. */
+  /** Adds a folder. An existing folder keeps its content; any other entry is replaced. */
   addFolder(parts: readonly string[], layer: number): void {
     const name = parts.at(-1);
     if (name === undefined) return;
@@ -97,20 +97,20 @@ export class Root {
     this.#put(parts, { kind: 'link', target, layer });
   }
 
-  /** A second name of what an earlier entry holds, in this layer or below. */
+  /** Adds a second name for the file or link at `target`. */
   addHardLink(parts: readonly string[], target: readonly string[], layer: number): void {
     const there = this.find(target);
-    if (there === undefined || there.kind === 'dir') throw conflict(parts, 'is a hard link to no file');
+    if (there === undefined || there.kind === 'dir') throw conflict(parts, 'is a hard link without a target');
     this.#put(parts, { ...there, layer });
   }
 
-  /** What is at a path, itself not followed if it is a link. */
+  /** The entry at a path. A link at the end is not followed. */
   find(parts: readonly string[]): Node | undefined {
     const name = parts.at(-1);
     return name === undefined ? this.top : this.#folder(parts.slice(0, -1))?.children.get(name);
   }
 
-  /** Takes away what the layers below this one have at a path. */
+  /** Removes the entry of lower layers at a path (whiteout). */
   remove(parts: readonly string[], layer: number): void {
     const name = parts.at(-1);
     const at = this.#folder(parts.slice(0, -1));
@@ -119,7 +119,7 @@ export class Root {
       at.children.delete(name);
   }
 
-  /** Takes away what the layers below this one have in a folder. */
+  /** Removes all entries of lower layers in a folder (opaque whiteout). */
   clear(parts: readonly string[], layer: number): void {
     const at = this.#folder(parts);
     if (at !== undefined) this.#clear(at, layer);
@@ -129,7 +129,7 @@ export class Root {
     for (const [name, node] of at.children) if (this.#isBelow(node, layer)) at.children.delete(name);
   }
 
-  /** Whether nothing is left of it once the layers below are taken away, which it does. */
+  /** Removes entries of lower layers below a node. Returns whether the node itself is of a lower layer and empty. */
   #isBelow(node: Node, layer: number): boolean {
     this.#step();
     if (node.kind === 'dir') {

@@ -4,12 +4,13 @@ import { extract, type Header } from 'tar-stream';
 import { QuorateError } from '../core/errors.ts';
 import { damaged } from './errors.ts';
 
-/** The parser also tells where an entry's content begins, which its types leave out. */
+/** A header with the offset of the entry's content, which the parser sets but its types omit. */
 export type TarHeader = Header & { byteOffset: number };
 
 /**
- * Looks at the header of every entry of a tar file, in one pass. @param asError says what it means that the file could not be
- * read to its end. @throws IMAGE_DAMAGED, what `look` throws, what `asError` gives, and the signal's reason
+ * Calls `look` with the header of each entry of a tar file.
+ * @param asError converts an error of reading or parsing
+ * @throws IMAGE_DAMAGED, what `look` throws, what `asError` returns, and the signal's reason
  */
 export async function eachTarEntry(
   file: string,
@@ -25,7 +26,7 @@ export async function eachTarEntry(
   pumped.catch(() => {});
   try {
     for await (const entry of parser) {
-      // The parser still waits for the rest of a header without content, and would take this entry's bytes for it.
+      // After an extended header of length 0 the parser would take the next entry's content for that header.
       if ((parser as unknown as { _longHeader: boolean })._longHeader)
         throw damaged('an archive of it has an empty header');
       look(entry.header as TarHeader);

@@ -4,12 +4,13 @@ import { pipeline } from 'node:stream/promises';
 import { QuorateError } from '../core/errors.ts';
 import { imageLimits } from './limits.ts';
 
+/** A program to run. */
 export interface Tool {
   name: string;
   command: readonly string[];
-  /** The Debian package that brings it. */
+  /** Its Debian package, for the hint. */
   package: string;
-  /** What it reads. */
+  /** Standard input. */
   input?: Readable;
   onLine?: (line: string) => void;
   signal: AbortSignal;
@@ -22,7 +23,7 @@ const lineCharsMax = 400;
 const hasCode = (error: unknown, ...codes: string[]): boolean =>
   error instanceof Error && 'code' in error && codes.includes(String(error.code));
 
-/** Runs a tool to its end, with all it started. @throws IMAGE_TOOL_MISSING, IMAGE_TOOL_FAILED, and what the input throws */
+/** Runs a program in a process group of its own. @throws IMAGE_TOOL_MISSING, IMAGE_TOOL_FAILED, and what the input throws */
 export async function runTool({ name, command, input, onLine, signal, ...tool }: Tool): Promise<void> {
   const [program = '', ...args] = command;
   const limit = AbortSignal.any([signal, AbortSignal.timeout(imageLimits.makeSecondsMax * 1000)]);
@@ -33,7 +34,7 @@ export async function runTool({ name, command, input, onLine, signal, ...tool }:
       cause,
     });
   const last: string[] = [];
-  // A group of its own: what it starts goes with it.
+  // A process group of its own, so that its children can be killed with it.
   const child = spawn(program, args, { cwd: '/', detached: true, stdio: ['pipe', 'ignore', 'pipe'] });
   const ended = new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
@@ -45,7 +46,7 @@ export async function runTool({ name, command, input, onLine, signal, ...tool }:
     try {
       process.kill(-child.pid, how);
     } catch {
-      // Nobody is left.
+      // The process group has ended.
     }
   };
   let killing: NodeJS.Timeout | undefined;
@@ -67,7 +68,7 @@ export async function runTool({ name, command, input, onLine, signal, ...tool }:
   try {
     const fed = input === undefined ? child.stdin.end() : pipeline(input, child.stdin);
     const feeding = Promise.resolve(fed).catch((error: unknown) => {
-      // One that ends before it has read all says by its status whether that was enough.
+      // A program may end before it has read all input; its exit status decides.
       if (hasCode(error, 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE')) return;
       stop();
       throw error;
@@ -75,11 +76,11 @@ export async function runTool({ name, command, input, onLine, signal, ...tool }:
     const [code] = await Promise.all([ended, feeding]);
     signal.throwIfAborted();
     if (code === 0) return;
-    // From env(1): it did not find the command.
+    // Exit status of env(1) for a command that was not found.
     if (code === 127) throw missing();
     const why = limit.aborted ? `took over ${imageLimits.makeSecondsMax} s` : [...last, rest].join(' | ');
     throw new QuorateError('IMAGE_TOOL_FAILED', `${name} failed: ${why.slice(0, 1500) || `exit ${code}`}`, {
-      hint: 'These are the words of the tool itself: look for the line that begins with E: or error.',
+      hint: 'The message is the output of the program: look for a line that begins with E: or error.',
     });
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;

@@ -3,8 +3,8 @@ import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
 
 /**
- * Zstandard as tools write it (RFC 8878): many frames one after the other, and frames to skip. Node's own unpacker ends with
- * the first frame, so the stream is cut into them here.
+ * Decompresses Zstandard (RFC 8878) with several frames and skippable frames. Node's decompressor stops after the first frame,
+ * so the stream is split into frames here. Throws for invalid data.
  */
 export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const bytes = new Bytes(source);
@@ -14,7 +14,7 @@ export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator
       await bytes.skip((await bytes.take(4)).readUInt32LE());
       continue;
     }
-    if (kind !== 0xfd2fb528) throw new Error('no Zstandard frame where one was due');
+    if (kind !== 0xfd2fb528) throw new Error('not a Zstandard frame');
     const unpacker = createZstdDecompress();
     const fed = pipeline(Readable.from(frame(bytes, magic), { objectMode: false }), unpacker);
     fed.catch(() => {});
@@ -23,10 +23,10 @@ export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator
   }
 }
 
-/** The largest block there is. */
+/** Maximum size of a block (RFC 8878, 3.1.1.2.4). */
 const blockBytesMax = 128 * 1024;
 
-/** One frame with what is in it, not looked into further than to find its end. */
+/** Passes on one frame; parses block headers only, to find its end. */
 async function* frame(bytes: Bytes, magic: Buffer): AsyncGenerator<Uint8Array> {
   yield magic;
   const descriptor = await bytes.take(1);
@@ -43,13 +43,13 @@ async function* frame(bytes: Bytes, magic: Buffer): AsyncGenerator<Uint8Array> {
     isLast = (block & 1) === 1;
     const length = block >> 3;
     if (length > blockBytesMax) throw new Error('a Zstandard block is over the largest size');
-    // Of a block that repeats one byte this is all there is.
+    // An RLE block contains one byte.
     yield* bytes.pieces(((block >> 1) & 3) === 1 ? 1 : length);
   }
   if ((flags & 4) !== 0) yield* bytes.pieces(4);
 }
 
-/** A stream, by as many bytes as are asked for. */
+/** Reads a stream by number of bytes. */
 class Bytes {
   readonly #source: AsyncIterator<Uint8Array>;
   #rest: Buffer = Buffer.alloc(0);
@@ -67,13 +67,13 @@ class Bytes {
         this.#rest.length === 0 ? Buffer.from(next.value) : Buffer.concat([this.#rest, next.value]);
   }
 
-  /** Undefined at the end, where that may be. */
+  /** Undefined at the end of the stream, if `mayEnd`. */
   take(count: number, mayEnd: true): Promise<Buffer | undefined>;
   take(count: number): Promise<Buffer>;
   async take(count: number, mayEnd = false): Promise<Buffer | undefined> {
     while (this.#rest.length < count && !this.#ended) await this.#more();
     if (mayEnd && this.#rest.length === 0) return undefined;
-    if (this.#rest.length < count) throw new Error('it was cut off');
+    if (this.#rest.length < count) throw new Error('truncated');
     const taken = this.#rest.subarray(0, count);
     this.#rest = this.#rest.subarray(count);
     return taken;
@@ -82,10 +82,10 @@ class Bytes {
   async skip(count: number): Promise<void> {
     let left = count;
     for await (const piece of this.pieces(count)) left -= piece.length;
-    if (left !== 0) throw new Error('it was cut off');
+    if (left !== 0) throw new Error('truncated');
   }
 
-  /** This many bytes, in pieces as they come. */
+  /** The next `count` bytes, in chunks. */
   async *pieces(count: number): AsyncGenerator<Buffer> {
     for (let left = count; left > 0; ) {
       if (this.#rest.length === 0) await this.#more();

@@ -186,7 +186,7 @@ describe('a project that has volunteers knock at machines in their own network',
       const box = await confined(url, vcs, { resolve });
       expect(await codeOf(box.fetch(some))).toBe('EGRESS_ADDRESS_REFUSED');
       expect(box.said).toEqual([
-        'EGRESS_ADDRESS_REFUSED: git.example is 127.0.0.1: no address of the open internet',
+        'EGRESS_ADDRESS_REFUSED: git.example resolves to 127.0.0.1: no public address',
       ]);
     }
     expect(knocks()).toBe(0);
