@@ -10,19 +10,19 @@ import { sourceLimits } from './limits.ts';
 import { checkRef, type GitProtocol, isCommitId, parseGitUrl } from './url.ts';
 
 export interface CommitOptions extends GitOptions {
-  /** An existing folder to work in; nothing is left there. `wrap` has to give git this folder. */
+  /** An existing folder for temporary files, which are removed. A command from `wrap` must be able to write to it. */
   dir: string;
-  /** The branch or tag the commit is on, for servers that hand out no single commits. */
+  /** A branch or tag that contains the commit, for servers that do not serve single commits. */
   ref?: string | undefined;
-  /** Of what is fetched. How large the files get is the reader's to bound: a small pack can hold a huge tree. */
+  /** Maximum size of the fetched objects in bytes. The reader must bound the size of the files: a small pack can hold a large tree. */
   maxBytes?: number | undefined;
 }
 
 /**
- * Fetches one commit and gives its files to `read` as a tar archive (what "git archive" writes), as they are in the
- * repository: no hook, filter, LFS, line-end or keyword conversion, submodule, prompt or foreign configuration takes
- * part, so that every machine gets the same tree. Submodules are empty folders. The archive is as hostile as its author:
- * links and names are not judged here. An archive that broke off makes `readCommit` fail, whatever `read` made of it.
+ * Fetches one commit and passes its files to `read` as a tar archive (git-archive(1)), as stored in the repository: without
+ * hooks, filters, LFS, conversion of line ends or keywords, submodules, prompts and other configuration, so that every host
+ * gets the same tree. Submodules are empty folders. The archive is untrusted: links and names are not checked here. A truncated
+ * archive makes `readCommit` fail, even if `read` succeeded.
  * @throws SOURCE_COMMIT_NOT_FOUND, SOURCE_TOO_LARGE, SOURCE_TIMEOUT, SOURCE_STALLED, SOURCE_UNREACHABLE,
  * SOURCE_NOT_FOUND, SOURCE_DENIED, SOURCE_REDIRECTED, SOURCE_SERVER_ERROR, SOURCE_GIT_MISSING, SOURCE_COMMIT_INVALID,
  * SOURCE_FAILED, the codes of `parseGitUrl`, and what `read` throws
@@ -61,15 +61,15 @@ export async function readCommit<T>(
   } catch (error) {
     throw explain(error, `cannot check out ${commit}`);
   } finally {
-    // Where it ran elsewhere, what was killed may be a moment longer in there than its output.
+    // In a sandbox, killed processes may write a moment longer than their output is open.
     await rm(gitDir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
 /**
- * The same of a commit in a repository on this machine: nothing is fetched, and nothing of that repository but its objects
- * is looked at, so that the files are those a worker gets.
- * @param objects the folder of its objects
+ * The same for a commit in a local repository. Nothing is fetched, and only the objects of the repository are read, so that the
+ * files are the same as on a worker.
+ * @param objects path of the folder of objects (gitrepository-layout(5))
  * @throws SOURCE_TIMEOUT, SOURCE_GIT_MISSING, SOURCE_FAILED, and what `read` throws
  */
 export async function readLocalCommit<T>(
@@ -89,12 +89,12 @@ export async function readLocalCommit<T>(
   } catch (error) {
     throw explain(error, `cannot check out ${commit}`);
   } finally {
-    // Where it ran elsewhere, what was killed may be a moment longer in there than its output.
+    // As above.
     await rm(gitDir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
-/** A bare repository that will hold one commit. */
+/** A temporary bare repository for one commit. */
 class Repository {
   readonly #gitDir: string;
   readonly #href: string;
@@ -131,13 +131,13 @@ class Repository {
     });
   }
 
-  /** What "git init --bare" makes (gitrepository-layout(5)), without a process and without templates. */
+  /** Creates the files of git-init(1) --bare (gitrepository-layout(5)), without templates. */
   async init(): Promise<void> {
     const sha256 = this.#commit.length === 64;
     const files = {
       HEAD: 'ref: refs/heads/none\n',
       config: `[core]\n\trepositoryformatversion = ${sha256 ? 1 : 0}\n\tbare = true\n${sha256 ? '[extensions]\n\tobjectformat = sha256\n' : ''}`,
-      // These win over any .gitattributes of the tree, on every version of git.
+      // Takes precedence over .gitattributes in the tree (gitattributes(5)).
       'info/attributes':
         '* !text !eol !crlf !ident !filter !working-tree-encoding !export-ignore !export-subst\n',
     };
@@ -147,7 +147,7 @@ class Repository {
 
   async fetch(): Promise<void> {
     if (await this.#tryFetch([this.#commit], true)) return;
-    // Servers before protocol 2 hand out tips only, by their names.
+    // Servers before protocol version 2 serve advertised refs only.
     const { ref } = this.#options;
     const names =
       ref === undefined
@@ -164,16 +164,12 @@ class Repository {
   }
 
   #notFound(): QuorateError {
-    return new QuorateError(
-      'SOURCE_COMMIT_NOT_FOUND',
-      `the repository does not hand out commit ${this.#commit}`,
-      {
-        hint: 'Push the commit; when its branch has moved on, keep it reachable by a branch or tag.',
-      },
-    );
+    return new QuorateError('SOURCE_COMMIT_NOT_FOUND', `the server does not serve commit ${this.#commit}`, {
+      hint: 'Push the commit; when its branch has moved on, keep it reachable by a branch or tag.',
+    });
   }
 
-  /** False when the server does not have, or not hand out, what was asked. */
+  /** False if the server does not have or does not serve the requested refs. */
   async #tryFetch(refspec: string[], shallow: boolean): Promise<boolean> {
     const depth = shallow ? ['--depth=1'] : (await this.#isShallow()) ? ['--unshallow'] : [];
     const args = [
@@ -224,13 +220,13 @@ class Repository {
   async archive<T>(read: (tar: Readable) => Promise<T>): Promise<T> {
     let result: { value: T } | undefined;
     await this.#git(['-c', 'tar.umask=0', 'archive', '--format=tar', this.#commit], {
-      // How fast it goes is the reader's affair.
+      // The reader sets the pace, so there is no idle timeout.
       watch: async () => performance.now(),
       read: async (output) => {
         const tar = this.#ofCommit();
         const reading = read(tar);
         const piping = pipeline(output, tar);
-        // A reader may stop at the archive's end mark; the padding behind it still has to flow.
+        // A reader may stop at the end mark of the archive; the padding after it still has to be read.
         reading.then(
           () => tar.resume(),
           () => tar.destroy(),
@@ -242,11 +238,11 @@ class Repository {
         result = { value: taken.value };
       },
     });
-    if (result === undefined) throw new Error('git ended well, yet nothing was read');
+    if (result === undefined) throw new Error('assertion failed: git exited 0 without output');
     return result.value;
   }
 
-  /** Passes on an archive that begins with the id of the commit (git-get-tar-commit-id(1)): that of a tree or a tag does not. */
+  /** Checks that the archive begins with the commit's id (git-get-tar-commit-id(1)): an archive of a tree or tag does not. */
   #ofCommit(): Transform {
     const comment = ` comment=${this.#commit}\n`;
     const notFound = this.#notFound();
@@ -268,7 +264,7 @@ class Repository {
 
 const isOurs = (error: unknown): boolean => error instanceof QuorateError;
 
-/** Bytes of the files below a folder; what vanishes meanwhile counts nothing. */
+/** Total size of the files below a folder in bytes. Files that disappear meanwhile are ignored. */
 async function folderBytes(dir: string): Promise<number> {
   let bytes = 0;
   for (const entry of await readdir(dir, { withFileTypes: true }).catch(() => [])) {

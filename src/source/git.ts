@@ -7,36 +7,36 @@ import { type GitProtocol, visible } from './url.ts';
 
 export interface GitOptions {
   signal?: AbortSignal | undefined;
-  /** Everything together ends after this long. */
+  /** Time limit of the whole operation. */
   seconds?: number | undefined;
-  /** Ends when git says and receives nothing for this long. */
+  /** Time limit without output and received data. */
   idleSeconds?: number | undefined;
-  /** Besides what is set here: PATH where git is not in the usual places, SSH_AUTH_SOCK for ssh. */
+  /** Additional environment: PATH if git is elsewhere, SSH_AUTH_SOCK for ssh. */
   env?: Record<string, string> | undefined;
-  /** Turns a command into one that runs it elsewhere, such as in a sandbox that sees the folders it works in. */
+  /** Wraps a command, for example to run it in a sandbox that has access to its folders. */
   wrap?: ((command: string[], reach: GitAccess) => string[]) | undefined;
 }
 
-/** What a command has to reach besides its folder: only fetching and asking need the server. */
+/** Network access of a command: `server` for fetch and ls-remote, `nothing` for others. */
 export type GitAccess = 'server' | 'nothing';
 
 export interface RunOptions extends GitOptions {
   cwd: string;
-  /** By default nothing. */
+  /** Default: nothing. */
   reach?: GitAccess | undefined;
-  /** Takes the output instead; where it throws, git is ended. */
+  /** Reads standard output, which is not returned then. If it rejects, git is killed. */
   read?: ((output: Readable) => Promise<void>) | undefined;
-  /** Asked several times a second; a number that changes counts as life, throwing ends git with that error. */
+  /** Polled every 100 ms. A changed number resets the idle time; a rejection kills git and is thrown. */
   watch?: (() => Promise<number>) | undefined;
 }
 
 const pollMs = 100;
 const outputBytesMax = 1024 * 1024;
 const complaintBytesMax = 4096;
-/** Address space of one git process: refs and objects a server makes up are held in memory. In KiB, as `ulimit` wants. */
+/** Limit on the address space of each git process, in KiB: refs and objects sent by a server are held in memory. */
 const memoryKib = 4 * 1024 * 1024;
 
-/** Nothing of the machine's or the user's configuration, and nothing a repository could bring along, has a say. */
+/** Configuration that replaces the host's and the user's, and disables features that a repository could control. */
 function settings(protocol: GitProtocol | undefined, idleSeconds: number): string[] {
   const pairs = [
     'protocol.allow=never',
@@ -54,14 +54,14 @@ function settings(protocol: GitProtocol | undefined, idleSeconds: number): strin
     'core.alternateRefsCommand=',
     'credential.helper=',
     'transfer.fsckObjects=true',
-    // One pack file instead of loose objects: its growth is what the size watch sees.
+    // A pack file instead of loose objects, so that its growth can be measured.
     'transfer.unpackLimit=1',
     'transfer.bundleURI=false',
     'submodule.recurse=false',
     'fetch.recurseSubmodules=false',
     'gc.auto=0',
     'maintenance.auto=false',
-    // A redirect could lead to a host the charter does not allow.
+    // A redirect could lead to a host that the charter does not list.
     'http.followRedirects=false',
     'http.lowSpeedLimit=1',
     `http.lowSpeedTime=${Math.ceil(idleSeconds)}`,
@@ -88,15 +88,16 @@ const environment: Record<string, string> = {
 export function git(protocol: GitProtocol | undefined, args: string[], options: RunOptions): Promise<string> {
   const idleSeconds = options.idleSeconds ?? limits.gitIdleSecondsMax;
   const command = ['git', '--no-pager', ...settings(protocol, idleSeconds), ...args];
-  // A shell's own limit holds for git and all it starts, on every system that has a shell.
+  // A limit of the shell applies to git and all its children.
   const limited = ['/bin/sh', '-c', `ulimit -v ${memoryKib} 2>/dev/null; exec "$@"`, 'sh', ...command];
   return run(limited, { ...options, env: { ...environment, ...options.env } });
 }
 
 /**
- * Runs a command to its end in its own process group, which is killed whole when it takes too long, falls silent, or the
- * signal, the watch or the output's reader says so. Returns what it wrote, up to 1 MiB.
- * @throws SOURCE_TIMEOUT, SOURCE_STALLED, SOURCE_GIT_MISSING, GitFailed, what the callbacks throw, the signal's reason
+ * Runs a command in a process group of its own, which is killed on a time limit, on the signal, or when a callback rejects.
+ * Returns its standard output, up to 1 MiB.
+ * @throws SOURCE_TIMEOUT, SOURCE_STALLED, SOURCE_SERVER_ERROR (more output), SOURCE_GIT_MISSING, GitFailed, what the callbacks
+ * throw, the signal's reason
  */
 export async function run(command: string[], options: RunOptions): Promise<string> {
   options.signal?.throwIfAborted();
@@ -110,13 +111,13 @@ export async function run(command: string[], options: RunOptions): Promise<strin
   });
   let failure: { error: unknown } | undefined;
   const kill = (): void => {
-    // A reader that lets it wait must not keep us from seeing the end.
+    // Otherwise a slow reader would delay the end of the process.
     child.stdout.destroy();
     if (child.pid === undefined) return;
     try {
       process.kill(-child.pid, 'SIGKILL');
     } catch {
-      // The group is gone already.
+      // The process group has ended.
     }
   };
   const stop = (error: unknown): void => {
@@ -137,7 +138,7 @@ export async function run(command: string[], options: RunOptions): Promise<strin
   let complaint = '';
   let unread: { error: unknown } | undefined;
   const reading = options.read?.(child.stdout).catch((error: unknown) => {
-    // Of a git that failed by itself the reader got half an archive and complains rightly, but knows less.
+    // If git has failed itself, its error is more precise than the reader's error about truncated output.
     if (child.stdout.readableEnded) unread = { error };
     else stop(error);
   });
@@ -146,7 +147,7 @@ export async function run(command: string[], options: RunOptions): Promise<strin
       lastLife = performance.now();
       output += chunk.toString('utf8');
       if (output.length > outputBytesMax)
-        stop(tooSlow('SOURCE_SERVER_ERROR', 'git was told too much to answer'));
+        stop(tooSlow('SOURCE_SERVER_ERROR', 'the answer of git is over 1 MiB'));
     });
   }
   child.stderr.on('data', (chunk: Buffer) => {
@@ -200,7 +201,7 @@ const tooSlow = (code: SourceErrorCode, message: string): QuorateError =>
     hint: 'Try again later, or raise the limit for a slow server or a large repository.',
   });
 
-/** Git ended with an error of its own; `explain` makes a coded error of it. */
+/** git exited with an error. `explain` converts it to a coded error. */
 export class GitFailed extends Error {
   readonly complaint: string;
 
@@ -209,7 +210,7 @@ export class GitFailed extends Error {
     this.complaint = complaint;
   }
 
-  /** The server is fine but does not hand out this commit or ref. */
+  /** Whether the server answered that it does not have or does not serve the commit or ref. */
   get isMissing(): boolean {
     return /not our ref|unadvertised object|couldn't find remote ref|no such remote ref/i.test(
       this.complaint,
@@ -233,7 +234,7 @@ const explanations: { pattern: RegExp; code: SourceErrorCode; message: string; h
   {
     pattern: /operation too slow/i,
     code: 'SOURCE_STALLED',
-    message: 'the version control server fell silent',
+    message: 'the version control server stopped sending',
     hint: 'Try again later, or raise the limit for a slow server.',
   },
   {
@@ -247,13 +248,13 @@ const explanations: { pattern: RegExp; code: SourceErrorCode; message: string; h
     pattern:
       /authentication failed|could not read username|permission denied|host key verification failed|terminal prompts disabled/i,
     code: 'SOURCE_DENIED',
-    message: 'the version control server wants a login',
+    message: 'the version control server requires a login',
     hint: 'Use a URL that anybody may read.',
   },
   {
     pattern: /redirect/i,
     code: 'SOURCE_REDIRECTED',
-    message: 'the version control server points to another address',
+    message: 'the version control server redirects to another address',
     hint: 'Use the final address in the job.',
   },
   {
@@ -267,12 +268,12 @@ const explanations: { pattern: RegExp; code: SourceErrorCode; message: string; h
     pattern:
       /fsck|early eof|hung up|could not read from remote|protocol error|bad line length|invalid index-pack|index-pack failed|bad pack|pack has|unexpected|expected|out of memory|malformed|corrupt/i,
     code: 'SOURCE_SERVER_ERROR',
-    message: 'the version control server sent something wrong',
+    message: 'the version control server sent invalid data',
     hint: 'Check the repository with git fsck.',
   },
 ];
 
-/** Makes a coded error of git's own; leaves all other errors as they are. */
+/** Converts GitFailed to a coded error; returns other errors unchanged. */
 export function explain(error: unknown, what: string): unknown {
   if (!(error instanceof GitFailed)) return error;
   for (const { pattern, code, message, hint } of explanations) {
@@ -289,4 +290,4 @@ export function explain(error: unknown, what: string): unknown {
 }
 
 const lastLine = (text: string): string =>
-  text.split('\n').filter(Boolean).at(-1)?.slice(0, 300) ?? 'it said nothing';
+  text.split('\n').filter(Boolean).at(-1)?.slice(0, 300) ?? 'no output';

@@ -3,20 +3,21 @@ import { QuorateError } from '../core/errors.ts';
 import { explain, GitFailed, type GitOptions, type RunOptions, run } from './git.ts';
 import { visible } from './url.ts';
 
+/** The state of a local repository. */
 export interface LocalRepo {
   /** Top folder of the working tree. */
   root: string;
-  /** Of HEAD. */
+  /** Commit id of HEAD. */
   commit: string;
-  /** Absent when HEAD is detached. */
+  /** Branch; absent if HEAD is detached. */
   branch?: string;
-  /** True when files differ from the commit or are new and not ignored. */
+  /** Whether files differ from the commit, or are new and not ignored. */
   dirty: boolean;
-  /** Of `origin`, or of the only remote. */
+  /** URL of the remote `origin`, or of the only remote. */
   remoteUrl?: string;
 }
 
-/** Runs git in the user's own repository, with the user's own configuration. @throws as `run` of git.ts */
+/** Runs git in the user's repository with the user's configuration. @throws as `run` of git.ts */
 export type OwnGit = (cwd: string, args: string[], more?: Pick<RunOptions, 'read'>) => Promise<string>;
 
 export function ownGit(options: GitOptions): OwnGit {
@@ -31,7 +32,7 @@ export function ownGit(options: GitOptions): OwnGit {
     run(['git', '--no-pager', '-c', 'core.fsmonitor=false', ...args], { ...options, ...more, cwd, env });
 }
 
-/** One line of an answer; undefined where git says no. */
+/** Output of git without the final line feed; undefined if git exits with an error. */
 export async function askGit(git: OwnGit, cwd: string, args: string[]): Promise<string | undefined> {
   try {
     return (await git(cwd, args)).replace(/\n$/, '');
@@ -58,11 +59,11 @@ export async function topFolder(git: OwnGit, path: string): Promise<string> {
   }
 }
 
-/** Id of the commit checked out; undefined before the first one. */
+/** Commit id of HEAD; undefined before the first commit. */
 export const headOf = (git: OwnGit, root: string): Promise<string | undefined> =>
   askGit(git, root, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']);
 
-/** Whether files differ from the commit or are new and not ignored. */
+/** Whether files differ from HEAD, or are new and not ignored. */
 export async function isDirty(git: OwnGit, root: string): Promise<boolean> {
   let dirty = false;
   try {
@@ -72,7 +73,7 @@ export async function isDirty(git: OwnGit, root: string): Promise<boolean> {
       },
     });
   } catch (error) {
-    throw explain(error, `cannot look at ${visible(root)}`);
+    throw explain(error, `cannot read the state of ${visible(root)}`);
   }
   return dirty;
 }
@@ -83,7 +84,7 @@ export const noCommit = (root: string): QuorateError =>
   });
 
 /**
- * Looks at the user's own repository around `path`.
+ * Reads the state of the user's repository around `path`.
  * @throws SOURCE_NO_REPOSITORY, SOURCE_NO_COMMIT, SOURCE_GIT_MISSING
  */
 export async function localRepo(path: string, options: GitOptions = {}): Promise<LocalRepo> {

@@ -5,12 +5,12 @@ import { checkRef, isCommitId, parseGitUrl } from './url.ts';
 export interface Resolved {
   /** Full commit id. */
   commit: string;
-  /** Full name of the branch or tag; absent when a commit id was asked for. */
+  /** Full name of the branch or tag; absent for a commit id. */
   ref?: string;
 }
 
 /**
- * Asks a server which commit a branch, a tag or `HEAD` is at now; a full commit id is returned as it is.
+ * Asks a server for the current commit of a branch, a tag or `HEAD`. A full commit id is returned unchanged.
  * @throws SOURCE_REF_NOT_FOUND, SOURCE_REF_AMBIGUOUS, SOURCE_REF_INVALID and the codes of `readCommit`
  */
 export async function resolveRef(url: string, ref: string, options: GitOptions = {}): Promise<Resolved> {
@@ -27,7 +27,7 @@ export async function resolveRef(url: string, ref: string, options: GitOptions =
       reach: 'server',
     });
   } catch (error) {
-    throw explain(error, `cannot look up ${ref}`);
+    throw explain(error, `cannot resolve ${ref}`);
   }
   const found = new Map<string, string>();
   for (const line of text.split('\n')) {

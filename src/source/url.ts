@@ -3,13 +3,13 @@ import { QuorateError } from '../core/errors.ts';
 export type GitProtocol = 'git' | 'http' | 'https' | 'ssh';
 
 export interface GitUrl {
-  /** What git is given. */
+  /** The URL for git. */
   href: string;
   protocol: GitProtocol;
   /** Lower case; an IPv6 address in brackets. */
   host: string;
   port: number;
-  /** Of the protocol, where a URL names none. */
+  /** Default port of the protocol. */
   usualPort: number;
   path: string;
 }
@@ -19,7 +19,7 @@ const urlBytesMax = 2048;
 
 const quoted = (text: string): string => visible(JSON.stringify(text.slice(0, 200)));
 
-/** Text without control and direction-changing characters: what a server sends must not drive a terminal. */
+/** Untrusted text with control and bidirectional characters replaced by spaces, line feeds kept. */
 export function visible(text: string): string {
   return text.replace(/(?!\n)[\p{Cc}\p{Bidi_Control}]/gu, ' ');
 }
@@ -31,9 +31,9 @@ function invalid(text: string, why: string): QuorateError {
 }
 
 /**
- * Reads a repository's URL: git, http(s), ssh, or scp's `user@host:path`. Never something git would run (`ext::`), read
- * from disk (`file:`, a path) or take as an option.
- * @param allowed hosts as `host` (at the protocol's own port) or `host:port`; absent, any host
+ * Parses a repository's URL: git, http(s), ssh, or scp's `user@host:path`. Refuses what git would execute (`ext::`), read from
+ * disk (`file:`, a path) or take as an option.
+ * @param allowed hosts as `host` (with the protocol's default port) or `host:port`; absent: any host
  * @throws SOURCE_URL_INVALID, SOURCE_PROTOCOL_REFUSED, SOURCE_URL_CREDENTIALS, SOURCE_HOST_NOT_ALLOWED
  */
 export function parseGitUrl(text: string, allowed?: readonly string[]): GitUrl {
@@ -48,21 +48,21 @@ export function parseGitUrl(text: string, allowed?: readonly string[]): GitUrl {
       'SOURCE_PROTOCOL_REFUSED',
       `${quoted(text)} has the protocol "${visible(protocol)}"`,
       {
-        hint: 'Only git, https, http and ssh are used.',
+        hint: 'Supported protocols: git, https, http, ssh.',
       },
     );
   }
   if (url.password !== '' || (url.username !== '' && protocol !== 'ssh')) {
     throw new QuorateError('SOURCE_URL_CREDENTIALS', 'the repository URL holds a user name or password', {
-      hint: 'Anybody can read a job: use a URL that needs no secret.',
+      hint: 'Jobs are public: use a URL that needs no secret.',
     });
   }
   if (!/^[A-Za-z0-9._-]*$/.test(url.username) || url.username.startsWith('-'))
-    throw invalid(text, 'has an odd user name');
+    throw invalid(text, 'has an invalid user name');
   if (url.search !== '' || url.hash !== '') throw invalid(text, 'has a "?" or "#" part');
   const host = url.hostname.toLowerCase();
   if (!/^([a-z0-9_]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])$/.test(host))
-    throw invalid(text, 'has no proper host name');
+    throw invalid(text, 'has no valid host name');
   if (url.pathname === '' || url.pathname === '/') throw invalid(text, 'names no repository');
   const port = url.port === '' ? defaultPorts[protocol] : Number(url.port);
   const usualPort = defaultPorts[protocol];
@@ -94,7 +94,7 @@ function checkHost({ host, port, protocol }: GitUrl, allowed: readonly string[])
     'SOURCE_HOST_NOT_ALLOWED',
     `the project does not allow source from ${host}:${port}`,
     {
-      hint: "Add the host to the charter's version control hosts, or use one that is there.",
+      hint: "Add the host to the charter's version control hosts, or use one that is listed.",
     },
   );
 }
@@ -104,7 +104,7 @@ export function isCommitId(text: string): boolean {
   return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
 }
 
-/** The rules of git-check-ref-format(1), and no leading "-". @throws SOURCE_REF_INVALID */
+/** Checks a ref by the rules of git-check-ref-format(1), and refuses a leading "-". @throws SOURCE_REF_INVALID */
 export function checkRef(ref: string): string {
   const bad =
     ref.length === 0 ||

@@ -8,24 +8,24 @@ import { checkRef, isCommitId, visible } from './url.ts';
 export interface WorkingFiles {
   /** Top folder of the working tree. */
   root: string;
-  /** What git tracks or would: relative to the root. Submodules and other repositories in it are named as folders. */
+  /** Tracked files, and untracked ones that are not ignored: relative paths. Submodules and nested repositories are folders. */
   paths: string[];
-  /** Of HEAD; absent before the first one. */
+  /** Commit id of HEAD; absent before the first commit. */
   commit?: string;
-  /** Files differ from that commit, or are new. */
+  /** Whether files differ from that commit, or are new. */
   dirty: boolean;
 }
 
 /**
- * What a commit of everything would hold: files that are tracked, and those that are not and not ignored either. Some of
- * those tracked may be gone. The user's own git configuration says what is ignored.
+ * Lists the files that "git add --all" would commit: tracked files, and untracked ones that are not ignored by the user's git
+ * configuration. Tracked files may have been deleted.
  * @throws SOURCE_NO_REPOSITORY, SOURCE_TOO_LARGE, SOURCE_TREE_REFUSED, SOURCE_GIT_MISSING
  */
 export async function workingFiles(path: string, options: GitOptions = {}): Promise<WorkingFiles> {
   const git = ownGit(options);
   const root = await topFolder(git, path);
   const commit = await headOf(git, root);
-  // A file in conflict is listed once for each side.
+  // A file with a merge conflict is listed once per side.
   const paths = new Set<string>();
   try {
     await git(root, ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {
@@ -45,7 +45,7 @@ export async function workingFiles(path: string, options: GitOptions = {}): Prom
 
 const tooMany = (root: string): QuorateError =>
   new QuorateError('SOURCE_TOO_LARGE', `${visible(root)} holds over ${limits.treeEntriesMax} files`, {
-    hint: 'Have git ignore what is no source: a line for it in .gitignore.',
+    hint: 'Exclude files that are not source in .gitignore.',
   });
 
 async function* names(output: Readable): AsyncGenerator<string> {
@@ -62,7 +62,7 @@ async function* names(output: Readable): AsyncGenerator<string> {
       } catch (cause) {
         const shown = JSON.stringify(bytes.toString('latin1').slice(0, 200));
         throw new QuorateError('SOURCE_TREE_REFUSED', `the name of the file ${visible(shown)} is not UTF-8`, {
-          hint: 'Rename the file, or have git ignore it.',
+          hint: 'Rename the file, or exclude it in .gitignore.',
           cause,
         });
       }
@@ -75,12 +75,12 @@ export interface LocalCommit {
   root: string;
   /** Full id. */
   commit: string;
-  /** The folder of the repository's objects. */
+  /** Path of the repository's folder of objects. */
   objects: string;
 }
 
 /**
- * Finds a commit in the user's own repository.
+ * Finds a commit in the user's repository.
  * @param ref `HEAD`, a branch, a tag or a commit id
  * @throws SOURCE_NO_REPOSITORY, SOURCE_NO_COMMIT, SOURCE_REF_NOT_FOUND, SOURCE_REF_INVALID, SOURCE_GIT_MISSING
  */
@@ -94,7 +94,7 @@ export async function localCommit(path: string, ref: string, options: GitOptions
     throw new QuorateError(
       'SOURCE_REF_NOT_FOUND',
       `${visible(root)} has no branch, tag or commit ${JSON.stringify(ref)}`,
-      { hint: 'Check the name: git branch --all and git tag list what there is here.' },
+      { hint: 'Check the name: git branch --all and git tag list them.' },
     );
   }
   const objects = await askGit(git, root, ['rev-parse', '--path-format=absolute', '--git-path', 'objects']);

@@ -17,36 +17,36 @@ export interface ConfinedOptions {
   url: string;
   /** The charter's version control servers. */
   vcs: readonly string[];
-  /** The folder of the sandbox's notes. */
+  /** Folder of the sandbox's job records. */
   stateDir: string;
   /** An existing, private and empty folder; the caller removes it. */
   scratch: string;
-  /** Of the job, which is not built meanwhile: git gets as much, and enough to work with. */
+  /** Limits of the job, which apply to git as well; memory is raised to git's minimum. */
   cpus: number;
   memoryBytes: number;
-  /** Of the source; what may be received is a little more. */
+  /** Maximum size of the source in bytes. Slightly more may be received. */
   bytesMax: number;
-  /** What git may use of the network, together with the rest of the worker. */
+  /** Bandwidth limit, shared with the rest of the worker. */
   bandwidth?: Bandwidth;
-  /** Lines for the build's log. */
+  /** Writes a line to the build's log. */
   say(text: string): void;
-  /** Stand-ins for the attack tests. */
+  /** Replaced in attack tests. */
   resolve?: Resolve;
   guards?: Parameters<typeof openToolSandbox>[0]['guards'];
 }
 
-/** Git in a sandbox whose only way out leads to the server of one source. */
+/** git in a sandbox that can connect to the server of one source only. */
 export interface ConfinedGit {
-  /** For git to work in. */
+  /** Folder that git can write to. */
   readonly dir: string;
   readonly wrap: NonNullable<GitOptions['wrap']>;
   readonly egress: Egress;
-  /** What git could not know of its own failure. */
+  /** Replaces an error of git by its cause, if the sandbox or the proxy knows it. */
   explain(error: unknown): unknown;
   close(): Promise<void>;
 }
 
-/** Errors: `SOURCE_URL_…`, `SOURCE_PROTOCOL_REFUSED`, `SANDBOX_…`, `EGRESS_UNAVAILABLE`. */
+/** Opens a sandbox for git. @throws `SOURCE_URL_…`, SOURCE_PROTOCOL_REFUSED, `SANDBOX_…`, EGRESS_UNAVAILABLE */
 export async function openConfinedGit(options: ConfinedOptions): Promise<ConfinedGit> {
   const { vcs, stateDir, scratch, cpus, memoryBytes, say } = options;
   const url = fetchableUrl(options.url);
@@ -76,22 +76,18 @@ export async function openConfinedGit(options: ConfinedOptions): Promise<Confine
 }
 
 function confined(tool: ToolSandbox, egress: Egress, { protocol }: GitUrl): ConfinedGit {
-  const way = protocol === 'git' ? 'command' : 'loopback';
+  const access = protocol === 'git' ? 'command' : 'loopback';
   return {
     dir: tool.dir,
     egress,
-    wrap: (command, reach) => tool.wrap(command, reach === 'server' ? way : 'nothing'),
+    wrap: (command, reach) => tool.wrap(command, reach === 'server' ? access : 'nothing'),
     explain: (error) => {
       if (!/^SOURCE_(?!TIMEOUT|TOO_LARGE|COMMIT_)/.test(codeOf(error))) return error;
       if (tool.outOfMemory()) {
-        return new QuorateError(
-          'SOURCE_TOO_LARGE',
-          'git needed more memory than it may have for this source',
-          {
-            hint: 'Make the repository smaller: one file of its history may be very large.',
-            cause: error,
-          },
-        );
+        return new QuorateError('SOURCE_TOO_LARGE', 'git exceeded its memory limit for this source', {
+          hint: 'Make the repository smaller: one file of its history may be very large.',
+          cause: error,
+        });
       }
       const [refusal] = egress.refusals;
       if (refusal === undefined) return error;

@@ -2,27 +2,27 @@ import { QuorateError } from '../../core/errors.ts';
 import { type GitOptions, readCommit } from '../../source/index.ts';
 import type { Area, ImportedTree, Store } from '../../store/index.ts';
 
-/** Fetching a source takes no longer than this, whatever a job's own time limit. */
+/** Time limit of fetching a source, independent of the job's. */
 const sourceSecondsMax = 600;
 
 export interface SourceOptions {
   url: string;
   commit: string;
-  /** The branch or tag the commit is on, for servers that hand out no single commits. */
+  /** A branch or tag that contains the commit, for servers that do not serve single commits. */
   ref: string;
-  /** A folder for git to work in. */
+  /** A folder for git's temporary files. */
   dir: string;
   into: Area;
-  /** Of what is fetched, and again of the files. */
+  /** Maximum size in bytes of the fetched objects, and of the files. */
   maxBytes?: number;
-  /** Where git runs; absent, as the user's own. */
+  /** Runs git in a sandbox; absent: as the user. */
   wrap?: GitOptions['wrap'];
   signal: AbortSignal;
 }
 
 /**
- * Brings the files of a commit into the store. Errors: `SOURCE_…`, `STORE_DISK_FULL`; `SOURCE_TREE_REFUSED` for a tree with
- * a link that leaves it or a name that not every system can hold.
+ * Fetches a commit and imports its files into the store.
+ * @throws `SOURCE_…`, STORE_DISK_FULL; SOURCE_TREE_REFUSED for a link that leaves the tree or a name that is not portable
  */
 export async function importSource(store: Store, options: SourceOptions): Promise<ImportedTree> {
   const { url, commit, into, signal, maxBytes } = options;
@@ -35,7 +35,7 @@ export async function importSource(store: Store, options: SourceOptions): Promis
   }
 }
 
-/** What the store refuses of a source is the source's fault. */
+/** Converts an error of the store about a tree into an error about the source. */
 export function asSourceError(error: unknown, what: string): unknown {
   if (!(error instanceof QuorateError) || !error.code.startsWith('STORE_')) return error;
   if (error.code === 'STORE_DISK_FULL') return error;
@@ -47,7 +47,7 @@ export function asSourceError(error: unknown, what: string): unknown {
     });
   }
   return new QuorateError('SOURCE_TREE_REFUSED', message, {
-    hint: 'Take out of the repository what the message names, and commit.',
+    hint: 'Remove what the message names from the repository, and commit.',
     cause: error,
   });
 }

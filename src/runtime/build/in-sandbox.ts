@@ -11,10 +11,10 @@ import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type { Area, ImportedTree, Store } from '../../store/index.ts';
 
-/** What a trial changes of the surroundings that a worker builds in. */
+/** Changes of the build environment, for trials only. */
 export interface BuildVariation {
   variation?: SandboxVariation;
-  /** Source files unpacked from last to first, which is how folders come to list them. */
+  /** Unpack source files in reverse order, which changes the order of directory entries. */
   reversed?: boolean;
 }
 
@@ -23,21 +23,21 @@ export interface BuildIo {
   tree: string;
   from: Area;
   image: 'host' | SandboxImage;
-  /** Where the outputs go. */
+  /** Area for the outputs. */
   into: Area;
   /** Artifacts in the public area, to be unpacked at /build/in/<name>. */
   inputs?: readonly { name: string; cid: string }[];
-  /** The way out, where the job has one. */
+  /** Unix socket of the proxy, for a job with a network. */
   network?: { socket: string } | undefined;
-  /** Of who tries the job. */
+  /** Interactive terminal, for trials only. */
   terminal?: SandboxJob['terminal'];
   onLog(chunk: Uint8Array): void;
   signal: AbortSignal;
 }
 
 /**
- * Runs the steps of a job: the same for a worker and for who tries it alone. `built` is the outputs of a build that made
- * some. Throws what the sandbox and the store throw; see `abortedBy`.
+ * Builds a job, for workers and for trials. `built` holds the outputs, if there are any.
+ * @throws `SANDBOX_…` and `STORE_…`, which `abortedBy` converts to an outcome
  */
 export async function buildInSandbox(
   sandbox: Sandbox,
@@ -92,7 +92,7 @@ function outcomeOf(outcome: SandboxOutcome, built: ImportedTree | undefined): Ou
 
 type Aborted = Extract<Outcome, { kind: 'aborted' }>;
 
-/** The outcome of a build that something thrown has ended. */
+/** The outcome of a build that was ended by an error. */
 export const abortedBy = (error: unknown): Aborted => ({
   kind: 'aborted',
   reason: reasonOf(error),
@@ -106,11 +106,11 @@ function reasonOf(error: unknown): Aborted['reason'] {
   return 'sandbox';
 }
 
-/** For a signed document: code, message and hint in one line, no control characters, bounded. */
+/** Detail for a signed document: code, message and hint in one line of printable ASCII, at most 500 characters. */
 function detailOf(error: unknown): string {
   const text = typeof error === 'string' ? error : `${codeOf(error)}: ${messageOf(error)}`;
   const hint = error instanceof QuorateError && error.hint !== undefined ? ` (hint: ${error.hint})` : '';
   const plain = (part: string, max: number) => part.replace(/[^\x20-\x7e]+/g, ' ').slice(0, max);
-  // What to do about it must not be what a long message pushes out.
+  // The message is cut so that the hint is kept.
   return plain(text, hint === '' ? 400 : 250) + plain(hint, 250);
 }

@@ -5,8 +5,8 @@ import type { Store } from '../../store/index.ts';
 export const jobFileName = 'quorate.yaml';
 
 /**
- * Reads the job file of a tree in the public area. `where` and `named` are what errors call the tree and the file, `hint`
- * what to do where there is none. Errors: `JOBFILE_…`.
+ * Reads the job file of a tree in the public area and selects a job. For errors, `where` names the tree and `named` the file;
+ * `hint` says what to do if there is no job file. @throws `JOBFILE_…`, `STORE_…`
  */
 export async function jobInTree(
   store: Store,

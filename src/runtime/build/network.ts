@@ -17,22 +17,22 @@ import { buildLimits } from './limits.ts';
 export interface NetworkOptions {
   job: Pick<Job, 'network' | 'limits'>;
   charter: Pick<Charter, 'vcs' | 'bootstrap'>;
-  /** Of the job's source: what `vcs` is where the charter allows any server. */
+  /** URL of the job's source. Its server is the target of `vcs` if the charter allows any server. */
   source: string | undefined;
-  /** Where the controller serves artifacts by HTTP, as it tells its members. */
+  /** URLs at which the controller serves artifacts by HTTP, as announced to members. */
   store: readonly string[];
-  /** A folder that only this user can enter, with a short path: the socket lies below. */
+  /** A private folder with a short path, for the socket. */
   dir: string;
   /**
-   * Which private addresses the machine's owner lets builds reach, as `host:port`; a project has to name them, too. 'named':
-   * all that it names, for whoever builds a project of their own.
+   * Private addresses that the operator permits, as `host:port`; the charter must list them too. 'named': all that the charter
+   * lists, for trials of a project of one's own.
    */
   privateHosts: readonly string[] | 'named';
-  /** What the machine's owner allows; without it there is no limit. */
+  /** The operator's bandwidth limit; absent: no limit. */
   bandwidth?: Bandwidth;
-  /** Lines for the build's log, of printable characters only. */
+  /** Writes a line of printable characters to the build's log. */
   say(text: string): void;
-  /** A stand-in for tests. */
+  /** Default: the host's resolver. */
   resolve?: EgressRules['resolve'];
 }
 
@@ -41,18 +41,18 @@ export interface BuildNetwork extends Pick<Egress, 'socket' | 'counts'> {
   close(): Promise<void>;
 }
 
-/** Opens what the job asks for; undefined when that is nothing. Errors: `EGRESS_UNAVAILABLE`. */
+/** Opens the proxy of a job with a network; undefined for one without. @throws EGRESS_UNAVAILABLE */
 export async function openBuildNetwork(options: NetworkOptions): Promise<BuildNetwork | undefined> {
   const { network } = options.job;
   if (network === undefined) return undefined;
   const { say, bandwidth } = options;
   const rules = rulesOf(options);
-  /** Said once each: a build may be refused the same many times. */
+  /** Hints already logged; each is logged once. */
   const hinted = new Set<string>();
   const dir = await mkdtemp(join(options.dir, 'tmp-net-'));
   try {
     const open = rules.targets.map(({ host, port }) => at(host, port)).join(', ');
-    say(`network: ${network.join(', ')}: ${open === '' ? 'no server is known for that' : open}`);
+    say(`network: ${network.join(', ')}: ${open === '' ? 'no server is known' : open}`);
     const egress = await openEgressProxy({
       ...{ dir, ...rules, resolve: options.resolve },
       connectionsMax: sandboxLimits.egressConnectionsMax,
@@ -83,10 +83,10 @@ export async function openBuildNetwork(options: NetworkOptions): Promise<BuildNe
   }
 }
 
-/** What a proxy for HTTP can be asked for; other protocols have ports of their own, which the charter names. */
+/** Ports of an entry without a port: HTTPS and HTTP. For other protocols the charter must list the port. */
 const usualPorts = [443, 80];
 
-/** Which servers that is, and which of their addresses may be private ones. */
+/** The targets of a job's network, and which of them may have private addresses. */
 export function rulesOf({
   job: { network = [] },
   charter,
@@ -98,7 +98,8 @@ export function rulesOf({
   const any = charter.vcs.length === 0 && source !== undefined ? urlTarget(source) : [];
   const stores = store.flatMap(urlTarget);
   const literal = vcs.filter(isLiteralAddress);
-  // The controller says where its store is; that it may be at home the root says, with the address itself.
+  // The controller announces its store's URL. A private address of it is permitted only if the charter, signed by the
+  // root key, lists that address.
   const known = new Set(charter.bootstrap.flatMap((addr) => /^\/ip[46]\/([^/]+)\//.exec(addr)?.[1] ?? []));
   return {
     targets: unique([

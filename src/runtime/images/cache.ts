@@ -13,59 +13,61 @@ import { imageCacheLimits } from './limits.ts';
 import { checkImageRequirements } from './requirements.ts';
 import { isAbandoned, scratchName, UseMarker } from './use-markers.ts';
 
+/** How an image is obtained. `maxBytes` bounds its blocks. */
 export interface ObtainOptions {
   maxBytes: number;
   signal: AbortSignal;
   onProgress(bytes: number): void;
 }
 
+/** Where blocks of images come from. */
 export interface ImageSource {
-  /** Has all blocks of an image in the public area when it returns. Tells what is there of it, as far as it takes long. */
+  /** Resolves when all blocks of an image are in the public area. Reports the bytes present so far. */
   obtain(image: string, options: ObtainOptions): Promise<void>;
-  /** They are not needed any more. */
+  /** The blocks of an image are not needed any more. */
   discard(image: string): Promise<void>;
 }
 
 export interface ImageCacheOptions {
   dir: string;
-  /** Of all images, in every form they are kept in. */
+  /** Maximum size of all images in all forms, blocks included. */
   bytesMax: number;
   store: Store;
   source: ImageSource;
-  /** Ends what is being made. */
+  /** Ends the preparation of images. */
   signal: AbortSignal;
 }
 
-/** An image that a build uses. Nothing of it is given up before `release`. */
+/** An image in use by a build. It is not evicted before `release`. */
 export interface HeldImage extends SandboxImage {
   release(): Promise<void>;
 }
 
 type Form = 'tree' | 'image.erofs';
 
-/** Room is made for an image each time this much more of it has come. */
+/** While an image is received, space is made each time this many more bytes have arrived. */
 const roomStepBytes = 64 * 1024 * 1024;
-/** Of a block without links (multicodec `raw`). */
+/** Multicodec `raw`: a block without links. */
 const neverFits = new Set([
   'STORE_TREE_TOO_LARGE',
   'STORE_TREE_TOO_MANY_BLOCKS',
   'STORE_TREE_TOO_MANY_ENTRIES',
 ]);
-/** What is wrong with an image stays wrong: its CID is its content. */
+/** Permanent errors of an image: its content cannot change under the same CID. */
 const neverBuildable = new Set(['IMAGE_UNFIT', 'IMAGE_LACKS_TOOL', ...neverFits]);
-/** Files of a folder are counted by what they take on the disk. */
+/** Files are counted in blocks of this size, as they take up on disk. */
 const diskBlock = 4096;
-/** Names beginning like this are what a crash left. */
+/** Prefix of images in preparation, or left by a crash. */
 const unfinishedPrefix = '.new-';
 
 /**
- * Images as builds use them: `<dir>/<cid>/tree` and `image.erofs`, each made once and then used as it lies there. What has its
- * final name is whole. The one used longest ago goes first when there is no room. Several processes may use one folder.
+ * A cache of images ready for builds: `<dir>/<cid>/tree` and `image.erofs`. A file or folder with its final name is complete. The
+ * least recently used image is evicted first. Several processes may share one folder.
  */
 export class ImageCache {
   readonly #options: ImageCacheOptions;
   readonly #making = new Map<string, Promise<void>>();
-  /** Images that cannot be used here as long as this process runs, and why: nobody has them fetched again and again. */
+  /** Unusable images and their errors, so that they are not fetched again by this process. */
   readonly #refused = new Map<string, unknown>();
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -73,19 +75,19 @@ export class ImageCache {
     this.#options = options;
   }
 
-  /** Removes what a crash left behind; what a living process works on stays. */
+  /** Removes leftovers of a crash, but not files of living processes. */
   async sweep(): Promise<void> {
     for (const name of await listNames(this.#options.dir))
       if (isAbandoned(name, unfinishedPrefix) || isAbandoned(name, evictedPrefix))
         await rm(join(this.#options.dir, name), { recursive: true, force: true });
   }
 
-  /** Those that are ready in some form. */
+  /** CIDs of images that are ready in at least one form. */
   async images(): Promise<string[]> {
     return (await readyImages(this.#options.dir)).map(({ image }) => image);
   }
 
-  /** `signal` ends the waiting, not what is being made for others as well. */
+  /** Marks an image as used. `signal` ends waiting for it, not its preparation, which others may share. */
   use(image: string, signal: AbortSignal): HeldImage {
     const user = new UseMarker(join(this.#options.dir, image));
     const ready = async (form: Form): Promise<string> => {
@@ -93,7 +95,7 @@ export class ImageCache {
         const path = join(this.#options.dir, image, form);
         if ((await user.hold()) && existsSync(path)) {
           const now = new Date();
-          // Taken away by another process in between, it is put back, or made again.
+          // If another process has evicted it meanwhile, it is restored or prepared again.
           if (await utimes(join(this.#options.dir, image), now, now).then(yes, ifThere)) return path;
         }
         await waiting(this.#make(image, form), signal);
@@ -107,7 +109,7 @@ export class ImageCache {
     };
   }
 
-  /** One at a time for each image and form, whoever asks. */
+  /** Shares one preparation per image and form among all callers. */
   #make(image: string, form: Form): Promise<void> {
     const key = `${image} ${form}`;
     const making =
@@ -117,7 +119,7 @@ export class ImageCache {
     return making;
   }
 
-  /** One image after the other: what takes room is on the disk and counted before the next looks how much there is. */
+  /** Prepares images one after the other, so that each is counted before space for the next is made. */
   #makeNow(image: string, form: Form): Promise<void> {
     const made = this.#turn.then(async () => {
       if (this.#refused.has(image)) throw this.#refused.get(image);
@@ -142,7 +144,7 @@ export class ImageCache {
     this.#refused.set(image, error);
   }
 
-  /** Others give way while it comes, so that all of them are never much above the limit. */
+  /** Obtains an image and evicts others meanwhile, so that the total exceeds the limit by one step at most. */
   async #obtain(image: string): Promise<void> {
     const { source, bytesMax, signal } = this.#options;
     const full = new AbortController();
@@ -156,7 +158,7 @@ export class ImageCache {
       const stop = AbortSignal.any([signal, full.signal]);
       await source.obtain(image, { maxBytes: bytesMax, signal: stop, onProgress });
     } catch (error) {
-      // What came of it is kept where another try could go on with it.
+      // Blocks already received are kept for another attempt, unless the image can never fit.
       if (neverFits.has(codeOf(error))) await source.discard(image);
       if (full.signal.aborted) throw full.signal.reason;
       throw error;
@@ -169,7 +171,7 @@ export class ImageCache {
     try {
       await this.#write(image, form);
     } catch (error) {
-      // Else whoever names images that nobody can build in would fill the disk with their blocks.
+      // Otherwise jobs with unusable images would fill the disk with their blocks.
       const forms: Form[] = ['tree', 'image.erofs'];
       const isNeeded = forms.some(
         (one) =>
@@ -192,7 +194,7 @@ export class ImageCache {
       if (form === 'tree') {
         await store.exportDirectory(image, made, { rules: 'image', readable: true, signal });
       } else await makeErofs(store.exportTar(image, { rules: 'image', signal }), made, signal);
-      // Nothing looks at its content again, so it must not be lost with power once it has its name.
+      // The content is not verified again, so it must be on disk before it gets its final name.
       await syncFileSystem(made, signal);
       await mkdir(join(dir, image), { recursive: true, mode: 0o755 });
       await writeFile(
@@ -201,7 +203,7 @@ export class ImageCache {
       );
       await writeFile(join(dir, image, 'blocks.bytes'), String(blocks));
       await rename(made, join(dir, image, form)).catch((error: NodeJS.ErrnoException) => {
-        // Another process was faster; it is the same.
+        // Another process has prepared the same content.
         if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
       });
     } finally {
@@ -218,7 +220,7 @@ export class ImageCache {
     return { blocks, files };
   }
 
-  /** Of all blocks there are, not what their maker says of them. */
+  /** Size of all blocks, measured, not as declared by the image. */
   async #blockBytes(image: string): Promise<number> {
     const { blocks } = this.#options.store;
     const todo = [blocks.parse(image)];
@@ -249,8 +251,8 @@ export class ImageCache {
     if (total <= bytesMax) return;
     const error = new QuorateError(
       'IMAGE_TOO_LARGE',
-      `the image ${image} takes ${sizeText(wanted)} here; images may take ${sizeText(bytesMax)}, and builds use ${sizeText(total - wanted)} of that`,
-      { hint: 'Make the image smaller, or lend more room: images under [lend] in worker.toml.' },
+      `the image ${image} needs ${sizeText(wanted)}; the limit for images is ${sizeText(bytesMax)}, and builds use ${sizeText(total - wanted)} of it`,
+      { hint: 'Make the image smaller, or raise the limit: images under [lend] in worker.toml.' },
     );
     if (wanted > bytesMax) this.#refuse(image, error);
     throw error;

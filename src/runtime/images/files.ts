@@ -10,25 +10,25 @@ import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
 
 const metadataSchema = z.strictObject({
   image: cidSchema,
-  /** Of file content. */
+  /** Size of all files. */
   bytes: z.int().min(0),
   files: z.int().min(0),
-  /** What it was made of, for people. */
+  /** Description of its source, for display. */
   of: z.string().max(1000),
   made: z.string().max(40),
 });
-/** What is written down beside an image. */
+/** Metadata of an image, stored beside it as JSON. */
 export type ImageMetadata = z.infer<typeof metadataSchema>;
 
 const carFile = (dir: string, image: string): string => join(dir, `${image}.car`);
 const metadataFile = (dir: string, image: string): string => join(dir, `${image}.json`);
 
-/** The folder of images that were made in a project (its `.quorate`) or for this machine (its home folder). */
+/** The folder of images of a project (in its `.quorate`) or of a home. */
 export const imagesFolder = (dir: string): string => join(dir, 'images');
 
 export const hasImageFile = (dir: string, image: string): boolean => existsSync(carFile(dir, image));
 
-/** Writes an image of a store's public area into a folder, whole or not at all. */
+/** Writes an image from a store's public area into a folder as a CAR file, atomically. */
 export async function writeImageFile(
   store: Store,
   dir: string,
@@ -59,7 +59,7 @@ export async function writeImageFile(
 }
 
 /**
- * Takes an image from its file into a store's public area; each block is hashed. @throws IMAGE_FILE_DAMAGED, `STORE_…`
+ * Imports an image from its file into a store's public area and verifies each block. @throws IMAGE_FILE_DAMAGED, `STORE_…`
  */
 export async function readImageFile(
   store: Store,
@@ -71,7 +71,7 @@ export async function readImageFile(
   const decoder = new CarDecoder([{ cid: store.blocks.parse(image), depth: 0 }], store.blocks.links);
   const take = async (): Promise<void> => {
     for (let block = decoder.next(); block !== undefined; block = decoder.next())
-      // What was read last is shared with other blocks; the store keeps what it is given.
+      // The decoder's buffer is shared between blocks; the store needs a copy.
       await store.blocks.put(block.cid, Uint8Array.from(block.bytes));
   };
   try {
@@ -82,7 +82,7 @@ export async function readImageFile(
       }
       decoder.end();
     });
-    if (decoder.rest().length > 0) throw new Error('it ends before the last block');
+    if (decoder.rest().length > 0) throw new Error('truncated before the last block');
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof QuorateError && cause.code === 'STORE_DISK_FULL') throw cause;
@@ -94,7 +94,7 @@ export async function readImageFile(
   }
 }
 
-/** The images of a folder, by CID. @throws HOME_DAMAGED */
+/** Lists the images of a folder, sorted by CID. @throws HOME_DAMAGED */
 export async function listImageFiles(dir: string): Promise<ImageMetadata[]> {
   const names = existsSync(dir) ? (await readdir(dir)).filter((name) => name.endsWith('.json')).sort() : [];
   const list: ImageMetadata[] = [];
@@ -107,11 +107,11 @@ export async function listImageFiles(dir: string): Promise<ImageMetadata[]> {
   return list;
 }
 
-/** @throws IMAGE_UNKNOWN */
+/** Removes an image and its metadata. @throws IMAGE_UNKNOWN */
 export async function removeImageFile(dir: string, image: string): Promise<void> {
   if (!hasImageFile(dir, image)) {
     throw new QuorateError('IMAGE_UNKNOWN', `there is no image ${image} in ${dir}`, {
-      hint: 'quorate image list shows those there are.',
+      hint: 'quorate image list shows all images.',
     });
   }
   await rm(carFile(dir, image), { force: true });

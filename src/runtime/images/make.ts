@@ -8,17 +8,17 @@ import { type ImageMetadata, writeImageFile } from './files.ts';
 import { checkImageRequirements } from './requirements.ts';
 
 export interface MadeImage extends ImageMetadata {
-  /** Where it lies now. */
+  /** Path of its file. */
   file: string;
 }
 
 interface Making {
-  /** Where it goes. */
+  /** Folder for the image. */
   dir: string;
   signal: AbortSignal;
 }
 
-/** Makes an image of Debian packages. @throws `IMAGE_…`, `STORE_…` */
+/** Creates an image of Debian packages. @throws `IMAGE_…`, `STORE_…` */
 export function makeDebianImage({
   suite,
   include,
@@ -37,7 +37,7 @@ export function makeDebianImage({
   );
 }
 
-/** Makes an image of what a container tool wrote. @throws `IMAGE_…`, `STORE_…` */
+/** Creates an image from an OCI image layout or the output of `docker save`. @throws `IMAGE_…`, `STORE_…` */
 export function importImage({
   path,
   name,

@@ -2,12 +2,12 @@ import { QuorateError } from '../../core/errors.ts';
 import { imageLimits } from '../../image/limits.ts';
 import type { Store, TreeEntry } from '../../store/index.ts';
 
-/** Where programs of an image are looked for, as a build's PATH has it. */
+/** Folders of programs, in the order of a build's PATH. */
 const toolFolders = ['usr/local/sbin', 'usr/local/bin', 'usr/sbin', 'usr/bin', 'sbin', 'bin'];
-/** The largest program that is looked into. */
+/** Maximum size of a program that is searched for a text. */
 const toolBytesMax = 64 * 1024 * 1024;
 
-/** What the sandbox runs inside of an image, and words that only the right kind of it holds. */
+/** Programs that the sandbox runs inside of an image, and a text that only the required implementation contains. */
 const tools: readonly { name: string; at?: string; holds?: string; is: string }[] = [
   { name: 'sh', at: 'bin/sh', is: '/bin/sh' },
   { name: 'cat', is: 'cat (coreutils)' },
@@ -22,8 +22,8 @@ const folders = ['build', 'dev', 'etc', 'proc', 'run', 'sys'];
 const files = ['etc/group', 'etc/hosts', 'etc/nsswitch.conf', 'etc/passwd'];
 
 /**
- * Looks whether a tree, which anybody may have made, can be the root of a build: it has the places that the sandbox puts
- * something on, none of them a link that could lead elsewhere, and the programs it runs inside.
+ * Checks whether an untrusted tree can be the root of a build: it has the mount points of the sandbox, none of them a link, and
+ * the programs that the sandbox runs inside.
  * @throws IMAGE_UNFIT, IMAGE_LACKS_TOOL, and what the store throws
  */
 export async function checkImageRequirements(store: Store, image: string): Promise<void> {
@@ -34,7 +34,7 @@ export async function checkImageRequirements(store: Store, image: string): Promi
   for (const path of files)
     if ((await at(path))?.kind !== 'file') throw unfit(image, `it has no file /${path}`);
   const tmp = await at('tmp');
-  if (tmp?.target !== 'build/tmp') throw unfit(image, 'its /tmp is no link to build/tmp');
+  if (tmp?.target !== 'build/tmp') throw unfit(image, 'its /tmp is not a link to build/tmp');
   const missing: string[] = [];
   for (const tool of tools) if (!(await hasTool(store, image, tool))) missing.push(tool.is);
   if (missing.length === 0) return;
@@ -44,8 +44,8 @@ export async function checkImageRequirements(store: Store, image: string): Promi
 }
 
 const unfit = (image: string, why: string): QuorateError =>
-  new QuorateError('IMAGE_UNFIT', `${image} is no image to build in: ${why}`, {
-    hint: 'Make images with "quorate image build" or "quorate image import"; docs/images.md says what one must hold.',
+  new QuorateError('IMAGE_UNFIT', `${image} cannot be the root of a build: ${why}`, {
+    hint: 'Create images with "quorate image build" or "quorate image import"; docs/images.md lists the requirements.',
   });
 
 async function hasTool(
@@ -64,7 +64,7 @@ async function hasTool(
   return false;
 }
 
-/** What a path leads to in the image, links followed as the kernel does for a process whose root this is. */
+/** Resolves a path in the image, following links as the kernel does for a process with this root. */
 async function follow(store: Store, image: string, path: string): Promise<TreeEntry | undefined> {
   const todo = path.split('/').reverse();
   let way: string[] = [];

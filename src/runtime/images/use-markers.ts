@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** `using-<pid>-<unique>` in an image's folder: a process that uses it, of however many there are on the machine. */
+/** Name of a marker file in an image's folder: `using-<pid>-<unique>`, one per use. */
 const pattern = /^using-(\d{1,10})-/;
 
-/** One use of an image's folder. */
+/** Marks an image's folder as in use by this process. */
 export class UseMarker {
   readonly #dir: string;
   readonly #name = `using-${process.pid}-${randomUUID()}`;
@@ -14,7 +14,7 @@ export class UseMarker {
     this.#dir = dir;
   }
 
-  /** False where there is no such folder yet. May be repeated. */
+  /** Writes the marker; may be repeated. Returns false if the folder does not exist. */
   async hold(): Promise<boolean> {
     try {
       await writeFile(join(this.#dir, this.#name), '');
@@ -30,7 +30,7 @@ export class UseMarker {
   }
 }
 
-/** Whether a process that is alive uses the folder; what dead ones left there is removed. */
+/** Whether a living process uses the folder. Removes markers of dead processes. */
 export async function isInUse(dir: string): Promise<boolean> {
   let held = false;
   const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
@@ -46,10 +46,10 @@ export async function isInUse(dir: string): Promise<boolean> {
   return held;
 }
 
-/** Begins the name of a folder that this process works in. What is in there is nobody else's to remove. */
+/** Prefix of the name of a temporary folder of this process, which other processes do not remove. */
 export const scratchName = (prefix: string): string => `${prefix}${process.pid}-`;
 
-/** Whether a folder so named was left by a process that is gone. */
+/** Whether a name is that of a temporary folder whose process has ended. */
 export function isAbandoned(name: string, prefix: string): boolean {
   if (!name.startsWith(prefix)) return false;
   const [, pid] = /^(\d{1,10})-/.exec(name.slice(prefix.length)) ?? [];

@@ -1,17 +1,17 @@
 import { availableParallelism } from 'node:os';
 import type { BuildVariation } from '../build/in-sandbox.ts';
 
-/** Something a build's outputs may depend on, and how a trial makes it different. */
+/** A property of the environment that outputs may depend on, and how a trial varies it. */
 export interface Condition {
   name: string;
-  /** What is different, in a few words. */
+  /** Description of the difference. */
   says: string;
-  /** It is the same on every worker: outputs that depend on it still agree. */
+  /** Whether the profile fixes it on every worker, so that outputs that depend on it still agree. */
   pinned: boolean;
   varied: BuildVariation;
 }
 
-/** The build as it was, once more: what differs then does so on its own. */
+/** The same build again. Outputs that differ are not deterministic. */
 export const again: Condition = {
   name: 'again',
   says: 'nothing but the time: clock, random numbers, races',
@@ -19,7 +19,7 @@ export const again: Condition = {
   varied: {},
 };
 
-/** In the order in which they are tried: first what workers differ in. Of a job that may keep `cpus` processors busy. */
+/** All conditions in order of trial, those that differ between workers first. `cpus` is the job's limit. */
 export function conditions(cpus: number): Condition[] {
   const asked = Math.ceil(cpus);
   const other = asked > 1 ? 1 : 2;

@@ -7,8 +7,8 @@ import { imageCacheFolder } from '../images/cache-folder.ts';
 import { hasImageFile, imagesFolder, readImageFile } from '../images/files.ts';
 
 /**
- * The image of a job that is tried: out of the project's images, this machine's own, or those that are ready here already.
- * Nothing is fetched.
+ * The image of a trial: from the images of the repository, of the home, or from the image cache. Nothing is fetched.
+ * Preparing it throws IMAGE_UNKNOWN if it is in none of these.
  */
 export function trialImage(
   image: string,
@@ -33,13 +33,13 @@ export function trialImage(
       obtain: async () => {
         const dir = folders.find((folder) => hasImageFile(folder, image));
         if (dir === undefined) {
-          throw new QuorateError('IMAGE_UNKNOWN', `the image ${image} is not here`, {
-            hint: 'Make it here (quorate image build, quorate image import), or write image: host in quorate.yaml.',
+          throw new QuorateError('IMAGE_UNKNOWN', `the image ${image} is not on this host`, {
+            hint: 'Create it (quorate image build, quorate image import), or write image: host in quorate.yaml.',
           });
         }
         await readImageFile(store, dir, image, signal);
       },
-      // The store goes with the trial.
+      // The store is removed after the trial.
       discard: async () => {},
     },
   });

@@ -8,17 +8,17 @@ import { openStore, type Store } from '../../store/index.ts';
 import { fetchBundle } from '../artifacts/bundles.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 
-/** What this machine knows of the project a trial is of. */
+/** What is known about the project of a trial. */
 export interface TrialProject {
   project: string;
   charter: Pick<Charter, 'vcs' | 'bootstrap'>;
   controllers: PeerAddress[];
   bootstrap: string[];
-  /** Where the controller serves artifacts by HTTP. */
+  /** URLs at which the controller serves artifacts by HTTP. */
   feed: readonly string[];
 }
 
-/** An artifact that a build is to find at /build/in/<name>. */
+/** An artifact to be unpacked at /build/in/<name>. */
 export interface TrialInput {
   name: string;
   cid: string;
@@ -27,8 +27,8 @@ export interface TrialInput {
 export interface ProvidedInput extends TrialInput {
   from: 'store' | 'mesh';
   /**
-   * What its evidence amounts to: `none` where there is none that holds, or none was asked for. Whatever it is, the bytes are those of the CID, and
-   * only ever used in the sandbox.
+   * Level of its evidence: `none` if there is no valid evidence or it was not requested. The bytes match the CID in any case, and
+   * are used in the sandbox only.
    */
   level: Level;
 }
@@ -37,7 +37,7 @@ const findMsMax = 20_000;
 const askMsMax = 10_000;
 const peersMax = 8;
 
-/** Copies a tree out of a store on this machine that nobody uses now; false where none of them has it. */
+/** Copies a tree from a local store that is not in use. Returns false if none has it. */
 export async function fromStores(
   store: Store,
   cid: string,
@@ -49,7 +49,7 @@ export async function fromStores(
     try {
       other = await openStore({ dir });
     } catch (error) {
-      // Whoever uses it serves it, too.
+      // The process that uses it serves it to peers.
       if (codeOf(error) === 'STORE_IN_USE') continue;
       throw error;
     }
@@ -68,8 +68,8 @@ export async function fromStores(
 }
 
 /**
- * Brings an artifact and says what its evidence amounts to. Asks those who provide it, those of the project, and its
- * controllers. Errors: `ARTIFACT_NOT_FOUND`, `TRANSFER_…`, `STORE_…`.
+ * Fetches an artifact and returns the level of its evidence. Asks its providers, members of the project, and the controllers.
+ * @throws ARTIFACT_NOT_FOUND, `TRANSFER_…`, `STORE_…`
  */
 export async function fromMesh(
   mesh: Mesh,
@@ -106,13 +106,9 @@ export async function fromMesh(
   await Promise.allSettled([...peers.values()].slice(0, peersMax).map(ask));
   signal.throwIfAborted();
   if (reached.length === 0) {
-    throw new QuorateError(
-      'ARTIFACT_NOT_FOUND',
-      `no machine of the project could be reached to ask for ${cid}`,
-      {
-        hint: 'Is the controller or a worker up, and reachable from here?',
-      },
-    );
+    throw new QuorateError('ARTIFACT_NOT_FOUND', `no peer of the project could be reached for ${cid}`, {
+      hint: 'Check that the controller or a worker is running and reachable.',
+    });
   }
   await pullArtifact({ mesh, store }, cid, { from: reached, signal });
   return level;

@@ -29,25 +29,25 @@ import { fromMesh, fromStores, type ProvidedInput, type TrialInput, type TrialPr
 import { trialLimits } from './limits.ts';
 
 export interface TrialOptions {
-  /** In a git repository. */
+  /** A folder in a git repository. */
   folder: string;
-  /** `HEAD`, a branch, a tag or a commit id; without it the files as they lie there. */
+  /** `HEAD`, a branch, a tag or a commit id; absent: the files of the working tree. */
   ref?: string | undefined;
   jobName?: string | undefined;
-  /** The home: where the sandbox keeps what the next start needs to clean up after a crash, and images are ready. */
+  /** The home: holds the sandbox's job records and the image cache. */
   stateDir: string;
-  /** What images may take there. */
+  /** Maximum size of the image cache, in bytes. */
   imageBytes?: number | undefined;
-  /** `namespace` unless told: it is the source of who tries. */
+  /** Default: `namespace`, since the source is the user's own. */
   tier?: Tier | undefined;
-  /** What the build is to find besides its source. */
+  /** Artifacts for the build besides its source. */
   inputs?: readonly TrialInput[] | undefined;
-  /** Stores on this machine to look for them in first. */
+  /** Folders of local stores that are searched for inputs first. */
   stores?: readonly string[] | undefined;
-  /** Asked for when an input or the job's network needs it. */
+  /** Called if an input or the job's network needs the project. */
   project(): Promise<TrialProject | undefined>;
   onInput?(input: ProvidedInput): void;
-  /** What of the sandbox is looked at, before the trial. */
+  /** Reports the progress of the sandbox's probe. */
   onProbe?: ProbeWatch['onStep'];
   signal: AbortSignal;
 }
@@ -55,46 +55,46 @@ export interface TrialOptions {
 export interface TrialSource {
   /** Top folder of the repository. */
   root: string;
-  /** CID of the files. */
+  /** CID of the tree. */
   tree: string;
-  /** That was read, or that the files lie on top of; absent before the first one. */
+  /** The commit read, or HEAD of the working tree; absent before the first commit. */
   commit?: string;
-  /** The files are not those of the commit. */
+  /** Whether the files differ from the commit. */
   dirty: boolean;
 }
 
 export interface TrialResult {
   outcome: Outcome;
-  /** Of a build that made outputs. */
+  /** The outputs, if there are any. */
   built: ImportedTree | undefined;
   ms: number;
-  /** Of a job with a network. */
+  /** Traffic of a job with a network. */
   network: BuildNetwork['counts'] | undefined;
 }
 
-/** Where a person sits. */
+/** The user's terminal. */
 export interface InteractiveTerminal {
-  /** What is typed, as it comes. */
+  /** Keyboard input. */
   keys: Readable;
-  /** Lines `<rows> <columns>`, whenever its window changes. */
+  /** Lines `<rows> <columns>`, one per change of the window size. */
   sizes: Readable;
   window: ShellWindow;
-  /** TERM. */
+  /** Value of TERM. */
   type: string;
 }
 
-/** What is around the build of a trial besides the sandbox itself. */
+/** Image, inputs and network of the builds of a trial. */
 interface TrialEnvironment {
   image: 'host' | HeldImage;
   inputs: readonly TrialInput[];
   project: TrialProject | undefined;
-  /** Of the repository, where it has one: from there workers would fetch the source. */
+  /** URL of the repository's remote, from which workers would fetch the source. */
   remote: string | undefined;
-  /** For sockets: short, and this user's alone. */
+  /** A private folder with a short path, for sockets. */
   dir: string;
 }
 
-/** One job of one source, ready to be built as a worker would build it, by nobody's order and for nobody. */
+/** One job of one source, to be built locally as a worker would build it. */
 export class Trial {
   readonly source: TrialSource;
   readonly job: JobSpec;
@@ -119,14 +119,14 @@ export class Trial {
     this.#signal = parts.signal;
   }
 
-  /** Throws what is not the build's own doing: `STORE_DISK_FULL`, `SANDBOX_…`, the signal's reason. */
+  /** Builds the job. @throws STORE_DISK_FULL, `SANDBOX_…`, `EGRESS_…`, the signal's reason: errors that are not the build's */
   build(onLog: (chunk: Uint8Array) => void): Promise<TrialResult> {
     return this.#build({ into: this.#store.public, onLog });
   }
 
   /**
-   * A person's shell in the sandbox instead of the job's steps, with all else of the job but its time. What is in $OUT at
-   * the end are the outputs. Throws as `build`.
+   * Runs an interactive shell in the sandbox instead of the job's steps, with a longer time limit. The content of $OUT at the end
+   * is the output. @throws as `build`
    */
   shell(
     terminal: InteractiveTerminal,
@@ -145,8 +145,8 @@ export class Trial {
   }
 
   /**
-   * Builds it under other conditions, and says in which files the outputs are not those of `first`; none where one of the
-   * two has no outputs. Throws as `build`, and `TRY_SANDBOX_FAILED`.
+   * Builds the job in a varied environment and compares the outputs. No differences are returned if one of the builds has no
+   * outputs. @throws as `build`, and TRY_SANDBOX_FAILED
    */
   async compare(
     { outcome }: TrialResult,
@@ -213,17 +213,17 @@ export class Trial {
   }
 }
 
-/** Throws `TRY_SANDBOX_FAILED` for an outcome that says nothing of the build. */
+/** @throws TRY_SANDBOX_FAILED for an outcome whose cause is the sandbox or the operator, not the build */
 export function checkRan({ outcome }: TrialResult): void {
   if (outcome.kind !== 'aborted' || (outcome.reason !== 'sandbox' && outcome.reason !== 'operator')) return;
   throw new QuorateError('TRY_SANDBOX_FAILED', `the sandbox could not run the build: ${outcome.detail}`, {
-    hint: 'See whether this machine can build: quorate doctor',
+    hint: 'Check whether this host can build: quorate doctor',
   });
 }
 
 /**
- * Opens a trial for as long as `use` takes; of it only its image stays, ready for the next. Errors: `SOURCE_…`, `JOBFILE_…`, `TRY_…`,
- * `SANDBOX_…`, `STORE_…`.
+ * Opens a trial and runs `use` with it. Afterwards all its files are removed but the cached image.
+ * @throws `SOURCE_…`, `JOBFILE_…`, `TRY_…`, `IMAGE_…`, `SANDBOX_…`, `STORE_…`, ARTIFACT_NOT_FOUND
  */
 export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) => Promise<T>): Promise<T> {
   const { signal, stateDir, tier, inputs = [] } = options;
@@ -251,7 +251,7 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
             ...{ home: stateDir, repository: source.root, store, bytesMax: options.imageBytes, signal },
           });
     closers.push(async () => image?.release());
-    // What is not here is said before anything is begun.
+    // A missing image is reported before the sandbox is opened.
     await image?.directory();
     const environment: TrialEnvironment = {
       image: image ?? 'host',
@@ -281,9 +281,13 @@ async function projectFor(job: JobSpec, options: TrialOptions): Promise<TrialPro
   const project = await options.project();
   if (project !== undefined) return project;
   const what = `the job ${job.name} wants a network (${job.network.join(', ')})`;
-  throw new QuorateError('TRY_NO_PROJECT', `${what}: what it may reach stands in a project's charter`, {
-    hint: 'Try it in the repository of the project, or join the project: quorate join <ticket>',
-  });
+  throw new QuorateError(
+    'TRY_NO_PROJECT',
+    `${what}, and the permitted servers are listed in a project's charter`,
+    {
+      hint: 'Try it in the repository of the project, or join the project: quorate join <ticket>',
+    },
+  );
 }
 
 async function provideInput(
@@ -295,13 +299,9 @@ async function provideInput(
 ): Promise<ProvidedInput> {
   if (await fromStores(store, input.cid, stores, signal)) return { ...input, from: 'store', level: 'none' };
   if (mesh === undefined || project === undefined) {
-    throw new QuorateError(
-      'ARTIFACT_NOT_FOUND',
-      `${input.cid} is in no store of this machine that could be read`,
-      {
-        hint: 'Others can be asked for it in the repository of a project, or by who joined one.',
-      },
-    );
+    throw new QuorateError('ARTIFACT_NOT_FOUND', `${input.cid} is in no readable store of this host`, {
+      hint: 'To fetch it from peers, run this in the repository of a project, or join a project.',
+    });
   }
   return { ...input, from: 'mesh', level: await fromMesh(mesh, store, input.cid, project, signal) };
 }
@@ -334,7 +334,7 @@ function asSource<T>(what: string, read: () => Promise<T>): Promise<T> {
   });
 }
 
-/** What a worker would refuse for its source or pass over for its limits. */
+/** Checks limits that a worker checks. @throws SOURCE_TOO_LARGE, TRY_HOST_TOO_SMALL */
 function checkFits({ name, limits: asked }: JobSpec, sourceBytes: number): void {
   const { cpus, memoryBytes, diskBytes } = asked;
   if (sourceBytes > diskBytes) {
@@ -342,7 +342,7 @@ function checkFits({ name, limits: asked }: JobSpec, sourceBytes: number): void 
     throw new QuorateError(
       'SOURCE_TOO_LARGE',
       `the source takes ${source}; the job ${name} may write ${disk}`,
-      { hint: 'Have git ignore what is no source, or raise the disk limit of the job.' },
+      { hint: 'Exclude files that are not source in .gitignore, or raise the disk limit of the job.' },
     );
   }
   const there = { cpus: availableParallelism(), memoryBytes: totalmem(), diskBytes: totalmem() };
@@ -355,6 +355,6 @@ function checkFits({ name, limits: asked }: JobSpec, sourceBytes: number): void 
   ].flat();
   if (lacking.length === 0) return;
   throw new QuorateError('TRY_HOST_TOO_SMALL', `the job ${name} wants ${lacking.join('; ')}`, {
-    hint: 'Try it on a larger machine, or ask for less under limits in quorate.yaml.',
+    hint: 'Try it on a larger host, or lower the limits in quorate.yaml.',
   });
 }

@@ -3,21 +3,21 @@ import type { Difference } from '../../store/index.ts';
 import { again, type Condition, conditions } from './conditions.ts';
 import type { Trial, TrialResult } from './trial.ts';
 
-/** What became of the outputs under one condition. */
+/** The outputs under one condition, compared with the first build. */
 export interface ConditionResult {
   condition: Condition;
-  /** Of the files, those that it changes: not those that differ on their own. */
+  /** Files that the condition changes, without those that are not deterministic. */
   differences: Pick<Difference, 'path' | 'change'>[];
-  /** Why there are no outputs, where there are none under it. */
+  /** Why the build has no outputs; undefined if it has. */
   failed: string | undefined;
 }
 
-/** A clock that is asked for seconds has gone on by then. */
+/** Minimum time between two builds, so that a clock with a resolution of 1 s differs. */
 const apartMs = 1_100;
 
 /**
- * Builds what was built once more for each condition, and once more as it was wherever something differs, so that no
- * condition is blamed for what differs on its own. `again` comes first, and again when more is found out about it.
+ * Repeats a build under each condition. After a difference it is also repeated without a condition, so that files that are not
+ * deterministic are not attributed to it. `again` is yielded first, and again when it finds more files.
  */
 export async function* vary(
   trial: Trial,

@@ -128,6 +128,6 @@ describe('the network of one build', () => {
     expect(await openBuildNetwork({ ...options, job: makeJob(), say })).toBeUndefined();
     const network = await openBuildNetwork({ ...options, job: makeJob({ network: ['store'] }), say });
     await network?.close();
-    expect(said[0]).toBe('network: store: no server is known for that');
+    expect(said[0]).toBe('network: store: no server is known');
   });
 });
