@@ -58,7 +58,7 @@ describe('a folder that cannot be written', () => {
 
   it('of memberships: join with a key that is there', async () => {
     const home = person.at('key-only');
-    expect((await person.run(['key'], { home })).code).toBe(0);
+    expect((await person.inside(['key'], { home })).code).toBe(0);
     await closed('key-only');
     const ticket = await cluster.ticket('rob', '--role', 'reader');
     refused(await run(['join', ticket], { home }), 'HOME_UNWRITABLE', home);
@@ -97,10 +97,10 @@ describe('a folder that cannot be written', () => {
   it('that is a file: key, fetch', async () => {
     const file = person.at('a-file');
     await writeFile(file, 'mine\n');
-    refused(await person.run(['key'], { home: join(file, 'home') }), 'KEY_FILE_UNWRITABLE', file);
+    refused(await person.inside(['key'], { home: join(file, 'home') }), 'KEY_FILE_UNWRITABLE', file);
     const where = ['--project', project, '--bootstrap', '/ip4/127.0.0.1/tcp/1'];
     const cid = 'bafybeihpiyu6gtyikvqta4x33vaj7jjgpfqhid7c3uu7dgckf6g67x4qxm';
-    refused(await person.run(['fetch', cid, '-o', file, ...where]), 'CLI_FOLDER_NOT_EMPTY', file, 2);
+    refused(await person.inside(['fetch', cid, '-o', file, ...where]), 'CLI_FOLDER_NOT_EMPTY', file, 2);
     expect(await readFile(file, 'utf8')).toBe('mine\n');
   });
 });
@@ -134,11 +134,11 @@ describe('a folder of a newer version', () => {
     const before = await Promise.all(journals.map((file) => readFile(file)));
     const [worker = '', controller = ''] = journals;
     refused(
-      await person.run(['join', '--yes', '--tier', 'namespace', ...listen], { home }),
+      await person.inside(['join', '--yes', '--tier', 'namespace', ...listen], { home }),
       'JOURNAL_NEWER',
       worker,
     );
-    refused(await person.run(['controller', ...listen], { cwd: repo }), 'JOURNAL_NEWER', controller);
+    refused(await person.inside(['controller', ...listen], { cwd: repo }), 'JOURNAL_NEWER', controller);
     expect(await Promise.all(journals.map((file) => readFile(file)))).toEqual(before);
   });
 
@@ -154,7 +154,7 @@ describe('a folder of a newer version', () => {
       db.close();
     }
     refused(
-      await person.run(['join', '--yes', '--tier', 'namespace', ...listen], { home }),
+      await person.inside(['join', '--yes', '--tier', 'namespace', ...listen], { home }),
       'STORE_VERSION_NEWER',
       join(home, 'store'),
     );
@@ -164,6 +164,6 @@ describe('a folder of a newer version', () => {
     const { home } = await used('dee');
     const [file = ''] = await readdir(join(home, 'projects'));
     await writeFile(join(home, 'projects', file), '{"project":');
-    refused(await person.run(['jobs'], { home }), 'HOME_DAMAGED', file);
+    refused(await person.inside(['jobs'], { home }), 'HOME_DAMAGED', file);
   });
 });

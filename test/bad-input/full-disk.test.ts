@@ -78,7 +78,7 @@ describe('a disk that fills up while quorate fetch', () => {
 
 describe('a disk that fills up under a worker', () => {
   it('gives up a build that does not fit, and frees its room; ends with what to do when it cannot journal', async () => {
-    const cluster = await LocalCluster.start({ slotWait: '60s' });
+    const cluster = await LocalCluster.start({ slotWait: '10m' });
     const home = cluster.home('ada');
     await mkdir(home, { recursive: true });
     const ticket = await cluster.ticket('ada');
@@ -105,7 +105,7 @@ describe('a disk that fills up under a worker', () => {
         'quorate.yaml': jobFile({ run: ['head -c 40000000 /dev/urandom > "$OUT/large"'] }),
       }),
     );
-    const { data } = await worker.event('built', { ms: 30_000 });
+    const { data } = await worker.event('built');
     expect((data as { outcome: object }).outcome).toMatchObject({
       ...{ kind: 'aborted', reason: 'outputs' },
       detail: expect.stringMatching(/^STORE_DISK_FULL: /),
@@ -143,49 +143,48 @@ describe('a disk that fills up under a controller', () => {
       ...withDisk(repo, '4m'),
       'sh',
       '-c',
-      'echo \'{"event":"ready"}\'; exec sleep 120',
+      'echo \'{"event":"ready"}\'; exec sleep infinity',
     ];
     const keeper = new Proc('keeper', 'unshare', keeping, { cwd: person.dir, env: person.env() });
     await keeper.event('ready');
     await cp(cluster.projectDir, seenBy(keeper, repo), { recursive: true });
     const inside = ['nsenter', `--target=${keeper.pid}`, ...enter];
-    const home = cluster.home('owner');
     const start = async () => {
       const args = ['controller', '--listen', '/ip4/127.0.0.1/tcp/0', '--json'];
       const proc = person.start(args, { within: [...inside, `--wdns=${repo}`], cwd: person.dir });
       await proc.event('listening');
       return proc;
     };
-    const ask = (args: string[]) =>
-      person.run(args, { within: [...inside, `--wdns=${repo}`], cwd: person.dir, home });
+    const place = { cwd: seenBy(keeper, repo) };
 
     const controller = await start();
     const url = await cluster.git.commit('kept', program('kept'));
-    const run = person.start(['run', url], { within: [...inside, `--wdns=${repo}`], cwd: person.dir, home });
-    await until('the round', () => run.text.includes('Round 1'));
+    const run = cluster.start('quorate run', ['run', url], place);
+    await run.event('round');
+    const [{ run: id } = {}] = run.all('submitted');
     const ballast = seenBy(keeper, join(repo, 'ballast'));
     await writeFile(ballast, Buffer.alloc(8_000_000)).catch(() => {});
 
     // Enough events to fill what SQLite has in store; the last of them is answered with a code or not at all.
-    let last = await ask(['run', url, '--timeout', '2s']);
-    for (let tries = 0; controller.alive && tries < 5; tries++)
-      last = await ask(['run', url, '--timeout', '2s']);
+    for (let tries = 0; controller.alive && tries < 50; tries++) {
+      const more = cluster.start('quorate run', ['run', url], place);
+      await more.told('an answer', () => !more.alive || more.lines.length > 0);
+      await more.stop();
+    }
     const ended = await controller.end();
-    expect(ended.code, `${controller.report()}\n${last.report}`).toBe(3);
+    expect(ended.code, controller.report()).toBe(3);
     expect(controller.lines.at(-1)?.error).toMatchObject({
       code: 'JOURNAL_UNWRITABLE',
       message: expect.stringContaining(repo),
       hint: expect.stringContaining('Make room'),
     });
-    expect((await run.end()).code).toBe(3);
-    expect(codeIn(run.stderr)).toBe('CONTROLLER_LOST');
+    expect(await cluster.answer(run)).toMatchObject({ code: 3, error: 'CONTROLLER_LOST' });
 
     await rm(ballast);
-    const [, id = ''] = /^run (\w+)$/m.exec(run.text) ?? [];
     const again = await start();
-    const shown = await ask(['show', id]);
+    const shown = await cluster.cli(['show', String(id)], place);
     expect(shown.code, shown.report).toBe(0);
-    expect(shown.out).toContain('now: building');
+    expect(shown.lines).toMatchObject([{ summary: { state: 'building' } }]);
     expect((await again.stop('SIGINT')).code).toBe(0);
     await keeper.stop();
   });

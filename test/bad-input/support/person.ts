@@ -1,5 +1,6 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { command, Inside } from '../../e2e/support/inside.ts';
 import { Proc, scratch } from '../../e2e/support/processes.ts';
 import { caches } from '../../support/caches.ts';
 import { quorateWords } from '../../support/program.ts';
@@ -67,6 +68,14 @@ export class Person {
     const proc = this.start(args, options);
     const { code } = await proc.end(options.ms);
     return { code, out: said(proc), err: proc.stderr, report: proc.report() };
+  }
+
+  /** The same without a process: for what is about the answer alone. */
+  async inside(args: string[], { cwd, home }: Pick<StartOptions, 'cwd' | 'home'> = {}): Promise<Answer> {
+    const place = { cwd: cwd ?? this.at('folder'), home: home ?? this.at('home') };
+    const run = new Inside(`quorate ${args[0] ?? ''}`, command(args, { ...place, json: false }));
+    const { code } = await run.end();
+    return { code, out: run.text, err: run.stderr, report: run.report() };
   }
 
   /** What commands have left in the folder for temporary files. */
