@@ -79,7 +79,7 @@ describe('a bundle of two rounds, dissent and a co-signature', () => {
 
   it('is refused with the code of what was changed, whatever is changed, or it is known why not', async () => {
     const faults: string[] = [];
-    const used = new Set<unknown>();
+    const seen = new Map<unknown, Set<string>>();
     let neutrals = 0;
     for (const { group, field, changed } of mutants) {
       const verdict = await judge(changed);
@@ -87,16 +87,24 @@ describe('a bundle of two rounds, dissent and a co-signature', () => {
       const harmless = neutral.find(({ what: pattern }) => pattern.test(what));
       const ruling =
         harmless === undefined ? rulings.find(({ what: pattern }) => pattern.test(what)) : undefined;
-      used.add(harmless ?? ruling);
+      const rule = harmless ?? ruling;
+      seen.set(rule, (seen.get(rule) ?? new Set()).add(verdict));
       if (harmless !== undefined) neutrals += verdict === 'neutral' ? 1 : 0;
       const wanted = harmless === undefined ? (ruling?.is ?? []) : ['neutral', ...(harmless.or ?? [])];
       if (!wanted.includes(verdict)) faults.push(`${what}: ${verdict}, not ${wanted.join(' or ')}`);
     }
-    const idle = [...neutral, ...rulings].filter((rule) => !used.has(rule)).map(({ what }) => String(what));
-    expect({ faults: faults.slice(0, 40), count: faults.length, idle }).toEqual({
+    const idle = [...neutral, ...rulings].filter((rule) => !seen.has(rule)).map(({ what }) => String(what));
+    // Where a changed byte falls is chance; elsewhere each code that a ruling names must come up.
+    const unseen = rulings
+      .filter(({ what }) => !what.test('byte: '))
+      .flatMap((rule) =>
+        rule.is.filter((code) => !seen.get(rule)?.has(code)).map((code) => `${rule.what}: ${code}`),
+      );
+    expect({ faults: faults.slice(0, 40), count: faults.length, idle, unseen }).toEqual({
       faults: [],
       count: 0,
       idle: [],
+      unseen: [],
     });
     expect(mutants.length - neutrals).toBeGreaterThan(2500);
   });

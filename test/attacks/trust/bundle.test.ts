@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import {
   cidOf,
   controller,
-  cosign,
   exit,
   makeProject,
   policy,
@@ -73,11 +72,6 @@ describe('a controller that invents', () => {
       { receiptKey: (run) => (run.slot === 'trusted' ? mallory : undefined) },
       ['RECEIPT_MISMATCH'],
     );
-  });
-  it('the co-signature, with another key', async () => {
-    const { draft } = await makeProject();
-    const forged = await cosign(draft, mallory);
-    expect((await verifyWithout([], forged)).code).toBe('COSIGN_NOT_TRUSTED_KEY');
   });
   it('file hashes that nobody built', () =>
     holdsOff('VERDICT_SUBJECTS_MISMATCH', {

@@ -4,8 +4,6 @@ import { verifyBundle } from '../../../src/core/trust/verify.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   at,
-  cidOf,
-  controller,
   cosign,
   exit,
   makeProject,
@@ -27,29 +25,13 @@ beforeAll(async () => {
   other = await makeProject({ request: (r) => ({ ...r, jti: nonceOf('another request') }) });
 });
 
-const evilCharter: Recipe = {
-  charter: (c) => ({ ...c, controllers: [mallory.id] }),
-  keys: { root: mallory },
-};
-
+/** What changes to a valid bundle are refused with is held by test/proof/mutation.test.ts; these need a bundle made otherwise. */
 describe('a bundle is refused', () => {
   const cases: [string, Recipe, string][] = [
-    ['whose charter the root did not sign', evilCharter, 'CHARTER_ISSUER_MISMATCH'],
     [
       'whose charter is of another project',
       { charter: (c) => ({ ...c, project: mallory.id }) },
       'CHARTER_PROJECT_MISMATCH',
-    ],
-    ['whose publisher has a grant of somebody else', { keys: { idp: mallory } }, 'GRANT_ISSUER_MISMATCH'],
-    [
-      'whose publisher is a worker',
-      { publisherGrant: (g) => ({ ...g, role: 'worker' }) },
-      'GRANT_ROLE_MISMATCH',
-    ],
-    [
-      "whose request was signed with another's grant",
-      { publisherGrant: (g) => ({ ...g, sub: mallory.id }) },
-      'GRANT_KEY_MISMATCH',
     ],
     [
       'whose publisher grant had run out',
@@ -57,58 +39,10 @@ describe('a bundle is refused', () => {
       'GRANT_NOT_VALID_THEN',
     ],
     [
-      'whose publisher grant is of another project',
-      { publisherGrant: (g) => ({ ...g, project: mallory.id }) },
-      'GRANT_PROJECT_MISMATCH',
-    ],
-    [
-      'whose request is of another project',
-      { request: (r) => ({ ...r, project: mallory.id }) },
-      'REQUEST_PROJECT_MISMATCH',
-    ],
-    [
-      'whose policy is below the floor',
-      { charter: (c) => ({ ...c, floor: { ...c.floor, agree: 3 } }) },
-      'POLICY_BELOW_FLOOR',
-    ],
-    [
-      'whose repository the charter does not allow',
-      { charter: (c) => ({ ...c, vcs: ['git.example:8443'] }) },
-      'SOURCE_HOST_NOT_ALLOWED',
-    ],
-    [
-      'whose request is for another job',
-      { request: (r) => ({ ...r, job: cidOf('job') }) },
-      'REQUEST_JOB_MISMATCH',
-    ],
-    [
-      'whose request names another commit',
-      { request: (r) => ({ ...r, commit: '1'.repeat(40) }) },
-      'REQUEST_SOURCE_MISMATCH',
-    ],
-    ['whose offer is not by the controller', { keys: { offers: mallory } }, 'OFFER_ISSUER_MISMATCH'],
-    [
-      'whose offer is for another request',
-      { offer: (o) => ({ ...o, request: '0'.repeat(64) }) },
-      'OFFER_REQUEST_MISMATCH',
-    ],
-    ['whose offer is for another job', { offer: (o) => ({ ...o, job: cidOf('job') }) }, 'OFFER_JOB_MISMATCH'],
-    [
-      'whose offer is of another project',
-      { offer: (o) => ({ ...o, project: mallory.id }) },
-      'OFFER_PROJECT_MISMATCH',
-    ],
-    [
-      'whose offer has another policy',
-      { offer: (o) => ({ ...o, policy: { ...o.policy, agree: 3 } }) },
-      'OFFER_POLICY_MISMATCH',
-    ],
-    [
       'whose offer is older than its request',
       { offer: (o) => ({ ...o, iat: at - 100 }) },
       'OFFER_NOT_IN_TIME',
     ],
-    ['whose offer starts at round 2', { offer: (o) => ({ ...o, round: 2 }) }, 'OFFER_ROUND'],
     [
       'with more rounds than allowed',
       { runs: [1, 2, 3].map((round) => ({ operator: `op${round}`, round })) },
@@ -118,18 +52,6 @@ describe('a bundle is refused', () => {
       'whose offer claims another place in the log',
       { offer: (o) => ({ ...o, index: o.index + 1 }) },
       'OFFER_INDEX_MISMATCH',
-    ],
-    ['whose lease is not by the controller', { keys: { leases: mallory } }, 'LEASE_ISSUER_MISMATCH'],
-    [
-      'whose lease is for another job',
-      { lease: (l) => ({ ...l, job: cidOf('job') }) },
-      'LEASE_OFFER_MISMATCH',
-    ],
-    ['whose lease is for another round', { lease: (l) => ({ ...l, round: 2 }) }, 'LEASE_OFFER_MISMATCH'],
-    [
-      'whose lease is for an offer that is not there',
-      { lease: (l) => ({ ...l, offer: '0'.repeat(64) }) },
-      'RECEIPT_WITHOUT_OFFER',
     ],
     [
       'whose lease is for a fourth slot of three',
@@ -143,11 +65,6 @@ describe('a bundle is refused', () => {
     ],
     ['whose lease is older than its offer', { lease: (l) => ({ ...l, iat: at - 100 }) }, 'LEASE_NOT_IN_TIME'],
     [
-      'whose lease names another operator than the grant',
-      { lease: (l) => ({ ...l, operator: 'zed' }) },
-      'LEASE_OPERATOR_MISMATCH',
-    ],
-    [
       'whose leases share a fence',
       { lease: (l) => ({ ...l, fence: { epoch: 1, n: 1 } }) },
       'LEASE_FENCE_TWICE',
@@ -156,78 +73,6 @@ describe('a bundle is refused', () => {
       'whose worker grant had run out',
       { grant: (g) => ({ ...g, iat: at - 9000, exp: at - 100 }) },
       'GRANT_NOT_VALID_THEN',
-    ],
-    [
-      'whose worker grant is for another key',
-      { grant: (g) => ({ ...g, sub: mallory.id }) },
-      'GRANT_KEY_MISMATCH',
-    ],
-    ['whose worker is a reader', { grant: (g) => ({ ...g, role: 'reader' }) }, 'GRANT_ROLE_MISMATCH'],
-    ['whose receipt was signed by another key', { receiptKey: () => mallory }, 'RECEIPT_SIGNER_MISMATCH'],
-    [
-      'whose receipt has another fence',
-      { facts: (f) => ({ ...f, fence: { epoch: 9, n: 9 } }) },
-      'RECEIPT_LEASE_MISMATCH',
-    ],
-    [
-      'whose receipt has another lease',
-      { facts: (f) => ({ ...f, lease: '0'.repeat(64) }) },
-      'RECEIPT_LEASE_MISMATCH',
-    ],
-    [
-      'whose receipt has another operator',
-      { facts: (f) => ({ ...f, operator: 'zed' }) },
-      'RECEIPT_LEASE_MISMATCH',
-    ],
-    [
-      'whose receipt has a subject that is not its artifact',
-      { receipt: (r) => ({ ...r, subject: [{ name: '.', digest: { sha256: '0'.repeat(64) } }] }) },
-      'RECEIPT_MISMATCH',
-    ],
-    [
-      'whose receipt built another commit',
-      {
-        receipt: (r) => {
-          const { buildDefinition } = r.predicate;
-          const resolvedDependencies = [
-            { uri: 'git+https://git.example/app.git', digest: { gitCommit: '1'.repeat(40) } },
-          ];
-          return {
-            ...r,
-            predicate: { ...r.predicate, buildDefinition: { ...buildDefinition, resolvedDependencies } },
-          };
-        },
-      },
-      'RECEIPT_MISMATCH',
-    ],
-    [
-      'whose verdict is not by the controller',
-      {
-        verdictFacts: (f) => f,
-        bundle: (b) => b,
-        keys: { controller: mallory, offers: controller, leases: controller },
-      },
-      'VERDICT_ISSUER_MISMATCH',
-    ],
-    [
-      'whose verdict is about another ref',
-      { verdictFacts: (f) => ({ ...f, ref: 'v2' }) },
-      'VERDICT_REQUEST_MISMATCH',
-    ],
-    [
-      'whose verdict is about another commit',
-      { verdictFacts: (f) => ({ ...f, commit: '1'.repeat(40) }) },
-      'VERDICT_REQUEST_MISMATCH',
-    ],
-    [
-      'whose verdict is about another policy',
-      { verdictFacts: (f) => ({ ...f, policy: { ...f.policy, cosign: 'none' } }) },
-      'VERDICT_REQUEST_MISMATCH',
-    ],
-    [
-      'whose verdict sums itself up wrongly',
-      { verdict: (v) => ({ ...v, predicate: { ...v.predicate, verificationResult: 'FAILED' } }) },
-      'VERDICT_MISMATCH',
     ],
     [
       'whose verdict leaves out a receipt',
@@ -292,23 +137,6 @@ describe('a bundle is refused', () => {
       },
       'VERDICT_SUBJECTS_MISMATCH',
     ],
-    ['whose checkpoint the log did not sign', { keys: { log: mallory } }, 'CHECKPOINT_UNSIGNED'],
-    [
-      'whose log holds no receipt of ada',
-      { log: (l) => l.filter((_, i) => i !== l.findIndex((x) => x.startsWith('receipt'))) },
-      'LOG_LEAF_MISSING',
-    ],
-    ['whose log does not hold the verdict', { log: (l) => l.slice(0, -1) }, 'LOG_LEAF_MISSING'],
-    [
-      'whose log proof is of another place',
-      { bundle: (b) => ({ ...b, entries: b.entries.map((e) => ({ ...e, index: e.index + 1 })) }) },
-      'LOG_PROOF_INVALID',
-    ],
-    [
-      'whose log entries repeat',
-      { bundle: (b) => ({ ...b, entries: [...b.entries, ...b.entries] }) },
-      'LOG_ENTRY_TWICE',
-    ],
     [
       'whose receipts are in the log before their offer',
       {
@@ -323,35 +151,6 @@ describe('a bundle is refused', () => {
         },
       },
       'RECEIPT_BEFORE_OFFER',
-    ],
-    [
-      'that holds a receipt twice',
-      { bundle: (b) => ({ ...b, receipts: [...b.receipts, ...b.receipts] }) },
-      'RECEIPT_TWICE',
-    ],
-    [
-      'that holds no offer for a receipt',
-      {
-        runs: [{ operator: 'ada' }, { operator: 'bob' }, { operator: 'cyd', round: 2 }],
-        bundle: (b) => ({ ...b, offers: b.offers.slice(0, 1) }),
-      },
-      'RECEIPT_WITHOUT_OFFER',
-    ],
-    [
-      'co-signed by a key the charter does not name',
-      { keys: { cosigner: mallory } },
-      'COSIGN_NOT_TRUSTED_KEY',
-    ],
-    ['co-signed, but with no word on the log', { keys: { witness: mallory } }, 'WITNESS_MISSING'],
-    [
-      'with a document cut short',
-      { bundle: (b) => ({ ...b, request: b.request.slice(0, -4) }) },
-      'DOC_NOT_BASE64',
-    ],
-    [
-      'with a document of another kind',
-      { bundle: (b) => ({ ...b, request: b.publisher }) },
-      'DOC_WRONG_TYPE',
     ],
   ];
 
