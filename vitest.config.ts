@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { matrices } from './test/matrices.ts';
+import { Skipped } from './test/support/skipped.ts';
 
 const shared = {
   environment: 'node' as const,
@@ -10,6 +11,8 @@ const shared = {
   execArgv: ['--disable-warning=ExperimentalWarning'],
   globalSetup: ['test/support/make-program.ts'],
   setupFiles: ['test/e2e/support/after-file.ts'],
+  // Leaves out what needs root, where the tests are run by somebody else.
+  runner: './test/support/runner.ts',
 };
 const never = ['**/node_modules/**', '**/dist/**', '**/fixtures/**'];
 const whole = [
@@ -39,7 +42,13 @@ export default defineConfig({
   test: {
     // One more than a small machine has processors: many files wait for sandboxes and timers.
     maxWorkers: 3,
-    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    reporters: [
+      'default',
+      new Skipped(),
+      ...(report === undefined
+        ? []
+        : [['json', { outputFile: report }] as [string, Record<string, unknown>]]),
+    ],
     sequence: { sequencer: LongestFirst },
     projects: [
       {

@@ -26,7 +26,10 @@ beforeAll(async () => {
 
 /** A person's own shell that runs `quorate try --shell`; it tells what its terminal is like before and after. */
 function sit(name: string, ...args: string[]): Terminal & { file(what: string): Promise<string> } {
-  const words = person.command(['try', '--shell', ...args]).join(' ');
+  const words = person
+    .command(['try', '--shell', ...args])
+    .map((word) => `"${word}"`)
+    .join(' ');
   const at = person.at(name);
   const script = [
     `stty -g > ${at}-before; tty > ${at}-tty`,

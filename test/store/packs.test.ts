@@ -177,9 +177,11 @@ describe('packs', () => {
   it('say STORE_DISK_FULL when there is no room, to every import that lost a block, and go on when there is', async () => {
     const dir = await folder();
     await mkdir(join(dir, 'disk'));
-    const program = new URL('./fixtures/full-disk.ts', import.meta.url).pathname;
-    const script = `mount -t tmpfs -o size=4m none ${join(dir, 'disk')} && exec ${process.execPath} --disable-warning=ExperimentalWarning ${program} ${join(dir, 'disk')}`;
-    const out = execFileSync('unshare', ['-Urm', 'sh', '-c', script], { encoding: 'utf8', timeout: 120_000 });
+    const program = join(import.meta.dirname, 'fixtures', 'full-disk.ts');
+    const script = 'mount -t tmpfs -o size=4m none "$0" && exec "$@" "$0"';
+    const words = [process.execPath, '--disable-warning=ExperimentalWarning', program];
+    const within = ['-Urm', 'sh', '-c', script, join(dir, 'disk'), ...words];
+    const out = execFileSync('unshare', within, { encoding: 'utf8', timeout: 120_000 });
     expect(JSON.parse(out)).toEqual({
       large: 'STORE_DISK_FULL',
       beside: 'STORE_DISK_FULL',

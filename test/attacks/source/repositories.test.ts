@@ -183,7 +183,7 @@ describe('a hostile server', () => {
     });
     for (const protocol of ['git', 'http']) {
       const code = await codeOf(checkout(`${protocol}://127.0.0.1:${port}/x`, some, await dest(), limits));
-      expect(code).toMatch(/^SOURCE_(BAD_SERVER|FAILED|UNREACHABLE|STALLED)$/);
+      expect(code).toMatch(/^SOURCE_(SERVER_ERROR|FAILED|UNREACHABLE|STALLED)$/);
     }
   });
 

@@ -6,12 +6,11 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { covered } from '../../support/covered.ts';
+import { isRoot } from '../../support/needs.ts';
 import { tempFolder } from '../support.ts';
 
 /** The home of this user is another folder, for a process in a mount namespace: that takes root. */
-const root = process.getuid?.() === 0;
-
-it.skipIf(!root)("as root: no start-up file of the worker's own shell takes part in a build", async () => {
+it.skipIf(!isRoot)("as root: no start-up file of the worker's own shell takes part in a build", async () => {
   const folder = await tempFolder();
   const home = await tempFolder();
   try {

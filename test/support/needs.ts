@@ -1,0 +1,41 @@
+import { findCgroupParents, readHierarchies } from '../../sandbox/cgroups/parents.ts';
+
+export const isRoot = process.getuid?.() === 0;
+
+/** A build needs control groups of its own: root has them, and an account that was given some (docs/sandbox.md). */
+const buildsHere = (): boolean => findCgroupParents(readHierarchies()).missing.length === 0;
+
+/** Folders and files of tests that build, or start workers that do. */
+const build = [
+  'test/attacks/e2e/',
+  'test/attacks/sandbox/',
+  'test/attacks/source/in-place-of-git.test.ts',
+  'test/bad-input/',
+  'test/chaos/',
+  'test/cli/doctor-emulated.test.ts',
+  'test/cli/project.test.ts',
+  'test/cli/shell.test.ts',
+  'test/cli/try-options.test.ts',
+  'test/cli/try-vary.test.ts',
+  'test/cli/try.test.ts',
+  'test/e2e/',
+  'test/examples/packed.test.ts',
+  'test/examples/quick-start.test.ts',
+  'test/proof/npm-pack.test.ts',
+  'test/sandbox/build/',
+  'test/sandbox/gvisor/',
+  'test/sandbox/images.test.ts',
+  'test/sandbox/namespace/',
+  'test/sandbox/versions/outdated.test.ts',
+  'test/sandbox/vm/left-emulated.test.ts',
+  'test/sandbox/vm/probe-emulated.test.ts',
+  'test/sandbox/vm/steering-emulated.test.ts',
+  'test/sandbox/vm/vm-emulated.test.ts',
+  'test/tiers/',
+];
+
+/** What a file of tests needs and this account does not have. */
+export function lackFor(file: string): string | undefined {
+  if (!build.some((one) => file.startsWith(one)) || buildsHere()) return undefined;
+  return 'it builds, which needs root or an account with control groups of its own';
+}
