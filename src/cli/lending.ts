@@ -15,14 +15,13 @@ export interface LendingOptions {
   time?: number;
 }
 
-/** Where a wish comes from: an option goes before the file. */
+/** Where a value was set: an option takes precedence over the file. */
 export function namedIn(options: LendingOptions, { places }: { places: Places }): Named {
   return (key) => (key in options ? `--${key}` : (places[key] ?? key));
 }
 
 /**
- * What this machine lends: the runtime's careful default, changed by what the operator says; `tiers` where they are known
- * yet. Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`.
+ * What this host lends: the defaults, changed by what the operator sets; `tiers` once they are known. Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`.
  */
 export async function lendingFrom(
   options: LendingOptions,
@@ -40,7 +39,7 @@ export async function lendingFrom(
       ...usual.capabilities,
       cpus: options.cpus ?? usual.capabilities.cpus,
       memoryBytes,
-      // It lies in memory.
+      // In some tiers it is kept in memory.
       diskBytes: options.disk ?? memoryBytes,
     },
     jobsAtOnce: options.jobs ?? usual.jobsAtOnce,
@@ -51,7 +50,7 @@ export async function lendingFrom(
   return lending;
 }
 
-/** For those who are asked whether they lend it. */
+/** What would be lent, for the question of `join`. */
 export function describeLending({ capabilities, jobsAtOnce, pids, seconds }: Lending): string[] {
   const { cpus, memoryBytes, diskBytes, tiers } = capabilities;
   return [
@@ -65,7 +64,7 @@ export function describeLending({ capabilities, jobsAtOnce, pids, seconds }: Len
   ];
 }
 
-/** For those who look at what is lent. */
+/** What is lent, for `worker status`. */
 export function describeLent(lent: Lent): string[] {
   const { processorSeconds: busy, seconds, pids, upBytes, downBytes } = lent;
   const time = (value: number | null) => (value === null ? 'any time' : duration(value * 1000));

@@ -13,7 +13,7 @@ import type { OperatorRules, TermKey } from '../runtime/worker/terms.ts';
 import { bytes } from './format.ts';
 import type { LendingOptions } from './lending.ts';
 
-/** A worker's own file is a page; what is longer is none. */
+/** worker.toml is about a page; a longer file is another one. */
 const bytesMax = 64 * 1024;
 
 const whole = z.int('expected a whole number');
@@ -111,7 +111,7 @@ export function workerFileJsonSchema(): object {
   return { title: 'worker.toml', ...z.toJSONSchema(workerFileSchema, { io: 'input' }) };
 }
 
-/** What the file says; a file that is not there says nothing. Errors as `parseWorkerFile`, `WORKER_FILE_UNREADABLE`. */
+/** Reads the file; one that does not exist is empty. Errors as `parseWorkerFile`, `WORKER_FILE_UNREADABLE`. */
 export async function readWorkerFile(path: string): Promise<WorkerFile> {
   let text: string;
   try {

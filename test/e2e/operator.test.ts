@@ -185,7 +185,7 @@ it('worker.toml says what is lent and when; a mistake in it is told with its lin
       '[lend]\ncpus = 4000\n',
       2,
       'LIMITS_ABOVE_HOST',
-      /worker\.toml:2: lend\.cpus: 4000 is more than this machine has/,
+      /worker\.toml:2: lend\.cpus: 4000 is more than this host has/,
     ],
     ['[sandbox]\ntiers = ["vmm"]\n', 2, 'WORKER_FILE_INVALID', /worker.toml:2: sandbox.tiers/],
   ];

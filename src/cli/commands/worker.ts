@@ -22,19 +22,19 @@ interface Config {
 }
 
 const words = {
-  status: 'what it does now, and what it lends',
-  pause: 'builds stand still where they are, nothing new is taken',
-  resume: 'goes on',
-  drain: 'finishes what it has begun, then ends',
-  stop: 'ends at once; what it was building goes to another',
+  status: 'show what it builds and what it lends',
+  pause: 'pause running builds and take no new job',
+  resume: 'continue after pause or drain',
+  drain: 'take no new job, finish the builds, then end',
+  stop: 'end at once; its leases go to other workers',
 } as const;
 
 export const worker: Define = (program, act) => {
   const group = program
     .command('worker')
-    .summary('steer the worker that runs on this machine')
+    .summary('control the worker that runs on this machine')
     .description(
-      'Talks to the worker that "quorate join" runs here, from another terminal. It answers its own user only, and at once.',
+      'Controls the worker that "quorate join" runs here, from another terminal. The worker answers its own user only.',
     )
     .addHelpText(
       'after',
@@ -44,7 +44,7 @@ export const worker: Define = (program, act) => {
     group
       .command(verb)
       .summary(words[verb])
-      .option('--project <id>', 'which one, where several run')
+      .option('--project <id>', 'the worker of this project, where several run')
       .addHelpText('after', examples(`quorate worker ${verb}`))
       .action(act((context: Context, { project }: Which) => ask(context, project, { do: verb })));
   }
@@ -57,10 +57,10 @@ function addLimits(group: Command, act: Act): void {
     .command('limits')
     .summary('lend more or less, also to builds that run')
     .description(
-      'Changes what the running worker lends, until it ends; worker.toml is for always. Without options it shows what is lent.',
+      'Changes what the running worker lends, until it ends; worker.toml holds for every start. Without options it shows what is lent.',
     );
   addLiveKnobs(command)
-    .option('--project <id>', 'which one, where several run')
+    .option('--project <id>', 'the worker of this project, where several run')
     .addHelpText(
       'after',
       examples(
@@ -103,7 +103,7 @@ function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: C
   const { bold, dim, yellow } = out.colours;
   if (verb === 'stop') return out.say('It stops.');
   const { state, reason, lending, unheeded, builds, using, leases, ownerLoad } = status;
-  out.say(`${bold(state)}${reason === null ? '' : `: takes nothing new, ${reason}`}`);
+  out.say(`${bold(state)}${reason === null ? '' : `: takes no new job, ${reason}`}`);
   if (verb === 'drain')
     out.say(
       dim(
@@ -111,7 +111,7 @@ function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: C
       ),
     );
   out.say(...describeLent(lending));
-  for (const what of unheeded) out.say(yellow(`  not heeded ${what}`));
+  for (const what of unheeded) out.say(yellow(`  no effect  ${what}`));
   for (const { job, commit, ms } of builds)
     out.say(`  builds     ${escapeLine(job, 80)} at ${commit.slice(0, 12)} for ${duration(ms)}`);
   if (builds.length > 0)

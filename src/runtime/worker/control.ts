@@ -29,7 +29,7 @@ export type ControlRequest =
   | { do: 'status' | 'pause' | 'resume' | 'drain' | 'stop' }
   | ({ do: 'limits' } & KnobChanges);
 
-/** `missed`: what a build that runs could not be held to. */
+/** `missed`: limits that a running build could not be held to. */
 export interface ControlAnswer {
   status: OperatorStatus;
   missed: string[];
@@ -43,13 +43,13 @@ const connectionsMax = 16;
 const socketPathBytesMax = 107;
 
 const folderOf = (home: string): string => join(home, 'control');
-/** A PeerId's end tells two projects apart; the whole of it would not fit. */
+/** The end of a PeerId distinguishes two projects; the whole of it would exceed the path limit. */
 const socketOf = (home: string, project: string): string =>
   join(folderOf(home), `${project.slice(-12)}.sock`);
 
 /**
- * Lets the user who runs the worker, and nobody else, have it pause, drain and so on from another terminal: a unix
- * socket in a folder of mode 0700, one JSON line each way. Errors: `CONTROL_PATH_TOO_LONG`, `CONTROL_UNAVAILABLE`.
+ * Accepts requests such as pause and drain from the user who runs the worker and from nobody else: a unix socket in a
+ * folder of mode 0700, one line of JSON each way. Errors: `CONTROL_PATH_TOO_LONG`, `CONTROL_UNAVAILABLE`.
  */
 export async function serveControl(
   home: string,
@@ -58,13 +58,13 @@ export async function serveControl(
 ): Promise<() => Promise<void>> {
   const path = socketOf(home, project);
   if (Buffer.byteLength(path) > socketPathBytesMax) {
-    throw new QuorateError('CONTROL_PATH_TOO_LONG', `${path} is longer than the path of a socket may be`, {
+    throw new QuorateError('CONTROL_PATH_TOO_LONG', `${path} is longer than a socket path may be`, {
       hint: 'Use a shorter --home.',
     });
   }
   await mkdir(folderOf(home), { recursive: true, mode: 0o700 });
   await chmod(folderOf(home), 0o700);
-  // The journal's lock says that no other worker of this project runs here: what lies there is of one that died.
+  // The journal's lock shows that no other worker of this project runs here: a socket that exists is of one that died.
   await rm(path, { force: true });
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -78,7 +78,7 @@ export async function serveControl(
   return async () => {
     await new Promise<void>((resolve) => {
       server.close(() => resolve());
-      // What was answered last still goes out.
+      // The last answer is still sent.
       setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, 100).unref();
@@ -128,7 +128,7 @@ function perform(operator: Operator, request: ControlRequest): ControlAnswer {
   return { status: operator.status(), missed };
 }
 
-/** The first line of what comes, within bounds of size and time. */
+/** The first line that arrives, within bounds of size and time. */
 function line(socket: Socket, bytesMax: number): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
@@ -150,7 +150,7 @@ const answerSchema = z.union([
   z.object({ error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }) }),
 ]);
 
-/** Asks the worker that runs from this home. Errors: `WORKER_NOT_RUNNING`, `WORKER_AMBIGUOUS`, `CONTROL_…`, `LIMITS_…`. */
+/** Sends a request to the worker that runs from this home. Errors: `WORKER_NOT_RUNNING`, `WORKER_AMBIGUOUS`, `CONTROL_…`, `LIMITS_…`. */
 export async function askWorker(
   home: string,
   project: string | undefined,
@@ -166,7 +166,7 @@ export async function askWorker(
   } catch (cause) {
     if (cause instanceof QuorateError) throw cause;
     throw new QuorateError('CONTROL_LOST', `the worker did not answer: ${messageOf(cause)}`, {
-      hint: 'It may be ending, or be too busy; ask again.',
+      hint: 'It may be ending or be busy; ask again.',
       cause,
     });
   } finally {

@@ -1,4 +1,4 @@
-/** A part of each day, in minutes since midnight. It may go over midnight; `from` = `to` is the whole day. */
+/** A part of each day, in minutes since midnight. It may extend past midnight; `from` = `to` is the whole day. */
 export interface Hours {
   from: number;
   to: number;
@@ -14,7 +14,7 @@ export function parseHours(text: string): Hours | undefined {
   return { from: fromHour * 60 + fromMinute, to: toHour * 60 + toMinute };
 }
 
-/** Whether a time of day (minutes since midnight) lies in one of them. None at all means always. */
+/** Whether a time of day, in minutes since midnight, is in one of them. An empty list means always. */
 export function withinHours(hours: readonly Hours[], minute: number): boolean {
   return (
     hours.length === 0 ||

@@ -39,7 +39,7 @@ export interface WorkerOptions {
   lending: Lending;
   onEvent(event: NodeEvent): void;
   onFailure(error: unknown): void;
-  /** When new jobs are taken, and when builds stand still; by default always and never. */
+  /** When new jobs are taken, and when builds are paused; by default always and never. */
   rules?: OperatorRules;
   /** Its operator wants it to end, or it was drained. */
   onStop?(): void;

@@ -9,7 +9,7 @@ import { withinHours } from './hours.ts';
 import { ownerLoad, type ProcessorTimes, processorTimes } from './owner-load.ts';
 import { checkHeld, checkTerms, type OperatorRules, prioritiesOf, unheeded } from './terms.ts';
 
-/** All that is lent, and how; null where there is no limit. */
+/** What is lent; null where there is no limit. */
 export interface Lent extends Record<LiveField, unknown> {
   tiers: Tier[];
   cpus: number;
@@ -27,17 +27,18 @@ export interface Lent extends Record<LiveField, unknown> {
 
 export interface OperatorStatus {
   state: 'working' | 'paused' | 'draining' | 'waiting';
-  /** Why nothing new is taken; null when it is. */
+  /** Why no new job is taken; null while jobs are taken. */
   reason: string | null;
   lending: Lent;
-  /** Wishes of the operator that nothing on this machine heeds. */
+  /** Settings of the operator that have no effect on this host. */
   unheeded: string[];
-  /** Builds that run, for how long, and what all of them use together. */
+  /** Running builds, and for how long each runs. */
   builds: { job: string; commit: string; ms: number }[];
+  /** What all of them use together. */
   using: { memoryBytes: number; processorSeconds: number };
   /** Leases of rounds that have not ended, those being built included. */
   leases: number;
-  /** Processors that everybody else kept busy lately; null before the first look and where nobody asked. */
+  /** Processors kept busy by other programs; null before the first measurement, and where no limit is set. */
   ownerLoad: number | null;
 }
 
@@ -50,16 +51,16 @@ export interface OperatorOptions {
   builds(): OperatorStatus['builds'];
   leases(): number;
   tell: Tell;
-  /** The worker is to end: all is done, or its operator wants it at once. */
+  /** Ends the worker: it is drained, or its operator stops it. */
   stop(): void;
 }
 
 const lookMs = 5_000;
 const drainLookMs = 200;
-/** Quiet for this many looks before builds go on: a compiler of the owner's pauses to read, too. */
+/** Measurements below the limit before builds continue: other programs pause, too, such as a compiler that reads. */
 const quietLooks = 2;
 
-/** The owner's hand on a running worker: what it takes, when, and how much of the machine. */
+/** What the operator decides about a running worker: which jobs it takes, when, and how much of the host they get. */
 export class Operator {
   readonly #options: OperatorOptions;
   #lending: Lending;
@@ -82,7 +83,7 @@ export class Operator {
     this.#outsideHours = !this.#isTime();
   }
 
-  /** What to begin with. */
+  /** What is lent now, and why no new job is taken, if so. */
   get lending(): Lending {
     const closed = this.#closed();
     return closed === undefined ? this.#lending : { ...this.#lending, closed };
@@ -90,7 +91,7 @@ export class Operator {
 
   start(): void {
     for (const what of unheeded(this.#rules, this.#options.sandboxes.abilities))
-      this.#options.tell('warn', 'operator', `not heeded here: ${what}`);
+      this.#options.tell('warn', 'operator', `has no effect here: ${what}`);
     const { hours, pauseAboveLoad } = this.#rules;
     if (hours.length === 0 && pauseAboveLoad === undefined) return;
     const look = () =>
@@ -104,19 +105,19 @@ export class Operator {
     this.#options.sandboxes.thaw();
   }
 
-  /** Builds stop where they are, and nothing new is taken. */
+  /** Pauses running builds; no new job is taken. */
   pause(): void {
-    this.#become('paused', 'paused: builds stand still, nothing new is taken');
+    this.#become('paused', 'paused: running builds too, no new job is taken');
   }
 
   resume(): void {
     clearInterval(this.#draining);
-    this.#become('working', 'goes on');
+    this.#become('working', 'resumed');
   }
 
-  /** What is being built is finished, and its rounds are seen to their end; then the worker stops. */
+  /** Takes no new job, finishes the builds, waits for the end of their rounds, and stops. */
   drain(): void {
-    this.#become('draining', 'takes nothing new and stops when all it has a lease for is done');
+    this.#become('draining', 'draining: takes no new job, and stops when its leases have ended');
     clearInterval(this.#draining);
     this.#draining = setInterval(() => {
       if (this.#options.leases() === 0) this.stop();
@@ -130,7 +131,7 @@ export class Operator {
   }
 
   /**
-   * Holds from now on, also for builds that run. Gives what a running build could not be held to.
+   * Applies to running builds, too. Returns the limits that a running build could not be held to.
    * Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`, `LIMITS_NOT_ENFORCEABLE`, and changes nothing then.
    */
   limit(changes: KnobChanges): string[] {
@@ -154,7 +155,7 @@ export class Operator {
     return missed;
   }
 
-  /** Builds began or ended: those that run share what is lent. */
+  /** To be called when a build begins or ends: running builds share what is lent. */
   rebalance(): void {
     this.#hold();
   }
@@ -222,7 +223,7 @@ export class Operator {
   #closed(): string | undefined {
     if (this.#manual === 'paused') return 'paused by its operator';
     if (this.#manual === 'draining') return 'being drained by its operator';
-    if (this.#busyOwner) return 'busy with programs of its owner';
+    if (this.#busyOwner) return 'busy with other programs';
     return this.#outsideHours ? 'outside the hours of its operator' : undefined;
   }
 
@@ -266,7 +267,7 @@ export class Operator {
   }
 }
 
-/** `old` with what is new: undefined leaves a value as it is, null takes it away. */
+/** `old` with the changes: undefined leaves a value as it is, null removes it. */
 function given<T extends object>(old: T, changes: { [key in keyof T]?: T[key] | null | undefined }): T {
   const all = {
     ...old,

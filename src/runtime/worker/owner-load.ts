@@ -1,16 +1,16 @@
 import { readFile } from 'node:fs/promises';
 
-/** Processor time so far, in seconds: of the whole machine, and of what this worker and its builds used. */
+/** Processor time so far, in seconds: of the whole host, and of this worker with its builds. */
 export interface ProcessorTimes {
   at: number;
   machine: number;
   ours: number;
 }
 
-/** What /proc/stat counts in, whatever the kernel's own tick is (proc_stat(5), USER_HZ). */
+/** Unit of /proc/stat, independent of the kernel's own tick (proc_stat(5), USER_HZ). */
 const ticksPerSecond = 100;
 
-/** Seconds that all processors were busy since the machine started: user, nice, system, interrupts; waiting is none. */
+/** Seconds that all processors were busy since boot: user, nice, system and interrupts, not waiting. */
 export function busySeconds(stat: string): number {
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (/^cpu +(.*)$/m.exec(stat)?.[1] ?? '')
     .split(' ')
@@ -28,7 +28,7 @@ export async function processorTimes(builds: number): Promise<ProcessorTimes> {
   };
 }
 
-/** How many processors everybody else kept busy in between. */
+/** Processors that other programs kept busy between two measurements. */
 export function ownerLoad(before: ProcessorTimes, after: ProcessorTimes): number {
   const seconds = after.at - before.at;
   if (seconds <= 0) return 0;

@@ -4,7 +4,7 @@ import type { Publication } from '../../core/sessions/worker/publication.ts';
 import type { WorkerContext } from './context.ts';
 import { imagePin } from './images.ts';
 
-/** What a worker built, with its logs: served to others for as long as there is room for it. */
+/** Artifacts and logs of a worker's builds, served to others while there is room for them. */
 export class Results {
   readonly #context: Pick<WorkerContext, 'store' | 'bundles' | 'mesh' | 'tell'>;
   readonly #serving: Pick<Publication, 'isNew' | 'forget'>;
@@ -20,7 +20,7 @@ export class Results {
     this.#bytesMax = bytesMax;
   }
 
-  /** Makes room: the result asked for longest ago goes first, with the proof that was served beside it. */
+  /** Removes the least recently requested results, each with its bundle, until the rest fits. */
   async trim(signal: AbortSignal): Promise<void> {
     const { store, bundles, mesh, tell } = this.#context;
     const gone = await store.trim({
@@ -40,13 +40,8 @@ export class Results {
         .catch((error) => tell('warn', 'results', `${root} stays announced: ${messageOf(error)}`));
     }
     if (gone.length > 0)
-      tell(
-        'info',
-        'results',
-        `makes room: lets go of ${gone.length} results and logs asked for longest ago`,
-        {
-          roots: gone,
-        },
-      );
+      tell('info', 'results', `removes the ${gone.length} least recently requested results and logs`, {
+        roots: gone,
+      });
   }
 }

@@ -8,30 +8,30 @@ import { counted, sizeText, sizeTexts } from '../../core/quantity.ts';
 import type { Lending } from '../../core/worker/events.ts';
 import type { Hours } from './hours.ts';
 
-/** What the owner of the machine decides besides what a job may be promised. */
+/** What the operator decides besides what a job may be promised. */
 export interface OperatorRules {
-  /** New jobs are taken only then; none means always. Local time. */
+  /** Times of day, in local time, at which new jobs are taken; none means always. */
   hours: Hours[];
-  /** Builds stand still while the owner's own programs keep more processors busy than this. */
+  /** Builds are paused while other programs of the host keep more processors busy than this. */
   pauseAboveLoad?: number;
-  /** Projects this machine works for, by their root keys; any that it joins where it is not given. */
+  /** Root keys of the projects this host works for; absent: all that it joined. */
   serve?: readonly string[];
-  /** Processor time of one build. */
+  /** Processor time of one build, in seconds. */
   processorSeconds?: number;
   processor?: SandboxPriority['processor'];
   ioWeight?: number;
-  /** What images may take on the disk, in all. */
+  /** Disk for images. */
   imageBytes?: number;
-  /** And what results may take that are served to others. */
+  /** Disk for results, which are served to others. */
   resultBytes?: number;
-  /** Bytes a second that the worker may send and receive, over everything it does. */
+  /** Bytes per second that the worker may send and receive in all. */
   upBytes?: number;
   downBytes?: number;
-  /** Servers in a network of the owner's own that builds may reach, `host:port`; a project has to name them, too. */
+  /** `host:port` of servers in the operator's network that builds may reach; a project has to name them, too. */
   privateHosts?: readonly string[];
 }
 
-/** How builds give way where their operator says nothing: to everybody, and of the disks a fifth. */
+/** The priorities of builds, with the defaults where the operator sets none. */
 export const prioritiesOf = ({
   processor = knobs.processor.default,
   ioWeight = knobs.ioWeight.default,
@@ -40,22 +40,22 @@ export const prioritiesOf = ({
   ioWeight,
 });
 
-/** What an operator can wish for and not get. */
+/** Keys of worker.toml whose value can be impossible on this host. */
 export type TermKey = 'cpus' | 'memory' | 'disk' | 'jobs' | 'processes' | 'cpu_time' | 'pause_above_load';
-/** The key as its giver finds it: with the line of a file, or as an option. */
+/** Where a key was set, for messages: the line of a file, or an option. */
 export type Named = (key: TermKey) => string;
 const sayKey: Named = (key) => key;
 
-/** A project that is not listed gets nothing of this machine. Throws `PROJECT_NOT_SERVED`. */
+/** Throws `PROJECT_NOT_SERVED` for a project that the operator does not list. */
 export function checkServed({ serve }: OperatorRules, project: string): void {
   if (serve === undefined || serve.includes(project)) return;
-  throw new QuorateError('PROJECT_NOT_SERVED', `this machine does not serve project ${project}`, {
+  throw new QuorateError('PROJECT_NOT_SERVED', `this host does not serve project ${project}`, {
     hint: 'Its operator lists the root keys it works for in worker.toml, under [serve].',
   });
 }
 
 /**
- * Whether an operator's wishes fit the machine and each other. `named` says where each was given.
+ * Whether the values an operator set fit the host and each other. `named` says where each was set.
  * Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`.
  */
 export function checkTerms(
@@ -68,8 +68,8 @@ export function checkTerms(
     const [wants, has] = unit === undefined ? [asked, there] : sizeTexts(asked, there);
     throw new QuorateError(
       'LIMITS_ABOVE_HOST',
-      `${named(key)}: ${wants} is more than this machine has (${has})`,
-      { hint: 'Lend less than all of it: the machine stays yours.' },
+      `${named(key)}: ${wants} is more than this host has (${has})`,
+      { hint: 'Lend less than all of it.' },
     );
   };
   const { cpus, memoryBytes, diskBytes, tiers } = capabilities;
@@ -80,8 +80,8 @@ export function checkTerms(
   if (pauseAboveLoad !== undefined && pauseAboveLoad >= processors) {
     throw new QuorateError(
       'LIMITS_ABOVE_HOST',
-      `${named('pause_above_load')}: ${pauseAboveLoad} processors are never busier than all of this machine's ${processors}`,
-      { hint: 'Name fewer, or leave it out: then builds never stand still by themselves.' },
+      `${named('pause_above_load')}: ${pauseAboveLoad} processors are never busier than all ${processors} of this host`,
+      { hint: 'Name fewer, or leave it out: then builds are never paused by themselves.' },
     );
   }
   const inMemory = tiers.length === 0 || tiers.some((tier) => tier === 'namespace' || tier === 'gvisor');
@@ -91,7 +91,7 @@ export function checkTerms(
     [
       inMemory && diskBytes > memoryBytes,
       'disk',
-      `what builds write lies in memory, of which ${memory} are lent, not ${disk}`,
+      `what builds write is kept in memory, of which ${memory} are lent, not ${disk}`,
       'Lend more memory or less disk.',
     ],
     [
@@ -115,7 +115,7 @@ export function checkTerms(
     [
       processorSeconds !== undefined && seconds !== undefined && processorSeconds > seconds * cpus,
       'cpu_time',
-      `in ${seconds} s ${counted(cpus, 'processor')} never spend ${processorSeconds} s`,
+      `${counted(cpus, 'processor')} cannot spend ${processorSeconds} s in ${seconds} s`,
       'Allow less processor time, or more time.',
     ],
   ];
@@ -123,13 +123,13 @@ export function checkTerms(
     if (wrong) throw new QuorateError('LIMITS_CONTRADICT', `${named(key)}: ${message}`, { hint });
 }
 
-/** Of the whole machine (proc_sys_kernel(5)). */
+/** Of the whole host (proc_sys_kernel(5)). */
 function processesMax(): number {
   const read = (name: string) => Number(readFileSync(`/proc/sys/kernel/${name}`, 'utf8'));
   return Math.min(read('pid_max'), read('threads-max'));
 }
 
-/** What this machine's kernel cannot hold a build to is not promised to its owner. Throws `LIMITS_NOT_ENFORCEABLE`. */
+/** Throws `LIMITS_NOT_ENFORCEABLE` for a limit that the kernel of this host cannot enforce. */
 export function checkHeld(
   { processorSeconds, pauseAboveLoad }: OperatorRules,
   able: SandboxAbilities,
@@ -139,23 +139,23 @@ export function checkHeld(
     processorSeconds !== undefined && !able.processorTime
       ? ['cpu_time', 'the kernel does not count processor time of a control group (cpuacct)']
       : pauseAboveLoad !== undefined && !able.freeze
-        ? ['pause_above_load', 'builds cannot be stopped where they are (freezer)']
+        ? ['pause_above_load', 'builds cannot be paused (freezer)']
         : undefined;
   if (lacking === undefined) return;
   const [key, why] = lacking;
   throw new QuorateError('LIMITS_NOT_ENFORCEABLE', `${named(key)}: ${why}`, {
-    hint: 'No job is taken while a limit does not hold. Leave it out, or mount that controller: quorate doctor',
+    hint: 'No job is taken while a limit is not enforced. Leave it out, or mount that controller: quorate doctor',
   });
 }
 
-/** Wishes that are not limits, and that nothing here heeds. */
+/** Priorities that have no effect on this host. */
 export function unheeded({ processor, ioWeight }: OperatorRules, able: SandboxAbilities): string[] {
   return [
     ioWeight !== undefined && !able.ioWeight
-      ? "io: no disk of this machine has a scheduler that heeds it (bfq, or v2's io.cost)"
+      ? "io: no disk of this host has a scheduler that applies it (bfq, or v2's io.cost)"
       : [],
     processor === 'idle' && !able.idle
-      ? 'processor: this kernel knows no idle groups (5.15 does); builds get the smallest share instead'
+      ? 'processor: this kernel has no idle groups (5.15 does); builds get the smallest share instead'
       : [],
   ].flat();
 }

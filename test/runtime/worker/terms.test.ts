@@ -112,7 +112,7 @@ it('a wish that does not fit is named as its giver finds it', () => {
   const where = (key: string) => `worker.toml:3: lend.${key}`;
   const wanted = lending({}, { memoryBytes: totalmem() + MiB });
   expect(codeOf(() => checkTerms(wanted, { hours: [] }, where))).toMatch(
-    /^LIMITS_ABOVE_HOST worker\.toml:3: lend\.memory: [\d.]+ [MG]iB is more than this machine has \([\d.]+ [MG]iB\)$/,
+    /^LIMITS_ABOVE_HOST worker\.toml:3: lend\.memory: [\d.]+ [MG]iB is more than this host has \([\d.]+ [MG]iB\)$/,
   );
   expect(
     codeOf(() => checkHeld({ hours: [], processorSeconds: 60 }, { ...able, processorTime: false }, where)),
