@@ -60,7 +60,7 @@ export interface Work {
 }
 
 export interface Scenario {
-  mood: 'nobody' | 'a few' | 'many';
+  attackerShare: 'nobody' | 'a few' | 'many';
   operators: Operator[];
   trusted: TrustedWorker;
   works: Work[];
@@ -77,10 +77,14 @@ const policies: Omit<Policy, 'rounds'>[] = [
 ];
 
 export function scenarioOf(random: Random): Scenario {
-  const mood = random.pick(['nobody', 'a few', 'many'] as const);
+  const attackerShare = random.pick(['nobody', 'a few', 'many'] as const);
   const count = random.int(3, 8);
   const attackers =
-    mood === 'nobody' ? 0 : mood === 'a few' ? random.int(1, 2) : random.int(Math.ceil(count / 2), count);
+    attackerShare === 'nobody'
+      ? 0
+      : attackerShare === 'a few'
+        ? random.int(1, 2)
+        : random.int(Math.ceil(count / 2), count);
   // The same trick by all is what makes a conspiracy.
   const trick = random.chance(0.3) ? 'tampers-alike' : random.pick(attacks);
   const together = random.chance(0.5);
@@ -114,7 +118,7 @@ export function scenarioOf(random: Random): Scenario {
     }),
   );
   return {
-    mood,
+    attackerShare,
     operators: random.shuffle(operators),
     trusted: random.pick(['there', 'there', 'late', 'slow', 'flaky', 'absent']),
     works,
@@ -122,9 +126,9 @@ export function scenarioOf(random: Random): Scenario {
   };
 }
 
-export function describeScenario({ mood, operators, trusted, works, faultsMs }: Scenario): string[] {
+export function describeScenario({ attackerShare, operators, trusted, works, faultsMs }: Scenario): string[] {
   return [
-    `attackers: ${mood}; trusted worker: ${trusted}; faults for ${faultsMs / 1000} s`,
+    `attackers: ${attackerShare}; trusted worker: ${trusted}; faults for ${faultsMs / 1000} s`,
     ...operators.map(
       ({ name, machines, behaviour, joinsLate }) =>
         `${name}: ${machines.length} machine(s), ${behaviour}${joinsLate ? ', joins late' : ''}`,

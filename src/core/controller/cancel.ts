@@ -1,6 +1,6 @@
 import { isTrustedSlot } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import type { EventOf, Step } from './state.ts';
+import type { EventOf, Transition } from './state.ts';
 import { currentRound, isOver, mustSync, publishedOf, tell } from './state.ts';
 import { closeOffer, endLeases } from './verdict.ts';
 import { findRun } from './view.ts';
@@ -10,8 +10,8 @@ import { findRun } from './view.ts';
  * round stays sealed for good. What was published before (`agreed`) stays published.
  * Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`, `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`.
  */
-export function cancel(step: Step, { token, which, by, reason }: EventOf<'cancel'>): void {
-  const { state, out } = step;
+export function cancel(transition: Transition, { token, which, by, reason }: EventOf<'cancel'>): void {
+  const { state, out } = transition;
   const run = findRun(state, which);
   if (run.request.signer !== by) {
     throw new QuorateError(
@@ -26,16 +26,16 @@ export function cancel(step: Step, { token, which, by, reason }: EventOf<'cancel
       { hint: `quorate show ${run.id.slice(0, 10)} tells what came of it.` },
     );
   }
-  mustSync(step);
+  mustSync(transition);
   const message = `the job was cancelled: ${reason}`;
   const release = (worker: string, lease: string) => {
     state.leases.delete(lease);
     out.push({ kind: 'release', worker, lease, code: 'RUN_CANCELLED', message });
   };
-  endLeases(step, run, 'RUN_CANCELLED', message);
+  endLeases(transition, run, 'RUN_CANCELLED', message);
   const round = currentRound(run);
   if (round !== undefined) {
-    closeOffer(step, round);
+    closeOffer(transition, round);
     for (const { token: waiting } of round.candidates)
       out.push({ kind: 'reply', token: waiting, reply: { kind: 'error', code: 'OFFER_CLOSED', message } });
     round.candidates = [];
@@ -52,5 +52,5 @@ export function cancel(step: Step, { token, which, by, reason }: EventOf<'cancel
   // A draft that nobody co-signed is no verdict, and is dropped here.
   run.phase = { kind: 'cancelled', reason, published: publishedOf(run) };
   out.push({ kind: 'reply', token, reply: { kind: 'cancelled', run: run.id } });
-  tell(step, run, { kind: 'cancelled', reason });
+  tell(transition, run, { kind: 'cancelled', reason });
 }

@@ -11,24 +11,24 @@ import { QuorateError } from '../errors.ts';
 import { checkGrant, enforce } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { counted } from '../quantity.ts';
-import type { EventOf, Step } from './state.ts';
+import type { EventOf, Transition } from './state.ts';
 import { appendLeaf, mustSync, unchanged } from './state.ts';
 
 /** What a check needs that changes nothing. */
-export type Moment = Pick<Step, 'state' | 'now'>;
+export type Moment = Pick<Transition, 'state' | 'now'>;
 
 /** The charter in force. A controller without one serves nobody. Errors: `CONTROLLER_NOT_STARTED`. */
-export function charterOf(step: Moment): Charter {
-  const charter = step.state.charter;
+export function charterOf(transition: Moment): Charter {
+  const charter = transition.state.charter;
   if (charter === null) throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
   return charter.payload;
 }
 
 const askOwner = 'Ask the owner of the project for a new ticket.';
 
-function checkEnrol(step: Step, enrol: Enrol): void {
-  const charter = charterOf(step);
-  checkTime(enrol, step.now, 'the enrolment');
+function checkEnrol(transition: Transition, enrol: Enrol): void {
+  const charter = charterOf(transition);
+  checkTime(enrol, transition.now, 'the enrolment');
   if (enrol.project !== charter.project) {
     throw new QuorateError(
       'TICKET_PROJECT_MISMATCH',
@@ -36,22 +36,22 @@ function checkEnrol(step: Step, enrol: Enrol): void {
       { hint: askOwner },
     );
   }
-  if (enrol.aud !== step.state.idp)
+  if (enrol.aud !== transition.state.idp)
     throw new QuorateError('ENROL_AUDIENCE_MISMATCH', 'the enrolment was made for another identity provider');
 }
 
-function grantFor(step: Step, key: string, jti: string): Grant {
-  const enrolled = step.state.keys.get(key);
+function grantFor(transition: Transition, key: string, jti: string): Grant {
+  const enrolled = transition.state.keys.get(key);
   if (enrolled === undefined) {
     throw new QuorateError('KEY_NOT_ENROLLED', `the key ${key} is not enrolled in this project`, {
       hint: 'Ask the owner for a ticket (quorate invite) and run: quorate join <ticket>',
     });
   }
-  const iat = Math.floor(step.now / 1000);
+  const iat = Math.floor(transition.now / 1000);
   return {
-    iss: step.state.idp,
+    iss: transition.state.idp,
     sub: key,
-    project: charterOf(step).project,
+    project: charterOf(transition).project,
     operator: enrolled.operator,
     role: enrolled.role,
     enrolled: enrolled.enrolled,
@@ -61,19 +61,19 @@ function grantFor(step: Step, key: string, jti: string): Grant {
   };
 }
 
-function replyGrant(step: Step, token: string, grant: Grant): void {
-  const charter = step.state.charter;
+function replyGrant(transition: Transition, token: string, grant: Grant): void {
+  const charter = transition.state.charter;
   if (charter === null) return;
-  step.out.push({ kind: 'reply', token, reply: { kind: 'grant', grant, charter: charter.raw } });
+  transition.out.push({ kind: 'reply', token, reply: { kind: 'grant', grant, charter: charter.raw } });
 }
 
 /** The only place where an operator comes into being: one invite, one operator, one vote. */
-export function enrol(step: Step, { token, enrol, invite }: EventOf<'enrol'>): void {
-  const { state } = step;
-  const charter = charterOf(step);
-  checkEnrol(step, enrol.payload);
+export function enrol(transition: Transition, { token, enrol, invite }: EventOf<'enrol'>): void {
+  const { state } = transition;
+  const charter = charterOf(transition);
+  checkEnrol(transition, enrol.payload);
   const ticket = invite.payload;
-  checkTime(ticket, step.now, 'the ticket');
+  checkTime(ticket, transition.now, 'the ticket');
   if (!charter.idps.includes(invite.signer)) {
     throw new QuorateError(
       'TICKET_ISSUER_MISMATCH',
@@ -131,33 +131,33 @@ export function enrol(step: Step, { token, enrol, invite }: EventOf<'enrol'>): v
       );
     }
     state.invites.set(ticket.jti, [...joined, key]);
-    mustSync(step);
+    mustSync(transition);
   }
   if (known === undefined)
     state.keys.set(key, {
       operator: ticket.operator,
       role: ticket.role,
       invite: ticket.jti,
-      enrolled: admit(step, ticket.operator, ticket.role, ticket.jti),
+      enrolled: admit(transition, ticket.operator, ticket.role, ticket.jti),
     });
-  if (step.durability !== 'sync') unchanged(step);
-  replyGrant(step, token, grantFor(step, key, enrol.payload.jti));
+  if (transition.durability !== 'sync') unchanged(transition);
+  replyGrant(transition, token, grantFor(transition, key, enrol.payload.jti));
 }
 
 /** The log index at which this operator was first admitted in this role. */
-function admit(step: Step, operator: string, role: Role, invite: string): number {
-  const operators = step.state.operators[role];
+function admit(transition: Transition, operator: string, role: Role, invite: string): number {
+  const operators = transition.state.operators[role];
   const before = operators.get(operator);
   if (before !== undefined) return before;
-  const index = appendLeaf(step, leaves.enrol(operator, role, invite));
+  const index = appendLeaf(transition, leaves.enrol(operator, role, invite));
   operators.set(operator, index);
   return index;
 }
 
-export function renew(step: Step, { token, enrol }: EventOf<'renew'>): void {
-  checkEnrol(step, enrol.payload);
-  replyGrant(step, token, grantFor(step, enrol.signer, enrol.payload.jti));
-  unchanged(step);
+export function renew(transition: Transition, { token, enrol }: EventOf<'renew'>): void {
+  checkEnrol(transition, enrol.payload);
+  replyGrant(transition, token, grantFor(transition, enrol.signer, enrol.payload.jti));
+  unchanged(transition);
 }
 
 /**

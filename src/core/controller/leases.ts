@@ -2,7 +2,7 @@ import { idOf, isTrustedSlot, type Lease, type Slot } from '../documents/index.t
 import { assert } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { charterOf } from './enrolment.ts';
-import type { Candidate, LiveLease, Round, Run, SlotState, Step } from './state.ts';
+import type { Candidate, LiveLease, Round, Run, SlotState, Transition } from './state.ts';
 import { currentRound, tell } from './state.ts';
 
 /** Operators that hold or held a slot of this round in a way that counts: live, or with a receipt. */
@@ -26,10 +26,16 @@ export function operatorsBefore(run: Run, round: Round): Set<string> {
   return before;
 }
 
-export function giveLease(step: Step, run: Run, round: Round, slot: Slot, candidate: Candidate): void {
-  const { state } = step;
-  const charter = charterOf(step);
-  const iat = Math.floor(step.now / 1000);
+export function giveLease(
+  transition: Transition,
+  run: Run,
+  round: Round,
+  slot: Slot,
+  candidate: Candidate,
+): void {
+  const { state } = transition;
+  const charter = charterOf(transition);
+  const iat = Math.floor(transition.now / 1000);
   const lease: Lease = {
     iss: state.id,
     aud: candidate.worker,
@@ -50,15 +56,21 @@ export function giveLease(step: Step, run: Run, round: Round, slot: Slot, candid
     grant: candidate.grant,
     worker: candidate.worker,
     operator: candidate.operator,
-    heardAt: step.now,
+    heardAt: transition.now,
     detachedAt: null,
   };
   setSlot(run, round, slot, { kind: 'leased', live });
   if (isTrustedSlot(slot)) run.trustedLeases++;
   else round.leasesGiven[slot] = (round.leasesGiven[slot] ?? 0) + 1;
   state.leases.set(live.id, run.id);
-  step.out.push({ kind: 'reply', token: candidate.token, reply: { kind: 'lease', lease } });
-  tell(step, run, { kind: 'leased', round: round.n, slot, worker: live.worker, operator: live.operator });
+  transition.out.push({ kind: 'reply', token: candidate.token, reply: { kind: 'lease', lease } });
+  tell(transition, run, {
+    kind: 'leased',
+    round: round.n,
+    slot,
+    worker: live.worker,
+    operator: live.operator,
+  });
 }
 
 export function setSlot(
@@ -75,7 +87,7 @@ export function setSlot(
 }
 
 /** Gives free slots to the lowest draws, one live lease per operator. */
-export function assignSlots(step: Step, run: Run, round: Round): void {
+export function assignSlots(transition: Transition, run: Run, round: Round): void {
   if (round.windowOpen || round.revealed) return;
   for (const [slot, slotState] of round.slots.entries()) {
     if (slotState.kind !== 'free') continue;
@@ -84,7 +96,7 @@ export function assignSlots(step: Step, run: Run, round: Round): void {
     const [next] = waiting;
     if (next === undefined) return;
     round.candidates = round.candidates.filter((candidate) => candidate.worker !== next.worker);
-    giveLease(step, run, round, slot, next);
+    giveLease(transition, run, round, slot, next);
   }
 }
 
@@ -113,13 +125,13 @@ export function findLease(
 }
 
 /** Takes a lease back: its fence is stale from now on. The slot is leased again, a bounded number of times. */
-export function loseLease(step: Step, run: Run, lease: string, reason: string): void {
+export function loseLease(transition: Transition, run: Run, lease: string, reason: string): void {
   const found = findLease(run, lease);
   if (found === undefined) return;
   const { round, slot, live } = found;
-  step.state.leases.delete(lease);
-  step.out.push({ kind: 'release', worker: live.worker, lease, code: 'LEASE_LOST', message: reason });
-  tell(step, run, {
+  transition.state.leases.delete(lease);
+  transition.out.push({ kind: 'release', worker: live.worker, lease, code: 'LEASE_LOST', message: reason });
+  tell(transition, run, {
     kind: 'lost',
     round: round.n,
     slot,
@@ -134,16 +146,17 @@ export function loseLease(step: Step, run: Run, lease: string, reason: string): 
     if (latest === undefined) return;
     if (run.trusted.kind !== 'free') {
       // Nobody may claim any more: neither is there a slot left for the operators.
-      if (latest.revealed && step.state.offers.delete(latest.offerId))
-        step.out.push({ kind: 'unoffer', offer: latest.offerId });
+      if (latest.revealed && transition.state.offers.delete(latest.offerId))
+        transition.out.push({ kind: 'unoffer', offer: latest.offerId });
       return;
     }
     // The offer may have been closed while the lease was live.
-    step.state.offers.set(latest.offerId, run.id);
-    step.out.push({ kind: 'offer', run: run.id, offer: latest.offer });
+    transition.state.offers.set(latest.offerId, run.id);
+    transition.out.push({ kind: 'offer', run: run.id, offer: latest.offer });
     return;
   }
-  round.fillBy = Math.max(round.fillBy, step.now + step.state.timings.slotFillMs);
-  assignSlots(step, run, round);
-  if (round.slots[slot]?.kind === 'free') step.out.push({ kind: 'offer', run: run.id, offer: round.offer });
+  round.fillBy = Math.max(round.fillBy, transition.now + transition.state.timings.slotFillMs);
+  assignSlots(transition, run, round);
+  if (round.slots[slot]?.kind === 'free')
+    transition.out.push({ kind: 'offer', run: run.id, offer: round.offer });
 }

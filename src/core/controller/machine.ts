@@ -20,7 +20,7 @@ import {
   newState,
   publishedOf,
   type Run,
-  type Step,
+  type Transition,
   trustedLease,
   unchanged,
 } from './state.ts';
@@ -43,9 +43,9 @@ export class Controller {
   }
 
   handle(event: ControllerEvent, now: number): Handled<ControllerEffect> {
-    const step: Step = { state: this.state, now, out: [], durability: 'lazy' };
+    const transition: Transition = { state: this.state, now, out: [], durability: 'lazy' };
     try {
-      dispatch(step, event);
+      dispatch(transition, event);
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error;
       // Nobody waits for an answer: the event is dropped, so that no peer's input stops a replay.
@@ -54,7 +54,7 @@ export class Controller {
       const reply = { kind: 'error' as const, code, message, ...(hint === undefined ? {} : { hint }) };
       return { effects: [{ kind: 'reply', token: event.token, reply }], durability: 'none' };
     }
-    return { effects: step.out, durability: step.durability };
+    return { effects: transition.out, durability: transition.durability };
   }
 
   /** When the next `tick` is due (ms since the epoch), or undefined while nothing waits for time to pass. */
@@ -84,63 +84,65 @@ function leaseDeadline(state: ControllerState, live: LiveLease): number {
   return Math.min(silent, detached, live.lease.exp * 1000);
 }
 
-function dispatch(step: Step, event: ControllerEvent): void {
-  const { state } = step;
+function dispatch(transition: Transition, event: ControllerEvent): void {
+  const { state } = transition;
   switch (event.kind) {
     case 'started':
-      return started(step, event);
+      return started(transition, event);
     case 'charter':
-      if (!takeCharter(step, event.charter)) unchanged(step);
+      if (!takeCharter(transition, event.charter)) unchanged(transition);
       return;
     case 'enrol':
-      return enrol(step, event);
+      return enrol(transition, event);
     case 'renew':
-      return renew(step, event);
+      return renew(transition, event);
     case 'submit':
-      return submit(step, event);
+      return submit(transition, event);
     case 'present':
-      return present(step, event);
+      return present(transition, event);
     case 'absent':
       state.present.delete(event.worker);
-      for (const run of state.runs.values()) reconsiderWindow(step, run);
+      for (const run of state.runs.values()) reconsiderWindow(transition, run);
       return;
     case 'claim':
-      return claim(step, event);
+      return claim(transition, event);
     case 'resume':
-      return resume(step, event);
+      return resume(transition, event);
     case 'detached':
-      return withLease(step, event.lease, event.worker, (live) => {
-        live.detachedAt = step.now;
+      return withLease(transition, event.lease, event.worker, (live) => {
+        live.detachedAt = transition.now;
       });
     case 'heartbeat':
-      return withLease(step, event.lease, event.worker, (live) => {
-        live.heardAt = step.now;
+      return withLease(transition, event.lease, event.worker, (live) => {
+        live.heardAt = transition.now;
         live.detachedAt = null;
       });
     case 'receipt':
-      return receipt(step, event);
+      return receipt(transition, event);
     case 'pinned':
-      return withRun(step, event.run, (run) => pinned(step, run, event.artifact, event.ok, event.detail));
+      return withRun(transition, event.run, (run) =>
+        pinned(transition, run, event.artifact, event.ok, event.detail),
+      );
     case 'cosigned':
-      return withRun(step, event.run, (run) =>
-        cosigned(step, run, event.worker, event.signature, event.witness),
+      return withRun(transition, event.run, (run) =>
+        cosigned(transition, run, event.worker, event.signature, event.witness),
       );
     case 'cosign-refused':
-      return withRun(step, event.run, (run) =>
-        cosignRefused(step, run, event.worker, event.code, event.message),
+      return withRun(transition, event.run, (run) =>
+        cosignRefused(transition, run, event.worker, event.code, event.message),
       );
     case 'cancel':
-      return cancel(step, event);
+      return cancel(transition, event);
     case 'tick':
-      return tick(step);
+      return tick(transition);
     default:
       return unreachable(event, 'controller event');
   }
 }
 
-function withRun(step: Step, id: string, act: (run: Run) => void): void {
-  const run = step.state.runs.get(id);
-  if (run === undefined) return unchanged(step);
+function withRun(transition: Transition, id: string, act: (run: Run) => void): void {
+  const run = transition.state.runs.get(id);
+  if (run === undefined) return unchanged(transition);
   act(run);
 }
 
@@ -150,10 +152,15 @@ function heldLease(run: Run, lease: string): LiveLease | undefined {
   return trusted?.id === lease ? trusted : findLease(run, lease)?.live;
 }
 
-function withLease(step: Step, lease: string, worker: string, act: (live: LiveLease) => void): void {
-  const run = step.state.runs.get(step.state.leases.get(lease) ?? '');
+function withLease(
+  transition: Transition,
+  lease: string,
+  worker: string,
+  act: (live: LiveLease) => void,
+): void {
+  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
   const live = run === undefined ? undefined : heldLease(run, lease);
-  if (live === undefined || live.worker !== worker) return unchanged(step);
+  if (live === undefined || live.worker !== worker) return unchanged(transition);
   act(live);
 }
 
@@ -161,27 +168,27 @@ function withLease(step: Step, lease: string, worker: string, act: (live: LiveLe
  * Charters are in the log like everything that decides whom to believe; an older one changes nothing. Returns whether it
  * is in force now.
  */
-function takeCharter(step: Step, charter: Verified<Charter>): boolean {
-  const { state } = step;
+function takeCharter(transition: Transition, charter: Verified<Charter>): boolean {
+  const { state } = transition;
   if (state.charter !== null && charter.payload.epoch <= state.charter.payload.epoch) return false;
   state.charter = charter;
-  appendLeaf(step, leaves.charter(charter.id));
+  appendLeaf(transition, leaves.charter(charter.id));
   return true;
 }
 
 /** A new life of the process: streams and claims of the last one are gone, leases wait for their workers. */
-function started(step: Step, event: EventOf<'started'>): void {
-  const { state, now } = step;
+function started(transition: Transition, event: EventOf<'started'>): void {
+  const { state, now } = transition;
   // An epoch that was lost would be given again, and the fences of its leases with it.
-  mustSync(step);
+  mustSync(transition);
   state.timings = event.timings;
   state.epoch++;
   state.leasesThisEpoch = 0;
   state.present.clear();
-  takeCharter(step, event.charter);
+  takeCharter(transition, event.charter);
   for (const run of state.runs.values()) {
     if (publishedOf(run) !== null && run.phase.kind !== 'cosigning')
-      step.out.push({ kind: 'verdict', run: run.id });
+      transition.out.push({ kind: 'verdict', run: run.id });
     if (isOver(run)) continue;
     for (const live of liveLeases(run)) {
       live.heardAt = now;
@@ -195,17 +202,18 @@ function started(step: Step, event: EventOf<'started'>): void {
       round.fillBy = Math.max(round.fillBy, now + state.timings.windowMs + state.timings.slotFillMs);
     }
     if (round.windowOpen) round.windowEnds = now + state.timings.windowMs;
-    if (state.offers.has(round.offerId)) step.out.push({ kind: 'offer', run: run.id, offer: round.offer });
+    if (state.offers.has(round.offerId))
+      transition.out.push({ kind: 'offer', run: run.id, offer: round.offer });
     if (run.phase.kind === 'pinning') {
       run.phase.retryAt = null;
-      pin(step, run);
+      pin(transition, run);
     }
   }
 }
 
-function present(step: Step, { grant, capabilities }: EventOf<'present'>): void {
-  const granted = checkGranted(step, grant, grant.payload.sub);
-  step.state.present.set(granted.sub, {
+function present(transition: Transition, { grant, capabilities }: EventOf<'present'>): void {
+  const granted = checkGranted(transition, grant, grant.payload.sub);
+  transition.state.present.set(granted.sub, {
     operator: granted.operator,
     role: granted.role,
     enrolled: granted.enrolled,
@@ -213,16 +221,17 @@ function present(step: Step, { grant, capabilities }: EventOf<'present'>): void 
   });
 }
 
-function reconsiderWindow(step: Step, run: Run): void {
+function reconsiderWindow(transition: Transition, run: Run): void {
   const round = currentRound(run);
-  if (run.phase.kind === 'building' && round !== undefined) closeWindow(step, run, round);
+  if (run.phase.kind === 'building' && round !== undefined) closeWindow(transition, run, round);
 }
 
 /** A worker is back on a new stream: with a live lease, or with one whose receipt is in and whose round may be over. */
-function resume(step: Step, { token, lease, worker }: EventOf<'resume'>): void {
+function resume(transition: Transition, { token, lease, worker }: EventOf<'resume'>): void {
   const id = idOf(lease.payload);
-  const back = () => step.out.push({ kind: 'reply', token, reply: { kind: 'lease', lease: lease.payload } });
-  const run = [...step.state.runs.values()].find((candidate) =>
+  const back = () =>
+    transition.out.push({ kind: 'reply', token, reply: { kind: 'lease', lease: lease.payload } });
+  const run = [...transition.state.runs.values()].find((candidate) =>
     candidate.rounds.some((round) => round.offerId === lease.payload.offer),
   );
   const live = run === undefined ? undefined : heldLease(run, id);
@@ -232,26 +241,26 @@ function resume(step: Step, { token, lease, worker }: EventOf<'resume'>): void {
   }
   back();
   // A worker that never got its ack makes nothing of a reveal, and would sign nothing.
-  if (recorded !== undefined) acknowledge(step, token, recorded);
+  if (recorded !== undefined) acknowledge(transition, token, recorded);
   if (live !== undefined) {
-    live.heardAt = step.now;
+    live.heardAt = transition.now;
     live.detachedAt = null;
     if (run.phase.kind === 'cosigning' && run.phase.lease === id)
-      step.out.push({ kind: 'cosign', run: run.id, worker, lease: id });
+      transition.out.push({ kind: 'cosign', run: run.id, worker, lease: id });
   } else {
-    if (recorded !== undefined) letGo(step, run, recorded);
-    unchanged(step);
+    if (recorded !== undefined) letGo(transition, run, recorded);
+    unchanged(transition);
   }
 }
 
-function tick(step: Step): void {
-  const { state, now } = step;
+function tick(transition: Transition): void {
+  const { state, now } = transition;
   for (const run of state.runs.values()) {
     if (isOver(run)) continue;
     for (const live of liveLeases(run)) {
       if (now < leaseDeadline(state, live)) continue;
       loseLease(
-        step,
+        transition,
         run,
         live.id,
         now >= live.lease.exp * 1000 ? 'its time is up' : 'the worker went silent',
@@ -259,21 +268,21 @@ function tick(step: Step): void {
     }
     if (run.phase.kind === 'pinning' && run.phase.retryAt !== null && now >= run.phase.retryAt) {
       run.phase.retryAt = null;
-      pin(step, run);
+      pin(transition, run);
     }
     const round = currentRound(run);
     if (run.phase.kind === 'building' && round !== undefined) {
-      if (round.windowOpen && now >= round.windowEnds) closeWindow(step, run, round);
-      if (!round.windowOpen && now >= round.fillBy) giveUpFreeSlots(step, run);
+      if (round.windowOpen && now >= round.windowEnds) closeWindow(transition, run, round);
+      if (!round.windowOpen && now >= round.fillBy) giveUpFreeSlots(transition, run);
     }
-    settle(step, run);
-    if (now >= run.request.payload.exp * 1000) expire(step, run);
+    settle(transition, run);
+    if (now >= run.request.payload.exp * 1000) expire(transition, run);
   }
 }
 
-function giveUpFreeSlots(step: Step, run: Run): void {
+function giveUpFreeSlots(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (round === undefined) return;
-  assignSlots(step, run, round);
+  assignSlots(transition, run, round);
   round.slots = round.slots.map((slot) => (slot.kind === 'free' ? { kind: 'expired' } : slot));
 }

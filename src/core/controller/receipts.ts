@@ -4,67 +4,67 @@ import { checkReceipt, enforce } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { assignSlots, findLease, loseLease, setSlot } from './leases.ts';
 import { settle } from './settle.ts';
-import type { EventOf, Recorded, Run, Step } from './state.ts';
+import type { EventOf, Recorded, Run, Transition } from './state.ts';
 import { appendLeaf, isOver, tell, unchanged } from './state.ts';
 import { closeOffer } from './verdict.ts';
 
-export function acknowledge(step: Step, token: string, recorded: Recorded): void {
+export function acknowledge(transition: Transition, token: string, recorded: Recorded): void {
   const ack: Ack = {
-    iss: step.state.id,
+    iss: transition.state.id,
     aud: recorded.lease.aud,
     lease: leaseOf(recorded),
     receipt: recorded.receipt.id,
     index: recorded.index,
-    iat: Math.floor(step.now / 1000),
+    iat: Math.floor(transition.now / 1000),
   };
-  step.out.push({ kind: 'reply', token, reply: { kind: 'ack', ack } });
+  transition.out.push({ kind: 'reply', token, reply: { kind: 'ack', ack } });
 }
 
 /** The id of its lease: a receipt was checked to state it, and hashing all leases again would take its time. */
 export const leaseOf = ({ receipt }: Recorded): string => receipt.payload.predicate.quorate_receipt.lease;
 
 /** Tells a worker whose receipt is in that its lease has run its course, if it has. */
-export function letGo(step: Step, run: Run, recorded: Recorded): void {
+export function letGo(transition: Transition, run: Run, recorded: Recorded): void {
   const { lease, outcome, round, slot } = recorded;
   const to = { worker: lease.aud, lease: leaseOf(recorded) };
   const sealed = isTrustedSlot(slot) || run.rounds[round - 1]?.revealed !== true;
   if (run.phase.kind === 'cancelled' && sealed) {
     const message = `the job was cancelled: ${run.phase.reason}`;
-    step.out.push({ kind: 'release', ...to, code: 'RUN_CANCELLED', message });
+    transition.out.push({ kind: 'release', ...to, code: 'RUN_CANCELLED', message });
     return;
   }
   if (isTrustedSlot(slot) ? isOver(run) : run.rounds[round - 1]?.revealed === true)
-    step.out.push({ kind: 'reveal', ...to });
+    transition.out.push({ kind: 'reveal', ...to });
   else if (isTrustedSlot(slot) && outcome.kind === 'aborted')
-    step.out.push({ kind: 'release', ...to, code: 'LEASE_LOST', message: 'the build was aborted' });
+    transition.out.push({ kind: 'release', ...to, code: 'LEASE_LOST', message: 'the build was aborted' });
 }
 
-function recordedBefore(step: Step, lease: string): { run: Run; recorded: Recorded } | undefined {
-  for (const run of step.state.runs.values()) {
+function recordedBefore(transition: Transition, lease: string): { run: Run; recorded: Recorded } | undefined {
+  for (const run of transition.state.runs.values()) {
     const recorded = run.receipts.find((candidate) => leaseOf(candidate) === lease);
     if (recorded !== undefined) return { run, recorded };
   }
   return undefined;
 }
 
-export function receipt(step: Step, { token, lease, receipt }: EventOf<'receipt'>): void {
-  const before = recordedBefore(step, lease);
+export function receipt(transition: Transition, { token, lease, receipt }: EventOf<'receipt'>): void {
+  const before = recordedBefore(transition, lease);
   if (before !== undefined) {
     if (before.recorded.receipt.id !== receipt.id)
       throw new QuorateError('RECEIPT_SECOND', 'this lease has a receipt already; a slot yields one');
     // Its ack was lost: said again, with the same index. What was sent after that ack was of no use before it.
-    acknowledge(step, token, before.recorded);
-    letGo(step, before.run, before.recorded);
-    return unchanged(step);
+    acknowledge(transition, token, before.recorded);
+    letGo(transition, before.run, before.recorded);
+    return unchanged(transition);
   }
-  const run = step.state.runs.get(step.state.leases.get(lease) ?? '');
+  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
   const found = run === undefined ? undefined : findLease(run, lease);
   if (run === undefined || found === undefined) {
     throw new QuorateError('RECEIPT_STALE_FENCE', 'the lease of this receipt is over; its fence is stale');
   }
   checkReceipt(enforce, receipt, found.live, run.job.source);
   const { round, slot, live } = found;
-  const index = appendLeaf(step, leaves.receipt(receipt.id, live.lease.offer));
+  const index = appendLeaf(transition, leaves.receipt(receipt.id, live.lease.offer));
   const recorded: Recorded = {
     receipt,
     lease: live.lease,
@@ -76,32 +76,38 @@ export function receipt(step: Step, { token, lease, receipt }: EventOf<'receipt'
     sealed: isTrustedSlot(slot) || !round.revealed,
   };
   run.receipts.push(recorded);
-  acknowledge(step, token, recorded);
-  tell(step, run, { kind: 'delivered', round: round.n, slot, worker: live.worker, operator: live.operator });
-  if (recorded.outcome.kind === 'aborted') return aborted(step, run, lease, recorded);
+  acknowledge(transition, token, recorded);
+  tell(transition, run, {
+    kind: 'delivered',
+    round: round.n,
+    slot,
+    worker: live.worker,
+    operator: live.operator,
+  });
+  if (recorded.outcome.kind === 'aborted') return aborted(transition, run, lease, recorded);
   if (isTrustedSlot(slot)) {
-    if (round.revealed) closeOffer(step, round);
+    if (round.revealed) closeOffer(transition, round);
     run.trusted = { kind: 'delivered', receipt: receipt.id, live };
   } else round.slots[slot] = { kind: 'delivered', receipt: receipt.id };
-  settle(step, run);
+  settle(transition, run);
 }
 
 /** An aborted run is no vote. Its slot goes to somebody who waits, or is given up: nobody is asked twice. */
-function aborted(step: Step, run: Run, lease: string, recorded: Recorded): void {
+function aborted(transition: Transition, run: Run, lease: string, recorded: Recorded): void {
   const { slot } = recorded;
   if (isTrustedSlot(slot)) {
-    loseLease(step, run, lease, describeAbort(recorded));
-    settle(step, run);
+    loseLease(transition, run, lease, describeAbort(recorded));
+    settle(transition, run);
     return;
   }
   const round = run.rounds[recorded.round - 1];
   if (round === undefined) return;
-  step.state.leases.delete(lease);
+  transition.state.leases.delete(lease);
   const again = (round.leasesGiven[slot] ?? 0) < limits.slotLeasesMax;
   setSlot(run, round, slot, again ? { kind: 'free' } : { kind: 'expired' });
-  assignSlots(step, run, round);
+  assignSlots(transition, run, round);
   if (round.slots[slot]?.kind === 'free') setSlot(run, round, slot, { kind: 'expired' });
-  settle(step, run);
+  settle(transition, run);
 }
 
 function describeAbort({ outcome }: Recorded): string {

@@ -13,14 +13,14 @@ import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
 import { charterOf, checkGranted } from './enrolment.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
-import type { Candidate, EventOf, Round, Run, Step } from './state.ts';
+import type { Candidate, EventOf, Round, Run, Transition } from './state.ts';
 import { appendLeaf, currentRound, isOver, tell } from './state.ts';
 
 /** Enough claims for M slots and a few in reserve: eight times M operators see the offer as theirs at first. */
 const sharePerSlot = 8;
 
-export function openRound(step: Step, run: Run): void {
-  const { state, now } = step;
+export function openRound(transition: Transition, run: Run): void {
+  const { state, now } = transition;
   const { policy, exp } = run.request.payload;
   const n = run.rounds.length + 1;
   const workers = state.operators.worker.size;
@@ -30,7 +30,7 @@ export function openRound(step: Step, run: Run): void {
   );
   const offer: Offer = {
     iss: state.id,
-    project: charterOf(step).project,
+    project: charterOf(transition).project,
     request: run.id,
     job: run.jobId,
     round: n,
@@ -42,7 +42,7 @@ export function openRound(step: Step, run: Run): void {
     exp,
   };
   const offerId = idOf(offer);
-  appendLeaf(step, leaves.offer(offerId, run.jobId));
+  appendLeaf(transition, leaves.offer(offerId, run.jobId));
   const round: Round = {
     n,
     offer,
@@ -60,8 +60,8 @@ export function openRound(step: Step, run: Run): void {
   run.rounds.push(round);
   run.phase = { kind: 'building' };
   state.offers.set(offerId, run.id);
-  step.out.push({ kind: 'offer', run: run.id, offer });
-  tell(step, run, {
+  transition.out.push({ kind: 'offer', run: run.id, offer });
+  tell(transition, run, {
     kind: 'round',
     round: n,
     offer: offerId,
@@ -92,19 +92,19 @@ function closed(message: string): QuorateError {
   return new QuorateError('OFFER_CLOSED', message);
 }
 
-export function claim(step: Step, { token, claim, grant }: EventOf<'claim'>): void {
+export function claim(transition: Transition, { token, claim, grant }: EventOf<'claim'>): void {
   const worker = claim.signer;
-  if (claim.payload.aud !== step.state.id)
+  if (claim.payload.aud !== transition.state.id)
     throw new QuorateError('CLAIM_AUDIENCE_MISMATCH', 'the claim was made for another controller');
-  checkTime(claim.payload, step.now, 'the claim');
-  const granted = checkGranted(step, grant, worker);
-  const runId = step.state.offers.get(claim.payload.offer);
-  const run = runId === undefined ? undefined : step.state.runs.get(runId);
+  checkTime(claim.payload, transition.now, 'the claim');
+  const granted = checkGranted(transition, grant, worker);
+  const runId = transition.state.offers.get(claim.payload.offer);
+  const run = runId === undefined ? undefined : transition.state.runs.get(runId);
   const round = run?.rounds.find((candidate) => candidate.offerId === claim.payload.offer);
   if (run === undefined || round === undefined) throw closed('the offer is closed, or never was');
   if (granted.role === 'trusted-worker') {
     claimTrusted(
-      step,
+      transition,
       run,
       round,
       { token, claim: claim.id, worker, operator: granted.operator, grant, draw: 0 },
@@ -117,16 +117,16 @@ export function claim(step: Step, { token, claim, grant }: EventOf<'claim'>): vo
   if (round !== currentRound(run) || round.revealed) throw closed('the round is over');
   if (claim.payload.pass !== undefined) {
     round.answered.add(worker);
-    step.out.push({ kind: 'reply', token, reply: { kind: 'standby' } });
-    closeWindow(step, run, round);
+    transition.out.push({ kind: 'reply', token, reply: { kind: 'standby' } });
+    closeWindow(transition, run, round);
     return;
   }
   checkNeeds(round.offer, claim.payload.capabilities);
-  const enrolled = step.state.operators.worker.get(granted.operator) ?? Number.MAX_SAFE_INTEGER;
+  const enrolled = transition.state.operators.worker.get(granted.operator) ?? Number.MAX_SAFE_INTEGER;
   const draw = drawOf(granted.operator, round.offer.draw.seed);
   if (enrolled >= round.offer.index)
     throw new QuorateError('CLAIM_TOO_NEW', 'the operator was enrolled after this offer was made');
-  if (!mayClaim(round.offer, draw, step.now - round.openedAt)) {
+  if (!mayClaim(round.offer, draw, transition.now - round.openedAt)) {
     throw new QuorateError('CLAIM_ABOVE_SHARE', 'the draw is above the share of the offer at this time');
   }
   if (operatorsBefore(run, round).has(granted.operator)) {
@@ -140,28 +140,28 @@ export function claim(step: Step, { token, claim, grant }: EventOf<'claim'>): vo
     ...round.candidates.filter((candidate) => candidate.worker !== worker),
     { token, claim: claim.id, worker, operator: granted.operator, grant, draw },
   ];
-  step.out.push({ kind: 'reply', token, reply: { kind: 'standby' } });
-  if (round.windowOpen) return closeWindow(step, run, round);
-  assignSlots(step, run, round);
-  tellReserve(step, round, token);
+  transition.out.push({ kind: 'reply', token, reply: { kind: 'standby' } });
+  if (round.windowOpen) return closeWindow(transition, run, round);
+  assignSlots(transition, run, round);
+  tellReserve(transition, round, token);
 }
 
 /** Who got no slot is free to claim elsewhere. */
-function tellReserve(step: Step, round: Round, only?: string): void {
+function tellReserve(transition: Transition, round: Round, only?: string): void {
   for (const { token } of round.candidates) {
     if (only === undefined || only === token)
-      step.out.push({ kind: 'reply', token, reply: { kind: 'reserve' } });
+      transition.out.push({ kind: 'reply', token, reply: { kind: 'reserve' } });
   }
 }
 
 function claimTrusted(
-  step: Step,
+  transition: Transition,
   run: Run,
   round: Round,
   candidate: Candidate,
   pass: string | undefined,
 ): void {
-  if (!charterOf(step).trusted.includes(candidate.worker)) {
+  if (!charterOf(transition).trusted.includes(candidate.worker)) {
     throw new QuorateError(
       'TRUSTED_KEY_NOT_IN_CHARTER',
       'the charter does not name this key as a trusted worker',
@@ -172,27 +172,28 @@ function claimTrusted(
     throw closed('the trusted slot is taken');
   }
   if (pass !== undefined) {
-    step.out.push({ kind: 'reply', token: candidate.token, reply: { kind: 'standby' } });
+    transition.out.push({ kind: 'reply', token: candidate.token, reply: { kind: 'standby' } });
     return;
   }
-  giveLease(step, run, round, 'trusted', candidate);
+  giveLease(transition, run, round, 'trusted', candidate);
 }
 
 /** The window closes when every connected eligible worker has answered, or its time is up. */
-export function closeWindow(step: Step, run: Run, round: Round): void {
+export function closeWindow(transition: Transition, run: Run, round: Round): void {
   if (!round.windowOpen) return;
-  if (step.now < round.windowEnds && !everybodyAnswered(step, run, round)) return;
+  if (transition.now < round.windowEnds && !everybodyAnswered(transition, run, round)) return;
   round.windowOpen = false;
-  assignSlots(step, run, round);
-  tellReserve(step, round);
+  assignSlots(transition, run, round);
+  tellReserve(transition, round);
 }
 
-function everybodyAnswered(step: Step, run: Run, round: Round): boolean {
+function everybodyAnswered(transition: Transition, run: Run, round: Round): boolean {
   const before = operatorsBefore(run, round);
   let eligible = 0;
-  for (const [worker, { operator, role, enrolled }] of step.state.present) {
+  for (const [worker, { operator, role, enrolled }] of transition.state.present) {
     if (role !== 'worker' || enrolled >= round.offer.index || before.has(operator)) continue;
-    if (!mayClaim(round.offer, drawOf(operator, round.offer.draw.seed), step.now - round.openedAt)) continue;
+    if (!mayClaim(round.offer, drawOf(operator, round.offer.draw.seed), transition.now - round.openedAt))
+      continue;
     if (!round.answered.has(worker)) return false;
     eligible++;
   }

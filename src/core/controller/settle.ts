@@ -3,7 +3,7 @@ import { type Decision, decide, type Vote, verdictLevelOf } from '../trust/decid
 import { charterOf } from './enrolment.ts';
 import { operatorsBefore } from './leases.ts';
 import { openRound } from './rounds.ts';
-import type { Recorded, Round, Run, Step } from './state.ts';
+import type { Recorded, Round, Run, Transition } from './state.ts';
 import { currentRound, isOver, mustSync, publishedOf, tell, unchanged } from './state.ts';
 import { closeOffer, conclude, endLeases, filesOf, finish, publish } from './verdict.ts';
 
@@ -24,8 +24,8 @@ function votesOf(run: Run): Vote[] {
 }
 
 /** What the evidence says, once the trusted worker has signed what it built itself. */
-function decisionOf(step: Step, run: Run): Decision {
-  const trustedKeys = charterOf(step).trusted;
+function decisionOf(transition: Transition, run: Run): Decision {
+  const trustedKeys = charterOf(transition).trusted;
   return decide(
     run.request.payload.policy,
     { votes: votesOf(run), trustedKeys, cosigned: trustedKeys, inputs: {} },
@@ -38,46 +38,48 @@ function trustedReceipt(run: Run): Recorded | undefined {
 }
 
 /** Looks at a run after anything about it changed, and takes it as far as its evidence goes. */
-export function settle(step: Step, run: Run): void {
+export function settle(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (round === undefined) return;
   if (run.phase.kind === 'building') {
     if (!round.slots.every((slot) => slot.kind === 'delivered' || slot.kind === 'expired')) return;
-    reveal(step, run, round);
-    judge(step, run, round);
+    reveal(transition, run, round);
+    judge(transition, run, round);
   } else if (run.phase.kind === 'awaiting-trusted' || run.phase.kind === 'agreed') {
-    if (trustedReceipt(run) !== undefined || run.trusted.kind === 'expired') judge(step, run, round);
+    if (trustedReceipt(run) !== undefined || run.trusted.kind === 'expired') judge(transition, run, round);
   }
 }
 
-function reveal(step: Step, run: Run, round: Round): void {
+function reveal(transition: Transition, run: Run, round: Round): void {
   // Workers publish on this word; a receipt that came after it must not be taken for a sealed one.
-  mustSync(step);
+  mustSync(transition);
   round.revealed = true;
   for (const candidate of round.candidates) {
-    step.out.push({
+    transition.out.push({
       kind: 'reply',
       token: candidate.token,
       reply: { kind: 'error', code: 'OFFER_CLOSED', message: 'the round is over; all its slots were used' },
     });
   }
   round.candidates = [];
-  if (run.trusted.kind !== 'free' || run.request.payload.policy.cosign === 'none') closeOffer(step, round);
+  if (run.trusted.kind !== 'free' || run.request.payload.policy.cosign === 'none')
+    closeOffer(transition, round);
   const delivered = run.receipts.filter(
     (recorded) => recorded.round === round.n && !isTrustedSlot(recorded.slot),
   );
   for (const { lease, receipt, outcome } of delivered) {
     const leaseId = receipt.payload.predicate.quorate_receipt.lease;
-    step.out.push({ kind: 'reveal', worker: lease.aud, lease: leaseId });
-    step.state.leases.delete(leaseId);
+    transition.out.push({ kind: 'reveal', worker: lease.aud, lease: leaseId });
+    transition.state.leases.delete(leaseId);
     const log = receipt.payload.predicate.quorate_receipt.log;
-    if (log !== null) step.out.push({ kind: 'keep', run: run.id, root: log, from: lease.aud });
+    if (log !== null) transition.out.push({ kind: 'keep', run: run.id, root: log, from: lease.aud });
     const artifact = artifactOf(outcome);
-    if (artifact !== null) step.out.push({ kind: 'keep', run: run.id, root: artifact, from: lease.aud });
+    if (artifact !== null)
+      transition.out.push({ kind: 'keep', run: run.id, root: artifact, from: lease.aud });
   }
   const empty = round.slots.filter((slot) => slot.kind === 'expired').length;
-  if (empty > 0) tell(step, run, { kind: 'unfilled', round: round.n, slots: empty });
-  tell(step, run, {
+  if (empty > 0) tell(transition, run, { kind: 'unfilled', round: round.n, slots: empty });
+  tell(transition, run, {
     kind: 'revealed',
     round: round.n,
     results: delivered.map(({ lease, receipt, outcome, slot }) => ({
@@ -96,30 +98,30 @@ function describe(outcome: Outcome): string {
   return outcome.code === 0 ? (outcome.artifact ?? 'no outputs') : `exit ${outcome.code}`;
 }
 
-function judge(step: Step, run: Run, round: Round): void {
+function judge(transition: Transition, run: Run, round: Round): void {
   const { policy } = run.request.payload;
-  const decision = decisionOf(step, run);
+  const decision = decisionOf(transition, run);
   const trusted = trustedReceipt(run);
-  if (decision.level === 'failed') return conclude(step, run, 'failed', trusted?.outcome ?? null);
+  if (decision.level === 'failed') return conclude(transition, run, 'failed', trusted?.outcome ?? null);
   if (decision.level === 'agreed' || decision.level === 'trusted') {
     if (run.phase.kind === 'agreed')
-      return decision.level === 'agreed' ? undefined : conclude(step, run, 'trusted', decision.outcome);
+      return decision.level === 'agreed' ? undefined : conclude(transition, run, 'trusted', decision.outcome);
     const artifact = decision.outcome === null ? null : artifactOf(decision.outcome);
-    tell(step, run, {
+    tell(transition, run, {
       kind: 'agreed',
       round: round.n,
       artifact,
       by: agreeing(run, round, decision.outcome).map((r) => r.lease.operator),
     });
-    if (artifact === null) return afterPin(step, run, decision.outcome);
+    if (artifact === null) return afterPin(transition, run, decision.outcome);
     // Operators may agree on a tree and not on what its files are: nobody could check such a verdict.
     if (policy.cosign === 'none' && filesOf(run, artifact) === undefined)
-      return conclude(step, run, 'disputed', null);
+      return conclude(transition, run, 'disputed', null);
     run.phase = { kind: 'pinning', artifact, tries: 0, retryAt: null };
-    return pin(step, run);
+    return pin(transition, run);
   }
-  if (decision.contradicted.some((standing) => standing.round === round.n))
-    return contradicted(step, run, round, decision);
+  if (decision.contradicted.some((result) => result.round === round.n))
+    return contradicted(transition, run, round, decision);
   const failures = run.receipts.filter(
     (r) => r.round === round.n && !isTrustedSlot(r.slot) && r.outcome.kind === 'exit' && r.outcome.code !== 0,
   );
@@ -129,7 +131,7 @@ function judge(step: Step, run: Run, round: Round): void {
     trusted === undefined &&
     run.trusted.kind !== 'expired'
   ) {
-    tell(step, run, {
+    tell(transition, run, {
       kind: 'unconfirmed',
       round: round.n,
       says: `the build failed at ${failures.length} of ${policy.of} operators; that counts once the trusted worker's build fails too`,
@@ -137,19 +139,19 @@ function judge(step: Step, run: Run, round: Round): void {
     run.phase = { kind: 'awaiting-trusted' };
     return;
   }
-  nextRound(step, run, round);
+  nextRound(transition, run, round);
 }
 
 /** What had been agreed stands no more; the trusted worker's own result stays sealed while others build. */
-function contradicted(step: Step, run: Run, round: Round, decision: Decision): void {
-  const claimed = decision.contradicted.find((standing) => standing.round === round.n);
-  tell(step, run, {
+function contradicted(transition: Transition, run: Run, round: Round, decision: Decision): void {
+  const claimed = decision.contradicted.find((result) => result.round === round.n);
+  tell(transition, run, {
     kind: 'contradicted',
     round: round.n,
     artifact: claimed?.outcome.artifact ?? null,
     trusted: null,
   });
-  nextRound(step, run, round);
+  nextRound(transition, run, round);
 }
 
 function agreeing(run: Run, round: Round, outcome: Outcome | null): Recorded[] {
@@ -159,67 +161,77 @@ function agreeing(run: Run, round: Round, outcome: Outcome | null): Recorded[] {
   );
 }
 
-export function pin(step: Step, run: Run): void {
+export function pin(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (run.phase.kind !== 'pinning' || round === undefined) return;
   const { artifact } = run.phase;
   const from = run.receipts
     .filter((r) => artifactOf(r.outcome) === artifact && !isTrustedSlot(r.slot))
     .map((r) => r.lease.aud);
-  step.out.push({ kind: 'pin', run: run.id, artifact, from: [...new Set(from)] });
+  transition.out.push({ kind: 'pin', run: run.id, artifact, from: [...new Set(from)] });
 }
 
-export function pinned(step: Step, run: Run, artifact: string, ok: boolean, detail: string): void {
-  if (run.phase.kind !== 'pinning' || run.phase.artifact !== artifact) return unchanged(step);
-  if (ok) return afterPin(step, run, { kind: 'exit', code: 0, artifact });
+export function pinned(
+  transition: Transition,
+  run: Run,
+  artifact: string,
+  ok: boolean,
+  detail: string,
+): void {
+  if (run.phase.kind !== 'pinning' || run.phase.artifact !== artifact) return unchanged(transition);
+  if (ok) return afterPin(transition, run, { kind: 'exit', code: 0, artifact });
   run.phase.tries++;
-  if (run.phase.tries < step.state.timings.pinTriesMax) {
-    run.phase.retryAt = step.now + step.state.timings.pinRetryMs;
+  if (run.phase.tries < transition.state.timings.pinTriesMax) {
+    run.phase.retryAt = transition.now + transition.state.timings.pinRetryMs;
     return;
   }
   // A signer who cannot serve the bytes is no witness of them.
-  tell(step, run, { kind: 'pin-failed', artifact, detail });
+  tell(transition, run, { kind: 'pin-failed', artifact, detail });
   run.unserved.push(artifact);
   const round = currentRound(run);
-  if (round !== undefined) nextRound(step, run, round);
+  if (round !== undefined) nextRound(transition, run, round);
 }
 
 /** The trusted worker may have delivered while the bytes were fetched, so the evidence is weighed again. */
-function afterPin(step: Step, run: Run, outcome: Outcome | null): void {
+function afterPin(transition: Transition, run: Run, outcome: Outcome | null): void {
   const round = currentRound(run);
-  const decision = decisionOf(step, run);
-  if (round !== undefined && decision.contradicted.some((standing) => standing.round === round.n))
-    return contradicted(step, run, round, decision);
+  const decision = decisionOf(transition, run);
+  if (round !== undefined && decision.contradicted.some((result) => result.round === round.n))
+    return contradicted(transition, run, round, decision);
   if (decision.level === 'trusted' || run.request.payload.policy.cosign === 'none')
-    return conclude(step, run, verdictLevelOf(decision), outcome);
+    return conclude(transition, run, verdictLevelOf(decision), outcome);
   const artifact = outcome === null ? null : artifactOf(outcome);
   const known = artifact === null || filesOf(run, artifact) !== undefined;
-  run.phase = { kind: 'agreed', published: known ? publish(step, run, 'agreed', outcome) : null };
+  run.phase = { kind: 'agreed', published: known ? publish(transition, run, 'agreed', outcome) : null };
 }
 
 /** A new round needs enough operators that took part in none before, and a policy that still allows one. */
-function nextRound(step: Step, run: Run, round: Round): void {
+function nextRound(transition: Transition, run: Run, round: Round): void {
   const { policy } = run.request.payload;
   const held = operatorsBefore(run, { ...round, n: round.n + 1 });
-  const fresh = [...step.state.operators.worker.keys()].filter((name) => !held.has(name));
+  const fresh = [...transition.state.operators.worker.keys()].filter((name) => !held.has(name));
   if (run.rounds.length < policy.rounds && fresh.length >= policy.agree) {
-    closeOffer(step, round);
-    openRound(step, run);
-  } else conclude(step, run, 'disputed', null);
+    closeOffer(transition, round);
+    openRound(transition, run);
+  } else conclude(transition, run, 'disputed', null);
 }
 
 /** The request's time is up: what was reached stands, what was not is disputed. */
-export function expire(step: Step, run: Run): void {
+export function expire(transition: Transition, run: Run): void {
   if (isOver(run)) return;
   const round = currentRound(run);
   if (round !== undefined && !round.revealed) {
-    endLeases(step, run);
+    endLeases(transition, run);
     round.slots = round.slots.map((slot) => (slot.kind === 'free' ? { kind: 'expired' } : slot));
-    reveal(step, run, round);
+    reveal(transition, run, round);
   }
   const published = publishedOf(run);
-  if (published === null) return conclude(step, run, 'disputed', null);
+  if (published === null) return conclude(transition, run, 'disputed', null);
   // The draft that nobody co-signed gives way to what had been agreed.
   const { outcome } = published.verdict.payload.predicate.quorate_verdict;
-  finish(step, run, run.phase.kind === 'cosigning' ? publish(step, run, 'agreed', outcome) : published);
+  finish(
+    transition,
+    run,
+    run.phase.kind === 'cosigning' ? publish(transition, run, 'agreed', outcome) : published,
+  );
 }

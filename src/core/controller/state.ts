@@ -181,7 +181,7 @@ export function newState(id: string, idp: string): ControllerState {
 }
 
 /** One event being handled: the state it changes, its time (ms since the epoch), and what comes of it. */
-export interface Step {
+export interface Transition {
   readonly state: ControllerState;
   readonly now: number;
   readonly out: ControllerEffect[];
@@ -190,25 +190,25 @@ export interface Step {
 }
 
 /** What follows rests on the log, on a promise or on bytes that others have by then: it must not be lost. */
-export function mustSync(step: Step): void {
-  step.durability = 'sync';
+export function mustSync(transition: Transition): void {
+  transition.durability = 'sync';
 }
 
 /** The event left the state as it was. */
-export function unchanged(step: Step): void {
-  assert(step.durability === 'lazy', 'an event that must be synced changed something');
-  step.durability = 'none';
+export function unchanged(transition: Transition): void {
+  assert(transition.durability === 'lazy', 'an event that must be synced changed something');
+  transition.durability = 'none';
 }
 
 /** Returns the index of the new leaf. */
-export function appendLeaf(step: Step, leaf: string): number {
-  mustSync(step);
-  return step.state.log.append(leaf);
+export function appendLeaf(transition: Transition, leaf: string): number {
+  mustSync(transition);
+  return transition.state.log.append(leaf);
 }
 
-export function tell(step: Step, run: Run, progress: Progress): void {
-  run.history.push({ at: step.now, progress });
-  step.out.push({ kind: 'progress', run: run.id, progress });
+export function tell(transition: Transition, run: Run, progress: Progress): void {
+  run.history.push({ at: transition.now, progress });
+  transition.out.push({ kind: 'progress', run: run.id, progress });
 }
 
 /** Nothing changes any more. */

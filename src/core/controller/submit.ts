@@ -5,7 +5,7 @@ import { limits } from '../limits.ts';
 import { charterOf, checkEnrolled, type Moment } from './enrolment.ts';
 import { controllerLimits } from './limits.ts';
 import { openRound } from './rounds.ts';
-import type { EventOf, Run, Step } from './state.ts';
+import type { EventOf, Run, Transition } from './state.ts';
 import { isOver, tell, unchanged } from './state.ts';
 
 /**
@@ -31,7 +31,7 @@ export function checkOrder(moment: Moment, order: Order): void {
 }
 
 /** Errors: `CONTROLLER_BUSY`. */
-function checkRoom({ state }: Step, operator: string): void {
+function checkRoom({ state }: Transition, operator: string): void {
   const open = [...state.runs.values()].filter((run) => !isOver(run));
   if (open.length >= limits.openJobsMax)
     throw new QuorateError('CONTROLLER_BUSY', `${open.length} jobs are open; no more are taken`, {
@@ -45,16 +45,16 @@ function checkRoom({ state }: Step, operator: string): void {
 }
 
 /** A request opens one run, however often it is sent. Errors: those of `checkOrder`, `CONTROLLER_BUSY`. */
-export function submit(step: Step, { token, ...order }: EventOf<'submit'>): void {
-  const { state } = step;
+export function submit(transition: Transition, { token, ...order }: EventOf<'submit'>): void {
+  const { state } = transition;
   const { request, publisher, job, jobId, entropy } = order;
-  checkOrder(step, order);
+  checkOrder(transition, order);
   const accepted = { kind: 'accepted' as const, run: request.id, job: jobId };
   if (state.runs.has(request.id)) {
-    step.out.push({ kind: 'reply', token, reply: accepted });
-    return unchanged(step);
+    transition.out.push({ kind: 'reply', token, reply: accepted });
+    return unchanged(transition);
   }
-  checkRoom(step, publisher.payload.operator);
+  checkRoom(transition, publisher.payload.operator);
   const run: Run = {
     id: request.id,
     request,
@@ -62,7 +62,7 @@ export function submit(step: Step, { token, ...order }: EventOf<'submit'>): void
     job,
     jobId,
     entropy,
-    submittedAt: step.now,
+    submittedAt: transition.now,
     rounds: [],
     trusted: { kind: 'free' },
     trustedLeases: 0,
@@ -72,8 +72,8 @@ export function submit(step: Step, { token, ...order }: EventOf<'submit'>): void
     history: [],
   };
   state.runs.set(run.id, run);
-  step.out.push({ kind: 'reply', token, reply: accepted });
-  tell(step, run, {
+  transition.out.push({ kind: 'reply', token, reply: accepted });
+  tell(transition, run, {
     kind: 'accepted',
     job: jobId,
     name: job.name,
@@ -81,5 +81,5 @@ export function submit(step: Step, { token, ...order }: EventOf<'submit'>): void
     ref: request.payload.ref,
     commit: request.payload.commit,
   });
-  openRound(step, run);
+  openRound(transition, run);
 }

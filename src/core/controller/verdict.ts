@@ -13,7 +13,7 @@ import { isoTime } from '../time.ts';
 import { disputeOf } from './dispute.ts';
 import { charterOf } from './enrolment.ts';
 import { findLease, setSlot } from './leases.ts';
-import type { LoggedVerdict, Published, Recorded, Round, Run, Step } from './state.ts';
+import type { LoggedVerdict, Published, Recorded, Round, Run, Transition } from './state.ts';
 import {
   appendLeaf,
   currentRound,
@@ -46,35 +46,46 @@ export function filesOf(run: Run, artifact: string): { path: string; sha256: str
     .map(({ name, digest }) => ({ path: name, sha256: digest.sha256 }));
 }
 
-export function closeOffer(step: Step, round: Round): void {
-  if (step.state.offers.delete(round.offerId)) step.out.push({ kind: 'unoffer', offer: round.offerId });
+export function closeOffer(transition: Transition, round: Round): void {
+  if (transition.state.offers.delete(round.offerId))
+    transition.out.push({ kind: 'unoffer', offer: round.offerId });
 }
 
 /** The last word on a run. Where the policy asks for it, the trusted worker signs first. */
-export function conclude(step: Step, run: Run, level: VerdictLevel, outcome: Outcome | null): void {
+export function conclude(
+  transition: Transition,
+  run: Run,
+  level: VerdictLevel,
+  outcome: Outcome | null,
+): void {
   if ((level === 'trusted' || level === 'failed') && run.request.payload.policy.cosign === 'required') {
     const held = trustedLease(run);
     assert(held !== null, 'what needs the trusted worker has its receipt');
     const { worker, id: lease } = held;
-    const draft = writeVerdict(step, run, level, outcome);
+    const draft = writeVerdict(transition, run, level, outcome);
     run.phase = { kind: 'cosigning', worker, lease, draft, published: publishedOf(run) };
-    tell(step, run, { kind: 'cosigning', worker });
-    step.out.push({ kind: 'cosign', run: run.id, worker, lease });
+    tell(transition, run, { kind: 'cosigning', worker });
+    transition.out.push({ kind: 'cosign', run: run.id, worker, lease });
     return;
   }
-  finish(step, run, publish(step, run, level, outcome));
+  finish(transition, run, publish(transition, run, level, outcome));
 }
 
-function writeVerdict(step: Step, run: Run, level: VerdictLevel, outcome: Outcome | null): LoggedVerdict {
-  const { state } = step;
+function writeVerdict(
+  transition: Transition,
+  run: Run,
+  level: VerdictLevel,
+  outcome: Outcome | null,
+): LoggedVerdict {
+  const { state } = transition;
   const { request } = run;
   const artifact = outcome === null ? null : artifactOf(outcome);
   const payload = makeVerdict({
     controller: state.id,
-    time: isoTime(step.now),
+    time: isoTime(transition.now),
     files: artifact === null ? [] : (filesOf(run, artifact) ?? []),
     facts: {
-      project: charterOf(step).project,
+      project: charterOf(transition).project,
       job: run.jobId,
       name: run.job.name,
       request: run.id,
@@ -96,36 +107,53 @@ function writeVerdict(step: Step, run: Run, level: VerdictLevel, outcome: Outcom
     },
   });
   const id = idOf(payload);
-  const index = appendLeaf(step, leaves.verdict(id, run.jobId));
+  const index = appendLeaf(transition, leaves.verdict(id, run.jobId));
   return { payload, id, index, size: state.log.size };
 }
 
-export function publish(step: Step, run: Run, level: VerdictLevel, outcome: Outcome | null): Published {
+export function publish(
+  transition: Transition,
+  run: Run,
+  level: VerdictLevel,
+  outcome: Outcome | null,
+): Published {
   const dispute = level === 'disputed' ? disputeOf(run) : null;
-  const published = { verdict: writeVerdict(step, run, level, outcome), cosignature: null, dispute };
-  announce(step, run, published);
+  const published = { verdict: writeVerdict(transition, run, level, outcome), cosignature: null, dispute };
+  announce(transition, run, published);
   return published;
 }
 
 /** After the trusted worker signed: the verdict stands as it was sent to it. */
-export function cosigned(step: Step, run: Run, worker: string, signature: string, witness: string): void {
-  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker) return unchanged(step);
+export function cosigned(
+  transition: Transition,
+  run: Run,
+  worker: string,
+  signature: string,
+  witness: string,
+): void {
+  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker) return unchanged(transition);
   const cosignature = { worker, signature, witness };
   const published = { verdict: run.phase.draft, cosignature, dispute: null };
-  announce(step, run, published);
-  finish(step, run, published);
+  announce(transition, run, published);
+  finish(transition, run, published);
 }
 
-export function cosignRefused(step: Step, run: Run, worker: string, code: string, message: string): void {
-  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker) return unchanged(step);
-  tell(step, run, { kind: 'cosign-refused', worker, code, message });
-  conclude(step, run, 'disputed', null);
+export function cosignRefused(
+  transition: Transition,
+  run: Run,
+  worker: string,
+  code: string,
+  message: string,
+): void {
+  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker) return unchanged(transition);
+  tell(transition, run, { kind: 'cosign-refused', worker, code, message });
+  conclude(transition, run, 'disputed', null);
 }
 
-function announce(step: Step, run: Run, { verdict, dispute }: Published): void {
+function announce(transition: Transition, run: Run, { verdict, dispute }: Published): void {
   const { level, outcome } = verdict.payload.predicate.quorate_verdict;
-  step.out.push({ kind: 'verdict', run: run.id });
-  tell(step, run, {
+  transition.out.push({ kind: 'verdict', run: run.id });
+  tell(transition, run, {
     kind: 'verdict',
     level,
     artifact: outcome === null ? null : artifactOf(outcome),
@@ -134,7 +162,7 @@ function announce(step: Step, run: Run, { verdict, dispute }: Published): void {
 }
 
 export function endLeases(
-  step: Step,
+  transition: Transition,
   run: Run,
   code: ErrorCode = 'RUN_OVER',
   message = 'the job has its verdict',
@@ -142,8 +170,8 @@ export function endLeases(
   for (const live of liveLeases(run)) {
     const found = findLease(run, live.id);
     if (found !== undefined) setSlot(run, found.round, found.slot, { kind: 'expired' });
-    step.state.leases.delete(live.id);
-    step.out.push({
+    transition.state.leases.delete(live.id);
+    transition.out.push({
       kind: 'release',
       worker: live.worker,
       lease: live.id,
@@ -154,15 +182,15 @@ export function endLeases(
 }
 
 /** Ends a run with this as its last verdict: nothing of it is leased or offered any more. */
-export function finish(step: Step, run: Run, published: Published): void {
-  mustSync(step);
+export function finish(transition: Transition, run: Run, published: Published): void {
+  mustSync(transition);
   run.phase = { kind: 'done', published };
   const round = currentRound(run);
-  if (round !== undefined) closeOffer(step, round);
-  endLeases(step, run);
+  if (round !== undefined) closeOffer(transition, round);
+  endLeases(transition, run);
   if (run.trusted.kind !== 'delivered' || run.trusted.live === null) return;
   const { worker, id: lease } = run.trusted.live;
-  step.out.push({ kind: 'reveal', worker, lease });
-  step.state.leases.delete(lease);
+  transition.out.push({ kind: 'reveal', worker, lease });
+  transition.state.leases.delete(lease);
   run.trusted.live = null;
 }

@@ -22,7 +22,7 @@ export type { Bar } from './rules.ts';
 export const emptyTree = 'bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354';
 
 /** One result that was voted for, and how far it got. */
-export interface Standing {
+export interface RankedResult {
   outcome: Exit;
   level: Level;
   /** The round in which most operators built it; of equals, the earliest. */
@@ -43,9 +43,9 @@ export interface Decision {
   /** The operators that count towards N. */
   operators: string[];
   /** Every result somebody's counted vote is for, best first. */
-  standings: Standing[];
+  results: RankedResult[];
   /** Results that were agreed upon and then contradicted by a trusted worker. */
-  contradicted: Standing[];
+  contradicted: RankedResult[];
   /** N operators' builds of a round failed: nothing follows until the trusted worker's fails too. */
   unconfirmedFailure: boolean;
   /** Receipts that do not count towards N, with the reason. */
@@ -73,13 +73,13 @@ export function decideBy(
   const { trustedKeys } = evidence;
   const { counted, barred } = applyRules({ policy, all, trustedKeys, revocations }, using);
   const trusted = all.filter(isExit).filter((vote) => speaksAsTrusted(vote, trustedKeys, revocations));
-  const standings = groups(counted)
+  const results = groups(counted)
     .filter(([first]) => first?.outcome.code === 0)
-    .map((group) => standing(group, policy, evidence, trusted))
+    .map((group) => rankedResult(group, policy, evidence, trusted))
     .sort(bestFirst);
   const unconfirmedFailure = failsIn(counted, policy) && trusted.length === 0;
-  const contradicted = standings.filter((s) => s.contradicted && s.operators.length >= policy.agree);
-  const common = { standings, contradicted, unconfirmedFailure, barred };
+  const contradicted = results.filter((s) => s.contradicted && s.operators.length >= policy.agree);
+  const common = { results, contradicted, unconfirmedFailure, barred };
   const [failure] = trusted;
   if (
     failsIn(counted, policy) &&
@@ -88,7 +88,7 @@ export function decideBy(
   ) {
     return { ...common, level: 'failed', outcome: failure.outcome, round: null, operators: [] };
   }
-  const [best] = standings.filter(({ level }) => level !== 'none');
+  const [best] = results.filter(({ level }) => level !== 'none');
   if (best === undefined) return { ...common, level: 'none', outcome: null, round: null, operators: [] };
   const { level, outcome, round, operators } = best;
   return { ...common, level, outcome, round, operators };
@@ -96,7 +96,7 @@ export function decideBy(
 
 /** The level of one artifact in a decision. */
 export function levelOf(decision: Decision, artifact: string): Level {
-  return decision.standings.find(({ outcome }) => outcome.artifact === artifact)?.level ?? 'none';
+  return decision.results.find(({ outcome }) => outcome.artifact === artifact)?.level ?? 'none';
 }
 
 /** How a verdict states a decision; no agreement is `disputed` once no round is left. */
@@ -152,12 +152,12 @@ function failsIn(votes: readonly ExitVote[], { agree }: Policy): boolean {
   return byRound(votes.filter(({ outcome }) => outcome.code !== 0)).some((round) => round.length >= agree);
 }
 
-function standing(
+function rankedResult(
   group: readonly ExitVote[],
   policy: Policy,
   evidence: Evidence,
   trusted: readonly ExitVote[],
-): Standing {
+): RankedResult {
   // Rounds are never added up: each was sealed for itself.
   const best = byRound(group).reduce((most, round) => (round.length > most.length ? round : most), []);
   const [first] = best;
@@ -177,7 +177,7 @@ function standing(
 }
 
 /** Ties go to the earlier round and the lower log index (the order they came in), so that later votes move nothing. */
-function bestFirst(a: Standing, b: Standing): number {
+function bestFirst(a: RankedResult, b: RankedResult): number {
   if (a.level !== b.level) return atLeast(a.level, b.level) ? -1 : 1;
   return 0;
 }

@@ -42,7 +42,7 @@ describe('years of good behaviour, then a hijack', () => {
     const fresh = decide(withoutCosign, [hijacked]);
     const old = decide(withoutCosign, [...record, hijacked]);
     expect(fresh.level).toBe('provisional');
-    expect(old.standings.find((s) => s.outcome.artifact === cidOf('evil'))?.level ?? 'none').toBe('none');
+    expect(old.results.find((s) => s.outcome.artifact === cidOf('evil'))?.level ?? 'none').toBe('none');
   });
   it('control: where what an operator did before counts, it succeeds', () => {
     const asOne = [...record, hijacked].map((vote) => ({ ...vote, round: 1, outcome: evil }));

@@ -32,7 +32,7 @@ import {
   type Verified,
 } from '../../../src/core/documents/index.ts';
 import type { Durability } from '../../../src/core/durability.ts';
-import { letPass } from '../let-pass.ts';
+import { advanceClock } from '../advance-clock.ts';
 
 export const timings: Timings = {
   windowMs: 1_000,
@@ -102,7 +102,7 @@ export class Bench {
   /** Lets `ms` pass; ticks come when they are due. Returns what they brought. */
   drive(ms: number): ControllerEffect[] {
     const from = this.effects.length;
-    letPass(this, this.controller, ms);
+    advanceClock(this, this.controller, ms);
     return this.effects.slice(from);
   }
 

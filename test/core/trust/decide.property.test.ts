@@ -96,8 +96,8 @@ describe('decide, for all evidence', () => {
         const later = judge([...log, ...trusted], { policy });
         if (earlier.level === 'failed') expect(later.level).toBe('failed');
         else if (later.level !== 'failed') expect(atLeast(later.level, earlier.level)).toBe(true);
-        for (const before of earlier.standings) {
-          const after = later.standings.find((s) => s.outcome.artifact === before.outcome.artifact);
+        for (const before of earlier.results) {
+          const after = later.results.find((s) => s.outcome.artifact === before.outcome.artifact);
           expect(after !== undefined && atLeast(after.level, before.level)).toBe(true);
         }
       }),
@@ -125,7 +125,7 @@ describe('decide, for all evidence', () => {
           outcome: attackers.includes(v.operator) ? exit('evil') : v.outcome,
         }));
         const decision = judge(evil, { policy: { ...policy, cosign: 'none' } });
-        for (const { outcome, level } of decision.standings) {
+        for (const { outcome, level } of decision.results) {
           if (outcome.artifact === 'evil') expect(['none', 'provisional']).toContain(level);
         }
       }),
@@ -136,7 +136,7 @@ describe('decide, for all evidence', () => {
   it('never agrees on two artifacts in one round', () => {
     fc.assert(
       fc.property(anyPolicy, fc.array(anyVote, { maxLength: 30 }), (policy, votes) => {
-        const agreed = judge(votes, { policy }).standings.filter(({ level }) => atLeast(level, 'agreed'));
+        const agreed = judge(votes, { policy }).results.filter(({ level }) => atLeast(level, 'agreed'));
         expect(new Set(agreed.map(({ round }) => round)).size).toBe(agreed.length);
       }),
       { numRuns: 1000 },
@@ -210,8 +210,7 @@ describe('decide, exhaustively in a small world', () => {
     const visit = (from: number, votes: readonly Vote[]) => {
       const decision = judge(votes);
       for (const artifact of [A, B]) {
-        const level =
-          decision.standings.find(({ outcome }) => outcome.artifact === artifact)?.level ?? 'none';
+        const level = decision.results.find(({ outcome }) => outcome.artifact === artifact)?.level ?? 'none';
         // In this world every operator has its slot, so that no slot is ever taken by somebody else.
         if (atLeast(level, 'agreed') !== naivelyAgreed(votes, artifact, 2)) {
           expect.fail(`decide says ${level} for ${JSON.stringify(votes)}`);

@@ -28,7 +28,7 @@ import { toUtf8 } from '../../../src/core/text.ts';
 import { fullShare } from '../../../src/core/trust/draw.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from '../../../src/core/worker/events.ts';
 import { Worker } from '../../../src/core/worker/machine.ts';
-import { letPass } from '../let-pass.ts';
+import { advanceClock } from '../advance-clock.ts';
 
 type Kind<K extends WorkerEffect['kind']> = Extract<WorkerEffect, { kind: K }>;
 
@@ -78,7 +78,7 @@ export class Bench {
   /** Lets `ms` pass, with every tick that falls due. */
   drive(ms: number): WorkerEffect[] {
     const from = this.effects.length;
-    letPass(this, this.worker, ms);
+    advanceClock(this, this.worker, ms);
     return this.effects.slice(from);
   }
 

@@ -1,5 +1,5 @@
 import { isTrustedSlot } from '../../documents/index.ts';
-import { type Decision, decide, emptyTree, type Standing } from '../decide.ts';
+import { type Decision, decide, emptyTree, type RankedResult } from '../decide.ts';
 import { atLeast, isRevoked, type Level, sameOutcome } from '../evidence.ts';
 import type { Ask, Logged, Opened } from './context.ts';
 import { checkReceiptList, checkSubjects, factsOf } from './verdict.ts';
@@ -30,9 +30,9 @@ function inputLevels({ expected }: Ask, { job }: Opened, unknown: Level): Record
   return Object.fromEntries(Object.values(job.inputs).map((cid) => [cid, known.get(cid) ?? unknown]));
 }
 
-function standingOf(decision: Decision, opened: Opened): Standing | undefined {
+function resultOf(decision: Decision, opened: Opened): RankedResult | undefined {
   const { outcome } = factsOf(opened.verdict);
-  return decision.standings.find((standing) => outcome !== null && sameOutcome(standing.outcome, outcome));
+  return decision.results.find((result) => outcome !== null && sameOutcome(result.outcome, outcome));
 }
 
 /** Decides again from the evidence and holds the verdict to it. `draft`: the trusted workers have yet to sign. */
@@ -47,12 +47,12 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
   checkReceiptList(ask, opened, logged.votes);
 
   const atMost = decideWith(ask, opened, logged, trusted, {});
-  const standing = standingOf(atMost, opened);
+  const result = resultOf(atMost, opened);
   const failed =
     atMost.level === 'failed' && outcome !== null && outcome.kind === 'exit' && outcome.code !== 0;
   const bears: Record<typeof stated, boolean> = {
-    trusted: standing?.level === 'trusted',
-    agreed: standing !== undefined && atLeast(standing.level, 'agreed'),
+    trusted: result?.level === 'trusted',
+    agreed: result !== undefined && atLeast(result.level, 'agreed'),
     failed,
     disputed: outcome === null,
   };
@@ -64,12 +64,12 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
   const cosigners = verdict.signers.filter((key) => trusted.includes(key) && isValid(key));
   if (stated === 'disputed') return { level: 'none', operators: [], cosigners };
   if (stated === 'failed') return { level: 'failed', operators: [], cosigners };
-  if (standing !== undefined) checkSubjects(ask, opened, standing);
+  if (result !== undefined) checkSubjects(ask, opened, result);
 
   // Who co-signed looked at the inputs' evidence first; under a draft nobody has.
   const inputs = inputLevels(ask, opened, !draft && cosigners.length > 0 ? 'trusted' : 'none');
   const now = decideWith(ask, opened, logged, draft ? trusted : cosigners, inputs);
-  const reached = standingOf(now, opened)?.level ?? 'none';
+  const reached = resultOf(now, opened)?.level ?? 'none';
   const level = atLeast(reached, stated) ? stated : reached;
   if (draft) {
     check(
@@ -78,7 +78,7 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
       'the verdict says "trusted"; not every input is known to be',
     );
   }
-  return { level, operators: standing?.operators ?? [], cosigners };
+  return { level, operators: result?.operators ?? [], cosigners };
 }
 
 /**

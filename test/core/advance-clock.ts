@@ -1,5 +1,5 @@
 /** Lets `ms` pass on a bench's clock; its machine gets a tick whenever one is due. */
-export function letPass(
+export function advanceClock(
   bench: { now: number; send(event: { kind: 'tick' }): unknown },
   machine: { nextDeadline(): number | undefined },
   ms: number,
