@@ -50,7 +50,7 @@ export async function openSandbox(
   tier: Tier = 'namespace',
   watch: ProbeWatch = {},
 ): Promise<Sandbox & Steering> {
-  await sweepLeftovers(notesFolder(stateDir));
+  await sweepLeftovers(recordsFolder(stateDir));
   const { probe: found, sandbox } = await look(stateDir, tier, watch);
   if (sandbox !== undefined && found.checks.every(({ ok, outdated }) => ok || outdated === true))
     return sandbox;
@@ -65,7 +65,7 @@ export async function openSandboxes(
   stateDir: string,
   { tiers: named, ...watch }: ProbeWatch & { tiers?: readonly Tier[] } = {},
 ): Promise<Sandboxes> {
-  await sweepLeftovers(notesFolder(stateDir));
+  await sweepLeftovers(recordsFolder(stateDir));
   const opened: (Sandbox & Steering)[] = [];
   const failed: Probe[] = [];
   for (const tier of named === undefined ? byDefault : offered.filter((one) => named.includes(one))) {
@@ -112,7 +112,7 @@ function look(stateDir: string, tier: Tier, watch: ProbeWatch): ReturnType<typeo
   }
   // The folder may be a home that will hold keys, so it is created private.
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  return probeTier(probeOf(stateDir), notesFolder(stateDir), watch);
+  return probeTier(probeOf(stateDir), recordsFolder(stateDir), watch);
 }
 
 function unavailable(probes: readonly Probe[]): QuorateError {
@@ -130,6 +130,6 @@ function unavailable(probes: readonly Probe[]): QuorateError {
   );
 }
 
-function notesFolder(stateDir: string): string {
+function recordsFolder(stateDir: string): string {
   return join(stateDir, 'sandbox');
 }

@@ -51,7 +51,7 @@ export interface TierBackend {
 export interface TierContext {
   readonly parents: readonly CgroupParent[];
   /** Folder of the job records, by which the next start cleans up after a crash. */
-  readonly notes: string;
+  readonly recordsDir: string;
 }
 
 /** Runs jobs in one tier. */
@@ -94,12 +94,12 @@ export class TierSandbox implements Sandbox, Steering {
 
   async run(job: SandboxJob, io: SandboxIo): Promise<SandboxOutcome> {
     checkJob(job, this.#backend);
-    const { parents, notes } = this.#context;
+    const { parents, recordsDir } = this.#context;
     const { guards } = this.#backend;
     const settings = withPriority(guards.cgroup, () => this.#priority);
     const slot = randomInt(2 ** 32);
     const name = `${groupPrefix}${process.pid}-${slot.toString(16)}`;
-    const forget = recordJob(notes, name, groupDirectories(parents, name));
+    const forget = recordJob(recordsDir, name, groupDirectories(parents, name));
     let group: Group | undefined;
     let build: BuildProcess | undefined;
     try {
@@ -107,7 +107,7 @@ export class TierSandbox implements Sandbox, Steering {
       if (this.#frozen) group.freeze(true);
       build = await this.#backend.launch(job, {
         ...{ directories: group.directories, slot, name },
-        folder: jobFolder(notes, name),
+        folder: jobFolder(recordsDir, name),
       });
       const running = {
         group,

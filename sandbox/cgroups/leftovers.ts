@@ -26,12 +26,12 @@ export function jobFolder(directory: string, name: string): string {
 export function recordJob(directory: string, name: string, directories: readonly string[]): () => void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = join(directory, `${name}.json`);
-  const note: JobRecord = {
+  const record: JobRecord = {
     pid: process.pid,
     started: startTime(process.pid) ?? '',
     directories: [...directories],
   };
-  writeFileSync(file, JSON.stringify(note));
+  writeFileSync(file, JSON.stringify(record));
   return () => {
     rmSync(jobFolder(directory, name), removal);
     rmSync(file, { force: true });
@@ -43,9 +43,9 @@ export async function sweepLeftovers(directory: string): Promise<number> {
   let swept = 0;
   for (const entry of list(directory)) {
     const file = join(directory, entry);
-    const note = readRecord(file);
-    if (note !== undefined && startTime(note.pid) === note.started) continue;
-    if (note !== undefined) await destroyGroups(note.directories);
+    const record = readRecord(file);
+    if (record !== undefined && startTime(record.pid) === record.started) continue;
+    if (record !== undefined) await destroyGroups(record.directories);
     rmSync(jobFolder(directory, basename(entry, '.json')), removal);
     rmSync(file, { force: true });
     swept++;

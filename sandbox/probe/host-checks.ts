@@ -23,7 +23,7 @@ export function platformCheck(): ProbeCheck {
   return { name: 'platform', ok, found: `${process.platform} ${process.arch}`, ...(ok ? {} : platformFix) };
 }
 
-const platformFix = { fix: 'use a machine with Linux on x86_64 or aarch64' };
+const platformFix = { fix: 'use a host with Linux on x86_64 or aarch64' };
 
 /** Whether each program is installed. */
 export function toolChecks(more: readonly { name: string; package: string }[] = []): ProbeCheck[] {
@@ -49,7 +49,7 @@ export function controllerChecks({ parents, missing }: CgroupParents): ProbeChec
 /** Whether swapping of jobs is prevented: with swap a job could use more than its memory limit, and the disk. */
 export function swapCheck({ parents }: CgroupParents, swaps = read('/proc/swaps') ?? ''): ProbeCheck {
   const name = 'no swap';
-  if (swaps.split('\n').length < 2) return { name, ok: true, found: 'this machine has none' };
+  if (swaps.split('\n').length < 2) return { name, ok: true, found: 'this host has none' };
   const memory = parents.find(({ controllers }) => controllers.includes('memory'));
   const file = memory?.version === 2 ? 'memory.swap.max' : 'memory.memsw.limit_in_bytes';
   const held = memory !== undefined && hasFile(memory, `${groupPrefix}${process.pid}-swap`, file);
@@ -57,7 +57,7 @@ export function swapCheck({ parents }: CgroupParents, swaps = read('/proc/swaps'
   return {
     name,
     ok: false,
-    found: `this machine swaps, and its kernel has no ${file}`,
+    found: `this host swaps, and its kernel has no ${file}`,
     fix: 'swapoff -a, or boot with swapaccount=1',
   };
 }

@@ -17,12 +17,12 @@ export interface TierProbe {
 }
 
 /**
- * Checks the requirements of a tier, then runs jobs in it and checks each guard from inside. `notes` is the folder of job
+ * Checks the requirements of a tier, then runs jobs in it and checks each guard from inside. `recordsDir` is the folder of job
  * records. Throws only the signal's reason.
  */
 export async function probeTier(
   { backend, lookAround, probeImage, secondsMax = sandboxLimits.probeSecondsMax }: TierProbe,
-  notes: string,
+  recordsDir: string,
   { onStep, signal }: ProbeWatch = {},
 ): Promise<{ probe: Probe; sandbox: TierSandbox | undefined }> {
   const { tier } = backend;
@@ -40,7 +40,7 @@ export async function probeTier(
   signal?.throwIfAborted();
   if (cgroups.missing.length === 0) checks.push(swapCheck(cgroups));
   if (checks.some(({ ok, outdated }) => !ok && outdated !== true)) return result(checks);
-  const context: TierContext = { parents: cgroups.parents, notes };
+  const context: TierContext = { parents: cgroups.parents, recordsDir };
   const sandbox = new TierSandbox(backend, context);
   const name = 'a job runs';
   const limit = AbortSignal.timeout(secondsMax * 1000);

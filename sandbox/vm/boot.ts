@@ -6,7 +6,7 @@ import { UntilMarker } from './end-marker.ts';
 import { bootedWord, finishedWord } from './guest.ts';
 
 const STATUS_BYTES = 4096;
-const COMPLAINT_BYTES = 4096;
+const DIAGNOSTICS_BYTES = 4096;
 
 /** QEMU prints this and then hangs where KVM is offered but does not work. */
 const kvmFailure = 'KVM internal error';
@@ -35,19 +35,19 @@ export class VmBoot implements BuildProcess {
   readonly #deadline: Deadline;
   readonly #ended = Promise.withResolvers<void>();
   readonly #booted = Promise.withResolvers<BuildProcess>();
-  #machine: BuildProcess | undefined;
+  #vm: BuildProcess | undefined;
   #killed = false;
   #sent = 0;
 
   constructor(start: () => BuildProcess, options: BootOptions) {
     this.#start = start;
     this.#options = options;
-    this.#deadline = new Deadline(() => this.#machine?.child.kill());
+    this.#deadline = new Deadline(() => this.#vm?.child.kill());
     this.#booted.promise.catch(() => {});
     // QEMU is killed when log, outputs and status have been read to their ends.
     let awaited = 3;
     const oneOver = (): void => {
-      if (--awaited === 0) this.#machine?.child.kill();
+      if (--awaited === 0) this.#vm?.child.kill();
     };
     this.log = new UntilMarker(options.mark, oneOver);
     this.outputs = new UntilMarker(
@@ -84,10 +84,10 @@ export class VmBoot implements BuildProcess {
   }
 
   async #run(): Promise<void> {
-    const complaint = await this.#tries().catch((error: Error) => error.message);
-    if (complaint !== undefined) {
+    const diagnostics = await this.#tries().catch((error: Error) => error.message);
+    if (diagnostics !== undefined) {
       this.#booted.reject(new Error('the virtual machine did not start'));
-      for (const stream of this.#outward()) stream.end(stream === this.diagnostics ? complaint : undefined);
+      for (const stream of this.#outward()) stream.end(stream === this.diagnostics ? diagnostics : undefined);
     }
     this.#ended.resolve();
   }
@@ -95,52 +95,51 @@ export class VmBoot implements BuildProcess {
   /** Resolves when a virtual machine that booted has ended; with an error message if none booted. */
   async #tries(): Promise<string | undefined> {
     const { attempts, bootMs } = this.#options;
-    let complaint = '';
+    let diagnostics = '';
     for (let tried = 0; tried < attempts && !this.#killed; tried++) {
-      const machine = this.#start();
-      this.#machine = machine;
+      const vm = this.#start();
+      this.#vm = vm;
       this.#deadline.set(bootMs, 'boot');
-      const boot = await this.#watch(machine);
+      const boot = await this.#watch(vm);
       this.#deadline.clear();
       if (boot.ok) {
-        await machine.child.ended;
+        await vm.child.ended;
         return undefined;
       }
-      complaint = boot.complaint;
+      diagnostics = boot.diagnostics;
     }
     const seconds = Math.round(bootMs / 1000);
-    return `the virtual machine did not start within ${seconds} s, ${attempts} times. ${complaint}`;
+    return `the virtual machine did not start within ${seconds} s, ${attempts} times. ${diagnostics}`;
   }
 
   /** Resolves when the guest has sent its first message and the streams are connected, or when QEMU has ended before. */
-  async #watch(machine: BuildProcess): Promise<{ ok: boolean; complaint: string }> {
-    let complaint = '';
-    let said = '';
+  async #watch(vm: BuildProcess): Promise<{ ok: boolean; diagnostics: string }> {
+    let diagnostics = '';
+    let status = '';
     const spoken = new Promise<boolean>((resolve) => {
-      machine.status.on('data', (chunk: Buffer) => {
-        said = (said + chunk.toString('latin1')).slice(0, STATUS_BYTES);
-        if (!said.startsWith(`${bootedWord}\n`)) return;
-        machine.status.removeAllListeners('data').pause();
-        machine.status.unshift(Buffer.from(said.slice(bootedWord.length + 1), 'latin1'));
+      vm.status.on('data', (chunk: Buffer) => {
+        status = (status + chunk.toString('latin1')).slice(0, STATUS_BYTES);
+        if (!status.startsWith(`${bootedWord}\n`)) return;
+        vm.status.removeAllListeners('data').pause();
+        vm.status.unshift(Buffer.from(status.slice(bootedWord.length + 1), 'latin1'));
         resolve(true);
       });
-      void machine.child.ended.then(() => resolve(false));
+      void vm.child.ended.then(() => resolve(false));
     });
-    machine.diagnostics.on('data', (chunk: Buffer) => {
-      complaint = (complaint + chunk.toString('latin1')).slice(-COMPLAINT_BYTES);
-      if (complaint.includes(kvmFailure)) machine.child.kill();
+    vm.diagnostics.on('data', (chunk: Buffer) => {
+      diagnostics = (diagnostics + chunk.toString('latin1')).slice(-DIAGNOSTICS_BYTES);
+      if (diagnostics.includes(kvmFailure)) vm.child.kill();
     });
-    for (const stream of [machine.input, machine.log, machine.diagnostics, machine.status, machine.outputs])
+    for (const stream of [vm.input, vm.log, vm.diagnostics, vm.status, vm.outputs])
       stream.on('error', () => {});
     if (!(await spoken)) {
-      await closed(machine.diagnostics);
-      return { ok: false, complaint: complaint.trim() };
+      await closed(vm.diagnostics);
+      return { ok: false, diagnostics: diagnostics.trim() };
     }
-    machine.diagnostics.removeAllListeners('data');
-    for (const name of ['log', 'diagnostics', 'status', 'outputs'] as const)
-      connect(machine[name], this[name]);
-    this.#booted.resolve(machine);
-    return { ok: true, complaint };
+    vm.diagnostics.removeAllListeners('data');
+    for (const name of ['log', 'diagnostics', 'status', 'outputs'] as const) connect(vm[name], this[name]);
+    this.#booted.resolve(vm);
+    return { ok: true, diagnostics };
   }
 
   #send(chunk: Uint8Array, done: (error?: Error | null) => void): void {
@@ -153,14 +152,14 @@ export class VmBoot implements BuildProcess {
 
   #kill(): void {
     this.#killed = true;
-    this.#machine?.child.kill();
+    this.#vm?.child.kill();
   }
 
   /** Destroys the streams of QEMU whose counterparts the caller has destroyed. */
   #close(): void {
     for (const name of ['log', 'diagnostics', 'status', 'outputs'] as const)
-      if (this[name].destroyed) this.#machine?.[name].destroy();
-    if (this.input.destroyed) this.#machine?.input.destroy();
+      if (this[name].destroyed) this.#vm?.[name].destroy();
+    if (this.input.destroyed) this.#vm?.input.destroy();
   }
 }
 

@@ -32,7 +32,7 @@ export interface RunOptions extends GitOptions {
 
 const pollMs = 100;
 const outputBytesMax = 1024 * 1024;
-const complaintBytesMax = 4096;
+const stderrBytesMax = 4096;
 /** Limit on the address space of each git process, in KiB: refs and objects sent by a server are held in memory. */
 const memoryKib = 4 * 1024 * 1024;
 
@@ -135,7 +135,7 @@ export async function run(command: string[], options: RunOptions): Promise<strin
 
   let lastLife = performance.now();
   let output = '';
-  let complaint = '';
+  let stderr = '';
   let unread: { error: unknown } | undefined;
   const reading = options.read?.(child.stdout).catch((error: unknown) => {
     // If git has failed itself, its error is more precise than the reader's error about truncated output.
@@ -152,7 +152,7 @@ export async function run(command: string[], options: RunOptions): Promise<strin
   }
   child.stderr.on('data', (chunk: Buffer) => {
     lastLife = performance.now();
-    complaint = (complaint + chunk.toString('utf8')).slice(-complaintBytesMax);
+    stderr = (stderr + chunk.toString('utf8')).slice(-stderrBytesMax);
   });
 
   let before: number | undefined;
@@ -191,7 +191,7 @@ export async function run(command: string[], options: RunOptions): Promise<strin
   await looking;
   await reading;
   if (failure !== undefined) throw failure.error;
-  if (code !== 0) throw new GitFailed(code, visible(complaint).trim());
+  if (code !== 0) throw new GitFailed(code, visible(stderr).trim());
   if (unread !== undefined) throw unread.error;
   return output;
 }
@@ -203,18 +203,16 @@ const tooSlow = (code: SourceErrorCode, message: string): QuorateError =>
 
 /** git exited with an error. `explain` converts it to a coded error. */
 export class GitFailed extends Error {
-  readonly complaint: string;
+  readonly stderr: string;
 
-  constructor(code: number | null, complaint: string) {
-    super(`git ended with ${code}: ${complaint}`);
-    this.complaint = complaint;
+  constructor(code: number | null, stderr: string) {
+    super(`git ended with ${code}: ${stderr}`);
+    this.stderr = stderr;
   }
 
   /** Whether the server answered that it does not have or does not serve the commit or ref. */
   get isMissing(): boolean {
-    return /not our ref|unadvertised object|couldn't find remote ref|no such remote ref/i.test(
-      this.complaint,
-    );
+    return /not our ref|unadvertised object|couldn't find remote ref|no such remote ref/i.test(this.stderr);
   }
 }
 
@@ -249,7 +247,7 @@ const explanations: { pattern: RegExp; code: SourceErrorCode; message: string; h
       /authentication failed|could not read username|permission denied|host key verification failed|terminal prompts disabled/i,
     code: 'SOURCE_DENIED',
     message: 'the version control server requires a login',
-    hint: 'Use a URL that anybody may read.',
+    hint: 'Use a public URL.',
   },
   {
     pattern: /redirect/i,
@@ -277,13 +275,13 @@ const explanations: { pattern: RegExp; code: SourceErrorCode; message: string; h
 export function explain(error: unknown, what: string): unknown {
   if (!(error instanceof GitFailed)) return error;
   for (const { pattern, code, message, hint } of explanations) {
-    if (!pattern.test(error.complaint)) continue;
-    return new QuorateError(code, `${what}: ${message} (${lastLine(error.complaint)})`, {
+    if (!pattern.test(error.stderr)) continue;
+    return new QuorateError(code, `${what}: ${message} (${lastLine(error.stderr)})`, {
       hint,
       cause: error,
     });
   }
-  return new QuorateError('SOURCE_FAILED', `${what}: git failed (${lastLine(error.complaint)})`, {
+  return new QuorateError('SOURCE_FAILED', `${what}: git failed (${lastLine(error.stderr)})`, {
     hint: 'Try the same by hand: git ls-remote <url>',
     cause: error,
   });

@@ -50,7 +50,7 @@ export async function topFolder(git: OwnGit, path: string): Promise<string> {
     if (!(cause instanceof GitFailed)) throw cause;
     throw new QuorateError(
       'SOURCE_NO_REPOSITORY',
-      `${visible(path)} is not in a git repository: ${cause.complaint}`,
+      `${visible(path)} is not in a git repository: ${cause.stderr}`,
       {
         hint: 'Run this inside a clone of the project, or name the repository.',
         cause,

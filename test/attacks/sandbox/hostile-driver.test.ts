@@ -35,7 +35,7 @@ describe('what runs a build, and lies', () => {
 
   const ends = (script: string, options: Play = {}): Promise<Ran> => {
     const { parents } = findCgroupParents(readHierarchies());
-    const sandbox = new TierSandbox(says(script), { parents, notes: folder.path });
+    const sandbox = new TierSandbox(says(script), { parents, recordsDir: folder.path });
     return play(sandbox, ['never run'], { outputs: ['.'], ...options });
   };
   const drained: Play = {

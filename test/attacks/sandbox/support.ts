@@ -7,5 +7,5 @@ import { namespaceTier } from '../../../sandbox/namespace/tier.ts';
 /** The tier as it is, or with some guards weakened: the control run of an attack. */
 export function sandboxWith(stateDir: string, weakened: Partial<Guards> = {}): Sandbox {
   const { parents } = findCgroupParents(readHierarchies());
-  return new TierSandbox(namespaceTier({ ...guards, ...weakened }), { parents, notes: stateDir });
+  return new TierSandbox(namespaceTier({ ...guards, ...weakened }), { parents, recordsDir: stateDir });
 }

@@ -7,5 +7,5 @@ import type { Sandbox } from '../../../sandbox/index.ts';
 /** The gVisor tier as it is, or with some guards weakened: the control run of an attack. */
 export function gvisorWith(stateDir: string, weakened: Partial<GvisorGuards> = {}): Sandbox {
   const { parents } = findCgroupParents(readHierarchies());
-  return new TierSandbox(gvisorTier({ ...guards, ...weakened }), { parents, notes: stateDir });
+  return new TierSandbox(gvisorTier({ ...guards, ...weakened }), { parents, recordsDir: stateDir });
 }

@@ -11,7 +11,7 @@ import { bootFiles, fileCacheIn, vmTier } from '../../../sandbox/vm/tier.ts';
 export function emulatedWith(stateDir: string, weakened: Partial<VmGuards> = {}): TierSandbox {
   const { parents } = findCgroupParents(readHierarchies());
   const driver = vmTier('tcg', () => bootFiles(fileCacheIn(stateDir)), { ...vmGuards('tcg'), ...weakened });
-  return new TierSandbox(driver, { parents, notes: stateDir });
+  return new TierSandbox(driver, { parents, recordsDir: stateDir });
 }
 
 /** A guest that is the attacker's from its first instruction: `script` is all it does. */
@@ -31,7 +31,7 @@ ${script}
   writeFileSync(path, cpio(files), { mode: 0o644 });
   const makeFiles = async () => ({ ...(await bootFiles(fileCacheIn(stateDir))), initramfs: path });
   const driver = vmTier('tcg', makeFiles, { ...vmGuards('tcg'), ...weakened });
-  return new TierSandbox(driver, { parents, notes: stateDir });
+  return new TierSandbox(driver, { parents, recordsDir: stateDir });
 }
 
 /** For guests that never look at it. */

@@ -143,7 +143,7 @@ export class Arena {
 
   sandbox(driver = this.tier.driver()): TierSandbox {
     if (driver === undefined) throw new Error(`no ${this.tier.name}`);
-    return new TierSandbox(driver, { parents: this.#parents, notes: join(this.#folder, 'notes') });
+    return new TierSandbox(driver, { parents: this.#parents, recordsDir: join(this.#folder, 'notes') });
   }
 
   #play(driver: TierBackend | undefined, run: string[], options: Play): Promise<Ran> {
