@@ -42,6 +42,12 @@ export function jobUid(slot: number): number | undefined {
   return mapped(uid) ? uid : NOBODY;
 }
 
+/** Command prefix that switches to an account; empty for the worker's own. @throws SANDBOX_UNAVAILABLE */
+export function accountPrefix(uid: number | undefined): string[] {
+  if (uid === undefined) return [];
+  return [requireTool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
+}
+
 /** Whether the uid is mapped in this process's user namespace (rootless containers map 65536). */
 function mapped(uid: number): boolean {
   return readFileSync('/proc/self/uid_map', 'utf8')

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { listOptional, readOptional } from '../files.ts';
 import type { SandboxAbilities } from '../types.ts';
 import type { Controller } from './controllers.ts';
 import type { CgroupParent } from './parents.ts';
@@ -37,29 +38,15 @@ export function hasFile({ path }: Pick<CgroupParent, 'path'>, name: string, file
 
 /** Whether a disk uses BFQ, which honours weights (Documentation/block/bfq-iosched.rst). */
 function scheduledByBfq(): boolean {
-  return list('/sys/block').some((disk) => read(`/sys/block/${disk}/queue/scheduler`).includes('[bfq]'));
+  return listOptional('/sys/block').some((disk) =>
+    readOptional(`/sys/block/${disk}/queue/scheduler`)?.includes('[bfq]'),
+  );
 }
 
 /** Whether the v2 I/O cost model, which honours weights, is enabled for a disk (io.cost.qos in the root, cgroup-v2.rst). */
 function costModelled(parent: string): boolean {
   for (let at = parent; at.length > 1; at = join(at, '..')) {
-    if (read(join(at, 'io.cost.qos')).includes('enable=1')) return true;
+    if (readOptional(join(at, 'io.cost.qos'))?.includes('enable=1')) return true;
   }
   return false;
-}
-
-function list(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

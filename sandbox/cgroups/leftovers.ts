@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
+import { listOptional } from '../files.ts';
 import { destroyGroups } from './group.ts';
 
 /** Prefix of all cgroup names of jobs. The clean-up removes no cgroup of another name, whatever a record says. */
@@ -65,11 +66,7 @@ function readRecord(file: string): JobRecord | undefined {
 }
 
 function list(directory: string): string[] {
-  try {
-    return readdirSync(directory).filter((name) => name.startsWith(groupPrefix) && name.endsWith('.json'));
-  } catch {
-    return [];
-  }
+  return listOptional(directory).filter((name) => name.startsWith(groupPrefix) && name.endsWith('.json'));
 }
 
 /** Start time in clock ticks since boot: field 22 of /proc/<pid>/stat (proc_pid_stat(5)). Undefined if there is no process. */

@@ -1,5 +1,6 @@
 import { driverCommand } from '../build/driver.ts';
 import { profileOf, profilePath } from '../build/profile.ts';
+import { hostArch } from '../seccomp/syscalls.ts';
 import type { SandboxJob } from '../types.ts';
 import type { GvisorGuards } from './guards.ts';
 import type { OciConfig, OciMount } from './oci.ts';
@@ -15,7 +16,7 @@ export function ociConfig(
 ): OciConfig {
   const pins = profileOf(job);
   const prefix = guards.stepPrefix(pins);
-  const seccomp = guards.seccomp(process.arch === 'arm64' ? 'arm64' : 'x64');
+  const seccomp = guards.seccomp(hostArch);
   return {
     ociVersion: '1.0.0',
     process: {

@@ -4,7 +4,7 @@ import { type MountedImage, mountImage } from '../build/image-mount.ts';
 import { type BuildProcess, firstFreeFd, startInCgroups } from '../build/process.ts';
 import { profileOf } from '../build/profile.ts';
 import type { LaunchContext } from '../build/tier.ts';
-import { requireTool } from '../host.ts';
+import { accountPrefix, requireTool } from '../host.ts';
 import { certificates, systemPaths } from '../namespace/arguments.ts';
 import type { SandboxJob } from '../types.ts';
 import { ociConfig } from './config.ts';
@@ -30,17 +30,19 @@ export async function launch(
     return String(fd);
   };
   const uid = guards.account(slot);
-  const drop =
-    uid === undefined
-      ? []
-      : [requireTool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
   const { around: network, inside } =
     job.network === undefined ? guards.network() : ({ around: [], inside: 'host' } as const);
   const config = JSON.stringify(ociConfig(guards, job, { root: at.root, network: inside }));
   const image = job.image === 'host' ? undefined : await mountImage(job.image, uid);
   const around = [
     ...(image?.prefix ?? []),
-    ...[...drop, requireTool('bwrap'), ...guards.namespaces(), ...network, ...guards.privileges()],
+    ...[
+      ...accountPrefix(uid),
+      requireTool('bwrap'),
+      ...guards.namespaces(),
+      ...network,
+      ...guards.privileges(),
+    ],
     '--clearenv',
     ...['--ro-bind', requireTool('runsc'), at.runsc, '--dir', at.bundle],
     ...rootPaths(job, image, give),

@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readlinkSync, statSync } from 'node:fs';
 import { etcFiles } from '../build/etc.ts';
 import { profileOf, profilePath } from '../build/profile.ts';
+import { hostArch } from '../seccomp/syscalls.ts';
 import type { SandboxJob } from '../types.ts';
 import type { Guards } from './guards.ts';
 
@@ -31,8 +32,7 @@ export function bwrapCall(
     data.push({ fd, bytes });
     return String(fd);
   };
-  const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
-  const filter = guards.seccomp(arch);
+  const filter = guards.seccomp(hostArch);
   const args = [
     ...guards.namespaces(pins),
     ...(job.network === undefined ? guards.network() : []),

@@ -2,7 +2,7 @@ import { driverCommand } from '../build/driver.ts';
 import { mountImage } from '../build/image-mount.ts';
 import { type BuildProcess, firstFreeFdFor, startInCgroups } from '../build/process.ts';
 import type { LaunchContext } from '../build/tier.ts';
-import { requireTool } from '../host.ts';
+import { accountPrefix, requireTool } from '../host.ts';
 import type { SandboxJob } from '../types.ts';
 import { bwrapCall } from './arguments.ts';
 import type { Guards } from './guards.ts';
@@ -16,13 +16,9 @@ export async function launch(
   const uid = guards.account(slot);
   const image = job.image === 'host' ? undefined : await mountImage(job.image, uid);
   const { args, data } = bwrapCall(guards, job, firstFreeFdFor(job), image?.folder);
-  const drop =
-    uid === undefined
-      ? []
-      : [requireTool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
   const command = [
     ...(image?.prefix ?? []),
-    ...[...drop, requireTool('bwrap'), ...args],
+    ...[...accountPrefix(uid), requireTool('bwrap'), ...args],
     ...['--', ...driverCommand(job, { step: guards.stepPrefix() })],
   ];
   return startInCgroups({ job, directories, slot, command, data, processLimits: guards.processLimits });

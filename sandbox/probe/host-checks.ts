@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { hasFile } from '../cgroups/abilities.ts';
 import { requiredControllers } from '../cgroups/controllers.ts';
 import { groupPrefix } from '../cgroups/leftovers.ts';
 import type { CgroupParents } from '../cgroups/parents.ts';
+import { readOptional } from '../files.ts';
 import { findTool } from '../host.ts';
 import type { ProbeCheck } from '../types.ts';
 
@@ -47,7 +47,10 @@ export function controllerChecks({ parents, missing }: CgroupParents): ProbeChec
 }
 
 /** Whether swapping of jobs is prevented: with swap a job could use more than its memory limit, and the disk. */
-export function swapCheck({ parents }: CgroupParents, swaps = read('/proc/swaps') ?? ''): ProbeCheck {
+export function swapCheck(
+  { parents }: CgroupParents,
+  swaps = readOptional('/proc/swaps')?.trim() ?? '',
+): ProbeCheck {
   const name = 'no swap';
   if (swaps.split('\n').length < 2) return { name, ok: true, found: 'this host has none' };
   const memory = parents.find(({ controllers }) => controllers.includes('memory'));
@@ -91,14 +94,6 @@ export function userNamespaceFix(): { fix?: string } {
       fix: 'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0',
     },
   ];
-  const closed = switches.find(({ file, closed }) => read(file) === closed);
+  const closed = switches.find(({ file, closed }) => readOptional(file)?.trim() === closed);
   return closed === undefined ? {} : { fix: closed.fix };
-}
-
-function read(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return undefined;
-  }
 }

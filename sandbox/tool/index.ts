@@ -10,6 +10,7 @@ import { limitSettings, lowPriority, withPriority } from '../cgroups/settings.ts
 import { jobUid } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 import { seccompFilter } from '../seccomp/policy.ts';
+import { hostArch } from '../seccomp/syscalls.ts';
 import type { SandboxLimits } from '../types.ts';
 import { type ProxyAccess, type ToolGuards, toolCommand, toolFiles, toolGuards } from './command.ts';
 import { tunnelProgram } from './tunnel.ts';
@@ -56,8 +57,7 @@ export function openToolSandbox({
   for (const folder of [dir, net, files]) mkdirSync(folder, { mode: 0o700 });
   // The tool's account must reach the socket. Other accounts are kept out by the mode of `scratch`.
   chmodSync(net, 0o711);
-  const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
-  writeFileSync(join(files, toolFiles.filter), seccompFilter(arch));
+  writeFileSync(join(files, toolFiles.filter), seccompFilter(hostArch));
   writeFileSync(join(files, toolFiles.tunnel), tunnelProgram);
   for (const { path, text } of profileEtc) writeFileSync(join(files, toolFiles.etc(path)), text);
 

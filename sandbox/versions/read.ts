@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { release, version } from 'node:os';
 import { promisify } from 'node:util';
+import { readOptional } from '../files.ts';
 import { findTool } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 import type { Part, Version } from './minimum.ts';
@@ -27,7 +27,7 @@ export async function readVersion(part: Part): Promise<ReportedVersion | undefin
     return kernelVersion({
       release: release(),
       version: version(),
-      signature: readIfThere('/proc/version_signature'),
+      signature: readOptional('/proc/version_signature')?.trim(),
     });
   }
   const path = findTool(programs[part]);
@@ -68,12 +68,4 @@ export function kernelVersion(said: {
 
 function numbers(match: RegExpExecArray | null): Version | undefined {
   return match?.slice(1).map((number) => Number(number ?? 0));
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return undefined;
-  }
 }

@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import type { Unpinned } from '../../src/core/documents/statement.ts';
 import { QuorateError } from '../../src/core/errors.ts';
+import { listOptional } from '../files.ts';
 import { requireTool } from '../host.ts';
 import { sandboxLimits } from '../limits.ts';
 import type { CpioEntry } from './cpio.ts';
@@ -36,7 +37,7 @@ const imageName = /^vmlinuz-(.+-cloud-amd64)$/;
 export function findKernel(folders: readonly string[] = [...kernelFolders(), '/']): GuestKernel | undefined {
   const found = folders.flatMap((folder) => {
     const boot = join(folder, 'boot');
-    return list(boot).flatMap((name) => {
+    return listOptional(boot).flatMap((name) => {
       const release = imageName.exec(name)?.[1];
       const modules = join(folder, 'usr/lib/modules', release ?? '');
       if (release === undefined || !existsSync(join(modules, 'kernel'))) return [];
@@ -44,14 +45,6 @@ export function findKernel(folders: readonly string[] = [...kernelFolders(), '/'
     });
   });
   return found.sort((a, b) => a.release.localeCompare(b.release, 'en', { numeric: true })).at(-1);
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }
 
 /** Offsets of header fields of a bzImage (Linux, Documentation/arch/x86/boot.rst). */
