@@ -2,12 +2,12 @@ import type { Dispute } from '../core/controller/dispute-reasons.ts';
 import { escapeLine } from '../core/escape.ts';
 
 const words: Record<Dispute, string> = {
-  aborted: 'nobody could build it',
-  'not-built': 'nobody built it',
+  aborted: 'no operator could build it',
+  'not-built': 'no operator built it',
   'build-failed': 'the build failed, and no trusted worker has confirmed it',
   'results-differ': 'operators came to different results',
   'too-few': 'too few operators built it',
-  'not-served': 'nobody could hand over what was agreed upon',
+  'not-served': 'no peer serves the agreed artifact',
   'files-differ': 'operators list different files for the same tree',
   'too-late': "the request's time was up",
   contradicted: 'the trusted worker built something else',

@@ -50,7 +50,7 @@ export function exitOfError(error: QuorateError): Exit {
   return exitOf(error.code);
 }
 
-/** `error[CODE]: message` and a hint below it; every line of it foreign until made harmless. */
+/** `error[CODE]: message` and a hint below it; control characters of all lines are escaped. */
 export function errorText({ code, message, hint }: QuorateError): string {
   const lines = [`error[${code}]: ${message}`, ...(hint === undefined ? [] : [`hint: ${hint}`])];
   return lines

@@ -53,7 +53,7 @@ export class ProgressView {
       case 'unfilled':
         return say(
           yellow(
-            `Slots without a result: ${progress.slots}. Nobody took them, or what ran there was aborted or lost.`,
+            `Slots without a result: ${progress.slots}. No operator took them, or their builds were aborted or lost.`,
           ),
         );
       case 'revealed':
@@ -77,7 +77,7 @@ export class ProgressView {
           red(`The trusted worker does not sign: ${progress.code}: ${escapeLine(progress.message, 300)}`),
         );
       case 'pin-failed':
-        return say(red(`Nobody serves ${shortId(progress.artifact)}: ${escapeLine(progress.detail, 200)}`));
+        return say(red(`No peer serves ${shortId(progress.artifact)}: ${escapeLine(progress.detail, 200)}`));
       case 'cancelled':
         this.#board.end();
         return say(yellow(`cancelled: ${escapeLine(progress.reason, 500)}`));

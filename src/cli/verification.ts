@@ -18,7 +18,7 @@ export function sayVerification(out: Output, { steps, facts, level }: Verificati
     `  ref       ${escapeLine(facts.ref, 100)}`,
     `  commit    ${facts.commit}`,
     `  built by  ${facts.operators.join(', ')}`,
-    `  co-signed ${facts.cosigners.map(shortId).join(', ') || 'by nobody'}`,
+    `  co-signed ${facts.cosigners.map(shortId).join(', ') || 'by no trusted worker'}`,
   );
   for (const { operator, worker, outcome } of facts.dissent) {
     const built =

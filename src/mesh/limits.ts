@@ -20,7 +20,7 @@ export const meshLimits = {
   waitMs: 120_000,
   /** Time without progress after which the reader of a stream counts as gone. */
   stallMs: 60_000,
-  /** Time for which the far side may keep its half of a channel open after ours is closed and nobody reads. */
+  /** Time for which a peer may keep its half of a channel open after ours is closed and while it is not read. */
   lingerMs: 30_000,
   /** Inbound streams one peer may open per protocol where the protocol sets nothing itself. */
   streamsPerMinute: 240,

@@ -197,7 +197,7 @@ class Pull {
     for (;;) {
       this.#abort.signal.throwIfAborted();
       const provider = this.#next();
-      if (provider === undefined) throw this.#nobody(cid);
+      if (provider === undefined) throw this.#noProvider(cid);
       const { session } = provider;
       const attemptMs = Math.min(attemptMsMax, this.#idleMs / (this.#providers.length + 1));
       const attempt = AbortSignal.timeout(attemptMs);
@@ -230,7 +230,7 @@ class Pull {
     return best[this.#turn % best.length];
   }
 
-  #nobody(cid: CID): QuorateError {
+  #noProvider(cid: CID): QuorateError {
     if (this.#providers.length === 0) {
       return new QuorateError('STORE_PULL_NO_PROVIDER', `no connected peer to pull ${this.#root} from`, {
         hint: 'Connect to a peer that has the tree first.',

@@ -34,7 +34,8 @@ export interface ImportedTree {
 
 /**
  * Rules for names and links of a tree. `portable`: names valid on every file system, and links that stay inside the tree.
- * `image`: root file system of a Linux image; names may differ in case only, and links may be absolute.
+ * `image`: names valid on Linux, which may differ in case only, and relative links that may lead outside as text: the kernel
+ * resolves them within the root of the build.
  */
 export type TreeRules = 'portable' | 'image';
 
@@ -43,7 +44,7 @@ export interface ImportOptions {
   /** Limit in bytes of file content. */
   maxBytes?: number | undefined;
   maxEntries?: number | undefined;
-  /** `portable` unless told. */
+  /** Default: `portable`. */
   rules?: TreeRules | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -52,7 +53,7 @@ export interface ReadOptions {
   signal?: AbortSignal | undefined;
   /** A sealed area to read from besides the public one. */
   from?: Area | undefined;
-  /** `portable` unless told. */
+  /** Default: `portable`. */
   rules?: TreeRules | undefined;
 }
 

@@ -99,7 +99,7 @@ describe('a run, shown', () => {
     const shown = screen(out.text());
     const inFull = shown.filter((line) => line.includes('where it is named'));
     expect(inFull).toEqual([`alice, bob: ${result.replace('\u001b', '\\x1b')}`]);
-    expect(shown.at(-1)).toBe('disputed: nobody could build it');
+    expect(shown.at(-1)).toBe('disputed: no operator could build it');
   });
 
   it('says nothing for people with --json', async () => {

@@ -116,7 +116,7 @@ async function inToto(bundle: Bundle, facts: VerifiedFacts, given: NodeKey | und
   const { builders, trusted } = await linksOf(bundle, facts, joseVerifier);
   const by =
     given === undefined
-      ? 'Signed with a key made for this export and thrown away: it says that whoever ran the export saw the evidence hold. Believe it only in a folder you exported yourself.'
+      ? 'Signed with a temporary key: it records that this export verified the evidence. Use it only in a folder that you exported yourself.'
       : `Signed by ${given.id}.`;
   const layout = makeLayout({
     builders: builders.map(({ worker }) => worker),

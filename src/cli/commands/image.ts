@@ -56,7 +56,7 @@ function addBuild(group: Command, act: Act): void {
     .command('build')
     .summary('make one of Debian packages')
     .description(
-      'Makes an image of Debian packages, with mmdebstrap. The same packages give the same CID, whoever makes it and when.',
+      'Makes an image of Debian packages, with mmdebstrap. The same packages give the same CID on each host and at any time.',
     )
     .option('--suite <name>', 'of Debian', 'trixie')
     .option('--include <packages>', 'besides the essential ones, by commas; repeatable', packages)

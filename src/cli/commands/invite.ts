@@ -23,7 +23,7 @@ const operatorPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export const invite: Define = (program, act) => {
   program
     .command('invite')
-    .summary('make a ticket for somebody')
+    .summary('make a ticket for an operator')
     .description(
       'Makes a ticket, one line to paste into a chat, with which one operator joins the project. One ticket, one vote: all machines that join with it count once.',
     )

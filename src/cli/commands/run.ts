@@ -30,7 +30,7 @@ const expiresSeconds = 24 * 3600;
 const idleMs = 20_000;
 /** Wait after the verdict for the rest of the logs. */
 const restMsMax = 2_000;
-const nobodyYet =
+const noOperatorYet =
   'No operator has taken a slot yet. A job is for those who joined before it was published: the next one is for all who are there now.';
 const notTrustedYet =
   'Agreed, but no trusted worker has taken the job yet, and only with its signature is it trusted. Start it: it builds what waits.';
@@ -136,7 +136,7 @@ async function follow(
   const view = new ProgressView(board, out.colours);
   const logs = log ? printLogs(out, board, client, run, limit) : undefined;
   let verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
-  let idle = setTimeout(() => out.note(nobodyYet), idleMs);
+  let idle = setTimeout(() => out.note(noOperatorYet), idleMs);
   let trusted = false;
   try {
     for await (const { at, progress } of client.follow(run, limit)) {

@@ -36,7 +36,7 @@ export const tryJob: Define = (program, act) => {
     .command('try')
     .summary('run a job here, alone')
     .description(
-      'Builds a job of quorate.yaml on this machine as a worker would, in the sandbox and under its limits, and prints what came out. No controller or worker takes part, and nobody signs anything. Takes the files as they are in the working folder, those that git ignores left out.',
+      'Builds a job of quorate.yaml on this machine as a worker would, in the sandbox and under its limits, and prints what came out. No controller or worker takes part, and nothing is signed. Takes the files as they are in the working folder, those that git ignores left out.',
     )
     .argument('[path]', 'a folder in a git repository (default: here)')
     .option('--job <name>', 'which job of quorate.yaml, where it has several')
@@ -142,7 +142,7 @@ function sayInput(out: Output, { name, cid, from, level }: ProvidedInput): void 
   out.value({ event: 'input', name, cid, from, level });
   const worth =
     from === 'store'
-      ? 'from this machine; nobody was asked what it is worth'
+      ? 'from this machine; its level was not verified'
       : level === 'none'
         ? 'without evidence that holds'
         : level;
