@@ -14,7 +14,9 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/attacks/sandbox/gvisor.outputs.test.ts': 43,
   'test/attacks/sandbox/gvisor.resources.test.ts': 60,
   'test/cli/doctor-emulated.test.ts': 120,
+  'test/examples/quick-start.test.ts': 29,
   'test/fuzz/long-fuzz.test.ts': 130,
+  'test/fuzz/runner.test.ts': 13,
   'test/image/debian-twice.test.ts': 45,
   'test/proof/npm-pack.test.ts': 38,
   'test/sandbox/gvisor/leftovers.test.ts': 14,
@@ -23,6 +25,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/sandbox/vm/probe-emulated.test.ts': 120,
   'test/sandbox/vm/steering-emulated.test.ts': 90,
   'test/sandbox/vm/vm-emulated.test.ts': 240,
+  'test/simulations/more-faults.test.ts': 15,
   'test/simulations/thousand-seeds.test.ts': 220,
   'test/tiers/two-projects-emulated.test.ts': 240,
 };
