@@ -1,17 +1,17 @@
 /** Error codes of sandboxes: what each means and what to do. docs/errors.md is made from it. */
 const sandboxErrors = {
   SANDBOX_CGROUP_FAILED:
-    'A control group could not be made or used. `quorate sandbox` shows which limit this host cannot hold.',
+    'A cgroup could not be created or used. `quorate doctor` shows which limit this host cannot enforce.',
   SANDBOX_CLEANUP_FAILED:
-    'Control groups of an earlier build could not be removed. Look for processes in uninterruptible sleep; the next start tries again.',
-  SANDBOX_JOB_INVALID: 'The job cannot be run as it is written; the message says why. Correct the job.',
+    'Cgroups of a build could not be removed. Look for processes in uninterruptible sleep; the next start tries again.',
+  SANDBOX_JOB_INVALID: 'The job is invalid; the message says why. Correct the job.',
   SANDBOX_KERNEL_UNREADABLE:
-    "The kernel for virtual machines is not one of Debian's cloud image, or is damaged. `quorate doctor --tier vm-emulated` names the command that brings it; remove the old one first.",
-  SANDBOX_SOURCE_INVALID: 'The source or an input is not a whole tar stream of files, folders and links.',
+    'The kernel for virtual machines is not a Debian cloud kernel, or is damaged. Remove it, and install one with the command that `quorate doctor --tier vm-emulated` prints.',
+  SANDBOX_SOURCE_INVALID: 'The source or an input is not a complete tar stream of files, folders and links.',
   SANDBOX_SPAWN_FAILED:
-    'The sandbox could not be started: a stream to it is missing. Look for exhausted file descriptors (`ulimit -n`).',
+    'The sandbox could not be started: a stream to it could not be opened. Check the limit of file descriptors (`ulimit -n`).',
   SANDBOX_UNAVAILABLE:
-    "The sandbox does not work on this host, or a part of it has known holes and runs no stranger's job. The message says which, the hint how to correct it; `quorate doctor` shows everything that was looked at.",
+    'The sandbox does not work on this host, or a component has known vulnerabilities, so that jobs of others are refused. The message names the failed checks, the hint the fix; `quorate doctor` shows all checks.',
 } as const;
 
 export type SandboxErrorCode = keyof typeof sandboxErrors;

@@ -1,15 +1,15 @@
 /** Error codes of the egress proxy: what each means and what to do. docs/errors.md is made from it. */
 const egressErrors = {
   EGRESS_ADDRESS_REFUSED:
-    "The name leads to an address that is not of the open internet: private, link-local, loopback, or one of the host itself. A server there can be used only if the charter names that very address (or `localhost`) and its port, and by a build only if the operator does too, under `[network] private` in `worker.toml`. The worker's hint comes with it in `run`, `show` and `logs`.",
+    "The name resolves to an address that is not public: private, link-local, loopback, or one of the host itself. Such a server can be used only if the charter lists that very address (or `localhost`) and its port, and by a build only if the operator does too, under `[network] private` in `worker.toml`. `run`, `show` and `logs` show the worker's hint.",
   EGRESS_LIMIT_EXCEEDED:
-    'More bytes or connections went through the proxy than may; all of them were cut. Fetch less, or raise the disk limit of the job.',
+    'The limit of bytes or connections through the proxy was exceeded; all connections were closed. Fetch less, or raise the disk limit of the job.',
   EGRESS_NOT_ALLOWED:
-    'Something in a sandbox asked the proxy for a server or port that is not on its list, or spoke no HTTP to it. Nothing was connected. If the server is needed, the charter has to name it.',
+    'A program in a sandbox requested a server or port that is not listed, or did not speak HTTP to the proxy. No connection was made. If the server is needed, the charter must list it.',
   EGRESS_UNAVAILABLE:
-    'The proxy cannot make its socket: the path of the home folder is too long for one (107 bytes), or cannot be written. Use a shorter `--home`.',
+    'The proxy cannot create its socket: the path of the home folder is too long (107 bytes), or not writable. Use a shorter `--home`.',
   EGRESS_UNREACHABLE:
-    'A server that may be asked could not be looked up, did not answer, or broke off. Check the host, the port and the network, or try again later.',
+    'A permitted server could not be resolved, did not answer, or closed the connection. Check the host, the port and the network, or try again later.',
 } as const;
 
 export type EgressErrorCode = keyof typeof egressErrors;
