@@ -1,7 +1,7 @@
 import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 
-/** One line of the trace: what the controller was told, and what it answered. */
+/** One line of the trace: the controller's event and its effects. */
 export function describeController(
   event: ControllerEvent,
   effects: readonly ControllerEffect[],

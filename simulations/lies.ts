@@ -1,7 +1,7 @@
 import type { Job, Lease, Verified } from '../src/core/documents/index.ts';
 import type { WorkerEvent } from '../src/core/worker/events.ts';
 
-/** What a forger may say of its lease that the lease does not say. */
+/** False statements a forger makes about its lease. */
 export function liesAbout({ slot, fence: { epoch, n } }: Lease): object[] {
   return [
     { slot: slot === 0 ? 1 : 0 },

@@ -5,34 +5,34 @@ import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 import type { Keys } from './keys.ts';
 import type { Behaviour, TrustedWorker, Work } from './scenario.ts';
 
-/** What a checker gets to see, in the order it happened. */
+/** What a checker observes, in the order it happened. */
 export type Observation =
   /** The controller's machine took an event. Its effects may still be lost in a crash. */
   | { kind: 'handled'; event: ControllerEvent; effects: readonly ControllerEffect[]; state: ControllerState }
-  /** This left the controller's process. */
+  /** An effect left the controller's process. */
   | { kind: 'sent'; effect: ControllerEffect; state: ControllerState }
-  /** A bundle is out for everybody to see. */
+  /** A bundle was published. */
   | { kind: 'published'; run: string; bundle: Bundle; verdict: Verdict }
   /** The evidence was sent to a trusted worker. */
   | { kind: 'shown'; run: string; worker: string }
   | { kind: 'worker-handled'; worker: string; event: WorkerEvent; effects: readonly WorkerEffect[] }
   /** A trusted worker put its signature under a verdict. */
   | { kind: 'cosigned'; worker: string; lease: string; verdict: Verdict }
-  /** A machine was rebuilt from its journal: what it was before, and is now. */
+  /** A state machine was rebuilt from its journal: its snapshots before and after. */
   | { kind: 'restarted'; who: string; before: string; after: string; state: ControllerState | undefined }
-  /** Faults are over, everything that can has come back, and there was time to finish. */
+  /** Faults are over, all processes are back, and there was time to finish. */
   | { kind: 'ended'; state: ControllerState; idle: readonly { worker: string; holds: number }[] };
 
-/** What is really so, whatever documents say. */
+/** The ground truth, which documents may contradict. */
 export interface Truth {
   readonly now: number;
   readonly keys: Keys;
   readonly project: string;
   readonly controller: string;
-  /** On whose invite a key joined: the person behind it. */
+  /** The person on whose invite a key joined. */
   personOf(key: string): string;
   behaviourOf(key: string): Behaviour;
-  /** What this key's machine built under a lease. */
+  /** The result this key's worker built under a lease. */
   builtUnder(lease: string): { key: string; result: string } | undefined;
   workOf(run: string): Work | undefined;
   /** Operators that do not build what the source says. */

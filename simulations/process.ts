@@ -81,7 +81,7 @@ export abstract class Process<Event extends { kind: string }, Effect extends { k
     await this.started();
   }
 
-  /** Dies. Comes back by itself after a while, unless `forGood`. */
+  /** Crashes. Restarts by itself after up to `downMsMax`, unless `forGood`. */
   crash(where: string, forGood = false): void {
     if (!this.up) return;
     const { time, trace, network, rates } = this.around;

@@ -3,7 +3,7 @@ import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 
-/** Chance that follows from a seed alone. Each purpose takes a fork, so that one more draw here moves nothing there. */
+/** Seeded random numbers. Each purpose takes a fork, so that one more draw in one changes no other. */
 export class Random {
   readonly #seed: string;
   readonly #source;

@@ -1,6 +1,6 @@
 import type { Random } from './random.ts';
 
-/** How often what goes wrong. Probabilities are per message, per event or per minute, as the names say. */
+/** Fault rates. Probabilities are per message, per event or per minute, as the names say. */
 export interface Rates {
   /** A stream breaks at a message; both ends learn of it at different times, what is under way may be lost. */
   breakPerMessage: number;
@@ -32,7 +32,7 @@ export const calm: Rates = {
   partitionMsMax: 60_000,
 };
 
-/** Of three seeds one is quiet, one rough, one stormy. */
+/** A third of the seeds have no faults, a third few, a third many. */
 export function ratesOf(random: Random): Rates {
   const scale = random.pick([0, 0.3, 1]);
   const upTo = (most: number) => Math.round(scale * most * random.int(0, 10_000)) / 10_000;

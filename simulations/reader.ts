@@ -9,7 +9,7 @@ import {
   type Verifier,
 } from '../src/core/documents/index.ts';
 
-/** Opens documents through the real openers, each text once: a hundred machines read the same offer. */
+/** Opens documents with the real functions, each text once: many workers read the same offer. */
 export class Reader {
   readonly #verifier: Verifier;
   readonly #opened = new Map<string, Promise<unknown>>();

@@ -1,6 +1,6 @@
 import type { Result } from './simulate.ts';
 
-/** What a person needs to look into a failure: what does not hold, what happened last, and how to see it again. */
+/** The report of a failed seed: the invariant, the last trace lines, and the command to repeat it. */
 export function describeFailure(result: Result, bug: string | undefined): string[] {
   const { seed, failure, tail, about } = result;
   if (failure === null) return [];

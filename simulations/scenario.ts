@@ -2,7 +2,7 @@ import type { Outcome, Policy } from '../src/core/documents/index.ts';
 import { exited, treeCid } from './paperwork.ts';
 import type { Random } from './random.ts';
 
-/** What an operator's machines do when they build. All but `honest` and `slow` are attacks or failures. */
+/** Behaviour of an operator's workers. All but `honest` and `slow` are attacks or failures. */
 export type Behaviour =
   | 'honest'
   | 'slow'
@@ -46,7 +46,7 @@ export interface Operator {
   joinsLate: boolean;
 }
 
-/** What the source of a job comes to on an honest machine. */
+/** The result of a job's source with an honest worker. */
 export type Nature = 'reproducible' | 'fails' | 'makes nothing' | 'varies';
 
 export interface Work {
@@ -54,7 +54,7 @@ export interface Work {
   nature: Nature;
   policy: Policy;
   submitAfterMs: number;
-  /** Its publisher changes its mind this long after. */
+  /** Its publisher cancels it this long after. */
   cancelAfterMs: number | undefined;
   expiresSeconds: number;
 }
@@ -85,7 +85,7 @@ export function scenarioOf(random: Random): Scenario {
       : attackerShare === 'a few'
         ? random.int(1, 2)
         : random.int(Math.ceil(count / 2), count);
-  // The same trick by all is what makes a conspiracy.
+  // A conspiracy: all attackers behave alike.
   const trick = random.chance(0.3) ? 'tampers-alike' : random.pick(attacks);
   const together = random.chance(0.5);
   const operators = Array.from({ length: count }, (_, n): Operator => {
@@ -142,14 +142,14 @@ export function describeScenario({ attackerShare, operators, trusted, works, fau
 
 export const isAttack = (behaviour: Behaviour) => behaviour !== 'honest' && behaviour !== 'slow';
 
-/** What an honest build of this job gives; undefined where honest machines differ. */
+/** The result of an honest build of this job; undefined where honest workers differ. */
 export function truthOf({ name, nature }: Work): Outcome | undefined {
   if (nature === 'varies') return undefined;
   if (nature === 'fails') return exited(null, 1);
   return exited(nature === 'makes nothing' ? null : treeCid(`${name} as it should be`));
 }
 
-/** What a machine says a build came to. */
+/** The outcome that a worker states. */
 export function resultOf(work: Work, behaviour: Behaviour, machine: string): Outcome {
   switch (behaviour) {
     case 'tampers-alike':

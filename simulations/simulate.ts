@@ -19,7 +19,7 @@ export interface SimulateOptions {
 
 export interface Result {
   seed: number;
-  /** What the seed stands for: faults and cast. */
+  /** The fault rates, operators and jobs of the seed. */
   about: string[];
   /** The invariant that does not hold, and how; null when all do. */
   failure: { invariant: string; message: string } | null;
@@ -38,7 +38,7 @@ const tailLines = 30;
 /** Runs one seed twice: the second time must go as the first did. Never throws for what it finds. */
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Result> {
   const keys = options.keys ?? standIn;
-  // Both runs read the same texts, and what a text says does not change.
+  // Both runs open the same documents; opened ones are shared.
   const reader = new Reader(keys.verifier);
   const first = await runOnce(seed, { ...options, keys }, reader, options.checkers?.() ?? allCheckers());
   if (first.failure !== null) return first;
@@ -49,7 +49,7 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   return { ...second, failure: { invariant: 'determinism', message } };
 }
 
-/** What a seed stands for: the fault rates, then the cast. */
+/** Describes a seed: the fault rates, then operators and jobs. */
 export function aboutSeed(seed: number, options: SimulateOptions = {}): string[] {
   const { rates, scenario } = drawn(seed, options);
   return [describeRates(rates), ...describeScenario(scenario)];

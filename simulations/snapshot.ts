@@ -1,6 +1,6 @@
 import { MerkleTree } from '../src/core/transparency/index.ts';
 
-/** Everything a machine holds, as text: two machines with the same snapshot behave the same from there on. */
+/** The state of a state machine as text: two with the same snapshot behave the same from there on. */
 export function snapshot(state: unknown): string {
   return JSON.stringify(state, (_key, value: unknown) => {
     if (value instanceof MerkleTree) return { leaves: value.leaves(), root: value.root() };

@@ -2,7 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { epochMs } from './paperwork.ts';
 
-/** What happened, a line each: two runs of one seed must write the same. */
+/** The trace, one line per happening: two runs of one seed must write the same. */
 export class Trace {
   readonly lines: string[] = [];
   readonly #names = new Map<string, string>();

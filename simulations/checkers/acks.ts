@@ -1,7 +1,7 @@
 import { type Ack, leaves } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
-/** Nothing acknowledged is ever lost: each receipt stays in the log where its ack said it would be. */
+/** Each acknowledged receipt stays in the log at the index its ack promised. */
 export function acks(): Checker {
   const invariant = 'acks';
   const promised = new Map<string, { ack: Ack; offer: string }>();

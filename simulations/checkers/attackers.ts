@@ -3,8 +3,8 @@ import { type Checker, Violation } from '../observer.ts';
 import { truthOf } from '../scenario.ts';
 
 /**
- * What attackers make is never trusted: not where an honest trusted worker has to co-sign, however many they are, and
- * not by agreement alone while they are fewer than N.
+ * An attacker's artifact is never trusted where an honest trusted worker must co-sign, nor by agreement alone while there
+ * are fewer than N attackers.
  */
 export function attackers(): Checker {
   const invariant = 'attackers';

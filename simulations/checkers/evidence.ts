@@ -28,7 +28,7 @@ export function evidence(): Checker {
       const { level, receipts, policy, outcome } = seen.verdict.predicate.quorate_verdict;
       const listed = receipts.map(({ receipt }) => receipt);
       const dropped = (acknowledged.get(seen.run) ?? []).filter((receipt) => !listed.includes(receipt));
-      // What was agreed stands as it was said; a receipt that came later is in the next verdict.
+      // An agreed verdict stands as published; a later receipt is in the next verdict.
       if (dropped.length > 0)
         throw new Violation(invariant, `the verdict leaves out ${dropped.length} receipt(s)`);
       if (level === 'trusted' && policy.cosign === 'required') {
@@ -42,7 +42,7 @@ export function evidence(): Checker {
         );
         if (!own) throw new Violation(invariant, 'trusted without the trusted worker having built the same');
       }
-      // A run that expired before anybody delivered has nothing to show, and claims nothing.
+      // A run that expired before any receipt has no evidence and claims nothing.
       if (level === 'disputed' && receipts.length === 0) return;
       const checked = await verifyBundle(seen.bundle, { project: truth.project }, truth.keys.verifier);
       const wanted = level === 'disputed' ? 'none' : level;

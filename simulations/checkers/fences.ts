@@ -2,7 +2,7 @@ import { liveLeases } from '../../src/core/controller/state.ts';
 import { idOf } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
-/** A receipt counts under a live lease only, once: what comes after the lease was taken back is stale. */
+/** At most one receipt is acknowledged per lease, and none after the lease ended. */
 export function fences(): Checker {
   const invariant = 'fences';
   const over = new Set<string>();
@@ -12,7 +12,7 @@ export function fences(): Checker {
     invariant,
     observe(seen) {
       if (seen.kind === 'restarted' && seen.state !== undefined) {
-        // What a power cut took: a lease that is not there any more is over, one whose loss was forgotten is not.
+        // After a power cut a lease that is not in the state is over; one whose end was lost is live.
         for (const lease of given) over.add(lease);
         for (const { id } of [...seen.state.runs.values()].flatMap(liveLeases)) over.delete(id);
       }

@@ -2,7 +2,7 @@ import { liveLeases } from '../../src/core/controller/state.ts';
 import { idOf, type Lease } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
-/** One live lease per person and job, one per slot, and fences that only grow. */
+/** At most one live lease per person and job and one per slot; fences only grow. */
 export function leases(): Checker {
   const invariant = 'leases';
   const live = new Map<string, Lease>();
@@ -12,7 +12,7 @@ export function leases(): Checker {
     invariant,
     observe(seen, truth) {
       if (seen.kind === 'restarted' && seen.state !== undefined) {
-        // A lease, or its loss, may be gone with a power cut.
+        // A power cut may take a lease, or its end, out of the journal.
         live.clear();
         for (const { id, lease } of [...seen.state.runs.values()].flatMap(liveLeases)) live.set(id, lease);
       }

@@ -1,7 +1,7 @@
 import { type Checker, Violation } from '../observer.ts';
 import { jobsAtOnce } from '../paperwork.ts';
 
-/** No machine builds more at once than its operator lends. */
+/** No worker builds more at once than its operator lends. */
 export function lending(): Checker {
   const invariant = 'lending';
   const building = new Map<string, Set<string>>();

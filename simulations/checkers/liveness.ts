@@ -2,7 +2,7 @@ import { isOver } from '../../src/core/controller/state.ts';
 import { limits } from '../../src/core/limits.ts';
 import { type Checker, Violation } from '../observer.ts';
 
-/** Once faults are over every run ends, and nobody is left holding anything. */
+/** Once faults are over every run ends, and no worker holds a lease. */
 export function liveness(): Checker {
   const invariant = 'liveness';
   return {

@@ -1,6 +1,6 @@
 import { type Checker, Violation } from '../observer.ts';
 
-/** Replaying the journal gives the machine there was, down to the last field. */
+/** Replaying the journal gives the same state, down to the last field. */
 export function replay(): Checker {
   const invariant = 'replay';
   return {

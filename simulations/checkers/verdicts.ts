@@ -3,7 +3,7 @@ import { type Checker, Violation } from '../observer.ts';
 
 const isFinal = (level: string) => level !== 'agreed';
 
-/** A request has one end: no two verdicts of it make different things trusted, and after the last there is none. */
+/** No two verdicts of a request trust different outcomes, and none follows the final one. */
 export function verdicts(): Checker {
   const invariant = 'verdicts';
   const last = new Map<string, { said: string; level: string }>();

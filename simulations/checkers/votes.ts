@@ -1,7 +1,7 @@
 import { isTrustedSlot } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
-/** One person, one vote: whoever joined on the same invite delivers once in a round, and counts once. */
+/** One invite, one vote: keys that joined on the same invite deliver once in a round, and count once. */
 export function votes(): Checker {
   const invariant = 'votes';
   const delivered = new Map<string, string>();

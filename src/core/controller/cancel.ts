@@ -6,8 +6,8 @@ import { closeOffer, endLeases } from './verdict.ts';
 import { findRun } from './view.ts';
 
 /**
- * Whoever published a run may end it. It ends without a verdict: builds are stopped, and what was delivered in a sealed
- * round stays sealed for good. What was published before (`agreed`) stays published.
+ * Cancels a run for the key that published it. The run ends without a verdict: builds are stopped, and results of a sealed
+ * round are never revealed. A verdict that was published before (`agreed`) stays published.
  * Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`, `CANCEL_PUBLISHER_MISMATCH`, `RUN_OVER`.
  */
 export function cancel(transition: Transition, { token, which, by, reason }: EventOf<'cancel'>): void {
@@ -49,7 +49,7 @@ export function cancel(transition: Transition, { token, which, by, reason }: Eve
     release(run.trusted.live.worker, run.trusted.live.id);
     run.trusted.live = null;
   }
-  // A draft that nobody co-signed is no verdict, and is dropped here.
+  // The draft that awaits its co-signature is dropped: it was never published.
   run.phase = { kind: 'cancelled', reason, published: publishedOf(run) };
   out.push({ kind: 'reply', token, reply: { kind: 'cancelled', run: run.id } });
   tell(transition, run, { kind: 'cancelled', reason });

@@ -3,7 +3,7 @@ import { assert } from '../errors.ts';
 import type { BundleDraft } from './events.ts';
 import { type ControllerState, verdictOf } from './state.ts';
 
-/** All that the bundle of a run is made of, as of its last verdict. Undefined before the first one. */
+/** The parts of a run's bundle, as of its last verdict; undefined before the first one. */
 export function draftOf(state: ControllerState, runId: string): BundleDraft | undefined {
   const run = state.runs.get(runId);
   const charter = state.charter;

@@ -14,10 +14,10 @@ import { counted } from '../quantity.ts';
 import type { EventOf, Transition } from './state.ts';
 import { appendLeaf, mustSync, unchanged } from './state.ts';
 
-/** What a check needs that changes nothing. */
+/** State and time (ms since the epoch), for checks that change nothing. */
 export type Moment = Pick<Transition, 'state' | 'now'>;
 
-/** The charter in force. A controller without one serves nobody. Errors: `CONTROLLER_NOT_STARTED`. */
+/** The charter in force. Errors: `CONTROLLER_NOT_STARTED`. */
 export function charterOf(transition: Moment): Charter {
   const charter = transition.state.charter;
   if (charter === null) throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
@@ -67,7 +67,7 @@ function replyGrant(transition: Transition, token: string, grant: Grant): void {
   transition.out.push({ kind: 'reply', token, reply: { kind: 'grant', grant, charter: charter.raw } });
 }
 
-/** The only place where an operator comes into being: one invite, one operator, one vote. */
+/** Enrols a key. Operators are created here alone: one invite, one operator, one vote. */
 export function enrol(transition: Transition, { token, enrol, invite }: EventOf<'enrol'>): void {
   const { state } = transition;
   const charter = charterOf(transition);

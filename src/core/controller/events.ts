@@ -21,17 +21,17 @@ import type {
 import type { ErrorCode } from '../errors.ts';
 import type { Dispute } from './dispute-reasons.ts';
 
-/** Waits of the controller, in milliseconds. Part of the `started` event, so that a replay uses what was used then. */
+/** Timeouts of the controller, in milliseconds. Part of the `started` event, so that a replay uses the same. */
 export interface Timings {
-  /** A claim window stays open this long, unless every connected eligible operator answered before. */
+  /** Length of a claim window; it closes earlier once every connected eligible operator has answered. */
   windowMs: number;
-  /** A slot nobody took within this time is given up. */
+  /** A slot that nobody took for this long expires. */
   slotFillMs: number;
   /** A lease without a heartbeat for this long is lost. */
   leaseSilenceMs: number;
   /** A lease whose stream broke is kept this long for its worker to come back. */
   detachGraceMs: number;
-  /** On top of a job's own time limit: checkout, unpacking, packing. */
+  /** Added to a job's time limit for checkout, unpacking and packing. */
   leaseOverheadMs: number;
   pinRetryMs: number;
   pinTriesMax: number;
@@ -50,7 +50,7 @@ export const defaultTimings: Timings = {
   widenMs: 5_000,
 };
 
-/** `token` names whoever waits for an answer; the effect `reply` carries it back. */
+/** `token` identifies the request to which the effect `reply` is the answer. */
 export type ControllerEvent =
   | { kind: 'started'; charter: Verified<Charter>; timings: Timings }
   | { kind: 'charter'; charter: Verified<Charter> }
@@ -79,7 +79,7 @@ export type ControllerEvent =
   | { kind: 'cancel'; token: string; which: string; by: string; reason: string }
   | { kind: 'tick' };
 
-/** Everything a bundle is made of; the runtime signs what is the controller's to sign (Ed25519 is deterministic). */
+/** The parts of a bundle. The sessions sign those of the controller (Ed25519 is deterministic). */
 export interface BundleDraft {
   charter: string;
   request: string;
@@ -110,7 +110,7 @@ export type Reply =
   | { kind: 'ack'; ack: Ack }
   | { kind: 'cancelled'; run: string };
 
-/** What happened to a run, for those who follow it. While a round is sealed it never holds a result. */
+/** Progress of a run, for those who follow it. Holds no result of a sealed round. */
 export type Progress =
   | { kind: 'accepted'; job: string; name: string; repo: string; ref: string; commit: string }
   | { kind: 'round'; round: number; offer: string; agree: number; of: number; cosign: boolean }
@@ -152,13 +152,14 @@ export type ControllerEffect =
   | { kind: 'unoffer'; offer: string }
   /** On the worker's open lease stream: its round is revealed. */
   | { kind: 'reveal'; worker: string; lease: string }
-  /** On the worker's open lease stream: nothing more will come of it. */
+  /** On the worker's open lease stream: the lease is over without a result. */
   | { kind: 'release'; worker: string; lease: string; code: ErrorCode; message: string }
-  /** Fetch and keep: the artifact must arrive (answer with `pinned`), logs and dissenting trees as far as they can be had. */
+  /** Fetch and keep the artifact; answer with `pinned`. */
   | { kind: 'pin'; run: string; artifact: string; from: string[] }
+  /** Fetch and keep a log or a dissenting tree, as far as it can be had. */
   | { kind: 'keep'; run: string; root: string; from: string }
   /** Send the draft bundle of this run to the trusted worker, on the stream of that lease. */
   | { kind: 'cosign'; run: string; worker: string; lease: string }
-  /** Assemble, store and publish the bundle of this run, unless that was done before. */
+  /** Assemble, store and publish the bundle of this run. Idempotent. */
   | { kind: 'verdict'; run: string }
   | { kind: 'progress'; run: string; progress: Progress };

@@ -5,7 +5,7 @@ import { charterOf } from './enrolment.ts';
 import type { Candidate, LiveLease, Round, Run, SlotState, Transition } from './state.ts';
 import { currentRound, tell } from './state.ts';
 
-/** Operators that hold or held a slot of this round in a way that counts: live, or with a receipt. */
+/** Operators with a live lease of this round, or with a receipt. */
 export function operatorsIn(run: Run, round: Round): Set<string> {
   const held = new Set<string>();
   for (const slot of round.slots) if (slot.kind === 'leased') held.add(slot.live.operator);
@@ -16,7 +16,7 @@ export function operatorsIn(run: Run, round: Round): Set<string> {
   return held;
 }
 
-/** Operators of earlier rounds: a new round needs others. */
+/** Operators with a receipt of an earlier round; they may not claim in this one. */
 export function operatorsBefore(run: Run, round: Round): Set<string> {
   const before = new Set<string>();
   for (const recorded of run.receipts) {
@@ -86,7 +86,7 @@ export function setSlot(
   }
 }
 
-/** Gives free slots to the lowest draws, one live lease per operator. */
+/** Leases free slots to the candidates with the lowest draws, one lease per operator. */
 export function assignSlots(transition: Transition, run: Run, round: Round): void {
   if (round.windowOpen || round.revealed) return;
   for (const [slot, slotState] of round.slots.entries()) {
@@ -124,7 +124,7 @@ export function findLease(
   return undefined;
 }
 
-/** Takes a lease back: its fence is stale from now on. The slot is leased again, a bounded number of times. */
+/** Ends a lease; its fence is stale from now on. The slot is leased again, at most `slotLeasesMax` times in all. */
 export function loseLease(transition: Transition, run: Run, lease: string, reason: string): void {
   const found = findLease(run, lease);
   if (found === undefined) return;
@@ -145,7 +145,7 @@ export function loseLease(transition: Transition, run: Run, lease: string, reaso
     const latest = currentRound(run);
     if (latest === undefined) return;
     if (run.trusted.kind !== 'free') {
-      // Nobody may claim any more: neither is there a slot left for the operators.
+      // No slot is left: neither the trusted worker's nor one of the round.
       if (latest.revealed && transition.state.offers.delete(latest.offerId))
         transition.out.push({ kind: 'unoffer', offer: latest.offerId });
       return;

@@ -30,7 +30,7 @@ import { cosigned, cosignRefused } from './verdict.ts';
 /**
  * The controller, sans-I/O: `handle(event, now)` changes the state and returns effects; the runtime journals each event
  * before it calls, carries the effects out, and turns their results into events. `nextDeadline` says when a `tick` is
- * due. Replaying the journal into a new machine gives the same state; a `started` event then brings it back to life.
+ * due. Replaying the journal into a new instance gives the same state; a `started` event then resumes it.
  *
  * The same events at the same times always give the same effects: no clock, no randomness, no I/O. A refused event
  * changes nothing and is answered with its code.
@@ -48,7 +48,7 @@ export class Controller {
       dispatch(transition, event);
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error;
-      // Nobody waits for an answer: the event is dropped, so that no peer's input stops a replay.
+      // No request to answer. The event is dropped, so that a peer's input cannot stop a replay.
       if (!('token' in event)) return { effects: [], durability: 'none' };
       const { code, message, hint } = error;
       const reply = { kind: 'error' as const, code, message, ...(hint === undefined ? {} : { hint }) };
@@ -57,7 +57,7 @@ export class Controller {
     return { effects: transition.out, durability: transition.durability };
   }
 
-  /** When the next `tick` is due (ms since the epoch), or undefined while nothing waits for time to pass. */
+  /** When the next `tick` is due (ms since the epoch), or undefined while no timer runs. */
   nextDeadline(): number | undefined {
     let next: number | undefined;
     const consider = (at: number) => {
@@ -165,8 +165,8 @@ function withLease(
 }
 
 /**
- * Charters are in the log like everything that decides whom to believe; an older one changes nothing. Returns whether it
- * is in force now.
+ * Puts a charter in force and into the log. Returns false, and changes nothing, where its epoch is not above the current
+ * one's.
  */
 function takeCharter(transition: Transition, charter: Verified<Charter>): boolean {
   const { state } = transition;
@@ -176,7 +176,7 @@ function takeCharter(transition: Transition, charter: Verified<Charter>): boolea
   return true;
 }
 
-/** A new life of the process: streams and claims of the last one are gone, leases wait for their workers. */
+/** The process started: streams and claims of the previous one are gone, leases wait for their workers to resume. */
 function started(transition: Transition, event: EventOf<'started'>): void {
   const { state, now } = transition;
   // An epoch that was lost would be given again, and the fences of its leases with it.
@@ -226,7 +226,7 @@ function reconsiderWindow(transition: Transition, run: Run): void {
   if (run.phase.kind === 'building' && round !== undefined) closeWindow(transition, run, round);
 }
 
-/** A worker is back on a new stream: with a live lease, or with one whose receipt is in and whose round may be over. */
+/** A worker resumes a lease on a new stream. The lease is live, or its receipt is in and its round may be over. */
 function resume(transition: Transition, { token, lease, worker }: EventOf<'resume'>): void {
   const id = idOf(lease.payload);
   const back = () =>
@@ -240,7 +240,7 @@ function resume(transition: Transition, { token, lease, worker }: EventOf<'resum
     throw new QuorateError('LEASE_LOST', 'the lease is over');
   }
   back();
-  // A worker that never got its ack makes nothing of a reveal, and would sign nothing.
+  // Without its ack a worker ignores a reveal and refuses to co-sign.
   if (recorded !== undefined) acknowledge(transition, token, recorded);
   if (live !== undefined) {
     live.heardAt = transition.now;

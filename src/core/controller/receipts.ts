@@ -20,10 +20,10 @@ export function acknowledge(transition: Transition, token: string, recorded: Rec
   transition.out.push({ kind: 'reply', token, reply: { kind: 'ack', ack } });
 }
 
-/** The id of its lease: a receipt was checked to state it, and hashing all leases again would take its time. */
+/** The id of its lease, as the receipt states it (checked when it arrived); cheaper than hashing the lease again. */
 export const leaseOf = ({ receipt }: Recorded): string => receipt.payload.predicate.quorate_receipt.lease;
 
-/** Tells a worker whose receipt is in that its lease has run its course, if it has. */
+/** Reveals or releases a lease whose receipt is in, where its round or run is over. */
 export function letGo(transition: Transition, run: Run, recorded: Recorded): void {
   const { lease, outcome, round, slot } = recorded;
   const to = { worker: lease.aud, lease: leaseOf(recorded) };
@@ -52,7 +52,7 @@ export function receipt(transition: Transition, { token, lease, receipt }: Event
   if (before !== undefined) {
     if (before.recorded.receipt.id !== receipt.id)
       throw new QuorateError('RECEIPT_SECOND', 'this lease has a receipt already; a slot yields one');
-    // Its ack was lost: said again, with the same index. What was sent after that ack was of no use before it.
+    // Its ack was lost: repeated with the same index, and after it what the worker ignored without the ack.
     acknowledge(transition, token, before.recorded);
     letGo(transition, before.run, before.recorded);
     return unchanged(transition);
@@ -92,7 +92,7 @@ export function receipt(transition: Transition, { token, lease, receipt }: Event
   settle(transition, run);
 }
 
-/** An aborted run is no vote. Its slot goes to somebody who waits, or is given up: nobody is asked twice. */
+/** An aborted build is no vote. Its slot goes to a waiting candidate or expires; it is not offered again. */
 function aborted(transition: Transition, run: Run, lease: string, recorded: Recorded): void {
   const { slot } = recorded;
   if (isTrustedSlot(slot)) {

@@ -16,7 +16,7 @@ import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.t
 import type { Candidate, EventOf, Round, Run, Transition } from './state.ts';
 import { appendLeaf, currentRound, isOver, tell } from './state.ts';
 
-/** Enough claims for M slots and a few in reserve: eight times M operators see the offer as theirs at first. */
+/** Operators per slot that may claim at first: enough for M slots and some in reserve. */
 const sharePerSlot = 8;
 
 export function openRound(transition: Transition, run: Run): void {
@@ -146,7 +146,7 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
   tellReserve(transition, round, token);
 }
 
-/** Who got no slot is free to claim elsewhere. */
+/** Tells candidates that got no slot, so that they can claim elsewhere. */
 function tellReserve(transition: Transition, round: Round, only?: string): void {
   for (const { token } of round.candidates) {
     if (only === undefined || only === token)
@@ -178,7 +178,7 @@ function claimTrusted(
   giveLease(transition, run, round, 'trusted', candidate);
 }
 
-/** The window closes when every connected eligible worker has answered, or its time is up. */
+/** Closes the window when every connected eligible worker has answered, or at its end. */
 export function closeWindow(transition: Transition, run: Run, round: Round): void {
   if (!round.windowOpen) return;
   if (transition.now < round.windowEnds && !everybodyAnswered(transition, run, round)) return;

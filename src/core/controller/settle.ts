@@ -23,7 +23,7 @@ function votesOf(run: Run): Vote[] {
   }));
 }
 
-/** What the evidence says, once the trusted worker has signed what it built itself. */
+/** The decision on a run's evidence, as if the trusted worker had co-signed. */
 function decisionOf(transition: Transition, run: Run): Decision {
   const trustedKeys = charterOf(transition).trusted;
   return decide(
@@ -37,7 +37,7 @@ function trustedReceipt(run: Run): Recorded | undefined {
   return run.receipts.find((recorded) => isTrustedSlot(recorded.slot) && recorded.outcome.kind === 'exit');
 }
 
-/** Looks at a run after anything about it changed, and takes it as far as its evidence goes. */
+/** Ends a round whose slots are all used, and decides once the trusted worker's receipt is in or out of reach. */
 export function settle(transition: Transition, run: Run): void {
   const round = currentRound(run);
   if (round === undefined) return;
@@ -51,7 +51,7 @@ export function settle(transition: Transition, run: Run): void {
 }
 
 function reveal(transition: Transition, run: Run, round: Round): void {
-  // Workers publish on this word; a receipt that came after it must not be taken for a sealed one.
+  // Workers publish after this; a receipt that comes later must not count as sealed.
   mustSync(transition);
   round.revealed = true;
   for (const candidate of round.candidates) {
@@ -114,7 +114,7 @@ function judge(transition: Transition, run: Run, round: Round): void {
       by: agreeing(run, round, decision.outcome).map((r) => r.lease.operator),
     });
     if (artifact === null) return afterPin(transition, run, decision.outcome);
-    // Operators may agree on a tree and not on what its files are: nobody could check such a verdict.
+    // Operators may agree on the tree and differ on its file hashes: such a verdict could not be verified.
     if (policy.cosign === 'none' && filesOf(run, artifact) === undefined)
       return conclude(transition, run, 'disputed', null);
     run.phase = { kind: 'pinning', artifact, tries: 0, retryAt: null };
@@ -142,7 +142,7 @@ function judge(transition: Transition, run: Run, round: Round): void {
   nextRound(transition, run, round);
 }
 
-/** What had been agreed stands no more; the trusted worker's own result stays sealed while others build. */
+/** Revokes what was agreed and opens a new round. The trusted worker's own result stays sealed meanwhile. */
 function contradicted(transition: Transition, run: Run, round: Round, decision: Decision): void {
   const claimed = decision.contradicted.find((result) => result.round === round.n);
   tell(transition, run, {
@@ -185,14 +185,14 @@ export function pinned(
     run.phase.retryAt = transition.now + transition.state.timings.pinRetryMs;
     return;
   }
-  // A signer who cannot serve the bytes is no witness of them.
+  // An artifact that none of its signers serves counts for nothing.
   tell(transition, run, { kind: 'pin-failed', artifact, detail });
   run.unserved.push(artifact);
   const round = currentRound(run);
   if (round !== undefined) nextRound(transition, run, round);
 }
 
-/** The trusted worker may have delivered while the bytes were fetched, so the evidence is weighed again. */
+/** Decides again: the trusted worker may have delivered while the bytes were fetched. */
 function afterPin(transition: Transition, run: Run, outcome: Outcome | null): void {
   const round = currentRound(run);
   const decision = decisionOf(transition, run);
@@ -205,7 +205,7 @@ function afterPin(transition: Transition, run: Run, outcome: Outcome | null): vo
   run.phase = { kind: 'agreed', published: known ? publish(transition, run, 'agreed', outcome) : null };
 }
 
-/** A new round needs enough operators that took part in none before, and a policy that still allows one. */
+/** Opens a new round where the policy allows one and enough operators have no receipt of an earlier round. */
 function nextRound(transition: Transition, run: Run, round: Round): void {
   const { policy } = run.request.payload;
   const held = operatorsBefore(run, { ...round, n: round.n + 1 });
@@ -216,7 +216,7 @@ function nextRound(transition: Transition, run: Run, round: Round): void {
   } else conclude(transition, run, 'disputed', null);
 }
 
-/** The request's time is up: what was reached stands, what was not is disputed. */
+/** The request expired: an agreed verdict stands, anything less becomes disputed. */
 export function expire(transition: Transition, run: Run): void {
   if (isOver(run)) return;
   const round = currentRound(run);
@@ -227,7 +227,7 @@ export function expire(transition: Transition, run: Run): void {
   }
   const published = publishedOf(run);
   if (published === null) return conclude(transition, run, 'disputed', null);
-  // The draft that nobody co-signed gives way to what had been agreed.
+  // The draft was not co-signed in time; the agreed verdict is published again.
   const { outcome } = published.verdict.payload.predicate.quorate_verdict;
   finish(
     transition,

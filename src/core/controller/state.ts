@@ -70,7 +70,7 @@ export interface Round {
   revealed: boolean;
 }
 
-/** A receipt the controller has acknowledged: never lost, never changed. */
+/** An acknowledged receipt. Never removed or changed. */
 export interface Recorded {
   receipt: Verified<Receipt>;
   lease: Lease;
@@ -90,7 +90,7 @@ export interface LoggedVerdict {
   size: number;
 }
 
-/** A verdict that everybody may see. */
+/** A published verdict. */
 export interface Published {
   verdict: LoggedVerdict;
   cosignature: Cosignature | null;
@@ -101,12 +101,12 @@ export interface Published {
 export type Phase =
   /** A round is open and sealed. */
   | { kind: 'building' }
-  /** A round ended without a quorum that could stand alone; only the trusted worker can settle it. */
+  /** A round ended with N failed builds, which count once the trusted worker's fails too. */
   | { kind: 'awaiting-trusted' }
   | { kind: 'pinning'; artifact: string; tries: number; retryAt: number | null }
   /** The bytes are pinned, N operators agree, the trusted worker's receipt is missing. */
   | { kind: 'agreed'; published: Published | null }
-  /** The draft is with the trusted worker that holds this lease. */
+  /** The draft was sent to the trusted worker on the stream of this lease. */
   | { kind: 'cosigning'; worker: string; lease: string; draft: LoggedVerdict; published: Published | null }
   | { kind: 'done'; published: Published }
   /** Ended by its publisher. What was published before stays published. */
@@ -185,11 +185,11 @@ export interface Transition {
   readonly state: ControllerState;
   readonly now: number;
   readonly out: ControllerEffect[];
-  /** `lazy` unless told otherwise. What is lost then: who was present, who claimed, who held a lease. */
+  /** `lazy` by default: a power failure may then lose who was present, who claimed and who held a lease. */
   durability: Durability;
 }
 
-/** What follows rests on the log, on a promise or on bytes that others have by then: it must not be lost. */
+/** The event changes the log, makes a promise or lets bytes be published, so it must not be lost. */
 export function mustSync(transition: Transition): void {
   transition.durability = 'sync';
 }
@@ -211,17 +211,17 @@ export function tell(transition: Transition, run: Run, progress: Progress): void
   transition.out.push({ kind: 'progress', run: run.id, progress });
 }
 
-/** Nothing changes any more. */
+/** Whether the run has ended, with a verdict or by its publisher. */
 export function isOver({ phase }: Run): boolean {
   return phase.kind === 'done' || phase.kind === 'cancelled';
 }
 
-/** The verdict that is out; null before the first one, and again while a new round runs after a contradiction. */
+/** The published verdict; null before the first one, and again while a new round runs after a contradiction. */
 export function publishedOf({ phase }: Run): Published | null {
   return 'published' in phase ? phase.published : null;
 }
 
-/** The verdict being co-signed, or else the one that is out. */
+/** The verdict being co-signed, or else the published one. */
 export function verdictOf(run: Run): LoggedVerdict | null {
   return run.phase.kind === 'cosigning' ? run.phase.draft : (publishedOf(run)?.verdict ?? null);
 }
@@ -231,7 +231,7 @@ export function levelOf(run: Run): VerdictLevel | null {
   return publishedOf(run)?.verdict.payload.predicate.quorate_verdict.level ?? null;
 }
 
-/** What the verdict of `verdictOf` is about. */
+/** The outcome that `verdictOf` states. */
 export function outcomeOf(run: Run): Outcome | null {
   return verdictOf(run)?.payload.predicate.quorate_verdict.outcome ?? null;
 }

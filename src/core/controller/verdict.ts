@@ -27,7 +27,7 @@ import {
 
 /**
  * The files of an artifact with their hashes, as the trusted worker lists them, or else as enough operators of one round
- * do: somebody may be honest about the tree and lie about a file of it. Undefined where neither is so.
+ * do: a receipt may have the right tree and wrong file hashes. Undefined where neither is so.
  */
 export function filesOf(run: Run, artifact: string): { path: string; sha256: string }[] | undefined {
   const builds = run.receipts.filter((r) => artifactOf(r.outcome) === artifact);
@@ -51,7 +51,7 @@ export function closeOffer(transition: Transition, round: Round): void {
     transition.out.push({ kind: 'unoffer', offer: round.offerId });
 }
 
-/** The last word on a run. Where the policy asks for it, the trusted worker signs first. */
+/** Ends a run with a verdict; where the policy requires a co-signature, the draft goes to the trusted worker first. */
 export function conclude(
   transition: Transition,
   run: Run,
@@ -123,7 +123,7 @@ export function publish(
   return published;
 }
 
-/** After the trusted worker signed: the verdict stands as it was sent to it. */
+/** The trusted worker signed: the draft is published as it was sent. */
 export function cosigned(
   transition: Transition,
   run: Run,

@@ -16,7 +16,7 @@ export type LogEntry = z.infer<typeof logEntrySchema>;
 const bundledReceiptSchema = z.strictObject({ envelope, lease: jws, grant: jws });
 export type BundledReceipt = z.infer<typeof bundledReceiptSchema>;
 
-/** All a consumer needs, offline: each document as it was signed, and the proof that the log holds it. */
+/** The documents a consumer needs to verify an artifact offline, and the proofs that the log holds them. */
 export const bundleSchema = z.strictObject({
   v: z.literal(1),
   charter: jws,
@@ -40,7 +40,7 @@ export function encodeBundle(bundle: Bundle): string {
 }
 
 export function decodeBundle(raw: string): Bundle {
-  // Half a character would become another one on its way to bytes.
+  // A lone surrogate would become another character when encoded.
   if (!raw.isWellFormed())
     throw new QuorateError('DOC_NOT_UTF8', 'the bundle is not text that UTF-8 can hold');
   return decodeCanonical(toUtf8(raw), bundleSchema, 'bundle', limits.bundleBytesMax);

@@ -16,7 +16,7 @@ export function encodeCanonical(value: unknown): Uint8Array {
   return dagJson.encode(value);
 }
 
-/** How deep JSON is nested, and whether a string of it is half a character somewhere: as canonical JSON, `\\ud800` to `\\udfff`. */
+/** How deep JSON is nested, and whether a string of it holds a lone surrogate: as canonical JSON, `\\ud800` to `\\udfff`. */
 function survey(bytes: Uint8Array): { depth: number; isHalf: boolean } {
   let depth = 0;
   let max = 0;
@@ -69,7 +69,7 @@ export function decodeCanonical<T>(
     throw new QuorateError('DOC_NOT_JSON', `${what} is not JSON without duplicate keys`, { cause });
   }
   const again = encodedAgain(value);
-  // Half a character has no UTF-8: hashed, it is the same as any other half.
+  // A lone surrogate has no UTF-8: all of them would hash alike.
   if (again === undefined || isHalf || !sameBytes(again, bytes)) {
     throw new QuorateError('DOC_NOT_CANONICAL', `${what} is JSON, but not in canonical form (DAG-JSON)`);
   }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { count, multiaddr, name, nonce, peerId, policySchema, roleSchema, seconds, text } from './base.ts';
 
-/** The root key's word on who runs a project. A consumer pins `project` (the root's PeerId) and nothing else. */
+/** Who runs a project, signed by its root key. A consumer pins `project`, the root's PeerId. */
 export const charterSchema = z.strictObject({
   iss: peerId,
   project: peerId,
@@ -39,7 +39,7 @@ export const inviteSchema = z.strictObject({
 });
 export type Invite = z.infer<typeof inviteSchema>;
 
-/** The IDP's word that `sub` is a key of `operator`, in `role`, enrolled at that log index; at most 24 h. */
+/** States that `sub` is a key of `operator` in `role`, enrolled at that log index; signed by the IDP, valid for at most 24 h. */
 export const grantSchema = z
   .strictObject({
     iss: peerId,

@@ -121,7 +121,7 @@ export function claimedIdOf(compact: string): string | undefined {
   }
 }
 
-/** Signs a message; the payload is checked against its schema first, so that nothing leaves that we would refuse. */
+/** Signs a message after checking its payload against the schema. */
 export async function signMessage<K extends MessageKind>(
   kind: K,
   payload: Messages[K],

@@ -11,7 +11,7 @@ const needsSchema = z.strictObject({
   image: z.union([z.literal('host'), cid]),
 });
 
-/** A round of a job, opened to operators whose draw is under the share. Gossiped, and pulled as backlog. */
+/** Opens a round of a job to operators whose draw is below the share. Gossiped, and pulled as backlog. */
 export const offerSchema = z.strictObject({
   iss: peerId,
   project: peerId,
@@ -36,7 +36,7 @@ export const offerSchema = z.strictObject({
 });
 export type Offer = z.infer<typeof offerSchema>;
 
-/** What a job asks of a machine, as its offers say it. */
+/** The resources a job needs, as its offers state them. */
 export function needsOf({ arch, image, limits: { cpus, memoryBytes, diskBytes } }: Job): Offer['needs'] {
   return { arch, image, cpus, memoryBytes, diskBytes };
 }
@@ -53,7 +53,7 @@ export const capabilitiesSchema = z.strictObject({
 });
 export type Capabilities = z.infer<typeof capabilitiesSchema>;
 
-/** A worker's answer to an offer: it wants a slot, or it passes (busy, unfit) so that nobody waits for it. */
+/** A worker's answer to an offer: it wants a slot, or it passes with a reason so that the claim window can close. */
 export const claimSchema = z.strictObject({
   iss: peerId,
   aud: peerId,
@@ -98,7 +98,7 @@ export const leaseSchema = z.strictObject({
 });
 export type Lease = z.infer<typeof leaseSchema>;
 
-/** The controller has written the receipt down and promises its place in the log. */
+/** The controller has the receipt on disk and promises its log index. */
 export const ackSchema = z.strictObject({
   iss: peerId,
   aud: peerId,

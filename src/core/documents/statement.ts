@@ -18,7 +18,7 @@ const subjectsSchema = z
   .min(1)
   .max(limits.outputFilesMax + 1);
 
-/** How a run ended. Only `exit` is a vote; an aborted run says nothing about the source. */
+/** How a build ended. Only `exit` is a vote; an aborted build says nothing about the source. */
 export const outcomeSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('exit'), code: z.int().min(0).max(255), artifact: cid.nullable() }),
   z.strictObject({
@@ -29,7 +29,7 @@ export const outcomeSchema = z.discriminatedUnion('kind', [
 ]);
 export type Outcome = z.infer<typeof outcomeSchema>;
 
-/** What a build could see of the machine because its tier cannot pin it: a lead where operators differ, and no evidence. */
+/** Properties of the host that the tier cannot pin. Helps to explain differing results; no evidence. */
 const unpinnedSchema = z.strictObject({
   /** Release of the kernel that a build runs on, or of what stands in for one. */
   kernel: text(100).optional(),
@@ -65,7 +65,7 @@ const receiptFactsSchema = z.strictObject({
     .regex(/^[A-Za-z0-9+/]{85}[AQgw]==$/, 'not 64 bytes in base64')
     .optional(),
 });
-/** What a worker states about one run. `portable` is false where the machine's own /usr was the image. */
+/** A worker's statement about one build. `portable` is false where the host's own /usr was the image. */
 export type ReceiptFacts = z.infer<typeof receiptFactsSchema>;
 
 const receiptBuildType = 'urn:quorate:build:v1';

@@ -16,7 +16,7 @@ export interface Signer {
 declare const verified: unique symbol;
 
 /**
- * A document whose size, envelope, signature and shape were checked, in that order. Machines take nothing else.
+ * A document whose size, envelope, signature and shape were checked, in that order. State machines take nothing else.
  * `id` is the sha256 of the canonical payload, `raw` the signed text as it came.
  */
 export interface Verified<T> {

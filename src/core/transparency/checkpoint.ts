@@ -11,7 +11,7 @@ export interface Witness {
   time: number;
 }
 
-/** A log's word on its size and root (C2SP tlog-checkpoint), verified. */
+/** The signed size and root of a log (C2SP tlog-checkpoint), verified. */
 export interface Checkpoint {
   origin: string;
   size: number;

@@ -3,10 +3,10 @@ import { limits } from '../limits.ts';
 import { plural } from './steps/says.ts';
 import type { StepName, Verification, VerifiedFacts } from './verify.ts';
 
-/** What somebody holds, as recomputed from its bytes: a whole tree, or one file (sha256 in hexadecimal). */
+/** Recomputed identity of local bytes: the CID of a tree, or the sha256 of a file in hexadecimal. */
 export type Content = { kind: 'tree'; cid: string } | { kind: 'file'; sha256: string };
 
-/** Goes on with a verification that held so far: whether these bytes are the artifact, or a file of it. */
+/** Adds a step to a verification that held: whether these bytes are the artifact, or a file of it. */
 export function checkContent(before: Verification, content: Content): Verification {
   return goOn(before, 'files', ({ artifact, files }) => {
     if (content.kind === 'tree') {
@@ -28,7 +28,7 @@ export function checkContent(before: Verification, content: Content): Verificati
 }
 
 /**
- * Goes on with a verification that held so far: whether the verdict is recent enough, by the clock of whoever asks.
+ * Adds a step to a verification that held: whether the verdict is recent enough by the caller's clock.
  * `ageSeconds`: that clock minus `facts.time`. A verdict from the future would never grow old, so it is refused too.
  */
 export function checkAge(
@@ -71,7 +71,7 @@ function goOn(before: Verification, step: StepName, check: (facts: VerifiedFacts
   }
 }
 
-/** The answer is no at this step, with the error's code. */
+/** The verification fails at this step, with the error's code. */
 export function refuse(before: Verification, step: StepName, { code, message }: QuorateError): Verification {
   const steps = [...before.steps, { step, ok: false, code, says: `${message}.` }];
   return { ok: false, level: 'none', steps, code, facts: null };

@@ -18,10 +18,10 @@ export type { Evidence, Level, Revocations, Vote } from './evidence.ts';
 export { atLeast } from './evidence.ts';
 export type { Bar } from './rules.ts';
 
-/** The empty directory: as cheap to agree on as no output at all. */
+/** CID of the empty directory: as easy to agree on as no output. */
 export const emptyTree = 'bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354';
 
-/** One result that was voted for, and how far it got. */
+/** A result with at least one counted vote, and its level. */
 export interface RankedResult {
   outcome: Exit;
   level: Level;
@@ -42,11 +42,11 @@ export interface Decision {
   round: number | null;
   /** The operators that count towards N. */
   operators: string[];
-  /** Every result somebody's counted vote is for, best first. */
+  /** Every result with a counted vote, best first. */
   results: RankedResult[];
   /** Results that were agreed upon and then contradicted by a trusted worker. */
   contradicted: RankedResult[];
-  /** N operators' builds of a round failed: nothing follows until the trusted worker's fails too. */
+  /** The builds of N operators of a round failed, and no trusted worker's build has. */
   unconfirmedFailure: boolean;
   /** Receipts that do not count towards N, with the reason. */
   barred: Map<string, Bar>;
@@ -61,7 +61,7 @@ export function decide(policy: Policy, evidence: Evidence, revocations: Revocati
   return decideBy(rules, policy, evidence, revocations);
 }
 
-/** With another list of rules: for tests that show what each rule holds off. */
+/** With another list of rules, for tests that turn one off. */
 export function decideBy(
   using: readonly Rule[],
   policy: Policy,
@@ -99,7 +99,7 @@ export function levelOf(decision: Decision, artifact: string): Level {
   return decision.results.find(({ outcome }) => outcome.artifact === artifact)?.level ?? 'none';
 }
 
-/** How a verdict states a decision; no agreement is `disputed` once no round is left. */
+/** The level a verdict states for a decision; without agreement `disputed`. */
 export function verdictLevelOf({ level }: Decision): VerdictLevel {
   switch (level) {
     case 'none':
@@ -120,7 +120,7 @@ function distinct(votes: readonly Vote[]): Vote[] {
   return [...byReceipt.values()].sort((a, b) => (before(a, b) ? -1 : 1));
 }
 
-/** A vote with a trusted worker's weight: everything about it must say so. */
+/** Whether a vote is a trusted worker's: its role, slot and key all say so, and the key is not revoked. */
 function speaksAsTrusted(vote: Vote, trustedKeys: readonly string[], revocations: Revocations): boolean {
   return (
     vote.role === 'trusted-worker' &&
@@ -147,7 +147,7 @@ function byRound(votes: readonly ExitVote[]): ExitVote[][] {
   return [...rounds.values()].sort(([a], [b]) => (a?.round ?? 0) - (b?.round ?? 0));
 }
 
-/** Failing is cheap to agree on, so exit codes need not be equal, and nothing follows from them alone. */
+/** Whether N operators' builds of a round failed. Exit codes need not be equal. */
 function failsIn(votes: readonly ExitVote[], { agree }: Policy): boolean {
   return byRound(votes.filter(({ outcome }) => outcome.code !== 0)).some((round) => round.length >= agree);
 }
@@ -158,7 +158,7 @@ function rankedResult(
   evidence: Evidence,
   trusted: readonly ExitVote[],
 ): RankedResult {
-  // Rounds are never added up: each was sealed for itself.
+  // Votes of different rounds are not added up: each round was sealed by itself.
   const best = byRound(group).reduce((most, round) => (round.length > most.length ? round : most), []);
   const [first] = best;
   assert(first !== undefined, 'a group has votes');
@@ -166,7 +166,7 @@ function rankedResult(
   const agreeing = trusted.filter((vote) => sameOutcome(vote.outcome, outcome));
   const confirmed = agreeing.length > 0;
   const contradicted = agreeing.length < trusted.length;
-  // Nobody signs what it did not build: a co-signature counts beside its own receipt.
+  // A co-signature counts only beside its signer's own receipt for the same outcome.
   const cosigned = agreeing.some(({ worker }) => evidence.cosigned.includes(worker));
   const cheap = outcome.artifact === null || outcome.artifact === emptyTree;
   const full = cosigned || (policy.cosign === 'none' && !cheap);
@@ -176,7 +176,7 @@ function rankedResult(
   return { outcome, level, round, operators: best.map(({ operator }) => operator), confirmed, contradicted };
 }
 
-/** Ties go to the earlier round and the lower log index (the order they came in), so that later votes move nothing. */
+/** Ties go to the earlier round and the lower log index, so that a later vote changes no order. */
 function bestFirst(a: RankedResult, b: RankedResult): number {
   if (a.level !== b.level) return atLeast(a.level, b.level) ? -1 : 1;
   return 0;

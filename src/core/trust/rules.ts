@@ -38,27 +38,27 @@ const sameRound = (a: Vote, b: Vote) => a.round === b.round;
 const byTrusted = (vote: Vote, { trustedKeys }: RuleContext) =>
   vote.role === 'trusted-worker' || isTrustedSlot(vote.slot) || trustedKeys.includes(vote.worker);
 
-/** The trusted worker stands beside the quorum, never in it. */
+/** A trusted worker's receipt never counts towards N. */
 const trustedWorker: Rule = {
   bar: 'trusted-worker',
   bars: (vote, _left, context) => byTrusted(vote, context),
 };
 
-/** Whoever delivers after the reveal may have copied. */
+/** A receipt after the reveal may be a copy. */
 const unsealed: Rule = { bar: 'unsealed', bars: (vote) => !vote.sealed };
 
-/** M is fixed in the offer. */
+/** The offer fixes M slots. */
 const noSuchSlot: Rule = {
   bar: 'no-such-slot',
   bars: ({ slot }, _left, { policy }) => isTrustedSlot(slot) || slot >= policy.of,
 };
 
-/** Operators made up after an offer is known do not get into its round. */
+/** Operators enrolled after the offer do not count in its round. */
 const enrolledLate: Rule = { bar: 'enrolled-late', bars: (vote) => vote.enrolled >= vote.offerIndex };
 
 /**
- * A new round needs operators that had a slot in no earlier one, whatever they did with it. A receipt of an earlier round
- * that turns up afterwards voids nothing.
+ * A new round needs operators without a receipt of an earlier one. A receipt of an earlier round that is logged later
+ * voids nothing.
  */
 const notFresh: Rule = {
   bar: 'not-fresh',
@@ -77,7 +77,7 @@ const keyRevoked: Rule = {
   bars: (vote, _left, { revocations }) => isRevoked(vote, revocations),
 };
 
-/** An operator whose machines said two things in one sealed round said nothing. */
+/** An operator with two different results in one sealed round has no vote in it. */
 const equivocated: Rule = {
   bar: 'equivocated',
   bars: (vote, left) =>
@@ -109,7 +109,7 @@ const artifactRevoked: Rule = {
     artifact !== null && (revocations.artifacts ?? []).includes(artifact),
 };
 
-/** In this order: what concerns one vote alone comes before what compares votes. */
+/** Applied in this order: rules on a single vote come before those that compare votes. */
 export const rules: readonly Rule[] = [
   trustedWorker,
   unsealed,
@@ -123,7 +123,7 @@ export const rules: readonly Rule[] = [
   artifactRevoked,
 ];
 
-/** The votes that count towards N, and why the others do not, by receipt. */
+/** The votes that count towards N, and for each other receipt the rule that bars it. */
 export function applyRules(
   context: RuleContext,
   using: readonly Rule[] = rules,

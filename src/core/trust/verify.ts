@@ -68,7 +68,7 @@ export interface VerifiedFacts {
 }
 
 export interface Verification {
-  /** Every step held. That alone is no reason to use the artifact: `level` is. */
+  /** Every step held. Whether to use the artifact depends on `level`. */
   ok: boolean;
   /** `none` unless `ok`. */
   level: Level;
@@ -80,23 +80,23 @@ export interface Verification {
 }
 
 /**
- * Whether a bundle shows that an artifact can be trusted, offline, from nothing but the project's root key. Runs named
- * steps and stops at the first that fails; no bundle makes it throw. There is no clock in it: documents are held to each
- * other's times, and a bundle stays good.
+ * Verifies a bundle offline, given only the project's root key. Runs named steps and stops at the first that fails; no
+ * bundle makes it throw. Uses no clock: the times of the documents are compared with each other, so the result does not
+ * change with time.
  */
 export function verifyBundle(bundle: Bundle, expected: Expected, verifier: Verifier): Promise<Verification> {
   return verifyBy(new Set(), 'whole', bundle, expected, verifier);
 }
 
 /**
- * The same for a draft: all but the trusted worker's signatures, which it makes on the strength of this. `level` is what
- * the verdict will be worth once it has signed. Inputs whose level is not given count as untrusted.
+ * The same for a draft, without the trusted worker's signatures: it signs where this holds. `level` is that of the verdict
+ * once it is co-signed. Inputs whose level is not given count as untrusted.
  */
 export function checkEvidence(draft: Bundle, expected: Expected, verifier: Verifier): Promise<Verification> {
   return verifyBy(new Set(), 'draft', draft, expected, verifier);
 }
 
-/** With the guards of these codes off: for tests that show what each one holds off. */
+/** With the guards of these codes off, for tests that show what each one prevents. */
 export async function verifyBy(
   off: ReadonlySet<string>,
   what: 'whole' | 'draft',

@@ -2,7 +2,7 @@ import { isTrustedSlot } from '../documents/index.ts';
 import type { BuildResult, WorkerEffect, WorkerEvent } from './events.ts';
 import type { Assignment } from './state.ts';
 
-/** A trusted worker signs only what it built itself and committed to before it was shown anything. */
+/** Co-signs only an outcome that this worker built and whose receipt was acknowledged before it saw the draft. */
 export function cosignOrRefuse(
   assignment: Assignment | undefined,
   { lease, request, outcome, ok, code, message }: Extract<WorkerEvent, { kind: 'cosign-checked' }>,

@@ -14,7 +14,7 @@ import type {
   Verified,
 } from '../documents/index.ts';
 
-/** What one run of a job came to. Times are ISO 8601; `files` with their sha256, for the receipt's subjects. */
+/** The result of one build. Times are ISO 8601; `files` with their sha256, for the receipt's subjects. */
 export interface BuildResult {
   outcome: Outcome;
   files: { path: string; sha256: string }[];
@@ -27,21 +27,21 @@ export interface BuildResult {
   link?: string;
 }
 
-/** What the operator lends. */
+/** Resources the operator lends. */
 export interface Lending {
   capabilities: Capabilities;
   jobsAtOnce: number;
   /** Processes and threads of all builds together, and the time of one build; as many as a job asks for unless told. */
   pids?: number;
   seconds?: number;
-  /** Why no new job is taken for now, such as "paused by its operator". */
+  /** Reason why no new job is taken at the moment, such as "paused by its operator". */
   closed?: string;
 }
 
 export type WorkerEvent =
   | { kind: 'started'; grant: Verified<Grant>; lending: Lending }
   | { kind: 'grant'; grant: Verified<Grant> }
-  /** The operator lends something else from now on. */
+  /** The operator changed what it lends. */
   | { kind: 'lending'; lending: Lending }
   | {
       kind: 'offer';
@@ -59,12 +59,12 @@ export type WorkerEvent =
   | { kind: 'acked'; lease: string; ack: Verified<Ack> }
   | { kind: 'refused'; lease: string; code: string; message: string }
   | { kind: 'revealed'; lease: string }
-  /** What was built for it is served, and will be after a restart. */
+  /** The result is published and served. */
   | { kind: 'published'; lease: string }
   | { kind: 'released'; lease: string; code: string; message: string }
-  /** The stream of a lease broke, or came back. */
+  /** The stream of a lease broke. */
   | { kind: 'detached'; lease: string }
-  /** The trusted worker checked the draft against everything it can check: `code` says why not. */
+  /** The draft was checked; `code` and `message` say why not where `ok` is false. */
   | {
       kind: 'cosign-checked';
       lease: string;
@@ -81,16 +81,16 @@ export type WorkerEffect =
   | { kind: 'claim'; offer: string; claim: Claim }
   | { kind: 'build'; lease: string; job: Job; repo: string; ref: string }
   | { kind: 'stop-build'; lease: string }
-  /** Sign and send, on the lease's stream; again after every reconnect until it is acknowledged. */
+  /** Sign and send on the lease's stream; repeated after each reconnect until it is acknowledged. */
   | { kind: 'send-receipt'; lease: string; receipt: Receipt }
   /** Open a new stream for a lease whose stream broke. */
   | { kind: 'resume'; lease: Verified<Lease> }
-  /** The round is revealed: the bytes may be served. Said again after a restart, until they were `published`. */
+  /** The round is revealed: publish the bytes. Repeated after a restart until `published`. */
   | { kind: 'publish'; lease: string; artifact: string | null; log: string | null }
   | { kind: 'discard'; lease: string }
   | { kind: 'cosign'; lease: string }
   | { kind: 'refuse-cosign'; lease: string; code: string; message: string }
-  /** Ask for the backlog: there is room again. */
+  /** Ask for the backlog. */
   | { kind: 'poll' }
   | { kind: 'note'; lease: string | null; says: string };
 

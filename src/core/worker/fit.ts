@@ -12,10 +12,10 @@ import type { Lending } from './events.ts';
 import { workerLimits } from './limits.ts';
 import type { Known } from './state.ts';
 
-/** A virtual machine has no system but the one that it is given. */
+/** Tiers that can build on the host's own system; a virtual machine needs an image. */
 const hostTiers: ReadonlySet<Capabilities['tiers'][number]> = new Set(['namespace', 'gvisor']);
 
-/** Why a worker that lends this much, and has promised itself to these jobs, does not want a slot; undefined when it does. */
+/** Reason to pass on an offer with these needs, given what is lent and which jobs run; undefined where it fits. */
 export function reasonToPass(
   needs: Offer['needs'],
   { pids, seconds }: Pick<Job['limits'], 'pids' | 'seconds'>,
@@ -49,7 +49,7 @@ export function reasonToPass(
   return undefined;
 }
 
-/** A claim declined like this would be declined again. (The trusted worker's slot may become free once more.) */
+/** Codes with which a claim is declined for good. (The trusted worker's slot may become free again.) */
 export const nonRetryable: ReadonlySet<string> = new Set([
   'OFFER_CLOSED',
   'CLAIM_NOT_FRESH',
@@ -57,10 +57,10 @@ export const nonRetryable: ReadonlySet<string> = new Set([
   'CLAIM_UNFIT',
 ]);
 
-/** Of an offer that was passed on, not claimed yet, or leased before, no lease is wanted. */
+/** States of an offer in which a lease for it is accepted. */
 const asked: ReadonlySet<Known['state']> = new Set(['claimed', 'reserve']);
 
-/** Whether a lease is what this worker claimed: this offer's job, from who offers it, for this machine and its kind of slot. */
+/** Whether a lease answers this worker's claim: same offer, job and controller, this worker's key and kind of slot. */
 export function isLeaseFor(
   { offer, jobId, state }: Known,
   { payload }: Verified<Lease>,
@@ -77,5 +77,5 @@ export function isLeaseFor(
   );
 }
 
-/** Results stay sealed as long as their round lasts: a controller that ends none would fill the disk with them. */
+/** Sealed results take disk space until their round ends, so the number of leases is bounded. */
 export const reasonOfHeld = `this machine waits for the rounds of ${workerLimits.leasesHeldMax} jobs already`;

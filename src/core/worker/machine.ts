@@ -21,7 +21,7 @@ import type { Assignment, Known } from './state.ts';
 
 type EventOf<K extends WorkerEvent['kind']> = Extract<WorkerEvent, { kind: K }>;
 
-/** A stream that broke is tried again this often; the controller keeps a lease for longer. */
+/** Delay before a broken stream is opened again, in ms; shorter than the controller's `detachGraceMs`. */
 const resumeMs = 1_000;
 const knownMax = 2_000;
 
@@ -29,7 +29,7 @@ const knownMax = 2_000;
  * The worker, sans-I/O, like the controller: `handle(event, now)` and `nextDeadline()`. It decides what to claim, keeps
  * every result sealed until its round is revealed, repeats a receipt until it is acknowledged, and, as a trusted
  * worker, signs nothing it did not build. Events are journaled by the runtime; after a crash a replay and a `started`
- * event resume what can be resumed. A build that was running when the process died is lost, its lease let go.
+ * event resume what can be resumed. A build that ran when the process died is lost, and its lease is dropped.
  */
 export class Worker {
   readonly id: string;
@@ -89,7 +89,7 @@ export class Worker {
     return (this.#assignments.get(lease)?.state ?? 'revealed') !== 'revealed';
   }
 
-  /** The lease under this id, if it is still of any use. */
+  /** The lease with this id, unless it is over. */
   leaseOf(lease: string): Verified<Lease> | undefined {
     return this.#assignments.get(lease)?.lease;
   }
@@ -147,7 +147,7 @@ export class Worker {
     act(assignment);
   }
 
-  /** A receipt is signed, bytes are published or deleted on the strength of this event: it must not be lost. */
+  /** After this event a receipt is signed, or bytes are published or deleted, so it must not be lost. */
   #mustSync(): void {
     this.#durability = 'sync';
   }
@@ -212,7 +212,7 @@ export class Worker {
     }
   }
 
-  /** Claims, or passes with the reason, so that nobody waits for this worker. */
+  /** Claims, or passes with the reason, so that the claim window need not wait for this worker. */
   #answer(known: Known, now: number): void {
     const lending = this.#lending;
     if (lending === null) return;
@@ -229,7 +229,7 @@ export class Worker {
     return this.#slow.reason(known, now) ?? reasonToPass(needs, known.job.limits, lending, this.#promised());
   }
 
-  /** Jobs this machine is at, has a lease for, or may get one for any moment. */
+  /** Jobs that are building, leased or claimed. */
   #promised(): Job[] {
     const held = [...this.#assignments.values()].filter(
       ({ state }) => state === 'queued' || state === 'building',
@@ -238,7 +238,7 @@ export class Worker {
     return [...held, ...claimed].map(({ job }) => job);
   }
 
-  /** What was passed on for the sake of this claim can be claimed now. */
+  /** The claim got no slot: offers that were passed on because of it can be claimed now. */
   #reserve(offer: string, now: number): void {
     const known = this.#known.get(offer);
     if (known?.state !== 'claimed') return this.#unchanged();
@@ -246,7 +246,7 @@ export class Worker {
     this.#claimPassed(now);
   }
 
-  /** There may be room again. An offer that was closed meanwhile is declined, and the next one's turn comes. */
+  /** Claims offers that were passed on and fit now. */
   #claimPassed(now: number): void {
     const lending = this.#lending;
     if (lending === null) return;
@@ -296,10 +296,10 @@ export class Worker {
     this.#startNext();
   }
 
-  /** In the order of their leases, as far as they fit beside what is being built. */
+  /** Starts queued builds in the order of their leases, as far as they fit beside the running ones. */
   #startNext(): void {
     if (this.#lending === null) return;
-    // A machine that takes nothing new still does what it has a lease for.
+    // A worker that takes no new jobs still builds what it has a lease for.
     const { closed: _, ...lending } = this.#lending;
     for (const [lease, assignment] of this.#assignments) {
       if (assignment.state !== 'queued') continue;
@@ -317,7 +317,7 @@ export class Worker {
       this.#out.push({ kind: 'discard', lease });
       return this.#unchanged();
     }
-    // One lease, one receipt: a second result of it is nobody's.
+    // One lease, one receipt: a second result is ignored.
     if (assignment.state !== 'building') return this.#unchanged();
     this.#mustSync();
     assignment.state = 'built';
@@ -357,7 +357,7 @@ export class Worker {
     this.#out.push({ kind: 'publish', lease, artifact, log });
   }
 
-  /** The controller will have nothing more of this lease; what was built on it is of no use to anybody. */
+  /** The controller ended the lease: the build is stopped and its result deleted. */
   #dropped({ lease, code, message }: EventOf<'refused' | 'released'>, now: number): void {
     const assignment = this.#assignments.get(lease);
     if (assignment === undefined || assignment.state === 'revealed') return this.#unchanged();
@@ -370,7 +370,7 @@ export class Worker {
     this.#known.delete(assignment.offer);
     this.#startNext();
     this.#claimPassed(now);
-    // The slot may be offered again, and this worker did not listen while it held it.
+    // The slot may be offered again; this worker ignored the offer while it held the lease.
     this.#out.push({ kind: 'poll' });
   }
 
@@ -391,7 +391,7 @@ export class Worker {
     }
   }
 
-  /** A stream is back: what the controller may not have got yet is said again. */
+  /** The receipt to repeat on a resumed stream; undefined once it is acknowledged. */
   pendingReceipt(lease: string): Receipt | undefined {
     const assignment = this.#assignments.get(lease);
     return assignment?.state === 'built' ? (assignment.receipt ?? undefined) : undefined;

@@ -1,7 +1,7 @@
 import { type Job, type Lease, makeReceipt, type Receipt, type Verified } from '../documents/index.ts';
 import type { BuildResult } from './events.ts';
 
-/** What a worker states about a build under a lease. */
+/** The receipt for a build under a lease. */
 export function receiptOf(
   worker: string,
   job: Job,

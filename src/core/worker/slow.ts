@@ -5,20 +5,20 @@ import { workerLimits } from './limits.ts';
 import type { Assignment, Known } from './state.ts';
 
 /**
- * Jobs that an emulated machine was still at when their lease ended. What a job takes nobody knows before: its limit says only
- * when it is stuck. So the first of them is lost, and until it is worth another try the next are left to others (ADR 0020).
+ * Jobs that a worker with an emulated virtual machine was still building when their lease ended. How long a job takes is not
+ * known before, so the first lease is lost; for `slowJobSeconds` after that the worker passes on the job (ADR 0020).
  */
 export class SlowJobs {
-  /** Until when, by repository and name. */
+  /** When the worker claims the job again (ms since the epoch), by repository and name. */
   readonly #until = new Map<string, number>();
 
-  /** A lease was taken back. Returns what to tell the operator besides. */
+  /** A lease ended early. Returns an addition to the operator's message. */
   dropped({ state, lease, repo, job }: Assignment, lending: Lending | null, now: number): string {
     if (state !== 'building' || job.image === 'host' || lending?.capabilities.tiers[0] !== 'vm-emulated')
       return '';
     const { slot, exp } = lease.payload;
     const early = now < (exp - limits.clockSkewSeconds) * 1000;
-    // A trusted worker has nobody to leave it to; and what stood still for its owner's sake was not slow.
+    // There is no other trusted worker to leave it to; and a paused build is not slow.
     if (early || isTrustedSlot(slot) || lending.closed !== undefined) return '';
     const key = keyOf(repo, job.name);
     this.#until.delete(key);
@@ -27,7 +27,7 @@ export class SlowJobs {
     return `; this machine emulates and is too slow for ${job.name}, which it leaves to others for a day`;
   }
 
-  /** Why an offer is passed on for this. */
+  /** Reason to pass on this offer; undefined where there is none. */
   reason({ request, job }: Known, now: number): string | undefined {
     const until = this.#until.get(keyOf(request.payload.repo, job.name));
     if (until === undefined || until <= now) return undefined;

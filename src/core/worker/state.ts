@@ -1,7 +1,7 @@
 import type { Job, Lease, Offer, Receipt, Request, Verified } from '../documents/index.ts';
 import type { BuildResult } from './events.ts';
 
-/** An offer this worker has looked at. */
+/** An offer this worker knows. */
 export interface Known {
   offer: Verified<Offer>;
   request: Verified<Request>;
@@ -14,7 +14,7 @@ export interface Known {
   claimAt: number;
 }
 
-/** A lease this worker holds, from its build until its result is served or let go. */
+/** A lease this worker holds, until its result is published or deleted. */
 export interface Assignment {
   lease: Verified<Lease>;
   offer: string;
@@ -22,7 +22,7 @@ export interface Assignment {
   job: Job;
   repo: string;
   ref: string;
-  /** `queued` while earlier builds use what this machine lends; `revealed` until its result is published. */
+  /** `queued` while earlier builds use what is lent; `revealed` until its result is published. */
   state: 'queued' | 'building' | 'built' | 'acked' | 'revealed';
   result: BuildResult | null;
   receipt: Receipt | null;

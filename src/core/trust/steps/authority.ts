@@ -10,7 +10,7 @@ import { checkJob, checkRequest } from '../../judge/index.ts';
 import { toUtf8 } from '../../text.ts';
 import type { Ask } from './context.ts';
 
-/** Who runs the project, by the word of the one key the consumer pins. */
+/** Opens the charter; it must be signed by the root key that the consumer pins. */
 export async function openCharter(ask: Ask): Promise<Verified<Charter>> {
   const { bundle, expected, verifier, check } = ask;
   const charter = await openMessage('charter', bundle.charter, verifier);
@@ -21,7 +21,7 @@ export async function openCharter(ask: Ask): Promise<Verified<Charter>> {
   return charter;
 }
 
-/** The order: a publisher of the project asks for this work, under a policy its charter allows. */
+/** Opens the request; it must be from a publisher, under a policy that the charter allows. */
 export async function openRequest(ask: Ask, charter: Charter): Promise<Verified<Request>> {
   const { bundle, verifier, check } = ask;
   const request = await openMessage('request', bundle.request, verifier);

@@ -16,19 +16,19 @@ import type { Check } from '../../judge/index.ts';
 import type { Checkpoint } from '../../transparency/index.ts';
 import type { Level, Revocations, Vote } from '../evidence.ts';
 
-/** What the one who asks wants the bundle to be about, and what it knows besides. */
+/** What the caller expects of a bundle, and what it knows. */
 export interface Expected {
-  /** PeerId of the project's root: the one thing a consumer pins. */
+  /** PeerId of the project's root key, which the consumer pins. */
   project: string;
-  /** CID of the artifact at hand. */
+  /** CID of the expected artifact. */
   artifact?: string;
   /** Repository URL and ref it must come from; a ref may leave out `refs/heads/` or `refs/tags/`. */
   source?: string;
   ref?: string;
-  /** Levels of the job's inputs by CID, as far as known: each has a bundle of its own that tells. */
+  /** Levels of the job's inputs by CID, as far as known from their own bundles. */
   inputs?: Readonly<Record<string, Level>>;
   revocations?: Revocations;
-  /** All leaves of the log up to the checkpoint: it is then read again for dropped receipts and false enrolments. */
+  /** All leaves of the log up to the checkpoint, to check for dropped receipts and false enrolments. */
   leaves?: readonly string[];
 }
 

@@ -5,7 +5,7 @@ import type { Ask, Logged, Opened } from './context.ts';
 import { checkReceiptList, checkSubjects, factsOf } from './verdict.ts';
 
 export interface Decided {
-  /** What the verdict's claim is worth: never more than it claims. */
+  /** The level reached, at most the one the verdict states. */
   level: Level;
   operators: string[];
   /** Trusted workers of the charter that signed the verdict. */
@@ -24,7 +24,7 @@ function decideWith(
   return decide(opened.request.payload.policy, evidence, ask.revocations);
 }
 
-/** Levels of the inputs; `unknown` for those the asker said nothing about. */
+/** Levels of the inputs; `unknown` for those whose level the caller did not give. */
 function inputLevels({ expected }: Ask, { job }: Opened, unknown: Level): Record<string, Level> {
   const known = new Map(Object.entries(expected.inputs ?? {}));
   return Object.fromEntries(Object.values(job.inputs).map((cid) => [cid, known.get(cid) ?? unknown]));
@@ -35,7 +35,7 @@ function resultOf(decision: Decision, opened: Opened): RankedResult | undefined 
   return decision.results.find((result) => outcome !== null && sameOutcome(result.outcome, outcome));
 }
 
-/** Decides again from the evidence and holds the verdict to it. `draft`: the trusted workers have yet to sign. */
+/** Decides again from the evidence and compares the verdict with the decision. `draft`: not co-signed yet. */
 export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boolean): Decided {
   const { check, revocations } = ask;
   const { charter, verdict } = opened;
@@ -66,7 +66,7 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
   if (stated === 'failed') return { level: 'failed', operators: [], cosigners };
   if (result !== undefined) checkSubjects(ask, opened, result);
 
-  // Who co-signed looked at the inputs' evidence first; under a draft nobody has.
+  // A co-signer has verified the inputs' evidence; a draft has no co-signer.
   const inputs = inputLevels(ask, opened, !draft && cosigners.length > 0 ? 'trusted' : 'none');
   const now = decideWith(ask, opened, logged, draft ? trusted : cosigners, inputs);
   const reached = resultOf(now, opened)?.level ?? 'none';
@@ -82,8 +82,8 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
 }
 
 /**
- * Each further signature is of a trusted worker of the charter that built the same. Where the policy asks for one it is
- * there, and its key has signed the checkpoint of the log too.
+ * Each further signature must be of a trusted worker of the charter that built the same. Where the policy requires one, it
+ * must be there, and its key must have signed the checkpoint of the log.
  */
 export function checkCosignature(
   ask: Ask,

@@ -3,7 +3,7 @@ import { MerkleTree, openCheckpoint, verifyInclusion } from '../../transparency/
 import type { Vote } from '../evidence.ts';
 import type { Ask, CheckedReceipt, Logged, Opened } from './context.ts';
 
-/** Everything the verdict rests on is in the log, where the log's key says it is. */
+/** Checks that every document the verdict rests on is in the log, under its signed checkpoint. */
 export async function openLog(ask: Ask, opened: Opened): Promise<Logged> {
   const { bundle, expected, verifier, check } = ask;
   const { charter, offers, receipts, verdict, jobId } = opened;
@@ -46,7 +46,7 @@ export async function openLog(ask: Ask, opened: Opened): Promise<Logged> {
   return { checkpoint, votes, verdictIndex };
 }
 
-/** A receipt counts as sealed while its round was the last and the verdict not out: its place in the log shows it. */
+/** A receipt is sealed where its log index is below the next round's offer and the verdict. */
 function voteOf(checked: CheckedReceipt, index: number, sealedUntil: number): Vote {
   const { receipt, lease, grant, offer } = checked;
   const { slot, round, operator, aud } = lease.payload;
@@ -65,7 +65,7 @@ function voteOf(checked: CheckedReceipt, index: number, sealedUntil: number): Vo
   };
 }
 
-/** With all leaves at hand: nothing of these rounds was dropped, and operators were enrolled where their grants say. */
+/** Checks all leaves: no receipt of these rounds is left out, and operators were enrolled where their grants say. */
 function rereadLog(
   { check }: Ask,
   { offers, receipts }: Opened,

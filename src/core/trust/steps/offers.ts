@@ -3,7 +3,7 @@ import { checkOffer } from '../../judge/index.ts';
 import { isRevoked } from '../evidence.ts';
 import type { Ask, Authority } from './context.ts';
 
-/** The rounds the controller opened for this request, in order. */
+/** Opens the offers of this request's rounds, which must follow each other. */
 export async function openOffers(ask: Ask, authority: Authority): Promise<Verified<Offer>[]> {
   const { request, jobId } = authority;
   const offers: Verified<Offer>[] = [];
@@ -20,7 +20,7 @@ export async function openOffers(ask: Ask, authority: Authority): Promise<Verifi
   return offers;
 }
 
-/** A key that was revoked before the offer signs neither it nor its request. */
+/** The keys of the offer and of its request must not be revoked before the offer. */
 function checkKeys({ check, revocations }: Ask, { request }: Authority, offer: Verified<Offer>): void {
   const { round, index } = offer.payload;
   for (const key of [offer.signer, request.signer]) {

@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../errors.ts';
 import { checkGrant, checkLease, checkReceipt } from '../../judge/index.ts';
 import type { Ask, Authority, CheckedReceipt } from './context.ts';
 
-/** Every receipt, under its lease and its grant. */
+/** Opens every receipt with its lease and its grant. */
 export async function openReceipts(
   ask: Ask,
   authority: Authority,

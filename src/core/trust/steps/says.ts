@@ -27,7 +27,7 @@ export function sayCosigners(cosigners: readonly string[]): string {
     : `The trusted worker built the same and signed (${cosigners.join(', ')}).`;
 }
 
-/** A revoked key or artifact fails the step that rests on it, so here it is only said how many are known. */
+/** A revoked key or artifact fails an earlier step; this only states how many revocations are known. */
 export function sayRevocations({ keys, artifacts = [] }: Revocations): string {
   const known = Object.keys(keys).length + artifacts.length;
   return known === 0

@@ -14,7 +14,7 @@ export function factsOf(verdict: VerifiedStatement<Verdict>): VerdictFacts {
   return verdict.payload.predicate.quorate_verdict;
 }
 
-/** The verdict is the controller's, and about this request and no other. */
+/** Opens the verdict; it must be signed by a controller and about this request. */
 export async function openVerdict(ask: Ask, authority: Authority): Promise<VerifiedStatement<Verdict>> {
   const { bundle, verifier, check } = ask;
   const { charter, request, job, jobId } = authority;
@@ -40,7 +40,7 @@ export async function openVerdict(ask: Ask, authority: Authority): Promise<Verif
   return verdict;
 }
 
-/** The verdict lists exactly the receipts of the bundle, dissent included, each at its place in the log. */
+/** The verdict must list exactly the receipts of the bundle, dissent included, each with its log index. */
 export function checkReceiptList({ check }: Ask, opened: Opened, votes: readonly Vote[]): void {
   const listed = factsOf(opened.verdict).receipts.map((line) => idOf(line));
   const held = votes.map(({ receipt, worker, operator, slot, round, index, outcome }) =>
@@ -51,8 +51,8 @@ export function checkReceiptList({ check }: Ask, opened: Opened, votes: readonly
 }
 
 /**
- * The files and their hashes are as a trusted worker that built the same lists them, or else N of the operators: somebody
- * may be honest about the tree and lie about a file of it.
+ * The files and their hashes must be those that a trusted worker with the same outcome lists, or else N of the operators: a
+ * receipt may have the right tree and wrong file hashes.
  */
 export function checkSubjects(
   { check }: Ask,
