@@ -3,17 +3,7 @@ import type { Lending } from '../core/worker/events.ts';
 import type { Lent } from '../runtime/worker/operator.ts';
 import type { Named, OperatorRules } from '../runtime/worker/terms.ts';
 import { bytes, counted, duration } from './format.ts';
-import type { Places } from './worker-file.ts';
-
-export interface LendingOptions {
-  cpus?: number;
-  memory?: number;
-  disk?: number;
-  jobs?: number;
-  processes?: number;
-  /** Seconds. */
-  time?: number;
-}
+import type { LendingOptions, Places } from './worker-file.ts';
 
 /** Where a value was set: an option takes precedence over the file. */
 export function namedIn(options: LendingOptions, { places }: { places: Places }): Named {

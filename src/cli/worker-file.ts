@@ -11,7 +11,6 @@ import { nearestWord } from '../jobfile/index.ts';
 import { type Hours, parseHours } from '../runtime/worker/hours.ts';
 import type { OperatorRules, TermKey } from '../runtime/worker/terms.ts';
 import { bytes } from './format.ts';
-import type { LendingOptions } from './lending.ts';
 
 /** worker.toml is about a page; a longer file is another one. */
 const bytesMax = 64 * 1024;
@@ -96,6 +95,17 @@ const keys: Record<string, readonly string[]> = {
 
 /** Where each key of [lend] and [when] is given. */
 export type Places = Partial<Record<TermKey, string>>;
+
+/** Amounts to lend, from the section `lend` of the file or from options of the same names. */
+export interface LendingOptions {
+  cpus?: number;
+  memory?: number;
+  disk?: number;
+  jobs?: number;
+  processes?: number;
+  /** Seconds. */
+  time?: number;
+}
 
 export interface WorkerFile {
   lend: LendingOptions;

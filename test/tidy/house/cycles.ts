@@ -3,9 +3,6 @@ import { type Finding, importsOf, isCode, lineAt, type Source } from './source.t
 
 const looked = /^(src|sandbox|bootstrap|simulations)\//;
 
-/** Imports that are left out of the graph, as `from → to`, until their cycle is broken. */
-const excused: readonly string[] = ['src/cli/lending.ts → src/cli/worker-file.ts'];
-
 /** The files a file imports, and where: path → offset. Type imports and re-exports count. */
 type Graph = Map<string, Map<string, number>>;
 
@@ -57,16 +54,6 @@ export function cycles(sources: readonly Source[]): Finding[] {
   const graph = graphOf(sources);
   const texts = new Map(sources.map(({ path, text }) => [path, text]));
   const findings: Finding[] = [];
-  for (const excuse of excused) {
-    const [from = '', to = ''] = excuse.split(' → ');
-    const imports = graph.get(from);
-    if (imports === undefined) continue;
-    if (!cycleThrough(graph, from)?.includes(to)) {
-      const message = `no cycle over ${to}: take it off the list in test/tidy/house/cycles.ts`;
-      findings.push({ rule: 'cycles', path: from, line: 1, message });
-    }
-    imports.delete(to);
-  }
   for (const path of [...graph.keys()].sort()) {
     for (;;) {
       const cycle = cycleThrough(graph, path);
