@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Credentials } from '../../src/core/sessions/credentials.ts';
+import type { Clock } from '../../src/core/sessions/ports.ts';
 import { HttpFeed } from '../../src/core/sessions/worker/http-feed.ts';
 import type { OfferNotice, VerdictNotice } from '../../src/core/wire/messages.ts';
 import { generateSeed, keyFromSeed } from '../../src/identity/keys.ts';
@@ -73,8 +74,9 @@ const verdict: VerdictNotice = {
 };
 
 /** The worker's side, with what it passed on. */
-function listener(feed: string[] | undefined) {
+function listener(feed: string[] | undefined, over: (clock: Clock) => Partial<Clock> = () => ({})) {
   const stop = new AbortController();
+  const clock = nodeClock(stop.signal);
   onTestFinished(() => stop.abort());
   const taken = { offers: [] as OfferNotice[], verdicts: [] as VerdictNotice[], charters: [] as string[] };
   const told: string[] = [];
@@ -84,7 +86,13 @@ function listener(feed: string[] | undefined) {
   } as Credentials;
   const http = new HttpFeed(
     {
-      clock: nodeClock(stop.signal),
+      clock: {
+        ...clock,
+        get closing() {
+          return clock.closing;
+        },
+        ...over(clock),
+      },
       signing: signingOf(keyFromSeed(generateSeed()).signer),
       httpGet: (url, { timeoutMs, ...rest }) =>
         getText(url, { ...rest, signal: AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]) }),
@@ -122,19 +130,29 @@ async function feed(over: Record<string, unknown> = {}) {
 describe('the HTTP feed of a worker', () => {
   it('is asked only while nothing else is heard', async () => {
     const { url, asked } = await feed();
-    const { http } = listener([url]);
-    const hearing = setInterval(() => http.heard(), 50);
-    onTestFinished(() => clearInterval(hearing));
-    await new Promise((resolve) => setTimeout(resolve, 800));
+    let now = 0;
+    let pauses = 0;
+    let hear = () => {};
+    const { http } = listener([url], (clock) => ({
+      monotonic: () => now,
+      after: (ms, done) => {
+        pauses++;
+        now += 190;
+        hear();
+        return clock.after(ms, done);
+      },
+    }));
+    hear = () => http.heard();
+    await until('some looks at the clock', () => pauses > 5);
     expect(asked).toEqual([]);
-    clearInterval(hearing);
-    await until('a question', () => asked.length > 0, 3_000);
+    hear = () => {};
+    await until('a question', () => asked.length > 0);
   });
 
   it('brings charter, offers and verdicts, and looks at the same offers again without having them sent again', async () => {
     const { url, asked } = await feed();
     const { taken } = listener([url]);
-    await until('two looks', () => taken.offers.length >= 2, 5_000);
+    await until('two looks', () => taken.offers.length >= 2);
     expect(taken.offers[1]).toEqual(offer);
     expect(taken.verdicts).toEqual([verdict]);
     expect(taken.charters).toEqual(['c.h.a']);
@@ -145,14 +163,20 @@ describe('the HTTP feed of a worker', () => {
     const { url } = await feed();
     const bad = await feed({ [`/v1/${project}/charter`]: { charter: 'c.h.a', and: 'more' } });
     const { taken, told } = listener(['http://127.0.0.1:1', bad.url, url]);
-    await until('the third', () => taken.offers.length > 0, 5_000);
+    await until('the third', () => taken.offers.length > 0);
     expect(told.filter((line) => line.startsWith('warn'))).toHaveLength(1);
     expect(taken.charters).toEqual(['c.h.a']);
   });
 
   it('of a controller that has none is left alone', async () => {
-    const { told } = listener(undefined);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    let pauses = 0;
+    const { told } = listener(undefined, (clock) => ({
+      after: (ms, done) => {
+        pauses++;
+        return clock.after(ms, done);
+      },
+    }));
+    await until('some looks', () => pauses > 3);
     expect(told).toEqual([]);
   });
 });

@@ -1,10 +1,24 @@
 import { createServer } from 'node:net';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { serveHttp } from '../../src/http/server.ts';
+import { until } from '../e2e/support/wait.ts';
 import { project, testKey } from '../support/project.ts';
 import { ask, bundleName, codeIn, raw, serve } from './support.ts';
 
 const base = `/v1/${project}`;
+
+/** A clock that stands still for the server until it is moved on. */
+function still(): { pass(ms: number): void } {
+  const clock = vi.spyOn(Date, 'now');
+  onTestFinished(() => clock.mockRestore());
+  let now = 1_700_000_000_000;
+  clock.mockImplementation(() => now);
+  return {
+    pass: (ms) => {
+      now += ms;
+    },
+  };
+}
 
 describe('what is served', () => {
   it('is offers, verdicts, the charter and bundles, as JSON', async () => {
@@ -42,12 +56,12 @@ describe('what is served', () => {
         return [];
       },
     });
+    const clock = still();
     for (let asked = 0; asked < 20; asked++) await ask(server, `${base}/verdicts`);
-    expect(count).toBeLessThan(10);
-    const before = count;
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(count).toBe(1);
+    clock.pass(300);
     await ask(server, `${base}/verdicts`);
-    expect(count).toBe(before + 1);
+    expect(count).toBe(2);
   });
 
   it('stays within its bound, whatever there is to serve', async () => {
@@ -121,16 +135,18 @@ describe('anything else is refused, with a code', () => {
 describe('those who take too much', () => {
   it('in requests are told to wait', async () => {
     const server = await serve();
+    still();
     const statuses: number[] = [];
     for (let asked = 0; asked < 200; asked++) statuses.push((await ask(server, `${base}/charter`)).status);
-    expect(statuses.slice(0, 100).every((status) => status === 200)).toBe(true);
-    expect(statuses).toContain(429);
-    const refused = await ask(server, `${base}/charter`);
-    if (refused.status === 429) expect(refused.headers['retry-after']).toBe('5');
+    // What is sent counts a little, too.
+    expect(statuses.slice(0, 90).every((status) => status === 200)).toBe(true);
+    expect(statuses.slice(100).every((status) => status === 429)).toBe(true);
+    expect((await ask(server, `${base}/charter`)).headers['retry-after']).toBe('5');
   });
 
   it('in requests on one connection, all sent ahead, are told too', async () => {
     const server = await serve({}, 500);
+    still();
     const one = `GET ${base}/charter HTTP/1.1\r\nhost: x\r\n\r\n`;
     const { ended } = raw(server, one.repeat(400));
     const { text } = await ended;
@@ -140,11 +156,7 @@ describe('those who take too much', () => {
   it('in connections get no more, while others there are go on', async () => {
     const server = await serve();
     const open = Array.from({ length: 80 }, () => raw(server, ''));
-    const closed = await Promise.race([
-      Promise.all(open.slice(64).map(({ ended }) => ended)),
-      new Promise((resolve) => setTimeout(resolve, 3_000)),
-    ]);
-    expect(closed).toHaveLength(16);
+    await Promise.all(open.slice(64).map(({ ended }) => ended));
     expect(open.slice(0, 64).every(({ socket }) => !socket.destroyed)).toBe(true);
     open[0]?.socket.write(`GET ${base}/charter HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
     expect((await open[0]?.ended)?.text).toContain('c.h.a');
@@ -155,30 +167,36 @@ describe('those who take too much', () => {
     const slow = raw(server, 'GET /v1/x HTTP/1.1\r\n');
     const drops = setInterval(() => slow.socket.write('x: y\r\n'), 50);
     onTestFinished(() => clearInterval(drops));
-    const { text, ms } = await slow.ended;
-    expect(ms).toBeLessThan(3_000);
+    const { text } = await slow.ended;
     expect(text).not.toContain('200');
-    const silent = raw(server, '');
-    expect((await silent.ended).ms).toBeLessThan(3_000);
+    await raw(server, '').ended;
   });
 
   it('in time by not reading are cut off, and free their bundle for others', async () => {
     const large = JSON.stringify('x'.repeat(16 * 1024 * 1024));
     const server = await serve({ bundle: async () => large }, 800);
     const wish = `GET ${base}/bundle/${bundleName} HTTP/1.1\r\nhost: x\r\n\r\n`;
-    const lazy = Array.from({ length: 4 }, () => {
-      const client = raw(server, wish);
-      client.socket.pause();
-      return client;
+    const lazy: ReturnType<typeof raw>[] = [];
+    // As many as are served at once; one that was cut off already is followed by another.
+    const busy = await until('a bundle refused', async () => {
+      const reading = lazy.filter(({ socket }) => !socket.closed).length;
+      for (let more = reading; more < 4; more++) {
+        const client = raw(server, wish);
+        client.socket.pause();
+        lazy.push(client);
+      }
+      const answer = await ask(server, `${base}/bundle/${bundleName}`);
+      return answer.status === 503 && answer;
     });
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const busy = await ask(server, `${base}/bundle/${bundleName}`);
-    expect([busy.status, codeIn(busy)]).toEqual([503, 'HTTP_BUSY']);
+    expect(codeIn(busy)).toBe('HTTP_BUSY');
     expect((await ask(server, `${base}/charter`)).status).toBe(200);
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
-    expect((await ask(server, `${base}/bundle/${bundleName}`)).body).toHaveLength(large.length);
+    const free = await until('a bundle again', async () => {
+      const answer = await ask(server, `${base}/bundle/${bundleName}`);
+      return answer.status === 200 && answer;
+    });
+    expect(free.body).toHaveLength(large.length);
     for (const { socket } of lazy) socket.destroy();
-  }, 15_000);
+  });
 });
 
 describe('a port', () => {

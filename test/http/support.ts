@@ -61,9 +61,8 @@ export function ask(
 
 export const codeIn = ({ body }: Got): string => JSON.parse(body).error.code;
 
-/** A bare connection that sends `first` and then what it is told; `ended` gives all it got and how long it lived. */
+/** A bare connection that sends `first` and then what it is told; `ended` gives all it got. */
 export function raw({ port }: HttpServer, first: string) {
-  const began = Date.now();
   const socket = connect(port, '127.0.0.1');
   onTestFinished(() => {
     socket.destroy();
@@ -72,9 +71,9 @@ export function raw({ port }: HttpServer, first: string) {
   socket.setEncoding('latin1').on('data', (chunk: string) => {
     text += chunk;
   });
-  const ended = new Promise<{ text: string; ms: number }>((resolve) => {
+  const ended = new Promise<{ text: string }>((resolve) => {
     socket.on('error', () => {});
-    socket.on('close', () => resolve({ text, ms: Date.now() - began }));
+    socket.on('close', () => resolve({ text }));
   });
   socket.write(first);
   return { socket, ended, text: () => text };

@@ -10,7 +10,7 @@ import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { fetchBundle, openBundles, serveBundles } from '../../../src/runtime/artifacts/bundles.ts';
 import { openLogFiles } from '../../../src/runtime/controller/log-files.ts';
-import { sleep, until } from '../../e2e/support/wait.ts';
+import { deadlineMs, until } from '../../e2e/support/wait.ts';
 
 async function folder(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'quorate-readers-'));
@@ -39,25 +39,28 @@ describe('somebody who asks for large bundles and takes none', () => {
     serveBundles(server, bundles, bytesMax);
     const address = { id: server.id, addrs: server.addresses() };
     const eve = await node();
-    const options = () => ({ signal: AbortSignal.timeout(10_000), maxMessageBytes: limits.bundleBytesMax });
+    const options = () => ({
+      signal: AbortSignal.timeout(deadlineMs),
+      maxMessageBytes: limits.bundleBytesMax,
+    });
     const held = [];
     for (const n of [1, 2, 3, 4]) {
       const channel = await eve.open(address, protocols.bundle, options());
       await channel.send(encodeMessage({ which: run(n) }));
       held.push(channel);
-      await sleep(100);
     }
     const honest = await node();
-    const small = await fetchBundle(honest, address, run(5), AbortSignal.timeout(10_000));
+    const small = await fetchBundle(honest, address, run(5), AbortSignal.timeout(deadlineMs));
     let refused = 0;
-    for (const channel of held) {
-      const answer = await channel.receive({ timeoutMs: 10_000 });
+    // The last first: what is read makes room for others.
+    for (const channel of held.reverse()) {
+      const answer = await channel.receive({ timeoutMs: deadlineMs });
       if (JSON.parse(Buffer.from(answer ?? []).toString()).code === 'BUNDLE_BUSY') refused++;
       channel.abort(new Error('enough'));
     }
     let later: string | undefined;
     await until('the large one', async () => {
-      later = await fetchBundle(honest, address, run(4), AbortSignal.timeout(10_000));
+      later = await fetchBundle(honest, address, run(4), AbortSignal.timeout(deadlineMs));
       return later !== undefined;
     });
     return { refused, small: small === 'small', later: later?.length === 4 * mib };

@@ -15,6 +15,7 @@ import { readImage } from '../../../src/image/index.ts';
 import { ImageCache, type ObtainOptions } from '../../../src/runtime/images/cache.ts';
 import { restoreImage } from '../../../src/runtime/images/cache-folder.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
+import { until } from '../../e2e/support/wait.ts';
 import { file, type LayerEntry, layoutOf, link, scratch, tarOf, writeLayoutTo } from '../../image/support.ts';
 import { smallSystem } from '../../image/system.ts';
 
@@ -117,11 +118,13 @@ describe('an image is made ready', () => {
     expect(hashes[0]).toBe(hashes[1]);
   });
 
-  it('within 50 ms when it has been before, also by a worker that has ended', async () => {
+  it('at once when it has been before, also by a worker that has ended', async () => {
     const { cache, dir } = await open();
+    const start = performance.now();
     await cache.use(first(), signal).directory();
+    const making = performance.now() - start;
     const again = await open(1e9, dir);
-    const times = [];
+    const times: number[] = [];
     for (let n = 0; n < 20; n++) {
       const began = performance.now();
       const held = again.cache.use(first(), signal);
@@ -129,7 +132,7 @@ describe('an image is made ready', () => {
       await held.release();
       times.push(performance.now() - began);
     }
-    expect(times.sort((a, b) => a - b)[10]).toBeLessThan(50);
+    expect(times.sort((a, b) => a - b)[10]).toBeLessThan(making / 2);
     expect(again.obtained).toEqual([]);
   });
 
@@ -263,8 +266,7 @@ describe('when images take too much room', () => {
       if (image !== second()) return;
       onProgress(comes);
       const told = () => stop.aborted || !existsSync(join(dir, first()));
-      for (let tried = 0; tried < 100 && !told(); tried++)
-        await new Promise((resolve) => setTimeout(resolve, 20));
+      await until('room or the end', told);
       stopped.push(stop.aborted);
       stop.throwIfAborted();
     });
