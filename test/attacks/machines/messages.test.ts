@@ -1,9 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { nonceOf } from '../../../simulations/paperwork.ts';
 import { controllerLimits } from '../../../src/core/controller/limits.ts';
-import { type Claim, idOf } from '../../../src/core/documents/index.ts';
+import {
+  addSignature,
+  type Claim,
+  cosignStatement,
+  idOf,
+  openStatement,
+} from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { timings } from '../../core/controller/bench.ts';
+import { makeProject, testKey } from '../../support/project.ts';
+import { verifyWithout } from '../trust/attack.ts';
 import { evil, openBench, right, twoOfThree } from './support.ts';
 
 describe('a receipt under a lease that was lost', () => {
@@ -45,6 +53,33 @@ describe('a second receipt for one lease', () => {
   it('is refused', async () => expect(await attack('the same')).toBe('RECEIPT_SECOND'));
   it('control: is taken under a lease of its own', async () =>
     expect(await attack('of its own')).toBe('ack'));
+});
+
+describe('a receipt that an accomplice signed too', () => {
+  it('is refused by the controller', async () => {
+    const bench = await openBench('on');
+    await bench.members('mallory', 'bob', 'cy');
+    await bench.submit({ policy: twoOfThree });
+    const lease = (await bench.lease('mallory', 'bob', 'cy')).get('mallory');
+    if (lease === undefined) throw new Error('mallory has a lease');
+    const { keys } = bench.paper;
+    const alone = await bench.paper.receipt('mallory', lease, bench.jobOf(lease), right);
+    const accomplice = keys.signer('bob');
+    const both = addSignature(alone.raw, accomplice.id, await cosignStatement(alone.raw, accomplice));
+    const receipt = await openStatement('receipt', both, keys.verifier);
+    bench.send({ kind: 'receipt', token: 't', lease: lease.id, receipt });
+    expect(bench.lastReply('t')).toMatchObject({ code: 'RECEIPT_SIGNER_MISMATCH' });
+  });
+
+  it('control: a bundle that lists one is refused by everybody, so the job would never get its verdict', async () => {
+    const { bundle } = await makeProject();
+    const [first, ...others] = bundle.receipts;
+    if (first === undefined) throw new Error('a bundle has receipts');
+    const { id, signer } = testKey('accomplice');
+    const envelope = addSignature(first.envelope, id, await cosignStatement(first.envelope, signer));
+    const verified = await verifyWithout([], { ...bundle, receipts: [{ ...first, envelope }, ...others] });
+    expect(verified).toMatchObject({ ok: false, code: 'RECEIPT_SIGNER_MISMATCH' });
+  });
 });
 
 describe('a claim with the grant of another operator', () => {

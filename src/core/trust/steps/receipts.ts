@@ -1,4 +1,5 @@
 import {
+  idOf,
   isTrustedSlot,
   type Offer,
   openMessage,
@@ -18,10 +19,11 @@ export async function openReceipts(
   const { bundle, verifier, check } = ask;
   const charter = authority.charter.payload;
   const checked: CheckedReceipt[] = [];
-  const seen = new Set<string>();
+  const seen = new Map<ErrorCode, Set<string>>();
   const once = (code: ErrorCode, what: string, message: string) => {
-    check(code, !seen.has(what), message);
-    seen.add(what);
+    const before = seen.get(code) ?? new Set();
+    check(code, !before.has(what), message);
+    seen.set(code, before.add(what));
   };
   for (const bundled of bundle.receipts) {
     const receipt = await openStatement('receipt', bundled.envelope, verifier);
@@ -42,12 +44,8 @@ export async function openReceipts(
     );
     checkReceipt(check, receipt, { id: lease.id, lease: lease.payload }, authority.job.source);
     once('RECEIPT_TWICE', receipt.id, `the receipt of ${aud} is in the bundle twice`);
-    once('RECEIPT_SECOND', `lease ${lease.id}`, `the lease of ${aud} has two receipts`);
-    once(
-      'LEASE_FENCE_TWICE',
-      `fence ${fence.epoch} ${fence.n}`,
-      `the fence of ${aud}'s lease was given twice`,
-    );
+    once('RECEIPT_SECOND', lease.id, `the lease of ${aud} has two receipts`);
+    once('LEASE_FENCE_TWICE', idOf(fence), `the fence of ${aud}'s lease was given twice`);
     checked.push({ receipt, lease, grant, offer });
   }
   return checked;
