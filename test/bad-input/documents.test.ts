@@ -50,9 +50,8 @@ const bytesMax = (kind: DocumentKind): number => {
 describe.each(kinds)('a document: %s', (kind) => {
   it('that is too large is refused by its size, before it is looked at', async () => {
     expect(await codeOf(kind, valid(kind))).toBe('ok');
-    const began = performance.now();
+    // Looked at, it would be no JSON.
     expect(await codeOf(kind, '{"'.padEnd(bytesMax(kind) + 1, '['))).toBe('DOC_TOO_LARGE');
-    expect(performance.now() - began).toBeLessThan(1_000);
   });
 
   it('cut anywhere is refused', async () => {
