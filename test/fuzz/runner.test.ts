@@ -19,7 +19,7 @@ const run = (name: string, more: { path?: string; input?: string; ms?: number; s
     module,
     name,
     seed: 5,
-    ms: 10_000,
+    ms: 120_000,
     dir,
     heapMiB: 96,
     rssMiBMax: 400,
