@@ -1,8 +1,16 @@
-import type { Reporter, TestModule } from 'vitest/node';
+import type { Reporter, TestModule, Vitest } from 'vitest/node';
 
 /** Names each test that was skipped, at the end, so that nobody takes a run for more than it was. */
 export class Skipped implements Reporter {
+  #isPart = false;
+
+  onInit({ config }: Vitest): void {
+    this.#isPart = config.testNamePattern !== undefined;
+  }
+
   onTestRunEnd(modules: readonly TestModule[]): void {
+    // Who asks for tests by name knows that the others do not run.
+    if (this.#isPart) return;
     const names = modules.flatMap(({ relativeModuleId, children }) =>
       [...children.allTests()]
         .filter((test) => !['passed', 'failed'].includes(test.result().state))

@@ -185,7 +185,7 @@ const zstd = define<Uint8Array>({
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : '';
       const says = error instanceof Error ? error.message : '';
-      if (!/^(ZSTD|Z_BUF|ERR_STREAM)/.test(code) && !/Zstandard|cut off/.test(says)) throw error;
+      if (!/^(ZSTD|Z_BUF|ERR_STREAM)/.test(code) && !/Zstandard|truncated/.test(says)) throw error;
       throw damaged('a layer cannot be unpacked', error);
     }
   },
