@@ -28,6 +28,7 @@ const isDecoder = (path: string, name: string): boolean =>
 
 /** Decoders that no target calls itself, and why not. */
 const elsewhere: Record<string, string> = {
+  'sandbox/files.ts readOptional': 'gives the text of a file of the kernel as it is',
   'sandbox/cgroups/parents.ts readHierarchies': 'reads the files that parseHierarchies is given',
   'sandbox/versions/read.ts readVersion': 'runs a program of the machine and reads its own version',
   'sandbox/versions/updates.ts parsePolicy': 'what apt on this machine says of its packages',
