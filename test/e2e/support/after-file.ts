@@ -1,9 +1,14 @@
-// Whatever happened in a test file, none of its processes and folders outlives it; where a test failed, they tell what they saw.
-import { afterAll, afterEach } from 'vitest';
+// Whatever happened in a test file, none of its processes, folders, variables and spies outlives it, since the next file may
+// run in the same process; where a test failed, the processes tell what they saw.
+import { afterAll, afterEach, vi } from 'vitest';
 import { endAll, reports } from './processes.ts';
 
 afterEach(({ task }) => {
   const said = task.result?.state === 'fail' ? reports() : '';
   if (said !== '') process.stderr.write(`what ran beside "${task.name}":\n${said}\n`);
 });
-afterAll(endAll);
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+  await endAll();
+});

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { combineSandboxes, openSandbox, type Sandbox } from '../../../sandbox/index.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
@@ -13,7 +14,7 @@ import { tampering } from './tampering.ts';
 export type Unusual = Partial<Pick<WorkerOptions, 'openMesh' | 'httpFeed' | 'sandboxes' | 'rules'>>;
 
 const loopback = ['/ip4/127.0.0.1/tcp/0'];
-let opened: Promise<Sandbox> | undefined;
+let opened: { dir: string; sandbox: Promise<Sandbox> } | undefined;
 
 /**
  * Controller, workers and commands in the process of the tests: over real sockets, with a real git server, real sandboxes
@@ -37,10 +38,11 @@ export class LocalCluster extends AnyCluster<Inside> {
     return this.joined(node);
   }
 
-  /** Looked at once for all workers of a file, and steered by none of them. */
+  /** Looked at once for all workers of a file, whose end removes its folder; steered by none of them. */
   async sandbox(): Promise<Sandbox> {
-    opened ??= openSandbox(join(this.dir, 'sandbox'));
-    const sandbox = await opened;
+    if (opened === undefined || !existsSync(opened.dir))
+      opened = { dir: this.dir, sandbox: openSandbox(join(this.dir, 'sandbox')) };
+    const sandbox = await opened.sandbox;
     const { tier, hostImage, unpinned, profile } = sandbox;
     return { tier, hostImage, unpinned, profile, run: (job, io) => sandbox.run(job, io) };
   }
