@@ -14,6 +14,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/attacks/sandbox/gvisor.outputs.test.ts': 43,
   'test/attacks/sandbox/gvisor.resources.test.ts': 60,
   'test/cli/doctor-emulated.test.ts': 120,
+  'test/e2e/debian-project.test.ts': 10,
   'test/examples/quick-start.test.ts': 29,
   'test/fuzz/long-fuzz.test.ts': 130,
   'test/fuzz/runner.test.ts': 13,

@@ -27,7 +27,7 @@ export interface ClusterOptions {
   controllerArgs?: string[];
   /** A bootstrap node of its own. */
   bootstrap?: boolean;
-  /** Commands that only ask or prepare something run in the process of the tests. */
+  /** Commands that ask, prepare or submit something run in the process of the tests. */
   askInside?: boolean;
 }
 
@@ -87,7 +87,7 @@ export abstract class AnyCluster<Node extends Told> {
   abstract start(name: string, args: string[], place?: CommandPlace): Node;
 
   /** The same, where its answer is all that matters. */
-  protected ask(name: string, args: string[], place: CommandPlace): Told {
+  protected ask(name: string, args: string[], place?: CommandPlace): Told {
     return this.#askInside ? this.inside(name, args, place) : this.start(name, args, place);
   }
 
@@ -207,8 +207,8 @@ export abstract class AnyCluster<Node extends Told> {
   }
 
   /** Starts `quorate run`; ready when the controller has accepted the job. */
-  async submit(url: string, ...more: string[]): Promise<Node & { readonly run: string }> {
-    const node = this.start('quorate run', ['run', url, ...more]);
+  async submit(url: string, ...more: string[]): Promise<Told & { readonly run: string }> {
+    const node = this.ask('quorate run', ['run', url, ...more]);
     const { run } = await node.event('submitted');
     return Object.assign(node, { run: String(run) });
   }
