@@ -2,7 +2,7 @@ import { existsSync, watch } from 'node:fs';
 import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Cluster } from '../e2e/support/cluster.ts';
 import { git } from '../e2e/support/git.ts';
 import { jobFile, program } from '../e2e/support/jobs.ts';
@@ -97,7 +97,7 @@ describe('Ctrl-C on fetch', () => {
     expect((await readdir(person.dir)).filter((name) => name.includes('got'))).toEqual([]);
 
     const whole = await provider(person.at('whole'), 1_000_000);
-    const again = await person.run(['fetch', whole.artifact, '-o', person.at('got'), ...whole.where]);
+    const again = await person.inside(['fetch', whole.artifact, '-o', person.at('got'), ...whole.where]);
     expect(again.code, again.report).toBe(0);
     expect(await readdir(person.at('got'))).toEqual(['data', 'readme']);
   });
@@ -146,7 +146,7 @@ describe('Ctrl-C on run', () => {
 
 describe('Ctrl-C on commands that ask the controller', () => {
   it('and get no answer', async () => {
-    const known = await person.run(['jobs'], owner());
+    const known = await person.inside(['jobs'], owner());
     expect(known.code, known.report).toBe(0);
     muteController();
     const commands = [
@@ -173,13 +173,15 @@ describe('Ctrl-C on commands that ask the controller', () => {
 
 describe('a controller that never answers', () => {
   it('is given up by itself, with the addresses tried', async () => {
-    const known = await person.run(['jobs'], owner());
+    vi.stubEnv('TMPDIR', person.tmp);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const known = await person.inside(['jobs'], owner());
     expect(known.code, known.report).toBe(0);
     muteController();
     const asked = [['jobs'], ['run', urls.quick], ['join', await cluster.ticket('late', '--role', 'reader')]];
     const answers = await Promise.all(
       asked.map((args) =>
-        person.run(args, { ...owner(), ...(args[0] === 'join' ? { home: person.at('late') } : {}) }),
+        person.inside(args, { ...owner(), ...(args[0] === 'join' ? { home: person.at('late') } : {}) }),
       ),
     );
     for (const { code, err, report } of answers) {
@@ -293,11 +295,11 @@ describe('Ctrl-C on init', () => {
     const cwd = person.at('repo-half');
     await mkdir(cwd);
     await git(cwd, 'init', '--quiet');
-    expect((await person.run(['init'], { cwd })).code).toBe(0);
+    expect((await person.inside(['init'], { cwd })).code).toBe(0);
     const root = await readFile(join(cwd, '.quorate', 'root.key'), 'utf8');
     await rm(join(cwd, '.quorate', 'charter.jws'));
     await rm(join(cwd, '.quorate', 'idp.key'));
-    const second = await person.run(['init'], { cwd });
+    const second = await person.inside(['init'], { cwd });
     expect(second.code, second.report).toBe(0);
     expect(await readFile(join(cwd, '.quorate', 'root.key'), 'utf8')).toBe(root);
   });

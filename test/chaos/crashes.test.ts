@@ -39,10 +39,13 @@ async function restartController(): Promise<void> {
 
 /** The level of a run once it has its last one. */
 async function verdict(run: string): Promise<Awaited<ReturnType<Cluster['show']>>> {
-  return until('the verdict', async () => {
+  for (;;) {
+    const { control } = cluster;
+    const since = control.mark();
     const shown = await cluster.show(run);
-    return shown.state === 'done' && shown;
-  });
+    if (shown.state === 'done') return shown;
+    await control.event('verdict', { since, where: ({ data }) => (data as { run?: string }).run === run });
+  }
 }
 
 describe('a controller killed in the middle of a job', () => {

@@ -224,7 +224,7 @@ function lends(uid: number): void {
       const { code } = await proc.end();
       return { code, said: `${proc.text}${proc.stderr}` };
     };
-    const doctor = await bare(['doctor']);
+    const doctor = await bare(['doctor', '--tier', 'namespace']);
     expect(doctor.code, doctor.said).toBe(3);
     expect(doctor.said).toMatch(/missing namespace sandbox: memory control group: .* this user/);
     expect(doctor.said).toMatch(/run the worker as root, or |systemd-run --user --scope -p Delegate=yes/);
