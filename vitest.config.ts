@@ -34,6 +34,24 @@ const inside = [
   'test/runtime/**/*.test.ts',
 ];
 
+/** Functions and state machines: no process, no socket, nothing global that is changed. Their files share processes, in any order. */
+const pure = [
+  'test/core/**/*.test.ts',
+  'test/identity/**/*.test.ts',
+  'test/jobfile/**/*.test.ts',
+  'test/proof/mutation.test.ts',
+  'test/attacks/{image,machines,trust}/**/*.test.ts',
+  'test/cli/{board,config,format,lending-knobs,lending,rate,tiers,worker-file}.test.ts',
+  'test/egress/addresses.test.ts',
+  'test/sandbox/{archive,parity,state-folder}.test.ts',
+  'test/sandbox/{cgroups,seccomp}/**/*.test.ts',
+  'test/sandbox/build/driver.test.ts',
+  'test/sandbox/vm/{boot,end-marker}.test.ts',
+  'test/source/url.test.ts',
+  'test/store/{areas,export,symlinks}.test.ts',
+  'test/transfer/car.test.ts',
+];
+
 /** Against hanging only, on a machine that is busy with something else too. No test passes or fails by them otherwise. */
 const deadlines = { testTimeout: 300_000, hookTimeout: 300_000 };
 
@@ -70,7 +88,14 @@ export default defineConfig({
         test: {
           ...{ ...shared, ...deadlines, name: 'parts' },
           include: ['test/**/*.test.ts'],
-          exclude: [...never, ...whole, ...inside, ...Object.keys(matrices)],
+          exclude: [...never, ...whole, ...inside, ...pure, ...Object.keys(matrices)],
+        },
+      },
+      {
+        test: {
+          ...{ ...shared, ...deadlines, name: 'pure', isolate: false },
+          include: pure,
+          exclude: [...never, ...Object.keys(matrices)],
         },
       },
       {

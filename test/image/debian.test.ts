@@ -1,30 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { debianSources, makeDebianRoot } from '../../src/image/index.ts';
-import { checkImageRequirements } from '../../src/runtime/images/requirements.ts';
-import { isRoot } from '../support/needs.ts';
-import { newStore, scratch } from './support.ts';
+import { scratch } from './support.ts';
 
 const signal = AbortSignal.timeout(300_000);
 
 describe('an image of Debian packages', () => {
-  it.skipIf(!isRoot)(
-    'as root: is one that builds fit in, without what differs from one making to the next',
-    async () => {
-      const store = await newStore();
-      const options = { suite: 'trixie', include: [], mirrors: [], onLine: () => {}, signal };
-      const tar = await makeDebianRoot({ ...options, scratch: await scratch() });
-      const { root } = await store.importTar(tar, { into: store.public, rules: 'image' });
-      await checkImageRequirements(store, root);
-      for (const path of ['var/cache', 'var/log', 'etc/machine-id', 'etc/resolv.conf']) {
-        const below: string[] = [];
-        const found = await store.resolve(root, path, { rules: 'image' });
-        if (found?.kind === 'dir') for await (const { path: name } of store.list(found.cid)) below.push(name);
-        else expect(found, path).toBeUndefined();
-        expect(below, path).toEqual([]);
-      }
-    },
-  );
-
   it('comes from where apt takes packages here, of its suite and no other', () => {
     const list = [
       'deb http://mirror.example trixie main',

@@ -1,0 +1,3 @@
+import { mutation } from './mutation.ts';
+
+mutation({ every: 1, refusedMin: 2500 });
