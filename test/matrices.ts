@@ -22,6 +22,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/image/debian-twice.test.ts': 45,
   'test/proof/mutation-whole.test.ts': 18,
   'test/proof/npm-pack.test.ts': 38,
+  'test/sandbox/gvisor/contract.test.ts': 45,
   'test/sandbox/gvisor/leftovers.test.ts': 14,
   'test/sandbox/gvisor/steering.test.ts': 23,
   'test/sandbox/vm/left-emulated.test.ts': 60,

@@ -51,6 +51,41 @@ export function aBuild(ground: Ground): void {
       }
     });
 
+    it('fails when a declared output was not made', async () => {
+      const ran = await play(['true'], { outputs: ['a'] });
+      expect(ran).toMatchObject({ outcome: exited(1), delivered: false });
+      expect(ran.log).toContain('did not make the output a');
+    });
+
+    it('ends with the code of the first step that fails, and returns nothing', async () => {
+      const ran = await play(['echo one > $OUT/x', 'echo two; exit 7', 'echo three'], { outputs: ['.'] });
+      expect(ran).toMatchObject({ outcome: exited(7), log: 'two\n', delivered: false });
+    });
+
+    it('streams its log while it runs, both streams of it', async () => {
+      const seen: string[] = [];
+      const stop = new AbortController();
+      const ran = await play(['echo out; echo err >&2; sleep 60'], {
+        signal: stop.signal,
+        onLog: (text) => {
+          seen.push(text);
+          if (seen.join('') === 'out\nerr\n') stop.abort();
+        },
+      });
+      expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'killed' });
+    });
+
+    it('cannot change its later steps, nor speak for the driver', async () => {
+      const ran = await play([
+        'for fd in 3 4 5 6 7 8 9; do if (echo complete >&$fd) 2>/dev/null; then exit 9; fi; done',
+        'kill -9 1 2>/dev/null || true; kill -STOP 1 2>/dev/null || true',
+        'exit 3',
+      ]);
+      expect(ran.outcome).toEqual(exited(3));
+    });
+
+    if (ground.short) return;
+
     it('returns the same bytes twice', async () => {
       const build = async () => {
         const chunks: Uint8Array[] = [];
@@ -75,33 +110,9 @@ export function aBuild(ground: Ground): void {
       expect(ran.outputs.map(({ header }) => header.name)).toEqual(['a/b/', 'a/b/f']);
     });
 
-    it('fails when a declared output was not made', async () => {
-      const ran = await play(['true'], { outputs: ['a'] });
-      expect(ran).toMatchObject({ outcome: exited(1), delivered: false });
-      expect(ran.log).toContain('did not make the output a');
-    });
-
-    it('ends with the code of the first step that fails, and returns nothing', async () => {
-      const ran = await play(['echo one > $OUT/x', 'echo two; exit 7', 'echo three'], { outputs: ['.'] });
-      expect(ran).toMatchObject({ outcome: exited(7), log: 'two\n', delivered: false });
-    });
-
     it('runs each step with -e and -u', async () => {
       expect((await play(['false; true'])).outcome).toEqual(exited(1));
       expect((await play(['echo $nothing_of_that_name'])).outcome).not.toEqual(exited(0));
-    });
-
-    it('streams its log while it runs, both streams of it', async () => {
-      const seen: string[] = [];
-      const stop = new AbortController();
-      const ran = await play(['echo out; echo err >&2; sleep 60'], {
-        signal: stop.signal,
-        onLog: (text) => {
-          seen.push(text);
-          if (seen.join('') === 'out\nerr\n') stop.abort();
-        },
-      });
-      expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'killed' });
     });
 
     it('writes to its log by the name of it too, in order', async () => {
@@ -176,15 +187,6 @@ export function aBuild(ground: Ground): void {
       );
       expect(ran.outcome).toEqual(exited(0));
       expect(ran.log).toContain('thread\n2');
-    });
-
-    it('cannot change its later steps, nor speak for the driver', async () => {
-      const ran = await play([
-        'for fd in 3 4 5 6 7 8 9; do if (echo complete >&$fd) 2>/dev/null; then exit 9; fi; done',
-        'kill -9 1 2>/dev/null || true; kill -STOP 1 2>/dev/null || true',
-        'exit 3',
-      ]);
-      expect(ran.outcome).toEqual(exited(3));
     });
 
     it('leaves no process to change the outputs while they are read', async () => {

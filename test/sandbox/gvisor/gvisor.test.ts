@@ -2,4 +2,5 @@ import { describe } from 'vitest';
 import { openSandbox } from '../../../sandbox/index.ts';
 import { sandboxContract } from '../contract.ts';
 
-describe('the gVisor tier', () => sandboxContract((stateDir) => openSandbox(stateDir, 'gvisor')));
+describe('the gVisor tier, in short', () =>
+  sandboxContract((stateDir) => openSandbox(stateDir, 'gvisor'), { short: true }));
