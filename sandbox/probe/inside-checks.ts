@@ -1,11 +1,18 @@
 import { Readable } from 'node:stream';
 import type { TierSandbox } from '../build/tier.ts';
+import { sandboxLimits } from '../limits.ts';
 import type { ProbeCheck, SandboxJob, SandboxLimits, SandboxOutcome } from '../types.ts';
 import { userNamespaceFix } from './host-checks.ts';
 
 const MiB = 1024 * 1024;
-/** Limits of the probe's jobs. The time limit is 20 times what they take: emulated virtual machines are that slow. */
-const limits: SandboxLimits = { cpus: 1, memoryBytes: 32 * MiB, diskBytes: 4 * MiB, pids: 24, seconds: 20 };
+/** Limits of the probe's jobs. */
+const limits: SandboxLimits = {
+  cpus: 1,
+  memoryBytes: 32 * MiB,
+  diskBytes: 4 * MiB,
+  pids: 24,
+  seconds: sandboxLimits.probeJobSecondsMax,
+};
 
 /** A busy loop under this quota gets a quarter of a processor plus one period's burst; without a quota up to a whole one. */
 const CPU_QUOTA = 0.25;
