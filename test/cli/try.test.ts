@@ -8,7 +8,17 @@ import { GitServer, git } from '../e2e/support/git.ts';
 import { type JobOptions, jobFile } from '../e2e/support/jobs.ts';
 import { until } from '../e2e/support/wait.ts';
 import { processesWith, uniqueSleep } from '../sandbox/support.ts';
-import { arrive, attempt, commit, event, listing, person, repository, write } from './trying.ts';
+import {
+  arrive,
+  attempt,
+  attemptAsProcess,
+  commit,
+  event,
+  listing,
+  person,
+  repository,
+  write,
+} from './trying.ts';
 
 beforeAll(arrive);
 
@@ -23,7 +33,7 @@ describe('quorate try', () => {
     await commit(dir);
     await rm(join(dir, 'gone.txt'));
     await write(dir, { 'a.txt': 'new', 'b.txt': 'untracked', 'note.txt': 'ignored' });
-    const { code, out, err, report } = await attempt(dir, '-o', person.at('got'));
+    const { code, out, err, report } = await attemptAsProcess(dir, '-o', person.at('got'));
     expect(code, report).toBe(0);
     expect(err).toMatch(/^These files are not those of commit [0-9a-f]{12}: a mesh builds commits only\.\n$/);
     expect(out).toMatch(
