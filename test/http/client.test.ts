@@ -55,8 +55,7 @@ describe('a server that is not believed', () => {
     const unasked = await web((_, response) => response.writeHead(304).end());
     await expect(get(unasked)).rejects.toThrow('answered 304');
     const leaving = await web((_, response) => {
-      response.write('{');
-      setTimeout(() => response.destroy(), 20);
+      response.write('{', () => response.destroy());
     });
     await expect(get(leaving)).rejects.toMatchObject({ code: 'HTTP_FEED_FAILED' });
     const silent = await web(() => {});
