@@ -5,8 +5,6 @@ const runtimeErrors = {
   CHARTER_NEEDS_ROOT:
     "Only the root key signs a charter, and it is not in the project's folder. Put `root.key` into `.quorate/` for this one command.",
   CONTROLLER_LOST: 'The connection to the controller broke. The job goes on; follow it again.',
-  CONTROLLER_NOT_IN_CHARTER:
-    'The charter does not name this key as a controller. Sign a charter that does, with the root key.',
   CONTROL_LOST:
     'The running worker was reached but did not answer in time. It may be ending, or be too busy; ask again.',
   CONTROL_PATH_TOO_LONG:

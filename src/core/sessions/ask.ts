@@ -1,5 +1,5 @@
 import { type Charter, checkTime, type Grant, signMessage, type Verified } from '../documents/index.ts';
-import { QuorateError } from '../errors.ts';
+import { codeOf, QuorateError } from '../errors.ts';
 import { checkGrant, enforce } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { type ApiDown, type ApiUp, apiDownSchema } from '../wire/messages.ts';
@@ -67,6 +67,12 @@ export async function ask(
     cause: last,
     hint: `Tried: ${controllers.flatMap(({ addrs }) => addrs).join(', ') || 'no address is known'}. Is it running, and reachable from here?`,
   });
+}
+
+/** True for errors of the connection, false for errors that a controller answered with: only the former may pass. */
+export function isConnectionError(error: unknown): boolean {
+  const code = codeOf(error);
+  return code.startsWith('MESH_') || code === 'CONTROLLER_UNREACHABLE' || code === 'CONTROLLER_SILENT';
 }
 
 /** Opens a charter of one project, which is named by its root key. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */

@@ -4,6 +4,7 @@ import { Controller } from '../../core/controller/machine.ts';
 import { messageOf } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
+import { Loop } from '../../core/sessions/loop.ts';
 import { topics } from '../../core/wire/protocols.ts';
 import { openJournal } from '../../journal/index.ts';
 import { openMesh, projectRendezvous } from '../../mesh/index.ts';
@@ -13,7 +14,6 @@ import { startBlockCollection } from '../artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../artifacts/bundles.ts';
 import { pullArtifact, serveArtifacts } from '../artifacts/transfer.ts';
 import { type ProjectFolder, readCharter, writeAddress } from '../membership/project-folder.ts';
-import { Loop } from '../node/loop.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { PeerRateLimit } from '../node/peer-rate-limit.ts';
 import { nodeClock, signingOf } from '../node/ports.ts';
@@ -81,10 +81,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
     closers.push(() => store.close());
 
     const stop = new AbortController();
+    const clock = nodeClock(stop.signal);
     let perform: (effect: ControllerEffect) => void = () => {};
     const loop = new Loop<ControllerEvent, ControllerEffect>({
       machine,
       journal,
+      clock,
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
       failed: (error) => {
@@ -111,7 +113,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       project: folder.project,
       signing: signingOf(folder.controller.signer),
       idp: folder.idp.signer,
-      clock: nodeClock(stop.signal),
+      clock,
       machine,
       dispatch: context.dispatch,
       publish: (topic, message) => mesh.publish(topic, message),

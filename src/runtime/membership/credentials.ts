@@ -1,4 +1,4 @@
-import type { Charter, Grant, Verified } from '../../core/documents/index.ts';
+import type { Charter, Verified } from '../../core/documents/index.ts';
 import * as sessions from '../../core/sessions/ask.ts';
 import { Credentials, type Membership } from '../../core/sessions/credentials.ts';
 import type { ApiDown, ApiUp } from '../../core/wire/messages.ts';
@@ -27,18 +27,6 @@ export async function ask(
     signal.throwIfAborted();
     throw error;
   }
-}
-
-/** As `obtainGrant` of the sessions, over the mesh. */
-export function obtainGrant(
-  mesh: Mesh,
-  key: NodeKey,
-  membership: { project: string; controllers: Membership['controllers']; idp: string },
-  invite: Verified<{ jti: string }> | undefined,
-  signal: AbortSignal,
-): Promise<{ grant: Verified<Grant>; charter: Verified<Charter>; feed: string[] | undefined }> {
-  const dial = meshDial(mesh, signal);
-  return sessions.obtainGrant({ dial, signing: signingOf(key.signer), clock }, membership, invite);
 }
 
 /** The credentials of a node, kept in its home. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */

@@ -1,10 +1,9 @@
-import { checkTime, openMessage } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import type { Membership } from '../../core/sessions/credentials.ts';
+import { checkInvite, join } from '../../core/sessions/join.ts';
 import { decodeTicket } from '../../identity/ticket.ts';
-import { joseVerifier } from '../../identity/verifier.ts';
 import { openMesh } from '../../mesh/index.ts';
-import { ask, obtainGrant, openCharter } from './credentials.ts';
+import { joseDocuments, meshDial, nodeClock, signingOf } from '../node/ports.ts';
 import type { Home } from './home.ts';
 
 const joinMsMax = 30_000;
@@ -20,57 +19,21 @@ export async function joinProject(options: {
   signal: AbortSignal;
 }): Promise<Membership> {
   const { home } = options;
-  const invite = await openMessage('invite', decodeTicket(options.ticket), joseVerifier);
-  const { project, operator, role, addrs } = invite.payload;
-  checkTime(invite.payload, Date.now(), 'the ticket');
+  const invite = await joseDocuments.message('invite', decodeTicket(options.ticket));
   const key = await home.key();
-  if (invite.payload.key !== undefined && invite.payload.key !== key.id) {
-    throw new QuorateError(
-      'TICKET_KEY_MISMATCH',
-      `the ticket is bound to the key ${invite.payload.key}; this host has ${key.id}`,
-      {
-        hint: 'Run "quorate key" on the host that is to join, and ask for a ticket bound to the key it prints.',
-      },
-    );
-  }
-  const controllers = byPeer(addrs);
+  checkInvite(invite, key.id, Date.now());
+  const controllers = byPeer(invite.payload.addrs);
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(joinMsMax)]);
   const mesh = await openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
   try {
-    const { answer, controller } = await ask(mesh, controllers, { kind: 'charter' }, signal);
-    if (answer.kind !== 'charter')
-      throw new QuorateError('CONTROLLER_UNEXPECTED_ANSWER', `expected a charter, got ${answer.kind}`, {
-        hint: 'It may run another version: update both.',
-      });
-    const charter = (await openCharter(answer.charter, project)).payload;
-    if (!charter.idps.includes(invite.signer)) {
-      throw new QuorateError(
-        'TICKET_ISSUER_MISMATCH',
-        'the ticket is not signed by an identity provider of this project',
-        { hint: 'Ask the owner for a new one: the keys of the project have changed since.' },
-      );
-    }
-    if (!charter.controllers.includes(controller)) {
-      throw new QuorateError(
-        'CONTROLLER_NOT_IN_CHARTER',
-        `the charter does not name ${controller} as a controller`,
-        { hint: 'Ask the owner for a new ticket: the addresses of this one lead to another peer.' },
-      );
-    }
-    const joined = await obtainGrant(mesh, key, { project, controllers, idp: invite.signer }, invite, signal);
-    const membership: Membership = {
-      project,
-      name: charter.name,
-      operator,
-      role,
-      charter: joined.charter.raw,
-      grant: joined.grant.raw,
-      controllers,
-      bootstrap: charter.bootstrap,
-      ...(joined.feed === undefined ? {} : { feed: joined.feed }),
-    };
+    const dial = meshDial(mesh, signal);
+    const asking = { dial, signing: signingOf(key.signer), clock: nodeClock(signal) };
+    const membership = await join(asking, invite, controllers);
     await home.save(membership);
     return membership;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   } finally {
     await mesh.close();
   }

@@ -5,6 +5,7 @@ import { openSandboxes, type Sandboxes, type Tier } from '../../../sandbox/index
 import { Bandwidth } from '../../core/bandwidth.ts';
 import { knobs } from '../../core/lending-knobs.ts';
 import type { Membership } from '../../core/sessions/credentials.ts';
+import { Loop } from '../../core/sessions/loop.ts';
 import { type HttpFeedTimings, httpFeedTimings } from '../../core/sessions/worker/http-feed.ts';
 import { WorkerSessions } from '../../core/sessions/worker/worker-sessions.ts';
 import { topics } from '../../core/wire/protocols.ts';
@@ -20,7 +21,6 @@ import { serveArtifacts } from '../artifacts/transfer.ts';
 import { openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
 import { getText } from '../node/http-get.ts';
-import { Loop } from '../node/loop.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { meshDial, nodeClock, signingOf } from '../node/ports.ts';
 import { Builder } from './builder.ts';
@@ -118,10 +118,12 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     const credentials = await openCredentials(home, key, membership);
     const machine = new Worker(key.id);
 
+    const clock = nodeClock(stop.signal);
     let perform: (effect: WorkerEffect) => void = () => {};
     const loop = new Loop<WorkerEvent, WorkerEffect>({
       machine,
       journal,
+      clock,
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
       failed: (error) => {
@@ -149,7 +151,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     const sessions = new WorkerSessions(
       {
         signing: signingOf(key.signer),
-        clock: nodeClock(stop.signal),
+        clock,
         dial: meshDial(mesh, stop.signal),
         credentials,
         machine,
@@ -178,6 +180,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
           publish: (lease) => store.publish(store.sealed(areaOf(lease))),
           pin: (roots, lease) => store.pin([...roots], lease),
           discard: (lease) => store.discard(store.sealed(areaOf(lease))),
+          retain: (leases) => retainAreas(store, leases),
           has: (artifact) => store.has(artifact),
         },
         bundles: context.bundles,
@@ -187,7 +190,6 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       options.httpFeed ?? httpFeedTimings,
     );
     loop.replay();
-    await sweepAreas(store, machine);
     perform = (effect) => sessions.perform(effect);
     serveBundles(mesh, context.bundles);
     serveArtifacts(context);
@@ -205,7 +207,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     onBuilds = () => operator.rebalance();
     closers.push(() => operator.close());
     closers.push(await serveControl(home.dir, membership.project, operator));
-    sessions.start({ kind: 'started', grant: credentials.grant, lending: operator.lending });
+    await sessions.start({ kind: 'started', grant: credentials.grant, lending: operator.lending });
     operator.start();
     closers.push(mesh.joinProject(membership.project));
     void sessions.publication.resume();
@@ -232,9 +234,8 @@ async function sweepScratch(dir: string): Promise<void> {
   for (const name of left) await rm(join(dir, name), { recursive: true, force: true });
 }
 
-/** Sealed areas of leases that are over: nobody will ask for them again. */
-async function sweepAreas(store: Store, machine: Worker): Promise<void> {
-  const wanted = new Set(machine.leases.map(areaOf));
+async function retainAreas(store: Store, leases: readonly string[]): Promise<void> {
+  const wanted = new Set(leases.map(areaOf));
   for (const name of await store.sealedNames())
     if (!wanted.has(name)) await store.discard(store.sealed(name));
 }

@@ -5,8 +5,8 @@ import type { KnobChanges, LiveField } from '../../core/lending-knobs.ts';
 import { counted, sizeText } from '../../core/quantity.ts';
 import type { Lending, WorkerEvent } from '../../core/worker/events.ts';
 import type { Tell } from '../node/node-events.ts';
+import { hostLoad, type ProcessorTimes, processorTimes } from './host-load.ts';
 import { withinHours } from './hours.ts';
-import { ownerLoad, type ProcessorTimes, processorTimes } from './owner-load.ts';
 import { checkHeld, checkTerms, type OperatorRules, prioritiesOf, unheeded } from './terms.ts';
 
 /** What is lent; null where there is no limit. */
@@ -39,7 +39,7 @@ export interface OperatorStatus {
   /** Leases of rounds that have not ended, those being built included. */
   leases: number;
   /** Processors kept busy by other programs; null before the first measurement, and where no limit is set. */
-  ownerLoad: number | null;
+  hostLoad: number | null;
 }
 
 export interface OperatorOptions {
@@ -210,7 +210,7 @@ export class Operator {
       builds: builds(),
       using,
       leases: leases(),
-      ownerLoad: this.#load,
+      hostLoad: this.#load,
     };
   }
 
@@ -259,7 +259,7 @@ export class Operator {
     if (pauseAboveLoad === undefined) return;
     const times = await processorTimes(sandboxes.processorSeconds());
     if (this.#times !== undefined) {
-      this.#load = ownerLoad(this.#times, times);
+      this.#load = hostLoad(this.#times, times);
       this.#quiet = this.#load > pauseAboveLoad ? 0 : this.#quiet + 1;
       this.#busyOwner = this.#quiet === 0 || (this.#busyOwner && this.#quiet < quietLooks);
     }

@@ -2,12 +2,15 @@ import { type Bundle, cosignStatement, decodeBundle } from '../../documents/inde
 import { codeOf, messageOf, QuorateError, reportedError } from '../../errors.ts';
 import { openCheckpoint, witnessCheckpoint } from '../../transparency/index.ts';
 import { checkEvidence } from '../../trust/index.ts';
-import { ask, openCharter } from '../ask.ts';
+import { ask, isConnectionError, openCharter } from '../ask.ts';
+import { pause } from '../timing.ts';
 import type { LeaseClient } from './lease-client.ts';
 import { LogCopy } from './log-copy.ts';
 import type { WorkerPorts } from './ports.ts';
 
 const noRequest = '0'.repeat(64);
+/** Between two attempts to read the log. */
+const retryMs = 1_000;
 /** Of a message on the wire. */
 const messageCharsMax = 1000;
 
@@ -17,6 +20,8 @@ export class Cosigner {
   readonly #log: LogCopy;
   /** Drafts that hold, by lease id, until they are signed or refused. */
   readonly #drafts = new Map<string, Bundle>();
+  /** The draft shown last, by lease id, while it is checked: a resumed stream shows it again. */
+  readonly #checking = new Map<string, string>();
 
   constructor(ports: WorkerPorts) {
     this.#ports = ports;
@@ -27,6 +32,8 @@ export class Cosigner {
   async check(lease: string, text: string): Promise<void> {
     const { dispatch, credentials, signing } = this.#ports;
     const { documents } = signing;
+    if (this.#checking.get(lease) === text) return;
+    this.#checking.set(lease, text);
     let request = noRequest;
     try {
       const draft = decodeBundle(text);
@@ -42,7 +49,7 @@ export class Cosigner {
       request = (await documents.message('request', draft.request)).id;
       const { log } = credentials.charter;
       const checkpoint = await openCheckpoint(draft.checkpoint, { project, log }, documents.verifier);
-      const leaves = await this.#log.read(checkpoint.size, (from) => this.#ask(from));
+      const leaves = await this.#log.read(checkpoint.size, (from) => this.#leaves(lease, from));
       const verification = await checkEvidence(draft, { project, leaves }, documents.verifier);
       const failed = verification.steps.find(({ ok }) => !ok);
       if (!verification.ok)
@@ -71,6 +78,8 @@ export class Cosigner {
         code: codeOf(error),
         message: messageOf(error),
       });
+    } finally {
+      if (this.#checking.get(lease) === text) this.#checking.delete(lease);
     }
   }
 
@@ -94,9 +103,17 @@ export class Cosigner {
     this.#ports.tell('warn', 'cosign-refused', `did not co-sign: ${message}`, { lease, code });
   }
 
-  async #ask(from: number): Promise<readonly string[]> {
-    const { credentials, dial } = this.#ports;
-    const { answer } = await ask(dial, credentials.membership.controllers, { kind: 'log', from });
-    return answer.kind === 'leaves' && answer.from === from ? answer.leaves : [];
+  /** Leaves of the log from an index on. A connection that fails is tried again for as long as the lease stands. */
+  async #leaves(lease: string, from: number): Promise<readonly string[]> {
+    const { credentials, dial, clock, machine } = this.#ports;
+    for (;;) {
+      try {
+        const { answer } = await ask(dial, credentials.membership.controllers, { kind: 'log', from });
+        return answer.kind === 'leaves' && answer.from === from ? answer.leaves : [];
+      } catch (error) {
+        if (!isConnectionError(error) || clock.closing || machine.leaseOf(lease) === undefined) throw error;
+        await pause(clock, retryMs);
+      }
+    }
   }
 }

@@ -12,6 +12,8 @@ export interface ResultStore {
   pin(roots: readonly string[], lease: string): Promise<void>;
   /** Removes the sealed results of a lease. */
   discard(lease: string): Promise<void>;
+  /** Removes the sealed results of all leases but these. */
+  retain(leases: readonly string[]): Promise<void>;
   has(artifact: string): Promise<boolean>;
 }
 

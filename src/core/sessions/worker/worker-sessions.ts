@@ -33,11 +33,14 @@ export class WorkerSessions {
   }
 
   /**
-   * Begins the life of a worker. Offers are heard only after `started` is journaled: it forgets the claims of the life
-   * before, and a lease for a forgotten claim would be refused.
+   * Begins the life of a worker whose machine was replayed. Sealed results of leases that are over go. Offers are heard
+   * only after `started` is journaled: it forgets the claims of the life before, and a lease for a forgotten claim would
+   * be refused.
    */
-  start(started: Extract<WorkerEvent, { kind: 'started' }>): void {
-    this.#ports.dispatch(started);
+  async start(started: Extract<WorkerEvent, { kind: 'started' }>): Promise<void> {
+    const { machine, results, dispatch } = this.#ports;
+    await results.retain(machine.leases);
+    dispatch(started);
     this.#feed.start();
   }
 

@@ -29,7 +29,7 @@ export async function processorTimes(builds: number): Promise<ProcessorTimes> {
 }
 
 /** Processors that other programs kept busy between two measurements. */
-export function ownerLoad(before: ProcessorTimes, after: ProcessorTimes): number {
+export function hostLoad(before: ProcessorTimes, after: ProcessorTimes): number {
   const seconds = after.at - before.at;
   if (seconds <= 0) return 0;
   return Math.max(0, (after.machine - before.machine - (after.ours - before.ours)) / seconds);

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Handled } from '../../../src/core/durability.ts';
+import { Loop } from '../../../src/core/sessions/loop.ts';
 import { type Journal, openJournal } from '../../../src/journal/index.ts';
-import { Loop } from '../../../src/runtime/node/loop.ts';
+import { nodeClock } from '../../../src/runtime/node/ports.ts';
 import { until } from '../../e2e/support/wait.ts';
-import { folder } from '../support.ts';
+import { folder } from '../../runtime/support.ts';
 
 type Event = { kind: 'add'; n: number } | { kind: 'wait'; ms: number } | { kind: 'tick' } | { kind: 'break' };
 interface Effect {
@@ -53,6 +54,7 @@ function start(file: string, perform?: (effect: Effect, loop: Loop<Event, Effect
   const loop: Loop<Event, Effect> = new Loop<Event, Effect>({
     machine,
     journal,
+    clock: nodeClock(new AbortController().signal),
     perform: (effect) => {
       effects.push(effect);
       perform?.(effect, loop);
@@ -104,6 +106,7 @@ describe('the loop of a machine', () => {
     const journal = openJournal<Event>(file, 'adder');
     const machine = new Adder();
     const loop = new Loop<Event, Effect>({
+      clock: nodeClock(new AbortController().signal),
       machine,
       journal,
       perform: () => {},
@@ -210,6 +213,7 @@ describe('the loop of a machine', () => {
       },
     };
     const loop = new Loop<Event, Effect>({
+      clock: nodeClock(new AbortController().signal),
       machine: new Adder(),
       journal,
       perform: ({ sum }) => order.push(`effect ${sum}`),

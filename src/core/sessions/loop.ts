@@ -1,32 +1,45 @@
-import type { Handled } from '../../core/durability.ts';
-import type { Journal } from '../../journal/index.ts';
+import type { Handled } from '../durability.ts';
+import type { Clock } from './ports.ts';
 
-interface Machine<Event, Effect> {
+/** A sans-I/O state machine. */
+export interface Machine<Event, Effect> {
   handle(event: Event, now: number): Handled<Effect>;
+  /** When the next `tick` is due, ms since the epoch; undefined while nothing waits for time to pass. */
   nextDeadline(): number | undefined;
 }
 
-/** The longest a Node timer can wait is 2^31 − 1 ms; waking up for nothing once a day is harmless. */
+/** Events on disk, in order. */
+export interface EventLog<Event> {
+  append(event: Event, at: number): void;
+  /** Takes back the event that was appended last. */
+  forget(): void;
+  /** Puts all that was appended on disk. */
+  sync(): void;
+  replay(): Iterable<{ event: Event; at: number }>;
+}
+
+/** Timers of Node wait 2^31 − 1 ms at most. A tick before its time changes nothing. */
 const timerMsMax = 24 * 3600 * 1000;
 
 /**
- * Runs a sans-I/O state machine: each event is in the journal before the machine sees it, and as durable as the machine
- * says before an effect of it is carried out. Time never goes backwards; a `tick` is delivered when the machine's next
- * deadline is reached.
+ * Runs a state machine: each event is in the journal before the machine sees it, and as durable as the machine says before
+ * an effect of it is carried out. Time never goes backwards; a `tick` is delivered when the next deadline is reached.
  */
 export class Loop<Event, Effect> {
   readonly #machine: Machine<Event, Effect>;
-  readonly #journal: Journal<Event>;
+  readonly #journal: EventLog<Event>;
+  readonly #clock: Pick<Clock, 'now' | 'after'>;
   readonly #perform: (effect: Effect) => void;
   readonly #tick: Event;
   readonly #failed: (error: unknown) => void;
   #last = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #cancel: () => void = () => {};
   #closed = false;
 
   constructor(options: {
     machine: Machine<Event, Effect>;
-    journal: Journal<Event>;
+    journal: EventLog<Event>;
+    clock: Pick<Clock, 'now' | 'after'>;
     perform: (effect: Effect) => void;
     tick: Event;
     /** The journal cannot be written or the machine broke: the node must stop. */
@@ -34,12 +47,13 @@ export class Loop<Event, Effect> {
   }) {
     this.#machine = options.machine;
     this.#journal = options.journal;
+    this.#clock = options.clock;
     this.#perform = options.perform;
     this.#tick = options.tick;
     this.#failed = options.failed;
   }
 
-  /** Rebuilds the state; the effects of that time were carried out then. Returns how many events there were. */
+  /** Rebuilds the state; the effects of these events were carried out in an earlier life. Returns the number of events. */
   replay(): number {
     let events = 0;
     for (const { event, at } of this.#journal.replay()) {
@@ -52,7 +66,7 @@ export class Loop<Event, Effect> {
 
   dispatch(event: Event): void {
     if (this.#closed) return;
-    const now = Math.max(this.#last, Date.now());
+    const now = Math.max(this.#last, this.#clock.now());
     this.#last = now;
     let handled: Handled<Effect>;
     try {
@@ -71,14 +85,15 @@ export class Loop<Event, Effect> {
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#cancel();
   }
 
   #schedule(): void {
-    clearTimeout(this.#timer);
+    this.#cancel();
+    this.#cancel = () => {};
     const next = this.#machine.nextDeadline();
     if (next === undefined || this.#closed) return;
-    const wait = Math.min(timerMsMax, Math.max(0, next - Date.now()));
-    this.#timer = setTimeout(() => this.dispatch(this.#tick), wait);
+    const wait = Math.min(timerMsMax, Math.max(0, next - this.#clock.now()));
+    this.#cancel = this.#clock.after(wait, () => this.dispatch(this.#tick));
   }
 }

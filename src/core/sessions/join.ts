@@ -1,0 +1,65 @@
+import { checkTime, type Invite, type Verified } from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import { ask, obtainGrant, openCharter } from './ask.ts';
+import type { Membership } from './credentials.ts';
+import type { Clock, Dial, PeerAddress, Signing } from './ports.ts';
+
+/** Checks an invite before anybody is dialled. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, `TICKET_KEY_MISMATCH`. */
+export function checkInvite({ payload }: Verified<Invite>, key: string, now: number): void {
+  checkTime(payload, now, 'the ticket');
+  if (payload.key === undefined || payload.key === key) return;
+  throw new QuorateError(
+    'TICKET_KEY_MISMATCH',
+    `the ticket is bound to the key ${payload.key}; this host has ${key}`,
+    {
+      hint: 'Run "quorate key" on the host that is to join, and ask for a ticket bound to the key it prints.',
+    },
+  );
+}
+
+/**
+ * Enrols with an invite at one of the controllers. The invite names the root key to believe; everything else is checked
+ * against that key. Errors: those of `checkInvite`, `ask` and `obtainGrant`; `CHARTER_ISSUER_MISMATCH`,
+ * `TICKET_ISSUER_MISMATCH`, `CONTROLLER_NOT_IN_CHARTER`.
+ */
+export async function join(
+  { dial, signing, clock }: { dial: Dial; signing: Signing; clock: Pick<Clock, 'now'> },
+  invite: Verified<Invite>,
+  controllers: readonly PeerAddress[],
+): Promise<Membership> {
+  const { project, operator, role } = invite.payload;
+  checkInvite(invite, signing.signer.id, clock.now());
+  const { answer, controller } = await ask(dial, controllers, { kind: 'charter' });
+  if (answer.kind !== 'charter')
+    throw new QuorateError('CONTROLLER_UNEXPECTED_ANSWER', `expected a charter, got ${answer.kind}`, {
+      hint: 'It may run another version: update both.',
+    });
+  const charter = (await openCharter(answer.charter, project, signing.documents)).payload;
+  if (!charter.idps.includes(invite.signer)) {
+    throw new QuorateError(
+      'TICKET_ISSUER_MISMATCH',
+      'the ticket is not signed by an identity provider of this project',
+      { hint: 'Ask the owner for a new one: the keys of the project have changed since.' },
+    );
+  }
+  if (!charter.controllers.includes(controller)) {
+    throw new QuorateError(
+      'CONTROLLER_NOT_IN_CHARTER',
+      `the charter does not name ${controller} as a controller`,
+      { hint: 'Ask the owner for a new ticket: the addresses of this one lead to another peer.' },
+    );
+  }
+  const asking = { dial, signing, clock };
+  const joined = await obtainGrant(asking, { project, controllers, idp: invite.signer }, invite);
+  return {
+    project,
+    name: charter.name,
+    operator,
+    role,
+    charter: joined.charter.raw,
+    grant: joined.grant.raw,
+    controllers: [...controllers],
+    bootstrap: charter.bootstrap,
+    ...(joined.feed === undefined ? {} : { feed: joined.feed }),
+  };
+}
