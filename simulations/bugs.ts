@@ -3,7 +3,9 @@ import { Controller } from '../src/core/controller/machine.ts';
 import type { LiveLease, Run } from '../src/core/controller/state.ts';
 import { idOf } from '../src/core/documents/index.ts';
 import type { Durability, Handled } from '../src/core/durability.ts';
+import { reportedError } from '../src/core/errors.ts';
 import { MerkleTree } from '../src/core/transparency/index.ts';
+import { protocols } from '../src/core/wire/protocols.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { exited, treeCid } from './paperwork.ts';
@@ -69,7 +71,7 @@ export const bugs: Record<string, Bug> = {
   'ack-before-journal': {
     says: 'effects are carried out before the event is in the journal',
     caughtBy: 'acks',
-    patches: () => ({ journalLast: true }),
+    patches: () => ({ journalLate: true }),
   },
   'promises-unsynced': {
     says: 'what was promised is written and not synced: it may be lost in a power cut',
@@ -164,13 +166,17 @@ export const bugs: Record<string, Bug> = {
     }),
   },
   'policy-weakened': {
-    says: 'the co-signature a request asks for is forgotten',
+    says: 'the co-signature a request asks for is forgotten once its round is open',
     caughtBy: 'attackers',
-    patches: breaking((_, handle) => (event, now) => {
-      if (event.kind !== 'submit') return handle(event, now);
-      const { request } = event;
-      const payload = { ...request.payload, policy: { ...request.payload.policy, cosign: 'none' as const } };
-      return handle({ ...event, request: { ...request, payload } }, now);
+    patches: breaking((controller, handle) => (event, now) => {
+      const effects = handle(event, now);
+      if (event.kind !== 'submit') return effects;
+      const run = controller.state.runs.get(event.request.id);
+      if (run === undefined) return effects;
+      const { request } = run;
+      const policy = { ...request.payload.policy, cosign: 'none' as const };
+      run.request = { ...request, payload: { ...request.payload, policy } };
+      return effects;
     }),
   },
   'verdict-changed': {
@@ -226,6 +232,55 @@ export const bugs: Record<string, Bug> = {
     caughtBy: 'cosigning',
     patches: () => ({ worker: (id, name) => (name === 'trusted' ? new Copier(id) : new Worker(id)) }),
   },
+  'lease-ends-at-reveal': {
+    says: 'a worker gives its lease up when the round is revealed, before its result is published',
+    caughtBy: 'served',
+    patches: () => ({ worker: (id) => new Forgetful(id) }),
+  },
+  'offers-before-started': {
+    says: 'a worker that starts again takes offers before its start is in the journal, and drops the lease in silence',
+    caughtBy: 'known leases',
+    patches: () => ({
+      workerPorts: (ports) => ({
+        ...ports,
+        machine: withMethods(ports.machine, {
+          leaseOf: (machine, lease) => machine.leaseOf(lease) ?? unknownLease,
+        }),
+        dispatch(event) {
+          if (event.kind !== 'started') ports.dispatch(event);
+          else ports.clock.after(startsLateMs, () => ports.dispatch(event));
+        },
+      }),
+    }),
+  },
+  'reveal-ends-stream': {
+    says: 'a worker ends the stream of a lease at the reveal, whether its receipt was acknowledged or not',
+    caughtBy: 'liveness',
+    patches: () => ({
+      workerPorts: (ports) => ({ ...ports, machine: withMethods(ports.machine, { isOpen: () => false }) }),
+    }),
+  },
+  'broken-line-refuses': {
+    says: 'a trusted worker takes a connection that breaks while it reads the log for an answer, and refuses to sign',
+    caughtBy: 'cosigning',
+    patches: () => ({
+      workerPorts: (ports) => ({
+        ...ports,
+        dial: async (peer, protocol, options) => {
+          const channel = await ports.dial(peer, protocol, options);
+          if (protocol !== protocols.api) return channel;
+          const receive: typeof channel.receive = (limit) => channel.receive(limit).catch(answerOfLine);
+          return Object.create(channel, {
+            closed: { get: () => channel.closed },
+            peer: { value: channel.peer },
+            send: { value: (message: Uint8Array) => channel.send(message) },
+            receive: { value: receive },
+            close: { value: () => channel.close() },
+          });
+        },
+      }),
+    }),
+  },
   'order-by-chance': {
     says: 'the order of effects depends on something outside the machine',
     caughtBy: 'determinism',
@@ -238,6 +293,39 @@ export const bugs: Record<string, Bug> = {
 
 /** Survives from one run to the next, which is the mistake. */
 let rolls = 0;
+
+/** The broken line as if the controller had said so. */
+function answerOfLine(cause: unknown): never {
+  throw reportedError('LOG_UNREADABLE', 'the line broke', { cause });
+}
+
+const startsLateMs = 5_000;
+/** Any lease at all, for a session that asks whether its machine knows one. */
+const unknownLease = {} as NonNullable<ReturnType<Worker['leaseOf']>>;
+
+/** A machine of which the sessions see some answers changed; everything else is the real one. */
+function withMethods(
+  machine: Worker,
+  changed: { [K in 'leaseOf' | 'isOpen']?: (machine: Worker, lease: string) => ReturnType<Worker[K]> },
+): Worker {
+  return new Proxy(machine, {
+    get(target, name) {
+      const method = changed[name as keyof typeof changed];
+      if (method !== undefined) return (lease: string) => method(target, lease);
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+class Forgetful extends Worker {
+  override handle(event: WorkerEvent, now: number): Handled<WorkerEffect> {
+    const handled = super.handle(event, now);
+    if (event.kind !== 'revealed') return handled;
+    const { effects } = super.handle({ kind: 'published', lease: event.lease }, now);
+    return { ...handled, effects: [...handled.effects, ...effects] };
+  }
+}
 
 class Greedy extends Worker {
   override handle(event: WorkerEvent, now: number): Handled<WorkerEffect> {

@@ -46,3 +46,44 @@ export const standIn: Keys = {
     raw: async (message, signature, signer) => same(signature, stamp(signer, message)),
   },
 };
+
+/** One event-loop turn: all promises that wait for nothing outside have come to rest after it. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/**
+ * The same keys, one operation after the other in the order of the calls, so that the order of their results never varies.
+ * `settle` resolves when no operation and no promise that followed from one is left.
+ */
+export function inTurn(keys: Keys): { keys: Keys; settle: () => Promise<void> } {
+  let pending = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  const queue = <T>(work: () => Promise<T>): Promise<T> => {
+    pending++;
+    const result = last.then(work);
+    last = result.then(
+      () => pending--,
+      () => pending--,
+    );
+    return result;
+  };
+  return {
+    keys: {
+      signer(name) {
+        const signer = keys.signer(name);
+        return {
+          id: signer.id,
+          jws: (header, payload) => queue(() => signer.jws(header, payload)),
+          raw: (message) => queue(() => signer.raw(message)),
+        };
+      },
+      verifier: {
+        jws: (compact, signer) => queue(() => keys.verifier.jws(compact, signer)),
+        raw: (message, signature, signer) => queue(() => keys.verifier.raw(message, signature, signer)),
+      },
+    },
+    async settle() {
+      do await turn();
+      while (pending > 0);
+    },
+  };
+}

@@ -1,42 +1,123 @@
+import { reportedError } from '../src/core/errors.ts';
+import type { Channel } from '../src/core/sessions/ports.ts';
 import type { Random } from './random.ts';
 import type { Rates } from './rates.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** Who is on the network. `life` grows with each restart: what was meant for an earlier one is lost. */
+/** A node of the network. `life` grows with each restart: messages for an earlier life are lost. */
 export interface Node {
   readonly name: string;
+  /** PeerId. */
   readonly id: string;
   readonly up: boolean;
   readonly life: number;
-  accept(protocol: string, end: End): void;
+  /** Serves a channel that a peer has opened. */
+  accept(protocol: string, channel: Channel): void;
 }
 
-interface Side {
-  node: Node;
-  life: number;
-  /** Arrival of the last message to this side: a stream keeps its order. */
-  lastArrival: number;
-  closed: boolean;
-  message: (message: never) => Promise<void> | void;
-  onClosed: () => Promise<void> | void;
-}
+/** How long a receive waits where the caller sets no limit, as the mesh does. */
+const receiveMsMax = 120_000;
+
+/** Probability that the message at which a stream breaks stalls. */
+const stallAtBreak = 0.5;
+
+type Ending = 'closed' | 'reset';
 
 /** One end of a stream: reliable and in order until it breaks, which it may at any moment. */
-export interface End {
-  /** Who is at the other end, authenticated. */
+class Side implements Channel {
+  readonly node: Node;
+  readonly life: number;
   readonly peer: string;
-  readonly open: boolean;
-  send(message: unknown): void;
-  close(): void;
-  /** Messages of one stream have the shape its protocol gives them. */
-  listen<M>(message: (message: M) => Promise<void> | void, closed: () => Promise<void> | void): void;
+  readonly #time: Scheduler;
+  readonly #network: Network;
+  far!: Side;
+  /** Arrival of the last message to this side. */
+  lastArrival = 0;
+  /** Nothing comes in or goes out here any more. */
+  ended: Ending | undefined;
+  readonly #queue: Uint8Array[] = [];
+  #waiting: (() => void) | undefined;
+
+  constructor(network: Network, time: Scheduler, node: Node, peer: string) {
+    this.#network = network;
+    this.#time = time;
+    this.node = node;
+    this.life = node.life;
+    this.peer = peer;
+  }
+
+  /** False once its process has crashed, whatever runs on. */
+  get alive(): boolean {
+    return this.node.up && this.node.life === this.life;
+  }
+
+  get closed(): boolean {
+    return this.ended !== undefined || !this.alive;
+  }
+
+  async send(message: Uint8Array): Promise<void> {
+    if (!this.alive) return;
+    if (this.ended !== undefined) throw reportedError('MESH_CLOSED', 'the stream has ended');
+    this.#network.carry(this, message);
+  }
+
+  receive({ timeoutMs = receiveMsMax }: { timeoutMs?: number } = {}): Promise<Uint8Array | undefined> {
+    return new Promise((resolve, reject) => {
+      const take = (): boolean => {
+        const next = this.#queue.shift();
+        if (next !== undefined) resolve(next);
+        else if (this.ended === 'closed') resolve(undefined);
+        else if (this.ended === 'reset') reject(reportedError('MESH_RESET', 'the stream broke'));
+        else return false;
+        return true;
+      };
+      if (take()) return;
+      const cancel = this.#time.after(timeoutMs, () => {
+        this.#waiting = undefined;
+        if (this.alive) reject(reportedError('MESH_TIMEOUT', `nothing came for ${timeoutMs} ms`));
+      });
+      this.#waiting = () => {
+        if (!take()) return;
+        this.#waiting = undefined;
+        cancel();
+      };
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.ended = 'closed';
+    this.#network.end(this.far, 'closed');
+  }
+
+  abort(): void {
+    if (this.closed) return;
+    this.ended = 'reset';
+    this.#network.end(this.far, 'reset');
+  }
+
+  /** A message of the other side arrives. */
+  arrive(message: Uint8Array): void {
+    if (this.closed) return;
+    this.#queue.push(message);
+    this.#waiting?.();
+  }
+
+  /** The other side, or the line, has ended the stream. */
+  finish(ending: Ending): void {
+    if (this.closed) return;
+    this.ended = ending;
+    if (ending === 'reset') this.#queue.length = 0;
+    this.#waiting?.();
+  }
 }
 
+/** Streams and gossip between nodes, with delays and faults. */
 export class Network {
   rates: Rates;
   readonly #time: Scheduler;
   readonly #random: Random;
-  readonly #streams = new Set<[Side, Side]>();
+  readonly #streams = new Set<Side>();
   readonly #cutOff = new Set<string>();
 
   constructor(time: Scheduler, random: Random, rates: Rates) {
@@ -49,27 +130,27 @@ export class Network {
     return this.#random.int(this.rates.delayMsMin, this.rates.delayMsMax);
   }
 
-  connect(from: Node, to: Node, protocol: string): End {
-    const a = newSide(from);
-    const b = newSide(to);
-    const stream: [Side, Side] = [a, b];
-    this.#streams.add(stream);
-    const near = this.#end(stream, a, b);
+  /** Opens a stream. Errors: `MESH_UNREACHABLE`. */
+  dial(from: Node, to: Node, protocol: string): Promise<Channel> {
+    const near = new Side(this, this.#time, from, to.id);
+    const far = new Side(this, this.#time, to, from.id);
+    near.far = far;
+    far.far = near;
     const delay = this.#delay;
-    if (!to.up || this.#apart(from, to)) {
-      this.#close(stream, a, delay);
-      b.closed = true;
-      return near;
-    }
-    b.lastArrival = this.#time.now + delay;
-    this.#time.at(b.lastArrival, () => {
-      if (this.#alive(b)) to.accept(protocol, this.#end(stream, b, a));
+    return new Promise((resolve, reject) => {
+      this.#time.after(delay, () => {
+        if (!near.alive) return;
+        if (!far.alive || this.#apart(from, to))
+          return reject(reportedError('MESH_UNREACHABLE', `${to.name} does not answer`));
+        this.#streams.add(near);
+        to.accept(protocol, far);
+        resolve(near);
+      });
     });
-    return near;
   }
 
   /** One message to many, which may get it late, twice or never. */
-  gossip(from: Node, to: readonly Node[], deliver: (to: Node) => Promise<void> | void): void {
+  gossip(from: Node, to: readonly Node[], deliver: (to: Node) => void): void {
     for (const node of to) {
       const times = this.#random.chance(this.rates.gossipLoss)
         ? 0
@@ -77,14 +158,14 @@ export class Network {
           ? 2
           : 1;
       for (let n = 0; n < times; n++) {
-        this.#time.after(this.#delay * this.#random.int(1, 4), () =>
-          node.up && !this.#apart(from, node) ? deliver(node) : undefined,
-        );
+        this.#time.after(this.#delay * this.#random.int(1, 4), () => {
+          if (node.up && !this.#apart(from, node)) deliver(node);
+        });
       }
     }
   }
 
-  /** Its process is gone: everybody it talked to finds out sooner or later. */
+  /** The process of a node is gone: its peers find out sooner or later. */
   crashed(node: Node): void {
     this.#breakAll(node);
   }
@@ -95,57 +176,43 @@ export class Network {
     if (cutOff) this.#breakAll(node);
   }
 
+  /** Carries a message of `side` to the other side, in order, and may break the stream. */
+  carry(side: Side, message: Uint8Array): void {
+    const { far } = side;
+    const { stallPerMessage, stallMsMax, breakPerMessage } = this.rates;
+    const breaks = this.#random.chance(breakPerMessage);
+    // The last message of a stream that breaks may be on its way for a while.
+    const stalls = this.#random.chance(breaks ? stallAtBreak : stallPerMessage);
+    const stall = stalls ? this.#random.int(0, stallMsMax) : 0;
+    const arrival = Math.max(far.lastArrival, this.#time.now + this.#delay + stall);
+    far.lastArrival = arrival;
+    this.#time.at(arrival, () => far.arrive(message));
+    if (!breaks) return;
+    // The sender sees the broken line first; the other side hears nothing, and takes its time to notice.
+    this.end(side, 'reset');
+    this.#time.after(this.#random.int(0, this.rates.noticeMsMax), () => this.end(far, 'reset'));
+  }
+
+  /** Tells `side` that the stream has ended: after the messages on their way where it was closed, at any time else. */
+  end(side: Side, ending: Ending): void {
+    const messages = ending === 'closed' ? Math.max(0, side.lastArrival - this.#time.now) : 0;
+    this.#time.after(messages + this.#delay, () => {
+      side.finish(ending);
+      this.#streams.delete(side);
+      this.#streams.delete(side.far);
+    });
+  }
+
   #breakAll(node: Node): void {
-    for (const stream of this.#streams) if (stream.some((side) => side.node === node)) this.#break(stream);
+    for (const side of this.#streams) if (side.node === node || side.far.node === node) this.#break(side);
+  }
+
+  #break(side: Side): void {
+    this.end(side, 'reset');
+    this.end(side.far, 'reset');
   }
 
   #apart(a: Node, b: Node): boolean {
     return this.#cutOff.has(a.id) !== this.#cutOff.has(b.id);
   }
-
-  #alive(side: Side): boolean {
-    return !side.closed && side.node.up && side.node.life === side.life;
-  }
-
-  #end(stream: [Side, Side], own: Side, far: Side): End {
-    const alive = () => this.#alive(own);
-    return {
-      peer: far.node.id,
-      get open() {
-        return alive();
-      },
-      send: (message) => {
-        if (!this.#alive(own)) return;
-        const arrival = Math.max(far.lastArrival, this.#time.now + this.#delay);
-        far.lastArrival = arrival;
-        this.#time.at(arrival, () => (this.#alive(far) ? far.message(message as never) : undefined));
-        if (this.#random.chance(this.rates.breakPerMessage)) this.#break(stream);
-      },
-      close: () => {
-        own.closed = true;
-        this.#close(stream, far, Math.max(0, far.lastArrival - this.#time.now) + this.#delay);
-      },
-      listen: (message, closed) => {
-        own.message = message;
-        own.onClosed = closed;
-      },
-    };
-  }
-
-  #break(stream: [Side, Side]): void {
-    for (const side of stream) this.#close(stream, side, this.#delay);
-  }
-
-  #close(stream: [Side, Side], side: Side, delay: number): void {
-    this.#time.after(delay, () => {
-      const told = this.#alive(side);
-      side.closed = true;
-      if (stream.every(({ closed }) => closed)) this.#streams.delete(stream);
-      return told ? side.onClosed() : undefined;
-    });
-  }
-}
-
-function newSide(node: Node): Side {
-  return { node, life: node.life, lastArrival: 0, closed: false, message: () => {}, onClosed: () => {} };
 }

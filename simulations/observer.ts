@@ -20,8 +20,19 @@ export type Observation =
   | { kind: 'cosigned'; worker: string; lease: string; verdict: Verdict }
   /** A state machine was rebuilt from its journal: its snapshots before and after. */
   | { kind: 'restarted'; who: string; before: string; after: string; state: ControllerState | undefined }
-  /** Faults are over, all processes are back, and there was time to finish. */
-  | { kind: 'ended'; state: ControllerState; idle: readonly { worker: string; holds: number }[] };
+  /** Faults are over, everything that can has come back, and there was time to finish. */
+  | { kind: 'ended'; state: ControllerState; idle: readonly IdleWorker[] };
+
+/** An honest worker that is up when all is over. */
+export interface IdleWorker {
+  /** PeerId. */
+  id: string;
+  worker: string;
+  /** Leases that its machine still holds. */
+  holds: number;
+  /** Artifacts that it serves. */
+  served: ReadonlySet<string>;
+}
 
 /** The ground truth, which documents may contradict. */
 export interface Truth {
@@ -35,6 +46,8 @@ export interface Truth {
   /** The result this key's worker built under a lease. */
   builtUnder(lease: string): { key: string; result: string } | undefined;
   workOf(run: string): Work | undefined;
+  /** Whether the machine of this worker knows a lease now; undefined while its process is down. */
+  holdsLease(worker: string, lease: string): boolean | undefined;
   /** Operators that do not build what the source says. */
   readonly attackers: number;
   readonly trusted: TrustedWorker;

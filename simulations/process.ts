@@ -1,21 +1,24 @@
 import type { Handled } from '../src/core/durability.ts';
-import type { Network } from './network.ts';
+import { type EventLog, Loop, type Machine } from '../src/core/sessions/loop.ts';
+import type { Channel, Clock, Documents, Signing } from '../src/core/sessions/ports.ts';
+import type { Keys } from './keys.ts';
+import type { Network, Node } from './network.ts';
+import { nonceOf } from './paperwork.ts';
 import type { Random } from './random.ts';
 import type { Rates } from './rates.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Trace } from './trace.ts';
 
+/** What all processes of a simulated world share. */
 export interface Surroundings {
   time: Scheduler;
   network: Network;
   trace: Trace;
   random: Random;
+  keys: Keys;
+  /** Opens each text once for all nodes. */
+  documents: Documents;
   rates: () => Rates;
-}
-
-interface Machine<Event, Effect> {
-  handle(event: Event, now: number): Handled<Effect>;
-  nextDeadline(): number | undefined;
 }
 
 /** When a process dies at an event: before it is in the journal, right after, or with some effects carried out. */
@@ -24,26 +27,91 @@ type CrashPoint = 'before the journal' | 'after the journal' | 'between effects'
 /** A process that is killed loses nothing that it wrote; a power cut takes events that were not synced with it. */
 type Crash = 'kill' | 'power cut';
 
+/** The journal of a process, as it survives its crashes. */
+class SimulatedJournal<Event> implements EventLog<Event> {
+  readonly events: { event: Event; at: number }[] = [];
+  /** Events at the start that a power cut cannot take. */
+  #synced = 0;
+  /** A planted bug: an event is written only after its effects were carried out. */
+  late = false;
+  #unwritten: { event: Event; at: number } | undefined;
+
+  append(event: Event, at: number): void {
+    this.write();
+    if (this.late) this.#unwritten = { event, at };
+    else this.events.push({ event, at });
+  }
+
+  forget(): void {
+    if (this.late) this.#unwritten = undefined;
+    else this.events.pop();
+    this.#synced = Math.min(this.#synced, this.events.length);
+  }
+
+  sync(): void {
+    this.#synced = this.events.length;
+  }
+
+  replay(): Iterable<{ event: Event; at: number }> {
+    return this.events;
+  }
+
+  /** With the bug: the event is written now. */
+  write(): void {
+    if (this.#unwritten !== undefined) this.events.push(this.#unwritten);
+    this.#unwritten = undefined;
+  }
+
+  /** What a crash leaves. Returns how many events it took. */
+  crash(how: Crash, random: Random): number {
+    this.#unwritten = undefined;
+    const lost = how === 'kill' ? 0 : random.int(0, this.events.length - this.#synced);
+    this.events.length -= lost;
+    this.#synced = this.events.length;
+    return lost;
+  }
+}
+
+/** The rest of a dispatch in a process that has just died. */
+const nothing = { effects: [], durability: 'lazy' } as const satisfies Handled<never>;
+
+/** One life of a process: everything that a crash ends. */
+export interface Life<Event, Effect, M> {
+  readonly n: number;
+  readonly machine: M;
+  readonly loop: Loop<Event, Effect>;
+  readonly clock: Clock;
+  /** False once the process has crashed: whatever this life still does has no effect. */
+  readonly alive: () => boolean;
+}
+
 /**
- * A process around a state machine: journal, timer, crash and restart. What a crash leaves of `journal` survives,
- * nothing else. The state machines are those of src/core, treated as the runtime does: write, handle, sync, carry out.
+ * A process around a state machine: journal, clock, crash and restart. The loop, the machine and the sessions are those of
+ * src/core; only what they run on is simulated. What a crash leaves of the journal survives, and what a subclass keeps on
+ * its disk.
  */
-export abstract class Process<Event extends { kind: string }, Effect extends { kind: string }> {
+export abstract class Process<
+  Event extends { kind: string },
+  Effect extends { kind: string },
+  M extends Machine<Event, Effect>,
+> implements Node
+{
   abstract readonly name: string;
   abstract readonly id: string;
   up = false;
   life = 0;
-  readonly journal: { event: Event; now: number }[] = [];
-  /** Events at the start of the journal that a power cut cannot take. */
-  #synced = 0;
-  /** A planted bug: effects are carried out before the event is in the journal. */
-  journalLast = false;
+  readonly #journal = new SimulatedJournal<Event>();
   protected readonly around: Surroundings;
-  #timer = 0;
   readonly #random: Random;
   readonly #powerCuts: Random;
+  #current: Life<Event, Effect, M> | undefined;
+  /** Effects of the event being handled that are still carried out before the process dies. */
+  #effectsLeft = Number.POSITIVE_INFINITY;
+  /** With the planted bug: the process dies once the effects are carried out, before the event is written. */
+  #diesUnwritten = false;
   /** The state before a kill; undefined after a power cut, which may have taken the last of it. */
   #before: string | undefined;
+  #nonces = 0;
 
   constructor(around: Surroundings, name: string) {
     this.around = around;
@@ -51,91 +119,133 @@ export abstract class Process<Event extends { kind: string }, Effect extends { k
     this.#powerCuts = around.random.fork(`power cuts of ${name}`);
   }
 
-  protected abstract machine: Machine<Event, Effect>;
   protected abstract readonly tick: Event;
-  protected abstract fresh(): Machine<Event, Effect>;
-  protected abstract started(): Promise<void>;
-  protected abstract stopped(): void;
+  protected abstract fresh(): M;
+  /** A new life begins, with its machine replayed. */
+  protected abstract begin(life: Life<Event, Effect, M>): void;
+  protected abstract perform(effect: Effect): void;
+  /** The machine has handled an event; its effects are not carried out yet. */
+  protected abstract handled(event: Event, effects: readonly Effect[]): void;
+  protected abstract restored(before: string, after: string): void;
+  protected abstract snapshot(machine: M): string;
+  protected abstract describe(event: Event, effects: readonly Effect[]): string | undefined;
   protected abstract crashRate(): number;
-  protected abstract perform(effect: Effect): Promise<void>;
-  protected abstract handled(event: Event, effects: Effect[]): Promise<void>;
-  protected abstract restored(before: string, after: string): Promise<void>;
-  protected abstract snapshot(): string;
-  protected abstract describe(event: Event, effects: Effect[]): string | undefined;
+  abstract accept(protocol: string, channel: Channel): void;
 
-  async start(): Promise<void> {
-    if (this.up) return;
-    this.up = true;
-    this.life++;
-    if (this.life > 1) {
-      this.machine = this.fresh();
-      for (const { event, now } of this.journal) this.machine.handle(event, now);
-      this.around.trace.write(
-        this.around.time.now,
-        this.name,
-        `restarts after ${this.journal.length} events`,
-      );
-      const after = this.snapshot();
-      await this.restored(this.#before ?? after, after);
-    }
-    await this.started();
+  /** A planted bug: effects are carried out before their event is in the journal. */
+  set journalLate(late: boolean) {
+    this.#journal.late = late;
   }
 
-  /** Crashes. Restarts by itself after up to `downMsMax`, unless `forGood`. */
+  get machine(): M {
+    if (this.#current === undefined) throw new Error(`${this.name} was not started`);
+    return this.#current.machine;
+  }
+
+  /** Signs with the key of this process. */
+  protected signing(): Signing {
+    const { keys, documents } = this.around;
+    const signer = keys.signer(this.name);
+    return { signer, documents, nonce: () => nonceOf(`${this.name} ${this.#nonces++}`) };
+  }
+
+  start(): void {
+    if (this.up) return;
+    this.up = true;
+    const n = ++this.life;
+    const { time, trace } = this.around;
+    const alive = () => this.up && this.life === n;
+    const machine = this.fresh();
+    const clock: Clock = {
+      now: () => time.now,
+      monotonic: () => time.now,
+      after: (ms, act) => time.after(ms, () => (alive() ? act() : undefined)),
+      closing: false,
+      onClosing: () => () => {},
+    };
+    const loop = new Loop<Event, Effect>({
+      machine: this.#watched(machine),
+      journal: this.#journal,
+      clock,
+      perform: (effect) => this.#perform(effect, alive),
+      tick: this.tick,
+      failed(error) {
+        throw error;
+      },
+    });
+    const life = { n, machine, loop, clock, alive };
+    this.#current = life;
+    if (n > 1) {
+      const events = loop.replay();
+      trace.write(time.now, this.name, `restarts after ${events} events`);
+      const after = this.snapshot(machine);
+      this.restored(this.#before ?? after, after);
+    }
+    this.#ready = true;
+    this.begin(life);
+  }
+
+  /** False while a journal is replayed. */
+  #ready = false;
+
+  /** Dies. Comes back by itself after a while, unless `forGood`. */
   crash(where: string, forGood = false): void {
     if (!this.up) return;
     const { time, trace, network, rates } = this.around;
     const how: Crash = this.#powerCuts.chance(rates().powerCutPerCrash) ? 'power cut' : 'kill';
-    this.#before = how === 'kill' ? this.snapshot() : undefined;
+    this.#before = how === 'kill' ? this.snapshot(this.machine) : undefined;
     this.up = false;
-    const lost = how === 'kill' ? 0 : this.#powerCuts.int(0, this.journal.length - this.#synced);
-    this.journal.length -= lost;
-    this.#synced = this.journal.length;
+    this.#ready = false;
+    const lost = this.#journal.crash(how, this.#powerCuts);
     trace.write(time.now, this.name, `crashes ${where} (${how}, loses ${lost} events)`);
-    this.stopped();
-    network.crashed(this as never);
+    network.crashed(this);
     if (!forGood) time.after(this.#random.int(500, rates().downMsMax), () => this.start());
   }
 
-  async dispatch(event: Event): Promise<void> {
-    if (!this.up) return;
-    const { time, trace } = this.around;
-    const point = this.#crashPoint();
-    if (point === 'before the journal' && !this.journalLast) return this.crash(point);
-    const write = () => this.journal.push({ event, now: time.now });
-    if (!this.journalLast) write();
-    const { effects, durability } = this.machine.handle(event, time.now);
-    if (durability === 'none' && !this.journalLast) this.journal.pop();
-    if (durability === 'sync') this.#synced = this.journal.length;
-    const line = this.describe(event, effects);
-    if (line !== undefined) trace.write(time.now, this.name, line);
-    await this.handled(event, effects);
-    if (point === 'after the journal') return this.crash(point);
-    const stop = point === 'between effects' ? this.#random.int(0, effects.length) : undefined;
-    for (const [n, effect] of effects.entries()) {
-      if (n === stop) return this.crash(point ?? '');
-      await this.perform(effect);
-    }
-    if (this.journalLast) {
-      if (point !== undefined) return this.crash('before the journal');
-      write();
-    }
-    this.#schedule();
+  /** Dispatches an event, at which the process may die. */
+  protected dispatch({ loop, alive }: Life<Event, Effect, M>, event: Event): void {
+    if (!alive()) return;
+    loop.dispatch(event);
+    if (this.#diesUnwritten && alive()) this.crash('before the journal');
+    this.#diesUnwritten = false;
+    if (alive()) this.#journal.write();
+  }
+
+  /** The machine of a life: its process may die at any event, and what it does is written down. */
+  #watched(machine: M): Machine<Event, Effect> {
+    return {
+      nextDeadline: () => machine.nextDeadline(),
+      handle: (event, now): Handled<Effect> => {
+        if (!this.#ready) return machine.handle(event, now);
+        const point = this.#crashPoint();
+        if (point === 'before the journal' && !this.#journal.late) {
+          this.#journal.forget();
+          this.crash(point);
+          return nothing;
+        }
+        const handled = machine.handle(event, now);
+        const { effects } = handled;
+        const line = this.describe(event, effects);
+        if (line !== undefined) this.around.trace.write(now, this.name, line);
+        this.handled(event, effects);
+        this.#diesUnwritten = point !== undefined && this.#journal.late;
+        // The machine's journal is synced by then, where it asked for that: to die before is to die before the journal.
+        if (point === undefined || this.#journal.late) this.#effectsLeft = Number.POSITIVE_INFINITY;
+        else if (point === 'after the journal') this.#effectsLeft = 0;
+        else this.#effectsLeft = this.#random.int(0, effects.length);
+        return handled;
+      },
+    };
+  }
+
+  #perform(effect: Effect, alive: () => boolean): void {
+    if (!alive()) return;
+    if (this.#effectsLeft-- <= 0) return this.crash('before an effect');
+    this.perform(effect);
   }
 
   #crashPoint(): CrashPoint | undefined {
     if (!this.#random.chance(this.crashRate())) return undefined;
     return this.#random.pick(['before the journal', 'after the journal', 'between effects'] as const);
-  }
-
-  #schedule(): void {
-    const next = this.machine.nextDeadline();
-    const mine = ++this.#timer;
-    if (next === undefined) return;
-    const { life } = this;
-    this.around.time.at(next, () => {
-      if (this.up && this.life === life && this.#timer === mine) return this.dispatch(this.tick);
-      return undefined;
-    });
   }
 }

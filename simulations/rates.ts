@@ -8,9 +8,16 @@ export interface Rates {
   gossipTwice: number;
   delayMsMin: number;
   delayMsMax: number;
+  /** A message, with all that follow it on its stream, is late by up to `stallMsMax`: packets were lost and sent again. */
+  stallPerMessage: number;
+  stallMsMax: number;
+  /** The side that waits notices a broken stream within this time. */
+  noticeMsMax: number;
   /** The controller dies at an event: before its journal, after it, or between two effects. */
   controllerCrashPerEvent: number;
   workerCrashPerEvent: number;
+  /** A process dies at a random time, whatever it does then. */
+  crashPerMinute: number;
   /** How many crashes are power cuts; the others kill the process only. */
   powerCutPerCrash: number;
   downMsMax: number;
@@ -24,8 +31,12 @@ export const calm: Rates = {
   gossipTwice: 0,
   delayMsMin: 1,
   delayMsMax: 50,
+  stallPerMessage: 0,
+  stallMsMax: 8_000,
+  noticeMsMax: 20_000,
   controllerCrashPerEvent: 0,
   workerCrashPerEvent: 0,
+  crashPerMinute: 0,
   powerCutPerCrash: 0.5,
   downMsMax: 20_000,
   partitionPerMinute: 0,
@@ -45,6 +56,8 @@ export function ratesOf(random: Random): Rates {
     controllerCrashPerEvent: upTo(0.03),
     workerCrashPerEvent: upTo(0.03),
     partitionPerMinute: upTo(0.8),
+    stallPerMessage: upTo(0.08),
+    crashPerMinute: upTo(0.15),
   };
 }
 

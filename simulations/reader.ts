@@ -4,26 +4,32 @@ import {
   openMessage,
   openStatement,
   type Receipt,
+  type Verdict,
   type Verified,
   type VerifiedStatement,
   type Verifier,
 } from '../src/core/documents/index.ts';
+import type { Documents } from '../src/core/sessions/ports.ts';
 
-/** Opens documents with the real functions, each text once: many workers read the same offer. */
-export class Reader {
-  readonly #verifier: Verifier;
+/** Opens documents through the real openers, each text once: a hundred machines read the same offer. */
+export class Reader implements Documents {
+  readonly verifier: Verifier;
   readonly #opened = new Map<string, Promise<unknown>>();
 
   constructor(verifier: Verifier) {
-    this.#verifier = verifier;
+    this.verifier = verifier;
   }
 
   message<K extends MessageKind>(kind: K, raw: string): Promise<Verified<Messages[K]>> {
-    return this.#once(`${kind} ${raw}`, () => openMessage(kind, raw, this.#verifier));
+    return this.#once(`${kind} ${raw}`, () => openMessage(kind, raw, this.verifier));
   }
 
   receipt(raw: string): Promise<VerifiedStatement<Receipt>> {
-    return this.#once(`receipt ${raw}`, () => openStatement('receipt', raw, this.#verifier));
+    return this.#once(`receipt ${raw}`, () => openStatement('receipt', raw, this.verifier));
+  }
+
+  verdict(raw: string): Promise<VerifiedStatement<Verdict>> {
+    return this.#once(`verdict ${raw}`, () => openStatement('verdict', raw, this.verifier));
   }
 
   #once<T>(key: string, open: () => Promise<T>): Promise<T> {

@@ -3,33 +3,67 @@ import { epochMs } from './paperwork.ts';
 interface Entry {
   at: number;
   order: number;
-  act: () => Promise<void> | void;
+  act: (() => void) | undefined;
 }
 
-/** Simulated time: things happen one after the other, each when its time has come, in an order that never varies. */
+/** Cancelled entries are cleared away when they are more than half of a queue of at least this size. */
+const clearAt = 256;
+
+/**
+ * Simulated time: things happen one after the other, each when its time has come, in an order that never varies. Between
+ * two of them `settle` lets all work that waits for no time come to rest: promises, and signatures where they are real.
+ */
 export class Scheduler {
   now = epochMs;
   #order = 0;
-  readonly #heap: Entry[] = [];
+  #cancelled = 0;
+  #heap: Entry[] = [];
+  readonly #settle: () => Promise<void>;
 
-  after(ms: number, act: Entry['act']): void {
-    this.at(this.now + ms, act);
+  constructor(settle: () => Promise<void>) {
+    this.#settle = settle;
   }
 
-  at(at: number, act: Entry['act']): void {
-    this.#push({ at: Math.max(at, this.now), order: this.#order++, act });
+  /** Calls `act` `ms` from now; the returned function cancels it. */
+  after(ms: number, act: () => void): () => void {
+    return this.at(this.now + ms, act);
   }
 
-  /** Runs what is due up to `until`, or until `done` says so. */
+  at(at: number, act: () => void): () => void {
+    const entry: Entry = { at: Math.max(at, this.now), order: this.#order++, act };
+    this.#push(entry);
+    return () => {
+      if (entry.act === undefined) return;
+      entry.act = undefined;
+      this.#cancelled++;
+      this.#clear();
+    };
+  }
+
+  /** Runs what is due up to `until` (ms since the epoch), or until `done` says so. */
   async run(until: number, done: () => boolean = () => false): Promise<void> {
+    await this.#settle();
     for (;;) {
       const next = this.#heap[0];
       if (next === undefined || next.at > until || done()) break;
       this.#pop();
+      const { act } = next;
+      if (act === undefined) {
+        this.#cancelled--;
+        continue;
+      }
+      next.act = undefined;
       this.now = next.at;
-      await next.act();
+      act();
+      await this.#settle();
     }
     if (!done()) this.now = Math.max(this.now, until);
+  }
+
+  #clear(): void {
+    if (this.#heap.length < clearAt || this.#cancelled * 2 < this.#heap.length) return;
+    this.#heap = this.#heap.filter(({ act }) => act !== undefined).sort((a, b) => (less(a, b) ? -1 : 1));
+    this.#cancelled = 0;
   }
 
   #push(entry: Entry): void {

@@ -3,7 +3,6 @@ import { type Keys, standIn } from './keys.ts';
 import { type Checker, Violation } from './observer.ts';
 import { Random } from './random.ts';
 import { calm, describeRates, type Rates, ratesOf } from './rates.ts';
-import { Reader } from './reader.ts';
 import { describeScenario, type Scenario, scenarioOf } from './scenario.ts';
 import { type Patches, World } from './world.ts';
 
@@ -38,11 +37,9 @@ const tailLines = 30;
 /** Runs one seed twice: the second time must go as the first did. Never throws for what it finds. */
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Result> {
   const keys = options.keys ?? standIn;
-  // Both runs open the same documents; opened ones are shared.
-  const reader = new Reader(keys.verifier);
-  const first = await runOnce(seed, { ...options, keys }, reader, options.checkers?.() ?? allCheckers());
+  const first = await runOnce(seed, { ...options, keys }, options.checkers?.() ?? allCheckers());
   if (first.failure !== null) return first;
-  const second = await runOnce(seed, { ...options, keys }, reader, []);
+  const second = await runOnce(seed, { ...options, keys }, []);
   if (second.hash === first.hash) return first;
   const at = first.trace.findIndex((line, n) => second.trace[n] !== line);
   const message = `line ${at + 1} was "${first.trace[at]}" and is "${second.trace[at]}" the second time`;
@@ -65,7 +62,6 @@ function drawn(seed: number, options: SimulateOptions) {
 async function runOnce(
   seed: number,
   options: SimulateOptions & { keys: Keys },
-  reader: Reader,
   checkers: readonly Checker[],
 ): Promise<Result> {
   const { random, scenario, rates } = drawn(seed, options);
@@ -74,7 +70,6 @@ async function runOnce(
     rates,
     random: random.fork('world'),
     keys: options.keys,
-    reader,
     checkers,
     patches: options.patches?.() ?? {},
   });

@@ -1,22 +1,28 @@
 import type { Timings } from '../src/core/controller/events.ts';
 import { Controller } from '../src/core/controller/machine.ts';
 import { isOver } from '../src/core/controller/state.ts';
-import type { Grant, Verified } from '../src/core/documents/index.ts';
+import { encodeJob } from '../src/core/documents/index.ts';
+import { codeOf } from '../src/core/errors.ts';
+import { ask } from '../src/core/sessions/ask.ts';
+import type { Membership } from '../src/core/sessions/credentials.ts';
+import { join } from '../src/core/sessions/join.ts';
+import type { Dial } from '../src/core/sessions/ports.ts';
+import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
+import { fromUtf8 } from '../src/core/text.ts';
 import { Worker } from '../src/core/worker/machine.ts';
-import { ControllerProcess } from './controller-process.ts';
-import type { Keys } from './keys.ts';
-import { Network } from './network.ts';
+import { ControllerNode } from './controller-node.ts';
+import { inTurn, type Keys } from './keys.ts';
+import { Network, type Node } from './network.ts';
 import type { Checker, Observation, Truth } from './observer.ts';
-import { jobNamed, Paperwork } from './paperwork.ts';
+import { jobNamed, nonceOf, Paperwork } from './paperwork.ts';
 import type { Surroundings } from './process.ts';
 import type { Random } from './random.ts';
 import { calm, type Rates } from './rates.ts';
-import type { Reader } from './reader.ts';
+import { Reader } from './reader.ts';
 import { type Behaviour, isAttack, type Scenario, type Work } from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
 import { Trace } from './trace.ts';
-import type { ApiDown } from './wire.ts';
-import { WorkerProcess } from './worker-process.ts';
+import { controllerAt, WorkerNode } from './worker-node.ts';
 
 const timings: Timings = {
   windowMs: 2_000,
@@ -30,13 +36,15 @@ const timings: Timings = {
 };
 
 /** Time a machine gets to finish once nothing goes wrong any more: every lease of every round run out in turn. */
-export const finishMs = 3 * 3600_000;
+const finishMs = 3 * 3600_000;
 
 /** What a planted bug may change. */
 export interface Patches {
   controller?: (id: string, idp: string) => Controller;
   worker?: (id: string, name: string) => Worker;
-  journalLast?: boolean;
+  /** Of honest workers: ports that do something else. */
+  workerPorts?: (ports: WorkerPorts) => WorkerPorts;
+  journalLate?: boolean;
 }
 
 export interface WorldOptions {
@@ -44,10 +52,12 @@ export interface WorldOptions {
   rates: Rates;
   random: Random;
   keys: Keys;
-  reader: Reader;
   checkers: readonly Checker[];
   patches: Patches;
 }
+
+const minuteMs = 60_000;
+const publisherName = 'publisher';
 
 /** A whole project in one place: controller, workers, publisher, network and clock. */
 export class World implements Truth {
@@ -57,38 +67,42 @@ export class World implements Truth {
   readonly keys: Keys;
   readonly attackers: number;
   readonly trusted: Scenario['trusted'];
-  readonly #time = new Scheduler();
+  readonly #time: Scheduler;
   readonly #network: Network;
   readonly #paper: Paperwork;
-  readonly #reader: Reader;
   readonly #options: WorldOptions;
   readonly #around: Surroundings;
-  readonly #controller: ControllerProcess;
-  readonly #workers: WorkerProcess[] = [];
+  readonly #controller: ControllerNode;
+  readonly #workers: WorkerNode[] = [];
   readonly #people = new Map<string, { person: string; behaviour: Behaviour }>();
   readonly #runs = new Map<string, Work>();
   readonly #accepted = new Set<string>();
+  readonly #grants: { worker: string; raw: string }[] = [];
   #healed = false;
+  /** The first invariant that did not hold, or error that nobody caught. */
+  #failure: { error: unknown } | undefined;
 
   constructor(options: WorldOptions) {
-    const { random, keys, scenario, patches } = options;
+    const { random, scenario, patches } = options;
     this.#options = options;
+    const { keys, settle } = inTurn(options.keys);
     this.keys = keys;
+    this.#time = new Scheduler(settle);
     this.trusted = scenario.trusted;
     this.attackers = scenario.operators.filter(({ behaviour }) => isAttack(behaviour)).length;
     this.#paper = new Paperwork(keys);
-    this.#reader = options.reader;
     this.#network = new Network(this.#time, random.fork('network'), calm);
     this.#around = {
       time: this.#time,
       network: this.#network,
       trace: this.trace,
       random,
+      keys,
+      documents: new Reader(keys.verifier),
       rates: () => this.#network.rates,
     };
-    this.#controller = new ControllerProcess(this.#around, this.#paper, {
+    this.#controller = new ControllerNode(this.#around, this.#paper, {
       timings,
-      reader: this.#reader,
       observe: (seen) => this.#observe(seen),
       listeners: () => this.#workers,
       serves: (artifact, from) =>
@@ -98,7 +112,7 @@ export class World implements Truth {
         return patches.controller?.(controller.id, idp.id) ?? new Controller(controller.id, idp.id);
       },
     });
-    this.#controller.journalLast = patches.journalLast ?? false;
+    this.#controller.journalLate = patches.journalLate ?? false;
   }
 
   get now(): number {
@@ -123,31 +137,51 @@ export class World implements Truth {
   workOf(run: string): Work | undefined {
     return this.#runs.get(run);
   }
+  holdsLease(worker: string, lease: string): boolean | undefined {
+    const found = this.#workers.find(({ id }) => id === worker);
+    return found?.up === true ? found.machine.leaseOf(lease) !== undefined : undefined;
+  }
 
-  async #observe(seen: Observation): Promise<void> {
+  #observe(seen: Observation): void {
     if (seen.kind === 'published') this.levels.push(seen.verdict.predicate.quorate_verdict.level);
-    for (const checker of this.#options.checkers) await checker.observe(seen, this);
+    const fail = (error: unknown) => {
+      this.#failure ??= { error };
+    };
+    for (const checker of this.#options.checkers) {
+      try {
+        checker.observe(seen, this)?.catch(fail);
+      } catch (error) {
+        fail(error);
+      }
+    }
+  }
+
+  /** Lets time pass up to `until`, or until `done`. Throws the first `Violation`. */
+  async #run(until: number, done: () => boolean = () => false): Promise<void> {
+    await this.#time.run(until, () => this.#failure !== undefined || done());
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   /** Faults, then healing, then time to finish. Throws the first `Violation`. */
   async run(): Promise<void> {
     const { scenario, rates } = this.#options;
-    await this.#controller.start();
-    await this.#enrolAll();
+    this.#controller.start();
+    const publisher = await this.#joinAll();
     this.#network.rates = rates;
     const healsAt = this.now + scenario.faultsMs;
     this.#schedulePartitions(healsAt);
-    for (const work of scenario.works) await this.#submitLater(work);
-    await this.#time.run(healsAt);
-    await this.#heal();
-    const quiet = () => this.#finished();
-    await this.#time.run(this.now + finishMs, quiet);
-    // Last words on their way, streams that broke, receipts said again.
-    await this.#time.run(this.now + 120_000);
+    this.#scheduleCrashes(healsAt);
+    for (const work of scenario.works) await this.#submitLater(publisher, work);
+    await this.#run(healsAt);
+    this.#heal();
+    await this.#run(this.now + finishMs, () => this.#finished());
+    // The last messages on their way, streams that broke, receipts that are repeated.
+    await this.#run(this.now + 2 * minuteMs);
     const idle = this.#workers
       .filter(({ up, options }) => up && !isAttack(options.behaviour))
-      .map(({ name, holds }) => ({ worker: name, holds }));
-    await this.#observe({ kind: 'ended', state: this.#controller.machine.state, idle });
+      .map(({ id, name, holds, served }) => ({ id, worker: name, holds, served }));
+    this.#observe({ kind: 'ended', state: this.#controller.machine.state, idle });
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   #finished(): boolean {
@@ -156,132 +190,129 @@ export class World implements Truth {
     return [...runs.values()].every(isOver);
   }
 
-  async #enrolAll(): Promise<void> {
+  /** Before anything goes wrong the publisher joins, and all workers but those that come later. */
+  async #joinAll(): Promise<Membership> {
     const { operators, trusted } = this.#options.scenario;
-    await this.#member('publisher', 'publisher', 'publisher');
+    const publisher = this.#joinPublisher();
     for (const { name, machines, behaviour, joinsLate } of operators) {
       const invite = await this.#paper.invite(name, 'worker', this.now, { machines: machines.length });
-      for (const machine of machines) {
-        const grant = joinsLate ? undefined : await this.#enrolNow(machine, invite.raw);
-        await this.#addWorker(machine, name, behaviour, invite.raw, grant, joinsLate ? 60_000 : 0);
-      }
+      for (const machine of machines)
+        this.#addWorker(machine, name, behaviour, invite.raw, joinsLate ? minuteMs : 0);
     }
     const key = this.keys.signer('trusted').id;
     const invite = await this.#paper.invite('owner', 'trusted-worker', this.now, { key });
-    const grant = await this.#enrolNow('trusted', invite.raw);
-    if (trusted === 'absent') return;
-    const late = trusted === 'late' ? this.#options.random.fork('late').int(60_000, 500_000) : 0;
-    await this.#addWorker(
-      'trusted',
-      'owner',
-      trusted === 'slow' ? 'slow' : 'honest',
-      invite.raw,
-      grant,
-      late,
+    const late = trusted === 'late' ? this.#options.random.fork('late').int(minuteMs, 500_000) : 0;
+    const behaviour = trusted === 'slow' ? 'slow' : 'honest';
+    if (trusted !== 'absent') this.#addWorker('trusted', 'owner', behaviour, invite.raw, late);
+    let membership: Membership | undefined;
+    let failure: { error: unknown } | undefined;
+    publisher.then(
+      (joined) => {
+        membership = joined;
+      },
+      (error) => {
+        failure = { error };
+      },
     );
+    const early = this.#workers.filter(({ up }) => up);
+    await this.#run(
+      this.now + minuteMs,
+      () => failure !== undefined || (membership !== undefined && early.every(({ ready }) => ready)),
+    );
+    if (membership === undefined) throw failure?.error ?? new Error('the publisher could not join');
+    return membership;
   }
 
-  async #addWorker(
+  #joinPublisher(): Promise<Membership> {
+    const signer = this.keys.signer(publisherName);
+    const { documents } = this.#around;
+    const clock = { now: () => this.now };
+    const signing = { signer, documents, nonce: () => nonceOf('enrol publisher') };
+    return this.#paper
+      .invite(publisherName, 'publisher', this.now)
+      .then((invite) =>
+        join({ dial: this.#publisherDial, signing, clock }, invite, [controllerAt(this.#controller)]),
+      );
+  }
+
+  readonly #publisherDial: Dial = (_peer, protocol) =>
+    this.#network.dial(this.#publisherNode, this.#controller, protocol);
+
+  get #publisherNode(): Node {
+    const { id } = this.keys.signer(publisherName);
+    return { name: publisherName, id, up: true, life: 1, accept: () => {} };
+  }
+
+  #addWorker(
     name: string,
     person: string,
     behaviour: Behaviour,
     invite: string,
-    grant: Verified<Grant> | undefined,
     startsAfterMs: number,
-  ): Promise<void> {
+  ): void {
     const { patches, scenario } = this.#options;
-    const worker = new WorkerProcess(this.#around, this.#paper, {
+    const honest = !isAttack(behaviour);
+    const worker: WorkerNode = new WorkerNode(this.#around, this.#paper, {
       name,
       behaviour,
-      reader: this.#reader,
       observe: (seen) => this.#observe(seen),
       controller: this.#controller,
       invite,
-      grant,
+      joined: ({ grant }) => void this.#grants.push({ worker: worker.id, raw: grant }),
       workOf: (job) => {
         const work = scenario.works.find((candidate) => candidate.name === job);
         if (work === undefined) throw new Error(`nobody asked for ${job}`);
         return work;
       },
-      foreignGrants: () => this.#grants.filter(({ sub }) => sub !== worker.id).map(({ raw }) => raw),
+      foreignGrants: () => this.#grants.filter((one) => one.worker !== worker.id).map(({ raw }) => raw),
       fresh: (id) => patches.worker?.(id, name) ?? new Worker(id),
+      ports: (ports) => (honest ? (patches.workerPorts?.(ports) ?? ports) : ports),
     });
     this.#workers.push(worker);
     this.#people.set(worker.id, { person, behaviour });
     this.trace.name(worker.id, name);
-    if (startsAfterMs === 0) await worker.start();
+    if (startsAfterMs === 0) worker.start();
     else this.#time.after(startsAfterMs, () => worker.start());
     if (name === 'trusted' && scenario.trusted === 'flaky') this.#flicker(worker);
   }
 
-  readonly #grants: { sub: string; raw: string }[] = [];
-
-  async #enrolNow(key: string, invite: string): Promise<Verified<Grant>> {
-    const ticket = await this.#reader.message('invite', invite);
-    const enrol = await this.#paper.enrol(key, this.now, ticket.payload.jti);
-    const reply = await this.#controller.ask((token) => ({ kind: 'enrol', token, enrol, invite: ticket }));
-    if (reply?.kind !== 'grant') throw new Error(`${key} was not enrolled`);
-    const grant = await this.#paper.grant(reply.grant);
-    this.#grants.push({ sub: grant.payload.sub, raw: grant.raw });
-    return grant;
-  }
-
-  #publisher: Verified<Grant> | undefined;
-
-  async #member(key: string, operator: string, role: 'publisher'): Promise<void> {
-    const invite = await this.#paper.invite(operator, role, this.now);
-    this.#publisher = await this.#enrolNow(key, invite.raw);
-  }
-
   /** A publisher asks until it is told that the job was taken, however often that is. */
-  async #submitLater(work: Work): Promise<void> {
+  async #submitLater(publisher: Membership, work: Work): Promise<void> {
     const { job, jobId } = jobNamed(work.name, {
       limits: { ...jobNamed(work.name).job.limits, seconds: 300 },
     });
     const at = this.now + work.submitAfterMs;
-    const request = await this.#paper.request('publisher', { job, jobId }, at, {
+    const request = await this.#paper.request(publisherName, { job, jobId }, at, {
       policy: work.policy,
       seconds: work.expiresSeconds,
     });
     this.#runs.set(request.id, work);
     this.trace.name(request.id, work.name);
-    const publisher = this.#publisher?.raw ?? '';
-    const ask = (): void => {
-      if (this.#accepted.has(request.id)) return;
-      const end = this.#network.connect(this.#publisherNode, this.#controller, 'api');
-      end.listen<ApiDown>(
-        (message) => {
-          if (message.kind === 'accepted') this.#accepted.add(request.id);
-          else this.trace.write(this.now, 'publisher', `${work.name}: ${JSON.stringify(message)}`);
-          // Too late is an answer too.
-          if (message.kind === 'error' && message.code === 'DOC_EXPIRED') this.#accepted.add(request.id);
-          end.close();
+    const text = fromUtf8(encodeJob(job).bytes);
+    const question = { request: request.raw, publisher: publisher.grant, job: text };
+    const submit = (): void => {
+      ask(this.#publisherDial, publisher.controllers, { kind: 'submit', ...question }).then(
+        () => void this.#accepted.add(request.id),
+        (error) => {
+          const code = codeOf(error);
+          this.trace.write(this.now, publisherName, `${work.name}: ${code}`);
+          // An expired request will not be accepted any more.
+          if (code === 'DOC_EXPIRED') this.#accepted.add(request.id);
+          else this.#time.after(3_000, submit);
         },
-        () => this.#time.after(3_000, ask),
       );
-      end.send({ kind: 'submit', request: request.raw, publisher, job, jobId });
-      this.#time.after(30_000, ask);
     };
-    this.#time.at(at, ask);
+    this.#time.at(at, submit);
     const { cancelAfterMs } = work;
-    if (cancelAfterMs !== undefined) this.#time.at(at + cancelAfterMs, () => this.#cancel(request.id));
+    if (cancelAfterMs === undefined) return;
+    // Asks once: it may get lost, come too late, or hit in the middle of anything.
+    this.#time.at(at + cancelAfterMs, () => {
+      const cancel = { kind: 'cancel', which: request.id, reason: 'changed my mind' } as const;
+      ask(this.#publisherDial, publisher.controllers, cancel).catch(() => {});
+    });
   }
 
-  get #publisherNode() {
-    return { name: 'publisher', id: this.keys.signer('publisher').id, up: true, life: 1, accept: () => {} };
-  }
-
-  /** Asks once: it may get lost, come too late, or hit in the middle of anything. */
-  #cancel(run: string): void {
-    const end = this.#network.connect(this.#publisherNode, this.#controller, 'api');
-    end.listen(
-      () => end.close(),
-      () => {},
-    );
-    end.send({ kind: 'cancel', run });
-  }
-
-  #flicker(worker: WorkerProcess): void {
+  #flicker(worker: WorkerNode): void {
     const random = this.#options.random.fork('flicker');
     const again = (): void => {
       if (this.#healed) return;
@@ -294,10 +325,10 @@ export class World implements Truth {
   #schedulePartitions(until: number): void {
     const { rates, random } = this.#options;
     const chance = random.fork('partitions');
-    for (let at = this.now; at < until; at += 60_000) {
+    for (let at = this.now; at < until; at += minuteMs) {
       if (!chance.chance(rates.partitionPerMinute)) continue;
       const node = chance.pick([this.#controller, ...this.#workers]);
-      const from = at + chance.int(0, 59_999);
+      const from = at + chance.int(0, minuteMs - 1);
       this.#time.at(from, () => {
         if (this.#healed) return;
         this.trace.write(this.now, node.name, 'is cut off');
@@ -309,15 +340,28 @@ export class World implements Truth {
     }
   }
 
-  async #heal(): Promise<void> {
+  #scheduleCrashes(until: number): void {
+    const { rates, random } = this.#options;
+    const chance = random.fork('crashes in time');
+    for (let at = this.now; at < until; at += minuteMs) {
+      for (const node of [this.#controller, ...this.#workers]) {
+        if (!chance.chance(rates.crashPerMinute)) continue;
+        this.#time.at(at + chance.int(0, minuteMs - 1), () => {
+          if (!this.#healed && node.life > 0) node.crash('at a random time');
+        });
+      }
+    }
+  }
+
+  #heal(): void {
     this.trace.write(this.now, 'world', 'heals');
     this.#healed = true;
     this.#network.rates = calm;
     for (const node of [this.#controller, ...this.#workers]) this.#network.partition(node, false);
-    await this.#controller.start();
+    this.#controller.start();
     for (const worker of this.#workers) {
       const gone = worker.options.behaviour === 'vanishes' && worker.life > 0 && !worker.up;
-      if (!gone && !worker.up) await worker.start();
+      if (!gone && !worker.up) worker.start();
     }
   }
 }

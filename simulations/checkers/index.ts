@@ -4,12 +4,14 @@ import { attackers } from './attackers.ts';
 import { cosigning } from './cosigning.ts';
 import { evidence } from './evidence.ts';
 import { fences } from './fences.ts';
+import { knownLeases } from './known-leases.ts';
 import { leases } from './leases.ts';
 import { lending } from './lending.ts';
 import { liveness } from './liveness.ts';
 import { log } from './log.ts';
 import { replay } from './replay.ts';
 import { sealed } from './sealed.ts';
+import { served } from './served.ts';
 import { verdicts } from './verdicts.ts';
 import { votes } from './votes.ts';
 
@@ -20,6 +22,8 @@ export function allCheckers(): Checker[] {
     log(),
     votes(),
     leases(),
+    knownLeases(),
+    served(),
     lending(),
     fences(),
     sealed(),

@@ -27,9 +27,9 @@ describe('npm run simulate', { timeout: 120_000 }, () => {
   });
 
   it('ends with 1 and the command to see it again when an invariant does not hold', () => {
-    const { status, lines } = run('faults', '--seed', '2', '--bug', 'reveal-early');
+    const { status, lines } = run('faults', '--seed', '1', '--bug', 'reveal-early');
     expect(status).toBe(1);
-    expect(lines.at(-1)).toBe('Again: npm run simulate -- faults --seed 2 --bug reveal-early');
+    expect(lines.at(-1)).toBe('Again: npm run simulate -- faults --seed 1 --bug reveal-early');
   });
 
   it.each([

@@ -102,7 +102,7 @@ async function ask(context: Context, project: string | undefined, request: Contr
 function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: ControlAnswer): void {
   const { bold, dim, yellow } = out.colours;
   if (verb === 'stop') return out.say('It stops.');
-  const { state, reason, lending, unheeded, builds, using, leases, ownerLoad } = status;
+  const { state, reason, lending, unheeded, builds, using, leases, hostLoad } = status;
   out.say(`${bold(state)}${reason === null ? '' : `: takes no new job, ${reason}`}`);
   if (verb === 'drain')
     out.say(
@@ -119,7 +119,7 @@ function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: C
       `  uses       ${bytes(using.memoryBytes)} of memory, ${duration(using.processorSeconds * 1000)} of processor`,
     );
   if (leases > builds.length) out.say(`  waits for  ${counted(leases - builds.length, 'round')} to end`);
-  if (ownerLoad !== null) out.say(`  others     keep ${ownerLoad.toFixed(1)} processors busy`);
+  if (hostLoad !== null) out.say(`  others     keep ${hostLoad.toFixed(1)} processors busy`);
   for (const what of missed)
     out.say(yellow(`A build that runs could not be held to the new limit of ${what}; the next one is.`));
 }

@@ -44,9 +44,10 @@ export function settle(transition: Transition, run: Run): void {
   if (run.phase.kind === 'building') {
     if (!round.slots.every((slot) => slot.kind === 'delivered' || slot.kind === 'expired')) return;
     reveal(transition, run, round);
-    judge(transition, run, round);
+    decideRound(transition, run, round);
   } else if (run.phase.kind === 'awaiting-trusted' || run.phase.kind === 'agreed') {
-    if (trustedReceipt(run) !== undefined || run.trusted.kind === 'expired') judge(transition, run, round);
+    if (trustedReceipt(run) !== undefined || run.trusted.kind === 'expired')
+      decideRound(transition, run, round);
   }
 }
 
@@ -98,7 +99,7 @@ function describe(outcome: Outcome): string {
   return outcome.code === 0 ? (outcome.artifact ?? 'no outputs') : `exit ${outcome.code}`;
 }
 
-function judge(transition: Transition, run: Run, round: Round): void {
+function decideRound(transition: Transition, run: Run, round: Round): void {
   const { policy } = run.request.payload;
   const decision = decisionOf(transition, run);
   const trusted = trustedReceipt(run);

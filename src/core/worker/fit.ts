@@ -58,7 +58,7 @@ export const nonRetryable: ReadonlySet<string> = new Set([
 ]);
 
 /** States of an offer in which a lease for it is accepted. */
-const asked: ReadonlySet<Known['state']> = new Set(['claimed', 'reserve']);
+const awaitingLease: ReadonlySet<Known['state']> = new Set(['claimed', 'reserve']);
 
 /** Whether a lease answers this worker's claim: same offer, job and controller, this worker's key and kind of slot. */
 export function isLeaseFor(
@@ -68,7 +68,7 @@ export function isLeaseFor(
   role: Role | undefined,
 ): boolean {
   return (
-    asked.has(state) &&
+    awaitingLease.has(state) &&
     payload.aud === worker &&
     payload.offer === offer.id &&
     payload.job === jobId &&
@@ -78,4 +78,4 @@ export function isLeaseFor(
 }
 
 /** Sealed results take disk space until their round ends, so the number of leases is bounded. */
-export const reasonOfHeld = `this machine waits for the rounds of ${workerLimits.leasesHeldMax} jobs already`;
+export const reasonWhenLeasesFull = `this machine waits for the rounds of ${workerLimits.leasesHeldMax} jobs already`;

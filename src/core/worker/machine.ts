@@ -13,7 +13,7 @@ import { drawOf, shareReachedAfter } from '../trust/draw.ts';
 import { claimOf } from './claim.ts';
 import { cosignOrRefuse } from './cosign.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from './events.ts';
-import { isLeaseFor, nonRetryable, reasonOfHeld, reasonToPass } from './fit.ts';
+import { isLeaseFor, nonRetryable, reasonToPass, reasonWhenLeasesFull } from './fit.ts';
 import { workerLimits } from './limits.ts';
 import { receiptOf } from './receipt.ts';
 import { SlowJobs } from './slow.ts';
@@ -225,7 +225,7 @@ export class Worker {
 
   #reasonToPass(known: Known, lending: Lending, now: number): string | undefined {
     const { needs } = known.offer.payload;
-    if (this.#assignments.size >= workerLimits.leasesHeldMax) return reasonOfHeld;
+    if (this.#assignments.size >= workerLimits.leasesHeldMax) return reasonWhenLeasesFull;
     return this.#slow.reason(known, now) ?? reasonToPass(needs, known.job.limits, lending, this.#promised());
   }
 

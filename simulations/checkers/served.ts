@@ -1,0 +1,25 @@
+import { type Checker, Violation } from '../observer.ts';
+
+/** What an honest worker built and was told to publish is served by it in the end, whatever happened in between. */
+export function served(): Checker {
+  const invariant = 'served';
+  /** Artifacts to be published, by worker. */
+  const due = new Map<string, Set<string>>();
+  return {
+    invariant,
+    observe(seen) {
+      if (seen.kind === 'worker-handled') {
+        for (const effect of seen.effects) {
+          if (effect.kind !== 'publish' || effect.artifact === null) continue;
+          due.set(seen.worker, (due.get(seen.worker) ?? new Set()).add(effect.artifact));
+        }
+      }
+      if (seen.kind !== 'ended') return;
+      for (const { id, worker, served: has } of seen.idle) {
+        const missing = [...(due.get(id) ?? [])].filter((artifact) => !has.has(artifact));
+        if (missing.length > 0)
+          throw new Violation(invariant, `${worker} serves ${missing.length} revealed result(s) not`);
+      }
+    },
+  };
+}

@@ -1,0 +1,156 @@
+import type { ControllerEffect, ControllerEvent, Timings } from '../src/core/controller/events.ts';
+import type { Controller } from '../src/core/controller/machine.ts';
+import { decodeBundle } from '../src/core/documents/index.ts';
+import { bundleServer } from '../src/core/sessions/bundle-exchange.ts';
+import { ControllerSessions } from '../src/core/sessions/controller/controller-sessions.ts';
+import type { ControllerPorts } from '../src/core/sessions/controller/ports.ts';
+import type { Channel, ServedProtocol } from '../src/core/sessions/ports.ts';
+import { describeController } from './describe.ts';
+import type { Node } from './network.ts';
+import type { Observation } from './observer.ts';
+import type { Paperwork } from './paperwork.ts';
+import { type Life, Process, type Surroundings } from './process.ts';
+import { snapshot } from './snapshot.ts';
+
+export interface ControllerOptions {
+  timings: Timings;
+  observe: (seen: Observation) => void;
+  /** The nodes that listen to gossip. */
+  listeners: () => readonly (Node & { hear(topic: string, author: string, message: Uint8Array): void })[];
+  /** Whether one of these nodes serves an artifact now. */
+  serves: (artifact: string, from: readonly string[]) => boolean;
+  fresh: () => Controller;
+}
+
+type ControllerLife = Life<ControllerEvent, ControllerEffect, Controller>;
+
+/** The controller's process. */
+export class ControllerNode extends Process<ControllerEvent, ControllerEffect, Controller> {
+  readonly name = 'controller';
+  readonly id: string;
+  protected readonly tick: ControllerEvent = { kind: 'tick' };
+  readonly #paper: Paperwork;
+  readonly #options: ControllerOptions;
+  /** On its disk, by run, job and artifact. */
+  readonly #bundles = new Map<string, string>();
+  #sessions: ControllerSessions | undefined;
+  #served = new Map<string, ServedProtocol>();
+
+  constructor(around: Surroundings, paper: Paperwork, options: ControllerOptions) {
+    super(around, 'controller');
+    this.id = paper.controller.id;
+    this.#paper = paper;
+    this.#options = options;
+  }
+
+  protected fresh(): Controller {
+    return this.#options.fresh();
+  }
+
+  protected begin(life: ControllerLife): void {
+    const sessions = new ControllerSessions(this.#ports(life));
+    const bundles = bundleServer({
+      get: async (which) => this.#bundles.get(which),
+      size: async (which) => this.#bundles.get(which)?.length,
+    });
+    this.#sessions = sessions;
+    this.#served = new Map([...sessions.served, bundles].map((served) => [served.protocol, served]));
+    void this.#paper.charter().then((charter) => {
+      this.dispatch(life, { kind: 'started', charter, timings: this.#options.timings });
+    });
+  }
+
+  protected crashRate(): number {
+    return this.around.rates().controllerCrashPerEvent;
+  }
+
+  protected snapshot(machine: Controller): string {
+    return snapshot(machine.state);
+  }
+
+  protected handled(event: ControllerEvent, effects: readonly ControllerEffect[]): void {
+    this.#options.observe({ kind: 'handled', event, effects, state: this.machine.state });
+  }
+
+  protected restored(before: string, after: string): void {
+    const { state } = this.machine;
+    this.#options.observe({ kind: 'restarted', who: this.name, before, after, state });
+  }
+
+  protected describe(event: ControllerEvent, effects: readonly ControllerEffect[]): string | undefined {
+    return describeController(event, effects, (id) => this.around.trace.nameOf(id));
+  }
+
+  protected perform(effect: ControllerEffect): void {
+    const { state } = this.machine;
+    this.#options.observe({ kind: 'sent', effect, state });
+    if (effect.kind === 'cosign')
+      this.#options.observe({ kind: 'shown', run: effect.run, worker: effect.worker });
+    this.#sessions?.perform(effect);
+  }
+
+  accept(protocol: string, channel: Channel): void {
+    const served = this.#served.get(protocol);
+    if (served === undefined) return channel.abort(new Error(`${protocol} is not served`));
+    served.session(channel).catch((error) => channel.abort(error));
+  }
+
+  #ports(life: ControllerLife): ControllerPorts {
+    const { time, network, random } = this.around;
+    const whenAlive = <T>(act: () => T): Promise<T> =>
+      life.alive() ? Promise.resolve(act()) : new Promise(() => {});
+    return {
+      project: this.#paper.project,
+      signing: this.signing(),
+      idp: this.#paper.idp,
+      clock: life.clock,
+      machine: life.machine,
+      dispatch: (event) => this.dispatch(life, event),
+      publish: async (topic, message) => {
+        if (!life.alive()) return;
+        const listeners = this.#options.listeners();
+        network.gossip(this, listeners, (node) =>
+          listeners.find(({ id }) => id === node.id)?.hear(topic, this.id, message),
+        );
+      },
+      keepConnection: () => () => {},
+      throttle: async () => {},
+      bundles: {
+        get: (which) => whenAlive(() => this.#bundles.get(which)),
+        put: ({ run, job, artifact }, text) =>
+          whenAlive(() => {
+            for (const key of [run, job, artifact]) if (key !== null) this.#bundles.set(key, text);
+            void this.#publish(run, text);
+          }),
+        drop: (artifact) => whenAlive(() => void this.#bundles.delete(artifact)),
+      },
+      logFiles: {
+        create: async () => ({ write() {}, async end() {} }),
+        async *read() {},
+      },
+      needImage: async () => {},
+      refreshCharter: async () => {},
+      pin: ({ run, artifact, from }) => {
+        const luck = random.fork(`pin ${artifact} ${time.now}`);
+        // Some trees are large: the trusted worker may well deliver meanwhile.
+        life.clock.after(luck.chance(0.3) ? luck.int(5_000, 60_000) : luck.int(200, 4_000), () => {
+          const ok = this.#options.serves(artifact, from);
+          this.dispatch(life, { kind: 'pinned', run, artifact, ok, detail: ok ? '' : 'nobody serves it' });
+        });
+      },
+      keep: () => {},
+      announce: async () => {},
+      feedUrls: () => [],
+      tell: (level, kind, says) => {
+        if (level === 'warn' && life.alive())
+          this.around.trace.write(time.now, this.name, `${kind}: ${says}`);
+      },
+    };
+  }
+
+  async #publish(run: string, text: string): Promise<void> {
+    const bundle = decodeBundle(text);
+    const { payload } = await this.around.documents.verdict(bundle.verdict);
+    this.#options.observe({ kind: 'published', run, bundle, verdict: payload });
+  }
+}

@@ -1,0 +1,277 @@
+import { artifactOf, type Job, type Lease, type Verified } from '../src/core/documents/index.ts';
+import { QuorateError, reportedError } from '../src/core/errors.ts';
+import { Credentials, type Membership } from '../src/core/sessions/credentials.ts';
+import { join } from '../src/core/sessions/join.ts';
+import type { Channel, Dial } from '../src/core/sessions/ports.ts';
+import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
+import { WorkerSessions } from '../src/core/sessions/worker/worker-sessions.ts';
+import { isoTime } from '../src/core/time.ts';
+import type { BuildResult, WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
+import type { Worker } from '../src/core/worker/machine.ts';
+import { tapped } from './adversary.ts';
+import { describeWorker } from './describe.ts';
+import type { Node } from './network.ts';
+import type { Observation } from './observer.ts';
+import { capabilities, jobsAtOnce, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
+import { type Life, Process, type Surroundings } from './process.ts';
+import type { Random } from './random.ts';
+import { type Behaviour, resultOf, type Work } from './scenario.ts';
+
+export interface WorkerOptions {
+  name: string;
+  behaviour: Behaviour;
+  observe: (seen: Observation) => void;
+  controller: Node;
+  /** Compact JWS. */
+  invite: string;
+  workOf: (job: string) => Work;
+  /** Grants of others, for those who try with them. */
+  foreignGrants: () => readonly string[];
+  joined: (membership: Membership) => void;
+  fresh: (id: string) => Worker;
+  /** A planted bug: ports that do something else. */
+  ports: (ports: WorkerPorts) => WorkerPorts;
+}
+
+type WorkerLife = Life<WorkerEvent, WorkerEffect, Worker>;
+
+const lending = { capabilities, jobsAtOnce };
+const joinRetryMs = 2_000;
+/** No simulated controller has an HTTP feed; the feed is looked for at this interval. */
+const httpFeed = { quietMs: 24 * 3600_000, everyMs: 24 * 3600_000 };
+const publishMsMax = 10_000;
+
+/** A worker's process, its builds, and the lies of its operator. */
+export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
+  readonly name: string;
+  readonly id: string;
+  protected readonly tick: WorkerEvent = { kind: 'tick' };
+  readonly options: WorkerOptions;
+  /** Results of builds, by lease: what is really so. */
+  readonly built = new Map<string, { key: string; result: string }>();
+  /** Leases that were given to it, in any life. */
+  readonly leases = new Map<string, Verified<Lease>>();
+  /** On its disk: sealed artifacts by lease, public ones, bundles, leaves of the log, its membership. */
+  readonly #sealed = new Map<string, string | null>();
+  readonly served = new Set<string>();
+  readonly #bundles = new Set<string>();
+  readonly #leaves: string[] = [];
+  #membership: Membership | undefined;
+  readonly #jobs = new Map<string, Job>();
+  readonly #paper: Paperwork;
+  readonly #random: Random;
+  #sessions: WorkerSessions | undefined;
+  #topics = new Map<string, { accepts(author: string): boolean; handle(data: Uint8Array): void }>();
+
+  constructor(around: Surroundings, paper: Paperwork, options: WorkerOptions) {
+    super(around, options.name);
+    this.name = options.name;
+    this.id = around.keys.signer(options.name).id;
+    this.options = options;
+    this.#paper = paper;
+    this.#random = around.random.fork(options.name);
+  }
+
+  protected fresh(): Worker {
+    return this.options.fresh(this.id);
+  }
+
+  protected crashRate(): number {
+    return this.#membership === undefined ? 0 : this.around.rates().workerCrashPerEvent;
+  }
+
+  /** A machine is a black box: what it shows of each lease it ever had, and when it next wants to be woken. */
+  protected snapshot(machine: Worker): string {
+    return JSON.stringify({
+      building: machine.building,
+      next: machine.nextDeadline(),
+      leases: [...this.leases.keys()].map((id) => [id, machine.leaseOf(id)?.id, machine.pendingReceipt(id)]),
+    });
+  }
+
+  protected handled(event: WorkerEvent, effects: readonly WorkerEffect[]): void {
+    if (event.kind === 'offer') this.#jobs.set(event.jobId, event.job);
+    this.options.observe({ kind: 'worker-handled', worker: this.id, event, effects });
+  }
+
+  protected restored(before: string, after: string): void {
+    this.options.observe({ kind: 'restarted', who: this.name, before, after, state: undefined });
+  }
+
+  protected describe(event: WorkerEvent, effects: readonly WorkerEffect[]): string | undefined {
+    return describeWorker(event, effects);
+  }
+
+  protected perform(effect: WorkerEffect): void {
+    this.#sessions?.perform(effect);
+  }
+
+  /** True once it has joined and its sessions run. */
+  get ready(): boolean {
+    return this.#sessions !== undefined;
+  }
+
+  /** How many leases its machine still holds on to. */
+  get holds(): number {
+    return [...this.leases.keys()].filter((id) => this.machine.leaseOf(id) !== undefined).length;
+  }
+
+  accept(protocol: string, channel: Channel): void {
+    channel.abort(new Error(`${protocol} is not served`));
+  }
+
+  /** A gossiped message arrives. */
+  hear(topic: string, author: string, message: Uint8Array): void {
+    const subscribed = this.#topics.get(topic);
+    if (this.up && subscribed?.accepts(author) === true) subscribed.handle(message);
+  }
+
+  protected begin(life: WorkerLife): void {
+    this.#topics = new Map();
+    void this.#run(life);
+  }
+
+  async #run(life: WorkerLife): Promise<void> {
+    const { network } = this.around;
+    const dial: Dial = (_peer, protocol) => network.dial(this, this.options.controller, protocol);
+    const membership = this.#membership ?? (await this.#join(life, dial));
+    const credentials = await Credentials.open(this.signing(), life.clock, membership, async (changed) => {
+      if (life.alive()) this.#membership = changed;
+    });
+    const ports = this.options.ports(this.#ports(life, dial, credentials));
+    const sessions = new WorkerSessions(ports, httpFeed);
+    if (!life.alive()) return;
+    this.#sessions = sessions;
+    await sessions.start({ kind: 'started', grant: credentials.grant, lending });
+  }
+
+  /** Enrols, again and again until it works. */
+  async #join(life: WorkerLife, dial: Dial): Promise<Membership> {
+    const { clock } = life;
+    const signing = this.signing();
+    const invite = await signing.documents.message('invite', this.options.invite);
+    for (;;) {
+      try {
+        const membership = await join({ dial, signing, clock }, invite, [
+          controllerAt(this.options.controller),
+        ]);
+        this.#membership = membership;
+        this.options.joined(membership);
+        return membership;
+      } catch (error) {
+        if (!(error instanceof QuorateError)) throw error;
+        await new Promise<void>((resolve) => clock.after(joinRetryMs, resolve));
+      }
+    }
+  }
+
+  #ports(life: WorkerLife, dial: Dial, credentials: Credentials): WorkerPorts {
+    const { time } = this.around;
+    /** What a process that is gone would have done to its disk is not done. */
+    const whenAlive = <T>(act: () => T): Promise<T> =>
+      life.alive() ? Promise.resolve(act()) : new Promise(() => {});
+    const { behaviour, observe } = this.options;
+    return {
+      signing: this.signing(),
+      clock: life.clock,
+      dial: tapped(dial, {
+        name: this.name,
+        behaviour,
+        paper: this.#paper,
+        documents: this.around.documents,
+        random: this.#random,
+        jobOf: (lease) => this.#jobOf(lease),
+        foreignGrants: this.options.foreignGrants,
+        after: (ms, act) => life.clock.after(ms, act),
+        leased: (lease) => this.leases.set(lease.id, lease),
+        cosigned: (lease, verdict) => observe({ kind: 'cosigned', worker: this.id, lease, verdict }),
+      }),
+      credentials,
+      machine: life.machine,
+      dispatch: (event) => this.dispatch(life, event),
+      subscribe: (topic, accepts, handle) => {
+        if (life.alive()) this.#topics.set(topic, { accepts, handle });
+      },
+      findPeer: async () => [],
+      announce: async () => {},
+      httpGet: async (url) => {
+        throw reportedError('HTTP_FEED_FAILED', `${url}: there is no such server`);
+      },
+      lending,
+      build: (lease, job) => this.#build(life, lease, job),
+      stopBuild: () => {},
+      results: {
+        publish: (lease) =>
+          new Promise((resolve) => {
+            // A large result takes its time, in which the process may die.
+            life.clock.after(this.#random.int(0, publishMsMax), () => {
+              const artifact = this.#sealed.get(lease) ?? null;
+              if (artifact !== null && behaviour !== 'serves-nothing') this.served.add(artifact);
+              resolve();
+            });
+          }),
+        pin: () => whenAlive(() => {}),
+        discard: (lease) => whenAlive(() => void this.#sealed.delete(lease)),
+        retain: (leases) =>
+          whenAlive(() => {
+            for (const lease of this.#sealed.keys()) if (!leases.includes(lease)) this.#sealed.delete(lease);
+          }),
+        has: async (artifact) => this.served.has(artifact),
+      },
+      bundles: {
+        put: ({ artifact }) => whenAlive(() => void (artifact !== null && this.#bundles.add(artifact))),
+        artifacts: async () => [...this.#bundles],
+      },
+      leafFile: {
+        load: async () => [...this.#leaves],
+        append: (leaves) => whenAlive(() => void this.#leaves.push(...leaves)),
+      },
+      tell: (level, kind, says) => {
+        if (level === 'warn' && kind !== 'note' && life.alive())
+          this.around.trace.write(time.now, this.name, `${kind}: ${says}`);
+      },
+    };
+  }
+
+  /** The job of a lease, from the offers that this worker has seen. */
+  #jobOf({ payload }: Verified<Lease>): Job {
+    const job = this.#jobs.get(payload.job);
+    if (job === undefined) throw new Error('a lease is for an offer that was seen');
+    return job;
+  }
+
+  #build(life: WorkerLife, lease: string, job: Job): Promise<BuildResult | undefined> {
+    const { behaviour } = this.options;
+    const { time } = this.around;
+    if (behaviour === 'vanishes') {
+      life.clock.after(this.#random.int(0, 5_000), () => this.crash('and never comes back', true));
+      return new Promise(() => {});
+    }
+    const ms = behaviour === 'slow' ? this.#random.int(60_000, 500_000) : this.#random.int(2_000, 40_000);
+    const outcome = resultOf(this.options.workOf(job.name), behaviour, this.name);
+    return new Promise((resolve) => {
+      life.clock.after(ms, () => {
+        if (life.machine.leaseOf(lease) === undefined) return resolve(undefined);
+        this.built.set(lease, { key: this.id, result: JSON.stringify(outcome) });
+        const artifact = artifactOf(outcome);
+        this.#sealed.set(lease, artifact);
+        const lies = behaviour === 'lies-about-files';
+        resolve({
+          outcome,
+          files: artifact === null ? [] : [{ path: 'app', sha256: (lies ? 'ba' : '00').repeat(32) }],
+          log: treeCid(`log of ${lease}`),
+          sandbox: { tier: 'namespace', profile: 'quorate-sandbox/1', portable: false },
+          startedOn: isoTime(time.now - ms),
+          finishedOn: isoTime(time.now),
+          nonce: nonceOf(`${this.name} ${lease} ${life.n}`),
+        });
+      });
+    });
+  }
+}
+
+/** The address of a simulated controller: the network knows no other. */
+export const controllerAt = ({ id }: Node): { id: string; addrs: string[] } => ({
+  id,
+  addrs: [`/dns4/controller.example/tcp/1/p2p/${id}`],
+});
