@@ -73,8 +73,8 @@ const report = process.env.TEST_REPORT;
 
 export default defineConfig({
   test: {
-    // One more than a small machine has processors: many files wait for sandboxes and timers.
-    maxWorkers: 3,
+    // Two for each processor of a small machine: many files wait for sandboxes and timers.
+    maxWorkers: 4,
     reporters: [
       'default',
       new Skipped(),

@@ -16,6 +16,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/cli/doctor-emulated.test.ts': 120,
   'test/e2e/debian-project.test.ts': 10,
   'test/examples/packed.test.ts': 20,
+  'test/cli/try-vary.test.ts': 18,
   'test/examples/quick-start.test.ts': 29,
   'test/fuzz/long-fuzz.test.ts': 130,
   'test/fuzz/runner.test.ts': 13,
