@@ -142,7 +142,8 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     const sessions = new WorkerSessions(ports, httpFeed);
     if (!life.alive()) return;
     this.#sessions = sessions;
-    await sessions.start({ kind: 'started', grant: credentials.grant, lending });
+    await sessions.prepare();
+    sessions.start({ kind: 'started', grant: credentials.grant, lending });
   }
 
   /** Enrols, again and again until it works. */

@@ -190,6 +190,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       options.httpFeed ?? httpFeedTimings,
     );
     loop.replay();
+    await sessions.prepare();
     perform = (effect) => sessions.perform(effect);
     serveBundles(mesh, context.bundles);
     serveArtifacts(context);
@@ -207,7 +208,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     onBuilds = () => operator.rebalance();
     closers.push(() => operator.close());
     closers.push(await serveControl(home.dir, membership.project, operator));
-    await sessions.start({ kind: 'started', grant: credentials.grant, lending: operator.lending });
+    sessions.start({ kind: 'started', grant: credentials.grant, lending: operator.lending });
     operator.start();
     closers.push(mesh.joinProject(membership.project));
     void sessions.publication.resume();

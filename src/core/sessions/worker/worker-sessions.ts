@@ -32,15 +32,17 @@ export class WorkerSessions {
     );
   }
 
+  /** Removes the sealed results of leases that are over. After the replay, before `start`. */
+  prepare(): Promise<void> {
+    return this.#ports.results.retain(this.#ports.machine.leases);
+  }
+
   /**
-   * Begins the life of a worker whose machine was replayed. Sealed results of leases that are over go. Offers are heard
-   * only after `started` is journaled: it forgets the claims of the life before, and a lease for a forgotten claim would
-   * be refused.
+   * Begins the life of a worker whose machine was replayed. Offers are heard only after `started` is journaled: it forgets
+   * the claims of the life before, and a lease for a forgotten claim would be refused.
    */
-  async start(started: Extract<WorkerEvent, { kind: 'started' }>): Promise<void> {
-    const { machine, results, dispatch } = this.#ports;
-    await results.retain(machine.leases);
-    dispatch(started);
+  start(started: Extract<WorkerEvent, { kind: 'started' }>): void {
+    this.#ports.dispatch(started);
     this.#feed.start();
   }
 
