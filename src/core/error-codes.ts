@@ -38,6 +38,8 @@ const coreErrors = {
     'The controller answered something else than was asked. It may run another version: update both.',
   CONTROLLER_UNREACHABLE:
     'No controller of the project answers at the addresses tried. See that it is running and can be reached from here.',
+  COSIGN_BEFORE_ACK:
+    'A draft was shown to a trusted worker before its own receipt was acknowledged. It resumes the lease, which brings both in order.',
   COSIGN_EVIDENCE:
     'What the controller showed the trusted worker does not hold up, so it does not sign; the message says at which step.',
   COSIGN_LEVEL_MISMATCH:
@@ -111,6 +113,8 @@ const coreErrors = {
   LEASE_NO_SUCH_SLOT: 'The lease is for a slot that its offer does not have.',
   LEASE_OFFER_MISMATCH: 'The lease does not fit the offer it names.',
   LEASE_OPERATOR_MISMATCH: "The lease names another operator than the worker's grant.",
+  LEASE_STREAM_TAKEN:
+    'A claim or a resumed lease came on a stream that carries a lease already. Each needs a stream of its own.',
   LEASE_UNASKED:
     'The controller gave a lease that this worker did not claim, or has forgotten since. The worker ends the stream and claims again.',
   LOGS_SEALED:
@@ -123,6 +127,8 @@ const coreErrors = {
   LOG_NO_LEASE: 'A build log was sent by a worker without the lease it names.',
   LOG_OUT_OF_RANGE: 'An entry or proof was asked for beyond the end of the log.',
   LOG_PROOF_INVALID: 'The proof does not show that the log holds this entry at this place.',
+  LOG_TOO_LARGE:
+    'The log has more leaves than a trusted worker reads into memory. Such a project needs a new log, or a version that reads it in parts.',
   LOG_UNREADABLE: "The controller's log does not have as many leaves as its checkpoint says.",
   MESH_LOST:
     'The connection to the controller broke. The work goes on and is picked up again when it is back.',

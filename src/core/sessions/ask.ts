@@ -1,10 +1,10 @@
 import { type Charter, checkTime, type Grant, signMessage, type Verified } from '../documents/index.ts';
-import { codeOf, QuorateError } from '../errors.ts';
+import { codeOf, type ErrorCode, QuorateError } from '../errors.ts';
 import { checkGrant, enforce } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { type ApiDown, type ApiUp, apiDownSchema } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
-import { errorFrom, MessageStream } from './message-stream.ts';
+import { type ErrorMessage, MessageStream } from './message-stream.ts';
 import type { Clock, Dial, Documents, PeerAddress, Signing } from './ports.ts';
 
 const openMsMax = 20_000;
@@ -57,7 +57,7 @@ export async function ask(
         throw new QuorateError('CONTROLLER_SILENT', 'the controller closed the stream without an answer', {
           hint: 'Try again; what the controller itself prints says why.',
         });
-      if (answer.kind === 'error') throw errorFrom(answer);
+      if (answer.kind === 'error') throw new AnsweredError(answer);
       return { answer, controller: controller.id };
     } finally {
       await stream.close();
@@ -69,8 +69,16 @@ export async function ask(
   });
 }
 
+/** An error that the controller answered with, whatever code it says. */
+class AnsweredError extends QuorateError {
+  constructor({ code, message, hint }: ErrorMessage) {
+    super(code as ErrorCode, message, hint === undefined ? {} : { hint });
+  }
+}
+
 /** True for errors of the connection, false for errors that a controller answered with: only the former may pass. */
 export function isConnectionError(error: unknown): boolean {
+  if (error instanceof AnsweredError) return false;
   const code = codeOf(error);
   return code.startsWith('MESH_') || code === 'CONTROLLER_UNREACHABLE' || code === 'CONTROLLER_SILENT';
 }

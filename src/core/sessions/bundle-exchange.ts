@@ -7,8 +7,8 @@ import { errorMessage, MessageStream } from './message-stream.ts';
 import type { Channel, Dial, PeerAddress, ServedProtocol } from './ports.ts';
 
 const questionMsMax = 10_000;
-const openMsMax = 20_000;
-const answerMsMax = 30_000;
+const openMsMax = 10_000;
+const answerMsMax = 20_000;
 /** Bundles up to this size are sent whatever else is being sent. */
 const smallBytes = 256 * 1024;
 

@@ -7,6 +7,8 @@ export const sessionLimits = {
   bundlesSentBytesMax: 128 * 1024 * 1024,
   /** Time a result is kept whatever its size: the controller tries five times to fetch it, a minute each. */
   resultHeldSecondsMin: 600,
+  /** Leaves of a log that a trusted worker reads into memory: at 160 bytes each, 160 MB. A run adds about seven. */
+  logLeavesMax: 1_000_000,
 } as const;
 
 assert(limits.bundleBytesMax <= sessionLimits.bundlesSentBytesMax, 'the largest bundle can be sent');

@@ -24,6 +24,8 @@ export class MessageStream<Sent, Received> {
   }
 
   send(message: Sent | Promise<Sent>): Promise<void> {
+    // One that rejects before its turn is still handled.
+    if (message instanceof Promise) message.catch(() => {});
     this.#sending = this.#sending.then(async () => this.channel.send(encodeMessage(await message)));
     this.#sending.catch((error) =>
       this.channel.abort(error instanceof Error ? error : new Error(messageOf(error))),

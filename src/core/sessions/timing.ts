@@ -1,4 +1,5 @@
-import type { Clock } from './ports.ts';
+import { toUtf8 } from '../text.ts';
+import type { Clock, Signing } from './ports.ts';
 
 /** Resolves after `ms`, or when the node begins to shut down. */
 export function pause(clock: Clock, ms: number): Promise<void> {
@@ -27,4 +28,10 @@ export function every(clock: Clock, ms: number, act: () => void): () => void {
   };
   next();
   return () => cancel();
+}
+
+/** A factor between 0.9 and 1.1, so that nodes that wait for the same do not all wait the same time. */
+export function spread({ nonce }: Pick<Signing, 'nonce'>): number {
+  const [first = 0] = toUtf8(nonce());
+  return 0.9 + (0.2 * (first % 64)) / 64;
 }

@@ -123,7 +123,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
       logFiles: openLogFiles(join(folder.dir, 'logs')),
       needImage: (image) => images.need(image),
       refreshCharter: () => refreshCharter(context),
-      pin: (effect) => void pins.pin(effect),
+      pin: (effect) =>
+        void pins.pin(effect).catch((error) => tell('warn', 'pin', `pin: ${messageOf(error)}`)),
       keep: ({ run, root, from }) => keeper.keep(run, { root, from }),
       announce: (artifact) => announce(mesh, artifact, stop.signal),
       feedUrls: () => feedUrls,
@@ -131,6 +132,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
     });
 
     const replayed = loop.replay();
+    // Before the start: from then on live leases wait a few seconds for their workers, and nothing may delay these.
+    await images.resume();
     perform = (effect) => sessions.perform(effect);
     const charter = (await readCharter(folder.dir)) ?? machine.state.charter;
     if (charter === null) throw new Error('a project folder that was opened has a charter');
@@ -142,7 +145,6 @@ export async function startController(options: ControllerOptions): Promise<Contr
         ...(options.slotWaitMs === undefined ? {} : { slotFillMs: options.slotWaitMs }),
       },
     });
-    await images.resume();
     for (const { protocol, session, options: bounds } of sessions.served)
       mesh.handle(protocol, session, bounds);
     serveBundles(mesh, bundles);

@@ -67,7 +67,10 @@ export class FeedServer {
           // The machine checks the rest; an event of a stranger does not reach its journal.
           if (!machine.state.keys.has(peer)) throw notEnrolled();
           worker = peer;
+          const before = this.#streams.get(peer);
           this.#streams.set(peer, stream);
+          // A hello that was long on its way must not leave the worker on a stream whose end it would not see.
+          if (before !== undefined && before !== stream) void before.close();
           dispatch({ kind: 'present', grant, capabilities: message.capabilities });
           if (!machine.state.present.has(peer)) throw notEnrolled();
           release();

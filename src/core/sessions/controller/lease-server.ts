@@ -101,6 +101,11 @@ export class LeaseServer {
     const { dispatch, signing, clock } = this.#ports;
     const { documents, signer } = signing;
     const { messages, token } = stream;
+    if (stream.lease !== undefined && (message.kind === 'claim' || message.kind === 'resume'))
+      throw new QuorateError(
+        'LEASE_STREAM_TAKEN',
+        'a stream carries one lease; another one needs a stream of its own',
+      );
     switch (message.kind) {
       case 'claim': {
         const claim = await documents.message('claim', message.claim);
@@ -171,7 +176,10 @@ export class LeaseServer {
     switch (reply.kind) {
       case 'lease': {
         stream.lease = idOf(reply.lease);
+        const before = this.#streams.get(stream.lease);
         this.#streams.set(stream.lease, stream);
+        // A resume that was long on its way must not leave the worker on a stream that is told nothing: it resumes again.
+        if (before !== undefined && before !== stream) void before.messages.close();
         messages.post(
           signMessage('lease', reply.lease, signer).then(({ raw }) => ({ kind: 'lease', lease: raw })),
         );

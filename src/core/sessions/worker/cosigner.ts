@@ -3,6 +3,7 @@ import { codeOf, messageOf, QuorateError, reportedError } from '../../errors.ts'
 import { openCheckpoint, witnessCheckpoint } from '../../transparency/index.ts';
 import { checkEvidence } from '../../trust/index.ts';
 import { ask, isConnectionError, openCharter } from '../ask.ts';
+import { sessionLimits } from '../limits.ts';
 import { pause } from '../timing.ts';
 import type { LeaseClient } from './lease-client.ts';
 import { LogCopy } from './log-copy.ts';
@@ -11,6 +12,8 @@ import type { WorkerPorts } from './ports.ts';
 const noRequest = '0'.repeat(64);
 /** Between two attempts to read the log. */
 const retryMs = 1_000;
+/** A controller that cannot be asked for this many tries shows its draft again once it can. */
+const triesMax = 300;
 /** Of a message on the wire. */
 const messageCharsMax = 1000;
 
@@ -20,20 +23,34 @@ export class Cosigner {
   readonly #log: LogCopy;
   /** Drafts that hold, by lease id, until they are signed or refused. */
   readonly #drafts = new Map<string, Bundle>();
-  /** The draft shown last, by lease id, while it is checked: a resumed stream shows it again. */
-  readonly #checking = new Map<string, string>();
+  /** Leases whose draft is being checked. A draft that is shown meanwhile is checked afterwards, the latest only. */
+  readonly #checking = new Map<string, string | undefined>();
 
   constructor(ports: WorkerPorts) {
     this.#ports = ports;
     this.#log = new LogCopy(ports.leafFile);
   }
 
-  /** Checks a draft against everything that can be checked; the machine then says whether this worker may sign. */
+  /** Checks the drafts that are shown for a lease, one at a time. */
   async check(lease: string, text: string): Promise<void> {
+    if (this.#checking.has(lease)) {
+      this.#checking.set(lease, text);
+      return;
+    }
+    try {
+      for (let next: string | undefined = text; next !== undefined; next = this.#checking.get(lease)) {
+        this.#checking.set(lease, undefined);
+        await this.#check(lease, next);
+      }
+    } finally {
+      this.#checking.delete(lease);
+    }
+  }
+
+  /** Checks a draft against everything that can be checked; the machine then says whether this worker may sign. */
+  async #check(lease: string, text: string): Promise<void> {
     const { dispatch, credentials, signing } = this.#ports;
     const { documents } = signing;
-    if (this.#checking.get(lease) === text) return;
-    this.#checking.set(lease, text);
     let request = noRequest;
     try {
       const draft = decodeBundle(text);
@@ -49,6 +66,12 @@ export class Cosigner {
       request = (await documents.message('request', draft.request)).id;
       const { log } = credentials.charter;
       const checkpoint = await openCheckpoint(draft.checkpoint, { project, log }, documents.verifier);
+      if (checkpoint.size > sessionLimits.logLeavesMax) {
+        throw new QuorateError(
+          'LOG_TOO_LARGE',
+          `the log has ${checkpoint.size} leaves; this worker reads ${sessionLimits.logLeavesMax} at most`,
+        );
+      }
       const leaves = await this.#log.read(checkpoint.size, (from) => this.#leaves(lease, from));
       const verification = await checkEvidence(draft, { project, leaves }, documents.verifier);
       const failed = verification.steps.find(({ ok }) => !ok);
@@ -78,8 +101,6 @@ export class Cosigner {
         code: codeOf(error),
         message: messageOf(error),
       });
-    } finally {
-      if (this.#checking.get(lease) === text) this.#checking.delete(lease);
     }
   }
 
@@ -103,15 +124,16 @@ export class Cosigner {
     this.#ports.tell('warn', 'cosign-refused', `did not co-sign: ${message}`, { lease, code });
   }
 
-  /** Leaves of the log from an index on. A connection that fails is tried again for as long as the lease stands. */
+  /** Leaves of the log from an index on. A connection that fails is tried again, for as long as the lease stands. */
   async #leaves(lease: string, from: number): Promise<readonly string[]> {
     const { credentials, dial, clock, machine } = this.#ports;
-    for (;;) {
+    for (let tries = 1; ; tries++) {
       try {
         const { answer } = await ask(dial, credentials.membership.controllers, { kind: 'log', from });
         return answer.kind === 'leaves' && answer.from === from ? answer.leaves : [];
       } catch (error) {
-        if (!isConnectionError(error) || clock.closing || machine.leaseOf(lease) === undefined) throw error;
+        const over = clock.closing || machine.leaseOf(lease) === undefined || tries >= triesMax;
+        if (over || !isConnectionError(error)) throw error;
         await pause(clock, retryMs);
       }
     }

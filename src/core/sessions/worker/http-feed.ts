@@ -10,6 +10,7 @@ import {
   type OfferNotice,
   type VerdictNotice,
 } from '../../wire/messages.ts';
+import { spread } from '../timing.ts';
 import type { WorkerPorts } from './ports.ts';
 
 /** Waits of the HTTP feed, in milliseconds. */
@@ -88,7 +89,7 @@ export class HttpFeed {
         this.#turn++;
       }
       const wait = Math.min(everyMsMax, this.#timings.everyMs * 2 ** Math.min(this.#failures, 10));
-      await this.#pause(wait * this.#spread());
+      await this.#pause(wait * spread(this.#ports.signing));
     }
   }
 
@@ -113,12 +114,6 @@ export class HttpFeed {
     if (found.etag === undefined) this.#etags.delete(url);
     else this.#etags.set(url, found.etag);
     return value;
-  }
-
-  /** Between 0.9 and 1.1, so that workers do not ask in step. */
-  #spread(): number {
-    const [first = 0] = toUtf8(this.#ports.signing.nonce());
-    return 0.9 + (0.2 * (first % 64)) / 64;
   }
 
   #pause(ms: number): Promise<void> {

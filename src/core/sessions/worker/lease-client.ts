@@ -109,7 +109,7 @@ export class LeaseClient {
         if (message.kind === 'lease') {
           if (purpose.pass || lease !== undefined)
             throw new QuorateError('LEASE_UNASKED', 'the controller gave a lease that nobody asked for');
-          lease = await this.#leased(stream, message.lease, purpose.offer);
+          lease = await this.#leased(stream, message.lease, purpose);
         } else over = await this.#message(message, lease, purpose);
         if (purpose.pass) over = true;
       }
@@ -139,12 +139,15 @@ export class LeaseClient {
     return new MessageStream<LeaseUp, LeaseDown>(channel, leaseDownSchema, 'a lease message');
   }
 
-  async #leased(stream: LeaseStream, raw: string, offer: string): Promise<string> {
+  async #leased(stream: LeaseStream, raw: string, { offer, resumes }: Purpose): Promise<string> {
     const { credentials, dispatch, machine, clock, signing } = this.#ports;
     const lease = await signing.documents.message('lease', raw);
     if (!credentials.charter.controllers.includes(lease.signer))
       throw new QuorateError('LEASE_ISSUER_MISMATCH', 'the lease is not from a controller of the project');
-    checkTime(lease.payload, clock.now(), 'the lease');
+    // A resumed lease may have run out: its ack, its reveal or its release is still to come.
+    if (resumes === undefined) checkTime(lease.payload, clock.now(), 'the lease');
+    else if (lease.id !== resumes)
+      throw new QuorateError('LEASE_UNASKED', 'the controller resumed another lease than it was asked for');
     this.#streams.set(lease.id, stream);
     dispatch({ kind: 'leased', offer, lease });
     // While the stream lives, the controller waits for a result.
@@ -193,6 +196,12 @@ export class LeaseClient {
         dispatch({ kind: 'released', lease, code: message.code, message: message.message });
         return true;
       case 'cosign':
+        // The ack went to a stream of before. A resumed stream brings it first, and then the draft again.
+        if (machine.pendingReceipt(lease) !== undefined)
+          throw new QuorateError(
+            'COSIGN_BEFORE_ACK',
+            'the draft was shown before the receipt was acknowledged',
+          );
         this.#cosign(lease, message.bundle);
         return false;
     }

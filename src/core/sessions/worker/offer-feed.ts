@@ -15,7 +15,7 @@ import {
 } from '../../wire/messages.ts';
 import { protocols, topics } from '../../wire/protocols.ts';
 import { errorFrom, MessageStream } from '../message-stream.ts';
-import { every, pause } from '../timing.ts';
+import { every, pause, spread } from '../timing.ts';
 import { HttpFeed, type HttpFeedTimings } from './http-feed.ts';
 import type { WorkerPorts } from './ports.ts';
 
@@ -128,7 +128,7 @@ export class OfferFeed {
   }
 
   async #stayConnected(): Promise<void> {
-    const { clock, tell } = this.#ports;
+    const { clock, signing, tell } = this.#ports;
     let wait = retryMsMin;
     while (!clock.closing) {
       try {
@@ -142,21 +142,23 @@ export class OfferFeed {
         this.#connected = false;
         await this.#findController();
       }
-      await pause(clock, wait);
+      await pause(clock, wait * spread(signing));
       wait = Math.min(retryMsMax, wait * 2);
     }
   }
 
   /** Looks the controller up in the DHT: it may have other addresses by now. */
   async #findController(): Promise<void> {
-    const { credentials, findPeer } = this.#ports;
+    const { credentials, findPeer, tell } = this.#ports;
     const [controller] = credentials.membership.controllers;
     if (controller === undefined) return;
     const found = await findPeer(controller.id, findMsMax);
     // A relayed address ends in `/p2p-circuit`, after the relay's own id.
     const own = `/p2p/${controller.id}`;
     const addrs = found.map((addr) => (addr.endsWith(own) ? addr : `${addr}${own}`));
-    await credentials.learnAddress(controller.id, addrs);
+    await credentials
+      .learnAddress(controller.id, addrs)
+      .catch((error) => tell('warn', 'address', `an address was not kept: ${messageOf(error)}`));
   }
 
   async #session(): Promise<void> {
