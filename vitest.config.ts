@@ -53,7 +53,11 @@ const pure = [
 ];
 
 /** Against hanging only, on a machine that is busy with something else too. No test passes or fails by them otherwise. */
-const deadlines = { testTimeout: 300_000, hookTimeout: 300_000 };
+const deadlines = {
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+  expect: { poll: { timeout: 240_000, interval: 50 } },
+};
 
 /** A process is shared by files that follow each other, so those of one project have a number of their own. */
 const first: Readonly<Record<string, number>> = { whole: 20, inside: 19, parts: 1 };

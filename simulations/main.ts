@@ -64,7 +64,10 @@ async function main(args: string[]): Promise<number> {
   for (let seed = from; seed < from + count; seed++) {
     const about = aboutSeed(seed);
     for (const line of alone ? about : about.slice(0, 1)) say(`seed ${seed}: ${line}`);
-    const result = await simulate(seed, bug === undefined ? {} : { patches: bugs[bug]?.patches });
+    const result = await simulate(
+      seed,
+      bug === undefined ? {} : { patches: bugs[bug]?.patches, rates: bugs[bug]?.rates ?? {} },
+    );
     if (result.failure !== null) {
       for (const line of describeFailure(result, bug)) say(line);
       return 1;

@@ -7,4 +7,8 @@ describe('under faults and attackers every invariant holds', () => {
     // Runs that all end in nothing would prove nothing.
     expect(new Set(levels)).toEqual(new Set(['agreed', 'trusted', 'failed', 'disputed']));
   });
+
+  it('through forty minutes in which streams break: delivered leases run out before their workers are back', async () => {
+    await expectClean([3, 5, 8], { scenario: { faultsMs: 40 * 60_000 }, rates: { breakPerMessage: 0.03 } });
+  });
 });
