@@ -5,6 +5,7 @@ import type { Libp2pNode } from './libp2p-node.ts';
 const spareShare = 1 / 16;
 /** Fraction of the connections that one address may hold before some of them are closed. */
 const addressShare = 1 / 8;
+const settleMs = 50;
 
 /** The network a connection comes from: an IPv4 address, or the /64 prefix of an IPv6 address, which one site has. */
 function originOf({ remoteAddr }: Connection): string {
@@ -26,7 +27,11 @@ export class ConnectionPruner {
   constructor(node: Libp2pNode, max: number) {
     this.#node = node;
     this.#max = max;
-    node.addEventListener('connection:open', () => this.#make());
+    node.addEventListener('connection:open', () => {
+      this.#make();
+      // Once more when connections that opened or closed at the same time are listed as such.
+      setTimeout(() => this.#make(), settleMs).unref();
+    });
   }
 
   /** Connections of this peer stay until the result is called as often. */
@@ -43,8 +48,13 @@ export class ConnectionPruner {
   }
 
   #make(): void {
+    while (this.#closeOne());
+  }
+
+  /** Closes one connection, if there are too many; says whether it did. */
+  #closeOne(): boolean {
     const open = this.#node.getConnections().filter(({ status }) => status === 'open');
-    if (open.length <= this.#max - Math.max(1, Math.floor(this.#max * spareShare))) return;
+    if (open.length <= this.#max - Math.max(1, Math.floor(this.#max * spareShare))) return false;
     const origins = new Map<string, Connection[]>();
     for (const connection of open) {
       if (connection.direction !== 'inbound' || this.#kept.has(connection.remotePeer.toString())) continue;
@@ -52,8 +62,10 @@ export class ConnectionPruner {
       origins.set(origin, [...(origins.get(origin) ?? []), connection]);
     }
     const [greediest = []] = [...origins.values()].sort((a, b) => b.length - a.length);
-    if (greediest.length <= this.#max * addressShare) return;
+    if (greediest.length <= this.#max * addressShare) return false;
     const [oldest] = greediest.sort((a, b) => a.timeline.open - b.timeline.open);
-    oldest?.abort(new Error('others need the room'));
+    if (oldest === undefined) return false;
+    oldest.abort(new Error('others need the room'));
+    return oldest.status !== 'open';
   }
 }
