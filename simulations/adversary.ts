@@ -19,7 +19,7 @@ import { exited, type Paperwork, treeCid } from './paperwork.ts';
 import type { Random } from './random.ts';
 import type { Behaviour } from './scenario.ts';
 
-/** What an adversary, or an observer, needs of the worker whose lease streams it sits on. */
+/** The worker whose lease streams are tapped: its behaviour, its keys, and who is told of what is seen. */
 export interface Tapped {
   readonly name: string;
   readonly behaviour: Behaviour;

@@ -33,7 +33,7 @@ class Side implements Channel {
   far!: Side;
   /** Arrival of the last message to this side. */
   lastArrival = 0;
-  /** Nothing comes in or goes out here any more. */
+  /** How this side of the stream ended; undefined while it is open. */
   ended: Ending | undefined;
   readonly #queue: Uint8Array[] = [];
   #waiting: (() => void) | undefined;

@@ -9,7 +9,7 @@ import type { Rates } from './rates.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Trace } from './trace.ts';
 
-/** What all processes of a simulated world share. */
+/** Shared by all processes of a simulated world. */
 export interface Surroundings {
   time: Scheduler;
   network: Network;
@@ -62,7 +62,7 @@ class SimulatedJournal<Event> implements EventLog<Event> {
     this.#unwritten = undefined;
   }
 
-  /** What a crash leaves. Returns how many events it took. */
+  /** Removes the events that a crash loses. Returns their number. */
   crash(how: Crash, random: Random): number {
     this.#unwritten = undefined;
     const lost = how === 'kill' ? 0 : random.int(0, this.events.length - this.#synced);

@@ -168,7 +168,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
 
   #ports(life: WorkerLife, dial: Dial, credentials: Credentials): WorkerPorts {
     const { time } = this.around;
-    /** What a process that is gone would have done to its disk is not done. */
+    /** Drops writes to disk by a process that has crashed. */
     const whenAlive = <T>(act: () => T): Promise<T> =>
       life.alive() ? Promise.resolve(act()) : new Promise(() => {});
     const { behaviour, observe } = this.options;

@@ -1,6 +1,6 @@
 import { type Checker, Violation } from '../observer.ts';
 
-/** What an honest worker built and was told to publish is served by it in the end, whatever happened in between. */
+/** A revealed result of an honest worker is served by that worker in the end. */
 export function served(): Checker {
   const invariant = 'served';
   /** Artifacts to be published, by worker. */
