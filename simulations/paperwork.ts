@@ -108,10 +108,10 @@ export class Paperwork {
     operator: string,
     role: Role,
     now: number,
-    over: { machines?: number; key?: string; jti?: string } = {},
+    over: { hosts?: number; key?: string; jti?: string } = {},
   ) {
     const iat = seconds(now);
-    const { machines = 1, key, jti = nonceOf(`invite ${operator} ${role}`) } = over;
+    const { hosts = 1, key, jti = nonceOf(`invite ${operator} ${role}`) } = over;
     return signMessage(
       'invite',
       {
@@ -119,7 +119,7 @@ export class Paperwork {
         project: this.project,
         operator,
         role,
-        machines,
+        hosts,
         ...(key === undefined ? {} : { key }),
         addrs: [],
         jti,

@@ -40,7 +40,7 @@ export type TrustedWorker = 'there' | 'late' | 'slow' | 'flaky' | 'absent';
 
 export interface Operator {
   name: string;
-  machines: string[];
+  hosts: string[];
   behaviour: Behaviour;
   /** Joins only when the faults have begun. */
   joinsLate: boolean;
@@ -90,10 +90,10 @@ export function scenarioOf(random: Random): Scenario {
   const together = random.chance(0.5);
   const operators = Array.from({ length: count }, (_, n): Operator => {
     const name = `op${n}`;
-    const machines = random.chance(0.3) ? random.int(2, 3) : 1;
+    const hosts = random.chance(0.3) ? random.int(2, 3) : 1;
     return {
       name,
-      machines: Array.from({ length: machines }, (_, m) => (machines === 1 ? name : `${name}.${m}`)),
+      hosts: Array.from({ length: hosts }, (_, m) => (hosts === 1 ? name : `${name}.${m}`)),
       behaviour:
         n < attackers ? (together ? trick : random.pick(attacks)) : random.chance(0.15) ? 'slow' : 'honest',
       joinsLate: random.chance(0.1),
@@ -130,8 +130,8 @@ export function describeScenario({ attackerShare, operators, trusted, works, fau
   return [
     `attackers: ${attackerShare}; trusted worker: ${trusted}; faults for ${faultsMs / 1000} s`,
     ...operators.map(
-      ({ name, machines, behaviour, joinsLate }) =>
-        `${name}: ${machines.length} machine(s), ${behaviour}${joinsLate ? ', joins late' : ''}`,
+      ({ name, hosts, behaviour, joinsLate }) =>
+        `${name}: ${hosts.length} machine(s), ${behaviour}${joinsLate ? ', joins late' : ''}`,
     ),
     ...works.map(
       ({ name, nature, policy: { agree, of, cosign, rounds }, expiresSeconds, cancelAfterMs }) =>

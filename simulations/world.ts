@@ -194,10 +194,9 @@ export class World implements Truth {
   async #joinAll(): Promise<Membership> {
     const { operators, trusted } = this.#options.scenario;
     const publisher = this.#joinPublisher();
-    for (const { name, machines, behaviour, joinsLate } of operators) {
-      const invite = await this.#paper.invite(name, 'worker', this.now, { machines: machines.length });
-      for (const machine of machines)
-        this.#addWorker(machine, name, behaviour, invite.raw, joinsLate ? minuteMs : 0);
+    for (const { name, hosts, behaviour, joinsLate } of operators) {
+      const invite = await this.#paper.invite(name, 'worker', this.now, { hosts: hosts.length });
+      for (const host of hosts) this.#addWorker(host, name, behaviour, invite.raw, joinsLate ? minuteMs : 0);
     }
     const key = this.keys.signer('trusted').id;
     const invite = await this.#paper.invite('owner', 'trusted-worker', this.now, { key });

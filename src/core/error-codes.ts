@@ -173,7 +173,7 @@ const coreErrors = {
   STORE_TREE_TOO_MANY_BLOCKS:
     'The tree has too many blocks. Raise the limit if you expected a tree of this size.',
   TICKET_EXHAUSTED:
-    'As many hosts have joined as the ticket was for. Ask the owner for one with more: `quorate invite <name> --machines <n>`.',
+    'As many hosts have joined as the ticket was for. Ask the owner for one with more: `quorate invite <name> --hosts <n>`.',
   TICKET_ISSUER_MISMATCH: 'The ticket is not signed by an identity provider of this project.',
   TICKET_KEY_MISMATCH:
     'The ticket is bound to another key. Run `quorate key` on the host that shall join, and have the ticket made for what it prints.',

@@ -46,8 +46,8 @@ export const limits = {
   /** One line of a log; longer ones are split. */
   logLineBytesMax: 8 * 1024,
   /** Requests that are open at one controller, and offers in one message of its feed. */
-  openJobsMax: 1_000,
-  /** Leases of one slot within one commit phase: one and three replacements for leases that were lost. */
+  openRequestsMax: 1_000,
+  /** Leases of one slot within one round: one and three replacements for leases that were lost. */
   slotLeasesMax: 4,
   /** Offers in one answer of a feed, by stream or by HTTP. The next answer has the rest. */
   feedOffersMax: 100,
@@ -81,7 +81,7 @@ assert(
 );
 assert(limits.logLineBytesMax <= limits.logBytesMax, 'a log holds its longest line');
 assert(
-  limits.feedOffersMax <= limits.openJobsMax,
+  limits.feedOffersMax <= limits.openRequestsMax,
   'one answer of a feed has no more offers than there can be',
 );
 assert(limits.clockSkewSeconds < limits.grantSecondsMax, 'a grant outlives the tolerated clock difference');

@@ -13,7 +13,7 @@ export interface InviteParts {
   operator: string;
   role: Role;
   /** Number of keys that may enrol as this operator; they share one vote. Default: 1. */
-  machines?: number;
+  hosts?: number;
   /** PeerId of the key. Required for a trusted worker, whose key the charter lists. */
   key?: string;
   addrs: readonly string[];
@@ -45,7 +45,7 @@ export async function issueInvite(signer: Signer, parts: InviteParts): Promise<V
       project: parts.project,
       operator: parts.operator,
       role: parts.role,
-      machines: parts.machines ?? 1,
+      hosts: parts.hosts ?? 1,
       ...(parts.key === undefined ? {} : { key: parts.key }),
       addrs: [...parts.addrs],
       jti: randomNonce(),

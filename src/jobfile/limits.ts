@@ -10,4 +10,4 @@ export const jobFileLimits = {
 } as const;
 
 assert(limits.jobBytesMax <= jobFileLimits.bytesMax, 'a job file holds the largest job');
-assert(jobFileLimits.jobsMax <= limits.openJobsMax, 'all jobs of a file can be open at once');
+assert(jobFileLimits.jobsMax <= limits.openRequestsMax, 'all jobs of a file can be open at once');

@@ -5,9 +5,9 @@ import { setImmediate } from 'node:timers/promises';
 import type { Blockstore } from 'interface-blockstore';
 import { QuorateError } from '../core/errors.ts';
 import { ByteBudget, chunkBytes, storeFile } from './file-import.ts';
-import { JobPool } from './job-pool.ts';
 import { compareNames, decodeName, printable, splitPath } from './names.ts';
 import type { ReadLimits } from './tar-read.ts';
+import { TaskPool } from './task-pool.ts';
 import { type BuiltTree, type FileSlot, TreeBuilder } from './tree-builder.ts';
 
 /** Files up to this size are read with synchronous calls. */
@@ -33,7 +33,7 @@ interface Walk extends Bounds {
   tree: TreeBuilder;
   blocks: Blockstore;
   budget: ByteBudget;
-  pool: JobPool;
+  pool: TaskPool;
   /** End of the current slice. */
   sliceEnd: number;
 }
@@ -54,7 +54,7 @@ export async function readDirectory(
 ): Promise<BuiltTree & { bytes: number }> {
   const tree = new TreeBuilder(bounds.maxEntries, bounds.rules);
   const budget = new ByteBudget(bounds.maxBytes);
-  const pool = new JobPool();
+  const pool = new TaskPool();
   const top = await lstat(dir).catch(() => undefined);
   if (top === undefined || !top.isDirectory()) {
     throw new QuorateError('STORE_NOT_A_FOLDER', `${printable(dir)} is not a folder`);

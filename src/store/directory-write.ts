@@ -97,7 +97,7 @@ async function writeEntries(
   const queues = [...folders.values()].map((files) => files.reverse());
   const failed = new AbortController();
   const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
-  const writers = Array.from({ length: storeLimits.blockJobsMax }, async (_, writer) => {
+  const writers = Array.from({ length: storeLimits.blockTasksMax }, async (_, writer) => {
     try {
       for (let found = take(queues, writer); found !== undefined; found = take(queues, writer)) {
         either.throwIfAborted();

@@ -4,7 +4,7 @@ import { limits } from '../core/limits.ts';
 /** Bounds of the block store. */
 export const storeLimits = {
   /** Files and blocks read or written at once: more than the thread pool can use, and at 1 MiB each little memory. */
-  blockJobsMax: 16,
+  blockTasksMax: 16,
   /** Blocks requested from one peer at once, up to 1 MiB of memory each. Bitswap stalls for good at some thousands. */
   pullWantsMax: 24,
   /** Time without a verified block after which a pull ends. */

@@ -12,7 +12,7 @@ const openMax = 64;
 /** Blocks up to this size are read with a window of the bytes after them: blocks of one folder are adjacent. */
 const smallBytes = 16 * 1024;
 const windowBytes = 64 * 1024;
-/** Windows kept: one for each reader of `storeLimits.blockJobsMax`. */
+/** Windows kept: one for each reader of `storeLimits.blockTasksMax`. */
 const windowsMax = 16;
 
 interface OpenPack {

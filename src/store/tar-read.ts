@@ -4,8 +4,8 @@ import { extract, type Header as TarHeader } from 'tar-stream';
 import { QuorateError } from '../core/errors.ts';
 import { sizeText } from '../core/quantity.ts';
 import { ByteBudget, chunkBytes, storeFile } from './file-import.ts';
-import { JobPool } from './job-pool.ts';
 import { printable } from './names.ts';
+import { TaskPool } from './task-pool.ts';
 import { type BuiltTree, type FileSlot, TreeBuilder } from './tree-builder.ts';
 import type { TreeRules } from './types.ts';
 
@@ -93,7 +93,7 @@ export async function readTar(
 ): Promise<BuiltTree & { bytes: number }> {
   const tree = new TreeBuilder(bounds.maxEntries, bounds.rules);
   const budget = new ByteBudget(bounds.maxBytes);
-  const pool = new JobPool();
+  const pool = new TaskPool();
   const gaps = new Gaps();
   const parser = extract();
   const pumped = pump(tar, parser, gaps, budget, bounds);
@@ -232,7 +232,7 @@ async function take(
   slot: FileSlot,
   blocks: Blockstore,
   budget: ByteBudget,
-  pool: JobPool,
+  pool: TaskPool,
 ): Promise<void> {
   const size = header.size;
   budget.take(size);

@@ -141,7 +141,7 @@ async function* walkFolder(
   const pending = [...children];
   while (pending.length > 0) {
     signal?.throwIfAborted();
-    const batch = pending.splice(0, storeLimits.blockJobsMax);
+    const batch = pending.splice(0, storeLimits.blockTasksMax);
     const described = await Promise.all(
       batch.map(([name, child]) => describe(blocks, child, path === '' ? name : `${path}/${name}`)),
     );

@@ -53,7 +53,7 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     ['controller', /PROJECT_NOT_FOUND[\s\S]*quorate init/],
     ['invite', /missing required argument 'operator'/],
     ['invite a --role boss', /Allowed choices are worker, trusted-worker, publisher, reader/],
-    ['invite a --machines 0', /Give a whole number/],
+    ['invite a --hosts 0', /Give a whole number/],
     ['invite a --expires 90d', /at most 30 d/],
     ['invite a/b', /cannot be an operator's name/],
     ['invite a --key nonsense', /KEY_INVALID/],

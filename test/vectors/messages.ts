@@ -49,7 +49,7 @@ export const examples: { [K in MessageKind]: { payload: Messages[K]; by: string 
       project,
       operator: 'ada',
       role: 'worker',
-      machines: 3,
+      hosts: 3,
       addrs: ['/dns4/quorate.example/tcp/4001'],
       ...span,
     },
@@ -241,7 +241,7 @@ const fields: Partial<Record<MessageKind, [string, object][]>> = {
   ],
   invite: [
     ['for nobody', { operator: '' }],
-    ['for no machine', { machines: 0 }],
+    ['for no host', { hosts: 0 }],
     ['with an unknown role', { role: 'root' }],
     ['with a short jti', { jti: 'abc' }],
   ],

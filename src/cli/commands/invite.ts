@@ -11,7 +11,7 @@ import { secondsOf, wholeNumber } from '../values.ts';
 
 interface Options {
   role: Role;
-  machines: number;
+  hosts: number;
   key?: string;
   expires: number;
 }
@@ -25,12 +25,12 @@ export const invite: Define = (program, act) => {
     .command('invite')
     .summary('make a ticket for an operator')
     .description(
-      'Makes a ticket, one line to paste into a chat, with which one operator joins the project. One ticket, one vote: all machines that join with it count once.',
+      'Makes a ticket, one line to paste into a chat, with which one operator joins the project. One ticket, one vote: all hosts that join with it count once.',
     )
     .argument('<operator>', "the operator's name, such as alice")
     .addOption(new Option('--role <role>', 'what they may do').choices(roles).default('worker'))
-    .option('--machines <n>', 'how many machines may join with it', wholeNumber, 1)
-    .option('--key <PeerId>', 'only the machine with this key may join; needed for a trusted worker')
+    .option('--hosts <n>', 'how many hosts may join with it', wholeNumber, 1)
+    .option('--key <PeerId>', 'only the host with this key may join; needed for a trusted worker')
     .option(
       '--expires <time>',
       'how long it can be used: 12h, 7d; 30d at most, and a minute more for clocks that differ',
@@ -59,28 +59,26 @@ async function run({ cwd, out }: Context, operator: string, options: Options): P
       },
     );
   }
-  const { role, machines, key, expires: seconds } = options;
+  const { role, hosts, key, expires: seconds } = options;
   if (key !== undefined) (await import('../../core/documents/index.ts')).publicKeyOf(key);
   const folder = await openProject(cwd);
   const { issueTicket } = await import('../../runtime/membership/project-folder.ts');
   const { ticket, charterChanged, expires } = await issueTicket(folder, {
     operator,
     role,
-    machines,
+    hosts,
     seconds,
     ...(key === undefined ? {} : { key }),
   });
-  out.value({ ticket, operator, role, machines, expires, charterChanged, project: folder.project });
+  out.value({ ticket, operator, role, hosts, expires, charterChanged, project: folder.project });
   const { bold, dim } = out.colours;
   out.say(
-    `A ticket for ${bold(operator)}, ${role}, ${counted(machines, 'machine')}, until ${when(expires * 1000)}:`,
+    `A ticket for ${bold(operator)}, ${role}, ${counted(hosts, 'host')}, until ${when(expires * 1000)}:`,
     '',
     ticket,
     '',
     `Send it to ${operator} and nobody else. They run: quorate join <ticket>`,
-    dim(
-      `Clocks of machines differ: it is still taken up to ${duration(limits.clockSkewSeconds * 1000)} later.`,
-    ),
+    dim(`Clocks of hosts differ: it is still taken up to ${duration(limits.clockSkewSeconds * 1000)} later.`),
   );
   if (charterChanged) out.say(dim('The charter now names that key; a running controller takes it over.'));
   return exits.done;

@@ -121,12 +121,12 @@ export function enrol(transition: Transition, { token, enrol, invite }: EventOf<
   }
   const joined = state.invites.get(ticket.jti) ?? [];
   if (!joined.includes(key)) {
-    if (joined.length >= ticket.machines) {
+    if (joined.length >= ticket.hosts) {
       throw new QuorateError(
         'TICKET_EXHAUSTED',
-        `the ticket was for ${counted(ticket.machines, 'machine')}, and that many have joined`,
+        `the ticket was for ${counted(ticket.hosts, 'host')}, and that many have joined`,
         {
-          hint: 'Ask the owner for a ticket with more: quorate invite <name> --machines <n>',
+          hint: 'Ask the owner for a ticket with more: quorate invite <name> --hosts <n>',
         },
       );
     }

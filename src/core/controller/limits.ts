@@ -3,13 +3,13 @@ import { limits } from '../limits.ts';
 
 /** Bounds of the controller's state machine. */
 export const controllerLimits = {
-  /** Open requests of one publisher, on all its machines together, so that others can still publish. */
-  openJobsPerPublisherMax: 500,
+  /** Open requests of one publisher, on all its hosts together, so that others can still publish. */
+  openRequestsPerPublisherMax: 500,
   /** Lifetime of a request. */
   requestSecondsMax: 7 * 24 * 3600,
 } as const;
 
 assert(
-  controllerLimits.openJobsPerPublisherMax < limits.openJobsMax,
+  controllerLimits.openRequestsPerPublisherMax < limits.openRequestsMax,
   'one publisher leaves room for another',
 );

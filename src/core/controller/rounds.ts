@@ -77,13 +77,13 @@ function checkNeeds(offer: Offer, has: Capabilities): void {
   const [disk, lentDisk] = sizeTexts(needs.diskBytes, has.diskBytes);
   const lacks =
     needs.arch !== has.arch
-      ? `the job is for ${needs.arch}, the machine is ${has.arch}`
+      ? `the job is for ${needs.arch}, the host is ${has.arch}`
       : needs.cpus > has.cpus
-        ? `the job wants ${counted(needs.cpus, 'cpu')}, the machine lends ${has.cpus}`
+        ? `the job wants ${counted(needs.cpus, 'cpu')}, the host lends ${has.cpus}`
         : needs.memoryBytes > has.memoryBytes
-          ? `the job wants ${memory} of memory, the machine lends ${lentMemory}`
+          ? `the job wants ${memory} of memory, the host lends ${lentMemory}`
           : needs.diskBytes > has.diskBytes
-            ? `the job wants ${disk} of disk, the machine lends ${lentDisk}`
+            ? `the job wants ${disk} of disk, the host lends ${lentDisk}`
             : undefined;
   if (lacks !== undefined) throw new QuorateError('CLAIM_UNFIT', lacks);
 }

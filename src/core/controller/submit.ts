@@ -33,12 +33,12 @@ export function checkOrder(moment: Moment, order: Order): void {
 /** Errors: `CONTROLLER_BUSY`. */
 function checkRoom({ state }: Transition, operator: string): void {
   const open = [...state.runs.values()].filter((run) => !isOver(run));
-  if (open.length >= limits.openJobsMax)
+  if (open.length >= limits.openRequestsMax)
     throw new QuorateError('CONTROLLER_BUSY', `${open.length} jobs are open; no more are taken`, {
       hint: 'Try again later.',
     });
   const own = open.filter((run) => run.publisher.payload.operator === operator).length;
-  if (own >= controllerLimits.openJobsPerPublisherMax)
+  if (own >= controllerLimits.openRequestsPerPublisherMax)
     throw new QuorateError('CONTROLLER_BUSY', `${operator} has ${own} jobs open; no more are taken`, {
       hint: 'Try again when some of them have their verdicts; quorate cancel ends one.',
     });

@@ -23,13 +23,13 @@ export const charterSchema = z.strictObject({
 });
 export type Charter = z.infer<typeof charterSchema>;
 
-/** A ticket for one operator. Whoever holds it may enrol up to `machines` keys as that operator until `exp`. */
+/** A ticket for one operator. Whoever holds it may enrol up to `hosts` keys as that operator until `exp`. */
 export const inviteSchema = z.strictObject({
   iss: peerId,
   project: peerId,
   operator: name,
   role: roleSchema,
-  machines: z.int().min(1).max(1000),
+  hosts: z.int().min(1).max(1000),
   /** Bound to one key: required for a trusted worker, whose key the charter names. */
   key: peerId.optional(),
   addrs: z.array(multiaddr).max(16),

@@ -1,6 +1,6 @@
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { plural } from './steps/says.ts';
+import { plural } from './steps/sentences.ts';
 import type { StepName, Verification, VerifiedFacts } from './verify.ts';
 
 /** Recomputed identity of local bytes: the CID of a tree, or the sha256 of a file in hexadecimal. */

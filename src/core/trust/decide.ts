@@ -12,11 +12,11 @@ import {
   sameOutcome,
   type Vote,
 } from './evidence.ts';
-import { applyRules, type Bar, before, type Rule, rules } from './rules.ts';
+import { applyRules, before, type ExclusionReason, type Rule, rules } from './rules.ts';
 
 export type { Evidence, Level, Revocations, Vote } from './evidence.ts';
 export { atLeast } from './evidence.ts';
-export type { Bar } from './rules.ts';
+export type { ExclusionReason } from './rules.ts';
 
 /** CID of the empty directory: as easy to agree on as no output. */
 export const emptyTree = 'bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354';
@@ -49,7 +49,7 @@ export interface Decision {
   /** The builds of N operators of a round failed, and no trusted worker's build has. */
   unconfirmedFailure: boolean;
   /** Receipts that do not count towards N, with the reason. */
-  barred: Map<string, Bar>;
+  excluded: Map<string, ExclusionReason>;
 }
 
 /**
@@ -71,7 +71,7 @@ export function decideBy(
   assert(2 * policy.agree > policy.of, 'two quorums of a round share an operator');
   const all = distinct(evidence.votes);
   const { trustedKeys } = evidence;
-  const { counted, barred } = applyRules({ policy, all, trustedKeys, revocations }, using);
+  const { counted, excluded } = applyRules({ policy, all, trustedKeys, revocations }, using);
   const trusted = all.filter(isExit).filter((vote) => speaksAsTrusted(vote, trustedKeys, revocations));
   const results = groups(counted)
     .filter(([first]) => first?.outcome.code === 0)
@@ -79,7 +79,7 @@ export function decideBy(
     .sort(bestFirst);
   const unconfirmedFailure = failsIn(counted, policy) && trusted.length === 0;
   const contradicted = results.filter((s) => s.contradicted && s.operators.length >= policy.agree);
-  const common = { results, contradicted, unconfirmedFailure, barred };
+  const common = { results, contradicted, unconfirmedFailure, excluded };
   const [failure] = trusted;
   if (
     failsIn(counted, policy) &&

@@ -10,7 +10,7 @@ export interface RuleContext {
 }
 
 /** Why a receipt does not count towards N. */
-export type Bar =
+export type ExclusionReason =
   | 'aborted'
   | 'trusted-worker'
   | 'unsealed'
@@ -24,9 +24,9 @@ export type Bar =
   | 'artifact-revoked';
 
 export interface Rule {
-  bar: Bar;
-  /** `left`: the votes that no earlier rule barred, this one among them. */
-  bars: (vote: ExitVote, left: readonly ExitVote[], context: RuleContext) => boolean;
+  reason: ExclusionReason;
+  /** `left`: the votes that no earlier rule excluded, this one among them. */
+  excludes: (vote: ExitVote, left: readonly ExitVote[], context: RuleContext) => boolean;
 }
 
 /** Log order; the id decides between equal indices, which only a broken log has. */
@@ -40,29 +40,29 @@ const byTrusted = (vote: Vote, { trustedKeys }: RuleContext) =>
 
 /** A trusted worker's receipt never counts towards N. */
 const trustedWorker: Rule = {
-  bar: 'trusted-worker',
-  bars: (vote, _left, context) => byTrusted(vote, context),
+  reason: 'trusted-worker',
+  excludes: (vote, _left, context) => byTrusted(vote, context),
 };
 
 /** A receipt after the reveal may be a copy. */
-const unsealed: Rule = { bar: 'unsealed', bars: (vote) => !vote.sealed };
+const unsealed: Rule = { reason: 'unsealed', excludes: (vote) => !vote.sealed };
 
 /** The offer fixes M slots. */
 const noSuchSlot: Rule = {
-  bar: 'no-such-slot',
-  bars: ({ slot }, _left, { policy }) => isTrustedSlot(slot) || slot >= policy.of,
+  reason: 'no-such-slot',
+  excludes: ({ slot }, _left, { policy }) => isTrustedSlot(slot) || slot >= policy.of,
 };
 
 /** Operators enrolled after the offer do not count in its round. */
-const enrolledLate: Rule = { bar: 'enrolled-late', bars: (vote) => vote.enrolled >= vote.offerIndex };
+const enrolledLate: Rule = { reason: 'enrolled-late', excludes: (vote) => vote.enrolled >= vote.offerIndex };
 
 /**
  * A new round needs operators without a receipt of an earlier one. A receipt of an earlier round that is logged later
  * voids nothing.
  */
 const notFresh: Rule = {
-  bar: 'not-fresh',
-  bars: (vote, _left, context) =>
+  reason: 'not-fresh',
+  excludes: (vote, _left, context) =>
     context.all.some(
       (other) =>
         other.operator === vote.operator &&
@@ -73,14 +73,14 @@ const notFresh: Rule = {
 };
 
 const keyRevoked: Rule = {
-  bar: 'key-revoked',
-  bars: (vote, _left, { revocations }) => isRevoked(vote, revocations),
+  reason: 'key-revoked',
+  excludes: (vote, _left, { revocations }) => isRevoked(vote, revocations),
 };
 
 /** An operator with two different results in one sealed round has no vote in it. */
 const equivocated: Rule = {
-  bar: 'equivocated',
-  bars: (vote, left) =>
+  reason: 'equivocated',
+  excludes: (vote, left) =>
     left.some(
       (other) =>
         sameRound(other, vote) &&
@@ -91,21 +91,21 @@ const equivocated: Rule = {
 
 /** A slot yields one receipt: the first in the log. */
 const slotTaken: Rule = {
-  bar: 'slot-taken',
-  bars: (vote, left) =>
+  reason: 'slot-taken',
+  excludes: (vote, left) =>
     left.some((other) => sameRound(other, vote) && other.slot === vote.slot && before(other, vote)),
 };
 
-/** One invite, one vote: all machines of an operator count once in a round. */
+/** One invite, one vote: all hosts of an operator count once in a round. */
 const operatorCounted: Rule = {
-  bar: 'operator-counted',
-  bars: (vote, left) =>
+  reason: 'operator-counted',
+  excludes: (vote, left) =>
     left.some((other) => sameRound(other, vote) && other.operator === vote.operator && before(other, vote)),
 };
 
 const artifactRevoked: Rule = {
-  bar: 'artifact-revoked',
-  bars: ({ outcome: { artifact } }, _left, { revocations }) =>
+  reason: 'artifact-revoked',
+  excludes: ({ outcome: { artifact } }, _left, { revocations }) =>
     artifact !== null && (revocations.artifacts ?? []).includes(artifact),
 };
 
@@ -123,18 +123,18 @@ export const rules: readonly Rule[] = [
   artifactRevoked,
 ];
 
-/** The votes that count towards N, and for each other receipt the rule that bars it. */
+/** The votes that count towards N, and for each other receipt the rule that excludes it. */
 export function applyRules(
   context: RuleContext,
   using: readonly Rule[] = rules,
-): { counted: ExitVote[]; barred: Map<string, Bar> } {
-  const barred = new Map<string, Bar>();
-  for (const vote of context.all) if (!isExit(vote)) barred.set(vote.receipt, 'aborted');
+): { counted: ExitVote[]; excluded: Map<string, ExclusionReason> } {
+  const excluded = new Map<string, ExclusionReason>();
+  for (const vote of context.all) if (!isExit(vote)) excluded.set(vote.receipt, 'aborted');
   let left = context.all.filter(isExit);
   for (const rule of using) {
-    const out = left.filter((vote) => rule.bars(vote, left, context));
-    for (const vote of out) barred.set(vote.receipt, rule.bar);
+    const out = left.filter((vote) => rule.excludes(vote, left, context));
+    for (const vote of out) excluded.set(vote.receipt, rule.reason);
     left = left.filter((vote) => !out.includes(vote));
   }
-  return { counted: left, barred };
+  return { counted: left, excluded };
 }

@@ -14,7 +14,7 @@ import { checkCosignature, type Decided, decideAgain } from './steps/decision.ts
 import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';
 import { openReceipts } from './steps/receipts.ts';
-import { plural, sayCosigners, sayDecision, sayExpected, sayRevocations } from './steps/says.ts';
+import { plural, sayCosigners, sayDecision, sayExpected, sayRevocations } from './steps/sentences.ts';
 import { factsOf, openVerdict } from './steps/verdict.ts';
 
 export type { Expected } from './steps/context.ts';

@@ -46,7 +46,7 @@ export const feedDownSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('backlog'),
     charter: jws,
-    offers: z.array(offerNoticeSchema).max(limits.openJobsMax),
+    offers: z.array(offerNoticeSchema).max(limits.openRequestsMax),
     feed: feedUrls.optional(),
   }),
   error,

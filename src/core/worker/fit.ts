@@ -26,7 +26,7 @@ export function reasonToPass(
   const { pids: pidsLent = Number.POSITIVE_INFINITY, seconds: secondsLent = Number.POSITIVE_INFINITY } =
     lending;
   const left = (all: number, of: (job: Job) => number) => running.reduce((rest, job) => rest - of(job), all);
-  if (needs.arch !== capabilities.arch) return `this machine is ${capabilities.arch}`;
+  if (needs.arch !== capabilities.arch) return `this host is ${capabilities.arch}`;
   if (needs.image === 'host' && !capabilities.tiers.some((tier) => hostTiers.has(tier)))
     return `this worker runs nothing on its own system (${capabilities.tiers.join(', ')})`;
   if (
@@ -34,10 +34,10 @@ export function reasonToPass(
     needs.memoryBytes > capabilities.memoryBytes ||
     needs.diskBytes > capabilities.diskBytes
   ) {
-    return 'the job needs more than this machine lends';
+    return 'the job needs more than this host lends';
   }
-  if (pids > pidsLent) return `the job wants ${pids} processes; this machine lends ${pidsLent}`;
-  if (seconds > secondsLent) return `the job may take ${seconds} s; this machine lends ${secondsLent} s`;
+  if (pids > pidsLent) return `the job wants ${pids} processes; this host lends ${pidsLent}`;
+  if (seconds > secondsLent) return `the job may take ${seconds} s; this host lends ${secondsLent} s`;
   if (closed !== undefined) return closed;
   if (running.length >= jobsAtOnce) return `busy with ${counted(running.length, 'job')}`;
   if (needs.cpus > left(capabilities.cpus, (job) => job.limits.cpus)) return 'busy: not enough cpus free';
@@ -78,4 +78,4 @@ export function isLeaseFor(
 }
 
 /** Sealed results take disk space until their round ends, so the number of leases is bounded. */
-export const reasonWhenLeasesFull = `this machine waits for the rounds of ${workerLimits.leasesHeldMax} jobs already`;
+export const reasonWhenLeasesFull = `this host waits for the rounds of ${workerLimits.leasesHeldMax} jobs already`;

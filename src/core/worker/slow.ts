@@ -24,14 +24,14 @@ export class SlowJobs {
     this.#until.delete(key);
     if (this.#until.size >= workerLimits.slowJobsMax) this.#forgetOldest();
     this.#until.set(key, now + workerLimits.slowJobSeconds * 1000);
-    return `; this machine emulates and is too slow for ${job.name}, which it leaves to others for a day`;
+    return `; this host emulates and is too slow for ${job.name}, which it leaves to others for a day`;
   }
 
   /** Reason to pass on this offer; undefined where there is none. */
   reason({ request, job }: Known, now: number): string | undefined {
     const until = this.#until.get(keyOf(request.payload.repo, job.name));
     if (until === undefined || until <= now) return undefined;
-    return `this machine emulates and is too slow: it was still building ${job.name} when its lease ended`;
+    return `this host emulates and is too slow: it was still building ${job.name} when its lease ended`;
   }
 
   #forgetOldest(): void {

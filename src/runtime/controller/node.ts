@@ -106,7 +106,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const bundles = openBundles(join(folder.dir, 'bundles'));
     const images = new ControllerImages(context, stop.signal);
     const keeper = new Keeper(context, stop.signal);
-    const pins = new Pins(context, stop.signal);
+    const pins = new ArtifactPins(context, stop.signal);
     const pace = new PeerRateLimit();
     let feedUrls: readonly string[] = [];
     const sessions = new ControllerSessions({
@@ -185,7 +185,7 @@ function watchCharter(context: ControllerContext): () => void {
 }
 
 /** Fetches and pins what was agreed. */
-class Pins {
+class ArtifactPins {
   readonly #context: ControllerContext;
   readonly #signal: AbortSignal;
 

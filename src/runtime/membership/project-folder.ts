@@ -136,9 +136,9 @@ export function writeAddress(dir: string, addrs: string[]): Promise<void> {
  */
 export async function issueTicket(
   folder: ProjectFolder,
-  options: { operator: string; role: Role; machines: number; key?: string; seconds: number },
+  options: { operator: string; role: Role; hosts: number; key?: string; seconds: number },
 ): Promise<{ ticket: string; charterChanged: boolean; expires: number }> {
-  const { operator, role, machines, key, seconds } = options;
+  const { operator, role, hosts, key, seconds } = options;
   if (role === 'trusted-worker' && key === undefined) {
     throw new QuorateError('TICKET_NEEDS_KEY', 'a ticket for a trusted worker names its key', {
       hint: 'Run "quorate key" on that machine, then: quorate invite <name> --role trusted-worker --key <what it printed>',
@@ -156,7 +156,7 @@ export async function issueTicket(
     project: folder.project,
     operator,
     role,
-    machines,
+    hosts,
     ...(key === undefined ? {} : { key }),
     addrs: address.addrs.slice(0, 8),
     now,

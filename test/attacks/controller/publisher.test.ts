@@ -76,7 +76,7 @@ describe('a publisher whose jobs are as large as jobs may be', () => {
 
     const home = openHome(join(dir, 'ada'));
     const { ticket } = await issueTicket(folder, {
-      ...{ operator: 'ada', role: 'worker', machines: 1, seconds: 60 },
+      ...{ operator: 'ada', role: 'worker', hosts: 1, seconds: 60 },
     });
     const worker = await joinProject({ home, ticket, signal: soon() });
     const mesh = await meshOf((await home.key()).seed);

@@ -116,7 +116,7 @@ describe('a stranger who fills the disk of a controller with what it refuses', (
         project: folder.project,
         operator: 'eve',
         role: 'worker',
-        machines: 1000,
+        hosts: 1000,
         addrs: [],
         jti: nonceOf('invite'),
         ...times,

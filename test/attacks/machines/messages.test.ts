@@ -148,14 +148,16 @@ describe('a flood of jobs', () => {
     );
   }
 
-  const { openJobsMax } = limits;
-  const { openJobsPerPublisherMax } = controllerLimits;
-  it('is held off at a bound', async () => expect(await attack(openJobsMax, 'amy')).toBe('CONTROLLER_BUSY'));
-  it('control: one less is taken', async () => expect(await attack(openJobsMax - 1, 'amy')).toBe('accepted'));
+  const { openRequestsMax } = limits;
+  const { openRequestsPerPublisherMax } = controllerLimits;
+  it('is held off at a bound', async () =>
+    expect(await attack(openRequestsMax, 'amy')).toBe('CONTROLLER_BUSY'));
+  it('control: one less is taken', async () =>
+    expect(await attack(openRequestsMax - 1, 'amy')).toBe('accepted'));
   it('of one publisher is held off before it keeps others from publishing', async () => {
-    expect(await attack(openJobsPerPublisherMax, 'ann', 'ann')).toBe('CONTROLLER_BUSY');
+    expect(await attack(openRequestsPerPublisherMax, 'ann', 'ann')).toBe('CONTROLLER_BUSY');
     // The control: of another it is taken.
-    expect(await attack(openJobsPerPublisherMax, 'amy', 'ann')).toBe('accepted');
+    expect(await attack(openRequestsPerPublisherMax, 'amy', 'ann')).toBe('accepted');
   });
 });
 

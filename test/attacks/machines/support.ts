@@ -15,7 +15,7 @@ export async function openBench(guard: 'on' | { off: string }): Promise<Bench> {
   return bench;
 }
 
-/** A round in which each of these machines delivers what is said beside it; the bytes can be had. */
+/** A round in which each of these hosts delivers what is said beside it; the bytes can be had. */
 export async function playRound(bench: Bench, run: string, says: Record<string, Outcome>): Promise<void> {
   const leases = await bench.lease(...Object.keys(says));
   await deliver(bench, leases, says);

@@ -37,7 +37,7 @@ describe('many malicious workers', () => {
 describe('one person, many workers', () => {
   async function attack(guard: Parameters<typeof openBench>[0]) {
     const bench = await openBench(guard);
-    for (const key of ['m1', 'm2', 'm3']) await bench.enrol(key, { operator: 'mallory', machines: 3 });
+    for (const key of ['m1', 'm2', 'm3']) await bench.enrol(key, { operator: 'mallory', hosts: 3 });
     await bench.members('bob');
     const run = await bench.submit({ policy: twoOfThree });
     await playRound(bench, run, { m1: evil, m2: evil, m3: evil, bob: right });
@@ -45,7 +45,7 @@ describe('one person, many workers', () => {
   }
 
   it('have one vote', async () => expect(await attack('on')).toBe(false));
-  it('control: decide alone where every machine is an operator', async () =>
+  it('control: decide alone where every host is an operator', async () =>
     expect(await attack({ off: 'vote-counted-twice' })).toBe(true));
 });
 

@@ -1,5 +1,5 @@
 import type { Bundle, Policy } from '../../../src/core/documents/index.ts';
-import { type Bar, decideBy, type Evidence, type Vote } from '../../../src/core/trust/decide.ts';
+import { decideBy, type Evidence, type ExclusionReason, type Vote } from '../../../src/core/trust/decide.ts';
 import { rules } from '../../../src/core/trust/rules.ts';
 import { type Expected, verifyBy } from '../../../src/core/trust/verify.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
@@ -19,12 +19,12 @@ export function verifyWithout(
 
 /** Decides with some rules off. */
 export function decideWithout(
-  bars: readonly Bar[],
+  without: readonly ExclusionReason[],
   policy: Policy,
   votes: readonly Vote[],
   over: Partial<Evidence> = {},
 ) {
-  const using = rules.filter(({ bar }) => !bars.includes(bar));
+  const using = rules.filter(({ reason }) => !without.includes(reason));
   const evidence = { votes, trustedKeys: [trusted.id], cosigned: [trusted.id], inputs: {}, ...over };
   return decideBy(using, policy, evidence, { keys: {} });
 }

@@ -134,12 +134,12 @@ export class Bench {
 
   async enrol(
     key: string,
-    over: { operator?: string; role?: Role; machines?: number; key?: string; invite?: string } = {},
+    over: { operator?: string; role?: Role; hosts?: number; key?: string; invite?: string } = {},
   ): Promise<Reply> {
-    const { operator = key, role = key === 'trusted' ? 'trusted-worker' : 'worker', machines, invite } = over;
+    const { operator = key, role = key === 'trusted' ? 'trusted-worker' : 'worker', hosts, invite } = over;
     const bound = over.key ?? (role === 'trusted-worker' ? this.id(key) : undefined);
     const ticket = await this.paper.invite(operator, role, this.now, {
-      ...(machines === undefined ? {} : { machines }),
+      ...(hosts === undefined ? {} : { hosts }),
       ...(bound === undefined ? {} : { key: bound }),
       ...(invite === undefined ? {} : { jti: invite }),
     });

@@ -35,12 +35,12 @@ describe('is on disk before anything is done about it', () => {
   it('an enrolment, also of another machine of an operator that is known', async () => {
     const bench = new Bench();
     await bench.start();
-    const invite = 'an invite for two machines';
-    await bench.enrol('ada', { machines: 2 });
+    const invite = 'an invite for two hosts';
+    await bench.enrol('ada', { hosts: 2 });
     expect(bench.durability).toBe('sync');
     await bench.enrol('ada2', {
       operator: 'ada',
-      machines: 2,
+      hosts: 2,
       invite: Buffer.from(invite).toString('base64url'),
     });
     expect(bench.durability).toBe('sync');

@@ -23,10 +23,10 @@ describe('enrolment', () => {
     expect(bench.controller.state.log.leaves(before)).toEqual([expect.stringMatching(/^enrol ada worker /)]);
   });
 
-  it('gives all machines of one invite the same operator and the same index', async () => {
+  it('gives all hosts of one invite the same operator and the same index', async () => {
     const bench = await started();
-    const first = await bench.enrol('ada-1', { operator: 'ada', machines: 2 });
-    const second = await bench.enrol('ada-2', { operator: 'ada', machines: 2 });
+    const first = await bench.enrol('ada-1', { operator: 'ada', hosts: 2 });
+    const second = await bench.enrol('ada-2', { operator: 'ada', hosts: 2 });
     expect([first, second]).toMatchObject([
       { grant: { operator: 'ada', enrolled: 1 } },
       { grant: { operator: 'ada', enrolled: 1 } },
@@ -36,9 +36,9 @@ describe('enrolment', () => {
 
   it('refuses one machine more than the ticket is for, and still knows the first', async () => {
     const bench = await started();
-    await bench.enrol('ada-1', { operator: 'ada', machines: 1 });
-    expect(code(await bench.enrol('ada-2', { operator: 'ada', machines: 1 }))).toBe('TICKET_EXHAUSTED');
-    expect(code(await bench.enrol('ada-1', { operator: 'ada', machines: 1 }))).toBe('grant');
+    await bench.enrol('ada-1', { operator: 'ada', hosts: 1 });
+    expect(code(await bench.enrol('ada-2', { operator: 'ada', hosts: 1 }))).toBe('TICKET_EXHAUSTED');
+    expect(code(await bench.enrol('ada-1', { operator: 'ada', hosts: 1 }))).toBe('grant');
   });
 
   it('refuses a ticket bound to another key', async () => {

@@ -96,8 +96,8 @@ describe('a claim', () => {
 
   it('of a second machine of an operator that has a slot is refused', async () => {
     const bench = await projectOf();
-    await bench.enrol('ada-1', { operator: 'ada', machines: 2 });
-    await bench.enrol('ada-2', { operator: 'ada', machines: 2 });
+    await bench.enrol('ada-1', { operator: 'ada', hosts: 2 });
+    await bench.enrol('ada-2', { operator: 'ada', hosts: 2 });
     await bench.submit();
     await bench.lease('ada-1');
     expect(code(bench, await bench.claim('ada-2'))).toBe('CLAIM_HAS_SLOT');
@@ -105,8 +105,8 @@ describe('a claim', () => {
 
   it('of two machines of one operator in one window gets one lease', async () => {
     const bench = await projectOf('bob');
-    await bench.enrol('ada-1', { operator: 'ada', machines: 2 });
-    await bench.enrol('ada-2', { operator: 'ada', machines: 2 });
+    await bench.enrol('ada-1', { operator: 'ada', hosts: 2 });
+    await bench.enrol('ada-2', { operator: 'ada', hosts: 2 });
     await bench.submit();
     const leases = await bench.lease('ada-1', 'ada-2', 'bob');
     expect([...leases.values()].map(({ payload }) => payload.operator).sort()).toEqual(['ada', 'bob']);

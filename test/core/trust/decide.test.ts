@@ -90,10 +90,10 @@ describe('what does not count towards N, and why', () => {
     ['enrolled-late', vote('bob', 1, A, { enrolled: 99 })],
     ['slot-taken', vote('bob', 0, A, { index: 120 })],
     ['operator-counted', vote('ada', 1, A, { worker: 'other machine' })],
-  ])('%s', (bar, second) => {
+  ])('%s', (reason, second) => {
     const decision = judge([ada, second]);
     expect(decision.level).toBe('provisional');
-    expect(Object.fromEntries(decision.barred)).toEqual({ [second.receipt]: bar });
+    expect(Object.fromEntries(decision.excluded)).toEqual({ [second.receipt]: reason });
   });
 
   it('enrolled just before the offer counts', () => {
@@ -105,7 +105,7 @@ describe('what does not count towards N, and why', () => {
       const votes = [first, vote('bob', 0, A, { round: 2 }), vote('cyd', 1, A, { round: 2 })];
       const decision = judge(votes);
       expect(decision.level).toBe('provisional');
-      expect(decision.barred.get(votes[1]?.receipt ?? '')).toBe('not-fresh');
+      expect(decision.excluded.get(votes[1]?.receipt ?? '')).toBe('not-fresh');
     }
   });
 
@@ -116,7 +116,7 @@ describe('what does not count towards N, and why', () => {
 
   it("the trusted worker's slot makes its operator no stranger to the next round", () => {
     const votes = [own(B), vote('owner', 0, A, { round: 2, worker: 'k2' }), vote('cyd', 1, A, { round: 2 })];
-    expect(judge(votes).barred.has(votes[1]?.receipt ?? '')).toBe(false);
+    expect(judge(votes).excluded.has(votes[1]?.receipt ?? '')).toBe(false);
   });
 
   it('key-revoked: from its log index on, not before', () => {
@@ -135,8 +135,8 @@ describe('what does not count towards N, and why', () => {
     const votes = [...two, vote('bob', 2, B, { worker: 'k2' })];
     const decision = judge(votes);
     expect(decision.level).toBe('provisional');
-    expect([...decision.barred.values()]).toEqual(['equivocated', 'equivocated']);
-    expect(decision.barred.has(votes[0]?.receipt ?? '')).toBe(false);
+    expect([...decision.excluded.values()]).toEqual(['equivocated', 'equivocated']);
+    expect(decision.excluded.has(votes[0]?.receipt ?? '')).toBe(false);
   });
 
   it('a second story after the reveal voids nothing', () => {

@@ -69,7 +69,7 @@ describe('a worker that cannot take a job says why', () => {
   it.each([
     ['another architecture', { arch: 'aarch64' as const }, /x86_64/],
     [
-      'more than the machine lends',
+      'more than the host lends',
       { limits: { cpus: 64, memoryBytes: 2 ** 28, diskBytes: 2 ** 28, pids: 64, seconds: 60 } },
       /lends/,
     ],
@@ -120,8 +120,8 @@ describe('a worker that cannot take a job says why', () => {
   });
 
   it.each([
-    ['processes', { pids: 63 }, 'the job wants 64 processes; this machine lends 63'],
-    ['time', { seconds: 59 }, 'the job may take 60 s; this machine lends 59 s'],
+    ['processes', { pids: 63 }, 'the job wants 64 processes; this host lends 63'],
+    ['time', { seconds: 59 }, 'the job may take 60 s; this host lends 59 s'],
   ])('more %s than its operator lends', async (_, lent, pass) => {
     const bench = await started();
     const { capabilities } = bench.lending;

@@ -17,7 +17,7 @@ describe('a lease', () => {
     expect(bench.worker.building).toMatchObject([{ lease: lease.id }]);
   });
 
-  it('that came while the machine is full waits, and is built next, in the order of the leases', async () => {
+  it('that came while the host is full waits, and is built next, in the order of the leases', async () => {
     const bench = await started();
     const offers = [
       await bench.makeOffer('first'),

@@ -17,7 +17,7 @@ import { testKey } from '../../support/documents.ts';
 import { codeOf, folder } from '../support.ts';
 
 const address = ['/ip4/127.0.0.1/tcp/4710/p2p/12D3KooWNWeAv9TF1xB8BMiuHrWwGFPvdgPZK6s3NUNRCowistg6'];
-const ticketFor = { operator: 'ada', role: 'worker', machines: 1, seconds: 3600 } as const;
+const ticketFor = { operator: 'ada', role: 'worker', hosts: 1, seconds: 3600 } as const;
 
 async function project(): Promise<ProjectFolder> {
   return initProject(await folder(), { name: 'tools', vcs: ['git.example.org'], bootstrap: [] });

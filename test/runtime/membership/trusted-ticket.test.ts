@@ -32,7 +32,7 @@ it("a trusted worker's ticket works in the moment it is made, three times in a r
     const made = await issueTicket(folder, {
       operator,
       role: 'trusted-worker',
-      machines: 1,
+      hosts: 1,
       key: id,
       seconds: 60,
     });

@@ -1,14 +1,14 @@
 import { storeLimits } from './limits.ts';
 
-/** Runs jobs with at most `storeLimits.blockJobsMax` at once; `drain` waits for all and rethrows the first failure. */
-export class JobPool {
+/** Runs tasks with at most `storeLimits.blockTasksMax` at once; `drain` waits for all and rethrows the first failure. */
+export class TaskPool {
   readonly #running = new Set<Promise<void>>();
   #failure: { error: unknown } | undefined;
 
-  async run(job: () => Promise<void>): Promise<void> {
-    while (this.#running.size >= storeLimits.blockJobsMax) await Promise.race(this.#running);
+  async run(start: () => Promise<void>): Promise<void> {
+    while (this.#running.size >= storeLimits.blockTasksMax) await Promise.race(this.#running);
     if (this.#failure !== undefined) throw this.#failure.error;
-    const task = job()
+    const task = start()
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
@@ -16,7 +16,7 @@ export class JobPool {
     this.#running.add(task);
   }
 
-  /** Waits for every job, failed or not. @throws the first failure */
+  /** Waits for every task, failed or not. @throws the first failure */
   async drain(): Promise<void> {
     await Promise.all(this.#running);
     if (this.#failure !== undefined) throw this.#failure.error;
