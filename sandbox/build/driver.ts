@@ -159,7 +159,8 @@ copier=$!
 exec ${read}<&-
 cd /build/${source}
 umask ${umask}
-say ready
+# Fails when the worker was killed while the build started: bwrap asks to die with it only later. No signal ends process 1 here.
+say ready || exit 0
 code=0
 for step do
   ${words([...step, ...environment])}\

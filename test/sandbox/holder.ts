@@ -1,17 +1,25 @@
-/** A worker that will be killed: opens the tier argv[4] with the state folder argv[2] and runs the step argv[3]. */
+/**
+ * A worker that will be killed: opens the tier argv[4] with the state folder argv[2] and runs the step argv[3]. With `frozen` as
+ * argv[5] the build stands still at its start; says `sent` once its source is on the way.
+ */
 import { Readable } from 'node:stream';
 import { openSandbox, tiers } from '../../sandbox/index.ts';
 import { smallLimits } from './support.ts';
 
-const [, , stateDir = '', step = '', tier = 'namespace'] = process.argv;
+const [, , stateDir = '', step = '', tier = 'namespace', mode] = process.argv;
 const sandbox = await openSandbox(
   stateDir,
   tiers.find((one) => one === tier),
 );
+const source = Readable.from([Buffer.alloc(1024)], { objectMode: false });
+if (mode === 'frozen') {
+  sandbox.freeze();
+  // The little that follows the source is written in the same turn.
+  source.once('close', () => setImmediate(() => process.stdout.write('sent')));
+}
 await sandbox.run(
   {
-    source: Readable.from([Buffer.alloc(1024)], { objectMode: false }),
-    ...{ inputs: [], run: [step], env: {}, outputs: [], image: 'host', limits: smallLimits },
+    ...{ source, inputs: [], run: [step], env: {}, outputs: [], image: 'host', limits: smallLimits },
   },
   {
     onLog: (chunk) => process.stdout.write(chunk),

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -42,19 +42,17 @@ export function leavesNothing(tier: Tier): void {
       expect(await notes()).toEqual([]);
     });
 
-    it('a worker killed with -9 there is no process, and the next start removes the groups', async () => {
-      const step = 'setsid sleep 1000 & echo go; sleep 1000';
-      const holder = spawn(
-        process.execPath,
-        [join(import.meta.dirname, 'holder.ts'), folder.path, step, tier],
-        {
-          stdio: ['ignore', 'pipe', 'inherit'],
-        },
-      );
+    /** A worker in a process of its own that runs this step, once it has said something. */
+    async function holding(step: string, ...mode: string[]): Promise<ChildProcess> {
+      const words = [join(import.meta.dirname, 'holder.ts'), folder.path, step, tier, ...mode];
+      const holder = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+      onTestFinished(() => void holder.kill('SIGKILL'));
       await once(holder.stdout, 'data');
-      onTestFinished(() => {
-        holder.kill('SIGKILL');
-      });
+      return holder;
+    }
+
+    it('a worker killed with -9 there is no process, and the next start removes the groups', async () => {
+      const holder = await holding('setsid sleep 1000 & echo go; sleep 1000');
       expect(await holdsWithin(60_000, async () => (await processesOfJobs(holder.pid)).length >= 2)).toBe(
         true,
       );
@@ -75,6 +73,25 @@ export function leavesNothing(tier: Tier): void {
       await openSandbox(folder.path, tier);
       expect(groups.filter((group) => existsSync(group))).toEqual([]);
       expect(await notes()).toEqual([]);
+    });
+
+    it('a worker killed with -9 while a build of its starts, no step of that runs', async () => {
+      const holder = await holding('sleep 1000', 'frozen');
+      const begun = async () => (await processesOfJobs(holder.pid)).length > 0;
+      expect(await holdsWithin(60_000, begun)).toBe(true);
+      const [note = ''] = await notes();
+      const groups = await groupsOf(note);
+
+      holder.kill('SIGKILL');
+      await once(holder, 'exit');
+      for (const group of groups) {
+        const [v1, v2] = [join(group, 'freezer.state'), join(group, 'cgroup.freeze')];
+        if (existsSync(v1)) await writeFile(v1, 'THAWED');
+        else if (existsSync(v2)) await writeFile(v2, '0');
+      }
+      expect(await holdsWithin(60_000, async () => !(await begun()))).toBe(true);
+      await openSandbox(folder.path, tier);
+      expect(groups.filter((group) => existsSync(group))).toEqual([]);
     });
 
     it('a crash while a note was written, the next start forgets it', async () => {
