@@ -65,6 +65,8 @@ export interface Scenario {
   trusted: TrustedWorker;
   works: Work[];
   faultsMs: number;
+  /** Lifetime of grants. */
+  grantSeconds: number;
 }
 
 const policies: Omit<Policy, 'rounds'>[] = [
@@ -123,12 +125,14 @@ export function scenarioOf(random: Random): Scenario {
     trusted: random.pick(['there', 'there', 'late', 'slow', 'flaky', 'absent']),
     works,
     faultsMs: random.int(2, 8) * 60_000,
+    grantSeconds: random.pick([90, 24 * 3600]),
   };
 }
 
-export function describeScenario({ attackerShare, operators, trusted, works, faultsMs }: Scenario): string[] {
+export function describeScenario(scenario: Scenario): string[] {
+  const { attackerShare, operators, trusted, works, faultsMs, grantSeconds } = scenario;
   return [
-    `attackers: ${attackerShare}; trusted worker: ${trusted}; faults for ${faultsMs / 1000} s`,
+    `attackers: ${attackerShare}; trusted worker: ${trusted}; faults for ${faultsMs / 1000} s; grants of ${grantSeconds} s`,
     ...operators.map(
       ({ name, hosts, behaviour, joinsLate }) =>
         `${name}: ${hosts.length} machine(s), ${behaviour}${joinsLate ? ', joins late' : ''}`,

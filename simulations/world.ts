@@ -4,9 +4,9 @@ import { isOver } from '../src/core/controller/state.ts';
 import { encodeJob } from '../src/core/documents/index.ts';
 import { codeOf } from '../src/core/errors.ts';
 import { ask } from '../src/core/sessions/ask.ts';
-import type { Membership } from '../src/core/sessions/credentials.ts';
+import { Credentials } from '../src/core/sessions/credentials.ts';
 import { join } from '../src/core/sessions/join.ts';
-import type { Dial } from '../src/core/sessions/ports.ts';
+import type { Dial, Signing } from '../src/core/sessions/ports.ts';
 import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
 import { fromUtf8 } from '../src/core/text.ts';
 import { Worker } from '../src/core/worker/machine.ts';
@@ -24,7 +24,7 @@ import { Scheduler } from './scheduler.ts';
 import { Trace } from './trace.ts';
 import { controllerAt, WorkerNode } from './worker-node.ts';
 
-const timings: Timings = {
+const timings: Omit<Timings, 'grantMs'> = {
   windowMs: 2_000,
   slotFillMs: 60_000,
   leaseSilenceMs: 30_000,
@@ -102,7 +102,7 @@ export class World implements Truth {
       rates: () => this.#network.rates,
     };
     this.#controller = new ControllerNode(this.#around, this.#paper, {
-      timings,
+      timings: { ...timings, grantMs: scenario.grantSeconds * 1000 },
       observe: (seen) => this.#observe(seen),
       listeners: () => this.#workers,
       serves: (artifact, from) =>
@@ -191,7 +191,7 @@ export class World implements Truth {
   }
 
   /** Before anything goes wrong the publisher joins, and all workers but those that come later. */
-  async #joinAll(): Promise<Membership> {
+  async #joinAll(): Promise<Credentials> {
     const { operators, trusted } = this.#options.scenario;
     const publisher = this.#joinPublisher();
     for (const { name, hosts, behaviour, joinsLate } of operators) {
@@ -203,7 +203,7 @@ export class World implements Truth {
     const late = trusted === 'late' ? this.#options.random.fork('late').int(minuteMs, 500_000) : 0;
     const behaviour = trusted === 'slow' ? 'slow' : 'honest';
     if (trusted !== 'absent') this.#addWorker('trusted', 'owner', behaviour, invite.raw, late);
-    let membership: Membership | undefined;
+    let membership: Credentials | undefined;
     let failure: { error: unknown } | undefined;
     publisher.then(
       (joined) => {
@@ -222,16 +222,17 @@ export class World implements Truth {
     return membership;
   }
 
-  #joinPublisher(): Promise<Membership> {
+  async #joinPublisher(): Promise<Credentials> {
     const signer = this.keys.signer(publisherName);
     const { documents } = this.#around;
     const clock = { now: () => this.now };
-    const signing = { signer, documents, nonce: () => nonceOf('enrol publisher') };
-    return this.#paper
-      .invite(publisherName, 'publisher', this.now)
-      .then((invite) =>
-        join({ dial: this.#publisherDial, signing, clock }, invite, [controllerAt(this.#controller)]),
-      );
+    let nonces = 0;
+    const signing: Signing = { signer, documents, nonce: () => nonceOf(`enrol publisher ${nonces++}`) };
+    const invite = await this.#paper.invite(publisherName, 'publisher', this.now);
+    const joined = await join({ dial: this.#publisherDial, signing, clock }, invite, [
+      controllerAt(this.#controller),
+    ]);
+    return Credentials.open(signing, clock, joined, async () => {});
   }
 
   readonly #publisherDial: Dial = (_peer, protocol) =>
@@ -276,7 +277,7 @@ export class World implements Truth {
   }
 
   /** A publisher asks until it is told that the job was taken, however often that is. */
-  async #submitLater(publisher: Membership, work: Work): Promise<void> {
+  async #submitLater(publisher: Credentials, work: Work): Promise<void> {
     const { job, jobId } = jobNamed(work.name, {
       limits: { ...jobNamed(work.name).job.limits, seconds: 300 },
     });
@@ -288,9 +289,14 @@ export class World implements Truth {
     this.#runs.set(request.id, work);
     this.trace.name(request.id, work.name);
     const text = fromUtf8(encodeJob(job).bytes);
-    const question = { request: request.raw, publisher: publisher.grant, job: text };
+    const { controllers } = publisher.membership;
+    const asked = async () => {
+      await publisher.renewDue(this.#publisherDial);
+      const question = { request: request.raw, publisher: publisher.grant.raw, job: text };
+      return ask(this.#publisherDial, controllers, { kind: 'submit', ...question });
+    };
     const submit = (): void => {
-      ask(this.#publisherDial, publisher.controllers, { kind: 'submit', ...question }).then(
+      asked().then(
         () => void this.#accepted.add(request.id),
         (error) => {
           const code = codeOf(error);
@@ -307,7 +313,7 @@ export class World implements Truth {
     // Asks once: it may get lost, come too late, or hit in the middle of anything.
     this.#time.at(at + cancelAfterMs, () => {
       const cancel = { kind: 'cancel', which: request.id, reason: 'changed my mind' } as const;
-      ask(this.#publisherDial, publisher.controllers, cancel).catch(() => {});
+      ask(this.#publisherDial, controllers, cancel).catch(() => {});
     });
   }
 

@@ -1,5 +1,6 @@
-/** ISO 8601 in UTC of milliseconds since the epoch, without `Date`. Source: Hinnant, "chrono-compatible low-level date algorithms". */
-export function isoTime(ms: number): string {
+/** ISO 8601 in UTC of milliseconds since the epoch, a part of one left out, without `Date`. Source: Hinnant, "chrono-compatible low-level date algorithms". */
+export function isoTime(time: number): string {
+  const ms = Math.floor(time);
   const days = Math.floor(ms / 86_400_000);
   const rest = ms - days * 86_400_000;
   const shifted = days + 719_468;

@@ -12,6 +12,7 @@ interface Options {
   announce?: string[];
   bootstrap?: string[];
   slotWait?: number;
+  grants?: number;
   http?: { host: string; port: number };
   httpAnnounce?: string[];
 }
@@ -38,6 +39,7 @@ export const controller: Define = (program, act) => {
       'how long a round waits for operators to take its slots (default: 10m)',
       secondsOf,
     )
+    .option('--grants <time>', 'how long the grant of a member lasts, at most 24h (default: 24h)', secondsOf)
     .option('--http <host:port>', 'serve offers, verdicts, bundles and artifacts by HTTP as well', hostPort)
     .option(
       '--http-announce <url>',
@@ -63,6 +65,7 @@ async function run({ cwd, out, signal }: Context, options: Options): Promise<Exi
     announce: options.announce ?? [],
     bootstrap: options.bootstrap ?? [],
     ...(options.slotWait === undefined ? {} : { slotWaitMs: options.slotWait * 1000 }),
+    ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),
     onEvent: eventPrinter(out),
     onFailure: failed,
   });

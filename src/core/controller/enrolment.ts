@@ -57,7 +57,9 @@ function grantFor(transition: Transition, key: string, jti: string): Grant {
     enrolled: enrolled.enrolled,
     jti,
     iat,
-    exp: iat + limits.grantSecondsMax,
+    exp:
+      iat +
+      Math.max(1, Math.min(limits.grantSecondsMax, Math.floor(transition.state.timings.grantMs / 1000))),
   };
 }
 

@@ -19,6 +19,7 @@ import type {
   VerifiedStatement,
 } from '../documents/index.ts';
 import type { ErrorCode } from '../errors.ts';
+import { limits } from '../limits.ts';
 import type { Dispute } from './dispute-reasons.ts';
 
 /** Timeouts of the controller, in milliseconds. Part of the `started` event, so that a replay uses the same. */
@@ -37,6 +38,8 @@ export interface Timings {
   pinTriesMax: number;
   /** The share of the draw doubles this often. */
   widenMs: number;
+  /** Lifetime of a grant, `limits.grantSecondsMax` at most. */
+  grantMs: number;
 }
 
 export const defaultTimings: Timings = {
@@ -48,6 +51,7 @@ export const defaultTimings: Timings = {
   pinRetryMs: 2_000,
   pinTriesMax: 15,
   widenMs: 5_000,
+  grantMs: limits.grantSecondsMax * 1000,
 };
 
 /** `token` identifies the request to which the effect `reply` is the answer. */

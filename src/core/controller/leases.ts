@@ -89,6 +89,7 @@ export function setSlot(
 /** Leases free slots to the candidates with the lowest draws, one lease per operator. */
 export function assignSlots(transition: Transition, run: Run, round: Round): void {
   if (round.windowOpen || round.revealed) return;
+  dropExpired(transition, round);
   for (const [slot, slotState] of round.slots.entries()) {
     if (slotState.kind !== 'free') continue;
     const taken = operatorsIn(run, round);
@@ -97,6 +98,26 @@ export function assignSlots(transition: Transition, run: Run, round: Round): voi
     if (next === undefined) return;
     round.candidates = round.candidates.filter((candidate) => candidate.worker !== next.worker);
     giveLease(transition, run, round, slot, next);
+  }
+}
+
+/**
+ * Candidates whose grant has ended while they waited: a receipt under their lease would not count. They are told, and claim
+ * again with a new one.
+ */
+function dropExpired(transition: Transition, round: Round): void {
+  const latest = transition.now - limits.clockSkewSeconds * 1000;
+  const ended = round.candidates.filter(({ grant }) => grant.payload.exp * 1000 < latest);
+  if (ended.length === 0) return;
+  round.candidates = round.candidates.filter((candidate) => !ended.includes(candidate));
+  for (const { token, worker } of ended) {
+    round.answered.delete(worker);
+    const reply = {
+      kind: 'error',
+      code: 'DOC_EXPIRED',
+      message: 'the grant ended while the claim waited',
+    } as const;
+    transition.out.push({ kind: 'reply', token, reply });
   }
 }
 

@@ -97,17 +97,26 @@ export class Credentials {
     await this.#change(urls === undefined ? rest : { ...rest, feed: urls });
   }
 
-  /** Gets a fresh grant when the present one is past half of its life; says whether it did. Errors: those of `obtainGrant`. */
-  async renew(dial: Dial): Promise<boolean> {
+  /** When the grant should be renewed, at half of its life (ms since the epoch). */
+  get renewAt(): number {
     const { iat, exp } = this.#grant.payload;
-    if (this.#clock.now() / 1000 < (iat + exp) / 2) return false;
+    return ((iat + exp) / 2) * 1000;
+  }
+
+  /** Renews a grant that is past half of its life. Errors: those of `obtainGrant`. */
+  async renewDue(dial: Dial): Promise<void> {
+    if (this.#clock.now() >= this.renewAt) await this.renew(dial);
+  }
+
+  /** Gets a new grant, and the charter that comes with it. Errors: those of `obtainGrant`. */
+  async renew(dial: Dial): Promise<void> {
     const { project, controllers } = this.#membership;
     const [idp = ''] = this.#charter.idps;
     const asking = { dial, signing: this.#signing, clock: this.#clock };
     const fresh = await obtainGrant(asking, { project, controllers, idp }, undefined);
     this.#grant = fresh.grant;
     await this.#change({ ...this.#membership, grant: fresh.grant.raw });
-    return true;
+    await this.learnCharter(fresh.charter.raw);
   }
 
   #change(membership: Membership): Promise<void> {

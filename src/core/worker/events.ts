@@ -53,7 +53,8 @@ export type WorkerEvent =
     }
   /** The claim got no slot when the window closed; a lease may still come. */
   | { kind: 'reserve'; offer: string }
-  | { kind: 'declined'; offer: string; code: string; message: string }
+  /** `again`: what it was declined for is mended, so the claim is made once more. */
+  | { kind: 'declined'; offer: string; code: string; message: string; again?: true }
   | { kind: 'leased'; offer: string; lease: Verified<Lease> }
   | { kind: 'built'; lease: string; result: BuildResult }
   | { kind: 'acked'; lease: string; ack: Verified<Ack> }

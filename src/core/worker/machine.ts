@@ -257,13 +257,13 @@ export class Worker {
     }
   }
 
-  #declined({ offer, code }: EventOf<'declined'>, now: number): void {
+  #declined({ offer, code, again }: EventOf<'declined'>, now: number): void {
     const known = this.#known.get(offer);
     if (known === undefined || known.state === 'leased' || known.state === 'passed') return this.#unchanged();
     if (code === 'CLAIM_ABOVE_SHARE') {
       known.state = 'waiting';
       known.claimAt = now + known.offer.payload.draw.widenMs;
-    } else if (code === 'MESH_LOST') {
+    } else if (code === 'MESH_LOST' || again === true) {
       known.state = 'waiting';
       known.claimAt = now + resumeMs;
     } else if (nonRetryable.has(code) && this.#grant?.payload.role === 'worker') known.state = 'done';

@@ -69,7 +69,7 @@ export async function openClient(options: {
   const mesh = await openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
   try {
     const credentials = await openCredentials(home, key, membership);
-    await credentials.renew(meshDial(mesh, signal));
+    await credentials.renewDue(meshDial(mesh, signal));
     return new MeshClient(home, mesh, credentials, signal);
   } catch (error) {
     await mesh.close();

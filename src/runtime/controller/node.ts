@@ -31,6 +31,8 @@ export interface ControllerOptions {
   bootstrap: string[];
   /** How long a slot may stay empty before a round goes on without it. */
   slotWaitMs?: number;
+  /** Lifetime of the grants of members; a day by default, which is the most. */
+  grantMs?: number;
   onEvent(event: NodeEvent): void;
   /** The node cannot go on (a full disk, a journal that cannot be written) and has closed itself. */
   onFailure(error: unknown): void;
@@ -143,6 +145,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       timings: {
         ...defaultTimings,
         ...(options.slotWaitMs === undefined ? {} : { slotFillMs: options.slotWaitMs }),
+        ...(options.grantMs === undefined ? {} : { grantMs: options.grantMs }),
       },
     });
     for (const { protocol, session, options: bounds } of sessions.served)

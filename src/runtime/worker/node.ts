@@ -202,6 +202,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       dispatch: (event) => loop.dispatch(event),
       builds: () => builder.builds,
       leases: () => machine.openLeases,
+      trouble: () => sessions.trouble,
       tell,
       stop: () => options.onStop?.(),
     });

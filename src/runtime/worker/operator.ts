@@ -26,7 +26,7 @@ export interface Lent extends Record<LiveField, unknown> {
 }
 
 export interface OperatorStatus {
-  state: 'working' | 'paused' | 'draining' | 'waiting';
+  state: 'working' | 'paused' | 'draining' | 'waiting' | 'cut off';
   /** Why no new job is taken; null while jobs are taken. */
   reason: string | null;
   lending: Lent;
@@ -50,6 +50,8 @@ export interface OperatorOptions {
   dispatch(event: WorkerEvent): void;
   builds(): OperatorStatus['builds'];
   leases(): number;
+  /** Why no job comes, such as a lost connection; null while nothing is known to be wrong. */
+  trouble(): string | null;
   tell: Tell;
   /** Ends the worker: it is drained, or its operator stops it. */
   stop(): void;
@@ -195,6 +197,8 @@ export class Operator {
   status(): OperatorStatus {
     const { sandboxes, builds, leases } = this.#options;
     const closed = this.#closed();
+    const trouble = this.#options.trouble();
+    const open = trouble === null ? 'working' : 'cut off';
     const using = sandboxes.usage().reduce(
       (sum, one) => ({
         memoryBytes: sum.memoryBytes + (one.memoryBytes || 0),
@@ -203,8 +207,8 @@ export class Operator {
       { memoryBytes: 0, processorSeconds: 0 },
     );
     return {
-      state: this.#manual !== 'working' ? this.#manual : closed === undefined ? 'working' : 'waiting',
-      reason: closed ?? null,
+      state: this.#manual !== 'working' ? this.#manual : closed === undefined ? open : 'waiting',
+      reason: closed ?? trouble,
       lending: this.#lent(),
       unheeded: unheeded(this.#rules, sandboxes.abilities),
       builds: builds(),

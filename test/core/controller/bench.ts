@@ -43,6 +43,7 @@ export const timings: Timings = {
   pinRetryMs: 1_000,
   pinTriesMax: 3,
   widenMs: 5_000,
+  grantMs: 24 * 3600_000,
 };
 
 export const A = treeCid('artifact a');

@@ -229,3 +229,23 @@ describe('slots nobody takes', () => {
     expect(bench.progress(run, 'unfilled')).toMatchObject([{ slots: 3 }]);
   });
 });
+
+describe('a grant that ends while its claim waits', () => {
+  it('gets no lease, under which a receipt would not count; the worker is told, and claims again with a new one', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const charter = await bench.paper.charter();
+    bench.send({ kind: 'started', charter, timings: { ...timings, grantMs: 10_000 } });
+    await bench.members('dan');
+    await bench.submit();
+    const leases = await bench.lease('ada', 'bob', 'cy');
+    const waiting = await bench.claim('dan');
+    expect(bench.lastReply(waiting).kind).toBe('reserve');
+    const ended = (bench.grantOf('dan').payload.exp + limits.clockSkewSeconds + 1) * 1000;
+    for (; bench.now < ended; bench.drive(timings.leaseSilenceMs / 2)) bench.beat(leases);
+    bench.drive(timings.leaseSilenceMs);
+    expect(bench.lastReply(waiting)).toMatchObject({ kind: 'error', code: 'DOC_EXPIRED' });
+    await bench.members('dan');
+    const again = await bench.claim('dan');
+    expect(bench.lastReply(again).kind).toBe('lease');
+  });
+});

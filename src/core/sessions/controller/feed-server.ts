@@ -1,10 +1,12 @@
 import type { z } from 'zod';
-import { QuorateError } from '../../errors.ts';
+import { checkTime } from '../../documents/index.ts';
+import { codeOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type feedDownSchema, feedUpSchema, type OfferNotice } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
 import { errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
+import { warnOfExpired } from './expired-grants.ts';
 import type { ControllerPorts } from './ports.ts';
 
 type Up = z.infer<typeof feedUpSchema>;
@@ -51,7 +53,7 @@ export class FeedServer {
   }
 
   async #session(channel: Channel): Promise<void> {
-    const { machine, dispatch, tell, throttle, keepConnection, signing } = this.#ports;
+    const { machine, dispatch, tell, throttle, keepConnection, signing, clock } = this.#ports;
     const stream = new MessageStream<Down, Up>(channel, feedUpSchema, 'a feed message');
     const { peer } = stream;
     let worker: string | undefined;
@@ -64,6 +66,7 @@ export class FeedServer {
           const grant = await signing.documents.message('grant', message.grant);
           if (grant.payload.sub !== peer)
             throw new QuorateError('GRANT_KEY_MISMATCH', 'the grant is for another key');
+          checkTime(grant.payload, clock.now(), 'the grant');
           // The machine checks the rest; an event of a stranger does not reach its journal.
           if (!machine.state.keys.has(peer)) throw notEnrolled();
           worker = peer;
@@ -90,6 +93,7 @@ export class FeedServer {
       }
     } catch (error) {
       stream.post(errorMessage(error));
+      warnOfExpired(this.#ports, peer, codeOf(error));
     } finally {
       release();
       if (worker !== undefined && this.#streams.get(worker) === stream) {

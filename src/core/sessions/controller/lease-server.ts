@@ -9,6 +9,7 @@ import { protocols } from '../../wire/protocols.ts';
 import { errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
 import { assembleBundle } from './bundle.ts';
+import { warnOfExpired } from './expired-grants.ts';
 import type { ControllerPorts } from './ports.ts';
 import type { Replies } from './replies.ts';
 
@@ -190,8 +191,11 @@ export class LeaseServer {
         return;
       case 'standby':
       case 'reserve':
+        messages.post(reply);
+        return;
       case 'error':
         messages.post(reply);
+        warnOfExpired(this.#ports, messages.peer, reply.code);
         return;
       case 'accepted':
       case 'grant':

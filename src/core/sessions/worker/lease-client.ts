@@ -13,6 +13,7 @@ import { type LeaseDown, type LeaseUp, leaseDownSchema } from '../../wire/messag
 import { protocols } from '../../wire/protocols.ts';
 import { MessageStream } from '../message-stream.ts';
 import { every } from '../timing.ts';
+import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import type { WorkerPorts } from './ports.ts';
 
 type LeaseStream = MessageStream<LeaseUp, LeaseDown>;
@@ -30,32 +31,38 @@ interface Purpose {
   /** The claim says why the worker takes no slot: no lease may follow. */
   pass: boolean;
   /** The stream ended, or was refused, before it carried a lease. */
-  failed(code: string, message: string): void;
+  failed(code: string, message: string): Promise<void>;
 }
 
 /** The worker's side of the lease protocol: one stream per claim or resumed lease. */
 export class LeaseClient {
   readonly #ports: WorkerPorts;
+  readonly #grants: GrantRenewal;
   readonly #cosign: (lease: string, bundle: string) => void;
   /** By lease id. */
   readonly #streams = new Map<string, LeaseStream>();
 
   /** `cosign` is called when the controller shows a draft bundle for a lease. */
-  constructor(ports: WorkerPorts, cosign: (lease: string, bundle: string) => void) {
+  constructor(ports: WorkerPorts, grants: GrantRenewal, cosign: (lease: string, bundle: string) => void) {
     this.#ports = ports;
+    this.#grants = grants;
     this.#cosign = cosign;
   }
 
   async claim(offer: string, claim: Claim): Promise<void> {
     const { signing, credentials, dispatch } = this.#ports;
+    const { grant } = credentials;
     const signed = await signMessage('claim', claim, signing.signer);
     await this.#session(
-      { kind: 'claim', claim: signed.raw, grant: credentials.grant.raw },
+      { kind: 'claim', claim: signed.raw, grant: grant.raw },
       {
         offer,
         resumes: undefined,
         pass: claim.pass !== undefined,
-        failed: (code, message) => dispatch({ kind: 'declined', offer, code, message }),
+        failed: async (code, message) => {
+          const renewed = mayBeRenewed(code) && (await this.#grants.refresh(grant));
+          dispatch({ kind: 'declined', offer, code, message, ...(renewed ? { again: true } : {}) });
+        },
       },
     );
   }
@@ -70,7 +77,7 @@ export class LeaseClient {
         offer: lease.payload.offer,
         resumes: id,
         pass: false,
-        failed(code, message) {
+        async failed(code, message) {
           if (code === 'MESH_LOST') dispatch({ kind: 'detached', lease: id });
           else dispatch({ kind: 'released', lease: id, code, message });
         },
@@ -94,7 +101,7 @@ export class LeaseClient {
     try {
       stream = await this.#open();
     } catch (error) {
-      if (!clock.closing) purpose.failed('MESH_LOST', messageOf(error));
+      if (!clock.closing) await purpose.failed('MESH_LOST', messageOf(error));
       return;
     }
     const stopHeartbeats = every(clock, heartbeatMs, () => stream.post({ kind: 'heartbeat' }));
@@ -119,7 +126,7 @@ export class LeaseClient {
       stopHeartbeats();
       const lost = !over && !clock.closing;
       if (lease === undefined) {
-        if (lost) purpose.failed('MESH_LOST', broken);
+        if (lost) await purpose.failed('MESH_LOST', broken);
       } else if (this.#streams.get(lease) === stream) {
         this.#streams.delete(lease);
         if (lost) dispatch({ kind: 'detached', lease });
@@ -175,7 +182,7 @@ export class LeaseClient {
         dispatch({ kind: 'reserve', offer });
         return false;
       case 'error':
-        if (lease === undefined || onStream === undefined) failed(message.code, message.message);
+        if (lease === undefined || onStream === undefined) await failed(message.code, message.message);
         else dispatch({ kind: 'refused', lease, code: message.code, message: message.message });
         return true;
       default:

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { claimedIdOf, decodeJob } from '../../documents/index.ts';
-import { messageOf, QuorateError } from '../../errors.ts';
+import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { checkOffered, checkOfferIssuer, enforce } from '../../judge/index.ts';
 import { limits } from '../../limits.ts';
 import { toUtf8 } from '../../text.ts';
@@ -16,6 +16,7 @@ import {
 import { protocols, topics } from '../../wire/protocols.ts';
 import { errorFrom, MessageStream } from '../message-stream.ts';
 import { every, pause, spread } from '../timing.ts';
+import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import { HttpFeed, type HttpFeedTimings } from './http-feed.ts';
 import type { WorkerPorts } from './ports.ts';
 
@@ -40,18 +41,23 @@ type Via = 'gossip' | 'backlog' | 'http';
  */
 export class OfferFeed {
   readonly #ports: WorkerPorts;
+  readonly #grants: GrantRenewal;
   readonly #onVerdict: (artifact: string, level: string) => void;
   #stream: MessageStream<Up, Down> | undefined;
   #connected = false;
+  /** Why the last connection ended or could not be made. */
+  #lost: string | null = null;
   readonly #told = new Set<string>();
   readonly #http: HttpFeed;
 
   constructor(
     ports: WorkerPorts,
+    grants: GrantRenewal,
     timings: HttpFeedTimings,
     onVerdict: (artifact: string, level: string) => void,
   ) {
     this.#ports = ports;
+    this.#grants = grants;
     this.#onVerdict = onVerdict;
     this.#http = new HttpFeed(ports, timings, {
       offer: (notice) => this.#consider(notice, 'http'),
@@ -82,6 +88,12 @@ export class OfferFeed {
     });
     void this.#stayConnected();
     void this.#http.run();
+  }
+
+  /** Why no job may reach this worker; null while it is connected. */
+  get trouble(): string | null {
+    if (this.#connected) return null;
+    return `no connection to the controller${this.#lost === null ? ' yet' : `: ${this.#lost}`}`;
   }
 
   /** Asks for the backlog: there is room for more work. */
@@ -128,7 +140,7 @@ export class OfferFeed {
   }
 
   async #stayConnected(): Promise<void> {
-    const { clock, signing, tell } = this.#ports;
+    const { clock, credentials, signing, tell } = this.#ports;
     let wait = retryMsMin;
     while (!clock.closing) {
       try {
@@ -136,10 +148,12 @@ export class OfferFeed {
         wait = retryMsMin;
       } catch (error) {
         if (clock.closing) return;
+        this.#lost = messageOf(error);
         if (this.#connected || wait === retryMsMax)
           tell('warn', 'feed', `no connection to the controller: ${messageOf(error)}`);
         if (this.#connected) wait = retryMsMin;
         this.#connected = false;
+        if (mayBeRenewed(codeOf(error))) await this.#grants.refresh(credentials.grant);
         await this.#findController();
       }
       await pause(clock, wait * spread(signing));
@@ -165,9 +179,7 @@ export class OfferFeed {
     const { dial, credentials, clock, tell, lending } = this.#ports;
     const [controller] = credentials.membership.controllers;
     if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
-    await credentials
-      .renew(dial)
-      .catch((error) => tell('warn', 'grant', `the grant could not be renewed: ${messageOf(error)}`));
+    await this.#grants.renewDue();
     const channel = await dial(controller, protocols.feed, {
       timeoutMs: openMsMax,
       maxMessageBytes: limits.bundleBytesMax,

@@ -1,6 +1,7 @@
 import { messageOf, unreachable } from '../../errors.ts';
 import type { WorkerEffect, WorkerEvent } from '../../worker/events.ts';
 import { Cosigner } from './cosigner.ts';
+import { GrantRenewal } from './grant-renewal.ts';
 import type { HttpFeedTimings } from './http-feed.ts';
 import { LeaseClient } from './lease-client.ts';
 import { OfferFeed } from './offer-feed.ts';
@@ -14,6 +15,7 @@ import { Publication } from './publication.ts';
 export class WorkerSessions {
   readonly publication: Publication;
   readonly #ports: WorkerPorts;
+  readonly #grants: GrantRenewal;
   readonly #feed: OfferFeed;
   readonly #leases: LeaseClient;
   readonly #cosigner: Cosigner;
@@ -24,10 +26,11 @@ export class WorkerSessions {
     this.#ports = ports;
     this.publication = new Publication(ports);
     this.#cosigner = new Cosigner(ports);
-    this.#leases = new LeaseClient(ports, (lease, bundle) =>
+    this.#grants = new GrantRenewal(ports);
+    this.#leases = new LeaseClient(ports, this.#grants, (lease, bundle) =>
       this.#run('cosign', this.#cosigner.check(lease, bundle)),
     );
-    this.#feed = new OfferFeed(ports, timings, (artifact, level) =>
+    this.#feed = new OfferFeed(ports, this.#grants, timings, (artifact, level) =>
       this.#run('verdict', this.publication.onVerdict(artifact, level)),
     );
   }
@@ -44,6 +47,12 @@ export class WorkerSessions {
   start(started: Extract<WorkerEvent, { kind: 'started' }>): void {
     this.#ports.dispatch(started);
     this.#feed.start();
+    void this.#grants.run();
+  }
+
+  /** Why this worker gets no job at the moment, whatever it lends; null while nothing is known to be wrong. */
+  get trouble(): string | null {
+    return this.#grants.trouble ?? this.#feed.trouble;
   }
 
   /** Resolves when stopped builds have cleaned up and revealed results are public. */

@@ -1,0 +1,113 @@
+import type { Grant, Verified } from '../../documents/index.ts';
+import { codeOf, messageOf } from '../../errors.ts';
+import { isoTime } from '../../time.ts';
+import { pause, spread } from '../timing.ts';
+import type { WorkerPorts } from './ports.ts';
+
+/** A timer is looked at this often, since it stands still while the host sleeps. */
+const lookMsMax = 60_000;
+const retryMsMin = 1_000;
+const retryMsMax = 60_000;
+/** Between two renewals that a refusal asked for. */
+const refreshMsMin = 5_000;
+
+/** What a controller answers when a grant has ended by its clock. */
+const endedCodes: ReadonlySet<string> = new Set(['DOC_EXPIRED', 'GRANT_NOT_VALID_THEN']);
+
+/** Whether a refusal with this code may be gone with a new grant. */
+export const mayBeRenewed = (code: string): boolean => endedCodes.has(code);
+
+type Around = Pick<WorkerPorts, 'clock' | 'credentials' | 'dial' | 'dispatch' | 'signing' | 'tell'>;
+
+/**
+ * Keeps a worker's grant valid for as long as the worker runs: renews it at half of its life, whatever its streams do, and
+ * at once when the controller says that it has ended.
+ */
+export class GrantRenewal {
+  readonly #ports: Around;
+  #renewing: Promise<boolean> | undefined;
+  /** Monotonic time of the last renewal that a refusal asked for. */
+  #refreshedAt = Number.NEGATIVE_INFINITY;
+  /** Why the last renewal failed. */
+  #failure: string | null = null;
+  #toldExpired = false;
+
+  constructor(ports: Around) {
+    this.#ports = ports;
+  }
+
+  /** Why the worker gets no job, as far as its grant is the reason. */
+  get trouble(): string | null {
+    const { exp } = this.#ports.credentials.grant.payload;
+    if (this.#ports.clock.now() < exp * 1000) return null;
+    return `its grant ended at ${isoTime(exp * 1000)}${this.#failure === null ? '' : `, and cannot be renewed: ${this.#failure}`}`;
+  }
+
+  /** Until the node shuts down. */
+  async run(): Promise<void> {
+    const { clock, credentials, signing } = this.#ports;
+    let wait = retryMsMin;
+    while (!clock.closing) {
+      const due = credentials.renewAt - clock.now();
+      if (due > 0) {
+        await pause(clock, Math.min(due, lookMsMax));
+        continue;
+      }
+      if (await this.renewDue()) {
+        wait = retryMsMin;
+        continue;
+      }
+      await pause(clock, wait * spread(signing));
+      wait = Math.min(retryMsMax, wait * 2);
+    }
+  }
+
+  /** Renews a grant that is past half of its life. Returns whether the grant is good for longer now. */
+  renewDue(): Promise<boolean> {
+    const { clock, credentials } = this.#ports;
+    return clock.now() < credentials.renewAt ? Promise.resolve(false) : this.#renew();
+  }
+
+  /** Renews a grant that was refused, whatever its age by the clock of this host. */
+  async refresh(refused: Verified<Grant>): Promise<boolean> {
+    const { clock, credentials } = this.#ports;
+    if (credentials.grant.id !== refused.id) return true;
+    if (this.#renewing !== undefined) return this.#renewing;
+    if (clock.monotonic() - this.#refreshedAt < refreshMsMin) return false;
+    this.#refreshedAt = clock.monotonic();
+    return this.#renew();
+  }
+
+  #renew(): Promise<boolean> {
+    this.#renewing ??= this.#ask().finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  async #ask(): Promise<boolean> {
+    const { clock, credentials, dial, dispatch, tell } = this.#ports;
+    try {
+      await credentials.renew(dial);
+    } catch (error) {
+      if (clock.closing) return false;
+      const first = this.#failure === null;
+      this.#failure = `${codeOf(error)}: ${messageOf(error)}`;
+      const { trouble } = this;
+      if (trouble !== null && !this.#toldExpired) {
+        this.#toldExpired = true;
+        tell('warn', 'grant', `no job can be taken: ${trouble}`);
+      } else if (first) {
+        const ends = isoTime(credentials.grant.payload.exp * 1000);
+        tell('warn', 'grant', `the grant could not be renewed; it ends at ${ends}: ${messageOf(error)}`);
+      }
+      return false;
+    }
+    if (clock.closing) return false;
+    this.#failure = null;
+    this.#toldExpired = false;
+    dispatch({ kind: 'grant', grant: credentials.grant });
+    tell('info', 'grant', `the grant was renewed, until ${isoTime(credentials.grant.payload.exp * 1000)}`);
+    return true;
+  }
+}
