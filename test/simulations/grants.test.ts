@@ -16,7 +16,7 @@ const scenario: Partial<Scenario> = {
   faultsMs: 60 * minuteMs,
   operators: ['ada', 'bob', 'cy'].map((name) => ({
     name,
-    machines: [name],
+    hosts: [name],
     behaviour: 'honest',
     joinsLate: false,
   })),
