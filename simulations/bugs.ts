@@ -4,6 +4,7 @@ import type { LiveLease, Run } from '../src/core/controller/state.ts';
 import { idOf } from '../src/core/documents/index.ts';
 import type { Durability, Handled } from '../src/core/durability.ts';
 import { reportedError } from '../src/core/errors.ts';
+import type { Credentials } from '../src/core/sessions/credentials.ts';
 import { MerkleTree } from '../src/core/transparency/index.ts';
 import { protocols } from '../src/core/wire/protocols.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
@@ -258,6 +259,13 @@ export const bugs: Record<string, Bug> = {
       }),
     }),
   },
+  'offers-under-old-charter': {
+    says: 'a worker judges an offer by the charter it knows, although the offer was made under a newer one',
+    caughtBy: 'charters',
+    patches: () => ({
+      workerPorts: (ports) => ({ ...ports, credentials: content(ports.credentials) }),
+    }),
+  },
   'broken-line-refuses': {
     says: 'a trusted worker takes a connection that breaks while it reads the log for an answer, and refuses to sign',
     caughtBy: 'cosigning',
@@ -296,6 +304,18 @@ let rolls = 0;
 /** The broken line as if the controller had said so. */
 function answerOfLine(cause: unknown): never {
   throw reportedError('LOG_UNREADABLE', 'the line broke', { cause });
+}
+
+/** Credentials that take any charter they know for the newest. */
+function content(credentials: Credentials): Credentials {
+  return new Proxy(credentials, {
+    get(target, name) {
+      if (name === 'charter') return { ...target.charter, epoch: Number.MAX_SAFE_INTEGER };
+      if (name === 'catchUp') return async () => {};
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 }
 
 const startsLateMs = 5_000;

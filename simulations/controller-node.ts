@@ -34,6 +34,9 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   /** On its disk, by run, job and artifact. */
   readonly #bundles = new Map<string, string>();
   #sessions: ControllerSessions | undefined;
+  #life: ControllerLife | undefined;
+  /** Of the charter as it lies in the project's folder. */
+  #epoch = 1;
   #served = new Map<string, ServedProtocol>();
 
   constructor(around: Surroundings, paper: Paperwork, options: ControllerOptions) {
@@ -55,9 +58,16 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     });
     this.#sessions = sessions;
     this.#served = new Map([...sessions.served, bundles].map((served) => [served.protocol, served]));
-    void this.#paper.charter().then((charter) => {
+    this.#life = life;
+    void this.#paper.charter({ epoch: this.#epoch }).then((charter) => {
       this.dispatch(life, { kind: 'started', charter, timings: this.#options.timings });
     });
+  }
+
+  /** The owner signs the next charter; a controller that is down takes it at its start. */
+  async nextCharter(): Promise<void> {
+    const charter = await this.#paper.charter({ epoch: ++this.#epoch });
+    if (this.#life !== undefined) this.dispatch(this.#life, { kind: 'charter', charter });
   }
 
   protected crashRate(): number {

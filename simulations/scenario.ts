@@ -67,6 +67,8 @@ export interface Scenario {
   faultsMs: number;
   /** Lifetime of grants. */
   grantSeconds: number;
+  /** When the owner signs the next charter. */
+  charterAfterMs: number[];
 }
 
 const policies: Omit<Policy, 'rounds'>[] = [
@@ -79,6 +81,7 @@ const policies: Omit<Policy, 'rounds'>[] = [
 ];
 
 export function scenarioOf(random: Random): Scenario {
+  const charters = random.fork('charters');
   const attackerShare = random.pick(['nobody', 'a few', 'many'] as const);
   const count = random.int(3, 8);
   const attackers =
@@ -126,13 +129,15 @@ export function scenarioOf(random: Random): Scenario {
     works,
     faultsMs: random.int(2, 8) * 60_000,
     grantSeconds: random.pick([90, 24 * 3600]),
+    charterAfterMs: Array.from({ length: charters.int(0, 2) }, () => charters.int(0, 180_000)),
   };
 }
 
 export function describeScenario(scenario: Scenario): string[] {
-  const { attackerShare, operators, trusted, works, faultsMs, grantSeconds } = scenario;
+  const { attackerShare, operators, trusted, works, faultsMs, grantSeconds, charterAfterMs } = scenario;
+  const charters = charterAfterMs.map((ms) => `; a charter after ${ms / 1000} s`).join('');
   return [
-    `attackers: ${attackerShare}; trusted worker: ${trusted}; faults for ${faultsMs / 1000} s; grants of ${grantSeconds} s`,
+    `attackers: ${attackerShare}; trusted worker: ${trusted}; faults for ${faultsMs / 1000} s; grants of ${grantSeconds} s${charters}`,
     ...operators.map(
       ({ name, hosts, behaviour, joinsLate }) =>
         `${name}: ${hosts.length} machine(s), ${behaviour}${joinsLate ? ', joins late' : ''}`,

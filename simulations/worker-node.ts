@@ -61,6 +61,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   readonly #paper: Paperwork;
   readonly #random: Random;
   #sessions: WorkerSessions | undefined;
+  #credentials: Credentials | undefined;
   #topics = new Map<string, { accepts(author: string): boolean; handle(data: Uint8Array): void }>();
 
   constructor(around: Surroundings, paper: Paperwork, options: WorkerOptions) {
@@ -90,8 +91,13 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   }
 
   protected handled(event: WorkerEvent, effects: readonly WorkerEffect[]): void {
-    if (event.kind === 'offer') this.#jobs.set(event.jobId, event.job);
-    this.options.observe({ kind: 'worker-handled', worker: this.id, event, effects });
+    const { observe } = this.options;
+    if (event.kind === 'offer') {
+      this.#jobs.set(event.jobId, event.job);
+      const known = this.#credentials?.charter.epoch ?? 0;
+      observe({ kind: 'considered', worker: this.name, made: event.offer.payload.charter, known });
+    }
+    observe({ kind: 'worker-handled', worker: this.id, event, effects });
   }
 
   protected restored(before: string, after: string): void {
@@ -138,6 +144,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     const credentials = await Credentials.open(this.signing(), life.clock, membership, async (changed) => {
       if (life.alive()) this.#membership = changed;
     });
+    if (life.alive()) this.#credentials = credentials;
     const ports = this.options.ports(this.#ports(life, dial, credentials));
     const sessions = new WorkerSessions(ports, httpFeed);
     if (!life.alive()) return;

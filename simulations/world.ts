@@ -172,6 +172,8 @@ export class World implements Truth {
     this.#schedulePartitions(healsAt);
     this.#scheduleCrashes(healsAt);
     for (const work of scenario.works) await this.#submitLater(publisher, work);
+    for (const ms of scenario.charterAfterMs)
+      this.#time.at(this.now + ms, () => void this.#controller.nextCharter());
     await this.#run(healsAt);
     this.#heal();
     await this.#run(this.now + finishMs, () => this.#finished());

@@ -1,6 +1,7 @@
 import type { Checker } from '../observer.ts';
 import { acks } from './acks.ts';
 import { attackers } from './attackers.ts';
+import { charters } from './charters.ts';
 import { cosigning } from './cosigning.ts';
 import { evidence } from './evidence.ts';
 import { fences } from './fences.ts';
@@ -25,6 +26,7 @@ export function allCheckers(): Checker[] {
     knownLeases(),
     served(),
     lending(),
+    charters(),
     fences(),
     sealed(),
     cosigning(),

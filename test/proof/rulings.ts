@@ -139,6 +139,7 @@ const thieves: Ruling[] = [
   { what: /^thief request: (ref|rebuild|jti|iat|exp)$/, is: ['offers OFFER_REQUEST_MISMATCH'] },
 
   { what: /^thief offer: project$/, is: ['offers OFFER_PROJECT_MISMATCH'] },
+  { what: /^thief offer: charter$/, is: ['offers OFFER_CHARTER_NEWER', 'receipts RECEIPT_WITHOUT_OFFER'] },
   { what: /^thief offer: request$/, is: ['offers OFFER_REQUEST_MISMATCH'] },
   { what: /^thief offer: job$/, is: ['offers OFFER_JOB_MISMATCH'] },
   { what: /^thief offer: policy\./, is: ['offers OFFER_POLICY_MISMATCH', 'offers DOC_INVALID'] },

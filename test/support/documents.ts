@@ -107,6 +107,7 @@ export function makeOffer(request: string, job: string, over: Partial<Offer> = {
   return {
     iss: controller.id,
     project,
+    charter: 1,
     request,
     job,
     round: 1,

@@ -28,9 +28,11 @@ export function openRound(transition: Transition, run: Run): void {
     fullShare,
     Math.floor((fullShare * sharePerSlot * policy.of) / Math.max(1, workers)),
   );
+  const charter = charterOf(transition);
   const offer: Offer = {
     iss: state.id,
-    project: charterOf(transition).project,
+    project: charter.project,
+    charter: charter.epoch,
     request: run.id,
     job: run.jobId,
     round: n,

@@ -15,6 +15,8 @@ const needsSchema = z.strictObject({
 export const offerSchema = z.strictObject({
   iss: peerId,
   project: peerId,
+  /** Epoch of the charter in force when the round opened; whoever knows an older one fetches it before it claims. */
+  charter: count,
   request: sha256,
   job: cid,
   round: z.int().min(1).max(documentLimits.roundsMax),

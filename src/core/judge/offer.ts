@@ -21,20 +21,26 @@ export function checkOfferIssuer(check: Check, offer: Verified<Offer>, charter: 
 
 /**
  * Whether a controller of the project made this offer for this request, and nothing else in it than the request allows.
- * Codes, in the order of the checks: `OFFER_ISSUER_MISMATCH`, `OFFER_PROJECT_MISMATCH`, `OFFER_REQUEST_MISMATCH`,
- * `OFFER_JOB_MISMATCH`, `OFFER_POLICY_MISMATCH`, `OFFER_NOT_IN_TIME`, `OFFER_ROUND`.
+ * Codes, in the order of the checks: `OFFER_ISSUER_MISMATCH`, `OFFER_PROJECT_MISMATCH`,
+ * `OFFER_CHARTER_NEWER`, `OFFER_REQUEST_MISMATCH`, `OFFER_JOB_MISMATCH`, `OFFER_POLICY_MISMATCH`, `OFFER_NOT_IN_TIME`,
+ * `OFFER_ROUND`.
  */
 export function checkOffer(
   check: Check,
   offer: Verified<Offer>,
   { charter, request, jobId }: { charter: Charter; request: Verified<Request>; jobId: string },
 ): void {
-  const { round, iat, project, job, policy } = offer.payload;
+  const { round, iat, project, job, policy, charter: epoch } = offer.payload;
   const asked = request.payload;
   const skew = limits.clockSkewSeconds;
   const it = `the offer of round ${round}`;
   checkOfferIssuer(check, offer, charter);
   check('OFFER_PROJECT_MISMATCH', project === charter.project, `${it} is of another project`);
+  check(
+    'OFFER_CHARTER_NEWER',
+    epoch <= charter.epoch,
+    `${it} was made under the charter of epoch ${epoch}; the one at hand is of epoch ${charter.epoch}`,
+  );
   check('OFFER_REQUEST_MISMATCH', offer.payload.request === request.id, `${it} is for another request`);
   check('OFFER_JOB_MISMATCH', job === jobId, `${it} is for another job`);
   const samePolicy = idOf(policy) === idOf(asked.policy);

@@ -1,5 +1,5 @@
 import type { Charter, Grant, Role, Verified } from '../documents/index.ts';
-import { obtainGrant, openCharter } from './ask.ts';
+import { ask, obtainGrant, openCharter } from './ask.ts';
 import type { Clock, Dial, PeerAddress, Signing } from './ports.ts';
 
 /** What a node knows of a project that it belongs to. */
@@ -29,6 +29,8 @@ export class Credentials {
   #membership: Membership;
   #charter: Charter;
   #grant: Verified<Grant>;
+  /** The question for the charter that is under way. */
+  #asking: Promise<void> | undefined;
 
   private constructor(
     signing: Signing,
@@ -76,6 +78,23 @@ export class Credentials {
     if (learned.payload.epoch <= this.#charter.epoch) return;
     this.#charter = learned.payload;
     await this.#change({ ...this.#membership, charter: raw, bootstrap: this.#charter.bootstrap });
+  }
+
+  /**
+   * Asks the controller for its charter where the known one is of an earlier epoch; one question at a time. The charter may
+   * be older than `epoch` still. Errors: those of `ask`, `CHARTER_ISSUER_MISMATCH`, `DOC_…`.
+   */
+  async catchUp(epoch: number, dial: Dial): Promise<void> {
+    if (epoch <= this.#charter.epoch) return;
+    this.#asking ??= this.#askForCharter(dial).finally(() => {
+      this.#asking = undefined;
+    });
+    await this.#asking;
+  }
+
+  async #askForCharter(dial: Dial): Promise<void> {
+    const { answer } = await ask(dial, this.#membership.controllers, { kind: 'charter' });
+    if (answer.kind === 'charter') await this.learnCharter(answer.charter);
   }
 
   /** Takes other addresses of a controller that the charter names. */

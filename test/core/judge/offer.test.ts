@@ -73,6 +73,7 @@ describe('an offer', () => {
     ['that has expired', { offer: { exp: at + 11 }, now: at + 1000 }, 'DOC_EXPIRED'],
     ['whose request has expired', { request: { exp: at + 11 }, now: at + 1000 }, 'DOC_EXPIRED'],
     ['of another project', { offer: { project: mallory.id } }, 'OFFER_PROJECT_MISMATCH'],
+    ['of a newer charter than is known', { offer: { charter: 2 } }, 'OFFER_CHARTER_NEWER'],
     ['for another request', { offer: { request: 'a'.repeat(64) } }, 'OFFER_REQUEST_MISMATCH'],
     ['for another job', { offer: { job: cidOf('other') } }, 'OFFER_JOB_MISMATCH'],
     ['under another policy', { offer: { policy: { ...policy, agree: 3 } } }, 'OFFER_POLICY_MISMATCH'],

@@ -127,6 +127,7 @@ export class Bench {
     const offer: Offer = {
       iss: this.paper.controller.id,
       project: this.paper.project,
+      charter: 1,
       request: request.id,
       job: work.jobId,
       round: 1,

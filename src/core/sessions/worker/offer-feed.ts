@@ -115,17 +115,19 @@ export class OfferFeed {
 
   /** Checks everything about an offer that a worker can check, before its machine gets it. */
   async #check(notice: OfferNotice, via: Via): Promise<void> {
-    const { credentials, machine, dispatch, signing, clock } = this.#ports;
+    const { credentials, machine, dispatch, signing, clock, dial } = this.#ports;
     const { documents } = signing;
-    const { charter } = credentials;
     const claimed = claimedIdOf(notice.offer);
     if (claimed !== undefined && !machine.wants(claimed)) return;
     const offer = await documents.message('offer', notice.offer);
     if (!machine.wants(offer.id)) return;
-    checkOfferIssuer(enforce, offer, charter);
+    checkOfferIssuer(enforce, offer, credentials.charter);
+    // Judged and built under an older charter, the job could be refused or fail for what its owner has allowed since.
+    await credentials.catchUp(offer.payload.charter, dial);
     const request = await documents.message('request', notice.request);
     const publisher = await documents.message('grant', notice.publisher);
     const { job, id: jobId } = decodeJob(toUtf8(notice.job));
+    const { charter } = credentials;
     checkOffered(enforce, offer, { request, publisher, job, jobId }, { charter, now: clock.now() });
     this.#tellOf(offer.id, job.name, via);
     dispatch({ kind: 'offer', offer, request, job, jobId, entropy: signing.nonce() });
