@@ -46,7 +46,7 @@ export interface Truth {
   personOf(key: string): string;
   behaviourOf(key: string): Behaviour;
   /** The result this key's worker built under a lease. */
-  builtUnder(lease: string): { key: string; result: string } | undefined;
+  builtUnder(lease: string): { key: string; result: string | null } | undefined;
   workOf(run: string): Work | undefined;
   /** Whether the machine of this worker knows a lease now; undefined while its process is down. */
   holdsLease(worker: string, lease: string): boolean | undefined;

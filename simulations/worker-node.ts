@@ -1,4 +1,4 @@
-import { artifactOf, type Job, type Lease, type Verified } from '../src/core/documents/index.ts';
+import { artifactOf, type Job, type Lease, resultIdOf, type Verified } from '../src/core/documents/index.ts';
 import { QuorateError, reportedError } from '../src/core/errors.ts';
 import { Credentials, type Membership } from '../src/core/sessions/credentials.ts';
 import { join } from '../src/core/sessions/join.ts';
@@ -48,7 +48,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   protected readonly tick: WorkerEvent = { kind: 'tick' };
   readonly options: WorkerOptions;
   /** Results of builds, by lease: what is really so. */
-  readonly built = new Map<string, { key: string; result: string }>();
+  readonly built = new Map<string, { key: string; result: string | null }>();
   /** Leases that were given to it, in any life. */
   readonly leases = new Map<string, Verified<Lease>>();
   /** On its disk: sealed artifacts by lease, public ones, bundles, leaves of the log, its membership. */
@@ -260,13 +260,14 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     return new Promise((resolve) => {
       life.clock.after(ms, () => {
         if (life.machine.leaseOf(lease) === undefined) return resolve(undefined);
-        this.built.set(lease, { key: this.id, result: JSON.stringify(outcome) });
         const artifact = artifactOf(outcome);
+        const sha256 = (behaviour === 'lies-about-files' ? 'ba' : '00').repeat(32);
+        const files = artifact === null ? [] : [{ path: 'app', sha256 }];
+        this.built.set(lease, { key: this.id, result: resultIdOf(outcome, files) });
         this.#sealed.set(lease, artifact);
-        const lies = behaviour === 'lies-about-files';
         resolve({
           outcome,
-          files: artifact === null ? [] : [{ path: 'app', sha256: (lies ? 'ba' : '00').repeat(32) }],
+          files,
           log: treeCid(`log of ${lease}`),
           sandbox: { tier: 'namespace', profile: 'quorate-sandbox/1', portable: false },
           startedOn: isoTime(time.now - ms),

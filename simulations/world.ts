@@ -130,7 +130,7 @@ export class World implements Truth {
   behaviourOf(key: string): Behaviour {
     return this.#people.get(key)?.behaviour ?? 'honest';
   }
-  builtUnder(lease: string): { key: string; result: string } | undefined {
+  builtUnder(lease: string): { key: string; result: string | null } | undefined {
     for (const { built } of this.#workers) if (built.has(lease)) return built.get(lease);
     return undefined;
   }

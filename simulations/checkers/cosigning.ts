@@ -1,4 +1,4 @@
-import { isTrustedSlot } from '../../src/core/documents/index.ts';
+import { isTrustedSlot, resultOf } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /**
@@ -36,17 +36,12 @@ export function cosigning(): Checker {
           throw new Violation(invariant, `the trusted worker refuses to sign: ${refusal.code}`);
       }
       if (seen.kind !== 'cosigned') return;
-      const { outcome, request } = seen.verdict.predicate.quorate_verdict;
+      const { request } = seen.verdict.predicate.quorate_verdict;
       const own = truth.builtUnder(seen.lease);
       if (own === undefined || own.key !== seen.worker)
         throw new Violation(invariant, 'a trusted worker signed what it did not build');
-      const { kind, code, artifact } = JSON.parse(own.result);
-      const same =
-        kind === 'exit' &&
-        outcome?.kind === 'exit' &&
-        (code === 0) === (outcome.code === 0) &&
-        artifact === outcome.artifact;
-      if (!same) throw new Violation(invariant, 'a trusted worker signed another result than its own');
+      if (own.result === null || own.result !== resultOf(seen.verdict))
+        throw new Violation(invariant, 'a trusted worker signed another result than its own');
       if (!committed.has(`${request} ${seen.worker}`))
         throw new Violation(invariant, 'a trusted worker signed before its receipt was in');
     },

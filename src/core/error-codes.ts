@@ -84,6 +84,8 @@ const coreErrors = {
   FEED_NO_HELLO: 'A feed began with another message than a hello.',
   FILES_HASH_MISMATCH:
     "No file of the artifact has this file's sha256: it was changed, or the evidence is of another artifact. Fetch it again.",
+  FILES_PATH_MISMATCH:
+    'The artifact has this file, at another path than `--path` says: perhaps another program than you take it for.',
   FILES_TREE_MISMATCH:
     'The folder is not the artifact that the evidence is about: something in it was changed, added or left out, or it is the evidence of another artifact. Fetch it again.',
   GRANT_ISSUER_MISMATCH: 'The grant is not signed by an identity provider that the charter names.',

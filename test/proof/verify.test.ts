@@ -62,6 +62,23 @@ describe('verify', () => {
     const answer = await verify(join('tool', path));
     expect(answer).toMatchObject({ exit: 0, ok: true, level: 'trusted' });
     expect(answer.steps?.at(-1)?.says).toContain(path);
+    expect(answer).toMatchObject({ paths: [path] });
+  });
+
+  it('says under which path of the artifact a file stands, whatever its name is here', async () => {
+    const renamed = join(await scratch(), 'app');
+    await cp(join(real.tool, 'version'), renamed);
+    const args = ['verify', renamed, '--bundle', real.bundleFile, '--project', project];
+    expect((await quorate(args, { cwd: real.dir })).out).toContain(
+      'can be trusted, as version of the artifact.',
+    );
+    expect(await verify(renamed, undefined, '--path', 'version')).toMatchObject({ exit: 0 });
+    const held = await verify(renamed, undefined, '--path', 'bin/app');
+    expect(held).toMatchObject({ exit: 1, ok: false, code: 'FILES_PATH_MISMATCH' });
+    expect(await verify('tool', undefined, '--path', 'version')).toMatchObject({
+      exit: 2,
+      error: { code: 'CLI_USAGE' },
+    });
   });
 
   it('follows a link named on the command line', async () => {

@@ -6,6 +6,8 @@ import {
   type Charter,
   cosignStatement,
   encodeJob,
+  type FileHash,
+  filesOf,
   fromBase64,
   type Grant,
   idOf,
@@ -21,6 +23,7 @@ import {
   type Receipt,
   type ReceiptFacts,
   type Request,
+  resultOf,
   type Slot,
   signMessage,
   signStatement,
@@ -118,7 +121,7 @@ export const exit = (builds: string | null, code = 0): Outcome => ({
 });
 
 const outcomeOf = (run: Run): Outcome => run.outcome ?? exit(run.builds ?? 'good');
-const filesOf = (outcome: Outcome) =>
+const filesIn = (outcome: Outcome) =>
   artifactOf(outcome) === null ? [] : [{ path: 'app', sha256: idOf({ app: artifactOf(outcome) }) }];
 const keyOf = (run: Run) => (run.slot === 'trusted' ? it.trusted : workerKey(run.operator, run.machine));
 const roleOf = (run: Run) => (run.slot === 'trusted' ? 'trusted-worker' : 'worker');
@@ -192,7 +195,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
   const offers: Verified<Offer>[] = [];
   const receipts: BundledReceipt[] = [];
   const votes: Vote[] = [];
-  const subjects: { outcome: Outcome; files: { path: string; sha256: string }[] }[] = [];
+  const made: { outcome: Outcome; result: string | null; files: FileHash[] }[] = [];
   let fences = 0;
   const rounds = Math.max(...runs.map(({ round }) => round));
   for (let round = 1; round <= rounds; round++) {
@@ -253,7 +256,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
       const payload = makeReceipt({
         worker: key.id,
         source: job.source,
-        files: artifactOf(outcome) === null ? [] : (recipe.files ?? filesOf(outcome)),
+        files: artifactOf(outcome) === null ? [] : (recipe.files ?? filesIn(outcome)),
         startedOn: isoTime((iat + 1) * 1000),
         finishedOn: isoTime((iat + 60) * 1000),
         facts: (recipe.facts ?? same)(facts, run),
@@ -266,12 +269,8 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
       );
       const index = lines.push(leaves.receipt(receipt.id, offer.id)) - 1;
       receipts.push({ envelope: receipt.raw, lease: lease.raw, grant: grant.raw });
-      subjects.push({
-        outcome,
-        files: receipt.payload.subject
-          .slice(1)
-          .map(({ name, digest }) => ({ path: name, sha256: digest.sha256 })),
-      });
+      const { payload: said } = receipt;
+      made.push({ outcome, result: resultOf(said), files: filesOf(said) });
       votes.push({
         receipt: receipt.id,
         worker: key.id,
@@ -283,6 +282,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
         enrolled: grant.payload.enrolled,
         offerIndex: offer.payload.index,
         outcome: receipt.payload.predicate.quorate_receipt.outcome,
+        result: resultOf(receipt.payload),
         sealed: true,
       });
     }
@@ -319,11 +319,12 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
       outcome: ended,
     })),
   };
-  const alike = subjects.filter((s) => outcome !== null && idOf(s.outcome) === idOf(outcome));
+  const sameTree = made.filter((one) => outcome !== null && idOf(one.outcome) === idOf(outcome));
+  const alike = sameTree.find(({ result }) => result === decision.result) ?? sameTree.at(-1);
   const payload = makeVerdict({
     controller: keys.controller.id,
     time: isoTime((it.at + 1000) * 1000),
-    files: alike.at(-1)?.files ?? [],
+    files: outcome === null ? [] : (alike?.files ?? []),
     facts: (recipe.verdictFacts ?? same)(facts),
   });
   const verdict = await signStatement('verdict', (recipe.verdict ?? same)(payload), keys.controller.signer);

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { QuorateError } from '../../core/errors.ts';
+import { escapeLine } from '../../core/escape.ts';
 import type { Verification } from '../../core/trust/index.ts';
 import type { Fingerprint } from '../../store/index.ts';
 import { readBundle } from '../bundle-file.ts';
@@ -13,6 +14,7 @@ interface Options {
   project: string;
   source?: string;
   ref?: string;
+  path?: string;
   maxAge?: number;
 }
 
@@ -28,12 +30,13 @@ export const verify: Define = (program, act) => {
     .requiredOption('--project <id>', "the project's root key")
     .option('--source <url>', 'it must have been built from this repository')
     .option('--ref <ref>', 'at this branch or tag')
+    .option('--path <path>', 'the file must stand at this path in the artifact')
     .option('--max-age <time>', 'the verdict must be no older: 30d, 12h', secondsOf)
     .addHelpText(
       'after',
       examples(
         'quorate verify tool --bundle tool.bundle --project 12D3KooW…',
-        'quorate verify tool/bin/app --bundle tool.bundle --project 12D3KooW… --ref v1.2',
+        'quorate verify tool/bin/app --bundle tool.bundle --project 12D3KooW… --path bin/app --ref v1.2',
       ),
     )
     .action(act(run));
@@ -41,7 +44,7 @@ export const verify: Define = (program, act) => {
 
 async function run({ cwd, out, signal }: Context, path: string, options: Options): Promise<Exit> {
   const { publicKeyOf } = await import('../../core/documents/index.ts');
-  const { checkAge, checkContent, refuse, verifyBundle } = await import('../../core/trust/index.ts');
+  const { checkAge, checkContent, pathsOf, refuse, verifyBundle } = await import('../../core/trust/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');
   publicKeyOf(options.project);
   const bundle = await readBundle(resolve(cwd, options.bundle));
@@ -49,6 +52,10 @@ async function run({ cwd, out, signal }: Context, path: string, options: Options
   board.set('files', { text: `reading ${path}` });
   const held = await takeFingerprint(resolve(cwd, path), signal);
   board.end();
+  if (options.path !== undefined && !(held instanceof QuorateError) && held.kind === 'tree')
+    throw new QuorateError('CLI_USAGE', `--path is for a file of the artifact; ${path} is a folder`, {
+      hint: 'Leave it out, or name the file: a folder is compared as a whole.',
+    });
   const { project, source, ref, maxAge } = options;
   const expected = {
     project,
@@ -57,15 +64,31 @@ async function run({ cwd, out, signal }: Context, path: string, options: Options
   };
   let result: Verification = await verifyBundle(bundle, expected, joseVerifier);
   if (result.ok)
-    result = held instanceof QuorateError ? refuse(result, 'files', held) : checkContent(result, held);
+    result =
+      held instanceof QuorateError
+        ? refuse(result, 'files', held)
+        : checkContent(
+            result,
+            held.kind === 'file' && options.path !== undefined ? { ...held, path: options.path } : held,
+          );
+  const paths =
+    result.facts !== null && !(held instanceof QuorateError) && held.kind === 'file'
+      ? pathsOf(result.facts, held.sha256)
+      : undefined;
   if (result.facts !== null && maxAge !== undefined) {
     const ageSeconds = (Date.now() - Date.parse(result.facts.time)) / 1000;
     result = checkAge(result, { ageSeconds, maxAgeSeconds: maxAge });
   }
-  out.value({ path, ...(held instanceof QuorateError ? {} : shown(held)), ...result });
+  out.value({
+    path,
+    ...(held instanceof QuorateError ? {} : shown(held)),
+    ...(paths && { paths }),
+    ...result,
+  });
   sayVerification(out, result);
   const trusted = result.ok && result.level === 'trusted';
-  out.say(trusted ? out.colours.green(`${path} can be trusted.`) : out.colours.red(`${path}: no.`));
+  const as = paths === undefined ? '' : `, as ${escapeLine(paths.join(', '), 500)} of the artifact`;
+  out.say(trusted ? out.colours.green(`${path} can be trusted${as}.`) : out.colours.red(`${path}: no.`));
   return trusted ? exits.done : exits.no;
 }
 

@@ -1,4 +1,4 @@
-import { artifactOf, idOf, isTrustedSlot } from '../documents/index.ts';
+import { artifactOf, isTrustedSlot } from '../documents/index.ts';
 import type { Dispute } from './dispute-reasons.ts';
 import type { Run } from './state.ts';
 
@@ -22,6 +22,5 @@ export function disputeOf(run: Run): Dispute {
     ),
   );
   if (most < run.request.payload.policy.agree) return 'too-few';
-  const files = new Set(receipts.map(({ receipt }) => idOf(receipt.payload.subject)));
-  return files.size > 1 ? 'files-differ' : 'too-late';
+  return new Set(receipts.flatMap(({ result }) => result ?? [])).size > 1 ? 'files-differ' : 'too-late';
 }

@@ -1,4 +1,4 @@
-import { type Ack, isTrustedSlot, leaves } from '../documents/index.ts';
+import { type Ack, isTrustedSlot, leaves, resultOf } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { checkReceipt, enforce } from '../judge/index.ts';
 import { limits } from '../limits.ts';
@@ -73,6 +73,7 @@ export function receipt(transition: Transition, { token, lease, receipt }: Event
     slot,
     index,
     outcome: receipt.payload.predicate.quorate_receipt.outcome,
+    result: resultOf(receipt.payload),
     sealed: isTrustedSlot(slot) || !round.revealed,
   };
   run.receipts.push(recorded);

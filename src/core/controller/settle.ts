@@ -1,11 +1,11 @@
-import { artifactOf, idOf, isTrustedSlot, type Outcome } from '../documents/index.ts';
+import { artifactOf, isTrustedSlot, type Outcome, resultOf } from '../documents/index.ts';
 import { type Decision, decide, type Vote, verdictLevelOf } from '../trust/decide.ts';
 import { charterOf } from './enrolment.ts';
 import { operatorsBefore } from './leases.ts';
 import { openRound } from './rounds.ts';
 import type { Recorded, Round, Run, Transition } from './state.ts';
 import { currentRound, isOver, mustSync, publishedOf, tell, unchanged } from './state.ts';
-import { closeOffer, conclude, endLeases, filesOf, finish, publish } from './verdict.ts';
+import { closeOffer, conclude, endLeases, finish, publish, recordedWith } from './verdict.ts';
 
 function votesOf(run: Run): Vote[] {
   return run.receipts.map((recorded) => ({
@@ -19,6 +19,7 @@ function votesOf(run: Run): Vote[] {
     enrolled: recorded.grant.payload.enrolled,
     offerIndex: run.rounds[recorded.round - 1]?.offer.index ?? 0,
     outcome: recorded.outcome,
+    result: recorded.result,
     sealed: recorded.sealed,
   }));
 }
@@ -103,21 +104,19 @@ function decideRound(transition: Transition, run: Run, round: Round): void {
   const { policy } = run.request.payload;
   const decision = decisionOf(transition, run);
   const trusted = trustedReceipt(run);
-  if (decision.level === 'failed') return conclude(transition, run, 'failed', trusted?.outcome ?? null);
+  const about = recordedWith(run, decision.result);
+  if (decision.level === 'failed') return conclude(transition, run, 'failed', about);
   if (decision.level === 'agreed' || decision.level === 'trusted') {
     if (run.phase.kind === 'agreed')
-      return decision.level === 'agreed' ? undefined : conclude(transition, run, 'trusted', decision.outcome);
+      return decision.level === 'agreed' ? undefined : conclude(transition, run, 'trusted', about);
     const artifact = decision.outcome === null ? null : artifactOf(decision.outcome);
     tell(transition, run, {
       kind: 'agreed',
       round: round.n,
       artifact,
-      by: agreeing(run, round, decision.outcome).map((r) => r.lease.operator),
+      by: agreeing(run, round, decision.result).map((r) => r.lease.operator),
     });
-    if (artifact === null) return afterPin(transition, run, decision.outcome);
-    // Operators may agree on the tree and differ on its file hashes: such a verdict could not be verified.
-    if (policy.cosign === 'none' && filesOf(run, artifact) === undefined)
-      return conclude(transition, run, 'disputed', null);
+    if (artifact === null) return afterPin(transition, run);
     run.phase = { kind: 'pinning', artifact, tries: 0, retryAt: null };
     return pin(transition, run);
   }
@@ -155,10 +154,9 @@ function contradicted(transition: Transition, run: Run, round: Round, decision: 
   nextRound(transition, run, round);
 }
 
-function agreeing(run: Run, round: Round, outcome: Outcome | null): Recorded[] {
+function agreeing(run: Run, round: Round, result: string | null): Recorded[] {
   return run.receipts.filter(
-    (r) =>
-      r.round === round.n && !isTrustedSlot(r.slot) && outcome !== null && idOf(r.outcome) === idOf(outcome),
+    (r) => r.round === round.n && !isTrustedSlot(r.slot) && result !== null && r.result === result,
   );
 }
 
@@ -180,7 +178,7 @@ export function pinned(
   detail: string,
 ): void {
   if (run.phase.kind !== 'pinning' || run.phase.artifact !== artifact) return unchanged(transition);
-  if (ok) return afterPin(transition, run, { kind: 'exit', code: 0, artifact });
+  if (ok) return afterPin(transition, run);
   run.phase.tries++;
   if (run.phase.tries < transition.state.timings.pinTriesMax) {
     run.phase.retryAt = transition.now + transition.state.timings.pinRetryMs;
@@ -194,16 +192,15 @@ export function pinned(
 }
 
 /** Decides again: the trusted worker may have delivered while the bytes were fetched. */
-function afterPin(transition: Transition, run: Run, outcome: Outcome | null): void {
+function afterPin(transition: Transition, run: Run): void {
   const round = currentRound(run);
   const decision = decisionOf(transition, run);
+  const about = recordedWith(run, decision.result);
   if (round !== undefined && decision.contradicted.some((result) => result.round === round.n))
     return contradicted(transition, run, round, decision);
   if (decision.level === 'trusted' || run.request.payload.policy.cosign === 'none')
-    return conclude(transition, run, verdictLevelOf(decision), outcome);
-  const artifact = outcome === null ? null : artifactOf(outcome);
-  const known = artifact === null || filesOf(run, artifact) !== undefined;
-  run.phase = { kind: 'agreed', published: known ? publish(transition, run, 'agreed', outcome) : null };
+    return conclude(transition, run, verdictLevelOf(decision), about);
+  run.phase = { kind: 'agreed', published: publish(transition, run, 'agreed', about) };
 }
 
 /** Opens a new round where the policy allows one and enough operators have no receipt of an earlier round. */
@@ -229,10 +226,10 @@ export function expire(transition: Transition, run: Run): void {
   const published = publishedOf(run);
   if (published === null) return conclude(transition, run, 'disputed', null);
   // The draft was not co-signed in time; the agreed verdict is published again.
-  const { outcome } = published.verdict.payload.predicate.quorate_verdict;
+  const about = recordedWith(run, resultOf(published.verdict.payload));
   finish(
     transition,
     run,
-    run.phase.kind === 'cosigning' ? publish(transition, run, 'agreed', outcome) : published,
+    run.phase.kind === 'cosigning' ? publish(transition, run, 'agreed', about) : published,
   );
 }

@@ -79,6 +79,8 @@ export interface Recorded {
   slot: Slot;
   index: number;
   outcome: Outcome;
+  /** `resultOf` the receipt. */
+  result: string | null;
   sealed: boolean;
 }
 
@@ -105,7 +107,7 @@ export type Phase =
   | { kind: 'awaiting-trusted' }
   | { kind: 'pinning'; artifact: string; tries: number; retryAt: number | null }
   /** The bytes are pinned, N operators agree, the trusted worker's receipt is missing. */
-  | { kind: 'agreed'; published: Published | null }
+  | { kind: 'agreed'; published: Published }
   /** The draft was sent to the trusted worker on the stream of this lease. */
   | { kind: 'cosigning'; worker: string; lease: string; draft: LoggedVerdict; published: Published | null }
   | { kind: 'done'; published: Published }

@@ -1,12 +1,4 @@
-import {
-  artifactOf,
-  idOf,
-  isTrustedSlot,
-  leaves,
-  makeVerdict,
-  type Outcome,
-  type VerdictLevel,
-} from '../documents/index.ts';
+import { artifactOf, filesOf, idOf, leaves, makeVerdict, type VerdictLevel } from '../documents/index.ts';
 import type { ErrorCode } from '../errors.ts';
 import { assert } from '../errors.ts';
 import { isoTime } from '../time.ts';
@@ -25,25 +17,9 @@ import {
   unchanged,
 } from './state.ts';
 
-/**
- * The files of an artifact with their hashes, as the trusted worker lists them, or else as enough operators of one round
- * do: a receipt may have the right tree and wrong file hashes. Undefined where neither is so.
- */
-export function filesOf(run: Run, artifact: string): { path: string; sha256: string }[] | undefined {
-  const builds = run.receipts.filter((r) => artifactOf(r.outcome) === artifact);
-  const alike = (a: Recorded) =>
-    builds.filter(
-      (b) =>
-        !isTrustedSlot(b.slot) &&
-        b.round === a.round &&
-        idOf(b.receipt.payload.subject) === idOf(a.receipt.payload.subject),
-    );
-  const enough = run.request.payload.policy.agree;
-  const witness =
-    builds.find(({ slot }) => isTrustedSlot(slot)) ?? builds.find((build) => alike(build).length >= enough);
-  return witness?.receipt.payload.subject
-    .slice(1)
-    .map(({ name, digest }) => ({ path: name, sha256: digest.sha256 }));
+/** A receipt that states this result: what a verdict about it takes outcome and files from. */
+export function recordedWith(run: Run, result: string | null): Recorded | null {
+  return run.receipts.find((recorded) => result !== null && recorded.result === result) ?? null;
 }
 
 export function closeOffer(transition: Transition, round: Round): void {
@@ -51,39 +27,38 @@ export function closeOffer(transition: Transition, round: Round): void {
     transition.out.push({ kind: 'unoffer', offer: round.offerId });
 }
 
-/** Ends a run with a verdict; where the policy requires a co-signature, the draft goes to the trusted worker first. */
+/** Ends a run with a verdict about a result, as one of its receipts states it; where the policy requires a co-signature, the draft goes to the trusted worker first. */
 export function conclude(
   transition: Transition,
   run: Run,
   level: VerdictLevel,
-  outcome: Outcome | null,
+  about: Recorded | null,
 ): void {
   if ((level === 'trusted' || level === 'failed') && run.request.payload.policy.cosign === 'required') {
     const held = trustedLease(run);
     assert(held !== null, 'what needs the trusted worker has its receipt');
     const { worker, id: lease } = held;
-    const draft = writeVerdict(transition, run, level, outcome);
+    const draft = writeVerdict(transition, run, level, about);
     run.phase = { kind: 'cosigning', worker, lease, draft, published: publishedOf(run) };
     tell(transition, run, { kind: 'cosigning', worker });
     transition.out.push({ kind: 'cosign', run: run.id, worker, lease });
     return;
   }
-  finish(transition, run, publish(transition, run, level, outcome));
+  finish(transition, run, publish(transition, run, level, about));
 }
 
 function writeVerdict(
   transition: Transition,
   run: Run,
   level: VerdictLevel,
-  outcome: Outcome | null,
+  about: Recorded | null,
 ): LoggedVerdict {
   const { state } = transition;
   const { request } = run;
-  const artifact = outcome === null ? null : artifactOf(outcome);
   const payload = makeVerdict({
     controller: state.id,
     time: isoTime(transition.now),
-    files: artifact === null ? [] : (filesOf(run, artifact) ?? []),
+    files: about === null ? [] : filesOf(about.receipt.payload),
     facts: {
       project: charterOf(transition).project,
       job: run.jobId,
@@ -94,7 +69,7 @@ function writeVerdict(
       commit: request.payload.commit,
       policy: request.payload.policy,
       level,
-      outcome,
+      outcome: about?.outcome ?? null,
       receipts: run.receipts.map((r) => ({
         receipt: r.receipt.id,
         worker: r.lease.aud,
@@ -115,10 +90,10 @@ export function publish(
   transition: Transition,
   run: Run,
   level: VerdictLevel,
-  outcome: Outcome | null,
+  about: Recorded | null,
 ): Published {
   const dispute = level === 'disputed' ? disputeOf(run) : null;
-  const published = { verdict: writeVerdict(transition, run, level, outcome), cosignature: null, dispute };
+  const published = { verdict: writeVerdict(transition, run, level, about), cosignature: null, dispute };
   announce(transition, run, published);
   return published;
 }

@@ -7,6 +7,7 @@ export * from './identity.ts';
 export * from './job.ts';
 export * from './jws.ts';
 export * from './leaves.ts';
+export * from './result.ts';
 export * from './round.ts';
 export * from './statement.ts';
 export type { Signer, Verified, Verifier } from './verified.ts';

@@ -96,10 +96,16 @@ export const receiptSchema = z.strictObject({
 });
 export type Receipt = z.infer<typeof receiptSchema>;
 
+/** A file of an artifact: path in the tree, sha256 of its bytes. */
+export interface FileHash {
+  path: string;
+  sha256: string;
+}
+
 export interface ReceiptParts {
   worker: string;
   source: { url: string; commit: string };
-  files: readonly { path: string; sha256: string }[];
+  files: readonly FileHash[];
   startedOn: string;
   finishedOn: string;
   facts: ReceiptFacts;
@@ -200,7 +206,7 @@ export type Verdict = z.infer<typeof verdictSchema>;
 export interface VerdictParts {
   controller: string;
   time: string;
-  files: readonly { path: string; sha256: string }[];
+  files: readonly FileHash[];
   facts: VerdictFacts;
 }
 

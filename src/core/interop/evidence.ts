@@ -1,4 +1,11 @@
-import { artifactOf, type Bundle, isTrustedSlot, openStatement, type Verifier } from '../documents/index.ts';
+import {
+  type Bundle,
+  isTrustedSlot,
+  openStatement,
+  resultIdOf,
+  resultOf,
+  type Verifier,
+} from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import type { VerifiedFacts } from '../trust/index.ts';
 import { inTotoKeyOf } from './keys.ts';
@@ -32,11 +39,13 @@ export async function linksOf(bundle: Bundle, facts: VerifiedFacts, verifier: Ve
         hint: 'Name the bundle of a build that made one: quorate fetch <cid> --bundle-out <file> writes it.',
       },
     );
+  const { artifact, files } = facts;
+  const result = resultIdOf({ kind: 'exit', code: 0, artifact }, files);
   const links: Links = { builders: [], trusted: [] };
   for (const { envelope: raw } of bundle.receipts) {
     const { payload, signer } = await openStatement('receipt', raw, verifier);
-    const { outcome, slot, operator } = payload.predicate.quorate_receipt;
-    if (artifactOf(outcome) !== facts.artifact) continue;
+    const { slot, operator } = payload.predicate.quorate_receipt;
+    if (resultOf(payload) !== result) continue;
     const step = isTrustedSlot(slot) ? stepNames.trusted : stepNames.build;
     const into = isTrustedSlot(slot) ? links.trusted : links.builders;
     const counts = isTrustedSlot(slot)

@@ -2,6 +2,7 @@ import {
   artifactOf,
   cidDigestHex,
   encodeCanonical,
+  filesOf,
   fromBase64,
   isTrustedSlot,
   payloadType,
@@ -43,12 +44,13 @@ export interface LinkParts {
 }
 
 /** Undefined for a run that made nothing. */
-export function linkPartsOf({ subject, predicate }: Receipt): LinkParts | undefined {
+export function linkPartsOf(receipt: Receipt): LinkParts | undefined {
+  const { predicate } = receipt;
   const { outcome, slot, job } = predicate.quorate_receipt;
   const artifact = artifactOf(outcome);
   const [source] = predicate.buildDefinition.resolvedDependencies;
   if (artifact === null || source === undefined) return undefined;
-  const files = subject.slice(1).map(({ name, digest }) => ({ path: name, sha256: digest.sha256 }));
+  const files = filesOf(receipt);
   return { job, commit: source.digest.gitCommit, slot, artifact, files };
 }
 

@@ -1,4 +1,5 @@
 import {
+  filesOf,
   idOf,
   type Job,
   type Lease,
@@ -32,7 +33,7 @@ export function checkReceipt(
   const made = makeReceipt({
     worker: signer,
     source,
-    files: payload.subject.slice(1).map(({ name, digest }) => ({ path: name, sha256: digest.sha256 })),
+    files: filesOf(payload),
     startedOn,
     finishedOn,
     facts,

@@ -4,11 +4,20 @@ import { plural } from './steps/sentences.ts';
 import type { StepName, Verification, VerifiedFacts } from './verify.ts';
 
 /** Recomputed identity of local bytes: the CID of a tree, or the sha256 of a file in hexadecimal. */
-export type Content = { kind: 'tree'; cid: string } | { kind: 'file'; sha256: string };
+export type Content =
+  | { kind: 'tree'; cid: string }
+  /** `path`: where in the artifact it must stand; anywhere unless given. */
+  | { kind: 'file'; sha256: string; path?: string };
+
+/** The paths at which the artifact has a file with this sha256. */
+export function pathsOf({ files }: VerifiedFacts, sha256: string): string[] {
+  return files.filter((file) => file.sha256 === sha256).map(({ path }) => path);
+}
 
 /** Adds a step to a verification that held: whether these bytes are the artifact, or a file of it. */
 export function checkContent(before: Verification, content: Content): Verification {
-  return goOn(before, 'files', ({ artifact, files }) => {
+  return goOn(before, 'files', (facts) => {
+    const { artifact, files } = facts;
     if (content.kind === 'tree') {
       if (content.cid === artifact) return `Recomputed from the files: they are ${content.cid}, all of it.`;
       const about = artifact ?? 'no artifact';
@@ -17,13 +26,17 @@ export function checkContent(before: Verification, content: Content): Verificati
         `the files are ${content.cid}; the evidence is about ${about}`,
       );
     }
-    const names = files.filter(({ sha256 }) => sha256 === content.sha256).map(({ path }) => path);
-    if (names.length > 0)
-      return `Recomputed from the file: its sha256 is that of ${names.slice(0, 3).join(', ')} in the artifact.`;
-    throw new QuorateError(
-      'FILES_HASH_MISMATCH',
-      `the file's sha256 is ${content.sha256}; none of the artifact's ${plural(files.length, 'file')} has it`,
-    );
+    const { sha256, path } = content;
+    const paths = pathsOf(facts, sha256);
+    if (paths.length === 0)
+      throw new QuorateError(
+        'FILES_HASH_MISMATCH',
+        `the file's sha256 is ${sha256}; none of the artifact's ${plural(files.length, 'file')} has it`,
+      );
+    const names = paths.slice(0, 3).join(', ');
+    if (path === undefined || paths.includes(path))
+      return `Recomputed from the file: its sha256 is that of ${path ?? names} in the artifact.`;
+    throw new QuorateError('FILES_PATH_MISMATCH', `the file is ${names} in the artifact, and not ${path}`);
   });
 }
 

@@ -9,7 +9,6 @@ import {
   isRevoked,
   type Level,
   type Revocations,
-  sameOutcome,
   type Vote,
 } from './evidence.ts';
 import { applyRules, before, type ExclusionReason, type Rule, rules } from './rules.ts';
@@ -24,6 +23,8 @@ export const emptyTree = 'bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47b
 /** A result with at least one counted vote, and its level. */
 export interface RankedResult {
   outcome: Exit;
+  /** `resultIdOf` of each of its votes. */
+  result: string;
   level: Level;
   /** The round in which most operators built it; of equals, the earliest. */
   round: number;
@@ -39,6 +40,8 @@ export interface Decision {
   level: Level;
   /** What `level` is about: an artifact, or for `failed` the trusted worker's failure. */
   outcome: Outcome | null;
+  /** `resultIdOf` that outcome with its files. */
+  result: string | null;
   round: number | null;
   /** The operators that count towards N. */
   operators: string[];
@@ -86,12 +89,14 @@ export function decideBy(
     failure !== undefined &&
     trusted.every(({ outcome }) => outcome.code !== 0)
   ) {
-    return { ...common, level: 'failed', outcome: failure.outcome, round: null, operators: [] };
+    const { outcome, result } = failure;
+    return { ...common, level: 'failed', outcome, result, round: null, operators: [] };
   }
   const [best] = results.filter(({ level }) => level !== 'none');
-  if (best === undefined) return { ...common, level: 'none', outcome: null, round: null, operators: [] };
-  const { level, outcome, round, operators } = best;
-  return { ...common, level, outcome, round, operators };
+  if (best === undefined)
+    return { ...common, level: 'none', outcome: null, result: null, round: null, operators: [] };
+  const { level, outcome, result, round, operators } = best;
+  return { ...common, level, outcome, result, round, operators };
 }
 
 /** The level of one artifact in a decision. */
@@ -130,11 +135,11 @@ function speaksAsTrusted(vote: Vote, trustedKeys: readonly string[], revocations
   );
 }
 
-/** Votes for the same outcome, over all rounds. */
+/** Votes for the same result, over all rounds. */
 function groups(votes: readonly ExitVote[]): ExitVote[][] {
   const found: ExitVote[][] = [];
   for (const vote of votes) {
-    const group = found.find(([first]) => first !== undefined && sameOutcome(first.outcome, vote.outcome));
+    const group = found.find(([first]) => first?.result === vote.result);
     if (group === undefined) found.push([vote]);
     else group.push(vote);
   }
@@ -162,18 +167,19 @@ function rankedResult(
   const best = byRound(group).reduce((most, round) => (round.length > most.length ? round : most), []);
   const [first] = best;
   assert(first !== undefined, 'a group has votes');
-  const { outcome, round } = first;
-  const agreeing = trusted.filter((vote) => sameOutcome(vote.outcome, outcome));
+  const { outcome, result, round } = first;
+  const agreeing = trusted.filter((vote) => vote.result === result);
   const confirmed = agreeing.length > 0;
   const contradicted = agreeing.length < trusted.length;
-  // A co-signature counts only beside its signer's own receipt for the same outcome.
+  // A co-signature counts only beside its signer's own receipt for the same result.
   const cosigned = agreeing.some(({ worker }) => evidence.cosigned.includes(worker));
   const cheap = outcome.artifact === null || outcome.artifact === emptyTree;
   const full = cosigned || (policy.cosign === 'none' && !cheap);
   const inputs = Object.values(evidence.inputs).every((level) => level === 'trusted');
   const agreed = best.length >= policy.agree;
   const level = contradicted ? 'none' : !agreed ? 'provisional' : full && inputs ? 'trusted' : 'agreed';
-  return { outcome, level, round, operators: best.map(({ operator }) => operator), confirmed, contradicted };
+  const operators = best.map(({ operator }) => operator);
+  return { outcome, result, level, round, operators, confirmed, contradicted };
 }
 
 /** Ties go to the earlier round and the lower log index, so that a later vote changes no order. */

@@ -30,6 +30,8 @@ export interface Vote {
   /** Log index the round's offer carries. */
   offerIndex: number;
   outcome: Outcome;
+  /** `resultIdOf` the receipt: what it votes for. Null for an aborted build, which is no vote. */
+  result: string | null;
   /** Arrived before its round was revealed. */
   sealed: boolean;
 }
@@ -53,15 +55,10 @@ export interface Revocations {
 
 export type Exit = Extract<Outcome, { kind: 'exit' }>;
 /** A vote of a run that ended by itself. */
-export type ExitVote = Vote & { outcome: Exit };
+export type ExitVote = Vote & { outcome: Exit; result: string };
 
 export function isExit(vote: Vote): vote is ExitVote {
-  return vote.outcome.kind === 'exit';
-}
-
-/** Two runs agree when exit status and output root are the same. */
-export function sameOutcome(a: Outcome, b: Outcome): boolean {
-  return a.kind === 'exit' && b.kind === 'exit' && a.code === b.code && a.artifact === b.artifact;
+  return vote.outcome.kind === 'exit' && vote.result !== null;
 }
 
 export function isRevoked(vote: { worker: string; index: number }, { keys }: Revocations): boolean {

@@ -1,5 +1,5 @@
 import { isTrustedSlot, type Policy } from '../documents/index.ts';
-import { type ExitVote, isExit, isRevoked, type Revocations, sameOutcome, type Vote } from './evidence.ts';
+import { type ExitVote, isExit, isRevoked, type Revocations, type Vote } from './evidence.ts';
 
 export interface RuleContext {
   policy: Policy;
@@ -82,10 +82,7 @@ const equivocated: Rule = {
   reason: 'equivocated',
   excludes: (vote, left) =>
     left.some(
-      (other) =>
-        sameRound(other, vote) &&
-        other.operator === vote.operator &&
-        !sameOutcome(other.outcome, vote.outcome),
+      (other) => sameRound(other, vote) && other.operator === vote.operator && other.result !== vote.result,
     ),
 };
 

@@ -2,14 +2,18 @@ import {
   artifactOf,
   type Bundle,
   type CountedReceipt,
+  filesOf,
   type Policy,
+  type Receipt,
+  resultOf,
+  type Verdict,
   type Verifier,
 } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { checker } from '../judge/index.ts';
-import { type Level, sameOutcome } from './evidence.ts';
+import type { Level } from './evidence.ts';
 import { openCharter, openJob, openRequest } from './steps/authority.ts';
-import type { Ask, Expected, Opened } from './steps/context.ts';
+import type { Ask, Expected, Logged, Opened } from './steps/context.ts';
 import { checkCosignature, type Decided, decideAgain } from './steps/decision.ts';
 import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';
@@ -57,7 +61,7 @@ export interface VerifiedFacts {
   files: { path: string; sha256: string }[];
   /** The operators that count towards N. */
   operators: string[];
-  /** Receipts of runs that ended otherwise than the verdict says. */
+  /** Receipts of runs that ended otherwise than the verdict says, or made other files. */
   dissent: CountedReceipt[];
   /** Trusted workers that signed the verdict. */
   cosigners: string[];
@@ -105,7 +109,14 @@ export async function verifyBy(
   verifier: Verifier,
 ): Promise<Verification> {
   const revocations = expected.revocations ?? { keys: {} };
-  const ask: Ask = { bundle, expected, verifier, check: checker(off), revocations };
+  const ask: Ask = {
+    bundle,
+    expected,
+    verifier,
+    check: checker(off),
+    revocations,
+    resultOf: off.has('VERDICT_SUBJECTS_MISMATCH') ? resultWithoutFiles : resultOf,
+  };
   const steps: VerificationStep[] = [];
   let step: StepName = 'charter';
   const passed = (says: string) => steps.push({ step, ok: true, code: null, says });
@@ -155,7 +166,7 @@ export async function verifyBy(
     passed(sayRevocations(revocations));
 
     step = 'expected';
-    const facts = collectFacts(opened, decided);
+    const facts = collectFacts(ask, opened, logged, decided);
     checkExpected(ask, facts);
     passed(sayExpected(expected));
     return { ok: true, level: decided.level, steps, code: null, facts };
@@ -166,14 +177,23 @@ export async function verifyBy(
   }
 }
 
+/** With that guard off, files and their hashes are no part of a vote. */
+function resultWithoutFiles(statement: Receipt | Verdict): string | null {
+  return resultOf({ ...statement, subject: statement.subject.slice(0, 1) });
+}
+
 function collectFacts(
+  ask: Ask,
   { request, job, jobId, verdict }: Opened,
+  { votes }: Logged,
   { operators, cosigners }: Decided,
 ): VerifiedFacts {
   const { repo, ref, commit, policy } = request.payload;
   const { outcome, receipts } = factsOf(verdict);
   const artifact = outcome === null ? null : artifactOf(outcome);
-  const { subject, predicate } = verdict.payload;
+  const { predicate } = verdict.payload;
+  const about = ask.resultOf(verdict.payload);
+  const alike = new Set(votes.flatMap(({ receipt, result }) => (result === about ? [receipt] : [])));
   return {
     name: job.name,
     job: jobId,
@@ -183,9 +203,9 @@ function collectFacts(
     commit,
     policy,
     artifact,
-    files: subject.slice(1).map(({ name, digest }) => ({ path: name, sha256: digest.sha256 })),
+    files: filesOf(verdict.payload),
     operators,
-    dissent: receipts.filter((line) => outcome === null || !sameOutcome(line.outcome, outcome)),
+    dissent: receipts.filter(({ receipt }) => about === null || !alike.has(receipt)),
     cosigners,
     inputs: [...new Set(Object.values(job.inputs))],
     time: predicate.timeVerified,

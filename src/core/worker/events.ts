@@ -2,6 +2,7 @@ import type {
   Ack,
   Capabilities,
   Claim,
+  FileHash,
   Grant,
   Job,
   Lease,
@@ -17,7 +18,7 @@ import type {
 /** The result of one build. Times are ISO 8601; `files` with their sha256, for the receipt's subjects. */
 export interface BuildResult {
   outcome: Outcome;
-  files: { path: string; sha256: string }[];
+  files: FileHash[];
   log: string | null;
   sandbox: { tier: string; profile: string; portable: boolean; unpinned?: Unpinned };
   startedOn: string;
@@ -65,12 +66,13 @@ export type WorkerEvent =
   | { kind: 'released'; lease: string; code: string; message: string }
   /** The stream of a lease broke. */
   | { kind: 'detached'; lease: string }
-  /** The draft was checked; `code` and `message` say why not where `ok` is false. */
+  /** The evidence of a draft was checked; `code` and `message` say why not where `ok` is false. */
   | {
       kind: 'cosign-checked';
       lease: string;
       request: string;
-      outcome: Outcome | null;
+      /** `resultOf` the verdict. */
+      result: string | null;
       ok: boolean;
       code: string;
       message: string;

@@ -1,4 +1,4 @@
-import type { Bundle, Policy } from '../../../src/core/documents/index.ts';
+import { type Bundle, type Policy, resultIdOf } from '../../../src/core/documents/index.ts';
 import { decideBy, type Evidence, type ExclusionReason, type Vote } from '../../../src/core/trust/decide.ts';
 import { rules } from '../../../src/core/trust/rules.ts';
 import { type Expected, verifyBy } from '../../../src/core/trust/verify.ts';
@@ -38,6 +38,7 @@ export function receipt(
 ): Vote {
   const round = over.round ?? 1;
   const worker = over.worker ?? workerKey(operator).id;
+  const outcome = over.outcome ?? exit(builds);
   return {
     receipt: `${worker} ${round} ${slot} ${builds}`,
     worker,
@@ -48,7 +49,8 @@ export function receipt(
     index: round * 100 + slot,
     enrolled: 1,
     offerIndex: round * 100 - 1,
-    outcome: exit(builds),
+    outcome,
+    result: resultIdOf(outcome, []),
     sealed: true,
     ...over,
   };

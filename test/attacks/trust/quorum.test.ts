@@ -45,7 +45,7 @@ describe('years of good behaviour, then a hijack', () => {
     expect(old.results.find((s) => s.outcome.artifact === cidOf('evil'))?.level ?? 'none').toBe('none');
   });
   it('control: where what an operator did before counts, it succeeds', () => {
-    const asOne = [...record, hijacked].map((vote) => ({ ...vote, round: 1, outcome: evil }));
+    const asOne = record.map((_, i) => receipt('ada', i % 3, 'evil', { worker: `machine ${i}` }));
     const remembering = decideWithout(
       ['operator-counted', 'slot-taken', 'not-fresh', 'enrolled-late'],
       withoutCosign,

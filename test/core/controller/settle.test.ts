@@ -197,19 +197,23 @@ describe('no agreement', () => {
   it.each(['none', 'required'] as const)(
     'about the files of a tree is no verdict (cosign %s)',
     async (cosign) => {
-      const { bench, run, leases, trusted } = await leasedRound({ policy: { cosign, agree: 3 } });
+      const { bench, run, leases } = await leasedRound({ policy: { cosign, agree: 3 } });
       for (const [n, key] of trio.entries())
         await bench.deliver(key, leases.get(key), built, {
           files: [{ path: 'a', sha256: String(n).repeat(64) }],
         });
-      if (trusted === undefined) return expect(bench.result(run).dispute).toBe('files-differ');
-      bench.pinned(run);
-      expect(bench.all('verdict')).toEqual([]);
-      await bench.deliver('trusted', trusted, built, { files: [{ path: 'a', sha256: 'f'.repeat(64) }] });
-      bench.cosign(run);
-      expect(bench.result(run).verdict?.subject[1]?.digest.sha256).toBe('f'.repeat(64));
+      expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'files-differ' });
     },
   );
+
+  it('with the trusted worker about the files of a tree contradicts it', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await deliverAll(bench, leases, [built, built, built]);
+    bench.pinned(run);
+    await bench.deliver('trusted', trusted, built, { files: [{ path: 'a', sha256: 'f'.repeat(64) }] });
+    expect(bench.all('cosign')).toEqual([]);
+    expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'contradicted' });
+  });
 
   it('of one with the files leaves those of the others in the verdict', async () => {
     const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });

@@ -257,6 +257,6 @@ describe('file hashes', () => {
         subject: [...v.subject.slice(0, 1), { name: 'app', digest: { sha256: '0'.repeat(64) } }],
       }),
     });
-    expect(await verify(bundle)).toMatchObject({ code: 'VERDICT_SUBJECTS_MISMATCH' });
+    expect(await verify(bundle)).toMatchObject({ code: 'VERDICT_UNSUPPORTED_BY_EVIDENCE' });
   });
 });

@@ -1,4 +1,4 @@
-import type { Policy } from '../../../src/core/documents/index.ts';
+import { type Policy, resultIdOf } from '../../../src/core/documents/index.ts';
 import { decide, type Evidence, type Revocations, type Vote } from '../../../src/core/trust/decide.ts';
 
 export const A = 'bafybeia';
@@ -18,6 +18,7 @@ export function vote(
 ): Vote {
   const round = over.round ?? 1;
   const index = over.index ?? round * 100 + slot;
+  const outcome = over.outcome ?? exit(artifact);
   return {
     receipt: `${operator}/${round}/${slot}/${artifact}/${over.worker ?? ''}`,
     worker: `key-${operator}`,
@@ -28,7 +29,8 @@ export function vote(
     index,
     enrolled: 1,
     offerIndex: round * 100 - 1,
-    outcome: exit(artifact),
+    outcome,
+    result: resultIdOf(outcome, []),
     sealed: true,
     ...over,
   };

@@ -189,7 +189,7 @@ export class Bench {
       lease: lease.id,
       result: {
         outcome,
-        files: [],
+        files: filesBuilt,
         log: null,
         sandbox: { tier: 'namespace', profile: 'quorate-sandbox/1', portable: false },
         startedOn: '2026-01-01T00:00:00.000Z',
@@ -223,6 +223,9 @@ export class Bench {
     return this.effects.filter((effect): effect is Kind<K> => effect.kind === kind);
   }
 }
+
+/** The files of each tree that a bench builds. */
+export const filesBuilt = [{ path: 'app', sha256: 'a'.repeat(64) }];
 
 export const kinds = (effects: readonly WorkerEffect[]) => effects.map(({ kind }) => kind);
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { exited, treeCid } from '../../../simulations/paperwork.ts';
-import type { Outcome } from '../../../src/core/documents/index.ts';
-import { type Bench, started } from './bench.ts';
+import { type FileHash, type Outcome, resultIdOf } from '../../../src/core/documents/index.ts';
+import { type Bench, filesBuilt, started } from './bench.ts';
 
 const built = exited(treeCid('a'));
 
@@ -13,12 +13,19 @@ async function committed(outcome: Outcome = built, role: 'worker' | 'trusted-wor
   return { bench, lease: lease.id, request: offered.request.id };
 }
 
-function check(bench: Bench, lease: string, request: string, outcome: Outcome | null, ok = true) {
+function check(
+  bench: Bench,
+  lease: string,
+  request: string,
+  outcome: Outcome | null,
+  ok = true,
+  files: FileHash[] = filesBuilt,
+) {
   return bench.send({
     kind: 'cosign-checked',
     lease,
     request,
-    outcome,
+    result: outcome === null ? null : resultIdOf(outcome, files),
     ok,
     code: ok ? 'OK' : 'RECEIPT_DROPPED',
     message: '',
@@ -31,9 +38,22 @@ describe('the trusted worker', () => {
     expect(check(bench, lease, request, built)).toEqual([{ kind: 'cosign', lease }]);
   });
 
-  it('signs that a build fails when its own failed, whatever the status', async () => {
+  it('signs that a build fails when its own failed, with its own status', async () => {
     const { bench, lease, request } = await committed(exited(null, 2));
-    expect(check(bench, lease, request, exited(null, 1))).toEqual([{ kind: 'cosign', lease }]);
+    expect(check(bench, lease, request, exited(null, 2))).toEqual([{ kind: 'cosign', lease }]);
+    expect(check(bench, lease, request, exited(null, 1))).toMatchObject([{ code: 'COSIGN_RESULT_MISMATCH' }]);
+  });
+
+  it.each([
+    ['another hash', [{ path: 'app', sha256: 'e'.repeat(64) }]],
+    ['another path', [{ path: 'bin/app', sha256: 'a'.repeat(64) }]],
+    ['one file less', []],
+    ['one file more', [...filesBuilt, { path: 'evil', sha256: 'e'.repeat(64) }]],
+  ])('does not sign the tree it built with %s in the list of files', async (_, files) => {
+    const { bench, lease, request } = await committed();
+    expect(check(bench, lease, request, built, true, files)).toMatchObject([
+      { kind: 'refuse-cosign', code: 'COSIGN_RESULT_MISMATCH' },
+    ]);
   });
 
   it('signs again when it is asked again: the signature may have been lost', async () => {

@@ -1,4 +1,4 @@
-import { type Bundle, cosignStatement, decodeBundle } from '../../documents/index.ts';
+import { type Bundle, cosignStatement, decodeBundle, resultOf } from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError, reportedError } from '../../errors.ts';
 import { openCheckpoint, witnessCheckpoint } from '../../transparency/index.ts';
 import { checkEvidence } from '../../trust/index.ts';
@@ -81,7 +81,7 @@ export class Cosigner {
           failed?.says ?? 'the evidence does not hold',
         );
       const { payload } = await documents.verdict(draft.verdict);
-      const { level, outcome } = payload.predicate.quorate_verdict;
+      const { level } = payload.predicate.quorate_verdict;
       if (level !== verification.level) {
         throw new QuorateError(
           'COSIGN_LEVEL_MISMATCH',
@@ -90,13 +90,14 @@ export class Cosigner {
       }
       await this.#log.keep(leaves);
       this.#drafts.set(lease, draft);
-      dispatch({ kind: 'cosign-checked', lease, request, outcome, ok: true, code: 'OK', message: '' });
+      const result = resultOf(payload);
+      dispatch({ kind: 'cosign-checked', lease, request, result, ok: true, code: 'OK', message: '' });
     } catch (error) {
       dispatch({
         kind: 'cosign-checked',
         lease,
         request,
-        outcome: null,
+        result: null,
         ok: false,
         code: codeOf(error),
         message: messageOf(error),

@@ -38,6 +38,8 @@ export interface Ask {
   readonly verifier: Verifier;
   readonly check: Check;
   readonly revocations: Revocations;
+  /** What a statement votes for or is about. */
+  resultOf(statement: Receipt | Verdict): string | null;
 }
 
 export interface Authority {

@@ -1,8 +1,8 @@
-import { isTrustedSlot } from '../../documents/index.ts';
+import { idOf, isTrustedSlot } from '../../documents/index.ts';
 import { type Decision, decide, emptyTree, type RankedResult } from '../decide.ts';
-import { atLeast, isRevoked, type Level, sameOutcome } from '../evidence.ts';
+import { atLeast, isRevoked, type Level } from '../evidence.ts';
 import type { Ask, Logged, Opened } from './context.ts';
-import { checkReceiptList, checkSubjects, factsOf } from './verdict.ts';
+import { checkReceiptList, factsOf } from './verdict.ts';
 
 export interface Decided {
   /** The level reached, at most the one the verdict states. */
@@ -30,9 +30,9 @@ function inputLevels({ expected }: Ask, { job }: Opened, unknown: Level): Record
   return Object.fromEntries(Object.values(job.inputs).map((cid) => [cid, known.get(cid) ?? unknown]));
 }
 
-function resultOf(decision: Decision, opened: Opened): RankedResult | undefined {
-  const { outcome } = factsOf(opened.verdict);
-  return decision.results.find((result) => outcome !== null && sameOutcome(result.outcome, outcome));
+/** What was decided on the result that the verdict is about. */
+function rankedBy(decision: Decision, result: string | null): RankedResult | undefined {
+  return decision.results.find((ranked) => ranked.result === result);
 }
 
 /** Decides again from the evidence and compares the verdict with the decision. `draft`: not co-signed yet. */
@@ -47,13 +47,19 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
   checkReceiptList(ask, opened, logged.votes);
 
   const atMost = decideWith(ask, opened, logged, trusted, {});
-  const result = resultOf(atMost, opened);
-  const failed =
-    atMost.level === 'failed' && outcome !== null && outcome.kind === 'exit' && outcome.code !== 0;
+  const about = ask.resultOf(verdict.payload);
+  const ranked = rankedBy(atMost, about);
+  const sameTree = logged.votes.some((vote) => idOf(vote.outcome) === idOf(outcome));
+  const sameFiles = logged.votes.some(({ result }) => result === about);
+  check(
+    'VERDICT_SUBJECTS_MISMATCH',
+    sameFiles || !sameTree,
+    'the verdict lists other files than the builds it rests on',
+  );
   const bears: Record<typeof stated, boolean> = {
-    trusted: result?.level === 'trusted',
-    agreed: result !== undefined && atLeast(result.level, 'agreed'),
-    failed,
+    trusted: ranked?.level === 'trusted',
+    agreed: ranked !== undefined && atLeast(ranked.level, 'agreed'),
+    failed: atMost.level === 'failed' && atMost.result === about,
     disputed: outcome === null,
   };
   check(
@@ -64,12 +70,11 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
   const cosigners = verdict.signers.filter((key) => trusted.includes(key) && isValid(key));
   if (stated === 'disputed') return { level: 'none', operators: [], cosigners };
   if (stated === 'failed') return { level: 'failed', operators: [], cosigners };
-  if (result !== undefined) checkSubjects(ask, opened, result);
 
   // A co-signer has verified the inputs' evidence; a draft has no co-signer.
   const inputs = inputLevels(ask, opened, !draft && cosigners.length > 0 ? 'trusted' : 'none');
   const now = decideWith(ask, opened, logged, draft ? trusted : cosigners, inputs);
-  const reached = resultOf(now, opened)?.level ?? 'none';
+  const reached = rankedBy(now, about)?.level ?? 'none';
   const level = atLeast(reached, stated) ? stated : reached;
   if (draft) {
     check(
@@ -78,7 +83,7 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
       'the verdict says "trusted"; not every input is known to be',
     );
   }
-  return { level, operators: result?.operators ?? [], cosigners };
+  return { level, operators: ranked?.operators ?? [], cosigners };
 }
 
 /**
@@ -94,6 +99,7 @@ export function checkCosignature(
   const { check } = ask;
   const { charter, request, verdict } = opened;
   const { level, outcome } = factsOf(verdict);
+  const about = ask.resultOf(verdict.payload);
   for (const key of verdict.signers.slice(1)) {
     const named = charter.payload.trusted.includes(key);
     check(
@@ -102,11 +108,7 @@ export function checkCosignature(
       `${key} co-signed the verdict; the charter does not name that key`,
     );
     const built = logged.votes.some(
-      (vote) =>
-        vote.worker === key &&
-        isTrustedSlot(vote.slot) &&
-        outcome !== null &&
-        sameOutcome(vote.outcome, outcome),
+      (vote) => vote.worker === key && isTrustedSlot(vote.slot) && about !== null && vote.result === about,
     );
     check('COSIGN_NOT_BUILT', built, `${key} co-signed what it did not build itself`);
   }

@@ -40,14 +40,15 @@ export async function openLog(ask: Ask, opened: Opened): Promise<Logged> {
       `the receipt of ${lease.payload.aud} is in the log before its offer`,
     );
     const next = offers.find(({ payload }) => payload.round === offer.payload.round + 1);
-    return voteOf(checked, index, Math.min(next?.payload.index ?? verdictIndex, verdictIndex));
+    const sealedUntil = Math.min(next?.payload.index ?? verdictIndex, verdictIndex);
+    return voteOf(checked, ask.resultOf(receipt.payload), index, sealedUntil);
   });
   if (expected.leaves !== undefined) rereadLog(ask, opened, checkpoint, expected.leaves);
   return { checkpoint, votes, verdictIndex };
 }
 
 /** A receipt is sealed where its log index is below the next round's offer and the verdict. */
-function voteOf(checked: CheckedReceipt, index: number, sealedUntil: number): Vote {
+function voteOf(checked: CheckedReceipt, result: string | null, index: number, sealedUntil: number): Vote {
   const { receipt, lease, grant, offer } = checked;
   const { slot, round, operator, aud } = lease.payload;
   return {
@@ -61,6 +62,7 @@ function voteOf(checked: CheckedReceipt, index: number, sealedUntil: number): Vo
     enrolled: grant.payload.enrolled,
     offerIndex: offer.payload.index,
     outcome: receipt.payload.predicate.quorate_receipt.outcome,
+    result,
     sealed: index < sealedUntil,
   };
 }

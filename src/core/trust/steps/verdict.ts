@@ -1,13 +1,13 @@
 import {
+  filesOf,
   idOf,
-  isTrustedSlot,
   makeVerdict,
   openStatement,
   type Verdict,
   type VerdictFacts,
   type VerifiedStatement,
 } from '../../documents/index.ts';
-import { sameOutcome, type Vote } from '../evidence.ts';
+import type { Vote } from '../evidence.ts';
 import type { Ask, Authority, Opened } from './context.ts';
 
 export function factsOf(verdict: VerifiedStatement<Verdict>): VerdictFacts {
@@ -29,11 +29,11 @@ export async function openVerdict(ask: Ask, authority: Authority): Promise<Verif
     idOf(said) === idOf(asked),
     'the verdict is not about the request beside it',
   );
-  const { subject, predicate } = verdict.payload;
+  const { predicate } = verdict.payload;
   const made = makeVerdict({
     controller: verdict.signer,
     time: predicate.timeVerified,
-    files: subject.slice(1).map(({ name, digest }) => ({ path: name, sha256: digest.sha256 })),
+    files: filesOf(verdict.payload),
     facts: factsOf(verdict),
   });
   check('VERDICT_MISMATCH', idOf(made) === verdict.id, 'the verdict contradicts itself');
@@ -48,32 +48,4 @@ export function checkReceiptList({ check }: Ask, opened: Opened, votes: readonly
   );
   const same = idOf(listed.sort()) === idOf(held.sort());
   check('VERDICT_RECEIPTS_MISMATCH', same, 'the verdict does not list exactly the receipts beside it');
-}
-
-/**
- * The files and their hashes must be those that a trusted worker with the same outcome lists, or else N of the operators: a
- * receipt may have the right tree and wrong file hashes.
- */
-export function checkSubjects(
-  { check }: Ask,
-  { verdict, receipts, request }: Opened,
-  agreed: { operators: readonly string[]; round: number },
-): void {
-  const { outcome } = factsOf(verdict);
-  const wanted = idOf(verdict.payload.subject);
-  const alike = receipts.filter(({ receipt: { payload } }) => {
-    const built = payload.predicate.quorate_receipt.outcome;
-    return outcome !== null && sameOutcome(built, outcome) && idOf(payload.subject) === wanted;
-  });
-  const byTrusted = alike.some(({ lease }) => isTrustedSlot(lease.payload.slot));
-  const by = alike.filter(
-    ({ lease }) => lease.payload.round === agreed.round && !isTrustedSlot(lease.payload.slot),
-  );
-  const operators = new Set(by.map(({ lease }) => lease.payload.operator));
-  const enough = agreed.operators.filter((o) => operators.has(o)).length >= request.payload.policy.agree;
-  check(
-    'VERDICT_SUBJECTS_MISMATCH',
-    byTrusted || enough,
-    'the verdict lists other files than the builds it rests on',
-  );
 }
