@@ -20,6 +20,7 @@ export interface JoinOptions extends LendingOptions {
   checkConfig?: boolean;
   project?: string;
   yes?: boolean;
+  acceptClock?: boolean;
   service?: boolean;
   user?: boolean;
   printUnit?: boolean;

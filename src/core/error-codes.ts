@@ -18,6 +18,10 @@ const coreErrors = {
   CHECKPOINT_MALFORMED:
     'A checkpoint is three lines (origin, size, sha256 root) and its signatures; this one is not.',
   CHECKPOINT_UNSIGNED: 'The checkpoint lacks the signature of the log key in the charter.',
+  CLOCK_BEHIND:
+    'The clock of this host is earlier than the last event of its journal: it is wrong now, or it was wrong then. Nothing is done under such a time, since every document would have another one. Set the clock (`sudo timedatectl set-ntp true`); where it is right now, start once with `--accept-clock`.',
+  CLOCK_JUMPED:
+    'The clock of this host was set by more than a minute while the node ran. The node stops before it records anything under the new time, because the clock may be wrong. Look at it (`timedatectl`), and start the node again.',
   CLAIM_ABOVE_SHARE:
     "The operator's draw is above the share of the offer at this time: somebody else's turn. The share widens on the offer's schedule.",
   CLAIM_AUDIENCE_MISMATCH: 'The claim was made for another controller.',

@@ -63,7 +63,7 @@ export class StreamChannel implements Channel {
     this.#receiving = true;
     clearTimeout(this.#linger);
     try {
-      const deadline = Date.now() + (options.timeoutMs ?? meshLimits.waitMs);
+      const deadline = performance.now() + (options.timeoutMs ?? meshLimits.waitMs);
       for (;;) {
         const message = this.#next();
         if (message !== 'more') return message;
@@ -158,7 +158,7 @@ export class StreamChannel implements Channel {
       const cancel = this.#reader.onReady(() => finish());
       const timer = setTimeout(
         () => finish(waitError(`no message from ${this.peer} in time`)),
-        Math.max(0, deadline - Date.now()),
+        Math.max(0, deadline - performance.now()),
       );
       signal?.addEventListener('abort', onAbort);
       if (signal?.aborted === true) onAbort();

@@ -150,7 +150,7 @@ function paced(stream: Stream, connection: Connection, buckets: Buckets, stats: 
         continue;
       }
       yield chunk;
-      const waitMs = buckets.charge(peer, chunk.byteLength, Date.now());
+      const waitMs = buckets.charge(peer, chunk.byteLength, performance.now());
       if (waitMs > 0 && stream.status === 'open') {
         stats.gossipThrottled += 1;
         await new Promise((resolve) => setTimeout(resolve, waitMs).unref());

@@ -65,7 +65,7 @@ export class PeerExchange {
     const message = await channel.receive({ timeoutMs: WAIT_MS });
     if (message === undefined) return;
     const { root, addrs } = Request.parse(decode(message));
-    const now = Date.now();
+    const now = performance.now();
     let peers: PeerAddress[] = [];
     if (this.#ports.serves(root)) {
       peers = this.#registry.others(root, channel.peer, PEERS_MAX, now);

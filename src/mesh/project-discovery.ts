@@ -42,7 +42,7 @@ export class ProjectDiscovery {
   readonly #members = new Set<string>();
   #wake: (() => void) | undefined;
   #waitMs = FIRST_MS;
-  #lastRound = 0;
+  #lastRound = Number.NEGATIVE_INFINITY;
   #dhtDue = 0;
 
   constructor(root: string, ports: ProjectPorts) {
@@ -56,7 +56,7 @@ export class ProjectDiscovery {
   hurry(): void {
     if (this.#connected() >= meshLimits.projectPeers) return;
     this.#waitMs = Math.min(this.#waitMs, HURRY_MS);
-    if (Date.now() - this.#lastRound >= HURRY_MS) this.#wake?.();
+    if (performance.now() - this.#lastRound >= HURRY_MS) this.#wake?.();
   }
 
   close(): void {
@@ -66,10 +66,10 @@ export class ProjectDiscovery {
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      this.#lastRound = Date.now();
+      this.#lastRound = performance.now();
       await this.#ask();
       // Not awaited: a search may outlast the next round.
-      if (Date.now() >= this.#dhtDue) void this.#search();
+      if (performance.now() >= this.#dhtDue) void this.#search();
       await this.#pause();
     }
   }
@@ -109,7 +109,7 @@ export class ProjectDiscovery {
       // No peers yet, or a timeout: due again soon.
     }
     const settled = this.#connected() >= meshLimits.projectPeers;
-    this.#dhtDue = Date.now() + (!announced ? DHT_EAGER_MS : settled ? DHT_SETTLED_MS : DHT_FEW_MS);
+    this.#dhtDue = performance.now() + (!announced ? DHT_EAGER_MS : settled ? DHT_SETTLED_MS : DHT_FEW_MS);
   }
 
   /** True for a connected peer, which then counts as a member. */

@@ -31,7 +31,7 @@ export class ProtocolServer {
         stream.abort(quota(`${peer} has ${count} open channels on ${protocol}`));
         return;
       }
-      if (!rate.take(peer, Date.now())) {
+      if (!rate.take(peer, performance.now())) {
         this.#stats.streamsRefusedByRate += 1;
         stream.abort(quota(`${peer} opens channels on ${protocol} too fast`));
         return;

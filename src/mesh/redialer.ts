@@ -53,7 +53,7 @@ export class Redialer {
   onDisconnected(id: string): void {
     for (const peer of this.#ports.remembered()) this.#adopt(peer);
     const target = this.#targets.get(id);
-    if (target !== undefined) target.due = Date.now() + BACKOFF_FIRST_MS * (0.5 + 3 * Math.random());
+    if (target !== undefined) target.due = performance.now() + BACKOFF_FIRST_MS * (0.5 + 3 * Math.random());
   }
 
   #adopt(peer: RememberedPeer): void {
@@ -79,7 +79,7 @@ export class Redialer {
   }
 
   #tick(): void {
-    const now = Date.now();
+    const now = performance.now();
     const wanting = this.#ports.neighbours() < meshLimits.projectPeers;
     for (const target of this.#targets.values()) {
       if (this.#running >= PARALLEL_DIALS) return;
@@ -99,7 +99,7 @@ export class Redialer {
       target.failures += 1;
       const most = target.bootstrap ? BOOTSTRAP_BACKOFF_MAX_MS : REMEMBERED_BACKOFF_MAX_MS;
       const wait = Math.min(most, BACKOFF_FIRST_MS * 2 ** Math.min(target.failures, 20));
-      target.due = Date.now() + wait * (0.75 + 0.5 * Math.random());
+      target.due = performance.now() + wait * (0.75 + 0.5 * Math.random());
     } finally {
       this.#running -= 1;
     }

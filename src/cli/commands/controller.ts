@@ -13,6 +13,7 @@ interface Options {
   bootstrap?: string[];
   slotWait?: number;
   grants?: number;
+  acceptClock?: boolean;
   http?: { host: string; port: number };
   httpAnnounce?: string[];
 }
@@ -40,6 +41,7 @@ export const controller: Define = (program, act) => {
       secondsOf,
     )
     .option('--grants <time>', 'how long the grant of a member lasts, at most 24h (default: 24h)', secondsOf)
+    .option('--accept-clock', 'go on although the journal is later than now: the clock was wrong then')
     .option('--http <host:port>', 'serve offers, verdicts, bundles and artifacts by HTTP as well', hostPort)
     .option(
       '--http-announce <url>',
@@ -66,6 +68,7 @@ async function run({ cwd, out, signal }: Context, options: Options): Promise<Exi
     bootstrap: options.bootstrap ?? [],
     ...(options.slotWait === undefined ? {} : { slotWaitMs: options.slotWait * 1000 }),
     ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),
+    acceptClock: options.acceptClock ?? false,
     onEvent: eventPrinter(out),
     onFailure: failed,
   });

@@ -38,6 +38,7 @@ export const join: Define = (program, act) => {
     .option('--listen <address>', 'where to listen; repeatable (default: any free port)', addresses)
     .option('--project <id>', 'which one, without a ticket and a member of several')
     .option('--check-config', 'say whether worker.toml is right, and do nothing')
+    .option('--accept-clock', 'go on although the journal is later than now: the clock was wrong then')
     .option('--yes', 'do not ask')
     .option('--service', 'have systemd start it with this machine, instead of working now')
     .option('--user', 'with --service: of your own account, not of the machine')
@@ -102,6 +103,7 @@ async function run(context: Context, ticket: string | undefined, options: JoinOp
     listen: options.listen ?? [listenDefault],
     lending,
     rules,
+    acceptClock: options.acceptClock ?? false,
     onStop: ended.resolve,
     onEvent: eventPrinter(out),
     onFailure: failed,

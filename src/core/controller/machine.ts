@@ -198,8 +198,10 @@ function started(transition: Transition, event: EventOf<'started'>): void {
     if (round === undefined) continue;
     round.candidates = [];
     round.answered.clear();
+    round.openedAt = Math.min(round.openedAt, now);
     if (run.phase.kind === 'building' && round.slots.some((slot) => slot.kind === 'free')) {
-      round.fillBy = Math.max(round.fillBy, now + state.timings.windowMs + state.timings.slotFillMs);
+      // Also where it was set under a clock that was ahead.
+      round.fillBy = now + state.timings.windowMs + state.timings.slotFillMs;
     }
     if (round.windowOpen) round.windowEnds = now + state.timings.windowMs;
     if (state.offers.has(round.offerId))

@@ -1,4 +1,5 @@
 import type { Charter, Grant, Role, Verified } from '../documents/index.ts';
+import { limits } from '../limits.ts';
 import { ask, obtainGrant, openCharter } from './ask.ts';
 import type { Clock, Dial, PeerAddress, Signing } from './ports.ts';
 
@@ -116,10 +117,11 @@ export class Credentials {
     await this.#change(urls === undefined ? rest : { ...rest, feed: urls });
   }
 
-  /** When the grant should be renewed, at half of its life (ms since the epoch). */
+  /** When the grant should be renewed, at half of its life (ms since the epoch); at once where it is from the future. */
   get renewAt(): number {
     const { iat, exp } = this.#grant.payload;
-    return ((iat + exp) / 2) * 1000;
+    const fromFuture = iat > this.#clock.now() / 1000 + limits.clockSkewSeconds;
+    return fromFuture ? 0 : ((iat + exp) / 2) * 1000;
   }
 
   /** Renews a grant that is past half of its life. Errors: those of `obtainGrant`. */

@@ -1,4 +1,5 @@
 import type { Handled } from '../durability.ts';
+import { MachineTime } from './machine-time.ts';
 import type { Clock } from './ports.ts';
 
 /** A sans-I/O state machine. */
@@ -23,23 +24,29 @@ const timerMsMax = 24 * 3600 * 1000;
 
 /**
  * Runs a state machine: each event is in the journal before the machine sees it, and as durable as the machine says before
- * an effect of it is carried out. Time never goes backwards; a `tick` is delivered when the next deadline is reached.
+ * an effect of it is carried out. Its time is a `MachineTime`; a `tick` is delivered when the next deadline is reached.
  */
 export class Loop<Event, Effect> {
   readonly #machine: Machine<Event, Effect>;
   readonly #journal: EventLog<Event>;
-  readonly #clock: Pick<Clock, 'now' | 'after'>;
+  readonly #clock: Pick<Clock, 'now' | 'monotonic' | 'after'>;
+  readonly #acceptClock: boolean;
   readonly #perform: (effect: Effect) => void;
   readonly #tick: Event;
   readonly #failed: (error: unknown) => void;
-  #last = 0;
+  /** From the first event of this life on. */
+  #time: MachineTime | undefined;
+  /** Time of the last event. */
+  #last: number | undefined;
   #cancel: () => void = () => {};
   #closed = false;
 
   constructor(options: {
     machine: Machine<Event, Effect>;
     journal: EventLog<Event>;
-    clock: Pick<Clock, 'now' | 'after'>;
+    clock: Pick<Clock, 'now' | 'monotonic' | 'after'>;
+    /** The clock is right, and was wrong where events of the journal are later than now. */
+    acceptClock?: boolean;
     perform: (effect: Effect) => void;
     tick: Event;
     /** The journal cannot be written or the machine broke: the node must stop. */
@@ -48,28 +55,38 @@ export class Loop<Event, Effect> {
     this.#machine = options.machine;
     this.#journal = options.journal;
     this.#clock = options.clock;
+    this.#acceptClock = options.acceptClock ?? false;
     this.#perform = options.perform;
     this.#tick = options.tick;
     this.#failed = options.failed;
   }
 
-  /** Rebuilds the state; the effects of these events were carried out in an earlier life. Returns the number of events. */
+  /**
+   * Rebuilds the state; the effects of these events were carried out in an earlier life. Returns the number of events.
+   * Errors: `CLOCK_BEHIND`.
+   */
   replay(): number {
     let events = 0;
     for (const { event, at } of this.#journal.replay()) {
-      this.#last = Math.max(this.#last, at);
+      this.#last = at;
       this.#machine.handle(event, at);
       events++;
     }
+    this.#time = this.#newTime();
     return events;
+  }
+
+  #newTime(): MachineTime {
+    return new MachineTime(this.#clock, this.#acceptClock ? undefined : this.#last);
   }
 
   dispatch(event: Event): void {
     if (this.#closed) return;
-    const now = Math.max(this.#last, this.#clock.now());
-    this.#last = now;
     let handled: Handled<Effect>;
     try {
+      this.#time ??= this.#newTime();
+      const now = this.#time.now();
+      this.#last = now;
       this.#journal.append(event, now);
       handled = this.#machine.handle(event, now);
       if (handled.durability === 'none') this.#journal.forget();
@@ -93,7 +110,7 @@ export class Loop<Event, Effect> {
     this.#cancel = () => {};
     const next = this.#machine.nextDeadline();
     if (next === undefined || this.#closed) return;
-    const wait = Math.min(timerMsMax, Math.max(0, next - this.#clock.now()));
+    const wait = Math.min(timerMsMax, Math.max(0, next - (this.#last ?? 0)));
     this.#cancel = this.#clock.after(wait, () => this.dispatch(this.#tick));
   }
 }

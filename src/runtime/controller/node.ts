@@ -33,6 +33,8 @@ export interface ControllerOptions {
   slotWaitMs?: number;
   /** Lifetime of the grants of members; a day by default, which is the most. */
   grantMs?: number;
+  /** The clock is right now, and was wrong when the journal was last written. */
+  acceptClock?: boolean;
   onEvent(event: NodeEvent): void;
   /** The node cannot go on (a full disk, a journal that cannot be written) and has closed itself. */
   onFailure(error: unknown): void;
@@ -89,6 +91,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       machine,
       journal,
       clock,
+      acceptClock: options.acceptClock ?? false,
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
       failed: (error) => {

@@ -8,7 +8,7 @@ export class PeerRateLimit {
 
   /** Waits before the next message of `peer` is read. @param bytes size of the previous message */
   async wait(peer: string, bytes = 0): Promise<void> {
-    const ms = this.#buckets.charge(peer, 1 + bytes / nodeLimits.memberBytesPerMessage, Date.now());
+    const ms = this.#buckets.charge(peer, 1 + bytes / nodeLimits.memberBytesPerMessage, performance.now());
     if (ms > 0) await sleep(ms);
   }
 }

@@ -3,12 +3,13 @@ import { openMessage, openStatement, type Signer } from '../../core/documents/in
 import type { Channel, Clock, Dial, Documents, Signing } from '../../core/sessions/ports.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import type { Mesh } from '../../mesh/index.ts';
+import { steadyTime } from './steady-time.ts';
 
 /** Node's clocks and timers. `signal` is aborted when the node begins to shut down. */
 export function nodeClock(signal: AbortSignal): Clock {
   return {
     now: () => Date.now(),
-    monotonic: () => performance.now(),
+    monotonic: steadyTime(),
     after(ms, act) {
       const timer = setTimeout(act, ms);
       return () => clearTimeout(timer);

@@ -39,6 +39,8 @@ export interface WorkerOptions {
   lending: Lending;
   onEvent(event: NodeEvent): void;
   onFailure(error: unknown): void;
+  /** The clock is right now, and was wrong when the journal was last written. */
+  acceptClock?: boolean;
   /** When new jobs are taken, and when builds are paused; by default always and never. */
   rules?: OperatorRules;
   /** Its operator wants it to end, or it was drained. */
@@ -124,6 +126,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       machine,
       journal,
       clock,
+      acceptClock: options.acceptClock ?? false,
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
       failed: (error) => {

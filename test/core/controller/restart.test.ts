@@ -56,6 +56,28 @@ describe('a restart', () => {
     expect(await bench.deliver('ada', ada)).toMatchObject({ kind: 'ack' });
   });
 
+  it('under a clock that is right again gives up what waits for the time of the wrong one', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const right = bench.now;
+    bench.now += 365 * 24 * 3600_000;
+    await bench.start();
+    for (const key of ['ada', 'bob', 'cy', 'publisher'])
+      await bench.enrol(key, key === 'publisher' ? { role: 'publisher' } : {});
+    const run = await bench.submit();
+    bench.now = right;
+    await bench.restart();
+    expect(bench.controller.nextDeadline()).toBeLessThanOrEqual(right + timings.windowMs);
+    bench.drive(timings.windowMs + timings.slotFillMs);
+    // A round that workers with the right time may claim in.
+    expect(bench.run(run).rounds).toHaveLength(2);
+    expect(bench.offer.iat * 1000).toBeLessThanOrEqual(bench.now);
+    for (const key of ['ada', 'bob', 'cy', 'publisher'])
+      await bench.enrol(key, key === 'publisher' ? { role: 'publisher' } : {});
+    const next = await bench.submit({ name: 'next' });
+    expect((await bench.lease('ada', 'bob', 'cy')).size).toBe(3);
+    expect(bench.result(next).state).toBe('building');
+  });
+
   it('knows every receipt it acknowledged', async () => {
     const setup = await leasedRound();
     const { bench, leases } = setup;

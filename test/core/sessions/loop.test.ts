@@ -44,9 +44,18 @@ interface Setting {
   journal: Journal<Event>;
   effects: Effect[];
   failures: unknown[];
+  /** Added to the monotonic clock. */
+  steady: { now: number };
 }
 
-function start(file: string, perform?: (effect: Effect, loop: Loop<Event, Effect>) => void): Setting {
+function start(
+  file: string,
+  perform?: (effect: Effect, loop: Loop<Event, Effect>) => void,
+  acceptClock = false,
+  now: () => number = Date.now,
+): Setting {
+  const real = nodeClock(new AbortController().signal);
+  const steady = { now: 0 };
   const machine = new Adder();
   const journal = openJournal<Event>(file, 'adder');
   const effects: Effect[] = [];
@@ -54,7 +63,8 @@ function start(file: string, perform?: (effect: Effect, loop: Loop<Event, Effect
   const loop: Loop<Event, Effect> = new Loop<Event, Effect>({
     machine,
     journal,
-    clock: nodeClock(new AbortController().signal),
+    clock: { now, monotonic: () => real.monotonic() + steady.now, after: real.after },
+    acceptClock,
     perform: (effect) => {
       effects.push(effect);
       perform?.(effect, loop);
@@ -70,7 +80,7 @@ function start(file: string, perform?: (effect: Effect, loop: Loop<Event, Effect
       // Closed by the test.
     }
   });
-  return { machine, loop, journal, effects, failures };
+  return { machine, loop, journal, effects, failures, steady };
 }
 
 const fileIn = async () => join(await folder(), 'loop.db');
@@ -156,16 +166,52 @@ describe('the loop of a machine', () => {
     await until('the tick', () => second.machine.ticks.length === 1);
   });
 
-  it('never gives the machine an earlier time than before, whatever the clock does', async () => {
+  it('goes on from the time of the last event where that is a little ahead, and never back', async () => {
     const file = await fileIn();
-    const ahead = Date.now() + 3_600_000;
+    const ahead = Date.now() + 30_000;
     const journal = openJournal<Event>(file, 'adder');
     journal.append({ kind: 'add', n: 1 }, ahead);
     journal.close();
     const { loop, machine } = start(file);
     loop.replay();
     loop.dispatch({ kind: 'add', n: 2 });
-    expect(machine.times).toEqual([ahead, ahead]);
+    const [, second = 0] = machine.times;
+    expect(second).toBeGreaterThanOrEqual(ahead);
+    expect(second).toBeLessThan(ahead + 20_000);
+  });
+
+  it('does not start while the clock is far behind the journal; once it was told that the clock is right, it does', async () => {
+    const file = await fileIn();
+    const journal = openJournal<Event>(file, 'adder');
+    journal.append({ kind: 'add', n: 1 }, Date.now() + 2 * 24 * 3600_000);
+    journal.close();
+    const refused = start(file);
+    expect(() => refused.loop.replay()).toThrow(expect.objectContaining({ code: 'CLOCK_BEHIND' }));
+    refused.journal.close();
+    const accepted = start(file, undefined, true);
+    accepted.loop.replay();
+    accepted.loop.dispatch({ kind: 'add', n: 2 });
+    accepted.loop.close();
+    accepted.journal.close();
+    // And from then on without being told.
+    const after = start(file);
+    expect(after.loop.replay()).toBe(2);
+    after.loop.dispatch({ kind: 'add', n: 4 });
+    expect(after.machine.sum).toBe(7);
+    expect(after.machine.times.at(-1)).toBeLessThan(Date.now() + 60_000);
+  });
+
+  it('records nothing under a clock that was set while it ran, and stops', async () => {
+    let wall = Date.now();
+    const { loop, machine, journal, failures, steady } = start(await fileIn(), undefined, false, () => wall);
+    loop.dispatch({ kind: 'add', n: 1 });
+    wall += 365 * 24 * 3600_000;
+    loop.dispatch({ kind: 'add', n: 2 });
+    steady.now += 11_000;
+    loop.dispatch({ kind: 'add', n: 4 });
+    expect(failures).toMatchObject([{ code: 'CLOCK_JUMPED' }]);
+    expect([...journal.replay()].map(({ at }) => at <= wall - 364 * 24 * 3600_000)).toEqual([true, true]);
+    expect(machine.sum).toBe(3);
   });
 
   it('stops when the journal cannot be written: the machine does not see the event', async () => {

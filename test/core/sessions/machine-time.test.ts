@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { limits } from '../../../src/core/limits.ts';
+import { MachineTime } from '../../../src/core/sessions/machine-time.ts';
+
+const start = 1_790_000_000_000;
+const dayMs = 24 * 3600_000;
+const skewMs = limits.clockSkewSeconds * 1000;
+
+/** A host whose two clocks are set by hand. */
+class Host {
+  wall = start;
+  steady = 5_000;
+
+  readonly now = () => this.wall;
+  readonly monotonic = () => this.steady;
+
+  /** Both clocks run. */
+  pass(ms: number): void {
+    this.wall += ms;
+    this.steady += ms;
+  }
+}
+
+describe('the time of a machine', () => {
+  it('starts at the wall clock and runs with it', () => {
+    const host = new Host();
+    const time = new MachineTime(host, undefined);
+    host.pass(1_500);
+    expect(time.now()).toBe(start + 1_500);
+  });
+
+  it.each([-50_000, 50_000])(
+    'does not step when the wall clock is set by %i ms, and follows it slowly',
+    (by) => {
+      const host = new Host();
+      const time = new MachineTime(host, undefined);
+      host.wall += by;
+      expect(time.now()).toBe(start);
+      host.pass(10_000);
+      expect(time.now()).toBe(start + 10_000 + Math.sign(by) * 1_000);
+      for (let n = 0; n < 60; n++) {
+        host.pass(10_000);
+        time.now();
+      }
+      expect(time.now()).toBe(host.wall);
+    },
+  );
+
+  it('never goes back', () => {
+    const host = new Host();
+    const time = new MachineTime(host, start + skewMs / 2);
+    expect(time.now()).toBe(start + skewMs / 2);
+    let before = 0;
+    for (let n = 0; n < 100; n++) {
+      host.pass(1_000);
+      if (n % 7 === 0) host.wall -= 500;
+      const now = time.now();
+      expect(now).toBeGreaterThanOrEqual(before);
+      before = now;
+    }
+  });
+
+  it.each([-365 * dayMs, 2 * dayMs, 365 * dayMs])(
+    'goes on as if nothing was where the wall clock is %i ms off for a moment',
+    (by) => {
+      const host = new Host();
+      const time = new MachineTime(host, undefined);
+      host.wall += by;
+      expect(time.now()).toBe(start);
+      host.pass(2_000);
+      expect(time.now()).toBe(start + 2_000);
+      host.wall -= by;
+      host.pass(20_000);
+      expect(time.now()).toBe(start + 22_000);
+    },
+  );
+
+  it.each([
+    [-365 * dayMs, 'back'],
+    [2 * dayMs, 'forward'],
+  ])('stops the node where the wall clock stays %i ms off', (by, word) => {
+    const host = new Host();
+    const time = new MachineTime(host, undefined);
+    host.wall += by;
+    time.now();
+    host.pass(11_000);
+    expect(() => time.now()).toThrow(
+      expect.objectContaining({ code: 'CLOCK_JUMPED', message: expect.stringContaining(`set ${word} by`) }),
+    );
+  });
+
+  it('does not start before the last event of the journal, unless its operator says that the clock is right', () => {
+    const host = new Host();
+    expect(() => new MachineTime(host, start + skewMs + 1)).toThrow(
+      expect.objectContaining({ code: 'CLOCK_BEHIND', hint: expect.stringContaining('--accept-clock') }),
+    );
+    expect(new MachineTime(host, undefined).now()).toBe(start);
+  });
+});

@@ -1,0 +1,33 @@
+import { afterEach, expect, it, vi } from 'vitest';
+import { LocalCluster } from './support/local-cluster.ts';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+it('one start under a clock that is two days ahead stops the project until its owner has looked, and no longer', async () => {
+  const cluster = await LocalCluster.start({ volunteers: ['ada'] });
+  await cluster.control.stop();
+  await cluster.worker('ada').stop();
+
+  const real = Date.now;
+  const wrong = vi.spyOn(Date, 'now').mockImplementation(() => real() + 2 * 24 * 3600_000);
+  await (await cluster.startController()).stop();
+  wrong.mockRestore();
+
+  const args = ['controller', '--listen', `/ip4/127.0.0.1/tcp/${cluster.port}`];
+  const refused = await cluster.answer(cluster.start('controller', args));
+  expect([refused.code, refused.error], refused.report).toEqual([3, 'CLOCK_BEHIND']);
+  expect(refused.lines.at(-1)).toMatchObject({
+    error: { hint: expect.stringMatching(/set-ntp true.*--accept-clock/) },
+  });
+
+  cluster.controller = cluster.start('controller', [...args, '--accept-clock']);
+  await cluster.controller.event('listening');
+  await cluster.volunteer('bob');
+  await cluster.control.stop();
+  // The journal is right again: nothing has to be said any more.
+  await cluster.startController();
+  await cluster.volunteer('cyd');
+  await (await cluster.join('ada')).event('connected');
+});
