@@ -6,10 +6,9 @@ import { type ControllerState, verdictOf } from './state.ts';
 /** The parts of a run's bundle, as of its last verdict; undefined before the first one. */
 export function draftOf(state: ControllerState, runId: string): BundleDraft | undefined {
   const run = state.runs.get(runId);
-  const charter = state.charter;
   const verdict = run === undefined ? null : verdictOf(run);
-  if (run === undefined || verdict === null || charter === null) return undefined;
-  const { size, payload, id, index } = verdict;
+  if (run === undefined || verdict === null) return undefined;
+  const { size, payload, id, index, charter } = verdict;
   const counted = new Set(payload.predicate.quorate_verdict.receipts.map(({ receipt }) => receipt));
   const receipts = run.receipts.filter(({ receipt }) => counted.has(receipt.id));
   const entry = (leaf: string, at: number): LogEntry => {

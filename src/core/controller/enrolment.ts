@@ -17,11 +17,16 @@ import { appendLeaf, mustSync, unchanged } from './state.ts';
 /** State and time (ms since the epoch), for checks that change nothing. */
 export type Moment = Pick<Transition, 'state' | 'now'>;
 
+/** The charter in force, as the root key signed it. Errors: `CONTROLLER_NOT_STARTED`. */
+export function signedCharter({ state }: Moment): Verified<Charter> {
+  if (state.charter === null)
+    throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
+  return state.charter;
+}
+
 /** The charter in force. Errors: `CONTROLLER_NOT_STARTED`. */
-export function charterOf(transition: Moment): Charter {
-  const charter = transition.state.charter;
-  if (charter === null) throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
-  return charter.payload;
+export function charterOf(moment: Moment): Charter {
+  return signedCharter(moment).payload;
 }
 
 const askOwner = 'Ask the owner of the project for a new ticket.';

@@ -87,6 +87,8 @@ export interface Recorded {
 /** A verdict in the log. `size`: leaves of the log right after it. */
 export interface LoggedVerdict {
   payload: Verdict;
+  /** The charter that was in force: its evidence is judged by this one, whatever comes later. */
+  charter: Verified<Charter>;
   id: string;
   index: number;
   size: number;

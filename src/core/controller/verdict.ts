@@ -3,7 +3,7 @@ import type { ErrorCode } from '../errors.ts';
 import { assert } from '../errors.ts';
 import { isoTime } from '../time.ts';
 import { disputeOf } from './dispute.ts';
-import { charterOf } from './enrolment.ts';
+import { signedCharter } from './enrolment.ts';
 import { findLease, setSlot } from './leases.ts';
 import type { LoggedVerdict, Published, Recorded, Round, Run, Transition } from './state.ts';
 import {
@@ -55,12 +55,13 @@ function writeVerdict(
 ): LoggedVerdict {
   const { state } = transition;
   const { request } = run;
+  const charter = signedCharter(transition);
   const payload = makeVerdict({
     controller: state.id,
     time: isoTime(transition.now),
     files: about === null ? [] : filesOf(about.receipt.payload),
     facts: {
-      project: charterOf(transition).project,
+      project: charter.payload.project,
       job: run.jobId,
       name: run.job.name,
       request: run.id,
@@ -83,7 +84,7 @@ function writeVerdict(
   });
   const id = idOf(payload);
   const index = appendLeaf(transition, leaves.verdict(id, run.jobId));
-  return { payload, id, index, size: state.log.size };
+  return { payload, charter, id, index, size: state.log.size };
 }
 
 export function publish(

@@ -31,6 +31,17 @@ export function summaryOf(run: Run): RunSummary {
   };
 }
 
+/** The run whose published verdict proves an artifact best: the newest that trusts it, else the first that agreed on it. */
+export function provingRun(state: ControllerState, artifact: string): Run | undefined {
+  let best: Run | undefined;
+  for (const run of state.runs.values()) {
+    const { level, outcome } = publishedOf(run)?.verdict.payload.predicate.quorate_verdict ?? {};
+    if (outcome === undefined || outcome === null || artifactOf(outcome) !== artifact) continue;
+    if (level === 'trusted' || best === undefined) best = run;
+  }
+  return best;
+}
+
 /** Newest first. */
 export function summaries(state: ControllerState, max: number): RunSummary[] {
   return [...state.runs.values()].reverse().slice(0, max).map(summaryOf);

@@ -78,6 +78,16 @@ export async function openStatement<K extends StatementKind>(
   return Object.assign(markVerified({ payload, raw, id: sha256Hex(bytes), signer }), { signers });
 }
 
+/** The id a statement has if it holds, without a look at its signatures; undefined where it is none. */
+export function claimedStatementId(raw: string): string | undefined {
+  try {
+    const envelope = decodeCanonical(toUtf8(raw), envelopeSchema, 'envelope', limits.receiptBytesMax);
+    return sha256Hex(fromBase64(envelope.payload, 'payload'));
+  } catch {
+    return undefined;
+  }
+}
+
 /** Encodes and signs a statement: canonical JSON of the envelope. */
 export async function signStatement<K extends StatementKind>(
   kind: K,

@@ -7,7 +7,7 @@ import { meshDial } from '../node/ports.ts';
 
 /** Bundles on disk. Each is found by the id of its run, its job or its artifact: three names of one file. */
 export interface Bundles {
-  put(keys: { run: string; job: string; artifact: string | null }, bundle: string): Promise<void>;
+  put(keys: { run: string; job: string | null; artifact: string | null }, bundle: string): Promise<void>;
   get(which: string): Promise<string | undefined>;
   has(which: string): Promise<boolean>;
   /** Size in bytes; undefined when there is no such bundle. */
@@ -33,7 +33,7 @@ export function openBundles(dir: string): Bundles {
   return {
     size,
     async put({ run, job, artifact }, bundle) {
-      const keys = [run, job];
+      const keys = job === null ? [run] : [run, job];
       if (artifact !== null) {
         // A later run of the same job starts without receipts: its bundle does not replace a trusted one of the artifact.
         const before = await readOptional(file(artifact));

@@ -2,6 +2,8 @@ import type { BundleDraft } from '../../controller/events.ts';
 import {
   addSignature,
   type Bundle,
+  claimedStatementId,
+  decodeBundle,
   encodeBundle,
   encodeJob,
   type Signer,
@@ -10,6 +12,15 @@ import {
 } from '../../documents/index.ts';
 import { fromUtf8 } from '../../text.ts';
 import { addWitness, formatCheckpoint, signCheckpoint } from '../../transparency/index.ts';
+
+/** The id of the verdict in a stored bundle; undefined where it cannot be read. */
+export function verdictIdIn(bundle: string): string | undefined {
+  try {
+    return claimedStatementId(decodeBundle(bundle).verdict);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Signs the controller's documents of a draft and encodes the bundle, with the co-signature where there is one. */
 export async function assembleBundle(draft: BundleDraft, project: string, signer: Signer): Promise<string> {

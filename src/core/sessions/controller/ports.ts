@@ -6,8 +6,9 @@ import type { Clock, Signing, Tell } from '../ports.ts';
 /** Bundles on disk, by run, job and artifact. */
 export interface BundleStore {
   get(which: string): Promise<string | undefined>;
-  put(keys: { run: string; job: string; artifact: string | null }, bundle: string): Promise<void>;
-  /** The bundle of a contradicted artifact proves nothing any more. */
+  /** Under these names; `job` and `artifact` are left alone where they are null. */
+  put(keys: { run: string; job: string | null; artifact: string | null }, bundle: string): Promise<void>;
+  /** No bundle proves the artifact any more. */
   drop(artifact: string): Promise<void>;
 }
 

@@ -1,10 +1,11 @@
 import { draftOf } from '../../controller/draft.ts';
 import type { ControllerEffect } from '../../controller/events.ts';
-import { artifactOf, encodeJob, type Offer, signMessage } from '../../documents/index.ts';
+import { provingRun } from '../../controller/view.ts';
+import { artifactOf, encodeJob, idOf, type Offer, signMessage } from '../../documents/index.ts';
 import { fromUtf8 } from '../../text.ts';
 import { encodeMessage, type OfferNotice, type VerdictNotice } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
-import { assembleBundle } from './bundle.ts';
+import { assembleBundle, verdictIdIn } from './bundle.ts';
 import type { FeedServer } from './feed-server.ts';
 import type { ControllerPorts } from './ports.ts';
 
@@ -45,7 +46,7 @@ export class Publisher {
     this.#backlog.delete(offer);
   }
 
-  /** Stores and publishes the bundle of a run's last verdict, unless that was done before. */
+  /** Stores and publishes the bundle of a run's last verdict. One that is stored already is never written again. */
   async verdict(runId: string): Promise<void> {
     const { machine, bundles, project, signing, publish, announce, tell } = this.#ports;
     const run = machine.state.runs.get(runId);
@@ -57,18 +58,27 @@ export class Publisher {
     // Without a receipt there is nothing to prove; the verdict is still told.
     if (draft.receipts.length === 0)
       return tell('info', 'verdict', `${name}: ${level}, nobody built it`, about);
+    const stored = await bundles.get(runId);
+    if (stored !== undefined && verdictIdIn(stored) === idOf(draft.verdict)) return;
     const bundle = await assembleBundle(draft, project, signing.signer);
-    if ((await bundles.get(runId)) === bundle) return;
-    await bundles.put({ run: runId, job: run.jobId, artifact }, bundle);
+    const proves = artifact !== null && provingRun(machine.state, artifact)?.id === runId;
+    await bundles.put({ run: runId, job: run.jobId, artifact: proves ? artifact : null }, bundle);
     const notice: VerdictNotice = { job: run.jobId, request: runId, level, artifact };
     await publish(topics.verdicts(project), encodeMessage(notice));
     tell('info', 'verdict', `${name}: ${level}`, { ...about, artifact });
     if (artifact !== null && level !== 'disputed') await announce(artifact);
   }
 
-  /** A contradicted artifact is proven no more. */
+  /** What a run agreed on was contradicted: its bundle proves the artifact no more. That of another run still does. */
   async contradicted({ progress }: Extract<ControllerEffect, { kind: 'progress' }>): Promise<void> {
-    if (progress.kind === 'contradicted' && progress.artifact !== null)
-      await this.#ports.bundles.drop(progress.artifact);
+    if (progress.kind !== 'contradicted' || progress.artifact === null) return;
+    const { machine, bundles } = this.#ports;
+    const { artifact } = progress;
+    const other = provingRun(machine.state, artifact);
+    if (other === undefined) return bundles.drop(artifact);
+    const bundle = await bundles.get(other.id);
+    // Not stored yet: it takes the name when it is.
+    if (bundle !== undefined && (await bundles.get(artifact)) !== bundle)
+      await bundles.put({ run: other.id, job: null, artifact }, bundle);
   }
 }

@@ -1,0 +1,196 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { standIn } from '../../../simulations/keys.ts';
+import { draftOf } from '../../../src/core/controller/draft.ts';
+import type { ControllerEffect } from '../../../src/core/controller/events.ts';
+import {
+  type Charter,
+  cosignStatement,
+  decodeBundle,
+  type Outcome,
+  signStatement,
+} from '../../../src/core/documents/index.ts';
+import { FeedServer } from '../../../src/core/sessions/controller/feed-server.ts';
+import type { BundleStore, ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
+import { Publisher } from '../../../src/core/sessions/controller/publisher.ts';
+import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../../src/core/transparency/index.ts';
+import { verifyBundle } from '../../../src/core/trust/index.ts';
+import { A, B, type Bench, built, deliverAll, other, projectOf } from '../controller/bench.ts';
+
+/** A controller's machine and publisher, and its bundles by name. */
+class Desk {
+  readonly bench: Bench;
+  readonly stored = new Map<string, string>();
+  readonly puts: string[] = [];
+  #performed = 0;
+
+  constructor(bench: Bench) {
+    this.bench = bench;
+  }
+
+  /** Carries out what came out since the last call, with the machine as it is now. */
+  async perform(): Promise<void> {
+    const { paper, controller, effects } = this.bench;
+    const bundles: BundleStore = {
+      get: async (which) => this.stored.get(which),
+      put: async ({ run, job, artifact }, bundle) => {
+        this.puts.push(run);
+        for (const name of [run, job, artifact]) if (name !== null) this.stored.set(name, bundle);
+      },
+      drop: async (artifact) => void this.stored.delete(artifact),
+    };
+    const ports = {
+      machine: controller,
+      bundles,
+      project: paper.project,
+      signing: { signer: paper.controller },
+      publish: async () => {},
+      announce: async () => {},
+      tell: () => {},
+    } as unknown as ControllerPorts;
+    const publisher = new Publisher(ports, new Map(), new FeedServer(ports, new Map()));
+    const due: ControllerEffect[] = effects.slice(this.#performed);
+    this.#performed = effects.length;
+    for (const effect of due) {
+      if (effect.kind === 'verdict') await publisher.verdict(effect.run);
+      if (effect.kind === 'progress') await publisher.contradicted(effect);
+    }
+  }
+
+  /** Three operators build the same, the trusted worker `own`; it signs where the controller asks. */
+  async play(name: string, own: Outcome, agreed: Outcome = built): Promise<string> {
+    const { bench } = this;
+    const run = await bench.submit({ name });
+    const leases = await bench.lease('ada', 'bob', 'cy');
+    const trusted = (await bench.lease('trusted')).get('trusted');
+    await deliverAll(bench, leases, [agreed, agreed, agreed]);
+    bench.pinned(run);
+    await this.perform();
+    await bench.deliver('trusted', trusted, own);
+    if (bench.run(run).phase.kind === 'cosigning') await this.cosign(run);
+    await this.perform();
+    return run;
+  }
+
+  async cosign(run: string): Promise<void> {
+    const { paper, controller } = this.bench;
+    const draft = draftOf(controller.state, run);
+    if (draft === undefined) throw new Error('there is a draft');
+    const signer = paper.keys.signer('trusted');
+    const verdict = await signStatement('verdict', draft.verdict, paper.controller);
+    const note = await signCheckpoint(
+      formatCheckpoint({ project: paper.project, ...draft.checkpoint }),
+      paper.controller,
+    );
+    this.bench.send({
+      kind: 'cosigned',
+      run,
+      worker: signer.id,
+      signature: await cosignStatement(verdict.raw, signer),
+      witness: await witnessCheckpoint(note, signer, Math.floor(this.bench.now / 1000)),
+    });
+  }
+
+  async levelOf(name: string): Promise<string | undefined> {
+    const text = this.stored.get(name);
+    if (text === undefined) return undefined;
+    const { project } = this.bench.paper;
+    const result = await verifyBundle(decodeBundle(text), { project }, standIn.verifier);
+    return result.ok ? result.level : (result.code ?? '');
+  }
+}
+
+let desk: Desk;
+beforeEach(async () => {
+  desk = new Desk(await projectOf('ada', 'bob', 'cy'));
+});
+
+describe('a new charter and a restart', () => {
+  const changes: [string, (bench: Bench) => Partial<Charter>][] = [
+    ['the same charter', () => ({ epoch: 1 })],
+    ['another trusted worker', (bench) => ({ trusted: [bench.id('trusted2')] })],
+    ['a tighter floor', () => ({ floor: { agree: 3, of: 3, cosign: 'required', rounds: 1 } })],
+    ['another source server', () => ({ vcs: ['new.example'] })],
+    ['another bootstrap node', () => ({ bootstrap: ['/ip4/1.2.3.4/tcp/1'] })],
+    ['another identity provider', (bench) => ({ idps: [bench.paper.idp.id, bench.id('idp 2')] })],
+  ];
+  it.each(changes)('leave what is published as it is: %s', async (_what, change) => {
+    const run = await desk.play('app', built);
+    const before = desk.stored.get(run);
+    expect(await desk.levelOf(A)).toBe('trusted');
+    const puts = desk.puts.length;
+    desk.bench.replay();
+    await desk.bench.start({ epoch: 2, ...change(desk.bench) });
+    await desk.perform();
+    expect(desk.puts).toHaveLength(puts);
+    expect(desk.stored.get(run)).toBe(before);
+  });
+
+  it.each(changes)('and a bundle that was lost is made again, byte for byte: %s', async (_what, change) => {
+    const run = await desk.play('app', built);
+    const before = desk.stored.get(run);
+    desk.stored.clear();
+    desk.bench.replay();
+    await desk.bench.start({ epoch: 2, ...change(desk.bench) });
+    await desk.perform();
+    expect(desk.stored.get(run)).toBe(before);
+    expect(desk.stored.get(A)).toBe(before);
+  });
+
+  it('a verdict of later is made under the new charter', async () => {
+    await desk.play('app', built);
+    desk.bench.replay();
+    await desk.bench.start({ epoch: 2, vcs: ['git.example'] });
+    desk.bench.present('trusted', 'ada', 'bob', 'cy');
+    await desk.play('lib', other, other);
+    expect(await desk.levelOf(B)).toBe('trusted');
+    const { charter } = decodeBundle(desk.stored.get(B) ?? '');
+    expect(charter).toBe(desk.bench.controller.state.charter?.raw);
+  });
+});
+
+describe('N colluding operators say that another job made the artifact of a trusted one', () => {
+  it('and are contradicted: the bundle of the artifact stays, for theirs never had its name', async () => {
+    const first = await desk.play('app', built);
+    const before = desk.stored.get(A);
+    const theirs = await desk.play('lib', other);
+    expect(desk.bench.progress(theirs, 'contradicted')).toHaveLength(1);
+    expect(desk.stored.get(A)).toBe(before);
+    expect(desk.stored.get(first)).toBe(before);
+    expect(await desk.levelOf(A)).toBe('trusted');
+  });
+
+  it('or of one that was only agreed on', async () => {
+    const { bench } = desk;
+    const first = await bench.submit({ name: 'app' });
+    await deliverAll(bench, await bench.lease('ada', 'bob', 'cy'), [built, built, built]);
+    bench.pinned(first);
+    await desk.perform();
+    const before = desk.stored.get(A);
+    expect(await desk.levelOf(A)).toBe('agreed');
+    await desk.play('lib', other);
+    expect(desk.stored.get(A)).toBe(before);
+  });
+
+  it('before an honest run agrees on it: that run proves it from then on', async () => {
+    const { bench } = desk;
+    const theirs = await bench.submit({ name: 'lib' });
+    const leases = await bench.lease('ada', 'bob', 'cy');
+    const trusted = (await bench.lease('trusted')).get('trusted');
+    await deliverAll(bench, leases, [built, built, built]);
+    bench.pinned(theirs);
+    await desk.perform();
+    const honest = await bench.submit({ name: 'app' });
+    await deliverAll(bench, await bench.lease('ada', 'bob', 'cy'), [built, built, built]);
+    bench.pinned(honest);
+    await desk.perform();
+    expect(desk.stored.get(A)).toBe(desk.stored.get(theirs));
+    await bench.deliver('trusted', trusted, other);
+    await desk.perform();
+    expect(desk.stored.get(A)).toBe(desk.stored.get(honest));
+  });
+
+  it('control: the run whose artifact is contradicted takes its own bundle back', async () => {
+    await desk.play('lib', other);
+    expect(desk.stored.get(A)).toBeUndefined();
+  });
+});
