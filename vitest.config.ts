@@ -22,16 +22,25 @@ const whole = [
   'test/examples/**/*.test.ts',
 ];
 /**
- * Files whose nodes all run in the process of the tests: several files share one, since each import of the whole runtime
- * takes 2.5 s of a processor. What a file opens, its end closes (test/e2e/support/after-file.ts).
+ * Files whose nodes, stores and servers all run in the process of the tests: several files share one, since each import of the
+ * whole runtime takes 2.5 s of a processor. What a test opens it closes, by `onTestFinished`, since a hook at the top of a
+ * module runs for the first of these files only; what a file opens, its end closes (test/e2e/support/after-file.ts).
  */
 const inside = [
+  'test/attacks/{mesh,source,store,transfer}/*.test.ts',
   'test/attacks/{controller,e2e}/*.test.ts',
   'test/bad-input/{builds,fetching,folders,full-disk,output,replay,terminal}.test.ts',
   'test/chaos/restarts.test.ts',
   'test/e2e/{cancel,charter,clock,grants,http-feed,images,network,operator,refusals,room,tampering}.test.ts',
+  'test/egress/{metered-socket,proxy}.test.ts',
   'test/http/*.test.ts',
+  'test/image/{debian,hostile,layers,skip-sync}.test.ts',
+  'test/journal/*.test.ts',
+  'test/mesh/{channel,discovery,gossip,moved}.test.ts',
   'test/runtime/**/*.test.ts',
+  'test/source/checkout.test.ts',
+  'test/store/{cids,packs,pull,trim}.test.ts',
+  'test/transfer/fetch.test.ts',
 ];
 
 /** Functions and state machines: no process, no socket, nothing global that is changed. Their files share processes, in any order. */
@@ -47,6 +56,7 @@ const pure = [
   'test/sandbox/{cgroups,seccomp}/**/*.test.ts',
   'test/sandbox/build/driver.test.ts',
   'test/sandbox/vm/{boot,end-marker}.test.ts',
+  'test/simulations/{bugs,faults}.test.ts',
   'test/source/url.test.ts',
   'test/store/{areas,export,symlinks}.test.ts',
   'test/transfer/car.test.ts',

@@ -2,11 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { type Channel, type Mesh, type MeshOptions, openMesh } from '../../src/mesh/index.ts';
-
-const opened: Mesh[] = [];
-const folders: string[] = [];
 
 /** Opens a node on a free port of the loopback address; closed after the test. */
 export async function node(options: Partial<MeshOptions> = {}): Promise<Mesh> {
@@ -18,7 +15,7 @@ export async function node(options: Partial<MeshOptions> = {}): Promise<Mesh> {
     role: 'node',
     ...options,
   });
-  opened.push(mesh);
+  onTestFinished(() => mesh.close());
   return mesh;
 }
 
@@ -27,14 +24,9 @@ export const bootstrapNode = (options: Partial<MeshOptions> = {}): Promise<Mesh>
 
 export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'quorate-mesh-'));
-  folders.push(path);
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
-
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((mesh) => mesh.close()));
-  for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true });
-});
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

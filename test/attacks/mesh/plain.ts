@@ -8,15 +8,10 @@ import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p, type Libp2pOptions } from 'libp2p';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 import type { Mesh } from '../../../src/mesh/index.ts';
 
 export type Plain = Libp2p<{ pubsub: GossipSub; dht: KadDHT; ping: Ping } & Record<string, unknown>>;
-const started: Plain[] = [];
-
-afterEach(async () => {
-  await Promise.all(started.splice(0).map((node) => node.stop()));
-});
 
 /** A node with the library's own settings: the attacker, and the unguarded victim of the control runs. */
 export async function plain(
@@ -41,7 +36,7 @@ export async function plain(
       pubsub: gossipsub({ allowPublishToZeroTopicPeers: true, fallbackToFloodsub: false, ...gossip }),
     },
   });
-  started.push(node as unknown as Plain);
+  onTestFinished(() => node.stop());
   return node as unknown as Plain;
 }
 
