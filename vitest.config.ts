@@ -54,7 +54,7 @@ const pure = [
   'test/egress/addresses.test.ts',
   'test/sandbox/{archive,parity,state-folder}.test.ts',
   'test/sandbox/{cgroups,seccomp}/**/*.test.ts',
-  'test/sandbox/build/driver.test.ts',
+  'test/sandbox/build/{deadline,driver}.test.ts',
   'test/sandbox/vm/{boot,end-marker}.test.ts',
   'test/simulations/{bugs,faults}.test.ts',
   'test/source/url.test.ts',

@@ -232,8 +232,9 @@ describe('Ctrl-C on join', () => {
     expect(groups.filter(existsSync)).not.toEqual([]);
     await cluster.worker('ben').kill();
     expect(await ada.stop('SIGINT')).toEqual({ code: 0, signal: null });
-    // Its control groups are gone only once no process is in them. What the killed worker left, its next start removes.
     expect(groups.filter(existsSync)).toEqual([]);
+    // Those of the killed worker follow it, also where they had only begun.
+    await until('the end of all builds', async () => (await processesWith(nap)).length === 0);
     expect((await readdir(cluster.home('ada'))).filter((name) => name.startsWith('tmp-'))).toEqual([]);
 
     await run.stop('SIGINT');

@@ -12,7 +12,7 @@ async function msOf(answers: TerminalAnswers): Promise<number> {
   return performance.now() - began;
 }
 
-describe('what a terminal still has to say', () => {
+describe.concurrent('what a terminal still has to say', () => {
   it('is waited for until it has answered the last question, and a moment more', async () => {
     const answers = new TerminalAnswers();
     say(answers, '\u001b[1;1R\u001b[', 100);

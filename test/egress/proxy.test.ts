@@ -223,15 +223,14 @@ describe('bounds', () => {
   it('on silence free whatever stands still: a client, a server, a half request', async () => {
     const port = await listen((socket) => socket.resume());
     const egress = await egressTo(port, { idleMs: 150 });
-    await say(egress, connectTo(`127.0.0.1:${port}`));
-    await say(egress, '');
-    await say(egress, 'CONNECT 127.0');
+    await Promise.all([connectTo(`127.0.0.1:${port}`), '', 'CONNECT 127.0'].map((text) => say(egress, text)));
     // Also after a first request on a connection that is kept.
     const site = await web((_, response) => response.end('first'));
     const kept = await egressTo(site, { idleMs: 150 });
     const get = `GET http://127.0.0.1:${site}/ HTTP/1.1\r\nHost: a\r\n\r\n`;
-    expect(await say(kept, `${get}${get}`)).toMatch(/first.*first$/s);
-    await say(kept, `${get}POST http://127.0.0.1:${site}/ HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n`);
+    const half = `${get}POST http://127.0.0.1:${site}/ HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n`;
+    const [twice] = await Promise.all([`${get}${get}`, half].map((text) => say(kept, text)));
+    expect(twice).toMatch(/first.*first$/s);
   });
 
   it('on memory hold for a client that never reads: its server waits', async () => {

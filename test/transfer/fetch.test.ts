@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CID } from 'multiformats/cid';
 import { describe, expect, it } from 'vitest';
-import { serveTrees } from '../../src/transfer/index.ts';
+import { type Provider, serveTrees } from '../../src/transfer/index.ts';
 import { codeOf, collect, noiseBytes, store } from '../store/support.ts';
 import { answering, importInto, node, Receiver, serving, small } from './support.ts';
 
@@ -171,8 +171,15 @@ describe('a transfer', () => {
     const area = from.store.sealed('lease');
     const root = await from.store.importBytes(Buffer.from('log'), { into: area });
     const to = await Receiver.open();
-    setTimeout(() => void from.store.publish(area), 150);
+    const { open, ...provider } = to.provider(from.mesh);
+    // It asks again only when it was told that there is no such tree.
+    const again: Provider['open'] = async (signal) => {
+      if (to.asked.length === 1) await from.store.publish(area);
+      return open(signal);
+    };
+    to.provider = () => ({ ...provider, open: again });
     expect((await to.fetch(root, [from.mesh])).blocks).toBe(1);
+    expect(to.asked.length).toBe(2);
   });
 
   it('falls back to Bitswap for a peer that has nothing else', async () => {

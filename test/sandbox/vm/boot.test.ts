@@ -1,12 +1,17 @@
+import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { tarRecordBytes } from '../../../sandbox/build/driver.ts';
 import type { BuildProcess } from '../../../sandbox/build/process.ts';
 import { VmBoot } from '../../../sandbox/vm/boot.ts';
 
 const mark = Buffer.from('\0the mark');
+
+/** Whatever is to come without time passing has come after these. */
+async function turns(): Promise<void> {
+  for (let n = 0; n < 20; n++) await new Promise(setImmediate);
+}
 
 /** A machine whose guest does what it is told. */
 function machine() {
@@ -36,11 +41,11 @@ it('what the guest says after its first word is the build’s, and nothing is se
   const only = machine();
   const { boot } = booting([only]);
   boot.input.write('source');
-  await sleep(10);
+  await turns();
   expect(only.input.readableLength).toBe(0);
   only.status.write('booted\nready\n');
   only.log.write('hello');
-  await sleep(10);
+  await once(only.input, 'readable');
   expect(only.input.read().toString()).toBe('source');
   only.outputs.write(mark);
   only.end();
@@ -71,11 +76,10 @@ it('a machine that does not come up is ended and started once more', async () =>
   const [first, second] = [machine(), machine()];
   const { boot, started } = booting([first, second], 20);
   boot.input.write('source');
-  await first.child.ended;
-  await sleep(5);
-  expect(started()).toBe(2);
   second.status.write('booted\n');
-  await sleep(5);
+  await first.child.ended;
+  await once(second.input, 'readable');
+  expect(started()).toBe(2);
   expect([first.input.readableLength, second.input.read()?.toString()]).toEqual([0, 'source']);
   second.end();
   await boot.child.ended;
@@ -92,12 +96,15 @@ it('after the second there is an end, with what the machine said', async () => {
 });
 
 it('time stands still for a frozen machine', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
   const only = machine();
   const { boot, started } = booting([only, machine()], 40);
   boot.pause(true);
-  await sleep(80);
+  await vi.advanceTimersByTimeAsync(80_000);
   expect(started()).toBe(1);
   boot.pause(false);
+  await vi.advanceTimersByTimeAsync(40);
   await only.child.ended;
   boot.child.kill();
 });
@@ -145,7 +152,7 @@ it('a machine is ended when log and outputs have come to their marks, and not be
   only.outputs.write(mark);
   only.status.write('over\n');
   expect(await text(boot.log)).toBe('log');
-  await sleep(20);
+  await turns();
   expect(ended).toBe(false);
   expect(await text(boot.outputs)).toBe(big);
   await boot.child.ended;

@@ -11,7 +11,15 @@ import {
   readHierarchies,
 } from '../../../../sandbox/cgroups/parents.ts';
 import type { Sandbox, SandboxJob } from '../../../../sandbox/index.ts';
-import { exited, type Play, play, type Ran, tarOf, tempFolder } from '../../../sandbox/support.ts';
+import {
+  exited,
+  holdsWithin,
+  type Play,
+  play,
+  type Ran,
+  tarOf,
+  tempFolder,
+} from '../../../sandbox/support.ts';
 
 /** What can be taken away for a control run. A tier has those that it is made of. */
 export type Guard =
@@ -109,6 +117,26 @@ export class Arena {
   async showing(folder: string, run: string[], succeeds: (ran: Ran) => void): Promise<void> {
     const driver = this.tier.showing(folder);
     if (driver !== undefined) succeeds(await this.#play(driver, run, {}));
+  }
+
+  /** Resolves once all jobs are frozen, in the words of either version of control groups. */
+  async standsStill(): Promise<void> {
+    const notes = join(this.#folder, 'notes');
+    const isFrozen = async (directory: string): Promise<boolean> => {
+      const read = (name: string) => readFile(join(directory, name), 'utf8').catch(() => '');
+      return (
+        (await read('freezer.state')).trim() === 'FROZEN' || /^frozen 1$/m.test(await read('cgroup.events'))
+      );
+    };
+    const frozen = await holdsWithin(120_000, async () => {
+      const jobs = (await readdir(notes)).filter((name) => name.endsWith('.json'));
+      for (const job of jobs) {
+        const { directories } = JSON.parse(await readFile(join(notes, job), 'utf8'));
+        if (!(await Promise.all(directories.map(isFrozen))).includes(true)) return false;
+      }
+      return true;
+    });
+    expect(frozen).toBe(true);
   }
 
   /** Those on the host that belong to jobs of this process, in groups of one of the hierarchies. */

@@ -180,7 +180,7 @@ export function eatsTheRest(arena: Arena): void {
         signal: stop.signal,
         onLog: () => {
           sandbox.freeze();
-          setTimeout(() => stop.abort(), 300);
+          void arena.standsStill().then(() => stop.abort());
         },
       });
       expect(await running).toMatchObject({ outcome: aborted('killed'), log: 'go\n' });
@@ -189,8 +189,9 @@ export function eatsTheRest(arena: Arena): void {
 
     it('leaves nothing behind that goes on after it succeeded', async () => {
       const nap = uniqueSleep();
-      const daemon = `(setsid sh -c "trap '' TERM HUP; (setsid sleep ${nap} &) ; sleep ${nap}" &)`;
-      expect((await arena.play([`${daemon}; sleep 0.2`], { outputs: ['.'] })).outcome).toEqual(exited(0));
+      const daemon = `(setsid sh -c "trap '' TERM HUP; (setsid sleep ${nap} &); : > /tmp/up; sleep ${nap}" &)`;
+      const step = `${daemon}; until [ -e /tmp/up ]; do sleep 0.02; done`;
+      expect((await arena.play([step], { outputs: ['.'] })).outcome).toEqual(exited(0));
       expect(await processesWith(nap)).toEqual([]);
     });
   });

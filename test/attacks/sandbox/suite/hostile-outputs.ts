@@ -126,7 +126,8 @@ export function makesHostileOutputs(arena: Arena): void {
         outputs: ['.'],
         signal: stop.signal,
         onOutputs: async (tar) => {
-          setTimeout(() => stop.abort(), 200);
+          // As soon as something of them has come.
+          tar.once('readable', () => stop.abort());
           await new Promise((resolve) => tar.once('close', resolve));
         },
       });
