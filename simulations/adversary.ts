@@ -5,7 +5,7 @@ import {
   type Verdict,
   type Verified,
 } from '../src/core/documents/index.ts';
-import type { Channel, Dial, Documents } from '../src/core/sessions/ports.ts';
+import type { Channel, Dial, Documents, ReceiveOptions } from '../src/core/sessions/ports.ts';
 import {
   decodeMessage,
   encodeMessage,
@@ -103,7 +103,7 @@ class LeaseTap implements Channel {
     }
   }
 
-  async receive(options?: { timeoutMs?: number }): Promise<Uint8Array | undefined> {
+  async receive(options?: ReceiveOptions): Promise<Uint8Array | undefined> {
     for (;;) {
       const bytes = await this.#channel.receive(options);
       if (bytes === undefined) return undefined;
@@ -124,7 +124,7 @@ class LeaseTap implements Channel {
         this.#draft = documents.verdict(decodeBundle(message.bundle).verdict).then(({ payload }) => payload);
         return true;
       case 'release':
-        if (behaviour === 'stale' && this.#lease !== undefined) this.#comeBackWith(this.#lease);
+        if (behaviour === 'stale' && this.#lease !== undefined) await this.#comeBackWith(this.#lease);
         return true;
       case 'error':
         // The answer to a lie is not the answer to the receipt of the sessions.
@@ -166,9 +166,10 @@ class LeaseTap implements Channel {
     return (await paper.receipt(name, lease, job, outcome, { facts })).raw;
   }
 
-  /** The lease is over, and here is a receipt for it all the same. */
-  #comeBackWith(lease: Verified<Lease>): void {
+  /** The lease is over, and here is a receipt for it all the same: on its own stream, and later on others. */
+  async #comeBackWith(lease: Verified<Lease>): Promise<void> {
     const { random, after } = this.#worker;
+    await this.#say({ kind: 'receipt', envelope: await this.#another(lease, {}) }).catch(() => {});
     for (const ms of [0, random.int(1_000, 60_000)]) {
       after(ms, () => {
         void this.#another(lease, {})

@@ -94,23 +94,25 @@ export const bugs: Record<string, Bug> = {
     }),
   },
   'fence-ignored': {
-    says: 'a receipt is taken whether its lease still stands or not',
+    says: 'a lease that was lost stands again: its receipt is taken',
     caughtBy: 'fences',
     patches: breaking((controller, handle) => {
       const given = new Map<string, LiveLease>();
       return (event, now) => {
         const { state } = controller;
-        if (event.kind === 'receipt' && !state.leases.has(event.lease)) {
-          const live = given.get(event.lease);
+        const effects = handle(event, now);
+        for (const effect of effects) {
+          const live = effect.kind === 'release' ? given.get(effect.lease) : undefined;
           const run = live === undefined ? undefined : runOf(controller, live.lease.offer);
           const round = run?.rounds.at(-1);
-          const open = round !== undefined && !round.revealed && round.offerId === live?.lease.offer;
-          if (live !== undefined && run !== undefined && open && live.lease.slot !== 'trusted') {
-            round.slots[live.lease.slot] = { kind: 'leased', live };
-            state.leases.set(live.id, run.id);
-          }
+          if (live === undefined || run === undefined || round?.offerId !== live.lease.offer) continue;
+          if (live.lease.slot === 'trusted' || round.slots[live.lease.slot]?.kind !== 'free') continue;
+          round.slots[live.lease.slot] = {
+            kind: 'leased',
+            live: { ...live, heardAt: now, detachedAt: null },
+          };
+          state.leases.set(live.id, run.id);
         }
-        const effects = handle(event, now);
         for (const run of state.runs.values()) {
           for (const slot of run.rounds.flatMap(({ slots }) => slots))
             if (slot.kind === 'leased') given.set(slot.live.id, slot.live);

@@ -124,7 +124,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
         );
       },
       keepConnection: () => () => {},
-      throttle: async () => {},
+      charge: () => 0,
       bundles: {
         get: (which) => whenAlive(() => this.#bundles.get(which)),
         put: ({ run, job, artifact }, text) =>

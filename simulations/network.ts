@@ -1,5 +1,5 @@
 import { reportedError } from '../src/core/errors.ts';
-import type { Channel } from '../src/core/sessions/ports.ts';
+import type { Channel, ReceiveOptions } from '../src/core/sessions/ports.ts';
 import type { Random } from './random.ts';
 import type { Rates } from './rates.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -61,11 +61,11 @@ class Side implements Channel {
     this.#network.carry(this, message);
   }
 
-  receive({ timeoutMs = receiveMsMax }: { timeoutMs?: number } = {}): Promise<Uint8Array | undefined> {
+  receive({ timeoutMs = receiveMsMax, admit }: ReceiveOptions = {}): Promise<Uint8Array | undefined> {
     return new Promise((resolve, reject) => {
       const take = (): boolean => {
         const next = this.#queue.shift();
-        if (next !== undefined) resolve(next);
+        if (next !== undefined) resolve(admit?.(next.length).then(() => next) ?? next);
         else if (this.ended === 'closed') resolve(undefined);
         else if (this.ended === 'reset') reject(reportedError('MESH_RESET', 'the stream broke'));
         else return false;

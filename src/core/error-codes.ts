@@ -201,6 +201,8 @@ const coreErrors = {
     'The verdict claims a level that its receipts do not support. Do not trust the artifact.',
   WIRE_INVALID:
     'A message between two nodes does not have the fields it should; they may run different versions.',
+  WIRE_TOO_LARGE:
+    'A message is longer than the other side reads from this peer at this point: a receipt may have what its job allows, and takes a lease on the same stream.',
   WITNESS_MISSING:
     'No trusted worker that co-signed has signed the checkpoint of the log, so a dropped receipt could not be noticed.',
 } as const;

@@ -13,6 +13,8 @@ export const limits = {
   bundleBytesMax: 64 * 1024 * 1024,
   /** Output files listed in one receipt, so that other tools can check a single file. Larger trees are refused. */
   outputFilesMax: 20_000,
+  /** Output files of a job that does not say how many it makes. Each costs every controller and consumer a line. */
+  outputFilesDefault: 2_000,
   /** Lifetime of a grant. A revoked operator loses access within a day although no server is asked. */
   grantSecondsMax: 24 * 3600,
   /** Difference between two clocks up to which a document counts neither as issued in the future nor as expired. */
@@ -73,6 +75,7 @@ const { stepBytesMax, jobBytesMax, documentBytesMax, receiptBytesMax, outputFile
 assert(stepBytesMax <= jobBytesMax, 'a job holds its longest step');
 assert(jobBytesMax < documentBytesMax, 'an offer notice holds a job');
 assert(outputFilesMax * 150 <= receiptBytesMax, 'a receipt holds a line for each output file');
+assert(limits.outputFilesDefault < outputFilesMax, 'a job can ask for more files than the default');
 assert(2 * receiptBytesMax <= limits.bundleBytesMax, 'a bundle holds several receipts');
 assert(limits.nameBytesMax <= limits.pathBytesMax, 'a path holds its longest component');
 assert(

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Policy } from '../core/documents/base.ts';
 import { type Job, jobSchema } from '../core/documents/job.ts';
 import { QuorateError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
 import { sizeTexts } from '../core/quantity.ts';
 import { jobFileLimits } from './limits.ts';
 import { nearestWord } from './nearest-word.ts';
@@ -67,12 +68,13 @@ export function parseJobFile(text: string, path: string): JobFile {
 
 function specOf(
   name: string,
-  { limits: { memory, disk, time, ...rest }, network, ...job }: JobInFile,
+  { limits: { memory, disk, time, files, ...rest }, network, ...job }: JobInFile,
 ): JobSpec {
   // Sorted, and absent when empty: the set is part of the job's id.
   const reached = jobSchema.shape.network.parse(network.length === 0 ? undefined : network.toSorted());
+  const bounds = { ...rest, memoryBytes: memory, diskBytes: disk, seconds: time };
   return {
-    ...{ name, ...job, limits: { ...rest, memoryBytes: memory, diskBytes: disk, seconds: time } },
+    ...{ name, ...job, limits: files === limits.outputFilesDefault ? bounds : { ...bounds, files } },
     ...(reached !== undefined && { network: reached }),
   };
 }

@@ -25,6 +25,12 @@ const limitsSchema = z.strictObject({
     .default(20 * 60)
     .describe('Wall-clock time of all steps together, default 20m.'),
   pids: bounds.pids.default(512).describe('Processes and threads at any one time.'),
+  files: z
+    .int()
+    .min(1)
+    .max(limits.outputFilesMax)
+    .default(limits.outputFilesDefault)
+    .describe('Files that the outputs may be: each is a line, with its hash, in every receipt.'),
 });
 
 const trustShape = policySchema.shape;

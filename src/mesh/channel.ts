@@ -4,7 +4,7 @@ import { assert, QuorateError } from '../core/errors.ts';
 import { tooLarge } from './errors.ts';
 import { meshLimits } from './limits.ts';
 import { PacedReader } from './paced-reader.ts';
-import type { Channel } from './types.ts';
+import type { Channel, ReceiveOptions } from './types.ts';
 
 const PREFIX_BYTES = 4;
 /** A large message is written in parts: each one that drains is progress, and at most one is queued. */
@@ -29,8 +29,14 @@ export class StreamChannel implements Channel {
   #length: number | undefined;
   #receiving = false;
   #ended = false;
+  /** The message whose length is known may be read. */
+  #admitted = false;
+  /** Why nothing more is read; our half stays open for an answer. */
+  #refusal: Error | undefined;
   #failure: Error | undefined;
   #sends: Promise<void> = Promise.resolve();
+  /** Ends the send that waits for the peer to read. */
+  #stopWriting: (() => void) | undefined;
   #linger: NodeJS.Timeout | undefined;
   #writeClosed = false;
 
@@ -58,16 +64,17 @@ export class StreamChannel implements Channel {
     return sent;
   }
 
-  async receive(options: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<Uint8Array | undefined> {
+  async receive(options: ReceiveOptions = {}): Promise<Uint8Array | undefined> {
     assert(!this.#receiving, 'one receive() at a time');
     this.#receiving = true;
     clearTimeout(this.#linger);
     try {
       const deadline = performance.now() + (options.timeoutMs ?? meshLimits.waitMs);
       for (;;) {
-        const message = this.#next();
-        if (message !== 'more') return message;
-        await this.#readable(deadline, options.signal);
+        const message = this.#next(options.admit !== undefined);
+        if (message === 'announced') await this.#admit(options.admit);
+        else if (message !== 'more') return message;
+        else await this.#readable(deadline, options.signal);
       }
     } finally {
       this.#receiving = false;
@@ -96,22 +103,40 @@ export class StreamChannel implements Channel {
     this.#pieces.clear();
     clearTimeout(this.#linger);
     this.#stream.abort(reason);
+    this.#stopWriting?.();
   }
 
-  /** A whole message, undefined at the end of the stream, or 'more' while a message is incomplete. */
-  #next(): Uint8Array | undefined | 'more' {
-    if (this.#failure !== undefined) throw this.#failure;
+  /**
+   * A whole message, undefined at the end of the stream, 'more' while a message is incomplete, or 'announced' once the
+   * length of one that has to be admitted is known.
+   */
+  #next(admits: boolean): Uint8Array | undefined | 'more' | 'announced' {
+    const failure = this.#failure ?? this.#refusal;
+    if (failure !== undefined) throw failure;
     for (;;) {
       if (this.#length === undefined && this.#pieces.length >= PREFIX_BYTES) this.#readLength();
+      if (this.#length !== undefined && admits && !this.#admitted) return 'announced';
       if (this.#length !== undefined && this.#pieces.length >= this.#length) {
         const message = this.#consume(this.#length);
         this.#length = undefined;
+        this.#admitted = false;
         return message;
       }
       const chunk = this.#reader.take();
       if (chunk === undefined) return 'more';
       if (chunk === 'end') return this.#onEnd();
       this.#pieces.push(chunk);
+    }
+  }
+
+  async #admit(admit: ReceiveOptions['admit']): Promise<void> {
+    try {
+      await admit?.(this.#length ?? 0);
+      this.#admitted = true;
+    } catch (error) {
+      this.#refusal = error instanceof Error ? error : new Error(String(error));
+      this.#pieces.clear();
+      throw error;
     }
   }
 
@@ -191,6 +216,7 @@ export class StreamChannel implements Channel {
     return new Promise((resolve, reject) => {
       const finish = (error?: Error): void => {
         clearTimeout(timer);
+        this.#stopWriting = undefined;
         this.#stream.removeEventListener('drain', onDrain);
         this.#stream.removeEventListener('idle', onDrain);
         this.#stream.removeEventListener('close', onClose);
@@ -204,6 +230,8 @@ export class StreamChannel implements Channel {
         finish(error);
         this.abort(error);
       }, this.#limits.stallMs ?? meshLimits.stallMs);
+      // A stream that is aborted here tells nobody while bytes are still queued.
+      this.#stopWriting = onClose;
       this.#stream.addEventListener('drain', onDrain);
       this.#stream.addEventListener('idle', onDrain);
       this.#stream.addEventListener('close', onClose);
@@ -226,9 +254,14 @@ export class StreamChannel implements Channel {
   #startLinger(): void {
     if (!this.#writeClosed || this.#ended || this.#receiving || this.#stream.status !== 'open') return;
     clearTimeout(this.#linger);
-    this.#linger = setTimeout(() => {
-      this.abort(waitError(`${this.peer} did not close its half of the channel`));
-    }, this.#limits.lingerMs ?? meshLimits.lingerMs);
+    this.#linger = setTimeout(
+      () => {
+        this.abort(waitError(`${this.peer} did not close its half of the channel`));
+      },
+      this.#refusal === undefined
+        ? (this.#limits.lingerMs ?? meshLimits.lingerMs)
+        : meshLimits.refusedLingerMs,
+    );
   }
 }
 

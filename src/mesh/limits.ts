@@ -22,6 +22,8 @@ export const meshLimits = {
   stallMs: 60_000,
   /** Time for which a peer may keep its half of a channel open after ours is closed and while it is not read. */
   lingerMs: 30_000,
+  /** The same where a message of the peer was refused unread: time for the answer to reach it. */
+  refusedLingerMs: 1_000,
   /** Inbound streams one peer may open per protocol where the protocol sets nothing itself. */
   streamsPerMinute: 240,
   /** Gossip accepted from one peer. Beyond it the peer has to wait. */

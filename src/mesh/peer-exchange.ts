@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { servedBounds } from '../core/wire/bounds.ts';
 import { meshLimits } from './limits.ts';
 import { MemberRegistry } from './member-registry.ts';
 import type { Channel, PeerAddress, ProtocolOptions } from './types.ts';
 
 export const PEER_EXCHANGE_PROTOCOL = '/quorate/peer-exchange/1';
-const REQUEST_BYTES_MAX = 8 * 1024;
 const REPLY_BYTES_MAX = 64 * 1024;
 const PEERS_MAX = 2 * meshLimits.projectPeers;
 const WAIT_MS = 5_000;
@@ -37,9 +37,8 @@ export class PeerExchange {
   constructor(ports: PeerExchangePorts) {
     this.#ports = ports;
     ports.handle(PEER_EXCHANGE_PROTOCOL, (channel) => this.#answer(channel), {
-      maxInboundStreams: 4,
-      maxMessageBytes: REQUEST_BYTES_MAX,
-      perPeerPerMinute: 120,
+      ...servedBounds('peer-exchange'),
+      maxSendBytes: REPLY_BYTES_MAX,
     });
   }
 

@@ -49,6 +49,12 @@ export interface MeshStats {
   peersFileFailures: number;
 }
 
+export interface ReceiveOptions {
+  signal?: AbortSignal;
+  timeoutMs?: number;
+  admit?: (bytes: number) => Promise<void>;
+}
+
 /**
  * Length-prefixed messages in both directions with backpressure: while one side does not read, the other can send about
  * one window (`limits.meshWindowBytes`).
@@ -64,9 +70,11 @@ export interface Channel {
   /**
    * The next message; undefined once the peer has closed its half. One call at a time. After MESH_TIMEOUT or an aborted
    * signal the channel is intact and the call may be repeated. Waits `timeoutMs`, by default `meshLimits.waitMs`.
+   * `admit` is called with the length of a message before the rest of it is read: what it takes time for the peer waits for,
+   * and when it throws nothing more is read from this channel.
    * @throws MESH_TIMEOUT, MESH_RESET, MESH_MESSAGE_TOO_LARGE, MESH_TRUNCATED
    */
-  receive(options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<Uint8Array | undefined>;
+  receive(options?: ReceiveOptions): Promise<Uint8Array | undefined>;
   /** Closes our half once all sends are written; the peer's half can still be read. */
   close(): Promise<void>;
   /** Closes both halves at once. Unsent and unread data is lost and the peer gets MESH_RESET. */

@@ -141,7 +141,7 @@ describe('a peer without a grant', () => {
   });
 
   it('is no worker: not without a word, not with a grant it made itself', async () => {
-    expect(await say(nobody, protocols.feed, { kind: 'poll' })).toMatchObject({ code: 'FEED_NO_HELLO' });
+    expect(await say(nobody, protocols.feed, { kind: 'poll' })).toMatchObject({ code: 'KEY_NOT_ENROLLED' });
     const made = makeGrant(nobody, 'nobody', 'worker', {
       ...{ iss: nobody.id, project: folder.project, iat: now(), exp: now() + hour },
     });

@@ -10,7 +10,7 @@ const seeds: Record<string, number> = {
   'vote-counted-twice': 4,
   'ack-before-journal': 2,
   'promises-unsynced': 2,
-  'fence-ignored': 23,
+  'fence-ignored': 5,
   'reveal-early': 2,
   'slot-freed-silently': 3,
   'receipt-dropped': 4,

@@ -110,7 +110,7 @@ export type Reply =
   | { kind: 'grant'; grant: Grant; charter: string }
   | { kind: 'standby' }
   | { kind: 'reserve' }
-  | { kind: 'lease'; lease: Lease }
+  | { kind: 'lease'; run: string; lease: Lease }
   | { kind: 'ack'; ack: Ack }
   | { kind: 'cancelled'; run: string };
 

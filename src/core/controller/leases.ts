@@ -63,7 +63,11 @@ export function giveLease(
   if (isTrustedSlot(slot)) run.trustedLeases++;
   else round.leasesGiven[slot] = (round.leasesGiven[slot] ?? 0) + 1;
   state.leases.set(live.id, run.id);
-  transition.out.push({ kind: 'reply', token: candidate.token, reply: { kind: 'lease', lease } });
+  transition.out.push({
+    kind: 'reply',
+    token: candidate.token,
+    reply: { kind: 'lease', run: run.id, lease },
+  });
   tell(transition, run, {
     kind: 'leased',
     round: round.n,

@@ -231,8 +231,6 @@ function reconsiderWindow(transition: Transition, run: Run): void {
 /** A worker resumes a lease on a new stream. The lease is live, or its receipt is in and its round may be over. */
 function resume(transition: Transition, { token, lease, worker }: EventOf<'resume'>): void {
   const id = idOf(lease.payload);
-  const back = () =>
-    transition.out.push({ kind: 'reply', token, reply: { kind: 'lease', lease: lease.payload } });
   const run = [...transition.state.runs.values()].find((candidate) =>
     candidate.rounds.some((round) => round.offerId === lease.payload.offer),
   );
@@ -241,7 +239,11 @@ function resume(transition: Transition, { token, lease, worker }: EventOf<'resum
   if (run === undefined || lease.payload.aud !== worker || (live === undefined && recorded === undefined)) {
     throw new QuorateError('LEASE_LOST', 'the lease is over');
   }
-  back();
+  transition.out.push({
+    kind: 'reply',
+    token,
+    reply: { kind: 'lease', run: run.id, lease: lease.payload },
+  });
   // Without its ack a worker ignores a reveal and refuses to co-sign.
   if (recorded !== undefined) acknowledge(transition, token, recorded);
   if (live !== undefined) {

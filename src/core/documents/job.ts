@@ -42,6 +42,13 @@ export const jobSchema = z.strictObject({
       .int()
       .min(1)
       .max(7 * 24 * 3600),
+    /** Output files; absent where it is `limits.outputFilesDefault`, so that one meaning has one id. */
+    files: z
+      .int()
+      .min(1)
+      .max(limits.outputFilesMax)
+      .refine((files) => files !== limits.outputFilesDefault, 'is the default, which is left out')
+      .optional(),
   }),
   /**
    * What a build may reach: the charter's version control servers, the project's artifact store. In order, each once, and

@@ -4,5 +4,6 @@ export { checkLease } from './lease.ts';
 export { checkOffer, checkOffered, checkOfferIssuer } from './offer.ts';
 export { policyMeetsFloor } from './policy.ts';
 export { checkReceipt } from './receipt.ts';
+export { filesFit, outputFilesMaxOf, receiptBytesMaxOf } from './receipt-size.ts';
 export { checkInputs, checkJob, checkRequest, type Order } from './request.ts';
 export { vcsAllowed } from './vcs.ts';

@@ -1,5 +1,6 @@
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { servedBounds } from '../wire/bounds.ts';
 import { bundleDownSchema, bundleUpSchema } from '../wire/messages.ts';
 import { protocols } from '../wire/protocols.ts';
 import { sessionLimits } from './limits.ts';
@@ -34,8 +35,7 @@ export function bundleServer(
   return {
     protocol: protocols.bundle,
     options: {
-      maxInboundStreams: 8,
-      maxMessageBytes: limits.documentBytesMax,
+      ...servedBounds('bundle'),
       maxSendBytes: limits.bundleBytesMax,
     },
     async session(channel: Channel) {

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { codeOf, messageOf, QuorateError, reportedError } from '../errors.ts';
 import { decodeMessage, encodeMessage } from '../wire/messages.ts';
-import type { Channel } from './ports.ts';
+import type { Channel, ReceiveOptions } from './ports.ts';
 
 /**
  * Typed messages over one channel. Messages leave in the order of the calls, also those that are still being signed. A send
@@ -11,12 +11,20 @@ export class MessageStream<Sent, Received> {
   readonly channel: Channel;
   readonly #schema: z.ZodType<Received>;
   readonly #what: string;
+  readonly #sent: (bytes: number) => void;
   #sending: Promise<void> = Promise.resolve();
 
-  constructor(channel: Channel, schema: z.ZodType<Received>, what: string) {
+  /** `sent` is told the length of each message that is sent. */
+  constructor(
+    channel: Channel,
+    schema: z.ZodType<Received>,
+    what: string,
+    sent: (bytes: number) => void = () => {},
+  ) {
     this.channel = channel;
     this.#schema = schema;
     this.#what = what;
+    this.#sent = sent;
   }
 
   get peer(): string {
@@ -26,7 +34,11 @@ export class MessageStream<Sent, Received> {
   send(message: Sent | Promise<Sent>): Promise<void> {
     // One that rejects before its turn is still handled.
     if (message instanceof Promise) message.catch(() => {});
-    this.#sending = this.#sending.then(async () => this.channel.send(encodeMessage(await message)));
+    this.#sending = this.#sending.then(async () => {
+      const bytes = encodeMessage(await message);
+      this.#sent(bytes.length);
+      return this.channel.send(bytes);
+    });
     this.#sending.catch((error) =>
       this.channel.abort(error instanceof Error ? error : new Error(messageOf(error))),
     );
@@ -39,9 +51,17 @@ export class MessageStream<Sent, Received> {
   }
 
   /** The next message; undefined once the other side has closed its half. Errors: `WIRE_INVALID`, `MESH_…`. */
-  async receive(options: { timeoutMs?: number } = {}): Promise<Received | undefined> {
+  async receive(options: ReceiveOptions = {}): Promise<Received | undefined> {
+    return (await this.receiveSized(options))?.message;
+  }
+
+  /** As `receive`, with the length of the message on the wire. */
+  async receiveSized(
+    options: ReceiveOptions = {},
+  ): Promise<{ message: Received; bytes: number } | undefined> {
     const bytes = await this.channel.receive(options);
-    return bytes === undefined ? undefined : decodeMessage(bytes, this.#schema, this.#what);
+    if (bytes === undefined) return undefined;
+    return { message: decodeMessage(bytes, this.#schema, this.#what), bytes: bytes.length };
   }
 
   async close(): Promise<void> {

@@ -14,6 +14,11 @@ import type {
  * network, its scheduler and its keys. The code between them is the same.
  */
 
+export interface ReceiveOptions {
+  timeoutMs?: number;
+  admit?: (bytes: number) => Promise<void>;
+}
+
 /** A duplex of whole messages with one authenticated peer, in order until it ends. */
 export interface Channel {
   /** PeerId of the other side, proven by the transport. */
@@ -23,10 +28,11 @@ export interface Channel {
   /** Resolves when the message has left; waits while the peer does not read. Errors: `MESH_…`. */
   send(message: Uint8Array): Promise<void>;
   /**
-   * The next message; undefined once the other side has closed its half. One call at a time.
-   * Errors: `MESH_TIMEOUT` after `timeoutMs`, which leaves the channel intact; `MESH_RESET` and other `MESH_…`.
+   * The next message; undefined once the other side has closed its half. One call at a time. `admit` is called with the
+   * length of a message before the rest of it is read, and may take its time; when it throws, nothing more is read.
+   * Errors: `MESH_TIMEOUT` after `timeoutMs`, which leaves the channel intact; `MESH_RESET` and other `MESH_…`; those of `admit`.
    */
-  receive(options?: { timeoutMs?: number }): Promise<Uint8Array | undefined>;
+  receive(options?: ReceiveOptions): Promise<Uint8Array | undefined>;
   /** Ends our half after what was sent. */
   close(): Promise<void>;
   /** Ends both halves at once; the other side gets `MESH_RESET`. */

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { cid, count, multiaddr, name, peerId, sha256, text } from '../documents/base.ts';
-import { encodeCanonical, reasonOf } from '../documents/canonical.ts';
+import { reasonOf } from '../documents/canonical.ts';
 import { capabilitiesSchema } from '../documents/round.ts';
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { fromUtf8 } from '../text.ts';
+import { fromUtf8, toUtf8 } from '../text.ts';
 
 /**
  * What travels on the protocols: JSON, one message per frame. A message only frames signed documents; nothing in one is
@@ -42,6 +42,7 @@ export const feedUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('hello'), grant: jws, capabilities: capabilitiesSchema }),
   z.strictObject({ kind: z.literal('poll') }),
 ]);
+export type FeedUp = z.infer<typeof feedUpSchema>;
 export const feedDownSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('backlog'),
@@ -171,6 +172,7 @@ export type ApiDown = z.infer<typeof apiDownSchema>;
 
 /** Answered with the bundle's text in one frame, or an error. */
 export const bundleUpSchema = z.strictObject({ which: text(120) });
+export type BundleUp = z.infer<typeof bundleUpSchema>;
 export const bundleDownSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('bundle'),
@@ -182,7 +184,7 @@ export const bundleDownSchema = z.discriminatedUnion('kind', [
 
 /** JSON of a message. Messages are ours; what they frame is canonical by itself. */
 export function encodeMessage(message: unknown): Uint8Array {
-  return encodeCanonical(message);
+  return toUtf8(JSON.stringify(message));
 }
 
 /** Size is bounded by the frame; then syntax, then the schema. Throws `WIRE_INVALID`. */

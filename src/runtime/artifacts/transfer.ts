@@ -1,9 +1,9 @@
 import { limits } from '../../core/limits.ts';
+import { servedBounds } from '../../core/wire/bounds.ts';
 import { protocols } from '../../core/wire/protocols.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import type { Store } from '../../store/index.ts';
 import { fetchTree, messageBytesMax, serveTrees, TransferFailed } from '../../transfer/index.ts';
-import { artifactLimits } from './limits.ts';
 
 interface Ends {
   mesh: Mesh;
@@ -13,8 +13,8 @@ interface Ends {
 /** Serves public trees to any peer. */
 export function serveArtifacts({ mesh, store }: Ends): void {
   mesh.handle(protocols.car, (channel) => serveTrees(channel, store.blocks), {
-    maxInboundStreams: artifactLimits.transferStreamsPerPeerMax,
-    maxMessageBytes: messageBytesMax,
+    ...servedBounds('car'),
+    maxSendBytes: messageBytesMax,
   });
 }
 

@@ -8,7 +8,7 @@ import type {
 } from '../../../sandbox/index.ts';
 import type { Job, Outcome } from '../../core/documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
+import { filesFit, outputFilesMaxOf } from '../../core/judge/index.ts';
 import type { Area, ImportedTree, Store } from '../../store/index.ts';
 
 /** Changes of the build environment, for trials only. */
@@ -68,10 +68,15 @@ export async function buildInSandbox(
       signal,
     },
   );
-  if (built !== undefined && built.files.length > limits.outputFilesMax) {
+  if (built !== undefined && !filesFit(job, built.files)) {
+    const most = outputFilesMaxOf(job);
+    const found = built.files.length;
     throw new QuorateError(
       'STORE_TOO_MANY_ENTRIES',
-      `the outputs are ${built.files.length} files; a receipt lists at most ${limits.outputFilesMax}`,
+      found > most
+        ? `the outputs are ${found} files; this job may have ${most}`
+        : `the paths of the ${found} output files are too long for a receipt of this job`,
+      { hint: 'Pack them into one archive, or set "files" under "limits" in quorate.yaml.' },
     );
   }
   return { outcome: outcomeOf(outcome, built), built };

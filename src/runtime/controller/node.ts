@@ -8,6 +8,7 @@ import { Loop } from '../../core/sessions/loop.ts';
 import { topics } from '../../core/wire/protocols.ts';
 import { openJournal } from '../../journal/index.ts';
 import { openMesh, projectRendezvous } from '../../mesh/index.ts';
+import { Buckets } from '../../mesh/token-buckets.ts';
 import { openStore } from '../../store/index.ts';
 import { announce } from '../artifacts/announce.ts';
 import { startBlockCollection } from '../artifacts/block-collection.ts';
@@ -15,11 +16,11 @@ import { openBundles, serveBundles } from '../artifacts/bundles.ts';
 import { pullArtifact, serveArtifacts } from '../artifacts/transfer.ts';
 import { type ProjectFolder, readCharter, writeAddress } from '../membership/project-folder.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
-import { PeerRateLimit } from '../node/peer-rate-limit.ts';
 import { nodeClock, signingOf } from '../node/ports.ts';
 import type { ControllerContext } from './context.ts';
 import { ControllerImages } from './images.ts';
 import { boundOf, Keeper } from './keep.ts';
+import { controllerNodeLimits } from './limits.ts';
 import { openLogFiles } from './log-files.ts';
 import { type PublicView, publicView } from './public-view.ts';
 import { refreshCharter } from './refresh-charter.ts';
@@ -112,7 +113,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const images = new ControllerImages(context, stop.signal);
     const keeper = new Keeper(context, stop.signal);
     const pins = new ArtifactPins(context, stop.signal);
-    const pace = new PeerRateLimit();
+    const pace = new Buckets(controllerNodeLimits.peerTurnsPerSecond, controllerNodeLimits.peerTurnsBurst);
     let feedUrls: readonly string[] = [];
     const sessions = new ControllerSessions({
       project: folder.project,
@@ -123,7 +124,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       dispatch: context.dispatch,
       publish: (topic, message) => mesh.publish(topic, message),
       keepConnection: (peer) => mesh.keep(peer),
-      throttle: (peer, bytes) => pace.wait(peer, bytes),
+      charge: (account, turns) => pace.charge(account, turns, performance.now()),
       bundles,
       logFiles: openLogFiles(join(folder.dir, 'logs')),
       needImage: (image) => images.need(image),

@@ -9,6 +9,7 @@ import {
   type Outcome,
   signStatement,
 } from '../../../src/core/documents/index.ts';
+import { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { FeedServer } from '../../../src/core/sessions/controller/feed-server.ts';
 import type { BundleStore, ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
 import { Publisher } from '../../../src/core/sessions/controller/publisher.ts';
@@ -47,7 +48,7 @@ class Desk {
       announce: async () => {},
       tell: () => {},
     } as unknown as ControllerPorts;
-    const publisher = new Publisher(ports, new Map(), new FeedServer(ports, new Map()));
+    const publisher = new Publisher(ports, new Map(), new FeedServer(ports, new Admission(ports), new Map()));
     const due: ControllerEffect[] = effects.slice(this.#performed);
     this.#performed = effects.length;
     for (const effect of due) {

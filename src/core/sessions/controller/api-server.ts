@@ -6,10 +6,12 @@ import { decodeJob, signMessage } from '../../documents/index.ts';
 import { QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { toUtf8 } from '../../text.ts';
+import { servedBounds } from '../../wire/bounds.ts';
 import { type ApiDown, type ApiUp, apiUpSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
 import { errorFrom, errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
+import type { Admission } from './admission.ts';
 import { sendLogs } from './log-answers.ts';
 import type { LogServer } from './log-server.ts';
 import type { ControllerPorts } from './ports.ts';
@@ -24,12 +26,19 @@ const followMsMax = 8 * 24 * 3600 * 1000;
 /** The controller's side of the api protocol: one question per stream. `follow` and `logs` answer until the run is over. */
 export class ApiServer {
   readonly #ports: ControllerPorts;
+  readonly #admission: Admission;
   readonly #replies: Replies;
   readonly #followers: Followers;
   readonly #logs: LogServer;
 
-  constructor(ports: ControllerPorts, replies: Replies, followers: Followers, logs: LogServer) {
+  constructor(
+    ports: ControllerPorts,
+    admission: Admission,
+    replies: Replies,
+    { followers, logs }: { followers: Followers; logs: LogServer },
+  ) {
     this.#ports = ports;
+    this.#admission = admission;
     this.#replies = replies;
     this.#followers = followers;
     this.#logs = logs;
@@ -38,20 +47,16 @@ export class ApiServer {
   get served(): ServedProtocol {
     return {
       protocol: protocols.api,
-      options: {
-        maxInboundStreams: 32,
-        maxMessageBytes: limits.documentBytesMax,
-        maxSendBytes: limits.receiptBytesMax,
-        perPeerPerMinute: 600,
-      },
+      options: { ...servedBounds('api'), maxSendBytes: limits.receiptBytesMax },
       session: (channel) => this.#session(channel),
     };
   }
 
   async #session(channel: Channel): Promise<void> {
-    const stream: ApiStream = new MessageStream<ApiDown, ApiUp>(channel, apiUpSchema, 'a request');
+    const sent = (bytes: number) => this.#admission.answered(channel.peer, bytes);
+    const stream: ApiStream = new MessageStream<ApiDown, ApiUp>(channel, apiUpSchema, 'a request', sent);
     try {
-      const question = await stream.receive({ timeoutMs: questionMsMax });
+      const question = await this.#admission.receive(stream, { protocol: 'api', timeoutMs: questionMsMax });
       if (question !== undefined) await this.#answer(stream, question);
     } catch (error) {
       await stream.send(errorMessage(error)).catch(() => {});

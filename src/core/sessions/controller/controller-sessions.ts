@@ -2,6 +2,7 @@ import type { ControllerEffect } from '../../controller/events.ts';
 import { messageOf, unreachable } from '../../errors.ts';
 import type { OfferNotice } from '../../wire/messages.ts';
 import type { ServedProtocol } from '../ports.ts';
+import { Admission } from './admission.ts';
 import { ApiServer } from './api-server.ts';
 import { FeedServer } from './feed-server.ts';
 import { LeaseServer } from './lease-server.ts';
@@ -28,10 +29,11 @@ export class ControllerSessions {
     this.#ports = ports;
     const backlog = new Map<string, OfferNotice>();
     this.backlog = backlog;
-    const feed = new FeedServer(ports, backlog);
-    const logs = new LogServer(ports);
-    const api = new ApiServer(ports, this.#replies, this.#followers, logs);
-    this.#leases = new LeaseServer(ports, this.#replies);
+    const admission = new Admission(ports);
+    const feed = new FeedServer(ports, admission, backlog);
+    const logs = new LogServer(ports, admission);
+    const api = new ApiServer(ports, admission, this.#replies, { followers: this.#followers, logs });
+    this.#leases = new LeaseServer(ports, admission, this.#replies);
     this.#publisher = new Publisher(ports, backlog, feed);
     this.served = [feed.served, this.#leases.served, logs.served, api.served];
   }

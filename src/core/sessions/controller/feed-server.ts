@@ -2,14 +2,16 @@ import type { z } from 'zod';
 import { checkTime } from '../../documents/index.ts';
 import { codeOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { type feedDownSchema, feedUpSchema, type OfferNotice } from '../../wire/messages.ts';
+import { servedBounds } from '../../wire/bounds.ts';
+import { type FeedUp, type feedDownSchema, feedUpSchema, type OfferNotice } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
 import { errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
+import type { Admission } from './admission.ts';
 import { warnOfExpired } from './expired-grants.ts';
 import type { ControllerPorts } from './ports.ts';
 
-type Up = z.infer<typeof feedUpSchema>;
+type Up = FeedUp;
 type Down = z.infer<typeof feedDownSchema>;
 
 /** A worker asks for the backlog at least this often; a worker that is silent for longer is absent. */
@@ -18,24 +20,22 @@ const silenceMs = 90_000;
 /** The controller's side of the feed protocol: presence of workers, and the backlog of open offers. */
 export class FeedServer {
   readonly #ports: ControllerPorts;
+  readonly #admission: Admission;
   readonly #backlog: ReadonlyMap<string, OfferNotice>;
   /** By worker. */
   readonly #streams = new Map<string, MessageStream<Down, Up>>();
 
   /** `backlog`: open offers by id, oldest first. */
-  constructor(ports: ControllerPorts, backlog: ReadonlyMap<string, OfferNotice>) {
+  constructor(ports: ControllerPorts, admission: Admission, backlog: ReadonlyMap<string, OfferNotice>) {
     this.#ports = ports;
+    this.#admission = admission;
     this.#backlog = backlog;
   }
 
   get served(): ServedProtocol {
     return {
       protocol: protocols.feed,
-      options: {
-        maxInboundStreams: 4,
-        maxMessageBytes: limits.documentBytesMax,
-        maxSendBytes: limits.bundleBytesMax,
-      },
+      options: { ...servedBounds('feed'), maxSendBytes: limits.bundleBytesMax },
       session: (channel) => this.#session(channel),
     };
   }
@@ -53,22 +53,22 @@ export class FeedServer {
   }
 
   async #session(channel: Channel): Promise<void> {
-    const { machine, dispatch, tell, throttle, keepConnection, signing, clock } = this.#ports;
-    const stream = new MessageStream<Down, Up>(channel, feedUpSchema, 'a feed message');
-    const { peer } = stream;
+    const { machine, dispatch, tell, keepConnection, signing, clock } = this.#ports;
+    const { peer } = channel;
+    const sent = (bytes: number) => this.#admission.answered(peer, bytes);
+    const stream = new MessageStream<Down, Up>(channel, feedUpSchema, 'a feed message', sent);
     let worker: string | undefined;
     let release = () => {};
     try {
       for (;;) {
-        const message = await stream.receive({ timeoutMs: silenceMs });
+        const message = await this.#admission.receive(stream, { protocol: 'feed', timeoutMs: silenceMs });
         if (message === undefined) break;
         if (message.kind === 'hello') {
           const grant = await signing.documents.message('grant', message.grant);
           if (grant.payload.sub !== peer)
             throw new QuorateError('GRANT_KEY_MISMATCH', 'the grant is for another key');
           checkTime(grant.payload, clock.now(), 'the grant');
-          // The machine checks the rest; an event of a stranger does not reach its journal.
-          if (!machine.state.keys.has(peer)) throw notEnrolled();
+          // The machine checks the rest.
           worker = peer;
           const before = this.#streams.get(peer);
           this.#streams.set(peer, stream);
@@ -89,7 +89,6 @@ export class FeedServer {
           throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
         const offers = [...this.#backlog.values()].slice(0, limits.feedOffersMax);
         await stream.send(this.#answer(charter.raw, offers));
-        await throttle(peer, 0);
       }
     } catch (error) {
       stream.post(errorMessage(error));

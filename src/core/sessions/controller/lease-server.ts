@@ -1,13 +1,17 @@
 import { draftOf } from '../../controller/draft.ts';
 import type { Reply } from '../../controller/events.ts';
+import { findLease } from '../../controller/leases.ts';
 import { addSignature, checkTime, idOf, signMessage, signStatement } from '../../documents/index.ts';
 import { messageOf, QuorateError } from '../../errors.ts';
+import { receiptBytesMaxOf } from '../../judge/index.ts';
 import { limits } from '../../limits.ts';
 import { addWitness, formatCheckpoint, openCheckpoint, signCheckpoint } from '../../transparency/index.ts';
+import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { type LeaseDown, type LeaseUp, leaseUpSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
 import { errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
+import type { Admission } from './admission.ts';
 import { assembleBundle } from './bundle.ts';
 import { warnOfExpired } from './expired-grants.ts';
 import type { ControllerPorts } from './ports.ts';
@@ -18,11 +22,18 @@ const silenceMs = 120_000;
 /** Heartbeats that follow the last one faster are ignored. */
 const heartbeatMsMin = 1_000;
 
+interface HeldLease {
+  id: string;
+  run: string;
+  /** Its receipt is recorded, and the ack was sent on this stream. */
+  acked: boolean;
+}
+
 interface LeaseStream {
   messages: MessageStream<LeaseDown, LeaseUp>;
   token: string;
-  /** Id of the lease given on this stream. */
-  lease: string | undefined;
+  /** The lease given on this stream. */
+  lease: HeldLease | undefined;
   /** Monotonic time of the last heartbeat that counted. */
   heartbeatAt: number;
 }
@@ -30,24 +41,21 @@ interface LeaseStream {
 /** The controller's side of the lease protocol: from claim to co-signature on one stream per lease. */
 export class LeaseServer {
   readonly #ports: ControllerPorts;
+  readonly #admission: Admission;
   readonly #replies: Replies;
   /** By lease id. */
   readonly #streams = new Map<string, LeaseStream>();
 
-  constructor(ports: ControllerPorts, replies: Replies) {
+  constructor(ports: ControllerPorts, admission: Admission, replies: Replies) {
     this.#ports = ports;
+    this.#admission = admission;
     this.#replies = replies;
   }
 
   get served(): ServedProtocol {
     return {
       protocol: protocols.lease,
-      options: {
-        maxInboundStreams: 64,
-        maxMessageBytes: limits.receiptBytesMax,
-        maxSendBytes: limits.bundleBytesMax,
-        perPeerPerMinute: 600,
-      },
+      options: { ...servedBounds('lease'), maxSendBytes: limits.bundleBytesMax },
       session: (channel) => this.#session(channel),
     };
   }
@@ -75,24 +83,29 @@ export class LeaseServer {
   }
 
   async #session(channel: Channel): Promise<void> {
-    const { dispatch, throttle, clock } = this.#ports;
+    const { dispatch, clock } = this.#ports;
     const messages = new MessageStream<LeaseDown, LeaseUp>(channel, leaseUpSchema, 'a lease message');
     const stream: LeaseStream = { messages, lease: undefined, token: '', heartbeatAt: -heartbeatMsMin };
     stream.token = this.#replies.open((reply) => this.#answer(stream, reply));
     try {
       for (;;) {
-        const message = await messages.receive({ timeoutMs: silenceMs });
+        const message = await this.#admission.receive(messages, {
+          protocol: 'lease',
+          timeoutMs: silenceMs,
+          standing: () => this.#standing(stream),
+          waiting: () => this.#heard(stream),
+        });
         if (message === undefined) break;
         await this.#message(stream, message, clock.monotonic());
-        await throttle(messages.peer, message.kind === 'receipt' ? message.envelope.length : 0);
       }
     } catch (error) {
       messages.post(errorMessage(error));
     } finally {
       this.#replies.drop(stream.token);
-      if (stream.lease !== undefined && this.#streams.get(stream.lease) === stream) {
-        this.#streams.delete(stream.lease);
-        dispatch({ kind: 'detached', worker: messages.peer, lease: stream.lease });
+      const lease = stream.lease?.id;
+      if (lease !== undefined && this.#streams.get(lease) === stream) {
+        this.#streams.delete(lease);
+        dispatch({ kind: 'detached', worker: messages.peer, lease });
       }
       await messages.close();
     }
@@ -127,29 +140,50 @@ export class LeaseServer {
         return;
       }
       case 'heartbeat':
-        if (stream.lease === undefined || at - stream.heartbeatAt < heartbeatMsMin) return;
+        if (at - stream.heartbeatAt < heartbeatMsMin) return;
         stream.heartbeatAt = at;
-        dispatch({ kind: 'heartbeat', worker: messages.peer, lease: stream.lease });
-        return;
-      case 'receipt': {
-        const receipt = await documents.receipt(message.envelope);
-        dispatch({ kind: 'receipt', token, lease: receipt.payload.predicate.quorate_receipt.lease, receipt });
-        return;
-      }
+        return this.#heard(stream);
+      case 'receipt':
+        return this.#receipt(stream, message.envelope);
       case 'cosigned':
         return this.#cosigned(stream, message.signature, message.witness);
       case 'cosign-refused': {
-        const run = this.#runOf(stream);
-        if (run === undefined) return;
+        const { lease } = stream;
         const { code, message: says } = message;
-        dispatch({ kind: 'cosign-refused', run, worker: messages.peer, code, message: says });
+        if (lease !== undefined)
+          dispatch({ kind: 'cosign-refused', run: lease.run, worker: messages.peer, code, message: says });
         return;
       }
     }
   }
 
-  #runOf(stream: LeaseStream): string | undefined {
-    return this.#ports.machine.state.leases.get(stream.lease ?? '');
+  /** What its peer may send on a stream now. A receipt takes a lease that stands, or whose receipt was acknowledged here. */
+  #standing({ messages, lease }: LeaseStream): Standing {
+    const run = lease === undefined ? undefined : this.#ports.machine.state.runs.get(lease.run);
+    if (lease === undefined || run === undefined) return this.#admission.standingOf(messages.peer);
+    const { phase, job } = run;
+    const asked = phase.kind === 'cosigning' && phase.lease === lease.id;
+    if (!asked && !lease.acked && findLease(run, lease.id) === undefined)
+      return this.#admission.standingOf(messages.peer);
+    return { sender: asked ? 'asked' : 'holder', receiptBytesMax: receiptBytesMaxOf(job) };
+  }
+
+  #heard({ messages, lease }: LeaseStream): void {
+    if (lease !== undefined)
+      this.#ports.dispatch({ kind: 'heartbeat', worker: messages.peer, lease: lease.id });
+  }
+
+  async #receipt(stream: LeaseStream, envelope: string): Promise<void> {
+    const { dispatch, signing } = this.#ports;
+    const { lease, messages, token } = stream;
+    // One that crossed its ack, which says all there is to say.
+    if (lease === undefined || lease.acked) return;
+    const receipt = await signing.documents.receipt(envelope);
+    if (receipt.signer !== messages.peer)
+      throw new QuorateError('RECEIPT_SIGNER_MISMATCH', 'a receipt is sent by the key that signed it');
+    if (receipt.payload.predicate.quorate_receipt.lease !== lease.id)
+      throw new QuorateError('RECEIPT_LEASE_MISMATCH', 'a receipt is sent on the stream of its lease');
+    dispatch({ kind: 'receipt', token, lease: lease.id, receipt });
   }
 
   /** Checks the signature and the witness line; the machine gets only a co-signature that holds. */
@@ -157,7 +191,7 @@ export class LeaseServer {
     const { machine, dispatch, project, signing } = this.#ports;
     const { signer, documents } = signing;
     const { peer } = stream.messages;
-    const run = this.#runOf(stream);
+    const run = stream.lease?.run;
     const draft = run === undefined ? undefined : draftOf(machine.state, run);
     if (run === undefined || draft === undefined)
       throw new QuorateError('COSIGN_NOT_ASKED', 'no co-signature was asked for');
@@ -176,9 +210,10 @@ export class LeaseServer {
     const { signer } = this.#ports.signing;
     switch (reply.kind) {
       case 'lease': {
-        stream.lease = idOf(reply.lease);
-        const before = this.#streams.get(stream.lease);
-        this.#streams.set(stream.lease, stream);
+        const id = idOf(reply.lease);
+        stream.lease = { id, run: reply.run, acked: false };
+        const before = this.#streams.get(id);
+        this.#streams.set(id, stream);
         // A resume that was long on its way must not leave the worker on a stream that is told nothing: it resumes again.
         if (before !== undefined && before !== stream) void before.messages.close();
         messages.post(
@@ -187,6 +222,7 @@ export class LeaseServer {
         return;
       }
       case 'ack':
+        if (stream.lease !== undefined) stream.lease.acked = true;
         messages.post(signMessage('ack', reply.ack, signer).then(({ raw }) => ({ kind: 'ack', ack: raw })));
         return;
       case 'standby':

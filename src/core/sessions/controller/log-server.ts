@@ -2,9 +2,11 @@ import { liveLeases } from '../../controller/state.ts';
 import { QuorateError } from '../../errors.ts';
 import { LineEscaper } from '../../escape.ts';
 import { limits } from '../../limits.ts';
+import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { decodeMessage, logUpSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
+import type { Admission } from './admission.ts';
 import type { ControllerPorts } from './ports.ts';
 
 /** In every JavaScript engine, yet in no lib of this project. */
@@ -27,17 +29,19 @@ const silenceMs = 24 * 3600 * 1000;
 /** The log protocol: live logs of builds are escaped on arrival, stored, bounded, and passed on to followers. */
 export class LogServer {
   readonly #ports: Pick<ControllerPorts, 'machine' | 'logFiles'>;
+  readonly #admission: Admission;
   /** By lease id. */
   readonly #live = new Map<string, LiveLog>();
 
-  constructor(ports: Pick<ControllerPorts, 'machine' | 'logFiles'>) {
+  constructor(ports: Pick<ControllerPorts, 'machine' | 'logFiles'>, admission: Admission) {
     this.#ports = ports;
+    this.#admission = admission;
   }
 
   get served(): ServedProtocol {
     return {
       protocol: protocols.log,
-      options: { maxInboundStreams: 64, maxMessageBytes: limits.documentBytesMax },
+      options: servedBounds('log'),
       session: (channel) => this.#session(channel),
     };
   }
@@ -62,7 +66,10 @@ export class LogServer {
 
   async #session(channel: Channel): Promise<void> {
     const { machine, logFiles } = this.#ports;
-    const first = await channel.receive({ timeoutMs: headerMsMax });
+    const first = await channel.receive({
+      timeoutMs: headerMsMax,
+      admit: this.#admission.admit(channel.peer, { protocol: 'log' }),
+    });
     if (first === undefined) return;
     const { lease } = decodeMessage(first, logUpSchema, 'a log header');
     const run = machine.state.runs.get(machine.state.leases.get(lease) ?? '');
@@ -91,8 +98,12 @@ export class LogServer {
       log.tail = (log.tail + text).slice(-tailChars);
       for (const listener of log.listeners) listener(text);
     };
+    // Apart from the other messages of the worker, whose heartbeats would wait for its output.
+    const standing = (): Standing => ({ sender: 'holder' });
+    const account = `log ${channel.peer}`;
+    const admit = this.#admission.admit(channel.peer, { protocol: 'log', standing }, account);
     for (;;) {
-      const chunk = await channel.receive({ timeoutMs: silenceMs });
+      const chunk = await channel.receive({ timeoutMs: silenceMs, admit });
       if (chunk === undefined) break;
       if (log.bytes >= limits.logBytesMax) continue;
       log.bytes += chunk.length;

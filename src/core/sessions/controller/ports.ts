@@ -35,8 +35,8 @@ export interface ControllerPorts {
   publish(topic: string, message: Uint8Array): Promise<void>;
   /** Keeps the connections of a peer when there are too many, until the returned function is called. */
   keepConnection(peer: string): () => void;
-  /** Resolves when `peer` may say the next thing; `bytes` is the size of its last message, where that was large. */
-  throttle(peer: string, bytes: number): Promise<void>;
+  /** Takes turns from the account of a peer; returns the milliseconds until its next message may be read. */
+  charge(account: string, turns: number): number;
   readonly bundles: BundleStore;
   readonly logFiles: LogFiles;
   /** Resolves when workers can get this image here. Errors: `IMAGE_…`. */

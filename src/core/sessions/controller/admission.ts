@@ -1,0 +1,67 @@
+import { checkKind, checkLength, type messageBounds, type Standing } from '../../wire/bounds.ts';
+import { sessionLimits } from '../limits.ts';
+import type { MessageStream } from '../message-stream.ts';
+import { pause } from '../timing.ts';
+import type { ControllerPorts } from './ports.ts';
+
+/** A peer that waits for its turn is told to be there this often. */
+const waitMsMax = 5_000;
+
+interface Reading {
+  protocol: keyof typeof messageBounds;
+  timeoutMs: number;
+  /** What the peer is now; that of its key where it is left out. */
+  standing?: () => Standing;
+  /** Called now and then while the peer waits, whose message has begun to arrive. */
+  waiting?: () => void;
+}
+
+/**
+ * Reads what peers send to a controller: nothing that `messageBounds` does not let them send now, and no faster than each may.
+ * Both are decided from the length of a message, before the rest of it is read.
+ */
+export class Admission {
+  readonly #ports: Pick<ControllerPorts, 'machine' | 'clock' | 'charge'>;
+
+  constructor(ports: Pick<ControllerPorts, 'machine' | 'clock' | 'charge'>) {
+    this.#ports = ports;
+  }
+
+  standingOf(peer: string): Standing {
+    return { sender: this.#ports.machine.state.keys.has(peer) ? 'member' : 'anyone' };
+  }
+
+  /** The next message of a stream. Errors: those of `checkLength`, `checkKind` and `MessageStream.receive`. */
+  async receive<Received extends { kind: string }>(
+    stream: MessageStream<never, Received>,
+    reading: Reading,
+  ): Promise<Received | undefined> {
+    const { protocol, timeoutMs, standing = () => this.standingOf(stream.peer) } = reading;
+    const found = await stream.receiveSized({ timeoutMs, admit: this.admit(stream.peer, reading) });
+    if (found === undefined) return undefined;
+    checkKind(protocol, standing(), { kind: found.message.kind, bytes: found.bytes });
+    return found.message;
+  }
+
+  /** For `Channel.receive`. `account`: whose turn it is, where that is not the peer's own. */
+  admit(
+    peer: string,
+    { protocol, standing = () => this.standingOf(peer), waiting = () => {} }: Omit<Reading, 'timeoutMs'>,
+    account = peer,
+  ): (bytes: number) => Promise<void> {
+    const { charge, clock } = this.#ports;
+    return async (bytes) => {
+      checkLength(protocol, standing(), bytes);
+      let ms = charge(account, 1 + bytes / sessionLimits.receivedBytesPerTurn);
+      for (; ms > 0 && !clock.closing; ms -= waitMsMax) {
+        waiting();
+        await pause(clock, Math.min(ms, waitMsMax));
+      }
+    };
+  }
+
+  /** Counts an answer: what it cost is waited for before the next message of the peer is read. */
+  answered(peer: string, bytes: number): void {
+    this.#ports.charge(peer, bytes / sessionLimits.sentBytesPerTurn);
+  }
+}

@@ -1,0 +1,182 @@
+import { assert, type ErrorCode, QuorateError } from '../errors.ts';
+import { limits } from '../limits.ts';
+import type { ApiUp, BundleUp, FeedUp, LeaseUp } from './messages.ts';
+
+/**
+ * What a node knows of a peer before it reads its message; each includes those before it. `anyone`: the peer has proven its
+ * key. `member`: the key is enrolled. `holder`: the peer holds the lease of this stream. `asked`: it was asked on this stream to
+ * co-sign.
+ */
+const senders = ['anyone', 'member', 'holder', 'asked'] as const;
+export type Sender = (typeof senders)[number];
+
+export interface MessageBound {
+  /** The least a peer must be to send it. */
+  from: Sender;
+  /** Length of the message on the wire. `receipt`: what a receipt of the job may have (`receiptBytesMax`). */
+  bytesMax: number | 'receipt';
+  /** Answer to a peer that is less. */
+  refused: ErrorCode;
+}
+
+export interface ProtocolBound<Kind extends string> {
+  /** Streams that one peer may have open. */
+  streams: number;
+  /** Streams that one peer may open in a minute. */
+  streamsPerMinute: number;
+  messages: Readonly<Record<Kind, MessageBound>>;
+}
+
+/** A question, a heartbeat, a claim: a few names and ids, and at most two signed documents without lists. */
+const smallBytes = 8 * 1024;
+
+const byAnyone = { from: 'anyone', bytesMax: smallBytes, refused: 'WIRE_INVALID' } as const;
+const byMember = { from: 'member', bytesMax: smallBytes, refused: 'KEY_NOT_ENROLLED' } as const;
+const whenAsked = { from: 'asked', bytesMax: smallBytes, refused: 'COSIGN_NOT_ASKED' } as const;
+
+const table = <T extends Record<string, ProtocolBound<string>>>(bounds: T): T => bounds;
+
+/**
+ * Who may send which message, and how large it may be. A server asks this before it reads a message, from its length alone,
+ * and again once it knows its kind: what a peer costs depends on what it is to the server. Each message of each protocol has
+ * a line here.
+ */
+export const messageBounds = table({
+  feed: {
+    streams: 4,
+    streamsPerMinute: 240,
+    messages: { hello: byMember, poll: byMember } satisfies Record<FeedUp['kind'], MessageBound>,
+  },
+  lease: {
+    streams: 64,
+    streamsPerMinute: 600,
+    messages: {
+      claim: byMember,
+      resume: byMember,
+      heartbeat: byMember,
+      receipt: { from: 'holder', bytesMax: 'receipt', refused: 'RECEIPT_STALE_FENCE' },
+      cosigned: whenAsked,
+      'cosign-refused': whenAsked,
+    } satisfies Record<LeaseUp['kind'], MessageBound>,
+  },
+  log: {
+    streams: 64,
+    streamsPerMinute: 240,
+    messages: {
+      header: byMember,
+      output: { from: 'holder', bytesMax: limits.documentBytesMax, refused: 'LOG_NO_LEASE' },
+    },
+  },
+  api: {
+    streams: 32,
+    streamsPerMinute: 600,
+    messages: {
+      charter: byAnyone,
+      log: byAnyone,
+      // An invite may have sixteen addresses.
+      enrol: { ...byAnyone, bytesMax: 2 * smallBytes },
+      renew: byMember,
+      submit: { ...byMember, bytesMax: limits.documentBytesMax },
+      jobs: byAnyone,
+      show: byAnyone,
+      follow: byAnyone,
+      cancel: byMember,
+      logs: byAnyone,
+    } satisfies Record<ApiUp['kind'], MessageBound>,
+  },
+  bundle: {
+    streams: 8,
+    streamsPerMinute: 240,
+    messages: { which: byAnyone } satisfies Record<keyof BundleUp, MessageBound>,
+  },
+  car: {
+    streams: 8,
+    streamsPerMinute: 240,
+    // A thousand CIDs.
+    messages: { roots: { ...byAnyone, bytesMax: 128 * 1024 } },
+  },
+  'peer-exchange': {
+    streams: 4,
+    streamsPerMinute: 120,
+    messages: { members: byAnyone },
+  },
+});
+
+/** What a peer may send on a stream now. */
+export interface Standing {
+  sender: Sender;
+  /** Of a holder: the largest receipt of its job. */
+  receiptBytesMax?: number;
+}
+
+const rank = (sender: Sender): number => senders.indexOf(sender);
+
+function bytesOf({ bytesMax }: MessageBound, { receiptBytesMax = 0 }: Standing): number {
+  return bytesMax === 'receipt' ? receiptBytesMax : bytesMax;
+}
+
+/** The longest message that a peer may send now; 0 where it may send none. */
+export function bytesMaxOf(protocol: keyof typeof messageBounds, standing: Standing): number {
+  const bounds: ProtocolBound<string> = messageBounds[protocol];
+  const open = Object.values(bounds.messages).filter(({ from }) => rank(from) <= rank(standing.sender));
+  return Math.max(0, ...open.map((bound) => bytesOf(bound, standing)));
+}
+
+/**
+ * Whether a message of this length may be read. Errors: `WIRE_TOO_LARGE`; where the peer may send nothing at all, the
+ * `refused` code of the protocol's first message.
+ */
+export function checkLength(protocol: keyof typeof messageBounds, standing: Standing, bytes: number): void {
+  const most = bytesMaxOf(protocol, standing);
+  if (bytes <= most) return;
+  const [first] = Object.values<MessageBound>(messageBounds[protocol].messages);
+  assert(first !== undefined, 'each protocol has a message');
+  if (most === 0) throw refusal(first, protocol);
+  throw new QuorateError(
+    'WIRE_TOO_LARGE',
+    `the message has ${bytes} bytes; at most ${most} are read from this peer on /quorate/${protocol} now`,
+  );
+}
+
+/** Whether a message of this kind may be handled, which was read. Errors: the `refused` code of its line, `WIRE_TOO_LARGE`. */
+export function checkKind(
+  protocol: keyof typeof messageBounds,
+  standing: Standing,
+  { kind, bytes }: { kind: string; bytes: number },
+): void {
+  const { messages }: ProtocolBound<string> = messageBounds[protocol];
+  const bound = messages[kind];
+  assert(bound !== undefined, 'each message has a line in the table');
+  if (rank(bound.from) > rank(standing.sender)) throw refusal(bound, kind);
+  const most = bytesOf(bound, standing);
+  if (bytes > most)
+    throw new QuorateError(
+      'WIRE_TOO_LARGE',
+      `the message "${kind}" has ${bytes} bytes; at most ${most} are read`,
+    );
+}
+
+const needed: Readonly<Record<Sender, string>> = {
+  anyone: 'a peer',
+  member: 'an enrolled key',
+  holder: 'a lease that is not over, on this stream',
+  asked: 'having been asked to co-sign, on this stream',
+};
+
+function refusal({ from, refused }: MessageBound, what: string): QuorateError {
+  return new QuorateError(refused, `"${what}" takes ${needed[from]}`);
+}
+
+/** Bounds of a protocol for whoever serves it: its streams, and its longest message, whoever sends that. */
+export function servedBounds(protocol: keyof typeof messageBounds): {
+  maxInboundStreams: number;
+  perPeerPerMinute: number;
+  maxMessageBytes: number;
+} {
+  const { streams, streamsPerMinute } = messageBounds[protocol];
+  return {
+    maxInboundStreams: streams,
+    perPeerPerMinute: streamsPerMinute,
+    maxMessageBytes: bytesMaxOf(protocol, { sender: 'asked', receiptBytesMax: limits.receiptBytesMax }),
+  };
+}

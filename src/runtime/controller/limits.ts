@@ -1,0 +1,14 @@
+import { assert } from '../../core/errors.ts';
+
+/** Turns of one peer at a controller, beyond which it waits. A message takes one, and more if it is large. */
+export const controllerNodeLimits = {
+  /** Turns in the long run: a worker with 64 leases sends 13 messages a second. */
+  peerTurnsPerSecond: 50,
+  /** Turns at once: a controller that restarts hears from all leases of a worker. */
+  peerTurnsBurst: 500,
+} as const;
+
+assert(
+  controllerNodeLimits.peerTurnsPerSecond <= controllerNodeLimits.peerTurnsBurst,
+  'a burst is at least a second of messages',
+);
