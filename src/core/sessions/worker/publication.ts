@@ -1,5 +1,6 @@
-import { decodeBundle } from '../../documents/index.ts';
+import { decodeBundle, sha256Hex } from '../../documents/index.ts';
 import { codeOf, messageOf } from '../../errors.ts';
+import { toUtf8 } from '../../text.ts';
 import { verifyBundle } from '../../trust/index.ts';
 import { requestBundle } from '../bundle-exchange.ts';
 import { sessionLimits } from '../limits.ts';
@@ -18,6 +19,10 @@ export class Publication {
   readonly #ports: WorkerPorts;
   /** Served artifacts whose bundle may still get better. */
   readonly #waiting = new Set<string>();
+  /** Hash of the bundle held, by artifact, of those that wait for a better one. */
+  readonly #held = new Map<string, string>();
+  /** Requests under way, by artifact. */
+  readonly #learning = new Map<string, Promise<void>>();
   /** Monotonic time of publication, by root: the controller may not have fetched it yet. */
   readonly #new = new Map<string, number>();
   /** The latest level that was heard of an artifact: a count that grows, so that an older wait ends. */
@@ -58,7 +63,12 @@ export class Publication {
 
   /** The root is not served any more. */
   forget(root: string): void {
-    this.#waiting.delete(root);
+    this.#stopWaiting(root);
+  }
+
+  #stopWaiting(artifact: string): void {
+    this.#waiting.delete(artifact);
+    this.#held.delete(artifact);
   }
 
   /** Announces the artifacts of earlier lives of this process. */
@@ -76,6 +86,8 @@ export class Publication {
     const overtaken = this.#heard.get(artifact) !== turn;
     if (!overtaken) this.#heard.delete(artifact);
     if (overtaken || clock.closing) return;
+    // A bundle that was asked for before may be the one before.
+    await this.#learning.get(artifact);
     await this.#learn(artifact);
   }
 
@@ -88,7 +100,16 @@ export class Publication {
     }
   }
 
-  async #learn(artifact: string): Promise<void> {
+  /** One request at a time for each artifact. Never rejects. */
+  #learn(artifact: string): Promise<void> {
+    const running = this.#learning.get(artifact);
+    if (running !== undefined) return running;
+    const learning = this.#ask(artifact).finally(() => this.#learning.delete(artifact));
+    this.#learning.set(artifact, learning);
+    return learning;
+  }
+
+  async #ask(artifact: string): Promise<void> {
     const { credentials, clock, tell } = this.#ports;
     for (const controller of credentials.membership.controllers) {
       try {
@@ -104,6 +125,8 @@ export class Publication {
     const { documents } = signing;
     const text = await requestBundle(dial, controller, artifact);
     if (text === undefined) return false;
+    const hash = sha256Hex(toUtf8(text));
+    if (this.#held.get(artifact) === hash) return true;
     const bundle = decodeBundle(text);
     const { project } = credentials.membership;
     const verification = await verifyBundle(bundle, { project, artifact }, documents.verifier);
@@ -113,11 +136,13 @@ export class Publication {
       return false;
     }
     const { payload } = await documents.verdict(bundle.verdict);
-    const { request, job } = payload.predicate.quorate_verdict;
+    const { request, job, policy, level: stated } = payload.predicate.quorate_verdict;
     await bundles.put({ run: request, job, artifact }, text);
     await this.#announce(artifact);
     tell('info', 'proof', `holds the proof for ${artifact}: ${level}`, { artifact, level });
-    if (level === 'trusted') this.#waiting.delete(artifact);
+    // Untrusted inputs hold the level of an artifact down, whatever its own verdict says.
+    if (stated === 'trusted' || policy.cosign === 'none') this.#stopWaiting(artifact);
+    else if (this.#waiting.has(artifact)) this.#held.set(artifact, hash);
     return true;
   }
 
