@@ -138,4 +138,11 @@ async function writeKey(file: string, pem: string): Promise<void> {
     await handle.close();
     await unlink(draft);
   }
+  // What the key signs must not outlive it.
+  const folder = await open(dirname(file), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fdatasyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fdatasyncSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { QuorateError } from '../core/errors.ts';
@@ -41,6 +41,10 @@ export function openJournal<Event>(file: string, machine: string): Journal<Event
   const select = db.prepare('SELECT seq, at, event FROM events ORDER BY seq');
   // Commits go to the write-ahead log, which stays the same file as long as the database is open (SQLite, wal.html).
   const wal = openSync(`${file}-wal`, 'r');
+  // Both files may be new: what is synced later must be found after a power failure.
+  const folder = openSync(dirname(file), 'r');
+  fsyncSync(folder);
+  closeSync(folder);
   const written = (write: () => void): void => {
     try {
       write();

@@ -11,7 +11,17 @@ export async function makePrivate(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
 }
 
-/** Writes a file atomically: into a temporary file, which is synced and renamed. */
+/** Syncs a folder, which makes created and renamed files durable. */
+export async function syncFolder(dir: string): Promise<void> {
+  const handle = await open(dir, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes a file atomically and durably: into a temporary file, which is synced and renamed; then its folder is synced. */
 export function writeAtomic(file: string, content: string, mode = 0o600): Promise<void> {
   return writeAtomicAs([file], content, mode);
 }
@@ -36,6 +46,7 @@ export async function writeAtomicAs(files: readonly string[], content: string, m
       await rename(made, name);
     }
     await rename(beside, file);
+    await syncFolder(dirname(file));
   } catch (cause) {
     for (const left of [beside, ...more.map(({ link: made }) => made)])
       await rm(left, { force: true }).catch(() => {});

@@ -1,10 +1,12 @@
 import { open, truncate } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import type { LeafFile } from '../../core/sessions/worker/ports.ts';
-import { readOptional } from '../node/files.ts';
+import { readOptional, syncFolder } from '../node/files.ts';
 
 /** Leaves of the log in a file of mode 0600, one per line. */
 export function openLeafFile(file: string): LeafFile {
+  let isNamed = false;
   return {
     async load() {
       const text = (await readOptional(file)) ?? '';
@@ -22,6 +24,9 @@ export function openLeafFile(file: string): LeafFile {
         } finally {
           await handle.close();
         }
+        // The file may be new, and a signature rests on it.
+        if (!isNamed) await syncFolder(dirname(file));
+        isNamed = true;
       } catch (cause) {
         throw new QuorateError('HOME_UNWRITABLE', `cannot write ${file}: ${messageOf(cause)}`, {
           cause,
