@@ -53,6 +53,8 @@ export interface Truth {
   /** Operators that do not build what the source says. */
   readonly attackers: number;
   readonly trusted: TrustedWorker;
+  /** How late a message may be beside its delay. */
+  readonly stallMsMax: number;
 }
 
 /** An invariant that does not hold. */

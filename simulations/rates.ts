@@ -49,7 +49,7 @@ export function ratesOf(random: Random): Rates {
   const upTo = (most: number) => Math.round(scale * most * random.int(0, 10_000)) / 10_000;
   return {
     ...calm,
-    breakPerMessage: upTo(0.06),
+    breakPerMessage: upTo(random.pick([0.06, 0.2])),
     gossipLoss: upTo(0.8),
     gossipTwice: upTo(0.5),
     delayMsMax: random.pick([20, 200, 3_000]),
@@ -57,6 +57,8 @@ export function ratesOf(random: Random): Rates {
     workerCrashPerEvent: upTo(0.03),
     partitionPerMinute: upTo(0.8),
     stallPerMessage: upTo(0.08),
+    // Some lines are silent for longer than either side waits.
+    stallMsMax: random.pick([8_000, 8_000, 150_000]),
     crashPerMinute: upTo(0.15),
   };
 }

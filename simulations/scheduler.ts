@@ -29,8 +29,9 @@ export class Scheduler {
     return this.at(this.now + ms, act);
   }
 
+  /** At a whole millisecond, as `Date.now` has it. */
   at(at: number, act: () => void): () => void {
-    const entry: Entry = { at: Math.max(at, this.now), order: this.#order++, act };
+    const entry: Entry = { at: Math.max(Math.ceil(at), this.now), order: this.#order++, act };
     this.#push(entry);
     return () => {
       if (entry.act === undefined) return;

@@ -115,6 +115,9 @@ export class World implements Truth {
     this.#controller.journalLate = patches.journalLate ?? false;
   }
 
+  get stallMsMax(): number {
+    return this.#options.rates.stallMsMax;
+  }
   get now(): number {
     return this.#time.now;
   }
@@ -178,7 +181,7 @@ export class World implements Truth {
     this.#heal();
     await this.#run(this.now + finishMs, () => this.#finished());
     // The last messages on their way, streams that broke, receipts that are repeated.
-    await this.#run(this.now + 2 * minuteMs);
+    await this.#run(this.now + rates.stallMsMax + 2 * minuteMs);
     const idle = this.#workers
       .filter(({ up, options }) => up && !isAttack(options.behaviour))
       .map(({ id, name, holds, served }) => ({ id, worker: name, holds, served }));

@@ -22,7 +22,7 @@ const seeds: Record<string, number> = {
   'builds-all-at-once': 3,
   'trusted-worker-copies': 26,
   'lease-ends-at-reveal': 10,
-  'offers-before-started': 3,
+  'offers-before-started': 4,
   'offers-under-old-charter': 1,
   'broken-line-refuses': 23,
   'order-by-chance': 4,

@@ -1,11 +1,45 @@
 import { describe, expect, it } from 'vitest';
+import { calm, type Rates } from '../../simulations/rates.ts';
 import { expectClean, range } from './seeds.ts';
+
+const longStalls = { breakPerMessage: 0.03, stallPerMessage: 0.02, stallMsMax: 300_000 };
+const sixteenth: Rates = {
+  ...calm,
+  breakPerMessage: 0.15,
+  gossipLoss: 0.0084,
+  gossipTwice: 0.0397,
+  delayMsMax: 3_000,
+  stallPerMessage: 0.0027,
+  controllerCrashPerEvent: 0.0063,
+  workerCrashPerEvent: 0.001,
+  crashPerMinute: 0.0081,
+  partitionPerMinute: 0.0023,
+};
+const twentyNinth: Rates = {
+  ...calm,
+  gossipLoss: 0.0868,
+  gossipTwice: 0.1159,
+  delayMsMax: 3_000,
+  controllerCrashPerEvent: 0.0049,
+  workerCrashPerEvent: 0.0016,
+  crashPerMinute: 0.0428,
+  partitionPerMinute: 0.189,
+};
 
 describe('under faults and attackers every invariant holds', () => {
   it('for the 20 seeds from 1', { timeout: 300_000 }, async () => {
     const levels = await expectClean(range(1, 20));
     // Runs that all end in nothing would prove nothing.
     expect(new Set(levels)).toEqual(new Set(['agreed', 'trusted', 'failed', 'disputed']));
+  });
+
+  it.each([
+    ['a run is cancelled while its trusted worker checks the draft', 16, sixteenth],
+    ['the controller notices before a worker that a line is dead', 6, { ...calm, ...longStalls }],
+    ['the controller does so while its log is read', 29, { ...twentyNinth, ...longStalls }],
+    ['every seventh message breaks its stream', 10, { ...calm, breakPerMessage: 0.15, delayMsMax: 3_000 }],
+  ])('when %s', async (_, seed, rates) => {
+    await expectClean([seed], { rates });
   });
 
   it('through forty minutes in which streams break: delivered leases run out before their workers are back', async () => {

@@ -13,8 +13,8 @@ import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
 import { charterOf, checkGranted } from './enrolment.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
-import type { Candidate, EventOf, Round, Run, Transition } from './state.ts';
-import { appendLeaf, currentRound, isOver, tell } from './state.ts';
+import type { Candidate, EventOf, LiveLease, Round, Run, Transition } from './state.ts';
+import { appendLeaf, currentRound, isOver, tell, unchanged } from './state.ts';
 
 /** Operators per slot that may claim at first: enough for M slots and some in reserve. */
 const sharePerSlot = 8;
@@ -134,6 +134,8 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
   if (operatorsBefore(run, round).has(granted.operator)) {
     throw new QuorateError('CLAIM_NOT_FRESH', 'the operator took part in an earlier round of this job');
   }
+  const held = round.slots.find((slot) => slot.kind === 'leased' && slot.live.worker === worker);
+  if (held?.kind === 'leased') return giveAgain(transition, token, held.live);
   if (operatorsIn(run, round).has(granted.operator)) {
     throw new QuorateError('CLAIM_HAS_SLOT', 'the operator has a slot of this round already');
   }
@@ -146,6 +148,15 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
   if (round.windowOpen) return closeWindow(transition, run, round);
   assignSlots(transition, run, round);
   tellReserve(transition, round, token);
+}
+
+/**
+ * A worker that claims what it holds a lease for did not get the answer, or lost it in a restart. Only a heartbeat keeps
+ * the lease: a worker that has no use for it loses it.
+ */
+function giveAgain(transition: Transition, token: string, { lease }: LiveLease): void {
+  transition.out.push({ kind: 'reply', token, reply: { kind: 'lease', lease } });
+  unchanged(transition);
 }
 
 /** Tells candidates that got no slot, so that they can claim elsewhere. */
@@ -170,13 +181,19 @@ function claimTrusted(
     );
   }
   if (run.request.payload.policy.cosign !== 'required') throw closed('this job needs no co-signature');
-  if (isOver(run) || run.trusted.kind !== 'free' || round !== currentRound(run)) {
+  const { trusted } = run;
+  const held =
+    trusted.kind === 'leased' &&
+    trusted.live.worker === candidate.worker &&
+    trusted.live.lease.offer === round.offerId;
+  if (isOver(run) || (trusted.kind !== 'free' && !held) || round !== currentRound(run)) {
     throw closed('the trusted slot is taken');
   }
   if (pass !== undefined) {
     transition.out.push({ kind: 'reply', token: candidate.token, reply: { kind: 'standby' } });
     return;
   }
+  if (held) return giveAgain(transition, candidate.token, trusted.live);
   giveLease(transition, run, round, 'trusted', candidate);
 }
 

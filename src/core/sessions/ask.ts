@@ -76,11 +76,16 @@ class AnsweredError extends QuorateError {
   }
 }
 
-/** True for errors of the connection, false for errors that a controller answered with: only the former may pass. */
+/**
+ * True for errors of the connection, also where the controller noticed them first; false for all others that it answered
+ * with. Only the former may pass.
+ */
 export function isConnectionError(error: unknown): boolean {
-  if (error instanceof AnsweredError) return false;
   const code = codeOf(error);
-  return code.startsWith('MESH_') || code === 'CONTROLLER_UNREACHABLE' || code === 'CONTROLLER_SILENT';
+  if (code.startsWith('MESH_')) return true;
+  return (
+    !(error instanceof AnsweredError) && (code === 'CONTROLLER_UNREACHABLE' || code === 'CONTROLLER_SILENT')
+  );
 }
 
 /** Opens a charter of one project, which is named by its root key. Errors: `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */

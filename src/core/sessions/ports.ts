@@ -70,7 +70,7 @@ export type Dial = (
 
 /** Time and timers. */
 export interface Clock {
-  /** Wall clock, milliseconds since the epoch. Documents are compared with it. */
+  /** Wall clock, whole milliseconds since the epoch. Documents are compared with it. */
   now(): number;
   /** Milliseconds since an arbitrary start; never set back. Silences and rates are measured with it. */
   monotonic(): number;

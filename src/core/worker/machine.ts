@@ -132,7 +132,7 @@ export class Worker {
           if (assignment.state !== 'revealed') assignment.retryAt = now + resumeMs;
         });
       case 'cosign-checked':
-        this.#out.push(cosignOrRefuse(this.#assignments.get(event.lease), event));
+        this.#out.push(...cosignOrRefuse(this.#assignments.get(event.lease), event));
         return this.#unchanged();
       case 'tick':
         return this.#tick(now);
@@ -167,7 +167,7 @@ export class Worker {
       if (assignment.state === 'building') {
         this.#assignments.delete(lease);
         this.#out.push({ kind: 'discard', lease });
-        const says = 'the build was lost when this worker stopped; its slot goes to another';
+        const says = 'the build was lost when this worker stopped; it claims the job again';
         this.#out.push({ kind: 'note', lease, says });
       } else if (assignment.state === 'revealed') this.#publish(lease, assignment);
       else this.#out.push({ kind: 'resume', lease: assignment.lease });

@@ -103,6 +103,24 @@ describe('a claim', () => {
     expect(code(bench, await bench.claim('ada-2'))).toBe('CLAIM_HAS_SLOT');
   });
 
+  it('of a worker that holds a lease gets the same lease again: the answer may have been lost', async () => {
+    const bench = await projectOf('ada', 'bob');
+    const run = await bench.submit();
+    const { ada } = Object.fromEntries(await bench.lease('ada'));
+    expect(bench.lastReply(await bench.claim('ada'))).toEqual({ kind: 'lease', lease: ada?.payload });
+    expect(bench.run(run).rounds[0]?.leasesGiven).toEqual([1, 0, 0]);
+  });
+
+  it('does not keep a lease whose worker is never heard on it', async () => {
+    const bench = await projectOf('ada');
+    const run = await bench.submit();
+    await bench.lease('ada');
+    bench.drive(timings.leaseSilenceMs - 1);
+    await bench.claim('ada');
+    bench.drive(1);
+    expect(bench.progress(run, 'lost')).toHaveLength(1);
+  });
+
   it('of two machines of one operator in one window gets one lease', async () => {
     const bench = await projectOf('bob');
     await bench.enrol('ada-1', { operator: 'ada', hosts: 2 });

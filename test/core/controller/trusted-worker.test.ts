@@ -120,6 +120,12 @@ describe('the trusted worker', () => {
     expect(bench.run(run).trustedLeases).toBe(2);
   });
 
+  it('that claims again gets the same lease: the answer may have been lost', async () => {
+    const { bench, run, trusted } = await leasedRound();
+    expect(bench.lastReply(await bench.claim('trusted'))).toEqual({ kind: 'lease', lease: trusted?.payload });
+    expect(bench.run(run).trustedLeases).toBe(1);
+  });
+
   it('is not needed without a co-signature, and refused', async () => {
     const bench = await projectOf('ada', 'bob', 'cy');
     await bench.submit({ policy: { cosign: 'none' } });

@@ -94,10 +94,23 @@ describe('the trusted worker', () => {
     expect(check(bench, lease.id, offered.request.id, built)).toMatchObject([{ code: 'COSIGN_NOT_BUILT' }]);
   });
 
-  it('does not sign under a lease it never had', async () => {
+  it('neither signs nor refuses under a lease it never had', async () => {
     const { bench, request } = await committed();
-    expect(check(bench, '0'.repeat(64), request, built)).toMatchObject([{ code: 'COSIGN_NOT_BUILT' }]);
+    expect(check(bench, '0'.repeat(64), request, built)).toEqual([]);
   });
+
+  it.each([
+    ['released', { kind: 'released', code: 'RUN_CANCELLED', message: 'the job was cancelled' }],
+    ['revealed', { kind: 'revealed' }],
+  ] as const)(
+    'neither signs nor refuses when its lease was %s while it checked the draft',
+    async (_, end) => {
+      const { bench, lease, request } = await committed();
+      bench.send({ ...end, lease });
+      expect(check(bench, lease, request, built)).toEqual([]);
+      expect(check(bench, lease, request, null, false)).toEqual([]);
+    },
+  );
 
   it('is no worker of the quorum: those do not sign', async () => {
     const { bench, lease, request } = await committed(built, 'worker');

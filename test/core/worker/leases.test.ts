@@ -301,7 +301,7 @@ describe('a stream that breaks', () => {
 });
 
 describe('a restart', () => {
-  it('drops a build that was running: its slot goes to another', async () => {
+  it('drops a build that was running, and claims the job again', async () => {
     const bench = await started();
     const { lease, offered } = await bench.building();
     expect(kinds(await bench.restart())).toEqual(['discard', 'note', 'poll']);

@@ -10,10 +10,9 @@ import { LogCopy } from './log-copy.ts';
 import type { WorkerPorts } from './ports.ts';
 
 const noRequest = '0'.repeat(64);
-/** Between two attempts to read the log. */
+/** Between two attempts to read the log: a second more after each, up to the longest. */
 const retryMs = 1_000;
-/** A controller that cannot be asked for this many tries shows its draft again once it can. */
-const triesMax = 300;
+const retryMsMax = 15_000;
 /** Of a message on the wire. */
 const messageCharsMax = 1000;
 
@@ -133,9 +132,10 @@ export class Cosigner {
         const { answer } = await ask(dial, credentials.membership.controllers, { kind: 'log', from });
         return answer.kind === 'leaves' && answer.from === from ? answer.leaves : [];
       } catch (error) {
-        const over = clock.closing || machine.leaseOf(lease) === undefined || tries >= triesMax;
+        // A refusal is for good: what passes must not become one.
+        const over = clock.closing || machine.leaseOf(lease) === undefined;
         if (over || !isConnectionError(error)) throw error;
-        await pause(clock, retryMs);
+        await pause(clock, Math.min(retryMsMax, retryMs * tries));
       }
     }
   }

@@ -11,7 +11,7 @@ import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type LeaseDown, type LeaseUp, leaseDownSchema } from '../../wire/messages.ts';
 import { protocols } from '../../wire/protocols.ts';
-import { MessageStream } from '../message-stream.ts';
+import { errorFrom, MessageStream } from '../message-stream.ts';
 import { every } from '../timing.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import type { WorkerPorts } from './ports.ts';
@@ -182,6 +182,8 @@ export class LeaseClient {
         dispatch({ kind: 'reserve', offer });
         return false;
       case 'error':
+        // The controller lost the connection, not the lease.
+        if (message.code.startsWith('MESH_')) throw errorFrom(message);
         if (lease === undefined || onStream === undefined) await failed(message.code, message.message);
         else dispatch({ kind: 'refused', lease, code: message.code, message: message.message });
         return true;
