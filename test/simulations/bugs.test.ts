@@ -24,7 +24,7 @@ const seeds: Record<string, number> = {
   'lease-ends-at-reveal': 10,
   'offers-before-started': 4,
   'offers-under-old-charter': 1,
-  'broken-line-refuses': 23,
+  'broken-line-refuses': 27,
   'order-by-chance': 4,
 };
 

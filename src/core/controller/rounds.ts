@@ -135,7 +135,7 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
     throw new QuorateError('CLAIM_NOT_FRESH', 'the operator took part in an earlier round of this job');
   }
   const held = round.slots.find((slot) => slot.kind === 'leased' && slot.live.worker === worker);
-  if (held?.kind === 'leased') return giveAgain(transition, token, held.live);
+  if (held?.kind === 'leased') return giveAgain(transition, run, token, held.live);
   if (operatorsIn(run, round).has(granted.operator)) {
     throw new QuorateError('CLAIM_HAS_SLOT', 'the operator has a slot of this round already');
   }
@@ -154,8 +154,8 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
  * A worker that claims what it holds a lease for did not get the answer, or lost it in a restart. Only a heartbeat keeps
  * the lease: a worker that has no use for it loses it.
  */
-function giveAgain(transition: Transition, token: string, { lease }: LiveLease): void {
-  transition.out.push({ kind: 'reply', token, reply: { kind: 'lease', lease } });
+function giveAgain(transition: Transition, run: Run, token: string, { lease }: LiveLease): void {
+  transition.out.push({ kind: 'reply', token, reply: { kind: 'lease', run: run.id, lease } });
   unchanged(transition);
 }
 
@@ -193,7 +193,7 @@ function claimTrusted(
     transition.out.push({ kind: 'reply', token: candidate.token, reply: { kind: 'standby' } });
     return;
   }
-  if (held) return giveAgain(transition, candidate.token, trusted.live);
+  if (held) return giveAgain(transition, run, candidate.token, trusted.live);
   giveLease(transition, run, round, 'trusted', candidate);
 }
 

@@ -107,7 +107,11 @@ describe('a claim', () => {
     const bench = await projectOf('ada', 'bob');
     const run = await bench.submit();
     const { ada } = Object.fromEntries(await bench.lease('ada'));
-    expect(bench.lastReply(await bench.claim('ada'))).toEqual({ kind: 'lease', lease: ada?.payload });
+    expect(bench.lastReply(await bench.claim('ada'))).toMatchObject({
+      kind: 'lease',
+      run,
+      lease: ada?.payload,
+    });
     expect(bench.run(run).rounds[0]?.leasesGiven).toEqual([1, 0, 0]);
   });
 
