@@ -67,6 +67,8 @@ export interface SandboxJob {
   run: string[];
   /** Added to the environment of the profile, which takes precedence. */
   env: Record<string, string>;
+  /** Whether the log tells where each step begins, and which one failed. */
+  stepMarks?: boolean;
   /** Paths below $OUT to return, `.` for all. A missing path fails the job with exit code 1. */
   outputs: string[];
   limits: SandboxLimits;

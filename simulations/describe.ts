@@ -28,6 +28,7 @@ function about(event: ControllerEvent, name: (id: string) => string): string {
     }
     case 'resume':
     case 'detached':
+    case 'passed':
     case 'absent':
     case 'cosigned':
     case 'cosign-refused':

@@ -99,7 +99,8 @@ export function driverCommand(
     network,
     terminal,
     variation,
-  }: Pick<SandboxJob, 'run' | 'env' | 'outputs' | 'network' | 'terminal' | 'variation'>,
+    stepMarks = false,
+  }: Pick<SandboxJob, 'run' | 'env' | 'outputs' | 'network' | 'terminal' | 'variation' | 'stepMarks'>,
   prefixes: DriverPrefixes,
 ): string[] {
   const pins = profileOf({ variation });
@@ -112,7 +113,12 @@ export function driverCommand(
   return [
     '/bin/sh',
     '-c',
-    script(prefixes, ['env', '-i', ...environment], { outputs: coveringPaths(outputs), terminal }, pins),
+    script(
+      prefixes,
+      ['env', '-i', ...environment],
+      { outputs: coveringPaths(outputs), terminal, stepMarks },
+      pins,
+    ),
     'quorate-driver',
     ...run,
   ];
@@ -128,13 +134,14 @@ export function coveringPaths(outputs: string[]): string[] {
 function script(
   { step, files = [] }: DriverPrefixes,
   environment: string[],
-  { outputs, terminal }: Pick<SandboxJob, 'outputs' | 'terminal'>,
+  { outputs, terminal, stepMarks }: Pick<SandboxJob, 'outputs' | 'terminal' | 'stepMarks'>,
   { source, umask }: ProfileValues,
 ): string {
   const { status, outputs: out } = driverFds;
   const { keys, sizes } = terminalFds;
   const { both, read, write } = pipeFds;
   const typed = terminal === undefined ? '' : ` <&${keys} ${keys}<&-`;
+  const [begins, failed] = stepMarks ? markers : ['', ''];
   const words = (list: readonly string[]) => list.map((word) => `${quote(word)} `).join('');
   const handle = words(files);
   return `
@@ -162,9 +169,11 @@ umask ${umask}
 # Fails when the worker was killed while the build started: bwrap asks to die with it only later. No signal ends process 1 here.
 say ready || exit 0
 code=0
+n=0
 for step do
+  n=$((n + 1))${begins}
   ${words([...step, ...environment])}\
-    /bin/sh -eu -c "$step" ${[status, out, write].map((fd) => `${fd}>&-`).join(' ')}${typed} || { code=$?; break; }
+    /bin/sh -eu -c "$step" ${[status, out, write].map((fd) => `${fd}>&-`).join(' ')}${typed} || { code=$?;${failed} break; }
 done >&${write} 2>&1
 # Kills all processes but process 1 and the given one; fails when there were none.
 kill_others() {
@@ -206,6 +215,14 @@ ${handle}tar -c -b ${tarRecordBytes / 512} -f - --format=posix --pax-option=dele
 say complete
 `;
 }
+
+/** Lines of the log: a step begins, with the first line of its text; a step has failed. */
+const markers = [
+  `
+  printf 'quorate: step %s of %s: %.200s\\n' "$n" "$#" "\${step%%"
+"*}"`,
+  ` printf 'quorate: step %s of %s failed: exit %s\\n' "$n" "$#" "$code";`,
+] as const;
 
 /** Quotes a word for sh(1). */
 export function quote(text: string): string {

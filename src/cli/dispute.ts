@@ -3,6 +3,7 @@ import { escapeLine } from '../core/escape.ts';
 
 const words: Record<Dispute, string> = {
   aborted: 'no operator could build it',
+  'not-taken': 'no operator could take it',
   'not-built': 'no operator built it',
   'build-failed': 'the build failed, and no trusted worker has confirmed it',
   'results-differ': 'operators came to different results',

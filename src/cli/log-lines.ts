@@ -15,7 +15,7 @@ export class LogLines {
     const key = `${worker} ${slot}`;
     const known = this.#sources.get(key);
     const source = known ?? {
-      head: this.#paint(`${escapeLine(operator, 64)}│`),
+      head: this.#paint(`${escapeLine(operator, 200)}│`),
       lines: new LineEscaper(),
     };
     this.#sources.set(key, source);

@@ -19,6 +19,8 @@ type OfSlot = Extract<Progress, { kind: 'leased' | 'delivered' | 'lost' }>;
 export class ProgressView {
   readonly #board: Board;
   readonly #colours: Colours;
+  /** Operators that take no slot of this round, by their reason. */
+  readonly #passes = new Map<string, string[]>();
   readonly #slots = new Map<string, Slot>();
 
   constructor(board: Board, colours: Colours) {
@@ -41,11 +43,14 @@ export class ProgressView {
       case 'round':
         this.#board.end();
         this.#slots.clear();
+        this.#passes.clear();
         return say(
           `Round ${progress.round}: ${progress.agree} of ${progress.of} operators${progress.cosign ? ' and the trusted worker' : ''}`,
         );
       case 'leased':
         return this.#building(at, progress);
+      case 'passed':
+        return this.#passed(progress.operator, progress.reason);
       case 'delivered':
         return this.#delivered(at, progress);
       case 'lost':
@@ -85,6 +90,7 @@ export class ProgressView {
         // Printed already, with the operators; the co-signature is pending.
         if (progress.level === 'agreed') return;
         this.#board.end();
+        if (progress.reason === 'not-taken' || progress.reason === 'too-few') this.#sayPasses();
         const paint = progress.level === 'trusted' ? green : red;
         return say(
           `${bold(paint(levelText(progress.level, progress.reason)))}${progress.artifact === null ? '' : ` ${progress.artifact}`}`,
@@ -94,6 +100,21 @@ export class ProgressView {
         // A newer controller may send other events.
         return;
     }
+  }
+
+  /** Told at once; on a terminal as a row that grows, so that many operators with one reason take one line. */
+  #passed(operator: string, reason: string): void {
+    const operators = this.#passes.get(reason) ?? [];
+    operators.push(operator);
+    this.#passes.set(reason, operators);
+    const text = passText(operators, reason);
+    this.#board.set(`pass ${reason}`, { text, paint: this.#colours.yellow });
+  }
+
+  /** What the round lacked, again beside its verdict. */
+  #sayPasses(): void {
+    for (const [reason, operators] of this.#passes)
+      this.#board.say(this.#colours.yellow(passText(operators, reason)));
   }
 
   #building(at: number, progress: OfSlot): void {
@@ -149,6 +170,9 @@ export class ProgressView {
     return fresh;
   }
 }
+
+const passText = (operators: readonly string[], reason: string): string =>
+  `  passes: ${escapeLine(operators.join(', '), 200)}: ${escapeLine(reason, 200)}`;
 
 /** Text of a result: a CID, `exit 1`, or the reason for which the build was aborted. */
 function shownResult(result: string): string {

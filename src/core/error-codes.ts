@@ -126,7 +126,7 @@ const coreErrors = {
   LOGS_SEALED:
     'The round is sealed; its logs are for the publisher until it ends. Join as publisher, or wait for the verdict.',
   LOGS_WORKER_UNKNOWN:
-    'No worker that built this job has an id that ends so. The hint lists them; `quorate show` lists them, too.',
+    'No worker that built this job belongs to an operator of that name, or has an id that ends so. The hint lists them; `quorate show` lists them, too.',
   LOG_ENTRY_TWICE: 'The bundle proves one log entry twice.',
   LOG_LEAF_MISSING: 'Nothing in the bundle shows that the log holds this entry.',
   LOG_LEAVES_MISMATCH: "The log's entries are not those its checkpoint is over.",

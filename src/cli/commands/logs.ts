@@ -1,5 +1,7 @@
+import type { LogChunk } from '../../runtime/client/client.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
+import { LogGroups } from '../log-groups.ts';
 import { LogLines } from '../log-lines.ts';
 import { withClient } from '../project-client.ts';
 
@@ -14,11 +16,11 @@ export const logs: Define = (program, act) => {
     .command('logs')
     .summary('print what builds of a job wrote')
     .description(
-      'Prints what the builds of a job wrote, each line with its operator. Control characters are shown, never obeyed. While a round is sealed only publishers see its logs.',
+      'Prints what the builds of a job wrote, each line with its operator, and what several wrote alike once. Control characters are shown, never obeyed. While a round is sealed only publishers see its logs.',
     )
     .argument('<job>', "a run's, job's or artifact's id, or the first 8 characters of it")
     .option('-f, --follow', 'go on until the verdict')
-    .option('--worker <id>', "one worker's only; the end of its id is enough")
+    .option('--worker <who>', "one worker's only: its operator's name, or the end of its id")
     .option('--project <id>', 'which one, for a member of several')
     .addHelpText('after', examples('quorate logs bafyreib3', 'quorate logs bafyreib3 --follow'))
     .action(act(run));
@@ -29,11 +31,16 @@ async function run(context: Context, which: string, options: Options): Promise<E
   const { follow = false, worker, project } = options;
   await withClient(context, project, async (client) => {
     const lines = new LogLines(out.colours.dim);
+    const groups = new LogGroups();
+    const say = (chunk: LogChunk) => {
+      for (const line of lines.push(chunk)) out.say(line);
+    };
     const wanted = { follow, signal, ...(worker === undefined ? {} : { worker }) };
     for await (const piece of client.logs(which, wanted)) {
       out.value(piece);
-      out.say(...lines.push(piece));
+      for (const chunk of follow ? [piece] : groups.push(piece)) say(chunk);
     }
+    for (const chunk of groups.end()) say(chunk);
     out.say(...lines.end());
   });
   return exits.done;

@@ -7,6 +7,7 @@ import type { Client } from '../../runtime/client/client.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { asQuorateError } from '../errors.ts';
 import { type Exit, exits } from '../exit-codes.ts';
+import { failedResults, sayFailure } from '../failure-report.ts';
 import { duration, shortRun } from '../format.ts';
 import { LogLines } from '../log-lines.ts';
 import type { Board } from '../output.ts';
@@ -135,6 +136,7 @@ async function follow(
   const board = out.board();
   const view = new ProgressView(board, out.colours);
   const logs = log ? printLogs(out, board, client, run, limit) : undefined;
+  const history: Progress[] = [];
   let verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
   let idle = setTimeout(() => out.note(noOperatorYet), idleMs);
   let trusted = false;
@@ -142,6 +144,9 @@ async function follow(
     for await (const { at, progress } of client.follow(run, limit)) {
       out.value({ event: progress.kind, at, ...progress });
       view.show(at, progress);
+      if (progress.kind === 'revealed') history.push(progress);
+      // Said by the operators themselves.
+      if (progress.kind === 'passed') clearTimeout(idle);
       if (progress.kind === 'leased') {
         if (progress.slot === 'trusted') trusted = true;
         if (progress.slot !== 'trusted' || verdict !== undefined) clearTimeout(idle);
@@ -164,6 +169,8 @@ async function follow(
     out.note(`No longer following; the job goes on. Again: quorate show ${shortRun(run)}`);
     return exits.interrupted;
   }
+  if (verdict?.level === 'failed' || verdict?.level === 'disputed')
+    await sayFailure(out, client, run, failedResults(history), limit);
   const reached = verdict?.level === 'trusted' || (verdict?.level === 'agreed' && until === 'agreed');
   if (verdict?.level === 'trusted' && verdict.artifact !== null) {
     out.say(`Get it: quorate fetch ${verdict.artifact} -o <folder>`);

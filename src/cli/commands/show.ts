@@ -1,6 +1,7 @@
 import { type Context, type Define, examples } from '../context.ts';
 import { levelText } from '../dispute.ts';
 import { type Exit, exits } from '../exit-codes.ts';
+import { failedResults, sayFailure } from '../failure-report.ts';
 import { when } from '../format.ts';
 import { ProgressView } from '../progress.ts';
 import { withClient } from '../project-client.ts';
@@ -22,17 +23,22 @@ export const show: Define = (program, act) => {
 
 async function run(context: Context, which: string, { project }: Options): Promise<Exit> {
   const { out } = context;
-  const { summary, history } = await withClient(context, project, (client) => client.show(which));
-  out.value({ summary, history });
-  const view = new ProgressView(out.board({ live: false }), out.colours);
-  for (const { at, progress } of history) view.show(at, progress);
-  view.end();
-  const { level, reason, state, artifact, submittedAt, run: id } = summary;
-  out.say(
-    `submitted ${when(submittedAt)}, now: ${level === null ? state : levelText(level, reason)}`,
-    `run       ${id}`,
-    `job       ${summary.job}`,
-    ...(artifact === null ? [] : [`artifact  ${artifact}`]),
-  );
+  await withClient(context, project, async (client) => {
+    const { summary, history } = await client.show(which);
+    out.value({ summary, history });
+    const view = new ProgressView(out.board({ live: false }), out.colours);
+    for (const { at, progress } of history) view.show(at, progress);
+    view.end();
+    const { level, reason, state, artifact, submittedAt, run: id } = summary;
+    out.say(
+      `submitted ${when(submittedAt)}, now: ${level === null ? state : levelText(level, reason)}`,
+      `run       ${id}`,
+      `job       ${summary.job}`,
+      ...(artifact === null ? [] : [`artifact  ${artifact}`]),
+    );
+    if (level !== 'failed' && level !== 'disputed') return;
+    const failed = failedResults(history.map(({ progress }) => progress));
+    await sayFailure(out, client, id, failed, context.signal);
+  });
   return exits.done;
 }

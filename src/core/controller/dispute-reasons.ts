@@ -2,6 +2,8 @@
 export type Dispute =
   /** All receipts that came say that the build was aborted. */
   | 'aborted'
+  /** No operator took a slot, and some said why. */
+  | 'not-taken'
   /** No receipt came: nobody took a slot, or whoever did was lost. */
   | 'not-built'
   /** Each build that ended by itself failed, and no trusted worker's build failed too. */

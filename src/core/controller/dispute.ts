@@ -10,7 +10,10 @@ export function disputeOf(run: Run): Dispute {
   if (told('contradicted')) return 'contradicted';
   if (run.phase.kind === 'pinning' || run.unserved.length > 0) return 'not-served';
   const receipts = run.receipts.filter(({ slot }) => !isTrustedSlot(slot));
-  if (receipts.length === 0) return 'not-built';
+  if (receipts.length === 0) {
+    const taken = run.rounds.some(({ leasesGiven }) => leasesGiven.some((given) => given > 0));
+    return !taken && run.rounds.some(({ passed }) => passed.size > 0) ? 'not-taken' : 'not-built';
+  }
   const ended = receipts.flatMap(({ outcome }) => (outcome.kind === 'exit' ? [outcome] : []));
   if (ended.length === 0) return 'aborted';
   if (ended.every(({ code }) => code !== 0)) return 'build-failed';

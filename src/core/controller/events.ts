@@ -72,6 +72,8 @@ export type ControllerEvent =
   | { kind: 'present'; grant: Verified<Grant>; capabilities: Capabilities }
   | { kind: 'absent'; worker: string }
   | { kind: 'claim'; token: string; claim: Verified<Claim>; grant: Verified<Grant> }
+  /** The reason in a claim of a worker that takes no slot; the claim itself is an event of its own. */
+  | { kind: 'passed'; worker: string; offer: string; reason: string }
   | { kind: 'resume'; token: string; lease: Verified<Lease>; worker: string }
   | { kind: 'detached'; worker: string; lease: string }
   | { kind: 'heartbeat'; worker: string; lease: string }
@@ -119,6 +121,8 @@ export type Progress =
   | { kind: 'accepted'; job: string; name: string; repo: string; ref: string; commit: string }
   | { kind: 'round'; round: number; offer: string; agree: number; of: number; cosign: boolean }
   | { kind: 'leased'; round: number; slot: Slot; worker: string; operator: string }
+  /** An operator takes no slot at the moment, for this reason. */
+  | { kind: 'passed'; round: number; operator: string; worker: string; reason: string }
   | { kind: 'delivered'; round: number; slot: Slot; worker: string; operator: string }
   | {
       kind: 'lost';

@@ -7,6 +7,8 @@ export const controllerLimits = {
   openRequestsPerPublisherMax: 500,
   /** Lifetime of a request. */
   requestSecondsMax: 7 * 24 * 3600,
+  /** Operators per round whose reason not to take a slot is told and kept: a few say what a job lacks. */
+  passesToldMax: 16,
 } as const;
 
 assert(

@@ -5,6 +5,7 @@ import { cancel } from './cancel.ts';
 import { checkGranted, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { assignSlots, findLease, loseLease } from './leases.ts';
+import { passed } from './passes.ts';
 import { acknowledge, leaseOf, letGo, receipt } from './receipts.ts';
 import { claim, closeWindow } from './rounds.ts';
 import { expire, pin, pinned, settle } from './settle.ts';
@@ -106,6 +107,8 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return;
     case 'claim':
       return claim(transition, event);
+    case 'passed':
+      return passed(transition, event);
     case 'resume':
       return resume(transition, event);
     case 'detached':

@@ -1,14 +1,6 @@
-import {
-  type Capabilities,
-  checkTime,
-  idOf,
-  leaves,
-  needsOf,
-  type Offer,
-  sha256Hex,
-} from '../documents/index.ts';
+import { checkTime, idOf, leaves, needsOf, type Offer, sha256Hex } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { counted, sizeTexts } from '../quantity.ts';
+import { lackOf } from '../judge/index.ts';
 import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
 import { charterOf, checkGranted } from './enrolment.ts';
@@ -55,6 +47,7 @@ export function openRound(transition: Transition, run: Run): void {
     fillBy: now + state.timings.windowMs + state.timings.slotFillMs,
     candidates: [],
     answered: new Set(),
+    passed: new Set(),
     slots: Array.from({ length: policy.of }, () => ({ kind: 'free' as const })),
     leasesGiven: Array.from({ length: policy.of }, () => 0),
     revealed: false,
@@ -71,23 +64,6 @@ export function openRound(transition: Transition, run: Run): void {
     of: policy.of,
     cosign: policy.cosign === 'required',
   });
-}
-
-function checkNeeds(offer: Offer, has: Capabilities): void {
-  const { needs } = offer;
-  const [memory, lentMemory] = sizeTexts(needs.memoryBytes, has.memoryBytes);
-  const [disk, lentDisk] = sizeTexts(needs.diskBytes, has.diskBytes);
-  const lacks =
-    needs.arch !== has.arch
-      ? `the job is for ${needs.arch}, the host is ${has.arch}`
-      : needs.cpus > has.cpus
-        ? `the job wants ${counted(needs.cpus, 'cpu')}, the host lends ${has.cpus}`
-        : needs.memoryBytes > has.memoryBytes
-          ? `the job wants ${memory} of memory, the host lends ${lentMemory}`
-          : needs.diskBytes > has.diskBytes
-            ? `the job wants ${disk} of disk, the host lends ${lentDisk}`
-            : undefined;
-  if (lacks !== undefined) throw new QuorateError('CLAIM_UNFIT', lacks);
 }
 
 function closed(message: string): QuorateError {
@@ -123,7 +99,8 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
     closeWindow(transition, run, round);
     return;
   }
-  checkNeeds(round.offer, claim.payload.capabilities);
+  const lack = lackOf(round.offer.needs, claim.payload.capabilities);
+  if (lack !== undefined) throw new QuorateError('CLAIM_UNFIT', lack);
   const enrolled = transition.state.operators.worker.get(granted.operator) ?? Number.MAX_SAFE_INTEGER;
   const draw = drawOf(granted.operator, round.offer.draw.seed);
   if (enrolled >= round.offer.index)

@@ -64,6 +64,8 @@ export interface Round {
   candidates: Candidate[];
   /** Operators that claimed or passed: the window closes when everybody present has. */
   answered: Set<string>;
+  /** Operators whose reason not to take a slot was told. */
+  passed: Set<string>;
   slots: SlotState[];
   /** Leases given per slot, bounded. */
   leasesGiven: number[];

@@ -1,6 +1,7 @@
 export { type Check, checker, enforce } from './check.ts';
 export { checkGrant, type GrantUse } from './grant.ts';
 export { checkLease } from './lease.ts';
+export { lackOf } from './needs.ts';
 export { checkOffer, checkOffered, checkOfferIssuer } from './offer.ts';
 export { policyMeetsFloor } from './policy.ts';
 export { checkReceipt } from './receipt.ts';

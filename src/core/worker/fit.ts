@@ -7,6 +7,7 @@ import {
   type Role,
   type Verified,
 } from '../documents/index.ts';
+import { lackOf } from '../judge/index.ts';
 import { counted } from '../quantity.ts';
 import type { Lending } from './events.ts';
 import { workerLimits } from './limits.ts';
@@ -26,16 +27,10 @@ export function reasonToPass(
   const { pids: pidsLent = Number.POSITIVE_INFINITY, seconds: secondsLent = Number.POSITIVE_INFINITY } =
     lending;
   const left = (all: number, of: (job: Job) => number) => running.reduce((rest, job) => rest - of(job), all);
-  if (needs.arch !== capabilities.arch) return `this host is ${capabilities.arch}`;
+  const lack = lackOf(needs, capabilities);
+  if (lack !== undefined) return lack;
   if (needs.image === 'host' && !capabilities.tiers.some((tier) => hostTiers.has(tier)))
     return `this worker runs nothing on its own system (${capabilities.tiers.join(', ')})`;
-  if (
-    needs.cpus > capabilities.cpus ||
-    needs.memoryBytes > capabilities.memoryBytes ||
-    needs.diskBytes > capabilities.diskBytes
-  ) {
-    return 'the job needs more than this host lends';
-  }
   if (pids > pidsLent) return `the job wants ${pids} processes; this host lends ${pidsLent}`;
   if (seconds > secondsLent) return `the job may take ${seconds} s; this host lends ${secondsLent} s`;
   if (closed !== undefined) return closed;

@@ -52,6 +52,7 @@ export async function buildInSandbox(
       source: store.exportTar(tree, { from, signal, reversed }),
       inputs: inputs.map(({ name, cid }) => ({ name, tar: store.exportTar(cid, { signal }) })),
       run: job.run,
+      stepMarks: terminal === undefined,
       env: job.env,
       outputs: job.outputs,
       limits: job.limits,

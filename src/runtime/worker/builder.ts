@@ -71,6 +71,7 @@ export class Builder {
     try {
       const done = await this.#run({ lease, job, ref, log, signal, sandbox });
       outcome = done.outcome;
+      if (outcome.kind === 'aborted') log.line(`quorate: aborted: ${outcome.reason}: ${outcome.detail}`);
       files = done.files;
     } catch (error) {
       log.line(`quorate: ${codeOf(error)}: ${messageOf(error)}`);

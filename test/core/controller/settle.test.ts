@@ -159,6 +159,31 @@ describe('no agreement', () => {
     expect(summaryOf(bench.run(run))).toMatchObject({ level: 'disputed', reason: 'not-built' });
   });
 
+  it('since nobody could take a slot says so, with what each of them lacked', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const run = await bench.submit(none);
+    const { offerId } = bench.run(run).rounds[0] ?? { offerId: '' };
+    const pass = (name: string, reason: string) =>
+      bench.send({ kind: 'passed', worker: bench.id(name), offer: offerId, reason });
+    pass('ada', 'the job wants 64 cpus, the host lends 2');
+    expect(bench.durability).toBe('lazy');
+    // Once per operator, of those who are enrolled, while the offer is open.
+    for (const [name, reason] of [
+      ['ada', 'busy'],
+      ['stranger', 'busy'],
+    ] as const) {
+      pass(name, reason);
+      expect(bench.durability).toBe('none');
+    }
+    expect(bench.progress(run, 'passed')).toMatchObject([
+      { round: 1, operator: 'ada', reason: 'the job wants 64 cpus, the host lends 2' },
+    ]);
+    bench.drive(timings.windowMs + timings.slotFillMs);
+    expect(summaryOf(bench.run(run))).toMatchObject({ level: 'disputed', reason: 'not-taken' });
+    bench.replay();
+    expect(summaryOf(bench.run(run))).toMatchObject({ level: 'disputed', reason: 'not-taken' });
+  });
+
   it('is no reason of a run that has a verdict', async () => {
     const { bench, run, leases } = await leasedRound(none);
     await deliverAll(bench, leases, []);

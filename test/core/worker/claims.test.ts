@@ -71,7 +71,7 @@ describe('a worker that cannot take a job says why', () => {
     [
       'more than the host lends',
       { limits: { cpus: 64, memoryBytes: 2 ** 28, diskBytes: 2 ** 28, pids: 64, seconds: 60 } },
-      /lends/,
+      /^the job wants 64 cpus, the host lends 2$/,
     ],
   ])('%s', async (_, job, why) => {
     const bench = await started();

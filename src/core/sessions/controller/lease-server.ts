@@ -130,6 +130,8 @@ export class LeaseServer {
           throw new QuorateError('CLAIM_AUDIENCE_MISMATCH', 'the claim is for another controller');
         checkTime(claim.payload, clock.now(), 'the claim');
         dispatch({ kind: 'claim', token, claim, grant });
+        const { offer, pass } = claim.payload;
+        if (pass !== undefined) dispatch({ kind: 'passed', worker: messages.peer, offer, reason: pass });
         return;
       }
       case 'resume': {

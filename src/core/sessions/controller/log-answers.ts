@@ -50,8 +50,8 @@ export async function sendLogs(
     // A build that ended between two polls is still sent after the last one.
     const over = !request.follow || isOver(run);
     for (const source of sourcesOf(run, all)) {
-      const { lease, worker, delivered } = source;
-      if (done.has(lease) || (request.worker !== undefined && !worker.endsWith(request.worker))) continue;
+      const { lease, delivered } = source;
+      if (done.has(lease) || !wanted(source, request.worker)) continue;
       // A build that was just leased sends its log soon.
       if (!over && !delivered && !logs.isLive(lease)) continue;
       done.add(lease);
@@ -83,11 +83,15 @@ export async function sendLogs(
   await stream.send({ kind: 'end' });
 }
 
+/** By the operator's name, or the end of the worker's id; undefined for all. */
+const wanted = ({ worker, operator }: Source, asked: string | undefined): boolean =>
+  asked === undefined || operator === asked || worker.endsWith(asked);
+
 function unknownWorker(asked: string, there: readonly Source[]): QuorateError {
   const known = new Map(there.map(({ worker, operator }) => [worker, `${operator} ${worker}`]));
   return new QuorateError(
     'LOGS_WORKER_UNKNOWN',
-    `no worker of this job has an id that ends with "${asked}"`,
+    `no worker of this job belongs to an operator "${asked}" or has an id that ends so`,
     {
       hint:
         known.size === 0

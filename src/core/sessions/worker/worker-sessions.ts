@@ -1,3 +1,4 @@
+import type { Claim } from '../../documents/index.ts';
 import { messageOf, unreachable } from '../../errors.ts';
 import type { WorkerEffect, WorkerEvent } from '../../worker/events.ts';
 import { Cosigner } from './cosigner.ts';
@@ -64,6 +65,7 @@ export class WorkerSessions {
     const { stopBuild, results, tell } = this.#ports;
     switch (effect.kind) {
       case 'claim':
+        this.#tellOfPass(effect.claim);
         return this.#run('claim', this.#leases.claim(effect.offer, effect.claim));
       case 'build':
         return this.#finish('build', this.#build(effect));
@@ -88,6 +90,10 @@ export class WorkerSessions {
       default:
         return unreachable(effect, 'worker effect');
     }
+  }
+
+  #tellOfPass({ offer, pass }: Claim): void {
+    if (pass !== undefined) this.#ports.tell('info', 'pass', `takes no slot: ${pass}`, { offer, pass });
   }
 
   async #build({ lease, job, ref }: Extract<WorkerEffect, { kind: 'build' }>): Promise<void> {

@@ -1,0 +1,120 @@
+import type { Progress } from '../core/controller/events.ts';
+import { escapeLine, LineEscaper } from '../core/escape.ts';
+import type { Client, LogChunk } from '../runtime/client/client.ts';
+import { asQuorateError } from './errors.ts';
+import { shortRun } from './format.ts';
+import type { Output } from './output.ts';
+
+/** The last lines shown of a failed build. */
+const linesShown = 12;
+/** Logs are printed after the verdict is out: they may take this long. */
+const readMsMax = 20_000;
+
+/** Lines that the sandbox writes into the log of a build (sandbox/build/driver.ts). */
+const stepBegins = /^quorate: step (\d+) of (\d+): (.*)$/;
+const stepFailed = /^quorate: step (\d+) of \d+ failed: exit (\d+)$/;
+
+type Result = Extract<Progress, { kind: 'revealed' }>['results'][number];
+
+/** Failed and aborted builds among the results that were revealed. A result with outputs is their CID. */
+export const failedResults = (history: readonly Progress[]): Result[] =>
+  history
+    .flatMap((progress) => (progress.kind === 'revealed' ? progress.results : []))
+    .filter(({ result }) => /^(exit [0-9]+|aborted: )/.test(result));
+
+/** One build's log: its last lines and how far it came. */
+class BuildTail {
+  readonly #escaper = new LineEscaper();
+  readonly lines: string[] = [];
+  step: { n: number; of: number; text: string } | undefined;
+  exit: number | undefined;
+
+  push(text: string): void {
+    for (const line of this.#escaper.push(text)) this.#line(line);
+  }
+
+  end(): void {
+    for (const line of this.#escaper.end()) this.#line(line);
+  }
+
+  #line(line: string): void {
+    const begun = stepBegins.exec(line);
+    const failed = stepFailed.exec(line);
+    if (begun !== null) {
+      this.step = { n: Number(begun[1]), of: Number(begun[2]), text: begun[3] ?? '' };
+      this.lines.length = 0;
+    } else if (failed !== null) this.exit = Number(failed[2]);
+    else {
+      this.lines.push(line);
+      if (this.lines.length > linesShown) this.lines.shift();
+    }
+  }
+}
+
+interface Failure {
+  operators: string[];
+  /** Says where the build ended. */
+  says: string;
+  tail: BuildTail;
+}
+
+/**
+ * Prints of each way in which builds failed who saw it, the step, the last lines of one of the logs, and how to read all of
+ * it. Logs that cannot be read are noted. Nothing with --json, where `quorate logs` gives them whole.
+ */
+export async function sayFailure(
+  out: Output,
+  client: Pick<Client, 'logs'>,
+  run: string,
+  results: readonly Result[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (out.json || results.length === 0) return;
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(readMsMax)]);
+  const failures = await tailsOf(client.logs(run, { follow: false, signal: limit })).then(
+    (tails) => failuresOf(results, tails),
+    (error: unknown) => {
+      out.note(`The logs could not be read: ${escapeLine(asQuorateError(error).message, 300)}`);
+      return [];
+    },
+  );
+  const { dim, red } = out.colours;
+  for (const { operators, says, tail } of failures) {
+    out.say(red(`${operators.join(', ')}: ${says}`), ...tail.lines.map((line) => `${dim('  │')} ${line}`));
+  }
+  out.say(`All of it: quorate logs ${shortRun(run)}`);
+}
+
+async function tailsOf(pieces: AsyncIterable<LogChunk>): Promise<Map<string, BuildTail>> {
+  const tails = new Map<string, BuildTail>();
+  for await (const { worker, slot, text } of pieces) {
+    const key = `${worker} ${slot}`;
+    const tail = tails.get(key) ?? new BuildTail();
+    tails.set(key, tail);
+    tail.push(text);
+  }
+  for (const tail of tails.values()) tail.end();
+  return tails;
+}
+
+function failuresOf(results: readonly Result[], tails: ReadonlyMap<string, BuildTail>): Failure[] {
+  const failures = new Map<string, Failure>();
+  for (const { worker, slot, operator, result } of results) {
+    const tail = tails.get(`${worker} ${slot}`);
+    if (tail === undefined) continue;
+    const says = whereItEnded(tail, result);
+    const known = failures.get(says);
+    if (known === undefined) failures.set(says, { operators: [operator], says, tail });
+    else if (!known.operators.includes(operator)) known.operators.push(operator);
+  }
+  return [...failures.values()];
+}
+
+function whereItEnded({ step, exit }: BuildTail, result: string): string {
+  const how = escapeLine(result, 300);
+  if (step === undefined) return how;
+  const at = `step ${step.n} of ${step.of}`;
+  if (exit !== undefined) return `${at} failed with exit ${exit}: ${step.text}`;
+  // Limits end a build in the middle of a step; missing outputs are found after the last one.
+  return `${how}, ${/^aborted: (?!outputs)/.test(result) ? 'in' : 'after'} ${at}: ${step.text}`;
+}

@@ -1,0 +1,17 @@
+import type { Capabilities, Offer } from '../documents/index.ts';
+import { counted, sizeTexts } from '../quantity.ts';
+
+/** What a host lacks for a job, with both amounts; undefined where it has everything. */
+export function lackOf(needs: Offer['needs'], has: Capabilities): string | undefined {
+  if (needs.arch !== has.arch) return `the job is for ${needs.arch}, the host is ${has.arch}`;
+  if (needs.cpus > has.cpus) return `the job wants ${counted(needs.cpus, 'cpu')}, the host lends ${has.cpus}`;
+  for (const [what, wants, lends] of [
+    ['memory', needs.memoryBytes, has.memoryBytes],
+    ['disk', needs.diskBytes, has.diskBytes],
+  ] as const) {
+    if (wants <= lends) continue;
+    const [wanted, lent] = sizeTexts(wants, lends);
+    return `the job wants ${wanted} of ${what}, the host lends ${lent}`;
+  }
+  return undefined;
+}

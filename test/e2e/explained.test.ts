@@ -1,0 +1,62 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { jobFile } from './support/jobs.ts';
+import { LocalCluster } from './support/local-cluster.ts';
+
+let cluster: LocalCluster;
+
+beforeAll(async () => {
+  cluster = await LocalCluster.start({ volunteers: ['ada', 'ben', 'cyd'], trusted: true, slotWait: '1s' });
+});
+
+/** `quorate run` of a job as a person sees it: its exit code and lines. */
+async function run(name: string, text: string) {
+  const url = await cluster.git.commit(name, { 'quorate.yaml': text });
+  const told = cluster.inside('run', ['run', url], { plain: true });
+  const { code } = await told.end();
+  const lines = told.text;
+  return { code, lines, id: /^run ([0-9a-f]+)$/m.exec(lines)?.[1] ?? '' };
+}
+
+const plain = async (...args: string[]) => {
+  const told = cluster.inside(args[0] ?? '', args, { plain: true });
+  const { code } = await told.end();
+  return { code, lines: told.text };
+};
+
+describe('a failing test', () => {
+  it('is told with its step, its last lines and the command that prints all; its log is shown once', async () => {
+    const steps = ['echo building', 'seq 100; echo "not ok 3 - adds" >&2; exit 7', 'echo never'];
+    const { code, lines, id } = await run('failing', jobFile({ run: steps, rounds: 1 }));
+    expect(code).toBe(1);
+    expect(lines).toMatch(/^(ada|ben|cyd), \w+, \w+: step 2 of 3 failed with exit 7: seq 100; echo/m);
+    expect(lines).toContain('  │ not ok 3 - adds\n');
+    expect(lines).not.toMatch(/│ (80|building)$/m);
+    expect(lines).toMatch(new RegExp(`^All of it: quorate logs ${id.slice(0, 10)}$`, 'm'));
+
+    const shown = await plain('show', id);
+    expect(shown.lines).toContain('  │ not ok 3 - adds\n');
+
+    const all = await plain('logs', id);
+    expect(all.lines.match(/│ not ok 3/g)).toHaveLength(1);
+    expect(all.lines).toMatch(/^[\w, ]+│ quorate: step 1 of 3: echo building$/m);
+    expect(all.lines).toMatch(/^[\w, ]+│ quorate: step 2 of 3 failed: exit 7$/m);
+    expect(all.lines).not.toContain('step 3');
+    const one = await plain('logs', id, '--worker', 'ben');
+    expect([one.code, one.lines.match(/^ben│ not ok 3/gm)]).toMatchObject([0, [expect.anything()]]);
+    expect((await plain('logs', id, '--worker', 'eve')).code).toBe(2);
+  });
+});
+
+describe('a job that nobody can take', () => {
+  it('is told with what each of them lacks, at once and with the verdict', async () => {
+    const text = jobFile({ run: ['true'], rounds: 1 }).replace('memory: 256MiB', 'memory: 4TiB');
+    const { code, lines } = await run('large', text);
+    expect(code).toBe(1);
+    const reason =
+      /passes: \w+, \w+, \w+(?:, \w+)?: the job wants 4 TiB of memory, the host lends [0-9.]+ GiB/;
+    expect(lines).toMatch(reason);
+    expect(lines).toContain('disputed: no operator could take it');
+    // At once: before the verdict, and beside it.
+    expect(lines.match(new RegExp(reason, 'g'))?.length).toBeGreaterThan(1);
+  });
+});
