@@ -28,18 +28,24 @@ type CrashPoint = 'before the journal' | 'after the journal' | 'between effects'
 type Crash = 'kill' | 'power cut';
 
 /** The journal of a process, as it survives its crashes. */
-class SimulatedJournal<Event> implements EventLog<Event> {
-  readonly events: { event: Event; at: number }[] = [];
+class SimulatedJournal<Event extends { kind: string }> implements EventLog<Event> {
+  readonly events: { event: Event; at: number; rules: number; record: string | undefined }[] = [];
   /** Events at the start that a power cut cannot take. */
   #synced = 0;
   /** A planted bug: an event is written only after its effects were carried out. */
   late = false;
-  #unwritten: { event: Event; at: number } | undefined;
+  #unwritten: { event: Event; at: number; rules: number; record: string | undefined } | undefined;
 
   append(event: Event, at: number): void {
     this.write();
-    if (this.late) this.#unwritten = { event, at };
-    else this.events.push({ event, at });
+    const written = { event, at, rules: 1, record: undefined };
+    if (this.late) this.#unwritten = written;
+    else this.events.push(written);
+  }
+
+  record(record: string): void {
+    const last = this.late ? this.#unwritten : this.events.at(-1);
+    if (last !== undefined) last.record = record;
   }
 
   forget(): void {
@@ -52,7 +58,7 @@ class SimulatedJournal<Event> implements EventLog<Event> {
     this.#synced = this.events.length;
   }
 
-  replay(): Iterable<{ event: Event; at: number }> {
+  replay(): SimulatedJournal<Event>['events'] {
     return this.events;
   }
 
@@ -76,7 +82,7 @@ class SimulatedJournal<Event> implements EventLog<Event> {
 const nothing = { effects: [], durability: 'lazy' } as const satisfies Handled<never>;
 
 /** One life of a process: everything that a crash ends. */
-export interface Life<Event, Effect, M> {
+export interface Life<Event extends { kind: string }, Effect, M> {
   readonly n: number;
   readonly machine: M;
   readonly loop: Loop<Event, Effect>;

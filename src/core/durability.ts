@@ -11,4 +11,6 @@ export type Durability = 'none' | 'lazy' | 'sync';
 export interface Handled<Effect> {
   effects: Effect[];
   durability: Durability;
+  /** What came of the event and must come of it again when it is replayed; absent where it left nothing that lasts. */
+  record?: string;
 }

@@ -102,6 +102,8 @@ const coreErrors = {
   JOB_INPUTS_UNSUPPORTED:
     'The job reads other artifacts, which workers of this version cannot give it. Leave `--input` out.',
   JOB_UNKNOWN: 'No job has this id, or what you gave of it is too short. `quorate jobs` lists them.',
+  JOURNAL_REPLAY_MISMATCH:
+    'An event of the journal would come to something else under the rules of this version than it did when it was taken, so that acknowledged results could get lost. The node does not start, and nothing was changed. Start the version that ran before, and report it.',
   KEY_ALREADY_ENROLLED:
     'The key is enrolled already, as another operator or in another role. Use another `--home`: each has a key of its own.',
   KEY_INVALID:

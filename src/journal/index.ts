@@ -14,21 +14,31 @@ export interface Journal<Event> {
   append(event: Event, at: number): void;
   /** Deletes the event that was appended last. */
   forget(): void;
+  /** Stores what came of the event that was appended last. */
+  record(record: string): void;
   /** Returns once all appended events are on disk. */
   sync(): void;
   /** Every event, in the order they were appended. */
-  replay(): IterableIterator<{ event: Event; at: number }>;
+  replay(): IterableIterator<{ event: Event; at: number; rules: number; record: string | undefined }>;
   close(): void;
 }
 
-/** Grows with every change of the shape of events; a journal of a newer format is refused. */
-const formatVersion = 1;
+/** Grows with every change of the tables. */
+const formatVersion = 2;
+
+/** Whose events a journal holds, and by which rules they are judged. */
+export interface JournalMachine {
+  /** The state machine and its key. */
+  name: string;
+  /** Version of its rules and of the shape of its events, kept with each event; a journal of later rules is refused. */
+  rules: number;
+}
 
 /**
- * Opens or creates a journal. `machine` names the state machine whose events it holds.
- * Errors: `JOURNAL_UNWRITABLE`, `JOURNAL_IN_USE`, `JOURNAL_NEWER`, `JOURNAL_MACHINE_MISMATCH`, `JOURNAL_DAMAGED`.
+ * Opens or creates a journal.
+ * Errors: `JOURNAL_UNWRITABLE`, `JOURNAL_IN_USE`, `JOURNAL_NEWER`, `JOURNAL_OLDER`, `JOURNAL_MACHINE_MISMATCH`, `JOURNAL_DAMAGED`.
  */
-export function openJournal<Event>(file: string, machine: string): Journal<Event> {
+export function openJournal<Event>(file: string, machine: JournalMachine): Journal<Event> {
   const db = openDatabase(file);
   try {
     prepare(db, file, machine);
@@ -36,9 +46,10 @@ export function openJournal<Event>(file: string, machine: string): Journal<Event
     db.close();
     throw explained(error, file);
   }
-  const insert = db.prepare('INSERT INTO events (at, event) VALUES (?, ?)');
+  const insert = db.prepare('INSERT INTO events (at, event, rules) VALUES (?, ?, ?)');
   const remove = db.prepare('DELETE FROM events WHERE seq = ?');
-  const select = db.prepare('SELECT seq, at, event FROM events ORDER BY seq');
+  const note = db.prepare('UPDATE events SET record = ? WHERE seq = ?');
+  const select = db.prepare('SELECT seq, at, event, rules, record FROM events ORDER BY seq');
   // Commits go to the write-ahead log, which stays the same file as long as the database is open (SQLite, wal.html).
   const wal = openSync(`${file}-wal`, 'r');
   // Both files may be new: what is synced later must be found after a power failure.
@@ -59,9 +70,10 @@ export function openJournal<Event>(file: string, machine: string): Journal<Event
   return {
     append: (event, at) =>
       written(() => {
-        last = insert.run(at, JSON.stringify(event)).lastInsertRowid;
+        last = insert.run(at, JSON.stringify(event), machine.rules).lastInsertRowid;
       }),
     forget: () => written(() => remove.run(last)),
+    record: (record) => written(() => note.run(record, last)),
     sync: () => written(() => fdatasyncSync(wal)),
     *replay() {
       const rows = select.iterate();
@@ -73,8 +85,13 @@ export function openJournal<Event>(file: string, machine: string): Journal<Event
           throw explained(cause, file);
         }
         if (row.done === true) return;
-        const { seq, at, event } = row.value;
-        yield { event: parsed<Event>(String(event), `event ${String(seq)} of ${file}`), at: Number(at) };
+        const { seq, at, event, rules, record } = row.value;
+        yield {
+          event: parsed<Event>(String(event), `event ${String(seq)} of ${file}`),
+          at: Number(at),
+          rules: Number(rules),
+          record: record === null ? undefined : String(record),
+        };
       }
     },
     close() {
@@ -135,33 +152,46 @@ function parsed<Event>(text: string, what: string): Event {
   }
 }
 
-function prepare(db: DatabaseSync, file: string, machine: string): void {
+/** The rules that the last event was judged by; 0 where there is none. */
+function lastRules(db: DatabaseSync): number {
+  return Number(db.prepare('SELECT rules FROM events ORDER BY seq DESC LIMIT 1').get()?.rules ?? 0);
+}
+
+function prepare(db: DatabaseSync, file: string, { name, rules }: JournalMachine): void {
   db.exec(`
     CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL, rules INTEGER NOT NULL, record TEXT) STRICT;
   `);
   const read = db.prepare('SELECT value FROM about WHERE key = ?');
   const version = read.get('version')?.value;
   if (version === undefined) {
     // Both or neither: a crash in between would leave a journal of nobody.
     const write = db.prepare("INSERT INTO about (key, value) VALUES ('version', ?), ('machine', ?)");
-    write.run(String(formatVersion), machine);
+    write.run(String(formatVersion), name);
     return;
   }
-  if (Number(version) > formatVersion) {
+  if (Number(version) < formatVersion)
+    throw new QuorateError(
+      'JOURNAL_OLDER',
+      `${file} is of format ${String(version)}; this quorate reads ${formatVersion}`,
+      { hint: 'Go on with the version that wrote it, or begin anew with a folder of its own.' },
+    );
+  const newest = Number(version) > formatVersion ? 0 : lastRules(db);
+  if (Number(version) > formatVersion || newest > rules) {
+    const then = `format ${String(version)}, rules ${newest}`;
     throw new QuorateError(
       'JOURNAL_NEWER',
-      `${file} was written by a newer quorate (format ${String(version)}; this one reads ${formatVersion})`,
+      `${file} was written by a newer quorate (${then}; this one has ${formatVersion} and ${rules})`,
       {
         hint: 'Update quorate.',
       },
     );
   }
   const other = read.get('machine')?.value;
-  if (other !== machine)
+  if (other !== name)
     throw new QuorateError(
       'JOURNAL_MACHINE_MISMATCH',
-      `${file} is the journal of ${String(other)}, not of ${machine}`,
+      `${file} is the journal of ${String(other)}, not of ${name}`,
       { hint: 'Put the key it belongs to back, or use a folder of its own: --home.' },
     );
 }

@@ -4,7 +4,7 @@ import { writeSync } from 'node:fs';
 import { openJournal } from '../../src/journal/index.ts';
 
 const [, , path = ''] = process.argv;
-const journal = openJournal<{ n: number }>(path, 'a machine');
+const journal = openJournal<{ n: number }>(path, { name: 'a machine', rules: 1 });
 for (let n = 1; ; n++) {
   try {
     journal.append({ n }, Date.now());

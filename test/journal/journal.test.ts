@@ -19,8 +19,8 @@ async function file(): Promise<string> {
   return join(dir, 'deep', 'journal.db');
 }
 
-function open(path: string, machine = 'a machine') {
-  const journal = openJournal<Event>(path, machine);
+function open(path: string, name = 'a machine', rules = 1) {
+  const journal = openJournal<Event>(path, { name, rules });
   onTestFinished(() => {
     try {
       journal.close();
@@ -70,6 +70,8 @@ describe('a journal', () => {
     const expected = Array.from({ length: 100 }, (_, n) => ({
       event: { n, text: 'ünï\u0000' },
       at: 1000 - n,
+      rules: 1,
+      record: undefined,
     }));
     expect([...first.replay()]).toEqual(expected);
     first.close();
@@ -134,6 +136,35 @@ describe('a journal', () => {
     const before = await readFile(path);
     expect(codeOf(() => open(path))).toBe('JOURNAL_NEWER');
     expect((await readFile(path)).equals(before)).toBe(true);
+  });
+
+  it.each([
+    ['of an older format', "UPDATE about SET value = '1' WHERE key = 'version'", 'JOURNAL_OLDER'],
+    ['of later rules', 'UPDATE events SET rules = 2', 'JOURNAL_NEWER'],
+  ])('%s is refused, and not touched', async (_, sql, code) => {
+    const path = await file();
+    const journal = open(path);
+    journal.append({ n: 1 }, 1);
+    journal.close();
+    const db = new DatabaseSync(path);
+    db.exec(sql);
+    db.close();
+    const before = await readFile(path);
+    expect(codeOf(() => open(path))).toBe(code);
+    expect((await readFile(path)).equals(before)).toBe(true);
+  });
+
+  it('keeps what came of each event beside it', async () => {
+    const path = await file();
+    const journal = open(path);
+    journal.append({ n: 1 }, 1);
+    journal.record('a leaf');
+    journal.append({ n: 2 }, 2);
+    journal.close();
+    expect([...open(path, 'a machine', 2).replay()]).toEqual([
+      { event: { n: 1 }, at: 1, rules: 1, record: 'a leaf' },
+      { event: { n: 2 }, at: 2, rules: 1, record: undefined },
+    ]);
   });
 
   it('that is no database is refused, and left as it is', async () => {

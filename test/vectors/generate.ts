@@ -5,8 +5,10 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { Controller } from '../../src/core/controller/machine.ts';
 import { messageKinds } from '../../src/core/documents/index.ts';
 import { bundleVectors, jobVectors } from './blocks.ts';
+import { encodeGolden, writeGoldenJournal } from './journal.ts';
 import { messageVectors } from './messages.ts';
 import { statementVectors } from './statements.ts';
 import type { Vector } from './vector.ts';
@@ -27,7 +29,11 @@ export async function generate(): Promise<Map<string, string>> {
     const file = join(vector.kind, vector.expect === 'ok' ? 'valid.json' : 'invalid.json');
     files.set(file, [...(files.get(file) ?? []), vector]);
   }
-  return new Map([...files].map(([file, vectors]) => [file, `${JSON.stringify(vectors, null, 1)}\n`]));
+  const journal = join('journal', `controller-rules-${Controller.rules}.json`);
+  return new Map([
+    ...[...files].map(([file, vectors]): [string, string] => [file, `${JSON.stringify(vectors, null, 1)}\n`]),
+    [journal, encodeGolden(await writeGoldenJournal())],
+  ]);
 }
 
 /** Files whose content is not what the code makes now. */

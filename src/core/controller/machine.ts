@@ -37,6 +37,8 @@ import { cosigned, cosignRefused } from './verdict.ts';
  * changes nothing and is answered with its code.
  */
 export class Controller {
+  /** Grows with every change of what comes of an event, and of the shape of events. */
+  static readonly rules = 1;
   readonly state: ControllerState;
 
   constructor(id: string, idp: string) {
@@ -44,6 +46,7 @@ export class Controller {
   }
 
   handle(event: ControllerEvent, now: number): Handled<ControllerEffect> {
+    const leavesBefore = this.state.log.size;
     const transition: Transition = { state: this.state, now, out: [], durability: 'lazy' };
     try {
       dispatch(transition, event);
@@ -55,7 +58,12 @@ export class Controller {
       const reply = { kind: 'error' as const, code, message, ...(hint === undefined ? {} : { hint }) };
       return { effects: [{ kind: 'reply', token: event.token, reply }], durability: 'none' };
     }
-    return { effects: transition.out, durability: transition.durability };
+    const record = recordOf(this.state, leavesBefore);
+    return {
+      effects: transition.out,
+      durability: transition.durability,
+      ...(record === undefined ? {} : { record }),
+    };
   }
 
   /** When the next `tick` is due (ms since the epoch), or undefined while no timer runs. */
@@ -77,6 +85,11 @@ export class Controller {
     }
     return next;
   }
+}
+
+/** The leaves that an event added to the log, with their index: a replay that gives others is not the history of this log. */
+function recordOf({ log }: ControllerState, from: number): string | undefined {
+  return log.size === from ? undefined : JSON.stringify({ from, leaves: log.leaves(from) });
 }
 
 function leaseDeadline(state: ControllerState, live: LiveLease): number {

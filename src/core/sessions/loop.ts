@@ -1,4 +1,6 @@
 import type { Handled } from '../durability.ts';
+import { QuorateError } from '../errors.ts';
+import { isoTime } from '../time.ts';
 import { MachineTime } from './machine-time.ts';
 import type { Clock } from './ports.ts';
 
@@ -14,9 +16,11 @@ export interface EventLog<Event> {
   append(event: Event, at: number): void;
   /** Takes back the event that was appended last. */
   forget(): void;
+  /** Stores what came of the event that was appended last. */
+  record(record: string): void;
   /** Puts all that was appended on disk. */
   sync(): void;
-  replay(): Iterable<{ event: Event; at: number }>;
+  replay(): Iterable<{ event: Event; at: number; rules: number; record: string | undefined }>;
 }
 
 /** Timers of Node wait 2^31 − 1 ms at most. A tick before its time changes nothing. */
@@ -26,7 +30,7 @@ const timerMsMax = 24 * 3600 * 1000;
  * Runs a state machine: each event is in the journal before the machine sees it, and as durable as the machine says before
  * an effect of it is carried out. Its time is a `MachineTime`; a `tick` is delivered when the next deadline is reached.
  */
-export class Loop<Event, Effect> {
+export class Loop<Event extends { kind: string }, Effect> {
   readonly #machine: Machine<Event, Effect>;
   readonly #journal: EventLog<Event>;
   readonly #clock: Pick<Clock, 'now' | 'monotonic' | 'after'>;
@@ -63,14 +67,18 @@ export class Loop<Event, Effect> {
 
   /**
    * Rebuilds the state; the effects of these events were carried out in an earlier life. Returns the number of events.
-   * Errors: `CLOCK_BEHIND`.
+   * An event that comes to something else than it did then stops the start: the state would not be the one that was
+   * promised on. Errors: `CLOCK_BEHIND`, `JOURNAL_REPLAY_MISMATCH`.
    */
   replay(): number {
     let events = 0;
-    for (const { event, at } of this.#journal.replay()) {
+    for (const { event, at, rules, record } of this.#journal.replay()) {
       this.#last = at;
-      this.#machine.handle(event, at);
+      const handled = this.#machine.handle(event, at);
       events++;
+      const difference = differenceOf(handled, record);
+      if (difference !== undefined)
+        throw mismatch({ n: events, kind: event.kind, at, rules, says: difference });
     }
     this.#time = this.#newTime();
     return events;
@@ -90,6 +98,7 @@ export class Loop<Event, Effect> {
       this.#journal.append(event, now);
       handled = this.#machine.handle(event, now);
       if (handled.durability === 'none') this.#journal.forget();
+      else if (handled.record !== undefined) this.#journal.record(handled.record);
       if (handled.durability === 'sync') this.#journal.sync();
     } catch (error) {
       this.close();
@@ -113,4 +122,43 @@ export class Loop<Event, Effect> {
     const wait = Math.min(timerMsMax, Math.max(0, next - (this.#last ?? 0)));
     this.#cancel = this.#clock.after(wait, () => this.dispatch(this.#tick));
   }
+}
+
+/** How what comes of an event differs from what came of it then; undefined where it does not. */
+function differenceOf<Effect>(
+  { durability, record, effects }: Handled<Effect>,
+  then: string | undefined,
+): string | undefined {
+  // An event that changed nothing, or was refused, is taken out of the journal.
+  if (durability === 'none') return `was taken, and would change nothing now (${refusalIn(effects)})`;
+  // The process may have died between the event and its record.
+  if (then === undefined || then === record) return undefined;
+  return `came to ${then}, and would come to ${record ?? 'nothing'} now`;
+}
+
+/** The code of a refusal among the effects. */
+function refusalIn(effects: readonly unknown[]): string {
+  for (const effect of effects) {
+    const { reply } = effect as { reply?: { kind?: string; code?: string } };
+    if (reply?.kind === 'error' && reply.code !== undefined) return reply.code;
+  }
+  return 'no refusal';
+}
+
+interface Mismatch {
+  n: number;
+  kind: string;
+  at: number;
+  rules: number;
+  says: string;
+}
+
+function mismatch({ n, kind, at, rules, says }: Mismatch): QuorateError {
+  return new QuorateError(
+    'JOURNAL_REPLAY_MISMATCH',
+    `event ${n} of the journal (${kind}, ${isoTime(at)}, rules ${rules}) ${says}`,
+    {
+      hint: 'This version judges an old event otherwise than the one that took it. Nothing was changed: start the version that ran before, and report this.',
+    },
+  );
 }

@@ -1,6 +1,9 @@
 import type { Job, Lease, Offer, Receipt, Request, Verified } from '../documents/index.ts';
 import type { BuildResult } from './events.ts';
 
+/** Version of the machine's rules: grows with every change of what comes of an event, and of the shape of events. */
+export const workerRules = 1;
+
 /** An offer this worker knows. */
 export interface Known {
   offer: Verified<Offer>;

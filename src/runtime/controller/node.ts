@@ -62,10 +62,10 @@ const charterPollMs = 1_000;
 export async function startController(options: ControllerOptions): Promise<ControllerNode> {
   const { folder } = options;
   const tell = teller(options.onEvent);
-  const journal = openJournal<ControllerEvent>(
-    join(folder.dir, 'controller.db'),
-    `controller ${folder.controller.id}`,
-  );
+  const journal = openJournal<ControllerEvent>(join(folder.dir, 'controller.db'), {
+    name: `controller ${folder.controller.id}`,
+    rules: Controller.rules,
+  });
   const closers: (() => unknown)[] = [() => journal.close()];
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close();

@@ -11,6 +11,7 @@ import { WorkerSessions } from '../../core/sessions/worker/worker-sessions.ts';
 import { topics } from '../../core/wire/protocols.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from '../../core/worker/events.ts';
 import { Worker } from '../../core/worker/machine.ts';
+import { workerRules } from '../../core/worker/state.ts';
 import { checkJournalFree, openJournal } from '../../journal/index.ts';
 import { openMesh } from '../../mesh/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
@@ -90,7 +91,10 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
   const tell = teller(options.onEvent);
   const key = await home.key();
   const stop = new AbortController();
-  const journal = openJournal<WorkerEvent>(journalOf(home, membership.project), `worker ${key.id}`);
+  const journal = openJournal<WorkerEvent>(journalOf(home, membership.project), {
+    name: `worker ${key.id}`,
+    rules: workerRules,
+  });
   const closers: (() => unknown)[] = [() => journal.close()];
   const closeAll = async () => {
     stop.abort();

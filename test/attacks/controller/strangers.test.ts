@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ControllerEvent } from '../../../src/core/controller/events.ts';
+import { Controller } from '../../../src/core/controller/machine.ts';
 import {
   encodeJob,
   makeReceipt,
@@ -209,10 +210,10 @@ describe('a stranger who fills the disk of a controller with what it refuses', (
     expect(await say(protocols.api, cancel)).toEqual(['KEY_NOT_ENROLLED']);
 
     await controller.close();
-    const journal = openJournal<ControllerEvent>(
-      join(folder.dir, 'controller.db'),
-      `controller ${controller.id}`,
-    );
+    const journal = openJournal<ControllerEvent>(join(folder.dir, 'controller.db'), {
+      name: `controller ${controller.id}`,
+      rules: Controller.rules,
+    });
     const kept = [...journal.replay()].map(({ event }) => event.kind);
     journal.close();
     expect(kept).toEqual(['started']);

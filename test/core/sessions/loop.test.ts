@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Handled } from '../../../src/core/durability.ts';
@@ -30,7 +31,9 @@ class Adder {
       this.#due = undefined;
     }
     if (event.kind !== 'add') return { effects: [], durability: 'lazy' };
-    return { effects: [{ sum: this.sum, at: now }], durability: event.n === 0 ? 'none' : 'sync' };
+    const effects = [{ sum: this.sum, at: now }];
+    if (event.n === 0) return { effects, durability: 'none' };
+    return { effects, durability: 'sync', record: `sum ${this.sum}` };
   }
 
   nextDeadline(): number | undefined {
@@ -57,7 +60,7 @@ function start(
   const real = nodeClock(new AbortController().signal);
   const steady = { now: 0 };
   const machine = new Adder();
-  const journal = openJournal<Event>(file, 'adder');
+  const journal = openJournal<Event>(file, { name: 'adder', rules: 1 });
   const effects: Effect[] = [];
   const failures: unknown[] = [];
   const loop: Loop<Event, Effect> = new Loop<Event, Effect>({
@@ -113,7 +116,7 @@ describe('the loop of a machine', () => {
 
   it('keeps no event that left the machine as it was, and all the others in order', async () => {
     const file = await fileIn();
-    const journal = openJournal<Event>(file, 'adder');
+    const journal = openJournal<Event>(file, { name: 'adder', rules: 1 });
     const machine = new Adder();
     const loop = new Loop<Event, Effect>({
       clock: nodeClock(new AbortController().signal),
@@ -169,7 +172,7 @@ describe('the loop of a machine', () => {
   it('goes on from the time of the last event where that is a little ahead, and never back', async () => {
     const file = await fileIn();
     const ahead = Date.now() + 30_000;
-    const journal = openJournal<Event>(file, 'adder');
+    const journal = openJournal<Event>(file, { name: 'adder', rules: 1 });
     journal.append({ kind: 'add', n: 1 }, ahead);
     journal.close();
     const { loop, machine } = start(file);
@@ -182,7 +185,7 @@ describe('the loop of a machine', () => {
 
   it('does not start while the clock is far behind the journal; once it was told that the clock is right, it does', async () => {
     const file = await fileIn();
-    const journal = openJournal<Event>(file, 'adder');
+    const journal = openJournal<Event>(file, { name: 'adder', rules: 1 });
     journal.append({ kind: 'add', n: 1 }, Date.now() + 2 * 24 * 3600_000);
     journal.close();
     const refused = start(file);
@@ -243,9 +246,44 @@ describe('the loop of a machine', () => {
     expect([machine.sum, machine.ticks.length]).toEqual([0, 0]);
   });
 
+  it('does not start where an old event would come to something else, says which, and changes nothing', async () => {
+    const file = await fileIn();
+    const first = start(file);
+    for (const n of [1, 2, 3]) first.loop.dispatch({ kind: 'add', n });
+    first.loop.close();
+    first.journal.close();
+    const kept = await readFile(file);
+    const cases: [(handled: Handled<Effect>, event: Event) => Handled<Effect>, RegExp][] = [
+      [
+        (handled, event) =>
+          event.kind === 'add' && event.n === 2 ? { ...handled, durability: 'none' } : handled,
+        /^event 2 .*add.*would change nothing now/,
+      ],
+      [
+        (handled) => ({ ...handled, record: `${handled.record} and more` }),
+        /^event 1 .* came to sum 1, and would come to sum 1 and more now/,
+      ],
+      [
+        ({ effects, durability }) => ({ effects, durability }),
+        /came to sum 1, and would come to nothing now/,
+      ],
+    ];
+    for (const [otherwise, says] of cases) {
+      const second = start(file);
+      const handle = second.machine.handle.bind(second.machine);
+      second.machine.handle = (event, now) => otherwise(handle(event, now), event);
+      expect(() => second.loop.replay()).toThrow(
+        expect.objectContaining({ code: 'JOURNAL_REPLAY_MISMATCH', message: expect.stringMatching(says) }),
+      );
+      second.journal.close();
+    }
+    expect(await readFile(file)).toEqual(kept);
+    expect(start(file).loop.replay()).toBe(3);
+  });
+
   it('syncs the journal before an effect is carried out, and not for events that may be forgotten', async () => {
     const order: string[] = [];
-    const real = openJournal<Event>(join(await folder(), 'journal.db'), 'adder');
+    const real = openJournal<Event>(join(await folder(), 'journal.db'), { name: 'adder', rules: 1 });
     onTestFinished(() => real.close());
     const journal: Journal<Event> = {
       ...real,
