@@ -1,8 +1,10 @@
 import type { Handled } from '../src/core/durability.ts';
+import { codeOf, messageOf } from '../src/core/errors.ts';
 import { type EventLog, Loop, type Machine } from '../src/core/sessions/loop.ts';
 import type { Channel, Clock, Documents, Signing } from '../src/core/sessions/ports.ts';
 import type { Keys } from './keys.ts';
 import type { Network, Node } from './network.ts';
+import { Violation } from './observer.ts';
 import { nonceOf } from './paperwork.ts';
 import type { Random } from './random.ts';
 import type { Rates } from './rates.ts';
@@ -75,6 +77,16 @@ class SimulatedJournal<Event extends { kind: string }> implements EventLog<Event
     this.events.length -= lost;
     this.#synced = this.events.length;
     return lost;
+  }
+}
+
+/** A replay that comes to something else than was promised on breaks the invariant of replays. */
+function replayed(loop: Pick<Loop<{ kind: string }, unknown>, 'replay'>): number {
+  try {
+    return loop.replay();
+  } catch (error) {
+    if (codeOf(error) === 'JOURNAL_REPLAY_MISMATCH') throw new Violation('replay', messageOf(error));
+    throw error;
   }
 }
 
@@ -182,7 +194,7 @@ export abstract class Process<
     const life = { n, machine, loop, clock, alive };
     this.#current = life;
     if (n > 1) {
-      const events = loop.replay();
+      const events = replayed(loop);
       trace.write(time.now, this.name, `restarts after ${events} events`);
       const after = this.snapshot(machine);
       this.restored(this.#before ?? after, after);
