@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -137,6 +138,19 @@ export class Arena {
       return true;
     });
     expect(frozen).toBe(true);
+  }
+
+  /** How many periods the jobs that run now have waited out, having used up their share of the processor. */
+  processorWaits(): number {
+    const notes = join(this.#folder, 'notes');
+    const jobs = readdirSync(notes).filter((name) => name.endsWith('.json'));
+    const files = jobs
+      .flatMap((job): string[] => JSON.parse(readFileSync(join(notes, job), 'utf8')).directories)
+      .map((directory) => join(directory, 'cpu.stat'));
+    const counts = files
+      .filter(existsSync)
+      .map((file) => Number(/^nr_throttled (\d+)$/m.exec(readFileSync(file, 'utf8'))?.[1]));
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   /** Those on the host that belong to jobs of this process, in groups of one of the hierarchies. */

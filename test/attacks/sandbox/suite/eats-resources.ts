@@ -76,16 +76,24 @@ export function eatsTheRest(arena: Arena): void {
   describe('a build that eats processor, processes, disk or time', () => {
     it('gets no more of the processor than its limit', async () => {
       const cpus = arena.tier.leastCpus;
-      /** Of one processor, as the kernel counts it for the whole group. */
-      const share = async (driver = arena.tier.driver()): Promise<number> => {
+      /** Of one processor, as the kernel counts it for the whole group; and how often the kernel made the group wait for more. */
+      const spun = async (driver = arena.tier.driver()): Promise<{ share: number; waits: number }> => {
         const sandbox = arena.sandbox(driver);
-        const { seconds } = await arena.playOn(sandbox, [spin], { limits: { cpus } });
-        return sandbox.processorSeconds() / seconds;
+        let waits = 0;
+        const { seconds } = await arena.playOn(sandbox, [`${spin}; echo`], {
+          limits: { cpus },
+          onLog: () => {
+            waits = arena.processorWaits();
+          },
+        });
+        return { share: sandbox.processorSeconds() / seconds, waits };
       };
-      const held = await share();
-      expect(held).toBeLessThan(2.5 * cpus);
+      const held = await spun();
+      expect(held.share).toBeLessThan(2.5 * cpus);
+      expect(held.waits).toBeGreaterThan(0);
+      // A share alone would say nothing where others want the processor.
       const control = arena.tier.driver('cpu');
-      if (control !== undefined) expect(await share(control)).toBeGreaterThan(1.5 * held);
+      if (control !== undefined) expect((await spun(control)).waits).toBe(0);
     });
 
     it('does not put itself before the owner’s programs', async () => {
