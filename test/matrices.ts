@@ -15,6 +15,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/attacks/sandbox/gvisor.resources.test.ts': 60,
   'test/cli/doctor-emulated.test.ts': 120,
   'test/e2e/debian-project.test.ts': 10,
+  'test/e2e/weaker-tier.test.ts': 20,
   'test/examples/packed.test.ts': 22,
   'test/cli/try-vary.test.ts': 18,
   'test/examples/quick-start.test.ts': 29,

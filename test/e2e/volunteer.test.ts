@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { chmod, chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Terminal } from '../bad-input/support/terminal.ts';
@@ -146,21 +146,6 @@ function lends(uid: number): void {
     const sealed = await readdir(join(home, 'store', 'sealed')).catch(() => []);
     expect(sealed).toEqual([]);
   }
-
-  // It tries every sandbox, as long as that takes, and the answer is the same to every account.
-  const askedForWeaker = async () => {
-    const known = join(home, 'tiers.json');
-    await writeFile(known, '{"tiers":["vm"]}');
-    const asked = start(await cluster.ticket(`${who}-asked`));
-    await asked.shows(/Mind: this machine lent itself with vm before, and only [a-z]+ works now/);
-    await asked.shows(/Lend this machine with [a-z]+\? \[y\/N\]/);
-    asked.type('n\n');
-    await asked.shows('Nothing was done.');
-    expect(await asked.end()).toBe(1);
-    await rm(known);
-  };
-  if (!ordinary)
-    it('is asked before a weaker sandbox takes the place of the one it lent itself with', askedForWeaker);
 
   it('says yes, lends less under a running build, pauses, goes on and drains: nothing is left', async () => {
     const marker = `98${uid}.1`;
