@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 /** Helia's HTTP client and type stripping need this one. */
 const nodeWanted = '22.19';
+/** The child's end of the connection that tells it of signals to its launcher, and of the launcher's end. */
+const launcherFd = 3;
 const quietFlag = '--disable-warning=ExperimentalWarning';
 
 /** @param {string} version such as `v24.21.0` */
@@ -61,16 +63,21 @@ export function runForwarding(command, args, options = {}) {
     const child = spawn(command, args, { stdio: 'inherit', ...options });
     // A terminal sends Ctrl-C and its hang-up to the whole group: the child has it already, twice would mean "now!".
     const onTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
+    // What watches the launcher (launched.js) is told, and tells by itself what the child has already.
+    const line = child.stdio[launcherFd];
+    line?.on('error', () => {}).unref();
     const handlers = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'].map((signal) => {
       const fromTerminal = signal === 'SIGINT' || signal === 'SIGQUIT';
       const handler = () => {
-        if (!(onTerminal && fromTerminal)) child.kill(signal);
+        if (line) line.write(`${signal}\n`);
+        else if (!(onTerminal && fromTerminal)) child.kill(signal);
       };
       process.on(signal, handler);
       return [signal, handler];
     });
     const finish = (code) => {
       for (const [signal, handler] of handlers) process.off(signal, handler);
+      line?.destroy();
       process.exitCode = code;
       resolve(code);
     };
@@ -84,8 +91,12 @@ export function runForwarding(command, args, options = {}) {
   });
 }
 
-/** A script on that Node, in our place; what it starts as `node` is the same one. */
+/** A script on that Node, in our place: it ends when this process does. What it starts as `node` is the same one. */
 export function runOn(nodePath, script, args) {
   const PATH = [dirname(nodePath), process.env.PATH].join(delimiter);
-  return runForwarding(nodePath, [quietFlag, script, ...args], { env: { ...process.env, PATH } });
+  const watching = ['--import', new URL('launched.js', import.meta.url).href];
+  return runForwarding(nodePath, [quietFlag, ...watching, script, ...args], {
+    stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+    env: { ...process.env, PATH, QUORATE_LAUNCHER_FD: String(launcherFd) },
+  });
 }

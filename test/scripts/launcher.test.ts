@@ -40,7 +40,12 @@ if (verb === 'wait') {
   process.on('SIGTERM', () => process.exit(42));
   setTimeout(() => process.exit(1), 20_000);
 }
-console.log(JSON.stringify({ file, verb, rest, version: process.version }));
+console.log(JSON.stringify({ file, verb, rest, version: process.version, pid: process.pid }));
+if (verb === 'count') {
+  let heard = 0;
+  process.on('SIGTERM', () => heard++);
+  setTimeout(() => process.exit(heard), 1_000);
+}
 if (verb === 'fail') process.exit(Number(rest[0]));
 if (verb === 'die') process.kill(process.pid, 'SIGKILL');
 `,
@@ -76,12 +81,14 @@ function start(
   root: string,
   args: string[],
   node = [process.execPath],
+  options: { detached?: boolean } = {},
 ): { child: ChildProcess; ended: Promise<Ending> } {
   const [command = '', ...flags] = node;
   const child = spawn(command, [...flags, join(root, 'bin', 'quorate.js'), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, XDG_CACHE_HOME: join(temp, 'cache') },
     timeout: 120_000,
+    ...options,
   });
   return { child, ended: ending(child) };
 }
@@ -149,5 +156,25 @@ describe('on an old Node', () => {
     await new Promise((resolve) => child.stdout?.once('data', resolve));
     child.kill('SIGTERM');
     expect(await ended).toMatchObject({ code: 42 });
+  });
+
+  it('counts a signal to the whole group once', async () => {
+    const root = makePackage('group', 'src/cli/main.ts');
+    addPackagedNode(root);
+    const { child, ended } = start(root, ['count'], oldNode(), { detached: true });
+    await new Promise((resolve) => child.stdout?.once('data', resolve));
+    process.kill(-(child.pid ?? 0), 'SIGTERM');
+    expect(await ended).toMatchObject({ code: 1 });
+  });
+
+  it('ends the program with the launcher, however that ends', async () => {
+    const root = makePackage('together', 'src/cli/main.ts');
+    addPackagedNode(root);
+    const { child } = start(root, ['wait'], oldNode());
+    const text = await new Promise<Buffer>((resolve) => child.stdout?.once('data', resolve));
+    const { pid } = JSON.parse(String(text)) as { pid: number };
+    expect(pid).not.toBe(child.pid);
+    child.kill('SIGKILL');
+    await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
   });
 });
