@@ -10,7 +10,7 @@ import { protocols } from '../src/core/wire/protocols.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { exited, treeCid } from './paperwork.ts';
-import type { Rates } from './rates.ts';
+import { calm, type Rates } from './rates.ts';
 import type { Patches } from './world.ts';
 
 type Handle = (event: ControllerEvent, now: number) => ControllerEffect[];
@@ -268,6 +268,14 @@ export const bugs: Record<string, Bug> = {
       workerPorts: (ports) => ({ ...ports, credentials: content(ports.credentials) }),
     }),
   },
+  'reveal-before-ack': {
+    says: 'a reveal that comes before the ack ends the stream, and nobody opens another one for the result',
+    caughtBy: 'liveness',
+    rates: { ...calm, breakPerMessage: 0.15, delayMsMax: 5_000, stallMsMax: 15_000, noticeMsMax: 60_000 },
+    patches: () => ({
+      workerPorts: (ports) => ({ ...ports, machine: withMethods(ports.machine, { isOpen: () => false }) }),
+    }),
+  },
   'broken-line-refuses': {
     says: 'a trusted worker takes a connection that breaks while it reads the log for an answer, and refuses to sign',
     caughtBy: 'cosigning',
@@ -327,7 +335,10 @@ const unknownLease = {} as NonNullable<ReturnType<Worker['leaseOf']>>;
 /** A machine of which the sessions see some answers changed; everything else is the real one. */
 function withMethods(
   machine: Worker,
-  changed: { leaseOf: (machine: Worker, lease: string) => ReturnType<Worker['leaseOf']> },
+  changed: {
+    leaseOf?: (machine: Worker, lease: string) => ReturnType<Worker['leaseOf']>;
+    isOpen?: (machine: Worker, lease: string) => boolean;
+  },
 ): Worker {
   return new Proxy(machine, {
     get(target, name) {

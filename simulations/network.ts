@@ -33,8 +33,10 @@ class Side implements Channel {
   far!: Side;
   /** Arrival of the last message to this side. */
   lastArrival = 0;
-  /** How this side of the stream ended; undefined while it is open. */
+  /** How the other side ended its half, or the line both; undefined while messages may come. */
   ended: Ending | undefined;
+  /** Our half has ended: nothing can be sent any more. */
+  #sent = false;
   readonly #queue: Uint8Array[] = [];
   #waiting: (() => void) | undefined;
 
@@ -52,12 +54,12 @@ class Side implements Channel {
   }
 
   get closed(): boolean {
-    return this.ended !== undefined || !this.alive;
+    return !this.alive || this.ended === 'reset' || (this.#sent && this.ended === 'closed');
   }
 
   async send(message: Uint8Array): Promise<void> {
     if (!this.alive) return;
-    if (this.ended !== undefined) throw reportedError('MESH_CLOSED', 'the stream has ended');
+    if (this.#sent || this.ended === 'reset') throw reportedError('MESH_CLOSED', 'the stream has ended');
     this.#network.carry(this, message);
   }
 
@@ -85,27 +87,27 @@ class Side implements Channel {
   }
 
   async close(): Promise<void> {
-    if (this.closed) return;
-    this.ended = 'closed';
+    if (this.closed || this.#sent) return;
+    this.#sent = true;
     this.#network.end(this.far, 'closed');
   }
 
   abort(): void {
     if (this.closed) return;
-    this.ended = 'reset';
+    this.finish('reset');
     this.#network.end(this.far, 'reset');
   }
 
   /** A message of the other side arrives. */
   arrive(message: Uint8Array): void {
-    if (this.closed) return;
+    if (!this.alive || this.ended !== undefined) return;
     this.#queue.push(message);
     this.#waiting?.();
   }
 
   /** The other side, or the line, has ended the stream. */
   finish(ending: Ending): void {
-    if (this.closed) return;
+    if (this.closed || this.ended === ending) return;
     this.ended = ending;
     if (ending === 'reset') this.#queue.length = 0;
     this.#waiting?.();
@@ -198,6 +200,7 @@ export class Network {
     const messages = ending === 'closed' ? Math.max(0, side.lastArrival - this.#time.now) : 0;
     this.#time.after(messages + this.#delay, () => {
       side.finish(ending);
+      if (!side.closed) return;
       this.#streams.delete(side);
       this.#streams.delete(side.far);
     });

@@ -25,6 +25,7 @@ const seeds: Record<string, number> = {
   'offers-before-started': 4,
   'offers-under-old-charter': 1,
   'broken-line-refuses': 27,
+  'reveal-before-ack': 123,
   'order-by-chance': 4,
 };
 

@@ -15,6 +15,13 @@ const sixteenth: Rates = {
   crashPerMinute: 0.0081,
   partitionPerMinute: 0.0023,
 };
+const longLines: Rates = {
+  ...calm,
+  breakPerMessage: 0.15,
+  delayMsMax: 5_000,
+  stallMsMax: 15_000,
+  noticeMsMax: 60_000,
+};
 const twentyNinth: Rates = {
   ...calm,
   gossipLoss: 0.0868,
@@ -37,6 +44,7 @@ describe('under faults and attackers every invariant holds', () => {
     ['a run is cancelled while its trusted worker checks the draft', 16, sixteenth],
     ['the controller notices before a worker that a line is dead', 6, { ...calm, ...longStalls }],
     ['the controller does so while its log is read', 29, { ...twentyNinth, ...longStalls }],
+    ['a receipt is recorded on the stream before, and repeated on the next one', 6, longLines],
     ['every seventh message breaks its stream', 10, { ...calm, breakPerMessage: 0.15, delayMsMax: 3_000 }],
   ])('when %s', async (_, seed, rates) => {
     await expectClean([seed], { rates });
