@@ -164,6 +164,7 @@ export class Paperwork {
       'request',
       {
         iss: signer.id,
+        aud: this.controller.id,
         project: this.project,
         job: work.jobId,
         repo: work.job.source.url,

@@ -11,6 +11,8 @@ const coreErrors = {
     'The archive of blocks (CAR) cannot be read; the message says why. The sender is faulty or malicious; use another one.',
   CHARTER_ISSUER_MISMATCH:
     'The charter is not signed by the root key of its project. Do not use it; get the ticket or the charter from the owner again.',
+  CHARTER_NOT_IN_FORCE:
+    'The verdict rests on another charter than the last one in the log before it. The controller uses an old one.',
   CHARTER_PROJECT_MISMATCH: 'The charter is of another project than the one whose root key you named.',
   CHECKPOINT_BAD_SIGNATURE:
     'The signature of a log checkpoint does not fit the log key. Evidence with it proves nothing.',
@@ -143,6 +145,8 @@ const coreErrors = {
   OFFER_CHARTER_NEWER:
     'The offer was made under a newer charter than the one it is judged by. A worker asks its controller for that charter; where this is said nevertheless, the controller does not have it.',
   OFFER_CLOSED: 'The offer takes no more claims: its window is over or all its slots were used.',
+  OFFER_DROPPED:
+    'The log holds a round of the request that the bundle leaves out: the controller hides what was built in it.',
   OFFER_INDEX_MISMATCH: 'The offer is not at the place of the log that it names.',
   OFFER_ISSUER_MISMATCH: 'The offer is not signed by a controller that the charter names.',
   OFFER_JOB_MISMATCH: 'The offer is for another job than the one beside it.',
@@ -166,7 +170,11 @@ const coreErrors = {
   RECEIPT_WITHOUT_OFFER: 'The bundle lacks the offer of a receipt.',
   REF_MISMATCH:
     'The artifact was built at another ref than you asked for (`--ref`). It may be genuine and old.',
+  REQUEST_AUDIENCE_MISMATCH:
+    'The request is made to another controller. It is signed for one, and no other may act on it.',
   REQUEST_JOB_MISMATCH: 'The request names another job than the one sent with it.',
+  REQUEST_OVER:
+    'By the clock of the trusted worker the request is over, so nothing more is signed for it. Check the clocks of both hosts (`timedatectl`), or submit again.',
   REQUEST_PROJECT_MISMATCH: 'The request is for another project.',
   REQUEST_SOURCE_MISMATCH: 'The request names another repository or commit than its job.',
   REQUEST_TOO_LONG:
@@ -194,6 +202,7 @@ const coreErrors = {
     "The verdict says it was given later than now. Check this host's clock (`timedatectl`); if that is right, do not use the artifact.",
   VERDICT_ISSUER_MISMATCH: 'The verdict is not signed by a controller that the charter names.',
   VERDICT_MISMATCH: 'The verdict contradicts itself.',
+  VERDICT_NOT_IN_TIME: 'The verdict is dated before its last round, or after its trusted worker signed it.',
   VERDICT_RECEIPTS_MISMATCH: 'The verdict does not list exactly the receipts beside it.',
   VERDICT_REQUEST_MISMATCH: 'The verdict is not about the request beside it.',
   VERDICT_SUBJECTS_MISMATCH: 'The verdict lists other files than the builds it rests on.',

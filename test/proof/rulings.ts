@@ -129,6 +129,7 @@ const thieves: Ruling[] = [
   { what: /^thief grant: operator$/, is: ['receipts LEASE_OPERATOR_MISMATCH'] },
 
   { what: /^thief request: project$/, is: ['request REQUEST_PROJECT_MISMATCH'] },
+  { what: /^thief request: aud$/, is: ['request REQUEST_AUDIENCE_MISMATCH'] },
   { what: /^thief request: repo$/, is: ['request SOURCE_HOST_NOT_ALLOWED'] },
   { what: /^thief request: job$/, is: ['job REQUEST_JOB_MISMATCH'] },
   { what: /^thief request: commit$/, is: ['job REQUEST_SOURCE_MISMATCH'] },

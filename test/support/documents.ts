@@ -89,6 +89,7 @@ export function makeJob(over: Partial<Job> = {}): Job {
 export function makeRequest(job: string, over: Partial<Request> = {}): Request {
   return {
     iss: publisher.id,
+    aud: controller.id,
     project,
     job,
     repo,

@@ -207,7 +207,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
     });
     const offer = await sign('offer', (recipe.offer ?? same)(valid), keys.offers ?? keys.controller);
     offers.push(offer);
-    lines.push(leaves.offer(offer.id, jobId));
+    lines.push(leaves.offer(offer.id, jobId, request.id));
     for (const run of runs.filter((candidate) => candidate.round === round)) {
       const key = keyOf(run);
       const iat = offer.payload.iat + 10;
@@ -337,7 +337,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
     keys.log.signer,
   );
   const needed = [
-    ...offers.map(({ id }) => leaves.offer(id, jobId)),
+    ...offers.map(({ id }) => leaves.offer(id, jobId, request.id)),
     ...votes.map((vote) => leaves.receipt(vote.receipt, offers[vote.round - 1]?.id ?? '')),
     leaves.verdict(verdict.id, jobId),
   ].filter((leaf) => logged.includes(leaf));

@@ -76,8 +76,7 @@ async function run({ cwd, out, signal }: Context, path: string, options: Options
       ? pathsOf(result.facts, held.sha256)
       : undefined;
   if (result.facts !== null && maxAge !== undefined) {
-    const ageSeconds = (Date.now() - Date.parse(result.facts.time)) / 1000;
-    result = checkAge(result, { ageSeconds, maxAgeSeconds: maxAge });
+    result = checkAge(result, { now: Date.now(), maxAgeSeconds: maxAge });
   }
   out.value({
     path,

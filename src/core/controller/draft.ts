@@ -30,7 +30,7 @@ export function draftOf(state: ControllerState, runId: string): BundleDraft | un
     verdict: payload,
     checkpoint: { size, root: state.log.root(size) },
     entries: [
-      ...rounds.map(({ offer, offerId }) => entry(leaves.offer(offerId, run.jobId), offer.index)),
+      ...rounds.map(({ offer, offerId }) => entry(leaves.offer(offerId, run.jobId, run.id), offer.index)),
       ...receipts.map(({ receipt, lease, index: at }) => entry(leaves.receipt(receipt.id, lease.offer), at)),
       entry(leaves.verdict(id, run.jobId), index),
     ],

@@ -5,8 +5,6 @@ import { limits } from '../limits.ts';
 export const controllerLimits = {
   /** Open requests of one publisher, on all its hosts together, so that others can still publish. */
   openRequestsPerPublisherMax: 500,
-  /** Lifetime of a request. */
-  requestSecondsMax: 7 * 24 * 3600,
   /** Operators per round whose reason not to take a slot is told and kept: a few say what a job lacks. */
   passesToldMax: 16,
 } as const;

@@ -36,7 +36,7 @@ export function openRound(transition: Transition, run: Run): void {
     exp,
   };
   const offerId = idOf(offer);
-  appendLeaf(transition, leaves.offer(offerId, run.jobId));
+  appendLeaf(transition, leaves.offer(offerId, run.jobId, run.id));
   const round: Round = {
     n,
     offer,

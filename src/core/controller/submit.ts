@@ -1,6 +1,6 @@
 import { checkTime } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { checkInputs, checkJob, checkRequest, enforce, type Order } from '../judge/index.ts';
+import { checkGrant, checkInputs, checkJob, checkRequest, enforce, type Order } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { charterOf, checkEnrolled, type Moment } from './enrolment.ts';
 import { controllerLimits } from './limits.ts';
@@ -11,21 +11,19 @@ import { isOver, tell, unchanged } from './state.ts';
 /**
  * Whether the controller takes this order here and now. Changes nothing, so that the runtime can ask before it does
  * anything expensive for it. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of `checkRequest` and `checkJob`,
- * `KEY_NOT_ENROLLED`, `REQUEST_TOO_LONG`, `JOB_INPUTS_UNSUPPORTED`.
+ * `REQUEST_AUDIENCE_MISMATCH`, `KEY_NOT_ENROLLED`, `JOB_INPUTS_UNSUPPORTED`.
  */
 export function checkOrder(moment: Moment, order: Order): void {
   const { request, publisher, job } = order;
-  const { iat, exp } = request.payload;
+  const charter = charterOf(moment);
   checkTime(publisher.payload, moment.now, 'the grant');
   checkTime(request.payload, moment.now, 'the request');
-  checkRequest(enforce, order, charterOf(moment), Math.floor(moment.now / 1000));
+  checkRequest(enforce, order, charter);
+  const at = Math.floor(moment.now / 1000);
+  checkGrant(enforce, publisher, charter, { by: request.signer, as: 'publisher', at });
+  if (request.payload.aud !== moment.state.id)
+    throw new QuorateError('REQUEST_AUDIENCE_MISMATCH', `the request is made to ${request.payload.aud}`);
   checkEnrolled(moment, publisher.payload);
-  if (exp - iat > controllerLimits.requestSecondsMax) {
-    throw new QuorateError(
-      'REQUEST_TOO_LONG',
-      `the request is for ${exp - iat} seconds; at most ${controllerLimits.requestSecondsMax} are taken`,
-    );
-  }
   checkJob(enforce, request.payload, order);
   checkInputs(enforce, job);
 }

@@ -3,7 +3,7 @@ import { limits } from '../limits.ts';
 import { count, multiaddr, name, nonce, peerId, policySchema, roleSchema, seconds, text } from './base.ts';
 
 /** Who runs a project, signed by its root key. A consumer pins `project`, the root's PeerId. */
-export const charterSchema = z.strictObject({
+const charterFields = z.strictObject({
   iss: peerId,
   project: peerId,
   name,
@@ -21,6 +21,16 @@ export const charterSchema = z.strictObject({
   bootstrap: z.array(multiaddr).max(16),
   iat: seconds,
 });
+
+/** A trusted worker checks the others: no key of theirs may be its own. */
+export const charterSchema = charterFields.refine(
+  ({ trusted, controllers, idps, log }) =>
+    !trusted.some((key) => key === log || controllers.includes(key) || idps.includes(key)),
+  {
+    message: 'a trusted worker has a key that a controller, identity provider or log has too',
+    path: ['trusted'],
+  },
+);
 export type Charter = z.infer<typeof charterSchema>;
 
 /** A ticket for one operator. Whoever holds it may enrol up to `hosts` keys as that operator until `exp`. */

@@ -78,6 +78,8 @@ export function decodeJob(bytes: Uint8Array): { job: Job; id: string } {
 /** The publisher's order: this job, from this ref of this repository, under this policy. */
 export const requestSchema = z.strictObject({
   iss: peerId,
+  /** The controller that may open rounds for it. */
+  aud: peerId,
   project: peerId,
   job: cid,
   repo: text(2000).min(1),

@@ -6,7 +6,8 @@ export const leaves = {
   charter: (id: string) => `charter ${id}`,
   /** Gives the operator its `enrolled` index. */
   enrol: (operator: string, role: string, invite: string) => `enrol ${operator} ${role} ${invite}`,
-  offer: (id: string, job: string) => `offer ${id} job ${job}`,
+  /** Names its request, so that a reader of the log finds each round of it. */
+  offer: (id: string, job: string, request: string) => `offer ${id} job ${job} request ${request}`,
   receipt: (id: string, offer: string) => `receipt ${id} offer ${offer}`,
   verdict: (id: string, job: string) => `verdict ${id} job ${job}`,
 };

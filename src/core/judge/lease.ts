@@ -16,8 +16,12 @@ export function checkLease(
   const { payload: offered } = offer;
   const skew = limits.clockSkewSeconds;
   const it = `the lease of ${aud}`;
-  const issued = charter.controllers.includes(lease.signer);
-  check('LEASE_ISSUER_MISMATCH', issued, `${it} is signed by ${lease.signer}, no controller of the charter`);
+  const issued = charter.controllers.includes(lease.signer) && lease.signer === offer.signer;
+  check(
+    'LEASE_ISSUER_MISMATCH',
+    issued,
+    `${it} is signed by ${lease.signer}, not by the controller of its offer`,
+  );
   const fits =
     lease.payload.offer === offer.id &&
     project === charter.project &&

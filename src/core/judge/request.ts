@@ -1,6 +1,7 @@
 import type { Charter, Grant, Job, Request, Verified } from '../documents/index.ts';
 import type { Check } from './check.ts';
 import { checkGrant } from './grant.ts';
+import { judgeLimits } from './limits.ts';
 import { policyMeetsFloor } from './policy.ts';
 import { vcsAllowed } from './vcs.ts';
 
@@ -13,19 +14,30 @@ export interface Order {
 }
 
 /**
- * Whether a publisher of the project may ask for this: its grant counted at `at` (seconds), the policy is at least as
- * tight as the charter's floor, the charter allows the repository's host. Codes, in the order of the checks:
- * `REQUEST_PROJECT_MISMATCH`, those of `checkGrant`, `POLICY_BELOW_FLOOR`, `SOURCE_HOST_NOT_ALLOWED`.
+ * Whether a publisher of the project may ask for this: it asks a controller of the project, its grant counted when it
+ * asked, the request does not outlive others, the policy is at least as tight as the charter's floor, the charter allows
+ * the repository's host. Codes, in the order of the checks: `REQUEST_PROJECT_MISMATCH`, `REQUEST_AUDIENCE_MISMATCH`, those
+ * of `checkGrant`, `REQUEST_TOO_LONG`, `POLICY_BELOW_FLOOR`, `SOURCE_HOST_NOT_ALLOWED`.
  */
 export function checkRequest(
   check: Check,
   { request, publisher }: Pick<Order, 'request' | 'publisher'>,
   charter: Charter,
-  at: number,
 ): void {
-  const { project, policy, repo } = request.payload;
+  const { project, aud, policy, repo, iat, exp } = request.payload;
   check('REQUEST_PROJECT_MISMATCH', project === charter.project, `the request is for project ${project}`);
-  checkGrant(check, publisher, charter, { by: request.signer, as: 'publisher', at });
+  const toController = charter.controllers.includes(aud);
+  check(
+    'REQUEST_AUDIENCE_MISMATCH',
+    toController,
+    `the request is made to ${aud}, no controller of the charter`,
+  );
+  checkGrant(check, publisher, charter, { by: request.signer, as: 'publisher', at: iat });
+  check(
+    'REQUEST_TOO_LONG',
+    exp - iat <= judgeLimits.requestSecondsMax,
+    `the request is for ${exp - iat} seconds; at most ${judgeLimits.requestSecondsMax} are taken`,
+  );
   const { agree, of, cosign } = charter.floor;
   check(
     'POLICY_BELOW_FLOOR',

@@ -1,5 +1,6 @@
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { secondsOfIso } from '../time.ts';
 import { plural } from './steps/sentences.ts';
 import type { StepName, Verification, VerifiedFacts } from './verify.ts';
 
@@ -41,20 +42,26 @@ export function checkContent(before: Verification, content: Content): Verificati
 }
 
 /**
- * Adds a step to a verification that held: whether the verdict is recent enough by the caller's clock.
- * `ageSeconds`: that clock minus `facts.time`. A verdict from the future would never grow old, so it is refused too.
+ * Adds a step to a verification that held: whether the evidence is recent enough by the caller's clock, `now` in ms. Its age
+ * counts from the verdict or, where that is earlier, from the trusted worker's signature: the controller alone says when it
+ * decided. A time in the future would never grow old, so it is refused too.
  */
 export function checkAge(
   before: Verification,
-  { ageSeconds, maxAgeSeconds }: { ageSeconds: number; maxAgeSeconds: number },
+  { now, maxAgeSeconds }: { now: number; maxAgeSeconds: number },
 ): Verification {
-  return goOn(before, 'age', ({ time }) => {
-    if (ageSeconds < -limits.clockSkewSeconds)
-      throw new QuorateError(
-        'VERDICT_FROM_FUTURE',
-        `the verdict is of ${time}, later than now on this clock`,
-      );
-    const old = `${age(ageSeconds)} old (of ${time})`;
+  return goOn(before, 'age', ({ time, witnessed }) => {
+    const times = [time, ...(witnessed === null ? [] : [witnessed])];
+    for (const one of times) {
+      if (secondsOfIso(one) > now / 1000 + limits.clockSkewSeconds)
+        throw new QuorateError(
+          'VERDICT_FROM_FUTURE',
+          `the verdict is of ${one}, later than now on this clock`,
+        );
+    }
+    const oldest = times.reduce((a, b) => (secondsOfIso(a) <= secondsOfIso(b) ? a : b));
+    const ageSeconds = now / 1000 - secondsOfIso(oldest);
+    const old = `${age(ageSeconds)} old (of ${oldest})`;
     if (ageSeconds <= maxAgeSeconds)
       return `The verdict is ${old}; up to ${age(maxAgeSeconds)} was asked for.`;
     throw new QuorateError(

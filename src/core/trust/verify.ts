@@ -11,14 +11,16 @@ import {
 } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { checker } from '../judge/index.ts';
+import { isoTime } from '../time.ts';
 import type { Level } from './evidence.ts';
 import { openCharter, openJob, openRequest } from './steps/authority.ts';
 import type { Ask, Expected, Logged, Opened } from './steps/context.ts';
-import { checkCosignature, type Decided, decideAgain } from './steps/decision.ts';
+import { checkCosignature, type Decided, decideAgain, witnessTimes } from './steps/decision.ts';
 import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';
 import { openReceipts } from './steps/receipts.ts';
 import { plural, sayCosigners, sayDecision, sayExpected, sayRevocations } from './steps/sentences.ts';
+import { checkTimes } from './steps/times.ts';
 import { factsOf, openVerdict } from './steps/verdict.ts';
 
 export type { Expected } from './steps/context.ts';
@@ -69,6 +71,8 @@ export interface VerifiedFacts {
   inputs: string[];
   /** When the controller says it decided, ISO 8601. */
   time: string;
+  /** When the first of the trusted workers that signed saw it in the log, by its own clock; null where none did. */
+  witnessed: string | null;
 }
 
 export interface Verification {
@@ -85,8 +89,8 @@ export interface Verification {
 
 /**
  * Verifies a bundle offline, given only the project's root key. Runs named steps and stops at the first that fails; no
- * bundle makes it throw. Uses no clock: the times of the documents are compared with each other, so the result does not
- * change with time.
+ * bundle makes it throw. Uses no clock unless it is given `now`: the times of the documents are compared with each other, so
+ * the result does not change with time.
  */
 export function verifyBundle(bundle: Bundle, expected: Expected, verifier: Verifier): Promise<Verification> {
   return verifyBy(new Set(), 'whole', bundle, expected, verifier);
@@ -125,12 +129,12 @@ export async function verifyBy(
     passed(`The root key says who runs the project "${charter.payload.name}".`);
 
     step = 'request';
-    const request = await openRequest(ask, charter.payload);
+    const { request, publisher } = await openRequest(ask, charter.payload);
     const { repo, ref, commit, policy } = request.payload;
     passed(`A publisher of the project asked for a build of ${repo} at ${ref} (${commit}).`);
 
     step = 'job';
-    const authority = { charter, request, ...openJob(ask, request.payload) };
+    const authority = { charter, request, publisher, ...openJob(ask, request.payload) };
     passed(`It asked for the job "${authority.job.name}" as it stands here.`);
 
     step = 'offers';
@@ -145,6 +149,7 @@ export async function verifyBy(
 
     step = 'verdict';
     const verdict = await openVerdict(ask, authority);
+    checkTimes(ask, { request, offers, verdict });
     passed(`The controller's verdict is "${factsOf(verdict).level}".`);
 
     step = 'log';
@@ -185,15 +190,16 @@ function resultWithoutFiles(statement: Receipt | Verdict): string | null {
 function collectFacts(
   ask: Ask,
   { request, job, jobId, verdict }: Opened,
-  { votes }: Logged,
+  logged: Logged,
   { operators, cosigners }: Decided,
 ): VerifiedFacts {
   const { repo, ref, commit, policy } = request.payload;
   const { outcome, receipts } = factsOf(verdict);
   const artifact = outcome === null ? null : artifactOf(outcome);
   const { predicate } = verdict.payload;
+  const witnesses = witnessTimes(logged, cosigners);
   const about = ask.resultOf(verdict.payload);
-  const alike = new Set(votes.flatMap(({ receipt, result }) => (result === about ? [receipt] : [])));
+  const alike = new Set(logged.votes.flatMap(({ receipt, result }) => (result === about ? [receipt] : [])));
   return {
     name: job.name,
     job: jobId,
@@ -209,6 +215,7 @@ function collectFacts(
     cosigners,
     inputs: [...new Set(Object.values(job.inputs))],
     time: predicate.timeVerified,
+    witnessed: witnesses.length === 0 ? null : isoTime(Math.min(...witnesses) * 1000),
   };
 }
 

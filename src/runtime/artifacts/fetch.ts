@@ -204,8 +204,7 @@ async function findBundle(mesh: Mesh, options: FetchOptions): Promise<Found> {
     };
     let verification = await verifyBundle(bundle, expected, joseVerifier);
     if (maxAge !== undefined && verification.facts !== null) {
-      const ageSeconds = (Date.now() - Date.parse(verification.facts.time)) / 1000;
-      verification = checkAge(verification, { ageSeconds, maxAgeSeconds: maxAge });
+      verification = checkAge(verification, { now: Date.now(), maxAgeSeconds: maxAge });
     }
     if (best === undefined || rank(verification) > rank(best.verification))
       best = { bundle, text, verification };

@@ -124,8 +124,11 @@ class MeshClient implements Client {
     };
     const { bytes, id } = encodeJob(full);
     const iat = Math.floor(Date.now() / 1000);
+    const [controller] = this.#credentials.membership.controllers;
+    if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
     const request: Request = {
       iss: key.id,
+      aud: controller.id,
       project: this.project,
       job: id,
       repo: repo.url,
@@ -139,12 +142,13 @@ class MeshClient implements Client {
       exp: iat + expiresSeconds,
     };
     const signed = await signMessage('request', request, key.signer);
-    const answer = await this.#ask({
+    const question: ApiUp = {
       kind: 'submit',
       request: signed.raw,
       publisher: this.#credentials.grant.raw,
       job: fromUtf8(bytes),
-    });
+    };
+    const { answer } = await ask(this.#mesh, [controller], question, this.#signal);
     if (answer.kind !== 'accepted') throw unexpected('accepted', answer);
     return { run: answer.run, job: answer.job };
   }

@@ -8,6 +8,7 @@ import {
   idOf,
   openStatement,
 } from '../../../src/core/documents/index.ts';
+import { judgeLimits } from '../../../src/core/judge/limits.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { timings } from '../../core/controller/bench.ts';
 import { makeProject, testKey } from '../../support/project.ts';
@@ -170,7 +171,7 @@ describe('a request that never ends', () => {
     );
   }
   it('is refused', async () =>
-    expect(await attack(controllerLimits.requestSecondsMax + 1)).toBe('REQUEST_TOO_LONG'));
+    expect(await attack(judgeLimits.requestSecondsMax + 1)).toBe('REQUEST_TOO_LONG'));
   it('control: one that does is taken', async () =>
-    expect(await attack(controllerLimits.requestSecondsMax)).toBe('accepted'));
+    expect(await attack(judgeLimits.requestSecondsMax)).toBe('accepted'));
 });

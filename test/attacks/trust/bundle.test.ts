@@ -52,6 +52,42 @@ describe('evil source or a weakened policy, from a stolen controller key', () =>
     holdsOff('SOURCE_HOST_NOT_ALLOWED', { charter: (c) => ({ ...c, vcs: ['other.example'] }) }));
 });
 
+describe('a request that is replayed', () => {
+  const second = testKey('second controller');
+  const both: Recipe = { charter: (c) => ({ ...c, controllers: [...c.controllers, second.id] }) };
+  it('to another project', () =>
+    holdsOff('REQUEST_PROJECT_MISMATCH', { request: (r) => ({ ...r, project: mallory.id }) }, [
+      'VERDICT_REQUEST_MISMATCH',
+    ]));
+  it('to another controller of the project: it names the one that may act on it', async () => {
+    await holdsOff('REQUEST_AUDIENCE_MISMATCH', { ...both, request: (r) => ({ ...r, aud: second.id }) }, [
+      'VERDICT_ISSUER_MISMATCH',
+    ]);
+    const asked = await makeProject({ ...both, request: (r) => ({ ...r, aud: second.id }) });
+    expect((await verifyWithout(['REQUEST_AUDIENCE_MISMATCH'], asked.bundle)).code).toBe(
+      'VERDICT_ISSUER_MISMATCH',
+    );
+  });
+  it('to a controller that the charter does not name', () =>
+    holdsOff('REQUEST_AUDIENCE_MISMATCH', { request: (r) => ({ ...r, aud: mallory.id }) }, [
+      'VERDICT_ISSUER_MISMATCH',
+    ]));
+  it('with leases of another controller than made its offer', () =>
+    holdsOff('LEASE_ISSUER_MISMATCH', { ...both, keys: { leases: second } }));
+});
+
+describe('one key that is trusted worker and controller, identity provider or log', () => {
+  it.each([
+    ['controller', (key: string) => ({ controllers: [key] })],
+    ['identity provider', (key: string) => ({ idps: [key] })],
+    ['log', (key: string) => ({ log: key })],
+  ])('is refused in a charter: %s', async (_what, over) => {
+    await expect(makeProject({ charter: (c) => ({ ...c, ...over(trusted.id) }) })).rejects.toMatchObject({
+      code: 'DOC_INVALID',
+    });
+  });
+});
+
 describe('a controller that invents', () => {
   it('a verdict its receipts do not bear out', async () => {
     const { bundle } = await makeProject({ outcome: exit('evil') });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Policy } from '../../../src/core/documents/index.ts';
+import { type Outcome, type Policy, resultIdOf } from '../../../src/core/documents/index.ts';
 import { atLeast, type Vote } from '../../../src/core/trust/decide.ts';
 import { A, B, exit, judge, own, trustedKey, vote } from './votes.ts';
 
@@ -15,24 +15,29 @@ const anyPolicy: fc.Arbitrary<Policy> = fc
     const agree = Math.min(of, Math.floor(of / 2) + 1 + more);
     return { agree, of, cosign, rounds: 3 } as Policy;
   });
+const files = [{ path: 'app', sha256: 'a'.repeat(64) }];
+const otherFiles = [{ path: 'app', sha256: 'e'.repeat(64) }];
+
 const anyVote: fc.Arbitrary<Vote> = fc
   .record({
     operator: fc.constantFrom(...operators),
     machine: fc.nat(1),
     round: fc.integer({ min: 1, max: 3 }),
     slot: fc.nat(5),
-    outcome: fc.constantFrom(exit(A), exit(B), exit(null, 1)),
+    outcome: fc.constantFrom<Outcome>(exit(A), exit(B), exit(null, 1)),
+    lists: fc.constantFrom(files, files, files, otherFiles),
     sealed: fc.boolean(),
     index: fc.nat(500),
     enrolled: fc.constantFrom(1, 1, 1, 400),
   })
-  .map(({ operator, machine, round, slot, ...rest }) => {
+  .map(({ operator, machine, round, slot, lists, ...rest }) => {
     const key = `${operator}-${machine}`;
     return vote(operator, slot, null, {
       worker: key,
       receipt: `${key}/${rest.index}/${round}/${slot}`,
       round,
       ...rest,
+      result: resultIdOf(rest.outcome, lists),
     });
   });
 /** A log: every receipt has an index of its own, rounds follow each other, each operator votes once a round. */
@@ -51,8 +56,10 @@ const anyLog: fc.Arbitrary<Vote[]> = fc.array(anyVote, { maxLength: 14 }).map((v
       enrolled: v.enrolled % 100,
     }));
 });
+const ownOf = (artifact: string, lists = files) =>
+  own(artifact, { result: resultIdOf(exit(artifact), lists) });
 const withOwn = fc
-  .tuple(anyLog, fc.option(fc.constantFrom(own(A), own(B))))
+  .tuple(anyLog, fc.option(fc.constantFrom(ownOf(A), ownOf(B), ownOf(A, otherFiles))))
   .map(([log, trusted]) => (trusted === null ? log : [...log, trusted]));
 
 describe('decide, for all evidence', () => {
@@ -97,7 +104,7 @@ describe('decide, for all evidence', () => {
         if (earlier.level === 'failed') expect(later.level).toBe('failed');
         else if (later.level !== 'failed') expect(atLeast(later.level, earlier.level)).toBe(true);
         for (const before of earlier.results) {
-          const after = later.results.find((s) => s.outcome.artifact === before.outcome.artifact);
+          const after = later.results.find((s) => s.result === before.result);
           expect(after !== undefined && atLeast(after.level, before.level)).toBe(true);
         }
       }),
@@ -120,20 +127,23 @@ describe('decide, for all evidence', () => {
     fc.assert(
       fc.property(anyPolicy, fc.array(anyVote, { maxLength: 30 }), (policy, votes) => {
         const attackers = operators.slice(0, policy.agree - 1);
-        const evil = votes.map((v) => ({
-          ...v,
-          outcome: attackers.includes(v.operator) ? exit('evil') : v.outcome,
-        }));
-        const decision = judge(evil, { policy: { ...policy, cosign: 'none' } });
-        for (const { outcome, level } of decision.results) {
-          if (outcome.artifact === 'evil') expect(['none', 'provisional']).toContain(level);
+        // Another tree, or the right one with false hashes of its files.
+        for (const [outcome, lists] of [
+          [exit('evil'), files],
+          [exit(A), [{ path: 'app', sha256: 'evil' }]],
+        ] as const) {
+          const result = resultIdOf(outcome, lists);
+          const evil = votes.map((v) => (attackers.includes(v.operator) ? { ...v, outcome, result } : v));
+          const decision = judge(evil, { policy: { ...policy, cosign: 'none' } });
+          for (const ranked of decision.results)
+            if (ranked.result === result) expect(['none', 'provisional']).toContain(ranked.level);
         }
       }),
       { numRuns: 1000 },
     );
   });
 
-  it('never agrees on two artifacts in one round', () => {
+  it('never agrees on two results in one round', () => {
     fc.assert(
       fc.property(anyPolicy, fc.array(anyVote, { maxLength: 30 }), (policy, votes) => {
         const agreed = judge(votes, { policy }).results.filter(({ level }) => atLeast(level, 'agreed'));
@@ -148,11 +158,7 @@ describe('decide, for all evidence', () => {
       fc.property(anyPolicy, withOwn, (policy, votes) => {
         const decision = judge(votes, { policy: { ...policy, cosign: 'required' } });
         if (decision.level !== 'trusted') return;
-        expect(
-          votes.some(
-            (v) => v.worker === trustedKey && JSON.stringify(v.outcome) === JSON.stringify(decision.outcome),
-          ),
-        ).toBe(true);
+        expect(votes.some((v) => v.worker === trustedKey && v.result === decision.result)).toBe(true);
       }),
       { numRuns: 1000 },
     );

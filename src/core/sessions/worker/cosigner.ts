@@ -48,7 +48,7 @@ export class Cosigner {
 
   /** Checks a draft against everything that can be checked; the machine then says whether this worker may sign. */
   async #check(lease: string, text: string): Promise<void> {
-    const { dispatch, credentials, signing } = this.#ports;
+    const { dispatch, credentials, signing, clock } = this.#ports;
     const { documents } = signing;
     let request = noRequest;
     try {
@@ -72,7 +72,11 @@ export class Cosigner {
         );
       }
       const leaves = await this.#log.read(checkpoint.size, (from) => this.#leaves(lease, from));
-      const verification = await checkEvidence(draft, { project, leaves }, documents.verifier);
+      const verification = await checkEvidence(
+        draft,
+        { project, leaves, now: clock.now() },
+        documents.verifier,
+      );
       const failed = verification.steps.find(({ ok }) => !ok);
       if (!verification.ok)
         throw reportedError(

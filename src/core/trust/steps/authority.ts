@@ -1,6 +1,7 @@
 import {
   type Charter,
   decodeJob,
+  type Grant,
   type Job,
   openMessage,
   type Request,
@@ -21,13 +22,16 @@ export async function openCharter(ask: Ask): Promise<Verified<Charter>> {
   return charter;
 }
 
-/** Opens the request; it must be from a publisher, under a policy that the charter allows. */
-export async function openRequest(ask: Ask, charter: Charter): Promise<Verified<Request>> {
+/** Opens the request and its publisher's grant; it must be from a publisher, under a policy that the charter allows. */
+export async function openRequest(
+  ask: Ask,
+  charter: Charter,
+): Promise<{ request: Verified<Request>; publisher: Verified<Grant> }> {
   const { bundle, verifier, check } = ask;
   const request = await openMessage('request', bundle.request, verifier);
   const publisher = await openMessage('grant', bundle.publisher, verifier);
-  checkRequest(check, { request, publisher }, charter, request.payload.iat);
-  return request;
+  checkRequest(check, { request, publisher }, charter);
+  return { request, publisher };
 }
 
 export function openJob({ bundle, check }: Ask, request: Request): { job: Job; jobId: string } {

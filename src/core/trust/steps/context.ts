@@ -28,8 +28,10 @@ export interface Expected {
   /** Levels of the job's inputs by CID, as far as known from their own bundles. */
   inputs?: Readonly<Record<string, Level>>;
   revocations?: Revocations;
-  /** All leaves of the log up to the checkpoint, to check for dropped receipts and false enrolments. */
+  /** All leaves of the log up to the checkpoint, to check for what the bundle leaves out, and for false enrolments. */
   leaves?: readonly string[];
+  /** The caller's clock, in ms since the epoch, for documents that are valid now. Absent: times are compared with each other only. */
+  now?: number;
 }
 
 export interface Ask {
@@ -45,6 +47,7 @@ export interface Ask {
 export interface Authority {
   charter: Verified<Charter>;
   request: Verified<Request>;
+  publisher: Verified<Grant>;
   job: Job;
   jobId: string;
 }

@@ -2,6 +2,7 @@ import { idOf, isTrustedSlot } from '../../documents/index.ts';
 import { type Decision, decide, emptyTree, type RankedResult } from '../decide.ts';
 import { atLeast, isRevoked, type Level } from '../evidence.ts';
 import type { Ask, Logged, Opened } from './context.ts';
+import { checkWitnessTime } from './times.ts';
 import { checkReceiptList, factsOf } from './verdict.ts';
 
 export interface Decided {
@@ -86,6 +87,11 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
   return { level, operators: ranked?.operators ?? [], cosigners };
 }
 
+/** When trusted workers that co-signed signed the checkpoint, by their own clocks, in seconds. */
+export function witnessTimes({ checkpoint }: Logged, cosigners: readonly string[]): number[] {
+  return checkpoint.witnesses.flatMap(({ witness, time }) => (cosigners.includes(witness) ? [time] : []));
+}
+
 /**
  * Each further signature must be of a trusted worker of the charter that built the same. Where the policy requires one, it
  * must be there, and its key must have signed the checkpoint of the log.
@@ -115,10 +121,11 @@ export function checkCosignature(
   const cheap = outcome?.kind === 'exit' && (outcome.artifact === null || outcome.artifact === emptyTree);
   if (level !== 'trusted' || (request.payload.policy.cosign === 'none' && !cheap)) return;
   check('COSIGN_MISSING', cosigners.length > 0, "the trusted worker's co-signature is required and missing");
-  const witnessed = logged.checkpoint.witnesses.some(({ witness }) => cosigners.includes(witness));
+  const times = witnessTimes(logged, cosigners);
   check(
     'WITNESS_MISSING',
-    witnessed,
+    times.length > 0,
     'no trusted worker that co-signed has signed the checkpoint of the log',
   );
+  if (times.length > 0) checkWitnessTime(ask, opened, times);
 }

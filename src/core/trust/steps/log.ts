@@ -6,7 +6,7 @@ import type { Ask, CheckedReceipt, Logged, Opened } from './context.ts';
 /** Checks that every document the verdict rests on is in the log, under its signed checkpoint. */
 export async function openLog(ask: Ask, opened: Opened): Promise<Logged> {
   const { bundle, expected, verifier, check } = ask;
-  const { charter, offers, receipts, verdict, jobId } = opened;
+  const { charter, request, offers, receipts, verdict, jobId } = opened;
   const { project, log } = charter.payload;
   const checkpoint = await openCheckpoint(bundle.checkpoint, { project, log }, verifier);
   const places = new Map<string, number>();
@@ -22,7 +22,7 @@ export async function openLog(ask: Ask, opened: Opened): Promise<Logged> {
     return index ?? Number.MAX_SAFE_INTEGER;
   };
   for (const { id, payload } of offers) {
-    const there = placeOf(leafOf.offer(id, jobId)) === payload.index;
+    const there = placeOf(leafOf.offer(id, jobId, request.id)) === payload.index;
     check(
       'OFFER_INDEX_MISMATCH',
       there,
@@ -43,7 +43,7 @@ export async function openLog(ask: Ask, opened: Opened): Promise<Logged> {
     const sealedUntil = Math.min(next?.payload.index ?? verdictIndex, verdictIndex);
     return voteOf(checked, ask.resultOf(receipt.payload), index, sealedUntil);
   });
-  if (expected.leaves !== undefined) rereadLog(ask, opened, checkpoint, expected.leaves);
+  if (expected.leaves !== undefined) rereadLog(ask, opened, { checkpoint, verdictIndex }, expected.leaves);
   return { checkpoint, votes, verdictIndex };
 }
 
@@ -67,11 +67,14 @@ function voteOf(checked: CheckedReceipt, result: string | null, index: number, s
   };
 }
 
-/** Checks all leaves: no receipt of these rounds is left out, and operators were enrolled where their grants say. */
+/**
+ * Checks all leaves: no round of the request and no receipt of one is left out, the charter is the last one before the
+ * verdict, and operators were enrolled where their grants say.
+ */
 function rereadLog(
   { check }: Ask,
-  { offers, receipts }: Opened,
-  checkpoint: { size: number; root: string },
+  { charter, request, offers, receipts }: Opened,
+  { checkpoint, verdictIndex }: Pick<Logged, 'checkpoint' | 'verdictIndex'>,
   leaves: readonly string[],
 ): void {
   const tree = new MerkleTree(leaves);
@@ -79,7 +82,20 @@ function rereadLog(
   check('LOG_LEAVES_MISMATCH', same, 'the leaves are not those the checkpoint is over');
   const known = new Set(receipts.map(({ receipt, offer }) => leafOf.receipt(receipt.id, offer.id)));
   const ours = new Set(offers.map(({ id }) => id));
+  const last = leaves.slice(0, verdictIndex).findLast((leaf) => leaf.startsWith('charter '));
+  check(
+    'CHARTER_NOT_IN_FORCE',
+    last === leafOf.charter(charter.id),
+    `the verdict rests on charter ${charter.id}; in the log "${last ?? 'none'}" is the last one before it`,
+  );
   for (const leaf of leaves) {
+    const [, round, of] = /^offer ([0-9a-f]{64}) job \S+ request ([0-9a-f]{64})$/.exec(leaf) ?? [];
+    const left = round !== undefined && of === request.id && !ours.has(round);
+    check(
+      'OFFER_DROPPED',
+      !left,
+      `the log holds "${leaf}", a round of this request that the bundle leaves out`,
+    );
     const [, offer] = /^receipt [0-9a-f]{64} offer ([0-9a-f]{64})$/.exec(leaf) ?? [];
     const dropped = offer !== undefined && ours.has(offer) && !known.has(leaf);
     check('RECEIPT_DROPPED', !dropped, `the log holds "${leaf}", which the bundle leaves out`);

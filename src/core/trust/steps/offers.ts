@@ -5,11 +5,11 @@ import type { Ask, Authority } from './context.ts';
 
 /** Opens the offers of this request's rounds, which must follow each other. */
 export async function openOffers(ask: Ask, authority: Authority): Promise<Verified<Offer>[]> {
-  const { request, jobId } = authority;
+  const { charter, request, publisher, jobId } = authority;
   const offers: Verified<Offer>[] = [];
   for (const raw of ask.bundle.offers) {
     const offer = await openMessage('offer', raw, ask.verifier);
-    checkOffer(ask.check, offer, { charter: authority.charter.payload, request, jobId });
+    checkOffer(ask.check, offer, { charter: charter.payload, request, publisher, jobId });
     checkKeys(ask, authority, offer);
     const { round, index } = offer.payload;
     const last = offers.at(-1)?.payload;

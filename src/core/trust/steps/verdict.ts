@@ -19,8 +19,13 @@ export async function openVerdict(ask: Ask, authority: Authority): Promise<Verif
   const { bundle, verifier, check } = ask;
   const { charter, request, job, jobId } = authority;
   const verdict = await openStatement('verdict', bundle.verdict, verifier);
-  const byController = charter.payload.controllers.includes(verdict.signer);
-  check('VERDICT_ISSUER_MISMATCH', byController, `the verdict is signed by ${verdict.signer}, no controller`);
+  const byController =
+    charter.payload.controllers.includes(verdict.signer) && verdict.signer === request.payload.aud;
+  check(
+    'VERDICT_ISSUER_MISMATCH',
+    byController,
+    `the verdict is signed by ${verdict.signer}, not by the controller that was asked`,
+  );
   const { level: _level, outcome: _outcome, receipts: _receipts, ...said } = factsOf(verdict);
   const { repo, ref, commit, policy, project } = request.payload;
   const asked = { project, job: jobId, name: job.name, request: request.id, repo, ref, commit, policy };

@@ -1,0 +1,48 @@
+import { limits } from '../../limits.ts';
+import { secondsOfIso } from '../../time.ts';
+import type { Ask, Opened } from './context.ts';
+
+/** When the controller says it decided, in seconds. */
+function decidedAt({ verdict }: Pick<Opened, 'verdict'>): number {
+  return secondsOfIso(verdict.payload.predicate.timeVerified);
+}
+
+/**
+ * The verdict must be later than the rounds it is about; by the caller's clock, where it gave one, it must not be of the
+ * future, nor the request over.
+ */
+export function checkTimes(
+  { check, expected }: Ask,
+  opened: Pick<Opened, 'request' | 'offers' | 'verdict'>,
+): void {
+  const { request, offers } = opened;
+  const skew = limits.clockSkewSeconds;
+  const at = decidedAt(opened);
+  const { timeVerified } = opened.verdict.payload.predicate;
+  const opens = Math.max(...offers.map(({ payload }) => payload.iat));
+  check(
+    'VERDICT_NOT_IN_TIME',
+    opens - skew <= at,
+    `the verdict is of ${timeVerified}, before its last round`,
+  );
+  if (expected.now === undefined) return;
+  const now = Math.floor(expected.now / 1000);
+  check(
+    'VERDICT_FROM_FUTURE',
+    at <= now + skew,
+    `the verdict is of ${timeVerified}, ${at - now} s later than now on this clock`,
+  );
+  const { exp } = request.payload;
+  check('REQUEST_OVER', now <= exp + skew, `the request ended ${now - exp} s ago on this clock`);
+}
+
+/** A witness that signs a checkpoint has seen the verdict in it: by its clock, not before the verdict was made. */
+export function checkWitnessTime({ check }: Ask, opened: Opened, witnessed: readonly number[]): void {
+  const late = Math.max(...witnessed) + limits.clockSkewSeconds;
+  const { timeVerified } = opened.verdict.payload.predicate;
+  check(
+    'VERDICT_NOT_IN_TIME',
+    decidedAt(opened) <= late,
+    `the verdict is of ${timeVerified}, later than its trusted worker signed it`,
+  );
+}
