@@ -159,13 +159,14 @@ describe('verify says no', () => {
 });
 
 describe('--max-age', () => {
-  const dated = (seconds: number) =>
-    realProject({
-      verdict: (v) => ({
-        ...v,
-        predicate: { ...v.predicate, timeVerified: isoTime(Date.now() + seconds * 1000) },
-      }),
+  const dated = (seconds: number, witnessed = seconds) => {
+    const now = Math.floor(Date.now() / 1000);
+    const timeVerified = isoTime((now + seconds) * 1000);
+    return realProject({
+      verdict: (v) => ({ ...v, predicate: { ...v.predicate, timeVerified } }),
+      witnessedAt: now + witnessed,
     });
+  };
 
   it('refuses a verdict that is older, and none that is not', async () => {
     expect(await verify('tool', undefined, '--max-age', '365d')).toMatchObject({
@@ -177,6 +178,20 @@ describe('--max-age', () => {
     expect(await verify(fresh.tool, fresh.bundleFile, '--max-age', '59m')).toMatchObject({
       exit: 1,
       code: 'VERDICT_TOO_OLD',
+    });
+  });
+
+  it('counts from the co-signature where that is older', async () => {
+    const moved = await dated(-3600, -3650);
+    expect(await verify(moved.tool, moved.bundleFile, '--max-age', '2h')).toMatchObject({ exit: 0 });
+    expect(await verify(moved.tool, moved.bundleFile, '--max-age', '3640s')).toMatchObject({
+      exit: 1,
+      code: 'VERDICT_TOO_OLD',
+    });
+    const dreamt = await dated(-60, -3600);
+    expect(await verify(dreamt.tool, dreamt.bundleFile, '--max-age', '2h')).toMatchObject({
+      exit: 1,
+      code: 'VERDICT_NOT_IN_TIME',
     });
   });
 

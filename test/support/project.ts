@@ -82,6 +82,8 @@ export interface Recipe {
   receipt?: (valid: Receipt, run: Run) => Receipt;
   verdictFacts?: (valid: VerdictFacts) => VerdictFacts;
   verdict?: (valid: Verdict) => Verdict;
+  /** When the trusted worker signs the checkpoint, in seconds since the epoch. */
+  witnessedAt?: number;
   /** Other keys than those of the project, by what they sign. */
   keys?: Partial<
     Record<
@@ -357,7 +359,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
     }),
   };
   const signs = own !== null && (level === 'trusted' || level === 'failed');
-  const bundle = signs ? await cosign(draft, keys.cosigner, keys.witness) : draft;
+  const bundle = signs ? await cosign(draft, keys.cosigner, keys.witness, recipe.witnessedAt) : draft;
   const edit = recipe.bundle ?? same;
   return {
     bundle: edit(bundle),
@@ -373,13 +375,18 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
 }
 
 /** What a trusted worker adds to a draft. */
-export async function cosign(draft: Bundle, key: NodeKey, witness: NodeKey = key): Promise<Bundle> {
+export async function cosign(
+  draft: Bundle,
+  key: NodeKey,
+  witness: NodeKey = key,
+  witnessedAt = it.at + 1010,
+): Promise<Bundle> {
   return {
     ...draft,
     verdict: addSignature(draft.verdict, key.id, await cosignStatement(draft.verdict, key.signer)),
     checkpoint: addWitness(
       draft.checkpoint,
-      await witnessCheckpoint(draft.checkpoint, witness.signer, it.at + 1010),
+      await witnessCheckpoint(draft.checkpoint, witness.signer, witnessedAt),
     ),
   };
 }
