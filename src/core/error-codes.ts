@@ -57,8 +57,6 @@ const coreErrors = {
   COSIGN_NOT_TRUSTED_KEY: 'The co-signature is by a key that the charter does not name as a trusted worker.',
   COSIGN_NOT_TRUSTED_SLOT: 'This worker did not build in the trusted slot, so it does not sign.',
   COSIGN_NO_WITNESS: "The co-signature came without its signer's witness line on the log's checkpoint.",
-  COSIGN_OLD_CHARTER:
-    'The draft rests on an older charter than the trusted worker has. The controller makes another one; nothing to do.',
   COSIGN_REQUEST_MISMATCH: 'The verdict to sign is about another request than the one that was built.',
   COSIGN_RESULT_MISMATCH:
     'The trusted worker built something else than the verdict says, so it does not sign. Compare the two trees.',

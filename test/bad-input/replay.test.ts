@@ -198,7 +198,7 @@ describe('a claim, a lease, a co-signature', () => {
     expect(await say(eve.key, protocols.lease, { kind: 'resume', lease: raw })).toMatchObject({
       code: 'LEASE_ISSUER_MISMATCH',
     });
-    const cosigned = { kind: 'cosigned', signature: 'AAAA', witness: 'x' };
+    const cosigned = { kind: 'cosigned', verdict: idOf('verdict'), signature: 'AAAA', witness: 'x' };
     expect(await say(eve.key, protocols.lease, cosigned)).toMatchObject({ code: 'COSIGN_NOT_ASKED' });
   });
 });
@@ -212,7 +212,13 @@ describe('a request', () => {
     };
     const { bytes, id } = encodeJob(makeJob({ image: 'host', source, run: ['true'], outputs: ['.'] }));
     const request = makeRequest(id, {
-      ...{ iss: by.key.id, project: folder.project, repo: source.url, commit: source.commit },
+      ...{
+        iss: by.key.id,
+        aud: folder.controller.id,
+        project: folder.project,
+        repo: source.url,
+        commit: source.commit,
+      },
       ...{ iat: now(), exp: now() + hour, jti: nonceOf(String(Math.random())), ...changes },
     });
     const { raw } = await signMessage('request', request, by.key.signer);

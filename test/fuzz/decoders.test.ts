@@ -63,7 +63,6 @@ const primitives =
 /** Files with such a place that no target imports, and which target gets there, or why none has to. */
 const reached: Record<string, string> = {
   'src/cli/commands/fetch.ts': 'a CID on the own command line',
-  'src/cli/commands/verify.ts': 'a time in a verdict that was verified',
   'src/cli/local-log.ts': 'what a build wrote; its lines are terminal-lines',
   'src/cli/tier-consent.ts': 'a list of words the own program wrote; anything else counts as none',
   'src/cli/version.ts': 'the own package.json',
@@ -82,7 +81,6 @@ const reached: Record<string, string> = {
   'src/mesh/relay-reservation.ts': 'an address made of parts that were parsed',
   'src/runtime/artifacts/bundles.ts': 'bundles that were verified before they were stored',
   'src/core/sessions/controller/log-server.ts': 'mesh-streams; its lines are terminal-lines',
-  'src/runtime/artifacts/fetch.ts': 'a time in a verdict that was verified',
   'src/runtime/node/files.ts': 'membership-file',
   'src/runtime/build/job-in-tree.ts': 'job-file',
   'src/runtime/worker/control.ts':

@@ -79,8 +79,10 @@ export type ControllerEvent =
   | { kind: 'heartbeat'; worker: string; lease: string }
   | { kind: 'receipt'; token: string; lease: string; receipt: VerifiedStatement<Receipt> }
   | { kind: 'pinned'; run: string; artifact: string; ok: boolean; detail: string }
-  | { kind: 'cosigned'; run: string; worker: string; signature: string; witness: string }
-  | { kind: 'cosign-refused'; run: string; worker: string; code: string; message: string }
+  /** `verdict`: id of the draft that this is about. */
+  | { kind: 'cosigned'; run: string; worker: string; verdict: string; signature: string; witness: string }
+  /** Absent: of whichever is shown now. */
+  | { kind: 'cosign-refused'; run: string; worker: string; verdict?: string; code: string; message: string }
   /** `which` as in `findRun`; `by` is the key that asks, proven by its connection. */
   | { kind: 'cancel'; token: string; which: string; by: string; reason: string }
   | { kind: 'tick' };

@@ -8,7 +8,7 @@ import { assignSlots, findLease, loseLease } from './leases.ts';
 import { passed } from './passes.ts';
 import { acknowledge, leaseOf, letGo, receipt } from './receipts.ts';
 import { claim, closeWindow } from './rounds.ts';
-import { expire, pin, pinned, settle } from './settle.ts';
+import { expire, pin, pinned, redraft, settle } from './settle.ts';
 import {
   appendLeaf,
   type ControllerState,
@@ -140,13 +140,9 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
         pinned(transition, run, event.artifact, event.ok, event.detail),
       );
     case 'cosigned':
-      return withRun(transition, event.run, (run) =>
-        cosigned(transition, run, event.worker, event.signature, event.witness),
-      );
+      return withRun(transition, event.run, (run) => cosigned(transition, run, event));
     case 'cosign-refused':
-      return withRun(transition, event.run, (run) =>
-        cosignRefused(transition, run, event.worker, event.code, event.message),
-      );
+      return withRun(transition, event.run, (run) => cosignRefused(transition, run, event));
     case 'cancel':
       return cancel(transition, event);
     case 'tick':
@@ -189,6 +185,7 @@ function takeCharter(transition: Transition, charter: Verified<Charter>): boolea
   if (state.charter !== null && charter.payload.epoch <= state.charter.payload.epoch) return false;
   state.charter = charter;
   appendLeaf(transition, leaves.charter(charter.id));
+  for (const run of state.runs.values()) redraft(transition, run);
   return true;
 }
 

@@ -203,6 +203,20 @@ function afterPin(transition: Transition, run: Run): void {
   run.phase = { kind: 'agreed', published: publish(transition, run, 'agreed', about) };
 }
 
+/**
+ * A charter came while the trusted worker was asked for its signature: it signs nothing under the one before, so the verdict
+ * is made again, where it is the same under the new charter.
+ */
+export function redraft(transition: Transition, run: Run): void {
+  if (run.phase.kind !== 'cosigning') return;
+  const { payload } = run.phase.draft;
+  const { level } = payload.predicate.quorate_verdict;
+  const decision = decisionOf(transition, run);
+  const same = decision.level === level && decision.result === resultOf(payload);
+  if (same) conclude(transition, run, level, recordedWith(run, decision.result));
+  else conclude(transition, run, 'disputed', null);
+}
+
 /** Opens a new round where the policy allows one and enough operators have no receipt of an earlier round. */
 function nextRound(transition: Transition, run: Run, round: Round): void {
   const { policy } = run.request.payload;

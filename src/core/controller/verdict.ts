@@ -5,7 +5,7 @@ import { isoTime } from '../time.ts';
 import { disputeOf } from './dispute.ts';
 import { signedCharter } from './enrolment.ts';
 import { findLease, setSlot } from './leases.ts';
-import type { LoggedVerdict, Published, Recorded, Round, Run, Transition } from './state.ts';
+import type { EventOf, LoggedVerdict, Published, Recorded, Round, Run, Transition } from './state.ts';
 import {
   appendLeaf,
   currentRound,
@@ -103,11 +103,10 @@ export function publish(
 export function cosigned(
   transition: Transition,
   run: Run,
-  worker: string,
-  signature: string,
-  witness: string,
+  { worker, verdict, signature, witness }: EventOf<'cosigned'>,
 ): void {
-  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker) return unchanged(transition);
+  if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker || run.phase.draft.id !== verdict)
+    return unchanged(transition);
   const cosignature = { worker, signature, witness };
   const published = { verdict: run.phase.draft, cosignature, dispute: null };
   announce(transition, run, published);
@@ -117,11 +116,10 @@ export function cosigned(
 export function cosignRefused(
   transition: Transition,
   run: Run,
-  worker: string,
-  code: string,
-  message: string,
+  { worker, verdict, code, message }: EventOf<'cosign-refused'>,
 ): void {
   if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker) return unchanged(transition);
+  if (verdict !== undefined && run.phase.draft.id !== verdict) return unchanged(transition);
   tell(transition, run, { kind: 'cosign-refused', worker, code, message });
   conclude(transition, run, 'disputed', null);
 }

@@ -65,10 +65,13 @@ export const leaseUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('receipt'), envelope }),
   z.strictObject({
     kind: z.literal('cosigned'),
+    /** Of the draft that was signed: there may be another one by now. */
+    verdict: sha256,
     signature: z.string().max(100),
     witness: z.string().max(400),
   }),
-  z.strictObject({ kind: z.literal('cosign-refused'), code, message: says }),
+  /** `verdict` is absent where the draft could not be read. */
+  z.strictObject({ kind: z.literal('cosign-refused'), verdict: sha256.optional(), code, message: says }),
 ]);
 export type LeaseUp = z.infer<typeof leaseUpSchema>;
 export const leaseDownSchema = z.discriminatedUnion('kind', [

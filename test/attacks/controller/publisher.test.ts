@@ -59,7 +59,8 @@ describe('a publisher whose jobs are as large as jobs may be', () => {
       const request = await signMessage(
         'request',
         makeRequest(id, {
-          ...{ iss: key.id, project: folder.project, repo: job.source.url, commit: job.source.commit },
+          ...{ iss: key.id, aud: folder.controller.id, project: folder.project },
+          ...{ repo: job.source.url, commit: job.source.commit },
           ...{ policy: folder.charter.floor, jti: nonceOf(`large ${n}`), iat, exp: iat + 3600 },
         }),
         key.signer,

@@ -140,7 +140,12 @@ describe('a stranger who fills the disk of a controller with what it refuses', (
     const grant = (
       await signMessage(
         'grant',
-        makeGrant(eve, 'eve', 'publisher', { iss: eve.id, project: folder.project, ...times }),
+        makeGrant(eve, 'eve', 'publisher', {
+          iss: eve.id,
+
+          project: folder.project,
+          ...times,
+        }),
         eve.signer,
       )
     ).raw;
@@ -192,7 +197,7 @@ describe('a stranger who fills the disk of a controller with what it refuses', (
     const { bytes, id: job } = encodeJob(makeJob());
     const request = await signMessage(
       'request',
-      makeRequest(job, { iss: eve.id, project: folder.project, ...times }),
+      makeRequest(job, { iss: eve.id, aud: folder.controller.id, project: folder.project, ...times }),
       eve.signer,
     );
 

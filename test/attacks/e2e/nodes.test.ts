@@ -253,7 +253,8 @@ describe('offers that are gossiped', () => {
     );
     const times = { iat, exp: iat + 3600 };
     const order: Request = makeRequest(id, {
-      ...{ iss: publisher.id, project: cluster.project, repo: source.url, commit: source.commit },
+      ...{ iss: publisher.id, aud: controller.id, project: cluster.project },
+      ...{ repo: source.url, commit: source.commit },
       ...{ ...times, jti: nonceOf(String(Math.random())) },
     });
     const request = await signMessage('request', order, publisher.signer);

@@ -290,7 +290,10 @@ export class Bench {
   }
 
   cosign(run: string): ControllerEffect[] {
-    return this.send({ kind: 'cosigned', run, worker: this.id('trusted'), signature: 'c2ln', witness: 'w' });
+    const { phase } = this.run(run);
+    const verdict = phase.kind === 'cosigning' ? phase.draft.id : '';
+    const worker = this.id('trusted');
+    return this.send({ kind: 'cosigned', run, worker, verdict, signature: 'c2ln', witness: 'w' });
   }
 
   /** What the last event that had such an effect was declared to need. */

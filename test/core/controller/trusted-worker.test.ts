@@ -100,12 +100,49 @@ describe('the trusted worker', () => {
     });
   });
 
+  it('is shown another draft where a charter comes meanwhile, and what it says of the first is ignored', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await bench.deliver('trusted', trusted);
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    const draftOf = () => {
+      const { phase } = bench.run(run);
+      if (phase.kind !== 'cosigning') throw new Error('it is asked for its signature');
+      return phase.draft;
+    };
+    const first = draftOf();
+    bench.drive(1);
+    bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2 }) });
+    expect(bench.all('cosign')).toHaveLength(2);
+    const second = draftOf();
+    expect(second.charter.payload.epoch).toBe(2);
+    const worker = bench.id('trusted');
+    const stale = { run, worker, verdict: first.id };
+    bench.send({ kind: 'cosigned', ...stale, signature: 'c2ln', witness: 'w' });
+    bench.send({ kind: 'cosign-refused', ...stale, code: 'COSIGN_RESULT_MISMATCH', message: '' });
+    expect(draftOf()).toBe(second);
+    bench.cosign(run);
+    expect(bench.result(run)).toMatchObject({ level: 'trusted', state: 'done' });
+  });
+
+  it('that a charter removes meanwhile confirms nothing any more', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await bench.deliver('trusted', trusted);
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    const charter = await bench.paper.charter({ epoch: 2, trusted: [bench.id('another')] });
+    bench.send({ kind: 'charter', charter });
+    expect(bench.result(run)).toMatchObject({ level: 'disputed', state: 'done' });
+  });
+
   it('cannot be spoken for by another worker', async () => {
     const { bench, run, leases, trusted } = await leasedRound();
     await bench.deliver('trusted', trusted);
     await deliverAll(bench, leases, []);
     bench.pinned(run);
-    bench.send({ kind: 'cosigned', run, worker: bench.id('ada'), signature: 'c2ln', witness: 'w' });
+    const { phase } = bench.run(run);
+    const verdict = phase.kind === 'cosigning' ? phase.draft.id : '';
+    bench.send({ kind: 'cosigned', run, worker: bench.id('ada'), verdict, signature: 'c2ln', witness: 'w' });
     expect(bench.result(run).level).toBe(null);
   });
 

@@ -148,7 +148,7 @@ describe('a controller', () => {
 
   it.each<[LeaseUp]>([
     [{ kind: 'receipt', envelope: 'x' }],
-    [{ kind: 'cosigned', signature: 'x', witness: 'x' }],
+    [{ kind: 'cosigned', verdict: 'a'.repeat(64), signature: 'x', witness: 'x' }],
     [{ kind: 'cosign-refused', code: 'SOME_CODE', message: 'x' }],
   ])('opens nothing of a member that holds no lease: %j', async (message) => {
     const bench = await projectOf('bob');

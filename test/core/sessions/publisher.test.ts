@@ -84,6 +84,7 @@ class Desk {
     );
     this.bench.send({
       kind: 'cosigned',
+      verdict: verdict.id,
       run,
       worker: signer.id,
       signature: await cosignStatement(verdict.raw, signer),

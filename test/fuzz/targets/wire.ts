@@ -67,9 +67,9 @@ const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: b
       ...[{ kind: 'claim', claim: jws, grant: jws }, { kind: 'resume', lease: jws }, { kind: 'heartbeat' }],
       ...[
         { kind: 'receipt', envelope: '{}' },
-        { kind: 'cosigned', signature: 'AA==', witness: '\u2014 a AA==' },
+        { kind: 'cosigned', verdict: 'a'.repeat(64), signature: 'AA==', witness: '\u2014 a AA==' },
       ],
-      { kind: 'cosign-refused', code: 'COSIGN_OLD_CHARTER', message: 'old' },
+      { kind: 'cosign-refused', code: 'COSIGN_EVIDENCE', message: 'old' },
     ],
   ],
   [

@@ -149,12 +149,12 @@ export class LeaseServer {
       case 'receipt':
         return this.#receipt(stream, message.envelope);
       case 'cosigned':
-        return this.#cosigned(stream, message.signature, message.witness);
+        return this.#cosigned(stream, message);
       case 'cosign-refused': {
         const { lease } = stream;
-        const { code, message: says } = message;
+        const { kind: _, ...refusal } = message;
         if (lease !== undefined)
-          dispatch({ kind: 'cosign-refused', run: lease.run, worker: messages.peer, code, message: says });
+          dispatch({ kind: 'cosign-refused', run: lease.run, worker: messages.peer, ...refusal });
         return;
       }
     }
@@ -192,7 +192,7 @@ export class LeaseServer {
   }
 
   /** Checks the signature and the witness line; the machine gets only a co-signature that holds. */
-  async #cosigned(stream: LeaseStream, signature: string, witness: string): Promise<void> {
+  async #cosigned(stream: LeaseStream, message: Extract<LeaseUp, { kind: 'cosigned' }>): Promise<void> {
     const { machine, dispatch, project, signing } = this.#ports;
     const { signer, documents } = signing;
     const { peer } = stream.messages;
@@ -200,6 +200,10 @@ export class LeaseServer {
     const draft = run === undefined ? undefined : draftOf(machine.state, run);
     if (run === undefined || draft === undefined)
       throw new QuorateError('COSIGN_NOT_ASKED', 'no co-signature was asked for');
+    const { kind: _, ...cosignature } = message;
+    const { signature, witness } = cosignature;
+    // The draft was made again since.
+    if (cosignature.verdict !== idOf(draft.verdict)) return;
     const verdict = await signStatement('verdict', draft.verdict, signer);
     await documents.verdict(addSignature(verdict.raw, peer, signature));
     const note = await signCheckpoint(formatCheckpoint({ project, ...draft.checkpoint }), signer);
@@ -207,7 +211,7 @@ export class LeaseServer {
     const checkpoint = await openCheckpoint(addWitness(note, witness), { project, log }, documents.verifier);
     if (!checkpoint.witnesses.some(({ witness: key }) => key === peer))
       throw new QuorateError('COSIGN_NO_WITNESS', 'the co-signature lacks the witness line of its signer');
-    dispatch({ kind: 'cosigned', run, worker: peer, signature, witness });
+    dispatch({ kind: 'cosigned', run, worker: peer, ...cosignature });
   }
 
   #answer(stream: LeaseStream, reply: Reply): void {

@@ -1,4 +1,10 @@
-import { type Bundle, cosignStatement, decodeBundle, resultOf } from '../../documents/index.ts';
+import {
+  type Bundle,
+  claimedStatementId,
+  cosignStatement,
+  decodeBundle,
+  resultOf,
+} from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError, reportedError } from '../../errors.ts';
 import { openCheckpoint, witnessCheckpoint } from '../../transparency/index.ts';
 import { checkEvidence } from '../../trust/index.ts';
@@ -22,6 +28,8 @@ export class Cosigner {
   readonly #log: LogCopy;
   /** Drafts that hold, by lease id, until they are signed or refused. */
   readonly #drafts = new Map<string, Bundle>();
+  /** Ids of the verdicts that were shown last, by lease id, until they are signed or refused. */
+  readonly #shown = new Map<string, string>();
   /** Leases whose draft is being checked. A draft that is shown meanwhile is checked afterwards, the latest only. */
   readonly #checking = new Map<string, string | undefined>();
 
@@ -48,19 +56,20 @@ export class Cosigner {
 
   /** Checks a draft against everything that can be checked; the machine then says whether this worker may sign. */
   async #check(lease: string, text: string): Promise<void> {
-    const { dispatch, credentials, signing, clock } = this.#ports;
+    const { dispatch, credentials, signing, clock, tell } = this.#ports;
     const { documents } = signing;
     let request = noRequest;
+    this.#shown.delete(lease);
     try {
       const draft = decodeBundle(text);
+      const verdict = claimedStatementId(draft.verdict);
+      if (verdict !== undefined) this.#shown.set(lease, verdict);
       const { project } = credentials.membership;
       await credentials.learnCharter(draft.charter);
       const { epoch } = (await openCharter(draft.charter, project, documents)).payload;
       if (epoch < credentials.charter.epoch) {
-        throw new QuorateError(
-          'COSIGN_OLD_CHARTER',
-          `the draft rests on charter ${epoch}; ${credentials.charter.epoch} is in force`,
-        );
+        const says = `a draft rests on charter ${epoch}; ${credentials.charter.epoch} is in force, under which there will be another`;
+        return tell('info', 'cosign', says, { lease });
       }
       request = (await documents.message('request', draft.request)).id;
       const { log } = credentials.charter;
@@ -112,19 +121,28 @@ export class Cosigner {
   async sign(lease: string, leases: LeaseClient): Promise<void> {
     const { signing, clock, tell } = this.#ports;
     const draft = this.#drafts.get(lease);
-    if (draft === undefined) return;
+    const verdict = this.#shown.get(lease);
+    if (draft === undefined || verdict === undefined) return;
     this.#drafts.delete(lease);
+    this.#shown.delete(lease);
     const { signer } = signing;
     const signature = await cosignStatement(draft.verdict, signer);
     const witness = await witnessCheckpoint(draft.checkpoint, signer, Math.floor(clock.now() / 1000));
-    leases.send(lease, { kind: 'cosigned', signature, witness });
+    leases.send(lease, { kind: 'cosigned', verdict, signature, witness });
     tell('info', 'cosigned', 'co-signed the verdict: built the same, and the evidence holds', { lease });
   }
 
   refuse(lease: string, code: string, message: string, leases: LeaseClient): void {
     this.#drafts.delete(lease);
+    const verdict = this.#shown.get(lease);
+    this.#shown.delete(lease);
     const says = message.replace(/[^\x20-\x7e]+/g, ' ').slice(0, messageCharsMax);
-    leases.send(lease, { kind: 'cosign-refused', code, message: says });
+    leases.send(lease, {
+      kind: 'cosign-refused',
+      ...(verdict === undefined ? {} : { verdict }),
+      code,
+      message: says,
+    });
     this.#ports.tell('warn', 'cosign-refused', `did not co-sign: ${message}`, { lease, code });
   }
 
