@@ -22,7 +22,7 @@ const seeds: Record<string, number> = {
   'builds-all-at-once': 3,
   'trusted-worker-copies': 26,
   'lease-ends-at-reveal': 10,
-  'offers-before-started': 4,
+  'offers-before-started': 6,
   'offers-under-old-charter': 1,
   'broken-line-refuses': 27,
   'reveal-before-ack': 123,
