@@ -61,34 +61,47 @@ export interface Decision {
  * revocation does. (Within a round that is still sealed an operator can void its own vote.)
  */
 export function decide(policy: Policy, evidence: Evidence, revocations: Revocations): Decision {
-  return decideBy(rules, policy, evidence, revocations);
+  return decideBy({ using: rules, off: new Set() }, policy, evidence, revocations);
 }
 
-/** With another list of rules, for tests that turn one off. */
+/** What is asked of a result, or of failures, beside the rules on single votes. */
+export type DecisionGuard =
+  | 'agree'
+  | 'co-signature'
+  | 'empty-result'
+  | 'contradiction'
+  | 'failure-confirmed'
+  | 'inputs';
+
+/** Rules, and the guards that are off. */
+export interface Guards {
+  using: readonly Rule[];
+  off: ReadonlySet<string>;
+}
+
+/** With other guards, for tests that show what each one prevents. */
 export function decideBy(
-  using: readonly Rule[],
+  { using, off }: Guards,
   policy: Policy,
   evidence: Evidence,
   revocations: Revocations,
 ): Decision {
   assert(2 * policy.agree > policy.of, 'two quorums of a round share an operator');
+  const asked = (guard: DecisionGuard) => !off.has(guard);
   const all = distinct(evidence.votes);
   const { trustedKeys } = evidence;
   const { counted, excluded } = applyRules({ policy, all, trustedKeys, revocations }, using);
   const trusted = all.filter(isExit).filter((vote) => speaksAsTrusted(vote, trustedKeys, revocations));
   const results = groups(counted)
     .filter(([first]) => first?.outcome.code === 0)
-    .map((group) => rankedResult(group, policy, evidence, trusted))
+    .map((group) => rankedResult(group, policy, evidence, trusted, asked))
     .sort(bestFirst);
   const unconfirmedFailure = failsIn(counted, policy) && trusted.length === 0;
   const contradicted = results.filter((s) => s.contradicted && s.operators.length >= policy.agree);
   const common = { results, contradicted, unconfirmedFailure, excluded };
-  const [failure] = trusted;
-  if (
-    failsIn(counted, policy) &&
-    failure !== undefined &&
-    trusted.every(({ outcome }) => outcome.code !== 0)
-  ) {
+  const failed = (vote: ExitVote) => vote.outcome.code !== 0;
+  const [failure] = asked('failure-confirmed') ? trusted : counted.filter(failed);
+  if (failsIn(counted, policy) && failure !== undefined && trusted.every(failed)) {
     const { outcome, result } = failure;
     return { ...common, level: 'failed', outcome, result, round: null, operators: [] };
   }
@@ -162,6 +175,7 @@ function rankedResult(
   policy: Policy,
   evidence: Evidence,
   trusted: readonly ExitVote[],
+  asked: (guard: DecisionGuard) => boolean,
 ): RankedResult {
   // Votes of different rounds are not added up: each round was sealed by itself.
   const best = byRound(group).reduce((most, round) => (round.length > most.length ? round : most), []);
@@ -170,13 +184,14 @@ function rankedResult(
   const { outcome, result, round } = first;
   const agreeing = trusted.filter((vote) => vote.result === result);
   const confirmed = agreeing.length > 0;
-  const contradicted = agreeing.length < trusted.length;
+  const contradicted = asked('contradiction') && agreeing.length < trusted.length;
   // A co-signature counts only beside its signer's own receipt for the same result.
   const cosigned = agreeing.some(({ worker }) => evidence.cosigned.includes(worker));
-  const cheap = outcome.artifact === null || outcome.artifact === emptyTree;
-  const full = cosigned || (policy.cosign === 'none' && !cheap);
-  const inputs = Object.values(evidence.inputs).every((level) => level === 'trusted');
-  const agreed = best.length >= policy.agree;
+  const cheap = asked('empty-result') && (outcome.artifact === null || outcome.artifact === emptyTree);
+  const needed = (policy.cosign === 'required' && asked('co-signature')) || cheap;
+  const full = cosigned || !needed;
+  const inputs = !asked('inputs') || Object.values(evidence.inputs).every((level) => level === 'trusted');
+  const agreed = !asked('agree') || best.length >= policy.agree;
   const level = contradicted ? 'none' : !agreed ? 'provisional' : full && inputs ? 'trusted' : 'agreed';
   const operators = best.map(({ operator }) => operator);
   return { outcome, result, level, round, operators, confirmed, contradicted };

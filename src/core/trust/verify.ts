@@ -12,7 +12,9 @@ import {
 import { QuorateError } from '../errors.ts';
 import { checker } from '../judge/index.ts';
 import { isoTime } from '../time.ts';
+import { decideBy } from './decide.ts';
 import type { Level } from './evidence.ts';
+import { rules } from './rules.ts';
 import { openCharter, openJob, openRequest } from './steps/authority.ts';
 import type { Ask, Expected, Logged, Opened } from './steps/context.ts';
 import { checkCosignature, type Decided, decideAgain, witnessTimes } from './steps/decision.ts';
@@ -104,7 +106,7 @@ export function checkEvidence(draft: Bundle, expected: Expected, verifier: Verif
   return verifyBy(new Set(), 'draft', draft, expected, verifier);
 }
 
-/** With the guards of these codes off, for tests that show what each one prevents. */
+/** With the guards of these codes off, and the guards and rules of the decision that are named, for tests that show what each one prevents. */
 export async function verifyBy(
   off: ReadonlySet<string>,
   what: 'whole' | 'draft',
@@ -112,13 +114,17 @@ export async function verifyBy(
   expected: Expected,
   verifier: Verifier,
 ): Promise<Verification> {
-  const revocations = expected.revocations ?? { keys: {} };
+  const revocations = off.has('key-revoked')
+    ? { ...expected.revocations, keys: {} }
+    : (expected.revocations ?? { keys: {} });
+  const guards = { using: rules.filter(({ reason }) => !off.has(reason)), off };
   const ask: Ask = {
     bundle,
     expected,
     verifier,
     check: checker(off),
     revocations,
+    decide: (policy, evidence) => decideBy(guards, policy, evidence, revocations),
     resultOf: off.has('VERDICT_SUBJECTS_MISMATCH') ? resultWithoutFiles : resultOf,
   };
   const steps: VerificationStep[] = [];

@@ -1,6 +1,13 @@
 import { type Bundle, type Policy, resultIdOf } from '../../../src/core/documents/index.ts';
-import { decideBy, type Evidence, type ExclusionReason, type Vote } from '../../../src/core/trust/decide.ts';
-import { rules } from '../../../src/core/trust/rules.ts';
+import {
+  type DecisionGuard,
+  decideBy,
+  type Evidence,
+  type ExclusionReason,
+  type Guards,
+  type Vote,
+} from '../../../src/core/trust/decide.ts';
+import { type Rule, rules } from '../../../src/core/trust/rules.ts';
 import { type Expected, verifyBy } from '../../../src/core/trust/verify.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { exit, project, trusted, workerKey } from '../../support/project.ts';
@@ -17,16 +24,25 @@ export function verifyWithout(
   return verifyBy(new Set(codes), what, bundle, { project, ...over }, joseVerifier);
 }
 
-/** Decides with some rules off. */
+/** Decides with some rules and guards off. */
 export function decideWithout(
-  without: readonly ExclusionReason[],
+  without: readonly (ExclusionReason | DecisionGuard)[],
   policy: Policy,
   votes: readonly Vote[],
   over: Partial<Evidence> = {},
 ) {
-  const using = rules.filter(({ reason }) => !without.includes(reason));
+  const off = new Set<string>(without);
+  return decideUnder({ using: rules.filter(({ reason }) => !off.has(reason)), off }, policy, votes, over);
+}
+
+/** Decides with a rule more than there are, which gives votes a power they do not have. */
+export function decideWithRule(rule: Rule, policy: Policy, votes: readonly Vote[]) {
+  return decideUnder({ using: [...rules, rule], off: new Set() }, policy, votes);
+}
+
+function decideUnder(guards: Guards, policy: Policy, votes: readonly Vote[], over: Partial<Evidence> = {}) {
   const evidence = { votes, trustedKeys: [trusted.id], cosigned: [trusted.id], inputs: {}, ...over };
-  return decideBy(using, policy, evidence, { keys: {} });
+  return decideBy(guards, policy, evidence, { keys: {} });
 }
 
 /** A receipt as it counts: operator, slot and tree, in a sealed round 1 unless told otherwise. */

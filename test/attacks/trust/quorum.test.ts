@@ -1,25 +1,34 @@
 import { describe, expect, it } from 'vitest';
+import { resultIdOf } from '../../../src/core/documents/index.ts';
+import { emptyTree } from '../../../src/core/trust/decide.ts';
+import type { Rule } from '../../../src/core/trust/rules.ts';
 import { cidOf, exit } from '../../support/project.ts';
-import { decideWithout, receipt, trustedReceipt, withCosign, withoutCosign } from './attack.ts';
+import {
+  decideWithout,
+  decideWithRule,
+  receipt,
+  trustedReceipt,
+  withCosign,
+  withoutCosign,
+} from './attack.ts';
 
 const decide = decideWithout.bind(null, []);
 const evil = exit('evil');
+const outcomeOfEvil = { outcome: evil, result: resultIdOf(evil, []) };
 
 describe('a worker embeds unwanted code', () => {
-  const votes = [receipt('mallory', 0, 'evil')];
+  const alone = [receipt('mallory', 0, 'evil')];
+  const votes = [...alone, receipt('ada', 1, 'good'), receipt('bob', 2, 'good')];
   it('and stands alone: the others build something else', () => {
-    const honest = [receipt('ada', 1, 'good'), receipt('bob', 2, 'good')];
-    expect(decide(withoutCosign, [...votes, ...honest])).toMatchObject({
-      level: 'trusted',
-      outcome: exit('good'),
-    });
-    expect(decide(withoutCosign, votes).level).toBe('provisional');
+    expect(decide(withoutCosign, votes)).toMatchObject({ level: 'trusted', outcome: exit('good') });
+    expect(decide(withoutCosign, alone).level).toBe('provisional');
   });
-  it('control: where one is enough, it succeeds', () => {
-    expect(decide({ ...withoutCosign, agree: 1, of: 1 }, votes)).toMatchObject({
-      level: 'trusted',
-      outcome: evil,
-    });
+  it('control: where N need not agree, it succeeds', () => {
+    for (const each of [votes, alone])
+      expect(decideWithout(['agree'], withoutCosign, each)).toMatchObject({
+        level: 'trusted',
+        outcome: evil,
+      });
   });
 });
 
@@ -30,28 +39,52 @@ describe('many malicious workers, or good ones turned', () => {
     const decision = decide(withCosign, [...gang, trustedReceipt('good')]);
     expect(decision).toMatchObject({ level: 'none', contradicted: [{ outcome: evil }] });
   });
-  it('control: where no co-signature is required, they succeed', () => {
-    expect(decide(withoutCosign, gang)).toMatchObject({ level: 'trusted', outcome: evil });
+  it('control: where the policy’s co-signature is not asked for, they succeed', () => {
+    expect(decideWithout(['co-signature'], withCosign, gang)).toMatchObject({
+      level: 'trusted',
+      outcome: evil,
+    });
+  });
+  it('control: also against the owner’s own build, where it contradicts nobody', () => {
+    const votes = [...gang, trustedReceipt('good')];
+    expect(decideWithout(['co-signature', 'contradiction'], withCosign, votes)).toMatchObject({
+      level: 'trusted',
+      outcome: evil,
+    });
+    expect(decideWithout(['co-signature'], withCosign, votes).level).toBe('none');
+    expect(decideWithout(['contradiction'], withCosign, votes).level).toBe('agreed');
+  });
+  it('nor does a receipt of the trusted worker count among the N', () => {
+    const two = [receipt('mallory', 0, 'evil'), trustedReceipt('evil', { slot: 1 })];
+    expect(decide(withCosign, two).level).toBe('provisional');
+    expect(decideWithout(['trusted-worker', 'co-signature'], withCosign, two)).toMatchObject({
+      level: 'trusted',
+      outcome: evil,
+    });
   });
 });
 
 describe('years of good behaviour, then a hijack', () => {
   const record = Array.from({ length: 50 }, (_, i) => receipt('ada', i % 3, 'good', { round: i + 1 }));
   const hijacked = receipt('ada', 0, 'evil', { round: 51 });
-  it('the record adds nothing to the last receipt', () => {
-    const fresh = decide(withoutCosign, [hijacked]);
-    const old = decide(withoutCosign, [...record, hijacked]);
-    expect(fresh.level).toBe('provisional');
-    expect(old.results.find((s) => s.outcome.artifact === cidOf('evil'))?.level ?? 'none').toBe('none');
+  const fresh = receipt('eve', 0, 'evil', { round: 51 });
+  const rankOf = ({ results }: ReturnType<typeof decide>) =>
+    results.find(({ outcome }) => outcome.artifact === cidOf('evil'))?.level ?? 'none';
+  it('the last receipt is worth no more than one of an operator without a record', () => {
+    expect(rankOf(decide(withoutCosign, [fresh]))).toBe('provisional');
+    expect(rankOf(decide(withoutCosign, [hijacked]))).toBe('provisional');
+    expect(rankOf(decide(withoutCosign, [...record, hijacked]))).toBe('none');
   });
-  it('control: where what an operator did before counts, it succeeds', () => {
-    const asOne = record.map((_, i) => receipt('ada', i % 3, 'evil', { worker: `machine ${i}` }));
-    const remembering = decideWithout(
-      ['operator-counted', 'slot-taken', 'not-fresh', 'enrolled-late'],
-      withoutCosign,
-      asOne,
+  it('control: where N need not agree and earlier rounds void nothing, it succeeds', () => {
+    expect(rankOf(decideWithout(['agree', 'not-fresh'], withoutCosign, [...record, hijacked]))).toBe(
+      'trusted',
     );
-    expect(remembering).toMatchObject({ level: 'trusted', outcome: evil });
+  });
+  it('receipts of many rounds do not add up to the N of one', () => {
+    const same = [...record, hijacked].map((vote) => ({ ...vote, ...outcomeOfEvil }));
+    expect(decide(withoutCosign, same).level).toBe('provisional');
+    expect(decideWithout(['not-fresh'], withoutCosign, same).level).toBe('provisional');
+    expect(decideWithout(['not-fresh', 'agree'], withoutCosign, same).level).toBe('trusted');
   });
 });
 
@@ -82,13 +115,12 @@ describe('operators made up once the offer is known', () => {
 });
 
 describe('silence used as a vote', () => {
+  const rest = [receipt('mallory', 0, 'evil')];
   it('dropping the honest receipts makes no majority of the rest', () => {
-    expect(decide(withoutCosign, [receipt('mallory', 0, 'evil')]).level).toBe('provisional');
+    expect(decide(withoutCosign, rest).level).toBe('provisional');
   });
-  it('control: where M shrinks to those who delivered, it succeeds', () => {
-    expect(decide({ ...withoutCosign, agree: 1, of: 1 }, [receipt('mallory', 0, 'evil')]).level).toBe(
-      'trusted',
-    );
+  it('control: where those who delivered are enough, it succeeds', () => {
+    expect(decideWithout(['agree'], withoutCosign, rest)).toMatchObject({ level: 'trusted', outcome: evil });
   });
 
   const again = [receipt('mallory', 0, 'evil'), receipt('trudy', 0, 'evil', { index: 150 })];
@@ -121,11 +153,17 @@ describe('cheap agreement', () => {
       unconfirmedFailure: true,
     });
   });
-  it('everybody makes nothing: that needs a co-signature', () => {
-    expect(decide(withoutCosign, ending(exit(null, 0))).level).toBe('agreed');
+  it('control: where nobody has to confirm it, they have the job failed', () => {
+    const votes = ending(exit(null, 1));
+    expect(decideWithout(['failure-confirmed'], withoutCosign, votes).level).toBe('failed');
   });
-  it('control: the same votes for a tree succeed', () => {
-    expect(decide(withoutCosign, ending(exit('evil'))).level).toBe('trusted');
+  it.each([
+    ['no outputs', exit(null, 0)],
+    ['the empty folder', { kind: 'exit', code: 0, artifact: emptyTree }],
+  ] as const)('everybody makes nothing (%s): that needs a co-signature', (_, outcome) => {
+    expect(decide(withoutCosign, ending(outcome)).level).toBe('agreed');
+    // The control: where an empty result is one like others, it succeeds.
+    expect(decideWithout(['empty-result'], withoutCosign, ending(outcome)).level).toBe('trusted');
   });
   it('everybody times out: no vote at all', () => {
     const slow = all.map((operator, slot) =>
@@ -153,8 +191,14 @@ describe('one dissenter blocks everything', () => {
       'provisional',
     );
   });
-  it('control: where all must agree, it is blocked', () => {
-    expect(decide({ ...withoutCosign, agree: 3 }, votes).level).toBe('provisional');
+  it('control: where a vote for something else voids those of its round, it is blocked', () => {
+    const dissentVoids: Rule = {
+      reason: 'equivocated',
+      excludes: (vote, left) =>
+        left.some(({ round, result }) => round === vote.round && result !== vote.result),
+    };
+    expect(decideWithRule(dissentVoids, withoutCosign, votes).level).toBe('none');
+    expect(decideWithRule(dissentVoids, withoutCosign, votes.slice(0, 2)).level).toBe('trusted');
   });
 });
 

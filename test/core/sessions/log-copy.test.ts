@@ -39,6 +39,8 @@ it('keeps what it was told to: a log that was rewritten is not read again', asyn
     code: 'LOG_LEAVES_MISMATCH',
   });
   expect(await linesOf(file)).toEqual(log(3));
+  // The control: without what was kept, the rewritten log is taken for the only one.
+  await new LogCopy(openLeafFile(join(await folder(), 'log.txt'))).keep(other(4));
 });
 
 it('of two stories told at the same time keeps the one it signs first', async () => {

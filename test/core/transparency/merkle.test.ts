@@ -125,17 +125,31 @@ describe('the Merkle tree', () => {
     );
   });
 
-  it('never proves a fork consistent, whichever side makes the proof', () => {
+  it('proves no fork consistent: not by the proof of either side, nor by hashes of both in any order', () => {
+    const atMost = 12;
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 60 }), fc.nat(60), fc.nat(), (from, more, a) => {
-        const at = a % from;
-        const honest = tree(from + more);
-        const forked = new MerkleTree(honest.leaves().map((leaf, i) => (i === at ? `${leaf}!` : leaf)));
-        const ends = { from, fromRoot: honest.root(from), to: from + more, toRoot: forked.root() };
-        for (const log of [honest, forked]) {
-          expect(verifyConsistency({ ...ends, path: log.consistency(from) })).toBe(false);
-        }
-      }),
+      fc.property(
+        fc.record({ from: fc.integer({ min: 1, max: 60 }), more: fc.nat(60), place: fc.nat() }),
+        fc.array(fc.nat(), { maxLength: atMost }),
+        ({ from, more, place }, picks) => {
+          const honest = tree(from + more);
+          const at = place % from;
+          const forked = new MerkleTree(honest.leaves().map((leaf, i) => (i === at ? `${leaf}!` : leaf)));
+          const ends = { from, fromRoot: honest.root(from), to: from + more, toRoot: forked.root() };
+          const [theirs, ours] = [honest.consistency(from), forked.consistency(from)];
+          // One side's proof, hash by hash exchanged for the other's; and any hashes that either side can come by.
+          for (let mask = 0; mask < 2 ** Math.min(theirs.length, 6); mask++) {
+            const path = theirs.map((hash, i) => ((mask >> i) & 1 ? (ours[i] ?? hash) : hash));
+            expect(verifyConsistency({ ...ends, path })).toBe(false);
+          }
+          expect(verifyConsistency({ ...ends, path: ours })).toBe(false);
+          const known = [honest, forked].flatMap((log) =>
+            Array.from({ length: from + more }, (_, i) => log.root(i + 1)).concat(log.inclusion(at)),
+          );
+          const path = picks.map((pick) => known[pick % known.length] ?? '');
+          expect(verifyConsistency({ ...ends, path })).toBe(false);
+        },
+      ),
       { numRuns: 200 },
     );
   });

@@ -5,6 +5,7 @@ import type {
   Job,
   Lease,
   Offer,
+  Policy,
   Receipt,
   Request,
   Verdict,
@@ -14,7 +15,8 @@ import type {
 } from '../../documents/index.ts';
 import type { Check } from '../../judge/index.ts';
 import type { Checkpoint } from '../../transparency/index.ts';
-import type { Level, Revocations, Vote } from '../evidence.ts';
+import type { Decision } from '../decide.ts';
+import type { Evidence, Level, Revocations, Vote } from '../evidence.ts';
 
 /** What the caller expects of a bundle, and what it knows. */
 export interface Expected {
@@ -40,6 +42,7 @@ export interface Ask {
   readonly verifier: Verifier;
   readonly check: Check;
   readonly revocations: Revocations;
+  decide(policy: Policy, evidence: Evidence): Decision;
   /** What a statement votes for or is about. */
   resultOf(statement: Receipt | Verdict): string | null;
 }

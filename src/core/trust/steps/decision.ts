@@ -1,5 +1,5 @@
 import { idOf, isTrustedSlot } from '../../documents/index.ts';
-import { type Decision, decide, emptyTree, type RankedResult } from '../decide.ts';
+import { type Decision, emptyTree, type RankedResult } from '../decide.ts';
 import { atLeast, isRevoked, type Level } from '../evidence.ts';
 import type { Ask, Logged, Opened } from './context.ts';
 import { checkWitnessTime } from './times.ts';
@@ -22,7 +22,7 @@ function decideWith(
 ) {
   const trustedKeys = opened.charter.payload.trusted;
   const evidence = { votes: logged.votes, trustedKeys, cosigned, inputs };
-  return decide(opened.request.payload.policy, evidence, ask.revocations);
+  return ask.decide(opened.request.payload.policy, evidence);
 }
 
 /** Levels of the inputs; `unknown` for those whose level the caller did not give. */
