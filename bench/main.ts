@@ -9,6 +9,7 @@ const suites: Record<string, () => Promise<{ suite: Suite }>> = {
   transfer: () => import('./transfer.ts'),
   files: () => import('./files.ts'),
   rounds: () => import('./rounds.ts'),
+  history: () => import('./history.ts'),
   sandbox: () => import('./sandbox.ts'),
   images: () => import('./images.ts'),
 };

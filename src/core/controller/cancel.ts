@@ -50,6 +50,7 @@ export function cancel(transition: Transition, { token, which, by, reason }: Eve
     run.trusted.live = null;
   }
   // The draft that awaits its co-signature is dropped: it was never published.
+  state.index.ended(run);
   run.phase = { kind: 'cancelled', reason, published: publishedOf(run) };
   out.push({ kind: 'reply', token, reply: { kind: 'cancelled', run: run.id } });
   tell(transition, run, { kind: 'cancelled', reason });

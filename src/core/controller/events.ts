@@ -83,6 +83,8 @@ export type ControllerEvent =
   | { kind: 'cosigned'; run: string; worker: string; verdict: string; signature: string; witness: string }
   /** Absent: of whichever is shown now. */
   | { kind: 'cosign-refused'; run: string; worker: string; verdict?: string; code: string; message: string }
+  /** The bundle of this verdict, an id, is stored and was published. */
+  | { kind: 'stored'; run: string; verdict: string }
   /** `which` as in `findRun`; `by` is the key that asks, proven by its connection. */
   | { kind: 'cancel'; token: string; which: string; by: string; reason: string }
   | { kind: 'tick' };

@@ -6,7 +6,7 @@ import { checkGranted, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { assignSlots, findLease, loseLease } from './leases.ts';
 import { passed } from './passes.ts';
-import { acknowledge, leaseOf, letGo, receipt } from './receipts.ts';
+import { acknowledge, letGo, receipt } from './receipts.ts';
 import { claim, closeWindow } from './rounds.ts';
 import { expire, pin, pinned, redraft, settle } from './settle.ts';
 import {
@@ -14,7 +14,6 @@ import {
   type ControllerState,
   currentRound,
   type EventOf,
-  isOver,
   type LiveLease,
   liveLeases,
   mustSync,
@@ -72,8 +71,7 @@ export class Controller {
     const consider = (at: number) => {
       if (next === undefined || at < next) next = at;
     };
-    for (const run of this.state.runs.values()) {
-      if (isOver(run)) continue;
+    for (const run of this.state.index.open.values()) {
       consider(run.request.payload.exp * 1000);
       if (run.phase.kind === 'pinning' && run.phase.retryAt !== null) consider(run.phase.retryAt);
       const round = currentRound(run);
@@ -116,7 +114,7 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return present(transition, event);
     case 'absent':
       state.present.delete(event.worker);
-      for (const run of state.runs.values()) reconsiderWindow(transition, run);
+      for (const run of state.index.open.values()) reconsiderWindow(transition, run);
       return;
     case 'claim':
       return claim(transition, event);
@@ -143,6 +141,8 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return withRun(transition, event.run, (run) => cosigned(transition, run, event));
     case 'cosign-refused':
       return withRun(transition, event.run, (run) => cosignRefused(transition, run, event));
+    case 'stored':
+      return stored(transition, event);
     case 'cancel':
       return cancel(transition, event);
     case 'tick':
@@ -199,10 +199,12 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   state.leasesThisEpoch = 0;
   state.present.clear();
   takeCharter(transition, event.charter);
-  for (const run of state.runs.values()) {
-    if (publishedOf(run) !== null && run.phase.kind !== 'cosigning')
+  for (const id of state.unstored) {
+    const run = state.runs.get(id);
+    if (run !== undefined && publishedOf(run) !== null && run.phase.kind !== 'cosigning')
       transition.out.push({ kind: 'verdict', run: run.id });
-    if (isOver(run)) continue;
+  }
+  for (const run of state.index.open.values()) {
     for (const live of liveLeases(run)) {
       live.heardAt = now;
       live.detachedAt = now;
@@ -226,6 +228,14 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   }
 }
 
+/** The bundle of a run's last verdict is stored; that of an earlier one changes nothing. */
+function stored(transition: Transition, { run: id, verdict }: EventOf<'stored'>): void {
+  const { state } = transition;
+  const run = state.runs.get(id);
+  const last = run === undefined ? null : publishedOf(run);
+  if (last?.verdict.id !== verdict || !state.unstored.delete(id)) unchanged(transition);
+}
+
 function present(transition: Transition, { grant, capabilities }: EventOf<'present'>): void {
   const granted = checkGranted(transition, grant, grant.payload.sub);
   transition.state.present.set(granted.sub, {
@@ -244,11 +254,11 @@ function reconsiderWindow(transition: Transition, run: Run): void {
 /** A worker resumes a lease on a new stream. The lease is live, or its receipt is in and its round may be over. */
 function resume(transition: Transition, { token, lease, worker }: EventOf<'resume'>): void {
   const id = idOf(lease.payload);
-  const run = [...transition.state.runs.values()].find((candidate) =>
-    candidate.rounds.some((round) => round.offerId === lease.payload.offer),
-  );
+  const { state } = transition;
+  const before = state.index.receiptOf(id);
+  const run = before?.run ?? state.runs.get(state.leases.get(id) ?? '');
   const live = run === undefined ? undefined : heldLease(run, id);
-  const recorded = run?.receipts.find((candidate) => leaseOf(candidate) === id);
+  const recorded = before?.recorded;
   if (run === undefined || lease.payload.aud !== worker || (live === undefined && recorded === undefined)) {
     throw new QuorateError('LEASE_LOST', 'the lease is over');
   }
@@ -272,8 +282,8 @@ function resume(transition: Transition, { token, lease, worker }: EventOf<'resum
 
 function tick(transition: Transition): void {
   const { state, now } = transition;
-  for (const run of state.runs.values()) {
-    if (isOver(run)) continue;
+  // A run that ends leaves the index.
+  for (const run of [...state.index.open.values()]) {
     for (const live of liveLeases(run)) {
       if (now < leaseDeadline(state, live)) continue;
       loseLease(

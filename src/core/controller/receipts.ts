@@ -39,16 +39,8 @@ export function letGo(transition: Transition, run: Run, recorded: Recorded): voi
     transition.out.push({ kind: 'release', ...to, code: 'LEASE_LOST', message: 'the build was aborted' });
 }
 
-function recordedBefore(transition: Transition, lease: string): { run: Run; recorded: Recorded } | undefined {
-  for (const run of transition.state.runs.values()) {
-    const recorded = run.receipts.find((candidate) => leaseOf(candidate) === lease);
-    if (recorded !== undefined) return { run, recorded };
-  }
-  return undefined;
-}
-
 export function receipt(transition: Transition, { token, lease, receipt }: EventOf<'receipt'>): void {
-  const before = recordedBefore(transition, lease);
+  const before = transition.state.index.receiptOf(lease);
   if (before !== undefined) {
     if (before.recorded.receipt.id !== receipt.id)
       throw new QuorateError('RECEIPT_SECOND', 'this lease has a receipt already; a slot yields one');
@@ -77,6 +69,7 @@ export function receipt(transition: Transition, { token, lease, receipt }: Event
     sealed: isTrustedSlot(slot) || !round.revealed,
   };
   run.receipts.push(recorded);
+  transition.state.index.received(lease, run, recorded);
   acknowledge(transition, token, recorded);
   tell(transition, run, {
     kind: 'delivered',

@@ -20,6 +20,7 @@ import { MerkleTree } from '../transparency/merkle.ts';
 import type { Dispute } from './dispute-reasons.ts';
 import type { ControllerEffect, ControllerEvent, Cosignature, Progress, Timings } from './events.ts';
 import { defaultTimings } from './events.ts';
+import { RunIndex } from './run-index.ts';
 
 /** A worker that asked for a slot and may be given one. */
 export interface Candidate {
@@ -161,6 +162,9 @@ export interface ControllerState {
   invites: Map<string, string[]>;
   present: Map<string, { operator: string; role: Role; enrolled: number; capabilities: Capabilities }>;
   runs: Map<string, Run>;
+  index: RunIndex;
+  /** Runs whose last published verdict may not be stored yet. */
+  unstored: Set<string>;
   /** Offers that still take claims: offer id to run id. */
   offers: Map<string, string>;
   /** Live leases and those kept for co-signing: lease id to run id. */
@@ -181,6 +185,8 @@ export function newState(id: string, idp: string): ControllerState {
     invites: new Map(),
     present: new Map(),
     runs: new Map(),
+    index: new RunIndex(),
+    unstored: new Set(),
     offers: new Map(),
     leases: new Map(),
   };

@@ -6,7 +6,7 @@ import { charterOf, checkEnrolled, type Moment } from './enrolment.ts';
 import { controllerLimits } from './limits.ts';
 import { openRound } from './rounds.ts';
 import type { EventOf, Run, Transition } from './state.ts';
-import { isOver, tell, unchanged } from './state.ts';
+import { tell, unchanged } from './state.ts';
 
 /**
  * Whether the controller takes this order here and now. Changes nothing, so that the runtime can ask before it does
@@ -30,7 +30,7 @@ export function checkOrder(moment: Moment, order: Order): void {
 
 /** Errors: `CONTROLLER_BUSY`. */
 function checkRoom({ state }: Transition, operator: string): void {
-  const open = [...state.runs.values()].filter((run) => !isOver(run));
+  const open = [...state.index.open.values()];
   if (open.length >= limits.openRequestsMax)
     throw new QuorateError('CONTROLLER_BUSY', `${open.length} jobs are open; no more are taken`, {
       hint: 'Try again later.',
@@ -70,6 +70,7 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
     history: [],
   };
   state.runs.set(run.id, run);
+  state.index.submitted(run);
   transition.out.push({ kind: 'reply', token, reply: accepted });
   tell(transition, run, {
     kind: 'accepted',

@@ -82,6 +82,8 @@ function writeVerdict(
       })),
     },
   });
+  const artifact = about === null ? null : artifactOf(about.outcome);
+  if (artifact !== null) state.index.decided(run, artifact);
   const id = idOf(payload);
   const index = appendLeaf(transition, leaves.verdict(id, run.jobId));
   return { payload, charter, id, index, size: state.log.size };
@@ -127,6 +129,7 @@ export function cosignRefused(
 function announce(transition: Transition, run: Run, { verdict, dispute }: Published): void {
   const { level, outcome } = verdict.payload.predicate.quorate_verdict;
   transition.out.push({ kind: 'verdict', run: run.id });
+  transition.state.unstored.add(run.id);
   tell(transition, run, {
     kind: 'verdict',
     level,
@@ -159,6 +162,7 @@ export function endLeases(
 export function finish(transition: Transition, run: Run, published: Published): void {
   mustSync(transition);
   run.phase = { kind: 'done', published };
+  transition.state.index.ended(run);
   const round = currentRound(run);
   if (round !== undefined) closeOffer(transition, round);
   endLeases(transition, run);

@@ -34,7 +34,7 @@ export function summaryOf(run: Run): RunSummary {
 /** The run whose published verdict proves an artifact best: the newest that trusts it, else the first that agreed on it. */
 export function provingRun(state: ControllerState, artifact: string): Run | undefined {
   let best: Run | undefined;
-  for (const run of state.runs.values()) {
+  for (const run of state.index.withArtifact(artifact)) {
     const { level, outcome } = publishedOf(run)?.verdict.payload.predicate.quorate_verdict ?? {};
     if (outcome === undefined || outcome === null || artifactOf(outcome) !== artifact) continue;
     if (level === 'trusted' || best === undefined) best = run;
@@ -44,7 +44,12 @@ export function provingRun(state: ControllerState, artifact: string): Run | unde
 
 /** Newest first. */
 export function summaries(state: ControllerState, max: number): RunSummary[] {
-  return [...state.runs.values()].reverse().slice(0, max).map(summaryOf);
+  const newest: RunSummary[] = [];
+  for (const run of state.index.latest()) {
+    if (newest.length >= max) break;
+    newest.push(summaryOf(run));
+  }
+  return newest;
 }
 
 /**
@@ -57,10 +62,14 @@ export function findRun(state: ControllerState, which: string): Run {
       hint: `Give ${shortest} characters at least.`,
     });
   }
-  const fits = [...state.runs.values()].filter(
-    (run) =>
-      run.id.startsWith(which) || run.jobId.startsWith(which) || artifactBy(run)?.startsWith(which) === true,
-  );
+  const fits = state.index
+    .beginning(which)
+    .filter(
+      (run) =>
+        run.id.startsWith(which) ||
+        run.jobId.startsWith(which) ||
+        artifactBy(run)?.startsWith(which) === true,
+    );
   const newest = fits.at(-1);
   if (newest === undefined) {
     throw new QuorateError('JOB_UNKNOWN', `no job here begins with ${which}`, {

@@ -17,6 +17,8 @@ export interface Bundles {
   /** Removes the bundle of an artifact that is no longer served, under all its names. */
   dropArtifact(artifact: string): Promise<void>;
   artifacts(): Promise<string[]>;
+  /** Every name there is: of runs, jobs and artifacts. */
+  names(): Promise<Set<string>>;
 }
 
 const keyPattern = /^[a-z0-9]{10,100}$/;
@@ -30,6 +32,12 @@ export function openBundles(dir: string): Bundles {
           () => undefined,
         )
       : undefined;
+  const names = async () => {
+    const files = await readdir(dir).catch(() => []);
+    return new Set(
+      files.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length)),
+    );
+  };
   return {
     size,
     async put({ run, job, artifact }, bundle) {
@@ -61,11 +69,9 @@ export function openBundles(dir: string): Bundles {
       await rm(file(artifact), { force: true });
     },
     async artifacts() {
-      const names = await readdir(dir).catch(() => []);
-      return names
-        .filter((name) => name.startsWith('bafy') || name.startsWith('bafk'))
-        .map((name) => name.slice(0, -'.json'.length));
+      return [...(await names())].filter((name) => name.startsWith('bafy') || name.startsWith('bafk'));
     },
+    names,
   };
 }
 

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isOver } from '../../core/controller/state.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { announce } from '../artifacts/announce.ts';
 import { hasImageFile, imagesFolder, readImageFile } from '../images/files.ts';
@@ -25,7 +24,7 @@ export class ControllerImages {
   /** Offers what an earlier start took in; lets go of what the owner has removed since and no open job needs. */
   async resume(): Promise<void> {
     const { store, machine, folder } = this.#context;
-    const open = [...machine.state.runs.values()].filter((run) => !isOver(run));
+    const open = [...machine.state.index.open.values()];
     for (const { root, names } of await store.pins()) {
       if (!names.includes(pin)) continue;
       const needed = open.some(({ job }) => job.image === root);

@@ -164,6 +164,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     });
     await writeAddress(folder.dir, mesh.addresses());
     closers.push(watchCharter(context));
+    void sessions.resume(await bundles.names());
     // What was agreed, logs, dissenting trees and images are pinned, and never let go of here.
     closers.push(startBlockCollection({ store, tell }));
     if (replayed > 0) tell('info', 'replayed', `went on after ${replayed} events`, { events: replayed });

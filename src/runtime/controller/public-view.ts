@@ -36,7 +36,7 @@ export function publicView(
     offers: () => [...backlog.values()].slice(0, limits.feedOffersMax),
     verdicts() {
       const found: VerdictNotice[] = [];
-      for (const run of [...state.runs.values()].reverse()) {
+      for (const run of state.index.latest()) {
         const published = publishedOf(run);
         if (published === null) continue;
         const { id, jobId } = run;

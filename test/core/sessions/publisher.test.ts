@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
 import { draftOf } from '../../../src/core/controller/draft.ts';
-import type { ControllerEffect } from '../../../src/core/controller/events.ts';
+import type { ControllerEffect, ControllerEvent } from '../../../src/core/controller/events.ts';
 import {
   type Charter,
   cosignStatement,
@@ -29,7 +29,7 @@ class Desk {
   }
 
   /** Carries out what came out since the last call, with the machine as it is now. */
-  async perform(): Promise<void> {
+  async perform(restore = false): Promise<void> {
     const { paper, controller, effects } = this.bench;
     const bundles: BundleStore = {
       get: async (which) => this.stored.get(which),
@@ -47,10 +47,13 @@ class Desk {
       publish: async () => {},
       announce: async () => {},
       tell: () => {},
+      clock: { closing: false },
+      dispatch: (event: ControllerEvent) => void this.bench.send(event),
     } as unknown as ControllerPorts;
     const publisher = new Publisher(ports, new Map(), new FeedServer(ports, new Admission(ports), new Map()));
+    if (restore) await publisher.restore(new Set(this.stored.keys()));
     const due: ControllerEffect[] = effects.slice(this.#performed);
-    this.#performed = effects.length;
+    this.#performed += due.length;
     for (const effect of due) {
       if (effect.kind === 'verdict') await publisher.verdict(effect.run);
       if (effect.kind === 'progress') await publisher.contradicted(effect);
@@ -133,7 +136,7 @@ describe('a new charter and a restart', () => {
     desk.stored.clear();
     desk.bench.replay();
     await desk.bench.start({ epoch: 2, ...change(desk.bench) });
-    await desk.perform();
+    await desk.perform(true);
     expect(desk.stored.get(run)).toBe(before);
     expect(desk.stored.get(A)).toBe(before);
   });

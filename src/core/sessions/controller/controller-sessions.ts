@@ -1,6 +1,7 @@
 import type { ControllerEffect } from '../../controller/events.ts';
 import { messageOf, unreachable } from '../../errors.ts';
 import type { OfferNotice } from '../../wire/messages.ts';
+import { announceAgain } from '../announce-again.ts';
 import type { ServedProtocol } from '../ports.ts';
 import { Admission } from './admission.ts';
 import { ApiServer } from './api-server.ts';
@@ -66,6 +67,12 @@ export class ControllerSessions {
     }
   }
 
+  /** What a life of the process begins in the background; `names`: bundles that are stored. */
+  async resume(names: ReadonlySet<string>): Promise<void> {
+    await this.#publisher.restore(names);
+    await announceAgain(this.#ports, [...names].filter(isArtifact));
+  }
+
   #run(what: string, work: Promise<unknown>): void {
     const { clock, tell } = this.#ports;
     work.catch((error) => {
@@ -73,3 +80,6 @@ export class ControllerSessions {
     });
   }
 }
+
+/** Ids of runs are hexadecimal, those of jobs and artifacts CIDs; an artifact is a tree (dag-pb or raw). */
+const isArtifact = (name: string): boolean => name.startsWith('bafy') || name.startsWith('bafk');

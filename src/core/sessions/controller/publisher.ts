@@ -1,5 +1,6 @@
 import { draftOf } from '../../controller/draft.ts';
 import type { ControllerEffect } from '../../controller/events.ts';
+import { publishedOf } from '../../controller/state.ts';
 import { provingRun } from '../../controller/view.ts';
 import { artifactOf, encodeJob, idOf, type Offer, signMessage } from '../../documents/index.ts';
 import { fromUtf8 } from '../../text.ts';
@@ -48,7 +49,7 @@ export class Publisher {
 
   /** Stores and publishes the bundle of a run's last verdict. One that is stored already is never written again. */
   async verdict(runId: string): Promise<void> {
-    const { machine, bundles, project, signing, publish, announce, tell } = this.#ports;
+    const { machine, bundles, project, signing, publish, announce, tell, dispatch } = this.#ports;
     const run = machine.state.runs.get(runId);
     const draft = draftOf(machine.state, runId);
     if (run === undefined || draft === undefined) return;
@@ -56,17 +57,35 @@ export class Publisher {
     const artifact = outcome === null ? null : artifactOf(outcome);
     const about = { run: runId, job: run.jobId, level };
     // Without a receipt there is nothing to prove; the verdict is still told.
-    if (draft.receipts.length === 0)
-      return tell('info', 'verdict', `${name}: ${level}, nobody built it`, about);
+    const verdict = idOf(draft.verdict);
+    const isStored = () => dispatch({ kind: 'stored', run: runId, verdict });
+    if (draft.receipts.length === 0) {
+      tell('info', 'verdict', `${name}: ${level}, nobody built it`, about);
+      return isStored();
+    }
     const stored = await bundles.get(runId);
-    if (stored !== undefined && verdictIdIn(stored) === idOf(draft.verdict)) return;
+    if (stored !== undefined && verdictIdIn(stored) === verdict) return isStored();
     const bundle = await assembleBundle(draft, project, signing.signer);
     const proves = artifact !== null && provingRun(machine.state, artifact)?.id === runId;
     await bundles.put({ run: runId, job: run.jobId, artifact: proves ? artifact : null }, bundle);
     const notice: VerdictNotice = { job: run.jobId, request: runId, level, artifact };
     await publish(topics.verdicts(project), encodeMessage(notice));
     tell('info', 'verdict', `${name}: ${level}`, { ...about, artifact });
+    isStored();
     if (artifact !== null && level !== 'disputed') await announce(artifact);
+  }
+
+  /** Makes bundles again that were stored once and are not in the folder now, one after the other. */
+  async restore(stored: ReadonlySet<string>): Promise<void> {
+    const { machine, clock, tell } = this.#ports;
+    const { runs, unstored } = machine.state;
+    for (const run of runs.values()) {
+      if (clock.closing) return;
+      const known = publishedOf(run) === null || run.receipts.length === 0 || unstored.has(run.id);
+      if (known || stored.has(run.id)) continue;
+      tell('warn', 'bundle', `the bundle of ${run.id.slice(0, 10)} is missing; it is made again`);
+      await this.verdict(run.id);
+    }
   }
 
   /** What a run agreed on was contradicted: its bundle proves the artifact no more. That of another run still does. */

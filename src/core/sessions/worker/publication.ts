@@ -2,6 +2,7 @@ import { decodeBundle, sha256Hex } from '../../documents/index.ts';
 import { codeOf, messageOf } from '../../errors.ts';
 import { toUtf8 } from '../../text.ts';
 import { verifyBundle } from '../../trust/index.ts';
+import { announceAgain } from '../announce-again.ts';
 import { requestBundle } from '../bundle-exchange.ts';
 import { sessionLimits } from '../limits.ts';
 import type { PeerAddress } from '../ports.ts';
@@ -73,7 +74,7 @@ export class Publication {
 
   /** Announces the artifacts of earlier lives of this process. */
   async resume(): Promise<void> {
-    for (const artifact of await this.#ports.bundles.artifacts()) await this.#announce(artifact);
+    await announceAgain(this.#ports, await this.#ports.bundles.artifacts());
   }
 
   /** A verdict was heard of: fetches its bundle, where the artifact is served here. */

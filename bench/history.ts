@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+import { Controller } from '../src/core/controller/machine.ts';
+import { openJournal } from '../src/journal/index.ts';
+import { History } from '../test/support/history.ts';
+import type { HistoryFigures } from './history-end.ts';
+import type { Bench, Suite } from './run.ts';
+
+const jobs = 10_000;
+/** What the machine's journal is measured against: a tenth of it. */
+const fewer = jobs / 10;
+
+/** A journal of so many finished jobs, four builds each. */
+async function journalOf(file: string, count: number): Promise<void> {
+  const journal = openJournal(file, { name: 'controller of the bench', rules: Controller.rules });
+  const history = new History((event, at, record) => {
+    journal.append(event, at);
+    if (record !== undefined) journal.record(record);
+  });
+  await history.start();
+  await history.run(count);
+  journal.close();
+}
+
+async function replayed(bench: Bench, dir: string, count: number): Promise<HistoryFigures> {
+  const file = join(dir, `${count}.db`);
+  await journalOf(file, count);
+  const end = bench.end(new URL('history-end.ts', import.meta.url), [file]);
+  return end.ask<HistoryFigures>('measure');
+}
+
+export const suite: Suite = {
+  what: `a controller with ${jobs} finished jobs: its restart, and what an event costs`,
+  secondsMax: 900,
+  async run(bench) {
+    const dir = await bench.folder();
+    const few = await replayed(bench, dir, fewer);
+    const many = await replayed(bench, dir, jobs);
+    const before = (value: number) => ({ name: `after ${fewer} jobs`, value });
+    bench.figure('receipt', many.receiptMs, 'ms', { reference: before(few.receiptMs), aim: { under: 2 } });
+    bench.figure('receipt, alone', many.receiptMs, 'ms', { aim: { under: 1 } });
+    bench.figure('nextDeadline', many.nextDeadlineUs, 'µs', { aim: { under: 50 } });
+    bench.figure('restart', many.restartSeconds, 's', { aim: { under: 10 }, note: `${many.events} events` });
+    bench.figure('memory after it', many.memoryMb, 'MB', {
+      aim: { under: 400 },
+      note: 'resident, after a collection',
+    });
+  },
+};

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { findRun, provingRun, summaries } from '../../../src/core/controller/view.ts';
+import { artifactOf } from '../../../src/core/documents/index.ts';
+import { History } from '../../support/history.ts';
+import { deliverAll, leasedRound } from './bench.ts';
+
+/** Median of `act`, in ms, over enough calls to be above the steps of the clock. */
+function cost(act: () => void): number {
+  const times: number[] = [];
+  for (let n = 0; n < 15; n++) {
+    const began = performance.now();
+    for (let i = 0; i < 20; i++) act();
+    times.push(performance.now() - began);
+  }
+  return times.sort((a, b) => a - b)[7] ?? Number.NaN;
+}
+
+describe('what a controller does', () => {
+  it('costs the same after 2,000 jobs as after 200', { timeout: 300_000 }, async () => {
+    const history = new History();
+    await history.start();
+    const { machine, times } = history;
+    const measure = async () => {
+      times.clear();
+      await history.run(30);
+      const run = [...machine.state.runs.values()].at(3);
+      if (run?.phase.kind !== 'done') throw new Error('assertion failed: it is done');
+      const { outcome } = run.phase.published.verdict.payload.predicate.quorate_verdict;
+      const artifact = (outcome === null ? null : artifactOf(outcome)) ?? '';
+      return {
+        receipt: history.median('receipt'),
+        submit: history.median('submit'),
+        nextDeadline: cost(() => machine.nextDeadline()),
+        tick: cost(() => machine.handle({ kind: 'tick' }, history.now)),
+        absent: cost(() => machine.handle({ kind: 'absent', worker: 'nobody' }, history.now)),
+        show: cost(() => findRun(machine.state, run.id.slice(0, 20))),
+        list: cost(() => summaries(machine.state, 20)),
+        proves: cost(() => provingRun(machine.state, artifact)),
+      };
+    };
+    await history.run(170);
+    const few = await measure();
+    await history.run(1_770);
+    const many = await measure();
+    for (const [what, before] of Object.entries(few)) {
+      const after = many[what as keyof typeof many];
+      // A scan costs ten times as much.
+      expect(after / before, `${what}: ${before.toFixed(3)} ms, then ${after.toFixed(3)} ms`).toBeLessThan(4);
+    }
+  });
+
+  it('publishes at a start only what may not be stored yet', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    const verdicts = (effects: { kind: string }[]) => effects.filter(({ kind }) => kind === 'verdict').length;
+    expect(verdicts(await bench.restart())).toBe(1);
+    bench.resume('trusted', trusted ?? expect.fail('a lease'));
+    await bench.deliver('trusted', trusted);
+    bench.cosign(run);
+    const first = bench.run(run);
+    if (first.phase.kind !== 'done') throw new Error('assertion failed: it is done');
+    // The bundle of the verdict before is not that of the last one.
+    bench.send({ kind: 'stored', run, verdict: 'an earlier one' });
+    expect(bench.durability).toBe('none');
+    expect(verdicts(await bench.restart())).toBe(1);
+    bench.send({ kind: 'stored', run, verdict: first.phase.published.verdict.id });
+    expect(bench.durability).toBe('lazy');
+    expect(verdicts(await bench.restart())).toBe(0);
+  });
+});
