@@ -1,10 +1,14 @@
-import type { Recorded, Run } from './state.ts';
+/** What the index needs to know of a run. */
+interface Named {
+  readonly id: string;
+  readonly jobId: string;
+}
 
 /**
  * Finds runs without looking at all there ever were: what an event costs does not grow with history. Follows from the runs,
  * and holds nothing that is not in them.
  */
-export class RunIndex {
+export class RunIndex<Run extends Named, Recorded> {
   /** Runs that have not ended, in the order they were submitted. */
   readonly open = new Map<string, Run>();
   /** All runs, in the order they were submitted. */

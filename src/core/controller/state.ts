@@ -162,7 +162,7 @@ export interface ControllerState {
   invites: Map<string, string[]>;
   present: Map<string, { operator: string; role: Role; enrolled: number; capabilities: Capabilities }>;
   runs: Map<string, Run>;
-  index: RunIndex;
+  index: RunIndex<Run, Recorded>;
   /** Runs whose last published verdict may not be stored yet. */
   unstored: Set<string>;
   /** Offers that still take claims: offer id to run id. */
