@@ -129,7 +129,17 @@ export class History {
     const run = request.id;
     this.send({ kind: 'pinned', run, artifact, ok: true, detail: '' });
     const signature = Buffer.alloc(64, 1).toString('base64');
-    this.send({ kind: 'cosigned', run, worker: this.#id('trusted'), signature, witness: 'w'.repeat(150) });
+    const { phase: shown } = this.machine.state.runs.get(run) ?? {};
+    if (shown?.kind !== 'cosigning') throw new Error(`${name} is ${shown?.kind}`);
+    const { id: verdict } = shown.draft;
+    this.send({
+      kind: 'cosigned',
+      run,
+      worker: this.#id('trusted'),
+      verdict,
+      signature,
+      witness: 'w'.repeat(150),
+    });
     const { phase } = this.machine.state.runs.get(run) ?? {};
     if (phase?.kind !== 'done') throw new Error(`${name} is ${phase?.kind}`);
     this.send({ kind: 'stored', run, verdict: phase.published.verdict.id });

@@ -185,7 +185,7 @@ function takeCharter(transition: Transition, charter: Verified<Charter>): boolea
   if (state.charter !== null && charter.payload.epoch <= state.charter.payload.epoch) return false;
   state.charter = charter;
   appendLeaf(transition, leaves.charter(charter.id));
-  for (const run of state.runs.values()) redraft(transition, run);
+  for (const run of state.index.open.values()) redraft(transition, run);
   return true;
 }
 
