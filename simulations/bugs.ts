@@ -195,7 +195,8 @@ export const bugs: Record<string, Bug> = {
         const run = event.kind === 'tick' ? undefined : later.pop();
         if (run?.phase.kind === 'done') {
           const { published } = run.phase;
-          run.phase = { kind: 'cosigning', worker: 'nobody', lease: '', draft: published.verdict, published };
+          const draft = { worker: 'nobody', lease: '', draft: published.verdict, published };
+          run.phase = { kind: 'cosigning', ...draft, tries: 0, retryAt: null };
           const refused = { run: run.id, worker: 'nobody', code: 'X', message: '' };
           effects.push(...handle({ kind: 'cosign-refused', ...refused }, now));
         }
@@ -203,6 +204,17 @@ export const bugs: Record<string, Bug> = {
           later.push(...[controller.state.runs.get(event.run)].flatMap((one) => one ?? []));
         return effects;
       };
+    }),
+  },
+  'unsigned-is-disputed': {
+    says: 'a run whose trusted worker is gone before it signs ends as disputed',
+    caughtBy: 'agreement',
+    patches: breaking((controller, handle) => (event, now) => {
+      for (const run of controller.state.runs.values()) {
+        const over = run.phase.kind === 'cosigning' && now >= run.request.payload.exp * 1000;
+        if (over) run.phase = { kind: 'awaiting-trusted' };
+      }
+      return handle(event, now);
     }),
   },
   'state-outside-journal': {

@@ -36,7 +36,14 @@ const attacks: Behaviour[] = [
   'forges',
 ];
 
-export type TrustedWorker = 'there' | 'late' | 'slow' | 'flaky' | 'absent';
+export type TrustedWorker =
+  | 'there'
+  | 'late'
+  | 'slow'
+  | 'flaky'
+  | 'absent'
+  /** Delivers its own build and is never seen again. */
+  | 'vanishes';
 
 export interface Operator {
   name: string;
@@ -122,10 +129,11 @@ export function scenarioOf(random: Random): Scenario {
       expiresSeconds: random.chance(0.25) ? random.int(120, 600) : 2 * 3600,
     }),
   );
+  const trusted = random.fork('vanishes').chance(0.1) ? 'vanishes' : undefined;
   return {
     attackerShare,
     operators: random.shuffle(operators),
-    trusted: random.pick(['there', 'there', 'late', 'slow', 'flaky', 'absent']),
+    trusted: trusted ?? random.pick(['there', 'there', 'late', 'slow', 'flaky', 'absent']),
     works,
     faultsMs: random.int(2, 8) * 60_000,
     grantSeconds: random.pick([90, 24 * 3600]),

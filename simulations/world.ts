@@ -79,6 +79,7 @@ export class World implements Truth {
   readonly #accepted = new Set<string>();
   readonly #grants: { worker: string; raw: string }[] = [];
   #healed = false;
+  #vanished = false;
   /** The first invariant that did not hold, or error that nobody caught. */
   #failure: { error: unknown } | undefined;
 
@@ -147,6 +148,7 @@ export class World implements Truth {
 
   #observe(seen: Observation): void {
     if (seen.kind === 'published') this.levels.push(seen.verdict.predicate.quorate_verdict.level);
+    if (seen.kind === 'handled' && this.trusted === 'vanishes') this.#vanish(seen);
     const fail = (error: unknown) => {
       this.#failure ??= { error };
     };
@@ -157,6 +159,20 @@ export class World implements Truth {
         fail(error);
       }
     }
+  }
+
+  /** The trusted worker is gone for good once its receipt is in. */
+  #vanish({ effects }: Extract<Observation, { kind: 'handled' }>): void {
+    const worker = this.#workers.find(({ name }) => name === 'trusted');
+    const delivered = effects.some(
+      (effect) =>
+        effect.kind === 'reply' && effect.reply.kind === 'ack' && effect.reply.ack.aud === worker?.id,
+    );
+    if (worker === undefined || !delivered) return;
+    this.#time.after(this.#options.random.fork('vanishing').int(0, 1_000), () => {
+      if (worker.up) worker.crash('and never comes back', true);
+      this.#vanished = true;
+    });
   }
 
   /** Lets time pass up to `until`, or until `done`. Throws the first `Violation`. */
@@ -370,8 +386,9 @@ export class World implements Truth {
     for (const node of [this.#controller, ...this.#workers]) this.#network.partition(node, false);
     this.#controller.start();
     for (const worker of this.#workers) {
-      const gone = worker.options.behaviour === 'vanishes' && worker.life > 0 && !worker.up;
-      if (!gone && !worker.up) worker.start();
+      const gone = worker.options.behaviour === 'vanishes' && worker.life > 0;
+      const lost = worker.name === 'trusted' && this.#vanished;
+      if (!gone && !lost && !worker.up) worker.start();
     }
   }
 }

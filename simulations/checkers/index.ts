@@ -1,5 +1,6 @@
 import type { Checker } from '../observer.ts';
 import { acks } from './acks.ts';
+import { agreement } from './agreement.ts';
 import { attackers } from './attackers.ts';
 import { charters } from './charters.ts';
 import { cosigning } from './cosigning.ts';
@@ -35,5 +36,6 @@ export function allCheckers(): Checker[] {
     evidence(),
     attackers(),
     liveness(),
+    agreement(),
   ];
 }

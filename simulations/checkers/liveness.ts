@@ -15,7 +15,8 @@ export function liveness(): Checker {
         if (!isOver(run)) throw new Violation(invariant, `${name} is still ${run.phase.kind}`);
         const expired = (run.history.at(-1)?.at ?? 0) >= run.request.payload.exp * 1000;
         // Without its trusted worker a run waits as long as its request lets it.
-        const alone = truth.trusted === 'absent' || run.trustedLeases >= limits.slotLeasesMax;
+        const gone = truth.trusted === 'absent' || truth.trusted === 'vanishes';
+        const alone = gone || run.trustedLeases >= limits.slotLeasesMax;
         if (expired && !alone && run.request.payload.exp - run.request.payload.iat > 3600)
           throw new Violation(invariant, `${name} ended only because its request expired`);
       }

@@ -77,6 +77,12 @@ export class ProgressView {
         );
       case 'cosigning':
         return say(dim('The trusted worker looks at the evidence.'));
+      case 'cosign-delayed':
+        return say(
+          yellow(
+            `The trusted worker cannot check it yet and is asked again: ${progress.code}: ${escapeLine(progress.message, 300)}`,
+          ),
+        );
       case 'cosign-refused':
         return say(
           red(`The trusted worker does not sign: ${progress.code}: ${escapeLine(progress.message, 300)}`),

@@ -30,6 +30,8 @@ const coreErrors = {
   CLAIM_HAS_SLOT: 'The operator has a slot in this round already: one invite, one vote.',
   CLAIM_NOT_FRESH: 'The operator took part in an earlier round of this job; a new round wants others.',
   CLAIM_SENDER_MISMATCH: 'The claim was sent by another node than the one that signed it.',
+  CLAIM_SLOT_LOST:
+    'The operator lost a slot of this round: its worker went silent, or its time ran out. The next round, or the next job, is open to it.',
   CLAIM_TOO_NEW: 'The operator was enrolled after the offer was made, and may claim the next one.',
   CLAIM_UNFIT: 'The worker lacks something that the job needs; the message says what.',
   CONTROLLER_BUSY: 'As many jobs are open as the controller takes. Try again later.',

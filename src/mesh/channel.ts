@@ -208,7 +208,10 @@ export class StreamChannel implements Channel {
       throw this.#writeError(cause);
     }
     // `onDrain()` resolves at once when it is called again, and 'drain' means that part of the buffer was written.
-    while (this.#stream.writeBufferLength > 0 || this.#stream.writableNeedsDrain) await this.#progress();
+    while (this.#stream.writeBufferLength > 0 || this.#stream.writableNeedsDrain) {
+      if (this.#failure !== undefined) throw this.#failure;
+      await this.#progress();
+    }
     if (this.#stream.status === 'aborted' || this.#stream.status === 'reset') throw this.#writeError();
   }
 

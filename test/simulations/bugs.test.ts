@@ -17,6 +17,7 @@ const seeds: Record<string, number> = {
   'log-rewritten': 1,
   'policy-weakened': 26,
   'verdict-changed': 1,
+  'unsigned-is-disputed': 41,
   'state-outside-journal': 1,
   'no-timers': 4,
   'builds-all-at-once': 3,

@@ -152,6 +152,8 @@ export type Progress =
   | { kind: 'unconfirmed'; round: number; says: string }
   | { kind: 'contradicted'; round: number; artifact: string | null; trusted: string | null }
   | { kind: 'cosigning'; worker: string }
+  /** The draft could not be checked, for a reason that may pass; it is shown again. */
+  | { kind: 'cosign-delayed'; worker: string; code: string; message: string }
   | { kind: 'cosign-refused'; worker: string; code: string; message: string }
   | { kind: 'pin-failed'; artifact: string; detail: string }
   | { kind: 'cancelled'; reason: string }

@@ -2,7 +2,7 @@ import { idOf, isTrustedSlot, type Lease, type Slot } from '../documents/index.t
 import { assert } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { charterOf } from './enrolment.ts';
-import type { Candidate, LiveLease, Round, Run, SlotState, Transition } from './state.ts';
+import type { Candidate, ControllerState, LiveLease, Round, Run, SlotState, Transition } from './state.ts';
 import { currentRound, tell } from './state.ts';
 
 /** Operators with a live lease of this round, or with a receipt. */
@@ -48,7 +48,7 @@ export function giveLease(
     slot,
     fence: { epoch: state.epoch, n: ++state.leasesThisEpoch },
     iat,
-    exp: iat + run.job.limits.seconds + Math.ceil(state.timings.leaseOverheadMs / 1000),
+    exp: iat + leaseSecondsOf(state, run),
   };
   const live: LiveLease = {
     id: idOf(lease),
@@ -97,7 +97,9 @@ export function assignSlots(transition: Transition, run: Run, round: Round): voi
   for (const [slot, slotState] of round.slots.entries()) {
     if (slotState.kind !== 'free') continue;
     const taken = operatorsIn(run, round);
-    const waiting = round.candidates.filter((candidate) => !taken.has(candidate.operator)).sort(byDraw);
+    const waiting = round.candidates
+      .filter(({ operator }) => !taken.has(operator) && !round.lostBy.has(operator))
+      .sort(byDraw);
     const [next] = waiting;
     if (next === undefined) return;
     round.candidates = round.candidates.filter((candidate) => candidate.worker !== next.worker);
@@ -149,6 +151,21 @@ export function findLease(
   return undefined;
 }
 
+/**
+ * Whether a slot that was lost is leased again: a bounded number of times, and only while a lease that was given when the round
+ * began could still stand. So a round lasts no longer than two leases, whoever loses its slots.
+ */
+export function mayLeaseAgain({ state, now }: Transition, run: Run, round: Round, slot: Slot): boolean {
+  if (isTrustedSlot(slot)) return run.trustedLeases < limits.slotLeasesMax;
+  const { windowMs, slotFillMs } = state.timings;
+  const inTime = now < round.openedAt + windowMs + slotFillMs + leaseSecondsOf(state, run) * 1000;
+  return inTime && (round.leasesGiven[slot] ?? 0) < limits.slotLeasesMax;
+}
+
+function leaseSecondsOf({ timings }: ControllerState, { job }: Run): number {
+  return job.limits.seconds + Math.ceil(timings.leaseOverheadMs / 1000);
+}
+
 /** Ends a lease; its fence is stale from now on. The slot is leased again, at most `slotLeasesMax` times in all. */
 export function loseLease(transition: Transition, run: Run, lease: string, reason: string): void {
   const found = findLease(run, lease);
@@ -164,8 +181,13 @@ export function loseLease(transition: Transition, run: Run, lease: string, reaso
     operator: live.operator,
     reason,
   });
-  const given = isTrustedSlot(slot) ? run.trustedLeases : (round.leasesGiven[slot] ?? 0);
-  setSlot(run, round, slot, given < limits.slotLeasesMax ? { kind: 'free' } : { kind: 'expired' });
+  if (!isTrustedSlot(slot)) round.lostBy.add(live.operator);
+  setSlot(
+    run,
+    round,
+    slot,
+    mayLeaseAgain(transition, run, round, slot) ? { kind: 'free' } : { kind: 'expired' },
+  );
   if (isTrustedSlot(slot)) {
     const latest = currentRound(run);
     if (latest === undefined) return;

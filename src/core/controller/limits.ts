@@ -7,6 +7,10 @@ export const controllerLimits = {
   openRequestsPerPublisherMax: 500,
   /** Operators per round whose reason not to take a slot is told and kept: a few say what a job lacks. */
   passesToldMax: 16,
+  /** Time until a draft is shown again that the trusted worker could not check; doubled each time. */
+  cosignRetryMs: 15_000,
+  /** The longest of these. */
+  cosignRetryMsMax: 600_000,
 } as const;
 
 assert(

@@ -25,7 +25,7 @@ import {
   unchanged,
 } from './state.ts';
 import { submit } from './submit.ts';
-import { cosigned, cosignRefused } from './verdict.ts';
+import { cosigned, cosignRefused, showAgain } from './verdict.ts';
 
 /**
  * The controller, sans-I/O: `handle(event, now)` changes the state and returns effects; the runtime journals each event
@@ -73,7 +73,7 @@ export class Controller {
     };
     for (const run of this.state.index.open.values()) {
       consider(run.request.payload.exp * 1000);
-      if (run.phase.kind === 'pinning' && run.phase.retryAt !== null) consider(run.phase.retryAt);
+      if ('retryAt' in run.phase && run.phase.retryAt !== null) consider(run.phase.retryAt);
       const round = currentRound(run);
       if (round !== undefined && run.phase.kind === 'building') {
         if (round.windowOpen) consider(round.windowEnds);
@@ -297,6 +297,8 @@ function tick(transition: Transition): void {
       run.phase.retryAt = null;
       pin(transition, run);
     }
+    if (run.phase.kind === 'cosigning' && run.phase.retryAt !== null && now >= run.phase.retryAt)
+      showAgain(transition, run);
     const round = currentRound(run);
     if (run.phase.kind === 'building' && round !== undefined) {
       if (round.windowOpen && now >= round.windowEnds) closeWindow(transition, run, round);

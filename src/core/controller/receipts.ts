@@ -1,8 +1,7 @@
 import { type Ack, isTrustedSlot, leaves, resultOf } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { checkReceipt, enforce } from '../judge/index.ts';
-import { limits } from '../limits.ts';
-import { assignSlots, findLease, loseLease, setSlot } from './leases.ts';
+import { assignSlots, findLease, loseLease, mayLeaseAgain, setSlot } from './leases.ts';
 import { settle } from './settle.ts';
 import type { EventOf, Recorded, Run, Transition } from './state.ts';
 import { appendLeaf, isOver, tell, unchanged } from './state.ts';
@@ -97,7 +96,7 @@ function aborted(transition: Transition, run: Run, lease: string, recorded: Reco
   const round = run.rounds[recorded.round - 1];
   if (round === undefined) return;
   transition.state.leases.delete(lease);
-  const again = (round.leasesGiven[slot] ?? 0) < limits.slotLeasesMax;
+  const again = mayLeaseAgain(transition, run, round, slot);
   setSlot(run, round, slot, again ? { kind: 'free' } : { kind: 'expired' });
   assignSlots(transition, run, round);
   if (round.slots[slot]?.kind === 'free') setSlot(run, round, slot, { kind: 'expired' });

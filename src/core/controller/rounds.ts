@@ -50,6 +50,7 @@ export function openRound(transition: Transition, run: Run): void {
     passed: new Set(),
     slots: Array.from({ length: policy.of }, () => ({ kind: 'free' as const })),
     leasesGiven: Array.from({ length: policy.of }, () => 0),
+    lostBy: new Set(),
     revealed: false,
   };
   run.rounds.push(round);
@@ -113,6 +114,9 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
   }
   const held = round.slots.find((slot) => slot.kind === 'leased' && slot.live.worker === worker);
   if (held?.kind === 'leased') return giveAgain(transition, run, token, held.live);
+  if (round.lostBy.has(granted.operator)) {
+    throw new QuorateError('CLAIM_SLOT_LOST', 'the operator lost its slot of this round');
+  }
   if (operatorsIn(run, round).has(granted.operator)) {
     throw new QuorateError('CLAIM_HAS_SLOT', 'the operator has a slot of this round already');
   }

@@ -238,6 +238,12 @@ export function expire(transition: Transition, run: Run): void {
     reveal(transition, run, round);
   }
   const published = publishedOf(run);
+  if (run.phase.kind === 'cosigning' && run.phase.published === null) {
+    // Nothing was published, since the trusted worker was the first to deliver. What N operators agree on stands without it.
+    const { level } = run.phase.draft.payload.predicate.quorate_verdict;
+    const agreed = level === 'trusted' ? recordedWith(run, resultOf(run.phase.draft.payload)) : null;
+    if (agreed !== null) return finish(transition, run, publish(transition, run, 'agreed', agreed));
+  }
   if (published === null) return conclude(transition, run, 'disputed', null);
   // The draft was not co-signed in time; the agreed verdict is published again.
   const about = recordedWith(run, resultOf(published.verdict.payload));

@@ -70,6 +70,8 @@ export interface Round {
   slots: SlotState[];
   /** Leases given per slot, bounded. */
   leasesGiven: number[];
+  /** Operators that lost a lease of this round: they get no other one in it. */
+  lostBy: Set<string>;
   revealed: boolean;
 }
 
@@ -114,7 +116,17 @@ export type Phase =
   /** The bytes are pinned, N operators agree, the trusted worker's receipt is missing. */
   | { kind: 'agreed'; published: Published }
   /** The draft was sent to the trusted worker on the stream of this lease. */
-  | { kind: 'cosigning'; worker: string; lease: string; draft: LoggedVerdict; published: Published | null }
+  | {
+      kind: 'cosigning';
+      worker: string;
+      lease: string;
+      draft: LoggedVerdict;
+      published: Published | null;
+      /** How often the trusted worker could not check it, for a reason that may pass. */
+      tries: number;
+      /** When it is shown again. */
+      retryAt: number | null;
+    }
   | { kind: 'done'; published: Published }
   /** Ended by its publisher. What was published before stays published. */
   | { kind: 'cancelled'; reason: string; published: Published | null };

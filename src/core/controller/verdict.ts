@@ -5,6 +5,7 @@ import { isoTime } from '../time.ts';
 import { disputeOf } from './dispute.ts';
 import { signedCharter } from './enrolment.ts';
 import { findLease, setSlot } from './leases.ts';
+import { controllerLimits } from './limits.ts';
 import type { EventOf, LoggedVerdict, Published, Recorded, Round, Run, Transition } from './state.ts';
 import {
   appendLeaf,
@@ -39,7 +40,8 @@ export function conclude(
     assert(held !== null, 'what needs the trusted worker has its receipt');
     const { worker, id: lease } = held;
     const draft = writeVerdict(transition, run, level, about);
-    run.phase = { kind: 'cosigning', worker, lease, draft, published: publishedOf(run) };
+    const published = publishedOf(run);
+    run.phase = { kind: 'cosigning', worker, lease, draft, published, tries: 0, retryAt: null };
     tell(transition, run, { kind: 'cosigning', worker });
     transition.out.push({ kind: 'cosign', run: run.id, worker, lease });
     return;
@@ -122,8 +124,31 @@ export function cosignRefused(
 ): void {
   if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker) return unchanged(transition);
   if (verdict !== undefined && run.phase.draft.id !== verdict) return unchanged(transition);
+  if (isPassing(code)) {
+    const { cosignRetryMs, cosignRetryMsMax } = controllerLimits;
+    run.phase.retryAt = transition.now + Math.min(cosignRetryMsMax, cosignRetryMs * 2 ** run.phase.tries);
+    // Told once: it may go on for as long as the request lasts.
+    if (run.phase.tries++ === 0) tell(transition, run, { kind: 'cosign-delayed', worker, code, message });
+    return;
+  }
   tell(transition, run, { kind: 'cosign-refused', worker, code, message });
   conclude(transition, run, 'disputed', null);
+}
+
+/** Shows a draft again whose check failed for a reason that may have passed. */
+export function showAgain(transition: Transition, run: Run): void {
+  if (run.phase.kind !== 'cosigning') return;
+  const { worker, lease } = run.phase;
+  run.phase.retryAt = null;
+  transition.out.push({ kind: 'cosign', run: run.id, worker, lease });
+}
+
+/**
+ * Whether a trusted worker that refused with this code may sign the same draft later: it could not be checked, for the sake of
+ * a connection or of that worker's own disk. Any other code says that the draft does not hold.
+ */
+function isPassing(code: string): boolean {
+  return /^(?:MESH|CONTROLLER|HOME)_/.test(code) || code === 'INTERNAL';
 }
 
 function announce(transition: Transition, run: Run, { verdict, dispute }: Published): void {

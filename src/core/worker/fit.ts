@@ -48,6 +48,7 @@ export function reasonToPass(
 export const nonRetryable: ReadonlySet<string> = new Set([
   'OFFER_CLOSED',
   'CLAIM_NOT_FRESH',
+  'CLAIM_SLOT_LOST',
   'CLAIM_TOO_NEW',
   'CLAIM_UNFIT',
 ]);

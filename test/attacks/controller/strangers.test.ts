@@ -115,10 +115,9 @@ describe('a stranger who sends receipts of megabytes on many streams', () => {
             signal,
             maxMessageBytes: frame.length,
           });
-          // Refused unread, it is never sent whole.
+          // Refused unread, it is never sent whole; the controller resets the stream.
           const sent = channel.send(frame).catch(() => {});
           const answer = await channel.receive({ timeoutMs: 60_000 });
-          channel.abort(new Error('enough'));
           await sent;
           return JSON.parse(fromUtf8(answer ?? new Uint8Array())).code;
         }),

@@ -203,10 +203,12 @@ describe('a lease', () => {
   });
 
   it('of a slot is given a bounded number of times', async () => {
-    const bench = await projectOf('ada');
-    const run = await bench.submit({ policy: { agree: 1, of: 1 } });
-    for (let n = 0; n < limits.slotLeasesMax; n++) {
-      expect((await bench.lease('ada')).has('ada')).toBe(true);
+    const operators = ['ada', 'bob', 'cy', 'dan'];
+    expect(operators).toHaveLength(limits.slotLeasesMax);
+    const bench = await projectOf(...operators, 'eve');
+    const run = await bench.submit({ policy: { agree: 1, of: 1, rounds: 1 } });
+    for (const operator of operators) {
+      expect((await bench.lease(operator)).has(operator)).toBe(true);
       bench.drive(timings.leaseSilenceMs);
     }
     expect(bench.progress(run, 'unfilled')).toMatchObject([{ slots: 1 }]);
