@@ -17,6 +17,7 @@ import { storeLimits } from './limits.ts';
 import { type BlockReader, linksOf, parseCid, readBlock, statedBytes } from './nodes.ts';
 import { eachBlock, type Pin, Pins, type TrimOptions } from './pins.ts';
 import { type PullOptions, type PullResult, pullTree } from './pull.ts';
+import { type Scrubbed, type ScrubOptions, scrubBlocks } from './scrub.ts';
 import type { Store } from './store.ts';
 import { type ReadLimits, readTar } from './tar-read.ts';
 import { writeTar } from './tar-write.ts';
@@ -290,6 +291,10 @@ export class DiskStore implements Store {
       () => Math.min(Date.now() - graceSeconds * 1000, ...[...this.#since].map(({ ms }) => ms)),
       signal,
     );
+  }
+
+  scrub(options: ScrubOptions): Promise<Scrubbed> {
+    return scrubBlocks(this.#blocks, options);
   }
 }
 

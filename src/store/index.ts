@@ -6,6 +6,7 @@ export type { StoreErrorCode } from './error-codes.ts';
 export { cidProfile } from './file-import.ts';
 export type { Fingerprint } from './fingerprint.ts';
 export type { Pin, TrimOptions } from './pins.ts';
+export { PinsIncomplete } from './pins-incomplete.ts';
 export type { PullOptions, PullResult } from './pull.ts';
 export type { Store } from './store.ts';
 export type { Difference } from './tree-diff.ts';

@@ -5,7 +5,9 @@ import { rawCode } from '../core/car.ts';
 import { QuorateError } from '../core/errors.ts';
 import type { Blocks } from './blocks.ts';
 import { syncFolder } from './disk.ts';
+import { storeLimits } from './limits.ts';
 import { decodeNode, parseCid, readBlock } from './nodes.ts';
+import { PinsIncomplete } from './pins-incomplete.ts';
 import { sweepBlocks } from './sweep.ts';
 
 /** Each distinct block of a DAG once, the root first. @throws STORE_BLOCK_MISSING unless `skipMissing` */
@@ -80,7 +82,7 @@ export class Pins {
 
   async open(): Promise<void> {
     await mkdir(this.#dir, { recursive: true });
-    for (const { root } of await this.list()) this.#used.set(root, 0);
+    for (const root of await this.#roots()) this.#used.set(root, 0);
   }
 
   /** Records a use of the tree whose root this block is, if it is pinned. */
@@ -154,8 +156,11 @@ export class Pins {
   }
 
   async list(): Promise<Pin[]> {
-    const roots = (await readdir(this.#dir)).filter((file) => !file.endsWith('.new'));
-    return Promise.all(roots.sort().map(async (root) => ({ root, names: await this.#names(root) })));
+    return fewAtOnce(await this.#roots(), async (root) => ({ root, names: await this.#names(root) }));
+  }
+
+  async #roots(): Promise<string[]> {
+    return (await readdir(this.#dir)).filter((file) => !file.endsWith('.new')).sort();
   }
 
   /**
@@ -165,13 +170,11 @@ export class Pins {
   trim({ bytesMax, counts, stays, signal }: TrimOptions): Promise<string[]> {
     return this.#inTurn(async () => {
       const pins = (await this.list()).filter(counts);
-      const known = await Promise.all(
-        pins.map(async (pin) => ({
-          root: pin.root,
-          stays: stays(pin),
-          used: (await stat(join(this.#dir, pin.root))).mtimeMs,
-        })),
-      );
+      const known = await fewAtOnce(pins, async (pin) => ({
+        root: pin.root,
+        stays: stays(pin),
+        used: (await stat(join(this.#dir, pin.root))).mtimeMs,
+      }));
       known.sort((a, b) => Number(b.stays) - Number(a.stays) || b.used - a.used);
       const seen = new Set<string>();
       let bytes = 0;
@@ -200,17 +203,36 @@ export class Pins {
     return bytes;
   }
 
-  /** Removes the blocks of no pinned tree that were last used before `usedBefore()`, in milliseconds since the epoch. */
+  /**
+   * Removes the blocks of no pinned tree that were last used before `usedBefore()`, in milliseconds since the epoch. A tree
+   * that is not whole stops it: what its missing nodes lead to is not known, and must not be removed.
+   * @throws PinsIncomplete
+   */
   sweep(usedBefore: () => number, signal?: AbortSignal): Promise<{ blocks: number; bytes: number }> {
     return this.#inTurn(async () => {
       const kept = new Set<string>();
-      for (const { root } of await this.list()) {
-        for await (const cid of eachBlock(this.#blocks, parseCid(root), true, signal))
-          kept.add(keyOf(cid.multihash.digest));
+      const incomplete: string[] = [];
+      for (const root of await this.#roots()) {
+        try {
+          for await (const cid of eachBlock(this.#blocks, parseCid(root), false, signal))
+            kept.add(keyOf(cid.multihash.digest));
+        } catch (error) {
+          if (!(error instanceof QuorateError) || error.code !== 'STORE_BLOCK_MISSING') throw error;
+          incomplete.push(root);
+        }
       }
+      if (incomplete.length > 0) throw new PinsIncomplete(incomplete);
       return sweepBlocks(this.#blocks, (digest) => kept.has(keyOf(digest)), usedBefore, signal);
     });
   }
+}
+
+/** Works through a list with as many files open at once as the store allows itself, in order. */
+async function fewAtOnce<T, R>(all: readonly T[], work: (one: T) => Promise<R>): Promise<R[]> {
+  const done: R[] = [];
+  for (let at = 0; at < all.length; at += storeLimits.blockTasksMax)
+    done.push(...(await Promise.all(all.slice(at, at + storeLimits.blockTasksMax).map(work))));
+  return done;
 }
 
 const keyOf = (digest: Uint8Array): string => Buffer.from(digest).toString('latin1');

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { WriteOptions } from './directory-write.ts';
 import type { Pin, TrimOptions } from './pins.ts';
 import type { PullOptions, PullResult } from './pull.ts';
+import type { Scrubbed, ScrubOptions } from './scrub.ts';
 import type { Difference } from './tree-diff.ts';
 import type {
   Area,
@@ -74,8 +75,13 @@ export interface Store {
    * `collect` removes their blocks.
    */
   trim(options: TrimOptions): Promise<string[]>;
-  /** Removes public blocks that belong to no pinned tree and were not used by a running import or pull. */
+  /**
+   * Removes public blocks that belong to no pinned tree and were not used by a running import or pull; nothing where a pinned
+   * tree is not whole. @throws PinsIncomplete
+   */
   collect(options?: CollectOptions): Promise<{ blocks: number; bytes: number }>;
+  /** Reads every public block and compares it with its hash. Damaged ones are removed, so that they are fetched again. */
+  scrub(options: ScrubOptions): Promise<Scrubbed>;
 
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sandboxLimits } from '../../../sandbox/limits.ts';
-import type { Run } from '../../core/controller/state.ts';
+import type { ControllerState, Run } from '../../core/controller/state.ts';
 import { artifactOf } from '../../core/documents/index.ts';
 import { messageOf } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
@@ -28,6 +28,12 @@ const structureBytesMax = sandboxLimits.outputOverheadBytes;
 export function boundOf({ job, receipts }: Pick<Run, 'job' | 'receipts'>, root: string): number {
   const built = receipts.some(({ outcome }) => artifactOf(outcome) === root);
   return (built ? job.limits.diskBytes : limits.logBytesMax) + structureBytesMax;
+}
+
+/** Workers that built an artifact on which a verdict was made. */
+export function holdersOf({ index }: ControllerState, root: string): string[] {
+  const receipts = index.withArtifact(root).flatMap((run) => run.receipts);
+  return receipts.flatMap(({ outcome, lease }) => (artifactOf(outcome) === root ? [lease.aud] : []));
 }
 
 /** Logs and dissenting trees of rounds: worth having, but nothing waits for them. */

@@ -13,13 +13,14 @@ import { openStore } from '../../store/index.ts';
 import { announce } from '../artifacts/announce.ts';
 import { startBlockCollection } from '../artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../artifacts/bundles.ts';
+import { repairTrees } from '../artifacts/repair.ts';
 import { pullArtifact, serveArtifacts } from '../artifacts/transfer.ts';
 import { type ProjectFolder, readCharter, writeAddress } from '../membership/project-folder.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { nodeClock, signingOf } from '../node/ports.ts';
 import type { ControllerContext } from './context.ts';
 import { ControllerImages } from './images.ts';
-import { boundOf, Keeper } from './keep.ts';
+import { boundOf, holdersOf, Keeper } from './keep.ts';
 import { controllerNodeLimits } from './limits.ts';
 import { openLogFiles } from './log-files.ts';
 import { type PublicView, publicView } from './public-view.ts';
@@ -166,7 +167,18 @@ export async function startController(options: ControllerOptions): Promise<Contr
     closers.push(watchCharter(context));
     void sessions.resume(await bundles.names());
     // What was agreed, logs, dissenting trees and images are pinned, and never let go of here.
-    closers.push(startBlockCollection({ store, tell }));
+    closers.push(
+      startBlockCollection({
+        store,
+        tell,
+        repair: (roots, signal) =>
+          repairTrees(
+            { mesh, store, tell, holders: (root) => holdersOf(machine.state, root) },
+            roots,
+            signal,
+          ),
+      }),
+    );
     if (replayed > 0) tell('info', 'replayed', `went on after ${replayed} events`, { events: replayed });
     return {
       id: folder.controller.id,

@@ -18,6 +18,7 @@ import { openStore, type Store } from '../../store/index.ts';
 import { announce } from '../artifacts/announce.ts';
 import { startBlockCollection } from '../artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../artifacts/bundles.ts';
+import { repairTrees } from '../artifacts/repair.ts';
 import { serveArtifacts } from '../artifacts/transfer.ts';
 import { openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
@@ -226,7 +227,15 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       await builder.close();
     });
     const results = new Results(context, sessions.publication, rules.resultBytes);
-    closers.push(startBlockCollection({ store, tell, trim: (signal) => results.trim(signal) }));
+    const holders = () => membership.controllers.map(({ id }) => id);
+    closers.push(
+      startBlockCollection({
+        store,
+        tell,
+        trim: (signal) => results.trim(signal),
+        repair: (roots, signal) => repairTrees({ mesh, store, tell, holders }, roots, signal),
+      }),
+    );
     return {
       id: key.id,
       addresses: () => mesh.addresses(),

@@ -4,7 +4,7 @@ import { openBundles } from '../../../src/runtime/artifacts/bundles.ts';
 import { Results } from '../../../src/runtime/worker/results.ts';
 import type { Store } from '../../../src/store/index.ts';
 import { deadlineMs } from '../../e2e/support/wait.ts';
-import { folder, noiseBytes, store, tar } from '../../store/support.ts';
+import { damage, folder, noiseBytes, reopened, store, tar } from '../../store/support.ts';
 import { node } from '../../transfer/support.ts';
 
 afterEach(() => void vi.restoreAllMocks());
@@ -29,6 +29,7 @@ describe('what nothing keeps', () => {
     const fresh = (await s.importTar(await tar([{ name: 'g', body: 'new' }]), { into: s.public })).root;
     const told: number[] = [];
     const close = startBlockCollection({
+      repair: async () => {},
       ...{ store: s, everyMs: 50 },
       tell: (_, kind, __, facts) => void (kind === 'collected' && told.push(Number(facts?.blocks))),
     });
@@ -40,6 +41,7 @@ describe('what nothing keeps', () => {
     await oldTree(s, 4);
     let looks = 0;
     const other = startBlockCollection({
+      repair: async () => {},
       ...{ store: await store(), everyMs: 50, tell: () => {} },
       trim: async () => void looks++,
     });
@@ -71,6 +73,7 @@ describe('what nothing keeps', () => {
     const said: string[] = [];
     let tries = 0;
     const close = startBlockCollection({
+      repair: async () => {},
       ...{ store: s, everyMs: 20, tell: (_, __, says) => void said.push(says) },
       trim: async () => {
         tries += 1;
@@ -122,4 +125,51 @@ describe('results of a worker', () => {
       await Promise.all([old, 'a'.repeat(64), 'b'.repeat(59)].map((which) => bundles.has(which))),
     ).toEqual([false, false, false]);
   });
+});
+
+it('a pinned tree that is not whole is told of and fetched again, and only then anything is removed', async () => {
+  const first = await store();
+  const entries = [{ name: 'dir/f', body: noiseBytes(500, 1) }];
+  const { root } = await first.importTar(await tar(entries), { into: first.public });
+  await first.pin([root], 'run 1');
+  const unpinned = await oldTree(first, 2);
+  const { cid = '' } = (await first.resolve(root, 'dir')) ?? {};
+  await first.close();
+  await damage(first.dir, cid);
+
+  const s = await reopened(first.dir);
+  const told: string[] = [];
+  const close = startBlockCollection({
+    store: s,
+    everyMs: 60_000,
+    tell: (_, kind) => void told.push(kind),
+    repair: async (roots) => {
+      expect(roots).toEqual([root]);
+      expect(await s.has(unpinned)).toBe(true);
+      await s.importTar(await tar(entries), { into: s.public });
+      told.push('fetched');
+    },
+  });
+  onTestFinished(close);
+  await expect.poll(() => told, { timeout: deadlineMs }).toEqual(['damaged', 'fetched']);
+  expect(await s.has(root)).toBe(true);
+});
+
+it('the store is read through from time to time, and damage is told of', async () => {
+  const first = await store();
+  const { root } = await first.importTar(await tar([{ name: 'f', body: noiseBytes(500, 1) }]), {
+    into: first.public,
+  });
+  await first.pin([root], 'run 1');
+  const { cid = '' } = (await first.resolve(root, 'f')) ?? {};
+  await first.close();
+  await damage(first.dir, cid);
+  const told: string[] = [];
+  const close = startBlockCollection({
+    ...{ store: await reopened(first.dir), everyMs: 60_000, scrubEveryMs: 20 },
+    tell: (_, __, says) => void told.push(says),
+    repair: async () => {},
+  });
+  onTestFinished(close);
+  await expect.poll(() => told.at(0), { timeout: deadlineMs }).toMatch(/^1 of \d+ blocks were damaged/);
 });

@@ -1,0 +1,37 @@
+import { messageOf } from '../../core/errors.ts';
+import type { Mesh } from '../../mesh/index.ts';
+import type { Store } from '../../store/index.ts';
+import type { Tell } from '../node/node-events.ts';
+import { artifactLimits } from './limits.ts';
+import { pullArtifact } from './transfer.ts';
+
+interface Repairing {
+  mesh: Mesh;
+  store: Store;
+  tell: Tell;
+  /** PeerIds that had a tree, besides those that announce it. */
+  holders(root: string): readonly string[];
+}
+
+/** Fetches pinned trees again of which blocks are missing or damaged, from whoever has them. */
+export async function repairTrees(
+  { mesh, store, tell, holders }: Repairing,
+  roots: readonly string[],
+  stop: AbortSignal,
+): Promise<void> {
+  for (const root of roots) {
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(artifactLimits.repairSeconds * 1000)]);
+    try {
+      const from = new Set(holders(root));
+      for await (const { id } of mesh.findProviders(root, { signal, max: artifactLimits.repairPeersMax }))
+        from.add(id);
+      await pullArtifact({ mesh, store }, root, { from: [...from], signal });
+      tell('info', 'repaired', `${root} was damaged and is whole again`, { root });
+    } catch (error) {
+      stop.throwIfAborted();
+      tell('warn', 'damaged', `${root} is damaged and could not be fetched again: ${messageOf(error)}`, {
+        root,
+      });
+    }
+  }
+}
