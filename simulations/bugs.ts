@@ -107,10 +107,8 @@ export const bugs: Record<string, Bug> = {
           const round = run?.rounds.at(-1);
           if (live === undefined || run === undefined || round?.offerId !== live.lease.offer) continue;
           if (live.lease.slot === 'trusted' || round.slots[live.lease.slot]?.kind !== 'free') continue;
-          round.slots[live.lease.slot] = {
-            kind: 'leased',
-            live: { ...live, heardAt: now, detachedAt: null },
-          };
+          round.slots[live.lease.slot] = { kind: 'leased', live };
+          state.presence.heard.set(live.id, { at: now, detachedAt: null });
           state.leases.set(live.id, run.id);
         }
         for (const run of state.runs.values()) {

@@ -48,7 +48,10 @@ export class History {
       ({ kind, ...rest }) => kind === 'reply' && JSON.stringify(rest).includes('"error"'),
     );
     if (refused !== undefined) throw new Error(`${event.kind}: ${JSON.stringify(refused)}`);
-    return effects;
+    return [
+      ...effects,
+      ...effects.flatMap((effect) => (effect.kind === 'raise' ? this.send(effect.event) : [])),
+    ];
   }
 
   async start(): Promise<void> {

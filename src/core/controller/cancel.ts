@@ -1,5 +1,6 @@
 import { isTrustedSlot } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
+import { tokenOf } from './presence.ts';
 import type { EventOf, Transition } from './state.ts';
 import { currentRound, isOver, mustSync, publishedOf, tell } from './state.ts';
 import { closeOffer, endLeases } from './verdict.ts';
@@ -36,9 +37,14 @@ export function cancel(transition: Transition, { token, which, by, reason }: Eve
   const round = currentRound(run);
   if (round !== undefined) {
     closeOffer(transition, round);
-    for (const { token: waiting } of round.candidates)
-      out.push({ kind: 'reply', token: waiting, reply: { kind: 'error', code: 'OFFER_CLOSED', message } });
+    for (const candidate of round.candidates)
+      out.push({
+        kind: 'reply',
+        token: tokenOf(state, candidate),
+        reply: { kind: 'error', code: 'OFFER_CLOSED', message },
+      });
     round.candidates = [];
+    state.presence.answered.delete(round.offerId);
     if (!round.revealed) {
       for (const { round: of, slot, lease, receipt } of run.receipts)
         if (of === round.n && !isTrustedSlot(slot))

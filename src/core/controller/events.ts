@@ -73,6 +73,10 @@ export type ControllerEvent =
   | { kind: 'absent'; worker: string }
   | { kind: 'claim'; token: string; claim: Verified<Claim>; grant: Verified<Grant> }
   /** The reason in a claim of a worker that takes no slot; the claim itself is an event of its own. */
+  /** Raised by the machine: every connected worker that may claim has answered. */
+  | { kind: 'answered'; offer: string }
+  /** Raised by the machine: the worker of a lease went silent. */
+  | { kind: 'silent'; lease: string }
   | { kind: 'passed'; worker: string; offer: string; reason: string }
   | { kind: 'resume'; token: string; lease: Verified<Lease>; worker: string }
   | { kind: 'detached'; worker: string; lease: string }
@@ -160,6 +164,8 @@ export type Progress =
   | { kind: 'verdict'; level: VerdictLevel; artifact: string | null; reason?: Dispute };
 
 export type ControllerEffect =
+  /** Dispatch this event: it follows from what is not in the journal. */
+  | { kind: 'raise'; event: Extract<ControllerEvent, { kind: 'answered' | 'silent' }> }
   | { kind: 'reply'; token: string; reply: Reply }
   /** Sign, gossip and put into the backlog. */
   | { kind: 'offer'; run: string; offer: Offer }

@@ -2,6 +2,7 @@ import { idOf, isTrustedSlot, type Lease, type Slot } from '../documents/index.t
 import { assert } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { charterOf } from './enrolment.ts';
+import { answeredBy, hear, tokenOf } from './presence.ts';
 import type { Candidate, ControllerState, LiveLease, Round, Run, SlotState, Transition } from './state.ts';
 import { currentRound, tell } from './state.ts';
 
@@ -56,16 +57,15 @@ export function giveLease(
     grant: candidate.grant,
     worker: candidate.worker,
     operator: candidate.operator,
-    heardAt: transition.now,
-    detachedAt: null,
   };
+  hear(state, live.id, transition.now);
   setSlot(run, round, slot, { kind: 'leased', live });
   if (isTrustedSlot(slot)) run.trustedLeases++;
   else round.leasesGiven[slot] = (round.leasesGiven[slot] ?? 0) + 1;
   state.leases.set(live.id, run.id);
   transition.out.push({
     kind: 'reply',
-    token: candidate.token,
+    token: tokenOf(state, candidate),
     reply: { kind: 'lease', run: run.id, lease },
   });
   tell(transition, run, {
@@ -116,8 +116,10 @@ function dropExpired(transition: Transition, round: Round): void {
   const ended = round.candidates.filter(({ grant }) => grant.payload.exp * 1000 < latest);
   if (ended.length === 0) return;
   round.candidates = round.candidates.filter((candidate) => !ended.includes(candidate));
-  for (const { token, worker } of ended) {
-    round.answered.delete(worker);
+  const { state } = transition;
+  for (const candidate of ended) {
+    const token = tokenOf(state, candidate);
+    answeredBy(state, round.offerId).delete(candidate.worker);
     const reply = {
       kind: 'error',
       code: 'DOC_EXPIRED',

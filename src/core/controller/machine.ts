@@ -6,8 +6,9 @@ import { checkGranted, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { assignSlots, findLease, loseLease } from './leases.ts';
 import { passed } from './passes.ts';
+import { hear, newPresence, silentAt } from './presence.ts';
 import { acknowledge, letGo, receipt } from './receipts.ts';
-import { claim, closeWindow } from './rounds.ts';
+import { claim, closeWindow, considerWindow, everyoneAnswered } from './rounds.ts';
 import { expire, pin, pinned, redraft, settle } from './settle.ts';
 import {
   appendLeaf,
@@ -79,7 +80,7 @@ export class Controller {
         if (round.windowOpen) consider(round.windowEnds);
         else if (round.slots.some((slot) => slot.kind === 'free')) consider(round.fillBy);
       }
-      for (const live of liveLeases(run)) consider(leaseDeadline(this.state, live));
+      for (const live of liveLeases(run)) consider(Math.min(silentAt(this.state, live), endOf(live)));
     }
     return next;
   }
@@ -90,11 +91,7 @@ function recordOf({ log }: ControllerState, from: number): string | undefined {
   return log.size === from ? undefined : JSON.stringify({ from, leaves: log.leaves(from) });
 }
 
-function leaseDeadline(state: ControllerState, live: LiveLease): number {
-  const silent = live.heardAt + state.timings.leaseSilenceMs;
-  const detached = live.detachedAt === null ? silent : live.detachedAt + state.timings.detachGraceMs;
-  return Math.min(silent, detached, live.lease.exp * 1000);
-}
+const endOf = ({ lease }: LiveLease): number => lease.exp * 1000;
 
 function dispatch(transition: Transition, event: ControllerEvent): void {
   const { state } = transition;
@@ -113,24 +110,26 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
     case 'present':
       return present(transition, event);
     case 'absent':
-      state.present.delete(event.worker);
-      for (const run of state.index.open.values()) reconsiderWindow(transition, run);
-      return;
+      state.presence.workers.delete(event.worker);
+      for (const run of state.index.open.values()) considerWindow(transition, run);
+      return unchanged(transition);
     case 'claim':
       return claim(transition, event);
+    case 'answered':
+      return everyoneAnswered(transition, event);
+    case 'silent':
+      return silent(transition, event);
     case 'passed':
       return passed(transition, event);
     case 'resume':
       return resume(transition, event);
     case 'detached':
-      return withLease(transition, event.lease, event.worker, (live) => {
-        live.detachedAt = transition.now;
+      return ofLease(transition, event, (live) => {
+        const { at } = state.presence.heard.get(live.id) ?? { at: transition.now };
+        state.presence.heard.set(live.id, { at, detachedAt: transition.now });
       });
     case 'heartbeat':
-      return withLease(transition, event.lease, event.worker, (live) => {
-        live.heardAt = transition.now;
-        live.detachedAt = null;
-      });
+      return ofLease(transition, event, (live) => hear(state, live.id, transition.now));
     case 'receipt':
       return receipt(transition, event);
     case 'pinned':
@@ -164,16 +163,23 @@ function heldLease(run: Run, lease: string): LiveLease | undefined {
   return trusted?.id === lease ? trusted : findLease(run, lease)?.live;
 }
 
-function withLease(
+/** What a stream of a lease says of its worker; none of it is journaled. */
+function ofLease(
   transition: Transition,
-  lease: string,
-  worker: string,
+  { lease, worker }: { lease: string; worker: string },
   act: (live: LiveLease) => void,
 ): void {
   const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
   const live = run === undefined ? undefined : heldLease(run, lease);
-  if (live === undefined || live.worker !== worker) return unchanged(transition);
-  act(live);
+  if (live?.worker === worker) act(live);
+  unchanged(transition);
+}
+
+function silent(transition: Transition, { lease }: EventOf<'silent'>): void {
+  const run = transition.state.runs.get(transition.state.leases.get(lease) ?? '');
+  if (run === undefined || findLease(run, lease) === undefined) return unchanged(transition);
+  loseLease(transition, run, lease, 'the worker went silent');
+  settle(transition, run);
 }
 
 /**
@@ -197,7 +203,7 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   state.timings = event.timings;
   state.epoch++;
   state.leasesThisEpoch = 0;
-  state.present.clear();
+  state.presence = newPresence();
   takeCharter(transition, event.charter);
   for (const id of state.unstored) {
     const run = state.runs.get(id);
@@ -205,14 +211,10 @@ function started(transition: Transition, event: EventOf<'started'>): void {
       transition.out.push({ kind: 'verdict', run: run.id });
   }
   for (const run of state.index.open.values()) {
-    for (const live of liveLeases(run)) {
-      live.heardAt = now;
-      live.detachedAt = now;
-    }
+    for (const { id } of liveLeases(run)) state.presence.heard.set(id, { at: now, detachedAt: now });
     const round = currentRound(run);
     if (round === undefined) continue;
     round.candidates = [];
-    round.answered.clear();
     round.openedAt = Math.min(round.openedAt, now);
     if (run.phase.kind === 'building' && round.slots.some((slot) => slot.kind === 'free')) {
       // Also where it was set under a clock that was ahead.
@@ -238,17 +240,13 @@ function stored(transition: Transition, { run: id, verdict }: EventOf<'stored'>)
 
 function present(transition: Transition, { grant, capabilities }: EventOf<'present'>): void {
   const granted = checkGranted(transition, grant, grant.payload.sub);
-  transition.state.present.set(granted.sub, {
+  transition.state.presence.workers.set(granted.sub, {
     operator: granted.operator,
     role: granted.role,
     enrolled: granted.enrolled,
     capabilities,
   });
-}
-
-function reconsiderWindow(transition: Transition, run: Run): void {
-  const round = currentRound(run);
-  if (run.phase.kind === 'building' && round !== undefined) closeWindow(transition, run, round);
+  unchanged(transition);
 }
 
 /** A worker resumes a lease on a new stream. The lease is live, or its receipt is in and its round may be over. */
@@ -270,29 +268,21 @@ function resume(transition: Transition, { token, lease, worker }: EventOf<'resum
   // Without its ack a worker ignores a reveal and refuses to co-sign.
   if (recorded !== undefined) acknowledge(transition, token, recorded);
   if (live !== undefined) {
-    live.heardAt = transition.now;
-    live.detachedAt = null;
+    hear(state, id, transition.now);
     if (run.phase.kind === 'cosigning' && run.phase.lease === id)
       transition.out.push({ kind: 'cosign', run: run.id, worker, lease: id });
-  } else {
-    if (recorded !== undefined) letGo(transition, run, recorded);
-    unchanged(transition);
-  }
+  } else if (recorded !== undefined) letGo(transition, run, recorded);
+  unchanged(transition);
 }
 
 function tick(transition: Transition): void {
-  const { state, now } = transition;
+  const { state, now, out } = transition;
+  let changed = false;
   // A run that ends leaves the index.
   for (const run of [...state.index.open.values()]) {
-    for (const live of liveLeases(run)) {
-      if (now < leaseDeadline(state, live)) continue;
-      loseLease(
-        transition,
-        run,
-        live.id,
-        now >= live.lease.exp * 1000 ? 'its time is up' : 'the worker went silent',
-      );
-    }
+    const before = out.length;
+    for (const live of liveLeases(run))
+      if (now >= endOf(live)) loseLease(transition, run, live.id, 'its time is up');
     if (run.phase.kind === 'pinning' && run.phase.retryAt !== null && now >= run.phase.retryAt) {
       run.phase.retryAt = null;
       pin(transition, run);
@@ -301,12 +291,21 @@ function tick(transition: Transition): void {
       showAgain(transition, run);
     const round = currentRound(run);
     if (run.phase.kind === 'building' && round !== undefined) {
-      if (round.windowOpen && now >= round.windowEnds) closeWindow(transition, run, round);
-      if (!round.windowOpen && now >= round.fillBy) giveUpFreeSlots(transition, run);
+      const closes = round.windowOpen && now >= round.windowEnds;
+      if (closes) closeWindow(transition, run, round);
+      const ends = !round.windowOpen && now >= round.fillBy;
+      if (ends) giveUpFreeSlots(transition, run);
+      changed ||= closes || ends;
     }
     settle(transition, run);
     if (now >= run.request.payload.exp * 1000) expire(transition, run);
+    changed ||= out.length > before;
+    for (const live of liveLeases(run)) {
+      if (now >= silentAt(state, live))
+        out.push({ kind: 'raise', event: { kind: 'silent', lease: live.id } });
+    }
   }
+  if (!changed) unchanged(transition);
 }
 
 function giveUpFreeSlots(transition: Transition, run: Run): void {

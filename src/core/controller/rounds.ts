@@ -5,6 +5,8 @@ import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
 import { charterOf, checkGranted } from './enrolment.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
+import { controllerLimits } from './limits.ts';
+import { answeredBy, tokenOf } from './presence.ts';
 import type { Candidate, EventOf, LiveLease, Round, Run, Transition } from './state.ts';
 import { appendLeaf, currentRound, isOver, tell, unchanged } from './state.ts';
 
@@ -46,7 +48,6 @@ export function openRound(transition: Transition, run: Run): void {
     windowOpen: true,
     fillBy: now + state.timings.windowMs + state.timings.slotFillMs,
     candidates: [],
-    answered: new Set(),
     passed: new Set(),
     slots: Array.from({ length: policy.of }, () => ({ kind: 'free' as const })),
     leasesGiven: Array.from({ length: policy.of }, () => 0),
@@ -72,6 +73,7 @@ function closed(message: string): QuorateError {
 }
 
 export function claim(transition: Transition, { token, claim, grant }: EventOf<'claim'>): void {
+  const { state } = transition;
   const worker = claim.signer;
   if (claim.payload.aud !== transition.state.id)
     throw new QuorateError('CLAIM_AUDIENCE_MISMATCH', 'the claim was made for another controller');
@@ -95,10 +97,10 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
     throw new QuorateError('GRANT_ROLE_MISMATCH', `a ${granted.role} builds nothing`);
   if (round !== currentRound(run) || round.revealed) throw closed('the round is over');
   if (claim.payload.pass !== undefined) {
-    round.answered.add(worker);
+    answeredBy(state, round.offerId).add(worker);
     transition.out.push({ kind: 'reply', token, reply: { kind: 'standby' } });
-    closeWindow(transition, run, round);
-    return;
+    considerWindow(transition, run);
+    return unchanged(transition);
   }
   const lack = lackOf(round.offer.needs, claim.payload.capabilities);
   if (lack !== undefined) throw new QuorateError('CLAIM_UNFIT', lack);
@@ -120,15 +122,25 @@ export function claim(transition: Transition, { token, claim, grant }: EventOf<'
   if (operatorsIn(run, round).has(granted.operator)) {
     throw new QuorateError('CLAIM_HAS_SLOT', 'the operator has a slot of this round already');
   }
-  round.answered.add(worker);
-  round.candidates = [
-    ...round.candidates.filter((candidate) => candidate.worker !== worker),
-    { token, claim: claim.id, worker, operator: granted.operator, grant, draw },
-  ];
+  answeredBy(state, round.offerId).add(worker);
+  const standing = round.candidates.find((candidate) => candidate.worker === worker);
+  const again = standing !== undefined && !outlasts(grant, standing.grant);
+  const candidate = again
+    ? standing
+    : { token, claim: claim.id, worker, operator: granted.operator, grant, draw };
+  if (again) {
+    state.presence.tokens.set(candidate, token);
+    unchanged(transition);
+  } else round.candidates = [...round.candidates.filter((other) => other.worker !== worker), candidate];
   transition.out.push({ kind: 'reply', token, reply: { kind: 'standby' } });
-  if (round.windowOpen) return closeWindow(transition, run, round);
-  assignSlots(transition, run, round);
-  tellReserve(transition, round, token);
+  if (round.windowOpen) return considerWindow(transition, run);
+  if (!again) assignSlots(transition, run, round);
+  tellReserve(transition, round, candidate);
+}
+
+/** Whether a claim that is repeated is worth another event: its grant is good for longer than that of the first. */
+function outlasts(grant: Candidate['grant'], before: Candidate['grant']): boolean {
+  return grant.payload.exp - before.payload.exp > controllerLimits.claimAgainSeconds;
 }
 
 /**
@@ -141,9 +153,10 @@ function giveAgain(transition: Transition, run: Run, token: string, { lease }: L
 }
 
 /** Tells candidates that got no slot, so that they can claim elsewhere. */
-function tellReserve(transition: Transition, round: Round, only?: string): void {
-  for (const { token } of round.candidates) {
-    if (only === undefined || only === token)
+function tellReserve(transition: Transition, round: Round, only?: Candidate): void {
+  for (const candidate of round.candidates) {
+    const token = tokenOf(transition.state, candidate);
+    if (only === undefined || only === candidate)
       transition.out.push({ kind: 'reply', token, reply: { kind: 'reserve' } });
   }
 }
@@ -172,29 +185,46 @@ function claimTrusted(
   }
   if (pass !== undefined) {
     transition.out.push({ kind: 'reply', token: candidate.token, reply: { kind: 'standby' } });
-    return;
+    return unchanged(transition);
   }
   if (held) return giveAgain(transition, run, candidate.token, trusted.live);
   giveLease(transition, run, round, 'trusted', candidate);
 }
 
-/** Closes the window when every connected eligible worker has answered, or at its end. */
+/** Raises the event that closes the window of a run's round, once every connected worker that may claim has answered. */
+export function considerWindow(transition: Transition, run: Run): void {
+  const round = currentRound(run);
+  if (run.phase.kind !== 'building' || round?.windowOpen !== true) return;
+  if (!everybodyAnswered(transition, run, round)) return;
+  transition.out.push({ kind: 'raise', event: { kind: 'answered', offer: round.offerId } });
+}
+
+/** Everybody has answered: the window closes before its time. */
+export function everyoneAnswered(transition: Transition, { offer }: EventOf<'answered'>): void {
+  const run = transition.state.runs.get(transition.state.offers.get(offer) ?? '');
+  const round = run === undefined ? undefined : currentRound(run);
+  if (run?.phase.kind !== 'building' || round?.offerId !== offer || !round.windowOpen)
+    return unchanged(transition);
+  closeWindow(transition, run, round);
+}
+
+/** Leases the slots to those who claimed. */
 export function closeWindow(transition: Transition, run: Run, round: Round): void {
-  if (!round.windowOpen) return;
-  if (transition.now < round.windowEnds && !everybodyAnswered(transition, run, round)) return;
   round.windowOpen = false;
   assignSlots(transition, run, round);
   tellReserve(transition, round);
 }
 
 function everybodyAnswered(transition: Transition, run: Run, round: Round): boolean {
+  const { state } = transition;
   const before = operatorsBefore(run, round);
+  const have = answeredBy(state, round.offerId);
   let eligible = 0;
-  for (const [worker, { operator, role, enrolled }] of transition.state.present) {
+  for (const [worker, { operator, role, enrolled }] of state.presence.workers) {
     if (role !== 'worker' || enrolled >= round.offer.index || before.has(operator)) continue;
     if (!mayClaim(round.offer, drawOf(operator, round.offer.draw.seed), transition.now - round.openedAt))
       continue;
-    if (!round.answered.has(worker)) return false;
+    if (!have.has(worker)) return false;
     eligible++;
   }
   return eligible > 0;

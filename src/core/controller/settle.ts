@@ -2,6 +2,7 @@ import { artifactOf, isTrustedSlot, type Outcome, resultOf } from '../documents/
 import { type Decision, decide, type Vote, verdictLevelOf } from '../trust/decide.ts';
 import { charterOf } from './enrolment.ts';
 import { operatorsBefore } from './leases.ts';
+import { tokenOf } from './presence.ts';
 import { openRound } from './rounds.ts';
 import type { Recorded, Round, Run, Transition } from './state.ts';
 import { currentRound, isOver, mustSync, publishedOf, tell, unchanged } from './state.ts';
@@ -59,11 +60,12 @@ function reveal(transition: Transition, run: Run, round: Round): void {
   for (const candidate of round.candidates) {
     transition.out.push({
       kind: 'reply',
-      token: candidate.token,
+      token: tokenOf(transition.state, candidate),
       reply: { kind: 'error', code: 'OFFER_CLOSED', message: 'the round is over; all its slots were used' },
     });
   }
   round.candidates = [];
+  transition.state.presence.answered.delete(round.offerId);
   if (run.trusted.kind !== 'free' || run.request.payload.policy.cosign === 'none')
     closeOffer(transition, round);
   const delivered = run.receipts.filter(

@@ -1,5 +1,4 @@
 import type {
-  Capabilities,
   Charter,
   Grant,
   Job,
@@ -20,6 +19,7 @@ import { MerkleTree } from '../transparency/merkle.ts';
 import type { Dispute } from './dispute-reasons.ts';
 import type { ControllerEffect, ControllerEvent, Cosignature, Progress, Timings } from './events.ts';
 import { defaultTimings } from './events.ts';
+import { newPresence, type Presence } from './presence.ts';
 import { RunIndex } from './run-index.ts';
 
 /** A worker that asked for a slot and may be given one. */
@@ -38,8 +38,6 @@ export interface LiveLease {
   grant: Verified<Grant>;
   worker: string;
   operator: string;
-  heardAt: number;
-  detachedAt: number | null;
 }
 
 export type SlotState =
@@ -63,8 +61,6 @@ export interface Round {
   windowOpen: boolean;
   fillBy: number;
   candidates: Candidate[];
-  /** Operators that claimed or passed: the window closes when everybody present has. */
-  answered: Set<string>;
   /** Operators whose reason not to take a slot was told. */
   passed: Set<string>;
   slots: SlotState[];
@@ -172,7 +168,7 @@ export interface ControllerState {
   operators: Record<Role, Map<string, number>>;
   /** Keys that joined on an invite, by its jti. */
   invites: Map<string, string[]>;
-  present: Map<string, { operator: string; role: Role; enrolled: number; capabilities: Capabilities }>;
+  presence: Presence;
   runs: Map<string, Run>;
   index: RunIndex<Run, Recorded>;
   /** Runs whose last published verdict may not be stored yet. */
@@ -195,7 +191,7 @@ export function newState(id: string, idp: string): ControllerState {
     keys: new Map(),
     operators: { worker: new Map(), 'trusted-worker': new Map(), publisher: new Map(), reader: new Map() },
     invites: new Map(),
-    present: new Map(),
+    presence: newPresence(),
     runs: new Map(),
     index: new RunIndex(),
     unstored: new Set(),

@@ -97,7 +97,8 @@ export class Bench {
       if (effect.kind === 'reply')
         this.replies.set(effect.token, [...(this.replies.get(effect.token) ?? []), effect.reply]);
     }
-    return effects;
+    const raised = effects.flatMap((effect) => (effect.kind === 'raise' ? this.send(effect.event) : []));
+    return [...effects, ...raised];
   }
 
   /** Lets `ms` pass; ticks come when they are due. Returns what they brought. */

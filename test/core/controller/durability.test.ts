@@ -1,25 +1,64 @@
 import { describe, expect, it } from 'vitest';
 import { aborted, Bench, deliverAll, leasedRound, projectOf, timings } from './bench.ts';
 
-describe('may be lost on power failure', () => {
-  it('who is present and who answered an offer', async () => {
+describe('is not journaled at all, and no replay needs it', () => {
+  it('who is present, who passes, who claims again, and what a stream says of its lease', async () => {
     const bench = await projectOf('ada', 'bob', 'cy');
-    expect(bench.durability).toBe('lazy');
+    expect(bench.durability).toBe('none');
     await bench.submit();
-    await bench.claim('ada');
-    expect(bench.durability).toBe('lazy');
     await bench.claim('bob', { pass: 'busy' });
-    expect(bench.durability).toBe('lazy');
+    expect(bench.durability).toBe('none');
+    await bench.claim('ada');
+    const journaled = bench.journal.length;
+    for (let n = 0; n < 5; n++) {
+      await bench.claim('ada');
+      await bench.claim('bob', { pass: 'busy' });
+      bench.present('ada', 'bob');
+    }
+    bench.send({ kind: 'absent', worker: bench.id('cy') });
+    bench.send({ kind: 'tick' });
+    const raised = bench.journal.slice(journaled).map(({ event }) => event.kind);
+    expect(raised).toEqual(['answered']);
+    const lease = (await bench.lease('ada')).get('ada');
+    if (lease === undefined) throw new Error('ada has a lease');
+    const before = bench.journal.length;
+    bench.beat([['ada', lease]]);
+    bench.resume('ada', lease);
+    bench.send({ kind: 'detached', worker: bench.id('ada'), lease: lease.id });
+    expect(bench.journal).toHaveLength(before);
   });
 
-  it('who held a lease, and that it was lost', async () => {
-    const { bench, leases } = await leasedRound();
-    expect(bench.durability).toBe('lazy');
-    bench.beat(leases);
+  it('the answer of a claim that was repeated goes to its latest stream', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    await bench.submit();
+    await bench.claim('ada');
+    const second = await bench.claim('ada');
+    bench.drive(timings.windowMs);
+    expect(bench.lastReply(second)).toMatchObject({ kind: 'lease' });
+  });
+
+  it('a lease that heartbeats kept alive: a replay neither loses it, nor keeps one that was lost', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } });
+    const others = [...leases].filter(([key]) => key !== 'ada');
+    for (let ms = 0; ms < 2 * timings.leaseSilenceMs; ms += 10_000) {
+      bench.beat(others);
+      bench.drive(10_000);
+    }
+    expect(bench.progress(run, 'lost').map(({ operator }) => operator)).toEqual(['ada']);
+    const kinds = () => bench.run(run).rounds[0]?.slots.map(({ kind }) => kind);
+    const slots = kinds();
+    bench.replay();
+    expect(kinds()).toEqual(slots);
+  });
+});
+
+describe('may be lost on power failure', () => {
+  it('who claimed, who held a lease, and that it was lost', async () => {
+    const { bench } = await leasedRound();
     expect(bench.durability).toBe('lazy');
     bench.drive(timings.leaseSilenceMs);
     expect(bench.all('release').length).toBeGreaterThan(0);
-    expect(bench.durability).toBe('lazy');
+    expect(bench.durabilityOf('release')).toBe('lazy');
   });
 });
 

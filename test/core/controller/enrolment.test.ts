@@ -91,7 +91,7 @@ describe('enrolment', () => {
     bench.send({ kind: 'absent', worker: bench.id('ada') });
     bench.now += (limits.grantSecondsMax + limits.clockSkewSeconds + 1) * 1000;
     expect(() => bench.present('ada')).not.toThrow();
-    expect(bench.controller.state.present.has(bench.id('ada'))).toBe(false);
+    expect(bench.controller.state.presence.workers.has(bench.id('ada'))).toBe(false);
     await expect(bench.restart()).resolves.toEqual([]);
   });
 });

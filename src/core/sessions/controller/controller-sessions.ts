@@ -41,6 +41,8 @@ export class ControllerSessions {
 
   perform(effect: ControllerEffect): void {
     switch (effect.kind) {
+      case 'raise':
+        return this.#ports.dispatch(effect.event);
       case 'reply':
         return this.#replies.answer(effect.token, effect.reply);
       case 'offer':

@@ -75,7 +75,7 @@ export class FeedServer {
           // A hello that was long on its way must not leave the worker on a stream whose end it would not see.
           if (before !== undefined && before !== stream) void before.close();
           dispatch({ kind: 'present', grant, capabilities: message.capabilities });
-          if (!machine.state.present.has(peer)) throw notEnrolled();
+          if (!machine.state.presence.workers.has(peer)) throw notEnrolled();
           release();
           release = keepConnection(peer);
           tell('info', 'present', `${grant.payload.operator} (${grant.payload.role}) is here`, {
