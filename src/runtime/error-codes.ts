@@ -57,6 +57,8 @@ const runtimeErrors = {
     'Only the root key can name a trusted worker, and it is not in this folder. Put `root.key` there for this one command.',
   TICKET_NO_ADDRESS:
     'The controller has not run yet, so a ticket could not say where it is. Start it first: `quorate controller`.',
+  TRUSTED_KEY_NOT_APART:
+    'The key is that of the controller, the identity provider or the log, which a trusted worker checks. It needs a key of its own: `quorate key` on its host prints it.',
   TRY_HOST_TOO_SMALL:
     'The job asks for more than this whole host has. Try it on a larger one, or ask for less under `limits` in `quorate.yaml`.',
   TRY_NO_PROJECT:

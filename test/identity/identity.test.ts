@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CompactSign } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openMessage } from '../../src/core/documents/index.ts';
+import { openMessage, peerIdOf } from '../../src/core/documents/index.ts';
 import { issueInvite, randomNonce } from '../../src/identity/idp.ts';
 import { createKey, generateSeed, keyFromSeed, loadKey } from '../../src/identity/keys.ts';
 import { publicPemOf } from '../../src/identity/pem.ts';
@@ -22,6 +22,38 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'quorate-identity-'));
 });
 afterAll(() => rm(dir, { recursive: true }));
+
+describe('signatures that only a careless verifier takes', () => {
+  const order = 2n ** 252n + 27742317777372353535851937790883648493n;
+  const prime = 2n ** 255n - 19n;
+  const bytesOf = (value: bigint) =>
+    Uint8Array.from({ length: 32 }, (_, i) => Number((value >> BigInt(8 * i)) & 255n));
+  const numberOf = (bytes: Uint8Array) =>
+    [...bytes].reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+  const message = new TextEncoder().encode('hello');
+
+  it('have S out of its range (RFC 8032 §5.1.7)', async () => {
+    const signature = await worker.signer.raw(message);
+    expect(await joseVerifier.raw(message, signature, worker.id)).toBe(true);
+    const twin = Uint8Array.from(signature);
+    twin.set(bytesOf(numberOf(signature.slice(32)) + order), 32);
+    expect(await joseVerifier.raw(message, twin, worker.id)).toBe(false);
+  });
+
+  it.each([
+    ['the identity point', 1n],
+    ['the identity point, encoded otherwise', prime + 1n],
+    ['a point of order two', prime - 1n],
+    ['a point of order four', 0n],
+  ])('are of a key that signs everything: %s', async (_what, y) => {
+    // R is the identity and S is 0: with such a key that fits any message, or one in a few.
+    const universal = Uint8Array.from([...bytesOf(1n), ...new Uint8Array(32)]);
+    const held = async (n: number) =>
+      joseVerifier.raw(Uint8Array.of(n), universal, peerIdOf(bytesOf(y))).catch(() => false);
+    const taken = await Promise.all(Array.from({ length: 16 }, (_, n) => held(n)));
+    expect(taken.some((one) => one)).toBe(false);
+  });
+});
 
 describe('key files', () => {
   it('creates a key that only its owner can read, and loads the same one again', async () => {

@@ -132,7 +132,7 @@ export function writeAddress(dir: string, addrs: string[]): Promise<void> {
 
 /**
  * Issues a ticket for one operator. For a trusted worker it also signs a new charter, which names the worker's key, with
- * the root key. Errors: `TICKET_NEEDS_KEY`, `TICKET_NEEDS_ROOT`, `TICKET_NO_ADDRESS`, `INVITE_…`.
+ * the root key. Errors: `TICKET_NEEDS_KEY`, `TICKET_NEEDS_ROOT`, `TRUSTED_KEY_NOT_APART`, `TICKET_NO_ADDRESS`, `INVITE_…`.
  */
 export async function issueTicket(
   folder: ProjectFolder,
@@ -169,6 +169,13 @@ async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean>
   // Read again: another ticket may have changed it since the folder was opened.
   const current = (await readCharter(folder.dir))?.payload ?? folder.charter;
   if (current.trusted.includes(key)) return false;
+  if ([...current.controllers, ...current.idps, current.log].includes(key)) {
+    throw new QuorateError(
+      'TRUSTED_KEY_NOT_APART',
+      `${key} is the key of this project's controller, identity provider or log, which a trusted worker checks`,
+      { hint: 'Run "quorate key" on the machine that shall be the trusted worker, and name what it prints.' },
+    );
+  }
   if (folder.root === undefined) {
     throw new QuorateError(
       'TICKET_NEEDS_ROOT',

@@ -63,6 +63,15 @@ describe("a project's folder", () => {
     expect(await codeOf(() => issueTicket(opened, trusted))).toBe('TICKET_NEEDS_ROOT');
   });
 
+  it('names no trusted worker with a key of those that it checks', async () => {
+    const made = await project();
+    await writeAddress(made.dir, address);
+    for (const key of [made.controller.id, made.idp.id]) {
+      const trusted = { ...ticketFor, role: 'trusted-worker', key } as const;
+      expect(await codeOf(() => issueTicket(made, trusted))).toBe('TRUSTED_KEY_NOT_APART');
+    }
+  });
+
   it('says so when it cannot tell where its controller is', async () => {
     const made = await project();
     await writeFile(join(made.dir, 'controller.json'), '{"addrs": [');
