@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isNodeRecent, nodeRecent, runOn } from './runtime.js';
 
@@ -22,7 +22,10 @@ function entry() {
 function cacheCompiledCode() {
   if (typeof module.enableCompileCache !== 'function') return;
   try {
-    const own = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'quorate', 'compiled');
+    const caches = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+    // With an empty HOME it would be made in the working folder; below /proc, Node tries for ever.
+    if (!isAbsolute(caches) || /^\/proc(\/|$)/.test(caches)) return;
+    const own = join(caches, 'quorate', 'compiled');
     module.enableCompileCache(process.env.NODE_COMPILE_CACHE || own);
   } catch {
     // No home folder: starts are slower, nothing else.

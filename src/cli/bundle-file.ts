@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Bundle } from '../core/documents/index.ts';
-import { QuorateError } from '../core/errors.ts';
+import { codeOf, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeTexts } from '../core/quantity.ts';
 
@@ -14,7 +14,10 @@ export async function readBundle(file: string): Promise<Bundle> {
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new QuorateError('BUNDLE_UNREADABLE', `${file} proves nothing: ${why}`, {
-      hint: 'Fetch the artifact again, with --bundle-out.',
+      hint:
+        codeOf(cause) === 'DOC_NEWER'
+          ? 'Update Quorate; or fetch the artifact again, with --bundle-out.'
+          : 'Fetch the artifact again, with --bundle-out.',
       cause,
     });
   }

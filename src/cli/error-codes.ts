@@ -15,6 +15,8 @@ const cliErrors = {
     "This host's role in the project builds nothing. `quorate run` publishes a job, `quorate jobs` lists them.",
   CLI_NOT_A_REPOSITORY:
     'The folder is in no git repository. Go to the repository whose builds you want checked, or make one: `git init`.',
+  CLI_NO_HOME:
+    'There is no folder for keys and memberships: `HOME` is empty or leads where no folder can be. Name one: `--home`, or `QUORATE_HOME`.',
   CLI_NO_REMOTE:
     'The repository has no remote, and workers fetch source from a server. Push it somewhere and give its address: `--url`.',
   CLI_NO_TERMINAL:
@@ -26,6 +28,7 @@ const cliErrors = {
   CLI_USAGE: 'An argument or option is wrong; the message says which. `--help` shows what there is.',
   EXPORT_MISMATCH: 'The folder is not the artifact that the evidence is about. Fetch it again.',
   IMAGE_IN_USE: 'A build uses the image that was to be removed. Try again when it has ended.',
+  PROJECT_IN_USE: 'A worker of the project runs here. End it first: `quorate worker stop`.',
   SANDBOX_CONSENT_NEEDED:
     'The strongest sandbox that works here shares your kernel with the builds, or is weaker than the one this host lent itself with before. Accept it with `--tier` or in `worker.toml`, or see with `quorate doctor` what a stronger one lacks.',
   SERVICE_EXISTS:

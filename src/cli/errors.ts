@@ -17,6 +17,9 @@ const remedies: Record<string, string> = {
   EMFILE: 'Allow more open files: ulimit -n',
 };
 
+/** SQLITE_FULL. */
+const sqliteFull = 13;
+
 /** Converts any failure: of commander to `CLI_USAGE`, of the system to `CLI_SYSTEM_ERROR`, other to `CLI_INTERNAL_ERROR`. */
 export function asQuorateError(error: unknown): QuorateError {
   if (error instanceof QuorateError) return error;
@@ -29,6 +32,9 @@ export function asQuorateError(error: unknown): QuorateError {
     });
   }
   const message = error instanceof Error ? error.message : String(error);
+  // node:sqlite has no `syscall`.
+  if (error instanceof Error && 'errcode' in error && error.errcode === sqliteFull)
+    return new QuorateError('CLI_SYSTEM_ERROR', message, { hint: remedies.ENOSPC ?? '', cause: error });
   return new QuorateError('CLI_INTERNAL_ERROR', message, {
     hint: 'This is a mistake in Quorate. Run it again with QUORATE_DEBUG=1 and report what it prints.',
     cause: error,

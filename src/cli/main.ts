@@ -47,7 +47,8 @@ const interrupts = watchInterrupts(tellEarly);
 let exit: Exit = exits.done;
 try {
   await createProgram(interrupts.signal, (given) => {
-    exit = given;
+    // A command that was stopped does not know by what.
+    exit = given === exits.interrupted ? (interrupts.exit() ?? given) : given;
   }).parseAsync();
 } catch (error) {
   exit = failed(error);

@@ -18,8 +18,12 @@ export class Output {
   readonly #out: Sink;
   readonly #err: Sink;
 
-  constructor(out: Sink, err: Sink, options: { json: boolean; colour: boolean }) {
+  readonly #cursor: boolean;
+
+  /** `cursor`: whether a terminal can move it; yes unless told. */
+  constructor(out: Sink, err: Sink, options: { json: boolean; colour: boolean; cursor?: boolean }) {
     this.json = options.json;
+    this.#cursor = options.cursor ?? true;
     this.#out = out;
     this.#err = err;
     this.colours = createColors(options.colour && !options.json);
@@ -42,7 +46,7 @@ export class Output {
 
   /** Rows that change in place on a terminal, and are printed once per change elsewhere. */
   board(options: { live: boolean } = { live: true }): Board {
-    const live = options.live && this.#out.isTTY === true && !this.json;
+    const live = options.live && this.#out.isTTY === true && !this.json && this.#cursor;
     return new Board(this.#out, { live, silent: this.json });
   }
 }

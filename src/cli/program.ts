@@ -1,10 +1,10 @@
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { assert } from '../core/errors.ts';
 import { verbs } from './commands/index.ts';
 import type { Act, Context } from './context.ts';
 import type { Exit } from './exit-codes.ts';
+import { homeFolder } from './home-folder.ts';
 import { Output } from './output.ts';
 import { version } from './version.ts';
 
@@ -60,12 +60,17 @@ function actor(signal: AbortSignal, finished: (exit: Exit) => void): Act {
 }
 
 function contextOf({ home, json = false }: GlobalOptions, signal: AbortSignal): Context {
-  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+  const cursor = process.env.TERM !== 'dumb';
+  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR && cursor;
+  const given = home ?? (process.env.QUORATE_HOME || undefined);
   return {
-    home: resolve(home ?? (process.env.QUORATE_HOME || join(homedir(), '.quorate'))),
-    homeGiven: home !== undefined || Boolean(process.env.QUORATE_HOME),
+    // Looked at where it is used: many commands need none.
+    get home() {
+      return homeFolder(given, homedir());
+    },
+    homeGiven: given !== undefined,
     cwd: process.cwd(),
-    out: new Output(process.stdout, process.stderr, { json, colour }),
+    out: new Output(process.stdout, process.stderr, { json, colour, cursor }),
     signal,
     interactive: process.stdin.isTTY === true && process.stderr.isTTY === true && !json,
   };

@@ -68,6 +68,7 @@ const coreErrors = {
   DOC_FROM_FUTURE: 'The document was issued later than now. Check the clocks of both hosts (`timedatectl`).',
   DOC_INVALID: 'The document does not have the fields its type has; the message says where.',
   DOC_NOT_BASE64: 'A part of the document is not base64url in its one valid spelling.',
+  DOC_NEWER: 'A document has a version that this program does not know yet. Update it.',
   DOC_NOT_CANONICAL:
     'The document is JSON but not in canonical form (DAG-JSON), so its identity would not be unique.',
   DOC_NOT_JSON: 'The document is not JSON, or names a key twice.',

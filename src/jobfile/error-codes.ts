@@ -2,6 +2,8 @@
 const jobFileErrors = {
   JOBFILE_INVALID:
     'Something in the job file is wrong or missing; the message begins with file, line and column. The keys are in `docs/quorate.schema.json`.',
+  JOBFILE_NEWER:
+    'The job file names a version; this program knows files without one. Update it, or remove the key.',
   JOBFILE_SYNTAX:
     'The job file is not YAML that is read here; the message begins with file, line and column.',
   JOBFILE_TOO_LARGE: 'The job file is larger than people write. Move long scripts into files and run those.',

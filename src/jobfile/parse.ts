@@ -30,7 +30,7 @@ export interface JobFile {
 
 /** A fault of the file, with its offset in the text. */
 interface Fault {
-  code: 'JOBFILE_SYNTAX' | 'JOBFILE_UNKNOWN_KEY' | 'JOBFILE_INVALID';
+  code: 'JOBFILE_SYNTAX' | 'JOBFILE_UNKNOWN_KEY' | 'JOBFILE_INVALID' | 'JOBFILE_NEWER';
   offset: number;
   message: string;
   hint?: string;
@@ -50,7 +50,8 @@ export function checkJobFileSize(bytes: number, path: string): void {
 
 /**
  * Parses a job file. Messages of errors begin with `path:line:column:` and report the first fault.
- * Throws `JOBFILE_TOO_LARGE`, `JOBFILE_SYNTAX` (not the YAML accepted), `JOBFILE_UNKNOWN_KEY` or `JOBFILE_INVALID`.
+ * Throws `JOBFILE_TOO_LARGE`, `JOBFILE_SYNTAX` (not the YAML accepted), `JOBFILE_UNKNOWN_KEY`, `JOBFILE_NEWER` or
+ * `JOBFILE_INVALID`.
  */
 export function parseJobFile(text: string, path: string): JobFile {
   const bytes = Buffer.byteLength(text);
@@ -130,6 +131,7 @@ function faultsOf(issue: z.core.$ZodIssue, document: Document.Parsed): Fault[] {
     // The first unknown key is reported.
     const at = (key: string): number => offsets.get(key) ?? keyOffset;
     const first = issue.keys.reduce((a, b) => (at(b) < at(a) ? b : a));
+    if (issue.path.length === 0 && versionKeys.has(first)) return [ofVersion(first, at(first))];
     return [unknownKey(first, issue.path, at(first))];
   }
   const { offset, missing } = locate(document, issue.path);
@@ -142,6 +144,16 @@ function faultsOf(issue: z.core.$ZodIssue, document: Document.Parsed): Fault[] {
   };
   return [missing ? { ...fault, missing } : fault];
 }
+
+/** No job file has a version yet: one that does is of a newer program. */
+const versionKeys: ReadonlySet<string> = new Set(['v', 'version']);
+
+const ofVersion = (key: string, offset: number): Fault => ({
+  code: 'JOBFILE_NEWER',
+  offset,
+  message: `the file says "${key}": it is for a newer Quorate than this one`,
+  hint: 'Update Quorate, or leave the key out: this one knows files without a version.',
+});
 
 function messageOf(issue: z.core.$ZodIssue): string {
   // The fault of a key itself is one level below.

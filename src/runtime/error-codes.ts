@@ -38,7 +38,8 @@ const runtimeErrors = {
     'Two limits cannot hold at once, such as more jobs than cpus, or more disk than the memory it lies in. Change the one that the message names, at the line of `worker.toml` it says.',
   LIMITS_NOT_ENFORCEABLE:
     'The operator sets a limit that the kernel of this host cannot enforce; the message says which and what is missing. No job is taken while a limit is not enforced: leave it out, or mount that controller.',
-  MEMBERSHIP_AMBIGUOUS: 'This host belongs to several projects. Say which: `--project`.',
+  MEMBERSHIP_AMBIGUOUS:
+    'This host belongs to several projects, which the message names. Say which: `--project`, with its name or id. `quorate project forget` leaves one.',
   MEMBERSHIP_NOT_FOUND:
     "This host has joined no project, or not the one named. Ask its owner for a ticket, then `quorate join <ticket>`; owners run commands in their project's repository. To fetch an artifact none is needed: give both `--project` and `--bootstrap`.",
   NOT_TRUSTED:

@@ -5,6 +5,8 @@ const sourceErrors = {
     'The server does not serve the commit. Push it; if its branch has moved on, keep it reachable by a branch or tag.',
   SOURCE_DENIED:
     'The version control server requires a login. Use a public URL: workers have no credentials of the project.',
+  SOURCE_DISK_FULL:
+    'There is no room on this host for what git fetches. Make room for temporary files, or name another folder for them: `TMPDIR`.',
   SOURCE_FAILED: 'git failed; the message ends with its output.',
   SOURCE_GIT_MISSING: 'git cannot be run. Install it and make sure that it is in the PATH.',
   SOURCE_NOT_FOUND: 'The server has no such repository. Check the path of the URL.',

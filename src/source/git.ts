@@ -218,6 +218,13 @@ export class GitFailed extends Error {
 
 const explanations: { pattern: RegExp; code: SourceErrorCode; message: string; hint: string }[] = [
   {
+    // What begins with `remote:` is of the server's disk.
+    pattern: /^(?!remote:).*(?:no space left on device|disk quota exceeded)/im,
+    code: 'SOURCE_DISK_FULL',
+    message: 'there is no room here for what git fetches',
+    hint: 'Make room for temporary files, or name another folder for them: TMPDIR.',
+  },
+  {
     pattern: /(git|exec): .*not found|No such file or directory.*git$/i,
     code: 'SOURCE_GIT_MISSING',
     message: 'git is not installed',

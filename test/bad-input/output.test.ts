@@ -117,6 +117,13 @@ describe('a reader that goes away', () => {
     });
   });
 
+  it('ends a run that is being followed as if nobody had read', async () => {
+    const { run } = await commands();
+    expect(run).toBeDefined();
+    const firstLine = { before: 'exec 5> >(head -n 1 > /dev/null);', into: '>&5 5>&-' };
+    if (run !== undefined) expect((await piped(firstLine, run)).code).toBe(141);
+  });
+
   it('is no proof of anything: verify of a folder that was tampered with', async () => {
     const { bundleFile, tool } = await realProject();
     await writeFile(join(tool, 'noise'), Buffer.alloc(100_000_000));

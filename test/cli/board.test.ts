@@ -43,8 +43,8 @@ const agreement: Progress[] = [
   { kind: 'verdict', level: 'trusted', artifact },
 ];
 
-function play(out: Sink, { json = false, story = agreement } = {}): void {
-  const output = new Output(out, sink(), { json, colour: false });
+function play(out: Sink, { json = false, story = agreement, cursor = true } = {}): void {
+  const output = new Output(out, sink(), { json, colour: false, cursor });
   const view = new ProgressView(output.board(), output.colours);
   for (const [at, progress] of story.entries()) view.show(at * 1000, progress);
   view.end();
@@ -59,6 +59,14 @@ describe('a run, shown', () => {
     expect(out.text()).toContain('slot 1  alice    12D3Koo…zYTDRk done in 2.0 s, sealed\n');
     expect(out.text()).not.toContain('\u001b');
     expect(out.text()).toMatch(/trusted bafybei\w+\n$/);
+  });
+
+  it('moves nothing on a terminal whose cursor stays', async () => {
+    const out = sink({ columns: 80, rows: 20 });
+    play(out, { cursor: false });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(out.text()).toContain('slot 1  alice    12D3Koo…zYTDRk building\n');
+    expect(out.text()).not.toContain('\u001b');
   });
 
   it('keeps one line per slot on a terminal, however narrow', async () => {

@@ -9,8 +9,8 @@ beforeAll(async () => {
 });
 
 /** `quorate run` of a job as a person sees it: its exit code and lines. */
-async function run(name: string, text: string) {
-  const url = await cluster.git.commit(name, { 'quorate.yaml': text });
+async function run(name: string, text: string, file = 'quorate.yaml') {
+  const url = await cluster.git.commit(name, { [file]: text });
   const told = cluster.inside('run', ['run', url], { plain: true });
   const { code } = await told.end();
   const lines = told.text;
@@ -26,7 +26,7 @@ const plain = async (...args: string[]) => {
 describe('a failing test', () => {
   it('is told with its step, its last lines and the command that prints all; its log is shown once', async () => {
     const steps = ['echo building', 'seq 100; echo "not ok 3 - adds" >&2; exit 7', 'echo never'];
-    const { code, lines, id } = await run('failing', jobFile({ run: steps, rounds: 1 }));
+    const { code, lines, id } = await run('failing', jobFile({ run: steps, rounds: 1 }), 'quorate.yml');
     expect(code).toBe(1);
     expect(lines).toMatch(/^(ada|ben|cyd), \w+, \w+: step 2 of 3 failed with exit 7: seq 100; echo/m);
     expect(lines).toContain('  │ not ok 3 - adds\n');

@@ -100,6 +100,12 @@ describe('an unknown key', () => {
   });
 });
 
+it.each(['v: 2', 'version: "2"'])('a file that says %s is of a newer program', (line) => {
+  const { code, message } = faultOf(`${line}\njobs: {a: {run: [x]}}`);
+  expect(code).toBe('JOBFILE_NEWER');
+  expect(message).toMatch(/^q\.yaml:1:1: .* newer/);
+});
+
 describe('a wrong value', () => {
   it.each([
     ['', '1:1', 'expected the key "jobs"'],

@@ -216,11 +216,13 @@ describe('evidence that is none', () => {
     const texts = ['hello', '', whole.slice(0, -100), ` ${whole}`, '{"v":1}', '['.repeat(100_000), '\u0000'];
     for (const text of texts) {
       expect(await verify('tool', await bad(text))).toMatchObject({
-        exit: 1,
+        exit: 2,
         error: { code: 'BUNDLE_UNREADABLE' },
       });
     }
-    expect(await verify('tool', await bad(Uint8Array.of(0xff, 0xfe)))).toMatchObject({ exit: 1 });
+    expect(await verify('tool', await bad(Uint8Array.of(0xff, 0xfe)))).toMatchObject({ exit: 2 });
+    const newer = await verify('tool', await bad('{"v":2}'));
+    expect(newer).toMatchObject({ exit: 2, error: { hint: expect.stringMatching(/^Update Quorate/) } });
   });
 
   it('is refused when huge, a folder or a pipe, without reading it', async () => {

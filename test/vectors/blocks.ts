@@ -53,7 +53,7 @@ export function jobVectors(): Vector[] {
     name,
     kind,
     raw: canonical({ ...job, ...change }),
-    expect: 'DOC_INVALID',
+    expect: 'v' in change ? 'DOC_NEWER' : 'DOC_INVALID',
   }));
   const spelt: [string, string, string][] = [
     ['with white space', `${raw}\n`, 'DOC_NOT_CANONICAL'],
@@ -104,7 +104,7 @@ export async function bundleVectors(): Promise<Vector[]> {
         name,
         kind,
         raw: canonical({ ...bundle, ...change }),
-        expect: 'DOC_INVALID',
+        expect: 'v' in change ? 'DOC_NEWER' : 'DOC_INVALID',
       }),
     ),
     { name: 'with white space', kind, raw: `${raw} `, expect: 'DOC_NOT_CANONICAL' },

@@ -12,6 +12,7 @@ import { jobs } from './jobs.ts';
 import { join } from './join.ts';
 import { key } from './key.ts';
 import { logs } from './logs.ts';
+import { project } from './project.ts';
 import { run } from './run.ts';
 import { show } from './show.ts';
 import { tryJob } from './try.ts';
@@ -34,6 +35,7 @@ export const verbs: readonly Define[] = [
   cancel,
   join,
   worker,
+  project,
   key,
   doctor,
   fetch,

@@ -112,7 +112,7 @@ async function hostOfRemote(repo: string): Promise<string[]> {
 
 async function writeJobFile(repo: string): Promise<'made' | 'kept'> {
   const file = join(repo, 'quorate.yaml');
-  if (existsSync(file)) return 'kept';
+  if (existsSync(file) || existsSync(join(repo, 'quorate.yml'))) return 'kept';
   const { exampleJobFile, exampleKind } = await import('../../jobfile/index.ts');
   await writeFile(file, exampleJobFile(exampleKind(await readdir(repo))), { flag: 'wx' });
   return 'made';

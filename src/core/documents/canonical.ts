@@ -73,12 +73,24 @@ export function decodeCanonical<T>(
   if (again === undefined || isHalf || !sameBytes(again, bytes)) {
     throw new QuorateError('DOC_NOT_CANONICAL', `${what} is JSON, but not in canonical form (DAG-JSON)`);
   }
+  checkVersion(value, what);
   const checked = checkShape(value, schema, what);
   // A schema may drop a key it cannot keep (`__proto__`): what was signed must be what is read, to the byte.
   if (!sameValue(value, checked)) {
     throw new QuorateError('DOC_INVALID', `${what} is not valid: it holds a key that cannot be kept`);
   }
   return checked;
+}
+
+/** The version of all documents that have one. */
+const version = 1;
+
+function checkVersion(value: unknown, what: string): void {
+  const v = typeof value === 'object' && value !== null && 'v' in value ? value.v : undefined;
+  if (typeof v !== 'number' || !Number.isSafeInteger(v) || v <= version) return;
+  throw new QuorateError('DOC_NEWER', `${what} is of version ${v}, newer than this program`, {
+    hint: `It reads version ${version}: update it.`,
+  });
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -3,9 +3,11 @@ import { checkJobFileSize, type JobSpec, parseJobFile } from '../../jobfile/inde
 import type { Store } from '../../store/index.ts';
 
 export const jobFileName = 'quorate.yaml';
+/** Names that a tree may have it under, the first of them first. */
+const fileNames = [jobFileName, 'quorate.yml'];
 
 /**
- * Reads the job file of a tree in the public area and selects a job. For errors, `where` names the tree and `named` the file;
+ * Reads the job file of a tree in the public area and selects a job. For errors, `where` names the tree and `named` a file of it;
  * `hint` says what to do if there is no job file. @throws `JOBFILE_…`, `STORE_…`
  */
 export async function jobInTree(
@@ -16,16 +18,17 @@ export async function jobInTree(
     named,
     hint,
     jobName,
-  }: { where: string; named: string; hint: string; jobName: string | undefined },
+  }: { where: string; named: (file: string) => string; hint: string; jobName: string | undefined },
 ): Promise<{ jobs: JobSpec[]; chosen: JobSpec }> {
-  const entry = await store.resolve(tree, jobFileName);
-  if (entry?.kind !== 'file') {
-    throw new QuorateError('JOBFILE_NOT_FOUND', `${where} has no ${jobFileName}`, { hint });
+  for (const file of fileNames) {
+    const entry = await store.resolve(tree, file);
+    if (entry?.kind !== 'file') continue;
+    checkJobFileSize(entry.size, named(file));
+    const bytes = await store.readBytes(entry.cid, { maxBytes: entry.size });
+    const { jobs } = parseJobFile(new TextDecoder().decode(bytes), named(file));
+    return { jobs, chosen: choose(jobs, jobName) };
   }
-  checkJobFileSize(entry.size, named);
-  const bytes = await store.readBytes(entry.cid, { maxBytes: entry.size });
-  const { jobs } = parseJobFile(new TextDecoder().decode(bytes), named);
-  return { jobs, chosen: choose(jobs, jobName) };
+  throw new QuorateError('JOBFILE_NOT_FOUND', `${where} has no ${jobFileName}`, { hint });
 }
 
 function choose(jobs: JobSpec[], name: string | undefined): JobSpec {

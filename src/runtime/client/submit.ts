@@ -6,7 +6,7 @@ import type { JobSpec } from '../../jobfile/index.ts';
 import { resolveRef } from '../../source/index.ts';
 import { openStore } from '../../store/index.ts';
 import { importSource } from '../build/import-source.ts';
-import { jobFileName, jobInTree } from '../build/job-in-tree.ts';
+import { jobInTree } from '../build/job-in-tree.ts';
 import { fetchableUrl } from '../build/source-url.ts';
 
 export interface SubmitOptions {
@@ -59,7 +59,7 @@ export async function prepare(options: {
       const where = `commit ${commit.slice(0, 12)} of ${url}`;
       const { jobs, chosen } = await jobInTree(store, root, {
         where,
-        named: `${jobFileName} at ${commit.slice(0, 12)}`,
+        named: (file) => `${file} at ${commit.slice(0, 12)}`,
         hint: 'Commit one ("quorate init" writes an example) and push it.',
         jobName: options.jobName,
       });

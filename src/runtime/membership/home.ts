@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { roleSchema } from '../../core/documents/base.ts';
-import { codeOf, QuorateError } from '../../core/errors.ts';
+import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import type { Membership } from '../../core/sessions/credentials.ts';
 import { createKey, loadKey, type NodeKey } from '../../identity/keys.ts';
 import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
@@ -23,6 +23,9 @@ const membershipSchema: z.ZodType<Membership> = z.object({
   feed: z.array(z.string()).optional(),
 });
 
+/** Projects that an error names. */
+const projectsNamedMax = 8;
+
 /** A node's home folder: its key, and a file per membership. */
 export interface Home {
   readonly dir: string;
@@ -30,9 +33,14 @@ export interface Home {
   /** The node's key, created on first use, readable by its owner only. */
   key(): Promise<NodeKey>;
   memberships(): Promise<Membership[]>;
-  /** The membership of a project, or the only one. Errors: `MEMBERSHIP_NOT_FOUND`, `MEMBERSHIP_AMBIGUOUS`. */
+  /**
+   * The membership of a project, by its id or its name, or the only one.
+   * Errors: `MEMBERSHIP_NOT_FOUND`, `MEMBERSHIP_AMBIGUOUS`.
+   */
   membership(project?: string): Promise<Membership>;
   save(membership: Membership): Promise<void>;
+  /** Removes a membership, and the journal and the copy of the log of its worker. Errors: `HOME_UNWRITABLE`. */
+  forget(project: string): Promise<void>;
 }
 
 export function openHome(dir: string): Home {
@@ -71,8 +79,10 @@ export function openHome(dir: string): Home {
     memberships,
     async membership(project) {
       const all = await memberships();
-      const [first, second] =
-        project === undefined ? all : all.filter((membership) => membership.project === project);
+      const byId = all.filter((membership) => membership.project === project);
+      const fitting =
+        project === undefined ? all : byId.length > 0 ? byId : all.filter(({ name }) => name === project);
+      const [first, second] = fitting;
       if (first === undefined) {
         throw new QuorateError(
           'MEMBERSHIP_NOT_FOUND',
@@ -85,11 +95,29 @@ export function openHome(dir: string): Home {
         );
       }
       if (second !== undefined) {
-        throw new QuorateError('MEMBERSHIP_AMBIGUOUS', `${dir} belongs to ${all.length} projects`, {
-          hint: `Say which: --project ${first.project}`,
-        });
+        const there = fitting.slice(0, projectsNamedMax).map((one) => `${one.name} (${one.project})`);
+        const more = fitting.length - there.length;
+        throw new QuorateError(
+          'MEMBERSHIP_AMBIGUOUS',
+          `${dir} belongs to ${fitting.length} projects: ${there.join(', ')}${more > 0 ? ` and ${more} more` : ''}`,
+          {
+            hint: `Say which: --project ${first.name === second.name ? first.project : first.name}. "quorate project list" shows them, "forget" leaves one.`,
+          },
+        );
       }
       return first;
+    },
+    async forget(project) {
+      const journal = join(dir, `worker-${project}.db`);
+      const files = [journal, `${journal}-wal`, `${journal}-shm`, join(dir, `log-${project}.txt`)];
+      try {
+        for (const file of [...files, join(projects, `${project}.json`)]) await rm(file, { force: true });
+      } catch (cause) {
+        throw new QuorateError('HOME_UNWRITABLE', `${dir} cannot be changed: ${messageOf(cause)}`, {
+          hint: 'Run it as the user whose folder it is.',
+          cause,
+        });
+      }
     },
     save: (membership) =>
       writeAtomic(join(projects, `${membership.project}.json`), `${JSON.stringify(membership, null, 2)}\n`),

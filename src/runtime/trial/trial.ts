@@ -21,7 +21,7 @@ import { localCommit, localRepo, readLocalCommit, workingFiles } from '../../sou
 import { type Difference, type ImportedTree, openStore, type Store } from '../../store/index.ts';
 import { asSourceError } from '../build/import-source.ts';
 import { abortedBy, type BuildIo, type BuildVariation, buildInSandbox } from '../build/in-sandbox.ts';
-import { jobFileName, jobInTree } from '../build/job-in-tree.ts';
+import { jobInTree } from '../build/job-in-tree.ts';
 import { type BuildNetwork, openBuildNetwork } from '../build/network.ts';
 import type { HeldImage } from '../images/cache.ts';
 import { trialImage } from './image.ts';
@@ -236,10 +236,9 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
     const store = await openStore({ dir: join(scratch, 'store'), libp2p: mesh?.libp2p });
     closers.push(() => store.close());
     const { source, bytes } = await readSource(store, scratch, options);
-    const named = options.ref === undefined ? join(source.root, jobFileName) : jobFileName;
     const { chosen: job } = await jobInTree(store, source.tree, {
       where: options.ref === undefined ? source.root : `commit ${source.commit?.slice(0, 12)}`,
-      named,
+      named: (file) => (options.ref === undefined ? join(source.root, file) : file),
       hint: '"quorate init" writes an example.',
       jobName: options.jobName,
     });

@@ -174,6 +174,13 @@ export async function askWorker(
   }
 }
 
+/** Whether a worker of this project answers here. */
+export async function isWorkerRunning(home: string, project: string): Promise<boolean> {
+  const socket = await connected(socketOf(home, project)).catch(() => undefined);
+  socket?.destroy();
+  return socket !== undefined;
+}
+
 async function socketFor(home: string, project: string | undefined): Promise<string> {
   if (project !== undefined) return socketOf(home, project);
   const names = (await readdir(folderOf(home)).catch(() => [])).filter((name) => name.endsWith('.sock'));

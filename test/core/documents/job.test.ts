@@ -28,6 +28,14 @@ describe('a job from a stranger', () => {
     },
   );
 
+  it('of a later version says that it is newer, whatever else it holds', () => {
+    const later = encodeCanonical({ ...job, v: 2, secrets: [] });
+    expect(() => decodeJob(later)).toThrow(
+      expect.objectContaining({ code: 'DOC_NEWER', message: expect.stringContaining('version 2') }),
+    );
+    expect(() => decodeJob(encodeCanonical({ ...job, v: 0 }))).toThrow(invalid('v'));
+  });
+
   it('may have a step of several lines', () => {
     expect(decodeJob(encodeCanonical({ ...job, run: ['cd src\n\tmake'] })).job.run).toEqual([
       'cd src\n\tmake',

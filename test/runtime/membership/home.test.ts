@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -44,6 +45,22 @@ describe('a home', () => {
     expect(await codeOf(() => home.membership())).toBe('MEMBERSHIP_AMBIGUOUS');
     expect((await home.membership('two')).project).toBe('two');
     expect(await codeOf(() => home.membership('three'))).toBe('MEMBERSHIP_NOT_FOUND');
+  });
+
+  it('names the projects it may mean, takes a name for one, and forgets one', async () => {
+    const home = openHome(await folder());
+    await home.save({ ...membership('one'), name: 'tools' });
+    await home.save({ ...membership('two'), name: 'docs' });
+    await home.save({ ...membership('three'), name: 'docs' });
+    await expect(home.membership()).rejects.toThrow(
+      / 3 projects: tools \(one\), docs \(three\), docs \(two\)$/,
+    );
+    expect((await home.membership('tools')).project).toBe('one');
+    await expect(home.membership('docs')).rejects.toThrow(/ 2 projects: docs \(three\), docs \(two\)$/);
+    await writeFile(join(home.dir, 'worker-two.db'), '');
+    await home.forget('two');
+    expect((await home.membership('docs')).project).toBe('three');
+    expect(existsSync(join(home.dir, 'worker-two.db'))).toBe(false);
   });
 
   it.each([
