@@ -14,6 +14,8 @@ const runtimeErrors = {
   CONTROL_UNAVAILABLE:
     'The worker cannot make its control socket. Its home folder must be writable by it and on a file system that can hold sockets; `--home` names another.',
   HOME_DAMAGED: 'A file in the home folder is not JSON. Remove it and join again.',
+  HOME_IN_USE:
+    'Another worker runs from this home folder, for another project. A home has one key, and a key is one node of the network: run the second worker from a home of its own, `quorate join <ticket> --home <folder>`, which needs a ticket for the key of that home.',
   HOME_UNREADABLE:
     'A file in the home folder cannot be read. Correct its permissions, or name another folder with `--home`.',
   HOME_UNWRITABLE:

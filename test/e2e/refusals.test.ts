@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { issueInvite } from '../../src/identity/idp.ts';
 import { encodeTicket } from '../../src/identity/ticket.ts';
 import { openProjectFolder } from '../../src/runtime/membership/project-folder.ts';
+import { openStore } from '../../src/store/index.ts';
 import type { Answer } from './support/any-cluster.ts';
 import { git } from './support/git.ts';
 import { jobFile, program } from './support/jobs.ts';
@@ -46,6 +47,15 @@ describe('join refuses', () => {
   it('a ticket that is over', async () => {
     const answer = await joining(await forged({ now: Date.now() - 3_600_000, seconds: 60 }), 'a');
     expect([answer.code, answer.error], answer.report).toEqual([2, 'TICKET_EXPIRED']);
+  });
+
+  it('a home from which a worker of another project runs', async () => {
+    // What that worker holds, whatever its project.
+    const held = await openStore({ dir: join(cluster.home('two'), 'store') });
+    const answer = await joining(await cluster.ticket('two'), 'two');
+    await held.close();
+    expect([answer.code, answer.error], answer.report).toEqual([3, 'HOME_IN_USE']);
+    expect(answer.report).toContain('--home');
   });
 
   it('a ticket of another project that points to this controller', async () => {

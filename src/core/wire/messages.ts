@@ -49,6 +49,8 @@ export const feedDownSchema = z.discriminatedUnion('kind', [
     charter: jws,
     offers: z.array(offerNoticeSchema).max(limits.openRequestsMax),
     feed: feedUrls.optional(),
+    /** Further offers follow at the next poll, which need not wait. */
+    more: z.literal(true).optional(),
   }),
   error,
 ]);

@@ -3,6 +3,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { openSandboxes, type Sandboxes, type Tier } from '../../../sandbox/index.ts';
 import { Bandwidth } from '../../core/bandwidth.ts';
+import { codeOf, QuorateError } from '../../core/errors.ts';
 import { knobs } from '../../core/lending-knobs.ts';
 import type { Membership } from '../../core/sessions/credentials.ts';
 import { Loop } from '../../core/sessions/loop.ts';
@@ -118,7 +119,9 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       bandwidth,
     });
     closers.push(() => mesh.close());
-    const store = await openStore({ dir: join(home.dir, 'store'), libp2p: mesh.libp2p });
+    const store = await openStore({ dir: join(home.dir, 'store'), libp2p: mesh.libp2p }).catch((error) => {
+      throw codeOf(error) === 'STORE_IN_USE' ? homeInUse(home.dir, error) : error;
+    });
     closers.push(() => store.close());
     // The store is one process's at a time, and so is what lies beside it.
     await sweepScratch(home.dir);
@@ -245,6 +248,13 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     await closeAll();
     throw error;
   }
+}
+
+function homeInUse(dir: string, cause: unknown): QuorateError {
+  return new QuorateError('HOME_IN_USE', `another worker runs from ${dir}`, {
+    hint: 'A home has one key, and a key is one node of the network. Run this one from a home of its own: quorate join <ticket> --home <folder>',
+    cause,
+  });
 }
 
 async function sweepScratch(dir: string): Promise<void> {

@@ -55,7 +55,7 @@ const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: b
   [
     'feed-down',
     feedDownSchema,
-    [{ kind: 'backlog', charter: jws, offers: [notice], feed: ['http://[::1]:80'] }, error],
+    [{ kind: 'backlog', charter: jws, offers: [notice], feed: ['http://[::1]:80'], more: true }, error],
   ],
   ['feed-offers', feedOffersSchema, [[], [notice]]],
   ['feed-verdicts', feedVerdictsSchema, [[], [verdict]]],

@@ -8,6 +8,7 @@ import { protocols } from '../../wire/protocols.ts';
 import { errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
 import type { Admission } from './admission.ts';
+import { BacklogPass } from './backlog-pass.ts';
 import { warnOfExpired } from './expired-grants.ts';
 import type { ControllerPorts } from './ports.ts';
 
@@ -47,9 +48,15 @@ export class FeedServer {
     for (const stream of this.#streams.values()) stream.post(this.#answer(charter.raw, [notice]));
   }
 
-  #answer(charter: string, offers: OfferNotice[]): Down {
+  #answer(charter: string, offers: OfferNotice[], more = false): Down {
     const feed = [...this.#ports.feedUrls()];
-    return { kind: 'backlog', charter, offers, ...(feed.length === 0 ? {} : { feed }) };
+    return {
+      kind: 'backlog',
+      charter,
+      offers,
+      ...(feed.length === 0 ? {} : { feed }),
+      ...(more && { more }),
+    };
   }
 
   async #session(channel: Channel): Promise<void> {
@@ -57,6 +64,7 @@ export class FeedServer {
     const { peer } = channel;
     const sent = (bytes: number) => this.#admission.answered(peer, bytes);
     const stream = new MessageStream<Down, Up>(channel, feedUpSchema, 'a feed message', sent);
+    const pass = new BacklogPass(this.#backlog);
     let worker: string | undefined;
     let release = () => {};
     try {
@@ -87,8 +95,8 @@ export class FeedServer {
         const { charter } = machine.state;
         if (charter === null)
           throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
-        const offers = [...this.#backlog.values()].slice(0, limits.feedOffersMax);
-        await stream.send(this.#answer(charter.raw, offers));
+        const { offers, more } = pass.next();
+        await stream.send(this.#answer(charter.raw, offers, more));
       }
     } catch (error) {
       stream.post(errorMessage(error));

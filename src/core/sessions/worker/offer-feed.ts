@@ -30,6 +30,7 @@ const retryMsMin = 250;
 const retryMsMax = 5_000;
 const openMsMax = 10_000;
 const findMsMax = 3_000;
+const backlogAnswersMax = Math.ceil(limits.openRequestsMax / limits.feedOffersMax);
 /** Offers whose arrival was told to the operator; a forgotten one is told again. */
 const toldMax = 1_000;
 
@@ -197,6 +198,7 @@ export class OfferFeed {
         capabilities: lending.capabilities,
       });
       this.#stream = stream;
+      let following = 0;
       for (;;) {
         const message = await stream.receive({ timeoutMs: 2 * pollMs });
         if (message === undefined)
@@ -211,6 +213,9 @@ export class OfferFeed {
         await credentials.learnCharter(message.charter);
         await credentials.learnFeed(message.feed);
         for (const notice of message.offers) await this.#consider(notice, 'backlog');
+        // As many in a row as a whole backlog takes; after that at the usual pace.
+        following = message.more === true && following < backlogAnswersMax ? following + 1 : 0;
+        if (following > 0) poll();
       }
     } finally {
       stopPolling();
