@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { encodeBundle, leaves as leafOf, resultOf } from '../../../src/core/documents/index.ts';
+import { Cosigner } from '../../../src/core/sessions/worker/cosigner.ts';
+import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
+import type { WorkerEvent } from '../../../src/core/worker/events.ts';
+import { signingOf } from '../../../src/runtime/node/ports.ts';
+import { at, makeProject, payloadOf, type Recipe, trusted } from '../../support/project.ts';
+
+type Checked = Extract<WorkerEvent, { kind: 'cosign-checked' }>;
+
+/** What a trusted worker with this clock, which knows a charter of this epoch, finds of a draft; undefined where nothing. */
+async function look(
+  recipe: Recipe,
+  { now = (at + 1000) * 1000, epoch = 1 }: { now?: number; epoch?: number } = {},
+): Promise<Checked | undefined> {
+  const { draft, leaves, charter } = await makeProject(recipe);
+  const found: WorkerEvent[] = [];
+  const ports = {
+    signing: signingOf(trusted.signer),
+    clock: { now: () => now, closing: false },
+    credentials: {
+      membership: { project: charter.payload.project, controllers: [] },
+      charter: { ...charter.payload, epoch },
+      learnCharter: async () => {},
+    },
+    // It has read all of the log before.
+    leafFile: { load: async () => [...leaves], append: async () => {} },
+    dispatch: (event: WorkerEvent) => found.push(event),
+    tell: () => {},
+  } as unknown as WorkerPorts;
+  await new Cosigner(ports).check('lease', encodeBundle(draft));
+  return found[0] as Checked | undefined;
+}
+
+describe('a trusted worker', () => {
+  it('finds that a draft holds, and what it is about', async () => {
+    const { draft } = await makeProject();
+    expect(await look({})).toMatchObject({ ok: true, result: resultOf(payloadOf(draft.verdict) as never) });
+  });
+
+  it.each<[string, Recipe, { now?: number }, string]>([
+    ['compares the verdict with its own clock', {}, { now: (at + 900) * 1000 }, 'VERDICT_FROM_FUTURE'],
+    ['and the end of the request', {}, { now: (at + 7300) * 1000 }, 'REQUEST_OVER'],
+    [
+      'reads the log again for the charter',
+      { log: (lines) => [...lines.slice(0, -1), leafOf.charter('9'.repeat(64)), ...lines.slice(-1)] },
+      {},
+      'CHARTER_NOT_IN_FORCE',
+    ],
+  ])('%s', async (_what, recipe, over, code) =>
+    expect(await look(recipe, over)).toMatchObject({ ok: false, result: null, code }),
+  );
+
+  it('waits for another draft where it knows a newer charter: that one is no dispute', async () => {
+    expect(await look({}, { epoch: 2 })).toBeUndefined();
+  });
+});
