@@ -1,33 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import {
-  type Bundle,
-  decodeBundle,
-  encodeBundle,
-  toBase64,
-  type Verifier,
-} from '../../src/core/documents/index.ts';
+import { type Bundle, decodeBundle, encodeBundle } from '../../src/core/documents/index.ts';
 import { QuorateError } from '../../src/core/errors.ts';
 import { type Verification, verifyBundle } from '../../src/core/trust/index.ts';
-import { joseVerifier } from '../../src/identity/verifier.ts';
 import * as them from '../support/project.ts';
+import { verifier } from './asked-once.ts';
 import type { Mutant } from './mutants.ts';
 import { neutral, rulings } from './rulings.ts';
 import { bundleMutants, byteMutants, checkpointMutants, messageMutants, statementMutants } from './spoil.ts';
-
-/** The real verifier, asked once per question: most of a mutant is as it was. */
-const answers = new Map<string, Promise<boolean>>();
-function once(question: string, ask: () => Promise<boolean>): Promise<boolean> {
-  const answer = answers.get(question) ?? ask();
-  answers.set(question, answer);
-  return answer;
-}
-const verifier: Verifier = {
-  jws: (compact, signer) => once(`${signer} ${compact}`, () => joseVerifier.jws(compact, signer)),
-  raw: (message, signature, signer) =>
-    once(`${signer} ${toBase64(signature)} ${toBase64(message)}`, () =>
-      joseVerifier.raw(message, signature, signer),
-    ),
-};
 
 const ruleOf = (what: string) => [...neutral, ...rulings].find(({ what: pattern }) => pattern.test(what));
 
