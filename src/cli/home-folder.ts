@@ -14,8 +14,12 @@ export function homeFolder(given: string | undefined, userHome: string): string 
   let there = folder;
   while (!existsSync(there)) there = dirname(there);
   if (statfsSync(there).type === procMagic)
-    throw new QuorateError('CLI_NO_HOME', `there can be no folder ${folder}: ${there} is on a proc file system, which keeps no files`, {
-      hint,
-    });
+    throw new QuorateError(
+      'CLI_NO_HOME',
+      `there can be no folder ${folder}: ${there} is on a proc file system, which keeps no files`,
+      {
+        hint,
+      },
+    );
   return folder;
 }
