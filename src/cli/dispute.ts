@@ -11,6 +11,7 @@ const words: Record<Dispute, string> = {
   'not-served': 'no peer serves the agreed artifact',
   'files-differ': 'operators list different files for the same tree',
   'too-late': "the request's time was up",
+  'trusted-failed': "the trusted worker's build failed",
   contradicted: 'the trusted worker built something else',
   'cosign-refused': 'the trusted worker does not sign',
 };

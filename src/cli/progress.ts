@@ -67,13 +67,18 @@ export class ProgressView {
           this.#row({ slot, operator, worker }, shownResult(result));
         }
         return this.#aborted(progress.results);
+      case 'differs':
+        return this.#differs(progress.files, progress.count);
       case 'agreed':
         return this.#agreed(progress.artifact, progress.by);
       case 'unconfirmed':
         return say(yellow(escapeLine(progress.says, 300)));
       case 'contradicted':
         return say(
-          red(`The trusted worker built something else: ${progress.artifact ?? 'no outputs'} is revoked.`),
+          // Whether it built something else or failed is told with the verdict: operators of the next round may listen.
+          red(
+            `The trusted worker's build does not confirm ${progress.artifact ?? 'no outputs'}, which is revoked.`,
+          ),
         );
       case 'cosigning':
         return say(dim('The trusted worker looks at the evidence.'));
@@ -145,6 +150,14 @@ export class ProgressView {
       const who = results.filter((one) => one.result === result).map(({ operator }) => operator);
       this.#board.say(this.#colours.yellow(`${escapeLine(who.join(', '), 200)}: ${shownResult(result)}`));
     }
+  }
+
+  #differs(files: readonly string[], count: number): void {
+    const { yellow, dim } = this.#colours;
+    const more = count - files.length;
+    const names = files.map((name) => escapeLine(name, 200)).join(', ');
+    this.#board.say(yellow(`Files that differ: ${names}${more > 0 ? ` and ${more} more` : ''}`));
+    this.#board.say(dim('What they depend on: quorate try --vary'));
   }
 
   #agreed(artifact: string | null, by: string[]): void {

@@ -19,4 +19,6 @@ export type Dispute =
   | 'too-late'
   /** The trusted worker built something else than was agreed upon. */
   | 'contradicted'
+  /** The trusted worker's build of what was agreed upon failed. */
+  | 'trusted-failed'
   | 'cosign-refused';

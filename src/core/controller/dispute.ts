@@ -7,7 +7,12 @@ export function disputeOf(run: Run): Dispute {
   const told = (kind: 'cosign-refused' | 'contradicted') =>
     run.history.some(({ progress }) => progress.kind === kind);
   if (told('cosign-refused')) return 'cosign-refused';
-  if (told('contradicted')) return 'contradicted';
+  if (told('contradicted')) {
+    const trusted = run.receipts.flatMap(({ slot, outcome }) =>
+      isTrustedSlot(slot) && outcome.kind === 'exit' ? [outcome.code] : [],
+    );
+    return trusted.every((code) => code !== 0) ? 'trusted-failed' : 'contradicted';
+  }
   if (run.phase.kind === 'pinning' || run.unserved.length > 0) return 'not-served';
   const receipts = run.receipts.filter(({ slot }) => !isTrustedSlot(slot));
   if (receipts.length === 0) {

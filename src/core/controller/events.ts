@@ -152,6 +152,8 @@ export type Progress =
         log: string | null;
       }[];
     }
+  /** Files of the round in which results differ, at most some of them, and how many there are. */
+  | { kind: 'differs'; round: number; files: string[]; count: number }
   | { kind: 'agreed'; round: number; artifact: string | null; by: string[] }
   | { kind: 'unconfirmed'; round: number; says: string }
   | { kind: 'contradicted'; round: number; artifact: string | null; trusted: string | null }

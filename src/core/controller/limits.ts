@@ -7,6 +7,8 @@ export const controllerLimits = {
   openRequestsPerPublisherMax: 500,
   /** Operators per round whose reason not to take a slot is told and kept: a few say what a job lacks. */
   passesToldMax: 16,
+  /** Names of differing files that are told and kept per round; their number is told too. */
+  differingFilesToldMax: 20,
   /** A repeated claim counts anew where its grant is good for this much longer than that of the first. */
   claimAgainSeconds: 600,
   /** Time until a draft is shown again that the trusted worker could not check; doubled each time. */

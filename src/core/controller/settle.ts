@@ -1,5 +1,6 @@
 import { artifactOf, isTrustedSlot, type Outcome, resultOf } from '../documents/index.ts';
 import { type Decision, decide, type Vote, verdictLevelOf } from '../trust/decide.ts';
+import { differingFiles } from './differing-files.ts';
 import { charterOf } from './enrolment.ts';
 import { operatorsBefore } from './leases.ts';
 import { tokenOf } from './presence.ts';
@@ -94,6 +95,8 @@ function reveal(transition: Transition, run: Run, round: Round): void {
       log: receipt.payload.predicate.quorate_receipt.log,
     })),
   });
+  const { files, count } = differingFiles(delivered);
+  if (count > 0) tell(transition, run, { kind: 'differs', round: round.n, files, count });
 }
 
 function describe(outcome: Outcome): string {

@@ -16,6 +16,7 @@ import {
   timings,
 } from './bench.ts';
 
+const treeC: Outcome = { kind: 'exit', code: 0, artifact: treeCid('artifact c') };
 const trio = ['ada', 'bob', 'cy'];
 
 describe('a receipt', () => {
@@ -231,6 +232,18 @@ describe('no agreement', () => {
     },
   );
 
+  it('names the files, whose hashes differ or which only some have', async () => {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none', rounds: 1 } });
+    const file = (path: string, digit: string) => ({ path, sha256: digit.repeat(64) });
+    const same = file('same', '0');
+    await bench.deliver('ada', leases.get('ada'), built, { files: [file('bin/app', '1'), same] });
+    await bench.deliver('bob', leases.get('bob'), other, { files: [file('bin/app', '2'), same] });
+    await bench.deliver('cy', leases.get('cy'), treeC, { files: [file('extra', '3'), same] });
+    expect(bench.progress(run, 'differs')).toEqual([
+      { kind: 'differs', round: 1, files: ['bin/app', 'extra'], count: 2 },
+    ]);
+  });
+
   it('with the trusted worker about the files of a tree contradicts it', async () => {
     const { bench, run, leases, trusted } = await leasedRound();
     await deliverAll(bench, leases, [built, built, built]);
@@ -320,6 +333,15 @@ describe("the request's time", () => {
     bench.drive(20_000);
     expect(draftOf(bench.controller.state, run)?.verdict.predicate.quorate_verdict.level).toBe('agreed');
     expect(bench.all('reveal').at(-1)?.worker).toBe(bench.id('trusted'));
+  });
+
+  it('is up after the trusted worker could not build what was agreed: that failed, it built nothing else', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({ seconds: 20 }, 'dan', 'eve');
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    await bench.deliver('trusted', trusted, failed);
+    bench.drive(20_000);
+    expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'trusted-failed' });
   });
 
   it('is up after what was agreed had been contradicted: disputed', async () => {
