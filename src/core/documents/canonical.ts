@@ -5,7 +5,9 @@ import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
 import type { z } from 'zod';
 import { QuorateError } from '../errors.ts';
+import { toUtf8 } from '../text.ts';
 import { documentLimits } from './limits.ts';
+import { plainJson } from './plain-json.ts';
 
 /**
  * Canonical JSON is DAG-JSON: keys sorted by bytes, no white space, integers only as we use them (IPLD DAG-JSON spec).
@@ -13,7 +15,8 @@ import { documentLimits } from './limits.ts';
  * is the sha256 of its payload.
  */
 export function encodeCanonical(value: unknown): Uint8Array {
-  return dagJson.encode(value);
+  const plain = plainJson(value);
+  return plain === undefined ? dagJson.encode(value) : toUtf8(plain);
 }
 
 /** How deep JSON is nested, and whether a string of it holds a lone surrogate: as canonical JSON, `\\ud800` to `\\udfff`. */
