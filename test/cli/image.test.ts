@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { codeIn, Person } from '../bad-input/support/person.ts';
 import { file, layoutOf, link, savedOf, writeLayout, writeTarOf } from '../image/support.ts';
@@ -13,9 +13,13 @@ describe('quorate image', () => {
     const [, cid = ''] = /^image (bafybei\w+)\n/.exec(made.out) ?? [];
     expect(made.out).toContain(`    image: ${cid}\n`);
     expect(made.out).toMatch(/^\d+(\.\d)? MiB in \d+ files$/m);
+    // Of an import that was killed long ago, and of one that runs.
+    const [old, young] = ['x.car.1.new', 'y.car.2.new'].map((name) => person.at('home', 'images', name));
+    for (const left of [old, young]) await writeFile(String(left), 'half');
+    await utimes(String(old), 1, 1);
     const again = await person.run(['image', 'import', await writeTarOf(await savedOf(layers)), '--json']);
     expect(JSON.parse(again.out)).toMatchObject({ image: cid, files: expect.any(Number) });
-    expect(await readdir(person.at('home', 'images'))).toEqual([`${cid}.car`, `${cid}.json`]);
+    expect(await readdir(person.at('home', 'images'))).toEqual([`${cid}.car`, `${cid}.json`, 'y.car.2.new']);
     expect((await person.run(['image', 'list'])).out).toContain(cid);
     const ready = person.at('home', 'image-cache', cid);
     await mkdir(ready, { recursive: true });

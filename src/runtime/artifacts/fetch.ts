@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { type Bundle, decodeBundle, openMessage } from '../../core/documents/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { counted } from '../../core/quantity.ts';
@@ -9,6 +7,7 @@ import { generateSeed } from '../../identity/keys.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { openStore } from '../../store/index.ts';
+import { makeScratch } from '../node/scratch.ts';
 import { fetchBundle } from './bundles.ts';
 import { pullArtifact } from './transfer.ts';
 
@@ -83,7 +82,7 @@ const providersMax = 8;
  */
 export async function fetchArtifact(options: FetchOptions): Promise<Fetched> {
   const { artifact, dest, signal, onProgress } = options;
-  const scratch = await mkdtemp(join(tmpdir(), 'quorate-fetch-'));
+  const scratch = await makeScratch('fetch');
   const closers: (() => Promise<unknown>)[] = [() => rm(scratch, { recursive: true, force: true })];
   try {
     const mesh = await openMesh({

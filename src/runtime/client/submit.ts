@@ -1,5 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Policy } from '../../core/documents/index.ts';
 import type { JobSpec } from '../../jobfile/index.ts';
@@ -8,6 +7,7 @@ import { openStore } from '../../store/index.ts';
 import { importSource } from '../build/import-source.ts';
 import { jobInTree } from '../build/job-in-tree.ts';
 import { fetchableUrl } from '../build/source-url.ts';
+import { makeScratch } from '../node/scratch.ts';
 
 export interface SubmitOptions {
   repo: { url: string; ref: string };
@@ -44,7 +44,7 @@ export async function prepare(options: {
   const resolved = await resolveRef(url, options.ref, { signal, seconds: 60 });
   const { commit } = resolved;
   const ref = resolved.ref ?? options.ref;
-  const scratch = await mkdtemp(join(tmpdir(), 'quorate-run-'));
+  const scratch = await makeScratch('run');
   try {
     const store = await openStore({ dir: join(scratch, 'store') });
     try {

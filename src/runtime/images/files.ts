@@ -1,5 +1,5 @@
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { cid as cidSchema } from '../../core/documents/base.ts';
@@ -38,6 +38,7 @@ export async function writeImageFile(
   const file = carFile(dir, metadata.image);
   const beside = `${file}.${process.pid}.new`;
   await mkdir(dir, { recursive: true, mode: 0o700 });
+  await sweepUnfinished(dir);
   try {
     const handle = await open(beside, 'w', 0o600);
     try {
@@ -56,6 +57,19 @@ export async function writeImageFile(
     throw error;
   }
   return file;
+}
+
+/** A file that is being written changes all the time; one that has not for this long is of a process that was killed. */
+const unfinishedMsMax = 10 * 60_000;
+
+async function sweepUnfinished(dir: string): Promise<void> {
+  for (const name of await readdir(dir)) {
+    if (!/\.car\.\d+\.new$/.test(name)) continue;
+    const path = join(dir, name);
+    // It may have been finished meanwhile.
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && Date.now() - found.mtimeMs > unfinishedMsMax) await rm(path, { force: true });
+  }
 }
 
 /**

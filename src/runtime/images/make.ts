@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type Arch, makeDebianRoot, readImage } from '../../image/index.ts';
 import { openStore } from '../../store/index.ts';
+import { makeScratch } from '../node/scratch.ts';
 import { type ImageMetadata, writeImageFile } from './files.ts';
 import { checkImageRequirements } from './requirements.ts';
 
@@ -54,7 +54,7 @@ async function make(
   of: string,
   archive: (scratch: string) => Promise<Readable>,
 ): Promise<MadeImage> {
-  const scratch = await mkdtemp(join(tmpdir(), 'quorate-image-'));
+  const scratch = await makeScratch('image');
   try {
     const store = await openStore({ dir: join(scratch, 'store') });
     try {

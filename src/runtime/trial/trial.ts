@@ -1,5 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir, totalmem } from 'node:os';
+import { rm } from 'node:fs/promises';
+import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import {
@@ -24,6 +24,7 @@ import { abortedBy, type BuildIo, type BuildVariation, buildInSandbox } from '..
 import { jobInTree } from '../build/job-in-tree.ts';
 import { type BuildNetwork, openBuildNetwork } from '../build/network.ts';
 import type { HeldImage } from '../images/cache.ts';
+import { makeScratch } from '../node/scratch.ts';
 import { trialImage } from './image.ts';
 import { fromMesh, fromStores, type ProvidedInput, type TrialInput, type TrialProject } from './inputs.ts';
 import { trialLimits } from './limits.ts';
@@ -227,7 +228,7 @@ export function checkRan({ outcome }: TrialResult): void {
  */
 export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) => Promise<T>): Promise<T> {
   const { signal, stateDir, tier, inputs = [] } = options;
-  const scratch = await mkdtemp(join(tmpdir(), 'quorate-try-'));
+  const scratch = await makeScratch('try');
   const closers: (() => Promise<unknown>)[] = [() => rm(scratch, { recursive: true, force: true })];
   try {
     const project = inputs.length === 0 ? undefined : await options.project();
