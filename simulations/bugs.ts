@@ -1,15 +1,15 @@
 import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
 import { Controller } from '../src/core/controller/machine.ts';
-import type { LiveLease, Run } from '../src/core/controller/state.ts';
+import { newPresence } from '../src/core/controller/presence.ts';
+import type { LiveLease, LoggedRevocation, Run } from '../src/core/controller/state.ts';
 import { idOf } from '../src/core/documents/index.ts';
 import type { Durability, Handled } from '../src/core/durability.ts';
 import { reportedError } from '../src/core/errors.ts';
 import type { Credentials } from '../src/core/sessions/credentials.ts';
 import { MerkleTree } from '../src/core/transparency/index.ts';
 import { protocols } from '../src/core/wire/protocols.ts';
-import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 import { Worker } from '../src/core/worker/machine.ts';
-import { exited, treeCid } from './paperwork.ts';
+import { Copier, Forgetful, Greedy } from './broken-workers.ts';
 import { calm, type Rates } from './rates.ts';
 import type { Patches } from './world.ts';
 
@@ -215,6 +215,24 @@ export const bugs: Record<string, Bug> = {
       return handle(event, now);
     }),
   },
+  'revoked-goes-on': {
+    says: 'a revocation is logged and told, and nothing else comes of it',
+    caughtBy: 'revoked',
+    patches: breaking((controller, handle) => {
+      const hidden: LoggedRevocation[] = [];
+      return (event, now) => {
+        const { state } = controller;
+        const { runs, presence } = state;
+        state.revocations = [];
+        if (event.kind === 'revoke') Object.assign(state, { runs: new Map(), presence: newPresence() });
+        const effects = handle(event, now);
+        Object.assign(state, { runs, presence });
+        hidden.push(...state.revocations);
+        state.revocations = [...hidden];
+        return effects;
+      };
+    }),
+  },
   'state-outside-journal': {
     says: 'the machine keeps something that no event brought',
     caughtBy: 'replay',
@@ -358,35 +376,4 @@ function withMethods(
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
-}
-
-class Forgetful extends Worker {
-  override handle(event: WorkerEvent, now: number): Handled<WorkerEffect> {
-    const handled = super.handle(event, now);
-    if (event.kind !== 'revealed') return handled;
-    const { effects } = super.handle({ kind: 'published', lease: event.lease }, now);
-    return { ...handled, effects: [...handled.effects, ...effects] };
-  }
-}
-
-class Greedy extends Worker {
-  override handle(event: WorkerEvent, now: number): Handled<WorkerEffect> {
-    if (event.kind !== 'started') return super.handle(event, now);
-    return super.handle({ ...event, lending: { ...event.lending, jobsAtOnce: 100 } }, now);
-  }
-}
-
-class Copier extends Worker {
-  readonly #jobs = new Map<string, string>();
-
-  override handle(event: WorkerEvent, now: number): Handled<WorkerEffect> {
-    if (event.kind !== 'built') {
-      const handled = super.handle(event, now);
-      for (const effect of handled.effects)
-        if (effect.kind === 'build') this.#jobs.set(effect.lease, effect.job.name);
-      return handled;
-    }
-    const outcome = exited(treeCid(`${this.#jobs.get(event.lease)} with a back door`));
-    return super.handle({ ...event, result: { ...event.result, outcome } }, now);
-  }
 }

@@ -13,6 +13,8 @@ import {
   type Outcome,
   type Policy,
   type ReceiptFacts,
+  type Revocation,
+  type RevocationTarget,
   type Role,
   sha256Hex,
   signMessage,
@@ -128,6 +130,19 @@ export class Paperwork {
       },
       this.idp,
     );
+  }
+
+  /** Of an operator, a key, a job, an image or an artifact; `as` names another key than the identity provider's. */
+  revocation(
+    what: RevocationTarget,
+    since: number,
+    now: number,
+    over: { as?: string; reason?: string } = {},
+  ): Promise<Verified<Revocation>> {
+    const { as = 'idp', reason = 'not ours any more' } = over;
+    const signer = this.keys.signer(as);
+    const payload = { iss: signer.id, project: this.project, what, since, reason, iat: seconds(now) };
+    return signMessage('revocation', payload, signer);
   }
 
   enrol(key: string, now: number, invite?: string) {

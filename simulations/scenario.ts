@@ -56,6 +56,14 @@ export interface Operator {
 /** The result of a job's source with an honest worker. */
 export type Nature = 'reproducible' | 'fails' | 'makes nothing' | 'varies';
 
+/** The owner revokes an operator in the middle. */
+export interface Expulsion {
+  operator: string;
+  afterMs: number;
+  /** Whether all it ever signed is void, or what it signs from now on. */
+  ever: boolean;
+}
+
 export interface Work {
   name: string;
   nature: Nature;
@@ -71,6 +79,7 @@ export interface Scenario {
   operators: Operator[];
   trusted: TrustedWorker;
   works: Work[];
+  revokes: Expulsion | undefined;
   faultsMs: number;
   /** Lifetime of grants. */
   grantSeconds: number;
@@ -135,14 +144,22 @@ export function scenarioOf(random: Random): Scenario {
     operators: random.shuffle(operators),
     trusted: trusted ?? random.pick(['there', 'there', 'late', 'slow', 'flaky', 'absent']),
     works,
+    revokes: expulsionOf(random.fork('revokes'), operators),
     faultsMs: random.int(2, 8) * 60_000,
     grantSeconds: random.pick([90, 24 * 3600]),
     charterAfterMs: Array.from({ length: charters.int(0, 2) }, () => charters.int(0, 180_000)),
   };
 }
 
+function expulsionOf(random: Random, operators: readonly Operator[]): Expulsion | undefined {
+  if (!random.chance(0.3)) return undefined;
+  const { name: operator } = random.pick(operators);
+  return { operator, afterMs: random.int(1_000, 300_000), ever: random.chance(0.5) };
+}
+
 export function describeScenario(scenario: Scenario): string[] {
-  const { attackerShare, operators, trusted, works, faultsMs, grantSeconds, charterAfterMs } = scenario;
+  const { attackerShare, operators, trusted, works, faultsMs, grantSeconds, charterAfterMs, revokes } =
+    scenario;
   const charters = charterAfterMs.map((ms) => `; a charter after ${ms / 1000} s`).join('');
   return [
     `attackers: ${attackerShare}; trusted worker: ${trusted}; faults for ${faultsMs / 1000} s; grants of ${grantSeconds} s${charters}`,
@@ -150,6 +167,11 @@ export function describeScenario(scenario: Scenario): string[] {
       ({ name, hosts, behaviour, joinsLate }) =>
         `${name}: ${hosts.length} machine(s), ${behaviour}${joinsLate ? ', joins late' : ''}`,
     ),
+    ...(revokes === undefined
+      ? []
+      : [
+          `${revokes.operator} is revoked after ${revokes.afterMs / 1000} s, from ${revokes.ever ? 'its beginning' : 'then'} on`,
+        ]),
     ...works.map(
       ({ name, nature, policy: { agree, of, cosign, rounds }, expiresSeconds, cancelAfterMs }) =>
         `${name}: ${nature}, agree ${agree} of ${of}, cosign ${cosign}, ${rounds} round(s), expires after ${expiresSeconds} s${cancelAfterMs === undefined ? '' : `, cancelled after ${cancelAfterMs / 1000} s`}`,

@@ -3,6 +3,7 @@ import { QuorateError, reportedError } from '../src/core/errors.ts';
 import { Credentials, type Membership } from '../src/core/sessions/credentials.ts';
 import { join } from '../src/core/sessions/join.ts';
 import type { Channel, Dial } from '../src/core/sessions/ports.ts';
+import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
 import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
 import { WorkerSessions } from '../src/core/sessions/worker/worker-sessions.ts';
 import { isoTime } from '../src/core/time.ts';
@@ -57,6 +58,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   readonly #bundles = new Set<string>();
   readonly #leaves: string[] = [];
   #membership: Membership | undefined;
+  #revocations: StoredRevocations | undefined;
   readonly #jobs = new Map<string, Job>();
   readonly #paper: Paperwork;
   readonly #random: Random;
@@ -145,7 +147,13 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       if (life.alive()) this.#membership = changed;
     });
     if (life.alive()) this.#credentials = credentials;
-    const ports = this.options.ports(this.#ports(life, dial, credentials));
+    const revocations = await RevocationBook.open(membership.project, this.around.documents.verifier, {
+      load: async () => this.#revocations,
+      save: async (stored) => {
+        if (life.alive()) this.#revocations = stored;
+      },
+    });
+    const ports = this.options.ports(this.#ports(life, dial, credentials, revocations));
     const sessions = new WorkerSessions(ports, httpFeed);
     if (!life.alive()) return;
     this.#sessions = sessions;
@@ -173,7 +181,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     }
   }
 
-  #ports(life: WorkerLife, dial: Dial, credentials: Credentials): WorkerPorts {
+  #ports(life: WorkerLife, dial: Dial, credentials: Credentials, revocations: RevocationBook): WorkerPorts {
     const { time } = this.around;
     /** Drops writes to disk by a process that has crashed. */
     const whenAlive = <T>(act: () => T): Promise<T> =>
@@ -234,6 +242,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
         load: async () => [...this.#leaves],
         append: (leaves) => whenAlive(() => void this.#leaves.push(...leaves)),
       },
+      revocations,
       tell: (level, kind, says) => {
         if (level === 'warn' && kind !== 'note' && life.alive())
           this.around.trace.write(time.now, this.name, `${kind}: ${says}`);

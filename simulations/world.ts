@@ -1,4 +1,3 @@
-import type { Timings } from '../src/core/controller/events.ts';
 import { Controller } from '../src/core/controller/machine.ts';
 import { isOver } from '../src/core/controller/state.ts';
 import { encodeJob } from '../src/core/documents/index.ts';
@@ -11,6 +10,7 @@ import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
 import { fromUtf8 } from '../src/core/text.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { ControllerNode } from './controller-node.ts';
+import { revokeLater } from './expulsion.ts';
 import { inTurn, type Keys } from './keys.ts';
 import { Network, type Node } from './network.ts';
 import type { Checker, Observation, Truth } from './observer.ts';
@@ -21,19 +21,9 @@ import { calm, type Rates } from './rates.ts';
 import { Reader } from './reader.ts';
 import { type Behaviour, isAttack, type Scenario, type Work } from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
+import { timings } from './timings.ts';
 import { Trace } from './trace.ts';
 import { controllerAt, WorkerNode } from './worker-node.ts';
-
-const timings: Omit<Timings, 'grantMs'> = {
-  windowMs: 2_000,
-  slotFillMs: 60_000,
-  leaseSilenceMs: 30_000,
-  detachGraceMs: 10_000,
-  leaseOverheadMs: 60_000,
-  pinRetryMs: 2_000,
-  pinTriesMax: 15,
-  widenMs: 2_000,
-};
 
 /** Time a machine gets to finish once nothing goes wrong any more: every lease of every round run out in turn. */
 const finishMs = 3 * 3600_000;
@@ -80,6 +70,7 @@ export class World implements Truth {
   readonly #grants: { worker: string; raw: string }[] = [];
   #healed = false;
   #vanished = false;
+  #revoked = false;
   /** The first invariant that did not hold, or error that nobody caught. */
   #failure: { error: unknown } | undefined;
 
@@ -191,6 +182,13 @@ export class World implements Truth {
     this.#schedulePartitions(healsAt);
     this.#scheduleCrashes(healsAt);
     for (const work of scenario.works) await this.#submitLater(publisher, work);
+    if (scenario.revokes !== undefined)
+      revokeLater(this.#around, scenario.revokes, async (what, ever) => {
+        const since = ever ? 0 : this.#controller.machine.state.log.size;
+        const { raw: revocation } = await this.#paper.revocation(what, since, this.now);
+        await ask(this.#publisherDial, publisher.membership.controllers, { kind: 'revoke', revocation });
+        this.#revoked = true;
+      });
     for (const ms of scenario.charterAfterMs)
       this.#time.at(this.now + ms, () => void this.#controller.nextCharter());
     await this.#run(healsAt);
@@ -206,7 +204,9 @@ export class World implements Truth {
   }
 
   #finished(): boolean {
-    if (!this.#healed || this.#accepted.size < this.#options.scenario.works.length) return false;
+    const { works, revokes } = this.#options.scenario;
+    if (!this.#healed || this.#accepted.size < works.length) return false;
+    if (revokes !== undefined && !this.#revoked) return false;
     const { runs } = this.#controller.machine.state;
     return [...runs.values()].every(isOver);
   }

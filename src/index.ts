@@ -20,7 +20,7 @@ export { escapeLine } from './core/escape.ts';
 export type {
   Expected,
   Level,
-  Revocations,
+  Revoked,
   StepName,
   Verification,
   VerificationStep,

@@ -12,6 +12,7 @@ import { lending } from './lending.ts';
 import { liveness } from './liveness.ts';
 import { log } from './log.ts';
 import { replay } from './replay.ts';
+import { revoked } from './revoked.ts';
 import { sealed } from './sealed.ts';
 import { served } from './served.ts';
 import { verdicts } from './verdicts.ts';
@@ -32,6 +33,7 @@ export function allCheckers(): Checker[] {
     sealed(),
     cosigning(),
     replay(),
+    revoked(),
     verdicts(),
     evidence(),
     attackers(),

@@ -8,7 +8,7 @@ import { sizeTexts } from '../core/quantity.ts';
 /** Reads a bundle, an untrusted file. Throws `CLI_FILE_…`, `BUNDLE_UNREADABLE`. */
 export async function readBundle(file: string): Promise<Bundle> {
   const { decodeBundle } = await import('../core/documents/index.ts');
-  const text = await readBounded(file);
+  const text = await readText(file, 'Name the file that fetch --bundle-out wrote.');
   try {
     return decodeBundle(text);
   } catch (cause) {
@@ -23,35 +23,32 @@ export async function readBundle(file: string): Promise<Bundle> {
   }
 }
 
-async function readBounded(file: string): Promise<string> {
+/** The text of a file from elsewhere, bounded. `hint`: which file is meant. Throws `CLI_FILE_…`. */
+export async function readText(file: string, hint: string): Promise<string> {
   // Without O_NONBLOCK, opening a named pipe blocks until a process writes to it.
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new QuorateError('CLI_FILE_UNREADABLE', `cannot read ${file}: ${why}`, {
-      hint: 'Name the file that fetch --bundle-out wrote, and see that this user may read it.',
+      hint: `${hint} This user must be able to read it.`,
       cause,
     });
   });
   try {
-    return await readWhole(handle, file);
+    return await readWhole(handle, file, hint);
   } finally {
     await handle.close();
   }
 }
 
-async function readWhole(handle: FileHandle, file: string): Promise<string> {
+async function readWhole(handle: FileHandle, file: string, hint: string): Promise<string> {
   const stats = await handle.stat();
   // The size of a pipe or a device is unknown.
   if (!stats.isFile()) {
-    throw new QuorateError('CLI_FILE_UNREADABLE', `${file} is not a file`, {
-      hint: 'Name the file that fetch --bundle-out wrote.',
-    });
+    throw new QuorateError('CLI_FILE_UNREADABLE', `${file} is not a file`, { hint });
   }
   if (stats.size > limits.bundleBytesMax) {
     const [size, most] = sizeTexts(stats.size, limits.bundleBytesMax);
-    throw new QuorateError('CLI_FILE_TOO_LARGE', `${file} has ${size}; no bundle has more than ${most}`, {
-      hint: 'Name the file that fetch --bundle-out wrote.',
-    });
+    throw new QuorateError('CLI_FILE_TOO_LARGE', `${file} has ${size}; at most ${most} are read`, { hint });
   }
   return handle.readFile('utf8');
 }

@@ -97,6 +97,12 @@ export class ProgressView {
       case 'cancelled':
         this.#board.end();
         return say(yellow(`cancelled: ${escapeLine(progress.reason, 500)}`));
+      case 'revoked':
+        return say(
+          red(
+            `The verdict stands no more: the ${progress.what} ${progress.id} was revoked from leaf ${progress.since} on: ${escapeLine(progress.reason, 500)}`,
+          ),
+        );
       case 'verdict': {
         // Printed already, with the operators; the co-signature is pending.
         if (progress.level === 'agreed') return;

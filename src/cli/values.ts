@@ -108,3 +108,10 @@ export function packages(text: string, before: string[] | undefined): string[] {
     throw new InvalidArgumentError('Give names of packages by commas, such as gcc,make.');
   return [...(before ?? []), ...names];
 }
+
+/** One line for everybody, as signed documents and pages may hold it. */
+export function reasonText(text: string): string {
+  if (text.trim() === '' || text.length > 500 || /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u.test(text))
+    throw new InvalidArgumentError('Give one line of at most 500 characters.');
+  return text;
+}

@@ -1,6 +1,7 @@
 import { escapeLine } from '../core/escape.ts';
+import type { RevocationBook } from '../core/sessions/revocation-book.ts';
 import type { Verification } from '../core/trust/index.ts';
-import { shortId } from './format.ts';
+import { duration, shortId } from './format.ts';
 import type { Output } from './output.ts';
 
 /** Prints the steps of a verification with their results. */
@@ -27,4 +28,13 @@ export function sayVerification(out: Output, { steps, facts, level }: Verificati
         : (outcome.artifact ?? `exit ${outcome.code}`);
     out.say(`  dissent   ${operator} ${shortId(worker)}: ${built}`);
   }
+}
+
+/** How old what is known here of revocations is. */
+export function sayKnowledge(out: Output, { size, askedAt }: Pick<RevocationBook, 'size' | 'askedAt'>): void {
+  const asked =
+    askedAt === null
+      ? 'nobody was asked yet (--online asks)'
+      : `last asked ${duration(Math.max(0, Date.now() - askedAt))} ago`;
+  out.say(`  revocations ${size} ${size === 1 ? 'is' : 'are'} known here; ${asked}`);
 }

@@ -1,6 +1,7 @@
 /** Error codes of the core: what each means and what to do. docs/errors.md is made from it. */
 const coreErrors = {
   ARTIFACT_MISMATCH: 'The bundle is about another artifact than the one you asked about.',
+  ARTIFACT_REVOKED: 'The artifact was revoked; the message says from when and why. Do not use it.',
   BUNDLE_BUSY:
     'Too many large bundles are being sent at once. Try again in a moment, or ask another peer that has the artifact.',
   BUNDLE_NOT_FOUND:
@@ -84,6 +85,8 @@ const coreErrors = {
   ENROL_AUDIENCE_MISMATCH: 'The enrolment was made for another identity provider.',
   ENROL_SENDER_MISMATCH: 'The enrolment was sent by another node than the one that signed it.',
   ENROL_TICKET_MISMATCH: 'The enrolment names another ticket than the one beside it.',
+  EVIDENCE_REVOKED:
+    'The verdict does not stand without receipts that were revoked since; the message says which, from when and why. Ask for a new build.',
   EXPORT_NOTHING_BUILT:
     'The verdict is about no artifact that operators agreed on, so there is nothing to show to another tool.',
   EXPORT_NO_LINKS:
@@ -100,10 +103,13 @@ const coreErrors = {
   GRANT_NOT_VALID_THEN: 'The grant was not valid at the time it was used.',
   GRANT_PROJECT_MISMATCH: 'The grant is for another project.',
   GRANT_ROLE_MISMATCH: 'The grant is for another role than this action needs; the message names both.',
+  IMAGE_REVOKED: 'The image was revoked; the message says from when and why. Build in another one.',
   INPUTS_NOT_TRUSTED: 'The verdict says `trusted`, but not every input of the job is known to be.',
   JOB_AMBIGUOUS: 'What you gave begins the ids of several jobs. Give more characters.',
   JOB_INPUTS_UNSUPPORTED:
     'The job reads other artifacts, which workers of this version cannot give it. Leave `--input` out.',
+  JOB_REVOKED:
+    'The job was revoked; the message says from when and why. It is not built any more, and its artifacts are not to be used.',
   JOB_UNKNOWN: 'No job has this id, or what you gave of it is too short. `quorate jobs` lists them.',
   JOURNAL_REPLAY_MISMATCH:
     'An event of the journal would come to something else under the rules of this version than it did when it was taken, so that acknowledged results could get lost. The node does not start, and nothing was changed. Start the version that ran before, and report it.',
@@ -113,7 +119,8 @@ const coreErrors = {
     "This is not an Ed25519 public key, or not the PeerId of one. A PeerId begins with `12D3KooW`: `quorate key` prints a host's, `quorate init` and `quorate controller` the project's.",
   KEY_NOT_ENROLLED:
     'The key is not enrolled in this project. Ask the owner for a ticket (`quorate invite`) and run `quorate join <ticket>`.',
-  KEY_REVOKED: 'The key was revoked before what it signed. Evidence that rests on it does not count.',
+  KEY_REVOKED:
+    'The key was revoked; the message says from when and why. It may not act any more, and evidence that rests on what it signed from there on does not count.',
   LEASE_FENCE_TWICE: 'Two leases carry the same fence: the controller gave one slot to two workers.',
   LEASE_ISSUER_MISMATCH:
     'The lease is not signed by the controller that made the offer, or by none that the charter names.',
@@ -156,6 +163,8 @@ const coreErrors = {
   OFFER_PROJECT_MISMATCH: 'The offer is of another project.',
   OFFER_REQUEST_MISMATCH: 'The offer is for another request than the one beside it.',
   OFFER_ROUND: 'The rounds of the job do not follow each other, or are more than the policy allows.',
+  OPERATOR_REVOKED:
+    'The operator was revoked; the message says from when and why. It may not work any more, and what rests on it from there on does not count.',
   POLICY_BELOW_FLOOR:
     'The policy of the request is weaker than the floor in the charter. Under `trust` in `quorate.yaml`, ask for at least what the hint names.',
   RECEIPT_BEFORE_OFFER: 'The log holds the receipt before its offer: it cannot be an answer to it.',
@@ -180,6 +189,19 @@ const coreErrors = {
   REQUEST_SOURCE_MISMATCH: 'The request names another repository or commit than its job.',
   REQUEST_TOO_LONG:
     'The request asks for more than a week. Publish the job again with a shorter life: what has no verdict by then never will.',
+  REVOCATIONS_FULL:
+    'The project has as many revocations as a controller keeps. Begin a new project, or name keys less widely.',
+  REVOCATION_ISSUER_MISMATCH:
+    'The revocation is signed by a key that the charter does not name as an identity provider, nor is it the root.',
+  REVOCATION_NEEDS_ROOT:
+    'The charter names the key; only the root key revokes it. Put `root.key` into `.quorate/` for this one command.',
+  REVOCATION_PROJECT_MISMATCH: 'The revocation is of another project.',
+  REVOCATION_SINCE_AHEAD:
+    'The revocation is from a leaf on that the log does not have yet. Give an index up to the size of the log; without `--since` the command takes it.',
+  REVOCATION_TARGET_UNKNOWN:
+    'No operator of that name, or no such key, was ever enrolled in this project. `quorate jobs` and `quorate show` name them.',
+  REVOCATION_WITHHELD:
+    'The log holds a revocation that the controller does not show, so the trusted worker signs nothing. Ask the owner what became of the controller.',
   RUN_CANCELLED:
     'The publisher of the job cancelled it: the lease is over, and what was built on it is thrown away.',
   RUN_OVER:

@@ -57,6 +57,10 @@ export const limits = {
   feedBytesMax: 16 * 1024 * 1024,
   /** HTTP feed addresses of one controller that a worker keeps: one per network of a host with several. */
   feedUrlsMax: 4,
+  /** Revocations of one project: all of them in one answer are 3 MB at 3 kB each. */
+  revocationsMax: 1_000,
+  /** Charters beside them: one for each key that signed some. An owner changes the identity provider's now and then. */
+  revocationChartersMax: 64,
   /** Leaves of the transparency log in one answer: 1.6 MB at 160 bytes each. */
   leavesPerMessageMax: 10_000,
   /** Flow-control window of a stream, the bytes in flight to a reader that does not read: 20 MB/s at 50 ms. */

@@ -19,7 +19,8 @@ export const notFound = (message: string): QuorateError => new QuorateError('HTT
 
 /** Time for which a list is cached. */
 const freshMs = 250;
-const pathPattern = /^\/v1\/([A-Za-z0-9]{40,64})\/(?:(offers|verdicts|charter)|bundle\/([a-z0-9]{10,100}))$/;
+const pathPattern =
+  /^\/v1\/([A-Za-z0-9]{40,64})\/(?:(offers|verdicts|charter|revocations)|bundle\/([a-z0-9]{10,100}))$/;
 
 /**
  * The paths below `/v1/<project>`. The request target is matched as received, neither decoded nor normalized; any other
@@ -49,6 +50,7 @@ export class Routes {
   #list(name: string): string {
     if (name === 'offers') return boundedList(this.#view.offers());
     if (name === 'verdicts') return boundedList(this.#view.verdicts());
+    if (name === 'revocations') return JSON.stringify(this.#view.revocations());
     const charter = this.#view.charter();
     if (charter === undefined) throw notFound('there is no charter yet');
     return JSON.stringify({ charter });

@@ -51,6 +51,8 @@ const runtimeErrors = {
     'There is no project in this folder or above. Run the command in the repository of your project; `quorate init` there makes one.',
   PROJECT_NOT_SERVED:
     'The operator of this host lists the projects it works for, and this is none of them. They are listed in `worker.toml` under `[serve]` by root key.',
+  REVOCATION_NO_ANSWER:
+    'No member of the project could be asked for revocations. See that the network works, or name a peer with `--bootstrap`; without `--online` what is known here counts.',
   SOURCE_TREE_MISMATCH:
     'The commit holds another tree than the job says: the job was made from something else.',
   STORE_TOO_MANY_ENTRIES: 'The tree has more files and folders than a tree may have, or a receipt can list.',

@@ -10,6 +10,7 @@ const verbs = [
   'init',
   'controller',
   'invite',
+  'revoke',
   'image',
   'try',
   'run',

@@ -44,6 +44,8 @@ const elsewhere: Record<string, string> = {
   'src/index.ts decodeBundle': 'that of src/core/documents',
   'src/runtime/node/files.ts readOptional': 'gives the text of a file as it is',
   'src/runtime/node/files.ts parseFile': 'called by openHome, with the schema of a membership',
+  'src/cli/bundle-file.ts readText':
+    'gives the text of a file as it is, for decodeBundle and decodeRevocations',
   'src/cli/worker-file.ts readWorkerFile': 'reads the file that parseWorkerFile is given',
   'src/runtime/worker/hours.ts parseHours': 'worker-file',
   'src/source/commit.ts readLocalCommit': 'as readCommit, of a repository on this machine',
@@ -63,6 +65,7 @@ const primitives =
 /** Files with such a place that no target imports, and which target gets there, or why none has to. */
 const reached: Record<string, string> = {
   'src/cli/commands/fetch.ts': 'a CID on the own command line',
+  'src/cli/commands/revoke.ts': 'a name, a PeerId or a CID on the own command line',
   'src/cli/local-log.ts': 'what a build wrote; its lines are terminal-lines',
   'src/cli/tier-consent.ts': 'a list of words the own program wrote; anything else counts as none',
   'src/cli/version.ts': 'the own package.json',

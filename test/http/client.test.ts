@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { RevocationList } from '../../src/core/judge/index.ts';
 import type { Credentials } from '../../src/core/sessions/credentials.ts';
 import type { Clock } from '../../src/core/sessions/ports.ts';
 import { HttpFeed } from '../../src/core/sessions/worker/http-feed.ts';
@@ -77,7 +78,12 @@ function listener(feed: string[] | undefined, over: (clock: Clock) => Partial<Cl
   const stop = new AbortController();
   const clock = nodeClock(stop.signal);
   onTestFinished(() => stop.abort());
-  const taken = { offers: [] as OfferNotice[], verdicts: [] as VerdictNotice[], charters: [] as string[] };
+  const taken = {
+    offers: [] as OfferNotice[],
+    verdicts: [] as VerdictNotice[],
+    charters: [] as string[],
+    revocations: [] as RevocationList[],
+  };
   const told: string[] = [];
   const credentials = {
     membership: { project, ...(feed === undefined ? {} : { feed }) },
@@ -102,6 +108,7 @@ function listener(feed: string[] | undefined, over: (clock: Clock) => Partial<Cl
     {
       offer: async (notice) => void taken.offers.push(notice),
       verdict: (notice) => void taken.verdicts.push(notice),
+      revocations: async (list) => void taken.revocations.push(list),
     },
   );
   void http.run();
@@ -115,6 +122,7 @@ async function feed(over: Record<string, unknown> = {}) {
     [`/v1/${project}/offers`]: [offer],
     [`/v1/${project}/verdicts`]: [verdict],
     [`/v1/${project}/charter`]: { charter: 'c.h.a' },
+    [`/v1/${project}/revocations`]: { charters: ['c.h.a'], revocations: ['r.e.v'] },
     ...over,
   };
   const url = await web((request, response) => {
@@ -148,14 +156,16 @@ describe('the HTTP feed of a worker', () => {
     await until('a question', () => asked.length > 0);
   });
 
-  it('brings charter, offers and verdicts, and looks at the same offers again without having them sent again', async () => {
+  it('brings charter, revocations, offers and verdicts, and looks at the same offers again without having them sent again', async () => {
     const { url, asked } = await feed();
     const { taken } = listener([url]);
     await until('two looks', () => taken.offers.length >= 2);
     expect(taken.offers[1]).toEqual(offer);
     expect(taken.verdicts).toEqual([verdict]);
     expect(taken.charters).toEqual(['c.h.a']);
-    expect(asked.slice(0, 5)).toEqual(['charter', 'offers', 'verdicts', 'charter again', 'offers again']);
+    expect(taken.revocations).toEqual([{ charters: ['c.h.a'], revocations: ['r.e.v'] }]);
+    expect(asked.slice(0, 4)).toEqual(['charter', 'revocations', 'offers', 'verdicts']);
+    expect(asked.slice(4, 7)).toEqual(['charter again', 'revocations again', 'offers again']);
   });
 
   it('goes from one address to the next, ever more slowly, and says once what is wrong', async () => {

@@ -207,7 +207,9 @@ describe('a port', () => {
     const address = taken.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     const none = { block: async () => undefined, tree: () => undefined, bundle: async () => undefined };
-    const view = { project, charter: () => '', offers: () => [], verdicts: () => [], ...none };
+    const lists = { offers: () => [], verdicts: () => [] };
+    const revocations = () => ({ charters: [], revocations: [] });
+    const view = { project, charter: () => '', ...lists, revocations, ...none };
     const start = (host: string) => serveHttp({ host, port, view });
     await expect(start('127.0.0.1')).rejects.toMatchObject({ code: 'HTTP_PORT_IN_USE' });
     await expect(start('192.0.2.1')).rejects.toMatchObject({ code: 'HTTP_LISTEN_FAILED' });

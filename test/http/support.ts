@@ -15,6 +15,7 @@ export async function serve(over: Partial<PublicView> = {}, idleMs?: number): Pr
     charter: () => 'c.h.a',
     offers: () => [notice],
     verdicts: () => [],
+    revocations: () => ({ charters: [], revocations: [] }),
     block: async () => undefined,
     tree: () => undefined,
     bundle: async (which) => (which === bundleName ? '{"proof":1}' : undefined),

@@ -42,8 +42,8 @@ describe('verify', () => {
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const steps = out.split('\n').flatMap((line) => /^ {2}ok ([a-z-]+): [A-Z].*\.$/.exec(line)?.[1] ?? []);
     expect(steps).toEqual([
-      ...['charter', 'request', 'job', 'offers', 'receipts', 'verdict', 'log', 'decision', 'co-signature'],
-      ...['revocations', 'expected', 'files'],
+      ...['charter', 'request', 'job', 'offers', 'receipts', 'verdict', 'log', 'revocations', 'decision'],
+      ...['co-signature', 'expected', 'files'],
     ]);
     expect(out).toContain('source    https://git.example/app.git');
     expect(out).toContain('ref       refs/heads/main');

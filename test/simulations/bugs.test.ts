@@ -18,6 +18,7 @@ const seeds: Record<string, number> = {
   'policy-weakened': 26,
   'verdict-changed': 1,
   'unsigned-is-disputed': 41,
+  'revoked-goes-on': 1,
   'state-outside-journal': 1,
   'no-timers': 4,
   'builds-all-at-once': 3,

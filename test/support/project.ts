@@ -42,6 +42,7 @@ import {
   witnessCheckpoint,
 } from '../../src/core/transparency/index.ts';
 import { decide, type Level, type Vote, verdictLevelOf } from '../../src/core/trust/decide.ts';
+import type { Revoked } from '../../src/core/trust/revocations.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
 import * as it from './documents.ts';
 
@@ -111,6 +112,14 @@ export interface Project {
   votes: Vote[];
   leaves: string[];
 }
+
+/** A revocation of a key as a consumer knows it. */
+export const keyRevoked = (id: string, since: number, byRoot = true): Revoked => ({
+  what: { kind: 'key', id },
+  since,
+  reason: 'stolen',
+  byRoot,
+});
 
 export const workerKey = (operator: string, machine = 0): NodeKey => it.testKey(`${operator} ${machine}`);
 
@@ -277,6 +286,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
         receipt: receipt.id,
         worker: key.id,
         operator: run.operator,
+        issuer: grant.signer,
         role: roleOf(run),
         round,
         slot: run.slot,

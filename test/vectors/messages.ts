@@ -99,6 +99,17 @@ export const examples: { [K in MessageKind]: { payload: Messages[K]; by: string 
       iat: at,
     },
   },
+  revocation: {
+    by: 'idp',
+    payload: {
+      iss: iss('idp'),
+      project,
+      what: { kind: 'operator', id: 'ada' },
+      since: 12,
+      reason: 'the laptop was stolen',
+      iat: at,
+    },
+  },
 };
 
 /** Signs any header over any payload: what no honest signer does. */
@@ -276,6 +287,17 @@ const fields: Partial<Record<MessageKind, [string, object][]>> = {
     ['with a negative fence', { fence: { epoch: 1, n: -1 } }],
   ],
   ack: [['at an index that is no integer', { index: 2 ** 53 }]],
+  revocation: [
+    ['without a reason', { reason: '' }],
+    ['with control characters in its reason', { reason: 'gone\u001b[2J' }],
+    ['from before the log begins', { since: -1 }],
+    ['of something unknown', { what: { kind: 'publisher', id: 'ada' } }],
+    ['of a key that is an operator', { what: { kind: 'key', id: 'ada' } }],
+    ['of an operator that is a path', { what: { kind: 'operator', id: '../ada' } }],
+    ['of a job that is no CID', { what: { kind: 'job', id: 'ada' } }],
+    ['of an image by name', { what: { kind: 'image', id: 'host' } }],
+    ['of an artifact in capitals', { what: { kind: 'artifact', id: job.toUpperCase() } }],
+  ],
 };
 
 export async function messageVectors(kind: MessageKind): Promise<Vector[]> {

@@ -1,8 +1,8 @@
-import { InvalidArgumentError } from 'commander';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { shortRun } from '../format.ts';
 import { withClient } from '../project-client.ts';
+import { reasonText } from '../values.ts';
 
 interface Options {
   reason: string;
@@ -17,7 +17,7 @@ export const cancel: Define = (program, act) => {
       'Ends a job that this machine published: its builds stop, and nothing more comes of it. What was published before stays.',
     )
     .argument('<job>', "a run's or job's id, or the first 8 characters of it")
-    .requiredOption('--reason <text>', 'why, for everybody who looks at it', reasonOf)
+    .requiredOption('--reason <text>', 'why, for everybody who looks at it', reasonText)
     .option('--project <id>', 'which one, for a member of several')
     .addHelpText('after', examples('quorate cancel 3f9a1c02d7 --reason "wrong branch"'))
     .action(act(run));
@@ -29,10 +29,4 @@ async function run(context: Context, which: string, { reason, project }: Options
   out.value({ cancelled, reason });
   out.say(`Cancelled ${shortRun(cancelled)}.`);
   return exits.done;
-}
-
-function reasonOf(text: string): string {
-  if (text.trim() === '' || text.length > 500 || /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u.test(text))
-    throw new InvalidArgumentError('Give one line of at most 500 characters.');
-  return text;
 }

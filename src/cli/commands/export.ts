@@ -46,7 +46,7 @@ export const exportEvidence: Define = (program, act) => {
     .action(act(run));
 };
 
-async function run({ cwd, out, signal }: Context, file: string, options: Options): Promise<Exit> {
+async function run({ cwd, home, out, signal }: Context, file: string, options: Options): Promise<Exit> {
   const { publicKeyOf } = await import('../../core/documents/index.ts');
   const { verifyBundle } = await import('../../core/trust/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');
@@ -57,7 +57,10 @@ async function run({ cwd, out, signal }: Context, file: string, options: Options
     throw new QuorateError('CLI_FOLDER_NOT_EMPTY', `${dest} is not empty`, { hint: 'Name a new folder.' });
   }
   const bundle = await readBundle(resolve(cwd, file));
-  const verification = await verifyBundle(bundle, { project: options.project }, joseVerifier);
+  const { openRevocationBook } = await import('../../runtime/membership/revocation-file.ts');
+  const { revoked: revocations } = await openRevocationBook(home, options.project);
+  const expected = { project: options.project, revocations };
+  const verification = await verifyBundle(bundle, expected, joseVerifier);
   const { facts } = verification;
   if (facts === null) {
     out.value({ verification });

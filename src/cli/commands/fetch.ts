@@ -5,10 +5,10 @@ import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes as sizeOf } from '../format.ts';
 import { checkNewFolder } from '../new-folder.ts';
-import { findProject } from '../project.ts';
 import { Rate } from '../rate.ts';
 import { addresses, secondsOf } from '../values.ts';
-import { sayVerification } from '../verification.ts';
+import { sayKnowledge, sayVerification } from '../verification.ts';
+import { whereFrom } from '../where-from.ts';
 
 interface Options {
   output: string;
@@ -56,7 +56,11 @@ async function run(context: Context, artifact: string, options: Options): Promis
   await checkNewFolder(dest);
   const where = await whereFrom(context, options);
   const { fetchArtifact, NotTrusted } = await import('../../runtime/artifacts/fetch.ts');
+  const { openRevocationBook } = await import('../../runtime/membership/revocation-file.ts');
   const { out, signal } = context;
+  const book = await openRevocationBook(context.home, where.project, ({ message }) =>
+    out.note(`What was learned of revocations is not kept: ${message}`),
+  );
   const board = out.board();
   const rate = new Rate();
   let result: Awaited<ReturnType<typeof fetchArtifact>>;
@@ -65,6 +69,7 @@ async function run(context: Context, artifact: string, options: Options): Promis
       artifact,
       dest,
       ...where,
+      revocations: book,
       ...(options.source === undefined ? {} : { source: options.source }),
       ...(options.ref === undefined ? {} : { ref: options.ref }),
       ...(options.maxAge === undefined ? {} : { maxAge: options.maxAge }),
@@ -87,35 +92,7 @@ async function run(context: Context, artifact: string, options: Options): Promis
   if (options.bundleOut !== undefined) await writeFile(resolve(context.cwd, options.bundleOut), bundleText);
   out.value({ artifact, folder: dest, bytes, providers, controllerUsed, verification });
   sayVerification(out, verification);
+  sayKnowledge(out, book);
   out.say(`${sizeOf(bytes)} in ${dest}`);
   return exits.done;
-}
-
-/** The project's root key and the bootstrap addresses: as given, else from a membership or project folder. */
-async function whereFrom(
-  { cwd, home: dir }: Context,
-  { project, bootstrap }: Options,
-): Promise<{ project: string; bootstrap: string[]; controllers?: { id: string; addrs: string[] }[] }> {
-  if (project !== undefined && bootstrap !== undefined) return { project, bootstrap };
-  const own = findProject(cwd);
-  if (own !== undefined) {
-    const { openProjectFolder } = await import('../../runtime/membership/project-folder.ts');
-    const folder = await openProjectFolder(own);
-    if (project === undefined || project === folder.project) {
-      const address = await folder.address();
-      const controllers = address === undefined ? [] : [{ id: folder.controller.id, addrs: address.addrs }];
-      return { project: folder.project, bootstrap: bootstrap ?? folder.charter.bootstrap, controllers };
-    }
-  }
-  const { openHome } = await import('../../runtime/membership/home.ts');
-  const known = await openHome(dir)
-    .membership(project)
-    .catch((cause: unknown) => {
-      if (!(cause instanceof QuorateError) || cause.code !== 'MEMBERSHIP_NOT_FOUND') throw cause;
-      throw new QuorateError(cause.code, cause.message, {
-        hint: 'A membership is not needed: name the root key and a bootstrap node, --project 12D3KooW… --bootstrap /dns4/…',
-        cause,
-      });
-    });
-  return { project: known.project, bootstrap: bootstrap ?? known.bootstrap, controllers: known.controllers };
 }

@@ -13,6 +13,7 @@ import { join } from './join.ts';
 import { key } from './key.ts';
 import { logs } from './logs.ts';
 import { project } from './project.ts';
+import { revoke } from './revoke.ts';
 import { run } from './run.ts';
 import { show } from './show.ts';
 import { tryJob } from './try.ts';
@@ -26,6 +27,7 @@ export const verbs: readonly Define[] = [
   charter,
   controller,
   invite,
+  revoke,
   image,
   tryJob,
   run,

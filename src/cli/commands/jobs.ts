@@ -25,14 +25,16 @@ async function run(context: Context, { project }: Options): Promise<Exit> {
   out.value(found);
   if (found.length === 0) out.say('No jobs yet. "quorate run" publishes one.');
   const now = Date.now();
-  const rows = found.map(({ run: id, name, ref, commit, state, level, reason, artifact, submittedAt }) => [
-    shortRun(id),
-    name,
-    level === null ? state : levelText(level, reason),
-    `${escapeLine(ref, 40)} ${commit.slice(0, 8)}`,
-    `${duration(now - submittedAt)} ago`,
-    artifact === null ? '' : shortId(artifact),
-  ]);
+  const rows = found.map(
+    ({ run: id, name, ref, commit, state, level, reason, revoked, artifact, submittedAt }) => [
+      shortRun(id),
+      name,
+      `${level === null ? state : levelText(level, reason)}${revoked === undefined ? '' : ', revoked'}`,
+      `${escapeLine(ref, 40)} ${commit.slice(0, 8)}`,
+      `${duration(now - submittedAt)} ago`,
+      artifact === null ? '' : shortId(artifact),
+    ],
+  );
   out.say(...columns(rows));
   return exits.done;
 }

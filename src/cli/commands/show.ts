@@ -1,3 +1,5 @@
+import { escapeLine } from '../../core/escape.ts';
+import type { Client } from '../../runtime/client/client.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { levelText } from '../dispute.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -31,14 +33,22 @@ async function run(context: Context, which: string, { project }: Options): Promi
     view.end();
     const { level, reason, state, artifact, submittedAt, run: id } = summary;
     out.say(
-      `submitted ${when(submittedAt)}, now: ${level === null ? state : levelText(level, reason)}`,
+      `submitted ${when(submittedAt)}, now: ${level === null ? state : levelText(level, reason)}${summary.revoked === undefined ? '' : ', revoked'}`,
       `run       ${id}`,
       `job       ${summary.job}`,
       ...(artifact === null ? [] : [`artifact  ${artifact}`]),
+      ...revokedLines(summary.revoked),
     );
     if (level !== 'failed' && level !== 'disputed') return;
     const failed = failedResults(history.map(({ progress }) => progress));
     await sayFailure(out, client, id, failed, context.signal);
   });
   return exits.done;
+}
+
+/** Why the verdict stands no more. */
+function revokedLines(revoked: Awaited<ReturnType<Client['show']>>['summary']['revoked']): string[] {
+  if (revoked === undefined) return [];
+  const { what, id, since, reason } = revoked;
+  return [`revoked   the ${what} ${id}, from leaf ${since} of the log on: ${escapeLine(reason, 500)}`];
 }

@@ -6,8 +6,9 @@ import type { Fingerprint } from '../../store/index.ts';
 import { readBundle } from '../bundle-file.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
-import { secondsOf } from '../values.ts';
-import { sayVerification } from '../verification.ts';
+import { learnBefore } from '../learn-revocations.ts';
+import { addresses, secondsOf } from '../values.ts';
+import { sayKnowledge, sayVerification } from '../verification.ts';
 
 interface Options {
   bundle: string;
@@ -16,6 +17,9 @@ interface Options {
   ref?: string;
   path?: string;
   maxAge?: number;
+  online?: boolean;
+  bootstrap?: string[];
+  revocations?: string;
 }
 
 export const verify: Define = (program, act) => {
@@ -23,7 +27,7 @@ export const verify: Define = (program, act) => {
     .command('verify')
     .summary('check an artifact and its evidence offline')
     .description(
-      "Checks that files are what the evidence beside them says, and the evidence step by step, from nothing but the project's root key: without a network.",
+      "Checks that files are what the evidence beside them says, and the evidence step by step, from nothing but the project's root key: without a network, unless --online.",
     )
     .argument('<path>', 'the artifact: the fetched folder, or one file of it')
     .requiredOption('--bundle <file>', 'the evidence, as fetch --bundle-out wrote it')
@@ -32,6 +36,9 @@ export const verify: Define = (program, act) => {
     .option('--ref <ref>', 'at this branch or tag')
     .option('--path <path>', 'the file must stand at this path in the artifact')
     .option('--max-age <time>', 'the verdict must be no older: 30d, 12h', secondsOf)
+    .option('--online', 'first ask members of the project what was revoked, and remember it')
+    .option('--bootstrap <address>', 'with --online: first peer of the network; repeatable', addresses)
+    .option('--revocations <file>', 'learn these first, as revoke --out wrote them')
     .addHelpText(
       'after',
       examples(
@@ -42,7 +49,8 @@ export const verify: Define = (program, act) => {
     .action(act(run));
 };
 
-async function run({ cwd, out, signal }: Context, path: string, options: Options): Promise<Exit> {
+async function run(context: Context, path: string, options: Options): Promise<Exit> {
+  const { cwd, out, signal } = context;
   const { publicKeyOf } = await import('../../core/documents/index.ts');
   const { checkAge, checkContent, pathsOf, refuse, verifyBundle } = await import('../../core/trust/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');
@@ -57,8 +65,10 @@ async function run({ cwd, out, signal }: Context, path: string, options: Options
       hint: 'Leave it out, or name the file: a folder is compared as a whole.',
     });
   const { project, source, ref, maxAge } = options;
+  const book = await learnBefore(context, options, bundle);
   const expected = {
     project,
+    revocations: book.revoked,
     ...(source === undefined ? {} : { source }),
     ...(ref === undefined ? {} : { ref }),
   };
@@ -78,13 +88,16 @@ async function run({ cwd, out, signal }: Context, path: string, options: Options
   if (result.facts !== null && maxAge !== undefined) {
     result = checkAge(result, { now: Date.now(), maxAgeSeconds: maxAge });
   }
+  const knowledge = { known: book.size, askedAt: book.askedAt };
   out.value({
     path,
+    revocations: knowledge,
     ...(held instanceof QuorateError ? {} : shown(held)),
     ...(paths && { paths }),
     ...result,
   });
   sayVerification(out, result);
+  sayKnowledge(out, book);
   const trusted = result.ok && result.level === 'trusted';
   const as = paths === undefined ? '' : `, as ${escapeLine(paths.join(', '), 500)} of the artifact`;
   out.say(trusted ? out.colours.green(`${path} can be trusted${as}.`) : out.colours.red(`${path}: no.`));

@@ -1,7 +1,7 @@
 import { isTrustedSlot } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { tokenOf } from './presence.ts';
-import type { EventOf, Transition } from './state.ts';
+import type { EventOf, Run, Transition } from './state.ts';
 import { currentRound, isOver, mustSync, publishedOf, tell } from './state.ts';
 import { closeOffer, endLeases } from './verdict.ts';
 import { findRun } from './view.ts';
@@ -27,6 +27,13 @@ export function cancel(transition: Transition, { token, which, by, reason }: Eve
       { hint: `quorate show ${run.id.slice(0, 10)} tells what came of it.` },
     );
   }
+  endRun(transition, run, reason);
+  out.push({ kind: 'reply', token, reply: { kind: 'cancelled', run: run.id } });
+}
+
+/** Ends a run without a verdict: builds are stopped, and results of a sealed round are never revealed. */
+export function endRun(transition: Transition, run: Run, reason: string): void {
+  const { state, out } = transition;
   mustSync(transition);
   const message = `the job was cancelled: ${reason}`;
   const release = (worker: string, lease: string) => {
@@ -58,6 +65,5 @@ export function cancel(transition: Transition, { token, which, by, reason }: Eve
   // The draft that awaits its co-signature is dropped: it was never published.
   state.index.ended(run);
   run.phase = { kind: 'cancelled', reason, published: publishedOf(run) };
-  out.push({ kind: 'reply', token, reply: { kind: 'cancelled', run: run.id } });
   tell(transition, run, { kind: 'cancelled', reason });
 }

@@ -11,6 +11,7 @@ import { QuorateError } from '../errors.ts';
 import { checkGrant, enforce } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { counted } from '../quantity.ts';
+import { checkNotRevoked } from './revocations.ts';
 import type { EventOf, Transition } from './state.ts';
 import { appendLeaf, mustSync, unchanged } from './state.ts';
 
@@ -52,6 +53,7 @@ function grantFor(transition: Transition, key: string, jti: string): Grant {
       hint: 'Ask the owner for a ticket (quorate invite) and run: quorate join <ticket>',
     });
   }
+  checkNotRevoked(transition.state, { sub: key, ...enrolled });
   const iat = Math.floor(transition.now / 1000);
   return {
     iss: transition.state.idp,
@@ -126,6 +128,7 @@ export function enrol(transition: Transition, { token, enrol, invite }: EventOf<
       },
     );
   }
+  checkNotRevoked(state, { sub: key, operator: ticket.operator, role: ticket.role });
   const joined = state.invites.get(ticket.jti) ?? [];
   if (!joined.includes(key)) {
     if (joined.length >= ticket.hosts) {
@@ -169,7 +172,7 @@ export function renew(transition: Transition, { token, enrol }: EventOf<'renew'>
 
 /**
  * Whether a grant lets its holder act here and now: it counts, and its holder is still enrolled as it says.
- * Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of `checkGrant`, `KEY_NOT_ENROLLED`.
+ * Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of `checkGrant` and `checkEnrolled`.
  */
 export function checkGranted(moment: Moment, grant: Verified<Grant>, by: string): Grant {
   const charter = charterOf(moment);
@@ -179,8 +182,9 @@ export function checkGranted(moment: Moment, grant: Verified<Grant>, by: string)
   return grant.payload;
 }
 
-/** Errors: `KEY_NOT_ENROLLED`. */
+/** Errors: `KEY_NOT_ENROLLED`, `KEY_REVOKED`, `OPERATOR_REVOKED`. */
 export function checkEnrolled({ state }: Moment, { sub, operator, role, enrolled }: Grant): void {
+  checkNotRevoked(state, { sub, operator, role });
   const known = state.keys.get(sub);
   if (known?.operator === operator && known.role === role && known.enrolled === enrolled) return;
   throw new QuorateError('KEY_NOT_ENROLLED', `the key ${sub} is not enrolled as ${operator} (${role})`);

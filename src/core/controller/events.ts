@@ -12,6 +12,8 @@ import type {
   Offer,
   Receipt,
   Request,
+  Revocation,
+  RevocationTarget,
   Slot,
   Verdict,
   VerdictLevel,
@@ -89,6 +91,7 @@ export type ControllerEvent =
   | { kind: 'cosign-refused'; run: string; worker: string; verdict?: string; code: string; message: string }
   /** The bundle of this verdict, an id, is stored and was published. */
   | { kind: 'stored'; run: string; verdict: string }
+  | { kind: 'revoke'; token: string; revocation: Verified<Revocation> }
   /** `which` as in `findRun`; `by` is the key that asks, proven by its connection. */
   | { kind: 'cancel'; token: string; which: string; by: string; reason: string }
   | { kind: 'tick' };
@@ -122,7 +125,9 @@ export type Reply =
   | { kind: 'reserve' }
   | { kind: 'lease'; run: string; lease: Lease }
   | { kind: 'ack'; ack: Ack }
-  | { kind: 'cancelled'; run: string };
+  | { kind: 'cancelled'; run: string }
+  /** `index`: of its leaf. */
+  | { kind: 'revoked'; index: number };
 
 /** Progress of a run, for those who follow it. Holds no result of a sealed round. */
 export type Progress =
@@ -163,7 +168,16 @@ export type Progress =
   | { kind: 'cosign-refused'; worker: string; code: string; message: string }
   | { kind: 'pin-failed'; artifact: string; detail: string }
   | { kind: 'cancelled'; reason: string }
-  | { kind: 'verdict'; level: VerdictLevel; artifact: string | null; reason?: Dispute };
+  | { kind: 'verdict'; level: VerdictLevel; artifact: string | null; reason?: Dispute }
+  /** The published verdict does not stand any more. */
+  | {
+      kind: 'revoked';
+      artifact: string | null;
+      what: RevocationTarget['kind'];
+      id: string;
+      since: number;
+      reason: string;
+    };
 
 export type ControllerEffect =
   /** Dispatch this event: it follows from what is not in the journal. */
@@ -184,4 +198,6 @@ export type ControllerEffect =
   | { kind: 'cosign'; run: string; worker: string; lease: string }
   /** Assemble, store and publish the bundle of this run. Idempotent. */
   | { kind: 'verdict'; run: string }
+  /** Gossip a revocation, and tell present workers of it. */
+  | { kind: 'revocation'; id: string }
   | { kind: 'progress'; run: string; progress: Progress };

@@ -1,5 +1,5 @@
 import { idOf, isTrustedSlot, type Lease, type Slot } from '../documents/index.ts';
-import { assert } from '../errors.ts';
+import { assert, type ErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { charterOf } from './enrolment.ts';
 import { answeredBy, hear, tokenOf } from './presence.ts';
@@ -169,12 +169,18 @@ function leaseSecondsOf({ timings }: ControllerState, { job }: Run): number {
 }
 
 /** Ends a lease; its fence is stale from now on. The slot is leased again, at most `slotLeasesMax` times in all. */
-export function loseLease(transition: Transition, run: Run, lease: string, reason: string): void {
+export function loseLease(
+  transition: Transition,
+  run: Run,
+  lease: string,
+  reason: string,
+  code: ErrorCode = 'LEASE_LOST',
+): void {
   const found = findLease(run, lease);
   if (found === undefined) return;
   const { round, slot, live } = found;
   transition.state.leases.delete(lease);
-  transition.out.push({ kind: 'release', worker: live.worker, lease, code: 'LEASE_LOST', message: reason });
+  transition.out.push({ kind: 'release', worker: live.worker, lease, code, message: reason });
   tell(transition, run, {
     kind: 'lost',
     round: round.n,

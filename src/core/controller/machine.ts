@@ -8,6 +8,7 @@ import { assignSlots, findLease, loseLease } from './leases.ts';
 import { passed } from './passes.ts';
 import { hear, newPresence, silentAt } from './presence.ts';
 import { acknowledge, letGo, receipt } from './receipts.ts';
+import { revoke } from './revoke.ts';
 import { claim, closeWindow, considerWindow, everyoneAnswered } from './rounds.ts';
 import { expire, pin, pinned, redraft, settle } from './settle.ts';
 import {
@@ -142,6 +143,8 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return withRun(transition, event.run, (run) => cosignRefused(transition, run, event));
     case 'stored':
       return stored(transition, event);
+    case 'revoke':
+      return revoke(transition, event);
     case 'cancel':
       return cancel(transition, event);
     case 'tick':

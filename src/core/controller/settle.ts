@@ -1,43 +1,41 @@
 import { artifactOf, isTrustedSlot, type Outcome, resultOf } from '../documents/index.ts';
-import { type Decision, decide, type Vote, verdictLevelOf } from '../trust/decide.ts';
+import { type Decision, decide, verdictLevelOf } from '../trust/decide.ts';
+import { revocationsFor } from '../trust/revocations.ts';
 import { differingFiles } from './differing-files.ts';
 import { charterOf } from './enrolment.ts';
 import { operatorsBefore } from './leases.ts';
 import { tokenOf } from './presence.ts';
+import { memberRevoked, revocationsIn } from './revocations.ts';
 import { openRound } from './rounds.ts';
+import { votesOf } from './standing.ts';
 import type { Recorded, Round, Run, Transition } from './state.ts';
 import { currentRound, isOver, mustSync, publishedOf, tell, unchanged } from './state.ts';
 import { closeOffer, conclude, endLeases, finish, publish, recordedWith } from './verdict.ts';
 
-function votesOf(run: Run): Vote[] {
-  return run.receipts.map((recorded) => ({
-    receipt: recorded.receipt.id,
-    worker: recorded.lease.aud,
-    operator: recorded.grant.payload.operator,
-    role: isTrustedSlot(recorded.slot) ? 'trusted-worker' : 'worker',
-    round: recorded.round,
-    slot: recorded.slot,
-    index: recorded.index,
-    enrolled: recorded.grant.payload.enrolled,
-    offerIndex: run.rounds[recorded.round - 1]?.offer.index ?? 0,
-    outcome: recorded.outcome,
-    result: recorded.result,
-    sealed: recorded.sealed,
-  }));
-}
-
-/** The decision on a run's evidence, as if the trusted worker had co-signed. */
+/** The decision on a run's evidence, as if the trusted workers had co-signed that still may. */
 function decisionOf(transition: Transition, run: Run): Decision {
-  const trustedKeys = charterOf(transition).trusted;
+  const { state } = transition;
+  const { keys, operators = {}, artifacts = [] } = revocationsFor(revocationsIn(state), state.log.size);
+  const { trusted: trustedKeys } = charterOf(transition);
+  // Nothing that a revoked trusted worker built is waited for any more, from whenever on it is revoked.
+  const gone = trustedKeys.filter((key) => Object.hasOwn(keys, key)).map((key) => [key, 0]);
   return decide(
     run.request.payload.policy,
     { votes: votesOf(run), trustedKeys, cosigned: trustedKeys, inputs: {} },
-    { keys: {}, artifacts: run.unserved },
+    {
+      keys: { ...keys, ...Object.fromEntries(gone) },
+      operators,
+      artifacts: [...artifacts, ...run.unserved],
+    },
   );
 }
 
-function trustedReceipt(run: Run): Recorded | undefined {
-  return run.receipts.find((recorded) => isTrustedSlot(recorded.slot) && recorded.outcome.kind === 'exit');
+/** The trusted worker's receipt, unless its key was revoked. */
+function trustedReceipt({ state }: Transition, run: Run): Recorded | undefined {
+  return run.receipts.find(
+    ({ slot, outcome, grant }) =>
+      isTrustedSlot(slot) && outcome.kind === 'exit' && memberRevoked(state, grant.payload) === undefined,
+  );
 }
 
 /** Ends a round whose slots are all used, and decides once the trusted worker's receipt is in or out of reach. */
@@ -49,7 +47,7 @@ export function settle(transition: Transition, run: Run): void {
     reveal(transition, run, round);
     decideRound(transition, run, round);
   } else if (run.phase.kind === 'awaiting-trusted' || run.phase.kind === 'agreed') {
-    if (trustedReceipt(run) !== undefined || run.trusted.kind === 'expired')
+    if (trustedReceipt(transition, run) !== undefined || run.trusted.kind === 'expired')
       decideRound(transition, run, round);
   }
 }
@@ -108,7 +106,7 @@ function describe(outcome: Outcome): string {
 function decideRound(transition: Transition, run: Run, round: Round): void {
   const { policy } = run.request.payload;
   const decision = decisionOf(transition, run);
-  const trusted = trustedReceipt(run);
+  const trusted = trustedReceipt(transition, run);
   const about = recordedWith(run, decision.result);
   if (decision.level === 'failed') return conclude(transition, run, 'failed', about);
   if (decision.level === 'agreed' || decision.level === 'trusted') {
@@ -128,7 +126,11 @@ function decideRound(transition: Transition, run: Run, round: Round): void {
   if (decision.contradicted.some((result) => result.round === round.n))
     return contradicted(transition, run, round, decision);
   const failures = run.receipts.filter(
-    (r) => r.round === round.n && !isTrustedSlot(r.slot) && r.outcome.kind === 'exit' && r.outcome.code !== 0,
+    (r) =>
+      r.round === round.n &&
+      !decision.excluded.has(r.receipt.id) &&
+      r.outcome.kind === 'exit' &&
+      r.outcome.code !== 0,
   );
   if (
     failures.length >= policy.agree &&
@@ -203,6 +205,12 @@ function afterPin(transition: Transition, run: Run): void {
   const about = recordedWith(run, decision.result);
   if (round !== undefined && decision.contradicted.some((result) => result.round === round.n))
     return contradicted(transition, run, round, decision);
+  // Some of those who agreed may have been revoked meanwhile.
+  const agreed = decision.level === 'agreed' || decision.level === 'trusted';
+  if (round !== undefined && !agreed) return nextRound(transition, run, round);
+  const artifact = decision.outcome === null ? null : artifactOf(decision.outcome);
+  if (round !== undefined && run.phase.kind === 'pinning' && run.phase.artifact !== artifact)
+    return decideRound(transition, run, round);
   if (decision.level === 'trusted' || run.request.payload.policy.cosign === 'none')
     return conclude(transition, run, verdictLevelOf(decision), about);
   run.phase = { kind: 'agreed', published: publish(transition, run, 'agreed', about) };
@@ -222,11 +230,39 @@ export function redraft(transition: Transition, run: Run): void {
   else conclude(transition, run, 'disputed', null);
 }
 
+/** The draft is not to be signed any more: the run is where it was before there was one. */
+export function withdrawDraft(run: Run): void {
+  if (run.phase.kind !== 'cosigning') return;
+  const { draft, published } = run.phase;
+  const { level } = draft.payload.predicate.quorate_verdict;
+  run.phase =
+    level === 'failed' || published === null ? { kind: 'awaiting-trusted' } : { kind: 'agreed', published };
+}
+
+/** Decides again what was agreed or waits for the trusted worker: receipts or an artifact were revoked. */
+export function decideAgain(transition: Transition, run: Run): void {
+  const round = currentRound(run);
+  // A round decides at its end, and what is being fetched once it is here.
+  if (round === undefined || run.phase.kind === 'building' || run.phase.kind === 'pinning') return;
+  if (run.phase.kind === 'cosigning') {
+    const { payload } = run.phase.draft;
+    const now = decisionOf(transition, run);
+    const { level } = payload.predicate.quorate_verdict;
+    if (now.level === level && now.result === resultOf(payload)) return;
+    withdrawDraft(run);
+  }
+  decideRound(transition, run, round);
+}
+
 /** Opens a new round where the policy allows one and enough operators have no receipt of an earlier round. */
 function nextRound(transition: Transition, run: Run, round: Round): void {
   const { policy } = run.request.payload;
   const held = operatorsBefore(run, { ...round, n: round.n + 1 });
-  const fresh = [...transition.state.operators.worker.keys()].filter((name) => !held.has(name));
+  const { state } = transition;
+  const revoked = new Set(
+    revocationsIn(state).flatMap(({ what }) => (what.kind === 'operator' ? [what.id] : [])),
+  );
+  const fresh = [...state.operators.worker.keys()].filter((name) => !held.has(name) && !revoked.has(name));
   if (run.rounds.length < policy.rounds && fresh.length >= policy.agree) {
     closeOffer(transition, round);
     openRound(transition, run);

@@ -15,7 +15,9 @@ import type {
 } from '../documents/index.ts';
 import type { Durability } from '../durability.ts';
 import { assert } from '../errors.ts';
+import type { OpenedRevocation } from '../judge/index.ts';
 import { MerkleTree } from '../transparency/merkle.ts';
+import type { Revoked } from '../trust/revocations.ts';
 import type { Dispute } from './dispute-reasons.ts';
 import type { ControllerEffect, ControllerEvent, Cosignature, Progress, Timings } from './events.ts';
 import { defaultTimings } from './events.ts';
@@ -143,7 +145,14 @@ export interface Run {
   /** Artifacts that none of those who agreed on them could serve. */
   unserved: string[];
   phase: Phase;
+  /** Why the published verdict does not stand any more. */
+  revoked: Revoked | null;
   history: { at: number; progress: Progress }[];
+}
+
+/** A revocation in the log, as it is passed on: with the charter under which it was taken. */
+export interface LoggedRevocation extends OpenedRevocation {
+  index: number;
 }
 
 export interface Enrolled {
@@ -168,6 +177,8 @@ export interface ControllerState {
   operators: Record<Role, Map<string, number>>;
   /** Keys that joined on an invite, by its jti. */
   invites: Map<string, string[]>;
+  /** In log order. */
+  revocations: LoggedRevocation[];
   presence: Presence;
   runs: Map<string, Run>;
   index: RunIndex<Run, Recorded>;
@@ -191,6 +202,7 @@ export function newState(id: string, idp: string): ControllerState {
     keys: new Map(),
     operators: { worker: new Map(), 'trusted-worker': new Map(), publisher: new Map(), reader: new Map() },
     invites: new Map(),
+    revocations: [],
     presence: newPresence(),
     runs: new Map(),
     index: new RunIndex(),

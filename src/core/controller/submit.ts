@@ -2,8 +2,10 @@ import { checkTime } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { checkGrant, checkInputs, checkJob, checkRequest, enforce, type Order } from '../judge/index.ts';
 import { limits } from '../limits.ts';
+import { revocationAt } from '../trust/revocations.ts';
 import { charterOf, checkEnrolled, type Moment } from './enrolment.ts';
 import { controllerLimits } from './limits.ts';
+import { revocationsIn, revokedError } from './revocations.ts';
 import { openRound } from './rounds.ts';
 import type { EventOf, Run, Transition } from './state.ts';
 import { tell, unchanged } from './state.ts';
@@ -11,7 +13,7 @@ import { tell, unchanged } from './state.ts';
 /**
  * Whether the controller takes this order here and now. Changes nothing, so that the runtime can ask before it does
  * anything expensive for it. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of `checkRequest` and `checkJob`,
- * `REQUEST_AUDIENCE_MISMATCH`, `KEY_NOT_ENROLLED`, `JOB_INPUTS_UNSUPPORTED`.
+ * `REQUEST_AUDIENCE_MISMATCH`, `KEY_NOT_ENROLLED`, `JOB_INPUTS_UNSUPPORTED`, `…_REVOKED`.
  */
 export function checkOrder(moment: Moment, order: Order): void {
   const { request, publisher, job } = order;
@@ -26,6 +28,16 @@ export function checkOrder(moment: Moment, order: Order): void {
   checkEnrolled(moment, publisher.payload);
   checkJob(enforce, request.payload, order);
   checkInputs(enforce, job);
+  checkOrderStands(moment, order);
+}
+
+/** Errors: `JOB_REVOKED`, `IMAGE_REVOKED`. */
+function checkOrderStands({ state }: Moment, { job, jobId }: Order): void {
+  const all = revocationsIn(state);
+  const revoked =
+    revocationAt(all, { kind: 'job', id: jobId }, state.log.size) ??
+    revocationAt(all, { kind: 'image', id: job.image }, state.log.size);
+  if (revoked !== undefined) throw revokedError(revoked);
 }
 
 /** Errors: `CONTROLLER_BUSY`. */
@@ -67,6 +79,7 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
     receipts: [],
     unserved: [],
     phase: { kind: 'building' },
+    revoked: null,
     history: [],
   };
   state.runs.set(run.id, run);

@@ -153,6 +153,7 @@ function isPassing(code: string): boolean {
 
 function announce(transition: Transition, run: Run, { verdict, dispute }: Published): void {
   const { level, outcome } = verdict.payload.predicate.quorate_verdict;
+  run.revoked = null;
   transition.out.push({ kind: 'verdict', run: run.id });
   transition.state.unstored.add(run.id);
   tell(transition, run, {

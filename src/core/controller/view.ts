@@ -1,5 +1,6 @@
 import { artifactOf } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
+import type { Revoked } from '../trust/revocations.ts';
 import type { RunSummary } from '../wire/messages.ts';
 import { type ControllerState, levelOf, outcomeOf, publishedOf, type Run } from './state.ts';
 
@@ -25,21 +26,31 @@ export function summaryOf(run: Run): RunSummary {
     level: levelOf(run),
     ...(dispute !== null && { reason: dispute }),
     artifact: artifactBy(run),
+    ...(run.revoked !== null && { revoked: summaryOfRevoked(run.revoked) }),
     submittedAt: run.submittedAt,
     round: run.rounds.length,
     policy: { agree: policy.agree, of: policy.of, cosign: policy.cosign === 'required' },
   };
 }
 
-/** The run whose published verdict proves an artifact best: the newest that trusts it, else the first that agreed on it. */
+/**
+ * The run whose published verdict proves an artifact best: the newest that trusts it, else the first that agreed on it; one
+ * that a revocation voids only where there is no other.
+ */
 export function provingRun(state: ControllerState, artifact: string): Run | undefined {
   let best: Run | undefined;
   for (const run of state.index.withArtifact(artifact)) {
     const { level, outcome } = publishedOf(run)?.verdict.payload.predicate.quorate_verdict ?? {};
     if (outcome === undefined || outcome === null || artifactOf(outcome) !== artifact) continue;
-    if (level === 'trusted' || best === undefined) best = run;
+    const stands = run.revoked === null;
+    if (best === undefined || (best.revoked !== null && stands)) best = run;
+    else if (level === 'trusted' && (stands || best.revoked !== null)) best = run;
   }
   return best;
+}
+
+export function summaryOfRevoked({ what, since, reason }: Revoked): NonNullable<RunSummary['revoked']> {
+  return { what: what.kind, id: what.id, since, reason };
 }
 
 /** Newest first. */

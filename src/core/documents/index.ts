@@ -8,6 +8,7 @@ export * from './job.ts';
 export * from './jws.ts';
 export * from './leaves.ts';
 export * from './result.ts';
+export * from './revocation.ts';
 export * from './round.ts';
 export * from './statement.ts';
 export type { Signer, Verified, Verifier } from './verified.ts';

@@ -15,6 +15,7 @@ import {
   inviteSchema,
 } from './identity.ts';
 import { type Request, requestSchema } from './job.ts';
+import { type Revocation, revocationSchema } from './revocation.ts';
 import {
   type Ack,
   ackSchema,
@@ -38,6 +39,7 @@ export interface Messages {
   claim: Claim;
   lease: Lease;
   ack: Ack;
+  revocation: Revocation;
 }
 export type MessageKind = keyof Messages;
 
@@ -51,6 +53,7 @@ const schemas: { [K in MessageKind]: z.ZodType<Messages[K]> } = {
   claim: claimSchema,
   lease: leaseSchema,
   ack: ackSchema,
+  revocation: revocationSchema,
 };
 
 export const messageKinds = Object.keys(schemas) as MessageKind[];

@@ -10,4 +10,5 @@ export const leaves = {
   offer: (id: string, job: string, request: string) => `offer ${id} job ${job} request ${request}`,
   receipt: (id: string, offer: string) => `receipt ${id} offer ${offer}`,
   verdict: (id: string, job: string) => `verdict ${id} job ${job}`,
+  revocation: (id: string) => `revocation ${id}`,
 };

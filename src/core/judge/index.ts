@@ -7,4 +7,11 @@ export { policyMeetsFloor } from './policy.ts';
 export { checkReceipt } from './receipt.ts';
 export { filesFit, outputFilesMaxOf, receiptBytesMaxOf } from './receipt-size.ts';
 export { checkInputs, checkJob, checkRequest, type Order } from './request.ts';
+export {
+  checkRevocation,
+  isNamed,
+  type OpenedRevocation,
+  openRevocations,
+  type RevocationList,
+} from './revocation.ts';
 export { vcsAllowed } from './vcs.ts';

@@ -20,6 +20,8 @@ export interface Vote {
   /** PeerId that signed it. */
   worker: string;
   operator: string;
+  /** PeerId of the identity provider whose grant its worker had. */
+  issuer: string;
   role: 'worker' | 'trusted-worker';
   round: number;
   slot: Slot;
@@ -47,8 +49,10 @@ export interface Evidence {
 }
 
 export interface Revocations {
-  /** A key's signatures from this log index on are void. */
+  /** What a key signed from this log index on is void: receipts, and grants that receipts rest on. */
   keys: Readonly<Record<string, number>>;
+  /** Receipts of an operator's workers from this log index on are void. A trusted worker's key is revoked by itself. */
+  operators?: Readonly<Record<string, number>>;
   /** Artifacts (CIDs) nobody may vote for any more. */
   artifacts?: readonly string[];
 }
@@ -61,8 +65,13 @@ export function isExit(vote: Vote): vote is ExitVote {
   return vote.outcome.kind === 'exit' && vote.result !== null;
 }
 
-export function isRevoked(vote: { worker: string; index: number }, { keys }: Revocations): boolean {
+export function isRevoked(vote: Vote, { keys, operators = {} }: Revocations): boolean {
   // Own properties only: a key named like a method of Object must not find one.
-  const from = Object.hasOwn(keys, vote.worker) ? keys[vote.worker] : undefined;
-  return from !== undefined && vote.index >= from;
+  const reaches = (from: Readonly<Record<string, number>>, id: string) =>
+    Object.hasOwn(from, id) && vote.index >= (from[id] ?? 0);
+  return (
+    reaches(keys, vote.worker) ||
+    reaches(keys, vote.issuer) ||
+    (vote.role === 'worker' && reaches(operators, vote.operator))
+  );
 }

@@ -14,6 +14,7 @@ import { checker } from '../judge/index.ts';
 import { isoTime } from '../time.ts';
 import { decideBy } from './decide.ts';
 import type { Level } from './evidence.ts';
+import { revokedUnder } from './revocations.ts';
 import { rules } from './rules.ts';
 import { openCharter, openJob, openRequest } from './steps/authority.ts';
 import type { Ask, Expected, Logged, Opened } from './steps/context.ts';
@@ -21,6 +22,7 @@ import { checkCosignature, type Decided, decideAgain, witnessTimes } from './ste
 import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';
 import { openReceipts } from './steps/receipts.ts';
+import { checkRevocations } from './steps/revocations.ts';
 import { plural, sayCosigners, sayDecision, sayExpected, sayRevocations } from './steps/sentences.ts';
 import { checkTimes } from './steps/times.ts';
 import { factsOf, openVerdict } from './steps/verdict.ts';
@@ -35,9 +37,9 @@ export type StepName =
   | 'receipts'
   | 'verdict'
   | 'log'
+  | 'revocations'
   | 'decision'
   | 'co-signature'
-  | 'revocations'
   | 'expected'
   | 'files'
   | 'age';
@@ -114,17 +116,15 @@ export async function verifyBy(
   expected: Expected,
   verifier: Verifier,
 ): Promise<Verification> {
-  const revocations = off.has('key-revoked')
-    ? { ...expected.revocations, keys: {} }
-    : (expected.revocations ?? { keys: {} });
+  const revocations = off.has('key-revoked') ? [] : (expected.revocations ?? []);
   const guards = { using: rules.filter(({ reason }) => !off.has(reason)), off };
-  const ask: Ask = {
+  let ask: Ask = {
     bundle,
     expected,
     verifier,
     check: checker(off),
-    revocations,
-    decide: (policy, evidence) => decideBy(guards, policy, evidence, revocations),
+    revoked: [],
+    decide: (...given) => decideBy(guards, ...given),
     resultOf: off.has('VERDICT_SUBJECTS_MISMATCH') ? resultWithoutFiles : resultOf,
   };
   const steps: VerificationStep[] = [];
@@ -132,6 +132,7 @@ export async function verifyBy(
   const passed = (says: string) => steps.push({ step, ok: true, code: null, says });
   try {
     const charter = await openCharter(ask);
+    ask = { ...ask, revoked: revokedUnder(revocations, charter.payload) };
     passed(`The root key says who runs the project "${charter.payload.name}".`);
 
     step = 'request';
@@ -163,6 +164,10 @@ export async function verifyBy(
     const logged = await openLog(ask, opened);
     passed(`All of that is in the project's log (${plural(logged.checkpoint.size, 'leaf', 'leaves')}).`);
 
+    step = 'revocations';
+    checkRevocations(ask, opened, logged);
+    passed(sayRevocations(revocations.length));
+
     step = 'decision';
     const decided = decideAgain(ask, opened, logged, what === 'draft');
     passed(sayDecision(decided, policy));
@@ -172,9 +177,6 @@ export async function verifyBy(
       checkCosignature(ask, opened, logged, decided.cosigners);
       passed(sayCosigners(decided.cosigners));
     }
-
-    step = 'revocations';
-    passed(sayRevocations(revocations));
 
     step = 'expected';
     const facts = collectFacts(ask, opened, logged, decided);

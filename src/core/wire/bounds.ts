@@ -80,6 +80,8 @@ export const messageBounds = table({
       jobs: byAnyone,
       show: byAnyone,
       follow: byAnyone,
+      // It proves by itself who says so, and an owner brings it with any key.
+      revoke: byAnyone,
       cancel: byMember,
       logs: byAnyone,
     } satisfies Record<ApiUp['kind'], MessageBound>,
@@ -88,6 +90,11 @@ export const messageBounds = table({
     streams: 8,
     streamsPerMinute: 240,
     messages: { which: byAnyone } satisfies Record<keyof BundleUp, MessageBound>,
+  },
+  revocations: {
+    streams: 4,
+    streamsPerMinute: 120,
+    messages: { ask: byAnyone },
   },
   car: {
     streams: 8,

@@ -26,14 +26,24 @@ export const offerNoticeSchema = z.strictObject({
 });
 export type OfferNotice = z.infer<typeof offerNoticeSchema>;
 
+/** Why a verdict does not stand any more. */
+const revokedSchema = z.strictObject({ what: text(40), id: text(120), since: count, reason: text(500) });
+
 /** A hint that a verdict is out; whoever cares pulls the bundle and checks it. */
 export const verdictNoticeSchema = z.strictObject({
   job: cid,
   request: sha256,
   level: z.enum(['agreed', 'trusted', 'failed', 'disputed']),
   artifact: cid.nullable(),
+  revoked: revokedSchema.optional(),
 });
 export type VerdictNotice = z.infer<typeof verdictNoticeSchema>;
+
+/** Signed revocations with the charters that name who signed them: one of each in gossip, all that are known elsewhere. */
+export const revocationListSchema = z.strictObject({
+  charters: z.array(jws).max(limits.revocationChartersMax),
+  revocations: z.array(jws).max(limits.revocationsMax),
+});
 
 /** Where a controller's HTTP feed is: http or https, no credentials, no query. */
 const feedUrls = z.array(text(300).regex(/^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/)).max(limits.feedUrlsMax);
@@ -48,6 +58,8 @@ export const feedDownSchema = z.discriminatedUnion('kind', [
     kind: z.literal('backlog'),
     charter: jws,
     offers: z.array(offerNoticeSchema).max(limits.openRequestsMax),
+    /** How many revocations there are. */
+    revocations: count,
     feed: feedUrls.optional(),
     /** Further offers follow at the next poll, which need not wait. */
     more: z.literal(true).optional(),
@@ -105,6 +117,7 @@ export const runSummarySchema = z.strictObject({
   /** Why there was no agreement, where the level is `disputed`; a controller may know of more reasons than its clients. */
   reason: text(40).optional(),
   artifact: cid.nullable(),
+  revoked: revokedSchema.optional(),
   submittedAt: count,
   round: count,
   policy: z.strictObject({ agree: count, of: count, cosign: z.boolean() }),
@@ -129,6 +142,8 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
   /** `which`: a run id, a job's CID, or the start of one of them (8 characters at least). */
   z.strictObject({ kind: z.literal('show'), which: text(120) }),
   z.strictObject({ kind: z.literal('follow'), which: text(120) }),
+  /** The revocation proves by itself who may say so; whoever brings it does not matter. */
+  z.strictObject({ kind: z.literal('revoke'), revocation: jws }),
   /** Of one's own runs only. */
   z.strictObject({ kind: z.literal('cancel'), which: text(120), reason: text(500).min(1) }),
   /** Live logs of a sealed round go to its requester and nobody else. */
@@ -156,6 +171,7 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('accepted'), run: sha256, job: cid }),
   z.strictObject({ kind: z.literal('cancelled'), run: sha256 }),
+  z.strictObject({ kind: z.literal('revoked'), index: count }),
   z.strictObject({ kind: z.literal('jobs'), jobs: z.array(runSummarySchema).max(10_000) }),
   z.strictObject({
     kind: z.literal('job'),
@@ -184,6 +200,12 @@ export const bundleDownSchema = z.discriminatedUnion('kind', [
     bundle: z.string().max(limits.bundleBytesMax),
     addrs: z.array(multiaddr).max(64),
   }),
+  error,
+]);
+
+export const revocationsUpSchema = z.strictObject({ kind: z.literal('ask') });
+export const revocationsDownSchema = z.discriminatedUnion('kind', [
+  revocationListSchema.extend({ kind: z.literal('revocations') }),
   error,
 ]);
 

@@ -12,10 +12,16 @@ export const protocols = {
   bundle: '/quorate/bundle/1',
   /** Anybody → whoever serves an artifact: its blocks, as one CAR. */
   car: '/quorate/car/1',
+  /** Anybody → any member: the revocations it knows. */
+  revocations: '/quorate/revocations/1',
 } as const;
 
 /** Gossip topics of a project. */
 export const topics = {
   offers: (project: string) => `/quorate/1/${project}/offers`,
   verdicts: (project: string) => `/quorate/1/${project}/verdicts`,
+  revocations: (project: string) => `/quorate/1/${project}/revocations`,
 };
+
+/** All topics of a project. */
+export const topicsOf = (project: string): string[] => Object.values(topics).map((topic) => topic(project));

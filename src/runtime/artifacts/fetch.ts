@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { type Bundle, decodeBundle, openMessage } from '../../core/documents/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { counted } from '../../core/quantity.ts';
+import { RevocationBook } from '../../core/sessions/revocation-book.ts';
 import { checkAge, type Verification, verifyBundle } from '../../core/trust/index.ts';
 import { generateSeed } from '../../identity/keys.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
@@ -9,7 +10,9 @@ import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../
 import { openStore } from '../../store/index.ts';
 import { makeScratch } from '../node/scratch.ts';
 import { fetchBundle } from './bundles.ts';
+import { learnRevocations } from './revocations.ts';
 import { pullArtifact } from './transfer.ts';
+import { waitForPeer } from './wait-for-peer.ts';
 
 export interface FetchProgress {
   phase: 'looking' | 'proving' | 'fetching' | 'writing';
@@ -29,6 +32,8 @@ export interface FetchOptions {
   dest: string;
   source?: string;
   ref?: string;
+  /** Revocations that are known; those that peers tell are added. By default only the latter. */
+  revocations?: RevocationBook;
   /** Largest age of the verdict, in seconds. */
   maxAge?: number;
   signal: AbortSignal;
@@ -55,14 +60,23 @@ export class NotTrusted extends QuorateError {
     const why =
       failed === undefined ? `its level is "${verification.level}"` : `${failed.code ?? ''}: ${failed.says}`;
     const other = ['REF_MISMATCH', 'SOURCE_MISMATCH'].includes(verification.code ?? '');
-    super('NOT_TRUSTED', `${artifact} is not ${other ? 'what was asked for' : 'trusted'}: ${why}`, {
+    const not = other
+      ? 'is not what was asked for'
+      : isRevocation(verification.code)
+        ? 'is trusted no more'
+        : 'is not trusted';
+    super('NOT_TRUSTED', `${artifact} ${not}: ${why}`, {
       hint: hintFor(verification),
     });
     this.verification = verification;
   }
 }
 
+const isRevocation = (code: string | null): boolean => code?.endsWith('_REVOKED') === true;
+
 function hintFor({ level, code }: Verification): string {
+  if (isRevocation(code))
+    return 'Do not use it, nor copies of it. Ask the owner of the project for another build.';
   if (level === 'agreed') return 'The trusted worker has not confirmed it yet; try again when it has.';
   if (code === 'REF_MISMATCH')
     return 'It may be genuine and old. quorate jobs lists what was built at the ref you mean.';
@@ -96,7 +110,8 @@ export async function fetchArtifact(options: FetchOptions): Promise<Fetched> {
     const store = await openStore({ dir: scratch, libp2p: mesh.libp2p });
     closers.push(() => store.close());
     onProgress({ phase: 'looking', says: `looking for ${artifact}` });
-    const found = await findBundle(mesh, options);
+    const book = options.revocations ?? (await emptyBook(options.project));
+    const found = await findBundle(mesh, options, book);
     onProgress({
       phase: 'proving',
       says: `found at ${counted(found.peers.length, 'peer')}; checking the proof`,
@@ -180,7 +195,7 @@ interface Found {
 }
 
 /** Requests the bundle from providers of the artifact, then from members of the project. The best verification wins. */
-async function findBundle(mesh: Mesh, options: FetchOptions): Promise<Found> {
+async function findBundle(mesh: Mesh, options: FetchOptions, book: RevocationBook): Promise<Found> {
   const { artifact, project, source, ref, maxAge, signal } = options;
   const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
   const peers = new Map<string, PeerAddress>();
@@ -192,12 +207,20 @@ async function findBundle(mesh: Mesh, options: FetchOptions): Promise<Found> {
       artifact,
       AbortSignal.any([limit, AbortSignal.timeout(askMsMax)]),
     );
+    const within = AbortSignal.any([limit, AbortSignal.timeout(askMsMax)]);
+    await learnRevocations(mesh, peer, book, within).catch(() => {});
     if (text === undefined) return;
     peers.set(peer.id, peer);
     const bundle = decodeBundle(text);
+    const verification = await check(bundle);
+    if (best === undefined || rank(verification) > rank(best.verification))
+      best = { bundle, text, verification };
+  };
+  const check = async (bundle: Bundle): Promise<Verification> => {
     const expected = {
       project,
       artifact,
+      revocations: book.revoked,
       ...(source === undefined ? {} : { source }),
       ...(ref === undefined ? {} : { ref }),
     };
@@ -205,8 +228,7 @@ async function findBundle(mesh: Mesh, options: FetchOptions): Promise<Found> {
     if (maxAge !== undefined && verification.facts !== null) {
       verification = checkAge(verification, { now: Date.now(), maxAgeSeconds: maxAge });
     }
-    if (best === undefined || rank(verification) > rank(best.verification))
-      best = { bundle, text, verification };
+    return verification;
   };
   await waitForPeer(mesh, limit);
   for (const key of [artifact, projectRendezvous(project)]) {
@@ -241,16 +263,14 @@ async function findBundle(mesh: Mesh, options: FetchOptions): Promise<Found> {
       hint: 'Check the CID and the bootstrap address; an artifact has a bundle as soon as its job has a verdict.',
     });
   }
-  return { ...best, peers: [...peers.values()] };
+  // Those who were asked after it may have told of a revocation.
+  return { ...best, verification: await check(best.bundle), peers: [...peers.values()] };
+}
+
+function emptyBook(project: string): Promise<RevocationBook> {
+  return RevocationBook.open(project, joseVerifier, { load: async () => undefined, save: async () => {} });
 }
 
 function rank({ ok, level }: Verification): number {
   return !ok ? 0 : level === 'trusted' ? 3 : level === 'agreed' ? 2 : 1;
-}
-
-async function waitForPeer(mesh: Mesh, signal: AbortSignal): Promise<void> {
-  for (let waited = 0; mesh.connected().length === 0 && waited < 10_000; waited += 50) {
-    if (signal.aborted) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }

@@ -5,7 +5,7 @@ import { messageOf } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
 import { Loop } from '../../core/sessions/loop.ts';
-import { topics } from '../../core/wire/protocols.ts';
+import { topicsOf } from '../../core/wire/protocols.ts';
 import { openJournal } from '../../journal/index.ts';
 import { openMesh, projectRendezvous } from '../../mesh/index.ts';
 import { Buckets } from '../../mesh/token-buckets.ts';
@@ -79,7 +79,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       announce: options.announce,
       bootstrap: [...folder.charter.bootstrap, ...options.bootstrap],
       peersFile: join(folder.dir, 'peers.json'),
-      topics: [topics.offers(folder.project), topics.verdicts(folder.project)],
+      topics: topicsOf(folder.project),
       role: 'node',
     });
     closers.push(() => mesh.close());

@@ -1,6 +1,9 @@
 import { publishedOf } from '../../core/controller/state.ts';
+import { summaryOfRevoked } from '../../core/controller/view.ts';
 import { artifactOf } from '../../core/documents/index.ts';
+import type { RevocationList } from '../../core/judge/index.ts';
 import { limits } from '../../core/limits.ts';
+import { listOf } from '../../core/sessions/revocation-book.ts';
 import type { OfferNotice, VerdictNotice } from '../../core/wire/messages.ts';
 import type { Store } from '../../store/index.ts';
 import { encodeCar } from '../../transfer/index.ts';
@@ -16,6 +19,8 @@ export interface PublicView {
   offers(): OfferNotice[];
   /** The latest verdicts, newest first, at most `limits.feedOffersMax`. Hints: the bundle is the proof. */
   verdicts(): VerdictNotice[];
+  /** All that are in the log. */
+  revocations(): RevocationList;
   /** Of a run, a job or an artifact. */
   bundle(which: string): Promise<string | undefined>;
   /** A public block's verified bytes. */
@@ -46,11 +51,13 @@ export function publicView(
           request: id,
           level,
           artifact: outcome === null ? null : artifactOf(outcome),
+          ...(run.revoked !== null && { revoked: summaryOfRevoked(run.revoked) }),
         });
         if (found.length >= limits.feedOffersMax) break;
       }
       return found;
     },
+    revocations: () => listOf(state.revocations),
     bundle: (which) => bundles.get(which),
     ...publicTrees(store),
   };

@@ -9,7 +9,7 @@ import type { Membership } from '../../core/sessions/credentials.ts';
 import { Loop } from '../../core/sessions/loop.ts';
 import { type HttpFeedTimings, httpFeedTimings } from '../../core/sessions/worker/http-feed.ts';
 import { WorkerSessions } from '../../core/sessions/worker/worker-sessions.ts';
-import { topics } from '../../core/wire/protocols.ts';
+import { topicsOf } from '../../core/wire/protocols.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from '../../core/worker/events.ts';
 import { Worker } from '../../core/worker/machine.ts';
 import { workerRules } from '../../core/worker/state.ts';
@@ -20,9 +20,11 @@ import { announce } from '../artifacts/announce.ts';
 import { startBlockCollection } from '../artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../artifacts/bundles.ts';
 import { repairTrees } from '../artifacts/repair.ts';
+import { serveRevocations } from '../artifacts/revocations.ts';
 import { serveArtifacts } from '../artifacts/transfer.ts';
 import { openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
+import { openRevocationBook } from '../membership/revocation-file.ts';
 import { getText } from '../node/http-get.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { meshDial, nodeClock, signingOf } from '../node/ports.ts';
@@ -114,7 +116,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       listen: options.listen,
       bootstrap: [...membership.bootstrap, ...membership.controllers.flatMap(({ addrs }) => addrs)],
       peersFile: join(home.dir, 'peers.json'),
-      topics: [topics.offers(membership.project), topics.verdicts(membership.project)],
+      topics: topicsOf(membership.project),
       role: 'node',
       bandwidth,
     });
@@ -126,6 +128,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     // The store is one process's at a time, and so is what lies beside it.
     await sweepScratch(home.dir);
     const credentials = await openCredentials(home, key, membership);
+    const revocations = await openRevocationBook(home.dir, membership.project);
     const machine = new Worker(key.id);
 
     const clock = nodeClock(stop.signal);
@@ -196,6 +199,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
         },
         bundles: context.bundles,
         leafFile: openLeafFile(join(home.dir, `log-${membership.project}.txt`)),
+        revocations,
         tell,
       },
       options.httpFeed ?? httpFeedTimings,
@@ -204,6 +208,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     await sessions.prepare();
     perform = (effect) => sessions.perform(effect);
     serveBundles(mesh, context.bundles);
+    serveRevocations(mesh, revocations);
     serveArtifacts(context);
     const operator = new Operator({
       lending,

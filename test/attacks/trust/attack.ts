@@ -10,7 +10,7 @@ import {
 import { type Rule, rules } from '../../../src/core/trust/rules.ts';
 import { type Expected, verifyBy } from '../../../src/core/trust/verify.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { exit, project, trusted, workerKey } from '../../support/project.ts';
+import { exit, idp, project, trusted, workerKey } from '../../support/project.ts';
 
 export { verifyBundle as verify } from '../../../src/core/trust/verify.ts';
 
@@ -59,6 +59,7 @@ export function receipt(
     receipt: `${worker} ${round} ${slot} ${builds}`,
     worker,
     operator,
+    issuer: idp.id,
     role: 'worker',
     round,
     slot,

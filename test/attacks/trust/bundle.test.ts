@@ -3,6 +3,7 @@ import {
   cidOf,
   controller,
   exit,
+  keyRevoked,
   makeProject,
   policy,
   publisher,
@@ -276,14 +277,14 @@ describe('the controller tells two stories, or drops a receipt', () => {
 
 describe('a key is stolen', () => {
   const off = ['key-revoked'];
-  const from = (key: string, index: number) => ({ revocations: { keys: { [key]: index } } });
+  const from = (key: string, index: number) => ({ revocations: [keyRevoked(key, index)] });
   it('revoked from a log index, what rested on it is decided again', async () => {
     const { bundle, votes } = await makeProject({ runs: [{ operator: 'ada' }, { operator: 'bob' }] });
     const index = votes[0]?.index ?? 0;
     const revoked = from(workerKey('ada').id, index);
     expect(await verifyWithout([], bundle, revoked)).toMatchObject({
       ok: false,
-      code: 'VERDICT_UNSUPPORTED_BY_EVIDENCE',
+      code: 'EVIDENCE_REVOKED',
     });
     expect(await verifyWithout(off, bundle, revoked)).toMatchObject({ ok: true, level: 'trusted' });
   });
@@ -295,7 +296,7 @@ describe('a key is stolen', () => {
   it.each([
     ['controller', controller.id, 'KEY_REVOKED'],
     ['publisher', publisher.id, 'KEY_REVOKED'],
-    ['trusted worker', trusted.id, 'VERDICT_UNSUPPORTED_BY_EVIDENCE'],
+    ['trusted worker', trusted.id, 'EVIDENCE_REVOKED'],
   ])('the %s’s: nothing that it signed from then on is trusted', async (_, key, code) => {
     const { bundle } = await makeProject();
     expect((await verifyWithout([], bundle, from(key, 0))).code).toBe(code);

@@ -27,6 +27,7 @@ import {
   type Outcome,
   type Policy,
   type ReceiptFacts,
+  type RevocationTarget,
   type Role,
   signMessage,
   type Verified,
@@ -197,6 +198,18 @@ export class Bench {
     return reply.run;
   }
 
+  /** Revokes from a leaf of the log on, by default from now on; the answer comes back. */
+  async revoke(
+    what: RevocationTarget,
+    over: { since?: number; as?: string; reason?: string } = {},
+  ): Promise<Reply> {
+    const { since = this.controller.state.log.size, ...rest } = over;
+    const revocation = await this.paper.revocation(what, since, this.now, rest);
+    const token = this.token('revoke');
+    this.send({ kind: 'revoke', token, revocation });
+    return this.lastReply(token);
+  }
+
   run(id: string): Run {
     const run = this.controller.state.runs.get(id);
     if (run === undefined) throw new Error('no such run');
@@ -290,10 +303,10 @@ export class Bench {
     return this.send({ kind: 'pinned', run, artifact, ok, detail: ok ? '' : 'nobody serves it' });
   }
 
-  cosign(run: string): ControllerEffect[] {
+  cosign(run: string, by = 'trusted'): ControllerEffect[] {
     const { phase } = this.run(run);
     const verdict = phase.kind === 'cosigning' ? phase.draft.id : '';
-    const worker = this.id('trusted');
+    const worker = this.id(by);
     return this.send({ kind: 'cosigned', run, worker, verdict, signature: 'c2ln', witness: 'w' });
   }
 

@@ -83,6 +83,7 @@ describe('golden vectors', () => {
       'offer',
       'receipt',
       'request',
+      'revocation',
       'verdict',
     ]);
     for (const kind of kinds) {

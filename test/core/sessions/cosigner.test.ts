@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { encodeBundle, leaves as leafOf, resultOf } from '../../../src/core/documents/index.ts';
 import { Cosigner } from '../../../src/core/sessions/worker/cosigner.ts';
 import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
+import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
 import type { WorkerEvent } from '../../../src/core/worker/events.ts';
 import { signingOf } from '../../../src/runtime/node/ports.ts';
 import { at, makeProject, payloadOf, type Recipe, trusted } from '../../support/project.ts';
@@ -25,10 +26,11 @@ async function look(
     },
     // It has read all of the log before.
     leafFile: { load: async () => [...leaves], append: async () => {} },
+    revocations: { revoked: [] },
     dispatch: (event: WorkerEvent) => found.push(event),
     tell: () => {},
   } as unknown as WorkerPorts;
-  await new Cosigner(ports).check('lease', encodeBundle(draft));
+  await new Cosigner(ports, new RevocationFeed(ports)).check('lease', encodeBundle(draft));
   return found[0] as Checked | undefined;
 }
 

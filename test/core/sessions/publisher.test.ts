@@ -56,7 +56,7 @@ class Desk {
     this.#performed += due.length;
     for (const effect of due) {
       if (effect.kind === 'verdict') await publisher.verdict(effect.run);
-      if (effect.kind === 'progress') await publisher.contradicted(effect);
+      if (effect.kind === 'progress') await publisher.proofLost(effect);
     }
   }
 

@@ -7,6 +7,9 @@ import {
   controller,
   cosign,
   exit,
+  idp,
+  keyRevoked,
+  log,
   makeProject,
   type Project,
   policy,
@@ -39,9 +42,9 @@ describe('a valid bundle', () => {
         'receipts',
         'verdict',
         'log',
+        'revocations',
         'decision',
         'co-signature',
-        'revocations',
         'expected',
       ].map((step) => [step, true]),
     );
@@ -207,31 +210,84 @@ describe('a sealed round', () => {
 });
 
 describe('revocations', () => {
-  const from = (key: string, index: number) => ({ revocations: { keys: { [key]: index } } });
+  const from = (key: string, index: number, byRoot = true) => ({
+    revocations: [keyRevoked(key, index, byRoot)],
+  });
+  const of = (kind: 'operator' | 'job' | 'image' | 'artifact', id: string, since = 0) => ({
+    revocations: [{ what: { kind, id }, since, reason: 'it phones home', byRoot: false }],
+  });
+  const last = () => valid.leaves.length - 1;
+
   it('of a worker: its receipts from there on do not count', async () => {
     const { bundle, votes } = await makeProject({ runs: [{ operator: 'ada' }, { operator: 'bob' }] });
     const bob = votes.find(({ operator }) => operator === 'bob')?.index ?? 0;
     expect(await verify(bundle, from(workerKey('bob').id, bob + 1))).toMatchObject({ level: 'trusted' });
-    expect(await verify(bundle, from(workerKey('bob').id, bob))).toMatchObject({
-      code: 'VERDICT_UNSUPPORTED_BY_EVIDENCE',
-    });
+    expect(await verify(bundle, from(workerKey('bob').id, bob))).toMatchObject({ code: 'EVIDENCE_REVOKED' });
     expect(await verify(valid.bundle, from(workerKey('bob').id, 0))).toMatchObject({ level: 'trusted' });
   });
 
-  it('of the controller, the publisher, the trusted worker, the artifact', async () => {
-    expect(await verify(valid.bundle, from(controller.id, 0))).toMatchObject({ code: 'KEY_REVOKED' });
-    const last = valid.leaves.length - 1;
-    expect(await verify(valid.bundle, from(controller.id, last))).toMatchObject({ code: 'KEY_REVOKED' });
-    expect(await verify(valid.bundle, from(controller.id, last + 1))).toMatchObject({ level: 'trusted' });
-    expect(await verify(valid.bundle, from(publisher.id, 0))).toMatchObject({ code: 'KEY_REVOKED' });
-    expect(await verify(valid.bundle, from(trusted.id, 0))).toMatchObject({
-      code: 'VERDICT_UNSUPPORTED_BY_EVIDENCE',
-    });
-    expect(await verify(valid.bundle, from(trusted.id, last))).toMatchObject({ code: 'COSIGN_MISSING' });
-    const revocations = { keys: {}, artifacts: [cidOf('good')] };
-    expect(await verify(valid.bundle, { revocations })).toMatchObject({
-      code: 'VERDICT_UNSUPPORTED_BY_EVIDENCE',
-    });
+  it('of an operator: receipts of all its workers from there on do not count', async () => {
+    const { bundle, votes } = await makeProject({ runs: [{ operator: 'ada' }, { operator: 'bob' }] });
+    const bob = votes.find(({ operator }) => operator === 'bob')?.index ?? 0;
+    expect(await verify(bundle, of('operator', 'bob', bob + 1))).toMatchObject({ level: 'trusted' });
+    const result = await verify(bundle, of('operator', 'bob', bob));
+    expect(result).toMatchObject({ code: 'EVIDENCE_REVOKED', level: 'none' });
+    expect(result.steps.at(-1)?.says).toContain(
+      `the operator bob was revoked from leaf ${bob} of the log on`,
+    );
+    expect(result.steps.at(-1)?.says).toContain('it phones home');
+  });
+
+  it('of the operator of the trusted worker: its key is revoked by itself, and by the root only', async () => {
+    expect(await verify(valid.bundle, from(trusted.id, 0, false))).toMatchObject({ level: 'trusted' });
+    const own: Project = await makeProject({ own: { operator: 'keeper', slot: 'trusted', builds: 'good' } });
+    expect(await verify(own.bundle, of('operator', 'keeper'))).toMatchObject({ level: 'trusted' });
+  });
+
+  it('of a key that the charter names: by the root only', async () => {
+    expect(await verify(valid.bundle, from(controller.id, 0, false))).toMatchObject({ level: 'trusted' });
+    expect(await verify(valid.bundle, from(idp.id, 0, false))).toMatchObject({ level: 'trusted' });
+    expect(await verify(valid.bundle, from(log.id, 0, false))).toMatchObject({ level: 'trusted' });
+  });
+
+  it('of the controller, the log, the identity provider, the publisher, the trusted worker', async () => {
+    for (const { id } of [controller, log, idp, publisher])
+      expect(await verify(valid.bundle, from(id, 0))).toMatchObject({ code: 'KEY_REVOKED' });
+    for (const { id } of [controller, log]) {
+      expect(await verify(valid.bundle, from(id, last()))).toMatchObject({ code: 'KEY_REVOKED' });
+      expect(await verify(valid.bundle, from(id, last() + 1))).toMatchObject({ level: 'trusted' });
+    }
+    expect(await verify(valid.bundle, from(trusted.id, 0))).toMatchObject({ code: 'EVIDENCE_REVOKED' });
+    expect(await verify(valid.bundle, from(trusted.id, last()))).toMatchObject({ code: 'KEY_REVOKED' });
+  });
+
+  it('of the identity provider, after the offer: receipts under its grants from there on do not count', async () => {
+    const [first] = valid.votes;
+    const result = await verify(valid.bundle, from(idp.id, first?.index ?? 0));
+    expect(result).toMatchObject({ code: 'EVIDENCE_REVOKED' });
+  });
+
+  it('of the job, the image, the artifact, the operator that asked: says which, from when and why', async () => {
+    const cases = [
+      ['job', valid.jobId, 'JOB_REVOKED'],
+      ['image', cidOf('image'), 'IMAGE_REVOKED'],
+      ['artifact', cidOf('good'), 'ARTIFACT_REVOKED'],
+      ['operator', 'owner', 'OPERATOR_REVOKED'],
+    ] as const;
+    for (const [kind, id, code] of cases) {
+      const result = await verify(valid.bundle, of(kind, id));
+      expect(result).toMatchObject({ ok: false, level: 'none', code });
+      expect(result.steps.at(-1)).toMatchObject({ step: 'revocations', ok: false });
+      const says = `the ${kind} ${id} was revoked from leaf 0 of the log on, by the identity provider: it phones home`;
+      expect(result.steps.at(-1)?.says).toContain(says);
+      expect(await verify(valid.bundle, of(kind, id, last() + 1))).toMatchObject({ level: 'trusted' });
+    }
+  });
+
+  it('of something else change nothing', async () => {
+    for (const id of ['constructor', '__proto__x', 'dora'])
+      expect(await verify(valid.bundle, of('operator', id))).toMatchObject({ level: 'trusted' });
+    expect(await verify(valid.bundle, of('job', cidOf('good')))).toMatchObject({ level: 'trusted' });
   });
 });
 

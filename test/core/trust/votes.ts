@@ -23,6 +23,7 @@ export function vote(
     receipt: `${operator}/${round}/${slot}/${artifact}/${over.worker ?? ''}`,
     worker: `key-${operator}`,
     operator,
+    issuer: 'key-idp',
     role: 'worker',
     round,
     slot,

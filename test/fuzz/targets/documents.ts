@@ -19,15 +19,18 @@ import {
   peerIdOf,
   preAuthEncoding,
   publicKeyOf,
+  signMessage,
   toBase64,
   toBase64Url,
   typOf,
 } from '../../../src/core/documents/index.ts';
+import { openRevocations } from '../../../src/core/judge/index.ts';
 import { limits } from '../../../src/core/limits.ts';
+import { decodeRevocations } from '../../../src/core/sessions/revocation-book.ts';
 import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
 import { verifyBundle } from '../../../src/core/trust/index.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
-import { project as projectId, testKey } from '../../support/project.ts';
+import { makeCharter, project as projectId, testKey } from '../../support/project.ts';
 import { mutatedBytes, mutatedJson, mutatedText } from '../arbitraries.ts';
 import { project, validTexts } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';
@@ -205,6 +208,29 @@ const bundle = define<string>({
   },
 });
 
+let knownRevocations: string[] = [];
+const revocationList = define<string>({
+  name: 'revocations',
+  async seeds() {
+    const idp = testKey('idp').signer;
+    const what = { kind: 'operator', id: 'ada' } as const;
+    const payload = { iss: idp.id, project: projectId, what, since: 3, reason: 'stolen', iat: 1_700_000_000 };
+    const { raw, id } = await signMessage('revocation', payload, idp);
+    knownRevocations = [id];
+    const charter = await signMessage('charter', makeCharter(), testKey('root').signer);
+    return [JSON.stringify({ charters: [charter.raw], revocations: [raw] })];
+  },
+  arbitrary: (seeds) =>
+    fc.oneof({ weight: 1, arbitrary: mutatedText(seeds) }, { weight: 3, arbitrary: mutatedJson(seeds) }),
+  msMax: 200,
+  async run(text) {
+    const list = decodeRevocations(text, 'a list');
+    const { opened } = await openRevocations(list, projectId, joseVerifier);
+    const foreign = opened.filter(({ revocation }) => !knownRevocations.includes(revocation.id));
+    must(foreign.length === 0, 'a revocation that nobody signed holds');
+  },
+});
+
 const base64 = define<string>({
   name: 'base64',
   seeds: async () => ['', 'AA', 'AAA', 'AAAA', 'AAAAAA', '-_-_', 'Zm9vYmE'],
@@ -235,6 +261,7 @@ export const targets: readonly AnyTarget[] = [
   statementPayload('receipt'),
   statementPayload('verdict'),
   bundle,
+  revocationList,
   base64,
   peerId,
 ];

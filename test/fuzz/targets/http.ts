@@ -33,6 +33,7 @@ async function serving() {
     charter: () => 'c.h.a',
     offers: () => [],
     verdicts: () => [],
+    revocations: () => ({ charters: [], revocations: [] }),
     bundle: async (which: string) => (which === bundleName ? '{"proof":1}' : undefined),
     ...publicTrees(store),
   };

@@ -19,6 +19,9 @@ import {
   leaseUpSchema,
   logUpSchema,
   offerNoticeSchema,
+  revocationListSchema,
+  revocationsDownSchema,
+  revocationsUpSchema,
   verdictNoticeSchema,
 } from '../../../src/core/wire/messages.ts';
 import { cidOf, makeJob, testKey } from '../../support/project.ts';
@@ -45,6 +48,9 @@ const summary = {
   policy: { agree: 2, of: 3, cosign: true },
 };
 
+const revocations = { charters: [jws], revocations: [jws] };
+const revoked = { what: 'operator', id: 'ada', since: 3, reason: 'stolen' };
+
 type Schema = Parameters<typeof decodeMessage<unknown>>[1];
 
 /** A kind of message, and one of each shape it may have. Messages that hold anything are read, but never sent on. */
@@ -55,11 +61,24 @@ const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: b
   [
     'feed-down',
     feedDownSchema,
-    [{ kind: 'backlog', charter: jws, offers: [notice], feed: ['http://[::1]:80'], more: true }, error],
+    [
+      {
+        kind: 'backlog',
+        charter: jws,
+        offers: [notice],
+        revocations: 2,
+        feed: ['http://[::1]:80'],
+        more: true,
+      },
+      error,
+    ],
   ],
   ['feed-offers', feedOffersSchema, [[], [notice]]],
   ['feed-verdicts', feedVerdictsSchema, [[], [verdict]]],
   ['feed-charter', feedCharterSchema, [{ charter: jws }]],
+  ['revocation-list', revocationListSchema, [revocations, { charters: [], revocations: [] }]],
+  ['revocations-up', revocationsUpSchema, [{ kind: 'ask' }]],
+  ['revocations-down', revocationsDownSchema, [{ kind: 'revocations', ...revocations }, error]],
   [
     'lease-up',
     leaseUpSchema,
@@ -99,6 +118,7 @@ const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: b
         { kind: 'show', which: id },
         { kind: 'follow', which: id },
         { kind: 'cancel', which: id, reason: 'no' },
+        { kind: 'revoke', revocation: jws },
       ],
       ...[{ kind: 'logs', which: id, follow: true, worker: peer }],
     ],
@@ -119,7 +139,8 @@ const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: b
       ],
       ...[
         { kind: 'cancelled', run: id },
-        { kind: 'jobs', jobs: [summary] },
+        { kind: 'revoked', index: 3 },
+        { kind: 'jobs', jobs: [summary, { ...summary, revoked }] },
       ],
       ...[{ kind: 'job', summary, history: [{ at: 1, progress: { kind: 'opened', round: 1 } }] }],
       ...[{ kind: 'progress', at: 1, progress: { kind: 'opened' } }],

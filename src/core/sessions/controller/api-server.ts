@@ -102,6 +102,15 @@ export class ApiServer {
       }
       case 'follow':
         return this.#follow(stream, findRun(state, question.which));
+      case 'revoke': {
+        const revocation = await this.#ports.signing.documents.message('revocation', question.revocation);
+        // A charter that names who signed it may lie in the project's folder.
+        if (state.charter?.payload.idps.includes(revocation.signer) !== true)
+          await this.#ports.refreshCharter();
+        const reply = this.#ask((token) => this.#ports.dispatch({ kind: 'revoke', token, revocation }));
+        if (reply?.kind === 'revoked') return stream.send(reply);
+        throw refusal(reply);
+      }
       case 'cancel': {
         const { which, reason } = question;
         const by = stream.peer;

@@ -3,6 +3,8 @@ import { messageOf, unreachable } from '../../errors.ts';
 import type { OfferNotice } from '../../wire/messages.ts';
 import { announceAgain } from '../announce-again.ts';
 import type { ServedProtocol } from '../ports.ts';
+import { listOf } from '../revocation-book.ts';
+import { revocationServer } from '../revocation-exchange.ts';
 import { Admission } from './admission.ts';
 import { ApiServer } from './api-server.ts';
 import { FeedServer } from './feed-server.ts';
@@ -36,7 +38,8 @@ export class ControllerSessions {
     const api = new ApiServer(ports, admission, this.#replies, { followers: this.#followers, logs });
     this.#leases = new LeaseServer(ports, admission, this.#replies);
     this.#publisher = new Publisher(ports, backlog, feed);
-    this.served = [feed.served, this.#leases.served, logs.served, api.served];
+    const revocations = revocationServer(() => listOf(ports.machine.state.revocations));
+    this.served = [feed.served, this.#leases.served, logs.served, api.served, revocations];
   }
 
   perform(effect: ControllerEffect): void {
@@ -61,8 +64,10 @@ export class ControllerSessions {
         return this.#run('cosign', this.#leases.cosign(effect.run, effect.lease));
       case 'verdict':
         return this.#run('verdict', this.#publisher.verdict(effect.run));
+      case 'revocation':
+        return this.#run('revocation', this.#publisher.revocation(effect.id));
       case 'progress':
-        this.#run('bundle', this.#publisher.contradicted(effect));
+        this.#run('bundle', this.#publisher.proofLost(effect));
         return this.#followers.notify(effect.run);
       default:
         return unreachable(effect, 'controller effect');

@@ -1,4 +1,6 @@
 import type { z } from 'zod';
+import { memberRevoked, revokedError } from '../../controller/revocations.ts';
+import type { Grant } from '../../documents/index.ts';
 import { checkTime } from '../../documents/index.ts';
 import { codeOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
@@ -41,22 +43,30 @@ export class FeedServer {
     };
   }
 
-  /** Sends an offer to every present worker: gossip does not repeat a message that it has seen. */
-  push(notice: OfferNotice): void {
+  /** Sends offers, and the count of revocations, to every present worker: gossip repeats no message and may miss some. */
+  push(offers: OfferNotice[]): void {
     const { charter } = this.#ports.machine.state;
     if (charter === null) return;
-    for (const stream of this.#streams.values()) stream.post(this.#answer(charter.raw, [notice]));
+    for (const stream of this.#streams.values()) stream.post(this.#answer(charter.raw, offers));
   }
 
   #answer(charter: string, offers: OfferNotice[], more = false): Down {
     const feed = [...this.#ports.feedUrls()];
+    const revocations = this.#ports.machine.state.revocations.length;
     return {
       kind: 'backlog',
       charter,
       offers,
+      revocations,
       ...(feed.length === 0 ? {} : { feed }),
       ...(more && { more }),
     };
+  }
+
+  /** Why the machine does not count this member as present. */
+  #refusal(grant: Grant): QuorateError {
+    const revoked = memberRevoked(this.#ports.machine.state, grant);
+    return revoked === undefined ? notEnrolled() : revokedError(revoked);
   }
 
   async #session(channel: Channel): Promise<void> {
@@ -66,6 +76,7 @@ export class FeedServer {
     const stream = new MessageStream<Down, Up>(channel, feedUpSchema, 'a feed message', sent);
     const pass = new BacklogPass(this.#backlog);
     let worker: string | undefined;
+    let granted: Grant | undefined;
     let release = () => {};
     try {
       for (;;) {
@@ -83,7 +94,8 @@ export class FeedServer {
           // A hello that was long on its way must not leave the worker on a stream whose end it would not see.
           if (before !== undefined && before !== stream) void before.close();
           dispatch({ kind: 'present', grant, capabilities: message.capabilities });
-          if (!machine.state.presence.workers.has(peer)) throw notEnrolled();
+          if (!machine.state.presence.workers.has(peer)) throw this.#refusal(grant.payload);
+          granted = grant.payload;
           release();
           release = keepConnection(peer);
           tell('info', 'present', `${grant.payload.operator} (${grant.payload.role}) is here`, {
@@ -92,6 +104,9 @@ export class FeedServer {
           });
         } else if (worker === undefined)
           throw new QuorateError('FEED_NO_HELLO', 'the first message of a feed is a hello');
+        // Its key or its operator was revoked since.
+        else if (granted !== undefined && !machine.state.presence.workers.has(worker))
+          throw this.#refusal(granted);
         const { charter } = machine.state;
         if (charter === null)
           throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');

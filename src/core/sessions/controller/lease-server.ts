@@ -245,6 +245,7 @@ export class LeaseServer {
       case 'accepted':
       case 'grant':
       case 'cancelled':
+      case 'revoked':
         return;
     }
   }

@@ -4,8 +4,10 @@ import { publishedOf } from '../../controller/state.ts';
 import { provingRun } from '../../controller/view.ts';
 import { artifactOf, encodeJob, idOf, type Offer, signMessage } from '../../documents/index.ts';
 import { fromUtf8 } from '../../text.ts';
+import { revokedBy, sayRevoked } from '../../trust/index.ts';
 import { encodeMessage, type OfferNotice, type VerdictNotice } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
+import { listOf } from '../revocation-book.ts';
 import { assembleBundle, verdictIdIn } from './bundle.ts';
 import type { FeedServer } from './feed-server.ts';
 import type { ControllerPorts } from './ports.ts';
@@ -39,7 +41,7 @@ export class Publisher {
     const again = this.#backlog.has(signed.id);
     this.#backlog.set(signed.id, notice);
     // Gossip drops a message that it has seen: an offer that is repeated goes to the present workers.
-    if (again) this.#feed.push(notice);
+    if (again) this.#feed.push([notice]);
     else await publish(topics.offers(project), encodeMessage(notice));
   }
 
@@ -88,13 +90,27 @@ export class Publisher {
     }
   }
 
-  /** What a run agreed on was contradicted: its bundle proves the artifact no more. That of another run still does. */
-  async contradicted({ progress }: Extract<ControllerEffect, { kind: 'progress' }>): Promise<void> {
-    if (progress.kind !== 'contradicted' || progress.artifact === null) return;
+  /** Gossips a revocation, and lets present workers ask for it. */
+  async revocation(id: string): Promise<void> {
+    const { machine, project, publish, tell } = this.#ports;
+    const logged = machine.state.revocations.find(({ revocation }) => revocation.id === id);
+    if (logged === undefined) return;
+    tell('info', 'revoked', sayRevoked(revokedBy(logged.revocation)), { revocation: id });
+    this.#feed.push([]);
+    await publish(topics.revocations(project), encodeMessage(listOf([logged])));
+  }
+
+  /**
+   * What a run agreed on was contradicted, or its verdict revoked: the bundle of another run may still prove the artifact,
+   * and takes its name. Where there is none, that of a revoked verdict stays, and the revocation beside it.
+   */
+  async proofLost({ progress }: Extract<ControllerEffect, { kind: 'progress' }>): Promise<void> {
+    if ((progress.kind !== 'contradicted' && progress.kind !== 'revoked') || progress.artifact === null)
+      return;
     const { machine, bundles } = this.#ports;
     const { artifact } = progress;
     const other = provingRun(machine.state, artifact);
-    if (other === undefined) return bundles.drop(artifact);
+    if (other === undefined) return progress.kind === 'revoked' ? undefined : bundles.drop(artifact);
     const bundle = await bundles.get(other.id);
     // Not stored yet: it takes the name when it is.
     if (bundle !== undefined && (await bundles.get(artifact)) !== bundle)

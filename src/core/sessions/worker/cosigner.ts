@@ -3,6 +3,7 @@ import {
   claimedStatementId,
   cosignStatement,
   decodeBundle,
+  leaves as leafOf,
   resultOf,
 } from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError, reportedError } from '../../errors.ts';
@@ -14,6 +15,7 @@ import { pause } from '../timing.ts';
 import type { LeaseClient } from './lease-client.ts';
 import { LogCopy } from './log-copy.ts';
 import type { WorkerPorts } from './ports.ts';
+import type { RevocationFeed } from './revocation-feed.ts';
 
 const noRequest = '0'.repeat(64);
 /** Between two attempts to read the log: a second more after each, up to the longest. */
@@ -26,6 +28,7 @@ const messageCharsMax = 1000;
 export class Cosigner {
   readonly #ports: WorkerPorts;
   readonly #log: LogCopy;
+  readonly #revocations: RevocationFeed;
   /** Drafts that hold, by lease id, until they are signed or refused. */
   readonly #drafts = new Map<string, Bundle>();
   /** Ids of the verdicts that were shown last, by lease id, until they are signed or refused. */
@@ -33,8 +36,9 @@ export class Cosigner {
   /** Leases whose draft is being checked. A draft that is shown meanwhile is checked afterwards, the latest only. */
   readonly #checking = new Map<string, string | undefined>();
 
-  constructor(ports: WorkerPorts) {
+  constructor(ports: WorkerPorts, revocations: RevocationFeed) {
     this.#ports = ports;
+    this.#revocations = revocations;
     this.#log = new LogCopy(ports.leafFile);
   }
 
@@ -81,11 +85,10 @@ export class Cosigner {
         );
       }
       const leaves = await this.#log.read(checkpoint.size, (from) => this.#leaves(lease, from));
-      const verification = await checkEvidence(
-        draft,
-        { project, leaves, now: clock.now() },
-        documents.verifier,
-      );
+      await this.#learnRevocations(lease, leaves);
+      const { revoked: revocations } = this.#ports.revocations;
+      const expected = { project, leaves, revocations, now: clock.now() };
+      const verification = await checkEvidence(draft, expected, documents.verifier);
       const failed = verification.steps.find(({ ok }) => !ok);
       if (!verification.ok)
         throw reportedError(
@@ -146,13 +149,36 @@ export class Cosigner {
     this.#ports.tell('warn', 'cosign-refused', `did not co-sign: ${message}`, { lease, code });
   }
 
-  /** Leaves of the log from an index on. A connection that fails is tried again, for as long as the lease stands. */
-  async #leaves(lease: string, from: number): Promise<readonly string[]> {
-    const { credentials, dial, clock, machine } = this.#ports;
+  /** Each revocation that the log has must be known here before anything is decided. Errors: `REVOCATION_WITHHELD`. */
+  async #learnRevocations(lease: string, leaves: readonly string[]): Promise<void> {
+    const { revocations } = this.#ports;
+    const missing = () =>
+      leaves.find((leaf) => leaf.startsWith(leafOf.revocation('')) && !revocations.has(leaf.slice(-64)));
+    if (missing() === undefined) return;
+    await this.#whileLeased(lease, () => this.#revocations.ask());
+    const withheld = missing();
+    if (withheld !== undefined)
+      throw new QuorateError(
+        'REVOCATION_WITHHELD',
+        `the log holds "${withheld}", and the controller does not show that revocation`,
+      );
+  }
+
+  /** Leaves of the log from an index on. */
+  #leaves(lease: string, from: number): Promise<readonly string[]> {
+    const { credentials, dial } = this.#ports;
+    return this.#whileLeased(lease, async () => {
+      const { answer } = await ask(dial, credentials.membership.controllers, { kind: 'log', from });
+      return answer.kind === 'leaves' && answer.from === from ? answer.leaves : [];
+    });
+  }
+
+  /** A connection that fails is tried again, for as long as the lease stands. */
+  async #whileLeased<T>(lease: string, work: () => Promise<T>): Promise<T> {
+    const { clock, machine } = this.#ports;
     for (let tries = 1; ; tries++) {
       try {
-        const { answer } = await ask(dial, credentials.membership.controllers, { kind: 'log', from });
-        return answer.kind === 'leaves' && answer.from === from ? answer.leaves : [];
+        return await work();
       } catch (error) {
         // A refusal is for good: what passes must not become one.
         const over = clock.closing || machine.leaseOf(lease) === undefined;

@@ -3,6 +3,7 @@ import { codeOf, messageOf } from '../../errors.ts';
 import { isoTime } from '../../time.ts';
 import { pause, spread } from '../timing.ts';
 import type { WorkerPorts } from './ports.ts';
+import { expelledRetryMs, isExpelled } from './revocation-feed.ts';
 
 /** A timer is looked at this often, since it stands still while the host sleeps. */
 const lookMsMax = 60_000;
@@ -31,6 +32,7 @@ export class GrantRenewal {
   /** Why the last renewal failed. */
   #failure: string | null = null;
   #toldExpired = false;
+  #expelled = false;
 
   constructor(ports: Around) {
     this.#ports = ports;
@@ -57,7 +59,7 @@ export class GrantRenewal {
         wait = retryMsMin;
         continue;
       }
-      await pause(clock, wait * spread(signing));
+      await pause(clock, (this.#expelled ? expelledRetryMs : wait) * spread(signing));
       wait = Math.min(retryMsMax, wait * 2);
     }
   }
@@ -92,6 +94,7 @@ export class GrantRenewal {
     } catch (error) {
       if (clock.closing) return false;
       const first = this.#failure === null;
+      this.#expelled = isExpelled(codeOf(error));
       this.#failure = `${codeOf(error)}: ${messageOf(error)}`;
       const { trouble } = this;
       if (trouble !== null && !this.#toldExpired) {
@@ -106,6 +109,7 @@ export class GrantRenewal {
     if (clock.closing) return false;
     this.#failure = null;
     this.#toldExpired = false;
+    this.#expelled = false;
     dispatch({ kind: 'grant', grant: credentials.grant });
     tell('info', 'grant', `the grant was renewed, until ${isoTime(credentials.grant.payload.exp * 1000)}`);
     return true;

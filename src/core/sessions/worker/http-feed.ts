@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { messageOf } from '../../errors.ts';
+import type { RevocationList } from '../../judge/index.ts';
 import { limits } from '../../limits.ts';
 import { toUtf8 } from '../../text.ts';
 import {
@@ -8,6 +9,7 @@ import {
   feedOffersSchema,
   feedVerdictsSchema,
   type OfferNotice,
+  revocationListSchema,
   type VerdictNotice,
 } from '../../wire/messages.ts';
 import { spread } from '../timing.ts';
@@ -31,6 +33,7 @@ interface Takes {
   /** Checks it like a gossiped offer. */
   offer(notice: OfferNotice): Promise<void>;
   verdict(notice: VerdictNotice): void;
+  revocations(list: RevocationList): Promise<void>;
 }
 
 /**
@@ -98,6 +101,8 @@ export class HttpFeed {
     const root = `${base.replace(/\/$/, '')}/v1/${credentials.membership.project}`;
     const charter = await this.#get(`${root}/charter`, feedCharterSchema, limits.documentBytesMax * 2);
     if (charter !== undefined) await credentials.learnCharter(charter.charter);
+    const revocations = await this.#get(`${root}/revocations`, revocationListSchema, limits.feedBytesMax);
+    if (revocations !== undefined) await this.#takes.revocations(revocations);
     const offers = await this.#get(`${root}/offers`, feedOffersSchema, limits.feedBytesMax);
     if (offers !== undefined) this.#offers = offers;
     for (const notice of this.#offers) await this.#takes.offer(notice);

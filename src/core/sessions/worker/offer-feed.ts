@@ -4,6 +4,7 @@ import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { checkOffered, checkOfferIssuer, enforce } from '../../judge/index.ts';
 import { limits } from '../../limits.ts';
 import { toUtf8 } from '../../text.ts';
+import { checkStands } from '../../trust/index.ts';
 import {
   decodeMessage,
   feedDownSchema,
@@ -19,6 +20,7 @@ import { every, pause, spread } from '../timing.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import { HttpFeed, type HttpFeedTimings } from './http-feed.ts';
 import type { WorkerPorts } from './ports.ts';
+import { expelledRetryMs, isExpelled, type RevocationFeed } from './revocation-feed.ts';
 
 type Up = z.infer<typeof feedUpSchema>;
 type Down = z.infer<typeof feedDownSchema>;
@@ -50,19 +52,23 @@ export class OfferFeed {
   #lost: string | null = null;
   readonly #told = new Set<string>();
   readonly #http: HttpFeed;
+  readonly #revocations: RevocationFeed;
 
   constructor(
     ports: WorkerPorts,
     grants: GrantRenewal,
     timings: HttpFeedTimings,
+    revocations: RevocationFeed,
     onVerdict: (artifact: string, level: string) => void,
   ) {
     this.#ports = ports;
     this.#grants = grants;
     this.#onVerdict = onVerdict;
+    this.#revocations = revocations;
     this.#http = new HttpFeed(ports, timings, {
       offer: (notice) => this.#consider(notice, 'http'),
       verdict: (notice) => this.#verdict(notice),
+      revocations: (list) => revocations.learn(list, ports.clock.now()),
     });
   }
 
@@ -87,6 +93,7 @@ export class OfferFeed {
         tell('warn', 'verdict', `a notice was ignored: ${messageOf(error)}`);
       }
     });
+    this.#revocations.start(accepts);
     void this.#stayConnected();
     void this.#http.run();
   }
@@ -129,6 +136,7 @@ export class OfferFeed {
     const publisher = await documents.message('grant', notice.publisher);
     const { job, id: jobId } = decodeJob(toUtf8(notice.job));
     const { charter } = credentials;
+    checkStands(this.#ports.revocations.revoked, charter, { offer, request, publisher, job, jobId });
     checkOffered(enforce, offer, { request, publisher, job, jobId }, { charter, now: clock.now() });
     this.#tellOf(offer.id, job.name, via);
     dispatch({ kind: 'offer', offer, request, job, jobId, entropy: signing.nonce() });
@@ -157,7 +165,10 @@ export class OfferFeed {
         if (this.#connected) wait = retryMsMin;
         this.#connected = false;
         if (mayBeRenewed(codeOf(error))) await this.#grants.refresh(credentials.grant);
-        await this.#findController();
+        if (isExpelled(codeOf(error))) {
+          wait = expelledRetryMs;
+          tell('warn', 'feed', `no job can be taken: ${messageOf(error)}`);
+        } else await this.#findController();
       }
       await pause(clock, wait * spread(signing));
       wait = Math.min(retryMsMax, wait * 2);
@@ -212,6 +223,7 @@ export class OfferFeed {
         this.#http.heard();
         await credentials.learnCharter(message.charter);
         await credentials.learnFeed(message.feed);
+        await this.#revocations.heard(message.revocations);
         for (const notice of message.offers) await this.#consider(notice, 'backlog');
         // As many in a row as a whole backlog takes; after that at the usual pace.
         following = message.more === true && following < backlogAnswersMax ? following + 1 : 0;

@@ -3,6 +3,7 @@ import type { BuildResult, Lending, WorkerEvent } from '../../worker/events.ts';
 import type { Worker } from '../../worker/machine.ts';
 import type { Credentials } from '../credentials.ts';
 import type { Clock, Dial, Signing, Tell } from '../ports.ts';
+import type { RevocationBook } from '../revocation-book.ts';
 
 /** What a worker built, in its store. */
 export interface ResultStore {
@@ -61,5 +62,6 @@ export interface WorkerPorts {
   readonly results: ResultStore;
   readonly bundles: ServedBundles;
   readonly leafFile: LeafFile;
+  readonly revocations: RevocationBook;
   tell: Tell;
 }

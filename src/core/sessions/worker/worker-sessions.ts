@@ -8,6 +8,7 @@ import { LeaseClient } from './lease-client.ts';
 import { OfferFeed } from './offer-feed.ts';
 import type { WorkerPorts } from './ports.ts';
 import { Publication } from './publication.ts';
+import { RevocationFeed } from './revocation-feed.ts';
 
 /**
  * Everything a worker says to others, and the effects of its machine carried out. Sits between the machine and the ports;
@@ -26,12 +27,13 @@ export class WorkerSessions {
   constructor(ports: WorkerPorts, timings: HttpFeedTimings) {
     this.#ports = ports;
     this.publication = new Publication(ports);
-    this.#cosigner = new Cosigner(ports);
+    const revocations = new RevocationFeed(ports);
+    this.#cosigner = new Cosigner(ports, revocations);
     this.#grants = new GrantRenewal(ports);
     this.#leases = new LeaseClient(ports, this.#grants, (lease, bundle) =>
       this.#run('cosign', this.#cosigner.check(lease, bundle)),
     );
-    this.#feed = new OfferFeed(ports, this.#grants, timings, (artifact, level) =>
+    this.#feed = new OfferFeed(ports, this.#grants, timings, revocations, (artifact, level) =>
       this.#run('verdict', this.publication.onVerdict(artifact, level)),
     );
   }

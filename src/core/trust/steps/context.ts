@@ -17,6 +17,7 @@ import type { Check } from '../../judge/index.ts';
 import type { Checkpoint } from '../../transparency/index.ts';
 import type { Decision } from '../decide.ts';
 import type { Evidence, Level, Revocations, Vote } from '../evidence.ts';
+import type { Revoked } from '../revocations.ts';
 
 /** What the caller expects of a bundle, and what it knows. */
 export interface Expected {
@@ -29,7 +30,8 @@ export interface Expected {
   ref?: string;
   /** Levels of the job's inputs by CID, as far as known from their own bundles. */
   inputs?: Readonly<Record<string, Level>>;
-  revocations?: Revocations;
+  /** Those that the caller knows of, each opened and held (`openRevocations`). */
+  revocations?: readonly Revoked[];
   /** All leaves of the log up to the checkpoint, to check for what the bundle leaves out, and for false enrolments. */
   leaves?: readonly string[];
   /** The caller's clock, in ms since the epoch, for documents that are valid now. Absent: times are compared with each other only. */
@@ -41,8 +43,9 @@ export interface Ask {
   readonly expected: Expected;
   readonly verifier: Verifier;
   readonly check: Check;
-  readonly revocations: Revocations;
-  decide(policy: Policy, evidence: Evidence): Decision;
+  /** Those that count under the bundle's charter; none before the charter is opened. */
+  readonly revoked: readonly Revoked[];
+  decide(policy: Policy, evidence: Evidence, revocations: Revocations): Decision;
   /** What a statement votes for or is about. */
   resultOf(statement: Receipt | Verdict): string | null;
 }
@@ -50,6 +53,7 @@ export interface Ask {
 export interface Authority {
   charter: Verified<Charter>;
   request: Verified<Request>;
+  /** The publisher's grant. */
   publisher: Verified<Grant>;
   job: Job;
   jobId: string;

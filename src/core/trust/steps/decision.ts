@@ -1,6 +1,7 @@
 import { idOf, isTrustedSlot } from '../../documents/index.ts';
 import { type Decision, emptyTree, type RankedResult } from '../decide.ts';
-import { atLeast, isRevoked, type Level } from '../evidence.ts';
+import { atLeast, type Level } from '../evidence.ts';
+import { revocationAt, revocationsFor, sayRevoked, voteRevoked } from '../revocations.ts';
 import type { Ask, Logged, Opened } from './context.ts';
 import { checkWitnessTime } from './times.ts';
 import { checkReceiptList, factsOf } from './verdict.ts';
@@ -22,7 +23,8 @@ function decideWith(
 ) {
   const trustedKeys = opened.charter.payload.trusted;
   const evidence = { votes: logged.votes, trustedKeys, cosigned, inputs };
-  return ask.decide(opened.request.payload.policy, evidence);
+  const revocations = revocationsFor(ask.revoked, logged.verdictIndex);
+  return ask.decide(opened.request.payload.policy, evidence, revocations);
 }
 
 /** Levels of the inputs; `unknown` for those whose level the caller did not give. */
@@ -38,13 +40,12 @@ function rankedBy(decision: Decision, result: string | null): RankedResult | und
 
 /** Decides again from the evidence and compares the verdict with the decision. `draft`: not co-signed yet. */
 export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boolean): Decided {
-  const { check, revocations } = ask;
+  const { check, revoked } = ask;
   const { charter, verdict } = opened;
   const { trusted } = charter.payload;
   const { level: stated, outcome } = factsOf(verdict);
   const index = logged.verdictIndex;
-  const isValid = (key: string) => !isRevoked({ worker: key, index }, revocations);
-  check('KEY_REVOKED', isValid(verdict.signer), `the key ${verdict.signer} was revoked before the verdict`);
+  const isValid = (key: string) => revocationAt(revoked, { kind: 'key', id: key }, index) === undefined;
   checkReceiptList(ask, opened, logged.votes);
 
   const atMost = decideWith(ask, opened, logged, trusted, {});
@@ -63,6 +64,12 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
     failed: atMost.level === 'failed' && atMost.result === about,
     disputed: outcome === null,
   };
+  const [voided] = logged.votes.flatMap((vote) => voteRevoked(revoked, vote) ?? []);
+  check(
+    'EVIDENCE_REVOKED',
+    bears[stated] || voided === undefined,
+    `the verdict says "${stated}", which does not stand without the receipts that were revoked: ${voided === undefined ? '' : sayRevoked(voided)}`,
+  );
   check(
     'VERDICT_UNSUPPORTED_BY_EVIDENCE',
     bears[stated],
@@ -102,7 +109,7 @@ export function checkCosignature(
   logged: Logged,
   cosigners: readonly string[],
 ): void {
-  const { check } = ask;
+  const { check, revoked } = ask;
   const { charter, request, verdict } = opened;
   const { level, outcome } = factsOf(verdict);
   const about = ask.resultOf(verdict.payload);
@@ -120,6 +127,14 @@ export function checkCosignature(
   }
   const cheap = outcome?.kind === 'exit' && (outcome.artifact === null || outcome.artifact === emptyTree);
   if (level !== 'trusted' || (request.payload.policy.cosign === 'none' && !cheap)) return;
+  const [lapsed] = verdict.signers
+    .slice(1)
+    .flatMap((key) => revocationAt(revoked, { kind: 'key', id: key }, logged.verdictIndex) ?? []);
+  check(
+    'KEY_REVOKED',
+    cosigners.length > 0 || lapsed === undefined,
+    `the co-signature counts no more: ${lapsed === undefined ? '' : sayRevoked(lapsed)}`,
+  );
   check('COSIGN_MISSING', cosigners.length > 0, "the trusted worker's co-signature is required and missing");
   const times = witnessTimes(logged, cosigners);
   check(

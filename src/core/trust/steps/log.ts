@@ -55,6 +55,7 @@ function voteOf(checked: CheckedReceipt, result: string | null, index: number, s
     receipt: receipt.id,
     worker: aud,
     operator,
+    issuer: grant.signer,
     role: isTrustedSlot(slot) ? 'trusted-worker' : 'worker',
     round,
     slot,

@@ -1,5 +1,4 @@
 import type { Policy } from '../../documents/index.ts';
-import type { Revocations } from '../evidence.ts';
 import type { Expected } from './context.ts';
 import type { Decided } from './decision.ts';
 
@@ -27,12 +26,11 @@ export function sayCosigners(cosigners: readonly string[]): string {
     : `The trusted worker built the same and signed (${cosigners.join(', ')}).`;
 }
 
-/** A revoked key or artifact fails an earlier step; this only states how many revocations are known. */
-export function sayRevocations({ keys, artifacts = [] }: Revocations): string {
-  const known = Object.keys(keys).length + artifacts.length;
+/** `known`: how many the caller gave. */
+export function sayRevocations(known: number): string {
   return known === 0
     ? 'No revocation is known here.'
-    : `None of the ${plural(known, 'revocation')} known here touches what this rests on.`;
+    : `None of the ${plural(known, 'revocation')} known here voids the verdict; receipts that one voids are not counted.`;
 }
 
 export function sayExpected({ artifact, source, ref }: Expected): string {

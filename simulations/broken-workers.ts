@@ -1,0 +1,35 @@
+import type { Handled } from '../src/core/durability.ts';
+import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
+import { Worker } from '../src/core/worker/machine.ts';
+import { exited, treeCid } from './paperwork.ts';
+
+export class Forgetful extends Worker {
+  override handle(event: WorkerEvent, now: number): Handled<WorkerEffect> {
+    const handled = super.handle(event, now);
+    if (event.kind !== 'revealed') return handled;
+    const { effects } = super.handle({ kind: 'published', lease: event.lease }, now);
+    return { ...handled, effects: [...handled.effects, ...effects] };
+  }
+}
+
+export class Greedy extends Worker {
+  override handle(event: WorkerEvent, now: number): Handled<WorkerEffect> {
+    if (event.kind !== 'started') return super.handle(event, now);
+    return super.handle({ ...event, lending: { ...event.lending, jobsAtOnce: 100 } }, now);
+  }
+}
+
+export class Copier extends Worker {
+  readonly #jobs = new Map<string, string>();
+
+  override handle(event: WorkerEvent, now: number): Handled<WorkerEffect> {
+    if (event.kind !== 'built') {
+      const handled = super.handle(event, now);
+      for (const effect of handled.effects)
+        if (effect.kind === 'build') this.#jobs.set(effect.lease, effect.job.name);
+      return handled;
+    }
+    const outcome = exited(treeCid(`${this.#jobs.get(event.lease)} with a back door`));
+    return super.handle({ ...event, result: { ...event.result, outcome } }, now);
+  }
+}

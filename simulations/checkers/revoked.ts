@@ -1,0 +1,82 @@
+import { isOver } from '../../src/core/controller/state.ts';
+import { isTrustedSlot, resultOf } from '../../src/core/documents/index.ts';
+import { type Checker, Violation } from '../observer.ts';
+
+/**
+ * After the leaf of its revocation an operator gets neither grant nor lease; no verdict that is decided from there on needs
+ * its receipts from `since` on; and of the verdicts that did, each is told to stand no more.
+ */
+export function revoked(): Checker {
+  const invariant = 'revoked';
+  /** Where the receipts of an operator end to count, and its revocation's leaf. */
+  const operators = new Map<string, { since: number; leaf: number }>();
+  const voided = (operator: string, index: number) => index >= (operators.get(operator)?.since ?? Infinity);
+  return {
+    invariant,
+    observe(seen) {
+      if (seen.kind === 'restarted' && seen.state !== undefined) {
+        // A power cut may take back what was not synced; a revocation is.
+        const left = new Set(seen.state.revocations.map(({ revocation }) => revocation.payload.what.id));
+        for (const operator of operators.keys())
+          if (!left.has(operator)) throw new Violation(invariant, `the revocation of ${operator} is lost`);
+      }
+      if (seen.kind === 'handled') {
+        for (const { revocation, index } of seen.state.revocations) {
+          const { what, since } = revocation.payload;
+          const before = operators.get(what.id);
+          operators.set(what.id, {
+            since: Math.min(since, before?.since ?? since),
+            leaf: Math.min(index, before?.leaf ?? index),
+          });
+        }
+        for (const effect of seen.effects) {
+          if (effect.kind !== 'reply') continue;
+          const { reply } = effect;
+          const operator =
+            reply.kind === 'grant' && reply.grant.role === 'worker'
+              ? reply.grant.operator
+              : reply.kind === 'lease' && !isTrustedSlot(reply.lease.slot) && seen.event.kind !== 'resume'
+                ? reply.lease.operator
+                : undefined;
+          if (operator !== undefined && operators.has(operator))
+            throw new Violation(invariant, `${operator} got a ${reply.kind} after it was revoked`);
+        }
+        for (const run of seen.state.runs.values()) {
+          if (isOver(run)) continue;
+          for (const slot of run.rounds.flatMap(({ slots }) => slots))
+            if (slot.kind === 'leased' && operators.has(slot.live.operator))
+              throw new Violation(invariant, `${slot.live.operator} holds a lease after it was revoked`);
+        }
+      }
+      if (seen.kind !== 'ended') return;
+      for (const run of seen.state.runs.values()) {
+        if (run.phase.kind !== 'done') continue;
+        const { verdict } = run.phase.published;
+        const { level, outcome, receipts, policy } = verdict.payload.predicate.quorate_verdict;
+        if (outcome?.kind !== 'exit' || (level !== 'agreed' && level !== 'trusted')) continue;
+        const about = resultOf(verdict.payload);
+        const listed = new Set(receipts.map(({ receipt }) => receipt));
+        const alike = run.receipts.flatMap(({ receipt, lease, result, index, slot, round }) => {
+          const counts = listed.has(receipt.id) && !isTrustedSlot(slot) && result === about;
+          return counts && !voided(lease.operator, index) ? [{ round, operator: lease.operator }] : [];
+        });
+        const rounds = [...new Set(alike.map(({ round }) => round))];
+        const most = Math.max(
+          0,
+          ...rounds.map((n) => new Set(alike.filter(({ round }) => round === n).map((r) => r.operator)).size),
+        );
+        const stands = most >= policy.agree;
+        if (!stands && run.revoked === null)
+          throw new Violation(invariant, `a verdict counts receipts that were revoked, and nobody is told`);
+        if (stands && run.revoked !== null)
+          throw new Violation(invariant, 'a verdict is told not to stand, and does');
+        const gone = receipts.filter(({ operator, index }) => voided(operator, index));
+        const early = gone.every(
+          ({ operator }) => (operators.get(operator)?.leaf ?? Infinity) < verdict.index,
+        );
+        if (!stands && early)
+          throw new Violation(invariant, 'a verdict was decided on receipts that were revoked before');
+      }
+    },
+  };
+}

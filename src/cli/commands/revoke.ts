@@ -1,0 +1,101 @@
+import { InvalidArgumentError, Option } from 'commander';
+import type { RevocationTarget } from '../../core/documents/index.ts';
+import { QuorateError } from '../../core/errors.ts';
+import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
+import { type Context, type Define, examples } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+import { openProject } from '../project.ts';
+import { reasonText } from '../values.ts';
+
+type Kind = RevocationTarget['kind'];
+const kinds: Kind[] = ['operator', 'key', 'job', 'image', 'artifact'];
+
+interface Options {
+  reason: string;
+  since?: number;
+  as?: Kind;
+  out?: string;
+}
+
+export const revoke: Define = (program, act) => {
+  program
+    .command('revoke')
+    .summary('take trust back from an operator, a key, a job, an image or an artifact')
+    .description(
+      'Signs a revocation and puts it into the log. An operator or a key may not work any more at once; every verdict that rests on what is revoked is decided again, and whoever fetches or verifies learns of it. It cannot be taken back.',
+    )
+    .argument('<what>', "an operator's name, a PeerId, or a CID")
+    .requiredOption('--reason <text>', 'why, for everybody', reasonText)
+    .option(
+      '--since <index>',
+      'void from this leaf of the log on (default: now for an operator or a key, 0 for the rest)',
+      logIndex,
+    )
+    .addOption(new Option('--as <kind>', 'what it is, where that is not plain').choices(kinds))
+    .option('--out <file>', 'write the revocation to a file as well, for verify --revocations')
+    .addHelpText(
+      'after',
+      examples(
+        'quorate revoke mallory --reason "tampered with builds" --since 120',
+        'quorate revoke bafybeig… --reason "contains CVE-2026-1234"',
+      ),
+    )
+    .action(act(run));
+};
+
+async function run({ cwd, out, signal }: Context, what: string, options: Options): Promise<Exit> {
+  const folder = await openProject(cwd);
+  const target = await targetOf(what, options.as, folder);
+  const { reason, since } = options;
+  const { revoke: sign } = await import('../../runtime/membership/revoke.ts');
+  const done = await sign(folder, {
+    ...{ what: target, reason, signal },
+    ...(since === undefined ? {} : { since }),
+  });
+  if (options.out !== undefined) {
+    const { writeAtomic } = await import('../../runtime/node/files.ts');
+    const { resolve } = await import('node:path');
+    await writeAtomic(resolve(cwd, options.out), `${JSON.stringify(done.list)}\n`, 0o644);
+  }
+  out.value({ ...target, since: done.since, reason, index: done.index, byRoot: done.byRoot });
+  const { bold, dim } = out.colours;
+  out.say(
+    `Revoked the ${target.kind} ${bold(target.id)}, from leaf ${done.since} of the log on.`,
+    dim(
+      `It is leaf ${done.index}. Verdicts that rested on it are decided again: quorate jobs shows which stand no more.`,
+    ),
+  );
+  return exits.done;
+}
+
+/** What an argument names. Errors: `CLI_USAGE`, `KEY_INVALID`. */
+async function targetOf(
+  text: string,
+  as: Kind | undefined,
+  folder: ProjectFolder,
+): Promise<RevocationTarget> {
+  const { revocationSchema } = await import('../../core/documents/index.ts');
+  const kind = as ?? (await kindOf(text, folder));
+  const parsed = revocationSchema.shape.what.safeParse({ kind, id: text });
+  if (parsed.success) return parsed.data;
+  if (kind === 'key') (await import('../../core/documents/index.ts')).publicKeyOf(text);
+  const wants =
+    kind === 'operator'
+      ? 'The name of an operator has letters, digits and . _ - only.'
+      : `A ${kind} is named by its whole CID: quorate show <job> prints it.`;
+  throw new QuorateError('CLI_USAGE', `"${text.slice(0, 120)}" does not name a ${kind}`, { hint: wants });
+}
+
+/** CIDs of jobs have the codec DAG-JSON; those of images lie in the project's folder. */
+async function kindOf(text: string, folder: ProjectFolder): Promise<Kind> {
+  if (text.startsWith('12D3KooW')) return 'key';
+  if (text.startsWith('baguq')) return 'job';
+  if (!/^baf[a-z2-7]{50,}$/.test(text)) return 'operator';
+  const { hasImageFile, imagesFolder } = await import('../../runtime/images/files.ts');
+  return hasImageFile(imagesFolder(folder.dir), text) ? 'image' : 'artifact';
+}
+
+function logIndex(text: string): number {
+  if (!/^(0|[1-9]\d{0,14})$/.test(text)) throw new InvalidArgumentError('Give an index of the log: 0, 120.');
+  return Number(text);
+}

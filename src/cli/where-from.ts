@@ -1,0 +1,32 @@
+import { QuorateError } from '../core/errors.ts';
+import type { Context } from './context.ts';
+import { findProject } from './project.ts';
+
+/** The project's root key and the bootstrap addresses: as given, else from a membership or project folder. */
+export async function whereFrom(
+  { cwd, home: dir }: Context,
+  { project, bootstrap }: { project?: string; bootstrap?: string[] },
+): Promise<{ project: string; bootstrap: string[]; controllers?: { id: string; addrs: string[] }[] }> {
+  if (project !== undefined && bootstrap !== undefined) return { project, bootstrap };
+  const own = findProject(cwd);
+  if (own !== undefined) {
+    const { openProjectFolder } = await import('../runtime/membership/project-folder.ts');
+    const folder = await openProjectFolder(own);
+    if (project === undefined || project === folder.project) {
+      const address = await folder.address();
+      const controllers = address === undefined ? [] : [{ id: folder.controller.id, addrs: address.addrs }];
+      return { project: folder.project, bootstrap: bootstrap ?? folder.charter.bootstrap, controllers };
+    }
+  }
+  const { openHome } = await import('../runtime/membership/home.ts');
+  const known = await openHome(dir)
+    .membership(project)
+    .catch((cause: unknown) => {
+      if (!(cause instanceof QuorateError) || cause.code !== 'MEMBERSHIP_NOT_FOUND') throw cause;
+      throw new QuorateError(cause.code, cause.message, {
+        hint: 'A membership is not needed: name the root key and a bootstrap node, --project 12D3KooW… --bootstrap /dns4/…',
+        cause,
+      });
+    });
+  return { project: known.project, bootstrap: bootstrap ?? known.bootstrap, controllers: known.controllers };
+}

@@ -1,0 +1,160 @@
+import { artifactOf, checkTime, leaves } from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import { checkRevocation, enforce, isNamed } from '../judge/index.ts';
+import { limits } from '../limits.ts';
+import { codeOfRevoked, type Revoked, revokedBy, sayRevoked, voteRevoked } from '../trust/revocations.ts';
+import { endRun } from './cancel.ts';
+import { charterOf } from './enrolment.ts';
+import { loseLease } from './leases.ts';
+import { tokenOf } from './presence.ts';
+import { memberRevoked, revocationsIn, revokedError } from './revocations.ts';
+import { considerWindow } from './rounds.ts';
+import { decideAgain, settle, withdrawDraft } from './settle.ts';
+import { runRevoked, verdictStandsNot, votesOf } from './standing.ts';
+import {
+  appendLeaf,
+  type ControllerState,
+  currentRound,
+  type EventOf,
+  isOver,
+  type LiveLease,
+  liveLeases,
+  publishedOf,
+  type Run,
+  type Transition,
+  tell,
+  unchanged,
+} from './state.ts';
+
+/**
+ * Takes a revocation into the log, and acts on it at once: leases and claims of what is revoked end, runs that rest on it
+ * whole end, and every published verdict is decided again. A verdict that does not stand any more stays published; the
+ * revocation is published beside it.
+ * Errors: `DOC_FROM_FUTURE`, those of `checkRevocation`, `REVOCATION_SINCE_AHEAD`, `REVOCATION_TARGET_UNKNOWN`,
+ * `REVOCATIONS_FULL`.
+ */
+export function revoke(transition: Transition, { token, revocation }: EventOf<'revoke'>): void {
+  const { state, out } = transition;
+  const charter = charterOf(transition);
+  const known = state.revocations.find((one) => one.revocation.id === revocation.id);
+  if (known !== undefined) {
+    out.push({ kind: 'reply', token, reply: { kind: 'revoked', index: known.index } });
+    return unchanged(transition);
+  }
+  checkTime(revocation.payload, transition.now, 'the revocation');
+  checkRevocation(enforce, revocation, charter);
+  const revoked = revokedBy(revocation);
+  checkTarget(state, revoked);
+  if (state.revocations.length >= limits.revocationsMax)
+    throw new QuorateError(
+      'REVOCATIONS_FULL',
+      `the project has ${state.revocations.length} revocations; no more are taken`,
+    );
+  const index = appendLeaf(transition, leaves.revocation(revocation.id));
+  state.revocations.push({
+    revocation,
+    charter: revoked.byRoot ? null : (state.charter?.raw ?? null),
+    index,
+  });
+  out.push({ kind: 'reply', token, reply: { kind: 'revoked', index } });
+  out.push({ kind: 'revocation', id: revocation.id });
+  const { workers } = state.presence;
+  for (const [key, { operator, role }] of workers)
+    if (memberRevoked(state, { sub: key, operator, role }) !== undefined) workers.delete(key);
+  for (const run of state.runs.values()) {
+    // First: a new round takes back what was agreed.
+    reviewPublished(transition, run);
+    if (!isOver(run)) act(transition, run);
+  }
+}
+
+function checkTarget(state: ControllerState, { what, since, byRoot }: Revoked): void {
+  if (since > state.log.size)
+    throw new QuorateError(
+      'REVOCATION_SINCE_AHEAD',
+      `the revocation is from leaf ${since} on; the log has ${state.log.size}`,
+    );
+  const charter = state.charter?.payload;
+  const known =
+    what.kind === 'operator'
+      ? Object.values(state.operators).some((operators) => operators.has(what.id))
+      : what.kind !== 'key' ||
+        byRoot ||
+        state.keys.has(what.id) ||
+        (charter !== undefined && isNamed(charter, what.id));
+  if (!known)
+    throw new QuorateError(
+      'REVOCATION_TARGET_UNKNOWN',
+      `no ${what.kind} ${what.id} was ever enrolled in this project`,
+    );
+}
+
+/** What a revocation changes about a run that is not over. */
+function act(transition: Transition, run: Run): void {
+  const { state } = transition;
+  const next = { index: state.log.size, artifact: null };
+  // Its next verdict would be void.
+  const whole = runRevoked(state, run, next, state.charter, [
+    ...run.rounds.map(({ offer }) => ({ signer: offer.iss, index: offer.index })),
+    { signer: state.id, index: state.log.size },
+  ]);
+  if (whole !== undefined) return endRun(transition, run, sayRevoked(whole));
+  dismissCandidates(transition, run);
+  for (const live of liveLeases(run)) {
+    const revoked = revokedMember(state, live);
+    if (revoked !== undefined)
+      loseLease(transition, run, live.id, sayRevoked(revoked), codeOfRevoked(revoked));
+  }
+  const dismissed = dismissTrusted(transition, run);
+  const all = revocationsIn(state);
+  const touched =
+    dismissed ||
+    votesOf(run).some((vote) => voteRevoked(all, vote) !== undefined) ||
+    all.some(({ what }) => what.kind === 'artifact');
+  if (touched) decideAgain(transition, run);
+  considerWindow(transition, run);
+  settle(transition, run);
+}
+
+function revokedMember(state: ControllerState, { worker, grant }: LiveLease): Revoked | undefined {
+  const { operator, role } = grant.payload;
+  return memberRevoked(state, { sub: worker, operator, role });
+}
+
+function dismissCandidates({ state, out }: Transition, run: Run): void {
+  const round = currentRound(run);
+  if (round === undefined) return;
+  round.candidates = round.candidates.filter((candidate) => {
+    const token = tokenOf(state, candidate);
+    const revoked = memberRevoked(state, candidate.grant.payload);
+    if (revoked === undefined) return true;
+    const { code, message } = revokedError(revoked);
+    out.push({ kind: 'reply', token, reply: { kind: 'error', code, message } });
+    return false;
+  });
+}
+
+/** The receipt of a trusted worker whose key is revoked confirms nothing: another one may have the slot. */
+function dismissTrusted(transition: Transition, run: Run): boolean {
+  if (run.trusted.kind !== 'delivered' || run.trusted.live === null) return false;
+  const { live } = run.trusted;
+  const revoked = revokedMember(transition.state, live);
+  if (revoked === undefined) return false;
+  withdrawDraft(run);
+  run.trusted = { kind: 'leased', live };
+  loseLease(transition, run, live.id, sayRevoked(revoked), codeOfRevoked(revoked));
+  return true;
+}
+
+/** Decides a published verdict again, and tells once that it does not stand. */
+function reviewPublished(transition: Transition, run: Run): void {
+  const published = publishedOf(run);
+  if (published === null || run.revoked !== null) return;
+  const revoked = verdictStandsNot(transition.state, run, published);
+  if (revoked === undefined) return;
+  run.revoked = revoked;
+  const { outcome } = published.verdict.payload.predicate.quorate_verdict;
+  const { what, since, reason } = revoked;
+  const artifact = outcome === null ? null : artifactOf(outcome);
+  tell(transition, run, { kind: 'revoked', artifact, what: what.kind, id: what.id, since, reason });
+}

@@ -1,0 +1,99 @@
+import {
+  type Charter,
+  openMessage,
+  type Revocation,
+  type Verified,
+  type Verifier,
+} from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import { type Check, enforce } from './check.ts';
+
+/** Whether the charter names this key for anything: only the root revokes such keys. */
+export function isNamed(charter: Charter, key: string): boolean {
+  const { project, controllers, trusted, idps, log } = charter;
+  return key === project || key === log || [controllers, trusted, idps].some((keys) => keys.includes(key));
+}
+
+/**
+ * Whether a revocation holds under a charter. Codes, in the order of the checks: `REVOCATION_PROJECT_MISMATCH`,
+ * `REVOCATION_ISSUER_MISMATCH`, `REVOCATION_NEEDS_ROOT`.
+ */
+export function checkRevocation(check: Check, revocation: Verified<Revocation>, charter: Charter): void {
+  const { signer, payload } = revocation;
+  const { project, what } = payload;
+  check('REVOCATION_PROJECT_MISMATCH', project === charter.project, `the revocation is for ${project}`);
+  if (signer === charter.project) return;
+  check(
+    'REVOCATION_ISSUER_MISMATCH',
+    charter.idps.includes(signer),
+    `the revocation is signed by ${signer}, neither the root nor an identity provider of the charter`,
+  );
+  check(
+    'REVOCATION_NEEDS_ROOT',
+    what.kind !== 'key' || !isNamed(charter, what.id),
+    `the charter names ${what.id}; only the root key revokes it`,
+    'Put root.key into .quorate/ for this one command.',
+  );
+}
+
+/** Signed revocations, and charters under which they hold; for the root's own none is needed. */
+export interface RevocationList {
+  charters: readonly string[];
+  revocations: readonly string[];
+}
+
+/** A revocation that holds, and the charter that says so; null for the root's own. */
+export interface OpenedRevocation {
+  revocation: Verified<Revocation>;
+  charter: string | null;
+}
+
+/**
+ * Opens revocations that anybody may have brought, given only the project's root key. What does not hold is left out, so
+ * that it hides nothing else; `refused` is why.
+ */
+export async function openRevocations(
+  { charters, revocations }: RevocationList,
+  project: string,
+  verifier: Verifier,
+): Promise<{ opened: OpenedRevocation[]; refused: QuorateError[] }> {
+  const refused: QuorateError[] = [];
+  const orRefused = async <T>(open: () => Promise<T>): Promise<T[]> => {
+    try {
+      return [await open()];
+    } catch (error) {
+      if (!(error instanceof QuorateError)) throw error;
+      refused.push(error);
+      return [];
+    }
+  };
+  const known: Verified<Charter>[] = [];
+  for (const raw of charters) known.push(...(await orRefused(() => openCharterOf(raw, project, verifier))));
+  const opened: OpenedRevocation[] = [];
+  for (const raw of revocations)
+    opened.push(...(await orRefused(async () => openOne(await openMessage('revocation', raw, verifier)))));
+  return { opened, refused };
+
+  function openOne(revocation: Verified<Revocation>): OpenedRevocation {
+    const ours = revocation.payload.project === project;
+    enforce('REVOCATION_PROJECT_MISMATCH', ours, `the revocation is for ${revocation.payload.project}`);
+    if (revocation.signer === project) return { revocation, charter: null };
+    const charter = known.find(({ payload }) => payload.idps.includes(revocation.signer));
+    if (charter === undefined)
+      throw new QuorateError(
+        'REVOCATION_ISSUER_MISMATCH',
+        `no charter beside the revocation names ${revocation.signer} as an identity provider`,
+      );
+    checkRevocation(enforce, revocation, charter.payload);
+    return { revocation, charter: charter.raw };
+  }
+}
+
+async function openCharterOf(raw: string, project: string, verifier: Verifier): Promise<Verified<Charter>> {
+  const charter = await openMessage('charter', raw, verifier);
+  const ours = charter.payload.project === project;
+  enforce('CHARTER_PROJECT_MISMATCH', ours, `the charter is of project ${charter.payload.project}`);
+  const byRoot = charter.signer === project;
+  enforce('CHARTER_ISSUER_MISMATCH', byRoot, `${charter.signer} signed the charter, not the root key`);
+  return charter;
+}

@@ -1,0 +1,55 @@
+import type { z } from 'zod';
+import { QuorateError } from '../errors.ts';
+import type { RevocationList } from '../judge/index.ts';
+import { limits } from '../limits.ts';
+import { servedBounds } from '../wire/bounds.ts';
+import { revocationsDownSchema, revocationsUpSchema } from '../wire/messages.ts';
+import { protocols } from '../wire/protocols.ts';
+import { errorFrom, errorMessage, MessageStream } from './message-stream.ts';
+import type { Channel, Dial, PeerAddress, ServedProtocol } from './ports.ts';
+
+type Up = z.infer<typeof revocationsUpSchema>;
+type Down = z.infer<typeof revocationsDownSchema>;
+
+const questionMsMax = 10_000;
+const openMsMax = 10_000;
+const answerMsMax = 20_000;
+
+/** Tells everybody the revocations that are known here: they are public and prove themselves. */
+export function revocationServer(known: () => RevocationList): ServedProtocol {
+  return {
+    protocol: protocols.revocations,
+    options: { ...servedBounds('revocations'), maxSendBytes: limits.receiptBytesMax },
+    async session(channel: Channel) {
+      const stream = new MessageStream<Down, Up>(channel, revocationsUpSchema, 'a question for revocations');
+      try {
+        const asked = await stream.receive({ timeoutMs: questionMsMax });
+        if (asked === undefined) return;
+        const { charters, revocations } = known();
+        await stream.send({ kind: 'revocations', charters: [...charters], revocations: [...revocations] });
+      } catch (error) {
+        await stream.send(errorMessage(error)).catch(() => {});
+      }
+      await stream.close();
+    },
+  };
+}
+
+/** Asks one peer. What it answers proves itself; what it leaves out nobody can tell. Errors: `MESH_…`, `WIRE_INVALID`, `CONTROLLER_SILENT`. */
+export async function requestRevocations(dial: Dial, peer: PeerAddress): Promise<RevocationList> {
+  const channel = await dial(peer, protocols.revocations, {
+    timeoutMs: openMsMax,
+    maxMessageBytes: limits.receiptBytesMax,
+  });
+  const stream = new MessageStream<Up, Down>(channel, revocationsDownSchema, 'an answer about revocations');
+  try {
+    await stream.send({ kind: 'ask' });
+    const answer = await stream.receive({ timeoutMs: answerMsMax });
+    if (answer === undefined)
+      throw new QuorateError('CONTROLLER_SILENT', 'the peer closed the stream without an answer');
+    if (answer.kind === 'error') throw errorFrom(answer);
+    return answer;
+  } finally {
+    await stream.close();
+  }
+}

@@ -1,0 +1,75 @@
+import { QuorateError } from '../../core/errors.ts';
+import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
+import { requestRevocations, revocationServer } from '../../core/sessions/revocation-exchange.ts';
+import { generateSeed } from '../../identity/keys.ts';
+import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
+import { meshDial } from '../node/ports.ts';
+import { waitForPeer } from './wait-for-peer.ts';
+
+/** Serves the revocations that are known here, see `revocationServer`. */
+export function serveRevocations(mesh: Mesh, book: Pick<RevocationBook, 'list'>): void {
+  const { protocol, session, options } = revocationServer(() => book.list);
+  mesh.handle(protocol, session, options);
+}
+
+const findMsMax = 15_000;
+const askMsMax = 10_000;
+const peersMax = 8;
+
+/**
+ * Asks members of a project for revocations: those that provide the artifact, others, and controllers. Returns how many
+ * answered. Errors: `REVOCATION_NO_ANSWER`, `MESH_…`, `HOME_…`.
+ */
+export async function askForRevocations(options: {
+  project: string;
+  artifact: string | null;
+  bootstrap: string[];
+  controllers: PeerAddress[];
+  book: RevocationBook;
+  signal: AbortSignal;
+}): Promise<number> {
+  const { project, artifact, bootstrap, controllers, book, signal } = options;
+  const mesh = await openMesh({ key: generateSeed(), listen: [], bootstrap, topics: [], role: 'node' });
+  try {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
+    const peers = new Map(controllers.map((peer) => [peer.id, peer]));
+    if (bootstrap.length > 0) {
+      await waitForPeer(mesh, limit);
+      for (const key of [projectRendezvous(project), ...(artifact === null ? [] : [artifact])]) {
+        try {
+          for await (const peer of mesh.findProviders(key, { signal: limit, max: peersMax }))
+            peers.set(peer.id, peers.get(peer.id) ?? peer);
+        } catch {
+          signal.throwIfAborted();
+        }
+      }
+    }
+    const asked = await Promise.allSettled(
+      [...peers.values()].map((peer) =>
+        learnRevocations(mesh, peer, book, AbortSignal.any([signal, AbortSignal.timeout(askMsMax)])),
+      ),
+    );
+    signal.throwIfAborted();
+    const answered = asked.filter(({ status }) => status === 'fulfilled').length;
+    if (answered > 0) return answered;
+    throw new QuorateError(
+      'REVOCATION_NO_ANSWER',
+      'no member of the project could be asked for revocations',
+      {
+        hint: `Tried: ${[...bootstrap, ...controllers.flatMap(({ addrs }) => addrs)].join(', ') || 'no address is known; name one: --bootstrap /dns4/…'}.`,
+      },
+    );
+  } finally {
+    await mesh.close();
+  }
+}
+
+/** Asks one peer for revocations, and keeps what holds. Errors: `MESH_…`, `WIRE_INVALID`, `HOME_…`. */
+export async function learnRevocations(
+  mesh: Mesh,
+  peer: PeerAddress,
+  book: RevocationBook,
+  signal: AbortSignal,
+): Promise<void> {
+  await book.learn(await requestRevocations(meshDial(mesh, signal), peer), Date.now());
+}

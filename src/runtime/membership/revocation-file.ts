@@ -1,0 +1,39 @@
+import { join } from 'node:path';
+import { publicKeyOf } from '../../core/documents/index.ts';
+import { RevocationBook, storedRevocationsSchema } from '../../core/sessions/revocation-book.ts';
+import { joseVerifier } from '../../identity/verifier.ts';
+import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
+
+/**
+ * The revocations that a home folder knows of a project, in `revocations/<project>.json`. Every command of that home reads
+ * and adds to them. `unsaved` is told when the folder cannot be written; without it that is an error.
+ * Errors: `HOME_DAMAGED`, `HOME_UNREADABLE`, `HOME_UNWRITABLE`, `KEY_INVALID`.
+ */
+export function openRevocationBook(
+  dir: string,
+  project: string,
+  unsaved?: (error: Error) => void,
+): Promise<RevocationBook> {
+  publicKeyOf(project);
+  const file = join(dir, 'revocations', `${project}.json`);
+  return RevocationBook.open(project, joseVerifier, {
+    async load() {
+      const text = await readOptional(file);
+      if (text === undefined) return undefined;
+      return parseFile(
+        file,
+        text,
+        storedRevocationsSchema,
+        'Remove it; verify --online asks for them again.',
+      );
+    },
+    async save(stored) {
+      try {
+        await writeAtomic(file, `${JSON.stringify(stored)}\n`);
+      } catch (error) {
+        if (unsaved === undefined || !(error instanceof Error)) throw error;
+        unsaved(error);
+      }
+    },
+  });
+}

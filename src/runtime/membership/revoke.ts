@@ -1,0 +1,74 @@
+import { type RevocationTarget, signMessage } from '../../core/documents/index.ts';
+import { QuorateError } from '../../core/errors.ts';
+import { isNamed, type RevocationList } from '../../core/judge/index.ts';
+import { openMesh } from '../../mesh/index.ts';
+import { ask } from './credentials.ts';
+import { byPeer } from './join.ts';
+import { type ProjectFolder, readCharter } from './project-folder.ts';
+
+const askMsMax = 30_000;
+
+export interface Revoking {
+  what: RevocationTarget;
+  /** Log index; by default the size of the log for operators and keys, and 0 for the rest. */
+  since?: number;
+  reason: string;
+  signal: AbortSignal;
+}
+
+/**
+ * Signs a revocation and has the controller take it: with the identity provider's key, or with the root key for a key that
+ * the charter names. `index`: of its leaf. `list`: to hand on.
+ * Errors: `REVOCATION_…`, `CONTROLLER_…`, `MESH_…`.
+ */
+export async function revoke(
+  folder: ProjectFolder,
+  { what, since, reason, signal }: Revoking,
+): Promise<{ index: number; since: number; byRoot: boolean; list: RevocationList }> {
+  // Read again: another command may have changed it since the folder was opened.
+  const charter = await readCharter(folder.dir);
+  const byRoot = what.kind === 'key' && isNamed(charter?.payload ?? folder.charter, what.id);
+  if (byRoot && folder.root === undefined)
+    throw new QuorateError(
+      'REVOCATION_NEEDS_ROOT',
+      `the charter names ${what.id}; only the root key revokes it, and it is not in this folder`,
+      { hint: `Put root.key into ${folder.dir} for this one command.` },
+    );
+  const address = await folder.address();
+  if (address === undefined)
+    throw new QuorateError('CONTROLLER_UNREACHABLE', 'the controller of this project has not run yet', {
+      hint: 'Start it: quorate controller',
+    });
+  const { signer } = byRoot && folder.root !== undefined ? folder.root : folder.idp;
+  const controllers = byPeer(address.addrs);
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(askMsMax)]);
+  // A key of its own: whoever brings a revocation does not matter.
+  const { generateSeed } = await import('../../identity/keys.ts');
+  const mesh = await openMesh({
+    ...{ key: generateSeed(), listen: [], bootstrap: [], topics: [], role: 'node' },
+  });
+  try {
+    const whole = what.kind !== 'operator' && what.kind !== 'key';
+    const from = since ?? (whole ? 0 : await logSize());
+    const iat = Math.floor(Date.now() / 1000);
+    const payload = { iss: signer.id, project: folder.project, what, since: from, reason, iat };
+    const { raw } = await signMessage('revocation', payload, signer);
+    const { answer } = await ask(mesh, controllers, { kind: 'revoke', revocation: raw }, limit);
+    if (answer.kind !== 'revoked') throw unexpected(answer.kind);
+    const charters = byRoot ? [] : [charter?.raw ?? folder.charterJws];
+    return { index: answer.index, since: from, byRoot, list: { charters, revocations: [raw] } };
+  } finally {
+    await mesh.close();
+  }
+
+  async function logSize(): Promise<number> {
+    const { answer } = await ask(mesh, controllers, { kind: 'log', from: Number.MAX_SAFE_INTEGER }, limit);
+    if (answer.kind !== 'leaves') throw unexpected(answer.kind);
+    return answer.size;
+  }
+}
+
+const unexpected = (kind: string): QuorateError =>
+  new QuorateError('CONTROLLER_UNEXPECTED_ANSWER', `the controller answered with ${kind}`, {
+    hint: 'It may run another version: update both.',
+  });

@@ -1,0 +1,178 @@
+import { describe, expect, it } from 'vitest';
+import { encodeBundle, leaves, type Revocation, signMessage } from '../../../src/core/documents/index.ts';
+import { openRevocations } from '../../../src/core/judge/index.ts';
+import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
+import { Cosigner } from '../../../src/core/sessions/worker/cosigner.ts';
+import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
+import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
+import { fromUtf8 } from '../../../src/core/text.ts';
+import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import { protocols } from '../../../src/core/wire/protocols.ts';
+import type { WorkerEvent } from '../../../src/core/worker/events.ts';
+import type { NodeKey } from '../../../src/identity/keys.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { joseDocuments } from '../../../src/runtime/node/ports.ts';
+import {
+  at,
+  controller,
+  idp,
+  keyRevoked,
+  makeCharter,
+  makeProject,
+  type Project,
+  project,
+  root,
+  testKey,
+  trusted,
+} from '../../support/project.ts';
+import { verifyWithout } from './attack.ts';
+
+const mallory = testKey('mallory');
+const revocation = async (by: NodeKey, what: Revocation['what'], over: Partial<Revocation> = {}) =>
+  (
+    await signMessage(
+      'revocation',
+      { iss: by.id, project, what, since: 0, reason: 'no', iat: at, ...over },
+      by.signer,
+    )
+  ).raw;
+const charter = async (by = root, over: Parameters<typeof makeCharter>[0] = {}) =>
+  (await signMessage('charter', { ...makeCharter(over), iss: by.id }, by.signer)).raw;
+const held = async (charters: string[], revocations: string[]) => {
+  const { opened, refused } = await openRevocations({ charters, revocations }, project, joseVerifier);
+  return [opened.length, ...refused.map(({ code }) => code)];
+};
+
+describe('who would take trust away that is not his to take', () => {
+  const ada = { kind: 'operator', id: 'ada' } as const;
+  it.each([
+    [
+      'a stranger',
+      'REVOCATION_ISSUER_MISMATCH',
+      async () => [await charter(), await revocation(mallory, ada)],
+    ],
+    [
+      'the controller',
+      'REVOCATION_ISSUER_MISMATCH',
+      async () => [await charter(), await revocation(controller, ada)],
+    ],
+    [
+      'a stranger with a charter of his own',
+      'CHARTER_ISSUER_MISMATCH',
+      async () => [await charter(mallory, { idps: [mallory.id] }), await revocation(mallory, ada)],
+    ],
+    [
+      "the identity provider, of the trusted worker's key",
+      'REVOCATION_NEEDS_ROOT',
+      async () => [await charter(), await revocation(idp, { kind: 'key', id: trusted.id })],
+    ],
+    [
+      'the identity provider of another project',
+      'REVOCATION_PROJECT_MISMATCH',
+      async () => [await charter(), await revocation(idp, ada, { project: mallory.id })],
+    ],
+  ])('%s is not believed: %s', async (_who, code, make) => {
+    const [one = '', two = ''] = await make();
+    const [opened, ...codes] = await held([one], [two]);
+    expect(opened).toBe(0);
+    expect(codes).toContain(code);
+  });
+  it('hides no other: what holds beside it is taken', async () => {
+    const all = [await revocation(mallory, ada), await revocation(idp, ada), await revocation(root, ada)];
+    expect((await held([await charter()], all))[0]).toBe(2);
+  });
+  it("whoever stole the identity provider's key does not void what the charter's keys signed", async () => {
+    const { bundle } = await makeProject();
+    const stolen = (byRoot: boolean) => ({ revocations: [keyRevoked(trusted.id, 0, byRoot)] });
+    expect(await verifyWithout([], bundle, stolen(false))).toMatchObject({ ok: true, level: 'trusted' });
+    // Control: the root's word does.
+    expect(await verifyWithout([], bundle, stolen(true))).toMatchObject({ ok: false });
+  });
+});
+
+describe('a revoked artifact', () => {
+  it('is refused, with the guard on', async () => {
+    const { bundle, artifact } = await makeProject();
+    const what = { kind: 'artifact', id: artifact ?? '' } as const;
+    const revocations = [{ what, since: 0, reason: 'phones home', byRoot: false }];
+    expect(await verifyWithout([], bundle, { revocations })).toMatchObject({ code: 'ARTIFACT_REVOKED' });
+    // Control: whoever does not ask uses it.
+    expect(await verifyWithout([], bundle)).toMatchObject({ ok: true, level: 'trusted' });
+  });
+});
+
+describe('a controller that keeps a revocation from the trusted worker', () => {
+  const zoe = { kind: 'operator', id: 'zoe' } as const;
+
+  /** What the trusted worker answers to a draft, where the controller tells `told` and the log holds `logged`. */
+  async function answerOf(made: Project, told: string[]): Promise<string> {
+    const events: WorkerEvent[] = [];
+    const book = await RevocationBook.open(project, joseVerifier, {
+      load: async () => undefined,
+      save: async () => {},
+    });
+    const answers: Record<string, () => Promise<unknown>> = {
+      [protocols.api]: async () => ({
+        kind: 'leaves',
+        from: 0,
+        size: made.leaves.length,
+        leaves: made.leaves,
+      }),
+      [protocols.revocations]: async () => ({
+        kind: 'revocations',
+        charters: [made.charter.raw],
+        revocations: told,
+      }),
+    };
+    const ports = {
+      dispatch: (event: WorkerEvent) => void events.push(event),
+      credentials: {
+        membership: { project, controllers: [{ id: controller.id, addrs: [] }] },
+        charter: made.charter.payload,
+        learnCharter: async () => {},
+      },
+      signing: { documents: joseDocuments, signer: trusted.signer },
+      clock: { now: () => (at + 1000) * 1000, closing: false },
+      machine: { leaseOf: () => ({}) },
+      leafFile: { load: async () => [], append: async () => {} },
+      revocations: book,
+      tell: () => {},
+      dial: async (_peer: unknown, protocol: string) => {
+        let asked = false;
+        return {
+          peer: controller.id,
+          closed: false,
+          send: async (message: Uint8Array) => {
+            asked = fromUtf8(message) !== '';
+          },
+          receive: async () => (asked ? encodeMessage(await answers[protocol]?.()) : undefined),
+          close: async () => {},
+          abort: () => {},
+        };
+      },
+    } as unknown as WorkerPorts;
+    await new Cosigner(ports, new RevocationFeed(ports)).check('lease', encodeBundle(made.draft));
+    const [event] = events;
+    return event?.kind === 'cosign-checked' ? event.code : 'nothing';
+  }
+
+  it('gets no signature, as the log holds it', async () => {
+    const raw = await revocation(idp, zoe);
+    const { id } = await joseDocuments.message('revocation', raw);
+    const logged = await makeProject({ log: (all) => [...all, leaves.revocation(id)] });
+    expect(await answerOf(logged, [])).toBe('REVOCATION_WITHHELD');
+    expect(await answerOf(logged, [raw])).toBe('OK');
+  });
+  it('and one of an operator that counts is counted', async () => {
+    const made = await makeProject({ runs: [{ operator: 'ada' }, { operator: 'bob' }] });
+    const raw = await revocation(idp, { kind: 'operator', id: 'ada' });
+    const { id } = await joseDocuments.message('revocation', raw);
+    const logged = await makeProject({
+      runs: [{ operator: 'ada' }, { operator: 'bob' }],
+      log: (all) => [...all, leaves.revocation(id)],
+    });
+    expect(await answerOf(logged, [raw])).toBe('EVIDENCE_REVOKED');
+    // Control: a log without it.
+    expect(await answerOf(made, [raw])).toBe('OK');
+  });
+});

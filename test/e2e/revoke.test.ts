@@ -1,0 +1,110 @@
+import { join } from 'node:path';
+import { beforeAll, expect, it } from 'vitest';
+import { program } from './support/jobs.ts';
+import { LocalCluster } from './support/local-cluster.ts';
+
+let cluster: LocalCluster;
+
+beforeAll(async () => {
+  cluster = await LocalCluster.start({
+    volunteers: ['ada', 'ben', 'cyd'],
+    trusted: true,
+    bootstrap: true,
+    slotWait: '5s',
+  });
+});
+
+interface Verified {
+  ok: boolean;
+  code: string | null;
+  level: string;
+  revocations: { known: number; askedAt: number | null };
+  steps: { says: string }[];
+}
+
+it('of operators: a consumer with an old bundle learns it from whoever it asks next, and remembers', async () => {
+  const run = await cluster.submit(await cluster.git.commit('tool', program('good')));
+  expect((await run.end()).code, run.report()).toBe(0);
+  const artifact = String(run.lines.at(-1)?.artifact);
+  const bundle = join(cluster.dir, 'tool.bundle');
+  const fetched = await cluster.fetch(artifact, 'tool', '--bundle-out', bundle);
+  expect(fetched.code, fetched.report).toBe(0);
+
+  const verify = async (home: string, ...more: string[]) => {
+    const args = ['verify', cluster.fetched('tool'), '--bundle', bundle, '--project', cluster.project];
+    const answer = await cluster.cli([...args, ...more], { home, cwd: cluster.dir });
+    return { ...answer, said: answer.lines[0] as unknown as Verified };
+  };
+  // Whoever fetched has asked; another one has not.
+  const before = await verify('stranger');
+  expect(before.said, before.report).toMatchObject({ ok: true, revocations: { known: 0 } });
+  expect(before.said.revocations.askedAt).toBeGreaterThan(0);
+  expect((await verify('other')).said).toMatchObject({
+    ok: true,
+    revocations: { known: 0, askedAt: null },
+  });
+
+  const revoke = async (...args: string[]) => {
+    const answer = await cluster.cli(['revoke', ...args]);
+    expect(answer.code, answer.report).toBe(0);
+    return answer.lines[0];
+  };
+  // From now on: what it built before still counts.
+  expect(await revoke('ada', '--reason', 'sold the laptop')).toMatchObject({ kind: 'operator', id: 'ada' });
+  await cluster.worker('ada').event('revoked');
+  expect((await cluster.cli(['show', run.run])).lines[0]).not.toHaveProperty('summary.revoked');
+
+  // From the beginning: the verdict does not stand without them.
+  await revoke('ada', '--reason', 'it was stolen long ago', '--since', '0');
+  const out = join(cluster.dir, 'ben.revocation');
+  await revoke('ben', '--reason', 'the same person', '--since', '0', '--out', out);
+  const { lines } = await cluster.cli(['show', run.run]);
+  expect(lines[0]).toMatchObject({
+    summary: { level: 'trusted', revoked: { what: 'operator', since: 0 } },
+  });
+  expect((await cluster.cli(['jobs'], {})).lines[0]).toMatchObject([{ revoked: { what: 'operator' } }]);
+
+  const again = await cluster.fetch(artifact, 'again');
+  expect([again.code, again.error], again.report).toEqual([1, 'NOT_TRUSTED']);
+  expect(again.report).toContain('EVIDENCE_REVOKED');
+  expect(again.report).toMatch(/it was stolen long ago|the same person/);
+  expect((await verify('stranger')).said).toMatchObject({ ok: false, code: 'EVIDENCE_REVOKED' });
+
+  // An old bundle and no network: nothing is known there, and the answer says so.
+  expect((await verify('other')).said).toMatchObject({ ok: true, revocations: { known: 0 } });
+  // The workers tell as well.
+  await Promise.all(['ben', 'cyd'].map((name) => cluster.worker(name).events('revoked', 3)));
+  await cluster.control.stop();
+  const online = ['--online', '--bootstrap', String(cluster.bootstrapAddress)];
+  const told = await verify('other', ...online);
+  expect(told.said, told.report).toMatchObject({ ok: false, code: 'EVIDENCE_REVOKED' });
+  expect(told.code).toBe(1);
+  expect((await verify('other')).said).toMatchObject({ code: 'EVIDENCE_REVOKED', revocations: { known: 3 } });
+
+  // By file, where nobody can be asked.
+  const byFile = await verify('third', '--revocations', out);
+  expect(byFile.said, byFile.report).toMatchObject({ ok: true, revocations: { known: 1, askedAt: null } });
+  const nobody = await verify(
+    'third',
+    '--online',
+    '--bootstrap',
+    '/ip4/127.0.0.1/tcp/9/p2p/12D3KooWPwh5EADxnN1KXQFTrmGAXycZqZRVKHG7wcx7mczYTDRk',
+  );
+  expect([nobody.code, nobody.error], nobody.report).toEqual([3, 'REVOCATION_NO_ANSWER']);
+});
+
+it('is refused where its signer may not', async () => {
+  await cluster.startController();
+  const { lines } = await cluster.cli(['key'], { home: 'tower' });
+  const tower = String(lines[0]?.key);
+  const root = join(cluster.projectDir, '.quorate', 'root.key');
+  const { rename } = await import('node:fs/promises');
+  await rename(root, `${root}.away`);
+  const refused = await cluster.cli(['revoke', tower, '--reason', 'gone']);
+  expect([refused.code, refused.error], refused.report).toEqual([2, 'REVOCATION_NEEDS_ROOT']);
+  await rename(`${root}.away`, root);
+  const done = await cluster.cli(['revoke', tower, '--reason', 'gone']);
+  expect(done.lines[0], done.report).toMatchObject({ kind: 'key', id: tower, byRoot: true });
+  const unknown = await cluster.cli(['revoke', 'adda', '--reason', 'a typing error']);
+  expect([unknown.code, unknown.error], unknown.report).toEqual([2, 'REVOCATION_TARGET_UNKNOWN']);
+});
