@@ -22,6 +22,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/fuzz/long-fuzz.test.ts': 130,
   'test/fuzz/runner.test.ts': 13,
   'test/image/debian-twice.test.ts': 45,
+  'test/mesh/thousand-workers.test.ts': 120,
   'test/proof/mutation-whole.test.ts': 50,
   'test/proof/npm-pack.test.ts': 38,
   'test/sandbox/gvisor/contract.test.ts': 45,

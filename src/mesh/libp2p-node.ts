@@ -93,7 +93,11 @@ export async function startLibp2p(
     ],
     connectionEncrypters: [noise()],
     streamMuxers: [
-      yamux({ maxInboundStreams: 512, streamOptions: { maxStreamWindowSize: limits.meshWindowBytes } }),
+      yamux({
+        maxInboundStreams: 512,
+        maxEarlyStreams: meshLimits.earlyStreamsMax,
+        streamOptions: { maxStreamWindowSize: limits.meshWindowBytes },
+      }),
     ],
     connectionManager: {
       maxConnections,

@@ -12,6 +12,11 @@ export const meshLimits = {
   pendingInboundMax: 512,
   /** Time for the upgrade: encryption and multiplexing. */
   upgradeMs: 10_000,
+  /**
+   * Streams that a peer opens before this side has ended the upgrade: a worker that reconnects resumes 64 leases at once, and
+   * opens its feed and logs. One more closes the connection.
+   */
+  earlyStreamsMax: 160,
   /** A dial, including name lookup and upgrade. */
   dialMs: 10_000,
   /** A search in the DHT. */

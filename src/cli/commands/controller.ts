@@ -1,10 +1,12 @@
+import { InvalidArgumentError } from 'commander';
 import { QuorateError } from '../../core/errors.ts';
+import { controllerNodeLimits } from '../../runtime/controller/limits.ts';
 import type { ControllerNode } from '../../runtime/controller/node.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { eventPrinter } from '../node-events.ts';
 import { openProject } from '../project.ts';
-import { addresses, hostPort, secondsOf, webAddresses } from '../values.ts';
+import { addresses, hostPort, secondsOf, webAddresses, wholeNumber } from '../values.ts';
 import { watchNode } from '../wait.ts';
 
 interface Options {
@@ -12,6 +14,7 @@ interface Options {
   announce?: string[];
   bootstrap?: string[];
   slotWait?: number;
+  connections?: number;
   grants?: number;
   acceptClock?: boolean;
   http?: { host: string; port: number };
@@ -20,6 +23,18 @@ interface Options {
 
 /** A fixed port, since tickets contain it. */
 const listenDefault = '/ip4/0.0.0.0/tcp/4710';
+
+/** Fewer do not serve a project: bootstrap nodes, other members and whoever asks take some. */
+const connectionsMin = 32;
+/** Each takes a descriptor and about 100 KB. */
+const connectionsMax = 8_000;
+
+function connectionsOf(text: string): number {
+  const number = wholeNumber(text);
+  if (number < connectionsMin || number > connectionsMax)
+    throw new InvalidArgumentError(`expected ${connectionsMin} to ${connectionsMax}`);
+  return number;
+}
 
 export const controller: Define = (program, act) => {
   program
@@ -35,6 +50,11 @@ export const controller: Define = (program, act) => {
       addresses,
     )
     .option('--bootstrap <address>', 'first peer of the network; repeatable', addresses)
+    .option(
+      '--connections <n>',
+      `connections at once, of workers and of those who ask; at most ${connectionsMax} (default: ${controllerNodeLimits.connectionsDefault})`,
+      connectionsOf,
+    )
     .option(
       '--slot-wait <time>',
       'how long a round waits for operators to take its slots (default: 10m)',
@@ -66,6 +86,7 @@ async function run({ cwd, out, signal }: Context, options: Options): Promise<Exi
     listen: options.listen ?? [listenDefault],
     announce: options.announce ?? [],
     bootstrap: options.bootstrap ?? [],
+    ...(options.connections === undefined ? {} : { connections: options.connections }),
     ...(options.slotWait === undefined ? {} : { slotWaitMs: options.slotWait * 1000 }),
     ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),
     acceptClock: options.acceptClock ?? false,

@@ -6,6 +6,8 @@ export const controllerNodeLimits = {
   peerTurnsPerSecond: 50,
   /** Turns at once: a controller that restarts hears from all leases of a worker. */
   peerTurnsBurst: 500,
+  /** Connections of a controller where its owner says nothing: one per member, and some for those who ask. */
+  connectionsDefault: 2_000,
 } as const;
 
 assert(

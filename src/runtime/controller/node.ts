@@ -31,6 +31,8 @@ export interface ControllerOptions {
   listen: string[];
   announce: string[];
   bootstrap: string[];
+  /** Connections at once, of members and of those who ask. Default: `controllerNodeLimits.connectionsDefault`. */
+  connections?: number;
   /** How long a slot may stay empty before a round goes on without it. */
   slotWaitMs?: number;
   /** Lifetime of the grants of members; a day by default, which is the most. */
@@ -80,6 +82,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       bootstrap: [...folder.charter.bootstrap, ...options.bootstrap],
       peersFile: join(folder.dir, 'peers.json'),
       topics: topicsOf(folder.project),
+      maxConnections: options.connections ?? controllerNodeLimits.connectionsDefault,
       role: 'node',
     });
     closers.push(() => mesh.close());
