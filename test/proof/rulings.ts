@@ -223,6 +223,7 @@ const wholeBundle: Ruling[] = [
     is: ['log LOG_PROOF_INVALID'],
   },
   { what: /^bundle: /, is: ['bundle DOC_INVALID'] },
+  { what: /^job: v$/, is: ['job DOC_NEWER', 'job DOC_INVALID'] },
   { what: /^job: /, is: ['job REQUEST_JOB_MISMATCH', 'job DOC_INVALID'] },
   {
     what: /^byte: /,

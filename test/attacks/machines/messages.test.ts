@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { nonceOf } from '../../../simulations/paperwork.ts';
+import type { ControllerEvent } from '../../../src/core/controller/events.ts';
 import { controllerLimits } from '../../../src/core/controller/limits.ts';
 import {
   addSignature,
@@ -13,10 +14,10 @@ import { limits } from '../../../src/core/limits.ts';
 import { timings } from '../../core/controller/bench.ts';
 import { makeProject, testKey } from '../../support/project.ts';
 import { verifyWithout } from '../trust/attack.ts';
-import { evil, openBench, right, twoOfThree } from './support.ts';
+import { evil, type Guard, openBench, right, twoOfThree, type Weakness } from './support.ts';
 
 describe('a receipt under a lease that was lost', () => {
-  async function attack(guard: Parameters<typeof openBench>[0]) {
+  async function attack(guard: Guard) {
     const bench = await openBench(guard);
     await bench.members('mallory', 'bob', 'cy', 'dan');
     const run = await bench.submit({ policy: twoOfThree });
@@ -57,8 +58,8 @@ describe('a second receipt for one lease', () => {
 });
 
 describe('a receipt that an accomplice signed too', () => {
-  it('is refused by the controller', async () => {
-    const bench = await openBench('on');
+  async function attack(guard: Guard) {
+    const bench = await openBench(guard);
     await bench.members('mallory', 'bob', 'cy');
     await bench.submit({ policy: twoOfThree });
     const lease = (await bench.lease('mallory', 'bob', 'cy')).get('mallory');
@@ -69,10 +70,19 @@ describe('a receipt that an accomplice signed too', () => {
     const both = addSignature(alone.raw, accomplice.id, await cosignStatement(alone.raw, accomplice));
     const receipt = await openStatement('receipt', both, keys.verifier);
     bench.send({ kind: 'receipt', token: 't', lease: lease.id, receipt });
-    expect(bench.lastReply('t')).toMatchObject({ code: 'RECEIPT_SIGNER_MISMATCH' });
-  });
+    const reply = bench.lastReply('t');
+    return reply.kind === 'error' ? reply.code : reply.kind;
+  }
+  /** Looks at the first signature only. */
+  const oneOfThem: Weakness = (_, event) =>
+    event.kind === 'receipt'
+      ? { ...event, receipt: { ...event.receipt, signers: event.receipt.signers.slice(0, 1) } }
+      : event;
 
-  it('control: a bundle that lists one is refused by everybody, so the job would never get its verdict', async () => {
+  it('is refused by the controller', async () => expect(await attack('on')).toBe('RECEIPT_SIGNER_MISMATCH'));
+  it('control: is taken where one signature is looked at', async () =>
+    expect(await attack(oneOfThem)).toBe('ack'));
+  it('a bundle that lists one is refused by everybody, so the job would never get its verdict', async () => {
     const { bundle } = await makeProject();
     const [first, ...others] = bundle.receipts;
     if (first === undefined) throw new Error('a bundle has receipts');
@@ -84,43 +94,61 @@ describe('a receipt that an accomplice signed too', () => {
 });
 
 describe('a claim with the grant of another operator', () => {
-  async function attack(grant: string) {
-    const bench = await openBench('on');
+  async function attack(guard: Guard) {
+    const bench = await openBench(guard);
     await bench.members('mallory', 'bob');
     await bench.submit({ policy: twoOfThree });
-    const reply = bench.lastReply(await bench.claim('mallory', { grant }));
+    const reply = bench.lastReply(await bench.claim('mallory', { grant: 'bob' }));
     return reply.kind === 'error' ? reply.code : reply.kind;
   }
+  /** Whoever shows a grant is taken for whom it is of. */
+  const anyBearer: Weakness = ({ state }, event) => {
+    if (event.kind !== 'claim') return event;
+    const { claim, grant } = event;
+    const granted = state.keys.get(grant.payload.sub);
+    if (granted !== undefined) state.keys.set(claim.signer, granted);
+    return { ...event, grant: { ...grant, payload: { ...grant.payload, sub: claim.signer } } };
+  };
 
-  it('is refused', async () => expect(await attack('bob')).toBe('GRANT_KEY_MISMATCH'));
-  it('control: stands by with its own', async () => expect(await attack('mallory')).toBe('standby'));
+  it('is refused', async () => expect(await attack('on')).toBe('GRANT_KEY_MISMATCH'));
+  it('control: stands by where a grant is good for whoever shows it', async () =>
+    expect(await attack(anyBearer)).toBe('standby'));
 });
 
 describe('a claim made for another controller, or long ago', () => {
-  async function attack(over: Partial<Pick<Claim, 'aud' | 'exp'>>) {
-    const bench = await openBench('on');
+  async function attack(over: Partial<Pick<Claim, 'aud' | 'exp'>>, guard: Guard) {
+    const bench = await openBench(guard);
     await bench.members('mallory', 'bob');
     await bench.submit({ policy: twoOfThree });
     const reply = bench.lastReply(await bench.claim('mallory', over));
     return reply.kind === 'error' ? reply.code : reply.kind;
   }
+  const forMe: Weakness = ({ state }, event) => claiming(event, { aud: state.id });
+  const forEver: Weakness = (_, event) => claiming(event, { exp: Number.MAX_SAFE_INTEGER });
+  const claiming = (event: ControllerEvent, over: Partial<Claim>): ControllerEvent =>
+    event.kind === 'claim'
+      ? { ...event, claim: { ...event.claim, payload: { ...event.claim.payload, ...over } } }
+      : event;
 
   it('is refused for its audience', async () => {
-    const bench = await openBench('on');
-    expect(await attack({ aud: bench.id('elsewhere') })).toBe('CLAIM_AUDIENCE_MISMATCH');
+    const aud = testKey('elsewhere').id;
+    expect(await attack({ aud }, 'on')).toBe('CLAIM_AUDIENCE_MISMATCH');
+    expect(await attack({ aud }, forMe)).toBe('standby');
   });
-  it('is refused for its time', async () => expect(await attack({ exp: 1 })).toBe('DOC_EXPIRED'));
-  it('control: stands by with the right ones', async () => expect(await attack({})).toBe('standby'));
+  it('is refused for its time', async () => {
+    expect(await attack({ exp: 1 }, 'on')).toBe('DOC_EXPIRED');
+    expect(await attack({ exp: 1 }, forEver)).toBe('standby');
+  });
 });
 
 describe('a grant no identity provider of the project issued', () => {
-  async function attack(issuer: 'idp' | 'mallory') {
-    const bench = await openBench('on');
+  async function attack(guard: Guard) {
+    const bench = await openBench(guard);
     await bench.members('mallory', 'bob');
     await bench.submit({ policy: twoOfThree });
     const claim = await bench.paper.claim('mallory', idOf(bench.offer), bench.now);
     const grant = bench.grantOf('mallory');
-    const signer = bench.paper.keys.signer(issuer).id;
+    const signer = bench.id('mallory');
     bench.send({
       kind: 'claim',
       token: 't',
@@ -130,9 +158,17 @@ describe('a grant no identity provider of the project issued', () => {
     const reply = bench.lastReply('t');
     return reply.kind === 'error' ? reply.code : reply.kind;
   }
+  /** Whoever issues grants is an identity provider. */
+  const anyIssuer: Weakness = ({ state }, event) => {
+    const { charter } = state;
+    if (charter === null || event.kind !== 'claim') return event;
+    state.charter = { ...charter, payload: { ...charter.payload, idps: [event.grant.signer] } };
+    return event;
+  };
 
-  it('gets nothing', async () => expect(await attack('mallory')).toBe('GRANT_ISSUER_MISMATCH'));
-  it('control: stands by with one that was', async () => expect(await attack('idp')).toBe('standby'));
+  it('gets nothing', async () => expect(await attack('on')).toBe('GRANT_ISSUER_MISMATCH'));
+  it('control: stands by where anybody may issue them', async () =>
+    expect(await attack(anyIssuer)).toBe('standby'));
 });
 
 describe('a flood of jobs', () => {

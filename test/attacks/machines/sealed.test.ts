@@ -3,11 +3,11 @@ import { capabilities, exited, nonceOf, treeCid } from '../../../simulations/pap
 import { signMessage } from '../../../src/core/documents/index.ts';
 import type { WorkerEffect } from '../../../src/core/worker/events.ts';
 import { Worker } from '../../../src/core/worker/machine.ts';
-import { openBench, right, twoOfThree } from './support.ts';
+import { type Guard, openBench, right, twoOfThree, type Weakness } from './support.ts';
 
 describe('a lazy worker copies the result of another', () => {
   /** An honest worker delivers while the lazy one still holds its slot; the lazy one delivers what it can get hold of. */
-  async function attack(guard: Parameters<typeof openBench>[0]) {
+  async function attack(guard: Guard) {
     const bench = await openBench(guard);
     await bench.members('ada', 'lazy', 'cy');
     const run = await bench.submit({ policy: { ...twoOfThree, agree: 3 } });
@@ -52,20 +52,28 @@ describe('a lazy worker copies the result of another', () => {
 });
 
 describe('a worker delivers after the reveal', () => {
-  async function attack(when: 'in time' | 'after the reveal') {
-    const bench = await openBench('on');
+  async function attack(guard: Guard) {
+    const bench = await openBench(guard);
     await bench.members('ada', 'late', 'cy');
     const run = await bench.submit({ policy: { ...twoOfThree, agree: 3 } });
     const leases = await bench.lease('ada', 'late', 'cy');
     await bench.deliver('ada', leases.get('ada'), right);
     await bench.deliver('cy', leases.get('cy'), right);
-    // Its lease lapses, nobody takes the slot, and the round is revealed without it.
-    if (when === 'after the reveal') bench.drive(600_000);
-    await bench.deliver('late', leases.get('late'), right);
-    return bench.progress(run, 'agreed').length === 1;
+    // Nothing is heard of it meanwhile: its lease lapses, nobody takes the slot, and the round is revealed without it.
+    bench.drive(600_000);
+    const revealed = bench.all('reveal').length > 0;
+    const reply = await bench.deliver('late', leases.get('late'), right);
+    const answer = reply.kind === 'error' ? reply.code : reply.kind;
+    return { revealed, answer, agreed: bench.progress(run, 'agreed').length === 1 };
   }
+  /** Takes a lease for heard of at any time. */
+  const neverSilent: Weakness = ({ state }, event, now) => {
+    for (const lease of state.leases.keys()) state.presence.heard.set(lease, { at: now, detachedAt: null });
+    return event;
+  };
 
-  it('and does not count', async () => expect(await attack('after the reveal')).toBe(false));
-  it('control: the same receipt counts while its lease is live', async () =>
-    expect(await attack('in time')).toBe(true));
+  it('and does not count: its lease is over', async () =>
+    expect(await attack('on')).toEqual({ revealed: true, answer: 'RECEIPT_STALE_FENCE', agreed: false }));
+  it('control: counts where silence ends no lease', async () =>
+    expect(await attack(neverSilent)).toEqual({ revealed: false, answer: 'ack', agreed: true }));
 });
