@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { ControllerSessions } from '../../../src/core/sessions/controller/controller-sessions.ts';
 import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
 import type { Channel, ReceiveOptions } from '../../../src/core/sessions/ports.ts';
@@ -144,6 +144,25 @@ describe('a controller', () => {
     const [code] = await session(protocol, said);
     expect(code).toBe(most === 0 ? 'KEY_NOT_ENROLLED' : 'WIRE_TOO_LARGE');
     expect({ read: said.read, ...counted }).toEqual({ read: 0, opened: 0 });
+  });
+
+  it('control: reads a stranger’s receipt where the table lets anyone send one', async () => {
+    const messages: Record<string, MessageBound> = messageBounds.lease.messages;
+    const bound = messages.receipt;
+    if (bound === undefined) throw new Error('the table has a line for receipts');
+    onTestFinished(() => {
+      messages.receipt = bound;
+    });
+    const frame = encodeMessage({ kind: 'receipt', envelope: 'x'.repeat(500_000) });
+    const readOf = async () => {
+      const bench = await projectOf('bob');
+      const said = new Said(bench.id('stranger'), frame);
+      await serve(bench).session('lease', said);
+      return said.read;
+    };
+    expect(await readOf()).toBe(0);
+    messages.receipt = { ...bound, from: 'anyone', bytesMax: frame.length };
+    expect(await readOf()).toBe(frame.length);
   });
 
   it.each<[LeaseUp]>([
