@@ -4,6 +4,7 @@ import {
   controller,
   exit,
   keyRevoked,
+  makeJob,
   makeProject,
   policy,
   publisher,
@@ -86,6 +87,40 @@ describe('one key that is trusted worker and controller, identity provider or lo
     await expect(makeProject({ charter: (c) => ({ ...c, ...over(trusted.id) }) })).rejects.toMatchObject({
       code: 'DOC_INVALID',
     });
+  });
+});
+
+describe('the same, with the identity provider’s key: a publisher that was made up', () => {
+  const made: Recipe = { keys: { publisher: mallory } };
+  it('stays above the floor that the root signed', () =>
+    holdsOff('POLICY_BELOW_FLOOR', {
+      ...made,
+      own: null,
+      policy: { agree: 1, of: 1, cosign: 'none', rounds: 1 },
+      runs: [{ operator: 'mallory', builds: 'evil' }],
+    }));
+  it('and at the servers that the root signed', async () => {
+    const url = 'https://evil.example/app.git';
+    const { source } = makeJob();
+    const evil: Recipe = {
+      ...made,
+      job: { source: { ...source, url } },
+      request: (request) => ({ ...request, repo: url }),
+    };
+    await holdsOff('SOURCE_HOST_NOT_ALLOWED', evil);
+  });
+  it('has any commit built there: a consumer that names repository and ref refuses only what is of others', async () => {
+    const commit = 'e'.repeat(40);
+    const { source } = makeJob();
+    const { bundle } = await makeProject({
+      ...made,
+      job: { source: { ...source, commit } },
+      request: (request) => ({ ...request, commit, ref: 'refs/heads/evil' }),
+    });
+    expect(await verifyWithout([], bundle)).toMatchObject({ ok: true, level: 'trusted', facts: { commit } });
+    const asked = { ref: 'main', source: source.url };
+    expect((await verifyWithout([], bundle, asked)).code).toBe('REF_MISMATCH');
+    expect(await verifyWithout(['REF_MISMATCH'], bundle, asked)).toMatchObject({ ok: true });
   });
 });
 
