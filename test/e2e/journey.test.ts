@@ -169,9 +169,13 @@ describe('without its controller', () => {
     const good = await cluster.answer(cluster.spawn('verify', words(bundle), place));
     expect(good.code, good.report).toBe(0);
     const changed = join(cluster.dir, 'changed.json');
-    const { job, ...rest } = JSON.parse(await cluster.readText('bundle.json')) as { job: string };
-    await writeFile(changed, JSON.stringify({ ...rest, job: job.replace('mkdir', 'mkdlr') }));
-    expect((await verify(changed)).code).toBe(1);
+    const text = await cluster.readText('bundle.json');
+    await writeFile(changed, text.replace('mkdir', 'mkdlr'));
+    expect(await verify(changed)).toMatchObject({ code: 1, lines: [{ code: 'REQUEST_JOB_MISMATCH' }] });
+    // In another order of its fields it is no bundle at all.
+    const { job, ...rest } = JSON.parse(text) as { job: string };
+    await writeFile(changed, JSON.stringify({ ...rest, job }));
+    expect(await verify(changed)).toMatchObject({ code: 2, error: 'BUNDLE_UNREADABLE' });
     expect((await verify(bundle, '--ref', 'refs/heads/other')).code).toBe(1);
     await writeFile(join(files, 'more'), '');
     expect((await verify(bundle)).lines).toMatchObject([{ code: 'FILES_TREE_MISMATCH' }]);
