@@ -12,10 +12,7 @@ const fewer = jobs / 10;
 /** A journal of so many finished jobs, four builds each. */
 async function journalOf(file: string, count: number): Promise<void> {
   const journal = openJournal(file, { name: 'controller of the bench', rules: Controller.rules });
-  const history = new History((event, at, record) => {
-    journal.append(event, at);
-    if (record !== undefined) journal.record(record);
-  });
+  const history = new History((event, at, record) => journal.append(event, at, record));
   await history.start();
   await history.run(count);
   journal.close();

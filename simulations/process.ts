@@ -38,22 +38,11 @@ class SimulatedJournal<Event extends { kind: string }> implements EventLog<Event
   late = false;
   #unwritten: { event: Event; at: number; rules: number; record: string | undefined } | undefined;
 
-  append(event: Event, at: number): void {
+  append(event: Event, at: number, record: string | undefined): void {
     this.write();
-    const written = { event, at, rules: 1, record: undefined };
+    const written = { event, at, rules: 1, record };
     if (this.late) this.#unwritten = written;
     else this.events.push(written);
-  }
-
-  record(record: string): void {
-    const last = this.late ? this.#unwritten : this.events.at(-1);
-    if (last !== undefined) last.record = record;
-  }
-
-  forget(): void {
-    if (this.late) this.#unwritten = undefined;
-    else this.events.pop();
-    this.#synced = Math.min(this.#synced, this.events.length);
   }
 
   sync(): void {
@@ -91,7 +80,7 @@ function replayed(loop: Pick<Loop<{ kind: string }, unknown>, 'replay'>): number
 }
 
 /** The rest of a dispatch in a process that has just died. */
-const nothing = { effects: [], durability: 'lazy' } as const satisfies Handled<never>;
+const nothing = { effects: [], durability: 'none' } as const satisfies Handled<never>;
 
 /** One life of a process: everything that a crash ends. */
 export interface Life<Event extends { kind: string }, Effect, M> {
@@ -237,7 +226,6 @@ export abstract class Process<
         if (!this.#ready) return machine.handle(event, now);
         const point = this.#crashPoint();
         if (point === 'before the journal' && !this.#journal.late) {
-          this.#journal.forget();
           this.crash(point);
           return nothing;
         }

@@ -11,11 +11,8 @@ export type { JournalErrorCode } from './error-codes.ts';
  * it. One process at a time; another gets `JOURNAL_IN_USE`.
  */
 export interface Journal<Event> {
-  append(event: Event, at: number): void;
-  /** Deletes the event that was appended last. */
-  forget(): void;
-  /** Stores what came of the event that was appended last. */
-  record(record: string): void;
+  /** `record`: what came of the event, where it left something that lasts. One transaction: whole or not at all. */
+  append(event: Event, at: number, record?: string): void;
   /** Returns once all appended events are on disk. */
   sync(): void;
   /** Every event, in the order they were appended. */
@@ -46,9 +43,7 @@ export function openJournal<Event>(file: string, machine: JournalMachine): Journ
     db.close();
     throw explained(error, file);
   }
-  const insert = db.prepare('INSERT INTO events (at, event, rules) VALUES (?, ?, ?)');
-  const remove = db.prepare('DELETE FROM events WHERE seq = ?');
-  const note = db.prepare('UPDATE events SET record = ? WHERE seq = ?');
+  const insert = db.prepare('INSERT INTO events (at, event, rules, record) VALUES (?, ?, ?, ?)');
   const select = db.prepare('SELECT seq, at, event, rules, record FROM events ORDER BY seq');
   // Commits go to the write-ahead log, which stays the same file as long as the database is open (SQLite, wal.html).
   const wal = openSync(`${file}-wal`, 'r');
@@ -66,14 +61,9 @@ export function openJournal<Event>(file: string, machine: JournalMachine): Journ
       });
     }
   };
-  let last: number | bigint = 0;
   return {
-    append: (event, at) =>
-      written(() => {
-        last = insert.run(at, JSON.stringify(event), machine.rules).lastInsertRowid;
-      }),
-    forget: () => written(() => remove.run(last)),
-    record: (record) => written(() => note.run(record, last)),
+    append: (event, at, record) =>
+      written(() => insert.run(at, JSON.stringify(event), machine.rules, record ?? null)),
     sync: () => written(() => fdatasyncSync(wal)),
     *replay() {
       const rows = select.iterate();

@@ -157,8 +157,7 @@ describe('a journal', () => {
   it('keeps what came of each event beside it', async () => {
     const path = await file();
     const journal = open(path);
-    journal.append({ n: 1 }, 1);
-    journal.record('a leaf');
+    journal.append({ n: 1 }, 1, 'a leaf');
     journal.append({ n: 2 }, 2);
     journal.close();
     expect([...open(path, 'a machine', 2).replay()]).toEqual([

@@ -22,8 +22,6 @@ export interface GoldenJournal {
 /** Journals that only look at what they are given. */
 export const readOnly = (rows: readonly Row[]): EventLog<ControllerEvent> => ({
   append: () => {},
-  forget: () => {},
-  record: () => {},
   sync: () => {},
   replay: () => rows,
 });

@@ -16,6 +16,7 @@ import {
   type ControllerState,
   currentRound,
   type EventOf,
+  isOver,
   type LiveLease,
   liveLeases,
   mustSync,
@@ -302,7 +303,7 @@ function tick(transition: Transition): void {
     }
     settle(transition, run);
     if (now >= run.request.payload.exp * 1000) expire(transition, run);
-    changed ||= out.length > before;
+    changed ||= out.length > before || isOver(run);
     for (const live of liveLeases(run)) {
       if (now >= silentAt(state, live))
         out.push({ kind: 'raise', event: { kind: 'silent', lease: live.id } });

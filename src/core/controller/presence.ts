@@ -48,6 +48,12 @@ export function hear({ presence: { heard }, leases }: Known, lease: string, at: 
   for (const id of heard.keys()) if (id !== lease && !leases.has(id)) heard.delete(id);
 }
 
+/** The worker of a lease is back on another stream. It was not heard on it yet. */
+export function attach({ presence: { heard } }: Known, lease: string): void {
+  const known = heard.get(lease);
+  if (known !== undefined) heard.set(lease, { ...known, detachedAt: null });
+}
+
 /** When a lease is lost for silence. One that was not heard of in this life counts from when it was given. */
 export function silentAt(
   { presence, timings }: Known & { timings: Timings },

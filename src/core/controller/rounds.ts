@@ -6,7 +6,7 @@ import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
 import { charterOf, checkGranted } from './enrolment.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
 import { controllerLimits } from './limits.ts';
-import { answeredBy, tokenOf } from './presence.ts';
+import { answeredBy, attach, tokenOf } from './presence.ts';
 import type { Candidate, EventOf, LiveLease, Round, Run, Transition } from './state.ts';
 import { appendLeaf, currentRound, isOver, tell, unchanged } from './state.ts';
 
@@ -147,7 +147,8 @@ function outlasts(grant: Candidate['grant'], before: Candidate['grant']): boolea
  * A worker that claims what it holds a lease for did not get the answer, or lost it in a restart. Only a heartbeat keeps
  * the lease: a worker that has no use for it loses it.
  */
-function giveAgain(transition: Transition, run: Run, token: string, { lease }: LiveLease): void {
+function giveAgain(transition: Transition, run: Run, token: string, { id, lease }: LiveLease): void {
+  attach(transition.state, id);
   transition.out.push({ kind: 'reply', token, reply: { kind: 'lease', run: run.id, lease } });
   unchanged(transition);
 }

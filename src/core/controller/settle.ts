@@ -286,6 +286,11 @@ export function expire(transition: Transition, run: Run): void {
     if (agreed !== null) return finish(transition, run, publish(transition, run, 'agreed', agreed));
   }
   if (published === null) return conclude(transition, run, 'disputed', null);
+  tell(transition, run, {
+    kind: 'unconfirmed',
+    round: currentRound(run)?.n ?? 0,
+    says: 'the request ended before a trusted worker had signed',
+  });
   // The draft was not co-signed in time; the agreed verdict is published again.
   const about = recordedWith(run, resultOf(published.verdict.payload));
   finish(

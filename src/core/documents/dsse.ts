@@ -88,6 +88,16 @@ export function claimedStatementId(raw: string): string | undefined {
   }
 }
 
+/** The keys a statement says it is signed by, without a look at the signatures; none where it is no statement. */
+export function claimedSigners(raw: string): string[] {
+  try {
+    const envelope = decodeCanonical(toUtf8(raw), envelopeSchema, 'envelope', limits.receiptBytesMax);
+    return envelope.signatures.map(({ keyid }) => keyid);
+  } catch {
+    return [];
+  }
+}
+
 /** Encodes and signs a statement: canonical JSON of the envelope. */
 export async function signStatement<K extends StatementKind>(
   kind: K,

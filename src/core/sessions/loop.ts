@@ -13,11 +13,8 @@ export interface Machine<Event, Effect> {
 
 /** Events on disk, in order. */
 export interface EventLog<Event> {
-  append(event: Event, at: number): void;
-  /** Takes back the event that was appended last. */
-  forget(): void;
-  /** Stores what came of the event that was appended last. */
-  record(record: string): void;
+  /** `record`: what came of the event (`Handled.record`). Whole or not at all. */
+  append(event: Event, at: number, record: string | undefined): void;
   /** Puts all that was appended on disk. */
   sync(): void;
   replay(): Iterable<{ event: Event; at: number; rules: number; record: string | undefined }>;
@@ -27,8 +24,9 @@ export interface EventLog<Event> {
 const timerMsMax = 24 * 3600 * 1000;
 
 /**
- * Runs a state machine: each event is in the journal before the machine sees it, and as durable as the machine says before
- * an effect of it is carried out. Its time is a `MachineTime`; a `tick` is delivered when the next deadline is reached.
+ * Runs a state machine: each event that changed something is in the journal, with what came of it and as durable as the
+ * machine says, before an effect of it is carried out. An event at which the machine breaks is not written, so that the next
+ * start does not break at it. Its time is a `MachineTime`; a `tick` is delivered when the next deadline is reached.
  */
 export class Loop<Event extends { kind: string }, Effect> {
   readonly #machine: Machine<Event, Effect>;
@@ -95,10 +93,8 @@ export class Loop<Event extends { kind: string }, Effect> {
       this.#time ??= this.#newTime();
       const now = this.#time.now();
       this.#last = now;
-      this.#journal.append(event, now);
       handled = this.#machine.handle(event, now);
-      if (handled.durability === 'none') this.#journal.forget();
-      else if (handled.record !== undefined) this.#journal.record(handled.record);
+      if (handled.durability !== 'none') this.#journal.append(event, now, handled.record);
       if (handled.durability === 'sync') this.#journal.sync();
     } catch (error) {
       this.close();
@@ -129,11 +125,10 @@ function differenceOf<Effect>(
   { durability, record, effects }: Handled<Effect>,
   then: string | undefined,
 ): string | undefined {
-  // An event that changed nothing, or was refused, is taken out of the journal.
+  // An event that changes nothing, or is refused, is not written.
   if (durability === 'none') return `was taken, and would change nothing now (${refusalIn(effects)})`;
-  // The process may have died between the event and its record.
-  if (then === undefined || then === record) return undefined;
-  return `came to ${then}, and would come to ${record ?? 'nothing'} now`;
+  if (then === record) return undefined;
+  return `came to ${then ?? 'nothing'}, and would come to ${record ?? 'nothing'} now`;
 }
 
 /** The code of a refusal among the effects. */

@@ -125,6 +125,18 @@ describe('a claim', () => {
     expect(bench.progress(run, 'lost')).toHaveLength(1);
   });
 
+  it('of a worker that restarted keeps the lease that it is given again, until its first heartbeat is due', async () => {
+    const { bench, run, leases } = await leasedRound();
+    const others = [...leases].filter(([key]) => key !== 'ada');
+    bench.beat(leases);
+    bench.send({ kind: 'detached', worker: bench.id('ada'), lease: leases.get('ada')?.id ?? '' });
+    bench.drive(timings.detachGraceMs - 1);
+    bench.beat(others);
+    expect(bench.lastReply(await bench.claim('ada'))).toMatchObject({ kind: 'lease' });
+    bench.drive(timings.detachGraceMs);
+    expect(bench.progress(run, 'lost')).toEqual([]);
+  });
+
   it('of two machines of one operator in one window gets one lease', async () => {
     const bench = await projectOf('bob');
     await bench.enrol('ada-1', { operator: 'ada', hosts: 2 });

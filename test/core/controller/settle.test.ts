@@ -324,6 +324,31 @@ describe("the request's time", () => {
     expect(bench.all('release')).toMatchObject([{ lease: trusted?.id, code: 'RUN_OVER' }]);
   });
 
+  it('is up after an agreement: whoever follows the run is told', async () => {
+    const { bench, leases } = await leasedRound({ seconds: 20 });
+    await deliverAll(bench, leases, []);
+    bench.pinned([...bench.controller.state.runs.keys()][0] ?? '');
+    const out = bench.drive(20_000);
+    expect(out.filter(({ kind }) => kind === 'progress')).toMatchObject([
+      { progress: { kind: 'unconfirmed' } },
+    ]);
+  });
+
+  it('is up after an agreement whose trusted slot was leased and lost as often as it can be', async () => {
+    const { bench, run, leases } = await leasedRound({ seconds: 3600 });
+    await deliverAll(bench, leases, []);
+    bench.pinned(run);
+    for (let n = 0; n < 10 && bench.run(run).trusted.kind !== 'expired'; n++) {
+      bench.drive(timings.leaseSilenceMs + 1_000);
+      await bench.claim('trusted');
+    }
+    expect(bench.run(run).trusted.kind).toBe('expired');
+    bench.drive(3_700_000);
+    expect(bench.result(run)).toMatchObject({ level: 'agreed', state: 'done' });
+    bench.replay();
+    expect(bench.result(run)).toMatchObject({ level: 'agreed', state: 'done' });
+  });
+
   it('is up while the co-signature is awaited: the verdict is the agreed one again', async () => {
     const { bench, run, leases, trusted } = await leasedRound({ seconds: 20 });
     await deliverAll(bench, leases, []);

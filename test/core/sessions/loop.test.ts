@@ -104,7 +104,7 @@ describe('the loop of a machine', () => {
     expect(second.effects).toMatchObject([{ sum: 10 }]);
   });
 
-  it('has an event in the journal before the machine sees it', async () => {
+  it('has an event in the journal before an effect of it is carried out', async () => {
     const setting = start(await fileIn(), () => {
       written.push([...setting.journal.replay()].length);
     });
@@ -173,7 +173,7 @@ describe('the loop of a machine', () => {
     const file = await fileIn();
     const ahead = Date.now() + 30_000;
     const journal = openJournal<Event>(file, { name: 'adder', rules: 1 });
-    journal.append({ kind: 'add', n: 1 }, ahead);
+    journal.append({ kind: 'add', n: 1 }, ahead, 'sum 1');
     journal.close();
     const { loop, machine } = start(file);
     loop.replay();
@@ -186,7 +186,7 @@ describe('the loop of a machine', () => {
   it('does not start while the clock is far behind the journal; once it was told that the clock is right, it does', async () => {
     const file = await fileIn();
     const journal = openJournal<Event>(file, { name: 'adder', rules: 1 });
-    journal.append({ kind: 'add', n: 1 }, Date.now() + 2 * 24 * 3600_000);
+    journal.append({ kind: 'add', n: 1 }, Date.now() + 2 * 24 * 3600_000, 'sum 1');
     journal.close();
     const refused = start(file);
     expect(() => refused.loop.replay()).toThrow(expect.objectContaining({ code: 'CLOCK_BEHIND' }));
@@ -217,22 +217,45 @@ describe('the loop of a machine', () => {
     expect(machine.sum).toBe(3);
   });
 
-  it('stops when the journal cannot be written: the machine does not see the event', async () => {
-    const { loop, machine, journal, failures } = start(await fileIn());
+  it('stops when the journal cannot be written: nothing comes of the event', async () => {
+    const { loop, machine, journal, failures, effects } = start(await fileIn());
     loop.dispatch({ kind: 'add', n: 1 });
     journal.close();
     loop.dispatch({ kind: 'add', n: 2 });
-    loop.dispatch({ kind: 'add', n: 3 });
-    expect(machine.sum).toBe(1);
+    loop.dispatch({ kind: 'add', n: 4 });
+    expect(effects).toMatchObject([{ sum: 1 }]);
+    expect(machine.sum).toBe(3);
     expect(failures).toMatchObject([{ code: 'JOURNAL_UNWRITABLE' }]);
   });
 
-  it('stops when the machine breaks', async () => {
-    const { loop, machine, failures } = start(await fileIn());
-    loop.dispatch({ kind: 'break' });
+  it('stops when the machine breaks, and does not break at the same event when it is started again', async () => {
+    const file = await fileIn();
+    const { loop, machine, journal, failures } = start(file);
     loop.dispatch({ kind: 'add', n: 1 });
+    loop.dispatch({ kind: 'break' });
+    loop.dispatch({ kind: 'add', n: 2 });
     expect(failures).toMatchObject([{ message: 'a mistake of ours' }]);
-    expect(machine.sum).toBe(0);
+    expect(machine.sum).toBe(1);
+    journal.close();
+    const second = start(file);
+    expect(second.loop.replay()).toBe(1);
+    second.loop.dispatch({ kind: 'add', n: 2 });
+    expect(second.effects).toMatchObject([{ sum: 3 }]);
+  });
+
+  it('never has an event in the journal that changed nothing: a process that is killed then leaves one that starts', async () => {
+    const { loop, machine, journal } = start(await fileIn());
+    loop.dispatch({ kind: 'add', n: 1 });
+    const handle = machine.handle.bind(machine);
+    const seen: number[] = [];
+    machine.handle = (event, now) => {
+      const handled = handle(event, now);
+      seen.push([...journal.replay()].length);
+      return handled;
+    };
+    for (const n of [0, 0, 2, 0]) loop.dispatch({ kind: 'add', n });
+    expect(seen).toEqual([1, 1, 1, 2]);
+    expect([...journal.replay()].length).toBe(2);
   });
 
   it('is silent once closed, also a tick that was due', async () => {
@@ -287,9 +310,9 @@ describe('the loop of a machine', () => {
     onTestFinished(() => real.close());
     const journal: Journal<Event> = {
       ...real,
-      append: (event, at) => {
+      append: (event, at, record) => {
         order.push(`append ${event.kind}`);
-        real.append(event, at);
+        real.append(event, at, record);
       },
       sync: () => {
         order.push('sync');

@@ -28,9 +28,8 @@ class Desk {
     this.bench = bench;
   }
 
-  /** Carries out what came out since the last call, with the machine as it is now. */
-  async perform(restore = false): Promise<void> {
-    const { paper, controller, effects } = this.bench;
+  get #publisher(): Publisher {
+    const { paper, controller } = this.bench;
     const bundles: BundleStore = {
       get: async (which) => this.stored.get(which),
       put: async ({ run, job, artifact }, bundle) => {
@@ -50,7 +49,23 @@ class Desk {
       clock: { closing: false },
       dispatch: (event: ControllerEvent) => void this.bench.send(event),
     } as unknown as ControllerPorts;
-    const publisher = new Publisher(ports, new Map(), new FeedServer(ports, new Admission(ports), new Map()));
+    return new Publisher(ports, new Map(), new FeedServer(ports, new Admission(ports), new Map()));
+  }
+
+  /** Stores what there is of a run now, as one that published its draft would have. */
+  publish(run: string): Promise<void> {
+    return this.#publisher.verdict(run);
+  }
+
+  /** The process is killed before it carries out what is left. */
+  lose(): void {
+    this.#performed = this.bench.effects.length;
+  }
+
+  /** Carries out what came out since the last call, with the machine as it is now. */
+  async perform(restore = false): Promise<void> {
+    const { effects } = this.bench;
+    const publisher = this.#publisher;
     if (restore) await publisher.restore(new Set(this.stored.keys()));
     const due: ControllerEffect[] = effects.slice(this.#performed);
     this.#performed += due.length;
@@ -197,5 +212,59 @@ describe('N colluding operators say that another job made the artifact of a trus
   it('control: the run whose artifact is contradicted takes its own bundle back', async () => {
     await desk.play('lib', other);
     expect(desk.stored.get(A)).toBeUndefined();
+  });
+});
+
+describe('bundles and a process that ends at any time', () => {
+  const awaitingSignature = async (): Promise<string> => {
+    const { bench } = desk;
+    const run = await bench.submit({ name: 'app' });
+    const leases = await bench.lease('ada', 'bob', 'cy');
+    const trusted = (await bench.lease('trusted')).get('trusted');
+    await deliverAll(bench, leases, [built, built, built]);
+    bench.pinned(run);
+    await desk.perform();
+    await bench.deliver('trusted', trusted, built);
+    expect(bench.run(run).phase.kind).toBe('cosigning');
+    return run;
+  };
+
+  it('one that is missing while its run waits for the co-signature is not made of the draft', async () => {
+    const run = await awaitingSignature();
+    desk.stored.clear();
+    desk.bench.replay();
+    await desk.bench.start({ epoch: 1 });
+    await desk.perform(true);
+    expect(await desk.levelOf(run)).not.toBe('COSIGN_MISSING');
+    await desk.cosign(run);
+    await desk.perform();
+    expect(await desk.levelOf(run)).toBe('trusted');
+  });
+
+  it('one that was stored without the co-signature is replaced by the one with it', async () => {
+    const run = await awaitingSignature();
+    await desk.publish(run);
+    expect(await desk.levelOf(run)).toBe('COSIGN_MISSING');
+    await desk.cosign(run);
+    await desk.perform();
+    expect(await desk.levelOf(run)).toBe('trusted');
+  });
+
+  it('that of an artifact that was contradicted right before a kill goes at the next start', async () => {
+    const { bench } = desk;
+    const run = await bench.submit({ name: 'app' });
+    const leases = await bench.lease('ada', 'bob', 'cy');
+    const trusted = (await bench.lease('trusted')).get('trusted');
+    await deliverAll(bench, leases, [built, built, built]);
+    bench.pinned(run);
+    await desk.perform();
+    expect(await desk.levelOf(A)).toBe('agreed');
+    await bench.deliver('trusted', trusted, other);
+    expect(bench.progress(run, 'contradicted')).toHaveLength(1);
+    desk.lose();
+    bench.replay();
+    await bench.start({ epoch: 1 });
+    await desk.perform(true);
+    expect(await desk.levelOf(A)).toBeUndefined();
   });
 });

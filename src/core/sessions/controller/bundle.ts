@@ -2,6 +2,7 @@ import type { BundleDraft } from '../../controller/events.ts';
 import {
   addSignature,
   type Bundle,
+  claimedSigners,
   claimedStatementId,
   decodeBundle,
   encodeBundle,
@@ -13,12 +14,16 @@ import {
 import { fromUtf8 } from '../../text.ts';
 import { addWitness, formatCheckpoint, signCheckpoint } from '../../transparency/index.ts';
 
-/** The id of the verdict in a stored bundle; undefined where it cannot be read. */
-export function verdictIdIn(bundle: string): string | undefined {
+/** Whether a stored bundle is that of this verdict, with the signature of `cosigner` where there is one. */
+export function holdsVerdict(bundle: string, id: string, cosigner: string | undefined): boolean {
   try {
-    return claimedStatementId(decodeBundle(bundle).verdict);
+    const { verdict } = decodeBundle(bundle);
+    return (
+      claimedStatementId(verdict) === id &&
+      (cosigner === undefined || claimedSigners(verdict).includes(cosigner))
+    );
   } catch {
-    return undefined;
+    return false;
   }
 }
 

@@ -76,8 +76,8 @@ export class ControllerSessions {
 
   /** What a life of the process begins in the background; `names`: bundles that are stored. */
   async resume(names: ReadonlySet<string>): Promise<void> {
-    await this.#publisher.restore(names);
-    await announceAgain(this.#ports, [...names].filter(isArtifact));
+    const kept = await this.#publisher.restore(names);
+    await announceAgain(this.#ports, [...kept].filter(isArtifact));
   }
 
   #run(what: string, work: Promise<unknown>): void {

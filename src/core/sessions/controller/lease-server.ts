@@ -6,6 +6,7 @@ import { addSignature, checkTime, idOf, signMessage, signStatement } from '../..
 import { messageOf, QuorateError } from '../../errors.ts';
 import { receiptBytesMaxOf } from '../../judge/index.ts';
 import { limits } from '../../limits.ts';
+import { isoTime, secondsOfIso } from '../../time.ts';
 import { addWitness, formatCheckpoint, openCheckpoint, signCheckpoint } from '../../transparency/index.ts';
 import { type Standing, servedBounds } from '../../wire/bounds.ts';
 import { type LeaseDown, type LeaseUp, leaseUpSchema } from '../../wire/messages.ts';
@@ -209,8 +210,17 @@ export class LeaseServer {
     const note = await signCheckpoint(formatCheckpoint({ project, ...draft.checkpoint }), signer);
     const log = machine.state.charter?.payload.log ?? signer.id;
     const checkpoint = await openCheckpoint(addWitness(note, witness), { project, log }, documents.verifier);
-    if (!checkpoint.witnesses.some(({ witness: key }) => key === peer))
+    const line = checkpoint.witnesses.find(({ witness: key }) => key === peer);
+    if (line === undefined)
       throw new QuorateError('COSIGN_NO_WITNESS', 'the co-signature lacks the witness line of its signer');
+    // Consumers would refuse the verdict (`VERDICT_NOT_IN_TIME`).
+    const decided = secondsOfIso(draft.verdict.predicate.timeVerified);
+    const skew = limits.clockSkewSeconds;
+    if (decided > line.time + skew || line.time > this.#ports.clock.now() / 1000 + skew)
+      throw new QuorateError(
+        'COSIGN_WITNESS_TIME',
+        `the witness line is of ${isoTime(line.time * 1000)}, and the verdict of ${draft.verdict.predicate.timeVerified}`,
+      );
     dispatch({ kind: 'cosigned', run, worker: peer, ...cosignature });
   }
 

@@ -8,7 +8,7 @@ import { revokedBy, sayRevoked } from '../../trust/index.ts';
 import { encodeMessage, type OfferNotice, type VerdictNotice } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
 import { listOf } from '../revocation-book.ts';
-import { assembleBundle, verdictIdIn } from './bundle.ts';
+import { assembleBundle, holdsVerdict } from './bundle.ts';
 import type { FeedServer } from './feed-server.ts';
 import type { ControllerPorts } from './ports.ts';
 
@@ -66,7 +66,7 @@ export class Publisher {
       return isStored();
     }
     const stored = await bundles.get(runId);
-    if (stored !== undefined && verdictIdIn(stored) === verdict) return isStored();
+    if (stored !== undefined && holdsVerdict(stored, verdict, draft.cosignature?.worker)) return isStored();
     const bundle = await assembleBundle(draft, project, signing.signer);
     const proves = artifact !== null && provingRun(machine.state, artifact)?.id === runId;
     await bundles.put({ run: runId, job: run.jobId, artifact: proves ? artifact : null }, bundle);
@@ -77,17 +77,42 @@ export class Publisher {
     if (artifact !== null && level !== 'disputed') await announce(artifact);
   }
 
-  /** Makes bundles again that were stored once and are not in the folder now, one after the other. */
-  async restore(stored: ReadonlySet<string>): Promise<void> {
+  /** Removes the proofs of artifacts that were contradicted just before the last life ended. Returns what stays of `names`. */
+  async #dropContradicted(names: ReadonlySet<string>): Promise<Set<string>> {
+    const { machine, bundles } = this.#ports;
+    const kept = new Set(names);
+    for (const { history } of machine.state.runs.values())
+      for (const { progress } of history) {
+        if (progress.kind !== 'contradicted' || progress.artifact === null) continue;
+        const { artifact } = progress;
+        if (kept.has(artifact) && provingRun(machine.state, artifact) === undefined) {
+          kept.delete(artifact);
+          await bundles.drop(artifact);
+        }
+      }
+    return kept;
+  }
+
+  /**
+   * Brings the stored bundles in step with the runs: makes those again that were stored once and are missing now, one after
+   * the other. A draft that waits for its co-signature is none. Returns what stays of the names that are `stored`.
+   */
+  async restore(stored: ReadonlySet<string>): Promise<Set<string>> {
     const { machine, clock, tell } = this.#ports;
+    const kept = await this.#dropContradicted(stored);
     const { runs, unstored } = machine.state;
     for (const run of runs.values()) {
-      if (clock.closing) return;
-      const known = publishedOf(run) === null || run.receipts.length === 0 || unstored.has(run.id);
+      if (clock.closing) break;
+      const known =
+        publishedOf(run) === null ||
+        run.receipts.length === 0 ||
+        unstored.has(run.id) ||
+        run.phase.kind === 'cosigning';
       if (known || stored.has(run.id)) continue;
       tell('warn', 'bundle', `the bundle of ${run.id.slice(0, 10)} is missing; it is made again`);
       await this.verdict(run.id);
     }
+    return kept;
   }
 
   /** Gossips a revocation, and lets present workers ask for it. */

@@ -1,0 +1,123 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { Reader } from '../../../simulations/reader.ts';
+import type { ControllerEvent } from '../../../src/core/controller/events.ts';
+import { cosignStatement, decodeBundle } from '../../../src/core/documents/index.ts';
+import { Admission } from '../../../src/core/sessions/controller/admission.ts';
+import { LeaseServer } from '../../../src/core/sessions/controller/lease-server.ts';
+import type { ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
+import { Replies } from '../../../src/core/sessions/controller/replies.ts';
+import type { Channel } from '../../../src/core/sessions/ports.ts';
+import { witnessCheckpoint } from '../../../src/core/transparency/index.ts';
+import { encodeMessage } from '../../../src/core/wire/messages.ts';
+import { until } from '../../e2e/support/wait.ts';
+import { type Bench, deliverAll, leasedRound } from '../controller/bench.ts';
+
+interface Down {
+  kind: string;
+  code?: string;
+  bundle?: string;
+}
+
+/** A worker's stream to the lease server of a controller whose machine is the bench's. */
+class Line {
+  readonly said: Down[] = [];
+  readonly #inbox: (Uint8Array | undefined)[] = [];
+  #wake: () => void = () => {};
+  #look: () => void = () => {};
+
+  constructor(bench: Bench, worker: string) {
+    const { paper, controller } = bench;
+    const replies = new Replies();
+    const ports = {
+      machine: controller,
+      project: paper.project,
+      signing: { signer: paper.controller, documents: new Reader(paper.keys.verifier) },
+      clock: { now: () => bench.now, monotonic: () => 0, closing: false },
+      charge: () => 0,
+      tell: () => {},
+      dispatch: (event: ControllerEvent) => {
+        for (const effect of bench.send(event)) {
+          if (effect.kind === 'reply') replies.answer(effect.token, effect.reply);
+          if (effect.kind === 'cosign') void server.cosign(effect.run, effect.lease);
+        }
+      },
+    } as unknown as ControllerPorts;
+    const server = new LeaseServer(ports, new Admission(ports), replies);
+    const channel = {
+      peer: bench.id(worker),
+      closed: false,
+      send: async (bytes: Uint8Array) => {
+        this.said.push(JSON.parse(new TextDecoder().decode(bytes)));
+        this.#look();
+      },
+      receive: async () => {
+        while (this.#inbox.length === 0) {
+          const { promise, resolve } = Promise.withResolvers<void>();
+          this.#wake = resolve;
+          await promise;
+        }
+        return this.#inbox.shift();
+      },
+      close: async () => {},
+      abort: () => {},
+    } as unknown as Channel;
+    void server.served.session(channel);
+    onTestFinished(() => this.#put(undefined));
+  }
+
+  say(message: object): void {
+    this.#put(encodeMessage(message));
+  }
+
+  #put(bytes: Uint8Array | undefined): void {
+    this.#inbox.push(bytes);
+    this.#wake();
+  }
+
+  /** The first message of a kind. The time limit is the test's. */
+  async heard(kind: string): Promise<Down> {
+    for (;;) {
+      const found = this.said.find((message) => message.kind === kind);
+      if (found !== undefined) return found;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#look = resolve;
+      await promise;
+    }
+  }
+}
+
+/** A co-signature whose witness line is this many seconds from now. Returns the stream it came on, and the run. */
+async function cosigned(seconds: number): Promise<{ bench: Bench; run: string; line: Line }> {
+  const { bench, run, leases, trusted } = await leasedRound({ seconds: 3600 });
+  await deliverAll(bench, leases, []);
+  bench.pinned(run);
+  await bench.deliver('trusted', trusted);
+  const line = new Line(bench, 'trusted');
+  line.say({ kind: 'resume', lease: trusted?.raw });
+  const { bundle = '' } = await line.heard('cosign');
+  const { verdict, checkpoint } = decodeBundle(bundle);
+  const signer = bench.paper.keys.signer('trusted');
+  const { phase } = bench.run(run);
+  line.say({
+    kind: 'cosigned',
+    verdict: phase.kind === 'cosigning' ? phase.draft.id : '',
+    signature: await cosignStatement(verdict, signer),
+    witness: await witnessCheckpoint(checkpoint, signer, Math.floor(bench.now / 1000) + seconds),
+  });
+  return { bench, run, line };
+}
+
+it.each([-3600, 3600])(
+  'a witness line of another time is refused (%i s from the verdict)',
+  async (seconds) => {
+    const { bench, run, line } = await cosigned(seconds);
+    expect(await line.heard('error')).toMatchObject({ code: 'COSIGN_WITNESS_TIME' });
+    expect(bench.run(run).phase.kind).toBe('cosigning');
+  },
+);
+
+it('control: one of now makes the run trusted', async () => {
+  const { bench, run } = await cosigned(0);
+  await until('the verdict', () => bench.run(run).phase.kind === 'done');
+  expect(bench.result(run)).toMatchObject({ level: 'trusted', state: 'done' });
+});
