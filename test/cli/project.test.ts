@@ -74,7 +74,7 @@ describe('a project with its controller', () => {
   it('prints a ticket that says how to use it', async () => {
     const { out } = await quorate(['invite', 'alice', '--hosts', '3', '--expires', '12h'], { cwd: repo });
     expect(out).toMatch(
-      /A ticket for alice, worker, 3 machines, until .*Z:\n\nquorate1\.\S+\n\n.*quorate join <ticket>/,
+      /A ticket for alice, worker, 3 hosts, until .*Z:\n\nquorate1\.\S+\n\n.*quorate join <ticket>/,
     );
   });
 

@@ -1,6 +1,5 @@
 import { InvalidArgumentError } from 'commander';
 import { QuorateError } from '../../core/errors.ts';
-import { controllerNodeLimits } from '../../runtime/controller/limits.ts';
 import type { ControllerNode } from '../../runtime/controller/node.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -52,7 +51,7 @@ export const controller: Define = (program, act) => {
     .option('--bootstrap <address>', 'first peer of the network; repeatable', addresses)
     .option(
       '--connections <n>',
-      `connections at once, of workers and of those who ask; at most ${connectionsMax} (default: ${controllerNodeLimits.connectionsDefault})`,
+      `connections at once, of workers and of those who ask; at most ${connectionsMax} (default: 2000)`,
       connectionsOf,
     )
     .option(

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { QuorateError } from '../../core/errors.ts';
 import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
 import { requestRevocations, revocationServer } from '../../core/sessions/revocation-exchange.ts';
@@ -12,7 +13,9 @@ export function serveRevocations(mesh: Mesh, book: Pick<RevocationBook, 'list'>)
   mesh.handle(protocol, session, options);
 }
 
-const findMsMax = 15_000;
+/** For all of it: a peer that has just started may know nobody yet. */
+const findMsMax = 30_000;
+const againMs = 500;
 const askMsMax = 10_000;
 const peersMax = 8;
 
@@ -33,25 +36,24 @@ export async function askForRevocations(options: {
   try {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
     const peers = new Map(controllers.map((peer) => [peer.id, peer]));
-    if (bootstrap.length > 0) {
-      await waitForPeer(mesh, limit);
-      for (const key of [projectRendezvous(project), ...(artifact === null ? [] : [artifact])]) {
-        try {
-          for await (const peer of mesh.findProviders(key, { signal: limit, max: peersMax }))
-            peers.set(peer.id, peers.get(peer.id) ?? peer);
-        } catch {
-          signal.throwIfAborted();
-        }
-      }
+    const keys = [projectRendezvous(project), ...(artifact === null ? [] : [artifact])];
+    const askAll = async (): Promise<number> => {
+      const asked = await Promise.allSettled(
+        [...peers.values()].map((peer) =>
+          learnRevocations(mesh, peer, book, AbortSignal.any([signal, AbortSignal.timeout(askMsMax)])),
+        ),
+      );
+      signal.throwIfAborted();
+      return asked.filter(({ status }) => status === 'fulfilled').length;
+    };
+    if (bootstrap.length > 0) await waitForPeer(mesh, limit);
+    for (;;) {
+      if (bootstrap.length > 0) await addProviders(mesh, peers, keys, { signal, limit });
+      const answered = await askAll();
+      if (answered > 0) return answered;
+      if (mesh.connected().length === 0 || limit.aborted) break;
+      await setTimeout(againMs, undefined, { signal });
     }
-    const asked = await Promise.allSettled(
-      [...peers.values()].map((peer) =>
-        learnRevocations(mesh, peer, book, AbortSignal.any([signal, AbortSignal.timeout(askMsMax)])),
-      ),
-    );
-    signal.throwIfAborted();
-    const answered = asked.filter(({ status }) => status === 'fulfilled').length;
-    if (answered > 0) return answered;
     throw new QuorateError(
       'REVOCATION_NO_ANSWER',
       'no member of the project could be asked for revocations',
@@ -61,6 +63,23 @@ export async function askForRevocations(options: {
     );
   } finally {
     await mesh.close();
+  }
+}
+
+async function addProviders(
+  mesh: Mesh,
+  peers: Map<string, PeerAddress>,
+  keys: readonly string[],
+  { signal, limit }: { signal: AbortSignal; limit: AbortSignal },
+): Promise<void> {
+  for (const key of keys) {
+    try {
+      for await (const peer of mesh.findProviders(key, { signal: limit, max: peersMax }))
+        peers.set(peer.id, peers.get(peer.id) ?? peer);
+    } catch {
+      // Its time is up, or nobody could be asked: the next try may find some.
+      signal.throwIfAborted();
+    }
   }
 }
 

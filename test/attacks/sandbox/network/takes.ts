@@ -27,18 +27,20 @@ export function takesWhatItCan(
 
     it('sends out no more bytes than may be sent', async () => {
       const give = (port: number) =>
-        `bash -c 'exec 3<>/dev/tcp/127.0.0.1/3128; printf "CONNECT 127.0.0.1:${port} HTTP/1.1\\r\\n\\r\\n" >&3; head -n 1 <&3; head -c ${8 * MiB} /dev/zero >&3' || true`;
+        `bash -c 'exec 3<>/dev/tcp/127.0.0.1/3128; printf "CONNECT 127.0.0.1:${port} HTTP/1.1\\r\\n\\r\\n" >&3; head -n 1 <&3; head -c ${8 * MiB} /dev/zero >&3; head -c 1 <&3' || true`;
       let heard = 0;
       const port = await listen((socket) => {
         socket.on('data', (chunk) => {
           heard += chunk.length;
+          // The build waits for it: what is on its way when it ends is not sent any more.
+          if (heard > 4 * MiB && heard - chunk.length <= 4 * MiB) socket.write('.');
         });
       });
       await inside(await proxy([port], { sentBytesMax: 1 * MiB }), [give(port)]);
       expect(heard).toBeLessThan(3 * MiB);
       heard = 0;
       await inside(await proxy([port]), [give(port)]);
-      await expect.poll(() => heard).toBeGreaterThan(4 * MiB);
+      expect(heard).toBeGreaterThan(4 * MiB);
       await nextWorks();
     });
 
