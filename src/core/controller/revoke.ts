@@ -2,23 +2,19 @@ import { artifactOf, checkTime, leaves } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { checkRevocation, enforce, isNamed } from '../judge/index.ts';
 import { limits } from '../limits.ts';
-import { codeOfRevoked, type Revoked, revokedBy, sayRevoked, voteRevoked } from '../trust/revocations.ts';
+import { type Revoked, revokedBy, sayRevoked, voteRevoked } from '../trust/revocations.ts';
 import { endRun } from './cancel.ts';
+import { dismiss } from './dismiss.ts';
 import { charterOf } from './enrolment.ts';
-import { loseLease } from './leases.ts';
-import { tokenOf } from './presence.ts';
 import { memberRevoked, revocationsIn, revokedError } from './revocations.ts';
 import { considerWindow } from './rounds.ts';
-import { decideAgain, settle, withdrawDraft } from './settle.ts';
+import { decideAgain, settle } from './settle.ts';
 import { runRevoked, verdictStandsNot, votesOf } from './standing.ts';
 import {
   appendLeaf,
   type ControllerState,
-  currentRound,
   type EventOf,
   isOver,
-  type LiveLease,
-  liveLeases,
   publishedOf,
   type Run,
   type Transition,
@@ -99,13 +95,10 @@ function act(transition: Transition, run: Run): void {
     { signer: state.id, index: state.log.size },
   ]);
   if (whole !== undefined) return endRun(transition, run, sayRevoked(whole));
-  dismissCandidates(transition, run);
-  for (const live of liveLeases(run)) {
-    const revoked = revokedMember(state, live);
-    if (revoked !== undefined)
-      loseLease(transition, run, live.id, sayRevoked(revoked), codeOfRevoked(revoked));
-  }
-  const dismissed = dismissTrusted(transition, run);
+  const dismissed = dismiss(transition, run, ({ payload }) => {
+    const revoked = memberRevoked(state, payload);
+    return revoked === undefined ? undefined : revokedError(revoked);
+  });
   const all = revocationsIn(state);
   const touched =
     dismissed ||
@@ -114,36 +107,6 @@ function act(transition: Transition, run: Run): void {
   if (touched) decideAgain(transition, run);
   considerWindow(transition, run);
   settle(transition, run);
-}
-
-function revokedMember(state: ControllerState, { worker, grant }: LiveLease): Revoked | undefined {
-  const { operator, role } = grant.payload;
-  return memberRevoked(state, { sub: worker, operator, role });
-}
-
-function dismissCandidates({ state, out }: Transition, run: Run): void {
-  const round = currentRound(run);
-  if (round === undefined) return;
-  round.candidates = round.candidates.filter((candidate) => {
-    const token = tokenOf(state, candidate);
-    const revoked = memberRevoked(state, candidate.grant.payload);
-    if (revoked === undefined) return true;
-    const { code, message } = revokedError(revoked);
-    out.push({ kind: 'reply', token, reply: { kind: 'error', code, message } });
-    return false;
-  });
-}
-
-/** The receipt of a trusted worker whose key is revoked confirms nothing: another one may have the slot. */
-function dismissTrusted(transition: Transition, run: Run): boolean {
-  if (run.trusted.kind !== 'delivered' || run.trusted.live === null) return false;
-  const { live } = run.trusted;
-  const revoked = revokedMember(transition.state, live);
-  if (revoked === undefined) return false;
-  withdrawDraft(run);
-  run.trusted = { kind: 'leased', live };
-  loseLease(transition, run, live.id, sayRevoked(revoked), codeOfRevoked(revoked));
-  return true;
 }
 
 /** Decides a published verdict again, and tells once that it does not stand. */
