@@ -205,7 +205,7 @@ const coreErrors = {
   REVOCATION_WITHHELD:
     'The log holds a revocation that the controller does not show, so the trusted worker signs nothing. Ask the owner what became of the controller.',
   RUN_CANCELLED:
-    'The publisher of the job cancelled it: the lease is over, and what was built on it is thrown away.',
+    'The job ended without a verdict: its publisher cancelled it, or a revocation or a new charter does not allow it. The lease is over, and what was built on it is thrown away.',
   RUN_OVER:
     'The job has its verdict, or was cancelled; nothing more is built for it, and there is nothing left to cancel.',
   SOURCE_HOST_NOT_ALLOWED:

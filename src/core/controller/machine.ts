@@ -1,7 +1,8 @@
-import { type Charter, idOf, leaves, type Verified } from '../documents/index.ts';
+import { idOf } from '../documents/index.ts';
 import type { Handled } from '../durability.ts';
 import { QuorateError, unreachable } from '../errors.ts';
 import { cancel } from './cancel.ts';
+import { takeCharter } from './charter.ts';
 import { checkGranted, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { assignSlots, findLease, loseLease } from './leases.ts';
@@ -10,9 +11,8 @@ import { hear, newPresence, silentAt } from './presence.ts';
 import { acknowledge, letGo, receipt } from './receipts.ts';
 import { revoke } from './revoke.ts';
 import { claim, closeWindow, considerWindow, everyoneAnswered } from './rounds.ts';
-import { expire, pin, pinned, redraft, settle } from './settle.ts';
+import { expire, pin, pinned, settle } from './settle.ts';
 import {
-  appendLeaf,
   type ControllerState,
   currentRound,
   type EventOf,
@@ -184,19 +184,6 @@ function silent(transition: Transition, { lease }: EventOf<'silent'>): void {
   if (run === undefined || findLease(run, lease) === undefined) return unchanged(transition);
   loseLease(transition, run, lease, 'the worker went silent');
   settle(transition, run);
-}
-
-/**
- * Puts a charter in force and into the log. Returns false, and changes nothing, where its epoch is not above the current
- * one's.
- */
-function takeCharter(transition: Transition, charter: Verified<Charter>): boolean {
-  const { state } = transition;
-  if (state.charter !== null && charter.payload.epoch <= state.charter.payload.epoch) return false;
-  state.charter = charter;
-  appendLeaf(transition, leaves.charter(charter.id));
-  for (const run of state.index.open.values()) redraft(transition, run);
-  return true;
 }
 
 /** The process started: streams and claims of the previous one are gone, leases wait for their workers to resume. */

@@ -1,0 +1,64 @@
+import { type Charter, type Grant, leaves, type Verified } from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import { checkGrant, checkRequest, enforce } from '../judge/index.ts';
+import { endRun } from './cancel.ts';
+import { dismiss } from './dismiss.ts';
+import { considerWindow } from './rounds.ts';
+import { decideAgain, redraft, settle } from './settle.ts';
+import { appendLeaf, type Run, type Transition } from './state.ts';
+
+/**
+ * Puts a charter in force and into the log. All evidence of a run is judged by the charter that is in force when its verdict
+ * is made: open runs of which none could be verified end, and whoever may not act any more loses what it holds. Returns false,
+ * and changes nothing, where the epoch is not above the current one's.
+ */
+export function takeCharter(transition: Transition, charter: Verified<Charter>): boolean {
+  const { state } = transition;
+  if (state.charter !== null && charter.payload.epoch <= state.charter.payload.epoch) return false;
+  state.charter = charter;
+  appendLeaf(transition, leaves.charter(charter.id));
+  // A run that ends leaves the index.
+  for (const run of [...state.index.open.values()]) act(transition, run, charter.payload);
+  return true;
+}
+
+/** What a charter changes about a run that is not over. */
+function act(transition: Transition, run: Run, charter: Charter): void {
+  const refused = refusalOfRun(run, charter);
+  if (refused !== undefined) {
+    const { message, code } = refused;
+    return endRun(transition, run, `the new charter does not allow it: ${message} (${code})`);
+  }
+  if (dismiss(transition, run, (grant) => refusalOf(grant, charter))) decideAgain(transition, run);
+  redraft(transition, run);
+  considerWindow(transition, run);
+  settle(transition, run);
+}
+
+/** Why no verdict on what there is of a run would hold: its request or a receipt, which are in its evidence for good. */
+function refusalOfRun(run: Run, charter: Charter): QuorateError | undefined {
+  return refusalBy(() => {
+    checkRequest(enforce, run, charter);
+    for (const { grant } of run.receipts) checkIssuer(grant, charter);
+  });
+}
+
+function refusalOf(grant: Verified<Grant>, charter: Charter): QuorateError | undefined {
+  return refusalBy(() => checkIssuer(grant, charter));
+}
+
+/** A charter changes nothing else about a grant. */
+function checkIssuer(grant: Verified<Grant>, charter: Charter): void {
+  const { sub, iat } = grant.payload;
+  checkGrant(enforce, grant, charter, { by: sub, at: iat });
+}
+
+function refusalBy(check: () => void): QuorateError | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof QuorateError) return error;
+    throw error;
+  }
+}
