@@ -29,6 +29,7 @@ import {
 } from './state.ts';
 import { submit } from './submit.ts';
 import { cosigned, cosignRefused, showAgain } from './verdict.ts';
+import { giveUpAhead } from './wrong-clock.ts';
 
 /**
  * The controller, sans-I/O: `handle(event, now)` changes the state and returns effects; the runtime journals each event
@@ -196,6 +197,8 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   state.leasesThisEpoch = 0;
   state.presence = newPresence();
   takeCharter(transition, event.charter);
+  // A run that ends leaves the index.
+  for (const run of [...state.index.open.values()]) giveUpAhead(transition, run);
   for (const id of state.unstored) {
     const run = state.runs.get(id);
     if (run !== undefined && publishedOf(run) !== null && run.phase.kind !== 'cosigning')

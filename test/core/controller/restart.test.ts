@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
 import type { Lease, Verified } from '../../../src/core/documents/index.ts';
+import { limits } from '../../../src/core/limits.ts';
 import { B, built, leasedRound, other, projectOf, timings } from './bench.ts';
+import { cosign, verified } from './evidence.ts';
 
 type Setup = Awaited<ReturnType<typeof leasedRound>>;
 
@@ -66,16 +68,52 @@ describe('a restart', () => {
     const run = await bench.submit();
     bench.now = right;
     await bench.restart();
-    expect(bench.controller.nextDeadline()).toBeLessThanOrEqual(right + timings.windowMs);
-    bench.drive(timings.windowMs + timings.slotFillMs);
-    // A round that workers with the right time may claim in.
-    expect(bench.run(run).rounds).toHaveLength(2);
-    expect(bench.offer.iat * 1000).toBeLessThanOrEqual(bench.now);
+    expect(bench.progress(run, 'cancelled')).toMatchObject([
+      { reason: expect.stringContaining('VERDICT_NOT_IN_TIME') },
+    ]);
+    expect(bench.controller.nextDeadline()).toBeUndefined();
     for (const key of ['ada', 'bob', 'cy', 'publisher'])
       await bench.enrol(key, key === 'publisher' ? { role: 'publisher' } : {});
     const next = await bench.submit({ name: 'next' });
     expect((await bench.lease('ada', 'bob', 'cy')).size).toBe(3);
     expect(bench.result(next).state).toBe('building');
+  });
+
+  it.each(['none', 'required'] as const)(
+    'and so does a round that was open an hour ahead, which no verdict could hold on: co-signature %s',
+    async (asked) => {
+      const setup = await leasedRound({ policy: { cosign: asked } });
+      const { bench, run, leases } = setup;
+      bench.now -= 3600_000;
+      await bench.restart();
+      expect(bench.result(run)).toMatchObject({ state: 'cancelled', level: null });
+      expect(await bench.deliver('ada', leases.get('ada'))).toMatchObject({ code: 'RECEIPT_STALE_FENCE' });
+    },
+  );
+
+  it('but not a round whose offer is ahead by no more than clocks may differ: its verdict holds', async () => {
+    const setup = await leasedRound({ policy: { cosign: 'none' } });
+    const { bench, run } = setup;
+    bench.now -= limits.clockSkewSeconds * 1000;
+    await bench.restart();
+    await deliverAll(setup);
+    bench.pinned(run);
+    expect(bench.result(run)).toMatchObject({ state: 'done', level: 'trusted' });
+    expect(await verified(bench, run)).toBe('trusted');
+  });
+
+  it('and makes a draft again that has a time of later: its co-signature would not hold', async () => {
+    const setup = await leasedRound();
+    const { bench, run, trusted } = setup;
+    await deliverAll(setup);
+    bench.pinned(run);
+    bench.now += 3600_000;
+    await bench.deliver('trusted', trusted);
+    bench.now -= 3600_000;
+    await bench.restart();
+    await cosign(bench, run, 'trusted');
+    expect(bench.result(run)).toMatchObject({ state: 'done', level: 'trusted' });
+    expect(await verified(bench, run)).toBe('trusted');
   });
 
   it('knows every receipt it acknowledged', async () => {
