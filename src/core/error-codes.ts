@@ -128,8 +128,6 @@ const coreErrors = {
     'The lease is not signed by the controller that made the offer, or by none that the charter names.',
   LEASE_LOST: 'The lease is over: its time ran out, or the slot went to another worker.',
   LEASE_NOT_IN_TIME: 'The lease was given outside the time of its offer.',
-  LEASE_NOT_TRUSTED_KEY:
-    'The lease is for the trusted slot and a key that the charter does not name as a trusted worker.',
   LEASE_NO_SUCH_SLOT: 'The lease is for a slot that its offer does not have.',
   LEASE_OFFER_MISMATCH: 'The lease does not fit the offer it names.',
   LEASE_OPERATOR_MISMATCH: "The lease names another operator than the worker's grant.",

@@ -151,7 +151,7 @@ const thieves: Ruling[] = [
     is: ['receipts RECEIPT_WITHOUT_OFFER', 'offers DOC_INVALID'],
   },
 
-  { what: /^thief lease: aud$/, is: ['receipts GRANT_KEY_MISMATCH', 'receipts LEASE_NOT_TRUSTED_KEY'] },
+  { what: /^thief lease: aud$/, is: ['receipts GRANT_KEY_MISMATCH'] },
   { what: /^thief lease: operator$/, is: ['receipts LEASE_OPERATOR_MISMATCH'] },
   {
     what: /^thief lease: (project|job|round)$/,

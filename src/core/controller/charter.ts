@@ -43,7 +43,14 @@ function refusalOfRun(run: Run, charter: Charter): QuorateError | undefined {
   });
 }
 
+/** Why the holder of a grant may not act for a run any more. */
 function refusalOf(grant: Verified<Grant>, charter: Charter): QuorateError | undefined {
+  const { sub, role } = grant.payload;
+  if (role === 'trusted-worker' && !charter.trusted.includes(sub))
+    return new QuorateError(
+      'TRUSTED_KEY_NOT_IN_CHARTER',
+      'the charter does not name this key as a trusted worker any more',
+    );
   return refusalBy(() => checkIssuer(grant, charter));
 }
 

@@ -5,23 +5,24 @@ import { differingFiles } from './differing-files.ts';
 import { charterOf } from './enrolment.ts';
 import { operatorsBefore } from './leases.ts';
 import { tokenOf } from './presence.ts';
-import { memberRevoked, revocationsIn } from './revocations.ts';
+import { revocationsIn } from './revocations.ts';
 import { openRound } from './rounds.ts';
 import { votesOf } from './standing.ts';
 import type { Recorded, Round, Run, Transition } from './state.ts';
-import { currentRound, isOver, mustSync, publishedOf, tell, unchanged } from './state.ts';
+import { currentRound, isOver, mustSync, publishedOf, tell, trustedLease, unchanged } from './state.ts';
 import { closeOffer, conclude, endLeases, finish, publish, recordedWith } from './verdict.ts';
 
-/** The decision on a run's evidence, as if the trusted workers had co-signed that still may. */
+/** The decision on a run's evidence, as if the trusted worker had co-signed that can be asked to. */
 function decisionOf(transition: Transition, run: Run): Decision {
   const { state } = transition;
+  const signer = trustedLease(run)?.worker;
   const { keys, operators = {}, artifacts = [] } = revocationsFor(revocationsIn(state), state.log.size);
   const { trusted: trustedKeys } = charterOf(transition);
   // Nothing that a revoked trusted worker built is waited for any more, from whenever on it is revoked.
   const gone = trustedKeys.filter((key) => Object.hasOwn(keys, key)).map((key) => [key, 0]);
   return decide(
     run.request.payload.policy,
-    { votes: votesOf(run), trustedKeys, cosigned: trustedKeys, inputs: {} },
+    { votes: votesOf(run), trustedKeys, cosigned: signer === undefined ? [] : [signer], inputs: {} },
     {
       keys: { ...keys, ...Object.fromEntries(gone) },
       operators,
@@ -30,12 +31,11 @@ function decisionOf(transition: Transition, run: Run): Decision {
   );
 }
 
-/** The trusted worker's receipt, unless its key was revoked. */
-function trustedReceipt({ state }: Transition, run: Run): Recorded | undefined {
-  return run.receipts.find(
-    ({ slot, outcome, grant }) =>
-      isTrustedSlot(slot) && outcome.kind === 'exit' && memberRevoked(state, grant.payload) === undefined,
-  );
+/** The receipt in the trusted worker's slot. That of one that was dismissed is in it no more, whatever its key is worth again. */
+function trustedReceipt({ trusted, receipts }: Run): Recorded | undefined {
+  return trusted.kind === 'delivered'
+    ? receipts.find(({ receipt }) => receipt.id === trusted.receipt)
+    : undefined;
 }
 
 /** Ends a round whose slots are all used, and decides once the trusted worker's receipt is in or out of reach. */
@@ -47,7 +47,7 @@ export function settle(transition: Transition, run: Run): void {
     reveal(transition, run, round);
     decideRound(transition, run, round);
   } else if (run.phase.kind === 'awaiting-trusted' || run.phase.kind === 'agreed') {
-    if (trustedReceipt(transition, run) !== undefined || run.trusted.kind === 'expired')
+    if (trustedReceipt(run) !== undefined || run.trusted.kind === 'expired')
       decideRound(transition, run, round);
   }
 }
@@ -106,9 +106,9 @@ function describe(outcome: Outcome): string {
 function decideRound(transition: Transition, run: Run, round: Round): void {
   const { policy } = run.request.payload;
   const decision = decisionOf(transition, run);
-  const trusted = trustedReceipt(transition, run);
+  const trusted = trustedReceipt(run);
   const about = recordedWith(run, decision.result);
-  if (decision.level === 'failed') return conclude(transition, run, 'failed', about);
+  if (decision.level === 'failed' && trusted !== undefined) return conclude(transition, run, 'failed', about);
   if (decision.level === 'agreed' || decision.level === 'trusted') {
     if (run.phase.kind === 'agreed')
       return decision.level === 'agreed' ? undefined : conclude(transition, run, 'trusted', about);
@@ -218,7 +218,7 @@ function afterPin(transition: Transition, run: Run): void {
 
 /**
  * A charter came while the trusted worker was asked for its signature: it signs nothing under the one before, so the verdict
- * is made again, where it is the same under the new charter.
+ * is made again, where it is the same under the new charter; where it is not, the run is decided on as if nothing had been drafted.
  */
 export function redraft(transition: Transition, run: Run): void {
   if (run.phase.kind !== 'cosigning') return;
@@ -227,7 +227,7 @@ export function redraft(transition: Transition, run: Run): void {
   const decision = decisionOf(transition, run);
   const same = decision.level === level && decision.result === resultOf(payload);
   if (same) conclude(transition, run, level, recordedWith(run, decision.result));
-  else conclude(transition, run, 'disputed', null);
+  else decideAgain(transition, run);
 }
 
 /** The draft is not to be signed any more: the run is where it was before there was one. */

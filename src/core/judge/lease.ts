@@ -3,8 +3,9 @@ import { limits } from '../limits.ts';
 import type { Check } from './check.ts';
 
 /**
- * Whether a controller of the project gave this lease for this offer. Codes, in the order of the checks:
- * `LEASE_ISSUER_MISMATCH`, `LEASE_OFFER_MISMATCH`, `LEASE_NO_SUCH_SLOT`, `LEASE_NOT_TRUSTED_KEY`, `LEASE_NOT_IN_TIME`.
+ * Whether a controller of the project gave this lease for this offer. Whether a key of the trusted slot is one that the charter
+ * names is asked when votes are counted: a receipt of one that a later charter left out is no vote. Codes, in the order of the checks:
+ * `LEASE_ISSUER_MISMATCH`, `LEASE_OFFER_MISMATCH`, `LEASE_NO_SUCH_SLOT`, `LEASE_NOT_IN_TIME`.
  */
 export function checkLease(
   check: Check,
@@ -30,8 +31,6 @@ export function checkLease(
   check('LEASE_OFFER_MISMATCH', fits, `${it} does not fit the offer it names`);
   const exists = isTrustedSlot(slot) || slot < offered.policy.of;
   check('LEASE_NO_SUCH_SLOT', exists, `${it} is for slot ${slot}, which its offer does not have`);
-  const named = !isTrustedSlot(slot) || charter.trusted.includes(aud);
-  check('LEASE_NOT_TRUSTED_KEY', named, `${it} is for the trusted slot; the charter does not name that key`);
   const inTime = offered.iat - skew <= iat && iat <= offered.exp + skew;
   check('LEASE_NOT_IN_TIME', inTime, `${it} was given outside the time of its offer`);
 }

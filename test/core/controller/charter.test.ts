@@ -1,10 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import type { Charter, Policy } from '../../../src/core/documents/index.ts';
-import { type Bench, built, deliverAll, leasedRound, timings } from './bench.ts';
-import { draftIn, verified } from './evidence.ts';
+import { type Bench, built, deliverAll, failed, leasedRound, timings } from './bench.ts';
+import { cosign, draftIn, verified } from './evidence.ts';
 
 async function charter(bench: Bench, over: Partial<Charter>): Promise<void> {
   bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2, ...over }) });
+}
+
+/** A charter with another trusted worker, which is enrolled and claims: the lease it gets. */
+async function replaceTrusted(bench: Bench) {
+  await charter(bench, { trusted: [bench.id('successor')] });
+}
+
+async function successorLease(bench: Bench) {
+  await bench.enrol('successor', { role: 'trusted-worker' });
+  return (await bench.lease('successor')).get('successor');
 }
 
 describe('a run that a new charter does not allow', () => {
@@ -71,4 +81,71 @@ describe('a run that a new charter does not allow', () => {
     expect(await verified(bench, run)).toBe('trusted');
     expect(draftIn(bench, run).charter).toBe(bench.controller.state.charter?.raw);
   });
+});
+
+describe('a trusted worker that a new charter replaces', () => {
+  it('while its co-signature is awaited: what was agreed stands, and its successor may confirm it', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await deliverAll(bench, leases, [built, built, built]);
+    bench.pinned(run);
+    await bench.deliver('trusted', trusted);
+    await replaceTrusted(bench);
+    expect(bench.result(run)).toMatchObject({ state: 'agreed', level: 'agreed' });
+    expect(await verified(bench, run)).toBe('agreed');
+    const lease = await successorLease(bench);
+    await bench.deliver('successor', lease);
+    await cosign(bench, run, 'successor');
+    expect(bench.result(run)).toMatchObject({ state: 'done', level: 'trusted' });
+    expect(await verified(bench, run)).toBe('trusted');
+  });
+
+  it('after it delivered first: what the operators agree on is published, and holds', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await bench.deliver('trusted', trusted);
+    await replaceTrusted(bench);
+    await deliverAll(bench, leases, [built, built, built]);
+    bench.pinned(run);
+    expect(bench.result(run)).toMatchObject({ state: 'agreed', level: 'agreed' });
+    expect(await verified(bench, run)).toBe('agreed');
+    expect(await successorLease(bench)).toBeDefined();
+  });
+
+  it('after it delivered first and is asked to sign: what the operators agreed on is published, and holds', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await bench.deliver('trusted', trusted);
+    await deliverAll(bench, leases, [built, built, built]);
+    bench.pinned(run);
+    await replaceTrusted(bench);
+    bench.pinned(run);
+    expect(bench.result(run)).toMatchObject({ state: 'agreed', level: 'agreed' });
+    expect(await verified(bench, run)).toBe('agreed');
+  });
+
+  it('while it builds: its lease ends, and its successor has the slot', async () => {
+    const { bench, trusted } = await leasedRound();
+    await replaceTrusted(bench);
+    expect(bench.all('release')).toMatchObject([{ lease: trusted?.id, code: 'TRUSTED_KEY_NOT_IN_CHARTER' }]);
+    expect(await successorLease(bench)).toBeDefined();
+  });
+
+  it.each([
+    ['failed', failed],
+    ['built', built],
+  ] as const)(
+    'and that comes back: its receipt is no reason to ask who holds no lease to sign: %s',
+    async (_what, outcome) => {
+      const { bench, run, leases, trusted } = await leasedRound();
+      await bench.deliver('trusted', trusted, outcome);
+      await deliverAll(bench, leases, [outcome, outcome, outcome]);
+      bench.pinned(run);
+      await replaceTrusted(bench);
+      await charter(bench, { epoch: 3 });
+      bench.pinned(run);
+      expect(bench.all('cosign')).toHaveLength(1);
+      expect(bench.run(run).phase.kind).toBe(outcome === failed ? 'awaiting-trusted' : 'agreed');
+      await bench.deliver('trusted', (await bench.lease('trusted')).get('trusted'), outcome);
+      await cosign(bench, run, 'trusted');
+      expect(await verified(bench, run)).toBe(outcome === failed ? 'failed' : 'trusted');
+    },
+  );
 });

@@ -59,9 +59,29 @@ describe('a bundle is refused', () => {
       'LEASE_NO_SUCH_SLOT',
     ],
     [
-      'whose trusted slot went to a key the charter does not name',
-      { charter: (c) => ({ ...c, trusted: [mallory.id] }), level: 'agreed', outcome: exit('good') },
-      'LEASE_NOT_TRUSTED_KEY',
+      'whose verdict says trusted, and whose trusted slot went to a key the charter does not name',
+      { charter: (c) => ({ ...c, trusted: [mallory.id] }), level: 'trusted', outcome: exit('good') },
+      'VERDICT_UNSUPPORTED_BY_EVIDENCE',
+    ],
+    [
+      'whose verdict says failed, and whose trusted slot went to a key the charter does not name',
+      {
+        charter: (c) => ({ ...c, trusted: [mallory.id] }),
+        runs: ['ada', 'bob'].map((operator) => ({ operator, outcome: exit(null, 1) })),
+        own: { operator: 'owner', outcome: exit(null, 2) },
+        level: 'failed',
+      },
+      'VERDICT_UNSUPPORTED_BY_EVIDENCE',
+    ],
+    [
+      'of one operator and a trusted slot of a key the charter does not name, which counts for nobody',
+      {
+        charter: (c) => ({ ...c, trusted: [mallory.id] }),
+        runs: [{ operator: 'ada' }],
+        level: 'agreed',
+        outcome: exit('good'),
+      },
+      'VERDICT_UNSUPPORTED_BY_EVIDENCE',
     ],
     ['whose lease is older than its offer', { lease: (l) => ({ ...l, iat: at - 100 }) }, 'LEASE_NOT_IN_TIME'],
     [

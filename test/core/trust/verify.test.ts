@@ -74,6 +74,19 @@ describe('a valid bundle', () => {
     expect(await verify(bundle)).toMatchObject({ ok: true, level: 'agreed' });
   });
 
+  it.each(['good', 'other'])(
+    'is agreed in spite of a trusted worker that the charter names no more: it built %s',
+    async (builds) => {
+      const { bundle } = await makeProject({
+        charter: (c) => ({ ...c, trusted: [mallory.id] }),
+        own: { operator: 'owner', builds },
+        level: 'agreed',
+        outcome: exit('good'),
+      });
+      expect(await verify(bundle)).toMatchObject({ ok: true, level: 'agreed' });
+    },
+  );
+
   it('is trusted without a co-signature where the policy and the floor allow it', async () => {
     const { bundle } = await makeProject({ own: null, policy: { ...policy, cosign: 'none' } });
     expect(await verify(bundle)).toMatchObject({ ok: true, level: 'trusted', facts: { cosigners: [] } });
