@@ -1,5 +1,6 @@
 import { type Charter, type Grant, leaves, type Verified } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
+import { escapeLine } from '../escape.ts';
 import { checkGrant, checkRequest, enforce } from '../judge/index.ts';
 import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';
@@ -27,7 +28,8 @@ function act(transition: Transition, run: Run, charter: Charter): void {
   const refused = refusalOfRun(run, charter);
   if (refused !== undefined) {
     const { message, code } = refused;
-    return endRun(transition, run, `the new charter does not allow it: ${message} (${code})`);
+    // A message may quote a repository, which may be longer than a worker takes.
+    return endRun(transition, run, `the new charter does not allow it: ${code}: ${escapeLine(message, 400)}`);
   }
   if (dismiss(transition, run, (grant) => refusalOf(grant, charter))) decideAgain(transition, run);
   redraft(transition, run);
