@@ -4,8 +4,8 @@ import { soak } from './soak.ts';
 
 const usage = `usage: npm run soak [-- [--minutes N]]
 
-Runs a project of real processes whose memberships last seconds: jobs all the time, restarts, a new charter every minute.
-Afterwards every job has to have its verdict, each artifact its proof, and no process may have grown.
+Runs a project of real processes whose memberships last seconds: jobs all the time, restarts, a new charter every minute,
+an operator that is revoked after half of the time. Afterwards every job has to have its verdict, each artifact its proof, and no process may have grown.
 
   --minutes N   how long (20; 2 to 600)
 `;

@@ -7,8 +7,10 @@ interface Sample {
 
 /** A process may hold this times as much in the last quarter of the time as in the second: garbage is collected late. */
 const growthMax = 1.3;
-/** Fewer samples say nothing. */
+/** Fewer samples have no quarters. */
 const samplesMin = 8;
+/** A heap grows to its working size in the first minutes; a process that ran for less is shown, and not judged. */
+const judgedMsMin = 8 * 60_000;
 
 /** Resident memory of processes over the time that each has run. A restarted process begins anew. */
 export class MemoryWatch {
@@ -33,7 +35,8 @@ export class MemoryWatch {
       const quarter = Math.floor(samples.length / 4);
       const early = median(samples.slice(quarter, 2 * quarter));
       const late = median(samples.slice(-quarter));
-      return [{ name, early, late, grew: late > early * growthMax }];
+      const ran = (samples.at(-1)?.at ?? 0) - (samples[0]?.at ?? 0);
+      return [{ name, early, late, grew: ran >= judgedMsMin && late > early * growthMax }];
     });
   }
 }

@@ -5,7 +5,11 @@ import { MemoryWatch } from './memory.ts';
 
 /** A membership lasts this long: every worker renews its own many times. */
 const grants = '20s';
-const volunteers = ['ada', 'ben', 'cleo', 'dora'];
+const volunteers = ['ada', 'ben', 'cleo', 'dora', 'eve'];
+/** Revoked after half of the time. */
+const revoked = 'eve';
+/** A lease that was given right before a revocation is begun within this time. */
+const lastLeaseMs = 5_000;
 const jobEveryMs = 3_000;
 /** Jobs under way at once; more wait. */
 const openMax = 12;
@@ -53,6 +57,7 @@ class Soak {
   readonly #problems: string[] = [];
   readonly #until: number;
   readonly #following = new Set<Promise<void>>();
+  #checkRevoked: () => void = () => {};
   #restarts = 0;
   #charters = 0;
   #refused = 0;
@@ -64,9 +69,16 @@ class Soak {
   }
 
   async run(): Promise<Result> {
-    const actors = [this.#submit(), this.#disturb(), this.#changeCharter(), this.#watchMemory()];
+    const actors = [
+      this.#submit(),
+      this.#disturb(),
+      this.#changeCharter(),
+      this.#revoke(),
+      this.#watchMemory(),
+    ];
     await Promise.all(actors);
     await this.#settle();
+    this.#checkRevoked();
     await this.#verifyAll();
     return this.#result();
   }
@@ -154,6 +166,20 @@ class Soak {
       if (code === 0) this.#charters += 1;
       else this.#problems.push(`charter set ended with ${code}:\n${report}`);
     }
+  }
+
+  /** From then on the operator builds nothing, and what it built before still counts. */
+  async #revoke(): Promise<void> {
+    if (!(await this.#pause((this.#until - performance.now()) / 2))) return;
+    const { code, report } = await this.#cluster.cli(['revoke', revoked, '--reason', 'left the project']);
+    if (code !== 0) this.#problems.push(`revoke ended with ${code}:\n${report}`);
+    if (!(await this.#pause(lastLeaseMs))) return;
+    const node = this.#cluster.worker(revoked);
+    const mark = node.mark();
+    this.#checkRevoked = () => {
+      const builds = node.lines.slice(mark).filter(({ event }) => event === 'build').length;
+      if (builds > 0) this.#problems.push(`${revoked} built ${builds} jobs after it was revoked`);
+    };
   }
 
   async #watchMemory(): Promise<void> {
