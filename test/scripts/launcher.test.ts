@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Ending, ending } from '../cli/support.ts';
+import { isRunning } from '../e2e/support/proc-files.ts';
 
 const bin = join(import.meta.dirname, '..', '..', 'bin');
 const packaged = `node-linux-${process.arch}`;
@@ -175,6 +176,6 @@ describe('on an old Node', () => {
     const { pid } = JSON.parse(String(text)) as { pid: number };
     expect(pid).not.toBe(child.pid);
     child.kill('SIGKILL');
-    await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
+    await expect.poll(() => isRunning(pid)).toBe(false);
   });
 });

@@ -146,14 +146,14 @@ describe('the loop of a machine', () => {
 
   it('ticks when the deadline is reached, and neither before nor again', async () => {
     const { loop, machine } = start(await fileIn());
-    const began = Date.now();
     loop.dispatch({ kind: 'wait', ms: 150 });
     await until('the tick', () => machine.ticks.length > 0);
+    const [began = Number.NaN] = machine.times;
     expect(machine.ticks[0]).toBeGreaterThanOrEqual(began + 150);
     loop.dispatch({ kind: 'wait', ms: 1 });
     await until('the next tick', () => machine.ticks.length > 1);
-    // Two waits and two ticks, and nothing between them.
-    expect(machine.times.length).toBe(4);
+    // A timer may fire a little early, and is set again; nothing waits now.
+    expect([machine.ticks.length, machine.nextDeadline()]).toEqual([2, undefined]);
   });
 
   it('ticks for a deadline that passed while the process was away', async () => {

@@ -6,6 +6,13 @@ async function openFiles(pid: number): Promise<string[]> {
   return Promise.all(fds.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')));
 }
 
+/** Whether it runs. One that has ended and waits for its parent to ask how (a zombie) does not. */
+export async function isRunning(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  // The name in parentheses may hold anything.
+  return stat !== undefined && stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z';
+}
+
 /** Whether it has a file open whose path ends so. */
 export async function hasOpen(pid: number, end: string): Promise<boolean> {
   return (await openFiles(pid)).some((path) => path.endsWith(end));
