@@ -22,12 +22,12 @@ const seeds: Record<string, number> = {
   'state-outside-journal': 1,
   'no-timers': 4,
   'builds-all-at-once': 3,
-  'trusted-worker-copies': 26,
+  'trusted-worker-copies': 119,
   'lease-ends-at-reveal': 10,
   'offers-before-started': 6,
   'offers-under-old-charter': 1,
   'broken-line-refuses': 27,
-  'reveal-before-ack': 123,
+  'reveal-before-ack': 28,
   'order-by-chance': 4,
 };
 
