@@ -23,6 +23,8 @@ export class ConnectionPruner {
   readonly #node: Libp2pNode;
   readonly #max: number;
   readonly #kept = new Map<string, number>();
+  /** Closed here, whenever the library lists them as closed: on a busy host that takes a while. */
+  readonly #closed = new WeakSet<Connection>();
 
   constructor(node: Libp2pNode, max: number) {
     this.#node = node;
@@ -53,7 +55,9 @@ export class ConnectionPruner {
 
   /** Closes one connection, if there are too many; says whether it did. */
   #closeOne(): boolean {
-    const open = this.#node.getConnections().filter(({ status }) => status === 'open');
+    const open = this.#node
+      .getConnections()
+      .filter((connection) => connection.status === 'open' && !this.#closed.has(connection));
     if (open.length <= this.#max - Math.max(1, Math.floor(this.#max * spareShare))) return false;
     const origins = new Map<string, Connection[]>();
     for (const connection of open) {
@@ -65,7 +69,8 @@ export class ConnectionPruner {
     if (greediest.length <= this.#max * addressShare) return false;
     const [oldest] = greediest.sort((a, b) => a.timeline.open - b.timeline.open);
     if (oldest === undefined) return false;
+    this.#closed.add(oldest);
     oldest.abort(new Error('others need the room'));
-    return oldest.status !== 'open';
+    return true;
   }
 }
