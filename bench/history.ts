@@ -6,7 +6,7 @@ import type { HistoryFigures } from './history-end.ts';
 import type { Bench, Suite } from './run.ts';
 
 const jobs = 10_000;
-/** What the machine's journal is measured against: a tenth of it. */
+/** Finished jobs in the reference journal: a tenth of `jobs`. */
 const fewer = jobs / 10;
 
 /** A journal of so many finished jobs, four builds each. */

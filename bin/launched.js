@@ -9,7 +9,7 @@ const settleMs = 100;
 const stopMsMax = 10_000;
 
 const fd = Number(process.env.QUORATE_LAUNCHER_FD);
-// What this process starts has another parent.
+// Child processes must not inherit the descriptor's number: it is valid in this process only.
 delete process.env.QUORATE_LAUNCHER_FD;
 if (Number.isInteger(fd) && fd > 2) watch(fd);
 
@@ -20,7 +20,7 @@ function watch(fd) {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']) {
     const count = () => {
       heard.set(signal, (heard.get(signal) ?? 0) + 1);
-      // Nobody else listens: the signal does what it does by default.
+      // No other listener: remove this one and raise the signal again, for its default action (signal(7)).
       if (process.listenerCount(signal) > 1) return;
       process.off(signal, count);
       process.kill(process.pid, signal);

@@ -63,7 +63,7 @@ export function runForwarding(command, args, options = {}) {
     const child = spawn(command, args, { stdio: 'inherit', ...options });
     // A terminal sends Ctrl-C and its hang-up to the whole group: the child has it already, twice would mean "now!".
     const onTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
-    // What watches the launcher (launched.js) is told, and tells by itself what the child has already.
+    // Signals are written to the pipe that launched.js reads; it delivers each once, whether or not the child had it already.
     const line = child.stdio[launcherFd];
     line?.on('error', () => {}).unref();
     const handlers = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'].map((signal) => {

@@ -1,14 +1,14 @@
 import { isOver, levelOf, type Run } from '../../src/core/controller/state.ts';
 import { type Checker, Violation } from '../observer.ts';
 
-/** What the last of these says of a run whose bytes were pinned: N operators agree, or something came in between. */
+/** Kinds of progress that begin or end an agreement. Where the last of a run is `agreed`, N operators agree. */
 const turns = ['round', 'agreed', 'contradicted', 'pin-failed', 'cosign-refused', 'cancelled'] as const;
 
 function lastTurn(run: Run): string | undefined {
   return run.history.flatMap(({ progress: { kind } }) => turns.filter((turn) => turn === kind)).at(-1);
 }
 
-/** What N operators agree on stands: no trusted worker that is gone, and no connection that fails, makes it disputed. */
+/** Checks that a run on which N operators agree does not end as disputed because a trusted worker or a connection failed. */
 export function agreement(): Checker {
   const invariant = 'agreement';
   /** Runs that waited for a trusted worker's signature to an agreement. */

@@ -7,7 +7,7 @@ import type { Context } from './context.ts';
 import { whereFrom } from './where-from.ts';
 
 /**
- * What this home knows of a project's revocations, with those of a file and those that members tell, where that is asked for.
+ * Returns the revocations of a project in this home; first adds those of a file and those that members report, where asked for.
  * Errors: `CLI_FILE_…`, `REVOCATION_UNREADABLE`, `REVOCATION_NO_ANSWER`, `HOME_…`, `MESH_…`.
  */
 export async function learnBefore(

@@ -14,7 +14,7 @@ export class LogGroups {
   #chars = 0;
   #full = false;
 
-  /** What can be printed now: nothing, until there is too much to hold. */
+  /** Adds a chunk. Returns the chunks to print now: none while the held text is within the bound. */
   push(chunk: LogChunk): LogChunk[] {
     if (this.#full) return [chunk];
     const key = `${chunk.worker} ${chunk.slot}`;

@@ -128,7 +128,7 @@ export class ProgressView {
     this.#board.set(`pass ${reason}`, { text, paint: this.#colours.yellow });
   }
 
-  /** What the round lacked, again beside its verdict. */
+  /** Prints the reasons for which operators passed, once more with the verdict. */
   #sayPasses(): void {
     for (const [reason, operators] of this.#passes)
       this.#board.say(this.#colours.yellow(passText(operators, reason)));

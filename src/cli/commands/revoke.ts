@@ -68,7 +68,7 @@ async function run({ cwd, out, signal }: Context, what: string, options: Options
   return exits.done;
 }
 
-/** What an argument names. Errors: `CLI_USAGE`, `KEY_INVALID`. */
+/** Returns the revocation's target that an argument names. Errors: `CLI_USAGE`, `KEY_INVALID`. */
 async function targetOf(
   text: string,
   as: Kind | undefined,
