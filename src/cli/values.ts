@@ -84,6 +84,15 @@ export function gitServers(text: string, before: string[] | undefined): string[]
   return [...new Set(several(text, before))];
 }
 
+/** A witness's key as C2SP writes it: `name+keyid+base64`; repeatable. */
+export function witnessKeys(text: string, before: string[] | undefined): string[] {
+  if (!/^[^\s+]{1,128}\+[0-9a-f]{8}\+B[A-Za-z0-9+/]{43}$/.test(text))
+    throw new InvalidArgumentError(
+      'Give the verifier key that the witness tells, such as witness.example.org+9f1c…+BEqM…',
+    );
+  return [...new Set(several(text, before))];
+}
+
 /** For options that may be given several times. */
 export function several(text: string, before: string[] | undefined): string[] {
   return [...(before ?? []), text];

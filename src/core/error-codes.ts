@@ -150,6 +150,8 @@ const coreErrors = {
   LOG_UNREADABLE: "The controller's log does not have as many leaves as its checkpoint says.",
   MESH_LOST:
     'The connection to the controller broke. The work goes on and is picked up again when it is back.',
+  NOTE_KEY_INVALID:
+    'The text is no verifier key of a signed note: name, key id and key with `+` between them. A witness tells its own; for `--witness` it has to be one for cosignatures.',
   OFFER_CHARTER_NEWER:
     'The offer was made under a newer charter than the one it is judged by. A worker asks its controller for that charter; where this is said nevertheless, the controller does not have it.',
   OFFER_CLOSED: 'The offer takes no more claims: its window is over or all its slots were used.',

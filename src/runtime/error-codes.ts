@@ -73,6 +73,8 @@ const runtimeErrors = {
   WORKER_AMBIGUOUS: 'Several workers run from one home folder. Say which with `--project <id>`.',
   WORKER_NOT_RUNNING:
     'No worker runs from that home folder, or it belongs to another account. Start one with `quorate join`.',
+  WITNESS_KEY_NOT_APART:
+    'The key is that of the controller, the identity provider or the log, which a witness is there to check. Name one that somebody else holds.',
 } as const;
 
 export type RuntimeErrorCode = keyof typeof runtimeErrors;

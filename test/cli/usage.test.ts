@@ -28,6 +28,7 @@ const verbs = [
   'version',
 ];
 const peer = '12D3KooWPwh5EADxnN1KXQFTrmGAXycZqZRVKHG7wcx7mczYTDRk';
+const witnessKey = `w.example+0a1b2c3d+B${'A'.repeat(43)}`;
 const artifact = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
 
 /** Heading and text of each part of the page. */
@@ -42,7 +43,11 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     ['--jsno', /unknown option '--jsno'[\s\S]*hint: Did you mean --json\?/],
     ['init extra', /too many arguments/],
     ['init --vcs https://git.example.org', /Give a host, or host and port/],
-    ['charter set', /say which servers source may come from/],
+    ['charter set', /say what to change/],
+    ['charter set --witness w.example', /Give the verifier key that the witness tells/],
+    [`charter set --witness ${witnessKey} --no-witnesses`, /or else --no-witnesses/],
+    [`charter set --witness ${witnessKey} --witnesses-needed 2`, /is out of those that --witness names/],
+    ['charter set --witnesses-needed 1', /is out of those that --witness names/],
     ['charter set --vcs a --any-vcs', /say which servers source may come from/],
     ['charter set --vcs a', /PROJECT_NOT_FOUND/],
     ['init --nmae x', /unknown option '--nmae'[\s\S]*Did you mean --name\?/],

@@ -3,10 +3,9 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type LogEntry, publicKeyOf, type Receipt } from '../../src/core/documents/index.ts';
+import { formatNoteKey, type LogEntry, noteKinds, type Receipt } from '../../src/core/documents/index.ts';
 import { inTotoKeyOf } from '../../src/core/interop/index.ts';
 import { originOf } from '../../src/core/transparency/index.ts';
-import { noteKeyId, noteKinds } from '../../src/core/transparency/note.ts';
 import { encodePrivatePem } from '../../src/identity/keys.ts';
 import { publicPemOf } from '../../src/identity/pem.ts';
 import { quorate } from '../cli/support.ts';
@@ -234,12 +233,8 @@ describe("Debian's spicy", () => {
     await writeFile(join(dir, 'leaf.spicy'), `index ${index}\n${hashes}\n${checkpoint}`);
     return dir;
   }
-  /** A note's key as C2SP has it: name, id, kind and key. */
-  const vkey = (name: string, peer: string) => {
-    const key = Buffer.from([noteKinds.ed25519, ...publicKeyOf(peer)]).toString('base64');
-    return `${name}+${Buffer.from(noteKeyId(name, noteKinds.ed25519, peer)).toString('hex')}+${key}`;
-  };
-  const check = (dir: string, key = vkey(originOf(project), log.id)) =>
+  const logKey = (name: string, peer: string) => formatNoteKey(name, noteKinds.ed25519, peer);
+  const check = (dir: string, key = logKey(originOf(project), log.id)) =>
     other(dir, 'spicy-litetlog', ['-verify', key, 'leaf']);
 
   it("accepts the log's proof of everything a bundle rests on", async () => {
@@ -260,7 +255,7 @@ describe("Debian's spicy", () => {
     ];
     for (const other of wrong)
       expect(await check(await proof(other, checkpoint))).toMatchObject({ ok: false });
-    const stranger = vkey(originOf(project), testKey('mallory').id);
+    const stranger = logKey(originOf(project), testKey('mallory').id);
     expect(await check(await proof(entry, checkpoint), stranger)).toMatchObject({ ok: false });
   });
 });

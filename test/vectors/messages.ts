@@ -1,9 +1,11 @@
 import { createHmac } from 'node:crypto';
 import {
   encodeCanonical,
+  formatNoteKey,
   idOf,
   type MessageKind,
   type Messages,
+  noteKinds,
   typOf,
 } from '../../src/core/documents/index.ts';
 import { fromUtf8 } from '../../src/core/text.ts';
@@ -242,6 +244,19 @@ async function refused(
   ];
 }
 
+const witnessKey = (name: string, of = 'witness') => formatNoteKey(name, noteKinds.cosignature, iss(of));
+const witnesses = (need: number, keys: string[]) => ({ witnesses: { need, keys } });
+
+/** What the schema of one kind alone takes, beside the example. */
+const variants: Partial<Record<MessageKind, [string, object][]>> = {
+  charter: [
+    [
+      'with witnesses of others',
+      witnesses(1, [witnessKey('w.example'), witnessKey('https://v.example/log', 'other')]),
+    ],
+  ],
+};
+
 /** What the schema of one kind alone refuses. */
 const fields: Partial<Record<MessageKind, [string, object][]>> = {
   charter: [
@@ -249,6 +264,22 @@ const fields: Partial<Record<MessageKind, [string, object][]>> = {
     ['with a floor that two artifacts can pass', { floor: { agree: 1, of: 3, cosign: 'none', rounds: 1 } }],
     ['with control characters in a host', { vcs: ['git\u001b[2J'] }],
     ['with a name that is a path', { name: '../x' }],
+    ['that needs more witnesses than it names', witnesses(2, [witnessKey('w.example')])],
+    ['that names no witness', witnesses(1, [])],
+    ['that needs no witness', witnesses(0, [witnessKey('w.example')])],
+    ['that names a witness twice', witnesses(1, [witnessKey('w.example'), witnessKey('w.example', 'other')])],
+    ["that names a witness's key twice", witnesses(1, [witnessKey('w.example'), witnessKey('v.example')])],
+    ["with the log's key for a witness", witnesses(1, [witnessKey('w.example', 'log')])],
+    ["with the controller's key for a witness", witnesses(1, [witnessKey('w.example', 'controller')])],
+    [
+      "with a log's key for a witness's",
+      witnesses(1, [formatNoteKey('w.example', noteKinds.ed25519, iss('witness'))]),
+    ],
+    [
+      'with a witness whose key id is of another name',
+      witnesses(1, [witnessKey('w.example').replace('w.', 'v.')]),
+    ],
+    ['with a witness named with a space', witnesses(1, [witnessKey('w example')])],
   ],
   invite: [
     ['for nobody', { operator: '' }],
@@ -314,6 +345,10 @@ export async function messageVectors(kind: MessageKind): Promise<Vector[]> {
     vectors.push({ name: 'expired', kind, raw, now: payload.exp * 1000 + 61_000, expect: 'DOC_EXPIRED' });
   for (const [name, text, code] of await refused(kind, payload, key))
     vectors.push({ name, kind, raw: text, expect: code });
+  for (const [name, change] of variants[kind] ?? []) {
+    const varied = await forge(header, canonical({ ...payload, ...change }), key);
+    vectors.push({ name, kind, raw: varied, signers: [by], now, expect: 'ok' });
+  }
   for (const [name, change] of fields[kind] ?? []) {
     vectors.push({
       name,

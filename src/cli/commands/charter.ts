@@ -1,12 +1,18 @@
+import type { Charter } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
+import type { CharterChanges } from '../../runtime/membership/project-folder.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { openProject } from '../project.ts';
-import { gitServers } from '../values.ts';
+import { gitServers, wholeNumber, witnessKeys } from '../values.ts';
 
 interface Options {
   vcs?: string[];
   anyVcs?: boolean;
+  witness?: string[];
+  witnessesNeeded?: number;
+  /** False with `--no-witnesses`. */
+  witnesses: boolean;
 }
 
 export const charter: Define = (program, act) => {
@@ -29,41 +35,87 @@ export const charter: Define = (program, act) => {
       gitServers,
     )
     .option('--any-vcs', 'source may come from any server of the open internet')
+    .option(
+      '--witness <key>',
+      'verifier key of a witness of others (C2SP), in place of those before; repeatable',
+      witnessKeys,
+    )
+    .option('--witnesses-needed <n>', 'how many of them must have signed the log (default: all)', wholeNumber)
+    .option('--no-witnesses', 'name none any more')
     .addHelpText(
       'after',
       examples(
         'quorate charter set --vcs git.example.org --vcs 192.168.1.5:3000',
         'quorate charter set --any-vcs',
+        'quorate charter set --witness witness.example.org+9f1c…+BEqM… --witnesses-needed 1',
       ),
     )
     .action(act(set));
 };
 
-async function set({ cwd, out }: Context, { vcs, anyVcs = false }: Options): Promise<Exit> {
-  if ((vcs !== undefined) === anyVcs)
-    throw new QuorateError('CLI_USAGE', 'say which servers source may come from: --vcs, or else --any-vcs', {
-      hint: 'Name all of them: they take the place of those before.',
-    });
+async function set({ cwd, out }: Context, options: Options): Promise<Exit> {
+  const changes = changesOf(options);
   const folder = await openProject(cwd);
-  const { setVcs } = await import('../../runtime/membership/project-folder.ts');
-  const { before, now, changed } = await setVcs(folder, vcs ?? []);
-  out.value({ project: folder.project, epoch: now.epoch, vcs: now.vcs, before: before.vcs, changed });
+  const { changeCharter } = await import('../../runtime/membership/project-folder.ts');
+  const { before, now, changed } = await changeCharter(folder, changes);
+  const { witnesses } = now;
+  out.value({
+    project: folder.project,
+    epoch: now.epoch,
+    vcs: now.vcs,
+    before: before.vcs,
+    ...(witnesses !== undefined && { witnesses }),
+    changed,
+  });
   if (!changed) {
-    out.say(`Source may come from ${shown(now.vcs)}, as before: nothing was signed.`);
+    out.say(`${shown(now)} As before: nothing was signed.`);
     return exits.done;
   }
   out.say(
-    `Signed the charter of epoch ${now.epoch}. Source may come from ${shown(now.vcs)}.`,
-    `Before: ${shown(before.vcs)}.`,
+    `Signed the charter of epoch ${now.epoch}. ${shown(now)}`,
+    `Before: ${shown(before)}`,
     'A running controller takes it over at once, workers with the next offer.',
   );
   const gone = before.vcs.filter((server) => !now.vcs.includes(server));
-  if (now.vcs.length > 0 && (gone.length > 0 || before.vcs.length === 0))
+  if (now.vcs.length > 0 && (gone.length > 0 || before.vcs.length === 0) && changes.vcs !== undefined)
     out.say(
       out.colours.yellow('Jobs that are under way and build from other servers are not co-signed any more.'),
     );
+  if (witnesses !== undefined && changes.witnesses !== undefined)
+    out.say('Tell the controller where each is: quorate controller --witness-url NAME=URL');
   return exits.done;
 }
 
-const shown = (vcs: readonly string[]): string =>
-  vcs.length === 0 ? 'any server of the open internet' : vcs.join(', ');
+function changesOf({ vcs, anyVcs = false, witness, witnessesNeeded, witnesses }: Options): CharterChanges {
+  if (vcs !== undefined && anyVcs)
+    throw new QuorateError('CLI_USAGE', 'say which servers source may come from: --vcs, or else --any-vcs', {
+      hint: 'Name all of them: they take the place of those before.',
+    });
+  if (witness !== undefined && !witnesses)
+    throw new QuorateError('CLI_USAGE', 'name witnesses with --witness, or else --no-witnesses');
+  if (witnessesNeeded !== undefined && (witness === undefined || witnessesNeeded > witness.length))
+    throw new QuorateError('CLI_USAGE', '--witnesses-needed is out of those that --witness names', {
+      hint: 'Name all of them: they take the place of those before.',
+    });
+  const servers = anyVcs ? [] : vcs;
+  const named =
+    witness === undefined ? undefined : { need: witnessesNeeded ?? witness.length, keys: witness };
+  if (servers === undefined && named === undefined && witnesses)
+    throw new QuorateError(
+      'CLI_USAGE',
+      'say what to change: --vcs or --any-vcs, --witness or --no-witnesses',
+    );
+  return {
+    ...(servers !== undefined && { vcs: servers }),
+    ...(named !== undefined && { witnesses: named }),
+    ...(!witnesses && { witnesses: null }),
+  };
+}
+
+function shown({ vcs, witnesses }: Charter): string {
+  const servers = vcs.length === 0 ? 'any server of the open internet' : vcs.join(', ');
+  const from = `Source may come from ${servers}.`;
+  if (witnesses === undefined) return from;
+  const names = witnesses.keys.map((key) => key.slice(0, key.indexOf('+'))).join(', ');
+  return `${from} Witnesses of the log: ${witnesses.need} of ${names}.`;
+}

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { count, multiaddr, name, nonce, peerId, policySchema, roleSchema, seconds, text } from './base.ts';
+import { documentLimits } from './limits.ts';
+import { noteKinds, parseNoteKey } from './vkey.ts';
 
 /** Who runs a project, signed by its root key. A consumer pins `project`, the root's PeerId. */
 const charterFields = z.strictObject({
@@ -19,18 +21,52 @@ const charterFields = z.strictObject({
   /** Requests may only tighten this. */
   floor: policySchema,
   bootstrap: z.array(multiaddr).max(16),
+  /** Witnesses of others: `need` of them have to have signed the log where no co-signature is required. */
+  witnesses: z
+    .strictObject({
+      need: z.int().min(1).max(documentLimits.charterWitnessesMax),
+      /** Verifier keys of C2SP signed-note, of the kind cosignature/v1. */
+      keys: z
+        .array(z.string().max(documentLimits.noteKeyCharsMax).refine(isWitnessKey, 'not a witness key'))
+        .min(1)
+        .max(documentLimits.charterWitnessesMax),
+    })
+    .refine(({ need, keys }) => need <= keys.length, { message: 'needs more than it names', path: ['need'] })
+    .refine(({ keys }) => new Set(keys.map(nameOfNoteKey)).size === keys.length, 'a witness is named twice')
+    .refine(({ keys }) => new Set(keys.map(ownerOfNoteKey)).size === keys.length, 'a key has two names')
+    .optional(),
   iat: seconds,
 });
 
-/** A trusted worker checks the others: no key of theirs may be its own. */
-export const charterSchema = charterFields.refine(
-  ({ trusted, controllers, idps, log }) =>
-    !trusted.some((key) => key === log || controllers.includes(key) || idps.includes(key)),
-  {
+function isWitnessKey(text: string): boolean {
+  try {
+    return parseNoteKey(text).kind === noteKinds.cosignature;
+  } catch {
+    return false;
+  }
+}
+
+const nameOfNoteKey = (text: string): string => text.slice(0, text.indexOf('+'));
+/** PeerId of a witness's key; the text itself where that is none, which is refused for it. */
+const ownerOfNoteKey = (text: string): string => (isWitnessKey(text) ? parseNoteKey(text).id : text);
+
+type RunningKeys = Pick<z.infer<typeof charterFields>, 'controllers' | 'idps' | 'log'>;
+
+/** Whether a key is one of those that trusted workers and witnesses are there to check. */
+export function runsProject({ controllers, idps, log }: RunningKeys, key: string): boolean {
+  return key === log || controllers.includes(key) || idps.includes(key);
+}
+
+/** A trusted worker and a witness check the others: no key of theirs may be its own. */
+export const charterSchema = charterFields
+  .refine((charter) => !charter.trusted.some((key) => runsProject(charter, key)), {
     message: 'a trusted worker has a key that a controller, identity provider or log has too',
     path: ['trusted'],
-  },
-);
+  })
+  .refine((charter) => !charter.witnesses?.keys.some((key) => runsProject(charter, ownerOfNoteKey(key))), {
+    message: 'a witness has a key that a controller, identity provider or log has too',
+    path: ['witnesses', 'keys'],
+  });
 export type Charter = z.infer<typeof charterSchema>;
 
 /** A ticket for one operator. Whoever holds it may enrol up to `hosts` keys as that operator until `exp`. */

@@ -12,3 +12,4 @@ export * from './revocation.ts';
 export * from './round.ts';
 export * from './statement.ts';
 export type { Signer, Verified, Verifier } from './verified.ts';
+export * from './vkey.ts';

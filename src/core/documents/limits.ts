@@ -8,6 +8,10 @@ export const documentLimits = {
   slotsMax: 16,
   /** Rounds of one run: a round that reaches no agreement is followed by another. */
   roundsMax: 8,
+  /** A witness's key as text: a name of 128 characters, key id, 33 bytes in base64. */
+  noteKeyCharsMax: 182,
+  /** Witnesses of others that a charter names: a line of 240 characters each in a checkpoint. */
+  charterWitnessesMax: 8,
 } as const;
 
 assert(documentLimits.jsonDepthMax >= 8, 'documents are nested eight deep');

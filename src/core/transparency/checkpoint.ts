@@ -1,8 +1,18 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
-import { fromBase64, publicKeyOf, type Signer, toBase64, type Verifier } from '../documents/index.ts';
+import {
+  fromBase64,
+  type NoteKey,
+  noteKeyId,
+  noteKinds,
+  parseNoteKey,
+  publicKeyOf,
+  type Signer,
+  toBase64,
+  type Verifier,
+} from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { toUtf8 } from '../text.ts';
-import { concat, formatLine, type NoteLine, noteKeyId, noteKinds, splitNote } from './note.ts';
+import { concat, formatLine, type NoteLine, splitNote } from './note.ts';
 
 export interface Witness {
   /** PeerId of the key; it is also the name in the note. */
@@ -88,19 +98,62 @@ function isPeer(name: string): boolean {
 
 const same = (a: Uint8Array, b: Uint8Array) => bytesToHex(a) === bytesToHex(b);
 
-async function openWitness(line: NoteLine, body: string, verifier: Verifier): Promise<Witness | undefined> {
+/** The line's time, where it is by this key; undefined where it is by another. */
+async function openLine(
+  line: NoteLine,
+  body: string,
+  key: Pick<NoteKey, 'name' | 'id' | 'keyId'>,
+  verifier: Verifier,
+): Promise<number | undefined> {
   const { name, keyId, bytes } = line;
-  // Keys we do not know are to be skipped, says C2SP signed-note: public witnesses may have signed too.
-  if (!isPeer(name) || !same(keyId, noteKeyId(name, noteKinds.cosignature, name))) return undefined;
+  if (name !== key.name || !same(keyId, key.keyId)) return undefined;
   const time = Number.parseInt(bytesToHex(bytes.slice(0, 8)), 16);
   if (
     bytes.length !== 72 ||
     !Number.isSafeInteger(time) ||
-    !(await verifier.raw(cosignedMessage(body, time), bytes.slice(8), name))
+    !(await verifier.raw(cosignedMessage(body, time), bytes.slice(8), key.id))
   ) {
     throw new QuorateError('CHECKPOINT_BAD_SIGNATURE', `the checkpoint bears a broken signature of ${name}`);
   }
-  return { witness: name, time };
+  return time;
+}
+
+async function openWitness(line: NoteLine, body: string, verifier: Verifier): Promise<Witness | undefined> {
+  const { name } = line;
+  // Keys we do not know are to be skipped, says C2SP signed-note: witnesses of others may have signed too.
+  if (!isPeer(name)) return undefined;
+  const key = { name, id: name, keyId: noteKeyId(name, noteKinds.cosignature, name) };
+  const time = await openLine(line, body, key, verifier);
+  return time === undefined ? undefined : { witness: name, time };
+}
+
+/** A witness of others that signed a checkpoint, by the name in its key. */
+export interface NamedWitness {
+  name: string;
+  /** When it signed, in seconds since the epoch, by its own clock. */
+  time: number;
+}
+
+/**
+ * The lines of these witnesses under a note, each key once. `keys`: verifier keys of C2SP signed-note. Lines of others are
+ * skipped. Errors: `CHECKPOINT_MALFORMED`, `CHECKPOINT_BAD_SIGNATURE`, `DOC_NOT_BASE64`.
+ */
+export async function openNamedWitnesses(
+  note: string,
+  keys: readonly string[],
+  verifier: Verifier,
+): Promise<NamedWitness[]> {
+  const { body, lines } = splitNote(note);
+  const found: NamedWitness[] = [];
+  for (const key of keys.map(parseNoteKey)) {
+    const times: number[] = [];
+    for (const line of lines) {
+      const time = await openLine(line, body, key, verifier);
+      if (time !== undefined) times.push(time);
+    }
+    if (times[0] !== undefined) found.push({ name: key.name, time: times[0] });
+  }
+  return found;
 }
 
 /**

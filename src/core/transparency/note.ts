@@ -1,12 +1,6 @@
-import { sha256 } from '@noble/hashes/sha2.js';
-import { fromBase64, publicKeyOf, toBase64 } from '../documents/index.ts';
+import { fromBase64, toBase64 } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { toUtf8 } from '../text.ts';
 import { transparencyLimits } from './limits.ts';
-
-/** Signature kinds of C2SP signed-note: a log's plain Ed25519, and a witness's timestamped cosignature/v1. */
-export const noteKinds = { ed25519: 0x01, cosignature: 0x04 } as const;
-export type NoteKind = (typeof noteKinds)[keyof typeof noteKinds];
 
 export interface NoteLine {
   name: string;
@@ -23,11 +17,6 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
     at += part.length;
   }
   return whole;
-}
-
-/** `SHA-256(name ‖ 0x0A ‖ kind ‖ key)[:4]`. Source: C2SP signed-note, "Signatures". */
-export function noteKeyId(name: string, kind: NoteKind, peerId: string): Uint8Array {
-  return sha256(concat(toUtf8(name), Uint8Array.of(0x0a, kind), publicKeyOf(peerId))).slice(0, 4);
 }
 
 export function formatLine(name: string, keyId: Uint8Array, bytes: Uint8Array): string {

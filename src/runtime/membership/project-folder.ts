@@ -1,11 +1,15 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import {
   type Charter,
+  noteKinds,
   openMessage,
   type Policy,
+  parseNoteKey,
   type Role,
+  runsProject,
   signMessage,
   type Verified,
 } from '../../core/documents/index.ts';
@@ -169,7 +173,7 @@ async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean>
   // Read again: another ticket may have changed it since the folder was opened.
   const current = (await readCharter(folder.dir))?.payload ?? folder.charter;
   if (current.trusted.includes(key)) return false;
-  if ([...current.controllers, ...current.idps, current.log].includes(key)) {
+  if (runsProject(current, key)) {
     throw new QuorateError(
       'TRUSTED_KEY_NOT_APART',
       `${key} is the key of this project's controller, identity provider or log, which a trusted worker checks`,
@@ -185,21 +189,44 @@ async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean>
       },
     );
   }
-  await signNext(folder.dir, folder.root, current, { trusted: [...current.trusted, key] });
+  await signNext(folder.dir, folder.root, current, { ...current, trusted: [...current.trusted, key] });
   return true;
 }
 
+/** What an owner changes in a charter; what is absent stays. `witnesses`: null for none. */
+export interface CharterChanges {
+  /** Allowed source servers; an empty list allows any. */
+  vcs?: readonly string[];
+  witnesses?: NonNullable<Charter['witnesses']> | null;
+}
+
 /**
- * Signs a charter with other allowed source servers; an empty list allows any. Earlier evidence stays valid: each bundle
- * holds its charter. Errors: `CHARTER_NEEDS_ROOT`, `CHARTER_…`, `DOC_…`.
+ * Signs the next charter. Earlier evidence stays valid: each bundle holds its charter.
+ * Errors: `CHARTER_NEEDS_ROOT`, `CHARTER_…`, `NOTE_KEY_INVALID`, `WITNESS_KEY_NOT_APART`, `DOC_…`.
  */
-export async function setVcs(
+export async function changeCharter(
   folder: ProjectFolder,
-  vcs: readonly string[],
+  changes: CharterChanges,
 ): Promise<{ before: Charter; now: Charter; changed: boolean }> {
   const before = (await readCharter(folder.dir))?.payload ?? folder.charter;
-  const same = vcs.length === before.vcs.length && vcs.every((server) => before.vcs.includes(server));
-  if (same) return { before, now: before, changed: false };
+  const { vcs = before.vcs, witnesses = before.witnesses ?? null } = changes;
+  for (const key of witnesses?.keys ?? []) {
+    const { name, kind, id } = parseNoteKey(key);
+    if (kind !== noteKinds.cosignature)
+      throw new QuorateError('NOTE_KEY_INVALID', `the key of ${name} is one for logs, and no witness's`);
+    if (runsProject(before, id))
+      throw new QuorateError(
+        'WITNESS_KEY_NOT_APART',
+        `the key of ${name} is that of this project's controller, identity provider or log, which a witness checks`,
+      );
+  }
+  const { witnesses: _replaced, ...kept } = before;
+  const wanted: Charter = { ...kept, vcs: [...vcs], ...(witnesses !== null && { witnesses }) };
+  const sorted = (charter: Charter) => ({
+    vcs: [...charter.vcs].sort(),
+    witnesses: { need: charter.witnesses?.need, keys: [...(charter.witnesses?.keys ?? [])].sort() },
+  });
+  if (isDeepStrictEqual(sorted(wanted), sorted(before))) return { before, now: before, changed: false };
   if (folder.root === undefined) {
     throw new QuorateError(
       'CHARTER_NEEDS_ROOT',
@@ -207,22 +234,12 @@ export async function setVcs(
       { hint: `Put root.key into ${folder.dir} for this one command.` },
     );
   }
-  return { before, now: await signNext(folder.dir, folder.root, before, { vcs: [...vcs] }), changed: true };
+  return { before, now: await signNext(folder.dir, folder.root, before, wanted), changed: true };
 }
 
-/** Signs and writes the next charter, with the next epoch: members take a charter of a higher epoch only. */
-async function signNext(
-  dir: string,
-  root: NodeKey,
-  current: Charter,
-  changes: Pick<Charter, 'trusted'> | Pick<Charter, 'vcs'>,
-): Promise<Charter> {
-  const next: Charter = {
-    ...current,
-    ...changes,
-    epoch: current.epoch + 1,
-    iat: Math.floor(Date.now() / 1000),
-  };
+/** Signs and writes a charter with the next epoch: members take a charter of a higher epoch only. */
+async function signNext(dir: string, root: NodeKey, current: Charter, wanted: Charter): Promise<Charter> {
+  const next: Charter = { ...wanted, epoch: current.epoch + 1, iat: Math.floor(Date.now() / 1000) };
   await writeAtomic(join(dir, files.charter), (await signMessage('charter', next, root.signer)).raw);
   return next;
 }

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { formatNoteKey, noteKinds, parseNoteKey } from '../../../src/core/documents/index.ts';
 import {
   addWitness,
   formatCheckpoint,
   MerkleTree,
   openCheckpoint,
+  openNamedWitnesses,
   signCheckpoint,
   witnessCheckpoint,
 } from '../../../src/core/transparency/index.ts';
@@ -121,4 +123,55 @@ describe('checkpoints', () => {
       );
     },
   );
+});
+
+describe('witnesses of others', () => {
+  const name = 'witness.example/w1';
+  const vkey = formatNoteKey(name, noteKinds.cosignature, witness.id);
+  const named = (note: string, keys = [vkey]) => openNamedWitnesses(note, keys, joseVerifier);
+
+  /** What a witness of that name signs, made here from the specification's text. */
+  async function lineOf(text: string, time: number, signer = witness, as = name): Promise<string> {
+    const signature = await signer.signer.raw(Buffer.from(`cosignature/v1\ntime ${time}\n${text}`));
+    const stamp = Buffer.alloc(8);
+    stamp.writeBigUInt64BE(BigInt(time));
+    const { keyId } = parseNoteKey(formatNoteKey(as, noteKinds.cosignature, signer.id));
+    return `— ${as} ${Buffer.concat([keyId, stamp, signature]).toString('base64')}\n`;
+  }
+
+  it('are found by their keys, each once, and those of others are skipped', async () => {
+    const note = await signCheckpoint(body, log.signer);
+    const own = await lineOf(body, 1_700_000_000);
+    const foreign = await lineOf(body, 1_700_000_002, other, 'other.example');
+    const signed = note + foreign + own + (await lineOf(body, 1_700_000_003));
+    expect(await named(signed)).toEqual([{ name, time: 1_700_000_000 }]);
+    expect(await named(note + foreign)).toEqual([]);
+    expect((await open(signed)).witnesses).toEqual([]);
+  });
+
+  it('are another where the name or the key is another', async () => {
+    const note = await signCheckpoint(body, log.signer);
+    const elsewhere = await lineOf(body, 1_700_000_000, witness, 'other.example');
+    expect(await named(note + elsewhere)).toEqual([]);
+    expect(await named(note + (await lineOf(body, 1_700_000_000, other)))).toEqual([]);
+  });
+
+  it('are refused with a signature of another text', async () => {
+    const note = await signCheckpoint(body, log.signer);
+    const forked = body.replace('\n3\n', '\n4\n');
+    await expect(named(note + (await lineOf(forked, 1_700_000_000)))).rejects.toEqual(
+      code('CHECKPOINT_BAD_SIGNATURE'),
+    );
+  });
+
+  it.each([
+    ['no key id', `${name}+${vkey.slice(-44)}`],
+    ['another key id', vkey.replace(/\+[0-9a-f]{8}\+/, '+00000000+')],
+    ['another name', vkey.replace('w1', 'w2')],
+    ['another kind', vkey.replace(/\+B/, '+C')],
+    ['a space in its name', vkey.replace('witness', 'wit ness')],
+    ['a name that is too long', formatNoteKey('w'.repeat(129), noteKinds.cosignature, witness.id)],
+  ])('have one spelling of their keys: refused with %s', (_what, text) => {
+    expect(() => parseNoteKey(text)).toThrow(code('NOTE_KEY_INVALID'));
+  });
 });

@@ -1,16 +1,16 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openMessage, signMessage } from '../../../src/core/documents/index.ts';
+import { formatNoteKey, noteKinds, openMessage, signMessage } from '../../../src/core/documents/index.ts';
 import { decodeTicket } from '../../../src/identity/ticket.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
+  changeCharter,
   initProject,
   issueTicket,
   openProjectFolder,
   type ProjectFolder,
   readCharter,
-  setVcs,
   writeAddress,
 } from '../../../src/runtime/membership/project-folder.ts';
 import { testKey } from '../../support/documents.ts';
@@ -121,7 +121,7 @@ describe('the servers that source may come from', () => {
     const made = await project();
     await writeAddress(made.dir, address);
     await issueTicket(made, { ...ticketFor, role: 'trusted-worker', key: testKey('tower').id });
-    const { before, now } = await setVcs(made, ['git.example.org', '192.168.1.5:3000']);
+    const { before, now } = await changeCharter(made, { vcs: ['git.example.org', '192.168.1.5:3000'] });
     expect(before.vcs).toEqual(['git.example.org']);
     const charter = await readCharter(made.dir);
     expect(charter?.signer).toBe(made.project);
@@ -136,7 +136,7 @@ describe('the servers that source may come from', () => {
 
   it('are not signed again where they are the same', async () => {
     const made = await project();
-    expect((await setVcs(made, ['git.example.org'])).changed).toBe(false);
+    expect((await changeCharter(made, { vcs: ['git.example.org'] })).changed).toBe(false);
     expect((await readCharter(made.dir))?.payload.epoch).toBe(1);
   });
 
@@ -144,7 +144,44 @@ describe('the servers that source may come from', () => {
     const made = await project();
     await rename(join(made.dir, 'root.key'), join(made.dir, '..', 'elsewhere.key'));
     const opened = await openProjectFolder(made.dir);
-    expect(await codeOf(() => setVcs(opened, []))).toBe('CHARTER_NEEDS_ROOT');
+    expect(await codeOf(() => changeCharter(opened, { vcs: [] }))).toBe('CHARTER_NEEDS_ROOT');
     expect((await readCharter(made.dir))?.payload.vcs).toEqual(['git.example.org']);
+  });
+});
+
+describe('the witnesses of others', () => {
+  const key = (name: string, id = testKey(name).id) => formatNoteKey(name, noteKinds.cosignature, id);
+
+  it('are named by the root key in the next charter, which keeps all else, and are taken out of it again', async () => {
+    const made = await project();
+    expect(made.charter.witnesses).toBeUndefined();
+    const witnesses = { need: 1, keys: [key('w.example'), key('v.example')] };
+    const { before, now } = await changeCharter(made, { witnesses });
+    expect((await readCharter(made.dir))?.payload).toEqual({ ...before, witnesses, epoch: 2, iat: now.iat });
+    expect((await changeCharter(made, { witnesses })).changed).toBe(false);
+    const vcs = ['git.example.net'];
+    expect((await changeCharter(made, { vcs })).now.witnesses).toEqual(witnesses);
+    const after = (await changeCharter(made, { witnesses: null })).now;
+    expect(after).toEqual({ ...before, vcs, epoch: 4, iat: after.iat });
+    expect('witnesses' in after).toBe(false);
+  });
+
+  it.each([
+    [
+      'a key of the controller',
+      'WITNESS_KEY_NOT_APART',
+      (made: ProjectFolder) => key('w', made.controller.id),
+    ],
+    [
+      'a key of the identity provider',
+      'WITNESS_KEY_NOT_APART',
+      (made: ProjectFolder) => key('w', made.idp.id),
+    ],
+    ['a key id of another name', 'NOTE_KEY_INVALID', () => key('w.example').replace('w.', 'v.')],
+    ["a log's key", 'NOTE_KEY_INVALID', () => formatNoteKey('w', noteKinds.ed25519, testKey('w').id)],
+  ])('are refused: %s', async (_what, code, of) => {
+    const made = await project();
+    expect(await codeOf(() => changeCharter(made, { witnesses: { need: 1, keys: [of(made)] } }))).toBe(code);
+    expect((await readCharter(made.dir))?.payload.epoch).toBe(1);
   });
 });
