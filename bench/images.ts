@@ -27,7 +27,7 @@ async function readyImage(bench: Bench, signal: AbortSignal): Promise<() => Held
   const store = await openStore({ dir: join(dir, 'store') });
   bench.after(() => store.close());
   const source = {
-    obtain: () => readImageFile(store, imagesFolder(dir), made.image, signal),
+    obtain: () => readImageFile(store, imagesFolder(dir), made.image, { signal }),
     discard: async () => {},
   };
   const cacheDir = join(dir, 'cache');

@@ -1,4 +1,4 @@
-export { counted, sizeText as bytes } from '../core/quantity.ts';
+export { counted, duration, sizeText as bytes } from '../core/quantity.ts';
 
 /** The last six characters of an id: ids of one kind begin alike. With --json ids are printed in full. */
 export function shortId(id: string): string {
@@ -7,21 +7,6 @@ export function shortId(id: string): string {
 
 /** The first ten characters of a run's id, which all commands accept. */
 export const shortRun = (run: string): string => run.slice(0, 10);
-
-/** `850 ms`, `3.2 s`, `2 min 5 s`, `1 h 3 min`, `6 d 4 h`: two units at most. */
-export function duration(ms: number): string {
-  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
-  if (ms < 10_000) return `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
-  const seconds = Math.floor(ms / 1000);
-  const pair = (large: number, unit: string, small: number, smallUnit: string) =>
-    small === 0 ? `${large} ${unit}` : `${large} ${unit} ${small} ${smallUnit}`;
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return pair(minutes, 'min', seconds % 60, 's');
-  const hours = Math.floor(minutes / 60);
-  if (hours < 24) return pair(hours, 'h', minutes % 60, 'min');
-  return pair(Math.floor(hours / 24), 'd', hours % 24, 'h');
-}
 
 /** `2026-11-25 14:03:07Z`. */
 export function when(ms: number): string {

@@ -19,6 +19,8 @@ export class Output {
   readonly #err: Sink;
 
   readonly #cursor: boolean;
+  /** The last one made: lines are printed above its rows. */
+  #board: Board | undefined;
 
   /** `cursor`: whether a terminal can move it; yes unless told. */
   constructor(out: Sink, err: Sink, options: { json: boolean; colour: boolean; cursor?: boolean }) {
@@ -31,7 +33,9 @@ export class Output {
 
   /** Prints lines of text; nothing with --json. */
   say(...lines: string[]): void {
-    if (!this.json) this.#out.write(lines.map((line) => `${line}\n`).join(''));
+    if (this.json) return;
+    if (this.#board?.isDrawn) for (const line of lines) this.#board.say(line);
+    else this.#out.write(lines.map((line) => `${line}\n`).join(''));
   }
 
   /** Prints one JSON value on one line; nothing without --json. */
@@ -47,7 +51,8 @@ export class Output {
   /** Rows that change in place on a terminal, and are printed once per change elsewhere. */
   board(options: { live: boolean } = { live: true }): Board {
     const live = options.live && this.#out.isTTY === true && !this.json && this.#cursor;
-    return new Board(this.#out, { live, silent: this.json });
+    this.#board = new Board(this.#out, { live, silent: this.json });
+    return this.#board;
   }
 }
 
@@ -99,9 +104,22 @@ export class Board {
     else this.#out.write(`${line}\n`);
   }
 
+  /** Whether rows stand below the last line. */
+  get isDrawn(): boolean {
+    return this.#drawn > 0;
+  }
+
   /** Whether rows change in place. */
   get live(): boolean {
     return this.#live;
+  }
+
+  /** Erases a row. */
+  remove(key: string): void {
+    this.#printed.delete(key);
+    if (!this.#rows.delete(key) || !this.#live) return;
+    this.#draw();
+    if (this.#rows.size === 0) this.end();
   }
 
   /** Erases the rows. */

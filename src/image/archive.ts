@@ -8,16 +8,30 @@ import type { Entry } from './normalise.ts';
 const pieceBytes = 1024 * 1024;
 
 /** Writes entries as one tar archive. `layers` are the unpacked layers that hold the content of files. */
-export function writeArchive(entries: readonly Entry[], layers: readonly string[]): Readable {
-  return Readable.from(archive(entries, layers), { objectMode: false });
+export function writeArchive(
+  entries: readonly Entry[],
+  layers: readonly string[],
+  onProgress: (bytes: number, total: number) => void = () => {},
+): Readable {
+  const total = entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.content.size : 0), 0);
+  let written = 0;
+  const onWritten = (count: number): void => {
+    written += count;
+    onProgress(written, total);
+  };
+  return Readable.from(archive(entries, layers, onWritten), { objectMode: false });
 }
 
-async function* archive(entries: readonly Entry[], layers: readonly string[]): AsyncGenerator<Uint8Array> {
+async function* archive(
+  entries: readonly Entry[],
+  layers: readonly string[],
+  onWritten: (count: number) => void,
+): AsyncGenerator<Uint8Array> {
   const handles: FileHandle[] = [];
   const packer = pack();
   try {
     for (const file of layers) handles.push(await open(file));
-    const filled = fill(packer, entries, handles);
+    const filled = fill(packer, entries, handles, onWritten);
     filled.catch((error: unknown) => packer.destroy(error as Error));
     for await (const chunk of packer as AsyncIterable<Uint8Array>) yield chunk;
     await filled;
@@ -31,6 +45,7 @@ async function fill(
   packer: ReturnType<typeof pack>,
   entries: readonly Entry[],
   handles: readonly FileHandle[],
+  onWritten: (count: number) => void,
 ): Promise<void> {
   for (const entry of entries) {
     await new Promise<void>((resolve, reject) => {
@@ -49,7 +64,7 @@ async function fill(
       );
       sink.on('error', reject);
       if (entry.kind !== 'file') sink.end(undefined);
-      else pour(sink, entry.content, handles[entry.content.layer]).catch(reject);
+      else pour(sink, entry.content, handles[entry.content.layer], onWritten).catch(reject);
     });
   }
   packer.finalize();
@@ -59,10 +74,13 @@ async function pour(
   sink: ReturnType<ReturnType<typeof pack>['entry']>,
   { at, size }: { at: number; size: number },
   handle: FileHandle | undefined,
+  onWritten: (count: number) => void,
 ): Promise<void> {
   for (let done = 0; done < size && handle !== undefined; done += pieceBytes) {
     const piece = { at: at + done, size: Math.min(pieceBytes, size - done) };
-    if (sink.write(await readContent(handle, piece))) continue;
+    const more = sink.write(await readContent(handle, piece));
+    onWritten(piece.size);
+    if (more) continue;
     await new Promise<void>((resolve) => {
       const go = (): void => {
         sink.off('drain', go).off('close', go);

@@ -74,10 +74,9 @@ export async function unpackLayer(
   blob: Blob,
   expected: ExpectedLayer,
   file: string,
-  budget: Budget,
-  signal: AbortSignal,
+  { budget, signal, onRead }: { budget: Budget; signal: AbortSignal; onRead?: (count: number) => void },
 ): Promise<void> {
-  const packed = new HashingTransform(expected.digest);
+  const packed = new HashingTransform(expected.digest, onRead);
   const unpacked = new HashingTransform(expected.diff, (count) => budget.bytes(count));
   const unpacker = unpackerFor(await blob.head());
   try {

@@ -12,7 +12,11 @@ export interface ReadOptions {
   /** An existing, empty folder with space for all layers. The caller removes it when the archive has been read. */
   scratch: string;
   signal: AbortSignal;
+  onProgress?: ImageProgress | undefined;
 }
+
+/** How far the reading of an image is: first its layers, as they are stored, then the files of its root. */
+export type ImageProgress = (step: 'layers' | 'files', bytes: number, total: number | undefined) => void;
 
 /**
  * Reads an OCI image layout (a folder, or a tar of one) or the output of `docker save`. Returns its root file system in normal
@@ -21,7 +25,7 @@ export interface ReadOptions {
  */
 export async function readImage(
   path: string,
-  { scratch, signal, ...choice }: ReadOptions & ImageSelection,
+  { scratch, signal, onProgress, ...choice }: ReadOptions & ImageSelection,
 ): Promise<Readable> {
   const blobs = await openBlobs(path, signal);
   try {
@@ -29,13 +33,23 @@ export async function readImage(
     const root = new Root();
     const budget = new Budget();
     await mkdir(join(scratch, 'layers'));
-    for (const [index, { digest, size, diff, open }] of (await layersOf(blobs, choice)).entries()) {
+    const layers = await layersOf(blobs, choice);
+    const total = layers.reduce<number | undefined>(
+      (sum, { size }) => (sum === undefined || size === undefined ? undefined : sum + size),
+      0,
+    );
+    let read = 0;
+    const onRead = (count: number): void => {
+      read += count;
+      onProgress?.('layers', read, total);
+    };
+    for (const [index, { digest, size, diff, open }] of layers.entries()) {
       const file = join(scratch, 'layers', String(index));
       files.push(file);
-      await unpackLayer(await open(), { digest, size, diff }, file, budget, signal);
+      await unpackLayer(await open(), { digest, size, diff }, file, { budget, signal, onRead });
       await applyLayer(root, file, index, budget, signal);
     }
-    return writeArchive(normaliseRoot(root), files);
+    return writeArchive(normaliseRoot(root), files, (bytes, all) => onProgress?.('files', bytes, all));
   } finally {
     await blobs.close();
   }

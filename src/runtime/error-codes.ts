@@ -27,7 +27,7 @@ const runtimeErrors = {
   IMAGE_LACKS_TOOL:
     'The sandbox runs `sh`, `cat`, `env`, `rm`, `sleep`, GNU `tar` and `setpriv` inside of the image, and the message names what is missing. Install it there (Debian: `dash`, `coreutils`, `tar`, `util-linux`).',
   IMAGE_NOT_READY:
-    'The controller is reading the image of the job, which takes a moment when it is asked for the first time. Publish the job again.',
+    'The controller is reading the image of the job, which takes a moment when it is asked for the first time, and got no further for a minute. Publish the job again.',
   IMAGE_UNKNOWN:
     'That image is not here. The owner brings it in the project: `quorate image build` or `quorate image import`; `quorate image list` shows those there are.',
   JOBFILE_JOB_AMBIGUOUS: 'The job file has several jobs. Say which one.',

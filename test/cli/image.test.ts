@@ -10,7 +10,8 @@ describe('quorate image', () => {
     const layers = [smallSystem(), [file('etc/made', 'here')]];
     const made = await person.run(['image', 'import', await writeLayout(await layoutOf(layers))]);
     expect(made.code, made.report).toBe(0);
-    const [, cid = ''] = /^image (bafybei\w+)\n/.exec(made.out) ?? [];
+    expect(made.out).toMatch(/^unpacking its layers: .* of .*\nstoring its files: .* of .*\n/);
+    const [, cid = ''] = /^image (bafybei\w+)\n/m.exec(made.out) ?? [];
     expect(made.out).toContain(`    image: ${cid}\n`);
     expect(made.out).toMatch(/^\d+(\.\d)? MiB in \d+ files$/m);
     // Of an import that was killed long ago, and of one that runs.
@@ -18,7 +19,12 @@ describe('quorate image', () => {
     for (const left of [old, young]) await writeFile(String(left), 'half');
     await utimes(String(old), 1, 1);
     const again = await person.run(['image', 'import', await writeTarOf(await savedOf(layers)), '--json']);
-    expect(JSON.parse(again.out)).toMatchObject({ image: cid, files: expect.any(Number) });
+    const events = again.out.split('\n').flatMap((line) => (line === '' ? [] : JSON.parse(line)));
+    expect(events.slice(0, 2)).toEqual([
+      expect.objectContaining({ event: 'progress', says: 'unpacking its layers' }),
+      expect.objectContaining({ event: 'progress', says: 'storing its files', bytes: expect.any(Number) }),
+    ]);
+    expect(events.at(-1)).toMatchObject({ image: cid, files: expect.any(Number) });
     expect(await readdir(person.at('home', 'images'))).toEqual([`${cid}.car`, `${cid}.json`, 'y.car.2.new']);
     expect((await person.run(['image', 'list'])).out).toContain(cid);
     const ready = person.at('home', 'image-cache', cid);

@@ -1,11 +1,17 @@
-import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { cp, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeBundle } from '../../src/core/documents/index.ts';
 import { file, layoutOf, writeLayout } from '../image/support.ts';
 import { smallSystem } from '../image/system.ts';
 import { jobFile } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
+
+const makePipe = promisify(execFile);
 
 let cluster: LocalCluster;
 let image = '';
@@ -34,10 +40,28 @@ describe('a job with an image', () => {
     const at = await writeLayout(await layoutOf([smallSystem(), [file('usr/share/mark', 'of the image\n')]]));
     const made = await cluster.cli(['image', 'import', at]);
     expect(made.code, made.report).toBe(0);
-    image = String(made.lines[0]?.image);
-    const proc = await cluster.submit(await cluster.git.commit('tool', files(image, run)));
+    image = String(made.lines.at(-1)?.image);
+    // The controller reads the image from a pipe that has nothing yet, and one worker receives slowly.
+    const car = join(cluster.projectDir, '.quorate', 'images', `${image}.car`);
+    await rename(car, `${car}.whole`);
+    await makePipe('mkfifo', [car]);
+    const slow = await cluster.cli(['worker', 'limits', '--down', '16KiB/s'], { home: 'ada' });
+    expect(slow.code, slow.report).toBe(0);
+    const proc = cluster.inside('quorate run', ['run', await cluster.git.commit('tool', files(image, run))]);
+    expect(await proc.event('waiting')).toMatchObject({ code: 'IMAGE_NOT_READY' });
+    expect(await cluster.control.event('transfer')).toMatchObject({ data: { image, state: 'running' } });
+    await pipeline(createReadStream(`${car}.whole`), createWriteStream(car));
+    await rename(`${car}.whole`, car);
+    expect(await cluster.worker('ada').event('transfer')).toMatchObject({
+      data: { image, state: 'running' },
+    });
+    const status = await cluster.cli(['worker', 'status'], { home: 'ada' });
+    expect(status.lines[0]).toMatchObject({ status: { fetching: { image, bytes: expect.any(Number) } } });
+    await cluster.cli(['worker', 'limits', '--down', 'none'], { home: 'ada' });
     const { code } = await proc.end();
     expect(code, proc.report()).toBe(0);
+    for (const node of [cluster.control, cluster.worker('ada')])
+      expect(node.all('transfer').at(-1)).toMatchObject({ data: { image, state: 'done' } });
     const verdict = proc.lines.at(-1);
     expect(verdict).toMatchObject({ event: 'verdict', level: 'trusted' });
     const fetched = await cluster.fetch(
@@ -51,7 +75,7 @@ describe('a job with an image', () => {
     expect(await cluster.readText('fetched', 'tool', 'programs')).toBe(
       'cat\ndash\nenv\nls\nrm\nsetpriv\nsh\nsleep\ntar\n',
     );
-    const shown = await cluster.cli(['show', String(proc.lines[0]?.run)]);
+    const shown = await cluster.cli(['show', String((await proc.event('submitted')).run)]);
     expect(shown.code, shown.report).toBe(0);
     const { receipts } = decodeBundle(await readFile(join(cluster.dir, 'b'), 'utf8'));
     const portable = receipts.map(({ envelope }) => {

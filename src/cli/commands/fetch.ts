@@ -5,7 +5,7 @@ import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes as sizeOf } from '../format.ts';
 import { checkNewFolder } from '../new-folder.ts';
-import { Rate } from '../rate.ts';
+import { TransferRow } from '../transfer-row.ts';
 import { addresses, secondsOf } from '../values.ts';
 import { sayKnowledge, sayVerification } from '../verification.ts';
 import { whereFrom } from '../where-from.ts';
@@ -61,8 +61,7 @@ async function run(context: Context, artifact: string, options: Options): Promis
   const book = await openRevocationBook(context.home, where.project, ({ message }) =>
     out.note(`What was learned of revocations is not kept: ${message}`),
   );
-  const board = out.board();
-  const rate = new Rate();
+  const row = new TransferRow(out);
   let result: Awaited<ReturnType<typeof fetchArtifact>>;
   try {
     result = await fetchArtifact({
@@ -74,20 +73,14 @@ async function run(context: Context, artifact: string, options: Options): Promis
       ...(options.ref === undefined ? {} : { ref: options.ref }),
       ...(options.maxAge === undefined ? {} : { maxAge: options.maxAge }),
       signal,
-      onProgress: ({ says, bytes, total }) => {
-        if (bytes !== undefined) rate.add(performance.now(), bytes, total);
-        board.set('fetch', {
-          text: says,
-          changing: () => (bytes === undefined ? says : `${says} ${rate.text(performance.now())}`),
-        });
-      },
+      onProgress: ({ says, bytes, total }) => row.set(says, bytes, total),
     });
   } catch (error) {
-    board.end();
+    row.end();
     if (error instanceof NotTrusted) sayVerification(out, error.verification);
     throw error;
   }
-  board.end();
+  row.end();
   const { verification, bundleText, bytes, providers, controllerUsed } = result;
   if (options.bundleOut !== undefined) await writeFile(resolve(context.cwd, options.bundleOut), bundleText);
   out.value({ artifact, folder: dest, bytes, providers, controllerUsed, verification });

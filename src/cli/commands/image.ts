@@ -7,6 +7,7 @@ import { type Act, type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes, columns } from '../format.ts';
 import { findProject } from '../project.ts';
+import { TransferRow } from '../transfer-row.ts';
 import { packages, several } from '../values.ts';
 
 interface Build {
@@ -109,11 +110,22 @@ async function build(context: Context, { suite, include = [], mirror = [] }: Bui
   }
 }
 
+const importSteps = { layers: 'unpacking its layers', files: 'storing its files' } as const;
+
 async function importFrom(context: Context, path: string, { name, arch }: Import): Promise<Exit> {
   const { importImage } = await import('../../runtime/images/make.ts');
   const dir = await folderOf(context);
   const from = resolve(context.cwd, path);
-  return say(context, await importImage({ dir, path: from, name, arch, signal: context.signal }));
+  const row = new TransferRow(context.out);
+  try {
+    const onProgress = (step: keyof typeof importSteps, done: number, total: number | undefined): void =>
+      row.set(importSteps[step], done, total);
+    const made = await importImage({ dir, path: from, name, arch, onProgress, signal: context.signal });
+    row.end();
+    return say(context, made);
+  } finally {
+    row.end();
+  }
 }
 
 function say({ out }: Context, made: MadeImage): Exit {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
 import type { Progress } from '../../core/controller/events.ts';
-import { QuorateError } from '../../core/errors.ts';
+import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import type { Client } from '../../runtime/client/client.ts';
 import { type Context, type Define, examples } from '../context.ts';
@@ -29,6 +29,9 @@ interface Options {
 /** Validity of a request, in seconds. */
 const expiresSeconds = 24 * 3600;
 const idleMs = 20_000;
+/** Gives up on a controller that reads nothing more of an image for this long. */
+const imageStallMsMax = 60_000;
+const askAgainMs = 500;
 /** Wait after the verdict for the rest of the logs. */
 const restMsMax = 2_000;
 const noOperatorYet =
@@ -101,28 +104,57 @@ async function start(context: Context, given: string | undefined, options: Optio
     }
     const client = await openClient({ home, membership, signal: limit });
     try {
-      const accepted = await client
-        .submit({
+      const accepted = await whenImageIsReady(context, limit, () =>
+        client.submit({
           repo: { url: source.repo.url, ref: prepared.ref },
           commit: prepared.commit,
           tree: prepared.tree,
           job: prepared.chosen,
           policy: prepared.chosen.trust,
           expiresSeconds,
-        })
-        .catch((cause: unknown) => {
-          if (!signal.aborted) throw cause;
-          throw new QuorateError('CLI_INTERRUPTED', 'stopped while the job was being published', {
-            hint: 'It may have arrived: quorate jobs lists it.',
-            cause,
-          });
+        }),
+      ).catch((cause: unknown) => {
+        if (!signal.aborted) throw cause;
+        throw new QuorateError('CLI_INTERRUPTED', 'stopped while the job was being published', {
+          hint: 'It may have arrived: quorate jobs lists it.',
+          cause,
         });
+      });
       out.value({ event: 'submitted', ...accepted, commit: prepared.commit });
       out.say(out.colours.dim(`run ${accepted.run}`));
       return await follow(context, client, accepted.run, options, limit);
     } finally {
       await client.close();
     }
+  }
+}
+
+/** Publishes again while the controller reads the job's image, and shows how far it is. Errors: those of `publish`. */
+async function whenImageIsReady<T>(
+  { out }: Context,
+  limit: AbortSignal,
+  publish: () => Promise<T>,
+): Promise<T> {
+  const board = out.board();
+  let shown = '';
+  let changedAt = performance.now();
+  try {
+    for (;;) {
+      try {
+        return await publish();
+      } catch (error) {
+        if (codeOf(error) !== 'IMAGE_NOT_READY') throw error;
+        const now = performance.now();
+        const says = messageOf(error);
+        if (says === shown && now - changedAt > imageStallMsMax) throw error;
+        if (says !== shown) [shown, changedAt] = [says, now];
+        board.set('image', { text: escapeLine(says, 300) });
+        out.value({ event: 'waiting', code: 'IMAGE_NOT_READY', says });
+      }
+      await sleep(askAgainMs, undefined, { signal: limit });
+    }
+  } finally {
+    board.end();
   }
 }
 

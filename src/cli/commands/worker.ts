@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
+import { transferText } from '../../core/transfer-meter.ts';
 import type { ControlAnswer, ControlRequest } from '../../runtime/worker/control.ts';
 import { type Act, type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -102,7 +103,7 @@ async function ask(context: Context, project: string | undefined, request: Contr
 function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: ControlAnswer): void {
   const { bold, dim, yellow } = out.colours;
   if (verb === 'stop') return out.say('It stops.');
-  const { state, reason, lending, unheeded, builds, using, leases, hostLoad } = status;
+  const { state, reason, lending, unheeded, builds, fetching, using, leases, hostLoad } = status;
   out.say(`${bold(state)}${reason === null ? '' : `: takes no new job, ${reason}`}`);
   if (verb === 'drain')
     out.say(
@@ -114,6 +115,7 @@ function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: C
   for (const what of unheeded) out.say(yellow(`  no effect  ${what}`));
   for (const { job, commit, ms } of builds)
     out.say(`  builds     ${escapeLine(job, 80)} at ${commit.slice(0, 12)} for ${duration(ms)}`);
+  if (fetching !== null) out.say(`  fetches    the image ${fetching.image}: ${transferText(fetching)}`);
   if (builds.length > 0)
     out.say(
       `  uses       ${bytes(using.memoryBytes)} of memory, ${duration(using.processorSeconds * 1000)} of processor`,

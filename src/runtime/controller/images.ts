@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, QuorateError } from '../../core/errors.ts';
+import { transferText } from '../../core/transfer-meter.ts';
 import { announce } from '../artifacts/announce.ts';
 import { hasImageFile, imagesFolder, readImageFile } from '../images/files.ts';
+import { type Transfer, tellTransfer } from '../node/tell-transfer.ts';
 import type { ControllerContext } from './context.ts';
 
 /** Under this name the store keeps images. */
 const pin = 'image';
 /** Whoever publishes a job waits this long for an image that is being taken in. */
-const waitMs = 12_000;
+const waitMs = 5_000;
 
 /** The images of a project's jobs: taken in from the owner's folder when first asked for, then served like any artifact. */
 export class ControllerImages {
@@ -15,6 +17,7 @@ export class ControllerImages {
   readonly #signal: AbortSignal;
   readonly #ready = new Set<string>();
   readonly #taking = new Map<string, Promise<void>>();
+  readonly #transfers = new Map<string, Transfer>();
 
   constructor(context: ControllerContext, signal: AbortSignal) {
     this.#context = context;
@@ -52,17 +55,30 @@ export class ControllerImages {
     } finally {
       over.abort();
     }
-    throw new QuorateError('IMAGE_NOT_READY', `the controller is still reading the image ${image}`, {
-      hint: 'Publish the job again in a moment.',
-    });
+    throw new QuorateError(
+      'IMAGE_NOT_READY',
+      `the controller is still reading the image ${image}${this.#howFar(image)}`,
+      {
+        hint: 'Publish the job again in a moment.',
+      },
+    );
   }
 
   async #take(dir: string, image: string): Promise<void> {
     const { store, tell } = this.#context;
-    await readImageFile(store, dir, image, this.#signal);
-    await store.pin([image], pin);
+    await tellTransfer(tell, { verb: 'reading', image }, async (transfer) => {
+      this.#transfers.set(image, transfer);
+      const onProgress = (bytes: number, total: number): void => transfer.progress(bytes, total);
+      await readImageFile(store, dir, image, { signal: this.#signal, onProgress });
+      await store.pin([image], pin);
+    }).finally(() => this.#transfers.delete(image));
     tell('info', 'image', `serving the image ${image}`, { image });
     this.#offer(image);
+  }
+
+  #howFar(image: string): string {
+    const state = this.#transfers.get(image)?.state;
+    return state === undefined ? '' : `: ${transferText(state)}`;
   }
 
   #offer(image: string): void {

@@ -79,7 +79,7 @@ export async function readImageFile(
   store: Store,
   dir: string,
   image: string,
-  signal: AbortSignal,
+  { signal, onProgress }: { signal: AbortSignal; onProgress?: (bytes: number, total: number) => void },
 ): Promise<void> {
   const file = carFile(dir, image);
   const decoder = new CarDecoder([{ cid: store.blocks.parse(image), depth: 0 }], store.blocks.links);
@@ -89,10 +89,14 @@ export async function readImageFile(
       await store.blocks.put(block.cid, Uint8Array.from(block.bytes));
   };
   try {
+    const total = (await stat(file)).size;
+    let read = 0;
     await store.blocks.during(async () => {
       for await (const piece of createReadStream(file, { signal, highWaterMark: 1024 * 1024 })) {
         decoder.push(piece as Uint8Array);
         await take();
+        read += (piece as Uint8Array).length;
+        onProgress?.(read, total);
       }
       decoder.end();
     });

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { type Arch, makeDebianRoot, readImage } from '../../image/index.ts';
+import { type Arch, type ImageProgress, makeDebianRoot, readImage } from '../../image/index.ts';
 import { openStore } from '../../store/index.ts';
 import { makeScratch } from '../node/scratch.ts';
 import { type ImageMetadata, writeImageFile } from './files.ts';
@@ -42,10 +42,16 @@ export function importImage({
   path,
   name,
   arch,
+  onProgress,
   ...making
-}: Making & { path: string; name: string | undefined; arch: Arch }): Promise<MadeImage> {
+}: Making & {
+  path: string;
+  name: string | undefined;
+  arch: Arch;
+  onProgress?: ImageProgress;
+}): Promise<MadeImage> {
   return make(making, path.slice(-1000), (scratch) =>
-    readImage(path, { scratch, name, arch, signal: making.signal }),
+    readImage(path, { scratch, name, arch, signal: making.signal, onProgress }),
   );
 }
 

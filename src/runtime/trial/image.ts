@@ -37,7 +37,7 @@ export function trialImage(
             hint: 'Create it (quorate image build, quorate image import), or write image: host in quorate.yaml.',
           });
         }
-        await readImageFile(store, dir, image, signal);
+        await readImageFile(store, dir, image, { signal });
       },
       // The store is removed after the trial.
       discard: async () => {},

@@ -1,10 +1,12 @@
 import { messageOf } from '../../core/errors.ts';
 import { knobs } from '../../core/lending-knobs.ts';
+import type { TransferState } from '../../core/transfer-meter.ts';
 import { announce } from '../artifacts/announce.ts';
 import { connectReachable } from '../artifacts/fetch.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 import { type HeldImage, ImageCache, type ObtainOptions } from '../images/cache.ts';
 import { imageCacheFolder } from '../images/cache-folder.ts';
+import { type Transfer, tellTransfer } from '../node/tell-transfer.ts';
 import type { WorkerContext } from './context.ts';
 
 /** Under this name the store keeps the blocks of images, for other workers. */
@@ -14,10 +16,16 @@ const graceSeconds = 60;
 const lookMs = 5_000;
 const providersMax = 4;
 
+export interface FetchedImage extends TransferState {
+  image: string;
+}
+
 /** The images a worker builds in: fetched from whoever has them, served to others, and ready on its disk. */
 export class WorkerImages {
   readonly #context: WorkerContext;
   readonly #cache: ImageCache;
+  /** Images are fetched one at a time. */
+  #fetching: { image: string; transfer: Transfer } | undefined;
 
   constructor(context: WorkerContext, bytesMax: number = knobs.imageBytes.default) {
     this.#context = context;
@@ -47,6 +55,13 @@ export class WorkerImages {
     }
   }
 
+  /** The image that is being fetched, and how far that is; null while none is. */
+  get fetching(): FetchedImage | null {
+    if (this.#fetching === undefined) return null;
+    const { image, transfer } = this.#fetching;
+    return { image, ...(transfer.state ?? { bytes: 0, total: null, bytesPerSecond: null }) };
+  }
+
   use(image: string, signal: AbortSignal): HeldImage {
     return this.#cache.use(image, signal);
   }
@@ -56,7 +71,16 @@ export class WorkerImages {
     if (!(await store.has(image, signal))) {
       tell('info', 'image', `fetching the image ${image}`, { image });
       const from = await this.#providers(image, signal);
-      await pullArtifact(this.#context, image, { from, signal, maxBytes, onProgress });
+      await tellTransfer(tell, { verb: 'fetching', image }, async (transfer) => {
+        this.#fetching = { image, transfer };
+        const progress = (bytes: number, total: number | undefined): void => {
+          transfer.progress(bytes, total);
+          onProgress(bytes);
+        };
+        await pullArtifact(this.#context, image, { from, signal, maxBytes, onProgress: progress });
+      }).finally(() => {
+        this.#fetching = undefined;
+      });
     }
     await store.pin([image], imagePin);
     announce(mesh, image, signal).catch((error: unknown) => {

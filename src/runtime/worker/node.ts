@@ -217,6 +217,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       bandwidth,
       dispatch: (event) => loop.dispatch(event),
       builds: () => builder.builds,
+      fetching: () => images.fetching,
       leases: () => machine.openLeases,
       trouble: () => sessions.trouble,
       tell,

@@ -7,6 +7,7 @@ import type { Lending, WorkerEvent } from '../../core/worker/events.ts';
 import type { Tell } from '../node/node-events.ts';
 import { hostLoad, type ProcessorTimes, processorTimes } from './host-load.ts';
 import { withinHours } from './hours.ts';
+import type { FetchedImage } from './images.ts';
 import { checkHeld, checkTerms, type OperatorRules, prioritiesOf, unheeded } from './terms.ts';
 
 /** What is lent; null where there is no limit. */
@@ -34,6 +35,8 @@ export interface OperatorStatus {
   unheeded: string[];
   /** Running builds, and for how long each runs. */
   builds: { job: string; commit: string; ms: number }[];
+  /** The image that a build waits for; null while none is being fetched. */
+  fetching: FetchedImage | null;
   /** What all of them use together. */
   using: { memoryBytes: number; processorSeconds: number };
   /** Leases of rounds that have not ended, those being built included. */
@@ -49,6 +52,7 @@ export interface OperatorOptions {
   bandwidth: Bandwidth;
   dispatch(event: WorkerEvent): void;
   builds(): OperatorStatus['builds'];
+  fetching(): OperatorStatus['fetching'];
   leases(): number;
   /** Why no job comes, such as a lost connection; null while nothing is known to be wrong. */
   trouble(): string | null;
@@ -212,6 +216,7 @@ export class Operator {
       lending: this.#lent(),
       unheeded: unheeded(this.#rules, sandboxes.abilities),
       builds: builds(),
+      fetching: this.#options.fetching(),
       using,
       leases: leases(),
       hostLoad: this.#load,
