@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { formatNoteKey, noteKinds, parseNoteKey } from '../../../src/core/documents/index.ts';
 import { QuorateError } from '../../../src/core/errors.ts';
 import {
   addWitness,
@@ -50,6 +51,18 @@ const checkpoint = define<string>({
       new Set(opened.witnesses.map((found) => found.witness)).size === opened.witnesses.length,
       'one witness counts twice',
     );
+  },
+});
+
+/** A key has one spelling: what is taken is written again as it was. */
+const noteKey = define<string>({
+  name: 'note-key',
+  seeds: async () =>
+    Object.values(noteKinds).map((kind) => formatNoteKey('witness.example/w1', kind, witness.id)),
+  arbitrary: (seeds) => mutatedText(seeds, ['+', '++', ' ', '/', '=', '00000000', 'A'.repeat(44), 'é']),
+  run(text) {
+    const { name, kind, id } = parseNoteKey(text);
+    must(formatNoteKey(name, kind, id) === text, 'a key has two spellings');
   },
 });
 
@@ -151,4 +164,4 @@ const consistency = define<Consistency>({
   },
 });
 
-export const targets: readonly AnyTarget[] = [checkpoint, inclusion, consistency];
+export const targets: readonly AnyTarget[] = [checkpoint, noteKey, inclusion, consistency];
