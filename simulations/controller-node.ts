@@ -1,6 +1,7 @@
 import type { ControllerEffect, ControllerEvent, Timings } from '../src/core/controller/events.ts';
 import type { Controller } from '../src/core/controller/machine.ts';
 import { decodeBundle } from '../src/core/documents/index.ts';
+import { codeOf, messageOf } from '../src/core/errors.ts';
 import { bundleServer } from '../src/core/sessions/bundle-exchange.ts';
 import { ControllerSessions } from '../src/core/sessions/controller/controller-sessions.ts';
 import type { ControllerPorts } from '../src/core/sessions/controller/ports.ts';
@@ -33,6 +34,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   readonly #options: ControllerOptions;
   /** On its disk, by run, job and artifact. */
   readonly #bundles = new Map<string, string>();
+  #checkpoint: string | undefined;
   #sessions: ControllerSessions | undefined;
   #life: ControllerLife | undefined;
   /** Of the charter as it lies in the project's folder. */
@@ -59,9 +61,16 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     this.#sessions = sessions;
     this.#served = new Map([...sessions.served, bundles].map((served) => [served.protocol, served]));
     this.#life = life;
-    void this.#paper.charter({ epoch: this.#epoch }).then((charter) => {
-      this.dispatch(life, { kind: 'started', charter, timings: this.#options.timings });
-    });
+    void this.#start(life, sessions).catch((error) =>
+      this.#options.observe({ kind: 'not-started', code: codeOf(error), says: messageOf(error) }),
+    );
+  }
+
+  async #start(life: ControllerLife, sessions: ControllerSessions): Promise<void> {
+    await sessions.checkpoints.load();
+    const charter = await this.#paper.charter({ epoch: this.#epoch });
+    this.dispatch(life, { kind: 'started', charter, timings: this.#options.timings });
+    if (life.alive()) sessions.start();
   }
 
   /** The owner signs the next charter; a controller that is down takes it at its start. */
@@ -134,6 +143,14 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
           }),
         drop: (artifact) => whenAlive(() => void this.#bundles.delete(artifact)),
       },
+      checkpointFile: {
+        load: async () => this.#checkpoint,
+        save: (note) =>
+          whenAlive(() => {
+            this.#checkpoint = note;
+          }),
+      },
+      externalWitnesses: () => [],
       logFiles: {
         create: async () => ({ write() {}, async end() {} }),
         async *read() {},

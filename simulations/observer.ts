@@ -22,6 +22,8 @@ export type Observation =
   | { kind: 'cosigned'; worker: string; lease: string; verdict: Verdict }
   /** A state machine was rebuilt from its journal: its snapshots before and after. */
   | { kind: 'restarted'; who: string; before: string; after: string; state: ControllerState | undefined }
+  /** The controller does not go on. */
+  | { kind: 'not-started'; code: string; says: string }
   /** Faults are over, everything that can has come back, and there was time to finish. */
   | { kind: 'ended'; state: ControllerState; idle: readonly IdleWorker[] };
 

@@ -4,6 +4,7 @@ import { Credentials, type Membership } from '../src/core/sessions/credentials.t
 import { join } from '../src/core/sessions/join.ts';
 import type { Channel, Dial } from '../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
+import type { WitnessState } from '../src/core/sessions/worker/checkpoint-book.ts';
 import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
 import { WorkerSessions } from '../src/core/sessions/worker/worker-sessions.ts';
 import { isoTime } from '../src/core/time.ts';
@@ -59,6 +60,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   readonly #leaves: string[] = [];
   #membership: Membership | undefined;
   #revocations: StoredRevocations | undefined;
+  #witnessed: WitnessState | undefined;
   readonly #jobs = new Map<string, Job>();
   readonly #paper: Paperwork;
   readonly #random: Random;
@@ -237,6 +239,13 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       bundles: {
         put: ({ artifact }) => whenAlive(() => void (artifact !== null && this.#bundles.add(artifact))),
         artifacts: async () => [...this.#bundles],
+      },
+      witnessFile: {
+        load: async () => this.#witnessed,
+        save: (state) =>
+          whenAlive(() => {
+            this.#witnessed = state;
+          }),
       },
       leafFile: {
         load: async () => [...this.#leaves],

@@ -1,13 +1,14 @@
 import { verifyConsistency } from '../../src/core/transparency/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
-/** The log only grows: each state of it begins with every state there was before. */
+/** The log only grows: each state of it begins with every state there was before, and with what was signed of it. */
 export function log(): Checker {
   const invariant = 'log';
   let last = { size: 0, root: '' };
   return {
     invariant,
     observe(seen) {
+      if (seen.kind === 'not-started') throw new Violation(invariant, `${seen.code}: ${seen.says}`);
       if (seen.kind !== 'handled' && seen.kind !== 'restarted') return;
       const tree = seen.state?.log;
       if (tree === undefined || (seen.kind === 'handled' && tree.size === last.size)) return;

@@ -1,5 +1,7 @@
 /** Error codes of the core: what each means and what to do. docs/errors.md is made from it. */
 const coreErrors = {
+  ACK_NOT_IN_LOG:
+    'The controller acknowledged a receipt and did not show within ten minutes that its log holds it. It may have been dropped: tell the owner of the project.',
   ARTIFACT_MISMATCH: 'The bundle is about another artifact than the one you asked about.',
   ARTIFACT_REVOKED: 'The artifact was revoked; the message says from when and why. Do not use it.',
   BUNDLE_BUSY:
@@ -139,7 +141,13 @@ const coreErrors = {
     'The round is sealed; its logs are for the publisher until it ends. Join as publisher, or wait for the verdict.',
   LOGS_WORKER_UNKNOWN:
     'No worker that built this job belongs to an operator of that name, or has an id that ends so. The hint lists them; `quorate show` lists them, too.',
+  LOG_BEHIND_CHECKPOINT:
+    "The controller's journal gives another log than the one whose checkpoint it signed last: the journal is an older copy. It does not start, since its log would tell two stories. Put back the journal that belongs to `.quorate/checkpoint.txt`; where it is lost, the root names another controller key, and the project goes on under a new log.",
   LOG_ENTRY_TWICE: 'The bundle proves one log entry twice.',
+  LOG_FORKED:
+    'The controller signed two logs of the same size that are not the same: it tells two stories. The worker witnesses neither. Tell the owner of the project.',
+  LOG_INCONSISTENT:
+    'The controller signed a log and does not show that it goes on from what it signed before. The worker does not witness it. Tell the owner of the project.',
   LOG_LEAF_MISSING: 'Nothing in the bundle shows that the log holds this entry.',
   LOG_LEAVES_MISMATCH: "The log's entries are not those its checkpoint is over.",
   LOG_NO_LEASE: 'A build log was sent by a worker without the lease it names.',
@@ -241,6 +249,10 @@ const coreErrors = {
     'A message is longer than the other side reads from this peer at this point: a receipt may have what its job allows, and takes a lease on the same stream.',
   WITNESS_MISSING:
     'No trusted worker that co-signed has signed the checkpoint of the log, so a dropped receipt could not be noticed.',
+  WITNESS_SENDER_MISMATCH:
+    'A witness line for a checkpoint was sent by another key than the one that signed it.',
+  WITNESS_TIME:
+    'A witness line has another time than the clock of the controller. Set the clocks of both (timedatectl).',
 } as const;
 
 export type CoreErrorCode = keyof typeof coreErrors;

@@ -20,7 +20,7 @@ export const notFound = (message: string): QuorateError => new QuorateError('HTT
 /** Time for which a list is cached. */
 const freshMs = 250;
 const pathPattern =
-  /^\/v1\/([A-Za-z0-9]{40,64})\/(?:(offers|verdicts|charter|revocations)|bundle\/([a-z0-9]{10,100}))$/;
+  /^\/v1\/([A-Za-z0-9]{40,64})\/(?:(offers|verdicts|charter|revocations|checkpoint)|bundle\/([a-z0-9]{10,100}))$/;
 
 /**
  * The paths below `/v1/<project>`. The request target is matched as received, neither decoded nor normalized; any other
@@ -51,6 +51,11 @@ export class Routes {
     if (name === 'offers') return boundedList(this.#view.offers());
     if (name === 'verdicts') return boundedList(this.#view.verdicts());
     if (name === 'revocations') return JSON.stringify(this.#view.revocations());
+    if (name === 'checkpoint') {
+      const notice = this.#view.checkpoint();
+      if (notice === undefined) throw notFound('there is no checkpoint yet');
+      return JSON.stringify(notice);
+    }
     const charter = this.#view.charter();
     if (charter === undefined) throw notFound('there is no charter yet');
     return JSON.stringify({ charter });

@@ -83,6 +83,7 @@ function listener(feed: string[] | undefined, over: (clock: Clock) => Partial<Cl
     verdicts: [] as VerdictNotice[],
     charters: [] as string[],
     revocations: [] as RevocationList[],
+    checkpoints: [] as string[],
   };
   const told: string[] = [];
   const credentials = {
@@ -109,6 +110,7 @@ function listener(feed: string[] | undefined, over: (clock: Clock) => Partial<Cl
       offer: async (notice) => void taken.offers.push(notice),
       verdict: (notice) => void taken.verdicts.push(notice),
       revocations: async (list) => void taken.revocations.push(list),
+      checkpoint: (note) => void taken.checkpoints.push(note),
     },
   );
   void http.run();
@@ -122,6 +124,7 @@ async function feed(over: Record<string, unknown> = {}) {
     [`/v1/${project}/offers`]: [offer],
     [`/v1/${project}/verdicts`]: [verdict],
     [`/v1/${project}/charter`]: { charter: 'c.h.a' },
+    [`/v1/${project}/checkpoint`]: { note: 'a note' },
     [`/v1/${project}/revocations`]: { charters: ['c.h.a'], revocations: ['r.e.v'] },
     ...over,
   };
@@ -156,7 +159,7 @@ describe('the HTTP feed of a worker', () => {
     await until('a question', () => asked.length > 0);
   });
 
-  it('brings charter, revocations, offers and verdicts, and looks at the same offers again without having them sent again', async () => {
+  it('brings charter, revocations, offers, verdicts and checkpoint, and looks at the same offers again without having them sent again', async () => {
     const { url, asked } = await feed();
     const { taken } = listener([url]);
     await until('two looks', () => taken.offers.length >= 2);
@@ -164,8 +167,9 @@ describe('the HTTP feed of a worker', () => {
     expect(taken.verdicts).toEqual([verdict]);
     expect(taken.charters).toEqual(['c.h.a']);
     expect(taken.revocations).toEqual([{ charters: ['c.h.a'], revocations: ['r.e.v'] }]);
-    expect(asked.slice(0, 4)).toEqual(['charter', 'revocations', 'offers', 'verdicts']);
-    expect(asked.slice(4, 7)).toEqual(['charter again', 'revocations again', 'offers again']);
+    expect(taken.checkpoints[0]).toBe('a note');
+    expect(asked.slice(0, 5)).toEqual(['charter', 'revocations', 'offers', 'verdicts', 'checkpoint']);
+    expect(asked.slice(5, 8)).toEqual(['charter again', 'revocations again', 'offers again']);
   });
 
   it('goes from one address to the next, ever more slowly, and says once what is wrong', async () => {

@@ -209,7 +209,8 @@ describe('a port', () => {
     const none = { block: async () => undefined, tree: () => undefined, bundle: async () => undefined };
     const lists = { offers: () => [], verdicts: () => [] };
     const revocations = () => ({ charters: [], revocations: [] });
-    const view = { project, charter: () => '', ...lists, revocations, ...none };
+    const checkpoint = () => undefined;
+    const view = { project, charter: () => '', ...lists, revocations, checkpoint, ...none };
     const start = (host: string) => serveHttp({ host, port, view });
     await expect(start('127.0.0.1')).rejects.toMatchObject({ code: 'HTTP_PORT_IN_USE' });
     await expect(start('192.0.2.1')).rejects.toMatchObject({ code: 'HTTP_LISTEN_FAILED' });

@@ -16,6 +16,7 @@ export async function serve(over: Partial<PublicView> = {}, idleMs?: number): Pr
     offers: () => [notice],
     verdicts: () => [],
     revocations: () => ({ charters: [], revocations: [] }),
+    checkpoint: () => ({ note: 'a note' }),
     block: async () => undefined,
     tree: () => undefined,
     bundle: async (which) => (which === bundleName ? '{"proof":1}' : undefined),

@@ -1,5 +1,6 @@
 import { assert } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { transparencyLimits } from '../transparency/index.ts';
 
 /** Bounds of the sessions. */
 export const sessionLimits = {
@@ -13,6 +14,12 @@ export const sessionLimits = {
   receivedBytesPerTurn: 16 * 1024,
   /** The same of answers, which are encoded and not checked. */
   sentBytesPerTurn: 64 * 1024,
+  /** Lines of members under a checkpoint, about thirty-five; the rest of it is for its log and for witnesses from outside. */
+  memberLinesCharsMax: 6144,
 } as const;
 
+assert(
+  sessionLimits.memberLinesCharsMax + 1024 <= transparencyLimits.checkpointCharsMax,
+  'a checkpoint full of members has room for its log and for others',
+);
 assert(limits.bundleBytesMax <= sessionLimits.bundlesSentBytesMax, 'the largest bundle can be sent');

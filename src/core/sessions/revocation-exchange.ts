@@ -15,8 +15,15 @@ const questionMsMax = 10_000;
 const openMsMax = 10_000;
 const answerMsMax = 20_000;
 
-/** Tells everybody the revocations that are known here: they are public and prove themselves. */
-export function revocationServer(known: () => RevocationList): ServedProtocol {
+/** What a node tells everybody: it is public, and proves itself. */
+export interface Known {
+  list(): RevocationList;
+  /** The newest checkpoint; undefined before the first one. */
+  checkpoint(): string | undefined;
+}
+
+/** Tells everybody the revocations and the checkpoint that are known here. */
+export function revocationServer(known: Known): ServedProtocol {
   return {
     protocol: protocols.revocations,
     options: { ...servedBounds('revocations'), maxSendBytes: limits.receiptBytesMax },
@@ -25,8 +32,12 @@ export function revocationServer(known: () => RevocationList): ServedProtocol {
       try {
         const asked = await stream.receive({ timeoutMs: questionMsMax });
         if (asked === undefined) return;
-        const { charters, revocations } = known();
-        await stream.send({ kind: 'revocations', charters: [...charters], revocations: [...revocations] });
+        if (asked.kind === 'checkpoint')
+          await stream.send({ kind: 'checkpoint', note: known.checkpoint() ?? null });
+        else {
+          const { charters, revocations } = known.list();
+          await stream.send({ kind: 'revocations', charters: [...charters], revocations: [...revocations] });
+        }
       } catch (error) {
         await stream.send(errorMessage(error)).catch(() => {});
       }
@@ -37,13 +48,33 @@ export function revocationServer(known: () => RevocationList): ServedProtocol {
 
 /** Asks one peer. What it answers proves itself; what it leaves out nobody can tell. Errors: `MESH_…`, `WIRE_INVALID`, `CONTROLLER_SILENT`. */
 export async function requestRevocations(dial: Dial, peer: PeerAddress): Promise<RevocationList> {
+  const answer = await request(dial, peer, { kind: 'ask' });
+  if (answer.kind !== 'revocations') throw unexpected(answer.kind);
+  return answer;
+}
+
+/** Asks one peer for the newest checkpoint it knows; undefined where it knows none. Errors: as above. */
+export async function requestCheckpoint(dial: Dial, peer: PeerAddress): Promise<string | undefined> {
+  const answer = await request(dial, peer, { kind: 'checkpoint' });
+  if (answer.kind !== 'checkpoint') throw unexpected(answer.kind);
+  return answer.note ?? undefined;
+}
+
+const unexpected = (kind: string): QuorateError =>
+  new QuorateError('WIRE_INVALID', `the peer answered something else than was asked: ${kind}`);
+
+async function request(
+  dial: Dial,
+  peer: PeerAddress,
+  question: Up,
+): Promise<Exclude<Down, { kind: 'error' }>> {
   const channel = await dial(peer, protocols.revocations, {
     timeoutMs: openMsMax,
     maxMessageBytes: limits.receiptBytesMax,
   });
   const stream = new MessageStream<Up, Down>(channel, revocationsDownSchema, 'an answer about revocations');
   try {
-    await stream.send({ kind: 'ask' });
+    await stream.send(question);
     const answer = await stream.receive({ timeoutMs: answerMsMax });
     if (answer === undefined)
       throw new QuorateError('CONTROLLER_SILENT', 'the peer closed the stream without an answer');

@@ -12,7 +12,7 @@ import {
 } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { toUtf8 } from '../text.ts';
-import { concat, formatLine, type NoteLine, splitNote } from './note.ts';
+import { concat, formatLine, type NoteLine, splitLine, splitNote } from './note.ts';
 
 export interface Witness {
   /** PeerId of the key; it is also the name in the note. */
@@ -81,6 +81,34 @@ export async function witnessCheckpoint(note: string, signer: Signer, time: numb
   const signature = await signer.raw(cosignedMessage(body, time));
   const keyId = noteKeyId(signer.id, noteKinds.cosignature, signer.id);
   return formatLine(signer.id, keyId, concat(timeBytes(time), signature));
+}
+
+/**
+ * Opens the line of a witness for a note, as `witnessCheckpoint` gives it; undefined where it is of no key named by a PeerId.
+ * Throws `CHECKPOINT_MALFORMED`, `CHECKPOINT_BAD_SIGNATURE`, `DOC_NOT_BASE64`.
+ */
+export async function openWitnessLine(
+  note: string,
+  line: string,
+  verifier: Verifier,
+): Promise<Witness | undefined> {
+  return openWitness(splitLine(line), splitNote(note).body, verifier);
+}
+
+/** The note with the lines of its log only, which is what others sign and what evidence needs. Throws `CHECKPOINT_MALFORMED`. */
+export function withoutWitnesses(note: string): string {
+  const { body, lines } = splitNote(note);
+  const { origin } = parseBody(body);
+  const own = lines.filter(({ name }) => name === origin);
+  return `${body}\n${own.map(({ name, keyId, bytes }) => formatLine(name, keyId, bytes)).join('')}`;
+}
+
+/** The signature lines of a note, each with its line feed. Nothing is verified. Throws `CHECKPOINT_MALFORMED`. */
+export function signatureLines(note: string): { name: string; line: string }[] {
+  return splitNote(note).lines.map(({ name, keyId, bytes }) => ({
+    name,
+    line: formatLine(name, keyId, bytes),
+  }));
 }
 
 /** Puts a witness's line under a note. Nothing is checked: open the result. */

@@ -39,13 +39,16 @@ export function splitNote(note: string): { body: string; lines: NoteLine[] } {
   const lines = note
     .slice(end + 2, -1)
     .split('\n')
-    .map((line) => {
-      const parts = /^\u2014 ([^\s+]+) ([A-Za-z0-9+/=]+)$/u.exec(line);
-      if (parts === null) throw malformed('the checkpoint has a line that is no signature');
-      const [, name = '', base64 = ''] = parts;
-      const whole = fromBase64(base64, 'checkpoint signature');
-      if (whole.length < 5) throw malformed('the checkpoint has a signature that is too short');
-      return { name, keyId: whole.slice(0, 4), bytes: whole.slice(4) };
-    });
+    .map((line) => splitLine(`${line}\n`));
   return { body: note.slice(0, end + 1), lines };
+}
+
+/** A signature line with its line feed. Throws `CHECKPOINT_MALFORMED`, `DOC_NOT_BASE64`. */
+export function splitLine(line: string): NoteLine {
+  const parts = /^\u2014 ([^\s+]+) ([A-Za-z0-9+/=]+)\n$/u.exec(line);
+  if (parts === null) throw malformed('the checkpoint has a line that is no signature');
+  const [, name = '', base64 = ''] = parts;
+  const whole = fromBase64(base64, 'checkpoint signature');
+  if (whole.length < 5) throw malformed('the checkpoint has a signature that is too short');
+  return { name, keyId: whole.slice(0, 4), bytes: whole.slice(4) };
 }

@@ -45,7 +45,12 @@ export const messageBounds = table({
   feed: {
     streams: 4,
     streamsPerMinute: 240,
-    messages: { hello: byMember, poll: byMember } satisfies Record<FeedUp['kind'], MessageBound>,
+    messages: {
+      hello: byMember,
+      poll: byMember,
+      // A signature line.
+      witness: { ...byMember, bytesMax: 1024 },
+    } satisfies Record<FeedUp['kind'], MessageBound>,
   },
   lease: {
     streams: 64,
@@ -73,6 +78,8 @@ export const messageBounds = table({
     messages: {
       charter: byAnyone,
       log: byAnyone,
+      checkpoint: byAnyone,
+      inclusion: byAnyone,
       // An invite may have sixteen addresses.
       enrol: { ...byAnyone, bytesMax: 2 * smallBytes },
       renew: byMember,
@@ -94,7 +101,7 @@ export const messageBounds = table({
   revocations: {
     streams: 4,
     streamsPerMinute: 120,
-    messages: { ask: byAnyone },
+    messages: { ask: byAnyone, checkpoint: byAnyone },
   },
   car: {
     streams: 8,

@@ -5,6 +5,8 @@ import { capabilitiesSchema } from '../documents/round.ts';
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { fromUtf8, toUtf8 } from '../text.ts';
+import { transparencyLimits } from '../transparency/index.ts';
+import { wireLimits } from './limits.ts';
 
 /**
  * What travels on the protocols: JSON, one message per frame. A message only frames signed documents; nothing in one is
@@ -48,9 +50,22 @@ export const revocationListSchema = z.strictObject({
 /** Where a controller's HTTP feed is: http or https, no credentials, no query. */
 const feedUrls = z.array(text(300).regex(/^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/)).max(limits.feedUrlsMax);
 
+/** A checkpoint of the log (signed note), with lines of witnesses or without. */
+const note = z.string().min(1).max(transparencyLimits.checkpointCharsMax);
+
+/** A checkpoint whose round has ended. Gossiped, and by HTTP. */
+export const checkpointNoticeSchema = z.strictObject({ note });
+export type CheckpointNotice = z.infer<typeof checkpointNoticeSchema>;
+
 export const feedUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('hello'), grant: jws, capabilities: capabilitiesSchema }),
   z.strictObject({ kind: z.literal('poll') }),
+  /** The sender's line for the checkpoint of this size; one of a round that is over is ignored. */
+  z.strictObject({
+    kind: z.literal('witness'),
+    size: count,
+    line: z.string().max(wireLimits.witnessLineCharsMax),
+  }),
 ]);
 export type FeedUp = z.infer<typeof feedUpSchema>;
 export const feedDownSchema = z.discriminatedUnion('kind', [
@@ -63,7 +78,11 @@ export const feedDownSchema = z.discriminatedUnion('kind', [
     feed: feedUrls.optional(),
     /** Further offers follow at the next poll, which need not wait. */
     more: z.literal(true).optional(),
+    /** The current one, with the lines that it has so far. */
+    checkpoint: note.optional(),
   }),
+  /** A round has begun: check it, and answer with `witness`. */
+  z.strictObject({ kind: z.literal('checkpoint'), note }),
   error,
 ]);
 
@@ -125,11 +144,17 @@ export const runSummarySchema = z.strictObject({
 export type RunSummary = z.infer<typeof runSummarySchema>;
 
 const progress = z.looseObject({ kind: text(40) });
+/** Of inclusion or consistency, see `verifyInclusion` and `verifyConsistency`. */
+const proof = z.array(sha256).max(wireLimits.proofHashesMax);
 
 export const apiUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('charter') }),
   /** Leaves of the log from this index on, as many as one message holds. */
   z.strictObject({ kind: z.literal('log'), from: count }),
+  /** The current checkpoint, or the one of `size`, and the proof that it goes on from the first `old` leaves. */
+  z.strictObject({ kind: z.literal('checkpoint'), old: count, size: count.optional() }),
+  /** That the leaf `index` is under the checkpoint of `size`. */
+  z.strictObject({ kind: z.literal('inclusion'), index: count, size: count }),
   z.strictObject({ kind: z.literal('enrol'), enrol: jws, invite: jws }),
   z.strictObject({ kind: z.literal('renew'), enrol: jws }),
   z.strictObject({
@@ -163,6 +188,8 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
     size: count,
     leaves: z.array(text(400)).max(limits.leavesPerMessageMax),
   }),
+  z.strictObject({ kind: z.literal('checkpoint'), note, proof }),
+  z.strictObject({ kind: z.literal('inclusion'), leaf: text(400), proof }),
   z.strictObject({
     kind: z.literal('grant'),
     grant: jws,
@@ -203,9 +230,14 @@ export const bundleDownSchema = z.discriminatedUnion('kind', [
   error,
 ]);
 
-export const revocationsUpSchema = z.strictObject({ kind: z.literal('ask') });
+export const revocationsUpSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('ask') }),
+  /** The newest checkpoint that is known there. */
+  z.strictObject({ kind: z.literal('checkpoint') }),
+]);
 export const revocationsDownSchema = z.discriminatedUnion('kind', [
   revocationListSchema.extend({ kind: z.literal('revocations') }),
+  z.strictObject({ kind: z.literal('checkpoint'), note: note.nullable() }),
   error,
 ]);
 

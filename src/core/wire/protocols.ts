@@ -12,7 +12,7 @@ export const protocols = {
   bundle: '/quorate/bundle/1',
   /** Anybody → whoever serves an artifact: its blocks, as one CAR. */
   car: '/quorate/car/1',
-  /** Anybody → any member: the revocations it knows. */
+  /** Anybody → any member: the revocations it knows, and the newest checkpoint that it checked. */
   revocations: '/quorate/revocations/1',
 } as const;
 
@@ -21,6 +21,7 @@ export const topics = {
   offers: (project: string) => `/quorate/1/${project}/offers`,
   verdicts: (project: string) => `/quorate/1/${project}/verdicts`,
   revocations: (project: string) => `/quorate/1/${project}/revocations`,
+  checkpoints: (project: string) => `/quorate/1/${project}/checkpoints`,
 };
 
 /** All topics of a project. */

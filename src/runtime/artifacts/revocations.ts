@@ -1,15 +1,15 @@
 import { setTimeout } from 'node:timers/promises';
 import { QuorateError } from '../../core/errors.ts';
 import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
-import { requestRevocations, revocationServer } from '../../core/sessions/revocation-exchange.ts';
+import { type Known, requestRevocations, revocationServer } from '../../core/sessions/revocation-exchange.ts';
 import { generateSeed } from '../../identity/keys.ts';
 import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { meshDial } from '../node/ports.ts';
 import { waitForPeer } from './wait-for-peer.ts';
 
-/** Serves the revocations that are known here, see `revocationServer`. */
-export function serveRevocations(mesh: Mesh, book: Pick<RevocationBook, 'list'>): void {
-  const { protocol, session, options } = revocationServer(() => book.list);
+/** Serves the revocations and the checkpoint that are known here, see `revocationServer`. */
+export function serveRevocations(mesh: Mesh, known: Known): void {
+  const { protocol, session, options } = revocationServer(known);
   mesh.handle(protocol, session, options);
 }
 

@@ -18,6 +18,7 @@ import { pullArtifact, serveArtifacts } from '../artifacts/transfer.ts';
 import { type ProjectFolder, readCharter, writeAddress } from '../membership/project-folder.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { nodeClock, signingOf } from '../node/ports.ts';
+import { openCheckpointFile } from './checkpoint-file.ts';
 import type { ControllerContext } from './context.ts';
 import { ControllerImages } from './images.ts';
 import { boundOf, holdersOf, Keeper } from './keep.ts';
@@ -130,6 +131,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
       keepConnection: (peer) => mesh.keep(peer),
       charge: (account, turns) => pace.charge(account, turns, performance.now()),
       bundles,
+      checkpointFile: openCheckpointFile(join(folder.dir, 'checkpoint.txt')),
+      externalWitnesses: () => [],
       logFiles: openLogFiles(join(folder.dir, 'logs')),
       needImage: (image) => images.need(image),
       refreshCharter: () => refreshCharter(context),
@@ -142,6 +145,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     });
 
     const replayed = loop.replay();
+    await sessions.checkpoints.load();
     // Before the start: from then on live leases wait a few seconds for their workers, and nothing may delay these.
     await images.resume();
     perform = (effect) => sessions.perform(effect);
@@ -156,6 +160,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
         ...(options.grantMs === undefined ? {} : { grantMs: options.grantMs }),
       },
     });
+    sessions.start();
     for (const { protocol, session, options: bounds } of sessions.served)
       mesh.handle(protocol, session, bounds);
     serveBundles(mesh, bundles);
@@ -187,7 +192,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       id: folder.controller.id,
       project: folder.project,
       addresses: () => mesh.addresses(),
-      view: publicView(context, sessions.backlog, bundles),
+      view: publicView(context, sessions, bundles),
       tellFeed: (urls) => {
         feedUrls = urls.slice(0, limits.feedUrlsMax);
       },

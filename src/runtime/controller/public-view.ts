@@ -3,8 +3,9 @@ import { summaryOfRevoked } from '../../core/controller/view.ts';
 import { artifactOf } from '../../core/documents/index.ts';
 import type { RevocationList } from '../../core/judge/index.ts';
 import { limits } from '../../core/limits.ts';
+import type { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
 import { listOf } from '../../core/sessions/revocation-book.ts';
-import type { OfferNotice, VerdictNotice } from '../../core/wire/messages.ts';
+import type { CheckpointNotice, OfferNotice, VerdictNotice } from '../../core/wire/messages.ts';
 import type { Store } from '../../store/index.ts';
 import { encodeCar } from '../../transfer/index.ts';
 import type { Bundles } from '../artifacts/bundles.ts';
@@ -21,6 +22,8 @@ export interface PublicView {
   verdicts(): VerdictNotice[];
   /** All that are in the log. */
   revocations(): RevocationList;
+  /** The current one, with its witnesses; undefined before there is one. */
+  checkpoint(): CheckpointNotice | undefined;
   /** Of a run, a job or an artifact. */
   bundle(which: string): Promise<string | undefined>;
   /** A public block's verified bytes. */
@@ -31,7 +34,7 @@ export interface PublicView {
 
 export function publicView(
   { folder, machine, store }: ControllerContext,
-  backlog: ReadonlyMap<string, OfferNotice>,
+  { backlog, checkpoints }: Pick<ControllerSessions, 'backlog' | 'checkpoints'>,
   bundles: Pick<Bundles, 'get'>,
 ): PublicView {
   const { state } = machine;
@@ -58,6 +61,10 @@ export function publicView(
       return found;
     },
     revocations: () => listOf(state.revocations),
+    checkpoint() {
+      const { current } = checkpoints;
+      return current === undefined ? undefined : { note: current.note };
+    },
     bundle: (which) => bundles.get(which),
     ...publicTrees(store),
   };

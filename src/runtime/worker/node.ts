@@ -36,6 +36,7 @@ import { openLeafFile } from './leaf-file.ts';
 import { Operator } from './operator.ts';
 import { Results } from './results.ts';
 import { checkServed, type OperatorRules } from './terms.ts';
+import { openWitnessFile } from './witness-file.ts';
 
 export interface WorkerOptions {
   home: Home;
@@ -198,6 +199,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
           has: (artifact) => store.has(artifact),
         },
         bundles: context.bundles,
+        witnessFile: openWitnessFile(join(home.dir, `witness-${membership.project}.json`)),
         leafFile: openLeafFile(join(home.dir, `log-${membership.project}.txt`)),
         revocations,
         tell,
@@ -208,7 +210,10 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     await sessions.prepare();
     perform = (effect) => sessions.perform(effect);
     serveBundles(mesh, context.bundles);
-    serveRevocations(mesh, revocations);
+    serveRevocations(mesh, {
+      list: () => revocations.list,
+      checkpoint: () => sessions.witness.newest,
+    });
     serveArtifacts(context);
     const operator = new Operator({
       lending,

@@ -3,6 +3,7 @@ import { encodeBundle, leaves, type Revocation, signMessage } from '../../../src
 import { openRevocations } from '../../../src/core/judge/index.ts';
 import { RevocationBook } from '../../../src/core/sessions/revocation-book.ts';
 import { Cosigner } from '../../../src/core/sessions/worker/cosigner.ts';
+import { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
 import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
 import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
@@ -134,6 +135,7 @@ describe('a controller that keeps a revocation from the trusted worker', () => {
       signing: { documents: joseDocuments, signer: trusted.signer },
       clock: { now: () => (at + 1000) * 1000, closing: false },
       machine: { leaseOf: () => ({}) },
+      witnessFile: { load: async () => undefined, save: async () => {} },
       leafFile: { load: async () => [], append: async () => {} },
       revocations: book,
       tell: () => {},
@@ -151,7 +153,10 @@ describe('a controller that keeps a revocation from the trusted worker', () => {
         };
       },
     } as unknown as WorkerPorts;
-    await new Cosigner(ports, new RevocationFeed(ports)).check('lease', encodeBundle(made.draft));
+    await new Cosigner(ports, new RevocationFeed(ports), new LogWitness(ports)).check(
+      'lease',
+      encodeBundle(made.draft),
+    );
     const [event] = events;
     return event?.kind === 'cosign-checked' ? event.code : 'nothing';
   }

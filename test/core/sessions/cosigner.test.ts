@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { encodeBundle, leaves as leafOf, resultOf } from '../../../src/core/documents/index.ts';
 import { Cosigner } from '../../../src/core/sessions/worker/cosigner.ts';
+import { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
 import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
 import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
 import type { WorkerEvent } from '../../../src/core/worker/events.ts';
@@ -25,12 +26,16 @@ async function look(
       learnCharter: async () => {},
     },
     // It has read all of the log before.
+    witnessFile: { load: async () => undefined, save: async () => {} },
     leafFile: { load: async () => [...leaves], append: async () => {} },
     revocations: { revoked: [] },
     dispatch: (event: WorkerEvent) => found.push(event),
     tell: () => {},
   } as unknown as WorkerPorts;
-  await new Cosigner(ports, new RevocationFeed(ports)).check('lease', encodeBundle(draft));
+  await new Cosigner(ports, new RevocationFeed(ports), new LogWitness(ports)).check(
+    'lease',
+    encodeBundle(draft),
+  );
   return found[0] as Checked | undefined;
 }
 

@@ -10,6 +10,7 @@ import {
   signStatement,
 } from '../../../src/core/documents/index.ts';
 import { Admission } from '../../../src/core/sessions/controller/admission.ts';
+import { CheckpointRounds } from '../../../src/core/sessions/controller/checkpoint-rounds.ts';
 import { FeedServer } from '../../../src/core/sessions/controller/feed-server.ts';
 import type { BundleStore, ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
 import { Publisher } from '../../../src/core/sessions/controller/publisher.ts';
@@ -49,7 +50,8 @@ class Desk {
       clock: { closing: false },
       dispatch: (event: ControllerEvent) => void this.bench.send(event),
     } as unknown as ControllerPorts;
-    return new Publisher(ports, new Map(), new FeedServer(ports, new Admission(ports), new Map()));
+    const feed = new FeedServer(ports, new Admission(ports), new Map(), new CheckpointRounds(ports));
+    return new Publisher(ports, new Map(), feed);
   }
 
   /** Stores what there is of a run now, as one that published its draft would have. */

@@ -34,6 +34,7 @@ async function serving() {
     offers: () => [],
     verdicts: () => [],
     revocations: () => ({ charters: [], revocations: [] }),
+    checkpoint: () => ({ note: 'a note' }),
     bundle: async (which: string) => (which === bundleName ? '{"proof":1}' : undefined),
     ...publicTrees(store),
   };

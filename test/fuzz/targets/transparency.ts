@@ -6,12 +6,14 @@ import {
   formatCheckpoint,
   MerkleTree,
   openCheckpoint,
+  signatureLines,
   signCheckpoint,
   verifyConsistency,
   verifyInclusion,
+  withoutWitnesses,
   witnessCheckpoint,
 } from '../../../src/core/transparency/index.ts';
-import { splitNote } from '../../../src/core/transparency/note.ts';
+import { splitLine, splitNote } from '../../../src/core/transparency/note.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { at, log, project, testKey } from '../../support/project.ts';
 import { mutatedText } from '../arbitraries.ts';
@@ -42,6 +44,11 @@ const checkpoint = define<string>({
       'a checkpoint that the log did not sign was taken',
     );
     must(splitNote(text).body === body, 'the note splits otherwise than it was signed');
+    const lines = signatureLines(text).map(({ line }) => line);
+    must(`${body}\n${lines.join('')}` === text, 'a note is not its text and its lines');
+    for (const line of lines) splitLine(line);
+    const own = await openCheckpoint(withoutWitnesses(text), { project, log: log.id }, joseVerifier);
+    must(own.body === body && own.witnesses.length === 0, 'a note without its witnesses is another one');
     const known = [witness.id, testKey('other').id];
     must(
       opened.witnesses.every((found) => known.includes(found.witness)),

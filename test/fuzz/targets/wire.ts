@@ -8,6 +8,7 @@ import {
   apiUpSchema,
   bundleDownSchema,
   bundleUpSchema,
+  checkpointNoticeSchema,
   decodeMessage,
   encodeMessage,
   feedCharterSchema,
@@ -57,7 +58,15 @@ type Schema = Parameters<typeof decodeMessage<unknown>>[1];
 const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: boolean][] = [
   ['offer', offerNoticeSchema, [notice]],
   ['verdict', verdictNoticeSchema, [verdict, { ...verdict, artifact: null }]],
-  ['feed-up', feedUpSchema, [{ kind: 'hello', grant: jws, capabilities }, { kind: 'poll' }]],
+  [
+    'feed-up',
+    feedUpSchema,
+    [
+      { kind: 'hello', grant: jws, capabilities },
+      { kind: 'poll' },
+      { kind: 'witness', size: 3, line: '\u2014 a AA==\n' },
+    ],
+  ],
   [
     'feed-down',
     feedDownSchema,
@@ -69,7 +78,9 @@ const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: b
         revocations: 2,
         feed: ['http://[::1]:80'],
         more: true,
+        checkpoint: 'a note',
       },
+      { kind: 'checkpoint', note: 'a note' },
       error,
     ],
   ],
@@ -77,8 +88,13 @@ const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: b
   ['feed-verdicts', feedVerdictsSchema, [[], [verdict]]],
   ['feed-charter', feedCharterSchema, [{ charter: jws }]],
   ['revocation-list', revocationListSchema, [revocations, { charters: [], revocations: [] }]],
-  ['revocations-up', revocationsUpSchema, [{ kind: 'ask' }]],
-  ['revocations-down', revocationsDownSchema, [{ kind: 'revocations', ...revocations }, error]],
+  ['checkpoint', checkpointNoticeSchema, [{ note: 'a note' }]],
+  ['revocations-up', revocationsUpSchema, [{ kind: 'ask' }, { kind: 'checkpoint' }]],
+  [
+    'revocations-down',
+    revocationsDownSchema,
+    [{ kind: 'revocations', ...revocations }, { kind: 'checkpoint', note: 'a note' }, error],
+  ],
   [
     'lease-up',
     leaseUpSchema,
@@ -107,6 +123,9 @@ const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: b
       ...[
         { kind: 'charter' },
         { kind: 'log', from: 0 },
+        { kind: 'checkpoint', old: 0 },
+        { kind: 'checkpoint', old: 2, size: 3 },
+        { kind: 'inclusion', index: 0, size: 3 },
         { kind: 'enrol', enrol: jws, invite: jws },
         { kind: 'jobs' },
       ],

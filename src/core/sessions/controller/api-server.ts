@@ -12,6 +12,7 @@ import { protocols } from '../../wire/protocols.ts';
 import { errorFrom, errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
 import type { Admission } from './admission.ts';
+import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { sendLogs } from './log-answers.ts';
 import type { LogServer } from './log-server.ts';
 import type { ControllerPorts } from './ports.ts';
@@ -30,18 +31,24 @@ export class ApiServer {
   readonly #replies: Replies;
   readonly #followers: Followers;
   readonly #logs: LogServer;
+  readonly #checkpoints: CheckpointRounds;
 
   constructor(
     ports: ControllerPorts,
     admission: Admission,
     replies: Replies,
-    { followers, logs }: { followers: Followers; logs: LogServer },
+    {
+      followers,
+      logs,
+      checkpoints,
+    }: { followers: Followers; logs: LogServer; checkpoints: CheckpointRounds },
   ) {
     this.#ports = ports;
     this.#admission = admission;
     this.#replies = replies;
     this.#followers = followers;
     this.#logs = logs;
+    this.#checkpoints = checkpoints;
   }
 
   get served(): ServedProtocol {
@@ -83,6 +90,14 @@ export class ApiServer {
           size: state.log.size,
           leaves: state.log.leaves(from, to),
         });
+      }
+      case 'checkpoint':
+        return this.#checkpoint(stream, question);
+      case 'inclusion': {
+        const { index, size } = question;
+        const proof = state.log.inclusion(index, size);
+        const [leaf = ''] = state.log.leaves(index, index + 1);
+        return stream.send({ kind: 'inclusion', leaf, proof });
       }
       case 'enrol':
         return this.#enrol(stream, question);
@@ -129,6 +144,17 @@ export class ApiServer {
 
   #ask(dispatch: (token: string) => void): Reply | undefined {
     return this.#replies.ask(dispatch);
+  }
+
+  async #checkpoint(stream: ApiStream, { old, size }: Extract<ApiUp, { kind: 'checkpoint' }>): Promise<void> {
+    const { log } = this.#ports.machine.state;
+    const { current } = this.#checkpoints;
+    const to = size ?? current?.size;
+    if (to === undefined)
+      throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has signed no checkpoint yet');
+    const proof = log.consistency(old, to);
+    const note = to === current?.size ? current.note : await this.#checkpoints.at(to);
+    return stream.send({ kind: 'checkpoint', note, proof });
   }
 
   async #enrol(stream: ApiStream, question: Extract<ApiUp, { kind: 'enrol' }>): Promise<void> {

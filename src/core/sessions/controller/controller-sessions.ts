@@ -7,6 +7,7 @@ import { listOf } from '../revocation-book.ts';
 import { revocationServer } from '../revocation-exchange.ts';
 import { Admission } from './admission.ts';
 import { ApiServer } from './api-server.ts';
+import { CheckpointRounds } from './checkpoint-rounds.ts';
 import { FeedServer } from './feed-server.ts';
 import { LeaseServer } from './lease-server.ts';
 import { LogServer } from './log-server.ts';
@@ -22,7 +23,10 @@ export class ControllerSessions {
   /** Open offers by id, oldest first, as they are gossiped and pulled. */
   readonly backlog: ReadonlyMap<string, OfferNotice>;
   readonly served: readonly ServedProtocol[];
+  /** The checkpoints of the log, and who witnessed them. */
+  readonly checkpoints: CheckpointRounds;
   readonly #ports: ControllerPorts;
+  readonly #feed: FeedServer;
   readonly #replies = new Replies();
   readonly #followers = new Followers();
   readonly #leases: LeaseServer;
@@ -33,16 +37,33 @@ export class ControllerSessions {
     const backlog = new Map<string, OfferNotice>();
     this.backlog = backlog;
     const admission = new Admission(ports);
-    const feed = new FeedServer(ports, admission, backlog);
+    const checkpoints = new CheckpointRounds(ports);
+    this.checkpoints = checkpoints;
+    const feed = new FeedServer(ports, admission, backlog, checkpoints);
+    this.#feed = feed;
     const logs = new LogServer(ports, admission);
-    const api = new ApiServer(ports, admission, this.#replies, { followers: this.#followers, logs });
+    const api = new ApiServer(ports, admission, this.#replies, {
+      followers: this.#followers,
+      logs,
+      checkpoints,
+    });
     this.#leases = new LeaseServer(ports, admission, this.#replies);
     this.#publisher = new Publisher(ports, backlog, feed);
-    const revocations = revocationServer(() => listOf(ports.machine.state.revocations));
+    const revocations = revocationServer({
+      list: () => listOf(ports.machine.state.revocations),
+      checkpoint: () => checkpoints.current?.note,
+    });
     this.served = [feed.served, this.#leases.served, logs.served, api.served, revocations];
   }
 
+  /** Begins the rounds of checkpoints. Once the machine has started; `checkpoints.load` is before that. */
+  start(): void {
+    this.checkpoints.start(this.#feed, (ended) => this.#run('checkpoint', this.#publisher.checkpoint(ended)));
+  }
+
   perform(effect: ControllerEffect): void {
+    // The log grows with an event, and its effects follow.
+    this.checkpoints.look();
     switch (effect.kind) {
       case 'raise':
         return this.#ports.dispatch(effect.event);

@@ -11,6 +11,7 @@ import { errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
 import type { Admission } from './admission.ts';
 import { BacklogPass } from './backlog-pass.ts';
+import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { warnOfExpired } from './expired-grants.ts';
 import type { ControllerPorts } from './ports.ts';
 
@@ -25,14 +26,31 @@ export class FeedServer {
   readonly #ports: ControllerPorts;
   readonly #admission: Admission;
   readonly #backlog: ReadonlyMap<string, OfferNotice>;
+  readonly #checkpoints: CheckpointRounds;
   /** By worker. */
   readonly #streams = new Map<string, MessageStream<Down, Up>>();
 
   /** `backlog`: open offers by id, oldest first. */
-  constructor(ports: ControllerPorts, admission: Admission, backlog: ReadonlyMap<string, OfferNotice>) {
+  constructor(
+    ports: ControllerPorts,
+    admission: Admission,
+    backlog: ReadonlyMap<string, OfferNotice>,
+    checkpoints: CheckpointRounds,
+  ) {
     this.#ports = ports;
     this.#admission = admission;
     this.#backlog = backlog;
+    this.#checkpoints = checkpoints;
+  }
+
+  /** Keys of the workers that are there. */
+  get present(): Iterable<string> {
+    return this.#streams.keys();
+  }
+
+  /** Puts a checkpoint before every present worker. */
+  checkpoint(note: string): void {
+    for (const stream of this.#streams.values()) stream.post({ kind: 'checkpoint', note });
   }
 
   get served(): ServedProtocol {
@@ -53,6 +71,7 @@ export class FeedServer {
   #answer(charter: string, offers: OfferNotice[], more = false): Down {
     const feed = [...this.#ports.feedUrls()];
     const revocations = this.#ports.machine.state.revocations.length;
+    const checkpoint = this.#checkpoints.current?.note;
     return {
       kind: 'backlog',
       charter,
@@ -60,6 +79,7 @@ export class FeedServer {
       revocations,
       ...(feed.length === 0 ? {} : { feed }),
       ...(more && { more }),
+      ...(checkpoint === undefined ? {} : { checkpoint }),
     };
   }
 
@@ -107,6 +127,10 @@ export class FeedServer {
         // Its key or its operator was revoked since.
         else if (granted !== undefined && !machine.state.presence.workers.has(worker))
           throw this.#refusal(granted);
+        if (message.kind === 'witness') {
+          await this.#checkpoints.witness(worker, message);
+          continue;
+        }
         const { charter } = machine.state;
         if (charter === null)
           throw new QuorateError('CONTROLLER_NOT_STARTED', 'the controller has no charter yet');
@@ -121,6 +145,7 @@ export class FeedServer {
       if (worker !== undefined && this.#streams.get(worker) === stream) {
         this.#streams.delete(worker);
         dispatch({ kind: 'absent', worker });
+        this.#checkpoints.settle();
         tell('info', 'absent', `${worker} is gone`, { worker });
       }
       await stream.close();

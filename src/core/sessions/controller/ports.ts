@@ -20,6 +20,29 @@ export interface LogFiles {
   read(lease: string): AsyncIterable<string>;
 }
 
+/** The last checkpoint that was put before witnesses. */
+export interface CheckpointFile {
+  /** Undefined where there is none. Errors: `HOME_UNREADABLE`. */
+  load(): Promise<string | undefined>;
+  /** Replaces it; resolves when it is on disk. Errors: `HOME_UNWRITABLE`. */
+  save(note: string): Promise<void>;
+}
+
+/** A witness that is no member (C2SP tlog-witness). */
+export interface ExternalWitness {
+  readonly name: string;
+  /**
+   * Asks it for its lines under a checkpoint; those that come back were verified. `prove`: consistency of the checkpoint with
+   * an earlier size of the log, which the witness says. Rejects where it does not sign, and after `timeoutMs`.
+   */
+  ask(asked: {
+    note: string;
+    size: number;
+    prove: (old: number) => string[];
+    timeoutMs: number;
+  }): Promise<readonly string[]>;
+}
+
 /** Everything outside of the sessions of a controller. */
 export interface ControllerPorts {
   readonly project: string;
@@ -38,6 +61,9 @@ export interface ControllerPorts {
   /** Takes turns from the account of a peer; returns the milliseconds until its next message may be read. */
   charge(account: string, turns: number): number;
   readonly bundles: BundleStore;
+  readonly checkpointFile: CheckpointFile;
+  /** Those that the charter in force names. */
+  externalWitnesses(): readonly ExternalWitness[];
   readonly logFiles: LogFiles;
   /** Resolves when workers can get this image here. Errors: `IMAGE_…`. */
   needImage(image: string): Promise<void>;

@@ -5,10 +5,16 @@ import { provingRun } from '../../controller/view.ts';
 import { artifactOf, encodeJob, idOf, type Offer, signMessage } from '../../documents/index.ts';
 import { fromUtf8 } from '../../text.ts';
 import { revokedBy, sayRevoked } from '../../trust/index.ts';
-import { encodeMessage, type OfferNotice, type VerdictNotice } from '../../wire/messages.ts';
+import {
+  type CheckpointNotice,
+  encodeMessage,
+  type OfferNotice,
+  type VerdictNotice,
+} from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
 import { listOf } from '../revocation-book.ts';
 import { assembleBundle, holdsVerdict } from './bundle.ts';
+import type { WitnessedCheckpoint } from './checkpoint-rounds.ts';
 import type { FeedServer } from './feed-server.ts';
 import type { ControllerPorts } from './ports.ts';
 
@@ -113,6 +119,13 @@ export class Publisher {
       await this.verdict(run.id);
     }
     return kept;
+  }
+
+  /** Gossips a checkpoint with its witnesses. */
+  async checkpoint({ note }: WitnessedCheckpoint): Promise<void> {
+    const { project, publish } = this.#ports;
+    const notice: CheckpointNotice = { note };
+    await publish(topics.checkpoints(project), encodeMessage(notice));
   }
 
   /** Gossips a revocation, and lets present workers ask for it. */

@@ -7,13 +7,13 @@ import {
   resultOf,
 } from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError, reportedError } from '../../errors.ts';
-import { openCheckpoint, witnessCheckpoint } from '../../transparency/index.ts';
 import { checkEvidence } from '../../trust/index.ts';
 import { ask, isConnectionError, openCharter } from '../ask.ts';
 import { sessionLimits } from '../limits.ts';
 import { pause } from '../timing.ts';
 import type { LeaseClient } from './lease-client.ts';
 import { LogCopy } from './log-copy.ts';
+import type { LogWitness } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
 import type { RevocationFeed } from './revocation-feed.ts';
 
@@ -29,6 +29,7 @@ export class Cosigner {
   readonly #ports: WorkerPorts;
   readonly #log: LogCopy;
   readonly #revocations: RevocationFeed;
+  readonly #witness: LogWitness;
   /** Drafts that hold, by lease id, until they are signed or refused. */
   readonly #drafts = new Map<string, Bundle>();
   /** Ids of the verdicts that were shown last, by lease id, until they are signed or refused. */
@@ -36,9 +37,10 @@ export class Cosigner {
   /** Leases whose draft is being checked. A draft that is shown meanwhile is checked afterwards, the latest only. */
   readonly #checking = new Map<string, string | undefined>();
 
-  constructor(ports: WorkerPorts, revocations: RevocationFeed) {
+  constructor(ports: WorkerPorts, revocations: RevocationFeed, witness: LogWitness) {
     this.#ports = ports;
     this.#revocations = revocations;
+    this.#witness = witness;
     this.#log = new LogCopy(ports.leafFile);
   }
 
@@ -76,8 +78,7 @@ export class Cosigner {
         return tell('info', 'cosign', says, { lease });
       }
       request = (await documents.message('request', draft.request)).id;
-      const { log } = credentials.charter;
-      const checkpoint = await openCheckpoint(draft.checkpoint, { project, log }, documents.verifier);
+      const checkpoint = await this.#whileLeased(lease, () => this.#witness.see(draft.checkpoint));
       if (checkpoint.size > sessionLimits.logLeavesMax) {
         throw new QuorateError(
           'LOG_TOO_LARGE',
@@ -122,15 +123,14 @@ export class Cosigner {
 
   /** Signs the draft of a lease that was checked, and the checkpoint as a witness. */
   async sign(lease: string, leases: LeaseClient): Promise<void> {
-    const { signing, clock, tell } = this.#ports;
+    const { signing, tell } = this.#ports;
     const draft = this.#drafts.get(lease);
     const verdict = this.#shown.get(lease);
     if (draft === undefined || verdict === undefined) return;
     this.#drafts.delete(lease);
     this.#shown.delete(lease);
-    const { signer } = signing;
-    const signature = await cosignStatement(draft.verdict, signer);
-    const witness = await witnessCheckpoint(draft.checkpoint, signer, Math.floor(clock.now() / 1000));
+    const signature = await cosignStatement(draft.verdict, signing.signer);
+    const witness = await this.#witness.sign(draft.checkpoint);
     leases.send(lease, { kind: 'cosigned', verdict, signature, witness });
     tell('info', 'cosigned', 'co-signed the verdict: built the same, and the evidence holds', { lease });
   }

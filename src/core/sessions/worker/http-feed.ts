@@ -3,7 +3,9 @@ import { messageOf } from '../../errors.ts';
 import type { RevocationList } from '../../judge/index.ts';
 import { limits } from '../../limits.ts';
 import { toUtf8 } from '../../text.ts';
+import { transparencyLimits } from '../../transparency/index.ts';
 import {
+  checkpointNoticeSchema,
   decodeMessage,
   feedCharterSchema,
   feedOffersSchema,
@@ -34,6 +36,7 @@ interface Takes {
   offer(notice: OfferNotice): Promise<void>;
   verdict(notice: VerdictNotice): void;
   revocations(list: RevocationList): Promise<void>;
+  checkpoint(note: string): void;
 }
 
 /**
@@ -108,6 +111,9 @@ export class HttpFeed {
     for (const notice of this.#offers) await this.#takes.offer(notice);
     const verdicts = await this.#get(`${root}/verdicts`, feedVerdictsSchema, limits.feedBytesMax);
     for (const notice of verdicts ?? []) this.#takes.verdict(notice);
+    const { checkpointCharsMax } = transparencyLimits;
+    const checkpoint = await this.#get(`${root}/checkpoint`, checkpointNoticeSchema, 2 * checkpointCharsMax);
+    if (checkpoint !== undefined) this.#takes.checkpoint(checkpoint.note);
   }
 
   /** Undefined where the answer is unchanged. */

@@ -14,6 +14,7 @@ import { protocols } from '../../wire/protocols.ts';
 import { errorFrom, MessageStream } from '../message-stream.ts';
 import { every } from '../timing.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
+import type { LogWitness } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
 
 type LeaseStream = MessageStream<LeaseUp, LeaseDown>;
@@ -38,14 +39,21 @@ interface Purpose {
 export class LeaseClient {
   readonly #ports: WorkerPorts;
   readonly #grants: GrantRenewal;
+  readonly #witness: LogWitness;
   readonly #cosign: (lease: string, bundle: string) => void;
   /** By lease id. */
   readonly #streams = new Map<string, LeaseStream>();
 
   /** `cosign` is called when the controller shows a draft bundle for a lease. */
-  constructor(ports: WorkerPorts, grants: GrantRenewal, cosign: (lease: string, bundle: string) => void) {
+  constructor(
+    ports: WorkerPorts,
+    grants: GrantRenewal,
+    witness: LogWitness,
+    cosign: (lease: string, bundle: string) => void,
+  ) {
     this.#ports = ports;
     this.#grants = grants;
+    this.#witness = witness;
     this.#cosign = cosign;
   }
 
@@ -193,8 +201,11 @@ export class LeaseClient {
     switch (message.kind) {
       case 'ack': {
         const ack = await signing.documents.message('ack', message.ack);
-        if (credentials.charter.controllers.includes(ack.signer) && ack.payload.aud === signing.signer.id)
-          dispatch({ kind: 'acked', lease, ack });
+        if (!credentials.charter.controllers.includes(ack.signer) || ack.payload.aud !== signing.signer.id)
+          return false;
+        // Once it is acknowledged nothing asks for the ack again.
+        await this.#witness.promised(ack, offer);
+        dispatch({ kind: 'acked', lease, ack });
         return false;
       }
       case 'reveal':

@@ -19,6 +19,7 @@ import { errorFrom, MessageStream } from '../message-stream.ts';
 import { every, pause, spread } from '../timing.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import { HttpFeed, type HttpFeedTimings } from './http-feed.ts';
+import type { LogWitness } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
 import { expelledRetryMs, isExpelled, type RevocationFeed } from './revocation-feed.ts';
 
@@ -53,22 +54,25 @@ export class OfferFeed {
   readonly #told = new Set<string>();
   readonly #http: HttpFeed;
   readonly #revocations: RevocationFeed;
+  readonly #witness: LogWitness;
 
   constructor(
     ports: WorkerPorts,
     grants: GrantRenewal,
     timings: HttpFeedTimings,
-    revocations: RevocationFeed,
+    { revocations, witness }: { revocations: RevocationFeed; witness: LogWitness },
     onVerdict: (artifact: string, level: string) => void,
   ) {
     this.#ports = ports;
     this.#grants = grants;
     this.#onVerdict = onVerdict;
     this.#revocations = revocations;
+    this.#witness = witness;
     this.#http = new HttpFeed(ports, timings, {
       offer: (notice) => this.#consider(notice, 'http'),
       verdict: (notice) => this.#verdict(notice),
       revocations: (list) => revocations.learn(list, ports.clock.now()),
+      checkpoint: (note) => witness.hear(() => note),
     });
   }
 
@@ -94,6 +98,7 @@ export class OfferFeed {
       }
     });
     this.#revocations.start(accepts);
+    this.#witness.start(accepts);
     void this.#stayConnected();
     void this.#http.run();
   }
@@ -200,6 +205,14 @@ export class OfferFeed {
     });
     const stream = new MessageStream<Up, Down>(channel, feedDownSchema, 'a feed message');
     const poll = () => stream.post({ kind: 'poll' });
+    /** Size of the last checkpoint that was answered on this stream. */
+    let witnessed: number | undefined;
+    const witness = (note: string) =>
+      this.#witness.witness(note, (size, line) => {
+        if (size === witnessed) return;
+        witnessed = size;
+        stream.post({ kind: 'witness', size, line });
+      });
     const stopPolling = every(clock, pollMs, poll);
     const cancelFirst = clock.after(firstPollMs, poll);
     try {
@@ -215,6 +228,10 @@ export class OfferFeed {
         if (message === undefined)
           throw new QuorateError('CONTROLLER_SILENT', 'the controller closed the feed');
         if (message.kind === 'error') throw errorFrom(message);
+        if (message.kind === 'checkpoint') {
+          witness(message.note);
+          continue;
+        }
         if (!this.#connected) {
           tell('info', 'connected', 'connected to the controller, waiting for jobs');
           void this.#findController();
@@ -224,6 +241,7 @@ export class OfferFeed {
         await credentials.learnCharter(message.charter);
         await credentials.learnFeed(message.feed);
         await this.#revocations.heard(message.revocations);
+        if (message.checkpoint !== undefined) witness(message.checkpoint);
         for (const notice of message.offers) await this.#consider(notice, 'backlog');
         // As many in a row as a whole backlog takes; after that at the usual pace.
         following = message.more === true && following < backlogAnswersMax ? following + 1 : 0;

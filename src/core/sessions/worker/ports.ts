@@ -4,6 +4,7 @@ import type { Worker } from '../../worker/machine.ts';
 import type { Credentials } from '../credentials.ts';
 import type { Clock, Dial, Signing, Tell } from '../ports.ts';
 import type { RevocationBook } from '../revocation-book.ts';
+import type { WitnessFile } from './checkpoint-book.ts';
 
 /** What a worker built, in its store. */
 export interface ResultStore {
@@ -62,6 +63,7 @@ export interface WorkerPorts {
   readonly results: ResultStore;
   readonly bundles: ServedBundles;
   readonly leafFile: LeafFile;
+  readonly witnessFile: WitnessFile;
   readonly revocations: RevocationBook;
   tell: Tell;
 }

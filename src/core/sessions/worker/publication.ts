@@ -7,6 +7,7 @@ import { requestBundle } from '../bundle-exchange.ts';
 import { sessionLimits } from '../limits.ts';
 import type { PeerAddress } from '../ports.ts';
 import { pause } from '../timing.ts';
+import type { LogWitness } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
 
 /** Waits between two requests for a bundle; the last one repeats. */
@@ -18,6 +19,7 @@ const agreedMs = 1_000;
 /** After the reveal: publishes what was built, and serves the bundle of its verdict as soon as there is one. */
 export class Publication {
   readonly #ports: WorkerPorts;
+  readonly #witness: LogWitness;
   /** Served artifacts whose bundle may still get better. */
   readonly #waiting = new Set<string>();
   /** Hash of the bundle held, by artifact, of those that wait for a better one. */
@@ -29,8 +31,9 @@ export class Publication {
   /** The latest level that was heard of an artifact: a count that grows, so that an older wait ends. */
   readonly #heard = new Map<string, number>();
 
-  constructor(ports: WorkerPorts) {
+  constructor(ports: WorkerPorts, witness: LogWitness) {
     this.#ports = ports;
+    this.#witness = witness;
   }
 
   /** Publishes the results of a lease, then dispatches `published`. May be repeated after a crash. */
@@ -136,6 +139,8 @@ export class Publication {
       tell('warn', 'bundle', `the controller's bundle for ${artifact} does not hold (${code ?? ''})`);
       return false;
     }
+    // One of an earlier charter may be of another log.
+    if (bundle.charter === credentials.membership.charter) this.#witness.hear(() => bundle.checkpoint);
     const { payload } = await documents.verdict(bundle.verdict);
     const { request, job, policy, level: stated } = payload.predicate.quorate_verdict;
     await bundles.put({ run: request, job, artifact }, text);

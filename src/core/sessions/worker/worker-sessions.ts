@@ -5,6 +5,7 @@ import { Cosigner } from './cosigner.ts';
 import { GrantRenewal } from './grant-renewal.ts';
 import type { HttpFeedTimings } from './http-feed.ts';
 import { LeaseClient } from './lease-client.ts';
+import { LogWitness } from './log-witness.ts';
 import { OfferFeed } from './offer-feed.ts';
 import type { WorkerPorts } from './ports.ts';
 import { Publication } from './publication.ts';
@@ -16,6 +17,8 @@ import { RevocationFeed } from './revocation-feed.ts';
  */
 export class WorkerSessions {
   readonly publication: Publication;
+  /** What this worker saw of the log. */
+  readonly witness: LogWitness;
   readonly #ports: WorkerPorts;
   readonly #grants: GrantRenewal;
   readonly #feed: OfferFeed;
@@ -26,14 +29,16 @@ export class WorkerSessions {
 
   constructor(ports: WorkerPorts, timings: HttpFeedTimings) {
     this.#ports = ports;
-    this.publication = new Publication(ports);
+    const witness = new LogWitness(ports);
+    this.witness = witness;
+    this.publication = new Publication(ports, witness);
     const revocations = new RevocationFeed(ports);
-    this.#cosigner = new Cosigner(ports, revocations);
+    this.#cosigner = new Cosigner(ports, revocations, witness);
     this.#grants = new GrantRenewal(ports);
-    this.#leases = new LeaseClient(ports, this.#grants, (lease, bundle) =>
+    this.#leases = new LeaseClient(ports, this.#grants, witness, (lease, bundle) =>
       this.#run('cosign', this.#cosigner.check(lease, bundle)),
     );
-    this.#feed = new OfferFeed(ports, this.#grants, timings, revocations, (artifact, level) =>
+    this.#feed = new OfferFeed(ports, this.#grants, timings, { revocations, witness }, (artifact, level) =>
       this.#run('verdict', this.publication.onVerdict(artifact, level)),
     );
   }
@@ -55,7 +60,7 @@ export class WorkerSessions {
 
   /** Why this worker gets no job at the moment, whatever it lends; null while nothing is known to be wrong. */
   get trouble(): string | null {
-    return this.#grants.trouble ?? this.#feed.trouble;
+    return this.#grants.trouble ?? this.witness.trouble ?? this.#feed.trouble;
   }
 
   /** Resolves when stopped builds have cleaned up and revealed results are public. */

@@ -1,0 +1,302 @@
+import { codeOf, messageOf, QuorateError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import {
+  formatCheckpoint,
+  openCheckpoint,
+  openWitnessLine,
+  signatureLines,
+  signCheckpoint,
+  transparencyLimits,
+  withoutWitnesses,
+} from '../../transparency/index.ts';
+import { sessionLimits } from '../limits.ts';
+import { every } from '../timing.ts';
+import type { ControllerPorts } from './ports.ts';
+
+/** A round ends after this, whoever has not answered. */
+const roundMsMax = 5_000;
+/** Between the beginnings of two rounds, and between two reports of lines that come late. */
+const roundMsMin = 1_000;
+/** Difference between the time in a line and the clock of this host. */
+const timeSecondsMax = limits.clockSkewSeconds + roundMsMax / 1000;
+
+/** A checkpoint with the lines that it has: those of members, one for each operator, and those from outside. */
+export interface WitnessedCheckpoint {
+  size: number;
+  /** Hexadecimal. */
+  root: string;
+  note: string;
+}
+
+/** What the rounds need of the feed. */
+export interface RoundsFeed {
+  /** Keys of the workers that are there. */
+  readonly present: Iterable<string>;
+  /** Sends a checkpoint to each of them. */
+  checkpoint(note: string): void;
+}
+
+interface MemberLine {
+  key: string;
+  operator: string;
+  isTrusted: boolean;
+  line: string;
+}
+
+interface Round {
+  size: number;
+  root: string;
+  /** With the line of the log only. */
+  base: string;
+  members: MemberLine[];
+  /** Lines of witnesses from outside. */
+  outside: string[];
+  /** Keys whose line was valid, whether it is kept or not. */
+  answered: Set<string>;
+  /** Names of witnesses from outside that have not answered or failed. */
+  asked: Set<string>;
+  open: boolean;
+}
+
+/**
+ * Puts one checkpoint of the log at a time before the witnesses: the workers that are present, and those from outside. A
+ * round begins when the log has grown since the last one, and ends when all have answered or after `roundMsMax`. Lines that
+ * come later are taken until the next round begins.
+ */
+export class CheckpointRounds {
+  readonly #ports: ControllerPorts;
+  #feed: RoundsFeed = { present: [], checkpoint() {} };
+  #ended: (checkpoint: WitnessedCheckpoint) => void = () => {};
+  #round: Round | undefined;
+  #beginning = false;
+  /** Monotonic time. */
+  #beganAt = Number.NEGATIVE_INFINITY;
+  #cancel: () => void = () => {};
+  /** Witnesses from outside whose failure was told. */
+  readonly #failing = new Set<string>();
+  #saving: Promise<unknown> = Promise.resolve();
+
+  constructor(ports: ControllerPorts) {
+    this.#ports = ports;
+  }
+
+  /** The current checkpoint; undefined before the first one. */
+  get current(): WitnessedCheckpoint | undefined {
+    return this.#round === undefined ? undefined : witnessed(this.#round);
+  }
+
+  /**
+   * Goes on with the last checkpoint of the life before. After the replay, before anything is signed.
+   * Errors: `LOG_BEHIND_CHECKPOINT`, `CHECKPOINT_…`, those of the file.
+   */
+  async load(): Promise<void> {
+    const { checkpointFile, machine, project, signing } = this.#ports;
+    const note = await checkpointFile.load();
+    if (note === undefined) return;
+    const { log, keys } = machine.state;
+    const expected = { project, log: signing.signer.id };
+    const opened = await openCheckpoint(note, expected, signing.documents.verifier).catch((error) => {
+      // Of another log key, which this controller had before.
+      if (codeOf(error) === 'CHECKPOINT_UNSIGNED') return undefined;
+      throw error;
+    });
+    if (opened === undefined) return;
+    const { size, root, witnesses } = opened;
+    if (size > log.size || log.root(size) !== root)
+      throw new QuorateError(
+        'LOG_BEHIND_CHECKPOINT',
+        `the journal gives a log of ${log.size} entries, which is not the one whose first ${size} were signed`,
+        {
+          hint: 'The journal is an older copy, or another one. Put back the one that belongs here: a log that goes on from an older state tells two stories, and workers keep the proof.',
+        },
+      );
+    const base = withoutWitnesses(note);
+    const members: MemberLine[] = [];
+    const outside: string[] = [];
+    for (const { name, line } of signatureLines(note)) {
+      if (base.endsWith(line)) continue;
+      const granted = keys.get(name);
+      const isMember = witnesses.some(({ witness }) => witness === name) && granted !== undefined;
+      if (!isMember) outside.push(line);
+      else
+        members.push({
+          key: name,
+          operator: granted.operator,
+          isTrusted: granted.role === 'trusted-worker',
+          line,
+        });
+    }
+    const answered = new Set(members.map(({ key }) => key));
+    this.#round = { size, root, base, members, outside, answered, asked: new Set(), open: false };
+  }
+
+  /** `ended` is told each checkpoint when its round ends, and again when it has got further lines. */
+  start(feed: RoundsFeed, ended: (checkpoint: WitnessedCheckpoint) => void): void {
+    this.#feed = feed;
+    this.#ended = ended;
+    every(this.#ports.clock, roundMsMin, () => this.look());
+    this.look();
+  }
+
+  /** Begins a round when one is due. */
+  look(): void {
+    const { clock, machine } = this.#ports;
+    const { size } = machine.state.log;
+    if (this.#beginning || this.#round?.open === true || size === (this.#round?.size ?? 0)) return;
+    if (clock.closing || clock.monotonic() - this.#beganAt < roundMsMin) return;
+    this.#beginning = true;
+    this.#beganAt = clock.monotonic();
+    this.#begin()
+      .catch((error) => this.#warn(`no checkpoint was made: ${messageOf(error)}`))
+      .finally(() => {
+        this.#beginning = false;
+      });
+  }
+
+  async #begin(): Promise<void> {
+    const { clock, machine, externalWitnesses } = this.#ports;
+    const { size } = machine.state.log;
+    const base = await this.at(size);
+    // Whoever goes on from an older journal after this must not sign.
+    await this.#save(base);
+    this.#cancel();
+    const outside = externalWitnesses();
+    const asked = new Set(outside.map(({ name }) => name));
+    const root = machine.state.log.root(size);
+    const round: Round = {
+      size,
+      root,
+      base,
+      members: [],
+      outside: [],
+      answered: new Set(),
+      asked,
+      open: true,
+    };
+    this.#round = round;
+    this.#cancel = clock.after(roundMsMax, () => this.#end(round));
+    this.#feed.checkpoint(base);
+    for (const witness of outside) void this.#askOutside(round, witness);
+    this.settle();
+  }
+
+  /** The signed checkpoint of the first `size` leaves, without witnesses. Errors: `LOG_OUT_OF_RANGE`. */
+  async at(size: number): Promise<string> {
+    const { machine, project, signing } = this.#ports;
+    const root = machine.state.log.root(size);
+    return signCheckpoint(formatCheckpoint({ project, size, root }), signing.signer);
+  }
+
+  /**
+   * The line of a worker that is present. Errors: `WITNESS_SENDER_MISMATCH`, `WITNESS_TIME`, `CHECKPOINT_MALFORMED`,
+   * `CHECKPOINT_BAD_SIGNATURE`, `DOC_NOT_BASE64`.
+   */
+  async witness(peer: string, { size, line }: { size: number; line: string }): Promise<void> {
+    const { machine, signing, clock } = this.#ports;
+    const round = this.#round;
+    if (round === undefined || round.size !== size || round.answered.has(peer)) return;
+    const opened = await openWitnessLine(round.base, line, signing.documents.verifier);
+    if (opened?.witness !== peer)
+      throw new QuorateError('WITNESS_SENDER_MISMATCH', 'a witness line is sent by the key that signed it');
+    if (Math.abs(opened.time - clock.now() / 1000) > timeSecondsMax)
+      throw new QuorateError(
+        'WITNESS_TIME',
+        `the witness line is ${Math.round(opened.time - clock.now() / 1000)} s from the clock of the controller`,
+      );
+    const member = machine.state.presence.workers.get(peer);
+    if (member === undefined || round.answered.has(peer)) return;
+    round.answered.add(peer);
+    const isTrusted = member.role === 'trusted-worker';
+    if (this.#makeRoom(round, member.operator, isTrusted, line.length)) {
+      round.members.push({ key: peer, operator: member.operator, isTrusted, line });
+      this.#grown(round);
+    }
+    this.settle();
+  }
+
+  /** Whether a line of this operator is wanted, and has room. One of a trusted worker takes that of another. */
+  #makeRoom({ members }: Round, operator: string, isTrusted: boolean, chars: number): boolean {
+    if (!isTrusted && members.some((one) => one.operator === operator)) return false;
+    const length = () => members.reduce((sum, { line }) => sum + line.length, chars);
+    while (length() > sessionLimits.memberLinesCharsMax) {
+      const last = members.findLastIndex((one) => !one.isTrusted);
+      if (!isTrusted || last < 0) return false;
+      members.splice(last, 1);
+    }
+    return true;
+  }
+
+  async #askOutside(
+    round: Round,
+    { name, ask }: ReturnType<ControllerPorts['externalWitnesses']>[number],
+  ): Promise<void> {
+    const { size, base } = round;
+    const { log } = this.#ports.machine.state;
+    try {
+      const prove = (old: number) => log.consistency(old, size);
+      for (const line of await ask({ note: base, size, prove, timeoutMs: roundMsMax })) {
+        const [only, ...more] = signatureLines(`${round.base}${line}`).slice(signatureLines(base).length);
+        const fits = witnessed(round).note.length + line.length <= transparencyLimits.checkpointCharsMax;
+        if (only === undefined || more.length > 0 || round.outside.includes(line) || !fits) continue;
+        round.outside.push(line);
+        this.#grown(round);
+      }
+      this.#failing.delete(name);
+    } catch (error) {
+      if (!this.#failing.has(name))
+        this.#warn(`the witness ${name} did not sign (${codeOf(error)}): ${messageOf(error)}`);
+      this.#failing.add(name);
+    } finally {
+      round.asked.delete(name);
+      this.settle();
+    }
+  }
+
+  /** Ends the round when nobody is left to answer. */
+  settle(): void {
+    const round = this.#round;
+    if (round?.open !== true || round.asked.size > 0) return;
+    for (const worker of this.#feed.present) if (!round.answered.has(worker)) return;
+    this.#end(round);
+  }
+
+  /** A line that came after the end is reported with those that come within a second. */
+  #grown(round: Round): void {
+    if (round.open || round !== this.#round) return;
+    this.#cancel();
+    this.#cancel = this.#ports.clock.after(roundMsMin, () => this.#report(round));
+  }
+
+  #end(round: Round): void {
+    if (!round.open) return;
+    round.open = false;
+    this.#cancel();
+    this.#report(round);
+    this.look();
+  }
+
+  #report(round: Round): void {
+    if (round !== this.#round) return;
+    const checkpoint = witnessed(round);
+    this.#save(checkpoint.note).catch((error) =>
+      this.#warn(`a checkpoint was not kept: ${messageOf(error)}`),
+    );
+    this.#ended(checkpoint);
+  }
+
+  /** One after the other: the last one stays. */
+  #save(note: string): Promise<void> {
+    const saved = this.#saving.then(() => this.#ports.checkpointFile.save(note));
+    this.#saving = saved.catch(() => {});
+    return saved;
+  }
+
+  #warn(says: string): void {
+    const { clock, tell } = this.#ports;
+    if (!clock.closing) tell('warn', 'checkpoint', says);
+  }
+}
+
+function witnessed({ size, root, base, members, outside }: Round): WitnessedCheckpoint {
+  return { size, root, note: [base, ...members.map(({ line }) => line), ...outside].join('') };
+}

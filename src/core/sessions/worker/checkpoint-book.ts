@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import { count, peerId, sha256 } from '../../documents/base.ts';
+import { limits } from '../../limits.ts';
+import { transparencyLimits } from '../../transparency/index.ts';
+import { workerSessionLimits } from './limits.ts';
+
+/** A checkpoint that was found consistent with those before. */
+const seenSchema = z.strictObject({
+  size: count,
+  root: sha256,
+  /** With the line of the log only. */
+  note: z.string().max(transparencyLimits.checkpointCharsMax),
+});
+export type Seen = z.infer<typeof seenSchema>;
+
+/** The controller's promise that a receipt is in the log. */
+const promiseSchema = z.strictObject({
+  /** Compact JWS. */
+  ack: z.string().max(limits.documentBytesMax),
+  index: count,
+  /** The leaf that is promised. */
+  leaf: z.string().max(400),
+  /** When it came, ms since the epoch. */
+  at: count,
+});
+export type AckPromise = z.infer<typeof promiseSchema>;
+
+export const witnessStateSchema = z.strictObject({
+  v: z.literal(1),
+  /** By log key, the latest last. The checkpoints of each in the order of their sizes. */
+  logs: z
+    .array(z.strictObject({ log: peerId, seen: z.array(seenSchema).max(workerSessionLimits.checkpointsMax) }))
+    .max(workerSessionLimits.logKeysMax),
+  promises: z.array(promiseSchema).max(workerSessionLimits.promisesMax),
+});
+export type WitnessState = z.infer<typeof witnessStateSchema>;
+
+/** Where it is kept. */
+export interface WitnessFile {
+  /** Undefined where there is none. Errors: `HOME_UNREADABLE`, `HOME_DAMAGED`. */
+  load(): Promise<WitnessState | undefined>;
+  /** Replaces it; resolves when it is on disk. Errors: `HOME_UNWRITABLE`. */
+  save(state: WitnessState): Promise<void>;
+}
+
+/**
+ * The checkpoints of a project's log that a worker knows to be consistent with each other, and the promises that it waits
+ * for. A change is on disk when it is made; nothing is signed that is not.
+ */
+export class CheckpointBook {
+  readonly #file: WitnessFile;
+  #state: WitnessState | undefined;
+
+  constructor(file: WitnessFile) {
+    this.#file = file;
+  }
+
+  /** Errors: those of the file. */
+  async load(): Promise<void> {
+    this.#state ??= (await this.#file.load()) ?? { v: 1, logs: [], promises: [] };
+  }
+
+  get #loaded(): WitnessState {
+    return this.#state ?? { v: 1, logs: [], promises: [] };
+  }
+
+  #of(log: string): readonly Seen[] {
+    return this.#loaded.logs.find((one) => one.log === log)?.seen ?? [];
+  }
+
+  /** The largest; undefined before the first one. */
+  newest(log: string): Seen | undefined {
+    return this.#of(log).at(-1);
+  }
+
+  /** The one of this size. */
+  at(log: string, size: number): Seen | undefined {
+    return this.#of(log).find((one) => one.size === size);
+  }
+
+  get promises(): readonly AckPromise[] {
+    return this.#loaded.promises;
+  }
+
+  /** Keeps a checkpoint that is consistent with all others of this key. Errors: those of the file. */
+  async keep(log: string, seen: Seen): Promise<void> {
+    const { logs } = this.#loaded;
+    // The smallest goes: one that is not kept is compared with the newest by a proof.
+    const before = this.#of(log).slice(1 - workerSessionLimits.checkpointsMax);
+    const all = [...before, seen].sort((a, b) => a.size - b.size);
+    const others = logs.filter((one) => one.log !== log);
+    await this.#save({
+      ...this.#loaded,
+      logs: [...others, { log, seen: all }].slice(-workerSessionLimits.logKeysMax),
+    });
+  }
+
+  /** Adds a promise, once. Returns the one that was dropped for it, where there were too many. Errors: those of the file. */
+  async promise(promise: AckPromise): Promise<AckPromise | undefined> {
+    const { promises } = this.#loaded;
+    if (promises.some(({ ack }) => ack === promise.ack)) return undefined;
+    const full = promises.length >= workerSessionLimits.promisesMax;
+    await this.#save({ ...this.#loaded, promises: [...promises.slice(full ? 1 : 0), promise] });
+    return full ? promises[0] : undefined;
+  }
+
+  /** Removes promises that were kept, or given up. Errors: those of the file. */
+  async settle(done: readonly AckPromise[]): Promise<void> {
+    if (done.length === 0) return;
+    const promises = this.#loaded.promises.filter((one) => !done.includes(one));
+    await this.#save({ ...this.#loaded, promises });
+  }
+
+  async #save(state: WitnessState): Promise<void> {
+    await this.#file.save(state);
+    this.#state = state;
+  }
+}

@@ -1,0 +1,11 @@
+/** Bounds of a worker's sessions. */
+export const workerSessionLimits = {
+  /** Checkpoints of one log key that a worker keeps: one for each round of the last minutes of a busy project. */
+  checkpointsMax: 64,
+  /** Log keys of one project: a charter names another one now and then. */
+  logKeysMax: 4,
+  /** Acks whose receipts were not found in the log yet. One is settled within seconds. */
+  promisesMax: 256,
+  /** Checkpoints that wait for their turn; a further one is dropped, since there will be others. */
+  checkpointsWaitingMax: 16,
+} as const;

@@ -1,0 +1,255 @@
+import { type Ack, leaves, type Verified } from '../../documents/index.ts';
+import { codeOf, messageOf, QuorateError } from '../../errors.ts';
+import {
+  type Checkpoint,
+  openCheckpoint,
+  verifyConsistency,
+  verifyInclusion,
+  withoutWitnesses,
+  witnessCheckpoint,
+} from '../../transparency/index.ts';
+import { checkpointNoticeSchema, decodeMessage } from '../../wire/messages.ts';
+import { topics } from '../../wire/protocols.ts';
+import { ask, isConnectionError } from '../ask.ts';
+import { type AckPromise, CheckpointBook, type Seen } from './checkpoint-book.ts';
+import { workerSessionLimits } from './limits.ts';
+import type { WorkerPorts } from './ports.ts';
+
+/** A receipt is in the log when its ack is sent, and under a checkpoint a few seconds later. */
+const promiseMsMax = 10 * 60_000;
+
+type Around = Pick<
+  WorkerPorts,
+  'clock' | 'credentials' | 'dial' | 'signing' | 'subscribe' | 'tell' | 'witnessFile'
+>;
+
+/**
+ * The worker as a witness of the project's log: each checkpoint that it meets anywhere is compared with those before, and
+ * only what goes on from them is signed. Each receipt that was acknowledged is looked for in the log.
+ */
+export class LogWitness {
+  readonly #ports: Around;
+  readonly #book: CheckpointBook;
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  /** Why the last checkpoint was not witnessed, other than for a connection. */
+  #trouble: string | null = null;
+
+  constructor(ports: Around) {
+    this.#ports = ports;
+    this.#book = new CheckpointBook(ports.witnessFile);
+  }
+
+  /** Hears the checkpoints that are gossiped. */
+  start(accepts: (author: string) => boolean): void {
+    const { credentials, subscribe } = this.#ports;
+    subscribe(topics.checkpoints(credentials.membership.project), accepts, (data) => {
+      this.hear(() => decodeMessage(data, checkpointNoticeSchema, 'a notice of a checkpoint').note);
+    });
+  }
+
+  /** What is wrong with the log, for the operator; null while nothing is known to be. */
+  get trouble(): string | null {
+    return this.#trouble;
+  }
+
+  /** The newest checkpoint that was checked in this life or, once one was, before. */
+  get newest(): string | undefined {
+    return this.#book.newest(this.#log)?.note;
+  }
+
+  get #log(): string {
+    return this.#ports.credentials.charter.log;
+  }
+
+  /** Checks a checkpoint that came by the way. Never rejects: what is wrong is told. */
+  hear(note: () => string): void {
+    if (this.#isBusy) return;
+    void this.#orTell(async () => {
+      await this.see(note());
+    });
+  }
+
+  /** Checks a checkpoint, and gives `answer` this worker's line for it where it is the newest. Never rejects. */
+  witness(note: string, answer: (size: number, line: string) => void): void {
+    if (this.#isBusy) return;
+    void this.#orTell(async () => {
+      const { size } = await this.see(note);
+      if (size !== this.#book.newest(this.#log)?.size) return;
+      answer(size, await this.sign(note));
+    });
+  }
+
+  /**
+   * Compares a checkpoint with those before, and keeps it; where the larger one is not known to go on from the smaller one,
+   * the controller is asked for the proof. Errors: `LOG_FORKED`, `LOG_INCONSISTENT`, `CHECKPOINT_…`, `HOME_…`,
+   * those of `ask`.
+   */
+  see(note: string): Promise<Checkpoint> {
+    return this.#inTurn(async () => {
+      try {
+        const checkpoint = await this.#check(withoutWitnesses(note));
+        this.#trouble = null;
+        return checkpoint;
+      } catch (error) {
+        if (codeOf(error) === 'LOG_FORKED' || codeOf(error) === 'LOG_INCONSISTENT')
+          this.#trouble = messageOf(error);
+        throw error;
+      }
+    });
+  }
+
+  /** This worker's line for a checkpoint that was seen, now. Errors: `LOG_FORKED`, `LOG_INCONSISTENT`. */
+  async sign(note: string): Promise<string> {
+    const { signing, clock } = this.#ports;
+    const { size, root } = await this.#open(withoutWitnesses(note));
+    const seen = this.#book.at(this.#log, size);
+    if (seen === undefined)
+      throw new QuorateError('LOG_INCONSISTENT', `the checkpoint of ${size} entries was not checked`);
+    if (seen.root !== root) throw forked(size);
+    return witnessCheckpoint(note, signing.signer, Math.floor(clock.now() / 1000));
+  }
+
+  #open(note: string): Promise<Checkpoint> {
+    const { credentials, signing } = this.#ports;
+    const { project } = credentials.membership;
+    return openCheckpoint(note, { project, log: this.#log }, signing.documents.verifier);
+  }
+
+  async #check(note: string): Promise<Checkpoint> {
+    await this.#book.load();
+    const checkpoint = await this.#open(note);
+    const log = this.#log;
+    const { size, root } = checkpoint;
+    const seen: Seen = { size, root, note };
+    const newest = this.#book.newest(log);
+    const same = this.#book.at(log, size);
+    if (same !== undefined && same.root !== root) throw forked(size);
+    if (newest !== undefined && same === undefined) {
+      const [smaller, larger] = size < newest.size ? [seen, newest] : [newest, seen];
+      await this.#prove(smaller, larger);
+    }
+    if (same === undefined) await this.#book.keep(log, seen);
+    await this.#lookForPromises(log);
+    return checkpoint;
+  }
+
+  /** Errors: `LOG_FORKED`, `LOG_INCONSISTENT`, those of `ask`. */
+  async #prove(smaller: Seen, larger: Seen): Promise<void> {
+    const { credentials, dial } = this.#ports;
+    const sizes = `${smaller.size} and ${larger.size} entries`;
+    const question = { kind: 'checkpoint', old: smaller.size, size: larger.size } as const;
+    const { answer } = await ask(dial, credentials.membership.controllers, question).catch((error) => {
+      throw codeOf(error) === 'LOG_OUT_OF_RANGE' ? inconsistent(sizes, 'has fewer than it signed') : error;
+    });
+    if (answer.kind !== 'checkpoint') throw inconsistent(sizes, `answers "${answer.kind}"`);
+    const shown = await this.#open(withoutWitnesses(answer.note));
+    if (shown.size === larger.size && shown.root !== larger.root) throw forked(larger.size);
+    const proof = {
+      from: smaller.size,
+      fromRoot: smaller.root,
+      to: larger.size,
+      toRoot: larger.root,
+      path: answer.proof,
+    };
+    if (!verifyConsistency(proof)) throw inconsistent(sizes, 'gives no proof that holds');
+  }
+
+  /** Keeps an ack as a promise until its receipt was found in the log. Never rejects. */
+  async promised(ack: Verified<Ack>, offer: string): Promise<void> {
+    const { receipt, index } = ack.payload;
+    const at = this.#ports.clock.now();
+    const promise: AckPromise = { ack: ack.raw, index, leaf: leaves.receipt(receipt, offer), at };
+    await this.#orTell(() =>
+      this.#inTurn(async () => {
+        await this.#book.load();
+        const dropped = await this.#book.promise(promise);
+        if (dropped !== undefined) this.#tellOverdue(dropped);
+      }),
+    );
+  }
+
+  /** Looks for acknowledged receipts under the newest checkpoint. A connection that fails is tried with the next one. */
+  async #lookForPromises(log: string): Promise<void> {
+    const { clock } = this.#ports;
+    const newest = this.#book.newest(log);
+    if (newest === undefined) return;
+    const done: AckPromise[] = [];
+    for (const promise of this.#book.promises) {
+      const covered = promise.index < newest.size;
+      try {
+        if (covered && (await this.#isIncluded(promise, newest))) {
+          done.push(promise);
+          continue;
+        }
+      } catch (error) {
+        if (isConnectionError(error)) break;
+      }
+      if (clock.now() - promise.at <= promiseMsMax) continue;
+      this.#tellOverdue(promise);
+      done.push(promise);
+    }
+    await this.#book.settle(done);
+  }
+
+  async #isIncluded({ index, leaf }: AckPromise, { size, root }: Seen): Promise<boolean> {
+    const { credentials, dial } = this.#ports;
+    const { controllers } = credentials.membership;
+    const { answer } = await ask(dial, controllers, { kind: 'inclusion', index, size });
+    return (
+      answer.kind === 'inclusion' &&
+      answer.leaf === leaf &&
+      verifyInclusion({ leaf, index, size, root, path: answer.proof })
+    );
+  }
+
+  #tellOverdue({ index, leaf }: AckPromise): void {
+    const says = `the controller acknowledged "${leaf}" as entry ${index} of the log, and does not show that it is there`;
+    this.#ports.tell('warn', 'ack', says, { code: 'ACK_NOT_IN_LOG' });
+  }
+
+  async #orTell(work: () => Promise<unknown>): Promise<void> {
+    const { clock, tell } = this.#ports;
+    try {
+      await work();
+    } catch (error) {
+      const code = codeOf(error);
+      // There will be another one.
+      if (!clock.closing && !isConnectionError(error))
+        tell('warn', 'checkpoint', `did not witness a checkpoint: ${messageOf(error)}`, { code });
+    }
+  }
+
+  /** Others will come: those that are heard now are dropped. */
+  get #isBusy(): boolean {
+    return this.#waiting >= workerSessionLimits.checkpointsWaitingMax;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.#waiting++;
+    const done = this.#last.then(work).finally(() => {
+      this.#waiting--;
+    });
+    this.#last = done.catch(() => {});
+    return done;
+  }
+}
+
+const hint =
+  'Tell the owner of the project. Until this is explained, nothing of this log is witnessed that does not go on from what it said before.';
+
+function forked(size: number): QuorateError {
+  return new QuorateError(
+    'LOG_FORKED',
+    `the controller signed two logs of ${size} entries that are not the same`,
+    { hint },
+  );
+}
+
+function inconsistent(sizes: string, says: string): QuorateError {
+  return new QuorateError(
+    'LOG_INCONSISTENT',
+    `the controller signed logs of ${sizes}, and does not show that one goes on from the other: it ${says}`,
+    { hint },
+  );
+}

@@ -1,0 +1,7 @@
+/** Bounds of messages. */
+export const wireLimits = {
+  /** A witness's line under a checkpoint: two hundred characters for a name that is a PeerId. */
+  witnessLineCharsMax: 400,
+  /** Hashes of a proof: an inclusion in a log of 2^53 leaves has 53, a consistency at most twice as many and one. */
+  proofHashesMax: 110,
+} as const;

@@ -1,0 +1,254 @@
+import { describe, expect, it } from 'vitest';
+import { nonceOf } from '../../../simulations/paperwork.ts';
+import {
+  CheckpointRounds,
+  type WitnessedCheckpoint,
+} from '../../../src/core/sessions/controller/checkpoint-rounds.ts';
+import type { ControllerPorts, ExternalWitness } from '../../../src/core/sessions/controller/ports.ts';
+import {
+  openCheckpoint,
+  transparencyLimits,
+  verifyConsistency,
+  witnessCheckpoint,
+} from '../../../src/core/transparency/index.ts';
+import { codeOf } from '../../runtime/support.ts';
+import { type Bench, projectOf } from '../controller/bench.ts';
+
+const code = (value: string) => expect.objectContaining({ code: value });
+const settled = () => new Promise(setImmediate);
+
+/** The rounds of a controller's machine, with a clock in the tester's hand. */
+class Rounds {
+  readonly bench: Bench;
+  readonly pushed: string[] = [];
+  readonly ended: WitnessedCheckpoint[] = [];
+  readonly told: string[] = [];
+  readonly present: string[] = [];
+  saved: string | undefined;
+  outside: ExternalWitness[] = [];
+  rounds: CheckpointRounds;
+  #ms = 0;
+  #timers: { at: number; act: () => void }[] = [];
+
+  constructor(bench: Bench, ...present: string[]) {
+    this.bench = bench;
+    this.present = present;
+    this.rounds = this.fresh();
+  }
+
+  fresh(): CheckpointRounds {
+    const { bench } = this;
+    this.#timers = [];
+    const ports = {
+      project: bench.paper.project,
+      machine: bench.controller,
+      signing: {
+        signer: bench.paper.controller,
+        documents: { verifier: bench.paper.keys.verifier },
+      },
+      clock: {
+        now: () => bench.now + this.#ms,
+        monotonic: () => this.#ms,
+        after: (ms: number, act: () => void) => {
+          const timer = { at: this.#ms + ms, act };
+          this.#timers.push(timer);
+          return () => {
+            this.#timers = this.#timers.filter((one) => one !== timer);
+          };
+        },
+        closing: false,
+      },
+      checkpointFile: {
+        load: async () => this.saved,
+        save: async (note: string) => {
+          this.saved = note;
+        },
+      },
+      externalWitnesses: () => this.outside,
+      tell: (_level: string, _kind: string, says: string) => this.told.push(says),
+    } as unknown as ControllerPorts;
+    this.rounds = new CheckpointRounds(ports);
+    return this.rounds;
+  }
+
+  async start(): Promise<void> {
+    await this.rounds.load();
+    const keys = this.present.map((name) => this.bench.id(name));
+    this.rounds.start({ present: keys, checkpoint: (note) => this.pushed.push(note) }, (ended) =>
+      this.ended.push(ended),
+    );
+    await settled();
+  }
+
+  async pass(ms: number): Promise<void> {
+    const until = this.#ms + ms;
+    for (;;) {
+      const next = this.#timers.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)[0];
+      if (next === undefined) break;
+      this.#timers = this.#timers.filter((one) => one !== next);
+      this.#ms = next.at;
+      next.act();
+      await settled();
+    }
+    this.#ms = until;
+  }
+
+  async line(name: string, note = this.pushed.at(-1) ?? '', seconds = 0): Promise<string> {
+    const time = Math.floor((this.bench.now + this.#ms) / 1000) + seconds;
+    return witnessCheckpoint(note, this.bench.paper.keys.signer(name), time);
+  }
+
+  async answer(name: string, over: { line?: string; size?: number } = {}): Promise<void> {
+    const size = this.rounds.current?.size ?? 0;
+    const line = await this.line(name);
+    await this.rounds.witness(this.bench.id(name), { size, line, ...over });
+    await settled();
+  }
+
+  async witnesses(note = this.rounds.current?.note ?? ''): Promise<string[]> {
+    const { paper } = this.bench;
+    const expected = { project: paper.project, log: paper.controller.id };
+    const opened = await openCheckpoint(note, expected, paper.keys.verifier);
+    return opened.witnesses.map(({ witness }) => witness);
+  }
+}
+
+async function roundsOf(...names: string[]): Promise<Rounds> {
+  const rounds = new Rounds(await projectOf(...names), ...names);
+  rounds.bench.present(...names);
+  await rounds.start();
+  return rounds;
+}
+
+describe('rounds of checkpoints', () => {
+  it('end when all that are present have answered, and give the note with their lines', async () => {
+    const rounds = await roundsOf('ada', 'bob');
+    expect(rounds.pushed).toHaveLength(1);
+    await rounds.answer('ada');
+    expect(rounds.ended).toEqual([]);
+    await rounds.answer('bob');
+    const { log } = rounds.bench.controller.state;
+    expect(rounds.ended).toMatchObject([{ size: log.size, root: log.root() }]);
+    expect(await rounds.witnesses(rounds.ended[0]?.note)).toEqual(
+      ['ada', 'bob'].map((name) => rounds.bench.id(name)),
+    );
+    expect(rounds.saved).toBe(rounds.ended[0]?.note);
+  });
+
+  it('end without those who say nothing, whose lines are still taken and reported', async () => {
+    const rounds = await roundsOf('ada', 'bob');
+    await rounds.answer('ada');
+    await rounds.pass(4_999);
+    expect(rounds.ended).toEqual([]);
+    await rounds.pass(1);
+    expect(rounds.ended).toHaveLength(1);
+    await rounds.answer('bob');
+    await rounds.pass(1_000);
+    expect(rounds.ended).toHaveLength(2);
+    expect(await rounds.witnesses(rounds.ended[1]?.note)).toHaveLength(2);
+  });
+
+  it('begin again when the log has grown, one at a time', async () => {
+    const rounds = await roundsOf('ada');
+    await rounds.bench.enrol('cy');
+    await rounds.pass(3_000);
+    // The first one is still open.
+    expect(rounds.pushed).toHaveLength(1);
+    await rounds.answer('ada');
+    expect(rounds.pushed).toHaveLength(2);
+    await rounds.answer('ada');
+    await rounds.pass(60_000);
+    expect([rounds.pushed.length, rounds.ended.length]).toEqual([2, 2]);
+    const [first, second] = rounds.ended;
+    const { log } = rounds.bench.controller.state;
+    const proof = {
+      from: first?.size ?? 0,
+      fromRoot: first?.root ?? '',
+      to: second?.size ?? 0,
+      toRoot: second?.root ?? '',
+      path: log.consistency(first?.size ?? 0, second?.size),
+    };
+    expect(verifyConsistency(proof)).toBe(true);
+  });
+
+  it('take no line of another key, time, note or round', async () => {
+    const rounds = await roundsOf('ada', 'bob');
+    const sent = (line: string) => codeOf(() => rounds.answer('ada', { line }));
+    expect(await sent(await rounds.line('bob'))).toBe('WITNESS_SENDER_MISMATCH');
+    expect(await sent(await rounds.line('ada', undefined, 3600))).toBe('WITNESS_TIME');
+    expect(await sent(await rounds.line('ada', undefined, -3600))).toBe('WITNESS_TIME');
+    expect(await sent(await rounds.line('ada', await rounds.rounds.at(1)))).toBe('CHECKPOINT_BAD_SIGNATURE');
+    expect(await sent(`${await rounds.line('ada')}more`)).toBe('CHECKPOINT_MALFORMED');
+    await rounds.answer('ada', { size: 1 });
+    expect(await rounds.witnesses()).toEqual([]);
+    // Control.
+    await rounds.answer('ada');
+    expect(await rounds.witnesses()).toHaveLength(1);
+  });
+
+  it('take one line of an operator, however many hosts it has, and no more than there is room for', async () => {
+    const operators = Array.from({ length: 45 }, (_, n) => `op${n}`);
+    const rounds = await roundsOf('ada', ...operators, 'trusted');
+    const twice = { operator: 'eve', hosts: 2, invite: nonceOf('eve') };
+    for (const host of ['eve.1', 'eve.2']) {
+      await rounds.bench.enrol(host, twice);
+      rounds.bench.present(host);
+      await rounds.answer(host);
+    }
+    expect(await rounds.witnesses()).toEqual([rounds.bench.id('eve.1')]);
+    await rounds.answer('ada');
+    for (const name of operators) await rounds.answer(name);
+    const { note } = rounds.rounds.current ?? { note: '' };
+    expect(note.length).toBeLessThanOrEqual(transparencyLimits.checkpointCharsMax);
+    const before = await rounds.witnesses();
+    expect(before.length).toBeGreaterThan(30);
+    expect(before.length).toBeLessThan(45);
+    await rounds.answer('trusted');
+    const after = await rounds.witnesses();
+    expect(after).toContain(rounds.bench.id('trusted'));
+    expect(after).toHaveLength(before.length);
+    expect(rounds.ended).toHaveLength(1);
+  });
+
+  it('ask witnesses from outside, with proofs from what they know', async () => {
+    const rounds = new Rounds(await projectOf('ada'));
+    const outside = '\u2014 witness.example/w1 AAAAAAAAAAAA\n';
+    const proofs: string[][] = [];
+    rounds.outside = [
+      {
+        name: 'witness.example/w1',
+        async ask({ prove }) {
+          proofs.push(prove(1));
+          return [outside];
+        },
+      },
+      { name: 'broken', ask: async () => Promise.reject(new Error('it is down')) },
+      { name: 'rude', ask: async () => ['no line', outside + outside] },
+    ];
+    await rounds.start();
+    expect(proofs).toEqual([rounds.bench.controller.state.log.consistency(1)]);
+    expect(rounds.ended[0]?.note.endsWith(outside)).toBe(true);
+    expect(rounds.told.filter((says) => /broken|rude/.test(says))).toHaveLength(2);
+  });
+
+  it('go on after a restart with the checkpoint and the lines of before', async () => {
+    const rounds = await roundsOf('ada');
+    await rounds.answer('ada');
+    const { note } = rounds.rounds.current ?? {};
+    rounds.fresh();
+    await rounds.start();
+    expect(rounds.rounds.current?.note).toBe(note);
+    expect(rounds.pushed).toHaveLength(1);
+  });
+
+  it('do not begin on a journal that is older than the last checkpoint', async () => {
+    const rounds = await roundsOf('ada');
+    const older = await projectOf();
+    const restored = new Rounds(older);
+    restored.saved = rounds.saved;
+    await expect(restored.rounds.load()).rejects.toEqual(code('LOG_BEHIND_CHECKPOINT'));
+    // Control: the one that belongs to it.
+    rounds.fresh();
+    await rounds.rounds.load();
+  });
+});
