@@ -13,9 +13,11 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/attacks/sandbox/gvisor.host.test.ts': 19,
   'test/attacks/sandbox/gvisor.outputs.test.ts': 43,
   'test/attacks/sandbox/gvisor.resources.test.ts': 60,
+  'test/chaos/killed-workers.test.ts': 24,
   'test/cli/doctor-emulated.test.ts': 120,
   'test/e2e/debian-project.test.ts': 10,
   'test/e2e/weaker-tier.test.ts': 20,
+  'test/examples/embed.test.ts': 12,
   'test/examples/packed.test.ts': 22,
   'test/cli/try-vary.test.ts': 18,
   'test/examples/quick-start.test.ts': 29,
@@ -23,6 +25,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/fuzz/runner.test.ts': 13,
   'test/image/debian-twice.test.ts': 45,
   'test/mesh/thousand-workers.test.ts': 120,
+  'test/proof/interop.test.ts': 8,
   'test/proof/mutation-whole.test.ts': 50,
   'test/proof/npm-pack.test.ts': 38,
   'test/sandbox/gvisor/contract.test.ts': 45,
@@ -35,6 +38,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/simulations/more-faults.test.ts': 15,
   'test/simulations/thousand-seeds.test.ts': 220,
   'test/tiers/two-projects-emulated.test.ts': 240,
+  'test/transfer/memory.test.ts': 10,
 };
 
 /** Four minutes of two processors. */

@@ -44,7 +44,7 @@ async function published(cosign: Policy['cosign']) {
     cancelAfterMs: undefined,
     expiresSeconds: 1_800,
   };
-  const scenario = { operators, trusted: 'absent' as const, works: [work], faultsMs: 300_000 };
+  const scenario = { operators, trusted: 'absent' as const, works: [work], faultsMs: 150_000 };
   const { failure } = await simulate(1, { rates: calm, scenario, patches });
   expect(failure).toBeNull();
   return { asked, stored };
