@@ -5,20 +5,11 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { z } from 'zod';
 import { messageOf, QuorateError } from '../../core/errors.ts';
+import { syncFolder } from '../../store/disk.ts';
 
 /** Creates a folder of mode 0700 unless it exists. */
 export async function makePrivate(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
-}
-
-/** Syncs a folder, which makes created and renamed files durable. */
-export async function syncFolder(dir: string): Promise<void> {
-  const handle = await open(dir, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Writes a file atomically and durably: into a temporary file, which is synced and renamed; then its folder is synced. */

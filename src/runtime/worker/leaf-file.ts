@@ -2,7 +2,8 @@ import { open, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import type { LeafFile } from '../../core/sessions/worker/ports.ts';
-import { readOptional, syncFolder } from '../node/files.ts';
+import { syncFolder } from '../../store/disk.ts';
+import { readOptional } from '../node/files.ts';
 
 /** Leaves of the log in a file of mode 0600, one per line. */
 export function openLeafFile(file: string): LeafFile {
