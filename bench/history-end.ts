@@ -50,7 +50,7 @@ async function measure(): Promise<HistoryFigures> {
   collect();
   const memoryMb = process.memoryUsage().rss / 1e6;
   history.now = last;
-  history.begin(machine.state.runs.size);
+  history.begin(machine.state.index.size);
   await history.run(50);
   const asked = performance.now();
   for (let n = 0; n < 1_000; n++) machine.nextDeadline();

@@ -1,7 +1,12 @@
 import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
 import { Controller } from '../src/core/controller/machine.ts';
 import { newPresence } from '../src/core/controller/presence.ts';
-import type { LiveLease, LoggedRevocation, Run } from '../src/core/controller/state.ts';
+import {
+  type LiveLease,
+  type LoggedRevocation,
+  publishedOf,
+  type Run,
+} from '../src/core/controller/state.ts';
 import { idOf } from '../src/core/documents/index.ts';
 import type { Durability, Handled } from '../src/core/durability.ts';
 import { reportedError } from '../src/core/errors.ts';
@@ -186,22 +191,14 @@ export const bugs: Record<string, Bug> = {
   'verdict-changed': {
     says: 'a run that was trusted is disputed later',
     caughtBy: 'verdicts',
-    patches: breaking((controller, handle) => {
-      const later: Run[] = [];
-      return (event, now) => {
-        const effects = handle(event, now);
-        const run = event.kind === 'tick' ? undefined : later.pop();
-        if (run?.phase.kind === 'done') {
-          const { published } = run.phase;
-          const draft = { worker: 'nobody', lease: '', draft: published.verdict, published };
-          run.phase = { kind: 'cosigning', ...draft, tries: 0, retryAt: null };
-          const refused = { run: run.id, worker: 'nobody', code: 'X', message: '' };
-          effects.push(...handle({ kind: 'cosign-refused', ...refused }, now));
-        }
-        if (event.kind === 'cosigned')
-          later.push(...[controller.state.runs.get(event.run)].flatMap((one) => one ?? []));
-        return effects;
-      };
+    patches: breaking((controller, handle) => (event, now) => {
+      const run = event.kind === 'stored' ? controller.state.runs.get(event.run) : undefined;
+      if (run?.phase.kind !== 'done' || run.phase.published.cosignature === null) return handle(event, now);
+      const { published } = run.phase;
+      const draft = { worker: 'nobody', lease: '', draft: published.verdict, published };
+      run.phase = { kind: 'cosigning', ...draft, delayed: false };
+      const refused = { run: run.id, worker: 'nobody', code: 'X', message: '' };
+      return [...handle({ kind: 'cosign-refused', ...refused }, now), ...handle(event, now)];
     }),
   },
   'unsigned-is-disputed': {
@@ -222,15 +219,30 @@ export const bugs: Record<string, Bug> = {
       const hidden: LoggedRevocation[] = [];
       return (event, now) => {
         const { state } = controller;
-        const { runs, presence } = state;
+        const { runs, finished, presence } = state;
         state.revocations = [];
-        if (event.kind === 'revoke') Object.assign(state, { runs: new Map(), presence: newPresence() });
+        if (event.kind === 'revoke')
+          Object.assign(state, { runs: new Map(), finished: new Map(), presence: newPresence() });
         const effects = handle(event, now);
-        Object.assign(state, { runs, presence });
+        Object.assign(state, { runs, finished, presence });
         hidden.push(...state.revocations);
         state.revocations = [...hidden];
         return effects;
       };
+    }),
+  },
+  'receipts-dropped-early': {
+    says: 'the receipts of a finished run leave memory before its bundle is stored',
+    caughtBy: 'finished',
+    patches: breaking((controller, handle) => (event, now) => {
+      const effects = handle(event, now);
+      for (const effect of effects) {
+        const run = effect.kind === 'verdict' ? controller.state.runs.get(effect.run) : undefined;
+        const last = run === undefined ? undefined : publishedOf(run)?.verdict.id;
+        if (run !== undefined && last !== undefined)
+          handle({ kind: 'stored', run: run.id, verdict: last }, now);
+      }
+      return effects;
     }),
   },
   'state-outside-journal': {

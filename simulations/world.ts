@@ -1,5 +1,5 @@
+import { isOver } from '../src/core/controller/facts.ts';
 import { Controller } from '../src/core/controller/machine.ts';
-import { isOver } from '../src/core/controller/state.ts';
 import { encodeJob } from '../src/core/documents/index.ts';
 import { codeOf } from '../src/core/errors.ts';
 import { ask } from '../src/core/sessions/ask.ts';

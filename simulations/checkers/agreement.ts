@@ -1,10 +1,11 @@
-import { isOver, levelOf, type Run } from '../../src/core/controller/state.ts';
+import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
+import { allRuns, levelOf } from '../../src/core/controller/state.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** Kinds of progress that begin or end an agreement. Where the last of a run is `agreed`, N operators agree. */
 const turns = ['round', 'agreed', 'contradicted', 'pin-failed', 'cosign-refused', 'cancelled'] as const;
 
-function lastTurn(run: Run): string | undefined {
+function lastTurn(run: RunFacts): string | undefined {
   return run.history.flatMap(({ progress: { kind } }) => turns.filter((turn) => turn === kind)).at(-1);
 }
 
@@ -18,13 +19,12 @@ export function agreement(): Checker {
     observe(seen, truth) {
       if (seen.kind === 'handled') {
         for (const { id, phase } of seen.state.runs.values()) {
-          const trusts =
-            phase.kind === 'cosigning' && phase.draft.payload.predicate.quorate_verdict.level === 'trusted';
+          const trusts = phase.kind === 'cosigning' && phase.draft.level === 'trusted';
           if (trusts) awaited.add(id);
         }
       }
       if (seen.kind !== 'ended') return;
-      for (const run of seen.state.runs.values()) {
+      for (const run of allRuns(seen.state)) {
         if (!isOver(run) || !awaited.has(run.id) || lastTurn(run) !== 'agreed') continue;
         if (levelOf(run) === 'disputed')
           throw new Violation(invariant, `${truth.workOf(run.id)?.name} was agreed on and is disputed`);

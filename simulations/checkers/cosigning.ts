@@ -14,15 +14,15 @@ export function cosigning(): Checker {
       if (seen.kind === 'sent' && seen.effect.kind === 'reply' && seen.effect.reply.kind === 'ack') {
         const { aud } = seen.effect.reply.ack;
         for (const run of seen.state.runs.values()) {
-          if (run.receipts.some(({ lease, slot }) => lease.aud === aud && isTrustedSlot(slot)))
+          if (run.receipts.some(({ worker, slot }) => worker === aud && isTrustedSlot(slot)))
             committed.add(`${run.id} ${aud}`);
         }
       }
       // A commitment is what the journal holds; its ack may be lost with the process.
       if (seen.kind === 'restarted' && seen.state !== undefined) {
         for (const run of seen.state.runs.values()) {
-          for (const { lease, slot } of run.receipts)
-            if (isTrustedSlot(slot)) committed.add(`${run.id} ${lease.aud}`);
+          for (const { worker, slot } of run.receipts)
+            if (isTrustedSlot(slot)) committed.add(`${run.id} ${worker}`);
         }
       }
       if (seen.kind === 'shown' && !committed.has(`${seen.run} ${seen.worker}`))

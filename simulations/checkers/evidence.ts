@@ -15,10 +15,8 @@ export function evidence(): Checker {
       if (seen.kind === 'handled' && seen.event.kind === 'receipt') {
         const { receipt } = seen.event;
         const acked = seen.effects.some((e) => e.kind === 'reply' && e.reply.kind === 'ack');
-        const { offer } = receipt.payload.predicate.quorate_receipt;
-        const run = [...seen.state.runs.values()].find((r) =>
-          r.rounds.some(({ offerId }) => offerId === offer),
-        );
+        const { lease } = receipt.payload.predicate.quorate_receipt;
+        const run = seen.state.index.receiptOf(lease)?.run;
         if (acked && run !== undefined) {
           const known = acknowledged.get(run.id) ?? [];
           if (!known.includes(receipt.id)) acknowledged.set(run.id, [...known, receipt.id]);

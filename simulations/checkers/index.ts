@@ -6,6 +6,7 @@ import { charters } from './charters.ts';
 import { cosigning } from './cosigning.ts';
 import { evidence } from './evidence.ts';
 import { fences } from './fences.ts';
+import { finished } from './finished.ts';
 import { knownLeases } from './known-leases.ts';
 import { leases } from './leases.ts';
 import { lending } from './lending.ts';
@@ -37,6 +38,7 @@ export function allCheckers(): Checker[] {
     verdicts(),
     evidence(),
     attackers(),
+    finished(),
     liveness(),
     agreement(),
   ];

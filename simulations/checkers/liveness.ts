@@ -1,6 +1,12 @@
-import { isOver } from '../../src/core/controller/state.ts';
+import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
+import { allRuns } from '../../src/core/controller/state.ts';
+import { isTrustedSlot } from '../../src/core/documents/index.ts';
 import { limits } from '../../src/core/limits.ts';
 import { type Checker, Violation } from '../observer.ts';
+
+function trustedLeasesOf({ history }: RunFacts): number {
+  return history.filter(({ progress }) => progress.kind === 'leased' && isTrustedSlot(progress.slot)).length;
+}
 
 /** Once faults are over every run ends, and no worker holds a lease. */
 export function liveness(): Checker {
@@ -10,14 +16,14 @@ export function liveness(): Checker {
     observe(seen, truth) {
       if (seen.kind !== 'ended') return;
       const { state, idle } = seen;
-      for (const run of state.runs.values()) {
+      for (const run of allRuns(state)) {
         const name = truth.workOf(run.id)?.name ?? run.id;
         if (!isOver(run)) throw new Violation(invariant, `${name} is still ${run.phase.kind}`);
         const expired = (run.history.at(-1)?.at ?? 0) >= run.request.payload.exp * 1000;
         // Without its trusted worker a run waits as long as its request lets it.
         const gone = truth.trusted === 'absent' || truth.trusted === 'vanishes';
-        const alone = gone || run.trustedLeases >= limits.slotLeasesMax;
-        if (expired && !alone && run.request.payload.exp - run.request.payload.iat > 3600)
+        const alone = gone || trustedLeasesOf(run) >= limits.slotLeasesMax;
+        if (expired && !alone && run.request.payload.exp - run.submittedAt / 1000 > 3600)
           throw new Violation(invariant, `${name} ended only because its request expired`);
       }
       if (state.leases.size > 0)

@@ -1,5 +1,6 @@
-import { isOver } from '../../src/core/controller/state.ts';
-import { isTrustedSlot, resultOf } from '../../src/core/documents/index.ts';
+import { isOver } from '../../src/core/controller/facts.ts';
+import { allRuns } from '../../src/core/controller/state.ts';
+import { isTrustedSlot } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /**
@@ -49,16 +50,16 @@ export function revoked(): Checker {
         }
       }
       if (seen.kind !== 'ended') return;
-      for (const run of seen.state.runs.values()) {
+      for (const run of allRuns(seen.state)) {
         if (run.phase.kind !== 'done') continue;
         const { verdict } = run.phase.published;
-        const { level, outcome, receipts, policy } = verdict.payload.predicate.quorate_verdict;
+        const { level, outcome, result: about } = verdict;
+        const { policy } = run.request.payload;
         if (outcome?.kind !== 'exit' || (level !== 'agreed' && level !== 'trusted')) continue;
-        const about = resultOf(verdict.payload);
-        const listed = new Set(receipts.map(({ receipt }) => receipt));
-        const alike = run.receipts.flatMap(({ receipt, lease, result, index, slot, round }) => {
-          const counts = listed.has(receipt.id) && !isTrustedSlot(slot) && result === about;
-          return counts && !voided(lease.operator, index) ? [{ round, operator: lease.operator }] : [];
+        const receipts = run.receipts.filter(({ index }) => index < verdict.index);
+        const alike = receipts.flatMap(({ operator, result, index, slot, round }) => {
+          const counts = !isTrustedSlot(slot) && result === about;
+          return counts && !voided(operator, index) ? [{ round, operator }] : [];
         });
         const rounds = [...new Set(alike.map(({ round }) => round))];
         const most = Math.max(

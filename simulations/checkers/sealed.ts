@@ -45,10 +45,8 @@ export function sealed(): Checker {
       if (seen.kind !== 'handled') return;
       const { event, effects } = seen;
       if (event.kind === 'receipt' && effects.some((e) => e.kind === 'reply' && e.reply.kind === 'ack')) {
-        const { round, slot, outcome, log, lease, offer } = event.receipt.payload.predicate.quorate_receipt;
-        const run =
-          [...seen.state.runs.values()].find((r) => r.rounds.some(({ offerId }) => offerId === offer))?.id ??
-          '';
+        const { round, slot, outcome, log, lease } = event.receipt.payload.predicate.quorate_receipt;
+        const run = seen.state.index.receiptOf(lease)?.run.id ?? '';
         const trusted = isTrustedSlot(slot);
         leases.set(lease, { run, round, trusted });
         for (const text of [artifactOf(outcome), log]) {

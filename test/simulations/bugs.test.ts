@@ -19,6 +19,7 @@ const seeds: Record<string, number> = {
   'verdict-changed': 1,
   'unsigned-is-disputed': 41,
   'revoked-goes-on': 1,
+  'receipts-dropped-early': 1,
   'state-outside-journal': 1,
   'no-timers': 4,
   'builds-all-at-once': 3,

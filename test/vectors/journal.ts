@@ -28,13 +28,10 @@ export const readOnly = (rows: readonly Row[]): EventLog<ControllerEvent> => ({
 
 export const goldenState = ({ state }: Controller): Pick<GoldenJournal, 'root' | 'runs'> => ({
   root: state.log.root(),
-  runs: [...state.runs.values()].map(({ phase, receipts }) => ({
+  runs: [...state.index.latest()].reverse().map(({ phase, receipts }) => ({
     phase: phase.kind,
     receipts: receipts.length,
-    level:
-      'published' in phase && phase.published !== null
-        ? phase.published.verdict.payload.predicate.quorate_verdict.level
-        : null,
+    level: 'published' in phase && phase.published !== null ? phase.published.verdict.level : null,
   })),
 });
 

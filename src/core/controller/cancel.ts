@@ -1,8 +1,9 @@
 import { isTrustedSlot } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { tokenOf } from './presence.ts';
+import { retire } from './retire.ts';
 import type { EventOf, Run, Transition } from './state.ts';
-import { currentRound, isOver, mustSync, publishedOf, tell } from './state.ts';
+import { currentRound, mustSync, publishedOf, tell } from './state.ts';
 import { closeOffer, endLeases } from './verdict.ts';
 import { findRun } from './view.ts';
 
@@ -13,18 +14,19 @@ import { findRun } from './view.ts';
  */
 export function cancel(transition: Transition, { token, which, by, reason }: EventOf<'cancel'>): void {
   const { state, out } = transition;
-  const run = findRun(state, which);
-  if (run.request.signer !== by) {
+  const found = findRun(state, which);
+  if (found.request.signer !== by) {
     throw new QuorateError(
       'CANCEL_PUBLISHER_MISMATCH',
-      `only who published a run can cancel it; this one is ${run.request.signer}'s`,
+      `only who published a run can cancel it; this one is ${found.request.signer}'s`,
     );
   }
-  if (isOver(run)) {
+  const run = state.index.open.get(found.id);
+  if (run === undefined) {
     throw new QuorateError(
       'RUN_OVER',
-      run.phase.kind === 'done' ? 'the job has its verdict already' : 'the job was cancelled already',
-      { hint: `quorate show ${run.id.slice(0, 10)} tells what came of it.` },
+      found.phase.kind === 'done' ? 'the job has its verdict already' : 'the job was cancelled already',
+      { hint: `quorate show ${found.id.slice(0, 10)} tells what came of it.` },
     );
   }
   endRun(transition, run, reason);
@@ -53,9 +55,8 @@ export function endRun(transition: Transition, run: Run, reason: string): void {
     round.candidates = [];
     state.presence.answered.delete(round.offerId);
     if (!round.revealed) {
-      for (const { round: of, slot, lease, receipt } of run.receipts)
-        if (of === round.n && !isTrustedSlot(slot))
-          release(lease.aud, receipt.payload.predicate.quorate_receipt.lease);
+      for (const { round: of, slot, lease, worker } of run.receipts)
+        if (of === round.n && !isTrustedSlot(slot)) release(worker, lease);
     }
   }
   if (run.trusted.kind === 'delivered' && run.trusted.live !== null) {
@@ -66,4 +67,5 @@ export function endRun(transition: Transition, run: Run, reason: string): void {
   state.index.ended(run);
   run.phase = { kind: 'cancelled', reason, published: publishedOf(run) };
   tell(transition, run, { kind: 'cancelled', reason });
+  retire(transition, run);
 }

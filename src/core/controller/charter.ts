@@ -41,7 +41,7 @@ function act(transition: Transition, run: Run, charter: Charter): void {
 function refusalOfRun(run: Run, charter: Charter): QuorateError | undefined {
   return refusalBy(() => {
     checkRequest(enforce, run, charter);
-    for (const { grant } of run.receipts) checkIssuer(grant, charter);
+    for (const { grant } of run.documents.values()) checkIssuer(grant, charter);
   });
 }
 

@@ -11,8 +11,7 @@ export function operatorsIn(run: Run, round: Round): Set<string> {
   const held = new Set<string>();
   for (const slot of round.slots) if (slot.kind === 'leased') held.add(slot.live.operator);
   for (const recorded of run.receipts) {
-    if (recorded.round === round.n && !isTrustedSlot(recorded.slot))
-      held.add(recorded.grant.payload.operator);
+    if (recorded.round === round.n && !isTrustedSlot(recorded.slot)) held.add(recorded.operator);
   }
   return held;
 }
@@ -21,8 +20,7 @@ export function operatorsIn(run: Run, round: Round): Set<string> {
 export function operatorsBefore(run: Run, round: Round): Set<string> {
   const before = new Set<string>();
   for (const recorded of run.receipts) {
-    if (recorded.round < round.n && !isTrustedSlot(recorded.slot))
-      before.add(recorded.grant.payload.operator);
+    if (recorded.round < round.n && !isTrustedSlot(recorded.slot)) before.add(recorded.operator);
   }
   return before;
 }

@@ -5,10 +5,12 @@ import { cancel } from './cancel.ts';
 import { takeCharter } from './charter.ts';
 import { checkGranted, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
+import { isOver } from './facts.ts';
 import { assignSlots, findLease, loseLease } from './leases.ts';
 import { passed } from './passes.ts';
 import { hear, newPresence, silentAt } from './presence.ts';
 import { acknowledge, letGo, receipt } from './receipts.ts';
+import { retire } from './retire.ts';
 import { revoke } from './revoke.ts';
 import { claim, closeWindow, considerWindow, everyoneAnswered } from './rounds.ts';
 import { expire, pin, pinned, settle } from './settle.ts';
@@ -16,7 +18,6 @@ import {
   type ControllerState,
   currentRound,
   type EventOf,
-  isOver,
   type LiveLease,
   liveLeases,
   mustSync,
@@ -28,7 +29,7 @@ import {
   unchanged,
 } from './state.ts';
 import { submit } from './submit.ts';
-import { cosigned, cosignRefused, showAgain } from './verdict.ts';
+import { cosigned, cosignRefused, showAgain, showsAgainAt } from './verdict.ts';
 import { giveUpAhead } from './wrong-clock.ts';
 
 /**
@@ -77,7 +78,8 @@ export class Controller {
     };
     for (const run of this.state.index.open.values()) {
       consider(run.request.payload.exp * 1000);
-      if ('retryAt' in run.phase && run.phase.retryAt !== null) consider(run.phase.retryAt);
+      const again = run.phase.kind === 'pinning' ? run.phase.retryAt : showsAgainAt(this.state, run);
+      if (again !== null && again !== undefined) consider(again);
       const round = currentRound(run);
       if (round !== undefined && run.phase.kind === 'building') {
         if (round.windowOpen) consider(round.windowEnds);
@@ -227,9 +229,13 @@ function started(transition: Transition, event: EventOf<'started'>): void {
 /** The bundle of a run's last verdict is stored; that of an earlier one changes nothing. */
 function stored(transition: Transition, { run: id, verdict }: EventOf<'stored'>): void {
   const { state } = transition;
+  const known = state.index.get(id);
+  const last = known === undefined ? null : publishedOf(known);
+  // One that is said again is taken: a bundle may have been lost and made again.
+  if (last?.verdict.id !== verdict) return unchanged(transition);
+  state.unstored.delete(id);
   const run = state.runs.get(id);
-  const last = run === undefined ? null : publishedOf(run);
-  if (last?.verdict.id !== verdict || !state.unstored.delete(id)) unchanged(transition);
+  if (run !== undefined) retire(transition, run);
 }
 
 function present(transition: Transition, { grant, capabilities }: EventOf<'present'>): void {
@@ -248,9 +254,10 @@ function resume(transition: Transition, { token, lease, worker }: EventOf<'resum
   const id = idOf(lease.payload);
   const { state } = transition;
   const before = state.index.receiptOf(id);
-  const run = before?.run ?? state.runs.get(state.leases.get(id) ?? '');
-  const live = run === undefined ? undefined : heldLease(run, id);
+  const held = state.runs.get(before?.run.id ?? state.leases.get(id) ?? '');
+  const live = held === undefined ? undefined : heldLease(held, id);
   const recorded = before?.recorded;
+  const run = before?.run ?? held;
   if (run === undefined || lease.payload.aud !== worker || (live === undefined && recorded === undefined)) {
     throw new QuorateError('LEASE_LOST', 'the lease is over');
   }
@@ -274,6 +281,7 @@ function tick(transition: Transition): void {
   let changed = false;
   // A run that ends leaves the index.
   for (const run of [...state.index.open.values()]) {
+    showAgain(transition, run);
     const before = out.length;
     for (const live of liveLeases(run))
       if (now >= endOf(live)) loseLease(transition, run, live.id, 'its time is up');
@@ -281,8 +289,6 @@ function tick(transition: Transition): void {
       run.phase.retryAt = null;
       pin(transition, run);
     }
-    if (run.phase.kind === 'cosigning' && run.phase.retryAt !== null && now >= run.phase.retryAt)
-      showAgain(transition, run);
     const round = currentRound(run);
     if (run.phase.kind === 'building' && round !== undefined) {
       const closes = round.windowOpen && now >= round.windowEnds;

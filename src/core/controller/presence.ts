@@ -15,10 +15,18 @@ export interface Presence {
   answered: Map<string, Set<string>>;
   /** Where a candidate waits for its answer, if it has claimed again since. */
   tokens: WeakMap<object, string>;
+  /** Drafts that the trusted worker could not check, by phase of their run: how often, and when each is shown again. */
+  retries: WeakMap<object, { tries: number; at: number | null }>;
 }
 
 export function newPresence(): Presence {
-  return { workers: new Map(), heard: new Map(), answered: new Map(), tokens: new WeakMap() };
+  return {
+    workers: new Map(),
+    heard: new Map(),
+    answered: new Map(),
+    tokens: new WeakMap(),
+    retries: new WeakMap(),
+  };
 }
 
 /** Part of the controller's state. */

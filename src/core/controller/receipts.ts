@@ -1,31 +1,29 @@
 import { type Ack, isTrustedSlot, leaves, resultOf } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { checkReceipt, enforce } from '../judge/index.ts';
+import { isOver, type Recorded, type RunFacts } from './facts.ts';
 import { assignSlots, findLease, loseLease, mayLeaseAgain, setSlot } from './leases.ts';
 import { settle } from './settle.ts';
-import type { EventOf, Recorded, Run, Transition } from './state.ts';
-import { appendLeaf, isOver, tell, unchanged } from './state.ts';
+import type { EventOf, Run, Transition } from './state.ts';
+import { appendLeaf, tell, unchanged } from './state.ts';
 import { closeOffer } from './verdict.ts';
 
 export function acknowledge(transition: Transition, token: string, recorded: Recorded): void {
   const ack: Ack = {
     iss: transition.state.id,
-    aud: recorded.lease.aud,
-    lease: leaseOf(recorded),
-    receipt: recorded.receipt.id,
+    aud: recorded.worker,
+    lease: recorded.lease,
+    receipt: recorded.receipt,
     index: recorded.index,
     iat: Math.floor(transition.now / 1000),
   };
   transition.out.push({ kind: 'reply', token, reply: { kind: 'ack', ack } });
 }
 
-/** The id of its lease, as the receipt states it (checked when it arrived); cheaper than hashing the lease again. */
-export const leaseOf = ({ receipt }: Recorded): string => receipt.payload.predicate.quorate_receipt.lease;
-
 /** Reveals or releases a lease whose receipt is in, where its round or run is over. */
-export function letGo(transition: Transition, run: Run, recorded: Recorded): void {
-  const { lease, outcome, round, slot } = recorded;
-  const to = { worker: lease.aud, lease: leaseOf(recorded) };
+export function letGo(transition: Transition, run: RunFacts, recorded: Recorded): void {
+  const { lease, worker, outcome, round, slot } = recorded;
+  const to = { worker, lease };
   const sealed = isTrustedSlot(slot) || run.rounds[round - 1]?.revealed !== true;
   if (run.phase.kind === 'cancelled' && sealed) {
     const message = `the job was cancelled: ${run.phase.reason}`;
@@ -41,7 +39,7 @@ export function letGo(transition: Transition, run: Run, recorded: Recorded): voi
 export function receipt(transition: Transition, { token, lease, receipt }: EventOf<'receipt'>): void {
   const before = transition.state.index.receiptOf(lease);
   if (before !== undefined) {
-    if (before.recorded.receipt.id !== receipt.id)
+    if (before.recorded.receipt !== receipt.id)
       throw new QuorateError('RECEIPT_SECOND', 'this lease has a receipt already; a slot yields one');
     // Its ack was lost: repeated with the same index, and after it what the worker ignored without the ack.
     acknowledge(transition, token, before.recorded);
@@ -56,19 +54,26 @@ export function receipt(transition: Transition, { token, lease, receipt }: Event
   checkReceipt(enforce, receipt, found.live, run.job.source);
   const { round, slot, live } = found;
   const index = appendLeaf(transition, leaves.receipt(receipt.id, live.lease.offer));
+  const { grant } = live;
   const recorded: Recorded = {
-    receipt,
-    lease: live.lease,
-    grant: live.grant,
+    receipt: receipt.id,
+    lease,
+    worker: live.worker,
+    operator: live.operator,
+    issuer: grant.signer,
+    role: isTrustedSlot(slot) ? 'trusted-worker' : 'worker',
     round: round.n,
     slot,
     index,
+    enrolled: grant.payload.enrolled,
+    offerIndex: round.offer.index,
     outcome: receipt.payload.predicate.quorate_receipt.outcome,
     result: resultOf(receipt.payload),
     sealed: isTrustedSlot(slot) || !round.revealed,
   };
   run.receipts.push(recorded);
-  transition.state.index.received(lease, run, recorded);
+  run.documents.set(receipt.id, { receipt, lease: live.lease, grant });
+  transition.state.index.received(run, recorded);
   acknowledge(transition, token, recorded);
   tell(transition, run, {
     kind: 'delivered',

@@ -6,15 +6,15 @@ import { type Revoked, revokedBy, sayRevoked, voteRevoked } from '../trust/revoc
 import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';
 import { charterOf } from './enrolment.ts';
+import { isOver, type RunFacts } from './facts.ts';
 import { memberRevoked, revocationsIn, revokedError } from './revocations.ts';
 import { considerWindow } from './rounds.ts';
 import { decideAgain, settle } from './settle.ts';
-import { runRevoked, verdictStandsNot, votesOf } from './standing.ts';
+import { runRevoked, verdictStandsNot } from './standing.ts';
 import {
   appendLeaf,
   type ControllerState,
   type EventOf,
-  isOver,
   publishedOf,
   type Run,
   type Transition,
@@ -57,6 +57,7 @@ export function revoke(transition: Transition, { token, revocation }: EventOf<'r
   const { workers } = state.presence;
   for (const [key, { operator, role }] of workers)
     if (memberRevoked(state, { sub: key, operator, role }) !== undefined) workers.delete(key);
+  for (const run of state.finished.values()) reviewPublished(transition, run);
   for (const run of state.runs.values()) {
     // First: a new round takes back what was agreed.
     reviewPublished(transition, run);
@@ -102,7 +103,7 @@ function act(transition: Transition, run: Run): void {
   const all = revocationsIn(state);
   const touched =
     dismissed ||
-    votesOf(run).some((vote) => voteRevoked(all, vote) !== undefined) ||
+    run.receipts.some((vote) => voteRevoked(all, vote) !== undefined) ||
     all.some(({ what }) => what.kind === 'artifact');
   if (touched) decideAgain(transition, run);
   considerWindow(transition, run);
@@ -110,13 +111,13 @@ function act(transition: Transition, run: Run): void {
 }
 
 /** Decides a published verdict again, and tells once that it does not stand. */
-function reviewPublished(transition: Transition, run: Run): void {
+function reviewPublished(transition: Transition, run: RunFacts): void {
   const published = publishedOf(run);
   if (published === null || run.revoked !== null) return;
   const revoked = verdictStandsNot(transition.state, run, published);
   if (revoked === undefined) return;
   run.revoked = revoked;
-  const { outcome } = published.verdict.payload.predicate.quorate_verdict;
+  const { outcome } = published.verdict;
   const { what, since, reason } = revoked;
   const artifact = outcome === null ? null : artifactOf(outcome);
   tell(transition, run, { kind: 'revoked', artifact, what: what.kind, id: what.id, since, reason });

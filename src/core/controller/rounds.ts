@@ -4,11 +4,12 @@ import { lackOf } from '../judge/index.ts';
 import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
 import { charterOf, checkGranted } from './enrolment.ts';
+import { isOver } from './facts.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
 import { controllerLimits } from './limits.ts';
 import { answeredBy, attach, tokenOf } from './presence.ts';
 import type { Candidate, EventOf, LiveLease, Round, Run, Transition } from './state.ts';
-import { appendLeaf, currentRound, isOver, tell, unchanged } from './state.ts';
+import { appendLeaf, currentRound, tell, unchanged } from './state.ts';
 
 /** Operators per slot that may claim at first: enough for M slots and some in reserve. */
 const sharePerSlot = 8;

@@ -1,72 +1,88 @@
-/** What the index needs to know of a run. */
-interface Named {
-  readonly id: string;
-  readonly jobId: string;
-}
+import { assert } from '../errors.ts';
+import type { Recorded, RunFacts } from './facts.ts';
 
 /**
  * Finds runs without looking at all there ever were: what an event costs does not grow with history. Follows from the runs,
  * and holds nothing that is not in them.
  */
-export class RunIndex<Run extends Named, Recorded> {
+export class RunIndex<Open extends RunFacts> {
   /** Runs that have not ended, in the order they were submitted. */
-  readonly open = new Map<string, Run>();
+  readonly open = new Map<string, Open>();
   /** All runs, in the order they were submitted. */
-  readonly #all: Run[] = [];
-  readonly #position = new Map<Run, number>();
-  /** By lease id. */
-  readonly #receipts = new Map<string, { run: Run; recorded: Recorded }>();
+  readonly #all: RunFacts[] = [];
+  /** Where they are in `#all`, by run. */
+  readonly #position = new Map<string, number>();
+  /** By lease. */
+  readonly #receipts = new Map<string, { at: number; recorded: Recorded }>();
   /** Runs with a published verdict about an artifact. */
-  readonly #byArtifact = new Map<string, Set<Run>>();
+  readonly #byArtifact = new Map<string, Set<number>>();
   /** Ids of runs and jobs, and artifacts, sorted. */
-  readonly #names: { name: string; run: Run }[] = [];
+  readonly #names: { name: string; at: number }[] = [];
 
-  submitted(run: Run): void {
-    this.open.set(run.id, run);
-    this.#position.set(run, this.#all.length);
-    this.#all.push(run);
-    this.#name(run.id, run);
-    this.#name(run.jobId, run);
+  get size(): number {
+    return this.#all.length;
   }
 
-  received(lease: string, run: Run, recorded: Recorded): void {
-    this.#receipts.set(lease, { run, recorded });
+  submitted(run: Open): void {
+    const at = this.#all.length;
+    this.open.set(run.id, run);
+    this.#position.set(run.id, at);
+    this.#all.push(run);
+    this.#name(run.id, at);
+    this.#name(run.jobId, at);
+  }
+
+  received(run: RunFacts, recorded: Recorded): void {
+    this.#receipts.set(recorded.lease, { at: this.#at(run), recorded });
   }
 
   /** A verdict about this artifact was made, and may not be the last one of its run. */
-  decided(run: Run, artifact: string): void {
+  decided(run: RunFacts, artifact: string): void {
+    const at = this.#at(run);
     const runs = this.#byArtifact.get(artifact) ?? new Set();
-    if (runs.has(run)) return;
-    this.#byArtifact.set(artifact, runs.add(run));
-    this.#name(artifact, run);
+    if (runs.has(at)) return;
+    this.#byArtifact.set(artifact, runs.add(at));
+    this.#name(artifact, at);
   }
 
-  ended(run: Run): void {
+  ended(run: RunFacts): void {
     this.open.delete(run.id);
   }
 
-  receiptOf(lease: string): { run: Run; recorded: Recorded } | undefined {
-    return this.#receipts.get(lease);
+  /** A run of which less is known from now on. */
+  replaced(run: RunFacts): void {
+    this.#all[this.#at(run)] = run;
+  }
+
+  get(id: string): RunFacts | undefined {
+    const at = this.#position.get(id);
+    return at === undefined ? undefined : this.#all[at];
+  }
+
+  receiptOf(lease: string): { run: RunFacts; recorded: Recorded } | undefined {
+    const found = this.#receipts.get(lease);
+    const run = found === undefined ? undefined : this.#all[found.at];
+    return found === undefined || run === undefined ? undefined : { run, recorded: found.recorded };
   }
 
   /** Runs that once had a verdict about this artifact, in the order they were submitted. */
-  withArtifact(artifact: string): Run[] {
+  withArtifact(artifact: string): RunFacts[] {
     return this.#inOrder(this.#byArtifact.get(artifact) ?? []);
   }
 
   /** Runs that a name begins with these characters of, in the order they were submitted. */
-  beginning(which: string): Run[] {
-    const found = new Set<Run>();
-    for (let at = this.#firstNotBefore(which); at < this.#names.length; at++) {
-      const { name, run } = this.#names[at] ?? { name: '' };
-      if (run === undefined || !name.startsWith(which)) break;
-      found.add(run);
+  beginning(which: string): RunFacts[] {
+    const found = new Set<number>();
+    for (let n = this.#firstNotBefore(which); n < this.#names.length; n++) {
+      const named = this.#names[n];
+      if (named === undefined || !named.name.startsWith(which)) break;
+      found.add(named.at);
     }
     return this.#inOrder(found);
   }
 
   /** Newest first. */
-  *latest(): Generator<Run> {
+  *latest(): Generator<RunFacts> {
     for (let at = this.#all.length - 1; at >= 0; at--) {
       const run = this.#all[at];
       if (run !== undefined) yield run;
@@ -78,13 +94,18 @@ export class RunIndex<Run extends Named, Recorded> {
     return { open: [...this.open.keys()], receipts: this.#receipts.size, names: this.#names.length };
   }
 
-  #inOrder(runs: Iterable<Run>): Run[] {
-    const position = (run: Run) => this.#position.get(run) ?? 0;
-    return [...runs].sort((a, b) => position(a) - position(b));
+  #at(run: RunFacts): number {
+    const at = this.#position.get(run.id);
+    assert(at !== undefined, 'a run of the index');
+    return at;
   }
 
-  #name(name: string, run: Run): void {
-    this.#names.splice(this.#firstNotBefore(name), 0, { name, run });
+  #inOrder(runs: Iterable<number>): RunFacts[] {
+    return [...runs].sort((a, b) => a - b).flatMap((at) => this.#all[at] ?? []);
+  }
+
+  #name(name: string, at: number): void {
+    this.#names.splice(this.#firstNotBefore(name), 0, { name, at });
   }
 
   #firstNotBefore(name: string): number {

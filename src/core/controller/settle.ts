@@ -1,15 +1,15 @@
-import { artifactOf, isTrustedSlot, type Outcome, resultOf } from '../documents/index.ts';
+import { artifactOf, isTrustedSlot, type Outcome } from '../documents/index.ts';
 import { type Decision, decide, verdictLevelOf } from '../trust/decide.ts';
 import { revocationsFor } from '../trust/revocations.ts';
 import { differingFiles } from './differing-files.ts';
 import { charterOf } from './enrolment.ts';
+import { isOver, type Recorded } from './facts.ts';
 import { operatorsBefore } from './leases.ts';
 import { tokenOf } from './presence.ts';
 import { revocationsIn } from './revocations.ts';
 import { openRound } from './rounds.ts';
-import { votesOf } from './standing.ts';
-import type { Recorded, Round, Run, Transition } from './state.ts';
-import { currentRound, isOver, mustSync, publishedOf, tell, trustedLease, unchanged } from './state.ts';
+import type { Round, Run, Transition } from './state.ts';
+import { currentRound, documentsOf, mustSync, publishedOf, tell, trustedLease, unchanged } from './state.ts';
 import { closeOffer, conclude, endLeases, finish, publish, recordedWith } from './verdict.ts';
 
 /** The decision on a run's evidence, as if the trusted worker had co-signed that can be asked to. */
@@ -22,7 +22,7 @@ function decisionOf(transition: Transition, run: Run): Decision {
   const gone = trustedKeys.filter((key) => Object.hasOwn(keys, key)).map((key) => [key, 0]);
   return decide(
     run.request.payload.policy,
-    { votes: votesOf(run), trustedKeys, cosigned: signer === undefined ? [] : [signer], inputs: {} },
+    { votes: run.receipts, trustedKeys, cosigned: signer === undefined ? [] : [signer], inputs: {} },
     {
       keys: { ...keys, ...Object.fromEntries(gone) },
       operators,
@@ -34,7 +34,7 @@ function decisionOf(transition: Transition, run: Run): Decision {
 /** The receipt in the trusted worker's slot. That of one that was dismissed is in it no more, whatever its key is worth again. */
 function trustedReceipt({ trusted, receipts }: Run): Recorded | undefined {
   return trusted.kind === 'delivered'
-    ? receipts.find(({ receipt }) => receipt.id === trusted.receipt)
+    ? receipts.find(({ receipt }) => receipt === trusted.receipt)
     : undefined;
 }
 
@@ -70,31 +70,35 @@ function reveal(transition: Transition, run: Run, round: Round): void {
   const delivered = run.receipts.filter(
     (recorded) => recorded.round === round.n && !isTrustedSlot(recorded.slot),
   );
-  for (const { lease, receipt, outcome } of delivered) {
-    const leaseId = receipt.payload.predicate.quorate_receipt.lease;
-    transition.out.push({ kind: 'reveal', worker: lease.aud, lease: leaseId });
-    transition.state.leases.delete(leaseId);
-    const log = receipt.payload.predicate.quorate_receipt.log;
-    if (log !== null) transition.out.push({ kind: 'keep', run: run.id, root: log, from: lease.aud });
+  for (const recorded of delivered) {
+    const { lease, worker, outcome } = recorded;
+    transition.out.push({ kind: 'reveal', worker, lease });
+    transition.state.leases.delete(lease);
+    const log = logOf(run, recorded);
+    if (log !== null) transition.out.push({ kind: 'keep', run: run.id, root: log, from: worker });
     const artifact = artifactOf(outcome);
-    if (artifact !== null)
-      transition.out.push({ kind: 'keep', run: run.id, root: artifact, from: lease.aud });
+    if (artifact !== null) transition.out.push({ kind: 'keep', run: run.id, root: artifact, from: worker });
   }
   const empty = round.slots.filter((slot) => slot.kind === 'expired').length;
   if (empty > 0) tell(transition, run, { kind: 'unfilled', round: round.n, slots: empty });
   tell(transition, run, {
     kind: 'revealed',
     round: round.n,
-    results: delivered.map(({ lease, receipt, outcome, slot }) => ({
-      worker: lease.aud,
-      operator: lease.operator,
-      slot,
-      result: describe(outcome),
-      log: receipt.payload.predicate.quorate_receipt.log,
+    results: delivered.map((recorded) => ({
+      worker: recorded.worker,
+      operator: recorded.operator,
+      slot: recorded.slot,
+      result: describe(recorded.outcome),
+      log: logOf(run, recorded),
     })),
   });
-  const { files, count } = differingFiles(delivered);
+  const { files, count } = differingFiles(delivered.map((recorded) => documentsOf(run, recorded).receipt));
   if (count > 0) tell(transition, run, { kind: 'differs', round: round.n, files, count });
+}
+
+/** The CID of the log of a build. */
+function logOf(run: Run, recorded: Recorded): string | null {
+  return documentsOf(run, recorded).receipt.payload.predicate.quorate_receipt.log;
 }
 
 function describe(outcome: Outcome): string {
@@ -117,7 +121,7 @@ function decideRound(transition: Transition, run: Run, round: Round): void {
       kind: 'agreed',
       round: round.n,
       artifact,
-      by: agreeing(run, round, decision.result).map((r) => r.lease.operator),
+      by: agreeing(run, round, decision.result).map((r) => r.operator),
     });
     if (artifact === null) return afterPin(transition, run);
     run.phase = { kind: 'pinning', artifact, tries: 0, retryAt: null };
@@ -128,7 +132,7 @@ function decideRound(transition: Transition, run: Run, round: Round): void {
   const failures = run.receipts.filter(
     (r) =>
       r.round === round.n &&
-      !decision.excluded.has(r.receipt.id) &&
+      !decision.excluded.has(r.receipt) &&
       r.outcome.kind === 'exit' &&
       r.outcome.code !== 0,
   );
@@ -173,7 +177,7 @@ export function pin(transition: Transition, run: Run): void {
   const { artifact } = run.phase;
   const from = run.receipts
     .filter((r) => artifactOf(r.outcome) === artifact && !isTrustedSlot(r.slot))
-    .map((r) => r.lease.aud);
+    .map((r) => r.worker);
   transition.out.push({ kind: 'pin', run: run.id, artifact, from: [...new Set(from)] });
 }
 
@@ -222,10 +226,9 @@ function afterPin(transition: Transition, run: Run): void {
  */
 export function redraft(transition: Transition, run: Run): void {
   if (run.phase.kind !== 'cosigning') return;
-  const { payload } = run.phase.draft;
-  const { level } = payload.predicate.quorate_verdict;
+  const { level, result } = run.phase.draft;
   const decision = decisionOf(transition, run);
-  const same = decision.level === level && decision.result === resultOf(payload);
+  const same = decision.level === level && decision.result === result;
   if (same) conclude(transition, run, level, recordedWith(run, decision.result));
   else decideAgain(transition, run);
 }
@@ -234,9 +237,10 @@ export function redraft(transition: Transition, run: Run): void {
 export function withdrawDraft(run: Run): void {
   if (run.phase.kind !== 'cosigning') return;
   const { draft, published } = run.phase;
-  const { level } = draft.payload.predicate.quorate_verdict;
   run.phase =
-    level === 'failed' || published === null ? { kind: 'awaiting-trusted' } : { kind: 'agreed', published };
+    draft.level === 'failed' || published === null
+      ? { kind: 'awaiting-trusted' }
+      : { kind: 'agreed', published };
 }
 
 /** Decides again what was agreed or waits for the trusted worker: receipts or an artifact were revoked. */
@@ -245,10 +249,9 @@ export function decideAgain(transition: Transition, run: Run): void {
   // A round decides at its end, and what is being fetched once it is here.
   if (round === undefined || run.phase.kind === 'building' || run.phase.kind === 'pinning') return;
   if (run.phase.kind === 'cosigning') {
-    const { payload } = run.phase.draft;
+    const { level, result } = run.phase.draft;
     const now = decisionOf(transition, run);
-    const { level } = payload.predicate.quorate_verdict;
-    if (now.level === level && now.result === resultOf(payload)) return;
+    if (now.level === level && now.result === result) return;
     withdrawDraft(run);
   }
   decideRound(transition, run, round);
@@ -281,8 +284,8 @@ export function expire(transition: Transition, run: Run): void {
   const published = publishedOf(run);
   if (run.phase.kind === 'cosigning' && run.phase.published === null) {
     // Nothing was published, since the trusted worker was the first to deliver. What N operators agree on stands without it.
-    const { level } = run.phase.draft.payload.predicate.quorate_verdict;
-    const agreed = level === 'trusted' ? recordedWith(run, resultOf(run.phase.draft.payload)) : null;
+    const { level, result } = run.phase.draft;
+    const agreed = level === 'trusted' ? recordedWith(run, result) : null;
     if (agreed !== null) return finish(transition, run, publish(transition, run, 'agreed', agreed));
   }
   if (published === null) return conclude(transition, run, 'disputed', null);
@@ -292,7 +295,7 @@ export function expire(transition: Transition, run: Run): void {
     says: 'the request ended before a trusted worker had signed',
   });
   // The draft was not co-signed in time; the agreed verdict is published again.
-  const about = recordedWith(run, resultOf(published.verdict.payload));
+  const about = recordedWith(run, published.verdict.result);
   finish(
     transition,
     run,

@@ -1,5 +1,5 @@
-import { artifactOf, type Charter, isTrustedSlot, resultOf, type Verified } from '../documents/index.ts';
-import { atLeast, decide, type Vote } from '../trust/decide.ts';
+import { artifactOf, type Charter, type Verified } from '../documents/index.ts';
+import { atLeast, decide } from '../trust/decide.ts';
 import {
   type Revoked,
   revocationAt,
@@ -8,31 +8,14 @@ import {
   verdictRevoked,
   voteRevoked,
 } from '../trust/revocations.ts';
+import type { PublishedFacts, RunFacts } from './facts.ts';
 import { revocationsIn } from './revocations.ts';
-import type { ControllerState, Published, Run } from './state.ts';
-
-export function votesOf(run: Run): Vote[] {
-  return run.receipts.map((recorded) => ({
-    receipt: recorded.receipt.id,
-    worker: recorded.lease.aud,
-    operator: recorded.grant.payload.operator,
-    issuer: recorded.grant.signer,
-    role: isTrustedSlot(recorded.slot) ? 'trusted-worker' : 'worker',
-    round: recorded.round,
-    slot: recorded.slot,
-    index: recorded.index,
-    enrolled: recorded.grant.payload.enrolled,
-    offerIndex: run.rounds[recorded.round - 1]?.offer.index ?? 0,
-    outcome: recorded.outcome,
-    result: recorded.result,
-    sealed: recorded.sealed,
-  }));
-}
+import type { ControllerState } from './state.ts';
 
 /** The revocation that voids a verdict of this run at a log index, whatever its receipts say. */
 export function runRevoked(
   state: ControllerState,
-  run: Run,
+  run: RunFacts,
   { index, artifact }: Pick<VerdictUse, 'index' | 'artifact'>,
   charter: Verified<Charter> | null = state.charter,
   offers: VerdictUse['offers'] = run.rounds.map(({ offer }) => ({ signer: offer.iss, index: offer.index })),
@@ -56,19 +39,18 @@ export function runRevoked(
 /** The revocation for which a published verdict, decided again, does not stand. What was published stays as it is. */
 export function verdictStandsNot(
   state: ControllerState,
-  run: Run,
-  { verdict, cosignature }: Published,
+  run: RunFacts,
+  { verdict, cosignature }: PublishedFacts,
 ): Revoked | undefined {
-  const { level, outcome, receipts } = verdict.payload.predicate.quorate_verdict;
-  const { index, charter } = verdict;
+  const { index, charter, level, outcome } = verdict;
   const all = revocationsIn(state, charter);
   if (all.length === 0 || level === 'disputed') return undefined;
   const artifact = outcome === null ? null : artifactOf(outcome);
   const whole = runRevoked(state, run, { index, artifact }, charter);
   if (whole !== undefined) return whole;
 
-  const listed = new Set(receipts.map(({ receipt }) => receipt));
-  const votes = votesOf(run).filter(({ receipt }) => listed.has(receipt));
+  // Those that it lists.
+  const votes = run.receipts.filter((recorded) => recorded.index < index);
   const [voided] = votes.flatMap((vote) => voteRevoked(all, vote) ?? []);
   const lapsed =
     cosignature === null ? undefined : revocationAt(all, { kind: 'key', id: cosignature.worker }, index);
@@ -79,8 +61,7 @@ export function verdictStandsNot(
     { votes, trustedKeys: charter.payload.trusted, cosigned, inputs: {} },
     revocationsFor(all, index),
   );
-  const about = resultOf(verdict.payload);
-  const result = decision.results.find((one) => one.result === about);
+  const result = decision.results.find((one) => one.result === verdict.result);
   const stands =
     level === 'failed' ? decision.level === 'failed' : result !== undefined && atLeast(result.level, level);
   return stands ? undefined : (voided ?? lapsed);

@@ -8,7 +8,6 @@ import type {
   Receipt,
   Request,
   Role,
-  Slot,
   Verdict,
   VerdictLevel,
   Verified,
@@ -17,10 +16,17 @@ import type { Durability } from '../durability.ts';
 import { assert } from '../errors.ts';
 import type { OpenedRevocation } from '../judge/index.ts';
 import { MerkleTree } from '../transparency/merkle.ts';
-import type { Revoked } from '../trust/revocations.ts';
-import type { Dispute } from './dispute-reasons.ts';
 import type { ControllerEffect, ControllerEvent, Cosignature, Progress, Timings } from './events.ts';
 import { defaultTimings } from './events.ts';
+import type {
+  FinishedRun,
+  Phase,
+  PublishedFacts,
+  Recorded,
+  RoundFacts,
+  RunFacts,
+  VerdictFacts,
+} from './facts.ts';
 import { newPresence, type Presence } from './presence.ts';
 import { RunIndex } from './run-index.ts';
 
@@ -54,7 +60,7 @@ export type TrustedSlotState =
   /** `live`: its lease, whose stream the draft goes out on; null once the run is over. */
   | { kind: 'delivered'; receipt: string; live: LiveLease | null };
 
-export interface Round {
+export interface Round extends RoundFacts {
   n: number;
   offer: Offer;
   offerId: string;
@@ -73,81 +79,43 @@ export interface Round {
   revealed: boolean;
 }
 
-/** An acknowledged receipt. Never removed or changed. */
-export interface Recorded {
+/** The documents of a recorded receipt. */
+export interface ReceiptDocuments {
   receipt: Verified<Receipt>;
   lease: Lease;
   grant: Verified<Grant>;
-  round: number;
-  slot: Slot;
-  index: number;
-  outcome: Outcome;
-  /** `resultOf` the receipt. */
-  result: string | null;
-  sealed: boolean;
 }
 
 /** A verdict in the log. `size`: leaves of the log right after it. */
-export interface LoggedVerdict {
+export interface LoggedVerdict extends VerdictFacts {
   payload: Verdict;
-  /** The charter that was in force: its evidence is judged by this one, whatever comes later. */
-  charter: Verified<Charter>;
-  id: string;
-  index: number;
   size: number;
 }
 
 /** A published verdict. */
-export interface Published {
+export interface Published extends PublishedFacts {
   verdict: LoggedVerdict;
   cosignature: Cosignature | null;
-  /** Why there was no agreement, where the level is `disputed`. */
-  dispute: Dispute | null;
 }
 
-export type Phase =
-  /** A round is open and sealed. */
-  | { kind: 'building' }
-  /** A round ended with N failed builds, which count once the trusted worker's fails too. */
-  | { kind: 'awaiting-trusted' }
-  | { kind: 'pinning'; artifact: string; tries: number; retryAt: number | null }
-  /** The bytes are pinned, N operators agree, the trusted worker's receipt is missing. */
-  | { kind: 'agreed'; published: Published }
-  /** The draft was sent to the trusted worker on the stream of this lease. */
-  | {
-      kind: 'cosigning';
-      worker: string;
-      lease: string;
-      draft: LoggedVerdict;
-      published: Published | null;
-      /** How often the trusted worker could not check it, for a reason that may pass. */
-      tries: number;
-      /** When it is shown again. */
-      retryAt: number | null;
-    }
-  | { kind: 'done'; published: Published }
-  /** Ended by its publisher. What was published before stays published. */
-  | { kind: 'cancelled'; reason: string; published: Published | null };
-
-export interface Run {
-  id: string;
+/** A run that is open, or whose bundle may not be stored yet: with all its documents. */
+export interface Run extends RunFacts {
   request: Verified<Request>;
   publisher: Verified<Grant>;
   job: Job;
-  jobId: string;
   entropy: string;
-  submittedAt: number;
   rounds: Round[];
   trusted: TrustedSlotState;
   /** Leases given for the trusted worker's slot, bounded. */
   trustedLeases: number;
   receipts: Recorded[];
+  /** By receipt. */
+  documents: Map<string, ReceiptDocuments>;
+  /** Ids of its verdicts in the log, of withdrawn drafts too. */
+  drafts: Set<string>;
   /** Artifacts that none of those who agreed on them could serve. */
   unserved: string[];
-  phase: Phase;
-  /** Why the published verdict does not stand any more. */
-  revoked: Revoked | null;
-  history: { at: number; progress: Progress }[];
+  phase: Phase<Published>;
 }
 
 /** A revocation in the log, as it is passed on: with the charter under which it was taken. */
@@ -180,8 +148,11 @@ export interface ControllerState {
   /** In log order. */
   revocations: LoggedRevocation[];
   presence: Presence;
+  /** Those that are open, and those in `unstored`. */
   runs: Map<string, Run>;
-  index: RunIndex<Run, Recorded>;
+  /** All others. */
+  finished: Map<string, FinishedRun>;
+  index: RunIndex<Run>;
   /** Runs whose last published verdict may not be stored yet. */
   unstored: Set<string>;
   /** Offers that still take claims: offer id to run id. */
@@ -205,6 +176,7 @@ export function newState(id: string, idp: string): ControllerState {
     revocations: [],
     presence: newPresence(),
     runs: new Map(),
+    finished: new Map(),
     index: new RunIndex(),
     unstored: new Set(),
     offers: new Map(),
@@ -238,39 +210,49 @@ export function appendLeaf(transition: Transition, leaf: string): number {
   return transition.state.log.append(leaf);
 }
 
-export function tell(transition: Transition, run: Run, progress: Progress): void {
+export function tell(transition: Transition, run: RunFacts, progress: Progress): void {
   run.history.push({ at: transition.now, progress });
   transition.out.push({ kind: 'progress', run: run.id, progress });
 }
 
-/** Whether the run has ended, with a verdict or by its publisher. */
-export function isOver({ phase }: Run): boolean {
-  return phase.kind === 'done' || phase.kind === 'cancelled';
-}
-
 /** The published verdict; null before the first one, and again while a new round runs after a contradiction. */
-export function publishedOf({ phase }: Run): Published | null {
+export function publishedOf(run: Run): Published | null;
+export function publishedOf(run: RunFacts): PublishedFacts | null;
+export function publishedOf({ phase }: RunFacts): PublishedFacts | null {
   return 'published' in phase ? phase.published : null;
 }
 
 /** The verdict being co-signed, or else the published one. */
-export function verdictOf(run: Run): LoggedVerdict | null {
+export function verdictOf(run: Run): LoggedVerdict | null;
+export function verdictOf(run: RunFacts): VerdictFacts | null;
+export function verdictOf(run: RunFacts): VerdictFacts | null {
   return run.phase.kind === 'cosigning' ? run.phase.draft : (publishedOf(run)?.verdict ?? null);
 }
 
 /** The level that is published. */
-export function levelOf(run: Run): VerdictLevel | null {
-  return publishedOf(run)?.verdict.payload.predicate.quorate_verdict.level ?? null;
+export function levelOf(run: RunFacts): VerdictLevel | null {
+  return publishedOf(run)?.verdict.level ?? null;
 }
 
 /** The outcome that `verdictOf` states. */
-export function outcomeOf(run: Run): Outcome | null {
-  return verdictOf(run)?.payload.predicate.quorate_verdict.outcome ?? null;
+export function outcomeOf(run: RunFacts): Outcome | null {
+  return verdictOf(run)?.outcome ?? null;
+}
+
+export function documentsOf(run: Run, { receipt }: Recorded): ReceiptDocuments {
+  const documents = run.documents.get(receipt);
+  assert(documents !== undefined, 'a run that has not ended holds the documents of its receipts');
+  return documents;
 }
 
 /** The lease of a trusted worker whose receipt is in, as long as its stream is of use. */
 export function trustedLease({ trusted }: Run): LiveLease | null {
   return trusted.kind === 'delivered' ? trusted.live : null;
+}
+
+/** Of which no documents are held, and then the others. */
+export function allRuns({ finished, runs }: Pick<ControllerState, 'finished' | 'runs'>): RunFacts[] {
+  return [...finished.values(), ...runs.values()];
 }
 
 export function liveLeases(run: Run): LiveLease[] {

@@ -60,7 +60,7 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
   const { request, publisher, job, jobId, entropy } = order;
   checkOrder(transition, order);
   const accepted = { kind: 'accepted' as const, run: request.id, job: jobId };
-  if (state.runs.has(request.id)) {
+  if (state.index.get(request.id) !== undefined) {
     transition.out.push({ kind: 'reply', token, reply: accepted });
     return unchanged(transition);
   }
@@ -77,6 +77,8 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
     trusted: { kind: 'free' },
     trustedLeases: 0,
     receipts: [],
+    documents: new Map(),
+    drafts: new Set(),
     unserved: [],
     phase: { kind: 'building' },
     revoked: null,

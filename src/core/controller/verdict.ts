@@ -1,15 +1,26 @@
-import { artifactOf, filesOf, idOf, leaves, makeVerdict, type VerdictLevel } from '../documents/index.ts';
+import {
+  artifactOf,
+  filesOf,
+  idOf,
+  leaves,
+  makeVerdict,
+  type Verdict,
+  type VerdictLevel,
+} from '../documents/index.ts';
 import type { ErrorCode } from '../errors.ts';
 import { assert } from '../errors.ts';
 import { isoTime } from '../time.ts';
 import { disputeOf } from './dispute.ts';
 import { signedCharter } from './enrolment.ts';
+import type { Recorded } from './facts.ts';
 import { findLease, setSlot } from './leases.ts';
 import { controllerLimits } from './limits.ts';
-import type { EventOf, LoggedVerdict, Published, Recorded, Round, Run, Transition } from './state.ts';
+import { retire } from './retire.ts';
+import type { ControllerState, EventOf, LoggedVerdict, Published, Round, Run, Transition } from './state.ts';
 import {
   appendLeaf,
   currentRound,
+  documentsOf,
   liveLeases,
   mustSync,
   publishedOf,
@@ -41,7 +52,7 @@ export function conclude(
     const { worker, id: lease } = held;
     const draft = writeVerdict(transition, run, level, about);
     const published = publishedOf(run);
-    run.phase = { kind: 'cosigning', worker, lease, draft, published, tries: 0, retryAt: null };
+    run.phase = { kind: 'cosigning', worker, lease, draft, published, delayed: false };
     tell(transition, run, { kind: 'cosigning', worker });
     transition.out.push({ kind: 'cosign', run: run.id, worker, lease });
     return;
@@ -56,39 +67,56 @@ function writeVerdict(
   about: Recorded | null,
 ): LoggedVerdict {
   const { state } = transition;
-  const { request } = run;
   const charter = signedCharter(transition);
-  const payload = makeVerdict({
+  const outcome = about?.outcome ?? null;
+  const result = about?.result ?? null;
+  const { payload, id } = newDraft(run, transition.now, (time) => ({
     controller: state.id,
-    time: isoTime(transition.now),
-    files: about === null ? [] : filesOf(about.receipt.payload),
-    facts: {
-      project: charter.payload.project,
-      job: run.jobId,
-      name: run.job.name,
-      request: run.id,
-      repo: request.payload.repo,
-      ref: request.payload.ref,
-      commit: request.payload.commit,
-      policy: request.payload.policy,
-      level,
-      outcome: about?.outcome ?? null,
-      receipts: run.receipts.map((r) => ({
-        receipt: r.receipt.id,
-        worker: r.lease.aud,
-        operator: r.lease.operator,
-        slot: r.slot,
-        round: r.round,
-        index: r.index,
-        outcome: r.outcome,
-      })),
-    },
-  });
-  const artifact = about === null ? null : artifactOf(about.outcome);
+    time: isoTime(time),
+    files: about === null ? [] : filesOf(documentsOf(run, about).receipt.payload),
+    facts: { ...aboutRun(run), project: charter.payload.project, level, outcome },
+  }));
+  const artifact = outcome === null ? null : artifactOf(outcome);
   if (artifact !== null) state.index.decided(run, artifact);
-  const id = idOf(payload);
   const index = appendLeaf(transition, leaves.verdict(id, run.jobId));
-  return { payload, charter, id, index, size: state.log.size };
+  return { payload, charter, id, index, level, outcome, result, size: state.log.size };
+}
+
+/** Two drafts of one moment that say the same would be one document, with two places in the log: the later one is a millisecond later. */
+function newDraft(
+  run: Run,
+  now: number,
+  said: (time: number) => Parameters<typeof makeVerdict>[0],
+): { payload: Verdict; id: string } {
+  for (let time = now; ; time++) {
+    const payload = makeVerdict(said(time));
+    const id = idOf(payload);
+    if (run.drafts.has(id)) continue;
+    run.drafts.add(id);
+    return { payload, id };
+  }
+}
+
+function aboutRun(run: Run) {
+  const { repo, ref, commit, policy } = run.request.payload;
+  return {
+    job: run.jobId,
+    name: run.job.name,
+    request: run.id,
+    repo,
+    ref,
+    commit,
+    policy,
+    receipts: run.receipts.map(({ receipt, worker, operator, slot, round, index, outcome }) => ({
+      receipt,
+      worker,
+      operator,
+      slot,
+      round,
+      index,
+      outcome,
+    })),
+  };
 }
 
 export function publish(
@@ -125,22 +153,37 @@ export function cosignRefused(
   if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker) return unchanged(transition);
   if (verdict !== undefined && run.phase.draft.id !== verdict) return unchanged(transition);
   if (isPassing(code)) {
-    const { cosignRetryMs, cosignRetryMsMax } = controllerLimits;
-    run.phase.retryAt = transition.now + Math.min(cosignRetryMsMax, cosignRetryMs * 2 ** run.phase.tries);
+    showLater(transition, run.phase);
     // Told once: it may go on for as long as the request lasts.
-    if (run.phase.tries++ === 0) tell(transition, run, { kind: 'cosign-delayed', worker, code, message });
-    return;
+    if (run.phase.delayed) return unchanged(transition);
+    run.phase.delayed = true;
+    return tell(transition, run, { kind: 'cosign-delayed', worker, code, message });
   }
   tell(transition, run, { kind: 'cosign-refused', worker, code, message });
   conclude(transition, run, 'disputed', null);
 }
 
-/** Shows a draft again whose check failed for a reason that may have passed. */
-export function showAgain(transition: Transition, run: Run): void {
-  if (run.phase.kind !== 'cosigning') return;
+/** Waits twice as long each time. */
+function showLater({ state, now }: Transition, draft: object): void {
+  const { cosignRetryMs, cosignRetryMsMax } = controllerLimits;
+  const { tries } = state.presence.retries.get(draft) ?? { tries: 0 };
+  const at = now + Math.min(cosignRetryMsMax, cosignRetryMs * 2 ** tries);
+  state.presence.retries.set(draft, { tries: tries + 1, at });
+}
+
+/** Shows a draft again whose check failed for a reason that may have passed, once it is time. */
+export function showAgain({ state, now, out }: Transition, run: Run): void {
+  const at = showsAgainAt(state, run);
+  if (run.phase.kind !== 'cosigning' || at === undefined || now < at) return;
   const { worker, lease } = run.phase;
-  run.phase.retryAt = null;
-  transition.out.push({ kind: 'cosign', run: run.id, worker, lease });
+  const { tries } = state.presence.retries.get(run.phase) ?? { tries: 0 };
+  state.presence.retries.set(run.phase, { tries, at: null });
+  out.push({ kind: 'cosign', run: run.id, worker, lease });
+}
+
+/** When a draft is shown again, ms since the epoch; undefined where it is not. */
+export function showsAgainAt({ presence }: ControllerState, { phase }: Run): number | undefined {
+  return presence.retries.get(phase)?.at ?? undefined;
 }
 
 /**
@@ -152,10 +195,11 @@ function isPassing(code: string): boolean {
 }
 
 function announce(transition: Transition, run: Run, { verdict, dispute }: Published): void {
-  const { level, outcome } = verdict.payload.predicate.quorate_verdict;
+  const { level, outcome } = verdict;
   run.revoked = null;
   transition.out.push({ kind: 'verdict', run: run.id });
-  transition.state.unstored.add(run.id);
+  // Without a receipt there is nothing to prove.
+  if (run.receipts.length > 0) transition.state.unstored.add(run.id);
   tell(transition, run, {
     kind: 'verdict',
     level,
@@ -192,9 +236,11 @@ export function finish(transition: Transition, run: Run, published: Published): 
   const round = currentRound(run);
   if (round !== undefined) closeOffer(transition, round);
   endLeases(transition, run);
-  if (run.trusted.kind !== 'delivered' || run.trusted.live === null) return;
-  const { worker, id: lease } = run.trusted.live;
-  transition.out.push({ kind: 'reveal', worker, lease });
-  transition.state.leases.delete(lease);
-  run.trusted.live = null;
+  if (run.trusted.kind === 'delivered' && run.trusted.live !== null) {
+    const { worker, id: lease } = run.trusted.live;
+    transition.out.push({ kind: 'reveal', worker, lease });
+    transition.state.leases.delete(lease);
+    run.trusted.live = null;
+  }
+  retire(transition, run);
 }

@@ -2,17 +2,18 @@ import { artifactOf } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { RunSummary } from '../wire/messages.ts';
-import { type ControllerState, levelOf, outcomeOf, publishedOf, type Run } from './state.ts';
+import type { RunFacts } from './facts.ts';
+import { type ControllerState, levelOf, outcomeOf, publishedOf } from './state.ts';
 
 const shortest = 8;
 
 /** The artifact of a run's verdict. */
-function artifactBy(run: Run): string | null {
+function artifactBy(run: RunFacts): string | null {
   const outcome = outcomeOf(run);
   return outcome === null ? null : artifactOf(outcome);
 }
 
-export function summaryOf(run: Run): RunSummary {
+export function summaryOf(run: RunFacts): RunSummary {
   const { repo, ref, commit, policy } = run.request.payload;
   const dispute = publishedOf(run)?.dispute ?? null;
   return {
@@ -37,10 +38,10 @@ export function summaryOf(run: Run): RunSummary {
  * The run whose published verdict proves an artifact best: the newest that trusts it, else the first that agreed on it; one
  * that a revocation voids only where there is no other.
  */
-export function provingRun(state: ControllerState, artifact: string): Run | undefined {
-  let best: Run | undefined;
+export function provingRun(state: ControllerState, artifact: string): RunFacts | undefined {
+  let best: RunFacts | undefined;
   for (const run of state.index.withArtifact(artifact)) {
-    const { level, outcome } = publishedOf(run)?.verdict.payload.predicate.quorate_verdict ?? {};
+    const { level, outcome } = publishedOf(run)?.verdict ?? {};
     if (outcome === undefined || outcome === null || artifactOf(outcome) !== artifact) continue;
     const stands = run.revoked === null;
     if (best === undefined || (best.revoked !== null && stands)) best = run;
@@ -67,7 +68,7 @@ export function summaries(state: ControllerState, max: number): RunSummary[] {
  * A run by its id, its job's CID or its artifact's, whole or the start of one; of several runs of a job the newest.
  * Errors: `JOB_UNKNOWN`, `JOB_AMBIGUOUS`.
  */
-export function findRun(state: ControllerState, which: string): Run {
+export function findRun(state: ControllerState, which: string): RunFacts {
   if (which.length < shortest) {
     throw new QuorateError('JOB_UNKNOWN', `"${which}" is too short to name a job`, {
       hint: `Give ${shortest} characters at least.`,

@@ -11,13 +11,21 @@ export interface Machine<Event, Effect> {
   nextDeadline(): number | undefined;
 }
 
+/** An event that was taken, and what came of it. */
+export interface JournalRow<Event> {
+  event: Event;
+  at: number;
+  rules: number;
+  record: string | undefined;
+}
+
 /** Events on disk, in order. */
 export interface EventLog<Event> {
   /** `record`: what came of the event (`Handled.record`). Whole or not at all. */
   append(event: Event, at: number, record: string | undefined): void;
   /** Puts all that was appended on disk. */
   sync(): void;
-  replay(): Iterable<{ event: Event; at: number; rules: number; record: string | undefined }>;
+  replay(): Iterable<JournalRow<Event>>;
 }
 
 /** Timers of Node wait 2^31 − 1 ms at most. A tick before its time changes nothing. */

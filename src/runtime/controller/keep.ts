@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sandboxLimits } from '../../../sandbox/limits.ts';
-import type { ControllerState, Run } from '../../core/controller/state.ts';
+import type { RunFacts } from '../../core/controller/facts.ts';
+import type { ControllerState } from '../../core/controller/state.ts';
 import { artifactOf } from '../../core/documents/index.ts';
 import { messageOf } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
@@ -25,7 +26,7 @@ const structureBytesMax = sandboxLimits.outputOverheadBytes;
  * How large what a receipt names can be: as a worker says anything, no more of it is fetched than a build of this job
  * could have made.
  */
-export function boundOf({ job, receipts }: Pick<Run, 'job' | 'receipts'>, root: string): number {
+export function boundOf({ job, receipts }: Pick<RunFacts, 'job' | 'receipts'>, root: string): number {
   const built = receipts.some(({ outcome }) => artifactOf(outcome) === root);
   return (built ? job.limits.diskBytes : limits.logBytesMax) + structureBytesMax;
 }
@@ -33,7 +34,7 @@ export function boundOf({ job, receipts }: Pick<Run, 'job' | 'receipts'>, root: 
 /** Workers that built an artifact on which a verdict was made. */
 export function holdersOf({ index }: ControllerState, root: string): string[] {
   const receipts = index.withArtifact(root).flatMap((run) => run.receipts);
-  return receipts.flatMap(({ outcome, lease }) => (artifactOf(outcome) === root ? [lease.aud] : []));
+  return receipts.flatMap(({ outcome, worker }) => (artifactOf(outcome) === root ? [worker] : []));
 }
 
 /** Logs and dissenting trees of rounds: worth having, but nothing waits for them. */
@@ -76,7 +77,7 @@ export class Keeper {
 
   async #pull(run: string, { root, from }: Wanted): Promise<string | undefined> {
     const { machine, store, tell } = this.#context;
-    const of = machine.state.runs.get(run);
+    const of = machine.state.index.get(run);
     const maxBytes = of === undefined ? 0 : boundOf(of, root);
     for (let tried = 1; ; tried++) {
       const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(pullMsMax)]);

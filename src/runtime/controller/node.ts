@@ -4,6 +4,7 @@ import { Controller } from '../../core/controller/machine.ts';
 import { messageOf } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
+import { StoredEvidence } from '../../core/sessions/controller/stored-evidence.ts';
 import { Loop } from '../../core/sessions/loop.ts';
 import { topicsOf } from '../../core/wire/protocols.ts';
 import { openJournal } from '../../journal/index.ts';
@@ -93,9 +94,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const stop = new AbortController();
     const clock = nodeClock(stop.signal);
     let perform: (effect: ControllerEffect) => void = () => {};
+    const bundles = openBundles(join(folder.dir, 'bundles'));
+    const names = await bundles.names();
+    const evidence = new StoredEvidence(journal, names);
     const loop = new Loop<ControllerEvent, ControllerEffect>({
       machine,
-      journal,
+      journal: evidence,
       clock,
       acceptClock: options.acceptClock ?? false,
       perform: (effect) => perform(effect),
@@ -114,7 +118,6 @@ export async function startController(options: ControllerOptions): Promise<Contr
       store,
       tell,
     };
-    const bundles = openBundles(join(folder.dir, 'bundles'));
     const images = new ControllerImages(context, stop.signal);
     const keeper = new Keeper(context, stop.signal);
     const pins = new ArtifactPins(context, stop.signal);
@@ -146,6 +149,11 @@ export async function startController(options: ControllerOptions): Promise<Contr
 
     const replayed = loop.replay();
     await sessions.checkpoints.load();
+    const missing = [...evidence.missing].filter((run) => machine.state.unstored.has(run));
+    if (missing.length > 0)
+      tell('warn', 'bundle', `${missing.length} bundles are missing and made again`, {
+        runs: missing.length,
+      });
     // Before the start: from then on live leases wait a few seconds for their workers, and nothing may delay these.
     await images.resume();
     perform = (effect) => sessions.perform(effect);
@@ -173,7 +181,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     });
     await writeAddress(folder.dir, mesh.addresses());
     closers.push(watchCharter(context));
-    void sessions.resume(await bundles.names());
+    void sessions.resume(names);
     // What was agreed, logs, dissenting trees and images are pinned, and never let go of here.
     closers.push(
       startBlockCollection({

@@ -48,7 +48,7 @@ export function publicView(
         const published = publishedOf(run);
         if (published === null) continue;
         const { id, jobId } = run;
-        const { level, outcome } = published.verdict.payload.predicate.quorate_verdict;
+        const { level, outcome } = published.verdict;
         found.push({
           job: jobId,
           request: id,

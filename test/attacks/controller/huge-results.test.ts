@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Recorded } from '../../../src/core/controller/state.ts';
+import type { Recorded } from '../../../src/core/controller/facts.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { pullArtifact } from '../../../src/runtime/artifacts/transfer.ts';
 import { boundOf } from '../../../src/runtime/controller/keep.ts';

@@ -14,6 +14,7 @@ import type {
   Reply,
   Timings,
 } from '../../../src/core/controller/events.ts';
+import type { RunFacts } from '../../../src/core/controller/facts.ts';
 import { Controller } from '../../../src/core/controller/machine.ts';
 import { outcomeOf, type Run, verdictOf } from '../../../src/core/controller/state.ts';
 import { summaryOf } from '../../../src/core/controller/view.ts';
@@ -33,6 +34,7 @@ import {
   type Verified,
 } from '../../../src/core/documents/index.ts';
 import type { Durability } from '../../../src/core/durability.ts';
+import { StoredEvidence } from '../../../src/core/sessions/controller/stored-evidence.ts';
 import { advanceClock } from '../advance-clock.ts';
 
 export const timings: Timings = {
@@ -119,9 +121,13 @@ export class Bench {
     return this.start();
   }
 
-  replay(): void {
+  /** `names`: bundles that are on disk; all that were stored where absent. */
+  replay(names?: ReadonlySet<string>): void {
     this.controller = this.#fresh();
-    for (const { event, now } of this.journal) this.controller.handle(event, now);
+    const rows = this.journal.map(({ event, now }) => ({ event, at: now, rules: 1, record: undefined }));
+    const journal = { append: () => {}, sync: () => {}, replay: () => rows };
+    const replayed = names === undefined ? journal : new StoredEvidence(journal, names);
+    for (const { event, at } of replayed.replay()) this.controller.handle(event, at);
   }
 
   token(name: string): string {
@@ -210,17 +216,32 @@ export class Bench {
     return this.lastReply(token);
   }
 
+  /** With its documents. */
   run(id: string): Run {
     const run = this.controller.state.runs.get(id);
-    if (run === undefined) throw new Error('no such run');
+    if (run === undefined) throw new Error('no run that holds documents');
     return run;
+  }
+
+  /** Any run. */
+  facts(id: string): RunFacts {
+    const facts = this.controller.state.index.get(id);
+    if (facts === undefined) throw new Error('no such run');
+    return facts;
   }
 
   /** What came of a run so far. */
   result(id: string) {
-    const run = this.run(id);
+    const run = this.facts(id);
     const { state, level, reason: dispute = null } = summaryOf(run);
-    return { state, level, dispute, outcome: outcomeOf(run), verdict: verdictOf(run)?.payload };
+    const whole = this.controller.state.runs.get(id);
+    return {
+      state,
+      level,
+      dispute,
+      outcome: outcomeOf(run),
+      verdict: whole === undefined ? undefined : verdictOf(whole)?.payload,
+    };
   }
 
   /** The offer made last. */
@@ -320,7 +341,7 @@ export class Bench {
   }
 
   progress<K extends Progress['kind']>(run: string, kind: K): Kind<Progress, K>[] {
-    return this.run(run).history.flatMap(({ progress }) => (isKind(progress, kind) ? [progress] : []));
+    return this.facts(run).history.flatMap(({ progress }) => (isKind(progress, kind) ? [progress] : []));
   }
 }
 

@@ -28,7 +28,7 @@ describe('a run that its publisher cancels', () => {
     expect(effects.filter(({ kind }) => kind === 'verdict' || kind === 'reveal')).toEqual([]);
     expect(bench.progress(run, 'cancelled')).toEqual([{ kind: 'cancelled', reason: 'wrong branch' }]);
     expect(bench.progress(run, 'verdict')).toEqual([]);
-    expect(summaryOf(bench.run(run))).toMatchObject({ state: 'cancelled', level: null, artifact: null });
+    expect(summaryOf(bench.facts(run))).toMatchObject({ state: 'cancelled', level: null, artifact: null });
     expect(bench.controller.state.leases.size).toBe(0);
     expect(bench.controller.nextDeadline()).toBeUndefined();
     expect(await bench.deliver('ada', leases.get('ada'))).toMatchObject({ code: 'RECEIPT_STALE_FENCE' });
@@ -66,7 +66,7 @@ describe('a run that its publisher cancels', () => {
     expect(bench.run(run).phase.kind).toBe('cosigning');
     expect(released(cancel(bench, run).effects)).toEqual([bench.id('trusted')]);
     bench.cosign(run);
-    expect(bench.run(run).phase).toMatchObject({ kind: 'cancelled', reason: 'wrong branch' });
+    expect(bench.facts(run).phase).toMatchObject({ kind: 'cancelled', reason: 'wrong branch' });
     // What was agreed before is out, and is all there is after a restart.
     expect((await bench.restart()).map(({ kind }) => kind)).toEqual(['verdict']);
     const draft = draftOf(bench.controller.state, run);
@@ -79,7 +79,7 @@ describe('a run that its publisher cancels', () => {
     for (const [key, lease] of leases) await bench.deliver(key, lease);
     bench.pinned(run);
     cancel(bench, run);
-    expect(summaryOf(bench.run(run))).toMatchObject({ state: 'cancelled', level: 'agreed' });
+    expect(summaryOf(bench.facts(run))).toMatchObject({ state: 'cancelled', level: 'agreed' });
     expect(await bench.deliver('trusted', trusted)).toMatchObject({ code: 'RECEIPT_STALE_FENCE' });
   });
 
@@ -113,7 +113,7 @@ describe('a run is not cancelled', () => {
     expect(cancel(bench, run).reply).toMatchObject({ code: 'RUN_OVER' });
     const other = await bench.submit({ name: 'other', seconds: 60 });
     bench.drive(120_000);
-    expect(bench.run(other).phase.kind).toBe('done');
+    expect(bench.facts(other).phase.kind).toBe('done');
     expect(cancel(bench, other).reply).toMatchObject({ code: 'RUN_OVER' });
   });
 });

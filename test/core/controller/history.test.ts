@@ -23,9 +23,9 @@ describe('what a controller does', () => {
     const measure = async () => {
       times.clear();
       await history.run(30);
-      const run = [...machine.state.runs.values()].at(3);
+      const run = [...machine.state.finished.values()].at(3);
       if (run?.phase.kind !== 'done') throw new Error('assertion failed: it is done');
-      const { outcome } = run.phase.published.verdict.payload.predicate.quorate_verdict;
+      const { outcome } = run.phase.published.verdict;
       const artifact = (outcome === null ? null : artifactOf(outcome)) ?? '';
       return {
         receipt: history.median('receipt'),

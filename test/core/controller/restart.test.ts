@@ -178,7 +178,7 @@ describe('a restart', () => {
   it('after the end lets a worker go whose lease was still open', async () => {
     const { bench, run, leases } = await leasedRound({ seconds: 20 });
     bench.drive(20_000);
-    expect(bench.run(run).phase.kind).toBe('done');
+    expect(bench.facts(run).phase.kind).toBe('done');
     await bench.restart();
     expect(bench.resume('ada', held(leases.get('ada')))).toMatchObject([{ reply: { code: 'LEASE_LOST' } }]);
     expect(await bench.deliver('ada', leases.get('ada'), built)).toMatchObject({ kind: 'error' });

@@ -149,15 +149,15 @@ describe('no agreement', () => {
     await deliverAll(bench, leases, outcomes);
     // A slot whose run was aborted may be leased again, and nobody is left to take it.
     bench.drive(timings.windowMs + timings.slotFillMs);
-    expect(summaryOf(bench.run(run))).toMatchObject({ level: 'disputed', reason });
-    expect(bench.run(run).history.at(-1)?.progress).toMatchObject({ kind: 'verdict', reason });
+    expect(summaryOf(bench.facts(run))).toMatchObject({ level: 'disputed', reason });
+    expect(bench.facts(run).history.at(-1)?.progress).toMatchObject({ kind: 'verdict', reason });
   });
 
   it('since nobody took a slot says so', async () => {
     const { bench, run, leases } = await leasedRound(none);
     expect(leases.size).toBe(3);
     bench.drive(timings.leaseSilenceMs + timings.windowMs + timings.slotFillMs);
-    expect(summaryOf(bench.run(run))).toMatchObject({ level: 'disputed', reason: 'not-built' });
+    expect(summaryOf(bench.facts(run))).toMatchObject({ level: 'disputed', reason: 'not-built' });
   });
 
   it('since nobody could take a slot says so, with what each of them lacked', async () => {
@@ -180,9 +180,9 @@ describe('no agreement', () => {
       { round: 1, operator: 'ada', reason: 'the job wants 64 cpus, the host lends 2' },
     ]);
     bench.drive(timings.windowMs + timings.slotFillMs);
-    expect(summaryOf(bench.run(run))).toMatchObject({ level: 'disputed', reason: 'not-taken' });
+    expect(summaryOf(bench.facts(run))).toMatchObject({ level: 'disputed', reason: 'not-taken' });
     bench.replay();
-    expect(summaryOf(bench.run(run))).toMatchObject({ level: 'disputed', reason: 'not-taken' });
+    expect(summaryOf(bench.facts(run))).toMatchObject({ level: 'disputed', reason: 'not-taken' });
   });
 
   it('is no reason of a run that has a verdict', async () => {
@@ -190,7 +190,7 @@ describe('no agreement', () => {
     await deliverAll(bench, leases, []);
     bench.pinned(run);
     expect(bench.result(run)).toMatchObject({ level: 'trusted', dispute: null });
-    expect(summaryOf(bench.run(run))).not.toHaveProperty('reason');
+    expect(summaryOf(bench.facts(run))).not.toHaveProperty('reason');
   });
 
   it('opens a new round with operators that took part in none', async () => {

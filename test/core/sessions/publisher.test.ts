@@ -151,7 +151,7 @@ describe('a new charter and a restart', () => {
     const run = await desk.play('app', built);
     const before = desk.stored.get(run);
     desk.stored.clear();
-    desk.bench.replay();
+    desk.bench.replay(new Set());
     await desk.bench.start({ epoch: 2, ...change(desk.bench) });
     await desk.perform(true);
     expect(desk.stored.get(run)).toBe(before);
@@ -234,7 +234,7 @@ describe('bundles and a process that ends at any time', () => {
   it('one that is missing while its run waits for the co-signature is not made of the draft', async () => {
     const run = await awaitingSignature();
     desk.stored.clear();
-    desk.bench.replay();
+    desk.bench.replay(new Set());
     await desk.bench.start({ epoch: 1 });
     await desk.perform(true);
     expect(await desk.levelOf(run)).not.toBe('COSIGN_MISSING');

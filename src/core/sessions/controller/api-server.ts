@@ -1,5 +1,5 @@
 import type { Reply } from '../../controller/events.ts';
-import { isOver, type Run } from '../../controller/state.ts';
+import { isOver, type RunFacts } from '../../controller/facts.ts';
 import { checkOrder } from '../../controller/submit.ts';
 import { findRun, summaries, summaryOf } from '../../controller/view.ts';
 import { decodeJob, signMessage } from '../../documents/index.ts';
@@ -137,7 +137,7 @@ export class ApiServer {
       }
       case 'logs': {
         const { clock } = this.#ports;
-        return sendLogs({ logs: this.#logs, clock }, stream, findRun(state, question.which), question);
+        return sendLogs({ logs: this.#logs, clock, state }, stream, findRun(state, question.which), question);
       }
     }
   }
@@ -199,7 +199,7 @@ export class ApiServer {
   }
 
   /** Sends the history so far, then each new entry, until the run is over or the asker is gone. */
-  async #follow(stream: ApiStream, run: Run): Promise<void> {
+  async #follow(stream: ApiStream, run: RunFacts): Promise<void> {
     let wake: () => void = () => {};
     let gone = false;
     const stop = this.#followers.follow(run.id, () => wake());

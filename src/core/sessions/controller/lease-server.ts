@@ -1,7 +1,6 @@
 import { draftOf } from '../../controller/draft.ts';
 import type { Reply } from '../../controller/events.ts';
 import { findLease } from '../../controller/leases.ts';
-import { leaseOf } from '../../controller/receipts.ts';
 import { addSignature, checkTime, idOf, signMessage, signStatement } from '../../documents/index.ts';
 import { messageOf, QuorateError } from '../../errors.ts';
 import { receiptBytesMaxOf } from '../../judge/index.ts';
@@ -163,14 +162,16 @@ export class LeaseServer {
 
   /** What its peer may send on a stream now. A receipt takes a lease that stands, or whose receipt is recorded. */
   #standing({ messages, lease }: LeaseStream): Standing {
-    const run = lease === undefined ? undefined : this.#ports.machine.state.runs.get(lease.run);
+    const { index, runs } = this.#ports.machine.state;
+    const run = lease === undefined ? undefined : index.get(lease.run);
     if (lease === undefined || run === undefined) return this.#admission.standingOf(messages.peer);
     const { phase, job } = run;
     const asked = phase.kind === 'cosigning' && phase.lease === lease.id;
     // Its receipt may have come on the stream before, and its ack gone there.
-    const recorded = run.receipts.some((one) => leaseOf(one) === lease.id);
-    if (!asked && !recorded && findLease(run, lease.id) === undefined)
-      return this.#admission.standingOf(messages.peer);
+    const recorded = index.receiptOf(lease.id) !== undefined;
+    const held = runs.get(lease.run);
+    const stands = held !== undefined && findLease(held, lease.id) !== undefined;
+    if (!asked && !recorded && !stands) return this.#admission.standingOf(messages.peer);
     return { sender: asked ? 'asked' : 'holder', receiptBytesMax: receiptBytesMaxOf(job) };
   }
 

@@ -1,5 +1,6 @@
-import { isOver, liveLeases, type Recorded, type Run } from '../../controller/state.ts';
-import { idOf, isTrustedSlot } from '../../documents/index.ts';
+import { isOver, type Recorded, type RunFacts } from '../../controller/facts.ts';
+import { type ControllerState, liveLeases } from '../../controller/state.ts';
+import { isTrustedSlot } from '../../documents/index.ts';
 import { QuorateError } from '../../errors.ts';
 import type { ApiDown, ApiUp } from '../../wire/messages.ts';
 import type { MessageStream } from '../message-stream.ts';
@@ -16,6 +17,7 @@ const workersNamedMax = 8;
 export interface LogAnswerPorts {
   logs: LogServer;
   clock: Clock;
+  state: Pick<ControllerState, 'runs'>;
 }
 
 interface Source {
@@ -27,7 +29,7 @@ interface Source {
   delivered: boolean;
 }
 
-function revealed(run: Run, recorded: Recorded): boolean {
+function revealed(run: RunFacts, recorded: Recorded): boolean {
   return isTrustedSlot(recorded.slot) ? isOver(run) : run.rounds[recorded.round - 1]?.revealed === true;
 }
 
@@ -37,9 +39,9 @@ function revealed(run: Run, recorded: Recorded): boolean {
  * Errors: `LOGS_SEALED`, `LOGS_WORKER_UNKNOWN`, `MESH_…`.
  */
 export async function sendLogs(
-  { logs, clock }: LogAnswerPorts,
+  { logs, clock, state }: LogAnswerPorts,
   stream: MessageStream<ApiDown, ApiUp>,
-  run: Run,
+  run: RunFacts,
   request: Extract<ApiUp, { kind: 'logs' }>,
 ): Promise<void> {
   const all = stream.peer === run.request.signer;
@@ -49,7 +51,7 @@ export async function sendLogs(
   for (;;) {
     // A build that ended between two polls is still sent after the last one.
     const over = !request.follow || isOver(run);
-    for (const source of sourcesOf(run, all)) {
+    for (const source of sourcesOf(state, run, all)) {
       const { lease, delivered } = source;
       if (done.has(lease) || !wanted(source, request.worker)) continue;
       // A build that was just leased sends its log soon.
@@ -68,7 +70,7 @@ export async function sendLogs(
   }
   await Promise.all(sending);
   if (failed !== undefined) throw failed;
-  const there = sourcesOf(run, all);
+  const there = sourcesOf(state, run, all);
   if (done.size === 0 && request.worker !== undefined && (all || there.length > 0))
     throw unknownWorker(request.worker, there);
   if (done.size === 0 && !all) {
@@ -101,18 +103,19 @@ function unknownWorker(asked: string, there: readonly Source[]): QuorateError {
   );
 }
 
-function sourcesOf(run: Run, all: boolean): Source[] {
+function sourcesOf({ runs }: Pick<ControllerState, 'runs'>, run: RunFacts, all: boolean): Source[] {
   const recorded = run.receipts
     .filter((receipt) => all || revealed(run, receipt))
-    .map(({ lease, slot }) => ({
-      lease: idOf(lease),
-      worker: lease.aud,
-      operator: lease.operator,
+    .map(({ lease, worker, operator, slot }) => ({
+      lease,
+      worker,
+      operator,
       slot: String(slot),
       delivered: true,
     }));
-  const live = all
-    ? liveLeases(run).map(({ id, worker, operator, lease }) => ({
+  const open = all ? runs.get(run.id) : undefined;
+  const live = open
+    ? liveLeases(open).map(({ id, worker, operator, lease }) => ({
         lease: id,
         worker,
         operator,
@@ -124,7 +127,7 @@ function sourcesOf(run: Run, all: boolean): Source[] {
 }
 
 async function sendOne(
-  { logs, clock }: LogAnswerPorts,
+  { logs, clock }: Pick<LogAnswerPorts, 'logs' | 'clock'>,
   stream: MessageStream<ApiDown, ApiUp>,
   source: Source,
   live: boolean,

@@ -1,6 +1,7 @@
 import { draftOf } from '../../controller/draft.ts';
 import type { ControllerEffect } from '../../controller/events.ts';
-import { publishedOf } from '../../controller/state.ts';
+import type { RunFacts } from '../../controller/facts.ts';
+import { type ControllerState, publishedOf } from '../../controller/state.ts';
 import { provingRun } from '../../controller/view.ts';
 import { artifactOf, encodeJob, idOf, type Offer, signMessage } from '../../documents/index.ts';
 import { fromUtf8 } from '../../text.ts';
@@ -18,11 +19,20 @@ import type { WitnessedCheckpoint } from './checkpoint-rounds.ts';
 import type { FeedServer } from './feed-server.ts';
 import type { ControllerPorts } from './ports.ts';
 
+/** Whether it names an artifact that was contradicted, and that no verdict proves. */
+function isContradicted(state: ControllerState, name: string): boolean {
+  const contradicted = ({ history }: RunFacts) =>
+    history.some(({ progress }) => progress.kind === 'contradicted' && progress.artifact === name);
+  return provingRun(state, name) === undefined && state.index.withArtifact(name).some(contradicted);
+}
+
 /** Publishes offers and verdicts: signs, stores, gossips. */
 export class Publisher {
   readonly #ports: ControllerPorts;
   readonly #backlog: Map<string, OfferNotice>;
   readonly #feed: FeedServer;
+  /** The bundle that is assembled and stored. */
+  #last: Promise<void> = Promise.resolve();
 
   /** `backlog`: open offers by id; the publisher keeps it. */
   constructor(ports: ControllerPorts, backlog: Map<string, OfferNotice>, feed: FeedServer) {
@@ -57,66 +67,72 @@ export class Publisher {
 
   /** Stores and publishes the bundle of a run's last verdict. One that is stored already is never written again. */
   async verdict(runId: string): Promise<void> {
-    const { machine, bundles, project, signing, publish, announce, tell, dispatch } = this.#ports;
-    const run = machine.state.runs.get(runId);
-    const draft = draftOf(machine.state, runId);
-    if (run === undefined || draft === undefined) return;
-    const { name, level, outcome } = draft.verdict.predicate.quorate_verdict;
-    const artifact = outcome === null ? null : artifactOf(outcome);
-    const about = { run: runId, job: run.jobId, level };
+    const { machine, project, publish, announce, tell, dispatch } = this.#ports;
+    const known = machine.state.index.get(runId);
+    const published = known === undefined ? null : publishedOf(known);
+    if (known === undefined || published === null) return;
+    const { level } = published.verdict;
     // Without a receipt there is nothing to prove; the verdict is still told.
-    const verdict = idOf(draft.verdict);
-    const isStored = () => dispatch({ kind: 'stored', run: runId, verdict });
-    if (draft.receipts.length === 0) {
-      tell('info', 'verdict', `${name}: ${level}, nobody built it`, about);
-      return isStored();
+    if (known.receipts.length === 0)
+      return tell('info', 'verdict', `${known.job.name}: ${level}, nobody built it`, {
+        run: runId,
+        job: known.jobId,
+        level,
+      });
+    const stored = await this.#oneByOne(() => this.#store(runId));
+    if (stored === undefined) return;
+    if (stored.isNew) {
+      await publish(topics.verdicts(project), encodeMessage(stored.notice));
+      const { job, artifact } = stored.notice;
+      const about = { run: runId, job, level: stored.notice.level, artifact };
+      tell('info', 'verdict', `${known.job.name}: ${stored.notice.level}`, about);
     }
-    const stored = await bundles.get(runId);
-    if (stored !== undefined && holdsVerdict(stored, verdict, draft.cosignature?.worker)) return isStored();
-    const bundle = await assembleBundle(draft, project, signing.signer);
-    const proves = artifact !== null && provingRun(machine.state, artifact)?.id === runId;
-    await bundles.put({ run: runId, job: run.jobId, artifact: proves ? artifact : null }, bundle);
-    const notice: VerdictNotice = { job: run.jobId, request: runId, level, artifact };
-    await publish(topics.verdicts(project), encodeMessage(notice));
-    tell('info', 'verdict', `${name}: ${level}`, { ...about, artifact });
-    isStored();
-    if (artifact !== null && level !== 'disputed') await announce(artifact);
+    dispatch({ kind: 'stored', run: runId, verdict: stored.verdict });
+    if (stored.isNew && stored.notice.artifact !== null && stored.notice.level !== 'disputed')
+      await announce(stored.notice.artifact);
   }
 
-  /** Removes the proofs of artifacts that were contradicted just before the last life ended. Returns what stays of `names`. */
-  async #dropContradicted(names: ReadonlySet<string>): Promise<Set<string>> {
-    const { machine, bundles } = this.#ports;
-    const kept = new Set(names);
-    for (const { history } of machine.state.runs.values())
-      for (const { progress } of history) {
-        if (progress.kind !== 'contradicted' || progress.artifact === null) continue;
-        const { artifact } = progress;
-        if (kept.has(artifact) && provingRun(machine.state, artifact) === undefined) {
-          kept.delete(artifact);
-          await bundles.drop(artifact);
-        }
-      }
-    return kept;
+  /** Undefined where the documents are gone: its bundle is stored. */
+  async #store(
+    runId: string,
+  ): Promise<{ verdict: string; notice: VerdictNotice; isNew: boolean } | undefined> {
+    const { machine, bundles, project, signing } = this.#ports;
+    const draft = draftOf(machine.state, runId);
+    if (draft === undefined) return undefined;
+    const { job, level, outcome } = draft.verdict.predicate.quorate_verdict;
+    const artifact = outcome === null ? null : artifactOf(outcome);
+    const notice: VerdictNotice = { job, request: runId, level, artifact };
+    const verdict = idOf(draft.verdict);
+    const before = await bundles.get(runId);
+    if (before !== undefined && holdsVerdict(before, verdict, draft.cosignature?.worker))
+      return { verdict, notice, isNew: false };
+    const bundle = await assembleBundle(draft, project, signing.signer);
+    const proves = artifact !== null && provingRun(machine.state, artifact)?.id === runId;
+    await bundles.put({ run: runId, job, artifact: proves ? artifact : null }, bundle);
+    return { verdict, notice, isNew: true };
+  }
+
+  /** Bundles are assembled one after the other: many may be missing at a start. */
+  #oneByOne<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.then(
+      () => {},
+      () => {},
+    );
+    return result;
   }
 
   /**
-   * Brings the stored bundles in step with the runs: makes those again that were stored once and are missing now, one after
-   * the other. A draft that waits for its co-signature is none. Returns what stays of the names that are `stored`.
+   * Removes the proofs of artifacts that were contradicted just before the last life ended. Returns what stays of the names
+   * that are `stored`.
    */
   async restore(stored: ReadonlySet<string>): Promise<Set<string>> {
-    const { machine, clock, tell } = this.#ports;
-    const kept = await this.#dropContradicted(stored);
-    const { runs, unstored } = machine.state;
-    for (const run of runs.values()) {
-      if (clock.closing) break;
-      const known =
-        publishedOf(run) === null ||
-        run.receipts.length === 0 ||
-        unstored.has(run.id) ||
-        run.phase.kind === 'cosigning';
-      if (known || stored.has(run.id)) continue;
-      tell('warn', 'bundle', `the bundle of ${run.id.slice(0, 10)} is missing; it is made again`);
-      await this.verdict(run.id);
+    const { machine, bundles } = this.#ports;
+    const kept = new Set(stored);
+    for (const name of stored) {
+      if (!isContradicted(machine.state, name)) continue;
+      kept.delete(name);
+      await bundles.drop(name);
     }
     return kept;
   }

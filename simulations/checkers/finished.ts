@@ -1,0 +1,37 @@
+import { isOver } from '../../src/core/controller/facts.ts';
+import { allRuns, publishedOf } from '../../src/core/controller/state.ts';
+import { idOf } from '../../src/core/documents/index.ts';
+import { type Checker, Violation } from '../observer.ts';
+
+/**
+ * A finished run holds its documents until its bundle is stored and no longer: in the end none is in memory, and the bundle
+ * of each run with receipts holds its last verdict.
+ */
+export function finished(): Checker {
+  const invariant = 'finished';
+  /** The verdict in the bundle stored last, by run. */
+  const stored = new Map<string, string>();
+  return {
+    invariant,
+    observe(seen) {
+      if (seen.kind === 'published') stored.set(seen.run, idOf(seen.verdict));
+      if (seen.kind === 'handled') {
+        for (const run of seen.state.runs.values())
+          if (isOver(run) && !seen.state.unstored.has(run.id))
+            throw new Violation(
+              invariant,
+              'a run that is over and whose bundle is stored holds its documents',
+            );
+      }
+      if (seen.kind !== 'ended') return;
+      for (const run of allRuns(seen.state)) {
+        const published = publishedOf(run);
+        if (published === null || run.receipts.length === 0) continue;
+        if (stored.get(run.id) !== published.verdict.id)
+          throw new Violation(invariant, 'there is no bundle of a published verdict');
+        if (seen.state.runs.has(run.id))
+          throw new Violation(invariant, 'the bundle of a run is stored, and its documents are in memory');
+      }
+    },
+  };
+}

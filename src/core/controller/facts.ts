@@ -1,0 +1,99 @@
+import type {
+  Charter,
+  Grant,
+  Job,
+  Offer,
+  Outcome,
+  Request,
+  VerdictLevel,
+  Verified,
+} from '../documents/index.ts';
+import type { Vote } from '../trust/decide.ts';
+import type { Revoked } from '../trust/revocations.ts';
+import type { Dispute } from './dispute-reasons.ts';
+import type { Cosignature, Progress } from './events.ts';
+
+/** An acknowledged receipt, without its document. Never removed or changed. */
+export interface Recorded extends Vote {
+  /** Id of its lease. */
+  readonly lease: string;
+}
+
+/** What is known of a verdict in the log without its document. */
+export interface VerdictFacts {
+  readonly id: string;
+  readonly index: number;
+  /** The charter that was in force: its evidence is judged by this one, whatever comes later. */
+  readonly charter: Verified<Charter>;
+  readonly level: VerdictLevel;
+  readonly outcome: Outcome | null;
+  /** `resultOf` the verdict. */
+  readonly result: string | null;
+}
+
+/** What is known of a published verdict without its document. */
+export interface PublishedFacts {
+  readonly verdict: VerdictFacts;
+  readonly cosignature: Pick<Cosignature, 'worker'> | null;
+  /** Why there was no agreement, where the level is `disputed`. */
+  readonly dispute: Dispute | null;
+}
+
+export type Phase<P extends PublishedFacts = PublishedFacts> =
+  /** A round is open and sealed. */
+  | { kind: 'building' }
+  /** A round ended with N failed builds, which count once the trusted worker's fails too. */
+  | { kind: 'awaiting-trusted' }
+  | { kind: 'pinning'; artifact: string; tries: number; retryAt: number | null }
+  /** The bytes are pinned, N operators agree, the trusted worker's receipt is missing. */
+  | { kind: 'agreed'; published: P }
+  /** The draft was sent to the trusted worker on the stream of this lease. */
+  | {
+      kind: 'cosigning';
+      worker: string;
+      lease: string;
+      draft: P['verdict'];
+      published: P | null;
+      /** The trusted worker could not check it, for a reason that may pass; told once. */
+      delayed: boolean;
+    }
+  | { kind: 'done'; published: P }
+  /** Ended by its publisher. What was published before stays published. */
+  | { kind: 'cancelled'; reason: string; published: P | null };
+
+export interface RoundFacts {
+  readonly offer: Pick<Offer, 'iss' | 'index'>;
+  readonly revealed: boolean;
+}
+
+/**
+ * What is known of every run, for as long as the project lasts. Holds no document: its size is bounded by the number of
+ * rounds and slots, whatever the receipts list.
+ */
+export interface RunFacts {
+  readonly id: string;
+  readonly jobId: string;
+  readonly job: Pick<Job, 'name' | 'image' | 'limits'>;
+  readonly request: {
+    readonly signer: string;
+    readonly payload: Pick<Request, 'repo' | 'ref' | 'commit' | 'policy' | 'exp'>;
+  };
+  readonly publisher: { readonly signer: string; readonly payload: Pick<Grant, 'operator'> };
+  readonly submittedAt: number;
+  readonly rounds: readonly RoundFacts[];
+  readonly receipts: readonly Recorded[];
+  readonly phase: Phase;
+  /** Why the published verdict does not stand any more. */
+  revoked: Revoked | null;
+  readonly history: { at: number; progress: Progress }[];
+}
+
+/** All that is kept of a run that is over and whose bundle is stored, or that has none. */
+export interface FinishedRun extends RunFacts {
+  readonly phase: Extract<Phase, { kind: 'done' | 'cancelled' }>;
+}
+
+/** Whether the run has ended, with a verdict or by its publisher. */
+export function isOver({ phase }: RunFacts): boolean {
+  return phase.kind === 'done' || phase.kind === 'cancelled';
+}
