@@ -6,7 +6,7 @@ import { assignSlots, findLease, loseLease, mayLeaseAgain, setSlot } from './lea
 import { settle } from './settle.ts';
 import type { EventOf, Run, Transition } from './state.ts';
 import { appendLeaf, tell, unchanged } from './state.ts';
-import { closeOffer } from './verdict.ts';
+import { closeOffer, recordedWith } from './verdict.ts';
 
 export function acknowledge(transition: Transition, token: string, recorded: Recorded): void {
   const ack: Ack = {
@@ -55,6 +55,9 @@ export function receipt(transition: Transition, { token, lease, receipt }: Event
   const { round, slot, live } = found;
   const index = appendLeaf(transition, leaves.receipt(receipt.id, live.lease.offer));
   const { grant } = live;
+  const result = resultOf(receipt.payload);
+  // One text for all that built the same: these lines are kept for good.
+  const same = recordedWith(run, result);
   const recorded: Recorded = {
     receipt: receipt.id,
     lease,
@@ -67,8 +70,8 @@ export function receipt(transition: Transition, { token, lease, receipt }: Event
     index,
     enrolled: grant.payload.enrolled,
     offerIndex: round.offer.index,
-    outcome: receipt.payload.predicate.quorate_receipt.outcome,
-    result: resultOf(receipt.payload),
+    outcome: same?.outcome ?? receipt.payload.predicate.quorate_receipt.outcome,
+    result: same?.result ?? result,
     sealed: isTrustedSlot(slot) || !round.revealed,
   };
   run.receipts.push(recorded);

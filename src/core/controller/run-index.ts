@@ -1,5 +1,6 @@
 import { assert } from '../errors.ts';
 import type { Recorded, RunFacts } from './facts.ts';
+import { NameIndex } from './name-index.ts';
 
 /**
  * Finds runs without looking at all there ever were: what an event costs does not grow with history. Follows from the runs,
@@ -16,8 +17,8 @@ export class RunIndex<Open extends RunFacts> {
   readonly #receipts = new Map<string, { at: number; recorded: Recorded }>();
   /** Runs with a published verdict about an artifact. */
   readonly #byArtifact = new Map<string, Set<number>>();
-  /** Ids of runs and jobs, and artifacts, sorted. */
-  readonly #names: { name: string; at: number }[] = [];
+  /** Ids of runs and jobs, and artifacts. */
+  readonly #names = new NameIndex();
 
   get size(): number {
     return this.#all.length;
@@ -28,8 +29,8 @@ export class RunIndex<Open extends RunFacts> {
     this.open.set(run.id, run);
     this.#position.set(run.id, at);
     this.#all.push(run);
-    this.#name(run.id, at);
-    this.#name(run.jobId, at);
+    this.#names.add(run.id, at);
+    this.#names.add(run.jobId, at);
   }
 
   received(run: RunFacts, recorded: Recorded): void {
@@ -42,7 +43,7 @@ export class RunIndex<Open extends RunFacts> {
     const runs = this.#byArtifact.get(artifact) ?? new Set();
     if (runs.has(at)) return;
     this.#byArtifact.set(artifact, runs.add(at));
-    this.#name(artifact, at);
+    this.#names.add(artifact, at);
   }
 
   ended(run: RunFacts): void {
@@ -72,13 +73,7 @@ export class RunIndex<Open extends RunFacts> {
 
   /** Runs that a name begins with these characters of, in the order they were submitted. */
   beginning(which: string): RunFacts[] {
-    const found = new Set<number>();
-    for (let n = this.#firstNotBefore(which); n < this.#names.length; n++) {
-      const named = this.#names[n];
-      if (named === undefined || !named.name.startsWith(which)) break;
-      found.add(named.at);
-    }
-    return this.#inOrder(found);
+    return this.#inOrder(this.#names.beginning(which));
   }
 
   /** Newest first. */
@@ -91,7 +86,7 @@ export class RunIndex<Open extends RunFacts> {
 
   /** For comparisons of states: everything else follows from the runs alone. */
   toJSON(): unknown {
-    return { open: [...this.open.keys()], receipts: this.#receipts.size, names: this.#names.length };
+    return { open: [...this.open.keys()], receipts: this.#receipts.size, names: this.#names.size };
   }
 
   #at(run: RunFacts): number {
@@ -102,19 +97,5 @@ export class RunIndex<Open extends RunFacts> {
 
   #inOrder(runs: Iterable<number>): RunFacts[] {
     return [...runs].sort((a, b) => a - b).flatMap((at) => this.#all[at] ?? []);
-  }
-
-  #name(name: string, at: number): void {
-    this.#names.splice(this.#firstNotBefore(name), 0, { name, at });
-  }
-
-  #firstNotBefore(name: string): number {
-    let [low, high] = [0, this.#names.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#names[middle]?.name ?? '') < name) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }

@@ -1,10 +1,10 @@
 import {
   filesOf,
-  idOf,
   type Job,
   type Lease,
   makeReceipt,
   type Receipt,
+  sameValue,
   type VerifiedStatement,
 } from '../documents/index.ts';
 import type { Check } from './check.ts';
@@ -28,7 +28,7 @@ export function checkReceipt(
   const { project, job, offer, round, slot, fence, operator } = lease;
   const leased = { project, job, offer, round, slot, fence, operator, lease: id };
   const { outcome: _outcome, log: _log, sandbox: _sandbox, nonce: _nonce, link: _link, ...said } = facts;
-  check('RECEIPT_LEASE_MISMATCH', idOf(leased) === idOf(said), `${it} says other things than its lease`);
+  check('RECEIPT_LEASE_MISMATCH', sameValue(leased, said), `${it} says other things than its lease`);
   const { startedOn, finishedOn } = payload.predicate.runDetails.metadata;
   const made = makeReceipt({
     worker: signer,
@@ -38,5 +38,5 @@ export function checkReceipt(
     finishedOn,
     facts,
   });
-  check('RECEIPT_MISMATCH', idOf(made) === receipt.id, `${it} names another source, job, builder or subject`);
+  check('RECEIPT_MISMATCH', sameValue(made, payload), `${it} names another source, job, builder or subject`);
 }

@@ -1,6 +1,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { QuorateError } from '../errors.ts';
 import { emptyRoot, hashLeaf, hashNode, splitOf } from './hash.ts';
+import { HashList } from './hash-list.ts';
 
 /**
  * The log: an append-only Merkle tree over lines of text (RFC 6962 §2.1, RFC 9162 §2.1). Roots and proofs are lower-case
@@ -10,7 +11,7 @@ import { emptyRoot, hashLeaf, hashNode, splitOf } from './hash.ts';
 export class MerkleTree {
   readonly #lines: string[] = [];
   /** `#levels[k][i]`: hash over the leaves i·2^k … (i+1)·2^k − 1. */
-  readonly #levels: Uint8Array[][] = [[]];
+  readonly #levels: HashList[] = [];
 
   constructor(lines: Iterable<string> = []) {
     for (const line of lines) this.append(line);
@@ -27,8 +28,8 @@ export class MerkleTree {
     for (let k = 0; ; k++) {
       const level = this.#level(k);
       level.push(hash);
-      const left = level[level.length - 2];
-      if (level.length % 2 === 1 || left === undefined) break;
+      const left = level.at(level.size - 2);
+      if (level.size % 2 === 1 || left === undefined) break;
       hash = hashNode(left, hash);
     }
     return this.size - 1;
@@ -63,8 +64,8 @@ export class MerkleTree {
     if (!ok) throw new QuorateError('LOG_OUT_OF_RANGE', `the log has ${this.size} leaves; asked for ${what}`);
   }
 
-  #level(k: number): Uint8Array[] {
-    const level = this.#levels[k] ?? [];
+  #level(k: number): HashList {
+    const level = this.#levels[k] ?? new HashList();
     this.#levels[k] = level;
     return level;
   }
@@ -72,7 +73,7 @@ export class MerkleTree {
   /** MTH over `n` leaves from `start`, where `start` is a multiple of the power of two at or above `n`. */
   #hash(start: number, n: number): Uint8Array {
     const k = Math.log2(n);
-    const kept = Number.isInteger(k) ? this.#levels[k]?.[start / n] : undefined;
+    const kept = Number.isInteger(k) ? this.#levels[k]?.at(start / n) : undefined;
     if (kept !== undefined) return kept;
     const split = splitOf(n);
     return hashNode(this.#hash(start, split), this.#hash(start + split, n - split));
