@@ -163,10 +163,11 @@ export function cosignRefused(
   conclude(transition, run, 'disputed', null);
 }
 
-/** Waits twice as long each time. */
+/** Waits twice as long each time; what is said meanwhile changes nothing. */
 function showLater({ state, now }: Transition, draft: object): void {
   const { cosignRetryMs, cosignRetryMsMax } = controllerLimits;
-  const { tries } = state.presence.retries.get(draft) ?? { tries: 0 };
+  const { tries, at: due } = state.presence.retries.get(draft) ?? { tries: 0, at: null };
+  if (due !== null) return;
   const at = now + Math.min(cosignRetryMsMax, cosignRetryMs * 2 ** tries);
   state.presence.retries.set(draft, { tries: tries + 1, at });
 }

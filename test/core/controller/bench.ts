@@ -223,6 +223,12 @@ export class Bench {
     return run;
   }
 
+  /** The bundle of its last verdict is stored. */
+  store(run: string): ControllerEffect[] {
+    const verdict = verdictOf(this.facts(run))?.id ?? '';
+    return this.send({ kind: 'stored', run, verdict });
+  }
+
   /** Any run. */
   facts(id: string): RunFacts {
     const facts = this.controller.state.index.get(id);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Charter, Policy } from '../../../src/core/documents/index.ts';
+import { type Charter, idOf, type Policy } from '../../../src/core/documents/index.ts';
 import { type Bench, built, deliverAll, failed, leasedRound, timings } from './bench.ts';
 import { cosign, draftIn, verified } from './evidence.ts';
 
@@ -80,6 +80,24 @@ describe('a run that a new charter does not allow', () => {
     bench.pinned(run);
     expect(await verified(bench, run)).toBe('trusted');
     expect(draftIn(bench, run).charter).toBe(bench.controller.state.charter?.raw);
+  });
+});
+
+describe('a draft that is made again in the same moment', () => {
+  it('is another document: what was signed before is not taken for it', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await deliverAll(bench, leases, [built, built, built]);
+    bench.pinned(run);
+    await bench.deliver('trusted', trusted);
+    const first = idOf(draftIn(bench, run).verdict);
+    await charter(bench, { bootstrap: ['/ip4/192.0.2.1/tcp/1'] });
+    const second = idOf(draftIn(bench, run).verdict);
+    expect(second).not.toBe(first);
+    const late = { run, worker: bench.id('trusted'), verdict: first, signature: 'early', witness: 'early' };
+    bench.send({ kind: 'cosigned', ...late });
+    expect([bench.durability, bench.result(run).state]).toEqual(['none', 'cosigning']);
+    await cosign(bench, run, 'trusted');
+    expect(await verified(bench, run)).toBe('trusted');
   });
 });
 

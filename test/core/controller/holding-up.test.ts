@@ -86,6 +86,28 @@ describe('a draft that the trusted worker cannot check', () => {
     expect(bench.result(run)).toMatchObject({ state: 'done', level: 'trusted' });
   });
 
+  it('is in the journal once, however often that is said', async () => {
+    const { bench, run, refuse } = await shown();
+    refuse('MESH_TIMEOUT');
+    expect(bench.durability).toBe('lazy');
+    const written = bench.journal.length;
+    for (let n = 0; n < 20; n++) {
+      refuse('MESH_TIMEOUT');
+      bench.drive(controllerLimits.cosignRetryMs);
+    }
+    expect(bench.all('cosign').length).toBeGreaterThan(3);
+    expect(bench.journal).toHaveLength(written);
+    // After a start it is shown once its worker is back.
+    const trusted = bench.run(run).trusted;
+    if (trusted.kind !== 'delivered' || trusted.live === null) throw new Error('its lease stands');
+    const lease = await bench.signed(trusted.live.lease);
+    await bench.restart();
+    expect(bench.resume('trusted', lease).map(({ kind }) => kind)).toContain('cosign');
+    refuse('MESH_TIMEOUT');
+    expect(bench.durability).toBe('none');
+    expect(bench.progress(run, 'cosign-delayed')).toHaveLength(1);
+  });
+
   it('for its evidence is refused for good', async () => {
     const { bench, run, refuse } = await shown();
     refuse('COSIGN_RESULT_MISMATCH');

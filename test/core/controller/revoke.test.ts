@@ -29,6 +29,14 @@ async function trustedRun(more: string[] = []) {
   return { bench, run, since };
 }
 
+/** `stored`: its bundle is, and its documents left memory. */
+async function endedRun(stored: boolean) {
+  const ended = await trustedRun();
+  if (stored) ended.bench.store(ended.run);
+  expect(ended.bench.controller.state.runs.has(ended.run)).toBe(!stored);
+  return ended;
+}
+
 describe('a revocation', () => {
   it('is a leaf of the log, is told to everybody, and the same one is taken once', async () => {
     const bench = await projectOf('ada');
@@ -126,13 +134,16 @@ describe('a revoked operator', () => {
   });
 });
 
-describe('a verdict that rested on what is revoked', () => {
+describe.each([
+  ['whose documents are held', false],
+  ['whose bundle is stored', true],
+])('a verdict that rested on what is revoked, of a run %s,', (_what, stored) => {
   it('stands no more, and stays published as it was', async () => {
-    const { bench, run, since } = await trustedRun();
+    const { bench, run, since } = await endedRun(stored);
     const published = JSON.stringify(bench.result(run));
     const verdicts = bench.all('verdict').length;
     await bench.revoke(operator('ada'), { since, reason: 'hijacked' });
-    expect(summaryOf(bench.run(run)).revoked).toEqual({
+    expect(summaryOf(bench.facts(run)).revoked).toEqual({
       what: 'operator',
       id: 'ada',
       since,
@@ -146,25 +157,25 @@ describe('a verdict that rested on what is revoked', () => {
   });
 
   it('is told once', async () => {
-    const { bench, run, since } = await trustedRun();
+    const { bench, run, since } = await endedRun(stored);
     await bench.revoke(operator('ada'), { since });
     await bench.revoke(operator('bob'), { since });
     expect(bench.progress(run, 'revoked')).toHaveLength(1);
   });
 
   it('stands where enough others built the same', async () => {
-    const { bench, run, since } = await trustedRun();
+    const { bench, run, since } = await endedRun(stored);
     await bench.revoke(operator('cy'), { since });
     expect(bench.progress(run, 'revoked')).toEqual([]);
   });
 
   it.each([
     ['its artifact', () => artifact],
-    ['its job', (bench: Bench, run: string) => ({ kind: 'job', id: bench.run(run).jobId }) as const],
+    ['its job', (bench: Bench, run: string) => ({ kind: 'job', id: bench.facts(run).jobId }) as const],
     ['the key that asked', (bench: Bench) => key(bench, 'publisher')],
     ['one of two keys that agreed', (bench: Bench) => key(bench, 'ada')],
   ])('was: %s', async (_what, target) => {
-    const { bench, run } = await trustedRun();
+    const { bench, run } = await endedRun(stored);
     const size = bench.controller.state.log.size;
     await bench.revoke(target(bench, run), { since: size });
     expect(bench.progress(run, 'revoked')).toEqual([]);
@@ -174,7 +185,7 @@ describe('a verdict that rested on what is revoked', () => {
 
   it("was the trusted worker's key, or the controller's: by the root", async () => {
     for (const name of ['trusted', 'controller']) {
-      const { bench, run } = await trustedRun();
+      const { bench, run } = await endedRun(stored);
       expect(await bench.revoke(key(bench, name), { since: 0, as: 'root' })).toMatchObject({
         kind: 'revoked',
       });
