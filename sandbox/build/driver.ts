@@ -60,6 +60,12 @@ export function parseStatus(line: string): DriverStatus | undefined {
  */
 const usual = { SOURCE_DATE_EPOCH: '315532800' };
 
+/**
+ * Defaults of a build without a network: npm and pip would try again for minutes. Their tries and waits are as usual where
+ * there is one.
+ */
+const noRetries = { npm_config_fetch_retries: '0', PIP_RETRIES: '0' };
+
 /** Variables that a job's environment cannot override. */
 const pinned = ({ user, home, language, timeZone }: ProfileValues): Record<string, string> => ({
   HOME: `/build/${home}`,
@@ -105,7 +111,7 @@ export function driverCommand(
 ): string[] {
   const pins = profileOf({ variation });
   const environment = Object.entries({
-    ...{ ...usual, ...env, ...pinned(pins) },
+    ...{ ...usual, ...(network === undefined && noRetries), ...env, ...pinned(pins) },
     ...(network !== undefined && proxyEnvironment),
   })
     .map(([name, value]) => `${name}=${value}`)

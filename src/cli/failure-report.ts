@@ -3,6 +3,7 @@ import { escapeLine, LineEscaper } from '../core/escape.ts';
 import type { Client, LogChunk } from '../runtime/client/client.ts';
 import { asQuorateError } from './errors.ts';
 import { shortRun } from './format.ts';
+import { NetworkNeed } from './network-need.ts';
 import type { Output } from './output.ts';
 
 /** The last lines shown of a failed build. */
@@ -28,6 +29,7 @@ class BuildTail {
   readonly lines: string[] = [];
   step: { n: number; of: number; text: string } | undefined;
   exit: number | undefined;
+  readonly need = new NetworkNeed();
 
   push(text: string): void {
     for (const line of this.#escaper.push(text)) this.#line(line);
@@ -38,6 +40,7 @@ class BuildTail {
   }
 
   #line(line: string): void {
+    this.need.push(line);
     const begun = stepBegins.exec(line);
     const failed = stepFailed.exec(line);
     if (begun !== null) {
@@ -78,10 +81,11 @@ export async function sayFailure(
       return [];
     },
   );
-  const { dim, red } = out.colours;
+  const { dim, red, yellow } = out.colours;
   for (const { operators, says, tail } of failures) {
     out.say(red(`${operators.join(', ')}: ${says}`), ...tail.lines.map((line) => `${dim('  │')} ${line}`));
   }
+  for (const hint of new Set(failures.flatMap(({ tail }) => tail.need.hint ?? []))) out.say(yellow(hint));
   out.say(`All of it: quorate logs ${shortRun(run)}`);
 }
 

@@ -1,5 +1,6 @@
 import { LineEscaper } from '../core/escape.ts';
 import { limits } from '../core/limits.ts';
+import { NetworkNeed } from './network-need.ts';
 import type { Output } from './output.ts';
 
 /** Output of a build on this host, line by line: control characters escaped, truncated where a worker would truncate it. */
@@ -7,6 +8,7 @@ export class LocalLog {
   readonly #out: Output;
   readonly #decoder = new TextDecoder();
   readonly #lines = new LineEscaper();
+  readonly need = new NetworkNeed();
   #bytes = 0;
 
   constructor(out: Output) {
@@ -30,6 +32,7 @@ export class LocalLog {
   #say(lines: string[]): void {
     if (lines.length === 0) return;
     this.#out.say(...lines);
+    for (const line of lines) this.need.push(line);
     for (const line of lines) this.#out.value({ event: 'output', line });
   }
 }

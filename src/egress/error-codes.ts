@@ -6,6 +6,8 @@ const egressErrors = {
     'The limit of bytes or connections through the proxy was exceeded; all connections were closed. Fetch less, or raise the disk limit of the job.',
   EGRESS_NOT_ALLOWED:
     'A program in a sandbox requested a server or port that is not listed, or did not speak HTTP to the proxy. No connection was made. If the server is needed, the charter must list it.',
+  EGRESS_REFUSED_REPEATEDLY:
+    'A build asked for one server again and again and was refused each time, so it was ended; some programs would go on until the time limit. If the server is needed, the charter must list it (`quorate charter set --vcs`); otherwise have the job not ask for it, with what it needs in the repository or in the image.',
   EGRESS_UNAVAILABLE:
     'The proxy cannot create its socket: the path of the home folder is too long (107 bytes), or not writable. Use a shorter `--home`.',
   EGRESS_UNREACHABLE:

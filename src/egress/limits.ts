@@ -16,6 +16,10 @@ export const egressLimits = {
   connectMs: 10_000,
   /** Refusals reported one by one; further ones are only counted. */
   refusalsListedMax: 8,
+  /** Refusals of one destination in a row after which a build is ended. A client that stops at its first has a few dozen open. */
+  refusalsInARowMax: 128,
+  /** Destinations whose refusals are counted. */
+  refusedDestinationsMax: 256,
 } as const;
 
 assert(

@@ -8,6 +8,7 @@ import { sizeText } from '../core/quantity.ts';
 import { type Connect, connectHere, dial } from './dial.ts';
 import { forward } from './forward.ts';
 import { egressLimits } from './limits.ts';
+import { RefusalRows } from './refusal-rows.ts';
 import { addressesFor, type EgressRules, printable, type Target } from './rules.ts';
 
 export interface EgressOptions extends EgressRules {
@@ -24,6 +25,12 @@ export interface EgressOptions extends EgressRules {
   idleMs?: number | undefined;
   /** Each refusal, at most `egressTroublesMax` of them. */
   onRefusal?: ((refusal: QuorateError) => void) | undefined;
+  /**
+   * Called once, with the reason, when whoever uses the proxy had better be ended: a limit was exceeded, or one destination was
+   * refused `refusalsInARowMax` times in a row.
+   */
+  onHopeless?: ((reason: QuorateError) => void) | undefined;
+  refusalsInARowMax?: number | undefined;
   /** Opens connections. Default: without a bandwidth limit. */
   connect?: Connect | undefined;
 }
@@ -52,7 +59,14 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
   const sentBytesMax = options.sentBytesMax ?? egressLimits.sentBytesMax;
   const totalMax = options.connectionsTotalMax ?? egressLimits.connectionsTotalMax;
 
-  const refuse = (error: unknown): QuorateError => {
+  const rows = new RefusalRows(options.refusalsInARowMax ?? egressLimits.refusalsInARowMax);
+  let isHopeless = false;
+  const giveUp = (reason: QuorateError): void => {
+    if (isHopeless) return;
+    isHopeless = true;
+    options.onHopeless?.(reason);
+  };
+  const refuse = (error: unknown, asked?: Target): QuorateError => {
     const refusal =
       error instanceof QuorateError
         ? error
@@ -69,6 +83,9 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
       refusals.push(refusal);
       options.onRefusal?.(refusal);
     }
+    const tooMany = asked === undefined ? undefined : rows.refused(asked, refusal);
+    if (tooMany !== undefined) giveUp(tooMany);
+    else if (refusal.code === 'EGRESS_LIMIT_EXCEEDED') giveUp(refusal);
     return refusal;
   };
   const cutAll = (): void => {
@@ -100,16 +117,19 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
   const reach = async (asked: Target | undefined): Promise<Socket> => {
     if (asked === undefined) throw new QuorateError('EGRESS_NOT_ALLOWED', 'a request named no server');
     if (isSpent()) throw new QuorateError('EGRESS_LIMIT_EXCEEDED', 'no more may be received or sent');
-    return dial(await addressesFor(options, asked), asked, (address, port) => {
+    const server = await dial(await addressesFor(options, asked), asked, (address, port) => {
       if (!proxy.listening) throw new Error('the proxy is closed');
       return watch((options.connect ?? connectHere)(address, port));
     });
+    rows.reached(asked);
+    return server;
   };
 
   const tunnel = async (request: IncomingMessage, client: Duplex, head: Buffer): Promise<void> => {
     client.on('error', () => client.destroy());
+    const asked = hostPort(request.url ?? '');
     try {
-      const server = await reach(hostPort(request.url ?? ''));
+      const server = await reach(asked);
       client.once('close', () => server.destroy());
       if (client.destroyed) return void server.destroy();
       // When the server has closed normally, data that the client has not read yet is still delivered.
@@ -121,20 +141,21 @@ export async function openEgressProxy(options: EgressOptions): Promise<Egress> {
       server.pipe(client);
       client.pipe(server);
     } catch (error) {
-      const { code, message } = refuse(error);
+      const { code, message } = refuse(error, asked);
       client.end(
         `HTTP/1.1 ${statusOf(code)}\r\nContent-Length: 0\r\nX-Quorate: ${code} ${printable(message)}\r\n\r\n`,
       );
     }
   };
   const plain = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = absolute(request.url ?? '');
+    const asked = url && { host: url.hostname, port: Number(url.port || 80) };
     try {
-      const url = absolute(request.url ?? '');
-      const server = await reach(url && { host: url.hostname, port: Number(url.port || 80) });
+      const server = await reach(asked);
       if (url === undefined) return;
       await forward({ request, response, server, url, sent, received });
     } catch (error) {
-      const { code, message } = refuse(error);
+      const { code, message } = refuse(error, asked);
       if (response.headersSent) response.destroy();
       else
         response.writeHead(Number(statusOf(code).slice(0, 3)), { connection: 'close' }).end(`${message}\n`);

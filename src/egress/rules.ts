@@ -39,7 +39,7 @@ export async function addressesFor(rules: EgressRules, asked: Target): Promise<s
   const { port } = asked;
   if (!rules.targets.some((target) => canonical(target.host) === host && target.port === port)) {
     throw new QuorateError('EGRESS_NOT_ALLOWED', `a connection to ${printable(host)}:${port} was refused`, {
-      hint: 'Only servers that the job and the charter list can be reached.',
+      hint: 'The owner lists a server with quorate charter set --vcs; a job then names it with network: [vcs].',
     });
   }
   let found: string[];

@@ -38,6 +38,54 @@ describe('quorate try of a job with a network', () => {
   });
 });
 
+describe('npm, whose registry a build may not reach', () => {
+  /** More packages than npm fetches at once: npm 10 and 11 then repeat a refused request without end. */
+  const packages = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`a${n}`, '1.0.0']));
+  const integrity = `sha512-${'A'.repeat(86)}==`;
+  const locked = Object.keys(packages).map((name) => [
+    `node_modules/${name}`,
+    { version: '1.0.0', resolved: `https://registry.example/${name}/-/${name}-1.0.0.tgz`, integrity },
+  ]);
+  const root = { name: 'x', version: '1.0.0', dependencies: packages };
+  const files = {
+    'package.json': JSON.stringify(root),
+    'package-lock.json': JSON.stringify({
+      ...{ name: 'x', version: '1.0.0', lockfileVersion: 3, requires: true },
+      packages: { '': root, ...Object.fromEntries(locked) },
+    }),
+  };
+  const job = (network: string) =>
+    jobFile({ run: ['npm ci --no-audit'], memory: '1GiB', time: '10m' }).replace(
+      '    image: host\n',
+      `    image: host\n${network}`,
+    );
+
+  it('is ended, not waited for until the time limit, and told which server it was and what to do', async () => {
+    const dir = await repository(job('    network: [vcs]\n'), files);
+    const made = await person.run(['init', '--name', 'x', '--vcs', 'git.example'], { cwd: dir, ms: 240_000 });
+    expect(made.code, made.report).toBe(0);
+    const answer = await attempt(dir, '--json');
+    expect(answer.code, answer.report).toBe(1);
+    // Whichever comes first: npm's own end at its first refusal, or ours.
+    const told = lines(answer)
+      .map((line) => JSON.stringify(line))
+      .join('\n');
+    expect(told).toContain('a connection to registry.example:443 was refused');
+    expect(told).toContain('quorate charter set --vcs');
+    expect(Number(event(answer, 'built')?.ms)).toBeLessThan(60_000);
+  });
+
+  it('fails without trying again where the job has no network, and says what to do', async () => {
+    const answer = await attempt(await repository(job(''), files));
+    expect(answer.code, answer.report).toBe(1);
+    expect(answer.out).toMatch(/ENOTFOUND|EAI_AGAIN/);
+    expect(answer.err).toContain('the job has no network');
+    // With its usual tries npm waits for 70 s.
+    const [, seconds] = /^exit 1 after (\S+) s: the build failed$/m.exec(answer.out) ?? [];
+    expect(Number(seconds)).toBeLessThan(60);
+  });
+});
+
 describe('quorate try --tier and --input', () => {
   it.each([
     [['--tier', 'namespac'], 'Did you mean namespace?'],

@@ -28,7 +28,7 @@ export interface BuildIo {
   /** Artifacts in the public area, to be unpacked at /build/in/<name>. */
   inputs?: readonly { name: string; cid: string }[];
   /** Unix socket of the proxy, for a job with a network. */
-  network?: { socket: string } | undefined;
+  network?: { socket: string; hopeless: AbortSignal } | undefined;
   /** Interactive terminal, for trials only. */
   terminal?: SandboxJob['terminal'];
   onLog(chunk: Uint8Array): void;
@@ -37,7 +37,7 @@ export interface BuildIo {
 
 /**
  * Builds a job, for workers and for trials. `built` holds the outputs, if there are any.
- * @throws `SANDBOX_…` and `STORE_…`, which `abortedBy` converts to an outcome
+ * @throws `SANDBOX_…`, `STORE_…` and `EGRESS_…`, which `abortedBy` converts to an outcome
  */
 export async function buildInSandbox(
   sandbox: Sandbox,
@@ -47,6 +47,7 @@ export async function buildInSandbox(
   { variation, reversed }: BuildVariation = {},
 ): Promise<{ outcome: Outcome; built: ImportedTree | undefined }> {
   let built: ImportedTree | undefined;
+  const hopeless = network?.hopeless;
   const outcome = await sandbox.run(
     {
       source: store.exportTar(tree, { from, signal, reversed }),
@@ -57,7 +58,7 @@ export async function buildInSandbox(
       outputs: job.outputs,
       limits: job.limits,
       image,
-      ...(network !== undefined && { network }),
+      ...(network !== undefined && { network: { socket: network.socket } }),
       ...(terminal !== undefined && { terminal }),
       ...(variation !== undefined && { variation }),
     },
@@ -66,9 +67,12 @@ export async function buildInSandbox(
       onOutputs: async (tar: Readable) => {
         built = await store.importTar(tar, { into, maxBytes: job.limits.diskBytes, signal });
       },
-      signal,
+      signal: hopeless === undefined ? signal : AbortSignal.any([signal, hopeless]),
     },
   );
+  // A build that ended by itself meanwhile stands.
+  if (outcome.kind === 'aborted' && outcome.reason === 'killed' && !signal.aborted)
+    hopeless?.throwIfAborted();
   if (built !== undefined && !filesFit(job, built.files)) {
     const most = outputFilesMaxOf(job);
     const found = built.files.length;

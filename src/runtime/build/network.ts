@@ -38,6 +38,8 @@ export interface NetworkOptions {
 
 /** The proxy of one build. */
 export interface BuildNetwork extends Pick<Egress, 'socket' | 'counts'> {
+  /** Aborted, with a QuorateError, when the build had better be ended: it will not get what it asks for. */
+  hopeless: AbortSignal;
   close(): Promise<void>;
 }
 
@@ -49,6 +51,7 @@ export async function openBuildNetwork(options: NetworkOptions): Promise<BuildNe
   const rules = rulesOf(options);
   /** Hints already logged; each is logged once. */
   const hinted = new Set<string>();
+  const hopeless = new AbortController();
   const dir = await mkdtemp(join(options.dir, 'tmp-net-'));
   try {
     const open = rules.targets.map(({ host, port }) => at(host, port)).join(', ');
@@ -64,12 +67,14 @@ export async function openBuildNetwork(options: NetworkOptions): Promise<BuildNe
         hinted.add(hint);
         say(`network: hint: ${hint}`);
       },
+      onHopeless: (reason) => hopeless.abort(reason),
       ...(bandwidth !== undefined && { connect: meteredConnect(bandwidth) }),
     });
     const { socket, counts } = egress;
     return {
       socket,
       counts,
+      hopeless: hopeless.signal,
       close: async () => {
         await egress.close();
         const { connections, refused, received, sent } = counts;

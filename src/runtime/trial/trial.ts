@@ -192,7 +192,8 @@ export class Trial {
       return done(outcome, built);
     } catch (error) {
       const code = codeOf(error);
-      if (signal.aborted || code === 'STORE_DISK_FULL' || !code.startsWith('STORE_')) throw error;
+      const isOfBuild = code.startsWith('STORE_') || network?.hopeless.aborted === true;
+      if (signal.aborted || code === 'STORE_DISK_FULL' || !isOfBuild) throw error;
       return done(abortedBy(error));
     } finally {
       await network?.close();

@@ -112,7 +112,7 @@ describe('the network of one build', () => {
     expect(said).toEqual([
       `network: vcs: 127.0.0.1:${port}`,
       'network: EGRESS_NOT_ALLOWED: a connection to evil.example:443 was refused',
-      'network: hint: Only servers that the job and the charter list can be reached.',
+      'network: hint: The owner lists a server with quorate charter set --vcs; a job then names it with network: [vcs].',
       expect.stringMatching(/^network: EGRESS_NOT_ALLOWED: [\x20-\x7e]+$/),
       'network: 3 connections, 2 refused; 5 bytes in, 0 out',
     ]);

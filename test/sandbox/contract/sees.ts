@@ -20,6 +20,7 @@ export function whatBuildsSee(ground: Ground): void {
         'LANG=C.UTF-8',
         'LOGNAME=build',
         'OUT=/build/out',
+        'PIP_RETRIES=0',
         'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
         'PWD=/build/src',
         'SHELL=/bin/sh',
@@ -28,6 +29,7 @@ export function whatBuildsSee(ground: Ground): void {
         "TWO=a 'b'\n$c",
         'TZ=UTC',
         'USER=build',
+        'npm_config_fetch_retries=0',
       ];
       const lines = `${words.join('\n')}\n0022\n1000\n1000\nbuild\nquorate\n/build/src`;
       expect(ran.log.trim().split('\n').sort()).toEqual(lines.split('\n').sort());

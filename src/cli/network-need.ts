@@ -1,0 +1,20 @@
+/** What programs print when a name cannot be resolved or nothing can be reached. */
+const unreachable =
+  /\b(?:ENOTFOUND|EAI_AGAIN|ENETUNREACH|Could not resolve host|Temporary failure (?:in name resolution|resolving)|Name or service not known|no such host|Network is unreachable|failed to lookup address)\b/i;
+
+/** Looks in the lines of a log for a build that wants a network and has none. */
+export class NetworkNeed {
+  #hasNetwork = false;
+  #wants = false;
+
+  push(line: string): void {
+    if (line.startsWith('quorate: network: ')) this.#hasNetwork = true;
+    else if (unreachable.test(line)) this.#wants = true;
+  }
+
+  /** What to do, for a build that failed. */
+  get hint(): string | undefined {
+    if (this.#hasNetwork || !this.#wants) return undefined;
+    return 'The build asked for a server, and the job has no network. Servers that the charter lists it reaches with "network: [vcs]" in quorate.yaml; what else it needs can be in the repository or in the image.';
+  }
+}
