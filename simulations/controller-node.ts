@@ -6,6 +6,7 @@ import { bundleServer } from '../src/core/sessions/bundle-exchange.ts';
 import { ControllerSessions } from '../src/core/sessions/controller/controller-sessions.ts';
 import type { ControllerPorts } from '../src/core/sessions/controller/ports.ts';
 import type { Channel, ServedProtocol } from '../src/core/sessions/ports.ts';
+import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
 import { describeController } from './describe.ts';
 import type { Node } from './network.ts';
 import type { Observation } from './observer.ts';
@@ -35,6 +36,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   /** On its disk, by run, job and artifact. */
   readonly #bundles = new Map<string, string>();
   #checkpoint: string | undefined;
+  #evidence: StoredRevocations | undefined;
   #sessions: ControllerSessions | undefined;
   #life: ControllerLife | undefined;
   /** Of the charter as it lies in the project's folder. */
@@ -53,7 +55,18 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   }
 
   protected begin(life: ControllerLife): void {
-    const sessions = new ControllerSessions(this.#ports(life));
+    void this.#open(life);
+  }
+
+  async #open(life: ControllerLife): Promise<void> {
+    const logEvidence = await RevocationBook.open(this.#paper.project, this.around.documents.verifier, {
+      load: async () => this.#evidence,
+      save: async (stored) => {
+        if (life.alive()) this.#evidence = stored;
+      },
+    });
+    if (!life.alive()) return;
+    const sessions = new ControllerSessions(this.#ports(life, logEvidence));
     const bundles = bundleServer({
       get: async (which) => this.#bundles.get(which),
       size: async (which) => this.#bundles.get(which)?.length,
@@ -114,7 +127,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     served.session(channel).catch((error) => channel.abort(error));
   }
 
-  #ports(life: ControllerLife): ControllerPorts {
+  #ports(life: ControllerLife, logEvidence: RevocationBook): ControllerPorts {
     const { time, network, random } = this.around;
     const whenAlive = <T>(act: () => T): Promise<T> =>
       life.alive() ? Promise.resolve(act()) : new Promise(() => {});
@@ -150,6 +163,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
             this.#checkpoint = note;
           }),
       },
+      logEvidence,
       externalWitnesses: () => [],
       logFiles: {
         create: async () => ({ write() {}, async end() {} }),

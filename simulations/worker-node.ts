@@ -2,10 +2,11 @@ import { artifactOf, type Job, type Lease, resultIdOf, type Verified } from '../
 import { QuorateError, reportedError } from '../src/core/errors.ts';
 import { Credentials, type Membership } from '../src/core/sessions/credentials.ts';
 import { join } from '../src/core/sessions/join.ts';
-import type { Channel, Dial } from '../src/core/sessions/ports.ts';
+import type { Channel, Dial, ServedProtocol } from '../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
+import { revocationServer } from '../src/core/sessions/revocation-exchange.ts';
 import type { WitnessState } from '../src/core/sessions/worker/checkpoint-book.ts';
-import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
+import type { Accepts, WorkerPorts } from '../src/core/sessions/worker/ports.ts';
 import { WorkerSessions } from '../src/core/sessions/worker/worker-sessions.ts';
 import { isoTime } from '../src/core/time.ts';
 import type { BuildResult, WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
@@ -24,6 +25,8 @@ export interface WorkerOptions {
   behaviour: Behaviour;
   observe: (seen: Observation) => void;
   controller: Node;
+  /** The other workers. */
+  others: () => readonly WorkerNode[];
   /** Compact JWS. */
   invite: string;
   workOf: (job: string) => Work;
@@ -66,7 +69,8 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   readonly #random: Random;
   #sessions: WorkerSessions | undefined;
   #credentials: Credentials | undefined;
-  #topics = new Map<string, { accepts(author: string): boolean; handle(data: Uint8Array): void }>();
+  #topics = new Map<string, { accepts: Accepts; handle(data: Uint8Array): void }>();
+  #served: ServedProtocol | undefined;
 
   constructor(around: Surroundings, paper: Paperwork, options: WorkerOptions) {
     super(around, options.name);
@@ -127,13 +131,16 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   }
 
   accept(protocol: string, channel: Channel): void {
-    channel.abort(new Error(`${protocol} is not served`));
+    if (protocol !== this.#served?.protocol) return channel.abort(new Error(`${protocol} is not served`));
+    this.#served.session(channel).catch((error) => channel.abort(error));
   }
 
   /** A gossiped message arrives. */
   hear(topic: string, author: string, message: Uint8Array): void {
     const subscribed = this.#topics.get(topic);
-    if (this.up && subscribed?.accepts(author) === true) subscribed.handle(message);
+    if (!this.up || subscribed === undefined) return;
+    const accepted = subscribed.accepts(author, message);
+    if (accepted === true) subscribed.handle(message);
   }
 
   protected begin(life: WorkerLife): void {
@@ -143,7 +150,12 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
 
   async #run(life: WorkerLife): Promise<void> {
     const { network } = this.around;
-    const dial: Dial = (_peer, protocol) => network.dial(this, this.options.controller, protocol);
+    const dial: Dial = ({ id }, protocol) =>
+      network.dial(
+        this,
+        this.options.others().find((other) => other.id === id) ?? this.options.controller,
+        protocol,
+      );
     const membership = this.#membership ?? (await this.#join(life, dial));
     const credentials = await Credentials.open(this.signing(), life.clock, membership, async (changed) => {
       if (life.alive()) this.#membership = changed;
@@ -159,6 +171,10 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     const sessions = new WorkerSessions(ports, httpFeed);
     if (!life.alive()) return;
     this.#sessions = sessions;
+    this.#served = revocationServer({
+      list: () => revocations.list,
+      checkpoint: () => sessions.witness.newest,
+    });
     await sessions.prepare();
     sessions.start({ kind: 'started', grant: credentials.grant, lending });
   }
@@ -210,6 +226,14 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       subscribe: (topic, accepts, handle) => {
         if (life.alive()) this.#topics.set(topic, { accepts, handle });
       },
+      publish: async (topic, message) => {
+        if (!life.alive()) return;
+        const listeners = this.options.others();
+        this.around.network.gossip(this, listeners, (node) =>
+          listeners.find(({ id }) => id === node.id)?.hear(topic, this.id, message),
+        );
+      },
+      neighbours: () => this.options.others().flatMap(({ up, id }) => (up ? [id] : [])),
       findPeer: async () => [],
       announce: async () => {},
       httpGet: async (url) => {

@@ -278,6 +278,7 @@ export class World implements Truth {
       behaviour,
       observe: (seen) => this.#observe(seen),
       controller: this.#controller,
+      others: () => this.#workers.filter((other) => other !== worker),
       invite,
       joined: ({ grant }) => void this.#grants.push({ worker: worker.id, raw: grant }),
       workOf: (job) => {

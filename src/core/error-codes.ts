@@ -89,6 +89,8 @@ const coreErrors = {
   ENROL_AUDIENCE_MISMATCH: 'The enrolment was made for another identity provider.',
   ENROL_SENDER_MISMATCH: 'The enrolment was sent by another node than the one that signed it.',
   ENROL_TICKET_MISMATCH: 'The enrolment names another ticket than the one beside it.',
+  EQUIVOCATION_UNPROVEN:
+    'The file does not prove that the log tells two stories; the message says what is missing. A consistency proof that fails is no such evidence, since anybody could make one.',
   EVIDENCE_REVOKED:
     'The verdict does not stand without receipts that were revoked since; the message says which, from when and why. Ask for a new build.',
   EXPORT_NOTHING_BUILT:
@@ -144,6 +146,8 @@ const coreErrors = {
   LOG_BEHIND_CHECKPOINT:
     "The controller's journal gives another log than the one whose checkpoint it signed last: the journal is an older copy. It does not start, since its log would tell two stories. Put back the journal that belongs to `.quorate/checkpoint.txt`; where it is lost, the root names another controller key, and the project goes on under a new log.",
   LOG_ENTRY_TWICE: 'The bundle proves one log entry twice.',
+  LOG_EQUIVOCATED:
+    "The project's log key signed two stories, and there is evidence that anybody can check (`quorate verify --equivocation`). Nothing under that key counts. The owner must find out who used the key, and name another one in the charter.",
   LOG_FORKED:
     'The controller signed two logs of the same size that are not the same: it tells two stories. The worker witnesses neither. Tell the owner of the project.',
   LOG_INCONSISTENT:

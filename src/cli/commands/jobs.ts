@@ -21,8 +21,10 @@ export const jobs: Define = (program, act) => {
 
 async function run(context: Context, { project }: Options): Promise<Exit> {
   const { out } = context;
-  const found = await withClient(context, project, (client) => client.jobs());
+  const { jobs: found, equivocations } = await withClient(context, project, (client) => client.jobs());
   out.value(found);
+  for (const says of equivocations)
+    out.note(`Nothing under this log counts any more [LOG_EQUIVOCATED]: ${escapeLine(says, 1000)}.`);
   if (found.length === 0) out.say('No jobs yet. "quorate run" publishes one.');
   const now = Date.now();
   const rows = found.map(

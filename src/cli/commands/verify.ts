@@ -9,9 +9,11 @@ import { type Exit, exits } from '../exit-codes.ts';
 import { learnBefore } from '../learn-revocations.ts';
 import { addresses, secondsOf } from '../values.ts';
 import { sayKnowledge, sayVerification } from '../verification.ts';
+import { sayEquivocation } from '../verify-equivocation.ts';
 
 interface Options {
-  bundle: string;
+  bundle?: string;
+  equivocation?: string;
   project: string;
   source?: string;
   ref?: string;
@@ -29,8 +31,8 @@ export const verify: Define = (program, act) => {
     .description(
       "Checks that files are what the evidence beside them says, and the evidence step by step, from nothing but the project's root key: without a network, unless --online.",
     )
-    .argument('<path>', 'the artifact: the fetched folder, or one file of it')
-    .requiredOption('--bundle <file>', 'the evidence, as fetch --bundle-out wrote it')
+    .argument('[path]', 'the artifact: the fetched folder, or one file of it')
+    .option('--bundle <file>', 'the evidence, as fetch --bundle-out wrote it')
     .requiredOption('--project <id>', "the project's root key")
     .option('--source <url>', 'it must have been built from this repository')
     .option('--ref <ref>', 'at this branch or tag')
@@ -39,17 +41,39 @@ export const verify: Define = (program, act) => {
     .option('--online', 'first ask members of the project what was revoked, and remember it')
     .option('--bootstrap <address>', 'with --online: first peer of the network; repeatable', addresses)
     .option('--revocations <file>', 'learn these first, as revoke --out wrote them')
+    .option(
+      '--equivocation <file>',
+      'instead: check evidence that the log tells two stories, and remember it',
+    )
     .addHelpText(
       'after',
       examples(
         'quorate verify tool --bundle tool.bundle --project 12D3KooW…',
         'quorate verify tool/bin/app --bundle tool.bundle --project 12D3KooW… --path bin/app --ref v1.2',
+        'quorate verify --equivocation evidence.json --project 12D3KooW…',
       ),
     )
     .action(act(run));
 };
 
-async function run(context: Context, path: string, options: Options): Promise<Exit> {
+async function run(context: Context, path: string | undefined, options: Options): Promise<Exit> {
+  if (options.equivocation !== undefined)
+    return sayEquivocation(context, options.equivocation, options.project);
+  const { bundle: file } = options;
+  if (path === undefined || file === undefined) {
+    const missing = path === undefined ? "argument 'path'" : "option '--bundle <file>'";
+    throw new QuorateError('CLI_USAGE', `required ${missing} not specified`, {
+      hint: 'Name both: quorate verify <path> --bundle <file> --project <id>',
+    });
+  }
+  return verifyArtifact(context, path, { ...options, bundle: file });
+}
+
+async function verifyArtifact(
+  context: Context,
+  path: string,
+  options: Options & { bundle: string },
+): Promise<Exit> {
   const { cwd, out, signal } = context;
   const { publicKeyOf } = await import('../../core/documents/index.ts');
   const { checkAge, checkContent, pathsOf, refuse, verifyBundle } = await import('../../core/trust/index.ts');

@@ -13,7 +13,6 @@ import type {
   Receipt,
   Request,
   Revocation,
-  RevocationTarget,
   Slot,
   Verdict,
   VerdictLevel,
@@ -22,6 +21,7 @@ import type {
 } from '../documents/index.ts';
 import type { ErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
+import type { VoidTarget } from '../trust/index.ts';
 import type { Dispute } from './dispute-reasons.ts';
 
 /** Timeouts of the controller, in milliseconds. Part of the `started` event, so that a replay uses the same. */
@@ -173,7 +173,7 @@ export type Progress =
   | {
       kind: 'revoked';
       artifact: string | null;
-      what: RevocationTarget['kind'];
+      what: VoidTarget['kind'];
       id: string;
       since: number;
       reason: string;

@@ -3,6 +3,7 @@ export * from './base64.ts';
 export * from './bundle.ts';
 export * from './canonical.ts';
 export * from './dsse.ts';
+export * from './equivocation.ts';
 export * from './identity.ts';
 export * from './job.ts';
 export * from './jws.ts';

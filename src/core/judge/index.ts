@@ -11,6 +11,7 @@ export {
   checkRevocation,
   isNamed,
   type OpenedRevocation,
+  openCharterOf,
   openRevocations,
   type RevocationList,
 } from './revocation.ts';

@@ -40,6 +40,8 @@ export function checkRevocation(check: Check, revocation: Verified<Revocation>, 
 export interface RevocationList {
   charters: readonly string[];
   revocations: readonly string[];
+  /** Evidence that a log of the project tells two stories, see `decodeEquivocation`. */
+  equivocations?: readonly string[] | undefined;
 }
 
 /** A revocation that holds, and the charter that says so; null for the root's own. */
@@ -89,7 +91,12 @@ export async function openRevocations(
   }
 }
 
-async function openCharterOf(raw: string, project: string, verifier: Verifier): Promise<Verified<Charter>> {
+/** Opens a charter that anybody may have brought. Errors: `CHARTER_PROJECT_MISMATCH`, `CHARTER_ISSUER_MISMATCH`, `DOC_…`. */
+export async function openCharterOf(
+  raw: string,
+  project: string,
+  verifier: Verifier,
+): Promise<Verified<Charter>> {
   const charter = await openMessage('charter', raw, verifier);
   const ours = charter.payload.project === project;
   enforce('CHARTER_PROJECT_MISMATCH', ours, `the charter is of project ${charter.payload.project}`);

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { claimedIdOf, type Verifier } from '../documents/index.ts';
-import type { QuorateError } from '../errors.ts';
+import { QuorateError } from '../errors.ts';
 import { type OpenedRevocation, openRevocations, type RevocationList } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { toUtf8 } from '../text.ts';
+import { checkEquivocation, type Equivocation, revokedByEquivocation } from '../trust/equivocation.ts';
 import { type Revoked, revokedBy } from '../trust/revocations.ts';
 import { decodeMessage, revocationListSchema } from '../wire/messages.ts';
 
@@ -11,6 +12,8 @@ import { decodeMessage, revocationListSchema } from '../wire/messages.ts';
 export interface StoredRevocations {
   charters: string[];
   revocations: string[];
+  /** Evidence that a log of the project tells two stories. */
+  equivocations?: string[] | undefined;
   /** When somebody was last asked and answered, ms since the epoch; null before. */
   askedAt: number | null;
 }
@@ -32,12 +35,20 @@ export interface RevocationFile {
   save(stored: StoredRevocations): Promise<void>;
 }
 
-/** The revocations of one project that a node knows. It learns from anybody, believes only what holds, and forgets none. */
+/** Evidence that a log tells two stories, and what it proves. */
+export interface KnownEquivocation {
+  raw: string;
+  proves: Equivocation;
+}
+
+/** The revocations of one project that a node knows, and the evidence against its log. It learns from anybody, believes only what holds, and forgets none. */
 export class RevocationBook {
   readonly #project: string;
   readonly #verifier: Verifier;
   readonly #file: RevocationFile;
   readonly #known = new Map<string, OpenedRevocation>();
+  /** By log key, the first that was learned. */
+  readonly #equivocations = new Map<string, KnownEquivocation>();
   #askedAt: number | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -68,7 +79,20 @@ export class RevocationBook {
   }
 
   get revoked(): Revoked[] {
-    return [...this.#known.values()].map(({ revocation }) => revokedBy(revocation));
+    return [
+      ...[...this.#known.values()].map(({ revocation }) => revokedBy(revocation)),
+      ...[...this.#equivocations.values()].map(({ proves }) => revokedByEquivocation(proves)),
+    ];
+  }
+
+  /** The evidence that a log tells two stories; one for each log key. */
+  get equivocations(): readonly KnownEquivocation[] {
+    return [...this.#equivocations.values()];
+  }
+
+  /** What is proven against this log key. */
+  equivocationOf(log: string): KnownEquivocation | undefined {
+    return this.#equivocations.get(log);
   }
 
   has(id: string): boolean {
@@ -77,35 +101,62 @@ export class RevocationBook {
 
   /** To tell others. */
   get list(): RevocationList {
-    return listOf([...this.#known.values()]);
+    const equivocations = this.equivocations.map(({ raw }) => raw);
+    return { ...listOf([...this.#known.values()]), ...(equivocations.length > 0 && { equivocations }) };
   }
 
   /**
    * Takes what holds and is new, and keeps it. `askedAt`: the time of an answer to a question. Returns what was new, and
    * why the rest does not hold. Errors: those of the file.
    */
-  learn(
-    list: RevocationList,
-    askedAt?: number,
-  ): Promise<{ fresh: OpenedRevocation[]; refused: QuorateError[] }> {
+  learn(list: RevocationList, askedAt?: number): Promise<Learned> {
     const done = this.#last.then(async () => {
-      const { fresh, refused } = await this.#take(list);
+      const learned = await this.#take(list);
+      const { fresh, found } = learned;
       if (askedAt !== undefined) this.#askedAt = Math.max(askedAt, this.#askedAt ?? 0);
-      if (fresh.length > 0 || askedAt !== undefined) {
-        const { charters, revocations } = this.list;
+      if (fresh.length > 0 || found.length > 0 || askedAt !== undefined) {
+        const { charters, revocations, equivocations } = this.list;
         await this.#file.save({
           charters: [...charters],
           revocations: [...revocations],
+          ...(equivocations !== undefined && { equivocations: [...equivocations] }),
           askedAt: this.#askedAt,
         });
       }
-      return { fresh, refused };
+      return learned;
     });
     this.#last = done.catch(() => {});
     return done;
   }
 
-  async #take({ charters, revocations }: RevocationList) {
+  async #take({ charters, revocations, equivocations = [] }: RevocationList): Promise<Learned> {
+    const found: KnownEquivocation[] = [];
+    const unproven: QuorateError[] = [];
+    for (const raw of equivocations) {
+      try {
+        const added = await this.#takeEvidence(raw);
+        if (added !== undefined) found.push(added);
+      } catch (error) {
+        if (!(error instanceof QuorateError)) throw error;
+        unproven.push(error);
+      }
+    }
+    const { fresh, refused } = await this.#takeRevocations({ charters, revocations });
+    return { fresh, found, refused: [...unproven, ...refused] };
+  }
+
+  /** Undefined where there is evidence against that log key already. Errors: those of `checkEquivocation`. */
+  async #takeEvidence(raw: string): Promise<KnownEquivocation | undefined> {
+    if (this.equivocations.some((known) => known.raw === raw)) return undefined;
+    const proves = await checkEquivocation(raw, this.#project, this.#verifier);
+    const isFull = this.#equivocations.size >= limits.equivocationsMax;
+    if (isFull || this.#equivocations.has(proves.log)) return undefined;
+    const known = { raw, proves };
+    this.#equivocations.set(proves.log, known);
+    return known;
+  }
+
+  async #takeRevocations({ charters, revocations }: RevocationList) {
     const unknown = revocations.filter((raw) => !this.#known.has(claimedIdOf(raw) ?? ''));
     if (unknown.length === 0) return { fresh: [], refused: [] };
     const list = { charters, revocations: unknown };
@@ -118,6 +169,13 @@ export class RevocationBook {
     });
     return { fresh, refused };
   }
+}
+
+/** What a list had that was new, and why the rest does not hold. */
+export interface Learned {
+  fresh: OpenedRevocation[];
+  found: KnownEquivocation[];
+  refused: QuorateError[];
 }
 
 /** One charter for each key that signed some. */

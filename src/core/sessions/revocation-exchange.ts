@@ -33,10 +33,19 @@ export function revocationServer(known: Known): ServedProtocol {
         const asked = await stream.receive({ timeoutMs: questionMsMax });
         if (asked === undefined) return;
         if (asked.kind === 'checkpoint')
-          await stream.send({ kind: 'checkpoint', note: known.checkpoint() ?? null });
+          await stream.send({
+            kind: 'checkpoint',
+            note: known.checkpoint() ?? null,
+            equivocations: [...(known.list().equivocations ?? [])],
+          });
         else {
-          const { charters, revocations } = known.list();
-          await stream.send({ kind: 'revocations', charters: [...charters], revocations: [...revocations] });
+          const { charters, revocations, equivocations } = known.list();
+          await stream.send({
+            kind: 'revocations',
+            charters: [...charters],
+            revocations: [...revocations],
+            ...(equivocations !== undefined && { equivocations: [...equivocations] }),
+          });
         }
       } catch (error) {
         await stream.send(errorMessage(error)).catch(() => {});
@@ -53,11 +62,14 @@ export async function requestRevocations(dial: Dial, peer: PeerAddress): Promise
   return answer;
 }
 
-/** Asks one peer for the newest checkpoint it knows; undefined where it knows none. Errors: as above. */
-export async function requestCheckpoint(dial: Dial, peer: PeerAddress): Promise<string | undefined> {
+/** Asks one peer for the newest checkpoint that it checked, and its evidence against the log. Errors: as above. */
+export async function requestCheckpoint(
+  dial: Dial,
+  peer: PeerAddress,
+): Promise<{ note: string | null; equivocations: readonly string[] }> {
   const answer = await request(dial, peer, { kind: 'checkpoint' });
   if (answer.kind !== 'checkpoint') throw unexpected(answer.kind);
-  return answer.note ?? undefined;
+  return answer;
 }
 
 const unexpected = (kind: string): QuorateError =>

@@ -57,6 +57,11 @@ function parseBody(body: string): { origin: string; size: number; root: string }
   return { origin, size: Number(size), root: bytesToHex(bytes) };
 }
 
+/** What a signed note states. Nothing is verified. Throws `CHECKPOINT_MALFORMED`, `DOC_NOT_BASE64`. */
+export function parseCheckpoint(note: string): Pick<Checkpoint, 'origin' | 'size' | 'root'> {
+  return parseBody(splitNote(note).body);
+}
+
 /** The log's signature: gives the whole signed note. */
 export async function signCheckpoint(body: string, signer: Signer): Promise<string> {
   const { origin } = parseBody(body);

@@ -1,5 +1,6 @@
 export * from './content.ts';
 export * from './decide.ts';
 export * from './draw.ts';
-export { checkStands, type Revoked, revokedBy, sayRevoked } from './revocations.ts';
+export { checkEquivocation, type Equivocation, revokedByEquivocation } from './equivocation.ts';
+export { checkStands, type Revoked, revokedBy, sayRevoked, type VoidTarget } from './revocations.ts';
 export * from './verify.ts';

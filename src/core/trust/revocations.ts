@@ -12,9 +12,12 @@ import type { ErrorCode } from '../errors.ts';
 import { enforce, isNamed } from '../judge/index.ts';
 import type { Revocations, Vote } from './evidence.ts';
 
-/** What a revocation that holds says. */
+/** What can be void: what a revocation names, or a log that tells two stories. */
+export type VoidTarget = RevocationTarget | { kind: 'log'; id: string };
+
+/** What a revocation that holds says, or evidence of equivocation. */
 export interface Revoked {
-  what: RevocationTarget;
+  what: VoidTarget;
   /** Log index: what was signed, built or decided from there on is void. */
   since: number;
   reason: string;
@@ -33,11 +36,7 @@ export function revokedUnder(all: readonly Revoked[], charter: Charter): Revoked
 }
 
 /** The earliest revocation of this that reaches something at a log index. */
-export function revocationAt(
-  all: readonly Revoked[],
-  what: RevocationTarget,
-  index: number,
-): Revoked | undefined {
+export function revocationAt(all: readonly Revoked[], what: VoidTarget, index: number): Revoked | undefined {
   let first: Revoked | undefined;
   for (const one of all) {
     const same = one.what.kind === what.kind && one.what.id === what.id;
@@ -75,7 +74,8 @@ export interface VerdictUse {
 export function verdictRevoked(all: readonly Revoked[], use: VerdictUse): Revoked | undefined {
   if (all.length === 0) return undefined;
   const { jobId, image, artifact, controller, index, log, publisher, offers } = use;
-  const uses: [RevocationTarget, number][] = [
+  const uses: [VoidTarget, number][] = [
+    [{ kind: 'log', id: log.key }, log.last],
     [{ kind: 'job', id: jobId }, index],
     [{ kind: 'image', id: image }, index],
     [{ kind: 'key', id: controller }, index],
@@ -143,16 +143,18 @@ export function revocationsFor(all: readonly Revoked[], index: number): Revocati
 /** The code for what is refused because of it. */
 export const codeOfRevoked = ({ what }: Revoked): ErrorCode => refusals[what.kind].code;
 
-const refusals: Record<RevocationTarget['kind'], { code: ErrorCode }> = {
+const refusals: Record<VoidTarget['kind'], { code: ErrorCode }> = {
   operator: { code: 'OPERATOR_REVOKED' },
   key: { code: 'KEY_REVOKED' },
   job: { code: 'JOB_REVOKED' },
   image: { code: 'IMAGE_REVOKED' },
   artifact: { code: 'ARTIFACT_REVOKED' },
+  log: { code: 'LOG_EQUIVOCATED' },
 };
 
 /** A sentence without its end: what, since when, why. */
 export function sayRevoked({ what, since, reason, byRoot }: Revoked): string {
+  if (what.kind === 'log') return `the log of the project tells two stories: ${reason}`;
   const by = byRoot ? 'the root key' : 'the identity provider';
   return `the ${what.kind} ${what.id} was revoked from leaf ${since} of the log on, by ${by}: ${reason}`;
 }

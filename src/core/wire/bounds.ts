@@ -89,6 +89,8 @@ export const messageBounds = table({
       follow: byAnyone,
       // It proves by itself who says so, and an owner brings it with any key.
       revoke: byAnyone,
+      // It proves itself as well, and comes from whoever found it.
+      equivocation: { ...byAnyone, bytesMax: 2 * limits.equivocationCharsMax },
       cancel: byMember,
       logs: byAnyone,
     } satisfies Record<ApiUp['kind'], MessageBound>,

@@ -41,10 +41,16 @@ export const verdictNoticeSchema = z.strictObject({
 });
 export type VerdictNotice = z.infer<typeof verdictNoticeSchema>;
 
+/** Evidence that a log of the project tells two stories. Gossiped, one at a time, and wherever revocations are told. */
+const equivocation = z.string().min(1).max(limits.equivocationCharsMax);
+const equivocations = z.array(equivocation).max(limits.equivocationsMax);
+export const equivocationNoticeSchema = z.strictObject({ equivocation });
+
 /** Signed revocations with the charters that name who signed them: one of each in gossip, all that are known elsewhere. */
 export const revocationListSchema = z.strictObject({
   charters: z.array(jws).max(limits.revocationChartersMax),
   revocations: z.array(jws).max(limits.revocationsMax),
+  equivocations: equivocations.optional(),
 });
 
 /** Where a controller's HTTP feed is: http or https, no credentials, no query. */
@@ -169,6 +175,8 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('follow'), which: text(120) }),
   /** The revocation proves by itself who may say so; whoever brings it does not matter. */
   z.strictObject({ kind: z.literal('revoke'), revocation: jws }),
+  /** Evidence against the log; it proves itself. Answered with `end`. */
+  z.strictObject({ kind: z.literal('equivocation'), equivocation }),
   /** Of one's own runs only. */
   z.strictObject({ kind: z.literal('cancel'), which: text(120), reason: text(500).min(1) }),
   /** Live logs of a sealed round go to its requester and nobody else. */
@@ -199,7 +207,12 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('accepted'), run: sha256, job: cid }),
   z.strictObject({ kind: z.literal('cancelled'), run: sha256 }),
   z.strictObject({ kind: z.literal('revoked'), index: count }),
-  z.strictObject({ kind: z.literal('jobs'), jobs: z.array(runSummarySchema).max(10_000) }),
+  z.strictObject({
+    kind: z.literal('jobs'),
+    jobs: z.array(runSummarySchema).max(10_000),
+    /** What was proven against the log, for people. */
+    equivocations: z.array(says).max(limits.equivocationsMax).optional(),
+  }),
   z.strictObject({
     kind: z.literal('job'),
     summary: runSummarySchema,
@@ -237,7 +250,7 @@ export const revocationsUpSchema = z.discriminatedUnion('kind', [
 ]);
 export const revocationsDownSchema = z.discriminatedUnion('kind', [
   revocationListSchema.extend({ kind: z.literal('revocations') }),
-  z.strictObject({ kind: z.literal('checkpoint'), note: note.nullable() }),
+  z.strictObject({ kind: z.literal('checkpoint'), note: note.nullable(), equivocations }),
   error,
 ]);
 

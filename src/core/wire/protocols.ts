@@ -22,6 +22,7 @@ export const topics = {
   verdicts: (project: string) => `/quorate/1/${project}/verdicts`,
   revocations: (project: string) => `/quorate/1/${project}/revocations`,
   checkpoints: (project: string) => `/quorate/1/${project}/checkpoints`,
+  equivocations: (project: string) => `/quorate/1/${project}/equivocations`,
 };
 
 /** All topics of a project. */

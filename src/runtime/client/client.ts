@@ -41,7 +41,8 @@ export interface LogChunk {
 export interface Client {
   readonly project: string;
   submit(options: SubmitOptions): Promise<{ run: string; job: string }>;
-  jobs(): Promise<RunSummary[]>;
+  /** The newest, and what was proven against the log. */
+  jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[] }>;
   show(which: string): Promise<{ summary: RunSummary; history: TimedProgress[] }>;
   /** Past progress, then live progress; ends with the run. */
   follow(which: string, signal: AbortSignal): AsyncGenerator<TimedProgress>;
@@ -153,10 +154,10 @@ class MeshClient implements Client {
     return { run: answer.run, job: answer.job };
   }
 
-  async jobs(): Promise<RunSummary[]> {
+  async jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[] }> {
     const answer = await this.#ask({ kind: 'jobs' });
     if (answer.kind !== 'jobs') throw unexpected('jobs', answer);
-    return answer.jobs;
+    return { jobs: answer.jobs, equivocations: answer.equivocations ?? [] };
   }
 
   async show(which: string): Promise<{ summary: RunSummary; history: TimedProgress[] }> {

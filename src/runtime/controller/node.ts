@@ -17,6 +17,7 @@ import { openBundles, serveBundles } from '../artifacts/bundles.ts';
 import { repairTrees } from '../artifacts/repair.ts';
 import { pullArtifact, serveArtifacts } from '../artifacts/transfer.ts';
 import { type ProjectFolder, readCharter, writeAddress } from '../membership/project-folder.ts';
+import { openRevocationBook } from '../membership/revocation-file.ts';
 import { type NodeEvent, teller } from '../node/node-events.ts';
 import { nodeClock, signingOf } from '../node/ports.ts';
 import { openCheckpointFile } from './checkpoint-file.ts';
@@ -118,6 +119,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       store,
       tell,
     };
+    const logEvidence = await openRevocationBook(folder.dir, folder.project);
     const images = new ControllerImages(context, stop.signal);
     const keeper = new Keeper(context, stop.signal);
     const pins = new ArtifactPins(context, stop.signal);
@@ -135,6 +137,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       charge: (account, turns) => pace.charge(account, turns, performance.now()),
       bundles,
       checkpointFile: openCheckpointFile(join(folder.dir, 'checkpoint.txt')),
+      logEvidence,
       externalWitnesses: () => [],
       logFiles: openLogFiles(join(folder.dir, 'logs')),
       needImage: (image) => images.need(image),
@@ -195,12 +198,13 @@ export async function startController(options: ControllerOptions): Promise<Contr
           ),
       }),
     );
+    for (const { proves } of logEvidence.equivocations) tell('warn', 'equivocated', proves.says);
     if (replayed > 0) tell('info', 'replayed', `went on after ${replayed} events`, { events: replayed });
     return {
       id: folder.controller.id,
       project: folder.project,
       addresses: () => mesh.addresses(),
-      view: publicView(context, sessions, bundles),
+      view: publicView({ ...context, logEvidence }, sessions, bundles),
       tellFeed: (urls) => {
         feedUrls = urls.slice(0, limits.feedUrlsMax);
       },

@@ -4,7 +4,8 @@ import { artifactOf } from '../../core/documents/index.ts';
 import type { RevocationList } from '../../core/judge/index.ts';
 import { limits } from '../../core/limits.ts';
 import type { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
-import { listOf } from '../../core/sessions/revocation-book.ts';
+import { knownTo } from '../../core/sessions/controller/known.ts';
+import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
 import type { CheckpointNotice, OfferNotice, VerdictNotice } from '../../core/wire/messages.ts';
 import type { Store } from '../../store/index.ts';
 import { encodeCar } from '../../transfer/index.ts';
@@ -33,7 +34,7 @@ export interface PublicView {
 }
 
 export function publicView(
-  { folder, machine, store }: ControllerContext,
+  { folder, machine, store, logEvidence }: ControllerContext & { logEvidence: RevocationBook },
   { backlog, checkpoints }: Pick<ControllerSessions, 'backlog' | 'checkpoints'>,
   bundles: Pick<Bundles, 'get'>,
 ): PublicView {
@@ -60,7 +61,7 @@ export function publicView(
       }
       return found;
     },
-    revocations: () => listOf(state.revocations),
+    revocations: () => knownTo({ machine, logEvidence }),
     checkpoint() {
       const { current } = checkpoints;
       return current === undefined ? undefined : { note: current.note };

@@ -6,7 +6,7 @@ import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
 
 /**
  * The revocations that a home folder knows of a project, in `revocations/<project>.json`. Every command of that home reads
- * and adds to them. `unsaved` is told when the folder cannot be written; without it that is an error.
+ * and adds to them. Evidence against the log of the project is also in a file of its own beside it, to hand on. `unsaved` is told when the folder cannot be written; without it that is an error.
  * Errors: `HOME_DAMAGED`, `HOME_UNREADABLE`, `HOME_UNWRITABLE`, `KEY_INVALID`.
  */
 export function openRevocationBook(
@@ -30,6 +30,8 @@ export function openRevocationBook(
     async save(stored) {
       try {
         await writeAtomic(file, `${JSON.stringify(stored)}\n`);
+        for (const [n, evidence] of (stored.equivocations ?? []).entries())
+          await writeAtomic(join(dir, 'revocations', `${project}-equivocation-${n + 1}.json`), evidence);
       } catch (error) {
         if (unsaved === undefined || !(error instanceof Error)) throw error;
         unsaved(error);

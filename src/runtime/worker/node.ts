@@ -172,9 +172,14 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
         machine,
         dispatch: context.dispatch,
         subscribe(topic, accepts, handle) {
-          mesh.setValidator(topic, async (author) => (accepts(author) ? 'accept' : 'reject'));
+          mesh.setValidator(topic, async (author, data) => {
+            const accepted = await accepts(author, data);
+            return accepted === 'ignore' ? accepted : accepted ? 'accept' : 'reject';
+          });
           mesh.subscribe(topic, (_author, data) => handle(data));
         },
+        publish: (topic, message) => mesh.publish(topic, message),
+        neighbours: () => mesh.connected(),
         findPeer: (id, timeoutMs) => {
           const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]);
           return mesh.findPeer(id, { signal }).catch(() => []);

@@ -153,10 +153,8 @@ describe('a controller that keeps a revocation from the trusted worker', () => {
         };
       },
     } as unknown as WorkerPorts;
-    await new Cosigner(ports, new RevocationFeed(ports), new LogWitness(ports)).check(
-      'lease',
-      encodeBundle(made.draft),
-    );
+    const feed = new RevocationFeed(ports);
+    await new Cosigner(ports, feed, new LogWitness(ports, feed)).check('lease', encodeBundle(made.draft));
     const [event] = events;
     return event?.kind === 'cosign-checked' ? event.code : 'nothing';
   }

@@ -28,14 +28,12 @@ async function look(
     // It has read all of the log before.
     witnessFile: { load: async () => undefined, save: async () => {} },
     leafFile: { load: async () => [...leaves], append: async () => {} },
-    revocations: { revoked: [] },
+    revocations: { revoked: [], equivocationOf: () => undefined },
     dispatch: (event: WorkerEvent) => found.push(event),
     tell: () => {},
   } as unknown as WorkerPorts;
-  await new Cosigner(ports, new RevocationFeed(ports), new LogWitness(ports)).check(
-    'lease',
-    encodeBundle(draft),
-  );
+  const feed = new RevocationFeed(ports);
+  await new Cosigner(ports, feed, new LogWitness(ports, feed)).check('lease', encodeBundle(draft));
   return found[0] as Checked | undefined;
 }
 

@@ -1,13 +1,19 @@
 import { codeOf } from '../../../src/core/errors.ts';
 import type { Channel, Dial } from '../../../src/core/sessions/ports.ts';
+import { RevocationBook, type StoredRevocations } from '../../../src/core/sessions/revocation-book.ts';
+import { revocationServer } from '../../../src/core/sessions/revocation-exchange.ts';
 import type { WitnessState } from '../../../src/core/sessions/worker/checkpoint-book.ts';
 import { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
+import { Neighbours } from '../../../src/core/sessions/worker/neighbours.ts';
 import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
+import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
 import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/core/transparency/index.ts';
 import { type ApiUp, encodeMessage } from '../../../src/core/wire/messages.ts';
+import type { NodeKey } from '../../../src/identity/keys.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { signingOf } from '../../../src/runtime/node/ports.ts';
-import { at, controller, project, testKey } from '../../support/project.ts';
+import { at, controller, log, makeProject, project, testKey } from '../../support/project.ts';
 
 /** A log of the project, with its key. A fork is another one that begins with the same leaves. */
 export class TestLog {
@@ -18,7 +24,7 @@ export class TestLog {
   }
 
   note(size = this.tree.size): Promise<string> {
-    return signCheckpoint(formatCheckpoint({ project, size, root: this.tree.root(size) }), controller.signer);
+    return signCheckpoint(formatCheckpoint({ project, size, root: this.tree.root(size) }), log.signer);
   }
 
   /** What an honest controller of this log answers. */
@@ -54,27 +60,61 @@ export const forked = () => new TestLog([...leafTexts(0, 5), ...leafTexts(5, 9, 
 /** A worker as a witness, what it keeps on its disk, and the controller that it asks. */
 export class WitnessBench {
   stored: WitnessState | undefined;
+  storedEvidence: StoredRevocations | undefined;
+  readonly gossiped: string[] = [];
+  revocations!: RevocationBook;
+  feed!: RevocationFeed;
+  charter = '';
   readonly told: { code: unknown; says: string }[] = [];
   readonly asked: ApiUp[] = [];
-  readonly key = testKey('witness');
+  readonly key: NodeKey;
+  neighbours: WitnessBench[] = [];
+  readonly #timers: (() => void)[] = [];
   now = at * 1000;
   /** What the controller answers; throws where it cannot be reached. */
   answer: (question: ApiUp) => Promise<object>;
-  witness: LogWitness;
+  witness!: LogWitness;
 
-  constructor(log: TestLog) {
-    this.answer = (question) => log.answer(question);
-    this.witness = this.restart();
+  private constructor(of: TestLog, name: string) {
+    this.key = testKey(name);
+    this.answer = (question) => of.answer(question);
+  }
+
+  static async open(of: TestLog, name = 'witness'): Promise<WitnessBench> {
+    const bench = new WitnessBench(of, name);
+    bench.charter = (await makeProject()).charter.raw;
+    await bench.restart();
+    return bench;
   }
 
   /** Another life of the process. */
-  restart(): LogWitness {
-    const ports = {
+  async restart(): Promise<void> {
+    this.revocations = await RevocationBook.open(project, joseVerifier, {
+      load: async () => this.storedEvidence,
+      save: async (stored) => {
+        this.storedEvidence = structuredClone(stored);
+      },
+    });
+    this.feed = new RevocationFeed(this.#ports());
+    this.witness = new LogWitness(this.#ports(), this.feed);
+  }
+
+  #ports(): WorkerPorts {
+    return {
       signing: signingOf(this.key.signer),
-      clock: { now: () => this.now, closing: false },
+      clock: {
+        now: () => this.now,
+        monotonic: () => this.now,
+        after: (_ms: number, act: () => void) => {
+          this.#timers.push(act);
+          return () => {};
+        },
+        closing: false,
+      },
+      neighbours: () => this.neighbours.map(({ key }) => key.id),
       credentials: {
-        membership: { project, controllers: [{ id: controller.id, addrs: [] }] },
-        charter: { log: controller.id },
+        membership: { project, charter: this.charter, controllers: [{ id: controller.id, addrs: [] }] },
+        charter: { log: log.id, controllers: [controller.id] },
       },
       dial: this.#dial,
       witnessFile: {
@@ -83,31 +123,86 @@ export class WitnessBench {
           this.stored = structuredClone(state);
         },
       },
+      revocations: this.revocations,
       subscribe: () => {},
+      publish: async (topic: string) => void this.gossiped.push(topic),
       tell: (_level: string, _kind: string, says: string, data?: { code?: unknown }) =>
         this.told.push({ code: data?.code, says }),
     } as unknown as WorkerPorts;
-    this.witness = new LogWitness(ports);
-    return this.witness;
   }
 
-  readonly #dial: Dial = async () => {
-    const answers: Promise<object>[] = [];
-    const channel: Channel = {
-      peer: controller.id,
-      closed: false,
-      send: async (message) => {
-        const question = JSON.parse(fromUtf8(message)) as ApiUp;
-        this.asked.push(question);
-        answers.push(this.answer(question));
-      },
-      receive: async () => {
-        const answer = await answers.shift();
-        return answer === undefined ? undefined : encodeMessage(answer);
-      },
-      close: async () => {},
-      abort: () => {},
-    };
-    return channel;
+  /** Reaches the controller, and the workers in `neighbours`. */
+  readonly #dial: Dial = async ({ id }) => {
+    const neighbour = this.neighbours.find(({ key }) => key.id === id);
+    return neighbour === undefined
+      ? answering(controller.id, (question) => {
+          this.asked.push(question as ApiUp);
+          return this.answer(question as ApiUp);
+        })
+      : served(neighbour.key.id, (channel) => neighbour.#serve(channel));
+  };
+
+  #serve(channel: Channel): Promise<void> {
+    const known = { list: () => this.revocations.list, checkpoint: () => this.witness.newest };
+    return revocationServer(known).session(channel);
+  }
+
+  /** Asks its neighbours as often as a worker does in a minute and a half. */
+  async talk(): Promise<void> {
+    new Neighbours(this.#ports(), this.witness, this.feed).start();
+    for (let n = 0; n < 3; n++) {
+      const timers = this.#timers.splice(0);
+      for (const act of timers) act();
+      // Signatures are made outside of the event loop's turns.
+      for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+    }
+  }
+}
+
+/** A channel whose messages are answered one by one. */
+function answering(peer: string, answer: (question: unknown) => Promise<object>): Channel {
+  const answers: Promise<object>[] = [];
+  return {
+    peer,
+    closed: false,
+    send: async (message) => void answers.push(answer(JSON.parse(fromUtf8(message)))),
+    receive: async () => {
+      const found = await answers.shift();
+      return found === undefined ? undefined : encodeMessage(found);
+    },
+    close: async () => {},
+    abort: () => {},
+  };
+}
+
+/** A channel to a server of one question. */
+function served(peer: string, serve: (channel: Channel) => Promise<void>): Channel {
+  let question: Uint8Array | undefined;
+  let answer: Uint8Array | undefined;
+  const far: Channel = {
+    peer,
+    closed: false,
+    send: async (message) => {
+      answer = message;
+    },
+    receive: async () => {
+      const asked = question;
+      question = undefined;
+      return asked;
+    },
+    close: async () => {},
+    abort: () => {},
+  };
+  return {
+    ...far,
+    send: async (message) => {
+      question = message;
+      await serve(far);
+    },
+    receive: async () => {
+      const found = answer;
+      answer = undefined;
+      return found;
+    },
   };
 }

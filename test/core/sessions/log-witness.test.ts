@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { type Ack, leaves, openMessage, signMessage } from '../../../src/core/documents/index.ts';
 import { workerSessionLimits } from '../../../src/core/sessions/worker/limits.ts';
 import { addWitness, openCheckpoint } from '../../../src/core/transparency/index.ts';
+import { checkEquivocation } from '../../../src/core/trust/index.ts';
+import { topics } from '../../../src/core/wire/protocols.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { codeOf } from '../../runtime/support.ts';
-import { at, controller, project, testKey } from '../../support/project.ts';
+import { at, log as logKey, project, testKey } from '../../support/project.ts';
 import { forked, honest, leafTexts, TestLog, WitnessBench } from './log-bench.ts';
 
 const code = (value: string) => expect.objectContaining({ code: value });
@@ -25,12 +27,12 @@ async function lineOf({ witness }: WitnessBench, note: string): Promise<string |
 describe('a worker as a witness', () => {
   it('signs a checkpoint that goes on from the last one, which is on its disk before', async () => {
     const log = honest();
-    const bench = new WitnessBench(log);
+    const bench = await WitnessBench.open(log);
     await bench.witness.see(await log.note(3));
     const note = await log.note();
     const line = await lineOf(bench, note);
     expect(sizes(bench)).toEqual([3, 8]);
-    const expected = { project, log: controller.id };
+    const expected = { project, log: logKey.id };
     const { witnesses } = await openCheckpoint(addWitness(note, line ?? ''), expected, joseVerifier);
     expect(witnesses).toEqual([{ witness: bench.key.id, time: at }]);
     expect(bench.asked).toEqual([{ kind: 'checkpoint', old: 3, size: 8 }]);
@@ -38,7 +40,7 @@ describe('a worker as a witness', () => {
 
   it('signs nothing while what it signed cannot be kept', async () => {
     const log = honest();
-    const bench = new WitnessBench(log);
+    const bench = await WitnessBench.open(log);
     await bench.witness.see(await log.note(3));
     const { stored } = bench;
     Object.defineProperty(bench, 'stored', {
@@ -51,22 +53,21 @@ describe('a worker as a witness', () => {
     expect(sizes(bench)).toEqual([3]);
   });
 
-  it.each<[string, (bench: WitnessBench) => void]>([
+  it.each<[string, (bench: WitnessBench) => unknown]>([
     ['in the same life', () => {}],
     ['after a restart', (bench) => bench.restart()],
   ])('never signs two logs of one size, %s', async (_when, between) => {
     const log = honest();
     const other = forked();
-    const bench = new WitnessBench(log);
+    const bench = await WitnessBench.open(log);
     await bench.witness.see(await log.note(8));
-    between(bench);
+    await between(bench);
     bench.answer = (question) => other.answer(question);
-    await expect(bench.witness.see(await other.note(8))).rejects.toEqual(code('LOG_FORKED'));
-    expect(await lineOf(bench, await other.note(8))).toBeUndefined();
-    await expect(bench.witness.sign(await other.note(8))).rejects.toEqual(code('LOG_FORKED'));
-    expect(bench.witness.trouble).toContain('two logs of 8 entries');
     // Control: the first one still is.
     expect(await lineOf(bench, await log.note(8))).toBeDefined();
+    await expect(bench.witness.see(await other.note(8))).rejects.toEqual(code('LOG_FORKED'));
+    await expect(bench.witness.sign(await other.note(8))).rejects.toEqual(code('LOG_FORKED'));
+    expect(bench.witness.trouble).toContain('signed two logs of 8 leaves');
   });
 
   it.each<[string, number, number]>([
@@ -75,7 +76,7 @@ describe('a worker as a witness', () => {
   ])('does not sign %s that does not fit', async (_which, first, second) => {
     const log = honest();
     const other = forked();
-    const bench = new WitnessBench(log);
+    const bench = await WitnessBench.open(log);
     await bench.witness.see(await log.note(first));
     bench.answer = (question) => other.answer(question);
     const note = await other.note(second);
@@ -88,15 +89,63 @@ describe('a worker as a witness', () => {
   it('finds that a controller which shows another root for what it signed tells two stories', async () => {
     const log = honest();
     const other = forked();
-    const bench = new WitnessBench(log);
+    const bench = await WitnessBench.open(log);
     await bench.witness.see(await log.note(7));
     // The proof is of the log that this worker knows: whoever was shown the other one talks to it.
     await expect(bench.witness.see(await other.note(8))).rejects.toEqual(code('LOG_FORKED'));
   });
 
+  it('keeps the evidence, tells everybody, and signs nothing of that log any more', async () => {
+    const log = honest();
+    const bench = await WitnessBench.open(log);
+    await bench.witness.see(await log.note(8));
+    expect(bench.witness.isVoid).toBe(false);
+    await codeOf(async () => bench.witness.see(await forked().note(8)));
+    const [known] = bench.revocations.equivocations;
+    expect(await checkEquivocation(known?.raw ?? '', project, joseVerifier)).toMatchObject({
+      log: logKey.id,
+      kind: 'roots',
+      sizes: [8],
+    });
+    expect(bench.gossiped).toEqual([topics.equivocations(project)]);
+    expect(bench.asked.at(-1)).toEqual({ kind: 'equivocation', equivocation: known?.raw });
+    expect(bench.told).toHaveLength(1);
+    await bench.restart();
+    expect(bench.witness.isVoid).toBe(true);
+    await expect(bench.witness.see(await log.note(8))).rejects.toEqual(code('LOG_EQUIVOCATED'));
+    expect(await lineOf(bench, await log.note(8))).toBeUndefined();
+  });
+
+  it('has no evidence to show where a proof only fails', async () => {
+    const log = honest();
+    const other = forked();
+    const bench = await WitnessBench.open(log);
+    await bench.witness.see(await log.note(7));
+    // The controller says nothing that it could be held to.
+    bench.answer = async () => ({ kind: 'checkpoint', note: await other.note(9), proof: [] });
+    await expect(bench.witness.see(await other.note(9))).rejects.toEqual(code('LOG_INCONSISTENT'));
+    expect([bench.revocations.equivocations, bench.gossiped]).toEqual([[], []]);
+    expect(bench.witness.trouble).toContain('does not show that one goes on from the other');
+  });
+
+  it('has, where it kept the leaves and is shown those of the other log', async () => {
+    const log = honest();
+    const other = forked();
+    const bench = await WitnessBench.open(log);
+    await bench.witness.see(await log.note(7));
+    await bench.witness.compare(await other.note(9), log.tree.leaves(), other.tree.leaves());
+    const [known] = bench.revocations.equivocations;
+    expect(known?.proves).toMatchObject({ kind: 'leaves', index: 5, sizes: [7, 9] });
+    // Control: leaves that are not those under the checkpoint.
+    const again = await WitnessBench.open(log);
+    await again.witness.see(await log.note(7));
+    await again.witness.compare(await other.note(9), log.tree.leaves(), log.tree.leaves());
+    expect(again.revocations.equivocations).toEqual([]);
+  });
+
   it('finds that a log which is shorter than what was signed does not go on', async () => {
     const log = honest();
-    const bench = new WitnessBench(log);
+    const bench = await WitnessBench.open(log);
     await bench.witness.see(await log.note(8));
     const restored = new TestLog(leafTexts(0, 4));
     bench.answer = (question) => restored.answer(question);
@@ -105,7 +154,7 @@ describe('a worker as a witness', () => {
 
   it('does not go back: a smaller one that fits is kept, and no line is sent for it', async () => {
     const log = honest();
-    const bench = new WitnessBench(log);
+    const bench = await WitnessBench.open(log);
     await bench.witness.see(await log.note(8));
     expect(await lineOf(bench, await log.note(5))).toBeUndefined();
     expect(sizes(bench)).toEqual([5, 8]);
@@ -113,7 +162,7 @@ describe('a worker as a witness', () => {
 
   it('waits where nobody can be asked, and alarms nobody', async () => {
     const log = honest();
-    const bench = new WitnessBench(log);
+    const bench = await WitnessBench.open(log);
     await bench.witness.see(await log.note(5));
     const { answer } = bench;
     bench.answer = async () => ({ kind: 'error', code: 'MESH_RESET', message: 'gone' });
@@ -125,7 +174,7 @@ describe('a worker as a witness', () => {
 
   it('takes no checkpoint of another key', async () => {
     const log = honest();
-    const bench = new WitnessBench(log);
+    const bench = await WitnessBench.open(log);
     const { signer } = testKey('stranger');
     const { formatCheckpoint, signCheckpoint } = await import('../../../src/core/transparency/index.ts');
     const body = formatCheckpoint({ project, size: 8, root: log.tree.root() });
@@ -138,7 +187,7 @@ describe('a worker as a witness', () => {
   it('keeps a bounded number of them, the newest', async () => {
     const { checkpointsMax } = workerSessionLimits;
     const log = new TestLog(leafTexts(0, checkpointsMax + 10));
-    const bench = new WitnessBench(log);
+    const bench = await WitnessBench.open(log);
     for (let size = 1; size <= checkpointsMax + 10; size++) await bench.witness.see(await log.note(size));
     expect(sizes(bench)).toHaveLength(checkpointsMax);
     expect(bench.stored?.logs[0]?.seen.at(-1)?.size).toBe(checkpointsMax + 10);
@@ -151,23 +200,23 @@ describe('a receipt that was acknowledged', () => {
   const leaf = leaves.receipt(receipt, offer);
   const ackAt = async (index: number) => {
     const payload: Ack = {
-      iss: controller.id,
+      iss: logKey.id,
       aud: testKey('witness').id,
       lease: 'c'.repeat(64),
       receipt,
       index,
       iat: at,
     };
-    return openMessage('ack', (await signMessage('ack', payload, controller.signer)).raw, joseVerifier);
+    return openMessage('ack', (await signMessage('ack', payload, logKey.signer)).raw, joseVerifier);
   };
 
   it('is looked for under the next checkpoint, and forgotten once it was found', async () => {
     const log = new TestLog([...leafTexts(0, 5), leaf, ...leafTexts(6, 8)]);
-    const bench = new WitnessBench(log);
+    const bench = await WitnessBench.open(log);
     await bench.witness.promised(await ackAt(5), offer);
     await bench.witness.see(await log.note(5));
     expect(bench.stored?.promises).toHaveLength(1);
-    bench.restart();
+    await bench.restart();
     await bench.witness.see(await log.note(8));
     expect(bench.stored?.promises).toEqual([]);
     expect(bench.told).toEqual([]);
@@ -176,9 +225,20 @@ describe('a receipt that was acknowledged', () => {
   it.each<[string, string[]]>([
     ['dropped', leafTexts(0, 8)],
     ['put elsewhere', [...leafTexts(0, 5), 'leaf 5', leaf, 'leaf 7']],
-  ])('and was %s is reported after a bounded time, and not before', async (_what, lines) => {
+  ])('and was %s is evidence', async (_what, lines) => {
     const log = new TestLog(lines);
-    const bench = new WitnessBench(log);
+    const bench = await WitnessBench.open(log);
+    await bench.witness.promised(await ackAt(5), offer);
+    await bench.witness.see(await log.note(8));
+    const [known] = bench.revocations.equivocations;
+    expect(known?.proves).toMatchObject({ kind: 'ack', index: 5, sizes: [8] });
+    expect(bench.stored?.promises).toEqual([]);
+  });
+
+  it('and is not shown is reported after a bounded time, and not before', async () => {
+    const log = new TestLog(leafTexts(0, 8));
+    const bench = await WitnessBench.open(log);
+    bench.answer = async () => ({ kind: 'error', code: 'INTERNAL', message: 'no' });
     await bench.witness.promised(await ackAt(5), offer);
     await bench.witness.see(await log.note(8));
     expect([bench.told, bench.stored?.promises.length]).toEqual([[], 1]);
@@ -190,7 +250,7 @@ describe('a receipt that was acknowledged', () => {
 
   it('is one of a bounded number', async () => {
     const { promisesMax } = workerSessionLimits;
-    const bench = new WitnessBench(honest());
+    const bench = await WitnessBench.open(honest());
     for (let index = 0; index <= promisesMax; index++)
       await bench.witness.promised(await ackAt(10 + index), offer);
     expect(bench.stored?.promises).toHaveLength(promisesMax);

@@ -34,6 +34,7 @@ import { makeCharter, project as projectId, testKey } from '../../support/projec
 import { mutatedBytes, mutatedJson, mutatedText } from '../arbitraries.ts';
 import { project, validTexts } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';
+import { equivocation } from './equivocation.ts';
 
 /** The encoder gives a bare large number as an array. */
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(Buffer.from(a), b) === 0;
@@ -262,6 +263,7 @@ export const targets: readonly AnyTarget[] = [
   statementPayload('verdict'),
   bundle,
   revocationList,
+  equivocation,
   base64,
   peerId,
 ];

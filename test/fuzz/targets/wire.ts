@@ -11,6 +11,7 @@ import {
   checkpointNoticeSchema,
   decodeMessage,
   encodeMessage,
+  equivocationNoticeSchema,
   feedCharterSchema,
   feedDownSchema,
   feedOffersSchema,
@@ -93,8 +94,13 @@ const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: b
   [
     'revocations-down',
     revocationsDownSchema,
-    [{ kind: 'revocations', ...revocations }, { kind: 'checkpoint', note: 'a note' }, error],
+    [
+      { kind: 'revocations', ...revocations },
+      { kind: 'checkpoint', note: 'a note', equivocations: ['{}'] },
+      error,
+    ],
   ],
+  ['equivocation-notice', equivocationNoticeSchema, [{ equivocation: '{}' }]],
   [
     'lease-up',
     leaseUpSchema,
@@ -138,6 +144,7 @@ const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: b
         { kind: 'follow', which: id },
         { kind: 'cancel', which: id, reason: 'no' },
         { kind: 'revoke', revocation: jws },
+        { kind: 'equivocation', equivocation: '{}' },
       ],
       ...[{ kind: 'logs', which: id, follow: true, worker: peer }],
     ],
@@ -159,7 +166,9 @@ const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: b
       ...[
         { kind: 'cancelled', run: id },
         { kind: 'revoked', index: 3 },
-        { kind: 'jobs', jobs: [summary, { ...summary, revoked }] },
+        { kind: 'jobs', jobs: [summary, { ...summary, revoked }], equivocations: ['two logs'] },
+        { kind: 'checkpoint', note: 'a note', proof: [id] },
+        { kind: 'inclusion', leaf: 'a', proof: [] },
       ],
       ...[{ kind: 'job', summary, history: [{ at: 1, progress: { kind: 'opened', round: 1 } }] }],
       ...[{ kind: 'progress', at: 1, progress: { kind: 'opened' } }],

@@ -109,8 +109,16 @@ export class ApiServer {
       }
       case 'submit':
         return this.#submit(stream, question);
-      case 'jobs':
-        return stream.send({ kind: 'jobs', jobs: summaries(state, jobsMax) });
+      case 'jobs': {
+        const equivocations = this.#ports.logEvidence.equivocations.map(({ proves }) => proves.says);
+        return stream.send({
+          kind: 'jobs',
+          jobs: summaries(state, jobsMax),
+          ...(equivocations.length > 0 && { equivocations }),
+        });
+      }
+      case 'equivocation':
+        return this.#equivocation(stream, question.equivocation);
       case 'show': {
         const run = findRun(state, question.which);
         return stream.send({ kind: 'job', summary: summaryOf(run), history: run.history });
@@ -155,6 +163,20 @@ export class ApiServer {
     const proof = log.consistency(old, to);
     const note = to === current?.size ? current.note : await this.#checkpoints.at(to);
     return stream.send({ kind: 'checkpoint', note, proof });
+  }
+
+  /** Somebody brings evidence against the log of this controller. */
+  async #equivocation(stream: ApiStream, equivocation: string): Promise<void> {
+    const { logEvidence, tell } = this.#ports;
+    const list = { charters: [], revocations: [], equivocations: [equivocation] };
+    const { found, refused } = await logEvidence.learn(list);
+    const [why] = refused;
+    if (why !== undefined) throw why;
+    for (const { proves } of found) {
+      const says = `workers take no jobs of this project any more: ${proves.says}. Either this log was put back to an older state, or somebody else has its key`;
+      tell('warn', 'equivocated', says, { code: 'LOG_EQUIVOCATED', log: proves.log });
+    }
+    return stream.send({ kind: 'end' });
   }
 
   async #enrol(stream: ApiStream, question: Extract<ApiUp, { kind: 'enrol' }>): Promise<void> {

@@ -3,12 +3,12 @@ import { messageOf, unreachable } from '../../errors.ts';
 import type { OfferNotice } from '../../wire/messages.ts';
 import { announceAgain } from '../announce-again.ts';
 import type { ServedProtocol } from '../ports.ts';
-import { listOf } from '../revocation-book.ts';
 import { revocationServer } from '../revocation-exchange.ts';
 import { Admission } from './admission.ts';
 import { ApiServer } from './api-server.ts';
 import { CheckpointRounds } from './checkpoint-rounds.ts';
 import { FeedServer } from './feed-server.ts';
+import { knownTo } from './known.ts';
 import { LeaseServer } from './lease-server.ts';
 import { LogServer } from './log-server.ts';
 import type { ControllerPorts } from './ports.ts';
@@ -50,7 +50,7 @@ export class ControllerSessions {
     this.#leases = new LeaseServer(ports, admission, this.#replies);
     this.#publisher = new Publisher(ports, backlog, feed);
     const revocations = revocationServer({
-      list: () => listOf(ports.machine.state.revocations),
+      list: () => knownTo(ports),
       checkpoint: () => checkpoints.current?.note,
     });
     this.served = [feed.served, this.#leases.served, logs.served, api.served, revocations];

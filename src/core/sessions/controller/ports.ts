@@ -2,6 +2,7 @@ import type { ControllerEffect, ControllerEvent } from '../../controller/events.
 import type { Controller } from '../../controller/machine.ts';
 import type { Signer } from '../../documents/index.ts';
 import type { Clock, Signing, Tell } from '../ports.ts';
+import type { RevocationBook } from '../revocation-book.ts';
 
 /** Bundles on disk, by run, job and artifact. */
 export interface BundleStore {
@@ -62,6 +63,8 @@ export interface ControllerPorts {
   charge(account: string, turns: number): number;
   readonly bundles: BundleStore;
   readonly checkpointFile: CheckpointFile;
+  /** Evidence that others brought against the log of this controller. */
+  readonly logEvidence: RevocationBook;
   /** Those that the charter in force names. */
   externalWitnesses(): readonly ExternalWitness[];
   readonly logFiles: LogFiles;

@@ -78,6 +78,11 @@ export class CheckpointBook {
     return this.#of(log).find((one) => one.size === size);
   }
 
+  /** The largest of at most this size. */
+  largest(log: string, size: number): Seen | undefined {
+    return this.#of(log).findLast((one) => one.size <= size);
+  }
+
   get promises(): readonly AckPromise[] {
     return this.#loaded.promises;
   }

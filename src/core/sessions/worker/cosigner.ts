@@ -7,6 +7,7 @@ import {
   resultOf,
 } from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError, reportedError } from '../../errors.ts';
+import { type Checkpoint, parseCheckpoint } from '../../transparency/index.ts';
 import { checkEvidence } from '../../trust/index.ts';
 import { ask, isConnectionError, openCharter } from '../ask.ts';
 import { sessionLimits } from '../limits.ts';
@@ -78,7 +79,7 @@ export class Cosigner {
         return tell('info', 'cosign', says, { lease });
       }
       request = (await documents.message('request', draft.request)).id;
-      const checkpoint = await this.#whileLeased(lease, () => this.#witness.see(draft.checkpoint));
+      const checkpoint = await this.#see(lease, draft.checkpoint);
       if (checkpoint.size > sessionLimits.logLeavesMax) {
         throw new QuorateError(
           'LOG_TOO_LARGE',
@@ -162,6 +163,28 @@ export class Cosigner {
         'REVOCATION_WITHHELD',
         `the log holds "${withheld}", and the controller does not show that revocation`,
       );
+  }
+
+  /** Errors: those of `LogWitness.see`. */
+  async #see(lease: string, note: string): Promise<Checkpoint> {
+    try {
+      return await this.#whileLeased(lease, () => this.#witness.see(note));
+    } catch (error) {
+      if (codeOf(error) === 'LOG_INCONSISTENT') await this.#compare(lease, note).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Reads all leaves under a checkpoint that does not fit: beside those that were kept, they may prove it to others. */
+  async #compare(lease: string, note: string): Promise<void> {
+    const { size } = parseCheckpoint(note);
+    const shown: string[] = [];
+    while (shown.length < Math.min(size, sessionLimits.logLeavesMax)) {
+      const more = await this.#leaves(lease, shown.length);
+      if (more.length === 0) return;
+      shown.push(...more.slice(0, size - shown.length));
+    }
+    await this.#witness.compare(note, await this.#log.kept, shown);
   }
 
   /** Leaves of the log from an index on. */

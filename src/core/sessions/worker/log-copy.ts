@@ -34,6 +34,11 @@ export class LogCopy {
     return leaves;
   }
 
+  /** Those that were kept. Errors: `HOME_UNREADABLE`. */
+  get kept(): Promise<readonly string[]> {
+    return this.#inTurn(() => this.#load());
+  }
+
   /**
    * Keeps the log's first leaves on disk, before this worker signs over them.
    * Errors: `LOG_LEAVES_MISMATCH` where other leaves were kept before, `HOME_UNWRITABLE`.

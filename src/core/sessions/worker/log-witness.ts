@@ -1,4 +1,10 @@
-import { type Ack, leaves, type Verified } from '../../documents/index.ts';
+import {
+  type Ack,
+  type EquivocationEvidence,
+  encodeEquivocation,
+  leaves,
+  type Verified,
+} from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import {
   type Checkpoint,
@@ -12,31 +18,30 @@ import { checkpointNoticeSchema, decodeMessage } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
 import { ask, isConnectionError } from '../ask.ts';
 import { type AckPromise, CheckpointBook, type Seen } from './checkpoint-book.ts';
+import { evidenceOfLeaves } from './compare-leaves.ts';
 import { workerSessionLimits } from './limits.ts';
 import type { WorkerPorts } from './ports.ts';
+import type { RevocationFeed } from './revocation-feed.ts';
 
 /** A receipt is in the log when its ack is sent, and under a checkpoint a few seconds later. */
 const promiseMsMax = 10 * 60_000;
-
-type Around = Pick<
-  WorkerPorts,
-  'clock' | 'credentials' | 'dial' | 'signing' | 'subscribe' | 'tell' | 'witnessFile'
->;
 
 /**
  * The worker as a witness of the project's log: each checkpoint that it meets anywhere is compared with those before, and
  * only what goes on from them is signed. Each receipt that was acknowledged is looked for in the log.
  */
 export class LogWitness {
-  readonly #ports: Around;
+  readonly #ports: WorkerPorts;
+  readonly #revocations: RevocationFeed;
   readonly #book: CheckpointBook;
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   /** Why the last checkpoint was not witnessed, other than for a connection. */
   #trouble: string | null = null;
 
-  constructor(ports: Around) {
+  constructor(ports: WorkerPorts, revocations: RevocationFeed) {
     this.#ports = ports;
+    this.#revocations = revocations;
     this.#book = new CheckpointBook(ports.witnessFile);
   }
 
@@ -50,7 +55,13 @@ export class LogWitness {
 
   /** What is wrong with the log, for the operator; null while nothing is known to be. */
   get trouble(): string | null {
-    return this.#trouble;
+    const known = this.#ports.revocations.equivocationOf(this.#log);
+    return known === undefined ? this.#trouble : `it takes no jobs of this project: ${known.proves.says}`;
+  }
+
+  /** True once there is evidence against the log key of the charter in force: nothing is claimed or signed under it. */
+  get isVoid(): boolean {
+    return this.#ports.revocations.equivocationOf(this.#log) !== undefined;
   }
 
   /** The newest checkpoint that was checked in this life or, once one was, before. */
@@ -82,7 +93,7 @@ export class LogWitness {
 
   /**
    * Compares a checkpoint with those before, and keeps it; where the larger one is not known to go on from the smaller one,
-   * the controller is asked for the proof. Errors: `LOG_FORKED`, `LOG_INCONSISTENT`, `CHECKPOINT_…`, `HOME_…`,
+   * the controller is asked for the proof. Errors: `LOG_EQUIVOCATED`, `LOG_FORKED`, `LOG_INCONSISTENT`, `CHECKPOINT_…`, `HOME_…`,
    * those of `ask`.
    */
   see(note: string): Promise<Checkpoint> {
@@ -106,7 +117,8 @@ export class LogWitness {
     const seen = this.#book.at(this.#log, size);
     if (seen === undefined)
       throw new QuorateError('LOG_INCONSISTENT', `the checkpoint of ${size} entries was not checked`);
-    if (seen.root !== root) throw forked(size);
+    if (seen.root !== root) throw await this.#forked(size, seen.note, withoutWitnesses(note));
+    this.#checkStands();
     return witnessCheckpoint(note, signing.signer, Math.floor(clock.now() / 1000));
   }
 
@@ -117,6 +129,7 @@ export class LogWitness {
   }
 
   async #check(note: string): Promise<Checkpoint> {
+    this.#checkStands();
     await this.#book.load();
     const checkpoint = await this.#open(note);
     const log = this.#log;
@@ -124,7 +137,7 @@ export class LogWitness {
     const seen: Seen = { size, root, note };
     const newest = this.#book.newest(log);
     const same = this.#book.at(log, size);
-    if (same !== undefined && same.root !== root) throw forked(size);
+    if (same !== undefined && same.root !== root) throw await this.#forked(size, same.note, note);
     if (newest !== undefined && same === undefined) {
       const [smaller, larger] = size < newest.size ? [seen, newest] : [newest, seen];
       await this.#prove(smaller, larger);
@@ -144,7 +157,8 @@ export class LogWitness {
     });
     if (answer.kind !== 'checkpoint') throw inconsistent(sizes, `answers "${answer.kind}"`);
     const shown = await this.#open(withoutWitnesses(answer.note));
-    if (shown.size === larger.size && shown.root !== larger.root) throw forked(larger.size);
+    if (shown.size === larger.size && shown.root !== larger.root)
+      throw await this.#forked(larger.size, larger.note, withoutWitnesses(answer.note));
     const proof = {
       from: smaller.size,
       fromRoot: smaller.root,
@@ -152,7 +166,20 @@ export class LogWitness {
       toRoot: larger.root,
       path: answer.proof,
     };
-    if (!verifyConsistency(proof)) throw inconsistent(sizes, 'gives no proof that holds');
+    if (verifyConsistency(proof)) return;
+    await this.#askAgain(smaller);
+    throw inconsistent(sizes, 'gives no proof that holds');
+  }
+
+  /** What the controller signs for a size now: another root than it signed before is evidence. Errors: `LOG_FORKED`. */
+  async #askAgain({ size, root, note }: Seen): Promise<void> {
+    const { credentials, dial } = this.#ports;
+    const question = { kind: 'checkpoint', old: size, size } as const;
+    const asked = await ask(dial, credentials.membership.controllers, question).catch(() => undefined);
+    if (asked?.answer.kind !== 'checkpoint') return;
+    const again = withoutWitnesses(asked.answer.note);
+    const shown = await this.#open(again);
+    if (shown.size === size && shown.root !== root) throw await this.#forked(size, note, again);
   }
 
   /** Keeps an ack as a promise until its receipt was found in the log. Never rejects. */
@@ -192,15 +219,57 @@ export class LogWitness {
     await this.#book.settle(done);
   }
 
-  async #isIncluded({ index, leaf }: AckPromise, { size, root }: Seen): Promise<boolean> {
+  /** Another leaf in its place is evidence; there is nothing more to wait for. */
+  async #isIncluded({ ack, index, leaf }: AckPromise, { size, root, note }: Seen): Promise<boolean> {
     const { credentials, dial } = this.#ports;
     const { controllers } = credentials.membership;
     const { answer } = await ask(dial, controllers, { kind: 'inclusion', index, size });
-    return (
-      answer.kind === 'inclusion' &&
-      answer.leaf === leaf &&
-      verifyInclusion({ leaf, index, size, root, path: answer.proof })
+    if (answer.kind !== 'inclusion') return false;
+    const { leaf: shown, proof: path } = answer;
+    if (!verifyInclusion({ leaf: shown, index, size, root, path })) return false;
+    if (shown === leaf) return true;
+    // Of two keys one cannot be held to what the other promised.
+    const { signer } = await this.#ports.signing.documents.message('ack', ack);
+    if (signer !== this.#log) return false;
+    const entry = { checkpoint: note, leaf: shown, path };
+    return this.#evidence((charter) => ({ v: 1, kind: 'ack', charter, ack, entry }));
+  }
+
+  /**
+   * Compares the leaves under a checkpoint that does not fit with those that this worker kept, where it kept those under one
+   * that it has seen.
+   */
+  async compare(note: string, kept: readonly string[], shown: readonly string[]): Promise<void> {
+    const own = withoutWitnesses(note);
+    const { size, root } = await this.#open(own);
+    const before = this.#book.largest(this.#log, kept.length);
+    if (before === undefined) return;
+    const first = { ...before, leaves: kept.slice(0, before.size) };
+    const second = { note: own, size, root, leaves: shown };
+    const { charter } = this.#ports.credentials.membership;
+    const evidence = evidenceOfLeaves(charter, first, second);
+    if (evidence !== undefined) await this.#revocations.found(encodeEquivocation(evidence));
+  }
+
+  /** Errors: `LOG_EQUIVOCATED`. */
+  #checkStands(): void {
+    const known = this.#ports.revocations.equivocationOf(this.#log);
+    if (known !== undefined) throw new QuorateError('LOG_EQUIVOCATED', known.proves.says);
+  }
+
+  async #forked(size: number, first: string, second: string): Promise<QuorateError> {
+    await this.#evidence((charter) => ({ v: 1, kind: 'roots', charter, checkpoints: [first, second] }));
+    return new QuorateError(
+      'LOG_FORKED',
+      `the controller signed two logs of ${size} entries that are not the same`,
+      { hint },
     );
+  }
+
+  /** Keeps evidence under the charter in force, and tells everybody. Returns whether it holds. */
+  async #evidence(make: (charter: string) => EquivocationEvidence): Promise<boolean> {
+    const { charter } = this.#ports.credentials.membership;
+    return this.#revocations.found(encodeEquivocation(make(charter)));
   }
 
   #tellOverdue({ index, leaf }: AckPromise): void {
@@ -215,7 +284,7 @@ export class LogWitness {
     } catch (error) {
       const code = codeOf(error);
       // There will be another one.
-      if (!clock.closing && !isConnectionError(error))
+      if (!clock.closing && !isConnectionError(error) && code !== 'LOG_EQUIVOCATED')
         tell('warn', 'checkpoint', `did not witness a checkpoint: ${messageOf(error)}`, { code });
     }
   }
@@ -237,14 +306,6 @@ export class LogWitness {
 
 const hint =
   'Tell the owner of the project. Until this is explained, nothing of this log is witnessed that does not go on from what it said before.';
-
-function forked(size: number): QuorateError {
-  return new QuorateError(
-    'LOG_FORKED',
-    `the controller signed two logs of ${size} entries that are not the same`,
-    { hint },
-  );
-}
 
 function inconsistent(sizes: string, says: string): QuorateError {
   return new QuorateError(

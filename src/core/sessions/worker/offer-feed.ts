@@ -121,6 +121,8 @@ export class OfferFeed {
   }
 
   async #consider(notice: OfferNotice, via: Via): Promise<void> {
+    // What would come of it is void.
+    if (this.#witness.isVoid) return;
     await this.#check(notice, via).catch((error) =>
       this.#ports.tell('warn', 'offer', `an offer was ignored: ${messageOf(error)}`),
     );

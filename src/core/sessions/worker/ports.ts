@@ -39,6 +39,9 @@ export type HttpGet = (
   options: { etag: string | undefined; maxBytes: number; timeoutMs: number },
 ) => Promise<'unchanged' | { text: string; etag: string | undefined }>;
 
+/** Whether a gossiped message is handled and passed on; `ignore`: neither, and nobody is blamed for it. */
+export type Accepts = (author: string, data: Uint8Array) => boolean | 'ignore' | Promise<boolean | 'ignore'>;
+
 /** Everything outside of the sessions of a worker. */
 export interface WorkerPorts {
   readonly signing: Signing;
@@ -48,8 +51,12 @@ export interface WorkerPorts {
   readonly machine: Worker;
   /** Journals an event, has the machine handle it and carries out the effects, all before it returns. */
   dispatch(event: WorkerEvent): void;
-  /** Hears a gossip topic. A message of an author that `accepts` refuses is neither handled nor passed on. */
-  subscribe(topic: string, accepts: (author: string) => boolean, handle: (data: Uint8Array) => void): void;
+  /** Hears a gossip topic. A message that `accepts` refuses is neither handled nor passed on. */
+  subscribe(topic: string, accepts: Accepts, handle: (data: Uint8Array) => void): void;
+  /** Gossips. */
+  publish(topic: string, message: Uint8Array): Promise<void>;
+  /** PeerIds of connected peers. */
+  neighbours(): readonly string[];
   /** Addresses of a peer, from the DHT; none where it is not found. */
   findPeer(id: string, timeoutMs: number): Promise<string[]>;
   /** Announces an artifact to those who look for it. */

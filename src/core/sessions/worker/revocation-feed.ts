@@ -1,10 +1,17 @@
 import { messageOf } from '../../errors.ts';
 import type { RevocationList } from '../../judge/index.ts';
 import { revokedBy, sayRevoked } from '../../trust/index.ts';
-import { decodeMessage, revocationListSchema } from '../../wire/messages.ts';
+import {
+  decodeMessage,
+  encodeMessage,
+  equivocationNoticeSchema,
+  revocationListSchema,
+} from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
+import { ask } from '../ask.ts';
+import type { KnownEquivocation, Learned } from '../revocation-book.ts';
 import { requestRevocations } from '../revocation-exchange.ts';
-import type { WorkerPorts } from './ports.ts';
+import type { Accepts, WorkerPorts } from './ports.ts';
 
 /** What a controller answers to a key that may not work any more. */
 const expelledCodes: ReadonlySet<string> = new Set(['KEY_REVOKED', 'OPERATOR_REVOKED']);
@@ -15,11 +22,22 @@ export const isExpelled = (code: string): boolean => expelledCodes.has(code);
 /** A worker whose key or operator was revoked asks this often whether that is still so. */
 export const expelledRetryMs = 10 * 60_000;
 
-/** A worker learns of revocations by gossip, from the controller when that has more than it told, and by HTTP. */
+/** Evidence by gossip that is looked at in a minute: six signatures each, of everybody together and of one author. */
+const evidencePerMinute = 30;
+const evidencePerAuthor = 3;
+const minuteMs = 60_000;
+
+/**
+ * A worker learns of revocations by gossip, from the controller when that has more than it told, and by HTTP. What it learns
+ * against the log itself it tells everybody.
+ */
 export class RevocationFeed {
   readonly #ports: WorkerPorts;
   /** How many the controller had when it was last asked, in this life. */
   #told = 0;
+  /** Evidence looked at in this minute, by author. */
+  readonly #looked = new Map<string, number>();
+  #minuteEnds = Number.NEGATIVE_INFINITY;
 
   constructor(ports: WorkerPorts) {
     this.#ports = ports;
@@ -27,11 +45,20 @@ export class RevocationFeed {
 
   start(accepts: (author: string) => boolean): void {
     const { credentials, subscribe } = this.#ports;
-    subscribe(topics.revocations(credentials.membership.project), accepts, (data) => {
+    const { project } = credentials.membership;
+    subscribe(topics.revocations(project), accepts, (data) => {
       void this.#orTell(async () =>
         this.learn(decodeMessage(data, revocationListSchema, 'a notice of a revocation')),
       );
     });
+    // From anybody: it proves itself, and is passed on only once it was checked.
+    subscribe(
+      topics.equivocations(project),
+      (author, data) => this.#judge(author, data),
+      () => {},
+    );
+    // Those to whom it was told before may not have been there.
+    for (const known of this.#ports.revocations.equivocations) this.#spread(known);
   }
 
   /** The controller says how many there are. */
@@ -52,12 +79,66 @@ export class RevocationFeed {
   }
 
   async learn(list: RevocationList, askedAt?: number): Promise<void> {
+    for (const known of (await this.#learn(list, askedAt)).found) this.#spread(known);
+  }
+
+  /** Evidence that this worker made. Returns whether it holds. */
+  async found(equivocation: string): Promise<boolean> {
+    const learned = await this.#learn({ charters: [], revocations: [], equivocations: [equivocation] });
+    for (const known of learned.found) this.#spread(known);
+    return learned.refused.length === 0;
+  }
+
+  async #learn(list: RevocationList, askedAt?: number): Promise<Learned> {
     const { revocations, tell } = this.#ports;
-    const { fresh, refused } = await revocations.learn(list, askedAt);
+    const learned = await revocations.learn(list, askedAt);
+    const { fresh, found, refused } = learned;
     for (const { revocation } of fresh)
       tell('warn', 'revoked', sayRevoked(revokedBy(revocation)), { revocation: revocation.id });
+    for (const { proves } of found) {
+      const says = `no job is taken any more: ${proves.says}. The evidence is in revocations/ of the home folder; show it to the owner of the project`;
+      tell('warn', 'equivocated', says, { code: 'LOG_EQUIVOCATED', log: proves.log });
+    }
     const [why] = refused;
     if (why !== undefined) tell('warn', 'revocation', `a revocation was ignored: ${why.message}`);
+    return learned;
+  }
+
+  /** To the other members, and to the owner by the controller. Either may fail: whoever asks is told as well. */
+  #spread({ raw }: KnownEquivocation): void {
+    const { credentials, dial, publish } = this.#ports;
+    const { project, controllers } = credentials.membership;
+    const notice = { equivocation: raw };
+    publish(topics.equivocations(project), encodeMessage(notice)).catch(() => {});
+    ask(dial, controllers, { kind: 'equivocation', ...notice }).catch(() => {});
+  }
+
+  /** Of gossiped evidence: only what is new and holds is passed on. */
+  async #judge(author: string, data: Uint8Array): Promise<Awaited<ReturnType<Accepts>>> {
+    const { credentials, revocations } = this.#ports;
+    if (revocations.equivocationOf(credentials.charter.log) !== undefined) return 'ignore';
+    if (!this.#hasTurn(author)) return 'ignore';
+    try {
+      const { equivocation } = decodeMessage(data, equivocationNoticeSchema, 'a notice of evidence');
+      const list = { charters: [], revocations: [], equivocations: [equivocation] };
+      const { found, refused } = await this.#learn(list);
+      return refused.length > 0 ? false : found.length > 0 || 'ignore';
+    } catch {
+      return false;
+    }
+  }
+
+  #hasTurn(author: string): boolean {
+    const now = this.#ports.clock.monotonic();
+    if (now >= this.#minuteEnds) {
+      this.#looked.clear();
+      this.#minuteEnds = now + minuteMs;
+    }
+    const ofAll = [...this.#looked.values()].reduce((sum, count) => sum + count, 0);
+    const ofAuthor = this.#looked.get(author) ?? 0;
+    if (ofAll >= evidencePerMinute || ofAuthor >= evidencePerAuthor) return false;
+    this.#looked.set(author, ofAuthor + 1);
+    return true;
   }
 
   async #orTell(work: () => Promise<void>): Promise<void> {

@@ -6,6 +6,7 @@ import { GrantRenewal } from './grant-renewal.ts';
 import type { HttpFeedTimings } from './http-feed.ts';
 import { LeaseClient } from './lease-client.ts';
 import { LogWitness } from './log-witness.ts';
+import { Neighbours } from './neighbours.ts';
 import { OfferFeed } from './offer-feed.ts';
 import type { WorkerPorts } from './ports.ts';
 import { Publication } from './publication.ts';
@@ -24,15 +25,17 @@ export class WorkerSessions {
   readonly #feed: OfferFeed;
   readonly #leases: LeaseClient;
   readonly #cosigner: Cosigner;
+  readonly #neighbours: Neighbours;
   /** Work that must end before the store and the journal are closed. */
   readonly #unfinished = new Set<Promise<void>>();
 
   constructor(ports: WorkerPorts, timings: HttpFeedTimings) {
     this.#ports = ports;
-    const witness = new LogWitness(ports);
-    this.witness = witness;
-    this.publication = new Publication(ports, witness);
     const revocations = new RevocationFeed(ports);
+    const witness = new LogWitness(ports, revocations);
+    this.witness = witness;
+    this.#neighbours = new Neighbours(ports, witness, revocations);
+    this.publication = new Publication(ports, witness);
     this.#cosigner = new Cosigner(ports, revocations, witness);
     this.#grants = new GrantRenewal(ports);
     this.#leases = new LeaseClient(ports, this.#grants, witness, (lease, bundle) =>
@@ -55,6 +58,7 @@ export class WorkerSessions {
   start(started: Extract<WorkerEvent, { kind: 'started' }>): void {
     this.#ports.dispatch(started);
     this.#feed.start();
+    this.#neighbours.start();
     void this.#grants.run();
   }
 

@@ -1,0 +1,86 @@
+import {
+  decodeEquivocation,
+  type EquivocationEvidence,
+  openMessage,
+  type Verifier,
+} from '../documents/index.ts';
+import { enforce, openCharterOf } from '../judge/index.ts';
+import { type Checkpoint, openCheckpoint, verifyInclusion } from '../transparency/index.ts';
+import type { Revoked } from './revocations.ts';
+
+/** What evidence of equivocation proves: the log of this key tells two stories. */
+export interface Equivocation {
+  /** PeerId of the log key. */
+  log: string;
+  kind: EquivocationEvidence['kind'];
+  /** The sizes of the checkpoints, or of the one. */
+  sizes: number[];
+  /** The index at which two leaves are known; null where only the roots differ. */
+  index: number | null;
+  /** A sentence without its end. */
+  says: string;
+}
+
+/**
+ * Whether evidence proves that a log key of the project, which its root key named, signed two stories. It proves that against
+ * this key and nobody else. Errors: `EQUIVOCATION_UNPROVEN`, `CHARTER_…`, `CHECKPOINT_…`, `DOC_…`.
+ */
+export async function checkEquivocation(
+  raw: string,
+  project: string,
+  verifier: Verifier,
+): Promise<Equivocation> {
+  const evidence = decodeEquivocation(raw);
+  const { log } = (await openCharterOf(evidence.charter, project, verifier)).payload;
+  const open = (note: string) => openCheckpoint(note, { project, log }, verifier);
+  const { kind } = evidence;
+  switch (kind) {
+    case 'roots': {
+      const [first, second] = [await open(evidence.checkpoints[0]), await open(evidence.checkpoints[1])];
+      const { size } = first;
+      unproven(size === second.size, `one checkpoint is of ${size} leaves, the other of ${second.size}`);
+      unproven(first.root !== second.root, 'both checkpoints have the same root');
+      const says = `the log key ${log} signed two logs of ${size} leaves, with the roots ${first.root} and ${second.root}`;
+      return { log, kind, sizes: [size], index: null, says };
+    }
+    case 'ack': {
+      const { payload, signer } = await openMessage('ack', evidence.ack, verifier);
+      const { receipt, index } = payload;
+      unproven(signer === log, `the ack is signed by ${signer}, which is not the log key`);
+      const { size, leaf } = await openEntry(evidence.entry, index, open);
+      unproven(!leaf.startsWith(`receipt ${receipt} `), 'the log has the receipt where the ack promised it');
+      const says = `the log key ${log} promised receipt ${receipt} as leaf ${index}, and signed a log that has "${leaf}" there`;
+      return { log, kind, sizes: [size], index, says };
+    }
+    case 'leaves': {
+      const { index } = evidence;
+      const first = await openEntry(evidence.entries[0], index, open);
+      const second = await openEntry(evidence.entries[1], index, open);
+      unproven(first.leaf !== second.leaf, `both logs have the same leaf ${index}`);
+      const says = `the log key ${log} signed a log of ${first.size} leaves with "${first.leaf}" as leaf ${index}, and one of ${second.size} with "${second.leaf}" there`;
+      return { log, kind, sizes: [first.size, second.size], index, says };
+    }
+  }
+}
+
+type Entry = Extract<EquivocationEvidence, { kind: 'ack' }>['entry'];
+
+async function openEntry(
+  { checkpoint, leaf, path }: Entry,
+  index: number,
+  open: (note: string) => Promise<Checkpoint>,
+): Promise<{ size: number; leaf: string }> {
+  const { size, root } = await open(checkpoint);
+  const included = verifyInclusion({ leaf, index, size, root, path });
+  unproven(included, `the proof does not show leaf ${index} under the checkpoint of ${size} leaves`);
+  return { size, leaf };
+}
+
+function unproven(holds: boolean, why: string): void {
+  enforce('EQUIVOCATION_UNPROVEN', holds, why);
+}
+
+/** What it voids: everything under that log key, until the root names another one. */
+export function revokedByEquivocation({ log, says }: Equivocation): Revoked {
+  return { what: { kind: 'log', id: log }, since: 0, reason: says, byRoot: true };
+}

@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import { type Ack, leaves, openMessage, signMessage } from '../../../src/core/documents/index.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { forked, honest, leafTexts, TestLog, WitnessBench } from '../../core/sessions/log-bench.ts';
+import { codeOf } from '../../runtime/support.ts';
+import { at, log, testKey } from '../../support/project.ts';
+
+/** Whether a worker signs a log that its controller shows, after all it has seen. */
+const signs = (bench: WitnessBench, of: TestLog, size: number) =>
+  codeOf(async () => {
+    const note = await of.note(size);
+    await bench.witness.see(note);
+    await bench.witness.sign(note);
+  });
+
+describe('a controller that tells two workers two stories', () => {
+  /** Each worker is shown one log; `apart`: the workers do not talk to each other. */
+  async function attack(sizes: [number, number], apart: boolean) {
+    const [one, two] = [honest(), forked()];
+    const ada = await WitnessBench.open(one, 'ada');
+    const bob = await WitnessBench.open(two, 'bob');
+    if (!apart) [ada.neighbours, bob.neighbours] = [[bob], [ada]];
+    expect(await signs(ada, one, sizes[0])).toBeUndefined();
+    expect(await signs(bob, two, sizes[1])).toBeUndefined();
+    await ada.talk();
+    await bob.talk();
+    return { ada, bob, next: [await signs(ada, one, 8), await signs(bob, two, 9)] };
+  }
+
+  it.each<[string, [number, number]]>([
+    ['one size', [8, 8]],
+    ['two sizes', [7, 8]],
+    ['two sizes, the other way round', [8, 6]],
+  ])('of %s is found out, with evidence that both keep', async (_what, sizes) => {
+    const { ada, bob, next } = await attack(sizes, false);
+    expect(next).toEqual(['LOG_EQUIVOCATED', 'LOG_EQUIVOCATED']);
+    for (const { revocations } of [ada, bob])
+      expect(revocations.equivocations[0]?.proves).toMatchObject({ log: log.id, kind: 'roots' });
+  });
+
+  it('control: goes on where the workers do not talk to each other', async () => {
+    const { ada, next } = await attack([8, 8], true);
+    expect(next).toEqual([undefined, undefined]);
+    expect(ada.revocations.equivocations).toEqual([]);
+  });
+
+  it('control: workers that are told one story find nothing', async () => {
+    const one = honest();
+    const ada = await WitnessBench.open(one, 'ada');
+    const bob = await WitnessBench.open(one, 'bob');
+    [ada.neighbours, bob.neighbours] = [[bob], [ada]];
+    await signs(ada, one, 5);
+    await signs(bob, one, 7);
+    await ada.talk();
+    await bob.talk();
+    expect([await signs(ada, one, 8), await signs(bob, one, 8)]).toEqual([undefined, undefined]);
+    expect([ada.told, bob.told]).toEqual([[], []]);
+  });
+});
+
+describe('a controller that drops a receipt which it acknowledged', () => {
+  const receipt = 'a'.repeat(64);
+  const offer = 'b'.repeat(64);
+  async function attack(dropped: boolean, keepsAcks: boolean) {
+    const leaf = dropped ? 'leaf 5' : leaves.receipt(receipt, offer);
+    const shown = new TestLog([...leafTexts(0, 5), leaf, ...leafTexts(6, 8)]);
+    const ada = await WitnessBench.open(shown, 'ada');
+    const payload: Ack = { iss: log.id, aud: testKey('ada').id, lease: receipt, receipt, index: 5, iat: at };
+    const { raw } = await signMessage('ack', payload, log.signer);
+    if (keepsAcks) await ada.witness.promised(await openMessage('ack', raw, joseVerifier), offer);
+    await signs(ada, shown, 7);
+    return signs(ada, shown, 8);
+  }
+
+  it('is found out by the worker that has the ack', async () =>
+    expect(await attack(true, true)).toBe('LOG_EQUIVOCATED'));
+  it('control: goes on where workers forget their acks, or nothing was dropped', async () => {
+    expect(await attack(true, false)).toBeUndefined();
+    expect(await attack(false, true)).toBeUndefined();
+  });
+});
+
+describe('a controller that rewrites its log', () => {
+  const rewritten = () => new TestLog([...leafTexts(0, 3), ...leafTexts(3, 9, 'rewritten')]);
+  async function attack(forgets: boolean) {
+    const ada = await WitnessBench.open(honest(), 'ada');
+    await signs(ada, honest(), 8);
+    if (forgets) ada.stored = undefined;
+    await ada.restart();
+    const shown = rewritten();
+    ada.answer = (question) => shown.answer(question);
+    return { ada, next: await signs(ada, shown, 9) };
+  }
+
+  it('is not witnessed by a worker that restarted meanwhile', async () => {
+    const { ada, next } = await attack(false);
+    expect(next).toBe('LOG_FORKED');
+    expect(ada.witness.trouble).not.toBeNull();
+  });
+  it('control: is by one that lost what it saw', async () =>
+    expect((await attack(true)).next).toBeUndefined());
+});
