@@ -11,7 +11,11 @@ import { answer } from './run.ts';
 export interface HistoryFigures {
   events: number;
   restartSeconds: number;
+  /** Of processor time. */
+  restartCpuSeconds: number;
+  /** Resident. */
   memoryMb: number;
+  heapMb: number;
   receiptMs: number;
   nextDeadlineUs: number;
 }
@@ -22,6 +26,7 @@ const collect = vm.runInNewContext('gc') as () => void;
 
 async function measure(): Promise<HistoryFigures> {
   const began = performance.now();
+  const cpuBegan = process.cpuUsage();
   const history = new History();
   const { machine } = history;
   const journal = openJournal<ControllerEvent>(file, {
@@ -47,8 +52,11 @@ async function measure(): Promise<HistoryFigures> {
   });
   const events = loop.replay();
   const restartSeconds = (performance.now() - began) / 1000;
+  const { user, system } = process.cpuUsage(cpuBegan);
+  const restartCpuSeconds = (user + system) / 1e6;
   collect();
-  const memoryMb = process.memoryUsage().rss / 1e6;
+  const { rss, heapUsed } = process.memoryUsage();
+  const [memoryMb, heapMb] = [rss / 1e6, heapUsed / 1e6];
   history.now = last;
   history.begin(machine.state.index.size);
   await history.run(50);
@@ -56,7 +64,8 @@ async function measure(): Promise<HistoryFigures> {
   for (let n = 0; n < 1_000; n++) machine.nextDeadline();
   const nextDeadlineUs = performance.now() - asked;
   journal.close();
-  return { events, restartSeconds, memoryMb, receiptMs: history.median('receipt'), nextDeadlineUs };
+  const receiptMs = history.median('receipt');
+  return { events, restartSeconds, restartCpuSeconds, memoryMb, heapMb, receiptMs, nextDeadlineUs };
 }
 
 answer({ measure });

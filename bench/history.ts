@@ -37,6 +37,8 @@ export const suite: Suite = {
     bench.figure('receipt, alone', many.receiptMs, 'ms', { aim: { under: 1 } });
     bench.figure('nextDeadline', many.nextDeadlineUs, 'µs', { aim: { under: 50 } });
     bench.figure('restart', many.restartSeconds, 's', { aim: { under: 10 }, note: `${many.events} events` });
+    bench.figure('processor time of that', many.restartCpuSeconds, 's');
+    bench.figure('heap of a finished job', (1000 * (many.heapMb - few.heapMb)) / (jobs - fewer), 'KB');
     bench.figure('memory after it', many.memoryMb, 'MB', {
       aim: { under: 400 },
       note: 'resident, after a collection',

@@ -8,7 +8,8 @@ import type { EventLog, JournalRow } from '../loop.ts';
  */
 export class StoredEvidence implements EventLog<ControllerEvent> {
   readonly #journal: EventLog<ControllerEvent>;
-  readonly #names: ReadonlySet<string>;
+  /** Until the journal was replayed. */
+  #names: ReadonlySet<string>;
   /** Runs whose bundle was stored once and is not there, as far as the journal was replayed. */
   readonly missing = new Set<string>();
 
@@ -32,5 +33,6 @@ export class StoredEvidence implements EventLog<ControllerEvent> {
       if (event.kind === 'stored' && !this.#names.has(event.run)) this.missing.add(event.run);
       else yield row;
     }
+    this.#names = new Set();
   }
 }
