@@ -1,4 +1,6 @@
 import type { Handled } from '../src/core/durability.ts';
+import type { Credentials } from '../src/core/sessions/credentials.ts';
+import type { RevocationBook } from '../src/core/sessions/revocation-book.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { exited, treeCid } from './paperwork.ts';
@@ -32,4 +34,27 @@ export class Copier extends Worker {
     const outcome = exited(treeCid(`${this.#jobs.get(event.lease)} with a back door`));
     return super.handle({ ...event, result: { ...event.result, outcome } }, now);
   }
+}
+
+/** What a worker knows was revoked, without what it knows against the log. */
+export function withoutEvidence(book: RevocationBook): RevocationBook {
+  return new Proxy(book, {
+    get(target, name) {
+      if (name === 'equivocationOf') return () => undefined;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** Credentials that take any charter they know for the newest. */
+export function content(credentials: Credentials): Credentials {
+  return new Proxy(credentials, {
+    get(target, name) {
+      if (name === 'charter') return { ...target.charter, epoch: Number.MAX_SAFE_INTEGER };
+      if (name === 'catchUp') return async () => {};
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 }

@@ -10,11 +10,10 @@ import {
 import { idOf } from '../src/core/documents/index.ts';
 import type { Durability, Handled } from '../src/core/durability.ts';
 import { reportedError } from '../src/core/errors.ts';
-import type { Credentials } from '../src/core/sessions/credentials.ts';
 import { MerkleTree } from '../src/core/transparency/index.ts';
 import { protocols } from '../src/core/wire/protocols.ts';
 import { Worker } from '../src/core/worker/machine.ts';
-import { Copier, Forgetful, Greedy } from './broken-workers.ts';
+import { Copier, content, Forgetful, Greedy, withoutEvidence } from './broken-workers.ts';
 import { calm, type Rates } from './rates.ts';
 import type { Patches } from './world.ts';
 
@@ -338,6 +337,19 @@ export const bugs: Record<string, Bug> = {
       }),
     }),
   },
+  'witness-forgets': {
+    says: 'a worker keeps what it saw of the log in memory only, where the controller tells two stories',
+    caughtBy: 'witnesses',
+    rates: { workerCrashPerEvent: 0.05, crashPerMinute: 0.5 },
+    patches: () => ({
+      forks: true,
+      workerPorts: (ports) => ({
+        ...ports,
+        witnessFile: { load: async () => undefined, save: async () => {} },
+        revocations: withoutEvidence(ports.revocations),
+      }),
+    }),
+  },
   'order-by-chance': {
     says: 'the order of effects depends on something outside the machine',
     caughtBy: 'determinism',
@@ -354,18 +366,6 @@ let rolls = 0;
 /** The broken line as if the controller had said so. */
 function answerOfLine(cause: unknown): never {
   throw reportedError('LOG_UNREADABLE', 'the line broke', { cause });
-}
-
-/** Credentials that take any charter they know for the newest. */
-function content(credentials: Credentials): Credentials {
-  return new Proxy(credentials, {
-    get(target, name) {
-      if (name === 'charter') return { ...target.charter, epoch: Number.MAX_SAFE_INTEGER };
-      if (name === 'catchUp') return async () => {};
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
 }
 
 const startsLateMs = 5_000;

@@ -7,7 +7,9 @@ import { ControllerSessions } from '../src/core/sessions/controller/controller-s
 import type { ControllerPorts } from '../src/core/sessions/controller/ports.ts';
 import type { Channel, ServedProtocol } from '../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
+import { topics } from '../src/core/wire/protocols.ts';
 import { describeController } from './describe.ts';
+import { TwoStories } from './forked-log.ts';
 import type { Node } from './network.ts';
 import type { Observation } from './observer.ts';
 import type { Paperwork } from './paperwork.ts';
@@ -22,6 +24,8 @@ export interface ControllerOptions {
   /** Whether one of these nodes serves an artifact now. */
   serves: (artifact: string, from: readonly string[]) => boolean;
   fresh: () => Controller;
+  /** It tells its workers two stories. */
+  forks: boolean;
 }
 
 type ControllerLife = Life<ControllerEvent, ControllerEffect, Controller>;
@@ -35,6 +39,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   readonly #options: ControllerOptions;
   /** On its disk, by run, job and artifact. */
   readonly #bundles = new Map<string, string>();
+  readonly #stories: TwoStories | undefined;
   #checkpoint: string | undefined;
   #evidence: StoredRevocations | undefined;
   #sessions: ControllerSessions | undefined;
@@ -48,6 +53,13 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     this.id = paper.controller.id;
     this.#paper = paper;
     this.#options = options;
+    if (options.forks)
+      this.#stories = new TwoStories({
+        random: around.random.fork('two stories'),
+        project: paper.project,
+        signer: paper.controller,
+        leaves: () => this.machine.state.log.leaves(),
+      });
   }
 
   protected fresh(): Controller {
@@ -124,7 +136,8 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   accept(protocol: string, channel: Channel): void {
     const served = this.#served.get(protocol);
     if (served === undefined) return channel.abort(new Error(`${protocol} is not served`));
-    served.session(channel).catch((error) => channel.abort(error));
+    const told = this.#stories?.tell(protocol, channel) ?? channel;
+    served.session(told).catch((error) => channel.abort(error));
   }
 
   #ports(life: ControllerLife, logEvidence: RevocationBook): ControllerPorts {
@@ -139,7 +152,9 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       machine: life.machine,
       dispatch: (event) => this.dispatch(life, event),
       publish: async (topic, message) => {
-        if (!life.alive()) return;
+        // It would tell all of them the same one.
+        const isKept = this.#options.forks && topic === topics.checkpoints(this.#paper.project);
+        if (!life.alive() || isKept) return;
         const listeners = this.#options.listeners();
         network.gossip(this, listeners, (node) =>
           listeners.find(({ id }) => id === node.id)?.hear(topic, this.id, message),

@@ -22,6 +22,10 @@ export type Observation =
   | { kind: 'cosigned'; worker: string; lease: string; verdict: Verdict }
   /** A state machine was rebuilt from its journal: its snapshots before and after. */
   | { kind: 'restarted'; who: string; before: string; after: string; state: ControllerState | undefined }
+  /** A worker signed a checkpoint of the log, of the feed or of a draft. */
+  | { kind: 'witnessed'; worker: string; size: number; root: string }
+  /** A worker came to know that the log tells two stories. */
+  | { kind: 'equivocated'; worker: string }
   /** The controller does not go on. */
   | { kind: 'not-started'; code: string; says: string }
   /** Faults are over, everything that can has come back, and there was time to finish. */

@@ -1,13 +1,21 @@
-import { artifactOf, type Job, type Lease, resultIdOf, type Verified } from '../src/core/documents/index.ts';
+import {
+  artifactOf,
+  type Job,
+  type Lease,
+  resultIdOf,
+  type Signer,
+  type Verified,
+} from '../src/core/documents/index.ts';
 import { QuorateError, reportedError } from '../src/core/errors.ts';
 import { Credentials, type Membership } from '../src/core/sessions/credentials.ts';
 import { join } from '../src/core/sessions/join.ts';
-import type { Channel, Dial, ServedProtocol } from '../src/core/sessions/ports.ts';
+import type { Channel, Dial, ServedProtocol, Signing } from '../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
 import { revocationServer } from '../src/core/sessions/revocation-exchange.ts';
 import type { WitnessState } from '../src/core/sessions/worker/checkpoint-book.ts';
 import type { Accepts, WorkerPorts } from '../src/core/sessions/worker/ports.ts';
 import { WorkerSessions } from '../src/core/sessions/worker/worker-sessions.ts';
+import { fromUtf8 } from '../src/core/text.ts';
 import { isoTime } from '../src/core/time.ts';
 import type { BuildResult, WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 import type { Worker } from '../src/core/worker/machine.ts';
@@ -206,7 +214,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       life.alive() ? Promise.resolve(act()) : new Promise(() => {});
     const { behaviour, observe } = this.options;
     return {
-      signing: this.signing(),
+      signing: this.#observed(life),
       clock: life.clock,
       dial: tapped(dial, {
         name: this.name,
@@ -277,10 +285,30 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       },
       revocations,
       tell: (level, kind, says) => {
+        if (kind === 'equivocated' && life.alive()) observe({ kind, worker: this.id });
         if (level === 'warn' && kind !== 'note' && life.alive())
           this.around.trace.write(time.now, this.name, `${kind}: ${says}`);
       },
     };
+  }
+
+  /** Signs as ever; each checkpoint that an honest worker signs is observed. */
+  #observed(life: WorkerLife): Signing {
+    const signing = this.signing();
+    const { signer } = signing;
+    const raw: Signer['raw'] = async (message) => {
+      const signature = await signer.raw(message);
+      const [kind, , origin, size, root] = fromUtf8(message).split('\n');
+      if (kind === 'cosignature/v1' && origin?.startsWith('quorate/') === true && life.alive())
+        this.options.observe({
+          kind: 'witnessed',
+          worker: this.id,
+          size: Number(size),
+          root: root ?? '',
+        });
+      return signature;
+    };
+    return { ...signing, signer: { ...signer, raw } };
   }
 
   /** The job of a lease, from the offers that this worker has seen. */

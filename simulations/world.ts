@@ -35,6 +35,8 @@ export interface Patches {
   /** Of honest workers: ports that do something else. */
   workerPorts?: (ports: WorkerPorts) => WorkerPorts;
   journalLate?: boolean;
+  /** The controller tells its workers two stories. */
+  forks?: boolean;
 }
 
 export interface WorldOptions {
@@ -99,6 +101,7 @@ export class World implements Truth {
       listeners: () => this.#workers,
       serves: (artifact, from) =>
         this.#workers.some((worker) => worker.up && from.includes(worker.id) && worker.served.has(artifact)),
+      forks: patches.forks ?? false,
       fresh: () => {
         const { controller, idp } = this.#paper;
         return patches.controller?.(controller.id, idp.id) ?? new Controller(controller.id, idp.id);

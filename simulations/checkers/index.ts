@@ -18,12 +18,14 @@ import { sealed } from './sealed.ts';
 import { served } from './served.ts';
 import { verdicts } from './verdicts.ts';
 import { votes } from './votes.ts';
+import { witnesses } from './witnesses.ts';
 
 /** One per invariant, fresh for each run. Determinism is checked from outside: the same trace twice. */
 export function allCheckers(): Checker[] {
   return [
     acks(),
     log(),
+    witnesses(),
     votes(),
     leases(),
     knownLeases(),

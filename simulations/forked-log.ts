@@ -1,0 +1,116 @@
+import type { Signer } from '../src/core/documents/index.ts';
+import type { Channel, ReceiveOptions } from '../src/core/sessions/ports.ts';
+import { fromUtf8, toUtf8 } from '../src/core/text.ts';
+import {
+  formatCheckpoint,
+  MerkleTree,
+  parseCheckpoint,
+  signCheckpoint,
+} from '../src/core/transparency/index.ts';
+import { protocols } from '../src/core/wire/protocols.ts';
+import type { Random } from './random.ts';
+
+/** The leaf that the other log has instead: early, so that nearly every checkpoint of it differs. */
+const forkedAt = 1;
+
+interface Message {
+  kind?: string;
+  note?: string;
+  checkpoint?: string;
+  from?: number;
+  leaves?: string[];
+  old?: number;
+  index?: number;
+  size?: number;
+}
+
+/**
+ * A controller with two logs, both signed by its key: at each start of a feed it is decided which one a worker is shown from
+ * then on, on all protocols. What the controller itself does is as ever.
+ */
+export class TwoStories {
+  readonly #random: Random;
+  readonly #project: string;
+  readonly #signer: Signer;
+  readonly #leaves: () => readonly string[];
+  /** Workers that are shown the other log. */
+  readonly #deceived = new Set<string>();
+
+  constructor(options: {
+    random: Random;
+    project: string;
+    signer: Signer;
+    /** Of the real log. */
+    leaves: () => readonly string[];
+  }) {
+    this.#random = options.random;
+    this.#project = options.project;
+    this.#signer = options.signer;
+    this.#leaves = options.leaves;
+  }
+
+  /** The channel of a worker, on which it is told its story. */
+  tell(protocol: string, channel: Channel): Channel {
+    const { peer } = channel;
+    if (protocol === protocols.feed && this.#random.chance(0.5)) this.#deceived.add(peer);
+    else if (protocol === protocols.feed) this.#deceived.delete(peer);
+    if (!this.#deceived.has(peer)) return channel;
+    let asked: Message = {};
+    return {
+      peer,
+      get closed() {
+        return channel.closed;
+      },
+      receive: async (options?: ReceiveOptions) => {
+        for (;;) {
+          const bytes = await channel.receive(options);
+          if (bytes === undefined) return undefined;
+          asked = JSON.parse(fromUtf8(bytes)) as Message;
+          // It is of no use under the real log.
+          if (asked.kind !== 'witness') return bytes;
+        }
+      },
+      send: async (message) => {
+        const said = JSON.parse(fromUtf8(message)) as Message;
+        return channel.send(toUtf8(JSON.stringify(await this.#other(said, asked))));
+      },
+      close: () => channel.close(),
+      abort: (reason) => channel.abort(reason),
+    };
+  }
+
+  async #other(said: Message, asked: Message): Promise<object> {
+    const leaves = this.#leaves().map((leaf, at) => (at === forkedAt ? 'charter of another story' : leaf));
+    const tree = new MerkleTree(leaves);
+    switch (said.kind) {
+      case 'backlog':
+        return said.checkpoint === undefined
+          ? said
+          : { ...said, checkpoint: await this.#note(tree, said.checkpoint) };
+      case 'checkpoint': {
+        const note = await this.#note(tree, said.note ?? '');
+        const proof = { proof: tree.consistency(asked.old ?? 0, parseCheckpoint(note).size) };
+        return { ...said, note, ...('proof' in said && proof) };
+      }
+      case 'inclusion': {
+        const { index = 0, size = 0 } = asked;
+        return { ...said, leaf: leaves[index], proof: tree.inclusion(index, size) };
+      }
+      case 'leaves': {
+        const { from = 0, leaves: shown = [] } = said;
+        return { ...said, leaves: leaves.slice(from, from + shown.length) };
+      }
+      default:
+        return said;
+    }
+  }
+
+  /** The checkpoint of the other log that has the size of this one. */
+  #note(tree: MerkleTree, note: string): Promise<string> {
+    const { size } = parseCheckpoint(note);
+    return signCheckpoint(
+      formatCheckpoint({ project: this.#project, size, root: tree.root(size) }),
+      this.#signer,
+    );
+  }
+}
