@@ -84,6 +84,8 @@ export type WorkerEffect =
   | { kind: 'claim'; offer: string; claim: Claim }
   | { kind: 'build'; lease: string; job: Job; repo: string; ref: string }
   | { kind: 'stop-build'; lease: string }
+  /** The result of a build is kept: a restart does not build again. */
+  | { kind: 'tell-built'; lease: string; job: string; outcome: Outcome }
   /** Sign and send on the lease's stream; repeated after each reconnect until it is acknowledged. */
   | { kind: 'send-receipt'; lease: string; receipt: Receipt }
   /** Open a new stream for a lease whose stream broke. */

@@ -323,6 +323,7 @@ export class Worker {
     assignment.state = 'built';
     assignment.result = result;
     assignment.receipt = receiptOf(this.id, assignment.job, assignment.lease, result);
+    this.#out.push({ kind: 'tell-built', lease, job: assignment.job.name, outcome: result.outcome });
     this.#out.push({ kind: 'send-receipt', lease, receipt: assignment.receipt });
     this.#startNext();
     this.#claimPassed(now);

@@ -90,7 +90,8 @@ describe('a worker that cannot take a job says why', () => {
     const { lease } = await bench.building();
     const second = await bench.makeOffer('second');
     expect(bench.offer(second)).toMatchObject([{ claim: { pass: 'busy with 1 job' } }]);
-    const [receipt, claim, ...rest] = bench.built(lease, built);
+    const [told, receipt, claim, ...rest] = bench.built(lease, built);
+    expect(told?.kind).toBe('tell-built');
     expect(receipt?.kind).toBe('send-receipt');
     expect(claim).toMatchObject({ kind: 'claim', offer: second.offer.id });
     expect(claim?.kind === 'claim' ? claim.claim.pass : '').toBeUndefined();
@@ -116,7 +117,7 @@ describe('a worker that cannot take a job says why', () => {
     const { lease } = await bench.building();
     bench.offer(await bench.makeOffer('second'));
     bench.drive(3_600_000);
-    expect(kinds(bench.built(lease, built))).toEqual(['send-receipt']);
+    expect(kinds(bench.built(lease, built))).toEqual(['tell-built', 'send-receipt']);
   });
 
   it.each([

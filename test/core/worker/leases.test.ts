@@ -36,7 +36,7 @@ describe('a lease', () => {
     }
     const [first = '', second = '', third = ''] = leases;
     expect(bench.all('build').map(({ lease }) => lease)).toEqual([first]);
-    expect(kinds(bench.built({ id: first }, built))).toEqual(['send-receipt', 'build']);
+    expect(kinds(bench.built({ id: first }, built))).toEqual(['tell-built', 'send-receipt', 'build']);
     // A lease that was taken back is not built when its turn comes, and stops nothing.
     const dropped = bench.send({ kind: 'released', lease: third, code: 'LEASE_LOST', message: '' });
     expect(kinds(dropped)).toEqual(['discard', 'note', 'poll']);

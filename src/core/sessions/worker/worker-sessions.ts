@@ -82,6 +82,8 @@ export class WorkerSessions {
         return this.#finish('build', this.#build(effect));
       case 'stop-build':
         return stopBuild(effect.lease);
+      case 'tell-built':
+        return this.#tellOfResult(effect);
       case 'send-receipt':
         return this.#run('receipt', this.#leases.sendReceipt(effect.lease, effect.receipt));
       case 'resume':
@@ -113,11 +115,13 @@ export class WorkerSessions {
     tell('info', 'build', `building ${name} at ${source.commit.slice(0, 12)}`, { lease, job: name });
     const result = await build(lease, job, ref);
     if (result === undefined) return;
-    const { outcome } = result;
+    dispatch({ kind: 'built', lease, result });
+  }
+
+  #tellOfResult({ lease, job, outcome }: Extract<WorkerEffect, { kind: 'tell-built' }>): void {
     const says =
       outcome.kind === 'exit' ? `exit ${outcome.code}` : `aborted (${outcome.reason}): ${outcome.detail}`;
-    tell('info', 'built', `${name} is built: ${says}`, { lease, outcome });
-    dispatch({ kind: 'built', lease, result });
+    this.#ports.tell('info', 'built', `${job} is built: ${says}`, { lease, outcome });
   }
 
   #finish(what: string, work: Promise<void>): void {
