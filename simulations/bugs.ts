@@ -192,7 +192,8 @@ export const bugs: Record<string, Bug> = {
     caughtBy: 'verdicts',
     patches: breaking((controller, handle) => (event, now) => {
       const run = event.kind === 'stored' ? controller.state.runs.get(event.run) : undefined;
-      if (run?.phase.kind !== 'done' || run.phase.published.cosignature === null) return handle(event, now);
+      if (run?.phase.kind !== 'done' || run.phase.published.backing.kind !== 'cosigned')
+        return handle(event, now);
       const { published } = run.phase;
       const draft = { worker: 'nobody', lease: '', draft: published.verdict, published };
       run.phase = { kind: 'cosigning', ...draft, delayed: false };

@@ -1,3 +1,4 @@
+import type { Missing } from '../core/controller/backing.ts';
 import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
 import { levelText } from './dispute.ts';
@@ -92,6 +93,11 @@ export class ProgressView {
         return say(
           red(`The trusted worker does not sign: ${progress.code}: ${escapeLine(progress.message, 300)}`),
         );
+      case 'witnessing':
+        return say(dim('Witnesses look at the log.'));
+      case 'unwitnessed':
+        this.#board.end();
+        return say(yellow(`It is agreed on, and waits to be trusted: ${missingText(progress)}`));
       case 'pin-failed':
         return say(red(`No peer serves ${shortId(progress.artifact)}: ${escapeLine(progress.detail, 200)}`));
       case 'cancelled':
@@ -194,6 +200,21 @@ export class ProgressView {
     this.#slots.set(key, fresh);
     return fresh;
   }
+}
+
+/** Who has to sign the log yet before an artifact is trusted that needs no co-signature. */
+export function missingText(missing: Missing): string {
+  const { operators, operatorsNeeded, named, namedNeeded, namedMissing } = missing;
+  const of = (who: readonly string[]) => (who.length === 0 ? '' : ` (${escapeLine(who.join(', '), 300)})`);
+  const parts = [
+    `workers of ${operators.length} of ${operatorsNeeded} operators have signed the log${of(operators)}`,
+    ...(namedNeeded === 0
+      ? []
+      : [
+          `${named.length} of ${namedNeeded} witnesses of the charter have${of(named)}, missing${of(namedMissing)}`,
+        ]),
+  ];
+  return `${parts.join('; ')}.`;
 }
 
 const passText = (operators: readonly string[], reason: string): string =>

@@ -93,6 +93,20 @@ export function witnessKeys(text: string, before: string[] | undefined): string[
   return [...new Set(several(text, before))];
 }
 
+/** `name=URL`; repeatable. */
+export function witnessUrls(
+  text: string,
+  before: ReadonlyMap<string, string> | undefined,
+): ReadonlyMap<string, string> {
+  const at = text.lastIndexOf('=http');
+  const [name, url] = [text.slice(0, at), text.slice(at + 1)];
+  if (at < 1 || !/^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/.test(url) || url.length > 300)
+    throw new InvalidArgumentError(
+      "Give the name in the witness's key and a URL: witness.example.org=https://witness.example.org",
+    );
+  return new Map([...(before ?? []), [name, url]]);
+}
+
 /** For options that may be given several times. */
 export function several(text: string, before: string[] | undefined): string[] {
   return [...(before ?? []), text];

@@ -21,6 +21,9 @@ export function sayVerification(out: Output, { steps, facts, level }: Verificati
     `  built by  ${facts.operators.join(', ')}`,
     `  co-signed ${facts.cosigners.map(shortId).join(', ') || 'by no trusted worker'}`,
   );
+  const { operators, named } = facts.witnesses;
+  if (operators.length > 0)
+    out.say(`  witnessed ${escapeLine([...operators, ...named].join(', '), 1000)}, ${facts.witnessed}`);
   for (const { operator, worker, outcome } of facts.dissent) {
     const built =
       outcome.kind === 'aborted'

@@ -17,6 +17,8 @@ const coreErrors = {
   CHARTER_NOT_IN_FORCE:
     'The verdict rests on another charter than the last one in the log before it. The controller uses an old one.',
   CHARTER_PROJECT_MISMATCH: 'The charter is of another project than the one whose root key you named.',
+  CHARTER_WITNESS_MISSING:
+    'The verdict needs no co-signature, and too few of the witnesses that the charter names signed the log that it is in. Fetch again later; the job goes on until they have, or its request ends.',
   CHECKPOINT_BAD_SIGNATURE:
     'The signature of a log checkpoint does not fit the log key. Evidence with it proves nothing.',
   CHECKPOINT_LOG_MISMATCH: "The checkpoint is of another project's log.",
@@ -251,6 +253,8 @@ const coreErrors = {
     'A message between two nodes does not have the fields it should; they may run different versions.',
   WIRE_TOO_LARGE:
     'A message is longer than the other side reads from this peer at this point: a receipt may have what its job allows, and takes a lease on the same stream.',
+  WITNESS_OPERATORS_MISSING:
+    'The verdict needs no co-signature, and too few operators had a worker sign the log that it is in: the controller could show everybody else another log. Fetch again later; the job goes on until they have, or its request ends.',
   WITNESS_MISSING:
     'No trusted worker that co-signed has signed the checkpoint of the log, so a dropped receipt could not be noticed.',
   WITNESS_SENDER_MISMATCH:

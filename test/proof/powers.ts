@@ -19,7 +19,7 @@ export const powers: Power[] = [
   },
   {
     what: /^publisher: (request followed: ref|whole followed: asks for (another commit|no co-signature))$/,
-    is: /^trusted (ref|job,commit|policy)$/,
+    is: /^trusted (ref|job,commit|policy,witnesses)$/,
     row: 'request any commit of an allowed server, under any policy the floor allows',
   },
   {
@@ -46,6 +46,11 @@ export const powers: Power[] = [
     what: /^(identity provider|controller process.*): whole followed: invents a publisher$/,
     is: /^trusted job,commit$/,
     row: 'and a build of any commit of an allowed server',
+  },
+  {
+    what: /^controller process.*: whole followed: invents operators and a publisher, and asks for no co-signature$/,
+    is: /^trusted /,
+    row: 'anything, where the floor requires no co-signature and the charter names no witness',
   },
   {
     what: /^controller process.*: .*: (level|invents operators, and states no more than agreement)$/,

@@ -69,6 +69,16 @@ const wholes: Record<string, Whole> = {
     by: [them.controller, them.idp],
     recipe: () => ({ runs: invented, own: null, ...evil, level: 'agreed' }),
   },
+  'invents operators and a publisher, and asks for no co-signature': {
+    by: [them.controller, them.idp, them.log],
+    recipe: () => ({
+      ...otherCommit,
+      runs: invented,
+      own: null,
+      policy: { ...them.policy, cosign: 'none' },
+      keys: { publisher: them.testKey('m publisher') },
+    }),
+  },
   'invents operators that list false hashes': {
     by: [them.controller, them.idp],
     recipe: (lies) => ({

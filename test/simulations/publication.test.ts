@@ -54,7 +54,8 @@ describe('the bundle of a served artifact', () => {
   it('is asked for until it cannot get better', async () => {
     const { asked, stored } = await published('none');
     expect(stored).toHaveLength(operators.length);
-    expect(asked).toBeLessThanOrEqual(3 * operators.length);
+    // It is there once the artifact is pinned, which takes up to a minute, and the log witnessed.
+    expect(asked).toBeLessThanOrEqual(5 * operators.length);
   });
 
   it('is stored once, however often it is asked for', async () => {

@@ -8,6 +8,7 @@ import {
   encodeJob,
   type FileHash,
   filesOf,
+  formatNoteKey,
   fromBase64,
   type Grant,
   idOf,
@@ -17,9 +18,11 @@ import {
   type Messages,
   makeReceipt,
   makeVerdict,
+  noteKinds,
   type Offer,
   type Outcome,
   type Policy,
+  parseNoteKey,
   type Receipt,
   type ReceiptFacts,
   type Request,
@@ -43,6 +46,7 @@ import {
 } from '../../src/core/transparency/index.ts';
 import { decide, type Level, type Vote, verdictLevelOf } from '../../src/core/trust/decide.ts';
 import type { Revoked } from '../../src/core/trust/revocations.ts';
+import { needsWitnesses } from '../../src/core/trust/witnesses.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
 import * as it from './documents.ts';
 
@@ -83,8 +87,12 @@ export interface Recipe {
   receipt?: (valid: Receipt, run: Run) => Receipt;
   verdictFacts?: (valid: VerdictFacts) => VerdictFacts;
   verdict?: (valid: Verdict) => Verdict;
-  /** When the trusted worker signs the checkpoint, in seconds since the epoch. */
+  /** When the trusted worker and witnesses sign the checkpoint, in seconds since the epoch. */
   witnessedAt?: number;
+  /** Operators whose workers witness a verdict that needs no co-signature; default: those of the runs. Of other operators than these, with their grants. */
+  witnesses?: Run[];
+  /** Witnesses of others, by name. */
+  namedWitnesses?: string[];
   /** Other keys than those of the project, by what they sign. */
   keys?: Partial<
     Record<
@@ -369,7 +377,10 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
     }),
   };
   const signs = own !== null && (level === 'trusted' || level === 'failed');
-  const bundle = signs ? await cosign(draft, keys.cosigner, keys.witness, recipe.witnessedAt) : draft;
+  const cosigned = signs ? await cosign(draft, keys.cosigner, keys.witness, recipe.witnessedAt) : draft;
+  const bundle = needsWitnesses(policy, level, outcome)
+    ? await witness(cosigned, recipe, runs, keys.idp)
+    : cosigned;
   const edit = recipe.bundle ?? same;
   return {
     bundle: edit(bundle),
@@ -382,6 +393,43 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
     votes,
     leaves: logged,
   };
+}
+
+/** The key of a witness of others. */
+const namedWitnessKey = (name: string): NodeKey => it.testKey(`witness ${name}`);
+export const namedWitness = (name: string): string =>
+  formatNoteKey(name, noteKinds.cosignature, namedWitnessKey(name).id);
+
+/** The line of a witness of others under a note. */
+async function namedLine(name: string, note: string, time: number): Promise<string> {
+  const key = namedWitnessKey(name);
+  const line = await witnessCheckpoint(note, key.signer, time);
+  const bytes = Buffer.from(line.trim().split(' ')[2] ?? '', 'base64');
+  bytes.set(parseNoteKey(namedWitness(name)).keyId);
+  return `\u2014 ${name} ${bytes.toString('base64')}\n`;
+}
+
+/** What witnesses add to a bundle that needs them. */
+async function witness(
+  draft: Bundle,
+  { witnesses, namedWitnesses = [], witnessedAt = it.at + 1010 }: Recipe,
+  runs: readonly Run[],
+  idp: NodeKey,
+): Promise<Bundle> {
+  const workers = runs.filter(({ slot }) => slot !== 'trusted');
+  const signing = witnesses ?? workers;
+  let { checkpoint } = draft;
+  const grants: string[] = [];
+  for (const run of signing) {
+    const key = workerKey(run.operator, run.machine);
+    const line = await witnessCheckpoint(draft.checkpoint, key.signer, witnessedAt);
+    if (!checkpoint.includes(line)) checkpoint = addWitness(checkpoint, line);
+    const built = workers.some((one) => one.operator === run.operator && one.machine === run.machine);
+    if (!built) grants.push((await sign('grant', it.makeGrant(key, run.operator, 'worker'), idp)).raw);
+  }
+  for (const name of namedWitnesses)
+    checkpoint = addWitness(checkpoint, await namedLine(name, draft.checkpoint, witnessedAt));
+  return { ...draft, checkpoint, ...(grants.length > 0 && { witnesses: grants }) };
 }
 
 /** What a trusted worker adds to a draft. */

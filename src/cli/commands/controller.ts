@@ -5,7 +5,7 @@ import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { eventPrinter } from '../node-events.ts';
 import { openProject } from '../project.ts';
-import { addresses, hostPort, secondsOf, webAddresses, wholeNumber } from '../values.ts';
+import { addresses, hostPort, secondsOf, webAddresses, wholeNumber, witnessUrls } from '../values.ts';
 import { watchNode } from '../wait.ts';
 
 interface Options {
@@ -16,6 +16,7 @@ interface Options {
   connections?: number;
   grants?: number;
   acceptClock?: boolean;
+  witnessUrl?: ReadonlyMap<string, string>;
   http?: { host: string; port: number };
   httpAnnounce?: string[];
 }
@@ -60,6 +61,7 @@ export const controller: Define = (program, act) => {
       secondsOf,
     )
     .option('--grants <time>', 'how long the grant of a member lasts, at most 24h (default: 24h)', secondsOf)
+    .option('--witness-url <name=url>', 'where a witness is that the charter names; repeatable', witnessUrls)
     .option('--accept-clock', 'go on although the journal is later than now: the clock was wrong then')
     .option('--http <host:port>', 'serve offers, verdicts, bundles and artifacts by HTTP as well', hostPort)
     .option(
@@ -88,6 +90,7 @@ async function run({ cwd, out, signal }: Context, options: Options): Promise<Exi
     ...(options.connections === undefined ? {} : { connections: options.connections }),
     ...(options.slotWait === undefined ? {} : { slotWaitMs: options.slotWait * 1000 }),
     ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),
+    ...(options.witnessUrl === undefined ? {} : { witnessUrls: options.witnessUrl }),
     acceptClock: options.acceptClock ?? false,
     onEvent: eventPrinter(out),
     onFailure: failed,

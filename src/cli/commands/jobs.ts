@@ -28,10 +28,10 @@ async function run(context: Context, { project }: Options): Promise<Exit> {
   if (found.length === 0) out.say('No jobs yet. "quorate run" publishes one.');
   const now = Date.now();
   const rows = found.map(
-    ({ run: id, name, ref, commit, state, level, reason, revoked, artifact, submittedAt }) => [
+    ({ run: id, name, ref, commit, state, level, reason, revoked, missing, artifact, submittedAt }) => [
       shortRun(id),
       name,
-      `${level === null ? state : levelText(level, reason)}${revoked === undefined ? '' : ', revoked'}`,
+      `${level === null ? state : levelText(level, reason)}${revoked === undefined ? '' : ', revoked'}${missing === undefined || level === null ? '' : ', waits for witnesses'}`,
       `${escapeLine(ref, 40)} ${commit.slice(0, 8)}`,
       `${duration(now - submittedAt)} ago`,
       artifact === null ? '' : shortId(artifact),

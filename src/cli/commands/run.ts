@@ -171,7 +171,7 @@ async function follow(
   const history: Progress[] = [];
   let verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
   let idle = setTimeout(() => out.note(noOperatorYet), idleMs);
-  let trusted = false;
+  let awaited = false;
   try {
     for await (const { at, progress } of client.follow(run, limit)) {
       out.value({ event: progress.kind, at, ...progress });
@@ -180,14 +180,15 @@ async function follow(
       // Said by the operators themselves.
       if (progress.kind === 'passed') clearTimeout(idle);
       if (progress.kind === 'leased') {
-        if (progress.slot === 'trusted') trusted = true;
+        if (progress.slot === 'trusted') awaited = true;
         if (progress.slot !== 'trusted' || verdict !== undefined) clearTimeout(idle);
       }
+      if (progress.kind === 'unwitnessed') awaited = true;
       if (progress.kind !== 'verdict') continue;
       verdict = progress;
       if (progress.level !== 'agreed' || until === 'agreed') break;
       clearTimeout(idle);
-      if (!trusted) idle = setTimeout(() => out.note(notTrustedYet), idleMs);
+      if (!awaited) idle = setTimeout(() => out.note(notTrustedYet), idleMs);
     }
     if (verdict?.level !== 'agreed') await logs?.rest();
   } catch (error) {

@@ -5,7 +5,7 @@ import { levelText } from '../dispute.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { failedResults, sayFailure } from '../failure-report.ts';
 import { when } from '../format.ts';
-import { ProgressView } from '../progress.ts';
+import { missingText, ProgressView } from '../progress.ts';
 import { withClient } from '../project-client.ts';
 
 interface Options {
@@ -37,6 +37,7 @@ async function run(context: Context, which: string, { project }: Options): Promi
       `run       ${id}`,
       `job       ${summary.job}`,
       ...(artifact === null ? [] : [`artifact  ${artifact}`]),
+      ...(summary.missing === undefined ? [] : [`waits     ${missingText(summary.missing)}`]),
       ...revokedLines(summary.revoked),
     );
     if (level !== 'failed' && level !== 'disputed') return;

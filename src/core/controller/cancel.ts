@@ -63,7 +63,8 @@ export function endRun(transition: Transition, run: Run, reason: string): void {
     release(run.trusted.live.worker, run.trusted.live.id);
     run.trusted.live = null;
   }
-  // The draft that awaits its co-signature is dropped: it was never published.
+  state.presence.witnessed.delete(run.id);
+  // A draft that awaits signatures is dropped: it was never published.
   state.index.ended(run);
   run.phase = { kind: 'cancelled', reason, published: publishedOf(run) };
   tell(transition, run, { kind: 'cancelled', reason });

@@ -1,20 +1,37 @@
 import { type LogEntry, leaves } from '../documents/index.ts';
 import { assert } from '../errors.ts';
+import type { Backing } from './backing.ts';
 import type { BundleDraft } from './events.ts';
-import { type ControllerState, documentsOf, verdictOf } from './state.ts';
+import { type ControllerState, documentsOf, type LoggedVerdict, publishedOf, type Run } from './state.ts';
 
-/** The parts of a run's bundle, as of its last verdict; undefined before the first one, and once it is stored and the run is over. */
+/** The parts of the bundle of a run's published verdict; undefined before the first one, and once it is stored and the run is over. */
+export function publishedParts(state: ControllerState, runId: string): BundleDraft | undefined {
+  const run = state.runs.get(runId);
+  const published = run === undefined ? null : publishedOf(run);
+  if (run === undefined || published === null) return undefined;
+  return partsOf(state, run, published.verdict, published.backing);
+}
+
+/** The parts of the bundle that a trusted worker is asked to co-sign. */
 export function draftOf(state: ControllerState, runId: string): BundleDraft | undefined {
   const run = state.runs.get(runId);
-  const verdict = run === undefined ? null : verdictOf(run);
-  if (run === undefined || verdict === null) return undefined;
-  const { size, payload, id, index, charter } = verdict;
+  if (run?.phase.kind !== 'cosigning') return undefined;
+  return partsOf(state, run, run.phase.draft, { kind: 'none' });
+}
+
+function partsOf(
+  state: ControllerState,
+  run: Run,
+  { size: ownSize, payload, id, index, charter }: LoggedVerdict,
+  backing: Backing,
+): BundleDraft {
+  const size = backing.kind === 'witnessed' ? backing.size : ownSize;
   const receipts = run.receipts.filter((recorded) => recorded.index < index);
   const entry = (leaf: string, at: number): LogEntry => {
     assert(state.log.leaves(at, at + 1)[0] === leaf, 'the log holds what the run says it does');
     return { leaf, index: at, path: state.log.inclusion(at, size) };
   };
-  const rounds = run.rounds.filter(({ offer }) => offer.index < size);
+  const rounds = run.rounds.filter(({ offer }) => offer.index < ownSize);
   return {
     charter: charter.raw,
     request: run.request.raw,
@@ -35,6 +52,6 @@ export function draftOf(state: ControllerState, runId: string): BundleDraft | un
       }),
       entry(leaves.verdict(id, run.jobId), index),
     ],
-    cosignature: run.phase.kind === 'done' ? run.phase.published.cosignature : null,
+    backing,
   };
 }

@@ -22,6 +22,7 @@ import type {
 import type { ErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { VoidTarget } from '../trust/index.ts';
+import type { Backing, Missing, WitnessedLog } from './backing.ts';
 import type { Dispute } from './dispute-reasons.ts';
 
 /** Timeouts of the controller, in milliseconds. Part of the `started` event, so that a replay uses the same. */
@@ -89,6 +90,8 @@ export type ControllerEvent =
   | { kind: 'cosigned'; run: string; worker: string; verdict: string; signature: string; witness: string }
   /** Absent: of whichever is shown now. */
   | { kind: 'cosign-refused'; run: string; worker: string; verdict?: string; code: string; message: string }
+  /** Witnesses signed this checkpoint, whose root is in hexadecimal; `verdict`: id of the one that waits for them. */
+  | { kind: 'witnessed'; run: string; verdict: string; root: string; log: WitnessedLog }
   /** The bundle of this verdict, an id, is stored and was published. */
   | { kind: 'stored'; run: string; verdict: string }
   | { kind: 'revoke'; token: string; revocation: Verified<Revocation> }
@@ -107,14 +110,7 @@ export interface BundleDraft {
   verdict: Verdict;
   checkpoint: { size: number; root: string };
   entries: LogEntry[];
-  cosignature: Cosignature | null;
-}
-
-/** Of a trusted worker: its signature over the verdict (base64) and its witness line for the checkpoint. */
-export interface Cosignature {
-  worker: string;
-  signature: string;
-  witness: string;
+  backing: Backing;
 }
 
 export type Reply =
@@ -166,6 +162,10 @@ export type Progress =
   /** The draft could not be checked, for a reason that may pass; it is shown again. */
   | { kind: 'cosign-delayed'; worker: string; code: string; message: string }
   | { kind: 'cosign-refused'; worker: string; code: string; message: string }
+  /** Trusted, once so many operators' workers and witnesses of the charter have signed the log. */
+  | { kind: 'witnessing'; operators: number; named: number }
+  /** Some of these are missing. It goes on waiting. */
+  | ({ kind: 'unwitnessed' } & Missing)
   | { kind: 'pin-failed'; artifact: string; detail: string }
   | { kind: 'cancelled'; reason: string }
   | { kind: 'verdict'; level: VerdictLevel; artifact: string | null; reason?: Dispute }

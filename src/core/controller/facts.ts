@@ -10,8 +10,9 @@ import type {
 } from '../documents/index.ts';
 import type { Vote } from '../trust/decide.ts';
 import type { Revoked } from '../trust/revocations.ts';
+import type { BackingFacts } from './backing.ts';
 import type { Dispute } from './dispute-reasons.ts';
-import type { Cosignature, Progress } from './events.ts';
+import type { Progress } from './events.ts';
 
 /** An acknowledged receipt, without its document. Never removed or changed. */
 export interface Recorded extends Vote {
@@ -34,7 +35,7 @@ export interface VerdictFacts {
 /** What is known of a published verdict without its document. */
 export interface PublishedFacts {
   readonly verdict: VerdictFacts;
-  readonly cosignature: Pick<Cosignature, 'worker'> | null;
+  readonly backing: BackingFacts;
   /** Why there was no agreement, where the level is `disputed`. */
   readonly dispute: Dispute | null;
 }
@@ -57,6 +58,8 @@ export type Phase<P extends PublishedFacts = PublishedFacts> =
       /** The trusted worker could not check it, for a reason that may pass; told once. */
       delayed: boolean;
     }
+  /** Trusted without a co-signature, once enough witnesses have signed the log that it is in. */
+  | { kind: 'witnessing'; draft: P['verdict']; published: P | null }
   | { kind: 'done'; published: P }
   /** Ended by its publisher. What was published before stays published. */
   | { kind: 'cancelled'; reason: string; published: P | null };

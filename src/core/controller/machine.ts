@@ -30,6 +30,7 @@ import {
 } from './state.ts';
 import { submit } from './submit.ts';
 import { cosigned, cosignRefused, showAgain, showsAgainAt } from './verdict.ts';
+import { witnessed } from './witness.ts';
 import { giveUpAhead } from './wrong-clock.ts';
 
 /**
@@ -145,6 +146,8 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return withRun(transition, event.run, (run) => cosigned(transition, run, event));
     case 'cosign-refused':
       return withRun(transition, event.run, (run) => cosignRefused(transition, run, event));
+    case 'witnessed':
+      return withRun(transition, event.run, (run) => witnessed(transition, run, event));
     case 'stored':
       return stored(transition, event);
     case 'revoke':
@@ -203,8 +206,7 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   for (const run of [...state.index.open.values()]) giveUpAhead(transition, run);
   for (const id of state.unstored) {
     const run = state.runs.get(id);
-    if (run !== undefined && publishedOf(run) !== null && run.phase.kind !== 'cosigning')
-      transition.out.push({ kind: 'verdict', run: run.id });
+    if (run !== undefined && publishedOf(run) !== null) transition.out.push({ kind: 'verdict', run: run.id });
   }
   for (const run of state.index.open.values()) {
     for (const { id } of liveLeases(run)) state.presence.heard.set(id, { at: now, detachedAt: now });
@@ -245,6 +247,7 @@ function present(transition: Transition, { grant, capabilities }: EventOf<'prese
     role: granted.role,
     enrolled: granted.enrolled,
     capabilities,
+    grant,
   });
   unchanged(transition);
 }

@@ -1,5 +1,15 @@
-import type { Capabilities, Role } from '../documents/index.ts';
+import type { Capabilities, Grant, Role, Verified } from '../documents/index.ts';
+import type { Witnessed } from '../trust/witnesses.ts';
 import type { Timings } from './events.ts';
+
+/** A worker that is connected. */
+export interface Present {
+  operator: string;
+  role: Role;
+  enrolled: number;
+  capabilities: Capabilities;
+  grant: Verified<Grant>;
+}
 
 /**
  * What a controller knows of the connections of this life: who is there, when a lease was last heard of, who has answered an
@@ -8,7 +18,7 @@ import type { Timings } from './events.ts';
  * event of its own, which the machine raises.
  */
 export interface Presence {
-  workers: Map<string, { operator: string; role: Role; enrolled: number; capabilities: Capabilities }>;
+  workers: Map<string, Present>;
   /** By lease. */
   heard: Map<string, { at: number; detachedAt: number | null }>;
   /** Workers that claimed or passed, by offer: its window closes when everybody present has. */
@@ -17,6 +27,8 @@ export interface Presence {
   tokens: WeakMap<object, string>;
   /** Drafts that the trusted worker could not check, by phase of their run: how often, and when each is shown again. */
   retries: WeakMap<object, { tries: number; at: number | null }>;
+  /** Who has witnessed what waits for witnesses, by run: those of the last checkpoint. */
+  witnessed: Map<string, Witnessed>;
 }
 
 export function newPresence(): Presence {
@@ -26,6 +38,7 @@ export function newPresence(): Presence {
     answered: new Map(),
     tokens: new WeakMap(),
     retries: new WeakMap(),
+    witnessed: new Map(),
   };
 }
 

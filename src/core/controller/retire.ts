@@ -1,3 +1,4 @@
+import { backingFacts } from './backing.ts';
 import type { FinishedRun, PublishedFacts } from './facts.ts';
 import { publishedOf, type Run, type Transition } from './state.ts';
 
@@ -40,11 +41,11 @@ function finishedOf(run: Run): FinishedRun | undefined {
   };
 }
 
-function factsOf({ verdict, cosignature, dispute }: PublishedFacts): PublishedFacts {
+function factsOf({ verdict, backing, dispute }: PublishedFacts): PublishedFacts {
   const { id, index, charter, level, outcome, result } = verdict;
   return {
     verdict: { id, index, charter, level, outcome, result },
-    cosignature: cosignature === null ? null : { worker: cosignature.worker },
+    backing: backingFacts(backing),
     dispute,
   };
 }

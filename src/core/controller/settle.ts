@@ -221,11 +221,11 @@ function afterPin(transition: Transition, run: Run): void {
 }
 
 /**
- * A charter came while the trusted worker was asked for its signature: it signs nothing under the one before, so the verdict
- * is made again, where it is the same under the new charter; where it is not, the run is decided on as if nothing had been drafted.
+ * A charter came while the trusted worker was asked for its signature, or witnesses for theirs: a trusted worker signs nothing
+ * under the one before, and other witnesses may be needed. So the verdict is made again, where it is the same under the new charter; where it is not, the run is decided on as if nothing had been drafted.
  */
 export function redraft(transition: Transition, run: Run): void {
-  if (run.phase.kind !== 'cosigning') return;
+  if (!('draft' in run.phase)) return;
   const { level, result } = run.phase.draft;
   const decision = decisionOf(transition, run);
   const same = decision.level === level && decision.result === result;
@@ -235,7 +235,7 @@ export function redraft(transition: Transition, run: Run): void {
 
 /** The draft is not to be signed any more: the run is where it was before there was one. */
 export function withdrawDraft(run: Run): void {
-  if (run.phase.kind !== 'cosigning') return;
+  if (!('draft' in run.phase)) return;
   const { draft, published } = run.phase;
   run.phase =
     draft.level === 'failed' || published === null
@@ -248,7 +248,7 @@ export function decideAgain(transition: Transition, run: Run): void {
   const round = currentRound(run);
   // A round decides at its end, and what is being fetched once it is here.
   if (round === undefined || run.phase.kind === 'building' || run.phase.kind === 'pinning') return;
-  if (run.phase.kind === 'cosigning') {
+  if ('draft' in run.phase) {
     const { level, result } = run.phase.draft;
     const now = decisionOf(transition, run);
     if (now.level === level && now.result === result) return;
@@ -282,8 +282,8 @@ export function expire(transition: Transition, run: Run): void {
     reveal(transition, run, round);
   }
   const published = publishedOf(run);
-  if (run.phase.kind === 'cosigning' && run.phase.published === null) {
-    // Nothing was published, since the trusted worker was the first to deliver. What N operators agree on stands without it.
+  if ('draft' in run.phase && run.phase.published === null) {
+    // Nothing was published, since the trusted worker was the first to deliver, or no checkpoint was made. What N operators agree on stands without it.
     const { level, result } = run.phase.draft;
     const agreed = level === 'trusted' ? recordedWith(run, result) : null;
     if (agreed !== null) return finish(transition, run, publish(transition, run, 'agreed', agreed));
@@ -292,13 +292,12 @@ export function expire(transition: Transition, run: Run): void {
   tell(transition, run, {
     kind: 'unconfirmed',
     round: currentRound(run)?.n ?? 0,
-    says: 'the request ended before a trusted worker had signed',
+    says:
+      run.phase.kind === 'witnessing'
+        ? 'the request ended before enough witnesses had signed the log'
+        : 'the request ended before a trusted worker had signed',
   });
-  // The draft was not co-signed in time; the agreed verdict is published again.
+  // The draft was not signed in time; the agreed verdict is published again.
   const about = recordedWith(run, published.verdict.result);
-  finish(
-    transition,
-    run,
-    run.phase.kind === 'cosigning' ? publish(transition, run, 'agreed', about) : published,
-  );
+  finish(transition, run, 'draft' in run.phase ? publish(transition, run, 'agreed', about) : published);
 }

@@ -11,12 +11,13 @@ import {
 import type { PublishedFacts, RunFacts } from './facts.ts';
 import { revocationsIn } from './revocations.ts';
 import type { ControllerState } from './state.ts';
+import { staysWitnessed } from './witness-count.ts';
 
-/** The revocation that voids a verdict of this run at a log index, whatever its receipts say. */
+/** The revocation that voids a verdict of this run at a log index, whatever its receipts say. `last`: leaf under its checkpoint. */
 export function runRevoked(
   state: ControllerState,
   run: RunFacts,
-  { index, artifact }: Pick<VerdictUse, 'index' | 'artifact'>,
+  { index, artifact, last = index }: Pick<VerdictUse, 'index' | 'artifact'> & { last?: number },
   charter: Verified<Charter> | null = state.charter,
   offers: VerdictUse['offers'] = run.rounds.map(({ offer }) => ({ signer: offer.iss, index: offer.index })),
 ): Revoked | undefined {
@@ -26,7 +27,7 @@ export function runRevoked(
     artifact,
     controller: state.id,
     index,
-    log: { key: charter?.payload.log ?? state.id, last: index },
+    log: { key: charter?.payload.log ?? state.id, last },
     publisher: {
       key: run.request.signer,
       operator: run.publisher.payload.operator,
@@ -40,22 +41,25 @@ export function runRevoked(
 export function verdictStandsNot(
   state: ControllerState,
   run: RunFacts,
-  { verdict, cosignature }: PublishedFacts,
+  published: PublishedFacts,
 ): Revoked | undefined {
+  const { verdict, backing } = published;
   const { index, charter, level, outcome } = verdict;
   const all = revocationsIn(state, charter);
   if (all.length === 0 || level === 'disputed') return undefined;
   const artifact = outcome === null ? null : artifactOf(outcome);
-  const whole = runRevoked(state, run, { index, artifact }, charter);
+  const last = backing.kind === 'witnessed' ? backing.size - 1 : index;
+  const whole = runRevoked(state, run, { index, artifact, last }, charter);
   if (whole !== undefined) return whole;
 
   // Those that it lists.
   const votes = run.receipts.filter((recorded) => recorded.index < index);
   const [voided] = votes.flatMap((vote) => voteRevoked(all, vote) ?? []);
-  const lapsed =
-    cosignature === null ? undefined : revocationAt(all, { kind: 'key', id: cosignature.worker }, index);
+  if (!staysWitnessed(run, published, all)) return all.at(-1);
+  const cosigner = backing.kind === 'cosigned' ? backing.worker : undefined;
+  const lapsed = cosigner === undefined ? undefined : revocationAt(all, { kind: 'key', id: cosigner }, index);
   if (voided === undefined && lapsed === undefined) return undefined;
-  const cosigned = cosignature === null || lapsed !== undefined ? [] : [cosignature.worker];
+  const cosigned = cosigner === undefined || lapsed !== undefined ? [] : [cosigner];
   const decision = decide(
     run.request.payload.policy,
     { votes, trustedKeys: charter.payload.trusted, cosigned, inputs: {} },

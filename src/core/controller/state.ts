@@ -16,7 +16,8 @@ import type { Durability } from '../durability.ts';
 import { assert } from '../errors.ts';
 import type { OpenedRevocation } from '../judge/index.ts';
 import { MerkleTree } from '../transparency/merkle.ts';
-import type { ControllerEffect, ControllerEvent, Cosignature, Progress, Timings } from './events.ts';
+import type { Backing } from './backing.ts';
+import type { ControllerEffect, ControllerEvent, Progress, Timings } from './events.ts';
 import { defaultTimings } from './events.ts';
 import type {
   FinishedRun,
@@ -95,7 +96,7 @@ export interface LoggedVerdict extends VerdictFacts {
 /** A published verdict. */
 export interface Published extends PublishedFacts {
   verdict: LoggedVerdict;
-  cosignature: Cosignature | null;
+  backing: Backing;
 }
 
 /** A run that is open, or whose bundle may not be stored yet: with all its documents. */
@@ -222,11 +223,16 @@ export function publishedOf({ phase }: RunFacts): PublishedFacts | null {
   return 'published' in phase ? phase.published : null;
 }
 
-/** The verdict being co-signed, or else the published one. */
+/** The verdict that waits for a co-signature or for witnesses. */
+export function drafted({ phase }: Run): LoggedVerdict | null {
+  return 'draft' in phase ? phase.draft : null;
+}
+
+/** The verdict that waits, or else the published one. */
 export function verdictOf(run: Run): LoggedVerdict | null;
 export function verdictOf(run: RunFacts): VerdictFacts | null;
 export function verdictOf(run: RunFacts): VerdictFacts | null {
-  return run.phase.kind === 'cosigning' ? run.phase.draft : (publishedOf(run)?.verdict ?? null);
+  return 'draft' in run.phase ? run.phase.draft : (publishedOf(run)?.verdict ?? null);
 }
 
 /** The level that is published. */

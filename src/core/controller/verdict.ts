@@ -10,6 +10,8 @@ import {
 import type { ErrorCode } from '../errors.ts';
 import { assert } from '../errors.ts';
 import { isoTime } from '../time.ts';
+import { needsWitnesses, witnessesNeeded } from '../trust/witnesses.ts';
+import type { Backing } from './backing.ts';
 import { disputeOf } from './dispute.ts';
 import { signedCharter } from './enrolment.ts';
 import type { Recorded } from './facts.ts';
@@ -39,7 +41,10 @@ export function closeOffer(transition: Transition, round: Round): void {
     transition.out.push({ kind: 'unoffer', offer: round.offerId });
 }
 
-/** Ends a run with a verdict about a result, as one of its receipts states it; where the policy requires a co-signature, the draft goes to the trusted worker first. */
+/**
+ * Ends a run with a verdict about a result, as one of its receipts states it. Where the policy requires a co-signature, the
+ * draft goes to the trusted worker first; where it does not, what is trusted waits for witnesses of the log.
+ */
 export function conclude(
   transition: Transition,
   run: Run,
@@ -56,6 +61,17 @@ export function conclude(
     tell(transition, run, { kind: 'cosigning', worker });
     transition.out.push({ kind: 'cosign', run: run.id, worker, lease });
     return;
+  }
+  const { policy } = run.request.payload;
+  if (needsWitnesses(policy, level, about?.outcome ?? null)) {
+    const draft = writeVerdict(transition, run, level, about);
+    run.phase = { kind: 'witnessing', draft, published: publishedOf(run) };
+    transition.state.presence.witnessed.delete(run.id);
+    endBuilding(transition, run);
+    return tell(transition, run, {
+      kind: 'witnessing',
+      ...witnessesNeeded(policy, draft.charter.payload),
+    });
   }
   finish(transition, run, publish(transition, run, level, about));
 }
@@ -126,7 +142,8 @@ export function publish(
   about: Recorded | null,
 ): Published {
   const dispute = level === 'disputed' ? disputeOf(run) : null;
-  const published = { verdict: writeVerdict(transition, run, level, about), cosignature: null, dispute };
+  const verdict = writeVerdict(transition, run, level, about);
+  const published: Published = { verdict, backing: { kind: 'none' }, dispute };
   announce(transition, run, published);
   return published;
 }
@@ -139,8 +156,8 @@ export function cosigned(
 ): void {
   if (run.phase.kind !== 'cosigning' || run.phase.worker !== worker || run.phase.draft.id !== verdict)
     return unchanged(transition);
-  const cosignature = { worker, signature, witness };
-  const published = { verdict: run.phase.draft, cosignature, dispute: null };
+  const backing: Backing = { kind: 'cosigned', worker, cosignature: { worker, signature, witness } };
+  const published = { verdict: run.phase.draft, backing, dispute: null };
   announce(transition, run, published);
   finish(transition, run, published);
 }
@@ -195,7 +212,7 @@ function isPassing(code: string): boolean {
   return /^(?:MESH|CONTROLLER|HOME)_/.test(code) || code === 'INTERNAL';
 }
 
-function announce(transition: Transition, run: Run, { verdict, dispute }: Published): void {
+export function announce(transition: Transition, run: Run, { verdict, dispute }: Published): void {
   const { level, outcome } = verdict;
   run.revoked = null;
   transition.out.push({ kind: 'verdict', run: run.id });
@@ -229,14 +246,20 @@ export function endLeases(
   }
 }
 
+/** Nothing of the run is leased or offered any more. */
+function endBuilding(transition: Transition, run: Run): void {
+  const round = currentRound(run);
+  if (round !== undefined) closeOffer(transition, round);
+  endLeases(transition, run);
+}
+
 /** Ends a run with this as its last verdict: nothing of it is leased or offered any more. */
 export function finish(transition: Transition, run: Run, published: Published): void {
   mustSync(transition);
   run.phase = { kind: 'done', published };
   transition.state.index.ended(run);
-  const round = currentRound(run);
-  if (round !== undefined) closeOffer(transition, round);
-  endLeases(transition, run);
+  transition.state.presence.witnessed.delete(run.id);
+  endBuilding(transition, run);
   if (run.trusted.kind === 'delivered' && run.trusted.live !== null) {
     const { worker, id: lease } = run.trusted.live;
     transition.out.push({ kind: 'reveal', worker, lease });

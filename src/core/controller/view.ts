@@ -4,6 +4,7 @@ import type { Revoked } from '../trust/revocations.ts';
 import type { RunSummary } from '../wire/messages.ts';
 import type { RunFacts } from './facts.ts';
 import { type ControllerState, levelOf, outcomeOf, publishedOf } from './state.ts';
+import { missing } from './witness-count.ts';
 
 const shortest = 8;
 
@@ -13,7 +14,7 @@ function artifactBy(run: RunFacts): string | null {
   return outcome === null ? null : artifactOf(outcome);
 }
 
-export function summaryOf(run: RunFacts): RunSummary {
+export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
   const { repo, ref, commit, policy } = run.request.payload;
   const dispute = publishedOf(run)?.dispute ?? null;
   return {
@@ -28,6 +29,7 @@ export function summaryOf(run: RunFacts): RunSummary {
     ...(dispute !== null && { reason: dispute }),
     artifact: artifactBy(run),
     ...(run.revoked !== null && { revoked: summaryOfRevoked(run.revoked) }),
+    ...(run.phase.kind === 'witnessing' && { missing: missing(state, run, run.phase.draft) }),
     submittedAt: run.submittedAt,
     round: run.rounds.length,
     policy: { agree: policy.agree, of: policy.of, cosign: policy.cosign === 'required' },
@@ -59,7 +61,7 @@ export function summaries(state: ControllerState, max: number): RunSummary[] {
   const newest: RunSummary[] = [];
   for (const run of state.index.latest()) {
     if (newest.length >= max) break;
-    newest.push(summaryOf(run));
+    newest.push(summaryOf(state, run));
   }
   return newest;
 }

@@ -2,7 +2,7 @@ import { limits } from '../limits.ts';
 import { isoTime, secondsOfIso } from '../time.ts';
 import { endRun } from './cancel.ts';
 import { redraft } from './settle.ts';
-import type { Run, Transition } from './state.ts';
+import { drafted, type Run, type Transition } from './state.ts';
 
 /**
  * After a start whose clock is right again, and was ahead before. A run with a round of later ends: a verdict must not be
@@ -17,7 +17,6 @@ export function giveUpAhead(transition: Transition, run: Run): void {
     const reason = `round ${ahead.n} was opened under a clock that was ahead, at ${opened}: no verdict on it would hold (VERDICT_NOT_IN_TIME)`;
     return endRun(transition, run, reason);
   }
-  if (run.phase.kind !== 'cosigning') return;
-  const drafted = secondsOfIso(run.phase.draft.payload.predicate.timeVerified);
-  if (drafted > latest) redraft(transition, run);
+  const draft = drafted(run);
+  if (draft !== null && secondsOfIso(draft.payload.predicate.timeVerified) > latest) redraft(transition, run);
 }

@@ -29,8 +29,10 @@ export const bundleSchema = z.strictObject({
     .min(1)
     .max((documentLimits.slotsMax + 1) * limits.slotLeasesMax * documentLimits.roundsMax),
   verdict: envelope,
-  /** Signed note (C2SP tlog-checkpoint) by the log key, with the trusted worker's witness line where it co-signed. */
+  /** Signed note (C2SP tlog-checkpoint) by the log key, with the lines of its witnesses: the trusted worker's where it co-signed. */
   checkpoint: z.string().min(1).max(8192),
+  /** Grants of those who witnessed the checkpoint and have no receipt here. */
+  witnesses: z.array(jws).min(1).max(documentLimits.slotsMax).optional(),
   entries: z.array(logEntrySchema).min(1).max(2048),
 });
 export type Bundle = z.infer<typeof bundleSchema>;

@@ -14,6 +14,8 @@ export const sessionLimits = {
   receivedBytesPerTurn: 16 * 1024,
   /** The same of answers, which are encoded and not checked. */
   sentBytesPerTurn: 64 * 1024,
+  /** After a start, time for workers to come back and sign the last checkpoint before it is told what it lacks. */
+  lateWitnessMs: 10_000,
   /** Lines of members under a checkpoint, about thirty-five; the rest of it is for its log and for witnesses from outside. */
   memberLinesCharsMax: 6144,
 } as const;

@@ -43,7 +43,7 @@ export function checkContent(before: Verification, content: Content): Verificati
 
 /**
  * Adds a step to a verification that held: whether the evidence is recent enough by the caller's clock, `now` in ms. Its age
- * counts from the verdict or, where that is earlier, from the trusted worker's signature: the controller alone says when it
+ * counts from the verdict or, where that is earlier, from the first signature of a trusted worker or witness: the controller alone says when it
  * decided. A time in the future would never grow old, so it is refused too.
  */
 export function checkAge(

@@ -20,6 +20,11 @@ export type { ExclusionReason } from './rules.ts';
 /** CID of the empty directory: as easy to agree on as no output. */
 export const emptyTree = 'bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354';
 
+/** Whether it is easy to agree on without building anything: no outputs at all. */
+export function isCheap(outcome: Outcome): boolean {
+  return outcome.kind === 'exit' && (outcome.artifact === null || outcome.artifact === emptyTree);
+}
+
 /** A result with at least one counted vote, and its level. */
 export interface RankedResult {
   outcome: Exit;
@@ -187,7 +192,7 @@ function rankedResult(
   const contradicted = asked('contradiction') && agreeing.length < trusted.length;
   // A co-signature counts only beside its signer's own receipt for the same result.
   const cosigned = agreeing.some(({ worker }) => evidence.cosigned.includes(worker));
-  const cheap = asked('empty-result') && (outcome.artifact === null || outcome.artifact === emptyTree);
+  const cheap = asked('empty-result') && isCheap(outcome);
   const needed = (policy.cosign === 'required' && asked('co-signature')) || cheap;
   const full = cosigned || !needed;
   const inputs = !asked('inputs') || Object.values(evidence.inputs).every((level) => level === 'trusted');

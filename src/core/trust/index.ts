@@ -4,3 +4,4 @@ export * from './draw.ts';
 export { checkEquivocation, type Equivocation, revokedByEquivocation } from './equivocation.ts';
 export { checkStands, type Revoked, revokedBy, sayRevoked, type VoidTarget } from './revocations.ts';
 export * from './verify.ts';
+export { isWitnessed } from './witnesses.ts';

@@ -46,7 +46,10 @@ export function revocationAt(all: readonly Revoked[], what: VoidTarget, index: n
 }
 
 /** The revocation for which a receipt is no vote. */
-export function voteRevoked(all: readonly Revoked[], vote: Vote): Revoked | undefined {
+export function voteRevoked(
+  all: readonly Revoked[],
+  vote: Pick<Vote, 'worker' | 'operator' | 'issuer' | 'index' | 'role'>,
+): Revoked | undefined {
   const { worker, operator, issuer, index, role } = vote;
   return (
     revocationAt(all, { kind: 'key', id: worker }, index) ??

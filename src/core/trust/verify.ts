@@ -23,9 +23,18 @@ import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';
 import { openReceipts } from './steps/receipts.ts';
 import { checkRevocations } from './steps/revocations.ts';
-import { plural, sayCosigners, sayDecision, sayExpected, sayRevocations } from './steps/sentences.ts';
+import {
+  plural,
+  sayCosigners,
+  sayDecision,
+  sayExpected,
+  sayRevocations,
+  sayWitnessed,
+} from './steps/sentences.ts';
 import { checkTimes } from './steps/times.ts';
 import { factsOf, openVerdict } from './steps/verdict.ts';
+import { checkWitnesses } from './steps/witnesses.ts';
+import type { Witnessed } from './witnesses.ts';
 
 export type { Expected } from './steps/context.ts';
 
@@ -75,7 +84,9 @@ export interface VerifiedFacts {
   inputs: string[];
   /** When the controller says it decided, ISO 8601. */
   time: string;
-  /** When the first of the trusted workers that signed saw it in the log, by its own clock; null where none did. */
+  /** Who signed the log that it is in, where no co-signature is required: operators, and witnesses that the charter names. */
+  witnesses: { operators: string[]; named: string[] };
+  /** When the first of the trusted workers or witnesses that signed saw it in the log, by its own clock; null where none did. */
   witnessed: string | null;
 }
 
@@ -172,14 +183,16 @@ export async function verifyBy(
     const decided = decideAgain(ask, opened, logged, what === 'draft');
     passed(sayDecision(decided, policy));
 
+    let witnessed: Witnessed | null = null;
     if (what === 'whole') {
       step = 'co-signature';
       checkCosignature(ask, opened, logged, decided.cosigners);
-      passed(sayCosigners(decided.cosigners));
+      witnessed = await checkWitnesses(ask, opened, logged);
+      passed(witnessed === null ? sayCosigners(decided.cosigners) : sayWitnessed(witnessed));
     }
 
     step = 'expected';
-    const facts = collectFacts(ask, opened, logged, decided);
+    const facts = collectFacts(ask, opened, logged, { ...decided, witnessed });
     checkExpected(ask, facts);
     passed(sayExpected(expected));
     return { ok: true, level: decided.level, steps, code: null, facts };
@@ -199,13 +212,13 @@ function collectFacts(
   ask: Ask,
   { request, job, jobId, verdict }: Opened,
   logged: Logged,
-  { operators, cosigners }: Decided,
+  { operators, cosigners, witnessed }: Decided & { witnessed: Witnessed | null },
 ): VerifiedFacts {
   const { repo, ref, commit, policy } = request.payload;
   const { outcome, receipts } = factsOf(verdict);
   const artifact = outcome === null ? null : artifactOf(outcome);
   const { predicate } = verdict.payload;
-  const witnesses = witnessTimes(logged, cosigners);
+  const times = [...witnessTimes(logged, cosigners), ...(witnessed?.times ?? [])];
   const about = ask.resultOf(verdict.payload);
   const alike = new Set(logged.votes.flatMap(({ receipt, result }) => (result === about ? [receipt] : [])));
   return {
@@ -223,7 +236,8 @@ function collectFacts(
     cosigners,
     inputs: [...new Set(Object.values(job.inputs))],
     time: predicate.timeVerified,
-    witnessed: witnesses.length === 0 ? null : isoTime(Math.min(...witnesses) * 1000),
+    witnesses: { operators: witnessed?.operators ?? [], named: witnessed?.named ?? [] },
+    witnessed: times.length === 0 ? null : isoTime(Math.min(...times) * 1000),
   };
 }
 

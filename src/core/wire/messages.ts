@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { cid, count, multiaddr, name, peerId, sha256, text } from '../documents/base.ts';
 import { reasonOf } from '../documents/canonical.ts';
+import { documentLimits } from '../documents/limits.ts';
 import { capabilitiesSchema } from '../documents/round.ts';
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
@@ -143,6 +144,16 @@ export const runSummarySchema = z.strictObject({
   reason: text(40).optional(),
   artifact: cid.nullable(),
   revoked: revokedSchema.optional(),
+  /** Of a run that waits for witnesses of the log: who has signed and who has not. */
+  missing: z
+    .strictObject({
+      operators: z.array(name).max(documentLimits.slotsMax),
+      operatorsNeeded: count,
+      named: z.array(text(128)).max(documentLimits.charterWitnessesMax),
+      namedNeeded: count,
+      namedMissing: z.array(text(128)).max(documentLimits.charterWitnessesMax),
+    })
+    .optional(),
   submittedAt: count,
   round: count,
   policy: z.strictObject({ agree: count, of: count, cosign: z.boolean() }),

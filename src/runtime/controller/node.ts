@@ -26,6 +26,7 @@ import { ControllerImages } from './images.ts';
 import { boundOf, holdersOf, Keeper } from './keep.ts';
 import { controllerNodeLimits } from './limits.ts';
 import { openLogFiles } from './log-files.ts';
+import { NamedWitnesses } from './named-witnesses.ts';
 import { type PublicView, publicView } from './public-view.ts';
 import { refreshCharter } from './refresh-charter.ts';
 
@@ -40,6 +41,8 @@ export interface ControllerOptions {
   slotWaitMs?: number;
   /** Lifetime of the grants of members; a day by default, which is the most. */
   grantMs?: number;
+  /** Where the witnesses of others are that the charter names, by name. */
+  witnessUrls?: ReadonlyMap<string, string>;
   /** The clock is right now, and was wrong when the journal was last written. */
   acceptClock?: boolean;
   onEvent(event: NodeEvent): void;
@@ -124,10 +127,17 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const keeper = new Keeper(context, stop.signal);
     const pins = new ArtifactPins(context, stop.signal);
     const pace = new Buckets(controllerNodeLimits.peerTurnsPerSecond, controllerNodeLimits.peerTurnsBurst);
+    const signing = signingOf(folder.controller.signer);
+    const named = new NamedWitnesses({
+      urls: options.witnessUrls ?? new Map(),
+      verifier: signing.documents.verifier,
+      closing: stop.signal,
+      tell,
+    });
     let feedUrls: readonly string[] = [];
     const sessions = new ControllerSessions({
       project: folder.project,
-      signing: signingOf(folder.controller.signer),
+      signing,
       idp: folder.idp.signer,
       clock,
       machine,
@@ -138,7 +148,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
       bundles,
       checkpointFile: openCheckpointFile(join(folder.dir, 'checkpoint.txt')),
       logEvidence,
-      externalWitnesses: () => [],
+      externalWitnesses: () =>
+        machine.state.charter === null ? [] : named.of(machine.state.charter.payload),
       logFiles: openLogFiles(join(folder.dir, 'logs')),
       needImage: (image) => images.need(image),
       refreshCharter: () => refreshCharter(context),

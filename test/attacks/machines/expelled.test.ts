@@ -36,7 +36,7 @@ describe('operators that were hijacked, and revoked', () => {
     await playRound(bench, run, { mallory: evil, moe: evil, ada: right });
     expect(isTrusted(bench, run)).toBe(true);
     await bench.revoke(mallory, { since: 0 });
-    return summaryOf(bench.run(run)).revoked !== undefined;
+    return summaryOf(bench.controller.state, bench.run(run)).revoked !== undefined;
   }
   it('took their verdict with them: it is told to stand no more', async () => {
     expect(await foundOut('on')).toBe(true);

@@ -56,6 +56,17 @@ export const other = exited(B);
 export const failed = exited(null, 1);
 export const aborted: Outcome = { kind: 'aborted', reason: 'memory', detail: 'killed' };
 
+export interface Witnessing {
+  keys?: string[];
+  named?: string[];
+  /** In seconds. */
+  time?: number;
+  grants?: Verified<Grant>[];
+  size?: number;
+  root?: string;
+  verdict?: string;
+}
+
 type Kind<T extends { kind: string }, K extends T['kind']> = Extract<T, { kind: K }>;
 
 /**
@@ -73,6 +84,8 @@ export class Bench {
   /** Everything that came out, oldest first. */
   readonly effects: ControllerEffect[] = [];
   readonly replies = new Map<string, Reply[]>();
+  /** Workers that delivered witness at once what waits for witnesses. */
+  witnessing = true;
   readonly #grants = new Map<string, Verified<Grant>>();
   readonly #jobs = new Map<string, Job>();
   #tokens = 0;
@@ -101,7 +114,45 @@ export class Bench {
         this.replies.set(effect.token, [...(this.replies.get(effect.token) ?? []), effect.reply]);
     }
     const raised = effects.flatMap((effect) => (effect.kind === 'raise' ? this.send(effect.event) : []));
-    return [...effects, ...raised];
+    const witnessed = this.witnessing ? this.#witnessAll() : [];
+    return [...effects, ...raised, ...witnessed];
+  }
+
+  #witnessAll(): ControllerEffect[] {
+    const waiting = [...this.controller.state.index.open.values()].filter(
+      ({ phase }) => phase.kind === 'witnessing' && phase.published === null,
+    );
+    return waiting.flatMap(({ id }) => this.witness(id));
+  }
+
+  /**
+   * A round of checkpoints ends: these workers have signed, by default all that delivered, and these witnesses of others.
+   * `over`: what else the event says.
+   */
+  witness(
+    id: string,
+    { keys, named = [], time = Math.floor(this.now / 1000), grants = [], ...over }: Witnessing = {},
+  ): ControllerEffect[] {
+    const { log, runs } = this.controller.state;
+    const { receipts, phase } = runs.get(id) ?? { receipts: [], phase: {} };
+    const delivered = receipts.flatMap(({ slot, worker }) => (slot === 'trusted' ? [] : [worker]));
+    const workers = keys?.map((key) => this.id(key)) ?? delivered;
+    const size = over.size ?? log.size;
+    return this.send({
+      kind: 'witnessed',
+      run: id,
+      verdict: over.verdict ?? ('draft' in phase ? phase.draft.id : ''),
+      root: over.root ?? log.root(Math.min(size, log.size)),
+      log: {
+        size,
+        note: `note of ${size}`,
+        lines: {
+          keys: workers.map((witness) => ({ witness, time })),
+          named: named.map((name) => ({ name, time })),
+        },
+        grants,
+      },
+    });
   }
 
   /** Lets `ms` pass; ticks come when they are due. Returns what they brought. */
@@ -132,6 +183,13 @@ export class Bench {
 
   token(name: string): string {
     return `${name} ${++this.#tokens}`;
+  }
+
+  /** The name of a member's key. */
+  nameOf(id: string): string {
+    const name = [...this.#grants.keys()].find((key) => this.id(key) === id);
+    if (name === undefined) throw new Error(`${id} is no member`);
+    return name;
   }
 
   /** What the last call with a token was answered. */
@@ -239,7 +297,7 @@ export class Bench {
   /** What came of a run so far. */
   result(id: string) {
     const run = this.facts(id);
-    const { state, level, reason: dispute = null } = summaryOf(run);
+    const { state, level, reason: dispute = null } = summaryOf(this.controller.state, run);
     const whole = this.controller.state.runs.get(id);
     return {
       state,

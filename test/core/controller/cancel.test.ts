@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
-import { draftOf } from '../../../src/core/controller/draft.ts';
+import { publishedParts } from '../../../src/core/controller/draft.ts';
 import { summaryOf } from '../../../src/core/controller/view.ts';
 import { type Bench, leasedRound, projectOf } from './bench.ts';
 
@@ -28,7 +28,11 @@ describe('a run that its publisher cancels', () => {
     expect(effects.filter(({ kind }) => kind === 'verdict' || kind === 'reveal')).toEqual([]);
     expect(bench.progress(run, 'cancelled')).toEqual([{ kind: 'cancelled', reason: 'wrong branch' }]);
     expect(bench.progress(run, 'verdict')).toEqual([]);
-    expect(summaryOf(bench.facts(run))).toMatchObject({ state: 'cancelled', level: null, artifact: null });
+    expect(summaryOf(bench.controller.state, bench.facts(run))).toMatchObject({
+      state: 'cancelled',
+      level: null,
+      artifact: null,
+    });
     expect(bench.controller.state.leases.size).toBe(0);
     expect(bench.controller.nextDeadline()).toBeUndefined();
     expect(await bench.deliver('ada', leases.get('ada'))).toMatchObject({ code: 'RECEIPT_STALE_FENCE' });
@@ -69,9 +73,9 @@ describe('a run that its publisher cancels', () => {
     expect(bench.facts(run).phase).toMatchObject({ kind: 'cancelled', reason: 'wrong branch' });
     // What was agreed before is out, and is all there is after a restart.
     expect((await bench.restart()).map(({ kind }) => kind)).toEqual(['verdict']);
-    const draft = draftOf(bench.controller.state, run);
+    const draft = publishedParts(bench.controller.state, run);
     expect(draft?.verdict.predicate.quorate_verdict.level).toBe('agreed');
-    expect(draft?.cosignature).toBe(null);
+    expect(draft?.backing).toEqual({ kind: 'none' });
   });
 
   it('once agreed stays agreed, and is not taken further', async () => {
@@ -79,7 +83,10 @@ describe('a run that its publisher cancels', () => {
     for (const [key, lease] of leases) await bench.deliver(key, lease);
     bench.pinned(run);
     cancel(bench, run);
-    expect(summaryOf(bench.facts(run))).toMatchObject({ state: 'cancelled', level: 'agreed' });
+    expect(summaryOf(bench.controller.state, bench.facts(run))).toMatchObject({
+      state: 'cancelled',
+      level: 'agreed',
+    });
     expect(await bench.deliver('trusted', trusted)).toMatchObject({ code: 'RECEIPT_STALE_FENCE' });
   });
 

@@ -1,5 +1,6 @@
 import { standIn } from '../../../simulations/keys.ts';
-import { draftOf } from '../../../src/core/controller/draft.ts';
+import type { WitnessedLog } from '../../../src/core/controller/backing.ts';
+import { draftOf, publishedParts } from '../../../src/core/controller/draft.ts';
 import { cosignStatement, decodeBundle, signStatement } from '../../../src/core/documents/index.ts';
 import { assembleBundle } from '../../../src/core/sessions/controller/bundle.ts';
 import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../../src/core/transparency/index.ts';
@@ -7,15 +8,31 @@ import { verifyBundle } from '../../../src/core/trust/index.ts';
 import type { Bench } from './bench.ts';
 
 export const draftIn = ({ controller }: Bench, run: string) => {
-  const found = draftOf(controller.state, run);
+  const found = draftOf(controller.state, run) ?? publishedParts(controller.state, run);
   if (found === undefined) throw new Error('there is a verdict');
   return found;
 };
 
-/** What `verify` says of a run's last verdict: its level, or the code of what does not hold. */
+/** The note that these workers and the log signed. */
+async function noteOf(bench: Bench, root: string, { size, lines }: WitnessedLog): Promise<string> {
+  const { project, controller, keys } = bench.paper;
+  let note = await signCheckpoint(formatCheckpoint({ project, size, root }), controller);
+  for (const { witness, time } of lines.keys)
+    note += await witnessCheckpoint(note, keys.signer(bench.nameOf(witness)), time);
+  return note;
+}
+
+/** What `verify` says of a run's published verdict: its level, or the code of what does not hold. */
 export async function verified(bench: Bench, run: string): Promise<string | null> {
   const { paper } = bench;
-  const bundle = await assembleBundle(draftIn(bench, run), paper.project, paper.controller);
+  const parts = publishedParts(bench.controller.state, run);
+  if (parts === undefined) return null;
+  const { backing, checkpoint } = parts;
+  if (backing.kind === 'witnessed') {
+    const note = await noteOf(bench, checkpoint.root, backing.log);
+    parts.backing = { ...backing, log: { ...backing.log, note } };
+  }
+  const bundle = await assembleBundle(parts, paper.project, paper.controller);
   const { ok, level, code } = await verifyBundle(
     decodeBundle(bundle),
     { project: paper.project },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { snapshot } from '../../../simulations/snapshot.ts';
-import { draftOf } from '../../../src/core/controller/draft.ts';
+import { publishedParts } from '../../../src/core/controller/draft.ts';
 import { Controller } from '../../../src/core/controller/machine.ts';
 import { summaries } from '../../../src/core/controller/view.ts';
 import { type Bench, built, deliverAll, leasedRound, other, timings } from './bench.ts';
@@ -28,13 +28,13 @@ describe('a run that is over', () => {
     const { bench, run } = await trustedRun();
     const { state } = bench.controller;
     const listed = summaries(state, 10);
-    expect(draftOf(state, run)).toBeDefined();
+    expect(publishedParts(state, run)).toBeDefined();
     bench.send({ kind: 'stored', run, verdict: 'another one' });
     expect([bench.durability, state.runs.size]).toEqual(['none', 1]);
     bench.store(run);
     expect([bench.durability, state.runs.size, state.unstored.size]).toEqual(['lazy', 0, 0]);
     expect(snapshot(state)).not.toContain('quorate_receipt');
-    expect(draftOf(state, run)).toBeUndefined();
+    expect(publishedParts(state, run)).toBeUndefined();
     expect(summaries(state, 10)).toEqual(listed);
   });
 
@@ -62,7 +62,7 @@ describe('a run that is over', () => {
     await deliverAll(bench, leases, []);
     bench.pinned(run);
     bench.send({ kind: 'cancel', token: 'c', which: run, by: bench.id('publisher'), reason: 'wrong branch' });
-    expect(draftOf(bench.controller.state, run)).toBeDefined();
+    expect(publishedParts(bench.controller.state, run)).toBeDefined();
     bench.store(run);
     expect(bench.controller.state.runs.size).toBe(0);
     expect(bench.result(run)).toMatchObject({ level: 'agreed', state: 'cancelled' });
@@ -94,7 +94,7 @@ describe('an agreement that waits for the trusted worker', () => {
     expect(bench.controller.state.unstored.size).toBe(0);
     await bench.deliver('trusted', trusted);
     bench.cosign(run);
-    expect(draftOf(bench.controller.state, run)?.receipts).toHaveLength(4);
+    expect(publishedParts(bench.controller.state, run)?.receipts).toHaveLength(4);
   });
 });
 
@@ -113,10 +113,10 @@ describe('a start', () => {
 
   it('without a bundle that was stored has its documents, and has it made again', async () => {
     const { bench, run } = await trustedRun();
-    const draft = draftOf(bench.controller.state, run);
+    const draft = publishedParts(bench.controller.state, run);
     bench.store(run);
     bench.replay(new Set());
-    expect(draftOf(bench.controller.state, run)).toEqual(draft);
+    expect(publishedParts(bench.controller.state, run)).toEqual(draft);
     const effects = await bench.start({ epoch: 2 });
     expect(effects.filter(({ kind }) => kind === 'verdict')).toEqual([{ kind: 'verdict', run }]);
     bench.store(run);

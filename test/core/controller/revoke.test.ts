@@ -74,7 +74,11 @@ describe('a revocation', () => {
     const before = snapshot(bench.controller.state);
     bench.replay();
     expect(snapshot(bench.controller.state)).toBe(before);
-    expect(summaryOf(bench.run(run)).revoked).toMatchObject({ what: 'operator', id: 'ada', since });
+    expect(summaryOf(bench.controller.state, bench.run(run)).revoked).toMatchObject({
+      what: 'operator',
+      id: 'ada',
+      since,
+    });
   });
 });
 
@@ -129,7 +133,7 @@ describe('a revoked operator', () => {
   it('keeps the votes of before, and what they made', async () => {
     const { bench, run } = await trustedRun();
     await bench.revoke(operator('ada'));
-    expect(summaryOf(bench.run(run)).revoked).toBeUndefined();
+    expect(summaryOf(bench.controller.state, bench.run(run)).revoked).toBeUndefined();
     expect(bench.progress(run, 'revoked')).toEqual([]);
   });
 });
@@ -143,7 +147,7 @@ describe.each([
     const published = JSON.stringify(bench.result(run));
     const verdicts = bench.all('verdict').length;
     await bench.revoke(operator('ada'), { since, reason: 'hijacked' });
-    expect(summaryOf(bench.facts(run)).revoked).toEqual({
+    expect(summaryOf(bench.controller.state, bench.facts(run)).revoked).toEqual({
       what: 'operator',
       id: 'ada',
       since,
@@ -229,14 +233,17 @@ describe('a run that is not over', () => {
     await bench.revoke(operator('ada'), { since });
     expect(bench.offer.round).toBe(2);
     expect(bench.progress(run, 'revoked')).toMatchObject([{ artifact: A, id: 'ada' }]);
-    expect(summaryOf(bench.run(run))).toMatchObject({ level: null, revoked: { id: 'ada' } });
+    expect(summaryOf(bench.controller.state, bench.run(run))).toMatchObject({
+      level: null,
+      revoked: { id: 'ada' },
+    });
     await bench.deliver('trusted', trusted);
     await deliverAll(bench, await bench.lease('dan', 'eve'), [built, built]);
     bench.drive(timings.windowMs + timings.slotFillMs);
     bench.pinned(run);
     bench.cosign(run);
     expect(bench.result(run)).toMatchObject({ level: 'trusted', state: 'done' });
-    expect(summaryOf(bench.run(run)).revoked).toBeUndefined();
+    expect(summaryOf(bench.controller.state, bench.run(run)).revoked).toBeUndefined();
   });
 
   it('drops the draft that waits for its co-signature when it would not stand', async () => {

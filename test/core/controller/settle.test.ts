@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { treeCid } from '../../../simulations/paperwork.ts';
-import { draftOf } from '../../../src/core/controller/draft.ts';
+import { draftOf, publishedParts } from '../../../src/core/controller/draft.ts';
 import { summaryOf } from '../../../src/core/controller/view.ts';
 import { idOf, type Outcome } from '../../../src/core/documents/index.ts';
 import {
@@ -149,7 +149,7 @@ describe('no agreement', () => {
     await deliverAll(bench, leases, outcomes);
     // A slot whose run was aborted may be leased again, and nobody is left to take it.
     bench.drive(timings.windowMs + timings.slotFillMs);
-    expect(summaryOf(bench.facts(run))).toMatchObject({ level: 'disputed', reason });
+    expect(summaryOf(bench.controller.state, bench.facts(run))).toMatchObject({ level: 'disputed', reason });
     expect(bench.facts(run).history.at(-1)?.progress).toMatchObject({ kind: 'verdict', reason });
   });
 
@@ -157,7 +157,10 @@ describe('no agreement', () => {
     const { bench, run, leases } = await leasedRound(none);
     expect(leases.size).toBe(3);
     bench.drive(timings.leaseSilenceMs + timings.windowMs + timings.slotFillMs);
-    expect(summaryOf(bench.facts(run))).toMatchObject({ level: 'disputed', reason: 'not-built' });
+    expect(summaryOf(bench.controller.state, bench.facts(run))).toMatchObject({
+      level: 'disputed',
+      reason: 'not-built',
+    });
   });
 
   it('since nobody could take a slot says so, with what each of them lacked', async () => {
@@ -180,9 +183,15 @@ describe('no agreement', () => {
       { round: 1, operator: 'ada', reason: 'the job wants 64 cpus, the host lends 2' },
     ]);
     bench.drive(timings.windowMs + timings.slotFillMs);
-    expect(summaryOf(bench.facts(run))).toMatchObject({ level: 'disputed', reason: 'not-taken' });
+    expect(summaryOf(bench.controller.state, bench.facts(run))).toMatchObject({
+      level: 'disputed',
+      reason: 'not-taken',
+    });
     bench.replay();
-    expect(summaryOf(bench.facts(run))).toMatchObject({ level: 'disputed', reason: 'not-taken' });
+    expect(summaryOf(bench.controller.state, bench.facts(run))).toMatchObject({
+      level: 'disputed',
+      reason: 'not-taken',
+    });
   });
 
   it('is no reason of a run that has a verdict', async () => {
@@ -190,7 +199,7 @@ describe('no agreement', () => {
     await deliverAll(bench, leases, []);
     bench.pinned(run);
     expect(bench.result(run)).toMatchObject({ level: 'trusted', dispute: null });
-    expect(summaryOf(bench.facts(run))).not.toHaveProperty('reason');
+    expect(summaryOf(bench.controller.state, bench.facts(run))).not.toHaveProperty('reason');
   });
 
   it('opens a new round with operators that took part in none', async () => {
@@ -356,7 +365,9 @@ describe("the request's time", () => {
     await bench.deliver('trusted', trusted);
     expect(draftOf(bench.controller.state, run)?.verdict.predicate.quorate_verdict.level).toBe('trusted');
     bench.drive(20_000);
-    expect(draftOf(bench.controller.state, run)?.verdict.predicate.quorate_verdict.level).toBe('agreed');
+    expect(publishedParts(bench.controller.state, run)?.verdict.predicate.quorate_verdict.level).toBe(
+      'agreed',
+    );
     expect(bench.all('reveal').at(-1)?.worker).toBe(bench.id('trusted'));
   });
 

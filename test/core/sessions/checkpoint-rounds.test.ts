@@ -22,6 +22,8 @@ class Rounds {
   readonly bench: Bench;
   readonly pushed: string[] = [];
   readonly ended: WitnessedCheckpoint[] = [];
+  readonly grown: WitnessedCheckpoint[] = [];
+  urgent = false;
   readonly told: string[] = [];
   readonly present: string[] = [];
   saved: string | undefined;
@@ -74,8 +76,13 @@ class Rounds {
   async start(): Promise<void> {
     await this.rounds.load();
     const keys = this.present.map((name) => this.bench.id(name));
-    this.rounds.start({ present: keys, checkpoint: (note) => this.pushed.push(note) }, (ended) =>
-      this.ended.push(ended),
+    this.rounds.start(
+      { present: keys, checkpoint: (note) => this.pushed.push(note) },
+      {
+        isUrgent: () => this.urgent,
+        grown: (checkpoint) => this.grown.push(checkpoint),
+        ended: (checkpoint) => this.ended.push(checkpoint),
+      },
     );
     await settled();
   }

@@ -237,16 +237,16 @@ describe('bundles and a process that ends at any time', () => {
     desk.bench.replay(new Set());
     await desk.bench.start({ epoch: 1 });
     await desk.perform(true);
-    expect(await desk.levelOf(run)).not.toBe('COSIGN_MISSING');
+    expect(await desk.levelOf(run)).toBe('agreed');
     await desk.cosign(run);
     await desk.perform();
     expect(await desk.levelOf(run)).toBe('trusted');
   });
 
-  it('one that was stored without the co-signature is replaced by the one with it', async () => {
+  it('one that is published again while the co-signature is awaited is that of what was agreed', async () => {
     const run = await awaitingSignature();
     await desk.publish(run);
-    expect(await desk.levelOf(run)).toBe('COSIGN_MISSING');
+    expect(await desk.levelOf(run)).toBe('agreed');
     await desk.cosign(run);
     await desk.perform();
     expect(await desk.levelOf(run)).toBe('trusted');

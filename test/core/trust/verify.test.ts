@@ -1,8 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Bundle, decodeBundle, encodeBundle } from '../../../src/core/documents/index.ts';
+import { isoTime } from '../../../src/core/time.ts';
+import { checkAge } from '../../../src/core/trust/index.ts';
 import { checkEvidence, type Expected, verifyBundle } from '../../../src/core/trust/verify.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
+  at,
   cidOf,
   controller,
   cosign,
@@ -11,6 +14,7 @@ import {
   keyRevoked,
   log,
   makeProject,
+  namedWitness,
   type Project,
   policy,
   project,
@@ -89,7 +93,15 @@ describe('a valid bundle', () => {
 
   it('is trusted without a co-signature where the policy and the floor allow it', async () => {
     const { bundle } = await makeProject({ own: null, policy: { ...policy, cosign: 'none' } });
-    expect(await verify(bundle)).toMatchObject({ ok: true, level: 'trusted', facts: { cosigners: [] } });
+    expect(await verify(bundle)).toMatchObject({
+      ok: true,
+      level: 'trusted',
+      facts: {
+        cosigners: [],
+        witnesses: { operators: ['ada', 'bob', 'cyd'], named: [] },
+        witnessed: isoTime((at + 1010) * 1000),
+      },
+    });
   });
 
   it('reports a failure and a dispute as such', async () => {
@@ -116,6 +128,118 @@ describe('a valid bundle', () => {
     expect(result).toMatchObject({ ok: true, level: 'trusted', facts: { artifact: cidOf('good') } });
     expect(result.facts?.operators).toEqual(['cyd', 'dan']);
     expect(result.facts?.dissent.map(({ operator }) => operator)).toEqual(['ada', 'bob']);
+  });
+});
+
+describe('witnesses, where no co-signature is required', () => {
+  const open: Recipe = { own: null, policy: { ...policy, cosign: 'none' } };
+  const names = ['w.example', 'v.example'];
+  const named = (need: number): Recipe => ({
+    ...open,
+    charter: (charter) => ({ ...charter, witnesses: { need, keys: names.map(namedWitness) } }),
+  });
+  const by = (...operators: string[]) => operators.map((operator) => ({ operator }));
+
+  it.each<[string, Recipe, Partial<Expected>, string | null]>([
+    ['as many operators as agree', { ...open, witnesses: by('ada', 'cyd') }, {}, null],
+    ['one fewer', { ...open, witnesses: by('ada') }, {}, 'WITNESS_OPERATORS_MISSING'],
+    [
+      'operators without a receipt, whose grants are there',
+      { ...open, witnesses: by('fay', 'gus') },
+      {},
+      null,
+    ],
+    [
+      'operators whose grants are not there',
+      { ...open, witnesses: by('fay', 'gus'), bundle: ({ witnesses: _, ...bundle }) => bundle },
+      {},
+      'WITNESS_OPERATORS_MISSING',
+    ],
+    [
+      'a publisher of the project',
+      {
+        ...open,
+        witnesses: by('ada', 'fay'),
+        bundle: (bundle) => ({ ...bundle, witnesses: [bundle.publisher] }),
+      },
+      {},
+      'WITNESS_OPERATORS_MISSING',
+    ],
+    ['one minute before the verdict: clocks differ', { ...open, witnessedAt: at + 940 }, {}, null],
+    ['earlier than that', { ...open, witnessedAt: at + 939 }, {}, 'WITNESS_OPERATORS_MISSING'],
+    [
+      'one whose key was revoked before the checkpoint',
+      { ...open, witnesses: by('ada', 'bob') },
+      { revocations: [keyRevoked(workerKey('bob').id, 8)] },
+      'WITNESS_OPERATORS_MISSING',
+    ],
+    [
+      'one that was revoked later',
+      { ...open, witnesses: by('ada', 'bob') },
+      { revocations: [keyRevoked(workerKey('bob').id, 9)] },
+      null,
+    ],
+    [
+      'one whose operator was revoked',
+      { ...open, witnesses: by('ada', 'bob') },
+      { revocations: [{ ...keyRevoked('bob', 8), what: { kind: 'operator', id: 'bob' } }] },
+      'WITNESS_OPERATORS_MISSING',
+    ],
+    ['one of two that the charter names', { ...named(1), namedWitnesses: ['v.example'] }, {}, null],
+    [
+      'one where it asks for two',
+      { ...named(2), namedWitnesses: ['v.example'] },
+      {},
+      'CHARTER_WITNESS_MISSING',
+    ],
+    [
+      'both of them, and no worker',
+      { ...named(2), namedWitnesses: names, witnesses: [] },
+      {},
+      'WITNESS_OPERATORS_MISSING',
+    ],
+    [
+      'both of them, before the verdict',
+      {
+        ...named(1),
+        bundle: (bundle) => bundle,
+        namedWitnesses: names,
+        witnessedAt: at + 900,
+      },
+      {},
+      'WITNESS_OPERATORS_MISSING',
+    ],
+  ])('%s', async (_what, recipe, over, code) => {
+    const { bundle } = await makeProject(recipe);
+    const result = await verify(bundle, over);
+    expect({ code: result.code, level: result.level }).toEqual({
+      code,
+      level: code === null ? 'trusted' : 'none',
+    });
+  });
+
+  it('are named among the facts, and are not asked for less than trust', async () => {
+    const { bundle } = await makeProject({
+      ...named(1),
+      namedWitnesses: ['v.example'],
+      witnesses: by('ada', 'fay'),
+    });
+    expect((await verify(bundle)).facts?.witnesses).toEqual({
+      operators: ['ada', 'fay'],
+      named: ['v.example'],
+    });
+    const agreed = await makeProject({ ...named(1), level: 'agreed' });
+    expect(await verify(agreed.bundle)).toMatchObject({ ok: true, level: 'agreed' });
+    const cosigned = await makeProject({ charter: named(1).charter ?? ((same) => same) });
+    expect(await verify(cosigned.bundle)).toMatchObject({ ok: true, level: 'trusted' });
+  });
+
+  it('say how old the evidence is', async () => {
+    const { bundle } = await makeProject({ ...open, witnessedAt: at + 950 });
+    const result = await verify(bundle);
+    const now = (at + 1050) * 1000;
+    expect(checkAge(result, { now, maxAgeSeconds: 100 }).ok).toBe(true);
+    expect(checkAge(result, { now, maxAgeSeconds: 99 }).code).toBe('VERDICT_TOO_OLD');
   });
 });
 

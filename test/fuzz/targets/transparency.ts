@@ -15,6 +15,7 @@ import {
 } from '../../../src/core/transparency/index.ts';
 import { splitLine, splitNote } from '../../../src/core/transparency/note.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
+import { decodeAnswer } from '../../../src/witness/add-checkpoint.ts';
 import { at, log, project, testKey } from '../../support/project.ts';
 import { mutatedText } from '../arbitraries.ts';
 import { type AnyTarget, define, type Input, must } from '../target.ts';
@@ -70,6 +71,39 @@ const noteKey = define<string>({
   run(text) {
     const { name, kind, id } = parseNoteKey(text);
     must(formatNoteKey(name, kind, id) === text, 'a key has two spellings');
+  },
+});
+
+interface Answered {
+  status: number;
+  text: string;
+  [key: string]: Input;
+}
+
+/** Lines that a witness gives go under a note, and are its last ones there. */
+const witnessAnswer = define<Answered>({
+  name: 'witness-answer',
+  seeds: async () => [
+    ...(await notes()).slice(1).map((text) => ({ status: 200, text: text.slice(text.indexOf('\n\n') + 2) })),
+    { status: 409, text: '37\n' },
+    ...[403, 404, 422, 500].map((status) => ({ status, text: 'no\n' })),
+  ],
+  arbitrary: (seeds) =>
+    fc.record({
+      status: fc.constantFrom(200, 409, 403, 404, 422, 500, 301),
+      text: mutatedText(
+        seeds.map(({ text }) => text),
+        ['\n', '\n\n', '\u2014 ', '0', '9'.repeat(20), '-1\n'],
+      ),
+    }),
+  async run({ status, text }) {
+    const answer = decodeAnswer(status, text);
+    if (answer.kind === 'conflict') {
+      must(Number.isSafeInteger(answer.size) && answer.size >= 0, 'a size that no log has');
+      return;
+    }
+    const [note = ''] = await notes();
+    must(splitNote(note + answer.lines.join('')).body === body, 'lines that change the note');
   },
 });
 
@@ -171,4 +205,4 @@ const consistency = define<Consistency>({
   },
 });
 
-export const targets: readonly AnyTarget[] = [checkpoint, noteKey, inclusion, consistency];
+export const targets: readonly AnyTarget[] = [checkpoint, noteKey, witnessAnswer, inclusion, consistency];

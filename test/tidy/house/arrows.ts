@@ -11,6 +11,7 @@ const siblings = [
   'src/identity',
   'src/image',
   'src/jobfile',
+  'src/witness',
   'sandbox',
 ];
 const core = 'src/core';

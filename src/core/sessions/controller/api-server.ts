@@ -121,7 +121,7 @@ export class ApiServer {
         return this.#equivocation(stream, question.equivocation);
       case 'show': {
         const run = findRun(state, question.which);
-        return stream.send({ kind: 'job', summary: summaryOf(run), history: run.history });
+        return stream.send({ kind: 'job', summary: summaryOf(state, run), history: run.history });
       }
       case 'follow':
         return this.#follow(stream, findRun(state, question.which));

@@ -1,3 +1,4 @@
+import type { Backing } from '../../controller/backing.ts';
 import type { BundleDraft } from '../../controller/events.ts';
 import {
   addSignature,
@@ -11,6 +12,7 @@ import {
   signMessage,
   signStatement,
 } from '../../documents/index.ts';
+import { unreachable } from '../../errors.ts';
 import { fromUtf8 } from '../../text.ts';
 import { addWitness, formatCheckpoint, signCheckpoint } from '../../transparency/index.ts';
 
@@ -27,11 +29,11 @@ export function holdsVerdict(bundle: string, id: string, cosigner: string | unde
   }
 }
 
-/** Signs the controller's documents of a draft and encodes the bundle, with the co-signature where there is one. */
+/** Signs the controller's documents of a draft and encodes the bundle, with what others signed where there is some. */
 export async function assembleBundle(draft: BundleDraft, project: string, signer: Signer): Promise<string> {
   const verdict = await signStatement('verdict', draft.verdict, signer);
   const note = await signCheckpoint(formatCheckpoint({ project, ...draft.checkpoint }), signer);
-  const { cosignature } = draft;
+  const signed = signedWith(draft.backing, verdict.raw, note);
   const bundle: Bundle = {
     v: 1,
     charter: draft.charter,
@@ -48,12 +50,31 @@ export async function assembleBundle(draft: BundleDraft, project: string, signer
         lease: (await signMessage('lease', lease, signer)).raw,
       })),
     ),
-    verdict:
-      cosignature === null
-        ? verdict.raw
-        : addSignature(verdict.raw, cosignature.worker, cosignature.signature),
-    checkpoint: cosignature === null ? note : addWitness(note, cosignature.witness),
+    ...signed,
     entries: draft.entries,
   };
   return encodeBundle(bundle);
+}
+
+/** The verdict and the checkpoint with what others signed. */
+function signedWith(
+  backing: Backing,
+  verdict: string,
+  note: string,
+): Pick<Bundle, 'verdict' | 'checkpoint' | 'witnesses'> {
+  switch (backing.kind) {
+    case 'none':
+      return { verdict, checkpoint: note };
+    case 'cosigned': {
+      const { worker, signature, witness } = backing.cosignature;
+      return { verdict: addSignature(verdict, worker, signature), checkpoint: addWitness(note, witness) };
+    }
+    case 'witnessed': {
+      const { note: checkpoint, grants } = backing.log;
+      const witnesses = grants.map(({ raw }) => raw);
+      return { verdict, checkpoint, ...(witnesses.length > 0 && { witnesses }) };
+    }
+    default:
+      return unreachable(backing, 'backing of a verdict');
+  }
 }

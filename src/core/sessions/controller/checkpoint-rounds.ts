@@ -7,16 +7,22 @@ import {
   signatureLines,
   signCheckpoint,
   transparencyLimits,
+  type Witness,
   withoutWitnesses,
 } from '../../transparency/index.ts';
 import { sessionLimits } from '../limits.ts';
 import { every } from '../timing.ts';
-import type { ControllerPorts } from './ports.ts';
+import type { ControllerPorts, ExternalWitness } from './ports.ts';
 
 /** A round ends after this, whoever has not answered. */
 const roundMsMax = 5_000;
 /** Between the beginnings of two rounds, and between two reports of lines that come late. */
 const roundMsMin = 1_000;
+/** The same while a verdict waits for its witnesses. */
+const urgentMsMin = 50;
+/** Time until a witness from outside that failed is asked again; doubled each time. */
+const retryMs = 2_000;
+const retryMsMax = 5 * 60_000;
 /** Difference between the time in a line and the clock of this host. */
 const timeSecondsMax = limits.clockSkewSeconds + roundMsMax / 1000;
 
@@ -26,6 +32,21 @@ export interface WitnessedCheckpoint {
   /** Hexadecimal. */
   root: string;
   note: string;
+  /** The note with the line of the log only. */
+  base: string;
+  members: readonly MemberLine[];
+  /** Lines of witnesses from outside. */
+  outside: readonly string[];
+}
+
+/** What is done with the checkpoints. */
+export interface RoundsUse {
+  /** Whether a verdict waits for witnesses, so that a round begins at once. */
+  isUrgent(): boolean;
+  /** The round has got a line and goes on. */
+  grown(checkpoint: WitnessedCheckpoint): void;
+  /** The round has ended, or has got further lines after that. */
+  ended(checkpoint: WitnessedCheckpoint): void;
 }
 
 /** What the rounds need of the feed. */
@@ -36,8 +57,8 @@ export interface RoundsFeed {
   checkpoint(note: string): void;
 }
 
-interface MemberLine {
-  key: string;
+/** The line of a worker, which was verified. */
+export interface MemberLine extends Witness {
   operator: string;
   isTrusted: boolean;
   line: string;
@@ -66,14 +87,15 @@ interface Round {
 export class CheckpointRounds {
   readonly #ports: ControllerPorts;
   #feed: RoundsFeed = { present: [], checkpoint() {} };
-  #ended: (checkpoint: WitnessedCheckpoint) => void = () => {};
+  #use: RoundsUse = { isUrgent: () => false, grown() {}, ended() {} };
   #round: Round | undefined;
   #beginning = false;
   /** Monotonic time. */
   #beganAt = Number.NEGATIVE_INFINITY;
   #cancel: () => void = () => {};
-  /** Witnesses from outside whose failure was told. */
-  readonly #failing = new Set<string>();
+  #urgent: () => void = () => {};
+  /** Witnesses from outside whose failure was told: how often they failed since they last signed, and when they are asked again. */
+  readonly #failing = new Map<string, { tries: number; again: number }>();
   #saving: Promise<unknown> = Promise.resolve();
 
   constructor(ports: ControllerPorts) {
@@ -116,24 +138,23 @@ export class CheckpointRounds {
     for (const { name, line } of signatureLines(note)) {
       if (base.endsWith(line)) continue;
       const granted = keys.get(name);
-      const isMember = witnesses.some(({ witness }) => witness === name) && granted !== undefined;
-      if (!isMember) outside.push(line);
+      const found = witnesses.find(({ witness }) => witness === name);
+      if (found === undefined || granted === undefined) outside.push(line);
       else
         members.push({
-          key: name,
+          ...found,
           operator: granted.operator,
           isTrusted: granted.role === 'trusted-worker',
           line,
         });
     }
-    const answered = new Set(members.map(({ key }) => key));
+    const answered = new Set(members.map(({ witness }) => witness));
     this.#round = { size, root, base, members, outside, answered, asked: new Set(), open: false };
   }
 
-  /** `ended` is told each checkpoint when its round ends, and again when it has got further lines. */
-  start(feed: RoundsFeed, ended: (checkpoint: WitnessedCheckpoint) => void): void {
+  start(feed: RoundsFeed, use: RoundsUse): void {
     this.#feed = feed;
-    this.#ended = ended;
+    this.#use = use;
     every(this.#ports.clock, roundMsMin, () => this.look());
     this.look();
   }
@@ -143,7 +164,13 @@ export class CheckpointRounds {
     const { clock, machine } = this.#ports;
     const { size } = machine.state.log;
     if (this.#beginning || this.#round?.open === true || size === (this.#round?.size ?? 0)) return;
-    if (clock.closing || clock.monotonic() - this.#beganAt < roundMsMin) return;
+    if (clock.closing) return;
+    const isUrgent = this.#use.isUrgent();
+    const wait = this.#beganAt + (isUrgent ? urgentMsMin : roundMsMin) - clock.monotonic();
+    if (wait > 0) {
+      if (isUrgent) this.#lookIn(wait);
+      return;
+    }
     this.#beginning = true;
     this.#beganAt = clock.monotonic();
     this.#begin()
@@ -151,6 +178,11 @@ export class CheckpointRounds {
       .finally(() => {
         this.#beginning = false;
       });
+  }
+
+  #lookIn(ms: number): void {
+    this.#urgent();
+    this.#urgent = this.#ports.clock.after(ms, () => this.look());
   }
 
   async #begin(): Promise<void> {
@@ -161,7 +193,10 @@ export class CheckpointRounds {
     await this.#save(base);
     this.#cancel();
     const outside = externalWitnesses();
-    const asked = new Set(outside.map(({ name }) => name));
+    for (const name of this.#failing.keys())
+      if (!outside.some((one) => one.name === name)) this.#failing.delete(name);
+    // One that failed is not waited for.
+    const asked = new Set(outside.flatMap(({ name }) => (this.#failing.has(name) ? [] : [name])));
     const root = machine.state.log.root(size);
     const round: Round = {
       size,
@@ -208,7 +243,7 @@ export class CheckpointRounds {
     round.answered.add(peer);
     const isTrusted = member.role === 'trusted-worker';
     if (this.#makeRoom(round, member.operator, isTrusted, line.length)) {
-      round.members.push({ key: peer, operator: member.operator, isTrusted, line });
+      round.members.push({ ...opened, operator: member.operator, isTrusted, line });
       this.#grown(round);
     }
     this.settle();
@@ -226,15 +261,22 @@ export class CheckpointRounds {
     return true;
   }
 
-  async #askOutside(
-    round: Round,
-    { name, ask }: ReturnType<ControllerPorts['externalWitnesses']>[number],
-  ): Promise<void> {
+  /** Asks a witness from outside for its lines, again and again while the round is the current one. */
+  async #askOutside(round: Round, witness: ExternalWitness): Promise<void> {
     const { size, base } = round;
-    const { log } = this.#ports.machine.state;
+    const { clock, machine } = this.#ports;
+    const { log } = machine.state;
+    const { name } = witness;
+    const wait = (this.#failing.get(name)?.again ?? 0) - clock.monotonic();
+    if (wait > 0) {
+      clock.after(wait, () => {
+        if (round === this.#round && !clock.closing) void this.#askOutside(round, witness);
+      });
+      return;
+    }
     try {
       const prove = (old: number) => log.consistency(old, size);
-      for (const line of await ask({ note: base, size, prove, timeoutMs: roundMsMax })) {
+      for (const line of await witness.ask({ note: base, size, prove, timeoutMs: roundMsMax })) {
         const [only, ...more] = signatureLines(`${round.base}${line}`).slice(signatureLines(base).length);
         const fits = witnessed(round).note.length + line.length <= transparencyLimits.checkpointCharsMax;
         if (only === undefined || more.length > 0 || round.outside.includes(line) || !fits) continue;
@@ -243,9 +285,11 @@ export class CheckpointRounds {
       }
       this.#failing.delete(name);
     } catch (error) {
-      if (!this.#failing.has(name))
-        this.#warn(`the witness ${name} did not sign (${codeOf(error)}): ${messageOf(error)}`);
-      this.#failing.add(name);
+      const { tries } = this.#failing.get(name) ?? { tries: 0 };
+      if (tries === 0) this.#warn(`the witness ${name} did not sign (${codeOf(error)}): ${messageOf(error)}`);
+      const again = clock.monotonic() + Math.min(retryMsMax, retryMs * 2 ** tries);
+      this.#failing.set(name, { tries: tries + 1, again });
+      if (round === this.#round && !clock.closing) void this.#askOutside(round, witness);
     } finally {
       round.asked.delete(name);
       this.settle();
@@ -262,7 +306,8 @@ export class CheckpointRounds {
 
   /** A line that came after the end is reported with those that come within a second. */
   #grown(round: Round): void {
-    if (round.open || round !== this.#round) return;
+    if (round !== this.#round) return;
+    if (round.open) return this.#use.grown(witnessed(round));
     this.#cancel();
     this.#cancel = this.#ports.clock.after(roundMsMin, () => this.#report(round));
   }
@@ -281,7 +326,7 @@ export class CheckpointRounds {
     this.#save(checkpoint.note).catch((error) =>
       this.#warn(`a checkpoint was not kept: ${messageOf(error)}`),
     );
-    this.#ended(checkpoint);
+    this.#use.ended(checkpoint);
   }
 
   /** One after the other: the last one stays. */
@@ -298,5 +343,6 @@ export class CheckpointRounds {
 }
 
 function witnessed({ size, root, base, members, outside }: Round): WitnessedCheckpoint {
-  return { size, root, note: [base, ...members.map(({ line }) => line), ...outside].join('') };
+  const note = [base, ...members.map(({ line }) => line), ...outside].join('');
+  return { size, root, note, base, members: [...members], outside: [...outside] };
 }

@@ -2,11 +2,12 @@ import type { ControllerEffect } from '../../controller/events.ts';
 import { messageOf, unreachable } from '../../errors.ts';
 import type { OfferNotice } from '../../wire/messages.ts';
 import { announceAgain } from '../announce-again.ts';
+import { sessionLimits } from '../limits.ts';
 import type { ServedProtocol } from '../ports.ts';
 import { revocationServer } from '../revocation-exchange.ts';
 import { Admission } from './admission.ts';
 import { ApiServer } from './api-server.ts';
-import { CheckpointRounds } from './checkpoint-rounds.ts';
+import { CheckpointRounds, type WitnessedCheckpoint } from './checkpoint-rounds.ts';
 import { FeedServer } from './feed-server.ts';
 import { knownTo } from './known.ts';
 import { LeaseServer } from './lease-server.ts';
@@ -14,6 +15,7 @@ import { LogServer } from './log-server.ts';
 import type { ControllerPorts } from './ports.ts';
 import { Publisher } from './publisher.ts';
 import { Followers, Replies } from './replies.ts';
+import { VerdictWitnesses } from './verdict-witnesses.ts';
 
 /**
  * Everything a controller says to others: the protocols it serves, and the effects of its machine carried out on them.
@@ -31,6 +33,7 @@ export class ControllerSessions {
   readonly #followers = new Followers();
   readonly #leases: LeaseServer;
   readonly #publisher: Publisher;
+  readonly #witnesses: VerdictWitnesses;
 
   constructor(ports: ControllerPorts) {
     this.#ports = ports;
@@ -49,6 +52,7 @@ export class ControllerSessions {
     });
     this.#leases = new LeaseServer(ports, admission, this.#replies);
     this.#publisher = new Publisher(ports, backlog, feed);
+    this.#witnesses = new VerdictWitnesses(ports);
     const revocations = revocationServer({
       list: () => knownTo(ports),
       checkpoint: () => checkpoints.current?.note,
@@ -58,7 +62,24 @@ export class ControllerSessions {
 
   /** Begins the rounds of checkpoints. Once the machine has started; `checkpoints.load` is before that. */
   start(): void {
-    this.checkpoints.start(this.#feed, (ended) => this.#run('checkpoint', this.#publisher.checkpoint(ended)));
+    const { clock } = this.#ports;
+    const tell = (checkpoint: WitnessedCheckpoint, ended: boolean) =>
+      this.#run('witnesses', this.#witnesses.check(checkpoint, ended));
+    // What the life before had of it. Its round is over; whoever comes back may still sign.
+    const { current } = this.checkpoints;
+    this.checkpoints.start(this.#feed, {
+      isUrgent: () => this.#witnesses.waiting,
+      grown: (checkpoint) => tell(checkpoint, false),
+      ended: (checkpoint) => {
+        tell(checkpoint, true);
+        this.#run('checkpoint', this.#publisher.checkpoint(checkpoint));
+      },
+    });
+    if (current === undefined) return;
+    tell(current, false);
+    clock.after(sessionLimits.lateWitnessMs, () => {
+      if (this.checkpoints.current?.size === current.size) tell(this.checkpoints.current, true);
+    });
   }
 
   perform(effect: ControllerEffect): void {

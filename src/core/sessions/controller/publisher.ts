@@ -1,5 +1,5 @@
-import { draftOf } from '../../controller/draft.ts';
-import type { ControllerEffect } from '../../controller/events.ts';
+import { publishedParts } from '../../controller/draft.ts';
+import type { BundleDraft, ControllerEffect } from '../../controller/events.ts';
 import type { RunFacts } from '../../controller/facts.ts';
 import { type ControllerState, publishedOf } from '../../controller/state.ts';
 import { provingRun } from '../../controller/view.ts';
@@ -25,6 +25,9 @@ function isContradicted(state: ControllerState, name: string): boolean {
     history.some(({ progress }) => progress.kind === 'contradicted' && progress.artifact === name);
   return provingRun(state, name) === undefined && state.index.withArtifact(name).some(contradicted);
 }
+
+const cosignerOf = ({ backing }: BundleDraft): string | undefined =>
+  backing.kind === 'cosigned' ? backing.worker : undefined;
 
 /** Publishes offers and verdicts: signs, stores, gossips. */
 export class Publisher {
@@ -97,14 +100,14 @@ export class Publisher {
     runId: string,
   ): Promise<{ verdict: string; notice: VerdictNotice; isNew: boolean } | undefined> {
     const { machine, bundles, project, signing } = this.#ports;
-    const draft = draftOf(machine.state, runId);
+    const draft = publishedParts(machine.state, runId);
     if (draft === undefined) return undefined;
     const { job, level, outcome } = draft.verdict.predicate.quorate_verdict;
     const artifact = outcome === null ? null : artifactOf(outcome);
     const notice: VerdictNotice = { job, request: runId, level, artifact };
     const verdict = idOf(draft.verdict);
     const before = await bundles.get(runId);
-    if (before !== undefined && holdsVerdict(before, verdict, draft.cosignature?.worker))
+    if (before !== undefined && holdsVerdict(before, verdict, cosignerOf(draft)))
       return { verdict, notice, isNew: false };
     const bundle = await assembleBundle(draft, project, signing.signer);
     const proves = artifact !== null && provingRun(machine.state, artifact)?.id === runId;

@@ -1,7 +1,7 @@
 import { decodeBundle, sha256Hex } from '../../documents/index.ts';
 import { codeOf, messageOf } from '../../errors.ts';
 import { toUtf8 } from '../../text.ts';
-import { verifyBundle } from '../../trust/index.ts';
+import { isCheap, verifyBundle } from '../../trust/index.ts';
 import { announceAgain } from '../announce-again.ts';
 import { requestBundle } from '../bundle-exchange.ts';
 import { sessionLimits } from '../limits.ts';
@@ -142,12 +142,13 @@ export class Publication {
     // One of an earlier charter may be of another log.
     if (bundle.charter === credentials.membership.charter) this.#witness.hear(() => bundle.checkpoint);
     const { payload } = await documents.verdict(bundle.verdict);
-    const { request, job, policy, level: stated } = payload.predicate.quorate_verdict;
+    const { request, job, policy, level: stated, outcome } = payload.predicate.quorate_verdict;
     await bundles.put({ run: request, job, artifact }, text);
     await this.#announce(artifact);
     tell('info', 'proof', `holds the proof for ${artifact}: ${level}`, { artifact, level });
     // Untrusted inputs hold the level of an artifact down, whatever its own verdict says.
-    if (stated === 'trusted' || policy.cosign === 'none') this.#stopWaiting(artifact);
+    const isLast = stated === 'trusted' || (policy.cosign === 'none' && outcome !== null && isCheap(outcome));
+    if (isLast) this.#stopWaiting(artifact);
     else if (this.#waiting.has(artifact)) this.#held.set(artifact, hash);
     return true;
   }

@@ -1,5 +1,5 @@
 import { idOf, isTrustedSlot } from '../../documents/index.ts';
-import { type Decision, emptyTree, type RankedResult } from '../decide.ts';
+import { type Decision, isCheap, type RankedResult } from '../decide.ts';
 import { atLeast, type Level } from '../evidence.ts';
 import { revocationAt, revocationsFor, sayRevoked, voteRevoked } from '../revocations.ts';
 import type { Ask, Logged, Opened } from './context.ts';
@@ -125,7 +125,7 @@ export function checkCosignature(
     );
     check('COSIGN_NOT_BUILT', built, `${key} co-signed what it did not build itself`);
   }
-  const cheap = outcome?.kind === 'exit' && (outcome.artifact === null || outcome.artifact === emptyTree);
+  const cheap = outcome !== null && isCheap(outcome);
   if (level !== 'trusted' || (request.payload.policy.cosign === 'none' && !cheap)) return;
   const [lapsed] = verdict.signers
     .slice(1)

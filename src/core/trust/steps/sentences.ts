@@ -1,4 +1,5 @@
 import type { Policy } from '../../documents/index.ts';
+import type { Witnessed } from '../witnesses.ts';
 import type { Expected } from './context.ts';
 import type { Decided } from './decision.ts';
 
@@ -24,6 +25,11 @@ export function sayCosigners(cosigners: readonly string[]): string {
   return cosigners.length === 0
     ? 'The verdict claims nothing that needs a co-signature.'
     : `The trusted worker built the same and signed (${cosigners.join(', ')}).`;
+}
+
+export function sayWitnessed({ operators, named }: Witnessed): string {
+  const others = named.length === 0 ? '' : `, and of ${named.join(', ')}, which the charter names`;
+  return `No co-signature is required; workers of ${operators.join(', ')} signed the log${others}.`;
 }
 
 /** `known`: how many the caller gave. */

@@ -3,7 +3,7 @@ import { secondsOfIso } from '../../time.ts';
 import type { Ask, Opened } from './context.ts';
 
 /** When the controller says it decided, in seconds. */
-function decidedAt({ verdict }: Pick<Opened, 'verdict'>): number {
+export function decidedAt({ verdict }: Pick<Opened, 'verdict'>): number {
   return secondsOfIso(verdict.payload.predicate.timeVerified);
 }
 

@@ -1,0 +1,2 @@
+export type { WitnessErrorCode } from './error-codes.ts';
+export { HttpWitness } from './http-witness.ts';
