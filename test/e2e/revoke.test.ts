@@ -1,5 +1,9 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
+import { encodeEquivocation } from '../../src/core/documents/index.ts';
+import { formatCheckpoint, signCheckpoint } from '../../src/core/transparency/index.ts';
+import { openProjectFolder } from '../../src/runtime/membership/project-folder.ts';
 import { program } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
 
@@ -107,4 +111,46 @@ it('is refused where its signer may not', async () => {
   expect(done.lines[0], done.report).toMatchObject({ kind: 'key', id: tower, byRoot: true });
   const unknown = await cluster.cli(['revoke', 'adda', '--reason', 'a typing error']);
   expect([unknown.code, unknown.error], unknown.report).toEqual([2, 'REVOCATION_TARGET_UNKNOWN']);
+});
+
+it('of the log itself, by evidence: whoever has it tells owner, members and consumers', async () => {
+  const { controller, charterJws: charter } = await openProjectFolder(cluster.projectDir);
+  const { project } = cluster;
+  const signed = (root: string) =>
+    signCheckpoint(formatCheckpoint({ project, size: 5, root: root.repeat(64) }), controller.signer);
+  const written = async (name: string, ...roots: [string, string]) => {
+    const file = join(cluster.dir, name);
+    const checkpoints: [string, string] = [await signed(roots[0]), await signed(roots[1])];
+    await writeFile(file, encodeEquivocation({ v: 1, kind: 'roots', charter, checkpoints }));
+    return file;
+  };
+  const check = async (file: string, home: string) =>
+    cluster.cli(['verify', '--equivocation', file, '--project', project], { home, cwd: cluster.dir });
+  const nothing = await check(await written('false.json', 'a', 'a'), 'third');
+  expect(nothing.lines[0], nothing.report).toMatchObject({ ok: false, code: 'EQUIVOCATION_UNPROVEN' });
+  expect(nothing.code).toBe(1);
+
+  const bundle = ['verify', cluster.fetched('tool'), '--bundle', join(cluster.dir, 'tool.bundle')];
+  const verify = async (home: string, ...more: string[]) =>
+    (await cluster.cli([...bundle, '--project', project, ...more], { home, cwd: cluster.dir })).lines[0];
+  expect(await verify('third')).toMatchObject({ ok: true });
+  const evidence = await written('evidence.json', 'a', 'b');
+  const proven = await check(evidence, 'third');
+  expect(proven.lines[0], proven.report).toMatchObject({ ok: true, log: controller.id, kind: 'roots' });
+  expect(proven.code).toBe(0);
+  expect(await verify('third')).toMatchObject({ ok: false, code: 'LOG_EQUIVOCATED' });
+
+  // A worker has it, and comes back.
+  await cluster.worker('cyd').stop();
+  await check(evidence, 'cyd');
+  await (await cluster.join('cyd')).event('equivocated');
+  await cluster.control.event('equivocated');
+  const jobs = await cluster.cli(['jobs']);
+  expect(jobs.report).toContain('LOG_EQUIVOCATED');
+  const status = await cluster.cli(['worker', 'status'], { home: 'cyd', cwd: cluster.dir });
+  expect(status.lines[0], status.report).toMatchObject({
+    status: { state: 'refusing', log: expect.stringContaining('signed two logs of 5 leaves') },
+  });
+  const online = await verify('fourth', '--online', '--bootstrap', String(cluster.bootstrapAddress));
+  expect(online).toMatchObject({ ok: false, code: 'LOG_EQUIVOCATED' });
 });

@@ -230,6 +230,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       fetching: () => images.fetching,
       leases: () => machine.openLeases,
       trouble: () => sessions.trouble,
+      log: () => sessions.witness,
       tell,
       stop: () => options.onStop?.(),
     });

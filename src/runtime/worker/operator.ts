@@ -27,9 +27,12 @@ export interface Lent extends Record<LiveField, unknown> {
 }
 
 export interface OperatorStatus {
-  state: 'working' | 'paused' | 'draining' | 'waiting' | 'cut off';
+  /** `refusing`: the log of the project is void, by evidence. */
+  state: 'working' | 'paused' | 'draining' | 'waiting' | 'cut off' | 'refusing';
   /** Why no new job is taken; null while jobs are taken. */
   reason: string | null;
+  /** What is wrong with the log of the project; null while nothing is known to be. */
+  log: string | null;
   lending: Lent;
   /** Settings of the operator that have no effect on this host. */
   unheeded: string[];
@@ -56,6 +59,8 @@ export interface OperatorOptions {
   leases(): number;
   /** Why no job comes, such as a lost connection; null while nothing is known to be wrong. */
   trouble(): string | null;
+  /** What is wrong with the log of the project, and whether no job of it is taken for that. */
+  log(): { trouble: string | null; isVoid: boolean };
   tell: Tell;
   /** Ends the worker: it is drained, or its operator stops it. */
   stop(): void;
@@ -202,7 +207,8 @@ export class Operator {
     const { sandboxes, builds, leases } = this.#options;
     const closed = this.#closed();
     const trouble = this.#options.trouble();
-    const open = trouble === null ? 'working' : 'cut off';
+    const log = this.#options.log();
+    const open = log.isVoid ? 'refusing' : trouble === null ? 'working' : 'cut off';
     const using = sandboxes.usage().reduce(
       (sum, one) => ({
         memoryBytes: sum.memoryBytes + (one.memoryBytes || 0),
@@ -212,7 +218,8 @@ export class Operator {
     );
     return {
       state: this.#manual !== 'working' ? this.#manual : closed === undefined ? open : 'waiting',
-      reason: closed ?? trouble,
+      reason: closed ?? (log.isVoid ? 'the log of the project tells two stories' : trouble),
+      log: log.trouble,
       lending: this.#lent(),
       unheeded: unheeded(this.#rules, sandboxes.abilities),
       builds: builds(),

@@ -7,8 +7,8 @@ import { QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { toUtf8 } from '../../text.ts';
 import { servedBounds } from '../../wire/bounds.ts';
-import { type ApiDown, type ApiUp, apiUpSchema } from '../../wire/messages.ts';
-import { protocols } from '../../wire/protocols.ts';
+import { type ApiDown, type ApiUp, apiUpSchema, encodeMessage } from '../../wire/messages.ts';
+import { protocols, topics } from '../../wire/protocols.ts';
 import { errorFrom, errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
 import type { Admission } from './admission.ts';
@@ -167,7 +167,7 @@ export class ApiServer {
 
   /** Somebody brings evidence against the log of this controller. */
   async #equivocation(stream: ApiStream, equivocation: string): Promise<void> {
-    const { logEvidence, tell } = this.#ports;
+    const { logEvidence, project, publish, tell } = this.#ports;
     const list = { charters: [], revocations: [], equivocations: [equivocation] };
     const { found, refused } = await logEvidence.learn(list);
     const [why] = refused;
@@ -175,6 +175,7 @@ export class ApiServer {
     for (const { proves } of found) {
       const says = `workers take no jobs of this project any more: ${proves.says}. Either this log was put back to an older state, or somebody else has its key`;
       tell('warn', 'equivocated', says, { code: 'LOG_EQUIVOCATED', log: proves.log });
+      await publish(topics.equivocations(project), encodeMessage({ equivocation }));
     }
     return stream.send({ kind: 'end' });
   }

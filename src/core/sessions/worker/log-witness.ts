@@ -56,7 +56,7 @@ export class LogWitness {
   /** What is wrong with the log, for the operator; null while nothing is known to be. */
   get trouble(): string | null {
     const known = this.#ports.revocations.equivocationOf(this.#log);
-    return known === undefined ? this.#trouble : `it takes no jobs of this project: ${known.proves.says}`;
+    return known?.proves.says ?? this.#trouble;
   }
 
   /** True once there is evidence against the log key of the charter in force: nothing is claimed or signed under it. */

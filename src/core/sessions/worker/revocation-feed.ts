@@ -58,7 +58,10 @@ export class RevocationFeed {
       () => {},
     );
     // Those to whom it was told before may not have been there.
-    for (const known of this.#ports.revocations.equivocations) this.#spread(known);
+    for (const known of this.#ports.revocations.equivocations) {
+      this.#tellOf(known);
+      this.#spread(known);
+    }
   }
 
   /** The controller says how many there are. */
@@ -95,13 +98,15 @@ export class RevocationFeed {
     const { fresh, found, refused } = learned;
     for (const { revocation } of fresh)
       tell('warn', 'revoked', sayRevoked(revokedBy(revocation)), { revocation: revocation.id });
-    for (const { proves } of found) {
-      const says = `no job is taken any more: ${proves.says}. The evidence is in revocations/ of the home folder; show it to the owner of the project`;
-      tell('warn', 'equivocated', says, { code: 'LOG_EQUIVOCATED', log: proves.log });
-    }
+    for (const known of found) this.#tellOf(known);
     const [why] = refused;
     if (why !== undefined) tell('warn', 'revocation', `a revocation was ignored: ${why.message}`);
     return learned;
+  }
+
+  #tellOf({ proves }: KnownEquivocation): void {
+    const says = `no job is taken under that log: ${proves.says}. The evidence is in revocations/ of the home folder; show it to the owner of the project`;
+    this.#ports.tell('warn', 'equivocated', says, { code: 'LOG_EQUIVOCATED', log: proves.log });
   }
 
   /** To the other members, and to the owner by the controller. Either may fail: whoever asks is told as well. */

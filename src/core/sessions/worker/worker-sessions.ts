@@ -64,7 +64,7 @@ export class WorkerSessions {
 
   /** Why this worker gets no job at the moment, whatever it lends; null while nothing is known to be wrong. */
   get trouble(): string | null {
-    return this.#grants.trouble ?? this.witness.trouble ?? this.#feed.trouble;
+    return this.#grants.trouble ?? this.#feed.trouble;
   }
 
   /** Resolves when stopped builds have cleaned up and revealed results are public. */
