@@ -54,7 +54,7 @@ export async function startLitewitness(name: string): Promise<Litewitness> {
   });
   const env = { PATH: process.env.PATH, HOME: dir, SSH_AUTH_SOCK: socket };
   await exec('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', keyFile], { env });
-  const agent = spawn('ssh-agent', ['-D', '-a', socket], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const agent = spawn('ssh-agent', ['-D', '-a', socket], { env, stdio: ['ignore', 'pipe', 'ignore'] });
   children.push(agent);
   await once(agent.stdout, 'data');
   await exec('ssh-add', ['-q', keyFile], { env });
