@@ -59,6 +59,8 @@ export interface Truth {
   /** Operators that do not build what the source says. */
   readonly attackers: number;
   readonly trusted: TrustedWorker;
+  /** Whether a second one is there. */
+  readonly second: boolean;
   /** How late a message may be beside its delay. */
   readonly stallMsMax: number;
 }

@@ -76,7 +76,11 @@ export class Paperwork {
   readonly controller;
   readonly idp;
 
-  constructor(keys: Keys) {
+  /** Names of the trusted workers. */
+  readonly #trusted: readonly string[];
+
+  constructor(keys: Keys, trusted: readonly string[] = ['trusted']) {
+    this.#trusted = trusted;
     this.keys = keys;
     this.root = keys.signer('root');
     this.controller = keys.signer('controller');
@@ -94,7 +98,7 @@ export class Paperwork {
       name: 'project',
       epoch: 1,
       controllers: [this.controller.id],
-      trusted: [this.keys.signer('trusted').id],
+      trusted: this.#trusted.map((name) => this.keys.signer(name).id),
       idps: [this.idp.id],
       log: this.controller.id,
       vcs: [],

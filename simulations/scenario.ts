@@ -43,7 +43,9 @@ export type TrustedWorker =
   | 'flaky'
   | 'absent'
   /** Delivers its own build and is never seen again. */
-  | 'vanishes';
+  | 'vanishes'
+  /** Cannot write what it read of the log, so it can sign nothing. */
+  | 'full-disk';
 
 export interface Operator {
   name: string;
@@ -78,6 +80,8 @@ export interface Scenario {
   attackerShare: 'nobody' | 'a few' | 'many';
   operators: Operator[];
   trusted: TrustedWorker;
+  /** A second trusted worker is there all the time. */
+  second: boolean;
   works: Work[];
   revokes: Expulsion | undefined;
   faultsMs: number;
@@ -139,10 +143,12 @@ export function scenarioOf(random: Random): Scenario {
     }),
   );
   const trusted = random.fork('vanishes').chance(0.1) ? 'vanishes' : undefined;
+  const full = random.fork('full-disk').chance(0.1) ? 'full-disk' : undefined;
   return {
     attackerShare,
     operators: random.shuffle(operators),
-    trusted: trusted ?? random.pick(['there', 'there', 'late', 'slow', 'flaky', 'absent']),
+    trusted: trusted ?? full ?? random.pick(['there', 'there', 'late', 'slow', 'flaky', 'absent']),
+    second: random.fork('second').chance(0.3),
     works,
     revokes: expulsionOf(random.fork('revokes'), operators),
     faultsMs: random.int(2, 8) * 60_000,
@@ -158,11 +164,20 @@ function expulsionOf(random: Random, operators: readonly Operator[]): Expulsion 
 }
 
 export function describeScenario(scenario: Scenario): string[] {
-  const { attackerShare, operators, trusted, works, faultsMs, grantSeconds, charterAfterMs, revokes } =
-    scenario;
+  const {
+    attackerShare,
+    operators,
+    trusted,
+    second,
+    works,
+    faultsMs,
+    grantSeconds,
+    charterAfterMs,
+    revokes,
+  } = scenario;
   const charters = charterAfterMs.map((ms) => `; a charter after ${ms / 1000} s`).join('');
   return [
-    `attackers: ${attackerShare}; trusted worker: ${trusted}; faults for ${faultsMs / 1000} s; grants of ${grantSeconds} s${charters}`,
+    `attackers: ${attackerShare}; trusted worker: ${trusted}${second ? ' and a second one' : ''}; faults for ${faultsMs / 1000} s; grants of ${grantSeconds} s${charters}`,
     ...operators.map(
       ({ name, hosts, behaviour, joinsLate }) =>
         `${name}: ${hosts.length} machine(s), ${behaviour}${joinsLate ? ', joins late' : ''}`,

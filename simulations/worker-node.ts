@@ -41,6 +41,8 @@ export interface WorkerOptions {
   /** Grants of others, for those who try with them. */
   foreignGrants: () => readonly string[];
   joined: (membership: Membership) => void;
+  /** It cannot write what it read of the log. */
+  fullDisk: boolean;
   fresh: (id: string) => Worker;
   /** A planted bug: ports that do something else. */
   ports: (ports: WorkerPorts) => WorkerPorts;
@@ -281,7 +283,11 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       },
       leafFile: {
         load: async () => [...this.#leaves],
-        append: (leaves) => whenAlive(() => void this.#leaves.push(...leaves)),
+        append: (leaves) =>
+          whenAlive(() => {
+            if (this.options.fullDisk) throw reportedError('HOME_UNWRITABLE', 'no space left on the device');
+            this.#leaves.push(...leaves);
+          }),
       },
       revocations,
       tell: (level, kind, says) => {

@@ -59,6 +59,7 @@ export class World implements Truth {
   readonly keys: Keys;
   readonly attackers: number;
   readonly trusted: Scenario['trusted'];
+  readonly second: boolean;
   readonly #time: Scheduler;
   readonly #network: Network;
   readonly #paper: Paperwork;
@@ -83,8 +84,9 @@ export class World implements Truth {
     this.keys = keys;
     this.#time = new Scheduler(settle);
     this.trusted = scenario.trusted;
+    this.second = scenario.second;
     this.attackers = scenario.operators.filter(({ behaviour }) => isAttack(behaviour)).length;
-    this.#paper = new Paperwork(keys);
+    this.#paper = new Paperwork(keys, scenario.second ? ['trusted', 'second'] : ['trusted']);
     this.#network = new Network(this.#time, random.fork('network'), calm);
     this.#around = {
       time: this.#time,
@@ -216,7 +218,7 @@ export class World implements Truth {
 
   /** Before anything goes wrong the publisher joins, and all workers but those that come later. */
   async #joinAll(): Promise<Credentials> {
-    const { operators, trusted } = this.#options.scenario;
+    const { operators, trusted, second } = this.#options.scenario;
     const publisher = this.#joinPublisher();
     for (const { name, hosts, behaviour, joinsLate } of operators) {
       const invite = await this.#paper.invite(name, 'worker', this.now, { hosts: hosts.length });
@@ -227,6 +229,12 @@ export class World implements Truth {
     const late = trusted === 'late' ? this.#options.random.fork('late').int(minuteMs, 500_000) : 0;
     const behaviour = trusted === 'slow' ? 'slow' : 'honest';
     if (trusted !== 'absent') this.#addWorker('trusted', 'owner', behaviour, invite.raw, late);
+    if (second) {
+      const other = await this.#paper.invite('owner', 'trusted-worker', this.now, {
+        key: this.keys.signer('second').id,
+      });
+      this.#addWorker('second', 'owner', 'honest', other.raw, 0);
+    }
     let membership: Credentials | undefined;
     let failure: { error: unknown } | undefined;
     publisher.then(
@@ -290,6 +298,7 @@ export class World implements Truth {
         return work;
       },
       foreignGrants: () => this.#grants.filter((one) => one.worker !== worker.id).map(({ raw }) => raw),
+      fullDisk: name === 'trusted' && scenario.trusted === 'full-disk',
       fresh: (id) => patches.worker?.(id, name) ?? new Worker(id),
       ports: (ports) => (honest ? (patches.workerPorts?.(ports) ?? ports) : ports),
     });

@@ -32,8 +32,9 @@ export function cosigning(): Checker {
         );
       if (seen.kind === 'worker-handled') {
         const refusal = seen.effects.find((effect) => effect.kind === 'refuse-cosign');
-        // It may hear of a revocation that voids the draft before the controller has withdrawn it.
-        if (refusal?.kind === 'refuse-cosign' && !refusal.code.endsWith('_REVOKED'))
+        // It may hear of a revocation that voids the draft before the controller has withdrawn it, or have a full disk.
+        const mayRefuse = /_REVOKED$|^HOME_UNWRITABLE$/;
+        if (refusal?.kind === 'refuse-cosign' && !mayRefuse.test(refusal.code))
           throw new Violation(invariant, `the trusted worker refuses to sign: ${refusal.code}`);
       }
       if (seen.kind !== 'cosigned') return;

@@ -21,7 +21,7 @@ export function liveness(): Checker {
         if (!isOver(run)) throw new Violation(invariant, `${name} is still ${run.phase.kind}`);
         const expired = (run.history.at(-1)?.at ?? 0) >= run.request.payload.exp * 1000;
         // Without its trusted worker a run waits as long as its request lets it.
-        const gone = truth.trusted === 'absent' || truth.trusted === 'vanishes';
+        const gone = !truth.second && ['absent', 'vanishes', 'full-disk'].includes(truth.trusted);
         const alone = gone || trustedLeasesOf(run) >= limits.slotLeasesMax;
         if (expired && !alone && run.request.payload.exp - run.submittedAt / 1000 > 3600)
           throw new Violation(invariant, `${name} ended only because its request expired`);

@@ -80,6 +80,8 @@ export type ControllerEvent =
   | { kind: 'answered'; offer: string }
   /** Raised by the machine: the worker of a lease went silent. */
   | { kind: 'silent'; lease: string }
+  /** Raised by the machine: the trusted worker of a draft is gone or does not sign, and another one is there. */
+  | { kind: 'hand-over'; lease: string; reason: string }
   | { kind: 'passed'; worker: string; offer: string; reason: string }
   | { kind: 'resume'; token: string; lease: Verified<Lease>; worker: string }
   | { kind: 'detached'; worker: string; lease: string }
@@ -181,7 +183,7 @@ export type Progress =
 
 export type ControllerEffect =
   /** Dispatch this event: it follows from what is not in the journal. */
-  | { kind: 'raise'; event: Extract<ControllerEvent, { kind: 'answered' | 'silent' }> }
+  | { kind: 'raise'; event: Extract<ControllerEvent, { kind: 'answered' | 'silent' | 'hand-over' }> }
   | { kind: 'reply'; token: string; reply: Reply }
   /** Sign, gossip and put into the backlog. */
   | { kind: 'offer'; run: string; offer: Offer }

@@ -15,6 +15,12 @@ export const controllerLimits = {
   cosignRetryMs: 15_000,
   /** The longest of these. */
   cosignRetryMsMax: 600_000,
+  /** A trusted worker that is gone for this long while its signature is waited for makes room for another one that is there. */
+  cosignAbsentMsMax: 60_000,
+  /** So does one that has not signed for this long, whatever it says: a log of a million leaves is read and checked in less. */
+  cosignAnswerMsMax: 600_000,
+  /** One that made room gets the slot again only after this long: the other one may not be able to build that job. */
+  handedOverMs: 600_000,
 } as const;
 
 assert(

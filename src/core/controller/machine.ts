@@ -6,6 +6,7 @@ import { takeCharter } from './charter.ts';
 import { checkGranted, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { isOver } from './facts.ts';
+import { considerHandOver, handOver, handsOverAt } from './hand-over.ts';
 import { assignSlots, findLease, loseLease } from './leases.ts';
 import { passed } from './passes.ts';
 import { hear, newPresence, silentAt } from './presence.ts';
@@ -29,7 +30,7 @@ import {
   unchanged,
 } from './state.ts';
 import { submit } from './submit.ts';
-import { cosigned, cosignRefused, showAgain, showsAgainAt } from './verdict.ts';
+import { cosigned, cosignRefused, showAgain, showsAgainAt, waitForSignature } from './verdict.ts';
 import { witnessed } from './witness.ts';
 import { giveUpAhead } from './wrong-clock.ts';
 
@@ -81,6 +82,8 @@ export class Controller {
       consider(run.request.payload.exp * 1000);
       const again = run.phase.kind === 'pinning' ? run.phase.retryAt : showsAgainAt(this.state, run);
       if (again !== null && again !== undefined) consider(again);
+      const handsOver = handsOverAt(this.state, run);
+      if (handsOver !== undefined) consider(handsOver.at);
       const round = currentRound(run);
       if (round !== undefined && run.phase.kind === 'building') {
         if (round.windowOpen) consider(round.windowEnds);
@@ -125,6 +128,8 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return everyoneAnswered(transition, event);
     case 'silent':
       return silent(transition, event);
+    case 'hand-over':
+      return handOver(transition, event);
     case 'passed':
       return passed(transition, event);
     case 'resume':
@@ -210,6 +215,9 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   }
   for (const run of state.index.open.values()) {
     for (const { id } of liveLeases(run)) state.presence.heard.set(id, { at: now, detachedAt: now });
+    const confirming = trustedLease(run);
+    if (confirming !== null) state.presence.heard.set(confirming.id, { at: now, detachedAt: now });
+    if (run.phase.kind === 'cosigning') waitForSignature(transition, run.phase);
     const round = currentRound(run);
     if (round === undefined) continue;
     round.candidates = [];
@@ -307,6 +315,7 @@ function tick(transition: Transition): void {
       if (now >= silentAt(state, live))
         out.push({ kind: 'raise', event: { kind: 'silent', lease: live.id } });
     }
+    considerHandOver(transition, run);
   }
   if (!changed) unchanged(transition);
 }

@@ -25,8 +25,8 @@ export interface Presence {
   answered: Map<string, Set<string>>;
   /** Where a candidate waits for its answer, if it has claimed again since. */
   tokens: WeakMap<object, string>;
-  /** Drafts that the trusted worker could not check, by phase of their run: how often, and when each is shown again. */
-  retries: WeakMap<object, { tries: number; at: number | null }>;
+  /** Drafts, by phase of their run: since when a signature is waited for, how often it could not be given, when it is asked for again. */
+  retries: WeakMap<object, { since: number; tries: number; at: number | null }>;
   /** Who has witnessed what waits for witnesses, by run: those of the last checkpoint. */
   witnessed: Map<string, Witnessed>;
 }

@@ -185,6 +185,9 @@ function claimTrusted(
   if (isOver(run) || (trusted.kind !== 'free' && !held) || round !== currentRound(run)) {
     throw closed('the trusted slot is taken');
   }
+  const { handedOver } = run;
+  if (handedOver?.worker === candidate.worker && transition.now < handedOver.until)
+    throw closed('another trusted worker is asked first');
   if (pass !== undefined) {
     transition.out.push({ kind: 'reply', token: candidate.token, reply: { kind: 'standby' } });
     return unchanged(transition);

@@ -109,6 +109,8 @@ export interface Run extends RunFacts {
   trusted: TrustedSlotState;
   /** Leases given for the trusted worker's slot, bounded. */
   trustedLeases: number;
+  /** The trusted worker that made room for another one, and until when it does. */
+  handedOver: { worker: string; until: number } | null;
   receipts: Recorded[];
   /** By receipt. */
   documents: Map<string, ReceiptDocuments>;

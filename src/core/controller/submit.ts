@@ -76,6 +76,7 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
     rounds: [],
     trusted: { kind: 'free' },
     trustedLeases: 0,
+    handedOver: null,
     receipts: [],
     documents: new Map(),
     drafts: new Set(),

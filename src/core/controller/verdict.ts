@@ -58,6 +58,7 @@ export function conclude(
     const draft = writeVerdict(transition, run, level, about);
     const published = publishedOf(run);
     run.phase = { kind: 'cosigning', worker, lease, draft, published, delayed: false };
+    waitForSignature(transition, run.phase);
     tell(transition, run, { kind: 'cosigning', worker });
     transition.out.push({ kind: 'cosign', run: run.id, worker, lease });
     return;
@@ -180,13 +181,18 @@ export function cosignRefused(
   conclude(transition, run, 'disputed', null);
 }
 
+/** From now on the signature of a draft is waited for. */
+export function waitForSignature({ state, now }: Transition, draft: object): void {
+  state.presence.retries.set(draft, { since: now, tries: 0, at: null });
+}
+
 /** Waits twice as long each time; what is said meanwhile changes nothing. */
 function showLater({ state, now }: Transition, draft: object): void {
   const { cosignRetryMs, cosignRetryMsMax } = controllerLimits;
-  const { tries, at: due } = state.presence.retries.get(draft) ?? { tries: 0, at: null };
+  const { since, tries, at: due } = state.presence.retries.get(draft) ?? { since: now, tries: 0, at: null };
   if (due !== null) return;
   const at = now + Math.min(cosignRetryMsMax, cosignRetryMs * 2 ** tries);
-  state.presence.retries.set(draft, { tries: tries + 1, at });
+  state.presence.retries.set(draft, { since, tries: tries + 1, at });
 }
 
 /** Shows a draft again whose check failed for a reason that may have passed, once it is time. */
@@ -194,8 +200,8 @@ export function showAgain({ state, now, out }: Transition, run: Run): void {
   const at = showsAgainAt(state, run);
   if (run.phase.kind !== 'cosigning' || at === undefined || now < at) return;
   const { worker, lease } = run.phase;
-  const { tries } = state.presence.retries.get(run.phase) ?? { tries: 0 };
-  state.presence.retries.set(run.phase, { tries, at: null });
+  const { since, tries } = state.presence.retries.get(run.phase) ?? { since: now, tries: 0 };
+  state.presence.retries.set(run.phase, { since, tries, at: null });
   out.push({ kind: 'cosign', run: run.id, worker, lease });
 }
 
@@ -204,12 +210,19 @@ export function showsAgainAt({ presence }: ControllerState, { phase }: Run): num
   return presence.retries.get(phase)?.at ?? undefined;
 }
 
+/** Areas of codes that say what is wrong with a connection, or with a worker's own host: nothing about a draft. */
+const passingAreas = ['MESH', 'CONTROLLER', 'HOME', 'STORE', 'JOURNAL', 'CLOCK'] as const;
+/** Codes of the system and of its runtime: `ENOSPC`, `EMFILE`, `ERR_…`, `ABORT_ERR`. */
+const ofSystem = /^(?:E[A-Z0-9]+|ERR_[A-Z0-9_]+|ABORT_ERR)$/;
+
 /**
  * Whether a trusted worker that refused with this code may sign the same draft later: it could not be checked, for the sake of
- * a connection or of that worker's own disk. Any other code says that the draft does not hold.
+ * a connection or of that worker's own host. Any other code says that the draft does not hold.
  */
 function isPassing(code: string): boolean {
-  return /^(?:MESH|CONTROLLER|HOME)_/.test(code) || code === 'INTERNAL';
+  return (
+    code === 'INTERNAL' || ofSystem.test(code) || passingAreas.some((area) => code.startsWith(`${area}_`))
+  );
 }
 
 export function announce(transition: Transition, run: Run, { verdict, dispute }: Published): void {

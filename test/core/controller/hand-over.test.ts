@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { controllerLimits } from '../../../src/core/controller/limits.ts';
+import { limits } from '../../../src/core/limits.ts';
+import { type Bench, built, deliverAll, projectOf, timings } from './bench.ts';
+
+const { cosignAbsentMsMax, cosignAnswerMsMax, handedOverMs } = controllerLimits;
+
+/** A run that waits for the signature of `trusted`; `second` is a trusted worker, too. */
+async function waiting(): Promise<{ bench: Bench; run: string; lease: string }> {
+  const bench = await projectOf('ada', 'bob', 'cy', 'trusted');
+  const trusted = [bench.id('trusted'), bench.id('second')];
+  bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2, trusted }) });
+  await bench.enrol('second', { role: 'trusted-worker', operator: 'second' });
+  const run = await bench.submit();
+  const leases = await bench.lease('ada', 'bob', 'cy', 'trusted');
+  const lease = leases.get('trusted');
+  await bench.deliver('trusted', lease);
+  await deliverAll(bench, leases, []);
+  bench.pinned(run);
+  expect(bench.run(run).phase.kind).toBe('cosigning');
+  return { bench, run, lease: lease?.id ?? '' };
+}
+
+const detach = (bench: Bench, lease: string, key = 'trusted') =>
+  bench.send({ kind: 'detached', worker: bench.id(key), lease });
+
+describe('a trusted worker whose signature is waited for', () => {
+  it('and who is gone makes room for another one that is there, who builds and signs', async () => {
+    const { bench, run, lease } = await waiting();
+    bench.present('second');
+    detach(bench, lease);
+    bench.drive(cosignAbsentMsMax - 1);
+    expect(bench.progress(run, 'lost')).toEqual([]);
+    bench.drive(1);
+    expect(bench.progress(run, 'lost')).toMatchObject([
+      { slot: 'trusted', reason: 'the worker is gone, and another trusted worker is there' },
+    ]);
+    expect(bench.result(run)).toMatchObject({ level: null, state: 'awaiting-trusted' });
+    const again = (await bench.lease('second')).get('second');
+    await bench.deliver('second', again);
+    bench.pinned(run);
+    bench.cosign(run, 'second');
+    expect(bench.result(run)).toMatchObject({ level: 'trusted', outcome: built, state: 'done' });
+  });
+
+  it('is waited for while no other one is there, and its own return ends that', async () => {
+    const { bench, run, lease } = await waiting();
+    detach(bench, lease);
+    bench.drive(2 * cosignAnswerMsMax);
+    expect(bench.progress(run, 'lost')).toEqual([]);
+    bench.present('second', 'trusted');
+    // Another role, and a key that the charter does not name, are no others.
+    bench.send({ kind: 'absent', worker: bench.id('second') });
+    bench.present('ada');
+    bench.drive(2 * cosignAnswerMsMax);
+    expect(bench.progress(run, 'lost')).toEqual([]);
+    bench.cosign(run);
+    expect(bench.result(run)).toMatchObject({ level: 'trusted' });
+  });
+
+  it('and who cannot check makes room after a time', async () => {
+    const { bench, run, lease } = await waiting();
+    bench.present('second');
+    const beats = (ms: number) => {
+      for (let past = 0; past < ms; past += 10_000) {
+        bench.send({ kind: 'heartbeat', worker: bench.id('trusted'), lease });
+        bench.drive(10_000);
+      }
+    };
+    bench.send({
+      kind: 'cosign-refused',
+      run,
+      worker: bench.id('trusted'),
+      code: 'ENOSPC',
+      message: 'no space left',
+    });
+    expect(bench.progress(run, 'cosign-delayed')).toHaveLength(1);
+    beats(cosignAnswerMsMax - 20_000);
+    expect(bench.progress(run, 'lost')).toEqual([]);
+    beats(30_000);
+    expect(bench.progress(run, 'lost')).toMatchObject([{ reason: expect.stringContaining('did not sign') }]);
+    // It does not take its slot from the other one at once.
+    expect(bench.lastReply(await bench.claim('trusted'))).toMatchObject({ code: 'OFFER_CLOSED' });
+    bench.drive(handedOverMs);
+    expect(bench.lastReply(await bench.claim('trusted'))).toMatchObject({ kind: 'lease' });
+  });
+
+  it('makes room as often as the slot may be leased, over restarts too', async () => {
+    const { bench, run, lease } = await waiting();
+    let held = { key: 'trusted', lease };
+    for (let n = 1; n < limits.slotLeasesMax; n++) {
+      await bench.restart();
+      const next = held.key === 'trusted' ? 'second' : 'trusted';
+      bench.present(next);
+      bench.drive(cosignAbsentMsMax);
+      expect(bench.progress(run, 'lost')).toHaveLength(n);
+      const given = (await bench.lease(next)).get(next);
+      await bench.deliver(next, given);
+      bench.pinned(run);
+      held = { key: next, lease: given?.id ?? '' };
+      expect(bench.run(run).phase.kind).toBe('cosigning');
+    }
+    bench.present('trusted', 'second');
+    detach(bench, held.lease, held.key);
+    bench.drive(cosignAnswerMsMax + timings.leaseSilenceMs);
+    expect(bench.progress(run, 'lost')).toHaveLength(limits.slotLeasesMax - 1);
+    bench.cosign(run, held.key);
+    expect(bench.result(run)).toMatchObject({ level: 'trusted' });
+  });
+});
+
+describe('a refusal', () => {
+  it.each([
+    'ENOSPC',
+    'EACCES',
+    'ERR_FS_FILE_TOO_LARGE',
+    'HOME_UNREADABLE',
+    'STORE_DISK_FULL',
+    'MESH_RESET',
+    'INTERNAL',
+  ])('for %s passes, which is of the host that checks', async (code) => {
+    const { bench, run } = await waiting();
+    bench.send({ kind: 'cosign-refused', run, worker: bench.id('trusted'), code, message: 'no' });
+    expect(bench.run(run).phase.kind).toBe('cosigning');
+  });
+
+  it.each([
+    'EVIDENCE_X',
+    'LOG_FORKED',
+    'COSIGN_RESULT_MISMATCH',
+    'EGRESS_NOT_ALLOWED',
+    'RECEIPT_LEASE_MISMATCH',
+  ])('for %s is for good', async (code) => {
+    const { bench, run } = await waiting();
+    bench.send({ kind: 'cosign-refused', run, worker: bench.id('trusted'), code, message: 'no' });
+    expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'cosign-refused' });
+  });
+});
