@@ -19,6 +19,8 @@ export const httpLimits = {
   idleMs: 10_000,
   /** Time for a whole answer. */
   answerMsMax: 20 * 60_000,
+  /** Lists that are kept for a moment: the five, and pages of open offers. Each has at most `limits.feedBytesMax`. */
+  listsKeptMax: 8,
   /** Bundles sent at once; each is in memory as a whole. */
   bundlesMax: 4,
   /** Trees sent at once, each with a few blocks in memory. */

@@ -20,11 +20,11 @@ export const notFound = (message: string): QuorateError => new QuorateError('HTT
 /** Time for which a list is cached. */
 const freshMs = 250;
 const pathPattern =
-  /^\/v1\/([A-Za-z0-9]{40,64})\/(?:(offers|verdicts|charter|revocations|checkpoint)|bundle\/([a-z0-9]{10,100}))$/;
+  /^\/v1\/([A-Za-z0-9]{40,64})\/(?:(offers|verdicts|charter|revocations|checkpoint)|(offers)\?after=([0-9a-f]{64})|bundle\/([a-z0-9]{10,100}))$/;
 
 /**
  * The paths below `/v1/<project>`. The request target is matched as received, neither decoded nor normalized; any other
- * path, and any query, is not found.
+ * path, and any other query than that of the offers, is not found.
  */
 export class Routes {
   readonly #view: PublicView;
@@ -37,18 +37,21 @@ export class Routes {
 
   /** Errors: `HTTP_NOT_FOUND`, `HTTP_BUSY`. The caller calls `release` once the answer is sent or has failed. */
   async answer(target: string, now: number): Promise<[Answer, release: () => void]> {
-    const [, project, list, which] = pathPattern.exec(target) ?? [];
+    const [, project, list, next, after, which] = pathPattern.exec(target) ?? [];
     if (project !== this.#view.project) throw notFound('no such path');
     if (which !== undefined) return this.#bundle(which);
-    const kept = this.#kept.get(String(list));
+    const kept = this.#kept.get(target);
     if (kept !== undefined && now < kept.until) return [kept.answer, () => {}];
-    const answer = answerOf(this.#list(String(list)));
-    this.#kept.set(String(list), { answer, until: now + freshMs });
+    const answer = answerOf(this.#list(String(list ?? next), after));
+    this.#kept.delete(target);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size >= httpLimits.listsKeptMax && oldest !== undefined) this.#kept.delete(oldest);
+    this.#kept.set(target, { answer, until: now + freshMs });
     return [answer, () => {}];
   }
 
-  #list(name: string): string {
-    if (name === 'offers') return boundedList(this.#view.offers());
+  #list(name: string, after: string | undefined): string {
+    if (name === 'offers') return boundedList(this.#view.offers(after));
     if (name === 'verdicts') return boundedList(this.#view.verdicts());
     if (name === 'revocations') return JSON.stringify(this.#view.revocations());
     if (name === 'checkpoint') {

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { signMessage } from '../../src/core/documents/index.ts';
 import type { RevocationList } from '../../src/core/judge/index.ts';
 import type { Credentials } from '../../src/core/sessions/credentials.ts';
 import type { Clock } from '../../src/core/sessions/ports.ts';
@@ -11,7 +12,8 @@ import { generateSeed, keyFromSeed } from '../../src/identity/keys.ts';
 import { getText } from '../../src/runtime/node/http-get.ts';
 import { nodeClock, signingOf } from '../../src/runtime/node/ports.ts';
 import { until } from '../e2e/support/wait.ts';
-import { project } from '../support/project.ts';
+import { makeOffer } from '../support/documents.ts';
+import { project, testKey } from '../support/project.ts';
 
 /** A web server that answers as it likes. */
 async function web(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
@@ -170,6 +172,48 @@ describe('the HTTP feed of a worker', () => {
     expect(taken.checkpoints[0]).toBe('a note');
     expect(asked.slice(0, 5)).toEqual(['charter', 'revocations', 'offers', 'verdicts', 'checkpoint']);
     expect(asked.slice(5, 8)).toEqual(['charter again', 'revocations again', 'offers again']);
+  });
+
+  it('goes through all open offers, page by page, and asks for each page again the next time', async () => {
+    const signed = await Promise.all(
+      [1, 2, 3].map(async (n) => {
+        const { raw, id } = await signMessage(
+          'offer',
+          makeOffer('0'.repeat(64), verdict.job, { index: n }),
+          testKey('controller').signer,
+        );
+        return { id, notice: { ...offer, offer: raw } };
+      }),
+    );
+    const [one, two, three] = signed;
+    const path = `/v1/${project}/offers`;
+    const { url, asked } = await feed({
+      [path]: [one?.notice, two?.notice],
+      [`${path}?after=${two?.id}`]: [three?.notice],
+      [`${path}?after=${three?.id}`]: [],
+    });
+    const { taken, told } = listener([url]);
+    await until('two passes', () => taken.offers.length >= 6);
+    const all = signed.map(({ notice }) => notice);
+    expect(taken.offers.slice(0, 6)).toEqual([...all, ...all]);
+    const pages = ['offers', `offers?after=${two?.id}`, `offers?after=${three?.id}`];
+    const looked = asked.filter((name) => name.startsWith('offers'));
+    expect(looked.slice(0, 6)).toEqual([...pages, ...pages.map((name) => `${name} again`)]);
+    expect(told.filter((line) => line.startsWith('warn'))).toEqual([]);
+  });
+
+  it('ends where a controller sends it round', async () => {
+    const { raw, id } = await signMessage(
+      'offer',
+      makeOffer('0'.repeat(64), verdict.job),
+      testKey('controller').signer,
+    );
+    const path = `/v1/${project}/offers`;
+    const again = { ...offer, offer: raw };
+    const { url, asked } = await feed({ [path]: [again], [`${path}?after=${id}`]: [again] });
+    const { taken } = listener([url]);
+    await until('a verdict', () => taken.verdicts.length > 0);
+    expect(asked.filter((name) => name.startsWith('offers'))).toHaveLength(2);
   });
 
   it('goes from one address to the next, ever more slowly, and says once what is wrong', async () => {

@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { httpLimits } from '../../src/http/limits.ts';
 import { serveHttp } from '../../src/http/server.ts';
 import { until } from '../e2e/support/wait.ts';
 import { project, testKey } from '../support/project.ts';
@@ -64,6 +65,25 @@ describe('what is served', () => {
     expect(count).toBe(2);
   });
 
+  it('is the offers that follow one of them, each page kept for a moment, and a bounded number of pages', async () => {
+    const asked: (string | undefined)[] = [];
+    const server = await serve({
+      offers: (after) => {
+        asked.push(after);
+        return [];
+      },
+    });
+    still();
+    const page = (n: number) => n.toString(16).padStart(64, '0');
+    const look = (n: number) => ask(server, `${base}/offers?after=${page(n)}`);
+    expect(await look(1)).toMatchObject({ status: 200, body: '[]' });
+    await look(1);
+    expect(asked).toEqual([page(1)]);
+    for (let n = 2; n < 2 + httpLimits.listsKeptMax; n++) await look(n);
+    await look(1);
+    expect(asked.filter((after) => after === page(1))).toHaveLength(2);
+  });
+
   it('stays within its bound, whatever there is to serve', async () => {
     const large = { offer: 'o', request: 'r', publisher: 'p', job: 'j'.repeat(1024 * 1024) };
     const server = await serve({ offers: () => Array.from({ length: 20 }, () => large) });
@@ -81,6 +101,10 @@ describe('anything else is refused, with a code', () => {
     `${base}/`,
     `${base}/offers/`,
     `${base}/offers?limit=1`,
+    `${base}/offers?after=${'A'.repeat(64)}`,
+    `${base}/offers?after=${'a'.repeat(63)}`,
+    `${base}/offers?after=${'a'.repeat(64)}&after=${'b'.repeat(64)}`,
+    `${base}/verdicts?after=${'a'.repeat(64)}`,
     `${base}/offers#x`,
     `${base}/../${project}/offers`,
     `${base}/%6fffers`,

@@ -3,6 +3,7 @@ import { summaryOfRevoked } from '../../core/controller/view.ts';
 import { artifactOf } from '../../core/documents/index.ts';
 import type { RevocationList } from '../../core/judge/index.ts';
 import { limits } from '../../core/limits.ts';
+import { offersAfter } from '../../core/sessions/controller/backlog-pass.ts';
 import type { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
 import { knownTo } from '../../core/sessions/controller/known.ts';
 import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
@@ -17,8 +18,8 @@ export interface PublicView {
   readonly project: string;
   /** Compact JWS; undefined before there is one. */
   charter(): string | undefined;
-  /** Open offers, oldest first, at most `limits.feedOffersMax`. */
-  offers(): OfferNotice[];
+  /** Open offers, oldest first, at most `limits.feedOffersMax`: those that follow an offer, none where that one is not open any more. */
+  offers(after?: string): OfferNotice[];
   /** The latest verdicts, newest first, at most `limits.feedOffersMax`. Hints: the bundle is the proof. */
   verdicts(): VerdictNotice[];
   /** All that are in the log. */
@@ -42,7 +43,7 @@ export function publicView(
   return {
     project: folder.project,
     charter: () => state.charter?.raw,
-    offers: () => [...backlog.values()].slice(0, limits.feedOffersMax),
+    offers: (after) => offersAfter(backlog, after),
     verdicts() {
       const found: VerdictNotice[] = [];
       for (const run of state.index.latest()) {

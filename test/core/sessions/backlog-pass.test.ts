@@ -1,6 +1,6 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/core/limits.ts';
-import { BacklogPass } from '../../../src/core/sessions/controller/backlog-pass.ts';
+import { BacklogPass, offersAfter } from '../../../src/core/sessions/controller/backlog-pass.ts';
 import type { OfferNotice } from '../../../src/core/wire/messages.ts';
 
 const notice = (n: number): OfferNotice => ({ offer: `offer ${n}`, request: '', publisher: '', job: '' });
@@ -41,4 +41,25 @@ it('brings a small backlog whole with each poll', () => {
     const { offers, more } = pass.next();
     expect([names(offers), more]).toEqual([[0, 1, 2], false]);
   }
+});
+
+describe('open offers by HTTP', () => {
+  const backlog = new Map(
+    Array.from({ length: 250 }, (_, n) => [String(n), { offer: String(n) } as OfferNotice]),
+  );
+  const page = (id?: string) => offersAfter(backlog, id).map(({ offer }) => offer);
+
+  it('are all reached, page by page', () => {
+    const [first, second, third] = [page(), page('99'), page('199')];
+    expect([first, second, third].map((found) => [found.length, found[0]])).toEqual([
+      [limits.feedOffersMax, '0'],
+      [limits.feedOffersMax, '100'],
+      [50, '200'],
+    ]);
+    expect(page('249')).toEqual([]);
+  });
+
+  it('are none after one that is not open any more', () => {
+    expect(page('closed')).toEqual([]);
+  });
 });

@@ -28,3 +28,18 @@ export class BacklogPass {
     return { offers, more: false };
   }
 }
+
+/** At most `limits.feedOffersMax` of the open offers, by id: the oldest, or those that follow `after`; none where that one is not open. */
+export function offersAfter(
+  backlog: ReadonlyMap<string, OfferNotice>,
+  after: string | undefined,
+): OfferNotice[] {
+  const found: OfferNotice[] = [];
+  let follows = after === undefined;
+  for (const [id, notice] of backlog) {
+    if (follows) found.push(notice);
+    if (found.length >= limits.feedOffersMax) break;
+    follows ||= id === after;
+  }
+  return found;
+}

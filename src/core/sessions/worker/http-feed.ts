@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { claimedIdOf } from '../../documents/index.ts';
 import { messageOf } from '../../errors.ts';
 import type { RevocationList } from '../../judge/index.ts';
 import { limits } from '../../limits.ts';
@@ -15,6 +16,7 @@ import {
   type VerdictNotice,
 } from '../../wire/messages.ts';
 import { spread } from '../timing.ts';
+import { workerSessionLimits } from './limits.ts';
 import type { WorkerPorts } from './ports.ts';
 
 /** Waits of the HTTP feed, in milliseconds. */
@@ -51,8 +53,8 @@ export class HttpFeed {
   /** Index of the address to ask; an address that answers keeps its turn. */
   #turn = 0;
   #wake: () => void = () => {};
-  /** The last offers: one that was passed on while busy is considered again although nothing changed. */
-  #offers: OfferNotice[] = [];
+  /** The last offers by URL: one that was passed on while busy is considered again although nothing changed. */
+  #pages = new Map<string, OfferNotice[]>();
   readonly #etags = new Map<string, string>();
 
   constructor(ports: Around, timings: HttpFeedTimings, takes: Takes) {
@@ -106,14 +108,32 @@ export class HttpFeed {
     if (charter !== undefined) await credentials.learnCharter(charter.charter);
     const revocations = await this.#get(`${root}/revocations`, revocationListSchema, limits.feedBytesMax);
     if (revocations !== undefined) await this.#takes.revocations(revocations);
-    const offers = await this.#get(`${root}/offers`, feedOffersSchema, limits.feedBytesMax);
-    if (offers !== undefined) this.#offers = offers;
-    for (const notice of this.#offers) await this.#takes.offer(notice);
+    await this.#lookAtOffers(`${root}/offers`);
     const verdicts = await this.#get(`${root}/verdicts`, feedVerdictsSchema, limits.feedBytesMax);
     for (const notice of verdicts ?? []) this.#takes.verdict(notice);
     const { checkpointCharsMax } = transparencyLimits;
     const checkpoint = await this.#get(`${root}/checkpoint`, checkpointNoticeSchema, 2 * checkpointCharsMax);
     if (checkpoint !== undefined) this.#takes.checkpoint(checkpoint.note);
+  }
+
+  /** Goes through all open offers, page by page: each is asked for with the last offer of the one before. */
+  async #lookAtOffers(first: string): Promise<void> {
+    const pages = new Map<string, OfferNotice[]>();
+    try {
+      for (let url = first; !pages.has(url) && pages.size < workerSessionLimits.offerPagesMax; ) {
+        const fresh = await this.#get(url, feedOffersSchema, limits.feedBytesMax);
+        const page = fresh ?? this.#pages.get(url) ?? [];
+        pages.set(url, page);
+        for (const notice of page) await this.#takes.offer(notice);
+        const last = page.at(-1);
+        const after = last === undefined ? undefined : claimedIdOf(last.offer);
+        if (after === undefined) break;
+        url = `${first}?after=${after}`;
+      }
+    } finally {
+      for (const url of this.#pages.keys()) if (!pages.has(url)) this.#etags.delete(url);
+      this.#pages = pages;
+    }
   }
 
   /** Undefined where the answer is unchanged. */

@@ -1,3 +1,5 @@
+import { limits } from '../../limits.ts';
+
 /** Bounds of a worker's sessions. */
 export const workerSessionLimits = {
   /** Checkpoints of one log key that a worker keeps: one for each round of the last minutes of a busy project. */
@@ -8,4 +10,6 @@ export const workerSessionLimits = {
   promisesMax: 256,
   /** Checkpoints that wait for their turn; a further one is dropped, since there will be others. */
   checkpointsWaitingMax: 16,
+  /** Pages of open offers that are asked for by HTTP one after the other. The last one is empty. */
+  offerPagesMax: Math.ceil(limits.openRequestsMax / limits.feedOffersMax) + 2,
 } as const;
