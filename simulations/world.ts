@@ -12,6 +12,7 @@ import { Worker } from '../src/core/worker/machine.ts';
 import { ControllerNode } from './controller-node.ts';
 import { revokeLater } from './expulsion.ts';
 import { inTurn, type Keys } from './keys.ts';
+import { scheduleCrashes, schedulePartitions } from './mishaps.ts';
 import { Network, type Node } from './network.ts';
 import type { Checker, Observation, Truth } from './observer.ts';
 import { jobNamed, nonceOf, Paperwork } from './paperwork.ts';
@@ -184,8 +185,10 @@ export class World implements Truth {
     const publisher = await this.#joinAll();
     this.#network.rates = rates;
     const healsAt = this.now + scenario.faultsMs;
-    this.#schedulePartitions(healsAt);
-    this.#scheduleCrashes(healsAt);
+    const nodes = [this.#controller, ...this.#workers];
+    const ground = { ...this.#around, rates, nodes, healed: () => this.#healed };
+    schedulePartitions(ground, healsAt);
+    scheduleCrashes(ground, healsAt);
     for (const work of scenario.works) await this.#submitLater(publisher, work);
     if (scenario.revokes !== undefined)
       revokeLater(this.#around, scenario.revokes, async (what, ever) => {
@@ -359,37 +362,6 @@ export class World implements Truth {
       this.#time.after(random.int(20_000, 90_000), again);
     };
     this.#time.after(random.int(20_000, 90_000), again);
-  }
-
-  #schedulePartitions(until: number): void {
-    const { rates, random } = this.#options;
-    const chance = random.fork('partitions');
-    for (let at = this.now; at < until; at += minuteMs) {
-      if (!chance.chance(rates.partitionPerMinute)) continue;
-      const node = chance.pick([this.#controller, ...this.#workers]);
-      const from = at + chance.int(0, minuteMs - 1);
-      this.#time.at(from, () => {
-        if (this.#healed) return;
-        this.trace.write(this.now, node.name, 'is cut off');
-        this.#network.partition(node, true);
-      });
-      this.#time.at(from + chance.int(1_000, rates.partitionMsMax), () =>
-        this.#network.partition(node, false),
-      );
-    }
-  }
-
-  #scheduleCrashes(until: number): void {
-    const { rates, random } = this.#options;
-    const chance = random.fork('crashes in time');
-    for (let at = this.now; at < until; at += minuteMs) {
-      for (const node of [this.#controller, ...this.#workers]) {
-        if (!chance.chance(rates.crashPerMinute)) continue;
-        this.#time.at(at + chance.int(0, minuteMs - 1), () => {
-          if (!this.#healed && node.life > 0) node.crash('at a random time');
-        });
-      }
-    }
   }
 
   #heal(): void {

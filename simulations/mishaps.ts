@@ -1,0 +1,49 @@
+import type { Node } from './network.ts';
+import type { Surroundings } from './process.ts';
+import type { Random } from './random.ts';
+import type { Rates } from './rates.ts';
+
+const minuteMs = 60_000;
+
+/** A process of the simulation. */
+export interface Mortal extends Node {
+  crash(why: string): void;
+}
+
+interface Ground extends Pick<Surroundings, 'time' | 'network' | 'trace' | 'random'> {
+  rates: Rates;
+  nodes: readonly Mortal[];
+  /** Faults are over. */
+  healed(): boolean;
+}
+
+/** Cuts nodes off from all others for a while, until then. */
+export function schedulePartitions(ground: Ground, until: number): void {
+  const { time, network, trace, rates, nodes } = ground;
+  const chance: Random = ground.random.fork('partitions');
+  for (let at = time.now; at < until; at += minuteMs) {
+    if (!chance.chance(rates.partitionPerMinute)) continue;
+    const node = chance.pick(nodes);
+    const from = at + chance.int(0, minuteMs - 1);
+    time.at(from, () => {
+      if (ground.healed()) return;
+      trace.write(time.now, node.name, 'is cut off');
+      network.partition(node, true);
+    });
+    time.at(from + chance.int(1_000, rates.partitionMsMax), () => network.partition(node, false));
+  }
+}
+
+/** Processes die at random times, whatever they do then. */
+export function scheduleCrashes(ground: Ground, until: number): void {
+  const { time, rates, nodes } = ground;
+  const chance: Random = ground.random.fork('crashes in time');
+  for (let at = time.now; at < until; at += minuteMs) {
+    for (const node of nodes) {
+      if (!chance.chance(rates.crashPerMinute)) continue;
+      time.at(at + chance.int(0, minuteMs - 1), () => {
+        if (!ground.healed() && node.life > 0) node.crash('at a random time');
+      });
+    }
+  }
+}
