@@ -69,7 +69,6 @@ export class WitnessBench {
   readonly asked: ApiUp[] = [];
   readonly key: NodeKey;
   neighbours: WitnessBench[] = [];
-  readonly #timers: (() => void)[] = [];
   now = at * 1000;
   /** What the controller answers; throws where it cannot be reached. */
   answer: (question: ApiUp) => Promise<object>;
@@ -105,10 +104,6 @@ export class WitnessBench {
       clock: {
         now: () => this.now,
         monotonic: () => this.now,
-        after: (_ms: number, act: () => void) => {
-          this.#timers.push(act);
-          return () => {};
-        },
         closing: false,
       },
       neighbours: () => this.neighbours.map(({ key }) => key.id),
@@ -147,15 +142,9 @@ export class WitnessBench {
     return revocationServer(known).session(channel);
   }
 
-  /** Asks its neighbours as often as a worker does in a minute and a half. */
-  async talk(): Promise<void> {
-    new Neighbours(this.#ports(), this.witness, this.feed).start();
-    for (let n = 0; n < 3; n++) {
-      const timers = this.#timers.splice(0);
-      for (const act of timers) act();
-      // Signatures are made outside of the event loop's turns.
-      for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
-    }
+  /** Asks its neighbours once. */
+  talk(): Promise<void> {
+    return new Neighbours(this.#ports(), this.witness, this.feed).look();
   }
 }
 

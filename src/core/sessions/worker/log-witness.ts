@@ -49,7 +49,7 @@ export class LogWitness {
   start(accepts: (author: string) => boolean): void {
     const { credentials, subscribe } = this.#ports;
     subscribe(topics.checkpoints(credentials.membership.project), accepts, (data) => {
-      this.hear(() => decodeMessage(data, checkpointNoticeSchema, 'a notice of a checkpoint').note);
+      void this.hear(() => decodeMessage(data, checkpointNoticeSchema, 'a notice of a checkpoint').note);
     });
   }
 
@@ -73,18 +73,16 @@ export class LogWitness {
     return this.#ports.credentials.charter.log;
   }
 
-  /** Checks a checkpoint that came by the way. Never rejects: what is wrong is told. */
-  hear(note: () => string): void {
+  /** Checks a checkpoint that came by the way, and resolves then. Never rejects: what is wrong is told. */
+  async hear(note: () => string): Promise<void> {
     if (this.#isBusy) return;
-    void this.#orTell(async () => {
-      await this.see(note());
-    });
+    await this.#orTell(() => this.see(note()));
   }
 
-  /** Checks a checkpoint, and gives `answer` this worker's line for it where it is the newest. Never rejects. */
-  witness(note: string, answer: (size: number, line: string) => void): void {
+  /** The same; gives `answer` this worker's line for it where it is the newest. */
+  async witness(note: string, answer: (size: number, line: string) => void): Promise<void> {
     if (this.#isBusy) return;
-    void this.#orTell(async () => {
+    await this.#orTell(async () => {
       const { size } = await this.see(note);
       if (size !== this.#book.newest(this.#log)?.size) return;
       answer(size, await this.sign(note));

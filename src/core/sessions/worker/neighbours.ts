@@ -27,10 +27,11 @@ export class Neighbours {
 
   start(): void {
     const { clock, signing } = this.#ports;
-    every(clock, lookMs * spread(signing), () => void this.#look());
+    every(clock, lookMs * spread(signing), () => void this.look());
   }
 
-  async #look(): Promise<void> {
+  /** Asks a few of them; resolves when their answers were checked. */
+  async look(): Promise<void> {
     if (this.#asking) return;
     this.#asking = true;
     const { credentials, neighbours } = this.#ports;
@@ -49,6 +50,6 @@ export class Neighbours {
     const { note, equivocations } = await requestCheckpoint(this.#ports.dial, { id, addrs: [] });
     if (equivocations.length > 0)
       await this.#revocations.learn({ charters: [], revocations: [], equivocations });
-    if (note !== null) this.#witness.hear(() => note);
+    if (note !== null) await this.#witness.hear(() => note);
   }
 }

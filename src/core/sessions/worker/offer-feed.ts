@@ -72,7 +72,7 @@ export class OfferFeed {
       offer: (notice) => this.#consider(notice, 'http'),
       verdict: (notice) => this.#verdict(notice),
       revocations: (list) => revocations.learn(list, ports.clock.now()),
-      checkpoint: (note) => witness.hear(() => note),
+      checkpoint: (note) => void witness.hear(() => note),
     });
   }
 
@@ -210,7 +210,7 @@ export class OfferFeed {
     /** Size of the last checkpoint that was answered on this stream. */
     let witnessed: number | undefined;
     const witness = (note: string) =>
-      this.#witness.witness(note, (size, line) => {
+      void this.#witness.witness(note, (size, line) => {
         if (size === witnessed) return;
         witnessed = size;
         stream.post({ kind: 'witness', size, line });

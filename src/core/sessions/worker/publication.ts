@@ -140,7 +140,7 @@ export class Publication {
       return false;
     }
     // One of an earlier charter may be of another log.
-    if (bundle.charter === credentials.membership.charter) this.#witness.hear(() => bundle.checkpoint);
+    if (bundle.charter === credentials.membership.charter) void this.#witness.hear(() => bundle.checkpoint);
     const { payload } = await documents.verdict(bundle.verdict);
     const { request, job, policy, level: stated, outcome } = payload.predicate.quorate_verdict;
     await bundles.put({ run: request, job, artifact }, text);
