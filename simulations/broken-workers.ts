@@ -58,3 +58,14 @@ export function content(credentials: Credentials): Credentials {
     },
   });
 }
+
+/** Credentials that look for no other controller. */
+export function incurious(credentials: Credentials): Credentials {
+  return new Proxy(credentials, {
+    get(target, name) {
+      if (name === 'searchControllers') return async () => false;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}

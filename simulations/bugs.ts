@@ -13,7 +13,7 @@ import { reportedError } from '../src/core/errors.ts';
 import { MerkleTree } from '../src/core/transparency/index.ts';
 import { protocols } from '../src/core/wire/protocols.ts';
 import { Worker } from '../src/core/worker/machine.ts';
-import { Copier, content, Forgetful, Greedy, withoutEvidence } from './broken-workers.ts';
+import { Copier, content, Forgetful, Greedy, incurious, withoutEvidence } from './broken-workers.ts';
 import { calm, type Rates } from './rates.ts';
 import type { Patches } from './world.ts';
 
@@ -307,6 +307,11 @@ export const bugs: Record<string, Bug> = {
     patches: () => ({
       workerPorts: (ports) => ({ ...ports, credentials: content(ports.credentials) }),
     }),
+  },
+  'controller-never-looked-for': {
+    says: 'a worker dials the controller that it knows, and asks nobody whether there is another one',
+    caughtBy: 'rotations',
+    patches: () => ({ workerPorts: (ports) => ({ ...ports, credentials: incurious(ports.credentials) }) }),
   },
   'reveal-before-ack': {
     says: 'a reveal that comes before the ack ends the stream, and nobody opens another one for the result',

@@ -5,14 +5,14 @@ import { codeOf, messageOf } from '../src/core/errors.ts';
 import { bundleServer } from '../src/core/sessions/bundle-exchange.ts';
 import { ControllerSessions } from '../src/core/sessions/controller/controller-sessions.ts';
 import type { ControllerPorts } from '../src/core/sessions/controller/ports.ts';
-import type { Channel, ServedProtocol } from '../src/core/sessions/ports.ts';
+import type { Channel, ServedProtocol, Signing } from '../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
 import { topics } from '../src/core/wire/protocols.ts';
 import { describeController } from './describe.ts';
 import { TwoStories } from './forked-log.ts';
 import type { Node } from './network.ts';
 import type { Observation } from './observer.ts';
-import type { Paperwork } from './paperwork.ts';
+import type { KeyChange, Paperwork } from './paperwork.ts';
 import { type Life, Process, type Surroundings } from './process.ts';
 import { snapshot } from './snapshot.ts';
 
@@ -33,7 +33,8 @@ type ControllerLife = Life<ControllerEvent, ControllerEffect, Controller>;
 /** The controller's process. */
 export class ControllerNode extends Process<ControllerEvent, ControllerEffect, Controller> {
   readonly name = 'controller';
-  readonly id: string;
+  /** Of the key of this life. */
+  id: string;
   protected readonly tick: ControllerEvent = { kind: 'tick' };
   readonly #paper: Paperwork;
   readonly #options: ControllerOptions;
@@ -66,6 +67,12 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     return this.#options.fresh();
   }
 
+  /** Signs with the key of this life. */
+  protected override signing(): Signing {
+    const signer = this.#paper.controllers.find(({ id }) => id === this.id);
+    return { ...super.signing(), ...(signer && { signer }) };
+  }
+
   protected begin(life: ControllerLife): void {
     void this.#open(life);
   }
@@ -78,6 +85,8 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       },
     });
     if (!life.alive()) return;
+    this.id = this.#paper.controller.id;
+    const keys = { controller: this.id, idp: this.#paper.idp.id };
     const sessions = new ControllerSessions(this.#ports(life, logEvidence));
     const bundles = bundleServer({
       get: async (which) => this.#bundles.get(which),
@@ -86,22 +95,32 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     this.#sessions = sessions;
     this.#served = new Map([...sessions.served, bundles].map((served) => [served.protocol, served]));
     this.#life = life;
-    void this.#start(life, sessions).catch((error) =>
+    void this.#start(life, sessions, keys).catch((error) =>
       this.#options.observe({ kind: 'not-started', code: codeOf(error), says: messageOf(error) }),
     );
   }
 
-  async #start(life: ControllerLife, sessions: ControllerSessions): Promise<void> {
+  async #start(
+    life: ControllerLife,
+    sessions: ControllerSessions,
+    keys: { controller: string; idp: string },
+  ): Promise<void> {
     await sessions.checkpoints.load();
     const charter = await this.#paper.charter({ epoch: this.#epoch });
-    this.dispatch(life, { kind: 'started', charter, timings: this.#options.timings });
+    this.dispatch(life, { kind: 'started', charter, keys, timings: this.#options.timings });
     if (life.alive()) sessions.start();
   }
 
   /** The owner signs the next charter; a controller that is down takes it at its start. */
-  async nextCharter(): Promise<void> {
+  async nextCharter(replaces: KeyChange): Promise<void> {
+    this.#paper.replace(replaces);
+    const life = this.#life;
     const charter = await this.#paper.charter({ epoch: ++this.#epoch });
-    if (this.#life !== undefined) this.dispatch(this.#life, { kind: 'charter', charter });
+    if (life === undefined) return;
+    this.dispatch(life, { kind: 'charter', charter });
+    if (replaces === 'nothing') return;
+    await this.#sessions?.tellCharter();
+    if (life.alive()) this.crash('to go on with other keys');
   }
 
   protected crashRate(): number {
@@ -147,6 +166,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     return {
       project: this.#paper.project,
       signing: this.signing(),
+      retired: this.#paper.controllers.filter(({ id }) => id !== this.id),
       idp: this.#paper.idp,
       clock: life.clock,
       machine: life.machine,

@@ -40,6 +40,8 @@ export interface IdleWorker {
   holds: number;
   /** Artifacts that it serves. */
   served: ReadonlySet<string>;
+  /** The controller that it would ask; undefined for one that has not joined. */
+  controller: string | undefined;
 }
 
 /** The ground truth, which documents may contradict. */

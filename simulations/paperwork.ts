@@ -16,6 +16,7 @@ import {
   type Revocation,
   type RevocationTarget,
   type Role,
+  type Signer,
   sha256Hex,
   signMessage,
   signStatement,
@@ -69,12 +70,18 @@ export function jobNamed(name: string, over: Partial<Job> = {}): { job: Job; job
   return { job, jobId: encodeJob(job).id };
 }
 
+/** What a charter changes about the keys of a project. */
+export type KeyChange = 'nothing' | 'controller' | 'idp' | 'idp at once';
+
 /** A project and those who sign for it. Everything in it is signed by the right key; attackers bring their own. */
 export class Paperwork {
   readonly keys: Keys;
   readonly root;
-  readonly controller;
-  readonly idp;
+  /** Keys that the controller had, the present one last. */
+  readonly controllers;
+  /** Keys of the identity provider that the charter names, the one that signs first. */
+  idps;
+  #replaced = 0;
 
   /** Names of the trusted workers. */
   readonly #trusted: readonly string[];
@@ -83,8 +90,28 @@ export class Paperwork {
     this.#trusted = trusted;
     this.keys = keys;
     this.root = keys.signer('root');
-    this.controller = keys.signer('controller');
-    this.idp = keys.signer('idp');
+    this.controllers = [keys.signer('controller')];
+    this.idps = [keys.signer('idp')];
+  }
+
+  get controller(): Signer {
+    const last = this.controllers.at(-1);
+    if (last === undefined) throw new Error('a controller has a key');
+    return last;
+  }
+
+  get idp(): Signer {
+    const [first] = this.idps;
+    if (first === undefined) throw new Error('an identity provider has a key');
+    return first;
+  }
+
+  /** The owner makes another key, which the next charter names. */
+  replace(what: KeyChange): void {
+    const signer = this.keys.signer(`another ${++this.#replaced}`);
+    if (what === 'controller') this.controllers.push(signer);
+    if (what === 'idp') this.idps = [signer, ...this.idps];
+    if (what === 'idp at once') this.idps = [signer];
   }
 
   get project(): string {
@@ -99,7 +126,7 @@ export class Paperwork {
       epoch: 1,
       controllers: [this.controller.id],
       trusted: this.#trusted.map((name) => this.keys.signer(name).id),
-      idps: [this.idp.id],
+      idps: this.idps.map(({ id }) => id),
       log: this.controller.id,
       vcs: [],
       floor: { agree: 1, of: 1, cosign: 'none', rounds: 8 },
@@ -143,8 +170,8 @@ export class Paperwork {
     now: number,
     over: { as?: string; reason?: string } = {},
   ): Promise<Verified<Revocation>> {
-    const { as = 'idp', reason = 'not ours any more' } = over;
-    const signer = this.keys.signer(as);
+    const { as, reason = 'not ours any more' } = over;
+    const signer = as === undefined ? this.idp : this.keys.signer(as);
     const payload = { iss: signer.id, project: this.project, what, since, reason, iat: seconds(now) };
     return signMessage('revocation', payload, signer);
   }

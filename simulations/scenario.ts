@@ -1,5 +1,5 @@
 import type { Outcome, Policy } from '../src/core/documents/index.ts';
-import { exited, treeCid } from './paperwork.ts';
+import { exited, type KeyChange, treeCid } from './paperwork.ts';
 import type { Random } from './random.ts';
 
 /** Behaviour of an operator's workers. All but `honest` and `slow` are attacks or failures. */
@@ -87,8 +87,8 @@ export interface Scenario {
   faultsMs: number;
   /** Lifetime of grants. */
   grantSeconds: number;
-  /** When the owner signs the next charter. */
-  charterAfterMs: number[];
+  /** When the owner signs the next charter, and which key it replaces. */
+  charters: { afterMs: number; replaces: KeyChange }[];
 }
 
 const policies: Omit<Policy, 'rounds'>[] = [
@@ -102,6 +102,8 @@ const policies: Omit<Policy, 'rounds'>[] = [
 
 export function scenarioOf(random: Random): Scenario {
   const charters = random.fork('charters');
+  const keys = random.fork('other keys');
+  const replaces = keys.chance(0.3);
   const attackerShare = random.pick(['nobody', 'a few', 'many'] as const);
   const count = random.int(3, 8);
   const attackers =
@@ -153,7 +155,10 @@ export function scenarioOf(random: Random): Scenario {
     revokes: expulsionOf(random.fork('revokes'), operators),
     faultsMs: random.int(2, 8) * 60_000,
     grantSeconds: random.pick([90, 24 * 3600]),
-    charterAfterMs: Array.from({ length: charters.int(0, 2) }, () => charters.int(0, 180_000)),
+    charters: Array.from({ length: charters.int(0, 2) }, () => ({
+      afterMs: charters.int(0, 180_000),
+      replaces: replaces ? keys.pick(['controller', 'controller', 'idp', 'idp at once'] as const) : 'nothing',
+    })),
   };
 }
 
@@ -164,18 +169,10 @@ function expulsionOf(random: Random, operators: readonly Operator[]): Expulsion 
 }
 
 export function describeScenario(scenario: Scenario): string[] {
-  const {
-    attackerShare,
-    operators,
-    trusted,
-    second,
-    works,
-    faultsMs,
-    grantSeconds,
-    charterAfterMs,
-    revokes,
-  } = scenario;
-  const charters = charterAfterMs.map((ms) => `; a charter after ${ms / 1000} s`).join('');
+  const { attackerShare, operators, trusted, second, works, faultsMs, grantSeconds, revokes } = scenario;
+  const charters = scenario.charters
+    .map(({ afterMs, replaces }) => `; a charter after ${afterMs / 1000} s (replaces ${replaces})`)
+    .join('');
   return [
     `attackers: ${attackerShare}; trusted worker: ${trusted}${second ? ' and a second one' : ''}; faults for ${faultsMs / 1000} s; grants of ${grantSeconds} s${charters}`,
     ...operators.map(

@@ -140,6 +140,11 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     return [...this.leases.keys()].filter((id) => this.machine.leaseOf(id) !== undefined).length;
   }
 
+  /** The controller that it would ask. */
+  get controller(): string | undefined {
+    return this.#credentials?.membership.controllers[0]?.id;
+  }
+
   accept(protocol: string, channel: Channel): void {
     if (protocol !== this.#served?.protocol) return channel.abort(new Error(`${protocol} is not served`));
     this.#served.session(channel).catch((error) => channel.abort(error));
@@ -160,12 +165,14 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
 
   async #run(life: WorkerLife): Promise<void> {
     const { network } = this.around;
-    const dial: Dial = ({ id }, protocol) =>
-      network.dial(
-        this,
-        this.options.others().find((other) => other.id === id) ?? this.options.controller,
-        protocol,
-      );
+    const dial: Dial = async ({ id }, protocol) => {
+      const { controller, others } = this.options;
+      const other = others().find((one) => one.id === id);
+      if (other !== undefined) return network.dial(this, other, protocol);
+      // Whoever is at its address is the controller; another key is not found there.
+      if (id === null || id === controller.id) return network.dial(this, controller, protocol);
+      throw reportedError('MESH_UNREACHABLE', `${id} is not there`);
+    };
     const membership = this.#membership ?? (await this.#join(life, dial));
     const credentials = await Credentials.open(this.signing(), life.clock, membership, async (changed) => {
       if (life.alive()) this.#membership = changed;
@@ -245,6 +252,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       },
       neighbours: () => this.options.others().flatMap(({ up, id }) => (up ? [id] : [])),
       findPeer: async () => [],
+      findMembers: async () => [],
       announce: async () => {},
       httpGet: async (url) => {
         throw reportedError('HTTP_FEED_FAILED', `${url}: there is no such server`);

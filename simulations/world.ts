@@ -1,22 +1,17 @@
 import { isOver } from '../src/core/controller/facts.ts';
 import { Controller } from '../src/core/controller/machine.ts';
-import { encodeJob } from '../src/core/documents/index.ts';
-import { codeOf } from '../src/core/errors.ts';
-import { ask } from '../src/core/sessions/ask.ts';
-import { Credentials } from '../src/core/sessions/credentials.ts';
-import { join } from '../src/core/sessions/join.ts';
-import type { Dial, Signing } from '../src/core/sessions/ports.ts';
+import type { Signer } from '../src/core/documents/index.ts';
 import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
-import { fromUtf8 } from '../src/core/text.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { ControllerNode } from './controller-node.ts';
 import { revokeLater } from './expulsion.ts';
 import { inTurn, type Keys } from './keys.ts';
 import { scheduleCrashes, schedulePartitions } from './mishaps.ts';
-import { Network, type Node } from './network.ts';
+import { Network } from './network.ts';
 import type { Checker, Observation, Truth } from './observer.ts';
-import { jobNamed, nonceOf, Paperwork } from './paperwork.ts';
+import { Paperwork } from './paperwork.ts';
 import type { Surroundings } from './process.ts';
+import { Publisher } from './publisher.ts';
 import type { Random } from './random.ts';
 import { calm, type Rates } from './rates.ts';
 import { Reader } from './reader.ts';
@@ -24,7 +19,7 @@ import { type Behaviour, isAttack, type Scenario, type Work } from './scenario.t
 import { Scheduler } from './scheduler.ts';
 import { timings } from './timings.ts';
 import { Trace } from './trace.ts';
-import { controllerAt, WorkerNode } from './worker-node.ts';
+import { WorkerNode } from './worker-node.ts';
 
 /** Time a machine gets to finish once nothing goes wrong any more: every lease of every round run out in turn. */
 const finishMs = 3 * 3600_000;
@@ -50,7 +45,6 @@ export interface WorldOptions {
 }
 
 const minuteMs = 60_000;
-const publisherName = 'publisher';
 
 /** A whole project in one place: controller, workers, publisher, network and clock. */
 export class World implements Truth {
@@ -64,6 +58,8 @@ export class World implements Truth {
   readonly #time: Scheduler;
   readonly #network: Network;
   readonly #paper: Paperwork;
+  /** The keys of the project's start. */
+  readonly #first: readonly [Signer, Signer];
   readonly #options: WorldOptions;
   readonly #around: Surroundings;
   readonly #controller: ControllerNode;
@@ -88,6 +84,7 @@ export class World implements Truth {
     this.second = scenario.second;
     this.attackers = scenario.operators.filter(({ behaviour }) => isAttack(behaviour)).length;
     this.#paper = new Paperwork(keys, scenario.second ? ['trusted', 'second'] : ['trusted']);
+    this.#first = [this.#paper.controller, this.#paper.idp];
     this.#network = new Network(this.#time, random.fork('network'), calm);
     this.#around = {
       time: this.#time,
@@ -106,7 +103,7 @@ export class World implements Truth {
         this.#workers.some((worker) => worker.up && from.includes(worker.id) && worker.served.has(artifact)),
       forks: patches.forks ?? false,
       fresh: () => {
-        const { controller, idp } = this.#paper;
+        const [controller, idp] = this.#first;
         return patches.controller?.(controller.id, idp.id) ?? new Controller(controller.id, idp.id);
       },
     });
@@ -189,16 +186,20 @@ export class World implements Truth {
     const ground = { ...this.#around, rates, nodes, healed: () => this.#healed };
     schedulePartitions(ground, healsAt);
     scheduleCrashes(ground, healsAt);
-    for (const work of scenario.works) await this.#submitLater(publisher, work);
+    for (const work of scenario.works)
+      await publisher.submitLater(work, {
+        signed: (request) => void this.#runs.set(request, work),
+        accepted: () => void this.#accepted.add(work.name),
+      });
     if (scenario.revokes !== undefined)
       revokeLater(this.#around, scenario.revokes, async (what, ever) => {
         const since = ever ? 0 : this.#controller.machine.state.log.size;
         const { raw: revocation } = await this.#paper.revocation(what, since, this.now);
-        await ask(this.#publisherDial, publisher.membership.controllers, { kind: 'revoke', revocation });
+        await publisher.ask({ kind: 'revoke', revocation });
         this.#revoked = true;
       });
-    for (const ms of scenario.charterAfterMs)
-      this.#time.at(this.now + ms, () => void this.#controller.nextCharter());
+    for (const { afterMs, replaces } of scenario.charters)
+      this.#time.at(this.now + afterMs, () => void this.#controller.nextCharter(replaces));
     await this.#run(healsAt);
     this.#heal();
     await this.#run(this.now + finishMs, () => this.#finished());
@@ -206,7 +207,7 @@ export class World implements Truth {
     await this.#run(this.now + rates.stallMsMax + 2 * minuteMs);
     const idle = this.#workers
       .filter(({ up, options }) => up && !isAttack(options.behaviour))
-      .map(({ id, name, holds, served }) => ({ id, worker: name, holds, served }));
+      .map(({ id, name, holds, served, controller }) => ({ id, worker: name, holds, served, controller }));
     this.#observe({ kind: 'ended', state: this.#controller.machine.state, idle });
     if (this.#failure !== undefined) throw this.#failure.error;
   }
@@ -220,9 +221,9 @@ export class World implements Truth {
   }
 
   /** Before anything goes wrong the publisher joins, and all workers but those that come later. */
-  async #joinAll(): Promise<Credentials> {
+  async #joinAll(): Promise<Publisher> {
     const { operators, trusted, second } = this.#options.scenario;
-    const publisher = this.#joinPublisher();
+    const publisher = Publisher.join(this.#around, this.#paper, this.#controller);
     for (const { name, hosts, behaviour, joinsLate } of operators) {
       const invite = await this.#paper.invite(name, 'worker', this.now, { hosts: hosts.length });
       for (const host of hosts) this.#addWorker(host, name, behaviour, invite.raw, joinsLate ? minuteMs : 0);
@@ -238,7 +239,7 @@ export class World implements Truth {
       });
       this.#addWorker('second', 'owner', 'honest', other.raw, 0);
     }
-    let membership: Credentials | undefined;
+    let membership: Publisher | undefined;
     let failure: { error: unknown } | undefined;
     publisher.then(
       (joined) => {
@@ -255,27 +256,6 @@ export class World implements Truth {
     );
     if (membership === undefined) throw failure?.error ?? new Error('the publisher could not join');
     return membership;
-  }
-
-  async #joinPublisher(): Promise<Credentials> {
-    const signer = this.keys.signer(publisherName);
-    const { documents } = this.#around;
-    const clock = { now: () => this.now };
-    let nonces = 0;
-    const signing: Signing = { signer, documents, nonce: () => nonceOf(`enrol publisher ${nonces++}`) };
-    const invite = await this.#paper.invite(publisherName, 'publisher', this.now);
-    const joined = await join({ dial: this.#publisherDial, signing, clock }, invite, [
-      controllerAt(this.#controller),
-    ]);
-    return Credentials.open(signing, clock, joined, async () => {});
-  }
-
-  readonly #publisherDial: Dial = (_peer, protocol) =>
-    this.#network.dial(this.#publisherNode, this.#controller, protocol);
-
-  get #publisherNode(): Node {
-    const { id } = this.keys.signer(publisherName);
-    return { name: publisherName, id, up: true, life: 1, accept: () => {} };
   }
 
   #addWorker(
@@ -311,47 +291,6 @@ export class World implements Truth {
     if (startsAfterMs === 0) worker.start();
     else this.#time.after(startsAfterMs, () => worker.start());
     if (name === 'trusted' && scenario.trusted === 'flaky') this.#flicker(worker);
-  }
-
-  /** A publisher asks until it is told that the job was taken, however often that is. */
-  async #submitLater(publisher: Credentials, work: Work): Promise<void> {
-    const { job, jobId } = jobNamed(work.name, {
-      limits: { ...jobNamed(work.name).job.limits, seconds: 300 },
-    });
-    const at = this.now + work.submitAfterMs;
-    const request = await this.#paper.request(publisherName, { job, jobId }, at, {
-      policy: work.policy,
-      seconds: work.expiresSeconds,
-    });
-    this.#runs.set(request.id, work);
-    this.trace.name(request.id, work.name);
-    const text = fromUtf8(encodeJob(job).bytes);
-    const { controllers } = publisher.membership;
-    const asked = async () => {
-      await publisher.renewDue(this.#publisherDial);
-      const question = { request: request.raw, publisher: publisher.grant.raw, job: text };
-      return ask(this.#publisherDial, controllers, { kind: 'submit', ...question });
-    };
-    const submit = (): void => {
-      asked().then(
-        () => void this.#accepted.add(request.id),
-        (error) => {
-          const code = codeOf(error);
-          this.trace.write(this.now, publisherName, `${work.name}: ${code}`);
-          // An expired request will not be accepted any more.
-          if (code === 'DOC_EXPIRED') this.#accepted.add(request.id);
-          else this.#time.after(3_000, submit);
-        },
-      );
-    };
-    this.#time.at(at, submit);
-    const { cancelAfterMs } = work;
-    if (cancelAfterMs === undefined) return;
-    // Asks once: it may get lost, come too late, or hit in the middle of anything.
-    this.#time.at(at + cancelAfterMs, () => {
-      const cancel = { kind: 'cancel', which: request.id, reason: 'changed my mind' } as const;
-      ask(this.#publisherDial, controllers, cancel).catch(() => {});
-    });
   }
 
   #flicker(worker: WorkerNode): void {

@@ -14,6 +14,7 @@ import { liveness } from './liveness.ts';
 import { log } from './log.ts';
 import { replay } from './replay.ts';
 import { revoked } from './revoked.ts';
+import { rotations } from './rotations.ts';
 import { sealed } from './sealed.ts';
 import { served } from './served.ts';
 import { verdicts } from './verdicts.ts';
@@ -32,6 +33,7 @@ export function allCheckers(): Checker[] {
     served(),
     lending(),
     charters(),
+    rotations(),
     fences(),
     sealed(),
     cosigning(),

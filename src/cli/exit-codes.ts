@@ -37,6 +37,8 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['SANDBOX_CONSENT_NEEDED', exits.usage],
   ['PROJECT_', exits.usage],
   ['CHARTER_NEEDS_ROOT', exits.usage],
+  ['TRUSTED_KEY_', exits.usage],
+  ['IDPS_FULL', exits.usage],
   ['REVOCATION_', exits.usage],
   ['REVOCATION_NO_ANSWER', exits.cannot],
   ['REVOCATIONS_FULL', exits.cannot],

@@ -20,10 +20,11 @@ export async function trialProject(
   const own = findProject(folder);
   if (own !== undefined) {
     const { openProjectFolder } = await import('../runtime/membership/project-folder.ts');
-    const { project, charter, controller, address } = await openProjectFolder(own);
+    const { project, charter, address } = await openProjectFolder(own);
     if (wanted === undefined || wanted === project) {
       const where = await address();
-      const controllers = where === undefined ? [] : [{ id: controller.id, addrs: where.addrs }];
+      const { byPeer } = await import('../runtime/membership/join.ts');
+      const controllers = where === undefined ? [] : byPeer(where.addrs);
       const feed = (await joined(project))?.feed ?? [];
       return { ...{ project, charter, controllers, feed }, bootstrap: charter.bootstrap };
     }

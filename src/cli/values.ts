@@ -120,6 +120,13 @@ export function addresses(text: string, before: string[] | undefined): string[] 
   return several(text, before);
 }
 
+/** Keys of hosts, repeatable. */
+export function peerIds(text: string, before: string[] | undefined): string[] {
+  if (!/^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/.test(text))
+    throw new InvalidArgumentError('Give a key such as 12D3KooW…, as "quorate key" prints it.');
+  return several(text, before);
+}
+
 /** Names of Debian packages, each with an optional version, separated by commas; repeatable. */
 export function packages(text: string, before: string[] | undefined): string[] {
   const names = text.split(',');

@@ -14,7 +14,8 @@ export async function whereFrom(
     const folder = await openProjectFolder(own);
     if (project === undefined || project === folder.project) {
       const address = await folder.address();
-      const controllers = address === undefined ? [] : [{ id: folder.controller.id, addrs: address.addrs }];
+      const { byPeer } = await import('../runtime/membership/join.ts');
+      const controllers = address === undefined ? [] : byPeer(address.addrs);
       return { project: folder.project, bootstrap: bootstrap ?? folder.charter.bootstrap, controllers };
     }
   }

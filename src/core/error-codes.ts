@@ -40,6 +40,8 @@ const coreErrors = {
   CLAIM_TOO_NEW: 'The operator was enrolled after the offer was made, and may claim the next one.',
   CLAIM_UNFIT: 'The worker lacks something that the job needs; the message says what.',
   CONTROLLER_BUSY: 'As many jobs are open as the controller takes. Try again later.',
+  CONTROLLER_KEY_MISSING:
+    'The charter names a controller or an identity provider whose key is not in `.quorate/`, or a verdict waits to be published under such a key. Put it back: `.quorate/keys/`.',
   CONTROLLER_NOT_IN_CHARTER:
     'The charter does not name this key as a controller. Sign a charter that does, with the root key.',
   CONTROLLER_NOT_STARTED:

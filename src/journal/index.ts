@@ -11,6 +11,8 @@ export type { JournalErrorCode } from './error-codes.ts';
  * it. One process at a time; another gets `JOURNAL_IN_USE`.
  */
 export interface Journal<Event> {
+  /** Whose it is, as it was when the journal was made. */
+  readonly name: string;
   /** `record`: what came of the event, where it left something that lasts. One transaction: whole or not at all. */
   append(event: Event, at: number, record?: string): void;
   /** Returns once all appended events are on disk. */
@@ -27,6 +29,8 @@ const formatVersion = 2;
 export interface JournalMachine {
   /** The state machine and its key. */
   name: string;
+  /** The same with the keys that it had before. */
+  formerly?: readonly string[];
   /** Version of its rules and of the shape of its events, kept with each event; a journal of later rules is refused. */
   rules: number;
 }
@@ -37,8 +41,9 @@ export interface JournalMachine {
  */
 export function openJournal<Event>(file: string, machine: JournalMachine): Journal<Event> {
   const db = openDatabase(file);
+  let name: string;
   try {
-    prepare(db, file, machine);
+    name = prepare(db, file, machine);
   } catch (error) {
     db.close();
     throw explained(error, file);
@@ -62,6 +67,7 @@ export function openJournal<Event>(file: string, machine: JournalMachine): Journ
     }
   };
   return {
+    name,
     append: (event, at, record) =>
       written(() => insert.run(at, JSON.stringify(event), machine.rules, record ?? null)),
     sync: () => written(() => fdatasyncSync(wal)),
@@ -147,7 +153,8 @@ function lastRules(db: DatabaseSync): number {
   return Number(db.prepare('SELECT rules FROM events ORDER BY seq DESC LIMIT 1').get()?.rules ?? 0);
 }
 
-function prepare(db: DatabaseSync, file: string, { name, rules }: JournalMachine): void {
+/** Returns whose the journal is. */
+function prepare(db: DatabaseSync, file: string, { name, formerly = [], rules }: JournalMachine): string {
   db.exec(`
     CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL, rules INTEGER NOT NULL, record TEXT) STRICT;
@@ -158,7 +165,7 @@ function prepare(db: DatabaseSync, file: string, { name, rules }: JournalMachine
     // Both or neither: a crash in between would leave a journal of nobody.
     const write = db.prepare("INSERT INTO about (key, value) VALUES ('version', ?), ('machine', ?)");
     write.run(String(formatVersion), name);
-    return;
+    return name;
   }
   if (Number(version) < formatVersion)
     throw new QuorateError(
@@ -177,11 +184,10 @@ function prepare(db: DatabaseSync, file: string, { name, rules }: JournalMachine
       },
     );
   }
-  const other = read.get('machine')?.value;
-  if (other !== name)
-    throw new QuorateError(
-      'JOURNAL_MACHINE_MISMATCH',
-      `${file} is the journal of ${String(other)}, not of ${name}`,
-      { hint: 'Put the key it belongs to back, or use a folder of its own: --home.' },
-    );
+  const owner = String(read.get('machine')?.value);
+  if (owner !== name && !formerly.includes(owner))
+    throw new QuorateError('JOURNAL_MACHINE_MISMATCH', `${file} is the journal of ${owner}, not of ${name}`, {
+      hint: 'Put the key it belongs to back, or use a folder of its own: --home.',
+    });
+  return owner;
 }

@@ -4,6 +4,7 @@ export type { MeshErrorCode } from './error-codes.ts';
 export { projectRendezvous } from './rendezvous.ts';
 export type {
   Channel,
+  DialTarget,
   Mesh,
   MeshOptions,
   MeshStats,

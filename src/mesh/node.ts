@@ -17,6 +17,7 @@ import { Redialer } from './redialer.ts';
 import { RememberedPeers } from './remembered-peers.ts';
 import type {
   Channel,
+  DialTarget,
   Mesh,
   MeshOptions,
   MeshStats,
@@ -142,7 +143,7 @@ class MeshNode implements Mesh {
   }
 
   async open(
-    peer: string | PeerAddress,
+    peer: string | DialTarget,
     protocol: string,
     options: { signal: AbortSignal; maxMessageBytes: number },
   ): Promise<Channel> {
@@ -161,9 +162,9 @@ class MeshNode implements Mesh {
           this.#stats.messagesTooLarge += 1;
         },
       };
-      return new StreamChannel(stream, target.id, channelLimits);
+      return new StreamChannel(stream, connection.remotePeer.toString(), channelLimits);
     } catch (error) {
-      throw dialError(error, target.id, target.addrs, protocol);
+      throw dialError(error, target.id ?? 'anybody', target.addrs, protocol);
     }
   }
 
@@ -270,16 +271,19 @@ class MeshNode implements Mesh {
     clearTimeout(timer);
   }
 
-  async #dial(peer: PeerAddress, signal: AbortSignal, protocol?: string) {
-    const id = parsePeer(peer.id);
-    const addrs = peer.addrs.map((address) => withPeer(parseMultiaddr(address), peer.id));
+  async #dial(peer: DialTarget, signal: AbortSignal, protocol?: string) {
+    const { id: name } = peer;
+    const id = name === null ? null : parsePeer(name);
+    const plain = peer.addrs.map(parseMultiaddr);
+    const addrs = name === null ? plain : plain.map((address) => withPeer(address, name));
     try {
+      if (id === null) return await this.libp2p.dial(addrs, { signal });
       const open = this.libp2p.getConnections(id).filter((connection) => connection.status === 'open');
       const direct = open.find((connection) => connection.limits === undefined) ?? open[0];
       if (direct !== undefined) return direct;
       return await this.libp2p.dial(addrs.length > 0 ? addrs : id, { signal });
     } catch (error) {
-      throw dialError(signal.aborted ? signal.reason : error, peer.id, peer.addrs, protocol);
+      throw dialError(signal.aborted ? signal.reason : error, name ?? 'anybody', peer.addrs, protocol);
     }
   }
 

@@ -88,6 +88,9 @@ export interface PeerAddress {
   addrs: string[];
 }
 
+/** Whom to dial: one peer, or, where `id` is null, whoever is found at the addresses. */
+export type DialTarget = PeerAddress | { id: null; addrs: string[] };
+
 export interface PeerEvent {
   peer: string;
   kind: 'connected' | 'disconnected';
@@ -118,7 +121,7 @@ export interface Mesh {
    * @throws MESH_UNREACHABLE, MESH_TIMEOUT, MESH_PROTOCOL_UNKNOWN, MESH_PEER_QUOTA, MESH_ADDRESS_INVALID
    */
   open(
-    peer: string | PeerAddress,
+    peer: string | DialTarget,
     protocol: string,
     options: { signal: AbortSignal; maxMessageBytes: number },
   ): Promise<Channel>;

@@ -22,6 +22,8 @@ const runtimeErrors = {
     'The home folder cannot be written. It must be writable by you and have room; `--home` names another.',
   HTTP_FEED_FAILED:
     "The controller's HTTP feed did not answer, or not what it should. The worker asks again, ever more slowly; until then it hears of work by gossip and by its stream to the controller, or not at all.",
+  IDPS_FULL:
+    'The charter names as many identity providers as it can. Drop those of before: `quorate rotate idp --finish`.',
   IMAGE_FILE_DAMAGED:
     'A file in the folder of images does not hold the image it is named by. Remove it (`quorate image remove`) and make or import the image again.',
   IMAGE_LACKS_TOOL:

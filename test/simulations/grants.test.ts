@@ -13,6 +13,7 @@ const scenario: Partial<Scenario> = {
   attackerShare: 'nobody',
   trusted: 'there',
   grantSeconds: 30,
+  charters: [],
   faultsMs: 20 * minuteMs,
   operators: ['ada', 'bob', 'cy'].map((name) => ({
     name,

@@ -9,5 +9,6 @@ export const loopbackController = (folder: ProjectFolder): Promise<ControllerNod
     announce: [],
     bootstrap: [],
     onEvent: () => {},
+    onRekeyed: () => {},
     onFailure: () => {},
   });

@@ -79,9 +79,21 @@ export const controller: Define = (program, act) => {
 async function run({ cwd, out, signal }: Context, options: Options): Promise<Exit> {
   if (options.httpAnnounce !== undefined && options.http === undefined)
     throw new QuorateError('CLI_USAGE', '--http-announce tells of a server that only --http starts');
+  while (await runOnce({ cwd, out, signal }, options))
+    out.say('The charter names other keys: going on with those.');
+  out.say('Stopped. What it knows is on disk: quorate controller goes on from there.');
+  return exits.done;
+}
+
+/** Until Ctrl-C, or (true) until the charter names other keys than those it runs with. */
+async function runOnce(
+  { cwd, out, signal }: Pick<Context, 'cwd' | 'out' | 'signal'>,
+  options: Options,
+): Promise<boolean> {
   const folder = await openProject(cwd);
   const { startController } = await import('../../runtime/controller/node.ts');
   const { failed, untilStopped } = watchNode(signal);
+  const rekeyed = Promise.withResolvers<true>();
   const node = await startController({
     folder,
     listen: options.listen ?? [listenDefault],
@@ -93,6 +105,7 @@ async function run({ cwd, out, signal }: Context, options: Options): Promise<Exi
     ...(options.witnessUrl === undefined ? {} : { witnessUrls: options.witnessUrl }),
     acceptClock: options.acceptClock ?? false,
     onEvent: eventPrinter(out),
+    onRekeyed: () => rekeyed.resolve(true),
     onFailure: failed,
   });
   const { bold, dim } = out.colours;
@@ -109,13 +122,11 @@ async function run({ cwd, out, signal }: Context, options: Options): Promise<Exi
       ...urls.map((url) => `  http     ${url}`),
       dim('Ctrl-C stops it. Tickets: quorate invite <operator>'),
     );
-    await untilStopped;
+    return await Promise.race([untilStopped.then(() => false), rekeyed.promise]);
   } finally {
     await http?.close();
     await node.close();
   }
-  out.say('Stopped. What it knows is on disk: quorate controller goes on from there.');
-  return exits.done;
 }
 
 async function serveFeed(

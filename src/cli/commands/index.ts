@@ -14,6 +14,7 @@ import { key } from './key.ts';
 import { logs } from './logs.ts';
 import { project } from './project.ts';
 import { revoke } from './revoke.ts';
+import { rotate } from './rotate.ts';
 import { run } from './run.ts';
 import { show } from './show.ts';
 import { tryJob } from './try.ts';
@@ -27,6 +28,7 @@ export const verbs: readonly Define[] = [
   charter,
   controller,
   invite,
+  rotate,
   revoke,
   image,
   tryJob,

@@ -1,9 +1,10 @@
 import { type Charter, type Grant, leaves, type Verified } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { escapeLine } from '../escape.ts';
-import { checkGrant, checkRequest, enforce } from '../judge/index.ts';
+import { checkGrant, checkRequest, enforce, keysOf } from '../judge/index.ts';
 import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';
+import { checkTrusted } from './enrolment.ts';
 import { considerWindow } from './rounds.ts';
 import { decideAgain, redraft, settle } from './settle.ts';
 import { appendLeaf, type Run, type Transition } from './state.ts';
@@ -17,6 +18,10 @@ export function takeCharter(transition: Transition, charter: Verified<Charter>):
   const { state } = transition;
   if (state.charter !== null && charter.payload.epoch <= state.charter.payload.epoch) return false;
   state.charter = charter;
+  for (const key of keysOf(charter.payload)) state.named.add(key);
+  const { workers } = state.presence;
+  for (const [key, { role }] of workers)
+    if (role === 'trusted-worker' && !charter.payload.trusted.includes(key)) workers.delete(key);
   appendLeaf(transition, leaves.charter(charter.id));
   // A run that ends leaves the index.
   for (const run of [...state.index.open.values()]) act(transition, run, charter.payload);
@@ -27,9 +32,10 @@ export function takeCharter(transition: Transition, charter: Verified<Charter>):
 function act(transition: Transition, run: Run, charter: Charter): void {
   const refused = refusalOfRun(run, charter);
   if (refused !== undefined) {
-    const { message, code } = refused;
+    const { message, code, hint } = refused;
+    const says = hint === undefined ? message : `${message}. ${hint}`;
     // A message may quote a repository, which may be longer than a worker takes.
-    return endRun(transition, run, `the new charter does not allow it: ${code}: ${escapeLine(message, 400)}`);
+    return endRun(transition, run, `the new charter does not allow it: ${code}: ${escapeLine(says, 400)}`);
   }
   if (dismiss(transition, run, (grant) => refusalOf(grant, charter))) decideAgain(transition, run);
   redraft(transition, run);
@@ -48,12 +54,10 @@ function refusalOfRun(run: Run, charter: Charter): QuorateError | undefined {
 /** Why the holder of a grant may not act for a run any more. */
 function refusalOf(grant: Verified<Grant>, charter: Charter): QuorateError | undefined {
   const { sub, role } = grant.payload;
-  if (role === 'trusted-worker' && !charter.trusted.includes(sub))
-    return new QuorateError(
-      'TRUSTED_KEY_NOT_IN_CHARTER',
-      'the charter does not name this key as a trusted worker any more',
-    );
-  return refusalBy(() => checkIssuer(grant, charter));
+  return refusalBy(() => {
+    if (role === 'trusted-worker') checkTrusted(charter.trusted, sub);
+    checkIssuer(grant, charter);
+  });
 }
 
 /** A charter changes nothing else about a grant. */

@@ -33,6 +33,7 @@ function partsOf(
   };
   const rounds = run.rounds.filter(({ offer }) => offer.index < ownSize);
   return {
+    controller: run.request.payload.aud,
     charter: charter.raw,
     request: run.request.raw,
     publisher: run.publisher.raw,

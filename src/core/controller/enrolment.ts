@@ -42,7 +42,8 @@ function checkEnrol(transition: Transition, enrol: Enrol): void {
       { hint: askOwner },
     );
   }
-  if (enrol.aud !== transition.state.idp)
+  // A member may know an older charter, whose key is named beside the one that signs now.
+  if (!charter.idps.includes(enrol.aud))
     throw new QuorateError('ENROL_AUDIENCE_MISMATCH', 'the enrolment was made for another identity provider');
 }
 
@@ -109,15 +110,8 @@ export function enrol(transition: Transition, { token, enrol, invite }: EventOf<
       },
     );
   }
-  if (ticket.role === 'trusted-worker' && (ticket.key !== key || !charter.trusted.includes(key))) {
-    throw new QuorateError(
-      'TRUSTED_KEY_NOT_IN_CHARTER',
-      `the charter does not name ${key} as a trusted worker`,
-      {
-        hint: `The owner names it: quorate invite <name> --role trusted-worker --key ${key}`,
-      },
-    );
-  }
+  // A ticket of that role is bound to a key.
+  if (ticket.role === 'trusted-worker') checkTrusted(ticket.key === key ? charter.trusted : [], key);
   const known = state.keys.get(key);
   if (known !== undefined && (known.operator !== ticket.operator || known.role !== ticket.role)) {
     throw new QuorateError(
@@ -180,6 +174,25 @@ export function checkGranted(moment: Moment, grant: Verified<Grant>, by: string)
   checkGrant(enforce, grant, charter, { by, at: Math.floor(moment.now / 1000) });
   checkEnrolled(moment, grant.payload);
   return grant.payload;
+}
+
+/** Whether the charter names a trusted worker's key. Errors: `TRUSTED_KEY_NOT_IN_CHARTER`. */
+export function checkTrusted(trusted: readonly string[], key: string): void {
+  if (trusted.includes(key)) return;
+  throw new QuorateError(
+    'TRUSTED_KEY_NOT_IN_CHARTER',
+    `the charter does not name ${key} as a trusted worker`,
+    { hint: `The owner names it: quorate invite <name> --role trusted-worker --key ${key}` },
+  );
+}
+
+/**
+ * Whether a member may be counted as present. Errors: those of `checkGranted`, `TRUSTED_KEY_NOT_IN_CHARTER`.
+ */
+export function checkPresent(moment: Moment, grant: Verified<Grant>): Grant {
+  const granted = checkGranted(moment, grant, grant.payload.sub);
+  if (granted.role === 'trusted-worker') checkTrusted(charterOf(moment).trusted, granted.sub);
+  return granted;
 }
 
 /** Errors: `KEY_NOT_ENROLLED`, `KEY_REVOKED`, `OPERATOR_REVOKED`. */

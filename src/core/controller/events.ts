@@ -59,7 +59,13 @@ export const defaultTimings: Timings = {
 
 /** `token` identifies the request to which the effect `reply` is the answer. */
 export type ControllerEvent =
-  | { kind: 'started'; charter: Verified<Charter>; timings: Timings }
+  /** `keys`: those it signs with from now on; without them the ones before. */
+  | {
+      kind: 'started';
+      charter: Verified<Charter>;
+      timings: Timings;
+      keys?: { controller: string; idp: string };
+    }
   | { kind: 'charter'; charter: Verified<Charter> }
   | { kind: 'enrol'; token: string; enrol: Verified<Enrol>; invite: Verified<Invite> }
   | { kind: 'renew'; token: string; enrol: Verified<Enrol> }
@@ -103,6 +109,8 @@ export type ControllerEvent =
 
 /** The parts of a bundle. The sessions sign those of the controller (Ed25519 is deterministic). */
 export interface BundleDraft {
+  /** The key that gave the verdict, which signs the controller's documents. */
+  controller: string;
   charter: string;
   request: string;
   publisher: string;

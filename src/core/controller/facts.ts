@@ -79,7 +79,7 @@ export interface RunFacts {
   readonly job: Pick<Job, 'name' | 'image' | 'limits'>;
   readonly request: {
     readonly signer: string;
-    readonly payload: Pick<Request, 'repo' | 'ref' | 'commit' | 'policy' | 'exp'>;
+    readonly payload: Pick<Request, 'aud' | 'repo' | 'ref' | 'commit' | 'policy' | 'exp'>;
   };
   readonly publisher: { readonly signer: string; readonly payload: Pick<Grant, 'operator'> };
   readonly submittedAt: number;

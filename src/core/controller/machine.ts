@@ -3,7 +3,7 @@ import type { Handled } from '../durability.ts';
 import { QuorateError, unreachable } from '../errors.ts';
 import { cancel } from './cancel.ts';
 import { takeCharter } from './charter.ts';
-import { checkGranted, enrol, renew } from './enrolment.ts';
+import { checkPresent, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { isOver } from './facts.ts';
 import { considerHandOver, handOver, handsOverAt } from './hand-over.ts';
@@ -47,6 +47,7 @@ export class Controller {
   static readonly rules = 1;
   readonly state: ControllerState;
 
+  /** The keys it signs with until a `started` event names others. */
   constructor(id: string, idp: string) {
     this.state = newState(id, idp);
   }
@@ -203,6 +204,10 @@ function started(transition: Transition, event: EventOf<'started'>): void {
   // An epoch that was lost would be given again, and the fences of its leases with it.
   mustSync(transition);
   state.timings = event.timings;
+  if (event.keys !== undefined) {
+    state.id = event.keys.controller;
+    state.idp = event.keys.idp;
+  }
   state.epoch++;
   state.leasesThisEpoch = 0;
   state.presence = newPresence();
@@ -249,7 +254,7 @@ function stored(transition: Transition, { run: id, verdict }: EventOf<'stored'>)
 }
 
 function present(transition: Transition, { grant, capabilities }: EventOf<'present'>): void {
-  const granted = checkGranted(transition, grant, grant.payload.sub);
+  const granted = checkPresent(transition, grant);
   transition.state.presence.workers.set(granted.sub, {
     operator: granted.operator,
     role: granted.role,
@@ -278,7 +283,7 @@ function resume(transition: Transition, { token, lease, worker }: EventOf<'resum
     reply: { kind: 'lease', run: run.id, lease: lease.payload },
   });
   // Without its ack a worker ignores a reveal and refuses to co-sign.
-  if (recorded !== undefined) acknowledge(transition, token, recorded);
+  if (recorded !== undefined) acknowledge(transition, token, { run, recorded });
   if (live !== undefined) {
     hear(state, id, transition.now);
     if (run.phase.kind === 'cosigning' && run.phase.lease === id)

@@ -8,9 +8,14 @@ import type { EventOf, Run, Transition } from './state.ts';
 import { appendLeaf, tell, unchanged } from './state.ts';
 import { closeOffer, recordedWith } from './verdict.ts';
 
-export function acknowledge(transition: Transition, token: string, recorded: Recorded): void {
+export function acknowledge(
+  transition: Transition,
+  token: string,
+  { run, recorded }: { run: RunFacts; recorded: Recorded },
+): void {
   const ack: Ack = {
-    iss: transition.state.id,
+    // The controller that was asked gave the lease; its key may have been replaced since.
+    iss: run.request.payload.aud,
     aud: recorded.worker,
     lease: recorded.lease,
     receipt: recorded.receipt,
@@ -42,7 +47,7 @@ export function receipt(transition: Transition, { token, lease, receipt }: Event
     if (before.recorded.receipt !== receipt.id)
       throw new QuorateError('RECEIPT_SECOND', 'this lease has a receipt already; a slot yields one');
     // Its ack was lost: repeated with the same index, and after it what the worker ignored without the ack.
-    acknowledge(transition, token, before.recorded);
+    acknowledge(transition, token, before);
     letGo(transition, before.run, before.recorded);
     return unchanged(transition);
   }
@@ -77,7 +82,7 @@ export function receipt(transition: Transition, { token, lease, receipt }: Event
   run.receipts.push(recorded);
   run.documents.set(receipt.id, { receipt, lease: live.lease, grant });
   transition.state.index.received(run, recorded);
-  acknowledge(transition, token, recorded);
+  acknowledge(transition, token, { run, recorded });
   tell(transition, run, {
     kind: 'delivered',
     round: round.n,

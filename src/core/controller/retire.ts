@@ -20,13 +20,13 @@ function finishedOf(run: Run): FinishedRun | undefined {
   const { id, jobId, submittedAt, receipts, revoked, history, phase } = run;
   if (phase.kind !== 'done' && phase.kind !== 'cancelled') return undefined;
   const { name, image, limits } = run.job;
-  const { repo, ref, commit, policy, exp } = run.request.payload;
+  const { aud, repo, ref, commit, policy, exp } = run.request.payload;
   const { operator } = run.publisher.payload;
   return {
     id,
     jobId,
     job: { name, image, limits },
-    request: { signer: run.request.signer, payload: { repo, ref, commit, policy, exp } },
+    request: { signer: run.request.signer, payload: { aud, repo, ref, commit, policy, exp } },
     publisher: { signer: run.publisher.signer, payload: { operator } },
     submittedAt,
     rounds: run.rounds.map(({ offer: { iss, index }, revealed }) => ({ offer: { iss, index }, revealed })),

@@ -40,6 +40,14 @@ export function revoke(transition: Transition, { token, revocation }: EventOf<'r
   checkTime(revocation.payload, transition.now, 'the revocation');
   checkRevocation(enforce, revocation, charter);
   const revoked = revokedBy(revocation);
+  // Under the charter that named it, nobody would take the revocation for one.
+  const { what, byRoot } = revoked;
+  enforce(
+    'REVOCATION_NEEDS_ROOT',
+    byRoot || what.kind !== 'key' || !state.named.has(what.id),
+    `a charter of before names ${what.id}; only the root key revokes it`,
+    'Put root.key into .quorate/ for this one command.',
+  );
   checkTarget(state, revoked);
   if (state.revocations.length >= limits.revocationsMax)
     throw new QuorateError(

@@ -3,7 +3,7 @@ import { QuorateError } from '../errors.ts';
 import { lackOf } from '../judge/index.ts';
 import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
-import { charterOf, checkGranted } from './enrolment.ts';
+import { charterOf, checkGranted, checkTrusted } from './enrolment.ts';
 import { isOver } from './facts.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
 import { controllerLimits } from './limits.ts';
@@ -170,12 +170,7 @@ function claimTrusted(
   candidate: Candidate,
   pass: string | undefined,
 ): void {
-  if (!charterOf(transition).trusted.includes(candidate.worker)) {
-    throw new QuorateError(
-      'TRUSTED_KEY_NOT_IN_CHARTER',
-      'the charter does not name this key as a trusted worker',
-    );
-  }
+  checkTrusted(charterOf(transition).trusted, candidate.worker);
   if (run.request.payload.policy.cosign !== 'required') throw closed('this job needs no co-signature');
   const { trusted } = run;
   const held =

@@ -25,9 +25,10 @@ export function runRevoked(
     jobId: run.jobId,
     image: run.job.image,
     artifact,
-    controller: state.id,
+    // The controller that was asked gave the verdict; its key may have been replaced since.
+    controller: run.request.payload.aud,
     index,
-    log: { key: charter?.payload.log ?? state.id, last },
+    log: { key: charter?.payload.log ?? run.request.payload.aud, last },
     publisher: {
       key: run.request.signer,
       operator: run.publisher.payload.operator,

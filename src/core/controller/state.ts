@@ -134,10 +134,12 @@ export interface Enrolled {
 }
 
 export interface ControllerState {
-  /** This controller's key, and its identity provider's. */
+  /** This controller's key, and its identity provider's: those of its last start. */
   id: string;
   idp: string;
   charter: Verified<Charter> | null;
+  /** Keys that any charter in the log named. Only the root key adds to them. */
+  named: Set<string>;
   timings: Timings;
   epoch: number;
   leasesThisEpoch: number;
@@ -169,6 +171,7 @@ export function newState(id: string, idp: string): ControllerState {
     id,
     idp,
     charter: null,
+    named: new Set(),
     timings: defaultTimings,
     epoch: 0,
     leasesThisEpoch: 0,

@@ -10,6 +10,7 @@ export { checkInputs, checkJob, checkRequest, type Order } from './request.ts';
 export {
   checkRevocation,
   isNamed,
+  keysOf,
   type OpenedRevocation,
   openCharterOf,
   openRevocations,

@@ -31,6 +31,7 @@ export function checkRequest(
     'REQUEST_AUDIENCE_MISMATCH',
     toController,
     `the request is made to ${aud}, no controller of the charter`,
+    'The key of its controller was replaced: request it again (quorate run).',
   );
   checkGrant(check, publisher, charter, { by: request.signer, as: 'publisher', at: iat });
   check(

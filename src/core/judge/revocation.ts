@@ -8,10 +8,14 @@ import {
 import { QuorateError } from '../errors.ts';
 import { type Check, enforce } from './check.ts';
 
+/** The keys that a charter names, the root's among them. */
+export function keysOf({ project, controllers, trusted, idps, log }: Charter): readonly string[] {
+  return [project, log, ...controllers, ...trusted, ...idps];
+}
+
 /** Whether the charter names this key for anything: only the root revokes such keys. */
 export function isNamed(charter: Charter, key: string): boolean {
-  const { project, controllers, trusted, idps, log } = charter;
-  return key === project || key === log || [controllers, trusted, idps].some((keys) => keys.includes(key));
+  return keysOf(charter).includes(key);
 }
 
 /**

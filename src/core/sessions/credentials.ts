@@ -1,6 +1,8 @@
 import type { Charter, Grant, Role, Verified } from '../documents/index.ts';
+import { codeOf, QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { ask, obtainGrant, openCharter } from './ask.ts';
+import { addressesOf, searchCharters } from './charter-search.ts';
 import type { Clock, Dial, PeerAddress, Signing } from './ports.ts';
 
 /** What a node knows of a project that it belongs to. */
@@ -57,7 +59,11 @@ export class Credentials {
     const { documents } = signing;
     const charter = (await openCharter(membership.charter, membership.project, documents)).payload;
     const grant = await documents.message('grant', membership.grant);
-    return new Credentials(signing, clock, save, { membership, charter, grant });
+    // A ticket, or the owner, may have named an address with the key of before.
+    const controllers = controllersUnder(charter, membership.controllers);
+    return new Credentials(signing, clock, save, {
+      ...{ membership: { ...membership, controllers }, charter, grant },
+    });
   }
 
   get membership(): Membership {
@@ -78,7 +84,10 @@ export class Credentials {
     const learned = await openCharter(raw, this.#membership.project, this.#signing.documents);
     if (learned.payload.epoch <= this.#charter.epoch) return;
     this.#charter = learned.payload;
-    await this.#change({ ...this.#membership, charter: raw, bootstrap: this.#charter.bootstrap });
+    const controllers = controllersUnder(this.#charter, this.#membership.controllers);
+    await this.#change({
+      ...{ ...this.#membership, charter: raw, controllers, bootstrap: this.#charter.bootstrap },
+    });
   }
 
   /**
@@ -96,6 +105,25 @@ export class Credentials {
   async #askForCharter(dial: Dial): Promise<void> {
     const { answer } = await ask(dial, this.#membership.controllers, { kind: 'charter' });
     if (answer.kind === 'charter') await this.learnCharter(answer.charter);
+  }
+
+  /**
+   * No controller answers: its key may have been replaced. Asks for the charter whoever is found at its addresses, and `peers`.
+   * Returns whether the charter names other controllers than before; only the root key's signature brings that about.
+   */
+  async searchControllers(dial: Dial, peers: readonly PeerAddress[] = []): Promise<boolean> {
+    const before = this.#membership.controllers;
+    for (const raw of await searchCharters(dial, before, peers)) {
+      try {
+        await this.learnCharter(raw);
+      } catch (error) {
+        // A stranger may be at the address by now.
+        if (!(error instanceof QuorateError)) throw error;
+      }
+    }
+    const { controllers } = this.#membership;
+    for (const { id, addrs } of peers) await this.learnAddress(id, addrs);
+    return controllers.some(({ id }) => before.every((one) => one.id !== id));
   }
 
   /** Takes other addresses of a controller that the charter names. */
@@ -117,11 +145,15 @@ export class Credentials {
     await this.#change(urls === undefined ? rest : { ...rest, feed: urls });
   }
 
-  /** When the grant should be renewed, at half of its life (ms since the epoch); at once where it is from the future. */
+  /**
+   * When the grant should be renewed, at half of its life (ms since the epoch); at once where it is from the future, or from an
+   * identity provider that the charter does not name any more.
+   */
   get renewAt(): number {
     const { iat, exp } = this.#grant.payload;
     const fromFuture = iat > this.#clock.now() / 1000 + limits.clockSkewSeconds;
-    return fromFuture ? 0 : ((iat + exp) / 2) * 1000;
+    const disowned = !this.#charter.idps.includes(this.#grant.signer);
+    return fromFuture || disowned ? 0 : ((iat + exp) / 2) * 1000;
   }
 
   /** Renews a grant that is past half of its life. Errors: those of `obtainGrant`. */
@@ -131,17 +163,38 @@ export class Credentials {
 
   /** Gets a new grant, and the charter that comes with it. Errors: those of `obtainGrant`. */
   async renew(dial: Dial): Promise<void> {
-    const { project, controllers } = this.#membership;
-    const [idp = ''] = this.#charter.idps;
-    const asking = { dial, signing: this.#signing, clock: this.#clock };
-    const fresh = await obtainGrant(asking, { project, controllers, idp }, undefined);
+    let fresh: Awaited<ReturnType<typeof obtainGrant>>;
+    try {
+      fresh = await this.#obtain(dial);
+    } catch (error) {
+      // The identity provider may have another key by now.
+      const { epoch } = this.#charter;
+      if (codeOf(error) === 'ENROL_AUDIENCE_MISMATCH') await this.#askForCharter(dial);
+      if (this.#charter.epoch === epoch) throw error;
+      fresh = await this.#obtain(dial);
+    }
     this.#grant = fresh.grant;
     await this.#change({ ...this.#membership, grant: fresh.grant.raw });
     await this.learnCharter(fresh.charter.raw);
+  }
+
+  #obtain(dial: Dial) {
+    const { project, controllers } = this.#membership;
+    const [idp = ''] = this.#charter.idps;
+    const asking = { dial, signing: this.#signing, clock: this.#clock };
+    return obtainGrant(asking, { project, controllers, idp }, undefined);
   }
 
   #change(membership: Membership): Promise<void> {
     this.#membership = membership;
     return this.#save(membership);
   }
+}
+
+/** The controllers that a charter names. One whose address is not known is looked for where the others are. */
+export function controllersUnder(charter: Charter, known: readonly PeerAddress[]): PeerAddress[] {
+  const there = (id: string) => [...new Set(known.flatMap((peer) => addressesOf(peer, id)))];
+  return charter.controllers.map(
+    (id) => known.find((peer) => peer.id === id) ?? { id, addrs: there(id).slice(0, controllerAddrsMax) },
+  );
 }

@@ -1,7 +1,8 @@
-import { checkTime, type Invite, type Verified } from '../documents/index.ts';
+import { type Charter, checkTime, type Invite, type Verified } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { ask, obtainGrant, openCharter } from './ask.ts';
-import type { Membership } from './credentials.ts';
+import { ask, isConnectionError, obtainGrant, openCharter } from './ask.ts';
+import { searchCharters } from './charter-search.ts';
+import { controllersUnder, type Membership } from './credentials.ts';
 import type { Clock, Dial, PeerAddress, Signing } from './ports.ts';
 
 /** Checks an invite before anybody is dialled. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, `TICKET_KEY_MISMATCH`. */
@@ -25,28 +26,16 @@ export function checkInvite({ payload }: Verified<Invite>, key: string, now: num
 export async function join(
   { dial, signing, clock }: { dial: Dial; signing: Signing; clock: Pick<Clock, 'now'> },
   invite: Verified<Invite>,
-  controllers: readonly PeerAddress[],
+  named: readonly PeerAddress[],
 ): Promise<Membership> {
   const { project, operator, role } = invite.payload;
   checkInvite(invite, signing.signer.id, clock.now());
-  const { answer, controller } = await ask(dial, controllers, { kind: 'charter' });
-  if (answer.kind !== 'charter')
-    throw new QuorateError('CONTROLLER_UNEXPECTED_ANSWER', `expected a charter, got ${answer.kind}`, {
-      hint: 'It may run another version: update both.',
-    });
-  const charter = (await openCharter(answer.charter, project, signing.documents)).payload;
+  const { charter, controllers } = await findController({ dial, signing }, project, named);
   if (!charter.idps.includes(invite.signer)) {
     throw new QuorateError(
       'TICKET_ISSUER_MISMATCH',
       'the ticket is not signed by an identity provider of this project',
       { hint: 'Ask the owner for a new one: the keys of the project have changed since.' },
-    );
-  }
-  if (!charter.controllers.includes(controller)) {
-    throw new QuorateError(
-      'CONTROLLER_NOT_IN_CHARTER',
-      `the charter does not name ${controller} as a controller`,
-      { hint: 'Ask the owner for a new ticket: the addresses of this one lead to another peer.' },
     );
   }
   const asking = { dial, signing, clock };
@@ -58,8 +47,45 @@ export async function join(
     role,
     charter: joined.charter.raw,
     grant: joined.grant.raw,
-    controllers: [...controllers],
+    controllers,
     bootstrap: charter.bootstrap,
     ...(joined.feed === undefined ? {} : { feed: joined.feed }),
   };
+}
+
+/**
+ * The charter, and where the controller is. Since the ticket was made, its controller may have got another key: then whoever is
+ * found at its address names it, in a charter that the root key signed.
+ */
+async function findController(
+  { dial, signing }: { dial: Dial; signing: Signing },
+  project: string,
+  named: readonly PeerAddress[],
+): Promise<{ charter: Charter; controllers: PeerAddress[] }> {
+  let found: Awaited<ReturnType<typeof ask>>;
+  try {
+    found = await ask(dial, named, { kind: 'charter' });
+  } catch (error) {
+    if (!isConnectionError(error)) throw error;
+    for (const raw of await searchCharters(dial, named)) {
+      const charter = await openCharter(raw, project, signing.documents).catch(() => undefined);
+      if (charter !== undefined)
+        return { charter: charter.payload, controllers: controllersUnder(charter.payload, named) };
+    }
+    throw error;
+  }
+  const { answer, controller } = found;
+  if (answer.kind !== 'charter')
+    throw new QuorateError('CONTROLLER_UNEXPECTED_ANSWER', `expected a charter, got ${answer.kind}`, {
+      hint: 'It may run another version: update both.',
+    });
+  const charter = (await openCharter(answer.charter, project, signing.documents)).payload;
+  if (!charter.controllers.includes(controller)) {
+    throw new QuorateError(
+      'CONTROLLER_NOT_IN_CHARTER',
+      `the charter does not name ${controller} as a controller`,
+      { hint: 'Ask the owner for a new ticket: the addresses of this one lead to another peer.' },
+    );
+  }
+  return { charter, controllers: [...named] };
 }

@@ -45,6 +45,9 @@ export interface PeerAddress {
   addrs: string[];
 }
 
+/** Whom to dial: one peer, or, where `id` is null, whoever is found at the addresses. */
+export type DialTarget = PeerAddress | { id: null; addrs: string[] };
+
 /** Bounds of a served protocol. `limits.meshStreamsPerMinute` where `perPeerPerMinute` is absent. */
 export interface ServeOptions {
   maxInboundStreams: number;
@@ -63,7 +66,7 @@ export interface ServedProtocol {
 
 /** Opens a channel to a peer. Errors: `MESH_…`. */
 export type Dial = (
-  peer: PeerAddress,
+  peer: DialTarget,
   protocol: string,
   options: { timeoutMs: number; maxMessageBytes: number },
 ) => Promise<Channel>;

@@ -10,9 +10,9 @@ import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../
 import { openStore } from '../../store/index.ts';
 import { makeScratch } from '../node/scratch.ts';
 import { fetchBundle } from './bundles.ts';
+import { movedControllers, peersOf, waitOrSearch } from './moved-controllers.ts';
 import { learnRevocations } from './revocations.ts';
 import { pullArtifact } from './transfer.ts';
-import { waitForPeer } from './wait-for-peer.ts';
 
 export interface FetchProgress {
   phase: 'looking' | 'proving' | 'fetching' | 'writing';
@@ -230,7 +230,9 @@ async function findBundle(mesh: Mesh, options: FetchOptions, book: RevocationBoo
     }
     return verification;
   };
-  await waitForPeer(mesh, limit);
+  const known = [...(options.controllers ?? []), ...peersOf(options.bootstrap)];
+  for (const controller of await waitOrSearch(mesh, project, known, limit))
+    await consider(controller).catch(() => {});
   for (const key of [artifact, projectRendezvous(project)]) {
     for (
       let tried = 0;
@@ -249,8 +251,12 @@ async function findBundle(mesh: Mesh, options: FetchOptions, book: RevocationBoo
       if (best === undefined) await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }
+  const missing: PeerAddress[] = [];
   for (const controller of options.controllers ?? [])
-    if (!peers.has(controller.id)) await consider(controller).catch(() => {});
+    if (!peers.has(controller.id)) await consider(controller).catch(() => missing.push(controller));
+  if (best === undefined && missing.length > 0)
+    for (const controller of await movedControllers(mesh, project, missing, limit))
+      await consider(controller).catch(() => {});
   signal.throwIfAborted();
   const addresses = [...options.bootstrap, ...(options.controllers ?? []).flatMap(({ addrs }) => addrs)];
   if (best === undefined && peers.size === 0 && mesh.connected().length === 0) {

@@ -5,7 +5,7 @@ import { type Known, requestRevocations, revocationServer } from '../../core/ses
 import { generateSeed } from '../../identity/keys.ts';
 import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { meshDial } from '../node/ports.ts';
-import { waitForPeer } from './wait-for-peer.ts';
+import { movedControllers, peersOf, waitOrSearch } from './moved-controllers.ts';
 
 /** Serves the revocations and the checkpoint that are known here, see `revocationServer`. */
 export function serveRevocations(mesh: Mesh, known: Known): void {
@@ -37,6 +37,10 @@ export async function askForRevocations(options: {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
     const peers = new Map(controllers.map((peer) => [peer.id, peer]));
     const keys = [projectRendezvous(project), ...(artifact === null ? [] : [artifact])];
+    const known = [...controllers, ...peersOf(bootstrap)];
+    const found = (more: PeerAddress[]) => {
+      for (const peer of more) peers.set(peer.id, peer);
+    };
     const askAll = async (): Promise<number> => {
       const asked = await Promise.allSettled(
         [...peers.values()].map((peer) =>
@@ -46,11 +50,12 @@ export async function askForRevocations(options: {
       signal.throwIfAborted();
       return asked.filter(({ status }) => status === 'fulfilled').length;
     };
-    if (bootstrap.length > 0) await waitForPeer(mesh, limit);
-    for (;;) {
+    if (bootstrap.length > 0) found(await waitOrSearch(mesh, project, known, limit));
+    for (let tries = 0; ; tries++) {
       if (bootstrap.length > 0) await addProviders(mesh, peers, keys, { signal, limit });
       const answered = await askAll();
       if (answered > 0) return answered;
+      if (tries === 0) found(await movedControllers(mesh, project, known, limit));
       if (mesh.connected().length === 0 || limit.aborted) break;
       await setTimeout(againMs, undefined, { signal });
     }

@@ -9,16 +9,17 @@ import {
 } from '../../core/documents/index.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import { escapeValue } from '../../core/escape.ts';
-import { openQuestion } from '../../core/sessions/ask.ts';
+import { isConnectionError, openQuestion } from '../../core/sessions/ask.ts';
 import type { Credentials, Membership } from '../../core/sessions/credentials.ts';
 import { errorFrom } from '../../core/sessions/message-stream.ts';
+import type { Dial, PeerAddress } from '../../core/sessions/ports.ts';
 import { fromUtf8 } from '../../core/text.ts';
 import type { ApiDown, ApiUp, RunSummary } from '../../core/wire/messages.ts';
 import { issueInvite, randomNonce } from '../../identity/idp.ts';
 import { encodeTicket } from '../../identity/ticket.ts';
 import { type Mesh, openMesh } from '../../mesh/index.ts';
 import { fetchBundle } from '../artifacts/bundles.ts';
-import { ask, openCredentials } from '../membership/credentials.ts';
+import { ask, openCharter, openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
 import { byPeer, joinProject } from '../membership/join.ts';
 import type { ProjectFolder } from '../membership/project-folder.ts';
@@ -70,8 +71,9 @@ export async function openClient(options: {
   const mesh = await openMesh({ key: key.seed, listen: [], bootstrap: [], topics: [], role: 'node' });
   try {
     const credentials = await openCredentials(home, key, membership);
-    await credentials.renewDue(meshDial(mesh, signal));
-    return new MeshClient(home, mesh, credentials, signal);
+    const client = new MeshClient(home, mesh, credentials, signal);
+    await client.renewDue();
+    return client;
   } catch (error) {
     await mesh.close();
     throw error;
@@ -95,11 +97,52 @@ class MeshClient implements Client {
     return this.#credentials.membership.project;
   }
 
-  async #ask(question: ApiUp): Promise<ApiDown> {
-    return (await ask(this.#mesh, this.#credentials.membership.controllers, question, this.#signal)).answer;
+  renewDue(): Promise<void> {
+    return this.#found(() => this.#credentials.renewDue(this.#dial));
   }
 
-  async submit({
+  get #dial(): Dial {
+    return meshDial(this.#mesh, this.#signal);
+  }
+
+  /** The controller to ask. Errors: `CONTROLLER_UNREACHABLE`. */
+  get #controller(): PeerAddress {
+    const [controller] = this.#credentials.membership.controllers;
+    if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
+    return controller;
+  }
+
+  async #ask(question: ApiUp): Promise<ApiDown> {
+    const asked = () => ask(this.#mesh, this.#credentials.membership.controllers, question, this.#signal);
+    return (await this.#found(asked)).answer;
+  }
+
+  /** Does it again where the controller or the identity provider turns out to have another key by now. */
+  async #found<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      if (!(await this.#changed(error))) throw error;
+    }
+    return act();
+  }
+
+  async #changed(error: unknown): Promise<boolean> {
+    const code = codeOf(error);
+    if (code === 'GRANT_ISSUER_MISMATCH') {
+      await this.#credentials.renew(this.#dial);
+      return true;
+    }
+    if (code !== 'REQUEST_AUDIENCE_MISMATCH' && !isConnectionError(error)) return false;
+    return this.#credentials.searchControllers(this.#dial);
+  }
+
+  submit(options: SubmitOptions): Promise<{ run: string; job: string }> {
+    return this.#found(() => this.#submit(options));
+  }
+
+  async #submit({
     repo,
     commit,
     job,
@@ -125,8 +168,7 @@ class MeshClient implements Client {
     };
     const { bytes, id } = encodeJob(full);
     const iat = Math.floor(Date.now() / 1000);
-    const [controller] = this.#credentials.membership.controllers;
-    if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
+    const controller = this.#controller;
     const request: Request = {
       iss: key.id,
       aud: controller.id,
@@ -198,9 +240,9 @@ class MeshClient implements Client {
 
   async *#stream(question: ApiUp, signal: AbortSignal): AsyncGenerator<ApiDown> {
     const both = AbortSignal.any([signal, this.#signal]);
-    const [controller] = this.#credentials.membership.controllers;
-    if (controller === undefined) throw new QuorateError('CONTROLLER_UNREACHABLE', 'no controller is known');
-    const stream = await openQuestion(meshDial(this.#mesh, both), controller, question);
+    const stream = await this.#found(() =>
+      openQuestion(meshDial(this.#mesh, both), this.#controller, question),
+    );
     try {
       for (;;) {
         const answer = await stream.receive({ timeoutMs: quietMsMax }).catch((error: unknown) => {
@@ -217,7 +259,11 @@ class MeshClient implements Client {
     }
   }
 
-  async bundle(which: string): Promise<{ bundle: Bundle; text: string }> {
+  bundle(which: string): Promise<{ bundle: Bundle; text: string }> {
+    return this.#found(() => this.#bundle(which));
+  }
+
+  async #bundle(which: string): Promise<{ bundle: Bundle; text: string }> {
     for (const controller of this.#credentials.membership.controllers) {
       const text = await fetchBundle(
         this.#mesh,
@@ -264,7 +310,9 @@ export async function ownerMembership(
   }
   const known = (await home.memberships()).find(({ project }) => project === folder.project);
   if (known?.role === 'publisher') {
-    const current = { ...known, controllers: byPeer(address.addrs) };
+    const { epoch } = (await openCharter(known.charter, known.project)).payload;
+    const charter = folder.charter.epoch > epoch ? folder.charterJws : known.charter;
+    const current = { ...known, charter, controllers: byPeer(address.addrs) };
     await home.save(current);
     return current;
   }

@@ -18,7 +18,7 @@ import { repairTrees } from '../artifacts/repair.ts';
 import { pullArtifact, serveArtifacts } from '../artifacts/transfer.ts';
 import { type ProjectFolder, readCharter, writeAddress } from '../membership/project-folder.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
-import { type NodeEvent, teller } from '../node/node-events.ts';
+import { type NodeEvent, type Tell, teller } from '../node/node-events.ts';
 import { nodeClock, signingOf } from '../node/ports.ts';
 import { openCheckpointFile } from './checkpoint-file.ts';
 import type { ControllerContext } from './context.ts';
@@ -28,7 +28,7 @@ import { controllerNodeLimits } from './limits.ts';
 import { openLogFiles } from './log-files.ts';
 import { NamedWitnesses } from './named-witnesses.ts';
 import { type PublicView, publicView } from './public-view.ts';
-import { refreshCharter } from './refresh-charter.ts';
+import { otherKeys, refreshCharter } from './refresh-charter.ts';
 
 export interface ControllerOptions {
   folder: ProjectFolder;
@@ -46,6 +46,11 @@ export interface ControllerOptions {
   /** The clock is right now, and was wrong when the journal was last written. */
   acceptClock?: boolean;
   onEvent(event: NodeEvent): void;
+  /**
+   * The charter names other keys than those this node started with. It has told its workers, signs nothing new any more, and is
+   * to be closed and started again from its folder.
+   */
+  onRekeyed(): void;
   /** The node cannot go on (a full disk, a journal that cannot be written) and has closed itself. */
   onFailure(error: unknown): void;
 }
@@ -72,7 +77,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const { folder } = options;
   const tell = teller(options.onEvent);
   const journal = openJournal<ControllerEvent>(join(folder.dir, 'controller.db'), {
-    name: `controller ${folder.controller.id}`,
+    name: nameOf(folder.controller),
+    formerly: folder.retired.map(nameOf),
     rules: Controller.rules,
   });
   const closers: (() => unknown)[] = [() => journal.close()];
@@ -80,7 +86,9 @@ export async function startController(options: ControllerOptions): Promise<Contr
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
-    const machine = new Controller(folder.controller.id, folder.idp.id);
+    // Begins as whoever made the journal; what starts in it says which keys there were later.
+    const first = folder.retired.find((key) => nameOf(key) === journal.name) ?? folder.controller;
+    const machine = new Controller(first.id, folder.idp.id);
     const mesh = await openMesh({
       key: folder.controller.seed,
       listen: options.listen,
@@ -138,6 +146,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     const sessions = new ControllerSessions({
       project: folder.project,
       signing,
+      retired: folder.retired.map(({ signer }) => signer),
       idp: folder.idp.signer,
       clock,
       machine,
@@ -152,7 +161,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
         machine.state.charter === null ? [] : named.of(machine.state.charter.payload),
       logFiles: openLogFiles(join(folder.dir, 'logs')),
       needImage: (image) => images.need(image),
-      refreshCharter: () => refreshCharter(context),
+      refreshCharter: () => refresh(),
       pin: (effect) =>
         void pins.pin(effect).catch((error) => tell('warn', 'pin', `pin: ${messageOf(error)}`)),
       keep: ({ run, root, from }) => keeper.keep(run, { root, from }),
@@ -161,6 +170,15 @@ export async function startController(options: ControllerOptions): Promise<Contr
       tell,
     });
 
+    let rekeyed = false;
+    const refresh = async () => {
+      await refreshCharter(context);
+      if (rekeyed || !otherKeys(context)) return;
+      rekeyed = true;
+      tell('warn', 'rekeyed', 'the charter names other keys; the controller goes on with those');
+      await sessions.tellCharter();
+      options.onRekeyed();
+    };
     const replayed = loop.replay();
     await sessions.checkpoints.load();
     const missing = [...evidence.missing].filter((run) => machine.state.unstored.has(run));
@@ -176,6 +194,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     loop.dispatch({
       kind: 'started',
       charter,
+      keys: { controller: folder.controller.id, idp: folder.idp.id },
       timings: {
         ...defaultTimings,
         ...(options.slotWaitMs === undefined ? {} : { slotFillMs: options.slotWaitMs }),
@@ -194,7 +213,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       if (!first) tell('warn', 'provide', messageOf(error));
     });
     await writeAddress(folder.dir, mesh.addresses());
-    closers.push(watchCharter(context));
+    closers.push(watchCharter(refresh, tell));
     void sessions.resume(names);
     // What was agreed, logs, dissenting trees and images are pinned, and never let go of here.
     closers.push(
@@ -227,10 +246,11 @@ export async function startController(options: ControllerOptions): Promise<Contr
   }
 }
 
+const nameOf = ({ id }: { id: string }): string => `controller ${id}`;
+
 /** The owner signs a new charter in the same folder; it is in force a second later. */
-function watchCharter(context: ControllerContext): () => void {
-  const look = () =>
-    refreshCharter(context).catch((error) => context.tell('warn', 'charter', messageOf(error)));
+function watchCharter(refresh: () => Promise<void>, tell: Tell): () => void {
+  const look = () => refresh().catch((error) => tell('warn', 'charter', messageOf(error)));
   const timer = setInterval(look, charterPollMs);
   return () => clearInterval(timer);
 }

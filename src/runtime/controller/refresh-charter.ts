@@ -8,3 +8,10 @@ export async function refreshCharter({ folder, machine, dispatch, tell }: Contro
   dispatch({ kind: 'charter', charter });
   tell('info', 'charter', `the charter is now of epoch ${charter.payload.epoch}`);
 }
+
+/** Whether the charter in force names other keys than those that this node signs with. Of several identity providers the first signs. */
+export function otherKeys({ folder, machine }: ControllerContext): boolean {
+  const charter = machine.state.charter?.payload;
+  if (charter === undefined) return false;
+  return !charter.controllers.includes(folder.controller.id) || charter.idps[0] !== folder.idp.id;
+}

@@ -19,6 +19,8 @@ import { createKey, loadKey, type NodeKey } from '../../identity/keys.ts';
 import { encodeTicket } from '../../identity/ticket.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { parseFile, readOptional, writeAtomic } from '../node/files.ts';
+import { keyFiles, openKeys } from './project-keys.ts';
+import { checkApart } from './trusted-keys.ts';
 
 /** `<repo>/.quorate`: the keys and the charter of a project, for its owner. */
 export interface ProjectFolder {
@@ -31,14 +33,14 @@ export interface ProjectFolder {
   root: NodeKey | undefined;
   controller: NodeKey;
   idp: NodeKey;
+  /** Keys of before. */
+  retired: NodeKey[];
   /** Addresses and process id that the controller wrote when it last started; undefined before the first start. */
   address(): Promise<{ addrs: string[]; pid: number } | undefined>;
 }
 
 const files = {
-  root: 'root.key',
-  controller: 'controller.key',
-  idp: 'idp.key',
+  ...keyFiles,
   charter: 'charter.jws',
   address: 'controller.json',
 };
@@ -102,8 +104,7 @@ export async function openProjectFolder(where: string): Promise<ProjectFolder> {
     charter: charter.payload,
     charterJws: charter.raw,
     root: existsSync(rootFile) ? await loadKey(rootFile) : undefined,
-    controller: await loadKey(join(dir, files.controller)),
-    idp: await loadKey(join(dir, files.idp)),
+    ...(await openKeys(dir, charter.payload)),
     async address() {
       const file = join(dir, files.address);
       const text = await readOptional(file);
@@ -173,13 +174,7 @@ async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean>
   // Read again: another ticket may have changed it since the folder was opened.
   const current = (await readCharter(folder.dir))?.payload ?? folder.charter;
   if (current.trusted.includes(key)) return false;
-  if (runsProject(current, key)) {
-    throw new QuorateError(
-      'TRUSTED_KEY_NOT_APART',
-      `${key} is the key of this project's controller, identity provider or log, which a trusted worker checks`,
-      { hint: 'Run "quorate key" on the machine that shall be the trusted worker, and name what it prints.' },
-    );
-  }
+  checkApart(current, key);
   if (folder.root === undefined) {
     throw new QuorateError(
       'TICKET_NEEDS_ROOT',
@@ -189,7 +184,7 @@ async function nameTrusted(folder: ProjectFolder, key: string): Promise<boolean>
       },
     );
   }
-  await signNext(folder.dir, folder.root, current, { ...current, trusted: [...current.trusted, key] });
+  await signNext(folder, current, { ...current, trusted: [...current.trusted, key] });
   return true;
 }
 
@@ -227,18 +222,25 @@ export async function changeCharter(
     witnesses: { need: charter.witnesses?.need, keys: [...(charter.witnesses?.keys ?? [])].sort() },
   });
   if (isDeepStrictEqual(sorted(wanted), sorted(before))) return { before, now: before, changed: false };
-  if (folder.root === undefined) {
+  return { before, now: await signNext(folder, before, wanted), changed: true };
+}
+
+/**
+ * Signs and writes a charter with the next epoch: members take a charter of a higher epoch only. It is in force with that one
+ * write. Errors: `CHARTER_NEEDS_ROOT`, `DOC_…`, `HOME_UNWRITABLE`.
+ */
+export async function signNext(
+  { dir, root }: Pick<ProjectFolder, 'dir' | 'root'>,
+  current: Charter,
+  wanted: Charter,
+): Promise<Charter> {
+  if (root === undefined) {
     throw new QuorateError(
       'CHARTER_NEEDS_ROOT',
       'only the root key can change the charter, and it is not in this folder',
-      { hint: `Put root.key into ${folder.dir} for this one command.` },
+      { hint: `Put root.key into ${dir} for this one command.` },
     );
   }
-  return { before, now: await signNext(folder.dir, folder.root, before, wanted), changed: true };
-}
-
-/** Signs and writes a charter with the next epoch: members take a charter of a higher epoch only. */
-async function signNext(dir: string, root: NodeKey, current: Charter, wanted: Charter): Promise<Charter> {
   const next: Charter = { ...wanted, epoch: current.epoch + 1, iat: Math.floor(Date.now() / 1000) };
   await writeAtomic(join(dir, files.charter), (await signMessage('charter', next, root.signer)).raw);
   return next;

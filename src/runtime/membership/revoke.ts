@@ -1,6 +1,7 @@
 import { type RevocationTarget, signMessage } from '../../core/documents/index.ts';
-import { QuorateError } from '../../core/errors.ts';
+import { codeOf, QuorateError } from '../../core/errors.ts';
 import { isNamed, type RevocationList } from '../../core/judge/index.ts';
+import type { NodeKey } from '../../identity/keys.ts';
 import { openMesh } from '../../mesh/index.ts';
 import { ask } from './credentials.ts';
 import { byPeer } from './join.ts';
@@ -39,7 +40,6 @@ export async function revoke(
     throw new QuorateError('CONTROLLER_UNREACHABLE', 'the controller of this project has not run yet', {
       hint: 'Start it: quorate controller',
     });
-  const { signer } = byRoot && folder.root !== undefined ? folder.root : folder.idp;
   const controllers = byPeer(address.addrs);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(askMsMax)]);
   // A key of its own: whoever brings a revocation does not matter.
@@ -50,13 +50,23 @@ export async function revoke(
   try {
     const whole = what.kind !== 'operator' && what.kind !== 'key';
     const from = since ?? (whole ? 0 : await logSize());
-    const iat = Math.floor(Date.now() / 1000);
-    const payload = { iss: signer.id, project: folder.project, what, since: from, reason, iat };
-    const { raw } = await signMessage('revocation', payload, signer);
-    const { answer } = await ask(mesh, controllers, { kind: 'revoke', revocation: raw }, limit);
-    if (answer.kind !== 'revoked') throw unexpected(answer.kind);
-    const charters = byRoot ? [] : [charter?.raw ?? folder.charterJws];
-    return { index: answer.index, since: from, byRoot, list: { charters, revocations: [raw] } };
+    const sign = async ({ signer }: NodeKey) => {
+      const iat = Math.floor(Date.now() / 1000);
+      const payload = { iss: signer.id, project: folder.project, what, since: from, reason, iat };
+      const { raw } = await signMessage('revocation', payload, signer);
+      const { answer } = await ask(mesh, controllers, { kind: 'revoke', revocation: raw }, limit);
+      if (answer.kind !== 'revoked') throw unexpected(answer.kind);
+      const bySelf = signer.id === folder.project;
+      const charters = bySelf ? [] : [charter?.raw ?? folder.charterJws];
+      return { index: answer.index, since: from, byRoot: bySelf, list: { charters, revocations: [raw] } };
+    };
+    const { root } = folder;
+    if (byRoot && root !== undefined) return await sign(root);
+    return await sign(folder.idp).catch((error: unknown) => {
+      // A charter of before named the key, which the controller knows from its log.
+      if (root !== undefined && codeOf(error) === 'REVOCATION_NEEDS_ROOT') return sign(root);
+      throw error;
+    });
   } finally {
     await mesh.close();
   }

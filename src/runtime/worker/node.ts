@@ -14,7 +14,7 @@ import type { Lending, WorkerEffect, WorkerEvent } from '../../core/worker/event
 import { Worker } from '../../core/worker/machine.ts';
 import { workerRules } from '../../core/worker/state.ts';
 import { checkJournalFree, openJournal } from '../../journal/index.ts';
-import { openMesh } from '../../mesh/index.ts';
+import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import { announce } from '../artifacts/announce.ts';
 import { startBlockCollection } from '../artifacts/block-collection.ts';
@@ -81,6 +81,9 @@ export function defaultLending(tiers: readonly Tier[]): Lending {
     seconds: knobs.seconds.default,
   };
 }
+
+/** Members asked for the charter where no controller answers. */
+const membersMax = 8;
 
 const journalOf = (home: Home, project: string): string => join(home.dir, `worker-${project}.db`);
 
@@ -184,6 +187,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
           const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]);
           return mesh.findPeer(id, { signal }).catch(() => []);
         },
+        findMembers: (timeoutMs) => membersOf(mesh, membership.project, timeoutMs, stop.signal),
         announce: (artifact) => announce(mesh, artifact, stop.signal),
         httpGet: (url, { timeoutMs, ...rest }) => {
           const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(timeoutMs)]);
@@ -247,7 +251,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       await builder.close();
     });
     const results = new Results(context, sessions.publication, rules.resultBytes);
-    const holders = () => membership.controllers.map(({ id }) => id);
+    const holders = () => credentials.membership.controllers.map(({ id }) => id);
     closers.push(
       startBlockCollection({
         store,
@@ -265,6 +269,23 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     await closeAll();
     throw error;
   }
+}
+
+async function membersOf(
+  mesh: Mesh,
+  project: string,
+  timeoutMs: number,
+  stop: AbortSignal,
+): Promise<PeerAddress[]> {
+  const signal = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
+  const found: PeerAddress[] = [];
+  try {
+    for await (const peer of mesh.findProviders(projectRendezvous(project), { signal, max: membersMax }))
+      found.push(peer);
+  } catch {
+    // Those that were found until then.
+  }
+  return found;
 }
 
 function homeInUse(dir: string, cause: unknown): QuorateError {

@@ -98,8 +98,10 @@ export class Bench {
     this.controller = this.#fresh();
   }
 
+  readonly #first = { controller: this.paper.controller.id, idp: this.paper.idp.id };
+
   #fresh(): Controller {
-    return this.#make(this.paper.controller.id, this.paper.idp.id);
+    return this.#make(this.#first.controller, this.#first.idp);
   }
 
   send(event: ControllerEvent): ControllerEffect[] {
@@ -163,7 +165,8 @@ export class Bench {
   }
 
   async start(charter: Partial<Charter> = {}): Promise<ControllerEffect[]> {
-    return this.send({ kind: 'started', charter: await this.paper.charter(charter), timings });
+    const keys = { controller: this.paper.controller.id, idp: this.paper.idp.id };
+    return this.send({ kind: 'started', charter: await this.paper.charter(charter), timings, keys });
   }
 
   /** The process dies and comes back: the journal is replayed into a new machine, then `started`. */
@@ -349,7 +352,8 @@ export class Bench {
   }
 
   signed(lease: Lease): Promise<Verified<Lease>> {
-    return signMessage('lease', lease, this.paper.controller);
+    const signer = this.paper.controllers.find(({ id }) => id === lease.iss) ?? this.paper.controller;
+    return signMessage('lease', lease, signer);
   }
 
   jobOf(lease: { payload: Lease }): Job {

@@ -44,6 +44,7 @@ class Rounds {
     const ports = {
       project: bench.paper.project,
       machine: bench.controller,
+      retired: [],
       signing: {
         signer: bench.paper.controller,
         documents: { verifier: bench.paper.keys.verifier },

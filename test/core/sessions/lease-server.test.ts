@@ -32,6 +32,7 @@ class Line {
       machine: controller,
       project: paper.project,
       signing: { signer: paper.controller, documents: new Reader(paper.keys.verifier) },
+      retired: [],
       clock: { now: () => bench.now, monotonic: () => 0, closing: false },
       charge: () => 0,
       tell: () => {},

@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { standIn } from '../../../simulations/keys.ts';
+import type { KeyChange } from '../../../simulations/paperwork.ts';
 import { draftOf } from '../../../src/core/controller/draft.ts';
 import type { ControllerEffect, ControllerEvent } from '../../../src/core/controller/events.ts';
 import {
   type Charter,
+  claimedSigners,
   cosignStatement,
   decodeBundle,
   type Outcome,
@@ -44,6 +46,7 @@ class Desk {
       bundles,
       project: paper.project,
       signing: { signer: paper.controller },
+      retired: paper.controllers.filter(({ id }) => id !== paper.controller.id),
       publish: async () => {},
       announce: async () => {},
       tell: () => {},
@@ -121,6 +124,12 @@ class Desk {
   }
 }
 
+/** A charter with another key of the project's own. */
+function replaced({ paper }: Bench, what: KeyChange): Partial<Charter> {
+  paper.replace(what);
+  return {};
+}
+
 let desk: Desk;
 beforeEach(async () => {
   desk = new Desk(await projectOf('ada', 'bob', 'cy'));
@@ -133,6 +142,8 @@ describe('a new charter and a restart', () => {
     ['a tighter floor', () => ({ floor: { agree: 3, of: 3, cosign: 'required', rounds: 1 } })],
     ['another source server', () => ({ vcs: ['new.example'] })],
     ['another bootstrap node', () => ({ bootstrap: ['/ip4/1.2.3.4/tcp/1'] })],
+    ['another key of the controller', (bench) => replaced(bench, 'controller')],
+    ['another key of the identity provider', (bench) => replaced(bench, 'idp at once')],
     ['another identity provider', (bench) => ({ idps: [bench.paper.idp.id, bench.id('idp 2')] })],
   ];
   it.each(changes)('leave what is published as it is: %s', async (_what, change) => {
@@ -167,6 +178,36 @@ describe('a new charter and a restart', () => {
     expect(await desk.levelOf(B)).toBe('trusted');
     const { charter } = decodeBundle(desk.stored.get(B) ?? '');
     expect(charter).toBe(desk.bench.controller.state.charter?.raw);
+  });
+});
+
+describe('a verdict that was not published yet when the controller got another key', () => {
+  const rekeyed = async (): Promise<string> => {
+    const { bench } = desk;
+    const run = await bench.submit({ name: 'app' });
+    await deliverAll(bench, await bench.lease('ada', 'bob', 'cy'), [built, built, built]);
+    bench.pinned(run);
+    desk.lose();
+    bench.paper.replace('controller');
+    bench.replay();
+    await bench.start({ epoch: 2 });
+    return run;
+  };
+
+  it('is published under the key that gave it', async () => {
+    const run = await rekeyed();
+    await desk.perform();
+    expect(await desk.levelOf(run)).toBe('agreed');
+    const [first] = desk.bench.paper.controllers;
+    expect(claimedSigners(decodeBundle(desk.stored.get(run) ?? '').verdict)).toEqual([first?.id]);
+  });
+
+  it('waits for that key where it is not at hand: nothing is published under another one', async () => {
+    const run = await rekeyed();
+    desk.bench.paper.controllers.splice(0, 1);
+    await expect(desk.perform()).rejects.toMatchObject({ code: 'CONTROLLER_KEY_MISSING' });
+    expect(await desk.levelOf(run)).toBeUndefined();
+    expect([...desk.bench.controller.state.unstored]).toEqual([run]);
   });
 });
 

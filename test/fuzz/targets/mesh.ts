@@ -43,6 +43,7 @@ class Live {
       announce: [],
       bootstrap: [],
       onEvent: () => {},
+      onRekeyed: () => {},
       onFailure: (error) => {
         this.#failure = error;
       },

@@ -1,6 +1,7 @@
 import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import {
+  type Checkpoint,
   formatCheckpoint,
   openCheckpoint,
   openWitnessLine,
@@ -112,16 +113,13 @@ export class CheckpointRounds {
    * Errors: `LOG_BEHIND_CHECKPOINT`, `CHECKPOINT_…`, those of the file.
    */
   async load(): Promise<void> {
-    const { checkpointFile, machine, project, signing } = this.#ports;
+    const { checkpointFile, machine, signing, retired } = this.#ports;
     const note = await checkpointFile.load();
     if (note === undefined) return;
     const { log, keys } = machine.state;
-    const expected = { project, log: signing.signer.id };
-    const opened = await openCheckpoint(note, expected, signing.documents.verifier).catch((error) => {
-      // Of another log key, which this controller had before.
-      if (codeOf(error) === 'CHECKPOINT_UNSIGNED') return undefined;
-      throw error;
-    });
+    let opened = await this.#openOf(note, signing.signer.id);
+    const isOurs = opened !== undefined;
+    for (const { id } of retired) opened ??= await this.#openOf(note, id);
     if (opened === undefined) return;
     const { size, root, witnesses } = opened;
     if (size > log.size || log.root(size) !== root)
@@ -132,6 +130,8 @@ export class CheckpointRounds {
           hint: 'The journal is an older copy, or another one. Put back the one that belongs here: a log that goes on from an older state tells two stories, and workers keep the proof.',
         },
       );
+    // The same log goes on under another key: its next checkpoint is the first one of that key.
+    if (!isOurs) return;
     const base = withoutWitnesses(note);
     const members: MemberLine[] = [];
     const outside: string[] = [];
@@ -150,6 +150,15 @@ export class CheckpointRounds {
     }
     const answered = new Set(members.map(({ witness }) => witness));
     this.#round = { size, root, base, members, outside, answered, asked: new Set(), open: false };
+  }
+
+  /** Undefined where another key signed it. Errors: `CHECKPOINT_…`. */
+  #openOf(note: string, log: string): Promise<Checkpoint | undefined> {
+    const { project, signing } = this.#ports;
+    return openCheckpoint(note, { project, log }, signing.documents.verifier).catch((error) => {
+      if (codeOf(error) === 'CHECKPOINT_UNSIGNED') return undefined;
+      throw error;
+    });
   }
 
   start(feed: RoundsFeed, use: RoundsUse): void {

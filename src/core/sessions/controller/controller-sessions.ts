@@ -5,6 +5,7 @@ import { announceAgain } from '../announce-again.ts';
 import { sessionLimits } from '../limits.ts';
 import type { ServedProtocol } from '../ports.ts';
 import { revocationServer } from '../revocation-exchange.ts';
+import { pause } from '../timing.ts';
 import { Admission } from './admission.ts';
 import { ApiServer } from './api-server.ts';
 import { CheckpointRounds, type WitnessedCheckpoint } from './checkpoint-rounds.ts';
@@ -16,6 +17,8 @@ import type { ControllerPorts } from './ports.ts';
 import { Publisher } from './publisher.ts';
 import { Followers, Replies } from './replies.ts';
 import { VerdictWitnesses } from './verdict-witnesses.ts';
+
+const tellMsMax = 3_000;
 
 /**
  * Everything a controller says to others: the protocols it serves, and the effects of its machine carried out on them.
@@ -114,6 +117,14 @@ export class ControllerSessions {
       default:
         return unreachable(effect, 'controller effect');
     }
+  }
+
+  /**
+   * Tells every present worker the charter in force, before this life ends for the sake of another key: they find the next one
+   * under it. Waits for slow ones no longer than `tellMsMax`.
+   */
+  async tellCharter(): Promise<void> {
+    await Promise.race([this.#feed.tellCharter(), pause(this.#ports.clock, tellMsMax)]);
   }
 
   /** What a life of the process begins in the background; `names`: bundles that are stored. */

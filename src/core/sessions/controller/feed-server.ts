@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { memberRevoked, revokedError } from '../../controller/revocations.ts';
-import type { Grant } from '../../documents/index.ts';
+import { checkPresent } from '../../controller/enrolment.ts';
+import type { Grant, Verified } from '../../documents/index.ts';
 import { checkTime } from '../../documents/index.ts';
 import { codeOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
@@ -68,6 +68,14 @@ export class FeedServer {
     for (const stream of this.#streams.values()) stream.post(this.#answer(charter.raw, offers));
   }
 
+  /** Tells every present worker the charter in force. Resolves when it has left, or its stream has failed. */
+  async tellCharter(): Promise<void> {
+    const { charter } = this.#ports.machine.state;
+    if (charter === null) return;
+    const told = [...this.#streams.values()].map((stream) => stream.send(this.#answer(charter.raw, [])));
+    await Promise.allSettled(told);
+  }
+
   #answer(charter: string, offers: OfferNotice[], more = false): Down {
     const feed = [...this.#ports.feedUrls()];
     const revocations = this.#ports.machine.state.revocations.length;
@@ -84,9 +92,15 @@ export class FeedServer {
   }
 
   /** Why the machine does not count this member as present. */
-  #refusal(grant: Grant): QuorateError {
-    const revoked = memberRevoked(this.#ports.machine.state, grant);
-    return revoked === undefined ? notEnrolled() : revokedError(revoked);
+  #refusal(grant: Verified<Grant>): QuorateError {
+    const { machine, clock } = this.#ports;
+    try {
+      checkPresent({ state: machine.state, now: clock.now() }, grant);
+    } catch (error) {
+      if (error instanceof QuorateError) return error;
+      throw error;
+    }
+    return new QuorateError('KEY_NOT_ENROLLED', 'the grant does not let this key work here');
   }
 
   async #session(channel: Channel): Promise<void> {
@@ -96,7 +110,7 @@ export class FeedServer {
     const stream = new MessageStream<Down, Up>(channel, feedUpSchema, 'a feed message', sent);
     const pass = new BacklogPass(this.#backlog);
     let worker: string | undefined;
-    let granted: Grant | undefined;
+    let granted: Verified<Grant> | undefined;
     let release = () => {};
     try {
       for (;;) {
@@ -114,8 +128,8 @@ export class FeedServer {
           // A hello that was long on its way must not leave the worker on a stream whose end it would not see.
           if (before !== undefined && before !== stream) void before.close();
           dispatch({ kind: 'present', grant, capabilities: message.capabilities });
-          if (!machine.state.presence.workers.has(peer)) throw this.#refusal(grant.payload);
-          granted = grant.payload;
+          if (!machine.state.presence.workers.has(peer)) throw this.#refusal(grant);
+          granted = grant;
           release();
           release = keepConnection(peer);
           tell('info', 'present', `${grant.payload.operator} (${grant.payload.role}) is here`, {
@@ -124,7 +138,7 @@ export class FeedServer {
           });
         } else if (worker === undefined)
           throw new QuorateError('FEED_NO_HELLO', 'the first message of a feed is a hello');
-        // Its key or its operator was revoked since.
+        // It was revoked since, or a charter left its key out.
         else if (granted !== undefined && !machine.state.presence.workers.has(worker))
           throw this.#refusal(granted);
         if (message.kind === 'witness') {
@@ -152,6 +166,3 @@ export class FeedServer {
     }
   }
 }
-
-const notEnrolled = (): QuorateError =>
-  new QuorateError('KEY_NOT_ENROLLED', 'the grant does not let this key work here');

@@ -17,6 +17,7 @@ import { assembleBundle } from './bundle.ts';
 import { warnOfExpired } from './expired-grants.ts';
 import type { ControllerPorts } from './ports.ts';
 import type { Replies } from './replies.ts';
+import { signerOf } from './signers.ts';
 
 /** A worker sends a heartbeat every few seconds, also while its claim waits for a slot. */
 const silenceMs = 120_000;
@@ -137,7 +138,7 @@ export class LeaseServer {
       }
       case 'resume': {
         const lease = await documents.message('lease', message.lease);
-        if (lease.signer !== signer.id)
+        if (![signer, ...this.#ports.retired].some(({ id }) => id === lease.signer))
           throw new QuorateError('LEASE_ISSUER_MISMATCH', 'the lease is not from this controller');
         dispatch({ kind: 'resume', token, lease, worker: messages.peer });
         return;
@@ -227,7 +228,6 @@ export class LeaseServer {
 
   #answer(stream: LeaseStream, reply: Reply): void {
     const { messages } = stream;
-    const { signer } = this.#ports.signing;
     switch (reply.kind) {
       case 'lease': {
         const id = idOf(reply.lease);
@@ -237,13 +237,21 @@ export class LeaseServer {
         // A resume that was long on its way must not leave the worker on a stream that is told nothing: it resumes again.
         if (before !== undefined && before !== stream) void before.messages.close();
         messages.post(
-          signMessage('lease', reply.lease, signer).then(({ raw }) => ({ kind: 'lease', lease: raw })),
+          signMessage('lease', reply.lease, signerOf(this.#ports, reply.lease.iss)).then(({ raw }) => ({
+            kind: 'lease',
+            lease: raw,
+          })),
         );
         return;
       }
       case 'ack':
         if (stream.lease !== undefined) stream.lease.acked = true;
-        messages.post(signMessage('ack', reply.ack, signer).then(({ raw }) => ({ kind: 'ack', ack: raw })));
+        messages.post(
+          signMessage('ack', reply.ack, signerOf(this.#ports, reply.ack.iss)).then(({ raw }) => ({
+            kind: 'ack',
+            ack: raw,
+          })),
+        );
         return;
       case 'standby':
       case 'reserve':

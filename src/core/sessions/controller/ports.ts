@@ -49,6 +49,8 @@ export interface ControllerPorts {
   readonly project: string;
   /** Signs as the controller. */
   readonly signing: Signing;
+  /** As the keys that this controller had before. */
+  readonly retired: readonly Signer[];
   /** Signs grants. */
   readonly idp: Signer;
   readonly clock: Clock;

@@ -18,6 +18,7 @@ import { assembleBundle, holdsVerdict } from './bundle.ts';
 import type { WitnessedCheckpoint } from './checkpoint-rounds.ts';
 import type { FeedServer } from './feed-server.ts';
 import type { ControllerPorts } from './ports.ts';
+import { signerOf } from './signers.ts';
 
 /** Whether it names an artifact that was contradicted, and that no verdict proves. */
 function isContradicted(state: ControllerState, name: string): boolean {
@@ -99,7 +100,7 @@ export class Publisher {
   async #store(
     runId: string,
   ): Promise<{ verdict: string; notice: VerdictNotice; isNew: boolean } | undefined> {
-    const { machine, bundles, project, signing } = this.#ports;
+    const { machine, bundles, project } = this.#ports;
     const draft = publishedParts(machine.state, runId);
     if (draft === undefined) return undefined;
     const { job, level, outcome } = draft.verdict.predicate.quorate_verdict;
@@ -109,7 +110,7 @@ export class Publisher {
     const before = await bundles.get(runId);
     if (before !== undefined && holdsVerdict(before, verdict, cosignerOf(draft)))
       return { verdict, notice, isNew: false };
-    const bundle = await assembleBundle(draft, project, signing.signer);
+    const bundle = await assembleBundle(draft, project, signerOf(this.#ports, draft.controller));
     const proves = artifact !== null && provingRun(machine.state, artifact)?.id === runId;
     await bundles.put({ run: runId, job, artifact: proves ? artifact : null }, bundle);
     return { verdict, notice, isNew: true };

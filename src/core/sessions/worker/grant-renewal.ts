@@ -12,8 +12,16 @@ const retryMsMax = 60_000;
 /** Between two renewals that a refusal asked for. */
 const refreshMsMin = 5_000;
 
-/** What a controller answers when a grant has ended by its clock, or was given while that clock was ahead. */
-const endedCodes: ReadonlySet<string> = new Set(['DOC_EXPIRED', 'DOC_FROM_FUTURE', 'GRANT_NOT_VALID_THEN']);
+/**
+ * What a controller answers when a grant has ended by its clock, was given while that clock was ahead, or is from an identity
+ * provider that the charter does not name any more.
+ */
+const endedCodes: ReadonlySet<string> = new Set([
+  'DOC_EXPIRED',
+  'DOC_FROM_FUTURE',
+  'GRANT_ISSUER_MISMATCH',
+  'GRANT_NOT_VALID_THEN',
+]);
 
 /** Whether a refusal with this code may be gone with a new grant. */
 export const mayBeRenewed = (code: string): boolean => endedCodes.has(code);

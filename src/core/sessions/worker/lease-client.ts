@@ -157,7 +157,8 @@ export class LeaseClient {
   async #leased(stream: LeaseStream, raw: string, { offer, resumes }: Purpose): Promise<string> {
     const { credentials, dispatch, machine, clock, signing } = this.#ports;
     const lease = await signing.documents.message('lease', raw);
-    if (!credentials.charter.controllers.includes(lease.signer))
+    // One that is resumed was checked when it was given; its controller may have another key by now.
+    if (resumes === undefined && !credentials.charter.controllers.includes(lease.signer))
       throw new QuorateError('LEASE_ISSUER_MISMATCH', 'the lease is not from a controller of the project');
     // A resumed lease may have run out: its ack, its reveal or its release is still to come.
     if (resumes === undefined) checkTime(lease.payload, clock.now(), 'the lease');
@@ -181,7 +182,7 @@ export class LeaseClient {
     onStream: string | undefined,
     { offer, resumes, failed }: Purpose,
   ): Promise<boolean> {
-    const { dispatch, credentials, signing, machine } = this.#ports;
+    const { dispatch, signing, machine } = this.#ports;
     const lease = onStream ?? resumes;
     switch (message.kind) {
       case 'standby':
@@ -201,8 +202,8 @@ export class LeaseClient {
     switch (message.kind) {
       case 'ack': {
         const ack = await signing.documents.message('ack', message.ack);
-        if (!credentials.charter.controllers.includes(ack.signer) || ack.payload.aud !== signing.signer.id)
-          return false;
+        // The machine holds it to the key that gave the lease.
+        if (ack.payload.aud !== signing.signer.id) return false;
         // Once it is acknowledged nothing asks for the ack again.
         await this.#witness.promised(ack, offer);
         dispatch({ kind: 'acked', lease, ack });

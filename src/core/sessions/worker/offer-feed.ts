@@ -15,6 +15,7 @@ import {
   verdictNoticeSchema,
 } from '../../wire/messages.ts';
 import { protocols, topics } from '../../wire/protocols.ts';
+import { isConnectionError } from '../ask.ts';
 import { errorFrom, MessageStream } from '../message-stream.ts';
 import { every, pause, spread } from '../timing.ts';
 import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
@@ -175,7 +176,10 @@ export class OfferFeed {
         if (isExpelled(codeOf(error))) {
           wait = expelledRetryMs;
           tell('warn', 'feed', `no job can be taken: ${messageOf(error)}`);
-        } else await this.#findController();
+        } else {
+          await this.#findController();
+          if (isConnectionError(error) && (await this.#searchControllers())) wait = retryMsMin;
+        }
       }
       await pause(clock, wait * spread(signing));
       wait = Math.min(retryMsMax, wait * 2);
@@ -194,6 +198,16 @@ export class OfferFeed {
     await credentials
       .learnAddress(controller.id, addrs)
       .catch((error) => tell('warn', 'address', `an address was not kept: ${messageOf(error)}`));
+  }
+
+  /** Whether the controller turned out to have another key. */
+  async #searchControllers(): Promise<boolean> {
+    const { credentials, dial, findMembers, tell } = this.#ports;
+    if (!(await credentials.searchControllers(dial, await findMembers(findMsMax)))) return false;
+    const { membership, charter } = credentials;
+    const ids = membership.controllers.map(({ id }) => id).join(', ');
+    tell('info', 'controller', `the charter of epoch ${charter.epoch} names another controller: ${ids}`);
+    return true;
   }
 
   async #session(): Promise<void> {

@@ -2,7 +2,7 @@ import type { Job } from '../../documents/index.ts';
 import type { BuildResult, Lending, WorkerEvent } from '../../worker/events.ts';
 import type { Worker } from '../../worker/machine.ts';
 import type { Credentials } from '../credentials.ts';
-import type { Clock, Dial, Signing, Tell } from '../ports.ts';
+import type { Clock, Dial, PeerAddress, Signing, Tell } from '../ports.ts';
 import type { RevocationBook } from '../revocation-book.ts';
 import type { WitnessFile } from './checkpoint-book.ts';
 
@@ -59,6 +59,8 @@ export interface WorkerPorts {
   neighbours(): readonly string[];
   /** Addresses of a peer, from the DHT; none where it is not found. */
   findPeer(id: string, timeoutMs: number): Promise<string[]>;
+  /** Peers that say they belong to the project, from the DHT; none where nobody is found. */
+  findMembers(timeoutMs: number): Promise<PeerAddress[]>;
   /** Announces an artifact to those who look for it. */
   announce(artifact: string): Promise<void>;
   readonly httpGet: HttpGet;

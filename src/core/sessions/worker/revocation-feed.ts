@@ -14,9 +14,13 @@ import { requestRevocations } from '../revocation-exchange.ts';
 import type { Accepts, WorkerPorts } from './ports.ts';
 
 /** What a controller answers to a key that may not work any more. */
-const expelledCodes: ReadonlySet<string> = new Set(['KEY_REVOKED', 'OPERATOR_REVOKED']);
+const expelledCodes: ReadonlySet<string> = new Set([
+  'KEY_REVOKED',
+  'OPERATOR_REVOKED',
+  'TRUSTED_KEY_NOT_IN_CHARTER',
+]);
 
-/** Whether a refusal with this code stays, until the owner admits the operator under another name. */
+/** Whether a refusal with this code stays, until the owner admits the operator or names the key again. */
 export const isExpelled = (code: string): boolean => expelledCodes.has(code);
 
 /** A worker whose key or operator was revoked asks this often whether that is still so. */

@@ -1,0 +1,25 @@
+import { type Checker, Violation } from '../observer.ts';
+
+/**
+ * Whatever keys were replaced: in the end every worker that may work knows the controller, and every verdict is published. One
+ * whose operator is revoked asks seldom.
+ */
+export function rotations(): Checker {
+  const invariant = 'rotations';
+  return {
+    invariant,
+    observe(seen, truth) {
+      if (seen.kind !== 'ended') return;
+      const { revocations, unstored } = seen.state;
+      const revoked = new Set(revocations.map(({ revocation }) => revocation.payload.what.id));
+      for (const { id, worker, controller } of seen.idle)
+        if (controller !== undefined && controller !== truth.controller && !revoked.has(truth.personOf(id)))
+          throw new Violation(
+            invariant,
+            `${worker} asks ${controller}; the controller is ${truth.controller}`,
+          );
+      const [left] = unstored;
+      if (left !== undefined) throw new Violation(invariant, `the verdict of ${left} was never published`);
+    },
+  };
+}
