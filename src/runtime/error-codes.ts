@@ -1,5 +1,7 @@
 /** Error codes of the runtime: what each means and what to do. docs/errors.md is made from it. */
 const runtimeErrors = {
+  STORE_NOT_PINNED:
+    'The store keeps no such tree. `quorate worker status` and the event `damaged` name those that are damaged; in a project the store is that of the controller, with `--worker` that of the home folder.',
   ARTIFACT_NOT_FOUND:
     'No host that could be reached has the artifact or its bundle, or none could be reached: the message says which. Check the CID, and that the controller or a worker is up.',
   CHARTER_NEEDS_ROOT:

@@ -32,7 +32,7 @@ const storeErrors = {
   STORE_PATH_TOO_DEEP: 'A path has too many folders.',
   STORE_PATH_TOO_LONG: 'A path, or a name in it, is too long.',
   STORE_PINS_INCOMPLETE:
-    'Blocks of a tree that is to be kept are missing or damaged: the disk changed them, or files were removed. No sweep removes anything until the tree is whole; it is fetched again from peers. Check the disk.',
+    'Blocks of a tree that is to be kept are missing or damaged: the disk changed them, or files were removed. No sweep removes anything until the tree is whole; it is fetched again from peers. Check the disk. Where nobody has it any more, stop the node and give it up: `quorate store forget <cid>`.',
   STORE_PULL_BLOCK_MISSING:
     'No peer asked has a block of the tree. Ask another peer; one that announces a tree must have all of it.',
   STORE_PULL_NO_PROVIDER: 'No connected peer can give the tree. Connect to one that has it first.',

@@ -14,7 +14,7 @@ export class PinsIncomplete extends QuorateError {
       'STORE_PINS_INCOMPLETE',
       `${counted(roots.length, 'pinned tree')} ${roots.length === 1 ? 'has' : 'have'} missing or damaged blocks: ${named}${more}`,
       {
-        hint: 'Nothing is removed from the store until they are whole. They are fetched from peers that have them; look at the disk.',
+        hint: 'Nothing is removed from the store until they are whole. They are fetched from peers that have them; look at the disk. A tree that nobody has any more can be given up: stop this node, quorate store forget <cid>.',
       },
     );
     this.roots = roots;

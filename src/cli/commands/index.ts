@@ -17,6 +17,7 @@ import { revoke } from './revoke.ts';
 import { rotate } from './rotate.ts';
 import { run } from './run.ts';
 import { show } from './show.ts';
+import { store } from './store.ts';
 import { tryJob } from './try.ts';
 import { verify } from './verify.ts';
 import { version } from './version.ts';
@@ -39,6 +40,7 @@ export const verbs: readonly Define[] = [
   cancel,
   join,
   worker,
+  store,
   project,
   key,
   doctor,

@@ -11,6 +11,9 @@ import { bytes, counted, duration } from '../format.ts';
 import { addLiveKnobs, changesOf } from '../knob-options.ts';
 import { describeLent } from '../lending.ts';
 
+/** Damaged trees that are named. */
+const damagedShownMax = 5;
+
 interface Which {
   project?: string;
 }
@@ -103,7 +106,8 @@ async function ask(context: Context, project: string | undefined, request: Contr
 function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: ControlAnswer): void {
   const { bold, dim, yellow } = out.colours;
   if (verb === 'stop') return out.say('It stops.');
-  const { state, reason, log, lending, unheeded, builds, fetching, using, leases, hostLoad } = status;
+  const { state, reason, log, lending, unheeded, builds, damaged, fetching, using, leases, hostLoad } =
+    status;
   out.say(`${bold(state)}${reason === null ? '' : `: takes no new job, ${reason}`}`);
   if (log !== null) out.say(yellow(`  the log    ${escapeLine(log, 1000)}`));
   if (verb === 'drain')
@@ -116,6 +120,14 @@ function say({ out }: Context, verb: ControlRequest['do'], { status, missed }: C
   for (const what of unheeded) out.say(yellow(`  no effect  ${what}`));
   for (const { job, commit, ms } of builds)
     out.say(`  builds     ${escapeLine(job, 80)} at ${commit.slice(0, 12)} for ${duration(ms)}`);
+  for (const root of damaged.slice(0, damagedShownMax))
+    out.say(
+      yellow(
+        `  damaged    ${root}: nothing is removed from the store. To give it up, stop the worker, then: quorate store forget ${root} --worker`,
+      ),
+    );
+  if (damaged.length > damagedShownMax)
+    out.say(yellow(`  damaged    ${damaged.length - damagedShownMax} more`));
   if (fetching !== null) out.say(`  fetches    the image ${fetching.image}: ${transferText(fetching)}`);
   if (builds.length > 0)
     out.say(

@@ -12,6 +12,8 @@ interface Collecting {
   trim?(signal: AbortSignal): Promise<void>;
   /** Fetches pinned trees again that are not whole. */
   repair(roots: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Told after each collection: pinned trees that are not whole, for which nothing was removed. */
+  incomplete?(roots: readonly string[]): void;
   everyMs?: number;
   scrubEveryMs?: number;
 }
@@ -25,6 +27,7 @@ export function startBlockCollection({
   tell,
   trim,
   repair,
+  incomplete,
   everyMs = artifactLimits.collectSeconds * 1000,
   scrubEveryMs = artifactLimits.scrubSeconds * 1000,
 }: Collecting): () => Promise<void> {
@@ -39,9 +42,11 @@ export function startBlockCollection({
         await repair(error.roots, signal);
         return store.collect({ signal });
       });
+      incomplete?.([]);
       if (blocks > 0)
         tell('info', 'collected', `freed ${sizeText(bytes)} of unpinned blocks`, { blocks, bytes });
     } catch (error) {
+      if (error instanceof PinsIncomplete) incomplete?.(error.roots);
       if (!signal.aborted) tell('warn', 'collect', `collect: ${messageOf(error)}`);
     }
   };

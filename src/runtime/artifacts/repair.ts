@@ -20,6 +20,7 @@ export async function repairTrees(
   stop: AbortSignal,
 ): Promise<void> {
   for (const root of roots) {
+    const names = (await store.pins()).find((pin) => pin.root === root)?.names ?? [];
     const signal = AbortSignal.any([stop, AbortSignal.timeout(artifactLimits.repairSeconds * 1000)]);
     try {
       const from = new Set(holders(root));
@@ -29,9 +30,9 @@ export async function repairTrees(
       tell('info', 'repaired', `${root} was damaged and is whole again`, { root });
     } catch (error) {
       stop.throwIfAborted();
-      tell('warn', 'damaged', `${root} is damaged and could not be fetched again: ${messageOf(error)}`, {
-        root,
-      });
+      const why = messageOf(error);
+      const says = `${root} (kept as ${names.join(', ')}) is damaged and could not be fetched again: ${why}. Until it is whole nothing is removed from the store; to give it up, stop this node, then: quorate store forget ${root}`;
+      tell('warn', 'damaged', says, { root, names: [...names], command: `quorate store forget ${root}` });
     }
   }
 }

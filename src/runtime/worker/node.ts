@@ -224,6 +224,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       checkpoint: () => sessions.witness.newest,
     });
     serveArtifacts(context);
+    let damaged: readonly string[] = [];
     const operator = new Operator({
       lending,
       rules,
@@ -232,6 +233,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       dispatch: (event) => loop.dispatch(event),
       builds: () => builder.builds,
       fetching: () => images.fetching,
+      damaged: () => damaged,
       leases: () => machine.openLeases,
       trouble: () => sessions.trouble,
       log: () => sessions.witness,
@@ -258,6 +260,9 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
         tell,
         trim: (signal) => results.trim(signal),
         repair: (roots, signal) => repairTrees({ mesh, store, tell, holders }, roots, signal),
+        incomplete: (roots) => {
+          damaged = roots;
+        },
       }),
     );
     return {

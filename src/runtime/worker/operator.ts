@@ -40,6 +40,8 @@ export interface OperatorStatus {
   builds: { job: string; commit: string; ms: number }[];
   /** The image that a build waits for; null while none is being fetched. */
   fetching: FetchedImage | null;
+  /** Pinned trees that are not whole: nothing is removed from the store. */
+  damaged: readonly string[];
   /** What all of them use together. */
   using: { memoryBytes: number; processorSeconds: number };
   /** Leases of rounds that have not ended, those being built included. */
@@ -56,6 +58,7 @@ export interface OperatorOptions {
   dispatch(event: WorkerEvent): void;
   builds(): OperatorStatus['builds'];
   fetching(): OperatorStatus['fetching'];
+  damaged(): OperatorStatus['damaged'];
   leases(): number;
   /** Why no job comes, such as a lost connection; null while nothing is known to be wrong. */
   trouble(): string | null;
@@ -224,6 +227,7 @@ export class Operator {
       unheeded: unheeded(this.#rules, sandboxes.abilities),
       builds: builds(),
       fetching: this.#options.fetching(),
+      damaged: this.#options.damaged(),
       using,
       leases: leases(),
       hostLoad: this.#load,
