@@ -11,27 +11,40 @@ const quietMs = 200;
 const allMsMax = 5_000;
 const lookMs = 20;
 
+/** A steady clock, in milliseconds. */
+interface Clock {
+  now(): number;
+  sleep(ms: number): Promise<unknown>;
+}
+const hostClock: Clock = { now: () => performance.now(), sleep };
+
 /** Discards answers of the terminal to queries of the sandbox. */
 export class TerminalAnswers {
+  readonly #clock: Clock;
   #tail = '';
   #answered = false;
-  #lastAt = performance.now();
+  #lastAt: number;
+
+  constructor(clock: Clock = hostClock) {
+    this.#clock = clock;
+    this.#lastAt = clock.now();
+  }
 
   /** Takes input from the terminal, which is discarded. */
   heard(chunk: Buffer): void {
-    this.#lastAt = performance.now();
+    this.#lastAt = this.#clock.now();
     this.#tail = (this.#tail + chunk.toString('latin1')).slice(-1024);
     if (this.#tail.includes(answer)) this.#answered = true;
   }
 
   /** Resolves when no more answers are expected. */
   async over(write: (text: string) => void): Promise<void> {
-    const began = performance.now();
+    const began = this.#clock.now();
     write(question);
-    for (let now = began; now - began < allMsMax; now = performance.now()) {
+    for (let now = began; now - began < allMsMax; now = this.#clock.now()) {
       const isAnswered = this.#answered || now - began >= answerMsMax;
       if (isAnswered && now - Math.max(began, this.#lastAt) >= quietMs) return;
-      await sleep(lookMs);
+      await this.#clock.sleep(lookMs);
     }
   }
 }

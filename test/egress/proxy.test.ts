@@ -4,6 +4,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { egressLimits } from '../../src/egress/limits.ts';
+import { deadlineMs } from '../e2e/support/wait.ts';
 import { listen } from '../source/support.ts';
 import { codesOf, connectTo, egressTo, MiB, say } from './support.ts';
 
@@ -235,7 +236,9 @@ describe('bounds', () => {
 
   it('on memory hold for a client that never reads: its server waits', async () => {
     let written = 0;
+    const gone = Promise.withResolvers<void>();
     const port = await listen((socket) => {
+      socket.once('close', () => gone.resolve());
       const more = (): void => {
         while (socket.writable && socket.write(Buffer.alloc(65_536))) written += 65_536;
       };
@@ -250,8 +253,10 @@ describe('bounds', () => {
     await expect.poll(() => written, { timeout: 120_000 }).toBeGreaterThan(0);
     const closed = once(client, 'close');
     await expect.poll(() => egress.counts.received, { timeout: 120_000 }).toBeGreaterThan(0);
+    // The server's side stands still for longer than it may, and is closed.
+    await gone.promise;
     // What was in flight is then read; the tunnel is gone.
-    setTimeout(() => client.resume(), 1500);
+    client.resume();
     await closed;
     expect(egress.counts.received).toBeLessThan(32 * MiB);
   });
@@ -260,15 +265,24 @@ describe('bounds', () => {
     const port = await echo();
     const egress = await egressTo(port);
     const many = Array.from({ length: egressLimits.connectionsMax + 4 }, () => connect(egress.socket));
-    const closed = many.map((socket) => {
+    let closed = 0;
+    const ended = many.map((socket) => {
       socket.on('error', () => {});
-      return new Promise<boolean>((resolve) => {
-        socket.once('close', () => resolve(true));
-        setTimeout(() => resolve(false), 500);
-      });
+      socket.once('close', () => closed++);
+      return once(socket, 'close');
     });
-    expect((await Promise.all(closed)).filter(Boolean)).toHaveLength(4);
+    await expect.poll(() => closed, { timeout: deadlineMs }).toBe(4);
+    // Those that are left are served: none of them was closed meanwhile.
+    const left = many.filter((socket) => !socket.closed);
+    const answered = left.map(async (socket) => {
+      socket.write(connectTo(`127.0.0.1:${port}`));
+      const [first] = await once(socket, 'data');
+      return String(first).slice(0, 12);
+    });
+    expect(await Promise.all(answered)).toEqual(left.map(() => 'HTTP/1.1 200'));
+    expect(closed).toBe(4);
     for (const socket of many) socket.destroy();
+    await Promise.all(ended);
     await expect
       .poll(async () => {
         const socket = connect(egress.socket);

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CID } from 'multiformats/cid';
 import { describe, expect, it } from 'vitest';
 import { type Provider, serveTrees } from '../../src/transfer/index.ts';
@@ -119,11 +118,14 @@ describe('a transfer', () => {
   it('drops a provider that is much slower than another, and one that says nothing', async () => {
     const fast = await serving();
     const root = await importInto(fast.store, [{ name: 'big', body: noiseBytes(20_000_000) }]);
+    // It sends its first message, and the rest when it is not waited for any more.
+    const dropped = Promise.withResolvers<void>();
     const slow = await answering(async (channel) => {
+      let sent = 0;
       await serveTrees(
         {
           send: async (message) => {
-            await sleep(500);
+            if (sent++ > 0) await dropped.promise;
             await channel.send(message);
           },
           receive: (options) => channel.receive(options),
@@ -135,6 +137,7 @@ describe('a transfer', () => {
     });
     const to = await Receiver.open();
     const result = await to.fetch(root, [slow, fast.mesh], { slowMs: 800 });
+    dropped.resolve();
     expect(result.dropped.map(({ peer, code }) => [peer, code])).toEqual([[slow.id, 'TRANSFER_SLOW']]);
     expect(await to.store.has(root)).toBe(true);
 
