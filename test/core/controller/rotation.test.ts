@@ -93,11 +93,11 @@ describe('another key of the controller', () => {
       bench.present('ada', 'bob', 'cy');
       const third = await agreed(bench, 'doc');
       await bench.revoke({ kind: 'key', id }, { as: 'root', since });
-      expect([first, second, third].map((run) => bench.run(run).revoked?.what.id)).toEqual([
-        undefined,
-        id,
-        undefined,
-      ]);
+      const revoked = () => [first, second, third].map((run) => bench.run(run).revoked?.what.id);
+      expect(revoked()).toEqual([undefined, id, undefined]);
+      // The key that signs now gave none of those of before.
+      await bench.revoke({ kind: 'key', id: bench.paper.controller.id }, { as: 'root', since: 0 });
+      expect(revoked()).toEqual([undefined, id, bench.paper.controller.id]);
     });
   });
 });
