@@ -239,6 +239,88 @@ describe('rounds of checkpoints', () => {
     expect(rounds.told.filter((says) => /broken|rude/.test(says))).toHaveLength(2);
   });
 
+  it('begin at once while a verdict waits, and tell each line that comes', async () => {
+    const rounds = await roundsOf('ada', 'bob');
+    await rounds.answer('ada');
+    await rounds.answer('bob');
+    await rounds.bench.enrol('cy');
+    rounds.rounds.look();
+    await rounds.pass(900);
+    // Control: without one, a second passes between two rounds.
+    expect(rounds.pushed).toHaveLength(1);
+    await rounds.pass(1_100);
+    expect(rounds.pushed).toHaveLength(2);
+    await rounds.answer('ada');
+    await rounds.answer('bob');
+    await rounds.pass(100);
+    await rounds.bench.enrol('dan');
+    rounds.urgent = true;
+    const before = rounds.grown.length;
+    rounds.rounds.look();
+    await settled();
+    expect(rounds.pushed).toHaveLength(3);
+    await rounds.answer('bob');
+    expect(rounds.grown.slice(before).map(({ members }) => members.map(({ operator }) => operator))).toEqual([
+      ['bob'],
+    ]);
+    expect(rounds.ended).toHaveLength(2);
+  });
+
+  it('ask a witness from outside again, later and later, and wait for none that failed', async () => {
+    const rounds = new Rounds(await projectOf('ada'));
+    const asked: number[] = [];
+    let down = true;
+    rounds.outside = [
+      {
+        name: 'w.example',
+        ask({ size }) {
+          asked.push(size);
+          return down
+            ? Promise.reject(new Error('it is down'))
+            : Promise.resolve(['\u2014 w.example AAAAAAAAAAAA\n']);
+        },
+      },
+    ];
+    await rounds.start();
+    expect([asked.length, rounds.ended.length]).toEqual([1, 1]);
+    await rounds.pass(1_999);
+    expect(asked).toHaveLength(1);
+    await rounds.pass(2_000 + 4_000 + 8_000);
+    expect(asked).toHaveLength(4);
+    expect(rounds.told).toHaveLength(1);
+
+    // A round that begins meanwhile ends without it, and does not ask it before its time.
+    await rounds.bench.enrol('cy');
+    rounds.rounds.look();
+    await rounds.pass(2_000);
+    expect([asked.length, rounds.ended.length]).toEqual([4, 2]);
+    down = false;
+    await rounds.pass(16_000);
+    const { size } = rounds.bench.controller.state.log;
+    expect(asked.slice(4)).toEqual([size]);
+    await rounds.pass(1_000);
+    expect(rounds.ended.at(-1)).toMatchObject({ size, outside: ['\u2014 w.example AAAAAAAAAAAA\n'] });
+    expect(rounds.told).toHaveLength(1);
+  });
+
+  it('are not asked of a witness from outside in vain for longer than five minutes at a time', async () => {
+    const rounds = new Rounds(await projectOf('ada'));
+    let asked = 0;
+    rounds.outside = [
+      {
+        name: 'w.example',
+        ask() {
+          asked++;
+          return Promise.reject(new Error('it is down'));
+        },
+      },
+    ];
+    await rounds.start();
+    await rounds.pass(2 * 3600_000);
+    expect(asked).toBeGreaterThan(24);
+    expect(asked).toBeLessThan(40);
+  });
+
   it('go on after a restart with the checkpoint and the lines of before', async () => {
     const rounds = await roundsOf('ada');
     await rounds.answer('ada');

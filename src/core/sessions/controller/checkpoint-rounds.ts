@@ -97,6 +97,8 @@ export class CheckpointRounds {
   #urgent: () => void = () => {};
   /** Witnesses from outside whose failure was told: how often they failed since they last signed, and when they are asked again. */
   readonly #failing = new Map<string, { tries: number; again: number }>();
+  /** By name: cancels the time at which it is asked again. */
+  readonly #retries = new Map<string, () => void>();
   #saving: Promise<unknown> = Promise.resolve();
 
   constructor(ports: ControllerPorts) {
@@ -203,7 +205,11 @@ export class CheckpointRounds {
     this.#cancel();
     const outside = externalWitnesses();
     for (const name of this.#failing.keys())
-      if (!outside.some((one) => one.name === name)) this.#failing.delete(name);
+      if (!outside.some((one) => one.name === name)) {
+        this.#failing.delete(name);
+        this.#retries.get(name)?.();
+        this.#retries.delete(name);
+      }
     // One that failed is not waited for.
     const asked = new Set(outside.flatMap(({ name }) => (this.#failing.has(name) ? [] : [name])));
     const root = machine.state.log.root(size);
@@ -278,9 +284,11 @@ export class CheckpointRounds {
     const { name } = witness;
     const wait = (this.#failing.get(name)?.again ?? 0) - clock.monotonic();
     if (wait > 0) {
-      clock.after(wait, () => {
+      const cancel = clock.after(wait, () => {
         if (round === this.#round && !clock.closing) void this.#askOutside(round, witness);
       });
+      this.#retries.get(name)?.();
+      this.#retries.set(name, cancel);
       return;
     }
     try {
