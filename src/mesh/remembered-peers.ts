@@ -19,6 +19,12 @@ const Peer = z.object({
 const File = z.object({ version: z.literal(1), peers: z.array(Peer).max(meshLimits.rememberedMax) });
 export type RememberedPeer = z.infer<typeof Peer>;
 
+/** Which of two peers is kept before the other, as for `sort`. */
+export type PeerOrder = (a: RememberedPeer, b: RememberedPeer) => number;
+
+/** Dialled peers before the others, the most recently seen first. */
+const dialledFirst: PeerOrder = (a, b) => Number(b.dialled) - Number(a.dialled) || b.seen - a.seen;
+
 /**
  * Peers to dial after a restart, in a JSON file that is replaced as a whole. The file is a cache: a failure to read or write
  * it is counted and otherwise ignored.
@@ -26,19 +32,21 @@ export type RememberedPeer = z.infer<typeof Peer>;
 export class RememberedPeers {
   readonly #file: string | undefined;
   readonly #onFailure: () => void;
+  readonly #order: PeerOrder;
   readonly #peers = new Map<string, RememberedPeer>();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(file: string | undefined, onFailure: () => void) {
+  constructor(file: string | undefined, onFailure: () => void, order: PeerOrder = dialledFirst) {
     this.#file = file;
     this.#onFailure = onFailure;
+    this.#order = order;
     if (file !== undefined) this.#load(file);
   }
 
-  /** Dialled peers before the others, the most recently seen first. */
+  /** In the order in which they are kept. */
   list(): RememberedPeer[] {
-    return [...this.#peers.values()].sort((a, b) => Number(b.dialled) - Number(a.dialled) || b.seen - a.seen);
+    return [...this.#peers.values()].sort(this.#order);
   }
 
   remember(id: string, addrs: string[], dialled: boolean, now: number): void {

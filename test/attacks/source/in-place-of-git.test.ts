@@ -39,11 +39,13 @@ describe('code that runs in the place of git', () => {
     await writeFile(key, 'the secret', { mode: 0o600 });
     const look = `cat ${key}; ls -A ${home} ${dirname(box.dir)}; ls -d /home/* /root /var /etc/shadow /etc/ssl/private`;
 
+    // The control: the same words where the host's files are shown. The worker's account alone may read the key.
     const control = await confined(url, [], {
-      guards: { ...toolGuards, files: () => ['--ro-bind', key, '/etc/shown'] },
+      guards: { ...toolGuards, files: () => ['--ro-bind', '/', '/host'] },
     });
     expect(execFileSync('cat', [key], { encoding: 'utf8' })).toBe('the secret');
-    expect((await inPlaceOfGit(control, 'ls /etc/shown')).out).toContain('/etc/shown');
+    const shown = await inPlaceOfGit(control, 'ls -d /host/home /host/var; ls -A /host/etc/ssl');
+    expect(shown.out).toContain('/host/var');
 
     const { out } = await inPlaceOfGit(box, look);
     expect(out).not.toContain('secret');
@@ -73,8 +75,12 @@ describe('code that runs in the place of git', () => {
     const strike = `kill -9 ${victim.pid} ${process.pid}; kill -9 -1; true`;
     const box = await confined('http://127.0.0.1:1/x', []);
     await inPlaceOfGit(box, strike);
-    const { out } = await inPlaceOfGit(box, `kill -0 ${victim.pid} && echo seen`);
-    expect(out).not.toContain('seen');
+    const look = `[ -e /proc/${victim.pid}/stat ] && echo seen; true`;
+    const control = await confined('http://127.0.0.1:1/x', [], {
+      guards: { ...toolGuards, processes: () => [] },
+    });
+    expect((await inPlaceOfGit(control, look)).out).toContain('seen');
+    expect((await inPlaceOfGit(box, look)).out).not.toContain('seen');
     expect(victim.exitCode ?? victim.signalCode).toBeNull();
 
     const mine = spawn('sleep', ['60'], { stdio: 'ignore' });

@@ -33,7 +33,7 @@ describe('a peer that guesses the CIDs of a sealed round', () => {
       expect(await codeOf(thief.pull(cid, { from }))).toBe('STORE_PULL_BLOCK_MISSING');
     }
     await worker.publish(area);
-    // By another: the thief, which has been refused, gets them only with its second attempt, ten seconds later.
+    // By another: to the thief, which has been refused, the library does not answer the same want again (docs/performance.md).
     const reader = await node();
     await reader.dial(libp2p.getMultiaddrs());
     expect((await (await store(reader)).pull(root, { from })).blocks).toBe(4);
