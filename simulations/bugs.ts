@@ -8,40 +8,15 @@ import {
   type Run,
 } from '../src/core/controller/state.ts';
 import { idOf } from '../src/core/documents/index.ts';
-import type { Durability, Handled } from '../src/core/durability.ts';
+import type { Handled } from '../src/core/durability.ts';
 import { reportedError } from '../src/core/errors.ts';
 import { MerkleTree } from '../src/core/transparency/index.ts';
 import { protocols } from '../src/core/wire/protocols.ts';
 import { Worker } from '../src/core/worker/machine.ts';
+import { Broken, type Handle } from './broken-controller.ts';
 import { Copier, content, Forgetful, Greedy, incurious, withoutEvidence } from './broken-workers.ts';
 import { calm, type Rates } from './rates.ts';
 import type { Patches } from './world.ts';
-
-type Handle = (event: ControllerEvent, now: number) => ControllerEffect[];
-
-/** The real controller with one thing wrong with it. */
-class Broken extends Controller {
-  readonly #wrong: (controller: Controller, handle: Handle) => Handle;
-  #handle: Handle | undefined;
-  #real: Handle = () => [];
-
-  constructor(id: string, idp: string, wrong: (controller: Controller, handle: Handle) => Handle) {
-    super(id, idp);
-    this.#wrong = wrong;
-  }
-
-  override handle(event: ControllerEvent, now: number): Handled<ControllerEffect> {
-    let durability: Durability = 'none';
-    const real = (...all: Parameters<Handle>): ControllerEffect[] => {
-      const handled = super.handle(...all);
-      if (durability !== 'sync') durability = handled.durability;
-      return handled.effects;
-    };
-    this.#real = real;
-    this.#handle ??= this.#wrong(this, (...all) => this.#real(...all));
-    return { effects: this.#handle(event, now), durability };
-  }
-}
 
 const breaking = (wrong: (controller: Controller, handle: Handle) => Handle) => (): Patches => ({
   controller: (id, idp) => new Broken(id, idp, wrong),
@@ -184,6 +159,23 @@ export const bugs: Record<string, Bug> = {
       const { request } = run;
       const policy = { ...request.payload.policy, cosign: 'none' as const };
       run.request = { ...request, payload: { ...request.payload, policy } };
+      return effects;
+    }),
+  },
+  'unwitnessed-is-trusted': {
+    says: 'what is decided without a co-signature is published before anybody witnessed the log',
+    caughtBy: 'evidence',
+    patches: breaking((controller, handle) => (event, now) => {
+      const effects = handle(event, now);
+      const { state } = controller;
+      for (const run of [...state.index.open.values()]) {
+        if (run.phase.kind !== 'witnessing') continue;
+        const backing = { kind: 'none' } as const;
+        run.phase = { kind: 'done', published: { verdict: run.phase.draft, backing, dispute: null } };
+        state.index.ended(run);
+        state.unstored.add(run.id);
+        effects.push({ kind: 'verdict', run: run.id });
+      }
       return effects;
     }),
   },

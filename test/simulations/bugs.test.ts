@@ -16,6 +16,7 @@ const seeds: Record<string, number> = {
   'receipt-dropped': 4,
   'log-rewritten': 1,
   'policy-weakened': 40,
+  'unwitnessed-is-trusted': 9,
   'verdict-changed': 1,
   'unsigned-is-disputed': 41,
   'revoked-goes-on': 1,

@@ -80,6 +80,13 @@ export async function bundleVectors(): Promise<Vector[]> {
     charter: (c) => ({ ...c, floor: { ...c.floor, of: 2, rounds: 1 } }),
   });
   const raw = canonical(bundle);
+  const witnessed = await makeProject({
+    runs,
+    own: null,
+    policy: { agree: 2, of: 2, cosign: 'none', rounds: 1 },
+    charter: (c) => ({ ...c, floor: { ...c.floor, of: 2, rounds: 1 } }),
+    witnesses: ['ada', 'cyd'].map((operator) => ({ operator })),
+  });
   const changes: [string, Partial<Record<keyof Bundle | 'zz', unknown>>][] = [
     ['of version 2', { v: 2 }],
     ['with an unknown field', { zz: 1 }],
@@ -96,9 +103,12 @@ export async function bundleVectors(): Promise<Vector[]> {
       { receipts: bundle.receipts.map(({ envelope, grant }) => ({ envelope, grant })) },
     ],
     ['with a verdict that is an object', { verdict: {} }],
+    ['with an empty list of witnesses', { witnesses: [] }],
+    ['with more witnesses than slots', { witnesses: Array.from({ length: 17 }, () => bundle.publisher) }],
   ];
   return [
     { name: 'valid', kind, raw, expect: 'ok' },
+    { name: 'with the grant of a witness', kind, raw: canonical(witnessed.bundle), expect: 'ok' },
     ...changes.map(
       ([name, change]): Vector => ({
         name,

@@ -1,0 +1,29 @@
+import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
+import { Controller } from '../src/core/controller/machine.ts';
+import type { Durability, Handled } from '../src/core/durability.ts';
+
+export type Handle = (event: ControllerEvent, now: number) => ControllerEffect[];
+
+/** The real controller with one thing wrong with it. */
+export class Broken extends Controller {
+  readonly #wrong: (controller: Controller, handle: Handle) => Handle;
+  #handle: Handle | undefined;
+  #real: Handle = () => [];
+
+  constructor(id: string, idp: string, wrong: (controller: Controller, handle: Handle) => Handle) {
+    super(id, idp);
+    this.#wrong = wrong;
+  }
+
+  override handle(event: ControllerEvent, now: number): Handled<ControllerEffect> {
+    let durability: Durability = 'none';
+    const real = (...all: Parameters<Handle>): ControllerEffect[] => {
+      const handled = super.handle(...all);
+      if (durability !== 'sync') durability = handled.durability;
+      return handled.effects;
+    };
+    this.#real = real;
+    this.#handle ??= this.#wrong(this, (...all) => this.#real(...all));
+    return { effects: this.#handle(event, now), durability };
+  }
+}
