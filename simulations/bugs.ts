@@ -1,12 +1,7 @@
 import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
 import { Controller } from '../src/core/controller/machine.ts';
 import { newPresence } from '../src/core/controller/presence.ts';
-import {
-  type LiveLease,
-  type LoggedRevocation,
-  publishedOf,
-  type Run,
-} from '../src/core/controller/state.ts';
+import type { LiveLease, LoggedRevocation, Run } from '../src/core/controller/state.ts';
 import { idOf } from '../src/core/documents/index.ts';
 import type { Handled } from '../src/core/durability.ts';
 import { reportedError } from '../src/core/errors.ts';
@@ -228,14 +223,17 @@ export const bugs: Record<string, Bug> = {
     caughtBy: 'finished',
     patches: breaking((controller, handle) => (event, now) => {
       const effects = handle(event, now);
-      for (const effect of effects) {
-        const run = effect.kind === 'verdict' ? controller.state.runs.get(effect.run) : undefined;
-        const last = run === undefined ? undefined : publishedOf(run)?.verdict.id;
-        if (run !== undefined && last !== undefined)
-          handle({ kind: 'stored', run: run.id, verdict: last }, now);
-      }
+      for (const { id, phase } of [...controller.state.runs.values()])
+        if (phase.kind === 'done')
+          handle({ kind: 'stored', run: id, verdict: phase.published.verdict.id }, now);
       return effects;
     }),
+  },
+  'lost-bundles-believed': {
+    says: 'a start lets the receipts of a run go whose bundle is not there any more',
+    caughtBy: 'finished',
+    rates: { crashPerMinute: 0.6, bundleLossPerCrash: 0.5 },
+    patches: () => ({ bundlesBelieved: true }),
   },
   'state-outside-journal': {
     says: 'the machine keeps something that no event brought',

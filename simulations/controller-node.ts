@@ -5,6 +5,8 @@ import { codeOf, messageOf } from '../src/core/errors.ts';
 import { bundleServer } from '../src/core/sessions/bundle-exchange.ts';
 import { ControllerSessions } from '../src/core/sessions/controller/controller-sessions.ts';
 import type { ControllerPorts } from '../src/core/sessions/controller/ports.ts';
+import { StoredEvidence } from '../src/core/sessions/controller/stored-evidence.ts';
+import type { EventLog } from '../src/core/sessions/loop.ts';
 import type { Channel, ServedProtocol, Signing } from '../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../src/core/sessions/revocation-book.ts';
 import { topics } from '../src/core/wire/protocols.ts';
@@ -14,6 +16,7 @@ import type { Node } from './network.ts';
 import type { Observation } from './observer.ts';
 import type { KeyChange, Paperwork } from './paperwork.ts';
 import { type Life, Process, type Surroundings } from './process.ts';
+import type { Random } from './random.ts';
 import { snapshot } from './snapshot.ts';
 
 export interface ControllerOptions {
@@ -38,6 +41,8 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   protected readonly tick: ControllerEvent = { kind: 'tick' };
   readonly #paper: Paperwork;
   readonly #options: ControllerOptions;
+  /** A planted bug: a start does not look which bundles there are. */
+  bundlesBelieved = false;
   /** On its disk, by run, job and artifact. */
   readonly #bundles = new Map<string, string>();
   readonly #stories: TwoStories | undefined;
@@ -125,6 +130,20 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
 
   protected crashRate(): number {
     return this.around.rates().controllerCrashPerEvent;
+  }
+
+  protected override onDisk(journal: EventLog<ControllerEvent>): EventLog<ControllerEvent> {
+    return this.bundlesBelieved ? journal : new StoredEvidence(journal, new Set(this.#bundles.keys()));
+  }
+
+  protected override damaged(random: Random): boolean {
+    const rate = this.around.rates().bundleLossPerCrash;
+    const lost = [...this.#bundles.keys()].filter(() => random.chance(rate));
+    for (const name of lost) {
+      this.#bundles.delete(name);
+      this.#options.observe({ kind: 'bundle-lost', run: name });
+    }
+    return lost.length > 0;
   }
 
   protected snapshot(machine: Controller): string {

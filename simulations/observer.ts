@@ -13,6 +13,8 @@ export type Observation =
   | { kind: 'sent'; effect: ControllerEffect; state: ControllerState }
   /** A bundle was published. */
   | { kind: 'published'; run: string; bundle: Bundle; verdict: Verdict }
+  /** A bundle that was published is not on the controller's disk any more. */
+  | { kind: 'bundle-lost'; run: string }
   /** The evidence was sent to a trusted worker. */
   | { kind: 'shown'; run: string; worker: string }
   | { kind: 'worker-handled'; worker: string; event: WorkerEvent; effects: readonly WorkerEffect[] }

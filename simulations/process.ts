@@ -111,12 +111,13 @@ export abstract class Process<
   protected readonly around: Surroundings;
   readonly #random: Random;
   readonly #powerCuts: Random;
+  readonly #damages: Random;
   #current: Life<Event, Effect, M> | undefined;
   /** Effects of the event being handled that are still carried out before the process dies. */
   #effectsLeft = Number.POSITIVE_INFINITY;
   /** With the planted bug: the process dies once the effects are carried out, before the event is written. */
   #diesUnwritten = false;
-  /** The state before a kill; undefined after a power cut, which may have taken the last of it. */
+  /** The state before a kill; undefined after a power cut, which may have taken the last of it, or with the disk damaged. */
   #before: string | undefined;
   #nonces = 0;
 
@@ -124,6 +125,7 @@ export abstract class Process<
     this.around = around;
     this.#random = around.random.fork(`crashes of ${name}`);
     this.#powerCuts = around.random.fork(`power cuts of ${name}`);
+    this.#damages = around.random.fork(`damages of ${name}`);
   }
 
   protected abstract readonly tick: Event;
@@ -137,6 +139,14 @@ export abstract class Process<
   protected abstract snapshot(machine: M): string;
   protected abstract describe(event: Event, effects: readonly Effect[]): string | undefined;
   protected abstract crashRate(): number;
+  /** What a crash takes from the disk beside the journal. Returns whether that changes what a replay comes to. */
+  protected damaged(_random: Random): boolean {
+    return false;
+  }
+  /** The journal as a start reads it. */
+  protected onDisk(journal: EventLog<Event>): EventLog<Event> {
+    return journal;
+  }
   abstract accept(protocol: string, channel: Channel): void;
 
   /** A planted bug: effects are carried out before their event is in the journal. */
@@ -172,7 +182,7 @@ export abstract class Process<
     };
     const loop = new Loop<Event, Effect>({
       machine: this.#watched(machine),
-      journal: this.#journal,
+      journal: this.onDisk(this.#journal),
       clock,
       perform: (effect) => this.#perform(effect, alive),
       tick: this.tick,
@@ -205,6 +215,7 @@ export abstract class Process<
     this.#ready = false;
     const lost = this.#journal.crash(how, this.#powerCuts);
     trace.write(time.now, this.name, `crashes ${where} (${how}, loses ${lost} events)`);
+    if (this.damaged(this.#damages)) this.#before = undefined;
     network.crashed(this);
     if (!forGood) time.after(this.#random.int(500, rates().downMsMax), () => this.start());
   }

@@ -20,6 +20,8 @@ export interface Rates {
   crashPerMinute: number;
   /** How many crashes are power cuts; the others kill the process only. */
   powerCutPerCrash: number;
+  /** Of the bundles that the controller has stored, those that are gone after a crash. */
+  bundleLossPerCrash: number;
   downMsMax: number;
   partitionPerMinute: number;
   partitionMsMax: number;
@@ -38,6 +40,7 @@ export const calm: Rates = {
   workerCrashPerEvent: 0,
   crashPerMinute: 0,
   powerCutPerCrash: 0.5,
+  bundleLossPerCrash: 0,
   downMsMax: 20_000,
   partitionPerMinute: 0,
   partitionMsMax: 60_000,
@@ -60,6 +63,7 @@ export function ratesOf(random: Random): Rates {
     // Some lines are silent for longer than either side waits.
     stallMsMax: random.pick([8_000, 8_000, 150_000]),
     crashPerMinute: upTo(0.15),
+    bundleLossPerCrash: scale === 0 ? 0 : random.fork('bundles').pick([0, 0.5]),
   };
 }
 

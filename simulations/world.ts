@@ -33,6 +33,8 @@ export interface Patches {
   journalLate?: boolean;
   /** The controller tells its workers two stories. */
   forks?: boolean;
+  /** The controller takes the journal's word for the bundles that are stored. */
+  bundlesBelieved?: boolean;
 }
 
 export interface WorldOptions {
@@ -108,6 +110,7 @@ export class World implements Truth {
       },
     });
     this.#controller.journalLate = patches.journalLate ?? false;
+    this.#controller.bundlesBelieved = patches.bundlesBelieved ?? false;
   }
 
   get stallMsMax(): number {

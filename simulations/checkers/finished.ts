@@ -15,6 +15,7 @@ export function finished(): Checker {
     invariant,
     observe(seen) {
       if (seen.kind === 'published') stored.set(seen.run, idOf(seen.verdict));
+      if (seen.kind === 'bundle-lost') stored.delete(seen.run);
       if (seen.kind === 'handled') {
         for (const run of seen.state.runs.values())
           if (isOver(run) && !seen.state.unstored.has(run.id))

@@ -21,6 +21,7 @@ const seeds: Record<string, number> = {
   'unsigned-is-disputed': 41,
   'revoked-goes-on': 1,
   'receipts-dropped-early': 1,
+  'lost-bundles-believed': 1,
   'state-outside-journal': 1,
   'no-timers': 4,
   'builds-all-at-once': 3,
