@@ -22,7 +22,7 @@ const seeds: Record<string, number> = {
   'revoked-goes-on': 3,
   'receipts-dropped-early': 1,
   'lost-bundles-believed': 1,
-  'state-outside-journal': 1,
+  'state-outside-journal': 2,
   'no-timers': 4,
   'builds-all-at-once': 3,
   'trusted-worker-copies': 23,
