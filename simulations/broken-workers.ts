@@ -69,3 +69,21 @@ export function incurious(credentials: Credentials): Credentials {
     },
   });
 }
+
+/** A machine of which the sessions see some answers changed; everything else is the real one. */
+export function withMethods(
+  machine: Worker,
+  changed: {
+    leaseOf?: (machine: Worker, lease: string) => ReturnType<Worker['leaseOf']>;
+    isOpen?: (machine: Worker, lease: string) => boolean;
+  },
+): Worker {
+  return new Proxy(machine, {
+    get(target, name) {
+      const method = changed[name as keyof typeof changed];
+      if (method !== undefined) return (lease: string) => method(target, lease);
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}

@@ -9,7 +9,15 @@ import { MerkleTree } from '../src/core/transparency/index.ts';
 import { protocols } from '../src/core/wire/protocols.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { Broken, type Handle } from './broken-controller.ts';
-import { Copier, content, Forgetful, Greedy, incurious, withoutEvidence } from './broken-workers.ts';
+import {
+  Copier,
+  content,
+  Forgetful,
+  Greedy,
+  incurious,
+  withMethods,
+  withoutEvidence,
+} from './broken-workers.ts';
 import { calm, type Rates } from './rates.ts';
 import type { Patches } from './world.ts';
 
@@ -346,6 +354,12 @@ export const bugs: Record<string, Bug> = {
       }),
     }),
   },
+  'wrong-clock-journaled': {
+    says: 'what measures time is set with the wall clock, so that a wrong time gets into the journal',
+    caughtBy: 'clocks',
+    patches: () => ({ unsteadyClock: true }),
+    rates: { clockPerMinute: 0.3 },
+  },
   'order-by-chance': {
     says: 'the order of effects depends on something outside the machine',
     caughtBy: 'determinism',
@@ -367,21 +381,3 @@ function answerOfLine(cause: unknown): never {
 const startsLateMs = 5_000;
 /** Any lease at all, for a session that asks whether its machine knows one. */
 const unknownLease = {} as NonNullable<ReturnType<Worker['leaseOf']>>;
-
-/** A machine of which the sessions see some answers changed; everything else is the real one. */
-function withMethods(
-  machine: Worker,
-  changed: {
-    leaseOf?: (machine: Worker, lease: string) => ReturnType<Worker['leaseOf']>;
-    isOpen?: (machine: Worker, lease: string) => boolean;
-  },
-): Worker {
-  return new Proxy(machine, {
-    get(target, name) {
-      const method = changed[name as keyof typeof changed];
-      if (method !== undefined) return (lease: string) => method(target, lease);
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}

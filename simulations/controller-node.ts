@@ -154,6 +154,10 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     this.#options.observe({ kind: 'handled', event, effects, state: this.machine.state });
   }
 
+  protected journaled(at: number): void {
+    this.#options.observe({ kind: 'journaled', who: this.name, at });
+  }
+
   protected restored(before: string, after: string): void {
     const { state } = this.machine;
     this.#options.observe({ kind: 'restarted', who: this.name, before, after, state });

@@ -4,10 +4,15 @@ import type { Random } from './random.ts';
 import type { Rates } from './rates.ts';
 
 const minuteMs = 60_000;
+/** More than documents tolerate; less is followed slowly. */
+const clockOffMsMin = 125_000;
+const clockOffMsMax = 2 * 3600_000;
 
 /** A process of the simulation. */
 export interface Mortal extends Node {
   crash(why: string): void;
+  /** Sets its wall clock off by that much, for as long. */
+  setClock(offMs: number, forMs: number): void;
 }
 
 interface Ground extends Pick<Surroundings, 'time' | 'network' | 'trace' | 'random'> {
@@ -43,6 +48,22 @@ export function scheduleCrashes(ground: Ground, until: number): void {
       if (!chance.chance(rates.crashPerMinute)) continue;
       time.at(at + chance.int(0, minuteMs - 1), () => {
         if (!ground.healed() && node.life > 0) node.crash('at a random time');
+      });
+    }
+  }
+}
+
+/** Wall clocks are set, forward or back, for one tick or for long. */
+export function scheduleClocks(ground: Ground, until: number): void {
+  const { time, rates, nodes } = ground;
+  const chance: Random = ground.random.fork('clocks');
+  for (let at = time.now; at < until; at += minuteMs) {
+    for (const node of nodes) {
+      if (!chance.chance(rates.clockPerMinute)) continue;
+      const off = chance.pick([-1, 1]) * chance.int(clockOffMsMin, clockOffMsMax);
+      const forMs = chance.chance(0.5) ? chance.int(200, 8_000) : chance.int(15_000, 2 * minuteMs);
+      time.at(at + chance.int(0, minuteMs - 1), () => {
+        if (!ground.healed()) node.setClock(off, forMs);
       });
     }
   }

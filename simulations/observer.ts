@@ -9,6 +9,8 @@ import type { Behaviour, TrustedWorker, Work } from './scenario.ts';
 export type Observation =
   /** The controller's machine took an event. Its effects may still be lost in a crash. */
   | { kind: 'handled'; event: ControllerEvent; effects: readonly ControllerEffect[]; state: ControllerState }
+  /** A process has an event in its journal, under this time. */
+  | { kind: 'journaled'; who: string; at: number }
   /** An effect left the controller's process. */
   | { kind: 'sent'; effect: ControllerEffect; state: ControllerState }
   /** A bundle was published. */

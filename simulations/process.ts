@@ -120,6 +120,10 @@ export abstract class Process<
   /** The state before a kill; undefined after a power cut, which may have taken the last of it, or with the disk damaged. */
   #before: string | undefined;
   #nonces = 0;
+  /** How far the wall clock of this host is off. */
+  #clockOffMs = 0;
+  /** A planted bug: what measures time is set with the wall clock. */
+  steady = true;
 
   constructor(around: Surroundings, name: string) {
     this.around = around;
@@ -135,6 +139,8 @@ export abstract class Process<
   protected abstract perform(effect: Effect): void;
   /** The machine has handled an event; its effects are not carried out yet. */
   protected abstract handled(event: Event, effects: readonly Effect[]): void;
+  /** An event goes into the journal, with this time. */
+  protected abstract journaled(at: number): void;
   protected abstract restored(before: string, after: string): void;
   protected abstract snapshot(machine: M): string;
   protected abstract describe(event: Event, effects: readonly Effect[]): string | undefined;
@@ -168,14 +174,16 @@ export abstract class Process<
 
   start(): void {
     if (this.up) return;
+    // A clock that is ahead at a start was never wrong, as far as a node can know.
+    this.#clockOffMs = Math.min(0, this.#clockOffMs);
     this.up = true;
     const n = ++this.life;
     const { time, trace } = this.around;
     const alive = () => this.up && this.life === n;
     const machine = this.fresh();
     const clock: Clock = {
-      now: () => time.now,
-      monotonic: () => time.now,
+      now: () => time.now + this.#clockOffMs,
+      monotonic: () => time.now + (this.steady ? 0 : this.#clockOffMs),
       after: (ms, act) => time.after(ms, () => (alive() ? act() : undefined)),
       closing: false,
       onClosing: () => () => {},
@@ -186,20 +194,50 @@ export abstract class Process<
       clock,
       perform: (effect) => this.#perform(effect, alive),
       tick: this.tick,
-      failed(error) {
-        throw error;
+      failed: (error) => {
+        if (codeOf(error) !== 'CLOCK_JUMPED') throw error;
+        trace.write(time.now, this.name, messageOf(error));
+        // Whoever starts it again has looked at the clock, as the hint says.
+        this.#clockOffMs = 0;
+        this.crash('as its clock was set');
       },
     });
     const life = { n, machine, loop, clock, alive };
     this.#current = life;
     if (n > 1) {
-      const events = replayed(loop);
+      const events = this.#restarted(loop);
+      if (events === undefined) return;
       trace.write(time.now, this.name, `restarts after ${events} events`);
       const after = this.snapshot(machine);
       this.restored(this.#before ?? after, after);
     }
     this.#ready = true;
     this.begin(life);
+  }
+
+  /** The number of events; undefined where the start is refused for the clock: it is tried again later. */
+  #restarted(loop: Loop<Event, Effect>): number | undefined {
+    const { time, trace } = this.around;
+    try {
+      return replayed(loop);
+    } catch (error) {
+      if (codeOf(error) !== 'CLOCK_BEHIND') throw error;
+      trace.write(time.now, this.name, messageOf(error));
+      this.up = false;
+      time.after(5_000, () => this.start());
+      return undefined;
+    }
+  }
+
+  /** Sets the wall clock off by that much, for as long. One that is off at a start must be behind: see `MachineTime`. */
+  setClock(offMs: number, forMs: number): void {
+    const { time, trace } = this.around;
+    if (!this.up) return;
+    trace.write(time.now, this.name, `its clock is set by ${Math.round(offMs / 1000)} s for ${forMs} ms`);
+    this.#clockOffMs = offMs;
+    time.after(forMs, () => {
+      if (this.#clockOffMs === offMs) this.#clockOffMs = 0;
+    });
   }
 
   /** False while a journal is replayed. */
@@ -241,7 +279,8 @@ export abstract class Process<
           return nothing;
         }
         const handled = machine.handle(event, now);
-        const { effects } = handled;
+        const { effects, durability } = handled;
+        if (durability !== 'none') this.journaled(now);
         const line = this.describe(event, effects);
         if (line !== undefined) this.around.trace.write(now, this.name, line);
         this.handled(event, effects);

@@ -25,6 +25,8 @@ export interface Rates {
   downMsMax: number;
   partitionPerMinute: number;
   partitionMsMax: number;
+  /** A host's wall clock is set forward or back. */
+  clockPerMinute: number;
 }
 
 export const calm: Rates = {
@@ -44,6 +46,7 @@ export const calm: Rates = {
   downMsMax: 20_000,
   partitionPerMinute: 0,
   partitionMsMax: 60_000,
+  clockPerMinute: 0,
 };
 
 /** A third of the seeds have no faults, a third few, a third many. */
@@ -64,6 +67,7 @@ export function ratesOf(random: Random): Rates {
     stallMsMax: random.pick([8_000, 8_000, 150_000]),
     crashPerMinute: upTo(0.15),
     bundleLossPerCrash: scale === 0 ? 0 : random.fork('bundles').pick([0, 0.5]),
+    clockPerMinute: random.fork('clocks').pick([0, 0, 0, 0, 0, 0.3]),
   };
 }
 

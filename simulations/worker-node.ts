@@ -118,6 +118,10 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
     observe({ kind: 'worker-handled', worker: this.id, event, effects });
   }
 
+  protected journaled(at: number): void {
+    this.options.observe({ kind: 'journaled', who: this.name, at });
+  }
+
   protected restored(before: string, after: string): void {
     this.options.observe({ kind: 'restarted', who: this.name, before, after, state: undefined });
   }

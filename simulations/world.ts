@@ -6,7 +6,7 @@ import { Worker } from '../src/core/worker/machine.ts';
 import { ControllerNode } from './controller-node.ts';
 import { revokeLater } from './expulsion.ts';
 import { inTurn, type Keys } from './keys.ts';
-import { scheduleCrashes, schedulePartitions } from './mishaps.ts';
+import { scheduleClocks, scheduleCrashes, schedulePartitions } from './mishaps.ts';
 import { Network } from './network.ts';
 import type { Checker, Observation, Truth } from './observer.ts';
 import { Paperwork } from './paperwork.ts';
@@ -31,6 +31,8 @@ export interface Patches {
   /** Of honest workers: ports that do something else. */
   workerPorts?: (ports: WorkerPorts) => WorkerPorts;
   journalLate?: boolean;
+  /** What measures time at the controller is set with its wall clock. */
+  unsteadyClock?: boolean;
   /** The controller tells its workers two stories. */
   forks?: boolean;
   /** The controller takes the journal's word for the bundles that are stored. */
@@ -111,6 +113,7 @@ export class World implements Truth {
     });
     this.#controller.journalLate = patches.journalLate ?? false;
     this.#controller.bundlesBelieved = patches.bundlesBelieved ?? false;
+    this.#controller.steady = patches.unsteadyClock !== true;
   }
 
   get stallMsMax(): number {
@@ -189,6 +192,9 @@ export class World implements Truth {
     const ground = { ...this.#around, rates, nodes, healed: () => this.#healed };
     schedulePartitions(ground, healsAt);
     scheduleCrashes(ground, healsAt);
+    // A trusted worker under a wrong clock takes a draft to be of the future.
+    const set = nodes.filter(({ name }) => name !== 'trusted' && name !== 'second');
+    scheduleClocks({ ...ground, nodes: set }, healsAt);
     for (const work of scenario.works)
       await publisher.submitLater(work, {
         signed: (request) => void this.#runs.set(request, work),

@@ -3,6 +3,7 @@ import { acks } from './acks.ts';
 import { agreement } from './agreement.ts';
 import { attackers } from './attackers.ts';
 import { charters } from './charters.ts';
+import { clocks } from './clocks.ts';
 import { cosigning } from './cosigning.ts';
 import { evidence } from './evidence.ts';
 import { fences } from './fences.ts';
@@ -25,6 +26,7 @@ import { witnesses } from './witnesses.ts';
 export function allCheckers(): Checker[] {
   return [
     acks(),
+    clocks(),
     log(),
     witnesses(),
     votes(),

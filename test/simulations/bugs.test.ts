@@ -33,6 +33,7 @@ const seeds: Record<string, number> = {
   'controller-never-looked-for': 7,
   'reveal-before-ack': 9,
   'witness-forgets': 1,
+  'wrong-clock-journaled': 3,
   'order-by-chance': 4,
 };
 

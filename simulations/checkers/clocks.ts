@@ -1,0 +1,19 @@
+import { limits } from '../../src/core/limits.ts';
+import { type Checker, Violation } from '../observer.ts';
+
+/** A clock that is off by less is followed, slowly. */
+const offMsMax = 2 * limits.clockSkewSeconds * 1000;
+
+/** No event is journaled under a wrong time, however a host's clock is set meanwhile. */
+export function clocks(): Checker {
+  const invariant = 'clocks';
+  return {
+    invariant,
+    observe(seen, truth) {
+      if (seen.kind !== 'journaled') return;
+      const off = Math.round((seen.at - truth.now) / 1000);
+      if (Math.abs(seen.at - truth.now) > offMsMax)
+        throw new Violation(invariant, `${seen.who} journals an event under a time that is off by ${off} s`);
+    },
+  };
+}
