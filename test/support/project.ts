@@ -91,8 +91,9 @@ export interface Recipe {
   witnessedAt?: number;
   /** Operators whose workers witness a verdict that needs no co-signature; default: those of the runs. Of other operators than these, with their grants. */
   witnesses?: Run[];
-  /** Witnesses of others, by name. */
+  /** Witnesses of others, by name, and when they sign where that is another time. */
   namedWitnesses?: string[];
+  namedWitnessedAt?: number;
   /** Other keys than those of the project, by what they sign. */
   keys?: Partial<
     Record<
@@ -412,7 +413,7 @@ async function namedLine(name: string, note: string, time: number): Promise<stri
 /** What witnesses add to a bundle that needs them. */
 async function witness(
   draft: Bundle,
-  { witnesses, namedWitnesses = [], witnessedAt = it.at + 1010 }: Recipe,
+  { witnesses, namedWitnesses = [], witnessedAt = it.at + 1010, namedWitnessedAt = witnessedAt }: Recipe,
   runs: readonly Run[],
   idp: NodeKey,
 ): Promise<Bundle> {
@@ -428,7 +429,7 @@ async function witness(
     if (!built) grants.push((await sign('grant', it.makeGrant(key, run.operator, 'worker'), idp)).raw);
   }
   for (const name of namedWitnesses)
-    checkpoint = addWitness(checkpoint, await namedLine(name, draft.checkpoint, witnessedAt));
+    checkpoint = addWitness(checkpoint, await namedLine(name, draft.checkpoint, namedWitnessedAt));
   return { ...draft, checkpoint, ...(grants.length > 0 && { witnesses: grants }) };
 }
 

@@ -200,12 +200,13 @@ describe('witnesses, where no co-signature is required', () => {
     ],
     [
       'both of them, before the verdict',
-      {
-        ...named(1),
-        bundle: (bundle) => bundle,
-        namedWitnesses: names,
-        witnessedAt: at + 900,
-      },
+      { ...named(1), namedWitnesses: names, namedWitnessedAt: at + 939 },
+      {},
+      'CHARTER_WITNESS_MISSING',
+    ],
+    [
+      'one operator, and the trusted worker that built it too',
+      { policy: { ...policy, cosign: 'none' }, witnesses: by('ada') },
       {},
       'WITNESS_OPERATORS_MISSING',
     ],
