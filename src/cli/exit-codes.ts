@@ -20,6 +20,7 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['BUNDLE_UNREADABLE', exits.usage],
   ['EXPORT_', exits.no],
   ['CLI_', exits.usage],
+  ['CLI_FILE_UNWRITABLE', exits.cannot],
   ['CLI_TIMEOUT', exits.cannot],
   ['CLI_INTERRUPTED', exits.interrupted],
   ['CLI_OUTPUT_LOST', exits.cannot],

@@ -36,7 +36,7 @@ export async function writeDirectory(
   const entries = await checkedEntries(blocks, root, options);
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}`);
   try {
-    await mkdir(temporary, { recursive: true });
+    await makeFolder(temporary);
     await writeEntries(blocks, entries, temporary, options);
     if (options.readable === true && (process.umask() & 0o055) !== 0) makeReadable(entries, temporary);
     await rename(temporary, target);
@@ -50,6 +50,12 @@ export async function writeDirectory(
       { hint: 'Choose an empty or new folder on a disk with room.', cause: error },
     );
   }
+}
+
+/** As `mkdir -p`. Node reports a missing folder where the system says that the disk is read-only or that it may not. */
+async function makeFolder(dir: string): Promise<void> {
+  await mkdir(dirname(dir), { recursive: true }).catch(async () => mkdir(dirname(dir)));
+  await mkdir(dir);
 }
 
 async function refuseUsed(target: string): Promise<void> {

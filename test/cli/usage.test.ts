@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -46,8 +46,8 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     ['charter set', /say what to change/],
     ['charter set --witness w.example', /Give the verifier key that the witness tells/],
     [`charter set --witness ${witnessKey} --no-witnesses`, /or else --no-witnesses/],
-    [`charter set --witness ${witnessKey} --witnesses-needed 2`, /is out of those that --witness names/],
-    ['charter set --witnesses-needed 1', /is out of those that --witness names/],
+    [`charter set --witness ${witnessKey} --witnesses-needed 2`, /is more than the witnesses that --witness names/],
+    ['charter set --witnesses-needed 1', /is more than the witnesses that --witness names/],
     ['charter set --vcs a --any-vcs', /say which servers source may come from/],
     ['charter set --vcs a', /PROJECT_NOT_FOUND/],
     ['init --nmae x', /unknown option '--nmae'[\s\S]*Did you mean --name\?/],
@@ -112,6 +112,16 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     expect(err).toMatch(says);
     expect(err).not.toMatch(/\n\s+at /);
   });
+});
+
+it('quorate fetch does nothing where the evidence could not be kept', async () => {
+  const cwd = folder();
+  const where = ['--project', peer, '--bootstrap', `/ip4/127.0.0.1/tcp/9/p2p/${peer}`];
+  const args = ['fetch', artifact, '-o', 'x', ...where, '--bundle-out', 'absent/b'];
+  const { code, err } = await quorate(args, { cwd });
+  expect(code).toBe(3);
+  expect(err).toMatch(/^error\[CLI_FILE_UNWRITABLE\]: cannot write .*absent\/b: ENOENT.*\nhint: /);
+  expect(readdirSync(cwd)).toEqual([]);
 });
 
 describe('with --json', () => {

@@ -211,6 +211,10 @@ it('worker.toml says what is lent and when; a mistake in it is told with its lin
   expect(await steer('ben', 'limits', '--up', 'none', '--cpu-time', '1h')).toMatchObject({
     lending: { upBytes: null, processorSeconds: 3600 },
   });
+  // What may be written follows memory while nobody set it apart.
+  expect(await steer('ben', 'limits', '--memory', '512MiB')).toMatchObject({
+    lending: { memoryBytes: 512 * 2 ** 20, diskBytes: 512 * 2 ** 20 },
+  });
   await served.stop();
 
   await writeFile(file, '[lend]\nmemroy = "768MiB"\n');

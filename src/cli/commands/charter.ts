@@ -94,9 +94,13 @@ function changesOf({ vcs, anyVcs = false, witness, witnessesNeeded, witnesses }:
   if (witness !== undefined && !witnesses)
     throw new QuorateError('CLI_USAGE', 'name witnesses with --witness, or else --no-witnesses');
   if (witnessesNeeded !== undefined && (witness === undefined || witnessesNeeded > witness.length))
-    throw new QuorateError('CLI_USAGE', '--witnesses-needed is out of those that --witness names', {
-      hint: 'Name all of them: they take the place of those before.',
-    });
+    throw new QuorateError(
+      'CLI_USAGE',
+      '--witnesses-needed is more than the witnesses that --witness names',
+      {
+        hint: 'Name each with --witness: they take the place of those before.',
+      },
+    );
   const servers = anyVcs ? [] : vcs;
   const named =
     witness === undefined ? undefined : { need: witnessesNeeded ?? witness.length, keys: witness };

@@ -1,9 +1,9 @@
-import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { QuorateError } from '../../core/errors.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes as sizeOf } from '../format.ts';
+import { NewFile } from '../new-file.ts';
 import { checkNewFolder } from '../new-folder.ts';
 import { TransferRow } from '../transfer-row.ts';
 import { addresses, secondsOf } from '../values.ts';
@@ -55,6 +55,30 @@ async function run(context: Context, artifact: string, options: Options): Promis
   const dest = resolve(context.cwd, options.output);
   await checkNewFolder(dest);
   const where = await whereFrom(context, options);
+  const bundleFile =
+    options.bundleOut === undefined ? undefined : await NewFile.open(resolve(context.cwd, options.bundleOut));
+  try {
+    return await fetched(context, { artifact, dest, where, bundleFile }, options);
+  } finally {
+    await bundleFile?.drop();
+  }
+}
+
+async function fetched(
+  context: Context,
+  {
+    artifact,
+    dest,
+    where,
+    bundleFile,
+  }: {
+    artifact: string;
+    dest: string;
+    where: Awaited<ReturnType<typeof whereFrom>>;
+    bundleFile: NewFile | undefined;
+  },
+  options: Options,
+): Promise<Exit> {
   const { fetchArtifact, NotTrusted } = await import('../../runtime/artifacts/fetch.ts');
   const { openRevocationBook } = await import('../../runtime/membership/revocation-file.ts');
   const { out, signal } = context;
@@ -82,7 +106,7 @@ async function run(context: Context, artifact: string, options: Options): Promis
   }
   row.end();
   const { verification, bundleText, bytes, providers, controllerUsed } = result;
-  if (options.bundleOut !== undefined) await writeFile(resolve(context.cwd, options.bundleOut), bundleText);
+  await bundleFile?.finish(bundleText, `The artifact is in ${dest}.`);
   out.value({ artifact, folder: dest, bytes, providers, controllerUsed, verification });
   sayVerification(out, verification);
   sayKnowledge(out, book);

@@ -22,7 +22,7 @@ export const logs: Define = (program, act) => {
     .option('-f, --follow', 'go on until the verdict')
     .option('--worker <who>', "one worker's only: its operator's name, or the end of its id")
     .option('--project <id>', 'which one, for a member of several')
-    .addHelpText('after', examples('quorate logs bafyreib3', 'quorate logs bafyreib3 --follow'))
+    .addHelpText('after', examples('quorate logs 2a4b2f15', 'quorate logs 2a4b2f15 --follow'))
     .action(act(run));
 };
 

@@ -19,7 +19,7 @@ export const show: Define = (program, act) => {
     .description('Tells what happened to a job so far: who built it, who agreed, what the verdict is.')
     .argument('<job>', "a run's, job's or artifact's id, or the first 8 characters of it")
     .option('--project <id>', 'which one, for a member of several')
-    .addHelpText('after', examples('quorate show bafyreib3'))
+    .addHelpText('after', examples('quorate show 2a4b2f15'))
     .action(act(run));
 };
 

@@ -78,6 +78,7 @@ function checkTarget(state: ControllerState, { what, since, byRoot }: Revoked): 
     throw new QuorateError(
       'REVOCATION_SINCE_AHEAD',
       `the revocation is from leaf ${since} on; the log has ${state.log.size}`,
+      { hint: 'Without --since it is the size of the log.' },
     );
   const charter = state.charter?.payload;
   const known =
@@ -91,6 +92,7 @@ function checkTarget(state: ControllerState, { what, since, byRoot }: Revoked): 
     throw new QuorateError(
       'REVOCATION_TARGET_UNKNOWN',
       `no ${what.kind} ${what.id} was ever enrolled in this project`,
+      { hint: 'quorate show <job> names the operators that built it.' },
     );
 }
 

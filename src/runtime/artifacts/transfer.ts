@@ -39,10 +39,11 @@ export async function pullArtifact(
   { from, signal, maxBytes = limits.treeBytesMax, onProgress }: PullOptions,
 ): Promise<{ bytes: number }> {
   const blocks = store.blocks;
+  let asked = false;
   let total: number | undefined;
   const progress = (bytes: number): void => {
-    if (total === undefined && bytes > 0) {
-      total = bytes;
+    if (!asked && bytes > 0) {
+      asked = true;
       const cid = blocks.parse(root);
       blocks.read(cid).then(
         (block) => {

@@ -19,6 +19,7 @@ import { issueInvite, randomNonce } from '../../identity/idp.ts';
 import { encodeTicket } from '../../identity/ticket.ts';
 import { type Mesh, openMesh } from '../../mesh/index.ts';
 import { fetchBundle } from '../artifacts/bundles.ts';
+import { refusePrivate } from '../build/source-url.ts';
 import { ask, openCharter, openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
 import { byPeer, joinProject } from '../membership/join.ts';
@@ -150,6 +151,7 @@ class MeshClient implements Client {
     tree,
     expiresSeconds,
   }: SubmitOptions): Promise<{ run: string; job: string }> {
+    refusePrivate(repo.url, this.#credentials.charter.vcs);
     const key = await this.#home.key();
     const full: Job = {
       v: 1,

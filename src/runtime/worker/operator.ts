@@ -149,7 +149,11 @@ export class Operator {
    * Throws `LIMITS_ABOVE_HOST`, `LIMITS_CONTRADICT`, `LIMITS_NOT_ENFORCEABLE`, and changes nothing then.
    */
   limit(changes: KnobChanges): string[] {
-    const { cpus, memoryBytes, diskBytes, jobsAtOnce, pids, seconds, ...more } = changes;
+    const { cpus, memoryBytes, jobsAtOnce, pids, seconds, ...more } = changes;
+    const before = this.#lending.capabilities;
+    // As at the start, what may be written follows memory while nobody set it apart.
+    const follows = changes.memoryBytes !== undefined && before.diskBytes === before.memoryBytes;
+    const diskBytes = changes.diskBytes ?? (follows ? changes.memoryBytes : undefined);
     const lending = given<Lending>(this.#lending, {
       capabilities: given(this.#lending.capabilities, { cpus, memoryBytes, diskBytes }),
       ...{ jobsAtOnce, pids, seconds },

@@ -160,7 +160,7 @@ export class FeedServer {
         this.#streams.delete(worker);
         dispatch({ kind: 'absent', worker });
         this.#checkpoints.settle();
-        tell('info', 'absent', `${worker} is gone`, { worker });
+        tell('info', 'absent', `${granted?.payload.operator ?? worker} is gone`, { worker });
       }
       await stream.close();
     }
