@@ -38,7 +38,7 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['SANDBOX_CONSENT_NEEDED', exits.usage],
   ['PROJECT_', exits.usage],
   ['CHARTER_NEEDS_ROOT', exits.usage],
-  ['TRUSTED_KEY_', exits.usage],
+  ['TRUSTED_KEY_NOT_APART', exits.usage],
   ['IDPS_FULL', exits.usage],
   ['REVOCATION_', exits.usage],
   ['REVOCATION_NO_ANSWER', exits.cannot],

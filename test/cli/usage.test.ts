@@ -147,7 +147,7 @@ describe('help', () => {
   });
 
   it.concurrent.each(sections)('docs/cli.md on %s names the options there are', async (heading, section) => {
-    const named = [...heading.matchAll(/quorate ([a-z]+(?: [a-z]+)*)/g)].map(([, verb = '']) => verb);
+    const named = [...heading.matchAll(/quorate ([a-z-]+(?: [a-z-]+)*)/g)].map(([, verb = '']) => verb);
     const pages = await Promise.all(named.map((verb) => quorate([...verb.split(' '), '--help'])));
     const options = pages.flatMap(({ out }) => {
       const own = out.slice(0, out.indexOf('Global Options:'));
