@@ -5,7 +5,7 @@ import { type Checker, Violation } from '../observer.ts';
 
 /**
  * After the leaf of its revocation an operator gets neither grant nor lease; no verdict that is decided from there on needs
- * its receipts from `since` on; and of the verdicts that did, each is told to stand no more.
+ * its receipts or witnesses from `since` on; and of the verdicts that did, each is told to stand no more.
  */
 export function revoked(): Checker {
   const invariant = 'revoked';
@@ -52,7 +52,7 @@ export function revoked(): Checker {
       if (seen.kind !== 'ended') return;
       for (const run of allRuns(seen.state)) {
         if (run.phase.kind !== 'done') continue;
-        const { verdict } = run.phase.published;
+        const { verdict, backing } = run.phase.published;
         const { level, outcome, result: about } = verdict;
         const { policy } = run.request.payload;
         if (outcome?.kind !== 'exit' || (level !== 'agreed' && level !== 'trusted')) continue;
@@ -66,16 +66,24 @@ export function revoked(): Checker {
           0,
           ...rounds.map((n) => new Set(alike.filter(({ round }) => round === n).map((r) => r.operator)).size),
         );
-        const stands = most >= policy.agree;
+        const agreed = most >= policy.agree;
+        const [size, by] = backing.kind === 'witnessed' ? [backing.size, backing.by] : [0, []];
+        const witnesses = by.filter(({ operator }) => !voided(operator, size - 1));
+        const stands = agreed && (backing.kind !== 'witnessed' || witnesses.length >= policy.agree);
+        if (by.some((one) => !witnesses.includes(one) && (operators.get(one.operator)?.leaf ?? 0) < size))
+          throw new Violation(invariant, 'a verdict was witnessed by who was revoked before');
         if (!stands && run.revoked === null)
-          throw new Violation(invariant, `a verdict counts receipts that were revoked, and nobody is told`);
+          throw new Violation(
+            invariant,
+            `a verdict counts receipts or witnesses that were revoked, and nobody is told`,
+          );
         if (stands && run.revoked !== null)
           throw new Violation(invariant, 'a verdict is told not to stand, and does');
         const gone = receipts.filter(({ operator, index }) => voided(operator, index));
         const early = gone.every(
           ({ operator }) => (operators.get(operator)?.leaf ?? Infinity) < verdict.index,
         );
-        if (!stands && early)
+        if (!agreed && early)
           throw new Violation(invariant, 'a verdict was decided on receipts that were revoked before');
       }
     },
