@@ -1,3 +1,4 @@
+import { documentLimits } from '../documents/limits.ts';
 import { assert } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { transparencyLimits } from '../transparency/index.ts';
@@ -19,11 +20,17 @@ export const sessionLimits = {
   /** After a start, time for workers to come back and sign the last checkpoint before it is told what it lacks. */
   lateWitnessMs: 10_000,
   /** Lines of members under a checkpoint, about thirty-five; the rest of it is for its log and for witnesses from outside. */
-  memberLinesCharsMax: 6144,
+  memberLinesCharsMax: 5888,
+  /** The line of a witness of others: a name of 128 characters, key id, time and signature in base64. */
+  namedLineCharsMax: 240,
 } as const;
 
+const { memberLinesCharsMax, namedLineCharsMax } = sessionLimits;
+/** Text of a checkpoint and the line of its log: the id of a project twice, a size, a hash, a signature. */
+const checkpointOwnCharsMax = 320;
 assert(
-  sessionLimits.memberLinesCharsMax + 1024 <= transparencyLimits.checkpointCharsMax,
-  'a checkpoint full of members has room for its log and for others',
+  checkpointOwnCharsMax + memberLinesCharsMax + documentLimits.charterWitnessesMax * namedLineCharsMax <=
+    transparencyLimits.checkpointCharsMax,
+  'a checkpoint full of members has room for its log and for all witnesses that a charter names',
 );
 assert(limits.bundleBytesMax <= sessionLimits.bundlesSentBytesMax, 'the largest bundle can be sent');

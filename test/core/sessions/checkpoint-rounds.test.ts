@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { nonceOf } from '../../../simulations/paperwork.ts';
+import { documentLimits } from '../../../src/core/documents/limits.ts';
 import {
   CheckpointRounds,
   type WitnessedCheckpoint,
 } from '../../../src/core/sessions/controller/checkpoint-rounds.ts';
 import type { ControllerPorts, ExternalWitness } from '../../../src/core/sessions/controller/ports.ts';
+import { VerdictWitnesses } from '../../../src/core/sessions/controller/verdict-witnesses.ts';
 import {
   openCheckpoint,
   transparencyLimits,
@@ -12,7 +14,7 @@ import {
   witnessCheckpoint,
 } from '../../../src/core/transparency/index.ts';
 import { codeOf } from '../../runtime/support.ts';
-import { type Bench, projectOf } from '../controller/bench.ts';
+import { type Bench, built, leasedRound, projectOf } from '../controller/bench.ts';
 
 const code = (value: string) => expect.objectContaining({ code: value });
 const settled = () => new Promise(setImmediate);
@@ -321,6 +323,27 @@ describe('rounds of checkpoints', () => {
     expect(asked).toBeLessThan(40);
   });
 
+  it('take one line of each witness from outside, and have room for all that a charter may name', async () => {
+    const operators = Array.from({ length: 45 }, (_, n) => `op${n}`);
+    const rounds = new Rounds(await projectOf(...operators), ...operators);
+    rounds.bench.present(...operators);
+    const lineOf = (n: number) => `\u2014 ${`w${n}.`.padEnd(128, 'x')} ${'A'.repeat(104)}\n`;
+    const ask = (n: number) => async () => Array.from({ length: 24 }, (_, line) => lineOf(n + 10 * line));
+    rounds.outside = Array.from({ length: documentLimits.charterWitnessesMax }, (_, n) => ({
+      name: `w${n}`,
+      ask: ask(n),
+    }));
+    await rounds.start();
+    for (const name of operators) await rounds.answer(name);
+    const { note, outside } = rounds.ended.at(-1) ?? { note: '' };
+    expect(outside).toEqual(rounds.outside.map((_, n) => lineOf(n)));
+    expect((await rounds.witnesses(note)).length).toBeGreaterThan(30);
+    expect(note.length).toBeLessThanOrEqual(transparencyLimits.checkpointCharsMax);
+    // Whoever took more would not start again.
+    rounds.fresh();
+    await rounds.start();
+  });
+
   it('go on after a restart with the checkpoint and the lines of before', async () => {
     const rounds = await roundsOf('ada');
     await rounds.answer('ada');
@@ -340,5 +363,65 @@ describe('rounds of checkpoints', () => {
     // Control: the one that belongs to it.
     rounds.fresh();
     await rounds.rounds.load();
+  });
+});
+
+describe('a verdict that waits for witnesses', () => {
+  /** Two of three operators agree; `dan` and `eve`, who built nothing, are the only ones that are there. */
+  async function waiting() {
+    const { bench, run, leases } = await leasedRound({ policy: { cosign: 'none' } }, 'dan', 'eve');
+    bench.witnessing = false;
+    for (const [key, lease] of leases) await bench.deliver(key, lease, built);
+    bench.pinned(run);
+    bench.present('dan', 'eve');
+    const rounds = new Rounds(bench, 'dan', 'eve');
+    await rounds.start();
+    const verdicts = new VerdictWitnesses({
+      get machine() {
+        return bench.controller;
+      },
+      dispatch: (event) => void bench.send(event),
+      signing: { documents: { verifier: bench.paper.keys.verifier } },
+    } as ControllerPorts);
+    let seen = 0;
+    /** What the rounds reported since the last look. */
+    const look = async () => {
+      const reported = [...rounds.grown, ...rounds.ended];
+      for (const one of reported.slice(seen)) await verdicts.check(one, false);
+      seen = reported.length;
+      return bench.result(run).level;
+    };
+    return { bench, rounds, look };
+  }
+
+  it('counts the line of a worker that has left since', async () => {
+    const { bench, rounds, look } = await waiting();
+    await rounds.answer('dan');
+    bench.send({ kind: 'absent', worker: bench.id('dan') });
+    expect(await look()).toBeNull();
+    await rounds.answer('eve');
+    expect(await look()).toBe('trusted');
+  });
+
+  it('counts the line of a worker from before a restart, whenever that comes back', async () => {
+    const { bench, rounds, look } = await waiting();
+    await rounds.answer('dan');
+    await rounds.pass(5_000);
+    await bench.restart();
+    rounds.fresh();
+    await rounds.start();
+    bench.present('eve');
+    await rounds.answer('eve');
+    await rounds.pass(60_000);
+    expect(await look()).toBeNull();
+    bench.present('dan');
+    await rounds.answer('dan');
+    await rounds.pass(60_000);
+    expect(await look()).toBe('trusted');
+    // Said again it changes nothing, and is not reported again.
+    const reported = rounds.ended.length;
+    await rounds.answer('dan');
+    await rounds.pass(60_000);
+    expect(rounds.ended).toHaveLength(reported);
   });
 });

@@ -60,6 +60,7 @@ class Desk {
         operator: name,
         isTrusted: name === 'trusted',
         line: await witnessCheckpoint(base, keys.signer(name), time),
+        grant: undefined,
       })),
     );
     const lines = await Promise.all(outside.map((name) => this.#outside(name, base, time)));

@@ -1,3 +1,4 @@
+import type { Grant, Verified } from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import {
@@ -7,7 +8,6 @@ import {
   openWitnessLine,
   signatureLines,
   signCheckpoint,
-  transparencyLimits,
   type Witness,
   withoutWitnesses,
 } from '../../transparency/index.ts';
@@ -63,6 +63,8 @@ export interface MemberLine extends Witness {
   operator: string;
   isTrusted: boolean;
   line: string;
+  /** Under which it signed; undefined for a line of the life before, until its worker is here again. */
+  grant: Verified<Grant> | undefined;
 }
 
 interface Round {
@@ -148,6 +150,7 @@ export class CheckpointRounds {
           operator: granted.operator,
           isTrusted: granted.role === 'trusted-worker',
           line,
+          grant: undefined,
         });
     }
     const answered = new Set(members.map(({ witness }) => witness));
@@ -244,7 +247,8 @@ export class CheckpointRounds {
   async witness(peer: string, { size, line }: { size: number; line: string }): Promise<void> {
     const { machine, signing, clock } = this.#ports;
     const round = this.#round;
-    if (round === undefined || round.size !== size || round.answered.has(peer)) return;
+    if (round === undefined || round.size !== size) return;
+    if (round.answered.has(peer)) return this.#isBack(round, peer);
     const opened = await openWitnessLine(round.base, line, signing.documents.verifier);
     if (opened?.witness !== peer)
       throw new QuorateError('WITNESS_SENDER_MISMATCH', 'a witness line is sent by the key that signed it');
@@ -258,10 +262,19 @@ export class CheckpointRounds {
     round.answered.add(peer);
     const isTrusted = member.role === 'trusted-worker';
     if (this.#makeRoom(round, member.operator, isTrusted, line.length)) {
-      round.members.push({ ...opened, operator: member.operator, isTrusted, line });
+      round.members.push({ ...opened, operator: member.operator, isTrusted, line, grant: member.grant });
       this.#grown(round);
     }
     this.settle();
+  }
+
+  /** Its line of the life before counts with the grant that it shows now. */
+  #isBack(round: Round, peer: string): void {
+    const line = round.members.find(({ witness }) => witness === peer);
+    const grant = this.#ports.machine.state.presence.workers.get(peer)?.grant;
+    if (line === undefined || line.grant !== undefined || grant === undefined) return;
+    line.grant = grant;
+    this.#grown(round);
   }
 
   /** Whether a line of this operator is wanted, and has room. One of a trusted worker takes that of another. */
@@ -295,10 +308,12 @@ export class CheckpointRounds {
       const prove = (old: number) => log.consistency(old, size);
       for (const line of await witness.ask({ note: base, size, prove, timeoutMs: roundMsMax })) {
         const [only, ...more] = signatureLines(`${round.base}${line}`).slice(signatureLines(base).length);
-        const fits = witnessed(round).note.length + line.length <= transparencyLimits.checkpointCharsMax;
-        if (only === undefined || more.length > 0 || round.outside.includes(line) || !fits) continue;
+        const fits = line.length <= sessionLimits.namedLineCharsMax;
+        if (only === undefined || more.length > 0 || !fits) continue;
         round.outside.push(line);
         this.#grown(round);
+        // Another one would say the same, and take the room of others.
+        break;
       }
       this.#failing.delete(name);
     } catch (error) {

@@ -7,7 +7,7 @@ import { documentLimits } from '../../documents/limits.ts';
 import { checkGrant } from '../../judge/index.ts';
 import { openNamedWitnesses, type Witness } from '../../transparency/index.ts';
 import { isWitnessed } from '../../trust/index.ts';
-import type { WitnessedCheckpoint } from './checkpoint-rounds.ts';
+import type { MemberLine, WitnessedCheckpoint } from './checkpoint-rounds.ts';
 import type { ControllerPorts } from './ports.ts';
 
 /** Tells the machine which witnesses signed the checkpoints that verdicts wait for. */
@@ -72,9 +72,10 @@ function logFor(
   { size, base, members, named }: Lines,
 ): WitnessedLog {
   const held = new Set(grantsIn(run, draft).map(({ payload }) => payload.sub));
-  const grantOf = (witness: Witness): Verified<Grant> | undefined => {
-    const grant = state.presence.workers.get(witness.witness)?.grant;
-    return grant !== undefined && isGood(grant, draft, witness) ? grant : undefined;
+  const grantOf = (line: MemberLine): Verified<Grant> | undefined => {
+    // Of those that it has shown one may be from another identity provider than the other.
+    const shown = [line.grant, state.presence.workers.get(line.witness)?.grant];
+    return shown.find((grant) => grant !== undefined && isGood(grant, draft, line));
   };
   const known = members.filter((one) => held.has(one.witness) || grantOf(one) !== undefined);
   const ordered = [
