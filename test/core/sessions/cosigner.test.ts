@@ -1,20 +1,35 @@
 import { describe, expect, it } from 'vitest';
 import { encodeBundle, leaves as leafOf, resultOf } from '../../../src/core/documents/index.ts';
+import type { KnownEquivocation } from '../../../src/core/sessions/revocation-book.ts';
 import { Cosigner } from '../../../src/core/sessions/worker/cosigner.ts';
+import type { LeaseClient } from '../../../src/core/sessions/worker/lease-client.ts';
 import { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
 import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
 import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
+import type { LeaseUp } from '../../../src/core/wire/messages.ts';
 import type { WorkerEvent } from '../../../src/core/worker/events.ts';
 import { signingOf } from '../../../src/runtime/node/ports.ts';
 import { at, makeProject, payloadOf, type Recipe, trusted } from '../../support/project.ts';
 
 type Checked = Extract<WorkerEvent, { kind: 'cosign-checked' }>;
 
+interface Around {
+  now?: number;
+  epoch?: number;
+  /** The evidence that it knows against the log. */
+  proven?: () => KnownEquivocation | undefined;
+}
+
 /** What a trusted worker with this clock, which knows a charter of this epoch, finds of a draft; undefined where nothing. */
-async function look(
+async function look(recipe: Recipe, around: Around = {}): Promise<Checked | undefined> {
+  return (await shown(recipe, around)).found[0] as Checked | undefined;
+}
+
+/** A draft is shown to a trusted worker. */
+async function shown(
   recipe: Recipe,
-  { now = (at + 1000) * 1000, epoch = 1 }: { now?: number; epoch?: number } = {},
-): Promise<Checked | undefined> {
+  { now = (at + 1000) * 1000, epoch = 1, proven = () => undefined }: Around = {},
+) {
   const { draft, leaves, charter } = await makeProject(recipe);
   const found: WorkerEvent[] = [];
   const ports = {
@@ -28,13 +43,16 @@ async function look(
     // It has read all of the log before.
     witnessFile: { load: async () => undefined, save: async () => {} },
     leafFile: { load: async () => [...leaves], append: async () => {} },
-    revocations: { revoked: [], equivocationOf: () => undefined },
+    revocations: { revoked: [], equivocationOf: () => proven() },
     dispatch: (event: WorkerEvent) => found.push(event),
     tell: () => {},
   } as unknown as WorkerPorts;
   const feed = new RevocationFeed(ports);
-  await new Cosigner(ports, feed, new LogWitness(ports, feed)).check('lease', encodeBundle(draft));
-  return found[0] as Checked | undefined;
+  const cosigner = new Cosigner(ports, feed, new LogWitness(ports, feed));
+  await cosigner.check('lease', encodeBundle(draft));
+  const sent: LeaseUp[] = [];
+  const leases = { send: (_: string, message: LeaseUp) => void sent.push(message) } as unknown as LeaseClient;
+  return { found, sent, sign: () => cosigner.sign('lease', leases) };
 }
 
 describe('a trusted worker', () => {
@@ -55,6 +73,19 @@ describe('a trusted worker', () => {
   ])('%s', async (_what, recipe, over, code) =>
     expect(await look(recipe, over)).toMatchObject({ ok: false, result: null, code }),
   );
+
+  it('answers where the log turns out to tell two stories after its check, so that nobody waits', async () => {
+    let proven: KnownEquivocation | undefined;
+    const { found, sent, sign } = await shown({}, { proven: () => proven });
+    expect(found).toMatchObject([{ ok: true }]);
+    proven = { raw: '', proves: { log: '', kind: 'roots', sizes: [8], index: null, says: 'two stories' } };
+    await sign();
+    expect(sent).toMatchObject([{ kind: 'cosign-refused', code: 'LOG_EQUIVOCATED' }]);
+    // Control.
+    const honest = await shown({});
+    await honest.sign();
+    expect(honest.sent).toMatchObject([{ kind: 'cosigned' }]);
+  });
 
   it('waits for another draft where it knows a newer charter: that one is no dispute', async () => {
     expect(await look({}, { epoch: 2 })).toBeUndefined();

@@ -63,7 +63,7 @@ describe('a worker as a witness', () => {
     // Control: the first one still is.
     expect(await lineOf(bench, await log.note(8))).toBeDefined();
     await expect(bench.witness.see(await other.note(8))).rejects.toEqual(code('LOG_FORKED'));
-    await expect(bench.witness.sign(await other.note(8))).rejects.toEqual(code('LOG_FORKED'));
+    await expect(bench.witness.sign(await other.note(8))).rejects.toEqual(code('LOG_EQUIVOCATED'));
     expect(bench.witness.trouble).toContain('signed two logs of 8 leaves');
   });
 
@@ -188,6 +188,24 @@ describe('a worker as a witness', () => {
     for (let size = 1; size <= checkpointsMax + 10; size++) await bench.witness.see(await log.note(size));
     expect(sizes(bench)).toHaveLength(checkpointsMax);
     expect(bench.stored?.logs[0]?.seen.at(-1)?.size).toBe(checkpointsMax + 10);
+  });
+
+  it('signs one that made room for others since it was seen, once it is proven again', async () => {
+    const { checkpointsMax } = workerSessionLimits;
+    const log = new TestLog(leafTexts(0, checkpointsMax + 10));
+    const bench = await WitnessBench.open(log);
+    for (let size = 2; size < checkpointsMax + 10; size++) await bench.witness.see(await log.note(size));
+    const draft = await log.note(1);
+    await bench.witness.see(draft);
+    await bench.witness.see(await log.note());
+    expect(sizes(bench)).not.toContain(1);
+    const note = addWitness(draft, await bench.witness.sign(draft));
+    const { witnesses } = await openCheckpoint(note, { project, log: logKey.id }, joseVerifier);
+    expect(witnesses).toMatchObject([{ witness: bench.key.id }]);
+    // Control: not where it cannot be.
+    bench.answer = async () => ({ kind: 'error', code: 'MESH_RESET', message: 'gone' });
+    await bench.witness.see(await log.note());
+    await expect(bench.witness.sign(await log.note(2))).rejects.toEqual(code('MESH_RESET'));
   });
 });
 

@@ -130,8 +130,15 @@ export class Cosigner {
     if (draft === undefined || verdict === undefined) return;
     this.#drafts.delete(lease);
     this.#shown.delete(lease);
+    let witness: string;
+    try {
+      witness = await this.#witness.sign(draft.checkpoint);
+    } catch (error) {
+      // Unanswered, the controller would wait for it until the request ends.
+      this.#shown.set(lease, verdict);
+      return this.refuse(lease, codeOf(error), messageOf(error), leases);
+    }
     const signature = await cosignStatement(draft.verdict, signing.signer);
-    const witness = await this.#witness.sign(draft.checkpoint);
     leases.send(lease, { kind: 'cosigned', verdict, signature, witness });
     tell('info', 'cosigned', 'co-signed the verdict: built the same, and the evidence holds', { lease });
   }

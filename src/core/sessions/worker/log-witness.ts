@@ -108,16 +108,16 @@ export class LogWitness {
     });
   }
 
-  /** This worker's line for a checkpoint that was seen, now. Errors: `LOG_FORKED`, `LOG_INCONSISTENT`. */
-  async sign(note: string): Promise<string> {
-    const { signing, clock } = this.#ports;
-    const { size, root } = await this.#open(withoutWitnesses(note));
-    const seen = this.#book.at(this.#log, size);
-    if (seen === undefined)
-      throw new QuorateError('LOG_INCONSISTENT', `the checkpoint of ${size} entries was not checked`);
-    if (seen.root !== root) throw await this.#forked(size, seen.note, withoutWitnesses(note));
-    this.#checkStands();
-    return witnessCheckpoint(note, signing.signer, Math.floor(clock.now() / 1000));
+  /**
+   * This worker's line for a checkpoint, now. One that was seen may have made room for others since, and is compared again.
+   * Errors: those of `see`.
+   */
+  sign(note: string): Promise<string> {
+    return this.#inTurn(async () => {
+      await this.#compareAndKeep(withoutWitnesses(note));
+      const { signing, clock } = this.#ports;
+      return witnessCheckpoint(note, signing.signer, Math.floor(clock.now() / 1000));
+    });
   }
 
   #open(note: string): Promise<Checkpoint> {
@@ -127,6 +127,13 @@ export class LogWitness {
   }
 
   async #check(note: string): Promise<Checkpoint> {
+    const log = this.#log;
+    const checkpoint = await this.#compareAndKeep(note);
+    await this.#lookForPromises(log);
+    return checkpoint;
+  }
+
+  async #compareAndKeep(note: string): Promise<Checkpoint> {
     this.#checkStands();
     await this.#book.load();
     const checkpoint = await this.#open(note);
@@ -141,7 +148,6 @@ export class LogWitness {
       await this.#prove(smaller, larger);
     }
     if (same === undefined) await this.#book.keep(log, seen);
-    await this.#lookForPromises(log);
     return checkpoint;
   }
 
