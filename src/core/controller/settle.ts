@@ -272,6 +272,19 @@ function nextRound(transition: Transition, run: Run, round: Round): void {
   } else conclude(transition, run, 'disputed', null);
 }
 
+/**
+ * What N operators agree on and is pinned, though nothing was published: the trusted worker was the first to deliver, or no
+ * checkpoint was made. It stands without the signatures that were waited for.
+ */
+function agreedUnpublished(transition: Transition, run: Run): Recorded | null {
+  if ('draft' in run.phase)
+    return run.phase.draft.level === 'trusted' ? recordedWith(run, run.phase.draft.result) : null;
+  // The trusted worker made room for another one.
+  if (run.phase.kind !== 'awaiting-trusted') return null;
+  const { level, result } = decisionOf(transition, run);
+  return level === 'agreed' ? recordedWith(run, result) : null;
+}
+
 /** The request expired: an agreed verdict stands, anything less becomes disputed. */
 export function expire(transition: Transition, run: Run): void {
   if (isOver(run)) return;
@@ -282,13 +295,11 @@ export function expire(transition: Transition, run: Run): void {
     reveal(transition, run, round);
   }
   const published = publishedOf(run);
-  if ('draft' in run.phase && run.phase.published === null) {
-    // Nothing was published, since the trusted worker was the first to deliver, or no checkpoint was made. What N operators agree on stands without it.
-    const { level, result } = run.phase.draft;
-    const agreed = level === 'trusted' ? recordedWith(run, result) : null;
+  if (published === null) {
+    const agreed = agreedUnpublished(transition, run);
     if (agreed !== null) return finish(transition, run, publish(transition, run, 'agreed', agreed));
+    return conclude(transition, run, 'disputed', null);
   }
-  if (published === null) return conclude(transition, run, 'disputed', null);
   tell(transition, run, {
     kind: 'unconfirmed',
     round: currentRound(run)?.n ?? 0,

@@ -43,6 +43,16 @@ describe('a trusted worker whose signature is waited for', () => {
     expect(bench.result(run)).toMatchObject({ level: 'trusted', outcome: built, state: 'done' });
   });
 
+  it('and who made room for one that does not build leaves what N operators agree on when the request ends', async () => {
+    const { bench, run, lease } = await waiting();
+    bench.present('second');
+    detach(bench, lease);
+    bench.drive(cosignAbsentMsMax);
+    expect(bench.result(run)).toMatchObject({ level: null, state: 'awaiting-trusted' });
+    bench.drive(bench.run(run).request.payload.exp * 1000 - bench.now);
+    expect(bench.result(run)).toMatchObject({ level: 'agreed', outcome: built, state: 'done' });
+  });
+
   it('is waited for while no other one is there, and its own return ends that', async () => {
     const { bench, run, lease } = await waiting();
     detach(bench, lease);
