@@ -127,8 +127,10 @@ export class Credentials {
   }
 
   /** Takes other addresses of a controller that the charter names. */
-  async learnAddress(id: string, addrs: readonly string[]): Promise<void> {
-    if (!this.#charter.controllers.includes(id) || addrs.length === 0) return;
+  async learnAddress(id: string, found: readonly string[]): Promise<void> {
+    if (!this.#charter.controllers.includes(id) || found.length === 0) return;
+    // Those of a DHT end without the key, with which they are dialled.
+    const addrs = addressesOf({ id, addrs: [...found] }, id);
     const { controllers } = this.#membership;
     const known = controllers.find((controller) => controller.id === id)?.addrs ?? [];
     if (addrs.every((addr) => known.includes(addr))) return;
