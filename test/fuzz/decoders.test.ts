@@ -65,6 +65,7 @@ const primitives =
 /** Files with such a place that no target imports, and which target gets there, or why none has to. */
 const reached: Record<string, string> = {
   'src/cli/commands/fetch.ts': 'a CID on the own command line',
+  'src/cli/commands/store.ts': 'a CID on the own command line',
   'src/cli/commands/revoke.ts': 'a name, a PeerId or a CID on the own command line',
   'src/cli/local-log.ts': 'what a build wrote; its lines are terminal-lines',
   'src/cli/tier-consent.ts': 'a list of words the own program wrote; anything else counts as none',
@@ -86,6 +87,7 @@ const reached: Record<string, string> = {
   'src/core/sessions/controller/log-server.ts': 'mesh-streams; its lines are terminal-lines',
   'src/runtime/node/files.ts': 'membership-file',
   'src/runtime/build/job-in-tree.ts': 'job-file',
+  'src/runtime/build/source-url.ts': 'git-url: what it parses is the URL that came of it',
   'src/runtime/worker/control.ts':
     'a line of the own user, on a socket in a folder that nobody else may enter',
   'src/runtime/artifacts/transfer.ts': 'cid',

@@ -27,7 +27,7 @@ const seeds: Record<string, number> = {
   'builds-all-at-once': 3,
   'trusted-worker-copies': 23,
   'lease-ends-at-reveal': 11,
-  'offers-before-started': 6,
+  'offers-before-started': 48,
   'offers-under-old-charter': 1,
   'broken-line-refuses': 27,
   'controller-never-looked-for': 7,
