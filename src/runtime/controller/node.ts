@@ -117,6 +117,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
       perform: (effect) => perform(effect),
       tick: { kind: 'tick' },
       failed: (error) => {
+        // The machine is ahead of the journal from now on: nothing more of its log may be signed.
+        stop.abort();
         void closeAll().finally(() => options.onFailure(error));
       },
     });

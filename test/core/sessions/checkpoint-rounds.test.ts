@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { nonceOf } from '../../../simulations/paperwork.ts';
+import type { ControllerEffect, ControllerEvent } from '../../../src/core/controller/events.ts';
 import { documentLimits } from '../../../src/core/documents/limits.ts';
 import {
   CheckpointRounds,
@@ -7,6 +8,7 @@ import {
 } from '../../../src/core/sessions/controller/checkpoint-rounds.ts';
 import type { ControllerPorts, ExternalWitness } from '../../../src/core/sessions/controller/ports.ts';
 import { VerdictWitnesses } from '../../../src/core/sessions/controller/verdict-witnesses.ts';
+import { Loop } from '../../../src/core/sessions/loop.ts';
 import {
   openCheckpoint,
   transparencyLimits,
@@ -29,6 +31,7 @@ class Rounds {
   readonly told: string[] = [];
   readonly present: string[] = [];
   saved: string | undefined;
+  closing = false;
   outside: ExternalWitness[] = [];
   rounds: CheckpointRounds;
   #ms = 0;
@@ -43,6 +46,7 @@ class Rounds {
   fresh(): CheckpointRounds {
     const { bench } = this;
     this.#timers = [];
+    const isClosing = () => this.closing;
     const ports = {
       project: bench.paper.project,
       machine: bench.controller,
@@ -61,7 +65,9 @@ class Rounds {
             this.#timers = this.#timers.filter((one) => one !== timer);
           };
         },
-        closing: false,
+        get closing() {
+          return isClosing();
+        },
       },
       checkpointFile: {
         load: async () => this.saved,
@@ -363,6 +369,43 @@ describe('rounds of checkpoints', () => {
     // Control: the one that belongs to it.
     rounds.fresh();
     await rounds.rounds.load();
+  });
+});
+
+describe('a controller whose event could not be written', () => {
+  it('signs nothing of its log any more, whose last leaf the next life does not know', async () => {
+    const rounds = await roundsOf('ada');
+    const { bench } = rounds;
+    const known = bench.controller.state.log.size;
+    let isFull = false;
+    const loop = new Loop<ControllerEvent, ControllerEffect>({
+      machine: bench.controller,
+      journal: {
+        append() {
+          if (isFull) throw new Error('the disk is full');
+        },
+        sync() {},
+        replay: () => [],
+      },
+      clock: { now: () => bench.now, monotonic: () => 0, after: () => () => {} },
+      perform() {},
+      tick: { kind: 'tick' },
+      failed: () => {
+        rounds.closing = true;
+      },
+    });
+    const next = async (epoch: number) =>
+      loop.dispatch({ kind: 'charter', charter: await bench.paper.charter({ epoch }) });
+    await next(2);
+    // Control: one that was written is signed.
+    expect(await rounds.rounds.at(known + 1)).toContain(`\n${known + 1}\n`);
+    isFull = true;
+    await next(3);
+    expect(bench.controller.state.log.size).toBe(known + 2);
+    await expect(rounds.rounds.at(known + 2)).rejects.toEqual(code('CONTROLLER_STOPPED'));
+    const { saved, pushed } = rounds;
+    await rounds.pass(10_000);
+    expect([rounds.saved, rounds.pushed]).toEqual([saved, pushed]);
   });
 });
 

@@ -233,9 +233,14 @@ export class CheckpointRounds {
     this.settle();
   }
 
-  /** The signed checkpoint of the first `size` leaves, without witnesses. Errors: `LOG_OUT_OF_RANGE`. */
+  /**
+   * The signed checkpoint of the first `size` leaves, without witnesses. None once the process is ending: where that is because
+   * an event could not be written, the log has leaves that the next life does not know. Errors: `LOG_OUT_OF_RANGE`,
+   * `CONTROLLER_STOPPED`.
+   */
   async at(size: number): Promise<string> {
-    const { machine, project, signing } = this.#ports;
+    const { clock, machine, project, signing } = this.#ports;
+    if (clock.closing) throw new QuorateError('CONTROLLER_STOPPED', 'the controller is stopping');
     const root = machine.state.log.root(size);
     return signCheckpoint(formatCheckpoint({ project, size, root }), signing.signer);
   }
