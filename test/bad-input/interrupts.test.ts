@@ -165,7 +165,10 @@ describe('Ctrl-C on commands that ask the controller', () => {
     await run.event('leased');
     const logs = person.start(['logs', run.run, '--follow'], owner());
     await saying(logs, 'begun');
-    expect(await ctrlC(logs)).toEqual({ code: 130, err: stopped });
+    expect(await ctrlC(logs)).toEqual({
+      code: 130,
+      err: 'error[CLI_INTERRUPTED]: stopped following the logs\nhint: The job goes on: quorate show <job> tells how it ends.\n',
+    });
     await run.stop('SIGINT');
     await cluster.cli(['cancel', run.run, '--reason', 'seen']);
   });

@@ -46,7 +46,10 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     ['charter set', /say what to change/],
     ['charter set --witness w.example', /Give the verifier key that the witness tells/],
     [`charter set --witness ${witnessKey} --no-witnesses`, /or else --no-witnesses/],
-    [`charter set --witness ${witnessKey} --witnesses-needed 2`, /is more than the witnesses that --witness names/],
+    [
+      `charter set --witness ${witnessKey} --witnesses-needed 2`,
+      /is more than the witnesses that --witness names/,
+    ],
     ['charter set --witnesses-needed 1', /is more than the witnesses that --witness names/],
     ['charter set --vcs a --any-vcs', /say which servers source may come from/],
     ['charter set --vcs a', /PROJECT_NOT_FOUND/],

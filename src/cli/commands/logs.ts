@@ -1,3 +1,4 @@
+import { QuorateError } from '../../core/errors.ts';
 import type { LogChunk } from '../../runtime/client/client.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -36,9 +37,17 @@ async function run(context: Context, which: string, options: Options): Promise<E
       for (const line of lines.push(chunk)) out.say(line);
     };
     const wanted = { follow, signal, ...(worker === undefined ? {} : { worker }) };
-    for await (const piece of client.logs(which, wanted)) {
-      out.value(piece);
-      for (const chunk of follow ? [piece] : groups.push(piece)) say(chunk);
+    try {
+      for await (const piece of client.logs(which, wanted)) {
+        out.value(piece);
+        for (const chunk of follow ? [piece] : groups.push(piece)) say(chunk);
+      }
+    } catch (cause) {
+      if (!follow || !signal.aborted) throw cause;
+      throw new QuorateError('CLI_INTERRUPTED', 'stopped following the logs', {
+        hint: 'The job goes on: quorate show <job> tells how it ends.',
+        cause,
+      });
     }
     for (const chunk of groups.end()) say(chunk);
     out.say(...lines.end());

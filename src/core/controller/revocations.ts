@@ -46,7 +46,10 @@ export function checkNotRevoked(
 }
 
 export function revokedError(revoked: Revoked): QuorateError {
+  const isOperator = revoked.what.kind === 'operator';
   return new QuorateError(codeOfRevoked(revoked), sayRevoked(revoked), {
-    hint: 'Ask the owner of the project.',
+    hint: isOperator
+      ? 'A revocation is not taken back: the owner can invite you under another name. Until then stop the worker: quorate worker stop'
+      : 'A revocation is not taken back. Ask the owner of the project.',
   });
 }
