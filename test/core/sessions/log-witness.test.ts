@@ -113,6 +113,57 @@ describe('a worker as a witness', () => {
     expect(await lineOf(bench, await log.note(8))).toBeUndefined();
   });
 
+  describe('whose controller tells a neighbour something else, and breaks off when it is asked to prove it', () => {
+    async function partitioned() {
+      const [log, other] = [honest(), forked()];
+      const bench = await WitnessBench.open(log);
+      const neighbour = await WitnessBench.open(other, 'neighbour');
+      bench.neighbours = [neighbour];
+      await neighbour.witness.see(await other.note(9));
+      const isBroken = { is: true };
+      bench.answer = async (question) =>
+        isBroken.is ? { kind: 'error', code: 'MESH_RESET', message: 'gone' } : log.answer(question);
+      /** Five minutes pass, in which the controller sends a checkpoint, or does not. */
+      const pass = async (isThere = true) => {
+        bench.now += 5 * 60_000;
+        if (isThere) await lineOf(bench, await log.note(8));
+        await bench.talk();
+      };
+      await pass();
+      return { bench, neighbour, log, pass, isBroken };
+    }
+
+    it('says so once that has gone on for a while', async () => {
+      const { bench, neighbour, pass } = await partitioned();
+      await pass();
+      await pass();
+      expect([bench.told, bench.witness.trouble]).toEqual([[], null]);
+      await pass();
+      await pass();
+      expect(bench.told).toMatchObject([{ code: 'LOG_INCONSISTENT' }]);
+      expect(bench.witness.trouble).toContain(neighbour.key.id);
+    });
+
+    it('says nothing while the controller is not there at all', async () => {
+      const { bench, pass } = await partitioned();
+      for (let n = 0; n < 10; n++) await pass(false);
+      expect([bench.told, bench.witness.trouble]).toEqual([[], null]);
+    });
+
+    it('takes it back when what that neighbour saw fits', async () => {
+      const { bench, neighbour, log, pass, isBroken } = await partitioned();
+      for (let n = 0; n < 4; n++) await pass();
+      expect(bench.witness.trouble).not.toBeNull();
+      const honestOne = await WitnessBench.open(log, 'neighbour');
+      expect(honestOne.key.id).toBe(neighbour.key.id);
+      await honestOne.witness.see(await log.note(5));
+      bench.neighbours = [honestOne];
+      isBroken.is = false;
+      await pass();
+      expect(bench.witness.trouble).toBeNull();
+    });
+  });
+
   it('has no evidence to show where a proof only fails', async () => {
     const log = honest();
     const other = forked();

@@ -10,6 +10,8 @@ export const workerSessionLimits = {
   promisesMax: 256,
   /** Checkpoints that wait for their turn; a further one is dropped, since there will be others. */
   checkpointsWaitingMax: 16,
+  /** Members whose checkpoints wait for a proof of the controller. A worker asks three of them at a time. */
+  uncomparedMax: 64,
   /** Pages of open offers that are asked for by HTTP one after the other. The last one is empty. */
   offerPagesMax: Math.ceil(limits.openRequestsMax / limits.feedOffersMax) + 2,
 } as const;

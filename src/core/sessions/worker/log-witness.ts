@@ -22,6 +22,7 @@ import { evidenceOfLeaves } from './compare-leaves.ts';
 import { workerSessionLimits } from './limits.ts';
 import type { WorkerPorts } from './ports.ts';
 import type { RevocationFeed } from './revocation-feed.ts';
+import { Uncompared } from './uncompared.ts';
 
 /** A receipt is in the log when its ack is sent, and under a checkpoint a few seconds later. */
 const promiseMsMax = 10 * 60_000;
@@ -38,6 +39,9 @@ export class LogWitness {
   #waiting = 0;
   /** Why the last checkpoint was not witnessed, other than for a connection. */
   #trouble: string | null = null;
+  readonly #uncompared = new Uncompared();
+  /** Which member's checkpoints the controller gives no proof for. */
+  #unproven: { member: string; says: string } | undefined;
 
   constructor(ports: WorkerPorts, revocations: RevocationFeed) {
     this.#ports = ports;
@@ -56,7 +60,7 @@ export class LogWitness {
   /** What is wrong with the log, for the operator; null while nothing is known to be. */
   get trouble(): string | null {
     const known = this.#ports.revocations.equivocationOf(this.#log);
-    return known?.proves.says ?? this.#trouble;
+    return known?.proves.says ?? this.#trouble ?? this.#unproven?.says ?? null;
   }
 
   /** True once there is evidence against the log key of the charter in force: nothing is claimed or signed under it. */
@@ -79,8 +83,29 @@ export class LogWitness {
     await this.#orTell(() => this.see(note()));
   }
 
-  /** The same; gives `answer` this worker's line for it where it is the newest. */
+  /**
+   * The same of one that a member was shown. Where the controller, which is there, gives no proof for those of a member for ten
+   * minutes, that is told: it keeps what it told them apart, and there is nothing else to be seen of it.
+   */
+  async hearFrom(member: string, note: string): Promise<void> {
+    if (this.#isBusy) return;
+    const { clock, tell } = this.#ports;
+    try {
+      await this.see(note);
+    } catch (error) {
+      if (!isConnectionError(error)) return this.#orTell(() => Promise.reject(error));
+      if (!this.#uncompared.failed(member, clock.monotonic()) || this.#unproven !== undefined) return;
+      const says = `the controller does not show that what it told ${member} of the log and what it told this worker are one log: ${messageOf(error)}`;
+      this.#unproven = { member, says };
+      return tell('warn', 'checkpoint', says, { code: 'LOG_INCONSISTENT' });
+    }
+    this.#uncompared.compared(member);
+    if (this.#unproven?.member === member) this.#unproven = undefined;
+  }
+
+  /** The same of one that the controller sent; gives `answer` this worker's line for it where it is the newest. */
   async witness(note: string, answer: (size: number, line: string) => void): Promise<void> {
+    this.#uncompared.heard(this.#ports.clock.monotonic());
     if (this.#isBusy) return;
     await this.#orTell(async () => {
       const { size } = await this.see(note);

@@ -50,6 +50,6 @@ export class Neighbours {
     const { note, equivocations } = await requestCheckpoint(this.#ports.dial, { id, addrs: [] });
     if (equivocations.length > 0)
       await this.#revocations.learn({ charters: [], revocations: [], equivocations });
-    if (note !== null) await this.#witness.hear(() => note);
+    if (note !== null) await this.#witness.hearFrom(id, note);
   }
 }
