@@ -23,6 +23,8 @@ export interface Membership {
 }
 
 const controllerAddrsMax = 16;
+/** Of these, known for longest: what strangers say of a controller drives none of them out. */
+const controllerAddrsKept = 8;
 
 /** The charter in force and the node's own grant, both verified, both kept up to date. */
 export class Credentials {
@@ -134,8 +136,10 @@ export class Credentials {
     const { controllers } = this.#membership;
     const known = controllers.find((controller) => controller.id === id)?.addrs ?? [];
     if (addrs.every((addr) => known.includes(addr))) return;
-    // The addresses known before may still be right: some lead there from some networks only.
-    const all = [...new Set([...addrs, ...known])].slice(0, controllerAddrsMax);
+    // The addresses known before may still be right: some lead there from some networks only, and others are made up.
+    const kept = known.slice(-controllerAddrsKept);
+    const later = new Set([...addrs, ...known].filter((addr) => !kept.includes(addr)));
+    const all = [...[...later].slice(0, controllerAddrsMax - kept.length), ...kept];
     const others = controllers.filter((controller) => controller.id !== id);
     await this.#change({ ...this.#membership, controllers: [{ id, addrs: all }, ...others] });
   }

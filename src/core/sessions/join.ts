@@ -67,12 +67,15 @@ async function findController(
     found = await ask(dial, named, { kind: 'charter' });
   } catch (error) {
     if (!isConnectionError(error)) throw error;
+    const charters: Charter[] = [];
     for (const raw of await searchCharters(dial, named)) {
       const charter = await openCharter(raw, project, signing.documents).catch(() => undefined);
-      if (charter !== undefined)
-        return { charter: charter.payload, controllers: controllersUnder(charter.payload, named) };
+      if (charter !== undefined) charters.push(charter.payload);
     }
-    throw error;
+    // A stranger at one of the addresses may show one of before.
+    const [charter] = charters.sort((a, b) => b.epoch - a.epoch);
+    if (charter === undefined) throw error;
+    return { charter, controllers: controllersUnder(charter, named) };
   }
   const { answer, controller } = found;
   if (answer.kind !== 'charter')

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nonceOf } from '../../../simulations/paperwork.ts';
 import { signMessage } from '../../../src/core/documents/index.ts';
+import { QuorateError } from '../../../src/core/errors.ts';
 import { Credentials, type Membership } from '../../../src/core/sessions/credentials.ts';
+import { join } from '../../../src/core/sessions/join.ts';
 import type { Dial, Signing } from '../../../src/core/sessions/ports.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
@@ -111,6 +114,48 @@ describe('a stranger at the address where the controller was', () => {
     expect(credentials.membership.controllers).toMatchObject([{ id: successor.id }]);
     await expect(credentials.renew(dial())).rejects.toMatchObject({ code: 'CONTROLLER_UNREACHABLE' });
     expect(heard).toEqual([{ kind: 'charter' }]);
+  });
+
+  it('does not have a ticket believe a charter of before, where somebody else shows the one in force', async () => {
+    const shown = [await charter({ epoch: 2 }), await charter({ epoch: 3, controllers: [successor.id] })];
+    const dialled: (string | null)[] = [];
+    const answering: Dial = async ({ id, addrs }) => {
+      dialled.push(id);
+      const found = shown[Number(addrs[0]?.at(-1)) - 1];
+      if (id !== null || found === undefined) throw new QuorateError('MESH_UNREACHABLE', 'nobody is there');
+      return {
+        ...{ peer: strangerKey.id, closed: false, send: async () => {}, close: async () => {}, abort() {} },
+        receive: async () => toUtf8(JSON.stringify({ kind: 'charter', charter: found })),
+      };
+    };
+    const invite = await signMessage(
+      'invite',
+      {
+        ...{ iss: idp.id, project, operator: 'ada', role: 'worker', hosts: 1, addrs: [] },
+        ...{ jti: nonceOf('invite'), iat: at, exp: at + 600 },
+      },
+      idp.signer,
+    );
+    const named = [1, 2].map((n) => `/ip4/127.0.0.1/tcp/${n}`);
+    const around = { dial: answering, signing: signingOf(member.signer), clock };
+    await expect(join(around, invite, [{ id: controller.id, addrs: named }])).rejects.toBeDefined();
+    expect(dialled).toEqual([controller.id, null, null, successor.id]);
+  });
+
+  it('drives out no address that was known, whatever it says in the DHT', async () => {
+    const credentials = await away();
+    const [known] = credentials.membership.controllers[0]?.addrs ?? [];
+    const madeUp = (from: number, count = 20) =>
+      Array.from({ length: count }, (_, n) => `/ip4/10.0.0.${from + n}/tcp/1/p2p/${controller.id}`);
+    for (const from of [0, 20, 40, 60]) await credentials.learnAddress(controller.id, madeUp(from));
+    const addrs = () => credentials.membership.controllers[0]?.addrs ?? [];
+    expect(addrs()).toHaveLength(16);
+    expect(addrs()).toContain(known);
+    // One that is right is taken all the same, and dialled first.
+    const [right = ''] = madeUp(200, 1);
+    await credentials.learnAddress(controller.id, [right]);
+    expect(addrs()[0]).toBe(right);
+    expect(addrs()).toHaveLength(16);
   });
 
   it('control: where anybody’s signature counts, it becomes the controller and is shown who asks', async () => {
