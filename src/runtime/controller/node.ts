@@ -175,7 +175,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     let rekeyed = false;
     const refresh = async () => {
       await refreshCharter(context);
-      if (rekeyed || !otherKeys(context)) return;
+      if (rekeyed || !(await otherKeys(context)) || rekeyed) return;
       rekeyed = true;
       tell('warn', 'rekeyed', 'the charter names other keys; the controller goes on with those');
       await sessions.tellCharter();

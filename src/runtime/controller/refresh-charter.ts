@@ -1,4 +1,5 @@
 import { readCharter } from '../membership/project-folder.ts';
+import { openKeys } from '../membership/project-keys.ts';
 import type { ControllerContext } from './context.ts';
 
 /** Takes the charter as it lies in the project's folder, where that one is newer. Errors: `CHARTER_…`, `DOC_…`, `HOME_…`. */
@@ -9,9 +10,17 @@ export async function refreshCharter({ folder, machine, dispatch, tell }: Contro
   tell('info', 'charter', `the charter is now of epoch ${charter.payload.epoch}`);
 }
 
-/** Whether the charter in force names other keys than those that this node signs with. Of several identity providers the first signs. */
-export function otherKeys({ folder, machine }: ControllerContext): boolean {
+/**
+ * Whether another life would sign with other keys than this one, by the charter in force. Of several identity providers the first
+ * at hand signs: that may be this one still. Errors: `KEY_FILE_…`.
+ */
+export async function otherKeys({
+  folder,
+  machine,
+}: Pick<ControllerContext, 'folder' | 'machine'>): Promise<boolean> {
   const charter = machine.state.charter?.payload;
   if (charter === undefined) return false;
-  return !charter.controllers.includes(folder.controller.id) || charter.idps[0] !== folder.idp.id;
+  const { controllers, idps } = charter;
+  if (!controllers.includes(folder.controller.id) || !idps.includes(folder.idp.id)) return true;
+  return idps[0] !== folder.idp.id && (await openKeys(folder.dir, charter)).idp.id !== folder.idp.id;
 }

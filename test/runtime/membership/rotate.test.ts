@@ -1,6 +1,8 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { ControllerContext } from '../../../src/runtime/controller/context.ts';
+import { otherKeys } from '../../../src/runtime/controller/refresh-charter.ts';
 import {
   initProject,
   openProjectFolder,
@@ -124,5 +126,27 @@ describe('trusted workers', () => {
     expect(await codeOf(() => rotateTrusted(made, { add: [], remove: [a] }))).toBe(
       'TRUSTED_KEY_NOT_IN_CHARTER',
     );
+  });
+});
+
+describe('a controller that runs while its identity provider is replaced', () => {
+  const isOther = (folder: ProjectFolder, charter: object) =>
+    otherKeys({
+      folder,
+      machine: { state: { charter: { payload: charter } } },
+    } as unknown as ControllerContext);
+
+  it('goes on with the new key where that is at hand, and with the one before where it is not', async () => {
+    const made = await project();
+    const { now, key, old } = await rotateIdp(made, { atOnce: false });
+    expect(await isOther(made, now)).toBe(true);
+    expect(await isOther(await openProjectFolder(made.dir), now)).toBe(false);
+    // The charter was signed elsewhere, and the key stayed there: another start would find what this one has.
+    await rename(kept(made, old), join(made.dir, 'idp.key'));
+    expect(await isOther(made, now)).toBe(false);
+    const { idp } = await openProjectFolder(made.dir);
+    expect([idp.id, now.idps]).toEqual([old, [key, old]]);
+    // Control: one that the charter does not name at all.
+    expect(await isOther(made, { ...now, idps: [key] })).toBe(true);
   });
 });
