@@ -9,7 +9,7 @@ import { inTurn, type Keys } from './keys.ts';
 import { scheduleClocks, scheduleCrashes, schedulePartitions } from './mishaps.ts';
 import { Network } from './network.ts';
 import type { Checker, Observation, Truth } from './observer.ts';
-import { Paperwork } from './paperwork.ts';
+import { nonceOf, Paperwork } from './paperwork.ts';
 import type { Surroundings } from './process.ts';
 import { Publisher } from './publisher.ts';
 import type { Random } from './random.ts';
@@ -245,6 +245,7 @@ export class World implements Truth {
     if (second) {
       const other = await this.#paper.invite('owner', 'trusted-worker', this.now, {
         key: this.keys.signer('second').id,
+        jti: nonceOf('invite second'),
       });
       this.#addWorker('second', 'owner', 'honest', other.raw, 0);
     }
@@ -264,6 +265,8 @@ export class World implements Truth {
       () => failure !== undefined || (membership !== undefined && early.every(({ ready }) => ready)),
     );
     if (membership === undefined) throw failure?.error ?? new Error('the publisher could not join');
+    const outside = early.find(({ ready }) => !ready);
+    if (outside !== undefined) throw new Error(`${outside.name} could not join`);
     return membership;
   }
 
