@@ -62,6 +62,8 @@ export interface Truth {
   workOf(run: string): Work | undefined;
   /** Whether the machine of this worker knows a lease now; undefined while its process is down. */
   holdsLease(worker: string, lease: string): boolean | undefined;
+  /** Whether the wall clock of this worker's host is wrong now. */
+  clockIsOff(worker: string): boolean;
   /** Operators that do not build what the source says. */
   readonly attackers: number;
   readonly trusted: TrustedWorker;

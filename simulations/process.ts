@@ -120,7 +120,6 @@ export abstract class Process<
   /** The state before a kill; undefined after a power cut, which may have taken the last of it, or with the disk damaged. */
   #before: string | undefined;
   #nonces = 0;
-  /** How far the wall clock of this host is off. */
   #clockOffMs = 0;
   /** A planted bug: what measures time is set with the wall clock. */
   steady = true;
@@ -163,6 +162,11 @@ export abstract class Process<
   get machine(): M {
     if (this.#current === undefined) throw new Error(`${this.name} was not started`);
     return this.#current.machine;
+  }
+
+  /** How far the wall clock of this host is off. */
+  get clockOffMs(): number {
+    return this.#clockOffMs;
   }
 
   /** Signs with the key of this process. */

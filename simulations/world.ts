@@ -141,6 +141,9 @@ export class World implements Truth {
   workOf(run: string): Work | undefined {
     return this.#runs.get(run);
   }
+  clockIsOff(worker: string): boolean {
+    return this.#workers.some(({ id, clockOffMs }) => id === worker && clockOffMs !== 0);
+  }
   holdsLease(worker: string, lease: string): boolean | undefined {
     const found = this.#workers.find(({ id }) => id === worker);
     return found?.up === true ? found.machine.leaseOf(lease) !== undefined : undefined;
@@ -192,9 +195,7 @@ export class World implements Truth {
     const ground = { ...this.#around, rates, nodes, healed: () => this.#healed };
     schedulePartitions(ground, healsAt);
     scheduleCrashes(ground, healsAt);
-    // A trusted worker under a wrong clock takes a draft to be of the future.
-    const set = nodes.filter(({ name }) => name !== 'trusted' && name !== 'second');
-    scheduleClocks({ ...ground, nodes: set }, healsAt);
+    scheduleClocks(ground, healsAt);
     for (const work of scenario.works)
       await publisher.submitLater(work, {
         signed: (request) => void this.#runs.set(request, work),

@@ -32,8 +32,10 @@ export function cosigning(): Checker {
         );
       if (seen.kind === 'worker-handled') {
         const refusal = seen.effects.find((effect) => effect.kind === 'refuse-cosign');
-        // It may hear of a revocation that voids the draft before the controller has withdrawn it, or have a full disk.
-        const mayRefuse = /_REVOKED$|^HOME_UNWRITABLE$/;
+        // It may hear of a revocation that voids the draft before the controller has withdrawn it, or have a full disk or a wrong clock.
+        const mayRefuse = truth.clockIsOff(seen.worker)
+          ? /_REVOKED$|^HOME_UNWRITABLE$|^VERDICT_FROM_FUTURE$|^REQUEST_OVER$/
+          : /_REVOKED$|^HOME_UNWRITABLE$/;
         if (refusal?.kind === 'refuse-cosign' && !mayRefuse.test(refusal.code))
           throw new Violation(invariant, `the trusted worker refuses to sign: ${refusal.code}`);
       }

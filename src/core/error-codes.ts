@@ -66,7 +66,7 @@ const coreErrors = {
   COSIGN_NOT_TRUSTED_KEY: 'The co-signature is by a key that the charter does not name as a trusted worker.',
   COSIGN_NOT_TRUSTED_SLOT: 'This worker did not build in the trusted slot, so it does not sign.',
   COSIGN_WITNESS_TIME:
-    'The trusted worker signed the checkpoint at another time than the verdict was made at. Set the clocks of both (timedatectl).',
+    'The trusted worker signed the checkpoint at another time than the verdict was made at. Set the clocks of both (`timedatectl`); the draft is shown to it again.',
   COSIGN_NO_WITNESS: "The co-signature came without its signer's witness line on the log's checkpoint.",
   COSIGN_REQUEST_MISMATCH: 'The verdict to sign is about another request than the one that was built.',
   COSIGN_RESULT_MISMATCH:

@@ -212,16 +212,21 @@ export function showsAgainAt({ presence }: ControllerState, { phase }: Run): num
 
 /** Areas of codes that say what is wrong with a connection, or with a worker's own host: nothing about a draft. */
 const passingAreas = ['MESH', 'CONTROLLER', 'HOME', 'STORE', 'JOURNAL', 'CLOCK'] as const;
+/** Refusals that compare a draft with a clock: that of the worker or of the controller may be the wrong one, and be set. */
+const passingClocks: readonly string[] = ['VERDICT_FROM_FUTURE', 'REQUEST_OVER', 'COSIGN_WITNESS_TIME'];
 /** Codes of the system and of its runtime: `ENOSPC`, `EMFILE`, `ERR_…`, `ABORT_ERR`. */
 const ofSystem = /^(?:E[A-Z0-9]+|ERR_[A-Z0-9_]+|ABORT_ERR)$/;
 
 /**
  * Whether a trusted worker that refused with this code may sign the same draft later: it could not be checked, for the sake of
- * a connection or of that worker's own host. Any other code says that the draft does not hold.
+ * a connection, of a clock or of that worker's own host. Any other code says that the draft does not hold.
  */
 function isPassing(code: string): boolean {
   return (
-    code === 'INTERNAL' || ofSystem.test(code) || passingAreas.some((area) => code.startsWith(`${area}_`))
+    code === 'INTERNAL' ||
+    ofSystem.test(code) ||
+    passingClocks.includes(code) ||
+    passingAreas.some((area) => code.startsWith(`${area}_`))
   );
 }
 

@@ -68,7 +68,8 @@ describe('a draft that the trusted worker cannot check', () => {
     return { bench, run, refuse };
   }
 
-  const passing = ['CONTROLLER_UNREACHABLE', 'MESH_TIMEOUT', 'HOME_UNWRITABLE', 'INTERNAL'];
+  const clocks = ['VERDICT_FROM_FUTURE', 'REQUEST_OVER', 'COSIGN_WITNESS_TIME'];
+  const passing = ['CONTROLLER_UNREACHABLE', 'MESH_TIMEOUT', 'HOME_UNWRITABLE', 'INTERNAL', ...clocks];
   it.each(passing)('for %s is shown again, later each time, until it is signed', async (code) => {
     const { bench, run, refuse } = await shown();
     const { cosignRetryMs } = controllerLimits;

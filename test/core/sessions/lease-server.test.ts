@@ -1,6 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { Reader } from '../../../simulations/reader.ts';
 import type { ControllerEvent } from '../../../src/core/controller/events.ts';
+import { controllerLimits } from '../../../src/core/controller/limits.ts';
 import { cosignStatement, decodeBundle } from '../../../src/core/documents/index.ts';
 import { Admission } from '../../../src/core/sessions/controller/admission.ts';
 import { LeaseServer } from '../../../src/core/sessions/controller/lease-server.ts';
@@ -87,8 +88,8 @@ class Line {
   }
 }
 
-/** A co-signature whose witness line is this many seconds from now. Returns the stream it came on, and the run. */
-async function cosigned(seconds: number): Promise<{ bench: Bench; run: string; line: Line }> {
+/** A co-signature whose witness line is this many seconds from now. Returns the stream it came on, the run, and another signature. */
+async function cosigned(seconds: number) {
   const { bench, run, leases, trusted } = await leasedRound({ seconds: 3600 });
   await deliverAll(bench, leases, []);
   bench.pinned(run);
@@ -99,21 +100,30 @@ async function cosigned(seconds: number): Promise<{ bench: Bench; run: string; l
   const { verdict, checkpoint } = decodeBundle(bundle);
   const signer = bench.paper.keys.signer('trusted');
   const { phase } = bench.run(run);
-  line.say({
-    kind: 'cosigned',
-    verdict: phase.kind === 'cosigning' ? phase.draft.id : '',
-    signature: await cosignStatement(verdict, signer),
-    witness: await witnessCheckpoint(checkpoint, signer, Math.floor(bench.now / 1000) + seconds),
-  });
-  return { bench, run, line };
+  const sign = async (off: number) =>
+    line.say({
+      kind: 'cosigned',
+      verdict: phase.kind === 'cosigning' ? phase.draft.id : '',
+      signature: await cosignStatement(verdict, signer),
+      witness: await witnessCheckpoint(checkpoint, signer, Math.floor(bench.now / 1000) + off),
+    });
+  await sign(seconds);
+  return { bench, run, line, sign };
 }
 
 it.each([-3600, 3600])(
-  'a witness line of another time is refused (%i s from the verdict)',
+  'a witness line of another time is refused, until a clock is right again (%i s from the verdict)',
   async (seconds) => {
-    const { bench, run, line } = await cosigned(seconds);
-    expect(await line.heard('error')).toMatchObject({ code: 'COSIGN_WITNESS_TIME' });
+    const { bench, run, line, sign } = await cosigned(seconds);
+    await until('the refusal', () => bench.progress(run, 'cosign-delayed').length === 1);
+    expect(bench.progress(run, 'cosign-delayed')).toMatchObject([{ code: 'COSIGN_WITNESS_TIME' }]);
     expect(bench.run(run).phase.kind).toBe('cosigning');
+    // Its lease stands, on the same stream.
+    expect(line.said.filter(({ kind }) => kind === 'error' || kind === 'release')).toEqual([]);
+    bench.drive(controllerLimits.cosignRetryMs);
+    await sign(0);
+    await until('the verdict', () => bench.run(run).phase.kind === 'done');
+    expect(bench.result(run)).toMatchObject({ level: 'trusted', state: 'done' });
   },
 );
 

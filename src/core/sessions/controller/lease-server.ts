@@ -215,14 +215,21 @@ export class LeaseServer {
     const line = checkpoint.witnesses.find(({ witness: key }) => key === peer);
     if (line === undefined)
       throw new QuorateError('COSIGN_NO_WITNESS', 'the co-signature lacks the witness line of its signer');
-    // Consumers would refuse the verdict (`VERDICT_NOT_IN_TIME`).
+    // Consumers would refuse the verdict (`VERDICT_NOT_IN_TIME`). The lease stands: a clock may be set, and the draft is shown again.
     const decided = secondsOfIso(draft.verdict.predicate.timeVerified);
     const skew = limits.clockSkewSeconds;
-    if (decided > line.time + skew || line.time > this.#ports.clock.now() / 1000 + skew)
-      throw new QuorateError(
-        'COSIGN_WITNESS_TIME',
-        `the witness line is of ${isoTime(line.time * 1000)}, and the verdict of ${draft.verdict.predicate.timeVerified}`,
-      );
+    if (decided > line.time + skew || line.time > this.#ports.clock.now() / 1000 + skew) {
+      const message = `the witness line is of ${isoTime(line.time * 1000)}, and the verdict of ${draft.verdict.predicate.timeVerified}`;
+      const { verdict: id } = cosignature;
+      return dispatch({
+        kind: 'cosign-refused',
+        run,
+        worker: peer,
+        verdict: id,
+        code: 'COSIGN_WITNESS_TIME',
+        message,
+      });
+    }
     dispatch({ kind: 'cosigned', run, worker: peer, ...cosignature });
   }
 
