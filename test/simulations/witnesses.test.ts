@@ -11,38 +11,56 @@ const names = ['ada', 'bob', 'cy', 'dan'];
 /** What a worker does where it would send its line: says nothing, or is cut off. */
 type Instead = 'says nothing' | 'leaves';
 
+/** A worker's connections, without its lines while it `isMute`. */
+const silenced =
+  (dial: WorkerPorts['dial'], instead: Instead, isMute = () => true): WorkerPorts['dial'] =>
+  async (peer, protocol, options) => {
+    const channel = await dial(peer, protocol, options);
+    if (protocol !== protocols.feed) return channel;
+    return {
+      get peer() {
+        return channel.peer;
+      },
+      get closed() {
+        return channel.closed;
+      },
+      receive: (received) => channel.receive(received),
+      close: () => channel.close(),
+      abort: (reason) => channel.abort(reason),
+      async send(bytes) {
+        if (decodeMessage(bytes, feedUpSchema, 'a feed message').kind !== 'witness' || !isMute())
+          return channel.send(bytes);
+        if (instead === 'leaves') channel.abort(new Error('it leaves'));
+      },
+    };
+  };
+
 /** The first of these workers build as all do, and witness nothing. */
 const mute = (count: number, instead: Instead): Patches => {
   let asked = 0;
-  const patched =
-    (dial: WorkerPorts['dial']): WorkerPorts['dial'] =>
-    async (peer, protocol, options) => {
-      const channel = await dial(peer, protocol, options);
-      if (protocol !== protocols.feed) return channel;
-      return {
-        get peer() {
-          return channel.peer;
-        },
-        get closed() {
-          return channel.closed;
-        },
-        receive: (received) => channel.receive(received),
-        close: () => channel.close(),
-        abort: (reason) => channel.abort(reason),
-        async send(bytes) {
-          if (decodeMessage(bytes, feedUpSchema, 'a feed message').kind !== 'witness')
-            return channel.send(bytes);
-          if (instead === 'leaves') channel.abort(new Error('it leaves'));
-        },
-      };
-    };
   return {
-    workerPorts: (ports) => (asked++ < count ? { ...ports, dial: patched(ports.dial) } : ports),
+    workerPorts: (ports) => (asked++ < count ? { ...ports, dial: silenced(ports.dial, instead) } : ports),
   };
 };
 
+/** Whoever builds witnesses nothing. */
+const buildersMute = (): Patches => ({
+  workerPorts: (ports) => {
+    let built = false;
+    const build: WorkerPorts['build'] = (lease, job, ...more) => {
+      built = true;
+      return ports.build(lease, job, ...more);
+    };
+    return { ...ports, build, dial: silenced(ports.dial, 'says nothing', () => built) };
+  },
+});
+
 /** One job that requires no co-signature, built by four honest workers without a trusted one. */
-async function levelsOf(seed: number, count: number, instead: Instead): Promise<string[]> {
+async function levelsOf(
+  seed: number,
+  patches: () => Patches,
+  { of = 3, afterMs = 0, grantSeconds = 24 * 3600 } = {},
+): Promise<string[]> {
   const operators = names.map((name) => ({
     name,
     hosts: [name],
@@ -52,8 +70,8 @@ async function levelsOf(seed: number, count: number, instead: Instead): Promise<
   const work = {
     name: 'job0',
     nature: 'reproducible' as const,
-    policy: { agree: 2, of: 3, cosign: 'none' as const, rounds: 1 },
-    submitAfterMs: 0,
+    policy: { agree: 2, of, cosign: 'none' as const, rounds: 1 },
+    submitAfterMs: afterMs,
     cancelAfterMs: undefined,
     expiresSeconds: 900,
   };
@@ -62,14 +80,11 @@ async function levelsOf(seed: number, count: number, instead: Instead): Promise<
     trusted: 'absent' as const,
     works: [work],
     faultsMs: 120_000,
+    grantSeconds,
     revokes: undefined,
-    charterAfterMs: [],
+    charters: [],
   };
-  const { failure, levels } = await simulate(seed, {
-    rates: calm,
-    scenario,
-    patches: () => mute(count, instead),
-  });
+  const { failure, levels } = await simulate(seed, { rates: calm, scenario, patches });
   expect(failure).toBeNull();
   return levels;
 }
@@ -81,11 +96,16 @@ describe('a run that requires no co-signature', () => {
   ] as const)(
     'is trusted while two of its operators are heard as witnesses, seed %i: who is not %s',
     async (seed, instead) => {
-      expect((await levelsOf(seed, 2, instead)).at(-1)).toBe('trusted');
+      expect((await levelsOf(seed, () => mute(2, instead))).at(-1)).toBe('trusted');
     },
   );
 
+  it('is trusted also where its witnesses built nothing, and their grants were renewed since they came', async () => {
+    const later = { of: 2, afterMs: 5 * 60_000, grantSeconds: 90 };
+    expect((await levelsOf(1, buildersMute, later)).at(-1)).toBe('trusted');
+  });
+
   it('is no more than agreed where one is, and every invariant holds', async () => {
-    expect(new Set(await levelsOf(2, 3, 'leaves'))).toEqual(new Set(['agreed']));
+    expect(new Set(await levelsOf(2, () => mute(3, 'leaves')))).toEqual(new Set(['agreed']));
   });
 });

@@ -129,13 +129,13 @@ export class FeedServer {
           if (before !== undefined && before !== stream) void before.close();
           dispatch({ kind: 'present', grant, capabilities: message.capabilities });
           if (!machine.state.presence.workers.has(peer)) throw this.#refusal(grant);
+          // Later ones show a grant that was renewed.
+          if (granted === undefined) {
+            release = keepConnection(peer);
+            const { operator, role } = grant.payload;
+            tell('info', 'present', `${operator} (${role}) is here`, { worker, operator });
+          }
           granted = grant;
-          release();
-          release = keepConnection(peer);
-          tell('info', 'present', `${grant.payload.operator} (${grant.payload.role}) is here`, {
-            worker,
-            operator: grant.payload.operator,
-          });
         } else if (worker === undefined)
           throw new QuorateError('FEED_NO_HELLO', 'the first message of a feed is a hello');
         // It was revoked since, or a charter left its key out.

@@ -220,7 +220,13 @@ export class OfferFeed {
       maxMessageBytes: limits.bundleBytesMax,
     });
     const stream = new MessageStream<Up, Down>(channel, feedDownSchema, 'a feed message');
-    const poll = () => stream.post({ kind: 'poll' });
+    let said: string | undefined;
+    const hello = (): Up => {
+      said = credentials.grant.id;
+      return { kind: 'hello', grant: credentials.grant.raw, capabilities: lending.capabilities };
+    };
+    // The controller counts a witness under the grant that it was shown: one that was renewed since is shown as well.
+    const poll = () => stream.post(said === credentials.grant.id ? { kind: 'poll' } : hello());
     /** Size of the last checkpoint that was answered on this stream. */
     let witnessed: number | undefined;
     const witness = (note: string) =>
@@ -232,11 +238,7 @@ export class OfferFeed {
     const stopPolling = every(clock, pollMs, poll);
     const cancelFirst = clock.after(firstPollMs, poll);
     try {
-      await stream.send({
-        kind: 'hello',
-        grant: credentials.grant.raw,
-        capabilities: lending.capabilities,
-      });
+      await stream.send(hello());
       this.#stream = stream;
       let following = 0;
       for (;;) {
