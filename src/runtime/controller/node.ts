@@ -16,7 +16,12 @@ import { startBlockCollection } from '../artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../artifacts/bundles.ts';
 import { repairTrees } from '../artifacts/repair.ts';
 import { pullArtifact, serveArtifacts } from '../artifacts/transfer.ts';
-import { type ProjectFolder, readCharter, writeAddress } from '../membership/project-folder.ts';
+import {
+  type ProjectFolder,
+  readCharter,
+  restoreCharter,
+  writeAddress,
+} from '../membership/project-folder.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
 import { type NodeEvent, type Tell, teller } from '../node/node-events.ts';
 import { nodeClock, signingOf } from '../node/ports.ts';
@@ -182,6 +187,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
       options.onRekeyed();
     };
     const replayed = loop.replay();
+    if (await restoreCharter(folder.dir, machine.state.charter))
+      tell(
+        'warn',
+        'charter',
+        `charter.jws was a copy of before: the charter in force, of epoch ${machine.state.charter?.payload.epoch}, is there again. Sign once more what you changed since`,
+      );
     await sessions.checkpoints.load();
     const missing = [...evidence.missing].filter((run) => machine.state.unstored.has(run));
     if (missing.length > 0)

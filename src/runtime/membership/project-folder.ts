@@ -131,6 +131,18 @@ export async function readCharter(dir: string): Promise<Verified<Charter> | unde
   return charter;
 }
 
+/**
+ * Puts the charter in force back where the file is older, or another one of that epoch: it is a copy that was put back. Returns
+ * whether it was. Errors: those of `readCharter`, `HOME_UNWRITABLE`.
+ */
+export async function restoreCharter(dir: string, inForce: Verified<Charter> | null): Promise<boolean> {
+  const there = await readCharter(dir);
+  if (inForce === null || there === undefined || there.raw === inForce.raw) return false;
+  if (there.payload.epoch > inForce.payload.epoch) return false;
+  await writeAtomic(join(dir, files.charter), inForce.raw);
+  return true;
+}
+
 export function writeAddress(dir: string, addrs: string[]): Promise<void> {
   return writeAtomic(join(dir, files.address), `${JSON.stringify({ addrs, pid: process.pid })}\n`);
 }

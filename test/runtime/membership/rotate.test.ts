@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ControllerContext } from '../../../src/runtime/controller/context.ts';
@@ -14,6 +14,7 @@ import {
   rotateIdp,
   rotateTrusted,
 } from '../../../src/runtime/membership/rotate.ts';
+import { loopbackController } from '../../support/controller.ts';
 import { testKey } from '../../support/documents.ts';
 import { codeOf, folder } from '../support.ts';
 
@@ -148,5 +149,33 @@ describe('a controller that runs while its identity provider is replaced', () =>
     expect([idp.id, now.idps]).toEqual([old, [key, old]]);
     // Control: one that the charter does not name at all.
     expect(await isOther(made, { ...now, idps: [key] })).toBe(true);
+  });
+});
+
+describe('a controller whose charter.jws is a copy of before', () => {
+  it.each<[string, (made: ProjectFolder) => Promise<unknown>]>([
+    ['the key that it names then', async () => {}],
+    // Signed on the copy, it has the epoch of the one in force.
+    [
+      'another charter of the same epoch',
+      (made) => rotateTrusted(made, { add: [testKey('t').id], remove: [] }),
+    ],
+  ])('does not go on with %s: the journal has the charter in force', async (_what, change) => {
+    const made = await project();
+    const file = join(made.dir, 'charter.jws');
+    const copy = await readFile(file);
+    const { key } = await rotateController(made);
+    await (await loopbackController(await openProjectFolder(made.dir))).close();
+    const inForce = await readFile(file, 'utf8');
+    await writeFile(file, copy);
+    await change(made);
+    await (await loopbackController(await openProjectFolder(made.dir))).close();
+    expect(await readFile(file, 'utf8')).toBe(inForce);
+    expect((await openProjectFolder(made.dir)).controller.id).toBe(key);
+    // Control: a newer one stays.
+    await rotateTrusted(await openProjectFolder(made.dir), { add: [testKey('t').id], remove: [] });
+    const newer = await readFile(file, 'utf8');
+    await (await loopbackController(await openProjectFolder(made.dir))).close();
+    expect(await readFile(file, 'utf8')).toBe(newer);
   });
 });
