@@ -39,6 +39,7 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['PROJECT_', exits.usage],
   ['CHARTER_NEEDS_ROOT', exits.usage],
   ['TRUSTED_KEY_NOT_APART', exits.usage],
+  ['TRUSTED_KEY_NOT_NAMED', exits.usage],
   ['IDPS_FULL', exits.usage],
   ['REVOCATION_', exits.usage],
   ['REVOCATION_NO_ANSWER', exits.cannot],

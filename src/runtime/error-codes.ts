@@ -68,6 +68,8 @@ const runtimeErrors = {
     'The controller has not run yet, so a ticket could not say where it is. Start it first: `quorate controller`.',
   TRUSTED_KEY_NOT_APART:
     'The key is that of the controller, the identity provider or the log, which a trusted worker checks. It needs a key of its own: `quorate key` on its host prints it.',
+  TRUSTED_KEY_NOT_NAMED:
+    'The charter names no trusted worker with the key that is to be removed; the hint lists those it names.',
   TRY_HOST_TOO_SMALL:
     'The job asks for more than this whole host has. Try it on a larger one, or ask for less under `limits` in `quorate.yaml`.',
   TRY_NO_PROJECT:

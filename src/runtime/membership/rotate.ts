@@ -51,7 +51,7 @@ export async function dropOldIdps(folder: ProjectFolder): Promise<{ before: Char
 }
 
 /**
- * Names trusted workers, and leaves others out. Errors: `TRUSTED_KEY_NOT_APART`, `TRUSTED_KEY_NOT_IN_CHARTER`,
+ * Names trusted workers, and leaves others out. Errors: `TRUSTED_KEY_NOT_APART`, `TRUSTED_KEY_NOT_NAMED`,
  * `CHARTER_NEEDS_ROOT`, `DOC_…`, `HOME_UNWRITABLE`.
  */
 export async function rotateTrusted(
@@ -62,7 +62,7 @@ export async function rotateTrusted(
   for (const key of add) checkApart(before, key);
   const unknown = remove.find((key) => !before.trusted.includes(key));
   if (unknown !== undefined)
-    throw new QuorateError('TRUSTED_KEY_NOT_IN_CHARTER', `the charter names no trusted worker ${unknown}`, {
+    throw new QuorateError('TRUSTED_KEY_NOT_NAMED', `the charter names no trusted worker ${unknown}`, {
       hint: `It names: ${before.trusted.join(', ') || 'none'}.`,
     });
   const trusted = [...new Set([...before.trusted, ...add])].filter((key) => !remove.includes(key));

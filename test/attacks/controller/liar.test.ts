@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +12,16 @@ import { protocols } from '../../../src/core/wire/protocols.ts';
 import { type Mesh, openMesh } from '../../../src/mesh/index.ts';
 import { type Client, openClient, type TimedProgress } from '../../../src/runtime/client/client.ts';
 import { openHome } from '../../../src/runtime/membership/home.ts';
-import { cidOf, idp, makeCharter, makeGrant, policy, project, root } from '../../support/documents.ts';
+import {
+  cidOf,
+  controller,
+  idp,
+  makeCharter,
+  makeGrant,
+  policy,
+  project,
+  root,
+} from '../../support/documents.ts';
 
 /** Clears the screen and writes what the attacker likes; in C1 as well, and turns the reading order. */
 const draws = '\u001b[2J\u001b[1;1Htrusted bafy…good\n\u009b2Jx\u202e';
@@ -44,7 +52,7 @@ let client: Client;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'quorate-liar-'));
   const listen = ['/ip4/127.0.0.1/tcp/0'];
-  liar = await openMesh({ key: randomBytes(32), listen, bootstrap: [], topics: [], role: 'node' });
+  liar = await openMesh({ key: controller.seed, listen, bootstrap: [], topics: [], role: 'node' });
   liar.handle(
     protocols.api,
     async (channel) => {
