@@ -1,11 +1,11 @@
-import { codeOf } from '../../../src/core/errors.ts';
+import { codeOf, QuorateError } from '../../../src/core/errors.ts';
 import type { Channel, Dial } from '../../../src/core/sessions/ports.ts';
 import { RevocationBook, type StoredRevocations } from '../../../src/core/sessions/revocation-book.ts';
 import { revocationServer } from '../../../src/core/sessions/revocation-exchange.ts';
 import type { WitnessState } from '../../../src/core/sessions/worker/checkpoint-book.ts';
 import { LogWitness } from '../../../src/core/sessions/worker/log-witness.ts';
 import { Neighbours } from '../../../src/core/sessions/worker/neighbours.ts';
-import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
+import type { Accepts, WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
 import { RevocationFeed } from '../../../src/core/sessions/worker/revocation-feed.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
 import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../../src/core/transparency/index.ts';
@@ -62,6 +62,9 @@ export class WitnessBench {
   stored: WitnessState | undefined;
   storedEvidence: StoredRevocations | undefined;
   readonly gossiped: string[] = [];
+  /** By topic: what it makes of a message. */
+  readonly accepts = new Map<string, Accepts>();
+  isDiskFull = false;
   revocations!: RevocationBook;
   feed!: RevocationFeed;
   charter = '';
@@ -91,6 +94,7 @@ export class WitnessBench {
     this.revocations = await RevocationBook.open(project, joseVerifier, {
       load: async () => this.storedEvidence,
       save: async (stored) => {
+        if (this.isDiskFull) throw new QuorateError('HOME_UNWRITABLE', 'the disk is full');
         this.storedEvidence = structuredClone(stored);
       },
     });
@@ -119,7 +123,7 @@ export class WitnessBench {
         },
       },
       revocations: this.revocations,
-      subscribe: () => {},
+      subscribe: (topic: string, accepts: Accepts) => void this.accepts.set(topic, accepts),
       publish: async (topic: string) => void this.gossiped.push(topic),
       tell: (_level: string, _kind: string, says: string, data?: { code?: unknown }) =>
         this.told.push({ code: data?.code, says }),

@@ -3,6 +3,7 @@ import { type Ack, leaves, openMessage, signMessage } from '../../../src/core/do
 import { workerSessionLimits } from '../../../src/core/sessions/worker/limits.ts';
 import { addWitness, openCheckpoint } from '../../../src/core/transparency/index.ts';
 import { checkEquivocation } from '../../../src/core/trust/index.ts';
+import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { topics } from '../../../src/core/wire/protocols.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { codeOf } from '../../runtime/support.ts';
@@ -162,6 +163,25 @@ describe('a worker as a witness', () => {
       await pass();
       expect(bench.witness.trouble).toBeNull();
     });
+  });
+
+  it('blames nobody for evidence that it cannot keep itself', async () => {
+    const [log, other] = [honest(), forked()];
+    const finder = await WitnessBench.open(log, 'finder');
+    await finder.witness.see(await log.note(8));
+    await codeOf(async () => finder.witness.see(await other.note(8)));
+    const equivocation = finder.revocations.equivocations[0]?.raw ?? '';
+    const judge = async (isDiskFull: boolean, notice: object) => {
+      const bench = await WitnessBench.open(log);
+      bench.isDiskFull = isDiskFull;
+      bench.feed.start(() => true);
+      return bench.accepts.get(topics.equivocations(project))?.('finder', encodeMessage(notice));
+    };
+    expect(await judge(true, { equivocation })).toBe('ignore');
+    // Control: what holds is passed on, and who sends nonsense is not listened to.
+    expect(await judge(false, { equivocation })).toBe(true);
+    expect(await judge(false, { equivocation: '{}' })).toBe(false);
+    expect(await judge(false, { nonsense: true })).toBe(false);
   });
 
   it('has no evidence to show where a proof only fails', async () => {

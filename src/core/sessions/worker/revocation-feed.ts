@@ -127,13 +127,19 @@ export class RevocationFeed {
     const { credentials, revocations } = this.#ports;
     if (revocations.equivocationOf(credentials.charter.log) !== undefined) return 'ignore';
     if (!this.#hasTurn(author)) return 'ignore';
+    let equivocation: string;
     try {
-      const { equivocation } = decodeMessage(data, equivocationNoticeSchema, 'a notice of evidence');
+      ({ equivocation } = decodeMessage(data, equivocationNoticeSchema, 'a notice of evidence'));
+    } catch {
+      return false;
+    }
+    try {
       const list = { charters: [], revocations: [], equivocations: [equivocation] };
       const { found, refused } = await this.#learn(list);
       return refused.length > 0 ? false : found.length > 0 || 'ignore';
     } catch {
-      return false;
+      // It could not be kept here, for which nobody else is to blame.
+      return 'ignore';
     }
   }
 
