@@ -124,9 +124,7 @@ describe('trusted workers', () => {
     const made = await project();
     const add = (key: string) => codeOf(() => rotateTrusted(made, { add: [key], remove: [] }));
     expect(await add(made.controller.id)).toBe('TRUSTED_KEY_NOT_APART');
-    expect(await codeOf(() => rotateTrusted(made, { add: [], remove: [a] }))).toBe(
-      'TRUSTED_KEY_NOT_NAMED',
-    );
+    expect(await codeOf(() => rotateTrusted(made, { add: [], remove: [a] }))).toBe('TRUSTED_KEY_NOT_NAMED');
   });
 });
 
