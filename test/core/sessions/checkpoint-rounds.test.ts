@@ -446,25 +446,48 @@ describe('a verdict that waits for witnesses', () => {
     expect(await look()).toBe('trusted');
   });
 
-  it('counts the line of a worker from before a restart, whenever that comes back', async () => {
+  it.each([
+    ['the grant of then', 0],
+    ['one that was given later', 180_000],
+  ])(
+    'counts a worker that signed before a restart and comes back with %s, whenever that is',
+    async (_, ms) => {
+      const { bench, rounds, look } = await waiting();
+      await rounds.answer('dan');
+      await rounds.pass(5_000);
+      await bench.restart();
+      bench.drive(ms);
+      if (ms > 0) await bench.enrol('dan');
+      rounds.fresh();
+      await rounds.start();
+      bench.present('eve');
+      await rounds.answer('eve');
+      await rounds.pass(60_000);
+      expect(await look()).toBeNull();
+      bench.present('dan');
+      await rounds.answer('dan');
+      await rounds.pass(60_000);
+      expect(await look()).toBe('trusted');
+      // Said again it changes nothing, and is not reported again.
+      const reported = rounds.ended.length;
+      await rounds.answer('dan');
+      await rounds.pass(60_000);
+      expect(rounds.ended).toHaveLength(reported);
+    },
+  );
+
+  it('counts another host of an operator whose first one signed before a restart, and is gone', async () => {
     const { bench, rounds, look } = await waiting();
     await rounds.answer('dan');
     await rounds.pass(5_000);
     await bench.restart();
     rounds.fresh();
     await rounds.start();
-    bench.present('eve');
+    await bench.enrol('dan.2', { operator: 'dan', invite: nonceOf('another host') });
+    bench.present('eve', 'dan.2');
     await rounds.answer('eve');
-    await rounds.pass(60_000);
-    expect(await look()).toBeNull();
-    bench.present('dan');
-    await rounds.answer('dan');
+    await rounds.answer('dan.2');
     await rounds.pass(60_000);
     expect(await look()).toBe('trusted');
-    // Said again it changes nothing, and is not reported again.
-    const reported = rounds.ended.length;
-    await rounds.answer('dan');
-    await rounds.pass(60_000);
-    expect(rounds.ended).toHaveLength(reported);
   });
 });

@@ -63,7 +63,7 @@ export interface MemberLine extends Witness {
   operator: string;
   isTrusted: boolean;
   line: string;
-  /** Under which it signed; undefined for a line of the life before, until its worker is here again. */
+  /** Under which it signed; undefined for a line of the life before. */
   grant: Verified<Grant> | undefined;
 }
 
@@ -253,7 +253,7 @@ export class CheckpointRounds {
     const { machine, signing, clock } = this.#ports;
     const round = this.#round;
     if (round === undefined || round.size !== size) return;
-    if (round.answered.has(peer)) return this.#isBack(round, peer);
+    if (hasAnswered(round, peer)) return;
     const opened = await openWitnessLine(round.base, line, signing.documents.verifier);
     if (opened?.witness !== peer)
       throw new QuorateError('WITNESS_SENDER_MISMATCH', 'a witness line is sent by the key that signed it');
@@ -263,23 +263,20 @@ export class CheckpointRounds {
         `the witness line is ${Math.round(opened.time - clock.now() / 1000)} s from the clock of the controller`,
       );
     const member = machine.state.presence.workers.get(peer);
-    if (member === undefined || round.answered.has(peer)) return;
+    if (member === undefined || hasAnswered(round, peer)) return;
     round.answered.add(peer);
     const isTrusted = member.role === 'trusted-worker';
+    // This one counts with a grant that was good when it was made; of the life before no grant is known.
+    round.members = round.members.filter(
+      (one) =>
+        one.grant !== undefined ||
+        (one.witness !== peer && (isTrusted || one.isTrusted || one.operator !== member.operator)),
+    );
     if (this.#makeRoom(round, member.operator, isTrusted, line.length)) {
       round.members.push({ ...opened, operator: member.operator, isTrusted, line, grant: member.grant });
       this.#grown(round);
     }
     this.settle();
-  }
-
-  /** Its line of the life before counts with the grant that it shows now. */
-  #isBack(round: Round, peer: string): void {
-    const line = round.members.find(({ witness }) => witness === peer);
-    const grant = this.#ports.machine.state.presence.workers.get(peer)?.grant;
-    if (line === undefined || line.grant !== undefined || grant === undefined) return;
-    line.grant = grant;
-    this.#grown(round);
   }
 
   /** Whether a line of this operator is wanted, and has room. One of a trusted worker takes that of another. */
@@ -377,6 +374,11 @@ export class CheckpointRounds {
     const { clock, tell } = this.#ports;
     if (!clock.closing) tell('warn', 'checkpoint', says);
   }
+}
+
+/** Whether this worker's line is there, or none is wanted. One of the life before is asked for again. */
+function hasAnswered({ answered, members }: Round, peer: string): boolean {
+  return answered.has(peer) && !members.some((one) => one.witness === peer && one.grant === undefined);
 }
 
 function witnessed({ size, root, base, members, outside }: Round): WitnessedCheckpoint {
