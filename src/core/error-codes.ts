@@ -148,7 +148,7 @@ const coreErrors = {
   LOGS_WORKER_UNKNOWN:
     'No worker that built this job belongs to an operator of that name, or has an id that ends so. The hint lists them; `quorate show` lists them, too.',
   LOG_BEHIND_CHECKPOINT:
-    "The controller's journal gives another log than the one whose checkpoint it signed last: the journal is an older copy. It does not start, since its log would tell two stories. Put back the journal that belongs to `.quorate/checkpoint.txt`; where it is lost, the root names another controller key, and the project goes on under a new log.",
+    "The controller's journal gives another log than the one whose checkpoint it signed last: the journal is an older copy. It does not start, since its log would tell two stories. Put back the journal that belongs to `.quorate/checkpoint.txt`; where it is lost, name another controller key (`quorate rotate controller`), and the project goes on under a new log. Each trusted worker then refuses it until its owner removes `log-PROJECT.txt` from its home folder.",
   LOG_ENTRY_TWICE: 'The bundle proves one log entry twice.',
   LOG_EQUIVOCATED:
     "The project's log key signed two stories, and there is evidence that anybody can check (`quorate verify --equivocation`). Nothing under that key counts. The owner must find out who used the key, and name another one in the charter.",

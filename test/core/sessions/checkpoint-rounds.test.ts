@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { nonceOf } from '../../../simulations/paperwork.ts';
 import type { ControllerEffect, ControllerEvent } from '../../../src/core/controller/events.ts';
+import type { Signer } from '../../../src/core/documents/index.ts';
 import { documentLimits } from '../../../src/core/documents/limits.ts';
 import {
   CheckpointRounds,
@@ -32,6 +33,9 @@ class Rounds {
   readonly present: string[] = [];
   saved: string | undefined;
   closing = false;
+  /** The controller's of the project where absent. */
+  signer: Signer | undefined;
+  retired: readonly Signer[] = [];
   outside: ExternalWitness[] = [];
   rounds: CheckpointRounds;
   #ms = 0;
@@ -50,9 +54,9 @@ class Rounds {
     const ports = {
       project: bench.paper.project,
       machine: bench.controller,
-      retired: [],
+      retired: this.retired,
       signing: {
-        signer: bench.paper.controller,
+        signer: this.signer ?? bench.paper.controller,
         documents: { verifier: bench.paper.keys.verifier },
       },
       clock: {
@@ -369,6 +373,26 @@ describe('rounds of checkpoints', () => {
     // Control: the one that belongs to it.
     rounds.fresh();
     await rounds.rounds.load();
+  });
+
+  it('begin on such a journal under another key, which is the way out where the right one is lost', async () => {
+    const rounds = await roundsOf('ada');
+    const older = await projectOf();
+    const restored = new Rounds(older);
+    restored.saved = rounds.saved;
+    restored.signer = older.paper.keys.signer('the next controller');
+    restored.retired = [older.paper.controller];
+    restored.fresh();
+    await restored.start();
+    expect(restored.told).toEqual([expect.stringContaining('begins anew')]);
+    expect(restored.pushed).toHaveLength(1);
+    // Control: its own next start is held to what it signed.
+    await older.enrol('cy');
+    await restored.pass(10_000);
+    const lost = new Rounds(await projectOf());
+    lost.saved = restored.saved;
+    lost.signer = restored.signer;
+    await expect(lost.fresh().load()).rejects.toEqual(code('LOG_BEHIND_CHECKPOINT'));
   });
 });
 

@@ -126,7 +126,13 @@ export class CheckpointRounds {
     for (const { id } of retired) opened ??= await this.#openOf(note, id);
     if (opened === undefined) return;
     const { size, root, witnesses } = opened;
-    if (size > log.size || log.root(size) !== root)
+    const goesOn = size <= log.size && log.root(size) === root;
+    // The way out where the journal is lost: under a key of its own no log contradicts another.
+    if (!goesOn && !isOurs)
+      return this.#warn(
+        `the log of ${log.size} entries does not go on from the ${size} that the key before signed; it begins anew under this one`,
+      );
+    if (!goesOn)
       throw new QuorateError(
         'LOG_BEHIND_CHECKPOINT',
         `the journal gives a log of ${log.size} entries, which is not the one whose first ${size} were signed`,
