@@ -1,5 +1,6 @@
 import type { Handled } from '../src/core/durability.ts';
 import { codeOf, messageOf } from '../src/core/errors.ts';
+import { limits } from '../src/core/limits.ts';
 import { type EventLog, Loop, type Machine } from '../src/core/sessions/loop.ts';
 import type { Channel, Clock, Documents, Signing } from '../src/core/sessions/ports.ts';
 import type { Keys } from './keys.ts';
@@ -178,8 +179,10 @@ export abstract class Process<
 
   start(): void {
     if (this.up) return;
-    // A clock that is ahead at a start was never wrong, as far as a node can know.
-    this.#clockOffMs = Math.min(0, this.#clockOffMs);
+    // A clock that is ahead at a start, or behind and later than the journal, was never wrong, as far as a node can know.
+    const last = this.#journal.events.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
+    const isBehind = last - (this.around.time.now + this.#clockOffMs) > limits.clockSkewSeconds * 1000;
+    if (this.#clockOffMs > 0 || !isBehind) this.#clockOffMs = 0;
     this.up = true;
     const n = ++this.life;
     const { time, trace } = this.around;

@@ -1,4 +1,4 @@
-import { isTrustedSlot } from '../../src/core/documents/index.ts';
+import { idOf, isTrustedSlot, leaves } from '../../src/core/documents/index.ts';
 import { verifyBundle } from '../../src/core/trust/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
@@ -8,29 +8,36 @@ import { type Checker, Violation } from '../observer.ts';
  */
 export function evidence(): Checker {
   const invariant = 'evidence';
-  const acknowledged = new Map<string, string[]>();
+  /** Places in the log, by receipt, by run. */
+  const acknowledged = new Map<string, Map<string, number>>();
   return {
     invariant,
     async observe(seen, truth) {
       if (seen.kind === 'handled' && seen.event.kind === 'receipt') {
         const { receipt } = seen.event;
-        const acked = seen.effects.some((e) => e.kind === 'reply' && e.reply.kind === 'ack');
+        const ack = seen.effects.flatMap((e) =>
+          e.kind === 'reply' && e.reply.kind === 'ack' ? [e.reply.ack] : [],
+        )[0];
         const { lease } = receipt.payload.predicate.quorate_receipt;
         const run = seen.state.index.receiptOf(lease)?.run;
-        if (acked && run !== undefined) {
-          const known = acknowledged.get(run.id) ?? [];
-          if (!known.includes(receipt.id)) acknowledged.set(run.id, [...known, receipt.id]);
+        if (ack !== undefined && run !== undefined) {
+          const known = acknowledged.get(run.id) ?? new Map<string, number>();
+          acknowledged.set(run.id, known.set(receipt.id, ack.index));
         }
       }
       if (seen.kind !== 'published') return;
-      const { level, receipts, policy, outcome } = seen.verdict.predicate.quorate_verdict;
+      const { job, level, receipts, policy, outcome } = seen.verdict.predicate.quorate_verdict;
       const listed = receipts.map(({ receipt }) => receipt);
-      const dropped = (acknowledged.get(seen.run) ?? []).filter((receipt) => !listed.includes(receipt));
-      // An agreed verdict stands as published; a later receipt is in the next verdict.
+      // A verdict stands as it was made, also where its bundle is made again; a later receipt is in the next one.
+      const own = leaves.verdict(idOf(seen.verdict), job);
+      const at = seen.bundle.entries.find(({ leaf }) => leaf === own)?.index ?? Number.POSITIVE_INFINITY;
+      const dropped = [...(acknowledged.get(seen.run) ?? [])].filter(
+        ([receipt, index]) => index < at && !listed.includes(receipt),
+      );
       if (dropped.length > 0)
         throw new Violation(invariant, `the verdict leaves out ${dropped.length} receipt(s)`);
       if (level === 'trusted' && policy.cosign === 'required') {
-        const own = receipts.some(
+        const built = receipts.some(
           (line) =>
             isTrustedSlot(line.slot) &&
             truth.personOf(line.worker) === 'owner' &&
@@ -38,7 +45,8 @@ export function evidence(): Checker {
             outcome?.kind === 'exit' &&
             line.outcome.artifact === outcome.artifact,
         );
-        if (!own) throw new Violation(invariant, 'trusted without the trusted worker having built the same');
+        if (!built)
+          throw new Violation(invariant, 'trusted without the trusted worker having built the same');
       }
       // A run that expired before any receipt has no evidence and claims nothing.
       if (level === 'disputed' && receipts.length === 0) return;
