@@ -1,8 +1,9 @@
 import type { ControllerEffect, ControllerEvent, Timings } from '../src/core/controller/events.ts';
 import type { Controller } from '../src/core/controller/machine.ts';
-import { decodeBundle } from '../src/core/documents/index.ts';
+import { decodeBundle, sha256Hex } from '../src/core/documents/index.ts';
 import { codeOf, messageOf } from '../src/core/errors.ts';
 import { bundleServer } from '../src/core/sessions/bundle-exchange.ts';
+import { CheckedBundles } from '../src/core/sessions/controller/checked-bundles.ts';
 import { ControllerSessions } from '../src/core/sessions/controller/controller-sessions.ts';
 import type { ControllerPorts } from '../src/core/sessions/controller/ports.ts';
 import { StoredEvidence } from '../src/core/sessions/controller/stored-evidence.ts';
@@ -92,11 +93,16 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     if (!life.alive()) return;
     this.id = this.#paper.controller.id;
     const keys = { controller: this.id, idp: this.#paper.idp.id };
-    const sessions = new ControllerSessions(this.#ports(life, logEvidence));
-    const bundles = bundleServer({
-      get: async (which) => this.#bundles.get(which),
-      size: async (which) => this.#bundles.get(which)?.length,
-    });
+    const ports = this.#ports(life, logEvidence);
+    const sessions = new ControllerSessions(ports);
+    const stored = {
+      get: async (which: string) => this.#bundles.get(which),
+      size: async (which: string) => this.#bundles.get(which)?.length,
+      drop: async (which: string) => void this.#bundles.delete(which),
+    };
+    const bundles = bundleServer(
+      new CheckedBundles(ports, stored, (text) => sha256Hex(new TextEncoder().encode(text))),
+    );
     this.#sessions = sessions;
     this.#served = new Map([...sessions.served, bundles].map((served) => [served.protocol, served]));
     this.#life = life;

@@ -6,6 +6,8 @@ const coreErrors = {
   ARTIFACT_REVOKED: 'The artifact was revoked; the message says from when and why. Do not use it.',
   BUNDLE_BUSY:
     'Too many large bundles are being sent at once. Try again in a moment, or ask another peer that has the artifact.',
+  BUNDLE_DAMAGED:
+    'The file of a bundle on the controller is not the one that was stored: the disk damaged it, or `bundles/` is an older copy. The controller has removed it and serves none in its place. Restart the controller: it makes the bundle again from its journal.',
   BUNDLE_NOT_FOUND:
     'The controller has no bundle for what was asked: the CID is wrong, or its job has no verdict yet.',
   CANCEL_PUBLISHER_MISMATCH:

@@ -26,6 +26,7 @@ const statusOf: Record<string, number> = {
   HTTP_BODY_NOT_ALLOWED: 413,
   HTTP_TOO_MANY_REQUESTS: 429,
   HTTP_BUSY: 503,
+  BUNDLE_DAMAGED: 503,
 };
 
 /**

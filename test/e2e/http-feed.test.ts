@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Inside } from './support/inside.ts';
@@ -59,5 +59,17 @@ describe('a controller with an HTTP feed', () => {
     expect(bundle).toMatchObject({ verdict: expect.any(String) });
     const car = await fetch(`${url}/ipfs/${String(artifact)}?format=car`);
     expect(Buffer.from(await car.arrayBuffer()).includes('echo remote')).toBe(true);
+
+    // Its disk damages it.
+    const file = join(cluster.projectDir, '.quorate', 'bundles', `${run.run}.json`);
+    await writeFile(file, (await readFile(file, 'utf8')).replace('"v":1', '"v":2'));
+    const refused = await until('the refusal', async () => {
+      const answer = await fetch(`${url}/v1/${cluster.project}/bundle/${run.run}`);
+      return !answer.ok && answer.json();
+    });
+    expect(refused).toMatchObject({ error: { code: 'BUNDLE_DAMAGED' } });
+    const told = await cluster.control.event('bundle');
+    expect(told).toMatchObject({ data: { code: 'BUNDLE_DAMAGED', run: run.run } });
+    await expect(readFile(file)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });

@@ -100,8 +100,8 @@ export type ControllerEvent =
   | { kind: 'cosign-refused'; run: string; worker: string; verdict?: string; code: string; message: string }
   /** Witnesses signed this checkpoint, whose root is in hexadecimal; `verdict`: id of the one that waits for them. */
   | { kind: 'witnessed'; run: string; verdict: string; root: string; log: WitnessedLog }
-  /** The bundle of this verdict, an id, is stored and was published. */
-  | { kind: 'stored'; run: string; verdict: string }
+  /** The bundle of this verdict, an id, is stored and was published. `sha256`: of its text; absent in older journals. */
+  | { kind: 'stored'; run: string; verdict: string; sha256?: string }
   | { kind: 'revoke'; token: string; revocation: Verified<Revocation> }
   /** `which` as in `findRun`; `by` is the key that asks, proven by its connection. */
   | { kind: 'cancel'; token: string; which: string; by: string; reason: string }

@@ -242,13 +242,15 @@ function started(transition: Transition, event: EventOf<'started'>): void {
 }
 
 /** The bundle of a run's last verdict is stored; that of an earlier one changes nothing. */
-function stored(transition: Transition, { run: id, verdict }: EventOf<'stored'>): void {
+function stored(transition: Transition, { run: id, verdict, sha256 }: EventOf<'stored'>): void {
   const { state } = transition;
   const known = state.index.get(id);
   const last = known === undefined ? null : publishedOf(known);
   // One that is said again is taken: a bundle may have been lost and made again.
   if (last?.verdict.id !== verdict) return unchanged(transition);
   state.unstored.delete(id);
+  if (sha256 === undefined) state.bundles.delete(id);
+  else state.bundles.set(id, sha256);
   const run = state.runs.get(id);
   if (run !== undefined) retire(transition, run);
 }

@@ -160,6 +160,8 @@ export interface ControllerState {
   index: RunIndex<Run>;
   /** Runs whose last published verdict may not be stored yet. */
   unstored: Set<string>;
+  /** Hexadecimal sha256 of the bundle that was stored last, by run. */
+  bundles: Map<string, string>;
   /** Offers that still take claims: offer id to run id. */
   offers: Map<string, string>;
   /** Live leases and those kept for co-signing: lease id to run id. */
@@ -185,6 +187,7 @@ export function newState(id: string, idp: string): ControllerState {
     finished: new Map(),
     index: new RunIndex(),
     unstored: new Set(),
+    bundles: new Map(),
     offers: new Map(),
     leases: new Map(),
   };

@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bundleServer, requestBundle } from '../../core/sessions/bundle-exchange.ts';
+import { bundleServer, requestBundle, type StoredBundles } from '../../core/sessions/bundle-exchange.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import { readOptional, writeAtomicAs } from '../node/files.ts';
 import { meshDial } from '../node/ports.ts';
@@ -88,7 +88,7 @@ function verdictIn(text: string): { level?: string; request?: string; job?: stri
 const levelIn = (text: string): string | undefined => verdictIn(text)?.level;
 
 /** Serves bundles on the mesh, see `bundleServer`. */
-export function serveBundles(mesh: Mesh, bundles: Bundles, bytesMax?: number): void {
+export function serveBundles(mesh: Mesh, bundles: StoredBundles, bytesMax?: number): void {
   const { protocol, session, options } = bundleServer(bundles, bytesMax);
   mesh.handle(protocol, session, options);
 }

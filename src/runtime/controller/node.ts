@@ -1,8 +1,10 @@
+import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { type ControllerEffect, type ControllerEvent, defaultTimings } from '../../core/controller/events.ts';
 import { Controller } from '../../core/controller/machine.ts';
 import { messageOf } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
+import { CheckedBundles } from '../../core/sessions/controller/checked-bundles.ts';
 import { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
 import { StoredEvidence } from '../../core/sessions/controller/stored-evidence.ts';
 import { Loop } from '../../core/sessions/loop.ts';
@@ -217,7 +219,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
     sessions.start();
     for (const { protocol, session, options: bounds } of sessions.served)
       mesh.handle(protocol, session, bounds);
-    serveBundles(mesh, bundles);
+    const served = new CheckedBundles(context, bundles, (text) => hash('sha256', text));
+    serveBundles(mesh, served);
     serveArtifacts(context);
     closers.push(mesh.joinProject(folder.project));
     await mesh.provide(projectRendezvous(folder.project)).catch((error) => {
@@ -247,7 +250,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       id: folder.controller.id,
       project: folder.project,
       addresses: () => mesh.addresses(),
-      view: publicView({ ...context, logEvidence }, sessions, bundles),
+      view: publicView({ ...context, logEvidence }, sessions, served),
       tellFeed: (urls) => {
         feedUrls = urls.slice(0, limits.feedUrlsMax);
       },

@@ -3,6 +3,7 @@ import { summaryOfRevoked } from '../../core/controller/view.ts';
 import { artifactOf } from '../../core/documents/index.ts';
 import type { RevocationList } from '../../core/judge/index.ts';
 import { limits } from '../../core/limits.ts';
+import type { StoredBundles } from '../../core/sessions/bundle-exchange.ts';
 import { offersAfter } from '../../core/sessions/controller/backlog-pass.ts';
 import type { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
 import { knownTo } from '../../core/sessions/controller/known.ts';
@@ -10,7 +11,6 @@ import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
 import type { CheckpointNotice, OfferNotice, VerdictNotice } from '../../core/wire/messages.ts';
 import type { Store } from '../../store/index.ts';
 import { encodeCar } from '../../transfer/index.ts';
-import type { Bundles } from '../artifacts/bundles.ts';
 import type { ControllerContext } from './context.ts';
 
 /** What a controller shows to anybody who asks, besides its protocols: the same documents, each of which proves itself. */
@@ -26,7 +26,7 @@ export interface PublicView {
   revocations(): RevocationList;
   /** The current one, with its witnesses; undefined before there is one. */
   checkpoint(): CheckpointNotice | undefined;
-  /** Of a run, a job or an artifact. */
+  /** Of a run, a job or an artifact. Errors: `BUNDLE_DAMAGED`. */
   bundle(which: string): Promise<string | undefined>;
   /** A public block's verified bytes. */
   block(cid: string): Promise<Uint8Array | undefined>;
@@ -37,7 +37,7 @@ export interface PublicView {
 export function publicView(
   { folder, machine, store, logEvidence }: ControllerContext & { logEvidence: RevocationBook },
   { backlog, checkpoints }: Pick<ControllerSessions, 'backlog' | 'checkpoints'>,
-  bundles: Pick<Bundles, 'get'>,
+  bundles: Pick<StoredBundles, 'get'>,
 ): PublicView {
   const { state } = machine;
   return {

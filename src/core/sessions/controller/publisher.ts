@@ -3,8 +3,8 @@ import type { BundleDraft, ControllerEffect } from '../../controller/events.ts';
 import type { RunFacts } from '../../controller/facts.ts';
 import { type ControllerState, publishedOf } from '../../controller/state.ts';
 import { provingRun } from '../../controller/view.ts';
-import { artifactOf, encodeJob, idOf, type Offer, signMessage } from '../../documents/index.ts';
-import { fromUtf8 } from '../../text.ts';
+import { artifactOf, encodeJob, idOf, type Offer, sha256Hex, signMessage } from '../../documents/index.ts';
+import { fromUtf8, toUtf8 } from '../../text.ts';
 import { revokedBy, sayRevoked } from '../../trust/index.ts';
 import {
   type CheckpointNotice,
@@ -91,7 +91,8 @@ export class Publisher {
       const about = { run: runId, job, level: stored.notice.level, artifact };
       tell('info', 'verdict', `${known.job.name}: ${stored.notice.level}`, about);
     }
-    dispatch({ kind: 'stored', run: runId, verdict: stored.verdict });
+    const sha256 = sha256Hex(toUtf8(stored.text));
+    dispatch({ kind: 'stored', run: runId, verdict: stored.verdict, sha256 });
     if (stored.isNew && stored.notice.artifact !== null && stored.notice.level !== 'disputed')
       await announce(stored.notice.artifact);
   }
@@ -99,7 +100,7 @@ export class Publisher {
   /** Undefined where the documents are gone: its bundle is stored. */
   async #store(
     runId: string,
-  ): Promise<{ verdict: string; notice: VerdictNotice; isNew: boolean } | undefined> {
+  ): Promise<{ verdict: string; text: string; notice: VerdictNotice; isNew: boolean } | undefined> {
     const { machine, bundles, project } = this.#ports;
     const draft = publishedParts(machine.state, runId);
     if (draft === undefined) return undefined;
@@ -109,11 +110,11 @@ export class Publisher {
     const verdict = idOf(draft.verdict);
     const before = await bundles.get(runId);
     if (before !== undefined && holdsVerdict(before, verdict, cosignerOf(draft)))
-      return { verdict, notice, isNew: false };
+      return { verdict, text: before, notice, isNew: false };
     const bundle = await assembleBundle(draft, project, signerOf(this.#ports, draft.controller));
     const proves = artifact !== null && provingRun(machine.state, artifact)?.id === runId;
     await bundles.put({ run: runId, job, artifact: proves ? artifact : null }, bundle);
-    return { verdict, notice, isNew: true };
+    return { verdict, text: bundle, notice, isNew: true };
   }
 
   /** Bundles are assembled one after the other: many may be missing at a start. */

@@ -1,0 +1,105 @@
+import type { RunFacts } from '../../controller/facts.ts';
+import { publishedOf } from '../../controller/state.ts';
+import { provingRun } from '../../controller/view.ts';
+import { artifactOf } from '../../documents/index.ts';
+import { QuorateError } from '../../errors.ts';
+import type { StoredBundles } from '../bundle-exchange.ts';
+import type { ControllerPorts } from './ports.ts';
+
+/** Where the bundles are. */
+interface Stored extends StoredBundles {
+  drop(which: string): Promise<void>;
+}
+
+/**
+ * The stored bundles of a controller, as they are served: each is compared with the hash that the journal has of it. One that is
+ * another is removed, so that the next start makes it again. Not compared are those whose verdict may not be stored yet, and
+ * those that were stored before the journal had hashes.
+ */
+export class CheckedBundles implements StoredBundles {
+  readonly #ports: Pick<ControllerPorts, 'machine' | 'tell'>;
+  readonly #stored: Stored;
+  readonly #sha256: (text: string) => string;
+  /** Names that were removed in this life; bounded by the files there were. */
+  readonly #removed = new Set<string>();
+
+  /** `sha256`: of the UTF-8 bytes, in hexadecimal; of up to `limits.bundleBytesMax` for every bundle that is asked for. */
+  constructor(
+    ports: Pick<ControllerPorts, 'machine' | 'tell'>,
+    stored: Stored,
+    sha256: (text: string) => string,
+  ) {
+    this.#ports = ports;
+    this.#stored = stored;
+    this.#sha256 = sha256;
+  }
+
+  size(which: string): Promise<number | undefined> {
+    return this.#stored.size(which);
+  }
+
+  /** Undefined where there is none. Errors: `BUNDLE_DAMAGED`. */
+  async get(which: string): Promise<string | undefined> {
+    let text = await this.#stored.get(which);
+    while (text !== undefined && !this.#isAsStored(which, text)) {
+      const before: string = text;
+      // It may have been replaced while it was read.
+      text = await this.#stored.get(which);
+      if (text === before) {
+        await this.#remove(which);
+        text = undefined;
+      }
+    }
+    if (text === undefined && this.#removed.has(which))
+      throw new QuorateError(
+        'BUNDLE_DAMAGED',
+        `the bundle of ${which} was damaged on the controller's disk`,
+        {
+          hint: 'The controller makes it again from its journal when it is started again: tell the owner of the project.',
+        },
+      );
+    return text;
+  }
+
+  #isAsStored(which: string, text: string): boolean {
+    const hashes = this.#hashesOf(which);
+    return hashes === undefined || hashes.includes(this.#sha256(text));
+  }
+
+  /** Of the bundles that may have this name; undefined where one is not known. */
+  #hashesOf(which: string): string[] | undefined {
+    const { state } = this.#ports.machine;
+    // Without a receipt there is no bundle.
+    const runs = this.#named(which).filter(({ receipts }) => receipts.length > 0);
+    const hashes = runs.flatMap((run) => {
+      const outcome = publishedOf(run)?.verdict.outcome;
+      if (outcome === undefined || state.unstored.has(run.id)) return [];
+      const names = [run.id, run.jobId, outcome === null ? '' : artifactOf(outcome)];
+      return (names.includes(which) && state.bundles.get(run.id)) || [];
+    });
+    return runs.length > 0 && hashes.length === runs.length ? hashes : undefined;
+  }
+
+  /** The run, those of the job, or those that had a verdict about the artifact. */
+  #named(which: string): RunFacts[] {
+    const { index } = this.#ports.machine.state;
+    const run = index.get(which);
+    return run === undefined ? index.beginning(which) : [run];
+  }
+
+  /** With that of the run whose bundle takes the name: a start looks for bundles by run. */
+  async #remove(which: string): Promise<void> {
+    const { machine, tell } = this.#ports;
+    const maker = provingRun(machine.state, which) ?? this.#named(which).at(-1);
+    for (const name of new Set([which, ...(maker === undefined ? [] : [maker.id])])) {
+      this.#removed.add(name);
+      await this.#stored.drop(name);
+    }
+    tell(
+      'warn',
+      'bundle',
+      `the bundle of ${which} is not the one that was stored: its file was damaged, or put back from an older copy. It was removed, and is not served; restart the controller to have it made again from the journal`,
+      { code: 'BUNDLE_DAMAGED', which, ...(maker !== undefined && { run: maker.id }) },
+    );
+  }
+}
