@@ -1,4 +1,5 @@
 import { type Checker, Violation } from '../observer.ts';
+import { timings } from '../timings.ts';
 
 /** Heartbeats that were sent before a worker let its lease go arrive within this, but for the longest stall. */
 const delayMs = 30_000;
@@ -10,8 +11,8 @@ const delayMs = 30_000;
  */
 export function knownLeases(): Checker {
   const invariant = 'known leases';
-  /** Since when heartbeats come for a lease that its worker does not know, by lease. */
-  const unknownSince = new Map<string, number>();
+  /** Since when heartbeats come for a lease that its worker does not know, and the last of them, by lease. */
+  const unknown = new Map<string, { since: number; last: number }>();
   return {
     invariant,
     observe(seen, truth) {
@@ -26,11 +27,14 @@ export function knownLeases(): Checker {
       const behaviour = truth.behaviourOf(worker);
       if (behaviour !== 'honest' && behaviour !== 'slow') return;
       if (truth.holdsLease(worker, lease) !== false) {
-        unknownSince.delete(lease);
+        unknown.delete(lease);
         return;
       }
-      const since = unknownSince.get(lease) ?? truth.now;
-      unknownSince.set(lease, since);
+      const before = unknown.get(lease);
+      // After a silence they are those of another stream, whose lease may be on its way for as long again.
+      const goesOn = before !== undefined && truth.now - before.last <= timings.leaseSilenceMs;
+      const since = goesOn ? before.since : truth.now;
+      unknown.set(lease, { since, last: truth.now });
       if (truth.now - since > truth.stallMsMax + delayMs)
         throw new Violation(invariant, 'a worker sends heartbeats for a lease that it does not know');
     },
