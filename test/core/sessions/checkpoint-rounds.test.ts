@@ -375,6 +375,31 @@ describe('rounds of checkpoints', () => {
     await rounds.rounds.load();
   });
 
+  it.each(['at', 'keep'] as const)(
+    'nor on one that is older than what was signed between two rounds: %s',
+    async (what) => {
+      const rounds = await roundsOf('ada');
+      const older = await projectOf('ada');
+      const { size } = older.controller.state.log;
+      expect(rounds.rounds.current?.size).toBe(size);
+      // Control: nothing more was signed.
+      const restored = new Rounds(older);
+      restored.saved = rounds.saved;
+      await restored.rounds.load();
+      await rounds.bench.enrol('cy');
+      await rounds.rounds[what](size + 1);
+      const { saved } = rounds;
+      expect(saved).toContain(`\n${size + 1}\n`);
+      // The round of the smaller one ends, and what is smaller is signed again.
+      await rounds.answer('ada');
+      expect(rounds.ended).toHaveLength(1);
+      await rounds.rounds.at(size);
+      expect(rounds.saved).toBe(saved);
+      restored.saved = saved;
+      await expect(restored.rounds.load()).rejects.toEqual(code('LOG_BEHIND_CHECKPOINT'));
+    },
+  );
+
   it('begin on such a journal under another key, which is the way out where the right one is lost', async () => {
     const rounds = await roundsOf('ada');
     const older = await projectOf();

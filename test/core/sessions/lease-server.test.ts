@@ -44,7 +44,7 @@ class Line {
         }
       },
     } as unknown as ControllerPorts;
-    const server = new LeaseServer(ports, new Admission(ports), replies);
+    const server = new LeaseServer(ports, new Admission(ports), replies, { keep: async () => {} });
     const channel = {
       peer: bench.id(worker),
       closed: false,

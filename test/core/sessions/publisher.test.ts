@@ -56,10 +56,12 @@ class Desk {
       announce: async () => {},
       tell: () => {},
       clock: { closing: false },
+      checkpointFile: { save: async () => {} },
       dispatch: (event: ControllerEvent) => void this.bench.send(event),
     } as unknown as ControllerPorts;
-    const feed = new FeedServer(ports, new Admission(ports), new Map(), new CheckpointRounds(ports));
-    return new Publisher(ports, new Map(), feed);
+    const rounds = new CheckpointRounds(ports);
+    const feed = new FeedServer(ports, new Admission(ports), new Map(), rounds);
+    return new Publisher(ports, new Map(), feed, rounds);
   }
 
   /** The stored bundles as they are served in this life. */

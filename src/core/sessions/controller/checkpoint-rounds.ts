@@ -102,6 +102,8 @@ export class CheckpointRounds {
   /** By name: cancels the time at which it is asked again. */
   readonly #retries = new Map<string, () => void>();
   #saving: Promise<unknown> = Promise.resolve();
+  /** Size of the checkpoint in the file, under the present key. */
+  #kept = 0;
 
   constructor(ports: ControllerPorts) {
     this.#ports = ports;
@@ -142,6 +144,7 @@ export class CheckpointRounds {
       );
     // The same log goes on under another key: its next checkpoint is the first one of that key.
     if (!isOurs) return;
+    this.#kept = size;
     const base = withoutWitnesses(note);
     const members: MemberLine[] = [];
     const outside: string[] = [];
@@ -209,8 +212,6 @@ export class CheckpointRounds {
     const { clock, machine, externalWitnesses } = this.#ports;
     const { size } = machine.state.log;
     const base = await this.at(size);
-    // Whoever goes on from an older journal after this must not sign.
-    await this.#save(base);
     this.#cancel();
     const outside = externalWitnesses();
     for (const name of this.#failing.keys())
@@ -222,16 +223,8 @@ export class CheckpointRounds {
     // One that failed is not waited for.
     const asked = new Set(outside.flatMap(({ name }) => (this.#failing.has(name) ? [] : [name])));
     const root = machine.state.log.root(size);
-    const round: Round = {
-      size,
-      root,
-      base,
-      members: [],
-      outside: [],
-      answered: new Set(),
-      asked,
-      open: true,
-    };
+    const lines = { members: [], outside: [], answered: new Set<string>() };
+    const round: Round = { size, root, base, ...lines, asked, open: true };
     this.#round = round;
     this.#cancel = clock.after(roundMsMax, () => this.#end(round));
     this.#feed.checkpoint(base);
@@ -240,15 +233,23 @@ export class CheckpointRounds {
   }
 
   /**
-   * The signed checkpoint of the first `size` leaves, without witnesses. None once the process is ending: where that is because
+   * The signed checkpoint of the first `size` leaves, without witnesses, which is kept first: whoever goes on from an older
+   * journal after this must not sign. None once the process is ending: where that is because
    * an event could not be written, the log has leaves that the next life does not know. Errors: `LOG_OUT_OF_RANGE`,
-   * `CONTROLLER_STOPPED`.
+   * `CONTROLLER_STOPPED`, those of the file.
    */
   async at(size: number): Promise<string> {
     const { clock, machine, project, signing } = this.#ports;
     if (clock.closing) throw new QuorateError('CONTROLLER_STOPPED', 'the controller is stopping');
     const root = machine.state.log.root(size);
-    return signCheckpoint(formatCheckpoint({ project, size, root }), signing.signer);
+    const note = await signCheckpoint(formatCheckpoint({ project, size, root }), signing.signer);
+    if (size > this.#kept) await this.#save(note, size);
+    return note;
+  }
+
+  /** Before a checkpoint of this size is signed elsewhere. Errors: those of `at`. */
+  async keep(size: number): Promise<void> {
+    if (size > this.#kept) await this.at(size);
   }
 
   /**
@@ -363,15 +364,19 @@ export class CheckpointRounds {
   #report(round: Round): void {
     if (round !== this.#round) return;
     const checkpoint = witnessed(round);
-    this.#save(checkpoint.note).catch((error) =>
+    this.#save(checkpoint.note, checkpoint.size).catch((error) =>
       this.#warn(`a checkpoint was not kept: ${messageOf(error)}`),
     );
     this.#use.ended(checkpoint);
   }
 
-  /** One after the other: the last one stays. */
-  #save(note: string): Promise<void> {
-    const saved = this.#saving.then(() => this.#ports.checkpointFile.save(note));
+  /** One after the other: the largest one stays, and of that size the last one. */
+  #save(note: string, size: number): Promise<void> {
+    const saved = this.#saving.then(async () => {
+      if (size < this.#kept) return;
+      await this.#ports.checkpointFile.save(note);
+      this.#kept = size;
+    });
     this.#saving = saved.catch(() => {});
     return saved;
   }

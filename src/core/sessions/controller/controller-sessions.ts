@@ -53,8 +53,8 @@ export class ControllerSessions {
       logs,
       checkpoints,
     });
-    this.#leases = new LeaseServer(ports, admission, this.#replies);
-    this.#publisher = new Publisher(ports, backlog, feed);
+    this.#leases = new LeaseServer(ports, admission, this.#replies, checkpoints);
+    this.#publisher = new Publisher(ports, backlog, feed, checkpoints);
     this.#witnesses = new VerdictWitnesses(ports);
     const revocations = revocationServer({
       list: () => knownTo(ports),

@@ -14,6 +14,7 @@ import { errorMessage, MessageStream } from '../message-stream.ts';
 import type { Channel, ServedProtocol } from '../ports.ts';
 import type { Admission } from './admission.ts';
 import { assembleBundle } from './bundle.ts';
+import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { warnOfExpired } from './expired-grants.ts';
 import type { ControllerPorts } from './ports.ts';
 import type { Replies } from './replies.ts';
@@ -45,13 +46,20 @@ export class LeaseServer {
   readonly #ports: ControllerPorts;
   readonly #admission: Admission;
   readonly #replies: Replies;
+  readonly #checkpoints: Pick<CheckpointRounds, 'keep'>;
   /** By lease id. */
   readonly #streams = new Map<string, LeaseStream>();
 
-  constructor(ports: ControllerPorts, admission: Admission, replies: Replies) {
+  constructor(
+    ports: ControllerPorts,
+    admission: Admission,
+    replies: Replies,
+    checkpoints: Pick<CheckpointRounds, 'keep'>,
+  ) {
     this.#ports = ports;
     this.#admission = admission;
     this.#replies = replies;
+    this.#checkpoints = checkpoints;
   }
 
   get served(): ServedProtocol {
@@ -77,6 +85,7 @@ export class LeaseServer {
     const stream = this.#streams.get(lease);
     if (draft === undefined || stream === undefined) return;
     try {
+      await this.#checkpoints.keep(draft.checkpoint.size);
       const bundle = await assembleBundle(draft, project, signing.signer);
       await stream.messages.send({ kind: 'cosign', bundle });
     } catch (error) {

@@ -15,7 +15,7 @@ import {
 import { topics } from '../../wire/protocols.ts';
 import { listOf } from '../revocation-book.ts';
 import { assembleBundle, holdsVerdict } from './bundle.ts';
-import type { WitnessedCheckpoint } from './checkpoint-rounds.ts';
+import type { CheckpointRounds, WitnessedCheckpoint } from './checkpoint-rounds.ts';
 import type { FeedServer } from './feed-server.ts';
 import type { ControllerPorts } from './ports.ts';
 import { signerOf } from './signers.ts';
@@ -35,14 +35,21 @@ export class Publisher {
   readonly #ports: ControllerPorts;
   readonly #backlog: Map<string, OfferNotice>;
   readonly #feed: FeedServer;
+  readonly #checkpoints: Pick<CheckpointRounds, 'keep'>;
   /** The bundle that is assembled and stored. */
   #last: Promise<void> = Promise.resolve();
 
   /** `backlog`: open offers by id; the publisher keeps it. */
-  constructor(ports: ControllerPorts, backlog: Map<string, OfferNotice>, feed: FeedServer) {
+  constructor(
+    ports: ControllerPorts,
+    backlog: Map<string, OfferNotice>,
+    feed: FeedServer,
+    checkpoints: Pick<CheckpointRounds, 'keep'>,
+  ) {
     this.#ports = ports;
     this.#backlog = backlog;
     this.#feed = feed;
+    this.#checkpoints = checkpoints;
   }
 
   async offer(runId: string, offer: Offer): Promise<void> {
@@ -111,6 +118,7 @@ export class Publisher {
     const before = await bundles.get(runId);
     if (before !== undefined && holdsVerdict(before, verdict, cosignerOf(draft)))
       return { verdict, text: before, notice, isNew: false };
+    await this.#checkpoints.keep(draft.checkpoint.size);
     const bundle = await assembleBundle(draft, project, signerOf(this.#ports, draft.controller));
     const proves = artifact !== null && provingRun(machine.state, artifact)?.id === runId;
     await bundles.put({ run: runId, job, artifact: proves ? artifact : null }, bundle);
