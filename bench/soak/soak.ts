@@ -194,14 +194,20 @@ class Soak {
     const deadline = performance.now() + settleMs;
     for (const job of this.#jobs) {
       for (;;) {
-        const { level, state, artifact } = await this.#cluster.show(job.run);
-        Object.assign(job, { level, artifact });
-        if (state === 'done' || level === 'trusted') break;
-        if (performance.now() > deadline) {
-          this.#problems.push(
-            `run ${job.run} is ${state}, level ${level}, ${settleMs / 1000} s after the last job`,
-          );
-          break;
+        // On a busy host a question may find nobody in time.
+        const shown = await this.#cluster.show(job.run).catch((error: Error) => error);
+        const isOver = performance.now() > deadline;
+        if (shown instanceof Error) {
+          if (isOver) throw new Error(`${shown.message}\n${this.#cluster.control.text.slice(-4_000)}`);
+        } else {
+          const { level, state, artifact } = shown;
+          Object.assign(job, { level, artifact });
+          if (state === 'done' || level === 'trusted') break;
+          if (isOver) {
+            const late = `${settleMs / 1000} s after the last job`;
+            this.#problems.push(`run ${job.run} is ${state}, level ${level}, ${late}`);
+            break;
+          }
         }
         await new Promise((resolve) => setTimeout(resolve, 500));
       }
