@@ -29,6 +29,9 @@ export const storedRevocationsSchema: z.ZodType<StoredRevocations> = revocationL
   askedAt: z.number().nullable(),
 });
 
+/** What could not be saved is saved again after this, ms. */
+export const saveAgainMs = 60_000;
+
 /** Where they are kept. */
 export interface RevocationFile {
   load(): Promise<StoredRevocations | undefined>;
@@ -51,16 +54,33 @@ export class RevocationBook {
   readonly #equivocations = new Map<string, KnownEquivocation>();
   #askedAt: number | null = null;
   #last: Promise<unknown> = Promise.resolve();
+  readonly #unsaved: ((error: Error) => void) | undefined;
+  /** What is known is not all in the file. */
+  #isUnsaved = false;
 
-  private constructor(project: string, verifier: Verifier, file: RevocationFile) {
+  private constructor(
+    project: string,
+    verifier: Verifier,
+    file: RevocationFile,
+    unsaved?: (error: Error) => void,
+  ) {
+    this.#unsaved = unsaved;
     this.#project = project;
     this.#verifier = verifier;
     this.#file = file;
   }
 
-  /** With what the file holds. Errors: those of the file. */
-  static async open(project: string, verifier: Verifier, file: RevocationFile): Promise<RevocationBook> {
-    const book = new RevocationBook(project, verifier, file);
+  /**
+   * With what the file holds. `unsaved` is told once when it cannot be written, until it can be again; what is learned is
+   * known all the same. Without it that is an error of `learn`. Errors: those of the file.
+   */
+  static async open(
+    project: string,
+    verifier: Verifier,
+    file: RevocationFile,
+    unsaved?: (error: Error) => void,
+  ): Promise<RevocationBook> {
+    const book = new RevocationBook(project, verifier, file, unsaved);
     const stored = await file.load();
     if (stored !== undefined) {
       await book.#take(stored);
@@ -114,19 +134,35 @@ export class RevocationBook {
       const learned = await this.#take(list);
       const { fresh, found } = learned;
       if (askedAt !== undefined) this.#askedAt = Math.max(askedAt, this.#askedAt ?? 0);
-      if (fresh.length > 0 || found.length > 0 || askedAt !== undefined) {
-        const { charters, revocations, equivocations } = this.list;
-        await this.#file.save({
-          charters: [...charters],
-          revocations: [...revocations],
-          ...(equivocations !== undefined && { equivocations: [...equivocations] }),
-          askedAt: this.#askedAt,
-        });
-      }
+      if (this.#isUnsaved || fresh.length > 0 || found.length > 0 || askedAt !== undefined)
+        await this.#save();
       return learned;
     });
     this.#last = done.catch(() => {});
     return done;
+  }
+
+  /** Tries again to save what could not be saved. Errors: those of the file, where nobody is told of them. */
+  async saveAgain(): Promise<void> {
+    if (this.#isUnsaved) await this.learn({ charters: [], revocations: [] });
+  }
+
+  async #save(): Promise<void> {
+    const { charters, revocations, equivocations } = this.list;
+    try {
+      await this.#file.save({
+        charters: [...charters],
+        revocations: [...revocations],
+        ...(equivocations !== undefined && { equivocations: [...equivocations] }),
+        askedAt: this.#askedAt,
+      });
+      this.#isUnsaved = false;
+    } catch (error) {
+      const isTold = this.#isUnsaved;
+      this.#isUnsaved = true;
+      if (this.#unsaved === undefined || !(error instanceof Error)) throw error;
+      if (!isTold) this.#unsaved(error);
+    }
   }
 
   async #take({ charters, revocations, equivocations = [] }: RevocationList): Promise<Learned> {

@@ -8,6 +8,8 @@ import { CheckedBundles } from '../../core/sessions/controller/checked-bundles.t
 import { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
 import { StoredEvidence } from '../../core/sessions/controller/stored-evidence.ts';
 import { Loop } from '../../core/sessions/loop.ts';
+import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
+import { every } from '../../core/sessions/timing.ts';
 import { topicsOf } from '../../core/wire/protocols.ts';
 import { openJournal } from '../../journal/index.ts';
 import { openMesh, projectRendezvous } from '../../mesh/index.ts';
@@ -139,7 +141,14 @@ export async function startController(options: ControllerOptions): Promise<Contr
       store,
       tell,
     };
-    const logEvidence = await openRevocationBook(folder.dir, folder.project);
+    const logEvidence = await openRevocationBook(folder.dir, folder.project, (error) =>
+      tell(
+        'warn',
+        'revocation',
+        `revocations and evidence are not kept, until it can be written: ${messageOf(error)}`,
+      ),
+    );
+    every(clock, saveAgainMs, () => void logEvidence.saveAgain().catch(() => {}));
     const images = new ControllerImages(context, stop.signal);
     const keeper = new Keeper(context, stop.signal);
     const pins = new ArtifactPins(context, stop.signal);

@@ -16,26 +16,26 @@ export function openRevocationBook(
 ): Promise<RevocationBook> {
   publicKeyOf(project);
   const file = join(dir, 'revocations', `${project}.json`);
-  return RevocationBook.open(project, joseVerifier, {
-    async load() {
-      const text = await readOptional(file);
-      if (text === undefined) return undefined;
-      return parseFile(
-        file,
-        text,
-        storedRevocationsSchema,
-        'Remove it; verify --online asks for them again.',
-      );
-    },
-    async save(stored) {
-      try {
+  return RevocationBook.open(
+    project,
+    joseVerifier,
+    {
+      async load() {
+        const text = await readOptional(file);
+        if (text === undefined) return undefined;
+        return parseFile(
+          file,
+          text,
+          storedRevocationsSchema,
+          'Remove it; verify --online asks for them again.',
+        );
+      },
+      async save(stored) {
         await writeAtomic(file, `${JSON.stringify(stored)}\n`);
         for (const [n, evidence] of (stored.equivocations ?? []).entries())
           await writeAtomic(join(dir, 'revocations', `${project}-equivocation-${n + 1}.json`), evidence);
-      } catch (error) {
-        if (unsaved === undefined || !(error instanceof Error)) throw error;
-        unsaved(error);
-      }
+      },
     },
-  });
+    unsaved,
+  );
 }

@@ -3,10 +3,12 @@ import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { openSandboxes, type Sandboxes, type Tier } from '../../../sandbox/index.ts';
 import { Bandwidth } from '../../core/bandwidth.ts';
-import { codeOf, QuorateError } from '../../core/errors.ts';
+import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { knobs } from '../../core/lending-knobs.ts';
 import type { Membership } from '../../core/sessions/credentials.ts';
 import { Loop } from '../../core/sessions/loop.ts';
+import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
+import { every } from '../../core/sessions/timing.ts';
 import { type HttpFeedTimings, httpFeedTimings } from '../../core/sessions/worker/http-feed.ts';
 import { WorkerSessions } from '../../core/sessions/worker/worker-sessions.ts';
 import { topicsOf } from '../../core/wire/protocols.ts';
@@ -132,10 +134,17 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     // The store is one process's at a time, and so is what lies beside it.
     await sweepScratch(home.dir);
     const credentials = await openCredentials(home, key, membership);
-    const revocations = await openRevocationBook(home.dir, membership.project);
+    const revocations = await openRevocationBook(home.dir, membership.project, (error) =>
+      tell(
+        'warn',
+        'revocation',
+        `revocations and evidence are not kept, until it can be written: ${messageOf(error)}`,
+      ),
+    );
     const machine = new Worker(key.id);
 
     const clock = nodeClock(stop.signal);
+    every(clock, saveAgainMs, () => void revocations.saveAgain().catch(() => {}));
     let perform: (effect: WorkerEffect) => void = () => {};
     const loop = new Loop<WorkerEvent, WorkerEffect>({
       machine,

@@ -91,13 +91,18 @@ export class WitnessBench {
 
   /** Another life of the process. */
   async restart(): Promise<void> {
-    this.revocations = await RevocationBook.open(project, joseVerifier, {
-      load: async () => this.storedEvidence,
-      save: async (stored) => {
-        if (this.isDiskFull) throw new QuorateError('HOME_UNWRITABLE', 'the disk is full');
-        this.storedEvidence = structuredClone(stored);
+    this.revocations = await RevocationBook.open(
+      project,
+      joseVerifier,
+      {
+        load: async () => this.storedEvidence,
+        save: async (stored) => {
+          if (this.isDiskFull) throw new QuorateError('HOME_UNWRITABLE', 'the disk is full');
+          this.storedEvidence = structuredClone(stored);
+        },
       },
-    });
+      ({ message }) => this.told.push({ code: 'unsaved', says: message }),
+    );
     this.feed = new RevocationFeed(this.#ports());
     this.witness = new LogWitness(this.#ports(), this.feed);
   }

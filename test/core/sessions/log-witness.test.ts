@@ -165,23 +165,30 @@ describe('a worker as a witness', () => {
     });
   });
 
-  it('blames nobody for evidence that it cannot keep itself', async () => {
+  it('tells and passes on evidence that it cannot keep itself, and tries again to keep it', async () => {
     const [log, other] = [honest(), forked()];
     const finder = await WitnessBench.open(log, 'finder');
     await finder.witness.see(await log.note(8));
     await codeOf(async () => finder.witness.see(await other.note(8)));
     const equivocation = finder.revocations.equivocations[0]?.raw ?? '';
-    const judge = async (isDiskFull: boolean, notice: object) => {
-      const bench = await WitnessBench.open(log);
-      bench.isDiskFull = isDiskFull;
+    const full = await WitnessBench.open(log);
+    const judge = async (notice: object, bench?: WitnessBench) => {
+      bench ??= await WitnessBench.open(log);
       bench.feed.start(() => true);
       return bench.accepts.get(topics.equivocations(project))?.('finder', encodeMessage(notice));
     };
-    expect(await judge(true, { equivocation })).toBe('ignore');
+    full.isDiskFull = true;
+    expect(await judge({ equivocation }, full)).toBe(true);
+    await full.revocations.saveAgain();
+    expect(full.told.map(({ code }) => code)).toEqual(['unsaved', 'LOG_EQUIVOCATED']);
+    expect(full.storedEvidence).toBeUndefined();
+    full.isDiskFull = false;
+    await full.revocations.saveAgain();
+    expect(full.storedEvidence?.equivocations).toEqual([equivocation]);
     // Control: what holds is passed on, and who sends nonsense is not listened to.
-    expect(await judge(false, { equivocation })).toBe(true);
-    expect(await judge(false, { equivocation: '{}' })).toBe(false);
-    expect(await judge(false, { nonsense: true })).toBe(false);
+    expect(await judge({ equivocation })).toBe(true);
+    expect(await judge({ equivocation: '{}' })).toBe(false);
+    expect(await judge({ nonsense: true })).toBe(false);
   });
 
   it('has no evidence to show where a proof only fails', async () => {
