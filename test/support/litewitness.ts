@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -35,6 +35,21 @@ async function freePort(): Promise<number> {
   const address = server.address();
   server.close();
   return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+/** It says that it listens before it does. */
+async function answers(port: number): Promise<void> {
+  for (const limit = Date.now() + startMsMax; ; ) {
+    const socket = connect(port, '127.0.0.1');
+    const isThere = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isThere) return;
+    if (Date.now() > limit) throw new Error(`litewitness does not listen on port ${port}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 /** Ends with the test. `name`: of the witness, in its key. */
@@ -80,6 +95,7 @@ export async function startLitewitness(name: string): Promise<Litewitness> {
     });
     child.once('exit', () => reject(new Error(`litewitness did not start:\n${said.join('\n')}`)));
   }).finally(() => clearTimeout(timer));
+  await answers(port);
   return {
     url: `http://127.0.0.1:${port}`,
     key: /vkey=(\S+)/.exec(said.join('\n'))?.[1] ?? '',
