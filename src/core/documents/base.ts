@@ -26,8 +26,25 @@ const noPeerId = (message: string, cause?: unknown): QuorateError =>
     ...(cause === undefined ? {} : { cause }),
   });
 
+/**
+ * Keys of PeerIds that were decoded, the oldest first: documents and messages repeat a few of them, and base 58 takes longer
+ * than the rest of checking a message.
+ */
+const decodedKeys = new Map<string, Uint8Array>();
+const decodedKeysMax = 1_000;
+
 /** The 32-byte Ed25519 public key inside a PeerId. Throws `KEY_INVALID` for any other kind of PeerId. */
 export function publicKeyOf(peerId: string): Uint8Array {
+  const known = decodedKeys.get(peerId);
+  if (known !== undefined) return known.slice();
+  const key = decodeKey(peerId);
+  const [oldest] = decodedKeys.size < decodedKeysMax ? [] : decodedKeys.keys();
+  if (oldest !== undefined) decodedKeys.delete(oldest);
+  decodedKeys.set(peerId, key.slice());
+  return key;
+}
+
+function decodeKey(peerId: string): Uint8Array {
   let bytes: Uint8Array;
   // Base 58 takes time with the square of the length.
   if (peerId.length > peerIdCharsMax) {
