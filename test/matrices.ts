@@ -35,8 +35,9 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/sandbox/vm/probe-emulated.test.ts': 120,
   'test/sandbox/vm/steering-emulated.test.ts': 87,
   'test/sandbox/vm/vm-emulated.test.ts': 240,
-  'test/simulations/more-faults.test.ts': 15,
-  'test/simulations/thousand-seeds.test.ts': 220,
+  'test/simulations/more-faults.test.ts': 60,
+  'test/simulations/seeds-101-600.test.ts': 350,
+  'test/simulations/seeds-601-1100.test.ts': 350,
   'test/tiers/two-projects-emulated.test.ts': 240,
   'test/transfer/memory.test.ts': 10,
 };
