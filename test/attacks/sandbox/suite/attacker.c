@@ -288,7 +288,7 @@ static void starve(void) {
 int main(int count, char **words) {
   const char *what = count > 1 ? words[1] : "";
   long number = count > 2 ? atol(words[2]) : 0;
-  alarm(20);
+  alarm(120);
   if (strcmp(what, "heap") == 0) heap(number);
   else if (strcmp(what, "shared") == 0) shared(number);
   else if (strcmp(what, "buffers") == 0) buffers(number);

@@ -15,7 +15,7 @@ const mayLowerScores = (): boolean => {
 };
 
 export function eatsMemory(arena: Arena): void {
-  const limits = { memoryBytes: 48 * MiB, diskBytes: 512 * MiB, seconds: 15 };
+  const limits = { memoryBytes: 48 * MiB, diskBytes: 512 * MiB, seconds: 120 };
   const hogMiB = 100 + 2 * arena.tier.ownMiB;
 
   describe('a build that eats memory', () => {
