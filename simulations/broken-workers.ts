@@ -36,7 +36,7 @@ export class Copier extends Worker {
   }
 }
 
-/** What a worker knows was revoked, without what it knows against the log. */
+/** The revocations that a worker knows, without its evidence of equivocation. */
 export function withoutEvidence(book: RevocationBook): RevocationBook {
   return new Proxy(book, {
     get(target, name) {

@@ -70,7 +70,7 @@ export function jobNamed(name: string, over: Partial<Job> = {}): { job: Job; job
   return { job, jobId: encodeJob(job).id };
 }
 
-/** What a charter changes about the keys of a project. */
+/** Key fields of the next charter: those that differ from the charter in force. */
 export type KeyChange = 'nothing' | 'controller' | 'idp' | 'idp at once';
 
 /** A project and those who sign for it. Everything in it is signed by the right key; attackers bring their own. */

@@ -145,7 +145,7 @@ export abstract class Process<
   protected abstract snapshot(machine: M): string;
   protected abstract describe(event: Event, effects: readonly Effect[]): string | undefined;
   protected abstract crashRate(): number;
-  /** What a crash takes from the disk beside the journal. Returns whether that changes what a replay comes to. */
+  /** Removes files beside the journal at a crash. Returns whether a replay comes to another state without them. */
   protected damaged(_random: Random): boolean {
     return false;
   }
@@ -204,7 +204,7 @@ export abstract class Process<
       failed: (error) => {
         if (codeOf(error) !== 'CLOCK_JUMPED') throw error;
         trace.write(time.now, this.name, messageOf(error));
-        // Whoever starts it again has looked at the clock, as the hint says.
+        // The operator starts it again once the clock is right, as the hint of the error says.
         this.#clockOffMs = 0;
         this.crash('as its clock was set');
       },

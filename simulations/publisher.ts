@@ -13,7 +13,7 @@ import { controllerAt } from './worker-node.ts';
 
 const publisherName = 'publisher';
 
-/** Who asks for the work of a scenario: a client that never crashes. */
+/** The client that submits the jobs of a scenario. It never crashes. */
 export class Publisher {
   readonly #around: Surroundings;
   readonly #paper: Paperwork;

@@ -173,7 +173,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       const { controller, others } = this.options;
       const other = others().find((one) => one.id === id);
       if (other !== undefined) return network.dial(this, other, protocol);
-      // Whoever is at its address is the controller; another key is not found there.
+      // A dial reaches the controller's address; it fails where the key there is another than the one that was dialled.
       if (id === null || id === controller.id) return network.dial(this, controller, protocol);
       throw reportedError('MESH_UNREACHABLE', `${id} is not there`);
     };

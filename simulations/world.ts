@@ -31,7 +31,7 @@ export interface Patches {
   /** Of honest workers: ports that do something else. */
   workerPorts?: (ports: WorkerPorts) => WorkerPorts;
   journalLate?: boolean;
-  /** What measures time at the controller is set with its wall clock. */
+  /** Sets the timers of the controller together with its wall clock. */
   unsteadyClock?: boolean;
   /** The controller tells its workers two stories. */
   forks?: boolean;

@@ -1,7 +1,7 @@
 import { type Checker, Violation } from '../observer.ts';
 
 /**
- * Whatever keys were replaced: in the end every worker that may work knows the controller, and every verdict is published. One
+ * After rotations of any keys every worker that may work knows the controller, and every verdict is published. One
  * whose operator is revoked asks seldom.
  */
 export function rotations(): Checker {

@@ -1,4 +1,4 @@
-/** What programs print when a name cannot be resolved or nothing can be reached. */
+/** Messages of common programs for a name that is not resolved or an address that is not reached. */
 const unreachable =
   /\b(?:ENOTFOUND|EAI_AGAIN|ENETUNREACH|Could not resolve host|Temporary failure (?:in name resolution|resolving)|Name or service not known|no such host|Network is unreachable|failed to lookup address)\b/i;
 
@@ -12,7 +12,7 @@ export class NetworkNeed {
     else if (unreachable.test(line)) this.#wants = true;
   }
 
-  /** What to do, for a build that failed. */
+  /** Hint for a build that failed for want of a network. */
   get hint(): string | undefined {
     if (this.#hasNetwork || !this.#wants) return undefined;
     return 'The build asked for a server, and the job has no network. Servers that the charter lists it reaches with "network: [vcs]" in quorate.yaml; what else it needs can be in the repository or in the image.';
