@@ -29,6 +29,17 @@ describe('PeerIds', () => {
     );
   });
 
+  it('hold it also when decoded again, after many others, and after somebody wrote into what was given', () => {
+    const keys = Array.from({ length: 2_500 }, (_, n) => new Uint8Array(32).fill(n % 256).fill(n >> 8, 0, 8));
+    for (const key of [...keys, ...keys]) {
+      const given = publicKeyOf(peerIdOf(key));
+      expect(given).toEqual(key);
+      given.fill(0);
+      publicKeyOf(peerIdOf(key)).fill(1);
+      expect(publicKeyOf(peerIdOf(key))).toEqual(key);
+    }
+  });
+
   it('are those of libp2p', () => {
     // The Ed25519 key of the libp2p peer-ids specification, "Test vectors".
     const key = Buffer.from('1ed1e8fae2c4a144b8be8fd4b47bf3d3b34b871c3cacf6010f0e42d474fce27e', 'hex');
