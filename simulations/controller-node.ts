@@ -101,7 +101,12 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       drop: async (which: string) => void this.#bundles.delete(which),
     };
     const bundles = bundleServer(
-      new CheckedBundles(ports, stored, (text) => sha256Hex(new TextEncoder().encode(text))),
+      new CheckedBundles(
+        ports,
+        stored,
+        (text) => sha256Hex(new TextEncoder().encode(text)),
+        () => sessions.storing(),
+      ),
     );
     this.#sessions = sessions;
     this.#served = new Map([...sessions.served, bundles].map((served) => [served.protocol, served]));

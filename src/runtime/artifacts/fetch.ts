@@ -88,6 +88,9 @@ function hintFor({ level, code }: Verification): string {
 const findMsMax = 30_000;
 const askMsMax = 15_000;
 const providersMax = 8;
+/** Lookups of one key; peers that have nothing trusted yet are asked again in each. */
+const lookupsMax = 3;
+const lookupPauseMs = 500;
 
 /**
  * Fetches an artifact by CID: finds providers, gets the bundle, verifies it against the root key, then fetches the blocks,
@@ -233,22 +236,18 @@ async function findBundle(mesh: Mesh, options: FetchOptions, book: RevocationBoo
   const known = [...(options.controllers ?? []), ...peersOf(options.bootstrap)];
   for (const controller of await waitOrSearch(mesh, project, known, limit))
     await consider(controller).catch(() => {});
+  const isTrusted = () => best?.verification.level === 'trusted';
   for (const key of [artifact, projectRendezvous(project)]) {
-    for (
-      let tried = 0;
-      tried < 3 && !limit.aborted && (best === undefined || best.verification.level !== 'trusted');
-      tried++
-    ) {
+    for (let looked = 0; looked < lookupsMax && !limit.aborted && !isTrusted(); looked++) {
       const asked: Promise<void>[] = [];
       try {
-        for await (const peer of mesh.findProviders(key, { signal: limit, max: providersMax })) {
-          if (!peers.has(peer.id)) asked.push(consider(peer).catch(() => {}));
-        }
+        for await (const peer of mesh.findProviders(key, { signal: limit, max: providersMax }))
+          asked.push(consider(peer).catch(() => {}));
       } catch {
         signal.throwIfAborted();
       }
       await Promise.all(asked);
-      if (best === undefined) await new Promise((resolve) => setTimeout(resolve, 500));
+      if (!isTrusted()) await new Promise((resolve) => setTimeout(resolve, lookupPauseMs));
     }
   }
   const missing: PeerAddress[] = [];

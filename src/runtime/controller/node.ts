@@ -228,7 +228,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
     sessions.start();
     for (const { protocol, session, options: bounds } of sessions.served)
       mesh.handle(protocol, session, bounds);
-    const served = new CheckedBundles(context, bundles, (text) => hash('sha256', text));
+    const served = new CheckedBundles(
+      context,
+      bundles,
+      (text) => hash('sha256', text),
+      () => sessions.storing(),
+    );
     serveBundles(mesh, served);
     serveArtifacts(context);
     closers.push(mesh.joinProject(folder.project));

@@ -30,17 +30,20 @@ class Desk {
   readonly stored = new Map<string, string>();
   readonly puts: string[] = [];
   readonly told: unknown[] = [];
+  /** The disk writes no bundle before it resolves. */
+  disk: Promise<void> = Promise.resolve();
   #performed = 0;
 
   constructor(bench: Bench) {
     this.bench = bench;
   }
 
-  get #publisher(): Publisher {
+  publisher(): Publisher {
     const { paper, controller } = this.bench;
     const bundles: BundleStore = {
       get: async (which) => this.stored.get(which),
       put: async ({ run, job, artifact }, bundle) => {
+        await this.disk;
         this.puts.push(run);
         for (const name of [run, job, artifact]) if (name !== null) this.stored.set(name, bundle);
       },
@@ -65,7 +68,7 @@ class Desk {
   }
 
   /** The stored bundles as they are served in this life. */
-  serve(): CheckedBundles {
+  serve(storing = async (): Promise<void> => {}): CheckedBundles {
     const tell: Tell = (_level, kind, _says, fields) => void this.told.push({ kind, ...fields });
     return new CheckedBundles(
       { machine: this.bench.controller, tell },
@@ -75,6 +78,7 @@ class Desk {
         drop: async (which) => void this.stored.delete(which),
       },
       (text) => sha256Hex(toUtf8(text)),
+      storing,
     );
   }
 
@@ -87,7 +91,7 @@ class Desk {
 
   /** Stores what there is of a run now, as one that published its draft would have. */
   publish(run: string): Promise<void> {
-    return this.#publisher.verdict(run);
+    return this.publisher().verdict(run);
   }
 
   /** The process is killed before it carries out what is left. */
@@ -98,7 +102,7 @@ class Desk {
   /** Carries out what came out since the last call, with the machine as it is now. */
   async perform(restore = false): Promise<void> {
     const { effects } = this.bench;
-    const publisher = this.#publisher;
+    const publisher = this.publisher();
     if (restore) await publisher.restore(new Set(this.stored.keys()));
     const due: ControllerEffect[] = effects.slice(this.#performed);
     this.#performed += due.length;
@@ -319,6 +323,22 @@ describe('bundles and a process that ends at any time', () => {
     await desk.cosign(run);
     await desk.perform();
     expect(await desk.levelOf(run)).toBe('trusted');
+  });
+
+  it('one that is asked for while the disk is slow is that of the verdict that was told, not that of before', async () => {
+    const run = await awaitingSignature();
+    await desk.cosign(run);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    desk.disk = promise;
+    const publisher = desk.publisher();
+    const stored = publisher.verdict(run);
+    const served = desk.serve(() => publisher.storing());
+    const answers = ['run', 'artifact'].map((kind) => served.get(kind === 'run' ? run : A));
+    resolve();
+    const texts = await Promise.all(answers);
+    await stored;
+    expect(await desk.levelOf(run)).toBe('trusted');
+    expect(texts).toEqual([desk.stored.get(run), desk.stored.get(run)]);
   });
 
   it('that of an artifact that was contradicted right before a kill goes at the next start', async () => {

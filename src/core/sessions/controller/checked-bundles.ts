@@ -20,18 +20,24 @@ export class CheckedBundles implements StoredBundles {
   readonly #ports: Pick<ControllerPorts, 'machine' | 'tell'>;
   readonly #stored: Stored;
   readonly #sha256: (text: string) => string;
+  readonly #storing: () => Promise<void>;
   /** Names that were removed in this life; bounded by the files there were. */
   readonly #removed = new Set<string>();
 
-  /** `sha256`: of the UTF-8 bytes, in hexadecimal; of up to `limits.bundleBytesMax` for every bundle that is asked for. */
+  /**
+   * `sha256`: of the UTF-8 bytes, in hexadecimal; of up to `limits.bundleBytesMax` for every bundle that is asked for. `storing`:
+   * resolves once what is being stored is, or after a limit.
+   */
   constructor(
     ports: Pick<ControllerPorts, 'machine' | 'tell'>,
     stored: Stored,
     sha256: (text: string) => string,
+    storing: () => Promise<void>,
   ) {
     this.#ports = ports;
     this.#stored = stored;
     this.#sha256 = sha256;
+    this.#storing = storing;
   }
 
   size(which: string): Promise<number | undefined> {
@@ -40,6 +46,9 @@ export class CheckedBundles implements StoredBundles {
 
   /** Undefined where there is none. Errors: `BUNDLE_DAMAGED`. */
   async get(which: string): Promise<string | undefined> {
+    const { unstored } = this.#ports.machine.state;
+    // A verdict is told before its bundle is stored: whoever heard of it asks for this one, not for that of the verdict before.
+    if (this.#named(which).some(({ id }) => unstored.has(id))) await this.#storing();
     let text = await this.#stored.get(which);
     while (text !== undefined && !this.#isAsStored(which, text)) {
       const before: string = text;

@@ -19,6 +19,7 @@ import { Followers, Replies } from './replies.ts';
 import { VerdictWitnesses } from './verdict-witnesses.ts';
 
 const tellMsMax = 3_000;
+const storeMsMax = 5_000;
 
 /**
  * Everything a controller says to others: the protocols it serves, and the effects of its machine carried out on them.
@@ -125,6 +126,11 @@ export class ControllerSessions {
    */
   async tellCharter(): Promise<void> {
     await Promise.race([this.#feed.tellCharter(), pause(this.#ports.clock, tellMsMax)]);
+  }
+
+  /** Resolves once the bundles that are being stored are, or after `storeMsMax`. */
+  async storing(): Promise<void> {
+    await Promise.race([this.#publisher.storing(), pause(this.#ports.clock, storeMsMax)]);
   }
 
   /** What a life of the process begins in the background; `names`: bundles that are stored. */

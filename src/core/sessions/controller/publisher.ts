@@ -104,6 +104,11 @@ export class Publisher {
       await announce(stored.notice.artifact);
   }
 
+  /** Resolves once every bundle whose verdict was told by now is stored, or failed to be. */
+  storing(): Promise<void> {
+    return this.#last;
+  }
+
   /** Undefined where the documents are gone: its bundle is stored. */
   async #store(
     runId: string,
