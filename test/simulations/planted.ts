@@ -1,0 +1,61 @@
+import { expect } from 'vitest';
+import { type Bug, bugs } from '../../simulations/bugs.ts';
+import { allCheckers } from '../../simulations/checkers/index.ts';
+import { simulate } from '../../simulations/simulate.ts';
+import { range } from './seeds.ts';
+
+/** Seeds that bring a bug to light now; where the code has changed since, the first 200 are searched. */
+export const seeds: Record<string, number> = {
+  'vote-counted-twice': 4,
+  'ack-before-journal': 21,
+  'promises-unsynced': 21,
+  'fence-ignored': 3,
+  'reveal-early': 2,
+  'slot-freed-silently': 3,
+  'receipt-dropped': 4,
+  'log-rewritten': 1,
+  'policy-weakened': 21,
+  'unwitnessed-is-trusted': 9,
+  'verdict-changed': 6,
+  'unsigned-is-disputed': 1,
+  'revoked-goes-on': 3,
+  'receipts-dropped-early': 5,
+  'lost-bundles-believed': 4,
+  'state-outside-journal': 2,
+  'no-timers': 4,
+  'builds-all-at-once': 6,
+  'trusted-worker-copies': 23,
+  'lease-ends-at-reveal': 22,
+  'offers-before-started': 146,
+  'offers-under-old-charter': 1,
+  'broken-line-refuses': 27,
+  'controller-never-looked-for': 7,
+  'reveal-before-ack': 58,
+  'witness-forgets': 1,
+  'wrong-clock-journaled': 3,
+  'order-by-chance': 4,
+};
+
+const only = (invariant: string) => () => allCheckers().filter((checker) => checker.invariant === invariant);
+
+/** Their seeds take eight seconds each: `npm test` leaves them out. */
+const slow = ['lease-ends-at-reveal', 'reveal-before-ack'];
+const isSlow = ([name]: [string, Bug]) => slow.includes(name);
+export const slowBugs = Object.entries(bugs).filter(isSlow);
+export const quickBugs = Object.entries(bugs).filter((bug) => !isSlow(bug));
+
+/** Some seed fails at the checker that the bug names, and does not fail without the bug. */
+export async function expectCaught(name: string, { caughtBy, patches, rates = {} }: Bug): Promise<void> {
+  const checkers = only(caughtBy);
+  let found: number | undefined;
+  for (const seed of [seeds[name] ?? 1, ...range(1, 200)]) {
+    const { failure } = await simulate(seed, { patches, rates, checkers });
+    if (failure === null) continue;
+    expect(failure.invariant).toBe(caughtBy);
+    found = seed;
+    break;
+  }
+  expect(found, 'a seed among the first 200').toBeDefined();
+  // The bug is what fails, not the seed.
+  expect((await simulate(found ?? 0, { rates, checkers })).failure).toBeNull();
+}
