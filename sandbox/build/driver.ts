@@ -1,7 +1,7 @@
 import type { TrailingEntry } from '../archive.ts';
-import { proxyEnvironment } from '../net/proxy-bridge.ts';
 import type { ProfileValues, SandboxJob } from '../types.ts';
-import { profileOf, profilePath } from './profile.ts';
+import { buildEnvironment } from './environment.ts';
+import { profileOf } from './profile.ts';
 
 /** File descriptors of the driver, besides 0 (source and inputs), 1 (log) and 2 (set-up errors, then the log). */
 export const driverFds = { status: 3, outputs: 4 } as const;
@@ -54,31 +54,6 @@ export function parseStatus(line: string): DriverStatus | undefined {
   }
 }
 
-/**
- * Defaults that a job's environment may override. SOURCE_DATE_EPOCH (reproducible-builds.org) is 1980-01-01, the earliest
- * time that a ZIP archive can hold.
- */
-const usual = { SOURCE_DATE_EPOCH: '315532800' };
-
-/**
- * Defaults of a build without a network: npm and pip would try again for minutes. Their tries and waits are as usual where
- * there is one.
- */
-const noRetries = { npm_config_fetch_retries: '0', PIP_RETRIES: '0' };
-
-/** Variables that a job's environment cannot override. */
-const pinned = ({ user, home, language, timeZone }: ProfileValues): Record<string, string> => ({
-  HOME: `/build/${home}`,
-  LANG: language,
-  LOGNAME: user,
-  OUT: '/build/out',
-  PATH: profilePath,
-  SHELL: '/bin/sh',
-  TMPDIR: '/tmp',
-  TZ: timeZone,
-  USER: user,
-});
-
 /** Command prefixes that drop privileges. */
 export interface DriverPrefixes {
   /** Before each step: drops the privileges that only the driver keeps. */
@@ -110,12 +85,7 @@ export function driverCommand(
   prefixes: DriverPrefixes,
 ): string[] {
   const pins = profileOf({ variation });
-  const environment = Object.entries({
-    ...{ ...usual, ...(network === undefined && noRetries), ...env, ...pinned(pins) },
-    ...(network !== undefined && proxyEnvironment),
-  })
-    .map(([name, value]) => `${name}=${value}`)
-    .sort();
+  const environment = buildEnvironment({ env, network, variation });
   return [
     '/bin/sh',
     '-c',
