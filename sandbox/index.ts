@@ -18,6 +18,7 @@ export {
   type SandboxPriority,
   type SandboxUsage,
   type SandboxVariation,
+  type SourceCommit,
   type Steering,
   type Tier,
   tiers,

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Unpinned } from '../src/core/documents/statement.ts';
+import type { sandboxProfile } from '../src/core/sandbox-profile.ts';
 
 /**
  * Isolation tiers, the strongest first: a virtual machine with hardware support (KVM); the same, emulated; a kernel in user
@@ -58,9 +59,21 @@ export interface SandboxImage {
   erofs(): Promise<string>;
 }
 
+/** The commit that a source is of, as the build's environment tells it. */
+export interface SourceCommit {
+  /** Full id, 40 or 64 digits. */
+  id: string;
+  /** CID of the checked-out tree. */
+  tree: string;
+  /** Committer time in seconds since 1970. */
+  seconds: number;
+}
+
 export interface SandboxJob {
   /** tar stream of the source tree, unpacked in /build/src. */
   source: Readable;
+  /** Absent: the source is of no project, as in a probe; SOURCE_DATE_EPOCH is 1980-01-01. */
+  commit?: SourceCommit;
   /** tar streams, each unpacked in /build/in/<name> before the first step. */
   inputs: { name: string; tar: Readable }[];
   /** Steps. Each runs as `sh -eu -c` in /build/src with OUT=/build/out; the first that fails ends the job. */
@@ -157,7 +170,7 @@ export interface Sandbox {
   /** Properties of the host that a build can see and that the profile cannot fix. */
   readonly unpinned: Unpinned;
   /** Names the environment and permissions of builds. Part of what a result means. */
-  readonly profile: 'quorate-sandbox/1';
+  readonly profile: typeof sandboxProfile;
   /**
    * Runs one job. Resolves when no process, cgroup or file of it is left.
    * @throws SANDBOX_JOB_INVALID, SANDBOX_CGROUP_FAILED, SANDBOX_CLEANUP_FAILED, and what `onLog` or `onOutputs` threw

@@ -22,6 +22,7 @@ import {
   signStatement,
   type Verified,
 } from '../src/core/documents/index.ts';
+import { sandboxProfile } from '../src/core/sandbox-profile.ts';
 import type { Keys } from './keys.ts';
 
 /** 2026-01-01T00:00:00Z: simulations begin here. */
@@ -63,7 +64,7 @@ export function jobNamed(name: string, over: Partial<Job> = {}): { job: Job; job
     env: {},
     outputs: ['.'],
     limits: { cpus: 1, memoryBytes: 2 ** 28, diskBytes: 2 ** 28, pids: 64, seconds: 600 },
-    profile: 'quorate-sandbox/1',
+    profile: sandboxProfile,
     cids: 'unixfs-v1-2025+x',
     ...over,
   };
@@ -279,7 +280,7 @@ export class Paperwork {
           operator,
           outcome,
           log: null,
-          sandbox: { tier: 'namespace', profile: 'quorate-sandbox/1', portable: false },
+          sandbox: { tier: 'namespace', profile: sandboxProfile, portable: false },
           nonce: nonceOf(`receipt ${key} ${lease.id}`),
           ...over.facts,
         },

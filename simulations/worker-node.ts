@@ -7,6 +7,7 @@ import {
   type Verified,
 } from '../src/core/documents/index.ts';
 import { QuorateError, reportedError } from '../src/core/errors.ts';
+import { sandboxProfile } from '../src/core/sandbox-profile.ts';
 import { Credentials, type Membership } from '../src/core/sessions/credentials.ts';
 import { join } from '../src/core/sessions/join.ts';
 import type { Channel, Dial, ServedProtocol, Signing } from '../src/core/sessions/ports.ts';
@@ -357,7 +358,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
           outcome,
           files,
           log: treeCid(`log of ${lease}`),
-          sandbox: { tier: 'namespace', profile: 'quorate-sandbox/1', portable: false },
+          sandbox: { tier: 'namespace', profile: sandboxProfile, portable: false },
           startedOn: isoTime(time.now - ms),
           finishedOn: isoTime(time.now),
           nonce: nonceOf(`${this.name} ${lease} ${life.n}`),

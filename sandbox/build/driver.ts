@@ -75,17 +75,21 @@ export interface DriverPrefixes {
 export function driverCommand(
   {
     run,
+    commit,
     env,
     outputs,
     network,
     terminal,
     variation,
     stepMarks = false,
-  }: Pick<SandboxJob, 'run' | 'env' | 'outputs' | 'network' | 'terminal' | 'variation' | 'stepMarks'>,
+  }: Pick<
+    SandboxJob,
+    'run' | 'commit' | 'env' | 'outputs' | 'network' | 'terminal' | 'variation' | 'stepMarks'
+  >,
   prefixes: DriverPrefixes,
 ): string[] {
   const pins = profileOf({ variation });
-  const environment = buildEnvironment({ env, network, variation });
+  const environment = buildEnvironment({ commit, env, network, variation });
   return [
     '/bin/sh',
     '-c',

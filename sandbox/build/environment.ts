@@ -1,18 +1,31 @@
 import { proxyEnvironment } from '../net/proxy-bridge.ts';
-import type { ProfileValues, SandboxJob } from '../types.ts';
+import type { ProfileValues, SandboxJob, SourceCommit } from '../types.ts';
 import { profileOf, profilePath } from './profile.ts';
 
+/** 1980-01-01, the earliest time that a ZIP archive can hold, in seconds since 1970. */
+const zipEpochSeconds = 315_532_800;
+
 /**
- * Defaults that a job's environment may override. SOURCE_DATE_EPOCH (reproducible-builds.org) is 1980-01-01, the earliest
- * time that a ZIP archive can hold.
+ * Defaults that a job's environment may override. SOURCE_DATE_EPOCH (reproducible-builds.org) is the time of the commit, so
+ * that it is the same for all who build it.
  */
-const usual = { SOURCE_DATE_EPOCH: '315532800' };
+const usual = (commit: SourceCommit | undefined) => ({
+  CI: 'true',
+  SOURCE_DATE_EPOCH: String(Math.max(commit?.seconds ?? 0, zipEpochSeconds)),
+});
 
 /**
  * Defaults of a build without a network: npm and pip would try again for minutes. Their tries and waits are as usual where
  * there is one.
  */
 const noRetries = { npm_config_fetch_retries: '0', PIP_RETRIES: '0' };
+
+/** What a build is told about its source. A job's environment cannot override it. */
+const ofCommit = ({ id, tree, seconds }: SourceCommit) => ({
+  QUORATE_COMMIT: id,
+  QUORATE_COMMIT_TIME: String(seconds),
+  QUORATE_TREE: tree,
+});
 
 /** Variables that a job's environment cannot override. */
 const pinned = ({ user, home, language, timeZone }: ProfileValues): Record<string, string> => ({
@@ -29,12 +42,14 @@ const pinned = ({ user, home, language, timeZone }: ProfileValues): Record<strin
 
 /** The whole environment of a build's steps, as sorted words `NAME=value`. */
 export function buildEnvironment({
+  commit,
   env,
   network,
   variation,
-}: Pick<SandboxJob, 'env' | 'network' | 'variation'>): string[] {
+}: Pick<SandboxJob, 'commit' | 'env' | 'network' | 'variation'>): string[] {
   return Object.entries({
-    ...{ ...usual, ...(network === undefined && noRetries), ...env, ...pinned(profileOf({ variation })) },
+    ...{ ...usual(commit), ...(network === undefined && noRetries), ...env },
+    ...{ ...pinned(profileOf({ variation })), ...(commit !== undefined && ofCommit(commit)) },
     ...(network !== undefined && proxyEnvironment),
   })
     .map(([name, value]) => `${name}=${value}`)

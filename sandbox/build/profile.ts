@@ -1,6 +1,6 @@
 import type { ProfileValues, SandboxJob } from '../types.ts';
 
-/** Values of profile `quorate-sandbox/1`. */
+/** Values of the sandbox profile (`sandboxProfile`) that are the same for each build. */
 export const profileValues: ProfileValues = {
   hostName: 'quorate',
   user: 'build',

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { cpus, release } from 'node:os';
 import type { Unpinned } from '../../src/core/documents/statement.ts';
+import { sandboxProfile } from '../../src/core/sandbox-profile.ts';
 import { detectAbilities } from '../cgroups/abilities.ts';
 import { createGroup, type Group, groupDirectories } from '../cgroups/group.ts';
 import { groupPrefix, jobFolder, recordJob } from '../cgroups/leftovers.ts';
@@ -56,7 +57,7 @@ export interface TierContext {
 
 /** Runs jobs in one tier. */
 export class TierSandbox implements Sandbox, Steering {
-  readonly profile = 'quorate-sandbox/1';
+  readonly profile = sandboxProfile;
   readonly #backend: TierBackend;
   readonly #context: TierContext;
   readonly #running = new Set<{ group: Group; supervisor: BuildSupervisor; limits: SandboxLimits }>();

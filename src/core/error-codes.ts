@@ -193,6 +193,8 @@ const coreErrors = {
   RECEIPT_LEASE_MISMATCH: 'The receipt says other things than its lease.',
   RECEIPT_MISMATCH:
     'The receipt contradicts itself: its subjects, source or builder do not fit what it states.',
+  RECEIPT_PROFILE_MISMATCH:
+    'The receipt names another sandbox profile than its job. The worker may run another version: update it.',
   RECEIPT_SECOND: 'The lease has a receipt already; a slot yields one.',
   RECEIPT_SIGNER_MISMATCH: 'The receipt is signed by another key than the one that holds the lease.',
   RECEIPT_STALE_FENCE: 'The lease of the receipt is over: another lease took its slot.',

@@ -18,6 +18,13 @@ export interface CommitOptions extends GitOptions {
   maxBytes?: number | undefined;
 }
 
+export interface ReadCommit<T> {
+  /** What the reader returned. */
+  value: T;
+  /** The commit's committer time, in seconds since 1970: 0 where it has none that git can read, at most that of year 2242. */
+  committedSeconds: number;
+}
+
 /**
  * Fetches one commit and passes its files to `read` as a tar archive (git-archive(1)), as stored in the repository: without
  * hooks, filters, LFS, conversion of line ends or keywords, submodules, prompts and other configuration, so that every host
@@ -32,7 +39,7 @@ export async function readCommit<T>(
   commit: string,
   options: CommitOptions,
   read: (tar: Readable) => Promise<T>,
-): Promise<T> {
+): Promise<ReadCommit<T>> {
   const { href, protocol } = parseGitUrl(url);
   if (!isCommitId(commit)) {
     throw new QuorateError(
@@ -77,7 +84,7 @@ export async function readLocalCommit<T>(
   commit: string,
   options: CommitOptions,
   read: (tar: Readable) => Promise<T>,
-): Promise<T> {
+): Promise<ReadCommit<T>> {
   const gitDir = await mkdtemp(join(options.dir, '.source-'));
   try {
     const repository = new Repository(gitDir, '', undefined, commit, options);
@@ -217,13 +224,16 @@ class Repository {
     return size;
   }
 
-  async archive<T>(read: (tar: Readable) => Promise<T>): Promise<T> {
-    let result: { value: T } | undefined;
+  async archive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T>> {
+    let result: ReadCommit<T> | undefined;
+    let committedSeconds = 0;
     await this.#git(['-c', 'tar.umask=0', 'archive', '--format=tar', this.#commit], {
       // The reader sets the pace, so there is no idle timeout.
       watch: async () => performance.now(),
       read: async (output) => {
-        const tar = this.#ofCommit();
+        const tar = this.#ofCommit((seconds) => {
+          committedSeconds = seconds;
+        });
         const reading = read(tar);
         const piping = pipeline(output, tar);
         // A reader may stop at the end mark of the archive; the padding after it still has to be read.
@@ -235,15 +245,18 @@ class Repository {
         if (piped.status === 'rejected' && (taken.status === 'fulfilled' || isOurs(piped.reason)))
           throw piped.reason;
         if (taken.status === 'rejected') throw taken.reason;
-        result = { value: taken.value };
+        result = { value: taken.value, committedSeconds };
       },
     });
     if (result === undefined) throw new Error('assertion failed: git exited 0 without output');
-    return result.value;
+    return result;
   }
 
-  /** Checks that the archive begins with the commit's id (git-get-tar-commit-id(1)): an archive of a tree or tag does not. */
-  #ofCommit(): Transform {
+  /**
+   * Checks that the archive begins with the commit's id (git-get-tar-commit-id(1)): an archive of a tree or tag does not. git
+   * gives its entries the committer time, which is passed on.
+   */
+  #ofCommit(onTime: (seconds: number) => void): Transform {
     const comment = ` comment=${this.#commit}\n`;
     const notFound = this.#notFound();
     let start: Buffer | undefined = Buffer.alloc(0);
@@ -255,11 +268,18 @@ class Repository {
         if (all.length < 1024) return callback();
         if (!all.subarray(512, 1024).toString('latin1').includes(comment)) return callback(notFound);
         start = undefined;
+        onTime(tarSeconds(all));
         return callback(null, all);
       },
       flush: (callback) => callback(start === undefined ? null : notFound),
     });
   }
+}
+
+/** Modification time of the first entry of a tar archive in seconds (POSIX ustar: octal, at byte 136). */
+function tarSeconds(archive: Buffer): number {
+  const digits = /^[0-7]+/.exec(archive.toString('latin1', 136, 147))?.[0] ?? '0';
+  return Number.parseInt(digits, 8);
 }
 
 const isOurs = (error: unknown): boolean => error instanceof QuorateError;

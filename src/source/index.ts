@@ -1,4 +1,4 @@
-export { type CommitOptions, readCommit, readLocalCommit } from './commit.ts';
+export { type CommitOptions, type ReadCommit, readCommit, readLocalCommit } from './commit.ts';
 export type { SourceErrorCode } from './error-codes.ts';
 export type { GitAccess, GitOptions } from './git.ts';
 export { type LocalRepo, localRepo } from './local-repository.ts';

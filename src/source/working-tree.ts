@@ -2,16 +2,24 @@ import type { Readable } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { explain, type GitOptions } from './git.ts';
-import { askGit, headOf, isDirty, noCommit, ownGit, topFolder } from './local-repository.ts';
+import { askGit, headOf, isDirty, noCommit, type OwnGit, ownGit, topFolder } from './local-repository.ts';
 import { checkRef, isCommitId, visible } from './url.ts';
+
+/** The commit that is checked out. */
+export interface Head {
+  /** Full id. */
+  commit: string;
+  /** Committer time in seconds since 1970. */
+  committedSeconds: number;
+}
 
 export interface WorkingFiles {
   /** Top folder of the working tree. */
   root: string;
   /** Tracked files, and untracked ones that are not ignored: relative paths. Submodules and nested repositories are folders. */
   paths: string[];
-  /** Commit id of HEAD; absent before the first commit. */
-  commit?: string;
+  /** HEAD; absent before the first commit. */
+  head?: Head;
   /** Whether files differ from that commit, or are new. */
   dirty: boolean;
 }
@@ -24,7 +32,7 @@ export interface WorkingFiles {
 export async function workingFiles(path: string, options: GitOptions = {}): Promise<WorkingFiles> {
   const git = ownGit(options);
   const root = await topFolder(git, path);
-  const commit = await headOf(git, root);
+  const head = await headWithTime(git, root);
   // A file with a merge conflict is listed once per side.
   const paths = new Set<string>();
   try {
@@ -39,8 +47,15 @@ export async function workingFiles(path: string, options: GitOptions = {}): Prom
   } catch (error) {
     throw explain(error, `cannot list the files of ${visible(root)}`);
   }
-  const dirty = commit === undefined || (await isDirty(git, root));
-  return { root, paths: [...paths], dirty, ...(commit !== undefined && { commit }) };
+  const dirty = head === undefined || (await isDirty(git, root));
+  return { root, paths: [...paths], dirty, ...(head !== undefined && { head }) };
+}
+
+/** Undefined before the first commit. */
+async function headWithTime(git: OwnGit, root: string): Promise<Head | undefined> {
+  const args = ['--no-replace-objects', 'rev-list', '--timestamp', '--max-count=1', 'HEAD', '--'];
+  const [seconds, commit] = (await askGit(git, root, args))?.split(' ') ?? [];
+  return commit === undefined ? undefined : { commit, committedSeconds: Number(seconds) };
 }
 
 const tooMany = (root: string): QuorateError =>

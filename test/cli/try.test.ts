@@ -87,6 +87,35 @@ describe('quorate try', () => {
     expect(event(before, 'built')?.artifact).toBe(built?.artifact);
   });
 
+  it('tells the build its commit: HEAD where the files are none, zeros before the first one', async () => {
+    const step = 'env | grep -E "^(CI|QUORATE_|SOURCE_DATE_EPOCH)" | sort > "$OUT/env"';
+    const dir = await repository({ run: [step] });
+    const environment = async (folder: string, ...args: string[]) => {
+      const answer = await attempt(dir, '-o', person.at(folder), '--json', ...args);
+      expect(answer.code, answer.report).toBe(0);
+      const text = await readFile(person.at(folder, 'env'), 'utf8');
+      return { told: text.trim().split('\n'), tree: event(answer, 'source')?.tree };
+    };
+    const none = await environment('none');
+    expect(none.told).toEqual([
+      ...['CI=true', `QUORATE_COMMIT=${'0'.repeat(40)}`, 'QUORATE_COMMIT_TIME=0'],
+      ...[`QUORATE_TREE=${none.tree}`, 'SOURCE_DATE_EPOCH=315532800'],
+    ]);
+    await commit(dir);
+    const [id, seconds] = (await git(dir, 'log', '-1', '--format=%H %ct')).split(' ');
+    const ofCommit = await environment('commit', '--commit');
+    expect(ofCommit.told).toEqual([
+      ...['CI=true', `QUORATE_COMMIT=${id}`, `QUORATE_COMMIT_TIME=${seconds}`],
+      ...[`QUORATE_TREE=${ofCommit.tree}`, `SOURCE_DATE_EPOCH=${seconds}`],
+    ]);
+    await write(dir, { new: 'x' });
+    const changed = await environment('changed');
+    expect(changed.tree).not.toBe(ofCommit.tree);
+    expect(changed.told).toEqual(
+      ofCommit.told.map((line) => (line.startsWith('QUORATE_TREE=') ? `QUORATE_TREE=${changed.tree}` : line)),
+    );
+  });
+
   it('follows no link, and refuses one that leads out', async () => {
     const dir = await repository(listing, { 'a.txt': 'x', 'sub/b': 'inside' });
     await commit(dir);

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from './support/cluster.ts';
 import { gate } from './support/gate.ts';
+import { git } from './support/git.ts';
 import { jobFile, program } from './support/jobs.ts';
 
 let cluster: Cluster;
@@ -18,7 +19,8 @@ beforeAll(async () => {
 
 describe('a project without its trusted worker', () => {
   it('agrees but is not trusted, and fetch says so; it is trusted once the trusted worker has come', async () => {
-    const run = await cluster.submit(await cluster.git.commit('hello', program('hello')));
+    const listing = 'env | grep -E "^(CI|QUORATE_|SOURCE_DATE_EPOCH)" | sort > "$OUT/environment"';
+    const run = await cluster.submit(await cluster.git.commit('hello', program('hello', listing)));
     const { artifact } = await run.event('verdict');
     expect(run.all('verdict')).toMatchObject([{ level: 'agreed' }]);
 
@@ -40,6 +42,12 @@ describe('a project without its trusted worker', () => {
     const fetched = await cluster.fetch(String(artifact), 'hello');
     expect(fetched.code, fetched.report).toBe(0);
     expect(await cluster.readText('fetched', 'hello', 'bin', 'say')).toContain('echo hello');
+    const told = await git(join(cluster.git.dir, 'hello'), 'log', '-1', '--format=%H %ct');
+    const [commit, seconds] = told.split(' ');
+    expect((await cluster.readText('fetched', 'hello', 'environment')).split('\n')).toEqual([
+      ...['CI=true', `QUORATE_COMMIT=${commit}`, `QUORATE_COMMIT_TIME=${seconds}`],
+      ...[expect.stringMatching(/^QUORATE_TREE=bafy/), `SOURCE_DATE_EPOCH=${seconds}`, ''],
+    ]);
     trusted = String(artifact);
   });
 

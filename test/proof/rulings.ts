@@ -175,9 +175,13 @@ const thieves: Ruling[] = [
   { what: /^thief receipt: subject emptied$/, is: ['receipts DOC_INVALID'] },
   { what: /^thief receipt: subject\.(0(?! doubled)|1 swapped)/, is: ['receipts RECEIPT_MISMATCH'] },
   { what: /^thief receipt: (_type|predicateType)$/, is: ['receipts DOC_INVALID'] },
+  {
+    what: /^thief receipt: predicate\.quorate_receipt\.sandbox\.profile/,
+    is: ['receipts RECEIPT_PROFILE_MISMATCH'],
+  },
   // A worker may say these at will, once: what it said first is in the log.
   {
-    what: /^thief receipt: (subject\.|predicate\.(runDetails\.metadata\.(startedOn|finishedOn)|quorate_receipt\.(link|log|outcome|sandbox)))/,
+    what: /^thief receipt: (subject\.|predicate\.(runDetails\.metadata\.(startedOn|finishedOn)|quorate_receipt\.(link|log|outcome|sandbox(?!\.profile))))/,
     is: ['log LOG_LEAF_MISSING', 'receipts DOC_INVALID'],
   },
 

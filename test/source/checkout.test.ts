@@ -3,7 +3,18 @@ import { chmod, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } 
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { localRepo, readCommit, resolveRef } from '../../src/source/index.ts';
-import { checkout, codeOf, commitAll, folder, git, oldServer, repo, serve, serveHttp } from './support.ts';
+import {
+  checkout,
+  codeOf,
+  commitAll,
+  commitOf,
+  folder,
+  git,
+  oldServer,
+  repo,
+  serve,
+  serveHttp,
+} from './support.ts';
 
 const dest = async (): Promise<string> => join(await folder(), 'out');
 
@@ -87,6 +98,20 @@ describe('readCommit', () => {
     const lines = (await readFile(log, 'utf8')).split('\n');
     for (const verb of ['ls-remote', 'fetch', 'archive']) {
       expect(lines.some((line) => line.includes(` ${verb} `))).toBe(true);
+    }
+  });
+
+  it('tells the time of the commit, which is not that of its author', async () => {
+    const dir = await repo();
+    const url = await serve(dir);
+    const old = await oldServer(url);
+    for (const seconds of [0, 1_700_000_001, 8_589_934_591, 99_999_999_999]) {
+      const id = commitOf(dir, 'a <a@example.org> 1500000000 +0000', `a <a@example.org> ${seconds} -0730`);
+      git(dir, 'update-ref', 'refs/heads/main', id);
+      for (const from of [url, old]) {
+        const { committedSeconds } = await checkout(from, id, await dest(), { ref: 'main' });
+        expect(committedSeconds).toBe(Math.min(seconds, 8_589_934_591));
+      }
     }
   });
 

@@ -42,11 +42,13 @@ export async function confined(
     said,
     fetch: async (commit, options = {}) => {
       try {
-        return await readCommit(url, commit, { dir: git.dir, wrap: git.wrap, ...options }, async (tar) => {
+        const wrapped = { dir: git.dir, wrap: git.wrap, ...options };
+        const { value } = await readCommit(url, commit, wrapped, async (tar) => {
           let text = '';
           for await (const chunk of tar as AsyncIterable<Buffer>) text += chunk.toString('latin1');
           return text;
         });
+        return value;
       } catch (error) {
         throw git.explain(error);
       }

@@ -6,7 +6,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type CommitOptions, readCommit } from '../../src/source/index.ts';
+import { type CommitOptions, type ReadCommit, readCommit } from '../../src/source/index.ts';
 
 export { codeOf } from '../support/codes.ts';
 
@@ -47,6 +47,15 @@ export function commitAll(dir: string, message = 'change'): string {
   git(dir, 'add', '-A');
   git(dir, 'commit', '-q', '--allow-empty', '-m', message);
   return git(dir, 'rev-parse', 'HEAD');
+}
+
+/** A commit of no files with these lines of its object, which "git commit" would not write. */
+export function commitOf(dir: string, author: string, committer: string): string {
+  const tree = git(dir, 'hash-object', '-t', 'tree', '-w', '/dev/null');
+  const text = `tree ${tree}\nauthor ${author}\ncommitter ${committer}\n\nx\n`;
+  return execFileSync('git', ['hash-object', '-t', 'commit', '-w', '--stdin'], {
+    ...{ cwd: dir, encoding: 'utf8', input: text },
+  }).trim();
 }
 
 export async function listen(onConnection: (socket: Socket) => void): Promise<number> {
@@ -169,7 +178,7 @@ export function checkout(
   commit: string,
   dest: string,
   options: Omit<CommitOptions, 'dir'> = {},
-): Promise<void> {
+): Promise<ReadCommit<void>> {
   return readCommit(url, commit, { ...options, dir: dirname(dest) }, async (tar) => {
     const archive = `${dest}.tar`;
     await writeFile(archive, tar);

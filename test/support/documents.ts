@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
 import type { Charter, Grant, Job, Offer, Policy, Request, Role } from '../../src/core/documents/index.ts';
+import { sandboxProfile } from '../../src/core/sandbox-profile.ts';
 import { keyFromSeed, type NodeKey } from '../../src/identity/keys.ts';
 
 /** When everything in these documents happens: 14 November 2023, in seconds. */
@@ -80,7 +81,7 @@ export function makeJob(over: Partial<Job> = {}): Job {
     env: {},
     outputs: ['app'],
     limits: { cpus: 1, memoryBytes: 2 ** 28, diskBytes: 2 ** 28, pids: 64, seconds: 600 },
-    profile: 'quorate-sandbox/1',
+    profile: sandboxProfile,
     cids: 'unixfs-v1-2025+x',
     ...over,
   };

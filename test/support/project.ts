@@ -35,6 +35,7 @@ import {
   type Verified,
 } from '../../src/core/documents/index.ts';
 import { linkPartsOf, signLink } from '../../src/core/interop/index.ts';
+import { sandboxProfile } from '../../src/core/sandbox-profile.ts';
 import { fromUtf8 } from '../../src/core/text.ts';
 import { isoTime } from '../../src/core/time.ts';
 import {
@@ -270,7 +271,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
         operator: lease.payload.operator,
         outcome,
         log: it.cidOf(`log of ${key.id}`),
-        sandbox: { tier: 'namespace', profile: 'quorate-sandbox/1', portable: true },
+        sandbox: { tier: 'namespace', profile: sandboxProfile, portable: true },
         nonce: it.nonceOf(`receipt ${key.id} ${round}`),
       };
       const payload = makeReceipt({

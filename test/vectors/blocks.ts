@@ -40,7 +40,7 @@ export function jobVectors(): Vector[] {
     ['with no memory', { limits: { ...job.limits, memoryBytes: 0 } }],
     ['with memory that is no integer', { limits: { ...job.limits, memoryBytes: 1e8 + 0.5 } }],
     ['for ever', { limits: { ...job.limits, seconds: 1e9 } }],
-    ['of another sandbox profile', { profile: 'quorate-sandbox/0' }],
+    ['of another sandbox profile', { profile: 'quorate-sandbox/1' }],
     ['of another CID profile', { cids: 'unixfs-v0-2015' }],
     ['named like a path', { name: 'a/b' }],
     ['with a network that is nothing', { network: [] }],

@@ -56,7 +56,7 @@ export function receipt(transition: Transition, { token, lease, receipt }: Event
   if (run === undefined || found === undefined) {
     throw new QuorateError('RECEIPT_STALE_FENCE', 'the lease of this receipt is over; its fence is stale');
   }
-  checkReceipt(enforce, receipt, found.live, run.job.source);
+  checkReceipt(enforce, receipt, found.live, run.job);
   const { round, slot, live } = found;
   const index = appendLeaf(transition, leaves.receipt(receipt.id, live.lease.offer));
   const { grant } = live;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { limits } from '../limits.ts';
+import { sandboxProfile } from '../sandbox-profile.ts';
 import { cid, commitId, count, name, nonce, peerId, policySchema, seconds, text } from './base.ts';
 import { dagJsonCid, decodeCanonical, encodeCanonical } from './canonical.ts';
 
@@ -60,7 +61,7 @@ export const jobSchema = z.strictObject({
     .refine((all) => all.every((one, n) => n === 0 || (all[n - 1] ?? '') < one), 'not in order, each once')
     .optional(),
   /** What is pinned around a build, as a version (docs/sandbox.md). */
-  profile: z.literal('quorate-sandbox/1'),
+  profile: z.literal(sandboxProfile),
   /** How trees become CIDs. */
   cids: z.literal('unixfs-v1-2025+x'),
 });

@@ -12,13 +12,13 @@ import type { Check } from './check.ts';
 /**
  * Whether a receipt is the one due under a lease: signed by its holder alone, it says of itself what the lease says, and
  * is otherwise what its parts make it. `id` is the lease's. Codes, in the order of the checks:
- * `RECEIPT_SIGNER_MISMATCH`, `RECEIPT_LEASE_MISMATCH`, `RECEIPT_MISMATCH`.
+ * `RECEIPT_SIGNER_MISMATCH`, `RECEIPT_LEASE_MISMATCH`, `RECEIPT_PROFILE_MISMATCH`, `RECEIPT_MISMATCH`.
  */
 export function checkReceipt(
   check: Check,
   receipt: VerifiedStatement<Receipt>,
   { id, lease }: { id: string; lease: Lease },
-  source: Job['source'],
+  { source, profile }: Pick<Job, 'source' | 'profile'>,
 ): void {
   const { payload, signer, signers } = receipt;
   const it = `the receipt of ${signer}`;
@@ -29,6 +29,11 @@ export function checkReceipt(
   const leased = { project, job, offer, round, slot, fence, operator, lease: id };
   const { outcome: _outcome, log: _log, sandbox: _sandbox, nonce: _nonce, link: _link, ...said } = facts;
   check('RECEIPT_LEASE_MISMATCH', sameValue(leased, said), `${it} says other things than its lease`);
+  check(
+    'RECEIPT_PROFILE_MISMATCH',
+    facts.sandbox.profile === profile,
+    `${it} was built under another sandbox profile than its job's, ${profile}`,
+  );
   const { startedOn, finishedOn } = payload.predicate.runDetails.metadata;
   const made = makeReceipt({
     worker: signer,

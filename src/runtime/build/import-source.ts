@@ -20,16 +20,23 @@ export interface SourceOptions {
   signal: AbortSignal;
 }
 
+export interface ImportedSource extends ImportedTree {
+  /** Committer time in seconds since 1970. */
+  committedSeconds: number;
+}
+
 /**
  * Fetches a commit and imports its files into the store.
  * @throws `SOURCE_…`, STORE_DISK_FULL; SOURCE_TREE_REFUSED for a link that leaves the tree or a name that is not portable
  */
-export async function importSource(store: Store, options: SourceOptions): Promise<ImportedTree> {
+export async function importSource(store: Store, options: SourceOptions): Promise<ImportedSource> {
   const { url, commit, into, signal, maxBytes } = options;
   try {
-    return await readCommit(url, commit, { ...options, seconds: sourceSecondsMax }, (tar) =>
+    const limited = { ...options, seconds: sourceSecondsMax };
+    const { value, committedSeconds } = await readCommit(url, commit, limited, (tar) =>
       store.importTar(tar, { into, signal, maxBytes }),
     );
+    return { ...value, committedSeconds };
   } catch (error) {
     throw asSourceError(error, `commit ${commit}`);
   }

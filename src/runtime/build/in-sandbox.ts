@@ -5,6 +5,7 @@ import type {
   SandboxJob,
   SandboxOutcome,
   SandboxVariation,
+  SourceCommit,
 } from '../../../sandbox/index.ts';
 import type { Job, Outcome } from '../../core/documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
@@ -19,8 +20,8 @@ export interface BuildVariation {
 }
 
 export interface BuildIo {
-  /** CID of the source, and the area it is in. */
-  tree: string;
+  /** The source's commit, and the area that its tree is in. */
+  commit: SourceCommit;
   from: Area;
   image: 'host' | SandboxImage;
   /** Area for the outputs. */
@@ -43,15 +44,16 @@ export async function buildInSandbox(
   sandbox: Sandbox,
   store: Store,
   job: Pick<Job, 'run' | 'env' | 'outputs' | 'limits'>,
-  { tree, from, image, into, inputs = [], network, terminal, onLog, signal }: BuildIo,
+  { commit, from, image, into, inputs = [], network, terminal, onLog, signal }: BuildIo,
   { variation, reversed }: BuildVariation = {},
 ): Promise<{ outcome: Outcome; built: ImportedTree | undefined }> {
   let built: ImportedTree | undefined;
   const hopeless = network?.hopeless;
   const outcome = await sandbox.run(
     {
-      source: store.exportTar(tree, { from, signal, reversed }),
+      source: store.exportTar(commit.tree, { from, signal, reversed }),
       inputs: inputs.map(({ name, cid }) => ({ name, tar: store.exportTar(cid, { signal }) })),
+      commit,
       run: job.run,
       stepMarks: terminal === undefined,
       env: job.env,

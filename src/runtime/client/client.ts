@@ -9,6 +9,7 @@ import {
 } from '../../core/documents/index.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import { escapeValue } from '../../core/escape.ts';
+import { sandboxProfile } from '../../core/sandbox-profile.ts';
 import { isConnectionError, openQuestion } from '../../core/sessions/ask.ts';
 import type { Credentials, Membership } from '../../core/sessions/credentials.ts';
 import { errorFrom } from '../../core/sessions/message-stream.ts';
@@ -165,7 +166,7 @@ class MeshClient implements Client {
       outputs: job.outputs,
       limits: job.limits,
       ...(job.network !== undefined && { network: job.network }),
-      profile: 'quorate-sandbox/1',
+      profile: sandboxProfile,
       cids: 'unixfs-v1-2025+x',
     };
     const { bytes, id } = encodeJob(full);

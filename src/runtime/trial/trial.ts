@@ -60,9 +60,14 @@ export interface TrialSource {
   tree: string;
   /** The commit read, or HEAD of the working tree; absent before the first commit. */
   commit?: string;
+  /** Committer time of that commit in seconds since 1970; 0 before the first one. */
+  committedSeconds: number;
   /** Whether the files differ from the commit. */
   dirty: boolean;
 }
+
+/** Stands for the commit of files in a repository that has none. */
+const noCommitYet = '0'.repeat(40);
 
 export interface TrialResult {
   outcome: Outcome;
@@ -185,7 +190,8 @@ export class Trial {
     try {
       network = await this.#network(io.onLog);
       const { inputs, image } = this.#environment;
-      const where = { tree: this.source.tree, from: store.public, inputs, image, signal };
+      const { tree, commit = noCommitYet, committedSeconds: seconds } = this.source;
+      const where = { commit: { id: commit, tree, seconds }, from: store.public, inputs, image, signal };
       const job = { ...where, ...io, network };
       if (leave !== undefined) job.signal = AbortSignal.any([signal, leave]);
       const { outcome, built } = await buildInSandbox(this.#sandbox, store, of, job, varied);
@@ -315,18 +321,19 @@ async function readSource(
   const into = store.public;
   if (ref !== undefined) {
     const { root, commit, objects } = await localCommit(folder, ref, { signal });
-    const { root: tree, bytes } = await asSource(`commit ${commit}`, () =>
+    const { value, committedSeconds } = await asSource(`commit ${commit}`, () =>
       readLocalCommit(objects, commit, { dir: scratch, signal }, (tar) =>
         store.importTar(tar, { into, signal }),
       ),
     );
-    return { source: { root, tree, commit, dirty: false }, bytes };
+    const { root: tree, bytes } = value;
+    return { source: { root, tree, commit, committedSeconds, dirty: false }, bytes };
   }
-  const { paths, root, ...state } = await workingFiles(folder, { signal });
+  const { paths, root, dirty, head } = await workingFiles(folder, { signal });
   const { root: tree, bytes } = await asSource(root, () =>
     store.importDirectory(root, { into, signal, only: paths }),
   );
-  return { source: { root, tree, ...state }, bytes };
+  return { source: { committedSeconds: 0, ...head, root, tree, dirty }, bytes };
 }
 
 function asSource<T>(what: string, read: () => Promise<T>): Promise<T> {

@@ -4,13 +4,12 @@ import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { signLink } from '../../core/interop/index.ts';
 import type { BuildResult } from '../../core/worker/events.ts';
 import { randomNonce } from '../../identity/idp.ts';
-import type { Area } from '../../store/index.ts';
 import { abortedBy, buildInSandbox } from '../build/in-sandbox.ts';
 import { openBuildNetwork } from '../build/network.ts';
 import { BuildLog, openLogChannel } from './build-log.ts';
 import { areaOf, type WorkerContext } from './context.ts';
 import type { WorkerImages } from './images.ts';
-import { Sources } from './sources.ts';
+import { type Source, Sources } from './sources.ts';
 
 interface Build {
   lease: string;
@@ -132,13 +131,13 @@ export class Builder {
       say: (text) => log.line(`quorate: ${text}`),
     });
     try {
-      return await this.#inSandbox(build, sandbox, source.area);
+      return await this.#inSandbox(build, sandbox, source);
     } finally {
       await source.close();
     }
   }
 
-  async #inSandbox({ lease, job, log, signal }: Build, sandbox: Sandbox, source: Area): Promise<Done> {
+  async #inSandbox({ lease, job, log, signal }: Build, sandbox: Sandbox, source: Source): Promise<Done> {
     const { store, credentials, dir, bandwidth, privateHosts } = this.#context;
     const network = await openBuildNetwork({
       ...{
@@ -152,8 +151,8 @@ export class Builder {
     const image = job.image === 'host' ? undefined : this.#images.use(job.image, signal);
     try {
       const { outcome, built } = await buildInSandbox(sandbox, store, job, {
-        tree: job.source.tree,
-        from: source,
+        commit: { id: job.source.commit, tree: job.source.tree, seconds: source.committedSeconds },
+        from: source.area,
         image: image ?? 'host',
         into: store.sealed(areaOf(lease)),
         network,

@@ -12,6 +12,8 @@ import { workerNodeLimits } from './limits.ts';
 /** The checked-out tree of a job's commit, in a sealed area of the store. */
 export interface Source {
   readonly area: Area;
+  /** Committer time of the commit in seconds since 1970. */
+  readonly committedSeconds: number;
   close(): Promise<void>;
 }
 
@@ -24,6 +26,7 @@ interface FetchOptions {
 interface Kept {
   area: Area;
   tree: string;
+  committedSeconds: number;
   bytes: number;
   /** Builds that read it now; only what nobody reads is given up. */
   readers: number;
@@ -63,7 +66,8 @@ export class Sources {
       await this.#release(key, kept);
       throw error;
     }
-    return { area: kept.area, close: () => this.#release(key, kept) };
+    const { area, committedSeconds } = kept;
+    return { area, committedSeconds, close: () => this.#release(key, kept) };
   }
 
   async #fetch({ source, limits: of }: Job, ref: string, { signal, say }: FetchOptions): Promise<Kept> {
@@ -71,10 +75,10 @@ export class Sources {
     const { url, commit } = source;
     const area = store.sealed(`source-${randomNonce()}`);
     try {
-      const { root, bytes } = await this.#inSandbox(source.url, of, say, ({ dir, wrap }) =>
+      const { root, bytes, committedSeconds } = await this.#inSandbox(source.url, of, say, ({ dir, wrap }) =>
         importSource(store, { url, commit, ref, dir, wrap, into: area, maxBytes: of.diskBytes, signal }),
       );
-      return { area, tree: root, bytes, readers: 0 };
+      return { area, tree: root, committedSeconds, bytes, readers: 0 };
     } catch (error) {
       await store.discard(area);
       throw error;

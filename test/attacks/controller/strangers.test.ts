@@ -12,6 +12,7 @@ import {
   signMessage,
   signStatement,
 } from '../../../src/core/documents/index.ts';
+import { sandboxProfile } from '../../../src/core/sandbox-profile.ts';
 import { fromUtf8 } from '../../../src/core/text.ts';
 import { encodeMessage } from '../../../src/core/wire/messages.ts';
 import { protocols } from '../../../src/core/wire/protocols.ts';
@@ -81,7 +82,7 @@ async function receipt(n: number, count: number): Promise<{ kind: 'receipt'; env
       operator: 'eve',
       outcome: { kind: 'exit', code: 0, artifact: cidOf('anything') },
       log: null,
-      sandbox: { tier: 'namespace', profile: 'quorate-sandbox/1', portable: false },
+      sandbox: { tier: 'namespace', profile: sandboxProfile, portable: false },
       nonce: nonceOf(`receipt ${n}`),
     },
   });

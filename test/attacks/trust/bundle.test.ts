@@ -227,6 +227,10 @@ describe('replayed, stale or cross-used messages', () => {
     holdsOff('RECEIPT_LEASE_MISMATCH', {
       facts: (f, run) => (run.operator === 'ada' ? { ...f, fence: { epoch: 0, n: 1 } } : f),
     }));
+  it('a receipt of a build under another sandbox profile, passed off as one under this', () =>
+    holdsOff('RECEIPT_PROFILE_MISMATCH', {
+      facts: (f) => ({ ...f, sandbox: { ...f.sandbox, profile: 'quorate-sandbox/1' } }),
+    }));
   it('a fence given twice', () =>
     holdsOff('LEASE_FENCE_TWICE', { lease: (l) => ({ ...l, fence: { epoch: 1, n: 1 } }) }));
   it('an offer of another request', () =>

@@ -24,6 +24,7 @@ import {
   type Verified,
 } from '../../../src/core/documents/index.ts';
 import type { Durability } from '../../../src/core/durability.ts';
+import { sandboxProfile } from '../../../src/core/sandbox-profile.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
 import { fullShare } from '../../../src/core/trust/draw.ts';
 import type { Lending, WorkerEffect, WorkerEvent } from '../../../src/core/worker/events.ts';
@@ -191,7 +192,7 @@ export class Bench {
         outcome,
         files: filesBuilt,
         log: null,
-        sandbox: { tier: 'namespace', profile: 'quorate-sandbox/1', portable: false },
+        sandbox: { tier: 'namespace', profile: sandboxProfile, portable: false },
         startedOn: '2026-01-01T00:00:00.000Z',
         finishedOn: '2026-01-01T00:00:10.000Z',
         nonce: nonceOf(`build of ${lease.id} at ${this.now}`),

@@ -13,9 +13,17 @@ export function whatBuildsSee(ground: Ground): void {
   describe('what a build sees', () => {
     it('is the pinned environment', async () => {
       const ran = await play(['env; umask; id -u; id -g; id -un; uname -n; pwd'], {
-        env: { SOURCE_DATE_EPOCH: '1700000000', PATH: '/evil', TWO: "a 'b'\n$c" },
+        commit: { id: 'c0'.repeat(20), tree: 'bafytree', seconds: 1_600_000_000 },
+        env: {
+          ...{ SOURCE_DATE_EPOCH: '1700000000', PATH: '/evil', TWO: "a 'b'\n$c" },
+          ...{ QUORATE_COMMIT: 'another', QUORATE_COMMIT_TIME: '1', QUORATE_TREE: 'another' },
+        },
       });
       const words = [
+        'CI=true',
+        `QUORATE_COMMIT=${'c0'.repeat(20)}`,
+        'QUORATE_COMMIT_TIME=1600000000',
+        'QUORATE_TREE=bafytree',
         'HOME=/build/home',
         'LANG=C.UTF-8',
         'LOGNAME=build',

@@ -42,7 +42,7 @@ export async function openReceipts(
       granted === operator,
       `the lease of ${aud} is ${operator}'s, its grant ${granted}'s`,
     );
-    checkReceipt(check, receipt, { id: lease.id, lease: lease.payload }, authority.job.source);
+    checkReceipt(check, receipt, { id: lease.id, lease: lease.payload }, authority.job);
     once('RECEIPT_TWICE', receipt.id, `the receipt of ${aud} is in the bundle twice`);
     once('RECEIPT_SECOND', lease.id, `the lease of ${aud} has two receipts`);
     once('LEASE_FENCE_TWICE', idOf(fence), `the fence of ${aud}'s lease was given twice`);

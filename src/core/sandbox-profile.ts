@@ -1,0 +1,5 @@
+/**
+ * What is pinned around a build, as a version: part of each job, and of each receipt (docs/sandbox.md). Another environment or
+ * other permissions are another version. 2: the environment names the commit, and SOURCE_DATE_EPOCH is its time (ADR 0032).
+ */
+export const sandboxProfile = 'quorate-sandbox/2';
