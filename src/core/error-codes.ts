@@ -119,7 +119,7 @@ const coreErrors = {
   INPUTS_NOT_TRUSTED: 'The verdict says `trusted`, but not every input of the job is known to be.',
   JOB_AMBIGUOUS: 'What you gave begins the ids of several jobs. Give more characters.',
   JOB_INPUTS_UNSUPPORTED:
-    'The job reads other artifacts, which workers of this version cannot give it. Leave `--input` out.',
+    'The job reads artifacts of other jobs (`needs`), which workers of this version cannot give it. `quorate try --input` builds it on this host.',
   JOB_REVOKED:
     'The job was revoked; the message says from when and why. It is not built any more, and its artifacts are not to be used.',
   JOB_UNKNOWN: 'No job has this id, or what you gave of it is too short. `quorate jobs` lists them.',
@@ -185,6 +185,16 @@ const coreErrors = {
   OFFER_ROUND: 'The rounds of the job do not follow each other, or are more than the policy allows.',
   OPERATOR_REVOKED:
     'The operator was revoked; the message says from when and why. It may not work any more, and what rests on it from there on does not count.',
+  PIPELINE_CYCLE:
+    'Jobs of the file need each other, so that none could begin; the message begins with file, line and column. Remove one of these `needs`.',
+  PIPELINE_JOB_UNKNOWN:
+    'A job needs one that the file does not have; the message begins with file, line and column, the hint lists those there are.',
+  PIPELINE_NAME_INVALID:
+    'A job with a value of its `matrix` in its name would have the name of another one, or a longer one than a job may have. Use other values, or another name for the job.',
+  PIPELINE_TOO_LARGE:
+    'The jobs of the file are more, longer or deeper than one pipeline may have, once each `matrix` is expanded; the message says which bound. Nothing was built of it.',
+  PIPELINE_VALUE_INVALID:
+    'Text of a job is not what it may be once the values of its `matrix` are in it: a key that the matrix does not have, or an image that is none; the message begins with file, line and column.',
   POLICY_BELOW_FLOOR:
     'The policy of the request is weaker than the floor in the charter. Under `trust` in `quorate.yaml`, ask for at least what the hint names.',
   RECEIPT_BEFORE_OFFER: 'The log holds the receipt before its offer: it cannot be an answer to it.',

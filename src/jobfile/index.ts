@@ -3,5 +3,11 @@
 export type { JobFileErrorCode } from './error-codes.ts';
 export { type ExampleKind, exampleJobFile, exampleKind } from './example.ts';
 export { nearestWord } from './nearest-word.ts';
-export { checkJobFileSize, type JobFile, type JobSpec, parseJobFile } from './parse.ts';
+export {
+  checkJobFileSize,
+  type JobFile,
+  type JobSpec,
+  type JobTemplate,
+  parseJobFile,
+} from './parse.ts';
 export { jobFileJsonSchema } from './schema.ts';

@@ -7,6 +7,14 @@ export const jobFileLimits = {
   bytesMax: 256 * 1024,
   /** Jobs of one file; one command can request all of them. */
   jobsMax: 100,
+  /** Keys of one matrix. */
+  matrixKeysMax: 8,
+  /** One value of a matrix, in characters: a flag, a version or the CID of an image. */
+  valueCharsMax: 200,
+  /** Patterns of one condition. */
+  globsMax: 32,
+  /** One pattern, in characters. */
+  globCharsMax: 200,
 } as const;
 
 assert(limits.jobBytesMax <= jobFileLimits.bytesMax, 'a job file holds the largest job');

@@ -4,13 +4,14 @@ import type { Policy } from '../core/documents/base.ts';
 import { type Job, jobSchema } from '../core/documents/job.ts';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { expandTemplates, type Instance, type PipelineFault, type Template } from '../core/pipeline/index.ts';
 import { sizeTexts } from '../core/quantity.ts';
 import { jobFileLimits } from './limits.ts';
 import { nearestWord } from './nearest-word.ts';
 import { type JobInFile, jobFileSchema, keysAt } from './schema.ts';
 import { keyOffsets, offsetOf, yamlFaults } from './yaml-faults.ts';
 
-/** One job of a file with all defaults filled in. The job document and the request are made from it. */
+/** One job with all defaults filled in. The job document and the request are made from it. */
 export interface JobSpec {
   name: string;
   image: string;
@@ -23,14 +24,30 @@ export interface JobSpec {
   trust: Policy;
 }
 
-/** A parsed job file. `jobs` are in the order of the file. */
+/** One job of a file, as it is before its matrix is expanded. */
+export interface JobTemplate extends JobSpec, Pick<Template, 'needs' | 'matrix' | 'if'> {}
+
+/** A parsed job file. */
 export interface JobFile {
+  /** The jobs after expansion, each after those it needs, otherwise in the order of the file. */
   jobs: JobSpec[];
+  /** What each of these was made of, in the same order. */
+  instances: Instance<JobTemplate>[];
+}
+
+function jobOf({ name, template, image, run, env }: Instance<JobTemplate>): JobSpec {
+  const { needs: _needs, matrix: _matrix, if: _if, ...rest } = template;
+  return { ...rest, name, image, run, env };
 }
 
 /** A fault of the file, with its offset in the text. */
 interface Fault {
-  code: 'JOBFILE_SYNTAX' | 'JOBFILE_UNKNOWN_KEY' | 'JOBFILE_INVALID' | 'JOBFILE_NEWER';
+  code:
+    | 'JOBFILE_SYNTAX'
+    | 'JOBFILE_UNKNOWN_KEY'
+    | 'JOBFILE_INVALID'
+    | 'JOBFILE_NEWER'
+    | PipelineFault['code'];
   offset: number;
   message: string;
   hint?: string;
@@ -49,9 +66,9 @@ export function checkJobFileSize(bytes: number, path: string): void {
 }
 
 /**
- * Parses a job file. Messages of errors begin with `path:line:column:` and report the first fault.
- * Throws `JOBFILE_TOO_LARGE`, `JOBFILE_SYNTAX` (not the YAML accepted), `JOBFILE_UNKNOWN_KEY`, `JOBFILE_NEWER` or
- * `JOBFILE_INVALID`.
+ * Parses a job file and expands its jobs. Messages of errors begin with `path:line:column:` and report the first fault.
+ * Throws `JOBFILE_TOO_LARGE`, `JOBFILE_SYNTAX` (not the YAML accepted), `JOBFILE_UNKNOWN_KEY`, `JOBFILE_NEWER`,
+ * `JOBFILE_INVALID` or `PIPELINE_…`, those of `expandTemplates`.
  */
 export function parseJobFile(text: string, path: string): JobFile {
   const bytes = Buffer.byteLength(text);
@@ -64,13 +81,24 @@ export function parseJobFile(text: string, path: string): JobFile {
     const found = result.error.issues.flatMap((issue) => faultsOf(issue, document));
     throw errorOf(found, lines, path);
   }
-  return { jobs: Object.entries(result.data.jobs).map(([name, job]) => specOf(name, job)) };
+  const templates = Object.entries(result.data.jobs).map(([name, job]) => templateOf(name, job));
+  const expanded = expandTemplates(templates);
+  if ('faults' in expanded) {
+    const found = expanded.faults.map((fault) => faultOfPipeline(fault, document));
+    throw errorOf(found, lines, path);
+  }
+  return { jobs: expanded.instances.map(jobOf), instances: expanded.instances };
 }
 
-function specOf(
+function faultOfPipeline({ code, path, message, hint }: PipelineFault, document: Document.Parsed): Fault {
+  const at = ['jobs', ...path];
+  return { code, offset: locate(document, at).offset, message: `${at.join('.')}: ${message}`, hint };
+}
+
+function templateOf(
   name: string,
   { limits: { memory, disk, time, files, ...rest }, network, ...job }: JobInFile,
-): JobSpec {
+): JobTemplate {
   // Sorted, and absent when empty: the set is part of the job's id.
   const reached = jobSchema.shape.network.parse(network.length === 0 ? undefined : network.toSorted());
   const bounds = { ...rest, memoryBytes: memory, diskBytes: disk, seconds: time };
@@ -133,6 +161,12 @@ function faultsOf(issue: z.core.$ZodIssue, document: Document.Parsed): Fault[] {
     const first = issue.keys.reduce((a, b) => (at(b) < at(a) ? b : a));
     if (issue.path.length === 0 && versionKeys.has(first)) return [ofVersion(first, at(first))];
     return [unknownKey(first, issue.path, at(first))];
+  }
+  if (issue.code === 'invalid_union') {
+    // The faults of the form that was meant: one that fits at the top.
+    const meant = issue.errors.find((branch) => branch.every(({ path }) => path.length > 0));
+    if (meant !== undefined)
+      return meant.flatMap((inner) => faultsOf({ ...inner, path: [...issue.path, ...inner.path] }, document));
   }
   const { offset, missing } = locate(document, issue.path);
   const message = missing ? 'is missing' : messageOf(issue);
@@ -198,9 +232,14 @@ function locate(document: Document.Parsed, path: readonly PropertyKey[]): Place 
       node = pair.value as Node | null;
       keyOffset = offsetOf(pair.key);
       offset = isMap(node) || node === null ? keyOffset : offsetOf(node);
-    } else if (isSeq(node) && typeof step === 'number') {
-      node = node.items[step] as Node | undefined;
-      offset = offsetOf(node);
+    } else if (isSeq(node)) {
+      // An entry by its place, or by its value.
+      const at =
+        typeof step === 'number'
+          ? step
+          : node.items.findIndex((item) => isScalar(item) && item.value === step);
+      node = node.items[at] as Node | undefined;
+      offset = node === undefined ? offset : offsetOf(node);
     }
   }
   if (isAlias(node)) node = node.resolve(document);

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { amountSchema } from '../core/amount-schema.ts';
-import { cid, name, policySchema } from '../core/documents/base.ts';
+import { cid, name, policySchema, text } from '../core/documents/base.ts';
 import { jobSchema } from '../core/documents/job.ts';
 import { limits } from '../core/limits.ts';
+import { globFault, type Need } from '../core/pipeline/index.ts';
 import { type Unit, units } from '../core/units.ts';
 import { jobFileLimits } from './limits.ts';
 
@@ -55,11 +56,79 @@ const trustSchema = z
     context.addIssue({ code: 'custom', message: rule });
   });
 
+const needLevel = z.enum(['agreed', 'trusted'], { error: 'expected "agreed" or "trusted"' });
+const needsSchema = z
+  .union(
+    [
+      z
+        .array(name)
+        .refine((jobs) => new Set(jobs).size === jobs.length, 'names the same job twice')
+        .describe('Jobs whose artifacts have to be trusted.'),
+      z.record(name, needLevel).describe('Jobs with the level that their artifacts have to have.'),
+    ],
+    'expected a list of jobs, or jobs with "agreed" or "trusted"',
+  )
+  .transform((needs): Need[] =>
+    Array.isArray(needs)
+      ? needs.map((job) => ({ job, level: 'trusted' }))
+      : Object.entries(needs).map(([job, level]) => ({ job, level })),
+  );
+
+const matrixKey = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'a key has letters, digits and _ only');
+const matrixValue = z
+  .union(
+    [text(jobFileLimits.valueCharsMax).min(1), z.int()],
+    `expected text of at most ${jobFileLimits.valueCharsMax} characters, or a whole number; put other values in quotes`,
+  )
+  .transform(String);
+const matrixSchema = z
+  .record(
+    matrixKey,
+    z
+      .array(matrixValue)
+      .min(1, 'needs at least one value')
+      .refine((values) => new Set(values).size === values.length, 'has the same value twice'),
+  )
+  .refine(
+    (matrix) => Object.keys(matrix).length <= jobFileLimits.matrixKeysMax,
+    `has more than ${jobFileLimits.matrixKeysMax} keys`,
+  );
+
+const glob = text(jobFileLimits.globCharsMax)
+  .min(1, 'is empty')
+  .superRefine((pattern, context) => {
+    const message = globFault(pattern);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  });
+const globs = z
+  .array(glob)
+  .min(1, 'needs at least one pattern')
+  .max(jobFileLimits.globsMax, `has more than ${jobFileLimits.globsMax} patterns`);
+const conditionsSchema = z
+  .strictObject({
+    ref: globs
+      .optional()
+      .describe(
+        'Patterns for the branch or tag that is built: `main`, `release/*`, or full names such as `refs/tags/v*`.',
+      ),
+    changed: globs
+      .optional()
+      .describe(
+        'Patterns for the paths that differ from the base commit (`--base`). Without a base the job is built.',
+      ),
+  })
+  .refine(({ ref, changed }) => ref !== undefined || changed !== undefined, {
+    error: 'names no condition',
+    // A misspelt one is told as that.
+    when: ({ issues }) => issues.length === 0,
+  });
+
 const jobInFile = z.strictObject({
   image: z
     .string('expected "host", or the CID of an image (quorate image import makes one of a container)')
     .refine(
-      (image) => image === 'host' || cid.safeParse(image).success,
+      // With a value of the matrix in it, it is looked at once that is there.
+      (image) => image === 'host' || image.includes('${{') || cid.safeParse(image).success,
       'expected "host", or the CID of an image (quorate image import makes one of a container)',
     )
     .default('host')
@@ -91,6 +160,19 @@ const jobInFile = z.strictObject({
     .prefault({})
     .describe('What one build may use; workers that lend less do not take the job.'),
   trust: trustSchema.prefault({}).describe('What it takes until the artifact counts as trusted.'),
+  needs: needsSchema
+    .default([])
+    .describe(
+      'Jobs whose artifacts this one reads, at /build/in/<name>, and the level they have to have before it begins: `{build: agreed}`. A list stands for `trusted`.',
+    ),
+  matrix: matrixSchema
+    .default({})
+    .describe(
+      'Values by key: the job is built for each combination, with `${{ matrix.key }}` replaced in `image`, `run` and `env`.',
+    ),
+  if: conditionsSchema
+    .default({})
+    .describe('Conditions that all have to hold, otherwise the job is skipped, with those that need it.'),
 });
 
 export type JobInFile = z.infer<typeof jobInFile>;
@@ -115,6 +197,7 @@ export function keysAt(path: readonly PropertyKey[]): string[] {
   if (top === undefined) return Object.keys(jobFileSchema.shape);
   if (section === 'limits') return Object.keys(limitsSchema.shape);
   if (section === 'trust') return Object.keys(trustSchema.shape);
+  if (section === 'if') return Object.keys(conditionsSchema.shape);
   return Object.keys(jobInFile.shape);
 }
 

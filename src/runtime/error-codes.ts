@@ -34,7 +34,8 @@ const runtimeErrors = {
     'The controller is reading the image of the job, which takes a moment when it is asked for the first time, and got no further for a minute. Publish the job again.',
   IMAGE_UNKNOWN:
     'That image is not here. The owner brings it in the project: `quorate image build` or `quorate image import`; `quorate image list` shows those there are.',
-  JOBFILE_JOB_AMBIGUOUS: 'The job file has several jobs. Say which one.',
+  JOBFILE_JOB_AMBIGUOUS:
+    'The job file has several jobs, or its `matrix` makes several of one. Say which one; `quorate plan` lists them.',
   JOBFILE_JOB_NOT_FOUND: 'The job file has no job of this name.',
   JOBFILE_NOT_FOUND:
     'There is no `quorate.yaml` at that commit. `quorate init` writes one; commit and push it.',
@@ -72,6 +73,8 @@ const runtimeErrors = {
     'The charter names no trusted worker with the key that is to be removed; the hint lists those it names.',
   TRY_HOST_TOO_SMALL:
     'The job asks for more than this whole host has. Try it on a larger one, or ask for less under `limits` in `quorate.yaml`.',
+  TRY_INPUT_MISSING:
+    'The job reads the artifact of another one (`needs`), which `quorate try` does not build. Build that one first, and give its artifact with `--input <job>=<cid>`.',
   TRY_NO_PROJECT:
     'The job wants a network, and what it may reach is in the charter of a project; none is known here. Try it in the repository of the project, or join the project.',
   TRY_SANDBOX_FAILED:

@@ -90,6 +90,8 @@ export interface LocalCommit {
   root: string;
   /** Full id. */
   commit: string;
+  /** Full name of the branch or tag; absent for a commit that is named otherwise. */
+  ref?: string;
   /** Path of the repository's folder of objects. */
   objects: string;
 }
@@ -114,5 +116,6 @@ export async function localCommit(path: string, ref: string, options: GitOptions
   }
   const objects = await askGit(git, root, ['rev-parse', '--path-format=absolute', '--git-path', 'objects']);
   if (objects === undefined) throw noCommit(root);
-  return { root, commit, objects };
+  const full = await askGit(git, root, ['rev-parse', '--symbolic-full-name', '--verify', '--quiet', ref]);
+  return { root, commit, objects, ...(full?.startsWith('refs/') && { ref: full }) };
 }

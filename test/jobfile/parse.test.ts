@@ -18,6 +18,8 @@ const cid = 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi';
 const job = (...lines: string[]) =>
   ['jobs:', '  a:', '    run: [x]', ...lines.map((line) => `    ${line}`)].join('\n');
 
+const range = (count: number) => Array.from({ length: count }, (_, n) => n).join(', ');
+
 function faultOf(text: string): QuorateError {
   try {
     parseJobFile(text, 'q.yaml');
@@ -30,9 +32,9 @@ function faultOf(text: string): QuorateError {
 
 describe('a good job file', () => {
   it('needs no more than commands', () => {
-    expect(parseJobFile('jobs: {build: {run: [make]}}', 'q.yaml')).toEqual({
-      jobs: [{ name: 'build', run: ['make'], ...defaults }],
-    });
+    expect(parseJobFile('jobs: {build: {run: [make]}}', 'q.yaml').jobs).toEqual([
+      { name: 'build', run: ['make'], ...defaults },
+    ]);
   });
 
   it('says everything it can', () => {
@@ -90,7 +92,12 @@ describe('an unknown key', () => {
     [job('output: [x]'), '4:5', 'Did you mean "outputs"?'],
     [job('limits:', '  cpu: 2'), '5:7', 'Did you mean "cpus"?'],
     [job('trust: {agree: 2, cosing: none}'), '4:23', 'Did you mean "cosign"?'],
-    [job('needs: {b: agreed}'), '4:5', 'Known here: image, run, outputs, env, network, limits, trust.'],
+    [
+      job('kinship: b'),
+      '4:5',
+      'Known here: image, run, outputs, env, network, limits, trust, needs, matrix, if.',
+    ],
+    [job('if: {refs: [main]}'), '4:10', 'Did you mean "ref"?'],
     ['jobs:\n  a: &a\n    run: [x]\n    rum: [y]\n  b: *a', '4:5', 'Did you mean "run"?'],
   ])('%j is refused with its place and the nearest known one', (text, place, hint) => {
     const { code, message, hint: said } = faultOf(text);
@@ -155,6 +162,30 @@ describe('a wrong value', () => {
       'jobs.a.trust',
     ],
     [job(`trust: {rounds: ${documentLimits.roundsMax + 1}}`), '4:21', 'jobs.a.trust.rounds'],
+    [job('needs: b'), '4:12', 'expected a list of jobs, or jobs with "agreed" or "trusted"'],
+    [job('needs: {b: maybe}'), '4:16', 'jobs.a.needs.b: expected "agreed" or "trusted"'],
+    [job('needs: [b, b]'), '4:12', 'names the same job twice'],
+    [job('needs: ["b c"]'), '4:13', 'letters, digits'],
+    [job('matrix: [gcc]'), '4:13', 'jobs.a.matrix: expected keys with values'],
+    [job('matrix: {cc: gcc}'), '4:18', 'expected a list'],
+    [job('matrix: {cc: []}'), '4:18', 'needs at least one value'],
+    [job('matrix: {py: [3.10]}'), '4:19', 'put other values in quotes'],
+    [job('matrix: {on: [true]}'), '4:19', 'put other values in quotes'],
+    [job('matrix: {n: [1, "1"]}'), '4:17', 'has the same value twice'],
+    [job('matrix: {"c-c": [gcc]}'), '4:', 'a key has letters, digits and _ only'],
+    [job('matrix: {x: ["\\e[8m"]}'), '4:18', 'holds control characters'],
+    [
+      job(
+        `matrix: {${Array.from({ length: jobFileLimits.matrixKeysMax + 1 }, (_, n) => `k${n}: [1]`).join(', ')}}`,
+      ),
+      '4:5',
+      `more than ${jobFileLimits.matrixKeysMax} keys`,
+    ],
+    [job('if: {}'), '4:5', 'names no condition'],
+    [job('if: {ref: main}'), '4:15', 'expected a list'],
+    [job('if: {ref: []}'), '4:15', 'needs at least one pattern'],
+    [job('if: {changed: ["src/[ab]"]}'), '4:20', '"[" has no meaning in a pattern'],
+    [job('if: {changed: [/src]}'), '4:20', 'begins with a name'],
     ['? [a]\n: b', '1:3', 'plain text'],
     ['1: b', '1:1', 'plain text'],
   ])('%j is refused with its place', (text, place, reason) => {
@@ -174,6 +205,63 @@ describe('a wrong value', () => {
     const { message } = faultOf('jobs: {"a\\e[31m\\u202e": {run: [x]}}');
     expect(message).toContain('jobs.a?[31m?');
     expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+});
+
+describe('jobs that do not fit together', () => {
+  const file = (...lines: string[]) => ['jobs:', ...lines].join('\n');
+  it.each([
+    ['PIPELINE_JOB_UNKNOWN', job('needs: {b: agreed}'), '4:16', 'no job "b"'],
+    ['PIPELINE_JOB_UNKNOWN', job('needs: [b]'), '4:13', 'no job "b"'],
+    ['PIPELINE_CYCLE', job('needs: [a]'), '4:13', 'a needs a'],
+    [
+      'PIPELINE_CYCLE',
+      file('  a: {run: [x], needs: [b]}', '  b:', '    run: [x]', '    needs: {a: agreed}'),
+      '5:16',
+      'a needs b needs a',
+    ],
+    [
+      'PIPELINE_TOO_LARGE',
+      job(`matrix: {a: [${range(11)}], b: [${range(11)}]}`),
+      '4:5',
+      'with this matrix of over 100',
+    ],
+    ['PIPELINE_NAME_INVALID', job('matrix: {x: [a+b, a-b, a/b]}'), '4:5', 'named "a.a_b"'],
+    ['PIPELINE_VALUE_INVALID', job('image: ${{ matrix.image }}'), '4:12', 'no key "image"'],
+    ['PIPELINE_VALUE_INVALID', job('matrix: {image: [debian]}', 'image: ${{ matrix.image }}'), '5:12', 'CID'],
+    ['PIPELINE_VALUE_INVALID', 'jobs: {a: {run: [x, "${{cc}}"]}}', '1:21', 'begins no'],
+    ['PIPELINE_VALUE_INVALID', job('env: {A: "${{ matrix.b }}"}'), '4:14', 'jobs.a.env.A'],
+  ])('%s: %j', (code, text, place, reason) => {
+    const fault = faultOf(text);
+    expect(fault.code).toBe(code);
+    expect(fault.message).toContain(`q.yaml:${place}: `);
+    expect(fault.message).toContain(reason);
+    expect(fault.hint).toBeDefined();
+  });
+
+  it('come to jobs that need each other, in a list and as keys', () => {
+    const { jobs, instances } = parseJobFile(
+      file(
+        '  test: {run: ["make test CC=${{ matrix.cc }}"], needs: {build: agreed}, matrix: {cc: [gcc, clang]}}',
+        '  build: {run: [make], if: {ref: [main]}}',
+        '  package: {run: [x], needs: [build, test]}',
+      ),
+      'q.yaml',
+    );
+    expect(jobs.map(({ name, run }) => [name, run])).toEqual([
+      ['build', ['make']],
+      ['test.gcc', ['make test CC=gcc']],
+      ['test.clang', ['make test CC=clang']],
+      ['package', ['x']],
+    ]);
+    expect(Object.keys(jobs[1] ?? {}).toSorted()).toEqual(Object.keys(jobs[0] ?? {}).toSorted());
+    expect('needs' in (jobs[1] ?? {})).toBe(false);
+    expect(instances.map(({ needs }) => needs)).toEqual([
+      [],
+      [{ instance: 'build', level: 'agreed' }],
+      [{ instance: 'build', level: 'agreed' }],
+      ['build', 'test.gcc', 'test.clang'].map((instance) => ({ instance, level: 'trusted' })),
+    ]);
   });
 });
 

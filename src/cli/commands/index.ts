@@ -12,6 +12,7 @@ import { jobs } from './jobs.ts';
 import { join } from './join.ts';
 import { key } from './key.ts';
 import { logs } from './logs.ts';
+import { plan } from './plan.ts';
 import { project } from './project.ts';
 import { revoke } from './revoke.ts';
 import { rotate } from './rotate.ts';
@@ -33,6 +34,7 @@ export const verbs: readonly Define[] = [
   revoke,
   image,
   tryJob,
+  plan,
   run,
   jobs,
   show,

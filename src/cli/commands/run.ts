@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import type { Progress } from '../../core/controller/events.ts';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
+import { skipText } from '../../core/pipeline/plan.ts';
 import type { Client } from '../../runtime/client/client.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { asQuorateError } from '../errors.ts';
@@ -19,6 +20,7 @@ import { secondsOf } from '../values.ts';
 interface Options {
   url?: string;
   ref?: string;
+  base?: string;
   job?: string;
   until: 'agreed' | 'trusted';
   timeout?: number;
@@ -49,7 +51,8 @@ export const run: Define = (program, act) => {
     .argument('[repo]', 'a folder or a git URL (default: the repository here)')
     .option('--url <url>', "where workers fetch it from (default: the repository's remote)")
     .option('--ref <ref>', 'branch, tag or commit (default: the branch that is checked out)')
-    .option('--job <name>', 'which job of quorate.yaml, where it has several')
+    .option('--base <ref>', 'what "changed" compares with, written as a ref (default: all counts as changed)')
+    .option('--job <name>', 'which job of quorate.yaml, where it has several (quorate plan lists them)')
     .addOption(
       new Option('--until <level>', 'the level to wait for')
         .choices(['agreed', 'trusted'])
@@ -92,9 +95,13 @@ async function start(context: Context, given: string | undefined, options: Optio
     );
     const prepared = await prepare({
       ...source.repo,
-      ...(options.job === undefined ? {} : { jobName: options.job }),
-      signal: limit,
+      ...{ base: options.base, jobName: options.job, signal: limit },
     });
+    if (prepared.skipped !== undefined) {
+      out.value({ event: 'skipped', ...prepared.skipped });
+      out.say(out.colours.yellow(`skipped: ${escapeLine(skipText(prepared.skipped.reason), 500)}`));
+      return exits.done;
+    }
     if (source.here !== undefined && source.here !== prepared.commit) {
       out.note(
         out.colours.yellow(

@@ -1,13 +1,9 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Policy } from '../../core/documents/index.ts';
+import { QuorateError } from '../../core/errors.ts';
+import type { Instance, Skipped } from '../../core/pipeline/index.ts';
 import type { JobSpec } from '../../jobfile/index.ts';
-import { resolveRef } from '../../source/index.ts';
-import { openStore } from '../../store/index.ts';
-import { importSource } from '../build/import-source.ts';
-import { jobInTree } from '../build/job-in-tree.ts';
-import { fetchableUrl } from '../build/source-url.ts';
-import { makeScratch } from '../node/scratch.ts';
+import { chooseJob } from '../build/job-in-tree.ts';
+import { planCommit } from './plan.ts';
 
 export interface SubmitOptions {
   repo: { url: string; ref: string };
@@ -26,48 +22,36 @@ export interface Prepared {
   tree: string;
   jobs: JobSpec[];
   chosen: JobSpec;
+  /** Why the conditions of the chosen job leave it out; absent where they hold. */
+  skipped?: Skipped;
 }
 
 /**
- * Resolves the ref, checks the commit out, reads its `quorate.yaml` and computes the CID of its tree, which each worker
- * compares with its own checkout. Runs git without a sandbox, since the user chose the server.
- * Errors: `SOURCE_…`, `JOBFILE_…`, `STORE_…`.
+ * Plans a commit of a server (`planCommit`), and selects a job of it.
+ * @throws JOB_INPUTS_UNSUPPORTED for a job with `needs`, `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`, `STORE_…`
  */
 export async function prepare(options: {
   url: string;
   ref: string;
-  jobName?: string;
+  /** What `changed` compares with, written as a ref. */
+  base?: string | undefined;
+  jobName?: string | undefined;
   signal: AbortSignal;
 }): Promise<Prepared> {
-  const { url, signal } = options;
-  fetchableUrl(url);
-  const resolved = await resolveRef(url, options.ref, { signal, seconds: 60 });
-  const { commit } = resolved;
-  const ref = resolved.ref ?? options.ref;
-  const scratch = await makeScratch('run');
-  try {
-    const store = await openStore({ dir: join(scratch, 'store') });
-    try {
-      const { root } = await importSource(store, {
-        url,
-        commit,
-        ref,
-        dir: scratch,
-        into: store.public,
-        signal,
-      });
-      const where = `commit ${commit.slice(0, 12)} of ${url}`;
-      const { jobs, chosen } = await jobInTree(store, root, {
-        where,
-        named: (file) => `${file} at ${commit.slice(0, 12)}`,
-        hint: 'Commit one ("quorate init" writes an example) and push it.',
-        jobName: options.jobName,
-      });
-      return { ref, commit, tree: root, jobs, chosen };
-    } finally {
-      await store.close();
-    }
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  const { url, ref, base, signal } = options;
+  const { file, plan, ...source } = await planCommit({ repository: { url }, ref, base, signal });
+  const { job, instance } = chooseJob(file, options.jobName);
+  checkNoNeeds(instance);
+  const skipped = plan.skipped.find(({ instances }) => instances.includes(instance.name));
+  return { ...source, jobs: file.jobs, chosen: job, ...(skipped && { skipped }) };
+}
+
+function checkNoNeeds({ name, needs }: Instance): void {
+  if (needs.length === 0) return;
+  const read = needs.map(({ instance }) => instance).join(', ');
+  throw new QuorateError(
+    'JOB_INPUTS_UNSUPPORTED',
+    `the job ${name} reads artifacts of ${read}; no worker of this version can give it them`,
+    { hint: `Build it here: quorate try --job ${name}, with --input for each of them.` },
+  );
 }

@@ -13,6 +13,7 @@ import type { Tier } from '../../../sandbox/types.ts';
 import { artifactOf, type Outcome } from '../../core/documents/index.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
+import type { Instance } from '../../core/pipeline/index.ts';
 import { sizeTexts } from '../../core/quantity.ts';
 import { generateSeed } from '../../identity/keys.ts';
 import type { JobSpec } from '../../jobfile/index.ts';
@@ -21,7 +22,7 @@ import { localCommit, localRepo, readLocalCommit, workingFiles } from '../../sou
 import { type Difference, type ImportedTree, openStore, type Store } from '../../store/index.ts';
 import { asSourceError } from '../build/import-source.ts';
 import { abortedBy, type BuildIo, type BuildVariation, buildInSandbox } from '../build/in-sandbox.ts';
-import { jobInTree } from '../build/job-in-tree.ts';
+import { chooseJob, jobFileInTree } from '../build/job-in-tree.ts';
 import { type BuildNetwork, openBuildNetwork } from '../build/network.ts';
 import type { HeldImage } from '../images/cache.ts';
 import { makeScratch } from '../node/scratch.ts';
@@ -244,12 +245,13 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
     const store = await openStore({ dir: join(scratch, 'store'), libp2p: mesh?.libp2p });
     closers.push(() => store.close());
     const { source, bytes } = await readSource(store, scratch, options);
-    const { chosen: job } = await jobInTree(store, source.tree, {
+    const file = await jobFileInTree(store, source.tree, {
       where: options.ref === undefined ? source.root : `commit ${source.commit?.slice(0, 12)}`,
-      named: (file) => (options.ref === undefined ? join(source.root, file) : file),
+      named: (name) => (options.ref === undefined ? join(source.root, name) : name),
       hint: '"quorate init" writes an example.',
-      jobName: options.jobName,
     });
+    const { job, instance } = chooseJob(file, options.jobName);
+    checkInputsGiven(instance, inputs);
     checkFits(job, bytes);
     const image =
       job.image === 'host'
@@ -339,6 +341,17 @@ async function readSource(
 function asSource<T>(what: string, read: () => Promise<T>): Promise<T> {
   return read().catch((error: unknown) => {
     throw asSourceError(error, what);
+  });
+}
+
+/** @throws TRY_INPUT_MISSING for a job that needs another one whose artifact is not given */
+function checkInputsGiven({ name, needs }: Instance, inputs: readonly TrialInput[]): void {
+  const missing = needs
+    .map(({ instance }) => instance)
+    .filter((one) => !inputs.some(({ name }) => name === one));
+  if (missing.length === 0) return;
+  throw new QuorateError('TRY_INPUT_MISSING', `the job ${name} reads the artifact of ${missing.join(', ')}`, {
+    hint: `Give it one: ${missing.map((one) => `--input ${one}=<cid>`).join(' ')}`,
   });
 }
 

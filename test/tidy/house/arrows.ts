@@ -36,7 +36,7 @@ const mayImport: Record<string, readonly string[]> = {
 const levels: Record<string, readonly (readonly string[])[]> = {
   [core]: [
     ['documents'],
-    ['transparency', 'judge'],
+    ['transparency', 'judge', 'pipeline'],
     ['trust'],
     ['wire', 'interop'],
     ['controller', 'worker'],

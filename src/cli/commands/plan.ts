@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { escapeLine } from '../../core/escape.ts';
+import { skipText } from '../../core/pipeline/plan.ts';
+import type { PlannedCommit, Repository } from '../../runtime/client/plan.ts';
+import { type Context, type Define, examples } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+import { columns, counted } from '../format.ts';
+import type { Output } from '../output.ts';
+
+interface Options {
+  ref?: string;
+  base?: string;
+}
+
+export const plan: Define = (program, act) => {
+  program
+    .command('plan')
+    .summary('show what a run would build')
+    .description(
+      'Prints the jobs that quorate.yaml of a commit comes to: what each needs, each combination of a matrix, and what its conditions skip. Nothing is published. In a folder it reads what is committed there, and fetches nothing.',
+    )
+    .argument('[repo]', 'a folder or a git URL (default: the repository here)')
+    .option('--ref <ref>', 'branch, tag or commit (default: the branch that is checked out)')
+    .option(
+      '--base <ref>',
+      'branch, tag or commit that "changed" compares with (default: all counts as changed)',
+    )
+    .addHelpText('after', examples('quorate plan', 'quorate plan --ref v1.2 --base v1.1'))
+    .action(act(run));
+};
+
+async function run(context: Context, given: string | undefined, options: Options): Promise<Exit> {
+  const { cwd, out, signal } = context;
+  const folder = resolve(cwd, given ?? '.');
+  const repository: Repository = given !== undefined && !existsSync(folder) ? { url: given } : { folder };
+  if ('folder' in repository && options.ref === undefined) {
+    const { localRepo } = await import('../../source/index.ts');
+    const { dirty } = await localRepo(folder, { signal });
+    if (dirty)
+      out.note(out.colours.yellow('There are changes here that are not committed: they are not read.'));
+  }
+  const { planCommit } = await import('../../runtime/client/plan.ts');
+  const { ref = 'HEAD', base } = options;
+  const planned = await planCommit({ repository, ref, base, signal });
+  out.value(asJson(planned));
+  sayPlan(out, planned);
+  return exits.done;
+}
+
+function asJson({ ref, commit, tree, base, file, plan: { instances, skipped } }: PlannedCommit): object {
+  const jobs = instances.map(({ name, template, values, needs }) => {
+    const { image, run, env, outputs, limits, network, trust } =
+      file.jobs.find((job) => job.name === name) ?? template;
+    return {
+      ...{ name, job: template.name, matrix: values, image, run, env, outputs, limits, network, trust },
+      needs: needs.map(({ instance, level }) => ({ name: instance, level })),
+    };
+  });
+  return { ref, commit, tree, base: base ?? null, jobs, skipped };
+}
+
+function sayPlan(out: Output, { ref, commit, base, plan: { instances, skipped } }: PlannedCommit): void {
+  const { dim, yellow } = out.colours;
+  const since = base === undefined ? '' : `, changed since ${base.slice(0, 12)}`;
+  out.say(dim(`commit ${commit.slice(0, 12)} of ${escapeLine(ref, 200)}${since}`));
+  out.say(`${counted(instances.length, 'job')}${skipped.length === 0 ? '' : `, ${skipped.length} skipped`}`);
+  const rows = instances.map(({ name, template: { trust }, needs }) => {
+    const signed = trust.cosign === 'required' ? ' and co-signed' : '';
+    const after = needs.map(({ instance, level }) => `${instance} (${level})`).join(', ');
+    return [name, `agree ${trust.agree} of ${trust.of}${signed}`, after === '' ? '' : `after ${after}`];
+  });
+  out.say(...columns(rows).map((line) => `  ${line}`));
+  for (const { job, instances: names, reason } of skipped) {
+    const what = names.length === 1 ? (names[0] ?? job) : `${job} (${counted(names.length, 'job')})`;
+    out.say(yellow(`  skipped: ${what}: ${escapeLine(skipText(reason), 500)}`));
+  }
+}

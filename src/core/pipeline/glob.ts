@@ -1,0 +1,62 @@
+/** A part of a pattern: one character, or a wildcard. */
+type Token = { char: string } | 'one' | 'star' | 'deep' | 'any-folders' | 'folders';
+
+/** Characters with a meaning in patterns of other tools, refused here so that no pattern means something else than it seems to. */
+const refused = /[[\]{}!\\]/;
+
+/** What is wrong with a pattern; undefined when it is fine. */
+export function globFault(pattern: string): string | undefined {
+  const [found] = refused.exec(pattern) ?? [];
+  if (found !== undefined) return `"${found}" has no meaning in a pattern: *, ** and ? have`;
+  if (/^\.?\//.test(pattern)) return 'a pattern begins with a name, not with "/" or "./"';
+  return undefined;
+}
+
+/**
+ * Whether a path or the name of a ref matches a pattern as a whole. `*` stands for any characters but "/", `?` for one of these,
+ * `**` for any characters, and "**" with a "/" behind it for any number of folders, none included. Takes time in proportion to
+ * pattern × text, whatever they are.
+ */
+export function globMatches(pattern: string, text: string): boolean {
+  const tokens = tokensOf(pattern);
+  let open = closure(tokens, new Set([0]));
+  for (const char of text) {
+    const next = new Set<number>();
+    for (const at of open) {
+      const token = tokens[at];
+      if (token === undefined) continue;
+      if (token === 'star' && char !== '/') next.add(at);
+      else if (token === 'deep') next.add(at);
+      else if (token === 'folders') {
+        next.add(at);
+        if (char === '/') next.add(at + 1);
+      } else if (token === 'one' && char !== '/') next.add(at + 1);
+      else if (typeof token === 'object' && token.char === char) next.add(at + 1);
+    }
+    if (next.size === 0) return false;
+    open = closure(tokens, next);
+  }
+  return open.has(tokens.length);
+}
+
+/** Adds the positions that are reached without a character. */
+function closure(tokens: readonly Token[], positions: Set<number>): Set<number> {
+  // A set that grows while it is walked: each position once.
+  for (const at of positions) {
+    const token = tokens[at];
+    if (token === 'star' || token === 'deep') positions.add(at + 1);
+    // Into the folders, or past them.
+    if (token === 'any-folders') positions.add(at + 1).add(at + 2);
+  }
+  return positions;
+}
+
+function tokensOf(pattern: string): Token[] {
+  const parts = pattern.match(/(?<=^|\/)\*\*\/|\*\*+|./gsu) ?? [];
+  return parts.flatMap((part): Token[] => {
+    if (part === '**/') return ['any-folders', 'folders'];
+    if (part.startsWith('**')) return ['deep'];
+    if (part === '*') return ['star'];
+    return [part === '?' ? 'one' : { char: part }];
+  });
+}

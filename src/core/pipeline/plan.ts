@@ -1,0 +1,92 @@
+import { globMatches } from './glob.ts';
+import type { Instance, Template } from './template.ts';
+
+/** What the conditions of a file are decided on. */
+export interface CommitFacts {
+  /** Full name of the branch or tag, or a commit id. */
+  ref: string;
+  /** What differs from the base; absent where no base is named: then everything counts as changed. */
+  changed?: { base: string; paths: readonly string[] };
+}
+
+export type SkipReason =
+  | { kind: 'ref'; ref: string; patterns: readonly string[] }
+  | { kind: 'changed'; base: string; patterns: readonly string[] }
+  | { kind: 'needs'; job: string };
+
+/** A job of the file of which nothing is published. */
+export interface Skipped {
+  job: string;
+  /** Names of the instances it would have had. */
+  instances: string[];
+  reason: SkipReason;
+}
+
+/** What a commit's job file comes to. */
+export interface Plan<T extends Template = Template> {
+  /** Each comes after those it needs. */
+  instances: Instance<T>[];
+  /** In the order of the pipeline. */
+  skipped: Skipped[];
+}
+
+/**
+ * Decides the conditions of jobs. A job that needs a skipped one is skipped. `instances` are those of `expandTemplates`, in
+ * their order.
+ */
+export function planPipeline<T extends Template>(
+  instances: readonly Instance<T>[],
+  facts: CommitFacts,
+): Plan<T> {
+  const skipped = new Map<string, Skipped>();
+  const published: Instance<T>[] = [];
+  const decided = new Map<string, SkipReason | undefined>();
+  for (const instance of instances) {
+    const { template, name } = instance;
+    const known = decided.has(template.name);
+    const reason = known ? decided.get(template.name) : skipReason(template, facts, skipped);
+    decided.set(template.name, reason);
+    if (reason === undefined) {
+      published.push(instance);
+      continue;
+    }
+    const entry = skipped.get(template.name) ?? { job: template.name, instances: [], reason };
+    entry.instances.push(name);
+    skipped.set(template.name, entry);
+  }
+  return { instances: published, skipped: [...skipped.values()] };
+}
+
+function skipReason(
+  { if: { ref: refs, changed: globs }, needs }: Template,
+  { ref, changed }: CommitFacts,
+  skipped: ReadonlyMap<string, Skipped>,
+): SkipReason | undefined {
+  const without = needs.find(({ job }) => skipped.has(job));
+  if (without !== undefined) return { kind: 'needs', job: without.job };
+  if (refs !== undefined && !refs.some((pattern) => refMatches(pattern, ref)))
+    return { kind: 'ref', ref, patterns: refs };
+  if (globs === undefined || changed === undefined) return undefined;
+  return changed.paths.some((path) => globs.some((glob) => globMatches(glob, path)))
+    ? undefined
+    : { kind: 'changed', base: changed.base, patterns: globs };
+}
+
+/** A pattern that begins with `refs/` is one of full names, any other one of the names of branches and tags. */
+function refMatches(pattern: string, ref: string): boolean {
+  if (pattern.startsWith('refs/')) return globMatches(pattern, ref);
+  const [, short] = /^refs\/(?:heads|tags)\/(.+)$/s.exec(ref) ?? [];
+  return short !== undefined && globMatches(pattern, short);
+}
+
+/** The reason in words. */
+export function skipText(reason: SkipReason): string {
+  switch (reason.kind) {
+    case 'ref':
+      return `${reason.ref} is not of: ${reason.patterns.join(', ')}`;
+    case 'changed':
+      return `nothing changed since ${reason.base.slice(0, 12)} in: ${reason.patterns.join(', ')}`;
+    case 'needs':
+      return `needs ${reason.job}, which is skipped`;
+  }
+}

@@ -1,0 +1,92 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Plan, planPipeline } from '../../core/pipeline/index.ts';
+import type { JobFile, JobTemplate } from '../../jobfile/index.ts';
+import { localCommit, readLocalCommit, resolveRef } from '../../source/index.ts';
+import { openStore, type Store } from '../../store/index.ts';
+import { changedPaths } from '../build/changed-paths.ts';
+import { asSourceError, importSource } from '../build/import-source.ts';
+import { jobFileInTree } from '../build/job-in-tree.ts';
+import { fetchableUrl } from '../build/source-url.ts';
+import { makeScratch } from '../node/scratch.ts';
+
+/** A repository on a server, or one around a folder, of which only objects that are there are read. */
+export type Repository = { url: string } | { folder: string };
+
+export interface PlanOptions {
+  repository: Repository;
+  /** Branch, tag or full commit id; `HEAD`. */
+  ref: string;
+  /** What `changed` compares with, written as a ref. */
+  base?: string | undefined;
+  signal: AbortSignal;
+}
+
+/** What the job file of a commit comes to. */
+export interface PlannedCommit {
+  /** Full name of the branch or tag, or the commit id. */
+  ref: string;
+  commit: string;
+  /** CID of the checked-out tree. */
+  tree: string;
+  /** Commit id of the base. */
+  base?: string;
+  file: JobFile;
+  plan: Plan<JobTemplate>;
+}
+
+/**
+ * Checks a commit out, reads its `quorate.yaml`, computes the CID of its tree, which each worker compares with its own checkout,
+ * and decides which jobs are built. Runs git without a sandbox, since the user chose the server.
+ * @throws `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`, `STORE_…`
+ */
+export async function planCommit({ repository, ref, base, signal }: PlanOptions): Promise<PlannedCommit> {
+  if ('url' in repository) fetchableUrl(repository.url);
+  const scratch = await makeScratch('run');
+  try {
+    const store = await openStore({ dir: join(scratch, 'store') });
+    try {
+      const read = (one: string) => readCommitOf(repository, one, { store, dir: scratch, signal });
+      const { tree, ...source } = await read(ref);
+      const file = await jobFileInTree(store, tree, {
+        where: `commit ${source.commit.slice(0, 12)} of ${'url' in repository ? repository.url : repository.folder}`,
+        named: (name) => `${name} at ${source.commit.slice(0, 12)}`,
+        hint: 'Commit one ("quorate init" writes an example) and push it.',
+      });
+      const before = base === undefined ? undefined : await read(base);
+      const changed = before && {
+        base: before.commit,
+        paths: await changedPaths(store, before.tree, tree, signal),
+      };
+      const plan = planPipeline(file.instances, { ref: source.ref, ...(changed && { changed }) });
+      return { ...source, tree, file, plan, ...(before && { base: before.commit }) };
+    } finally {
+      await store.close();
+    }
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function readCommitOf(
+  repository: Repository,
+  named: string,
+  { store, dir, signal }: { store: Store; dir: string; signal: AbortSignal },
+): Promise<{ ref: string; commit: string; tree: string }> {
+  const into = store.public;
+  if ('url' in repository) {
+    const { url } = repository;
+    const resolved = await resolveRef(url, named, { signal, seconds: 60 });
+    const { commit, ref = named } = resolved;
+    const { root } = await importSource(store, { url, commit, ref, dir, into, signal });
+    return { ref, commit, tree: root };
+  }
+  const { commit, objects, ref = commit } = await localCommit(repository.folder, named, { signal });
+  try {
+    const importing = (tar: Parameters<Store['importTar']>[0]) => store.importTar(tar, { into, signal });
+    const { value } = await readLocalCommit(objects, commit, { dir, signal }, importing);
+    return { ref, commit, tree: value.root };
+  } catch (error) {
+    throw asSourceError(error, `commit ${commit}`);
+  }
+}
