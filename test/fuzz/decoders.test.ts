@@ -75,6 +75,7 @@ const reached: Record<string, string> = {
   'src/core/documents/canonical.ts': 'canonical, and every document',
   'src/core/transparency/checkpoint.ts': 'checkpoint',
   'src/jobfile/parse.ts': 'job-file',
+  'src/source/commit.ts': 'octal digits in the first header of the archive that git writes; others are 0',
   'src/jobfile/schema.ts': 'job-file',
   'src/cli/commands/image.ts': 'a CID on the own command line',
   'src/runtime/images/cache.ts': 'the CID of a job that was decoded',
