@@ -1,5 +1,6 @@
 import { QuorateError } from '../src/core/errors.ts';
 import { limits as bounds } from '../src/core/limits.ts';
+import { stepParts } from './steps.ts';
 import { type SandboxJob, type Tier, tierWithTerminal } from './types.ts';
 
 /** Checks limits, names, paths and sizes of a job. @throws SANDBOX_JOB_INVALID for a job that the tier cannot run */
@@ -16,8 +17,9 @@ export function checkJob(job: SandboxJob, { tier, hostImage }: { tier: Tier; hos
   require(job.terminal === undefined ||
     tier === tierWithTerminal, `the tier ${tier} does not support a terminal`);
   require(job.run.length <= bounds.jobStepsMax, `at most ${bounds.jobStepsMax} steps, not ${job.run.length}`);
-  for (const step of job.run) {
-    require(Buffer.byteLength(step) <=
+  const steps = job.run.map(stepParts);
+  for (const { run } of steps) {
+    require(Buffer.byteLength(run) <=
       bounds.stepBytesMax, `a step is longer than ${bounds.stepBytesMax} bytes`);
   }
   const names = new Set<string>();
@@ -38,7 +40,11 @@ export function checkJob(job: SandboxJob, { tier, hostImage }: { tier: Tier; hos
     // Some values become part of the driver's script.
     require(/^[A-Za-z0-9.-]+$/.test(String(value)), `the variation ${pin} ${JSON.stringify(value)}`);
   }
-  const texts = [...job.run, ...Object.values(job.env), ...job.outputs];
+  const texts = [
+    ...steps.flatMap(({ run, name = '' }) => [run, name]),
+    ...Object.values(job.env),
+    ...job.outputs,
+  ];
   require(!texts.some((text) => text.includes('\0')), 'a step, value or path holds a NUL');
   const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   require(bytes <= bounds.jobBytesMax, `steps, environment and outputs exceed ${bounds.jobBytesMax} bytes`);

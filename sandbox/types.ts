@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Unpinned } from '../src/core/documents/statement.ts';
+import type { Step } from '../src/core/documents/step.ts';
 import type { sandboxProfile } from '../src/core/sandbox-profile.ts';
 
 /**
@@ -77,7 +78,7 @@ export interface SandboxJob {
   /** tar streams, each unpacked in /build/in/<name> before the first step. */
   inputs: { name: string; tar: Readable }[];
   /** Steps. Each runs as `sh -eu -c` in /build/src with OUT=/build/out; the first that fails ends the job. */
-  run: string[];
+  run: Step[];
   /** Added to the environment of the profile, which takes precedence. */
   env: Record<string, string>;
   /** Whether the log tells where each step begins, and which one failed. */

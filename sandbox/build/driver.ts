@@ -1,4 +1,5 @@
 import type { TrailingEntry } from '../archive.ts';
+import { stepParts } from '../steps.ts';
 import type { ProfileValues, SandboxJob } from '../types.ts';
 import { buildEnvironment } from './environment.ts';
 import { profileOf } from './profile.ts';
@@ -63,8 +64,8 @@ export interface DriverPrefixes {
 }
 
 /**
- * The driver: the first process inside of the sandbox, as arguments for execve. The steps are its positional parameters, so
- * that the script does not depend on anything a build can write. It reports its progress on a descriptor that the steps do
+ * The driver: the first process inside of the sandbox, as arguments for execve. The steps are its positional parameters, each
+ * as its name (or nothing) and its command, so that the script does not depend on anything a build can write. It reports its progress on a descriptor that the steps do
  * not inherit; a step cannot reach it through the driver's memory either (see guards.ts, privileges and stepPrefix). Before
  * it packs the outputs it kills all processes that the steps left running.
  *
@@ -96,11 +97,11 @@ export function driverCommand(
     script(
       prefixes,
       ['env', '-i', ...environment],
-      { outputs: coveringPaths(outputs), terminal, stepMarks },
+      { outputs: coveringPaths(outputs), terminal, stepMarks, steps: run.length },
       pins,
     ),
     'quorate-driver',
-    ...run,
+    ...run.map(stepParts).flatMap(({ name = '', run: step }) => [name, step]),
   ];
 }
 
@@ -114,14 +115,19 @@ export function coveringPaths(outputs: string[]): string[] {
 function script(
   { step, files = [] }: DriverPrefixes,
   environment: string[],
-  { outputs, terminal, stepMarks }: Pick<SandboxJob, 'outputs' | 'terminal' | 'stepMarks'>,
+  {
+    outputs,
+    terminal,
+    stepMarks,
+    steps,
+  }: Pick<SandboxJob, 'outputs' | 'terminal' | 'stepMarks'> & { steps: number },
   { source, umask }: ProfileValues,
 ): string {
   const { status, outputs: out } = driverFds;
   const { keys, sizes } = terminalFds;
   const { both, read, write } = pipeFds;
   const typed = terminal === undefined ? '' : ` <&${keys} ${keys}<&-`;
-  const [begins, failed] = stepMarks ? markers : ['', ''];
+  const [begins, failed] = stepMarks ? markers(steps) : ['', ''];
   const words = (list: readonly string[]) => list.map((word) => `${quote(word)} `).join('');
   const handle = words(files);
   return `
@@ -150,7 +156,9 @@ umask ${umask}
 say ready || exit 0
 code=0
 n=0
-for step do
+while [ $# -gt 0 ]; do
+  name=$1 step=$2
+  shift 2
   n=$((n + 1))${begins}
   ${words([...step, ...environment])}\
     /bin/sh -eu -c "$step" ${[status, out, write].map((fd) => `${fd}>&-`).join(' ')}${typed} || { code=$?;${failed} break; }
@@ -196,13 +204,14 @@ say complete
 `;
 }
 
-/** Lines of the log: a step begins, with the first line of its text; a step has failed. */
-const markers = [
-  `
-  printf 'quorate: step %s of %s: %.200s\\n' "$n" "$#" "\${step%%"
-"*}"`,
-  ` printf 'quorate: step %s of %s failed: exit %s\\n' "$n" "$#" "$code";`,
-] as const;
+/** Lines of the log: a step begins, with its name or the first line of its command; a step has failed. */
+const markers = (steps: number) =>
+  [
+    `
+  printf 'quorate: step %s of ${steps}: %.200s\\n' "$n" "\${name:-\${step%%"
+"*}}"`,
+    ` printf 'quorate: step %s of ${steps} failed: exit %s%s\\n' "$n" "$code" "\${name:+ ($name)}";`,
+  ] as const;
 
 /** Quotes a word for sh(1). */
 export function quote(text: string): string {

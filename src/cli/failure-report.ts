@@ -13,7 +13,7 @@ const readMsMax = 20_000;
 
 /** Lines that the sandbox writes into the log of a build (sandbox/build/driver.ts). */
 const stepBegins = /^quorate: step (\d+) of (\d+): (.*)$/;
-const stepFailed = /^quorate: step (\d+) of \d+ failed: exit (\d+)$/;
+const stepFailed = /^quorate: step (\d+) of \d+ failed: exit (\d+)(?: \(.*\))?$/;
 
 type Result = Extract<Progress, { kind: 'revealed' }>['results'][number];
 

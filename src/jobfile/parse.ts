@@ -15,7 +15,7 @@ import { keyOffsets, offsetOf, yamlFaults } from './yaml-faults.ts';
 export interface JobSpec {
   name: string;
   image: string;
-  run: string[];
+  run: Job['run'];
   outputs: string[];
   env: Record<string, string>;
   limits: Job['limits'];
@@ -163,8 +163,10 @@ function faultsOf(issue: z.core.$ZodIssue, document: Document.Parsed): Fault[] {
     return [unknownKey(first, issue.path, at(first))];
   }
   if (issue.code === 'invalid_union') {
-    // The faults of the form that was meant: one that fits at the top.
-    const meant = issue.errors.find((branch) => branch.every(({ path }) => path.length > 0));
+    // The faults of the form that was meant: one whose type fits at the top.
+    const meant = issue.errors.find(
+      (branch) => !branch.some(({ code, path }) => code === 'invalid_type' && path.length === 0),
+    );
     if (meant !== undefined)
       return meant.flatMap((inner) => faultsOf({ ...inner, path: [...issue.path, ...inner.path] }, document));
   }

@@ -6,6 +6,7 @@ import { limits } from '../core/limits.ts';
 import { globFault, type Need } from '../core/pipeline/index.ts';
 import { type Unit, units } from '../core/units.ts';
 import { jobFileLimits } from './limits.ts';
+import { stepInFile, stepKeys } from './step.ts';
 
 const bounds = jobSchema.shape.limits.shape;
 /** Schema of an amount, within the bounds of the job document. */
@@ -122,7 +123,6 @@ const conditionsSchema = z
     // A misspelt one is told as that.
     when: ({ issues }) => issues.length === 0,
   });
-
 const jobInFile = z.strictObject({
   image: z
     .string('expected "host", or the CID of an image (quorate image import makes one of a container)')
@@ -134,10 +134,12 @@ const jobInFile = z.strictObject({
     .default('host')
     .describe('The system the build runs on: `host` for the worker’s own, or the CID of a root file system.'),
   run: z
-    .array(jobSchema.shape.run.element)
+    .array(stepInFile)
     .min(1, 'needs at least one command')
     .max(limits.jobStepsMax, `has more than ${limits.jobStepsMax} commands`)
-    .describe('Shell commands, one after another; the first that fails ends the job.'),
+    .describe(
+      'Steps, one after another; the first that fails ends the job. Each is a shell command, or keys with the command under `run`.',
+    ),
   outputs: jobSchema.shape.outputs
     .refine((paths) => new Set(paths).size === paths.length, 'names the same path twice')
     .default(['.'])
@@ -196,6 +198,7 @@ export function keysAt(path: readonly PropertyKey[]): string[] {
   const [top, , section] = path;
   if (top === undefined) return Object.keys(jobFileSchema.shape);
   if (section === 'limits') return Object.keys(limitsSchema.shape);
+  if (section === 'run') return Object.keys(stepKeys.shape);
   if (section === 'trust') return Object.keys(trustSchema.shape);
   if (section === 'if') return Object.keys(conditionsSchema.shape);
   return Object.keys(jobInFile.shape);

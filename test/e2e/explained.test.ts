@@ -25,10 +25,14 @@ const plain = async (...args: string[]) => {
 
 describe('a failing test', () => {
   it('is told with its step, its last lines and the command that prints all; its log is shown once', async () => {
-    const steps = ['echo building', 'seq 100; echo "not ok 3 - adds" >&2; exit 7', 'echo never'];
-    const { code, lines, id } = await run('failing', jobFile({ run: steps, rounds: 1 }), 'quorate.yml');
+    const steps = [
+      'echo building',
+      { run: 'seq 100; echo "not ok 3 - adds" >&2; exit 7', name: 'unit tests' },
+    ];
+    const job = jobFile({ run: [...steps, 'echo never'], rounds: 1 });
+    const { code, lines, id } = await run('failing', job, 'quorate.yml');
     expect(code).toBe(1);
-    expect(lines).toMatch(/^(ada|ben|cyd), \w+, \w+: step 2 of 3 failed with exit 7: seq 100; echo/m);
+    expect(lines).toMatch(/^(ada|ben|cyd), \w+, \w+: step 2 of 3 failed with exit 7: unit tests$/m);
     expect(lines).toContain('  │ not ok 3 - adds\n');
     expect(lines).not.toMatch(/│ (80|building)$/m);
     expect(lines).toMatch(new RegExp(`^All of it: quorate logs ${id.slice(0, 10)}$`, 'm'));
@@ -39,7 +43,7 @@ describe('a failing test', () => {
     const all = await plain('logs', id);
     expect(all.lines.match(/│ not ok 3/g)).toHaveLength(1);
     expect(all.lines).toMatch(/^[\w, ]+│ quorate: step 1 of 3: echo building$/m);
-    expect(all.lines).toMatch(/^[\w, ]+│ quorate: step 2 of 3 failed: exit 7$/m);
+    expect(all.lines).toMatch(/^[\w, ]+│ quorate: step 2 of 3 failed: exit 7 \(unit tests\)$/m);
     expect(all.lines).not.toContain('step 3');
     const one = await plain('logs', id, '--worker', 'ben');
     expect([one.code, one.lines.match(/^ben│ not ok 3/gm)]).toMatchObject([0, [expect.anything()]]);

@@ -74,6 +74,7 @@ const reached: Record<string, string> = {
   'src/core/documents/base64.ts': 'base64',
   'src/core/documents/canonical.ts': 'canonical, and every document',
   'src/core/transparency/checkpoint.ts': 'checkpoint',
+  'src/core/pipeline/expand.ts': 'job-file',
   'src/jobfile/parse.ts': 'job-file',
   'src/source/commit.ts': 'octal digits in the first header of the archive that git writes; others are 0',
   'src/jobfile/schema.ts': 'job-file',

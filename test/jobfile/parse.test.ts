@@ -67,6 +67,15 @@ jobs:
     expect(check).toEqual({ name: 'check', run: ['make check'], ...defaults });
   });
 
+  it('may give a step a name; one without options is its command alone', () => {
+    const run = (text: string) => parseJobFile(`jobs: {a: {run: ${text}}}`, 'q.yaml').jobs[0]?.run;
+    expect(run('[{name: Unit tests, run: make check}, make]')).toEqual([
+      { run: 'make check', name: 'Unit tests' },
+      'make',
+    ]);
+    expect(run('[{run: make}]')).toEqual(['make']);
+  });
+
   it('says what a job may reach in one spelling, and nothing where it may reach nothing', () => {
     const network = (text: string) => parseJobFile(job(`network: ${text}`), 'q.yaml').jobs[0]?.network;
     expect(network('[vcs, store]')).toEqual(['store', 'vcs']);
@@ -98,6 +107,8 @@ describe('an unknown key', () => {
       'Known here: image, run, outputs, env, network, limits, trust, needs, matrix, if.',
     ],
     [job('if: {refs: [main]}'), '4:10', 'Did you mean "ref"?'],
+    ['jobs: {a: {run: [{run: x, nam: y}]}}', '1:27', 'Did you mean "name"?'],
+    ['jobs: {a: {run: [install: all]}}', '1:18', 'Known here: run, name.'],
     ['jobs:\n  a: &a\n    run: [x]\n    rum: [y]\n  b: *a', '4:5', 'Did you mean "run"?'],
   ])('%j is refused with its place and the nearest known one', (text, place, hint) => {
     const { code, message, hint: said } = faultOf(text);
@@ -122,7 +133,18 @@ describe('a wrong value', () => {
     ['jobs: {a: {}}', '1:8', 'jobs.a.run: is missing'],
     ['jobs: {a: {run: make}}', '1:17', 'jobs.a.run: expected a list'],
     ['jobs: {a: {run: []}}', '1:17', 'needs at least one command'],
-    ['jobs: {a: {run: [x, 1]}}', '1:21', 'jobs.a.run.1: expected text; put the value in quotes'],
+    ['jobs: {a: {run: [x, 1]}}', '1:21', 'jobs.a.run.1: expected a command, in quotes, or keys'],
+    ['jobs: {a: {run: [{name: x}]}}', '1:18', 'jobs.a.run.0.run: is missing'],
+    ['jobs: {a: {run: [{run: x, name: ""}]}}', '1:33', 'jobs.a.run.0.name: is empty'],
+    ['jobs: {a: {run: [{run: x, name: "a\\nb"}]}}', '1:33', 'control characters'],
+    ['jobs: {a: {run: [{run: "", name: a}]}}', '1:24', 'jobs.a.run.0.run'],
+    ['jobs: {a: {run: [{run: 1}]}}', '1:24', 'jobs.a.run.0.run: expected text; put the value in quotes'],
+    ['jobs: {a: {run: [[x]]}}', '1:18', 'jobs.a.run.0: expected a command, in quotes, or keys'],
+    [
+      `jobs: {a: {run: [{run: x, name: ${'n'.repeat(documentLimits.stepNameCharsMax + 1)}}]}}`,
+      '1:33',
+      'jobs.a.run.0.name',
+    ],
     ['jobs: {a: {run: ["a\\0b"]}}', '1:18', 'control characters'],
     ['jobs: {a: {run: ["\\e[8mcurl"]}}', '1:18', 'control characters'],
     [

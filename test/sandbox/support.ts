@@ -74,7 +74,7 @@ export interface Play extends Partial<Omit<SandboxJob, 'limits'>> {
 }
 
 /** Runs a job with defaults for all that a test does not care about. */
-export async function play(sandbox: Sandbox, run: string[], play: Play = {}): Promise<Ran> {
+export async function play(sandbox: Sandbox, run: SandboxJob['run'], play: Play = {}): Promise<Ran> {
   const { limits, signal, onLog, onLogBytes, onOutputs, ...job } = play;
   const ran: Ran = {
     outcome: { kind: 'exit', code: -1 },

@@ -14,6 +14,12 @@ export function jobVectors(): Vector[] {
     { name: 'valid', kind, raw, expect: 'ok' },
     { name: 'on the host image', kind, raw: canonical({ ...job, image: 'host' }), expect: 'ok' },
     { name: 'that keeps all of $OUT', kind, raw: canonical({ ...job, outputs: ['.'] }), expect: 'ok' },
+    {
+      name: 'with a named step',
+      kind,
+      raw: canonical({ ...job, run: [{ run: 'make', name: 'Build' }] }),
+      expect: 'ok',
+    },
     { name: 'with a network', kind, raw: canonical({ ...job, network: ['store', 'vcs'] }), expect: 'ok' },
   ];
   const changes: [string, object][] = [
@@ -29,6 +35,11 @@ export function jobVectors(): Vector[] {
     ['without outputs', { outputs: [] }],
     ['without steps', { run: [] }],
     ['with an empty step', { run: [''] }],
+    ['with a step that is its command only, in the longer form', { run: [{ run: 'make' }] }],
+    ['with a step without a command', { run: [{ name: 'Build' }] }],
+    ['with a step of an unknown option', { run: [{ run: 'make', privileged: true }] }],
+    ['with a step without a name', { run: [{ run: 'make', name: '' }] }],
+    ['with a step whose name is two lines', { run: [{ run: 'make', name: 'a\nb' }] }],
     ['with an image by its tag', { image: 'debian:13' }],
     ['with an input that is a path', { inputs: { '../lib': cidOf('lib') } }],
     ['with an input by URL', { inputs: { lib: 'https://example/lib' } }],

@@ -12,5 +12,6 @@ export * from './result.ts';
 export * from './revocation.ts';
 export * from './round.ts';
 export * from './statement.ts';
+export * from './step.ts';
 export type { Signer, Verified, Verifier } from './verified.ts';
 export * from './vkey.ts';

@@ -3,6 +3,7 @@ import { limits } from '../limits.ts';
 import { sandboxProfile } from '../sandbox-profile.ts';
 import { cid, commitId, count, name, nonce, peerId, policySchema, seconds, text } from './base.ts';
 import { dagJsonCid, decodeCanonical, encodeCanonical } from './canonical.ts';
+import { stepSchema } from './step.ts';
 
 const outputPath = text(limits.pathBytesMax).refine(
   (path) =>
@@ -10,11 +11,6 @@ const outputPath = text(limits.pathBytesMax).refine(
     (!path.startsWith('/') && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..')),
   'an output is a path below $OUT, or "."',
 );
-
-/** A command may span lines; other control characters could only hide what it does from a reader. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
-const printable = /^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$/u;
-const step = z.string().min(1).max(limits.stepBytesMax).regex(printable, 'holds control characters');
 
 /** A DAG-JSON block; its CID is the job's id. Holds no time and no secret, so the same work has the same id. */
 export const jobSchema = z.strictObject({
@@ -25,7 +21,7 @@ export const jobSchema = z.strictObject({
   arch: z.enum(['x86_64', 'aarch64']),
   /** Artifacts the job reads, unpacked at /build/in/<name>. */
   inputs: z.record(name, cid),
-  run: z.array(step).min(1).max(limits.jobStepsMax),
+  run: z.array(stepSchema).min(1).max(limits.jobStepsMax),
   env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/), text(4096)),
   outputs: z.array(outputPath).min(1).max(64),
   limits: z.strictObject({

@@ -12,6 +12,8 @@ export const documentLimits = {
   noteKeyCharsMax: 182,
   /** Witnesses of others that a charter names: a line of 240 characters each in a checkpoint. */
   charterWitnessesMax: 8,
+  /** Name of a step: a line of a log. */
+  stepNameCharsMax: 100,
 } as const;
 
 assert(documentLimits.jsonDepthMax >= 8, 'documents are nested eight deep');

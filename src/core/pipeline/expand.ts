@@ -1,5 +1,6 @@
 import { cid, name as nameSchema } from '../documents/base.ts';
 import { jobSchema } from '../documents/job.ts';
+import { commandSchema, type Step, stepOptions } from '../documents/step.ts';
 import { limits } from '../limits.ts';
 import { toUtf8 } from '../text.ts';
 import { sortTemplates } from './graph.ts';
@@ -64,14 +65,19 @@ function instantiate(
     if (wrong !== undefined) fault ??= invalid(template, path, wrong, values);
     return 'fault' in made ? '' : made.text;
   };
-  const { run, env } = jobSchema.shape;
+  const { env } = jobSchema.shape;
   const texts: Texts = {
     image: put(template.image, ['image'], (image) =>
       image === 'host' || cid.safeParse(image).success
         ? undefined
         : 'expected "host", or the CID of an image (quorate image import makes one of a container)',
     ),
-    run: template.run.map((step, n) => put(step, ['run', n], wrongWith(run.element))),
+    run: template.run.map((step, n): Step => {
+      if (typeof step === 'string') return put(step, ['run', n], wrongWith(commandSchema));
+      const run = put(step.run, ['run', n, 'run'], wrongWith(commandSchema));
+      if (step.name === undefined) return { ...step, run };
+      return { ...step, run, name: put(step.name, ['run', n, 'name'], wrongWith(stepOptions.name)) };
+    }),
     env: Object.fromEntries(
       Object.entries(template.env).map(([key, value]) => [
         key,

@@ -1,3 +1,5 @@
+import type { Step } from '../documents/step.ts';
+
 /** Level that an input has to have before a job that reads it begins. */
 export type NeedLevel = 'agreed' | 'trusted';
 
@@ -19,7 +21,7 @@ export interface Conditions {
 export interface Template {
   name: string;
   image: string;
-  run: readonly string[];
+  run: readonly Step[];
   env: Readonly<Record<string, string>>;
   /** In the order of the file. */
   needs: readonly Need[];
@@ -38,7 +40,7 @@ export interface Instance<T extends Template = Template> {
   /** The instances it reads, in the order of the pipeline. Their artifacts are at /build/in/<name>. */
   needs: readonly { instance: string; level: NeedLevel }[];
   image: string;
-  run: string[];
+  run: Step[];
   env: Record<string, string>;
 }
 

@@ -51,6 +51,14 @@ describe('instances', () => {
     expect(made?.env).toEqual({ CC: 'g$&c ${{ matrix.image }}', PLAIN: '$cc ${cc}' });
   });
 
+  it('have the values in named steps, and in their names', () => {
+    const step = { run: 'CC=${{ matrix.cc }} make check', name: 'Tests with ${{ matrix.cc }}' };
+    const [made] = expanded(template('a', { run: [step, 'make'], matrix: { cc: ['gcc'] } }));
+    expect(made?.run).toEqual([{ run: 'CC=gcc make check', name: 'Tests with gcc' }, 'make']);
+    const wrong = template('a', { run: [{ run: 'x', name: '${{ matrix.c }}' }] });
+    expect(faultOf(wrong)).toMatchObject({ code: 'PIPELINE_VALUE_INVALID', path: ['a', 'run', 0, 'name'] });
+  });
+
   it('read all instances of a job that they need', () => {
     const made = expanded(
       template('package', { needs: [{ job: 'test', level: 'agreed' }, ...trusted('build')] }),

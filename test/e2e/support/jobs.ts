@@ -1,5 +1,5 @@
 export interface JobOptions {
-  run: string[];
+  run: (string | object)[];
   outputs?: string[];
   time?: string;
   memory?: string;
