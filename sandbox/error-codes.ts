@@ -7,6 +7,8 @@ const sandboxErrors = {
   SANDBOX_JOB_INVALID: 'The job is invalid; the message says why. Correct the job.',
   SANDBOX_KERNEL_UNREADABLE:
     'The kernel for virtual machines is not a Debian cloud kernel, or is damaged. Remove it, and install one with the command that `quorate doctor --tier vm-emulated` prints.',
+  SANDBOX_SHELL_MISSING:
+    'A step asks for bash (`shell: bash`), and the image or host has none. No step was run. Add bash, or write the step for sh.',
   SANDBOX_SOURCE_INVALID: 'The source or an input is not a complete tar stream of files, folders and links.',
   SANDBOX_SPAWN_FAILED:
     'The sandbox could not be started: a stream to it could not be opened. Check the limit of file descriptors (`ulimit -n`).',

@@ -1,5 +1,6 @@
 import type { Step } from '../src/core/documents/step.ts';
 
+export type StepParts = Exclude<Step, string>;
+
 /** A step in its longer form. */
-export const stepParts = (step: Step): Exclude<Step, string> =>
-  typeof step === 'string' ? { run: step } : step;
+export const stepParts = (step: Step): StepParts => (typeof step === 'string' ? { run: step } : step);

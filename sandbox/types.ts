@@ -77,7 +77,10 @@ export interface SandboxJob {
   commit?: SourceCommit;
   /** tar streams, each unpacked in /build/in/<name> before the first step. */
   inputs: { name: string; tar: Readable }[];
-  /** Steps. Each runs as `sh -eu -c` in /build/src with OUT=/build/out; the first that fails ends the job. */
+  /**
+   * Steps. Each runs as `sh -eu -c`, or `bash -eu -o pipefail -c`, in /build/src with OUT=/build/out; the first that fails ends the
+   * job.
+   */
   run: Step[];
   /** Added to the environment of the profile, which takes precedence. */
   env: Record<string, string>;
@@ -174,7 +177,7 @@ export interface Sandbox {
   readonly profile: typeof sandboxProfile;
   /**
    * Runs one job. Resolves when no process, cgroup or file of it is left.
-   * @throws SANDBOX_JOB_INVALID, SANDBOX_CGROUP_FAILED, SANDBOX_CLEANUP_FAILED, and what `onLog` or `onOutputs` threw
+   * @throws SANDBOX_JOB_INVALID, SANDBOX_SHELL_MISSING, SANDBOX_CGROUP_FAILED, SANDBOX_CLEANUP_FAILED, and what `onLog` or `onOutputs` threw
    */
   run(job: SandboxJob, io: SandboxIo): Promise<SandboxOutcome>;
 }

@@ -1,5 +1,5 @@
 import type { TrailingEntry } from '../archive.ts';
-import { stepParts } from '../steps.ts';
+import { type StepParts, stepParts } from '../steps.ts';
 import type { ProfileValues, SandboxJob } from '../types.ts';
 import { buildEnvironment } from './environment.ts';
 import { profileOf } from './profile.ts';
@@ -65,7 +65,7 @@ export interface DriverPrefixes {
 
 /**
  * The driver: the first process inside of the sandbox, as arguments for execve. The steps are its positional parameters, each
- * as its name (or nothing) and its command, so that the script does not depend on anything a build can write. It reports its progress on a descriptor that the steps do
+ * as its name (or nothing), its shell and its command, so that the script does not depend on anything a build can write. It reports its progress on a descriptor that the steps do
  * not inherit; a step cannot reach it through the driver's memory either (see guards.ts, privileges and stepPrefix). Before
  * it packs the outputs it kills all processes that the steps left running.
  *
@@ -90,6 +90,7 @@ export function driverCommand(
   prefixes: DriverPrefixes,
 ): string[] {
   const pins = profileOf({ variation });
+  const parts = run.map(stepParts);
   const environment = buildEnvironment({ commit, env, network, variation });
   return [
     '/bin/sh',
@@ -97,11 +98,11 @@ export function driverCommand(
     script(
       prefixes,
       ['env', '-i', ...environment],
-      { outputs: coveringPaths(outputs), terminal, stepMarks, steps: run.length },
+      { outputs: coveringPaths(outputs), terminal, stepMarks, steps: parts },
       pins,
     ),
     'quorate-driver',
-    ...run.map(stepParts).flatMap(({ name = '', run: step }) => [name, step]),
+    ...parts.flatMap(({ name = '', shell, run: step }) => [name, shells[shell ?? 'sh'], step]),
   ];
 }
 
@@ -120,14 +121,14 @@ function script(
     terminal,
     stepMarks,
     steps,
-  }: Pick<SandboxJob, 'outputs' | 'terminal' | 'stepMarks'> & { steps: number },
+  }: Pick<SandboxJob, 'outputs' | 'terminal' | 'stepMarks'> & { steps: readonly StepParts[] },
   { source, umask }: ProfileValues,
 ): string {
   const { status, outputs: out } = driverFds;
   const { keys, sizes } = terminalFds;
   const { both, read, write } = pipeFds;
   const typed = terminal === undefined ? '' : ` <&${keys} ${keys}<&-`;
-  const [begins, failed] = stepMarks ? markers(steps) : ['', ''];
+  const [begins, failed] = stepMarks ? markers(steps.length) : ['', ''];
   const words = (list: readonly string[]) => list.map((word) => `${quote(word)} `).join('');
   const handle = words(files);
   return `
@@ -152,16 +153,17 @@ copier=$!
 exec ${read}<&-
 cd /build/${source}
 umask ${umask}
+${steps.some(({ shell }) => shell === 'bash') ? 'command -v bash >/dev/null || { say setup bash; exit 0; }' : ''}
 # Fails when the worker was killed while the build started: bwrap asks to die with it only later. No signal ends process 1 here.
 say ready || exit 0
 code=0
 n=0
 while [ $# -gt 0 ]; do
-  name=$1 step=$2
-  shift 2
+  name=$1 shell=$2 step=$3
+  shift 3
   n=$((n + 1))${begins}
   ${words([...step, ...environment])}\
-    /bin/sh -eu -c "$step" ${[status, out, write].map((fd) => `${fd}>&-`).join(' ')}${typed} || { code=$?;${failed} break; }
+    $shell -c "$step" ${[status, out, write].map((fd) => `${fd}>&-`).join(' ')}${typed} || { code=$?;${failed} break; }
 done >&${write} 2>&1
 # Kills all processes but process 1 and the given one; fails when there were none.
 kill_others() {
@@ -203,6 +205,9 @@ ${handle}tar -c -b ${tarRecordBytes / 512} -f - --format=posix --pax-option=dele
 say complete
 `;
 }
+
+/** Commands of the shells, before `-c`. Each is split at blanks. No start-up file of a shell takes part. */
+const shells = { sh: '/bin/sh -eu', bash: 'bash --noprofile --norc -eu -o pipefail' } as const;
 
 /** Lines of the log: a step begins, with its name or the first line of its command; a step has failed. */
 const markers = (steps: number) =>

@@ -261,6 +261,7 @@ export class BuildSupervisor {
     const diagnostics = this.#diagnostics.trim();
     if (this.#setupFailure === 'outputs') return { kind: 'exit', code: 1 };
     if (this.#exitCode !== undefined) return { kind: 'exit', code: this.#exitCode };
+    if (this.#setupFailure === 'bash' && !this.#ready) throw noBash(this.#job);
     if (this.#setupFailure === 'disk') {
       return { kind: 'aborted', reason: 'disk', detail: 'source and inputs do not fit the disk limit' };
     }
@@ -273,4 +274,14 @@ export class BuildSupervisor {
       detail: diagnostics || 'the sandbox ended before the first step',
     };
   }
+}
+
+function noBash({ image }: SandboxJob): QuorateError {
+  const [where, hint] =
+    image === 'host'
+      ? ['on this host', 'Install bash on this host, or leave "shell: bash" out of the job.']
+      : [`in the image ${image.cid}`, 'Add bash to the image, or leave "shell: bash" out of the job.'];
+  return new QuorateError('SANDBOX_SHELL_MISSING', `a step asks for bash, and there is none ${where}`, {
+    hint,
+  });
 }

@@ -9,6 +9,7 @@ import { sizeTexts } from '../core/quantity.ts';
 import { jobFileLimits } from './limits.ts';
 import { nearestWord } from './nearest-word.ts';
 import { type JobInFile, jobFileSchema, keysAt } from './schema.ts';
+import { stepOf } from './step.ts';
 import { keyOffsets, offsetOf, yamlFaults } from './yaml-faults.ts';
 
 /** One job with all defaults filled in. The job document and the request are made from it. */
@@ -97,13 +98,14 @@ function faultOfPipeline({ code, path, message, hint }: PipelineFault, document:
 
 function templateOf(
   name: string,
-  { limits: { memory, disk, time, files, ...rest }, network, ...job }: JobInFile,
+  { limits: { memory, disk, time, files, ...rest }, network, shell, run, ...job }: JobInFile,
 ): JobTemplate {
   // Sorted, and absent when empty: the set is part of the job's id.
   const reached = jobSchema.shape.network.parse(network.length === 0 ? undefined : network.toSorted());
   const bounds = { ...rest, memoryBytes: memory, diskBytes: disk, seconds: time };
   return {
-    ...{ name, ...job, limits: files === limits.outputFilesDefault ? bounds : { ...bounds, files } },
+    ...{ name, ...job, run: run.map((step) => stepOf(step, shell)) },
+    ...{ limits: files === limits.outputFilesDefault ? bounds : { ...bounds, files } },
     ...(reached !== undefined && { network: reached }),
   };
 }

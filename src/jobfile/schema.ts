@@ -6,7 +6,7 @@ import { limits } from '../core/limits.ts';
 import { globFault, type Need } from '../core/pipeline/index.ts';
 import { type Unit, units } from '../core/units.ts';
 import { jobFileLimits } from './limits.ts';
-import { stepInFile, stepKeys } from './step.ts';
+import { shellSchema, stepInFile, stepKeys } from './step.ts';
 
 const bounds = jobSchema.shape.limits.shape;
 /** Schema of an amount, within the bounds of the job document. */
@@ -140,6 +140,9 @@ const jobInFile = z.strictObject({
     .describe(
       'Steps, one after another; the first that fails ends the job. Each is a shell command, or keys with the command under `run`.',
     ),
+  shell: shellSchema
+    .default('sh')
+    .describe('The shell of all steps that name none: `sh -eu`, or `bash -eu -o pipefail`.'),
   outputs: jobSchema.shape.outputs
     .refine((paths) => new Set(paths).size === paths.length, 'names the same path twice')
     .default(['.'])

@@ -1,18 +1,27 @@
 import { z } from 'zod';
 import { commandSchema, type Step, stepOptions } from '../core/documents/step.ts';
 
+export const shellSchema = z.enum(['sh', 'bash'], { error: 'expected "sh" or "bash"' });
+type Shell = z.infer<typeof shellSchema>;
+
 /** A step with keys. */
 export const stepKeys = z.strictObject({
   run: commandSchema.describe('The shell command.'),
   name: stepOptions.name.describe(
     'What logs and failures call the step; otherwise the first line of its command.',
   ),
+  shell: shellSchema.optional().describe('The shell of this step; otherwise that of the job.'),
 });
 
-/** A step as written. One without options becomes its command alone, as in the job. */
-export const stepInFile = z
-  .union([commandSchema, stepKeys], 'expected a command, in quotes, or keys with the command under "run"')
-  .transform((step): Step => {
-    if (typeof step === 'string') return step;
-    return Object.keys(step).length === 1 ? step.run : step;
-  });
+/** A step as written. */
+export const stepInFile = z.union(
+  [commandSchema, stepKeys],
+  'expected a command, in quotes, or keys with the command under "run"',
+);
+
+/** The step as a job has it: one without options is its command alone. */
+export function stepOf(step: z.infer<typeof stepInFile>, shellOfJob: Shell): Step {
+  const { run, shell = shellOfJob, ...rest } = typeof step === 'string' ? { run: step } : step;
+  const options = { ...rest, ...(shell === 'bash' && { shell }) };
+  return Object.keys(options).length === 0 ? run : { run, ...options };
+}

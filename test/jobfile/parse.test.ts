@@ -76,6 +76,17 @@ jobs:
     expect(run('[{run: make}]')).toEqual(['make']);
   });
 
+  it('may ask for bash, in all steps or in one', () => {
+    const run = (text: string) => parseJobFile(`jobs: {a: {${text}}}`, 'q.yaml').jobs[0]?.run;
+    expect(run('run: [a, {run: b, shell: bash}]')).toEqual(['a', { run: 'b', shell: 'bash' }]);
+    expect(run('shell: bash, run: [a, {name: n, run: b}, {run: c, shell: sh}]')).toEqual([
+      { run: 'a', shell: 'bash' },
+      { run: 'b', name: 'n', shell: 'bash' },
+      'c',
+    ]);
+    expect(run('shell: sh, run: [{run: a, shell: sh}]')).toEqual(['a']);
+  });
+
   it('says what a job may reach in one spelling, and nothing where it may reach nothing', () => {
     const network = (text: string) => parseJobFile(job(`network: ${text}`), 'q.yaml').jobs[0]?.network;
     expect(network('[vcs, store]')).toEqual(['store', 'vcs']);
@@ -104,11 +115,11 @@ describe('an unknown key', () => {
     [
       job('kinship: b'),
       '4:5',
-      'Known here: image, run, outputs, env, network, limits, trust, needs, matrix, if.',
+      'Known here: image, run, shell, outputs, env, network, limits, trust, needs, matrix, if.',
     ],
     [job('if: {refs: [main]}'), '4:10', 'Did you mean "ref"?'],
     ['jobs: {a: {run: [{run: x, nam: y}]}}', '1:27', 'Did you mean "name"?'],
-    ['jobs: {a: {run: [install: all]}}', '1:18', 'Known here: run, name.'],
+    ['jobs: {a: {run: [install: all]}}', '1:18', 'Known here: run, name, shell.'],
     ['jobs:\n  a: &a\n    run: [x]\n    rum: [y]\n  b: *a', '4:5', 'Did you mean "run"?'],
   ])('%j is refused with its place and the nearest known one', (text, place, hint) => {
     const { code, message, hint: said } = faultOf(text);
@@ -154,6 +165,8 @@ describe('a wrong value', () => {
     ],
     ['jobs: {"a b": {run: [x]}}', '1:8', 'letters, digits'],
     [`jobs: {${'j'.repeat(65)}: {run: [x]}}`, '1:8', 'letters, digits'],
+    [job('shell: zsh'), '4:12', 'jobs.a.shell: expected "sh" or "bash"'],
+    ['jobs: {a: {run: [{run: x, shell: zsh}]}}', '1:34', 'jobs.a.run.0.shell: expected "sh" or "bash"'],
     [job('image: debian'), '4:12', 'expected "host", or the CID of an image'],
     [job('image: 12'), '4:12', 'expected "host", or the CID of an image'],
     [job('outputs: [../up]'), '4:15', 'below $OUT'],

@@ -2,7 +2,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openSandbox, type Sandbox, type SandboxImage, type Tier } from '../../sandbox/index.ts';
+import {
+  openSandbox,
+  type Sandbox,
+  type SandboxImage,
+  type SandboxJob,
+  type Tier,
+} from '../../sandbox/index.ts';
 import { readImage } from '../../src/image/index.ts';
 import { ImageCache } from '../../src/runtime/images/cache.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
@@ -40,13 +46,25 @@ afterAll(async () => {
 describe.each<Tier>(['namespace', 'gvisor'])('a build in an image, in the tier %s', (tier) => {
   let folder: Awaited<ReturnType<typeof tempFolder>>;
   let sandbox: Sandbox;
-  const run = (steps: string[]) => play(sandbox, steps, { image, outputs: ['.'] });
+  const run = (steps: SandboxJob['run']) => play(sandbox, steps, { image, outputs: ['.'] });
 
   beforeAll(async () => {
     folder = await tempFolder();
     sandbox = await openSandbox(folder.path, tier);
   });
   afterAll(() => folder?.remove());
+
+  it('without bash ends before its first step, where a later one asks for it', async () => {
+    const lines: string[] = [];
+    const steps = ['echo begun', { run: 'echo', shell: 'bash' as const }];
+    const onLog = (text: string) => lines.push(text);
+    await expect(play(sandbox, steps, { image, onLog })).rejects.toMatchObject({
+      code: 'SANDBOX_SHELL_MISSING',
+      message: `a step asks for bash, and there is none in the image ${image.cid}`,
+    });
+    expect(lines).toEqual([]);
+    expect((await run(['echo begun'])).log).toBe('begun\n');
+  });
 
   it('has it as its root, and nothing of the host', async () => {
     const { outcome, log, outputs } = await run([

@@ -20,6 +20,12 @@ export function jobVectors(): Vector[] {
       raw: canonical({ ...job, run: [{ run: 'make', name: 'Build' }] }),
       expect: 'ok',
     },
+    {
+      name: 'with a step for bash',
+      kind,
+      raw: canonical({ ...job, run: [{ run: 'make', shell: 'bash' }] }),
+      expect: 'ok',
+    },
     { name: 'with a network', kind, raw: canonical({ ...job, network: ['store', 'vcs'] }), expect: 'ok' },
   ];
   const changes: [string, object][] = [
@@ -38,6 +44,8 @@ export function jobVectors(): Vector[] {
     ['with a step that is its command only, in the longer form', { run: [{ run: 'make' }] }],
     ['with a step without a command', { run: [{ name: 'Build' }] }],
     ['with a step of an unknown option', { run: [{ run: 'make', privileged: true }] }],
+    ['with a step for the default shell, in the longer form', { run: [{ run: 'make', shell: 'sh' }] }],
+    ['with a step for another shell', { run: [{ run: 'make', shell: '/bin/zsh' }] }],
     ['with a step without a name', { run: [{ run: 'make', name: '' }] }],
     ['with a step whose name is two lines', { run: [{ run: 'make', name: 'a\nb' }] }],
     ['with an image by its tag', { image: 'debian:13' }],

@@ -18,6 +18,8 @@ export const commandSchema = z
 export const stepOptions = {
   /** Shown in logs and failures instead of the command's first line. */
   name: text(documentLimits.stepNameCharsMax).regex(/\S/, 'is empty').optional(),
+  /** Absent for sh. */
+  shell: z.literal('bash').optional(),
 };
 
 /** A step with options: one without is the command alone, so that one meaning has one id. */

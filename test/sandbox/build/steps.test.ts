@@ -36,6 +36,29 @@ describe('the log of a build', () => {
   });
 });
 
+describe('a step for bash', () => {
+  it('is run by it, and fails where a part of a pipe does; the others are not', async () => {
+    const isBash = '[ -n "${BASH_VERSION:-}" ]';
+    const { outcome, log } = await play(sandbox, [
+      `if ${isBash}; then exit 3; fi`,
+      { run: '[[ $SHELLOPTS == *pipefail* ]]; words=(a "b c"); echo "${#words[@]} $-"', shell: 'bash' },
+      'false | true',
+      { run: 'false | true', shell: 'bash' },
+      'echo never',
+    ]);
+    expect(outcome).toEqual(exited(1));
+    expect(log).toMatch(/^2 \w*e\w*u\w*\n$/);
+  });
+
+  it('reads no start-up file that a step before it wrote', async () => {
+    const { log } = await play(sandbox, [
+      'for f in .bashrc .bash_profile .profile; do echo "echo read" > ~/$f; done',
+      { run: 'echo done', shell: 'bash' },
+    ]);
+    expect(log).toBe('done\n');
+  });
+});
+
 it('a step with a NUL in its name is refused', async () => {
   await expect(play(sandbox, [{ run: 'true', name: 'a\0b' }])).rejects.toMatchObject({
     code: 'SANDBOX_JOB_INVALID',
