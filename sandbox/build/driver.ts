@@ -65,7 +65,7 @@ export interface DriverPrefixes {
 
 /**
  * The driver: the first process inside of the sandbox, as arguments for execve. The steps are its positional parameters, each
- * as its name (or nothing), its shell and its command, so that the script does not depend on anything a build can write. It reports its progress on a descriptor that the steps do
+ * as its name (or nothing), its shell, whether it may fail (or nothing) and its command, so that the script does not depend on anything a build can write. It reports its progress on a descriptor that the steps do
  * not inherit; a step cannot reach it through the driver's memory either (see guards.ts, privileges and stepPrefix). Before
  * it packs the outputs it kills all processes that the steps left running.
  *
@@ -102,7 +102,9 @@ export function driverCommand(
       pins,
     ),
     'quorate-driver',
-    ...parts.flatMap(({ name = '', shell, run: step }) => [name, shells[shell ?? 'sh'], step]),
+    ...parts.flatMap(({ name = '', shell, allowFailure, run: step }) => [
+      ...[name, shells[shell ?? 'sh'], allowFailure === true ? 'allowed' : '', step],
+    ]),
   ];
 }
 
@@ -159,11 +161,15 @@ say ready || exit 0
 code=0
 n=0
 while [ $# -gt 0 ]; do
-  name=$1 shell=$2 step=$3
-  shift 3
+  name=$1 shell=$2 allowed=$3 step=$4
+  shift 4
   n=$((n + 1))${begins}
   ${words([...step, ...environment])}\
-    $shell -c "$step" ${[status, out, write].map((fd) => `${fd}>&-`).join(' ')}${typed} || { code=$?;${failed} break; }
+    $shell -c "$step" ${[status, out, write].map((fd) => `${fd}>&-`).join(' ')}${typed} || {
+    code=$?${failed}
+    [ -n "$allowed" ] || break
+    code=0
+  }
 done >&${write} 2>&1
 # Kills all processes but process 1 and the given one; fails when there were none.
 kill_others() {
@@ -209,13 +215,14 @@ say complete
 /** Commands of the shells, before `-c`. Each is split at blanks. No start-up file of a shell takes part. */
 const shells = { sh: '/bin/sh -eu', bash: 'bash --noprofile --norc -eu -o pipefail' } as const;
 
-/** Lines of the log: a step begins, with its name or the first line of its command; a step has failed. */
+/** Lines of the log: a step begins, with its name or the first line of its command; a step has failed, and whether it may. */
 const markers = (steps: number) =>
   [
     `
   printf 'quorate: step %s of ${steps}: %.200s\\n' "$n" "\${name:-\${step%%"
 "*}}"`,
-    ` printf 'quorate: step %s of ${steps} failed: exit %s%s\\n' "$n" "$code" "\${name:+ ($name)}";`,
+    `
+    printf 'quorate: step %s of ${steps} failed%s: exit %s%s\\n' "$n" "\${allowed:+ (allowed)}" "$code" "\${name:+ ($name)}"`,
   ] as const;
 
 /** Quotes a word for sh(1). */

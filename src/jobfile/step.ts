@@ -10,6 +10,10 @@ export const stepKeys = z.strictObject({
   name: stepOptions.name.describe(
     'What logs and failures call the step; otherwise the first line of its command.',
   ),
+  allow_failure: z
+    .boolean('expected true or false')
+    .default(false)
+    .describe('Whether the job goes on where the step fails. Its exit status is told in the log only.'),
   shell: shellSchema.optional().describe('The shell of this step; otherwise that of the job.'),
 });
 
@@ -21,7 +25,12 @@ export const stepInFile = z.union(
 
 /** The step as a job has it: one without options is its command alone. */
 export function stepOf(step: z.infer<typeof stepInFile>, shellOfJob: Shell): Step {
-  const { run, shell = shellOfJob, ...rest } = typeof step === 'string' ? { run: step } : step;
-  const options = { ...rest, ...(shell === 'bash' && { shell }) };
+  const {
+    run,
+    shell = shellOfJob,
+    allow_failure: allowed,
+    ...rest
+  } = typeof step === 'string' ? { run: step, allow_failure: false } : step;
+  const options = { ...rest, ...(shell === 'bash' && { shell }), ...(allowed && { allowFailure: allowed }) };
   return Object.keys(options).length === 0 ? run : { run, ...options };
 }

@@ -87,6 +87,14 @@ jobs:
     expect(run('shell: sh, run: [{run: a, shell: sh}]')).toEqual(['a']);
   });
 
+  it('may let a step fail', () => {
+    const run = (text: string) => parseJobFile(`jobs: {a: {run: [${text}]}}`, 'q.yaml').jobs[0]?.run;
+    expect(run('{run: a, allow_failure: true}, {run: b, allow_failure: false}')).toEqual([
+      { run: 'a', allowFailure: true },
+      'b',
+    ]);
+  });
+
   it('says what a job may reach in one spelling, and nothing where it may reach nothing', () => {
     const network = (text: string) => parseJobFile(job(`network: ${text}`), 'q.yaml').jobs[0]?.network;
     expect(network('[vcs, store]')).toEqual(['store', 'vcs']);
@@ -119,7 +127,7 @@ describe('an unknown key', () => {
     ],
     [job('if: {refs: [main]}'), '4:10', 'Did you mean "ref"?'],
     ['jobs: {a: {run: [{run: x, nam: y}]}}', '1:27', 'Did you mean "name"?'],
-    ['jobs: {a: {run: [install: all]}}', '1:18', 'Known here: run, name, shell.'],
+    ['jobs: {a: {run: [install: all]}}', '1:18', 'Known here: run, name, allow_failure, shell.'],
     ['jobs:\n  a: &a\n    run: [x]\n    rum: [y]\n  b: *a', '4:5', 'Did you mean "run"?'],
   ])('%j is refused with its place and the nearest known one', (text, place, hint) => {
     const { code, message, hint: said } = faultOf(text);
@@ -165,6 +173,7 @@ describe('a wrong value', () => {
     ],
     ['jobs: {"a b": {run: [x]}}', '1:8', 'letters, digits'],
     [`jobs: {${'j'.repeat(65)}: {run: [x]}}`, '1:8', 'letters, digits'],
+    ['jobs: {a: {run: [{run: x, allow_failure: 1}]}}', '1:42', 'allow_failure: expected true or false'],
     [job('shell: zsh'), '4:12', 'jobs.a.shell: expected "sh" or "bash"'],
     ['jobs: {a: {run: [{run: x, shell: zsh}]}}', '1:34', 'jobs.a.run.0.shell: expected "sh" or "bash"'],
     [job('image: debian'), '4:12', 'expected "host", or the CID of an image'],

@@ -26,6 +26,12 @@ export function jobVectors(): Vector[] {
       raw: canonical({ ...job, run: [{ run: 'make', shell: 'bash' }] }),
       expect: 'ok',
     },
+    {
+      name: 'with a step that may fail',
+      kind,
+      raw: canonical({ ...job, run: [{ run: 'make', allowFailure: true }] }),
+      expect: 'ok',
+    },
     { name: 'with a network', kind, raw: canonical({ ...job, network: ['store', 'vcs'] }), expect: 'ok' },
   ];
   const changes: [string, object][] = [
@@ -46,6 +52,7 @@ export function jobVectors(): Vector[] {
     ['with a step of an unknown option', { run: [{ run: 'make', privileged: true }] }],
     ['with a step for the default shell, in the longer form', { run: [{ run: 'make', shell: 'sh' }] }],
     ['with a step for another shell', { run: [{ run: 'make', shell: '/bin/zsh' }] }],
+    ['with a step that may not fail, in the longer form', { run: [{ run: 'make', allowFailure: false }] }],
     ['with a step without a name', { run: [{ run: 'make', name: '' }] }],
     ['with a step whose name is two lines', { run: [{ run: 'make', name: 'a\nb' }] }],
     ['with an image by its tag', { image: 'debian:13' }],

@@ -20,6 +20,8 @@ export const stepOptions = {
   name: text(documentLimits.stepNameCharsMax).regex(/\S/, 'is empty').optional(),
   /** Absent for sh. */
   shell: z.literal('bash').optional(),
+  /** The job goes on where the step fails: its exit status is in the log, and in no result. */
+  allowFailure: z.literal(true).optional(),
 };
 
 /** A step with options: one without is the command alone, so that one meaning has one id. */

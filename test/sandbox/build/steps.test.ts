@@ -36,6 +36,39 @@ describe('the log of a build', () => {
   });
 });
 
+describe('a step that may fail', () => {
+  it('tells its exit status in the log, and the job goes on to its outputs', async () => {
+    const { outcome, log, outputs } = await play(
+      sandbox,
+      [
+        { run: 'echo report > $OUT/report; exit 7', name: 'lint', allowFailure: true },
+        { run: 'kill -KILL $$', allowFailure: true },
+        'echo next',
+      ],
+      { stepMarks: true, outputs: ['.'] },
+    );
+    expect(outcome).toEqual(exited(0));
+    expect(log.split('\n').filter((line) => !/Killed/.test(line))).toEqual([
+      'quorate: step 1 of 3: lint',
+      'quorate: step 1 of 3 failed (allowed): exit 7 (lint)',
+      'quorate: step 2 of 3: kill -KILL $$',
+      'quorate: step 2 of 3 failed (allowed): exit 137',
+      'quorate: step 3 of 3: echo next',
+      'next',
+      '',
+    ]);
+    expect(outputs.map(({ header, text }) => [header.name, text])).toContainEqual(['./report', 'report\n']);
+  });
+
+  it('excuses no other step, and no limit', async () => {
+    const may = (run: string) => ({ run, allowFailure: true as const });
+    expect((await play(sandbox, [may('exit 7'), 'exit 3', may('true')])).outcome).toEqual(exited(3));
+    expect((await play(sandbox, [may('exit 7')])).outcome).toEqual(exited(0));
+    const late = await play(sandbox, [may('sleep 9'), 'true'], { limits: { seconds: 0.5 } });
+    expect(late.outcome).toMatchObject({ kind: 'aborted', reason: 'time' });
+  });
+});
+
 describe('a step for bash', () => {
   it('is run by it, and fails where a part of a pipe does; the others are not', async () => {
     const isBash = '[ -n "${BASH_VERSION:-}" ]';
