@@ -17,6 +17,7 @@ export type Exit = (typeof exits)[keyof typeof exits];
 /** Exit codes by error code or prefix of error codes. The longest match counts; without a match it is `cannot`. */
 const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['NOT_TRUSTED', exits.no],
+  ['ARTIFACT_OF_TEST', exits.no],
   ['BUNDLE_UNREADABLE', exits.usage],
   ['EXPORT_', exits.no],
   ['CLI_', exits.usage],

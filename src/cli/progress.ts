@@ -1,8 +1,9 @@
 import type { Missing } from '../core/controller/backing.ts';
 import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
+import { notCosigned } from '../core/trust/not-cosigned.ts';
 import { levelText } from './dispute.ts';
-import { duration, shortId } from './format.ts';
+import { counted, duration, shortId } from './format.ts';
 import type { Board, Colours, Row } from './output.ts';
 
 interface Slot {
@@ -38,7 +39,9 @@ export class ProgressView {
     const say = (line: string) => this.#board.say(line);
     switch (progress.kind) {
       case 'accepted':
-        say(`${bold(progress.name)} of ${escapeLine(progress.repo, 200)} ${escapeLine(progress.ref, 80)}`);
+        say(
+          `${progress.test ? 'test ' : ''}${bold(progress.name)} of ${escapeLine(progress.repo, 200)} ${escapeLine(progress.ref, 80)}`,
+        );
         say(dim(`commit ${progress.commit.slice(0, 12)}, job ${shortId(progress.job)}`));
         return;
       case 'round':
@@ -72,6 +75,12 @@ export class ProgressView {
         return this.#differs(progress.files, progress.count);
       case 'agreed':
         return this.#agreed(progress.artifact, progress.by);
+      case 'failed':
+        return say(
+          red(
+            `The test failed, alike at ${counted(progress.by.length, 'operator')}: ${progress.by.join(', ')}`,
+          ),
+        );
       case 'unconfirmed':
         return say(yellow(escapeLine(progress.says, 300)));
       case 'contradicted':
@@ -115,9 +124,11 @@ export class ProgressView {
         this.#board.end();
         if (progress.reason === 'not-taken' || progress.reason === 'too-few') this.#sayPasses();
         const paint = progress.level === 'trusted' ? green : red;
-        return say(
-          `${bold(paint(levelText(progress.level, progress.reason)))}${progress.artifact === null ? '' : ` ${progress.artifact}`}`,
-        );
+        const { level, reason, artifact, reports, cosigned } = progress;
+        const about = artifact ?? (reports === undefined ? undefined : `reports ${reports}`);
+        say(`${bold(paint(levelText(level, reason)))}${about === undefined ? '' : ` ${about}`}`);
+        if (cosigned === false) say(yellow(notCosigned));
+        return;
       }
       default:
         // A newer controller may send other events.

@@ -1,6 +1,7 @@
 import { escapeLine } from '../core/escape.ts';
 import type { RevocationBook } from '../core/sessions/revocation-book.ts';
 import type { Verification } from '../core/trust/index.ts';
+import { countsUncosigned, notCosigned } from '../core/trust/not-cosigned.ts';
 import { duration, shortId } from './format.ts';
 import type { Output } from './output.ts';
 
@@ -21,6 +22,10 @@ export function sayVerification(out: Output, { steps, facts, level }: Verificati
     `  built by  ${facts.operators.join(', ')}`,
     `  co-signed ${facts.cosigners.map(shortId).join(', ') || 'by no trusted worker'}`,
   );
+  if (facts.kind === 'test')
+    out.say(`  of a test ${escapeLine(facts.name, 100)}: its files are reports, and no artifact`);
+  if (facts.cosigners.length === 0 && countsUncosigned(facts.policy, level))
+    out.say(`  ${out.colours.yellow(notCosigned)}`);
   const { operators, named } = facts.witnesses;
   if (operators.length > 0)
     out.say(`  witnessed ${escapeLine([...operators, ...named].join(', '), 1000)}, ${facts.witnessed}`);

@@ -3,6 +3,8 @@ const coreErrors = {
   ACK_NOT_IN_LOG:
     'The controller acknowledged a receipt and did not show within ten minutes that its log holds it. It may have been dropped: tell the owner of the project.',
   ARTIFACT_MISMATCH: 'The bundle is about another artifact than the one you asked about.',
+  ARTIFACT_OF_TEST:
+    'The files are what a test put out. These are reports: a job that calls itself a test may have a laxer policy, so they never count as an artifact. Take the artifact of the job that builds it.',
   ARTIFACT_REVOKED: 'The artifact was revoked; the message says from when and why. Do not use it.',
   BUNDLE_BUSY:
     'Too many large bundles are being sent at once. Try again in a moment, or ask another peer that has the artifact.',

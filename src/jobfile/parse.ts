@@ -15,6 +15,8 @@ import { keyOffsets, offsetOf, yamlFaults } from './yaml-faults.ts';
 /** One job with all defaults filled in. The job document and the request are made from it. */
 export interface JobSpec {
   name: string;
+  /** Absent for every job that is no test. */
+  kind?: Job['kind'];
   image: string;
   run: Job['run'];
   outputs: string[];
@@ -98,7 +100,7 @@ function faultOfPipeline({ code, path, message, hint }: PipelineFault, document:
 
 function templateOf(
   name: string,
-  { limits: { memory, disk, time, files, ...rest }, network, shell, run, ...job }: JobInFile,
+  { kind, limits: { memory, disk, time, files, ...rest }, network, shell, run, trust, ...job }: JobInFile,
 ): JobTemplate {
   // Sorted, and absent when empty: the set is part of the job's id.
   const reached = jobSchema.shape.network.parse(network.length === 0 ? undefined : network.toSorted());
@@ -106,6 +108,8 @@ function templateOf(
   return {
     ...{ name, ...job, run: run.map((step) => stepOf(step, shell)) },
     ...{ limits: files === limits.outputFilesDefault ? bounds : { ...bounds, files } },
+    trust: { ...trust, cosign: trust.cosign ?? (kind === 'test' ? 'none' : 'required') },
+    ...(kind !== undefined && { kind }),
     ...(reached !== undefined && { network: reached }),
   };
 }

@@ -42,8 +42,10 @@ const trustSchema = z
     of: trustShape.of.default(3).describe('Operators asked. Twice `agree` must exceed it.'),
     cosign: z
       .enum(['required', 'none'], { error: 'expected "required" or "none"' })
-      .default('required')
-      .describe('Whether your own trusted worker must build the same thing and sign, too.'),
+      .optional()
+      .describe(
+        'Whether your own trusted worker must build the same thing and sign, too. Default: required, and none for a test.',
+      ),
     rounds: trustShape.rounds
       .default(2)
       .describe('How often fresh operators may be asked when too few agree.'),
@@ -124,6 +126,12 @@ const conditionsSchema = z
     when: ({ issues }) => issues.length === 0,
   });
 const jobInFile = z.strictObject({
+  kind: z
+    .literal('test', { error: 'expected "test", or no "kind" for every other job' })
+    .optional()
+    .describe(
+      'For a test: its result is whether it passed, with the files it leaves in $OUT. They are reports, and never an artifact.',
+    ),
   image: z
     .string('expected "host", or the CID of an image (quorate image import makes one of a container)')
     .refine(

@@ -54,6 +54,8 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     ['charter set --witnesses-needed 1', /is more than the witnesses that --witness names/],
     ['charter set --vcs a --any-vcs', /say which servers source may come from/],
     ['charter set --vcs a', /PROJECT_NOT_FOUND/],
+    ['charter set --floor 1/2', /Twice 1 must exceed 2/],
+    ['init --test-floor 2of3', /Give it as 2\/3\+cosign/],
     ['init --nmae x', /unknown option '--nmae'[\s\S]*Did you mean --name\?/],
     ['controller --listen 127.0.0.1:80', /Give an address such as/],
     ['controller --slot-wait soon', /Give a time such as/],

@@ -1,9 +1,8 @@
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeBundle, formatNoteKey, noteKinds, signMessage } from '../../src/core/documents/index.ts';
+import { decodeBundle, formatNoteKey, noteKinds } from '../../src/core/documents/index.ts';
 import {
   formatCheckpoint,
   MerkleTree,
@@ -38,14 +37,21 @@ const open = (says: string): Record<string, string> => {
 
 const logKey = (project: string, log: string) => formatNoteKey(originOf(project), noteKinds.ed25519, log);
 
-/** The root signs that no co-signature is required, which no command does. */
+/** Files of a repository whose job is a test with a result file, under the policy that tests have by default. */
+const tests = (says: string): Record<string, string> => {
+  const [job = ''] = open(says)['quorate.yaml']?.split('    trust:') ?? [];
+  return { ...open(says), 'quorate.yaml': `${job}    kind: test\n` };
+};
+
+/** The root signs that no co-signature is required. */
 async function openFloor(): Promise<void> {
-  const folder = await openProjectFolder(cluster.projectDir);
-  if (folder.root === undefined) throw new Error('the root key is there');
-  const { epoch, floor } = folder.charter;
-  const charter = { ...folder.charter, epoch: epoch + 1, floor: { ...floor, cosign: 'none' as const } };
-  const { raw } = await signMessage('charter', charter, folder.root.signer);
-  await writeFile(join(folder.dir, 'charter.jws'), raw);
+  const set = await cluster.cli(['charter', 'set', '--floor', '2/3']);
+  expect(set.lines[0], set.report).toMatchObject({
+    changed: true,
+    floor: { agree: 2, of: 3, cosign: 'none', rounds: 8 },
+    testFloor: { agree: 2, of: 3, cosign: 'none', rounds: 8 },
+    lost: { floor: [expect.stringMatching(/forge every artifact/)], testFloor: [] },
+  });
   await cluster.control.event('charter');
 }
 
@@ -83,6 +89,26 @@ async function fetched(artifact: string, to: string) {
   expect(answer.code, answer.report).toBe(0);
   return { file, bundle: decodeBundle(await cluster.readText(`${to}.bundle`)) };
 }
+
+describe('a test', () => {
+  it('passes without a co-signature, says so, and what it puts out is no artifact', async () => {
+    const job = await cluster.submit(await cluster.git.commit('test', tests('green')));
+    expect((await job.end()).code, job.report()).toBe(0);
+    const verdict = job.lines.at(-1);
+    expect(verdict, job.report()).toMatchObject({ level: 'trusted', artifact: null, cosigned: false });
+    const { reports } = verdict as { reports: string };
+    const shown = await cluster.cli(['show', job.run]);
+    expect(shown.lines[0], shown.report).toMatchObject({
+      summary: { test: true, artifact: null, reports, cosigned: false },
+    });
+    for (const command of [['jobs'], ['show', job.run]]) {
+      const { report } = await cluster.cli(command, { plain: true });
+      expect(report).toContain('not co-signed: whoever holds the controller can forge this');
+    }
+    const fetched = await cluster.fetch(reports, 'reports');
+    expect([fetched.code, fetched.error], fetched.report).toEqual([1, 'ARTIFACT_OF_TEST']);
+  });
+});
 
 describe('a project that requires no co-signature', () => {
   it('trusts what its operators built once their workers have signed the log', async () => {

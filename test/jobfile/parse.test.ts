@@ -67,6 +67,16 @@ jobs:
     expect(check).toEqual({ name: 'check', run: ['make check'], ...defaults });
   });
 
+  it('may be of a test, which needs no co-signature unless it says so', () => {
+    const trustOf = (...lines: string[]) => parseJobFile(job(...lines), 'q.yaml').jobs[0];
+    const open = { ...defaults.trust, cosign: 'none' };
+    expect(trustOf('kind: test')).toMatchObject({ kind: 'test', trust: open });
+    expect(trustOf('kind: test', 'trust: {agree: 3, of: 3}')?.trust).toEqual({ ...open, agree: 3, of: 3 });
+    expect(trustOf('kind: test', 'trust: {cosign: required}')?.trust).toEqual(defaults.trust);
+    expect(trustOf('matrix: {v: [a, b]}', 'kind: test')).toMatchObject({ name: 'a.a', kind: 'test' });
+    expect(trustOf()).not.toHaveProperty('kind');
+  });
+
   it('may give a step a name; one without options is its command alone', () => {
     const run = (text: string) => parseJobFile(`jobs: {a: {run: ${text}}}`, 'q.yaml').jobs[0]?.run;
     expect(run('[{name: Unit tests, run: make check}, make]')).toEqual([
@@ -123,7 +133,7 @@ describe('an unknown key', () => {
     [
       job('kinship: b'),
       '4:5',
-      'Known here: image, run, shell, outputs, env, network, limits, trust, needs, matrix, if.',
+      'Known here: kind, image, run, shell, outputs, env, network, limits, trust, needs, matrix, if.',
     ],
     [job('if: {refs: [main]}'), '4:10', 'Did you mean "ref"?'],
     ['jobs: {a: {run: [{run: x, nam: y}]}}', '1:27', 'Did you mean "name"?'],
@@ -176,6 +186,7 @@ describe('a wrong value', () => {
     ['jobs: {a: {run: [{run: x, allow_failure: 1}]}}', '1:42', 'allow_failure: expected true or false'],
     [job('shell: zsh'), '4:12', 'jobs.a.shell: expected "sh" or "bash"'],
     ['jobs: {a: {run: [{run: x, shell: zsh}]}}', '1:34', 'jobs.a.run.0.shell: expected "sh" or "bash"'],
+    [job('kind: build'), '4:11', 'expected "test", or no "kind"'],
     [job('image: debian'), '4:12', 'expected "host", or the CID of an image'],
     [job('image: 12'), '4:12', 'expected "host", or the CID of an image'],
     [job('outputs: [../up]'), '4:15', 'below $OUT'],

@@ -135,7 +135,7 @@ const thieves: Ruling[] = [
   { what: /^thief request: commit$/, is: ['job REQUEST_SOURCE_MISMATCH'] },
   {
     what: /^thief request: policy\./,
-    is: ['request POLICY_BELOW_FLOOR', 'request DOC_INVALID', 'offers OFFER_REQUEST_MISMATCH'],
+    is: ['job POLICY_BELOW_FLOOR', 'request DOC_INVALID', 'offers OFFER_REQUEST_MISMATCH'],
   },
   { what: /^thief request: (ref|rebuild|jti|iat|exp)$/, is: ['offers OFFER_REQUEST_MISMATCH'] },
 

@@ -313,7 +313,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
   const trustedKeys = charter.payload.trusted;
   const decision = decide(
     policy,
-    { votes, trustedKeys, cosigned: trustedKeys, inputs: recipe.inputs ?? {} },
+    { kind: job.kind, votes, trustedKeys, cosigned: trustedKeys, inputs: recipe.inputs ?? {} },
     { keys: {} },
   );
   const level = recipe.level ?? verdictLevelOf(decision);
@@ -324,6 +324,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
     project: it.project,
     job: jobId,
     name: job.name,
+    ...(job.kind !== undefined && { kind: job.kind }),
     request: request.id,
     repo,
     ref,

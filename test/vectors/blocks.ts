@@ -33,6 +33,7 @@ export function jobVectors(): Vector[] {
       expect: 'ok',
     },
     { name: 'with a network', kind, raw: canonical({ ...job, network: ['store', 'vcs'] }), expect: 'ok' },
+    { name: 'of a test', kind, raw: canonical({ ...job, kind: 'test' }), expect: 'ok' },
   ];
   const changes: [string, object][] = [
     ['of version 2', { v: 2 }],
@@ -69,6 +70,8 @@ export function jobVectors(): Vector[] {
     ['of another sandbox profile', { profile: 'quorate-sandbox/1' }],
     ['of another CID profile', { cids: 'unixfs-v0-2015' }],
     ['named like a path', { name: 'a/b' }],
+    ['that says it is a build', { kind: 'build' }],
+    ['of no kind', { kind: null }],
     ['with a network that is nothing', { network: [] }],
     ['with a network out of order', { network: ['vcs', 'store'] }],
     ['with a network named twice', { network: ['vcs', 'vcs'] }],

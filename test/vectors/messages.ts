@@ -250,6 +250,7 @@ const witnesses = (need: number, keys: string[]) => ({ witnesses: { need, keys }
 /** What the schema of one kind alone takes, beside the example. */
 const variants: Partial<Record<MessageKind, [string, object][]>> = {
   charter: [
+    ['with a floor for tests', { testFloor: { agree: 2, of: 3, cosign: 'none', rounds: 2 } }],
     [
       'with witnesses of others',
       witnesses(1, [witnessKey('w.example'), witnessKey('https://v.example/log', 'other')]),
@@ -262,6 +263,10 @@ const fields: Partial<Record<MessageKind, [string, object][]>> = {
   charter: [
     ['without controllers', { controllers: [] }],
     ['with a floor that two artifacts can pass', { floor: { agree: 1, of: 3, cosign: 'none', rounds: 1 } }],
+    [
+      'with a floor for tests that two results can pass',
+      { testFloor: { agree: 1, of: 3, cosign: 'none', rounds: 1 } },
+    ],
     ['with control characters in a host', { vcs: ['git\u001b[2J'] }],
     ['with a name that is a path', { name: '../x' }],
     ['that needs more witnesses than it names', witnesses(2, [witnessKey('w.example')])],

@@ -1,8 +1,10 @@
 import type { Charter } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
-import type { CharterChanges } from '../../runtime/membership/project-folder.ts';
+import { policyMeetsFloor } from '../../core/judge/policy.ts';
+import type { CharterChanges, FloorChange } from '../../runtime/membership/project-folder.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
+import { floorText, floorValue, lostBy, sayFloors } from '../floor.ts';
 import { openProject } from '../project.ts';
 import { gitServers, wholeNumber, witnessKeys } from '../values.ts';
 
@@ -11,6 +13,8 @@ interface Options {
   anyVcs?: boolean;
   witness?: string[];
   witnessesNeeded?: number;
+  floor?: FloorChange;
+  testFloor?: FloorChange;
   /** False with `--no-witnesses`. */
   witnesses: boolean;
 }
@@ -20,7 +24,7 @@ export const charter: Define = (program, act) => {
     .command('charter')
     .summary('change what the root key signed')
     .description(
-      'The charter says who runs the project and where source may come from; the root key signs it.',
+      'The charter says who runs the project, where source may come from, and what a job needs at least; the root key signs it.',
     )
     .addHelpText('after', examples('quorate charter set --vcs git.example.org'));
   group
@@ -42,11 +46,18 @@ export const charter: Define = (program, act) => {
     )
     .option('--witnesses-needed <n>', 'how many of them must have signed the log (default: all)', wholeNumber)
     .option('--no-witnesses', 'name none any more')
+    .option(
+      '--floor <policy>',
+      'least policy of a job, N/M[+cosign][+rounds=R]: N of M operators agree, with the co-signature, in R rounds at most',
+      floorValue,
+    )
+    .option('--test-floor <policy>', 'the same for jobs of kind: test', floorValue)
     .addHelpText(
       'after',
       examples(
         'quorate charter set --vcs git.example.org --vcs 192.168.1.5:3000',
         'quorate charter set --any-vcs',
+        'quorate charter set --floor 3/5+cosign --test-floor 2/3',
         'quorate charter set --witness witness.example.org+9f1c…+BEqM… --witnesses-needed 1',
       ),
     )
@@ -59,12 +70,16 @@ async function set({ cwd, out }: Context, options: Options): Promise<Exit> {
   const { changeCharter } = await import('../../runtime/membership/project-folder.ts');
   const { before, now, changed } = await changeCharter(folder, changes);
   const { witnesses } = now;
+  const lost = lostBy(now, before);
   out.value({
     project: folder.project,
     epoch: now.epoch,
     vcs: now.vcs,
     before: before.vcs,
     ...(witnesses !== undefined && { witnesses }),
+    floor: now.floor,
+    ...(now.testFloor !== undefined && { testFloor: now.testFloor }),
+    lost,
     changed,
   });
   if (!changed) {
@@ -74,8 +89,19 @@ async function set({ cwd, out }: Context, options: Options): Promise<Exit> {
   out.say(
     `Signed the charter of epoch ${now.epoch}. ${shown(now)}`,
     `Before: ${shown(before)}`,
+    ...sayFloors(now),
     'A running controller takes it over at once, workers with the next offer.',
   );
+  for (const says of [...lost.floor, ...lost.testFloor]) out.say(out.colours.yellow(`Lost. ${says}`));
+  const tightened =
+    !policyMeetsFloor(before.floor, now.floor) ||
+    !policyMeetsFloor(before.testFloor ?? before.floor, now.testFloor ?? now.floor);
+  if (tightened)
+    out.say(
+      out.colours.yellow(
+        'Jobs that ask for less are refused from now on, and those that are under way end. Say what they need under "trust" in quorate.yaml.',
+      ),
+    );
   const gone = before.vcs.filter((server) => !now.vcs.includes(server));
   if (now.vcs.length > 0 && (gone.length > 0 || before.vcs.length === 0) && changes.vcs !== undefined)
     out.say(
@@ -86,7 +112,15 @@ async function set({ cwd, out }: Context, options: Options): Promise<Exit> {
   return exits.done;
 }
 
-function changesOf({ vcs, anyVcs = false, witness, witnessesNeeded, witnesses }: Options): CharterChanges {
+function changesOf({
+  vcs,
+  anyVcs = false,
+  witness,
+  witnessesNeeded,
+  witnesses,
+  floor,
+  testFloor,
+}: Options): CharterChanges {
   if (vcs !== undefined && anyVcs)
     throw new QuorateError('CLI_USAGE', 'say which servers source may come from: --vcs, or else --any-vcs', {
       hint: 'Name all of them: they take the place of those before.',
@@ -104,21 +138,24 @@ function changesOf({ vcs, anyVcs = false, witness, witnessesNeeded, witnesses }:
   const servers = anyVcs ? [] : vcs;
   const named =
     witness === undefined ? undefined : { need: witnessesNeeded ?? witness.length, keys: witness };
-  if (servers === undefined && named === undefined && witnesses)
+  const floors = floor !== undefined || testFloor !== undefined;
+  if (servers === undefined && named === undefined && witnesses && !floors)
     throw new QuorateError(
       'CLI_USAGE',
-      'say what to change: --vcs or --any-vcs, --witness or --no-witnesses',
+      'say what to change: --vcs or --any-vcs, --witness or --no-witnesses, --floor, --test-floor',
     );
   return {
     ...(servers !== undefined && { vcs: servers }),
     ...(named !== undefined && { witnesses: named }),
     ...(!witnesses && { witnesses: null }),
+    ...(floor !== undefined && { floor }),
+    ...(testFloor !== undefined && { testFloor }),
   };
 }
 
-function shown({ vcs, witnesses }: Charter): string {
+function shown({ vcs, witnesses, floor, testFloor = floor }: Charter): string {
   const servers = vcs.length === 0 ? 'any server of the open internet' : vcs.join(', ');
-  const from = `Source may come from ${servers}.`;
+  const from = `Source may come from ${servers}. Floor ${floorText(floor)}, of tests ${floorText(testFloor)}.`;
   if (witnesses === undefined) return from;
   const names = witnesses.keys.map((key) => key.slice(0, key.indexOf('+'))).join(', ');
   return `${from} Witnesses of the log: ${witnesses.need} of ${names}.`;

@@ -2,8 +2,10 @@ import { existsSync } from 'node:fs';
 import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { QuorateError } from '../../core/errors.ts';
+import type { FloorChange } from '../../runtime/membership/project-folder.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
+import { floorValue, lostBy, sayFloors } from '../floor.ts';
 import { findUp } from '../project.ts';
 import { addresses, gitServers } from '../values.ts';
 
@@ -11,6 +13,8 @@ interface Options {
   name?: string;
   vcs?: string[];
   bootstrap?: string[];
+  floor?: FloorChange;
+  testFloor?: FloorChange;
 }
 
 export const init: Define = (program, act) => {
@@ -31,6 +35,12 @@ export const init: Define = (program, act) => {
       'first peer of the network for machines behind NAT; repeatable',
       addresses,
     )
+    .option(
+      '--floor <policy>',
+      'least policy of a job, N/M[+cosign][+rounds=R]: N of M operators agree, with the co-signature, in R rounds at most (default: 2/3+cosign+rounds=8)',
+      floorValue,
+    )
+    .option('--test-floor <policy>', 'the same for jobs of kind: test (default: 2/3+rounds=8)', floorValue)
     .addHelpText('after', examples('quorate init', 'quorate init --name my-tool --vcs git.example.org'))
     .action(act(run));
 };
@@ -42,21 +52,28 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
       hint: 'Go to the repository whose builds you want checked, or make one: git init',
     });
   }
-  const { initProject } = await import('../../runtime/membership/project-folder.ts');
+  const { defaultFloor, defaultTestFloor, initProject } = await import(
+    '../../runtime/membership/project-folder.ts'
+  );
   const folder = await initProject(repo, {
     name: options.name ?? nameFrom(basename(repo)),
     vcs: options.vcs ?? (await hostOfRemote(repo)),
     bootstrap: options.bootstrap ?? [],
+    floor: { ...defaultFloor, ...options.floor },
+    testFloor: { ...defaultTestFloor, ...options.testFloor },
   });
   const jobFile = await writeJobFile(repo);
   const ignored = await ignoreProjectFolder(repo);
   const { charter } = folder;
+  const lost = lostBy(charter, { floor: defaultFloor, testFloor: defaultTestFloor });
   out.value({
     project: folder.project,
     name: folder.name,
     folder: folder.dir,
     vcs: charter.vcs,
     floor: charter.floor,
+    testFloor: charter.testFloor,
+    lost,
     jobFile,
     ignored,
   });
@@ -72,6 +89,10 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
     `  quorate.yaml         ${jobFile === 'made' ? 'an example job; make it yours' : 'was there, left as it is'}`,
     ...(ignored === 'added' ? ['  .gitignore           .quorate/ added, as it holds keys'] : []),
     `Source may come from ${charter.vcs.length === 0 ? 'any server of the open internet (others, or fewer: --vcs)' : charter.vcs.join(', ')}.`,
+    ...sayFloors(charter),
+    ...[...lost.floor, ...lost.testFloor].map((says) =>
+      out.colours.yellow(`Lost against the default. ${says}`),
+    ),
     '',
     'Next:',
     '  quorate controller        hands out work; keep it running',

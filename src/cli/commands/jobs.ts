@@ -1,4 +1,6 @@
 import { escapeLine } from '../../core/escape.ts';
+import { notCosigned } from '../../core/trust/not-cosigned.ts';
+import type { Client } from '../../runtime/client/client.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { levelText } from '../dispute.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -27,16 +29,27 @@ async function run(context: Context, { project }: Options): Promise<Exit> {
     out.note(`Nothing under this log counts any more [LOG_EQUIVOCATED]: ${escapeLine(says, 1000)}.`);
   if (found.length === 0) out.say('No jobs yet. "quorate run" publishes one.');
   const now = Date.now();
-  const rows = found.map(
-    ({ run: id, name, ref, commit, state, level, reason, revoked, missing, artifact, submittedAt }) => [
-      shortRun(id),
-      name,
-      `${level === null ? state : levelText(level, reason)}${revoked === undefined ? '' : ', revoked'}${missing === undefined || level === null ? '' : ', waits for witnesses'}`,
-      `${escapeLine(ref, 40)} ${commit.slice(0, 8)}`,
-      `${duration(now - submittedAt)} ago`,
-      artifact === null ? '' : shortId(artifact),
-    ],
-  );
+  const rows = found.map((job) => [
+    shortRun(job.run),
+    job.name,
+    stateOf(job),
+    `${escapeLine(job.ref, 40)} ${job.commit.slice(0, 8)}`,
+    `${duration(now - job.submittedAt)} ago`,
+    job.artifact === null ? '' : shortId(job.artifact),
+  ]);
   out.say(...columns(rows));
+  if (found.some(({ cosigned }) => cosigned === false)) out.say(notCosigned);
   return exits.done;
+}
+
+type JobSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
+
+function stateOf({ state, level, reason, revoked, missing, cosigned, test }: JobSummary): string {
+  const words = [
+    level === null ? state : levelText(level, reason),
+    ...(cosigned === false ? ['not co-signed'] : []),
+    ...(revoked === undefined ? [] : ['revoked']),
+    ...(missing === undefined || level === null ? [] : ['waits for witnesses']),
+  ];
+  return `${test ? 'test ' : ''}${words.join(', ')}`;
 }

@@ -1,4 +1,5 @@
 import { escapeLine } from '../../core/escape.ts';
+import { notCosigned } from '../../core/trust/not-cosigned.ts';
 import type { Client } from '../../runtime/client/client.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { levelText } from '../dispute.ts';
@@ -31,12 +32,14 @@ async function run(context: Context, which: string, { project }: Options): Promi
     const view = new ProgressView(out.board({ live: false }), out.colours);
     for (const { at, progress } of history) view.show(at, progress);
     view.end();
-    const { level, reason, state, artifact, submittedAt, run: id } = summary;
+    const { level, reason, state, artifact, reports, submittedAt, run: id } = summary;
     out.say(
       `submitted ${when(submittedAt)}, now: ${level === null ? state : levelText(level, reason)}${summary.revoked === undefined ? '' : ', revoked'}`,
       `run       ${id}`,
-      `job       ${summary.job}`,
+      `job       ${summary.job}${summary.test ? ', a test' : ''}`,
       ...(artifact === null ? [] : [`artifact  ${artifact}`]),
+      ...(reports === undefined ? [] : [`reports   ${reports}`]),
+      ...(summary.cosigned === false ? [`trust     ${notCosigned}`] : []),
       ...(summary.missing === undefined ? [] : [`waits     ${missingText(summary.missing)}`]),
       ...revokedLines(summary.revoked),
     );

@@ -1,4 +1,5 @@
 import { artifactOf, isTrustedSlot } from '../documents/index.ts';
+import { ownFailureCounts } from '../trust/decide.ts';
 import type { Dispute } from './dispute-reasons.ts';
 import type { Run } from './state.ts';
 
@@ -21,7 +22,8 @@ export function disputeOf(run: Run): Dispute {
   }
   const ended = receipts.flatMap(({ outcome }) => (outcome.kind === 'exit' ? [outcome] : []));
   if (ended.length === 0) return 'aborted';
-  if (ended.every(({ code }) => code !== 0)) return 'build-failed';
+  const unconfirmed = !ownFailureCounts(run.request.payload.policy, run.job);
+  if (unconfirmed && ended.every(({ code }) => code !== 0)) return 'build-failed';
   const results = new Set(ended.map((outcome) => (outcome.code === 0 ? artifactOf(outcome) : outcome.code)));
   if (results.size > 1) return 'results-differ';
   const most = Math.max(

@@ -137,7 +137,7 @@ export type Reply =
 
 /** Progress of a run, for those who follow it. Holds no result of a sealed round. */
 export type Progress =
-  | { kind: 'accepted'; job: string; name: string; repo: string; ref: string; commit: string }
+  | { kind: 'accepted'; job: string; name: string; test?: true; repo: string; ref: string; commit: string }
   | { kind: 'round'; round: number; offer: string; agree: number; of: number; cosign: boolean }
   | { kind: 'leased'; round: number; slot: Slot; worker: string; operator: string }
   /** An operator takes no slot at the moment, for this reason. */
@@ -166,6 +166,8 @@ export type Progress =
   /** Files of the round in which results differ, at most some of them, and how many there are. */
   | { kind: 'differs'; round: number; files: string[]; count: number }
   | { kind: 'agreed'; round: number; artifact: string | null; by: string[] }
+  /** N operators came to the same failure of a test that needs no co-signature. */
+  | { kind: 'failed'; round: number; by: string[] }
   | { kind: 'unconfirmed'; round: number; says: string }
   | { kind: 'contradicted'; round: number; artifact: string | null; trusted: string | null }
   | { kind: 'cosigning'; worker: string }
@@ -178,7 +180,15 @@ export type Progress =
   | ({ kind: 'unwitnessed' } & Missing)
   | { kind: 'pin-failed'; artifact: string; detail: string }
   | { kind: 'cancelled'; reason: string }
-  | { kind: 'verdict'; level: VerdictLevel; artifact: string | null; reason?: Dispute }
+  /** `reports`: the tree that a test put out, which is no artifact. `cosigned`: false where the policy asks for no co-signature. */
+  | {
+      kind: 'verdict';
+      level: VerdictLevel;
+      artifact: string | null;
+      reports?: string;
+      cosigned?: false;
+      reason?: Dispute;
+    }
   /** The published verdict does not stand any more. */
   | {
       kind: 'revoked';

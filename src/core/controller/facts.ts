@@ -1,12 +1,13 @@
-import type {
-  Charter,
-  Grant,
-  Job,
-  Offer,
-  Outcome,
-  Request,
-  VerdictLevel,
-  Verified,
+import {
+  artifactOf,
+  type Charter,
+  type Grant,
+  type Job,
+  type Offer,
+  type Outcome,
+  type Request,
+  type VerdictLevel,
+  type Verified,
 } from '../documents/index.ts';
 import type { Vote } from '../trust/decide.ts';
 import type { Revoked } from '../trust/revocations.ts';
@@ -76,7 +77,7 @@ export interface RoundFacts {
 export interface RunFacts {
   readonly id: string;
   readonly jobId: string;
-  readonly job: Pick<Job, 'name' | 'image' | 'limits'>;
+  readonly job: Pick<Job, 'name' | 'kind' | 'image' | 'limits'>;
   readonly request: {
     readonly signer: string;
     readonly payload: Pick<Request, 'aud' | 'repo' | 'ref' | 'commit' | 'policy' | 'exp'>;
@@ -99,4 +100,20 @@ export interface FinishedRun extends RunFacts {
 /** Whether the run has ended, with a verdict or by its publisher. */
 export function isOver({ phase }: RunFacts): boolean {
   return phase.kind === 'done' || phase.kind === 'cancelled';
+}
+
+/** The artifact that a run made with this outcome. A test makes none: what it puts out are reports. */
+export function artifactIn(
+  { job }: Pick<RunFacts, 'job'>,
+  outcome: Outcome | null | undefined,
+): string | null {
+  return outcome === null || outcome === undefined || job.kind === 'test' ? null : artifactOf(outcome);
+}
+
+/** The tree of reports that a test put out. */
+export function reportsIn(
+  { job }: Pick<RunFacts, 'job'>,
+  outcome: Outcome | null | undefined,
+): string | null {
+  return outcome === null || outcome === undefined || job.kind !== 'test' ? null : artifactOf(outcome);
 }

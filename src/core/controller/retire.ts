@@ -19,13 +19,13 @@ export function retire({ state }: Transition, run: Run): void {
 function finishedOf(run: Run): FinishedRun | undefined {
   const { id, jobId, submittedAt, receipts, revoked, history, phase } = run;
   if (phase.kind !== 'done' && phase.kind !== 'cancelled') return undefined;
-  const { name, image, limits } = run.job;
+  const { name, kind, image, limits } = run.job;
   const { aud, repo, ref, commit, policy, exp } = run.request.payload;
   const { operator } = run.publisher.payload;
   return {
     id,
     jobId,
-    job: { name, image, limits },
+    job: { name, ...(kind !== undefined && { kind }), image, limits },
     request: { signer: run.request.signer, payload: { aud, repo, ref, commit, policy, exp } },
     publisher: { signer: run.publisher.signer, payload: { operator } },
     submittedAt,

@@ -22,7 +22,13 @@ function decisionOf(transition: Transition, run: Run): Decision {
   const gone = trustedKeys.filter((key) => Object.hasOwn(keys, key)).map((key) => [key, 0]);
   return decide(
     run.request.payload.policy,
-    { votes: run.receipts, trustedKeys, cosigned: signer === undefined ? [] : [signer], inputs: {} },
+    {
+      kind: run.job.kind,
+      votes: run.receipts,
+      trustedKeys,
+      cosigned: signer === undefined ? [] : [signer],
+      inputs: {},
+    },
     {
       keys: { ...keys, ...Object.fromEntries(gone) },
       operators,
@@ -112,6 +118,10 @@ function decideRound(transition: Transition, run: Run, round: Round): void {
   const decision = decisionOf(transition, run);
   const trusted = trustedReceipt(run);
   const about = recordedWith(run, decision.result);
+  if (decision.level === 'failed' && policy.cosign === 'none') {
+    tell(transition, run, { kind: 'failed', round: round.n, by: decision.operators });
+    return conclude(transition, run, 'failed', about);
+  }
   if (decision.level === 'failed' && trusted !== undefined) return conclude(transition, run, 'failed', about);
   if (decision.level === 'agreed' || decision.level === 'trusted') {
     if (run.phase.kind === 'agreed')
@@ -215,7 +225,14 @@ function afterPin(transition: Transition, run: Run): void {
   const artifact = decision.outcome === null ? null : artifactOf(decision.outcome);
   if (round !== undefined && run.phase.kind === 'pinning' && run.phase.artifact !== artifact)
     return decideRound(transition, run, round);
-  if (decision.level === 'trusted' || run.request.payload.policy.cosign === 'none')
+  const { cosign } = run.request.payload.policy;
+  if (decision.level === 'agreed' && cosign === 'none')
+    tell(transition, run, {
+      kind: 'unconfirmed',
+      round: round?.n ?? 0,
+      says: 'it left no file in $OUT, which is as easily said without running it: no more than agreed. Have it write files there, or require the co-signature: trust: {cosign: required}',
+    });
+  if (decision.level === 'trusted' || cosign === 'none')
     return conclude(transition, run, verdictLevelOf(decision), about);
   run.phase = { kind: 'agreed', published: publish(transition, run, 'agreed', about) };
 }

@@ -63,7 +63,7 @@ export function verdictStandsNot(
   const cosigned = cosigner === undefined || lapsed !== undefined ? [] : [cosigner];
   const decision = decide(
     run.request.payload.policy,
-    { votes, trustedKeys: charter.payload.trusted, cosigned, inputs: {} },
+    { kind: run.job.kind, votes, trustedKeys: charter.payload.trusted, cosigned, inputs: {} },
     revocationsFor(all, index),
   );
   const result = decision.results.find((one) => one.result === verdict.result);

@@ -26,7 +26,7 @@ export function checkOrder(moment: Moment, order: Order): void {
   if (request.payload.aud !== moment.state.id)
     throw new QuorateError('REQUEST_AUDIENCE_MISMATCH', `the request is made to ${request.payload.aud}`);
   checkEnrolled(moment, publisher.payload);
-  checkJob(enforce, request.payload, order);
+  checkJob(enforce, request.payload, order, charter);
   checkInputs(enforce, job);
   checkOrderStands(moment, order);
 }
@@ -92,6 +92,7 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
     kind: 'accepted',
     job: jobId,
     name: job.name,
+    ...(job.kind === 'test' && { test: true }),
     repo: request.payload.repo,
     ref: request.payload.ref,
     commit: request.payload.commit,

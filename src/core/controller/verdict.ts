@@ -10,11 +10,12 @@ import {
 import type { ErrorCode } from '../errors.ts';
 import { assert } from '../errors.ts';
 import { isoTime } from '../time.ts';
+import { countsUncosigned } from '../trust/not-cosigned.ts';
 import { needsWitnesses, witnessesNeeded } from '../trust/witnesses.ts';
 import type { Backing } from './backing.ts';
 import { disputeOf } from './dispute.ts';
 import { signedCharter } from './enrolment.ts';
-import type { Recorded } from './facts.ts';
+import { artifactIn, type Recorded, reportsIn } from './facts.ts';
 import { findLease, setSlot } from './leases.ts';
 import { controllerLimits } from './limits.ts';
 import { retire } from './retire.ts';
@@ -116,9 +117,11 @@ function newDraft(
 
 function aboutRun(run: Run) {
   const { repo, ref, commit, policy } = run.request.payload;
+  const { name, kind } = run.job;
   return {
     job: run.jobId,
-    name: run.job.name,
+    name,
+    ...(kind !== undefined && { kind }),
     request: run.id,
     repo,
     ref,
@@ -232,6 +235,7 @@ function isPassing(code: string): boolean {
 
 export function announce(transition: Transition, run: Run, { verdict, dispute }: Published): void {
   const { level, outcome } = verdict;
+  const reports = reportsIn(run, outcome);
   run.revoked = null;
   transition.out.push({ kind: 'verdict', run: run.id });
   // Without a receipt there is nothing to prove.
@@ -239,7 +243,9 @@ export function announce(transition: Transition, run: Run, { verdict, dispute }:
   tell(transition, run, {
     kind: 'verdict',
     level,
-    artifact: outcome === null ? null : artifactOf(outcome),
+    artifact: artifactIn(run, outcome),
+    ...(reports !== null && { reports }),
+    ...(countsUncosigned(run.request.payload.policy, level) && { cosigned: false }),
     ...(dispute !== null && { reason: dispute }),
   });
 }

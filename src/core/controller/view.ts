@@ -1,33 +1,35 @@
-import { artifactOf } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
+import { countsUncosigned } from '../trust/not-cosigned.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { RunSummary } from '../wire/messages.ts';
-import type { RunFacts } from './facts.ts';
+import { artifactIn, type RunFacts, reportsIn } from './facts.ts';
 import { type ControllerState, levelOf, outcomeOf, publishedOf } from './state.ts';
 import { missing } from './witness-count.ts';
 
 const shortest = 8;
 
 /** The artifact of a run's verdict. */
-function artifactBy(run: RunFacts): string | null {
-  const outcome = outcomeOf(run);
-  return outcome === null ? null : artifactOf(outcome);
-}
+const artifactBy = (run: RunFacts): string | null => artifactIn(run, outcomeOf(run));
 
 export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
   const { repo, ref, commit, policy } = run.request.payload;
   const dispute = publishedOf(run)?.dispute ?? null;
+  const reports = reportsIn(run, outcomeOf(run));
+  const level = levelOf(run);
   return {
     run: run.id,
     job: run.jobId,
     name: run.job.name,
+    ...(run.job.kind === 'test' && { test: true }),
     repo,
     ref,
     commit,
     state: run.phase.kind,
-    level: levelOf(run),
+    level,
     ...(dispute !== null && { reason: dispute }),
     artifact: artifactBy(run),
+    ...(reports !== null && { reports }),
+    ...(level !== null && countsUncosigned(policy, level) && { cosigned: false }),
     ...(run.revoked !== null && { revoked: summaryOfRevoked(run.revoked) }),
     ...(run.phase.kind === 'witnessing' && { missing: missing(state, run, run.phase.draft) }),
     submittedAt: run.submittedAt,
@@ -38,13 +40,13 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
 
 /**
  * The run whose published verdict proves an artifact best: the newest that trusts it, else the first that agreed on it; one
- * that a revocation voids only where there is no other.
+ * that a revocation voids only where there is no other. A test proves no artifact, whatever it put out.
  */
 export function provingRun(state: ControllerState, artifact: string): RunFacts | undefined {
   let best: RunFacts | undefined;
   for (const run of state.index.withArtifact(artifact)) {
     const { level, outcome } = publishedOf(run)?.verdict ?? {};
-    if (outcome === undefined || outcome === null || artifactOf(outcome) !== artifact) continue;
+    if (artifactIn(run, outcome) !== artifact) continue;
     const stands = run.revoked === null;
     if (best === undefined || (best.revoked !== null && stands)) best = run;
     else if (level === 'trusted' && (stands || best.revoked !== null)) best = run;

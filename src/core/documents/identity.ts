@@ -20,6 +20,8 @@ const charterFields = z.strictObject({
   vcs: z.array(text(200)).max(64),
   /** Requests may only tighten this. */
   floor: policySchema,
+  /** The same for jobs of `kind: test`; without it they are held to `floor`. */
+  testFloor: policySchema.optional(),
   bootstrap: z.array(multiaddr).max(16),
   /** Witnesses of others: `need` of them have to have signed the log where no co-signature is required. */
   witnesses: z

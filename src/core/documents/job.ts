@@ -16,6 +16,11 @@ const outputPath = text(limits.pathBytesMax).refine(
 export const jobSchema = z.strictObject({
   v: z.literal(1),
   name,
+  /**
+   * Of a test: its result is whether it passed, with its result files. What it puts out are reports, and never an artifact. Absent
+   * for every other job, so that one meaning has one id.
+   */
+  kind: z.literal('test').optional(),
   source: z.strictObject({ url: text(2000).min(1), commit: commitId, tree: cid }),
   image: z.union([z.literal('host'), cid]),
   arch: z.enum(['x86_64', 'aarch64']),

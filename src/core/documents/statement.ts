@@ -166,6 +166,8 @@ const verdictFactsSchema = z.strictObject({
   project: peerId,
   job: cid,
   name,
+  /** Of a test, whose subjects are reports; absent otherwise. */
+  kind: z.literal('test').optional(),
   request: sha256,
   repo: text(2000),
   ref: text(300),
@@ -177,7 +179,10 @@ const verdictFactsSchema = z.strictObject({
     .array(countedReceiptSchema)
     .max((documentLimits.slotsMax * limits.slotLeasesMax + limits.slotLeasesMax) * documentLimits.roundsMax),
 });
-/** `failed`: the build failed, and the trusted worker's did too. `disputed`: no agreement in the rounds allowed. */
+/**
+ * `failed`: the build failed, and the trusted worker's did too, or N operators came to the same failure of a test that needs no
+ * co-signature. `disputed`: no agreement in the rounds allowed.
+ */
 export type VerdictFacts = z.infer<typeof verdictFactsSchema>;
 export type VerdictLevel = VerdictFacts['level'];
 
@@ -210,6 +215,12 @@ export interface VerdictParts {
   facts: VerdictFacts;
 }
 
+/** For tools that read verification summaries of others: no name is that of a co-signed artifact unless it is one. */
+function trustedLevelOf({ kind, policy }: VerdictFacts): string {
+  const of = kind === 'test' ? '_TEST' : '';
+  return `QUORATE${of}_TRUSTED${policy.cosign === 'none' ? '_NOT_COSIGNED' : ''}`;
+}
+
 export function makeVerdict(parts: VerdictParts): Verdict {
   const { facts } = parts;
   const artifact = facts.outcome === null ? null : artifactOf(facts.outcome);
@@ -227,7 +238,7 @@ export function makeVerdict(parts: VerdictParts): Verdict {
         digest: { sha256: counted.receipt },
       })),
       verificationResult: facts.level === 'trusted' ? 'PASSED' : 'FAILED',
-      verifiedLevels: facts.level === 'trusted' ? ['QUORATE_TRUSTED'] : [],
+      verifiedLevels: facts.level === 'trusted' ? [trustedLevelOf(facts)] : [],
       quorate_verdict: facts,
     },
   };

@@ -3,7 +3,7 @@ export { checkGrant, type GrantUse } from './grant.ts';
 export { checkLease } from './lease.ts';
 export { lackOf } from './needs.ts';
 export { checkOffer, checkOffered, checkOfferIssuer } from './offer.ts';
-export { policyMeetsFloor } from './policy.ts';
+export { policyMeetsFloor, type Weakness, weaknessesOf } from './policy.ts';
 export { checkReceipt } from './receipt.ts';
 export { filesFit, outputFilesMaxOf, receiptBytesMaxOf } from './receipt-size.ts';
 export { checkInputs, checkJob, checkRequest, type Order } from './request.ts';

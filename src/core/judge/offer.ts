@@ -73,6 +73,6 @@ export function checkOffered(
   checkTime(request.payload, now, 'the request');
   checkOffer(check, offer, { charter, ...order });
   checkRequest(check, order, charter);
-  checkJob(check, request.payload, order);
+  checkJob(check, request.payload, order, charter);
   checkInputs(check, job);
 }

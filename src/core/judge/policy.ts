@@ -1,15 +1,32 @@
-import type { Policy } from '../documents/index.ts';
+import type { Charter, Job, Policy } from '../documents/index.ts';
+
+/** In what a policy may be weaker than another one. */
+export type Weakness = 'agree' | 'of' | 'cosign' | 'rounds';
 
 /**
- * Whether `policy` is at least as tight as `floor`: as many operators must agree; each further one brings at most two
- * more slots (so that 3 of 5 meets a floor of 2 of 3, but 2 of 3 does not meet one of 2 of 2); a required co-signature
- * stays; there are no more rounds, as each is another chance to be drawn.
+ * In what `policy` is weaker than `floor`; in nothing where it is at least as tight. `agree`: fewer operators must agree. `of`:
+ * each further one that must agree brings more than two more slots (3 of 5 meets a floor of 2 of 3, but 2 of 3 does not meet one
+ * of 2 of 2). `cosign`: a required co-signature is gone. `rounds`: there are more, and each is another chance to be drawn.
  */
+export function weaknessesOf(policy: Policy, floor: Policy): Weakness[] {
+  const weaker: Record<Weakness, boolean> = {
+    agree: policy.agree < floor.agree,
+    of: policy.of - floor.of > 2 * (policy.agree - floor.agree),
+    cosign: floor.cosign === 'required' && policy.cosign === 'none',
+    rounds: policy.rounds > floor.rounds,
+  };
+  return (['agree', 'of', 'cosign', 'rounds'] as const).filter((one) => weaker[one]);
+}
+
+/** Whether `policy` is at least as tight as `floor`. */
 export function policyMeetsFloor(policy: Policy, floor: Policy): boolean {
-  return (
-    policy.agree >= floor.agree &&
-    policy.of - floor.of <= 2 * (policy.agree - floor.agree) &&
-    (floor.cosign === 'none' || policy.cosign === 'required') &&
-    policy.rounds <= floor.rounds
-  );
+  return weaknessesOf(policy, floor).length === 0;
+}
+
+/** The weakest policy that a charter allows for a job: tests may have a floor of their own. */
+export function floorOf(
+  { floor, testFloor }: Pick<Charter, 'floor' | 'testFloor'>,
+  { kind }: Pick<Job, 'kind'>,
+): Policy {
+  return kind === 'test' ? (testFloor ?? floor) : floor;
 }

@@ -2,7 +2,7 @@ import type { Charter, Grant, Job, Request, Verified } from '../documents/index.
 import type { Check } from './check.ts';
 import { checkGrant } from './grant.ts';
 import { judgeLimits } from './limits.ts';
-import { policyMeetsFloor } from './policy.ts';
+import { floorOf, policyMeetsFloor } from './policy.ts';
 import { vcsAllowed } from './vcs.ts';
 
 /** A request with what comes with it. `jobId` is the CID of `job`. */
@@ -15,16 +15,15 @@ export interface Order {
 
 /**
  * Whether a publisher of the project may ask for this: it asks a controller of the project, its grant counted when it
- * asked, the request does not outlive others, the policy is at least as tight as the charter's floor, the charter allows
- * the repository's host. Codes, in the order of the checks: `REQUEST_PROJECT_MISMATCH`, `REQUEST_AUDIENCE_MISMATCH`, those
- * of `checkGrant`, `REQUEST_TOO_LONG`, `POLICY_BELOW_FLOOR`, `SOURCE_HOST_NOT_ALLOWED`.
+ * asked, the request does not outlive others, the charter allows the repository's host. Codes, in the order of the checks:
+ * `REQUEST_PROJECT_MISMATCH`, `REQUEST_AUDIENCE_MISMATCH`, those of `checkGrant`, `REQUEST_TOO_LONG`, `SOURCE_HOST_NOT_ALLOWED`.
  */
 export function checkRequest(
   check: Check,
   { request, publisher }: Pick<Order, 'request' | 'publisher'>,
   charter: Charter,
 ): void {
-  const { project, aud, policy, repo, iat, exp } = request.payload;
+  const { project, aud, repo, iat, exp } = request.payload;
   check('REQUEST_PROJECT_MISMATCH', project === charter.project, `the request is for project ${project}`);
   const toController = charter.controllers.includes(aud);
   check(
@@ -39,13 +38,6 @@ export function checkRequest(
     exp - iat <= judgeLimits.requestSecondsMax,
     `the request is for ${exp - iat} seconds; at most ${judgeLimits.requestSecondsMax} are taken`,
   );
-  const { agree, of, cosign } = charter.floor;
-  check(
-    'POLICY_BELOW_FLOOR',
-    policyMeetsFloor(policy, charter.floor),
-    'the policy of the request is weaker than the floor in the charter',
-    `The floor: agree ${agree} of ${of}, cosign ${cosign}.`,
-  );
   check(
     'SOURCE_HOST_NOT_ALLOWED',
     vcsAllowed(charter.vcs, repo),
@@ -55,13 +47,27 @@ export function checkRequest(
 }
 
 /**
- * Whether the job is the one the request names, of the source it names. Codes, in the order of the checks:
- * `REQUEST_JOB_MISMATCH`, `REQUEST_SOURCE_MISMATCH`.
+ * Whether the job is the one the request names, of the source it names, and the policy at least as tight as the charter's floor
+ * for such jobs. Codes, in the order of the checks: `REQUEST_JOB_MISMATCH`, `REQUEST_SOURCE_MISMATCH`, `POLICY_BELOW_FLOOR`.
  */
-export function checkJob(check: Check, request: Request, { job, jobId }: Pick<Order, 'job' | 'jobId'>): void {
+export function checkJob(
+  check: Check,
+  request: Request,
+  { job, jobId }: Pick<Order, 'job' | 'jobId'>,
+  charter: Pick<Charter, 'floor' | 'testFloor'>,
+): void {
   check('REQUEST_JOB_MISMATCH', jobId === request.job, `the request is for job ${request.job}, not ${jobId}`);
   const same = job.source.url === request.repo && job.source.commit === request.commit;
   check('REQUEST_SOURCE_MISMATCH', same, 'the job builds another source than the request names');
+  const floor = floorOf(charter, job);
+  const { agree, of, cosign, rounds } = floor;
+  const what = job.kind === 'test' ? "the charter's floor for tests" : 'the floor in the charter';
+  check(
+    'POLICY_BELOW_FLOOR',
+    policyMeetsFloor(request.policy, floor),
+    `the policy of the request is weaker than ${what}`,
+    `The floor: agree ${agree} of ${of}, cosign ${cosign}, ${rounds} rounds at most. Its owner changes it: quorate charter set ${job.kind === 'test' ? '--test-floor' : '--floor'}`,
+  );
 }
 
 /** Whether workers of this version can build the job. Code: `JOB_INPUTS_UNSUPPORTED`. */

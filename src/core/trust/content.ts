@@ -15,10 +15,15 @@ export function pathsOf({ files }: VerifiedFacts, sha256: string): string[] {
   return files.filter((file) => file.sha256 === sha256).map(({ path }) => path);
 }
 
-/** Adds a step to a verification that held: whether these bytes are the artifact, or a file of it. */
+/** Adds a step to a verification that held: whether these bytes are the artifact, or a file of it. Those of a test are none. */
 export function checkContent(before: Verification, content: Content): Verification {
   return goOn(before, 'files', (facts) => {
-    const { artifact, files } = facts;
+    const { artifact, files, kind, name } = facts;
+    if (kind === 'test')
+      throw new QuorateError(
+        'ARTIFACT_OF_TEST',
+        `the evidence is about the test "${name}": what it put out are reports, and never an artifact`,
+      );
     if (content.kind === 'tree') {
       if (content.cid === artifact) return `Recomputed from the files: they are ${content.cid}, all of it.`;
       const about = artifact ?? 'no artifact';

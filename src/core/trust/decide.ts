@@ -1,4 +1,4 @@
-import { isTrustedSlot, type Outcome, type Policy, type VerdictLevel } from '../documents/index.ts';
+import { isTrustedSlot, type Job, type Outcome, type Policy, type VerdictLevel } from '../documents/index.ts';
 import { assert, unreachable } from '../errors.ts';
 import {
   atLeast,
@@ -43,7 +43,7 @@ export interface RankedResult {
 
 export interface Decision {
   level: Level;
-  /** What `level` is about: an artifact, or for `failed` the trusted worker's failure. */
+  /** What `level` is about: an artifact, or for `failed` the failure that counts. */
   outcome: Outcome | null;
   /** `resultIdOf` that outcome with its files. */
   result: string | null;
@@ -76,6 +76,7 @@ export type DecisionGuard =
   | 'empty-result'
   | 'contradiction'
   | 'failure-confirmed'
+  | 'failure-stands'
   | 'inputs';
 
 /** Rules, and the guards that are off. */
@@ -97,17 +98,25 @@ export function decideBy(
   const { trustedKeys } = evidence;
   const { counted, excluded } = applyRules({ policy, all, trustedKeys, revocations }, using);
   const trusted = all.filter(isExit).filter((vote) => speaksAsTrusted(vote, trustedKeys, revocations));
+  const failed = (vote: ExitVote) => vote.outcome.code !== 0;
+  const quorum =
+    ownFailureCounts(policy, evidence) && asked('failure-stands') ? firstQuorum(counted, policy) : undefined;
+  const failure = quorum !== undefined && failed(quorum.vote) ? quorum : undefined;
   const results = groups(counted)
     .filter(([first]) => first?.outcome.code === 0)
     .map((group) => rankedResult(group, policy, evidence, trusted, asked))
+    .map((ranked) => (failure === undefined ? ranked : atMostProvisional(ranked)))
     .sort(bestFirst);
   const unconfirmedFailure = failsIn(counted, policy) && trusted.length === 0;
   const contradicted = results.filter((s) => s.contradicted && s.operators.length >= policy.agree);
   const common = { results, contradicted, unconfirmedFailure, excluded };
-  const failed = (vote: ExitVote) => vote.outcome.code !== 0;
-  const [failure] = asked('failure-confirmed') ? trusted : counted.filter(failed);
-  if (failsIn(counted, policy) && failure !== undefined && trusted.every(failed)) {
-    const { outcome, result } = failure;
+  if (failure !== undefined) {
+    const { outcome, result, round } = failure.vote;
+    return { ...common, level: 'failed', outcome, result, round, operators: failure.operators };
+  }
+  const [confirmed] = asked('failure-confirmed') ? trusted : counted.filter(failed);
+  if (failsIn(counted, policy) && confirmed !== undefined && trusted.every(failed)) {
+    const { outcome, result } = confirmed;
     return { ...common, level: 'failed', outcome, result, round: null, operators: [] };
   }
   const [best] = results.filter(({ level }) => level !== 'none');
@@ -115,6 +124,14 @@ export function decideBy(
     return { ...common, level: 'none', outcome: null, result: null, round: null, operators: [] };
   const { level, outcome, result, round, operators } = best;
   return { ...common, level, outcome, result, round, operators };
+}
+
+/**
+ * Of a test that nobody co-signs the failure counts that N operators came to: it only blocks, so it needs nobody else, and no later
+ * round makes a test pass that N operators saw fail.
+ */
+export function ownFailureCounts({ cosign }: Pick<Policy, 'cosign'>, { kind }: Pick<Job, 'kind'>): boolean {
+  return kind === 'test' && cosign === 'none';
 }
 
 /** The level of one artifact in a decision. */
@@ -170,6 +187,19 @@ function byRound(votes: readonly ExitVote[]): ExitVote[][] {
   return [...rounds.values()].sort(([a], [b]) => (a?.round ?? 0) - (b?.round ?? 0));
 }
 
+/** The first round's result that N operators came to, as one of their votes states it. */
+function firstQuorum(
+  votes: readonly ExitVote[],
+  { agree }: Policy,
+): { vote: ExitVote; operators: string[] } | undefined {
+  for (const group of byRound(votes).flatMap(groups)) {
+    const [vote] = group;
+    if (vote !== undefined && group.length >= agree)
+      return { vote, operators: group.map(({ operator }) => operator) };
+  }
+  return undefined;
+}
+
 /** Whether N operators' builds of a round failed. Exit codes need not be equal. */
 function failsIn(votes: readonly ExitVote[], { agree }: Policy): boolean {
   return byRound(votes.filter(({ outcome }) => outcome.code !== 0)).some((round) => round.length >= agree);
@@ -201,6 +231,9 @@ function rankedResult(
   const operators = best.map(({ operator }) => operator);
   return { outcome, result, level, round, operators, confirmed, contradicted };
 }
+
+const atMostProvisional = (ranked: RankedResult): RankedResult =>
+  atLeast(ranked.level, 'provisional') ? { ...ranked, level: 'provisional' } : ranked;
 
 /** Ties go to the earlier round and the lower log index, so that a later vote changes no order. */
 function bestFirst(a: RankedResult, b: RankedResult): number {

@@ -1,9 +1,10 @@
-import type { Outcome, Slot } from '../documents/index.ts';
+import type { Job, Outcome, Slot } from '../documents/index.ts';
 
 /**
  * How far an artifact can be trusted. `none`: not at all; `provisional`: somebody built it; `agreed`: N operators of one
  * round did, bit for bit; `trusted`: the job's policy is met in full and so is that of every input. `failed` is of a job:
- * N operators' builds failed and the trusted worker's did too.
+ * N operators' builds failed and the trusted worker's did too; or N operators came to the same failure of a test that needs no
+ * co-signature.
  */
 export type Level = 'none' | 'provisional' | 'agreed' | 'trusted' | 'failed';
 
@@ -39,6 +40,8 @@ export interface Vote {
 }
 
 export interface Evidence {
+  /** Of the job: failures of a test count by themselves where no co-signature is required. */
+  kind?: Job['kind'];
   votes: readonly Vote[];
   /** PeerIds of the charter's trusted workers. */
   trustedKeys: readonly string[];

@@ -14,6 +14,7 @@ import { checker } from '../judge/index.ts';
 import { isoTime } from '../time.ts';
 import { decideBy } from './decide.ts';
 import type { Level } from './evidence.ts';
+import { countsUncosigned } from './not-cosigned.ts';
 import { revokedUnder } from './revocations.ts';
 import { rules } from './rules.ts';
 import { openCharter, openJob, openRequest } from './steps/authority.ts';
@@ -66,6 +67,8 @@ export interface VerifiedFacts {
   /** Name of the job. */
   name: string;
   job: string;
+  /** Of a test the files are reports, and no artifact. */
+  kind: 'build' | 'test';
   request: string;
   repo: string;
   ref: string;
@@ -78,7 +81,7 @@ export interface VerifiedFacts {
   operators: string[];
   /** Receipts of runs that ended otherwise than the verdict says, or made other files. */
   dissent: CountedReceipt[];
-  /** Trusted workers that signed the verdict. */
+  /** Trusted workers that signed the verdict. Without one whoever holds the controller can forge what it says. */
   cosigners: string[];
   /** Artifacts the job read. Where they hold `level` down, verify their bundles and pass the levels as `inputs`. */
   inputs: string[];
@@ -152,7 +155,7 @@ export async function verifyBy(
     passed(`A publisher of the project asked for a build of ${repo} at ${ref} (${commit}).`);
 
     step = 'job';
-    const authority = { charter, request, publisher, ...openJob(ask, request.payload) };
+    const authority = { charter, request, publisher, ...openJob(ask, request.payload, charter.payload) };
     passed(`It asked for the job "${authority.job.name}" as it stands here.`);
 
     step = 'offers';
@@ -188,7 +191,8 @@ export async function verifyBy(
       step = 'co-signature';
       checkCosignature(ask, opened, logged, decided.cosigners);
       witnessed = await checkWitnesses(ask, opened, logged);
-      passed(witnessed === null ? sayCosigners(decided.cosigners) : sayWitnessed(witnessed));
+      const uncosigned = countsUncosigned(policy, factsOf(verdict).level);
+      passed(witnessed === null ? sayCosigners(decided.cosigners, uncosigned) : sayWitnessed(witnessed));
     }
 
     step = 'expected';
@@ -224,6 +228,7 @@ function collectFacts(
   return {
     name: job.name,
     job: jobId,
+    kind: job.kind ?? 'build',
     request: request.id,
     repo,
     ref,
@@ -241,7 +246,14 @@ function collectFacts(
   };
 }
 
-function checkExpected({ check, expected }: Ask, { artifact, repo, ref }: VerifiedFacts): void {
+function checkExpected({ check, expected }: Ask, facts: VerifiedFacts): void {
+  const { artifact, repo, ref } = facts;
+  check(
+    'ARTIFACT_OF_TEST',
+    expected.artifact === undefined || facts.kind !== 'test',
+    `${expected.artifact} is what the test "${facts.name}" put out: reports, and never an artifact`,
+    'Take the artifact of a job that builds it: quorate jobs lists them.',
+  );
   const wanted = expected.artifact ?? artifact;
   check(
     'ARTIFACT_MISMATCH',

@@ -37,7 +37,10 @@ export const verdictNoticeSchema = z.strictObject({
   job: cid,
   request: sha256,
   level: z.enum(['agreed', 'trusted', 'failed', 'disputed']),
+  /** Null for a test too, which makes none. */
   artifact: cid.nullable(),
+  /** It counts without a co-signature: whoever holds the controller can forge it. */
+  cosigned: z.literal(false).optional(),
   revoked: revokedSchema.optional(),
 });
 export type VerdictNotice = z.infer<typeof verdictNoticeSchema>;
@@ -135,6 +138,8 @@ export const runSummarySchema = z.strictObject({
   run: sha256,
   job: cid,
   name,
+  /** Of a test. */
+  test: z.literal(true).optional(),
   repo: text(2000),
   ref: text(300),
   commit: text(64),
@@ -143,6 +148,10 @@ export const runSummarySchema = z.strictObject({
   /** Why there was no agreement, where the level is `disputed`; a controller may know of more reasons than its clients. */
   reason: text(40).optional(),
   artifact: cid.nullable(),
+  /** The tree that a test put out, which is no artifact. */
+  reports: cid.optional(),
+  /** The published level counts without a co-signature: whoever holds the controller can forge it. */
+  cosigned: z.literal(false).optional(),
   revoked: revokedSchema.optional(),
   /** Of a run that waits for witnesses of the log: who has signed and who has not. */
   missing: z

@@ -90,8 +90,11 @@ export type WorkerEffect =
   | { kind: 'send-receipt'; lease: string; receipt: Receipt }
   /** Open a new stream for a lease whose stream broke. */
   | { kind: 'resume'; lease: Verified<Lease> }
-  /** The round is revealed: publish the bytes. Repeated after a restart until `published`. */
-  | { kind: 'publish'; lease: string; artifact: string | null; log: string | null }
+  /**
+   * The round is revealed: publish the bytes. Repeated after a restart until `published`. `test`: what it put out are reports, which are served to
+   * whoever knows of them, and announced to nobody.
+   */
+  | { kind: 'publish'; lease: string; artifact: string | null; log: string | null; test?: true }
   | { kind: 'discard'; lease: string }
   | { kind: 'cosign'; lease: string }
   | { kind: 'refuse-cosign'; lease: string; code: string; message: string }

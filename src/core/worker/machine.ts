@@ -351,11 +351,11 @@ export class Worker {
     this.#publish(lease, assignment);
   }
 
-  #publish(lease: string, { result }: Assignment): void {
+  #publish(lease: string, { result, job }: Assignment): void {
     if (result === null) return;
     const { outcome, log } = result;
     const artifact = outcome.kind === 'exit' ? outcome.artifact : null;
-    this.#out.push({ kind: 'publish', lease, artifact, log });
+    this.#out.push({ kind: 'publish', lease, artifact, log, ...(job.kind === 'test' && { test: true }) });
   }
 
   /** The controller ended the lease: the build is stopped and its result deleted. */

@@ -51,7 +51,10 @@ export interface Fetched {
   controllerUsed: boolean;
 }
 
-/** NOT_TRUSTED: the artifact has a bundle, but its verification failed or its level is too low. */
+/**
+ * `NOT_TRUSTED`: the artifact has a bundle, but its verification failed or its level is too low. `ARTIFACT_OF_TEST`: a test put it
+ * out.
+ */
 export class NotTrusted extends QuorateError {
   readonly verification: Verification;
 
@@ -65,7 +68,8 @@ export class NotTrusted extends QuorateError {
       : isRevocation(verification.code)
         ? 'is trusted no more'
         : 'is not trusted';
-    super('NOT_TRUSTED', `${artifact} ${not}: ${why}`, {
+    const ofTest = verification.code === 'ARTIFACT_OF_TEST';
+    super(ofTest ? 'ARTIFACT_OF_TEST' : 'NOT_TRUSTED', ofTest ? why : `${artifact} ${not}: ${why}`, {
       hint: hintFor(verification),
     });
     this.verification = verification;
@@ -77,6 +81,8 @@ const isRevocation = (code: string | null): boolean => code?.endsWith('_REVOKED'
 function hintFor({ level, code }: Verification): string {
   if (isRevocation(code))
     return 'Do not use it, nor copies of it. Ask the owner of the project for another build.';
+  if (code === 'ARTIFACT_OF_TEST')
+    return 'Fetch what the job that builds it made: quorate jobs lists the artifacts.';
   if (level === 'agreed') return 'The trusted worker has not confirmed it yet; try again when it has.';
   if (code === 'REF_MISMATCH')
     return 'It may be genuine and old. quorate jobs lists what was built at the ref you mean.';
@@ -95,7 +101,7 @@ const lookupPauseMs = 500;
 /**
  * Fetches an artifact by CID: finds providers, gets the bundle, verifies it against the root key, then fetches the blocks,
  * each verified against its CID, from workers before controllers. `dest` is written only when all is verified.
- * Errors: `NOT_TRUSTED` (a `NotTrusted`), `ARTIFACT_NOT_FOUND`, `STORE_…`, `MESH_…`.
+ * Errors: `NOT_TRUSTED` and `ARTIFACT_OF_TEST` (a `NotTrusted`), `ARTIFACT_NOT_FOUND`, `STORE_…`, `MESH_…`.
  */
 export async function fetchArtifact(options: FetchOptions): Promise<Fetched> {
   const { artifact, dest, signal, onProgress } = options;

@@ -157,6 +157,7 @@ class MeshClient implements Client {
     const full: Job = {
       v: 1,
       name: job.name,
+      ...(job.kind !== undefined && { kind: job.kind }),
       source: { url: repo.url, commit, tree },
       image: job.image,
       arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',

@@ -1,6 +1,6 @@
+import { artifactIn } from '../../core/controller/facts.ts';
 import { publishedOf } from '../../core/controller/state.ts';
 import { summaryOfRevoked } from '../../core/controller/view.ts';
-import { artifactOf } from '../../core/documents/index.ts';
 import type { RevocationList } from '../../core/judge/index.ts';
 import { limits } from '../../core/limits.ts';
 import type { StoredBundles } from '../../core/sessions/bundle-exchange.ts';
@@ -8,6 +8,7 @@ import { offersAfter } from '../../core/sessions/controller/backlog-pass.ts';
 import type { ControllerSessions } from '../../core/sessions/controller/controller-sessions.ts';
 import { knownTo } from '../../core/sessions/controller/known.ts';
 import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
+import { countsUncosigned } from '../../core/trust/index.ts';
 import type { CheckpointNotice, OfferNotice, VerdictNotice } from '../../core/wire/messages.ts';
 import type { Store } from '../../store/index.ts';
 import { encodeCar } from '../../transfer/index.ts';
@@ -55,7 +56,8 @@ export function publicView(
           job: jobId,
           request: id,
           level,
-          artifact: outcome === null ? null : artifactOf(outcome),
+          artifact: artifactIn(run, outcome),
+          ...(countsUncosigned(run.request.payload.policy, level) && { cosigned: false }),
           ...(run.revoked !== null && { revoked: summaryOfRevoked(run.revoked) }),
         });
         if (found.length >= limits.feedOffersMax) break;

@@ -49,6 +49,8 @@ const addressSchema = z.strictObject({ addrs: z.array(z.string()), pid: z.int() 
 
 /** Default policy floor: the weakest policy that requests may have. Requires a co-signature. */
 export const defaultFloor: Policy = { agree: 2, of: 3, cosign: 'required', rounds: 8 };
+/** The same for tests, which a slow trusted worker need not repeat. */
+export const defaultTestFloor: Policy = { ...defaultFloor, cosign: 'none' };
 
 /**
  * Creates the keys and the first charter. Uses keys that exist: of an interrupted call, or put there by the owner.
@@ -56,7 +58,7 @@ export const defaultFloor: Policy = { agree: 2, of: 3, cosign: 'required', round
  */
 export async function initProject(
   repo: string,
-  options: { name: string; vcs: string[]; floor?: Policy; bootstrap: string[] },
+  options: { name: string; vcs: string[]; floor?: Policy; testFloor?: Policy; bootstrap: string[] },
 ): Promise<ProjectFolder> {
   const dir = join(repo, '.quorate');
   if (existsSync(join(dir, files.charter))) {
@@ -78,6 +80,7 @@ export async function initProject(
     log: controller.id,
     vcs: options.vcs,
     floor: options.floor ?? defaultFloor,
+    testFloor: options.testFloor ?? defaultTestFloor,
     bootstrap: options.bootstrap,
     iat: Math.floor(Date.now() / 1000),
   };
@@ -205,7 +208,13 @@ export interface CharterChanges {
   /** Allowed source servers; an empty list allows any. */
   vcs?: readonly string[];
   witnesses?: NonNullable<Charter['witnesses']> | null;
+  /** Without `rounds`: as many as before. */
+  floor?: FloorChange;
+  testFloor?: FloorChange;
 }
+
+/** A policy floor as an owner states it. */
+export type FloorChange = Omit<Policy, 'rounds'> & { rounds?: number };
 
 /**
  * Signs the next charter. Earlier evidence stays valid: each bundle holds its charter.
@@ -228,8 +237,18 @@ export async function changeCharter(
       );
   }
   const { witnesses: _replaced, ...kept } = before;
-  const wanted: Charter = { ...kept, vcs: [...vcs], ...(witnesses !== null && { witnesses }) };
+  const { floor, testFloor } = changes;
+  const wanted: Charter = {
+    ...kept,
+    vcs: [...vcs],
+    ...(floor !== undefined && { floor: { rounds: before.floor.rounds, ...floor } }),
+    ...(testFloor !== undefined && {
+      testFloor: { rounds: (before.testFloor ?? before.floor).rounds, ...testFloor },
+    }),
+    ...(witnesses !== null && { witnesses }),
+  };
   const sorted = (charter: Charter) => ({
+    ...{ floor: charter.floor, testFloor: charter.testFloor },
     vcs: [...charter.vcs].sort(),
     witnesses: { need: charter.witnesses?.need, keys: [...(charter.witnesses?.keys ?? [])].sort() },
   });

@@ -241,10 +241,11 @@ export class Bench {
 
   /** Enrols a publisher if need be and submits a job; the run's id comes back. */
   async submit(
-    over: { name?: string; as?: string; policy?: Partial<Policy>; seconds?: number } = {},
+    over: { name?: string; kind?: Job['kind']; as?: string; policy?: Partial<Policy>; seconds?: number } = {},
   ): Promise<string> {
     if (!this.#grants.has('publisher')) await this.enrol('publisher', { role: 'publisher' });
-    const work = jobNamed(over.name ?? 'app');
+    const { kind } = over;
+    const work = jobNamed(over.name ?? 'app', kind === undefined ? {} : { kind });
     this.#jobs.set(work.jobId, work.job);
     const { as = 'publisher' } = over;
     const request = await this.paper.request(as, work, this.now, {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Policy } from '../../../src/core/documents/index.ts';
-import { policyMeetsFloor } from '../../../src/core/judge/index.ts';
+import { policyMeetsFloor, weaknessesOf } from '../../../src/core/judge/index.ts';
 
 describe('the policy floor', () => {
   const p = (agree: number, of: number, cosign: Policy['cosign'] = 'none', rounds = 2): Policy => ({
@@ -22,5 +22,14 @@ describe('the policy floor', () => {
     ['more rounds', p(2, 3, 'none', 3), p(2, 3), false],
   ])('%s', (_name, policy, floor, meets) => {
     expect(policyMeetsFloor(policy, floor)).toBe(meets);
+  });
+
+  it.each([
+    [p(2, 3), p(3, 5), ['agree']],
+    [p(2, 3), p(2, 2), ['of']],
+    [p(1, 1, 'none', 4), p(2, 2, 'required'), ['agree', 'of', 'cosign', 'rounds']],
+    [p(3, 3, 'required', 1), p(2, 3), []],
+  ])('%o is weaker than %o in %o', (policy, floor, weaknesses) => {
+    expect(weaknessesOf(policy, floor)).toEqual(weaknesses);
   });
 });

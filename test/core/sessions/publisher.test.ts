@@ -243,6 +243,47 @@ describe('a verdict that was not published yet when the controller got another k
   });
 });
 
+describe('the bundle of a test', () => {
+  const play = async (kind: 'test' | undefined, name: string): Promise<string> => {
+    const { bench } = desk;
+    const over = kind === undefined ? {} : { kind };
+    const run = await bench.submit({ name, ...over, policy: { cosign: 'none' } });
+    await deliverAll(bench, await bench.lease('ada', 'bob', 'cy'), [built, built, built]);
+    bench.witnessing = false;
+    bench.pinned(run);
+    await desk.perform();
+    return run;
+  };
+
+  it('has no name of an artifact, and is served to whoever asks for its reports', async () => {
+    const run = await play('test', 'check');
+    desk.bench.witness(run, { keys: [] });
+    await desk.perform();
+    expect(desk.stored.has(A)).toBe(false);
+    const text = desk.stored.get(run);
+    expect(text).toBeDefined();
+    const served = desk.serve();
+    expect(await served.get(A)).toBe(text);
+    expect(await served.size(A)).toBe(text?.length);
+    const verified = await verifyBundle(
+      decodeBundle(text ?? ''),
+      { project: desk.bench.paper.project, artifact: A },
+      standIn.verifier,
+    );
+    expect(verified.code).toBe('ARTIFACT_OF_TEST');
+  });
+
+  it('hides no bundle of a build of the same bytes', async () => {
+    const build = await desk.play('app', built);
+    const before = desk.stored.get(build);
+    const test = await play('test', 'check');
+    desk.bench.witness(test, { keys: [] });
+    await desk.perform();
+    expect(desk.stored.has(test)).toBe(true);
+    expect(await desk.serve().get(A)).toBe(before);
+  });
+});
+
 describe('N colluding operators say that another job made the artifact of a trusted one', () => {
   it('and are contradicted: the bundle of the artifact stays, for theirs never had its name', async () => {
     const first = await desk.play('app', built);

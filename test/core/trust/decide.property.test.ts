@@ -112,6 +112,18 @@ describe('decide, for all evidence', () => {
     );
   });
 
+  it('stands by what N operators first said of a test that nobody co-signs', () => {
+    fc.assert(
+      fc.property(anyPolicy, anyLog, fc.nat(14), ({ agree, of, rounds }, log, cut) => {
+        const given = { policy: { agree, of, rounds, cosign: 'none' }, kind: 'test' } as const;
+        const earlier = judge(log.slice(0, cut), given);
+        if (earlier.level !== 'trusted' && earlier.level !== 'failed') return;
+        expect(judge(log, given)).toMatchObject({ level: earlier.level, result: earlier.result });
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   it('never lowers a level for anything that arrives after the reveal', () => {
     fc.assert(
       fc.property(anyPolicy, anyLog, fc.array(anyVote, { maxLength: 8 }), (policy, votes, late) => {

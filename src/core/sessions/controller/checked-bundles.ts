@@ -1,7 +1,6 @@
-import type { RunFacts } from '../../controller/facts.ts';
-import { publishedOf } from '../../controller/state.ts';
+import { artifactIn, type RunFacts, reportsIn } from '../../controller/facts.ts';
+import { outcomeOf, publishedOf } from '../../controller/state.ts';
 import { provingRun } from '../../controller/view.ts';
-import { artifactOf } from '../../documents/index.ts';
 import { QuorateError } from '../../errors.ts';
 import type { StoredBundles } from '../bundle-exchange.ts';
 import type { ControllerPorts } from './ports.ts';
@@ -41,11 +40,19 @@ export class CheckedBundles implements StoredBundles {
   }
 
   size(which: string): Promise<number | undefined> {
-    return this.#stored.size(which);
+    return this.#stored.size(this.#ofTest(which) ?? which);
+  }
+
+  /** The newest test that put out this tree, which no other job made: its bundle says to whoever asks that it is no artifact. */
+  #ofTest(which: string): string | undefined {
+    const { state } = this.#ports.machine;
+    if (provingRun(state, which) !== undefined) return undefined;
+    return state.index.withArtifact(which).findLast((run) => reportsIn(run, outcomeOf(run)) === which)?.id;
   }
 
   /** Undefined where there is none. Errors: `BUNDLE_DAMAGED`. */
-  async get(which: string): Promise<string | undefined> {
+  async get(asked: string): Promise<string | undefined> {
+    const which = this.#ofTest(asked) ?? asked;
     const { unstored } = this.#ports.machine.state;
     // A verdict is told before its bundle is stored: whoever heard of it asks for this one, not for that of the verdict before.
     if (this.#named(which).some(({ id }) => unstored.has(id))) await this.#storing();
@@ -83,17 +90,18 @@ export class CheckedBundles implements StoredBundles {
     const hashes = runs.flatMap((run) => {
       const outcome = publishedOf(run)?.verdict.outcome;
       if (outcome === undefined || state.unstored.has(run.id)) return [];
-      const names = [run.id, run.jobId, outcome === null ? '' : artifactOf(outcome)];
+      const names = [run.id, run.jobId, artifactIn(run, outcome) ?? ''];
       return (names.includes(which) && state.bundles.get(run.id)) || [];
     });
     return runs.length > 0 && hashes.length === runs.length ? hashes : undefined;
   }
 
-  /** The run, those of the job, or those that had a verdict about the artifact. */
+  /** The run, those of the job, or those that had a verdict about the artifact: tests make none. */
   #named(which: string): RunFacts[] {
     const { index } = this.#ports.machine.state;
     const run = index.get(which);
-    return run === undefined ? index.beginning(which) : [run];
+    if (run !== undefined) return [run];
+    return index.beginning(which).filter(({ job, jobId }) => job.kind !== 'test' || jobId === which);
   }
 
   /** With that of the run whose bundle takes the name: a start looks for bundles by run. */

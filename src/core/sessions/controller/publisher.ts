@@ -1,11 +1,11 @@
 import { publishedParts } from '../../controller/draft.ts';
 import type { BundleDraft, ControllerEffect } from '../../controller/events.ts';
-import type { RunFacts } from '../../controller/facts.ts';
+import { artifactIn, type RunFacts } from '../../controller/facts.ts';
 import { type ControllerState, publishedOf } from '../../controller/state.ts';
 import { provingRun } from '../../controller/view.ts';
-import { artifactOf, encodeJob, idOf, type Offer, sha256Hex, signMessage } from '../../documents/index.ts';
+import { encodeJob, idOf, type Offer, sha256Hex, signMessage } from '../../documents/index.ts';
 import { fromUtf8, toUtf8 } from '../../text.ts';
-import { revokedBy, sayRevoked } from '../../trust/index.ts';
+import { countsUncosigned, revokedBy, sayRevoked } from '../../trust/index.ts';
 import {
   type CheckpointNotice,
   encodeMessage,
@@ -116,9 +116,12 @@ export class Publisher {
     const { machine, bundles, project } = this.#ports;
     const draft = publishedParts(machine.state, runId);
     if (draft === undefined) return undefined;
-    const { job, level, outcome } = draft.verdict.predicate.quorate_verdict;
-    const artifact = outcome === null ? null : artifactOf(outcome);
-    const notice: VerdictNotice = { job, request: runId, level, artifact };
+    const { job, level, outcome, policy } = draft.verdict.predicate.quorate_verdict;
+    const artifact = artifactIn({ job: draft.job }, outcome);
+    const notice: VerdictNotice = {
+      ...{ job, request: runId, level, artifact },
+      ...(countsUncosigned(policy, level) && { cosigned: false }),
+    };
     const verdict = idOf(draft.verdict);
     const before = await bundles.get(runId);
     if (before !== undefined && holdsVerdict(before, verdict, cosignerOf(draft)))

@@ -89,7 +89,7 @@ export class WorkerSessions {
       case 'resume':
         return this.#run('resume', this.#leases.resume(effect.lease));
       case 'publish':
-        return this.#finish('publish', this.publication.publish(effect.lease, effect.artifact, effect.log));
+        return this.#finish('publish', this.publication.publish(effect));
       case 'discard':
         return this.#finish('discard', results.discard(effect.lease));
       case 'cosign':

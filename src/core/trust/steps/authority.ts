@@ -22,7 +22,7 @@ export async function openCharter(ask: Ask): Promise<Verified<Charter>> {
   return charter;
 }
 
-/** Opens the request and its publisher's grant; it must be from a publisher, under a policy that the charter allows. */
+/** Opens the request and its publisher's grant; it must be from a publisher, for a repository that the charter allows. */
 export async function openRequest(
   ask: Ask,
   charter: Charter,
@@ -34,8 +34,13 @@ export async function openRequest(
   return { request, publisher };
 }
 
-export function openJob({ bundle, check }: Ask, request: Request): { job: Job; jobId: string } {
+/** Opens the job that was asked for; the policy must be one that the charter allows for such a job. */
+export function openJob(
+  { bundle, check }: Ask,
+  request: Request,
+  charter: Charter,
+): { job: Job; jobId: string } {
   const { job, id } = decodeJob(toUtf8(bundle.job));
-  checkJob(check, request, { job, jobId: id });
+  checkJob(check, request, { job, jobId: id }, charter);
   return { job, jobId: id };
 }

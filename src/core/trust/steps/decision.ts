@@ -22,7 +22,7 @@ function decideWith(
   inputs: Record<string, Level>,
 ) {
   const trustedKeys = opened.charter.payload.trusted;
-  const evidence = { votes: logged.votes, trustedKeys, cosigned, inputs };
+  const evidence = { kind: opened.job.kind, votes: logged.votes, trustedKeys, cosigned, inputs };
   const revocations = revocationsFor(ask.revoked, logged.verdictIndex);
   return ask.decide(opened.request.payload.policy, evidence, revocations);
 }
@@ -77,7 +77,7 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
   );
   const cosigners = verdict.signers.filter((key) => trusted.includes(key) && isValid(key));
   if (stated === 'disputed') return { level: 'none', operators: [], cosigners };
-  if (stated === 'failed') return { level: 'failed', operators: [], cosigners };
+  if (stated === 'failed') return { level: 'failed', operators: atMost.operators, cosigners };
 
   // A co-signer has verified the inputs' evidence; a draft has no co-signer.
   const inputs = inputLevels(ask, opened, !draft && cosigners.length > 0 ? 'trusted' : 'none');

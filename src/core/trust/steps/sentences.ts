@@ -1,4 +1,5 @@
 import type { Policy } from '../../documents/index.ts';
+import { notCosigned } from '../not-cosigned.ts';
 import type { Witnessed } from '../witnesses.ts';
 import type { Expected } from './context.ts';
 import type { Decided } from './decision.ts';
@@ -7,7 +8,7 @@ export function plural(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`;
 }
 
-export function sayDecision({ level, operators }: Decided, { agree, of }: Policy): string {
+export function sayDecision({ level, operators }: Decided, { agree, of, cosign }: Policy): string {
   const by = `${plural(operators.length, 'operator')} built the same (${operators.join(', ')}); the policy asks for ${agree} of ${of}`;
   switch (level) {
     case 'trusted':
@@ -15,21 +16,25 @@ export function sayDecision({ level, operators }: Decided, { agree, of }: Policy
     case 'agreed':
       return `Decided again from the evidence: agreed. ${by}, and for more than is shown here.`;
     case 'failed':
+      if (cosign === 'none')
+        return `Decided again from the evidence: the test failed, alike at ${plural(operators.length, 'operator')} (${operators.join(', ')}).`;
       return "Decided again from the evidence: the build failed, and the trusted worker's did too.";
     default:
       return 'Decided again from the evidence: there is no agreement.';
   }
 }
 
-export function sayCosigners(cosigners: readonly string[]): string {
-  return cosigners.length === 0
-    ? 'The verdict claims nothing that needs a co-signature.'
-    : `The trusted worker built the same and signed (${cosigners.join(', ')}).`;
+const warning = `${notCosigned[0]?.toUpperCase()}${notCosigned.slice(1)}.`;
+
+/** `uncosigned`: the verdict counts without a co-signature. */
+export function sayCosigners(cosigners: readonly string[], uncosigned: boolean): string {
+  if (cosigners.length > 0) return `The trusted worker built the same and signed (${cosigners.join(', ')}).`;
+  return uncosigned ? warning : 'The verdict claims nothing that needs a co-signature.';
 }
 
 export function sayWitnessed({ operators, named }: Witnessed): string {
   const others = named.length === 0 ? '' : `, and of ${named.join(', ')}, which the charter names`;
-  return `No co-signature is required; workers of ${operators.join(', ')} signed the log${others}.`;
+  return `${warning} Workers of ${operators.join(', ')} signed the log${others}.`;
 }
 
 /** `known`: how many the caller gave. */

@@ -28,7 +28,11 @@ export async function openVerdict(ask: Ask, authority: Authority): Promise<Verif
   );
   const { level: _level, outcome: _outcome, receipts: _receipts, ...said } = factsOf(verdict);
   const { repo, ref, commit, policy, project } = request.payload;
-  const asked = { project, job: jobId, name: job.name, request: request.id, repo, ref, commit, policy };
+  const { name, kind } = job;
+  const asked = {
+    ...{ project, job: jobId, name, request: request.id, repo, ref, commit, policy },
+    ...(kind !== undefined && { kind }),
+  };
   check(
     'VERDICT_REQUEST_MISMATCH',
     idOf(said) === idOf(asked),
