@@ -58,7 +58,7 @@ const pure = [
   'test/sandbox/vm/{boot,end-marker}.test.ts',
   'test/simulations/{bugs,faults}.test.ts',
   'test/source/url.test.ts',
-  'test/store/{areas,export,symlinks}.test.ts',
+  'test/store/{areas,diff,export,symlinks}.test.ts',
   'test/transfer/car.test.ts',
 ];
 

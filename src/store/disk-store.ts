@@ -22,8 +22,7 @@ import type { Store } from './store.ts';
 import { type ReadLimits, readTar } from './tar-read.ts';
 import { writeTar } from './tar-write.ts';
 import type { BuiltTree } from './tree-builder.ts';
-import { type Difference, diffTrees } from './tree-diff.ts';
-import { describe, fileBytes, readFolder, type WalkedEntry, walkTree } from './tree-walk.ts';
+import { describe, entryOf, fileBytes, readFolder, walkTree } from './tree-walk.ts';
 import type {
   Area,
   CollectOptions,
@@ -31,6 +30,7 @@ import type {
   ImportOptions,
   PublicBlocks,
   ReadOptions,
+  Tree,
   TreeEntry,
 } from './types.ts';
 
@@ -257,15 +257,15 @@ export class DiskStore implements Store {
     }
   }
 
-  diff(
-    rootA: string,
-    rootB: string,
-    { max, fromA, fromB }: { max: number; fromA?: Area | undefined; fromB?: Area | undefined },
-  ): Promise<Difference[]> {
-    return diffTrees(this.#reader(fromA), parseCid(rootA), this.#reader(fromB), parseCid(rootB), max);
+  tree(root: string, { from }: { from?: Area | undefined } = {}): Tree {
+    return { root: parseCid(root).toString(), blocks: this.#reader(from) };
   }
 
   // Pins
+
+  pinned(root: string): boolean {
+    return this.#pins.has(root);
+  }
 
   pin(roots: readonly string[], name: string): Promise<void> {
     return this.#pins.pin(roots.map(parseCid), name);
@@ -319,10 +319,6 @@ class BothAreas implements BlockReader {
   async size(cid: CID): Promise<number | undefined> {
     return (await (await this.#first).size(cid)) ?? this.#second.size(cid);
   }
-}
-
-function entryOf({ path, kind, size, executable, cid, target }: WalkedEntry): TreeEntry {
-  return { path, kind, size, executable, cid: cid.toString(), ...(target !== undefined && { target }) };
 }
 
 async function hashOf(blocks: BlockReader, cid: CID, signal?: AbortSignal): Promise<string> {

@@ -1,8 +1,13 @@
+import type { Readable } from 'node:stream';
 import type { Libp2p } from '@libp2p/interface';
+import type { FirstDifference } from './file-diff.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import type { Store } from './store.ts';
+import type { Difference } from './tree-diff.ts';
+import type { Tree, TreeEntry } from './types.ts';
 
 export type { StoreErrorCode } from './error-codes.ts';
+export type { FirstDifference } from './file-diff.ts';
 export { cidProfile } from './file-import.ts';
 export type { Fingerprint } from './fingerprint.ts';
 export type { Pin, TrimOptions } from './pins.ts';
@@ -17,6 +22,7 @@ export type {
   ImportOptions,
   PublicBlocks,
   ReadOptions,
+  Tree,
   TreeEntry,
   TreeRules,
 } from './types.ts';
@@ -35,4 +41,30 @@ export async function openStore(options: { dir: string; libp2p?: Libp2p | undefi
 export async function fingerprintOf(path: string, signal?: AbortSignal): Promise<Fingerprint> {
   const { fingerprint } = await import('./fingerprint.ts');
   return fingerprint(path, signal);
+}
+
+/** The differences of two trees, of one store or of two (`tree-diff.ts`). */
+export async function* diffTrees(a: Tree, b: Tree, signal?: AbortSignal): AsyncGenerator<Difference> {
+  const { diffTrees: differences } = await import('./tree-diff.ts');
+  yield* differences(a, b, signal);
+}
+
+/** Where two files begin to differ (`file-diff.ts`). */
+export async function firstDifference(
+  a: Tree,
+  b: Tree,
+  signal?: AbortSignal,
+): Promise<FirstDifference | undefined> {
+  const { firstDifference: first } = await import('./file-diff.ts');
+  return first(a, b, signal);
+}
+
+/** Some files of a tree as a tar archive, for a sandbox. */
+export async function filesTar(
+  tree: Tree,
+  files: readonly TreeEntry[],
+  signal?: AbortSignal,
+): Promise<Readable> {
+  const { writeFilesTar } = await import('./tar-write.ts');
+  return writeFilesTar(tree, files, signal);
 }

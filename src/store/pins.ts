@@ -85,6 +85,10 @@ export class Pins {
     for (const root of await this.#roots()) this.#used.set(root, 0);
   }
 
+  has(root: string): boolean {
+    return this.#used.has(root);
+  }
+
   /** Records a use of the tree whose root this block is, if it is pinned. */
   asked(cid: CID): void {
     const root = cid.toString();

@@ -3,7 +3,6 @@ import type { WriteOptions } from './directory-write.ts';
 import type { Pin, TrimOptions } from './pins.ts';
 import type { PullOptions, PullResult } from './pull.ts';
 import type { Scrubbed, ScrubOptions } from './scrub.ts';
-import type { Difference } from './tree-diff.ts';
 import type {
   Area,
   CollectOptions,
@@ -11,6 +10,7 @@ import type {
   ImportOptions,
   PublicBlocks,
   ReadOptions,
+  Tree,
   TreeEntry,
 } from './types.ts';
 
@@ -46,12 +46,8 @@ export interface Store {
   list(root: string, options?: ReadOptions & { hash?: boolean }): AsyncIterable<TreeEntry>;
   /** Whether all blocks of the DAG are in the public area; marks them as used. */
   has(root: string, signal?: AbortSignal): Promise<boolean>;
-  /** Up to `max` differences. `fromA` and `fromB` are sealed areas that hold the trees. */
-  diff(
-    rootA: string,
-    rootB: string,
-    options: { max: number; fromA?: Area | undefined; fromB?: Area | undefined },
-  ): Promise<Difference[]>;
+  /** A tree to compare with another (`diffTrees`). `from` is a sealed area that holds it. @throws STORE_CID_REFUSED */
+  tree(root: string, options?: { from?: Area | undefined }): Tree;
 
   /** Fetches a whole DAG into the public area from connected peers. */
   pull(root: string, options: PullOptions): Promise<PullResult>;
@@ -65,6 +61,8 @@ export interface Store {
   /** Removes a sealed area. */
   discard(area: Area): Promise<void>;
 
+  /** Whether a tree is pinned, so that all of it is here unless the disk is damaged. */
+  pinned(root: string): boolean;
   /** Keeps whole public trees until they are unpinned. @throws STORE_BLOCK_MISSING */
   pin(roots: readonly string[], name: string): Promise<void>;
   /** Drops the pin of one name, or all pins of the root. */

@@ -3,10 +3,10 @@ import type { CID } from 'multiformats/cid';
 import { type Header, pack } from 'tar-stream';
 import { limits } from '../core/limits.ts';
 import { ByteBudget } from './file-import.ts';
-import type { BlockReader } from './nodes.ts';
+import { type BlockReader, parseCid } from './nodes.ts';
 import { Symlinks } from './symlinks.ts';
 import { fileBytes, type WalkedEntry, walkTree } from './tree-walk.ts';
-import type { TreeRules } from './types.ts';
+import type { Tree, TreeEntry, TreeRules } from './types.ts';
 
 /**
  * All entries of a tree, checked. A link can only be resolved once all entries are known, so they are collected first.
@@ -38,16 +38,33 @@ interface TarOptions {
 
 /** A tree as a tar archive whose bytes depend on the tree only: names in byte order, owner and time 0, fixed modes. */
 export function writeTar(blocks: BlockReader, root: CID, options: TarOptions = {}): Readable {
-  return Readable.from(archive(blocks, root, options), { objectMode: false });
+  const { signal, rules, reversed } = options;
+  const all = async (): Promise<WalkedEntry[]> => {
+    const entries = await checkedEntries(blocks, root, { signal, rules });
+    return reversed ? entries.reverse() : entries;
+  };
+  return Readable.from(archive(blocks, all, signal), { objectMode: false });
+}
+
+/** Some files of a tree in the same form, without the folders that they are in. */
+export function writeFilesTar({ blocks }: Tree, files: readonly TreeEntry[], signal?: AbortSignal): Readable {
+  const all = async (): Promise<WalkedEntry[]> =>
+    files.map(({ path, kind, size, executable, cid }) => ({
+      path,
+      kind,
+      size,
+      executable,
+      cid: parseCid(cid),
+    }));
+  return Readable.from(archive(blocks, all, signal), { objectMode: false });
 }
 
 async function* archive(
   blocks: BlockReader,
-  root: CID,
-  { signal, rules, reversed }: TarOptions,
+  all: () => Promise<WalkedEntry[]>,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const entries = await checkedEntries(blocks, root, { signal, rules });
-  if (reversed) entries.reverse();
+  const entries = await all();
   const packer = pack();
   const filled = fill(packer, entries, blocks, signal);
   filled.catch((error: unknown) => packer.destroy(error instanceof Error ? error : new Error(String(error))));

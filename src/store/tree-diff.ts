@@ -1,60 +1,165 @@
 import type { CID } from 'multiformats/cid';
-import type { BlockReader } from './nodes.ts';
-import { describe, readFolder } from './tree-walk.ts';
+import { limits } from '../core/limits.ts';
+import { checkName, compareNames } from './names.ts';
+import { type BlockReader, malformed, parseCid, type UnixNode } from './nodes.ts';
+import {
+  checkDepth,
+  collectEntries,
+  describe,
+  entryName,
+  entryOf,
+  levelsMax,
+  readFolderNode,
+  readShard,
+  Visits,
+} from './tree-walk.ts';
+import type { Tree, TreeEntry } from './types.ts';
 
 export interface Difference {
+  /** Relative to the roots; empty when the roots themselves differ, in kind or in how they are encoded. */
   path: string;
   change: 'added' | 'removed' | 'changed';
-  /** CID on the left, absent when added. */
-  a?: string;
-  /** CID on the right, absent when removed. */
-  b?: string;
+  /** The entry on the left, absent when added. */
+  a?: TreeEntry;
+  /** The entry on the right, absent when removed. */
+  b?: TreeEntry;
+}
+
+/** One folder, or shard of a folder, on one side. */
+interface Shard {
+  blocks: BlockReader;
+  cid: CID;
+  node: UnixNode;
+}
+
+interface Walk {
+  left: BlockReader;
+  right: BlockReader;
+  count(): void;
+  signal: AbortSignal | undefined;
+}
+
+/** The CIDs that one name stands for. */
+interface Sides {
+  a?: CID;
+  b?: CID;
 }
 
 /**
- * The differences of two trees, in path order, at most `max`. Opens only folders whose CIDs differ; a folder that is on one
- * side only is one entry.
+ * The differences of two trees, in path order. Reads only folders, and shards of folders, whose CIDs differ; a folder that is on
+ * one side only is one entry. A folder whose CIDs differ while its entries do not is `changed` itself: it is encoded otherwise.
+ * Entries that are the same on both sides are not checked.
+ * @throws STORE_BLOCK_MISSING, STORE_TREE_MALFORMED, STORE_TREE_TOO_MANY_ENTRIES, STORE_PATH_TOO_DEEP, codes of names
  */
-export async function diffTrees(
-  left: BlockReader,
-  a: CID,
-  right: BlockReader,
-  b: CID,
-  max: number,
-): Promise<Difference[]> {
-  const found: Difference[] = [];
-  await compare(left, a, right, b, '', found, max);
-  return found;
+export async function* diffTrees(a: Tree, b: Tree, signal?: AbortSignal): AsyncGenerator<Difference> {
+  const visits = new Visits(limits.treeEntriesMax * 2);
+  const walk = { left: a.blocks, right: b.blocks, count: () => visits.count(), signal };
+  yield* entry(walk, { a: parseCid(a.root), b: parseCid(b.root) }, '', 0);
 }
 
-async function compare(
-  left: BlockReader,
+async function* entry(
+  walk: Walk,
+  { a, b }: Sides,
+  path: string,
+  depth: number,
+): AsyncGenerator<Difference, void, undefined> {
+  if (a !== undefined && b !== undefined && a.equals(b)) return;
+  const [from, to] = await Promise.all([
+    a && describe(walk.left, a, path),
+    b && describe(walk.right, b, path),
+  ]);
+  if (from?.kind === 'dir' && to?.kind === 'dir') {
+    let found = false;
+    for await (const difference of folders(walk, from.cid, to.cid, path, depth + 1)) {
+      found = true;
+      yield difference;
+    }
+    if (found) return;
+  }
+  const change = from === undefined ? 'added' : to === undefined ? 'removed' : 'changed';
+  yield { path, change, ...(from && { a: entryOf(from) }), ...(to && { b: entryOf(to) }) };
+}
+
+async function* folders(
+  walk: Walk,
   a: CID,
-  right: BlockReader,
   b: CID,
   path: string,
-  found: Difference[],
-  max: number,
-): Promise<void> {
-  if (a.equals(b)) return;
-  const [before, after] = await Promise.all([readFolder(left, a, path), readFolder(right, b, path)]);
-  for (const name of [...new Set([...before.keys(), ...after.keys()])].sort()) {
-    if (found.length >= max) return;
+  depth: number,
+): AsyncGenerator<Difference, void, undefined> {
+  checkDepth(depth);
+  const [left, right] = await Promise.all([shardOf(walk.left, a), shardOf(walk.right, b)]);
+  const differing = new Map<string, Sides>();
+  await compareShards(walk, left, right, differing, 0);
+  for (const name of [...differing.keys()].sort(compareNames)) {
+    walk.signal?.throwIfAborted();
     const childPath = path === '' ? name : `${path}/${name}`;
-    const from = before.get(name);
-    const to = after.get(name);
-    if (from === undefined || to === undefined) {
-      found.push({
-        path: childPath,
-        change: from === undefined ? 'added' : 'removed',
-        ...(from && { a: from.toString() }),
-        ...(to && { b: to.toString() }),
-      });
+    checkName(name, childPath);
+    yield* entry(walk, differing.get(name) ?? {}, childPath, depth);
+  }
+}
+
+async function shardOf(blocks: BlockReader, cid: CID): Promise<Shard> {
+  return { blocks, cid, node: await readFolderNode(blocks, cid) };
+}
+
+/**
+ * Adds the entries in which two folders differ. A link with one name and CID on both sides is passed over unread, be it to an
+ * entry or to a shard; two differing shards of one place are compared in turn. A folder that is sharded on one side only, and
+ * a place that holds an entry on one side and a shard on the other, are compared entry by entry.
+ */
+async function compareShards(
+  walk: Walk,
+  left: Shard,
+  right: Shard,
+  into: Map<string, Sides>,
+  level: number,
+): Promise<void> {
+  walk.signal?.throwIfAborted();
+  if (level > levelsMax) throw malformed(left.cid, 'is sharded too deeply');
+  const others = new Map(right.node.links.map((link) => [link.name, link.cid]));
+  if (others.size < right.node.links.length) throw malformed(right.cid, 'has two links of one name');
+  const sameType = left.node.unixfs.type === right.node.unixfs.type;
+  for (const link of left.node.links) {
+    walk.count();
+    const other = sameType ? others.get(link.name) : undefined;
+    if (other !== undefined) others.delete(link.name);
+    if (other?.equals(link.cid)) continue;
+    if (other !== undefined && entryName(left.cid, left.node, link.name) === undefined) {
+      const [a, b] = await Promise.all([readShard(left.blocks, link.cid), readShard(right.blocks, other)]);
+      const below = { blocks: left.blocks, cid: link.cid, node: a };
+      await compareShards(walk, below, { blocks: right.blocks, cid: other, node: b }, into, level + 1);
       continue;
     }
-    if (from.toString() === to.toString()) continue;
-    const [was, is] = await Promise.all([describe(left, from, childPath), describe(right, to, childPath)]);
-    if (was.kind === 'dir' && is.kind === 'dir') await compare(left, from, right, to, childPath, found, max);
-    else found.push({ path: childPath, change: 'changed', a: from.toString(), b: to.toString() });
+    await addEntries(walk, left, link, 'a', into, level);
+    if (other !== undefined) await addEntries(walk, right, { name: link.name, cid: other }, 'b', into, level);
+  }
+  for (const [name, cid] of others) {
+    walk.count();
+    await addEntries(walk, right, { name, cid }, 'b', into, level);
+  }
+}
+
+/** Adds the entry, or all entries of the shard, that a link leads to. */
+async function addEntries(
+  walk: Walk,
+  { blocks, cid, node }: Shard,
+  link: { name: string; cid: CID },
+  side: 'a' | 'b',
+  into: Map<string, Sides>,
+  level: number,
+): Promise<void> {
+  const entries: [string, CID][] = [];
+  const name = entryName(cid, node, link.name);
+  if (name !== undefined) entries.push([name, link.cid]);
+  else {
+    const shard = await readShard(blocks, link.cid);
+    await collectEntries(blocks, link.cid, shard, entries, walk.count, level + 1);
+  }
+  for (const [entryName, entryCid] of entries) {
+    const sides = into.get(entryName) ?? {};
+    if (sides[side] !== undefined) throw malformed(cid, 'has an entry twice');
+    sides[side] = entryCid;
+    into.set(entryName, sides);
   }
 }

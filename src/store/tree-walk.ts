@@ -6,7 +6,7 @@ import { limits } from '../core/limits.ts';
 import { storeLimits } from './limits.ts';
 import { checkName, checkTarget, compareNames, foldName, printable } from './names.ts';
 import { type BlockReader, malformed, readBlock, readNode, type UnixNode } from './nodes.ts';
-import type { TreeRules } from './types.ts';
+import type { TreeEntry, TreeRules } from './types.ts';
 
 /** An entry found by a walk; `content` is the node to read a file's bytes from. */
 export interface WalkedEntry {
@@ -19,10 +19,10 @@ export interface WalkedEntry {
 }
 
 /** Most levels of a file's chunk tree or of a HAMT. The profile's 1,024 and 256 links per node need four. */
-const levelsMax = 8;
+export const levelsMax = 8;
 
 /** Limits the entries of one walk over an untrusted tree: with shared blocks a small DAG can be a huge tree. */
-class Visits {
+export class Visits {
   #left: number;
 
   constructor(max: number) {
@@ -49,9 +49,14 @@ export async function readFolder(
   path: string,
   { rules = 'portable', count = () => {} }: { rules?: TreeRules | undefined; count?: () => void } = {},
 ): Promise<Map<string, CID>> {
+  return folderOf(blocks, cid, await readFolderNode(blocks, cid), path, rules, count);
+}
+
+/** The top node of a folder. @throws STORE_TREE_MALFORMED, STORE_BLOCK_MISSING */
+export async function readFolderNode(blocks: BlockReader, cid: CID): Promise<UnixNode> {
   const node = await readNode(blocks, cid);
   if (node.kind === 'raw' || !node.unixfs.isDirectory()) throw malformed(cid, 'is not a folder');
-  return folderOf(blocks, cid, node, path, rules, count);
+  return node;
 }
 
 async function folderOf(
@@ -63,7 +68,7 @@ async function folderOf(
   count: () => void,
 ): Promise<Map<string, CID>> {
   const children: [string, CID][] = [];
-  await collect(blocks, cid, node, children, count, 0);
+  await collectEntries(blocks, cid, node, children, count, 0);
   children.sort(([a], [b]) => compareNames(a, b));
   const folds = new Set<string>();
   for (const [name] of children) {
@@ -80,7 +85,8 @@ async function folderOf(
   return new Map(children);
 }
 
-async function collect(
+/** Adds the entries of a folder's node, or of a shard at a level of a HAMT, in the order of its links. */
+export async function collectEntries(
   blocks: BlockReader,
   cid: CID,
   node: UnixNode,
@@ -91,20 +97,26 @@ async function collect(
   if (level > levelsMax) throw malformed(cid, 'is sharded too deeply');
   for (const link of node.links) {
     count();
-    if (node.unixfs.type === 'directory') {
-      into.push([link.name, link.cid]);
-    } else if (!/^[0-9A-F]{2}/.test(link.name)) {
-      throw malformed(cid, 'has a shard link without its prefix');
-    } else if (link.name.length > 2) {
-      into.push([link.name.slice(2), link.cid]);
-    } else {
-      const shard = await readNode(blocks, link.cid);
-      if (shard.kind === 'raw' || shard.unixfs.type !== 'hamt-sharded-directory') {
-        throw malformed(link.cid, 'is not a shard');
-      }
-      await collect(blocks, link.cid, shard, into, count, level + 1);
-    }
+    const name = entryName(cid, node, link.name);
+    if (name !== undefined) into.push([name, link.cid]);
+    else await collectEntries(blocks, link.cid, await readShard(blocks, link.cid), into, count, level + 1);
   }
+}
+
+/** The name of the entry that a link of a folder stands for; undefined for a link to a further shard. */
+export function entryName(cid: CID, { unixfs }: UnixNode, linkName: string): string | undefined {
+  if (unixfs.type === 'directory') return linkName;
+  if (!/^[0-9A-F]{2}/.test(linkName)) throw malformed(cid, 'has a shard link without its prefix');
+  return linkName.length > 2 ? linkName.slice(2) : undefined;
+}
+
+/** @throws STORE_TREE_MALFORMED */
+export async function readShard(blocks: BlockReader, cid: CID): Promise<UnixNode> {
+  const shard = await readNode(blocks, cid);
+  if (shard.kind === 'raw' || shard.unixfs.type !== 'hamt-sharded-directory') {
+    throw malformed(cid, 'is not a shard');
+  }
+  return shard;
 }
 
 /**
@@ -134,9 +146,7 @@ async function* walkFolder(
   depth: number,
 ): AsyncGenerator<WalkedEntry> {
   const { blocks, signal } = walking;
-  if (depth > limits.pathDepthMax) {
-    throw new QuorateError('STORE_PATH_TOO_DEEP', `the tree is over ${limits.pathDepthMax} folders deep`);
-  }
+  checkDepth(depth);
   const children = await readFolder(blocks, cid, path, walking);
   const pending = [...children];
   while (pending.length > 0) {
@@ -150,6 +160,16 @@ async function* walkFolder(
       if (found.kind === 'dir') yield* walkFolder(walking, found.cid, found.path, depth + 1);
     }
   }
+}
+
+/** @throws STORE_PATH_TOO_DEEP */
+export function checkDepth(depth: number): void {
+  if (depth <= limits.pathDepthMax) return;
+  throw new QuorateError('STORE_PATH_TOO_DEEP', `the tree is over ${limits.pathDepthMax} folders deep`);
+}
+
+export function entryOf({ path, kind, size, executable, cid, target }: WalkedEntry): TreeEntry {
+  return { path, kind, size, executable, cid: cid.toString(), ...(target !== undefined && { target }) };
 }
 
 /** The entry at `path` that a CID stands for. */

@@ -1,4 +1,5 @@
 import type { CID } from 'multiformats/cid';
+import type { BlockReader } from './nodes.ts';
 
 /** A set of blocks: the public area is served to peers, a sealed area is not. */
 export interface Area {
@@ -19,6 +20,13 @@ export interface TreeEntry {
   sha256?: string;
   /** Target of a link. */
   target?: string;
+}
+
+/** A tree, or a single file, and the store that it is read from, which must stay open. */
+export interface Tree {
+  /** CID. */
+  readonly root: string;
+  readonly blocks: BlockReader;
 }
 
 export interface ImportedTree {

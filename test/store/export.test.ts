@@ -72,64 +72,6 @@ describe('export', () => {
   });
 });
 
-describe('diff', () => {
-  it('names what was added, removed and changed, and stops at its limit', async () => {
-    const s = await store();
-    const same = { name: 'same/deep/file', body: 'same' };
-    const a = await s.importTar(
-      await tar([
-        same,
-        { name: 'd/gone', body: '1' },
-        { name: 'd/other', body: '1' },
-        { name: 'kind', body: 'file' },
-      ]),
-      { into: s.public },
-    );
-    const area = s.sealed('b');
-    const b = await s.importTar(
-      await tar([
-        same,
-        { name: 'd/other', body: '1', mode: 0o755 },
-        { name: 'd/new', body: '2' },
-        { name: 'kind/f', body: '' },
-      ]),
-      { into: area },
-    );
-    const found = await s.diff(a.root, b.root, { max: 10, fromB: area });
-    expect(found.map(({ path, change }) => `${change} ${path}`)).toEqual([
-      'removed d/gone',
-      'added d/new',
-      'changed d/other',
-      'changed kind',
-    ]);
-    expect(found[0]?.b).toBeUndefined();
-    expect(found[2]?.a).not.toBe(found[2]?.b);
-    expect((await s.diff(a.root, b.root, { max: 2, fromB: area })).length).toBe(2);
-    expect(await s.diff(a.root, a.root, { max: 10 })).toEqual([]);
-  });
-
-  it('opens no folder that is the same on both sides', async () => {
-    const s = await store();
-    const a = await s.importTar(
-      await tar([
-        { name: 'same/f', body: '1' },
-        { name: 'x', body: '1' },
-      ]),
-      { into: s.public },
-    );
-    const b = await s.importTar(
-      await tar([
-        { name: 'same/f', body: '1' },
-        { name: 'x', body: '2' },
-      ]),
-      { into: s.public },
-    );
-    const same = (await s.resolve(a.root, 'same'))?.cid ?? '';
-    await damage(s.dir, same);
-    expect((await s.diff(a.root, b.root, { max: 10 })).map(({ path }) => path)).toEqual(['x']);
-  });
-});
-
 describe('pins', () => {
   it('keep whole trees from being collected, until the last name is dropped', async () => {
     const s = await store();

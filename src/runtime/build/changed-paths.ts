@@ -1,6 +1,6 @@
 import { QuorateError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
-import type { Store } from '../../store/index.ts';
+import { diffTrees, type Store } from '../../store/index.ts';
 
 /**
  * Paths of files and links that are on one side of two trees only, or differ: each with its whole path, those of a folder that is
@@ -20,11 +20,9 @@ export async function changedPaths(
     }
     paths.push(path);
   };
-  // A folder has an entry of its own in a difference, and no more entries than a tree.
-  for (const { path } of await store.diff(base, tree, { max: 2 * limits.treeEntriesMax })) {
-    signal.throwIfAborted();
-    for (const root of [base, tree]) {
-      const entry = await store.resolve(root, path, { signal });
+  for await (const { path, a, b } of diffTrees(store.tree(base), store.tree(tree), signal)) {
+    if (a?.kind === 'dir' && b?.kind === 'dir') continue;
+    for (const entry of [a, b]) {
       if (entry === undefined) continue;
       if (entry.kind !== 'dir') {
         if (paths.at(-1) !== path) add(path);

@@ -1,11 +1,12 @@
-import { existsSync } from 'node:fs';
 import { type Charter, decodeBundle } from '../../core/documents/index.ts';
-import { codeOf, QuorateError } from '../../core/errors.ts';
+import { QuorateError } from '../../core/errors.ts';
 import { atLeast, type Level, verifyBundle } from '../../core/trust/index.ts';
+import { generateSeed } from '../../identity/keys.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
-import { type Mesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
-import { openStore, type Store } from '../../store/index.ts';
+import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
+import type { Store } from '../../store/index.ts';
 import { fetchBundle } from '../artifacts/bundles.ts';
+import { openIdleStore } from '../artifacts/idle-store.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 
 /** What is known about the project of a trial. */
@@ -44,15 +45,9 @@ export async function fromStores(
   folders: readonly string[],
   signal: AbortSignal,
 ): Promise<boolean> {
-  for (const dir of folders.filter((one) => existsSync(one))) {
-    let other: Store;
-    try {
-      other = await openStore({ dir });
-    } catch (error) {
-      // The process that uses it serves it to peers.
-      if (codeOf(error) === 'STORE_IN_USE') continue;
-      throw error;
-    }
+  for (const dir of folders) {
+    const other = await openIdleStore(dir);
+    if (other === undefined) continue;
     try {
       if (!(await other.has(cid, signal))) continue;
       const { root } = await store.importTar(other.exportTar(cid, { signal }), {
@@ -66,6 +61,21 @@ export async function fromStores(
   }
   return false;
 }
+
+/** The error for an artifact of no local store, where no project is known. */
+export const inNoStore = (cid: string): QuorateError =>
+  new QuorateError('ARTIFACT_NOT_FOUND', `${cid} is in no readable store of this host`, {
+    hint: 'To fetch it from peers, run this in the repository of a project, or join a project.',
+  });
+
+/** Opens a node of the mesh that serves nothing, to fetch artifacts of a project. */
+export const openInputMesh = ({ bootstrap, controllers }: TrialProject): Promise<Mesh> =>
+  openMesh({
+    key: generateSeed(),
+    listen: [],
+    bootstrap: [...bootstrap, ...controllers.flatMap(({ addrs }) => addrs)],
+    ...{ topics: [], role: 'node' },
+  });
 
 /**
  * Fetches an artifact and returns the level of its evidence. Asks its providers, members of the project, and the controllers.

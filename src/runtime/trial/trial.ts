@@ -12,14 +12,12 @@ import {
 import type { Tier } from '../../../sandbox/types.ts';
 import { artifactOf, type Outcome } from '../../core/documents/index.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
 import type { Instance } from '../../core/pipeline/index.ts';
 import { sizeTexts } from '../../core/quantity.ts';
-import { generateSeed } from '../../identity/keys.ts';
 import type { JobSpec } from '../../jobfile/index.ts';
-import { type Mesh, openMesh } from '../../mesh/index.ts';
+import type { Mesh } from '../../mesh/index.ts';
 import { localCommit, localRepo, readLocalCommit, workingFiles } from '../../source/index.ts';
-import { type Difference, type ImportedTree, openStore, type Store } from '../../store/index.ts';
+import { type Difference, diffTrees, type ImportedTree, openStore, type Store } from '../../store/index.ts';
 import { asSourceError } from '../build/import-source.ts';
 import { abortedBy, type BuildIo, type BuildVariation, buildInSandbox } from '../build/in-sandbox.ts';
 import { chooseJob, jobFileInTree } from '../build/job-in-tree.ts';
@@ -27,7 +25,15 @@ import { type BuildNetwork, openBuildNetwork } from '../build/network.ts';
 import type { HeldImage } from '../images/cache.ts';
 import { makeScratch } from '../node/scratch.ts';
 import { trialImage } from './image.ts';
-import { fromMesh, fromStores, type ProvidedInput, type TrialInput, type TrialProject } from './inputs.ts';
+import {
+  fromMesh,
+  fromStores,
+  inNoStore,
+  openInputMesh,
+  type ProvidedInput,
+  type TrialInput,
+  type TrialProject,
+} from './inputs.ts';
 import { trialLimits } from './limits.ts';
 
 export interface TrialOptions {
@@ -164,9 +170,12 @@ export class Trial {
       const tried = await this.#build({ into: area, onLog: () => {}, varied });
       checkRan(tried);
       const [a, b] = [artifactOf(outcome), artifactOf(tried.outcome)];
-      const comparable = a !== null && b !== null;
-      const bounds = { max: limits.outputFilesMax, fromB: area };
-      return { tried, differences: comparable ? await this.#store.diff(a, b, bounds) : [] };
+      const differences: Difference[] = [];
+      if (a !== null && b !== null) {
+        const [first, second] = [this.#store.tree(a), this.#store.tree(b, { from: area })];
+        for await (const one of diffTrees(first, second, this.#signal)) differences.push(one);
+      }
+      return { tried, differences };
     } finally {
       await this.#store.discard(area);
     }
@@ -240,7 +249,7 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
   const closers: (() => Promise<unknown>)[] = [() => rm(scratch, { recursive: true, force: true })];
   try {
     const project = inputs.length === 0 ? undefined : await options.project();
-    const mesh = project === undefined ? undefined : await meshOf(project);
+    const mesh = project === undefined ? undefined : await openInputMesh(project);
     if (mesh !== undefined) closers.push(() => mesh.close());
     const store = await openStore({ dir: join(scratch, 'store'), libp2p: mesh?.libp2p });
     closers.push(() => store.close());
@@ -277,14 +286,6 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
   }
 }
 
-const meshOf = ({ bootstrap, controllers }: TrialProject): Promise<Mesh> =>
-  openMesh({
-    key: generateSeed(),
-    listen: [],
-    bootstrap: [...bootstrap, ...controllers.flatMap(({ addrs }) => addrs)],
-    ...{ topics: [], role: 'node' },
-  });
-
 async function projectFor(job: JobSpec, options: TrialOptions): Promise<TrialProject | undefined> {
   if (job.network === undefined) return undefined;
   const project = await options.project();
@@ -307,11 +308,7 @@ async function provideInput(
   { stores = [], signal }: TrialOptions,
 ): Promise<ProvidedInput> {
   if (await fromStores(store, input.cid, stores, signal)) return { ...input, from: 'store', level: 'none' };
-  if (mesh === undefined || project === undefined) {
-    throw new QuorateError('ARTIFACT_NOT_FOUND', `${input.cid} is in no readable store of this host`, {
-      hint: 'To fetch it from peers, run this in the repository of a project, or join a project.',
-    });
-  }
+  if (mesh === undefined || project === undefined) throw inNoStore(input.cid);
   return { ...input, from: 'mesh', level: await fromMesh(mesh, store, input.cid, project, signal) };
 }
 
