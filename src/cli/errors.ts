@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import { QuorateError } from '../core/errors.ts';
-import { escapeLine } from '../core/escape.ts';
+import { escapeLine, jsonLine } from '../core/escape.ts';
 import { type Exit, exitOf, exits } from './exit-codes.ts';
 
 export type { CliErrorCode } from './error-codes.ts';
@@ -66,5 +66,5 @@ export function errorText({ code, message, hint }: QuorateError): string {
 }
 
 export function errorJson({ code, message, hint }: QuorateError): string {
-  return `${JSON.stringify({ error: { code, message, ...(hint === undefined ? {} : { hint }) } })}\n`;
+  return `${jsonLine({ error: { code, message, ...(hint === undefined ? {} : { hint }) } })}\n`;
 }

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import { createColors } from 'picocolors';
+import { jsonLine } from '../core/escape.ts';
 import { cutTo } from './format.ts';
 
 /** A terminal, a file or a pipe. */
@@ -40,7 +41,7 @@ export class Output {
 
   /** Prints one JSON value on one line; nothing without --json. */
   value(value: unknown): void {
-    if (this.json) this.#out.write(`${JSON.stringify(value)}\n`);
+    if (this.json) this.#out.write(`${jsonLine(value)}\n`);
   }
 
   /** Prints a line on standard error, with and without --json. */

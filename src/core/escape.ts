@@ -27,6 +27,17 @@ export function escapeLine(text: string, maxChars: number = limits.logLineBytesM
   return cut ? `${safe} … (cut)` : safe;
 }
 
+/**
+ * JSON on one line that is safe on a terminal: what `escapeLine` escapes stands as `\\uXXXX`, so a parser reads the same
+ * value as without.
+ */
+export const jsonLine = (value: unknown): string =>
+  JSON.stringify(value).replace(harmful, (char) =>
+    [...Array(char.length).keys()]
+      .map((at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+
 /** Splits a stream of foreign text into harmless lines; holds at most one line of `maxChars` back. */
 export class LineEscaper {
   #pending = '';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { escapeLine, escapeValue, LineEscaper } from '../../src/core/escape.ts';
+import { escapeLine, escapeValue, jsonLine, LineEscaper } from '../../src/core/escape.ts';
 
 describe('escapeLine', () => {
   it.each([
@@ -23,6 +23,21 @@ describe('escapeLine', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         expect(escapeLine(text)).not.toMatch(/[^\P{Cc}\t]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/u);
+      }),
+    );
+  });
+});
+
+describe('jsonLine', () => {
+  it('lets no control character through, and is read as the same value', () => {
+    expect(jsonLine({ 'a\u009b2J': ['\u202e', '\u{e0041}', 'é 😀'] })).toBe(
+      '{"a\\u009b2J":["\\u202e","\\udb40\\udc41","é 😀"]}',
+    );
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const line = jsonLine([text]);
+        expect(line).not.toMatch(/\p{Cc}|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/u);
+        expect(JSON.parse(line)).toEqual([text]);
       }),
     );
   });
