@@ -8,6 +8,7 @@ const suites: Record<string, () => Promise<{ suite: Suite }>> = {
   start: () => import('./start.ts'),
   transfer: () => import('./transfer.ts'),
   files: () => import('./files.ts'),
+  diff: () => import('./diff.ts'),
   rounds: () => import('./rounds.ts'),
   history: () => import('./history.ts'),
   sandbox: () => import('./sandbox.ts'),

@@ -1,5 +1,6 @@
 export { type ShellWindow, shellStep } from './build/shell.ts';
 export type { SandboxErrorCode } from './error-codes.ts';
+export { findTool } from './host.ts';
 export { combineSandboxes, openSandbox, openSandboxes, probe } from './open.ts';
 export { openToolSandbox, type ToolSandbox } from './tool/index.ts';
 export {

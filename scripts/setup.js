@@ -61,6 +61,7 @@ const needs = {
   runsc: { why: 'runs builds in gVisor, a kernel in user space', program: 'runsc' },
   npm: { why: 'packs the npm package that a test has built', file: '/usr/bin/npm' },
   systemd: { why: 'checks the unit that join --service writes', program: 'systemd-analyze' },
+  'diffoscope-minimal': { why: 'looks into files that differ, for quorate diff', program: 'diffoscope' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
 };
 const demo = ['bubblewrap', 'git', 'tar', 'esbuild', 'ca-certificates'];
@@ -78,6 +79,7 @@ const test = [
   'openssh-client',
   'npm',
   'systemd',
+  'diffoscope-minimal',
   'procps',
 ];
 const worker = [

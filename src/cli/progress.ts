@@ -17,6 +17,9 @@ interface Slot {
 }
 type OfSlot = Extract<Progress, { kind: 'leased' | 'delivered' | 'lost' }>;
 
+/** Pairs of artifacts that are named for a comparison, of a round whose builds all differ. */
+const pairsShownMax = 3;
+
 /** Shows the progress of a run: a row per slot that changes in place, and a line for each other event. */
 export class ProgressView {
   readonly #board: Board;
@@ -180,7 +183,16 @@ export class ProgressView {
     const more = count - files.length;
     const names = files.map((name) => escapeLine(name, 200)).join(', ');
     this.#board.say(yellow(`Files that differ: ${names}${more > 0 ? ` and ${more} more` : ''}`));
+    for (const [a, b] of this.#differingPairs()) this.#board.say(dim(`Compare them: quorate diff ${a} ${b}`));
     this.#board.say(dim('What they depend on: quorate try --vary'));
+  }
+
+  /** The artifact that most operators of the round built, with each of the others; a few of these. */
+  #differingPairs(): [string, string][] {
+    const artifacts = [...this.#slots.values()].flatMap(({ result }) => (isCid(result) ? [result] : []));
+    const times = (one: string) => artifacts.filter((other) => other === one).length;
+    const [most, ...others] = [...new Set(artifacts)].sort((a, b) => times(b) - times(a));
+    return most === undefined ? [] : others.slice(0, pairsShownMax).map((other) => [most, other]);
   }
 
   #agreed(artifact: string | null, by: string[]): void {
@@ -231,7 +243,10 @@ export function missingText(missing: Missing): string {
 const passText = (operators: readonly string[], reason: string): string =>
   `  passes: ${escapeLine(operators.join(', '), 200)}: ${escapeLine(reason, 200)}`;
 
+const isCid = (result: string | undefined): result is string =>
+  result !== undefined && /^baf[a-z2-7]{20,110}$/.test(result);
+
 /** Text of a result: a CID, `exit 1`, or the reason for which the build was aborted. */
 function shownResult(result: string): string {
-  return /^baf[a-z2-7]+$/.test(result) ? shortId(result) : escapeLine(result, 600);
+  return isCid(result) ? shortId(result) : escapeLine(result, 600);
 }

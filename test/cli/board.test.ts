@@ -110,6 +110,28 @@ describe('a run, shown', () => {
     expect(shown.at(-1)).toBe('disputed: no operator could build it');
   });
 
+  it('says how to compare what differs: the result of most with each of the others', async () => {
+    const other = artifact.replace(/zz|.$/, 'a');
+    const results = [other, artifact, 'exit 1', artifact].map((result, n) => ({
+      ...slot(`op${n}`, n),
+      ...{ result, log: null },
+    }));
+    const differing: Progress[] = [
+      { kind: 'round', round: 1, offer: 'x', agree: 3, of: 4, cosign: false },
+      { kind: 'revealed', round: 1, results },
+      { kind: 'differs', round: 1, files: ['bin/x\u001b[2J'], count: 1 },
+    ];
+    const out = sink();
+    play(out, { story: differing });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(out.text().split('\n').slice(-4)).toEqual([
+      'Files that differ: bin/x\\x1b[2J',
+      `Compare them: quorate diff ${artifact} ${other}`,
+      'What they depend on: quorate try --vary',
+      '',
+    ]);
+  });
+
   it('says nothing for people with --json', async () => {
     const out = sink();
     play(out, { json: true });

@@ -36,6 +36,18 @@ describe('two of three operators who tamper alike', () => {
       expect(existsSync(cluster.fetched(folder))).toBe(false);
     };
     await Promise.all([refused(tampered, 'tampered'), refused(by('ada'), 'outvoted')]);
+
+    const shown = cluster.inside('show', ['show', run.run], { plain: true });
+    expect((await shown.end()).code, shown.report()).toBe(0);
+    const [, ...pair] = /^Compare them: quorate diff (\w+) (\w+)$/m.exec(shown.text) ?? [];
+    expect(pair).toEqual([tampered, by('ada')]);
+    // The controller and its workers use their stores: both come from the mesh.
+    const diff = cluster.inside('diff', ['diff', '--no-diffoscope', ...pair]);
+    expect((await diff.end()).code, diff.report()).toBe(1);
+    expect(diff.all('sides')).toMatchObject([{ a: { from: 'mesh' }, b: { from: 'mesh' } }]);
+    expect(diff.all('difference')).toMatchObject([
+      { path: 'bin/say', change: 'changed', first: { offset: 20 } },
+    ]);
   });
 
   it('are asked no more: three fresh operators decide, with the trusted worker', async () => {

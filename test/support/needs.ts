@@ -12,6 +12,8 @@ const build = [
   'test/attacks/source/in-place-of-git.test.ts',
   'test/bad-input/',
   'test/chaos/',
+  'test/cli/diffoscope.test.ts',
+  'test/cli/diffoscope-bomb.test.ts',
   'test/cli/doctor-emulated.test.ts',
   'test/cli/project.test.ts',
   'test/cli/shell.test.ts',

@@ -2,6 +2,7 @@ import type { Define } from '../context.ts';
 import { cancel } from './cancel.ts';
 import { charter } from './charter.ts';
 import { controller } from './controller.ts';
+import { diff } from './diff.ts';
 import { doctor } from './doctor.ts';
 import { exportEvidence } from './export.ts';
 import { fetch } from './fetch.ts';
@@ -38,6 +39,7 @@ export const verbs: readonly Define[] = [
   run,
   jobs,
   show,
+  diff,
   logs,
   cancel,
   join,

@@ -46,6 +46,7 @@ const levels: Record<string, readonly (readonly string[])[]> = {
     ['node'],
     ['artifacts', 'membership', 'images', 'build'],
     ['client', 'trial', 'controller', 'worker'],
+    ['comparison'],
   ],
 };
 

@@ -1,0 +1,97 @@
+import { Readable } from 'node:stream';
+import { findTool, openSandboxes, type ProbeWatch, type Tier } from '../../../sandbox/index.ts';
+import { assert } from '../../core/errors.ts';
+import { filesTar, type Tree, type TreeEntry } from '../../store/index.ts';
+import { comparisonLimits as bounds } from './limits.ts';
+
+/** A file whose bytes differ. */
+export interface FilePair {
+  a: TreeEntry;
+  b: TreeEntry;
+}
+
+export interface DiffoscopeOptions {
+  a: Tree;
+  b: Tree;
+  pairs: readonly FilePair[];
+  /** The home: holds the sandbox's job records. */
+  stateDir: string;
+  tier: DiffoscopeTier;
+  onProbe: NonNullable<ProbeWatch['onStep']>;
+  /** Gets what diffoscope writes, raw: control characters included. At most `diffoscopeOutputBytesMax`. */
+  onOutput(chunk: Uint8Array): void;
+  signal: AbortSignal;
+}
+
+/** Tiers that run a program of the host. A namespace shares the host's kernel with the bytes of others. */
+export type DiffoscopeTier = Extract<Tier, 'gvisor' | 'namespace'>;
+
+export const hasDiffoscope = (): boolean => findTool('diffoscope') !== undefined;
+
+/** As many of the pairs, from the first on, as diffoscope is given. */
+export function boundedPairs(pairs: readonly FilePair[]): FilePair[] {
+  let bytes = 0;
+  return pairs.slice(0, bounds.diffoscopeFilesMax).filter(({ a, b }) => {
+    const more = a.size + b.size;
+    if (bytes + more > bounds.diffoscopeInputBytesMax) return false;
+    bytes += more;
+    return true;
+  });
+}
+
+/** The folders of both sides are named in the report. Metadata of files is the sandbox's, not theirs. Exits 1 if they differ. */
+const step = `cd ../in; diffoscope --exclude-directory-metadata=recursive --text-color never --max-text-report-size ${bounds.diffoscopeOutputBytesMax} --text - a b || test $? = 1`;
+
+/**
+ * Runs diffoscope on files that differ, in a sandbox without a network: it and the tools that it starts read bytes that
+ * anybody may have written. Resolves to a text that says why its report is incomplete, undefined where it is whole.
+ * @throws SANDBOX_UNAVAILABLE, `SANDBOX_…`, the signal's reason
+ */
+export async function runDiffoscope(options: DiffoscopeOptions): Promise<string | undefined> {
+  const { a, b, pairs, stateDir, tier, onProbe, onOutput, signal } = options;
+  // For bytes of others: a tier with known vulnerabilities is not opened.
+  const sandbox = (await openSandboxes(stateDir, { tiers: [tier], onStep: onProbe, signal })).for('host');
+  assert(sandbox !== undefined, `the tier ${tier} runs programs of the host`);
+  const tar = (tree: Tree, side: 'a' | 'b') =>
+    filesTar(
+      tree,
+      pairs.map((pair) => pair[side]),
+      signal,
+    );
+  let left: number = bounds.diffoscopeOutputBytesMax;
+  const full = new AbortController();
+  const outcome = await sandbox.run(
+    {
+      source: Readable.from([emptyTar], { objectMode: false }),
+      inputs: [
+        { name: 'a', tar: await tar(a, 'a') },
+        { name: 'b', tar: await tar(b, 'b') },
+      ],
+      run: [step],
+      env: {},
+      outputs: [],
+      limits: {
+        ...{ cpus: 1, pids: bounds.diffoscopePids, seconds: bounds.diffoscopeSecondsMax },
+        ...{ memoryBytes: bounds.diffoscopeMemoryBytes, diskBytes: bounds.diffoscopeDiskBytes },
+      },
+      image: 'host',
+    },
+    {
+      onLog: (chunk) => {
+        const kept = chunk.subarray(0, left);
+        left -= kept.length;
+        if (kept.length > 0) onOutput(kept);
+        if (left === 0) full.abort();
+      },
+      onOutputs: async (outputs) => void outputs.resume(),
+      signal: AbortSignal.any([signal, full.signal]),
+    },
+  );
+  signal.throwIfAborted();
+  if (full.signal.aborted) return 'its report is too long';
+  if (outcome.kind === 'aborted') return `${outcome.reason}: ${outcome.detail}`;
+  return outcome.code === 0 ? undefined : `it failed with exit ${outcome.code}`;
+}
+
+/** The end mark of tar(5). */
+const emptyTar = new Uint8Array(1024);
