@@ -73,6 +73,8 @@ export interface SourceCommit {
 export interface SandboxJob {
   /** tar stream of the source tree, unpacked in /build/src. */
   source: Readable;
+  /** tar stream of its git folder, unpacked in /build/src/.git. */
+  git?: Readable;
   /** Absent: the source is of no project, as in a probe; SOURCE_DATE_EPOCH is 1980-01-01. */
   commit?: SourceCommit;
   /** tar streams, each unpacked in /build/in/<name> before the first step. */

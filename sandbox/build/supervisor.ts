@@ -82,14 +82,17 @@ export class BuildSupervisor {
   }
 
   #tars(): Readable[] {
-    return [this.#job.source, ...this.#job.inputs.map(({ tar }) => tar)];
+    const { source, git, inputs } = this.#job;
+    return [source, ...(git === undefined ? [] : [git]), ...inputs.map(({ tar }) => tar)];
   }
 
   #send(): void {
     const pins = profileOf(this.#job);
+    const { source, git, inputs } = this.#job;
     const parts = [
-      { folder: pins.source, tar: this.#job.source },
-      ...this.#job.inputs.map(({ name, tar }) => ({ folder: `in/${name}`, tar })),
+      { folder: pins.source, tar: source },
+      ...(git === undefined ? [] : [{ folder: `${pins.source}/.git`, tar: git }]),
+      ...inputs.map(({ name, tar }) => ({ folder: `in/${name}`, tar })),
     ];
     pipeline(joinArchives(parts, workEntries(pins)), this.#process.input).catch((error: unknown) => {
       // Any other error is a broken pipe: the driver has ended and has reported why.

@@ -24,6 +24,8 @@ export interface JobSpec {
   limits: Job['limits'];
   /** Absent for a build without a network. */
   network?: Job['network'];
+  /** Absent for a checkout without a git folder. */
+  git?: true;
   trust: Policy;
 }
 
@@ -100,7 +102,16 @@ function faultOfPipeline({ code, path, message, hint }: PipelineFault, document:
 
 function templateOf(
   name: string,
-  { kind, limits: { memory, disk, time, files, ...rest }, network, shell, run, trust, ...job }: JobInFile,
+  {
+    kind,
+    limits: { memory, disk, time, files, ...rest },
+    network,
+    shell,
+    run,
+    git,
+    trust,
+    ...job
+  }: JobInFile,
 ): JobTemplate {
   // Sorted, and absent when empty: the set is part of the job's id.
   const reached = jobSchema.shape.network.parse(network.length === 0 ? undefined : network.toSorted());
@@ -111,6 +122,7 @@ function templateOf(
     trust: { ...trust, cosign: trust.cosign ?? (kind === 'test' ? 'none' : 'required') },
     ...(kind !== undefined && { kind }),
     ...(reached !== undefined && { network: reached }),
+    ...(git && { git }),
   };
 }
 

@@ -169,6 +169,12 @@ const jobInFile = z.strictObject({
     .describe(
       'What the build may reach, through a proxy: `vcs`, the version control servers of the charter; `store`, the artifact store of the project. Nothing by default.',
     ),
+  git: z
+    .boolean('expected true or false')
+    .default(false)
+    .describe(
+      'Whether the checkout has a git folder: the commit without its history, and the tag that is built.',
+    ),
   limits: limitsSchema
     .prefault({})
     .describe('What one build may use; workers that lend less do not take the job.'),

@@ -1,12 +1,13 @@
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
-import { explain, GitFailed, type GitOptions, git, type RunOptions } from './git.ts';
+import { explain, GitFailed, type GitOptions, git, type RunOptions, runScript } from './git.ts';
+import { type GitFolderReader, type GitFolderSource, type GitTag, packGitFolder } from './git-folder.ts';
 import { sourceLimits } from './limits.ts';
+import { readThrough } from './read-through.ts';
 import { checkRef, type GitProtocol, isCommitId, parseGitUrl } from './url.ts';
 
 export interface CommitOptions extends GitOptions {
@@ -16,6 +17,8 @@ export interface CommitOptions extends GitOptions {
   ref?: string | undefined;
   /** Maximum size of the fetched objects in bytes. The reader must bound the size of the files: a small pack can hold a large tree. */
   maxBytes?: number | undefined;
+  /** Read after the files: the git folder of the commit. */
+  gitFolder?: GitFolderReader | undefined;
 }
 
 export interface ReadCommit<T> {
@@ -32,7 +35,7 @@ export interface ReadCommit<T> {
  * archive makes `readCommit` fail, even if `read` succeeded.
  * @throws SOURCE_COMMIT_NOT_FOUND, SOURCE_TOO_LARGE, SOURCE_TIMEOUT, SOURCE_STALLED, SOURCE_UNREACHABLE,
  * SOURCE_NOT_FOUND, SOURCE_DENIED, SOURCE_REDIRECTED, SOURCE_SERVER_ERROR, SOURCE_GIT_MISSING, SOURCE_COMMIT_INVALID,
- * SOURCE_FAILED, the codes of `parseGitUrl`, and what `read` throws
+ * SOURCE_FAILED, SOURCE_TAG_NOT_FOUND, the codes of `parseGitUrl`, and what the readers throw
  */
 export async function readCommit<T>(
   url: string,
@@ -64,7 +67,13 @@ export async function readCommit<T>(
     });
     await repository.init();
     await repository.fetch();
-    return await repository.archive(read);
+    const done = await repository.archive(read);
+    const { gitFolder } = options;
+    if (gitFolder !== undefined) {
+      if (gitFolder.tag !== undefined) await repository.fetchTag(gitFolder.tag);
+      await repository.packGitFolder(gitFolder);
+    }
+    return done;
   } catch (error) {
     throw explain(error, `cannot check out ${commit}`);
   } finally {
@@ -79,12 +88,35 @@ export async function readCommit<T>(
  * @param objects path of the folder of objects (gitrepository-layout(5))
  * @throws SOURCE_TIMEOUT, SOURCE_GIT_MISSING, SOURCE_FAILED, and what `read` throws
  */
-export async function readLocalCommit<T>(
+export function readLocalCommit<T>(
   objects: string,
   commit: string,
   options: CommitOptions,
   read: (tar: Readable) => Promise<T>,
 ): Promise<ReadCommit<T>> {
+  return withLocal(objects, commit, options, (repository) => repository.archive(read));
+}
+
+/**
+ * The git folder of a commit in a local repository, as `readCommit` gives it.
+ * @throws SOURCE_TIMEOUT, SOURCE_GIT_MISSING, SOURCE_FAILED, SOURCE_TAG_NOT_FOUND, and what the reader throws
+ */
+export function readLocalGitFolder(
+  objects: string,
+  commit: string,
+  options: CommitOptions,
+  reader: GitFolderReader,
+): Promise<void> {
+  return withLocal(objects, commit, options, (repository) => repository.packGitFolder(reader));
+}
+
+/** Opens a repository that reads the objects of a local one. */
+async function withLocal<T>(
+  objects: string,
+  commit: string,
+  options: CommitOptions,
+  use: (repository: Repository) => Promise<T>,
+): Promise<T> {
   const gitDir = await mkdtemp(join(options.dir, '.source-'));
   try {
     const repository = new Repository(gitDir, '', undefined, commit, options);
@@ -92,7 +124,7 @@ export async function readLocalCommit<T>(
     // gitrepository-layout(5)
     await mkdir(join(gitDir, 'objects', 'info'));
     await writeFile(join(gitDir, 'objects', 'info', 'alternates'), `${objects}\n`);
-    return await repository.archive(read);
+    return await use(repository);
   } catch (error) {
     throw explain(error, `cannot check out ${commit}`);
   } finally {
@@ -126,16 +158,12 @@ class Repository {
   }
 
   #git(args: string[], more: Partial<RunOptions> = {}): Promise<string> {
+    return git(this.#protocol, [`--git-dir=${this.#gitDir}`, ...args], this.#runOptions(more));
+  }
+
+  #runOptions(more: Partial<RunOptions>): RunOptions {
     const { signal, seconds, idleSeconds, env, wrap } = this.#options;
-    return git(this.#protocol, [`--git-dir=${this.#gitDir}`, ...args], {
-      cwd: this.#gitDir,
-      signal,
-      seconds,
-      idleSeconds,
-      env,
-      wrap,
-      ...more,
-    });
+    return { cwd: this.#gitDir, signal, seconds, idleSeconds, env, wrap, ...more };
   }
 
   /** Creates the files of git-init(1) --bare (gitrepository-layout(5)), without templates. */
@@ -168,6 +196,21 @@ class Repository {
       if ((await this.#tryFetch(refspec, false)) && (await this.#isHere())) return;
     }
     throw this.#notFound();
+  }
+
+  /** Fetches an annotated tag of the commit, if the server has it. */
+  async fetchTag({ name, object }: GitTag): Promise<void> {
+    if (object === this.#commit || (await this.#tryFetch([object], true))) return;
+    await this.#tryFetch([`+refs/tags/${name}:refs/fetched/tag`], true);
+  }
+
+  packGitFolder(reader: GitFolderReader): Promise<void> {
+    const source: GitFolderSource = {
+      commit: this.#commit,
+      git: (args, more) => this.#git(args, more),
+      sh: (script, args, more = {}) => runScript(this.#gitDir, script, args, this.#runOptions(more)),
+    };
+    return packGitFolder(source, reader);
   }
 
   #notFound(): QuorateError {
@@ -234,18 +277,7 @@ class Repository {
         const tar = this.#ofCommit((seconds) => {
           committedSeconds = seconds;
         });
-        const reading = read(tar);
-        const piping = pipeline(output, tar);
-        // A reader may stop at the end mark of the archive; the padding after it still has to be read.
-        reading.then(
-          () => tar.resume(),
-          () => tar.destroy(),
-        );
-        const [taken, piped] = await Promise.allSettled([reading, piping]);
-        if (piped.status === 'rejected' && (taken.status === 'fulfilled' || isOurs(piped.reason)))
-          throw piped.reason;
-        if (taken.status === 'rejected') throw taken.reason;
-        result = { value: taken.value, committedSeconds };
+        result = { value: await readThrough(output, tar, read), committedSeconds };
       },
     });
     if (result === undefined) throw new Error('assertion failed: git exited 0 without output');
@@ -281,8 +313,6 @@ function tarSeconds(archive: Buffer): number {
   const digits = /^[0-7]+/.exec(archive.toString('latin1', 136, 147))?.[0] ?? '0';
   return Number.parseInt(digits, 8);
 }
-
-const isOurs = (error: unknown): boolean => error instanceof QuorateError;
 
 /** Total size of the files below a folder in bytes. Files that disappear meanwhile are ignored. */
 async function folderBytes(dir: string): Promise<number> {

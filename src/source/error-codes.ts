@@ -23,6 +23,8 @@ const sourceErrors = {
   SOURCE_REF_NOT_FOUND: 'The repository has no such branch or tag. Check the name, and that it was pushed.',
   SOURCE_SERVER_ERROR: 'The version control server sent invalid data, or more than the limit.',
   SOURCE_STALLED: 'The version control server stopped sending. Try again.',
+  SOURCE_TAG_NOT_FOUND:
+    'The server does not serve the tag that the job names, or it is of another commit by now. Push the tag; where it was moved, publish the job again.',
   SOURCE_TIMEOUT: 'git exceeded its time limit. Try again, or use a faster server.',
   SOURCE_TOO_LARGE:
     'The source has too many bytes or files. Make the repository smaller, or raise the limit for source.',

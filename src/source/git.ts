@@ -93,6 +93,18 @@ export function git(protocol: GitProtocol | undefined, args: string[], options: 
   return run(limited, { ...options, env: { ...environment, ...options.env } });
 }
 
+/** Runs a script of sh(1) in a folder, with the limits and the environment of git. @throws as `run` */
+export function runScript(
+  folder: string,
+  script: string,
+  args: string[],
+  options: RunOptions,
+): Promise<string> {
+  const whole = `ulimit -v ${memoryKib} 2>/dev/null; set -e; cd "$0"\n${script}`;
+  const env = { ...environment, ...options.env };
+  return run(['/bin/sh', '-c', whole, folder, ...args], { ...options, env });
+}
+
 /**
  * Runs a command in a process group of its own, which is killed on a time limit, on the signal, or when a callback rejects.
  * Returns its standard output, up to 1 MiB.

@@ -1,5 +1,6 @@
 import { QuorateError } from '../core/errors.ts';
 import { explain, type GitOptions, git } from './git.ts';
+import { type GitTag, tagOf } from './git-folder.ts';
 import { checkRef, isCommitId, parseGitUrl } from './url.ts';
 
 export interface Resolved {
@@ -7,6 +8,8 @@ export interface Resolved {
   commit: string;
   /** Full name of the branch or tag; absent for a commit id. */
   ref?: string;
+  /** For a tag. */
+  tag?: GitTag;
 }
 
 /**
@@ -36,7 +39,9 @@ export async function resolveRef(url: string, ref: string, options: GitOptions =
   }
   const matches = names.flatMap((name): Resolved[] => {
     const commit = found.get(`${name}^{}`) ?? found.get(name);
-    return commit === undefined ? [] : [{ commit, ref: name }];
+    if (commit === undefined) return [];
+    const tag = tagOf(name, found.get(name));
+    return [{ commit, ref: name, ...(tag && { tag }) }];
   });
   const [first, second] = matches;
   if (first === undefined) {

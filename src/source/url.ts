@@ -1,4 +1,5 @@
 import { QuorateError } from '../core/errors.ts';
+import { isRefName } from '../core/git-ref.ts';
 
 export type GitProtocol = 'git' | 'http' | 'https' | 'ssh';
 
@@ -106,13 +107,7 @@ export function isCommitId(text: string): boolean {
 
 /** Checks a ref by the rules of git-check-ref-format(1), and refuses a leading "-". @throws SOURCE_REF_INVALID */
 export function checkRef(ref: string): string {
-  const bad =
-    ref.length === 0 ||
-    ref.length > 255 ||
-    !/^[^\s~^:?*[\\\p{Cc}]+$/u.test(ref) ||
-    /^[-/]|\.\.|\/\/|@\{|[/.]$|^@$/.test(ref) ||
-    ref.split('/').some((part) => part.startsWith('.') || part.endsWith('.lock'));
-  if (!bad) return ref;
+  if (isRefName(ref)) return ref;
   throw new QuorateError('SOURCE_REF_INVALID', `${quoted(ref)} is not a branch, tag or full commit id`, {
     hint: 'Give a name such as main, v1.2 or refs/heads/main, or all 40 digits of a commit.',
   });

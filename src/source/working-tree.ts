@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { explain, type GitOptions } from './git.ts';
+import { type GitTag, tagOf } from './git-folder.ts';
 import { askGit, headOf, isDirty, noCommit, type OwnGit, ownGit, topFolder } from './local-repository.ts';
 import { checkRef, isCommitId, visible } from './url.ts';
 
@@ -92,6 +93,8 @@ export interface LocalCommit {
   commit: string;
   /** Full name of the branch or tag; absent for a commit that is named otherwise. */
   ref?: string;
+  /** For a tag. */
+  tag?: GitTag;
   /** Path of the repository's folder of objects. */
   objects: string;
 }
@@ -117,5 +120,7 @@ export async function localCommit(path: string, ref: string, options: GitOptions
   const objects = await askGit(git, root, ['rev-parse', '--path-format=absolute', '--git-path', 'objects']);
   if (objects === undefined) throw noCommit(root);
   const full = await askGit(git, root, ['rev-parse', '--symbolic-full-name', '--verify', '--quiet', ref]);
-  return { root, commit, objects, ...(full?.startsWith('refs/') && { ref: full }) };
+  if (full === undefined || !full.startsWith('refs/')) return { root, commit, objects };
+  const tag = tagOf(full, await askGit(git, root, ['rev-parse', '--verify', '--quiet', full]));
+  return { root, commit, objects, ref: full, ...(tag && { tag }) };
 }

@@ -116,6 +116,26 @@ describe('quorate try', () => {
     );
   });
 
+  it('has a git folder where the job asks for one: of HEAD, or of the tag that is named', async () => {
+    const steps = ['git describe --always --dirty > "$OUT/describe"', 'git log --format=%H > "$OUT/log"'];
+    const dir = await repository(jobFile({ run: steps }).replace('    run:', '    git: true\n    run:'));
+    expect(codeIn((await attempt(dir)).err)).toBe('SOURCE_NO_COMMIT');
+    await commit(dir);
+    await write(dir, { more: 'x' });
+    await commit(dir);
+    await git(dir, 'tag', '-a', '-m', 'x', 'v1.0');
+    const told = async (folder: string, ...args: string[]) => {
+      const answer = await attempt(dir, '-o', person.at(folder), ...args);
+      expect(answer.code, answer.report).toBe(0);
+      const read = async (name: string) => (await readFile(person.at(folder, name), 'utf8')).trim();
+      return [await read('describe'), await read('log')];
+    };
+    const head = await git(dir, 'rev-parse', 'HEAD');
+    expect(await told('git-tag', '--ref', 'v1.0')).toEqual(['v1.0', head]);
+    await write(dir, { more: 'changed' });
+    expect(await told('git-files')).toEqual([expect.stringMatching(/^[0-9a-f]{7,}-dirty$/), head]);
+  });
+
   it('follows no link, and refuses one that leads out', async () => {
     const dir = await repository(listing, { 'a.txt': 'x', 'sub/b': 'inside' });
     await commit(dir);

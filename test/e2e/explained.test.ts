@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { git } from './support/git.ts';
 import { jobFile } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
 
@@ -9,9 +11,10 @@ beforeAll(async () => {
 });
 
 /** `quorate run` of a job as a person sees it: its exit code and lines. */
-async function run(name: string, text: string, file = 'quorate.yaml') {
+async function run(name: string, text: string, { file = 'quorate.yaml', tag = '' } = {}) {
   const url = await cluster.git.commit(name, { [file]: text });
-  const told = cluster.inside('run', ['run', url], { plain: true });
+  if (tag !== '') await git(join(cluster.git.dir, name), 'tag', '-a', '-m', 'x', tag);
+  const told = cluster.inside('run', ['run', url, '--ref', tag || 'main'], { plain: true });
   const { code } = await told.end();
   const lines = told.text;
   return { code, lines, id: /^run ([0-9a-f]+)$/m.exec(lines)?.[1] ?? '' };
@@ -26,11 +29,14 @@ const plain = async (...args: string[]) => {
 describe('a failing test', () => {
   it('is told with its step, its last lines and the command that prints all; its log is shown once', async () => {
     const steps = [
-      'echo building',
+      'echo building; git describe --dirty',
       { run: 'seq 100; echo "not ok 3 - adds" >&2; exit 7', name: 'unit tests' },
     ];
-    const job = jobFile({ run: [...steps, 'echo never'], rounds: 1 });
-    const { code, lines, id } = await run('failing', job, 'quorate.yml');
+    const job = jobFile({ run: [...steps, 'echo never'], rounds: 1 }).replace(
+      '    run:',
+      '    git: true\n    run:',
+    );
+    const { code, lines, id } = await run('failing', job, { file: 'quorate.yml', tag: 'v1.0' });
     expect(code).toBe(1);
     expect(lines).toMatch(/^(ada|ben|cyd), \w+, \w+: step 2 of 3 failed with exit 7: unit tests$/m);
     expect(lines).toContain('  │ not ok 3 - adds\n');
@@ -42,7 +48,8 @@ describe('a failing test', () => {
 
     const all = await plain('logs', id);
     expect(all.lines.match(/│ not ok 3/g)).toHaveLength(1);
-    expect(all.lines).toMatch(/^[\w, ]+│ quorate: step 1 of 3: echo building$/m);
+    expect(all.lines).toMatch(/^[\w, ]+│ quorate: step 1 of 3: echo building; git describe --dirty$/m);
+    expect(all.lines).toMatch(/│ v1\.0$/m);
     expect(all.lines).toMatch(/^[\w, ]+│ quorate: step 2 of 3 failed: exit 7 \(unit tests\)$/m);
     expect(all.lines).not.toContain('step 3');
     const one = await plain('logs', id, '--worker', 'ben');

@@ -49,6 +49,8 @@ const elsewhere: Record<string, string> = {
   'src/cli/worker-file.ts readWorkerFile': 'reads the file that parseWorkerFile is given',
   'src/runtime/worker/hours.ts parseHours': 'worker-file',
   'src/source/commit.ts readLocalCommit': 'as readCommit, of a repository on this machine',
+  'src/source/commit.ts readLocalGitFolder': 'hands the archive that tar writes to readTar',
+  'src/source/read-through.ts readThrough': 'hands a stream on as it is',
   'src/runtime/images/files.ts readImageFile': 'hands a file to CarDecoder',
   'src/source/commit.ts readCommit':
     'hands the archive that git writes to readTar; what git says is in test/attacks/source',

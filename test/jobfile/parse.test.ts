@@ -97,6 +97,12 @@ jobs:
     expect(run('shell: sh, run: [{run: a, shell: sh}]')).toEqual(['a']);
   });
 
+  it('says whether the checkout has a git folder, and nothing where it has none', () => {
+    const of = (line: string) => parseJobFile(job(line), 'q.yaml').jobs[0];
+    expect(of('git: true')?.git).toBe(true);
+    expect(of('git: false')).toEqual(of('image: host'));
+  });
+
   it('may let a step fail', () => {
     const run = (text: string) => parseJobFile(`jobs: {a: {run: [${text}]}}`, 'q.yaml').jobs[0]?.run;
     expect(run('{run: a, allow_failure: true}, {run: b, allow_failure: false}')).toEqual([
@@ -133,7 +139,7 @@ describe('an unknown key', () => {
     [
       job('kinship: b'),
       '4:5',
-      'Known here: kind, image, run, shell, outputs, env, network, limits, trust, needs, matrix, if.',
+      'Known here: kind, image, run, shell, outputs, env, network, git, limits, trust, needs, matrix, if.',
     ],
     [job('if: {refs: [main]}'), '4:10', 'Did you mean "ref"?'],
     ['jobs: {a: {run: [{run: x, nam: y}]}}', '1:27', 'Did you mean "name"?'],
@@ -184,6 +190,7 @@ describe('a wrong value', () => {
     ['jobs: {"a b": {run: [x]}}', '1:8', 'letters, digits'],
     [`jobs: {${'j'.repeat(65)}: {run: [x]}}`, '1:8', 'letters, digits'],
     ['jobs: {a: {run: [{run: x, allow_failure: 1}]}}', '1:42', 'allow_failure: expected true or false'],
+    [job('git: v1'), '4:10', 'jobs.a.git: expected true or false'],
     [job('shell: zsh'), '4:12', 'jobs.a.shell: expected "sh" or "bash"'],
     ['jobs: {a: {run: [{run: x, shell: zsh}]}}', '1:34', 'jobs.a.run.0.shell: expected "sh" or "bash"'],
     [job('kind: build'), '4:11', 'expected "test", or no "kind"'],

@@ -28,8 +28,11 @@ describe('resolveRef', () => {
     git(dir, 'branch', 'x/main', first);
     const url = await serve(dir);
     expect(await resolveRef(url, 'main')).toEqual({ commit: second, ref: 'refs/heads/main' });
-    expect(await resolveRef(url, 'v1')).toEqual({ commit: first, ref: 'refs/tags/v1' });
-    expect(await resolveRef(url, 'refs/tags/light')).toEqual({ commit: first, ref: 'refs/tags/light' });
+    const v1 = { name: 'v1', object: git(dir, 'rev-parse', 'v1') };
+    expect(await resolveRef(url, 'v1')).toEqual({ commit: first, ref: 'refs/tags/v1', tag: v1 });
+    expect(await resolveRef(url, 'refs/tags/light')).toEqual({
+      ...{ commit: first, ref: 'refs/tags/light', tag: { name: 'light', object: first } },
+    });
     expect(await resolveRef(url, 'HEAD')).toEqual({ commit: second, ref: 'HEAD' });
     expect(await resolveRef(url, first)).toEqual({ commit: first });
     expect(await codeOf(resolveRef(url, 'none'))).toBe('SOURCE_REF_NOT_FOUND');

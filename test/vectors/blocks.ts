@@ -10,6 +10,7 @@ export function jobVectors(): Vector[] {
   const kind = 'job';
   const job = makeJob({ inputs: { lib: cidOf('lib') }, env: { LANG: 'C.UTF-8' } });
   const raw = fromUtf8(encodeJob(job).bytes);
+  const tag = { name: 'v1.2', object: 'a'.repeat(40) };
   const valid: Vector[] = [
     { name: 'valid', kind, raw, expect: 'ok' },
     { name: 'on the host image', kind, raw: canonical({ ...job, image: 'host' }), expect: 'ok' },
@@ -32,6 +33,8 @@ export function jobVectors(): Vector[] {
       raw: canonical({ ...job, run: [{ run: 'make', allowFailure: true }] }),
       expect: 'ok',
     },
+    { name: 'with a git folder', kind, raw: canonical({ ...job, git: {} }), expect: 'ok' },
+    { name: 'with a git folder and a tag', kind, raw: canonical({ ...job, git: { tag } }), expect: 'ok' },
     { name: 'with a network', kind, raw: canonical({ ...job, network: ['store', 'vcs'] }), expect: 'ok' },
     { name: 'of a test', kind, raw: canonical({ ...job, kind: 'test' }), expect: 'ok' },
   ];
@@ -56,6 +59,12 @@ export function jobVectors(): Vector[] {
     ['with a step that may not fail, in the longer form', { run: [{ run: 'make', allowFailure: false }] }],
     ['with a step without a name', { run: [{ run: 'make', name: '' }] }],
     ['with a step whose name is two lines', { run: [{ run: 'make', name: 'a\nb' }] }],
+    ['with a git folder that is a flag', { git: true }],
+    ['with a git folder of a branch', { git: { branch: 'main' } }],
+    ['with a tag that is no name of one', { git: { tag: { ...tag, name: 'a b' } } }],
+    ['with a tag of two lines', { git: { tag: { ...tag, name: 'a\nb' } } }],
+    ['with a tag that is a path upwards', { git: { tag: { ...tag, name: 'a/../b' } } }],
+    ['with a tag without its object', { git: { tag: { name: 'v1.2' } } }],
     ['with an image by its tag', { image: 'debian:13' }],
     ['with an input that is a path', { inputs: { '../lib': cidOf('lib') } }],
     ['with an input by URL', { inputs: { lib: 'https://example/lib' } }],

@@ -116,6 +116,7 @@ async function start(context: Context, given: string | undefined, options: Optio
           repo: { url: source.repo.url, ref: prepared.ref },
           commit: prepared.commit,
           tree: prepared.tree,
+          ...(prepared.tag && { tag: prepared.tag }),
           job: prepared.chosen,
           policy: prepared.chosen.trust,
           expiresSeconds,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isRefName } from '../git-ref.ts';
 import { limits } from '../limits.ts';
 import { sandboxProfile } from '../sandbox-profile.ts';
 import { cid, commitId, count, name, nonce, peerId, policySchema, seconds, text } from './base.ts';
@@ -11,6 +12,12 @@ const outputPath = text(limits.pathBytesMax).refine(
     (!path.startsWith('/') && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..')),
   'an output is a path below $OUT, or "."',
 );
+
+/** A tag of the commit: `object` is the id of the annotated tag, or of the commit for a tag without annotation. */
+const gitTagSchema = z.strictObject({
+  name: text(255).refine(isRefName, 'not the name of a tag'),
+  object: commitId,
+});
 
 /** A DAG-JSON block; its CID is the job's id. Holds no time and no secret, so the same work has the same id. */
 export const jobSchema = z.strictObject({
@@ -61,6 +68,10 @@ export const jobSchema = z.strictObject({
     .min(1)
     .refine((all) => all.every((one, n) => n === 0 || (all[n - 1] ?? '') < one), 'not in order, each once')
     .optional(),
+  /**
+   * A git folder of the commit in the checkout, without its history; with the tag that was asked for. Absent: none.
+   */
+  git: z.strictObject({ tag: gitTagSchema.optional() }).optional(),
   /** What is pinned around a build, as a version (docs/sandbox.md). */
   profile: z.literal(sandboxProfile),
   /** How trees become CIDs. */

@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream';
+import type { Job } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { type GitOptions, readCommit } from '../../source/index.ts';
 import type { Area, ImportedTree, Store } from '../../store/index.ts';
@@ -15,6 +17,8 @@ export interface SourceOptions {
   into: Area;
   /** Maximum size in bytes of the fetched objects, and of the files. */
   maxBytes?: number;
+  /** Import the git folder of the commit too. */
+  git?: Job['git'];
   /** Runs git in a sandbox; absent: as the user. */
   wrap?: GitOptions['wrap'];
   signal: AbortSignal;
@@ -23,6 +27,8 @@ export interface SourceOptions {
 export interface ImportedSource extends ImportedTree {
   /** Committer time in seconds since 1970. */
   committedSeconds: number;
+  /** The git folder, where it was asked for. */
+  git?: ImportedTree;
 }
 
 /**
@@ -32,11 +38,17 @@ export interface ImportedSource extends ImportedTree {
 export async function importSource(store: Store, options: SourceOptions): Promise<ImportedSource> {
   const { url, commit, into, signal, maxBytes } = options;
   try {
-    const limited = { ...options, seconds: sourceSecondsMax };
-    const { value, committedSeconds } = await readCommit(url, commit, limited, (tar) =>
-      store.importTar(tar, { into, signal, maxBytes }),
-    );
-    return { ...value, committedSeconds };
+    const importing = (tar: Readable) => store.importTar(tar, { into, signal, maxBytes });
+    let git: ImportedTree | undefined;
+    const gitFolder = options.git && {
+      ...options.git,
+      read: async (tar: Readable) => {
+        git = await importing(tar);
+      },
+    };
+    const limited = { ...options, gitFolder, seconds: sourceSecondsMax };
+    const { value, committedSeconds } = await readCommit(url, commit, limited, importing);
+    return { ...value, committedSeconds, ...(git !== undefined && { git }) };
   } catch (error) {
     throw asSourceError(error, `commit ${commit}`);
   }

@@ -23,6 +23,8 @@ export interface BuildIo {
   /** The source's commit, and the area that its tree is in. */
   commit: SourceCommit;
   from: Area;
+  /** CID of its git folder, in the same area. */
+  git?: string | undefined;
   image: 'host' | SandboxImage;
   /** Area for the outputs. */
   into: Area;
@@ -44,7 +46,7 @@ export async function buildInSandbox(
   sandbox: Sandbox,
   store: Store,
   job: Pick<Job, 'run' | 'env' | 'outputs' | 'limits'>,
-  { commit, from, image, into, inputs = [], network, terminal, onLog, signal }: BuildIo,
+  { commit, from, git, image, into, inputs = [], network, terminal, onLog, signal }: BuildIo,
   { variation, reversed }: BuildVariation = {},
 ): Promise<{ outcome: Outcome; built: ImportedTree | undefined }> {
   let built: ImportedTree | undefined;
@@ -54,6 +56,7 @@ export async function buildInSandbox(
       source: store.exportTar(commit.tree, { from, signal, reversed }),
       inputs: inputs.map(({ name, cid }) => ({ name, tar: store.exportTar(cid, { signal }) })),
       commit,
+      ...(git !== undefined && { git: store.exportTar(git, { from, signal }) }),
       run: job.run,
       stepMarks: terminal === undefined,
       env: job.env,

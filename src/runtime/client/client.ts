@@ -150,6 +150,7 @@ class MeshClient implements Client {
     job,
     policy,
     tree,
+    tag,
     expiresSeconds,
   }: SubmitOptions): Promise<{ run: string; job: string }> {
     refusePrivate(repo.url, this.#credentials.charter.vcs);
@@ -167,6 +168,7 @@ class MeshClient implements Client {
       outputs: job.outputs,
       limits: job.limits,
       ...(job.network !== undefined && { network: job.network }),
+      ...(job.git && { git: tag === undefined ? {} : { tag } }),
       profile: sandboxProfile,
       cids: 'unixfs-v1-2025+x',
     };

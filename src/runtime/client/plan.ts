@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Plan, planPipeline } from '../../core/pipeline/index.ts';
 import type { JobFile, JobTemplate } from '../../jobfile/index.ts';
-import { localCommit, readLocalCommit, resolveRef } from '../../source/index.ts';
+import { type GitTag, localCommit, readLocalCommit, resolveRef } from '../../source/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import { changedPaths } from '../build/changed-paths.ts';
 import { asSourceError, importSource } from '../build/import-source.ts';
@@ -29,6 +29,8 @@ export interface PlannedCommit {
   commit: string;
   /** CID of the checked-out tree. */
   tree: string;
+  /** Where the ref is a tag. */
+  tag?: GitTag;
   /** Commit id of the base. */
   base?: string;
   file: JobFile;
@@ -72,20 +74,20 @@ async function readCommitOf(
   repository: Repository,
   named: string,
   { store, dir, signal }: { store: Store; dir: string; signal: AbortSignal },
-): Promise<{ ref: string; commit: string; tree: string }> {
+): Promise<{ ref: string; commit: string; tree: string; tag?: GitTag }> {
   const into = store.public;
   if ('url' in repository) {
     const { url } = repository;
     const resolved = await resolveRef(url, named, { signal, seconds: 60 });
-    const { commit, ref = named } = resolved;
+    const { commit, ref = named, tag } = resolved;
     const { root } = await importSource(store, { url, commit, ref, dir, into, signal });
-    return { ref, commit, tree: root };
+    return { ref, commit, tree: root, ...(tag && { tag }) };
   }
-  const { commit, objects, ref = commit } = await localCommit(repository.folder, named, { signal });
+  const { commit, objects, tag, ref = commit } = await localCommit(repository.folder, named, { signal });
   try {
     const importing = (tar: Parameters<Store['importTar']>[0]) => store.importTar(tar, { into, signal });
     const { value } = await readLocalCommit(objects, commit, { dir, signal }, importing);
-    return { ref, commit, tree: value.root };
+    return { ref, commit, tree: value.root, ...(tag && { tag }) };
   } catch (error) {
     throw asSourceError(error, `commit ${commit}`);
   }

@@ -2,6 +2,7 @@ import type { Policy } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import type { Instance, Skipped } from '../../core/pipeline/index.ts';
 import type { JobSpec } from '../../jobfile/index.ts';
+import type { GitTag } from '../../source/index.ts';
 import { chooseJob } from '../build/job-in-tree.ts';
 import { planCommit } from './plan.ts';
 
@@ -10,6 +11,8 @@ export interface SubmitOptions {
   commit: string;
   /** CID of the checked-out tree. */
   tree: string;
+  /** The tag that was asked for, for a job with a git folder. */
+  tag?: GitTag;
   job: JobSpec;
   policy: Policy;
   expiresSeconds: number;
@@ -20,6 +23,8 @@ export interface Prepared {
   ref: string;
   commit: string;
   tree: string;
+  /** Where the ref is a tag. */
+  tag?: GitTag;
   jobs: JobSpec[];
   chosen: JobSpec;
   /** Why the conditions of the chosen job leave it out; absent where they hold. */

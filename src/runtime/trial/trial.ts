@@ -24,6 +24,7 @@ import { chooseJob, jobFileInTree } from '../build/job-in-tree.ts';
 import { type BuildNetwork, openBuildNetwork } from '../build/network.ts';
 import type { HeldImage } from '../images/cache.ts';
 import { makeScratch } from '../node/scratch.ts';
+import { trialGitFolder } from './git-folder.ts';
 import { trialImage } from './image.ts';
 import {
   fromMesh,
@@ -96,8 +97,10 @@ export interface InteractiveTerminal {
   type: string;
 }
 
-/** Image, inputs and network of the builds of a trial. */
+/** Git folder, image, inputs and network of the builds of a trial. */
 interface TrialEnvironment {
+  /** CID of the git folder, for a job with one. */
+  git: string | undefined;
   image: 'host' | HeldImage;
   inputs: readonly TrialInput[];
   project: TrialProject | undefined;
@@ -199,9 +202,9 @@ export class Trial {
     };
     try {
       network = await this.#network(io.onLog);
-      const { inputs, image } = this.#environment;
+      const { inputs, image, git } = this.#environment;
       const { tree, commit = noCommitYet, committedSeconds: seconds } = this.source;
-      const where = { commit: { id: commit, tree, seconds }, from: store.public, inputs, image, signal };
+      const where = { commit: { id: commit, tree, seconds }, from: store.public, git, inputs, image, signal };
       const job = { ...where, ...io, network };
       if (leave !== undefined) job.signal = AbortSignal.any([signal, leave]);
       const { outcome, built } = await buildInSandbox(this.#sandbox, store, of, job, varied);
@@ -271,7 +274,10 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
     closers.push(async () => image?.release());
     // A missing image is reported before the sandbox is opened.
     await image?.directory();
+    const { folder, ref } = options;
+    const git = job.git && (await trialGitFolder(store, { folder, ref, dir: scratch, signal }));
     const environment: TrialEnvironment = {
+      git,
       image: image ?? 'host',
       ...{ inputs, dir: scratch, project: project ?? (await projectFor(job, options)) },
       remote: job.network && (await localRepo(source.root, { signal }).catch(() => undefined))?.remoteUrl,

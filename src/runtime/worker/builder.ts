@@ -153,6 +153,7 @@ export class Builder {
       const { outcome, built } = await buildInSandbox(sandbox, store, job, {
         commit: { id: job.source.commit, tree: job.source.tree, seconds: source.committedSeconds },
         from: source.area,
+        git: source.git,
         image: image ?? 'host',
         into: store.sealed(areaOf(lease)),
         network,

@@ -14,6 +14,8 @@ export interface Source {
   readonly area: Area;
   /** Committer time of the commit in seconds since 1970. */
   readonly committedSeconds: number;
+  /** CID of the commit's git folder, for a job with one; in the same area. */
+  readonly git: string | undefined;
   close(): Promise<void>;
 }
 
@@ -27,6 +29,7 @@ interface Kept {
   area: Area;
   tree: string;
   committedSeconds: number;
+  git: string | undefined;
   bytes: number;
   /** Builds that read it now; only what nobody reads is given up. */
   readers: number;
@@ -38,7 +41,7 @@ interface Kept {
  */
 export class Sources {
   readonly #context: WorkerContext;
-  /** By URL and commit, the one used longest ago first. */
+  /** By URL, commit and git folder, the one used longest ago first. */
   readonly #kept = new Map<string, Kept>();
 
   constructor(context: WorkerContext) {
@@ -48,7 +51,8 @@ export class Sources {
   /** Errors: `SOURCE_…`, `STORE_…`; `SOURCE_TREE_MISMATCH` when the commit holds another tree than the job says. */
   async open(job: Job, ref: string, { signal, say }: FetchOptions): Promise<Source> {
     const { url, commit } = job.source;
-    const key = `${url} ${commit}`;
+    // A git folder with another tag is another one.
+    const key = [url, commit, job.git && JSON.stringify(job.git)].join(' ');
     let kept = this.#kept.get(key);
     if (kept !== undefined && kept.bytes <= job.limits.diskBytes) {
       say(`${commit} from ${url} is here from an earlier build`);
@@ -66,19 +70,24 @@ export class Sources {
       await this.#release(key, kept);
       throw error;
     }
-    const { area, committedSeconds } = kept;
-    return { area, committedSeconds, close: () => this.#release(key, kept) };
+    const { area, committedSeconds, git } = kept;
+    return { area, committedSeconds, git, close: () => this.#release(key, kept) };
   }
 
-  async #fetch({ source, limits: of }: Job, ref: string, { signal, say }: FetchOptions): Promise<Kept> {
+  async #fetch({ source, git, limits: of }: Job, ref: string, { signal, say }: FetchOptions): Promise<Kept> {
     const { store } = this.#context;
     const { url, commit } = source;
     const area = store.sealed(`source-${randomNonce()}`);
     try {
-      const { root, bytes, committedSeconds } = await this.#inSandbox(source.url, of, say, ({ dir, wrap }) =>
-        importSource(store, { url, commit, ref, dir, wrap, into: area, maxBytes: of.diskBytes, signal }),
+      const { root, ...made } = await this.#inSandbox(source.url, of, say, ({ dir, wrap }) =>
+        importSource(store, {
+          ...{ url, commit, ref, dir, wrap, into: area, maxBytes: of.diskBytes, signal },
+          ...(git !== undefined && { git }),
+        }),
       );
-      return { area, tree: root, committedSeconds, bytes, readers: 0 };
+      const { committedSeconds } = made;
+      const bytes = made.bytes + (made.git?.bytes ?? 0);
+      return { area, tree: root, committedSeconds, git: made.git?.root, bytes, readers: 0 };
     } catch (error) {
       await store.discard(area);
       throw error;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSandbox, type Sandbox } from '../../../sandbox/index.ts';
-import { exited, play, tempFolder } from '../support.ts';
+import { exited, play, tarOf, tempFolder } from '../support.ts';
 
 let folder: Awaited<ReturnType<typeof tempFolder>>;
 let sandbox: Sandbox;
@@ -90,6 +90,13 @@ describe('a step for bash', () => {
     ]);
     expect(log).toBe('done\n');
   });
+});
+
+it('a git folder is unpacked in the checkout', async () => {
+  const source = tarOf([{ name: 'f', content: 'x' }]);
+  const git = tarOf([{ name: 'HEAD', content: 'of the commit' }]);
+  const { log } = await play(sandbox, ['ls -A; cat .git/HEAD'], { source, git });
+  expect(log).toBe('.git\nf\nof the commit');
 });
 
 it('a step with a NUL in its name is refused', async () => {

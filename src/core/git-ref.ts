@@ -1,0 +1,10 @@
+/** Most characters of the name of a branch or tag. */
+const refCharsMax = 255;
+
+/** Whether git takes this for the name of a branch or tag (git-check-ref-format(1)), and no program for an option. */
+export const isRefName = (ref: string): boolean =>
+  ref.length > 0 &&
+  ref.length <= refCharsMax &&
+  /^[^\s~^:?*[\\\p{Cc}]+$/u.test(ref) &&
+  !/^[-/]|\.\.|\/\/|@\{|[/.]$|^@$/.test(ref) &&
+  !ref.split('/').some((part) => part.startsWith('.') || part.endsWith('.lock'));
