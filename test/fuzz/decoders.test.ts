@@ -57,6 +57,8 @@ const elsewhere: Record<string, string> = {
   'src/store/directory-read.ts readDirectory':
     'reads folders on disk; names go through decodeName and splitPath',
   'src/store/nodes.ts readNode': 'reads a block and calls decodeNode',
+  'src/store/tree-walk.ts readFolderNode': 'calls readNode',
+  'src/store/tree-walk.ts readShard': 'calls readNode',
   'src/store/nodes.ts readBlock': 'gives a block as it is',
 };
 
@@ -66,6 +68,7 @@ const primitives =
 
 /** Files with such a place that no target imports, and which target gets there, or why none has to. */
 const reached: Record<string, string> = {
+  'src/cli/commands/diff.ts': 'a CID on the own command line',
   'src/cli/commands/fetch.ts': 'a CID on the own command line',
   'src/cli/commands/store.ts': 'a CID on the own command line',
   'src/cli/commands/revoke.ts': 'a name, a PeerId or a CID on the own command line',
