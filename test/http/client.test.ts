@@ -193,12 +193,12 @@ describe('the HTTP feed of a worker', () => {
       [`${path}?after=${three?.id}`]: [],
     });
     const { taken, told } = listener([url]);
-    await until('two passes', () => taken.offers.length >= 6);
+    const looked = () => asked.filter((name) => name.startsWith('offers'));
+    await until('two passes', () => looked().length >= 6);
     const all = signed.map(({ notice }) => notice);
     expect(taken.offers.slice(0, 6)).toEqual([...all, ...all]);
     const pages = ['offers', `offers?after=${two?.id}`, `offers?after=${three?.id}`];
-    const looked = asked.filter((name) => name.startsWith('offers'));
-    expect(looked.slice(0, 6)).toEqual([...pages, ...pages.map((name) => `${name} again`)]);
+    expect(looked().slice(0, 6)).toEqual([...pages, ...pages.map((name) => `${name} again`)]);
     expect(told.filter((line) => line.startsWith('warn'))).toEqual([]);
   });
 
