@@ -4,6 +4,7 @@
  * processor time of a file in seconds; slices are balanced by it.
  */
 export const matrices: Readonly<Record<string, number>> = {
+  'test/attacks/mesh/gossip.test.ts': 11,
   'test/attacks/sandbox/emulated-guest.test.ts': 60,
   'test/attacks/sandbox/emulated-network.test.ts': 120,
   'test/attacks/sandbox/emulated.host.test.ts': 120,
@@ -17,10 +18,12 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/cli/diffoscope-bomb.test.ts': 20,
   'test/cli/doctor-emulated.test.ts': 120,
   'test/e2e/debian-project.test.ts': 10,
+  'test/e2e/tampering.test.ts': 17,
   'test/e2e/weaker-tier.test.ts': 20,
   'test/e2e/rotation.test.ts': 34,
   'test/examples/embed.test.ts': 12,
   'test/examples/packed.test.ts': 22,
+  'test/cli/try-options.test.ts': 10,
   'test/cli/try-vary.test.ts': 18,
   'test/examples/quick-start.test.ts': 29,
   'test/fuzz/long-fuzz.test.ts': 130,
