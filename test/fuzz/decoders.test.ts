@@ -57,8 +57,8 @@ const elsewhere: Record<string, string> = {
   'src/store/directory-read.ts readDirectory':
     'reads folders on disk; names go through decodeName and splitPath',
   'src/store/nodes.ts readNode': 'reads a block and calls decodeNode',
-  'src/store/tree-walk.ts readFolderNode': 'calls readNode',
-  'src/store/tree-walk.ts readShard': 'calls readNode',
+  'src/store/tree-walk.ts readFolderNode': 'as readNode; tree and tree-diff',
+  'src/store/tree-walk.ts readShard': 'as readNode; tree and tree-diff',
   'src/store/nodes.ts readBlock': 'gives a block as it is',
 };
 
@@ -68,8 +68,8 @@ const primitives =
 
 /** Files with such a place that no target imports, and which target gets there, or why none has to. */
 const reached: Record<string, string> = {
-  'src/cli/commands/diff.ts': 'a CID on the own command line',
   'src/cli/commands/fetch.ts': 'a CID on the own command line',
+  'src/cli/commands/diff.ts': 'a CID on the own command line; what diffoscope writes is terminal-lines',
   'src/cli/commands/store.ts': 'a CID on the own command line',
   'src/cli/commands/revoke.ts': 'a name, a PeerId or a CID on the own command line',
   'src/cli/local-log.ts': 'what a build wrote; its lines are terminal-lines',

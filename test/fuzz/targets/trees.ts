@@ -1,11 +1,15 @@
 import { encode, type PBLink } from '@ipld/dag-pb';
 import fc from 'fast-check';
 import { UnixFS } from 'ipfs-unixfs';
-import type { CID } from 'multiformats/cid';
+import { CID } from 'multiformats/cid';
 import { pbCode, rawCode } from '../../../src/core/car.ts';
+import { QuorateError } from '../../../src/core/errors.ts';
+import { firstDifference } from '../../../src/store/file-diff.ts';
 import { decodeNode, linksOf, parseCid } from '../../../src/store/nodes.ts';
 import { checkedEntries } from '../../../src/store/tar-write.ts';
+import { type Difference, diffTrees } from '../../../src/store/tree-diff.ts';
 import { fileBytes, readFolder } from '../../../src/store/tree-walk.ts';
+import type { Tree } from '../../../src/store/types.ts';
 import { cidOf } from '../../support/project.ts';
 import { mutatedBytes, mutatedText } from '../arbitraries.ts';
 import { type AnyTarget, define, type Input, must } from '../target.ts';
@@ -165,48 +169,52 @@ const folder = (kind: 'directory' | 'hamt-sharded-directory', links: Plan['links
   links,
 });
 
+const trees: readonly Plan[][] = [
+  [file('a'), folder('directory', [{ name: 'a', to: 0 }])],
+  [
+    file('a'),
+    { ...file('a'), kind: 'symlink' },
+    folder('directory', [
+      { name: 'a', to: 0 },
+      { name: 'l', to: 1 },
+    ]),
+  ],
+  [
+    file('ab'),
+    {
+      ...file(''),
+      kind: 'file',
+      mode: 0o755,
+      links: [
+        { name: '', to: 0 },
+        { name: '', to: 0 },
+      ],
+    },
+    folder('hamt-sharded-directory', [{ name: '00f', to: 1 }]),
+  ],
+];
+
+const anyTree = (seeds: readonly Plan[][]): fc.Arbitrary<Plan[]> =>
+  fc.oneof(
+    fc.array(plan, { minLength: 1, maxLength: 12 }),
+    fc
+      .tuple(fc.constantFrom(...seeds), plan, fc.nat({ max: 3 }))
+      .map(([seed, one, at]) => seed.with(Math.min(at, seed.length - 1), one)),
+    // Ends in a folder: otherwise few are walked at all.
+    fc
+      .tuple(
+        fc.array(plan, { minLength: 1, maxLength: 8 }),
+        fc.array(fc.record({ name: fc.constantFrom('a', 'b', 'c', 'd'), to: fc.nat({ max: 8 }) }), {
+          maxLength: 4,
+        }),
+      )
+      .map(([plans, links]) => [...plans, folder('directory', links)]),
+  );
+
 const tree = define<Plan[]>({
   name: 'tree',
-  seeds: async () => [
-    [file('a'), folder('directory', [{ name: 'a', to: 0 }])],
-    [
-      file('a'),
-      { ...file('a'), kind: 'symlink' },
-      folder('directory', [
-        { name: 'a', to: 0 },
-        { name: 'l', to: 1 },
-      ]),
-    ],
-    [
-      file('ab'),
-      {
-        ...file(''),
-        kind: 'file',
-        mode: 0o755,
-        links: [
-          { name: '', to: 0 },
-          { name: '', to: 0 },
-        ],
-      },
-      folder('hamt-sharded-directory', [{ name: '00f', to: 1 }]),
-    ],
-  ],
-  arbitrary: (seeds) =>
-    fc.oneof(
-      fc.array(plan, { minLength: 1, maxLength: 12 }),
-      fc
-        .tuple(fc.constantFrom(...seeds), plan, fc.nat({ max: 3 }))
-        .map(([seed, one, at]) => seed.with(Math.min(at, seed.length - 1), one)),
-      // Ends in a folder: otherwise few are walked at all.
-      fc
-        .tuple(
-          fc.array(plan, { minLength: 1, maxLength: 8 }),
-          fc.array(fc.record({ name: fc.constantFrom('a', 'b', 'c', 'd'), to: fc.nat({ max: 8 }) }), {
-            maxLength: 4,
-          }),
-        )
-        .map(([plans, links]) => [...plans, folder('directory', links)]),
-    ),
+  seeds: async () => trees,
+  arbitrary: anyTree,
   msMax: 300,
   async run(plans) {
     const blocks = new MemoryBlocks();
@@ -235,4 +243,69 @@ const tree = define<Plan[]>({
   },
 });
 
-export const targets: readonly AnyTarget[] = [node, cid, tree];
+/** Paths of files, links and empty folders with their CIDs; undefined for what is no tree. */
+async function leavesOf(blocks: MemoryBlocks, root: CID): Promise<Map<string, string> | undefined> {
+  try {
+    const entries = await checkedEntries(blocks, root);
+    const parents = new Set(entries.map(({ path }) => path.slice(0, Math.max(0, path.lastIndexOf('/')))));
+    return new Map(
+      entries.filter(({ path }) => !parents.has(path)).map(({ path, cid: of }) => [path, of.toString()]),
+    );
+  } catch (error) {
+    if (error instanceof QuorateError) return undefined;
+    throw error;
+  }
+}
+
+async function bytesOf(blocks: MemoryBlocks, file: string): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of fileBytes(blocks, CID.parse(file))) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+const treeDiff = define<{ a: Plan[]; b: Plan[] }>({
+  name: 'tree-diff',
+  seeds: async () => trees.flatMap((a) => trees.map((b) => ({ a, b }))),
+  arbitrary: (seeds) => {
+    const one = anyTree(seeds.map(({ a }) => a));
+    return fc.oneof(
+      fc.record({ a: one, b: one }),
+      // One of the blocks is another: most of the rest is the same.
+      fc
+        .tuple(one, plan, fc.nat({ max: 11 }))
+        .map(([a, other, at]) => ({ a, b: a.with(Math.min(at, a.length - 1), other) })),
+    );
+  },
+  msMax: 300,
+  async run({ a, b }) {
+    const blocks = new MemoryBlocks();
+    const [left, right] = [build(blocks, a), build(blocks, b)];
+    if (left.visits + right.visits > visitsMax) return;
+    const treeOf = ({ cid: root }: Made): Tree => ({ root: root.toString(), blocks });
+    const found: Difference[] = [];
+    for await (const difference of diffTrees(treeOf(left), treeOf(right))) found.push(difference);
+    for (const { a: from, b: to } of found) {
+      if (from?.kind !== 'file' || to?.kind !== 'file') continue;
+      const first = await firstDifference({ root: from.cid, blocks }, { root: to.cid, blocks });
+      const [before, after] = [await bytesOf(blocks, from.cid), await bytesOf(blocks, to.cid)];
+      must(first !== undefined || before.equals(after), 'two files are taken for the same');
+      if (first === undefined) continue;
+      const { offset } = first;
+      must(before.subarray(0, offset).equals(after.subarray(0, offset)), 'two files differ earlier');
+      must(before[offset] !== after[offset], 'two files do not differ there');
+    }
+    const [leavesA, leavesB] = [await leavesOf(blocks, left.cid), await leavesOf(blocks, right.cid)];
+    if (leavesA === undefined || leavesB === undefined) return;
+    const paths = new Set(found.map(({ path }) => path));
+    const isBelowFound = (path: string): boolean =>
+      paths.has(path) || (path !== '' && isBelowFound(path.slice(0, Math.max(0, path.lastIndexOf('/')))));
+    // A folder that is empty on one side only differs by what is in it.
+    const isFilled = (path: string): boolean => found.some((one) => one.path.startsWith(`${path}/`));
+    for (const path of new Set([...leavesA.keys(), ...leavesB.keys()])) {
+      const same = leavesA.get(path) === leavesB.get(path);
+      must(same || isBelowFound(path) || isFilled(path), 'a difference was not found');
+    }
+  },
+});
+
+export const targets: readonly AnyTarget[] = [node, cid, tree, treeDiff];
