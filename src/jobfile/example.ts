@@ -25,7 +25,8 @@ jobs:
     image: host
 
     # Shell commands, one after another, in the checkout. The first that fails ends the job.
-    # What should become the artifact goes below $OUT.
+    # What should become the artifact goes below $OUT. A step may have a name, be for bash, or be allowed to fail:
+    # {name: Lint, run: ./lint, shell: bash, allow_failure: true}
     run:
 ${run}
     # Which paths of $OUT to keep. "." keeps everything.

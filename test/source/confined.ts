@@ -6,7 +6,7 @@ import {
   type ConfinedOptions,
   openConfinedGit,
 } from '../../src/runtime/build/confined-git.ts';
-import { readCommit } from '../../src/source/index.ts';
+import { type CommitOptions, readCommit } from '../../src/source/index.ts';
 import { folder } from './support.ts';
 
 const MiB = 1024 * 1024;
@@ -15,10 +15,7 @@ export interface Confined extends ConfinedGit {
   /** What would be in the build's log. */
   readonly said: string[];
   /** Fetches the commit as a worker does; the names in its archive. */
-  fetch(
-    commit: string,
-    more?: { ref?: string; env?: Record<string, string>; seconds?: number; idleSeconds?: number },
-  ): Promise<string>;
+  fetch(commit: string, more?: Omit<CommitOptions, 'dir'>): Promise<string>;
 }
 
 /** Git as a worker runs it for one source, in a folder that is gone after the test. */

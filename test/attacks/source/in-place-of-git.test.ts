@@ -1,9 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { toolGuards } from '../../../sandbox/tool/command.ts';
+import type { GitOptions } from '../../../src/source/index.ts';
 import { confined, homeOf, hostOf } from '../../source/confined.ts';
 import { codeOf, listen, serveHttp } from '../../source/support.ts';
 
@@ -65,6 +68,29 @@ describe('code that runs in the place of git', () => {
     const { out } = await inPlaceOfGit(box, `${tries.join('; ')}; rm -f /run/quorate/net/proxy.sock; true`);
     expect(out.split('\n').filter((line) => line.startsWith('wrote'))).toEqual([`wrote ${box.dir}/`]);
     expect((await inPlaceOfGit(box, bash(knock('a:1')))).out).toContain(' 403 ');
+  });
+
+  it('writes no file of the worker by a link that it leaves in a git folder', async () => {
+    const { dir, commit } = await project();
+    const url = await serveHttp(dir);
+    const attack = async (wrap: GitOptions['wrap']) => {
+      const box = await confined(url, [hostOf(url)]);
+      const victim = join(homeOf(box), 'node.key');
+      await writeFile(victim, 'the secret', { mode: 0o600 });
+      const inBox = wrap ?? box.wrap;
+      const linked: GitOptions['wrap'] = (command, reach) => {
+        const links = `for f in HEAD shallow packed-refs config index; do ln -sf ${victim} $f; done; exec "$@"`;
+        // The folder's own path is the argument of a script that works in it.
+        const at = command.find((word) => /\/\.source-\w+$/.test(word) && !word.startsWith('-'));
+        const tricked = at === undefined ? command : ['sh', '-c', `cd ${at}; ${links}`, 'sh', ...command];
+        return tricked === command ? box.wrap(command, reach) : inBox(tricked, reach);
+      };
+      const read = async (tar: Readable) => void (await buffer(tar));
+      await box.fetch(commit, { wrap: linked, gitFolder: { read } }).catch(() => {});
+      return readFile(victim, 'utf8');
+    };
+    expect(await attack((command) => command)).not.toBe('the secret');
+    expect(await attack(undefined)).toBe('the secret');
   });
 
   it('signals no process of the host, and none of the worker', async () => {

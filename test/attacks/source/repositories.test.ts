@@ -112,6 +112,32 @@ describe('a link that leaves the tree', () => {
   });
 });
 
+describe('a git folder with a link in it', () => {
+  it('is stopped by the store', async () => {
+    const dir = await repo();
+    await writeFile(join(dir, 'f'), 'x');
+    const commit = commitAll(dir);
+    const store = await openStore({ dir: await folder() });
+    const places = { dir: await folder(), into: store.sealed('s') };
+    const source = { commit, ref: 'main', signal: AbortSignal.timeout(120_000), git: {}, ...places };
+    // As what stands in for git leaves it, before the archive is made.
+    const wrap = (command: string[]) => {
+      const at = command.find((word) => /\/\.source-\w+$/.test(word) && !word.startsWith('-'));
+      if (at === undefined || !command.join(' ').includes('exec tar')) return command;
+      return ['sh', '-c', 'rm $0/shallow; ln -s ../../etc/passwd $0/shallow; exec "$@"', at, ...command];
+    };
+    const url = await serve(dir);
+    await expect(importSource(store, { url, ...source, wrap })).rejects.toMatchObject({
+      code: 'SOURCE_TREE_REFUSED',
+      cause: { code: 'STORE_LINK_ESCAPES' },
+    });
+    expect((await importSource(store, { url, ...source })).git?.files.map(({ path }) => path)).toContain(
+      'HEAD',
+    );
+    await store.close();
+  });
+});
+
 describe('a repository that is too large', () => {
   it('is stopped while it is fetched', async () => {
     const dir = await repo();
