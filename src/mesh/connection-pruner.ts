@@ -15,9 +15,16 @@ function originOf({ remoteAddr }: Connection): string {
   return `${kind} ${head.split(':').slice(0, 4).join(':')}`;
 }
 
+/** Protocols that a connection carries without anybody's need of its peer: those of libp2p's own services. */
+const upkeep = /^\/(?:ipfs\/(?:id|ping)\/|meshsub\/|floodsub\/|quorate\/kad\/)/;
+
+const isIdle = ({ streams }: Connection): boolean => streams.every(({ protocol }) => upkeep.test(protocol));
+
 /**
  * Closes connections before the limit is reached. Keys cost nothing, so an attacker can open all connections of a node, each
- * under another PeerId. Of inbound connections whose peer is not kept, the network with the most loses its oldest.
+ * under another PeerId, or have this node open them: its DHT dials the peers that it is told of. Of inbound connections whose peer
+ * is not kept, the network with the most loses its oldest; where few are inbound, so it is with outbound ones that nothing but the
+ * upkeep of the network uses.
  */
 export class ConnectionPruner {
   readonly #node: Libp2pNode;
@@ -59,18 +66,24 @@ export class ConnectionPruner {
       .getConnections()
       .filter((connection) => connection.status === 'open' && !this.#closed.has(connection));
     if (open.length <= this.#max - Math.max(1, Math.floor(this.#max * spareShare))) return false;
-    const origins = new Map<string, Connection[]>();
-    for (const connection of open) {
-      if (connection.direction !== 'inbound' || this.#kept.has(connection.remotePeer.toString())) continue;
-      const origin = originOf(connection);
-      origins.set(origin, [...(origins.get(origin) ?? []), connection]);
-    }
-    const [greediest = []] = [...origins.values()].sort((a, b) => b.length - a.length);
-    if (greediest.length <= this.#max * addressShare) return false;
-    const [oldest] = greediest.sort((a, b) => a.timeline.open - b.timeline.open);
+    const free = open.filter(({ remotePeer }) => !this.#kept.has(remotePeer.toString()));
+    const oldest =
+      this.#oldestOf(free.filter(({ direction }) => direction === 'inbound')) ??
+      this.#oldestOf(free.filter((connection) => connection.direction === 'outbound' && isIdle(connection)));
     if (oldest === undefined) return false;
     this.#closed.add(oldest);
     oldest.abort(new Error('others need the room'));
     return true;
+  }
+  /** The oldest one of the network with the most of them; undefined where that has no more than its share. */
+  #oldestOf(connections: readonly Connection[]): Connection | undefined {
+    const origins = new Map<string, Connection[]>();
+    for (const connection of connections) {
+      const origin = originOf(connection);
+      origins.set(origin, [...(origins.get(origin) ?? []), connection]);
+    }
+    const [greediest = []] = [...origins.values()].sort((a, b) => b.length - a.length);
+    if (greediest.length <= this.#max * addressShare) return undefined;
+    return greediest.sort((a, b) => a.timeline.open - b.timeline.open)[0];
   }
 }

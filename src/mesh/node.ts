@@ -85,6 +85,7 @@ class MeshNode implements Mesh {
       for (const handler of this.#subscribers.get(detail.topic) ?? []) handler(from, detail.data);
     });
     this.#bootstrap = new Set(bootstrap.map((peer) => peer.id));
+    for (const peer of this.#bootstrap) this.keep(peer);
     this.#peerExchange = new PeerExchange({
       handle: (protocol, handler, protocolOptions) => this.handle(protocol, handler, protocolOptions),
       open: (peer, protocol, openOptions) => this.open(peer, protocol, openOptions),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Mesh } from '../../../src/mesh/index.ts';
-import { codeOf, node, until } from '../../mesh/harness.ts';
+import { codeOf, echo, node, soon, until } from '../../mesh/harness.ts';
 import { addressesOf, connect, type Plain, plain } from './plain.ts';
 
 const places = 16;
@@ -42,5 +42,36 @@ describe('an attacker takes every connection there is, with a key for each', () 
       { connectionManager: { maxConnections: places, inboundConnectionThreshold: 1000 } },
     );
     expect((await attack(victim)).comes).toBe('MESH_UNREACHABLE');
+  });
+});
+
+describe('an attacker has the victim open the connections, to keys that its DHT was told of', () => {
+  /** What is left of the connections that the victim opened: to attackers, to a peer that it asks something, to one it keeps. */
+  async function dialAll(victim: Mesh) {
+    const asked = await node();
+    asked.handle('/quorate/test/1', echo, { maxMessageBytes: 1_000, maxInboundStreams: 1 });
+    const kept = await node();
+    victim.keep(kept.id);
+    await victim.connect(kept.addresses());
+    await victim.connect(asked.addresses());
+    const peer = { id: asked.id, addrs: asked.addresses() };
+    await victim.open(peer, '/quorate/test/1', { signal: soon(), maxMessageBytes: 1_000 });
+    for (let n = 0; n < places + 4; n++) {
+      const attacker = await plain();
+      await victim.libp2p.dial(attacker.getMultiaddrs()).catch(() => {});
+    }
+    const open = () => victim.libp2p.getConnections().filter(({ status }) => status === 'open').length;
+    await until('a place is free', () => open() < places);
+    const comes = await codeOf((await node()).connect(victim.addresses()));
+    return {
+      comes,
+      asked: victim.connected().includes(asked.id),
+      kept: victim.connected().includes(kept.id),
+    };
+  }
+
+  test('an honest peer still gets in; peers that are in use or kept stay', async () => {
+    const victim = await node({ maxConnections: places });
+    expect(await dialAll(victim)).toEqual({ comes: undefined, asked: true, kept: true });
   });
 });
