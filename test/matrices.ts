@@ -15,7 +15,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/attacks/sandbox/gvisor.outputs.test.ts': 43,
   'test/attacks/sandbox/gvisor.resources.test.ts': 60,
   'test/chaos/killed-workers.test.ts': 24,
-  'test/cli/diffoscope-bomb.test.ts': 20,
+  'test/cli/diffoscope-limits.test.ts': 25,
   'test/cli/doctor-emulated.test.ts': 120,
   'test/e2e/debian-project.test.ts': 10,
   'test/e2e/tampering.test.ts': 17,

@@ -10,6 +10,7 @@ import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
 import type { Exchange } from './bitswap.ts';
 import { BlockNotFound, Blocks } from './blocks.ts';
+import { BoundedReader } from './bounded-reader.ts';
 import { readDirectory } from './directory-read.ts';
 import { type WriteOptions, writeDirectory } from './directory-write.ts';
 import { storeFile } from './file-import.ts';
@@ -258,7 +259,7 @@ export class DiskStore implements Store {
   }
 
   tree(root: string, { from }: { from?: Area | undefined } = {}): Tree {
-    return { root: parseCid(root).toString(), blocks: this.#reader(from) };
+    return { root: parseCid(root).toString(), blocks: new BoundedReader(this.#reader(from)) };
   }
 
   // Pins

@@ -22,7 +22,7 @@ export interface TreeEntry {
   target?: string;
 }
 
-/** A tree, or a single file, and the store that it is read from, which must stay open. */
+/** A tree, or a single file, and a reader of the store that it is in, which must stay open. What it reads in all is bounded. */
 export interface Tree {
   /** CID. */
   readonly root: string;

@@ -4,6 +4,7 @@ import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../src/core/limits.ts';
+import { BoundedReader } from '../../src/store/bounded-reader.ts';
 import { type Difference, diffTrees, firstDifference, type Store, type Tree } from '../../src/store/index.ts';
 import { codeOf, collect, damage, noiseBytes, store, type TarEntry, tar } from './support.ts';
 
@@ -289,6 +290,28 @@ describe('the first difference of two files', () => {
     const [a, b] = [await stored(s, large), await stored(s, changedAt(2_000_000))];
     await damage(s.dir, await s.importBytes(large.subarray(0, 1_048_576), { into: s.public }));
     expect(await firstDifference(a, b)).toMatchObject({ offset: 2_000_000 });
+  });
+
+  it('ends in files of a few blocks that have more parts than can be read', async () => {
+    const s = await store();
+    const fileOf = async (part: string): Promise<Tree> => {
+      let [cid, bytes] = [await leaf(s, part), part.length];
+      for (let level = 0; level < 3; level += 1) {
+        cid = await node(
+          s,
+          'file',
+          Array.from({ length: 600 }, () => ['', cid, bytes]),
+        );
+        bytes *= 600;
+      }
+      const { blocks } = s.tree(cid.toString());
+      expect(blocks).toBeInstanceOf(BoundedReader);
+      return { root: cid.toString(), blocks: new BoundedReader(blocks, { blocks: 2_000, bytes: 2 ** 30 }) };
+    };
+    const [a, b] = [await fileOf('0'), await fileOf('00')];
+    expect(await codeOf(firstDifference(a, b))).toBe('STORE_TREE_TOO_LARGE');
+    const few = { root: a.root, blocks: new BoundedReader(a.blocks, { blocks: 2_000, bytes: 100 }) };
+    expect(await codeOf(firstDifference(few, b))).toBe('STORE_TREE_TOO_LARGE');
   });
 
   it('is refused where a part states a wrong size', async () => {

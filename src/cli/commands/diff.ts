@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { Option } from 'commander';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { escapeLine, LineEscaper } from '../../core/escape.ts';
-import type { DiffoscopeTier, FilePair } from '../../runtime/comparison/diffoscope.ts';
+import type { DiffoscopeTier, FilePair, PackedPairs } from '../../runtime/comparison/diffoscope.ts';
 import type { Side, SideAsked } from '../../runtime/comparison/sides.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -55,19 +55,44 @@ async function run(context: Context, a: string, b: string, options: Options): Pr
       if (board.live) board.set('step', { text: escapeLine(says, 300) });
     },
   };
-  return withSides(sides, async (left, right) => {
+  const { count, packed } = await withSides(sides, async (left, right) => {
     board.erase();
     saySides(out, left, right);
-    const { count, pairs } = await sayDifferences(out, left, right, signal);
-    const { added, removed, changed } = count;
-    const differs = added + removed + changed > 0;
-    if (options.diffoscope && pairs.length > 0)
-      await lookCloser(context, { a: left, b: right, pairs, tier: options.tier });
-    out.value({ event: 'diff', differs, added, removed, changed });
-    if (!differs) out.say(out.colours.green('The same.'));
-    else out.say(`${added} added, ${removed} removed, ${changed} changed`);
-    return differs ? exits.no : exits.done;
+    const found = await sayDifferences(out, left, right, signal);
+    const isWanted = options.diffoscope && found.pairs.length > 0;
+    return {
+      count: found.count,
+      packed: isWanted ? await packedFiles(out, left, right, found.pairs, signal) : undefined,
+    };
   }).finally(() => board.erase());
+  if (packed !== undefined) await lookCloser(context, packed, options.tier);
+  const { added, removed, changed } = count;
+  const differs = added + removed + changed > 0;
+  out.value({ event: 'diff', differs, added, removed, changed });
+  if (!differs) out.say(out.colours.green('The same.'));
+  else out.say(`${added} added, ${removed} removed, ${changed} changed`);
+  return differs ? exits.no : exits.done;
+}
+
+/** Reads the files that diffoscope is given; undefined where there is none, or no diffoscope. */
+async function packedFiles(
+  out: Output,
+  a: Side,
+  b: Side,
+  pairs: readonly FilePair[],
+  signal: AbortSignal,
+): Promise<PackedPairs | undefined> {
+  const { hasDiffoscope, packPairs } = await import('../../runtime/comparison/diffoscope.ts');
+  if (!hasDiffoscope()) {
+    out.say(out.colours.dim('To look into these files: apt-get install -y diffoscope-minimal, and again.'));
+    return undefined;
+  }
+  const packed = await packPairs(a.tree, b.tree, pairs, signal);
+  if (packed.count < pairs.length)
+    out.note(
+      `diffoscope is given ${counted(packed.count, 'file')} of ${pairs.length}: the others are too many, or too large.`,
+    );
+  return packed.count === 0 ? undefined : packed;
 }
 
 function folderOf(cwd: string, text: string): string {
@@ -94,21 +119,10 @@ function saySides(out: Output, a: Side, b: Side): void {
 /** Prints what diffoscope says of files. A failure is noted, and does not change the exit code. */
 async function lookCloser(
   { home, out, signal }: Context,
-  { a, b, pairs, tier }: { a: Side; b: Side; pairs: readonly FilePair[]; tier: DiffoscopeTier },
+  packed: PackedPairs,
+  tier: DiffoscopeTier,
 ): Promise<void> {
-  const { boundedPairs, hasDiffoscope, runDiffoscope } = await import(
-    '../../runtime/comparison/diffoscope.ts'
-  );
-  if (!hasDiffoscope()) {
-    out.say(out.colours.dim('To look into these files: apt-get install -y diffoscope-minimal, and again.'));
-    return;
-  }
-  const few = boundedPairs(pairs);
-  if (few.length < pairs.length)
-    out.note(
-      `diffoscope is given ${counted(few.length, 'file')} of ${pairs.length}: the others are too many, or too large.`,
-    );
-  if (few.length === 0) return;
+  const { runDiffoscope } = await import('../../runtime/comparison/diffoscope.ts');
   const probes = new ProbesShown(out);
   const lines = new LineEscaper();
   const decoder = new TextDecoder();
@@ -119,7 +133,7 @@ async function lookCloser(
   };
   try {
     const lacking = await runDiffoscope({
-      ...{ a: a.tree, b: b.tree, pairs: few, tier, signal },
+      ...{ packed, tier, signal },
       stateDir: home,
       onProbe: probes.step,
       onOutput: (chunk) => say(lines.push(decoder.decode(chunk, { stream: true }))),

@@ -10,10 +10,15 @@ export interface FilePair {
   b: TreeEntry;
 }
 
+/** The files of both sides as tar archives, so that no store is in use while diffoscope runs. */
+export interface PackedPairs {
+  count: number;
+  a: Uint8Array;
+  b: Uint8Array;
+}
+
 export interface DiffoscopeOptions {
-  a: Tree;
-  b: Tree;
-  pairs: readonly FilePair[];
+  packed: PackedPairs;
   /** The home: holds the sandbox's job records. */
   stateDir: string;
   tier: DiffoscopeTier;
@@ -28,7 +33,7 @@ export type DiffoscopeTier = Extract<Tier, 'gvisor' | 'namespace'>;
 
 export const hasDiffoscope = (): boolean => findTool('diffoscope') !== undefined;
 
-/** As many of the pairs, from the first on, as diffoscope is given. */
+/** The pairs within its bounds. */
 export function boundedPairs(pairs: readonly FilePair[]): FilePair[] {
   let bytes = 0;
   return pairs.slice(0, bounds.diffoscopeFilesMax).filter(({ a, b }) => {
@@ -37,6 +42,21 @@ export function boundedPairs(pairs: readonly FilePair[]): FilePair[] {
     bytes += more;
     return true;
   });
+}
+
+/** Reads as many of the pairs, from the first on, as diffoscope is given. @throws `STORE_…` */
+export async function packPairs(
+  a: Tree,
+  b: Tree,
+  pairs: readonly FilePair[],
+  signal: AbortSignal,
+): Promise<PackedPairs> {
+  const few = boundedPairs(pairs);
+  const pack = async (tree: Tree, side: 'a' | 'b'): Promise<Uint8Array> => {
+    const files = few.map((pair) => pair[side]);
+    return Buffer.concat(await (await filesTar(tree, files, signal)).toArray());
+  };
+  return { count: few.length, a: await pack(a, 'a'), b: await pack(b, 'b') };
 }
 
 /** The folders of both sides are named in the report. Metadata of files is the sandbox's, not theirs. Exits 1 if they differ. */
@@ -48,24 +68,18 @@ const step = `cd ../in; diffoscope --exclude-directory-metadata=recursive --text
  * @throws SANDBOX_UNAVAILABLE, `SANDBOX_…`, the signal's reason
  */
 export async function runDiffoscope(options: DiffoscopeOptions): Promise<string | undefined> {
-  const { a, b, pairs, stateDir, tier, onProbe, onOutput, signal } = options;
+  const { packed, stateDir, tier, onProbe, onOutput, signal } = options;
   // For bytes of others: a tier with known vulnerabilities is not opened.
   const sandbox = (await openSandboxes(stateDir, { tiers: [tier], onStep: onProbe, signal })).for('host');
   assert(sandbox !== undefined, `the tier ${tier} runs programs of the host`);
-  const tar = (tree: Tree, side: 'a' | 'b') =>
-    filesTar(
-      tree,
-      pairs.map((pair) => pair[side]),
-      signal,
-    );
   let left: number = bounds.diffoscopeOutputBytesMax;
   const full = new AbortController();
   const outcome = await sandbox.run(
     {
-      source: Readable.from([emptyTar], { objectMode: false }),
+      source: streamOf(emptyTar),
       inputs: [
-        { name: 'a', tar: await tar(a, 'a') },
-        { name: 'b', tar: await tar(b, 'b') },
+        { name: 'a', tar: streamOf(packed.a) },
+        { name: 'b', tar: streamOf(packed.b) },
       ],
       run: [step],
       env: {},
@@ -95,3 +109,5 @@ export async function runDiffoscope(options: DiffoscopeOptions): Promise<string 
 
 /** The end mark of tar(5). */
 const emptyTar = new Uint8Array(1024);
+
+const streamOf = (bytes: Uint8Array): Readable => Readable.from([bytes], { objectMode: false });

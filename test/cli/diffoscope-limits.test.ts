@@ -3,6 +3,20 @@ import { gzipSync } from 'node:zlib';
 import { expect, it, vi } from 'vitest';
 import { Person } from '../bad-input/support/person.ts';
 
+it('quorate diff runs diffoscope in gVisor, unless another sandbox is named', async () => {
+  const person = await Person.arrive();
+  vi.stubEnv('TMPDIR', person.tmp);
+  const dirs = ['one', 'two'].map((text) => person.at(text));
+  for (const dir of dirs) {
+    await mkdir(dir);
+    await writeFile(`${dir}/data.gz`, gzipSync(dir));
+  }
+  const { code, out, err, report } = await person.inside(['diff', ...dirs]);
+  expect([code, err], report).toEqual([1, '']);
+  expect(out).toMatch(/^.*-.*\/one$/m);
+  expect(await person.litter()).toEqual([]);
+});
+
 it('quorate diff ends a diffoscope that unpacks more than there is room for, and says so', async () => {
   const person = await Person.arrive();
   vi.stubEnv('TMPDIR', person.tmp);
