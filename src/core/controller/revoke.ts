@@ -65,7 +65,9 @@ export function revoke(transition: Transition, { token, revocation }: EventOf<'r
   const { workers } = state.presence;
   for (const [key, { operator, role }] of workers)
     if (memberRevoked(state, { sub: key, operator, role }) !== undefined) workers.delete(key);
-  for (const run of state.finished.values()) reviewPublished(transition, run);
+  // In the order they were submitted. That in which they finished is another after a replay, where a lost bundle was stored again.
+  for (const run of [...state.index.latest()].reverse())
+    if (state.finished.has(run.id)) reviewPublished(transition, run);
   for (const run of state.runs.values()) {
     // First: a new round takes back what was agreed.
     reviewPublished(transition, run);
