@@ -207,6 +207,17 @@ export const bugs: Record<string, Bug> = {
       return handle(event, now);
     }),
   },
+  'failed-test-asked-again': {
+    says: 'failures of a test never agree, so that fresh operators are asked until some pass it',
+    caughtBy: 'tests',
+    patches: breaking((controller, handle) => (event, now) => {
+      for (const run of controller.state.runs.values())
+        run.receipts = run.receipts.map((one) =>
+          one.outcome.kind === 'exit' && one.outcome.code !== 0 ? { ...one, result: one.receipt } : one,
+        );
+      return handle(event, now);
+    }),
+  },
   'revoked-goes-on': {
     says: 'a revocation is logged and told, and nothing else comes of it',
     caughtBy: 'revoked',

@@ -50,6 +50,7 @@ export class Publisher {
     const { time, trace } = this.#around;
     const { job, jobId } = jobNamed(work.name, {
       limits: { ...jobNamed(work.name).job.limits, seconds: 300 },
+      ...(work.test === true && { kind: 'test' }),
     });
     const at = time.now + work.submitAfterMs;
     const sign = async () => {

@@ -1,5 +1,5 @@
 import type { Outcome, Policy } from '../src/core/documents/index.ts';
-import { exited, type KeyChange, treeCid } from './paperwork.ts';
+import { exited, type KeyChange, nonceOf, treeCid } from './paperwork.ts';
 import type { Random } from './random.ts';
 
 /** Behaviour of an operator's workers. All but `honest` and `slow` are attacks or failures. */
@@ -56,7 +56,10 @@ export interface Operator {
 }
 
 /** The result of a job's source with an honest worker. */
-export type Nature = 'reproducible' | 'fails' | 'makes nothing' | 'varies';
+export type Nature = 'reproducible' | 'fails' | 'makes nothing' | 'varies' | TestNature;
+
+/** Of a test: it passes on some machines and fails on others, alike on each of them. */
+type TestNature = 'passes here and there';
 
 /** The owner revokes an operator in the middle. */
 export interface Expulsion {
@@ -68,6 +71,8 @@ export interface Expulsion {
 
 export interface Work {
   name: string;
+  /** It is a test. */
+  test?: boolean;
   nature: Nature;
   policy: Policy;
   submitAfterMs: number;
@@ -99,6 +104,19 @@ const policies: Omit<Policy, 'rounds'>[] = [
   { agree: 3, of: 5, cosign: 'required' },
   { agree: 1, of: 1, cosign: 'required' },
 ];
+
+/** In some seeds some of the jobs are tests, most of which need no co-signature. */
+function withTests(random: Random, works: readonly Work[]): Work[] {
+  if (!random.chance(0.3)) return [...works];
+  return works.map((work) => {
+    if (!random.chance(0.7)) return work;
+    const nature = random.chance(0.4)
+      ? random.pick(['passes here and there', 'fails'] as const)
+      : work.nature;
+    const cosign = random.chance(0.8) ? 'none' : work.policy.cosign;
+    return { ...work, test: true, nature, policy: { ...work.policy, cosign } };
+  });
+}
 
 export function scenarioOf(random: Random): Scenario {
   const charters = random.fork('charters');
@@ -151,7 +169,7 @@ export function scenarioOf(random: Random): Scenario {
     operators: random.shuffle(operators),
     trusted: trusted ?? full ?? random.pick(['there', 'there', 'late', 'slow', 'flaky', 'absent']),
     second: random.fork('second').chance(0.3),
-    works,
+    works: withTests(random.fork('kind: test'), works),
     revokes: expulsionOf(random.fork('revokes'), operators),
     faultsMs: random.int(2, 8) * 60_000,
     grantSeconds: random.pick([90, 24 * 3600]),
@@ -185,8 +203,8 @@ export function describeScenario(scenario: Scenario): string[] {
           `${revokes.operator} is revoked after ${revokes.afterMs / 1000} s, from ${revokes.ever ? 'its beginning' : 'then'} on`,
         ]),
     ...works.map(
-      ({ name, nature, policy: { agree, of, cosign, rounds }, expiresSeconds, cancelAfterMs }) =>
-        `${name}: ${nature}, agree ${agree} of ${of}, cosign ${cosign}, ${rounds} round(s), expires after ${expiresSeconds} s${cancelAfterMs === undefined ? '' : `, cancelled after ${cancelAfterMs / 1000} s`}`,
+      ({ name, test, nature, policy: { agree, of, cosign, rounds }, expiresSeconds, cancelAfterMs }) =>
+        `${name}: ${test ? 'a test, ' : ''}${nature}, agree ${agree} of ${of}, cosign ${cosign}, ${rounds} round(s), expires after ${expiresSeconds} s${cancelAfterMs === undefined ? '' : `, cancelled after ${cancelAfterMs / 1000} s`}`,
     ),
   ];
 }
@@ -195,7 +213,7 @@ export const isAttack = (behaviour: Behaviour) => behaviour !== 'honest' && beha
 
 /** The result of an honest build of this job; undefined where honest workers differ. */
 export function truthOf({ name, nature }: Work): Outcome | undefined {
-  if (nature === 'varies') return undefined;
+  if (nature === 'varies' || nature === 'passes here and there') return undefined;
   if (nature === 'fails') return exited(null, 1);
   return exited(nature === 'makes nothing' ? null : treeCid(`${name} as it should be`));
 }
@@ -212,6 +230,11 @@ export function resultOf(work: Work, behaviour: Behaviour, machine: string): Out
     case 'aborts':
       return { kind: 'aborted', reason: 'operator', detail: 'no' };
     default:
+      if (work.nature === 'passes here and there')
+        return passesOn(work, machine) ? exited(treeCid(`reports of ${work.name}`)) : exited(null, 1);
       return truthOf(work) ?? exited(treeCid(`${work.name} as ${machine} makes it`));
   }
 }
+
+const passesOn = ({ name }: Work, machine: string): boolean =>
+  Number.parseInt(nonceOf(`${name} on ${machine}`).slice(0, 2), 16) % 2 === 0;

@@ -18,6 +18,7 @@ import { revoked } from './revoked.ts';
 import { rotations } from './rotations.ts';
 import { sealed } from './sealed.ts';
 import { served } from './served.ts';
+import { tests } from './tests.ts';
 import { verdicts } from './verdicts.ts';
 import { votes } from './votes.ts';
 import { witnesses } from './witnesses.ts';
@@ -42,6 +43,7 @@ export function allCheckers(): Checker[] {
     replay(),
     revoked(),
     verdicts(),
+    tests(),
     evidence(),
     attackers(),
     finished(),

@@ -18,6 +18,7 @@ export const seeds: Record<string, number> = {
   'unwitnessed-is-trusted': 9,
   'verdict-changed': 6,
   'unsigned-is-disputed': 1,
+  'failed-test-asked-again': 79,
   'revoked-goes-on': 3,
   'receipts-dropped-early': 5,
   'lost-bundles-believed': 4,

@@ -1,5 +1,5 @@
 import { artifactOf, type Charter, type Verified } from '../documents/index.ts';
-import { atLeast, decide } from '../trust/decide.ts';
+import { atLeast, bearsFailure, decide } from '../trust/decide.ts';
 import {
   type Revoked,
   revocationAt,
@@ -68,6 +68,8 @@ export function verdictStandsNot(
   );
   const result = decision.results.find((one) => one.result === verdict.result);
   const stands =
-    level === 'failed' ? decision.level === 'failed' : result !== undefined && atLeast(result.level, level);
+    level === 'failed'
+      ? bearsFailure(decision, verdict.result)
+      : result !== undefined && atLeast(result.level, level);
   return stands ? undefined : (voided ?? lapsed);
 }

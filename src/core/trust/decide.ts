@@ -41,6 +41,14 @@ export interface RankedResult {
   contradicted: boolean;
 }
 
+/** A failure that N operators of a round came to. */
+interface AgreedFailure {
+  outcome: Exit;
+  result: string;
+  round: number;
+  operators: string[];
+}
+
 export interface Decision {
   level: Level;
   /** What `level` is about: an artifact, or for `failed` the failure that counts. */
@@ -56,6 +64,8 @@ export interface Decision {
   contradicted: RankedResult[];
   /** The builds of N operators of a round failed, and no trusted worker's build has. */
   unconfirmedFailure: boolean;
+  /** Of a test that nobody co-signs: what N operators of a round came to first that failed. */
+  failure: AgreedFailure | null;
   /** Receipts that do not count towards N, with the reason. */
   excluded: Map<string, ExclusionReason>;
 }
@@ -99,21 +109,21 @@ export function decideBy(
   const { counted, excluded } = applyRules({ policy, all, trustedKeys, revocations }, using);
   const trusted = all.filter(isExit).filter((vote) => speaksAsTrusted(vote, trustedKeys, revocations));
   const failed = (vote: ExitVote) => vote.outcome.code !== 0;
-  const quorum =
-    ownFailureCounts(policy, evidence) && asked('failure-stands') ? firstQuorum(counted, policy) : undefined;
-  const failure = quorum !== undefined && failed(quorum.vote) ? quorum : undefined;
+  const failure =
+    ownFailureCounts(policy, evidence) && asked('failure-stands') ? firstFailure(counted, policy) : null;
   const results = groups(counted)
     .filter(([first]) => first?.outcome.code === 0)
-    .map((group) => rankedResult(group, policy, evidence, trusted, asked))
-    .map((ranked) => (failure === undefined ? ranked : atMostProvisional(ranked)))
+    .map((group) => {
+      const ranked = rankedResult(group, policy, evidence, trusted, asked);
+      const stands = failure === null || agreedBefore(group, failure.round, policy);
+      return stands ? ranked : atMostProvisional(ranked);
+    })
     .sort(bestFirst);
   const unconfirmedFailure = failsIn(counted, policy) && trusted.length === 0;
   const contradicted = results.filter((s) => s.contradicted && s.operators.length >= policy.agree);
-  const common = { results, contradicted, unconfirmedFailure, excluded };
-  if (failure !== undefined) {
-    const { outcome, result, round } = failure.vote;
-    return { ...common, level: 'failed', outcome, result, round, operators: failure.operators };
-  }
+  const common = { results, contradicted, unconfirmedFailure, failure, excluded };
+  if (failure !== null && !results.some(({ level }) => atLeast(level, 'agreed')))
+    return { ...common, ...failure, level: 'failed' };
   const [confirmed] = asked('failure-confirmed') ? trusted : counted.filter(failed);
   if (failsIn(counted, policy) && confirmed !== undefined && trusted.every(failed)) {
     const { outcome, result } = confirmed;
@@ -132,6 +142,11 @@ export function decideBy(
  */
 export function ownFailureCounts({ cosign }: Pick<Policy, 'cosign'>, { kind }: Pick<Job, 'kind'>): boolean {
   return kind === 'test' && cosign === 'none';
+}
+
+/** Whether the evidence bears a verdict `failed` about this result. */
+export function bearsFailure({ level, result, failure }: Decision, about: string | null): boolean {
+  return about !== null && ((level === 'failed' && result === about) || failure?.result === about);
 }
 
 /** The level of one artifact in a decision. */
@@ -187,17 +202,21 @@ function byRound(votes: readonly ExitVote[]): ExitVote[][] {
   return [...rounds.values()].sort(([a], [b]) => (a?.round ?? 0) - (b?.round ?? 0));
 }
 
-/** The first round's result that N operators came to, as one of their votes states it. */
-function firstQuorum(
-  votes: readonly ExitVote[],
-  { agree }: Policy,
-): { vote: ExitVote; operators: string[] } | undefined {
-  for (const group of byRound(votes).flatMap(groups)) {
-    const [vote] = group;
-    if (vote !== undefined && group.length >= agree)
-      return { vote, operators: group.map(({ operator }) => operator) };
-  }
-  return undefined;
+/** The failure that N operators of a round came to first. */
+function firstFailure(votes: readonly ExitVote[], { agree }: Policy): AgreedFailure | null {
+  const failed = votes.filter(({ outcome }) => outcome.code !== 0);
+  const [group] = byRound(failed)
+    .flatMap(groups)
+    .filter(({ length }) => length >= agree);
+  const [first] = group ?? [];
+  if (group === undefined || first === undefined) return null;
+  const { outcome, result, round } = first;
+  return { outcome, result, round, operators: group.map(({ operator }) => operator) };
+}
+
+/** Whether N operators of a round before this one voted for it. */
+function agreedBefore(group: readonly ExitVote[], before: number, { agree }: Policy): boolean {
+  return byRound(group).some((votes) => votes.length >= agree && (votes[0]?.round ?? before) < before);
 }
 
 /** Whether N operators' builds of a round failed. Exit codes need not be equal. */

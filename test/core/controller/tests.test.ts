@@ -1,7 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { isOver } from '../../../src/core/controller/facts.ts';
 import { provingRun, summaryOf } from '../../../src/core/controller/view.ts';
-import { A, B, type Bench, built, deliverAll, failed, leasedRound, other, projectOf } from './bench.ts';
+import {
+  A,
+  B,
+  type Bench,
+  built,
+  deliverAll,
+  failed,
+  leasedRound,
+  other,
+  projectOf,
+  timings,
+} from './bench.ts';
 import { verified } from './evidence.ts';
 
 const test = { kind: 'test', policy: { cosign: 'none' } } as const;
@@ -60,6 +71,19 @@ describe('a test that nobody co-signs', () => {
     await bench.deliver(ada[0], ada[1], failed);
     bench.drive(600_000);
     expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'too-few' });
+  });
+
+  it('fails in a later round where nobody serves what N say it put out, and that bears a verdict', async () => {
+    const { bench, run, leases } = await leasedRound(test, 'dan', 'eve');
+    await deliverAll(bench, leases, [built, built, failed]);
+    for (let tries = 0; tries < timings.pinTriesMax; tries++) {
+      bench.pinned(run, false);
+      bench.drive(timings.pinRetryMs);
+    }
+    await deliverAll(bench, await bench.lease('dan', 'eve'), [failed, failed]);
+    bench.drive(timings.slotFillMs);
+    expect(bench.result(run)).toMatchObject({ level: 'failed', outcome: failed });
+    expect(await verified(bench, run)).toBe('failed');
   });
 
   it('that left no file stays agreed, and says what to do', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { verdictLevelOf } from '../../../src/core/trust/decide.ts';
+import { resultIdOf } from '../../../src/core/documents/index.ts';
+import { bearsFailure, verdictLevelOf } from '../../../src/core/trust/decide.ts';
 import { A, B, exit, judge, open, own, policy, vote } from './votes.ts';
 
 const test = { policy: open, kind: 'test' } as const;
@@ -46,6 +47,17 @@ describe('a test that nobody co-signs', () => {
     const laterFails = [fails('cyd', 0, 1, 2), fails('dan', 1, 1, 2)];
     expect(judge([...failed, ...later(2)], test).level).toBe('failed');
     expect(judge([...passed, ...laterFails], test).level).toBe('trusted');
+  });
+
+  it('bears a verdict about a failure beside a success that came before: the bytes may not have been served', () => {
+    const decision = judge(
+      [passes('ada', 0), passes('bob', 1), fails('cyd', 0, 1, 2), fails('dan', 1, 1, 2)],
+      test,
+    );
+    expect(decision.level).toBe('trusted');
+    expect(bearsFailure(decision, resultIdOf(exit(null, 1), []))).toBe(true);
+    expect(bearsFailure(decision, resultIdOf(exit(null, 2), []))).toBe(false);
+    expect(bearsFailure(judge([passes('ada', 0)], test), null)).toBe(false);
   });
 
   it('has not failed by votes that do not count', () => {

@@ -1,5 +1,5 @@
 import { idOf, isTrustedSlot } from '../../documents/index.ts';
-import { type Decision, isCheap, type RankedResult } from '../decide.ts';
+import { bearsFailure, type Decision, isCheap, type RankedResult } from '../decide.ts';
 import { atLeast, type Level } from '../evidence.ts';
 import { revocationAt, revocationsFor, sayRevoked, voteRevoked } from '../revocations.ts';
 import type { Ask, Logged, Opened } from './context.ts';
@@ -61,7 +61,7 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
   const bears: Record<typeof stated, boolean> = {
     trusted: ranked?.level === 'trusted',
     agreed: ranked !== undefined && atLeast(ranked.level, 'agreed'),
-    failed: atMost.level === 'failed' && atMost.result === about,
+    failed: bearsFailure(atMost, about),
     disputed: outcome === null,
   };
   const [voided] = logged.votes.flatMap((vote) => voteRevoked(revoked, vote) ?? []);
@@ -77,7 +77,7 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
   );
   const cosigners = verdict.signers.filter((key) => trusted.includes(key) && isValid(key));
   if (stated === 'disputed') return { level: 'none', operators: [], cosigners };
-  if (stated === 'failed') return { level: 'failed', operators: atMost.operators, cosigners };
+  if (stated === 'failed') return { level: 'failed', operators: atMost.failure?.operators ?? [], cosigners };
 
   // A co-signer has verified the inputs' evidence; a draft has no co-signer.
   const inputs = inputLevels(ask, opened, !draft && cosigners.length > 0 ? 'trusted' : 'none');
