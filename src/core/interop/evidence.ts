@@ -28,9 +28,14 @@ export interface Links {
 
 /**
  * Takes the links out of a bundle that was verified (`facts`). Dissent has none here: in-toto wants all links of a step
- * to be alike. Throws `EXPORT_NOTHING_BUILT`, and `EXPORT_NO_LINKS` where too few receipts carry one that holds.
+ * to be alike. Throws `ARTIFACT_OF_TEST`, `EXPORT_NOTHING_BUILT`, and `EXPORT_NO_LINKS` where too few receipts carry one that holds.
  */
 export async function linksOf(bundle: Bundle, facts: VerifiedFacts, verifier: Verifier): Promise<Links> {
+  if (facts.kind === 'test')
+    throw new QuorateError(
+      'ARTIFACT_OF_TEST',
+      `the evidence is about the test "${facts.name}": what it put out are reports, which no layout vouches for`,
+    );
   if (facts.artifact === null || facts.operators.length === 0)
     throw new QuorateError(
       'EXPORT_NOTHING_BUILT',

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Policy } from '../../../src/core/documents/index.ts';
+import { linksOf } from '../../../src/core/interop/index.ts';
 import { checkContent } from '../../../src/core/trust/index.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { cidOf, exit, makeProject, type Recipe } from '../../support/project.ts';
 import {
   decideWithout,
@@ -109,6 +111,14 @@ describe('a job that calls itself a test to get below the floor', () => {
     });
     const held = checkContent(await verifyWithout([], bundle), { kind: 'tree', cid: artifact });
     expect(held).toMatchObject({ ok: false, level: 'none', code: 'ARTIFACT_OF_TEST' });
+  });
+  it('has no in-toto layout that vouches for what it put out; control: a build without a co-signature has one', async () => {
+    const { bundle } = await ofTest();
+    const { facts } = await verifyWithout([], bundle);
+    if (facts === null) throw new Error('it verifies');
+    await expect(linksOf(bundle, facts, joseVerifier)).rejects.toMatchObject({ code: 'ARTIFACT_OF_TEST' });
+    const links = await linksOf(bundle, { ...facts, kind: 'build' }, joseVerifier);
+    expect(links.builders).toHaveLength(3);
   });
   it('control: is fetched where the kind of its job is not looked at', async () => {
     const { bundle } = await ofTest();
