@@ -38,6 +38,8 @@ export interface WorkerOptions {
   others: () => readonly WorkerNode[];
   /** Compact JWS. */
   invite: string;
+  /** Another ticket of the owner for the same person, by the identity provider of now. */
+  anotherInvite: () => Promise<string>;
   workOf: (job: string) => Work;
   /** Grants of others, for those who try with them. */
   foreignGrants: () => readonly string[];
@@ -205,7 +207,7 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
   async #join(life: WorkerLife, dial: Dial): Promise<Membership> {
     const { clock } = life;
     const signing = this.signing();
-    const invite = await signing.documents.message('invite', this.options.invite);
+    let invite = await signing.documents.message('invite', this.options.invite);
     for (;;) {
       try {
         const membership = await join({ dial, signing, clock }, invite, [
@@ -217,6 +219,8 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       } catch (error) {
         if (!(error instanceof QuorateError)) throw error;
         await new Promise<void>((resolve) => clock.after(joinRetryMs, resolve));
+        if (error.code === 'TICKET_ISSUER_MISMATCH')
+          invite = await signing.documents.message('invite', await this.options.anotherInvite());
       }
     }
   }

@@ -1,6 +1,6 @@
 import { isOver } from '../src/core/controller/facts.ts';
 import { Controller } from '../src/core/controller/machine.ts';
-import type { Signer } from '../src/core/documents/index.ts';
+import type { Role, Signer } from '../src/core/documents/index.ts';
 import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { ControllerNode } from './controller-node.ts';
@@ -235,20 +235,23 @@ export class World implements Truth {
     const { operators, trusted, second } = this.#options.scenario;
     const publisher = Publisher.join(this.#around, this.#paper, this.#controller);
     for (const { name, hosts, behaviour, joinsLate } of operators) {
-      const invite = await this.#paper.invite(name, 'worker', this.now, { hosts: hosts.length });
-      for (const host of hosts) this.#addWorker(host, name, behaviour, invite.raw, joinsLate ? minuteMs : 0);
+      const invite = this.#inviting(name, 'worker', { hosts: hosts.length });
+      const first = await invite();
+      for (const host of hosts)
+        this.#addWorker(host, name, behaviour, { first, another: invite }, joinsLate ? minuteMs : 0);
     }
     const key = this.keys.signer('trusted').id;
-    const invite = await this.#paper.invite('owner', 'trusted-worker', this.now, { key });
+    const invite = this.#inviting('owner', 'trusted-worker', { key });
+    const tickets = { first: await invite(), another: invite };
     const late = trusted === 'late' ? this.#options.random.fork('late').int(minuteMs, 500_000) : 0;
     const behaviour = trusted === 'slow' ? 'slow' : 'honest';
-    if (trusted !== 'absent') this.#addWorker('trusted', 'owner', behaviour, invite.raw, late);
+    if (trusted !== 'absent') this.#addWorker('trusted', 'owner', behaviour, tickets, late);
     if (second) {
-      const other = await this.#paper.invite('owner', 'trusted-worker', this.now, {
+      const another = this.#inviting('owner', 'trusted-worker', {
         key: this.keys.signer('second').id,
         jti: nonceOf('invite second'),
       });
-      this.#addWorker('second', 'owner', 'honest', other.raw, 0);
+      this.#addWorker('second', 'owner', 'honest', { first: await another(), another }, 0);
     }
     let membership: Publisher | undefined;
     let failure: { error: unknown } | undefined;
@@ -271,11 +274,16 @@ export class World implements Truth {
     return membership;
   }
 
+  /** Makes tickets for one person, by the identity provider of the moment. */
+  #inviting(...[person, role, over]: [string, Role, { hosts?: number; key?: string; jti?: string }]) {
+    return async () => (await this.#paper.invite(person, role, this.now, over)).raw;
+  }
+
   #addWorker(
     name: string,
     person: string,
     behaviour: Behaviour,
-    invite: string,
+    tickets: { first: string; another: () => Promise<string> },
     startsAfterMs: number,
   ): void {
     const { patches, scenario } = this.#options;
@@ -286,7 +294,8 @@ export class World implements Truth {
       observe: (seen) => this.#observe(seen),
       controller: this.#controller,
       others: () => this.#workers.filter((other) => other !== worker),
-      invite,
+      invite: tickets.first,
+      anotherInvite: tickets.another,
       joined: ({ grant }) => void this.#grants.push({ worker: worker.id, raw: grant }),
       workOf: (job) => {
         const work = scenario.works.find((candidate) => candidate.name === job);

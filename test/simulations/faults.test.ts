@@ -50,6 +50,11 @@ describe('under faults and attackers every invariant holds', () => {
     await expectClean([seed], { rates });
   });
 
+  it('when those who join late hold tickets of an identity provider that is gone: the owner gives them others', async () => {
+    const charters = [{ afterMs: 10_000, replaces: 'idp at once' as const }];
+    await expectClean([1, 26], { scenario: { trusted: 'late', charters }, rates: calm });
+  });
+
   it('through forty minutes in which streams break: delivered leases run out before their workers are back', async () => {
     await expectClean([3, 5, 8], { scenario: { faultsMs: 40 * 60_000 }, rates: { breakPerMessage: 0.03 } });
   });
