@@ -26,7 +26,7 @@ export const seeds: Record<string, number> = {
   'no-timers': 4,
   'builds-all-at-once': 6,
   'trusted-worker-copies': 23,
-  'lease-ends-at-reveal': 22,
+  'lease-ends-at-reveal': 41,
   'offers-before-started': 146,
   'offers-under-old-charter': 1,
   'broken-line-refuses': 27,
