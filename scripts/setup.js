@@ -61,6 +61,10 @@ const needs = {
   runsc: { why: 'runs builds in gVisor, a kernel in user space', program: 'runsc' },
   npm: { why: 'packs the npm package that a test has built', file: '/usr/bin/npm' },
   systemd: { why: 'checks the unit that join --service writes', program: 'systemd-analyze' },
+  postgresql: {
+    why: 'a server that a documented job starts',
+    lack: () => (existsSync('/usr/lib/postgresql') ? undefined : 'no /usr/lib/postgresql'),
+  },
   'diffoscope-minimal': { why: 'looks into files that differ, for quorate diff', program: 'diffoscope' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
 };
@@ -80,6 +84,7 @@ const test = [
   'npm',
   'systemd',
   'diffoscope-minimal',
+  'postgresql',
   'procps',
 ];
 const worker = [

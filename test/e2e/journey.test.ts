@@ -51,9 +51,11 @@ describe('a project without its trusted worker', () => {
     trusted = String(artifact);
   });
 
-  it('had its offer from gossip where workers were there already', () => {
+  it('had its offer once where workers were there already, by gossip or by the poll that came first', () => {
     for (const name of ['ada', 'ben', 'cleo']) {
-      expect(cluster.worker(name).all('offer')).toMatchObject([{ data: { via: 'gossip' } }]);
+      const [offer, ...more] = cluster.worker(name).all('offer') as { data: { via: string } }[];
+      expect(['gossip', 'backlog']).toContain(offer?.data.via);
+      expect(more).toEqual([]);
     }
   });
 });
