@@ -18,7 +18,9 @@ import {
   withMethods,
   withoutEvidence,
 } from './broken-workers.ts';
+import { needsForgotten } from './forgotten-needs.ts';
 import { calm, type Rates } from './rates.ts';
+import type { Scenario } from './scenario.ts';
 import type { Patches } from './world.ts';
 
 const breaking = (wrong: (controller: Controller, handle: Handle) => Handle) => (): Patches => ({
@@ -39,6 +41,8 @@ export interface Bug {
   patches: () => Patches;
   /** Fault rates under which it shows soon, where it needs some that are rare. */
   rates?: Partial<Rates>;
+  /** Jobs and workers with which it shows soon, where few seeds have such. */
+  scenario?: Partial<Scenario>;
 }
 
 export const bugs: Record<string, Bug> = {
@@ -365,6 +369,7 @@ export const bugs: Record<string, Bug> = {
       }),
     }),
   },
+  'inputs-count-for-nothing': needsForgotten,
   'wrong-clock-journaled': {
     says: 'what measures time is set with the wall clock, so that a wrong time gets into the journal',
     caughtBy: 'clocks',

@@ -13,6 +13,7 @@ import {
   type Outcome,
   type Policy,
   type ReceiptFacts,
+  type Request,
   type Revocation,
   type RevocationTarget,
   type Role,
@@ -203,7 +204,7 @@ export class Paperwork {
     publisher: string,
     work: { job: Job; jobId: string },
     now: number,
-    over: { policy?: Policy; seconds?: number; jti?: string } = {},
+    over: { policy?: Policy; seconds?: number; jti?: string; needs?: Request['needs'] } = {},
   ) {
     const signer = this.keys.signer(publisher);
     const iat = seconds(now);
@@ -214,6 +215,7 @@ export class Paperwork {
         aud: this.controller.id,
         project: this.project,
         job: work.jobId,
+        ...(over.needs !== undefined && { needs: over.needs }),
         repo: work.job.source.url,
         ref: 'refs/heads/main',
         commit: work.job.source.commit,

@@ -1,4 +1,4 @@
-import { encodeJob } from '../src/core/documents/index.ts';
+import { encodeJob, type Request, type Verified } from '../src/core/documents/index.ts';
 import { codeOf } from '../src/core/errors.ts';
 import { ask } from '../src/core/sessions/ask.ts';
 import { Credentials } from '../src/core/sessions/credentials.ts';
@@ -19,6 +19,8 @@ export class Publisher {
   readonly #paper: Paperwork;
   readonly #controller: Node;
   readonly #credentials: Credentials;
+  /** Requests that were taken, by the name of the job; null for one that expired before. */
+  readonly #taken = new Map<string, string | null>();
 
   private constructor(around: Surroundings, paper: Paperwork, controller: Node, credentials: Credentials) {
     this.#around = around;
@@ -45,40 +47,57 @@ export class Publisher {
     return ask(dialOf(this.#around, this.#controller), this.#credentials.membership.controllers, question);
   }
 
-  /** Asks until it is told that the job was taken, however often that is. `signed` is told each request. */
-  async submitLater(work: Work, told: { signed(request: string): void; accepted(): void }): Promise<void> {
+  /**
+   * Asks until it is told that the job was taken, however often that is; not before those were taken that it needs. `signed` is
+   * told each request.
+   */
+  submitLater(work: Work, told: { signed(request: string): void; accepted(): void }): void {
     const { time, trace } = this.#around;
+    // The jobs of a pipeline are of one commit.
+    const { source, limits } = jobNamed('project').job;
     const { job, jobId } = jobNamed(work.name, {
-      limits: { ...jobNamed(work.name).job.limits, seconds: 300 },
+      ...{ source, limits: { ...limits, seconds: 300 } },
       ...(work.test === true && { kind: 'test' }),
     });
     const at = time.now + work.submitAfterMs;
-    const sign = async () => {
-      const made = await this.#paper.request(publisherName, { job, jobId }, at, {
-        policy: work.policy,
-        seconds: work.expiresSeconds,
-      });
-      told.signed(made.id);
-      trace.name(made.id, work.name);
-      return made;
-    };
-    let request = await sign();
     const text = fromUtf8(encodeJob(job).bytes);
     const dial = dialOf(this.#around, this.#controller);
-    const asked = async () => {
+    let request: Verified<Request> | undefined;
+    const sign = async (needs: Request['needs']) => {
+      request = await this.#paper.request(publisherName, { job, jobId }, at, {
+        ...{ policy: work.policy, seconds: work.expiresSeconds, needs },
+      });
+      told.signed(request.id);
+      trace.name(request.id, work.name);
+      return request;
+    };
+    const asked = async (needs: Request['needs']): Promise<string> => {
       // A request is made to one controller, which may have another key by now.
-      if (request.payload.aud !== this.#paper.controller.id) request = await sign();
+      const made = request?.payload.aud === this.#paper.controller.id ? request : await sign(needs);
       await this.#credentials.renewDue(dial);
       const publisher = this.#credentials.grant.raw;
-      return this.ask({ kind: 'submit', request: request.raw, publisher, job: text });
+      await this.ask({ kind: 'submit', request: made.raw, publisher, job: text });
+      return made.id;
+    };
+    const done = (id: string | null): void => {
+      this.#taken.set(work.name, id);
+      told.accepted();
     };
     const submit = (): void => {
-      asked().then(told.accepted, async (error) => {
+      const names = Object.keys(work.needs ?? {});
+      // What was not taken in time leaves nothing to read.
+      if (names.some((name) => this.#taken.get(name) === null)) return done(null);
+      if (names.some((name) => !this.#taken.has(name))) return void time.after(1_000, submit);
+      const needs = names.map((name) => [
+        name,
+        { request: this.#taken.get(name) ?? '', level: work.needs?.[name] ?? 'trusted' },
+      ]);
+      asked(names.length === 0 ? undefined : Object.fromEntries(needs)).then(done, async (error) => {
         const code = codeOf(error);
         trace.write(time.now, publisherName, `${work.name}: ${code}`);
         if (code === 'GRANT_ISSUER_MISMATCH') await this.#credentials.renew(dial).catch(() => {});
         // An expired request will not be accepted any more.
-        if (code === 'DOC_EXPIRED') told.accepted();
+        if (code === 'DOC_EXPIRED') done(null);
         else time.after(3_000, submit);
       });
     };
@@ -87,6 +106,7 @@ export class Publisher {
     if (cancelAfterMs === undefined) return;
     // Asks once: it may get lost, come too late, or hit in the middle of anything.
     time.at(at + cancelAfterMs, () => {
+      if (request === undefined) return;
       this.ask({ kind: 'cancel', which: request.id, reason: 'changed my mind' }).catch(() => {});
     });
   }

@@ -75,6 +75,8 @@ export interface Work {
   test?: boolean;
   nature: Nature;
   policy: Policy;
+  /** Names of earlier jobs whose artifacts it reads, and the level they need. */
+  needs?: Record<string, 'agreed' | 'trusted'>;
   submitAfterMs: number;
   /** Its publisher cancels it this long after. */
   cancelAfterMs: number | undefined;
@@ -110,6 +112,8 @@ function withTests(random: Random, works: readonly Work[]): Work[] {
   if (!random.chance(0.3)) return [...works];
   return works.map((work) => {
     if (!random.chance(0.7)) return work;
+    // What a test puts out is nothing to read.
+    if (works.some(({ needs }) => needs?.[work.name] !== undefined)) return work;
     const nature = random.chance(0.4)
       ? random.pick(['passes here and there', 'fails'] as const)
       : work.nature;
@@ -162,6 +166,7 @@ export function scenarioOf(random: Random): Scenario {
       expiresSeconds: random.chance(0.25) ? random.int(120, 600) : 2 * 3600,
     }),
   );
+  drawPipeline(random.fork('pipeline'), works);
   const trusted = random.fork('vanishes').chance(0.1) ? 'vanishes' : undefined;
   const full = random.fork('full-disk').chance(0.1) ? 'full-disk' : undefined;
   return {
@@ -178,6 +183,28 @@ export function scenarioOf(random: Random): Scenario {
       replaces: replaces ? keys.pick(['controller', 'controller', 'idp', 'idp at once'] as const) : 'nothing',
     })),
   };
+}
+
+/** Some of the jobs read what others make; then there are up to four. */
+function drawPipeline(random: Random, works: Work[]): void {
+  if (!random.chance(0.4)) return;
+  const [first] = works;
+  if (first === undefined) return;
+  while (works.length < random.int(2, 4)) works.push({ ...first, name: `job${works.length}` });
+  for (const [n, work] of works.entries()) {
+    // Where nothing can be had that others read, nothing is seen of pipelines.
+    if (random.chance(0.8)) {
+      work.nature = 'reproducible';
+      work.cancelAfterMs = undefined;
+      work.expiresSeconds = 2 * 3600;
+    }
+    work.needs = Object.fromEntries(
+      works
+        .slice(0, n)
+        .filter(() => random.chance(0.6))
+        .map(({ name }) => [name, random.pick(['agreed', 'agreed', 'trusted'] as const)]),
+    );
+  }
 }
 
 function expulsionOf(random: Random, operators: readonly Operator[]): Expulsion | undefined {
@@ -203,11 +230,16 @@ export function describeScenario(scenario: Scenario): string[] {
           `${revokes.operator} is revoked after ${revokes.afterMs / 1000} s, from ${revokes.ever ? 'its beginning' : 'then'} on`,
         ]),
     ...works.map(
-      ({ name, test, nature, policy: { agree, of, cosign, rounds }, expiresSeconds, cancelAfterMs }) =>
-        `${name}: ${test ? 'a test, ' : ''}${nature}, agree ${agree} of ${of}, cosign ${cosign}, ${rounds} round(s), expires after ${expiresSeconds} s${cancelAfterMs === undefined ? '' : `, cancelled after ${cancelAfterMs / 1000} s`}`,
+      ({ name, test, nature, needs, policy: { agree, of, cosign, rounds }, expiresSeconds, cancelAfterMs }) =>
+        `${name}: ${test ? 'a test, ' : ''}${nature}${readsText(needs)}, agree ${agree} of ${of}, cosign ${cosign}, ${rounds} round(s), expires after ${expiresSeconds} s${cancelAfterMs === undefined ? '' : `, cancelled after ${cancelAfterMs / 1000} s`}`,
     ),
   ];
 }
+
+const readsText = (needs: Work['needs'] = {}): string =>
+  Object.entries(needs)
+    .map(([name, level]) => `, reads ${name} (${level})`)
+    .join('');
 
 export const isAttack = (behaviour: Behaviour) => behaviour !== 'honest' && behaviour !== 'slow';
 
@@ -218,11 +250,17 @@ export function truthOf({ name, nature }: Work): Outcome | undefined {
   return exited(nature === 'makes nothing' ? null : treeCid(`${name} as it should be`));
 }
 
-/** The outcome that a worker states. */
-export function resultOf(work: Work, behaviour: Behaviour, machine: string): Outcome {
+/** What all make of a job that tamper alike. */
+export const tamperedAlike = ({ name }: Work): string => treeCid(`${name} with a back door`);
+
+/**
+ * The outcome that a worker states. `spoilt`: what the job reads, where that is not what it should be; an honest build makes
+ * something else of it.
+ */
+export function resultOf(work: Work, behaviour: Behaviour, machine: string, spoilt: string): Outcome {
   switch (behaviour) {
     case 'tampers-alike':
-      return exited(treeCid(`${work.name} with a back door`));
+      return exited(tamperedAlike(work));
     case 'tampers-alone':
       return exited(treeCid(`${work.name} with the back door of ${machine}`));
     case 'fails':
@@ -232,7 +270,9 @@ export function resultOf(work: Work, behaviour: Behaviour, machine: string): Out
     default:
       if (work.nature === 'passes here and there')
         return passesOn(work, machine) ? exited(treeCid(`reports of ${work.name}`)) : exited(null, 1);
-      return truthOf(work) ?? exited(treeCid(`${work.name} as ${machine} makes it`));
+      if (work.nature === 'varies') return exited(treeCid(`${work.name} as ${machine} makes it`));
+      if (spoilt !== '') return exited(treeCid(`${work.name} of ${spoilt}`));
+      return truthOf(work) ?? exited(null);
   }
 }
 

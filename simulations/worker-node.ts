@@ -27,7 +27,7 @@ import type { Observation } from './observer.ts';
 import { capabilities, jobsAtOnce, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
 import { type Life, Process, type Surroundings } from './process.ts';
 import type { Random } from './random.ts';
-import { type Behaviour, resultOf, type Work } from './scenario.ts';
+import { type Behaviour, resultOf, truthOf, type Work } from './scenario.ts';
 
 export interface WorkerOptions {
   name: string;
@@ -349,7 +349,12 @@ export class WorkerNode extends Process<WorkerEvent, WorkerEffect, Worker> {
       return new Promise(() => {});
     }
     const ms = behaviour === 'slow' ? this.#random.int(60_000, 500_000) : this.#random.int(2_000, 40_000);
-    const outcome = resultOf(this.options.workOf(job.name), behaviour, this.name);
+    const spoilt = Object.entries(job.inputs).filter(([name, artifact]) => {
+      const right = truthOf(this.options.workOf(name));
+      return right === undefined || artifactOf(right) !== artifact;
+    });
+    const as = spoilt.map(([name, artifact]) => `${name} ${artifact}`).join();
+    const outcome = resultOf(this.options.workOf(job.name), behaviour, this.name, as);
     return new Promise((resolve) => {
       life.clock.after(ms, () => {
         if (life.machine.leaseOf(lease) === undefined) return resolve(undefined);

@@ -197,7 +197,7 @@ export class World implements Truth {
     scheduleCrashes(ground, healsAt);
     scheduleClocks(ground, healsAt);
     for (const work of scenario.works)
-      await publisher.submitLater(work, {
+      publisher.submitLater(work, {
         signed: (request) => void this.#runs.set(request, work),
         accepted: () => void this.#accepted.add(work.name),
       });

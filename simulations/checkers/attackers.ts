@@ -1,6 +1,6 @@
 import { artifactOf } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
-import { truthOf } from '../scenario.ts';
+import { tamperedAlike, truthOf } from '../scenario.ts';
 
 /**
  * An attacker's artifact is never trusted where an honest trusted worker must co-sign, nor by agreement alone while there
@@ -18,6 +18,8 @@ export function attackers(): Checker {
       const { policy } = work;
       const right = truthOf(work);
       if (right === undefined || artifactOf(right) === artifactOf(outcome)) return;
+      // What is honestly made of a tampered input that needed no co-signature is another thing, and as trusted as that is.
+      if (Object.keys(work.needs ?? {}).length > 0 && artifactOf(outcome) !== tamperedAlike(work)) return;
       if (policy.cosign === 'required')
         throw new Violation(invariant, 'a tampered artifact is trusted, and co-signed');
       if (truth.attackers < policy.agree)

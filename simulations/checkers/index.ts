@@ -13,6 +13,7 @@ import { leases } from './leases.ts';
 import { lending } from './lending.ts';
 import { liveness } from './liveness.ts';
 import { log } from './log.ts';
+import { pipelines } from './pipelines.ts';
 import { replay } from './replay.ts';
 import { revoked } from './revoked.ts';
 import { rotations } from './rotations.ts';
@@ -40,6 +41,7 @@ export function allCheckers(): Checker[] {
     fences(),
     sealed(),
     cosigning(),
+    pipelines(),
     replay(),
     revoked(),
     verdicts(),

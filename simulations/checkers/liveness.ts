@@ -1,11 +1,23 @@
 import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
-import { allRuns } from '../../src/core/controller/state.ts';
+import { allRuns, type ControllerState, levelOf } from '../../src/core/controller/state.ts';
 import { isTrustedSlot } from '../../src/core/documents/index.ts';
 import { limits } from '../../src/core/limits.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 function trustedLeasesOf({ history }: RunFacts): number {
   return history.filter(({ progress }) => progress.kind === 'leased' && isTrustedSlot(progress.slot)).length;
+}
+
+/** Nobody more confirms it, or what it reads. */
+function isAlone(state: Pick<ControllerState, 'index'>, run: RunFacts): boolean {
+  const needs = Object.values(run.request.payload.needs ?? {});
+  return (
+    trustedLeasesOf(run) >= limits.slotLeasesMax ||
+    needs.some(({ request }) => {
+      const needed = state.index.get(request);
+      return needed === undefined || levelOf(needed) !== 'trusted' || isAlone(state, needed);
+    })
+  );
 }
 
 /** Once faults are over every run ends, and no worker holds a lease. */
@@ -22,7 +34,7 @@ export function liveness(): Checker {
         const expired = (run.history.at(-1)?.at ?? 0) >= run.request.payload.exp * 1000;
         // Without its trusted worker a run waits as long as its request lets it.
         const gone = !truth.second && ['absent', 'vanishes', 'full-disk'].includes(truth.trusted);
-        const alone = gone || trustedLeasesOf(run) >= limits.slotLeasesMax;
+        const alone = gone || isAlone(seen.state, run);
         if (expired && !alone && run.request.payload.exp - run.submittedAt / 1000 > 3600)
           throw new Violation(invariant, `${name} ended only because its request expired`);
       }

@@ -69,7 +69,10 @@ export function revoked(): Checker {
         const agreed = most >= policy.agree;
         const [size, by] = backing.kind === 'witnessed' ? [backing.size, backing.by] : [0, []];
         const witnesses = by.filter(({ operator }) => !voided(operator, size - 1));
-        const stands = agreed && (backing.kind !== 'witnessed' || witnesses.length >= policy.agree);
+        const needs = Object.values(run.request.payload.needs ?? {});
+        const read = needs.every(({ request }) => seen.state.index.get(request)?.revoked === null);
+        const own = agreed && (backing.kind !== 'witnessed' || witnesses.length >= policy.agree);
+        const stands = own && (read || level !== 'trusted');
         if (by.some((one) => !witnesses.includes(one) && (operators.get(one.operator)?.leaf ?? 0) < size))
           throw new Violation(invariant, 'a verdict was witnessed by who was revoked before');
         if (!stands && run.revoked === null)

@@ -26,7 +26,6 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['CLI_INTERRUPTED', exits.interrupted],
   ['CLI_OUTPUT_LOST', exits.cannot],
   ['JOBFILE_', exits.usage],
-  ['JOB_INPUTS_UNSUPPORTED', exits.usage],
   ['PIPELINE_', exits.usage],
   ['TRY_INPUT_MISSING', exits.usage],
   ['JOB_UNKNOWN', exits.usage],

@@ -54,6 +54,15 @@ export class ProgressView {
         return say(
           `Round ${progress.round}: ${progress.agree} of ${progress.of} operators${progress.cosign ? ' and the trusted worker' : ''}`,
         );
+      case 'waiting':
+        return say(dim(`waits for ${Object.keys(progress.needs).join(', ')}`));
+      case 'inputs':
+        for (const [name, artifact] of Object.entries(progress.inputs))
+          say(dim(`reads ${name}: ${artifact}`));
+        return;
+      case 'input-lost':
+        this.#board.end();
+        return say(red(`It stands no more: ${escapeLine(progress.reason, 500)}`));
       case 'leased':
         return this.#building(at, progress);
       case 'passed':

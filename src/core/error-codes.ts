@@ -118,10 +118,24 @@ const coreErrors = {
   GRANT_PROJECT_MISMATCH: 'The grant is for another project.',
   GRANT_ROLE_MISMATCH: 'The grant is for another role than this action needs; the message names both.',
   IMAGE_REVOKED: 'The image was revoked; the message says from when and why. Build in another one.',
-  INPUTS_NOT_TRUSTED: 'The verdict says `trusted`, but not every input of the job is known to be.',
+  INPUT_ARTIFACT_MISMATCH:
+    'The job read another artifact than the one that the job it needs made: the controller filled in a false one. Do not trust the artifact.',
+  INPUT_BELOW_LEVEL: 'What the job read has a lower level than its request asks for before the job begins.',
+  INPUT_EVIDENCE_MISSING:
+    'The bundle lacks the evidence of an artifact that the job read, so nothing shows where that came from. Fetch it again.',
+  INPUT_EVIDENCE_TWICE: 'The bundle holds the evidence of one request twice.',
+  INPUT_NOT_VERIFIED:
+    'The evidence of an artifact that the job read does not hold, so neither does that of the job; the message quotes why.',
+  INPUT_REQUEST_MISMATCH:
+    'The evidence of what the job read is about another request than the one that it needs.',
+  INPUT_UNAVAILABLE:
+    'A worker could not get an artifact that the job reads, or the evidence of it; the message quotes why. The build is aborted, and is no vote.',
+  INPUT_SOURCE_MISMATCH: 'What the job read was built from another commit or repository than the job.',
+  INPUTS_NOT_TRUSTED:
+    'The verdict says `trusted`, but something that the job rests on is not, by its own evidence: what stands on untrusted bytes is provisional, whatever its own policy.',
   JOB_AMBIGUOUS: 'What you gave begins the ids of several jobs. Give more characters.',
-  JOB_INPUTS_UNSUPPORTED:
-    'The job reads artifacts of other jobs (`needs`), which workers of this version cannot give it. `quorate try --input` builds it on this host.',
+  JOB_INPUTS_MISMATCH:
+    'The job reads other artifacts than its request says it needs: the controller added one, or left one out.',
   JOB_REVOKED:
     'The job was revoked; the message says from when and why. It is not built any more, and its artifacts are not to be used.',
   JOB_UNKNOWN: 'No job has this id, or what you gave of it is too short. `quorate jobs` lists them.',
@@ -217,6 +231,10 @@ const coreErrors = {
   REQUEST_AUDIENCE_MISMATCH:
     'The request is made to another controller. It is signed for one, and no other may act on it.',
   REQUEST_JOB_MISMATCH: 'The request names another job than the one sent with it.',
+  REQUEST_NEEDS_MISMATCH:
+    'The job reads what is built from another commit or repository. The jobs of one pipeline are of one commit.',
+  REQUEST_NEEDS_UNKNOWN:
+    'The job reads the artifact of a request that was not published at this controller. Publish that one first: `quorate run` does, in order.',
   REQUEST_OVER:
     'By the clock of the trusted worker the request is over, so nothing more is signed for it. Check the clocks of both hosts (`timedatectl`), or submit again.',
   REQUEST_PROJECT_MISMATCH: 'The request is for another project.',

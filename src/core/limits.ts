@@ -25,6 +25,10 @@ export const limits = {
   stepBytesMax: 16 * 1024,
   /** One job as a document, all steps together. */
   jobBytesMax: 64 * 1024,
+  /** Jobs of one commit, with all combinations of their matrices: one command publishes all of them. */
+  pipelineJobsMax: 100,
+  /** Artifacts that one job reads. */
+  jobInputsMax: 64,
   /** The least number of processes and threads a job may ask for: a shell and a few commands. */
   jobPidsMin: 8,
   /** The least memory a job may ask for: a shell and a few commands. */
@@ -85,6 +89,8 @@ assert(jobBytesMax < documentBytesMax, 'an offer notice holds a job');
 assert(outputFilesMax * 150 <= receiptBytesMax, 'a receipt holds a line for each output file');
 assert(limits.outputFilesDefault < outputFilesMax, 'a job can ask for more files than the default');
 assert(2 * receiptBytesMax <= limits.bundleBytesMax, 'a bundle holds several receipts');
+assert(limits.pipelineJobsMax <= limits.openRequestsMax, 'all jobs of a commit can be open at once');
+assert(limits.jobInputsMax < limits.pipelineJobsMax, 'a pipeline holds a job and all that it reads');
 assert(limits.nameBytesMax <= limits.pathBytesMax, 'a path holds its longest component');
 assert(
   limits.treeEntriesMax + limits.treeBytesMax / 2 ** 20 <= limits.treeBlocksMax,

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { limits } from '../../src/core/limits.ts';
+import type { JobSpec } from '../../src/jobfile/index.ts';
 import { type Client, openClient } from '../../src/runtime/client/client.ts';
 import { type Prepared, prepare } from '../../src/runtime/client/submit.ts';
 import { openHome } from '../../src/runtime/membership/home.ts';
@@ -123,17 +124,23 @@ beforeAll(async () => {
   expect((await cluster.cli(['jobs'])).code).toBe(0);
   const home = openHome(cluster.home('owner'));
   const signal = AbortSignal.timeout(120_000);
-  prepared = await prepare({ url, ref: 'main', jobName: 'fails', signal });
+  prepared = await prepare({ url, ref: 'main', signal });
   client = await openClient({ home, membership: await home.membership(), signal });
   const repo = { url, ref: prepared.ref };
-  for (const job of prepared.jobs) await submit(job.name, { repo, job });
-  const job = { ...(prepared.jobs[0] ?? prepared.chosen), name: 'other-source' };
+  for (const { job } of prepared.jobs) await submit(job.name, { repo, job });
+  const job = { ...someJob(), name: 'other-source' };
   await submit('wrong-tree', { repo, job, tree: prepared.tree.replace(/.{4}$/, 'aaaa') });
   await submit('unknown-commit', { repo, job, commit: 'c0ffee'.padEnd(40, '0') });
   await submit('no-repository', { repo: { ...repo, url: cluster.git.url('none') }, job });
 });
 
 afterAll(() => client?.close());
+
+function someJob(): JobSpec {
+  const job = prepared.jobs.find(({ job: { name } }) => name === 'fails')?.job;
+  if (job === undefined) throw new Error('no such job');
+  return job;
+}
 
 async function submit(
   name: string,
@@ -143,7 +150,7 @@ async function submit(
     ...source
   }: Partial<Pick<Prepared, 'tree' | 'commit'>> & {
     repo: { url: string; ref: string };
-    job: Prepared['chosen'];
+    job: JobSpec;
   },
 ): Promise<void> {
   const { commit, tree } = { ...prepared, ...source };
@@ -242,7 +249,7 @@ describe('after all of them', () => {
   it('a source whose server is gone', async () => {
     await cluster.git.proc.stop();
     const commit = 'facade'.padEnd(40, '0');
-    await submit('gone', { repo: { url, ref: prepared.ref }, job: prepared.chosen, commit });
+    await submit('gone', { repo: { url, ref: prepared.ref }, job: someJob(), commit });
     expect(await outcomeOf('gone')).toEqual(aborted('source', /^SOURCE_UNREACHABLE: /));
   });
 });

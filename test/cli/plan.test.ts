@@ -113,15 +113,17 @@ describe('quorate plan', () => {
       expect(await skippedIn('x/y')).toBe(false);
       expect(await skippedIn('src/a.c')).toBe(true);
       git('reset', '--quiet', '--hard', second);
-      const chosen = (jobName: string, more = {}) => prepare({ url, ref: 'main', jobName, signal, ...more });
-      expect((await chosen('release')).skipped?.reason.kind).toBe('ref');
-      expect((await chosen('docs')).skipped).toBeUndefined();
-      expect((await chosen('docs', { base: first })).skipped?.reason).toMatchObject({ base: first });
-      await expect(chosen('test.gcc')).rejects.toMatchObject({ code: 'JOB_INPUTS_UNSUPPORTED' });
-      await expect(chosen('test')).rejects.toMatchObject({
-        code: 'JOBFILE_JOB_AMBIGUOUS',
-        hint: 'Say which: --job test.gcc (of test.gcc, test.clang)',
-      });
+      const chosen = async (jobName?: string, more = {}) => {
+        const { jobs, skipped } = await prepare({ url, ref: 'main', jobName, signal, ...more });
+        return [jobs.map(({ job }) => job.name), skipped.map(({ job }) => job)];
+      };
+      expect(await chosen()).toEqual([['build', 'test.gcc', 'test.clang', 'docs'], ['release']]);
+      expect(await chosen('release')).toEqual([[], ['release']]);
+      expect(await chosen('docs')).toEqual([['docs'], []]);
+      expect(await chosen('docs', { base: first })).toEqual([[], ['docs']]);
+      expect(await chosen('test.gcc')).toEqual([['build', 'test.gcc'], []]);
+      expect(await chosen('test')).toEqual([['build', 'test.gcc', 'test.clang'], []]);
+      await expect(chosen('tset')).rejects.toMatchObject({ code: 'JOBFILE_JOB_NOT_FOUND' });
     } finally {
       await server.proc.stop();
     }

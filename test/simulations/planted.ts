@@ -34,6 +34,7 @@ export const seeds: Record<string, number> = {
   'reveal-before-ack': 58,
   'witness-forgets': 1,
   'wrong-clock-journaled': 3,
+  'inputs-count-for-nothing': 1,
   'order-by-chance': 4,
 };
 
@@ -46,11 +47,14 @@ export const slowBugs = Object.entries(bugs).filter(isSlow);
 export const quickBugs = Object.entries(bugs).filter((bug) => !isSlow(bug));
 
 /** Some seed fails at the checker that the bug names, and does not fail without the bug. */
-export async function expectCaught(name: string, { caughtBy, patches, rates = {} }: Bug): Promise<void> {
+export async function expectCaught(
+  name: string,
+  { caughtBy, patches, rates = {}, scenario = {} }: Bug,
+): Promise<void> {
   const checkers = only(caughtBy);
   let found: number | undefined;
   for (const seed of [seeds[name] ?? 1, ...range(1, 200)]) {
-    const { failure } = await simulate(seed, { patches, rates, checkers });
+    const { failure } = await simulate(seed, { patches, rates, scenario, checkers });
     if (failure === null) continue;
     expect(failure.invariant).toBe(caughtBy);
     found = seed;
@@ -58,5 +62,5 @@ export async function expectCaught(name: string, { caughtBy, patches, rates = {}
   }
   expect(found, 'a seed among the first 200').toBeDefined();
   // The bug is what fails, not the seed.
-  expect((await simulate(found ?? 0, { rates, checkers })).failure).toBeNull();
+  expect((await simulate(found ?? 0, { rates, scenario, checkers })).failure).toBeNull();
 }

@@ -21,6 +21,7 @@ import {
   noteKinds,
   type Offer,
   type Outcome,
+  type OwnBundle,
   type Policy,
   parseNoteKey,
   type Receipt,
@@ -45,7 +46,7 @@ import {
   signCheckpoint,
   witnessCheckpoint,
 } from '../../src/core/transparency/index.ts';
-import { decide, type Level, type Vote, verdictLevelOf } from '../../src/core/trust/decide.ts';
+import { decide, type Vote, verdictLevelOf } from '../../src/core/trust/decide.ts';
 import type { Revoked } from '../../src/core/trust/revocations.ts';
 import { needsWitnesses } from '../../src/core/trust/witnesses.ts';
 import type { NodeKey } from '../../src/identity/keys.ts';
@@ -74,7 +75,8 @@ export interface Recipe {
   /** Default: what `decide` says of the runs. */
   level?: VerdictFacts['level'];
   outcome?: Outcome | null;
-  inputs?: Record<string, Level>;
+  /** What the job reads, by the name of the input: what another project's job made, unless another artifact is filled in. */
+  reads?: Record<string, { from: Project; level?: 'agreed' | 'trusted'; artifact?: string; gate?: true }>;
   /** Files of the trees that were built; default: one, made up. */
   files?: { path: string; sha256: string }[];
   job?: Partial<Job>;
@@ -191,8 +193,22 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
   });
   if (own !== null) runs.push({ round: 1, ...own, slot: 'trusted' });
 
-  const { bytes, id: jobId } = encodeJob(it.makeJob(recipe.job));
-  const job = it.makeJob(recipe.job);
+  const reads = Object.entries(recipe.reads ?? {});
+  const template = it.makeJob(recipe.job);
+  const inputs = Object.fromEntries(
+    reads
+      .filter(([, { gate }]) => gate !== true)
+      .map(([name, { from, artifact }]) => [name, artifact ?? from.artifact ?? '']),
+  );
+  const job = reads.length === 0 ? template : { ...template, inputs };
+  const { bytes, id: jobId } = encodeJob(job);
+  const needs = Object.fromEntries(
+    reads.map(([name, { from, level = 'trusted', gate }]) => [
+      name,
+      { request: from.request.id, level, ...(gate !== undefined && { gate }) },
+    ]),
+  );
+  const asked = { policy, ...(reads.length > 0 && { needs }) };
   const charter = await sign('charter', (recipe.charter ?? same)(it.makeCharter()), keys.root);
   const publisherGrant = await sign(
     'grant',
@@ -201,7 +217,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
   );
   const request = await sign(
     'request',
-    (recipe.request ?? same)(it.makeRequest(jobId, { policy })),
+    (recipe.request ?? same)(it.makeRequest(encodeJob(template).id, asked)),
     keys.publisher,
   );
 
@@ -313,7 +329,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
   const trustedKeys = charter.payload.trusted;
   const decision = decide(
     policy,
-    { kind: job.kind, votes, trustedKeys, cosigned: trustedKeys, inputs: recipe.inputs ?? {} },
+    { kind: job.kind, votes, trustedKeys, cosigned: trustedKeys, inputs: {} },
     { keys: {} },
   );
   const level = recipe.level ?? verdictLevelOf(decision);
@@ -374,6 +390,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
     receipts,
     verdict: verdict.raw,
     checkpoint: note,
+    ...(reads.length > 0 && { inputs: evidenceOf(reads.map(([, { from }]) => from)) }),
     entries: needed.map((leaf) => {
       const index = logged.indexOf(leaf);
       return { leaf, index, path: tree.inclusion(index) };
@@ -396,6 +413,12 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
     votes,
     leaves: logged,
   };
+}
+
+/** Bundles of projects, and of those whose artifacts they read, each once. */
+function evidenceOf(projects: readonly Project[]): OwnBundle[] {
+  const all = projects.flatMap(({ bundle: { inputs = [], ...own } }) => [own, ...inputs]);
+  return [...new Map(all.map((own) => [own.request, own])).values()];
 }
 
 /** The key of a witness of others. */

@@ -125,6 +125,12 @@ export async function bundleVectors(): Promise<Vector[]> {
     charter: (c) => ({ ...c, floor: { ...c.floor, of: 2, rounds: 1 } }),
     witnesses: ['ada', 'cyd'].map((operator) => ({ operator })),
   });
+  const reading = await makeProject({
+    runs,
+    policy: { agree: 2, of: 2, cosign: 'required', rounds: 1 },
+    charter: (c) => ({ ...c, floor: { ...c.floor, of: 2, rounds: 1 } }),
+    reads: { lib: { from: await makeProject({ job: { name: 'lib' } }) } },
+  });
   const changes: [string, Partial<Record<keyof Bundle | 'zz', unknown>>][] = [
     ['of version 2', { v: 2 }],
     ['with an unknown field', { zz: 1 }],
@@ -142,11 +148,15 @@ export async function bundleVectors(): Promise<Vector[]> {
     ],
     ['with a verdict that is an object', { verdict: {} }],
     ['with an empty list of witnesses', { witnesses: [] }],
+    ['with an empty list of inputs', { inputs: [] }],
+    ['with an input that has inputs', { inputs: [{ ...bundle, inputs: [bundle] }] }],
+    ['with more inputs than a pipeline has', { inputs: Array.from({ length: 101 }, () => bundle) }],
     ['with more witnesses than slots', { witnesses: Array.from({ length: 17 }, () => bundle.publisher) }],
   ];
   return [
     { name: 'valid', kind, raw, expect: 'ok' },
     { name: 'with the grant of a witness', kind, raw: canonical(witnessed.bundle), expect: 'ok' },
+    { name: 'of a job that reads an artifact', kind, raw: canonical(reading.bundle), expect: 'ok' },
     ...changes.map(
       ([name, change]): Vector => ({
         name,

@@ -256,6 +256,12 @@ const variants: Partial<Record<MessageKind, [string, object][]>> = {
       witnesses(1, [witnessKey('w.example'), witnessKey('https://v.example/log', 'other')]),
     ],
   ],
+  request: [
+    [
+      'that needs others',
+      { needs: { lib: { request, level: 'agreed' }, test: { request, level: 'trusted', gate: true } } },
+    ],
+  ],
 };
 
 /** What the schema of one kind alone refuses. */
@@ -307,6 +313,22 @@ const fields: Partial<Record<MessageKind, [string, object][]>> = {
     ['that half are enough', { policy: { agree: 2, of: 4, cosign: 'none', rounds: 1 } }],
     ['that nobody must agree', { policy: { agree: 0, of: 1, cosign: 'none', rounds: 1 } }],
     ['with a right-to-left override in its ref', { ref: 'main\u202e' }],
+    ['that needs nothing, in the longer form', { needs: {} }],
+    ['that needs what is no request', { needs: { lib: { request: 'lib', level: 'agreed' } } }],
+    ['that needs a level that is none', { needs: { lib: { request, level: 'provisional' } } }],
+    [
+      'that reads what it needs, in the longer form',
+      { needs: { lib: { request, level: 'agreed', gate: false } } },
+    ],
+    ['that needs what is a path', { needs: { '../lib': { request, level: 'agreed' } } }],
+    [
+      'that needs too much',
+      {
+        needs: Object.fromEntries(
+          Array.from({ length: 65 }, (_, n) => [`n${n}`, { request, level: 'agreed' }]),
+        ),
+      },
+    ],
   ],
   offer: [
     ['of round 0', { round: 0 }],

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
 import type { Progress } from '../../core/controller/events.ts';
-import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
+import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import { skipText } from '../../core/pipeline/plan.ts';
 import type { Client } from '../../runtime/client/client.ts';
@@ -12,8 +12,10 @@ import { failedResults, sayFailure } from '../failure-report.ts';
 import { duration, shortRun } from '../format.ts';
 import { LogLines } from '../log-lines.ts';
 import type { Board } from '../output.ts';
+import { followAll } from '../pipeline-view.ts';
 import { ProgressView } from '../progress.ts';
 import { membershipFor } from '../project-client.ts';
+import { publishAll } from '../publish.ts';
 import { sourceOf } from '../source-of.ts';
 import { secondsOf } from '../values.ts';
 
@@ -28,12 +30,7 @@ interface Options {
   project?: string;
 }
 
-/** Validity of a request, in seconds. */
-const expiresSeconds = 24 * 3600;
 const idleMs = 20_000;
-/** Gives up on a controller that reads nothing more of an image for this long. */
-const imageStallMsMax = 60_000;
-const askAgainMs = 500;
 /** Wait after the verdict for the rest of the logs. */
 const restMsMax = 2_000;
 const noOperatorYet =
@@ -46,13 +43,16 @@ export const run: Define = (program, act) => {
     .command('run')
     .summary('have a commit built')
     .description(
-      'Publishes a job of a repository as a signed request and follows it to its verdict. Workers fetch the source from its server, so push first. Ctrl-C stops following; the job goes on.',
+      'Publishes the jobs of a repository as signed requests and follows them to their verdicts. Workers fetch the source from its server, so push first. Ctrl-C stops following; the job goes on.',
     )
     .argument('[repo]', 'a folder or a git URL (default: the repository here)')
     .option('--url <url>', "where workers fetch it from (default: the repository's remote)")
     .option('--ref <ref>', 'branch, tag or commit (default: the branch that is checked out)')
     .option('--base <ref>', 'what "changed" compares with, written as a ref (default: all counts as changed)')
-    .option('--job <name>', 'which job of quorate.yaml, where it has several (quorate plan lists them)')
+    .option(
+      '--job <name>',
+      'this job of quorate.yaml and those it needs (default: all; quorate plan lists them)',
+    )
     .addOption(
       new Option('--until <level>', 'the level to wait for')
         .choices(['agreed', 'trusted'])
@@ -97,11 +97,19 @@ async function start(context: Context, given: string | undefined, options: Optio
       ...source.repo,
       ...{ base: options.base, jobName: options.job, signal: limit },
     });
-    if (prepared.skipped !== undefined) {
-      out.value({ event: 'skipped', ...prepared.skipped });
-      out.say(out.colours.yellow(`skipped: ${escapeLine(skipText(prepared.skipped.reason), 500)}`));
-      return exits.done;
+    for (const skipped of prepared.skipped) {
+      out.value({ event: 'skipped', ...skipped });
+      out.say(out.colours.yellow(`skipped: ${skipped.job}: ${escapeLine(skipText(skipped.reason), 500)}`));
     }
+    if (prepared.jobs.length === 0) return exits.done;
+    if (options.log === true && prepared.jobs.length > 1)
+      throw new QuorateError(
+        'CLI_USAGE',
+        `--log prints what one job writes; these are ${prepared.jobs.length}`,
+        {
+          hint: 'Without --log, quorate logs <run> --follow prints those of a run.',
+        },
+      );
     if (source.here !== undefined && source.here !== prepared.commit) {
       out.note(
         out.colours.yellow(
@@ -111,58 +119,14 @@ async function start(context: Context, given: string | undefined, options: Optio
     }
     const client = await openClient({ home, membership, signal: limit });
     try {
-      const accepted = await whenImageIsReady(context, limit, () =>
-        client.submit({
-          repo: { url: source.repo.url, ref: prepared.ref },
-          commit: prepared.commit,
-          tree: prepared.tree,
-          ...(prepared.tag && { tag: prepared.tag }),
-          job: prepared.chosen,
-          policy: prepared.chosen.trust,
-          expiresSeconds,
-        }),
-      ).catch((cause: unknown) => {
-        if (!signal.aborted) throw cause;
-        throw new QuorateError('CLI_INTERRUPTED', 'stopped while the job was being published', {
-          hint: 'It may have arrived: quorate jobs lists it.',
-          cause,
-        });
-      });
-      out.value({ event: 'submitted', ...accepted, commit: prepared.commit });
-      out.say(out.colours.dim(`run ${accepted.run}`));
-      return await follow(context, client, accepted.run, options, limit);
+      const published = await publishAll(context, client, prepared, source.repo.url, limit);
+      const [only, second] = published;
+      if (only !== undefined && second === undefined)
+        return await follow(context, client, only.run, options, limit);
+      return await followAll(context, client, published, options.until, limit);
     } finally {
       await client.close();
     }
-  }
-}
-
-/** Publishes again while the controller reads the job's image, and shows how far it is. Errors: those of `publish`. */
-async function whenImageIsReady<T>(
-  { out }: Context,
-  limit: AbortSignal,
-  publish: () => Promise<T>,
-): Promise<T> {
-  const board = out.board();
-  let shown = '';
-  let changedAt = performance.now();
-  try {
-    for (;;) {
-      try {
-        return await publish();
-      } catch (error) {
-        if (codeOf(error) !== 'IMAGE_NOT_READY') throw error;
-        const now = performance.now();
-        const says = messageOf(error);
-        if (says === shown && now - changedAt > imageStallMsMax) throw error;
-        if (says !== shown) [shown, changedAt] = [says, now];
-        board.set('image', { text: escapeLine(says, 300) });
-        out.value({ event: 'waiting', code: 'IMAGE_NOT_READY', says });
-      }
-      await sleep(askAgainMs, undefined, { signal: limit });
-    }
-  } finally {
-    board.end();
   }
 }
 

@@ -1,7 +1,7 @@
-import { type Charter, type Grant, leaves, type Verified } from '../documents/index.ts';
+import { type Charter, type Grant, instantiate, leaves, type Verified } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { escapeLine } from '../escape.ts';
-import { checkGrant, checkJob, checkRequest, enforce, keysOf } from '../judge/index.ts';
+import { checkGrant, checkRequest, checkTemplate, enforce, keysOf } from '../judge/index.ts';
 import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';
 import { checkTrusted } from './enrolment.ts';
@@ -47,7 +47,7 @@ function act(transition: Transition, run: Run, charter: Charter): void {
 function refusalOfRun(run: Run, charter: Charter): QuorateError | undefined {
   return refusalBy(() => {
     checkRequest(enforce, run, charter);
-    checkJob(enforce, run.request.payload, run, charter);
+    checkTemplate(enforce, run.request.payload, instantiate(run.job, {}), charter);
     for (const { grant } of run.documents.values()) checkIssuer(grant, charter);
   });
 }

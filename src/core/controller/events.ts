@@ -115,6 +115,8 @@ export interface BundleDraft {
   request: string;
   publisher: string;
   job: Job;
+  /** Runs whose artifacts the job reads, directly or not. */
+  inputs: string[];
   offers: Offer[];
   receipts: { envelope: string; lease: Lease; grant: string }[];
   verdict: Verdict;
@@ -138,6 +140,12 @@ export type Reply =
 /** Progress of a run, for those who follow it. Holds no result of a sealed round. */
 export type Progress =
   | { kind: 'accepted'; job: string; name: string; test?: true; repo: string; ref: string; commit: string }
+  /** It waits for these jobs, by the name of the input. */
+  | { kind: 'waiting'; needs: Record<string, { request: string; level: string }> }
+  /** What it reads is there: this is the job that is built. */
+  | { kind: 'inputs'; job: string; inputs: Record<string, string> }
+  /** What it rests on stands no more, and neither does what it made of that: `artifact`. */
+  | { kind: 'input-lost'; input: string; artifact: string | null; reason: string }
   | { kind: 'round'; round: number; offer: string; agree: number; of: number; cosign: boolean }
   | { kind: 'leased'; round: number; slot: Slot; worker: string; operator: string }
   /** An operator takes no slot at the moment, for this reason. */

@@ -42,10 +42,14 @@ export interface PublishedFacts {
 }
 
 export type Phase<P extends PublishedFacts = PublishedFacts> =
+  /** What it reads does not have the level yet that its request asks for. */
+  | { kind: 'waiting' }
   /** A round is open and sealed. */
   | { kind: 'building' }
   /** A round ended with N failed builds, which count once the trusted worker's fails too. */
   | { kind: 'awaiting-trusted' }
+  /** No agreement, or a failure, on inputs that are not trusted yet: it is decided again once they are. */
+  | { kind: 'held' }
   | { kind: 'pinning'; artifact: string; tries: number; retryAt: number | null }
   /** The bytes are pinned, N operators agree, the trusted worker's receipt is missing. */
   | { kind: 'agreed'; published: P }
@@ -76,11 +80,12 @@ export interface RoundFacts {
  */
 export interface RunFacts {
   readonly id: string;
+  /** Of the template, until the job has its inputs. */
   readonly jobId: string;
-  readonly job: Pick<Job, 'name' | 'kind' | 'image' | 'limits'>;
+  readonly job: Pick<Job, 'name' | 'kind' | 'image' | 'limits' | 'inputs'>;
   readonly request: {
     readonly signer: string;
-    readonly payload: Pick<Request, 'aud' | 'repo' | 'ref' | 'commit' | 'policy' | 'exp'>;
+    readonly payload: Pick<Request, 'aud' | 'repo' | 'ref' | 'commit' | 'policy' | 'exp' | 'needs'>;
   };
   readonly publisher: { readonly signer: string; readonly payload: Pick<Grant, 'operator'> };
   readonly submittedAt: number;

@@ -3,6 +3,7 @@ import type { Handled } from '../durability.ts';
 import { QuorateError, unreachable } from '../errors.ts';
 import { cancel } from './cancel.ts';
 import { takeCharter } from './charter.ts';
+import { reviewDependants } from './dependants.ts';
 import { checkPresent, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { isOver } from './facts.ts';
@@ -54,9 +55,13 @@ export class Controller {
 
   handle(event: ControllerEvent, now: number): Handled<ControllerEffect> {
     const leavesBefore = this.state.log.size;
-    const transition: Transition = { state: this.state, now, out: [], durability: 'lazy' };
+    const transition: Transition = {
+      ...{ state: this.state, now, out: [], stirred: new Set<string>() },
+      durability: 'lazy',
+    };
     try {
       dispatch(transition, event);
+      reviewDependants(transition);
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error;
       // No request to answer. The event is dropped, so that a peer's input cannot stop a replay.

@@ -19,14 +19,17 @@ export function retire({ state }: Transition, run: Run): void {
 function finishedOf(run: Run): FinishedRun | undefined {
   const { id, jobId, submittedAt, receipts, revoked, history, phase } = run;
   if (phase.kind !== 'done' && phase.kind !== 'cancelled') return undefined;
-  const { name, kind, image, limits } = run.job;
-  const { aud, repo, ref, commit, policy, exp } = run.request.payload;
+  const { name, kind, image, limits, inputs } = run.job;
+  const { aud, repo, ref, commit, policy, exp, needs } = run.request.payload;
   const { operator } = run.publisher.payload;
   return {
     id,
     jobId,
-    job: { name, ...(kind !== undefined && { kind }), image, limits },
-    request: { signer: run.request.signer, payload: { aud, repo, ref, commit, policy, exp } },
+    job: { name, ...(kind !== undefined && { kind }), image, limits, inputs },
+    request: {
+      signer: run.request.signer,
+      payload: { aud, repo, ref, commit, policy, exp, ...(needs !== undefined && { needs }) },
+    },
     publisher: { signer: run.publisher.signer, payload: { operator } },
     submittedAt,
     rounds: run.rounds.map(({ offer: { iss, index }, revealed }) => ({ offer: { iss, index }, revealed })),

@@ -1,4 +1,4 @@
-import { artifactOf, checkTime, leaves } from '../documents/index.ts';
+import { checkTime, leaves } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { checkRevocation, enforce, isNamed } from '../judge/index.ts';
 import { limits } from '../limits.ts';
@@ -6,19 +6,18 @@ import { type Revoked, revokedBy, sayRevoked, voteRevoked } from '../trust/revoc
 import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';
 import { charterOf } from './enrolment.ts';
-import { isOver, type RunFacts } from './facts.ts';
+import { isOver } from './facts.ts';
+import { reviewPublished } from './review.ts';
 import { memberRevoked, revocationsIn, revokedError } from './revocations.ts';
 import { considerWindow } from './rounds.ts';
 import { decideAgain, settle } from './settle.ts';
-import { runRevoked, verdictStandsNot } from './standing.ts';
+import { runRevoked } from './standing.ts';
 import {
   appendLeaf,
   type ControllerState,
   type EventOf,
-  publishedOf,
   type Run,
   type Transition,
-  tell,
   unchanged,
 } from './state.ts';
 
@@ -120,17 +119,4 @@ function act(transition: Transition, run: Run): void {
   if (touched) decideAgain(transition, run);
   considerWindow(transition, run);
   settle(transition, run);
-}
-
-/** Decides a published verdict again, and tells once that it does not stand. */
-function reviewPublished(transition: Transition, run: RunFacts): void {
-  const published = publishedOf(run);
-  if (published === null || run.revoked !== null) return;
-  const revoked = verdictStandsNot(transition.state, run, published);
-  if (revoked === undefined) return;
-  run.revoked = revoked;
-  const { outcome } = published.verdict;
-  const { what, since, reason } = revoked;
-  const artifact = outcome === null ? null : artifactOf(outcome);
-  tell(transition, run, { kind: 'revoked', artifact, what: what.kind, id: what.id, since, reason });
 }

@@ -33,6 +33,11 @@ export class RunIndex<Open extends RunFacts> {
     this.#names.add(run.jobId, at);
   }
 
+  /** The run has another job than when it was submitted: an instance of its template. */
+  instantiated(run: RunFacts): void {
+    this.#names.add(run.jobId, this.#at(run));
+  }
+
   received(run: RunFacts, recorded: Recorded): void {
     this.#receipts.set(recorded.lease, { at: this.#at(run), recorded });
   }

@@ -1,10 +1,12 @@
 import { artifactOf, isTrustedSlot, type Outcome } from '../documents/index.ts';
 import { type Decision, decide, verdictLevelOf } from '../trust/decide.ts';
 import { revocationsFor } from '../trust/revocations.ts';
+import { endRun } from './cancel.ts';
 import { differingFiles } from './differing-files.ts';
 import { charterOf } from './enrolment.ts';
 import { isOver, type Recorded } from './facts.ts';
 import { operatorsBefore } from './leases.ts';
+import { inputLevels, inputsTrusted } from './needs.ts';
 import { tokenOf } from './presence.ts';
 import { revocationsIn } from './revocations.ts';
 import { openRound } from './rounds.ts';
@@ -27,7 +29,7 @@ function decisionOf(transition: Transition, run: Run): Decision {
       votes: run.receipts,
       trustedKeys,
       cosigned: signer === undefined ? [] : [signer],
-      inputs: {},
+      inputs: inputLevels(state, run),
     },
     {
       keys: { ...keys, ...Object.fromEntries(gone) },
@@ -119,13 +121,16 @@ function decideRound(transition: Transition, run: Run, round: Round): void {
   const trusted = trustedReceipt(run);
   const about = recordedWith(run, decision.result);
   if (decision.level === 'failed' && policy.cosign === 'none') {
-    tell(transition, run, { kind: 'failed', round: round.n, by: decision.operators });
-    return conclude(transition, run, 'failed', about);
+    if (inputsTrusted(transition.state, run))
+      tell(transition, run, { kind: 'failed', round: round.n, by: decision.operators });
+    return end(transition, run, 'failed', about);
   }
-  if (decision.level === 'failed' && trusted !== undefined) return conclude(transition, run, 'failed', about);
+  if (decision.level === 'failed' && trusted !== undefined) return end(transition, run, 'failed', about);
   if (decision.level === 'agreed' || decision.level === 'trusted') {
-    if (run.phase.kind === 'agreed')
-      return decision.level === 'agreed' ? undefined : conclude(transition, run, 'trusted', about);
+    if (run.phase.kind === 'agreed') {
+      if (decision.level === 'trusted') return conclude(transition, run, 'trusted', about);
+      return isFinal(transition, run) ? finish(transition, run, run.phase.published) : undefined;
+    }
     const artifact = decision.outcome === null ? null : artifactOf(decision.outcome);
     tell(transition, run, {
       kind: 'agreed',
@@ -161,6 +166,17 @@ function decideRound(transition: Transition, run: Run, round: Round): void {
     return;
   }
   nextRound(transition, run, round);
+}
+
+/** Whether what is agreed can become nothing more: no trusted worker is waited for, nor an input. */
+function isFinal({ state }: Transition, run: Run): boolean {
+  return run.request.payload.policy.cosign === 'none' && inputsTrusted(state, run);
+}
+
+/** Ends a run without an artifact. Not while its inputs may still turn out to be false: then that may be why. */
+function end(transition: Transition, run: Run, level: 'failed' | 'disputed', about: Recorded | null): void {
+  if (inputsTrusted(transition.state, run)) conclude(transition, run, level, about);
+  else run.phase = { kind: 'held' };
 }
 
 /** Revokes what was agreed and opens a new round. The trusted worker's own result stays sealed meanwhile. */
@@ -225,15 +241,14 @@ function afterPin(transition: Transition, run: Run): void {
   const artifact = decision.outcome === null ? null : artifactOf(decision.outcome);
   if (round !== undefined && run.phase.kind === 'pinning' && run.phase.artifact !== artifact)
     return decideRound(transition, run, round);
-  const { cosign } = run.request.payload.policy;
-  if (decision.level === 'agreed' && cosign === 'none')
+  const last = isFinal(transition, run);
+  if (decision.level === 'agreed' && last)
     tell(transition, run, {
       kind: 'unconfirmed',
       round: round?.n ?? 0,
       says: 'it left no file in $OUT, which is as easily said without running it: no more than agreed. Have it write files there, or require the co-signature: trust: {cosign: required}',
     });
-  if (decision.level === 'trusted' || cosign === 'none')
-    return conclude(transition, run, verdictLevelOf(decision), about);
+  if (decision.level === 'trusted' || last) return conclude(transition, run, verdictLevelOf(decision), about);
   run.phase = { kind: 'agreed', published: publish(transition, run, 'agreed', about) };
 }
 
@@ -286,7 +301,7 @@ function nextRound(transition: Transition, run: Run, round: Round): void {
   if (run.rounds.length < policy.rounds && fresh.length >= policy.agree) {
     closeOffer(transition, round);
     openRound(transition, run);
-  } else conclude(transition, run, 'disputed', null);
+  } else end(transition, run, 'disputed', null);
 }
 
 /**
@@ -305,6 +320,8 @@ function agreedUnpublished(transition: Transition, run: Run): Recorded | null {
 /** The request expired: an agreed verdict stands, anything less becomes disputed. */
 export function expire(transition: Transition, run: Run): void {
   if (isOver(run)) return;
+  if (run.phase.kind === 'waiting')
+    return endRun(transition, run, 'the request ended before what the job reads was there');
   const round = currentRound(run);
   if (round !== undefined && !round.revealed) {
     endLeases(transition, run);

@@ -9,6 +9,7 @@ import {
   voteRevoked,
 } from '../trust/revocations.ts';
 import type { PublishedFacts, RunFacts } from './facts.ts';
+import { inputLevels, inputRevoked } from './needs.ts';
 import { revocationsIn } from './revocations.ts';
 import type { ControllerState } from './state.ts';
 import { staysWitnessed } from './witness-count.ts';
@@ -48,6 +49,8 @@ export function verdictStandsNot(
   const { index, charter, level, outcome } = verdict;
   const all = revocationsIn(state, charter);
   if (all.length === 0 || level === 'disputed') return undefined;
+  const read = level === 'trusted' ? inputRevoked(state, run) : undefined;
+  if (read !== undefined) return read;
   const artifact = outcome === null ? null : artifactOf(outcome);
   const last = backing.kind === 'witnessed' ? backing.size - 1 : index;
   const whole = runRevoked(state, run, { index, artifact, last }, charter);
@@ -63,7 +66,13 @@ export function verdictStandsNot(
   const cosigned = cosigner === undefined || lapsed !== undefined ? [] : [cosigner];
   const decision = decide(
     run.request.payload.policy,
-    { kind: run.job.kind, votes, trustedKeys: charter.payload.trusted, cosigned, inputs: {} },
+    {
+      kind: run.job.kind,
+      votes,
+      trustedKeys: charter.payload.trusted,
+      cosigned,
+      inputs: inputLevels(state, run),
+    },
     revocationsFor(all, index),
   );
   const result = decision.results.find((one) => one.result === verdict.result);

@@ -103,6 +103,8 @@ export interface Published extends PublishedFacts {
 export interface Run extends RunFacts {
   request: Verified<Request>;
   publisher: Verified<Grant>;
+  jobId: string;
+  /** The template, until the job has its inputs. */
   job: Job;
   entropy: string;
   rounds: Round[];
@@ -198,6 +200,8 @@ export interface Transition {
   readonly state: ControllerState;
   readonly now: number;
   readonly out: ControllerEffect[];
+  /** Runs whose published verdict changed, or that ended: what rests on them is looked at again. */
+  readonly stirred: Set<string>;
   /** `lazy` by default: a power failure may then lose who was present, who claimed and who held a lease. */
   durability: Durability;
 }
@@ -219,7 +223,17 @@ export function appendLeaf(transition: Transition, leaf: string): number {
   return transition.state.log.append(leaf);
 }
 
+/** Progress after which a run may be worth something else to the jobs that read what it made. */
+const stirring: ReadonlySet<Progress['kind']> = new Set([
+  'verdict',
+  'contradicted',
+  'input-lost',
+  'revoked',
+  'cancelled',
+]);
+
 export function tell(transition: Transition, run: RunFacts, progress: Progress): void {
+  if (stirring.has(progress.kind)) transition.stirred.add(run.id);
   run.history.push({ at: transition.now, progress });
   transition.out.push({ kind: 'progress', run: run.id, progress });
 }

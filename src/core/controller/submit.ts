@@ -1,22 +1,23 @@
 import { checkTime } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { checkGrant, checkInputs, checkJob, checkRequest, enforce, type Order } from '../judge/index.ts';
+import { checkGrant, checkRequest, checkTemplate, enforce, type Order } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { revocationAt } from '../trust/revocations.ts';
+import { begin } from './dependants.ts';
 import { charterOf, checkEnrolled, type Moment } from './enrolment.ts';
 import { controllerLimits } from './limits.ts';
+import { checkNeeds } from './needs.ts';
 import { revocationsIn, revokedError } from './revocations.ts';
-import { openRound } from './rounds.ts';
 import type { EventOf, Run, Transition } from './state.ts';
 import { tell, unchanged } from './state.ts';
 
 /**
  * Whether the controller takes this order here and now. Changes nothing, so that the runtime can ask before it does
- * anything expensive for it. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of `checkRequest` and `checkJob`,
- * `REQUEST_AUDIENCE_MISMATCH`, `KEY_NOT_ENROLLED`, `JOB_INPUTS_UNSUPPORTED`, `…_REVOKED`.
+ * anything expensive for it. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of `checkRequest` and `checkTemplate`,
+ * `REQUEST_AUDIENCE_MISMATCH`, `KEY_NOT_ENROLLED`, those of `checkNeeds`, `…_REVOKED`.
  */
 export function checkOrder(moment: Moment, order: Order): void {
-  const { request, publisher, job } = order;
+  const { request, publisher, job, jobId } = order;
   const charter = charterOf(moment);
   checkTime(publisher.payload, moment.now, 'the grant');
   checkTime(request.payload, moment.now, 'the request');
@@ -26,8 +27,13 @@ export function checkOrder(moment: Moment, order: Order): void {
   if (request.payload.aud !== moment.state.id)
     throw new QuorateError('REQUEST_AUDIENCE_MISMATCH', `the request is made to ${request.payload.aud}`);
   checkEnrolled(moment, publisher.payload);
-  checkJob(enforce, request.payload, order, charter);
-  checkInputs(enforce, job);
+  enforce(
+    'JOB_INPUTS_MISMATCH',
+    Object.keys(job.inputs).length === 0,
+    'a job is published without inputs: its request says what it needs',
+  );
+  checkTemplate(enforce, request.payload, { job, id: jobId }, charter);
+  checkNeeds(moment, request.payload);
   checkOrderStands(moment, order);
 }
 
@@ -81,7 +87,7 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
     documents: new Map(),
     drafts: new Set(),
     unserved: [],
-    phase: { kind: 'building' },
+    phase: { kind: 'waiting' },
     revoked: null,
     history: [],
   };
@@ -97,5 +103,5 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
     ref: request.payload.ref,
     commit: request.payload.commit,
   });
-  openRound(transition, run);
+  begin(transition, run);
 }

@@ -281,6 +281,8 @@ function endBuilding(transition: Transition, run: Run): void {
 export function finish(transition: Transition, run: Run, published: Published): void {
   mustSync(transition);
   run.phase = { kind: 'done', published };
+  // Nothing more comes of it, also where its verdict is the one of before.
+  transition.stirred.add(run.id);
   transition.state.index.ended(run);
   transition.state.presence.witnessed.delete(run.id);
   endBuilding(transition, run);

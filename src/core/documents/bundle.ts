@@ -16,8 +16,7 @@ export type LogEntry = z.infer<typeof logEntrySchema>;
 const bundledReceiptSchema = z.strictObject({ envelope, lease: jws, grant: jws });
 export type BundledReceipt = z.infer<typeof bundledReceiptSchema>;
 
-/** The documents a consumer needs to verify an artifact offline, and the proofs that the log holds them. */
-export const bundleSchema = z.strictObject({
+const ownBundleSchema = z.strictObject({
   v: z.literal(1),
   charter: jws,
   request: jws,
@@ -34,6 +33,14 @@ export const bundleSchema = z.strictObject({
   /** Grants of those who witnessed the checkpoint and have no receipt here. */
   witnesses: z.array(jws).min(1).max(documentLimits.slotsMax).optional(),
   entries: z.array(logEntrySchema).min(1).max(2048),
+});
+/** A bundle without those of the artifacts that its job reads. */
+export type OwnBundle = z.infer<typeof ownBundleSchema>;
+
+/** The documents a consumer needs to verify an artifact offline, and the proofs that the log holds them. */
+export const bundleSchema = ownBundleSchema.extend({
+  /** Those of the artifacts that its job reads, of those that theirs read, and so on: each once, in any order. */
+  inputs: z.array(ownBundleSchema).min(1).max(limits.pipelineJobsMax).optional(),
 });
 export type Bundle = z.infer<typeof bundleSchema>;
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isRefName } from '../git-ref.ts';
 import { limits } from '../limits.ts';
 import { sandboxProfile } from '../sandbox-profile.ts';
-import { cid, commitId, count, name, nonce, peerId, policySchema, seconds, text } from './base.ts';
+import { cid, commitId, count, name, nonce, peerId, policySchema, seconds, sha256, text } from './base.ts';
 import { dagJsonCid, decodeCanonical, encodeCanonical } from './canonical.ts';
 import { stepSchema } from './step.ts';
 
@@ -31,7 +31,7 @@ export const jobSchema = z.strictObject({
   source: z.strictObject({ url: text(2000).min(1), commit: commitId, tree: cid }),
   image: z.union([z.literal('host'), cid]),
   arch: z.enum(['x86_64', 'aarch64']),
-  /** Artifacts the job reads, unpacked at /build/in/<name>. */
+  /** Artifacts the job reads, unpacked at /build/in/<name>. Empty in a template, which a request names. */
   inputs: z.record(name, cid),
   run: z.array(stepSchema).min(1).max(limits.jobStepsMax),
   env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/), text(4096)),
@@ -88,13 +88,46 @@ export function decodeJob(bytes: Uint8Array): { job: Job; id: string } {
   return { job: decodeCanonical(bytes, jobSchema, 'job', limits.jobBytesMax), id: dagJsonCid(bytes) };
 }
 
+/** The job of a template: it reads these artifacts. */
+export function instantiate(template: Job, inputs: Job['inputs']): { job: Job; id: string } {
+  const job = { ...template, inputs };
+  return { job, id: encodeJob(job).id };
+}
+
+/** Id of the template that a job is an instance of; of a job without inputs its own. */
+export function templateIdOf(job: Job): string {
+  return instantiate(job, {}).id;
+}
+
+/**
+ * What a job rests on, by the name of the input: the request that has each one built, which has to be of the same repository
+ * and commit, and the level that it has to have before this job begins. `gate`: nothing of it is read, as of a test, whose files
+ * are reports and no artifact.
+ */
+const needsSchema = z
+  .record(
+    name,
+    z.strictObject({
+      request: sha256,
+      level: z.enum(['agreed', 'trusted']),
+      gate: z.literal(true).optional(),
+    }),
+  )
+  .refine((needs) => {
+    const count = Object.keys(needs).length;
+    return 1 <= count && count <= limits.jobInputsMax;
+  }, `names no input, or more than ${limits.jobInputsMax}`);
+
 /** The publisher's order: this job, from this ref of this repository, under this policy. */
 export const requestSchema = z.strictObject({
   iss: peerId,
   /** The controller that may open rounds for it. */
   aud: peerId,
   project: peerId,
+  /** The job, or the template of one that reads artifacts. */
   job: cid,
+  /** Absent for a job that reads none. */
+  needs: needsSchema.optional(),
   repo: text(2000).min(1),
   ref: text(300).min(1),
   commit: commitId,

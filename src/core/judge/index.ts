@@ -6,7 +6,7 @@ export { checkOffer, checkOffered, checkOfferIssuer } from './offer.ts';
 export { policyMeetsFloor, type Weakness, weaknessesOf } from './policy.ts';
 export { checkReceipt } from './receipt.ts';
 export { filesFit, outputFilesMaxOf, receiptBytesMaxOf } from './receipt-size.ts';
-export { checkInputs, checkJob, checkRequest, type Order } from './request.ts';
+export { checkJob, checkRequest, checkTemplate, type Order } from './request.ts';
 export {
   checkRevocation,
   isNamed,

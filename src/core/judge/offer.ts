@@ -2,7 +2,7 @@ import { type Charter, checkTime, idOf, type Offer, type Verified } from '../doc
 import { limits } from '../limits.ts';
 import type { Check } from './check.ts';
 import { checkGrant } from './grant.ts';
-import { checkInputs, checkJob, checkRequest, type Order } from './request.ts';
+import { checkJob, checkRequest, type Order } from './request.ts';
 
 /** Code: `OFFER_ISSUER_MISMATCH`. */
 export function checkOfferIssuer(check: Check, offer: Verified<Offer>, charter: Charter): void {
@@ -59,7 +59,7 @@ export function checkOffer(
 /**
  * Everything about an offer that a worker can check before it claims, at `now` (ms since the epoch). Codes, in the order
  * of the checks: `DOC_FROM_FUTURE` and `DOC_EXPIRED` of offer and request, those of `checkOffer`, `checkRequest`,
- * `checkJob` and `checkInputs`.
+ * `checkJob`.
  */
 export function checkOffered(
   check: Check,
@@ -67,12 +67,11 @@ export function checkOffered(
   order: Order,
   { charter, now }: { charter: Charter; now: number },
 ): void {
-  const { request, job } = order;
+  const { request } = order;
   checkOfferIssuer(check, offer, charter);
   checkTime(offer.payload, now, 'the offer');
   checkTime(request.payload, now, 'the request');
   checkOffer(check, offer, { charter, ...order });
   checkRequest(check, order, charter);
   checkJob(check, request.payload, order, charter);
-  checkInputs(check, job);
 }

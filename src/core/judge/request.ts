@@ -1,4 +1,12 @@
-import type { Charter, Grant, Job, Request, Verified } from '../documents/index.ts';
+import {
+  type Charter,
+  type Grant,
+  instantiate,
+  type Job,
+  type Request,
+  sameValue,
+  type Verified,
+} from '../documents/index.ts';
 import type { Check } from './check.ts';
 import { checkGrant } from './grant.ts';
 import { judgeLimits } from './limits.ts';
@@ -47,16 +55,39 @@ export function checkRequest(
 }
 
 /**
- * Whether the job is the one the request names, of the source it names, and the policy at least as tight as the charter's floor
- * for such jobs. Codes, in the order of the checks: `REQUEST_JOB_MISMATCH`, `REQUEST_SOURCE_MISMATCH`, `POLICY_BELOW_FLOOR`.
+ * Whether this is the job that the request names, or an instance of the template that it names: with an artifact for each input
+ * that the request says it reads, and for no other. Which artifacts these are is judged from their evidence
+ * (`trust/steps/inputs.ts`). Codes, in the order of the checks: those of `checkTemplate`, `JOB_INPUTS_MISMATCH`.
  */
 export function checkJob(
   check: Check,
   request: Request,
-  { job, jobId }: Pick<Order, 'job' | 'jobId'>,
+  { job }: Pick<Order, 'job'>,
   charter: Pick<Charter, 'floor' | 'testFloor'>,
 ): void {
-  check('REQUEST_JOB_MISMATCH', jobId === request.job, `the request is for job ${request.job}, not ${jobId}`);
+  checkTemplate(check, request, instantiate(job, {}), charter);
+  const needs = Object.entries(request.needs ?? {});
+  const needed = needs.flatMap(([name, { gate }]) => (gate === true ? [] : [name])).sort();
+  const read = Object.keys(job.inputs).sort();
+  check(
+    'JOB_INPUTS_MISMATCH',
+    sameValue(needed, read),
+    `the job reads ${read.join(', ') || 'no artifact'}; by its request it reads ${needed.join(', ') || 'none'}`,
+  );
+}
+
+/**
+ * Whether this is the job or template that the request names, of the source it names, and the policy at least as tight as the
+ * charter's floor for such jobs. Codes, in the order of the checks: `REQUEST_JOB_MISMATCH`, `REQUEST_SOURCE_MISMATCH`,
+ * `POLICY_BELOW_FLOOR`.
+ */
+export function checkTemplate(
+  check: Check,
+  request: Request,
+  { job, id }: { job: Job; id: string },
+  charter: Pick<Charter, 'floor' | 'testFloor'>,
+): void {
+  check('REQUEST_JOB_MISMATCH', id === request.job, `the request is for job ${request.job}, not ${id}`);
   const same = job.source.url === request.repo && job.source.commit === request.commit;
   check('REQUEST_SOURCE_MISMATCH', same, 'the job builds another source than the request names');
   const floor = floorOf(charter, job);
@@ -67,14 +98,5 @@ export function checkJob(
     policyMeetsFloor(request.policy, floor),
     `the policy of the request is weaker than ${what}`,
     `The floor: agree ${agree} of ${of}, cosign ${cosign}, ${rounds} rounds at most. Its owner changes it: quorate charter set ${job.kind === 'test' ? '--test-floor' : '--floor'}`,
-  );
-}
-
-/** Whether workers of this version can build the job. Code: `JOB_INPUTS_UNSUPPORTED`. */
-export function checkInputs(check: Check, job: Job): void {
-  check(
-    'JOB_INPUTS_UNSUPPORTED',
-    Object.keys(job.inputs).length === 0,
-    'the job reads other artifacts; no worker of this version can give it them',
   );
 }

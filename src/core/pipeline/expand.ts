@@ -126,21 +126,21 @@ function nameFault(name: string, template: Template, other: string | undefined):
 }
 
 function tooMany(templates: readonly Template[]): PipelineFault | undefined {
-  const { instancesMax, inputsMax } = pipelineLimits;
+  const { pipelineJobsMax, jobInputsMax } = limits;
   const counts = new Map<string, number>();
   let all = 0;
   for (const { name, matrix, needs } of templates) {
-    const count = combinationsOf(matrix, instancesMax);
+    const count = combinationsOf(matrix, pipelineJobsMax);
     counts.set(name, count);
     all += count;
-    if (all > instancesMax) {
-      const message = `the file makes over ${instancesMax} jobs, with this matrix of ${count > instancesMax ? `over ${instancesMax}` : count}`;
+    if (all > pipelineJobsMax) {
+      const message = `the file makes over ${pipelineJobsMax} jobs, with this matrix of ${count > pipelineJobsMax ? `over ${pipelineJobsMax}` : count}`;
       const path = count > 1 ? [name, 'matrix'] : [name];
       return { code: 'PIPELINE_TOO_LARGE', path, message, hint: 'Use fewer keys or values.' };
     }
     const inputs = needs.reduce((sum, { job }) => sum + (counts.get(job) ?? 0), 0);
-    if (inputs > inputsMax) {
-      const message = `the job would read ${inputs} artifacts; at most ${inputsMax} are taken`;
+    if (inputs > jobInputsMax) {
+      const message = `the job would read ${inputs} artifacts; at most ${jobInputsMax} are taken`;
       const hint = 'Collect artifacts in a job between them.';
       return { code: 'PIPELINE_TOO_LARGE', path: [name, 'needs'], message, hint };
     }

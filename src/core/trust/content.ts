@@ -2,7 +2,7 @@ import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { secondsOfIso } from '../time.ts';
 import { plural } from './steps/sentences.ts';
-import type { StepName, Verification, VerifiedFacts } from './verify.ts';
+import type { StepName, Verification, VerifiedFacts } from './verification.ts';
 
 /** Recomputed identity of local bytes: the CID of a tree, or the sha256 of a file in hexadecimal. */
 export type Content =

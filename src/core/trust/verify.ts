@@ -1,16 +1,14 @@
 import {
   artifactOf,
   type Bundle,
-  type CountedReceipt,
   filesOf,
-  type Policy,
   type Receipt,
   resultOf,
   type Verdict,
   type Verifier,
 } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { checker } from '../judge/index.ts';
+import { checker, enforce } from '../judge/index.ts';
 import { isoTime } from '../time.ts';
 import { decideBy } from './decide.ts';
 import type { Level } from './evidence.ts';
@@ -20,6 +18,7 @@ import { rules } from './rules.ts';
 import { openCharter, openJob, openRequest } from './steps/authority.ts';
 import type { Ask, Expected, Logged, Opened } from './steps/context.ts';
 import { checkCosignature, type Decided, decideAgain, witnessTimes } from './steps/decision.ts';
+import { InputEvidence, levelsOfInputs } from './steps/inputs.ts';
 import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';
 import { openReceipts } from './steps/receipts.ts';
@@ -29,81 +28,18 @@ import {
   sayCosigners,
   sayDecision,
   sayExpected,
+  sayInputs,
   sayRevocations,
   sayWitnessed,
 } from './steps/sentences.ts';
 import { checkTimes } from './steps/times.ts';
 import { factsOf, openVerdict } from './steps/verdict.ts';
 import { checkWitnesses } from './steps/witnesses.ts';
+import type { StepName, Verification, VerificationStep, VerifiedFacts } from './verification.ts';
 import type { Witnessed } from './witnesses.ts';
 
 export type { Expected } from './steps/context.ts';
-
-export type StepName =
-  | 'charter'
-  | 'request'
-  | 'job'
-  | 'offers'
-  | 'receipts'
-  | 'verdict'
-  | 'log'
-  | 'revocations'
-  | 'decision'
-  | 'co-signature'
-  | 'expected'
-  | 'files'
-  | 'age';
-
-export interface VerificationStep {
-  step: StepName;
-  ok: boolean;
-  /** Why not; stable. */
-  code: string | null;
-  /** One sentence for a person. Quotes documents. */
-  says: string;
-}
-
-export interface VerifiedFacts {
-  /** Name of the job. */
-  name: string;
-  job: string;
-  /** Of a test the files are reports, and no artifact. */
-  kind: 'build' | 'test';
-  request: string;
-  repo: string;
-  ref: string;
-  commit: string;
-  policy: Policy;
-  artifact: string | null;
-  /** Files of the artifact, as the verdict lists them. */
-  files: { path: string; sha256: string }[];
-  /** The operators that count towards N. */
-  operators: string[];
-  /** Receipts of runs that ended otherwise than the verdict says, or made other files. */
-  dissent: CountedReceipt[];
-  /** Trusted workers that signed the verdict. Without one whoever holds the controller can forge what it says. */
-  cosigners: string[];
-  /** Artifacts the job read. Where they hold `level` down, verify their bundles and pass the levels as `inputs`. */
-  inputs: string[];
-  /** When the controller says it decided, ISO 8601. */
-  time: string;
-  /** Who signed the log that it is in, where no co-signature is required: operators, and witnesses that the charter names. */
-  witnesses: { operators: string[]; named: string[] };
-  /** When the first of the trusted workers or witnesses that signed saw it in the log, by its own clock; null where none did. */
-  witnessed: string | null;
-}
-
-export interface Verification {
-  /** Every step held. Whether to use the artifact depends on `level`. */
-  ok: boolean;
-  /** `none` unless `ok`. */
-  level: Level;
-  /** In order, up to the first that failed. */
-  steps: VerificationStep[];
-  /** Of the step that failed. */
-  code: string | null;
-  facts: VerifiedFacts | null;
-}
+export type * from './verification.ts';
 
 /**
  * Verifies a bundle offline, given only the project's root key. Runs named steps and stops at the first that fails; no
@@ -116,10 +52,28 @@ export function verifyBundle(bundle: Bundle, expected: Expected, verifier: Verif
 
 /**
  * The same for a draft, without the trusted worker's signatures: it signs where this holds. `level` is that of the verdict
- * once it is co-signed. Inputs whose level is not given count as untrusted.
+ * once it is co-signed. The evidence of what the job reads is verified whole.
  */
 export function checkEvidence(draft: Bundle, expected: Expected, verifier: Verifier): Promise<Verification> {
   return verifyBy(new Set(), 'draft', draft, expected, verifier);
+}
+
+/**
+ * Verifies what a job reads before it is built, from the bundles of its inputs. Nothing else is said of the request, which is
+ * verified by its offer. Errors: those of `levelsOfInputs`.
+ */
+export function verifyInputs(
+  bundles: readonly Bundle[],
+  order: Parameters<typeof levelsOfInputs>[1],
+  expected: Pick<Expected, 'project' | 'revocations'>,
+  verifier: Verifier,
+): Promise<Record<string, Level>> {
+  const all = bundles.flatMap(({ inputs = [], ...own }) => [own, ...inputs]);
+  const each = [...new Map(all.map((own) => [own.request, own])).values()];
+  const evidence: InputEvidence = new InputEvidence(each, (input) =>
+    verifyOne(new Set(), 'whole', input, expected, verifier, evidence),
+  );
+  return levelsOfInputs({ check: enforce }, order, evidence);
 }
 
 /** With the guards of these codes off, and the guards and rules of the decision that are named, for tests that show what each one prevents. */
@@ -129,6 +83,22 @@ export async function verifyBy(
   bundle: Bundle,
   expected: Expected,
   verifier: Verifier,
+): Promise<Verification> {
+  const { project, revocations } = expected;
+  const known = { project, ...(revocations !== undefined && { revocations }) };
+  const inputs: InputEvidence = new InputEvidence(bundle.inputs ?? [], (input) =>
+    verifyOne(off, 'whole', input, known, verifier, inputs),
+  );
+  return verifyOne(off, what, bundle, expected, verifier, inputs);
+}
+
+async function verifyOne(
+  off: ReadonlySet<string>,
+  what: 'whole' | 'draft',
+  bundle: Bundle,
+  expected: Expected,
+  verifier: Verifier,
+  evidence: InputEvidence,
 ): Promise<Verification> {
   const revocations = off.has('key-revoked') ? [] : (expected.revocations ?? []);
   const guards = { using: rules.filter(({ reason }) => !off.has(reason)), off };
@@ -158,6 +128,13 @@ export async function verifyBy(
     const authority = { charter, request, publisher, ...openJob(ask, request.payload, charter.payload) };
     passed(`It asked for the job "${authority.job.name}" as it stands here.`);
 
+    let inputs: Opened['inputs'] = {};
+    if (request.payload.needs !== undefined) {
+      step = 'inputs';
+      inputs = await levelsOfInputs(ask, authority, evidence);
+      passed(sayInputs(inputs));
+    }
+
     step = 'offers';
     const offers = await openOffers(ask, authority);
     passed(`The controller opened ${plural(offers.length, 'round')} of ${policy.of} for it.`);
@@ -174,7 +151,7 @@ export async function verifyBy(
     passed(`The controller's verdict is "${factsOf(verdict).level}".`);
 
     step = 'log';
-    const opened: Opened = { ...authority, offers, receipts, verdict };
+    const opened: Opened = { ...authority, inputs, offers, receipts, verdict };
     const logged = await openLog(ask, opened);
     passed(`All of that is in the project's log (${plural(logged.checkpoint.size, 'leaf', 'leaves')}).`);
 
@@ -214,7 +191,7 @@ function resultWithoutFiles(statement: Receipt | Verdict): string | null {
 
 function collectFacts(
   ask: Ask,
-  { request, job, jobId, verdict }: Opened,
+  { request, job, jobId, inputs, verdict }: Opened,
   logged: Logged,
   { operators, cosigners, witnessed }: Decided & { witnessed: Witnessed | null },
 ): VerifiedFacts {
@@ -239,7 +216,9 @@ function collectFacts(
     operators,
     dissent: receipts.filter(({ receipt }) => about === null || !alike.has(receipt)),
     cosigners,
-    inputs: [...new Set(Object.values(job.inputs))],
+    inputs: Object.fromEntries(
+      Object.entries(inputs).map(([of, level]) => [of, { artifact: job.inputs[of] ?? null, level }]),
+    ),
     time: predicate.timeVerified,
     witnesses: { operators: witnessed?.operators ?? [], named: witnessed?.named ?? [] },
     witnessed: times.length === 0 ? null : isoTime(Math.min(...times) * 1000),

@@ -82,7 +82,14 @@ export type WorkerEvent =
 export type WorkerEffect =
   /** Open a lease stream with this claim. */
   | { kind: 'claim'; offer: string; claim: Claim }
-  | { kind: 'build'; lease: string; job: Job; repo: string; ref: string }
+  | {
+      kind: 'build';
+      lease: string;
+      job: Job;
+      repo: string;
+      ref: string;
+      needs: NonNullable<Request['needs']>;
+    }
   | { kind: 'stop-build'; lease: string }
   /** The result of a build is kept: a restart does not build again. */
   | { kind: 'tell-built'; lease: string; job: string; outcome: Outcome }

@@ -25,6 +25,7 @@ export interface Assignment {
   job: Job;
   repo: string;
   ref: string;
+  needs: Request['needs'];
   /** `queued` while earlier builds use what is lent; `revealed` until its result is published. */
   state: 'queued' | 'building' | 'built' | 'acked' | 'revealed';
   result: BuildResult | null;

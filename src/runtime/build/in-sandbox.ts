@@ -116,7 +116,7 @@ export const abortedBy = (error: unknown): Aborted => ({
 
 function reasonOf(error: unknown): Aborted['reason'] {
   const code = codeOf(error);
-  if (/^(SOURCE|EGRESS)_(?!DISK_FULL)/.test(code)) return 'source';
+  if (/^(SOURCE|EGRESS|INPUTS?)_(?!DISK_FULL)/.test(code)) return 'source';
   if (code.startsWith('STORE_')) return 'outputs';
   return 'sandbox';
 }

@@ -1,4 +1,4 @@
-import { QuorateError } from '../../core/errors.ts';
+import { assert, QuorateError } from '../../core/errors.ts';
 import type { Instance } from '../../core/pipeline/index.ts';
 import {
   checkJobFileSize,
@@ -32,31 +32,36 @@ export async function jobFileInTree(
   throw new QuorateError('JOBFILE_NOT_FOUND', `${where} has no ${jobFileName}`, { hint });
 }
 
-/**
- * The one job of a file, or the one of that name; the name of a job with a matrix stands for it where it comes to one job.
- * @throws JOBFILE_JOB_NOT_FOUND, JOBFILE_JOB_AMBIGUOUS
- */
-export function chooseJob(
-  { jobs, instances }: JobFile,
-  wanted: string | undefined,
-): { job: JobSpec; instance: Instance<JobTemplate> } {
-  const named = instances.filter(({ name }) => wanted === undefined || name === wanted);
-  const meant = named.length > 0 ? named : instances.filter(({ template }) => template.name === wanted);
-  const [instance, second] = meant;
-  const names = (of: readonly Instance<JobTemplate>[]) => of.map(({ name }) => name).join(', ');
-  if (instance !== undefined && second !== undefined) {
-    throw new QuorateError(
-      'JOBFILE_JOB_AMBIGUOUS',
-      wanted === undefined
-        ? `${jobFileName} has several jobs`
-        : `the job "${wanted}" is several, by its matrix`,
-      { hint: `Say which: --job ${instance.name} (of ${names(meant)})` },
-    );
-  }
-  const job = jobs.find(({ name }) => name === instance?.name);
-  if (instance === undefined || job === undefined)
-    throw new QuorateError('JOBFILE_JOB_NOT_FOUND', `${jobFileName} has no job "${wanted ?? ''}"`, {
-      hint: `It has: ${names(instances)}`,
-    });
-  return { job, instance };
+/** The job of an instance. */
+export function jobOf({ jobs }: JobFile, { name }: Pick<Instance, 'name'>): JobSpec {
+  const job = jobs.find((one) => one.name === name);
+  assert(job !== undefined, 'a job file has a job for each of its instances');
+  return job;
 }
+
+/** The job of that name, or all combinations of one with a matrix. @throws JOBFILE_JOB_NOT_FOUND */
+export function chosenJobs({ instances }: JobFile, wanted: string): Instance<JobTemplate>[] {
+  const named = instances.filter(({ name }) => name === wanted);
+  const meant = named.length > 0 ? named : instances.filter(({ template }) => template.name === wanted);
+  if (meant.length > 0) return meant;
+  throw new QuorateError('JOBFILE_JOB_NOT_FOUND', `${jobFileName} has no job "${wanted}"`, {
+    hint: `It has: ${namesOf(instances)}`,
+  });
+}
+
+/** The one job of a file, or the one of that name. @throws JOBFILE_JOB_NOT_FOUND, JOBFILE_JOB_AMBIGUOUS */
+export function chooseJob(file: JobFile, wanted: string | undefined): Instance<JobTemplate> {
+  const meant = wanted === undefined ? file.instances : chosenJobs(file, wanted);
+  const [instance, second] = meant;
+  assert(instance !== undefined, 'a job file has a job');
+  if (second === undefined) return instance;
+  throw new QuorateError(
+    'JOBFILE_JOB_AMBIGUOUS',
+    wanted === undefined
+      ? `${jobFileName} has several jobs`
+      : `the job "${wanted}" is several, by its matrix`,
+    { hint: `Say which: --job ${instance.name} (of ${namesOf(meant)})` },
+  );
+}
+
+const namesOf = (instances: readonly Instance[]): string => instances.map(({ name }) => name).join(', ');

@@ -151,6 +151,7 @@ class MeshClient implements Client {
     policy,
     tree,
     tag,
+    needs,
     expiresSeconds,
   }: SubmitOptions): Promise<{ run: string; job: string }> {
     refusePrivate(repo.url, this.#credentials.charter.vcs);
@@ -180,6 +181,7 @@ class MeshClient implements Client {
       aud: controller.id,
       project: this.project,
       job: id,
+      ...(needs !== undefined && { needs }),
       repo: repo.url,
       ref: repo.ref,
       commit,

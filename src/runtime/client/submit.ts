@@ -1,9 +1,8 @@
-import type { Policy } from '../../core/documents/index.ts';
-import { QuorateError } from '../../core/errors.ts';
+import type { Policy, Request } from '../../core/documents/index.ts';
 import type { Instance, Skipped } from '../../core/pipeline/index.ts';
-import type { JobSpec } from '../../jobfile/index.ts';
+import type { JobFile, JobSpec, JobTemplate } from '../../jobfile/index.ts';
 import type { GitTag } from '../../source/index.ts';
-import { chooseJob } from '../build/job-in-tree.ts';
+import { chosenJobs, jobOf } from '../build/job-in-tree.ts';
 import { planCommit } from './plan.ts';
 
 export interface SubmitOptions {
@@ -15,7 +14,15 @@ export interface SubmitOptions {
   tag?: GitTag;
   job: JobSpec;
   policy: Policy;
+  /** Whose artifacts it reads, by the name of the input. */
+  needs?: Request['needs'];
   expiresSeconds: number;
+}
+
+/** A job that is to be published. */
+export interface PlannedJob {
+  instance: Instance<JobTemplate>;
+  job: JobSpec;
 }
 
 export interface Prepared {
@@ -25,15 +32,15 @@ export interface Prepared {
   tree: string;
   /** Where the ref is a tag. */
   tag?: GitTag;
-  jobs: JobSpec[];
-  chosen: JobSpec;
-  /** Why the conditions of the chosen job leave it out; absent where they hold. */
-  skipped?: Skipped;
+  /** Those that are published, each after those it needs. */
+  jobs: PlannedJob[];
+  /** Those that were asked for and that conditions leave out. */
+  skipped: Skipped[];
 }
 
 /**
- * Plans a commit of a server (`planCommit`), and selects a job of it.
- * @throws JOB_INPUTS_UNSUPPORTED for a job with `needs`, `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`, `STORE_…`
+ * Plans a commit of a server (`planCommit`), and selects what is published: all jobs, or one with all that it needs.
+ * @throws `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`, `STORE_…`
  */
 export async function prepare(options: {
   url: string;
@@ -43,20 +50,21 @@ export async function prepare(options: {
   jobName?: string | undefined;
   signal: AbortSignal;
 }): Promise<Prepared> {
-  const { url, ref, base, signal } = options;
+  const { url, ref, base, signal, jobName } = options;
   const { file, plan, ...source } = await planCommit({ repository: { url }, ref, base, signal });
-  const { job, instance } = chooseJob(file, options.jobName);
-  checkNoNeeds(instance);
-  const skipped = plan.skipped.find(({ instances }) => instances.includes(instance.name));
-  return { ...source, jobs: file.jobs, chosen: job, ...(skipped && { skipped }) };
+  const wanted = jobName === undefined ? undefined : withNeeds(file, chosenJobs(file, jobName));
+  const asked = (name: string) => wanted === undefined || wanted.has(name);
+  const jobs = plan.instances
+    .filter(({ name }) => asked(name))
+    .map((instance) => ({ instance, job: jobOf(file, instance) }));
+  return { ...source, jobs, skipped: plan.skipped.filter(({ instances }) => instances.some(asked)) };
 }
 
-function checkNoNeeds({ name, needs }: Instance): void {
-  if (needs.length === 0) return;
-  const read = needs.map(({ instance }) => instance).join(', ');
-  throw new QuorateError(
-    'JOB_INPUTS_UNSUPPORTED',
-    `the job ${name} reads artifacts of ${read}; no worker of this version can give it them`,
-    { hint: `Build it here: quorate try --job ${name}, with --input for each of them.` },
-  );
+/** The names of these instances and of all that they need, directly or not. */
+function withNeeds({ instances }: JobFile, chosen: readonly Instance[]): Set<string> {
+  const found = new Set(chosen.map(({ name }) => name));
+  // Each comes after those it needs.
+  for (const { name, needs } of instances.toReversed())
+    if (found.has(name)) for (const { instance } of needs) found.add(instance);
+  return found;
 }

@@ -20,7 +20,7 @@ import { localCommit, localRepo, readLocalCommit, workingFiles } from '../../sou
 import { type Difference, diffTrees, type ImportedTree, openStore, type Store } from '../../store/index.ts';
 import { asSourceError } from '../build/import-source.ts';
 import { abortedBy, type BuildIo, type BuildVariation, buildInSandbox } from '../build/in-sandbox.ts';
-import { chooseJob, jobFileInTree } from '../build/job-in-tree.ts';
+import { chooseJob, jobFileInTree, jobOf } from '../build/job-in-tree.ts';
 import { type BuildNetwork, openBuildNetwork } from '../build/network.ts';
 import type { HeldImage } from '../images/cache.ts';
 import { makeScratch } from '../node/scratch.ts';
@@ -262,7 +262,8 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
       named: (name) => (options.ref === undefined ? join(source.root, name) : name),
       hint: '"quorate init" writes an example.',
     });
-    const { job, instance } = chooseJob(file, options.jobName);
+    const instance = chooseJob(file, options.jobName);
+    const job = jobOf(file, instance);
     checkInputsGiven(instance, inputs);
     checkFits(job, bytes);
     const image =

@@ -1,5 +1,5 @@
 import type { Sandbox, Sandboxes } from '../../../sandbox/index.ts';
-import { artifactOf, type Job, type Outcome } from '../../core/documents/index.ts';
+import { artifactOf, type Job, type Outcome, type Request } from '../../core/documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { signLink } from '../../core/interop/index.ts';
 import type { BuildResult } from '../../core/worker/events.ts';
@@ -9,12 +9,19 @@ import { openBuildNetwork } from '../build/network.ts';
 import { BuildLog, openLogChannel } from './build-log.ts';
 import { areaOf, type WorkerContext } from './context.ts';
 import type { WorkerImages } from './images.ts';
+import { type BuildInputs, WorkerInputs } from './inputs.ts';
 import { type Source, Sources } from './sources.ts';
 
-interface Build {
+/** What a lease is for. */
+export interface BuildOrder {
   lease: string;
   job: Job;
   ref: string;
+  /** Whose artifacts it reads. */
+  needs: NonNullable<Request['needs']>;
+}
+
+interface Build extends BuildOrder {
   log: BuildLog;
   signal: AbortSignal;
 }
@@ -30,6 +37,7 @@ export class Builder {
   readonly #sandboxes: Sandboxes;
   readonly #sources: Sources;
   readonly #images: WorkerImages;
+  readonly #inputs: WorkerInputs;
   readonly #running = new Map<string, { abort: AbortController; job: Job; since: number }>();
 
   constructor(context: WorkerContext, sandboxes: Sandboxes, images: WorkerImages) {
@@ -37,6 +45,15 @@ export class Builder {
     this.#sandboxes = sandboxes;
     this.#sources = new Sources(context);
     this.#images = images;
+    this.#inputs = new WorkerInputs(context);
+  }
+
+  /** Removes what a crash left. */
+  async resume(): Promise<void> {
+    const { signal, tell } = this.#context;
+    await this.#inputs.resume().catch((error: unknown) => {
+      if (!signal.aborted) tell('warn', 'inputs', `inputs: ${messageOf(error)}`);
+    });
   }
 
   /** When no build runs any more. */
@@ -58,7 +75,7 @@ export class Builder {
   }
 
   /** Never throws: whatever goes wrong is an outcome. Undefined when the build was stopped from outside. */
-  async build(lease: string, job: Job, ref: string): Promise<BuildResult | undefined> {
+  async build({ lease, job, ref, needs }: BuildOrder): Promise<BuildResult | undefined> {
     const abort = new AbortController();
     this.#running.set(lease, { abort, job, since: performance.now() });
     const signal = AbortSignal.any([abort.signal, this.#context.signal]);
@@ -68,7 +85,7 @@ export class Builder {
     let outcome: Outcome;
     let files: BuildResult['files'] = [];
     try {
-      const done = await this.#run({ lease, job, ref, log, signal, sandbox });
+      const done = await this.#run({ lease, job, ref, needs, log, signal, sandbox });
       outcome = done.outcome;
       if (outcome.kind === 'aborted') log.line(`quorate: aborted: ${outcome.reason}: ${outcome.detail}`);
       files = done.files;
@@ -125,19 +142,27 @@ export class Builder {
         hint: 'The operator offers tiers with quorate join --tier.',
       });
     }
-    const { job, ref, log, signal } = build;
-    const source = await this.#sources.open(job, ref, {
-      signal,
-      say: (text) => log.line(`quorate: ${text}`),
-    });
+    const { lease, job, ref, needs, log, signal } = build;
+    const say = (text: string) => log.line(`quorate: ${text}`);
+    const inputs = await this.#inputs.open(lease, { job, needs, signal, say });
     try {
-      return await this.#inSandbox(build, sandbox, source);
+      const source = await this.#sources.open(job, ref, { signal, say });
+      try {
+        return await this.#inSandbox(build, sandbox, source, inputs);
+      } finally {
+        await source.close();
+      }
     } finally {
-      await source.close();
+      await inputs.close();
     }
   }
 
-  async #inSandbox({ lease, job, log, signal }: Build, sandbox: Sandbox, source: Source): Promise<Done> {
+  async #inSandbox(
+    { lease, job, log, signal }: Build,
+    sandbox: Sandbox,
+    source: Source,
+    { inputs }: BuildInputs,
+  ): Promise<Done> {
     const { store, credentials, dir, bandwidth, privateHosts } = this.#context;
     const network = await openBuildNetwork({
       ...{
@@ -154,6 +179,7 @@ export class Builder {
         commit: { id: job.source.commit, tree: job.source.tree, seconds: source.committedSeconds },
         from: source.area,
         git: source.git,
+        inputs,
         image: image ?? 'host',
         into: store.sealed(areaOf(lease)),
         network,

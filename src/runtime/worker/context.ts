@@ -1,5 +1,6 @@
 import type { Bandwidth } from '../../core/bandwidth.ts';
 import type { Credentials } from '../../core/sessions/credentials.ts';
+import type { Revoked } from '../../core/trust/index.ts';
 import type { WorkerEvent } from '../../core/worker/events.ts';
 import type { Worker } from '../../core/worker/machine.ts';
 import type { NodeKey } from '../../identity/keys.ts';
@@ -21,6 +22,8 @@ export interface WorkerContext {
   /** Servers in a network of the operator's own that builds may reach, `host:port`. */
   privateHosts: readonly string[];
   store: Store;
+  /** Those that are known here. */
+  revocations(): readonly Revoked[];
   bundles: Bundles;
   tell: Tell;
   /** Aborted when the node closes. */

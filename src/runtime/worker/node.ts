@@ -168,6 +168,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
       bandwidth,
       privateHosts: options.rules?.privateHosts ?? [],
       store,
+      revocations: () => revocations.revoked,
       bundles: openBundles(join(home.dir, 'bundles')),
       tell,
       signal: stop.signal,
@@ -203,8 +204,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
           return getText(url, { ...rest, signal, down: bandwidth.down });
         },
         lending,
-        build(lease, job, ref) {
-          const build = builder.build(lease, job, ref);
+        build(lease, job, ref, needs) {
+          const build = builder.build({ lease, job, ref, needs });
           onBuilds();
           return build.finally(() => onBuilds());
         },
@@ -257,6 +258,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     closers.push(mesh.joinProject(membership.project));
     void sessions.publication.resume();
     void images.resume();
+    void builder.resume();
     closers.push(async () => {
       await sessions.idle();
       await builder.close();

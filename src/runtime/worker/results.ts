@@ -3,6 +3,7 @@ import { knobs } from '../../core/lending-knobs.ts';
 import type { Publication } from '../../core/sessions/worker/publication.ts';
 import type { WorkerContext } from './context.ts';
 import { imagePin } from './images.ts';
+import { isInputPin } from './inputs.ts';
 
 /** Artifacts and logs of a worker's builds, served to others while there is room for them. */
 export class Results {
@@ -25,8 +26,8 @@ export class Results {
     const { store, bundles, mesh, tell } = this.#context;
     const gone = await store.trim({
       bytesMax: this.#bytesMax,
-      // Images have a limit of their own.
-      counts: ({ names }) => !names.includes(imagePin),
+      // Images have a limit of their own, and inputs go with their builds.
+      counts: ({ names }) => !names.includes(imagePin) && !names.some(isInputPin),
       stays: ({ root }) => this.#serving.isNew(root),
       signal,
     });

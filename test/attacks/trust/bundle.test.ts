@@ -191,32 +191,76 @@ describe('a good but old artifact is passed off as new', () => {
 });
 
 describe('a forged "tests passed"', () => {
-  const tests: Recipe = {
+  const app: Recipe = {
+    job: { name: 'app' },
+    runs: ['ada', 'bob', 'cyd'].map((operator) => ({ operator, builds: 'evil app' })),
     own: null,
     policy: open,
-    job: { name: 'test', inputs: { app: cidOf('evil app') } },
+    level: 'agreed',
+  };
+  /** A test that passed on an app that N operators agree on, and of which the verdict claims to be trusted. */
+  const tests = async (over: Recipe = {}) => {
+    const from = await makeProject(app);
+    return makeProject({
+      ...{
+        own: null,
+        policy: open,
+        job: { name: 'test' },
+        reads: { app: { from, level: 'agreed' as const } },
+      },
+      ...over,
+    });
   };
   it('is worth no more than its inputs', async () => {
-    const { bundle } = await makeProject(tests);
-    expect(await verifyWithout([], bundle)).toMatchObject({ ok: true, level: 'agreed' });
-    const inputs = { [cidOf('evil app')]: 'agreed' } as const;
-    expect(await verifyWithout([], bundle, { inputs })).toMatchObject({ level: 'agreed' });
+    const { bundle } = await tests();
+    expect(await verifyWithout([], bundle)).toMatchObject({ ok: false, code: 'INPUTS_NOT_TRUSTED' });
+    const { bundle: honest } = await tests({ level: 'agreed' });
+    expect(await verifyWithout([], honest)).toMatchObject({ ok: true, level: 'agreed' });
   });
   it('control: where the level of inputs counts for nothing, it succeeds', async () => {
-    const { bundle } = await makeProject(tests);
-    expect(await verifyWithout(['inputs'], bundle)).toMatchObject({ ok: true, level: 'trusted' });
-    const inputs = { [cidOf('evil app')]: 'agreed' } as const;
-    expect(await verifyWithout(['inputs'], bundle, { inputs })).toMatchObject({ level: 'trusted' });
+    const { bundle } = await tests();
+    expect(await verifyWithout(['inputs', 'INPUTS_NOT_TRUSTED'], bundle)).toMatchObject({
+      ok: true,
+      level: 'trusted',
+    });
   });
-  it('nor is a level that was found for another input', async () => {
-    const { bundle } = await makeProject(tests);
-    const inputs = { [cidOf('good app')]: 'trusted' } as const;
-    expect(await verifyWithout([], bundle, { inputs })).toMatchObject({ ok: true, level: 'agreed' });
+  it('nor is one on another app than the one that was built', async () => {
+    const from = await makeProject();
+    const recipe: Recipe = {
+      ...{ own: null, policy: open, job: { name: 'test' } },
+      reads: { app: { from, artifact: cidOf('evil app') } },
+    };
+    const { bundle } = await makeProject(recipe);
+    expect(await verifyWithout([], bundle)).toMatchObject({ code: 'INPUT_ARTIFACT_MISMATCH' });
+    expect(await verifyWithout(['INPUT_ARTIFACT_MISMATCH'], bundle)).toMatchObject({ level: 'trusted' });
   });
-  it('and a trusted worker is not to sign over inputs it knows nothing of', async () => {
-    const { draft } = await makeProject({ job: tests.job ?? {} });
+  it('nor is one whose app is shown by nothing', async () => {
+    const from = await makeProject();
+    const { bundle } = await makeProject({
+      ...{ own: null, policy: open, job: { name: 'test' }, reads: { app: { from } } },
+      bundle: ({ inputs: _, ...rest }) => rest,
+    });
+    expect(await verifyWithout([], bundle)).toMatchObject({ code: 'INPUT_EVIDENCE_MISSING' });
+    expect(await verifyWithout(['INPUT_EVIDENCE_MISSING'], bundle)).toMatchObject({ level: 'trusted' });
+  });
+  it('nor does a package stand whose test was left out', async () => {
+    const test = await makeProject({ job: { name: 'test' } });
+    const { bundle } = await makeProject({
+      reads: { test: { from: test } },
+      bundle: ({ inputs: _, ...rest }) => rest,
+    });
+    expect(await verifyWithout([], bundle)).toMatchObject({ code: 'INPUT_EVIDENCE_MISSING' });
+    expect(await verifyWithout(['INPUT_EVIDENCE_MISSING'], bundle)).toMatchObject({ level: 'trusted' });
+  });
+  it('and a trusted worker is not to sign over inputs that are not trusted', async () => {
+    const from = await makeProject(app);
+    const { draft } = await makeProject({
+      job: { name: 'test' },
+      reads: { app: { from, level: 'agreed' } },
+    });
     expect(await verifyWithout([], draft, {}, 'draft')).toMatchObject({ code: 'INPUTS_NOT_TRUSTED' });
-    expect(await verifyWithout(['INPUTS_NOT_TRUSTED'], draft, {}, 'draft')).toMatchObject({ ok: true });
+    const guards = ['INPUTS_NOT_TRUSTED', 'inputs'];
+    expect(await verifyWithout(guards, draft, {}, 'draft')).toMatchObject({ ok: true, level: 'trusted' });
   });
 });
 

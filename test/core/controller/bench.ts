@@ -28,6 +28,7 @@ import {
   type Outcome,
   type Policy,
   type ReceiptFacts,
+  type Request,
   type RevocationTarget,
   type Role,
   signMessage,
@@ -241,16 +242,25 @@ export class Bench {
 
   /** Enrols a publisher if need be and submits a job; the run's id comes back. */
   async submit(
-    over: { name?: string; kind?: Job['kind']; as?: string; policy?: Partial<Policy>; seconds?: number } = {},
+    over: {
+      name?: string;
+      kind?: Job['kind'];
+      as?: string;
+      policy?: Partial<Policy>;
+      seconds?: number;
+      needs?: Request['needs'];
+      job?: Partial<Job>;
+    } = {},
   ): Promise<string> {
     if (!this.#grants.has('publisher')) await this.enrol('publisher', { role: 'publisher' });
     const { kind } = over;
-    const work = jobNamed(over.name ?? 'app', kind === undefined ? {} : { kind });
+    const work = jobNamed(over.name ?? 'app', { ...(kind !== undefined && { kind }), ...over.job });
     this.#jobs.set(work.jobId, work.job);
     const { as = 'publisher' } = over;
     const request = await this.paper.request(as, work, this.now, {
       policy: { agree: 2, of: 3, cosign: 'required', rounds: 2, ...over.policy },
       ...(over.seconds === undefined ? {} : { seconds: over.seconds }),
+      ...(over.needs === undefined ? {} : { needs: over.needs }),
     });
     const token = this.token('submit');
     this.send({
@@ -358,7 +368,8 @@ export class Bench {
   }
 
   jobOf(lease: { payload: Lease }): Job {
-    const job = this.#jobs.get(lease.payload.job);
+    const of = [...this.controller.state.runs.values()].find(({ jobId }) => jobId === lease.payload.job);
+    const job = this.#jobs.get(lease.payload.job) ?? of?.job;
     if (job === undefined) throw new Error('a job of this bench');
     return job;
   }

@@ -42,7 +42,7 @@ interface Change {
 /** The code with which a worker refuses the offer; undefined where it takes it. */
 async function refusal({ offer, request, grant, charter, job, keys = {}, now = at + 20 }: Change) {
   const sent = encodeJob(makeJob(job)).id;
-  const asked = makeRequest(job === undefined || job.inputs !== undefined ? sent : encodeJob(makeJob()).id, {
+  const asked = makeRequest(encodeJob(makeJob()).id, {
     ...request,
     iss: (keys.request ?? publisher).id,
   });
@@ -97,6 +97,15 @@ describe('an offer', () => {
     ],
     ['with another job than its request names', { job: { name: 'other' } }, 'REQUEST_JOB_MISMATCH'],
     ['of another commit than its job', { request: { commit: 'f'.repeat(40) } }, 'REQUEST_SOURCE_MISMATCH'],
-    ['of a job that reads artifacts', { job: { inputs: { lib: cidOf('lib') } } }, 'JOB_INPUTS_UNSUPPORTED'],
+    [
+      'of a job that reads what its request does not need',
+      { job: { inputs: { lib: cidOf('lib') } } },
+      'JOB_INPUTS_MISMATCH',
+    ],
+    [
+      'of a job without what its request needs',
+      { request: { needs: { lib: { request: 'a'.repeat(64), level: 'agreed' } } } },
+      'JOB_INPUTS_MISMATCH',
+    ],
   ])('%s is refused', async (_name, change, code) => expect(await refusal(change)).toBe(code));
 });

@@ -114,9 +114,9 @@ describe('a fault', () => {
   });
 
   it('is one job more than a pipeline has, over all matrices', () => {
-    const { instancesMax } = pipelineLimits;
-    const wide = template('a', { matrix: { n: numbers(instancesMax - 1) } });
-    expect(expanded(wide, template('b'))).toHaveLength(instancesMax);
+    const { pipelineJobsMax } = limits;
+    const wide = template('a', { matrix: { n: numbers(pipelineJobsMax - 1) } });
+    expect(expanded(wide, template('b'))).toHaveLength(pipelineJobsMax);
     expect(faultOf(wide, template('b'), template('c'))?.code).toBe('PIPELINE_TOO_LARGE');
   });
 
@@ -132,13 +132,13 @@ describe('a fault', () => {
   });
 
   it('is a job with one input more than it may have', () => {
-    const { inputsMax } = pipelineLimits;
+    const { jobInputsMax } = limits;
     const of = (count: number) => [
       template('a', { matrix: { n: numbers(count) } }),
       template('b', { needs: trusted('a') }),
     ];
-    expect(expanded(...of(inputsMax)).at(-1)?.needs).toHaveLength(inputsMax);
-    expect(faultOf(...of(inputsMax + 1))).toMatchObject({
+    expect(expanded(...of(jobInputsMax)).at(-1)?.needs).toHaveLength(jobInputsMax);
+    expect(faultOf(...of(jobInputsMax + 1))).toMatchObject({
       code: 'PIPELINE_TOO_LARGE',
       path: ['b', 'needs'],
     });

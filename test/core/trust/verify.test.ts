@@ -60,7 +60,7 @@ describe('a valid bundle', () => {
       operators: ['ada', 'bob', 'cyd'],
       dissent: [],
       cosigners: [trusted.id],
-      inputs: [],
+      inputs: {},
     });
     expect(result.facts?.files.map(({ path }) => path)).toEqual(['app']);
   });
@@ -262,28 +262,135 @@ describe('what is asked for', () => {
 });
 
 describe('inputs', () => {
-  const job = { inputs: { lib: cidOf('lib') } };
-  const inputs = { [cidOf('lib')]: 'trusted' } as const;
-  const tests: Recipe = { job, own: null, policy: { ...policy, cosign: 'none' } };
+  const open = { ...policy, cosign: 'none' as const };
+  const lib: Recipe = {
+    job: { name: 'lib' },
+    runs: ['ada', 'bob', 'cyd'].map((operator) => ({ operator, builds: 'lib' })),
+    own: { operator: 'trusted', builds: 'lib' },
+  };
+  const agreedLib: Recipe = { ...lib, own: null, level: 'agreed' };
 
-  it('hold the level down unless they are known to be trusted', async () => {
-    const { bundle } = await makeProject(tests);
-    expect(await verify(bundle)).toMatchObject({
+  it('are worth what their own evidence says, each verified once', async () => {
+    const from = await makeProject(lib);
+    const middle = await makeProject({ job: { name: 'middle' }, reads: { lib: { from } } });
+    const { bundle, draft } = await makeProject({ reads: { lib: { from }, middle: { from: middle } } });
+    expect(bundle.inputs).toHaveLength(2);
+    const result = await verify(bundle);
+    expect(result).toMatchObject({
       ok: true,
-      level: 'agreed',
-      facts: { inputs: [cidOf('lib')] },
+      level: 'trusted',
+      facts: {
+        inputs: {
+          lib: { artifact: from.artifact, level: 'trusted' },
+          middle: { artifact: middle.artifact, level: 'trusted' },
+        },
+      },
     });
-    expect(await verify(bundle, { inputs })).toMatchObject({ ok: true, level: 'trusted' });
-    expect(await verify(bundle, { inputs: { [cidOf('lib')]: 'agreed' } })).toMatchObject({ level: 'agreed' });
+    expect(result.steps.map(({ step }) => step).slice(0, 5)).toEqual([
+      'charter',
+      'request',
+      'job',
+      'inputs',
+      'offers',
+    ]);
+    expect(await checkEvidence(draft, { project }, joseVerifier)).toMatchObject({
+      ok: true,
+      level: 'trusted',
+    });
   });
 
-  it('are answered for by whoever co-signs, who must know', async () => {
-    const { bundle, draft } = await makeProject({ job });
-    expect(await verify(bundle)).toMatchObject({ ok: true, level: 'trusted' });
-    expect(await verify(bundle, { inputs: { [cidOf('lib')]: 'none' } })).toMatchObject({ level: 'agreed' });
-    const check = (over: Partial<Expected>) => checkEvidence(draft, { project, ...over }, joseVerifier);
-    expect(await check({})).toMatchObject({ ok: false, code: 'INPUTS_NOT_TRUSTED' });
-    expect(await check({ inputs })).toMatchObject({ ok: true, level: 'trusted' });
+  it('hold the level of a job down, however good its own evidence is', async () => {
+    const from = await makeProject(agreedLib);
+    expect((await verify(from.bundle)).level).toBe('agreed');
+    const reads = { lib: { from, level: 'agreed' as const } };
+    const low = await makeProject({ reads, level: 'agreed', own: null, policy: open });
+    expect(await verify(low.bundle)).toMatchObject({ ok: true, level: 'agreed' });
+    const high = await makeProject({ reads });
+    expect(await verify(high.bundle)).toMatchObject({ ok: false, code: 'INPUTS_NOT_TRUSTED' });
+    expect(await checkEvidence(high.draft, { project }, joseVerifier)).toMatchObject({
+      code: 'INPUTS_NOT_TRUSTED',
+    });
+  });
+
+  it.each<[string, string, (from: Project) => Recipe]>([
+    ['INPUT_EVIDENCE_MISSING', 'is left out', () => ({ bundle: ({ inputs: _, ...rest }) => rest })],
+    [
+      'INPUT_ARTIFACT_MISMATCH',
+      'is of another artifact than was filled in',
+      (from) => ({
+        reads: { lib: { from, artifact: cidOf('evil') } },
+      }),
+    ],
+    [
+      'INPUT_EVIDENCE_TWICE',
+      'is there twice',
+      () => ({
+        bundle: (valid) => ({ ...valid, inputs: [...(valid.inputs ?? []), ...(valid.inputs ?? [])] }),
+      }),
+    ],
+    [
+      'JOB_INPUTS_MISMATCH',
+      'is of an input that the request does not need',
+      () => ({
+        request: ({ needs: _, ...rest }) => rest,
+      }),
+    ],
+    [
+      'INPUT_SOURCE_MISMATCH',
+      'is of another commit',
+      () => ({
+        job: {
+          source: { url: 'https://git.example/app.git', commit: 'e'.repeat(40), tree: cidOf('source') },
+        },
+        request: (valid) => ({ ...valid, commit: 'e'.repeat(40) }),
+      }),
+    ],
+  ])('%s where the evidence of one %s', async (code, _, recipe) => {
+    const from = await makeProject(lib);
+    const { bundle } = await makeProject({ reads: { lib: { from } }, ...recipe(from) });
+    expect(await verify(bundle)).toMatchObject({ ok: false, level: 'none', code });
+  });
+
+  it('ARTIFACT_OF_TEST where the reports of a test are read, however trusted it is', async () => {
+    const from = await makeProject({ ...lib, job: { name: 'test', kind: 'test' } });
+    expect((await verify(from.bundle)).level).toBe('trusted');
+    const { bundle } = await makeProject({ reads: { test: { from } } });
+    expect(await verify(bundle)).toMatchObject({ ok: false, code: 'ARTIFACT_OF_TEST' });
+    const gate = await makeProject({ reads: { test: { from, gate: true } } });
+    expect(await verify(gate.bundle)).toMatchObject({
+      ok: true,
+      level: 'trusted',
+      facts: { inputs: { test: { artifact: null, level: 'trusted' } } },
+    });
+  });
+
+  it('INPUT_BELOW_LEVEL where a job began before its input had the level that was asked for', async () => {
+    const from = await makeProject(agreedLib);
+    const { bundle } = await makeProject({ reads: { lib: { from } }, level: 'agreed' });
+    expect(await verify(bundle)).toMatchObject({ ok: false, code: 'INPUT_BELOW_LEVEL' });
+  });
+
+  it('INPUT_EVIDENCE_MISSING where a laxer job made the same artifact, of another request', async () => {
+    const from = await makeProject(lib);
+    const laxer = await makeProject({ ...lib, job: { name: 'laxer' }, own: null, policy: open });
+    expect(laxer.artifact).toBe(from.artifact);
+    const { bundle } = await makeProject({
+      reads: { lib: { from } },
+      bundle: (valid) => ({ ...valid, inputs: [laxer.bundle] }),
+    });
+    expect(await verify(bundle)).toMatchObject({ ok: false, code: 'INPUT_EVIDENCE_MISSING' });
+  });
+
+  it('INPUT_NOT_VERIFIED where the evidence of one does not hold, or was revoked since', async () => {
+    const from = await makeProject(lib);
+    const { bundle } = await makeProject({ reads: { lib: { from } } });
+    const worse = { ...bundle, inputs: [{ ...(bundle.inputs?.[0] ?? bundle), entries: bundle.entries }] };
+    expect(await verify(worse)).toMatchObject({ ok: false, code: 'INPUT_NOT_VERIFIED' });
+    const what = { kind: 'job' as const, id: from.jobId };
+    const revocations = [{ what, since: 0, reason: 'bad', byRoot: true }];
+    const result = await verify(bundle, { revocations });
+    expect(result).toMatchObject({ ok: false, code: 'INPUT_NOT_VERIFIED' });
+    expect(result.steps.at(-1)?.says).toContain('bad');
   });
 });
 

@@ -8,6 +8,7 @@ import {
   decodeBundle,
   encodeBundle,
   encodeJob,
+  type OwnBundle,
   type Signer,
   signMessage,
   signStatement,
@@ -30,11 +31,22 @@ export function holdsVerdict(bundle: string, id: string, cosigner: string | unde
 }
 
 /** Signs the controller's documents of a draft and encodes the bundle, with what others signed where there is some. */
-export async function assembleBundle(draft: BundleDraft, project: string, signer: Signer): Promise<string> {
+export async function assembleBundle(
+  draft: BundleDraft,
+  project: string,
+  signer: Signer,
+  inputs: readonly OwnBundle[] = [],
+): Promise<string> {
+  const own = await ownBundle(draft, project, signer);
+  return encodeBundle(inputs.length === 0 ? own : { ...own, inputs: [...inputs] });
+}
+
+/** Without the bundles of what the job reads. */
+export async function ownBundle(draft: BundleDraft, project: string, signer: Signer): Promise<OwnBundle> {
   const verdict = await signStatement('verdict', draft.verdict, signer);
   const note = await signCheckpoint(formatCheckpoint({ project, ...draft.checkpoint }), signer);
   const signed = signedWith(draft.backing, verdict.raw, note);
-  const bundle: Bundle = {
+  return {
     v: 1,
     charter: draft.charter,
     request: draft.request,
@@ -53,7 +65,6 @@ export async function assembleBundle(draft: BundleDraft, project: string, signer
     ...signed,
     entries: draft.entries,
   };
-  return encodeBundle(bundle);
 }
 
 /** The verdict and the checkpoint with what others signed. */

@@ -16,6 +16,7 @@ import type { Admission } from './admission.ts';
 import { assembleBundle } from './bundle.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { warnOfExpired } from './expired-grants.ts';
+import { evidenceOf } from './input-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
 import type { Replies } from './replies.ts';
 import { signerOf } from './signers.ts';
@@ -86,7 +87,8 @@ export class LeaseServer {
     if (draft === undefined || stream === undefined) return;
     try {
       await this.#checkpoints.keep(draft.checkpoint.size);
-      const bundle = await assembleBundle(draft, project, signing.signer);
+      const inputs = await evidenceOf(this.#ports, this.#checkpoints, draft.inputs);
+      const bundle = await assembleBundle(draft, project, signing.signer, inputs);
       await stream.messages.send({ kind: 'cosign', bundle });
     } catch (error) {
       tell('warn', 'cosign', `the trusted worker could not be asked: ${messageOf(error)}`, { run });

@@ -17,13 +17,17 @@ import { listOf } from '../revocation-book.ts';
 import { assembleBundle, holdsVerdict } from './bundle.ts';
 import type { CheckpointRounds, WitnessedCheckpoint } from './checkpoint-rounds.ts';
 import type { FeedServer } from './feed-server.ts';
+import { evidenceOf } from './input-evidence.ts';
 import type { ControllerPorts } from './ports.ts';
 import { signerOf } from './signers.ts';
 
 /** Whether it names an artifact that was contradicted, and that no verdict proves. */
 function isContradicted(state: ControllerState, name: string): boolean {
   const contradicted = ({ history }: RunFacts) =>
-    history.some(({ progress }) => progress.kind === 'contradicted' && progress.artifact === name);
+    history.some(
+      ({ progress }) =>
+        (progress.kind === 'contradicted' || progress.kind === 'input-lost') && progress.artifact === name,
+    );
   return provingRun(state, name) === undefined && state.index.withArtifact(name).some(contradicted);
 }
 
@@ -127,7 +131,8 @@ export class Publisher {
     if (before !== undefined && holdsVerdict(before, verdict, cosignerOf(draft)))
       return { verdict, text: before, notice, isNew: false };
     await this.#checkpoints.keep(draft.checkpoint.size);
-    const bundle = await assembleBundle(draft, project, signerOf(this.#ports, draft.controller));
+    const inputs = await evidenceOf(this.#ports, this.#checkpoints, draft.inputs);
+    const bundle = await assembleBundle(draft, project, signerOf(this.#ports, draft.controller), inputs);
     const proves = artifact !== null && provingRun(machine.state, artifact)?.id === runId;
     await bundles.put({ run: runId, job, artifact: proves ? artifact : null }, bundle);
     return { verdict, text: bundle, notice, isNew: true };
@@ -180,8 +185,9 @@ export class Publisher {
    * and takes its name. Where there is none, that of a revoked verdict stays, and the revocation beside it.
    */
   async proofLost({ progress }: Extract<ControllerEffect, { kind: 'progress' }>): Promise<void> {
-    if ((progress.kind !== 'contradicted' && progress.kind !== 'revoked') || progress.artifact === null)
-      return;
+    const { kind } = progress;
+    if (kind !== 'contradicted' && kind !== 'revoked' && kind !== 'input-lost') return;
+    if (progress.artifact === null) return;
     const { machine, bundles } = this.#ports;
     const { artifact } = progress;
     const other = provingRun(machine.state, artifact);

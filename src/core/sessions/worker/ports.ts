@@ -1,4 +1,4 @@
-import type { Job } from '../../documents/index.ts';
+import type { Job, Request } from '../../documents/index.ts';
 import type { BuildResult, Lending, WorkerEvent } from '../../worker/events.ts';
 import type { Worker } from '../../worker/machine.ts';
 import type { Credentials } from '../credentials.ts';
@@ -66,8 +66,16 @@ export interface WorkerPorts {
   readonly httpGet: HttpGet;
   /** What the host lends; its capabilities are said in the hello of the feed. */
   readonly lending: Lending;
-  /** Builds a job in the sandbox, into the sealed results of a lease; undefined when the build was stopped. */
-  build(lease: string, job: Job, ref: string): Promise<BuildResult | undefined>;
+  /**
+   * Builds a job in the sandbox, into the sealed results of a lease; undefined when the build was stopped. `needs`: whose artifacts
+   * it reads, which are checked first.
+   */
+  build(
+    lease: string,
+    job: Job,
+    ref: string,
+    needs: NonNullable<Request['needs']>,
+  ): Promise<BuildResult | undefined>;
   stopBuild(lease: string): void;
   readonly results: ResultStore;
   readonly bundles: ServedBundles;

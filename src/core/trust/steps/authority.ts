@@ -41,6 +41,6 @@ export function openJob(
   charter: Charter,
 ): { job: Job; jobId: string } {
   const { job, id } = decodeJob(toUtf8(bundle.job));
-  checkJob(check, request, { job, jobId: id }, charter);
+  checkJob(check, request, { job }, charter);
   return { job, jobId: id };
 }

@@ -28,8 +28,6 @@ export interface Expected {
   /** Repository URL and ref it must come from; a ref may leave out `refs/heads/` or `refs/tags/`. */
   source?: string;
   ref?: string;
-  /** Levels of the job's inputs by CID, as far as known from their own bundles. */
-  inputs?: Readonly<Record<string, Level>>;
   /** Those that the caller knows of, each opened and held (`openRevocations`). */
   revocations?: readonly Revoked[];
   /** All leaves of the log up to the checkpoint, to check for what the bundle leaves out, and for false enrolments. */
@@ -67,6 +65,8 @@ export interface CheckedReceipt {
 }
 
 export interface Opened extends Authority {
+  /** Levels of what the job reads, by the name of the input, from their own evidence. */
+  inputs: Readonly<Record<string, Level>>;
   offers: Verified<Offer>[];
   receipts: CheckedReceipt[];
   verdict: VerifiedStatement<Verdict>;

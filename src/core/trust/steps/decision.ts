@@ -19,18 +19,12 @@ function decideWith(
   opened: Opened,
   logged: Logged,
   cosigned: readonly string[],
-  inputs: Record<string, Level>,
+  inputs: Readonly<Record<string, Level>>,
 ) {
   const trustedKeys = opened.charter.payload.trusted;
   const evidence = { kind: opened.job.kind, votes: logged.votes, trustedKeys, cosigned, inputs };
   const revocations = revocationsFor(ask.revoked, logged.verdictIndex);
   return ask.decide(opened.request.payload.policy, evidence, revocations);
-}
-
-/** Levels of the inputs; `unknown` for those whose level the caller did not give. */
-function inputLevels({ expected }: Ask, { job }: Opened, unknown: Level): Record<string, Level> {
-  const known = new Map(Object.entries(expected.inputs ?? {}));
-  return Object.fromEntries(Object.values(job.inputs).map((cid) => [cid, known.get(cid) ?? unknown]));
 }
 
 /** What was decided on the result that the verdict is about. */
@@ -79,18 +73,15 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
   if (stated === 'disputed') return { level: 'none', operators: [], cosigners };
   if (stated === 'failed') return { level: 'failed', operators: atMost.failure?.operators ?? [], cosigners };
 
-  // A co-signer has verified the inputs' evidence; a draft has no co-signer.
-  const inputs = inputLevels(ask, opened, !draft && cosigners.length > 0 ? 'trusted' : 'none');
-  const now = decideWith(ask, opened, logged, draft ? trusted : cosigners, inputs);
+  const now = decideWith(ask, opened, logged, draft ? trusted : cosigners, opened.inputs);
   const reached = rankedBy(now, about)?.level ?? 'none';
   const level = atLeast(reached, stated) ? stated : reached;
-  if (draft) {
-    check(
-      'INPUTS_NOT_TRUSTED',
-      level === stated,
-      'the verdict says "trusted"; not every input is known to be',
-    );
-  }
+  const low = Object.entries(opened.inputs).find(([, of]) => of !== 'trusted');
+  check(
+    'INPUTS_NOT_TRUSTED',
+    stated !== 'trusted' || low === undefined,
+    `the verdict says "trusted"; ${low?.[0]}, which the job reads, is ${low?.[1]}`,
+  );
   return { level, operators: ranked?.operators ?? [], cosigners };
 }
 

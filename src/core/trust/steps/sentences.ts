@@ -1,4 +1,5 @@
 import type { Policy } from '../../documents/index.ts';
+import type { Level } from '../evidence.ts';
 import { notCosigned } from '../not-cosigned.ts';
 import type { Witnessed } from '../witnesses.ts';
 import type { Expected } from './context.ts';
@@ -6,6 +7,11 @@ import type { Decided } from './decision.ts';
 
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`;
+}
+
+export function sayInputs(levels: Readonly<Record<string, Level>>): string {
+  const each = Object.entries(levels).map(([name, level]) => `${name} (${level})`);
+  return `It rests on what the jobs it needs came to, by their own evidence: ${each.join(', ')}.`;
 }
 
 export function sayDecision({ level, operators }: Decided, { agree, of, cosign }: Policy): string {

@@ -1,0 +1,64 @@
+import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
+import { allRuns, type ControllerState, levelOf, publishedOf } from '../../src/core/controller/state.ts';
+import { artifactOf, type Request } from '../../src/core/documents/index.ts';
+import { atLeast } from '../../src/core/trust/index.ts';
+import { type Checker, Violation } from '../observer.ts';
+
+type Needs = NonNullable<Request['needs']>;
+
+/**
+ * Nothing is above what it reads: a job begins once that has the level that was asked for, reads the very artifact, and is trusted
+ * only where that is. Whatever becomes of an input reaches all that reads it within the same event.
+ */
+export function pipelines(): Checker {
+  const invariant = 'pipelines';
+  /** As signed, by run: whatever the controller makes of it. */
+  const asked = new Map<string, Needs>();
+
+  function check(state: ControllerState, run: RunFacts, needs: Needs, name: string): void {
+    const level = levelOf(run);
+    for (const [input, need] of Object.entries(needs)) {
+      const of = state.index.get(need.request);
+      const made = of === undefined ? null : publishedOf(of);
+      const stands = of !== undefined && of.revoked === null && of.phase.kind !== 'cancelled' ? made : null;
+      const reached =
+        stands !== null &&
+        atLeast(stands.verdict.level === 'disputed' ? 'none' : stands.verdict.level, need.level);
+      const outcome = stands?.verdict.outcome ?? null;
+      const same = outcome !== null && artifactOf(outcome) === run.job.inputs[input];
+      const says = `${name} (${run.phase.kind}, ${level}) reads ${input}, which is ${stands?.verdict.level ?? 'nothing'}`;
+      const began = run.rounds.length > 0;
+      if (began && !isOver(run) && !(reached && same)) throw new Violation(invariant, `it goes on: ${says}`);
+      if (level === 'trusted' && run.revoked === null && !(same && stands?.verdict.level === 'trusted'))
+        throw new Violation(invariant, `it is above its input: ${says}`);
+      if (run.phase.kind === 'cancelled' && level !== null && began && !(reached && same))
+        throw new Violation(invariant, `its verdict outlives its input: ${says}`);
+      if (run.phase.kind === 'waiting' && of !== undefined && isOver(of) && !reached)
+        throw new Violation(invariant, `it waits for ever: ${says}`);
+    }
+    const ready = Object.values(needs).every(({ request, level: wanted }) => {
+      const of = state.index.get(request);
+      const is =
+        of === undefined || of.revoked !== null || of.phase.kind === 'cancelled' ? null : levelOf(of);
+      return is !== null && is !== 'disputed' && is !== 'failed' && atLeast(is, wanted);
+    });
+    if (run.phase.kind === 'waiting' && ready)
+      throw new Violation(invariant, `${name} waits, and all that it reads is there`);
+  }
+
+  return {
+    invariant,
+    observe(seen, truth) {
+      if (seen.kind === 'handled' && seen.event.kind === 'submit') {
+        const { needs } = seen.event.request.payload;
+        if (needs !== undefined) asked.set(seen.event.request.id, needs);
+      }
+      if (seen.kind !== 'handled' && seen.kind !== 'ended') return;
+      if (asked.size === 0) return;
+      for (const run of allRuns(seen.state)) {
+        const needs = asked.get(run.id);
+        if (needs !== undefined) check(seen.state, run, needs, truth.workOf(run.id)?.name ?? run.id);
+      }
+    },
+  };
+}

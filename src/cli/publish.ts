@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf, messageOf, QuorateError } from '../core/errors.ts';
+import { escapeLine } from '../core/escape.ts';
+import type { Client } from '../runtime/client/client.ts';
+import type { Prepared } from '../runtime/client/submit.ts';
+import type { Context } from './context.ts';
+
+/** Validity of a request, in seconds. */
+const expiresSeconds = 24 * 3600;
+/** Gives up on a controller that reads nothing more of an image for this long. */
+const imageStallMsMax = 60_000;
+const askAgainMs = 500;
+
+export interface PublishedJob {
+  name: string;
+  run: string;
+}
+
+/**
+ * Publishes jobs, each after those it needs: its request names theirs. Errors: those of `Client.submit`, CLI_INTERRUPTED.
+ */
+export async function publishAll(
+  context: Context,
+  client: Client,
+  { ref, commit, tree, tag, jobs }: Prepared,
+  url: string,
+  limit: AbortSignal,
+): Promise<PublishedJob[]> {
+  const { out, signal } = context;
+  const runs = new Map<string, { run: string; test: boolean }>();
+  for (const { instance, job } of jobs) {
+    const { name, needs } = instance;
+    const of = needs.map(({ instance: needed, level }) => {
+      const { run = '', test = false } = runs.get(needed) ?? {};
+      return [needed, { request: run, level, ...(test && { gate: true as const }) }];
+    });
+    const accepted = await whenImageIsReady(context, limit, () =>
+      client.submit({
+        ...{ repo: { url, ref }, commit, tree, job, policy: job.trust, expiresSeconds },
+        ...(tag !== undefined && { tag }),
+        ...(needs.length > 0 && { needs: Object.fromEntries(of) }),
+      }),
+    ).catch((cause: unknown) => {
+      if (!signal.aborted) throw cause;
+      throw new QuorateError('CLI_INTERRUPTED', 'stopped while the job was being published', {
+        hint: 'It may have arrived: quorate jobs lists it.',
+        cause,
+      });
+    });
+    runs.set(name, { run: accepted.run, test: job.kind === 'test' });
+    out.value({ event: 'submitted', name, ...accepted, commit });
+    out.say(out.colours.dim(jobs.length === 1 ? `run ${accepted.run}` : `run ${accepted.run} ${name}`));
+  }
+  return [...runs].map(([name, { run }]) => ({ name, run }));
+}
+
+/** Publishes again while the controller reads the job's image, and shows how far it is. Errors: those of `publish`. */
+async function whenImageIsReady<T>(
+  { out }: Context,
+  limit: AbortSignal,
+  publish: () => Promise<T>,
+): Promise<T> {
+  const board = out.board();
+  let shown = '';
+  let changedAt = performance.now();
+  try {
+    for (;;) {
+      try {
+        return await publish();
+      } catch (error) {
+        if (codeOf(error) !== 'IMAGE_NOT_READY') throw error;
+        const now = performance.now();
+        const says = messageOf(error);
+        if (says === shown && now - changedAt > imageStallMsMax) throw error;
+        if (says !== shown) [shown, changedAt] = [says, now];
+        board.set('image', { text: escapeLine(says, 300) });
+        out.value({ event: 'waiting', code: 'IMAGE_NOT_READY', says });
+      }
+      await sleep(askAgainMs, undefined, { signal: limit });
+    }
+  } finally {
+    board.end();
+  }
+}

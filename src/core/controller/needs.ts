@@ -1,0 +1,93 @@
+import type { Request } from '../documents/index.ts';
+import { enforce } from '../judge/index.ts';
+import { atLeast, type Level } from '../trust/evidence.ts';
+import type { Revoked } from '../trust/revocations.ts';
+import type { Moment } from './enrolment.ts';
+import { artifactIn, isOver, type RunFacts } from './facts.ts';
+import { type ControllerState, publishedOf } from './state.ts';
+
+type Need = NonNullable<Request['needs']>[string];
+
+/**
+ * Whether what a request needs was published before it, for the same commit. So nothing can wait for itself. Errors:
+ * `REQUEST_NEEDS_UNKNOWN`, `REQUEST_NEEDS_MISMATCH`.
+ */
+export function checkNeeds({ state }: Pick<Moment, 'state'>, { needs = {}, repo, commit }: Request): void {
+  for (const [name, { request }] of Object.entries(needs)) {
+    const needed = state.index.get(request);
+    enforce(
+      'REQUEST_NEEDS_UNKNOWN',
+      needed !== undefined,
+      `the job reads ${name} of request ${request}, which was not published here`,
+    );
+    const of = needed?.request.payload;
+    enforce(
+      'REQUEST_NEEDS_MISMATCH',
+      of?.repo === repo && of.commit === commit,
+      `${name} is built from another commit or repository than the job that reads it`,
+    );
+  }
+}
+
+/** What a run made is worth now. */
+interface Made {
+  level: Level;
+  artifact: string | null;
+  /** Why the level will never be higher; undefined while it may. */
+  final: string | undefined;
+}
+
+function madeBy(run: RunFacts | undefined): Made {
+  if (run === undefined) return { level: 'none', artifact: null, final: 'is not known' };
+  const published = publishedOf(run);
+  const final = !isOver(run)
+    ? undefined
+    : run.phase.kind === 'cancelled'
+      ? 'was cancelled'
+      : `ended as ${published?.verdict.level}`;
+  if (published === null || run.phase.kind === 'cancelled') return { level: 'none', artifact: null, final };
+  if (run.revoked !== null) return { level: 'none', artifact: null, final: 'was revoked' };
+  const { level, outcome } = published.verdict;
+  // A failure is nothing to rest on.
+  if (level !== 'agreed' && level !== 'trusted') return { level: 'none', artifact: null, final };
+  return { level, artifact: artifactIn(run, outcome), final };
+}
+
+/** How an input stands: `reached` once its level is what the need asks for; `lost` where it never will be. */
+export function inputOf(
+  state: ControllerState,
+  { request, level: wanted, gate }: Need,
+): Made & { reached: boolean; lost: string | undefined } {
+  const made = madeBy(state.index.get(request));
+  // A build without outputs, and a test, are nothing to read.
+  const reached = atLeast(made.level, wanted) && (gate === true || made.artifact !== null);
+  return { ...made, reached, lost: reached ? undefined : made.final };
+}
+
+export function needsOfRun({ request }: RunFacts): [name: string, need: Need][] {
+  return Object.entries(request.payload.needs ?? {});
+}
+
+/** Levels of what a run read, by the name of the input: `none` for what is worth something else by now. */
+export function inputLevels(state: ControllerState, run: RunFacts): Record<string, Level> {
+  return Object.fromEntries(
+    needsOfRun(run).map(([name, need]) => {
+      const { level, artifact } = madeBy(state.index.get(need.request));
+      const same = need.gate === true || (artifact !== null && artifact === run.job.inputs[name]);
+      return [name, same ? level : 'none'];
+    }),
+  );
+}
+
+export function inputsTrusted(state: ControllerState, run: RunFacts): boolean {
+  return Object.values(inputLevels(state, run)).every((level) => level === 'trusted');
+}
+
+/** The revocation for which what a run read stands no more. */
+export function inputRevoked(state: ControllerState, run: RunFacts): Revoked | undefined {
+  for (const [, { request }] of needsOfRun(run)) {
+    const revoked = state.index.get(request)?.revoked ?? null;
+    if (revoked !== null) return revoked;
+  }
+  return undefined;
+}

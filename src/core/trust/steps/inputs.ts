@@ -1,0 +1,96 @@
+import { claimedIdOf, type Job, type OwnBundle, type Request } from '../../documents/index.ts';
+import { atLeast, type Level } from '../evidence.ts';
+import type { Verification } from '../verification.ts';
+import type { Ask } from './context.ts';
+
+/** The evidence of all that a job reads, directly or not: each bundle is verified once, however many jobs read it. */
+export class InputEvidence {
+  /** By the request that each says it is about. */
+  readonly #held = new Map<string, OwnBundle>();
+  readonly #verified = new Map<string, Promise<Verification>>();
+  readonly #verify: (bundle: OwnBundle) => Promise<Verification>;
+  /** A request that several bundles say they are about. */
+  readonly twice: string | undefined;
+
+  constructor(bundles: readonly OwnBundle[], verify: (bundle: OwnBundle) => Promise<Verification>) {
+    this.#verify = verify;
+    for (const bundle of bundles) {
+      const request = claimedIdOf(bundle.request) ?? '';
+      if (this.#held.has(request)) this.twice = request;
+      this.#held.set(request, bundle);
+    }
+  }
+
+  /** Undefined where there is no evidence of that request. */
+  of(request: string): Promise<Verification> | undefined {
+    const bundle = this.#held.get(request);
+    if (bundle === undefined) return undefined;
+    const verified = this.#verified.get(request) ?? this.#verify(bundle);
+    this.#verified.set(request, verified);
+    return verified;
+  }
+}
+
+/**
+ * The level of each input, from its own evidence: a bundle of the very request that the job's request names, of the same commit,
+ * about the artifact that was filled in. Codes: `INPUT_EVIDENCE_TWICE`, `INPUT_EVIDENCE_MISSING`, `INPUT_NOT_VERIFIED`, `INPUT_REQUEST_MISMATCH`,
+ * `ARTIFACT_OF_TEST`, `INPUT_ARTIFACT_MISMATCH`, `INPUT_SOURCE_MISMATCH`, `INPUT_BELOW_LEVEL`.
+ */
+export async function levelsOfInputs(
+  { check }: Pick<Ask, 'check'>,
+  {
+    request,
+    job,
+  }: { request: { payload: Pick<Request, 'needs' | 'repo' | 'commit'> }; job: Pick<Job, 'inputs'> },
+  evidence: InputEvidence,
+): Promise<Record<string, Level>> {
+  const { twice } = evidence;
+  check('INPUT_EVIDENCE_TWICE', twice === undefined, `the evidence of request ${twice} is there twice`);
+  const levels: Record<string, Level> = {};
+  const { needs = {}, repo, commit } = request.payload;
+  for (const [name, need] of Object.entries(needs)) {
+    // With the guards off that say otherwise, what nobody has shown counts for all that was asked.
+    levels[name] = 'trusted';
+    const verified = await evidence.of(need.request);
+    check(
+      'INPUT_EVIDENCE_MISSING',
+      verified !== undefined,
+      `nothing shows what became of request ${need.request}, whose artifact the job reads as ${name}`,
+    );
+    if (verified === undefined) continue;
+    const { ok, level, facts, steps } = verified;
+    const says = steps.find((step) => !step.ok)?.says ?? '';
+    check('INPUT_NOT_VERIFIED', ok, `the evidence of ${name}, which the job reads, does not hold: ${says}`);
+    if (facts === null) continue;
+    check(
+      'INPUT_REQUEST_MISMATCH',
+      facts.request === need.request,
+      `the evidence of ${name} is about another request`,
+    );
+    if (need.gate !== true) {
+      check(
+        'ARTIFACT_OF_TEST',
+        facts.kind !== 'test',
+        `${name} is a test: what it put out are reports, and never an artifact to read`,
+      );
+      const filled = job.inputs[name] ?? 'nothing';
+      check(
+        'INPUT_ARTIFACT_MISMATCH',
+        facts.artifact === filled,
+        `the job reads ${filled} as ${name}; what was built is ${facts.artifact ?? 'nothing'}`,
+      );
+    }
+    check(
+      'INPUT_SOURCE_MISMATCH',
+      facts.repo === repo && facts.commit === commit,
+      `${name} was built from ${facts.repo} at ${facts.commit}, and not from the commit of the job`,
+    );
+    check(
+      'INPUT_BELOW_LEVEL',
+      atLeast(level, need.level),
+      `${name} is ${level}; the job may begin once it is ${need.level}`,
+    );
+    levels[name] = level;
+  }
+  return levels;
+}

@@ -1,0 +1,70 @@
+import type { CountedReceipt, Policy } from '../documents/index.ts';
+import type { Level } from './evidence.ts';
+
+export type StepName =
+  | 'charter'
+  | 'request'
+  | 'job'
+  /** Only of a job that reads artifacts. */
+  | 'inputs'
+  | 'offers'
+  | 'receipts'
+  | 'verdict'
+  | 'log'
+  | 'revocations'
+  | 'decision'
+  | 'co-signature'
+  | 'expected'
+  | 'files'
+  | 'age';
+
+export interface VerificationStep {
+  step: StepName;
+  ok: boolean;
+  /** Why not; stable. */
+  code: string | null;
+  /** One sentence for a person. Quotes documents. */
+  says: string;
+}
+
+export interface VerifiedFacts {
+  /** Name of the job. */
+  name: string;
+  job: string;
+  /** Of a test the files are reports, and no artifact. */
+  kind: 'build' | 'test';
+  request: string;
+  repo: string;
+  ref: string;
+  commit: string;
+  policy: Policy;
+  artifact: string | null;
+  /** Files of the artifact, as the verdict lists them. */
+  files: { path: string; sha256: string }[];
+  /** The operators that count towards N. */
+  operators: string[];
+  /** Receipts of runs that ended otherwise than the verdict says, or made other files. */
+  dissent: CountedReceipt[];
+  /** Trusted workers that signed the verdict. Without one whoever holds the controller can forge what it says. */
+  cosigners: string[];
+  /** What the job rests on, by the name of the input, with the level that its own evidence comes to; no artifact of what it only waited for. */
+  inputs: Record<string, { artifact: string | null; level: Level }>;
+  /** When the controller says it decided, ISO 8601. */
+  time: string;
+  /** Who signed the log that it is in, where no co-signature is required: operators, and witnesses that the charter names. */
+  witnesses: { operators: string[]; named: string[] };
+  /** When the first of the trusted workers or witnesses that signed saw it in the log, by its own clock; null where none did. */
+  witnessed: string | null;
+}
+
+export interface Verification {
+  /** Every step held. Whether to use the artifact depends on `level`. */
+  ok: boolean;
+  /** `none` unless `ok`. */
+  level: Level;
+  /** In order, up to the first that failed. */
+  steps: VerificationStep[];
+  /** Of the step that failed. */
+  code: string | null;
+  facts: VerifiedFacts | null;
+}

@@ -1,0 +1,123 @@
+import { decodeBundle, type Job, type Request } from '../../core/documents/index.ts';
+import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
+import { verifyInputs } from '../../core/trust/index.ts';
+import { joseVerifier } from '../../identity/verifier.ts';
+import { fetchBundle } from '../artifacts/bundles.ts';
+import { connectReachable } from '../artifacts/fetch.ts';
+import { pullArtifact } from '../artifacts/transfer.ts';
+import type { WorkerContext } from './context.ts';
+
+/** Longest wait for the evidence of one input. */
+const bundleMsMax = 60_000;
+const pinPrefix = 'input-';
+
+/** Whether the store keeps a tree for a build that reads it. */
+export const isInputPin = (name: string): boolean => name.startsWith(pinPrefix);
+
+interface Reading {
+  job: Job;
+  needs: NonNullable<Request['needs']>;
+  signal: AbortSignal;
+  /** A line of the build's log. */
+  say(text: string): void;
+}
+
+/** What a build reads, in the store's public area until it is closed. */
+export interface BuildInputs {
+  readonly inputs: readonly { name: string; cid: string }[];
+  close(): Promise<void>;
+}
+
+/** The artifacts that jobs read: fetched by CID once their evidence holds. */
+export class WorkerInputs {
+  readonly #context: WorkerContext;
+
+  constructor(context: WorkerContext) {
+    this.#context = context;
+  }
+
+  /** Removes what a crash left. */
+  async resume(): Promise<void> {
+    const { store } = this.#context;
+    for (const { root, names } of await store.pins())
+      for (const name of names.filter(isInputPin)) await store.unpin(root, name);
+  }
+
+  /** Errors: those of `levelsOfInputs`, INPUT_UNAVAILABLE, `STORE_…`, the signal's reason. */
+  async open(lease: string, reading: Reading): Promise<BuildInputs> {
+    const inputs = Object.entries(reading.job.inputs).map(([name, cid]) => ({ name, cid }));
+    const pin = `${pinPrefix}${lease.slice(0, 32)}`;
+    const { store } = this.#context;
+    const close = async () => {
+      for (const { cid } of inputs) await store.unpin(cid, pin);
+    };
+    if (inputs.length === 0) return { inputs, close };
+    const levels = await this.#verify(reading);
+    try {
+      let left = reading.job.limits.diskBytes;
+      for (const { name, cid } of inputs) {
+        reading.say(`reads ${name}: ${cid} (${levels[name] ?? 'none'})`);
+        left -= await this.#fetch(cid, left, reading.signal);
+        await store.pin([cid], pin);
+      }
+    } catch (error) {
+      await close();
+      throw error;
+    }
+    return { inputs, close };
+  }
+
+  /** From the controller: it answers for what it filled in. */
+  async #verify({ job, needs, signal }: Reading): Promise<Record<string, string>> {
+    const { credentials, revocations } = this.#context;
+    const bundles = [];
+    for (const { request } of Object.values(needs)) {
+      const text = await this.#bundle(request, signal);
+      if (text !== undefined) bundles.push(decodeBundle(text));
+    }
+    const { url: repo, commit } = job.source;
+    const order = { request: { payload: { needs, repo, commit } }, job };
+    const expected = { project: credentials.membership.project, revocations: revocations() };
+    return verifyInputs(bundles, order, expected, joseVerifier);
+  }
+
+  async #bundle(request: string, signal: AbortSignal): Promise<string | undefined> {
+    const { credentials, mesh } = this.#context;
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(bundleMsMax)]);
+    for (const controller of credentials.membership.controllers) {
+      try {
+        const text = await fetchBundle(mesh, controller, request, limit);
+        if (text !== undefined) return text;
+      } catch (error) {
+        signal.throwIfAborted();
+        throw unavailable(`the evidence of request ${request}`, error);
+      }
+    }
+    return undefined;
+  }
+
+  /** Returns the bytes that were fetched. */
+  async #fetch(cid: string, maxBytes: number, signal: AbortSignal): Promise<number> {
+    const { store, mesh, credentials } = this.#context;
+    try {
+      if (await store.has(cid, signal)) return 0;
+      const from = await connectReachable(mesh, credentials.membership.controllers);
+      const { bytes } = await pullArtifact({ mesh, store }, cid, { from, signal, maxBytes });
+      return bytes;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (codeOf(error) === 'STORE_DISK_FULL') throw error;
+      throw unavailable(`the artifact ${cid}`, error);
+    }
+  }
+}
+
+const unavailable = (what: string, cause: unknown): QuorateError =>
+  new QuorateError(
+    'INPUT_UNAVAILABLE',
+    `${what}, which the job reads, could not be had: ${messageOf(cause)}`,
+    {
+      hint: 'It has to be within the disk limit of the job, and the controller has to be reachable.',
+      cause,
+    },
+  );

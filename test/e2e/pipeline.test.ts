@@ -1,0 +1,74 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { decodeBundle } from '../../src/core/documents/index.ts';
+import { verifyBundle } from '../../src/core/trust/index.ts';
+import { joseVerifier } from '../../src/identity/verifier.ts';
+import { LocalCluster } from './support/local-cluster.ts';
+import type { Line, Told } from './support/told.ts';
+
+let cluster: LocalCluster;
+
+beforeAll(async () => {
+  cluster = await LocalCluster.start({ volunteers: ['ada', 'ben', 'cleo'] });
+});
+
+const limits = 'limits: {memory: 256MiB, disk: 64MiB, time: 2m}';
+const file = `
+jobs:
+  lib:
+    run: ['echo lib > "$OUT/lib"']
+    ${limits}
+  test:
+    kind: test
+    needs: {lib: agreed}
+    matrix: {n: [1, 2]}
+    run:
+      - test "$(cat /build/in/lib/lib)" = lib
+      - 'echo "passed \${{ matrix.n }}" > "$OUT/report"'
+    ${limits}
+  docs:
+    needs: {lib: agreed}
+    run: ['cat /build/in/lib/lib /build/in/lib/lib > "$OUT/docs"']
+    ${limits}
+  package:
+    needs: {docs: trusted, lib: trusted, test: trusted}
+    run: ['test ! -e /build/in/test.1; cat /build/in/docs/docs /build/in/lib/lib > "$OUT/package"']
+    ${limits}
+`;
+
+const of = (run: Told, event: string, name: string): Line[] =>
+  run.all(event).filter((line) => line.name === name);
+
+describe('jobs that read what other jobs made', () => {
+  it('get ahead on what is agreed, rise with it, and are what a consumer verifies offline', async () => {
+    const url = await cluster.git.commit('pipeline', { 'quorate.yaml': file });
+    const run = cluster.start('quorate run', ['run', url]);
+    for (const name of ['lib', 'test.1', 'test.2', 'docs'])
+      await run.told(`${name} is agreed`, () =>
+        of(run, 'verdict', name).some(({ level }) => level === 'agreed'),
+      );
+    expect(of(run, 'inputs', 'package')).toEqual([]);
+    const { artifact } = of(run, 'verdict', 'docs')[0] ?? {};
+    const early = await cluster.fetch(String(artifact), 'early');
+    expect([early.code, early.error], early.report).toEqual([1, 'NOT_TRUSTED']);
+
+    await cluster.trusted();
+    expect((await run.end()).code, run.report()).toBe(0);
+    for (const name of ['lib', 'test.1', 'test.2', 'docs', 'package']) {
+      expect(of(run, 'verdict', name).at(-1)?.level, name).toBe('trusted');
+      expect(of(run, 'round', name), name).toHaveLength(1);
+    }
+    const made = String(of(run, 'verdict', 'package').at(-1)?.artifact);
+    const fetched = await cluster.fetch(made, 'package', '--bundle-out', `${cluster.dir}/package.json`);
+    expect(fetched.code, fetched.report).toBe(0);
+    expect(await cluster.readText('fetched', 'package', 'package')).toBe('lib\nlib\nlib\n');
+
+    const bundle = decodeBundle(await cluster.readText('package.json'));
+    expect(bundle.inputs).toHaveLength(4);
+    const project = JSON.parse(
+      Buffer.from(bundle.charter.split('.')[1] ?? '', 'base64url').toString(),
+    ).project;
+    const verified = await verifyBundle(bundle, { project, artifact: made }, joseVerifier);
+    expect(verified).toMatchObject({ ok: true, level: 'trusted' });
+    expect(Object.keys(verified.facts?.inputs ?? {})).toEqual(['docs', 'lib', 'test.1', 'test.2']);
+  });
+});
