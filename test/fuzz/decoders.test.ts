@@ -35,6 +35,7 @@ const elsewhere: Record<string, string> = {
   'src/core/car.ts CarParser': 'inside of CarDecoder, which every stream goes through',
   'src/core/wire/messages.ts runSummarySchema': 'part of apiDownSchema',
   'src/core/trust/verify.ts verifyBy': 'what verifyBundle calls, with guards taken off: for tests',
+  'src/core/trust/verify.ts verifyInputs': 'verifies each bundle of the inputs as verifyBundle does',
   'src/core/transparency/hash.ts splitOf': 'splits a number',
   'src/image/layer.ts readContent': 'gives a part of a file as it is',
   'src/image/manifest.ts readSmall': 'gives a file as it is, for decodeJson',
