@@ -85,7 +85,7 @@ export class Publisher {
     };
     const submit = (): void => {
       const names = Object.keys(work.needs ?? {});
-      // What was not taken in time leaves nothing to read.
+      // A request that was refused or lost makes no artifact, so its dependants are not submitted.
       if (names.some((name) => this.#taken.get(name) === null)) return done(null);
       if (names.some((name) => !this.#taken.has(name))) return void time.after(1_000, submit);
       const needs = names.map((name) => [

@@ -112,7 +112,7 @@ function withTests(random: Random, works: readonly Work[]): Work[] {
   if (!random.chance(0.3)) return [...works];
   return works.map((work) => {
     if (!random.chance(0.7)) return work;
-    // What a test puts out is nothing to read.
+    // The output of a test is no artifact: a job that others read is not drawn as a test.
     if (works.some(({ needs }) => needs?.[work.name] !== undefined)) return work;
     const nature = random.chance(0.4)
       ? random.pick(['passes here and there', 'fails'] as const)
@@ -192,7 +192,7 @@ function drawPipeline(random: Random, works: Work[]): void {
   if (first === undefined) return;
   while (works.length < random.int(2, 4)) works.push({ ...first, name: `job${works.length}` });
   for (const [n, work] of works.entries()) {
-    // Where nothing can be had that others read, nothing is seen of pipelines.
+    // Without an artifact that others read, a pipeline is not exercised.
     if (random.chance(0.8)) {
       work.nature = 'reproducible';
       work.cancelAfterMs = undefined;
@@ -250,7 +250,7 @@ export function truthOf({ name, nature }: Work): Outcome | undefined {
   return exited(nature === 'makes nothing' ? null : treeCid(`${name} as it should be`));
 }
 
-/** What all make of a job that tamper alike. */
+/** The tree that all workers with the behaviour `tampers-alike` deliver for a job. */
 export const tamperedAlike = ({ name }: Work): string => treeCid(`${name} with a back door`);
 
 /**

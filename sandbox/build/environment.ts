@@ -20,7 +20,7 @@ const usual = (commit: SourceCommit | undefined) => ({
  */
 const noRetries = { npm_config_fetch_retries: '0', PIP_RETRIES: '0' };
 
-/** What a build is told about its source. A job's environment cannot override it. */
+/** Variables that describe the commit of a build. A job's environment cannot override them. */
 const ofCommit = ({ id, tree, seconds }: SourceCommit) => ({
   QUORATE_COMMIT: id,
   QUORATE_COMMIT_TIME: String(seconds),

@@ -18,7 +18,7 @@ export function attackers(): Checker {
       const { policy } = work;
       const right = truthOf(work);
       if (right === undefined || artifactOf(right) === artifactOf(outcome)) return;
-      // What is honestly made of a tampered input that needed no co-signature is another thing, and as trusted as that is.
+      // An honest build of a tampered input is another artifact; its level is at most that of the input.
       if (Object.keys(work.needs ?? {}).length > 0 && artifactOf(outcome) !== tamperedAlike(work)) return;
       if (policy.cosign === 'required')
         throw new Violation(invariant, 'a tampered artifact is trusted, and co-signed');

@@ -7,8 +7,8 @@ import { type Checker, Violation } from '../observer.ts';
 type Needs = NonNullable<Request['needs']>;
 
 /**
- * Nothing is above what it reads: a job begins once that has the level that was asked for, reads the very artifact, and is trusted
- * only where that is. Whatever becomes of an input reaches all that reads it within the same event.
+ * The level of a job is never above that of its inputs: it begins once each input has the level that its request asks for, reads the
+ * artifact of that request, and is trusted only where each input is. A change of an input's level reaches all dependants within the same event.
  */
 export function pipelines(): Checker {
   const invariant = 'pipelines';

@@ -41,7 +41,7 @@ export function tests(): Checker {
       if (work === undefined) return;
       if ((facts.kind === 'test') !== (work.test === true))
         throw new Violation(invariant, 'a verdict is of another kind than its job');
-      // What a revoked operator said counts no more, and before it did.
+      // A revoked operator's receipts counted before its revocation, and do not count after it.
       if (work.test !== true || policy.cosign === 'required' || revoked) return;
       const failedIn = firstRound(facts, ({ code }) => code !== 0);
       if (level === 'failed') {

@@ -61,7 +61,7 @@ export function sayFloors({ floor, testFloor = floor }: Floors): string[] {
   ];
 }
 
-/** What is lost where a floor is lower than before, one sentence each. */
+/** Guarantees that are lost where a floor is lower than before, one sentence each. */
 export function lostBy(now: Floors, before: Floors): { floor: string[]; testFloor: string[] } {
   const jobs: Record<Weakness, string> = {
     agree: `the same result of ${counted(now.floor.agree, 'operator')} may be enough, instead of ${before.floor.agree}: so few who collude, or whose hosts were taken, have their own artifact agreed on.`,

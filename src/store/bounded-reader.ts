@@ -3,7 +3,7 @@ import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { BlockReader } from './nodes.ts';
 
-/** What one comparison may read of a tree: its folders and files twice. */
+/** Bytes that one comparison may read of a tree: its folders and files twice. */
 const bounds = { blocks: 2 * limits.treeBlocksMax, bytes: 2 * limits.treeBytesMax };
 
 /**

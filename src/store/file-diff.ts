@@ -3,7 +3,7 @@ import { type BlockReader, malformed, parseCid, readNode } from './nodes.ts';
 import { levelsMax } from './tree-walk.ts';
 import type { Tree } from './types.ts';
 
-/** Where the bytes of two files begin to differ. */
+/** First difference between the bytes of two files. */
 export interface FirstDifference {
   /** Offset in bytes of the first byte that differs, or that only one of the files has. */
   offset: number;
@@ -41,8 +41,8 @@ async function differingOffset(a: FileCursor, b: FileCursor): Promise<number | u
     const [partA, partB] = [a.part, b.part];
     if (partA !== undefined && partB !== undefined) {
       if (partA.cid.equals(partB.cid) && partA.size === partB.size) {
-        a.skip();
-        b.skip();
+        a.passOver();
+        b.passOver();
         continue;
       }
       // The larger one may begin with the other.
@@ -76,7 +76,7 @@ async function bytesAt(file: Tree, from: number, signal?: AbortSignal): Promise<
   while (wanted > 0) {
     const { part } = cursor;
     if (part !== undefined) {
-      if (cursor.offset + part.size <= from) cursor.skip();
+      if (cursor.offset + part.size <= from) cursor.passOver();
       else await cursor.open();
       continue;
     }
@@ -122,7 +122,7 @@ class FileCursor {
   }
 
   /** Passes over the part. */
-  skip(): void {
+  passOver(): void {
     this.offset += this.#parts.pop()?.size ?? 0;
   }
 

@@ -49,7 +49,7 @@ export async function* diffTrees(a: Tree, b: Tree, signal?: AbortSignal): AsyncG
   yield* differences(a, b, signal);
 }
 
-/** Where two files begin to differ (`file-diff.ts`). */
+/** First difference of two files (`file-diff.ts`). */
 export async function firstDifference(
   a: Tree,
   b: Tree,

@@ -81,11 +81,11 @@ function publisherLapsed(transition: Transition, { publisher, request }: Run): s
   }
 }
 
-/** What a run read stands no more: nothing of it stands, and it ends. */
+/** Ends a run whose input was contradicted, cancelled or revoked; its published verdict does not stand. */
 function loseInput(transition: Transition, run: Run, input: string, reason: string): void {
   if (isOver(run)) return;
   const artifact = artifactIn(run, publishedOf(run)?.verdict.outcome);
-  // Nothing that was published of it is kept.
+  // Drops the published verdict, so that the end keeps none.
   run.phase = { kind: 'held' };
   tell(transition, run, { kind: 'input-lost', input, artifact, reason });
   endRun(transition, run, reason);

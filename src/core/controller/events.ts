@@ -142,9 +142,9 @@ export type Progress =
   | { kind: 'accepted'; job: string; name: string; test?: true; repo: string; ref: string; commit: string }
   /** It waits for these jobs, by the name of the input. */
   | { kind: 'waiting'; needs: Record<string, { request: string; level: string }> }
-  /** What it reads is there: this is the job that is built. */
+  /** All inputs have their level: `job` is the instance that is built, `inputs` the artifacts by name. */
   | { kind: 'inputs'; job: string; inputs: Record<string, string> }
-  /** What it rests on stands no more, and neither does what it made of that: `artifact`. */
+  /** An input was contradicted, cancelled or revoked; the run's own `artifact` does not stand either. */
   | { kind: 'input-lost'; input: string; artifact: string | null; reason: string }
   | { kind: 'round'; round: number; offer: string; agree: number; of: number; cosign: boolean }
   | { kind: 'leased'; round: number; slot: Slot; worker: string; operator: string }

@@ -42,7 +42,7 @@ export interface PublishedFacts {
 }
 
 export type Phase<P extends PublishedFacts = PublishedFacts> =
-  /** What it reads does not have the level yet that its request asks for. */
+  /** Some input does not have the level yet that the request asks for. */
   | { kind: 'waiting' }
   /** A round is open and sealed. */
   | { kind: 'building' }

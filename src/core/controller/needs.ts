@@ -29,7 +29,7 @@ export function checkNeeds({ state }: Pick<Moment, 'state'>, { needs = {}, repo,
   }
 }
 
-/** What a run made is worth now. */
+/** The result of a run, with its present level. */
 interface Made {
   level: Level;
   artifact: string | null;

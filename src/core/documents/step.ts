@@ -14,7 +14,7 @@ export const commandSchema = z
   .max(limits.stepBytesMax)
   .regex(printable, 'holds control characters');
 
-/** What a step may say besides its command. */
+/** Options of a step besides its command. */
 export const stepOptions = {
   /** Shown in logs and failures instead of the command's first line. */
   name: text(documentLimits.stepNameCharsMax).regex(/\S/, 'is empty').optional(),

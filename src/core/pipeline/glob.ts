@@ -4,7 +4,7 @@ type Token = { char: string } | 'one' | 'star' | 'deep' | 'any-folders' | 'folde
 /** Characters with a meaning in patterns of other tools, refused here so that no pattern means something else than it seems to. */
 const refused = /[[\]{}!\\]/;
 
-/** What is wrong with a pattern; undefined when it is fine. */
+/** The error in a pattern; undefined when it is valid. */
 export function globFault(pattern: string): string | undefined {
   const [found] = refused.exec(pattern) ?? [];
   if (found !== undefined) return `"${found}" has no meaning in a pattern: *, ** and ? have`;

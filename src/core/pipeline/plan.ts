@@ -1,7 +1,7 @@
 import { globMatches } from './glob.ts';
 import type { Instance, Template } from './template.ts';
 
-/** What the conditions of a file are decided on. */
+/** Facts that the conditions of a file are evaluated with. */
 export interface CommitFacts {
   /** Full name of the branch or tag, or a commit id. */
   ref: string;
@@ -22,7 +22,7 @@ export interface Skipped {
   reason: SkipReason;
 }
 
-/** What a commit's job file comes to. */
+/** The expanded job file of a commit. */
 export interface Plan<T extends Template = Template> {
   /** Each comes after those it needs. */
   instances: Instance<T>[];

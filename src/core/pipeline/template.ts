@@ -51,7 +51,7 @@ export type PipelineFaultCode =
   | 'PIPELINE_TOO_LARGE'
   | 'PIPELINE_VALUE_INVALID';
 
-/** What is wrong with the jobs of a file, and where: the template's name, then keys below it. */
+/** An error in the jobs of a file, with its place: the template's name, then keys below it. */
 export interface PipelineFault {
   code: PipelineFaultCode;
   path: (string | number)[];

@@ -1,7 +1,7 @@
 import type { Policy } from '../documents/index.ts';
 import type { Level } from './evidence.ts';
 
-/** What whoever relies on a result without a co-signature has to know. */
+/** Warning that every display of a result without a co-signature has to show. */
 export const notCosigned = 'not co-signed: whoever holds the controller can forge this';
 
 /** Whether this level counts without a trusted worker's signature. */

@@ -22,7 +22,7 @@ export interface PlanOptions {
   signal: AbortSignal;
 }
 
-/** What the job file of a commit comes to. */
+/** The expanded job file of a commit, with the source that it was read from. */
 export interface PlannedCommit {
   /** Full name of the branch or tag, or the commit id. */
   ref: string;
