@@ -60,6 +60,9 @@ export function sealed(): Checker {
           if (progress.kind === 'revealed') open(run, progress.round, false);
           if (progress.kind === 'verdict' && progress.level !== 'agreed') open(run, 0, true);
           if (progress.kind === 'cosigning') open(run, 0, true);
+          // Its request has ended, and it stays what it is: an input was not trusted in time.
+          const known = seen.state.index.get(run);
+          if (progress.kind === 'unconfirmed' && known?.phase.kind === 'done') open(run, 0, true);
         }
       }
       if (secrets.length === 0 && !effects.some(({ kind }) => kind === 'reveal')) return;
