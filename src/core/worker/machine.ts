@@ -178,6 +178,7 @@ export class Worker {
 
   #offer({ offer, request, job, jobId, entropy }: EventOf<'offer'>, now: number): void {
     if (this.#known.has(offer.id) || this.#grant === null || this.#lending === null) return this.#unchanged();
+    const leased = [...this.#assignments.values()].some((held) => held.offer === offer.id);
     const known: Known = {
       offer,
       request,
@@ -185,7 +186,7 @@ export class Worker {
       jobId,
       entropy,
       firstSeenAt: now,
-      state: 'waiting',
+      state: leased ? 'leased' : 'waiting',
       claimAt: now,
     };
     const grant = this.#grant.payload;

@@ -326,6 +326,17 @@ describe('a restart', () => {
     expect(kinds(bench.send({ kind: 'revealed', lease: lease.id }))).toEqual(['publish']);
   });
 
+  it('claims no offer of which it holds a lease: the claim would count as a job while that offer is open', async () => {
+    const bench = await started();
+    const { lease, offered } = await bench.building();
+    bench.built(lease, built);
+    await bench.ack(lease);
+    await bench.restart();
+    expect(bench.offer(offered)).toEqual([]);
+    const [claim] = bench.offer(await bench.makeOffer('next'));
+    expect(claim?.kind === 'claim' ? claim.claim.pass : 'no claim').toBeUndefined();
+  });
+
   it('publishes what was revealed, until it is', async () => {
     const bench = await started();
     const { lease } = await bench.building();
