@@ -1,0 +1,153 @@
+import { standIn } from '../../../simulations/keys.ts';
+import { draftOf } from '../../../src/core/controller/draft.ts';
+import type { ControllerEffect, ControllerEvent } from '../../../src/core/controller/events.ts';
+import {
+  cosignStatement,
+  decodeBundle,
+  type Outcome,
+  sha256Hex,
+  signStatement,
+} from '../../../src/core/documents/index.ts';
+import { Admission } from '../../../src/core/sessions/controller/admission.ts';
+import { CheckedBundles } from '../../../src/core/sessions/controller/checked-bundles.ts';
+import { CheckpointRounds } from '../../../src/core/sessions/controller/checkpoint-rounds.ts';
+import { FeedServer } from '../../../src/core/sessions/controller/feed-server.ts';
+import type { BundleStore, ControllerPorts } from '../../../src/core/sessions/controller/ports.ts';
+import { Publisher } from '../../../src/core/sessions/controller/publisher.ts';
+import type { Tell } from '../../../src/core/sessions/ports.ts';
+import { toUtf8 } from '../../../src/core/text.ts';
+import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../../src/core/transparency/index.ts';
+import { verifyBundle } from '../../../src/core/trust/index.ts';
+import { type Bench, built, deliverAll } from '../controller/bench.ts';
+
+/** A controller's machine and publisher, and its bundles by name. */
+export class Desk {
+  readonly bench: Bench;
+  readonly stored = new Map<string, string>();
+  readonly puts: string[] = [];
+  readonly told: unknown[] = [];
+  /** The disk writes no bundle before it resolves. */
+  disk: Promise<void> = Promise.resolve();
+  #performed = 0;
+
+  constructor(bench: Bench) {
+    this.bench = bench;
+  }
+
+  publisher(): Publisher {
+    const { paper, controller } = this.bench;
+    const bundles: BundleStore = {
+      get: async (which) => this.stored.get(which),
+      put: async ({ run, job, artifact }, bundle) => {
+        await this.disk;
+        this.puts.push(run);
+        for (const name of [run, job, artifact]) if (name !== null) this.stored.set(name, bundle);
+      },
+      drop: async (artifact) => void this.stored.delete(artifact),
+    };
+    const ports = {
+      machine: controller,
+      bundles,
+      project: paper.project,
+      signing: { signer: paper.controller },
+      retired: paper.controllers.filter(({ id }) => id !== paper.controller.id),
+      publish: async () => {},
+      announce: async () => {},
+      tell: () => {},
+      clock: { closing: false },
+      checkpointFile: { save: async () => {} },
+      dispatch: (event: ControllerEvent) => void this.bench.send(event),
+    } as unknown as ControllerPorts;
+    const rounds = new CheckpointRounds(ports);
+    const feed = new FeedServer(ports, new Admission(ports), new Map(), rounds);
+    return new Publisher(ports, new Map(), feed, rounds);
+  }
+
+  /** The stored bundles as they are served in this life. */
+  serve(storing = async (): Promise<void> => {}): CheckedBundles {
+    const tell: Tell = (_level, kind, _says, fields) => void this.told.push({ kind, ...fields });
+    return new CheckedBundles(
+      { machine: this.bench.controller, tell },
+      {
+        get: async (which) => this.stored.get(which),
+        size: async (which) => this.stored.get(which)?.length,
+        drop: async (which) => void this.stored.delete(which),
+      },
+      (text) => sha256Hex(toUtf8(text)),
+      storing,
+    );
+  }
+
+  /** The next life, with the bundles that there are. */
+  async restart(): Promise<void> {
+    this.bench.replay(new Set(this.stored.keys()));
+    await this.bench.start({ epoch: 2 });
+    await this.perform(true);
+  }
+
+  /** Stores what there is of a run now, as one that published its draft would have. */
+  publish(run: string): Promise<void> {
+    return this.publisher().verdict(run);
+  }
+
+  /** The process is killed before it carries out what is left. */
+  lose(): void {
+    this.#performed = this.bench.effects.length;
+  }
+
+  /** Carries out what came out since the last call, with the machine as it is now. */
+  async perform(restore = false): Promise<void> {
+    const { effects } = this.bench;
+    const publisher = this.publisher();
+    if (restore) await publisher.restore(new Set(this.stored.keys()));
+    const due: ControllerEffect[] = effects.slice(this.#performed);
+    this.#performed += due.length;
+    for (const effect of due) {
+      if (effect.kind === 'verdict') await publisher.verdict(effect.run);
+      if (effect.kind === 'progress') await publisher.proofLost(effect);
+    }
+  }
+
+  /** Three operators build the same, the trusted worker `own`; it signs where the controller asks. */
+  async play(name: string, own: Outcome, agreed: Outcome = built): Promise<string> {
+    const { bench } = this;
+    const run = await bench.submit({ name });
+    const leases = await bench.lease('ada', 'bob', 'cy');
+    const trusted = (await bench.lease('trusted')).get('trusted');
+    await deliverAll(bench, leases, [agreed, agreed, agreed]);
+    bench.pinned(run);
+    await this.perform();
+    await bench.deliver('trusted', trusted, own);
+    if (bench.run(run).phase.kind === 'cosigning') await this.cosign(run);
+    await this.perform();
+    return run;
+  }
+
+  async cosign(run: string): Promise<void> {
+    const { paper, controller } = this.bench;
+    const draft = draftOf(controller.state, run);
+    if (draft === undefined) throw new Error('there is a draft');
+    const signer = paper.keys.signer('trusted');
+    const verdict = await signStatement('verdict', draft.verdict, paper.controller);
+    const note = await signCheckpoint(
+      formatCheckpoint({ project: paper.project, ...draft.checkpoint }),
+      paper.controller,
+    );
+    this.bench.send({
+      kind: 'cosigned',
+      verdict: verdict.id,
+      run,
+      worker: signer.id,
+      signature: await cosignStatement(verdict.raw, signer),
+      witness: await witnessCheckpoint(note, signer, Math.floor(this.bench.now / 1000)),
+    });
+  }
+
+  async levelOf(name: string): Promise<string | undefined> {
+    const text = this.stored.get(name);
+    if (text === undefined) return undefined;
+    const { project } = this.bench.paper;
+    const result = await verifyBundle(decodeBundle(text), { project }, standIn.verifier);
+    return result.ok ? result.level : (result.code ?? '');
+  }
+}
