@@ -300,7 +300,7 @@ export const bugs: Record<string, Bug> = {
   'offers-before-started': {
     says: 'a worker that starts again takes offers before its start is in the journal, and drops the lease in silence',
     caughtBy: 'known leases',
-    rates: { breakPerMessage: 0, crashPerMinute: 0.6, stallMsMax: 8_000 },
+    rates: { breakPerMessage: 0, crashPerMinute: 2, stallMsMax: 8_000 },
     patches: () => ({
       workerPorts: (ports) => ({
         ...ports,
