@@ -3,8 +3,8 @@ import { assert, QuorateError } from '../errors.ts';
 import { checkGrant, enforce } from '../judge/index.ts';
 import { endRun } from './cancel.ts';
 import { charterOf } from './enrolment.ts';
-import { artifactIn, isOver, type RunFacts } from './facts.ts';
-import { inputOf, needsOfRun } from './needs.ts';
+import { artifactIn, isOver } from './facts.ts';
+import { inputOf, inputRevoked, needsOfRun } from './needs.ts';
 import { reviewPublished } from './review.ts';
 import { openRound } from './rounds.ts';
 import { decideAgain } from './settle.ts';
@@ -24,17 +24,17 @@ export function begin(transition: Transition, run: Run): void {
  */
 export function reviewDependants(transition: Transition): void {
   const { state, stirred } = transition;
-  // A set that grows while it is walked.
-  for (const id of stirred) {
+  while (stirred.size > 0) {
     assert(transition.durability !== 'none', 'an event after which a run is worth something else is kept');
-    stirred.delete(id);
-    const reads = (run: RunFacts) => needsOfRun(run).some(([, { request }]) => request === id);
-    // A run that ends leaves the index.
-    for (const run of [...state.index.open.values()].filter(reads)) review(transition, run);
-    // Only a revocation reaches what has ended.
-    if (state.index.get(id)?.revoked != null)
-      for (const run of [...state.finished.values(), ...state.runs.values()].filter(reads))
-        reviewPublished(transition, run);
+    const readers = state.index.readersOf(stirred);
+    stirred.clear();
+    for (const { id } of readers) {
+      const open = state.index.open.get(id);
+      if (open !== undefined) review(transition, open);
+      // Only a revocation reaches what has ended. A run that ended just now is another object.
+      const run = state.index.get(id);
+      if (run !== undefined && inputRevoked(state, run) !== undefined) reviewPublished(transition, run);
+    }
   }
 }
 

@@ -17,6 +17,8 @@ export class RunIndex<Open extends RunFacts> {
   readonly #receipts = new Map<string, { at: number; recorded: Recorded }>();
   /** Runs with a published verdict about an artifact. */
   readonly #byArtifact = new Map<string, Set<number>>();
+  /** Where the runs are that need what a run makes, by that one. As many entries as the requests name needs. */
+  readonly #readers = new Map<string, number[]>();
   /** Ids of runs and jobs, and artifacts. */
   readonly #names = new NameIndex();
 
@@ -31,6 +33,11 @@ export class RunIndex<Open extends RunFacts> {
     this.#all.push(run);
     this.#names.add(run.id, at);
     this.#names.add(run.jobId, at);
+    for (const { request } of Object.values(run.request.payload.needs ?? {})) {
+      const readers = this.#readers.get(request);
+      if (readers === undefined) this.#readers.set(request, [at]);
+      else readers.push(at);
+    }
   }
 
   /** The run has another job than when it was submitted: an instance of its template. */
@@ -74,6 +81,11 @@ export class RunIndex<Open extends RunFacts> {
   /** Runs that once had a verdict about this artifact, in the order they were submitted. */
   withArtifact(artifact: string): RunFacts[] {
     return this.#inOrder(this.#byArtifact.get(artifact) ?? []);
+  }
+
+  /** Runs that need what one of these makes, each once, in the order they were submitted. */
+  readersOf(ids: Iterable<string>): RunFacts[] {
+    return this.#inOrder(new Set([...ids].flatMap((id) => this.#readers.get(id) ?? [])));
   }
 
   /** Runs that a name begins with these characters of, in the order they were submitted. */
