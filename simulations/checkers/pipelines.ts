@@ -1,4 +1,4 @@
-import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
+import { artifactIn, isOver, type RunFacts } from '../../src/core/controller/facts.ts';
 import { allRuns, type ControllerState, levelOf, publishedOf } from '../../src/core/controller/state.ts';
 import { artifactOf, type Request } from '../../src/core/documents/index.ts';
 import { atLeast } from '../../src/core/trust/index.ts';
@@ -36,10 +36,13 @@ export function pipelines(): Checker {
       if (run.phase.kind === 'waiting' && of !== undefined && isOver(of) && !reached)
         throw new Violation(invariant, `it waits for ever: ${says}`);
     }
-    const ready = Object.values(needs).every(({ request, level: wanted }) => {
+    const ready = Object.values(needs).every(({ request, level: wanted, gate }) => {
       const of = state.index.get(request);
       const is =
         of === undefined || of.revoked !== null || of.phase.kind === 'cancelled' ? null : levelOf(of);
+      // Of a job that made nothing there is nothing to read.
+      const outcome = of === undefined ? undefined : publishedOf(of)?.verdict.outcome;
+      if (of === undefined || (gate !== true && artifactIn(of, outcome) === null)) return false;
       return is !== null && is !== 'disputed' && is !== 'failed' && atLeast(is, wanted);
     });
     if (run.phase.kind === 'waiting' && ready)

@@ -132,7 +132,7 @@ const coreErrors = {
     'A worker could not get an artifact that the job reads, or the evidence of it; the message quotes why. The build is aborted, and is no vote.',
   INPUT_SOURCE_MISMATCH: 'What the job read was built from another commit or repository than the job.',
   INPUTS_NOT_TRUSTED:
-    'The verdict says `trusted`, but something that the job rests on is not, by its own evidence: what stands on untrusted bytes is provisional, whatever its own policy.',
+    'The verdict says `trusted` or `failed`, but something that the job rests on is not, by its own evidence: what stands on untrusted bytes is provisional, whatever its own policy.',
   JOB_AMBIGUOUS: 'What you gave begins the ids of several jobs. Give more characters.',
   JOB_INPUTS_MISMATCH:
     'The job reads other artifacts than its request says it needs: the controller added one, or left one out.',

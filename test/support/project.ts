@@ -79,6 +79,8 @@ export interface Recipe {
   reads?: Record<string, { from: Project; level?: 'agreed' | 'trusted'; artifact?: string; gate?: true }>;
   /** Files of the trees that were built; default: one, made up. */
   files?: { path: string; sha256: string }[];
+  /** The log goes on from that of another project. */
+  after?: Project;
   job?: Partial<Job>;
   charter?: (valid: Charter) => Charter;
   request?: (valid: Request) => Request;
@@ -221,12 +223,14 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
     keys.publisher,
   );
 
-  const lines = [leaves.charter(charter.id)];
+  const lines = [...(recipe.after?.leaves ?? [leaves.charter(charter.id)])];
   const enrolled = new Map<string, number>();
   for (const run of runs) {
     const who = `${run.operator} ${roleOf(run)}`;
-    if (!enrolled.has(who))
-      enrolled.set(who, lines.push(leaves.enrol(run.operator, roleOf(run), it.nonceOf(who))) - 1);
+    const before = lines.findIndex((line) => line.startsWith(`enrol ${who} `));
+    const first =
+      before >= 0 ? before : lines.push(leaves.enrol(run.operator, roleOf(run), it.nonceOf(who))) - 1;
+    enrolled.set(who, first);
   }
 
   const offers: Verified<Offer>[] = [];

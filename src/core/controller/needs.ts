@@ -10,15 +10,22 @@ type Need = NonNullable<Request['needs']>[string];
 
 /**
  * Whether what a request needs was published before it, for the same commit. So nothing can wait for itself. Errors:
- * `REQUEST_NEEDS_UNKNOWN`, `REQUEST_NEEDS_MISMATCH`.
+ * `REQUEST_NEEDS_UNKNOWN`, `ARTIFACT_OF_TEST`,
+ * `REQUEST_NEEDS_MISMATCH`.
  */
 export function checkNeeds({ state }: Pick<Moment, 'state'>, { needs = {}, repo, commit }: Request): void {
-  for (const [name, { request }] of Object.entries(needs)) {
+  for (const [name, { request, gate }] of Object.entries(needs)) {
     const needed = state.index.get(request);
     enforce(
       'REQUEST_NEEDS_UNKNOWN',
       needed !== undefined,
       `the job reads ${name} of request ${request}, which was not published here`,
+    );
+    enforce(
+      'ARTIFACT_OF_TEST',
+      gate === true || needed?.job.kind !== 'test',
+      `${name} is a test: what it puts out are reports, and never an artifact to read`,
+      'Wait for it instead (gate), and have a job build what is read.',
     );
     const of = needed?.request.payload;
     enforce(
@@ -59,9 +66,10 @@ export function inputOf(
   { request, level: wanted, gate }: Need,
 ): Made & { reached: boolean; lost: string | undefined } {
   const made = madeBy(state.index.get(request));
-  // A build without outputs, and a test, are nothing to read.
-  const reached = atLeast(made.level, wanted) && (gate === true || made.artifact !== null);
-  return { ...made, reached, lost: reached ? undefined : made.final };
+  const good = atLeast(made.level, wanted);
+  const reached = good && (gate === true || made.artifact !== null);
+  const final = good && made.final !== undefined ? 'made nothing that can be read' : made.final;
+  return { ...made, reached, lost: reached ? undefined : final };
 }
 
 export function needsOfRun({ request }: RunFacts): [name: string, need: Need][] {

@@ -10,6 +10,7 @@ import {
 import { QuorateError } from '../errors.ts';
 import { checker, enforce } from '../judge/index.ts';
 import { isoTime } from '../time.ts';
+import { MerkleTree } from '../transparency/index.ts';
 import { decideBy } from './decide.ts';
 import type { Level } from './evidence.ts';
 import { countsUncosigned } from './not-cosigned.ts';
@@ -68,8 +69,10 @@ export function verifyInputs(
   expected: Pick<Expected, 'project' | 'revocations'>,
   verifier: Verifier,
 ): Promise<Record<string, Level>> {
-  const all = bundles.flatMap(({ inputs = [], ...own }) => [own, ...inputs]);
-  const each = [...new Map(all.map((own) => [own.request, own])).values()];
+  // The evidence of an input itself is newer than what a bundle that was made before holds of it.
+  const nested = bundles.flatMap(({ inputs = [] }) => inputs);
+  const own = bundles.map(({ inputs: _, ...rest }) => rest);
+  const each = [...new Map([...nested, ...own].map((one) => [one.request, one])).values()];
   const evidence: InputEvidence = new InputEvidence(each, (input) =>
     verifyOne(new Set(), 'whole', input, expected, verifier, evidence),
   );
@@ -86,10 +89,11 @@ export async function verifyBy(
 ): Promise<Verification> {
   const { project, revocations } = expected;
   const known = { project, ...(revocations !== undefined && { revocations }) };
+  const log = expected.leaves && new MerkleTree(expected.leaves);
   const inputs: InputEvidence = new InputEvidence(bundle.inputs ?? [], (input) =>
-    verifyOne(off, 'whole', input, known, verifier, inputs),
+    verifyOne(off, 'whole', input, known, verifier, inputs, log),
   );
-  return verifyOne(off, what, bundle, expected, verifier, inputs);
+  return verifyOne(off, what, bundle, expected, verifier, inputs, log);
 }
 
 async function verifyOne(
@@ -99,6 +103,7 @@ async function verifyOne(
   expected: Expected,
   verifier: Verifier,
   evidence: InputEvidence,
+  log?: MerkleTree,
 ): Promise<Verification> {
   const revocations = off.has('key-revoked') ? [] : (expected.revocations ?? []);
   const guards = { using: rules.filter(({ reason }) => !off.has(reason)), off };
@@ -107,6 +112,7 @@ async function verifyOne(
     expected,
     verifier,
     check: checker(off),
+    ...(log !== undefined && { log }),
     revoked: [],
     decide: (...given) => decideBy(guards, ...given),
     resultOf: off.has('VERDICT_SUBJECTS_MISMATCH') ? resultWithoutFiles : resultOf,

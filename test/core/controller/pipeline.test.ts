@@ -1,65 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { exited, jobNamed, treeCid } from '../../../simulations/paperwork.ts';
-import { instantiate, type Outcome, type Policy } from '../../../src/core/documents/index.ts';
-import { A, B, type Bench, failed, projectOf, timings } from './bench.ts';
-
-const { source } = jobNamed('project').job;
-const nobody: Partial<Policy> = { cosign: 'none' };
-const operators = ['ada', 'bob', 'cy', 'dan', 'eve', 'fay'];
-
-const pipelineOf = () => projectOf(...operators);
-
-interface Of {
-  policy?: Partial<Policy>;
-  seconds?: number;
-  needs?: Record<string, [run: string, level?: 'agreed' | 'trusted']>;
-}
-
-/** A job of one commit; its id comes back. */
-function publish(bench: Bench, name: string, { needs, ...over }: Of = {}): Promise<string> {
-  const of = Object.entries(needs ?? {}).map(([input, [request, level = 'agreed']]) => [
-    input,
-    { request, level },
-  ]);
-  return bench.submit({
-    ...{ name, job: { source }, ...over },
-    ...(needs !== undefined && { needs: Object.fromEntries(of) }),
-  });
-}
-
-/** Leases of the last round of a run. */
-async function lease(bench: Bench, run: string, ...keys: string[]) {
-  const round = bench.run(run).rounds.at(-1);
-  const tokens: [string, string][] = [];
-  for (const key of keys) tokens.push([key, await bench.claim(key, { offer: round?.offerId ?? '' })]);
-  if (round?.windowOpen === true) bench.drive(timings.windowMs);
-  const leases = [];
-  for (const [key, token] of tokens) {
-    const reply = bench.lastReply(token);
-    if (reply.kind === 'lease') leases.push([key, await bench.signed(reply.lease)] as const);
-  }
-  return leases;
-}
-
-/** The operators of a round deliver, and what they agree on is pinned. */
-async function agree(bench: Bench, run: string, outcome: Outcome, keys = ['ada', 'bob', 'cy']) {
-  for (const [key, held] of await lease(bench, run, ...keys)) await bench.deliver(key, held, outcome);
-  if (bench.facts(run).phase.kind === 'pinning') bench.pinned(run);
-}
-
-async function trustedBuilds(bench: Bench, run: string, outcome: Outcome) {
-  for (const [key, held] of await lease(bench, run, 'trusted')) await bench.deliver(key, held, outcome);
-}
-
-async function trust(bench: Bench, run: string, outcome: Outcome) {
-  await trustedBuilds(bench, run, outcome);
-  bench.cosign(run);
-}
-
-const stateOf = (bench: Bench, run: string) => {
-  const { state, level } = bench.result(run);
-  return [state, level];
-};
+import { instantiate } from '../../../src/core/documents/index.ts';
+import { A, B, type Bench, failed } from './bench.ts';
+import {
+  agree,
+  lease,
+  nobody,
+  operators,
+  pipelineOf,
+  publish,
+  source,
+  stateOf,
+  trust,
+  trustedBuilds,
+} from './pipelines.ts';
 
 describe('a job that reads what another one makes', () => {
   it.each(['agreed', 'trusted'] as const)(
@@ -230,6 +184,18 @@ describe('a job that reads what another one makes', () => {
     expect(runs.flatMap(([, app]) => bench.facts(app).rounds)).toEqual([]);
   });
 
+  it('ends with the reason where its input made nothing', async () => {
+    const bench = await pipelineOf();
+    const lib = await publish(bench, 'lib');
+    const app = await publish(bench, 'app', { needs: { lib: [lib] } });
+    await agree(bench, lib, exited(null));
+    expect(stateOf(bench, app)).toEqual(['waiting', null]);
+    await trust(bench, lib, exited(null));
+    expect(bench.progress(app, 'cancelled')).toEqual([
+      { kind: 'cancelled', reason: 'lib, which it needs, made nothing that can be read' },
+    ]);
+  });
+
   it('ends as soon as one of its inputs never will be there, while it waits for another', async () => {
     const bench = await pipelineOf();
     const [lib, other] = [await publish(bench, 'lib'), await publish(bench, 'other')];
@@ -360,6 +326,15 @@ describe('a request', () => {
     expect(await refusal({}, 'a'.repeat(64))).toBe('REQUEST_NEEDS_UNKNOWN'));
   it('that needs what is built of another commit is refused', async () =>
     expect(await refusal({ job: {} })).toBe('REQUEST_NEEDS_MISMATCH'));
+  it('that reads what a test puts out is refused; to wait for it is another thing', async () => {
+    const bench = await pipelineOf();
+    const test = await bench.submit({ name: 'test', job: { source }, kind: 'test', policy: nobody });
+    const reads = { test: { request: test, level: 'agreed' as const } };
+    const asked = (needs: NonNullable<Parameters<Bench['submit']>[0]>['needs'] & object) =>
+      bench.submit({ name: 'app', job: { source }, needs });
+    await expect(asked(reads)).rejects.toThrow('ARTIFACT_OF_TEST');
+    await expect(asked({ test: { ...reads.test, gate: true } })).resolves.toBeTruthy();
+  });
   it('whose job has its inputs already is refused', async () =>
     expect(await refusal({ job: { source, inputs: { lib: A } } })).toBe('JOB_INPUTS_MISMATCH'));
 });

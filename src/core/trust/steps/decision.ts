@@ -71,17 +71,17 @@ export function decideAgain(ask: Ask, opened: Opened, logged: Logged, draft: boo
   );
   const cosigners = verdict.signers.filter((key) => trusted.includes(key) && isValid(key));
   if (stated === 'disputed') return { level: 'none', operators: [], cosigners };
+  const low = Object.entries(opened.inputs).find(([, of]) => of !== 'trusted');
+  check(
+    'INPUTS_NOT_TRUSTED',
+    stated === 'agreed' || low === undefined,
+    `the verdict says "${stated}"; ${low?.[0]}, which the job reads, is ${low?.[1]}`,
+  );
   if (stated === 'failed') return { level: 'failed', operators: atMost.failure?.operators ?? [], cosigners };
 
   const now = decideWith(ask, opened, logged, draft ? trusted : cosigners, opened.inputs);
   const reached = rankedBy(now, about)?.level ?? 'none';
   const level = atLeast(reached, stated) ? stated : reached;
-  const low = Object.entries(opened.inputs).find(([, of]) => of !== 'trusted');
-  check(
-    'INPUTS_NOT_TRUSTED',
-    stated !== 'trusted' || low === undefined,
-    `the verdict says "trusted"; ${low?.[0]}, which the job reads, is ${low?.[1]}`,
-  );
   return { level, operators: ranked?.operators ?? [], cosigners };
 }
 

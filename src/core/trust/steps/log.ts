@@ -1,11 +1,11 @@
 import { isTrustedSlot, leaves as leafOf } from '../../documents/index.ts';
-import { MerkleTree, openCheckpoint, verifyInclusion } from '../../transparency/index.ts';
+import { type MerkleTree, openCheckpoint, verifyInclusion } from '../../transparency/index.ts';
 import type { Vote } from '../evidence.ts';
 import type { Ask, CheckedReceipt, Logged, Opened } from './context.ts';
 
 /** Checks that every document the verdict rests on is in the log, under its signed checkpoint. */
 export async function openLog(ask: Ask, opened: Opened): Promise<Logged> {
-  const { bundle, expected, verifier, check } = ask;
+  const { bundle, verifier, check } = ask;
   const { charter, request, offers, receipts, verdict, jobId } = opened;
   const { project, log } = charter.payload;
   const checkpoint = await openCheckpoint(bundle.checkpoint, { project, log }, verifier);
@@ -43,7 +43,7 @@ export async function openLog(ask: Ask, opened: Opened): Promise<Logged> {
     const sealedUntil = Math.min(next?.payload.index ?? verdictIndex, verdictIndex);
     return voteOf(checked, ask.resultOf(receipt.payload), index, sealedUntil);
   });
-  if (expected.leaves !== undefined) rereadLog(ask, opened, { checkpoint, verdictIndex }, expected.leaves);
+  if (ask.log !== undefined) rereadLog(ask, opened, { checkpoint, verdictIndex }, ask.log);
   return { checkpoint, votes, verdictIndex };
 }
 
@@ -69,18 +69,19 @@ function voteOf(checked: CheckedReceipt, result: string | null, index: number, s
 }
 
 /**
- * Checks all leaves: no round of the request and no receipt of one is left out, the charter is the last one before the
+ * Checks all leaves under the checkpoint: no round of the request and no receipt of one is left out, the charter is the last one before the
  * verdict, and operators were enrolled where their grants say.
  */
 function rereadLog(
   { check }: Ask,
   { charter, request, offers, receipts }: Opened,
   { checkpoint, verdictIndex }: Pick<Logged, 'checkpoint' | 'verdictIndex'>,
-  leaves: readonly string[],
+  log: MerkleTree,
 ): void {
-  const tree = new MerkleTree(leaves);
-  const same = tree.size === checkpoint.size && tree.root() === checkpoint.root;
+  const { size } = checkpoint;
+  const same = size <= log.size && log.root(size) === checkpoint.root;
   check('LOG_LEAVES_MISMATCH', same, 'the leaves are not those the checkpoint is over');
+  const leaves = log.leaves(0, Math.min(size, log.size));
   const known = new Set(receipts.map(({ receipt, offer }) => leafOf.receipt(receipt.id, offer.id)));
   const ours = new Set(offers.map(({ id }) => id));
   const last = leaves.slice(0, verdictIndex).findLast((leaf) => leaf.startsWith('charter '));
