@@ -13,7 +13,7 @@ export const seeds: Record<string, number> = {
   'reveal-early': 2,
   'slot-freed-silently': 3,
   'receipt-dropped': 4,
-  'log-rewritten': 1,
+  'log-rewritten': 7,
   'policy-weakened': 21,
   'unwitnessed-is-trusted': 9,
   'verdict-changed': 6,
