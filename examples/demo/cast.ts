@@ -1,12 +1,36 @@
-/** Who plays. */
-export const honest = ['alice', 'bob'] as const;
-export const tamperer = 'mallory';
-export const trusted = 'owner';
+import { availableParallelism } from 'node:os';
 
-/** The file in the artifact that the tamperer changes. */
-export const tamperedFile = 'dist/program/quorate.js';
+/** A member who lends a machine. `as`: the ordinary worker, one that changes what it builds, or one on a slow machine. */
+export interface Member {
+  operator: string;
+  role: 'worker' | 'trusted-worker';
+  as: 'ordinary' | 'tampers' | 'slow';
+}
 
-/** What each worker lends: what the job asks for, so that the demo runs on a small machine. */
-export const lent = { cpus: 1, memory: 512 * 1024 ** 2, disk: 256 * 1024 ** 2, jobs: 1 };
-export const lentOptions = ['--cpus', '1', '--memory', '512MiB', '--disk', '256MiB', '--jobs', '1'];
+export const volunteer = (operator: string): Member => ({ operator, role: 'worker', as: 'ordinary' });
+export const tamperer = (operator: string): Member => ({ operator, role: 'worker', as: 'tampers' });
+export const trusted: Member = { operator: 'owner', role: 'trusted-worker', as: 'ordinary' };
+export const slowTrusted: Member = { ...trusted, as: 'slow' };
+
+/** The files in an artifact that a tamperer changes: of this repository, and of the C project. */
+export const tamperedFiles = ['dist/program/quorate.js', 'bin/roman'];
+
+/** What a tamperer adds to them. */
+export const payload = "\nconsole.error('(this line was not in the source)');\n";
+
+/** How many times as long a build takes on the slow machine. */
+export const slowness = 25;
+/** And how much longer at most, in milliseconds: where this machine is busy, a build takes long as it is. */
+export const slowMsMax = 45_000;
+
+/** What each worker lends: what the jobs ask for, so that the demo runs on a small machine. */
+export const lent = {
+  cpus: Math.min(2, availableParallelism()),
+  memory: 512 * 1024 ** 2,
+  disk: 256 * 1024 ** 2,
+  jobs: 2,
+};
+export const lentOptions = [
+  ...['--cpus', String(lent.cpus), '--memory', '512MiB', '--disk', '256MiB', '--jobs', String(lent.jobs)],
+];
 export const anyPort = '/ip4/127.0.0.1/tcp/0';

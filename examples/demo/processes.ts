@@ -21,6 +21,8 @@ export interface Running {
   readonly pid: number;
   /** The first line it printed, or will print, that fits. Fails when the program ends first, or when time is up. */
   line(fits: (line: Line) => boolean, what: string, seconds: number): Promise<Line>;
+  /** The same, of lines that are still to come. */
+  next(fits: (line: Line) => boolean, what: string, seconds: number): Promise<Line>;
   /** Every line, as it comes. */
   onLine(listener: (line: Line) => void): void;
   /** Its exit code; 128 + n after a signal. */
@@ -171,11 +173,14 @@ class Child implements Running {
   }
 
   async line(fits: (line: Line) => boolean, what: string, seconds: number): Promise<Line> {
+    return this.#lines.find(fits) ?? this.next(fits, what, seconds);
+  }
+
+  async next(fits: (line: Line) => boolean, what: string, seconds: number): Promise<Line> {
     const { promise, resolve } = Promise.withResolvers<Line>();
     const listener = (line: Line) => {
       if (fits(line)) resolve(line);
     };
-    for (const line of this.#lines) listener(line);
     this.#listeners.add(listener);
     const ended = this.ended.then((code) => Promise.reject(this.failure(code)));
     try {

@@ -1,23 +1,37 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { QuorateError } from '../../src/core/errors.ts';
-import { anyPort, honest, lentOptions, tamperer, trusted } from './cast.ts';
+import { anyPort, lentOptions, type Member, slowness } from './cast.ts';
 import { type Line, Processes, type Running } from './processes.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
 const cli = join(root, 'bin', 'quorate.js');
 const quiet = '--disable-warning=ExperimentalWarning';
 
+/** Programs of those who do not run the ordinary worker. */
+const programs = { tampers: 'tamperer.ts', slow: 'slow-worker.ts' };
+const asText = { ordinary: '', tampers: ' (will tamper)', slow: ` (on a machine ${slowness} times slower)` };
+
+/** A project whose controller runs. */
+export interface Project {
+  node: Running;
+  project: string;
+  repo: string;
+  bootstrap: string;
+}
+
 /** Everything the demo runs, in a folder of its own below the clone. */
 export class Scene {
   readonly dir: string;
   readonly processes: Processes;
-  readonly #say: (what: string, detail: string) => void;
+  /** The worker of an operator. */
+  readonly #ids = new Map<string, string>();
+  readonly say: (what: string, detail: string) => void;
 
   constructor(dir: string, say: (what: string, detail: string) => void) {
     this.dir = dir;
-    this.#say = say;
+    this.say = say;
     const gitConfig = join(dir, 'gitconfig');
     // The clone may belong to another user than the one who runs this.
     writeFileSync(gitConfig, '[safe]\n\tdirectory = *\n');
@@ -65,26 +79,36 @@ export class Scene {
     return (await this.processes.run('git', 'git', args, { cwd, seconds: 60, json: false })).text.trim();
   }
 
-  /** A bare repository that holds this clone's HEAD and nothing else, and git's own server in front of it. */
-  async serveSource(): Promise<{ url: string; host: string; commit: string; dirty: boolean }> {
+  /** A bare repository that holds this clone's HEAD and nothing else. */
+  async ownRepository(): Promise<{ bare: string; commit: string; dirty: boolean }> {
     const commit = await this.git(['rev-parse', '--verify', 'HEAD^{commit}'], root);
     const dirty = (await this.git(['status', '--porcelain'], root)) !== '';
-    const bare = this.folder('git/quorate.git');
-    await this.git(['init', '--quiet', '--bare', '--initial-branch=main'], bare);
+    const bare = await this.bareRepository('quorate');
     await this.git(['fetch', '--quiet', '--depth=1', `file://${root}`, 'HEAD:refs/heads/main'], bare);
+    return { bare, commit, dirty };
+  }
+
+  async bareRepository(name: string): Promise<string> {
+    const bare = this.folder(`git/${name}.git`);
+    await this.git(['init', '--quiet', '--bare', '--initial-branch=main'], bare);
+    return bare;
+  }
+
+  /** Git's own server in front of a bare repository. */
+  async serveSource(bare: string): Promise<{ url: string; host: string }> {
     const port = await freePort();
-    const daemon = join(await this.git(['--exec-path'], root), 'git-daemon');
-    const base = join(this.dir, 'git');
+    const daemon = join(await this.git(['--exec-path'], bare), 'git-daemon');
+    const base = dirname(bare);
     this.processes.serve(
       'git daemon',
       daemon,
       ['--listen=127.0.0.1', `--port=${port}`, '--export-all', `--base-path=${base}`, '--reuseaddr', base],
       { cwd: base, json: false },
     );
-    const url = `git://127.0.0.1:${port}/quorate.git`;
+    const url = `git://127.0.0.1:${port}/${basename(bare)}`;
     await this.#answers(url);
-    this.#say('git server', url);
-    return { url, host: `127.0.0.1:${port}`, commit, dirty };
+    this.say('git server', url);
+    return { url, host: `127.0.0.1:${port}` };
   }
 
   async #answers(url: string): Promise<void> {
@@ -115,67 +139,83 @@ export class Scene {
     const [address] = addresses as string[];
     if (address === undefined)
       throw new QuorateError('DEMO_PROGRAM_FAILED', 'the bootstrap node has no address');
-    this.#say('bootstrap node', address);
+    this.say('bootstrap node', address);
     return address;
   }
 
-  async controller(
-    vcs: string,
-    bootstrap: string,
-  ): Promise<{ node: Running; project: string; repo: string }> {
+  async controller(name: string, vcs: string, bootstrap: string): Promise<Project> {
     const repo = this.folder('project');
     await this.git(['init', '--quiet'], repo);
-    const made = await this.quorate(['init', '--name', 'quorate', '--vcs', vcs, '--bootstrap', bootstrap], {
+    const made = await this.quorate(['init', '--name', name, '--vcs', vcs, '--bootstrap', bootstrap], {
       cwd: repo,
     });
     const node = this.serve('controller', ['controller', '--listen', anyPort], repo);
     const { id } = await node.line(({ event }) => event === 'listening', 'its address', 60);
-    this.#say('controller', String(id));
-    return { node, project: String(made.project), repo };
+    this.say('controller', String(id));
+    return { node, project: String(made.project), repo, bootstrap };
   }
 
-  /** Three volunteers of three operators and the trusted worker, each connected and waiting for work. */
-  async workers(controller: Running, repo: string): Promise<void> {
-    await Promise.all([
-      ...honest.map((operator) => this.#worker(controller, repo, operator, 'worker')),
-      this.#worker(controller, repo, tamperer, 'worker'),
-      this.#worker(controller, repo, trusted, 'trusted-worker'),
+  /** Each of these joins, and is connected and waiting for work. */
+  async join(to: Project, members: readonly Member[]): Promise<Running[]> {
+    return Promise.all(members.map((member) => this.#worker(to, member)));
+  }
+
+  /** Ordinary workers that joined before work again. */
+  async comeBack(to: Project, members: readonly Member[]): Promise<Running[]> {
+    return Promise.all(
+      members.map(async (member) => {
+        const node = this.#ordinary(member, []);
+        const isHere = presenceOf(this.#ids.get(member.operator));
+        await to.node.next(isHere, `${member.operator} to connect`, 90);
+        this.say('volunteer', `${member.operator} is back`);
+        return node;
+      }),
+    );
+  }
+
+  async #worker(to: Project, member: Member): Promise<Running> {
+    const { operator, role, as } = member;
+    const home = this.#home(member);
+    const bound =
+      role === 'trusted-worker' ? ['--key', String((await this.quorate(['key', '--home', home])).key)] : [];
+    const { ticket } = await this.quorate(['invite', operator, '--role', role, ...bound], { cwd: to.repo });
+    const node =
+      as === 'ordinary'
+        ? this.#ordinary(member, [String(ticket), '--yes'])
+        : this.processes.serve(
+            operator,
+            process.execPath,
+            [quiet, join(import.meta.dirname, programs[as]), home, String(ticket), anyPort],
+            { cwd: this.dir },
+          );
+    return this.#working(to, member, node);
+  }
+
+  #home({ operator }: Member): string {
+    return this.folder(`home-${operator}`);
+  }
+
+  #ordinary(member: Member, args: readonly string[]): Running {
+    return this.serve(member.operator, [
+      ...['join', ...args, '--tier', 'namespace', '--home', this.#home(member)],
+      ...['--listen', anyPort, ...lentOptions],
     ]);
   }
 
-  async #worker(controller: Running, repo: string, operator: string, role: string): Promise<void> {
-    const home = this.folder(`home-${operator}`);
-    const bound =
-      role === 'trusted-worker' ? ['--key', String((await this.quorate(['key', '--home', home])).key)] : [];
-    const { ticket } = await this.quorate(['invite', operator, '--role', role, ...bound], { cwd: repo });
-    const node =
-      operator === tamperer
-        ? this.processes.serve(
-            operator,
-            process.execPath,
-            [quiet, join(import.meta.dirname, 'tamperer.ts'), home, String(ticket), anyPort],
-            { cwd: this.dir },
-          )
-        : this.serve(operator, [
-            'join',
-            String(ticket),
-            '--yes',
-            '--tier',
-            'namespace',
-            '--home',
-            home,
-            '--listen',
-            anyPort,
-            ...lentOptions,
-          ]);
+  async #working(to: Project, { operator, role, as }: Member, node: Running): Promise<Running> {
     const { id } = await node.line(({ event }) => event === 'working', 'ready to work', 90);
-    const isHere = (line: Line) =>
-      line.event === 'present' && (line.data as { worker?: string }).worker === id;
-    await controller.line(isHere, `${operator} to connect`, 60);
+    this.#ids.set(operator, String(id));
+    await to.node.line(presenceOf(String(id)), `${operator} to connect`, 60);
     const what = role === 'trusted-worker' ? 'trusted worker' : 'volunteer';
-    this.#say(what, `${operator} ${String(id)}${operator === tamperer ? ' (will tamper)' : ''}`);
+    this.say(what, `${operator} ${String(id)}${asText[as]}`);
+    return node;
   }
 }
+
+const presenceOf =
+  (worker: string | undefined) =>
+  ({ event, data }: Line): boolean =>
+    event === 'present' && (data as { worker?: string }).worker === worker;
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
