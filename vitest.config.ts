@@ -51,6 +51,7 @@ const pure = [
   'test/attacks/{image,machines,trust}/**/*.test.ts',
   'test/cli/{board,config,format,lending-knobs,lending,rate,tiers,worker-file}.test.ts',
   'test/egress/addresses.test.ts',
+  'test/examples/story.test.ts',
   'test/sandbox/{archive,parity,state-folder}.test.ts',
   'test/sandbox/{cgroups,seccomp}/**/*.test.ts',
   'test/sandbox/build/{deadline,driver}.test.ts',
@@ -121,7 +122,7 @@ export default defineConfig({
         test: {
           ...{ ...shared, ...deadlines, name: 'whole' },
           include: whole,
-          exclude: [...never, ...inside, ...Object.keys(matrices)],
+          exclude: [...never, ...inside, ...pure, ...Object.keys(matrices)],
         },
       },
       {

@@ -33,7 +33,8 @@ function installPackages() {
 
 async function main() {
   chdir(root);
-  const ready = await runForwarding(execPath, [join('scripts', 'setup.js'), '--for', 'demo'], toStderr);
+  const purpose = argv.slice(2).includes('pipeline') ? 'pipeline' : 'demo';
+  const ready = await runForwarding(execPath, [join('scripts', 'setup.js'), '--for', purpose], toStderr);
   if (ready !== 0) return ready;
   if (packagesStale()) {
     const installed = await installPackages();

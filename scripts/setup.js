@@ -1,4 +1,4 @@
-// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|worker|test] [--check]`.
+// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|pipeline|worker|test] [--check]`.
 // `worker` is all that a machine needs for every tier of sandbox it can run.
 // Runs before anything is installed: plain JavaScript for Node 18 and newer, no dependencies. Says everything on
 // standard error, so that what a command prints afterwards stays clean. Exit: 0 all there, 2 wrong use, 3 missing.
@@ -47,7 +47,7 @@ const needs = {
     why: 'lets git check the servers it talks to',
     file: '/etc/ssl/certs/ca-certificates.crt',
   },
-  gcc: { why: 'compiles the C projects that tests build', program: 'gcc' },
+  gcc: { why: 'compiles the C projects that the demo and tests build', program: 'gcc' },
   'libc6-dev': { why: 'headers for those C projects', file: '/usr/include/stdio.h' },
   make: { why: 'runs the builds of those C projects', program: 'make' },
   'dpkg-dev': { why: 'unpacks Debian source packages', program: 'dpkg-source' },
@@ -69,6 +69,8 @@ const needs = {
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
 };
 const demo = ['bubblewrap', 'git', 'tar', 'esbuild', 'ca-certificates'];
+/** The demo of a pipeline builds a C project. */
+const pipeline = ['bubblewrap', 'git', 'tar', 'gcc', 'libc6-dev', 'make', 'ca-certificates'];
 const test = [
   'gcc',
   'libc6-dev',
@@ -98,7 +100,7 @@ const worker = [
   'busybox-static',
   'linux-image-cloud-amd64',
 ];
-const purposes = { demo, worker, test: [...new Set([...demo, ...worker, ...test])] };
+const purposes = { demo, pipeline, worker, test: [...new Set([...demo, ...worker, ...test])] };
 
 /** Where the tier looks for it (sandbox/vm/kernel.ts). */
 const kernelFolder = '/var/lib/quorate/kernel';
@@ -216,7 +218,7 @@ function install(names) {
 function main() {
   const wanted = parse(argv.slice(2));
   if (wanted === undefined) {
-    say('usage: node scripts/setup.js [--for demo|worker|test] [--check]');
+    say('usage: node scripts/setup.js [--for demo|pipeline|worker|test] [--check]');
     return 2;
   }
   if (process.platform !== 'linux') {

@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: a whole network on this machine, every node a process of its own, that builds this repository's own
- * commit, catches the one who tampers, and fetches the artifact from volunteers after the controller is gone.
+ * `npm run demo`: a whole network on this machine, every node a process of its own. What is played on it: build.ts, or with the
+ * word `pipeline` pipeline.ts.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -8,16 +8,28 @@ import { parseArgs } from 'node:util';
 import { asQuorateError, errorJson, errorText } from '../../src/cli/errors.ts';
 import { Output } from '../../src/cli/output.ts';
 import { playBuild } from './build.ts';
+import { playPipeline } from './pipeline.ts';
 import { root, Scene } from './scene.ts';
 
-const usage = `usage: npm run demo -- [--json] [--keep]
-  --json  progress on standard error, the outcome as one line of JSON at the end
-  --keep  leave the folders of all nodes in .demo/ for a look
+const plays = { build: playBuild, pipeline: playPipeline };
+
+const usage = `usage: npm run demo -- [pipeline] [--json] [--keep]
+  pipeline  build, tests and package of a C project: ahead of a slow trusted worker, then against a majority that tampers
+            (without it: this repository's own commit is built, and one of three tampers)
+  --json    progress on standard error, the outcome as one line of JSON at the end
+  --keep    leave the folders of all nodes in .demo/ for a look
 `;
 
-function readOptions(): { json: boolean; keep: boolean } | undefined {
+interface Options {
+  play: keyof typeof plays;
+  json: boolean;
+  keep: boolean;
+}
+
+function readOptions(): Options | undefined {
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
       options: {
         json: { type: 'boolean' },
         keep: { type: 'boolean' },
@@ -25,7 +37,11 @@ function readOptions(): { json: boolean; keep: boolean } | undefined {
       },
     });
     if (values.help) return undefined;
-    return { json: values.json ?? false, keep: values.keep ?? false };
+    const [play = 'build', ...more] = positionals;
+    const unknown = more[0] ?? (play === 'build' || play === 'pipeline' ? undefined : play);
+    if (unknown !== undefined || (play !== 'build' && play !== 'pipeline'))
+      throw new Error(`demo: "${unknown}" is not something that it can show`);
+    return { play, json: values.json ?? false, keep: values.keep ?? false };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n${usage}`);
     process.exit(2);
@@ -65,7 +81,7 @@ async function main(): Promise<number> {
   process.on('exit', () => scene.processes.killAll());
 
   try {
-    await Promise.race([playBuild(scene, out, options.json), interrupted, scene.processes.broken]);
+    await Promise.race([plays[options.play](scene, out, options.json), interrupted, scene.processes.broken]);
     return 0;
   } catch (error) {
     if (interrupts > 0) {
@@ -75,7 +91,7 @@ async function main(): Promise<number> {
     const known = asQuorateError(error);
     process.stderr.write(errorText(known));
     if (options.json) process.stdout.write(errorJson(known));
-    return known.code === 'CLI_INTERNAL_ERROR' ? 1 : 3;
+    return known.code === 'CLI_INTERNAL_ERROR' || known.code === 'DEMO_STORY_INCOMPLETE' ? 1 : 3;
   } finally {
     await scene.processes.stopAll();
     if (options.keep) out.say(`The folders of all nodes: ${relative(process.cwd(), dir)}`);

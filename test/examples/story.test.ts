@@ -1,0 +1,65 @@
+import { expect, it } from 'vitest';
+import { aheadBy, Story } from '../../examples/demo/story.ts';
+import type { Progress } from '../../src/core/controller/events.ts';
+
+const tests = ['test.a', 'test.b'];
+const verdict = (level: 'agreed' | 'trusted', artifact = 'cid'): Progress => ({
+  kind: 'verdict',
+  level,
+  artifact,
+});
+const leased: Progress = { kind: 'leased', round: 1, slot: 1, worker: 'w', operator: 'ada' };
+const inputs = (build: string): Progress => ({ kind: 'inputs', job: 'job', inputs: { build } });
+
+function told(...lines: [at: number, job: string, progress: Progress][]): Story {
+  const story = new Story();
+  for (const [at, job, progress] of lines) story.add({ at, job, progress });
+  return story;
+}
+
+const ahead: Parameters<typeof told> = [
+  [1000, 'build', verdict('agreed')],
+  [1100, 'test.a', inputs('cid')],
+  [1200, 'test.b', inputs('cid')],
+  [1300, 'test.a', leased],
+  [3000, 'test.a', verdict('agreed')],
+  [4100, 'test.b', verdict('agreed')],
+  [9000, 'build', verdict('trusted')],
+  [9010, 'test.a', verdict('trusted')],
+  [9050, 'test.b', verdict('trusted')],
+];
+
+it('tests that rose saved what they took, less the time that their rise took', () => {
+  expect(aheadBy(told(...ahead), 'build', tests)).toEqual({
+    tests: 3000,
+    waited: 8000,
+    rise: 50,
+    saved: 2950,
+  });
+});
+
+it('tests that end after the confirmation saved no more than they began before it', () => {
+  const late = ahead.map(([at, job, progress]): (typeof ahead)[number] =>
+    job === 'build' && at === 9000 ? [1500, job, progress] : [at, job, progress],
+  );
+  expect(aheadBy(told(...late), 'build', tests)).toMatchObject({ waited: 500, saved: 1500 + 3000 - 9050 });
+});
+
+it('saved nothing that can be told where one of them never rose', () => {
+  expect(aheadBy(told(...ahead.slice(0, -1)), 'build', tests)).toBeUndefined();
+});
+
+it('a job that was built between its verdicts did not rise', () => {
+  const story = told(...ahead, [8000, 'test.b', leased]);
+  expect([story.rose('test.a'), story.rose('test.b'), story.rose('package')]).toEqual([true, false, false]);
+});
+
+it('a job that fell is rebuilt once it began anew and is trusted', () => {
+  const lost: Progress = { kind: 'input-lost', input: 'build', artifact: 'cid', reason: 'contradicted' };
+  const fallen = told([1, 'test.a', inputs('wrong')], [2, 'test.a', verdict('agreed')], [3, 'test.a', lost]);
+  expect([fallen.fell('test.a'), fallen.rebuilt('test.a')]).toEqual([true, false]);
+  fallen.add({ at: 4, job: 'test.a', progress: inputs('right') });
+  expect(fallen.rebuilt('test.a')).toBe(false);
+  fallen.add({ at: 5, job: 'test.a', progress: verdict('trusted') });
+  expect(fallen.rebuilt('test.a')).toBe(true);
+});
