@@ -101,6 +101,8 @@ const coreErrors = {
     'The file does not prove that the log tells two stories; the message says what is missing. A consistency proof that fails is no such evidence, since anybody could make one.',
   EVIDENCE_REVOKED:
     'The verdict does not stand without receipts that were revoked since; the message says which, from when and why. Ask for a new build.',
+  EVIDENCE_TOO_LARGE:
+    'The job is not taken: with that of all that it rests on, its evidence could come to more than one bundle may hold. It needs fewer jobs, or jobs that put out fewer files (`limits.files`).',
   EXPORT_NOTHING_BUILT:
     'The verdict is about no artifact that operators agreed on, so there is nothing to show to another tool.',
   EXPORT_NO_LINKS:
@@ -123,6 +125,8 @@ const coreErrors = {
   INPUT_BELOW_LEVEL: 'What the job read has a lower level than its request asks for before the job begins.',
   INPUT_EVIDENCE_MISSING:
     'The bundle lacks the evidence of an artifact that the job read, so nothing shows where that came from. Fetch it again.',
+  INPUT_EVIDENCE_TOO_LARGE:
+    'A controller sent a worker more evidence of what a job reads than the bundle of the job may hold. The build is aborted, and is no vote.',
   INPUT_EVIDENCE_TWICE: 'The bundle holds the evidence of one request twice.',
   INPUT_NOT_VERIFIED:
     'The evidence of an artifact that the job read does not hold, so neither does that of the job; the message quotes why.',

@@ -15,7 +15,13 @@ export const jobFileLimits = {
   globsMax: 32,
   /** One pattern, in characters. */
   globCharsMax: 200,
+  /** Output files of a test that does not say how many it makes: its reports. Seventy such tests are within one bundle. */
+  testFilesDefault: 200,
 } as const;
 
+assert(
+  jobFileLimits.testFilesDefault < limits.outputFilesMax,
+  'a test can ask for more files than the default',
+);
 assert(limits.jobBytesMax <= jobFileLimits.bytesMax, 'a job file holds the largest job');
 assert(jobFileLimits.jobsMax <= limits.openRequestsMax, 'all jobs of a file can be open at once');

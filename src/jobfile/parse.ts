@@ -6,6 +6,7 @@ import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { expandTemplates, type Instance, type PipelineFault, type Template } from '../core/pipeline/index.ts';
 import { sizeTexts } from '../core/quantity.ts';
+import { evidenceFault } from './evidence.ts';
 import { jobFileLimits } from './limits.ts';
 import { nearestWord } from './nearest-word.ts';
 import { type JobInFile, jobFileSchema, keysAt } from './schema.ts';
@@ -73,7 +74,7 @@ export function checkJobFileSize(bytes: number, path: string): void {
 /**
  * Parses a job file and expands its jobs. Messages of errors begin with `path:line:column:` and report the first fault.
  * Throws `JOBFILE_TOO_LARGE`, `JOBFILE_SYNTAX` (not the YAML accepted), `JOBFILE_UNKNOWN_KEY`, `JOBFILE_NEWER`,
- * `JOBFILE_INVALID` or `PIPELINE_…`, those of `expandTemplates`.
+ * `JOBFILE_INVALID` or `PIPELINE_…`, those of `expandTemplates` and `evidenceFault`.
  */
 export function parseJobFile(text: string, path: string): JobFile {
   const bytes = Buffer.byteLength(text);
@@ -88,10 +89,15 @@ export function parseJobFile(text: string, path: string): JobFile {
   }
   const templates = Object.entries(result.data.jobs).map(([name, job]) => templateOf(name, job));
   const expanded = expandTemplates(templates);
-  if ('faults' in expanded) {
-    const found = expanded.faults.map((fault) => faultOfPipeline(fault, document));
-    throw errorOf(found, lines, path);
-  }
+  const told = (faults: readonly PipelineFault[]) =>
+    errorOf(
+      faults.map((fault) => faultOfPipeline(fault, document)),
+      lines,
+      path,
+    );
+  if ('faults' in expanded) throw told(expanded.faults);
+  const tooLarge = evidenceFault(expanded.instances);
+  if (tooLarge !== undefined) throw told([tooLarge]);
   return { jobs: expanded.instances.map(jobOf), instances: expanded.instances };
 }
 
@@ -104,7 +110,7 @@ function templateOf(
   name: string,
   {
     kind,
-    limits: { memory, disk, time, files, ...rest },
+    limits: { memory, disk, time, files: asked, ...rest },
     network,
     shell,
     run,
@@ -115,6 +121,7 @@ function templateOf(
 ): JobTemplate {
   // Sorted, and absent when empty: the set is part of the job's id.
   const reached = jobSchema.shape.network.parse(network.length === 0 ? undefined : network.toSorted());
+  const files = asked ?? (kind === 'test' ? jobFileLimits.testFilesDefault : limits.outputFilesDefault);
   const bounds = { ...rest, memoryBytes: memory, diskBytes: disk, seconds: time };
   return {
     ...{ name, ...job, run: run.map((step) => stepOf(step, shell)) },

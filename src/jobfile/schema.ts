@@ -31,8 +31,10 @@ const limitsSchema = z.strictObject({
     .int()
     .min(1)
     .max(limits.outputFilesMax)
-    .default(limits.outputFilesDefault)
-    .describe('Files that the outputs may be: each is a line, with its hash, in every receipt.'),
+    .optional()
+    .describe(
+      `Files that the outputs may be, default ${limits.outputFilesDefault}, of a test ${jobFileLimits.testFilesDefault}: each is a line, with its hash, in every receipt.`,
+    ),
 });
 
 const trustShape = policySchema.shape;

@@ -288,6 +288,13 @@ describe('jobs that do not fit together', () => {
       '4:5',
       'with this matrix of over 100',
     ],
+    [
+      'PIPELINE_TOO_LARGE',
+      file(`  a: {run: [x], matrix: {n: [${range(14)}]}}`, '  b:', '    run: [x]', '    needs: [a]'),
+      '5:12',
+      'the evidence of these 15 jobs could come to',
+    ],
+    ['PIPELINE_TOO_LARGE', job('limits: {files: 20000}', 'trust: {agree: 5, of: 8}'), '2:3', 'the evidence'],
     ['PIPELINE_NAME_INVALID', job('matrix: {x: [a+b, a-b, a/b]}'), '4:5', 'named "a.a_b"'],
     ['PIPELINE_VALUE_INVALID', job('image: ${{ matrix.image }}'), '4:12', 'no key "image"'],
     ['PIPELINE_VALUE_INVALID', job('matrix: {image: [debian]}', 'image: ${{ matrix.image }}'), '5:12', 'CID'],

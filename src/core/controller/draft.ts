@@ -2,8 +2,7 @@ import { type LogEntry, leaves } from '../documents/index.ts';
 import { assert } from '../errors.ts';
 import type { Backing } from './backing.ts';
 import type { BundleDraft } from './events.ts';
-import type { RunFacts } from './facts.ts';
-import { needsOfRun } from './needs.ts';
+import { restsOn } from './needs.ts';
 import { type ControllerState, documentsOf, type LoggedVerdict, publishedOf, type Run } from './state.ts';
 
 /** The parts of the bundle of a run's published verdict; undefined before the first one, and once it is stored and the run is over. */
@@ -40,7 +39,7 @@ function partsOf(
     request: run.request.raw,
     publisher: run.publisher.raw,
     job: run.job,
-    inputs: inputsOf(state, run),
+    inputs: restsOn(state, run.request.payload).map(({ id }) => id),
     offers: rounds.map(({ offer }) => offer),
     receipts: receipts.map((recorded) => {
       const { receipt, lease, grant } = documentsOf(run, recorded);
@@ -58,19 +57,4 @@ function partsOf(
     ],
     backing,
   };
-}
-
-/** The runs whose artifacts a run reads, and those that these read, each once. */
-function inputsOf(state: ControllerState, run: RunFacts): string[] {
-  const found = new Set<string>();
-  const open: RunFacts[] = [run];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    for (const [, { request }] of needsOfRun(next)) {
-      const needed = state.index.get(request);
-      if (needed === undefined || found.has(request)) continue;
-      found.add(request);
-      open.push(needed);
-    }
-  }
-  return [...found];
 }

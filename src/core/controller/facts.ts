@@ -91,6 +91,8 @@ export interface RunFacts {
   readonly submittedAt: number;
   readonly rounds: readonly RoundFacts[];
   readonly receipts: readonly Recorded[];
+  /** What a bundle holds of it by now, at most: its documents, its receipts so far, a verdict. */
+  readonly evidenceBytes: number;
   readonly phase: Phase;
   /** Why the published verdict does not stand any more. */
   revoked: Revoked | null;

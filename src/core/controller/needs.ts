@@ -1,5 +1,6 @@
 import type { Request } from '../documents/index.ts';
 import { enforce } from '../judge/index.ts';
+import { limits } from '../limits.ts';
 import { atLeast, type Level } from '../trust/evidence.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { Moment } from './enrolment.ts';
@@ -74,6 +75,22 @@ export function inputOf(
 
 export function needsOfRun({ request }: RunFacts): [name: string, need: Need][] {
   return Object.entries(request.payload.needs ?? {});
+}
+
+/** The runs that this one rests on, directly or not, each once. As many as a bundle may hold, and one more, are looked for. */
+export function restsOn(
+  { index }: Pick<ControllerState, 'index'>,
+  { needs = {} }: Pick<Request, 'needs'>,
+): RunFacts[] {
+  const found = new Map<string, RunFacts>();
+  const open = Object.values(needs);
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const run = index.get(next.request);
+    if (run === undefined || found.has(run.id) || found.size > limits.pipelineJobsMax) continue;
+    found.set(run.id, run);
+    open.push(...Object.values(run.request.payload.needs ?? {}));
+  }
+  return [...found.values()];
 }
 
 /** Levels of what a run read, by the name of the input: `none` for what is worth something else by now. */

@@ -1,6 +1,6 @@
 import { type Ack, isTrustedSlot, leaves, resultOf } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { checkReceipt, enforce } from '../judge/index.ts';
+import { checkReceipt, enforce, receiptShareOf } from '../judge/index.ts';
 import { isOver, type Recorded, type RunFacts } from './facts.ts';
 import { assignSlots, findLease, loseLease, mayLeaseAgain, setSlot } from './leases.ts';
 import { settle } from './settle.ts';
@@ -80,6 +80,7 @@ export function receipt(transition: Transition, { token, lease, receipt }: Event
     sealed: isTrustedSlot(slot) || !round.revealed,
   };
   run.receipts.push(recorded);
+  run.evidenceBytes += receiptShareOf(receipt.raw.length);
   run.documents.set(receipt.id, { receipt, lease: live.lease, grant });
   transition.state.index.received(run, recorded);
   acknowledge(transition, token, { run, recorded });

@@ -4,6 +4,7 @@ import { revocationsFor } from '../trust/revocations.ts';
 import { endRun } from './cancel.ts';
 import { differingFiles } from './differing-files.ts';
 import { charterOf } from './enrolment.ts';
+import { roomForRound } from './evidence-size.ts';
 import { isOver, type Recorded } from './facts.ts';
 import { operatorsBefore } from './leases.ts';
 import { inputLevels, inputsTrusted } from './needs.ts';
@@ -298,7 +299,15 @@ function nextRound(transition: Transition, run: Run, round: Round): void {
     revocationsIn(state).flatMap(({ what }) => (what.kind === 'operator' ? [what.id] : [])),
   );
   const fresh = [...state.operators.worker.keys()].filter((name) => !held.has(name) && !revoked.has(name));
-  if (run.rounds.length < policy.rounds && fresh.length >= policy.agree) {
+  const more = run.rounds.length < policy.rounds && fresh.length >= policy.agree;
+  const room = !more || roomForRound(state, run);
+  if (!room)
+    tell(transition, run, {
+      kind: 'unconfirmed',
+      round: round.n,
+      says: 'no further round: with its receipts the evidence would be more than anybody reads. Fewer output files leave room for one (limits.files)',
+    });
+  if (more && room) {
     closeOffer(transition, round);
     openRound(transition, run);
   } else end(transition, run, 'disputed', null);

@@ -114,6 +114,7 @@ export interface Run extends RunFacts {
   /** The trusted worker that made room for another one, and until when it does. */
   handedOver: { worker: string; until: number } | null;
   receipts: Recorded[];
+  evidenceBytes: number;
   /** By receipt. */
   documents: Map<string, ReceiptDocuments>;
   /** Ids of its verdicts in the log, of withdrawn drafts too. */

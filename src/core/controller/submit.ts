@@ -5,6 +5,7 @@ import { limits } from '../limits.ts';
 import { revocationAt } from '../trust/revocations.ts';
 import { begin } from './dependants.ts';
 import { charterOf, checkEnrolled, type Moment } from './enrolment.ts';
+import { checkEvidenceSize, evidenceOf } from './evidence-size.ts';
 import { controllerLimits } from './limits.ts';
 import { checkNeeds } from './needs.ts';
 import { revocationsIn, revokedError } from './revocations.ts';
@@ -14,7 +15,7 @@ import { tell, unchanged } from './state.ts';
 /**
  * Whether the controller takes this order here and now. Changes nothing, so that the runtime can ask before it does
  * anything expensive for it. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of `checkRequest` and `checkTemplate`,
- * `REQUEST_AUDIENCE_MISMATCH`, `KEY_NOT_ENROLLED`, those of `checkNeeds`, `…_REVOKED`.
+ * `REQUEST_AUDIENCE_MISMATCH`, `KEY_NOT_ENROLLED`, those of `checkNeeds`, `EVIDENCE_TOO_LARGE`, `…_REVOKED`.
  */
 export function checkOrder(moment: Moment, order: Order): void {
   const { request, publisher, job, jobId } = order;
@@ -34,6 +35,7 @@ export function checkOrder(moment: Moment, order: Order): void {
   );
   checkTemplate(enforce, request.payload, { job, id: jobId }, charter);
   checkNeeds(moment, request.payload);
+  checkEvidenceSize(moment.state, order);
   checkOrderStands(moment, order);
 }
 
@@ -84,6 +86,7 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
     trustedLeases: 0,
     handedOver: null,
     receipts: [],
+    evidenceBytes: evidenceOf(order),
     documents: new Map(),
     drafts: new Set(),
     unserved: [],

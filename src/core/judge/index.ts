@@ -1,4 +1,5 @@
 export { type Check, checker, enforce } from './check.ts';
+export { receiptShareOf, roundBytesMaxOf, runBytesMaxOf } from './evidence-size.ts';
 export { checkGrant, type GrantUse } from './grant.ts';
 export { checkLease } from './lease.ts';
 export { lackOf } from './needs.ts';

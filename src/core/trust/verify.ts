@@ -19,7 +19,7 @@ import { rules } from './rules.ts';
 import { openCharter, openJob, openRequest } from './steps/authority.ts';
 import type { Ask, Expected, Logged, Opened } from './steps/context.ts';
 import { checkCosignature, type Decided, decideAgain, witnessTimes } from './steps/decision.ts';
-import { InputEvidence, levelsOfInputs } from './steps/inputs.ts';
+import { type InputBundles, InputEvidence, levelsOfInputs } from './steps/inputs.ts';
 import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';
 import { openReceipts } from './steps/receipts.ts';
@@ -64,16 +64,12 @@ export function checkEvidence(draft: Bundle, expected: Expected, verifier: Verif
  * verified by its offer. Errors: those of `levelsOfInputs`.
  */
 export function verifyInputs(
-  bundles: readonly Bundle[],
+  bundles: InputBundles,
   order: Parameters<typeof levelsOfInputs>[1],
   expected: Pick<Expected, 'project' | 'revocations'>,
   verifier: Verifier,
 ): Promise<Record<string, Level>> {
-  // The evidence of an input itself is newer than what a bundle that was made before holds of it.
-  const nested = bundles.flatMap(({ inputs = [] }) => inputs);
-  const own = bundles.map(({ inputs: _, ...rest }) => rest);
-  const each = [...new Map([...nested, ...own].map((one) => [one.request, one])).values()];
-  const evidence: InputEvidence = new InputEvidence(each, (input) =>
+  const evidence: InputEvidence = new InputEvidence(bundles.all, (input) =>
     verifyOne(new Set(), 'whole', input, expected, verifier, evidence),
   );
   return levelsOfInputs({ check: enforce }, order, evidence);

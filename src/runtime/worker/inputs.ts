@@ -1,6 +1,6 @@
 import { decodeBundle, type Job, type Request } from '../../core/documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
-import { verifyInputs } from '../../core/trust/index.ts';
+import { InputBundles, verifyInputs } from '../../core/trust/index.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { fetchBundle } from '../artifacts/bundles.ts';
 import { connectReachable } from '../artifacts/fetch.ts';
@@ -43,7 +43,7 @@ export class WorkerInputs {
       for (const name of names.filter(isInputPin)) await store.unpin(root, name);
   }
 
-  /** Errors: those of `levelsOfInputs`, INPUT_UNAVAILABLE, `STORE_…`, the signal's reason. */
+  /** Errors: those of `levelsOfInputs`, INPUT_EVIDENCE_TOO_LARGE, INPUT_UNAVAILABLE, `STORE_…`, the signal's reason. */
   async open(lease: string, reading: Reading): Promise<BuildInputs> {
     const inputs = Object.entries(reading.job.inputs).map(([name, cid]) => ({ name, cid }));
     const pin = `${pinPrefix}${lease.slice(0, 32)}`;
@@ -71,15 +71,15 @@ export class WorkerInputs {
   /** From the controller: it answers for what it filled in. */
   async #verify({ job, needs, signal }: Reading): Promise<Record<string, string>> {
     const { credentials, revocations } = this.#context;
-    const bundles = [];
+    const evidence = new InputBundles();
     for (const { request } of Object.values(needs)) {
       const text = await this.#bundle(request, signal);
-      if (text !== undefined) bundles.push(decodeBundle(text));
+      if (text !== undefined) evidence.add(decodeBundle(text));
     }
     const { url: repo, commit } = job.source;
     const order = { request: { payload: { needs, repo, commit } }, job };
     const expected = { project: credentials.membership.project, revocations: revocations() };
-    return verifyInputs(bundles, order, expected, joseVerifier);
+    return verifyInputs(evidence, order, expected, joseVerifier);
   }
 
   async #bundle(request: string, signal: AbortSignal): Promise<string | undefined> {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { verifyInputs } from '../../../src/core/trust/index.ts';
+import type { Bundle } from '../../../src/core/documents/index.ts';
+import { limits } from '../../../src/core/limits.ts';
+import { InputBundles, verifyInputs } from '../../../src/core/trust/index.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   exit,
@@ -185,7 +187,31 @@ describe('a controller that asks for an input again until it likes the answer', 
   });
 });
 
+const gathered = (bundles: readonly Bundle[]) => {
+  const all = new InputBundles();
+  for (const bundle of bundles) all.add(bundle);
+  return all;
+};
+
 describe('the evidence that a worker asks for before it builds', () => {
+  it('is held once of each run, and no more than a bundle may hold: a controller could send it 64 of the largest', async () => {
+    const { bundle } = await makeProject(builds('lib'));
+    const envelope = 'x'.repeat(limits.receiptBytesMax);
+    const large = (n: number): Bundle => ({
+      ...{ ...bundle, request: `${n}` },
+      receipts: Array.from({ length: 4 }, () => ({ envelope, lease: 'l', grant: 'g' })),
+    });
+    expect(gathered([large(1), large(1), { ...bundle, inputs: [large(1), bundle] }]).all).toHaveLength(2);
+    expect(() => gathered([large(1), large(2)])).toThrowError(
+      expect.objectContaining({ code: 'INPUT_EVIDENCE_TOO_LARGE' }),
+    );
+    const many = Array.from({ length: limits.pipelineJobsMax + 2 }, (_, n) => ({
+      ...bundle,
+      request: `${n}`,
+    }));
+    expect(() => gathered(many)).toThrowError(expect.objectContaining({ code: 'INPUT_EVIDENCE_TOO_LARGE' }));
+  });
+
   it('is that of each input as it is now, and not as it was when another one rested on it', async () => {
     const before = await makeProject(agreedOnly('lib'));
     const tests = await makeProject({
@@ -207,7 +233,7 @@ describe('the evidence that a worker asks for before it builds', () => {
       [now.bundle, tests.bundle],
       [tests.bundle, now.bundle],
     ])
-      expect(await verifyInputs(bundles, order, { project }, joseVerifier)).toEqual({
+      expect(await verifyInputs(gathered(bundles), order, { project }, joseVerifier)).toEqual({
         lib: 'trusted',
         test: 'agreed',
       });

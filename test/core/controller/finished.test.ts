@@ -42,7 +42,8 @@ describe('a run that is over', () => {
     const [few, many] = [await trustedRun(1), await trustedRun(2_000)];
     expect(sizeOf(many.bench)).toBeGreaterThan(5 * sizeOf(few.bench));
     for (const { bench, run } of [few, many]) bench.store(run);
-    expect(sizeOf(many.bench)).toBe(sizeOf(few.bench));
+    // But for a digit: a number says how much they took in the bundle.
+    expect(sizeOf(many.bench) - sizeOf(few.bench)).toBeLessThan(4);
     // Of that, 4 KB are members and their charter.
     expect(sizeOf(many.bench)).toBeLessThan(16_000);
   });

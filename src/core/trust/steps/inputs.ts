@@ -1,7 +1,42 @@
-import { claimedIdOf, type Job, type OwnBundle, type Request } from '../../documents/index.ts';
+import { type Bundle, claimedIdOf, type Job, type OwnBundle, type Request } from '../../documents/index.ts';
+import { QuorateError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 import { atLeast, type Level } from '../evidence.ts';
 import type { Verification } from '../verification.ts';
 import type { Ask } from './context.ts';
+
+/**
+ * Bundles of what a job reads, as a worker gets them one after the other: of each run once, the newest. What is held is no more
+ * than the bundle of the job itself may hold.
+ */
+export class InputBundles {
+  /** By request, as signed. `nested`: out of the bundle of another input, which may be older. */
+  readonly #held = new Map<string, { own: OwnBundle; bytes: number; nested: boolean }>();
+  #bytes = 0;
+
+  get all(): OwnBundle[] {
+    return [...this.#held.values()].map(({ own }) => own);
+  }
+
+  /** Errors: `INPUT_EVIDENCE_TOO_LARGE`. */
+  add({ inputs = [], ...own }: Bundle): void {
+    this.#keep(own, false);
+    for (const input of inputs) this.#keep(input, true);
+  }
+
+  #keep(own: OwnBundle, nested: boolean): void {
+    const before = this.#held.get(own.request);
+    if (before !== undefined && (nested || !before.nested)) return;
+    const bytes = JSON.stringify(own).length;
+    this.#bytes += bytes - (before?.bytes ?? 0);
+    if (this.#bytes > limits.bundleBytesMax || this.#held.size > limits.pipelineJobsMax)
+      throw new QuorateError(
+        'INPUT_EVIDENCE_TOO_LARGE',
+        'there is more evidence of what the job reads than its own bundle may hold: the controller would not have taken such a job',
+      );
+    this.#held.set(own.request, { own, bytes, nested });
+  }
+}
 
 /** The evidence of all that a job reads, directly or not: each bundle is verified once, however many jobs read it. */
 export class InputEvidence {

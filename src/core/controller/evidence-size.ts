@@ -1,0 +1,56 @@
+import { encodeJob } from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import { type Order, roundBytesMaxOf, runBytesMaxOf } from '../judge/index.ts';
+import { limits } from '../limits.ts';
+import { sizeTexts } from '../quantity.ts';
+import { isOver, type RunFacts } from './facts.ts';
+import { restsOn } from './needs.ts';
+import type { ControllerState } from './state.ts';
+
+const { bundleBytesMax, pipelineJobsMax } = limits;
+
+/** What a bundle holds of a run that was just published. */
+export function evidenceOf({ job }: Pick<Order, 'job'>): number {
+  return runBytesMaxOf(job, encodeJob(job).bytes.length);
+}
+
+/** What it may come to hold: one more round of a run that is not over. */
+function mayCome(run: RunFacts): number {
+  return run.evidenceBytes + (isOver(run) ? 0 : roundBytesMaxOf(run.job, run.request.payload.policy));
+}
+
+const sum = (runs: readonly RunFacts[]): number => runs.reduce((all, run) => all + mayCome(run), 0);
+
+/**
+ * Whether what this job comes to can be read: its bundle holds the evidence of all that it rests on, and has to be within what
+ * everybody reads even where each build puts out as many files as its job allows. Errors: `EVIDENCE_TOO_LARGE`.
+ */
+export function checkEvidenceSize(state: ControllerState, order: Pick<Order, 'job' | 'request'>): void {
+  const { payload } = order.request;
+  const inputs = restsOn(state, payload);
+  if (inputs.length > pipelineJobsMax)
+    throw new QuorateError(
+      'EVIDENCE_TOO_LARGE',
+      `${order.job.name} rests on over ${pipelineJobsMax} jobs, whose evidence it would have to bring`,
+      { hint: 'Let it need fewer jobs, directly and by way of others.' },
+    );
+  const bytes = evidenceOf(order) + roundBytesMaxOf(order.job, payload.policy) + sum(inputs);
+  if (bytes <= bundleBytesMax) return;
+  const [size, most] = sizeTexts(bytes, bundleBytesMax);
+  throw new QuorateError(
+    'EVIDENCE_TOO_LARGE',
+    `the evidence of ${order.job.name}${inputs.length === 0 ? '' : ` and of the ${inputs.length} jobs that it rests on`} may come to ${size}; at most ${most} are read`,
+    { hint: 'Each output file is a line in each receipt: lower limits.files of these jobs, or trust.of.' },
+  );
+}
+
+/** Whether a further round leaves the bundles readable of this run, and of what rests on it. */
+export function roomForRound(state: ControllerState, run: RunFacts): boolean {
+  const touched = new Map<string, RunFacts>([[run.id, run]]);
+  // A map that grows while it is walked.
+  for (const id of touched.keys())
+    for (const reader of state.index.readersOf([id])) if (!isOver(reader)) touched.set(reader.id, reader);
+  return [...touched.values()].every(
+    (one) => sum([one, ...restsOn(state, one.request.payload)]) <= bundleBytesMax,
+  );
+}
