@@ -90,6 +90,8 @@ export interface SandboxJob {
   stepMarks?: boolean;
   /** Paths below $OUT to return, `.` for all. A missing path fails the job with exit code 1. */
   outputs: string[];
+  /** Returns those paths that are there also where the job fails. */
+  failedOutputs?: boolean;
   limits: SandboxLimits;
   image: 'host' | SandboxImage;
   /**
@@ -125,7 +127,7 @@ export interface SandboxIo {
   /** Standard output and error of the steps, in order: raw bytes, control characters included. */
   onLog(chunk: Uint8Array): void;
   /**
-   * Called once, when all steps have exited 0. The tar (pax; sorted; owner 0; mtime 0; hard links stored as files; `.` gives
+   * Called once, when all steps have exited 0, or have failed and `failedOutputs` is set. The tar (pax; sorted; owner 0; mtime 0; hard links stored as files; `.` gives
    * names that begin with `./`) fails with an error when it is truncated. Its content is controlled by the build and must be
    * treated as hostile. A rejection ends the job and is thrown by `run`.
    */

@@ -244,11 +244,16 @@ const readsText = (needs: Work['needs'] = {}): string =>
 export const isAttack = (behaviour: Behaviour) => behaviour !== 'honest' && behaviour !== 'slow';
 
 /** The result of an honest build of this job; undefined where honest workers differ. */
-export function truthOf({ name, nature }: Work): Outcome | undefined {
+export function truthOf(work: Work): Outcome | undefined {
+  const { name, nature } = work;
   if (nature === 'varies' || nature === 'passes here and there') return undefined;
-  if (nature === 'fails') return exited(null, 1);
+  if (nature === 'fails') return exited(reportsOfFailure(work), 1);
   return exited(nature === 'makes nothing' ? null : treeCid(`${name} as it should be`));
 }
+
+/** What a test puts out that fails; a build that fails makes nothing. */
+const reportsOfFailure = ({ name, test }: Work): string | null =>
+  test === true ? treeCid(`reports of ${name}, which failed`) : null;
 
 /** The tree that all workers with the behaviour `tampers-alike` deliver for a job. */
 export const tamperedAlike = ({ name }: Work): string => treeCid(`${name} with a back door`);
@@ -269,7 +274,9 @@ export function resultOf(work: Work, behaviour: Behaviour, machine: string, spoi
       return { kind: 'aborted', reason: 'operator', detail: 'no' };
     default:
       if (work.nature === 'passes here and there')
-        return passesOn(work, machine) ? exited(treeCid(`reports of ${work.name}`)) : exited(null, 1);
+        return passesOn(work, machine)
+          ? exited(treeCid(`reports of ${work.name}`))
+          : exited(reportsOfFailure(work), 1);
       if (work.nature === 'varies') return exited(treeCid(`${work.name} as ${machine} makes it`));
       if (spoilt !== '') return exited(treeCid(`${work.name} of ${spoilt}`));
       return truthOf(work) ?? exited(null);

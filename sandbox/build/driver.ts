@@ -79,13 +79,22 @@ export function driverCommand(
     commit,
     env,
     outputs,
+    failedOutputs = false,
     network,
     terminal,
     variation,
     stepMarks = false,
   }: Pick<
     SandboxJob,
-    'run' | 'commit' | 'env' | 'outputs' | 'network' | 'terminal' | 'variation' | 'stepMarks'
+    | 'run'
+    | 'commit'
+    | 'env'
+    | 'outputs'
+    | 'failedOutputs'
+    | 'network'
+    | 'terminal'
+    | 'variation'
+    | 'stepMarks'
   >,
   prefixes: DriverPrefixes,
 ): string[] {
@@ -98,7 +107,7 @@ export function driverCommand(
     script(
       prefixes,
       ['env', '-i', ...environment],
-      { outputs: coveringPaths(outputs), terminal, stepMarks, steps: parts },
+      { outputs: coveringPaths(outputs), failedOutputs, terminal, stepMarks, steps: parts },
       pins,
     ),
     'quorate-driver',
@@ -120,10 +129,13 @@ function script(
   environment: string[],
   {
     outputs,
+    failedOutputs,
     terminal,
     stepMarks,
     steps,
-  }: Pick<SandboxJob, 'outputs' | 'terminal' | 'stepMarks'> & { steps: readonly StepParts[] },
+  }: Pick<SandboxJob, 'outputs' | 'failedOutputs' | 'terminal' | 'stepMarks'> & {
+    steps: readonly StepParts[];
+  },
   { source, umask }: ProfileValues,
 ): string {
   const { status, outputs: out } = driverFds;
@@ -199,15 +211,23 @@ exec ${write}>&-
 wait "$copier" || echo 'quorate: a step ended what copies the log; the end of it may be missing'
 # A step may have killed the copier, and one of its own processes may have got that process id.
 end_others none
-if [ $code != 0 ]; then say exit $code; exit 0; fi
-cd /build/out 2>/dev/null || { echo 'quorate: the steps removed $OUT'; say exit 1; exit 0; }
-for path in ${outputs.map(quote).join(' ')}; do
-  if ! [ -e "$path" ] && ! [ -L "$path" ]; then
-    echo "quorate: the steps did not make the output $path"; say exit 1; exit 0
-  fi
-done
-say exit 0
-${handle}tar -c -b ${tarRecordBytes / 512} -f - --format=posix --pax-option=delete=atime,delete=ctime --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --hard-dereference -T /dev/null -- ${outputs.map(quote).join(' ')} >&${out} ${out}>&- ${status}>&- || { say setup outputs; exit 0; }
+fail() {
+  [ $code = 0 ] || return 0
+  echo "quorate: $1"
+  code=1
+}
+# The paths that are there.
+set --
+if cd /build/out 2>/dev/null; then
+  for path in ${outputs.map(quote).join(' ')}; do
+    if [ -e "$path" ] || [ -L "$path" ]; then set -- "$@" "$path"; else fail "the steps did not make the output $path"; fi
+  done
+else
+  fail 'the steps removed $OUT'
+fi
+say exit $code
+${failedOutputs === true ? '' : '[ $code = 0 ] || exit 0'}
+${handle}tar -c -b ${tarRecordBytes / 512} -f - --format=posix --pax-option=delete=atime,delete=ctime --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --hard-dereference -T /dev/null -- "$@" >&${out} ${out}>&- ${status}>&- || { say setup outputs; exit 0; }
 say complete
 `;
 }

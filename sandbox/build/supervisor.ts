@@ -136,10 +136,10 @@ export class BuildSupervisor {
         if (!this.#ready || this.#exitCode !== undefined) return;
         this.#exitCode = status.code;
         this.#limit(sandboxLimits.transferSecondsMax * 1000, 'the outputs were not taken in time');
-        if (status.code === 0 && !this.#checkMemory()) this.#deliver();
+        if (this.#returnsOutputs && !this.#checkMemory()) this.#deliver();
         return;
       case 'complete':
-        if (this.#exitCode !== 0) return;
+        if (!this.#returnsOutputs) return;
         this.#whole = true;
         if (!this.#checkMemory()) this.#complete.resolve();
         return;
@@ -155,7 +155,7 @@ export class BuildSupervisor {
   }
 
   #onStatusEnd(): void {
-    if (this.#exitCode === 0 && !this.#whole && this.#setupFailure === undefined) {
+    if (this.#returnsOutputs && !this.#whole && this.#setupFailure === undefined) {
       this.#stop({
         kind: 'aborted',
         reason: 'killed',
@@ -163,6 +163,12 @@ export class BuildSupervisor {
       });
     }
     this.#complete.reject(new Error('the sandbox ended before the outputs did'));
+  }
+
+  /** Whether the driver packs outputs after the exit status that it has told. */
+  get #returnsOutputs(): boolean {
+    if (this.#exitCode === undefined) return false;
+    return this.#exitCode === 0 || this.#job.failedOutputs === true;
   }
 
   #deliver(): void {
@@ -262,7 +268,7 @@ export class BuildSupervisor {
     this.#checkMemory();
     if (this.#stopped !== undefined) return this.#stopped;
     const diagnostics = this.#diagnostics.trim();
-    if (this.#setupFailure === 'outputs') return { kind: 'exit', code: 1 };
+    if (this.#setupFailure === 'outputs') return { kind: 'exit', code: this.#exitCode || 1 };
     if (this.#exitCode !== undefined) return { kind: 'exit', code: this.#exitCode };
     if (this.#setupFailure === 'bash' && !this.#ready) throw noBash(this.#job);
     if (this.#setupFailure === 'disk') {

@@ -220,6 +220,8 @@ const coreErrors = {
   RECEIPT_BEFORE_OFFER: 'The log holds the receipt before its offer: it cannot be an answer to it.',
   RECEIPT_DROPPED:
     'The log promises a receipt that the bundle leaves out. The controller dropped evidence: do not trust the artifact.',
+  RECEIPT_FAILED_WITH_FILES:
+    'The receipt names an artifact of a build that failed. Only a test that failed has files, which are reports.',
   RECEIPT_LEASE_MISMATCH: 'The receipt says other things than its lease.',
   RECEIPT_MISMATCH:
     'The receipt contradicts itself: its subjects, source or builder do not fit what it states.',

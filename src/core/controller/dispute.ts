@@ -24,7 +24,7 @@ export function disputeOf(run: Run): Dispute {
   if (ended.length === 0) return 'aborted';
   const unconfirmed = !ownFailureCounts(run.request.payload.policy, run.job);
   if (unconfirmed && ended.every(({ code }) => code !== 0)) return 'build-failed';
-  const results = new Set(ended.map((outcome) => (outcome.code === 0 ? artifactOf(outcome) : outcome.code)));
+  const results = new Set(ended.map((outcome) => `${outcome.code} ${artifactOf(outcome) ?? ''}`));
   if (results.size > 1) return 'results-differ';
   const most = Math.max(
     ...run.rounds.map(

@@ -168,6 +168,8 @@ export type Progress =
         operator: string;
         slot: Slot;
         result: string;
+        /** The tree of reports of a test that failed. */
+        reports?: string;
         log: string | null;
       }[];
     }

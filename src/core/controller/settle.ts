@@ -98,6 +98,7 @@ function reveal(transition: Transition, run: Run, round: Round): void {
       operator: recorded.operator,
       slot: recorded.slot,
       result: describe(recorded.outcome),
+      ...reportsOfFailure(recorded.outcome),
       log: logOf(run, recorded),
     })),
   });
@@ -114,6 +115,12 @@ function describe(outcome: Outcome): string {
   if (outcome.kind === 'aborted')
     return `aborted: ${outcome.reason}${outcome.detail === '' ? '' : `: ${outcome.detail}`}`;
   return outcome.code === 0 ? (outcome.artifact ?? 'no outputs') : `exit ${outcome.code}`;
+}
+
+/** What a failed test put out. */
+function reportsOfFailure(outcome: Outcome): { reports?: string } {
+  const reports = artifactOf(outcome);
+  return reports === null || (outcome.kind === 'exit' && outcome.code === 0) ? {} : { reports };
 }
 
 function decideRound(transition: Transition, run: Run, round: Round): void {

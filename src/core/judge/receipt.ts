@@ -12,13 +12,13 @@ import type { Check } from './check.ts';
 /**
  * Whether a receipt is the one due under a lease: signed by its holder alone, it says of itself what the lease says, and
  * is otherwise what its parts make it. `id` is the lease's. Codes, in the order of the checks:
- * `RECEIPT_SIGNER_MISMATCH`, `RECEIPT_LEASE_MISMATCH`, `RECEIPT_PROFILE_MISMATCH`, `RECEIPT_MISMATCH`.
+ * `RECEIPT_SIGNER_MISMATCH`, `RECEIPT_LEASE_MISMATCH`, `RECEIPT_PROFILE_MISMATCH`, `RECEIPT_FAILED_WITH_FILES`, `RECEIPT_MISMATCH`.
  */
 export function checkReceipt(
   check: Check,
   receipt: VerifiedStatement<Receipt>,
   { id, lease }: { id: string; lease: Lease },
-  { source, profile }: Pick<Job, 'source' | 'profile'>,
+  { kind, source, profile }: Pick<Job, 'kind' | 'source' | 'profile'>,
 ): void {
   const { payload, signer, signers } = receipt;
   const it = `the receipt of ${signer}`;
@@ -33,6 +33,12 @@ export function checkReceipt(
     'RECEIPT_PROFILE_MISMATCH',
     facts.sandbox.profile === profile,
     `${it} was built under another sandbox profile than its job's, ${profile}`,
+  );
+  const { outcome } = facts;
+  check(
+    'RECEIPT_FAILED_WITH_FILES',
+    kind === 'test' || outcome.kind !== 'exit' || outcome.code === 0 || outcome.artifact === null,
+    `${it} names an artifact of a build that failed; only a test that failed has files`,
   );
   const { startedOn, finishedOn } = payload.predicate.runDetails.metadata;
   const made = makeReceipt({

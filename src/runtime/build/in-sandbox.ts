@@ -10,6 +10,7 @@ import type {
 import type { Job, Outcome } from '../../core/documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { filesFit, outputFilesMaxOf } from '../../core/judge/index.ts';
+import { emptyTree } from '../../core/trust/index.ts';
 import type { Area, ImportedTree, Store } from '../../store/index.ts';
 
 /** Changes of the build environment, for trials only. */
@@ -45,7 +46,7 @@ export interface BuildIo {
 export async function buildInSandbox(
   sandbox: Sandbox,
   store: Store,
-  job: Pick<Job, 'run' | 'env' | 'outputs' | 'limits'>,
+  job: Pick<Job, 'kind' | 'run' | 'env' | 'outputs' | 'limits'>,
   { commit, from, git, image, into, inputs = [], network, terminal, onLog, signal }: BuildIo,
   { variation, reversed }: BuildVariation = {},
 ): Promise<{ outcome: Outcome; built: ImportedTree | undefined }> {
@@ -61,6 +62,8 @@ export async function buildInSandbox(
       stepMarks: terminal === undefined,
       env: job.env,
       outputs: job.outputs,
+      // What a failed test put out is a part of its result.
+      failedOutputs: job.kind === 'test',
       limits: job.limits,
       image,
       ...(network !== undefined && { network: { socket: network.socket } }),
@@ -89,7 +92,8 @@ export async function buildInSandbox(
       { hint: 'Pack them into one archive, or set "files" under "limits" in quorate.yaml.' },
     );
   }
-  return { outcome: outcomeOf(outcome, built), built };
+  const made = outcome.kind === 'exit' && outcome.code !== 0 && built?.root === emptyTree ? undefined : built;
+  return { outcome: outcomeOf(outcome, made), built: made };
 }
 
 function outcomeOf(outcome: SandboxOutcome, built: ImportedTree | undefined): Outcome {
@@ -97,7 +101,7 @@ function outcomeOf(outcome: SandboxOutcome, built: ImportedTree | undefined): Ou
     return {
       kind: 'exit',
       code: outcome.code & 0xff,
-      artifact: outcome.code === 0 ? (built?.root ?? null) : null,
+      artifact: built?.root ?? null,
     };
   }
   const reason =

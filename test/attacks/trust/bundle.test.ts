@@ -275,6 +275,11 @@ describe('replayed, stale or cross-used messages', () => {
     holdsOff('RECEIPT_PROFILE_MISMATCH', {
       facts: (f) => ({ ...f, sandbox: { ...f.sandbox, profile: 'quorate-sandbox/1' } }),
     }));
+  it('a receipt of a build that failed, with files', () =>
+    holdsOff('RECEIPT_FAILED_WITH_FILES', {
+      facts: (f, run) =>
+        run.operator === 'cyd' ? { ...f, outcome: { ...f.outcome, code: 1 } as typeof f.outcome } : f,
+    }));
   it('a fence given twice', () =>
     holdsOff('LEASE_FENCE_TWICE', { lease: (l) => ({ ...l, fence: { epoch: 1, n: 1 } }) }));
   it('an offer of another request', () =>

@@ -16,6 +16,7 @@ import {
 import { verified } from './evidence.ts';
 
 const test = { kind: 'test', policy: { cosign: 'none' } } as const;
+const failedWith = (artifact: string) => ({ ...failed, artifact }) as typeof failed;
 const exits = (code: number) => ({ ...failed, code }) as typeof failed;
 const open = { agree: 2, of: 3, cosign: 'none', rounds: 8 } as const;
 const tight = { ...open, cosign: 'required' } as const;
@@ -23,6 +24,16 @@ const tight = { ...open, cosign: 'required' } as const;
 async function floors(bench: Bench, over: object): Promise<void> {
   bench.send({ kind: 'charter', charter: await bench.paper.charter({ epoch: 2, floor: tight, ...over }) });
 }
+
+describe('a build that failed', () => {
+  it('has no files: its receipt is refused', async () => {
+    const { bench, leases } = await leasedRound();
+    const [ada] = leases;
+    if (ada === undefined) throw new Error('a lease');
+    const reply = await bench.deliver(ada[0], ada[1], failedWith(A));
+    expect(reply).toMatchObject({ kind: 'error', code: 'RECEIPT_FAILED_WITH_FILES' });
+  });
+});
 
 describe('a test that nobody co-signs', () => {
   it('passes as N operators say, with reports that are no artifact', async () => {
@@ -53,6 +64,33 @@ describe('a test that nobody co-signs', () => {
       { kind: 'verdict', level: 'failed', artifact: null, cosigned: false },
     ]);
     expect(await verified(bench, run)).toBe('failed');
+  });
+
+  it('has failed with the result files that N operators came to, which are kept as reports', async () => {
+    const { bench, run, leases } = await leasedRound(test, 'dan', 'eve');
+    await deliverAll(bench, leases, [failedWith(A), failedWith(B), failedWith(A)]);
+    expect(bench.result(run)).toMatchObject({ state: 'done', level: 'failed', outcome: failedWith(A) });
+    expect(bench.progress(run, 'verdict')).toEqual([
+      { kind: 'verdict', level: 'failed', artifact: null, reports: A, cosigned: false },
+    ]);
+    const [revealed] = bench.progress(run, 'revealed');
+    expect(revealed?.results.map(({ result, reports }) => [result, reports])).toEqual([
+      ['exit 1', A],
+      ['exit 1', B],
+      ['exit 1', A],
+    ]);
+    expect(bench.all('keep').map(({ root }) => root)).toEqual(expect.arrayContaining([A, B]));
+    expect(await verified(bench, run)).toBe('failed');
+    expect(provingRun(bench.controller.state, A)).toBeUndefined();
+  });
+
+  it('asks fresh operators where the same failure left other result files, and then says that they differ', async () => {
+    const { bench, run, leases } = await leasedRound(test, 'dan', 'eve', 'fay');
+    const each = [failedWith(A), failedWith(B), failed];
+    await deliverAll(bench, leases, each);
+    expect(bench.result(run)).toMatchObject({ state: 'building', level: null });
+    await deliverAll(bench, await bench.lease('dan', 'eve', 'fay'), each);
+    expect(bench.result(run)).toMatchObject({ level: 'disputed', dispute: 'results-differ' });
   });
 
   it('asks fresh operators where each failed in another way, and then says that they differ', async () => {

@@ -8,6 +8,18 @@ import type { Ground } from './ground.ts';
 export function aBuild(ground: Ground): void {
   const { play } = ground;
   describe('a build', () => {
+    it('returns what a failed job put out where that is asked for, as far as it is there', async () => {
+      const steps = ['echo one > $OUT/x; exit 7'];
+      const names = async (outputs: string[], run = steps) => {
+        const ran = await play(run, { outputs, failedOutputs: true });
+        return [ran.outcome, ran.outputs.map(({ header }) => header.name)];
+      };
+      expect(await names(['x', 'y'])).toEqual([exited(7), ['x']]);
+      expect(await names(['y'])).toEqual([exited(7), []]);
+      expect(await names(['.'], ['rm -r $OUT; exit 3'])).toEqual([exited(3), []]);
+      expect(await names(['x', 'y'], ['echo one > $OUT/x'])).toEqual([exited(1), ['x']]);
+    });
+
     it('gets its source and inputs and returns outputs as a normalised tar', async () => {
       const ran = await play(
         ['make', 'cp /build/in/dep/lib/x.txt "$OUT/z.txt"; ln -s bin/hello "$OUT/alias"'],
