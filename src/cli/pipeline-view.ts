@@ -1,123 +1,146 @@
 import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
-import type { Client } from '../runtime/client/client.ts';
-import type { Context } from './context.ts';
 import { levelText } from './dispute.ts';
-import { type Exit, exits } from './exit-codes.ts';
-import { failedResults, sayFailure } from './failure-report.ts';
-import { duration } from './format.ts';
+import { duration, shortId } from './format.ts';
 import type { Board, Colours, Row } from './output.ts';
+import { graphRows } from './pipeline-graph.ts';
 import type { PublishedJob } from './publish.ts';
 
-/** Jobs that are followed at once, each on a stream of its own; those that come after others are told from their history. */
-const followedMax = 16;
-
-type Verdict = Extract<Progress, { kind: 'verdict' }>;
-
-interface Followed {
-  run: string;
-  verdict: Verdict | undefined;
-  history: Progress[];
+/** What is known of one job. */
+interface Shown {
+  head: string;
+  also: string[];
+  needs: PublishedJob['needs'];
+  level: string | undefined;
+  /** Operators that build it, or did in its last round. */
+  operators: Set<string>;
+  /** When the first build began, in ms; undefined before. */
+  began: number | undefined;
 }
 
-/** Follows several runs, with a row for each. Done when all of them have the level. */
-export async function followAll(
-  { out, signal }: Context,
-  client: Client,
-  published: readonly PublishedJob[],
-  until: 'agreed' | 'trusted',
-  limit: AbortSignal,
-): Promise<Exit> {
-  const board = out.board();
-  const view = new PipelineView(board, out.colours, published);
-  const followed: Followed[] = [];
-  const queue = [...published];
-  const followOne = async ({ name, run }: PublishedJob): Promise<void> => {
-    const one: Followed = { run, verdict: undefined, history: [] };
-    followed.push(one);
-    for await (const { at, progress } of client.follow(run, limit)) {
-      out.value({ ...progress, event: progress.kind, name, run, at });
-      view.show(name, at, progress);
-      if (progress.kind === 'revealed') one.history.push(progress);
-      if (progress.kind === 'input-lost') one.verdict = undefined;
-      if (progress.kind !== 'verdict') continue;
-      one.verdict = progress;
-      if (progress.level !== 'agreed' || until === 'agreed') return;
-    }
-  };
-  const next = async (): Promise<void> => {
-    for (let job = queue.shift(); job !== undefined; job = queue.shift()) await followOne(job);
-  };
-  try {
-    await Promise.all(Array.from({ length: followedMax }, next));
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    out.note('No longer following; the jobs go on. quorate jobs lists them.');
-    return exits.interrupted;
-  } finally {
-    board.end();
-  }
-  for (const { run, verdict, history } of followed)
-    if (verdict?.level === 'failed' || verdict?.level === 'disputed')
-      await sayFailure(out, client, run, failedResults(history), limit);
-  const reached = (verdict: Verdict | undefined) =>
-    verdict?.level === 'trusted' || (verdict?.level === 'agreed' && until === 'agreed');
-  return followed.every(({ verdict }) => reached(verdict)) ? exits.done : exits.no;
+interface State extends Pick<Row, 'paint'> {
+  says: string;
+  /** Shows the time since the first build began. */
+  counts?: boolean;
+  /** Left out where the terminal is narrow. */
+  more?: string;
 }
 
-/** One row for each job of a pipeline. */
-class PipelineView {
+/** The jobs of a pipeline as one picture: a row for each, below the job it rests on, with its level, who builds it, and time. */
+export class PipelineView {
   readonly #board: Board;
   readonly #colours: Colours;
   readonly #width: number;
-  /** When the first build of a job began. */
-  readonly #began = new Map<string, number>();
+  readonly #jobs = new Map<string, Shown>();
 
   constructor(board: Board, colours: Colours, jobs: readonly PublishedJob[]) {
     this.#board = board;
     this.#colours = colours;
-    this.#width = Math.max(...jobs.map(({ name }) => name.length));
+    const rows = graphRows(jobs.map((job) => ({ ...job, id: job.name, needs: job.needs.map(nameOf) })));
+    const needsOf = new Map(jobs.map(({ name, needs }) => [name, needs]));
+    this.#width = Math.max(0, ...rows.map(({ head }) => head.length));
+    for (const { job, head, also } of rows) {
+      const needs = needsOf.get(job.name) ?? [];
+      const fresh = { level: undefined, operators: new Set<string>(), began: undefined };
+      this.#jobs.set(job.name, { head, also, needs, ...fresh });
+      // Rows stand in the order in which they are first set.
+      if (board.live) this.#set(job.name, { says: 'published' });
+    }
   }
 
   show(name: string, at: number, progress: Progress): void {
-    if (progress.kind === 'leased' && !this.#began.has(name)) this.#began.set(name, at);
-    const row = this.#row(name, at, progress);
-    if (row === undefined) return;
-    const head = `  ${name.padEnd(this.#width)}  `;
-    const { changing, text, ...rest } = row;
+    const job = this.#jobs.get(name);
+    if (job === undefined) return;
+    const before = job.level;
+    const state = this.#state(job, at, progress);
+    if (state !== undefined) this.#set(name, state);
+    if (job.level !== before) this.#markProvisional(name, job.level);
+  }
+
+  #set(name: string, { says, counts, more = '', paint }: State): void {
+    const job = this.#jobs.get(name);
+    if (job === undefined) return;
+    const live = this.#board.live;
+    const head = `  ${(live ? job.head : name).padEnd(this.#width)}  `;
+    const also = live && job.also.length > 0 ? `also needs ${job.also.join(', ')}` : '';
+    const tail = [more, also].filter((part) => part !== '').map((part) => `  ${part}`);
+    const text = (time: string) => `${head}${says}${time}${tail.join('')}`;
+    const { began } = job;
     this.#board.set(name, {
-      ...{ text: head + text, ...rest },
-      ...(changing !== undefined && { changing: () => head + changing() }),
+      text: text(''),
+      brief: (whole) => `${job.head} ${whole.slice(head.length, whole.length - tail.join('').length)}`,
+      ...(paint !== undefined && { paint }),
+      ...(counts === true &&
+        began !== undefined && { changing: () => text(` ${duration(Math.max(0, Date.now() - began))}`) }),
     });
   }
 
-  #row(name: string, at: number, progress: Progress): Row | undefined {
+  /** Where the level of a job changed, what rests on it may be provisional no more, or again. */
+  #markProvisional(changed: string, level: string | undefined): void {
+    for (const [name, job] of this.#jobs)
+      if (job.level === 'agreed' && level === 'trusted' && job.needs.some((need) => need.name === changed))
+        if (!this.#isProvisional(job)) this.#set(name, { says: 'agreed', paint: this.#colours.yellow });
+  }
+
+  #isProvisional({ needs }: Shown): boolean {
+    return needs.some(({ name }) => this.#jobs.get(name)?.level !== 'trusted');
+  }
+
+  #state(job: Shown, at: number, progress: Progress): State | undefined {
     const { green, red, yellow } = this.#colours;
-    const began = this.#began.get(name) ?? at;
     switch (progress.kind) {
       case 'waiting':
-        return { text: `waits for ${Object.keys(progress.needs).join(', ')}` };
+        return { says: `waits for ${needsText(progress.needs)}` };
+      case 'round':
+        job.operators.clear();
+        return { says: progress.round === 1 ? 'offered' : `offered again, round ${progress.round}` };
       case 'leased':
-        return { text: 'building', changing: () => `building ${duration(Math.max(0, Date.now() - began))}` };
+        job.began ??= at;
+        job.operators.add(progress.operator);
+        if (job.level === 'agreed') return { ...this.#agreed(job), more: 'the trusted worker builds it' };
+        return { says: 'building', counts: true, more: this.#who(job) };
+      case 'lost':
+        job.operators.delete(progress.operator);
+        return undefined;
       case 'revealed':
-        return { text: `built in ${duration(Math.max(0, at - began))}` };
-      case 'agreed':
-        return { text: `agreed ${progress.artifact ?? 'no outputs'}` };
+        return { says: `built in ${duration(at - (job.began ?? at))}`, more: this.#who(job) };
       case 'contradicted':
-        return { text: "the trusted worker's build does not confirm it", paint: red };
+        job.level = undefined;
+        return { says: "the trusted worker's build does not confirm it", paint: red };
       case 'input-lost':
-        return { text: `stands no more: ${escapeLine(progress.reason, 200)}`, paint: red };
+        job.level = undefined;
+        return { says: `stands no more: ${escapeLine(progress.reason, 200)}`, paint: red };
       case 'cancelled':
-        return { text: `cancelled: ${escapeLine(progress.reason, 200)}`, paint: yellow };
+        return { says: `cancelled: ${escapeLine(progress.reason, 200)}`, paint: yellow };
       case 'revoked':
-        return { text: `revoked: ${escapeLine(progress.reason, 200)}`, paint: red };
+        job.level = undefined;
+        return { says: `revoked: ${escapeLine(progress.reason, 200)}`, paint: red };
       case 'verdict': {
-        const artifact = progress.artifact === null ? '' : ` ${progress.artifact}`;
-        const paint = { trusted: green, agreed: yellow, failed: red, disputed: red }[progress.level];
-        return { text: `${levelText(progress.level, progress.reason)}${artifact}`, paint };
+        const { level, reason, artifact } = progress;
+        job.level = level;
+        const took = `in ${duration(at - (job.began ?? at))}`;
+        const made = artifact === null ? '' : `  ${this.#board.live ? shortId(artifact) : artifact}`;
+        const more = `${took}${made}  ${this.#who(job)}`.trimEnd();
+        if (level === 'agreed') return { ...this.#agreed(job), more };
+        return { says: levelText(level, reason), more, paint: level === 'trusted' ? green : red };
       }
       default:
         return undefined;
     }
   }
+
+  #agreed(job: Shown): State {
+    const { yellow } = this.#colours;
+    return { says: this.#isProvisional(job) ? 'agreed, provisional' : 'agreed', paint: yellow };
+  }
+
+  #who = ({ operators }: Shown): string => [...operators].join(', ');
 }
+
+const nameOf = ({ name }: { name: string }): string => name;
+
+/** `lib (agreed), docs (trusted)`. */
+const needsText = (needs: Record<string, { level: string }>): string =>
+  Object.entries(needs)
+    .map(([name, { level }]) => `${name} (${level})`)
+    .join(', ');

@@ -14,6 +14,8 @@ const askAgainMs = 500;
 export interface PublishedJob {
   name: string;
   run: string;
+  /** Jobs that this one rests on, and the level that each has to have before it begins. */
+  needs: { name: string; level: string }[];
 }
 
 /**
@@ -27,7 +29,7 @@ export async function publishAll(
   limit: AbortSignal,
 ): Promise<PublishedJob[]> {
   const { out, signal } = context;
-  const runs = new Map<string, { run: string; test: boolean }>();
+  const runs = new Map<string, Omit<PublishedJob, 'name'> & { test: boolean }>();
   for (const { instance, job } of jobs) {
     const { name, needs } = instance;
     const of = needs.map(({ instance: needed, level }) => {
@@ -47,11 +49,15 @@ export async function publishAll(
         cause,
       });
     });
-    runs.set(name, { run: accepted.run, test: job.kind === 'test' });
-    out.value({ event: 'submitted', name, ...accepted, commit });
+    runs.set(name, {
+      run: accepted.run,
+      test: job.kind === 'test',
+      needs: needs.map((need) => ({ name: need.instance, level: need.level })),
+    });
+    out.value({ event: 'submitted', name, ...accepted, commit, needs: runs.get(name)?.needs });
     out.say(out.colours.dim(jobs.length === 1 ? `run ${accepted.run}` : `run ${accepted.run} ${name}`));
   }
-  return [...runs].map(([name, { run }]) => ({ name, run }));
+  return [...runs].map(([name, { run, needs }]) => ({ name, run, needs }));
 }
 
 /** Publishes again while the controller reads the job's image, and shows how far it is. Errors: those of `publish`. */

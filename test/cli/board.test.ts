@@ -1,33 +1,8 @@
-import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { Output, type Sink } from '../../src/cli/output.ts';
 import { ProgressView } from '../../src/cli/progress.ts';
 import type { Progress } from '../../src/core/controller/events.ts';
-
-function sink(terminal?: { columns: number; rows: number }): Sink & { text(): string } {
-  const stream = new PassThrough();
-  let text = '';
-  stream.on('data', (chunk) => {
-    text += chunk;
-  });
-  return Object.assign(stream, { isTTY: terminal !== undefined, ...terminal, text: () => text });
-}
-
-const esc = '\u001b';
-
-/** What a terminal of unlimited height shows after these bytes; understands what the board uses. */
-function screen(text: string): string[] {
-  const lines: string[] = [''];
-  let row = 0;
-  for (const part of text.split(new RegExp(`(${esc}\\[\\d*[AJ]|\\n)`))) {
-    const up = new RegExp(`^${esc}\\[(\\d+)A$`).exec(part);
-    if (up !== null) row -= Number(up[1]);
-    else if (part === '\u001b[J') lines.splice(row, lines.length, '');
-    else if (part === '\n') lines[++row] ??= '';
-    else lines[row] = (lines[row] ?? '') + part;
-  }
-  return lines.slice(0, -1);
-}
+import { screen, sink } from './screen.ts';
 
 const worker = '12D3KooWPwh5EADxnN1KXQFTrmGAXycZqZRVKHG7wcx7mczYTDRk';
 const artifact = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';

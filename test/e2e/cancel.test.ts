@@ -80,6 +80,43 @@ describe('a run cancelled while three operators build', () => {
     expect((await next.end()).code, next.report()).toBe(0);
   });
 
+  it('ends what rests on it too, and a whole pipeline at once', async () => {
+    const marker = uniqueSleep();
+    const limits = 'limits: {memory: 256MiB, disk: 64MiB, time: 2m}';
+    const job = (name: string, needs: string) =>
+      `  ${name}: {run: ['sleep ${marker}'], needs: ${needs}, ${limits}}`;
+    const jobs = ['jobs:', job('lib', '{}'), job('app', '{lib: agreed}'), job('other', '{}')].join('\n');
+    const url = await cluster.git.commit('cancelled', { 'quorate.yaml': jobs });
+    const published = async () => {
+      const run = cluster.start('quorate run', ['run', url]);
+      await run.events('submitted', 3);
+      const runs = new Map(run.all('submitted').map(({ name, run }) => [name, String(run)]));
+      return { run, id: (name: string) => runs.get(name) ?? '' };
+    };
+    const first = await published();
+    const one = await cluster.cli(['cancel', first.id('lib'), '--reason', 'wrong']);
+    expect([one.code, one.lines], one.report).toEqual([0, [{ cancelled: first.id('lib'), reason: 'wrong' }]]);
+    const { lines } = await cluster.cli(['show', first.id('app')]);
+    expect(lines[0]).toMatchObject({ summary: { state: 'cancelled' } });
+    expect(lines[0]?.pipeline).toMatchObject([
+      { name: 'lib', state: 'cancelled', reason: 'wrong' },
+      { name: 'app', state: 'cancelled', reason: 'lib, which it needs, was cancelled' },
+    ]);
+    await cluster.cli(['cancel', first.id('other'), '--reason', 'wrong']);
+    expect((await first.run.end()).code).toBe(1);
+
+    const second = await published();
+    const all = await cluster.cli(['cancel', second.id('app'), '--pipeline', '--reason', 'all of it']);
+    expect(all.lines, all.report).toEqual(
+      ['app', 'lib'].map((name) => ({ cancelled: second.id(name), reason: 'all of it' })),
+    );
+    const over = await cluster.cli(['cancel', second.id('lib'), '--pipeline', '--reason', 'again']);
+    expect([over.code, over.error], over.report).toEqual([2, 'RUN_OVER']);
+    await cluster.cli(['cancel', second.id('other'), '--reason', 'wrong']);
+    expect((await second.run.end()).code).toBe(1);
+    await until('the builds to stop', async () => (await processesWith(marker)).length === 0);
+  });
+
   it('stays cancelled when the controller starts again', async () => {
     await cluster.control.stop();
     await cluster.startController();

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeBundle } from '../../src/core/documents/index.ts';
 import { verifyBundle } from '../../src/core/trust/index.ts';
 import { joseVerifier } from '../../src/identity/verifier.ts';
+import { documentedEvents } from '../cli/run-events.ts';
 import { LocalCluster } from './support/local-cluster.ts';
 import type { Line, Told } from './support/told.ts';
 
@@ -56,6 +57,35 @@ describe('jobs that read what other jobs made', () => {
     for (const name of ['lib', 'test.1', 'test.2', 'docs', 'package']) {
       expect(of(run, 'verdict', name).at(-1)?.level, name).toBe('trusted');
       expect(of(run, 'round', name), name).toHaveLength(1);
+    }
+    const shown = cluster.start('quorate show', ['show', String(of(run, 'submitted', 'docs')[0]?.run)], {
+      plain: true,
+    });
+    await shown.end();
+    const [head, ...rows] = shown.text.slice(shown.text.indexOf('pipeline\n')).split('\n');
+    expect(head, shown.report()).toBe('pipeline');
+    expect(
+      rows.map((row) =>
+        row
+          .replace(/[0-9a-f]{10}/, 'id')
+          .replace(/ +/g, ' ')
+          .trim(),
+      ),
+    ).toEqual([
+      'lib id trusted',
+      '├ test.1 id test, trusted *',
+      '├ test.2 id test, trusted *',
+      '> └ docs id trusted',
+      '└ package id trusted also needs test.1, test.2',
+      '* not co-signed: whoever holds the controller can forge this',
+      '',
+    ]);
+    const documented = documentedEvents();
+    for (const line of run.lines) {
+      const { always = [], sometimes = [] } = documented.get(String(line.event)) ?? {};
+      const ofRun = line.event === 'submitted' ? ['event'] : ['event', 'kind', 'at', 'name', 'run'];
+      const fields = Object.keys(line).filter((field) => !sometimes.includes(field));
+      expect(fields.sort(), String(line.event)).toEqual([...new Set([...always, ...ofRun])].sort());
     }
     const made = String(of(run, 'verdict', 'package').at(-1)?.artifact);
     const fetched = await cluster.fetch(made, 'package', '--bundle-out', `${cluster.dir}/package.json`);

@@ -6,6 +6,7 @@ import { levelText } from '../dispute.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { failedResults, sayFailure } from '../failure-report.ts';
 import { when } from '../format.ts';
+import { pipelineLines } from '../pipeline-lines.ts';
 import { missingText, ProgressView } from '../progress.ts';
 import { withClient } from '../project-client.ts';
 
@@ -17,7 +18,9 @@ export const show: Define = (program, act) => {
   program
     .command('show')
     .summary('tell what happened to a job')
-    .description('Tells what happened to a job so far: who built it, who agreed, what the verdict is.')
+    .description(
+      'Tells what happened to a job so far: who built it, who agreed, what the verdict is, what it rests on and what rests on it.',
+    )
     .argument('<job>', "a run's, job's or artifact's id, or the first 8 characters of it")
     .option('--project <id>', 'which one, for a member of several')
     .addHelpText('after', examples('quorate show 2a4b2f15'))
@@ -27,8 +30,8 @@ export const show: Define = (program, act) => {
 async function run(context: Context, which: string, { project }: Options): Promise<Exit> {
   const { out } = context;
   await withClient(context, project, async (client) => {
-    const { summary, history } = await client.show(which);
-    out.value({ summary, history });
+    const { summary, history, pipeline } = await client.show(which);
+    out.value({ summary, history, pipeline });
     const view = new ProgressView(out.board({ live: false }), out.colours);
     for (const { at, progress } of history) view.show(at, progress);
     view.end();
@@ -43,6 +46,7 @@ async function run(context: Context, which: string, { project }: Options): Promi
       ...(summary.missing === undefined ? [] : [`waits     ${missingText(summary.missing)}`]),
       ...revokedLines(summary.revoked),
     );
+    if (pipeline.length > 1) out.say('pipeline', ...pipelineLines(pipeline, id, out.colours));
     if (level !== 'failed' && level !== 'disputed') return;
     const failed = failedResults(history.map(({ progress }) => progress));
     await sayFailure(out, client, id, failed, context.signal);

@@ -88,6 +88,11 @@ export class RunIndex<Open extends RunFacts> {
     return this.#inOrder(new Set([...ids].flatMap((id) => this.#readers.get(id) ?? [])));
   }
 
+  /** These runs, as far as they are known, in the order they were submitted. */
+  inOrder(ids: Iterable<string>): RunFacts[] {
+    return this.#inOrder([...ids].flatMap((id) => this.#position.get(id) ?? []));
+  }
+
   /** Runs that a name begins with these characters of, in the order they were submitted. */
   beginning(which: string): RunFacts[] {
     return this.#inOrder(this.#names.beginning(which));

@@ -169,6 +169,24 @@ export const runSummarySchema = z.strictObject({
 });
 export type RunSummary = z.infer<typeof runSummarySchema>;
 
+/** A run of a pipeline as others of it are shown with it. */
+const pipelineJobSchema = z.strictObject({
+  run: sha256,
+  name,
+  test: z.literal(true).optional(),
+  state: text(40),
+  level: z.enum(['agreed', 'trusted', 'failed', 'disputed']).nullable(),
+  cosigned: z.literal(false).optional(),
+  revoked: z.literal(true).optional(),
+  /** Why it was cancelled. */
+  reason: text(500).optional(),
+  /** By the name of the input: the run that makes it, and the level it has to have before this one begins. */
+  needs: z
+    .array(z.strictObject({ name: text(200), run: sha256, level: z.enum(['agreed', 'trusted']) }))
+    .max(limits.pipelineJobsMax),
+});
+export type PipelineJob = z.infer<typeof pipelineJobSchema>;
+
 const progress = z.looseObject({ kind: text(40) });
 /** Of inclusion or consistency, see `verifyInclusion` and `verifyConsistency`. */
 const proof = z.array(sha256).max(wireLimits.proofHashesMax);
@@ -237,6 +255,8 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
     kind: z.literal('job'),
     summary: runSummarySchema,
     history: z.array(z.strictObject({ at: count, progress })).max(10_000),
+    /** The jobs that it rests on, that rest on it, and that these are connected with, itself among them. */
+    pipeline: z.array(pipelineJobSchema).max(limits.pipelineJobsMax),
   }),
   z.strictObject({ kind: z.literal('progress'), at: count, progress }),
   z.strictObject({

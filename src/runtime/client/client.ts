@@ -15,7 +15,7 @@ import type { Credentials, Membership } from '../../core/sessions/credentials.ts
 import { errorFrom } from '../../core/sessions/message-stream.ts';
 import type { Dial, PeerAddress } from '../../core/sessions/ports.ts';
 import { fromUtf8 } from '../../core/text.ts';
-import type { ApiDown, ApiUp, RunSummary } from '../../core/wire/messages.ts';
+import type { ApiDown, ApiUp, PipelineJob, RunSummary } from '../../core/wire/messages.ts';
 import { issueInvite, randomNonce } from '../../identity/idp.ts';
 import { encodeTicket } from '../../identity/ticket.ts';
 import { type Mesh, openMesh } from '../../mesh/index.ts';
@@ -33,6 +33,13 @@ export interface TimedProgress {
   progress: Progress;
 }
 
+export interface ShownRun {
+  summary: RunSummary;
+  history: TimedProgress[];
+  /** The jobs that it rests on, that rest on it, and that these are connected with, itself among them. */
+  pipeline: PipelineJob[];
+}
+
 export interface LogChunk {
   worker: string;
   operator: string;
@@ -46,7 +53,7 @@ export interface Client {
   submit(options: SubmitOptions): Promise<{ run: string; job: string }>;
   /** The newest, and what was proven against the log. */
   jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[] }>;
-  show(which: string): Promise<{ summary: RunSummary; history: TimedProgress[] }>;
+  show(which: string): Promise<ShownRun>;
   /** Past progress, then live progress; ends with the run. */
   follow(which: string, signal: AbortSignal): AsyncGenerator<TimedProgress>;
   logs(
@@ -210,10 +217,11 @@ class MeshClient implements Client {
     return { jobs: answer.jobs, equivocations: answer.equivocations ?? [] };
   }
 
-  async show(which: string): Promise<{ summary: RunSummary; history: TimedProgress[] }> {
+  async show(which: string): Promise<ShownRun> {
     const answer = await this.#ask({ kind: 'show', which });
     if (answer.kind !== 'job') throw unexpected('job', answer);
-    return { summary: answer.summary, history: escapeValue(answer.history) as TimedProgress[] };
+    const { summary, history, pipeline } = answer;
+    return { summary, history: escapeValue(history) as TimedProgress[], pipeline };
   }
 
   async cancel(which: string, reason: string): Promise<string> {

@@ -70,7 +70,8 @@ beforeAll(async () => {
         ...{ level: null, artifact: null, submittedAt: 0, round: 1 },
         policy: { agree: policy.agree, of: policy.of, cosign: true },
       };
-      if (kind === 'show') await channel.send(encodeMessage({ kind: 'job', summary, history: told }));
+      if (kind === 'show')
+        await channel.send(encodeMessage({ kind: 'job', summary, history: told, pipeline: [] }));
       for (const line of kind === 'follow' ? told : [])
         await channel.send(encodeMessage({ kind: 'progress', ...line }));
       if (kind === 'follow') await channel.send(encodeMessage({ kind: 'end' }));

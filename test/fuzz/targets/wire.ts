@@ -170,7 +170,18 @@ const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: b
         { kind: 'checkpoint', note: 'a note', proof: [id] },
         { kind: 'inclusion', leaf: 'a', proof: [] },
       ],
-      ...[{ kind: 'job', summary, history: [{ at: 1, progress: { kind: 'opened', round: 1 } }] }],
+      ...[
+        {
+          ...{ kind: 'job', summary, history: [{ at: 1, progress: { kind: 'opened', round: 1 } }] },
+          pipeline: [
+            { run: id, name: 'lib', state: 'done', level: 'trusted', needs: [] },
+            {
+              ...{ run: id, name: 'test', test: true, state: 'cancelled', level: 'agreed', cosigned: false },
+              ...{ revoked: true, reason: 'no', needs: [{ name: 'lib', run: id, level: 'agreed' }] },
+            },
+          ],
+        },
+      ],
       ...[{ kind: 'progress', at: 1, progress: { kind: 'opened' } }],
       { kind: 'output', worker: peer, operator: 'ada', slot: '1', text: 'line\n' },
     ],

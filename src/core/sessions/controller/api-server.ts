@@ -1,5 +1,6 @@
 import type { Reply } from '../../controller/events.ts';
 import { isOver, type RunFacts } from '../../controller/facts.ts';
+import { pipelineOf } from '../../controller/pipeline-of.ts';
 import { checkOrder } from '../../controller/submit.ts';
 import { findRun, summaries, summaryOf } from '../../controller/view.ts';
 import { decodeJob, signMessage } from '../../documents/index.ts';
@@ -121,7 +122,10 @@ export class ApiServer {
         return this.#equivocation(stream, question.equivocation);
       case 'show': {
         const run = findRun(state, question.which);
-        return stream.send({ kind: 'job', summary: summaryOf(state, run), history: run.history });
+        return stream.send({
+          ...{ kind: 'job', summary: summaryOf(state, run), history: run.history },
+          pipeline: pipelineOf(state, run),
+        });
       }
       case 'follow':
         return this.#follow(stream, findRun(state, question.which));

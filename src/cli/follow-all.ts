@@ -1,0 +1,68 @@
+import type { Progress } from '../core/controller/events.ts';
+import type { Client } from '../runtime/client/client.ts';
+import type { Context } from './context.ts';
+import { type Exit, exits } from './exit-codes.ts';
+import { failedResults, sayFailure } from './failure-report.ts';
+import { PipelineView } from './pipeline-view.ts';
+import type { PublishedJob } from './publish.ts';
+
+/** Jobs that are followed at once, each on a stream of its own; those that come after others are told from their history. */
+const followedMax = 16;
+
+type Verdict = Extract<Progress, { kind: 'verdict' }>;
+
+interface Followed {
+  name: string;
+  run: string;
+  verdict: Verdict | undefined;
+  history: Progress[];
+}
+
+/** Follows several runs, with a row for each. Done when all of them have the level. */
+export async function followAll(
+  { out, signal }: Context,
+  client: Client,
+  published: readonly PublishedJob[],
+  until: 'agreed' | 'trusted',
+  limit: AbortSignal,
+): Promise<Exit> {
+  const board = out.board();
+  const view = new PipelineView(board, out.colours, published);
+  const followed: Followed[] = [];
+  const queue = [...published];
+  const followOne = async ({ name, run }: PublishedJob): Promise<void> => {
+    const one: Followed = { name, run, verdict: undefined, history: [] };
+    followed.push(one);
+    for await (const { at, progress } of client.follow(run, limit)) {
+      out.value({ ...progress, event: progress.kind, name, run, at });
+      view.show(name, at, progress);
+      if (progress.kind === 'revealed') one.history.push(progress);
+      if (progress.kind === 'input-lost') one.verdict = undefined;
+      if (progress.kind !== 'verdict') continue;
+      one.verdict = progress;
+      if (progress.level !== 'agreed' || until === 'agreed') return;
+    }
+  };
+  const next = async (): Promise<void> => {
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) await followOne(job);
+  };
+  try {
+    await Promise.all(Array.from({ length: followedMax }, next));
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    out.note('No longer following; the jobs go on. quorate jobs lists them.');
+    return exits.interrupted;
+  } finally {
+    board.end();
+  }
+  for (const { run, verdict, history } of followed)
+    if (verdict?.level === 'failed' || verdict?.level === 'disputed')
+      await sayFailure(out, client, run, failedResults(history), limit);
+  const needed = new Set(published.flatMap(({ needs }) => needs.map(({ name }) => name)));
+  for (const { name, verdict } of followed)
+    if (!needed.has(name) && verdict?.level === 'trusted' && verdict.artifact !== null)
+      out.say(`${name}: quorate fetch ${verdict.artifact} -o <folder>`);
+  const reached = (verdict: Verdict | undefined) =>
+    verdict?.level === 'trusted' || (verdict?.level === 'agreed' && until === 'agreed');
+  return followed.every(({ verdict }) => reached(verdict)) ? exits.done : exits.no;
+}

@@ -1,0 +1,40 @@
+import { limits } from '../limits.ts';
+import { countsUncosigned } from '../trust/not-cosigned.ts';
+import type { PipelineJob } from '../wire/messages.ts';
+import type { RunFacts } from './facts.ts';
+import { needsOfRun } from './needs.ts';
+import { type ControllerState, levelOf } from './state.ts';
+
+/**
+ * The runs of this one's pipeline: all that it rests on, all that rests on it, and all that these are connected with, in the
+ * order they were submitted; at most `pipelineJobsMax`. Just this run where it stands alone.
+ */
+export function pipelineOf(state: ControllerState, run: RunFacts): PipelineJob[] {
+  const found = new Map([[run.id, run]]);
+  for (const one of found.values()) {
+    const needed = needsOfRun(one).flatMap(([, { request }]) => state.index.get(request) ?? []);
+    for (const other of [...needed, ...state.index.readersOf([one.id])])
+      if (found.size < limits.pipelineJobsMax) found.set(other.id, other);
+  }
+  return state.index.inOrder(found.keys()).map(jobOf);
+}
+
+function jobOf(run: RunFacts): PipelineJob {
+  const level = levelOf(run);
+  const { phase } = run;
+  return {
+    run: run.id,
+    name: run.job.name,
+    state: phase.kind,
+    level,
+    ...(run.job.kind === 'test' && { test: true }),
+    ...(level !== null && countsUncosigned(run.request.payload.policy, level) && { cosigned: false }),
+    ...(run.revoked !== null && { revoked: true }),
+    ...(phase.kind === 'cancelled' && { reason: phase.reason.slice(0, 500) }),
+    needs: needsOfRun(run).map(([name, { request, level: wanted }]) => ({
+      name,
+      run: request,
+      level: wanted,
+    })),
+  };
+}
