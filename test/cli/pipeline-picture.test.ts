@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Output, type Sink } from '../../src/cli/output.ts';
 import { graphRows } from '../../src/cli/pipeline-graph.ts';
-import { pipelineLines } from '../../src/cli/pipeline-lines.ts';
+import { pipelineTable } from '../../src/cli/pipeline-table.ts';
 import { PipelineView } from '../../src/cli/pipeline-view.ts';
 import type { Progress } from '../../src/core/controller/events.ts';
 import type { PipelineJob } from '../../src/core/wire/messages.ts';
@@ -124,7 +124,7 @@ describe('the pipeline of a job that is shown', () => {
   });
 
   it('marks what is provisional, what nobody co-signed and what stands no more, and says why a job ended', () => {
-    const lines = pipelineLines(
+    const lines = pipelineTable(
       [
         job('a', 'lib', [], { state: 'agreed', level: 'agreed' }),
         job('b', 'test', ['a'], { state: 'agreed', level: 'agreed', test: true, cosigned: false }),

@@ -6,7 +6,7 @@ import { levelText } from '../dispute.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { failedResults, sayFailure } from '../failure-report.ts';
 import { when } from '../format.ts';
-import { pipelineLines } from '../pipeline-lines.ts';
+import { pipelineTable } from '../pipeline-table.ts';
 import { missingText, ProgressView } from '../progress.ts';
 import { withClient } from '../project-client.ts';
 
@@ -46,7 +46,7 @@ async function run(context: Context, which: string, { project }: Options): Promi
       ...(summary.missing === undefined ? [] : [`waits     ${missingText(summary.missing)}`]),
       ...revokedLines(summary.revoked),
     );
-    if (pipeline.length > 1) out.say('pipeline', ...pipelineLines(pipeline, id, out.colours));
+    if (pipeline.length > 1) out.say('pipeline', ...pipelineTable(pipeline, id, out.colours));
     if (level !== 'failed' && level !== 'disputed') return;
     const failed = failedResults(history.map(({ progress }) => progress));
     await sayFailure(out, client, id, failed, context.signal);

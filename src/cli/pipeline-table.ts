@@ -1,12 +1,14 @@
 import { escapeLine } from '../core/escape.ts';
 import { notCosigned } from '../core/trust/not-cosigned.ts';
-import type { PipelineJob } from '../core/wire/messages.ts';
+import type { ShownRun } from '../runtime/client/client.ts';
 import { columns, shortRun } from './format.ts';
 import type { Colours } from './output.ts';
 import { graphRows } from './pipeline-graph.ts';
 
+type PipelineJob = ShownRun['pipeline'][number];
+
 /** Lines that draw how jobs rest on each other, with the level of each; the run `current` is marked. */
-export function pipelineLines(
+export function pipelineTable(
   jobs: readonly PipelineJob[],
   current: string,
   { bold, yellow }: Colours,
