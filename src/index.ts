@@ -7,6 +7,19 @@ import { type Expected, type Verification, verifyBundle } from './core/trust/ind
 import { joseVerifier } from './identity/verifier.ts';
 import type { Fetched, FetchOptions } from './runtime/artifacts/fetch.ts';
 
+export {
+  type Arch,
+  type Ecosystem,
+  type Entry,
+  filesOfLocks,
+  type Integrity,
+  type Origin,
+  type Platform,
+  parseQuorateLock,
+  quorateLock,
+  readLocks,
+  writeQuorateLock,
+} from './core/dependencies/index.ts';
 export type {
   Bundle,
   BundledReceipt,

@@ -169,6 +169,19 @@ const coreErrors = {
     'The round is sealed; its logs are for the publisher until it ends. Join as publisher, or wait for the verdict.',
   LOGS_WORKER_UNKNOWN:
     'No worker that built this job belongs to an operator of that name, or has an id that ends so. The hint lists them; `quorate show` lists them, too.',
+  LOCK_CONFLICT:
+    'Two places in lock files name one file with different hashes; the message says where. One of them is not what its registry serves: find out which before anything is built.',
+  LOCK_INCOMPLETE:
+    'A lock file does not say what the bytes of a dependency hash to, or which of several files it means; the message names the entry and its line. `quorate.lock`, at the top of the source tree, has to say it.',
+  LOCK_INVALID:
+    'An entry of a lock file is not one that its tool writes: a name, version, path, address or hash that cannot be. Have the tool write the file again.',
+  LOCK_NOT_FOUND: 'A lock file that the job names is not in the source tree. Paths begin at its top.',
+  LOCK_SYNTAX:
+    'A lock file is not in the format that its name says. Have the tool that wrote it write it again; do not edit it by hand.',
+  LOCK_TOO_LARGE:
+    'A lock file is larger, nested deeper, or names more files than is read; the message says the limit.',
+  LOCK_UNSUPPORTED:
+    'Lock files of this tool or this version of it are not read; the message says which are. Where the tool can write another version, have it do so.',
   LOG_BEHIND_CHECKPOINT:
     "The controller's journal gives another log than the one whose checkpoint it signed last: the journal is an older copy. It does not start, since its log would tell two stories. Put back the journal that belongs to `.quorate/checkpoint.txt`; where it is lost, name another controller key (`quorate rotate controller`), and the project goes on under a new log. Each trusted worker then refuses it until its owner removes `log-PROJECT.txt` from its home folder.",
   LOG_ENTRY_TWICE: 'The bundle proves one log entry twice.',

@@ -36,7 +36,7 @@ const mayImport: Record<string, readonly string[]> = {
 const levels: Record<string, readonly (readonly string[])[]> = {
   [core]: [
     ['documents'],
-    ['transparency', 'judge', 'pipeline'],
+    ['transparency', 'judge', 'pipeline', 'dependencies'],
     ['trust'],
     ['wire', 'interop'],
     ['controller', 'worker'],

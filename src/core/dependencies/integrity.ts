@@ -1,0 +1,53 @@
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { base64 } from 'multiformats/bases/base64';
+import type { Integrity } from './entry.ts';
+import { invalid, type Place, quote } from './fault.ts';
+import { dependencyLimits } from './limits.ts';
+
+const bytesOf = { sha512: 64, sha384: 48, sha256: 32, sha1: 20, md5: 16 } as const;
+type Algorithm = keyof typeof bytesOf;
+/** Those that count, strongest first: of several, the strongest decides, as in Subresource Integrity. */
+const strong = ['sha512', 'sha384', 'sha256'] as const;
+
+/** Bytes of standard base64 with its padding, in hexadecimal; undefined for anything else. */
+export function base64ToHex(text: string): string | undefined {
+  const bare = text.replace(/=+$/, '');
+  try {
+    const bytes = base64.decode(`m${bare}`);
+    const padding = '='.repeat((3 - (bytes.length % 3)) % 3);
+    return base64.encode(bytes) === `m${bare}` && text === bare + padding ? bytesToHex(bytes) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export const sortedDigests = (digests: Iterable<string>): string[] => [...new Set(digests)].sort();
+
+/**
+ * Subresource Integrity as npm writes it: `sha512-…`, several with spaces between. Undefined where no algorithm of them counts
+ * (sha1, md5). Throws `LOCK_INVALID`.
+ */
+export function parseSri(text: string, at: Place): Integrity | undefined {
+  const parts = text.split(' ').filter((part) => part !== '');
+  if (parts.length === 0 || parts.length > dependencyLimits.digestsMax)
+    throw invalid(at, `${quote(text)} is not a hash`);
+  const hashes = parts.map((part): { algorithm: Algorithm; hex: string } => {
+    const [, algorithm = '', digest = ''] = /^([a-z0-9]+)-([^?]+)(?:\?.*)?$/.exec(part) ?? [];
+    const hex = base64ToHex(digest);
+    if (!isAlgorithm(algorithm) || hex?.length !== bytesOf[algorithm] * 2)
+      throw invalid(at, `${quote(part)} is not a hash`);
+    return { algorithm, hex };
+  });
+  const algorithm = strong.find((one) => hashes.some((hash) => hash.algorithm === one));
+  if (algorithm === undefined) return undefined;
+  const digests = hashes.filter((hash) => hash.algorithm === algorithm).map(({ hex }) => hex);
+  return { algorithm, digests: sortedDigests(digests) };
+}
+
+const isAlgorithm = (text: string): text is Algorithm => Object.hasOwn(bytesOf, text);
+
+/** A sha256 in hexadecimal. Throws `LOCK_INVALID`. */
+export function parseSha256(text: string, at: Place): Integrity {
+  if (!/^[0-9a-f]{64}$/.test(text)) throw invalid(at, `${quote(text)} is not a sha256 in hexadecimal`);
+  return { algorithm: 'sha256', digests: [text] };
+}

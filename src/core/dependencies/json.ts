@@ -1,0 +1,155 @@
+import { notSyntax, type Place, quote } from './fault.ts';
+import { dependencyLimits } from './limits.ts';
+import { type Tree, tooDeep } from './tree.ts';
+
+/** After white space: the quote that begins a string, a number, a word, a mark, or anything else. */
+const token = /[ \t\n\r]*(?:(")|(-?\d[\d.eE+-]*)|(true|false|null)|([{}[\],:])|([^ \t\n\r]))/y;
+
+/**
+ * JSON with the line of each value. Refuses what JSON.parse passes over: duplicate keys, of which tools take different ones.
+ * Throws `LOCK_SYNTAX`.
+ */
+export function readJson(text: string, lock: string): Tree {
+  return new JsonReader(text, lock).whole();
+}
+
+class JsonReader {
+  readonly #text: string;
+  readonly #lock: string;
+  readonly #token = new RegExp(token);
+  #line = 1;
+  /** Up to where lines are counted. */
+  #counted = 0;
+  /** The token that was read last, and its kind. */
+  #now = '';
+  #kind: 'text' | 'number' | 'word' | 'mark' | 'end' = 'end';
+
+  constructor(text: string, lock: string) {
+    this.#text = text;
+    this.#lock = lock;
+  }
+
+  whole(): Tree {
+    this.#next();
+    const tree = this.#value(0);
+    if (this.#kind !== 'end') throw this.#fault(`unexpected ${quote(this.#now)} after the end`);
+    return tree;
+  }
+
+  get #at(): Place {
+    return { lock: this.#lock, line: this.#line };
+  }
+
+  #fault(message: string): Error {
+    return notSyntax(this.#at, `not JSON: ${message}`);
+  }
+
+  #next(): void {
+    const at = this.#token.lastIndex;
+    const match = this.#token.exec(this.#text);
+    if (match === null) {
+      // Only white space is left.
+      this.#kind = 'end';
+      this.#now = 'the end of the file';
+      this.#token.lastIndex = at;
+      return;
+    }
+    const [, begin, number, word, mark, other] = match;
+    const start = this.#token.lastIndex - (begin ?? number ?? word ?? mark ?? other ?? '').length;
+    this.#countTo(start);
+    if (other !== undefined) throw this.#fault(`unexpected ${quote(other)}`);
+    if (begin !== undefined) this.#token.lastIndex = this.#endOfText(start);
+    this.#now = this.#text.slice(start, this.#token.lastIndex);
+    this.#kind =
+      begin !== undefined ? 'text' : number !== undefined ? 'number' : word !== undefined ? 'word' : 'mark';
+  }
+
+  /** Behind the quote that ends the string which begins at `start`. */
+  #endOfText(start: number): number {
+    let at = start + 1;
+    for (;;) {
+      const end = this.#text.indexOf('"', at);
+      if (end === -1) throw this.#fault('a text has no end');
+      let slashes = 0;
+      while (this.#text[end - 1 - slashes] === '\\') slashes++;
+      at = end + 1;
+      if (slashes % 2 === 0) return at;
+    }
+  }
+
+  #countTo(offset: number): void {
+    for (;;) {
+      const next = this.#text.indexOf('\n', this.#counted);
+      if (next === -1 || next >= offset) return;
+      this.#counted = next + 1;
+      this.#line++;
+    }
+  }
+
+  #is(mark: string): boolean {
+    return this.#kind === 'mark' && this.#now === mark;
+  }
+
+  #expect(mark: string): void {
+    if (!this.#is(mark)) throw this.#fault(`expected ${quote(mark)}, not ${quote(this.#now)}`);
+    this.#next();
+  }
+
+  /** The value of the token at hand. */
+  #scalar(): string | number | boolean | null {
+    try {
+      return JSON.parse(this.#now) as string | number | boolean | null;
+    } catch {
+      throw this.#fault(`unexpected ${quote(this.#now)}`);
+    }
+  }
+
+  #value(depth: number): Tree {
+    if (depth > dependencyLimits.depthMax) throw tooDeep(this.#at);
+    const line = this.#line;
+    if (this.#is('{')) return { line, value: this.#object(depth) };
+    if (this.#is('[')) return { line, value: this.#list(depth) };
+    if (this.#kind === 'mark' || this.#kind === 'end') throw this.#fault(`unexpected ${quote(this.#now)}`);
+    const value = this.#scalar();
+    this.#next();
+    return { line, value };
+  }
+
+  #object(depth: number): Map<string, Tree> {
+    const found = new Map<string, Tree>();
+    this.#next();
+    if (this.#is('}')) {
+      this.#next();
+      return found;
+    }
+    for (;;) {
+      if (this.#kind !== 'text') throw this.#fault(`expected a key, not ${quote(this.#now)}`);
+      const key = String(this.#scalar());
+      const line = this.#line;
+      if (found.has(key)) throw notSyntax(this.#at, `the key ${quote(key)} occurs twice`);
+      this.#next();
+      this.#expect(':');
+      found.set(key, { ...this.#value(depth + 1), line });
+      if (this.#is('}')) break;
+      this.#expect(',');
+    }
+    this.#next();
+    return found;
+  }
+
+  #list(depth: number): Tree[] {
+    const found: Tree[] = [];
+    this.#next();
+    if (this.#is(']')) {
+      this.#next();
+      return found;
+    }
+    for (;;) {
+      found.push(this.#value(depth + 1));
+      if (this.#is(']')) break;
+      this.#expect(',');
+    }
+    this.#next();
+    return found;
+  }
+}

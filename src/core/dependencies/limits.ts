@@ -1,0 +1,21 @@
+import { assert } from '../errors.ts';
+
+/** Bounds of what is read from lock files. */
+export const dependencyLimits = {
+  /** One lock file: 100,000 entries of npm's, at about 450 bytes each. */
+  lockBytesMax: 48 * 1024 * 1024,
+  /** Lock files of one job. */
+  locksMax: 32,
+  /** Files that all locks of a job demand together. The largest known front ends have 5,000. */
+  entriesMax: 100_000,
+  /** Nesting of a lock file's values. npm's lock version 2 repeats its tree in a section that is nested two levels a package. */
+  depthMax: 256,
+  /** A name of a package: the longest are paths of Go modules. */
+  nameCharsMax: 512,
+  versionCharsMax: 256,
+  urlCharsMax: 2_000,
+  /** Hashes of one entry. A Python requirement has one for each of its wheels. */
+  digestsMax: 1_000,
+} as const;
+
+assert(dependencyLimits.nameCharsMax <= dependencyLimits.urlCharsMax, 'an address holds the name');
