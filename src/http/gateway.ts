@@ -5,9 +5,11 @@ import { type Answer, notFound } from './routes.ts';
 
 /** Paths of a trustless gateway (https://specs.ipfs.tech/http-gateways/trustless-gateway/): a CAR or a raw block. */
 const targetPattern = /^\/ipfs\/([a-z2-7]{50,100})\?format=(car|raw)$/;
+/** A level may change. */
+const revalidate = 'no-cache';
 const forever = 'public, max-age=29030400, immutable';
 
-/** Serves public trees as CAR streams, and single blocks. Clients verify the hashes. */
+/** Serves public trees as CAR streams, each with its level, and single blocks. Clients verify the hashes. */
 export class Gateway {
   readonly #view: PublicView;
   #trees = 0;
@@ -24,7 +26,8 @@ export class Gateway {
       const body = await this.#view.block(cid);
       if (body === undefined) throw notFound(`there is no block ${cid} here`);
       const type = 'application/vnd.ipld.raw';
-      return [{ body, etag: `"${cid}.raw"`, type, cache: forever, fileName: `${cid}.bin` }, () => {}];
+      const etag = `"${cid}.raw"`;
+      return [{ body, etag, type, cache: forever, fileName: `${cid}.bin` }, () => {}];
     }
     if (this.#trees >= httpLimits.treesMax)
       throw new QuorateError('HTTP_BUSY', 'too many trees are being sent; try again in a moment');
@@ -37,6 +40,9 @@ export class Gateway {
       if (held) this.#trees--;
       held = false;
     };
-    return [{ body, etag: `"${cid}.car"`, type, cache: forever, fileName: `${cid}.car` }, release];
+    const level = this.#view.level(cid);
+    // Nothing that may still fall is named or cached as if it were final.
+    const [name, cache] = level === 'trusted' ? [`${cid}.car`, forever] : [`${cid}.${level}.car`, revalidate];
+    return [{ body, etag: `"${name}"`, type, cache, fileName: name, level }, release];
   }
 }

@@ -13,6 +13,8 @@ export interface Answer {
   cache: string;
   /** File name for a download; absent for JSON. */
   fileName?: string;
+  /** How much the artifact is worth; absent for what is none. */
+  level?: ReturnType<PublicView['level']>;
 }
 
 export const notFound = (message: string): QuorateError => new QuorateError('HTTP_NOT_FOUND', message);

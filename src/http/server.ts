@@ -147,7 +147,7 @@ async function answer(
 }
 
 async function send(
-  { body, etag, type, cache, fileName }: Answer,
+  { body, etag, type, cache, fileName, level }: Answer,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -156,6 +156,7 @@ async function send(
     ...headersOf(type, cache),
     etag,
     ...(fileName === undefined ? {} : { 'content-disposition': `attachment; filename="${fileName}"` }),
+    ...(level === undefined ? {} : { 'quorate-level': level }),
     ...(whole ? { 'content-length': body.length } : {}),
   });
   if (request.method === 'HEAD') response.end();

@@ -38,6 +38,20 @@ function bytesOf(port: number, path: string): Promise<{ status: number; body: Bu
 }
 
 describe('a trustless gateway', () => {
+  it.each(['agreed', 'revoked', 'none'] as const)(
+    'says of a tree that is %s what it is, in its name too, and lets nobody cache it as final',
+    async (level) => {
+      const { own, root } = await trees();
+      const server = await serve({ ...publicTrees(own), level: () => level });
+      const { headers } = await ask(server, `/ipfs/${root}?format=car`, { method: 'HEAD' });
+      expect(headers).toMatchObject({
+        'quorate-level': level,
+        'cache-control': 'no-cache',
+        'content-disposition': `attachment; filename="${root}.${level}.car"`,
+      });
+    },
+  );
+
   it('gives a tree as one CAR, each block once, in the order in which it can be verified', async () => {
     const { own, root, bytes } = await trees();
     const server = await serve(publicTrees(own));
@@ -46,6 +60,8 @@ describe('a trustless gateway', () => {
       'content-type': 'application/vnd.ipld.car; version=1; order=dfs; dups=n',
       'content-disposition': `attachment; filename="${root}.car"`,
       'x-content-type-options': 'nosniff',
+      'quorate-level': 'trusted',
+      'cache-control': expect.stringContaining('immutable'),
       etag: `"${root}.car"`,
     });
     const { status, body } = await bytesOf(server.port, `/ipfs/${root}?format=car`);

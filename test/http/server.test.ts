@@ -230,7 +230,12 @@ describe('a port', () => {
     onTestFinished(() => void taken.close());
     const address = taken.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const none = { block: async () => undefined, tree: () => undefined, bundle: async () => undefined };
+    const none = {
+      block: async () => undefined,
+      tree: () => undefined,
+      level: () => 'none' as const,
+      bundle: async () => undefined,
+    };
     const lists = { offers: () => [], verdicts: () => [] };
     const revocations = () => ({ charters: [], revocations: [] });
     const checkpoint = () => undefined;

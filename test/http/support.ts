@@ -19,6 +19,7 @@ export async function serve(over: Partial<PublicView> = {}, idleMs?: number): Pr
     checkpoint: () => ({ note: 'a note' }),
     block: async () => undefined,
     tree: () => undefined,
+    level: () => 'trusted',
     bundle: async (which) => (which === bundleName ? '{"proof":1}' : undefined),
     ...over,
   };

@@ -54,6 +54,18 @@ export function provingRun(state: ControllerState, artifact: string): RunFacts |
   return best;
 }
 
+/** How much an artifact is worth by what was published here; `none` too for what a test put out, and for what is no artifact. */
+export function artifactLevel(
+  state: ControllerState,
+  artifact: string,
+): 'trusted' | 'agreed' | 'revoked' | 'none' {
+  const run = provingRun(state, artifact);
+  if (run === undefined) return 'none';
+  if (run.revoked !== null) return 'revoked';
+  const level = publishedOf(run)?.verdict.level;
+  return level === 'trusted' || level === 'agreed' ? level : 'none';
+}
+
 export function summaryOfRevoked({ what, since, reason }: Revoked): NonNullable<RunSummary['revoked']> {
   return { what: what.kind, id: what.id, since, reason };
 }

@@ -1,6 +1,6 @@
 import { artifactIn } from '../../core/controller/facts.ts';
 import { publishedOf } from '../../core/controller/state.ts';
-import { summaryOfRevoked } from '../../core/controller/view.ts';
+import { artifactLevel, summaryOfRevoked } from '../../core/controller/view.ts';
 import type { RevocationList } from '../../core/judge/index.ts';
 import { limits } from '../../core/limits.ts';
 import type { StoredBundles } from '../../core/sessions/bundle-exchange.ts';
@@ -31,6 +31,8 @@ export interface PublicView {
   bundle(which: string): Promise<string | undefined>;
   /** A public block's verified bytes. */
   block(cid: string): Promise<Uint8Array | undefined>;
+  /** The level of an artifact, for people: its bundle is the proof. `none` of what no verdict is about, or only that of a test. */
+  level(cid: string): 'trusted' | 'agreed' | 'revoked' | 'none';
   /** A public tree as one CARv1, depth first; undefined where its root is not here. It breaks off at a block that is not. */
   tree(cid: string): AsyncIterable<Uint8Array> | undefined;
 }
@@ -70,6 +72,7 @@ export function publicView(
       return current === undefined ? undefined : { note: current.note };
     },
     bundle: (which) => bundles.get(which),
+    level: (cid) => artifactLevel(state, cid),
     ...publicTrees(store),
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isOver } from '../../../src/core/controller/facts.ts';
-import { provingRun, summaryOf } from '../../../src/core/controller/view.ts';
+import { artifactLevel, provingRun, summaryOf } from '../../../src/core/controller/view.ts';
 import {
   A,
   B,
@@ -82,6 +82,7 @@ describe('a test that nobody co-signs', () => {
     expect(bench.all('keep').map(({ root }) => root)).toEqual(expect.arrayContaining([A, B]));
     expect(await verified(bench, run)).toBe('failed');
     expect(provingRun(bench.controller.state, A)).toBeUndefined();
+    expect(artifactLevel(bench.controller.state, A)).toBe('none');
   });
 
   it('asks fresh operators where the same failure left other result files, and then says that they differ', async () => {

@@ -36,6 +36,7 @@ async function serving() {
     revocations: () => ({ charters: [], revocations: [] }),
     checkpoint: () => ({ note: 'a note' }),
     bundle: async (which: string) => (which === bundleName ? '{"proof":1}' : undefined),
+    level: () => 'none' as const,
     ...publicTrees(store),
   };
   open = { server: await serveHttp({ host: '127.0.0.1', port: 0, view, idleMs: 1_000 }), store, root };
