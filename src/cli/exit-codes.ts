@@ -18,6 +18,8 @@ export type Exit = (typeof exits)[keyof typeof exits];
 const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['NOT_TRUSTED', exits.no],
   ['ARTIFACT_OF_TEST', exits.no],
+  ['REPORTS_NOT_FOUND', exits.no],
+  ['REPORTS_OF_BUILD', exits.usage],
   ['BUNDLE_UNREADABLE', exits.usage],
   ['EXPORT_', exits.no],
   ['CLI_', exits.usage],

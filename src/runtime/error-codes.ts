@@ -56,6 +56,9 @@ const runtimeErrors = {
     'There is no project in this folder or above. Run the command in the repository of your project; `quorate init` there makes one.',
   PROJECT_NOT_SERVED:
     'The operator of this host lists the projects it works for, and this is none of them. They are listed in `worker.toml` under `[serve]` by root key.',
+  REPORTS_NOT_FOUND:
+    'There are no reports of this test: it left no files, operators did not agree on them, or no peer that was asked has its evidence. The message says which; the hint goes on from there.',
+  REPORTS_OF_BUILD: 'Only a test has reports. Fetch the artifact of the job without `--reports`.',
   REVOCATION_NO_ANSWER:
     'No member of the project could be asked for revocations. See that the network works, or name a peer with `--bootstrap`; without `--online` what is known here counts.',
   SOURCE_TREE_MISMATCH:

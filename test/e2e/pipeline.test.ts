@@ -102,3 +102,27 @@ describe('jobs that read what other jobs made', () => {
     expect(Object.keys(verified.facts?.inputs ?? {})).toEqual(['docs', 'lib', 'test.1', 'test.2']);
   });
 });
+
+describe('what a test that failed put out', () => {
+  it('is fetched as reports, and never as an artifact', async () => {
+    const steps = `run: ['echo "case 2" > "$OUT/failed"; exit 3']`;
+    const jobs = `jobs:\n  unit: {kind: test, ${steps}, ${limits}}\n`;
+    const url = await cluster.git.commit('fails', { 'quorate.yaml': jobs });
+    const run = await cluster.submit(url);
+    expect((await run.end()).code, run.report()).toBe(1);
+    const { level, artifact, reports } = run.all('verdict').at(-1) ?? {};
+    expect([level, artifact]).toEqual(['failed', null]);
+
+    const fetched = await cluster.fetch(run.run, 'reports', '--reports');
+    expect(fetched.code, fetched.report).toBe(0);
+    expect(fetched.lines.at(-1)).toMatchObject({ reports, test: 'unit', artifact: null });
+    expect(await cluster.readText('fetched', 'reports', 'failed')).toBe('case 2\n');
+    const asArtifact = await cluster.fetch(String(reports), 'artifact');
+    expect([asArtifact.code, asArtifact.error], asArtifact.report).toEqual([1, 'ARTIFACT_OF_TEST']);
+    const { lines } = await cluster.cli(['jobs']);
+    const found = lines.flat() as unknown as { name: string; run: string }[];
+    const build = found.find(({ name }) => name === 'lib');
+    const ofBuild = await cluster.fetch(String(build?.run), 'build', '--reports');
+    expect([ofBuild.code, ofBuild.error], ofBuild.report).toEqual([2, 'REPORTS_OF_BUILD']);
+  });
+});

@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { QuorateError } from '../../core/errors.ts';
+import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
+import type { FetchOptions } from '../../runtime/artifacts/fetch.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes as sizeOf } from '../format.ts';
@@ -18,6 +20,7 @@ interface Options {
   ref?: string;
   maxAge?: number;
   bundleOut?: string;
+  reports?: boolean;
 }
 
 export const fetch: Define = (program, act) => {
@@ -27,7 +30,7 @@ export const fetch: Define = (program, act) => {
     .description(
       "Finds an artifact and its evidence in the network, checks the evidence step by step against the project's root key, and only then writes the files. Refuses what is not trusted.",
     )
-    .argument('<cid>', 'the artifact')
+    .argument('<cid>', "the artifact; with --reports a test's run, or its reports")
     .requiredOption('-o, --output <folder>', 'where to put it: a new or empty folder')
     .option('--project <id>', "the project's root key (default: that of the project this machine knows)")
     .option('--bootstrap <address>', 'first peer of the network; repeatable', addresses)
@@ -35,6 +38,7 @@ export const fetch: Define = (program, act) => {
     .option('--ref <ref>', 'refuse what was built at another branch or tag')
     .option('--max-age <time>', 'refuse a verdict that is older: 30d, 12h', secondsOf)
     .option('--bundle-out <file>', 'keep the evidence, to check it again offline')
+    .option('--reports', 'get what a test put out, passed or failed; it is no artifact')
     .addHelpText(
       'after',
       examples(
@@ -46,11 +50,19 @@ export const fetch: Define = (program, act) => {
 };
 
 async function run(context: Context, artifact: string, options: Options): Promise<Exit> {
-  const { cid } = await import('../../core/documents/base.ts');
-  if (!cid.safeParse(artifact).success) {
-    throw new QuorateError('CLI_USAGE', `"${artifact.slice(0, 120)}" is not the CID of an artifact`, {
-      hint: 'It begins with "bafy" and stands in the verdict: quorate show <job>',
-    });
+  const { cid, sha256 } = await import('../../core/documents/base.ts');
+  const isRun = options.reports === true && sha256.safeParse(artifact).success;
+  if (!isRun && !cid.safeParse(artifact).success) {
+    throw new QuorateError(
+      'CLI_USAGE',
+      `"${artifact.slice(0, 120)}" is not the CID of an artifact${options.reports === true ? ', nor the id of a run' : ''}`,
+      {
+        hint:
+          options.reports === true
+            ? 'Give the whole id of the run of a test, 64 characters: quorate show <job>'
+            : 'It begins with "bafy" and stands in the verdict: quorate show <job>',
+      },
+    );
   }
   const dest = resolve(context.cwd, options.output);
   await checkNewFolder(dest);
@@ -58,39 +70,79 @@ async function run(context: Context, artifact: string, options: Options): Promis
   const bundleFile =
     options.bundleOut === undefined ? undefined : await NewFile.open(resolve(context.cwd, options.bundleOut));
   try {
-    return await fetched(context, { artifact, dest, where, bundleFile }, options);
+    const asked = { artifact, dest, where, bundleFile };
+    return await (options.reports === true ? fetchedReports : fetched)(context, asked, options);
   } finally {
     await bundleFile?.drop();
   }
 }
 
+interface Asked {
+  artifact: string;
+  dest: string;
+  where: Awaited<ReturnType<typeof whereFrom>>;
+  bundleFile: NewFile | undefined;
+}
+
 async function fetched(
   context: Context,
-  {
-    artifact,
-    dest,
-    where,
-    bundleFile,
-  }: {
-    artifact: string;
-    dest: string;
-    where: Awaited<ReturnType<typeof whereFrom>>;
-    bundleFile: NewFile | undefined;
-  },
+  { artifact, dest, where, bundleFile }: Asked,
   options: Options,
 ): Promise<Exit> {
-  const { fetchArtifact, NotTrusted } = await import('../../runtime/artifacts/fetch.ts');
+  const { fetchArtifact } = await import('../../runtime/artifacts/fetch.ts');
+  const { result, book } = await withProgress(context, where, options, (how) =>
+    fetchArtifact({ ...how, artifact, dest }),
+  );
+  const { out } = context;
+  const { verification, bundleText, bytes, providers, controllerUsed } = result;
+  await bundleFile?.finish(bundleText, `The artifact is in ${dest}.`);
+  out.value({ artifact, folder: dest, bytes, providers, controllerUsed, verification });
+  sayVerification(out, verification);
+  sayKnowledge(out, book);
+  out.say(`${sizeOf(bytes)} in ${dest}`);
+  return exits.done;
+}
+
+async function fetchedReports(
+  context: Context,
+  { artifact: which, dest, where, bundleFile }: Asked,
+  options: Options,
+): Promise<Exit> {
+  const { fetchReports } = await import('../../runtime/artifacts/fetch-reports.ts');
+  const { result, book } = await withProgress(context, where, options, (how) =>
+    fetchReports({ ...how, which, dest }),
+  );
+  const { out } = context;
+  const { verification, facts, reports, bundleText, bytes } = result;
+  await bundleFile?.finish(bundleText, `The reports are in ${dest}.`);
+  out.value({ reports, test: facts.name, artifact: null, folder: dest, bytes, verification });
+  sayVerification(out, verification);
+  sayKnowledge(out, book);
+  out.say(
+    out.colours.yellow(
+      'Reports are what the workers say the test wrote, and no artifact: no evidence of Quorate counts for these files. Read them; run and pass on nothing of them.',
+    ),
+    `${sizeOf(bytes)} in ${dest}`,
+  );
+  return exits.done;
+}
+
+/** Fetches with what is known of revocations, and shows how far it is. */
+async function withProgress<T>(
+  context: Context,
+  where: Asked['where'],
+  options: Options,
+  fetch: (how: Omit<FetchOptions, 'artifact' | 'dest'>) => Promise<T>,
+): Promise<{ result: T; book: RevocationBook }> {
+  const { NotTrusted } = await import('../../runtime/artifacts/fetch.ts');
   const { openRevocationBook } = await import('../../runtime/membership/revocation-file.ts');
   const { out, signal } = context;
   const book = await openRevocationBook(context.home, where.project, ({ message }) =>
     out.note(`What was learned of revocations is not kept: ${message}`),
   );
   const row = new TransferRow(out);
-  let result: Awaited<ReturnType<typeof fetchArtifact>>;
   try {
-    result = await fetchArtifact({
-      artifact,
-      dest,
+    const result = await fetch({
       ...where,
       revocations: book,
       ...(options.source === undefined ? {} : { source: options.source }),
@@ -99,17 +151,11 @@ async function fetched(
       signal,
       onProgress: ({ says, bytes, total }) => row.set(says, bytes, total),
     });
+    row.end();
+    return { result, book };
   } catch (error) {
     row.end();
     if (error instanceof NotTrusted) sayVerification(out, error.verification);
     throw error;
   }
-  row.end();
-  const { verification, bundleText, bytes, providers, controllerUsed } = result;
-  await bundleFile?.finish(bundleText, `The artifact is in ${dest}.`);
-  out.value({ artifact, folder: dest, bytes, providers, controllerUsed, verification });
-  sayVerification(out, verification);
-  sayKnowledge(out, book);
-  out.say(`${sizeOf(bytes)} in ${dest}`);
-  return exits.done;
 }

@@ -7,7 +7,7 @@ import { checkAge, type Verification, verifyBundle } from '../../core/trust/inde
 import { generateSeed } from '../../identity/keys.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
-import { openStore } from '../../store/index.ts';
+import { openStore, type Store } from '../../store/index.ts';
 import { makeScratch } from '../node/scratch.ts';
 import { fetchBundle } from './bundles.ts';
 import { movedControllers, peersOf, waitOrSearch } from './moved-controllers.ts';
@@ -22,14 +22,13 @@ export interface FetchProgress {
   total?: number;
 }
 
-export interface FetchOptions {
-  artifact: string;
+/** Where evidence is looked for, and what it has to say. */
+export interface FindOptions {
   /** PeerId of the project's root key, the only trust anchor. */
   project: string;
   bootstrap: string[];
   /** Known controllers, asked for the bundle too. Optional. */
   controllers?: PeerAddress[];
-  dest: string;
   source?: string;
   ref?: string;
   /** Revocations that are known; those that peers tell are added. By default only the latter. */
@@ -38,6 +37,11 @@ export interface FetchOptions {
   maxAge?: number;
   signal: AbortSignal;
   onProgress(progress: FetchProgress): void;
+}
+
+export interface FetchOptions extends FindOptions {
+  artifact: string;
+  dest: string;
 }
 
 export interface Fetched {
@@ -82,7 +86,7 @@ function hintFor({ level, code }: Verification): string {
   if (isRevocation(code))
     return 'Do not use it, nor copies of it. Ask the owner of the project for another build.';
   if (code === 'ARTIFACT_OF_TEST')
-    return 'Fetch what the job that builds it made: quorate jobs lists the artifacts.';
+    return 'Fetch what the job that builds it made: quorate jobs lists the artifacts. As reports of the test: quorate fetch --reports';
   if (level === 'agreed') return 'The trusted worker has not confirmed it yet; try again when it has.';
   if (code === 'REF_MISMATCH')
     return 'It may be genuine and old. quorate jobs lists what was built at the ref you mean.';
@@ -103,28 +107,9 @@ const lookupPauseMs = 500;
  * each verified against its CID, from workers before controllers. `dest` is written only when all is verified.
  * Errors: `NOT_TRUSTED` and `ARTIFACT_OF_TEST` (a `NotTrusted`), `ARTIFACT_NOT_FOUND`, `STORE_…`, `MESH_…`.
  */
-export async function fetchArtifact(options: FetchOptions): Promise<Fetched> {
+export function fetchArtifact(options: FetchOptions): Promise<Fetched> {
   const { artifact, dest, signal, onProgress } = options;
-  const scratch = await makeScratch('fetch');
-  const closers: (() => Promise<unknown>)[] = [() => rm(scratch, { recursive: true, force: true })];
-  try {
-    const mesh = await openMesh({
-      key: generateSeed(),
-      listen: [],
-      bootstrap: options.bootstrap,
-      topics: [],
-      role: 'node',
-    });
-    closers.push(() => mesh.close());
-    const store = await openStore({ dir: scratch, libp2p: mesh.libp2p });
-    closers.push(() => store.close());
-    onProgress({ phase: 'looking', says: `looking for ${artifact}` });
-    const book = options.revocations ?? (await emptyBook(options.project));
-    const found = await findBundle(mesh, options, book);
-    onProgress({
-      phase: 'proving',
-      says: `found at ${counted(found.peers.length, 'peer')}; checking the proof`,
-    });
+  return withEvidence(artifact, artifact, options, async (found, mesh, store) => {
     const { bundle, verification } = found;
     if (!verification.ok || verification.level !== 'trusted') throw new NotTrusted(artifact, verification);
     const charter = (await openMessage('charter', bundle.charter, joseVerifier)).payload;
@@ -142,6 +127,33 @@ export async function fetchArtifact(options: FetchOptions): Promise<Fetched> {
       providers: pulled.from,
       controllerUsed: pulled.from.some((id) => charter.controllers.includes(id)),
     };
+  });
+}
+
+/**
+ * Joins the mesh with a temporary store, and finds and verifies the bundle of a run, job or artifact. `artifact`: what it has to be
+ * about, if anything.
+ */
+export async function withEvidence<T>(
+  which: string,
+  artifact: string | undefined,
+  options: FindOptions,
+  use: (found: Found, mesh: Mesh, store: Store) => Promise<T>,
+): Promise<T> {
+  const { bootstrap, onProgress, project } = options;
+  const scratch = await makeScratch('fetch');
+  const closers: (() => Promise<unknown>)[] = [() => rm(scratch, { recursive: true, force: true })];
+  try {
+    const mesh = await openMesh({ key: generateSeed(), listen: [], bootstrap, topics: [], role: 'node' });
+    closers.push(() => mesh.close());
+    const store = await openStore({ dir: scratch, libp2p: mesh.libp2p });
+    closers.push(() => store.close());
+    onProgress({ phase: 'looking', says: `looking for ${which}` });
+    const book = options.revocations ?? (await emptyBook(project));
+    const found = await findBundle(mesh, which, artifact, options, book);
+    const says = `found at ${counted(found.peers.length, 'peer')}; checking the proof`;
+    onProgress({ phase: 'proving', says });
+    return await use(found, mesh, store);
   } finally {
     for (const close of closers.reverse()) await close();
   }
@@ -196,16 +208,23 @@ export async function connectReachable(mesh: Mesh, peers: PeerAddress[]): Promis
   return tried.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
 }
 
-interface Found {
+/** A bundle that was found and verified; `peers` have it. */
+export interface Found {
   peers: PeerAddress[];
   bundle: Bundle;
   text: string;
   verification: Verification;
 }
 
-/** Requests the bundle from providers of the artifact, then from members of the project. The best verification wins. */
-async function findBundle(mesh: Mesh, options: FetchOptions, book: RevocationBook): Promise<Found> {
-  const { artifact, project, source, ref, maxAge, signal } = options;
+/** Requests the bundle from controllers, from providers of the artifact, then from members of the project. The best verification wins. */
+async function findBundle(
+  mesh: Mesh,
+  which: string,
+  artifact: string | undefined,
+  options: FindOptions,
+  book: RevocationBook,
+): Promise<Found> {
+  const { project, source, ref, maxAge, signal } = options;
   const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
   const peers = new Map<string, PeerAddress>();
   let best: Omit<Found, 'peers'> | undefined;
@@ -213,7 +232,7 @@ async function findBundle(mesh: Mesh, options: FetchOptions, book: RevocationBoo
     const text = await fetchBundle(
       mesh,
       peer,
-      artifact,
+      which,
       AbortSignal.any([limit, AbortSignal.timeout(askMsMax)]),
     );
     const within = AbortSignal.any([limit, AbortSignal.timeout(askMsMax)]);
@@ -228,7 +247,7 @@ async function findBundle(mesh: Mesh, options: FetchOptions, book: RevocationBoo
   const check = async (bundle: Bundle): Promise<Verification> => {
     const expected = {
       project,
-      artifact,
+      ...(artifact === undefined ? {} : { artifact }),
       revocations: book.revoked,
       ...(source === undefined ? {} : { source }),
       ...(ref === undefined ? {} : { ref }),
@@ -242,9 +261,10 @@ async function findBundle(mesh: Mesh, options: FetchOptions, book: RevocationBoo
   const known = [...(options.controllers ?? []), ...peersOf(options.bootstrap)];
   for (const controller of await waitOrSearch(mesh, project, known, limit))
     await consider(controller).catch(() => {});
-  const isTrusted = () => best?.verification.level === 'trusted';
-  for (const key of [artifact, projectRendezvous(project)]) {
-    for (let looked = 0; looked < lookupsMax && !limit.aborted && !isTrusted(); looked++) {
+  const isSettled = () => ['trusted', 'failed'].includes(best?.verification.level ?? '');
+  const keys = artifact === undefined ? [] : [artifact];
+  for (const key of [...keys, projectRendezvous(project)]) {
+    for (let looked = 0; looked < lookupsMax && !limit.aborted && !isSettled(); looked++) {
       const asked: Promise<void>[] = [];
       try {
         for await (const peer of mesh.findProviders(key, { signal: limit, max: providersMax }))
@@ -253,7 +273,7 @@ async function findBundle(mesh: Mesh, options: FetchOptions, book: RevocationBoo
         signal.throwIfAborted();
       }
       await Promise.all(asked);
-      if (!isTrusted()) await new Promise((resolve) => setTimeout(resolve, lookupPauseMs));
+      if (!isSettled()) await new Promise((resolve) => setTimeout(resolve, lookupPauseMs));
     }
   }
   const missing: PeerAddress[] = [];
@@ -265,12 +285,12 @@ async function findBundle(mesh: Mesh, options: FetchOptions, book: RevocationBoo
   signal.throwIfAborted();
   const addresses = [...options.bootstrap, ...(options.controllers ?? []).flatMap(({ addrs }) => addrs)];
   if (best === undefined && peers.size === 0 && mesh.connected().length === 0) {
-    throw new QuorateError('ARTIFACT_NOT_FOUND', `no peer could be reached to ask for ${artifact}`, {
+    throw new QuorateError('ARTIFACT_NOT_FOUND', `no peer could be reached to ask for ${which}`, {
       hint: `Tried: ${addresses.join(', ') || 'no address'}. Is one of them up, and reachable from here?`,
     });
   }
   if (best === undefined) {
-    throw new QuorateError('ARTIFACT_NOT_FOUND', `no peer of the mesh has a bundle for ${artifact}`, {
+    throw new QuorateError('ARTIFACT_NOT_FOUND', `no peer of the mesh has a bundle for ${which}`, {
       hint: 'Check the CID and the bootstrap address; an artifact has a bundle as soon as its job has a verdict.',
     });
   }
