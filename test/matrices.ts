@@ -33,6 +33,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/e2e/weaker-tier.test.ts': 20,
   'test/examples/embed.test.ts': 12,
   'test/examples/packed.test.ts': 22,
+  'test/examples/page-of-pipelines.test.ts': 10,
   'test/examples/pipeline-demo.test.ts': 120,
   'test/examples/quick-start.test.ts': 29,
   'test/fuzz/long-fuzz.test.ts': 130,

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import { type Tier, tiers } from '../../sandbox/types.ts';
 import { type Bounds, type Unit, units } from '../core/units.ts';
 import { nearestWord } from '../jobfile/nearest-word.ts';
+import type { WantedInput } from '../runtime/trial/inputs.ts';
 
 // Commander shows these messages after "error: option '…' argument '…' is invalid."
 
@@ -41,14 +42,13 @@ export const severalTiers = (text: string, before: Tier[] | undefined): Tier[] =
   ...new Set([...(before ?? []), oneTier(text)]),
 ];
 
-/** `name=CID`, or a CID, whose name is itself; repeatable. */
-export function inputs(
-  text: string,
-  before: { name: string; cid: string }[] | undefined,
-): { name: string; cid: string }[] {
-  const [, name, id = ''] = /^(?:([A-Za-z0-9][A-Za-z0-9._-]{0,63})=)?(baf[a-z2-7]{20,110})$/.exec(text) ?? [];
-  if (id === '') throw new InvalidArgumentError('Give a name and the CID of an artifact: lib=bafybei…');
-  const input = { name: name ?? id, cid: id };
+/** `name=CID`, `name=folder`, or a CID, whose name is itself; repeatable. */
+export function inputs(text: string, before: WantedInput[] | undefined): WantedInput[] {
+  const [, name, what = ''] = /^(?:([A-Za-z0-9][A-Za-z0-9._-]{0,63})=)?(.+)$/.exec(text) ?? [];
+  const isCid = /^baf[a-z2-7]{20,110}$/.test(what);
+  if (!isCid && (name === undefined || what === ''))
+    throw new InvalidArgumentError('Give a name, and a CID or a folder: lib=bafybei…, lib=../lib/out');
+  const input = isCid ? { name: name ?? what, cid: what } : { name: name ?? what, folder: what };
   if (before?.some((one) => one.name === input.name))
     throw new InvalidArgumentError(`The name ${input.name} is there twice.`);
   return [...(before ?? []), input];

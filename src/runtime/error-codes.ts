@@ -77,7 +77,7 @@ const runtimeErrors = {
   TRY_HOST_TOO_SMALL:
     'The job asks for more than this whole host has. Try it on a larger one, or ask for less under `limits` in `quorate.yaml`.',
   TRY_INPUT_MISSING:
-    'The job reads the artifact of another one (`needs`), which `quorate try` does not build. Build that one first, and give its artifact with `--input <job>=<cid>`.',
+    'The job reads the artifact of another one (`needs`), which `quorate try` does not build. Build that one first, and give its artifact, or the folder it was written to, with `--input <job>=<cid or folder>`.',
   TRY_NO_PROJECT:
     'The job wants a network, and what it may reach is in the charter of a project; none is known here. Try it in the repository of the project, or join the project.',
   TRY_SANDBOX_FAILED:

@@ -133,5 +133,17 @@ describe('quorate plan', () => {
 it('quorate try of a job that needs another asks for its artifact', async () => {
   const { code, err } = await quorate(['try', '--job', 'test.gcc', '--commit'], { cwd: repo });
   expect(code).toBe(2);
-  expect(err).toMatch(/TRY_INPUT_MISSING[\s\S]*hint: Give it one: --input build=<cid>/);
+  expect(err).toMatch(/TRY_INPUT_MISSING[\s\S]*hint: Give it one: --input build=<cid or folder>/);
+});
+
+it('of a test it needs nothing is asked for, and an input that is neither artifact nor folder is refused', async () => {
+  commit({
+    'quorate.yaml':
+      'jobs: {build: {run: [x]}, check: {kind: test, run: [x]}, pack: {needs: [build, check], run: [x]}}',
+  });
+  const tried = (...args: string[]) => quorate(['try', '--job', 'pack', ...args], { cwd: repo });
+  const [bare, nowhere] = await Promise.all([tried(), tried('--input', 'build=nowhere')]);
+  expect([bare.code, nowhere.code]).toEqual([2, 2]);
+  expect(bare.err).toMatch(/reads the artifact of build\n.*--input build=<cid or folder>\n/);
+  expect(nowhere.err).toMatch(/CLI_USAGE.*nowhere is not a folder/);
 });

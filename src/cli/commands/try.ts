@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Tier } from '../../../sandbox/types.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
-import type { ProvidedInput, TrialInput } from '../../runtime/trial/inputs.ts';
+import type { ProvidedInput, WantedInput } from '../../runtime/trial/inputs.ts';
 import type { Trial, TrialResult, TrialSource } from '../../runtime/trial/trial.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -23,7 +23,7 @@ interface Options {
   output?: string;
   vary?: boolean;
   tier?: Tier;
-  input?: TrialInput[];
+  input?: WantedInput[];
   project?: string;
   shell?: boolean;
 }
@@ -45,8 +45,8 @@ export const tryJob: Define = (program, act) => {
     .option('-o, --output <folder>', 'keep the outputs there: a new or empty folder')
     .option('--tier <tier>', 'which sandbox (default: namespace, the source being your own)', oneTier)
     .option(
-      '--input <name=cid>',
-      'an artifact for the build, at /build/in/<name>, whatever its level; repeatable',
+      '--input <name=what>',
+      'an artifact (its CID, whatever its level) or a folder for the build, at /build/in/<name>; repeatable',
       inputs,
     )
     .option('--project <id>', 'whose artifacts and charter, where this machine knows several')
@@ -58,6 +58,7 @@ export const tryJob: Define = (program, act) => {
         'quorate try',
         'quorate try --ref v1.2 --job docs -o out',
         'quorate try --vary',
+        'quorate try --job build -o out && quorate try --job test --input build=out',
         'quorate try --input lib=bafybei…',
       ),
     )
@@ -89,7 +90,7 @@ async function run(context: Context, path: string | undefined, options: Options)
   const probes = new ProbesShown(out);
   const trial = {
     ...{ folder, ref, jobName: options.job, stateDir: home, signal, tier: options.tier },
-    ...{ inputs: options.input, stores: storesHere(context, folder) },
+    ...{ inputs: options.input?.map((input) => inFolder(cwd, input)), stores: storesHere(context, folder) },
     imageBytes,
     project: () => trialProject(context, folder, options.project),
     onInput: (input: ProvidedInput) => sayInput(out, input),
@@ -140,15 +141,26 @@ function saySource(out: Output, { root, tree, commit, dirty }: TrialSource, job:
   if (dirty) out.note(out.colours.yellow(differs));
 }
 
+function inFolder(cwd: string, input: WantedInput): WantedInput {
+  if (!('folder' in input)) return input;
+  const folder = resolve(cwd, input.folder);
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return { ...input, folder };
+  throw new QuorateError('CLI_USAGE', `--input ${input.name}: ${folder} is not a folder`, {
+    hint: 'Give the CID of an artifact, or a folder with its files: quorate try --output makes one.',
+  });
+}
+
 /** Prints an input and its level. Its bytes are verified against the CID. */
 function sayInput(out: Output, { name, cid, from, level }: ProvidedInput): void {
   out.value({ event: 'input', name, cid, from, level });
   const worth =
-    from === 'store'
-      ? 'from this machine; its level was not verified'
-      : level === 'none'
-        ? 'without evidence that holds'
-        : level;
+    from === 'folder'
+      ? 'from a folder of this machine'
+      : from === 'store'
+        ? 'from this machine; its level was not verified'
+        : level === 'none'
+          ? 'without evidence that holds'
+          : level;
   const line = `/build/in/${name}: ${cid}, ${worth}`;
   out.say(level === 'trusted' ? line : out.colours.yellow(`${line}. Only the sandbox uses it.`));
 }

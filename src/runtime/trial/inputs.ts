@@ -25,8 +25,11 @@ export interface TrialInput {
   cid: string;
 }
 
+/** An artifact, or what is in a folder of this host, given by its absolute path. */
+export type WantedInput = TrialInput | { name: string; folder: string };
+
 export interface ProvidedInput extends TrialInput {
-  from: 'store' | 'mesh';
+  from: 'folder' | 'store' | 'mesh';
   /**
    * Level of its evidence: `none` if there is no valid evidence or it was not requested. The bytes match the CID in any case, and
    * are used in the sandbox only.

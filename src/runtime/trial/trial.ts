@@ -14,7 +14,7 @@ import { artifactOf, type Outcome } from '../../core/documents/index.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import type { Instance } from '../../core/pipeline/index.ts';
 import { sizeTexts } from '../../core/quantity.ts';
-import type { JobSpec } from '../../jobfile/index.ts';
+import type { JobFile, JobSpec } from '../../jobfile/index.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import { localCommit, localRepo, readLocalCommit, workingFiles } from '../../source/index.ts';
 import { type Difference, diffTrees, type ImportedTree, openStore, type Store } from '../../store/index.ts';
@@ -34,6 +34,7 @@ import {
   type ProvidedInput,
   type TrialInput,
   type TrialProject,
+  type WantedInput,
 } from './inputs.ts';
 import { trialLimits } from './limits.ts';
 
@@ -50,7 +51,7 @@ export interface TrialOptions {
   /** Default: `namespace`, since the source is the user's own. */
   tier?: Tier | undefined;
   /** Artifacts for the build besides its source. */
-  inputs?: readonly TrialInput[] | undefined;
+  inputs?: readonly WantedInput[] | undefined;
   /** Folders of local stores that are searched for inputs first. */
   stores?: readonly string[] | undefined;
   /** Called if an input or the job's network needs the project. */
@@ -251,7 +252,7 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
   const scratch = await makeScratch('try');
   const closers: (() => Promise<unknown>)[] = [() => rm(scratch, { recursive: true, force: true })];
   try {
-    const project = inputs.length === 0 ? undefined : await options.project();
+    const project = inputs.some((input) => 'cid' in input) ? await options.project() : undefined;
     const mesh = project === undefined ? undefined : await openInputMesh(project);
     if (mesh !== undefined) closers.push(() => mesh.close());
     const store = await openStore({ dir: join(scratch, 'store'), libp2p: mesh?.libp2p });
@@ -264,7 +265,7 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
     });
     const instance = chooseJob(file, options.jobName);
     const job = jobOf(file, instance);
-    checkInputsGiven(instance, inputs);
+    checkInputsGiven(file, instance, inputs);
     checkFits(job, bytes);
     const image =
       job.image === 'host'
@@ -277,16 +278,22 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
     await image?.directory();
     const { folder, ref } = options;
     const git = job.git && (await trialGitFolder(store, { folder, ref, dir: scratch, signal }));
-    const environment: TrialEnvironment = {
+    const surroundings = {
       git,
-      image: image ?? 'host',
-      ...{ inputs, dir: scratch, project: project ?? (await projectFor(job, options)) },
+      image: image ?? ('host' as const),
+      ...{ dir: scratch, project: project ?? (await projectFor(job, options)) },
       remote: job.network && (await localRepo(source.root, { signal }).catch(() => undefined))?.remoteUrl,
     };
     const onStep = options.onProbe ?? (() => {});
     const sandbox = await openSandbox(stateDir, tier, { signal, onStep });
     signal.throwIfAborted();
-    for (const input of inputs) options.onInput?.(await provideInput(input, store, mesh, project, options));
+    const provided: ProvidedInput[] = [];
+    for (const input of inputs) {
+      const one = await provideInput(input, store, mesh, project, options);
+      options.onInput?.(one);
+      provided.push(one);
+    }
+    const environment: TrialEnvironment = { ...surroundings, inputs: provided };
     return await use(new Trial({ source, job, store, sandbox, environment, signal }));
   } finally {
     for (const close of closers.reverse()) await close();
@@ -308,12 +315,16 @@ async function projectFor(job: JobSpec, options: TrialOptions): Promise<TrialPro
 }
 
 async function provideInput(
-  input: TrialInput,
+  input: WantedInput,
   store: Store,
   mesh: Mesh | undefined,
   project: TrialProject | undefined,
   { stores = [], signal }: TrialOptions,
 ): Promise<ProvidedInput> {
+  if ('folder' in input) {
+    const { root } = await store.importDirectory(input.folder, { into: store.public, signal });
+    return { name: input.name, cid: root, from: 'folder', level: 'none' };
+  }
   if (await fromStores(store, input.cid, stores, signal)) return { ...input, from: 'store', level: 'none' };
   if (mesh === undefined || project === undefined) throw inNoStore(input.cid);
   return { ...input, from: 'mesh', level: await fromMesh(mesh, store, input.cid, project, signal) };
@@ -348,14 +359,15 @@ function asSource<T>(what: string, read: () => Promise<T>): Promise<T> {
   });
 }
 
-/** @throws TRY_INPUT_MISSING for a job that needs another one whose artifact is not given */
-function checkInputsGiven({ name, needs }: Instance, inputs: readonly TrialInput[]): void {
+/** @throws TRY_INPUT_MISSING for a job that reads the artifact of another one and is not given it. Of a test nothing is read. */
+function checkInputsGiven(file: JobFile, { name, needs }: Instance, inputs: readonly WantedInput[]): void {
   const missing = needs
     .map(({ instance }) => instance)
+    .filter((one) => jobOf(file, { name: one }).kind !== 'test')
     .filter((one) => !inputs.some(({ name }) => name === one));
   if (missing.length === 0) return;
   throw new QuorateError('TRY_INPUT_MISSING', `the job ${name} reads the artifact of ${missing.join(', ')}`, {
-    hint: `Give it one: ${missing.map((one) => `--input ${one}=<cid>`).join(' ')}`,
+    hint: `Give it one: ${missing.map((one) => `--input ${one}=<cid or folder>`).join(' ')}`,
   });
 }
 
