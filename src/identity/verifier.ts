@@ -1,4 +1,4 @@
-import { type KeyObject, verify } from 'node:crypto';
+import { createHash, type KeyObject, verify } from 'node:crypto';
 import { compactVerify, errors } from 'jose';
 import type { Verifier } from '../core/documents/index.ts';
 import { importPeerId } from './pem.ts';
@@ -17,8 +17,39 @@ function keyOf(peerId: string): KeyObject {
   return key;
 }
 
-/** The production verifier: JWS with jose, raw Ed25519 signatures with Node. @throws KEY_INVALID for an invalid PeerId */
-export const joseVerifier: Verifier = {
+/** Signatures that are remembered to be good, about 150 bytes each: those of some hundred bundles. */
+const goodMax = 16_384;
+
+/**
+ * Says at once that a signature is good which it said so of lately: the same charter, grants and receipts are in the bundles of
+ * all that a job reads, and each is verified by whoever builds, co-signs or keeps what rests on it. Bad ones are verified each time.
+ */
+export function remembering(verifier: Verifier, max = goodMax): Verifier {
+  const good = new Set<string>();
+  const once = async (parts: readonly (string | Uint8Array)[], check: () => Promise<boolean>) => {
+    const hash = createHash('sha256');
+    for (const part of parts) {
+      // With its size, so that nothing of one part can pass for another's.
+      const bytes = typeof part === 'string' ? Buffer.from(part) : part;
+      hash.update(`${bytes.length} `).update(bytes);
+    }
+    const name = hash.digest('base64');
+    const known = good.delete(name) || (await check());
+    if (!known) return false;
+    good.add(name);
+    const [oldest] = good;
+    if (good.size > max && oldest !== undefined) good.delete(oldest);
+    return true;
+  };
+  return {
+    jws: (compact, signer) => once(['jws', signer, compact], () => verifier.jws(compact, signer)),
+    raw: (message, signature, signer) =>
+      once(['raw', signer, signature, message], () => verifier.raw(message, signature, signer)),
+  };
+}
+
+/** JWS with jose, raw Ed25519 signatures with Node. @throws KEY_INVALID for an invalid PeerId */
+export const plainVerifier: Verifier = {
   async jws(compact, signer) {
     const key = keyOf(signer);
     try {
@@ -33,3 +64,6 @@ export const joseVerifier: Verifier = {
     return verify(null, message, keyOf(signer), signature);
   },
 };
+
+/** The production verifier. @throws KEY_INVALID for an invalid PeerId */
+export const joseVerifier: Verifier = remembering(plainVerifier);

@@ -9,7 +9,7 @@ import { issueInvite, randomNonce } from '../../src/identity/idp.ts';
 import { createKey, generateSeed, keyFromSeed, loadKey } from '../../src/identity/keys.ts';
 import { publicPemOf } from '../../src/identity/pem.ts';
 import { decodeTicket, encodeTicket } from '../../src/identity/ticket.ts';
-import { joseVerifier } from '../../src/identity/verifier.ts';
+import { joseVerifier, remembering } from '../../src/identity/verifier.ts';
 
 const now = 1_700_000_000_000;
 const idp = keyFromSeed(new Uint8Array(32).fill(1));
@@ -153,6 +153,61 @@ describe('the verifier', () => {
       if (i % 100 === 0) expect(await joseVerifier.raw(message, signature, other.id)).toBe(false);
     }
     expect(await joseVerifier.raw(message, signature, worker.id)).toBe(true);
+  });
+});
+
+describe('a verifier that remembers', () => {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+
+  /** Says what `holds` says, and counts how often it was asked. */
+  function counting(holds: () => boolean, max?: number) {
+    let asked = 0;
+    const answer = async () => {
+      asked++;
+      return holds();
+    };
+    return { verifier: remembering({ jws: answer, raw: answer }, max), asked: () => asked };
+  }
+
+  it('asks once about what is good', async () => {
+    const { verifier, asked } = counting(() => true);
+    for (let n = 0; n < 3; n++) {
+      expect(await verifier.jws('a.b.c', 'ada')).toBe(true);
+      expect(await verifier.raw(bytes('message'), bytes('signature'), 'ada')).toBe(true);
+    }
+    expect(asked()).toBe(2);
+  });
+
+  it('asks again about everything else, however it is cut', async () => {
+    let holds = true;
+    const { verifier } = counting(() => holds);
+    expect(await verifier.jws('a.b.c', 'ada')).toBe(true);
+    expect(await verifier.raw(bytes('message'), bytes('signature'), 'ada')).toBe(true);
+    holds = false;
+    const others = [
+      verifier.jws('a.b.c', 'bob'),
+      verifier.jws('a.b.d', 'ada'),
+      verifier.jws('aa.b.c', 'ad'),
+      verifier.jws('.b.c', 'adaa'),
+      verifier.raw(bytes('message'), bytes('signature'), 'bob'),
+      verifier.raw(bytes('massage'), bytes('signature'), 'ada'),
+      verifier.raw(bytes('message'), bytes('signaturf'), 'ada'),
+      verifier.raw(bytes('emessage'), bytes('signatur'), 'ada'),
+      verifier.raw(bytes('message'), bytes('ignature'), 'adas'),
+      verifier.raw(bytes('essage'), bytes('signaturem'), 'ada'),
+    ];
+    expect(await Promise.all(others)).toEqual(others.map(() => false));
+  });
+
+  it('remembers nothing bad, and no more than it may', async () => {
+    const bad = counting(() => false);
+    for (let n = 0; n < 3; n++) expect(await bad.verifier.jws('a.b.c', 'ada')).toBe(false);
+    expect(bad.asked()).toBe(3);
+    const few = counting(() => true, 2);
+    for (const text of ['a', 'b', 'a', 'c', 'a']) await few.verifier.jws(text, 'ada');
+    expect(few.asked()).toBe(3);
+    await few.verifier.jws('b', 'ada');
+    expect(few.asked()).toBe(4);
   });
 });
 
