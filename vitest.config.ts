@@ -45,6 +45,7 @@ const inside = [
 /** Functions and state machines: no process, no socket, nothing global that is changed. Their files share processes, in any order. */
 const pure = [
   'test/core/**/*.test.ts',
+  'test/dependencies/*.test.ts',
   'test/identity/**/*.test.ts',
   'test/jobfile/**/*.test.ts',
   'test/proof/mutation.test.ts',

@@ -10,6 +10,7 @@ export {
   type Sandbox,
   type SandboxAbilities,
   type SandboxCaps,
+  type SandboxDependencies,
   type Sandboxes,
   type SandboxImage,
   type SandboxIo,

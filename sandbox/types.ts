@@ -70,6 +70,14 @@ export interface SourceCommit {
   seconds: number;
 }
 
+/** What a build finds of its dependencies (src/dependencies/layout). */
+export interface SandboxDependencies {
+  /** tar streams, each unpacked in /build/<name>. */
+  folders: { name: 'dependencies' | '.cargo'; tar: Readable }[];
+  /** Defaults of the environment, which the job may override. */
+  env: Readonly<Record<string, string>>;
+}
+
 export interface SandboxJob {
   /** tar stream of the source tree, unpacked in /build/src. */
   source: Readable;
@@ -79,6 +87,7 @@ export interface SandboxJob {
   commit?: SourceCommit;
   /** tar streams, each unpacked in /build/in/<name> before the first step. */
   inputs: { name: string; tar: Readable }[];
+  dependencies?: SandboxDependencies;
   /**
    * Steps. Each runs as `sh -eu -c`, or `bash -eu -o pipefail -c`, in /build/src with OUT=/build/out; the first that fails ends the
    * job.

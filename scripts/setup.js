@@ -1,5 +1,5 @@
 // Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|pipeline|worker|test] [--check]`.
-// `worker` is all that a machine needs for every tier of sandbox it can run.
+// `worker` is all that a machine needs for every tier of sandbox it can run, `matrices` all that any test needs.
 // Runs before anything is installed: plain JavaScript for Node 18 and newer, no dependencies. Says everything on
 // standard error, so that what a command prints afterwards stays clean. Exit: 0 all there, 2 wrong use, 3 missing.
 import { spawnSync } from 'node:child_process';
@@ -66,6 +66,9 @@ const needs = {
     lack: () => (existsSync('/usr/lib/postgresql') ? undefined : 'no /usr/lib/postgresql'),
   },
   'diffoscope-minimal': { why: 'looks into files that differ, for quorate diff', program: 'diffoscope' },
+  cargo: { why: 'builds a project of crates without a network', file: '/usr/bin/cargo' },
+  'golang-go': { why: 'builds a project of Go modules without a network', file: '/usr/bin/go' },
+  'python3-pip': { why: 'installs Python packages without a network', file: '/usr/bin/pip' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
 };
 const demo = ['bubblewrap', 'git', 'tar', 'esbuild', 'ca-certificates'];

@@ -39,6 +39,7 @@ export type {
   VerificationStep,
   VerifiedFacts,
 } from './core/trust/index.ts';
+export type { DependencyErrorCode } from './dependencies/error-codes.ts';
 export type { IdentityErrorCode } from './identity/error-codes.ts';
 export { publicPemOf } from './identity/pem.ts';
 export type { Fetched, FetchProgress, NotTrusted } from './runtime/artifacts/fetch.ts';

@@ -22,6 +22,8 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/cli/doctor-emulated.test.ts': 120,
   'test/cli/try-options.test.ts': 10,
   'test/cli/try-vary.test.ts': 18,
+  'test/dependencies/tools/debian-tools.test.ts': 25,
+  'test/dependencies/tools/registry-tools.test.ts': 12,
   'test/e2e/debian-project.test.ts': 10,
   'test/e2e/grants.test.ts': 12,
   'test/e2e/ordinary-volunteer.test.ts': 15,

@@ -77,6 +77,7 @@ export function driverCommand(
   {
     run,
     commit,
+    dependencies,
     env,
     outputs,
     failedOutputs = false,
@@ -88,6 +89,7 @@ export function driverCommand(
     SandboxJob,
     | 'run'
     | 'commit'
+    | 'dependencies'
     | 'env'
     | 'outputs'
     | 'failedOutputs'
@@ -100,7 +102,7 @@ export function driverCommand(
 ): string[] {
   const pins = profileOf({ variation });
   const parts = run.map(stepParts);
-  const environment = buildEnvironment({ commit, env, network, variation });
+  const environment = buildEnvironment({ commit, dependencies, env, network, variation });
   return [
     '/bin/sh',
     '-c',

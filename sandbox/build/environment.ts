@@ -43,12 +43,13 @@ const pinned = ({ user, home, language, timeZone }: ProfileValues): Record<strin
 /** The whole environment of a build's steps, as sorted words `NAME=value`. */
 export function buildEnvironment({
   commit,
+  dependencies,
   env,
   network,
   variation,
-}: Pick<SandboxJob, 'commit' | 'env' | 'network' | 'variation'>): string[] {
+}: Pick<SandboxJob, 'commit' | 'dependencies' | 'env' | 'network' | 'variation'>): string[] {
   return Object.entries({
-    ...{ ...usual(commit), ...(network === undefined && noRetries), ...env },
+    ...{ ...usual(commit), ...(network === undefined && noRetries), ...dependencies?.env, ...env },
     ...{ ...pinned(profileOf({ variation })), ...(commit !== undefined && ofCommit(commit)) },
     ...(network !== undefined && proxyEnvironment),
   })

@@ -82,17 +82,21 @@ export class BuildSupervisor {
   }
 
   #tars(): Readable[] {
-    const { source, git, inputs } = this.#job;
-    return [source, ...(git === undefined ? [] : [git]), ...inputs.map(({ tar }) => tar)];
+    const { source, git, inputs, dependencies } = this.#job;
+    return [
+      ...[source, ...(git === undefined ? [] : [git])],
+      ...[...inputs, ...(dependencies?.folders ?? [])].map(({ tar }) => tar),
+    ];
   }
 
   #send(): void {
     const pins = profileOf(this.#job);
-    const { source, git, inputs } = this.#job;
+    const { source, git, inputs, dependencies } = this.#job;
     const parts = [
       { folder: pins.source, tar: source },
       ...(git === undefined ? [] : [{ folder: `${pins.source}/.git`, tar: git }]),
       ...inputs.map(({ name, tar }) => ({ folder: `in/${name}`, tar })),
+      ...(dependencies?.folders ?? []).map(({ name, tar }) => ({ folder: name, tar })),
     ];
     pipeline(joinArchives(parts, workEntries(pins)), this.#process.input).catch((error: unknown) => {
       // Any other error is a broken pipe: the driver has ended and has reported why.

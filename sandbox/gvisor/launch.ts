@@ -5,7 +5,7 @@ import { type BuildProcess, firstFreeFd, startInCgroups } from '../build/process
 import { profileOf } from '../build/profile.ts';
 import type { LaunchContext } from '../build/tier.ts';
 import { accountPrefix, requireTool } from '../host.ts';
-import { certificates, systemPaths } from '../namespace/arguments.ts';
+import { certificatesFor, systemPaths } from '../namespace/arguments.ts';
 import type { SandboxJob } from '../types.ts';
 import { ociConfig } from './config.ts';
 import type { GvisorGuards } from './guards.ts';
@@ -75,7 +75,7 @@ function rootPaths(
   ]);
   if (image === undefined) {
     const own = ['', '/etc', '/proc', '/dev', '/build'].flatMap((path) => ['--dir', at.root + path]);
-    const authorities = job.network === undefined ? [] : certificates();
+    const authorities = certificatesFor(job);
     return [
       ...[...own, '--symlink', 'build/tmp', `${at.root}/tmp`, ...systemPaths(at.root)],
       ...authorities.flatMap((path) => ['--ro-bind', path, at.root + path]),

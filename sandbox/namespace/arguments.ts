@@ -20,7 +20,7 @@ const etcShared = ['/etc/ld.so.cache', '/etc/ld.so.conf', '/etc/ld.so.conf.d', '
 /** Arguments that isolate a job of the namespace tier. `firstFd` is the first free descriptor for data. */
 export function bwrapCall(
   guards: Guards,
-  job: Pick<SandboxJob, 'limits' | 'network' | 'variation'>,
+  job: Pick<SandboxJob, 'dependencies' | 'limits' | 'network' | 'variation'>,
   firstFd: number,
   /** Folder of the image that becomes the root; absent: the host's own system. */
   root?: string,
@@ -41,7 +41,7 @@ export function bwrapCall(
     // An image has its own certificates.
     ...(root !== undefined
       ? ['--ro-bind', root, '/']
-      : [...systemPaths(), ...(job.network === undefined ? [] : certificatePaths())]),
+      : [...systemPaths(), ...certificatesFor(job).flatMap((path) => ['--ro-bind', path, path])]),
     ...etcFiles(pins).flatMap(({ path, text }) => [
       '--perms',
       '0644',
@@ -71,8 +71,6 @@ function hide(paths: readonly string[]): string[] {
   });
 }
 
-const certificatePaths = (): string[] => certificates().flatMap((path) => ['--ro-bind', path, path]);
-
 /** bwrap arguments that mount the host's system read-only below a folder. */
 export function systemPaths(below = ''): string[] {
   return [
@@ -84,6 +82,13 @@ export function systemPaths(below = ''): string[] {
 /** Existing paths of the host's CA certificates (public part only), which TLS clients need. */
 export const certificates = (): string[] =>
   ['/etc/ssl/certs', '/etc/pki/tls/certs', '/etc/pki/ca-trust/extracted'].filter((path) => existsSync(path));
+
+/** Those that a build in the host's system sees: Debian's pip does not start without them. */
+export const certificatesFor = ({
+  network,
+  dependencies,
+}: Pick<SandboxJob, 'network' | 'dependencies'>): string[] =>
+  network === undefined && dependencies === undefined ? [] : certificates();
 
 function topLevel(name: string, below: string): string[] {
   const path = `/${name}`;

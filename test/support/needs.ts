@@ -20,6 +20,7 @@ const build = [
   'test/cli/try-options.test.ts',
   'test/cli/try-vary.test.ts',
   'test/cli/try.test.ts',
+  'test/dependencies/tools/',
   'test/e2e/',
   'test/examples/packed.test.ts',
   'test/examples/quick-start.test.ts',

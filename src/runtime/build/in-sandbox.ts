@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type {
   Sandbox,
+  SandboxDependencies,
   SandboxImage,
   SandboxJob,
   SandboxOutcome,
@@ -11,6 +12,7 @@ import type { Job, Outcome } from '../../core/documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { filesFit, outputFilesMaxOf } from '../../core/judge/index.ts';
 import { emptyTree } from '../../core/trust/index.ts';
+import { type Layout, layoutFolders, layoutTar, type OpenBlob } from '../../dependencies/index.ts';
 import type { Area, ImportedTree, Store } from '../../store/index.ts';
 
 /** Changes of the build environment, for trials only. */
@@ -31,6 +33,8 @@ export interface BuildIo {
   into: Area;
   /** Artifacts in the public area, to be unpacked at /build/in/<name>. */
   inputs?: readonly { name: string; cid: string }[];
+  /** What the job's lock files demand, and the bytes of it. */
+  dependencies?: { layout: Layout; open: OpenBlob } | undefined;
   /** Unix socket of the proxy, for a job with a network. */
   network?: { socket: string; hopeless: AbortSignal } | undefined;
   /** Interactive terminal, for trials only. */
@@ -47,7 +51,7 @@ export async function buildInSandbox(
   sandbox: Sandbox,
   store: Store,
   job: Pick<Job, 'kind' | 'run' | 'env' | 'outputs' | 'limits'>,
-  { commit, from, git, image, into, inputs = [], network, terminal, onLog, signal }: BuildIo,
+  { commit, from, git, image, into, inputs = [], dependencies, network, terminal, onLog, signal }: BuildIo,
   { variation, reversed }: BuildVariation = {},
 ): Promise<{ outcome: Outcome; built: ImportedTree | undefined }> {
   let built: ImportedTree | undefined;
@@ -56,6 +60,7 @@ export async function buildInSandbox(
     {
       source: store.exportTar(commit.tree, { from, signal, reversed }),
       inputs: inputs.map(({ name, cid }) => ({ name, tar: store.exportTar(cid, { signal }) })),
+      ...(dependencies !== undefined && { dependencies: inSandbox(dependencies) }),
       commit,
       ...(git !== undefined && { git: store.exportTar(git, { from, signal }) }),
       run: job.run,
@@ -96,6 +101,11 @@ export async function buildInSandbox(
   return { outcome: outcomeOf(outcome, made), built: made };
 }
 
+const inSandbox = ({ layout, open }: NonNullable<BuildIo['dependencies']>): SandboxDependencies => ({
+  folders: layoutFolders.map((name) => ({ name, tar: layoutTar(layout, name, open) })),
+  env: layout.env,
+});
+
 function outcomeOf(outcome: SandboxOutcome, built: ImportedTree | undefined): Outcome {
   if (outcome.kind === 'exit') {
     return {
@@ -120,7 +130,7 @@ export const abortedBy = (error: unknown): Aborted => ({
 
 function reasonOf(error: unknown): Aborted['reason'] {
   const code = codeOf(error);
-  if (/^(SOURCE|EGRESS|INPUTS?)_(?!DISK_FULL)/.test(code)) return 'source';
+  if (/^(SOURCE|EGRESS|INPUTS?|DEPENDENCIES)_(?!DISK_FULL)/.test(code)) return 'source';
   if (code.startsWith('STORE_')) return 'outputs';
   return 'sandbox';
 }

@@ -8,6 +8,7 @@ const siblings = [
   'src/transfer',
   'src/journal',
   'src/source',
+  'src/dependencies',
   'src/identity',
   'src/image',
   'src/jobfile',

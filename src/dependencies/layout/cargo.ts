@@ -1,0 +1,55 @@
+import { inBuild, type LaidFile, type Layout, type LockedFile } from './types.ts';
+import { unsupported } from './unsupported.ts';
+
+const folder = 'dependencies/cargo';
+
+/**
+ * A directory source for each registry, as `cargo vendor` makes one of all: so two registries may have a crate of one name and
+ * version. Cargo looks for configuration in folders above the source too; what a project says in its own goes first.
+ */
+export function cargoLayout(crates: readonly LockedFile[]): Layout {
+  const git = crates.find(({ origin }) => origin.kind !== 'registry');
+  if (git !== undefined)
+    throw unsupported(
+      git,
+      'crates from git repositories cannot be laid out',
+      'Depend on a published version of it.',
+    );
+  const sources = Map.groupBy(crates, ({ origin }) => ('registry' in origin ? origin.registry : undefined));
+  const named = [...sources].map(([registry, members], index) => ({
+    registry,
+    members,
+    name: `quorate-${index}`,
+  }));
+  return {
+    files: [
+      ...named.flatMap(({ members, name }) =>
+        members.flatMap((crate) => crateFiles(crate, `${folder}/${name}`)),
+      ),
+      { path: '.cargo/config.toml', text: named.map(sourceConfig).join('\n') },
+    ],
+    env: { CARGO_NET_OFFLINE: 'true' },
+  };
+}
+
+function crateFiles({ name, version, blob, integrity }: LockedFile, source: string): LaidFile[] {
+  const path = `${source}/${name}-${version}`;
+  const checksums = { files: {}, package: integrity.digests[0] };
+  return [
+    { path, crate: blob },
+    { path: `${path}/.cargo-checksum.json`, text: JSON.stringify(checksums) },
+  ];
+}
+
+/** Replaces a registry with a folder. Cargo knows its own default by a name. */
+function sourceConfig({ registry, name }: { registry: string | undefined; name: string }): string {
+  const replaced = registry === undefined ? 'crates-io' : `${name}-registry`;
+  return [
+    `[source.${replaced}]`,
+    ...(registry === undefined ? [] : [`registry = ${JSON.stringify(registry)}`]),
+    `replace-with = "${name}"`,
+    `[source.${name}]`,
+    `directory = "${inBuild(folder)}/${name}"`,
+    '',
+  ].join('\n');
+}

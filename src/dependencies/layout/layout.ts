@@ -1,0 +1,81 @@
+import { assert, QuorateError } from '../../core/errors.ts';
+import { cargoLayout } from './cargo.ts';
+import { filesLayout } from './files.ts';
+import { goLayout } from './go.ts';
+import { npmLayout } from './npm.ts';
+import { pipLayout } from './pip.ts';
+import { pnpmLayout } from './pnpm.ts';
+import { type LaidFile, type Layout, type LockedFile, layoutFolders } from './types.ts';
+import { yarnLayout } from './yarn.ts';
+
+type Ecosystem = LockedFile['ecosystem'];
+type Tool = (files: readonly LockedFile[]) => Layout;
+
+/** Tools of an ecosystem that has several, by the names of their lock files. */
+const toolsByLock: Readonly<Record<string, Tool>> = {
+  'package-lock.json': npmLayout,
+  'npm-shrinkwrap.json': npmLayout,
+  'pnpm-lock.yaml': pnpmLayout,
+  'yarn.lock': yarnLayout,
+};
+
+const tools: Readonly<Record<Exclude<Ecosystem, 'npm'>, Tool>> = {
+  cargo: cargoLayout,
+  go: goLayout,
+  pypi: pipLayout,
+  generic: filesLayout,
+};
+
+/**
+ * What lies in a sandbox so that the tools of these lock files install from them offline, with the source as it is. A pure
+ * function of the lock files' entries, and part of the sandbox profile: another layout is another version of that.
+ * @param locks paths of the job's lock files @param files all that they demand, checked
+ * @throws DEPENDENCIES_UNSUPPORTED, DEPENDENCIES_CONFLICT
+ */
+export function layOut(locks: readonly string[], files: readonly LockedFile[]): Layout {
+  const of = (ecosystem: Ecosystem) => files.filter((file) => file.ecosystem === ecosystem);
+  const npmTools = new Set(locks.flatMap((path) => toolsByLock[path.slice(path.lastIndexOf('/') + 1)] ?? []));
+  return merged([
+    ...[...npmTools].map((tool) => tool(of('npm'))),
+    ...Object.entries(tools).flatMap(([ecosystem, tool]) => {
+      const those = of(ecosystem as Ecosystem);
+      return those.length === 0 ? [] : [tool(those)];
+    }),
+  ]);
+}
+
+function merged(layouts: readonly Layout[]): Layout {
+  const files = new Map<string, LaidFile>();
+  for (const file of layouts.flatMap((layout) => layout.files)) {
+    const { path } = file;
+    assert(isInside(path), `${path} is a path of a layout`);
+    const before = files.get(path);
+    if (before !== undefined && contentOf(before) !== contentOf(file))
+      throw conflict(`two different files would be /build/${path}`);
+    files.set(path, file);
+  }
+  const env: Record<string, string> = {};
+  for (const [name, value] of layouts.flatMap((layout) => Object.entries(layout.env))) {
+    if ((env[name] ?? value) !== value) throw conflict(`two tools need different values of ${name}`);
+    env[name] = value;
+  }
+  return { files: [...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1)), env };
+}
+
+const contentOf = (file: LaidFile): string =>
+  'text' in file
+    ? `text ${file.text}`
+    : 'crate' in file
+      ? `crate ${file.crate.name}`
+      : `blob ${file.blob.name}`;
+
+/** Names were checked where the lock files were read. */
+const isInside = (path: string): boolean => {
+  const [top, ...parts] = path.split('/');
+  return (
+    layoutFolders.some((folder) => folder === top) && parts.every((part) => !['', '.', '..'].includes(part))
+  );
+};
+
+const conflict = (what: string): QuorateError =>
+  new QuorateError('DEPENDENCIES_CONFLICT', what, { hint: 'Give the lock files to two jobs.' });

@@ -1,0 +1,15 @@
+import { inBuild, type Layout, type LockedFile } from './types.ts';
+
+const folder = 'dependencies/pip';
+
+/** A folder of wheels and source archives in which pip looks for what it installs, build requirements too. */
+export function pipLayout(files: readonly LockedFile[]): Layout {
+  return {
+    files: files.map(({ file, blob }) => ({ path: `${folder}/${file}`, blob })),
+    env: {
+      PIP_DISABLE_PIP_VERSION_CHECK: '1',
+      PIP_FIND_LINKS: inBuild(folder),
+      PIP_NO_INDEX: '1',
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import type { Entry } from '../../core/dependencies/index.ts';
+
+/** What a lock file demands, and its bytes, which were checked against its hash. */
+export interface LockedFile extends Entry {
+  readonly blob: Blob;
+}
+
+/** Bytes by the name that the writer opens them by. */
+export interface Blob {
+  readonly name: string;
+  readonly size: number;
+}
+
+/** One file of a layout, or the files of a crate. Paths are relative to /build; the first part is one of `layoutFolders`. */
+export type LaidFile = { readonly path: string } & (
+  | { readonly text: string }
+  | { readonly blob: Blob }
+  /** A crate, unpacked without the first part of its names. */
+  | { readonly crate: Blob }
+);
+
+/** Folders below /build that a layout writes to: what tools read, and configuration that cargo finds above the source. */
+export const layoutFolders = ['dependencies', '.cargo'] as const;
+export type LayoutFolder = (typeof layoutFolders)[number];
+
+/** What a build needs so that the tools find its dependencies. */
+export interface Layout {
+  /** Sorted by path, each once. */
+  readonly files: readonly LaidFile[];
+  /** Variables of the steps. A job may set them otherwise. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Absolute path of a laid file in the sandbox. */
+export const inBuild = (path: string): string => `/build/${path}`;

@@ -1,0 +1,12 @@
+import { assert } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+
+/** Bounds of what is laid out for a build. */
+export const layoutLimits = {
+  /** Unpacked size of one crate: cargo refuses larger ones itself. */
+  crateBytesMax: 512 * 1024 * 1024,
+  /** Files of one crate. The largest bindings have ten thousand. */
+  crateFilesMax: 50_000,
+} as const;
+
+assert(layoutLimits.crateFilesMax < limits.treeEntriesMax, 'one crate fits into a sandbox');

@@ -1,0 +1,195 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import type { LockedFile } from '../../src/dependencies/index.ts';
+import { type Layout, layOut, layoutTar } from '../../src/dependencies/index.ts';
+import { layoutLimits } from '../../src/dependencies/limits.ts';
+import { type Entry, readOutputs } from '../sandbox/support.ts';
+import { archive, Blobs, lockedFile, npmFile } from './tools/support.ts';
+
+const blobs = new Blobs();
+const bytes = (text: string) => Buffer.from(text);
+const url = (path: string) => ({ kind: 'registry' as const, url: `https://registry.example.org/${path}` });
+
+const npm = (name: string, version: string, more: Partial<LockedFile> = {}) =>
+  npmFile(blobs, [name, version, bytes(`${name} ${version}`)], more);
+const pypi = (file: string, content: string) =>
+  lockedFile({ ecosystem: 'pypi', name: 'x', version: '1', file, blob: blobs.add(bytes(content)) });
+
+const paths = ({ files }: Layout) => files.map(({ path }) => path);
+const codeOf = (act: () => unknown) => {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+};
+
+const written = (layout: Layout, folder: 'dependencies' | '.cargo' = 'dependencies') =>
+  readOutputs(layoutTar(layout, folder, blobs.open));
+
+describe('a layout', () => {
+  it('is of the tools whose lock files a job names', () => {
+    const files = [npm('one', '1.0.0', { origin: url('one/-/one-1.0.0.tgz') })];
+    expect(paths(layOut(['a/yarn.lock'], files))).toEqual(['dependencies/yarn/one-1.0.0.tgz']);
+    const both = layOut(['package-lock.json', 'a/yarn.lock'], files);
+    expect(Object.keys(both.env).sort()).toEqual([
+      'YARN_YARN_OFFLINE_MIRROR',
+      'npm_config_audit',
+      'npm_config_cache',
+      'npm_config_offline',
+      'npm_config_registry',
+    ]);
+    expect(layOut([], [])).toEqual({ files: [], env: {} });
+  });
+
+  it('is sorted, and its stream depends on nothing but the files', async () => {
+    const files = [pypi('b-1.whl', 'b'), pypi('a-1.whl', 'a'), pypi('b-1.whl', 'b')];
+    const layout = layOut(['requirements.txt'], files);
+    expect(paths(layout)).toEqual(['dependencies/pip/a-1.whl', 'dependencies/pip/b-1.whl']);
+    expect(layOut(['requirements.txt'], files.toReversed())).toEqual(layout);
+    const entries = await written(layout);
+    expect(
+      entries.map(({ header: { name, mode, mtime, uid }, text }) => [
+        name,
+        mode,
+        mtime?.getTime(),
+        uid,
+        text,
+      ]),
+    ).toEqual([
+      ['pip/a-1.whl', 0o644, 0, 0, 'a'],
+      ['pip/b-1.whl', 0o644, 0, 0, 'b'],
+    ]);
+  });
+
+  it('has the name of a scoped package in the mirror of yarn, and that of an address of another form', () => {
+    const files = [
+      npm('@scope/one', '1.0.0', { origin: url('@scope/one/-/one-1.0.0.tgz') }),
+      npm('two', '2.0.0', { origin: { kind: 'url', url: 'https://example.org/archive/two.tar.gz?token=1' } }),
+    ];
+    expect(paths(layOut(['yarn.lock'], files))).toEqual([
+      'dependencies/yarn/@scope-one-1.0.0.tgz',
+      'dependencies/yarn/two.tar.gz',
+    ]);
+  });
+
+  it('escapes capital letters of Go modules, and takes the .info that is fixed', () => {
+    const go = (file: string) =>
+      lockedFile({
+        ecosystem: 'go',
+        name: 'example.org/Some/Lib',
+        version: 'v1.0.0-RC1',
+        file,
+        blob: blobs.add(bytes(file)),
+      });
+    const laid = layOut(['go.sum'], [go('v1.0.0-RC1.zip'), go('v1.0.0-RC1.info')]);
+    const folder = 'dependencies/go/example.org/!some/!lib/@v/v1.0.0-!r!c1';
+    expect(paths(laid)).toEqual([`${folder}.info`, `${folder}.zip`]);
+    expect(laid.files[0]).toHaveProperty('blob');
+  });
+
+  it('refuses two files of one place, and tools that contradict each other', () => {
+    const clash = [pypi('a-1.whl', 'one'), pypi('a-1.whl', 'another')];
+    expect(codeOf(() => layOut(['requirements.txt'], clash))).toMatchObject({
+      code: 'DEPENDENCIES_CONFLICT',
+      message: expect.stringContaining('/build/dependencies/pip/a-1.whl'),
+    });
+    const one = [npm('one', '1.0.0')];
+    expect(codeOf(() => layOut(['package-lock.json', 'pnpm-lock.yaml'], one))).toMatchObject({
+      code: 'DEPENDENCIES_CONFLICT',
+      message: expect.stringContaining('npm_config_registry'),
+    });
+  });
+
+  it.each([
+    [
+      'package-lock.json',
+      { origin: { kind: 'git', url: 'https://example.org/one.git', commit: 'a'.repeat(40) } },
+    ],
+    ['pnpm-lock.yaml', { origin: { kind: 'url', url: 'https://example.org/one.tgz' } }],
+    ['pnpm-lock.yaml', { origin: url('one/-/one-1.0.0.tgz') }],
+    ['yarn.lock', {}],
+    ['yarn.lock', { origin: { kind: 'git', url: 'https://example.org/one.git', commit: 'a'.repeat(40) } }],
+    [
+      'Cargo.lock',
+      {
+        ecosystem: 'cargo',
+        origin: { kind: 'git', url: 'https://example.org/one.git', commit: 'a'.repeat(40) },
+      },
+    ],
+  ] as [string, Partial<LockedFile>][])(
+    'refuses by name what the tool of %s cannot install: %j',
+    (lock, more) => {
+      expect(codeOf(() => layOut([lock], [npm('one', '1.0.0', more)]))).toMatchObject({
+        code: 'DEPENDENCIES_UNSUPPORTED',
+        message: expect.stringMatching(/^pkg:[a-z]+\/one@1\.0\.0: /),
+        hint: expect.stringMatching(/\.$/),
+      });
+    },
+  );
+});
+
+describe('a crate', () => {
+  const unpacked = async (...entries: Entry[]) => {
+    const blob = blobs.add(await archive(entries));
+    const crate = lockedFile({
+      ecosystem: 'cargo',
+      name: 'x',
+      version: '1.0.0',
+      file: 'x-1.0.0.crate',
+      blob,
+    });
+    return written(layOut(['Cargo.lock'], [crate]));
+  };
+
+  it('is unpacked, with the hash of the lock beside it', async () => {
+    const entries = await unpacked(
+      { name: 'x-1.0.0/', type: 'directory' },
+      { name: 'x-1.0.0/Cargo.toml', content: 'x' },
+      { name: 'x-1.0.0/.cargo-checksum.json', content: '{}' },
+      { name: 'x-1.0.0/bin/run.sh', content: 'y', mode: 0o777 },
+    );
+    expect(entries.map(({ header: { name, mode } }) => [name, mode])).toEqual([
+      ['cargo/quorate-0/x-1.0.0/Cargo.toml', 0o644],
+      ['cargo/quorate-0/x-1.0.0/bin/run.sh', 0o755],
+      ['cargo/quorate-0/x-1.0.0/.cargo-checksum.json', 0o644],
+    ]);
+    expect(JSON.parse(entries.at(-1)?.text ?? '')).toEqual({
+      files: {},
+      package: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+  });
+
+  it.each([
+    ['a file outside', { name: 'y-1.0.0/Cargo.toml', content: 'x' }],
+    ['a way out', { name: 'x-1.0.0/../../../x', content: 'x' }],
+    ['a link', { name: 'x-1.0.0/link', type: 'symlink' as const, linkname: '/etc/passwd' }],
+  ])('with %s is refused', async (_, entry) => {
+    await expect(unpacked(entry)).rejects.toMatchObject({ code: 'DEPENDENCIES_ARCHIVE_INVALID' });
+  });
+
+  /** A crate whose only file says that it has this size. */
+  async function sayingSize(size: number): Promise<Buffer> {
+    const tar = gunzipSync(await archive([{ name: 'x-1.0.0/a', content: 'a' }]));
+    tar.write(`${size.toString(8).padStart(11, '0')} `, 124, 'latin1');
+    tar.fill(' ', 148, 156);
+    const sum = tar.subarray(0, 512).reduce((all, byte) => all + byte, 0);
+    tar.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+    return gzipSync(tar);
+  }
+
+  it('that is no archive, or cut, or unpacks to more than the limit is refused', async () => {
+    const whole = await archive([{ name: 'x-1.0.0/a', content: 'a'.repeat(9_000) }]);
+    const limit = layoutLimits.crateBytesMax;
+    for (const crate of [bytes('no gzip'), whole.subarray(0, -20), await sayingSize(limit + 1)]) {
+      const locked = lockedFile({
+        ...{ ecosystem: 'cargo', name: 'x', version: '1.0.0', file: 'x-1.0.0.crate' },
+        blob: blobs.add(crate),
+      });
+      await expect(written(layOut(['Cargo.lock'], [locked]))).rejects.toMatchObject({
+        code: 'DEPENDENCIES_ARCHIVE_INVALID',
+      });
+    }
+  });
+});

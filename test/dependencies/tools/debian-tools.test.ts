@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openSandbox, type Sandbox } from '../../../sandbox/index.ts';
+import type { LockedFile } from '../../../src/dependencies/index.ts';
+import { exited, tempFolder } from '../../sandbox/support.ts';
+import { archive, Blobs, build, hex, lockedFile, outputs } from './support.ts';
+import { zip } from './zip.ts';
+
+let folder: Awaited<ReturnType<typeof tempFolder>>;
+let sandbox: Sandbox;
+
+beforeAll(async () => {
+  folder = await tempFolder();
+  sandbox = await openSandbox(folder.path, 'namespace');
+});
+afterAll(() => folder?.remove());
+
+const crate = (name: string, version: string, says: string): Promise<Buffer> =>
+  archive([
+    {
+      name: `${name}-${version}/Cargo.toml`,
+      content: `[package]\nname = "${name}"\nversion = "${version}"\nedition = "2021"\n`,
+    },
+    { name: `${name}-${version}/src/lib.rs`, content: `pub fn says() -> &'static str { "${says}" }\n` },
+  ]);
+
+describe('cargo', () => {
+  it('builds offline, from two registries that have a crate of one name and version', async () => {
+    const blobs = new Blobs();
+    const other = 'sparse+http://127.0.0.1:1/index/';
+    const files = await Promise.all(
+      [undefined, other].map(async (registry): Promise<LockedFile> => {
+        const bytes = await crate('thing', '1.0.0', registry === undefined ? 'public' : 'other');
+        const origin = { kind: 'registry' as const, ...(registry !== undefined && { registry }) };
+        return lockedFile({
+          ecosystem: 'cargo',
+          name: 'thing',
+          version: '1.0.0',
+          file: 'thing-1.0.0.crate',
+          blob: blobs.add(bytes),
+          origin,
+        });
+      }),
+    );
+    const locked = (source: string, index: number) =>
+      `[[package]]\nname = "thing"\nversion = "1.0.0"\nsource = "${source}"\nchecksum = "${files[index]?.blob.name}"\n`;
+    const source = {
+      'Cargo.toml': `[package]
+name = "project"
+version = "0.1.0"
+edition = "2021"
+[dependencies]
+thing = "1"
+thing2 = { package = "thing", version = "1", registry = "other" }
+`,
+      '.cargo/config.toml': `[registries.other]\nindex = "${other}"\n`,
+      'Cargo.lock': `version = 4\n
+[[package]]
+name = "project"
+version = "0.1.0"
+dependencies = [
+ "thing 1.0.0 (registry+https://github.com/rust-lang/crates.io-index)",
+ "thing 1.0.0 (${other})",
+]
+
+${locked('registry+https://github.com/rust-lang/crates.io-index', 0)}
+${locked(other, 1)}`,
+      'src/main.rs': 'fn main() { println!("{} {}", thing::says(), thing2::says()); }\n',
+    };
+    const ran = await build(sandbox, source, { locks: ['Cargo.lock'], files, blobs }, [
+      'cp Cargo.lock ~/before',
+      'cargo build --locked --offline',
+      'cmp Cargo.lock ~/before',
+      'target/debug/project > $OUT/said',
+    ]);
+    expect(ran.outcome, ran.log).toEqual(exited(0));
+    expect(outputs(ran)).toEqual({ said: 'public other\n' });
+  });
+});
+
+const sha256 = (bytes: Buffer | string): string => hex('sha256', Buffer.from(bytes));
+
+/** The `h1:` of go.sum over files by their names (golang.org/x/mod/sumdb/dirhash, Hash1). */
+function dirhash(files: Readonly<Record<string, string>>): string {
+  const lines = Object.keys(files)
+    .sort()
+    .map((name) => `${sha256(files[name] as string)}  ${name}\n`);
+  return `h1:${Buffer.from(sha256(lines.join('')), 'hex').toString('base64')}`;
+}
+
+/** Files of a module in a proxy, and its lines of go.sum. */
+function goModule(
+  blobs: Blobs,
+  name: string,
+  version: string,
+  code: string,
+): { files: LockedFile[]; sum: string } {
+  const mod = `module ${name}\n\ngo 1.21\n`;
+  const content = { [`${name}@${version}/go.mod`]: mod, [`${name}@${version}/lib.go`]: code };
+  const file = (kind: string, bytes: Buffer) =>
+    lockedFile({ ecosystem: 'go', name, version, file: `${version}.${kind}`, blob: blobs.add(bytes) });
+  return {
+    files: [file('zip', zip(content)), file('mod', Buffer.from(mod))],
+    sum: `${name} ${version} ${dirhash(content)}\n${name} ${version}/go.mod ${dirhash({ 'go.mod': mod })}\n`,
+  };
+}
+
+describe('go', () => {
+  it('builds offline, with go.sum as it is, and checks the bytes by it', async () => {
+    const blobs = new Blobs();
+    const code = (text: string) => `package lib\n\nfunc Says() string { return "${text}" }\n`;
+    const one = goModule(blobs, 'example.org/Some/Lib', 'v1.2.0', code('release'));
+    const two = goModule(blobs, 'example.org/pre', 'v0.0.0-20240102030405-0123456789ab', code('commit'));
+    const source = {
+      'go.mod': `module example.org/project\n\ngo 1.21\n\nrequire (\n\texample.org/Some/Lib v1.2.0\n\texample.org/pre v0.0.0-20240102030405-0123456789ab\n)\n`,
+      'go.sum': one.sum + two.sum,
+      'main.go':
+        'package main\n\nimport (\n\ta "example.org/Some/Lib"\n\tb "example.org/pre"\n)\n\nfunc main() { println(a.Says(), b.Says()) }\n',
+    };
+    const files = [...one.files, ...two.files];
+    const run = [
+      'cp go.mod go.sum ~',
+      'go build -o project .',
+      'cmp go.mod ~/go.mod; cmp go.sum ~/go.sum',
+      './project 2> $OUT/said',
+    ];
+    const ran = await build(sandbox, source, { locks: ['go.sum'], files, blobs }, run);
+    expect(ran.outcome, ran.log).toEqual(exited(0));
+    expect(outputs(ran)).toEqual({ said: 'release commit\n' });
+
+    const changed = goModule(blobs, 'example.org/pre', 'v0.0.0-20240102030405-0123456789ab', code('changed'));
+    const bad = await build(
+      sandbox,
+      source,
+      { locks: ['go.sum'], files: [...one.files, ...changed.files], blobs },
+      run,
+    );
+    expect(bad.log).toContain('checksum mismatch');
+    expect(bad.outcome).toEqual(exited(1));
+  });
+});
+
+/** A wheel of one module. */
+function wheel(name: string, version: string, says: string): Buffer {
+  const info = `${name}-${version}.dist-info`;
+  return zip({
+    [`${name}.py`]: `says = ${JSON.stringify(says)}\n`,
+    [`${info}/METADATA`]: `Metadata-Version: 2.1\nName: ${name}\nVersion: ${version}\n`,
+    [`${info}/WHEEL`]: 'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n',
+    [`${info}/RECORD`]: [`${name}.py`, `${info}/METADATA`, `${info}/WHEEL`, `${info}/RECORD`]
+      .map((path) => `${path},,\n`)
+      .join(''),
+  });
+}
+
+describe('pip', () => {
+  it('installs offline by hashes, a source archive with its build backend too', async () => {
+    const blobs = new Blobs();
+    const plain = wheel('plain', '2.0', 'wheel');
+    const backend = zip({
+      'backend.py': `import os, zipfile
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    info = 'built-3.0.dist-info'
+    with zipfile.ZipFile(os.path.join(wheel_directory, 'built-3.0-py3-none-any.whl'), 'w') as out:
+        out.writestr('built.py', "says = 'source'")
+        out.writestr(info + '/METADATA', 'Metadata-Version: 2.1\\nName: built\\nVersion: 3.0\\n')
+        out.writestr(info + '/WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+        out.writestr(info + '/RECORD', '')
+    return 'built-3.0-py3-none-any.whl'
+`,
+      'backend-1.0.dist-info/METADATA': 'Metadata-Version: 2.1\nName: backend\nVersion: 1.0\n',
+      'backend-1.0.dist-info/WHEEL':
+        'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n',
+      'backend-1.0.dist-info/RECORD': '',
+    });
+    const sdist = await archive([
+      {
+        name: 'built-3.0/pyproject.toml',
+        content: '[build-system]\nrequires = ["backend"]\nbuild-backend = "backend"\n',
+      },
+      { name: 'built-3.0/PKG-INFO', content: 'Metadata-Version: 2.1\nName: built\nVersion: 3.0\n' },
+    ]);
+    const pypi = (name: string, version: string, file: string, bytes: Buffer) =>
+      lockedFile({ ecosystem: 'pypi', name, version, file, blob: blobs.add(bytes) });
+    const files = [
+      pypi('plain', '2.0', 'plain-2.0-py3-none-any.whl', plain),
+      pypi('built', '3.0', 'built-3.0.tar.gz', sdist),
+      pypi('backend', '1.0', 'backend-1.0-py3-none-any.whl', backend),
+    ];
+    const source = {
+      'requirements.txt': `plain==2.0 --hash=sha256:${sha256(plain)}\nbuilt==3.0 --hash=sha256:${sha256(sdist)}\n`,
+    };
+    const ran = await build(sandbox, source, { locks: ['requirements.txt'], files, blobs }, [
+      'pip install --no-index --require-hashes --target ~/site -r requirements.txt',
+      'PYTHONPATH=~/site python3 -c "import plain, built; print(plain.says, built.says)" > $OUT/said',
+    ]);
+    expect(ran.outcome, ran.log).toEqual(exited(0));
+    expect(outputs(ran)).toEqual({ said: 'wheel source\n' });
+  });
+});
