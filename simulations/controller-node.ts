@@ -16,7 +16,7 @@ import { TwoStories } from './forked-log.ts';
 import type { Node } from './network.ts';
 import type { Observation } from './observer.ts';
 import type { KeyChange, Paperwork } from './paperwork.ts';
-import { type Life, Process, type Surroundings } from './process.ts';
+import { type CrashPoint, type Life, Process, type Surroundings } from './process.ts';
 import type { Random } from './random.ts';
 import { snapshot } from './snapshot.ts';
 
@@ -28,6 +28,8 @@ export interface ControllerOptions {
   /** Whether one of these nodes serves an artifact now. */
   serves: (artifact: string, from: readonly string[]) => boolean;
   fresh: () => Controller;
+  /** It dies at this event, once. */
+  crash: { at: number; point: CrashPoint } | undefined;
   /** It tells its workers two stories. */
   forks: boolean;
 }
@@ -141,6 +143,11 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
 
   protected crashRate(): number {
     return this.around.rates().controllerCrashPerEvent;
+  }
+
+  protected override crashPlanned(n: number): CrashPoint | undefined {
+    const { crash } = this.#options;
+    return crash?.at === n ? crash.point : undefined;
   }
 
   protected override onDisk(journal: EventLog<ControllerEvent>): EventLog<ControllerEvent> {

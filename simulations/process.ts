@@ -25,7 +25,7 @@ export interface Surroundings {
 }
 
 /** When a process dies at an event: before it is in the journal, right after, or with some effects carried out. */
-type CrashPoint = 'before the journal' | 'after the journal' | 'between effects';
+export type CrashPoint = 'before the journal' | 'after the journal' | 'between effects';
 
 /** A process that is killed loses nothing that it wrote; a power cut takes events that were not synced with it. */
 type Crash = 'kill' | 'power cut';
@@ -121,6 +121,8 @@ export abstract class Process<
   /** The state before a kill; undefined after a power cut, which may have taken the last of it, or with the disk damaged. */
   #before: string | undefined;
   #nonces = 0;
+  /** Events that were handled, those of replays not counted. */
+  #events = 0;
   #clockOffMs = 0;
   /** A planted bug: what measures time is set with the wall clock. */
   steady = true;
@@ -145,6 +147,10 @@ export abstract class Process<
   protected abstract snapshot(machine: M): string;
   protected abstract describe(event: Event, effects: readonly Effect[]): string | undefined;
   protected abstract crashRate(): number;
+  /** Where it is said to die at its nth event, counted over all its lives. */
+  protected crashPlanned(_n: number): CrashPoint | undefined {
+    return undefined;
+  }
   /** Removes files beside the journal at a crash. Returns whether a replay comes to another state without them. */
   protected damaged(_random: Random): boolean {
     return false;
@@ -308,6 +314,8 @@ export abstract class Process<
   }
 
   #crashPoint(): CrashPoint | undefined {
+    const planned = this.crashPlanned(++this.#events);
+    if (planned !== undefined) return planned;
     if (!this.#random.chance(this.crashRate())) return undefined;
     return this.#random.pick(['before the journal', 'after the journal', 'between effects'] as const);
   }

@@ -21,6 +21,8 @@ export class Publisher {
   readonly #credentials: Credentials;
   /** Requests that were taken, by the name of the job; null for one that expired before. */
   readonly #taken = new Map<string, string | null>();
+  /** Names of jobs that are tests: nothing of them is read. */
+  readonly #tests = new Set<string>();
 
   private constructor(around: Surroundings, paper: Paperwork, controller: Node, credentials: Credentials) {
     this.#around = around;
@@ -59,6 +61,7 @@ export class Publisher {
       ...{ source, limits: { ...limits, seconds: 300 } },
       ...(work.test === true && { kind: 'test' }),
     });
+    if (work.test === true) this.#tests.add(work.name);
     const at = time.now + work.submitAfterMs;
     const text = fromUtf8(encodeJob(job).bytes);
     const dial = dialOf(this.#around, this.#controller);
@@ -90,7 +93,11 @@ export class Publisher {
       if (names.some((name) => !this.#taken.has(name))) return void time.after(1_000, submit);
       const needs = names.map((name) => [
         name,
-        { request: this.#taken.get(name) ?? '', level: work.needs?.[name] ?? 'trusted' },
+        {
+          request: this.#taken.get(name) ?? '',
+          level: work.needs?.[name] ?? 'trusted',
+          ...(this.#tests.has(name) && { gate: true as const }),
+        },
       ]);
       asked(names.length === 0 ? undefined : Object.fromEntries(needs)).then(done, async (error) => {
         const code = codeOf(error);

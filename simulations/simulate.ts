@@ -4,7 +4,7 @@ import { type Checker, Violation } from './observer.ts';
 import { Random } from './random.ts';
 import { calm, describeRates, type Rates, ratesOf } from './rates.ts';
 import { describeScenario, type Scenario, scenarioOf } from './scenario.ts';
-import { type Patches, World } from './world.ts';
+import { type Patches, World, type WorldOptions } from './world.ts';
 
 export interface SimulateOptions {
   keys?: Keys;
@@ -14,6 +14,10 @@ export interface SimulateOptions {
   /** Instead of what the seed gives. */
   scenario?: Partial<Scenario>;
   rates?: Partial<Rates>;
+  /** The controller dies at its nth event, where it says. */
+  crash?: WorldOptions['crash'];
+  /** Not a second time, to compare. */
+  once?: true;
 }
 
 export interface Result {
@@ -38,7 +42,7 @@ const tailLines = 30;
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Result> {
   const keys = options.keys ?? standIn;
   const first = await runOnce(seed, { ...options, keys }, options.checkers?.() ?? allCheckers());
-  if (first.failure !== null) return first;
+  if (first.failure !== null || options.once === true) return first;
   const second = await runOnce(seed, { ...options, keys }, []);
   if (second.hash === first.hash) return first;
   const at = first.trace.findIndex((line, n) => second.trace[n] !== line);
@@ -72,6 +76,7 @@ async function runOnce(
     keys: options.keys,
     checkers,
     patches: options.patches?.() ?? {},
+    crash: options.crash,
   });
   let failure: Result['failure'] = null;
   try {

@@ -10,7 +10,7 @@ import { scheduleClocks, scheduleCrashes, schedulePartitions } from './mishaps.t
 import { Network } from './network.ts';
 import type { Checker, Observation, Truth } from './observer.ts';
 import { nonceOf, Paperwork } from './paperwork.ts';
-import type { Surroundings } from './process.ts';
+import type { CrashPoint, Surroundings } from './process.ts';
 import { Publisher } from './publisher.ts';
 import type { Random } from './random.ts';
 import { calm, type Rates } from './rates.ts';
@@ -46,6 +46,8 @@ export interface WorldOptions {
   keys: Keys;
   checkers: readonly Checker[];
   patches: Patches;
+  /** Where the controller dies, beside what the rates bring: at its nth event, counted over all its lives. */
+  crash?: { at: number; point: CrashPoint } | undefined;
 }
 
 const minuteMs = 60_000;
@@ -105,6 +107,7 @@ export class World implements Truth {
       listeners: () => this.#workers,
       serves: (artifact, from) =>
         this.#workers.some((worker) => worker.up && from.includes(worker.id) && worker.served.has(artifact)),
+      crash: options.crash,
       forks: patches.forks ?? false,
       fresh: () => {
         const [controller, idp] = this.#first;

@@ -25,7 +25,7 @@ export function pipelines(): Checker {
         stands !== null &&
         atLeast(stands.verdict.level === 'disputed' ? 'none' : stands.verdict.level, need.level);
       const outcome = stands?.verdict.outcome ?? null;
-      const same = outcome !== null && artifactOf(outcome) === run.job.inputs[input];
+      const same = need.gate === true || (outcome !== null && artifactOf(outcome) === run.job.inputs[input]);
       const says = `${name} (${run.phase.kind}, ${level}) reads ${input}, which is ${stands?.verdict.level ?? 'nothing'}`;
       const began = run.rounds.length > 0;
       if (began && !isOver(run) && !(reached && same)) throw new Violation(invariant, `it goes on: ${says}`);

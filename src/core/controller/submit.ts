@@ -10,7 +10,7 @@ import { controllerLimits } from './limits.ts';
 import { checkNeeds } from './needs.ts';
 import { revocationsIn, revokedError } from './revocations.ts';
 import type { EventOf, Run, Transition } from './state.ts';
-import { tell, unchanged } from './state.ts';
+import { mustSync, tell, unchanged } from './state.ts';
 
 /**
  * Whether the controller takes this order here and now. Changes nothing, so that the runtime can ask before it does
@@ -73,6 +73,8 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
     return unchanged(transition);
   }
   checkRoom(transition, publisher.payload.operator);
+  // Nobody submits again what was taken, and a job that waits for others has no leaf in the log yet.
+  mustSync(transition);
   const run: Run = {
     id: request.id,
     request,

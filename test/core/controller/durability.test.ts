@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { aborted, Bench, deliverAll, leasedRound, projectOf, timings } from './bench.ts';
+import { source } from './pipelines.ts';
 
 describe('is not journaled at all, and no replay needs it', () => {
   it('who is present, who passes, who claims again, and what a stream says of its lease', async () => {
@@ -97,6 +98,15 @@ describe('is on disk before anything is done about it', () => {
     const which = await bench.submit();
     expect(bench.durability).toBe('sync');
     bench.send({ kind: 'cancel', token: 't', which, by: bench.id('publisher'), reason: 'no use' });
+    expect(bench.durability).toBe('sync');
+  });
+
+  it('an accepted request that waits for another one, and so has nothing in the log', async () => {
+    const bench = await projectOf('ada', 'bob', 'cy');
+    const lib = await bench.submit({ name: 'lib', job: { source } });
+    const needs = { lib: { request: lib, level: 'agreed' as const } };
+    await bench.submit({ name: 'app', job: { source }, needs });
+    expect(bench.durabilityOf('reply')).toBe('sync');
     expect(bench.durability).toBe('sync');
   });
 
