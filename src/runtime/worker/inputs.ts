@@ -53,7 +53,9 @@ export class WorkerInputs {
     };
     // Tests that are only waited for have evidence too, and no artifact.
     if (Object.keys(reading.needs).length === 0) return { inputs, close };
-    const levels = await this.#verify(reading);
+    const evidence = await this.#evidence(reading);
+    const { length: known } = this.#context.revocations();
+    const levels = await this.#verify(reading, evidence);
     try {
       let left = reading.job.limits.diskBytes;
       for (const { name, cid } of inputs) {
@@ -61,6 +63,8 @@ export class WorkerInputs {
         left -= await this.#fetch(cid, left, reading.signal);
         await store.pin([cid], pin);
       }
+      // Large trees take a while: what was revoked meanwhile is not built on.
+      if (this.#context.revocations().length !== known) await this.#verify(reading, evidence);
     } catch (error) {
       await close();
       throw error;
@@ -69,13 +73,17 @@ export class WorkerInputs {
   }
 
   /** From the controller: it answers for what it filled in. */
-  async #verify({ job, needs, signal }: Reading): Promise<Record<string, string>> {
-    const { credentials, revocations } = this.#context;
+  async #evidence({ needs, signal }: Reading): Promise<InputBundles> {
     const evidence = new InputBundles();
     for (const { request } of Object.values(needs)) {
       const text = await this.#bundle(request, signal);
       if (text !== undefined) evidence.add(decodeBundle(text));
     }
+    return evidence;
+  }
+
+  #verify({ job, needs }: Reading, evidence: InputBundles): Promise<Record<string, string>> {
+    const { credentials, revocations } = this.#context;
     const { url: repo, commit } = job.source;
     const order = { request: { payload: { needs, repo, commit } }, job };
     const expected = { project: credentials.membership.project, revocations: revocations() };

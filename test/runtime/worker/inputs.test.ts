@@ -1,25 +1,97 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { encodeBundle, type Outcome } from '../../../src/core/documents/index.ts';
+import type { Revoked } from '../../../src/core/trust/revocations.ts';
+import type { Mesh } from '../../../src/mesh/index.ts';
+import { serveBundles } from '../../../src/runtime/artifacts/bundles.ts';
+import { serveArtifacts } from '../../../src/runtime/artifacts/transfer.ts';
 import type { WorkerContext } from '../../../src/runtime/worker/context.ts';
-import { WorkerInputs } from '../../../src/runtime/worker/inputs.ts';
-import { makeJob, testKey } from '../../support/documents.ts';
-
-/** A worker whose controllers have no evidence of anything. */
-const worker = () =>
-  new WorkerInputs({
-    credentials: { membership: { project: testKey('root').id, controllers: [] } },
-    revocations: () => [],
-  } as unknown as WorkerContext);
+import { isInputPin, WorkerInputs } from '../../../src/runtime/worker/inputs.ts';
+import { store } from '../../store/support.ts';
+import { makeJob, makeProject, project } from '../../support/project.ts';
+import { importInto, node, small } from '../../transfer/support.ts';
 
 const reading = { signal: new AbortController().signal, say: () => {} };
+
+/** A worker of a project with these controllers. `revocations`: what it knows, each time that it is asked. */
+async function worker(controllers: readonly Mesh[], revocations: () => readonly Revoked[] = () => []) {
+  const [mesh, own] = [await node(), await store()];
+  const membership = {
+    project,
+    controllers: controllers.map((one) => ({ id: one.id, addrs: one.addresses() })),
+  };
+  const context = { credentials: { membership }, mesh, store: own, revocations };
+  const pins = async () => (await own.pins()).flatMap(({ names }) => names.filter(isInputPin));
+  return { inputs: new WorkerInputs(context as unknown as WorkerContext), pins };
+}
+
+/** A controller with the evidence of a library that a job reads, and with the library itself, if it still serves it. */
+async function library({ served }: { served: boolean }) {
+  const [mesh, own] = [await node(), await store()];
+  const artifact = await importInto(own, small(3));
+  const outcome: Outcome = { kind: 'exit', code: 0, artifact };
+  const lib = await makeProject({
+    job: { name: 'lib' },
+    runs: ['ada', 'bob', 'cyd'].map((operator) => ({ operator, outcome })),
+    own: { operator: 'owner', outcome },
+  });
+  const text = encodeBundle(lib.bundle);
+  serveBundles(mesh, { get: async () => text, size: async () => text.length });
+  if (served) serveArtifacts({ mesh, store: own });
+  const needs = { lib: { request: lib.request.id, level: 'trusted' as const } };
+  return { mesh, lib, order: { ...reading, needs, job: makeJob({ inputs: { lib: artifact } }) } };
+}
+
 const need = { request: 'a'.repeat(64), level: 'trusted' as const };
+
+describe('what a job reads', () => {
+  it('is fetched once its evidence holds, and kept until the build is over', async () => {
+    const { mesh, lib, order } = await library({ served: true });
+    const { inputs, pins } = await worker([mesh]);
+    const opened = await inputs.open('lease', order);
+    expect(opened.inputs).toEqual([{ name: 'lib', cid: lib.artifact }]);
+    expect(await pins()).toHaveLength(1);
+    await opened.close();
+    expect(await pins()).toEqual([]);
+  });
+
+  it('and nobody serves any more is INPUT_UNAVAILABLE, and so is its evidence', async () => {
+    const { mesh, order } = await library({ served: false });
+    const { inputs, pins } = await worker([mesh]);
+    await expect(inputs.open('lease', order)).rejects.toMatchObject({ code: 'INPUT_UNAVAILABLE' });
+    expect(await pins()).toEqual([]);
+    const away = await node();
+    await away.close();
+    const lonely = await worker([away]);
+    await expect(lonely.inputs.open('lease', order)).rejects.toMatchObject({ code: 'INPUT_UNAVAILABLE' });
+  });
+
+  it('and is revoked while it is fetched is not mounted; control: it is, where nothing was revoked', async () => {
+    const { mesh, lib, order } = await library({ served: true });
+    const revoked: Revoked = { what: { kind: 'job', id: lib.jobId }, since: 0, reason: 'bad', byRoot: true };
+    let fetching = false;
+    const say = () => {
+      fetching = true;
+    };
+    const { inputs, pins } = await worker([mesh], () => (fetching ? [revoked] : []));
+    await expect(inputs.open('lease', { ...order, say })).rejects.toMatchObject({
+      code: 'INPUT_NOT_VERIFIED',
+      message: expect.stringContaining('bad'),
+    });
+    expect(await pins()).toEqual([]);
+    const calm = await worker([mesh]);
+    await expect(calm.inputs.open('lease', { ...order, say })).resolves.toBeTruthy();
+  });
+});
 
 it('a job that only waits for a test is not built without the evidence of that test', async () => {
   const needs = { test: { ...need, gate: true as const } };
-  const opened = worker().open('lease', { ...reading, job: makeJob(), needs });
+  const { inputs } = await worker([]);
+  const opened = inputs.open('lease', { ...reading, job: makeJob(), needs });
   await expect(opened).rejects.toMatchObject({ code: 'INPUT_EVIDENCE_MISSING' });
 });
 
 it('control: a job that needs nothing is built without any', async () => {
-  const { inputs } = await worker().open('lease', { ...reading, job: makeJob(), needs: {} });
-  expect(inputs).toEqual([]);
+  const { inputs } = await worker([]);
+  const opened = await inputs.open('lease', { ...reading, job: makeJob(), needs: {} });
+  expect(opened.inputs).toEqual([]);
 });
