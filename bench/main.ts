@@ -11,6 +11,7 @@ const suites: Record<string, () => Promise<{ suite: Suite }>> = {
   diff: () => import('./diff.ts'),
   rounds: () => import('./rounds.ts'),
   history: () => import('./history.ts'),
+  pipeline: () => import('./pipeline.ts'),
   sandbox: () => import('./sandbox.ts'),
   images: () => import('./images.ts'),
 };

@@ -19,3 +19,11 @@ export async function memoryMb(pid: number): Promise<{ resident: number; proport
     Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(rollup)?.[1] ?? Number.NaN) / 1000;
   return { resident: field('Rss'), proportional: field('Pss') };
 }
+
+/** Seconds of processor time that this process spends on something: on a machine that others use too, what it would take alone. */
+export async function processorSeconds(work: () => unknown): Promise<number> {
+  const began = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(began);
+  return (user + system) / 1e6;
+}

@@ -1,4 +1,4 @@
-import { standIn } from '../../../simulations/keys.ts';
+import { type Keys, standIn } from '../../../simulations/keys.ts';
 import {
   capabilities,
   epochMs,
@@ -75,7 +75,7 @@ type Kind<T extends { kind: string }, K extends T['kind']> = Extract<T, { kind: 
  * tick that falls due. Workers are names: `claim`, `deliver` and the like sign what a worker of that name would.
  */
 export class Bench {
-  readonly paper = new Paperwork(standIn);
+  readonly paper: Paperwork;
   controller: Controller;
   readonly journal: { event: ControllerEvent; now: number }[] = [];
   now = epochMs;
@@ -93,13 +93,18 @@ export class Bench {
 
   readonly #make: (id: string, idp: string) => Controller;
 
+  readonly #first: { controller: string; idp: string };
+
   /** `make`: another controller than the real one, with a guard taken off. */
-  constructor(make: (id: string, idp: string) => Controller = (id, idp) => new Controller(id, idp)) {
+  constructor(
+    make: (id: string, idp: string) => Controller = (id, idp) => new Controller(id, idp),
+    keys: Keys = standIn,
+  ) {
     this.#make = make;
+    this.paper = new Paperwork(keys);
+    this.#first = { controller: this.paper.controller.id, idp: this.paper.idp.id };
     this.controller = this.#fresh();
   }
-
-  readonly #first = { controller: this.paper.controller.id, idp: this.paper.idp.id };
 
   #fresh(): Controller {
     return this.#make(this.#first.controller, this.#first.idp);

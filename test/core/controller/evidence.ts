@@ -1,8 +1,13 @@
-import { standIn } from '../../../simulations/keys.ts';
 import type { WitnessedLog } from '../../../src/core/controller/backing.ts';
 import { draftOf, publishedParts } from '../../../src/core/controller/draft.ts';
-import { cosignStatement, decodeBundle, signStatement } from '../../../src/core/documents/index.ts';
-import { assembleBundle } from '../../../src/core/sessions/controller/bundle.ts';
+import type { BundleDraft } from '../../../src/core/controller/events.ts';
+import {
+  cosignStatement,
+  decodeBundle,
+  type OwnBundle,
+  signStatement,
+} from '../../../src/core/documents/index.ts';
+import { assembleBundle, ownBundle } from '../../../src/core/sessions/controller/bundle.ts';
 import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../../src/core/transparency/index.ts';
 import { verifyBundle } from '../../../src/core/trust/index.ts';
 import type { Bench } from './bench.ts';
@@ -22,22 +27,34 @@ async function noteOf(bench: Bench, root: string, { size, lines }: WitnessedLog)
   return note;
 }
 
+/** The parts of a run's published bundle, with the note that its witnesses signed. */
+async function partsIn(bench: Bench, run: string): Promise<BundleDraft | undefined> {
+  const parts = publishedParts(bench.controller.state, run);
+  if (parts?.backing.kind !== 'witnessed') return parts;
+  const { backing, checkpoint } = parts;
+  const note = await noteOf(bench, checkpoint.root, backing.log);
+  return { ...parts, backing: { ...backing, log: { ...backing.log, note } } };
+}
+
+/** The bundle of a run's published verdict, with those of all that it reads; undefined before there is a verdict. */
+export async function bundleOf(bench: Bench, run: string): Promise<string | undefined> {
+  const { project, controller } = bench.paper;
+  const parts = await partsIn(bench, run);
+  if (parts === undefined) return undefined;
+  const inputs: OwnBundle[] = [];
+  for (const read of parts.inputs) {
+    const of = await partsIn(bench, read);
+    if (of !== undefined) inputs.push(await ownBundle(of, project, controller));
+  }
+  return assembleBundle(parts, project, controller, inputs);
+}
+
 /** What `verify` says of a run's published verdict: its level, or the code of what does not hold. */
 export async function verified(bench: Bench, run: string): Promise<string | null> {
-  const { paper } = bench;
-  const parts = publishedParts(bench.controller.state, run);
-  if (parts === undefined) return null;
-  const { backing, checkpoint } = parts;
-  if (backing.kind === 'witnessed') {
-    const note = await noteOf(bench, checkpoint.root, backing.log);
-    parts.backing = { ...backing, log: { ...backing.log, note } };
-  }
-  const bundle = await assembleBundle(parts, paper.project, paper.controller);
-  const { ok, level, code } = await verifyBundle(
-    decodeBundle(bundle),
-    { project: paper.project },
-    standIn.verifier,
-  );
+  const { project, keys } = bench.paper;
+  const bundle = await bundleOf(bench, run);
+  if (bundle === undefined) return null;
+  const { ok, level, code } = await verifyBundle(decodeBundle(bundle), { project }, keys.verifier);
   return ok ? level : code;
 }
 
