@@ -18,7 +18,7 @@ import {
   withMethods,
   withoutEvidence,
 } from './broken-workers.ts';
-import { needsForgotten } from './forgotten-needs.ts';
+import { pipelineBugs } from './pipeline-bugs.ts';
 import { calm, type Rates } from './rates.ts';
 import type { Scenario } from './scenario.ts';
 import type { Patches } from './world.ts';
@@ -369,7 +369,7 @@ export const bugs: Record<string, Bug> = {
       }),
     }),
   },
-  'inputs-count-for-nothing': needsForgotten,
+  ...pipelineBugs,
   'wrong-clock-journaled': {
     says: 'what measures time is set with the wall clock, so that a wrong time gets into the journal',
     caughtBy: 'clocks',

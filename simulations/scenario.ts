@@ -167,15 +167,18 @@ export function scenarioOf(random: Random): Scenario {
     }),
   );
   drawPipeline(random.fork('pipeline'), works);
+  const pipeline = works.some(({ needs }) => Object.keys(needs ?? {}).length > 0);
+  const wronged = pipeline && random.fork('wronged').chance(0.4);
+  if (wronged) conspire(random.fork('conspiracy'), operators, works);
   const trusted = random.fork('vanishes').chance(0.1) ? 'vanishes' : undefined;
   const full = random.fork('full-disk').chance(0.1) ? 'full-disk' : undefined;
   return {
     attackerShare,
     operators: random.shuffle(operators),
-    trusted: trusted ?? full ?? random.pick(['there', 'there', 'late', 'slow', 'flaky', 'absent']),
+    trusted: trusted ?? full ?? drawTrusted(random, wronged),
     second: random.fork('second').chance(0.3),
     works: withTests(random.fork('kind: test'), works),
-    revokes: expulsionOf(random.fork('revokes'), operators),
+    revokes: expulsionOf(random.fork('revokes'), operators, pipeline ? 0.6 : 0.3),
     faultsMs: random.int(2, 8) * 60_000,
     grantSeconds: random.pick([90, 24 * 3600]),
     charters: Array.from({ length: charters.int(0, 2) }, () => ({
@@ -207,8 +210,30 @@ function drawPipeline(random: Random, works: Work[]): void {
   }
 }
 
-function expulsionOf(random: Random, operators: readonly Operator[]): Expulsion | undefined {
-  if (!random.chance(0.3)) return undefined;
+/** The trusted worker that a majority of tampering operators is ahead of, or any. */
+function drawTrusted(random: Random, wronged: boolean): TrustedWorker {
+  const drawn = random.pick(['there', 'there', 'late', 'slow', 'flaky', 'absent'] as const);
+  return wronged && drawn !== 'absent' ? random.fork('late or slow').pick(['late', 'slow']) : drawn;
+}
+
+/** Most operators tamper alike with what others build on, and there are rounds enough for those that do not. */
+function conspire(random: Random, operators: Operator[], works: Work[]): void {
+  const honest = random.int(2, 3);
+  while (operators.length < 8)
+    operators.push({
+      ...{ name: `op${operators.length}`, hosts: [`op${operators.length}`] },
+      ...{ behaviour: 'honest', joinsLate: false },
+    });
+  for (const [n, operator] of operators.entries())
+    operator.behaviour = n < operators.length - honest ? 'tampers-alike' : 'honest';
+  for (const work of works) {
+    work.policy = { ...work.policy, rounds: 4 };
+    work.expiresSeconds = 2 * 3600;
+  }
+}
+
+function expulsionOf(random: Random, operators: readonly Operator[], chance: number): Expulsion | undefined {
+  if (!random.chance(chance)) return undefined;
   const { name: operator } = random.pick(operators);
   return { operator, afterMs: random.int(1_000, 300_000), ever: random.chance(0.5) };
 }

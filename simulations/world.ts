@@ -229,8 +229,8 @@ export class World implements Truth {
     const { works, revokes } = this.#options.scenario;
     if (!this.#healed || this.#accepted.size < works.length) return false;
     if (revokes !== undefined && !this.#revoked) return false;
-    const { runs } = this.#controller.machine.state;
-    return [...runs.values()].every(isOver);
+    const { runs, recalls } = this.#controller.machine.state;
+    return recalls.size === 0 && [...runs.values()].every(isOver);
   }
 
   /** Before anything goes wrong the publisher joins, and all workers but those that come later. */

@@ -3,7 +3,10 @@ import { allRuns, levelOf } from '../../src/core/controller/state.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** Kinds of progress that begin or end an agreement. Where the last of a run is `agreed`, N operators agree. */
-const turns = ['round', 'agreed', 'contradicted', 'pin-failed', 'cosign-refused', 'cancelled'] as const;
+const turns = [
+  ...(['round', 'agreed', 'contradicted', 'pin-failed', 'cosign-refused', 'cancelled'] as const),
+  ...(['input-lost', 'reopened'] as const),
+];
 
 function lastTurn(run: RunFacts): string | undefined {
   return run.history.flatMap(({ progress: { kind } }) => turns.filter((turn) => turn === kind)).at(-1);

@@ -8,7 +8,7 @@ import { type Checker, Violation } from '../observer.ts';
  */
 export function evidence(): Checker {
   const invariant = 'evidence';
-  /** Places in the log, by receipt, by run. */
+  /** Places in the log, by receipt, by run and job. */
   const acknowledged = new Map<string, Map<string, number>>();
   return {
     invariant,
@@ -21,8 +21,9 @@ export function evidence(): Checker {
         const { lease } = receipt.payload.predicate.quorate_receipt;
         const run = seen.state.index.receiptOf(lease)?.run;
         if (ack !== undefined && run !== undefined) {
-          const known = acknowledged.get(run.id) ?? new Map<string, number>();
-          acknowledged.set(run.id, known.set(receipt.id, ack.index));
+          const of = `${run.id} ${run.jobId}`;
+          const known = acknowledged.get(of) ?? new Map<string, number>();
+          acknowledged.set(of, known.set(receipt.id, ack.index));
         }
       }
       if (seen.kind !== 'published') return;
@@ -31,7 +32,7 @@ export function evidence(): Checker {
       // A verdict stands as it was made, also where its bundle is made again; a later receipt is in the next one.
       const own = leaves.verdict(idOf(seen.verdict), job);
       const at = seen.bundle.entries.find(({ leaf }) => leaf === own)?.index ?? Number.POSITIVE_INFINITY;
-      const dropped = [...(acknowledged.get(seen.run) ?? [])].filter(
+      const dropped = [...(acknowledged.get(`${seen.run} ${job}`) ?? [])].filter(
         ([receipt, index]) => index < at && !listed.includes(receipt),
       );
       if (dropped.length > 0)

@@ -14,6 +14,7 @@ import { lending } from './lending.ts';
 import { liveness } from './liveness.ts';
 import { log } from './log.ts';
 import { pipelines } from './pipelines.ts';
+import { rebuilt } from './rebuilt.ts';
 import { replay } from './replay.ts';
 import { revoked } from './revoked.ts';
 import { rotations } from './rotations.ts';
@@ -42,6 +43,7 @@ export function allCheckers(): Checker[] {
     sealed(),
     cosigning(),
     pipelines(),
+    rebuilt(),
     replay(),
     revoked(),
     verdicts(),

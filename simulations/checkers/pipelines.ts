@@ -1,10 +1,22 @@
 import { artifactIn, isOver, type RunFacts } from '../../src/core/controller/facts.ts';
-import { allRuns, type ControllerState, levelOf, publishedOf } from '../../src/core/controller/state.ts';
+import {
+  allRuns,
+  type ControllerState,
+  levelOf,
+  liveLeases,
+  publishedOf,
+} from '../../src/core/controller/state.ts';
 import { artifactOf, type Request } from '../../src/core/documents/index.ts';
 import { atLeast } from '../../src/core/trust/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 type Needs = NonNullable<Request['needs']>;
+
+/** Whether something of a run is leased or offered. */
+function isBusy({ runs, offers }: ControllerState, { id }: RunFacts): boolean {
+  const run = runs.get(id);
+  return [...offers.values()].includes(id) || (run !== undefined && liveLeases(run).length > 0);
+}
 
 /**
  * The level of a job is never above that of its inputs: it begins once each input has the level that its request asks for, reads the
@@ -28,12 +40,14 @@ export function pipelines(): Checker {
       const same = need.gate === true || (outcome !== null && artifactOf(outcome) === run.job.inputs[input]);
       const says = `${name} (${run.phase.kind}, ${level}) reads ${input}, which is ${stands?.verdict.level ?? 'nothing'}`;
       const began = run.rounds.length > 0;
-      if (began && !isOver(run) && !(reached && same)) throw new Violation(invariant, `it goes on: ${says}`);
+      const goesOn = !isOver(run) && (run.phase.kind !== 'waiting' || isBusy(state, run));
+      if (began && goesOn && !(reached && same)) throw new Violation(invariant, `it goes on: ${says}`);
       if (level === 'trusted' && run.revoked === null && !(same && stands?.verdict.level === 'trusted'))
         throw new Violation(invariant, `it is above its input: ${says}`);
       if (run.phase.kind === 'cancelled' && level !== null && began && !(reached && same))
         throw new Violation(invariant, `its verdict outlives its input: ${says}`);
-      if (run.phase.kind === 'waiting' && of !== undefined && isOver(of) && !reached)
+      const ended = of !== undefined && isOver(of) && !state.recalls.has(of.id);
+      if (run.phase.kind === 'waiting' && ended && !reached)
         throw new Violation(invariant, `it waits for ever: ${says}`);
     }
     const ready = Object.values(needs).every(({ request, level: wanted, gate }) => {

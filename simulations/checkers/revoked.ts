@@ -1,5 +1,5 @@
 import { isOver } from '../../src/core/controller/facts.ts';
-import { allRuns } from '../../src/core/controller/state.ts';
+import { allRuns, publishedOf } from '../../src/core/controller/state.ts';
 import { isTrustedSlot } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
@@ -70,9 +70,14 @@ export function revoked(): Checker {
         const [size, by] = backing.kind === 'witnessed' ? [backing.size, backing.by] : [0, []];
         const witnesses = by.filter(({ operator }) => !voided(operator, size - 1));
         const needs = Object.values(run.request.payload.needs ?? {});
-        const read = needs.every(({ request }) => seen.state.index.get(request)?.revoked === null);
+        // A verdict that an input got later is not the one that this rests on.
+        const read = needs.every(({ request }) => {
+          const input = seen.state.index.get(request);
+          const last = input === undefined ? null : publishedOf(input);
+          return input?.revoked === null && (last === null || last.verdict.index < verdict.index);
+        });
         const own = agreed && (backing.kind !== 'witnessed' || witnesses.length >= policy.agree);
-        const stands = own && (read || level !== 'trusted');
+        const stands = own && read;
         if (by.some((one) => !witnesses.includes(one) && (operators.get(one.operator)?.leaf ?? 0) < size))
           throw new Violation(invariant, 'a verdict was witnessed by who was revoked before');
         if (!stands && run.revoked === null)

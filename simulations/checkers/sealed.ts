@@ -17,9 +17,13 @@ export function sealed(): Checker {
   let secrets: Secret[] = [];
   const revealed = new Set<string>();
   const public_ = new Set<string>();
-  const leases = new Map<string, { run: string; round: number; trusted: boolean }>();
+  const leases = new Map<string, { key: string }>();
+  /** The job that a run is built as: with other inputs its rounds begin anew. */
+  const jobs = new Map<string, string>();
+  const keyOf = (run: string, round: number, trusted: boolean) =>
+    `${run} ${jobs.get(run) ?? ''} ${trusted ? 'trusted' : round}`;
   const open = (run: string, round: number, trusted: boolean) => {
-    revealed.add(`${run} ${trusted ? 'trusted' : round}`);
+    revealed.add(keyOf(run, round, trusted));
     for (const secret of secrets) {
       if (secret.run === run && secret.trusted === trusted && (trusted || secret.round <= round))
         public_.add(secret.text);
@@ -28,7 +32,7 @@ export function sealed(): Checker {
   };
   const isOpen = (lease: string) => {
     const about = leases.get(lease);
-    return about === undefined || revealed.has(`${about.run} ${about.trusted ? 'trusted' : about.round}`);
+    return about === undefined || revealed.has(about.key);
   };
   return {
     invariant,
@@ -48,7 +52,7 @@ export function sealed(): Checker {
         const { round, slot, outcome, log, lease } = event.receipt.payload.predicate.quorate_receipt;
         const run = seen.state.index.receiptOf(lease)?.run.id ?? '';
         const trusted = isTrustedSlot(slot);
-        leases.set(lease, { run, round, trusted });
+        leases.set(lease, { key: keyOf(run, round, trusted) });
         for (const text of [artifactOf(outcome), log]) {
           if (text !== null && !public_.has(text) && !isOpen(lease))
             secrets.push({ text, run, round, trusted });
@@ -57,6 +61,7 @@ export function sealed(): Checker {
       for (const effect of effects) {
         if (effect.kind === 'progress') {
           const { progress, run } = effect;
+          if (progress.kind === 'inputs') jobs.set(run, progress.job);
           if (progress.kind === 'revealed') open(run, progress.round, false);
           if (progress.kind === 'verdict' && progress.level !== 'agreed') open(run, 0, true);
           if (progress.kind === 'cosigning') open(run, 0, true);

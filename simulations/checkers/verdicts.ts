@@ -1,9 +1,12 @@
 import { artifactOf, idOf } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
+/** What the run came to before stands no more. */
+const beginsAnew: ReadonlySet<string> = new Set(['reopened', 'input-lost']);
+
 const isFinal = (level: string) => level !== 'agreed';
 
-/** No two verdicts of a request trust different outcomes, and none follows the final one. */
+/** No two verdicts of a request trust different outcomes, and none follows the final one, unless it was revoked or its inputs were lost. */
 export function verdicts(): Checker {
   const invariant = 'verdicts';
   const last = new Map<string, { said: string; level: string }>();
@@ -11,6 +14,12 @@ export function verdicts(): Checker {
   return {
     invariant,
     observe(seen) {
+      if (seen.kind === 'handled')
+        for (const effect of seen.effects) {
+          if (effect.kind !== 'progress' || !beginsAnew.has(effect.progress.kind)) continue;
+          last.delete(effect.run);
+          trusted.delete(effect.run);
+        }
       if (seen.kind !== 'published') return;
       const { level, outcome } = seen.verdict.predicate.quorate_verdict;
       const said = `${level} ${outcome === null ? 'nothing' : (artifactOf(outcome) ?? idOf(outcome))}`;

@@ -13,7 +13,9 @@ export function votes(): Checker {
           if (effect.kind !== 'progress' || effect.progress.kind !== 'delivered') continue;
           const { round, slot, worker } = effect.progress;
           if (isTrustedSlot(slot)) continue;
-          const key = `${effect.run} round ${round} ${truth.personOf(worker)}`;
+          // With other inputs it is another job, whose rounds begin anew.
+          const job = seen.state.index.get(effect.run)?.jobId;
+          const key = `${effect.run} ${job} round ${round} ${truth.personOf(worker)}`;
           const before = delivered.get(key);
           if (before !== undefined)
             throw new Violation(invariant, `${truth.personOf(worker)} delivered twice in round ${round}`);

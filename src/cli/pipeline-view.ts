@@ -110,6 +110,9 @@ export class PipelineView {
       case 'input-lost':
         job.level = undefined;
         return { says: `stands no more: ${escapeLine(progress.reason, 200)}`, paint: red };
+      case 'reopened':
+        job.level = undefined;
+        return { says: `built again: ${escapeLine(progress.reason, 200)}`, paint: yellow };
       case 'cancelled':
         return { says: `cancelled: ${escapeLine(progress.reason, 200)}`, paint: yellow };
       case 'revoked':

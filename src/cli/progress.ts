@@ -56,6 +56,9 @@ export class ProgressView {
         );
       case 'waiting':
         return say(dim(`waits for ${Object.keys(progress.needs).join(', ')}`));
+      case 'reopened':
+        this.#board.end();
+        return say(yellow(`It is built again: ${escapeLine(progress.reason, 500)}`));
       case 'inputs':
         for (const [name, artifact] of Object.entries(progress.inputs))
           say(dim(`reads ${name}: ${artifact}`));

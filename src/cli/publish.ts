@@ -19,7 +19,7 @@ export interface PublishedJob {
 }
 
 /**
- * Publishes jobs, each after those it needs: its request names theirs. Errors: those of `Client.submit`, CLI_INTERRUPTED.
+ * Publishes jobs, each after those it needs: its request names theirs. `kept`: runs of before that stand for a job, by its name. Errors: those of `Client.submit`, CLI_INTERRUPTED.
  */
 export async function publishAll(
   context: Context,
@@ -27,11 +27,20 @@ export async function publishAll(
   { ref, commit, tree, tag, jobs }: Prepared,
   url: string,
   limit: AbortSignal,
+  kept: ReadonlyMap<string, string> = new Map(),
 ): Promise<PublishedJob[]> {
   const { out, signal } = context;
   const runs = new Map<string, Omit<PublishedJob, 'name'> & { test: boolean }>();
   for (const { instance, job } of jobs) {
     const { name, needs } = instance;
+    const named = needs.map((need) => ({ name: need.instance, level: need.level }));
+    const before = kept.get(name);
+    if (before !== undefined) {
+      runs.set(name, { run: before, test: job.kind === 'test', needs: named });
+      out.value({ event: 'kept', name, run: before });
+      out.say(out.colours.dim(`kept ${before} ${name}`));
+      continue;
+    }
     const of = needs.map(({ instance: needed, level }) => {
       const { run = '', test = false } = runs.get(needed) ?? {};
       return [needed, { request: run, level, ...(test && { gate: true as const }) }];
@@ -52,9 +61,9 @@ export async function publishAll(
     runs.set(name, {
       run: accepted.run,
       test: job.kind === 'test',
-      needs: needs.map((need) => ({ name: need.instance, level: need.level })),
+      needs: named,
     });
-    out.value({ event: 'submitted', name, ...accepted, commit, needs: runs.get(name)?.needs });
+    out.value({ event: 'submitted', name, ...accepted, commit, needs: named });
     out.say(out.colours.dim(jobs.length === 1 ? `run ${accepted.run}` : `run ${accepted.run} ${name}`));
   }
   return [...runs].map(([name, { run, needs }]) => ({ name, run, needs }));

@@ -128,6 +128,8 @@ const coreErrors = {
   INPUT_EVIDENCE_TOO_LARGE:
     'A controller sent a worker more evidence of what a job reads than the bundle of the job may hold. The build is aborted, and is no vote.',
   INPUT_EVIDENCE_TWICE: 'The bundle holds the evidence of one request twice.',
+  INPUT_LOST:
+    'What the job reads was contradicted, cancelled or revoked, or came to other bytes: what was built on it is thrown away. The controller offers the job again once its inputs are there.',
   INPUT_NOT_VERIFIED:
     'The evidence of an artifact that the job read does not hold, so neither does that of the job; the message quotes why.',
   INPUT_REQUEST_MISMATCH:

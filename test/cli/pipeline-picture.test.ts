@@ -107,9 +107,9 @@ describe('the events of a run', () => {
       ...{ passed: true, delivered: true, lost: true, unfilled: true, revealed: true, differs: true },
       ...{ agreed: true, failed: true, unconfirmed: true, contradicted: true, cosigning: true },
       ...{ 'cosign-delayed': true, 'cosign-refused': true, witnessing: true, unwitnessed: true },
-      ...{ 'pin-failed': true, cancelled: true, verdict: true, revoked: true },
+      ...{ 'pin-failed': true, cancelled: true, verdict: true, revoked: true, reopened: true },
     };
-    const others = ['skipped', 'submitted', 'output'];
+    const others = ['skipped', 'submitted', 'kept', 'output'];
     expect([...documentedEvents().keys()].sort()).toEqual([...Object.keys(kinds), ...others].sort());
   });
 });

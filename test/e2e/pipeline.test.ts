@@ -39,6 +39,39 @@ jobs:
 const of = (run: Told, event: string, name: string): Line[] =>
   run.all(event).filter((line) => line.name === name);
 
+const few = `
+jobs:
+  lib: {run: ['echo few > "$OUT/lib"'], ${limits}}
+  docs: {needs: {lib: agreed}, run: ['cat /build/in/lib/lib > "$OUT/docs"'], ${limits}}
+  package: {needs: {docs: trusted, lib: agreed}, run: ['cp /build/in/docs/docs "$OUT/package"'], ${limits}}
+`;
+
+describe('a job that was cancelled, and what waited for it', () => {
+  it('are published again by themselves, on what the others made', async () => {
+    const url = await cluster.git.commit('few', { 'quorate.yaml': few });
+    const first = cluster.start('quorate run', ['run', url]);
+    const agreed = () => of(first, 'verdict', 'docs').length > 0;
+    await first.told('docs is agreed', agreed);
+    const runOf = (run: Told, event: string, name: string) => String(of(run, event, name)[0]?.run);
+    await cluster.cli(['cancel', runOf(first, 'submitted', 'docs'), '--reason', 'no']);
+    await first.told('package ends', () => of(first, 'cancelled', 'package').length > 0);
+    await first.stop();
+
+    const again = cluster.start('quorate run', ['run', '--failed', url]);
+    await again.told('docs is built again', () => of(again, 'verdict', 'docs').length > 0);
+    expect(again.all('kept').map(({ name, run }) => [name, run])).toEqual([
+      ['lib', runOf(first, 'submitted', 'lib')],
+    ]);
+    expect(again.all('submitted').map(({ name }) => name)).toEqual(['docs', 'package']);
+    expect(of(again, 'waiting', 'docs')[0]?.needs).toMatchObject({
+      lib: { request: runOf(first, 'submitted', 'lib') },
+    });
+    await again.stop();
+    for (const name of ['docs', 'package'])
+      await cluster.cli(['cancel', runOf(again, 'submitted', name), '--reason', 'no']);
+  });
+});
+
 describe('jobs that read what other jobs made', () => {
   it('get ahead on what is agreed, rise with it, and are what a consumer verifies offline', async () => {
     const url = await cluster.git.commit('pipeline', { 'quorate.yaml': file });

@@ -35,6 +35,8 @@ export const seeds: Record<string, number> = {
   'witness-forgets': 1,
   'wrong-clock-journaled': 3,
   'inputs-count-for-nothing': 1,
+  'lost-input-ends-all': 8,
+  'revocation-not-passed-on': 1,
   'order-by-chance': 4,
 };
 

@@ -11,6 +11,7 @@ import { type Exit, exits } from '../exit-codes.ts';
 import { failedResults, sayFailure } from '../failure-report.ts';
 import { followAll } from '../follow-all.ts';
 import { duration, shortRun } from '../format.ts';
+import { keptRuns } from '../kept-runs.ts';
 import { LogLines } from '../log-lines.ts';
 import type { Board } from '../output.ts';
 import { ProgressView } from '../progress.ts';
@@ -27,6 +28,7 @@ interface Options {
   until: 'agreed' | 'trusted';
   timeout?: number;
   log?: boolean;
+  failed?: boolean;
   project?: string;
 }
 
@@ -53,6 +55,7 @@ export const run: Define = (program, act) => {
       '--job <name>',
       'this job of quorate.yaml and those it needs (default: all; quorate plan lists them)',
     )
+    .option('--failed', 'only what failed or was lost of this commit, and what rests on it')
     .addOption(
       new Option('--until <level>', 'the level to wait for')
         .choices(['agreed', 'trusted'])
@@ -61,7 +64,14 @@ export const run: Define = (program, act) => {
     .option('--timeout <time>', 'give up following after this long', secondsOf)
     .option('--log', 'print what the builds write, as they write it')
     .option('--project <id>', 'which one, for a member of several')
-    .addHelpText('after', examples('quorate run', 'quorate run https://git.example.org/tool.git --ref v1.2'))
+    .addHelpText(
+      'after',
+      examples(
+        'quorate run',
+        'quorate run https://git.example.org/tool.git --ref v1.2',
+        'quorate run --failed',
+      ),
+    )
     .action(act(start));
 };
 
@@ -119,7 +129,9 @@ async function start(context: Context, given: string | undefined, options: Optio
     }
     const client = await openClient({ home, membership, signal: limit });
     try {
-      const published = await publishAll(context, client, prepared, source.repo.url, limit);
+      const { url } = source.repo;
+      const kept = options.failed === true ? await keptRuns(client, prepared, url) : undefined;
+      const published = await publishAll(context, client, prepared, url, limit, kept);
       const [only, second] = published;
       if (only !== undefined && second === undefined)
         return await follow(context, client, only.run, options, limit);
@@ -156,6 +168,7 @@ async function follow(
         if (progress.slot !== 'trusted' || verdict !== undefined) clearTimeout(idle);
       }
       if (progress.kind === 'unwitnessed') awaited = true;
+      if (progress.kind === 'input-lost') verdict = undefined;
       if (progress.kind !== 'verdict') continue;
       verdict = progress;
       if (progress.level !== 'agreed' || until === 'agreed') break;

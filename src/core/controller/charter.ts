@@ -44,7 +44,7 @@ function act(transition: Transition, run: Run, charter: Charter): void {
 }
 
 /** Why no verdict on what there is of a run would hold: its request or a receipt, which are in its evidence for good. */
-function refusalOfRun(run: Run, charter: Charter): QuorateError | undefined {
+export function refusalOfRun(run: Run, charter: Charter): QuorateError | undefined {
   return refusalBy(() => {
     checkRequest(enforce, run, charter);
     checkTemplate(enforce, run.request.payload, instantiate(run.job, {}), charter);

@@ -3,19 +3,28 @@ import { assert, QuorateError } from '../errors.ts';
 import { checkGrant, enforce } from '../judge/index.ts';
 import { endRun } from './cancel.ts';
 import { charterOf } from './enrolment.ts';
-import { artifactIn, isOver } from './facts.ts';
+import { artifactIn, type FinishedRun, isOver, type RunFacts } from './facts.ts';
+import { replaceInstance, resume, suspend } from './instances.ts';
+import { controllerLimits } from './limits.ts';
 import { inputOf, inputRevoked, needsOfRun } from './needs.ts';
+import { considerRecall, reopened } from './recall.ts';
+import { retire } from './retire.ts';
 import { reviewPublished } from './review.ts';
-import { openRound } from './rounds.ts';
 import { decideAgain } from './settle.ts';
-import { publishedOf, type Run, type Transition, tell } from './state.ts';
+import { type EventOf, levelOf, mustSync, publishedOf, type Run, type Transition, tell } from './state.ts';
 
-/** Opens the first round of a run, once what it reads is there. */
+/** Opens a round of a run, or goes on with the one there is, once what it reads is there. */
 export function begin(transition: Transition, run: Run): void {
   const needs = run.request.payload.needs;
-  if (needs === undefined) return openRound(transition, run);
+  if (needs === undefined) return resume(transition, run);
   tell(transition, run, { kind: 'waiting', needs });
   considerInputs(transition, run);
+}
+
+/** The documents of a run that has ended are here: it is built again. */
+export function recalled(transition: Transition, event: EventOf<'recalled'>): void {
+  const run = reopened(transition, event);
+  if (run !== undefined) begin(transition, run);
 }
 
 /**
@@ -31,23 +40,44 @@ export function reviewDependants(transition: Transition): void {
     for (const { id } of readers) {
       const open = state.index.open.get(id);
       if (open !== undefined) review(transition, open);
-      // Only a revocation reaches what has ended. A run that ended just now is another object.
+      // A run that ended just now is another object.
       const run = state.index.get(id);
-      if (run !== undefined && inputRevoked(state, run) !== undefined) reviewPublished(transition, run);
+      if (run !== undefined && isOver(run)) reviewEnded(transition, run);
     }
   }
 }
 
 function review(transition: Transition, run: Run): void {
   if (run.phase.kind === 'waiting') return considerInputs(transition, run);
-  const { state } = transition;
+  const lost = lostInput(transition, run);
+  if (lost === undefined) decideAgain(transition, run);
+  else loseInput(transition, run, lost);
+}
+
+/** What a run read and is worth less now than its request asks for, or is something else. */
+function lostInput({ state }: Transition, run: RunFacts): { name: string; reason: string } | undefined {
   for (const [name, need] of needsOfRun(run)) {
     const { artifact, reached, final } = inputOf(state, need);
     if (reached && (need.gate === true || artifact === run.job.inputs[name])) continue;
-    const reason = `${name}, which it needs, ${final ?? 'was contradicted'}`;
-    return loseInput(transition, run, name, reason);
+    const revoked = state.index.get(need.request)?.revoked != null;
+    return {
+      name,
+      reason: `${name}, which it needs, ${final ?? (revoked ? 'was revoked' : 'was contradicted')}`,
+    };
   }
-  decideAgain(transition, run);
+  return undefined;
+}
+
+/** A verdict that a run ended with does not outlive what it read. */
+function reviewEnded(transition: Transition, run: RunFacts): void {
+  if (inputRevoked(transition.state, run) !== undefined) {
+    reviewPublished(transition, run);
+    return considerRecall(transition, run);
+  }
+  // The verdict that has nothing above it rests on inputs that may still be contradicted: its request ended before theirs.
+  const lost =
+    run.phase.kind === 'done' && levelOf(run) === 'agreed' ? lostInput(transition, run) : undefined;
+  if (lost !== undefined && run.revoked === null) loseEnded(transition, run, lost);
 }
 
 /** Makes the job of the template once every input has its level; ends the run where one never will. */
@@ -56,17 +86,32 @@ function considerInputs(transition: Transition, run: Run): void {
   const never = all.find(({ lost }) => lost !== undefined);
   if (never !== undefined) return endRun(transition, run, `${never.name}, which it needs, ${never.lost}`);
   if (!all.every(({ reached }) => reached)) return;
-  const lapsed = publisherLapsed(transition, run);
-  if (lapsed !== undefined) return endRun(transition, run, lapsed);
   const inputs: Record<string, string> = {};
   for (const { name, need, artifact } of all)
     if (need.gate !== true && artifact !== null) inputs[name] = artifact;
-  const { job, id } = instantiate(run.job, inputs);
-  run.job = job;
-  run.jobId = id;
-  transition.state.index.instantiated(run);
-  tell(transition, run, { kind: 'inputs', job: id, inputs });
-  openRound(transition, run);
+  const instance = instantiate(run.job, inputs);
+  const refused = refusalOfInstance(transition, run, instance.id);
+  if (refused !== undefined) return endRun(transition, run, refused);
+  if (run.rounds.length > 0 && instance.id !== run.jobId) replaceInstance(transition, run, instance);
+  else if (run.rounds.length === 0) {
+    run.job = instance.job;
+    run.jobId = instance.id;
+    transition.state.index.instantiated(run);
+  }
+  tell(transition, run, { kind: 'inputs', job: instance.id, inputs });
+  resume(transition, run);
+}
+
+/** Why a run is not built as this job. One that it is already goes on. */
+function refusalOfInstance(transition: Transition, run: Run, id: string): string | undefined {
+  if (run.rounds.length > 0 && id === run.jobId) return undefined;
+  const before = 'publish it again';
+  // Its rounds would be those of then, whose documents are gone.
+  if (run.earlier.some(({ jobId }) => jobId === id))
+    return `what it needs came to bytes that it was built on before: ${before}`;
+  if (run.rounds.length > 0 && run.earlier.length + 1 >= controllerLimits.instancesMax)
+    return `it was built on ${controllerLimits.instancesMax} different inputs: ${before}`;
+  return publisherLapsed(transition, run);
 }
 
 /** Why nobody would take a first round now: the publisher's grant has to be good when that is opened. */
@@ -81,12 +126,40 @@ function publisherLapsed(transition: Transition, { publisher, request }: Run): s
   }
 }
 
-/** Ends a run whose input was contradicted, cancelled or revoked; its published verdict does not stand. */
-function loseInput(transition: Transition, run: Run, input: string, reason: string): void {
-  if (isOver(run)) return;
+/** Stops a run whose input was contradicted, cancelled or revoked; its published verdict does not stand. It waits for the input again. */
+function loseInput(
+  transition: Transition,
+  run: Run,
+  { name, reason }: { name: string; reason: string },
+): void {
   const artifact = artifactIn(run, publishedOf(run)?.verdict.outcome);
-  // Drops the published verdict, so that the end keeps none.
-  run.phase = { kind: 'held' };
-  tell(transition, run, { kind: 'input-lost', input, artifact, reason });
-  endRun(transition, run, reason);
+  suspend(transition, run, reason);
+  tell(transition, run, { kind: 'input-lost', input: name, artifact, reason });
+  considerInputs(transition, run);
+  const { needs = {} } = run.request.payload;
+  if (isWaiting(run)) tell(transition, run, { kind: 'waiting', needs });
+}
+
+const isWaiting = ({ phase }: RunFacts): boolean => phase.kind === 'waiting';
+
+/** The same for one that has ended, which is not built again. */
+function loseEnded(
+  transition: Transition,
+  run: RunFacts,
+  { name, reason }: { name: string; reason: string },
+): void {
+  const { state } = transition;
+  mustSync(transition);
+  const artifact = artifactIn(run, publishedOf(run)?.verdict.outcome);
+  const phase = { kind: 'cancelled' as const, reason, published: null };
+  const whole = state.runs.get(run.id);
+  if (whole !== undefined) {
+    whole.phase = phase;
+    retire(transition, whole);
+  } else {
+    const ended: FinishedRun = { ...run, phase };
+    state.finished.set(run.id, ended);
+    state.index.replaced(ended);
+  }
+  tell(transition, run, { kind: 'input-lost', input: name, artifact, reason });
 }

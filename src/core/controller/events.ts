@@ -103,9 +103,21 @@ export type ControllerEvent =
   /** The bundle of this verdict, an id, is stored and was published. `sha256`: of its text; absent in older journals. */
   | { kind: 'stored'; run: string; verdict: string; sha256?: string }
   | { kind: 'revoke'; token: string; revocation: Verified<Revocation> }
+  /** What a run that has ended is made of, so that it can be built again; null where that cannot be read any more. */
+  | { kind: 'recalled'; run: string; entropy: string; documents: RunDocuments | null }
   /** `which` as in `findRun`; `by` is the key that asks, proven by its connection. */
   | { kind: 'cancel'; token: string; which: string; by: string; reason: string }
   | { kind: 'tick' };
+
+/** Documents of a run, from the bundle of its last verdict. */
+export interface RunDocuments {
+  request: Verified<Request>;
+  publisher: Verified<Grant>;
+  job: Job;
+  /** Of all rounds, in order. */
+  offers: Offer[];
+  receipts: { receipt: Verified<Receipt>; lease: Lease; grant: Verified<Grant> }[];
+}
 
 /** The parts of a bundle. The sessions sign those of the controller (Ed25519 is deterministic). */
 export interface BundleDraft {
@@ -144,8 +156,10 @@ export type Progress =
   | { kind: 'waiting'; needs: Record<string, { request: string; level: string }> }
   /** All inputs have their level: `job` is the instance that is built, `inputs` the artifacts by name. */
   | { kind: 'inputs'; job: string; inputs: Record<string, string> }
-  /** An input was contradicted, cancelled or revoked; the run's own `artifact` does not stand either. */
+  /** An input was contradicted, cancelled or revoked; the run's own `artifact` does not stand either. It waits again, or ends. */
   | { kind: 'input-lost'; input: string; artifact: string | null; reason: string }
+  /** The verdict that the run had ended with does not stand any more: it is built again. */
+  | { kind: 'reopened'; reason: string }
   | { kind: 'round'; round: number; offer: string; agree: number; of: number; cosign: boolean }
   | { kind: 'leased'; round: number; slot: Slot; worker: string; operator: string }
   /** An operator takes no slot at the moment, for this reason. */
@@ -228,6 +242,8 @@ export type ControllerEffect =
   | { kind: 'cosign'; run: string; worker: string; lease: string }
   /** Assemble, store and publish the bundle of this run. Idempotent. */
   | { kind: 'verdict'; run: string }
+  /** Read the documents of this run, which has ended; answer with `recalled`. */
+  | { kind: 'recall'; run: string }
   /** Gossip a revocation, and tell present workers of it. */
   | { kind: 'revocation'; id: string }
   | { kind: 'progress'; run: string; progress: Progress };

@@ -42,7 +42,7 @@ export interface PublishedFacts {
 }
 
 export type Phase<P extends PublishedFacts = PublishedFacts> =
-  /** Some input does not have the level yet that the request asks for. */
+  /** Some input does not have the level yet, or does not have it any more, that the request asks for. */
   | { kind: 'waiting' }
   /** A round is open and sealed. */
   | { kind: 'building' }
@@ -74,6 +74,13 @@ export interface RoundFacts {
   readonly revealed: boolean;
 }
 
+/** What a run was built as before, with other artifacts filled in. Nothing of it counts any more. */
+export interface EarlierInstance {
+  readonly jobId: string;
+  readonly rounds: readonly RoundFacts[];
+  readonly receipts: readonly Recorded[];
+}
+
 /**
  * What is known of every run, for as long as the project lasts. Holds no document: its size is bounded by the number of
  * rounds and slots, whatever the receipts list.
@@ -89,10 +96,13 @@ export interface RunFacts {
   };
   readonly publisher: { readonly signer: string; readonly payload: Pick<Grant, 'operator'> };
   readonly submittedAt: number;
+  /** Of the job that it is built as now, and so are its receipts. */
   readonly rounds: readonly RoundFacts[];
   readonly receipts: readonly Recorded[];
   /** What a bundle holds of it by now, at most: its documents, its receipts so far, a verdict. */
   readonly evidenceBytes: number;
+  /** Oldest first. */
+  readonly earlier: readonly EarlierInstance[];
   readonly phase: Phase;
   /** Why the published verdict does not stand any more. */
   revoked: Revoked | null;

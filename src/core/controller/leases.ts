@@ -2,6 +2,7 @@ import { idOf, isTrustedSlot, type Lease, type Slot } from '../documents/index.t
 import { assert, type ErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { charterOf } from './enrolment.ts';
+import type { RunFacts } from './facts.ts';
 import { answeredBy, hear, tokenOf } from './presence.ts';
 import type { Candidate, ControllerState, LiveLease, Round, Run, SlotState, Transition } from './state.ts';
 import { currentRound, tell } from './state.ts';
@@ -17,7 +18,7 @@ export function operatorsIn(run: Run, round: Round): Set<string> {
 }
 
 /** Operators with a receipt of an earlier round; they may not claim in this one. */
-export function operatorsBefore(run: Run, round: Round): Set<string> {
+export function operatorsBefore(run: Pick<RunFacts, 'receipts'>, round: { n: number }): Set<string> {
   const before = new Set<string>();
   for (const recorded of run.receipts) {
     if (recorded.round < round.n && !isTrustedSlot(recorded.slot)) before.add(recorded.operator);
@@ -203,6 +204,8 @@ export function loseLease(
         transition.out.push({ kind: 'unoffer', offer: latest.offerId });
       return;
     }
+    // It is offered once what the job reads is there again.
+    if (run.phase.kind === 'waiting') return;
     // The offer may have been closed while the lease was live.
     transition.state.offers.set(latest.offerId, run.id);
     transition.out.push({ kind: 'offer', run: run.id, offer: latest.offer });

@@ -5,6 +5,8 @@ import { limits } from '../limits.ts';
 export const controllerLimits = {
   /** Open requests of one publisher, on all its hosts together, so that others can still publish. */
   openRequestsPerPublisherMax: 500,
+  /** Jobs that one request is built as, one after the other: each time what it reads came to other bytes. */
+  instancesMax: 8,
   /** Operators per round whose reason not to take a slot is told and kept: a few say what a job lacks. */
   passesToldMax: 16,
   /** Names of differing files that are told and kept per round; their number is told too. */

@@ -3,7 +3,7 @@ import type { Handled } from '../durability.ts';
 import { QuorateError, unreachable } from '../errors.ts';
 import { cancel } from './cancel.ts';
 import { takeCharter } from './charter.ts';
-import { reviewDependants } from './dependants.ts';
+import { recalled, reviewDependants } from './dependants.ts';
 import { checkPresent, enrol, renew } from './enrolment.ts';
 import type { ControllerEffect, ControllerEvent } from './events.ts';
 import { isOver } from './facts.ts';
@@ -163,6 +163,8 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return stored(transition, event);
     case 'revoke':
       return revoke(transition, event);
+    case 'recalled':
+      return recalled(transition, event);
     case 'cancel':
       return cancel(transition, event);
     case 'tick':
@@ -223,6 +225,7 @@ function started(transition: Transition, event: EventOf<'started'>): void {
     const run = state.runs.get(id);
     if (run !== undefined && publishedOf(run) !== null) transition.out.push({ kind: 'verdict', run: run.id });
   }
+  for (const id of state.recalls) transition.out.push({ kind: 'recall', run: id });
   for (const run of state.index.open.values()) {
     for (const { id } of liveLeases(run)) state.presence.heard.set(id, { at: now, detachedAt: now });
     const confirming = trustedLease(run);

@@ -45,16 +45,19 @@ interface Made {
   final: string | undefined;
 }
 
-function madeBy(run: RunFacts | undefined): Made {
+function madeBy(state: ControllerState, run: RunFacts | undefined): Made {
   if (run === undefined) return { level: 'none', artifact: null, final: 'is not known' };
   const published = publishedOf(run);
-  const final = !isOver(run)
-    ? undefined
-    : run.phase.kind === 'cancelled'
-      ? 'was cancelled'
-      : `ended as ${published?.verdict.level}`;
+  const final =
+    !isOver(run) || state.recalls.has(run.id)
+      ? undefined
+      : run.phase.kind === 'cancelled'
+        ? 'was cancelled'
+        : run.revoked !== null
+          ? 'was revoked'
+          : `ended as ${published?.verdict.level}`;
   if (published === null || run.phase.kind === 'cancelled') return { level: 'none', artifact: null, final };
-  if (run.revoked !== null) return { level: 'none', artifact: null, final: 'was revoked' };
+  if (run.revoked !== null) return { level: 'none', artifact: null, final };
   const { level, outcome } = published.verdict;
   // A failure is nothing to rest on.
   if (level !== 'agreed' && level !== 'trusted') return { level: 'none', artifact: null, final };
@@ -66,7 +69,7 @@ export function inputOf(
   state: ControllerState,
   { request, level: wanted, gate }: Need,
 ): Made & { reached: boolean; lost: string | undefined } {
-  const made = madeBy(state.index.get(request));
+  const made = madeBy(state, state.index.get(request));
   const good = atLeast(made.level, wanted);
   const reached = good && (gate === true || made.artifact !== null);
   const final = good && made.final !== undefined ? 'made nothing that can be read' : made.final;
@@ -97,7 +100,7 @@ export function restsOn(
 export function inputLevels(state: ControllerState, run: RunFacts): Record<string, Level> {
   return Object.fromEntries(
     needsOfRun(run).map(([name, need]) => {
-      const { level, artifact } = madeBy(state.index.get(need.request));
+      const { level, artifact } = madeBy(state, state.index.get(need.request));
       const same = need.gate === true || (artifact !== null && artifact === run.job.inputs[name]);
       return [name, same ? level : 'none'];
     }),

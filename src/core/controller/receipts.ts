@@ -2,6 +2,7 @@ import { type Ack, isTrustedSlot, leaves, resultOf } from '../documents/index.ts
 import { QuorateError } from '../errors.ts';
 import { checkReceipt, enforce, receiptShareOf } from '../judge/index.ts';
 import { isOver, type Recorded, type RunFacts } from './facts.ts';
+import { otherInputs } from './instances.ts';
 import { assignSlots, findLease, loseLease, mayLeaseAgain, setSlot } from './leases.ts';
 import { settle } from './settle.ts';
 import type { EventOf, Run, Transition } from './state.ts';
@@ -29,14 +30,17 @@ export function acknowledge(
 export function letGo(transition: Transition, run: RunFacts, recorded: Recorded): void {
   const { lease, worker, outcome, round, slot } = recorded;
   const to = { worker, lease };
-  const sealed = isTrustedSlot(slot) || run.rounds[round - 1]?.revealed !== true;
+  const before = run.earlier.find(({ receipts }) => receipts.includes(recorded));
+  const revealed = (before ?? run).rounds[round - 1]?.revealed === true;
+  const sealed = isTrustedSlot(slot) || !revealed;
   if (run.phase.kind === 'cancelled' && sealed) {
     const message = `the job was cancelled: ${run.phase.reason}`;
     transition.out.push({ kind: 'release', ...to, code: 'RUN_CANCELLED', message });
     return;
   }
-  if (isTrustedSlot(slot) ? isOver(run) : run.rounds[round - 1]?.revealed === true)
-    transition.out.push({ kind: 'reveal', ...to });
+  if (before !== undefined && sealed)
+    transition.out.push({ kind: 'release', ...to, code: 'INPUT_LOST', message: otherInputs });
+  else if (isTrustedSlot(slot) ? isOver(run) : revealed) transition.out.push({ kind: 'reveal', ...to });
   else if (isTrustedSlot(slot) && outcome.kind === 'aborted')
     transition.out.push({ kind: 'release', ...to, code: 'LEASE_LOST', message: 'the build was aborted' });
 }

@@ -17,7 +17,7 @@ export function retire({ state }: Transition, run: Run): void {
 }
 
 function finishedOf(run: Run): FinishedRun | undefined {
-  const { id, jobId, submittedAt, receipts, evidenceBytes, revoked, history, phase } = run;
+  const { id, jobId, submittedAt, receipts, earlier, evidenceBytes, revoked, history, phase } = run;
   if (phase.kind !== 'done' && phase.kind !== 'cancelled') return undefined;
   const { name, kind, image, limits, inputs } = run.job;
   const { aud, repo, ref, commit, policy, exp, needs } = run.request.payload;
@@ -36,6 +36,7 @@ function finishedOf(run: Run): FinishedRun | undefined {
     // The lists and not copies: a session may be reading them to somebody.
     receipts,
     evidenceBytes,
+    earlier,
     history,
     revoked,
     phase:

@@ -7,6 +7,7 @@ import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';
 import { charterOf } from './enrolment.ts';
 import { isOver } from './facts.ts';
+import { considerRecall } from './recall.ts';
 import { reviewPublished } from './review.ts';
 import { memberRevoked, revocationsIn, revokedError } from './revocations.ts';
 import { considerWindow } from './rounds.ts';
@@ -65,12 +66,16 @@ export function revoke(transition: Transition, { token, revocation }: EventOf<'r
   for (const [key, { operator, role }] of workers)
     if (memberRevoked(state, { sub: key, operator, role }) !== undefined) workers.delete(key);
   // In the order they were submitted. That in which they finished is another after a replay, where a lost bundle was stored again.
-  for (const run of [...state.index.latest()].reverse())
-    if (state.finished.has(run.id)) reviewPublished(transition, run);
+  const all = [...state.index.latest()].reverse();
+  for (const run of all) if (state.finished.has(run.id)) reviewPublished(transition, run);
   for (const run of state.runs.values()) {
     // First: a new round takes back what was agreed.
     reviewPublished(transition, run);
     if (!isOver(run)) act(transition, run);
+  }
+  for (const { id } of all) {
+    const run = state.index.get(id);
+    if (run !== undefined) considerRecall(transition, run);
   }
 }
 

@@ -4,15 +4,22 @@ import { lackOf } from '../judge/index.ts';
 import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
 import { charterOf, checkGranted, checkTrusted } from './enrolment.ts';
-import { isOver } from './facts.ts';
+import { isOver, type RunFacts } from './facts.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
 import { controllerLimits } from './limits.ts';
 import { answeredBy, attach, tokenOf } from './presence.ts';
-import type { Candidate, EventOf, LiveLease, Round, Run, Transition } from './state.ts';
+import { revocationsIn } from './revocations.ts';
+import type { Candidate, ControllerState, EventOf, LiveLease, Round, Run, Transition } from './state.ts';
 import { appendLeaf, currentRound, tell, unchanged } from './state.ts';
 
 /** Operators per slot that may claim at first: enough for M slots and some in reserve. */
 const sharePerSlot = 8;
+
+/** Operators that drew low for one instance of a job draw anew for the next. */
+function seedOf({ entropy, earlier, jobId }: Run, round: number): string {
+  const instance = earlier.length === 0 ? '' : ` job ${jobId}`;
+  return sha256Hex(toUtf8(`${entropy}${instance} round ${round}`));
+}
 
 export function openRound(transition: Transition, run: Run): void {
   const { state, now } = transition;
@@ -32,7 +39,7 @@ export function openRound(transition: Transition, run: Run): void {
     job: run.jobId,
     round: n,
     policy,
-    draw: { seed: sha256Hex(toUtf8(`${run.entropy} round ${n}`)), share, widenMs: state.timings.widenMs },
+    draw: { seed: seedOf(run, n), share, widenMs: state.timings.widenMs },
     index: state.log.size,
     needs: needsOf(run.job),
     iat: Math.floor(now / 1000),
@@ -67,6 +74,20 @@ export function openRound(transition: Transition, run: Run): void {
     of: policy.of,
     cosign: policy.cosign === 'required',
   });
+}
+
+/** Whether the policy allows one more round, and there are operators for it without a receipt of an earlier one. */
+export function mayOpenRound(
+  state: ControllerState,
+  run: Pick<RunFacts, 'request' | 'rounds' | 'receipts'>,
+): boolean {
+  const { policy } = run.request.payload;
+  const held = operatorsBefore(run, { n: run.rounds.length + 1 });
+  const revoked = new Set(
+    revocationsIn(state).flatMap(({ what }) => (what.kind === 'operator' ? [what.id] : [])),
+  );
+  const fresh = [...state.operators.worker.keys()].filter((name) => !held.has(name) && !revoked.has(name));
+  return run.rounds.length < policy.rounds && fresh.length >= policy.agree;
 }
 
 function closed(message: string): QuorateError {

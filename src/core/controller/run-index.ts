@@ -62,6 +62,12 @@ export class RunIndex<Open extends RunFacts> {
     this.open.delete(run.id);
   }
 
+  /** A run that had ended is open again. */
+  reopened(run: Open): void {
+    this.open.set(run.id, run);
+    this.replaced(run);
+  }
+
   /** A run of which less is known from now on. */
   replaced(run: RunFacts): void {
     this.#all[this.#at(run)] = run;

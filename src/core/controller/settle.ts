@@ -6,11 +6,10 @@ import { differingFiles } from './differing-files.ts';
 import { charterOf } from './enrolment.ts';
 import { roomForRound } from './evidence-size.ts';
 import { isOver, type Recorded } from './facts.ts';
-import { operatorsBefore } from './leases.ts';
 import { inputLevels, inputsTrusted } from './needs.ts';
 import { tokenOf } from './presence.ts';
 import { revocationsIn } from './revocations.ts';
-import { openRound } from './rounds.ts';
+import { mayOpenRound, openRound } from './rounds.ts';
 import type { Round, Run, Transition } from './state.ts';
 import { currentRound, documentsOf, mustSync, publishedOf, tell, trustedLease, unchanged } from './state.ts';
 import { closeOffer, conclude, endLeases, finish, publish, recordedWith } from './verdict.ts';
@@ -123,7 +122,7 @@ function reportsOfFailure(outcome: Outcome): { reports?: string } {
   return reports === null || (outcome.kind === 'exit' && outcome.code === 0) ? {} : { reports };
 }
 
-function decideRound(transition: Transition, run: Run, round: Round): void {
+export function decideRound(transition: Transition, run: Run, round: Round): void {
   const { policy } = run.request.payload;
   const decision = decisionOf(transition, run);
   const trusted = trustedReceipt(run);
@@ -287,7 +286,7 @@ export function withdrawDraft(run: Run): void {
 export function decideAgain(transition: Transition, run: Run): void {
   const round = currentRound(run);
   // A round decides at its end, and what is being fetched once it is here.
-  if (round === undefined || run.phase.kind === 'building' || run.phase.kind === 'pinning') return;
+  if (round === undefined || ['waiting', 'building', 'pinning'].includes(run.phase.kind)) return;
   if ('draft' in run.phase) {
     const { level, result } = run.phase.draft;
     const now = decisionOf(transition, run);
@@ -299,14 +298,8 @@ export function decideAgain(transition: Transition, run: Run): void {
 
 /** Opens a new round where the policy allows one and enough operators have no receipt of an earlier round. */
 function nextRound(transition: Transition, run: Run, round: Round): void {
-  const { policy } = run.request.payload;
-  const held = operatorsBefore(run, { ...round, n: round.n + 1 });
   const { state } = transition;
-  const revoked = new Set(
-    revocationsIn(state).flatMap(({ what }) => (what.kind === 'operator' ? [what.id] : [])),
-  );
-  const fresh = [...state.operators.worker.keys()].filter((name) => !held.has(name) && !revoked.has(name));
-  const more = run.rounds.length < policy.rounds && fresh.length >= policy.agree;
+  const more = mayOpenRound(state, run);
   const room = !more || roomForRound(state, run);
   if (!room)
     tell(transition, run, {

@@ -49,7 +49,7 @@ export function verdictStandsNot(
   const { index, charter, level, outcome } = verdict;
   const all = revocationsIn(state, charter);
   if (all.length === 0 || level === 'disputed') return undefined;
-  const read = level === 'trusted' ? inputRevoked(state, run) : undefined;
+  const read = inputRevoked(state, run);
   if (read !== undefined) return read;
   const artifact = outcome === null ? null : artifactOf(outcome);
   const last = backing.kind === 'witnessed' ? backing.size - 1 : index;

@@ -20,6 +20,7 @@ import type { Backing } from './backing.ts';
 import type { ControllerEffect, ControllerEvent, Progress, Timings } from './events.ts';
 import { defaultTimings } from './events.ts';
 import type {
+  EarlierInstance,
   FinishedRun,
   Phase,
   PublishedFacts,
@@ -115,6 +116,7 @@ export interface Run extends RunFacts {
   handedOver: { worker: string; until: number } | null;
   receipts: Recorded[];
   evidenceBytes: number;
+  earlier: EarlierInstance[];
   /** By receipt. */
   documents: Map<string, ReceiptDocuments>;
   /** Ids of its verdicts in the log, of withdrawn drafts too. */
@@ -163,6 +165,8 @@ export interface ControllerState {
   index: RunIndex<Run>;
   /** Runs whose last published verdict may not be stored yet. */
   unstored: Set<string>;
+  /** Runs that have ended and are opened again once their documents are here. */
+  recalls: Set<string>;
   /** Hexadecimal sha256 of the bundle that was stored last, by run. */
   bundles: Map<string, string>;
   /** Offers that still take claims: offer id to run id. */
@@ -190,6 +194,7 @@ export function newState(id: string, idp: string): ControllerState {
     finished: new Map(),
     index: new RunIndex(),
     unstored: new Set(),
+    recalls: new Set(),
     bundles: new Map(),
     offers: new Map(),
     leases: new Map(),

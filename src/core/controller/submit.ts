@@ -89,6 +89,7 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
     handedOver: null,
     receipts: [],
     evidenceBytes: evidenceOf(order),
+    earlier: [],
     documents: new Map(),
     drafts: new Set(),
     unserved: [],

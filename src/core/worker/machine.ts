@@ -159,8 +159,7 @@ export class Worker {
 
   #started({ grant, lending }: EventOf<'started'>): void {
     this.#mustSync();
-    this.#grant = grant;
-    this.#lending = lending;
+    [this.#grant, this.#lending] = [grant, lending];
     this.#known.clear();
     for (const [lease, assignment] of this.#assignments) {
       assignment.retryAt = null;
@@ -375,16 +374,17 @@ export class Worker {
     this.#out.push({ kind: 'poll' });
   }
 
-  #end(lease: string, assignment: Assignment): void {
+  #end(lease: string, { offer }: Assignment): void {
     this.#assignments.delete(lease);
-    const known = this.#known.get(assignment.offer);
+    const known = this.#known.get(offer);
     if (known !== undefined) known.state = 'done';
+    // It is asked again where the verdict that it signed does not stand any more.
+    if (this.#grant?.payload.role === 'trusted-worker') this.#known.delete(offer);
   }
 
   #tick(now: number): void {
-    for (const known of this.#known.values()) {
+    for (const known of this.#known.values())
       if (known.state === 'waiting' && known.claimAt <= now) this.#answer(known, now);
-    }
     for (const assignment of this.#assignments.values()) {
       if (assignment.retryAt === null || assignment.retryAt > now) continue;
       assignment.retryAt = null;

@@ -3,13 +3,11 @@ import {
   type Bundle,
   decodeBundle,
   encodeJob,
-  type Job,
   type Request,
   signMessage,
 } from '../../core/documents/index.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import { escapeValue } from '../../core/escape.ts';
-import { sandboxProfile } from '../../core/sandbox-profile.ts';
 import { isConnectionError, openQuestion } from '../../core/sessions/ask.ts';
 import type { Credentials, Membership } from '../../core/sessions/credentials.ts';
 import { errorFrom } from '../../core/sessions/message-stream.ts';
@@ -26,6 +24,7 @@ import type { Home } from '../membership/home.ts';
 import { byPeer, joinProject } from '../membership/join.ts';
 import type { ProjectFolder } from '../membership/project-folder.ts';
 import { meshDial } from '../node/ports.ts';
+import { jobDocument } from './job-document.ts';
 import type { SubmitOptions } from './submit.ts';
 
 export interface TimedProgress {
@@ -163,23 +162,7 @@ class MeshClient implements Client {
   }: SubmitOptions): Promise<{ run: string; job: string }> {
     refusePrivate(repo.url, this.#credentials.charter.vcs);
     const key = await this.#home.key();
-    const full: Job = {
-      v: 1,
-      name: job.name,
-      ...(job.kind !== undefined && { kind: job.kind }),
-      source: { url: repo.url, commit, tree },
-      image: job.image,
-      arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
-      inputs: {},
-      run: job.run,
-      env: job.env,
-      outputs: job.outputs,
-      limits: job.limits,
-      ...(job.network !== undefined && { network: job.network }),
-      ...(job.git && { git: tag === undefined ? {} : { tag } }),
-      profile: sandboxProfile,
-      cids: 'unixfs-v1-2025+x',
-    };
+    const full = jobDocument({ repo, commit, tree, job, ...(tag !== undefined && { tag }) });
     const { bytes, id } = encodeJob(full);
     const iat = Math.floor(Date.now() / 1000);
     const controller = this.#controller;

@@ -38,7 +38,7 @@ describe('an input that is revoked between agreement and mount', () => {
     return { released: released.map(({ code }) => code), state: stateOf(bench, app)[0] };
   }
   it('ends the leases of what reads it, and nothing comes of them', async () =>
-    expect(await attack('on')).toEqual({ released: Array(3).fill('RUN_CANCELLED'), state: 'cancelled' }));
+    expect(await attack('on')).toEqual({ released: Array(3).fill('INPUT_LOST'), state: 'waiting' }));
   it('control: is built on where it is forgotten what the job rests on', async () =>
     expect(await attack({ off: 'inputs-count-for-nothing' })).toEqual({ released: [], state: 'pinning' }));
 });
@@ -53,7 +53,7 @@ describe('a dependant that outlives the contradiction of its input', () => {
     await trust(bench, lib, exited(B)).catch(() => {});
     return stateOf(bench, app);
   }
-  it('ends with it, and has no level', async () => expect(await attack('on')).toEqual(['cancelled', null]));
+  it('stops with it, and has no level', async () => expect(await attack('on')).toEqual(['waiting', null]));
   it('control: is trusted for good where it is forgotten what the job rests on', async () =>
     expect(await attack({ off: 'inputs-count-for-nothing' })).toEqual(['done', 'trusted']));
 });

@@ -31,6 +31,16 @@ describe('the controller leaves out a whole round of the request, with its disse
   it('control: it signs where only the offers of the bundle are looked for', async () => {
     expect(await reread(leftOut, ['OFFER_DROPPED'])).toMatchObject({ ok: true, level: 'trusted' });
   });
+  it('a round of the same request with other inputs does not matter: it is another job', async () => {
+    const other: Recipe = {
+      log: (lines) => {
+        const [, request = ''] =
+          / request (\S+)$/.exec(lines.find((line) => line.startsWith('offer ')) ?? '') ?? [];
+        return beforeVerdict(lines, [leafOf.offer(hidden, 'bafyjob', request)]);
+      },
+    };
+    expect(await reread(other)).toMatchObject({ ok: true, level: 'trusted' });
+  });
   it('a round of another request does not matter', async () => {
     const other: Recipe = {
       log: (lines) => beforeVerdict(lines, [leafOf.offer(hidden, 'bafyjob', '2'.repeat(64))]),

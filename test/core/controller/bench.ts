@@ -12,6 +12,7 @@ import type {
   ControllerEvent,
   Progress,
   Reply,
+  RunDocuments,
   Timings,
 } from '../../../src/core/controller/events.ts';
 import type { RunFacts } from '../../../src/core/controller/facts.ts';
@@ -304,6 +305,21 @@ export class Bench {
   store(run: string): ControllerEffect[] {
     const verdict = verdictOf(this.facts(run))?.id ?? '';
     return this.send({ kind: 'stored', run, verdict });
+  }
+
+  /** Answers the last wish for the documents of a run that has ended, from those that it holds; or that they are not to be had. */
+  recall(
+    run: string,
+    documents: Extract<ControllerEvent, { kind: 'recalled' }>['documents'],
+  ): ControllerEffect[] {
+    return this.send({ kind: 'recalled', run, entropy: 'of the second life', documents });
+  }
+
+  /** What the bundle of a run would hold. */
+  documentsOf(id: string): RunDocuments {
+    const { request, publisher, job, rounds, documents } = this.run(id);
+    const offers = rounds.map(({ offer }) => offer);
+    return { request, publisher, job, offers, receipts: [...documents.values()] };
   }
 
   /** Any run. */

@@ -77,35 +77,6 @@ describe('a job that reads what another one makes', () => {
     expect(stateOf(bench, test)).toEqual(['done', 'agreed']);
   });
 
-  it('ends with a reason where its input is contradicted, with all that rests on it', async () => {
-    const bench = await pipelineOf();
-    const lib = await publish(bench, 'lib');
-    const test = await publish(bench, 'test', { needs: { lib: [lib] }, policy: nobody });
-    const app = await publish(bench, 'app', { needs: { test: [test] } });
-    await agree(bench, lib, exited(A));
-    await agree(bench, test, exited(B));
-    const [held] = await lease(bench, app, 'ada', 'bob');
-    await trustedBuilds(bench, lib, exited(B));
-    expect(stateOf(bench, lib)).toEqual(['building', null]);
-    expect(stateOf(bench, test)).toEqual(['cancelled', null]);
-    expect(stateOf(bench, app)).toEqual(['cancelled', null]);
-    expect(bench.progress(test, 'input-lost')).toEqual([
-      { kind: 'input-lost', input: 'lib', artifact: B, reason: 'lib, which it needs, was contradicted' },
-    ]);
-    expect(bench.progress(app, 'cancelled')).toMatchObject([
-      { reason: 'test, which it needs, was cancelled' },
-    ]);
-    expect(bench.all('release')).toContainEqual(
-      expect.objectContaining({ lease: held?.[1].id, code: 'RUN_CANCELLED' }),
-    );
-    // What is right in the end is published anew, and stands on it.
-    await agree(bench, lib, exited(B), ['dan', 'eve', 'fay']);
-    bench.cosign(lib);
-    expect(stateOf(bench, lib)).toEqual(['done', 'trusted']);
-    const again = await publish(bench, 'test', { needs: { lib: [lib] }, policy: nobody, seconds: 1800 });
-    expect(bench.run(again).job.inputs).toEqual({ lib: B });
-  });
-
   it('is revoked with its input, and so is what reads it, also once all of it is over', async () => {
     const bench = await pipelineOf();
     const lib = await publish(bench, 'lib');

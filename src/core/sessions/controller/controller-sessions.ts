@@ -15,6 +15,7 @@ import { LeaseServer } from './lease-server.ts';
 import { LogServer } from './log-server.ts';
 import type { ControllerPorts } from './ports.ts';
 import { Publisher } from './publisher.ts';
+import { documentsOfRun } from './recall.ts';
 import { Followers, Replies } from './replies.ts';
 import { VerdictWitnesses } from './verdict-witnesses.ts';
 
@@ -110,6 +111,8 @@ export class ControllerSessions {
         return this.#run('cosign', this.#leases.cosign(effect.run, effect.lease));
       case 'verdict':
         return this.#run('verdict', this.#publisher.verdict(effect.run));
+      case 'recall':
+        return this.#run('recall', this.#recall(effect.run));
       case 'revocation':
         return this.#run('revocation', this.#publisher.revocation(effect.id));
       case 'progress':
@@ -118,6 +121,17 @@ export class ControllerSessions {
       default:
         return unreachable(effect, 'controller effect');
     }
+  }
+
+  /** Reads what a run that has ended is made of. Where that is not to be had, the run stays as it ended. */
+  async #recall(run: string): Promise<void> {
+    const { dispatch, signing } = this.#ports;
+    const documents = await documentsOfRun(this.#ports, this.checkpoints, run).catch((error: unknown) => {
+      if (!this.#ports.clock.closing)
+        this.#ports.tell('warn', 'recall', `a run is not built again: ${messageOf(error)}`, { run });
+      return null;
+    });
+    if (!this.#ports.clock.closing) dispatch({ kind: 'recalled', run, entropy: signing.nonce(), documents });
   }
 
   /**

@@ -132,6 +132,8 @@ export class Publisher {
       return { verdict, text: before, notice, isNew: false };
     await this.#checkpoints.keep(draft.checkpoint.size);
     const inputs = await evidenceOf(this.#ports, this.#checkpoints, draft.inputs);
+    // An input may have come to something else meanwhile.
+    if (publishedParts(machine.state, runId)?.verdict !== draft.verdict) return undefined;
     const bundle = await assembleBundle(draft, project, signerOf(this.#ports, draft.controller), inputs);
     const proves = artifact !== null && provingRun(machine.state, artifact)?.id === runId;
     await bundles.put({ run: runId, job, artifact: proves ? artifact : null }, bundle);

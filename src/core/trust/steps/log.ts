@@ -69,12 +69,12 @@ function voteOf(checked: CheckedReceipt, result: string | null, index: number, s
 }
 
 /**
- * Checks all leaves under the checkpoint: no round of the request and no receipt of one is left out, the charter is the last one before the
+ * Checks all leaves under the checkpoint: no round of this job of the request and no receipt of one is left out, the charter is the last one before the
  * verdict, and operators were enrolled where their grants say.
  */
 function rereadLog(
   { check }: Ask,
-  { charter, request, offers, receipts }: Opened,
+  { charter, request, jobId, offers, receipts }: Opened,
   { checkpoint, verdictIndex }: Pick<Logged, 'checkpoint' | 'verdictIndex'>,
   log: MerkleTree,
 ): void {
@@ -91,8 +91,9 @@ function rereadLog(
     `the verdict rests on charter ${charter.id}; in the log "${last ?? 'none'}" is the last one before it`,
   );
   for (const leaf of leaves) {
-    const [, round, of] = /^offer ([0-9a-f]{64}) job \S+ request ([0-9a-f]{64})$/.exec(leaf) ?? [];
-    const left = round !== undefined && of === request.id && !ours.has(round);
+    const [, round, job, of] = /^offer ([0-9a-f]{64}) job (\S+) request ([0-9a-f]{64})$/.exec(leaf) ?? [];
+    // With other inputs it is another job, of which nothing counts here.
+    const left = round !== undefined && of === request.id && job === jobId && !ours.has(round);
     check(
       'OFFER_DROPPED',
       !left,

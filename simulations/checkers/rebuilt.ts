@@ -1,0 +1,97 @@
+import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
+import { allRuns, type ControllerState, publishedOf } from '../../src/core/controller/state.ts';
+import { artifactOf } from '../../src/core/documents/index.ts';
+import { atLeast } from '../../src/core/trust/index.ts';
+import { type Checker, Violation } from '../observer.ts';
+
+const lostInput = /^\S+, which it needs, (was contradicted|was revoked|ended as)/;
+
+/** The artifact that the final verdict of a run names, and when that was published; undefined where it has none that stands. */
+function finalOf(state: ControllerState, id: string, wanted: 'agreed' | 'trusted') {
+  const run = state.index.get(id);
+  const published = run === undefined ? null : publishedOf(run);
+  if (run === undefined || published === null || run.revoked !== null || run.phase.kind === 'cancelled')
+    return undefined;
+  const { level, outcome, index } = published.verdict;
+  if (level === 'disputed' || level === 'failed' || !atLeast(level, wanted)) return undefined;
+  const told = run.history.findLast(({ progress }) => progress.kind === 'verdict');
+  return { level, index, artifact: outcome === null ? null : artifactOf(outcome), at: told?.at ?? 0 };
+}
+
+/** When something of a kind was last told of a run. */
+const lastOf = ({ history }: RunFacts, ...kinds: string[]): number =>
+  history.findLast(({ progress }) => kinds.includes(progress.kind))?.at ?? Number.NEGATIVE_INFINITY;
+
+/**
+ * When all is over: what a job is worth rests on the bytes that the final verdicts of its inputs name, which came before its own. And a job
+ * that ended because an input stood no more has been built again, where that input came to something in time.
+ */
+export function rebuilt(): Checker {
+  const invariant = 'rebuilt';
+  /** Runs whose publisher cancelled them, or whose documents were lost. */
+  const excused = new Set<string>();
+
+  function check(state: ControllerState, run: RunFacts, name: string): void {
+    const needs = Object.entries(run.request.payload.needs ?? {});
+    const own = publishedOf(run);
+    const finals = needs.map(([input, { request, level }]) => ({
+      input,
+      final: finalOf(state, request, level),
+    }));
+    const level = own?.verdict.level;
+    if ((level === 'agreed' || level === 'trusted') && run.revoked === null && run.phase.kind === 'done') {
+      for (const { input, final } of finals) {
+        const read = run.job.inputs[input];
+        if (final === undefined || final.artifact !== read)
+          throw new Violation(
+            invariant,
+            `${name} is ${level} on bytes that no final verdict of ${input} names`,
+          );
+        if (level === 'trusted' && final.index > (own?.verdict.index ?? 0))
+          throw new Violation(
+            invariant,
+            `${name} is trusted by a verdict that its input ${input} came after`,
+          );
+      }
+    }
+    if (excused.has(run.id) || needs.length === 0) return;
+    const endedAt = run.history.at(-1)?.at ?? 0;
+    const inTime = finals.every(
+      ({ final }) => final !== undefined && final.at < run.request.payload.exp * 1000,
+    );
+    const again = needs.some(([, { request }]) => {
+      const input = state.index.get(request);
+      // It came back only after the run that reads it had ended for the sake of it.
+      return input !== undefined && lastOf(input, 'reopened') > endedAt;
+    });
+    if (!inTime || again) return;
+    const lost = run.phase.kind === 'cancelled' && lostInput.test(run.phase.reason);
+    const byInputOnly = run.revoked !== null && lastOf(run, 'reopened', 'revoked') === lastOf(run, 'revoked');
+    if (lost || (byInputOnly && voidedBy(state, run) === undefined))
+      throw new Violation(
+        invariant,
+        `${name} is still wanted, and was not built again on what its inputs came to`,
+      );
+  }
+
+  return {
+    invariant,
+    observe(seen, truth) {
+      if (seen.kind === 'handled' && seen.event.kind === 'recalled' && seen.event.documents === null)
+        excused.add(seen.event.run);
+      if (seen.kind === 'handled' && seen.event.kind === 'cancel')
+        for (const effect of seen.effects)
+          if (effect.kind === 'reply' && effect.reply.kind === 'cancelled') excused.add(effect.reply.run);
+      if (seen.kind !== 'ended') return;
+      for (const run of allRuns(seen.state))
+        if (isOver(run)) check(seen.state, run, truth.workOf(run.id)?.name ?? run.id);
+    },
+  };
+}
+
+/** A revocation of who built a run itself, for which that cannot come to the same without others. */
+function voidedBy({ revocations }: ControllerState, { receipts }: RunFacts) {
+  return revocations.find(({ revocation }) =>
+    receipts.some(({ operator }) => operator === revocation.payload.what.id),
+  );
+}

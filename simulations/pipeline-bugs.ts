@@ -1,0 +1,98 @@
+import type { ControllerState } from '../src/core/controller/state.ts';
+import { Broken } from './broken-controller.ts';
+import type { Behaviour, Scenario, Work } from './scenario.ts';
+import type { Patches } from './world.ts';
+
+const common = {
+  nature: 'reproducible',
+  submitAfterMs: 1_000,
+  cancelAfterMs: undefined,
+  expiresSeconds: 7200,
+} as const;
+/** A test of what is only agreed on for a while. */
+const pipelineOfTwo = (of = 3): Work[] => [
+  { ...common, name: 'lib', policy: { agree: 2, of, cosign: 'required', rounds: 4 } },
+  {
+    ...common,
+    ...{ name: 'test', needs: { lib: 'agreed' } },
+    policy: { agree: 2, of: 3, cosign: 'none', rounds: 2 },
+  },
+];
+
+const operatorsOf = (behaviours: Behaviour[]): Scenario['operators'] =>
+  behaviours.map((behaviour, n) => ({ name: `op${n}`, hosts: [`op${n}`], behaviour, joinsLate: false }));
+
+/** Of each run that is being built it is forgotten what it rests on. */
+function forgetNeeds({ runs }: ControllerState): void {
+  for (const run of runs.values()) {
+    const { needs, ...payload } = run.request.payload;
+    if (needs !== undefined && run.rounds.length > 0) run.request = { ...run.request, payload };
+  }
+}
+
+const needsForgotten = {
+  says: 'once a job is being built it is forgotten what it rests on',
+  caughtBy: 'pipelines',
+  scenario: { trusted: 'late' as const, works: pipelineOfTwo() },
+  patches: (): Patches => ({
+    controller: (id, idp) =>
+      new Broken(id, idp, (controller, handle) => (event, now) => {
+        const effects = handle(event, now);
+        forgetNeeds(controller.state);
+        return effects;
+      }),
+  }),
+};
+
+const stoppedForGood = {
+  says: 'a job whose input was contradicted ends, as if it were not wanted any more',
+  caughtBy: 'rebuilt',
+  scenario: {
+    ...{ trusted: 'late' as const, works: pipelineOfTwo(), revokes: undefined, charters: [] },
+    operators: operatorsOf([...Array<Behaviour>(5).fill('tampers-alike'), 'honest', 'honest', 'honest']),
+    grantSeconds: 24 * 3600,
+  },
+  patches: (): Patches => ({
+    controller: (id, idp) =>
+      new Broken(id, idp, (controller, handle) => (event, now) => {
+        const effects = handle(event, now);
+        for (const run of [...controller.state.index.open.values()]) {
+          if (run.phase.kind !== 'waiting' || run.rounds.length === 0) continue;
+          run.phase = { kind: 'cancelled', reason: 'lib, which it needs, was contradicted', published: null };
+          controller.state.index.ended(run);
+        }
+        return effects;
+      }),
+  }),
+};
+
+const notPassedOn = {
+  says: 'a revocation reaches what it voids, and not what rests on that',
+  caughtBy: 'rebuilt',
+  scenario: {
+    ...{ trusted: 'there' as const, works: pipelineOfTwo(2), charters: [], grantSeconds: 24 * 3600 },
+    operators: operatorsOf(Array<Behaviour>(4).fill('honest')),
+    revokes: { operator: 'op0', afterMs: 200_000, ever: true },
+    faultsMs: 240_000,
+  },
+  patches: (): Patches => ({
+    controller: (id, idp) =>
+      new Broken(id, idp, (controller, handle) => (event, now) => {
+        const effects = handle(event, now);
+        const { state } = controller;
+        for (const run of state.index.latest())
+          if (run.request.payload.needs !== undefined) {
+            run.revoked = null;
+            state.recalls.delete(run.id);
+          }
+        return effects.filter((effect) => effect.kind !== 'recall' || state.recalls.has(effect.run));
+      }),
+  }),
+};
+
+/** Mistakes with jobs that rest on others, by name. */
+export const pipelineBugs = {
+  'inputs-count-for-nothing': needsForgotten,
+  'lost-input-ends-all': stoppedForGood,
+  'revocation-not-passed-on': notPassedOn,
+};

@@ -1,0 +1,37 @@
+import type { RunDocuments } from '../../controller/events.ts';
+import { decodeJob } from '../../documents/index.ts';
+import { QuorateError } from '../../errors.ts';
+import { toUtf8 } from '../../text.ts';
+import type { CheckpointRounds } from './checkpoint-rounds.ts';
+import { evidenceOf } from './input-evidence.ts';
+import type { ControllerPorts } from './ports.ts';
+
+/**
+ * The documents of a run, as the bundle of its last verdict holds them: each is opened again, as it comes from a disk. Errors: those
+ * of `evidenceOf`, `DOC_…`.
+ */
+export async function documentsOfRun(
+  ports: Parameters<typeof evidenceOf>[0] & Pick<ControllerPorts, 'signing'>,
+  checkpoints: Pick<CheckpointRounds, 'keep'>,
+  run: string,
+): Promise<RunDocuments> {
+  const { documents } = ports.signing;
+  const [bundle] = await evidenceOf(ports, checkpoints, [run]);
+  if (bundle === undefined) throw new QuorateError('INPUT_EVIDENCE_MISSING', `there is no bundle of ${run}`);
+  const offers = [];
+  for (const raw of bundle.offers) offers.push((await documents.message('offer', raw)).payload);
+  const receipts = [];
+  for (const { envelope, lease, grant } of bundle.receipts)
+    receipts.push({
+      receipt: await documents.receipt(envelope),
+      lease: (await documents.message('lease', lease)).payload,
+      grant: await documents.message('grant', grant),
+    });
+  return {
+    request: await documents.message('request', bundle.request),
+    publisher: await documents.message('grant', bundle.publisher),
+    job: decodeJob(toUtf8(bundle.job)).job,
+    offers,
+    receipts,
+  };
+}

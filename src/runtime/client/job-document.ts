@@ -1,0 +1,30 @@
+import type { Job } from '../../core/documents/index.ts';
+import { sandboxProfile } from '../../core/sandbox-profile.ts';
+import type { SubmitOptions } from './submit.ts';
+
+/** The job, or the template of a job that reads artifacts, as it is published from this host. */
+export function jobDocument({
+  repo,
+  commit,
+  tree,
+  tag,
+  job,
+}: Pick<SubmitOptions, 'commit' | 'tree' | 'tag' | 'job'> & { repo: { url: string } }): Job {
+  return {
+    v: 1,
+    name: job.name,
+    ...(job.kind !== undefined && { kind: job.kind }),
+    source: { url: repo.url, commit, tree },
+    image: job.image,
+    arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
+    inputs: {},
+    run: job.run,
+    env: job.env,
+    outputs: job.outputs,
+    limits: job.limits,
+    ...(job.network !== undefined && { network: job.network }),
+    ...(job.git && { git: tag === undefined ? {} : { tag } }),
+    profile: sandboxProfile,
+    cids: 'unixfs-v1-2025+x',
+  };
+}
