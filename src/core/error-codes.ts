@@ -75,6 +75,8 @@ const coreErrors = {
   COSIGN_REQUEST_MISMATCH: 'The verdict to sign is about another request than the one that was built.',
   COSIGN_RESULT_MISMATCH:
     'The trusted worker built something else than the verdict says, so it does not sign. Compare the two trees.',
+  DEPENDENCIES_MISMATCH:
+    'The dependencies of a job are not what the lock files in its source tree say; the message names the entry. Whoever published the job named other files than the lock files do, or a provider sent other bytes. Nothing is built.',
   DOC_BAD_SIGNATURE:
     'The document does not carry a valid signature of the key it names. It was changed, or signed by somebody else.',
   DOC_EXPIRED: "The document's time is over. Ask for a new one.",

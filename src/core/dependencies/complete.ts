@@ -1,12 +1,17 @@
 import type { Entry, Found } from './entry.ts';
-import { lockFault, quote } from './fault.ts';
+import { lockFault, notSyntax, quote } from './fault.ts';
+import { checkVersion } from './names.ts';
+import { type Arch, fits } from './platform.ts';
 import type { FixedAt } from './quorate-lock.ts';
 
 /** What `quorate.lock` fixes, by package URL. */
 export class FixedFiles {
   readonly #byPurl = new Map<string, FixedAt[]>();
 
-  constructor(records: readonly FixedAt[]) {
+  readonly #arch: Arch;
+
+  constructor(records: readonly FixedAt[], arch: Arch) {
+    this.#arch = arch;
     for (const record of records) {
       const same = this.#byPurl.get(record.purl);
       if (same === undefined) this.#byPurl.set(record.purl, [record]);
@@ -15,13 +20,14 @@ export class FixedFiles {
   }
 
   /**
-   * The entries of what a lock names. What the lock leaves open is completed; Go's `.info` files, of which go.sum has no hash, are
+   * The entries of what a lock names, for a build on this architecture. What the lock leaves open is completed; Go's `.info` files, of which go.sum has no hash, are
    * added. Throws `LOCK_INCOMPLETE` for what is open still, `LOCK_CONFLICT` where the two contradict each other.
    */
   complete(found: Found): Entry[] {
     const { file, integrity, lacks, ...rest } = found;
     const fixed = this.#byPurl.get(found.purl) ?? [];
     if (file === undefined) return this.#chosen(found, fixed);
+    if (!fits({ ...rest, file }, this.#arch)) return [];
     if (integrity === undefined) return [this.#hashed({ ...found, file }, fixed)];
     const infos = found.ecosystem === 'go' && file.endsWith('.mod') ? fixed : [];
     return [
@@ -30,6 +36,21 @@ export class FixedFiles {
         .filter((record) => record.file === file.replace(/mod$/, 'info'))
         .map((record) => entryOf(rest, record)),
     ];
+  }
+
+  /** Files of Python packages that no lock names, for a build on this architecture: what a source archive is built with. */
+  buildRequirements(named: ReadonlySet<string>): Entry[] {
+    return [...this.#byPurl.values()]
+      .flat()
+      .flatMap((record): Entry[] => {
+        const [, name, version] = /^pkg:pypi\/([a-z0-9-]+)@([^?]+)$/.exec(record.purl) ?? [];
+        if (name === undefined || version === undefined || named.has(record.purl)) return [];
+        const common = { ecosystem: 'pypi' as const, name, version: decodePart(version, record) };
+        return [
+          entryOf({ ...common, purl: record.purl, origin: { kind: 'registry' }, ...record.at }, record),
+        ];
+      })
+      .filter((entry) => fits(entry, this.#arch));
   }
 
   /** The lock allows several files. */
@@ -46,7 +67,9 @@ export class FixedFiles {
         again,
       );
     }
-    return fixed.map((record) => entryOf(rest, record));
+    const entries = fixed.map((record) => entryOf(rest, record)).filter((entry) => fits(entry, this.#arch));
+    if (entries.length === 0) throw open({ ...rest, lacks: `none of its files is for ${this.#arch}` });
+    return entries;
   }
 
   #hashed(found: Found & { file: string }, fixed: readonly FixedAt[]): Entry {
@@ -61,6 +84,14 @@ export class FixedFiles {
         again,
       );
     return entryOf(rest, record);
+  }
+}
+
+function decodePart(text: string, { at, purl }: FixedAt): string {
+  try {
+    return checkVersion(decodeURIComponent(text), at);
+  } catch {
+    throw notSyntax(at, `${quote(purl)} is not a package URL`);
   }
 }
 

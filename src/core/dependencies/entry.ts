@@ -14,7 +14,8 @@ export interface Integrity {
 /**
  * Where the file comes from. Nothing here is trusted: bytes count by their hash.
  * - `registry`: name and version at the registry that the fetching machine has configured. `url` is the address that the lock
- *   names, where it names one of the usual form; `registry` is the index that Cargo.lock names for the package.
+ *   names, where it names one of the usual form; `registry` is the index that Cargo.lock names for the package, as cargo's
+ *   configuration spells it (`sparse+https://…/`, `https://…`), absent for that of cargo's own registry.
  * - `url`: an address that the lock or `quorate.lock` names, http or https, without credentials.
  * - `git`: a commit of a repository. `url` is without `git+` and fragment.
  */

@@ -1,4 +1,4 @@
-import { bytesToHex } from '@noble/hashes/utils.js';
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { base64 } from 'multiformats/bases/base64';
 import type { Integrity } from './entry.ts';
 import { invalid, type Place, quote } from './fault.ts';
@@ -9,8 +9,12 @@ type Algorithm = keyof typeof bytesOf;
 /** Those that count, strongest first: of several, the strongest decides, as in Subresource Integrity. */
 const strong = ['sha512', 'sha384', 'sha256'] as const;
 
+/** 64 bytes in base64. */
+const digestCharsMax = 88;
+
 /** Bytes of standard base64 with its padding, in hexadecimal; undefined for anything else. */
 export function base64ToHex(text: string): string | undefined {
+  if (text.length > digestCharsMax) return undefined;
   const bare = text.replace(/=+$/, '');
   try {
     const bytes = base64.decode(`m${bare}`);
@@ -19,6 +23,12 @@ export function base64ToHex(text: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Hexadecimal as standard base64 with its padding. */
+export function base64OfHex(hex: string): string {
+  const text = base64.encode(hexToBytes(hex)).slice(1);
+  return text + '='.repeat((4 - (text.length % 4)) % 4);
 }
 
 export const sortedDigests = (digests: Iterable<string>): string[] => [...new Set(digests)].sort();

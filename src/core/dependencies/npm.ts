@@ -71,12 +71,12 @@ interface NpmPackage {
 /** The entry of one package; undefined where its tarball lies in the source tree. Throws `LOCK_INVALID`. */
 export function npmEntry(one: NpmPackage): Found | undefined {
   const { name, at, resolved } = one;
-  const version = checkVersion(one.version, at);
   const local = resolved === undefined ? undefined : /^file:(.*)$/s.exec(resolved)?.[1];
   if (local !== undefined) {
     checkPath(local, at);
     return undefined;
   }
+  const version = checkVersion(one.version, at);
   const origin = originOf(name, version, resolved, at);
   const integrity = one.integrity === undefined ? undefined : parseSri(one.integrity, at);
   return {

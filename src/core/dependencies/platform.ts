@@ -1,5 +1,5 @@
 import type { Job } from '../documents/job.ts';
-import type { Entry } from './entry.ts';
+import type { Found } from './entry.ts';
 
 /** Architecture of the image that a job builds in. */
 export type Arch = Job['arch'];
@@ -27,7 +27,10 @@ function wheelFits(file: string, arch: Arch): boolean {
  * Whether a build on Linux of this architecture may ask for the file. Which C library an image has is not known from its id, so
  * packages for any are in. A package that does not fit and is not optional stays: its tool says that it does not fit.
  */
-export function fits({ optional, platform, file, ecosystem }: Entry, arch: Arch): boolean {
+export function fits(
+  { optional, platform, file = '', ecosystem }: Omit<Found, 'lacks'>,
+  arch: Arch,
+): boolean {
   if (ecosystem === 'pypi') return wheelFits(file, arch);
   if (!optional || platform === undefined) return true;
   return allows(platform.os, 'linux') && allows(platform.cpu, cpus[arch]);

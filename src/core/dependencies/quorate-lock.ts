@@ -55,7 +55,7 @@ function recordOf(line: string, at: Place): FixedAt {
   const [purl = '', file = '', hash = '', url, ...rest] = line.split(' ');
   if (rest.length > 0 || !hash.startsWith('sha256:'))
     throw notSyntax(at, `${quote(line)} is not PURL FILE sha256:HEX, or these and an address`);
-  if (!purlForm.test(purl) || purl.length > dependencyLimits.urlCharsMax)
+  if (!purlForm.test(purl) || purl.length > dependencyLimits.purlCharsMax)
     throw notSyntax(at, `${quote(purl)} is not a package URL`);
   const sha256 = hash.slice('sha256:'.length);
   parseSha256(sha256, at);

@@ -1,12 +1,17 @@
 import { QuorateError } from '../errors.ts';
 import { fromUtf8 } from '../text.ts';
+import { parseCargo } from './cargo.ts';
 import { FixedFiles } from './complete.ts';
 import type { Entry, Found } from './entry.ts';
 import { lockFault, notSyntax, quote, unsupported } from './fault.ts';
+import { parseGoSum } from './go.ts';
 import { dependencyLimits } from './limits.ts';
 import { parseNpm } from './npm.ts';
-import { type Arch, fits } from './platform.ts';
-import { type FixedAt, genericEntries, parseQuorateLock } from './quorate-lock.ts';
+import type { Arch } from './platform.ts';
+import { parsePnpm } from './pnpm.ts';
+import { genericEntries, parseQuorateLock } from './quorate-lock.ts';
+import { parseRequirements } from './requirements.ts';
+import { parseYarn } from './yarn.ts';
 
 /** At the top of a source tree. */
 export const quorateLock = 'quorate.lock';
@@ -14,18 +19,35 @@ export const quorateLock = 'quorate.lock';
 /** Text of a file of the source tree. Throws `LOCK_INVALID` where it is not there. */
 type Files = (path: string) => string;
 
-/** Reads the lock at a path. */
-type Parser = (path: string, files: Files) => Found[];
+/** What a lock file is read for. */
+interface Reading {
+  path: string;
+  text: string;
+  arch: Arch;
+  /** All lock files of the job. */
+  listed: ReadonlySet<string>;
+}
 
-const npm: Parser = (path, files) => parseNpm(files(path), path);
+type Parser = (reading: Reading) => Found[];
+
+const npm: Parser = ({ text, path }) => parseNpm(text, path);
+const goSum: Parser = ({ text, path }) => parseGoSum(text, path);
 
 /** By the name of the file. */
 const parsers: Readonly<Record<string, Parser>> = {
   'package-lock.json': npm,
   'npm-shrinkwrap.json': npm,
+  'pnpm-lock.yaml': ({ text, path }) => parsePnpm(text, path),
+  'yarn.lock': ({ text, path }) => parseYarn(text, path),
+  'Cargo.lock': ({ text, path }) => parseCargo(text, path),
+  'go.sum': goSum,
+  'go.work.sum': goSum,
 };
+/** `requirements.txt`, `requirements-dev.txt`, `test-requirements.txt`, `requirements/base.txt`. */
+const requirementsFile = /(?:^|\/)(?:[\w.-]*requirements[\w.-]*|requirements\/[\w.-]+)\.txt$/;
+const requirements: Parser = ({ text, path, arch, listed }) => parseRequirements(text, path, arch, listed);
 
-const known = Object.keys(parsers).join(', ');
+const known = [...Object.keys(parsers), 'requirements.txt', quorateLock].join(', ');
 /** Formats that people have and that are not read. */
 const others: Readonly<Record<string, string>> = {
   'uv.lock': 'uv',
@@ -43,8 +65,9 @@ function parserOf(path: string): Parser {
   const name = path.slice(path.lastIndexOf('/') + 1);
   const parser = Object.hasOwn(parsers, name) ? parsers[name] : undefined;
   if (parser !== undefined) return parser;
+  if (requirementsFile.test(path)) return requirements;
   const tool = Object.hasOwn(others, name) ? `the lock file of ${others[name]}` : `the file ${quote(name)}`;
-  throw unsupported({ lock: path, line: 1 }, tool, `Lock files that are read: ${known}, ${quorateLock}.`);
+  throw unsupported({ lock: path, line: 1 }, tool, `Lock files that are read: ${known}.`);
 }
 
 /** Files of the source tree that `readLocks` reads for these locks. `optional`: it may be absent. */
@@ -74,11 +97,16 @@ export function readLocks(
     );
   }
   const records = files.has(quorateLock) ? parseQuorateLock(text(quorateLock), quorateLock) : [];
-  const found = [...new Set(locks)].flatMap((path) => foundIn(path, text, records));
-  const fixed = new FixedFiles(records);
+  const listed = new Set(locks);
+  const found = [...listed].flatMap((path) =>
+    path === quorateLock ? genericEntries(records) : parserOf(path)({ path, text: text(path), arch, listed }),
+  );
+  const fixed = new FixedFiles(records, arch);
   const merged = new Merged();
-  for (const one of withHashes(found)) {
-    for (const entry of fixed.complete(one)) if (fits(entry, arch)) merged.add(entry);
+  for (const one of withHashes(found)) for (const entry of fixed.complete(one)) merged.add(entry);
+  if (locks.some((path) => requirementsFile.test(path))) {
+    const named = new Set(found.map(({ purl }) => purl));
+    for (const entry of fixed.buildRequirements(named)) merged.add(entry);
   }
   return merged.sorted();
 }
@@ -96,9 +124,6 @@ function withHashes(found: readonly Found[]): Found[] {
 }
 
 const fileKey = ({ purl, file = '' }: Found): string => `${purl} ${file}`;
-
-const foundIn = (path: string, text: Files, records: readonly FixedAt[]): Found[] =>
-  path === quorateLock ? genericEntries(records) : parserOf(path)(path, text);
 
 function textsOf(files: ReadonlyMap<string, Uint8Array>): Files {
   return (path) => {

@@ -6,6 +6,7 @@ import { targets as egress } from './egress.ts';
 import { targets as files } from './files.ts';
 import { targets as http } from './http.ts';
 import { targets as images } from './images.ts';
+import { targets as lockFiles } from './lock-files.ts';
 import { targets as mesh } from './mesh.ts';
 import { targets as texts } from './texts.ts';
 import { targets as transfer } from './transfer.ts';
@@ -26,6 +27,7 @@ const groups = {
   http,
   egress,
   mesh,
+  'lock-files': lockFiles,
 };
 
 /** Every decoder that a stranger reaches. That none is missing is held by `decoders.test.ts`. */

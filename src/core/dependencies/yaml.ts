@@ -1,0 +1,81 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { lockFault, notSyntax, type Place, quote } from './fault.ts';
+import { dependencyLimits } from './limits.ts';
+import { type Tree, tooDeep } from './tree.ts';
+
+/**
+ * YAML as tools write it, with the line of each value: one document, no aliases and no tags, each key once.
+ * Throws `LOCK_SYNTAX`, `LOCK_TOO_LARGE`.
+ */
+export function readYaml(text: string, lock: string): Tree {
+  const top = { lock, line: 1 };
+  const { yamlCharsMax } = dependencyLimits;
+  if (text.length > yamlCharsMax)
+    throw lockFault(
+      'LOCK_TOO_LARGE',
+      top,
+      `${text.length} characters of YAML; at most ${yamlCharsMax} are read`,
+    );
+  const lines = new LineCounter();
+  const options = { lineCounter: lines, prettyErrors: false, version: '1.2', uniqueKeys: false } as const;
+  try {
+    const { contents, errors, warnings } = parseDocument(text, options);
+    const [fault] = [...errors, ...warnings];
+    if (fault !== undefined)
+      throw notSyntax({ lock, line: lines.linePos(fault.pos[0]).line }, `not YAML: ${quote(fault.message)}`);
+    return new YamlReader(lock, lines).tree(contents, top, 0);
+  } catch (error) {
+    // The parser recurses for each level.
+    if (error instanceof RangeError) throw tooDeep(top);
+    throw error;
+  }
+}
+
+class YamlReader {
+  readonly #lock: string;
+  readonly #lines: LineCounter;
+
+  constructor(lock: string, lines: LineCounter) {
+    this.#lock = lock;
+    this.#lines = lines;
+  }
+
+  tree(node: Node | null, near: Place, depth: number): Tree {
+    const offset = node?.range?.[0];
+    const at = offset === undefined ? near : { ...near, line: this.#lines.linePos(offset).line };
+    if (depth > dependencyLimits.depthMax) throw tooDeep(at);
+    if (node === null) return { line: at.line, value: null };
+    if (isAlias(node) || node.tag !== undefined)
+      throw notSyntax(at, 'an alias or a tag, which no tool writes');
+    if (isMap<Node, Node | null>(node)) return { line: at.line, value: this.#map(node.items, at, depth) };
+    if (isSeq<Node | null>(node))
+      return { line: at.line, value: node.items.map((item) => this.tree(item, at, depth + 1)) };
+    const value = isScalar(node) ? node.value : undefined;
+    if (
+      typeof value === 'string' ||
+      typeof value === 'number' ||
+      typeof value === 'boolean' ||
+      value === null
+    )
+      return { line: at.line, value };
+    throw notSyntax(at, 'a value that is no text, number, list or mapping');
+  }
+
+  #map(
+    items: readonly { key: Node; value: Node | null }[],
+    near: Place,
+    depth: number,
+  ): ReadonlyMap<string, Tree> {
+    const found = new Map<string, Tree>();
+    for (const { key, value } of items) {
+      const name = this.tree(key, near, depth + 1);
+      const at = { lock: this.#lock, line: name.line };
+      if (typeof name.value !== 'string' && typeof name.value !== 'number')
+        throw notSyntax(at, 'a key that is no text');
+      const text = String(name.value);
+      if (found.has(text)) throw notSyntax(at, `the key ${quote(text)} occurs twice`);
+      found.set(text, { ...this.tree(value, at, depth + 1), line: at.line });
+    }
+    return found;
+  }
+}

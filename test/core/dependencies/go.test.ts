@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { codeThrown, read, sha256 } from './support.ts';
+
+const readText = (text: string, fixed: readonly string[] = []) => read({ 'go.sum': text }, fixed);
+const hash = `h1:${'A'.repeat(43)}=`;
+const other = `h1:${'B'.repeat(42)}A=`;
+
+describe('go.sum', () => {
+  it('names the archive and the go.mod of a module, in the spelling of its path', () => {
+    const found = readText(
+      `code.example/Me/toml v1.2.3+incompatible ${hash}\ncode.example/Me/toml v1.2.3+incompatible/go.mod ${other}\n`,
+    );
+    expect(found).toMatchObject([
+      { file: 'v1.2.3+incompatible.mod', line: 2, locked: other },
+      {
+        ecosystem: 'go',
+        name: 'code.example/Me/toml',
+        version: 'v1.2.3+incompatible',
+        purl: 'pkg:golang/code.example/Me/toml@v1.2.3%2Bincompatible',
+        file: 'v1.2.3+incompatible.zip',
+        integrity: { algorithm: 'dirhash', digests: ['00'.repeat(32)] },
+        line: 1,
+      },
+    ]);
+  });
+
+  it('keeps two modules apart whose paths differ in case only', () => {
+    const found = readText(`code.example/a v1.0.0 ${hash}\ncode.example/A v1.0.0 ${other}\n`);
+    expect(found).toHaveLength(2);
+  });
+
+  it('adds an .info where quorate.lock names it', () => {
+    const found = readText(`code.example/a v1.0.0/go.mod ${hash}\n`, [
+      `pkg:golang/code.example/a@v1.0.0 v1.0.0.info sha256:${sha256}`,
+    ]);
+    expect(found.map(({ file }) => file)).toEqual(['v1.0.0.info', 'v1.0.0.mod']);
+  });
+
+  it('reads go.work.sum beside it, the same line once', () => {
+    const line = `code.example/a v1.0.0 ${hash}\n`;
+    expect(read({ 'go.sum': line, 'go.work.sum': line })).toHaveLength(1);
+  });
+
+  it.each([
+    [`code.example/a v1.0.0 ${hash}\ncode.example/a v1.0.0 ${other}\n`, 'LOCK_CONFLICT'],
+    ['code.example/a v1.0.0\n', 'LOCK_SYNTAX'],
+    [`code.example/../a v1.0.0 ${hash}\n`, 'LOCK_INVALID'],
+    [`/a v1.0.0 ${hash}\n`, 'LOCK_INVALID'],
+    [`code.example/a 1.0.0 ${hash}\n`, 'LOCK_INVALID'],
+    [`code.example/a v1/../2 ${hash}\n`, 'LOCK_INVALID'],
+    ['code.example/a v1.0.0 h2:AAAA\n', 'LOCK_INVALID'],
+    ['code.example/a v1.0.0 h1:AAAA\n', 'LOCK_INVALID'],
+  ])('%# is refused', (text, code) => {
+    expect(codeThrown(() => readText(text))).toBe(code);
+  });
+});
