@@ -144,7 +144,7 @@ const records = fc
     return Buffer.concat([header, content, Buffer.alloc((512 - (content.length % 512)) % 512)]);
   });
 
-const archive = (seeds: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> =>
+export const archive = (seeds: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> =>
   fc
     .oneof(
       mutatedBytes(seeds),

@@ -1,3 +1,6 @@
+import { pipeline } from 'node:stream/promises';
+import { gzipSync } from 'node:zlib';
+import { extract } from 'tar-stream';
 import {
   type Arch,
   decodeIndex,
@@ -9,8 +12,11 @@ import {
   writeQuorateLock,
 } from '../../../src/core/dependencies/index.ts';
 import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
+import { type Layout, layoutTar } from '../../../src/dependencies/index.ts';
 import { mutatedText } from '../arbitraries.ts';
+import { tarBytes } from '../corpus.ts';
 import { type AnyTarget, define, must } from '../target.ts';
+import { archive } from './archives.ts';
 
 const host = 'https://packages.example';
 const sha512 = `sha512-${'A'.repeat(86)}==`;
@@ -123,6 +129,42 @@ a_B[x]==1.0 ; (sys_platform == 'linux' and python_version < "4") or os_name in '
 c @ ${host}/c-1.zip --hash=sha256:${sha256}
 `;
 
+const crateFolder = 'dependencies/cargo/a-1.0.0';
+const crateLayout: Layout = { files: [{ path: crateFolder, crate: { name: 'a', size: 1 } }], env: {} };
+
+/** An archive in the form of a crate, as it is before it is compressed: what of it gets into a sandbox. */
+const crate = define<Uint8Array>({
+  name: 'crate',
+  seeds: () =>
+    Promise.all([
+      tarBytes([{ name: 'a-1.0.0/Cargo.toml', body: '[package]\n' }, { name: 'a-1.0.0/src/lib.rs' }]),
+      tarBytes([
+        { name: 'a-1.0.0/', type: 'directory' },
+        { name: 'a-1.0.0/build.sh', body: 'x'.repeat(600), mode: 0o755 },
+        { name: `a-1.0.0/${'deep/'.repeat(40)}f`, pax: { comment: 'c' } },
+      ]),
+    ]),
+  arbitrary: archive,
+  msMax: 400,
+  async run(bytes) {
+    const reader = extract();
+    const piped = pipeline(
+      layoutTar(crateLayout, 'dependencies', async function* () {
+        yield gzipSync(bytes);
+      }),
+      reader,
+    );
+    piped.catch(() => {});
+    for await (const entry of reader) {
+      const { name, type } = entry.header;
+      must(type === 'file', 'something else than a file is laid out');
+      must(name.startsWith('cargo/a-1.0.0/') && !name.split('/').includes('..'), 'a file beside the crate');
+      entry.resume();
+    }
+    await piped;
+  },
+});
+
 export const targets: readonly AnyTarget[] = [
   target('npm-lock', 'package-lock.json', [npmLock], ['node_modules/', '"link": true,', '":{"', '\\"']),
   target('pnpm-lock', 'pnpm-lock.yaml', [pnpmLock], ['\n  ', ': ', '{', '[', '|-\n', '@', '(', 'file:']),
@@ -135,6 +177,7 @@ export const targets: readonly AnyTarget[] = [
     [requirements],
     ['\\\n', ' --hash=', ' ; ', ' and ', ' or ', '(', ')', ' @ ', '-r ', '=='],
   ),
+  crate,
   define<string>({
     name: 'quorate-lock',
     seeds: async () => [quorateLock],
