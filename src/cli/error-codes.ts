@@ -28,6 +28,8 @@ const cliErrors = {
   CLI_SYSTEM_ERROR: "The operating system refused something; the message is the system's own.",
   CLI_TIMEOUT: 'The verdict did not come in the time you gave. The job goes on; follow it again.',
   CLI_USAGE: 'An argument or option is wrong; the message says which. `--help` shows what there is.',
+  DIFF_NO_DISPUTE:
+    'The run has no results to compare: they are in no dispute, or it goes on, and its results are compared once no further round can open. `quorate show` tells what came of it.',
   EXPORT_MISMATCH: 'The folder is not the artifact that the evidence is about. Fetch it again.',
   IMAGE_IN_USE: 'A build uses the image that was to be removed. Try again when it has ended.',
   PROJECT_IN_USE: 'A worker of the project runs here. End it first: `quorate worker stop`.',

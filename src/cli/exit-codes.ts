@@ -7,6 +7,8 @@ export const exits = {
   usage: 2,
   /** A failure of this host, the network or a peer. */
   cannot: 3,
+  /** The answer is yes, and somebody built something else on the way: what operators had agreed on was contradicted. */
+  contradicted: 4,
   /** Interrupted before there was an answer (128 + SIGINT). */
   interrupted: 130,
   /** The reader of the output closed it before there was an answer (128 + SIGPIPE). */
@@ -23,6 +25,7 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['BUNDLE_UNREADABLE', exits.usage],
   ['EXPORT_', exits.no],
   ['CLI_', exits.usage],
+  ['DIFF_NO_DISPUTE', exits.usage],
   ['CLI_FILE_UNWRITABLE', exits.cannot],
   ['CLI_TIMEOUT', exits.cannot],
   ['CLI_INTERRUPTED', exits.interrupted],

@@ -1,5 +1,6 @@
 import type { Progress } from '../core/controller/events.ts';
 import type { Client } from '../runtime/client/client.ts';
+import { sayAlarm } from './alarm-report.ts';
 import type { Context } from './context.ts';
 import { type Exit, exits } from './exit-codes.ts';
 import { failedResults, sayFailure } from './failure-report.ts';
@@ -20,12 +21,13 @@ interface Followed {
 
 /** Follows several runs, with a row for each. Done when all of them have the level. */
 export async function followAll(
-  { out, signal }: Context,
+  context: Context,
   client: Client,
   published: readonly PublishedJob[],
   until: 'agreed' | 'trusted',
   limit: AbortSignal,
 ): Promise<Exit> {
+  const { out, signal } = context;
   const board = out.board();
   const view = new PipelineView(board, out.colours, published);
   const followed: Followed[] = [];
@@ -36,7 +38,7 @@ export async function followAll(
     for await (const { at, progress } of client.follow(run, limit)) {
       out.value({ ...progress, event: progress.kind, name, run, at });
       view.show(name, at, progress);
-      if (progress.kind === 'revealed') one.history.push(progress);
+      if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) one.history.push(progress);
       if (progress.kind === 'input-lost') one.verdict = undefined;
       if (progress.kind !== 'verdict') continue;
       one.verdict = progress;
@@ -64,5 +66,7 @@ export async function followAll(
       out.say(`${name}: quorate fetch ${verdict.artifact} -o <folder>`);
   const reached = (verdict: Verdict | undefined) =>
     verdict?.level === 'trusted' || (verdict?.level === 'agreed' && until === 'agreed');
-  return followed.every(({ verdict }) => reached(verdict)) ? exits.done : exits.no;
+  let alarm: Exit | undefined;
+  for (const { run, history } of followed) alarm = (await sayAlarm(context, client, run, history)) ?? alarm;
+  return followed.every(({ verdict }) => reached(verdict)) ? (alarm ?? exits.done) : exits.no;
 }

@@ -32,6 +32,11 @@ export class Output {
     this.colours = createColors(options.colour && !options.json);
   }
 
+  /** Columns of the terminal; 120 where the output is none. */
+  get width(): number {
+    return this.#out.columns ?? 120;
+  }
+
   /** Prints lines of text; nothing with --json. */
   say(...lines: string[]): void {
     if (this.json) return;

@@ -88,6 +88,9 @@ export class ProgressView {
         return this.#aborted(progress.results);
       case 'differs':
         return this.#differs(progress.files, progress.count);
+      case 'compared':
+        if (progress.count > 0) this.#sayFiles(progress.files, progress.count);
+        return;
       case 'agreed':
         return this.#agreed(progress.artifact, progress.by);
       case 'failed':
@@ -191,12 +194,14 @@ export class ProgressView {
   }
 
   #differs(files: readonly string[], count: number): void {
-    const { yellow, dim } = this.#colours;
-    const more = count - files.length;
-    const names = files.map((name) => escapeLine(name, 200)).join(', ');
-    this.#board.say(yellow(`Files that differ: ${names}${more > 0 ? ` and ${more} more` : ''}`));
+    const { dim } = this.#colours;
+    this.#sayFiles(files, count);
     for (const [a, b] of this.#differingPairs()) this.#board.say(dim(`Compare them: quorate diff ${a} ${b}`));
     this.#board.say(dim('What they depend on: quorate try --vary'));
+  }
+
+  #sayFiles(files: readonly string[], count: number): void {
+    this.#board.say(this.#colours.yellow(differingFilesText(files, count)));
   }
 
   /** The artifact that most operators of the round built, with each of the others; a few of these. */
@@ -235,6 +240,13 @@ export class ProgressView {
     this.#slots.set(key, fresh);
     return fresh;
   }
+}
+
+/** Names of files in which results differ, escaped: each is somebody else's text. */
+export function differingFilesText(files: readonly string[], count: number): string {
+  const more = count - files.length;
+  const names = files.map((name) => escapeLine(name, 200)).join(', ');
+  return `Files that differ: ${names}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Who has to sign the log yet before an artifact is trusted that needs no co-signature. */

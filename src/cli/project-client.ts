@@ -1,6 +1,7 @@
 import type { Membership } from '../core/sessions/credentials.ts';
 import type { Client } from '../runtime/client/client.ts';
 import type { Home } from '../runtime/membership/home.ts';
+import { tellAlarms } from './alarms.ts';
 import type { Context } from './context.ts';
 import { findProject } from './project.ts';
 
@@ -26,16 +27,19 @@ export async function membershipFor(
   return { home, membership: await home.membership(project) };
 }
 
-/** Runs `use` with a client of the project, and closes the client. */
+/** Runs `use` with a client of the project, tells a publisher of disputes that nobody looked at yet, and closes the client. */
 export async function withClient<Result>(
   context: Context,
   project: string | undefined,
-  use: (client: Client) => Promise<Result>,
+  use: (client: Client, home: Home) => Promise<Result>,
 ): Promise<Result> {
   const { openClient } = await import('../runtime/client/client.ts');
-  const client = await openClient({ ...(await membershipFor(context, project)), signal: context.signal });
+  const { home, membership } = await membershipFor(context, project);
+  const client = await openClient({ home, membership, signal: context.signal });
   try {
-    return await use(client);
+    const result = await use(client, home);
+    if (membership.role === 'publisher') await tellAlarms(context, home, client);
+    return result;
   } finally {
     await client.close();
   }

@@ -105,7 +105,14 @@ describe('the events of a run', () => {
     const kinds: Record<Progress['kind'], true> = {
       ...{ accepted: true, waiting: true, inputs: true, 'input-lost': true, round: true, leased: true },
       ...{ passed: true, delivered: true, lost: true, unfilled: true, revealed: true, differs: true },
-      ...{ agreed: true, failed: true, unconfirmed: true, contradicted: true, cosigning: true },
+      ...{
+        agreed: true,
+        failed: true,
+        unconfirmed: true,
+        contradicted: true,
+        compared: true,
+        cosigning: true,
+      },
       ...{ 'cosign-delayed': true, 'cosign-refused': true, witnessing: true, unwitnessed: true },
       ...{ 'pin-failed': true, cancelled: true, verdict: true, revoked: true, reopened: true },
     };

@@ -37,6 +37,30 @@ describe('two of three operators who tamper alike', () => {
     };
     await Promise.all([refused(tampered, 'tampered'), refused(by('ada'), 'outvoted')]);
 
+    const [compared] = run.all('compared') as unknown as Revealed[];
+    const told = compared?.results.map(({ operator, result }) => [operator, result]);
+    expect(told).toEqual(
+      expect.arrayContaining([
+        ['mal', tampered],
+        ['ada', by('ada')],
+        ['tower', by('ada')],
+      ]),
+    );
+    // Every command of the owner says so until the dispute was looked at.
+    const jobs = await cluster.cli(['jobs']);
+    expect(jobs.stderr).toContain(`quorate diff ${run.run.slice(0, 10)}`);
+
+    const dispute = cluster.inside('diff', ['diff', '--no-diffoscope', run.run.slice(0, 10)], {
+      plain: true,
+    });
+    expect((await dispute.end()).code, dispute.report()).toBe(1);
+    expect(dispute.text).toMatch(/^ {2}a {2}\S+ {2}m\w+, round 1 +namespace, /m);
+    expect(dispute.text).toContain('tower (trusted worker), round 1');
+    expect(dispute.text).toContain('Files that differ: bin/say');
+    expect(dispute.text).toContain('The logs of a and b are alike.');
+    expect(dispute.text).toMatch(/^changed bin\/say: .*bytes differ from offset 20 on$/m);
+    expect((await cluster.cli(['jobs'])).stderr).not.toContain('ALARM');
+
     const shown = cluster.inside('show', ['show', run.run], { plain: true });
     expect((await shown.end()).code, shown.report()).toBe(0);
     const [, ...pair] = /^Compare them: quorate diff (\w+) (\w+)$/m.exec(shown.text) ?? [];
@@ -62,7 +86,8 @@ describe('two of three operators who tamper alike', () => {
     await Promise.all(['ben', 'cleo', 'dan'].map((name) => cluster.volunteer(name)));
     await cluster.join('tower');
     const { code } = await run.end();
-    expect(code, run.report()).toBe(0);
+    expect(code, run.report()).toBe(4);
+    expect(run.stderr).toContain('ALARM: the trusted worker contradicts what operators had agreed on.');
     const verdict = run.lines.at(-1);
     expect(verdict).toMatchObject({ event: 'verdict', level: 'trusted' });
     expect(verdict?.artifact).not.toBe(early.artifact);

@@ -1,32 +1,21 @@
 import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Option } from 'commander';
-import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
-import { escapeLine, LineEscaper } from '../../core/escape.ts';
-import type { DiffoscopeTier, FilePair, PackedPairs } from '../../runtime/comparison/diffoscope.ts';
-import type { Side, SideAsked } from '../../runtime/comparison/sides.ts';
+import { QuorateError } from '../../core/errors.ts';
+import type { SideAsked } from '../../runtime/comparison/sides.ts';
+import { type CompareOptions, compareSides } from '../compare-sides.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
-import { counted } from '../format.ts';
-import type { Output } from '../output.ts';
-import { ProbesShown } from '../probe-progress.ts';
-import { storesHere, trialProject } from '../trial-project.ts';
-
-interface Options {
-  diffoscope: boolean;
-  tier: DiffoscopeTier;
-  project?: string;
-}
 
 export const diff: Define = (program, act) => {
   program
     .command('diff')
     .summary('tell where two artifacts differ')
     .description(
-      'Compares two artifacts, two folders, or one of each: names, kinds, modes, sizes, targets of links, and where the bytes of a file begin to differ. Then shows the files in diffoscope, where that is installed (Debian: diffoscope-minimal), in a sandbox. Takes artifacts from the stores of this machine, else from peers, whatever their level: nothing of them is written or run.',
+      'Compares two artifacts, two folders, or one of each: names, kinds, modes, sizes, targets of links, and where the bytes of a file begin to differ. Then shows the files in diffoscope, where that is installed (Debian: diffoscope-minimal), in a sandbox. Takes artifacts from the stores of this machine, else from peers, whatever their level: nothing of them is written or run. Of a run whose results differ: who came to which, on what, their logs side by side, and the artifacts.',
     )
-    .argument('<a>', "an artifact's CID, or a folder")
-    .argument('<b>', 'the same, to compare it with')
+    .argument('<a>', "an artifact's CID, or a folder; alone: the run whose results differ")
+    .argument('[b]', 'the same, to compare it with')
     .option('--no-diffoscope', 'do without diffoscope')
     .addOption(
       new Option('--tier <tier>', "the sandbox of diffoscope; namespace shares this machine's kernel")
@@ -34,65 +23,29 @@ export const diff: Define = (program, act) => {
         .default('gvisor'),
     )
     .option('--project <id>', 'whose peers to ask, where this machine knows several')
-    .addHelpText('after', examples('quorate diff bafybeia… bafybeib…', 'quorate diff bafybeia… ./out'))
+    .addHelpText(
+      'after',
+      examples('quorate diff bafybeia… bafybeib…', 'quorate diff bafybeia… ./out', 'quorate diff 3f9a1c02d7'),
+    )
     .action(act(run));
 };
 
-async function run(context: Context, a: string, b: string, options: Options): Promise<Exit> {
-  const { cwd, out, signal } = context;
-  const { cid } = await import('../../core/documents/base.ts');
-  const asked = [a, b].map((text): SideAsked => {
-    if (cid.safeParse(text).success) return { kind: 'artifact', cid: text };
-    return { kind: 'folder', path: folderOf(cwd, text) };
-  }) as [SideAsked, SideAsked];
-  const { withSides } = await import('../../runtime/comparison/sides.ts');
-  const { sayDifferences } = await import('../difference-report.ts');
-  const board = out.board();
-  const sides = {
-    ...{ asked, stores: storesHere(context, cwd), signal },
-    project: () => trialProject(context, cwd, options.project),
-    onStep: (says: string) => {
-      if (board.live) board.set('step', { text: escapeLine(says, 300) });
-    },
-  };
-  const { count, packed } = await withSides(sides, async (left, right) => {
-    board.erase();
-    saySides(out, left, right);
-    const found = await sayDifferences(out, left, right, signal);
-    const isWanted = options.diffoscope && found.pairs.length > 0;
-    return {
-      count: found.count,
-      packed: isWanted ? await packedFiles(out, left, right, found.pairs, signal) : undefined,
-    };
-  }).finally(() => board.erase());
-  if (packed !== undefined) await lookCloser(context, packed, options.tier);
-  const { added, removed, changed } = count;
-  const differs = added + removed + changed > 0;
-  out.value({ event: 'diff', differs, added, removed, changed });
-  if (!differs) out.say(out.colours.green('The same.'));
-  else out.say(`${added} added, ${removed} removed, ${changed} changed`);
-  return differs ? exits.no : exits.done;
-}
-
-/** Reads the files that diffoscope is given; undefined where there is none, or no diffoscope. */
-async function packedFiles(
-  out: Output,
-  a: Side,
-  b: Side,
-  pairs: readonly FilePair[],
-  signal: AbortSignal,
-): Promise<PackedPairs | undefined> {
-  const { hasDiffoscope, packPairs } = await import('../../runtime/comparison/diffoscope.ts');
-  if (!hasDiffoscope()) {
-    out.say(out.colours.dim('To look into these files: apt-get install -y diffoscope-minimal, and again.'));
-    return undefined;
+async function run(
+  context: Context,
+  a: string,
+  b: string | undefined,
+  options: CompareOptions,
+): Promise<Exit> {
+  if (b === undefined) {
+    const { compareRun } = await import('../run-comparison.ts');
+    return (await compareRun(context, a, options)) ? exits.no : exits.done;
   }
-  const packed = await packPairs(a.tree, b.tree, pairs, signal);
-  if (packed.count < pairs.length)
-    out.note(
-      `diffoscope is given ${counted(packed.count, 'file')} of ${pairs.length}: the others are too many, or too large.`,
-    );
-  return packed.count === 0 ? undefined : packed;
+  const { cid } = await import('../../core/documents/base.ts');
+  const sideOf = (text: string): SideAsked =>
+    cid.safeParse(text).success
+      ? { kind: 'artifact', cid: text }
+      : { kind: 'folder', path: folderOf(context.cwd, text) };
+  return (await compareSides(context, [sideOf(a), sideOf(b)], options)) ? exits.no : exits.done;
 }
 
 function folderOf(cwd: string, text: string): string {
@@ -105,49 +58,4 @@ function folderOf(cwd: string, text: string): string {
       hint: 'CIDs begin with "bafy" and stand in verdicts and results: quorate show <job>',
     },
   );
-}
-
-function saySides(out: Output, a: Side, b: Side): void {
-  const value = ({ cid, from, level }: Side) => ({ cid, from, level });
-  out.value({ event: 'sides', a: value(a), b: value(b) });
-  for (const [name, { cid, from, level }] of Object.entries({ a, b })) {
-    const where = { store: 'from this machine', folder: 'a folder', mesh: `from peers, ${level}` }[from];
-    out.say(out.colours.dim(`${name} ${cid}, ${where}`));
-  }
-}
-
-/** Prints what diffoscope says of files. A failure is noted, and does not change the exit code. */
-async function lookCloser(
-  { home, out, signal }: Context,
-  packed: PackedPairs,
-  tier: DiffoscopeTier,
-): Promise<void> {
-  const { runDiffoscope } = await import('../../runtime/comparison/diffoscope.ts');
-  const probes = new ProbesShown(out);
-  const lines = new LineEscaper();
-  const decoder = new TextDecoder();
-  const say = (all: string[]) => {
-    probes.end();
-    out.say(...all);
-    for (const line of all) out.value({ event: 'diffoscope', line });
-  };
-  try {
-    const lacking = await runDiffoscope({
-      ...{ packed, tier, signal },
-      stateDir: home,
-      onProbe: probes.step,
-      onOutput: (chunk) => say(lines.push(decoder.decode(chunk, { stream: true }))),
-    });
-    say([...lines.push(decoder.decode()), ...lines.end()]);
-    if (lacking !== undefined) out.note(`What diffoscope says is not all: ${escapeLine(lacking, 300)}`);
-  } catch (error) {
-    signal.throwIfAborted();
-    out.note(`diffoscope is not run: ${codeOf(error)}: ${escapeLine(messageOf(error), 300)}`);
-    if (tier === 'gvisor' && codeOf(error) === 'SANDBOX_UNAVAILABLE')
-      out.note(
-        "Without gVisor: add --tier namespace. It shares this machine's kernel with what is compared.",
-      );
-  } finally {
-    probes.end();
-  }
 }

@@ -5,6 +5,8 @@ import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import { skipText } from '../../core/pipeline/plan.ts';
 import type { Client } from '../../runtime/client/client.ts';
+import { sayAlarm } from '../alarm-report.ts';
+import { tellAlarms } from '../alarms.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { asQuorateError } from '../errors.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -137,18 +139,20 @@ async function start(context: Context, given: string | undefined, options: Optio
         return await follow(context, client, only.run, options, limit);
       return await followAll(context, client, published, options.until, limit);
     } finally {
+      if (membership.role === 'publisher') await tellAlarms(context, home, client);
       await client.close();
     }
   }
 }
 
 async function follow(
-  { out, signal }: Context,
+  context: Context,
   client: Client,
   run: string,
   { until, log = false }: Options,
   limit: AbortSignal,
 ): Promise<Exit> {
+  const { out, signal } = context;
   const board = out.board();
   const view = new ProgressView(board, out.colours);
   const logs = log ? printLogs(out, board, client, run, limit) : undefined;
@@ -160,7 +164,7 @@ async function follow(
     for await (const { at, progress } of client.follow(run, limit)) {
       out.value({ event: progress.kind, at, ...progress });
       view.show(at, progress);
-      if (progress.kind === 'revealed') history.push(progress);
+      if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) history.push(progress);
       // Said by the operators themselves.
       if (progress.kind === 'passed') clearTimeout(idle);
       if (progress.kind === 'leased') {
@@ -193,7 +197,8 @@ async function follow(
   if (verdict?.level === 'trusted' && verdict.artifact !== null) {
     out.say(`Get it: quorate fetch ${verdict.artifact} -o <folder>`);
   }
-  return reached ? exits.done : exits.no;
+  const alarm = await sayAlarm(context, client, run, history);
+  return reached ? (alarm ?? exits.done) : exits.no;
 }
 
 /** Prints logs. A failure is noted and does not change the exit code. */

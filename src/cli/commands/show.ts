@@ -1,11 +1,12 @@
 import { escapeLine } from '../../core/escape.ts';
 import { notCosigned } from '../../core/trust/not-cosigned.ts';
 import type { Client } from '../../runtime/client/client.ts';
+import { lookedAt } from '../alarms.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { levelText } from '../dispute.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { failedResults, sayFailure } from '../failure-report.ts';
-import { when } from '../format.ts';
+import { shortRun, when } from '../format.ts';
 import { pipelineTable } from '../pipeline-table.ts';
 import { missingText, ProgressView } from '../progress.ts';
 import { withClient } from '../project-client.ts';
@@ -29,7 +30,7 @@ export const show: Define = (program, act) => {
 
 async function run(context: Context, which: string, { project }: Options): Promise<Exit> {
   const { out } = context;
-  await withClient(context, project, async (client) => {
+  await withClient(context, project, async (client, home) => {
     const { summary, history, pipeline } = await client.show(which);
     out.value({ summary, history, pipeline });
     const view = new ProgressView(out.board({ live: false }), out.colours);
@@ -46,6 +47,10 @@ async function run(context: Context, which: string, { project }: Options): Promi
       ...(summary.missing === undefined ? [] : [`waits     ${missingText(summary.missing)}`]),
       ...revokedLines(summary.revoked),
     );
+    if (summary.alarming === true) {
+      out.say(out.colours.red(`dispute   builders came to different results: quorate diff ${shortRun(id)}`));
+      await lookedAt(context, home, client.project, id);
+    }
     if (pipeline.length > 1) out.say('pipeline', ...pipelineTable(pipeline, id, out.colours));
     if (level !== 'failed' && level !== 'disputed') return;
     const failed = failedResults(history.map(({ progress }) => progress));

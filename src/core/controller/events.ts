@@ -149,6 +149,20 @@ export type Reply =
   /** `index`: of its leaf. */
   | { kind: 'revoked'; index: number };
 
+/** A build and its result, with what the receipt says of where it ran. */
+export interface ComparedResult {
+  round: number;
+  slot: Slot;
+  worker: string;
+  operator: string;
+  result: string;
+  reports?: string;
+  log: string | null;
+  tier: string;
+  kernel?: string;
+  processor?: string;
+}
+
 /** Progress of a run, for those who follow it. Holds no result of a sealed round. */
 export type Progress =
   | { kind: 'accepted'; job: string; name: string; test?: true; repo: string; ref: string; commit: string }
@@ -189,6 +203,8 @@ export type Progress =
     }
   /** Files of the round in which results differ, at most some of them, and how many there are. */
   | { kind: 'differs'; round: number; files: string[]; count: number }
+  /** Of a dispute, once no further round can open: every build that ended by itself, the trusted worker's too. Files as in `differs`. */
+  | { kind: 'compared'; results: ComparedResult[]; files: string[]; count: number }
   | { kind: 'agreed'; round: number; artifact: string | null; by: string[] }
   /** N operators came to the same failure of a test that needs no co-signature. */
   | { kind: 'failed'; round: number; by: string[] }

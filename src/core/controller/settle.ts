@@ -1,7 +1,8 @@
-import { artifactOf, isTrustedSlot, type Outcome } from '../documents/index.ts';
+import { artifactOf, isTrustedSlot } from '../documents/index.ts';
 import { type Decision, decide, verdictLevelOf } from '../trust/decide.ts';
 import { revocationsFor } from '../trust/revocations.ts';
 import { endRun } from './cancel.ts';
+import { describeOutcome, reportsOfFailure } from './described.ts';
 import { differingFiles } from './differing-files.ts';
 import { charterOf } from './enrolment.ts';
 import { roomForRound } from './evidence-size.ts';
@@ -96,7 +97,7 @@ function reveal(transition: Transition, run: Run, round: Round): void {
       worker: recorded.worker,
       operator: recorded.operator,
       slot: recorded.slot,
-      result: describe(recorded.outcome),
+      result: describeOutcome(recorded.outcome),
       ...reportsOfFailure(recorded.outcome),
       log: logOf(run, recorded),
     })),
@@ -108,18 +109,6 @@ function reveal(transition: Transition, run: Run, round: Round): void {
 /** The CID of the log of a build. */
 function logOf(run: Run, recorded: Recorded): string | null {
   return documentsOf(run, recorded).receipt.payload.predicate.quorate_receipt.log;
-}
-
-function describe(outcome: Outcome): string {
-  if (outcome.kind === 'aborted')
-    return `aborted: ${outcome.reason}${outcome.detail === '' ? '' : `: ${outcome.detail}`}`;
-  return outcome.code === 0 ? (outcome.artifact ?? 'no outputs') : `exit ${outcome.code}`;
-}
-
-/** What a failed test put out. */
-function reportsOfFailure(outcome: Outcome): { reports?: string } {
-  const reports = artifactOf(outcome);
-  return reports === null || (outcome.kind === 'exit' && outcome.code === 0) ? {} : { reports };
 }
 
 export function decideRound(transition: Transition, run: Run, round: Round): void {

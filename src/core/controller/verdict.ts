@@ -13,6 +13,7 @@ import { isoTime } from '../time.ts';
 import { countsUncosigned } from '../trust/not-cosigned.ts';
 import { needsWitnesses, witnessesNeeded } from '../trust/witnesses.ts';
 import type { Backing } from './backing.ts';
+import { compareResults } from './compared.ts';
 import { disputeOf } from './dispute.ts';
 import { signedCharter } from './enrolment.ts';
 import { artifactIn, type Recorded, reportsIn } from './facts.ts';
@@ -233,8 +234,11 @@ function isPassing(code: string): boolean {
   );
 }
 
-export function announce(transition: Transition, run: Run, { verdict, dispute }: Published): void {
+export function announce(transition: Transition, run: Run, published: Published): void {
+  const { verdict, dispute } = published;
   const { level, outcome } = verdict;
+  // Whoever follows the run stops at its last verdict.
+  if (level !== 'agreed') compareResults(transition, run, published);
   const reports = reportsIn(run, outcome);
   run.revoked = null;
   transition.out.push({ kind: 'verdict', run: run.id });
@@ -281,6 +285,7 @@ function endBuilding(transition: Transition, run: Run): void {
 export function finish(transition: Transition, run: Run, published: Published): void {
   mustSync(transition);
   run.phase = { kind: 'done', published };
+  compareResults(transition, run, published);
   // Nothing more comes of it, also where its verdict is the one of before.
   transition.stirred.add(run.id);
   transition.state.index.ended(run);

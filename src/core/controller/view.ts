@@ -30,6 +30,7 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     artifact: artifactBy(run),
     ...(reports !== null && { reports }),
     ...(level !== null && countsUncosigned(policy, level) && { cosigned: false }),
+    ...(isAlarming(run) && { alarming: true }),
     ...(run.revoked !== null && { revoked: summaryOfRevoked(run.revoked) }),
     ...(run.phase.kind === 'witnessing' && { missing: missing(state, run, run.phase.draft) }),
     submittedAt: run.submittedAt,
@@ -37,6 +38,10 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     policy: { agree: policy.agree, of: policy.of, cosign: policy.cosign === 'required' },
   };
 }
+
+/** Whether results were in dispute, or the trusted worker contradicted what operators had agreed on. */
+const isAlarming = ({ history }: RunFacts): boolean =>
+  history.some(({ progress: { kind } }) => kind === 'compared' || kind === 'contradicted');
 
 /**
  * The run whose published verdict proves an artifact best: the newest that trusts it, else the first that agreed on it; one

@@ -153,6 +153,8 @@ export const runSummarySchema = z.strictObject({
   /** The published level counts without a co-signature: whoever holds the controller can forge it. */
   cosigned: z.literal(false).optional(),
   revoked: revokedSchema.optional(),
+  /** Results were in dispute, or what operators had agreed on was contradicted: who published it should look. */
+  alarming: z.literal(true).optional(),
   /** Of a run that waits for witnesses of the log: who has signed and who has not. */
   missing: z
     .strictObject({

@@ -39,6 +39,7 @@ describe('the trusted worker', () => {
     expect(bench.offer.round).toBe(2);
     expect(bench.lastReply(await bench.claim('ada'))).toMatchObject({ code: 'CLAIM_NOT_FRESH' });
     expect(JSON.stringify(bench.effects)).not.toContain(B);
+    expect(bench.progress(run, 'compared')).toEqual([]);
     const second = await bench.lease('dan', 'eve');
     await deliverAll(bench, second, [other, other]);
     bench.drive(timings.windowMs + timings.slotFillMs);
@@ -46,6 +47,28 @@ describe('the trusted worker', () => {
     bench.cosign(run);
     expect(bench.result(run)).toMatchObject({ level: 'trusted', outcome: other });
     expect(bench.progress(run, 'contradicted')).toHaveLength(1);
+    const [compared] = bench.progress(run, 'compared');
+    expect(
+      compared?.results.map(({ round, slot, operator, result }) => [round, slot, operator, result]),
+    ).toEqual(
+      expect.arrayContaining([
+        [1, expect.any(Number), 'ada', A],
+        [1, 'trusted', 'trusted', B],
+        [2, expect.any(Number), 'dan', B],
+      ]),
+    );
+    expect(compared?.results[0]).toMatchObject({ tier: expect.any(String) });
+    expect(bench.all('keep').map(({ root, from }) => [root, from])).toContainEqual([B, bench.id('trusted')]);
+  });
+
+  it('confirms what is agreed while one operator dissents: nothing is in dispute', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await deliverAll(bench, leases, [built, built, other]);
+    bench.pinned(run);
+    await bench.deliver('trusted', trusted);
+    bench.cosign(run);
+    expect(bench.result(run)).toMatchObject({ level: 'trusted', state: 'done' });
+    expect(bench.progress(run, 'compared')).toEqual([]);
   });
 
   it('contradicts it while the bytes are still being fetched', async () => {

@@ -1,0 +1,44 @@
+import type { Progress } from '../core/controller/events.ts';
+import { messageOf } from '../core/errors.ts';
+import { escapeLine } from '../core/escape.ts';
+import type { Client } from '../runtime/client/client.ts';
+import type { Context } from './context.ts';
+import { type Exit, exits } from './exit-codes.ts';
+import { shortRun } from './format.ts';
+import { comparedIn, sayDispute } from './run-comparison.ts';
+
+/** The verdict is out: its comparison may take this long. */
+const compareMsMax = 60_000;
+
+/**
+ * Compares the results of a run that was in dispute, without diffoscope, which may take minutes. With --json the event `compared`
+ * says who differs. Returns the exit code that tells of a contradiction where the run was trusted in the end all the same.
+ */
+export async function sayAlarm(
+  context: Context,
+  client: Pick<Client, 'logs'>,
+  run: string,
+  history: readonly Progress[],
+): Promise<Exit | undefined> {
+  const { out } = context;
+  const contradicted = history.some(({ kind }) => kind === 'contradicted');
+  const compared = comparedIn(history);
+  if (!contradicted && compared === undefined) return undefined;
+  out.note(
+    out.colours.red(
+      contradicted
+        ? 'ALARM: the trusted worker contradicts what operators had agreed on. Several of them, or the trusted worker, are wrong.'
+        : 'ALARM: builders came to different results.',
+    ),
+  );
+  if (compared !== undefined && !out.json) {
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(compareMsMax)]);
+    const options = { diffoscope: false, tier: 'gvisor' } as const;
+    await sayDispute({ ...context, signal }, client, run, compared, options).catch((error: unknown) => {
+      context.signal.throwIfAborted();
+      out.note(`The comparison ended early: ${escapeLine(messageOf(error), 300)}`);
+    });
+  }
+  out.note(`With diffoscope, and again: quorate diff ${shortRun(run)}`);
+  return contradicted ? exits.contradicted : undefined;
+}

@@ -1,0 +1,41 @@
+import { artifactOf, isTrustedSlot } from '../documents/index.ts';
+import { describeOutcome, reportsOfFailure } from './described.ts';
+import { differingFiles } from './differing-files.ts';
+import type { Progress } from './events.ts';
+import { documentsOf, type Published, type Run, type Transition, tell } from './state.ts';
+
+/**
+ * Tells once who came to which result, when no further round of the run can open any more: before that it would tell operators of that round what
+ * the trusted worker built. Only of a dispute: there was no agreement in the end, or one that the trusted worker contradicted. What
+ * the trusted worker made is kept, to be compared.
+ */
+export function compareResults(transition: Transition, run: Run, { dispute }: Published): void {
+  // Of the job that is built now: on other inputs it is another one.
+  const begun = run.history.findLastIndex(
+    ({ progress: { kind } }) => kind === 'inputs' || kind === 'reopened',
+  );
+  const since = run.history.slice(begun + 1);
+  const told = (kind: Progress['kind']) => since.some(({ progress }) => progress.kind === kind);
+  const ended = run.receipts.filter(({ outcome }) => outcome.kind === 'exit');
+  if (told('compared') || (dispute === null && !told('contradicted'))) return;
+  if (new Set(ended.map(({ result }) => result)).size < 2) return;
+  const receipts = ended.map((recorded) => documentsOf(run, recorded).receipt);
+  const results = ended.map(({ round, slot, worker, operator, outcome }, at) => {
+    const { log, sandbox } = receipts[at]?.payload.predicate.quorate_receipt ?? {};
+    const { kernel, processor } = sandbox?.unpinned ?? {};
+    return {
+      ...{ round, slot, worker, operator, result: describeOutcome(outcome), ...reportsOfFailure(outcome) },
+      log: log ?? null,
+      tier: sandbox?.tier ?? '',
+      ...(kernel !== undefined && { kernel }),
+      ...(processor !== undefined && { processor }),
+    };
+  });
+  tell(transition, run, { kind: 'compared', results, ...differingFiles(receipts) });
+  for (const [at, { slot, outcome, worker }] of ended.entries()) {
+    if (!isTrustedSlot(slot)) continue;
+    const log = receipts[at]?.payload.predicate.quorate_receipt.log ?? null;
+    for (const root of [log, artifactOf(outcome)])
+      if (root !== null) transition.out.push({ kind: 'keep', run: run.id, root, from: worker });
+  }
+}
