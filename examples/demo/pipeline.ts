@@ -9,6 +9,7 @@ import type { Output } from '../../src/cli/output.ts';
 import type { Progress } from '../../src/core/controller/events.ts';
 import { QuorateError } from '../../src/core/errors.ts';
 import { payload, slowTrusted, tamperer, volunteer } from './cast.ts';
+import { InOrder } from './in-order.ts';
 import { wordsFor } from './pipeline-words.ts';
 import type { Project, Scene } from './scene.ts';
 import { type Ahead, aheadBy, Story } from './story.ts';
@@ -34,20 +35,18 @@ const sometimes = ['bob', 'carol', 'dave'].map(volunteer);
 const tamperers = ['mallory', 'malvin'].map(tamperer);
 
 export async function playPipeline(scene: Scene, out: Output, json: boolean): Promise<void> {
-  const bootstrapping = scene.bootstrap();
-  const source = await makeSource(scene);
-  const to = await scene.controller('roman', source.host, await bootstrapping);
+  const [source, bootstrap] = await Promise.all([makeSource(scene), scene.bootstrap()]);
+  const to = await scene.controller('roman', source.host, bootstrap);
   const [, ...leaving] = await scene.join(to, [...always, ...sometimes, slowTrusted]);
-  const ahead = await getAhead(scene, out, to, source);
+  const { promoted, ms } = await getAhead(scene, out, to, source);
 
   out.say('', out.colours.bold('Version 1.1. mallory and malvin, two of three, build something else'));
   await Promise.all(leaving.slice(0, sometimes.length).map((node) => node.stop()));
-  await scene.join(to, tamperers);
   const makefile = join(source.folder, 'Makefile');
   writeFileSync(makefile, readFileSync(makefile, 'utf8').replace('VERSION = 1.0', 'VERSION = 1.1'));
   await commit(scene, source, 'Version 1.1');
-  const fallen = await recover(scene, out, to, source);
-  const outcome = { level: 'trusted', promoted: tests.length, ...fallen, savedMs: ahead.saved, ms: ahead };
+  const { level, revoked, rebuilt, ...rest } = await recover(scene, out, to, source);
+  const outcome = { level, promoted, revoked, rebuilt, savedMs: ms.saved, ms, ...rest };
   if (json) process.stdout.write(`${JSON.stringify(outcome)}\n`);
 }
 
@@ -83,80 +82,95 @@ async function publish(
   const story = new Story();
   const args = ['run', url, '--ref', 'main', '--home', scene.folder('home-publisher')];
   const run = scene.start('quorate run', [...args, '--timeout', `${runSeconds}s`], to.repo);
-  run.onLine(({ event, name, at, ...rest }) => {
-    if (typeof name !== 'string' || typeof at !== 'number' || event !== rest.kind) return;
-    const progress = rest as unknown as Progress;
-    story.add({ at, job: name, progress });
-    const words = wordsFor(story, name, progress, out.colours);
-    if (words !== undefined) scene.say(name.padEnd(nameWidth), words);
-    onProgress(name, progress);
+  const told = new InOrder(jobs, ({ at, job, progress }) => {
+    story.add({ at, job, progress });
+    const words = wordsFor(story, job, progress, out.colours);
+    if (words !== undefined) scene.say(job.padEnd(nameWidth), words);
+    onProgress(job, progress);
   });
-  await run.ended;
+  run.onLine(({ event, name: job, at, ...rest }) => {
+    if (typeof job === 'string' && typeof at === 'number' && event === rest.kind)
+      told.push({ at, job, progress: rest as unknown as Progress });
+  });
+  const code = await run.ended;
+  told.flush();
+  // 1: not all of it is trusted.
+  if (code > 1) throw run.failure(code);
   return story;
 }
 
-async function getAhead(scene: Scene, out: Output, to: Project, source: Source): Promise<Ahead> {
+interface Got {
+  /** Tests that became trusted without running again. */
+  promoted: number;
+  ms: Ahead;
+}
+
+async function getAhead(scene: Scene, out: Output, to: Project, source: Source): Promise<Got> {
   out.say('', out.colours.bold('Version 1.0. The trusted worker is slow, and the tests do not wait for it'));
-  const story = await publish(scene, out, to, source);
+  let joining: Promise<unknown> | undefined;
+  const story = await publish(scene, out, to, source, (job, { kind }) => {
+    // They have joined too late for jobs of this version.
+    if (job === 'package' && kind === 'verdict') joining ??= begun(scene.join(to, tamperers));
+  });
+  await joining;
   allTrusted(story);
   const ahead = aheadBy(story, 'build', tests);
-  if (ahead === undefined || !tests.every((test) => story.rose(test)))
+  const promoted = tests.filter((test) => story.rose(test)).length;
+  if (ahead === undefined || promoted < tests.length)
     throw incomplete('not every test passed before the build was confirmed, and rose with it');
   const [waited, took, rise, saved] = [ahead.waited, ahead.tests, ahead.rise, ahead.saved].map(duration);
   out.say(
     `The trusted worker confirmed the build ${waited} after the volunteers had agreed. Meanwhile the tests took ${took};`,
     `they were trusted ${rise} after it. Begun only then they would have taken the same ${took}: ${out.colours.bold(`${saved} ahead`)}.`,
   );
-  return ahead;
+  return { promoted, ms: ahead };
 }
 
 interface Fallen {
+  level: string | undefined;
   /** Jobs whose results, or builds, ended with what they stood on. */
   revoked: number;
-  /** Of these, how many are trusted now, built on other bytes. */
+  /** Of these, how many were built again on other bytes, by themselves, and are trusted. */
   rebuilt: number;
-  /** How often the owner published the commit. */
-  published: number;
   artifact: string;
   tampered: string;
 }
 
 async function recover(scene: Scene, out: Output, to: Project, source: Source): Promise<Fallen> {
   let returning: Promise<unknown> | undefined;
-  const first = await publish(scene, out, to, source, (job, { kind }) => {
-    // Once the tests have begun, whether or not they pass before the trusted worker has built.
-    if (tests.includes(job) && kind === 'verdict') returning ??= scene.comeBack(to, sometimes);
+  const story = await publish(scene, out, to, source, (job, { kind }) => {
+    // The build that they are to repeat is contradicted later, or was before any test had passed.
+    if (kind === 'contradicted' || (tests.includes(job) && kind === 'verdict'))
+      returning ??= begun(scene.comeBack(to, sometimes));
   });
-  await (returning ?? scene.comeBack(to, sometimes));
-  const [contradicted] = first.all('build', 'contradicted');
-  const fell = jobs.filter((job) => first.fell(job));
+  await returning;
+  const [contradicted] = story.all('build', 'contradicted');
+  const fell = jobs.filter((job) => story.fell(job));
+  const rebuilt = fell.filter((job) => story.rebuilt(job));
   if (contradicted === undefined || !tests.every((test) => fell.includes(test)))
     throw incomplete('the trusted worker contradicted nothing that the tests stood on');
-  let last = first;
-  if (jobs.some((job) => last.all(job, 'cancelled').length > 0)) {
-    out.say(
-      '',
-      out.colours.bold('Their requests have ended with that. The owner publishes the commit again'),
-    );
-    last = await publish(scene, out, to, source);
-  }
-  allTrusted(last);
-  const rebuilt = fell.filter((job) => (last === first ? first.rebuilt(job) : last.level(job) === 'trusted'));
-  const tampered = String(contradicted.artifact);
-  const artifact = String(last.artifacts('package').at(-1));
+  allTrusted(story);
+  if (rebuilt.length < fell.length) throw incomplete('what had fallen was not all built again');
+  const [tampered, artifact] = [String(contradicted.artifact), String(story.artifacts('package').at(-1))];
   out.say('', out.colours.bold('A newcomer fetches'));
-  await isRefused(scene, to, tampered);
-  await unpackAndRun(scene, to, artifact);
-  const published = last === first ? 1 : 2;
-  return { revoked: fell.length, rebuilt: rebuilt.length, published, artifact, tampered };
+  await Promise.all([isRefused(scene, to, tampered), unpackAndRun(scene, to, artifact)]);
+  const level = story.level('package');
+  return { level, revoked: fell.length, rebuilt: rebuilt.length, artifact, tampered };
 }
 
-const consumer = (scene: Scene, { project, bootstrap }: Project) => [
-  ...['--project', project, '--bootstrap', bootstrap, '--home', scene.folder('home-consumer')],
+/** Awaited later; nobody listens meanwhile, should it fail. */
+function begun<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+/** Who knows the root key and the bootstrap node, and nothing else. */
+const newcomer = (scene: Scene, name: string, { project, bootstrap }: Project): string[] => [
+  ...['--project', project, '--bootstrap', bootstrap, '--home', scene.folder(`home-${name}`)],
 ];
 
 async function isRefused(scene: Scene, from: Project, tampered: string): Promise<void> {
-  const args = ['fetch', tampered, '-o', join(scene.dir, 'tampered'), ...consumer(scene, from)];
+  const args = ['fetch', tampered, '-o', join(scene.dir, 'tampered'), ...newcomer(scene, 'refused', from)];
   const { error } = await scene.quorate(args, { seconds: 120, codes: [1, 3] });
   const { code, message } = error as { code: string; message: string };
   if (!refusals.includes(code))
@@ -166,7 +180,9 @@ async function isRefused(scene: Scene, from: Project, tampered: string): Promise
 
 async function unpackAndRun(scene: Scene, from: Project, artifact: string): Promise<void> {
   const folder = join(scene.dir, 'package');
-  await scene.quorate(['fetch', artifact, '-o', folder, ...consumer(scene, from)], { seconds: 120 });
+  await scene.quorate(['fetch', artifact, '-o', folder, ...newcomer(scene, 'consumer', from)], {
+    seconds: 120,
+  });
   const run = (command: string, args: readonly string[]) =>
     scene.processes.run(command, command, args, { cwd: folder, seconds: 30, json: false });
   await run('tar', ['-xzf', 'roman-1.1.tar.gz']);

@@ -25,6 +25,8 @@ export interface Running {
   next(fits: (line: Line) => boolean, what: string, seconds: number): Promise<Line>;
   /** Every line, as it comes. */
   onLine(listener: (line: Line) => void): void;
+  /** Why it ended with this code, in its own words: the error it printed. */
+  failure(code: number): QuorateError;
   /** Its exit code; 128 + n after a signal. */
   readonly ended: Promise<number>;
   /** SIGINT, then after the given seconds SIGKILL. */
@@ -103,7 +105,7 @@ export class Processes {
     });
     if (running instanceof Child) running.onText((text) => lines.push(text));
     const code = await within(running.ended, options.seconds, `${name} to end`);
-    if (!(options.codes ?? [0]).includes(code)) throw (running as Child).failure(code);
+    if (!(options.codes ?? [0]).includes(code)) throw running.failure(code);
     return { code, last, text: lines.join('\n') };
   }
 
@@ -190,7 +192,6 @@ class Child implements Running {
     }
   }
 
-  /** Why it ended, in its own words: the error it printed. */
   failure(code: number): QuorateError {
     const { error } = (this.#lines.at(-1) ?? {}) as {
       error?: { code: string; message: string; hint?: string };

@@ -1,7 +1,7 @@
 import type { Progress } from '../../src/core/controller/events.ts';
 
 /** What the controller told of a job; `at` is by its clock, in milliseconds. */
-interface Told {
+export interface Told {
   at: number;
   job: string;
   progress: Progress;

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { InOrder } from '../../examples/demo/in-order.ts';
 import { aheadBy, Story } from '../../examples/demo/story.ts';
 import type { Progress } from '../../src/core/controller/events.ts';
 
@@ -28,6 +29,20 @@ const ahead: Parameters<typeof told> = [
   [9010, 'test.a', verdict('trusted')],
   [9050, 'test.b', verdict('trusted')],
 ];
+
+it('what arrives out of order is told by its time, then by the order of the jobs', () => {
+  const given: string[] = [];
+  const order = new InOrder(['build', ...tests], ({ at, job }) => given.push(`${at} ${job}`));
+  for (const [at, job] of [
+    [2, 'test.b'],
+    [2, 'build'],
+    [1, 'test.a'],
+  ] as const)
+    order.push({ at, job, progress: leased });
+  expect(given).toEqual([]);
+  order.flush();
+  expect(given).toEqual(['1 test.a', '2 build', '2 test.b']);
+});
 
 it('tests that rose saved what they took, less the time that their rise took', () => {
   expect(aheadBy(told(...ahead), 'build', tests)).toEqual({
