@@ -107,6 +107,8 @@ const coreErrors = {
     'The job is not taken: with that of all that it rests on, its evidence could come to more than one bundle may hold. It needs fewer jobs, or jobs that put out fewer files (`limits.files`).',
   EXPORT_NOTHING_BUILT:
     'The verdict is about no artifact that operators agreed on, so there is nothing to show to another tool.',
+  EXPORT_NOT_TRUSTED:
+    'Another tool takes a layout that holds for a yes, so there is none for what is not trusted. Fetch the evidence again once the job is.',
   EXPORT_NO_LINKS:
     'Fewer workers than the policy asks for signed an in-toto link that holds. Their Quorate may be older than links; have the job built again.',
   FEED_NO_HELLO: 'A feed began with another message than a hello.',

@@ -44,6 +44,16 @@ describe('quorate try', () => {
     expect(list).toEqual(['./.gitignore', './a.txt', './b.txt', './quorate.yaml', './src/kept']);
   });
 
+  it('gives what a failed test put out, as reports, and the answer no', async () => {
+    const dir = await repository(
+      'jobs:\n  unit: {kind: test, run: [\'echo "case 2" > "$OUT/failed"; exit 3\'], limits: {memory: 256MiB, disk: 64MiB, time: 1m}}\n',
+    );
+    const tried = await attempt(dir, '-o', person.at('reports'), '--json');
+    expect(tried.code, tried.report).toBe(1);
+    expect(event(tried, 'built')).toMatchObject({ code: 3, artifact: null, reports: expect.any(String) });
+    expect(await readFile(person.at('reports', 'failed'), 'utf8')).toBe('case 2\n');
+  });
+
   it('builds a commit as workers get it, whatever the repository says of its files', async () => {
     const server = await GitServer.start(person.at('git'));
     const files = {

@@ -268,6 +268,13 @@ describe('export', () => {
     expect(await readdir(join(dir, '..'))).toEqual([]);
   });
 
+  it('makes no layout that other tools would take for a yes of what is only agreed', async () => {
+    const agreed = await realProject({ own: null, level: 'agreed' });
+    const refused = await exported(agreed, '--in-toto');
+    expect(refused).toMatchObject({ code: 1, error: { code: 'EXPORT_NOT_TRUSTED' } });
+    expect(await readdir(join(refused.dir, '..'))).toEqual([]);
+  });
+
   it('asks for which tool, and takes no option that would do nothing', async () => {
     for (const more of [[], ['--in-toto', '--files', 'tool'], ['--cosign', '--key', 'root.pem']])
       expect(await exported(real, ...more)).toMatchObject({ code: 2, error: { code: 'CLI_USAGE' } });

@@ -67,6 +67,10 @@ async function run({ cwd, home, out, signal }: Context, file: string, options: O
     sayVerification(out, verification);
     return exits.no;
   }
+  if (options.inToto === true && facts.kind !== 'test' && verification.level !== 'trusted')
+    throw new QuorateError('EXPORT_NOT_TRUSTED', `the artifact is ${verification.level}, and not trusted`, {
+      hint: 'Once it is: quorate fetch <cid> --bundle-out <file>, and export that.',
+    });
   const key = options.key === undefined ? undefined : await loadLayoutKey(resolve(cwd, options.key));
   const files = new Map<string, string | Uint8Array>();
   const commands: string[] = [];

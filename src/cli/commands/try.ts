@@ -107,12 +107,12 @@ async function run(context: Context, path: string | undefined, options: Options)
       return exits.no;
     }
     checkRan(tried);
-    const artifact = sayOutcome(out, tried);
-    if (artifact === null) return exits.no;
-    if (dest !== undefined) {
-      await opened.write(artifact, dest);
+    const tree = sayOutcome(out, tried, job.kind === 'test');
+    if (tree !== null && dest !== undefined) {
+      await opened.write(tree, dest);
       out.say(`Written to ${dest}`);
     }
+    if (tree === null || tried.outcome.kind !== 'exit' || tried.outcome.code !== 0) return exits.no;
     if (options.vary !== true) return exits.done;
     const { vary } = await import('../../runtime/trial/vary.ts');
     return sayVaried(out, vary(opened, tried, signal));
@@ -165,8 +165,8 @@ function sayInput(out: Output, { name, cid, from, level }: ProvidedInput): void 
   out.say(level === 'trusted' ? line : out.colours.yellow(`${line}. Only the sandbox uses it.`));
 }
 
-/** Prints the outcome. Returns the artifact, null when there is none. */
-function sayOutcome(out: Output, { outcome, built, ms, network }: TrialResult): string | null {
+/** Prints the outcome. Returns the tree that was put out: an artifact, or reports of a test, which it may leave where it fails too. */
+function sayOutcome(out: Output, { outcome, built, ms, network }: TrialResult, test: boolean): string | null {
   if (network !== undefined) out.value({ event: 'network', ...network });
   const { green, red, bold } = out.colours;
   if (outcome.kind === 'aborted') {
@@ -174,16 +174,16 @@ function sayOutcome(out: Output, { outcome, built, ms, network }: TrialResult): 
     out.say(red(`stopped after ${duration(ms)}: ${outcome.reason}: ${escapeLine(outcome.detail)}`));
     return null;
   }
-  const { code, artifact } = outcome;
-  const files = artifact === null ? [] : (built?.files ?? []);
-  out.value({ event: 'built', kind: 'exit', code, ms: Math.round(ms), artifact, files });
-  if (artifact === null) {
-    out.say(red(`exit ${code} after ${duration(ms)}: the build failed`));
-    return null;
-  }
-  out.say(`exit ${code} after ${duration(ms)}`, `artifact ${bold(green(artifact))}`);
+  const { code, artifact: tree } = outcome;
+  const files = tree === null ? [] : (built?.files ?? []);
+  const made = test ? { artifact: null, reports: tree } : { artifact: tree };
+  out.value({ event: 'built', kind: 'exit', code, ms: Math.round(ms), ...made, files });
+  const failed = red(`exit ${code} after ${duration(ms)}: the ${test ? 'test' : 'build'} failed`);
+  out.say(code === 0 && tree !== null ? `exit ${code} after ${duration(ms)}` : failed);
+  if (tree === null) return null;
+  out.say(test ? `reports ${tree}, no artifact` : `artifact ${bold(green(tree))}`);
   const shown = files.slice(0, filesShownMax).map(({ path, size }) => [escapeLine(path), bytes(size)]);
   out.say(...columns(shown).map((line) => `  ${line}`));
   if (files.length > filesShownMax) out.say(`  and ${files.length - filesShownMax} more`);
-  return artifact;
+  return tree;
 }

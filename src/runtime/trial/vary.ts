@@ -67,5 +67,5 @@ async function resultOf(
 
 function failureOf({ outcome }: TrialResult): string | undefined {
   if (outcome.kind === 'aborted') return `${outcome.reason}: ${outcome.detail}`;
-  return outcome.artifact === null ? `exit ${outcome.code}` : undefined;
+  return outcome.code !== 0 || outcome.artifact === null ? `exit ${outcome.code}` : undefined;
 }
