@@ -61,12 +61,15 @@ async function main(args: string[]): Promise<number> {
   say(
     `seeds ${from} to ${from + count - 1}, each run twice; commit ${commit()}${bug === undefined ? '' : `; bug ${bug}`}`,
   );
+  const planted = bug === undefined ? undefined : bugs[bug];
   for (let seed = from; seed < from + count; seed++) {
     const about = aboutSeed(seed);
     for (const line of alone ? about : about.slice(0, 1)) say(`seed ${seed}: ${line}`);
     const result = await simulate(
       seed,
-      bug === undefined ? {} : { patches: bugs[bug]?.patches, rates: bugs[bug]?.rates ?? {} },
+      planted === undefined
+        ? {}
+        : { patches: planted.patches, rates: planted.rates ?? {}, scenario: planted.scenario ?? {} },
     );
     if (result.failure !== null) {
       for (const line of describeFailure(result, bug)) say(line);

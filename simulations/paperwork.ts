@@ -11,7 +11,6 @@ import {
   type Lease,
   makeReceipt,
   type Outcome,
-  type Policy,
   type ReceiptFacts,
   type Request,
   type Revocation,
@@ -204,7 +203,7 @@ export class Paperwork {
     publisher: string,
     work: { job: Job; jobId: string },
     now: number,
-    over: { policy?: Policy; seconds?: number; jti?: string; needs?: Request['needs'] } = {},
+    over: Partial<Pick<Request, 'policy' | 'jti' | 'needs' | 'ref' | 'rebuild'>> & { seconds?: number } = {},
   ) {
     const signer = this.keys.signer(publisher);
     const iat = seconds(now);
@@ -217,10 +216,10 @@ export class Paperwork {
         job: work.jobId,
         ...(over.needs !== undefined && { needs: over.needs }),
         repo: work.job.source.url,
-        ref: 'refs/heads/main',
+        ref: over.ref ?? 'refs/heads/main',
         commit: work.job.source.commit,
         policy: over.policy ?? { agree: 2, of: 3, cosign: 'required', rounds: 2 },
-        rebuild: false,
+        rebuild: over.rebuild ?? false,
         jti: over.jti ?? nonceOf(`request ${work.jobId}`),
         iat,
         exp: iat + (over.seconds ?? 3600),

@@ -1,4 +1,5 @@
 import type { ControllerState } from '../src/core/controller/state.ts';
+import { answeredUnderEarlierPolicy } from './answered-under-policy.ts';
 import { Broken } from './broken-controller.ts';
 import type { Behaviour, Scenario, Work } from './scenario.ts';
 import type { Patches } from './world.ts';
@@ -90,9 +91,10 @@ const notPassedOn = {
   }),
 };
 
-/** Mistakes with jobs that rest on others, by name. */
+/** Mistakes with jobs that rest on others, or on an earlier run, by name. */
 export const pipelineBugs = {
   'inputs-count-for-nothing': needsForgotten,
   'lost-input-ends-all': stoppedForGood,
   'revocation-not-passed-on': notPassedOn,
+  'answered-under-earlier-policy': answeredUnderEarlierPolicy,
 };

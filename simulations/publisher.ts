@@ -6,7 +6,7 @@ import { join } from '../src/core/sessions/join.ts';
 import type { Dial, Signing } from '../src/core/sessions/ports.ts';
 import { fromUtf8 } from '../src/core/text.ts';
 import type { Node } from './network.ts';
-import { jobNamed, nonceOf, type Paperwork } from './paperwork.ts';
+import { jobNamed, nonceOf, type Paperwork, treeCid } from './paperwork.ts';
 import type { Surroundings } from './process.ts';
 import type { Work } from './scenario.ts';
 import { controllerAt } from './worker-node.ts';
@@ -57,8 +57,9 @@ export class Publisher {
     const { time, trace } = this.#around;
     // The jobs of a pipeline are of one commit.
     const { source, limits } = jobNamed('project').job;
-    const { job, jobId } = jobNamed(work.name, {
+    const { job, jobId } = jobNamed(work.repeats ?? work.name, {
       ...{ source, limits: { ...limits, seconds: 300 } },
+      ...(work.portable === true && { image: treeCid('an image') }),
       ...(work.test === true && { kind: 'test' }),
     });
     if (work.test === true) this.#tests.add(work.name);
@@ -69,6 +70,8 @@ export class Publisher {
     const sign = async (needs: Request['needs']) => {
       request = await this.#paper.request(publisherName, { job, jobId }, at, {
         ...{ policy: work.policy, seconds: work.expiresSeconds, needs },
+        ...(work.rebuild === true && { rebuild: true }),
+        ...(work.repeats !== undefined && { jti: nonceOf(`request ${work.name}`) }),
       });
       told.signed(request.id);
       trace.name(request.id, work.name);

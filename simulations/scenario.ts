@@ -75,6 +75,12 @@ export interface Work {
   test?: boolean;
   nature: Nature;
   policy: Policy;
+  /** The earlier job that it is over again, in a request of its own. */
+  repeats?: string;
+  /** It asks for that job to be built again. */
+  rebuild?: boolean;
+  /** It is built in an image that is the same everywhere, and not in that of the host. */
+  portable?: boolean;
   /** Names of earlier jobs whose artifacts it reads, and the level they need. */
   needs?: Record<string, 'agreed' | 'trusted'>;
   submitAfterMs: number;
@@ -120,6 +126,27 @@ function withTests(random: Random, works: readonly Work[]): Work[] {
     const cosign = random.chance(0.8) ? 'none' : work.policy.cosign;
     return { ...work, test: true, nature, policy: { ...work.policy, cosign } };
   });
+}
+
+/** In some seeds some of the jobs are asked for again, mostly under the same policy and mostly after they came to a verdict. */
+function withRepeats(random: Random, works: readonly Work[]): Work[] {
+  if (!random.chance(0.35)) return [...works];
+  const repeats: Work[] = [];
+  for (const work of works) {
+    if (!random.chance(0.7)) continue;
+    for (let n = 0; n < random.int(1, 2); n++) {
+      const policy = random.chance(0.6)
+        ? work.policy
+        : { ...random.pick(policies), rounds: random.int(1, 3) };
+      repeats.push({
+        ...work,
+        ...{ name: `${work.name}-${n}`, repeats: work.name, policy },
+        ...{ rebuild: random.chance(0.2), expiresSeconds: 2 * 3600, cancelAfterMs: undefined },
+        submitAfterMs: work.submitAfterMs + random.int(60_000, 900_000),
+      });
+    }
+  }
+  return [...works, ...repeats].map((work) => ({ ...work, portable: true }));
 }
 
 export function scenarioOf(random: Random): Scenario {
@@ -177,7 +204,7 @@ export function scenarioOf(random: Random): Scenario {
     operators: random.shuffle(operators),
     trusted: trusted ?? full ?? drawTrusted(random, wronged),
     second: random.fork('second').chance(0.3),
-    works: withTests(random.fork('kind: test'), works),
+    works: withRepeats(random.fork('the same again'), withTests(random.fork('kind: test'), works)),
     revokes: expulsionOf(random.fork('revokes'), operators, pipeline ? 0.6 : 0.3),
     faultsMs: random.int(2, 8) * 60_000,
     grantSeconds: random.pick([90, 24 * 3600]),
@@ -255,11 +282,23 @@ export function describeScenario(scenario: Scenario): string[] {
           `${revokes.operator} is revoked after ${revokes.afterMs / 1000} s, from ${revokes.ever ? 'its beginning' : 'then'} on`,
         ]),
     ...works.map(
-      ({ name, test, nature, needs, policy: { agree, of, cosign, rounds }, expiresSeconds, cancelAfterMs }) =>
-        `${name}: ${test ? 'a test, ' : ''}${nature}${readsText(needs)}, agree ${agree} of ${of}, cosign ${cosign}, ${rounds} round(s), expires after ${expiresSeconds} s${cancelAfterMs === undefined ? '' : `, cancelled after ${cancelAfterMs / 1000} s`}`,
+      ({
+        name,
+        test,
+        nature,
+        needs,
+        policy: { agree, of, cosign, rounds },
+        expiresSeconds,
+        cancelAfterMs,
+        ...more
+      }) =>
+        `${name}: ${repeatsText(more)}${test ? 'a test, ' : ''}${nature}${readsText(needs)}, agree ${agree} of ${of}, cosign ${cosign}, ${rounds} round(s), expires after ${expiresSeconds} s${cancelAfterMs === undefined ? '' : `, cancelled after ${cancelAfterMs / 1000} s`}`,
     ),
   ];
 }
+
+const repeatsText = ({ repeats, rebuild }: Pick<Work, 'repeats' | 'rebuild'>): string =>
+  repeats === undefined ? '' : `${repeats} ${rebuild ? 'built again' : 'once more'}, `;
 
 const readsText = (needs: Work['needs'] = {}): string =>
   Object.entries(needs)
@@ -270,18 +309,19 @@ export const isAttack = (behaviour: Behaviour) => behaviour !== 'honest' && beha
 
 /** The result of an honest build of this job; undefined where honest workers differ. */
 export function truthOf(work: Work): Outcome | undefined {
-  const { name, nature } = work;
+  const { nature, repeats: name = work.name } = work;
   if (nature === 'varies' || nature === 'passes here and there') return undefined;
   if (nature === 'fails') return exited(reportsOfFailure(work), 1);
   return exited(nature === 'makes nothing' ? null : treeCid(`${name} as it should be`));
 }
 
 /** What a test puts out that fails; a build that fails makes nothing. */
-const reportsOfFailure = ({ name, test }: Work): string | null =>
+const reportsOfFailure = ({ name: own, repeats: name = own, test }: Work): string | null =>
   test === true ? treeCid(`reports of ${name}, which failed`) : null;
 
 /** The tree that all workers with the behaviour `tampers-alike` deliver for a job. */
-export const tamperedAlike = ({ name }: Work): string => treeCid(`${name} with a back door`);
+export const tamperedAlike = ({ name: own, repeats: name = own }: Work): string =>
+  treeCid(`${name} with a back door`);
 
 /**
  * The outcome that a worker states. `spoilt`: what the job reads, where that is not what it should be; an honest build makes

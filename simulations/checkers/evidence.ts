@@ -27,7 +27,7 @@ export function evidence(): Checker {
         }
       }
       if (seen.kind !== 'published') return;
-      const { job, level, receipts, policy, outcome } = seen.verdict.predicate.quorate_verdict;
+      const { job, level, receipts, policy, outcome, earlier } = seen.verdict.predicate.quorate_verdict;
       const listed = receipts.map(({ receipt }) => receipt);
       // A verdict stands as it was made, also where its bundle is made again; a later receipt is in the next one.
       const own = leaves.verdict(idOf(seen.verdict), job);
@@ -37,7 +37,8 @@ export function evidence(): Checker {
       );
       if (dropped.length > 0)
         throw new Violation(invariant, `the verdict leaves out ${dropped.length} receipt(s)`);
-      if (level === 'trusted' && policy.cosign === 'required') {
+      // What it rests on otherwise is a checker of its own.
+      if (level === 'trusted' && policy.cosign === 'required' && earlier === undefined) {
         const built = receipts.some(
           (line) =>
             isTrustedSlot(line.slot) &&

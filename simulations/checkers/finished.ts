@@ -1,5 +1,6 @@
 import { isOver } from '../../src/core/controller/facts.ts';
 import { allRuns, publishedOf } from '../../src/core/controller/state.ts';
+import { isProven } from '../../src/core/controller/verdict.ts';
 import { idOf } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
@@ -27,7 +28,7 @@ export function finished(): Checker {
       if (seen.kind !== 'ended') return;
       for (const run of allRuns(seen.state)) {
         const published = publishedOf(run);
-        if (published === null || run.receipts.length === 0) continue;
+        if (published === null || !isProven(run)) continue;
         if (stored.get(run.id) !== published.verdict.id)
           throw new Violation(invariant, 'there is no bundle of a published verdict');
         if (seen.state.runs.has(run.id))

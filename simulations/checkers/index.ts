@@ -1,6 +1,7 @@
 import type { Checker } from '../observer.ts';
 import { acks } from './acks.ts';
 import { agreement } from './agreement.ts';
+import { answers } from './answers.ts';
 import { attackers } from './attackers.ts';
 import { charters } from './charters.ts';
 import { clocks } from './clocks.ts';
@@ -48,6 +49,7 @@ export function allCheckers(): Checker[] {
     revoked(),
     verdicts(),
     tests(),
+    answers(),
     evidence(),
     attackers(),
     finished(),

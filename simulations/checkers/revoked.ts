@@ -1,6 +1,6 @@
 import { isOver } from '../../src/core/controller/facts.ts';
 import { allRuns, publishedOf } from '../../src/core/controller/state.ts';
-import { isTrustedSlot } from '../../src/core/documents/index.ts';
+import { isTrustedSlot, type Policy } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /**
@@ -56,18 +56,23 @@ export function revoked(): Checker {
         const { level, outcome, result: about } = verdict;
         const { policy } = run.request.payload;
         if (outcome?.kind !== 'exit' || (level !== 'agreed' && level !== 'trusted')) continue;
-        const receipts = run.receipts.filter(({ index }) => index < verdict.index);
-        const alike = receipts.flatMap(({ operator, result, index, slot, round }) => {
-          const counts = !isTrustedSlot(slot) && result === about;
-          return counts && !voided(operator, index) ? [{ round, operator }] : [];
-        });
-        const rounds = [...new Set(alike.map(({ round }) => round))];
-        const most = Math.max(
-          0,
-          ...rounds.map((n) => new Set(alike.filter(({ round }) => round === n).map((r) => r.operator)).size),
-        );
-        const agreed = most >= policy.agree;
-        const [size, by] = backing.kind === 'witnessed' ? [backing.size, backing.by] : [0, []];
+        // An answer rests on the receipts and witnesses of an earlier run, which have to be enough for that one too.
+        const { answer } = run;
+        const from = (answer === null ? null : publishedOf(answer)) ?? { verdict, backing };
+        const receipts = (answer ?? run).receipts.filter(({ index }) => index < from.verdict.index);
+        const most = (p: Policy) => {
+          const alike = receipts.flatMap(({ operator, result, index, slot, round }) => {
+            const counts = !isTrustedSlot(slot) && slot < p.of && round <= p.rounds && result === about;
+            return counts && !voided(operator, index) ? [{ round, operator }] : [];
+          });
+          const rounds = [...new Set(alike.map(({ round }) => round))];
+          const operatorsIn = (n: number) =>
+            new Set(alike.filter(({ round }) => round === n).map((r) => r.operator)).size;
+          return Math.max(0, ...rounds.map(operatorsIn));
+        };
+        const policies = [policy, ...(answer === null ? [] : [answer.request.payload.policy])];
+        const agreed = policies.every((p) => most(p) >= p.agree);
+        const [size, by] = from.backing.kind === 'witnessed' ? [from.backing.size, from.backing.by] : [0, []];
         const witnesses = by.filter(({ operator }) => !voided(operator, size - 1));
         const needs = Object.values(run.request.payload.needs ?? {});
         // A verdict that an input got later is not the one that this rests on.
@@ -76,7 +81,8 @@ export function revoked(): Checker {
           const last = input === undefined ? null : publishedOf(input);
           return input?.revoked === null && (last === null || last.verdict.index < verdict.index);
         });
-        const own = agreed && (backing.kind !== 'witnessed' || witnesses.length >= policy.agree);
+        const needed = Math.max(...policies.map(({ agree }) => agree));
+        const own = agreed && (from.backing.kind !== 'witnessed' || witnesses.length >= needed);
         const stands = own && read;
         if (by.some((one) => !witnesses.includes(one) && (operators.get(one.operator)?.leaf ?? 0) < size))
           throw new Violation(invariant, 'a verdict was witnessed by who was revoked before');

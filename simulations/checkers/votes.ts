@@ -23,7 +23,9 @@ export function votes(): Checker {
         }
       }
       if (seen.kind !== 'published') return;
-      const { level, outcome, receipts, policy } = seen.verdict.predicate.quorate_verdict;
+      const { level, outcome, receipts, policy, earlier } = seen.verdict.predicate.quorate_verdict;
+      // Nobody voted on an answer: what it rests on is a checker of its own.
+      if (earlier !== undefined) return;
       if ((level !== 'agreed' && level !== 'trusted') || outcome?.kind !== 'exit') return;
       const people = new Map<number, Set<string>>();
       for (const { worker, round, slot, outcome: said } of receipts) {

@@ -95,6 +95,23 @@ const coreErrors = {
   DOC_WRONG_ISSUER: 'The document names one issuer and is signed by another.',
   DOC_WRONG_TYPE:
     'The document is of another type than is wanted here: perhaps a bundle where a ticket should be.',
+  EARLIER_BELOW_LEVEL:
+    'The verdict has a higher level than the evidence of the earlier request that it rests on comes to. Ask for a new build: quorate run --rebuild.',
+  EARLIER_EVIDENCE_MISSING:
+    'The job was not built for this request, and the bundle lacks the evidence of the earlier one. Fetch it again.',
+  EARLIER_JOB_MISMATCH:
+    'The verdict rests on the evidence of another job than the one that was asked for: the controller filled in a false one. Do not trust the artifact.',
+  EARLIER_NOT_ALLOWED:
+    'The job is built in the image of whoever builds it, or with a network, so that what came of it once says nothing of another time; the verdict rests on an earlier request all the same.',
+  EARLIER_NOT_EARLIER: 'The verdict rests on a verdict that is after it in the log.',
+  EARLIER_NOT_VERIFIED:
+    'The evidence of the earlier request that the verdict rests on does not hold; the message quotes why. Ask for a new build: quorate run --rebuild.',
+  EARLIER_OUTCOME_MISMATCH: 'The verdict is about another outcome than the earlier one that it rests on.',
+  EARLIER_VERDICT_MISMATCH:
+    'The bundle holds the evidence of another request or verdict than the earlier one that is named.',
+  EARLIER_WITHOUT_RECEIPTS:
+    'The verdict rests on that of an earlier request for which the job was not built either.',
+  EARLIER_WITH_ROUNDS: 'The verdict rests on an earlier request, though the job was built for this one.',
   ENROLMENT_NOT_LOGGED: 'The log does not show that the operator was first admitted where its grant says.',
   ENROL_AUDIENCE_MISMATCH: 'The enrolment was made for another identity provider.',
   ENROL_SENDER_MISMATCH: 'The enrolment was sent by another node than the one that signed it.',
@@ -217,6 +234,7 @@ const coreErrors = {
   OFFER_INDEX_MISMATCH: 'The offer is not at the place of the log that it names.',
   OFFER_ISSUER_MISMATCH: 'The offer is not signed by a controller that the charter names.',
   OFFER_JOB_MISMATCH: 'The offer is for another job than the one beside it.',
+  OFFER_MISSING: 'The bundle holds no round of the request, and its verdict rests on no earlier one.',
   OFFER_NOT_IN_TIME: 'The offer was made outside the time of its request.',
   OFFER_POLICY_MISMATCH: 'The offer has another policy than its request.',
   OFFER_PROJECT_MISMATCH: 'The offer is of another project.',
@@ -236,6 +254,8 @@ const coreErrors = {
     'Text of a job is not what it may be once the values of its `matrix` are in it: a key that the matrix does not have, or an image that is none; the message begins with file, line and column.',
   POLICY_BELOW_FLOOR:
     'The policy of the request is weaker than the floor in the charter. Under `trust` in `quorate.yaml`, ask for at least what the hint names.',
+  REBUILD_ASKED:
+    'The request asks for the job to be built again, and the verdict rests on an earlier request all the same.',
   RECEIPT_BEFORE_OFFER: 'The log holds the receipt before its offer: it cannot be an answer to it.',
   RECEIPT_DROPPED:
     'The log promises a receipt that the bundle leaves out. The controller dropped evidence: do not trust the artifact.',

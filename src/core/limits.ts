@@ -27,6 +27,8 @@ export const limits = {
   jobBytesMax: 64 * 1024,
   /** Jobs of one commit, with all combinations of their matrices: one command publishes all of them. */
   pipelineJobsMax: 100,
+  /** Bundles inside a bundle: of each job that its own rests on, and for each of these and itself that of an earlier request. */
+  bundleInputsMax: 201,
   /** Artifacts that one job reads. */
   jobInputsMax: 64,
   /** The least number of processes and threads a job may ask for: a shell and a few commands. */
@@ -90,6 +92,10 @@ assert(outputFilesMax * 150 <= receiptBytesMax, 'a receipt holds a line for each
 assert(limits.outputFilesDefault < outputFilesMax, 'a job can ask for more files than the default');
 assert(2 * receiptBytesMax <= limits.bundleBytesMax, 'a bundle holds several receipts');
 assert(limits.pipelineJobsMax <= limits.openRequestsMax, 'all jobs of a commit can be open at once');
+assert(
+  limits.bundleInputsMax > 2 * limits.pipelineJobsMax,
+  'each job of a pipeline may rest on an earlier request',
+);
 assert(limits.jobInputsMax < limits.pipelineJobsMax, 'a pipeline holds a job and all that it reads');
 assert(limits.nameBytesMax <= limits.pathBytesMax, 'a path holds its longest component');
 assert(

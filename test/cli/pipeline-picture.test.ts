@@ -115,6 +115,7 @@ describe('the events of a run', () => {
       },
       ...{ 'cosign-delayed': true, 'cosign-refused': true, witnessing: true, unwitnessed: true },
       ...{ 'pin-failed': true, cancelled: true, verdict: true, revoked: true, reopened: true },
+      ...{ answered: true, 'answer-failed': true, repeated: true },
     };
     const others = ['skipped', 'submitted', 'kept', 'output'];
     expect([...documentedEvents().keys()].sort()).toEqual([...Object.keys(kinds), ...others].sort());

@@ -37,6 +37,7 @@ export const seeds: Record<string, number> = {
   'inputs-count-for-nothing': 1,
   'lost-input-ends-all': 8,
   'revocation-not-passed-on': 1,
+  'answered-under-earlier-policy': 1,
   'order-by-chance': 4,
 };
 

@@ -1,5 +1,6 @@
 import { type Bundle, encodeCanonical, encodeJob } from '../../src/core/documents/index.ts';
 import { fromUtf8 } from '../../src/core/text.ts';
+import { makeAnswer } from '../support/answers.ts';
 import { cidOf, makeJob } from '../support/documents.ts';
 import { makeProject } from '../support/project.ts';
 import type { Vector } from './vector.ts';
@@ -131,6 +132,12 @@ export async function bundleVectors(): Promise<Vector[]> {
     charter: (c) => ({ ...c, floor: { ...c.floor, of: 2, rounds: 1 } }),
     reads: { lib: { from: await makeProject({ job: { name: 'lib' } }) } },
   });
+  const answer = await makeAnswer({ from: await makeProject() });
+  const { offers, receipts, entries } = bundle;
+  const small = {
+    ...{ ...bundle, offers: offers.slice(0, 1), receipts: receipts.slice(0, 1) },
+    entries: entries.slice(0, 1),
+  };
   const changes: [string, Partial<Record<keyof Bundle | 'zz', unknown>>][] = [
     ['of version 2', { v: 2 }],
     ['with an unknown field', { zz: 1 }],
@@ -150,13 +157,19 @@ export async function bundleVectors(): Promise<Vector[]> {
     ['with an empty list of witnesses', { witnesses: [] }],
     ['with an empty list of inputs', { inputs: [] }],
     ['with an input that has inputs', { inputs: [{ ...bundle, inputs: [bundle] }] }],
-    ['with more inputs than a pipeline has', { inputs: Array.from({ length: 101 }, () => bundle) }],
+    ['with more inputs than a pipeline and its earlier requests have', { inputs: Array(202).fill(small) }],
     ['with more witnesses than slots', { witnesses: Array.from({ length: 17 }, () => bundle.publisher) }],
   ];
   return [
     { name: 'valid', kind, raw, expect: 'ok' },
     { name: 'with the grant of a witness', kind, raw: canonical(witnessed.bundle), expect: 'ok' },
     { name: 'of a job that reads an artifact', kind, raw: canonical(reading.bundle), expect: 'ok' },
+    {
+      name: 'of a request that is answered from an earlier one',
+      kind,
+      raw: canonical(answer.bundle),
+      expect: 'ok',
+    },
     ...changes.map(
       ([name, change]): Vector => ({
         name,

@@ -39,7 +39,7 @@ function partsOf(
     request: run.request.raw,
     publisher: run.publisher.raw,
     job: run.job,
-    inputs: restsOn(state, run.request.payload).map(({ id }) => id),
+    inputs: evidenceBeside(state, run),
     offers: rounds.map(({ offer }) => offer),
     receipts: receipts.map((recorded) => {
       const { receipt, lease, grant } = documentsOf(run, recorded);
@@ -57,4 +57,11 @@ function partsOf(
     ],
     backing,
   };
+}
+
+/** The runs that a run rests on, and the earlier ones of the same jobs that their verdicts and its own rest on, each once. */
+function evidenceBeside(state: ControllerState, run: Run): string[] {
+  const inputs = restsOn(state, run.request.payload);
+  const earlier = [run, ...inputs].flatMap((one) => one.answer?.id ?? []);
+  return [...new Set([...inputs.map(({ id }) => id), ...earlier])];
 }

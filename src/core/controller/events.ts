@@ -170,6 +170,22 @@ export type Progress =
   | { kind: 'waiting'; needs: Record<string, { request: string; level: string }> }
   /** All inputs have their level: `job` is the instance that is built, `inputs` the artifacts by name. */
   | { kind: 'inputs'; job: string; inputs: Record<string, string> }
+  /** The same job was built for an earlier request, whose evidence is enough for this one: it is not built. `decidedAt`: when that had its verdict. */
+  | { kind: 'answered'; earlier: string; ref: string; decidedAt: number }
+  /** The evidence of the earlier run would do, but its artifact is not there any more: the job is built. */
+  | { kind: 'answer-failed'; earlier: string; artifact: string; detail: string }
+  /**
+   * It was asked for to be built again, and this is how what came of it compares with the earlier run that ended last.
+   * `artifact` and `before`: the trees that the two put out, reports of a test too.
+   */
+  | {
+      kind: 'repeated';
+      earlier: string;
+      decidedAt: number;
+      same: boolean;
+      artifact: string | null;
+      before: string | null;
+    }
   /** An input was contradicted, cancelled or revoked; the run's own `artifact` does not stand either. It waits again, or ends. */
   | { kind: 'input-lost'; input: string; artifact: string | null; reason: string }
   /** The verdict that the run had ended with does not stand any more: it is built again. */

@@ -46,11 +46,22 @@ export function checkEvidenceSize(state: ControllerState, order: Pick<Order, 'jo
 
 /** Whether a further round leaves the bundles readable of this run, and of what rests on it. */
 export function roomForRound(state: ControllerState, run: RunFacts): boolean {
+  return fits(state, run, mayCome(run));
+}
+
+/** Whether they stay readable where this run brings the evidence of an earlier one, and is not built. */
+export function roomForEarlier(state: ControllerState, run: RunFacts, earlier: RunFacts): boolean {
+  return fits(state, run, run.evidenceBytes + earlier.evidenceBytes);
+}
+
+/** `comes`: what this run comes to. */
+function fits(state: ControllerState, run: RunFacts, comes: number): boolean {
   const touched = new Map<string, RunFacts>([[run.id, run]]);
   // A map that grows while it is walked.
   for (const id of touched.keys())
     for (const reader of state.index.readersOf([id])) if (!isOver(reader)) touched.set(reader.id, reader);
-  return [...touched.values()].every(
-    (one) => sum([one, ...restsOn(state, one.request.payload)]) <= bundleBytesMax,
-  );
+  return [...touched.values()].every((one) => {
+    const others = [one, ...restsOn(state, one.request.payload)].filter(({ id }) => id !== run.id);
+    return comes + sum(others) <= bundleBytesMax;
+  });
 }

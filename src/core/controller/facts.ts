@@ -44,6 +44,8 @@ export interface PublishedFacts {
 export type Phase<P extends PublishedFacts = PublishedFacts> =
   /** Some input does not have the level yet, or does not have it any more, that the request asks for. */
   | { kind: 'waiting' }
+  /** The job was built for an earlier request; it is looked whether the artifact is still there. */
+  | { kind: 'answering'; from: string; artifact: string }
   /** A round is open and sealed. */
   | { kind: 'building' }
   /** A round ended with N failed builds, which count once the trusted worker's fails too. */
@@ -103,6 +105,8 @@ export interface RunFacts {
   readonly evidenceBytes: number;
   /** Oldest first. */
   readonly earlier: readonly EarlierInstance[];
+  /** Of a run that was not built: the earlier run of the same job that its verdict rests on, as it had ended. Null for all others. */
+  readonly answer: FinishedRun | null;
   readonly phase: Phase;
   /** Why the published verdict does not stand any more. */
   revoked: Revoked | null;

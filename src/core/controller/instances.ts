@@ -1,8 +1,8 @@
 import { isTrustedSlot, type Job } from '../documents/index.ts';
+import { answerOrBuild } from './answer.ts';
 import { evidenceOf } from './evidence-size.ts';
 import { findLease, setSlot } from './leases.ts';
 import { tokenOf } from './presence.ts';
-import { openRound } from './rounds.ts';
 import { decideRound, settle } from './settle.ts';
 import { currentRound, liveLeases, mustSync, type Round, type Run, type Transition } from './state.ts';
 import { closeOffer } from './verdict.ts';
@@ -41,10 +41,10 @@ export function suspend(transition: Transition, run: Run, reason: string): void 
   run.phase = { kind: 'waiting' };
 }
 
-/** Goes on with the instance that a run is: its receipts count as before, and no round of it is left out. */
+/** Answers a run that was not built, or builds it; or goes on with the instance that it is: its receipts count as before, and no round of it is left out. */
 export function resume(transition: Transition, run: Run): void {
   const round = currentRound(run);
-  if (round === undefined) return openRound(transition, run);
+  if (round === undefined) return answerOrBuild(transition, run);
   if (round.revealed) {
     run.phase = { kind: 'awaiting-trusted' };
     if (run.trusted.kind === 'free' && run.request.payload.policy.cosign === 'required')

@@ -11,6 +11,8 @@ export const controllerLimits = {
   passesToldMax: 16,
   /** Names of differing files that are told and kept per round; their number is told too. */
   differingFilesToldMax: 20,
+  /** Earlier runs of a job that are looked at when it is asked for again: what an event costs does not grow with their number. */
+  earlierRunsMax: 16,
   /** A repeated claim counts anew where its grant is good for this much longer than that of the first. */
   claimAgainSeconds: 600,
   /** Time until a draft is shown again that the trusted worker could not check; doubled each time. */

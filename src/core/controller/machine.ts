@@ -1,6 +1,7 @@
 import { idOf } from '../documents/index.ts';
 import type { Handled } from '../durability.ts';
 import { QuorateError, unreachable } from '../errors.ts';
+import { artifactSought, seekArtifact } from './answer.ts';
 import { cancel } from './cancel.ts';
 import { takeCharter } from './charter.ts';
 import { recalled, reviewDependants } from './dependants.ts';
@@ -151,7 +152,9 @@ function dispatch(transition: Transition, event: ControllerEvent): void {
       return receipt(transition, event);
     case 'pinned':
       return withRun(transition, event.run, (run) =>
-        pinned(transition, run, event.artifact, event.ok, event.detail),
+        run.phase.kind === 'answering'
+          ? artifactSought(transition, run, event)
+          : pinned(transition, run, event.artifact, event.ok, event.detail),
       );
     case 'cosigned':
       return withRun(transition, event.run, (run) => cosigned(transition, run, event));
@@ -231,6 +234,7 @@ function started(transition: Transition, event: EventOf<'started'>): void {
     const confirming = trustedLease(run);
     if (confirming !== null) state.presence.heard.set(confirming.id, { at: now, detachedAt: now });
     if (run.phase.kind === 'cosigning') waitForSignature(transition, run.phase);
+    seekArtifact(transition, run);
     const round = currentRound(run);
     if (round === undefined) continue;
     round.candidates = [];

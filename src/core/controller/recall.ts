@@ -93,7 +93,9 @@ function mayBeDecided(state: Transition['state'], run: RunFacts): boolean {
 
 /** The run as it was when it ended; undefined where some of its documents are missing. Its trusted worker's lease is over. */
 function runOf(known: RunFacts, documents: RunDocuments, entropy: string): Run | undefined {
-  const { id, jobId, submittedAt, receipts, earlier, evidenceBytes, revoked, history } = known;
+  const { id, jobId, submittedAt, receipts, earlier, answer, revoked, history } = known;
+  // What it was answered with counts no more.
+  const evidenceBytes = known.evidenceBytes - (answer?.evidenceBytes ?? 0);
   const { request, publisher, job, offers } = documents;
   const held = new Map(documents.receipts.map((one) => [one.receipt.id, one]));
   const whole =
@@ -119,6 +121,7 @@ function runOf(known: RunFacts, documents: RunDocuments, entropy: string): Run |
     handedOver: null,
     receipts: [...receipts],
     earlier: [...earlier],
+    answer: null,
     documents: held,
     drafts: new Set(verdict === undefined ? [] : [verdict]),
     unserved: [],

@@ -1,5 +1,5 @@
 import { backingFacts } from './backing.ts';
-import type { FinishedRun, PublishedFacts } from './facts.ts';
+import type { FinishedRun, PublishedFacts, RunFacts } from './facts.ts';
 import { publishedOf, type Run, type Transition } from './state.ts';
 
 /**
@@ -16,8 +16,9 @@ export function retire({ state }: Transition, run: Run): void {
   state.index.replaced(finished);
 }
 
-function finishedOf(run: Run): FinishedRun | undefined {
-  const { id, jobId, submittedAt, receipts, earlier, evidenceBytes, revoked, history, phase } = run;
+/** What is kept of a run that has ended; undefined for one that has not. */
+export function finishedOf(run: RunFacts): FinishedRun | undefined {
+  const { id, jobId, submittedAt, receipts, earlier, answer, evidenceBytes, revoked, history, phase } = run;
   if (phase.kind !== 'done' && phase.kind !== 'cancelled') return undefined;
   const { name, kind, image, limits, inputs } = run.job;
   const { aud, repo, ref, commit, policy, exp, needs } = run.request.payload;
@@ -38,6 +39,7 @@ function finishedOf(run: Run): FinishedRun | undefined {
     evidenceBytes,
     earlier,
     history,
+    answer,
     revoked,
     phase:
       phase.kind === 'done'

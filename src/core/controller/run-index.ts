@@ -1,5 +1,6 @@
 import { assert } from '../errors.ts';
 import type { Recorded, RunFacts } from './facts.ts';
+import { controllerLimits } from './limits.ts';
 import { NameIndex } from './name-index.ts';
 
 /**
@@ -19,6 +20,8 @@ export class RunIndex<Open extends RunFacts> {
   readonly #byArtifact = new Map<string, Set<number>>();
   /** Where the runs are that need what a run makes, by that one. As many entries as the requests name needs. */
   readonly #readers = new Map<string, number[]>();
+  /** The last runs of a job that came to a verdict on receipts of their own, by job, the newest first. */
+  readonly #built = new Map<string, number[]>();
   /** Ids of runs and jobs, and artifacts. */
   readonly #names = new NameIndex();
 
@@ -56,6 +59,13 @@ export class RunIndex<Open extends RunFacts> {
     if (runs.has(at)) return;
     this.#byArtifact.set(artifact, runs.add(at));
     this.#names.add(artifact, at);
+  }
+
+  /** The run came to its last verdict, on receipts of its own. */
+  built(run: RunFacts): void {
+    const at = this.#at(run);
+    const others = (this.#built.get(run.jobId) ?? []).filter((one) => one !== at);
+    this.#built.set(run.jobId, [at, ...others].slice(0, controllerLimits.earlierRunsMax));
   }
 
   ended(run: RunFacts): void {
@@ -97,6 +107,11 @@ export class RunIndex<Open extends RunFacts> {
   /** These runs, as far as they are known, in the order they were submitted. */
   inOrder(ids: Iterable<string>): RunFacts[] {
     return this.#inOrder([...ids].flatMap((id) => this.#position.get(id) ?? []));
+  }
+
+  /** The last runs of a job that were built and came to a verdict, a bounded number, the one that ended last first. */
+  builtOf(job: string): RunFacts[] {
+    return (this.#built.get(job) ?? []).flatMap((at) => this.#all[at] ?? []);
   }
 
   /** Runs that a name begins with these characters of, in the order they were submitted. */

@@ -320,6 +320,8 @@ export function expire(transition: Transition, run: Run): void {
   if (isOver(run)) return;
   if (run.phase.kind === 'waiting')
     return endRun(transition, run, 'the request ended before what the job reads was there');
+  if (run.phase.kind === 'answering')
+    return endRun(transition, run, 'the request ended before the artifact of the earlier build was there');
   const round = currentRound(run);
   if (round !== undefined && !round.revealed) {
     endLeases(transition, run);

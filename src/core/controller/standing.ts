@@ -1,5 +1,6 @@
 import { artifactOf, type Charter, type Verified } from '../documents/index.ts';
 import { atLeast, bearsFailure, decide } from '../trust/decide.ts';
+import type { Level } from '../trust/evidence.ts';
 import {
   type Revoked,
   revocationAt,
@@ -8,10 +9,11 @@ import {
   verdictRevoked,
   voteRevoked,
 } from '../trust/revocations.ts';
+import { levelOn } from './answer-level.ts';
 import type { PublishedFacts, RunFacts } from './facts.ts';
 import { inputLevels, inputRevoked } from './needs.ts';
 import { revocationsIn } from './revocations.ts';
-import type { ControllerState } from './state.ts';
+import { type ControllerState, publishedOf } from './state.ts';
 import { staysWitnessed } from './witness-count.ts';
 
 /** The revocation that voids a verdict of this run at a log index, whatever its receipts say. `last`: leaf under its checkpoint. */
@@ -45,12 +47,48 @@ export function verdictStandsNot(
   run: RunFacts,
   published: PublishedFacts,
 ): Revoked | undefined {
+  const { level } = published.verdict;
+  if (state.revocations.length === 0 || level === 'disputed') return undefined;
+  const read = inputRevoked(state, run);
+  if (read !== undefined) return read;
+  if (run.answer !== null) return answerStandsNot(state, run, run.answer, published);
+  return evidenceStandsNot(state, run, published, inputLevels(state, run));
+}
+
+/** The same of a verdict on the evidence of an earlier run: that has to stand by itself, and to be enough for this one. */
+function answerStandsNot(
+  state: ControllerState,
+  run: RunFacts,
+  earlier: RunFacts,
+  { verdict }: PublishedFacts,
+): Revoked | undefined {
+  const { index, charter, level, outcome } = verdict;
+  const published = publishedOf(earlier);
+  if (published === null) return undefined;
+  const artifact = outcome === null ? null : artifactOf(outcome);
+  const first = { signer: run.request.payload.aud, index };
+  const whole =
+    runRevoked(state, run, { index, artifact }, charter, [first]) ??
+    // What the earlier run read is nothing to this one.
+    evidenceStandsNot(state, earlier, published, {});
+  if (whole !== undefined) return whole;
+  const reached = levelOn(state, run, { earlier, published, charter, index });
+  if (level === 'disputed' || atLeast(reached, level)) return undefined;
+  const all = revocationsIn(state, charter);
+  const [voided] = earlier.receipts.flatMap((vote) => voteRevoked(all, vote) ?? []);
+  return voided ?? all.at(-1);
+}
+
+function evidenceStandsNot(
+  state: ControllerState,
+  run: RunFacts,
+  published: PublishedFacts,
+  inputs: Readonly<Record<string, Level>>,
+): Revoked | undefined {
   const { verdict, backing } = published;
   const { index, charter, level, outcome } = verdict;
   const all = revocationsIn(state, charter);
   if (all.length === 0 || level === 'disputed') return undefined;
-  const read = inputRevoked(state, run);
-  if (read !== undefined) return read;
   const artifact = outcome === null ? null : artifactOf(outcome);
   const last = backing.kind === 'witnessed' ? backing.size - 1 : index;
   const whole = runRevoked(state, run, { index, artifact, last }, charter);
@@ -71,7 +109,7 @@ export function verdictStandsNot(
       votes,
       trustedKeys: charter.payload.trusted,
       cosigned,
-      inputs: inputLevels(state, run),
+      inputs,
     },
     revocationsFor(all, index),
   );

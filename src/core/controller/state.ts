@@ -117,6 +117,7 @@ export interface Run extends RunFacts {
   receipts: Recorded[];
   evidenceBytes: number;
   earlier: EarlierInstance[];
+  answer: FinishedRun | null;
   /** By receipt. */
   documents: Map<string, ReceiptDocuments>;
   /** Ids of its verdicts in the log, of withdrawn drafts too. */

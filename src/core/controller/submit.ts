@@ -90,6 +90,7 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
     receipts: [],
     evidenceBytes: evidenceOf(order),
     earlier: [],
+    answer: null,
     documents: new Map(),
     drafts: new Set(),
     unserved: [],

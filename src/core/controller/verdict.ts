@@ -5,6 +5,7 @@ import {
   leaves,
   makeVerdict,
   type Verdict,
+  type VerdictFacts,
   type VerdictLevel,
 } from '../documents/index.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -13,10 +14,11 @@ import { isoTime } from '../time.ts';
 import { countsUncosigned } from '../trust/not-cosigned.ts';
 import { needsWitnesses, witnessesNeeded } from '../trust/witnesses.ts';
 import type { Backing } from './backing.ts';
+import { compareWithEarlier } from './compare-earlier.ts';
 import { compareResults } from './compared.ts';
 import { disputeOf } from './dispute.ts';
 import { signedCharter } from './enrolment.ts';
-import { artifactIn, type Recorded, reportsIn } from './facts.ts';
+import { artifactIn, type FinishedRun, type Recorded, type RunFacts, reportsIn } from './facts.ts';
 import { findLease, setSlot } from './leases.ts';
 import { controllerLimits } from './limits.ts';
 import { retire } from './retire.ts';
@@ -79,21 +81,32 @@ export function conclude(
   finish(transition, run, publish(transition, run, level, about));
 }
 
+/** What a verdict is about: a receipt of the run, or the verdict of an earlier one. */
+type About = Recorded | Pick<LoggedVerdict, 'outcome' | 'result'>;
+
 function writeVerdict(
   transition: Transition,
   run: Run,
   level: VerdictLevel,
-  about: Recorded | null,
+  about: About | null,
 ): LoggedVerdict {
   const { state } = transition;
   const charter = signedCharter(transition);
   const outcome = about?.outcome ?? null;
   const result = about?.result ?? null;
+  const earlier = run.answer === null ? undefined : earlierOf(run.answer);
   const { payload, id } = newDraft(run, transition.now, (time) => ({
     controller: state.id,
     time: isoTime(time),
-    files: about === null ? [] : filesOf(documentsOf(run, about).receipt.payload),
-    facts: { ...aboutRun(run), project: charter.payload.project, level, outcome },
+    // The earlier verdict lists them.
+    files: about !== null && 'receipt' in about ? filesOf(documentsOf(run, about).receipt.payload) : [],
+    facts: {
+      ...aboutRun(run),
+      project: charter.payload.project,
+      level,
+      outcome,
+      ...(earlier !== undefined && { earlier }),
+    },
   }));
   const artifact = outcome === null ? null : artifactOf(outcome);
   if (artifact !== null) state.index.decided(run, artifact);
@@ -140,11 +153,17 @@ function aboutRun(run: Run) {
   };
 }
 
+function earlierOf(answer: FinishedRun): VerdictFacts['earlier'] {
+  const published = publishedOf(answer);
+  assert(published !== null, 'an earlier run has a verdict');
+  return { request: answer.id, verdict: published.verdict.id };
+}
+
 export function publish(
   transition: Transition,
   run: Run,
   level: VerdictLevel,
-  about: Recorded | null,
+  about: About | null,
 ): Published {
   const dispute = level === 'disputed' ? disputeOf(run) : null;
   const verdict = writeVerdict(transition, run, level, about);
@@ -242,8 +261,7 @@ export function announce(transition: Transition, run: Run, published: Published)
   const reports = reportsIn(run, outcome);
   run.revoked = null;
   transition.out.push({ kind: 'verdict', run: run.id });
-  // Without a receipt there is nothing to prove.
-  if (run.receipts.length > 0) transition.state.unstored.add(run.id);
+  if (isProven(run)) transition.state.unstored.add(run.id);
   tell(transition, run, {
     kind: 'verdict',
     level,
@@ -252,6 +270,11 @@ export function announce(transition: Transition, run: Run, published: Published)
     ...(countsUncosigned(run.request.payload.policy, level) && { cosigned: false }),
     ...(dispute !== null && { reason: dispute }),
   });
+}
+
+/** Whether there is something to prove the verdict of a run with: without a receipt there is not. */
+export function isProven({ receipts, answer }: Pick<RunFacts, 'receipts' | 'answer'>): boolean {
+  return receipts.length > 0 || answer !== null;
 }
 
 export function endLeases(
@@ -284,6 +307,10 @@ function endBuilding(transition: Transition, run: Run): void {
 /** Ends a run with this as its last verdict: nothing of it is leased or offered any more. */
 export function finish(transition: Transition, run: Run, published: Published): void {
   mustSync(transition);
+  if (run.receipts.length > 0) {
+    compareWithEarlier(transition, run, published);
+    transition.state.index.built(run);
+  }
   run.phase = { kind: 'done', published };
   compareResults(transition, run, published);
   // Nothing more comes of it, also where its verdict is the one of before.

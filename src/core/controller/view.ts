@@ -31,6 +31,7 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     ...(reports !== null && { reports }),
     ...(level !== null && countsUncosigned(policy, level) && { cosigned: false }),
     ...(isAlarming(run) && { alarming: true }),
+    ...(run.answer !== null && { earlier: run.answer.id }),
     ...(run.revoked !== null && { revoked: summaryOfRevoked(run.revoked) }),
     ...(run.phase.kind === 'witnessing' && { missing: missing(state, run, run.phase.draft) }),
     submittedAt: run.submittedAt,

@@ -16,16 +16,16 @@ export type LogEntry = z.infer<typeof logEntrySchema>;
 const bundledReceiptSchema = z.strictObject({ envelope, lease: jws, grant: jws });
 export type BundledReceipt = z.infer<typeof bundledReceiptSchema>;
 
-const ownBundleSchema = z.strictObject({
+const ownFields = z.strictObject({
   v: z.literal(1),
   charter: jws,
   request: jws,
   publisher: jws,
   job: z.string().min(2).max(limits.jobBytesMax),
-  offers: z.array(jws).min(1).max(documentLimits.roundsMax),
+  /** None, and no receipts, where the verdict rests on those of an earlier request, whose bundle is among `inputs`. */
+  offers: z.array(jws).max(documentLimits.roundsMax),
   receipts: z
     .array(bundledReceiptSchema)
-    .min(1)
     .max((documentLimits.slotsMax + 1) * limits.slotLeasesMax * documentLimits.roundsMax),
   verdict: envelope,
   /** Signed note (C2SP tlog-checkpoint) by the log key, with the lines of its witnesses: the trusted worker's where it co-signed. */
@@ -34,14 +34,25 @@ const ownBundleSchema = z.strictObject({
   witnesses: z.array(jws).min(1).max(documentLimits.slotsMax).optional(),
   entries: z.array(logEntrySchema).min(1).max(2048),
 });
+/** A job that was built has rounds and receipts; one that was not has neither. */
+const hasBothOrNeither = ({ offers, receipts }: Pick<z.infer<typeof ownFields>, 'offers' | 'receipts'>) =>
+  (offers.length === 0) === (receipts.length === 0);
+const rounds = 'has rounds without a receipt, or receipts without a round';
+
+const ownBundleSchema = ownFields.refine(hasBothOrNeither, rounds);
 /** A bundle without those of the artifacts that its job reads. */
 export type OwnBundle = z.infer<typeof ownBundleSchema>;
 
 /** The documents a consumer needs to verify an artifact offline, and the proofs that the log holds them. */
-export const bundleSchema = ownBundleSchema.extend({
-  /** Those of the artifacts that its job reads, of those that theirs read, and so on: each once, in any order. */
-  inputs: z.array(ownBundleSchema).min(1).max(limits.pipelineJobsMax).optional(),
-});
+export const bundleSchema = ownFields
+  .extend({
+    /**
+     * Those of the jobs that its own rests on, of those that theirs rest on, and so on, and for each of them that was not built for its
+     * request that of the earlier one: each once, in any order.
+     */
+    inputs: z.array(ownBundleSchema).min(1).max(limits.bundleInputsMax).optional(),
+  })
+  .refine(hasBothOrNeither, rounds);
 export type Bundle = z.infer<typeof bundleSchema>;
 
 export function encodeBundle(bundle: Bundle): string {

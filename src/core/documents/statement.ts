@@ -175,6 +175,11 @@ const verdictFactsSchema = z.strictObject({
   policy: policySchema,
   level: z.enum(['agreed', 'trusted', 'failed', 'disputed']),
   outcome: outcomeSchema.nullable(),
+  /**
+   * The request that this job was built for before, and the last verdict on it: this one rests on the receipts of that one, and has
+   * none of its own. Absent where the job was built for this request.
+   */
+  earlier: z.strictObject({ request: sha256, verdict: sha256 }).optional(),
   receipts: z
     .array(countedReceiptSchema)
     .max((documentLimits.slotsMax * limits.slotLeasesMax + limits.slotLeasesMax) * documentLimits.roundsMax),
@@ -224,6 +229,7 @@ function trustedLevelOf({ kind, policy }: VerdictFacts): string {
 export function makeVerdict(parts: VerdictParts): Verdict {
   const { facts } = parts;
   const artifact = facts.outcome === null ? null : artifactOf(facts.outcome);
+  const { earlier } = facts;
   return {
     _type: statementType,
     subject: subjectsOf(artifact, facts.job, parts.files),
@@ -233,10 +239,15 @@ export function makeVerdict(parts: VerdictParts): Verdict {
       timeVerified: parts.time,
       resourceUri: `git+${facts.repo}@${facts.commit}`,
       policy: { uri: `urn:quorate:request:${facts.request}` },
-      inputAttestations: facts.receipts.map((counted) => ({
-        uri: `urn:quorate:receipt:${counted.receipt}`,
-        digest: { sha256: counted.receipt },
-      })),
+      inputAttestations: [
+        ...(earlier === undefined
+          ? []
+          : [{ uri: `urn:quorate:verdict:${earlier.verdict}`, digest: { sha256: earlier.verdict } }]),
+        ...facts.receipts.map((counted) => ({
+          uri: `urn:quorate:receipt:${counted.receipt}`,
+          digest: { sha256: counted.receipt },
+        })),
+      ],
       verificationResult: facts.level === 'trusted' ? 'PASSED' : 'FAILED',
       verifiedLevels: facts.level === 'trusted' ? [trustedLevelOf(facts)] : [],
       quorate_verdict: facts,

@@ -11,6 +11,8 @@ export type StepName =
   | 'receipts'
   | 'verdict'
   | 'log'
+  /** Only where the job was not built for this request. */
+  | 'earlier'
   | 'revocations'
   | 'decision'
   | 'co-signature'
@@ -49,7 +51,9 @@ export interface VerifiedFacts {
   cosigners: string[];
   /** What the job rests on, by the name of the input, with the level that its own evidence comes to; no artifact of what it only waited for. */
   inputs: Record<string, { artifact: string | null; level: Level }>;
-  /** When the controller says it decided, ISO 8601. */
+  /** The earlier request that it was built for, where it was not built for this one; null otherwise. */
+  earlier: string | null;
+  /** When the controller says it decided on what was built, ISO 8601. */
   time: string;
   /** Who signed the log that it is in, where no co-signature is required: operators, and witnesses that the charter names. */
   witnesses: { operators: string[]; named: string[] };

@@ -19,7 +19,15 @@ import { rules } from './rules.ts';
 import { openCharter, openJob, openRequest } from './steps/authority.ts';
 import type { Ask, Expected, Logged, Opened } from './steps/context.ts';
 import { checkCosignature, type Decided, decideAgain, witnessTimes } from './steps/decision.ts';
-import { type InputBundles, InputEvidence, levelsOfInputs } from './steps/inputs.ts';
+import { checkEarlierCosignature, checkRounds, decideOnEarlier, openEarlier } from './steps/earlier.ts';
+import {
+  type Checked,
+  type InputBundles,
+  InputEvidence,
+  levelsOfInputs,
+  type Of,
+  type Proven,
+} from './steps/inputs.ts';
 import { openLog } from './steps/log.ts';
 import { openOffers } from './steps/offers.ts';
 import { openReceipts } from './steps/receipts.ts';
@@ -28,9 +36,12 @@ import {
   plural,
   sayCosigners,
   sayDecision,
+  sayEarlier,
   sayExpected,
   sayInputs,
+  sayReceipts,
   sayRevocations,
+  sayRounds,
   sayWitnessed,
 } from './steps/sentences.ts';
 import { checkTimes } from './steps/times.ts';
@@ -69,8 +80,8 @@ export function verifyInputs(
   expected: Pick<Expected, 'project' | 'revocations'>,
   verifier: Verifier,
 ): Promise<Record<string, Level>> {
-  const evidence: InputEvidence = new InputEvidence(bundles.all, (input) =>
-    verifyOne(new Set(), 'whole', input, expected, verifier, evidence),
+  const evidence: InputEvidence = new InputEvidence(bundles.all, (input, of) =>
+    verifyOne(new Set(), of, input, expected, verifier, evidence),
   );
   return levelsOfInputs({ check: enforce }, order, evidence);
 }
@@ -86,21 +97,22 @@ export async function verifyBy(
   const { project, revocations } = expected;
   const known = { project, ...(revocations !== undefined && { revocations }) };
   const log = expected.leaves && new MerkleTree(expected.leaves);
-  const inputs: InputEvidence = new InputEvidence(bundle.inputs ?? [], (input) =>
-    verifyOne(off, 'whole', input, known, verifier, inputs, log),
+  const inputs: InputEvidence = new InputEvidence(bundle.inputs ?? [], (input, of) =>
+    verifyOne(off, of, input, known, verifier, inputs, log),
   );
-  return verifyOne(off, what, bundle, expected, verifier, inputs, log);
+  const { proven: _, ...said } = await verifyOne(off, what, bundle, expected, verifier, inputs, log);
+  return said;
 }
 
 async function verifyOne(
   off: ReadonlySet<string>,
-  what: 'whole' | 'draft',
+  what: 'whole' | 'draft' | Of,
   bundle: Bundle,
   expected: Expected,
   verifier: Verifier,
   evidence: InputEvidence,
   log?: MerkleTree,
-): Promise<Verification> {
+): Promise<Checked> {
   const revocations = off.has('key-revoked') ? [] : (expected.revocations ?? []);
   const guards = { using: rules.filter(({ reason }) => !off.has(reason)), off };
   let ask: Ask = {
@@ -131,7 +143,8 @@ async function verifyOne(
     passed(`It asked for the job "${authority.job.name}" as it stands here.`);
 
     let inputs: Opened['inputs'] = {};
-    if (request.payload.needs !== undefined) {
+    // What an earlier request of the job rested on says nothing of what this one does.
+    if (request.payload.needs !== undefined && what !== 'earlier') {
       step = 'inputs';
       inputs = await levelsOfInputs(ask, authority, evidence);
       passed(sayInputs(inputs));
@@ -139,50 +152,66 @@ async function verifyOne(
 
     step = 'offers';
     const offers = await openOffers(ask, authority);
-    passed(`The controller opened ${plural(offers.length, 'round')} of ${policy.of} for it.`);
+    passed(sayRounds(offers.length, policy));
 
     step = 'receipts';
     const receipts = await openReceipts(ask, authority, offers);
-    passed(
-      `There ${receipts.length === 1 ? 'is' : 'are'} ${plural(receipts.length, 'receipt')}, each signed by a worker with a grant, under the lease it held.`,
-    );
+    passed(sayReceipts(receipts.length));
 
     step = 'verdict';
     const verdict = await openVerdict(ask, authority);
     checkTimes(ask, { request, offers, verdict });
+    const opened: Opened = { ...authority, inputs, offers, receipts, verdict };
+    checkRounds(ask, opened);
     passed(`The controller's verdict is "${factsOf(verdict).level}".`);
 
     step = 'log';
-    const opened: Opened = { ...authority, inputs, offers, receipts, verdict };
     const logged = await openLog(ask, opened);
     passed(`All of that is in the project's log (${plural(logged.checkpoint.size, 'leaf', 'leaves')}).`);
+
+    let earlier: Proven | undefined;
+    if (factsOf(verdict).earlier !== undefined) {
+      step = 'earlier';
+      ask.check('EARLIER_WITHOUT_RECEIPTS', what !== 'earlier', 'the earlier request was not built either');
+      if (what !== 'earlier') earlier = await openEarlier(ask, opened, logged, evidence);
+      if (earlier !== undefined) passed(sayEarlier(earlier));
+    }
 
     step = 'revocations';
     checkRevocations(ask, opened, logged);
     passed(sayRevocations(revocations.length));
 
     step = 'decision';
-    const decided = decideAgain(ask, opened, logged, what === 'draft');
+    const decided =
+      earlier === undefined
+        ? decideAgain(ask, opened, logged, what === 'draft')
+        : decideOnEarlier(ask, opened, logged, earlier);
     passed(sayDecision(decided, policy));
 
     let witnessed: Witnessed | null = null;
-    if (what === 'whole') {
+    if (what !== 'draft') {
       step = 'co-signature';
-      checkCosignature(ask, opened, logged, decided.cosigners);
-      witnessed = await checkWitnesses(ask, opened, logged);
+      if (earlier === undefined) checkCosignature(ask, opened, logged, decided.cosigners);
+      else checkEarlierCosignature(ask, opened, decided.cosigners);
+      const isCosigned = earlier !== undefined && decided.cosigners.length > 0;
+      witnessed = isCosigned
+        ? null
+        : await checkWitnesses(ask, opened, earlier ?? { ...ask, opened, logged });
       const uncosigned = countsUncosigned(policy, factsOf(verdict).level);
       passed(witnessed === null ? sayCosigners(decided.cosigners, uncosigned) : sayWitnessed(witnessed));
     }
 
     step = 'expected';
-    const facts = collectFacts(ask, opened, logged, { ...decided, witnessed });
+    const facts = collectFacts(ask, opened, earlier ?? { opened, logged }, { ...decided, witnessed });
     checkExpected(ask, facts);
     passed(sayExpected(expected));
-    return { ok: true, level: decided.level, steps, code: null, facts };
+    const { cosigners } = decided;
+    const proven = { bundle, opened, logged, cosigners, revoked: ask.revoked };
+    return { ok: true, level: decided.level, steps, code: null, facts, proven };
   } catch (error) {
     if (!(error instanceof QuorateError)) throw error;
     steps.push({ step, ok: false, code: error.code, says: `${error.message}.` });
-    return { ok: false, level: 'none', steps, code: error.code, facts: null };
+    return { ok: false, level: 'none', steps, code: error.code, facts: null, proven: undefined };
   }
 }
 
@@ -191,10 +220,11 @@ function resultWithoutFiles(statement: Receipt | Verdict): string | null {
   return resultOf({ ...statement, subject: statement.subject.slice(0, 1) });
 }
 
+/** `built`: where the receipts are. */
 function collectFacts(
   ask: Ask,
-  { request, job, jobId, inputs, verdict }: Opened,
-  logged: Logged,
+  { request, job, jobId, inputs, verdict: decided }: Opened,
+  { opened: { verdict }, logged }: { opened: Opened; logged: Logged },
   { operators, cosigners, witnessed }: Decided & { witnessed: Witnessed | null },
 ): VerifiedFacts {
   const { repo, ref, commit, policy } = request.payload;
@@ -221,6 +251,7 @@ function collectFacts(
     inputs: Object.fromEntries(
       Object.entries(inputs).map(([of, level]) => [of, { artifact: job.inputs[of] ?? null, level }]),
     ),
+    earlier: factsOf(decided).earlier?.request ?? null,
     time: predicate.timeVerified,
     witnesses: { operators: witnessed?.operators ?? [], named: witnessed?.named ?? [] },
     witnessed: times.length === 0 ? null : isoTime(Math.min(...times) * 1000),

@@ -152,6 +152,8 @@ export const runSummarySchema = z.strictObject({
   reports: cid.optional(),
   /** The published level counts without a co-signature: whoever holds the controller can forge it. */
   cosigned: z.literal(false).optional(),
+  /** The earlier run of the same job on whose evidence the verdict rests: the job was not built for this one. */
+  earlier: sha256.optional(),
   revoked: revokedSchema.optional(),
   /** Results were in dispute, or what operators had agreed on was contradicted: who published it should look. */
   alarming: z.literal(true).optional(),

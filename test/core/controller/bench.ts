@@ -256,6 +256,9 @@ export class Bench {
       seconds?: number;
       needs?: Request['needs'];
       job?: Partial<Job>;
+      ref?: string;
+      rebuild?: boolean;
+      jti?: string;
     } = {},
   ): Promise<string> {
     if (!this.#grants.has('publisher')) await this.enrol('publisher', { role: 'publisher' });
@@ -267,6 +270,9 @@ export class Bench {
       policy: { agree: 2, of: 3, cosign: 'required', rounds: 2, ...over.policy },
       ...(over.seconds === undefined ? {} : { seconds: over.seconds }),
       ...(over.needs === undefined ? {} : { needs: over.needs }),
+      ...(over.ref === undefined ? {} : { ref: over.ref }),
+      ...(over.rebuild === undefined ? {} : { rebuild: over.rebuild }),
+      ...(over.jti === undefined ? {} : { jti: over.jti }),
     });
     const token = this.token('submit');
     this.send({

@@ -9,7 +9,7 @@ import {
 } from '../../../src/core/documents/index.ts';
 import { assembleBundle, ownBundle } from '../../../src/core/sessions/controller/bundle.ts';
 import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../../src/core/transparency/index.ts';
-import { verifyBundle } from '../../../src/core/trust/index.ts';
+import { type Revoked, revokedBy, verifyBundle } from '../../../src/core/trust/index.ts';
 import type { Bench } from './bench.ts';
 
 export const draftIn = ({ controller }: Bench, run: string) => {
@@ -49,12 +49,26 @@ export async function bundleOf(bench: Bench, run: string): Promise<string | unde
   return assembleBundle(parts, project, controller, inputs);
 }
 
-/** What `verify` says of a run's published verdict: its level, or the code of what does not hold. */
-export async function verified(bench: Bench, run: string): Promise<string | null> {
+/** The revocations in the log of the bench. */
+export const revocationsOf = ({ controller }: Bench): Revoked[] =>
+  controller.state.revocations.map(({ revocation }) => revokedBy(revocation));
+
+/**
+ * What `verify` says of a run's published verdict, knowing these revocations: its level, or the code of what does not hold.
+ */
+export async function verified(
+  bench: Bench,
+  run: string,
+  revocations: readonly Revoked[] = [],
+): Promise<string | null> {
   const { project, keys } = bench.paper;
   const bundle = await bundleOf(bench, run);
   if (bundle === undefined) return null;
-  const { ok, level, code } = await verifyBundle(decodeBundle(bundle), { project }, keys.verifier);
+  const { ok, level, code } = await verifyBundle(
+    decodeBundle(bundle),
+    { project, revocations },
+    keys.verifier,
+  );
   return ok ? level : code;
 }
 

@@ -1,5 +1,6 @@
 import { artifactIn, type RunFacts, reportsIn } from '../../controller/facts.ts';
 import { outcomeOf, publishedOf } from '../../controller/state.ts';
+import { isProven } from '../../controller/verdict.ts';
 import { provingRun } from '../../controller/view.ts';
 import { QuorateError } from '../../errors.ts';
 import type { StoredBundles } from '../bundle-exchange.ts';
@@ -86,7 +87,7 @@ export class CheckedBundles implements StoredBundles {
   #hashesOf(which: string): string[] | undefined {
     const { state } = this.#ports.machine;
     // Without a receipt there is no bundle.
-    const runs = this.#named(which).filter(({ receipts }) => receipts.length > 0);
+    const runs = this.#named(which).filter(isProven);
     const hashes = runs.flatMap((run) => {
       const outcome = publishedOf(run)?.verdict.outcome;
       if (outcome === undefined || state.unstored.has(run.id)) return [];

@@ -2,6 +2,7 @@ import { publishedParts } from '../../controller/draft.ts';
 import type { BundleDraft, ControllerEffect } from '../../controller/events.ts';
 import { artifactIn, type RunFacts } from '../../controller/facts.ts';
 import { type ControllerState, publishedOf } from '../../controller/state.ts';
+import { isProven } from '../../controller/verdict.ts';
 import { provingRun } from '../../controller/view.ts';
 import { encodeJob, idOf, type Offer, sha256Hex, signMessage } from '../../documents/index.ts';
 import { fromUtf8, toUtf8 } from '../../text.ts';
@@ -87,8 +88,8 @@ export class Publisher {
     const published = known === undefined ? null : publishedOf(known);
     if (known === undefined || published === null) return;
     const { level } = published.verdict;
-    // Without a receipt there is nothing to prove; the verdict is still told.
-    if (known.receipts.length === 0)
+    // The verdict is still told.
+    if (!isProven(known))
       return tell('info', 'verdict', `${known.job.name}: ${level}, nobody built it`, {
         run: runId,
         job: known.jobId,

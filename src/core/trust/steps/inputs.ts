@@ -3,7 +3,7 @@ import { QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { atLeast, type Level } from '../evidence.ts';
 import type { Verification } from '../verification.ts';
-import type { Ask } from './context.ts';
+import type { Ask, Logged, Opened } from './context.ts';
 
 /**
  * Bundles of what a job reads, as a worker gets them one after the other: of each run once, the newest. What is held is no more
@@ -29,7 +29,7 @@ export class InputBundles {
     if (before !== undefined && (nested || !before.nested)) return;
     const bytes = JSON.stringify(own).length;
     this.#bytes += bytes - (before?.bytes ?? 0);
-    if (this.#bytes > limits.bundleBytesMax || this.#held.size > limits.pipelineJobsMax)
+    if (this.#bytes > limits.bundleBytesMax || this.#held.size > limits.bundleInputsMax)
       throw new QuorateError(
         'INPUT_EVIDENCE_TOO_LARGE',
         'there is more evidence of what the job reads than its own bundle may hold: the controller would not have taken such a job',
@@ -38,16 +38,35 @@ export class InputBundles {
   }
 }
 
-/** The evidence of all that a job reads, directly or not: each bundle is verified once, however many jobs read it. */
+/** What a verification that held was about. */
+export interface Proven {
+  bundle: OwnBundle;
+  opened: Opened;
+  logged: Logged;
+  /** Trusted workers of its charter that signed its verdict. */
+  cosigners: readonly string[];
+  /** Those that count under its charter. */
+  revoked: Ask['revoked'];
+}
+
+export interface Checked extends Verification {
+  /** Undefined unless `ok`. */
+  proven: Proven | undefined;
+}
+
+/** `input`: of what a job rests on; `earlier`: of the same job for an earlier request, without what that rested on. */
+export type Of = 'input' | 'earlier';
+
+/** The evidence of all that a job rests on, directly or not: each bundle is verified once, however many jobs rest on it. */
 export class InputEvidence {
   /** By the request that each says it is about. */
   readonly #held = new Map<string, OwnBundle>();
-  readonly #verified = new Map<string, Promise<Verification>>();
-  readonly #verify: (bundle: OwnBundle) => Promise<Verification>;
+  readonly #verified: Record<Of, Map<string, Promise<Checked>>> = { input: new Map(), earlier: new Map() };
+  readonly #verify: (bundle: OwnBundle, of: Of) => Promise<Checked>;
   /** A request that several bundles say they are about. */
   readonly twice: string | undefined;
 
-  constructor(bundles: readonly OwnBundle[], verify: (bundle: OwnBundle) => Promise<Verification>) {
+  constructor(bundles: readonly OwnBundle[], verify: (bundle: OwnBundle, of: Of) => Promise<Checked>) {
     this.#verify = verify;
     for (const bundle of bundles) {
       const request = claimedIdOf(bundle.request) ?? '';
@@ -57,11 +76,20 @@ export class InputEvidence {
   }
 
   /** Undefined where there is no evidence of that request. */
-  of(request: string): Promise<Verification> | undefined {
+  of(request: string): Promise<Checked> | undefined {
+    return this.#once(request, 'input');
+  }
+
+  /** Of the same job, built for an earlier request. Undefined where there is no evidence of that one. */
+  earlier(request: string): Promise<Checked> | undefined {
+    return this.#once(request, 'earlier');
+  }
+
+  #once(request: string, of: Of): Promise<Checked> | undefined {
     const bundle = this.#held.get(request);
     if (bundle === undefined) return undefined;
-    const verified = this.#verified.get(request) ?? this.#verify(bundle);
-    this.#verified.set(request, verified);
+    const verified = this.#verified[of].get(request) ?? this.#verify(bundle, of);
+    this.#verified[of].set(request, verified);
     return verified;
   }
 }

@@ -14,7 +14,10 @@ export function checkRevocations({ check, revoked }: Ask, opened: Opened, logged
 
 function useOf(opened: Opened, { verdictIndex, checkpoint }: Logged): VerdictUse {
   const { charter, request, publisher, job, jobId, offers, verdict } = opened;
-  const { outcome } = factsOf(verdict);
+  const { outcome, earlier } = factsOf(verdict);
+  const rounds = offers.map(({ signer, payload }) => ({ signer, index: payload.index }));
+  // Without a round the verdict is the first that was done for the request.
+  const first = { signer: verdict.signer, index: verdictIndex };
   return {
     jobId,
     image: job.image,
@@ -27,6 +30,6 @@ function useOf(opened: Opened, { verdictIndex, checkpoint }: Logged): VerdictUse
       operator: publisher.payload.operator,
       issuer: publisher.signer,
     },
-    offers: offers.map(({ signer, payload }) => ({ signer, index: payload.index })),
+    offers: earlier === undefined ? rounds : [first],
   };
 }

@@ -4,6 +4,7 @@ import { notCosigned } from '../not-cosigned.ts';
 import type { Witnessed } from '../witnesses.ts';
 import type { Expected } from './context.ts';
 import type { Decided } from './decision.ts';
+import type { Proven } from './inputs.ts';
 
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`;
@@ -12,6 +13,22 @@ export function plural(n: number, one: string, many = `${one}s`): string {
 export function sayInputs(levels: Readonly<Record<string, Level>>): string {
   const each = Object.entries(levels).map(([name, level]) => `${name} (${level})`);
   return `It rests on what the jobs it needs came to, by their own evidence: ${each.join(', ')}.`;
+}
+
+export function sayRounds(rounds: number, { of }: Policy): string {
+  if (rounds === 0) return 'The controller opened no round for it.';
+  return `The controller opened ${plural(rounds, 'round')} of ${of} for it.`;
+}
+
+export function sayReceipts(receipts: number): string {
+  if (receipts === 0) return 'There is no receipt.';
+  return `There ${receipts === 1 ? 'is' : 'are'} ${plural(receipts, 'receipt')}, each signed by a worker with a grant, under the lease it held.`;
+}
+
+/** `opened`: of the earlier request. */
+export function sayEarlier({ opened: { request, receipts, verdict } }: Pick<Proven, 'opened'>): string {
+  const { timeVerified } = verdict.payload.predicate;
+  return `It was not built for this request: the same job was built for request ${request.id}, decided on ${timeVerified}, whose evidence holds (${plural(receipts.length, 'receipt')}).`;
 }
 
 export function sayDecision({ level, operators }: Decided, { agree, of, cosign }: Policy): string {

@@ -19,11 +19,12 @@ export function checkTimes(
   const skew = limits.clockSkewSeconds;
   const at = decidedAt(opened);
   const { timeVerified } = opened.verdict.payload.predicate;
-  const opens = Math.max(...offers.map(({ payload }) => payload.iat));
+  const rounds = offers.map(({ payload }) => payload.iat);
+  const opens = rounds.length === 0 ? request.payload.iat : Math.max(...rounds);
   check(
     'VERDICT_NOT_IN_TIME',
     opens - skew <= at,
-    `the verdict is of ${timeVerified}, before its last round`,
+    `the verdict is of ${timeVerified}, before its ${rounds.length === 0 ? 'request' : 'last round'}`,
   );
   if (expected.now === undefined) return;
   const now = Math.floor(expected.now / 1000);

@@ -26,7 +26,13 @@ export async function openVerdict(ask: Ask, authority: Authority): Promise<Verif
     byController,
     `the verdict is signed by ${verdict.signer}, not by the controller that was asked`,
   );
-  const { level: _level, outcome: _outcome, receipts: _receipts, ...said } = factsOf(verdict);
+  const {
+    level: _level,
+    outcome: _outcome,
+    receipts: _receipts,
+    earlier: _earlier,
+    ...said
+  } = factsOf(verdict);
   const { repo, ref, commit, policy, project } = request.payload;
   const { name, kind } = job;
   const asked = {

@@ -1,22 +1,27 @@
 import { type Grant, openMessage, type Verified } from '../../documents/index.ts';
 import { openNamedWitnesses } from '../../transparency/index.ts';
 import { needsWitnesses, type Witnessed, witnessedBy, witnessesNeeded } from '../witnesses.ts';
-import type { Ask, Logged, Opened } from './context.ts';
+import type { Ask, Opened } from './context.ts';
+import type { Proven } from './inputs.ts';
 import { plural } from './sentences.ts';
 import { decidedAt } from './times.ts';
 import { factsOf } from './verdict.ts';
 
 /**
  * Where a verdict is trusted without a co-signature, workers of as many operators as have to agree must have signed the log
- * that it is in, and those that the charter asks for besides. Null where nothing of that is needed.
+ * that it is in, and those that the charter asks for besides. Null where nothing of that is needed. `built`: where the receipts are.
  */
-export async function checkWitnesses(ask: Ask, opened: Opened, logged: Logged): Promise<Witnessed | null> {
-  const { bundle, verifier, check, revoked } = ask;
-  const { request, receipts, verdict } = opened;
-  const charter = opened.charter.payload;
+export async function checkWitnesses(
+  { verifier, check, revoked: ownRevoked }: Ask,
+  { request, verdict, charter: { payload: charter } }: Opened,
+  built: Pick<Proven, 'bundle' | 'opened' | 'logged' | 'revoked'>,
+): Promise<Witnessed | null> {
   const { policy } = request.payload;
   const { level, outcome } = factsOf(verdict);
   if (!needsWitnesses(policy, level, outcome)) return null;
+  const { bundle, opened, logged } = built;
+  const { receipts } = opened;
+  const revoked = [...ownRevoked, ...built.revoked];
   const more: Verified<Grant>[] = [];
   for (const raw of bundle.witnesses ?? []) more.push(await openMessage('grant', raw, verifier));
   const { checkpoint } = logged;
@@ -26,7 +31,12 @@ export async function checkWitnesses(ask: Ask, opened: Opened, logged: Logged): 
     check,
     { keys: checkpoint.witnesses, named },
     { receipts: receipts.map(({ grant }) => grant), more },
-    { charter, revoked, decidedAt: decidedAt(opened), last: checkpoint.size - 1 },
+    {
+      charter: opened.charter.payload,
+      revoked,
+      decidedAt: decidedAt(opened),
+      last: checkpoint.size - 1,
+    },
   );
   const needed = witnessesNeeded(policy, charter);
   check(

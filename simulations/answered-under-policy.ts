@@ -1,0 +1,46 @@
+import type { ControllerState } from '../src/core/controller/state.ts';
+import { publishedOf } from '../src/core/controller/state.ts';
+import type { Policy, Request } from '../src/core/documents/index.ts';
+import { Broken } from './broken-controller.ts';
+import type { Work } from './scenario.ts';
+import type { Patches } from './world.ts';
+
+const common = {
+  nature: 'reproducible',
+  portable: true,
+  cancelAfterMs: undefined,
+  expiresSeconds: 7200,
+} as const;
+const lax: Policy = { agree: 2, of: 3, cosign: 'none', rounds: 2 };
+/** What is built without a co-signature, and asked for again with one. */
+const laxThenStrict: Work[] = [
+  { ...common, name: 'lib', submitAfterMs: 1_000, policy: lax },
+  {
+    ...common,
+    ...{ name: 'lib-0', repeats: 'lib', submitAfterMs: 900_000 },
+    policy: { ...lax, cosign: 'required' },
+  },
+];
+
+/** The policy under which the job was built before. */
+function policyBefore({ index }: ControllerState, { job, policy }: Request): Policy {
+  const before = index.builtOf(job).find((run) => publishedOf(run)?.verdict.level === 'trusted');
+  return before?.request.payload.policy ?? policy;
+}
+
+/** A planted bug: what the policy of a later request asks for is forgotten. */
+export const answeredUnderEarlierPolicy = {
+  says: 'a job that was built before is answered at the level that it had under the policy of the earlier request',
+  caughtBy: 'answers',
+  scenario: { trusted: 'there' as const, works: laxThenStrict },
+  patches: (): Patches => ({
+    controller: (id, idp) =>
+      new Broken(id, idp, (controller, handle) => (event, now) => {
+        if (event.kind !== 'submit') return handle(event, now);
+        const { request } = event;
+        const policy = policyBefore(controller.state, request.payload);
+        const payload = { ...request.payload, policy };
+        return handle({ ...event, request: { ...request, payload } }, now);
+      }),
+  }),
+};

@@ -1,0 +1,91 @@
+import type { ControllerState } from '../../src/core/controller/state.ts';
+import {
+  type CountedReceipt,
+  claimedIdOf,
+  decodeJob,
+  idOf,
+  isTrustedSlot,
+  leaves,
+  openStatement,
+  type Policy,
+  type Request,
+} from '../../src/core/documents/index.ts';
+import { toUtf8 } from '../../src/core/text.ts';
+import { type Checker, Violation } from '../observer.ts';
+
+/** Counted from the lines of the earlier verdict, without what `decide` does. */
+function mostAlike(
+  receipts: readonly CountedReceipt[],
+  { of, rounds }: Policy,
+  outcome: unknown,
+  isVoid: (receipt: CountedReceipt) => boolean,
+): number {
+  const byRound = new Map<number, Set<string>>();
+  for (const receipt of receipts) {
+    const { slot, round, operator } = receipt;
+    if (isTrustedSlot(slot) || slot >= of || round > rounds || isVoid(receipt)) continue;
+    if (idOf(receipt.outcome) === idOf(outcome))
+      byRound.set(round, (byRound.get(round) ?? new Set()).add(operator));
+  }
+  return Math.max(0, ...[...byRound.values()].map(({ size }) => size));
+}
+
+/**
+ * A request that was answered from the evidence of an earlier one is at no higher level than that evidence gives under its own policy,
+ * as it was signed, and under the revocations of then; and it did not ask to be built.
+ */
+export function answers(): Checker {
+  const invariant = 'answers';
+  /** As signed, whatever the controller makes of it. */
+  const asked = new Map<string, Request>();
+  let state: ControllerState | undefined;
+
+  /** The log index from which on receipts of an operator are void, by what was revoked before this index. */
+  const voidFrom = (operator: string, before: number): number =>
+    Math.min(
+      ...(state?.revocations ?? []).flatMap(({ revocation: { payload }, index }) =>
+        payload.what.id === operator && index < before ? [payload.since] : [],
+      ),
+      Number.POSITIVE_INFINITY,
+    );
+
+  return {
+    invariant,
+    async observe(seen, truth) {
+      if (seen.kind === 'handled') {
+        state = seen.state;
+        if (seen.event.kind === 'submit') asked.set(seen.event.request.id, seen.event.request.payload);
+      }
+      if (seen.kind !== 'published') return;
+      const { earlier, job: jobId, level, outcome } = seen.verdict.predicate.quorate_verdict;
+      const request = asked.get(seen.run);
+      if (earlier === undefined || request === undefined) return;
+      const { entries, inputs = [], job: jobText } = seen.bundle;
+      const fail = (says: string) => {
+        throw new Violation(invariant, `${truth.workOf(seen.run)?.name} was answered: ${says}`);
+      };
+      if (request.rebuild) fail('it was to be built again');
+      const { job } = decodeJob(toUtf8(jobText));
+      if (job.image === 'host' || job.network !== undefined)
+        fail('what it depends on is not named by its id');
+      const own = leaves.verdict(idOf(seen.verdict), jobId);
+      const index = entries.find(({ leaf }) => leaf === own)?.index ?? -1;
+      const held = inputs.find((one) => claimedIdOf(one.request) === earlier.request);
+      if (held === undefined) return fail('nothing shows from what');
+      const verdict = await openStatement('verdict', held.verdict, truth.keys.verifier);
+      const before = verdict.payload.predicate.quorate_verdict;
+      if (before.job !== jobId || idOf(before.outcome) !== idOf(outcome)) fail('another job or outcome');
+      const { policy } = request;
+      const isVoid = (receipt: CountedReceipt) => voidFrom(receipt.operator, index) <= receipt.index;
+      const most = mostAlike(before.receipts, policy, outcome, isVoid);
+      if (most < policy.agree) fail(`${most} of ${policy.agree} operators agreed`);
+      const built = before.receipts.some(
+        (receipt) =>
+          isTrustedSlot(receipt.slot) &&
+          verdict.signers.includes(receipt.worker) &&
+          idOf(receipt.outcome) === idOf(outcome),
+      );
+      if (level === 'trusted' && policy.cosign === 'required' && !built) fail('no trusted worker built it');
+    },
+  };
+}

@@ -1,0 +1,128 @@
+import { artifactOf, isTrustedSlot, type VerdictLevel } from '../documents/index.ts';
+import { atLeast, isCheap } from '../trust/decide.ts';
+import { mayBeAnswered } from '../trust/earlier.ts';
+import { type Revoked, voteRevoked } from '../trust/revocations.ts';
+import { levelOn } from './answer-level.ts';
+import { endedAt } from './compare-earlier.ts';
+import { signedCharter } from './enrolment.ts';
+import { roomForEarlier } from './evidence-size.ts';
+import type { FinishedRun, PublishedFacts, RunFacts } from './facts.ts';
+import { inputsTrusted } from './needs.ts';
+import { finishedOf } from './retire.ts';
+import { revocationsIn } from './revocations.ts';
+import { openRound } from './rounds.ts';
+import { runRevoked } from './standing.ts';
+import { type ControllerState, publishedOf, type Run, type Transition, tell, unchanged } from './state.ts';
+import { finish, publish } from './verdict.ts';
+
+/** What an earlier run of the same job is worth to a later one. */
+interface Found {
+  run: FinishedRun;
+  published: PublishedFacts;
+  level: Extract<VerdictLevel, 'agreed' | 'trusted'>;
+}
+
+/**
+ * Answers a request from the evidence of an earlier run of the same job, where that is enough by itself under the policy of the
+ * request, the charter in force and all revocations; opens the first round otherwise.
+ */
+export function answerOrBuild(transition: Transition, run: Run): void {
+  const found = answerTo(transition, run);
+  if (found === undefined) return openRound(transition, run);
+  const { outcome } = found.published.verdict;
+  const artifact = outcome === null ? null : artifactOf(outcome);
+  if (artifact === null) return answer(transition, run, found);
+  run.phase = { kind: 'answering', from: found.run.id, artifact };
+  seekArtifact(transition, run);
+}
+
+/** Makes sure of the artifact, which may have been removed since. */
+export function seekArtifact({ state, out }: Transition, run: Run): void {
+  if (run.phase.kind !== 'answering') return;
+  const { from: earlier, artifact } = run.phase;
+  const from = (state.index.get(earlier)?.receipts ?? [])
+    .filter(({ outcome }) => artifactOf(outcome) === artifact)
+    .map(({ worker }) => worker);
+  out.push({ kind: 'pin', run: run.id, artifact, from: [...new Set(from)] });
+}
+
+/** The artifact is there or not. Meanwhile something may have been revoked, or another run have ended. */
+export function artifactSought(
+  transition: Transition,
+  run: Run,
+  { artifact, ok, detail }: { artifact: string; ok: boolean; detail: string },
+): void {
+  if (run.phase.kind !== 'answering' || run.phase.artifact !== artifact) return unchanged(transition);
+  const { from: earlier } = run.phase;
+  if (!ok) {
+    tell(transition, run, { kind: 'answer-failed', earlier, artifact, detail });
+    return openRound(transition, run);
+  }
+  const found = answerTo(transition, run);
+  const outcome = found?.published.verdict.outcome ?? null;
+  if (found === undefined || outcome === null || artifactOf(outcome) !== artifact)
+    return openRound(transition, run);
+  answer(transition, run, found);
+}
+
+function answer(transition: Transition, run: Run, { run: earlier, published, level }: Found): void {
+  const { ref } = earlier.request.payload;
+  const decidedAt = endedAt(transition.state.index.get(earlier.id) ?? earlier);
+  run.answer = earlier;
+  run.evidenceBytes += earlier.evidenceBytes;
+  tell(transition, run, { kind: 'answered', earlier: earlier.id, ref, decidedAt });
+  finish(transition, run, publish(transition, run, level, published.verdict));
+}
+
+/** The run that ended last of those of this job whose evidence is enough, where no other one speaks against what it made. */
+function answerTo({ state, now }: Transition, run: Run): Found | undefined {
+  if (run.request.payload.rebuild || !mayBeAnswered(run.job)) return undefined;
+  const before = state.index.builtOf(run.jobId);
+  for (const earlier of before) {
+    const ended = finishedOf(earlier);
+    const published = ended === undefined ? null : publishedOf(ended);
+    const result = published?.verdict.result ?? null;
+    // One that is open again may come to something else, also as another instance of its request.
+    if (ended?.phase.kind !== 'done' || published === null || result === null) continue;
+    if (earlier.revoked !== null || earlier.jobId !== run.jobId) continue;
+    const level = levelFor(state, run, earlier, published, signedCharter({ state, now }));
+    if (level === undefined || !roomForEarlier(state, run, earlier)) continue;
+    const all = revocationsIn(state);
+    return before.some((other) => speaksAgainst(all, other, result))
+      ? undefined
+      : { run: { ...ended, history: [], revoked: null }, published, level };
+  }
+  return undefined;
+}
+
+/** Whether a run of the same job came to something else: then the job does not always make the same, or somebody was wrong. */
+function speaksAgainst(all: readonly Revoked[], run: RunFacts, result: string): boolean {
+  const verdict = publishedOf(run)?.verdict;
+  const other = (one: string | null | undefined) => one !== null && one !== undefined && one !== result;
+  if (run.revoked === null && other(verdict?.result)) return true;
+  return run.receipts.some(
+    (vote) => isTrustedSlot(vote.slot) && other(vote.result) && voteRevoked(all, vote) === undefined,
+  );
+}
+
+/** The level at which a run would end on the evidence of an earlier one; undefined where it has to be built. */
+function levelFor(
+  state: ControllerState,
+  run: Run,
+  earlier: RunFacts,
+  published: PublishedFacts,
+  charter: PublishedFacts['verdict']['charter'],
+): Found['level'] | undefined {
+  const { verdict } = published;
+  const { policy } = run.request.payload;
+  const next = { index: state.log.size, artifact: verdict.outcome && artifactOf(verdict.outcome) };
+  const first = { signer: state.id, index: state.log.size };
+  if (runRevoked(state, run, next, charter, [first]) !== undefined) return undefined;
+  const reached = levelOn(state, run, { earlier, published, charter, index: state.log.size });
+  // Without a co-signature nothing more comes of what is easy to agree on.
+  const cheap = verdict.outcome !== null && isCheap(verdict.outcome);
+  const final = cheap && policy.cosign === 'none' && inputsTrusted(state, run);
+  if (reached !== 'trusted' && !(reached === 'agreed' && final)) return undefined;
+  if (!atLeast(verdict.level === 'disputed' ? 'none' : verdict.level, reached)) return undefined;
+  return reached;
+}

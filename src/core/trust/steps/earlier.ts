@@ -1,0 +1,139 @@
+import { artifactOf, resultOf, sameValue } from '../../documents/index.ts';
+import { isCheap } from '../decide.ts';
+import { decideEarlier, mayBeAnswered } from '../earlier.ts';
+import { atLeast } from '../evidence.ts';
+import { revocationAt, revocationsFor } from '../revocations.ts';
+import type { Ask, Logged, Opened } from './context.ts';
+import type { Decided } from './decision.ts';
+import type { Checked, InputEvidence, Proven } from './inputs.ts';
+import { factsOf } from './verdict.ts';
+
+/**
+ * Whether the rounds of a bundle are those that its verdict rests on: its own, or none where it rests on those of an earlier
+ * request. Codes: `OFFER_MISSING`, `EARLIER_WITH_ROUNDS`.
+ */
+export function checkRounds({ check }: Pick<Ask, 'check'>, { offers, receipts, verdict }: Opened): void {
+  const rounds = offers.length + receipts.length;
+  if (factsOf(verdict).earlier === undefined)
+    return check('OFFER_MISSING', offers.length > 0, 'the bundle holds no round of the request');
+  check(
+    'EARLIER_WITH_ROUNDS',
+    rounds === 0,
+    'the verdict rests on an earlier request, and the job was built for this one too',
+  );
+}
+
+/**
+ * The evidence of the earlier request that a verdict rests on: the very same job, from its own bundle, which is verified whole but
+ * for what that request's inputs came to. Those of this request count. Codes: `EARLIER_NOT_ALLOWED`, `REBUILD_ASKED`,
+ * `EARLIER_EVIDENCE_MISSING`, `EARLIER_NOT_VERIFIED`, `EARLIER_VERDICT_MISMATCH`, `EARLIER_JOB_MISMATCH`, `EARLIER_OUTCOME_MISMATCH`,
+ * `EARLIER_NOT_EARLIER`, `EARLIER_BELOW_LEVEL`.
+ */
+export async function openEarlier(
+  { check }: Pick<Ask, 'check'>,
+  { request, job, jobId, verdict }: Opened,
+  { verdictIndex }: Logged,
+  evidence: InputEvidence,
+): Promise<Proven | undefined> {
+  const { earlier, outcome, level: stated } = factsOf(verdict);
+  if (earlier === undefined) return undefined;
+  check(
+    'EARLIER_NOT_ALLOWED',
+    mayBeAnswered(job),
+    'the job is built in the image of whoever builds it, or with a network: what came of it once says nothing of another time',
+  );
+  check('REBUILD_ASKED', !request.payload.rebuild, 'the request asks for the job to be built again');
+  const held: Checked | undefined = await evidence.earlier(earlier.request);
+  check(
+    'EARLIER_EVIDENCE_MISSING',
+    held !== undefined,
+    `nothing shows what became of the earlier request ${earlier.request}`,
+  );
+  if (held === undefined) return undefined;
+  const { proven, steps } = held;
+  const says = steps.find((step) => !step.ok)?.says ?? '';
+  check('EARLIER_NOT_VERIFIED', held.ok, `the evidence of the earlier request does not hold: ${says}`);
+  if (proven === undefined) return undefined;
+  const { opened, logged } = proven;
+  const before = factsOf(opened.verdict);
+  check(
+    'EARLIER_VERDICT_MISMATCH',
+    opened.request.id === earlier.request && opened.verdict.id === earlier.verdict,
+    'the evidence is about another request or verdict than the one that is named',
+  );
+  check(
+    'EARLIER_JOB_MISMATCH',
+    opened.jobId === jobId,
+    `the evidence is about another job: ${opened.jobId}, and not ${jobId}`,
+  );
+  check(
+    'EARLIER_OUTCOME_MISMATCH',
+    sameValue(outcome, before.outcome),
+    `the verdict is about ${outcome === null ? 'nothing' : (artifactOf(outcome) ?? 'no artifact')}; what was built is another outcome`,
+  );
+  check(
+    'EARLIER_NOT_EARLIER',
+    logged.verdictIndex < verdictIndex,
+    'the verdict rests on one that is after it in the log',
+  );
+  check(
+    'EARLIER_BELOW_LEVEL',
+    atLeast(held.level, stated === 'disputed' ? 'failed' : stated),
+    `the verdict says "${stated}"; by the evidence of its own request the earlier one was ${held.level}`,
+  );
+  return proven;
+}
+
+/** Decides again on the votes of the earlier request, under the policy of this one. Code: `VERDICT_UNSUPPORTED_BY_EVIDENCE`. */
+export function decideOnEarlier(ask: Ask, opened: Opened, logged: Logged, proven: Proven): Decided {
+  const { charter, request, job, inputs, verdict } = opened;
+  const { trusted } = charter.payload;
+  const { level: stated } = factsOf(verdict);
+  const isValid = (key: string) =>
+    trusted.includes(key) &&
+    revocationAt(ask.revoked, { kind: 'key', id: key }, proven.logged.verdictIndex) === undefined;
+  const cosigners = proven.cosigners.filter(isValid);
+  const { votes } = proven.logged;
+  const decision = decideEarlier(
+    ask.decide,
+    request.payload.policy,
+    // Whether a trusted worker signed is a step of its own.
+    { kind: job.kind, votes, trustedKeys: trusted, cosigned: trusted, inputs },
+    revocationsFor(ask.revoked, logged.verdictIndex),
+  );
+  const about = resultOf(proven.opened.verdict.payload);
+  const ranked = decision.results.find(({ result }) => result === about);
+  const bears =
+    (stated === 'trusted' || stated === 'agreed') && ranked !== undefined && atLeast(ranked.level, stated);
+  ask.check(
+    'VERDICT_UNSUPPORTED_BY_EVIDENCE',
+    bears,
+    `the verdict says "${stated}"; under the policy of this request the receipts of the earlier one come to "${ranked?.level ?? 'none'}"`,
+  );
+  return { level: stated === 'disputed' ? 'none' : stated, operators: ranked?.operators ?? [], cosigners };
+}
+
+/**
+ * Where this request asks for a co-signature, that of the earlier verdict has to be of a trusted worker that today's charter names.
+ * Codes: `COSIGN_NOT_BUILT`, `COSIGN_MISSING`.
+ */
+export function checkEarlierCosignature(
+  { check }: Pick<Ask, 'check'>,
+  { request, verdict }: Opened,
+  cosigners: readonly string[],
+): void {
+  const [, second] = verdict.signers;
+  check(
+    'COSIGN_NOT_BUILT',
+    second === undefined,
+    `${second} co-signed a verdict on what was not built for its request`,
+  );
+  const { level, outcome } = factsOf(verdict);
+  const cheap = outcome !== null && isCheap(outcome);
+  if (level !== 'trusted' || (request.payload.policy.cosign === 'none' && !cheap)) return;
+  check(
+    'COSIGN_MISSING',
+    cosigners.length > 0,
+    "this request asks for a trusted worker's co-signature; the earlier verdict has none of a trusted worker that the charter names today",
+  );
+}

@@ -1,0 +1,95 @@
+import {
+  type Bundle,
+  type Charter,
+  claimedStatementId,
+  encodeJob,
+  type Job,
+  leaves,
+  makeVerdict,
+  type OwnBundle,
+  openStatement,
+  type Request,
+  signMessage,
+  signStatement,
+  type VerdictFacts,
+} from '../../src/core/documents/index.ts';
+import { fromUtf8 } from '../../src/core/text.ts';
+import { isoTime } from '../../src/core/time.ts';
+import { formatCheckpoint, MerkleTree, signCheckpoint } from '../../src/core/transparency/index.ts';
+import { joseVerifier } from '../../src/identity/verifier.ts';
+import * as it from './documents.ts';
+import type { Project } from './project.ts';
+
+/** What may be changed about an answer that is right. */
+export interface AnswerRecipe {
+  /** The earlier request of the same job. */
+  from: Project;
+  /** The job that is asked for, where it is another one. */
+  job?: Partial<Job>;
+  level?: VerdictFacts['level'];
+  charter?: (valid: Charter) => Charter;
+  request?: (valid: Request) => Request;
+  facts?: (valid: VerdictFacts) => VerdictFacts;
+  /** Where the verdict is in the log, from its end. */
+  back?: number;
+  evidence?: (valid: OwnBundle[]) => OwnBundle[];
+  bundle?: (valid: Bundle) => Bundle;
+}
+
+export interface Answer {
+  bundle: Bundle;
+  request: string;
+  leaves: string[];
+}
+
+/** The verdict and the bundle of a request that is answered from the evidence of an earlier one, signed by the right keys. */
+export async function makeAnswer(recipe: AnswerRecipe): Promise<Answer> {
+  const same = <T>(value: T): T => value;
+  const { from, level = 'trusted', back = 0 } = recipe;
+  const { bytes, id } = encodeJob(it.makeJob(recipe.job));
+  const charter = await signMessage('charter', (recipe.charter ?? same)(it.makeCharter()), it.root.signer);
+  const publisher = await signMessage(
+    'grant',
+    it.makeGrant(it.publisher, 'owner', 'publisher', { iat: it.at, exp: it.at + 86_400 }),
+    it.idp.signer,
+  );
+  const asked = it.makeRequest(id, {
+    jti: it.nonceOf('again'),
+    ref: 'refs/heads/next',
+    iat: it.at + 2000,
+    exp: it.at + 9000,
+  });
+  const request = await signMessage('request', (recipe.request ?? same)(asked), it.publisher.signer);
+  const before = await openStatement('verdict', from.bundle.verdict, joseVerifier);
+  const { outcome } = before.payload.predicate.quorate_verdict;
+  const { repo, ref, commit, policy } = request.payload;
+  const facts: VerdictFacts = {
+    ...{ project: it.project, job: id, name: it.makeJob(recipe.job).name, request: request.id },
+    ...{ repo, ref, commit, policy, level, outcome, receipts: [] },
+    earlier: { request: from.request.id, verdict: claimedStatementId(from.bundle.verdict) ?? '' },
+  };
+  const payload = makeVerdict({
+    controller: it.controller.id,
+    time: isoTime((it.at + 3000) * 1000),
+    files: [],
+    facts: (recipe.facts ?? same)(facts),
+  });
+  const verdict = await signStatement('verdict', payload, it.controller.signer);
+  const leaf = leaves.verdict(verdict.id, id);
+  const lines = from.leaves.toSpliced(from.leaves.length - back, 0, leaf);
+  const tree = new MerkleTree(lines);
+  const index = lines.indexOf(leaf);
+  const { inputs = [], ...own } = from.bundle;
+  const bundle: Bundle = {
+    v: 1,
+    ...{ charter: charter.raw, request: request.raw, publisher: publisher.raw, job: fromUtf8(bytes) },
+    ...{ offers: [], receipts: [], verdict: verdict.raw },
+    checkpoint: await signCheckpoint(
+      formatCheckpoint({ project: it.project, size: tree.size, root: tree.root() }),
+      it.log.signer,
+    ),
+    entries: [{ leaf, index, path: tree.inclusion(index) }],
+    inputs: (recipe.evidence ?? same)([own, ...inputs]),
+  };
+  return { bundle: (recipe.bundle ?? same)(bundle), request: request.id, leaves: lines };
+}
