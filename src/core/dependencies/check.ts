@@ -1,6 +1,6 @@
 import { QuorateError } from '../errors.ts';
 import { escapeLine } from '../escape.ts';
-import type { Entry, Integrity } from './entry.ts';
+import type { Entry } from './entry.ts';
 import { quote } from './fault.ts';
 import {
   blobKey,
@@ -72,15 +72,10 @@ export interface BlobDigests {
 
 /** Throws `DEPENDENCIES_MISMATCH` where the bytes of a blob are not those that the index and the lock file say. */
 export function checkBlob(blob: DependencyBlob, { size, sha256, digest }: BlobDigests): void {
-  if (!fitsIntegrity(blob.integrity, digest))
+  if (!blob.integrity.digests.includes(digest))
     throw mismatch(
       `the ${blob.integrity.algorithm} of ${named(blob)} is not the one that the lock file says`,
     );
   if (size !== blob.size || sha256 !== blob.sha256)
     throw mismatch(`${named(blob)} has other bytes than the index says`);
-}
-
-/** Whether a digest, in hexadecimal, is one that counts. */
-export function fitsIntegrity({ digests }: Integrity, digest: string): boolean {
-  return digests.includes(digest);
 }

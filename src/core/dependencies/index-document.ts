@@ -40,7 +40,7 @@ export const blobKey = ({ purl, file }: { purl: string; file: string }): string 
  * The dependencies of a job, as a DAG-JSON block: what the lock files of its source tree demand on one architecture, each with the
  * blob that holds it. Everybody who has lock files and blobs makes the same bytes (docs/adr/0042).
  */
-export const dependencyIndexSchema = z.strictObject({
+const dependencyIndexSchema = z.strictObject({
   v: z.literal(1),
   arch: jobSchema.shape.arch,
   /** The files that it was made from, `quorate.lock` among them where the source tree has one; sorted by path. */

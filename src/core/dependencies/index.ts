@@ -1,4 +1,4 @@
-export { type BlobDigests, checkBlob, checkIndex, fitsIntegrity } from './check.ts';
+export { type BlobDigests, checkBlob, checkIndex } from './check.ts';
 export { dirhashOf } from './dirhash.ts';
 export type { Ecosystem, Entry, Integrity, Origin, Platform } from './entry.ts';
 export {
@@ -10,7 +10,6 @@ export {
   type LockSources,
   makeIndex,
 } from './index-document.ts';
-export { base64OfHex } from './integrity.ts';
 export type { Arch } from './platform.ts';
 export { type Fixed, parseQuorateLock, writeQuorateLock } from './quorate-lock.ts';
 export { filesOfLocks, quorateLock, readLocks } from './read.ts';

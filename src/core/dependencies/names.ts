@@ -28,11 +28,12 @@ export function checkVersion(text: string, at: Place): string {
 }
 
 /** What a server may answer as the name of a file: it becomes a name in a folder. */
+const fileCharsMax = 255;
 const fileName = /^[A-Za-z0-9_@][A-Za-z0-9._+@~!-]*$/;
 
 /** A name of a file, without a path. Throws `LOCK_INVALID`. */
 export function checkFile(text: string, at: Place): string {
-  if (text.length > 255 || !fileName.test(text))
+  if (text.length > fileCharsMax || !fileName.test(text))
     throw invalid(at, `${quote(text)} is not the name of a file`);
   return text;
 }
@@ -62,10 +63,24 @@ export function checkUrl(text: string, at: Place): string {
   return text;
 }
 
-/** The last part of an address's path. */
-export function lastPart(url: string): string {
-  const [path = ''] = url.split(/[?#]/, 1);
-  return path.slice(path.lastIndexOf('/') + 1);
+/** Percent-encoding taken off; the text itself where it is none. */
+export function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A name for the file at an address: the last part of its path, with `_` for what a name may not hold. */
+export function fileOfUrl(url: string): string {
+  const [path = ''] = url.split('?', 1);
+  const last = decoded(path.slice(path.lastIndexOf('/') + 1)).replace(/^.*\//s, '');
+  const name = last
+    .slice(-fileCharsMax)
+    .replace(/[^A-Za-z0-9._+@~!-]/g, '_')
+    .replace(/^[^A-Za-z0-9_@]/, '_');
+  return name === '' ? 'package' : name;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Found, Origin, Platform } from './entry.ts';
 import { invalid, type Place, quote, unsupported } from './fault.ts';
 import { parseSri } from './integrity.ts';
 import { readJson } from './json.ts';
-import { checkFile, checkName, checkPath, checkUrl, checkVersion, lastPart, purlOf } from './names.ts';
+import { checkName, checkPath, checkUrl, checkVersion, decoded, fileOfUrl, purlOf } from './names.ts';
 import { Fields, type Tree } from './tree.ts';
 
 /**
@@ -83,7 +83,7 @@ export function npmEntry(one: NpmPackage): Found | undefined {
     ecosystem: 'npm',
     ...{ name, version, origin },
     purl: purlOf('npm', name, version, qualifiersOf(origin)),
-    file: origin.kind === 'url' ? fileOfUrl(origin.url, at) : tarballOf(name, version),
+    file: origin.kind === 'url' ? fileOfUrl(origin.url) : tarballOf(name, version),
     ...(one.integrity !== undefined && { locked: one.integrity }),
     ...(integrity === undefined ? { lacks: lackOf(origin, one.integrity) } : { integrity }),
     ...(one.platform !== undefined && { platform: one.platform }),
@@ -99,16 +99,6 @@ function lackOf(origin: Origin, integrity: string | undefined): string {
 
 const tarballOf = (name: string, version: string): string =>
   `${name.slice(name.indexOf('/') + 1)}-${version}.tgz`;
-
-const fileOfUrl = (url: string, at: Place): string => checkFile(decoded(lastPart(url)) || 'package.tgz', at);
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
 
 const qualifiersOf = (origin: Origin): Record<string, string> => {
   if (origin.kind === 'git') return { vcs_url: `git+${origin.url}@${origin.commit}` };

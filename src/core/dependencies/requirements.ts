@@ -2,7 +2,7 @@ import type { Found, Integrity } from './entry.ts';
 import { invalid, notSyntax, type Place, quote, unsupported } from './fault.ts';
 import { sortedDigests } from './integrity.ts';
 import { markerHolds } from './marker.ts';
-import { checkFile, checkName, checkPath, checkUrl, checkVersion, lastPart, purlOf } from './names.ts';
+import { checkName, checkPath, checkUrl, checkVersion, fileOfUrl, purlOf } from './names.ts';
 import type { Arch } from './platform.ts';
 
 /** Options that change nothing of which files are needed: quorate.lock has those. */
@@ -112,7 +112,7 @@ function direct(name: string, url: string, integrity: Integrity | undefined, at:
   return {
     ...{ version: '', origin: { kind: 'url', url: address } },
     purl: purlOf('pypi', name, '', { download_url: address }),
-    file: checkFile(lastPart(address), at),
+    file: fileOfUrl(address),
     ...(hash === undefined ? { lacks: 'it has no sha256' } : { integrity: hash }),
   };
 }

@@ -77,6 +77,17 @@ describe('package-lock.json', () => {
     expect(found.map(({ name }) => name)).toEqual(['musl', 'needed', 'not-win']);
   });
 
+  it.each([
+    [`${host}/@me%2fa/-/a-1.0.0.tgz`, 'registry', 'a-1.0.0.tgz'],
+    [`${host}/npm/@me/a/-/@me/a-1.0.0.tgz`, 'url', 'a-1.0.0.tgz'],
+    [`${host}/files/@me%2Fa%20b%zz.tgz?x=/y`, 'url', '@me_2Fa_20b_zz.tgz'],
+    [`${host}/files/%2e%2e%2f..`, 'url', '_.'],
+    [`${host}/download/`, 'url', 'package'],
+  ])('of %s takes kind %s and name %s', (resolved, kind, file) => {
+    const [found] = read({ 'node_modules/@me/a': plain('@me/a', { resolved }) });
+    expect(found).toMatchObject({ origin: { kind, url: resolved }, file });
+  });
+
   it('of several hashes takes the strongest, any of that kind', () => {
     const other = `sha512-${'B'.repeat(85)}A==`;
     const [found] = read({ 'node_modules/a': plain('a', { integrity: `${sha1} ${sha512} ${other}` }) });

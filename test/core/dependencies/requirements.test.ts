@@ -70,14 +70,15 @@ Some._Pkg[extra, other]==1.0 ; python_version >= "3.8" \\
   });
 
   it('takes an address with its hash, and passes over archives in the source tree', () => {
-    const found = readText(`a @ ${host}/a-1.0.zip --hash=sha256:${sha256}
+    const found = readText(`a @ ${host}/a-1.0%2Bcpu.zip --hash=sha256:${sha256}
 b@${host}/b-1.0.zip#sha256=${sha256}
 ./vendor/c-1.0.tar.gz --hash=sha256:${sha256}
 `);
     expect(found.map(({ purl }) => purl)).toEqual([
-      `pkg:pypi/a?download_url=${host}/a-1.0.zip`,
+      `pkg:pypi/a?download_url=${host}/a-1.0%252Bcpu.zip`,
       `pkg:pypi/b?download_url=${host}/b-1.0.zip`,
     ]);
+    expect(found[0]?.file).toBe('a-1.0+cpu.zip');
   });
 
   it('reads a file that is included where the job names it too', () => {
