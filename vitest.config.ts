@@ -27,6 +27,7 @@ const whole = [
  * module runs for the first of these files only; what a file opens, its end closes (test/e2e/support/after-file.ts).
  */
 const inside = [
+  'test/dependencies/fetch.test.ts',
   'test/attacks/{mesh,source,store,transfer}/*.test.ts',
   'test/attacks/{controller,e2e}/*.test.ts',
   'test/bad-input/{builds,fetching,folders,full-disk,replay,terminal}.test.ts',
@@ -45,7 +46,7 @@ const inside = [
 /** Functions and state machines: no process, no socket, nothing global that is changed. Their files share processes, in any order. */
 const pure = [
   'test/core/**/*.test.ts',
-  'test/dependencies/*.test.ts',
+  'test/dependencies/layout.test.ts',
   'test/identity/**/*.test.ts',
   'test/jobfile/**/*.test.ts',
   'test/proof/mutation.test.ts',

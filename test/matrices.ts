@@ -21,6 +21,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/chaos/restarts.test.ts': 12,
   'test/cli/diffoscope-limits.test.ts': 25,
   'test/cli/doctor-emulated.test.ts': 120,
+  'test/cli/try-dependencies.test.ts': 10,
   'test/cli/try-options.test.ts': 10,
   'test/cli/try-vary.test.ts': 18,
   'test/dependencies/tools/debian-tools.test.ts': 25,

@@ -27,6 +27,8 @@ export interface JobSpec {
   network?: Job['network'];
   /** Absent for a checkout without a git folder. */
   git?: true;
+  /** Lock files in the source tree, sorted. Absent for a build without dependencies. */
+  dependencies?: string[];
   trust: Policy;
 }
 
@@ -115,6 +117,7 @@ function templateOf(
     shell,
     run,
     git,
+    dependencies,
     trust,
     ...job
   }: JobInFile,
@@ -130,6 +133,7 @@ function templateOf(
     ...(kind !== undefined && { kind }),
     ...(reached !== undefined && { network: reached }),
     ...(git && { git }),
+    ...(dependencies.length > 0 && { dependencies: dependencies.toSorted() }),
   };
 }
 

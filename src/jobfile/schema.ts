@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { amountSchema } from '../core/amount-schema.ts';
+import { dependencyLimits } from '../core/dependencies/limits.ts';
 import { cid, name, policySchema, text } from '../core/documents/base.ts';
 import { jobSchema } from '../core/documents/job.ts';
 import { limits } from '../core/limits.ts';
@@ -127,6 +128,12 @@ const conditionsSchema = z
     // A misspelt one is told as that.
     when: ({ issues }) => issues.length === 0,
   });
+/** A file of the source tree. */
+const treePath = text(limits.pathBytesMax).refine(
+  (path) => path.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
+  'expected the path of a file below the top of the repository, such as package-lock.json',
+);
+
 const jobInFile = z.strictObject({
   kind: z
     .literal('test', { error: 'expected "test", or no "kind" for every other job' })
@@ -170,6 +177,14 @@ const jobInFile = z.strictObject({
     .default([])
     .describe(
       'What the build may reach, through a proxy: `vcs`, the version control servers of the charter; `store`, the artifact store of the project. Nothing by default.',
+    ),
+  dependencies: z
+    .array(treePath)
+    .max(dependencyLimits.locksMax, `names more than ${dependencyLimits.locksMax} lock files`)
+    .refine((paths) => new Set(paths).size === paths.length, 'names the same file twice')
+    .default([])
+    .describe(
+      'Lock files in the source tree, such as `package-lock.json`: what they name is there when the build begins, for its tools to install without a network.',
     ),
   git: z
     .boolean('expected true or false')

@@ -139,7 +139,7 @@ describe('an unknown key', () => {
     [
       job('kinship: b'),
       '4:5',
-      'Known here: kind, image, run, shell, outputs, env, network, git, limits, trust, needs, matrix, if.',
+      'Known here: kind, image, run, shell, outputs, env, network, dependencies, git, limits, trust, needs, matrix, if.',
     ],
     [job('if: {refs: [main]}'), '4:10', 'Did you mean "ref"?'],
     ['jobs: {a: {run: [{run: x, nam: y}]}}', '1:27', 'Did you mean "name"?'],

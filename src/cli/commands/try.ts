@@ -6,12 +6,14 @@ import { escapeLine } from '../../core/escape.ts';
 import type { ProvidedInput, WantedInput } from '../../runtime/trial/inputs.ts';
 import type { Trial, TrialResult, TrialSource } from '../../runtime/trial/trial.ts';
 import { type Context, type Define, examples } from '../context.ts';
+import { DependenciesShown } from '../dependency-progress.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { bytes, columns, duration } from '../format.ts';
 import { LocalLog } from '../local-log.ts';
 import { checkNewFolder } from '../new-folder.ts';
 import type { Output } from '../output.ts';
 import { ProbesShown } from '../probe-progress.ts';
+
 import { storesHere, trialProject } from '../trial-project.ts';
 import { inputs, oneTier } from '../values.ts';
 import { sayVaried } from '../variation-report.ts';
@@ -87,6 +89,7 @@ async function run(context: Context, path: string | undefined, options: Options)
   const { checkRan, withTrial } = await import('../../runtime/trial/trial.ts');
   const { readWorkerFile } = await import('../worker-file.ts');
   const { imageBytes } = (await readWorkerFile(join(home, 'worker.toml'))).rules;
+  const dependencies = new DependenciesShown(out);
   const probes = new ProbesShown(out);
   const trial = {
     ...{ folder, ref, jobName: options.job, stateDir: home, signal, tier: options.tier },
@@ -94,12 +97,14 @@ async function run(context: Context, path: string | undefined, options: Options)
     imageBytes,
     project: () => trialProject(context, folder, options.project),
     onInput: (input: ProvidedInput) => sayInput(out, input),
+    dependencies: { env: process.env, onProgress: dependencies.progress },
     onProbe: probes.step,
   };
   return withTrial(trial, async (opened) => {
     probes.end();
     const { source, job } = opened;
     saySource(out, source, job.name, ref);
+    dependencies.end();
     if (shell !== undefined) out.say('A shell in the sandbox. "exit" leaves it; Ctrl-] three times ends it.');
     const tried = shell === undefined ? await built(out, opened) : await shell.shellIn(opened, signal);
     if (shell !== undefined && tried.outcome.kind === 'aborted' && tried.outcome.reason === 'operator') {
@@ -116,7 +121,10 @@ async function run(context: Context, path: string | undefined, options: Options)
     if (options.vary !== true) return exits.done;
     const { vary } = await import('../../runtime/trial/vary.ts');
     return sayVaried(out, vary(opened, tried, signal));
-  }).finally(() => probes.end());
+  }).finally(() => {
+    dependencies.end();
+    probes.end();
+  });
 }
 
 async function built(out: Output, trial: Trial): Promise<TrialResult> {

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -105,9 +104,20 @@ async function put(
   });
 }
 
+/** Resolves once it takes more, or nothing any more. */
+function drained(sink: ReturnType<Pack['entry']>): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      sink.off('drain', done).off('close', done);
+      resolve();
+    };
+    sink.on('drain', done).on('close', done);
+  });
+}
+
 async function pour(sink: ReturnType<Pack['entry']>, content: Content): Promise<void> {
   for await (const chunk of content) {
-    if (!sink.write(chunk)) await Promise.race([once(sink, 'drain'), once(sink, 'close')]);
+    if (!sink.write(chunk)) await drained(sink);
     if (sink.destroyed) return;
   }
   sink.end(undefined);

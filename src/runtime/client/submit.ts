@@ -1,4 +1,5 @@
 import type { Policy, Request } from '../../core/documents/index.ts';
+import { QuorateError } from '../../core/errors.ts';
 import type { Instance, Skipped } from '../../core/pipeline/index.ts';
 import type { JobFile, JobSpec, JobTemplate } from '../../jobfile/index.ts';
 import type { GitTag } from '../../source/index.ts';
@@ -57,7 +58,19 @@ export async function prepare(options: {
   const jobs = plan.instances
     .filter(({ name }) => asked(name))
     .map((instance) => ({ instance, job: jobOf(file, instance) }));
+  refuseDependencies(jobs);
   return { ...source, jobs, skipped: plan.skipped.filter(({ instances }) => instances.some(asked)) };
+}
+
+function refuseDependencies(jobs: readonly PlannedJob[]): void {
+  const named = jobs.find(({ job }) => job.dependencies !== undefined);
+  if (named === undefined) return;
+  const { name, dependencies } = named.job;
+  throw new QuorateError(
+    'DEPENDENCIES_LOCAL_ONLY',
+    `the job ${name} has dependencies (${dependencies?.join(', ')}), which no worker gets`,
+    { hint: 'Build it here: quorate try. For workers, put what it installs into an image: quorate image.' },
+  );
 }
 
 /** The names of these instances and of all that they need, directly or not. */

@@ -42,7 +42,7 @@ const askMsMax = 10_000;
 const peersMax = 8;
 
 /** Copies a tree from a local store that is not in use. Returns false if none has it. */
-export async function fromStores(
+async function fromStores(
   store: Store,
   cid: string,
   folders: readonly string[],
@@ -125,4 +125,29 @@ export async function fromMesh(
   }
   await pullArtifact({ mesh, store }, cid, { from: reached, signal });
   return level;
+}
+
+/**
+ * Brings an input into the store.
+ * @throws ARTIFACT_NOT_FOUND, `TRANSFER_…`, `STORE_…`
+ */
+export async function provideInput(
+  input: WantedInput,
+  from: {
+    store: Store;
+    mesh: Mesh | undefined;
+    project: TrialProject | undefined;
+    /** Folders of local stores that are searched first. */
+    stores: readonly string[];
+    signal: AbortSignal;
+  },
+): Promise<ProvidedInput> {
+  const { store, mesh, project, stores, signal } = from;
+  if ('folder' in input) {
+    const { root } = await store.importDirectory(input.folder, { into: store.public, signal });
+    return { name: input.name, cid: root, from: 'folder', level: 'none' };
+  }
+  if (await fromStores(store, input.cid, stores, signal)) return { ...input, from: 'store', level: 'none' };
+  if (mesh === undefined || project === undefined) throw inNoStore(input.cid);
+  return { ...input, from: 'mesh', level: await fromMesh(mesh, store, input.cid, project, signal) };
 }

@@ -15,7 +15,6 @@ import { codeOf, QuorateError } from '../../core/errors.ts';
 import type { Instance } from '../../core/pipeline/index.ts';
 import { sizeTexts } from '../../core/quantity.ts';
 import type { JobFile, JobSpec } from '../../jobfile/index.ts';
-import type { Mesh } from '../../mesh/index.ts';
 import { localCommit, localRepo, readLocalCommit, workingFiles } from '../../source/index.ts';
 import { type Difference, diffTrees, type ImportedTree, openStore, type Store } from '../../store/index.ts';
 import { asSourceError } from '../build/import-source.ts';
@@ -24,14 +23,13 @@ import { chooseJob, jobFileInTree, jobOf } from '../build/job-in-tree.ts';
 import { type BuildNetwork, openBuildNetwork } from '../build/network.ts';
 import type { HeldImage } from '../images/cache.ts';
 import { makeScratch } from '../node/scratch.ts';
+import { type DependencyOptions, type TrialDependencies, trialDependencies } from './dependencies.ts';
 import { trialGitFolder } from './git-folder.ts';
 import { trialImage } from './image.ts';
 import {
-  fromMesh,
-  fromStores,
-  inNoStore,
   openInputMesh,
   type ProvidedInput,
+  provideInput,
   type TrialInput,
   type TrialProject,
   type WantedInput,
@@ -50,6 +48,8 @@ export interface TrialOptions {
   imageBytes?: number | undefined;
   /** Default: `namespace`, since the source is the user's own. */
   tier?: Tier | undefined;
+  /** How dependencies are fetched. */
+  dependencies: Pick<DependencyOptions, 'env' | 'onProgress'>;
   /** Artifacts for the build besides its source. */
   inputs?: readonly WantedInput[] | undefined;
   /** Folders of local stores that are searched for inputs first. */
@@ -103,6 +103,7 @@ interface TrialEnvironment {
   /** CID of the git folder, for a job with one. */
   git: string | undefined;
   image: 'host' | HeldImage;
+  dependencies: TrialDependencies | undefined;
   inputs: readonly TrialInput[];
   project: TrialProject | undefined;
   /** URL of the repository's remote, from which workers would fetch the source. */
@@ -203,10 +204,10 @@ export class Trial {
     };
     try {
       network = await this.#network(io.onLog);
-      const { inputs, image, git } = this.#environment;
+      const { inputs, image, git, dependencies } = this.#environment;
       const { tree, commit = noCommitYet, committedSeconds: seconds } = this.source;
       const where = { commit: { id: commit, tree, seconds }, from: store.public, git, inputs, image, signal };
-      const job = { ...where, ...io, network };
+      const job = { ...where, ...io, dependencies, network };
       if (leave !== undefined) job.signal = AbortSignal.any([signal, leave]);
       const { outcome, built } = await buildInSandbox(this.#sandbox, store, of, job, varied);
       return done(outcome, built);
@@ -278,8 +279,14 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
     await image?.directory();
     const { folder, ref } = options;
     const git = job.git && (await trialGitFolder(store, { folder, ref, dir: scratch, signal }));
+    const dependencies =
+      job.dependencies &&
+      (await trialDependencies(store, source.tree, job.dependencies, {
+        ...{ home: stateDir, signal, ...options.dependencies },
+      }));
     const surroundings = {
       git,
+      dependencies,
       image: image ?? ('host' as const),
       ...{ dir: scratch, project: project ?? (await projectFor(job, options)) },
       remote: job.network && (await localRepo(source.root, { signal }).catch(() => undefined))?.remoteUrl,
@@ -289,7 +296,7 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
     signal.throwIfAborted();
     const provided: ProvidedInput[] = [];
     for (const input of inputs) {
-      const one = await provideInput(input, store, mesh, project, options);
+      const one = await provideInput(input, { store, mesh, project, stores: options.stores ?? [], signal });
       options.onInput?.(one);
       provided.push(one);
     }
@@ -312,22 +319,6 @@ async function projectFor(job: JobSpec, options: TrialOptions): Promise<TrialPro
       hint: 'Try it in the repository of the project, or join the project: quorate join <ticket>',
     },
   );
-}
-
-async function provideInput(
-  input: WantedInput,
-  store: Store,
-  mesh: Mesh | undefined,
-  project: TrialProject | undefined,
-  { stores = [], signal }: TrialOptions,
-): Promise<ProvidedInput> {
-  if ('folder' in input) {
-    const { root } = await store.importDirectory(input.folder, { into: store.public, signal });
-    return { name: input.name, cid: root, from: 'folder', level: 'none' };
-  }
-  if (await fromStores(store, input.cid, stores, signal)) return { ...input, from: 'store', level: 'none' };
-  if (mesh === undefined || project === undefined) throw inNoStore(input.cid);
-  return { ...input, from: 'mesh', level: await fromMesh(mesh, store, input.cid, project, signal) };
 }
 
 async function readSource(

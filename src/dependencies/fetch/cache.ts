@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Entry, Integrity } from '../../core/dependencies/index.ts';
+import { messageOf, QuorateError } from '../../core/errors.ts';
+import { digestsOf } from './digests.ts';
+import { NoAnswer } from './get.ts';
+import { fetchLimits } from './limits.ts';
+
+/** A file that has a hash of its lock file. */
+export interface FetchedFile {
+  path: string;
+  size: number;
+  /** In hexadecimal. */
+  sha256: string;
+}
+
+/** What a file is compared with. */
+type Wanted = Pick<Entry, 'integrity' | 'file'>;
+
+/** Bytes that have none of the wanted hashes. */
+export class WrongHash extends Error {}
+
+/**
+ * Fetched files by their hash, and what there is of unfinished ones. Several processes may use one folder: a file gets its
+ * name once it is whole, and is hashed again each time it is used.
+ */
+export class DownloadCache {
+  readonly #dir: string;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  #path(algorithm: Integrity['algorithm'], digest: string): string {
+    return join(this.#dir, algorithm, digest.slice(0, 2), digest);
+  }
+
+  /** The file with one of these hashes; undefined where it is not here, or was damaged (it is removed then). */
+  async find({ integrity: { algorithm, digests }, file }: Wanted): Promise<FetchedFile | undefined> {
+    for (const digest of digests) {
+      const path = this.#path(algorithm, digest);
+      const found = await digestsOf(path, algorithm, file).catch(absent);
+      if (found?.digest === digest) {
+        await this.#use(path);
+        return { path, size: found.size, sha256: found.sha256 };
+      }
+      if (found !== undefined) await rm(path, { force: true });
+    }
+    return undefined;
+  }
+
+  /**
+   * Takes in a body that continues after `partial` bytes; the file under `key` is what there is after an interruption. Throws
+   * `WrongHash`, `NoAnswer` where the body ends early, `DEPENDENCIES_TOO_LARGE`, `DEPENDENCIES_CACHE`.
+   */
+  async take(
+    key: string,
+    { integrity: { algorithm, digests }, file }: Wanted,
+    source: { body: AsyncIterable<Uint8Array>; from: number },
+    onBytes: (bytes: number) => void,
+  ): Promise<FetchedFile> {
+    const partial = this.#partial(key);
+    await this.#write(partial, source, onBytes);
+    const found = await digestsOf(partial, algorithm, file).catch(cannot(partial));
+    if (!digests.includes(found.digest)) {
+      await rm(partial, { force: true });
+      throw new WrongHash(
+        `sends bytes with ${algorithm} ${found.digest}, not ${digests.slice(0, 3).join(' or ')}`,
+      );
+    }
+    const path = this.#path(algorithm, found.digest);
+    await mkdir(dirname(path), { recursive: true }).catch(cannot(path));
+    await rename(partial, path).catch(cannot(path));
+    return { path, size: found.size, sha256: found.sha256 };
+  }
+
+  /** Its time of change says when it was asked for last. */
+  async #use(path: string): Promise<void> {
+    const now = new Date();
+    await utimes(path, now, now).catch(() => {});
+  }
+
+  /** Removes what nobody asked for in `fetchLimits.unusedDaysMax` days. */
+  async trim(): Promise<void> {
+    const oldest = Date.now() - fetchLimits.unusedDaysMax * 24 * 3600 * 1000;
+    for await (const path of filesBelow(this.#dir)) {
+      const { mtimeMs } = (await stat(path).catch(absent)) ?? {};
+      if (mtimeMs !== undefined && mtimeMs < oldest) await rm(path, { force: true });
+    }
+  }
+
+  /** An unfinished file that nobody writes. */
+  #left(key: string): string {
+    return join(this.#dir, 'partial', createHash('sha256').update(key).digest('hex'));
+  }
+
+  /** The same while this process writes it. */
+  #partial(key: string): string {
+    return `${this.#left(key)}.${process.pid}`;
+  }
+
+  /** Takes over what there is of an unfinished file, from any process that ended: its size. Throws `DEPENDENCIES_CACHE`. */
+  async claim(key: string): Promise<number> {
+    const own = this.#partial(key);
+    const left = this.#left(key);
+    const folder = dirname(left);
+    const names = (await readdir(folder).catch(absent)) ?? [];
+    const ended = names.filter((name) => name.startsWith(`${basename(left)}.`) && !isRunning(name));
+    for (const path of [left, ...ended.map((name) => join(folder, name))])
+      await rename(path, own).catch(absent).catch(cannot(path));
+    return (await stat(own).catch(absent))?.size ?? 0;
+  }
+
+  /** For the next try, of this process or of another one. */
+  async leave(key: string): Promise<void> {
+    await rename(this.#partial(key), this.#left(key)).catch(() => {});
+  }
+
+  async #write(
+    path: string,
+    { body, from }: { body: AsyncIterable<Uint8Array>; from: number },
+    onBytes: (bytes: number) => void,
+  ): Promise<void> {
+    await mkdir(dirname(path), { recursive: true }).catch(cannot(path));
+    const file = await open(path, from > 0 ? 'r+' : 'w').catch(cannot(path));
+    let size = from;
+    try {
+      const parts = body[Symbol.asyncIterator]();
+      for (;;) {
+        const { done, value } = await parts.next().catch((cause: unknown) => {
+          throw new NoAnswer(`ends after ${size} bytes: ${messageOf(cause)}`, { cause });
+        });
+        if (done === true) break;
+        size += value.length;
+        if (size > fetchLimits.fileBytesMax) throw tooLarge(size);
+        onBytes(value.length);
+        await file.write(value, 0, value.length, size - value.length).catch(cannot(path));
+      }
+      await file.truncate(size).catch(cannot(path));
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+async function* filesBelow(dir: string): AsyncGenerator<string> {
+  for (const entry of (await readdir(dir, { withFileTypes: true }).catch(absent)) ?? []) {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) yield* filesBelow(path);
+    else yield path;
+  }
+}
+
+const isRunning = (name: string): boolean => existsSync(`/proc/${name.slice(name.lastIndexOf('.') + 1)}`);
+
+const tooLarge = (size: number): QuorateError =>
+  new QuorateError(
+    'DEPENDENCIES_TOO_LARGE',
+    `sends more than ${size - 1} bytes; at most ${fetchLimits.fileBytesMax} are read`,
+  );
+
+const absent = (error: NodeJS.ErrnoException): undefined => {
+  if (error.code !== 'ENOENT') throw error;
+};
+
+const cannot =
+  (path: string) =>
+  (cause: unknown): never => {
+    throw new QuorateError('DEPENDENCIES_CACHE', `${path}: ${messageOf(cause)}`, { cause });
+  };

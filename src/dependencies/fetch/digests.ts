@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { openPromise } from 'yauzl';
+import { dirhashOf, type Integrity } from '../../core/dependencies/index.ts';
+import { fetchLimits } from './limits.ts';
+
+export interface FileDigests {
+  /** By the algorithm that was asked for, in hexadecimal. */
+  digest: string;
+  sha256: string;
+  size: number;
+}
+
+/**
+ * Digests of a file. `dirhash` is of the files in it where `name` is that of a module's archive, and of one go.mod otherwise;
+ * an archive that cannot be read, or is larger than the limits, has the digest `unreadable`.
+ */
+export async function digestsOf(
+  path: string,
+  algorithm: Integrity['algorithm'],
+  name: string,
+): Promise<FileDigests> {
+  const sha256 = createHash('sha256');
+  const own = algorithm === 'sha256' || algorithm === 'dirhash' ? undefined : createHash(algorithm);
+  let size = 0;
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    sha256.update(chunk);
+    own?.update(chunk);
+  }
+  const hex = sha256.digest('hex');
+  const digest = algorithm === 'dirhash' ? await dirhash(path, name, hex) : (own?.digest('hex') ?? hex);
+  return { digest: digest ?? 'unreadable', sha256: hex, size };
+}
+
+async function dirhash(path: string, name: string, sha256: string): Promise<string | undefined> {
+  if (!name.endsWith('.zip')) return dirhashOf([{ name: 'go.mod', sha256 }]);
+  try {
+    return dirhashOf(await filesOfZip(path));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names and hashes of the files in an archive. Throws where it is damaged or larger than the limits. */
+async function filesOfZip(path: string): Promise<{ name: string; sha256: string }[]> {
+  const zip = await openPromise(path);
+  const files: { name: string; sha256: string }[] = [];
+  let bytes = 0;
+  try {
+    for await (const entry of zip.eachEntry()) {
+      if (files.length === fetchLimits.archiveFilesMax) throw new Error('it holds more files than the limit');
+      const sha256 = createHash('sha256');
+      for await (const chunk of (await zip.openReadStreamPromise(entry)) as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > fetchLimits.archiveBytesMax) throw new Error('it unpacks to more than the limit');
+        sha256.update(chunk);
+      }
+      files.push({ name: entry.fileName, sha256: sha256.digest('hex') });
+    }
+    return files;
+  } finally {
+    zip.close();
+  }
+}

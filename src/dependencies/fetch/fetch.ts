@@ -1,0 +1,190 @@
+import type { Dispatcher } from 'undici';
+import type { Entry } from '../../core/dependencies/index.ts';
+import { messageOf, QuorateError } from '../../core/errors.ts';
+import { openAgent } from './agent.ts';
+import { DownloadCache, type FetchedFile, WrongHash } from './cache.ts';
+import { type Got, get, NoAnswer, retried } from './get.ts';
+import { fetchLimits } from './limits.ts';
+import { type Candidate, Registries } from './registries.ts';
+
+export interface FetchOptions {
+  /** Fetched files are kept here, by their hash. */
+  cache: string;
+  /** Where the package managers of this host have their configuration. */
+  env: NodeJS.ProcessEnv;
+  /** Whether files may be fetched that need credentials. */
+  allowPrivate: boolean;
+  signal: AbortSignal;
+  onProgress?(progress: FetchProgress): void;
+}
+
+export interface FetchProgress {
+  /** Files that are here, of all. */
+  files: number;
+  filesTotal: number;
+  /** Bytes that were received. */
+  bytes: number;
+}
+
+/**
+ * Fetches the files of lock files from the registries that they and this host's package managers name. No package manager runs
+ * meanwhile; bytes count by their hash. What was fetched before comes from the cache.
+ * @throws DEPENDENCIES_…; the message begins with the place in the lock file
+ */
+export async function fetchDependencies(
+  entries: readonly Entry[],
+  options: FetchOptions,
+): Promise<Map<Entry, FetchedFile>> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const agent = openAgent();
+  const fetcher = new Fetcher(entries.length, { ...options, signal }, agent);
+  const found = new Map<Entry, FetchedFile>();
+  const waiting = entries.values();
+  const worker = async (): Promise<void> => {
+    for (const entry of waiting) found.set(entry, await fetcher.fetch(entry));
+  };
+  try {
+    await Promise.all(Array.from({ length: fetchLimits.parallel }, worker));
+    await fetcher.trim();
+    return found;
+  } catch (error) {
+    options.signal.throwIfAborted();
+    throw error;
+  } finally {
+    stop.abort();
+    await agent.destroy();
+  }
+}
+
+class Fetcher {
+  readonly #options: FetchOptions;
+  readonly #agent: Dispatcher;
+  readonly #registries: Registries;
+  readonly #cache: DownloadCache;
+  readonly #progress: FetchProgress;
+  #total = 0;
+
+  constructor(filesTotal: number, options: FetchOptions, agent: Dispatcher) {
+    const { env, signal } = options;
+    this.#options = options;
+    this.#agent = agent;
+    this.#registries = new Registries({ env, agent, signal });
+    this.#cache = new DownloadCache(options.cache);
+    this.#progress = { files: 0, filesTotal, bytes: 0 };
+  }
+
+  async fetch(entry: Entry): Promise<FetchedFile> {
+    const file = (await this.#cache.find(entry)) ?? (await this.#download(entry));
+    this.#total += file.size;
+    if (this.#total > fetchLimits.totalBytesMax) {
+      throw new QuorateError(
+        'DEPENDENCIES_TOO_LARGE',
+        `${placeOf(entry)}: all files together have more than ${fetchLimits.totalBytesMax} bytes`,
+      );
+    }
+    this.#progress.files++;
+    this.#options.onProgress?.({ ...this.#progress });
+    return file;
+  }
+
+  trim(): Promise<void> {
+    return this.#cache.trim();
+  }
+
+  async #download(entry: Entry): Promise<FetchedFile> {
+    const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(fetchLimits.fileMs)]);
+    const candidates = await this.#registries.candidates(entry).catch((error: unknown) => {
+      throw error instanceof NoAnswer ? failed(entry, [error.message], error) : error;
+    });
+    const reasons: string[] = [];
+    let isDamaged = false;
+    for (const candidate of candidates) {
+      try {
+        return await this.#from(candidate, entry, signal);
+      } catch (error) {
+        this.#options.signal.throwIfAborted();
+        if (error instanceof QuorateError) throw located(entry, candidate, error);
+        isDamaged ||= error instanceof WrongHash;
+        reasons.push(`${shown(candidate.url)} ${messageOf(error)}`);
+      }
+    }
+    throw isDamaged ? damaged(entry, reasons) : failed(entry, reasons);
+  }
+
+  /** Without credentials first: what everybody gets is public. */
+  async #from(candidate: Candidate, entry: Entry, signal: AbortSignal): Promise<FetchedFile> {
+    const { url, authorization } = candidate;
+    try {
+      return await this.#take({ url }, entry, signal);
+    } catch (error) {
+      const isRefused = error instanceof NoAnswer && [401, 403, 404].includes(error.status ?? 0);
+      if (!isRefused || authorization === undefined) throw error;
+      if (!this.#options.allowPrivate) {
+        throw new QuorateError(
+          'DEPENDENCIES_PRIVATE',
+          `the registry of this host gives it to authorised clients only (${error.message})`,
+          { hint: 'All workers of the project get to read it. If they may: --private.' },
+        );
+      }
+      return this.#take({ url, authorization }, entry, signal);
+    }
+  }
+
+  async #take(candidate: Candidate, entry: Entry, signal: AbortSignal): Promise<FetchedFile> {
+    const key = `${entry.integrity.digests.join()} ${candidate.url}`;
+    try {
+      return await retried(signal, async () => {
+        const body = await this.#open(candidate, await this.#cache.claim(key), signal);
+        return this.#cache.take(key, entry, body, (bytes) => {
+          this.#progress.bytes += bytes;
+          this.#options.onProgress?.({ ...this.#progress });
+        });
+      });
+    } finally {
+      await this.#cache.leave(key);
+    }
+  }
+
+  async #open(candidate: Candidate, from: number, signal: AbortSignal): Promise<Got> {
+    const options = { agent: this.#agent, signal };
+    try {
+      return await get(candidate, { ...options, from });
+    } catch (error) {
+      // What is here is as long as the file, or longer: begins again.
+      if (from > 0 && error instanceof NoAnswer && error.status === 416) return get(candidate, options);
+      throw error;
+    }
+  }
+}
+
+const placeOf = ({ lock, line }: Entry): string => `${lock}:${line}`;
+
+/** An address without what may be a secret. */
+function shown(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
+}
+
+const located = (entry: Entry, { url }: Candidate, error: QuorateError): QuorateError =>
+  new QuorateError(error.code, `${placeOf(entry)}: ${entry.purl} from ${shown(url)}: ${error.message}`, {
+    cause: error,
+    ...(error.hint !== undefined && { hint: error.hint }),
+  });
+
+const failed = (entry: Entry, reasons: readonly string[], cause?: unknown): QuorateError =>
+  new QuorateError(
+    'DEPENDENCIES_FETCH_FAILED',
+    `${placeOf(entry)}: ${entry.purl} could not be fetched: ${reasons.join('; ')}`,
+    {
+      cause,
+      hint: 'Check the network and the registry. What was fetched is kept: the next try goes on there.',
+    },
+  );
+
+const damaged = (entry: Entry, reasons: readonly string[]): QuorateError =>
+  new QuorateError(
+    'DEPENDENCIES_DAMAGED',
+    `${placeOf(entry)}: ${entry.purl} is not what the lock file names: ${reasons.join('; ')}`,
+    { hint: 'Do not change the lock file before you know who changed the bytes.' },
+  );

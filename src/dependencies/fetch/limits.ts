@@ -1,0 +1,37 @@
+import { assert } from '../../core/errors.ts';
+
+/** Bounds of fetching dependencies from registries. */
+export const fetchLimits = {
+  /** One file. The largest packages of registries have a few hundred MiB. */
+  fileBytesMax: 2 * 1024 ** 3,
+  /** All files of one job. */
+  totalBytesMax: 16 * 1024 ** 3,
+  /** Lists of files that a registry answers with. */
+  listBytesMax: 32 * 1024 * 1024,
+  /** Files in an archive whose hash is of the files in it, and their bytes: the limits of go. */
+  archiveFilesMax: 100_000,
+  archiveBytesMax: 500 * 1024 * 1024,
+  /** Files that are fetched at once. */
+  parallel: 24,
+  redirectsMax: 5,
+  /** For a connection to be made. */
+  connectMs: 20_000,
+  /** Between two parts of an answer. */
+  idleMs: 30_000,
+  /** For one file, with all its attempts. */
+  fileMs: 30 * 60_000,
+  /** Tries of one address. */
+  attempts: 3,
+  /** Before another try; twice as long before the third. */
+  retryMs: 1_000,
+  /** The longest wait that a server may ask for with `Retry-After`. */
+  retryAfterMsMax: 30_000,
+  /** For a package manager to print its configuration. */
+  clientMs: 20_000,
+  clientBytesMax: 4 * 1024 * 1024,
+  /** A file that no build asked for so long is removed. */
+  unusedDaysMax: 60,
+} as const;
+
+assert(fetchLimits.fileBytesMax <= fetchLimits.totalBytesMax, 'one file fits into a job');
+assert(fetchLimits.idleMs < fetchLimits.fileMs, 'a server that stops is noticed before the end');

@@ -1,0 +1,208 @@
+import type { Dispatcher } from 'undici';
+import { z } from 'zod';
+import type { Entry } from '../../core/dependencies/index.ts';
+import { QuorateError } from '../../core/errors.ts';
+import { type CargoConfig, readCargoConfig } from './cargo-config.ts';
+import { type Address, getText, NoAnswer, retried } from './get.ts';
+import { type NpmConfig, readNpmConfig } from './npm-config.ts';
+import { printedBy } from './printed-by.ts';
+
+/** An address of a file. `authorization` is sent only where the server refuses everybody else. */
+export type Candidate = Address;
+
+interface Session {
+  env: NodeJS.ProcessEnv;
+  agent: Dispatcher;
+  signal: AbortSignal;
+}
+
+/** A sparse index says where its crates are (Cargo book, Registry Index, index configuration). */
+const cargoIndexConfig = z.object({ dl: z.string().min(1).max(2_000) });
+
+/** Of a package's list of files (PEP 691). */
+const pypiList = z.object({
+  files: z.array(
+    z.object({ filename: z.string(), url: z.string(), hashes: z.record(z.string(), z.string()) }),
+  ),
+});
+
+/**
+ * Where the files of lock files can be fetched: as the package managers of this host are configured. What a configuration says
+ * is read once, when an entry first needs it.
+ */
+export class Registries {
+  readonly #session: Session;
+  readonly #read = new Map<string, Promise<unknown>>();
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /**
+   * Addresses of a file, best first. Throws `DEPENDENCIES_NO_REGISTRY`, `DEPENDENCIES_CLIENT`, and `NoAnswer` where a registry
+   * has to be asked and does not answer.
+   */
+  async candidates(entry: Entry): Promise<Candidate[]> {
+    const { mirror, origin } = entry;
+    const named = [mirror, 'url' in origin && origin.kind !== 'git' ? origin.url : undefined];
+    const addresses = named.flatMap((url) => (url === undefined ? [] : [{ url }]));
+    const asked = origin.kind === 'registry' ? await this.#atRegistry(entry, origin.registry) : [];
+    const all = [...addresses, ...asked];
+    if (all.length === 0) throw noRegistry(entry);
+    return entry.ecosystem === 'npm' ? this.#withNpmCredentials(all) : unique(all);
+  }
+
+  #atRegistry(entry: Entry, registry: string | undefined): Candidate[] | Promise<Candidate[]> {
+    switch (entry.ecosystem) {
+      case 'npm':
+        return this.#npm(entry);
+      case 'cargo':
+        return this.#cargo(entry, registry);
+      case 'pypi':
+        return this.#pypi(entry);
+      case 'go':
+        return this.#go(entry);
+      case 'generic':
+        return [];
+    }
+  }
+
+  #once<T>(key: string, read: () => Promise<T>): Promise<T> {
+    const known = this.#read.get(key) as Promise<T> | undefined;
+    const value = known ?? read();
+    this.#read.set(key, value);
+    return value;
+  }
+
+  #npmConfig(): Promise<NpmConfig> {
+    const { env, signal } = this.#session;
+    return this.#once('npm', () => readNpmConfig(env, signal));
+  }
+
+  async #npm({ name, file }: Entry): Promise<Candidate[]> {
+    const registry = (await this.#npmConfig()).registryOf(name);
+    return registry === undefined ? [] : [{ url: `${registry}${name}/-/${file}` }];
+  }
+
+  async #withNpmCredentials(candidates: readonly Candidate[]): Promise<Candidate[]> {
+    const config = await this.#npmConfig();
+    return unique(candidates).map(({ url }) => {
+      const authorization = config.authorization(url);
+      return authorization === undefined ? { url } : { url, authorization };
+    });
+  }
+
+  async #cargo({ name, version }: Entry, registry: string | undefined): Promise<Candidate[]> {
+    const { env } = this.#session;
+    const config: CargoConfig = await this.#once('cargo', () => readCargoConfig(env));
+    const index = config.indexOf(registry);
+    if (index === undefined) return [];
+    const token = config.authorization(index);
+    const authorization = token === undefined ? {} : { authorization: token };
+    const list = await this.#once(`cargo ${index}`, () =>
+      this.#list({ url: `${index}config.json`, ...authorization }, 'application/json'),
+    );
+    const { dl } = parsed(cargoIndexConfig, list, index);
+    return [{ url: crateUrl(dl, name, version), ...authorization }];
+  }
+
+  async #pypi({ name, integrity: { digests } }: Entry): Promise<Candidate[]> {
+    const { env } = this.#session;
+    const index = await this.#once('pypi', () => this.#pipIndex(env));
+    if (index === undefined) return [];
+    const url = `${index.replace(/\/$/, '')}/${name}/`;
+    const list = await this.#once(`pypi ${url}`, () =>
+      this.#list({ url }, 'application/vnd.pypi.simple.v1+json'),
+    );
+    return parsed(pypiList, list, url)
+      .files.filter(({ hashes }) => hashes.sha256 !== undefined && digests.includes(hashes.sha256))
+      .flatMap((file) => URL.parse(file.url, url)?.href ?? [])
+      .map((href) => ({ url: href }));
+  }
+
+  async #pipIndex(env: NodeJS.ProcessEnv): Promise<string | undefined> {
+    if (env.PIP_INDEX_URL) return env.PIP_INDEX_URL;
+    const printed = await printedBy('pip', ['config', 'list'], env, this.#session.signal);
+    const [, set] = /^(?:global|install)\.index-url='([^']+)'$/m.exec(printed ?? '') ?? [];
+    if (set !== undefined) return set;
+    const ask = 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)';
+    return (
+      await printedBy('python3', ['-I', '-c', ask], env, this.#session.signal).catch(() => undefined)
+    )?.trim();
+  }
+
+  async #go({ name, file }: Entry): Promise<Candidate[]> {
+    const { env, signal } = this.#session;
+    const printed = await this.#once('go', async () =>
+      env.GOPROXY ? env.GOPROXY : printedBy('go', ['env', 'GOPROXY'], env, signal),
+    );
+    const proxies = (printed ?? '')
+      .trim()
+      .split(/[,|]/)
+      .filter((proxy) => /^https?:/.test(proxy));
+    const path = `${escapedModule(name)}/@v/${escapedModule(file)}`;
+    return proxies.map((proxy) => ({ url: `${proxy.replace(/\/$/, '')}/${path}` }));
+  }
+
+  #list(address: Address, accept: string): Promise<string> {
+    const { agent, signal } = this.#session;
+    return retried(signal, () => getText(address, { agent, signal, accept }));
+  }
+}
+
+/** Capital letters as `!` and the small one (golang.org/x/mod/module, EscapePath). */
+const escapedModule = (text: string): string =>
+  text.replace(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`);
+
+/** `dl` with its markers, or with the usual path behind it (Cargo book, index configuration). */
+function crateUrl(dl: string, crate: string, version: string): string {
+  const lower = crate.toLowerCase();
+  const markers: Record<string, string> = {
+    ...{ crate, version, prefix: cratePrefix(crate), lowerprefix: cratePrefix(lower) },
+  };
+  if (!/\{(crate|version|prefix|lowerprefix|sha256-checksum)\}/.test(dl))
+    return `${dl.replace(/\/$/, '')}/${crate}/${version}/download`;
+  return dl.replace(/\{([a-z]+)\}/g, (all, name: string) => markers[name] ?? all);
+}
+
+function cratePrefix(name: string): string {
+  if (name.length <= 2) return String(name.length);
+  if (name.length === 3) return `3/${name[0]}`;
+  return `${name.slice(0, 2)}/${name.slice(2, 4)}`;
+}
+
+function parsed<T>(schema: z.ZodType<T>, text: string, where: string): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new NoAnswer(`${where} answered with no JSON`, { status: 200 });
+  }
+  const result = schema.safeParse(value);
+  if (!result.success)
+    throw new NoAnswer(`${where} answered with another list than expected`, { status: 200 });
+  return result.data;
+}
+
+function unique(candidates: readonly Candidate[]): Candidate[] {
+  return [...new Map(candidates.map((candidate) => [candidate.url, candidate])).values()];
+}
+
+const hints: Record<Entry['ecosystem'], string> = {
+  npm: 'Set `registry` in ~/.npmrc, or install npm, which knows its own.',
+  cargo:
+    'Set [source.crates-io] replace-with in ~/.cargo/config.toml to a source whose registry is "sparse+https://…".',
+  pypi: 'Set `index-url` with `pip config set global.index-url`, or PIP_INDEX_URL.',
+  go: 'Set GOPROXY to an address of a module proxy, or install go, which knows its own.',
+  generic: 'Name its address in quorate.lock.',
+};
+
+const noRegistry = ({ lock, line, purl, ecosystem, origin }: Entry): QuorateError =>
+  new QuorateError(
+    'DEPENDENCIES_NO_REGISTRY',
+    `${lock}:${line}: there is no address for ${purl}${origin.kind === 'git' ? ', which is from a git repository' : ''}`,
+    {
+      hint:
+        origin.kind === 'git' ? 'Name the address of an archive of it in quorate.lock.' : hints[ecosystem],
+    },
+  );

@@ -1,0 +1,54 @@
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { type Arch, readLocks } from '../../core/dependencies/index.ts';
+import {
+  type FetchProgress,
+  fetchDependencies,
+  type Layout,
+  layOut,
+  type OpenBlob,
+} from '../../dependencies/index.ts';
+import type { Store } from '../../store/index.ts';
+import { lockFilesInTree } from '../build/lock-files.ts';
+
+/** What a build finds of its dependencies. */
+export interface TrialDependencies {
+  layout: Layout;
+  open: OpenBlob;
+}
+
+export interface DependencyOptions {
+  /** The home: fetched files are kept there. */
+  home: string;
+  /** Where the package managers of this host find their configuration. */
+  env: NodeJS.ProcessEnv;
+  onProgress(progress: FetchProgress): void;
+  signal: AbortSignal;
+}
+
+const arch: Arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+
+/**
+ * Fetches what lock files of a source tree demand, and lays it out. No package manager runs.
+ * @throws `LOCK_…`, `DEPENDENCIES_…`
+ */
+export async function trialDependencies(
+  store: Store,
+  tree: string,
+  locks: readonly string[],
+  { home, env, onProgress, signal }: DependencyOptions,
+): Promise<TrialDependencies> {
+  const files = await lockFilesInTree(store, tree, locks, signal);
+  const entries = readLocks(locks, files, arch);
+  const fetched = await fetchDependencies(entries, {
+    ...{ cache: join(home, 'dependencies'), env, onProgress, signal },
+    // Nothing of a trial leaves this host.
+    allowPrivate: true,
+  });
+  const paths = new Map<string, string>();
+  const locked = [...fetched].map(([entry, { path, size, sha256 }]) => {
+    paths.set(sha256, path);
+    return { ...entry, blob: { name: sha256, size } };
+  });
+  return { layout: layOut(locks, locked), open: (name) => createReadStream(paths.get(name) ?? '') };
+}

@@ -1,0 +1,332 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { Entry } from '../../src/core/dependencies/index.ts';
+import { type FetchOptions, fetchDependencies } from '../../src/dependencies/fetch/fetch.ts';
+import { scratch } from '../e2e/support/processes.ts';
+import { zip } from './tools/zip.ts';
+
+const bytes = Buffer.from('the bytes of a package, as its registry has them\n');
+const sha = (algorithm: string, data: Buffer): string => createHash(algorithm).update(data).digest('hex');
+
+/** Nothing listens there. */
+const nowhere = 'http://127.0.0.1:9';
+
+let dir: string;
+
+beforeEach(async () => {
+  dir = await scratch();
+  await mkdir(join(dir, 'home'));
+});
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+interface Registry {
+  url: string;
+  /** `GET /path`, with the range or the credentials that were asked with. */
+  asked: string[];
+}
+
+async function registry(answer: Answer): Promise<Registry> {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    const { range, authorization } = request.headers;
+    asked.push([request.url, range, authorization].filter((part) => part !== undefined).join(' '));
+    answer(request, response);
+  });
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+}
+
+const entry = (url: string | undefined, more: Partial<Entry> = {}): Entry => ({
+  ...{
+    ecosystem: 'npm',
+    name: 'thing',
+    version: '1.0.0',
+    purl: 'pkg:npm/thing@1.0.0',
+    file: 'thing-1.0.0.tgz',
+  },
+  integrity: { algorithm: 'sha512', digests: [sha('sha512', bytes)] },
+  origin: { kind: 'registry', ...(url !== undefined && { url }) },
+  ...{ lock: 'package-lock.json', line: 7 },
+  ...more,
+});
+
+function fetching(entries: Entry[], options: Partial<FetchOptions> = {}) {
+  const env = {
+    PATH: process.env.PATH,
+    HOME: join(dir, 'home'),
+    NO_PROXY: '127.0.0.1',
+    npm_config_registry: nowhere,
+  };
+  return fetchDependencies(entries, {
+    ...{ cache: join(dir, 'cache'), env, allowPrivate: false, signal: AbortSignal.timeout(120_000) },
+    ...options,
+  });
+}
+
+/** Of an entry that means the same bytes by another hash. */
+const other: Partial<Entry> = {
+  ...{ ecosystem: 'generic', purl: 'pkg:generic/other' },
+  integrity: { algorithm: 'sha256', digests: [sha('sha256', bytes)] },
+};
+
+const partial = () => readdir(join(dir, 'cache', 'partial'));
+
+describe('the files of a lock file', () => {
+  it('are fetched from where it says, once', async () => {
+    const server = await registry((_, response) => void response.end(bytes));
+    const one = entry(`${server.url}/thing.tgz`);
+    const seen: number[] = [];
+    const found = await fetching([one], { onProgress: (progress) => seen.push(progress.bytes) });
+    const file = found.get(one);
+    expect(file).toMatchObject({ size: bytes.length, sha256: sha('sha256', bytes) });
+    expect(await readFile(file?.path ?? '')).toEqual(bytes);
+    expect(seen.at(-1)).toBe(bytes.length);
+    expect(await fetching([one])).toEqual(found);
+    expect(server.asked).toEqual(['/thing.tgz']);
+    expect(await partial()).toEqual([]);
+  });
+
+  it('come from the registry of npm’s configuration where the lock names none, and of its scope', async () => {
+    const server = await registry((_, response) => void response.end(bytes));
+    await writeFile(
+      join(dir, 'home', '.npmrc'),
+      `registry=${server.url}/main/\n@own:registry=\${OWN}\nlogs-max=0\n`,
+    );
+    const env = {
+      ...{ PATH: process.env.PATH, HOME: join(dir, 'home') },
+      ...{ OWN: `${server.url}/own`, npm_config_cache: join(dir, 'npm') },
+    };
+    const scoped = { name: '@own/thing', purl: 'pkg:npm/%40own/thing@1.0.0' };
+    await fetching([entry(undefined)], { env });
+    await rm(join(dir, 'cache'), { recursive: true });
+    await fetching([entry(undefined, scoped)], { env });
+    expect(server.asked).toEqual(['/main/thing/-/thing-1.0.0.tgz', '/own/@own/thing/-/thing-1.0.0.tgz']);
+  });
+
+  it('go on after an interruption where they were', async () => {
+    let served = 0;
+    const received = Promise.withResolvers<void>();
+    const server = await registry((request, response) => {
+      const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+      const end = bytes.length - 1;
+      const headers = { 'content-length': String(bytes.length - from) };
+      if (from > 0)
+        response.writeHead(206, { ...headers, 'content-range': `bytes ${from}-${end}/${bytes.length}` });
+      else response.writeHead(200, headers);
+      served++;
+      if (served > 1) response.end(bytes.subarray(from));
+      else {
+        response.write(bytes.subarray(0, 10));
+        void received.promise.then(() => response.destroy());
+      }
+    });
+    const one = entry(`${server.url}/a`);
+    const found = await fetching([one], { onProgress: () => received.resolve() });
+    expect(found.get(one)?.size).toBe(bytes.length);
+    expect(server.asked).toEqual(['/a', '/a bytes=10-']);
+  });
+
+  it('begin again where a server has no part of them', async () => {
+    await mkdir(join(dir, 'cache', 'partial'), { recursive: true });
+    const server = await registry((request, response) => {
+      if (request.headers.range !== undefined) response.writeHead(416).end();
+      else response.end(bytes);
+    });
+    const one = entry(`${server.url}/a`);
+    const key = `${one.integrity.digests.join()} ${server.url}/a`;
+    const left = join(dir, 'cache', 'partial', sha('sha256', Buffer.from(key)));
+    await writeFile(left, `${bytes}and more`);
+    expect((await fetching([one])).get(one)?.size).toBe(bytes.length);
+    expect(server.asked).toEqual([`/a bytes=${bytes.length + 8}-`, '/a']);
+  });
+
+  it('are hashed again each time: a damaged copy is fetched again', async () => {
+    const server = await registry((_, response) => void response.end(bytes));
+    const one = entry(`${server.url}/a`);
+    const path = (await fetching([one])).get(one)?.path ?? '';
+    await writeFile(path, 'others');
+    await fetching([one]);
+    expect(await readFile(path)).toEqual(bytes);
+    expect(server.asked).toEqual(['/a', '/a']);
+  });
+
+  it('are removed from the cache once nobody has asked for them in two months', async () => {
+    const server = await registry((_, response) => void response.end(bytes));
+    const [one, two] = [entry(`${server.url}/a`), entry(`${server.url}/b`, other)];
+    const path = (await fetching([one])).get(one)?.path ?? '';
+    await utimes(path, 0, Date.now() / 1000 - 61 * 24 * 3600);
+    await fetching([one]);
+    expect(existsSync(path)).toBe(true);
+    await utimes(path, 0, Date.now() / 1000 - 61 * 24 * 3600);
+    await fetching([two]);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('come from the next address where one does not have them', async () => {
+    const server = await registry((request, response) => {
+      if (request.url === '/mirror') response.writeHead(404).end();
+      else response.end(bytes);
+    });
+    await fetching([entry(`${server.url}/a`, { mirror: `${server.url}/mirror` })]);
+    expect(server.asked).toEqual(['/mirror', '/a']);
+  });
+});
+
+describe('a registry that', () => {
+  it.each<[string, string, Answer, RegExp]>([
+    [
+      'has other bytes',
+      'DEPENDENCIES_DAMAGED',
+      (_, r) => void r.end('others'),
+      /with sha512 \w{128}, not \w{128}/,
+    ],
+    [
+      'does not have them',
+      'DEPENDENCIES_FETCH_FAILED',
+      (_, r) => void r.writeHead(404).end(),
+      /answered 404/,
+    ],
+    [
+      'redirects for ever',
+      'DEPENDENCIES_FETCH_FAILED',
+      (_, r) => void r.writeHead(302, { location: '/x' }).end(),
+      /more than 5 times/,
+    ],
+    [
+      'redirects to a file',
+      'DEPENDENCIES_FETCH_FAILED',
+      (_, r) => void r.writeHead(302, { location: 'file:///etc/passwd' }).end(),
+      /redirects to "file:/,
+    ],
+    [
+      'lies about its length',
+      'DEPENDENCIES_FETCH_FAILED',
+      (_, r) => {
+        r.writeHead(200, { 'content-length': '9000' });
+        r.write(bytes, () => r.destroy());
+      },
+      /ends after \d+ bytes/,
+    ],
+  ])('%s is refused with the place in the lock file', async (_, code, answer, says) => {
+    const server = await registry(answer);
+    // Its own address only: npm's configuration is of no use here.
+    const one = entry(`${server.url}/a`, {
+      ecosystem: 'generic',
+      origin: { kind: 'url', url: `${server.url}/a` },
+    });
+    const error = await fetching([one]).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code, message: expect.stringMatching(says) });
+    expect((error as Error).message).toMatch(/^package-lock\.json:7: pkg:npm\/thing@1\.0\.0 /);
+  });
+
+  it('wants credentials is asked with them only where that is allowed, and no other host gets them', async () => {
+    const other = await registry((_, response) => void response.end(bytes));
+    const server = await registry((request, response) => {
+      if (request.headers.authorization === undefined) response.writeHead(401).end();
+      else response.writeHead(302, { location: `${other.url}/there` }).end();
+    });
+    const host = server.url.slice('http:'.length);
+    await writeFile(join(dir, 'home', '.npmrc'), `${host}/:_authToken=secret\n`);
+    const one = entry(`${server.url}/a`);
+    const refused = fetching([one]);
+    await expect(refused).rejects.toMatchObject({
+      code: 'DEPENDENCIES_PRIVATE',
+      hint: expect.stringContaining('--private'),
+    });
+    await fetching([one], { allowPrivate: true });
+    expect(server.asked.at(-1)).toBe('/a Bearer secret');
+    expect(other.asked).toEqual(['/there']);
+  });
+
+  it('never answers is left when the person says so', async () => {
+    const stop = new AbortController();
+    const server = await registry(() => stop.abort());
+    const one = entry(`${server.url}/a`);
+    await expect(fetching([one], { signal: stop.signal })).rejects.toThrow(/abort/);
+  });
+});
+
+describe('an entry without an address', () => {
+  it.each<[Partial<Entry>, string]>([
+    [{ ecosystem: 'cargo', origin: { kind: 'registry' } }, 'config.toml'],
+    [{ origin: { kind: 'git', url: 'https://git.example/x', commit: 'c0ffee' } }, 'quorate.lock'],
+  ])('is refused, and the hint says where one is set', async (more, hint) => {
+    await expect(fetching([entry(undefined, more)])).rejects.toMatchObject({
+      code: 'DEPENDENCIES_NO_REGISTRY',
+      hint: expect.stringContaining(hint),
+    });
+  });
+});
+
+describe('the address of', () => {
+  it('a crate is that of its index', async () => {
+    const server = await registry((request, response) => {
+      if (request.url === '/index/config.json') response.end(JSON.stringify({ dl: `${server.url}/crates` }));
+      else response.end(bytes);
+    });
+    await mkdir(join(dir, 'home', '.cargo'));
+    await writeFile(
+      join(dir, 'home', '.cargo', 'config.toml'),
+      `[source.crates-io]\nreplace-with = "near"\n[source.near]\nregistry = "sparse+${server.url}/index/"\n`,
+    );
+    await fetching([entry(undefined, { ecosystem: 'cargo' })]);
+    expect(server.asked).toEqual(['/index/config.json', '/crates/thing/1.0.0/download']);
+  });
+
+  it('a Python file is that with its hash', async () => {
+    const integrity = { algorithm: 'sha256' as const, digests: [sha('sha256', bytes)] };
+    const files = [
+      { filename: 'thing-1.0.0.tar.gz', url: '../../other', hashes: { sha256: 'f'.repeat(64) } },
+      {
+        filename: 'thing-1.0.0-py3-none-any.whl',
+        url: '../../wheel',
+        hashes: { sha256: integrity.digests[0] },
+      },
+    ];
+    const server = await registry((request, response) => {
+      if (request.url === '/simple/thing/') response.end(JSON.stringify({ files }));
+      else response.end(bytes);
+    });
+    const env = { PATH: process.env.PATH, HOME: join(dir, 'home'), PIP_INDEX_URL: `${server.url}/simple` };
+    await fetching([entry(undefined, { ecosystem: 'pypi', integrity })], { env });
+    expect(server.asked).toEqual(['/simple/thing/', '/wheel']);
+  });
+
+  it('a module of Go is that of its proxy, and its files count', async () => {
+    const name = 'example.org/Mod@v1.0.0';
+    const packed = zip({ [`${name}/go.mod`]: 'module example.org/Mod\n', [`${name}/a.go`]: 'package a\n' });
+    const lines = ['a.go', 'go.mod'].map(
+      (file) =>
+        `${sha('sha256', Buffer.from(file === 'a.go' ? 'package a\n' : 'module example.org/Mod\n'))}  ${name}/${file}\n`,
+    );
+    const integrity = {
+      algorithm: 'dirhash' as const,
+      digests: [sha('sha256', Buffer.from(lines.join('')))],
+    };
+    const module = {
+      ecosystem: 'go' as const,
+      name: 'example.org/Mod',
+      version: 'v1.0.0',
+      file: 'v1.0.0.zip',
+    };
+    let served = packed;
+    const server = await registry((_, response) => void response.end(served));
+    const env = { PATH: process.env.PATH, HOME: join(dir, 'home'), GOPROXY: `${server.url}/proxy,direct` };
+    const one = entry(undefined, { ...module, integrity });
+    expect((await fetching([one], { env })).get(one)?.size).toBe(packed.length);
+    expect((await fetching([one], { env })).get(one)?.size).toBe(packed.length);
+    expect(server.asked).toEqual(['/proxy/example.org/!mod/@v/v1.0.0.zip']);
+    await rm(join(dir, 'cache'), { recursive: true });
+    for (served of [zip({ [`${name}/a.go`]: 'package b\n' }), packed.subarray(0, 60)])
+      await expect(fetching([one], { env })).rejects.toMatchObject({ code: 'DEPENDENCIES_DAMAGED' });
+  });
+});
