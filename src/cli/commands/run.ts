@@ -13,7 +13,6 @@ import { type Exit, exits } from '../exit-codes.ts';
 import { failedResults, sayFailure } from '../failure-report.ts';
 import { followAll } from '../follow-all.ts';
 import { duration, shortRun } from '../format.ts';
-import { keptRuns } from '../kept-runs.ts';
 import { LogLines } from '../log-lines.ts';
 import type { Board } from '../output.ts';
 import { ProgressView } from '../progress.ts';
@@ -132,6 +131,7 @@ async function start(context: Context, given: string | undefined, options: Optio
     const client = await openClient({ home, membership, signal: limit });
     try {
       const { url } = source.repo;
+      const { keptRuns } = await import('../kept-runs.ts');
       const kept = options.failed === true ? await keptRuns(client, prepared, url) : undefined;
       const published = await publishAll(context, client, prepared, url, limit, kept);
       const [only, second] = published;
