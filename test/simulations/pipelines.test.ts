@@ -59,3 +59,34 @@ it('nothing outlives the contradiction of what a majority tampered with', async 
   expect(counts.get('inputs')).toBeGreaterThan(0);
   expect(counts.get('input-lost')).toBeGreaterThan(0);
 });
+
+/** The trusted worker comes once others have built on what it contradicts. */
+const seedOfContradiction = 8;
+/** Nothing goes wrong but what the operators and the owner do. */
+const quiet = {
+  ...{ breakPerMessage: 0, gossipLoss: 0, stallPerMessage: 0, partitionPerMinute: 0, clockPerMinute: 0 },
+  ...{ controllerCrashPerEvent: 0, workerCrashPerEvent: 0, crashPerMinute: 0 },
+};
+
+it('what was built on wrong bytes is built again on the right ones, and is trusted in the end', async () => {
+  const { counts, checkers } = counting();
+  const tampered = scenario([...Array(4).fill('tampers-alike'), ...Array(6).fill('honest')]);
+  await expectClean([seedOfContradiction], { scenario: tampered, rates: quiet, checkers });
+  expect(counts.get('input-lost')).toBe(2);
+  expect(counts.get('inputs')).toBe(4);
+  expect(counts.get('trusted')).toBe(2);
+});
+
+it('a revocation once all is over reaches what rests on it, and all of it is trusted again', async () => {
+  const { counts, checkers } = counting();
+  const policy = { agree: 2, of: 2, cosign: 'required', rounds: 4 } as const;
+  const revoked: Partial<Scenario> = {
+    ...scenario(Array(4).fill('honest')),
+    ...{ works: [work('lib', { policy }), ...works.slice(1)], trusted: 'there' },
+    revokes: { operator: 'op0', afterMs: 200_000, ever: true },
+    faultsMs: 240_000,
+  };
+  await expectClean([1], { scenario: revoked, rates: quiet, checkers });
+  expect(counts.get('reopened')).toBe(2);
+  expect(counts.get('trusted')).toBe(4);
+});
