@@ -105,15 +105,12 @@ export function withoutWitnesses(note: string): string {
   const { body, lines } = splitNote(note);
   const { origin } = parseBody(body);
   const own = lines.filter(({ name }) => name === origin);
-  return `${body}\n${own.map(({ name, keyId, bytes }) => formatLine(name, keyId, bytes)).join('')}`;
+  return `${body}\n${own.map(({ text }) => text).join('')}`;
 }
 
 /** The signature lines of a note, each with its line feed. Nothing is verified. Throws `CHECKPOINT_MALFORMED`. */
 export function signatureLines(note: string): { name: string; line: string }[] {
-  return splitNote(note).lines.map(({ name, keyId, bytes }) => ({
-    name,
-    line: formatLine(name, keyId, bytes),
-  }));
+  return splitNote(note).lines.map(({ name, text }) => ({ name, line: text }));
 }
 
 /** Puts a witness's line under a note. Nothing is checked: open the result. */

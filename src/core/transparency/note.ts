@@ -7,6 +7,8 @@ export interface NoteLine {
   /** First four bytes of the key's hash. */
   keyId: Uint8Array;
   bytes: Uint8Array;
+  /** The line itself, with its line feed. */
+  text: string;
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
@@ -50,5 +52,5 @@ export function splitLine(line: string): NoteLine {
   const [, name = '', base64 = ''] = parts;
   const whole = fromBase64(base64, 'checkpoint signature');
   if (whole.length < 5) throw malformed('the checkpoint has a signature that is too short');
-  return { name, keyId: whole.slice(0, 4), bytes: whole.slice(4) };
+  return { name, keyId: whole.slice(0, 4), bytes: whole.slice(4), text: line };
 }
