@@ -111,6 +111,7 @@ describe('a layout', () => {
     ['pnpm-lock.yaml', { origin: url('one/-/one-1.0.0.tgz') }],
     ['yarn.lock', {}],
     ['yarn.lock', { origin: { kind: 'git', url: 'https://example.org/one.git', commit: 'a'.repeat(40) } }],
+    ['requirements.txt', { ecosystem: 'pypi', origin: { kind: 'url', url: 'https://example.org/one.whl' } }],
     [
       'Cargo.lock',
       {

@@ -15,7 +15,7 @@ export function cargoLayout(crates: readonly LockedFile[]): Layout {
       'crates from git repositories cannot be laid out',
       'Depend on a published version of it.',
     );
-  const sources = Map.groupBy(crates, ({ origin }) => ('registry' in origin ? origin.registry : undefined));
+  const sources = Map.groupBy(crates, registryOf);
   const named = [...sources].map(([registry, members], index) => ({
     registry,
     members,
@@ -30,6 +30,12 @@ export function cargoLayout(crates: readonly LockedFile[]): Layout {
     ],
     env: { CARGO_NET_OFFLINE: 'true' },
   };
+}
+
+/** The registry as cargo's configuration names it; undefined for its own default, which a package URL leaves out. */
+function registryOf({ origin, purl }: LockedFile): string | undefined {
+  const named = origin.kind === 'registry' && /[?&]repository_url=/.test(purl) ? origin.registry : undefined;
+  return named?.replace(/^registry\+/, '');
 }
 
 function crateFiles({ name, version, blob, integrity }: LockedFile, source: string): LaidFile[] {

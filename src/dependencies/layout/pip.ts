@@ -1,9 +1,15 @@
 import { inBuild, type Layout, type LockedFile } from './types.ts';
+import { unsupported } from './unsupported.ts';
 
 const folder = 'dependencies/pip';
 
 /** A folder of wheels and source archives in which pip looks for what it installs, build requirements too. */
 export function pipLayout(files: readonly LockedFile[]): Layout {
+  const addressed = files.find(({ origin }) => origin.kind !== 'registry');
+  if (addressed !== undefined) {
+    const why = 'pip fetches a requirement with an address from there only';
+    throw unsupported(addressed, why, 'Write NAME==VERSION, with quorate.lock naming the file.');
+  }
   return {
     files: files.map(({ file, blob }) => ({ path: `${folder}/${file}`, blob })),
     env: {

@@ -23,6 +23,9 @@ const crate = (name: string, version: string, says: string): Promise<Buffer> =>
     { name: `${name}-${version}/src/lib.rs`, content: `pub fn says() -> &'static str { "${says}" }\n` },
   ]);
 
+/** As Cargo.lock names cargo's default. */
+const publicRegistry = 'registry+https://github.com/rust-lang/crates.io-index';
+
 describe('cargo', () => {
   it('builds offline, from two registries that have a crate of one name and version', async () => {
     const blobs = new Blobs();
@@ -30,14 +33,16 @@ describe('cargo', () => {
     const files = await Promise.all(
       [undefined, other].map(async (registry): Promise<LockedFile> => {
         const bytes = await crate('thing', '1.0.0', registry === undefined ? 'public' : 'other');
-        const origin = { kind: 'registry' as const, ...(registry !== undefined && { registry }) };
+        const source = registry ?? publicRegistry;
+        const purl = 'pkg:cargo/thing@1.0.0';
+        const named = registry === undefined ? purl : `${purl}?repository_url=${encodeURIComponent(source)}`;
         return lockedFile({
           ecosystem: 'cargo',
           name: 'thing',
           version: '1.0.0',
           file: 'thing-1.0.0.crate',
           blob: blobs.add(bytes),
-          origin,
+          ...{ purl: named, origin: { kind: 'registry', registry: source } },
         });
       }),
     );
@@ -58,11 +63,11 @@ thing2 = { package = "thing", version = "1", registry = "other" }
 name = "project"
 version = "0.1.0"
 dependencies = [
- "thing 1.0.0 (registry+https://github.com/rust-lang/crates.io-index)",
+ "thing 1.0.0 (${publicRegistry})",
  "thing 1.0.0 (${other})",
 ]
 
-${locked('registry+https://github.com/rust-lang/crates.io-index', 0)}
+${locked(publicRegistry, 0)}
 ${locked(other, 1)}`,
       'src/main.rs': 'fn main() { println!("{} {}", thing::says(), thing2::says()); }\n',
     };
