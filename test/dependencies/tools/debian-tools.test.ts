@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSandbox, type Sandbox } from '../../../sandbox/index.ts';
-import type { LockedFile } from '../../../src/dependencies/index.ts';
 import { exited, tempFolder } from '../../sandbox/support.ts';
-import { archive, Blobs, build, hex, lockedFile, outputs } from './support.ts';
+import { archive, Blobs, build, hex, outputs } from './support.ts';
 import { zip } from './zip.ts';
 
 let folder: Awaited<ReturnType<typeof tempFolder>>;
@@ -30,24 +29,11 @@ describe('cargo', () => {
   it('builds offline, from two registries that have a crate of one name and version', async () => {
     const blobs = new Blobs();
     const other = 'sparse+http://127.0.0.1:1/index/';
-    const files = await Promise.all(
-      [undefined, other].map(async (registry): Promise<LockedFile> => {
-        const bytes = await crate('thing', '1.0.0', registry === undefined ? 'public' : 'other');
-        const source = registry ?? publicRegistry;
-        const purl = 'pkg:cargo/thing@1.0.0';
-        const named = registry === undefined ? purl : `${purl}?repository_url=${encodeURIComponent(source)}`;
-        return lockedFile({
-          ecosystem: 'cargo',
-          name: 'thing',
-          version: '1.0.0',
-          file: 'thing-1.0.0.crate',
-          blob: blobs.add(bytes),
-          ...{ purl: named, origin: { kind: 'registry', registry: source } },
-        });
-      }),
+    const sums = await Promise.all(
+      ['public', 'other'].map(async (says) => blobs.add(await crate('thing', '1.0.0', says)).name),
     );
     const locked = (source: string, index: number) =>
-      `[[package]]\nname = "thing"\nversion = "1.0.0"\nsource = "${source}"\nchecksum = "${files[index]?.blob.name}"\n`;
+      `[[package]]\nname = "thing"\nversion = "1.0.0"\nsource = "${source}"\nchecksum = "${sums[index]}"\n`;
     const source = {
       'Cargo.toml': `[package]
 name = "project"
@@ -71,7 +57,7 @@ ${locked(publicRegistry, 0)}
 ${locked(other, 1)}`,
       'src/main.rs': 'fn main() { println!("{} {}", thing::says(), thing2::says()); }\n',
     };
-    const ran = await build(sandbox, source, { locks: ['Cargo.lock'], files, blobs }, [
+    const ran = await build(sandbox, source, { locks: ['Cargo.lock'], blobs }, [
       'cp Cargo.lock ~/before',
       'cargo build --locked --offline',
       'cmp Cargo.lock ~/before',
@@ -92,53 +78,46 @@ function dirhash(files: Readonly<Record<string, string>>): string {
   return `h1:${Buffer.from(sha256(lines.join('')), 'hex').toString('base64')}`;
 }
 
-/** Files of a module in a proxy, and its lines of go.sum. */
-function goModule(
-  blobs: Blobs,
-  name: string,
-  version: string,
-  code: string,
-): { files: LockedFile[]; sum: string } {
+/** Adds the files of a module; returns its lines of go.sum. */
+function goModule(blobs: Blobs, name: string, version: string, code: string): string {
   const mod = `module ${name}\n\ngo 1.21\n`;
   const content = { [`${name}@${version}/go.mod`]: mod, [`${name}@${version}/lib.go`]: code };
-  const file = (kind: string, bytes: Buffer) =>
-    lockedFile({ ecosystem: 'go', name, version, file: `${version}.${kind}`, blob: blobs.add(bytes) });
-  return {
-    files: [file('zip', zip(content)), file('mod', Buffer.from(mod))],
-    sum: `${name} ${version} ${dirhash(content)}\n${name} ${version}/go.mod ${dirhash({ 'go.mod': mod })}\n`,
-  };
+  const [zipHash, modHash] = [dirhash(content), dirhash({ 'go.mod': mod })];
+  blobs.add(zip(content), hexOf(zipHash));
+  blobs.add(Buffer.from(mod), hexOf(modHash));
+  return `${name} ${version} ${zipHash}\n${name} ${version}/go.mod ${modHash}\n`;
 }
+
+const hexOf = (h1: string): string => Buffer.from(h1.slice('h1:'.length), 'base64').toString('hex');
 
 describe('go', () => {
   it('builds offline, with go.sum as it is, and checks the bytes by it', async () => {
     const blobs = new Blobs();
+    const commit = 'v0.0.0-20240102030405-0123456789ab';
     const code = (text: string) => `package lib\n\nfunc Says() string { return "${text}" }\n`;
     const one = goModule(blobs, 'example.org/Some/Lib', 'v1.2.0', code('release'));
-    const two = goModule(blobs, 'example.org/pre', 'v0.0.0-20240102030405-0123456789ab', code('commit'));
+    const two = goModule(blobs, 'example.org/pre', commit, code('commit'));
     const source = {
-      'go.mod': `module example.org/project\n\ngo 1.21\n\nrequire (\n\texample.org/Some/Lib v1.2.0\n\texample.org/pre v0.0.0-20240102030405-0123456789ab\n)\n`,
-      'go.sum': one.sum + two.sum,
+      'go.mod': `module example.org/project\n\ngo 1.21\n\nrequire (\n\texample.org/Some/Lib v1.2.0\n\texample.org/pre ${commit}\n)\n`,
+      'go.sum': one + two,
       'main.go':
         'package main\n\nimport (\n\ta "example.org/Some/Lib"\n\tb "example.org/pre"\n)\n\nfunc main() { println(a.Says(), b.Says()) }\n',
     };
-    const files = [...one.files, ...two.files];
     const run = [
       'cp go.mod go.sum ~',
       'go build -o project .',
       'cmp go.mod ~/go.mod; cmp go.sum ~/go.sum',
       './project 2> $OUT/said',
     ];
-    const ran = await build(sandbox, source, { locks: ['go.sum'], files, blobs }, run);
+    const ran = await build(sandbox, source, { locks: ['go.sum'], blobs }, run);
     expect(ran.outcome, ran.log).toEqual(exited(0));
     expect(outputs(ran)).toEqual({ said: 'release commit\n' });
 
-    const changed = goModule(blobs, 'example.org/pre', 'v0.0.0-20240102030405-0123456789ab', code('changed'));
-    const bad = await build(
-      sandbox,
-      source,
-      { locks: ['go.sum'], files: [...one.files, ...changed.files], blobs },
-      run,
-    );
+    const changed = zip({ [`example.org/pre@${commit}/lib.go`]: code('changed') });
+    const files = blobs
+      .demandedBy(source, ['go.sum'])
+      .map((one) => (one.file === `${commit}.zip` ? { ...one, blob: blobs.add(changed) } : one));
+    const bad = await build(sandbox, source, { locks: ['go.sum'], blobs, files }, run);
     expect(bad.log).toContain('checksum mismatch');
     expect(bad.outcome).toEqual(exited(1));
   });
@@ -184,17 +163,21 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
       },
       { name: 'built-3.0/PKG-INFO', content: 'Metadata-Version: 2.1\nName: built\nVersion: 3.0\n' },
     ]);
-    const pypi = (name: string, version: string, file: string, bytes: Buffer) =>
-      lockedFile({ ecosystem: 'pypi', name, version, file, blob: blobs.add(bytes) });
-    const files = [
-      pypi('plain', '2.0', 'plain-2.0-py3-none-any.whl', plain),
-      pypi('built', '3.0', 'built-3.0.tar.gz', sdist),
-      pypi('backend', '1.0', 'backend-1.0-py3-none-any.whl', backend),
-    ];
+    const fixed = [
+      ['backend@1.0', 'backend-1.0-py3-none-any.whl', backend],
+      ['built@3.0', 'built-3.0.tar.gz', sdist],
+      ['plain@2.0', 'plain-2.0-py3-none-any.whl', plain],
+    ] as const;
+    for (const [, , bytes] of fixed) blobs.add(bytes);
     const source = {
       'requirements.txt': `plain==2.0 --hash=sha256:${sha256(plain)}\nbuilt==3.0 --hash=sha256:${sha256(sdist)}\n`,
+      'quorate.lock': [
+        'quorate-lock 1',
+        ...fixed.map(([name, file, bytes]) => `pkg:pypi/${name} ${file} sha256:${sha256(bytes)}`),
+        '',
+      ].join('\n'),
     };
-    const ran = await build(sandbox, source, { locks: ['requirements.txt'], files, blobs }, [
+    const ran = await build(sandbox, source, { locks: ['requirements.txt'], blobs }, [
       'pip install --no-index --require-hashes --target ~/site -r requirements.txt',
       'PYTHONPATH=~/site python3 -c "import plain, built; print(plain.says, built.says)" > $OUT/said',
     ]);

@@ -87,8 +87,7 @@ pkg:npm/unhashed@1.2.3 unhashed-1.2.3.tgz sha256:${hex('sha256', unhashed)}
       'member/index.js': 'module.exports = "member";\n',
     };
     const locks = ['package-lock.json'];
-    const files = blobs.demandedBy(source, locks);
-    const ran = await build(sandbox, source, { locks, files, blobs }, [
+    const ran = await build(sandbox, source, { locks, blobs }, [
       'cp package-lock.json ~/before',
       'npm ci',
       'cmp package-lock.json ~/before',

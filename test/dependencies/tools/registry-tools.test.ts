@@ -6,7 +6,7 @@ import { createGunzip } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSandbox, type Sandbox } from '../../../sandbox/index.ts';
 import { exited, tempFolder } from '../../sandbox/support.ts';
-import { Blobs, build, hex, npmFile, npmPackage, outputs, sri } from './support.ts';
+import { Blobs, build, hex, npmPackage, outputs, sri } from './support.ts';
 
 let folder: Awaited<ReturnType<typeof tempFolder>>;
 let sandbox: Sandbox;
@@ -35,7 +35,8 @@ async function packages() {
   const blobs = new Blobs();
   const one = await npmPackage('one', '1.0.0', { peerDependencies: { '@scope/two': '*' } });
   const two = await npmPackage('@scope/two', '2.0.0', { dependencies: { one: '1.0.0' } });
-  return { blobs, one, two, hashes: { one: sri('sha512', one), two: sri('sha512', two) } };
+  for (const bytes of [one, two]) blobs.add(bytes);
+  return { blobs, two, hashes: { one: sri('sha512', one), two: sri('sha512', two) } };
 }
 
 const says = `for name in one @scope/two alias member; do node -p "require('$name')"; done > $OUT/said`;
@@ -48,7 +49,7 @@ const member = {
 
 describe('pnpm install --offline --frozen-lockfile', () => {
   it.each(['9.15.9', '10.34.9'])('installs what the lock demands, pnpm %s', async (version) => {
-    const { blobs, one, two, hashes } = await packages();
+    const { blobs, hashes } = await packages();
     const dependencies = {
       one: '1.0.0',
       '@scope/two': '2.0.0',
@@ -105,7 +106,6 @@ snapshots:
       '@scope/two': 2.0.0
 `,
     };
-    const files = [npmFile(blobs, ['one', '1.0.0', one]), npmFile(blobs, ['@scope/two', '2.0.0', two])];
     const pnpm = 'node /build/in/tool/package/bin/pnpm.cjs';
     const run = [
       'cp pnpm-lock.yaml ~',
@@ -116,7 +116,7 @@ snapshots:
     const ran = await build(
       sandbox,
       source,
-      { locks: ['pnpm-lock.yaml'], files, blobs },
+      { locks: ['pnpm-lock.yaml'], blobs },
       run,
       await tool(`pnpm@${version}`),
     );
@@ -127,7 +127,7 @@ snapshots:
 
 describe('yarn install --offline --frozen-lockfile', () => {
   it('installs what the lock demands, yarn 1', async () => {
-    const { blobs, one, two, hashes } = await packages();
+    const { blobs, two, hashes } = await packages();
     const dependencies = { one: '1.0.0', '@scope/two': '2.0.0', alias: 'npm:one@1.0.0', member: '1.0.0' };
     const urls = {
       one: 'https://registry.example.org/one/-/one-1.0.0.tgz',
@@ -157,10 +157,6 @@ describe('yarn install --offline --frozen-lockfile', () => {
   integrity ${hashes.one}
 `,
     };
-    const files = [
-      npmFile(blobs, ['one', '1.0.0', one], { origin: { kind: 'registry', url: urls.one } }),
-      npmFile(blobs, ['@scope/two', '2.0.0', two], { origin: { kind: 'registry', url: urls.two } }),
-    ];
     const yarn = 'node /build/in/tool/package/bin/yarn.js';
     const run = [
       'cp yarn.lock ~',
@@ -171,7 +167,7 @@ describe('yarn install --offline --frozen-lockfile', () => {
     const ran = await build(
       sandbox,
       source,
-      { locks: ['yarn.lock'], files, blobs },
+      { locks: ['yarn.lock'], blobs },
       run,
       await tool('yarn@1.22.22'),
     );

@@ -15,21 +15,28 @@ import { type Entry, MiB, play, type Ran, tarOf } from '../../sandbox/support.ts
 /** Bytes of packages, by the names of blobs. */
 export class Blobs {
   readonly #bytes = new Map<string, Buffer>();
+  /** Names of blobs by their `h1:` of go.sum, in hexadecimal. */
+  readonly #modules = new Map<string, string>();
 
   /** What the lock files of a source demand, with the bytes that have its hash. */
   demandedBy(source: Readonly<Record<string, string>>, locks: readonly string[]): LockedFile[] {
     const files = new Map(Object.entries(source).map(([path, text]) => [path, Buffer.from(text)]));
     return readLocks(locks, files, 'x86_64').map((entry) => {
       const { algorithm, digests } = entry.integrity;
-      const found = [...this.#bytes].find(([, bytes]) => digests.includes(hex(algorithm, bytes)));
+      const found = [...this.#bytes].find(([name, bytes]) =>
+        algorithm === 'dirhash'
+          ? this.#modules.get(digests[0] ?? '') === name
+          : digests.includes(hex(algorithm, bytes)),
+      );
       if (found === undefined) throw new Error(`no bytes of ${entry.purl}`);
       return { ...entry, blob: { name: found[0], size: found[1].length } };
     });
   }
 
-  add(bytes: Buffer): LockedFile['blob'] {
+  add(bytes: Buffer, dirhash?: string): LockedFile['blob'] {
     const name = createHash('sha256').update(bytes).digest('hex');
     this.#bytes.set(name, bytes);
+    if (dirhash !== undefined) this.#modules.set(dirhash, name);
     return { name, size: bytes.length };
   }
 
@@ -88,13 +95,13 @@ const dependenciesOf = (layout: Layout, { open }: Blobs): SandboxJob['dependenci
 export async function build(
   sandbox: Sandbox,
   source: Readonly<Record<string, string>>,
-  { locks, files, blobs }: { locks: string[]; files: LockedFile[]; blobs: Blobs },
+  { locks, blobs, files }: { locks: string[]; blobs: Blobs; files?: LockedFile[] },
   run: string[],
   inputs: SandboxJob['inputs'] = [],
 ): Promise<Ran> {
   return play(sandbox, run, {
     source: tarOf(Object.entries(source).map(([name, content]) => ({ name, content }))),
-    dependencies: dependenciesOf(layOut(locks, files), blobs),
+    dependencies: dependenciesOf(layOut(locks, files ?? blobs.demandedBy(source, locks)), blobs),
     inputs,
     outputs: ['.'],
     limits: { memoryBytes: 2048 * MiB, diskBytes: 1024 * MiB, pids: 512, seconds: 600, cpus: 2 },
