@@ -63,6 +63,21 @@ describe('a layout', () => {
     ]);
   });
 
+  it('leaves no listener behind, however long a file is', async () => {
+    const layout = layOut(['requirements.txt'], [pypi('a-1.whl', 'a'.repeat(4_000_000))]);
+    const chunked = async function* () {
+      for (let n = 0; n < 400; n++) yield bytes('a'.repeat(10_000));
+    };
+    const warnings: string[] = [];
+    const onWarning = ({ name }: Error) => warnings.push(name);
+    process.on('warning', onWarning);
+    const entries = await readOutputs(layoutTar(layout, 'dependencies', chunked));
+    await new Promise(setImmediate);
+    process.off('warning', onWarning);
+    expect(entries.map(({ header: { size } }) => size)).toEqual([4_000_000]);
+    expect(warnings).toEqual([]);
+  });
+
   it('has the name of a scoped package in the mirror of yarn, and that of an address of another form', () => {
     const files = [
       npm('@scope/one', '1.0.0', { origin: url('@scope/one/-/one-1.0.0.tgz') }),
