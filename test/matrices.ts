@@ -38,7 +38,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/examples/embed.test.ts': 12,
   'test/examples/packed.test.ts': 22,
   'test/examples/page-of-pipelines.test.ts': 10,
-  'test/examples/pipeline-demo.test.ts': 120,
+  'test/examples/pipeline-demo.test.ts': 110,
   'test/examples/quick-start.test.ts': 29,
   'test/fuzz/long-fuzz.test.ts': 130,
   'test/fuzz/runner.test.ts': 13,

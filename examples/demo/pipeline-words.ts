@@ -22,6 +22,8 @@ export function wordsFor(story: Story, job: string, progress: Progress, paints: 
       return red([progress.level, ...(progress.reason === undefined ? [] : [progress.reason])].join(': '));
     case 'contradicted':
       return red(`the trusted worker contradicts: it made other bytes than ${idOf(progress.artifact)}`);
+    case 'compared':
+      return red(`the owner is alarmed: results differ in ${escapeLine(progress.files.join(', '), 200)}`);
     case 'input-lost':
       return red(`revoked: ${escapeLine(progress.reason, 200)}`);
     default:

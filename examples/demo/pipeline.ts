@@ -150,6 +150,7 @@ async function recover(scene: Scene, out: Output, to: Project, source: Source): 
   if (contradicted === undefined || !tests.every((test) => fell.includes(test)))
     throw incomplete('the trusted worker contradicted nothing that the tests stood on');
   allTrusted(story);
+  if (story.all('build', 'compared').length === 0) throw incomplete('the owner was not alarmed');
   if (rebuilt.length < fell.length) throw incomplete('what had fallen was not all built again');
   const [tampered, artifact] = [String(contradicted.artifact), String(story.artifacts('package').at(-1))];
   out.say('', out.colours.bold('A newcomer fetches'));

@@ -12,7 +12,8 @@ interface Ended {
 }
 
 function demo(onErr: (err: string, child: ChildProcess) => void = () => {}): Promise<Ended> {
-  const child = spawn('npm', ['run', '--silent', 'demo', '--', 'pipeline', '--json'], {
+  // What `npm run demo` runs; npm itself ends at once when it is interrupted.
+  const child = spawn(process.execPath, [join(root, 'scripts', 'demo.js'), 'pipeline', '--json'], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own, so that nothing of it outlives the test.
