@@ -1,4 +1,5 @@
 import type { ControllerState } from '../src/core/controller/state.ts';
+import { artifactOf, isTrustedSlot } from '../src/core/documents/index.ts';
 import { answeredUnderEarlierPolicy } from './answered-under-policy.ts';
 import { Broken } from './broken-controller.ts';
 import type { Behaviour, Scenario, Work } from './scenario.ts';
@@ -92,9 +93,36 @@ const notPassedOn = {
 };
 
 /** Mistakes with jobs that rest on others, or on an earlier run, by name. */
+const comparedEarly = {
+  says: 'what the trusted worker built is told when it contradicts operators, while fresh ones build',
+  caughtBy: 'sealed',
+  scenario: {
+    ...{ trusted: 'there' as const, works: pipelineOfTwo().slice(0, 1), revokes: undefined, charters: [] },
+    operators: operatorsOf([...Array<Behaviour>(5).fill('tampers-alike'), 'honest', 'honest', 'honest']),
+    grantSeconds: 24 * 3600,
+  },
+  patches: (): Patches => ({
+    controller: (id, idp) =>
+      new Broken(
+        id,
+        idp,
+        (controller, handle) => (event, now) =>
+          handle(event, now).map((effect) => {
+            if (effect.kind !== 'progress' || effect.progress.kind !== 'contradicted') return effect;
+            const receipts = controller.state.runs.get(effect.run)?.receipts ?? [];
+            const own = receipts.find(({ slot }) => isTrustedSlot(slot));
+            const trusted = own === undefined ? null : artifactOf(own.outcome);
+            return { ...effect, progress: { ...effect.progress, trusted } };
+          }),
+      ),
+  }),
+};
+
+/** Mistakes with jobs that rest on others, and with what is told of contradicted ones, by name. */
 export const pipelineBugs = {
   'inputs-count-for-nothing': needsForgotten,
   'lost-input-ends-all': stoppedForGood,
   'revocation-not-passed-on': notPassedOn,
   'answered-under-earlier-policy': answeredUnderEarlierPolicy,
+  'compared-too-early': comparedEarly,
 };

@@ -99,6 +99,12 @@ export class PipelineView {
         job.operators.add(progress.operator);
         if (job.level === 'agreed') return { ...this.#agreed(job), more: 'the trusted worker builds it' };
         return { says: 'building', counts: true, more: this.#who(job) };
+      case 'passed': {
+        const who = `${escapeLine(progress.operator, 80)}: ${escapeLine(progress.reason, 200)}`;
+        return job.operators.size > 0
+          ? undefined
+          : { says: 'offered', more: `passes: ${who}`, paint: yellow };
+      }
       case 'lost':
         job.operators.delete(progress.operator);
         return undefined;

@@ -84,6 +84,14 @@ describe('a pipeline that is followed', () => {
     expect(lines).toEqual(['lib agreed', '└ test agreed, provisional']);
   });
 
+  it('says why nobody takes a job', async () => {
+    const passed: Progress = { kind: 'passed', ...slot('dan'), reason: 'the job wants 64 GiB of memory' };
+    const out = sink();
+    view(out).show('lib', 0, passed);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(out.text()).toBe('  lib     offered  passes: dan: the job wants 64 GiB of memory\n');
+  });
+
   it('is a line per change elsewhere, without a drawing', async () => {
     const text = await play(sink());
     expect(text.split('\n')).toEqual([

@@ -38,6 +38,7 @@ export const seeds: Record<string, number> = {
   'lost-input-ends-all': 8,
   'revocation-not-passed-on': 1,
   'answered-under-earlier-policy': 1,
+  'compared-too-early': 25,
   'order-by-chance': 4,
 };
 
