@@ -122,15 +122,3 @@ async function pour(sink: ReturnType<Pack['entry']>, content: Content): Promise<
   }
   sink.end(undefined);
 }
-
-/** Resolves when there is room again, or the stream has ended early. */
-const drained = (sink: ReturnType<Pack['entry']>): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      sink.off('drain', done);
-      sink.off('close', done);
-      resolve();
-    };
-    sink.on('drain', done);
-    sink.on('close', done);
-  });
