@@ -17,6 +17,8 @@ interface Followed {
   run: string;
   verdict: Verdict | undefined;
   history: Progress[];
+  /** It was built again, to something else. */
+  differs: boolean;
 }
 
 /** Follows several runs, with a row for each. Done when all of them have the level. */
@@ -24,7 +26,7 @@ export async function followAll(
   context: Context,
   client: Client,
   published: readonly PublishedJob[],
-  until: 'agreed' | 'trusted',
+  { until, rebuild }: { until: 'agreed' | 'trusted'; rebuild: boolean },
   limit: AbortSignal,
 ): Promise<Exit> {
   const { out, signal } = context;
@@ -33,15 +35,18 @@ export async function followAll(
   const followed: Followed[] = [];
   const queue = [...published];
   const followOne = async ({ name, run }: PublishedJob): Promise<void> => {
-    const one: Followed = { name, run, verdict: undefined, history: [] };
+    const one: Followed = { name, run, verdict: undefined, history: [], differs: false };
     followed.push(one);
     for await (const { at, progress } of client.follow(run, limit)) {
       out.value({ ...progress, event: progress.kind, name, run, at });
       view.show(name, at, progress);
       if (['revealed', 'compared', 'contradicted'].includes(progress.kind)) one.history.push(progress);
       if (progress.kind === 'input-lost') one.verdict = undefined;
+      if (progress.kind === 'repeated') one.differs = !progress.same;
       if (progress.kind !== 'verdict') continue;
       one.verdict = progress;
+      // The comparison with the earlier run comes after the last verdict, and then the end.
+      if (rebuild && progress.level !== 'agreed') continue;
       if (progress.level !== 'agreed' || until === 'agreed') return;
     }
   };
@@ -68,5 +73,7 @@ export async function followAll(
     verdict?.level === 'trusted' || (verdict?.level === 'agreed' && until === 'agreed');
   let alarm: Exit | undefined;
   for (const { run, history } of followed) alarm = (await sayAlarm(context, client, run, history)) ?? alarm;
-  return followed.every(({ verdict }) => reached(verdict)) ? (alarm ?? exits.done) : exits.no;
+  return followed.every(({ verdict, differs }) => reached(verdict) && !differs)
+    ? (alarm ?? exits.done)
+    : exits.no;
 }

@@ -1,7 +1,7 @@
 import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
 import { levelText } from './dispute.ts';
-import { duration, shortId } from './format.ts';
+import { duration, shortId, shortRun } from './format.ts';
 import type { Board, Colours, Row } from './output.ts';
 import { graphRows } from './pipeline-graph.ts';
 import type { PublishedJob } from './publish.ts';
@@ -110,6 +110,8 @@ export class PipelineView {
         return undefined;
       case 'revealed':
         return { says: `built in ${duration(at - (job.began ?? at))}`, more: this.#who(job) };
+      case 'answered':
+        return { says: `built before, in ${shortRun(progress.earlier)}` };
       case 'contradicted':
         job.level = undefined;
         return { says: "the trusted worker's build does not confirm it", paint: red };

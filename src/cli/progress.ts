@@ -3,7 +3,7 @@ import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
 import { notCosigned } from '../core/trust/not-cosigned.ts';
 import { levelText } from './dispute.ts';
-import { counted, duration, shortId } from './format.ts';
+import { counted, duration, shortId, shortRun, when } from './format.ts';
 import type { Board, Colours, Row } from './output.ts';
 
 interface Slot {
@@ -63,6 +63,18 @@ export class ProgressView {
         for (const [name, artifact] of Object.entries(progress.inputs))
           say(dim(`reads ${name}: ${artifact}`));
         return;
+      case 'answered':
+        return say(
+          `Built before, in run ${shortRun(progress.earlier)} (${when(progress.decidedAt)}, ${escapeLine(progress.ref, 80)}): its evidence is enough. To have it built again: --rebuild`,
+        );
+      case 'answer-failed':
+        return say(
+          yellow(
+            `It was built before, and ${shortId(progress.artifact)} is not there any more: it is built.`,
+          ),
+        );
+      case 'repeated':
+        return this.#repeated(progress);
       case 'input-lost':
         this.#board.end();
         return say(red(`It stands no more: ${escapeLine(progress.reason, 500)}`));
@@ -152,6 +164,19 @@ export class ProgressView {
         // A newer controller may send other events.
         return;
     }
+  }
+
+  #repeated({ earlier, decidedAt, same, artifact, before }: Extract<Progress, { kind: 'repeated' }>): void {
+    const { green, red, dim } = this.#colours;
+    const that = `run ${shortRun(earlier)} (${when(decidedAt)})`;
+    this.#board.end();
+    if (same)
+      return this.#board.say(
+        green(`Built again: ${artifact === null ? 'the same outcome' : 'the same bytes'} as in ${that}.`),
+      );
+    this.#board.say(red(`Built again, and it differs from ${that}.`));
+    if (artifact !== null && before !== null)
+      this.#board.say(dim(`Compare them: quorate diff ${before} ${artifact}`));
   }
 
   /** Told at once; on a terminal as a row that grows, so that many operators with one reason take one line. */

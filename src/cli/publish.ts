@@ -19,7 +19,7 @@ export interface PublishedJob {
 }
 
 /**
- * Publishes jobs, each after those it needs: its request names theirs. `kept`: runs of before that stand for a job, by its name. Errors: those of `Client.submit`, CLI_INTERRUPTED.
+ * Publishes jobs, each after those it needs: its request names theirs. `kept`: runs of before that stand for a job, by its name. `rebuild`: they are built whatever was built before. Errors: those of `Client.submit`, CLI_INTERRUPTED.
  */
 export async function publishAll(
   context: Context,
@@ -27,7 +27,7 @@ export async function publishAll(
   { ref, commit, tree, tag, jobs }: Prepared,
   url: string,
   limit: AbortSignal,
-  kept: ReadonlyMap<string, string> = new Map(),
+  { kept = new Map(), rebuild = false }: { kept?: ReadonlyMap<string, string>; rebuild?: boolean } = {},
 ): Promise<PublishedJob[]> {
   const { out, signal } = context;
   const runs = new Map<string, Omit<PublishedJob, 'name'> & { test: boolean }>();
@@ -47,7 +47,7 @@ export async function publishAll(
     });
     const accepted = await whenImageIsReady(context, limit, () =>
       client.submit({
-        ...{ repo: { url, ref }, commit, tree, job, policy: job.trust, expiresSeconds },
+        ...{ repo: { url, ref }, commit, tree, job, policy: job.trust, rebuild, expiresSeconds },
         ...(tag !== undefined && { tag }),
         ...(needs.length > 0 && { needs: Object.fromEntries(of) }),
       }),

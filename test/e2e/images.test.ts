@@ -15,6 +15,7 @@ const makePipe = promisify(execFile);
 
 let cluster: LocalCluster;
 let image = '';
+let tool = '';
 
 const files = (of: string, run: string[]): Record<string, string> => ({
   'quorate.yaml': jobFile({ image: of, run }),
@@ -47,7 +48,8 @@ describe('a job with an image', () => {
     await makePipe('mkfifo', [car]);
     const slow = await cluster.cli(['worker', 'limits', '--down', '16KiB/s'], { home: 'ada' });
     expect(slow.code, slow.report).toBe(0);
-    const proc = cluster.inside('quorate run', ['run', await cluster.git.commit('tool', files(image, run))]);
+    tool = await cluster.git.commit('tool', files(image, run));
+    const proc = cluster.inside('quorate run', ['run', tool]);
     expect(await proc.event('waiting')).toMatchObject({ code: 'IMAGE_NOT_READY' });
     expect(await cluster.control.event('transfer')).toMatchObject({ data: { image, state: 'running' } });
     await pipeline(createReadStream(`${car}.whole`), createWriteStream(car));
@@ -86,6 +88,25 @@ describe('a job with an image', () => {
     expect(portable).not.toContain(false);
     for (const name of ['ada', 'ben', 'cleo', 'tower'])
       expect(await readdir(join(cluster.home(name), 'image-cache'))).toEqual([image]);
+  });
+
+  it('is answered from the evidence of before where it is asked for again, and with --rebuild is built and compared', async () => {
+    const kinds = (lines: readonly Record<string, unknown>[]) => lines.map(({ event }) => event);
+    const again = await cluster.cli(['run', tool]);
+    expect(again.code, again.report).toBe(0);
+    expect(kinds(again.lines)).toEqual(['submitted', 'accepted', 'answered', 'verdict']);
+    const verdict = again.lines.at(-1);
+    expect(verdict).toMatchObject({ level: 'trusted', artifact: expect.any(String) });
+    const fetched = await cluster.fetch(String(verdict?.artifact), 'again');
+    expect(fetched.code, fetched.report).toBe(0);
+    const shown = await cluster.cli(['show', String(again.lines[0]?.run)]);
+    const earlier = again.lines.find(({ event }) => event === 'answered')?.earlier;
+    expect(shown.lines[0]).toMatchObject({ summary: { earlier } });
+
+    const rebuilt = await cluster.cli(['run', tool, '--rebuild']);
+    expect(rebuilt.code, rebuilt.report).toBe(0);
+    expect(kinds(rebuilt.lines)).toContain('round');
+    expect(rebuilt.lines.at(-1)).toMatchObject({ event: 'repeated', same: true, earlier });
   });
 
   it('is built again without fetching it again, by a controller that has started anew too', async () => {

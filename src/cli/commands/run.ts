@@ -29,6 +29,7 @@ interface Options {
   until: 'agreed' | 'trusted';
   timeout?: number;
   log?: boolean;
+  rebuild?: boolean;
   failed?: boolean;
   project?: string;
 }
@@ -56,6 +57,7 @@ export const run: Define = (program, act) => {
       '--job <name>',
       'this job of quorate.yaml and those it needs (default: all; quorate plan lists them)',
     )
+    .option('--rebuild', 'build again what was built before, and compare with it')
     .option('--failed', 'only what failed or was lost of this commit, and what rests on it')
     .addOption(
       new Option('--until <level>', 'the level to wait for')
@@ -71,6 +73,7 @@ export const run: Define = (program, act) => {
         'quorate run',
         'quorate run https://git.example.org/tool.git --ref v1.2',
         'quorate run --failed',
+        'quorate run --ref v1.2 --rebuild',
       ),
     )
     .action(act(start));
@@ -132,12 +135,16 @@ async function start(context: Context, given: string | undefined, options: Optio
     try {
       const { url } = source.repo;
       const { keptRuns } = await import('../kept-runs.ts');
+      const { rebuild = false } = options;
       const kept = options.failed === true ? await keptRuns(client, prepared, url) : undefined;
-      const published = await publishAll(context, client, prepared, url, limit, kept);
+      const published = await publishAll(context, client, prepared, url, limit, {
+        ...(kept !== undefined && { kept }),
+        rebuild,
+      });
       const [only, second] = published;
       if (only !== undefined && second === undefined)
         return await follow(context, client, only.run, options, limit);
-      return await followAll(context, client, published, options.until, limit);
+      return await followAll(context, client, published, { until: options.until, rebuild }, limit);
     } finally {
       if (membership.role === 'publisher') await tellAlarms(context, home, client);
       await client.close();
@@ -149,7 +156,7 @@ async function follow(
   context: Context,
   client: Client,
   run: string,
-  { until, log = false }: Options,
+  { until, log = false, rebuild = false }: Options,
   limit: AbortSignal,
 ): Promise<Exit> {
   const { out, signal } = context;
@@ -160,6 +167,7 @@ async function follow(
   let verdict: Extract<Progress, { kind: 'verdict' }> | undefined;
   let idle = setTimeout(() => out.note(noOperatorYet), idleMs);
   let awaited = false;
+  let differs = false;
   try {
     for await (const { at, progress } of client.follow(run, limit)) {
       out.value({ event: progress.kind, at, ...progress });
@@ -173,8 +181,11 @@ async function follow(
       }
       if (progress.kind === 'unwitnessed') awaited = true;
       if (progress.kind === 'input-lost') verdict = undefined;
+      if (progress.kind === 'repeated') differs = !progress.same;
       if (progress.kind !== 'verdict') continue;
       verdict = progress;
+      // The comparison with the earlier run comes after the last verdict, and then the end.
+      if (rebuild && progress.level !== 'agreed') continue;
       if (progress.level !== 'agreed' || until === 'agreed') break;
       clearTimeout(idle);
       if (!awaited) idle = setTimeout(() => out.note(notTrustedYet), idleMs);
@@ -198,7 +209,7 @@ async function follow(
     out.say(`Get it: quorate fetch ${verdict.artifact} -o <folder>`);
   }
   const alarm = await sayAlarm(context, client, run, history);
-  return reached ? (alarm ?? exits.done) : exits.no;
+  return reached && !differs ? (alarm ?? exits.done) : exits.no;
 }
 
 /** Prints logs. A failure is noted and does not change the exit code. */

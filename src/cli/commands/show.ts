@@ -43,6 +43,9 @@ async function run(context: Context, which: string, { project }: Options): Promi
       `job       ${summary.job}${summary.test ? ', a test' : ''}`,
       ...(artifact === null ? [] : [`artifact  ${artifact}`]),
       ...(reports === undefined ? [] : [`reports   ${reports}`]),
+      ...(summary.earlier === undefined
+        ? []
+        : [`built in  ${summary.earlier}, an earlier run of the same job`]),
       ...(summary.cosigned === false ? [`trust     ${notCosigned}`] : []),
       ...(summary.missing === undefined ? [] : [`waits     ${missingText(summary.missing)}`]),
       ...revokedLines(summary.revoked),

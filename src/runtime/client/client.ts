@@ -158,6 +158,7 @@ class MeshClient implements Client {
     tree,
     tag,
     needs,
+    rebuild = false,
     expiresSeconds,
   }: SubmitOptions): Promise<{ run: string; job: string }> {
     refusePrivate(repo.url, this.#credentials.charter.vcs);
@@ -176,8 +177,7 @@ class MeshClient implements Client {
       ref: repo.ref,
       commit,
       policy,
-      // Results are not reused: each request is built.
-      rebuild: true,
+      rebuild,
       jti: randomNonce(),
       iat,
       exp: iat + expiresSeconds,

@@ -17,6 +17,8 @@ export interface SubmitOptions {
   policy: Policy;
   /** Whose artifacts it reads, by the name of the input. */
   needs?: Request['needs'];
+  /** It is built, whatever evidence of the same job there is. */
+  rebuild?: boolean;
   expiresSeconds: number;
 }
 
