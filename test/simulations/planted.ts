@@ -34,7 +34,7 @@ export const seeds: Record<string, number> = {
   'reveal-before-ack': 58,
   'witness-forgets': 1,
   'wrong-clock-journaled': 3,
-  'inputs-count-for-nothing': 1,
+  'inputs-count-for-nothing': 2,
   'lost-input-ends-all': 8,
   'revocation-not-passed-on': 1,
   'answered-under-earlier-policy': 1,
