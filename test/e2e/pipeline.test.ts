@@ -157,5 +157,7 @@ describe('what a test that failed put out', () => {
     const build = found.find(({ name }) => name === 'lib');
     const ofBuild = await cluster.fetch(String(build?.run), 'build', '--reports');
     expect([ofBuild.code, ofBuild.error], ofBuild.report).toEqual([2, 'REPORTS_OF_BUILD']);
+    const alike = await cluster.cli(['diff', String(build?.run)]);
+    expect([alike.code, alike.error], alike.report).toEqual([2, 'DIFF_NO_DISPUTE']);
   });
 });
