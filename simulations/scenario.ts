@@ -113,17 +113,18 @@ const policies: Omit<Policy, 'rounds'>[] = [
   { agree: 1, of: 1, cosign: 'required' },
 ];
 
-/** In some seeds some of the jobs are tests, most of which need no co-signature. */
+/** In some seeds some of the jobs are tests, most of which need no co-signature. Others wait for such a job, and read nothing of it. */
 function withTests(random: Random, works: readonly Work[]): Work[] {
   if (!random.chance(0.3)) return [...works];
   return works.map((work) => {
     if (!random.chance(0.7)) return work;
-    // The output of a test is no artifact: a job that others read is not drawn as a test.
-    if (works.some(({ needs }) => needs?.[work.name] !== undefined)) return work;
-    const nature = random.chance(0.4)
-      ? random.pick(['passes here and there', 'fails'] as const)
-      : work.nature;
-    const cosign = random.chance(0.8) ? 'none' : work.policy.cosign;
+    const isNeeded = works.some(({ needs }) => needs?.[work.name] !== undefined);
+    // Of its own, so that which jobs others need changes nothing of the rest.
+    const draw = isNeeded ? random.fork(`gate ${work.name}`) : random;
+    if (isNeeded && !draw.chance(0.4)) return work;
+    const failing = draw.chance(isNeeded ? 0.2 : 0.4);
+    const nature = failing ? draw.pick(['passes here and there', 'fails'] as const) : work.nature;
+    const cosign = draw.chance(0.8) ? 'none' : work.policy.cosign;
     return { ...work, test: true, nature, policy: { ...work.policy, cosign } };
   });
 }
