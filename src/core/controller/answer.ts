@@ -5,7 +5,7 @@ import { type Revoked, voteRevoked } from '../trust/revocations.ts';
 import { levelOn } from './answer-level.ts';
 import { endedAt } from './compare-earlier.ts';
 import { signedCharter } from './enrolment.ts';
-import { roomForEarlier } from './evidence-size.ts';
+import { bytesOf, roomForEarlier } from './evidence-size.ts';
 import type { FinishedRun, PublishedFacts, RunFacts } from './facts.ts';
 import { inputsTrusted } from './needs.ts';
 import { finishedOf } from './retire.ts';
@@ -69,7 +69,7 @@ function answer(transition: Transition, run: Run, { run: earlier, published, lev
   const { ref } = earlier.request.payload;
   const decidedAt = endedAt(transition.state.index.get(earlier.id) ?? earlier);
   run.answer = earlier;
-  run.evidenceBytes += earlier.evidenceBytes;
+  run.evidence = { ...run.evidence, receipts: run.evidence.receipts + bytesOf(earlier) };
   tell(transition, run, { kind: 'answered', earlier: earlier.id, ref, decidedAt });
   finish(transition, run, publish(transition, run, level, published.verdict));
 }

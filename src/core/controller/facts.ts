@@ -101,8 +101,8 @@ export interface RunFacts {
   /** Of the job that it is built as now, and so are its receipts. */
   readonly rounds: readonly RoundFacts[];
   readonly receipts: readonly Recorded[];
-  /** What a bundle holds of it by now, at most: its documents, its receipts so far, a verdict. */
-  readonly evidenceBytes: number;
+  /** What a bundle holds of it by now, at most, in bytes: its documents with a verdict, and its receipts so far. */
+  readonly evidence: { readonly own: number; readonly receipts: number };
   /** Oldest first. */
   readonly earlier: readonly EarlierInstance[];
   /** Of a run that was not built: the earlier run of the same job that its verdict rests on, as it had ended. Null for all others. */

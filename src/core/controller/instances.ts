@@ -95,7 +95,7 @@ export function replaceInstance(
       receipts: [],
       documents: new Map(),
       unserved: [],
-      evidenceBytes: evidenceOf({ job }),
+      evidence: evidenceOf({ job }),
     },
     ...{ trusted: { kind: 'free' }, trustedLeases: 0, handedOver: null },
   } satisfies Partial<Run>);

@@ -5,6 +5,7 @@ import { revocationsFor, sayRevoked } from '../trust/revocations.ts';
 import { refusalOfRun } from './charter.ts';
 import { charterOf } from './enrolment.ts';
 import type { RunDocuments } from './events.ts';
+import { bytesOf } from './evidence-size.ts';
 import type { RunFacts } from './facts.ts';
 import { inputLevels, inputOf, inputRevoked, needsOfRun } from './needs.ts';
 import { revocationsIn } from './revocations.ts';
@@ -95,7 +96,8 @@ function mayBeDecided(state: Transition['state'], run: RunFacts): boolean {
 function runOf(known: RunFacts, documents: RunDocuments, entropy: string): Run | undefined {
   const { id, jobId, submittedAt, receipts, earlier, answer, revoked, history } = known;
   // What it was answered with counts no more.
-  const evidenceBytes = known.evidenceBytes - (answer?.evidenceBytes ?? 0);
+  const brought = answer === null ? 0 : bytesOf(answer);
+  const evidence = { ...known.evidence, receipts: known.evidence.receipts - brought };
   const { request, publisher, job, offers } = documents;
   const held = new Map(documents.receipts.map((one) => [one.receipt.id, one]));
   const whole =
@@ -107,7 +109,7 @@ function runOf(known: RunFacts, documents: RunDocuments, entropy: string): Run |
   if (!whole) return undefined;
   const verdict = publishedOf(known)?.verdict.id;
   return {
-    ...{ id, jobId, submittedAt, evidenceBytes, revoked, history, request, publisher, job, entropy },
+    ...{ id, jobId, submittedAt, evidence, revoked, history, request, publisher, job, entropy },
     rounds: offers.map((offer): Round => {
       const slots = Array.from({ length: offer.policy.of }, () => ({ kind: 'expired' as const }));
       return {

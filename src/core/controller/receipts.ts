@@ -84,7 +84,8 @@ export function receipt(transition: Transition, { token, lease, receipt }: Event
     sealed: isTrustedSlot(slot) || !round.revealed,
   };
   run.receipts.push(recorded);
-  run.evidenceBytes += receiptShareOf(receipt.raw.length);
+  const { own, receipts } = run.evidence;
+  run.evidence = { own, receipts: receipts + receiptShareOf(receipt.raw.length) };
   run.documents.set(receipt.id, { receipt, lease: live.lease, grant });
   transition.state.index.received(run, recorded);
   acknowledge(transition, token, { run, recorded });

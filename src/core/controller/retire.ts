@@ -18,7 +18,7 @@ export function retire({ state }: Transition, run: Run): void {
 
 /** What is kept of a run that has ended; undefined for one that has not. */
 export function finishedOf(run: RunFacts): FinishedRun | undefined {
-  const { id, jobId, submittedAt, receipts, earlier, answer, evidenceBytes, revoked, history, phase } = run;
+  const { id, jobId, submittedAt, receipts, earlier, answer, evidence, revoked, history, phase } = run;
   if (phase.kind !== 'done' && phase.kind !== 'cancelled') return undefined;
   const { name, kind, image, limits, inputs } = run.job;
   const { aud, repo, ref, commit, policy, exp, needs } = run.request.payload;
@@ -36,7 +36,7 @@ export function finishedOf(run: RunFacts): FinishedRun | undefined {
     rounds: run.rounds.map(({ offer: { iss, index }, revealed }) => ({ offer: { iss, index }, revealed })),
     // The lists and not copies: a session may be reading them to somebody.
     receipts,
-    evidenceBytes,
+    evidence,
     earlier,
     history,
     answer,

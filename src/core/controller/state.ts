@@ -115,7 +115,7 @@ export interface Run extends RunFacts {
   /** The trusted worker that made room for another one, and until when it does. */
   handedOver: { worker: string; until: number } | null;
   receipts: Recorded[];
-  evidenceBytes: number;
+  evidence: RunFacts['evidence'];
   earlier: EarlierInstance[];
   answer: FinishedRun | null;
   /** By receipt. */

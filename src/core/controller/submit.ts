@@ -88,7 +88,7 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
     trustedLeases: 0,
     handedOver: null,
     receipts: [],
-    evidenceBytes: evidenceOf(order),
+    evidence: evidenceOf(order),
     earlier: [],
     answer: null,
     documents: new Map(),

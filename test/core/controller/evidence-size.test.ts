@@ -57,6 +57,11 @@ describe('a pipeline whose evidence nobody could read', () => {
     for (let n = 0; n < 14; n++) runs.push(await bench.submit(job(`lib-${n}`)));
     const app = (of: readonly string[]) => bench.submit(job('app', { needs: needsOf(of) }));
     await expect(app(runs)).rejects.toThrow('EVIDENCE_TOO_LARGE');
+    // What is in of the first rounds by then is a part of their worst case.
+    for (const id of runs.slice(1)) {
+      const run = bench.run(id);
+      run.evidence = { ...run.evidence, receipts: roundBytesMaxOf({ limits: bounds }, { of: 3 }) / 2 };
+    }
     await expect(app(runs.slice(1))).resolves.toBeTruthy();
   });
 
@@ -90,7 +95,7 @@ describe('a further round', () => {
     const lib = await bench.submit(job('lib'));
     const app = await bench.submit(job('app', { needs: { lib: { request: lib, level: 'agreed' } } }));
     const run = bench.run(lib);
-    run.evidenceBytes += evidenceBytes;
+    run.evidence = { ...run.evidence, receipts: evidenceBytes };
     const keys = ['ada', 'bob', 'cy'];
     const leases = await lease(bench, lib, ...keys);
     for (const [n, [key, held]] of leases.entries())

@@ -227,12 +227,12 @@ describe('after a revocation', () => {
   it('is built again by itself where it is still wanted', async () => {
     const first = { policy: { agree: 2, of: 2 } };
     const { bench, run } = await again(first, {}, { keys: ['ada', 'bob'] });
-    const { evidenceBytes } = bench.facts(run);
+    const { evidence } = bench.facts(run);
     bench.pinned(run);
     await bench.revoke({ kind: 'operator', id: 'ada' }, { since: 0, reason: 'bad' });
     expect(bench.all('recall').map((recall) => recall.run)).toContain(run);
     bench.recall(run, bench.documentsOf(run));
-    expect(bench.facts(run)).toMatchObject({ answer: null, evidenceBytes, phase: { kind: 'building' } });
+    expect(bench.facts(run)).toMatchObject({ answer: null, evidence, phase: { kind: 'building' } });
     await build(bench, run, { keys: ['cy', 'dan'] });
     expect(stateOf(bench, run)).toEqual(['done', 'trusted']);
     expect(await of(bench, run)).toBe('trusted');
