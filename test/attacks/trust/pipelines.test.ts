@@ -205,7 +205,7 @@ describe('the evidence that a worker asks for before it builds', () => {
     expect(() => gathered([large(1), large(2)])).toThrowError(
       expect.objectContaining({ code: 'INPUT_EVIDENCE_TOO_LARGE' }),
     );
-    const many = Array.from({ length: limits.pipelineJobsMax + 2 }, (_, n) => ({
+    const many = Array.from({ length: limits.bundleInputsMax + 2 }, (_, n) => ({
       ...bundle,
       request: `${n}`,
     }));
