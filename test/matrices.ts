@@ -56,7 +56,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/sandbox/vm/vm-emulated.test.ts': 240,
   'test/simulations/grants.test.ts': 20,
   'test/simulations/more-faults.test.ts': 75,
-  'test/simulations/pipeline-crashes.test.ts': 110,
+  'test/simulations/pipeline-crashes.test.ts': 130,
   'test/simulations/seeds-101-600.test.ts': 350,
   'test/simulations/seeds-601-1100.test.ts': 350,
   'test/simulations/slow-bugs.test.ts': 20,
