@@ -1,11 +1,11 @@
 import type { Dispatcher } from 'undici';
-import { z } from 'zod';
 import type { Entry } from '../../core/dependencies/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { type CargoConfig, readCargoConfig } from './cargo-config.ts';
-import { type Address, getText, NoAnswer, retried } from './get.ts';
+import { type Address, getText, retried } from './get.ts';
 import { type NpmConfig, readNpmConfig } from './npm-config.ts';
 import { printedBy } from './printed-by.ts';
+import { decodeCrateIndex, decodeFileList } from './registry-lists.ts';
 
 /** An address of a file. `authorization` is sent only where the server refuses everybody else. */
 export type Candidate = Address;
@@ -15,16 +15,6 @@ interface Session {
   agent: Dispatcher;
   signal: AbortSignal;
 }
-
-/** A sparse index says where its crates are (Cargo book, Registry Index, index configuration). */
-const cargoIndexConfig = z.object({ dl: z.string().min(1).max(2_000) });
-
-/** Of a package's list of files (PEP 691). */
-const pypiList = z.object({
-  files: z.array(
-    z.object({ filename: z.string(), url: z.string(), hashes: z.record(z.string(), z.string()) }),
-  ),
-});
 
 /**
  * Where the files of lock files can be fetched: as the package managers of this host are configured. What a configuration says
@@ -102,8 +92,8 @@ export class Registries {
     const list = await this.#once(`cargo ${index}`, () =>
       this.#list({ url: `${index}config.json`, ...authorization }, 'application/json'),
     );
-    const { dl } = parsed(cargoIndexConfig, list, index);
-    return [{ url: crateUrl(dl, name, version), ...authorization }];
+    const url = crateUrl(decodeCrateIndex(list, index), name, version);
+    return [{ url, ...authorization }];
   }
 
   async #pypi({ name, integrity: { digests } }: Entry): Promise<Candidate[]> {
@@ -114,10 +104,9 @@ export class Registries {
     const list = await this.#once(`pypi ${url}`, () =>
       this.#list({ url }, 'application/vnd.pypi.simple.v1+json'),
     );
-    return parsed(pypiList, list, url)
-      .files.filter(({ hashes }) => hashes.sha256 !== undefined && digests.includes(hashes.sha256))
-      .flatMap((file) => URL.parse(file.url, url)?.href ?? [])
-      .map((href) => ({ url: href }));
+    return decodeFileList(list, url)
+      .filter(({ sha256 }) => digests.includes(sha256))
+      .map((file) => ({ url: file.url }));
   }
 
   async #pipIndex(env: NodeJS.ProcessEnv): Promise<string | undefined> {
@@ -169,19 +158,6 @@ function cratePrefix(name: string): string {
   if (name.length <= 2) return String(name.length);
   if (name.length === 3) return `3/${name[0]}`;
   return `${name.slice(0, 2)}/${name.slice(2, 4)}`;
-}
-
-function parsed<T>(schema: z.ZodType<T>, text: string, where: string): T {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new NoAnswer(`${where} answered with no JSON`, { status: 200 });
-  }
-  const result = schema.safeParse(value);
-  if (!result.success)
-    throw new NoAnswer(`${where} answered with another list than expected`, { status: 200 });
-  return result.data;
 }
 
 function unique(candidates: readonly Candidate[]): Candidate[] {

@@ -8,6 +8,7 @@ import { targets as http } from './http.ts';
 import { targets as images } from './images.ts';
 import { targets as lockFiles } from './lock-files.ts';
 import { targets as mesh } from './mesh.ts';
+import { targets as registries } from './registries.ts';
 import { targets as texts } from './texts.ts';
 import { targets as transfer } from './transfer.ts';
 import { targets as transparency } from './transparency.ts';
@@ -28,6 +29,7 @@ const groups = {
   egress,
   mesh,
   'lock-files': lockFiles,
+  registries,
 };
 
 /** Every decoder that a stranger reaches. That none is missing is held by `decoders.test.ts`. */
