@@ -61,6 +61,7 @@ export class Story {
   }
 }
 
+/** Milliseconds. */
 export interface Ahead {
   /** From the first test's begin to the last one's end. */
   tests: number;
@@ -68,19 +69,30 @@ export interface Ahead {
   waited: number;
   /** From the confirmation of the build until the last test was trusted. */
   rise: number;
-  /** How much later the tests would have been trusted had they begun with the confirmation and taken as long. */
-  saved: number;
 }
 
-/** Milliseconds by which tests got ahead of the confirmation of what they test. Undefined where they did not rise. */
-export function aheadBy(story: Story, build: string, tests: readonly string[]): Ahead | undefined {
-  const first = (times: number[]) => times[0] ?? Number.NaN;
+const first = (times: number[]): number => times[0] ?? Number.NaN;
+
+/** How tests got ahead of the confirmation of what they test. Undefined where they did not rise. */
+export function aheadOf(story: Story, build: string, tests: readonly string[]): Ahead | undefined {
   const agreed = first(story.verdicts(build, 'agreed'));
   const confirmed = first(story.verdicts(build, 'trusted'));
   const began = Math.min(...tests.map((test) => first(story.all(test, 'inputs').map(({ at }) => at))));
   const ended = Math.max(...tests.map((test) => first(story.verdicts(test, 'agreed'))));
   const risen = Math.max(...tests.map((test) => first(story.verdicts(test, 'trusted'))));
   const ahead = { tests: ended - began, waited: confirmed - agreed, rise: risen - confirmed };
-  const saved = confirmed + ahead.tests - risen;
-  return Number.isNaN(saved + ahead.waited) ? undefined : { ...ahead, saved };
+  return Object.values(ahead).some(Number.isNaN) ? undefined : ahead;
 }
+
+/** Milliseconds that tests took which began anew, on trusted bytes: from the first one's last begin until all were trusted. */
+export function takenAnew(story: Story, tests: readonly string[]): number {
+  const began = tests.map((test) => story.all(test, 'inputs').at(-1)?.at ?? Number.NaN);
+  const trusted = tests.map((test) => story.verdicts(test, 'trusted').at(-1) ?? Number.NaN);
+  return Math.max(...trusted) - Math.min(...began);
+}
+
+/**
+ * Milliseconds by which tests were trusted earlier than if they had begun with the confirmation: what they take on trusted
+ * bytes, as measured (at most what they took ahead), less the time that their rise took.
+ */
+export const savedBy = ({ tests, rise }: Ahead, anew: number): number => Math.min(tests, anew) - rise;

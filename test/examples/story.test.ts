@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { InOrder } from '../../examples/demo/in-order.ts';
-import { aheadBy, Story } from '../../examples/demo/story.ts';
+import { type Ahead, aheadOf, Story, savedBy, takenAnew } from '../../examples/demo/story.ts';
 import type { Progress } from '../../src/core/controller/events.ts';
 
 const tests = ['test.a', 'test.b'];
@@ -44,24 +44,22 @@ it('what arrives out of order is told by its time, then by the order of the jobs
   expect(given).toEqual(['1 test.a', '2 build', '2 test.b']);
 });
 
-it('tests that rose saved what they took, less the time that their rise took', () => {
-  expect(aheadBy(told(...ahead), 'build', tests)).toEqual({
-    tests: 3000,
-    waited: 8000,
-    rise: 50,
-    saved: 2950,
-  });
+it('tests that rose saved what they take on trusted bytes, less the time that their rise took', () => {
+  const times = aheadOf(told(...ahead), 'build', tests);
+  expect(times).toEqual({ tests: 3000, waited: 8000, rise: 50 });
+  expect([2000, 9000].map((anew) => savedBy(times as Ahead, anew))).toEqual([1950, 2950]);
 });
 
-it('tests that end after the confirmation saved no more than they began before it', () => {
-  const late = ahead.map(([at, job, progress]): (typeof ahead)[number] =>
-    job === 'build' && at === 9000 ? [1500, job, progress] : [at, job, progress],
-  );
-  expect(aheadBy(told(...late), 'build', tests)).toMatchObject({ waited: 500, saved: 1500 + 3000 - 9050 });
+it('what they take anew is from their last begin on', () => {
+  const anew: typeof ahead = tests.flatMap((test, index): typeof ahead => [
+    [20_000 + index, test, inputs('other')],
+    [22_000 + index, test, verdict('trusted')],
+  ]);
+  expect(takenAnew(told(...ahead, ...anew), tests)).toBe(2001);
 });
 
 it('saved nothing that can be told where one of them never rose', () => {
-  expect(aheadBy(told(...ahead.slice(0, -1)), 'build', tests)).toBeUndefined();
+  expect(aheadOf(told(...ahead.slice(0, -1)), 'build', tests)).toBeUndefined();
 });
 
 it('a job that was built between its verdicts did not rise', () => {
