@@ -32,7 +32,7 @@ it('the commands of docs/pipelines.md work as they are written', async () => {
     },
   );
   expect(stdout).toContain('5 jobs\n');
-  expect(stdout).toMatch(/artifact \w+\n {2}report {2}/);
+  expect(stdout).toMatch(/reports \w+.*\n {2}report {2}/);
   expect(stdout).toContain('./bin/roman\n');
   expect(stdout).toMatch(/1 job, 2 skipped\n.*build.*\n.*skipped: test \(3 jobs\)/);
 });
