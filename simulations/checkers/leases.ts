@@ -1,11 +1,19 @@
-import { liveLeases } from '../../src/core/controller/state.ts';
+import { type ControllerState, liveLeases } from '../../src/core/controller/state.ts';
 import { idOf, type Lease } from '../../src/core/documents/index.ts';
+import { assert } from '../../src/core/errors.ts';
 import { type Checker, Violation } from '../observer.ts';
 
-/** At most one live lease per person and job and one per slot; fences only grow. */
+/** The run that a lease was just given for. */
+function runOf(state: ControllerState, lease: string): string {
+  const run = [...state.runs.values()].find((one) => liveLeases(one).some(({ id }) => id === lease));
+  assert(run !== undefined, 'a lease that was given is of an open run');
+  return run.id;
+}
+
+/** At most one live lease per person and request and one per slot; fences only grow. Several requests may be for one job. */
 export function leases(): Checker {
   const invariant = 'leases';
-  const live = new Map<string, Lease>();
+  const live = new Map<string, { lease: Lease; run: string }>();
   const given = new Set<string>();
   let last = { epoch: 0, n: 0 };
   return {
@@ -14,7 +22,8 @@ export function leases(): Checker {
       if (seen.kind === 'restarted' && seen.state !== undefined) {
         // A power cut may take a lease, or its end, out of the journal.
         live.clear();
-        for (const { id, lease } of [...seen.state.runs.values()].flatMap(liveLeases)) live.set(id, lease);
+        for (const run of seen.state.runs.values())
+          for (const { id, lease } of liveLeases(run)) live.set(id, { lease, run: run.id });
       }
       if (seen.kind !== 'handled') return;
       for (const effect of seen.effects) {
@@ -33,15 +42,16 @@ export function leases(): Checker {
             `fence ${fence.epoch}.${fence.n} was given after ${last.epoch}.${last.n}`,
           );
         last = fence;
-        for (const other of live.values()) {
-          if (other.job !== lease.job) continue;
+        const run = runOf(seen.state, id);
+        for (const { lease: other, run: of } of live.values()) {
+          if (of !== run) continue;
           const person = truth.personOf(lease.aud);
           if (truth.personOf(other.aud) === person)
-            throw new Violation(invariant, `${person} has two live leases of one job`);
+            throw new Violation(invariant, `${person} has two live leases of one request`);
           if (other.offer === lease.offer && other.slot === lease.slot)
             throw new Violation(invariant, `slot ${lease.slot} of round ${lease.round} is leased twice`);
         }
-        live.set(id, lease);
+        live.set(id, { lease, run });
       }
     },
   };
