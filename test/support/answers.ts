@@ -30,6 +30,8 @@ export interface AnswerRecipe {
   charter?: (valid: Charter) => Charter;
   request?: (valid: Request) => Request;
   facts?: (valid: VerdictFacts) => VerdictFacts;
+  /** That the verdict lists. */
+  files?: readonly { path: string; sha256: string }[];
   /** Where the verdict is in the log, from its end. */
   back?: number;
   evidence?: (valid: OwnBundle[]) => OwnBundle[];
@@ -45,7 +47,7 @@ export interface Answer {
 /** The verdict and the bundle of a request that is answered from the evidence of an earlier one, signed by the right keys. */
 export async function makeAnswer(recipe: AnswerRecipe): Promise<Answer> {
   const same = <T>(value: T): T => value;
-  const { from, level = 'trusted', back = 0 } = recipe;
+  const { from, level = 'trusted', back = 0, files = [] } = recipe;
   const { bytes, id } = encodeJob(it.makeJob(recipe.job));
   const charter = await signMessage('charter', (recipe.charter ?? same)(it.makeCharter()), it.root.signer);
   const publisher = await signMessage(
@@ -71,7 +73,7 @@ export async function makeAnswer(recipe: AnswerRecipe): Promise<Answer> {
   const payload = makeVerdict({
     controller: it.controller.id,
     time: isoTime((it.at + 3000) * 1000),
-    files: [],
+    files: [...files],
     facts: (recipe.facts ?? same)(facts),
   });
   const verdict = await signStatement('verdict', payload, it.controller.signer);

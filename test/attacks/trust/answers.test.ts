@@ -4,8 +4,11 @@ import {
   type Bundle,
   claimedStatementId,
   cosignStatement,
+  openStatement,
   type Policy,
 } from '../../../src/core/documents/index.ts';
+import { factsOf } from '../../../src/core/trust/steps/verdict.ts';
+import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { type AnswerRecipe, makeAnswer } from '../../support/answers.ts';
 import {
   exit,
@@ -179,6 +182,15 @@ describe('a controller that answers a request', () => {
   it('with another outcome than was built', async () => {
     const evil = exit('evil');
     await holdsOff('EARLIER_OUTCOME_MISMATCH', { facts: (valid) => ({ ...valid, outcome: evil }) });
+  });
+
+  it('and lists files, or receipts, that nobody built', async () => {
+    const files = [{ path: 'app', sha256: 'e'.repeat(64) }];
+    await holdsOff('VERDICT_SUBJECTS_MISMATCH', { files });
+    const { receipts } = factsOf(
+      await openStatement('verdict', (await makeProject()).bundle.verdict, joseVerifier),
+    );
+    await holdsOff('VERDICT_RECEIPTS_MISMATCH', { facts: (valid) => ({ ...valid, receipts }) });
   });
 
   it('with the evidence of another request, or another verdict, than it names', async () => {

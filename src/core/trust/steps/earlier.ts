@@ -1,4 +1,4 @@
-import { artifactOf, resultOf, sameValue } from '../../documents/index.ts';
+import { artifactOf, filesOf, sameValue } from '../../documents/index.ts';
 import { isCheap } from '../decide.ts';
 import { decideEarlier, mayBeAnswered } from '../earlier.ts';
 import { atLeast } from '../evidence.ts';
@@ -6,7 +6,7 @@ import { revocationAt, revocationsFor } from '../revocations.ts';
 import type { Ask, Logged, Opened } from './context.ts';
 import type { Decided } from './decision.ts';
 import type { Checked, InputEvidence, Proven } from './inputs.ts';
-import { factsOf } from './verdict.ts';
+import { checkReceiptList, factsOf } from './verdict.ts';
 
 /**
  * Whether the rounds of a bundle are those that its verdict rests on: its own, or none where it rests on those of an earlier
@@ -84,11 +84,20 @@ export async function openEarlier(
   return proven;
 }
 
-/** Decides again on the votes of the earlier request, under the policy of this one. Code: `VERDICT_UNSUPPORTED_BY_EVIDENCE`. */
+/**
+ * Decides again on the votes of the earlier request, under the policy of this one. The verdict lists neither receipts nor files: those
+ * are in the earlier one. Codes: `VERDICT_RECEIPTS_MISMATCH`, `VERDICT_SUBJECTS_MISMATCH`, `VERDICT_UNSUPPORTED_BY_EVIDENCE`.
+ */
 export function decideOnEarlier(ask: Ask, opened: Opened, logged: Logged, proven: Proven): Decided {
   const { charter, request, job, inputs, verdict } = opened;
   const { trusted } = charter.payload;
   const { level: stated } = factsOf(verdict);
+  checkReceiptList(ask, opened, []);
+  ask.check(
+    'VERDICT_SUBJECTS_MISMATCH',
+    filesOf(verdict.payload).length === 0,
+    'the verdict lists files of a job that was not built for its request',
+  );
   const isValid = (key: string) =>
     trusted.includes(key) &&
     revocationAt(ask.revoked, { kind: 'key', id: key }, proven.logged.verdictIndex) === undefined;
@@ -101,7 +110,7 @@ export function decideOnEarlier(ask: Ask, opened: Opened, logged: Logged, proven
     { kind: job.kind, votes, trustedKeys: trusted, cosigned: trusted, inputs },
     revocationsFor(ask.revoked, logged.verdictIndex),
   );
-  const about = resultOf(proven.opened.verdict.payload);
+  const about = ask.resultOf(proven.opened.verdict.payload);
   const ranked = decision.results.find(({ result }) => result === about);
   const bears =
     (stated === 'trusted' || stated === 'agreed') && ranked !== undefined && atLeast(ranked.level, stated);
