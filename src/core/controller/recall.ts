@@ -34,9 +34,12 @@ export function considerRecall(transition: Transition, run: RunFacts): void {
   out.push({ kind: 'recall', run: run.id });
 }
 
-/** A run that is recalled opens again, on the evidence that still counts; or stays as it ended, if that cannot be read. */
+/**
+ * A run that is recalled opens again, on the evidence that still counts; or stays as it ended, if that cannot be read or something
+ * came meanwhile for which it is not to be built again.
+ */
 export function reopened(transition: Transition, event: EventOf<'recalled'>): Run | undefined {
-  const { state, now } = transition;
+  const { state } = transition;
   const known = state.index.get(event.run);
   if (known === undefined || !state.recalls.delete(event.run)) {
     unchanged(transition);
@@ -45,7 +48,7 @@ export function reopened(transition: Transition, event: EventOf<'recalled'>): Ru
   // Those that wait for it go on waiting or end.
   transition.stirred.add(event.run);
   const run = event.documents === null ? undefined : runOf(known, event.documents, event.entropy);
-  if (run === undefined || now >= run.request.payload.exp * 1000) return undefined;
+  if (run === undefined || known.phase.kind !== 'done' || !mayComeBack(transition, known)) return undefined;
   if (refusalOfRun(run, charterOf(transition)) !== undefined) return undefined;
   state.finished.delete(run.id);
   state.runs.delete(run.id);

@@ -133,6 +133,21 @@ describe('where the trusted worker contradicts what jobs were built on', () => {
 });
 
 describe('where a verdict that others rest on is revoked once all is over', () => {
+  it('it stays as it ended where something voids it whole before its documents are here', async () => {
+    const bench = await pipelineOf();
+    const { lib, recall } = await threeTrusted(bench);
+    const { jobId } = bench.facts(lib);
+    for (const id of ['ada', 'bob']) await bench.revoke({ kind: 'operator', id }, { since: 0 });
+    expect(recalls(bench)).toContain(lib);
+    await bench.revoke({ kind: 'job', id: jobId }, { since: 0 });
+    recall(lib);
+    expect(stateOf(bench, lib)).toEqual(['done', 'trusted']);
+    expect(bench.facts(lib).revoked).not.toBeNull();
+    expect(bench.progress(lib, 'reopened')).toEqual([]);
+    bench.replay();
+    expect(bench.controller.state.recalls.has(lib)).toBe(false);
+  });
+
   it('it is built again by fresh operators, and what came of the same bytes counts without another build', async () => {
     const bench = await pipelineOf();
     const { lib, test, app: top, all, recall } = await threeTrusted(bench, ['dan', 'eve', 'fay']);
