@@ -37,6 +37,12 @@ async function run(
   options: CompareOptions,
 ): Promise<Exit> {
   if (b === undefined) {
+    // Ids of runs have neither; names of folders in the way are given with both sides.
+    if (/^\.|\//.test(a) || a.startsWith('bafybei')) {
+      throw new QuorateError('CLI_USAGE', 'one side alone is compared with nothing', {
+        hint: 'Give two artifacts or folders, or the run that is in dispute.',
+      });
+    }
     const { compareRun } = await import('../run-comparison.ts');
     return (await compareRun(context, a, options)) ? exits.no : exits.done;
   }
