@@ -52,9 +52,15 @@ async function fill(packer: Pack, files: readonly LaidFile[], from: number, open
 async function unpackCrate(packer: Pack, folder: string, crate: AsyncIterable<Uint8Array>): Promise<void> {
   const what = folder.slice(folder.lastIndexOf('/') + 1);
   const reader = extract();
-  const pumped = pipeline(Readable.from(crate), createGunzip(), reader);
-  pumped.catch(() => {});
   let [bytes, count] = [0, 0];
+  const mayBe = () => bytes + count * layoutLimits.entryBytesMax + layoutLimits.aheadBytesMax;
+  const pumped = pipeline(
+    Readable.from(crate),
+    createGunzip(),
+    (unpacked) => bounded(unpacked, mayBe),
+    reader,
+  );
+  pumped.catch(() => {});
   try {
     for await (const entry of reader as AsyncIterable<Entry>) {
       const { size = 0, type, mode } = entry.header;
@@ -76,6 +82,22 @@ async function unpackCrate(packer: Pack, folder: string, crate: AsyncIterable<Ui
     });
   } finally {
     reader.destroy();
+  }
+}
+
+/**
+ * Passes on what a crate unpacks to. `mayBe`: how many bytes its files so far make of that at most; the parser takes any number of
+ * headers without a file, and of zeros after the end.
+ */
+async function* bounded(
+  unpacked: AsyncIterable<Uint8Array>,
+  mayBe: () => number,
+): AsyncGenerator<Uint8Array> {
+  let passed = 0;
+  for await (const chunk of unpacked) {
+    passed += chunk.length;
+    if (passed > mayBe()) throw new Error('it unpacks to more than its files');
+    yield chunk;
   }
 }
 
