@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Entry } from '../../src/core/dependencies/index.ts';
 import { type FetchOptions, fetchDependencies } from '../../src/dependencies/fetch/fetch.ts';
+import { readNpmConfig } from '../../src/dependencies/fetch/npm-config.ts';
 import { scratch } from '../e2e/support/processes.ts';
 import { zip } from './tools/zip.ts';
 
@@ -245,6 +246,17 @@ describe('a registry that', () => {
     await fetching([one], { allowPrivate: true });
     expect(server.asked.at(-1)).toBe('/a Bearer secret');
     expect(other.asked).toEqual(['/there']);
+  });
+
+  it('gets no credentials in the clear because a lock file says http', async () => {
+    const names = ['safe', 'plain'].map((name) => `//${name}.example.org/:_authToken=secret\n`);
+    const lines = `${names.join('')}@scope:registry=http://plain.example.org/npm/\n`;
+    await writeFile(join(dir, 'home', '.npmrc'), lines);
+    const env = { PATH: process.env.PATH, HOME: join(dir, 'home') };
+    const { authorization } = await readNpmConfig(env, AbortSignal.timeout(60_000));
+    expect(authorization('https://safe.example.org/a')).toBe('Bearer secret');
+    expect(authorization('http://safe.example.org/a')).toBeUndefined();
+    expect(authorization('http://plain.example.org/a')).toBe('Bearer secret');
   });
 
   it('never answers is left when the person says so', async () => {

@@ -7,7 +7,10 @@ import { printedBy } from './printed-by.ts';
 export interface NpmConfig {
   /** The registry of a package, by its scope where that has one of its own; undefined where none is configured. */
   registryOf(name: string): string | undefined;
-  /** The credentials that npm would send with a request for this address. */
+  /**
+   * The credentials that npm would send with a request for this address. None in the clear because a lock file says http: only to
+   * this host, or to a registry that is configured with http.
+   */
   authorization(url: string): string | undefined;
 }
 
@@ -32,13 +35,25 @@ function npmConfigOf(settings: Settings, secrets: Settings): NpmConfig {
     const value = Object.hasOwn(from, key) ? from[key] : undefined;
     return typeof value === 'string' && value !== '' ? value : undefined;
   };
+  /** Whether some registry of the configuration is at the origin of this address. */
+  const isRegistry = (url: string): boolean =>
+    Object.keys(settings)
+      .filter((key) => key === 'registry' || key.endsWith(':registry'))
+      .some((key) => URL.parse(text(key) ?? '')?.origin === new URL(url).origin);
   return {
     registryOf(name) {
       const scope = name.startsWith('@') ? text(`${name.split('/')[0]}:registry`) : undefined;
       return slashed(scope ?? text('registry'));
     },
-    authorization: (url) => credentialsFor(url, (key) => text(key, secrets)),
+    authorization: (url) =>
+      isReadOnTheWay(url) && !isRegistry(url) ? undefined : credentialsFor(url, (key) => text(key, secrets)),
   };
+}
+
+function isReadOnTheWay(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  const isHere = hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d+){3}$/.test(hostname);
+  return protocol === 'http:' && !isHere;
 }
 
 const slashed = (url: string | undefined): string | undefined => url && (url.endsWith('/') ? url : `${url}/`);
