@@ -63,6 +63,16 @@ describe('a layout', () => {
     ]);
   });
 
+  it('refuses an address without a name, and a name that no file system takes', () => {
+    const addressed = (path: string) => [
+      npm('one', '1.0.0', { origin: { kind: 'url', url: url(path).url } }),
+    ];
+    for (const path of ['', 'x/', `x/${'y'.repeat(256)}`])
+      expect(codeOf(() => layOut(['yarn.lock'], addressed(path)))).toMatchObject({
+        code: 'DEPENDENCIES_UNSUPPORTED',
+      });
+  });
+
   it('leaves no listener behind, however long a file is', async () => {
     const layout = layOut(['requirements.txt'], [pypi('a-1.whl', 'a'.repeat(4_000_000))]);
     const chunked = async function* () {

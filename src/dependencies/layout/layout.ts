@@ -1,4 +1,5 @@
 import { assert, QuorateError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
 import { cargoLayout } from './cargo.ts';
 import { filesLayout } from './files.ts';
 import { goLayout } from './go.ts';
@@ -49,6 +50,7 @@ function merged(layouts: readonly Layout[]): Layout {
   for (const file of layouts.flatMap((layout) => layout.files)) {
     const { path } = file;
     assert(isInside(path), `${path} is a path of a layout`);
+    if (path.split('/').some((part) => Buffer.byteLength(part) > limits.nameBytesMax)) throw tooLong(path);
     const before = files.get(path);
     if (before !== undefined && contentOf(before) !== contentOf(file))
       throw conflict(`two different files would be /build/${path}`);
@@ -76,6 +78,13 @@ const isInside = (path: string): boolean => {
     layoutFolders.some((folder) => folder === top) && parts.every((part) => !['', '.', '..'].includes(part))
   );
 };
+
+const tooLong = (path: string): QuorateError =>
+  new QuorateError(
+    'DEPENDENCIES_UNSUPPORTED',
+    `/build/${path.slice(0, 300)}: a name in it is longer than the ${limits.nameBytesMax} bytes that a file system takes`,
+    { hint: 'Depend on it by a shorter name or address.' },
+  );
 
 const conflict = (what: string): QuorateError =>
   new QuorateError('DEPENDENCIES_CONFLICT', what, { hint: 'Give the lock files to two jobs.' });

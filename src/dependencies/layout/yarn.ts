@@ -21,6 +21,9 @@ function mirrorName(locked: LockedFile): string {
   const { pathname } = new URL(url);
   const [, scope, file] =
     /\/(?:(@[^/]+)(?:\/|%2f))?[^/]+\/(?:-|_attachments)\/(?:@[^/]+\/)?([^/]+)$/.exec(pathname) ?? [];
-  if (file === undefined) return pathname.slice(pathname.lastIndexOf('/') + 1);
+  const last = pathname.slice(pathname.lastIndexOf('/') + 1);
+  if (last === '')
+    throw unsupported(locked, 'its address names no file', 'Depend on a published version of it.');
+  if (file === undefined) return last;
   return scope === undefined ? file : `${scope}-${file}`;
 }
