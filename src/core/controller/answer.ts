@@ -84,7 +84,7 @@ function answerTo({ state, now }: Transition, run: Run): Found | undefined {
     const result = published?.verdict.result ?? null;
     // One that is open again may come to something else, also as another instance of its request.
     if (ended?.phase.kind !== 'done' || published === null || result === null) continue;
-    if (earlier.revoked !== null || earlier.jobId !== run.jobId) continue;
+    if (earlier.revoked !== null) continue;
     const level = levelFor(state, run, earlier, published, signedCharter({ state, now }));
     if (level === undefined || !roomForEarlier(state, run, earlier)) continue;
     const all = revocationsIn(state);

@@ -13,7 +13,8 @@ export function compareWithEarlier(transition: Transition, run: Run, { verdict }
   if (!run.request.payload.rebuild || verdict.result === null) return;
   for (const earlier of index.builtOf(run.jobId)) {
     const before = publishedOf(earlier)?.verdict;
-    if (before === undefined || before.result === null) continue;
+    // It is among them itself where it was opened again.
+    if (earlier.id === run.id || before === undefined || before.result === null) continue;
     const made = (outcome: typeof before.outcome) => outcome && artifactOf(outcome);
     return tell(transition, run, {
       kind: 'repeated',

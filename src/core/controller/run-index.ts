@@ -111,7 +111,9 @@ export class RunIndex<Open extends RunFacts> {
 
   /** The last runs of a job that were built and came to a verdict, a bounded number, the one that ended last first. */
   builtOf(job: string): RunFacts[] {
-    return (this.#built.get(job) ?? []).flatMap((at) => this.#all[at] ?? []);
+    const runs = (this.#built.get(job) ?? []).flatMap((at) => this.#all[at] ?? []);
+    // One that was built again on other inputs has results of another job.
+    return runs.filter(({ jobId }) => jobId === job);
   }
 
   /** Runs that a name begins with these characters of, in the order they were submitted. */

@@ -238,6 +238,17 @@ describe('after a revocation', () => {
     expect(await of(bench, run)).toBe('trusted');
   });
 
+  it('is compared with the earlier run, and not with itself, where it is built again by itself', async () => {
+    const first = { policy: { agree: 2, of: 2 } };
+    const { bench, before, run } = await again(first, { rebuild: true }, { keys: ['ada', 'bob'] });
+    await build(bench, run, { keys: ['cy', 'dan'] });
+    await bench.revoke({ kind: 'operator', id: 'cy' }, { since: 0, reason: 'bad' });
+    bench.recall(run, bench.documentsOf(run));
+    await build(bench, run, { keys: ['eve', 'fay'] });
+    expect(stateOf(bench, run)).toEqual(['done', 'trusted']);
+    expect(bench.progress(run, 'repeated').map(({ earlier }) => earlier)).toEqual([before, before]);
+  });
+
   it('what the earlier request can spare stands, and what this one needs does not', async () => {
     const { bench, before, run } = await again({}, { policy: { agree: 3, of: 3 } });
     bench.pinned(run);
