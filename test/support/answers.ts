@@ -29,6 +29,8 @@ export interface AnswerRecipe {
   level?: VerdictFacts['level'];
   charter?: (valid: Charter) => Charter;
   request?: (valid: Request) => Request;
+  /** When the verdict says that it was made, in seconds after it was. */
+  later?: number;
   facts?: (valid: VerdictFacts) => VerdictFacts;
   /** That the verdict lists. */
   files?: readonly { path: string; sha256: string }[];
@@ -47,7 +49,7 @@ export interface Answer {
 /** The verdict and the bundle of a request that is answered from the evidence of an earlier one, signed by the right keys. */
 export async function makeAnswer(recipe: AnswerRecipe): Promise<Answer> {
   const same = <T>(value: T): T => value;
-  const { from, level = 'trusted', back = 0, files = [] } = recipe;
+  const { from, level = 'trusted', back = 0, files = [], later = 0 } = recipe;
   const { bytes, id } = encodeJob(it.makeJob(recipe.job));
   const charter = await signMessage('charter', (recipe.charter ?? same)(it.makeCharter()), it.root.signer);
   const publisher = await signMessage(
@@ -72,7 +74,7 @@ export async function makeAnswer(recipe: AnswerRecipe): Promise<Answer> {
   };
   const payload = makeVerdict({
     controller: it.controller.id,
-    time: isoTime((it.at + 3000) * 1000),
+    time: isoTime((it.at + 3000 + later) * 1000),
     files: [...files],
     facts: (recipe.facts ?? same)(facts),
   });

@@ -3,6 +3,8 @@ import { atLeast, isCheap } from '../trust/decide.ts';
 import { mayBeAnswered } from '../trust/earlier.ts';
 import { type Revoked, voteRevoked } from '../trust/revocations.ts';
 import { levelOn } from './answer-level.ts';
+import { endRun } from './cancel.ts';
+import { publisherLapsed } from './charter.ts';
 import { endedAt } from './compare-earlier.ts';
 import { signedCharter } from './enrolment.ts';
 import { bytesOf, roomForEarlier } from './evidence-size.ts';
@@ -24,9 +26,11 @@ interface Found {
 
 /**
  * Answers a request from the evidence of an earlier run of the same job, where that is enough by itself under the policy of the
- * request, the charter in force and all revocations; opens the first round otherwise.
+ * request, the charter in force and all revocations; opens the first round otherwise. Ends a run whose publisher's grant has ended.
  */
 export function answerOrBuild(transition: Transition, run: Run): void {
+  const lapsed = publisherLapsed(transition, run);
+  if (lapsed !== undefined) return endRun(transition, run, lapsed);
   const found = answerTo(transition, run);
   if (found === undefined) return openRound(transition, run);
   const { outcome } = found.published.verdict;
@@ -54,6 +58,8 @@ export function artifactSought(
 ): void {
   if (run.phase.kind !== 'answering' || run.phase.artifact !== artifact) return unchanged(transition);
   const { from: earlier } = run.phase;
+  const lapsed = publisherLapsed(transition, run);
+  if (lapsed !== undefined) return endRun(transition, run, lapsed);
   if (!ok) {
     tell(transition, run, { kind: 'answer-failed', earlier, artifact, detail });
     return openRound(transition, run);

@@ -4,7 +4,7 @@ import { escapeLine } from '../escape.ts';
 import { checkGrant, checkRequest, checkTemplate, enforce, keysOf } from '../judge/index.ts';
 import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';
-import { checkTrusted } from './enrolment.ts';
+import { charterOf, checkTrusted } from './enrolment.ts';
 import { considerWindow } from './rounds.ts';
 import { decideAgain, redraft, settle } from './settle.ts';
 import { appendLeaf, type Run, type Transition } from './state.ts';
@@ -50,6 +50,15 @@ export function refusalOfRun(run: Run, charter: Charter): QuorateError | undefin
     checkTemplate(enforce, run.request.payload, instantiate(run.job, {}), charter);
     for (const { grant } of run.documents.values()) checkIssuer(grant, charter);
   });
+}
+
+/** Why nobody would take a first round or an answer now: the publisher's grant has to be good when that is made. */
+export function publisherLapsed(transition: Transition, { publisher, request }: Run): string | undefined {
+  const at = Math.floor(transition.now / 1000);
+  const refused = refusalBy(() =>
+    checkGrant(enforce, publisher, charterOf(transition), { by: request.signer, as: 'publisher', at }),
+  );
+  return refused && `it comes too late for the grant of its publisher (${refused.code}): publish it again`;
 }
 
 /** Why the holder of a grant may not act for a run any more. */

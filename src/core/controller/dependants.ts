@@ -1,8 +1,7 @@
 import { instantiate } from '../documents/index.ts';
-import { assert, QuorateError } from '../errors.ts';
-import { checkGrant, enforce } from '../judge/index.ts';
+import { assert } from '../errors.ts';
 import { endRun } from './cancel.ts';
-import { charterOf } from './enrolment.ts';
+import { publisherLapsed } from './charter.ts';
 import { artifactIn, type FinishedRun, isOver, type RunFacts } from './facts.ts';
 import { replaceInstance, resume, suspend } from './instances.ts';
 import { controllerLimits } from './limits.ts';
@@ -112,18 +111,6 @@ function refusalOfInstance(transition: Transition, run: Run, id: string): string
   if (run.rounds.length > 0 && run.earlier.length + 1 >= controllerLimits.instancesMax)
     return `it was built on ${controllerLimits.instancesMax} different inputs: ${before}`;
   return publisherLapsed(transition, run);
-}
-
-/** Why nobody would take a first round now: the publisher's grant has to be good when that is opened. */
-function publisherLapsed(transition: Transition, { publisher, request }: Run): string | undefined {
-  const at = Math.floor(transition.now / 1000);
-  try {
-    checkGrant(enforce, publisher, charterOf(transition), { by: request.signer, as: 'publisher', at });
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof QuorateError)) throw error;
-    return `what it needs is there too late for the grant of its publisher (${error.code}): publish it again`;
-  }
 }
 
 /** Stops a run whose input was contradicted, cancelled or revoked; its published verdict does not stand. It waits for the input again. */

@@ -160,8 +160,8 @@ async function verifyOne(
 
     step = 'verdict';
     const verdict = await openVerdict(ask, authority);
-    checkTimes(ask, { request, offers, verdict });
     const opened: Opened = { ...authority, inputs, offers, receipts, verdict };
+    checkTimes(ask, opened);
     checkRounds(ask, opened);
     passed(`The controller's verdict is "${factsOf(verdict).level}".`);
 

@@ -6,6 +6,7 @@ import {
   cosignStatement,
   openStatement,
   type Policy,
+  type Request,
 } from '../../../src/core/documents/index.ts';
 import { factsOf } from '../../../src/core/trust/steps/verdict.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
@@ -203,6 +204,21 @@ describe('a controller that answers a request', () => {
 
   it('with a verdict that came after it', async () => {
     await holdsOff('EARLIER_NOT_EARLIER', { back: 1 });
+  });
+
+  it('of a publisher whose grant has ended since, or after the end of the request', async () => {
+    const day = 86_400;
+    const week = (valid: Request) => ({ ...valid, exp: valid.iat + 7 * day });
+    await holdsOff('GRANT_NOT_VALID_THEN', { later: 2 * day, request: week });
+    await holdsOff('VERDICT_NOT_IN_TIME', { later: 7000 });
+  });
+
+  it('in a log of its own, where somebody has the leaves that the others have', async () => {
+    const from = await makeProject();
+    const { bundle } = await makeAnswer({ from });
+    const leaves = [...from.leaves, `revocation ${'a'.repeat(64)}`];
+    expect((await verifyWithout([], bundle, { leaves })).code).toBe('LOG_LEAVES_MISMATCH');
+    expect((await verifyWithout(['LOG_LEAVES_MISMATCH'], bundle, { leaves })).ok).toBe(true);
   });
 
   it('without showing from what', async () => {

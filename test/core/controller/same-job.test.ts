@@ -106,6 +106,16 @@ describe('a job that was built before', () => {
     expect(stateOf(bench, third)).toEqual(['done', 'trusted']);
   });
 
+  it('is not answered for a publisher whose grant ended while its artifact was looked for', async () => {
+    const { bench, run } = await again({}, { seconds: 3 * 86_400 });
+    bench.drive(2 * 86_400_000);
+    bench.pinned(run);
+    expect(stateOf(bench, run)).toEqual(['cancelled', null]);
+    expect(bench.progress(run, 'cancelled')).toMatchObject([
+      { reason: expect.stringContaining('GRANT_NOT_VALID_THEN') },
+    ]);
+  });
+
   it('is built where its artifact is not there any more', async () => {
     const { bench, run, before } = await again();
     bench.pinned(run, false);

@@ -1,6 +1,9 @@
+import { checkGrant } from '../../judge/index.ts';
 import { limits } from '../../limits.ts';
 import { secondsOfIso } from '../../time.ts';
 import type { Ask, Opened } from './context.ts';
+
+type TimedParts = Pick<Opened, 'charter' | 'request' | 'publisher' | 'offers' | 'verdict'>;
 
 /** When the controller says it decided, in seconds. */
 export function decidedAt({ verdict }: Pick<Opened, 'verdict'>): number {
@@ -11,10 +14,7 @@ export function decidedAt({ verdict }: Pick<Opened, 'verdict'>): number {
  * The verdict must be later than the rounds it is about; by the caller's clock, where it gave one, it must not be of the
  * future, nor the request over.
  */
-export function checkTimes(
-  { check, expected }: Ask,
-  opened: Pick<Opened, 'request' | 'offers' | 'verdict'>,
-): void {
+export function checkTimes({ check, expected }: Ask, opened: TimedParts): void {
   const { request, offers } = opened;
   const skew = limits.clockSkewSeconds;
   const at = decidedAt(opened);
@@ -26,6 +26,7 @@ export function checkTimes(
     opens - skew <= at,
     `the verdict is of ${timeVerified}, before its ${rounds.length === 0 ? 'request' : 'last round'}`,
   );
+  if (rounds.length === 0) checkAnswered(check, opened, at);
   if (expected.now === undefined) return;
   const now = Math.floor(expected.now / 1000);
   check(
@@ -35,6 +36,22 @@ export function checkTimes(
   );
   const { exp } = request.payload;
   check('REQUEST_OVER', now <= exp + skew, `the request ended ${now - exp} s ago on this clock`);
+}
+
+/** Without a round the verdict is the first that was done for the request: while that lasted, and the publisher's grant. */
+function checkAnswered(
+  check: Ask['check'],
+  { charter, request, publisher, verdict }: TimedParts,
+  at: number,
+): void {
+  const { exp } = request.payload;
+  const { timeVerified } = verdict.payload.predicate;
+  check(
+    'VERDICT_NOT_IN_TIME',
+    at <= exp + limits.clockSkewSeconds,
+    `the verdict is of ${timeVerified}, ${at - exp} s after the end of its request`,
+  );
+  checkGrant(check, publisher, charter.payload, { by: request.signer, as: 'publisher', at });
 }
 
 /** A witness that signs a checkpoint has seen the verdict in it: by its clock, not before the verdict was made. */
