@@ -75,7 +75,9 @@ function saySides(out: Output, a: Side, b: Side): void {
   const value = ({ cid, from, level }: Side) => ({ cid, from, level });
   out.value({ event: 'sides', a: value(a), b: value(b) });
   for (const [name, { cid, from, level }] of Object.entries({ a, b })) {
-    const where = { store: 'from this machine', folder: 'a folder', mesh: `from peers, ${level}` }[from];
+    const where = { store: 'from this machine', folder: 'a folder', mesh: `from peers, level ${level}` }[
+      from
+    ];
     out.say(out.colours.dim(`${name} ${cid}, ${where}`));
   }
 }

@@ -31,5 +31,9 @@ export class DependenciesShown {
   }
 }
 
-const textOf = ({ files, filesTotal, bytes: received }: FetchProgress): string =>
-  `${files < filesTotal ? `${files} of ${filesTotal}` : files} dependencies, ${bytes(received)} fetched`;
+function textOf({ files, filesTotal, bytes: received }: FetchProgress): string {
+  const count = files < filesTotal ? `${files} of ${filesTotal}` : files;
+  const what = filesTotal === 1 ? 'dependency' : 'dependencies';
+  const isKept = received === 0 && files === filesTotal;
+  return `${count} ${what}, ${isKept ? 'kept from an earlier build' : `${bytes(received)} fetched`}`;
+}

@@ -53,11 +53,11 @@ type Floors = Pick<Charter, 'floor' | 'testFloor'>;
 export function sayFloors({ floor, testFloor = floor }: Floors): string[] {
   const say = ({ agree, of, cosign, rounds }: Policy, what: string) =>
     `${agree} of ${of} operators${cosign === 'required' ? ' and the co-signature' : ''}, in ${rounds} round${rounds === 1 ? '' : 's'} at most${
-      cosign === 'required' ? '' : `; ${what} may be ${notCosigned}`
+      cosign === 'required' ? '' : `. ${what} also when ${notCosigned}`
     }`;
   return [
-    `Every job needs at least ${say(floor, 'what it makes')}.`,
-    `Tests (kind: test) need at least ${say(testFloor, 'that a test passed')}.`,
+    `Every job needs at least ${say(floor, 'What it makes counts')}.`,
+    `Tests (kind: test) need at least ${say(testFloor, 'Their results count')}.`,
   ];
 }
 

@@ -4,6 +4,7 @@ import { sayAlarm } from './alarm-report.ts';
 import type { Context } from './context.ts';
 import { type Exit, exits } from './exit-codes.ts';
 import { failedResults, sayFailure } from './failure-report.ts';
+import { counted } from './format.ts';
 import { PipelineView } from './pipeline-view.ts';
 import type { PublishedJob } from './publish.ts';
 
@@ -73,6 +74,11 @@ export async function followAll(
     verdict?.level === 'trusted' || (verdict?.level === 'agreed' && until === 'agreed');
   let alarm: Exit | undefined;
   for (const { run, history } of followed) alarm = (await sayAlarm(context, client, run, history)) ?? alarm;
+  const lacking = followed.filter(({ verdict }) => !reached(verdict)).length;
+  if (lacking > 0) {
+    const what = `${lacking} of ${counted(followed.length, 'job')} not ${until}`;
+    out.say(`${what}. To publish what failed, is disputed or was cancelled again: quorate run --failed`);
+  }
   return followed.every(({ verdict, differs }) => reached(verdict) && !differs)
     ? (alarm ?? exits.done)
     : exits.no;

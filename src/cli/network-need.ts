@@ -15,6 +15,6 @@ export class NetworkNeed {
   /** Hint for a build that failed for want of a network. */
   get hint(): string | undefined {
     if (this.#hasNetwork || !this.#wants) return undefined;
-    return 'The build asked for a server, and the job has no network. Servers that the charter lists it reaches with "network: [vcs]" in quorate.yaml; what else it needs can be in the repository or in the image.';
+    return 'The build asked for a server, and the job has no network. Packages that a lock file names are fetched before the build with "dependencies: [package-lock.json]" in quorate.yaml; with "network: [vcs]" the job reaches the servers that the charter lists. Anything else it needs has to be in the repository or in the image.';
   }
 }

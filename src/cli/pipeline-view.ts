@@ -103,7 +103,7 @@ export class PipelineView {
         const who = `${escapeLine(progress.operator, 80)}: ${escapeLine(progress.reason, 200)}`;
         return job.operators.size > 0
           ? undefined
-          : { says: 'offered', more: `passes: ${who}`, paint: yellow };
+          : { says: 'offered', more: `declined by ${who}`, paint: yellow };
       }
       case 'lost':
         job.operators.delete(progress.operator);

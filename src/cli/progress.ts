@@ -290,7 +290,7 @@ export function missingText(missing: Missing): string {
 }
 
 const passText = (operators: readonly string[], reason: string): string =>
-  `  passes: ${escapeLine(operators.join(', '), 200)}: ${escapeLine(reason, 200)}`;
+  `  declined by ${escapeLine(operators.join(', '), 200)}: ${escapeLine(reason, 200)}`;
 
 const isCid = (result: string | undefined): result is string =>
   result !== undefined && /^baf[a-z2-7]{20,110}$/.test(result);

@@ -86,7 +86,7 @@ export async function sayDispute(
       logs.get(other.builds[0] as ComparedResult),
     );
     if (most.tree === null || other.tree === null || most.tree === other.tree) continue;
-    out.say(`Files of a and ${names[1]}:`);
+    out.say(`Files of a and ${names[1]}${names[1] === 'b' ? '' : ' (shown as b)'}:`);
     const asked = [most.tree, other.tree].map((cid): SideAsked => ({ kind: 'artifact', cid }));
     await compareSides(context, asked as [SideAsked, SideAsked], options).catch((error: unknown) => {
       signal.throwIfAborted();

@@ -2,7 +2,7 @@ import { escapeLine } from '../core/escape.ts';
 import type { RevocationBook } from '../core/sessions/revocation-book.ts';
 import type { Verification } from '../core/trust/index.ts';
 import { countsUncosigned, notCosigned } from '../core/trust/not-cosigned.ts';
-import { duration, shortId } from './format.ts';
+import { counted, duration, shortId } from './format.ts';
 import type { Output } from './output.ts';
 
 /** Prints the steps of a verification with their results. */
@@ -44,5 +44,7 @@ export function sayKnowledge(out: Output, { size, askedAt }: Pick<RevocationBook
     askedAt === null
       ? 'nobody was asked yet (--online asks)'
       : `last asked ${duration(Math.max(0, Date.now() - askedAt))} ago`;
-  out.say(`  revocations ${size} ${size === 1 ? 'is' : 'are'} known here; ${asked}`);
+  out.say(
+    `  revoked   ${size === 0 ? 'nothing that is known here' : `${counted(size, 'revocation')} known here`}; ${asked}`,
+  );
 }

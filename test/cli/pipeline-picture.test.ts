@@ -89,7 +89,7 @@ describe('a pipeline that is followed', () => {
     const out = sink();
     view(out).show('lib', 0, passed);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(out.text()).toBe('  lib     offered  passes: dan: the job wants 64 GiB of memory\n');
+    expect(out.text()).toBe('  lib     offered  declined by dan: the job wants 64 GiB of memory\n');
   });
 
   it('is a line per change elsewhere, without a drawing', async () => {

@@ -65,7 +65,7 @@ describe('quorate plan', () => {
         '  test.gcc    agree 2 of 3 and co-signed  after build (agreed)',
         '  test.clang  agree 2 of 3 and co-signed  after build (agreed)',
         `  skipped: docs: nothing changed since ${first.slice(0, 12)} in: docs/**, *.md`,
-        '  skipped: release: refs/heads/main is not of: refs/tags/v*',
+        '  skipped: release: refs/heads/main matches none of: refs/tags/v*',
         '',
       ].join('\n'),
     );
@@ -134,6 +134,28 @@ it('quorate try of a job that needs another asks for its artifact', async () => 
   const { code, err } = await quorate(['try', '--job', 'test.gcc', '--commit'], { cwd: repo });
   expect(code).toBe(2);
   expect(err).toMatch(/TRY_INPUT_MISSING[\s\S]*hint: Give it one: --input build=<cid or folder>/);
+});
+
+it('an input under the name of no needed job is named beside the one that is missing', async () => {
+  const { code, err } = await quorate(['try', '--job', 'test.gcc', '--commit', '--input', 'biuld=src'], {
+    cwd: repo,
+  });
+  expect(code).toBe(2);
+  expect(err).toContain('reads the artifact of build; given is biuld\n');
+});
+
+it('what is neither a folder nor a URL is refused as a folder', async () => {
+  const { code, err } = await quorate(['plan', 'nowhere'], { cwd: repo });
+  expect(code).toBe(2);
+  expect(err).toContain(`error[CLI_USAGE]: ${join(repo, 'nowhere')} is not a folder\n`);
+});
+
+it('jobs that a run would refuse for their dependencies are named', async () => {
+  const [a, b] = ['{run: ["true"]}', '{run: ["true"], dependencies: [package-lock.json]}'];
+  commit({ 'quorate.yaml': `jobs: {a: ${a}, b: ${b}}` });
+  const { code, out } = await quorate(['plan'], { cwd: repo });
+  expect(code).toBe(0);
+  expect(out).toContain('  quorate run refuses b: only quorate try builds jobs with dependencies\n');
 });
 
 it('of a test it needs nothing is asked for, and an input that is neither artifact nor folder is refused', async () => {

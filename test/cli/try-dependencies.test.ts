@@ -60,7 +60,7 @@ describe('quorate try of a job with dependencies', () => {
     });
     const again = await attempt(dir);
     expect(again.code, again.report).toBe(0);
-    expect(again.out).toContain('1 dependencies, 0 B fetched\n');
+    expect(again.out).toContain('1 dependency, kept from an earlier build\n');
     expect(asked).toEqual(['/one/-/one-1.0.0.tgz']);
   });
 

@@ -64,7 +64,7 @@ describe('a job that nobody can take', () => {
     const { code, lines } = await run('large', text);
     expect(code).toBe(1);
     const reason =
-      /passes: \w+, \w+, \w+(?:, \w+)?: the job wants 4 TiB of memory, the host lends [0-9.]+ GiB/;
+      /declined by \w+, \w+, \w+(?:, \w+)?: the job wants 4 TiB of memory, the host lends [0-9.]+ GiB/;
     expect(lines).toMatch(reason);
     expect(lines).toContain('disputed: no operator could take it');
     // At once: before the verdict, and beside it.

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import { skipText } from '../../core/pipeline/plan.ts';
 import type { PlannedCommit, Repository } from '../../runtime/client/plan.ts';
@@ -33,6 +34,10 @@ export const plan: Define = (program, act) => {
 async function run(context: Context, given: string | undefined, options: Options): Promise<Exit> {
   const { cwd, out, signal } = context;
   const folder = resolve(cwd, given ?? '.');
+  if (given !== undefined && !existsSync(folder) && !given.includes(':'))
+    throw new QuorateError('CLI_USAGE', `${folder} is not a folder`, {
+      hint: 'Name a folder in a git repository, or give a URL such as https://host/project.git.',
+    });
   const repository: Repository = given !== undefined && !existsSync(folder) ? { url: given } : { folder };
   if ('folder' in repository && options.ref === undefined) {
     const { localRepo } = await import('../../source/index.ts');
@@ -71,6 +76,11 @@ function sayPlan(out: Output, { ref, commit, base, plan: { instances, skipped } 
     return [name, `agree ${trust.agree} of ${trust.of}${signed}`, after === '' ? '' : `after ${after}`];
   });
   out.say(...columns(rows).map((line) => `  ${line}`));
+  const local = instances.filter(({ template }) => template.dependencies !== undefined);
+  if (local.length > 0) {
+    const names = escapeLine(local.map(({ name }) => name).join(', '), 500);
+    out.say(yellow(`  quorate run refuses ${names}: only quorate try builds jobs with dependencies`));
+  }
   for (const { job, instances: names, reason } of skipped) {
     const what = names.length === 1 ? (names[0] ?? job) : `${job} (${counted(names.length, 'job')})`;
     out.say(yellow(`  skipped: ${what}: ${escapeLine(skipText(reason), 500)}`));

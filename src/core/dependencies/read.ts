@@ -133,8 +133,8 @@ function textsOf(files: ReadonlyMap<string, Uint8Array>): Files {
       throw lockFault(
         'LOCK_NOT_FOUND',
         at,
-        'there is no such file in the source tree',
-        'Paths begin at its top.',
+        'the source tree has no such file',
+        'Add the lock file to the repository. Its path in quorate.yaml begins at the top of the repository.',
       );
     }
     const { lockBytesMax } = dependencyLimits;

@@ -83,7 +83,7 @@ function refMatches(pattern: string, ref: string): boolean {
 export function skipText(reason: SkipReason): string {
   switch (reason.kind) {
     case 'ref':
-      return `${reason.ref} is not of: ${reason.patterns.join(', ')}`;
+      return `${reason.ref} matches none of: ${reason.patterns.join(', ')}`;
     case 'changed':
       return `nothing changed since ${reason.base.slice(0, 12)} in: ${reason.patterns.join(', ')}`;
     case 'needs':

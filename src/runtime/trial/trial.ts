@@ -357,9 +357,15 @@ function checkInputsGiven(file: JobFile, { name, needs }: Instance, inputs: read
     .filter((one) => jobOf(file, { name: one }).kind !== 'test')
     .filter((one) => !inputs.some(({ name }) => name === one));
   if (missing.length === 0) return;
-  throw new QuorateError('TRY_INPUT_MISSING', `the job ${name} reads the artifact of ${missing.join(', ')}`, {
-    hint: `Give it one: ${missing.map((one) => `--input ${one}=<cid or folder>`).join(' ')}`,
-  });
+  const given = inputs.map((input) => input.name).join(', ');
+  const instead = given === '' ? '' : `; given is ${given}`;
+  throw new QuorateError(
+    'TRY_INPUT_MISSING',
+    `the job ${name} reads the artifact of ${missing.join(', ')}${instead}`,
+    {
+      hint: `Give it one: ${missing.map((one) => `--input ${one}=<cid or folder>`).join(' ')}`,
+    },
+  );
 }
 
 /** Checks limits that a worker checks. @throws SOURCE_TOO_LARGE, TRY_HOST_TOO_SMALL */

@@ -64,7 +64,7 @@ describe('a job with conditions', () => {
     );
     expect(instances.map(({ name }) => name)).toEqual(['lint']);
     expect(skipped.map(({ job, instances: of, reason }) => [job, of, skipText(reason)])).toEqual([
-      ['build', ['build'], 'refs/heads/x is not of: main'],
+      ['build', ['build'], 'refs/heads/x matches none of: main'],
       ['test', ['test.1', 'test.2'], 'needs build, which is skipped'],
       ['package', ['package'], 'needs test, which is skipped'],
     ]);
