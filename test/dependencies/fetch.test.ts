@@ -259,6 +259,22 @@ describe('a registry that', () => {
     expect(authorization('http://plain.example.org/a')).toBe('Bearer secret');
   });
 
+  it('answers with no list is named without its password', async () => {
+    const server = await registry((_, response) => response.end('no list'));
+    const env = {
+      PATH: process.env.PATH,
+      NO_PROXY: '127.0.0.1',
+      PIP_INDEX_URL: server.url.replace('//', '//me:secret@'),
+    };
+    const one = entry(undefined, { ...other, ecosystem: 'pypi', name: 'thing' });
+    const error: unknown = await fetching([one], { env }).catch((error: unknown) => error);
+    expect(error).toMatchObject({
+      code: 'DEPENDENCIES_FETCH_FAILED',
+      message: expect.stringContaining(`${server.url}/thing/ answered with no JSON`),
+    });
+    expect(String(error)).not.toContain('secret');
+  });
+
   it('never answers is left when the person says so', async () => {
     const stop = new AbortController();
     const server = await registry(() => stop.abort());

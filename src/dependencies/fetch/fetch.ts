@@ -3,7 +3,7 @@ import type { Entry } from '../../core/dependencies/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { openAgent } from './agent.ts';
 import { DownloadCache, type FetchedFile, WrongHash } from './cache.ts';
-import { type Got, get, NoAnswer, retried } from './get.ts';
+import { type Got, get, NoAnswer, retried, shown } from './get.ts';
 import { fetchLimits } from './limits.ts';
 import { type Candidate, Registries } from './registries.ts';
 
@@ -159,12 +159,6 @@ class Fetcher {
 }
 
 const placeOf = ({ lock, line }: Entry): string => `${lock}:${line}`;
-
-/** An address without what may be a secret. */
-function shown(url: string): string {
-  const { origin, pathname } = new URL(url);
-  return `${origin}${pathname}`;
-}
 
 const located = (entry: Entry, { url }: Candidate, error: QuorateError): QuorateError =>
   new QuorateError(error.code, `${placeOf(entry)}: ${entry.purl} from ${shown(url)}: ${error.message}`, {

@@ -96,6 +96,12 @@ function redirected(location: string, from: URL): URL {
   return to;
 }
 
+/** An address without what may be a secret. */
+export function shown(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
+}
+
 /** A whole text, such as a list of files. Throws `NoAnswer`, `DEPENDENCIES_TOO_LARGE`. */
 export async function getText(
   address: Address,
@@ -109,7 +115,7 @@ export async function getText(
     if (bytes > fetchLimits.listBytesMax) {
       throw new QuorateError(
         'DEPENDENCIES_TOO_LARGE',
-        `${address.url} sends more than ${fetchLimits.listBytesMax} bytes as a list of files`,
+        `${shown(address.url)} sends more than ${fetchLimits.listBytesMax} bytes as a list of files`,
       );
     }
     chunks.push(chunk);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NoAnswer } from './get.ts';
+import { NoAnswer, shown } from './get.ts';
 
 /** A sparse index says where its crates are (Cargo book, Registry Index, index configuration). */
 const cargoIndexConfig = z.object({ dl: z.string().min(1).max(2_000) });
@@ -34,7 +34,7 @@ function parsed<T>(schema: z.ZodType<T>, text: string, where: string): T {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new NoAnswer(`${where} answered with no JSON`, { status: 200 });
+    throw new NoAnswer(`${shown(where)} answered with no JSON`, { status: 200 });
   }
   const result = schema.safeParse(value);
   if (!result.success) throw unexpected(where);
@@ -42,4 +42,4 @@ function parsed<T>(schema: z.ZodType<T>, text: string, where: string): T {
 }
 
 const unexpected = (where: string): NoAnswer =>
-  new NoAnswer(`${where} answered with another list than expected`, { status: 200 });
+  new NoAnswer(`${shown(where)} answered with another list than expected`, { status: 200 });
