@@ -246,6 +246,8 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
         async *read() {},
       },
       needImage: async () => {},
+      needDependencies: () => {},
+      bringDependencies: async () => {},
       refreshCharter: async () => {},
       pin: ({ run, artifact, from }) => {
         const luck = random.fork(`pin ${artifact} ${time.now}`);

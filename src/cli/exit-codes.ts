@@ -35,7 +35,6 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['LOCK_', exits.usage],
   ['DEPENDENCIES_CONFLICT', exits.usage],
   ['DEPENDENCIES_DAMAGED', exits.no],
-  ['DEPENDENCIES_LOCAL_ONLY', exits.usage],
   ['DEPENDENCIES_UNSUPPORTED', exits.usage],
   ['TRY_INPUT_MISSING', exits.usage],
   ['JOB_UNKNOWN', exits.usage],

@@ -3,6 +3,7 @@ import { codeOf, messageOf, QuorateError } from '../core/errors.ts';
 import { escapeLine } from '../core/escape.ts';
 import type { Client } from '../runtime/client/client.ts';
 import type { Prepared } from '../runtime/client/submit.ts';
+import type { DependenciesOf } from './bring-dependencies.ts';
 import type { Context } from './context.ts';
 
 /** Validity of a request, in seconds. */
@@ -27,7 +28,11 @@ export async function publishAll(
   { ref, commit, tree, tag, jobs }: Prepared,
   url: string,
   limit: AbortSignal,
-  { kept = new Map(), rebuild = false }: { kept?: ReadonlyMap<string, string>; rebuild?: boolean } = {},
+  {
+    kept = new Map(),
+    rebuild = false,
+    dependenciesOf,
+  }: { kept?: ReadonlyMap<string, string>; rebuild?: boolean; dependenciesOf: DependenciesOf },
 ): Promise<PublishedJob[]> {
   const { out, signal } = context;
   const runs = new Map<string, Omit<PublishedJob, 'name'> & { test: boolean }>();
@@ -48,6 +53,7 @@ export async function publishAll(
     const accepted = await whenImageIsReady(context, limit, () =>
       client.submit({
         ...{ repo: { url, ref }, commit, tree, job, policy: job.trust, rebuild, expiresSeconds },
+        dependencies: dependenciesOf(job),
         ...(tag !== undefined && { tag }),
         ...(needs.length > 0 && { needs: Object.fromEntries(of) }),
       }),

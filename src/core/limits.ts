@@ -25,6 +25,8 @@ export const limits = {
   stepBytesMax: 16 * 1024,
   /** One job as a document, all steps together. */
   jobBytesMax: 64 * 1024,
+  /** Lock files of one job. */
+  jobLocksMax: 32,
   /** Jobs of one commit, with all combinations of their matrices: one command publishes all of them. */
   pipelineJobsMax: 100,
   /** Bundles inside a bundle: of each job that its own rests on, and for each of these and itself that of an earlier request. */

@@ -2,6 +2,8 @@
 const dependencyErrors = {
   DEPENDENCIES_ARCHIVE_INVALID:
     'The archive of a dependency has the hash of the lock file and cannot be unpacked: it is damaged, unpacks to more than the limit, or holds what its tool never packs. Use another version of it.',
+  DEPENDENCIES_BUSY:
+    'The controller takes in the dependencies of as many publishers as it does at once. Publish again in a moment.',
   DEPENDENCIES_CACHE:
     'The folder in which fetched dependencies are kept cannot be written or read. Make room on its disk, or correct its permissions.',
   DEPENDENCIES_CLIENT:
@@ -12,14 +14,18 @@ const dependencyErrors = {
     'Each address of a dependency served bytes that do not have the hash in the lock file. The message names entry, address and both hashes. Find out who changed them before you change the lock file.',
   DEPENDENCIES_FETCH_FAILED:
     'A dependency could not be fetched from any of its addresses. The message names the entry and the reason of each address.',
-  DEPENDENCIES_LOCAL_ONLY:
-    'A job with dependencies is built by `quorate try` only, on the host that fetches them: workers cannot fetch them yet.',
   DEPENDENCIES_NO_REGISTRY:
     'The lock file names no address for a dependency, and the package manager of this host has no registry configured.',
+  DEPENDENCIES_NO_ROOM:
+    'The controller has no more room for dependencies: the open jobs of this publisher, or of all, need what it has. Publish again when some have their verdicts; `quorate cancel` ends one.',
   DEPENDENCIES_PRIVATE:
     'A registry gives a dependency to authorised clients only, and whatever a job depends on becomes readable by all workers. Allow it with --private, or depend on a public package.',
   DEPENDENCIES_TOO_LARGE:
     'A dependency, or all of them together, have more bytes than the limit. Split the job, or remove what is not needed from the lock file.',
+  DEPENDENCIES_UNAVAILABLE:
+    'The dependencies of a job could not be had from where they are: the controller from the publisher, or a worker from the controller. The message says why; what has arrived is kept, so publishing again goes on there. For a worker they have to fit into the disk limit of the job.',
+  DEPENDENCIES_UNKNOWN:
+    'The controller does not have the dependencies of the job: they were not brought before, or it let go of them for others. Publish with `quorate run`, which brings them.',
   DEPENDENCIES_UNSUPPORTED:
     'The lock file names a dependency in a way that its tool cannot install without a network; the message says which and what to do.',
 } as const;

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { amountSchema } from '../core/amount-schema.ts';
-import { dependencyLimits } from '../core/dependencies/limits.ts';
 import { cid, name, policySchema, text } from '../core/documents/base.ts';
 import { jobSchema } from '../core/documents/job.ts';
 import { limits } from '../core/limits.ts';
@@ -180,7 +179,7 @@ const jobInFile = z.strictObject({
     ),
   dependencies: z
     .array(treePath)
-    .max(dependencyLimits.locksMax, `names more than ${dependencyLimits.locksMax} lock files`)
+    .max(limits.jobLocksMax, `names more than ${limits.jobLocksMax} lock files`)
     .refine((paths) => new Set(paths).size === paths.length, 'names the same file twice')
     .default([])
     .describe(

@@ -9,6 +9,18 @@ export interface VerifiedBlock extends Step {
   links: readonly CID[];
 }
 
+/** TRANSFER_HASH_MISMATCH: bytes that do not have the hash of their block. */
+export class ChangedBlock extends QuorateError {
+  readonly block: CID;
+
+  constructor(block: CID) {
+    super('TRANSFER_HASH_MISMATCH', `the bytes sent for ${block} do not have its hash`, {
+      hint: 'The sender is faulty or malicious; use another one.',
+    });
+    this.block = block;
+  }
+}
+
 const invalid = (code: ErrorCode, message: string): QuorateError =>
   new QuorateError(code, message, { hint: 'The sender is faulty or malicious; use another one.' });
 
@@ -49,7 +61,7 @@ export class CarDecoder {
         throw invalid('TRANSFER_WRONG_BLOCK', `another block came instead of ${cid}`);
       }
       if (Buffer.compare(hash('sha256', section.bytes, 'buffer'), cid.multihash.digest) !== 0) {
-        throw invalid('TRANSFER_HASH_MISMATCH', `the bytes sent for ${cid} do not have its hash`);
+        throw new ChangedBlock(cid);
       }
     } catch (error) {
       this.#walk.back(step);

@@ -1,7 +1,7 @@
 import type { CID } from 'multiformats/cid';
 import { QuorateError } from '../core/errors.ts';
 import type { Step } from './dag-walk.ts';
-import type { VerifiedBlock } from './decode.ts';
+import { ChangedBlock, type VerifiedBlock } from './decode.ts';
 import { FetchState } from './fetch-state.ts';
 import { transferLimits } from './limits.ts';
 import { ProviderSession, type Work } from './provider-session.ts';
@@ -177,7 +177,9 @@ class Fetch implements Work {
   #dropped(): FetchResult['dropped'] {
     return this.#sessions.flatMap(({ peer, failure }) => {
       if (failure === undefined) return [];
-      return [{ peer, code: failure instanceof QuorateError ? failure.code : '', message: failure.message }];
+      const code = failure instanceof QuorateError ? failure.code : '';
+      const block = failure instanceof ChangedBlock ? { block: failure.block.toString() } : {};
+      return [{ peer, code, message: failure.message, ...block }];
     });
   }
 

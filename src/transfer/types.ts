@@ -58,6 +58,6 @@ export interface FetchResult {
   blocks: number;
   /** Number of new blocks by provider. */
   servedBy: Record<string, number>;
-  /** Dropped providers, each with the reason. */
-  dropped: { peer: string; code: string; message: string }[];
+  /** Dropped providers, each with the reason. `block`: which one was sent with other bytes. */
+  dropped: { peer: string; code: string; message: string; block?: string }[];
 }

@@ -150,14 +150,6 @@ it('what is neither a folder nor a URL is refused as a folder', async () => {
   expect(err).toContain(`error[CLI_USAGE]: ${join(repo, 'nowhere')} is not a folder\n`);
 });
 
-it('jobs that a run would refuse for their dependencies are named', async () => {
-  const [a, b] = ['{run: ["true"]}', '{run: ["true"], dependencies: [package-lock.json]}'];
-  commit({ 'quorate.yaml': `jobs: {a: ${a}, b: ${b}}` });
-  const { code, out } = await quorate(['plan'], { cwd: repo });
-  expect(code).toBe(0);
-  expect(out).toContain('  quorate run refuses b: only quorate try builds jobs with dependencies\n');
-});
-
 it('of a test it needs nothing is asked for, and an input that is neither artifact nor folder is refused', async () => {
   commit({
     'quorate.yaml':

@@ -1,42 +1,11 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { codeIn } from '../bad-input/support/person.ts';
+import { npmProject, registry } from '../dependencies/registry.ts';
 import { npmPackage, sri } from '../dependencies/tools/support.ts';
 import { jobFile } from '../e2e/support/jobs.ts';
 import { arrive, attempt, event, repository } from './trying.ts';
 
 beforeAll(arrive);
-
-/** A registry that has one tarball at each path; what it was asked for. */
-async function registry(files: Record<string, Buffer>): Promise<{ url: string; asked: string[] }> {
-  const asked: string[] = [];
-  const server = createServer(({ url = '' }, response) => {
-    asked.push(url);
-    const bytes = Object.hasOwn(files, url) ? files[url] : undefined;
-    if (bytes === undefined) response.writeHead(404).end();
-    else response.end(bytes);
-  });
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  vi.stubEnv('NO_PROXY', '127.0.0.1');
-  vi.stubEnv('npm_config_registry', `${url}/configured`);
-  return { url, asked };
-}
-
-function project(url: string, integrity: string): Record<string, string> {
-  const root = { name: 'project', version: '1.0.0', dependencies: { one: '1' } };
-  const packages = {
-    '': root,
-    'node_modules/one': { version: '1.0.0', resolved: `${url}/one/-/one-1.0.0.tgz`, integrity },
-  };
-  const lock = { name: 'project', version: '1.0.0', lockfileVersion: 3, requires: true, packages };
-  return { 'package.json': JSON.stringify(root), 'package-lock.json': JSON.stringify(lock) };
-}
 
 const job = (locks: string) =>
   jobFile({
@@ -49,7 +18,7 @@ describe('quorate try of a job with dependencies', () => {
   it('fetches what the lock file names, once, and builds with it offline', async () => {
     const one = await npmPackage('one', '1.0.0');
     const { url, asked } = await registry({ '/one/-/one-1.0.0.tgz': one });
-    const dir = await repository(job('[package-lock.json]'), project(url, sri('sha512', one)));
+    const dir = await repository(job('[package-lock.json]'), npmProject(url, { one: sri('sha512', one) }));
     const answer = await attempt(dir, '--json');
     expect(answer.code, answer.report).toBe(0);
     expect(event(answer, 'dependencies')).toMatchObject({ files: 1, fetchedBytes: one.length });
@@ -67,7 +36,7 @@ describe('quorate try of a job with dependencies', () => {
   it('refuses what is not what the lock file names, with its line, and builds nothing', async () => {
     const one = await npmPackage('one', '1.0.0');
     const { url } = await registry({ '/one/-/one-1.0.0.tgz': await npmPackage('one', '1.0.1') });
-    const dir = await repository(job('[package-lock.json]'), project(url, sri('sha512', one)));
+    const dir = await repository(job('[package-lock.json]'), npmProject(url, { one: sri('sha512', one) }));
     const answer = await attempt(dir);
     expect(answer.code, answer.report).toBe(1);
     expect(codeIn(answer.err)).toBe('DEPENDENCIES_DAMAGED');

@@ -118,6 +118,8 @@ const reached: Record<string, string> = {
   'src/runtime/artifacts/bundles.ts': 'bundles that were verified before they were stored',
   'src/core/sessions/controller/log-server.ts': 'mesh-streams; its lines are terminal-lines',
   'src/runtime/node/files.ts': 'membership-file',
+  'src/runtime/build/dependency-tree.ts':
+    'the CID of a block that the transfer asked for; its index is dependency-index',
   'src/runtime/build/job-in-tree.ts': 'job-file',
   'src/runtime/build/source-url.ts': 'git-url: what it parses is the URL that came of it',
   'src/runtime/worker/control.ts':

@@ -10,6 +10,7 @@ const canonical = (value: unknown) => fromUtf8(encodeCanonical(value));
 export function jobVectors(): Vector[] {
   const kind = 'job';
   const job = makeJob({ inputs: { lib: cidOf('lib') }, env: { LANG: 'C.UTF-8' } });
+  const dependencies = { locks: ['package-lock.json', 'ui/yarn.lock'], tree: cidOf('dependencies') };
   const raw = fromUtf8(encodeJob(job).bytes);
   const tag = { name: 'v1.2', object: 'a'.repeat(40) };
   const valid: Vector[] = [
@@ -37,6 +38,12 @@ export function jobVectors(): Vector[] {
     { name: 'with a git folder', kind, raw: canonical({ ...job, git: {} }), expect: 'ok' },
     { name: 'with a git folder and a tag', kind, raw: canonical({ ...job, git: { tag } }), expect: 'ok' },
     { name: 'with a network', kind, raw: canonical({ ...job, network: ['store', 'vcs'] }), expect: 'ok' },
+    {
+      name: 'with dependencies',
+      kind,
+      raw: canonical({ ...job, dependencies }),
+      expect: 'ok',
+    },
     { name: 'of a test', kind, raw: canonical({ ...job, kind: 'test' }), expect: 'ok' },
   ];
   const changes: [string, object][] = [
@@ -76,6 +83,12 @@ export function jobVectors(): Vector[] {
     ['for another machine', { arch: 'pdp11' }],
     ['with no memory', { limits: { ...job.limits, memoryBytes: 0 } }],
     ['with memory that is no integer', { limits: { ...job.limits, memoryBytes: 1e8 + 0.5 } }],
+    ['with no lock file', { dependencies: { ...dependencies, locks: [] } }],
+    ['with lock files out of order', { dependencies: { ...dependencies, locks: ['b.lock', 'a.lock'] } }],
+    ['with a lock file twice', { dependencies: { ...dependencies, locks: ['a.lock', 'a.lock'] } }],
+    ['with a lock file outside', { dependencies: { ...dependencies, locks: ['../yarn.lock'] } }],
+    ['with dependencies nowhere', { dependencies: { locks: dependencies.locks } }],
+    ['with dependencies by an index', { dependencies: { ...dependencies, index: dependencies.tree } }],
     ['for ever', { limits: { ...job.limits, seconds: 1e9 } }],
     ['of another sandbox profile', { profile: 'quorate-sandbox/1' }],
     ['of another CID profile', { cids: 'unixfs-v0-2015' }],

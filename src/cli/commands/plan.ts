@@ -76,11 +76,6 @@ function sayPlan(out: Output, { ref, commit, base, plan: { instances, skipped } 
     return [name, `agree ${trust.agree} of ${trust.of}${signed}`, after === '' ? '' : `after ${after}`];
   });
   out.say(...columns(rows).map((line) => `  ${line}`));
-  const local = instances.filter(({ template }) => template.dependencies !== undefined);
-  if (local.length > 0) {
-    const names = escapeLine(local.map(({ name }) => name).join(', '), 500);
-    out.say(yellow(`  quorate run refuses ${names}: only quorate try builds jobs with dependencies`));
-  }
   for (const { job, instances: names, reason } of skipped) {
     const what = names.length === 1 ? (names[0] ?? job) : `${job} (${counted(names.length, 'job')})`;
     out.say(yellow(`  skipped: ${what}: ${escapeLine(skipText(reason), 500)}`));

@@ -7,6 +7,7 @@ import { skipText } from '../../core/pipeline/plan.ts';
 import type { Client } from '../../runtime/client/client.ts';
 import { sayAlarm } from '../alarm-report.ts';
 import { tellAlarms } from '../alarms.ts';
+import { bringDependencies } from '../bring-dependencies.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { asQuorateError } from '../errors.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -31,6 +32,7 @@ interface Options {
   log?: boolean;
   rebuild?: boolean;
   failed?: boolean;
+  private?: boolean;
   project?: string;
 }
 
@@ -66,6 +68,7 @@ export const run: Define = (program, act) => {
     )
     .option('--timeout <time>', 'give up following after this long', secondsOf)
     .option('--log', 'print what the builds write, as they write it')
+    .option('--private', 'dependencies may be published that registries give to authorised clients only')
     .option('--project <id>', 'which one, for a member of several')
     .addHelpText(
       'after',
@@ -137,10 +140,14 @@ async function start(context: Context, given: string | undefined, options: Optio
       const { keptRuns } = await import('../kept-runs.ts');
       const { rebuild = false } = options;
       const kept = options.failed === true ? await keptRuns(client, prepared, url) : undefined;
-      const published = await publishAll(context, client, prepared, url, limit, {
-        ...(kept !== undefined && { kept }),
-        rebuild,
+      const { of: dependenciesOf, close } = await bringDependencies(context, client, prepared, {
+        kept: (job) => kept?.has(job) === true,
+        allowPrivate: options.private === true,
+        signal: limit,
       });
+      const more = { ...(kept !== undefined && { kept }), rebuild, dependenciesOf };
+      const publishing = publishAll(context, client, prepared, url, limit, more);
+      const published = await publishing.finally(close);
       const [only, second] = published;
       if (only !== undefined && second === undefined)
         return await follow(context, client, only.run, options, limit);

@@ -30,6 +30,18 @@ export function charterOf(moment: Moment): Charter {
   return signedCharter(moment).payload;
 }
 
+/**
+ * Whether a peer may act as a publisher here and now. Changes nothing. Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, those of
+ * `checkGrant`, `KEY_NOT_ENROLLED`, `OPERATOR_REVOKED`, `KEY_REVOKED`.
+ */
+export function checkPublisher(moment: Moment, publisher: Verified<Grant>, peer: string): void {
+  const charter = charterOf(moment);
+  checkTime(publisher.payload, moment.now, 'the grant');
+  const at = Math.floor(moment.now / 1000);
+  checkGrant(enforce, publisher, charter, { by: peer, as: 'publisher', at });
+  checkEnrolled(moment, publisher.payload);
+}
+
 const askOwner = 'Ask the owner of the project for a new ticket.';
 
 function checkEnrol(transition: Transition, enrol: Enrol): void {

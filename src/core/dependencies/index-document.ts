@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cid, count, sha256, text } from '../documents/base.ts';
+import { count, sha256, text } from '../documents/base.ts';
 import { dagJsonCid, decodeCanonical, encodeCanonical, sha256Hex } from '../documents/canonical.ts';
 import { jobSchema } from '../documents/job.ts';
 import { limits } from '../limits.ts';
@@ -30,7 +30,6 @@ const blobSchema = z.strictObject({
   sha256,
   /** Bytes. */
   size: count,
-  cid,
 });
 
 /** What a blob is ordered by. A space stands in neither part. */
@@ -47,7 +46,7 @@ const dependencyIndexSchema = z.strictObject({
   locks: z
     .array(z.strictObject({ path: text(limits.pathBytesMax).min(1), sha256 }))
     .min(1)
-    .max(dependencyLimits.locksMax + 1)
+    .max(limits.jobLocksMax + 1)
     .refine((locks) => ordered(locks.map(({ path }) => path)), 'not in order, each once'),
   /** Sorted by package URL and file, each once. */
   blobs: z
@@ -66,7 +65,7 @@ export interface LockSources {
 }
 
 /** The blob of one entry. */
-export type BlobFacts = Pick<DependencyBlob, 'sha256' | 'size' | 'cid'>;
+export type BlobFacts = Pick<DependencyBlob, 'sha256' | 'size'>;
 
 /** The lock files by path, with their sha256. */
 export function hashedLocks({ locks, files }: LockSources): DependencyIndex['locks'] {
@@ -88,16 +87,16 @@ export function distinctFiles(entries: readonly Entry[]): Entry[] {
 export function makeIndex(sources: LockSources, blobOf: (entry: Entry) => BlobFacts): DependencyIndex {
   const entries = distinctFiles(readLocks(sources.locks, sources.files, sources.arch));
   const blobs = entries.map((entry): DependencyBlob => {
-    const { sha256, size, cid } = blobOf(entry);
+    const { sha256, size } = blobOf(entry);
     const { purl, file, integrity } = entry;
-    return { purl, file, integrity: copyOf(integrity), sha256, size, cid };
+    return { purl, file, integrity: copyOf(integrity), sha256, size };
   });
   return { v: 1, arch: sources.arch, locks: hashedLocks(sources), blobs };
 }
 
 const copyOf = ({ algorithm, digests }: Integrity): Integrity => ({ algorithm, digests: [...digests] });
 
-/** The block, and its CID: the derived input of a job. */
+/** The block, and its CID. */
 export function encodeIndex(index: DependencyIndex): { bytes: Uint8Array; cid: string } {
   const bytes = encodeCanonical(index);
   return { bytes, cid: dagJsonCid(bytes) };

@@ -3,6 +3,7 @@ export { dirhashOf } from './dirhash.ts';
 export type { Ecosystem, Entry, Integrity, Origin, Platform } from './entry.ts';
 export {
   type BlobFacts,
+  blobKey,
   type DependencyBlob,
   type DependencyIndex,
   decodeIndex,

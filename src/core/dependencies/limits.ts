@@ -6,8 +6,6 @@ export const dependencyLimits = {
   lockBytesMax: 48 * 1024 * 1024,
   /** One lock file in YAML, which takes the most time and memory to read: a pnpm lock of 50,000 packages. */
   yamlCharsMax: 24 * 1024 * 1024,
-  /** Lock files of one job. */
-  locksMax: 32,
   /** Files that all locks of a job demand together. The largest known front ends have 5,000. */
   entriesMax: 100_000,
   /** Nesting of a lock file's values. npm's lock version 2 repeats its tree in a section that is nested two levels a package. */

@@ -1,4 +1,5 @@
 import { QuorateError } from '../errors.ts';
+import { limits } from '../limits.ts';
 import { fromUtf8 } from '../text.ts';
 import { parseCargo } from './cargo.ts';
 import { FixedFiles } from './complete.ts';
@@ -90,10 +91,10 @@ export function readLocks(
   arch: Arch,
 ): Entry[] {
   const text = textsOf(files);
-  if (locks.length > dependencyLimits.locksMax) {
+  if (locks.length > limits.jobLocksMax) {
     throw new QuorateError(
       'LOCK_TOO_LARGE',
-      `${locks.length} lock files; at most ${dependencyLimits.locksMax} are read`,
+      `${locks.length} lock files; at most ${limits.jobLocksMax} are read`,
     );
   }
   const records = files.has(quorateLock) ? parseQuorateLock(text(quorateLock), quorateLock) : [];

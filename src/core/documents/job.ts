@@ -6,12 +6,16 @@ import { cid, commitId, count, name, nonce, peerId, policySchema, seconds, sha25
 import { dagJsonCid, decodeCanonical, encodeCanonical } from './canonical.ts';
 import { stepSchema } from './step.ts';
 
+const isBelow = (path: string): boolean =>
+  !path.startsWith('/') && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 const outputPath = text(limits.pathBytesMax).refine(
-  (path) =>
-    path === '.' ||
-    (!path.startsWith('/') && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..')),
+  (path) => path === '.' || isBelow(path),
   'an output is a path below $OUT, or "."',
 );
+const lockPath = text(limits.pathBytesMax).refine(isBelow, 'not a path below the top of the source tree');
+
+const inOrder = (all: readonly string[]): boolean =>
+  all.every((one, n) => n === 0 || (all[n - 1] ?? '') < one);
 
 /** A tag of the commit: `object` is the id of the annotated tag, or of the commit for a tag without annotation. */
 const gitTagSchema = z.strictObject({
@@ -66,7 +70,17 @@ export const jobSchema = z.strictObject({
   network: z
     .array(z.enum(['store', 'vcs']))
     .min(1)
-    .refine((all) => all.every((one, n) => n === 0 || (all[n - 1] ?? '') < one), 'not in order, each once')
+    .refine(inOrder, 'not in order, each once')
+    .optional(),
+  /**
+   * What the build installs from without a network: lock files in the source tree, in order, each once, and the tree with the
+   * files that they demand (`index.json` and `sha256/<digest>`, docs/adr/0045). Absent without any.
+   */
+  dependencies: z
+    .strictObject({
+      locks: z.array(lockPath).min(1).max(limits.jobLocksMax).refine(inOrder, 'not in order, each once'),
+      tree: cid,
+    })
     .optional(),
   /**
    * A git folder of the commit in the checkout, without its history; with the tag that was asked for. Absent: none.

@@ -84,6 +84,8 @@ export const messageBounds = table({
       enrol: { ...byAnyone, bytesMax: 2 * smallBytes },
       renew: byMember,
       submit: { ...byMember, bytesMax: limits.documentBytesMax },
+      // Of publishers, as the grant in it says.
+      bring: byMember,
       jobs: byAnyone,
       show: byAnyone,
       follow: byAnyone,

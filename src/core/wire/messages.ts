@@ -211,6 +211,11 @@ export const apiUpSchema = z.discriminatedUnion('kind', [
     publisher: jws,
     job: z.string().min(2).max(limits.jobBytesMax),
   }),
+  /**
+   * The dependencies of jobs that are to be submitted: the controller fetches this tree from the sender, by `/quorate/car/1` over
+   * the connection that this came on. Answered with `bringing` while it does and `brought` at the end.
+   */
+  z.strictObject({ kind: z.literal('bring'), tree: cid, publisher: jws }),
   z.strictObject({ kind: z.literal('jobs') }),
   /** `which`: a run id, a job's CID, or the start of one of them (8 characters at least). */
   z.strictObject({ kind: z.literal('show'), which: text(120) }),
@@ -247,6 +252,9 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
     feed: feedUrls.optional(),
   }),
   z.strictObject({ kind: z.literal('accepted'), run: sha256, job: cid }),
+  /** Bytes that are there; `total` is what the tree states, once its root is there. */
+  z.strictObject({ kind: z.literal('bringing'), bytes: count, total: count.optional() }),
+  z.strictObject({ kind: z.literal('brought'), tree: cid }),
   z.strictObject({ kind: z.literal('cancelled'), run: sha256 }),
   z.strictObject({ kind: z.literal('revoked'), index: count }),
   z.strictObject({

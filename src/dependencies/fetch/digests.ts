@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
 import { openPromise } from 'yauzl';
 import { dirhashOf, type Integrity } from '../../core/dependencies/index.ts';
 import { fetchLimits } from './limits.ts';
@@ -20,25 +22,53 @@ export async function digestsOf(
   algorithm: Integrity['algorithm'],
   name: string,
 ): Promise<FileDigests> {
+  const found = await digestsOver(createReadStream(path), algorithm);
+  return isArchive(algorithm, name) ? { ...found, digest: await archiveDigest(path) } : found;
+}
+
+/** The same of bytes in no file of their own; those of a module's archive are written to `spool`, and removed. */
+export async function digestsOfBytes(
+  bytes: AsyncIterable<Uint8Array>,
+  algorithm: Integrity['algorithm'],
+  { name, spool }: { name: string; spool: string },
+): Promise<FileDigests> {
+  if (!isArchive(algorithm, name)) return digestsOver(bytes, algorithm);
+  try {
+    await pipeline(bytes, createWriteStream(spool));
+    return await digestsOf(spool, algorithm, name);
+  } finally {
+    await rm(spool, { force: true });
+  }
+}
+
+const unreadable = 'unreadable';
+
+const isArchive = (algorithm: Integrity['algorithm'], name: string): boolean =>
+  algorithm === 'dirhash' && name.endsWith('.zip');
+
+async function digestsOver(
+  bytes: AsyncIterable<Uint8Array>,
+  algorithm: Integrity['algorithm'],
+): Promise<FileDigests> {
   const sha256 = createHash('sha256');
   const own = algorithm === 'sha256' || algorithm === 'dirhash' ? undefined : createHash(algorithm);
   let size = 0;
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+  for await (const chunk of bytes) {
     size += chunk.length;
     sha256.update(chunk);
     own?.update(chunk);
   }
   const hex = sha256.digest('hex');
-  const digest = algorithm === 'dirhash' ? await dirhash(path, name, hex) : (own?.digest('hex') ?? hex);
-  return { digest: digest ?? 'unreadable', sha256: hex, size };
+  const digest =
+    algorithm === 'dirhash' ? dirhashOf([{ name: 'go.mod', sha256: hex }]) : (own?.digest('hex') ?? hex);
+  return { digest: digest ?? unreadable, sha256: hex, size };
 }
 
-async function dirhash(path: string, name: string, sha256: string): Promise<string | undefined> {
-  if (!name.endsWith('.zip')) return dirhashOf([{ name: 'go.mod', sha256 }]);
+async function archiveDigest(path: string): Promise<string> {
   try {
-    return dirhashOf(await filesOfZip(path));
+    return dirhashOf(await filesOfZip(path)) ?? unreadable;
   } catch {
-    return undefined;
+    return unreadable;
   }
 }
 

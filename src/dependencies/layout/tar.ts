@@ -21,6 +21,10 @@ export function layoutTar({ files }: Layout, folder: LayoutFolder, open: OpenBlo
   return Readable.from(packed(below, folder.length + 1, open), { objectMode: false });
 }
 
+/** Files as a tar stream, as they are given. Throws what `open` throws, through the stream. */
+export const filesTar = (files: readonly LaidFile[], open: OpenBlob): Readable =>
+  Readable.from(packed(files, 0, open), { objectMode: false });
+
 async function* packed(files: readonly LaidFile[], from: number, open: OpenBlob): AsyncGenerator<Uint8Array> {
   const packer = pack();
   const filled = fill(packer, files, from, open);

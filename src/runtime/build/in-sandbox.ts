@@ -12,8 +12,9 @@ import type { Job, Outcome } from '../../core/documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { filesFit, outputFilesMaxOf } from '../../core/judge/index.ts';
 import { emptyTree } from '../../core/trust/index.ts';
-import { type Layout, layoutFolders, layoutTar, type OpenBlob } from '../../dependencies/index.ts';
+import { layoutFolders, layoutTar } from '../../dependencies/index.ts';
 import type { Area, ImportedTree, Store } from '../../store/index.ts';
+import type { LaidDependencies } from './dependency-tree.ts';
 
 /** Changes of the build environment, for trials only. */
 export interface BuildVariation {
@@ -34,7 +35,7 @@ export interface BuildIo {
   /** Artifacts in the public area, to be unpacked at /build/in/<name>. */
   inputs?: readonly { name: string; cid: string }[];
   /** What the job's lock files demand, and the bytes of it. */
-  dependencies?: { layout: Layout; open: OpenBlob } | undefined;
+  dependencies?: LaidDependencies | undefined;
   /** Unix socket of the proxy, for a job with a network. */
   network?: { socket: string; hopeless: AbortSignal } | undefined;
   /** Interactive terminal, for trials only. */
@@ -130,7 +131,7 @@ export const abortedBy = (error: unknown): Aborted => ({
 
 function reasonOf(error: unknown): Aborted['reason'] {
   const code = codeOf(error);
-  if (/^(SOURCE|EGRESS|INPUTS?|DEPENDENCIES)_(?!DISK_FULL)/.test(code)) return 'source';
+  if (/^(SOURCE|EGRESS|INPUTS?|DEPENDENCIES|LOCK)_(?!DISK_FULL)/.test(code)) return 'source';
   if (code.startsWith('STORE_')) return 'outputs';
   return 'sandbox';
 }

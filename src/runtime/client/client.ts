@@ -6,7 +6,7 @@ import {
   type Request,
   signMessage,
 } from '../../core/documents/index.ts';
-import { codeOf, QuorateError } from '../../core/errors.ts';
+import { assert, codeOf, QuorateError } from '../../core/errors.ts';
 import { escapeValue } from '../../core/escape.ts';
 import { isConnectionError, openQuestion } from '../../core/sessions/ask.ts';
 import type { Credentials, Membership } from '../../core/sessions/credentials.ts';
@@ -17,7 +17,9 @@ import type { ApiDown, ApiUp, PipelineJob, RunSummary } from '../../core/wire/me
 import { issueInvite, randomNonce } from '../../identity/idp.ts';
 import { encodeTicket } from '../../identity/ticket.ts';
 import { type Mesh, openMesh } from '../../mesh/index.ts';
+import type { Store } from '../../store/index.ts';
 import { fetchBundle } from '../artifacts/bundles.ts';
+import { serveArtifacts } from '../artifacts/transfer.ts';
 import { refusePrivate } from '../build/source-url.ts';
 import { ask, openCharter, openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
@@ -50,6 +52,11 @@ export interface LogChunk {
 export interface Client {
   readonly project: string;
   submit(options: SubmitOptions): Promise<{ run: string; job: string }>;
+  /**
+   * Has the controller fetch a tree from this store, which is served to it as long as the client is open. The same store each
+   * time. Errors: `DEPENDENCIES_…`.
+   */
+  bring(store: Store, tree: string, onProgress: (bytes: number, total?: number) => void): Promise<void>;
   /** The newest, and what was proven against the log. */
   jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[] }>;
   show(which: string): Promise<ShownRun>;
@@ -64,6 +71,9 @@ export interface Client {
   bundle(which: string): Promise<{ bundle: Bundle; text: string }>;
   close(): Promise<void>;
 }
+
+/** Longest wait for the next word of a controller that fetches, which says how far it is once a second. */
+const bringMsMax = 60_000;
 
 /** Longest wait for the next answer of a followed run: as long as builds may take, in milliseconds. */
 const quietMsMax = 8 * 24 * 3600 * 1000;
@@ -93,6 +103,7 @@ class MeshClient implements Client {
   readonly #mesh: Mesh;
   readonly #credentials: Credentials;
   readonly #signal: AbortSignal;
+  #served: Store | undefined;
 
   constructor(home: Home, mesh: Mesh, credentials: Credentials, signal: AbortSignal) {
     this.#home = home;
@@ -159,11 +170,12 @@ class MeshClient implements Client {
     tag,
     needs,
     rebuild = false,
+    dependencies,
     expiresSeconds,
   }: SubmitOptions): Promise<{ run: string; job: string }> {
     refusePrivate(repo.url, this.#credentials.charter.vcs);
     const key = await this.#home.key();
-    const full = jobDocument({ repo, commit, tree, job, ...(tag !== undefined && { tag }) });
+    const full = jobDocument({ repo, commit, tree, job, dependencies, ...(tag !== undefined && { tag }) });
     const { bytes, id } = encodeJob(full);
     const iat = Math.floor(Date.now() / 1000);
     const controller = this.#controller;
@@ -192,6 +204,30 @@ class MeshClient implements Client {
     const { answer } = await ask(this.#mesh, [controller], question, this.#signal);
     if (answer.kind !== 'accepted') throw unexpected('accepted', answer);
     return { run: answer.run, job: answer.job };
+  }
+
+  bring(store: Store, tree: string, onProgress: (bytes: number, total?: number) => void): Promise<void> {
+    assert(this.#served === undefined || this.#served === store, 'a client serves one store');
+    if (this.#served === undefined) serveArtifacts({ mesh: this.#mesh, store });
+    this.#served = store;
+    return this.#found(() => this.#bring(tree, onProgress));
+  }
+
+  async #bring(tree: string, onProgress: (bytes: number, total?: number) => void): Promise<void> {
+    const question: ApiUp = { kind: 'bring', tree, publisher: this.#credentials.grant.raw };
+    const stream = await openQuestion(this.#dial, this.#controller, question);
+    try {
+      for (;;) {
+        const answer = await stream.receive({ timeoutMs: bringMsMax });
+        if (answer === undefined) throw lost();
+        if (answer.kind === 'error') throw errorFrom(answer);
+        if (answer.kind === 'brought') return;
+        if (answer.kind !== 'bringing') throw unexpected('brought', answer);
+        onProgress(answer.bytes, answer.total);
+      }
+    } finally {
+      await stream.close();
+    }
   }
 
   async jobs(): Promise<{ jobs: RunSummary[]; equivocations: string[] }> {

@@ -1,5 +1,6 @@
 import type { Job } from '../../core/documents/index.ts';
 import { sandboxProfile } from '../../core/sandbox-profile.ts';
+import { hostArch } from '../build/host-arch.ts';
 import type { SubmitOptions } from './submit.ts';
 
 /** The job, or the template of a job that reads artifacts, as it is published from this host. */
@@ -9,14 +10,15 @@ export function jobDocument({
   tree,
   tag,
   job,
-}: Pick<SubmitOptions, 'commit' | 'tree' | 'tag' | 'job'> & { repo: { url: string } }): Job {
+  dependencies,
+}: Pick<SubmitOptions, 'commit' | 'tree' | 'tag' | 'job' | 'dependencies'> & { repo: { url: string } }): Job {
   return {
     v: 1,
     name: job.name,
     ...(job.kind !== undefined && { kind: job.kind }),
     source: { url: repo.url, commit, tree },
     image: job.image,
-    arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
+    arch: hostArch,
     inputs: {},
     run: job.run,
     env: job.env,
@@ -24,6 +26,7 @@ export function jobDocument({
     limits: job.limits,
     ...(job.network !== undefined && { network: job.network }),
     ...(job.git && { git: tag === undefined ? {} : { tag } }),
+    ...(dependencies !== undefined && { dependencies }),
     profile: sandboxProfile,
     cids: 'unixfs-v1-2025+x',
   };

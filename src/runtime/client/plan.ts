@@ -20,6 +20,8 @@ export interface PlanOptions {
   /** What `changed` compares with, written as a ref. */
   base?: string | undefined;
   signal: AbortSignal;
+  /** Called while the store that holds the tree is open. */
+  read?(store: Store, planned: PlannedCommit): Promise<void>;
 }
 
 /** The expanded job file of a commit, with the source that it was read from. */
@@ -42,7 +44,13 @@ export interface PlannedCommit {
  * and decides which jobs are built. Runs git without a sandbox, since the user chose the server.
  * @throws `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`, `STORE_…`
  */
-export async function planCommit({ repository, ref, base, signal }: PlanOptions): Promise<PlannedCommit> {
+export async function planCommit({
+  repository,
+  ref,
+  base,
+  signal,
+  read: look,
+}: PlanOptions): Promise<PlannedCommit> {
   if ('url' in repository) fetchableUrl(repository.url);
   const scratch = await makeScratch('run');
   try {
@@ -61,7 +69,9 @@ export async function planCommit({ repository, ref, base, signal }: PlanOptions)
         paths: await changedPaths(store, before.tree, tree, signal),
       };
       const plan = planPipeline(file.instances, { ref: source.ref, ...(changed && { changed }) });
-      return { ...source, tree, file, plan, ...(before && { base: before.commit }) };
+      const planned = { ...source, tree, file, plan, ...(before && { base: before.commit }) };
+      await look?.(store, planned);
+      return planned;
     } finally {
       await store.close();
     }

@@ -1,10 +1,12 @@
-import type { Policy, Request } from '../../core/documents/index.ts';
-import { QuorateError } from '../../core/errors.ts';
+import type { Job, Policy, Request } from '../../core/documents/index.ts';
+import { assert } from '../../core/errors.ts';
 import type { Instance, Skipped } from '../../core/pipeline/index.ts';
 import type { JobFile, JobSpec, JobTemplate } from '../../jobfile/index.ts';
 import type { GitTag } from '../../source/index.ts';
+import type { Store } from '../../store/index.ts';
 import { chosenJobs, jobOf } from '../build/job-in-tree.ts';
-import { planCommit } from './plan.ts';
+import { lockFilesInTree } from '../build/lock-files.ts';
+import { type PlannedCommit, planCommit } from './plan.ts';
 
 export interface SubmitOptions {
   repo: { url: string; ref: string };
@@ -15,6 +17,8 @@ export interface SubmitOptions {
   tag?: GitTag;
   job: JobSpec;
   policy: Policy;
+  /** What it installs from; the controller has it by now (`Client.bring`). */
+  dependencies?: Job['dependencies'] | undefined;
   /** Whose artifacts it reads, by the name of the input. */
   needs?: Request['needs'];
   /** It is built, whatever evidence of the same job there is. */
@@ -39,11 +43,13 @@ export interface Prepared {
   jobs: PlannedJob[];
   /** Those that were asked for and that conditions leave out. */
   skipped: Skipped[];
+  /** The lock files of its jobs, by path; those that the tree has. */
+  lockFiles: ReadonlyMap<string, Uint8Array>;
 }
 
 /**
  * Plans a commit of a server (`planCommit`), and selects what is published: all jobs, or one with all that it needs.
- * @throws `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`, `STORE_…`
+ * Reads the lock files of these jobs. @throws `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`, `STORE_…`
  */
 export async function prepare(options: {
   url: string;
@@ -54,25 +60,25 @@ export async function prepare(options: {
   signal: AbortSignal;
 }): Promise<Prepared> {
   const { url, ref, base, signal, jobName } = options;
-  const { file, plan, ...source } = await planCommit({ repository: { url }, ref, base, signal });
-  const wanted = jobName === undefined ? undefined : withNeeds(file, chosenJobs(file, jobName));
-  const asked = (name: string) => wanted === undefined || wanted.has(name);
-  const jobs = plan.instances
-    .filter(({ name }) => asked(name))
-    .map((instance) => ({ instance, job: jobOf(file, instance) }));
-  refuseDependencies(jobs);
-  return { ...source, jobs, skipped: plan.skipped.filter(({ instances }) => instances.some(asked)) };
-}
-
-function refuseDependencies(jobs: readonly PlannedJob[]): void {
-  const named = jobs.find(({ job }) => job.dependencies !== undefined);
-  if (named === undefined) return;
-  const { name, dependencies } = named.job;
-  throw new QuorateError(
-    'DEPENDENCIES_LOCAL_ONLY',
-    `the job ${name} has dependencies (${dependencies?.join(', ')}), which no worker gets`,
-    { hint: 'Build it here: quorate try. For workers, put what it installs into an image: quorate image.' },
-  );
+  let prepared: Prepared | undefined;
+  const read = async (store: Store, { file, plan, ...source }: PlannedCommit): Promise<void> => {
+    const wanted = jobName === undefined ? undefined : withNeeds(file, chosenJobs(file, jobName));
+    const asked = (name: string) => wanted === undefined || wanted.has(name);
+    const jobs = plan.instances
+      .filter(({ name }) => asked(name))
+      .map((instance) => ({ instance, job: jobOf(file, instance) }));
+    const lockFiles = new Map<string, Uint8Array>();
+    for (const { job } of jobs)
+      for (const [path, bytes] of await lockFilesInTree(store, source.tree, job.dependencies ?? [], {
+        signal,
+      }))
+        lockFiles.set(path, bytes);
+    const skipped = plan.skipped.filter(({ instances }) => instances.some(asked));
+    prepared = { ...source, jobs, skipped, lockFiles };
+  };
+  await planCommit({ repository: { url }, ref, base, signal, read });
+  assert(prepared !== undefined, 'a commit that was planned was read');
+  return prepared;
 }
 
 /** The names of these instances and of all that they need, directly or not. */

@@ -31,6 +31,7 @@ import { type NodeEvent, type Tell, teller } from '../node/node-events.ts';
 import { nodeClock, signingOf } from '../node/ports.ts';
 import { openCheckpointFile } from './checkpoint-file.ts';
 import type { ControllerContext } from './context.ts';
+import { ControllerDependencies } from './dependencies.ts';
 import { ControllerImages } from './images.ts';
 import { boundOf, holdersOf, Keeper } from './keep.ts';
 import { controllerNodeLimits } from './limits.ts';
@@ -150,6 +151,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     );
     every(clock, saveAgainMs, () => void logEvidence.saveAgain().catch(() => {}));
     const images = new ControllerImages(context, stop.signal);
+    const dependencies = new ControllerDependencies(context, stop.signal);
     const keeper = new Keeper(context, stop.signal);
     const pins = new ArtifactPins(context, stop.signal);
     const pace = new Buckets(controllerNodeLimits.peerTurnsPerSecond, controllerNodeLimits.peerTurnsBurst);
@@ -179,6 +181,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
         machine.state.charter === null ? [] : named.of(machine.state.charter.payload),
       logFiles: openLogFiles(join(folder.dir, 'logs')),
       needImage: (image) => images.need(image),
+      needDependencies: (tree) => dependencies.need(tree),
+      bringDependencies: (brought) => dependencies.bring(brought),
       refreshCharter: () => refresh(),
       pin: (effect) =>
         void pins.pin(effect).catch((error) => tell('warn', 'pin', `pin: ${messageOf(error)}`)),
@@ -212,6 +216,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       });
     // Before the start: from then on live leases wait a few seconds for their workers, and nothing may delay these.
     await images.resume();
+    await dependencies.resume();
     perform = (effect) => sessions.perform(effect);
     const charter = (await readCharter(folder.dir)) ?? machine.state.charter;
     if (charter === null) throw new Error('a project folder that was opened has a charter');
@@ -245,7 +250,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     await writeAddress(folder.dir, mesh.addresses());
     closers.push(watchCharter(refresh, tell));
     void sessions.resume(names);
-    // What was agreed, logs, dissenting trees and images are pinned, and never let go of here.
+    // What was agreed, logs, dissenting trees, images and dependencies are pinned.
     closers.push(
       startBlockCollection({
         store,

@@ -1,21 +1,11 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import { type Arch, readLocks } from '../../core/dependencies/index.ts';
-import {
-  type FetchProgress,
-  fetchDependencies,
-  type Layout,
-  layOut,
-  type OpenBlob,
-} from '../../dependencies/index.ts';
+import { readLocks } from '../../core/dependencies/index.ts';
+import { type FetchProgress, fetchDependencies, layOut } from '../../dependencies/index.ts';
 import type { Store } from '../../store/index.ts';
+import type { LaidDependencies } from '../build/dependency-tree.ts';
+import { hostArch } from '../build/host-arch.ts';
 import { lockFilesInTree } from '../build/lock-files.ts';
-
-/** What a build finds of its dependencies. */
-export interface TrialDependencies {
-  layout: Layout;
-  open: OpenBlob;
-}
 
 export interface DependencyOptions {
   /** The home: fetched files are kept there. */
@@ -26,8 +16,6 @@ export interface DependencyOptions {
   signal: AbortSignal;
 }
 
-const arch: Arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
-
 /**
  * Fetches what lock files of a source tree demand, and lays it out. No package manager runs.
  * @throws `LOCK_…`, `DEPENDENCIES_…`
@@ -37,9 +25,9 @@ export async function trialDependencies(
   tree: string,
   locks: readonly string[],
   { home, env, onProgress, signal }: DependencyOptions,
-): Promise<TrialDependencies> {
-  const files = await lockFilesInTree(store, tree, locks, signal);
-  const entries = readLocks(locks, files, arch);
+): Promise<LaidDependencies> {
+  const files = await lockFilesInTree(store, tree, locks, { signal });
+  const entries = readLocks(locks, files, hostArch);
   const fetched = await fetchDependencies(entries, {
     ...{ cache: join(home, 'dependencies'), env, onProgress, signal },
     // Nothing of a trial leaves this host.

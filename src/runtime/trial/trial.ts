@@ -17,13 +17,14 @@ import { sizeTexts } from '../../core/quantity.ts';
 import type { JobFile, JobSpec } from '../../jobfile/index.ts';
 import { localCommit, localRepo, readLocalCommit, workingFiles } from '../../source/index.ts';
 import { type Difference, diffTrees, type ImportedTree, openStore, type Store } from '../../store/index.ts';
+import type { LaidDependencies } from '../build/dependency-tree.ts';
 import { asSourceError } from '../build/import-source.ts';
 import { abortedBy, type BuildIo, type BuildVariation, buildInSandbox } from '../build/in-sandbox.ts';
 import { chooseJob, jobFileInTree, jobOf } from '../build/job-in-tree.ts';
 import { type BuildNetwork, openBuildNetwork } from '../build/network.ts';
 import type { HeldImage } from '../images/cache.ts';
 import { makeScratch } from '../node/scratch.ts';
-import { type DependencyOptions, type TrialDependencies, trialDependencies } from './dependencies.ts';
+import { type DependencyOptions, trialDependencies } from './dependencies.ts';
 import { trialGitFolder } from './git-folder.ts';
 import { trialImage } from './image.ts';
 import {
@@ -103,7 +104,7 @@ interface TrialEnvironment {
   /** CID of the git folder, for a job with one. */
   git: string | undefined;
   image: 'host' | HeldImage;
-  dependencies: TrialDependencies | undefined;
+  dependencies: LaidDependencies | undefined;
   inputs: readonly TrialInput[];
   project: TrialProject | undefined;
   /** URL of the repository's remote, from which workers would fetch the source. */

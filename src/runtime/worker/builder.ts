@@ -8,6 +8,7 @@ import { abortedBy, buildInSandbox } from '../build/in-sandbox.ts';
 import { openBuildNetwork } from '../build/network.ts';
 import { BuildLog, openLogChannel } from './build-log.ts';
 import { areaOf, type WorkerContext } from './context.ts';
+import { type BuildDependencies, openDependencies } from './dependencies.ts';
 import type { WorkerImages } from './images.ts';
 import { type BuildInputs, WorkerInputs } from './inputs.ts';
 import { type Source, Sources } from './sources.ts';
@@ -148,7 +149,13 @@ export class Builder {
     try {
       const source = await this.#sources.open(job, ref, { signal, say });
       try {
-        return await this.#inSandbox(build, sandbox, source, inputs);
+        const reading = { job, source: source.area, signal, say };
+        const dependencies = await openDependencies(this.#context, lease, reading);
+        try {
+          return await this.#inSandbox(build, sandbox, source, { ...inputs, ...dependencies });
+        } finally {
+          await dependencies.close();
+        }
       } finally {
         await source.close();
       }
@@ -161,7 +168,7 @@ export class Builder {
     { lease, job, log, signal }: Build,
     sandbox: Sandbox,
     source: Source,
-    { inputs }: BuildInputs,
+    { inputs, laid }: Pick<BuildInputs, 'inputs'> & Pick<BuildDependencies, 'laid'>,
   ): Promise<Done> {
     const { store, credentials, dir, bandwidth, privateHosts } = this.#context;
     const network = await openBuildNetwork({
@@ -180,6 +187,7 @@ export class Builder {
         from: source.area,
         git: source.git,
         inputs,
+        dependencies: laid,
         image: image ?? 'host',
         into: store.sealed(areaOf(lease)),
         network,

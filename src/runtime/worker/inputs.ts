@@ -3,13 +3,15 @@ import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { InputBundles, verifyInputs } from '../../core/trust/index.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { fetchBundle } from '../artifacts/bundles.ts';
-import { connectReachable } from '../artifacts/fetch.ts';
-import { pullArtifact } from '../artifacts/transfer.ts';
 import type { WorkerContext } from './context.ts';
+import { pullFromControllers } from './pull.ts';
 
 /** Longest wait for the evidence of one input. */
 const bundleMsMax = 60_000;
 const pinPrefix = 'input-';
+
+/** Under this name the store keeps what one build reads. */
+export const readingPin = (lease: string): string => `${pinPrefix}${lease.slice(0, 32)}`;
 
 /** Whether the store keeps a tree for a build that reads it. */
 export const isInputPin = (name: string): boolean => name.startsWith(pinPrefix);
@@ -46,7 +48,7 @@ export class WorkerInputs {
   /** Errors: those of `levelsOfInputs`, INPUT_EVIDENCE_TOO_LARGE, INPUT_UNAVAILABLE, `STORE_…`, the signal's reason. */
   async open(lease: string, reading: Reading): Promise<BuildInputs> {
     const inputs = Object.entries(reading.job.inputs).map(([name, cid]) => ({ name, cid }));
-    const pin = `${pinPrefix}${lease.slice(0, 32)}`;
+    const pin = readingPin(lease);
     const { store } = this.#context;
     const close = async () => {
       for (const { cid } of inputs) await store.unpin(cid, pin);
@@ -107,12 +109,8 @@ export class WorkerInputs {
 
   /** Returns the bytes that were fetched. */
   async #fetch(cid: string, maxBytes: number, signal: AbortSignal): Promise<number> {
-    const { store, mesh, credentials } = this.#context;
     try {
-      if (await store.has(cid, signal)) return 0;
-      const from = await connectReachable(mesh, credentials.membership.controllers);
-      const { bytes } = await pullArtifact({ mesh, store }, cid, { from, signal, maxBytes });
-      return bytes;
+      return await pullFromControllers(this.#context, cid, { maxBytes, signal });
     } catch (error) {
       signal.throwIfAborted();
       if (codeOf(error) === 'STORE_DISK_FULL') throw error;

@@ -24,6 +24,7 @@ import { openBundles, serveBundles } from '../artifacts/bundles.ts';
 import { repairTrees } from '../artifacts/repair.ts';
 import { serveRevocations } from '../artifacts/revocations.ts';
 import { serveArtifacts } from '../artifacts/transfer.ts';
+import { hostArch } from '../build/host-arch.ts';
 import { openCredentials } from '../membership/credentials.ts';
 import type { Home } from '../membership/home.ts';
 import { openRevocationBook } from '../membership/revocation-file.ts';
@@ -72,7 +73,7 @@ export function defaultLending(tiers: readonly Tier[]): Lending {
   const memoryBytes = Math.floor(totalmem() / 2);
   return {
     capabilities: {
-      arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
+      arch: hostArch,
       cpus,
       memoryBytes,
       diskBytes: memoryBytes,

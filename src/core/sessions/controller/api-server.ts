@@ -1,3 +1,4 @@
+import { checkPublisher } from '../../controller/enrolment.ts';
 import type { Reply } from '../../controller/events.ts';
 import { isOver, type RunFacts } from '../../controller/facts.ts';
 import { pipelineOf } from '../../controller/pipeline-of.ts';
@@ -110,6 +111,8 @@ export class ApiServer {
       }
       case 'submit':
         return this.#submit(stream, question);
+      case 'bring':
+        return this.#bring(stream, question);
       case 'jobs': {
         const equivocations = this.#ports.logEvidence.equivocations.map(({ proves }) => proves.says);
         return stream.send({
@@ -197,7 +200,7 @@ export class ApiServer {
   }
 
   async #submit(stream: ApiStream, question: Extract<ApiUp, { kind: 'submit' }>): Promise<void> {
-    const { machine, signing, clock, dispatch, needImage } = this.#ports;
+    const { machine, signing, clock, dispatch, needImage, needDependencies } = this.#ports;
     const { state } = machine;
     const request = await signing.documents.message('request', question.request);
     const publisher = await signing.documents.message('grant', question.publisher);
@@ -205,12 +208,26 @@ export class ApiServer {
     // An image is read only for a publisher: it may have gigabytes.
     checkOrder({ state, now: clock.now() }, { request, publisher, job, jobId });
     await needImage(job.image);
+    if (job.dependencies !== undefined) needDependencies(job.dependencies.tree);
     const entropy = signing.nonce();
     const reply = this.#ask((token) =>
       dispatch({ kind: 'submit', token, request, publisher, job, jobId, entropy }),
     );
     if (reply?.kind === 'accepted') return stream.send(reply);
     throw refusal(reply);
+  }
+
+  async #bring(stream: ApiStream, question: Extract<ApiUp, { kind: 'bring' }>): Promise<void> {
+    const { machine, signing, clock, bringDependencies } = this.#ports;
+    const publisher = await signing.documents.message('grant', question.publisher);
+    checkPublisher({ state: machine.state, now: clock.now() }, publisher, stream.peer);
+    const { tree } = question;
+    await bringDependencies({
+      ...{ tree, from: stream.peer, operator: publisher.payload.operator },
+      onProgress: (bytes, total) =>
+        stream.post({ kind: 'bringing', bytes, ...(total !== undefined && { total }) }),
+    });
+    return stream.send({ kind: 'brought', tree });
   }
 
   async #sendGrant(stream: ApiStream, reply: Reply | undefined): Promise<void> {

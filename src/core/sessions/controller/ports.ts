@@ -44,6 +44,16 @@ export interface ExternalWitness {
   }): Promise<readonly string[]>;
 }
 
+/** A tree that a publisher offers. */
+export interface BroughtTree {
+  tree: string;
+  /** PeerId of who has it, over the connection that is there. */
+  from: string;
+  operator: string;
+  /** Called about once a second, also while nothing arrives. `total` is what the tree states. */
+  onProgress(bytes: number, total: number | undefined): void;
+}
+
 /** Everything outside of the sessions of a controller. */
 export interface ControllerPorts {
   readonly project: string;
@@ -72,6 +82,10 @@ export interface ControllerPorts {
   readonly logFiles: LogFiles;
   /** Resolves when workers can get this image here. Errors: `IMAGE_…`. */
   needImage(image: string): Promise<void>;
+  /** Whether workers can get the dependencies of a job here now. Throws `DEPENDENCIES_UNKNOWN`. */
+  needDependencies(tree: string): void;
+  /** Fetches a tree from a publisher and keeps it. Errors: `DEPENDENCIES_…`, `STORE_DISK_FULL`. */
+  bringDependencies(brought: BroughtTree): Promise<void>;
   /** Takes the owner's charter where it is newer than the one in force. Errors: `CHARTER_…`, `HOME_…`. */
   refreshCharter(): Promise<void>;
   /** Fetches and pins an artifact, then dispatches `pinned`. */

@@ -1,0 +1,157 @@
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { protocols } from '../../src/core/wire/protocols.ts';
+import { type Channel, type Mesh, openMesh } from '../../src/mesh/index.ts';
+import { openClient } from '../../src/runtime/client/client.ts';
+import { fetchTrees } from '../../src/runtime/client/dependencies.ts';
+import { type PlannedJob, prepare } from '../../src/runtime/client/submit.ts';
+import { openHome } from '../../src/runtime/membership/home.ts';
+import { npmProject, registry } from '../dependencies/registry.ts';
+import { npmPackage, sri } from '../dependencies/tools/support.ts';
+import { jobFile } from './support/jobs.ts';
+import { LocalCluster } from './support/local-cluster.ts';
+import type { Line } from './support/told.ts';
+import { deadlineMs } from './support/wait.ts';
+
+let cluster: LocalCluster;
+/** The bytes that change on their way to cleo. */
+let changed: Uint8Array = Buffer.of();
+
+/** A mesh that is sent trees with one byte changed where `changed` is part of them. */
+const changing = (mesh: Mesh): Mesh => {
+  const open: Mesh['open'] = async (...given) => {
+    const channel = await mesh.open(...given);
+    return given[1] === protocols.car ? changingChannel(channel) : channel;
+  };
+  return varied(mesh, { open });
+};
+
+const changingChannel = (channel: Channel): Channel =>
+  varied(channel, {
+    receive: async (options) => {
+      const message = await channel.receive(options);
+      const at = message === undefined ? -1 : Buffer.from(message).indexOf(changed);
+      if (message === undefined || changed.length === 0 || at < 0) return message;
+      const copy = Uint8Array.from(message);
+      copy[at + 20] = (copy[at + 20] ?? 0) ^ 1;
+      return copy;
+    },
+  });
+
+/** An object with other methods. */
+function varied<T extends object>(of: T, other: Partial<T>): T {
+  return new Proxy(of, {
+    get(target, name) {
+      const value: unknown = Reflect.get(name in other ? other : target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+const job = jobFile({
+  run: ['npm ci', `node -p "require('one') + ', ' + require('two')" > "$OUT/said"`],
+  memory: '1GiB',
+  disk: '256MiB',
+}).replace('    image: host\n', '    image: host\n    dependencies: [package-lock.json]\n');
+
+beforeAll(async () => {
+  cluster = await LocalCluster.start({ volunteers: ['ada', 'ben'], trusted: true });
+  const cleo = await cluster.work('cleo', await cluster.ticket('cleo'), {
+    openMesh: async (options) => changing(await openMesh(options)),
+  });
+  await cleo.event('connected');
+});
+
+interface Revealed {
+  results: { operator: string; result: string }[];
+}
+
+describe('a job with dependencies', () => {
+  it('is built by all from what its lock file names, which its publisher alone fetched, once', async () => {
+    const [one, two] = [await npmPackage('one', '1.0.0'), await npmPackage('two', '1.0.0')];
+    const { url, asked } = await registry({ '/one/-/one-1.0.0.tgz': one, '/two/-/two-1.0.0.tgz': two });
+    const files = npmProject(url, { one: sri('sha512', one), two: sri('sha512', two) });
+    const run = await cluster.submit(await cluster.git.commit('tool', { 'quorate.yaml': job, ...files }));
+    const { code } = await run.end();
+    expect(code, run.report()).toBe(0);
+    expect(run.all('dependencies')).toMatchObject([{ files: 2, fetchedBytes: one.length + two.length }]);
+    const verdict = run.lines.at(-1);
+    expect(verdict).toMatchObject({ event: 'verdict', level: 'trusted' });
+    expect(asked.toSorted()).toEqual(['/one/-/one-1.0.0.tgz', '/two/-/two-1.0.0.tgz']);
+    const fetched = await cluster.fetch(String(verdict?.artifact), 'tool');
+    expect(fetched.code, fetched.report).toBe(0);
+    expect(await cluster.readText('fetched', 'tool', 'said')).toBe('one 1.0.0, two 1.0.0\n');
+  });
+
+  it('of which one byte changed on its way to one worker is not built there, which says which', async () => {
+    const [one, two] = [await npmPackage('one', '1.0.0'), await npmPackage('two', '1.0.0', { two: true })];
+    changed = two;
+    const { url } = await registry({ '/one/-/one-1.0.0.tgz': one, '/two/-/two-1.0.0.tgz': two });
+    const files = npmProject(url, { one: sri('sha512', one), two: sri('sha512', two) });
+    const run = await cluster.submit(await cluster.git.commit('other', { 'quorate.yaml': job, ...files }));
+    const { code } = await run.end();
+    expect(code, run.report()).toBe(0);
+    expect(run.lines.at(-1)).toMatchObject({ event: 'verdict', level: 'trusted' });
+    const [revealed] = run.all('revealed') as (Line & Revealed)[];
+    const by = (name: string) => revealed?.results.find(({ operator }) => operator === name)?.result;
+    expect(by('cleo')).toMatch(
+      /^aborted: source: DEPENDENCIES_MISMATCH: two-1\.0\.0\.tgz of pkg:npm\/two@1\.0\.0 was sent with other bytes/,
+    );
+    expect(by('ada')).toBe(by('ben'));
+  });
+
+  it('is built by nobody whose publisher brings what other lock files demand', async () => {
+    changed = Buffer.of();
+    const [one, evil] = [await npmPackage('one', '1.0.0'), await npmPackage('one', '1.0.0', { evil: true })];
+    const { url } = await registry({ '/one/-/one-1.0.0.tgz': evil });
+    const lock = npmProject(url, { one: sri('sha512', one) });
+    const other = npmProject(url, { one: sri('sha512', evil) })['package-lock.json'] ?? '';
+    const repo = await cluster.git.commit('lying', { 'quorate.yaml': job, ...lock });
+    const signal = AbortSignal.timeout(deadlineMs);
+    const home = openHome(cluster.home('owner'));
+    const { jobs, ...prepared } = await prepare({ url: repo, ref: 'HEAD', signal });
+    const [{ job: spec }] = jobs as [PlannedJob];
+    const fetched = await fetchTrees([spec], new Map([['package-lock.json', Buffer.from(other)]]), {
+      ...{ home: cluster.home('owner'), env: process.env, allowPrivate: false, signal },
+      onProgress: () => {},
+    });
+    const client = await openClient({ home, membership: await home.membership(), signal });
+    onTestFinished(async () => {
+      await client.close();
+      await fetched.close();
+    });
+    for (const tree of fetched.trees) await client.bring(fetched.store, tree, () => {});
+    const { run } = await client.submit({
+      ...{ repo: { url: repo, ref: prepared.ref }, commit: prepared.commit, tree: prepared.tree, job: spec },
+      ...{ dependencies: fetched.of(spec), policy: { ...spec.trust, rounds: 1 }, expiresSeconds: 600 },
+    });
+    const results: string[] = [];
+    let level: string | undefined;
+    for await (const { progress } of client.follow(run, signal)) {
+      if (progress.kind === 'revealed') results.push(...progress.results.map(({ result }) => result));
+      if (progress.kind === 'verdict') level = progress.level;
+    }
+    expect(level).toBe('disputed');
+    expect(results).toHaveLength(3);
+    for (const result of results)
+      expect(result).toMatch(
+        /^aborted: source: DEPENDENCIES_MISMATCH: the index of dependencies was made from another "package-lock.json"/,
+      );
+  });
+
+  it('is taken by a controller that was started anew, with what it was brought before', async () => {
+    changed = Buffer.of();
+    const one = await npmPackage('one', '1.0.0', { restart: true });
+    const two = await npmPackage('two', '1.0.0');
+    const { url } = await registry({ '/one/-/one-1.0.0.tgz': one, '/two/-/two-1.0.0.tgz': two });
+    const files = npmProject(url, { one: sri('sha512', one), two: sri('sha512', two) });
+    const at = await cluster.git.commit('again', { 'quorate.yaml': job, ...files });
+    const first = await cluster.submit(at);
+    expect((await first.end()).code, first.report()).toBe(0);
+    expect(cluster.control.all('dependencies')).toHaveLength(4);
+    await cluster.control.stop();
+    await cluster.startController();
+    const second = await cluster.submit(at, '--rebuild');
+    expect((await second.end()).code, second.report()).toBe(0);
+    expect(cluster.control.all('dependencies')).toEqual([]);
+  });
+});
