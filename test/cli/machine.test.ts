@@ -11,6 +11,8 @@ describe('key', () => {
     const first = await quorate(['key', '--home', home]);
     const second = await quorate(['key', '--json'], { env: { QUORATE_HOME: home } });
     expect(first.out).toMatch(/^12D3KooW\w{44}\n$/);
+    expect(first.err).toContain(`new key, made in ${home}`);
+    expect(second.err).toBe('');
     expect(JSON.parse(second.out)).toEqual({ key: first.out.trim(), home });
     expect(statSync(join(home, 'node.key')).mode & 0o777).toBe(0o600);
   });

@@ -1,3 +1,4 @@
+import { escapeLine } from '../../core/escape.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 
@@ -14,7 +15,10 @@ export const key: Define = (program, act) => {
 
 async function run({ home: dir, out }: Context): Promise<Exit> {
   const { openHome } = await import('../../runtime/membership/home.ts');
-  const { id } = await openHome(dir).key();
+  const opened = openHome(dir);
+  const isNew = !opened.hasKey();
+  const { id } = await opened.key();
+  if (isNew) out.note(`This is a new key, made in ${escapeLine(dir, 300)}.`);
   out.value({ key: id, home: dir });
   out.say(id);
   return exits.done;
