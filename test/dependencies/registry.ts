@@ -2,11 +2,18 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished, vi } from 'vitest';
 
-/** A registry that has one tarball at each path; what it was asked for. */
-export async function registry(files: Record<string, Buffer>): Promise<{ url: string; asked: string[] }> {
+/** A registry that has one tarball at each path, for those with the token, if there is one; what it was asked for. */
+export async function registry(
+  files: Record<string, Buffer>,
+  token?: string,
+): Promise<{ url: string; asked: string[] }> {
   const asked: string[] = [];
-  const server = createServer(({ url = '' }, response) => {
+  const server = createServer(({ url = '', headers }, response) => {
     asked.push(url);
+    if (token !== undefined && headers.authorization !== `Bearer ${token}`) {
+      response.writeHead(401).end();
+      return;
+    }
     const bytes = Object.hasOwn(files, url) ? files[url] : undefined;
     if (bytes === undefined) response.writeHead(404).end();
     else response.end(bytes);

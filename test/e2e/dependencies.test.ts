@@ -1,4 +1,6 @@
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { protocols } from '../../src/core/wire/protocols.ts';
 import { type Channel, type Mesh, openMesh } from '../../src/mesh/index.ts';
 import { openClient } from '../../src/runtime/client/client.ts';
@@ -138,6 +140,21 @@ describe('a job with dependencies', () => {
       );
   });
 
+  it('is published with what takes credentials only where that is said', async () => {
+    const one = await npmPackage('one', '1.0.0', { private: true });
+    const { url } = await registry({ '/one/-/one-1.0.0.tgz': one }, 'secret');
+    const npmrc = join(cluster.dir, 'npmrc');
+    await writeFile(npmrc, `${url.slice('http:'.length)}/:_authToken=secret\n`);
+    vi.stubEnv('npm_config_userconfig', npmrc);
+    const files = npmProject(url, { one: sri('sha512', one) });
+    const at = await cluster.git.commit('private', { 'quorate.yaml': job, ...files });
+    for (const more of [[], ['--private'], []]) {
+      const run = await cluster.cli(['run', at, '--until', 'agreed', ...more]);
+      if (more.length > 0) expect(run.lines.map(({ event }) => event)).toContain('submitted');
+      else expect(run.error, run.report).toBe('DEPENDENCIES_PRIVATE');
+    }
+  });
+
   it('is taken by a controller that was started anew, with what it was brought before', async () => {
     changed = Buffer.of();
     const one = await npmPackage('one', '1.0.0', { restart: true });
@@ -147,7 +164,7 @@ describe('a job with dependencies', () => {
     const at = await cluster.git.commit('again', { 'quorate.yaml': job, ...files });
     const first = await cluster.submit(at);
     expect((await first.end()).code, first.report()).toBe(0);
-    expect(cluster.control.all('dependencies')).toHaveLength(4);
+    expect(cluster.control.all('dependencies')).toHaveLength(5);
     await cluster.control.stop();
     await cluster.startController();
     const second = await cluster.submit(at, '--rebuild');

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Dispatcher } from 'undici';
 import type { Entry } from '../../core/dependencies/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
@@ -62,6 +63,8 @@ class Fetcher {
   readonly #agent: Dispatcher;
   readonly #registries: Registries;
   readonly #cache: DownloadCache;
+  /** What took credentials, so that it is not taken for public later. */
+  readonly #private: DownloadCache;
   readonly #progress: FetchProgress;
   #total = 0;
 
@@ -71,11 +74,12 @@ class Fetcher {
     this.#agent = agent;
     this.#registries = new Registries({ env, agent, signal });
     this.#cache = new DownloadCache(options.cache);
+    this.#private = new DownloadCache(join(options.cache, 'private'));
     this.#progress = { files: 0, filesTotal, bytes: 0 };
   }
 
   async fetch(entry: Entry): Promise<FetchedFile> {
-    const file = (await this.#cache.find(entry)) ?? (await this.#download(entry));
+    const file = (await this.#kept(entry)) ?? (await this.#download(entry));
     this.#total += file.size;
     if (this.#total > fetchLimits.totalBytesMax) {
       throw new QuorateError(
@@ -86,6 +90,11 @@ class Fetcher {
     this.#progress.files++;
     this.#options.onProgress?.({ ...this.#progress });
     return file;
+  }
+
+  async #kept(entry: Entry): Promise<FetchedFile | undefined> {
+    const found = await this.#cache.find(entry);
+    return found ?? (this.#options.allowPrivate ? this.#private.find(entry) : undefined);
   }
 
   trim(): Promise<void> {
@@ -133,16 +142,17 @@ class Fetcher {
 
   async #take(candidate: Candidate, entry: Entry, signal: AbortSignal): Promise<FetchedFile> {
     const key = `${entry.integrity.digests.join()} ${candidate.url}`;
+    const cache = candidate.authorization === undefined ? this.#cache : this.#private;
     try {
       return await retried(signal, async () => {
-        const body = await this.#open(candidate, await this.#cache.claim(key), signal);
-        return this.#cache.take(key, entry, body, (bytes) => {
+        const body = await this.#open(candidate, await cache.claim(key), signal);
+        return cache.take(key, entry, body, (bytes) => {
           this.#progress.bytes += bytes;
           this.#options.onProgress?.({ ...this.#progress });
         });
       });
     } finally {
-      await this.#cache.leave(key);
+      await cache.leave(key);
     }
   }
 
