@@ -83,6 +83,7 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     ['plan --ref -x', /argument missing|SOURCE_/],
     ['run . extra', /too many arguments/],
     ['run --until someday', /Allowed choices are agreed, trusted/],
+    ['run --failed --rebuild', /--failed keeps what is trusted[\s\S]*Give one of them/],
     ['run', /MEMBERSHIP_NOT_FOUND[\s\S]*quorate join <ticket>/],
     ['jobs extra', /too many arguments/],
     ['jobs', /MEMBERSHIP_NOT_FOUND/],

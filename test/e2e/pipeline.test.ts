@@ -150,6 +150,9 @@ describe('what a test that failed put out', () => {
     expect(fetched.code, fetched.report).toBe(0);
     expect(fetched.lines.at(-1)).toMatchObject({ reports, test: 'unit', artifact: null });
     expect(await cluster.readText('fetched', 'reports', 'failed')).toBe('case 2\n');
+    const shown = cluster.inside('show', ['show', run.run], { plain: true });
+    expect((await shown.end()).code, shown.report()).toBe(0);
+    expect(shown.text).toContain(`quorate fetch ${run.run} --reports -o <folder>`);
     const asArtifact = await cluster.fetch(String(reports), 'artifact');
     expect([asArtifact.code, asArtifact.error], asArtifact.report).toEqual([1, 'ARTIFACT_OF_TEST']);
     const { lines } = await cluster.cli(['jobs']);

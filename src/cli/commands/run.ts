@@ -84,6 +84,14 @@ export const run: Define = (program, act) => {
 
 async function start(context: Context, given: string | undefined, options: Options): Promise<Exit> {
   const { out, signal } = context;
+  if (options.failed === true && options.rebuild === true)
+    throw new QuorateError(
+      'CLI_USAGE',
+      '--failed keeps what is trusted, and --rebuild builds all of it again',
+      {
+        hint: 'Give one of them.',
+      },
+    );
   const { home, membership } = await membershipFor(context, options.project);
   const source = await sourceOf(context.cwd, given, options);
   for (const note of source.notes) out.note(out.colours.yellow(note));

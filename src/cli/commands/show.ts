@@ -42,7 +42,9 @@ async function run(context: Context, which: string, { project }: Options): Promi
       `run       ${id}`,
       `job       ${summary.job}${summary.test ? ', a test' : ''}`,
       ...(artifact === null ? [] : [`artifact  ${artifact}`]),
-      ...(reports === undefined ? [] : [`reports   ${reports}`]),
+      ...(reports === undefined
+        ? []
+        : [`reports   ${reports}`, `          quorate fetch ${id} --reports -o <folder>`]),
       ...(summary.earlier === undefined
         ? []
         : [`built in  ${summary.earlier}, an earlier run of the same job`]),
