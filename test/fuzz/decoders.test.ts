@@ -93,7 +93,6 @@ const reached: Record<string, string> = {
   'src/core/documents/base64.ts': 'base64',
   'src/core/documents/canonical.ts': 'canonical, and every document',
   'src/core/transparency/checkpoint.ts': 'checkpoint',
-  'src/dependencies/fetch/fetch.ts': 'addresses of entries that their lock files checked',
   'src/dependencies/fetch/get.ts':
     'addresses that others checked; redirects are in test/dependencies/fetch.test.ts',
   'src/dependencies/fetch/npm-config.ts': 'what npm of this host prints',

@@ -197,8 +197,10 @@ export const targets: readonly AnyTarget[] = [
     },
     arbitrary: (seeds) => mutatedText(seeds, ['"purl":', '"sha256":', '{', '},{', '[]']),
     run(text) {
-      const { index } = decodeIndex(toUtf8(text));
-      must(fromUtf8(encodeIndex(index).bytes) === text, 'an index that has two texts');
+      // UTF-8 has no lone surrogates.
+      const bytes = toUtf8(text);
+      const { index } = decodeIndex(bytes);
+      must(fromUtf8(encodeIndex(index).bytes) === fromUtf8(bytes), 'an index that has two texts');
     },
   }),
 ];
