@@ -1,4 +1,4 @@
-// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|pipeline|worker|test] [--check]`.
+// Brings the system programs that a purpose needs: `node scripts/setup.js [--for demo|pipeline|worker|test|matrices] [--check]`.
 // `worker` is all that a machine needs for every tier of sandbox it can run, `matrices` all that any test needs.
 // Runs before anything is installed: plain JavaScript for Node 18 and newer, no dependencies. Says everything on
 // standard error, so that what a command prints afterwards stays clean. Exit: 0 all there, 2 wrong use, 3 missing.
@@ -103,7 +103,10 @@ const worker = [
   'busybox-static',
   'linux-image-cloud-amd64',
 ];
-const purposes = { demo, pipeline, worker, test: [...new Set([...demo, ...worker, ...test])] };
+const tests = [...new Set([...demo, ...worker, ...test])];
+/** Package managers, whose layouts of dependencies are tried. */
+const matrices = [...tests, 'cargo', 'golang-go', 'python3-pip'];
+const purposes = { demo, pipeline, worker, test: tests, matrices };
 
 /** Where the tier looks for it (sandbox/vm/kernel.ts). */
 const kernelFolder = '/var/lib/quorate/kernel';
@@ -221,7 +224,7 @@ function install(names) {
 function main() {
   const wanted = parse(argv.slice(2));
   if (wanted === undefined) {
-    say('usage: node scripts/setup.js [--for demo|pipeline|worker|test] [--check]');
+    say('usage: node scripts/setup.js [--for demo|pipeline|worker|test|matrices] [--check]');
     return 2;
   }
   if (process.platform !== 'linux') {

@@ -125,7 +125,7 @@ describe('the events of a run', () => {
       ...{ 'pin-failed': true, cancelled: true, verdict: true, revoked: true, reopened: true },
       ...{ answered: true, 'answer-failed': true, repeated: true },
     };
-    const others = ['skipped', 'submitted', 'kept', 'output'];
+    const others = ['dependencies', 'skipped', 'submitted', 'kept', 'output'];
     expect([...documentedEvents().keys()].sort()).toEqual([...Object.keys(kinds), ...others].sort());
   });
 });

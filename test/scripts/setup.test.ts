@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-const script = join(import.meta.dirname, '..', '..', 'scripts', 'setup.js');
+const root = join(import.meta.dirname, '..', '..');
+const script = join(root, 'scripts', 'setup.js');
 let temp: string;
 
 function setup(args: string[], pathFirst?: string) {
@@ -25,6 +26,17 @@ afterAll(() => rmSync(temp, { recursive: true, force: true }));
 describe('setup', () => {
   it('is silent and content where the tests run', () => {
     expect(setup(['--for', 'test'])).toEqual({ code: 0, out: '', err: '' });
+  });
+
+  it('knows every purpose that scripts name', () => {
+    const files = ['package.json', '.ci/run'].map((file) => readFileSync(join(root, file), 'utf8'));
+    const named = [...files.join('\n').matchAll(/setup\.js --for (\w+)/g)].map(
+      ([, purpose]) => purpose ?? '',
+    );
+    expect(named).toContain('matrices');
+    // Something may be missing (3); an unknown purpose is wrong use (2).
+    for (const purpose of new Set(named))
+      expect(setup(['--for', purpose, '--check']).code, purpose).not.toBe(2);
   });
 
   it('names a program that is too old, why it is needed, and the command that brings it', () => {
