@@ -1,5 +1,7 @@
 import { isOver, type RunFacts } from '../../src/core/controller/facts.ts';
+import { revocationsIn } from '../../src/core/controller/revocations.ts';
 import { allRuns, levelOf } from '../../src/core/controller/state.ts';
+import { voteRevoked } from '../../src/core/trust/revocations.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /** Kinds of progress that begin or end an agreement. Where the last of a run is `agreed`, N operators agree. */
@@ -27,8 +29,11 @@ export function agreement(): Checker {
         }
       }
       if (seen.kind !== 'ended') return;
+      const revoked = revocationsIn(seen.state);
       for (const run of allRuns(seen.state)) {
         if (!isOver(run) || !awaited.has(run.id) || lastTurn(run) !== 'agreed') continue;
+        // Who agreed may count no more.
+        if (run.receipts.some((vote) => voteRevoked(revoked, vote) !== undefined)) continue;
         if (levelOf(run) === 'disputed')
           throw new Violation(invariant, `${truth.workOf(run.id)?.name} was agreed on and is disputed`);
       }

@@ -1,5 +1,7 @@
+import { revocationsIn } from '../../src/core/controller/revocations.ts';
 import { idOf, isTrustedSlot, leaves } from '../../src/core/documents/index.ts';
 import { verifyBundle } from '../../src/core/trust/index.ts';
+import type { Revoked } from '../../src/core/trust/revocations.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /**
@@ -10,9 +12,11 @@ export function evidence(): Checker {
   const invariant = 'evidence';
   /** Places in the log, by receipt, by run and job. */
   const acknowledged = new Map<string, Map<string, number>>();
+  let revoked: readonly Revoked[] = [];
   return {
     invariant,
     async observe(seen, truth) {
+      if (seen.kind === 'handled' && seen.event.kind === 'revoke') revoked = revocationsIn(seen.state);
       if (seen.kind === 'handled' && seen.event.kind === 'receipt') {
         const { receipt } = seen.event;
         const ack = seen.effects.flatMap((e) =>
@@ -52,8 +56,12 @@ export function evidence(): Checker {
       }
       // A run that expired before any receipt has no evidence and claims nothing.
       if (level === 'disputed' && receipts.length === 0) return;
-      const checked = await verifyBundle(seen.bundle, { project: truth.project }, truth.keys.verifier);
       const wanted = level === 'disputed' ? 'none' : level;
+      const verified = (known: readonly Revoked[]) =>
+        verifyBundle(seen.bundle, { project: truth.project, revocations: known }, truth.keys.verifier);
+      let checked = await verified([]);
+      // Where somebody was revoked whose failure of a test counted, the next verdict stands with that revocation only.
+      if ((!checked.ok || checked.level !== wanted) && revoked.length > 0) checked = await verified(revoked);
       if (!checked.ok || checked.level !== wanted)
         throw new Violation(
           invariant,

@@ -1,13 +1,10 @@
 import { type ControllerState, liveLeases } from '../../src/core/controller/state.ts';
 import { idOf, type Lease } from '../../src/core/documents/index.ts';
-import { assert } from '../../src/core/errors.ts';
 import { type Checker, Violation } from '../observer.ts';
 
-/** The run that a lease was just given for. */
-function runOf(state: ControllerState, lease: string): string {
-  const run = [...state.runs.values()].find((one) => liveLeases(one).some(({ id }) => id === lease));
-  assert(run !== undefined, 'a lease that was given is of an open run');
-  return run.id;
+/** The run that a lease was just given for; its offer where that has ended by the same event. */
+function runOf(state: ControllerState, id: string, { offer }: Lease): string {
+  return [...state.runs.values()].find((one) => liveLeases(one).some((held) => held.id === id))?.id ?? offer;
 }
 
 /** At most one live lease per person and request and one per slot; fences only grow. Several requests may be for one job. */
@@ -42,7 +39,7 @@ export function leases(): Checker {
             `fence ${fence.epoch}.${fence.n} was given after ${last.epoch}.${last.n}`,
           );
         last = fence;
-        const run = runOf(seen.state, id);
+        const run = runOf(seen.state, id, lease);
         for (const { lease: other, run: of } of live.values()) {
           if (of !== run) continue;
           const person = truth.personOf(lease.aud);

@@ -1,6 +1,6 @@
 import { isOver } from '../../src/core/controller/facts.ts';
 import { allRuns, publishedOf } from '../../src/core/controller/state.ts';
-import { isTrustedSlot, type Policy } from '../../src/core/documents/index.ts';
+import { artifactOf, isTrustedSlot, type Policy } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 /**
@@ -74,19 +74,23 @@ export function revoked(): Checker {
         const agreed = policies.every((p) => most(p) >= p.agree);
         const [size, by] = from.backing.kind === 'witnessed' ? [from.backing.size, from.backing.by] : [0, []];
         const witnesses = by.filter(({ operator }) => !voided(operator, size - 1));
-        const needs = Object.values(run.request.payload.needs ?? {});
-        // A verdict that an input got later is not the one that this rests on.
-        const read = needs.every(({ request }) => {
+        const needs = Object.entries(run.request.payload.needs ?? {});
+        const inputs = needs.map(([name, { request, gate }]) => {
           const input = seen.state.index.get(request);
-          const last = input === undefined ? null : publishedOf(input);
-          return input?.revoked === null && (last === null || last.verdict.index < verdict.index);
+          const last = input === undefined ? null : (publishedOf(input)?.verdict ?? null);
+          const artifact = last?.outcome ? artifactOf(last.outcome) : null;
+          const isSame = gate === true || artifact === run.job.inputs[name];
+          return { stands: input?.revoked === null, isLater: (last?.index ?? -1) >= verdict.index, isSame };
         });
+        // A verdict that an input got later is not the one that this rests on, and says the same where it is of the same bytes.
+        const read = inputs.every((input) => input.stands && !input.isLater);
+        const mayStand = inputs.every((input) => input.stands && (!input.isLater || input.isSame));
         const needed = Math.max(...policies.map(({ agree }) => agree));
         const own = agreed && (from.backing.kind !== 'witnessed' || witnesses.length >= needed);
         const stands = own && read;
         if (by.some((one) => !witnesses.includes(one) && (operators.get(one.operator)?.leaf ?? 0) < size))
           throw new Violation(invariant, 'a verdict was witnessed by who was revoked before');
-        if (!stands && run.revoked === null)
+        if (!(own && mayStand) && run.revoked === null)
           throw new Violation(
             invariant,
             `a verdict counts receipts or witnesses that were revoked, and nobody is told`,

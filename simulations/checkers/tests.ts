@@ -1,17 +1,19 @@
+import type { ControllerState } from '../../src/core/controller/state.ts';
 import { idOf, isTrustedSlot, type Outcome, type VerdictFacts } from '../../src/core/documents/index.ts';
 import { type Checker, Violation } from '../observer.ts';
 
 type Exit = Extract<Outcome, { kind: 'exit' }>;
 
-/** The earliest round in which N operators came to the same outcome, of those that count. */
+/** The earliest round in which N operators came to the same result, files included, of the outcomes that count. */
 function firstRound(
   { receipts, policy }: VerdictFacts,
+  results: ReadonlyMap<string, string>,
   counts: (outcome: Exit) => boolean,
 ): number | undefined {
   const found = new Map<string, number>();
-  const rounds = receipts.flatMap(({ outcome, slot, round }) => {
+  const rounds = receipts.flatMap(({ receipt, outcome, slot, round }) => {
     if (isTrustedSlot(slot) || outcome.kind !== 'exit' || !counts(outcome)) return [];
-    const key = `${round} ${idOf(outcome)}`;
+    const key = `${round} ${results.get(receipt)}`;
     found.set(key, (found.get(key) ?? 0) + 1);
     return found.get(key) === policy.agree ? [round] : [];
   });
@@ -25,10 +27,22 @@ function firstRound(
 export function tests(): Checker {
   const invariant = 'tests';
   let revoked = false;
+  /** What a receipt votes for, by its id. */
+  const results = new Map<string, string>();
+  const keepResult = ({ runs }: ControllerState, receipt: string): void => {
+    for (const run of runs.values())
+      for (const vote of run.receipts)
+        if (vote.receipt === receipt && vote.result !== null) results.set(receipt, vote.result);
+  };
   return {
     invariant,
     observe(seen, truth) {
-      if (seen.kind === 'handled' && seen.event.kind === 'revoke') revoked = true;
+      if (seen.kind === 'handled') {
+        if (seen.event.kind === 'revoke') revoked = true;
+        for (const effect of seen.effects)
+          if (effect.kind === 'reply' && effect.reply.kind === 'ack')
+            keepResult(seen.state, effect.reply.ack.receipt);
+      }
       if (seen.kind === 'sent' && seen.effect.kind === 'progress') {
         const { progress, run } = seen.effect;
         if (progress.kind === 'verdict' && progress.artifact !== null && truth.workOf(run)?.test === true)
@@ -43,10 +57,10 @@ export function tests(): Checker {
         throw new Violation(invariant, 'a verdict is of another kind than its job');
       // A revoked operator's receipts counted before its revocation, and do not count after it.
       if (work.test !== true || policy.cosign === 'required' || revoked) return;
-      const failedIn = firstRound(facts, ({ code }) => code !== 0);
+      const failedIn = firstRound(facts, results, ({ code }) => code !== 0);
       if (level === 'failed') {
         const said = idOf(outcome);
-        if (firstRound(facts, (one) => idOf(one) === said) === undefined)
+        if (firstRound(facts, results, (one) => idOf(one) === said) === undefined)
           throw new Violation(invariant, 'a test has failed as fewer than N operators say');
       }
       if (failedIn === undefined) return;
