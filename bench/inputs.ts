@@ -81,7 +81,7 @@ class Project {
     const [before, began] = [await this.#used(), performance.now()];
     await this.run(spec, needs);
     const ms = performance.now() - began;
-    // What follows a verdict (logs kept, proofs spread) is a part of its cost, and over before the next.
+    // Storing logs and bundles after a verdict is a part of the cost: it ends before the next job begins.
     await sleep(quietMs);
     return { ms, processorMs: (await this.#used()) - before };
   }

@@ -53,7 +53,7 @@ async function build(machine: Machine, run: string, by: readonly string[]): Prom
   if (machine.facts(run).phase.kind === 'pinning') machine.pinned(run);
 }
 
-/** What a run waits for is signed: by the trusted worker, or by witnesses of the log. */
+/** Delivers the signature that a run waits for: of the trusted worker, or of witnesses of the log. */
 async function conclude(machine: Machine, run: string): Promise<void> {
   if (machine.facts(run).phase.kind === 'witnessing') machine.witness(run);
   else await cosign(machine, run, 'trusted');
@@ -104,7 +104,7 @@ async function risen(count: number): Promise<Risen> {
   return { machine, runs, take };
 }
 
-/** What a controller does once the run is trusted that all others rest on. */
+/** The work of a controller when the input of all other runs becomes trusted. */
 export async function promotion(bench: Bench): Promise<void> {
   const [few, many] = [await risen(fewer), await risen(dependants)];
   const { all, some } = await inTurn(rounds, { all: many.take, some: few.take });

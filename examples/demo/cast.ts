@@ -15,7 +15,7 @@ export const slowTrusted: Member = { ...trusted, as: 'slow' };
 /** The files in an artifact that a tamperer changes: of this repository, and of the C project. */
 export const tamperedFiles = ['dist/program/quorate.js', 'bin/roman'];
 
-/** What a tamperer adds to them. */
+/** Bytes that a tamperer appends to files. */
 export const payload = "\nconsole.error('(this line was not in the source)');\n";
 
 /** How many times as long a build takes on the slow machine. */
@@ -23,7 +23,7 @@ export const slowness = 20;
 /** And how much longer at most, in milliseconds: where this machine is busy, a build takes long as it is. */
 export const slowMsMax = 30_000;
 
-/** What each worker lends: what the jobs ask for, so that the demo runs on a small machine. */
+/** Limits of each worker: those of the jobs, so that the demo runs on a small machine. */
 export const lent = {
   cpus: Math.min(2, availableParallelism()),
   memory: 512 * 1024 ** 2,

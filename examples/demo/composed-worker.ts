@@ -17,7 +17,7 @@ export async function workWith(change: (sandbox: Sandbox) => Sandbox): Promise<v
   const stopped = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()));
   process.on('SIGINT', () => stop.abort());
   process.on('SIGTERM', () => stop.abort());
-  // Whoever started this is gone.
+  // The parent process has ended.
   process.stdout.on('error', () => process.exit(1));
 
   const home = openHome(dir);

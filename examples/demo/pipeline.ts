@@ -18,7 +18,7 @@ const tests = ['test.roundtrip', 'test.invalid', 'test.command'];
 const jobs = ['build', ...tests, 'package'];
 const nameWidth = Math.max(...jobs.map((name) => name.length));
 const runSeconds = 240;
-/** What `fetch` says of bytes that are not trusted: their evidence says so, or nobody has evidence of them any more. */
+/** Error codes of `fetch` for bytes that are not trusted: by their evidence, or because no peer has evidence of them. */
 const refusals = ['NOT_TRUSTED', 'ARTIFACT_NOT_FOUND'];
 
 /** The repository of the C project: `folder` is its work tree, `bare` what the server serves. */
@@ -180,7 +180,7 @@ function begun<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/** Who knows the root key and the bootstrap node, and nothing else. */
+/** A consumer that knows the root key and the address of the bootstrap node only. */
 const newcomer = (scene: Scene, name: string, { project, bootstrap }: Project): string[] => [
   ...['--project', project, '--bootstrap', bootstrap, '--home', scene.folder(`home-${name}`)],
 ];

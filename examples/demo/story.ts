@@ -1,6 +1,6 @@
 import type { Progress } from '../../src/core/controller/events.ts';
 
-/** What the controller told of a job; `at` is by its clock, in milliseconds. */
+/** An event of a job from the controller; `at` is by its clock, in milliseconds. */
 export interface Told {
   at: number;
   job: string;
@@ -9,7 +9,7 @@ export interface Told {
 
 type Of<K extends Progress['kind']> = Extract<Progress, { kind: K }>;
 
-/** What became of the jobs of a pipeline, in the order that the controller told it. */
+/** Events of the jobs of a pipeline, in the order in which the controller sent them. */
 export class Story {
   readonly #told: Told[] = [];
 

@@ -143,7 +143,7 @@ export { bytes, bundleText, wrong };
 console.log(inner, Object.keys(await import('quorate')).sort().join(' '));`,
     );
     expect(run('doors.js').lines).toEqual([
-      'ERR_PACKAGE_PATH_NOT_EXPORTED QuorateError decodeBundle escapeLine fetchArtifact publicPemOf verify',
+      'ERR_PACKAGE_PATH_NOT_EXPORTED QuorateError decodeBundle escapeLine fetchArtifact filesOfLocks parseQuorateLock publicPemOf quorateLock readLocks verify writeQuorateLock',
     ]);
   });
 });

@@ -74,8 +74,8 @@ function reviewEnded(transition: Transition, run: RunFacts): void {
     return considerRecall(transition, run);
   }
   // The verdict that has nothing above it rests on inputs that may still be contradicted: its request ended before theirs.
-  const lost =
-    run.phase.kind === 'done' && levelOf(run) === 'agreed' ? lostInput(transition, run) : undefined;
+  // So does that of a run that was cancelled after it.
+  const lost = isOver(run) && levelOf(run) === 'agreed' ? lostInput(transition, run) : undefined;
   if (lost !== undefined && run.revoked === null) loseEnded(transition, run, lost);
 }
 
@@ -138,7 +138,8 @@ function loseEnded(
   const { state } = transition;
   mustSync(transition);
   const artifact = artifactIn(run, publishedOf(run)?.verdict.outcome);
-  const phase = { kind: 'cancelled' as const, reason, published: null };
+  const why = run.phase.kind === 'cancelled' ? run.phase.reason : reason;
+  const phase = { kind: 'cancelled' as const, reason: why, published: null };
   const whole = state.runs.get(run.id);
   if (whole !== undefined) {
     whole.phase = phase;

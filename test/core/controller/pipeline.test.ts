@@ -222,6 +222,32 @@ describe('a job that reads what another one makes', () => {
   });
 });
 
+describe('a job that was cancelled once it was agreed', () => {
+  it('loses its verdict with what it reads', async () => {
+    const bench = await pipelineOf();
+    const lib = await publish(bench, 'lib');
+    const app = await publish(bench, 'app', { needs: { lib: [lib, 'agreed'] } });
+    await agree(bench, lib, exited(A));
+    await agree(bench, app, exited(B));
+    const cancel = (which: string) =>
+      bench.send({
+        kind: 'cancel',
+        token: bench.token('cancel'),
+        which,
+        by: bench.id('publisher'),
+        reason: 'no',
+      });
+    cancel(app);
+    expect(stateOf(bench, app)).toEqual(['cancelled', 'agreed']);
+    cancel(lib);
+    expect(stateOf(bench, app)).toEqual(['cancelled', null]);
+    expect(bench.progress(app, 'input-lost')).toMatchObject([
+      { input: 'lib', artifact: B, reason: 'lib, which it needs, was cancelled' },
+    ]);
+    expect(bench.progress(app, 'cancelled')).toEqual([{ kind: 'cancelled', reason: 'no' }]);
+  });
+});
+
 describe('a job that needs a test', () => {
   const gated = async (bench: Bench, lib: string) => {
     const test = await bench.submit({
