@@ -5,7 +5,7 @@ import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
 import type { z } from 'zod';
 import { QuorateError } from '../errors.ts';
-import { toUtf8 } from '../text.ts';
+import { fromUtf8, toUtf8 } from '../text.ts';
 import { documentLimits } from './limits.ts';
 import { plainJson } from './plain-json.ts';
 
@@ -39,10 +39,30 @@ function survey(bytes: Uint8Array): { depth: number; isHalf: boolean } {
   return { depth: max, isHalf };
 }
 
-/** The same bytes again where they were canonical; undefined for numbers that only some JSON can hold (`1e999`). */
-function encodedAgain(value: unknown): Uint8Array | undefined {
+/**
+ * What canonical JSON without links, bytes and fractions says, several times as fast as DAG-JSON; undefined for all other bytes. A key
+ * that stands twice is not written twice again, so the text compared says that there is none.
+ */
+function readPlain(bytes: Uint8Array): unknown {
   try {
-    return encodeCanonical(value);
+    const text = fromUtf8(bytes);
+    const value: unknown = JSON.parse(text);
+    return plainJson(value) === text ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined for what is not canonical, such as numbers that only some JSON can hold (`1e999`). */
+function readDagJson(bytes: Uint8Array, what: string): unknown {
+  let value: unknown;
+  try {
+    value = dagJson.decode(bytes);
+  } catch (cause) {
+    throw new QuorateError('DOC_NOT_JSON', `${what} is not JSON without duplicate keys`, { cause });
+  }
+  try {
+    return sameBytes(encodeCanonical(value), bytes) ? value : undefined;
   } catch {
     return undefined;
   }
@@ -65,15 +85,9 @@ export function decodeCanonical<T>(
   if (depth > documentLimits.jsonDepthMax) {
     throw new QuorateError('DOC_TOO_DEEP', `${what} is nested deeper than ${documentLimits.jsonDepthMax}`);
   }
-  let value: unknown;
-  try {
-    value = dagJson.decode(bytes);
-  } catch (cause) {
-    throw new QuorateError('DOC_NOT_JSON', `${what} is not JSON without duplicate keys`, { cause });
-  }
-  const again = encodedAgain(value);
+  const value = readPlain(bytes) ?? readDagJson(bytes, what);
   // A lone surrogate has no UTF-8: all of them would hash alike.
-  if (again === undefined || isHalf || !sameBytes(again, bytes)) {
+  if (value === undefined || isHalf) {
     throw new QuorateError('DOC_NOT_CANONICAL', `${what} is JSON, but not in canonical form (DAG-JSON)`);
   }
   checkVersion(value, what);
