@@ -1,10 +1,9 @@
 import { isTrustedSlot } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { tokenOf } from './presence.ts';
 import { retire } from './retire.ts';
 import type { EventOf, Run, Transition } from './state.ts';
 import { currentRound, mustSync, publishedOf, tell } from './state.ts';
-import { closeOffer, endLeases } from './verdict.ts';
+import { endLeases, withdrawOffer } from './verdict.ts';
 import { findRun } from './view.ts';
 
 /**
@@ -45,15 +44,7 @@ export function endRun(transition: Transition, run: Run, reason: string): void {
   endLeases(transition, run, 'RUN_CANCELLED', message);
   const round = currentRound(run);
   if (round !== undefined) {
-    closeOffer(transition, round);
-    for (const candidate of round.candidates)
-      out.push({
-        kind: 'reply',
-        token: tokenOf(state, candidate),
-        reply: { kind: 'error', code: 'OFFER_CLOSED', message },
-      });
-    round.candidates = [];
-    state.presence.answered.delete(round.offerId);
+    withdrawOffer(transition, round, 'OFFER_CLOSED', message);
     if (!round.revealed) {
       for (const { round: of, slot, lease, worker } of run.receipts)
         if (of === round.n && !isTrustedSlot(slot)) release(worker, lease);

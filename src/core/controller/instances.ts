@@ -2,10 +2,9 @@ import { isTrustedSlot, type Job } from '../documents/index.ts';
 import { answerOrBuild } from './answer.ts';
 import { evidenceOf } from './evidence-size.ts';
 import { findLease, setSlot } from './leases.ts';
-import { tokenOf } from './presence.ts';
 import { decideRound, settle } from './settle.ts';
 import { currentRound, liveLeases, mustSync, type Round, type Run, type Transition } from './state.ts';
-import { closeOffer } from './verdict.ts';
+import { withdrawOffer } from './verdict.ts';
 
 /** What a worker is told whose result nobody asks for any more. */
 export const otherInputs = 'what the job reads came to other bytes; it is built on those';
@@ -25,17 +24,7 @@ export function suspend(transition: Transition, run: Run, reason: string): void 
     out.push({ kind: 'release', worker: live.worker, lease: live.id, code: 'INPUT_LOST', message });
   }
   const round = currentRound(run);
-  if (round !== undefined) {
-    closeOffer(transition, round);
-    for (const candidate of round.candidates)
-      out.push({
-        kind: 'reply',
-        token: tokenOf(state, candidate),
-        reply: { kind: 'error', code: 'INPUT_LOST', message },
-      });
-    round.candidates = [];
-    state.presence.answered.delete(round.offerId);
-  }
+  if (round !== undefined) withdrawOffer(transition, round, 'INPUT_LOST', message);
   state.presence.witnessed.delete(run.id);
   // A draft that awaits signatures is dropped: it was never published.
   run.phase = { kind: 'waiting' };

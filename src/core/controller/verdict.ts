@@ -21,6 +21,7 @@ import { signedCharter } from './enrolment.ts';
 import { artifactIn, type FinishedRun, type Recorded, type RunFacts, reportsIn } from './facts.ts';
 import { findLease, setSlot } from './leases.ts';
 import { controllerLimits } from './limits.ts';
+import { tokenOf } from './presence.ts';
 import { retire } from './retire.ts';
 import type { ControllerState, EventOf, LoggedVerdict, Published, Round, Run, Transition } from './state.ts';
 import {
@@ -43,6 +44,25 @@ export function recordedWith(run: Run, result: string | null): Recorded | null {
 export function closeOffer(transition: Transition, round: Round): void {
   if (transition.state.offers.delete(round.offerId))
     transition.out.push({ kind: 'unoffer', offer: round.offerId });
+}
+
+/** The same of a round that ends early: workers that stand for a slot of it are told so, and it may be answered anew. */
+export function withdrawOffer(
+  transition: Transition,
+  round: Round,
+  code: 'OFFER_CLOSED' | 'INPUT_LOST',
+  message: string,
+): void {
+  const { state, out } = transition;
+  closeOffer(transition, round);
+  for (const candidate of round.candidates)
+    out.push({
+      kind: 'reply',
+      token: tokenOf(state, candidate),
+      reply: { kind: 'error', code, message },
+    });
+  round.candidates = [];
+  state.presence.answered.delete(round.offerId);
 }
 
 /**
