@@ -8,7 +8,7 @@ import {
   type Verifier,
 } from '../../src/core/documents/index.ts';
 import { QuorateError } from '../../src/core/errors.ts';
-import { checkEvidence } from '../../src/core/trust/index.ts';
+import { checkEvidence, LogView } from '../../src/core/trust/index.ts';
 import * as them from '../support/project.ts';
 import { makeProject, type Project, type Recipe, type Run } from '../support/project.ts';
 import { type Document, type Holder, holders, holds, honest, honestKeys, type Kind } from './holders.ts';
@@ -207,7 +207,11 @@ function alone(before: Project, after: Project, { keys }: Holder): Bundle {
 /** Everybody signs what follows from the change, the trusted worker what a trusted worker does. */
 async function followed(after: Project, { keys }: Holder, verifier: Verifier): Promise<Bundle> {
   if (keys.includes(them.trusted)) return after.bundle;
-  const held = await checkEvidence(after.draft, { project: them.project, leaves: after.leaves }, verifier);
+  const held = await checkEvidence(
+    after.draft,
+    { project: them.project, log: LogView.of(after.leaves) },
+    verifier,
+  );
   if (!held.ok) return after.draft;
   const { payload } = await openStatement('verdict', after.draft.verdict, verifier);
   const own = after.votes.find(({ worker }) => worker === them.trusted.id);

@@ -179,6 +179,11 @@ const thieves: Ruling[] = [
     what: /^thief receipt: predicate\.quorate_receipt\.sandbox\.profile/,
     is: ['receipts RECEIPT_PROFILE_MISMATCH'],
   },
+  // Files of a result belong to a test that failed, and to no other failure.
+  {
+    what: /^thief receipt: predicate\.quorate_receipt\.outcome\.code$/,
+    is: ['receipts RECEIPT_FAILED_WITH_FILES'],
+  },
   // A worker may say these at will, once: what it said first is in the log.
   {
     what: /^thief receipt: (subject\.|predicate\.(runDetails\.metadata\.(startedOn|finishedOn)|quorate_receipt\.(link|log|outcome|sandbox(?!\.profile))))/,

@@ -47,6 +47,31 @@ export class MerkleTree {
     return bytesToHex(size === 0 ? emptyRoot : this.#hash(0, size));
   }
 
+  /** The root over the first `from` leaves and the lines that follow them, which are not appended. Throws `LOG_OUT_OF_RANGE`. */
+  rootWith(from: number, lines: readonly string[]): string {
+    this.#check(0 <= from && from <= this.size, `root at ${from}`);
+    // Hashes of complete subtrees from the left, each smaller than the one before it.
+    const peaks: { leaves: number; hash: Uint8Array }[] = [];
+    let start = 0;
+    for (let leaves = 2 ** 32; leaves >= 1; leaves /= 2)
+      if (start + leaves <= from) {
+        peaks.push({ leaves, hash: this.#hash(start, leaves) });
+        start += leaves;
+      }
+    for (const line of lines) {
+      let last = { leaves: 1, hash: hashLeaf(line) };
+      while (peaks.at(-1)?.leaves === last.leaves) {
+        const left = peaks.pop();
+        if (left !== undefined) last = { leaves: 2 * last.leaves, hash: hashNode(left.hash, last.hash) };
+      }
+      peaks.push(last);
+    }
+    const hashes = peaks.map(({ hash }) => hash);
+    return bytesToHex(
+      hashes.length === 0 ? emptyRoot : hashes.reduceRight((right, left) => hashNode(left, right)),
+    );
+  }
+
   /** Proof that leaf `index` is among the first `size`: sibling hashes, leaf to root. Throws `LOG_OUT_OF_RANGE`. */
   inclusion(index: number, size = this.size): string[] {
     this.#check(0 <= index && index < size && size <= this.size, `inclusion of ${index} in ${size}`);

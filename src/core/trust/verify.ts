@@ -10,9 +10,9 @@ import {
 import { QuorateError } from '../errors.ts';
 import { checker, enforce } from '../judge/index.ts';
 import { isoTime } from '../time.ts';
-import { MerkleTree } from '../transparency/index.ts';
 import { decideBy } from './decide.ts';
 import type { Level } from './evidence.ts';
+import type { LogView } from './log-view.ts';
 import { countsUncosigned } from './not-cosigned.ts';
 import { revokedUnder } from './revocations.ts';
 import { rules } from './rules.ts';
@@ -96,7 +96,7 @@ export async function verifyBy(
 ): Promise<Verification> {
   const { project, revocations } = expected;
   const known = { project, ...(revocations !== undefined && { revocations }) };
-  const log = expected.leaves && new MerkleTree(expected.leaves);
+  const { log } = expected;
   const inputs: InputEvidence = new InputEvidence(bundle.inputs ?? [], (input, of) =>
     verifyOne(off, of, input, known, verifier, inputs, log),
   );
@@ -111,7 +111,7 @@ async function verifyOne(
   expected: Expected,
   verifier: Verifier,
   evidence: InputEvidence,
-  log?: MerkleTree,
+  log?: LogView,
 ): Promise<Checked> {
   const revocations = off.has('key-revoked') ? [] : (expected.revocations ?? []);
   const guards = { using: rules.filter(({ reason }) => !off.has(reason)), off };

@@ -8,6 +8,7 @@ import {
   type Policy,
   type Request,
 } from '../../../src/core/documents/index.ts';
+import { LogView } from '../../../src/core/trust/index.ts';
 import { factsOf } from '../../../src/core/trust/steps/verdict.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { type AnswerRecipe, makeAnswer } from '../../support/answers.ts';
@@ -58,7 +59,7 @@ async function holdsOff(
 it('a request is answered from the evidence of an earlier one of the same job', async () => {
   const from = await makeProject();
   const { bundle, request, leaves } = await makeAnswer({ from });
-  const found = await verifyWithout([], bundle, { leaves, ref: 'next' });
+  const found = await verifyWithout([], bundle, { log: LogView.of(leaves), ref: 'next' });
   expect(found.steps.map(({ step }) => step)).toEqual([
     ...['charter', 'request', 'job', 'offers', 'receipts', 'verdict', 'log', 'earlier'],
     ...['revocations', 'decision', 'co-signature', 'expected'],
@@ -217,8 +218,8 @@ describe('a controller that answers a request', () => {
     const from = await makeProject();
     const { bundle } = await makeAnswer({ from });
     const leaves = [...from.leaves, `revocation ${'a'.repeat(64)}`];
-    expect((await verifyWithout([], bundle, { leaves })).code).toBe('LOG_LEAVES_MISMATCH');
-    expect((await verifyWithout(['LOG_LEAVES_MISMATCH'], bundle, { leaves })).ok).toBe(true);
+    expect((await verifyWithout([], bundle, { log: LogView.of(leaves) })).code).toBe('LOG_LEAVES_MISMATCH');
+    expect((await verifyWithout(['LOG_LEAVES_MISMATCH'], bundle, { log: LogView.of(leaves) })).ok).toBe(true);
   });
 
   it('without showing from what', async () => {
@@ -244,7 +245,7 @@ describe('a controller that answers a request', () => {
     const from = await makeProject();
     const { bundle, leaves, request } = await makeAnswer({ from });
     const offer = `offer ${'a'.repeat(64)} job ${from.jobId} request ${request}`;
-    expect((await verifyWithout([], bundle, { leaves: [...leaves, offer] })).ok).toBe(true);
+    expect((await verifyWithout([], bundle, { log: LogView.of([...leaves, offer]) })).ok).toBe(true);
     const with_ = { ...bundle, offers: from.bundle.offers, receipts: from.bundle.receipts };
     expect((await verifyWithout([], with_)).code).toBe('OFFER_REQUEST_MISMATCH');
     const none = await makeProject({ bundle: (valid) => ({ ...valid, offers: [], receipts: [] }) });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { LogView } from '../../../src/core/trust/index.ts';
 import {
   cidOf,
   controller,
@@ -315,13 +316,21 @@ describe('the controller tells two stories, or drops a receipt', () => {
   };
   it('rereading the log finds the receipt the bundle leaves out', async () => {
     const { draft, leaves } = await makeProject(dropped);
-    expect((await verifyWithout([], draft, { leaves }, 'draft')).code).toBe('RECEIPT_DROPPED');
-    expect(await verifyWithout(['RECEIPT_DROPPED'], draft, { leaves }, 'draft')).toMatchObject({ ok: true });
+    expect((await verifyWithout([], draft, { log: LogView.of(leaves) }, 'draft')).code).toBe(
+      'RECEIPT_DROPPED',
+    );
+    expect(
+      await verifyWithout(['RECEIPT_DROPPED'], draft, { log: LogView.of(leaves) }, 'draft'),
+    ).toMatchObject({ ok: true });
   });
   it('rereading the log finds that an operator was enrolled later than its grant says', async () => {
     const { draft, leaves } = await makeProject({ grant: (g) => ({ ...g, enrolled: 0 }) });
-    expect((await verifyWithout([], draft, { leaves }, 'draft')).code).toBe('ENROLMENT_NOT_LOGGED');
-    expect(await verifyWithout(['ENROLMENT_NOT_LOGGED'], draft, { leaves }, 'draft')).toMatchObject({
+    expect((await verifyWithout([], draft, { log: LogView.of(leaves) }, 'draft')).code).toBe(
+      'ENROLMENT_NOT_LOGGED',
+    );
+    expect(
+      await verifyWithout(['ENROLMENT_NOT_LOGGED'], draft, { log: LogView.of(leaves) }, 'draft'),
+    ).toMatchObject({
       ok: true,
     });
   });
@@ -329,8 +338,12 @@ describe('the controller tells two stories, or drops a receipt', () => {
     // The log has a receipt that the bundle leaves out; the trusted worker is shown leaves without it.
     const { draft, leaves } = await makeProject(dropped);
     const shown = leaves.slice(0, -1);
-    expect((await verifyWithout([], draft, { leaves: shown }, 'draft')).code).toBe('LOG_LEAVES_MISMATCH');
-    expect(await verifyWithout(['LOG_LEAVES_MISMATCH'], draft, { leaves: shown }, 'draft')).toMatchObject({
+    expect((await verifyWithout([], draft, { log: LogView.of(shown) }, 'draft')).code).toBe(
+      'LOG_LEAVES_MISMATCH',
+    );
+    expect(
+      await verifyWithout(['LOG_LEAVES_MISMATCH'], draft, { log: LogView.of(shown) }, 'draft'),
+    ).toMatchObject({
       ok: true,
     });
   });

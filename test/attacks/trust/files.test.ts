@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Bundle, openStatement, resultOf } from '../../../src/core/documents/index.ts';
-import { checkContent } from '../../../src/core/trust/index.ts';
+import { checkContent, LogView } from '../../../src/core/trust/index.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import { cosign, exit, makeProject, policy, type Recipe, type Run, trusted } from '../../support/project.ts';
 import { verifyWithout } from './attack.ts';
@@ -32,7 +32,7 @@ describe('the controller’s process invents operators that list false hashes be
   const recipe = { runs: three, ...lyingIf(({ slot }) => slot !== 'trusted') };
   it('an honest trusted worker finds no evidence that holds, and did not build that', async () => {
     const { draft, leaves } = await makeProject(recipe);
-    expect(await verifyWithout([], draft, { leaves }, 'draft')).toMatchObject({
+    expect(await verifyWithout([], draft, { log: LogView.of(leaves) }, 'draft')).toMatchObject({
       ok: false,
       code: 'VERDICT_UNSUPPORTED_BY_EVIDENCE',
     });
@@ -47,7 +47,9 @@ describe('the controller’s process invents operators that list false hashes be
   });
   it('control: where files are no part of the vote, the evil file is trusted', async () => {
     const { draft, leaves } = await makeProject(recipe);
-    expect(await verifyWithout(guard, draft, { leaves }, 'draft')).toMatchObject({ level: 'trusted' });
+    expect(await verifyWithout(guard, draft, { log: LogView.of(leaves) }, 'draft')).toMatchObject({
+      level: 'trusted',
+    });
     expect(await believes(await cosign(draft, trusted), guard)).toMatchObject({ ok: true, level: 'trusted' });
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Bundle } from '../../../src/core/documents/index.ts';
 import { limits } from '../../../src/core/limits.ts';
-import { InputBundles, verifyInputs } from '../../../src/core/trust/index.ts';
+import { InputBundles, LogView, verifyInputs } from '../../../src/core/trust/index.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
   exit,
@@ -141,14 +141,19 @@ describe('a dependant that outlives its input', () => {
   it('is not signed by a trusted worker: a controller cannot promote it under an older list', async () => {
     const { draft, leaves, revocations } = await revoked('job');
     const all = { leaves, revocations };
-    expect(await verifyWithout([], draft, { leaves }, 'draft')).toMatchObject({ ok: true, level: 'trusted' });
+    expect(await verifyWithout([], draft, { log: LogView.of(leaves) }, 'draft')).toMatchObject({
+      ok: true,
+      level: 'trusted',
+    });
     expect(await verifyWithout([], draft, all, 'draft')).toMatchObject({ code: 'INPUT_NOT_VERIFIED' });
   });
   it('control: stands where revocations are not looked at', async () => {
     const { bundle, draft, leaves, revocations } = await revoked('job');
     const off = ['key-revoked'];
     expect(await verifyWithout(off, bundle, { revocations })).toMatchObject({ ok: true, level: 'trusted' });
-    expect(await verifyWithout(off, draft, { leaves, revocations }, 'draft')).toMatchObject({ ok: true });
+    expect(await verifyWithout(off, draft, { log: LogView.of(leaves), revocations }, 'draft')).toMatchObject({
+      ok: true,
+    });
   });
 });
 
@@ -169,21 +174,23 @@ describe('a controller that asks for an input again until it likes the answer', 
   }
   it('the trusted worker finds the round of the input in the log, and signs nothing that rests on it', async () => {
     const { draft, leaves } = await asked();
-    const refused = await verifyWithout([], draft, { leaves }, 'draft');
+    const refused = await verifyWithout([], draft, { log: LogView.of(leaves) }, 'draft');
     expect(refused).toMatchObject({ ok: false, code: 'INPUT_NOT_VERIFIED' });
     expect(refused.steps.at(-1)?.says).toContain('a round of this request that the bundle leaves out');
   });
   it('control: it signs where only rounds of the bundle are looked for', async () => {
     const { draft, leaves } = await asked();
-    const weak = await verifyWithout(['OFFER_DROPPED'], draft, { leaves }, 'draft');
+    const weak = await verifyWithout(['OFFER_DROPPED'], draft, { log: LogView.of(leaves) }, 'draft');
     expect(weak).toMatchObject({ ok: true, level: 'trusted' });
   });
   it('nor is the evidence of an input taken from another log than the one that is signed', async () => {
     const from = await makeProject({ ...test, runs: [...'abc'].map((operator) => ({ operator })) });
     const { draft, leaves } = await makeProject({ reads: { test: { from, gate: true } }, charter });
-    expect(await verifyWithout([], draft, { leaves }, 'draft')).toMatchObject({ code: 'INPUT_NOT_VERIFIED' });
+    expect(await verifyWithout([], draft, { log: LogView.of(leaves) }, 'draft')).toMatchObject({
+      code: 'INPUT_NOT_VERIFIED',
+    });
     const off = ['LOG_LEAVES_MISMATCH', 'ENROLMENT_NOT_LOGGED', 'OFFER_DROPPED'];
-    expect(await verifyWithout(off, draft, { leaves }, 'draft')).toMatchObject({ ok: true });
+    expect(await verifyWithout(off, draft, { log: LogView.of(leaves) }, 'draft')).toMatchObject({ ok: true });
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { leaves as leafOf } from '../../../src/core/documents/index.ts';
+import { LogView } from '../../../src/core/trust/index.ts';
 import { makeProject, type Recipe } from '../../support/project.ts';
 import { verifyWithout } from './attack.ts';
 
@@ -12,7 +13,7 @@ const beforeVerdict = (leaves: readonly string[], more: readonly string[]) => {
 /** As a trusted worker does, with all leaves of the log. */
 async function reread(recipe: Recipe, off: readonly string[] = []) {
   const { draft, leaves } = await makeProject(recipe);
-  return verifyWithout(off, draft, { leaves }, 'draft');
+  return verifyWithout(off, draft, { log: LogView.of(leaves) }, 'draft');
 }
 
 describe('the controller leaves out a whole round of the request, with its dissent', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { judgeLimits } from '../../../src/core/judge/limits.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { isoTime } from '../../../src/core/time.ts';
-import { checkAge } from '../../../src/core/trust/index.ts';
+import { checkAge, LogView } from '../../../src/core/trust/index.ts';
 import { at, makeProject, type Recipe } from '../../support/project.ts';
 import { verifyWithout } from './attack.ts';
 
@@ -17,7 +17,7 @@ const dated = (seconds: number): Recipe => ({
 /** As a trusted worker checks a draft: with the log and its own clock. */
 async function draftOf(recipe: Recipe, off: readonly string[] = [], clock = now) {
   const { draft, leaves } = await makeProject(recipe);
-  return verifyWithout(off, draft, { leaves, now: clock }, 'draft');
+  return verifyWithout(off, draft, { log: LogView.of(leaves), now: clock }, 'draft');
 }
 
 describe('the controller dates a verdict a year ahead, for consumers that ask how old it is', () => {

@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { LogCopy } from '../../../src/core/sessions/worker/log-copy.ts';
+import { LogView } from '../../../src/core/trust/index.ts';
 import { openLeafFile } from '../../../src/runtime/worker/leaf-file.ts';
 import { sleep } from '../../e2e/support/wait.ts';
 import { folder } from '../../runtime/support.ts';
@@ -24,7 +25,7 @@ it('gives as many leaves as are asked for, and holds each once, however many kee
   const read = async (size: number) => {
     const leaves = await copy.read(size, ask);
     await copy.keep(leaves);
-    return leaves;
+    return leaves.leaves();
   };
   expect(await Promise.all(sizes.map(read))).toEqual(sizes.map(log));
   expect(await linesOf(file)).toEqual(log(9));
@@ -32,15 +33,18 @@ it('gives as many leaves as are asked for, and holds each once, however many kee
 
 it('keeps what it was told to: a log that was rewritten is not read again', async () => {
   const file = join(await folder(), 'log.txt');
-  await new LogCopy(openLeafFile(file)).keep(log(3));
+  await new LogCopy(openLeafFile(file)).keep(LogView.of(log(3)));
   const forged = async (from: number): Promise<string[]> => other(9).slice(from);
-  expect(await new LogCopy(openLeafFile(file)).read(4, forged)).toEqual([...log(3), `other ${leaf(3)}`]);
-  await expect(new LogCopy(openLeafFile(file)).keep(other(4))).rejects.toMatchObject({
+  expect((await new LogCopy(openLeafFile(file)).read(4, forged)).leaves()).toEqual([
+    ...log(3),
+    `other ${leaf(3)}`,
+  ]);
+  await expect(new LogCopy(openLeafFile(file)).keep(LogView.of(other(4)))).rejects.toMatchObject({
     code: 'LOG_LEAVES_MISMATCH',
   });
   expect(await linesOf(file)).toEqual(log(3));
   // The control: without what was kept, the rewritten log is taken for the only one.
-  await new LogCopy(openLeafFile(join(await folder(), 'log.txt'))).keep(other(4));
+  await new LogCopy(openLeafFile(join(await folder(), 'log.txt'))).keep(LogView.of(other(4)));
 });
 
 it('of two stories told at the same time keeps the one it signs first', async () => {
@@ -51,17 +55,17 @@ it('of two stories told at the same time keeps the one it signs first', async ()
   ]);
   const kept = await Promise.allSettled([copy.keep(one), copy.keep(two)]);
   expect(kept.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
-  expect(await copy.read(5, notAsked)).toEqual(log(5));
+  expect((await copy.read(5, notAsked)).leaves()).toEqual(log(5));
 });
 
 it('forgets what it was told and did not keep: a lie that did not fit its checkpoint is no harm later', async () => {
   const copy = new LogCopy(openLeafFile(join(await folder(), 'log.txt')));
-  await copy.keep(log(2));
-  expect(await copy.read(9, async (from) => other(50).slice(from))).toEqual([
+  await copy.keep(LogView.of(log(2)));
+  expect((await copy.read(9, async (from) => other(50).slice(from))).leaves()).toEqual([
     ...log(2),
     ...other(9).slice(2),
   ]);
-  expect(await copy.read(9, ask)).toEqual(log(9));
+  expect((await copy.read(9, ask)).leaves()).toEqual(log(9));
 });
 
 it('goes on after a crash in the middle of a line', async () => {
@@ -69,18 +73,18 @@ it('goes on after a crash in the middle of a line', async () => {
   await writeFile(file, `${log(2).join('\n')}\nlea`);
   const copy = new LogCopy(openLeafFile(file));
   await copy.keep(await copy.read(5, ask));
-  expect(await new LogCopy(openLeafFile(file)).read(5, notAsked)).toEqual(log(5));
+  expect((await new LogCopy(openLeafFile(file)).read(5, notAsked)).leaves()).toEqual(log(5));
 });
 
 it('goes on after a disk that took half a line', async () => {
   const dir = join(await folder(), 'home');
   const file = join(dir, 'log.txt');
   const copy = new LogCopy(openLeafFile(file));
-  await expect(copy.keep(log(2))).rejects.toMatchObject({ code: 'HOME_UNWRITABLE' });
+  await expect(copy.keep(LogView.of(log(2)))).rejects.toMatchObject({ code: 'HOME_UNWRITABLE' });
   // What such a disk leaves behind.
   await mkdir(dir);
   await writeFile(file, 'leaf 0\nlea');
-  await copy.keep(log(3));
+  await copy.keep(LogView.of(log(3)));
   expect(await linesOf(file)).toEqual(log(3));
 });
 
@@ -89,5 +93,5 @@ it('says when the log is shorter than its checkpoint, and asks again the next ti
   await expect(copy.read(5, async (from) => log(2).slice(from))).rejects.toMatchObject({
     code: 'LOG_UNREADABLE',
   });
-  expect(await copy.read(5, ask)).toEqual(log(5));
+  expect((await copy.read(5, ask)).leaves()).toEqual(log(5));
 });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Bundle, decodeBundle, encodeBundle } from '../../../src/core/documents/index.ts';
 import { isoTime } from '../../../src/core/time.ts';
-import { checkAge } from '../../../src/core/trust/index.ts';
+import { checkAge, LogView } from '../../../src/core/trust/index.ts';
 import { checkEvidence, type Expected, verifyBundle } from '../../../src/core/trust/verify.ts';
 import { joseVerifier } from '../../../src/identity/verifier.ts';
 import {
@@ -399,7 +399,7 @@ describe('a draft', () => {
     checkEvidence(draft, { project, ...over }, joseVerifier);
 
   it('is checked like a bundle, but for the signatures yet to come', async () => {
-    const result = await check(valid.draft, { leaves: valid.leaves });
+    const result = await check(valid.draft, { log: LogView.of(valid.leaves) });
     expect(result).toMatchObject({ ok: true, level: 'trusted' });
     expect(result.steps.map(({ step }) => step)).not.toContain('co-signature');
     expect(await verify(valid.draft)).toMatchObject({ ok: false, code: 'COSIGN_MISSING' });
@@ -416,16 +416,18 @@ describe('a draft', () => {
         `receipt ${'0'.repeat(64)} ${leaves.find((l) => l.startsWith('offer'))?.replace(/ job .*/, '')}`,
       ],
     });
-    expect(await check(whole.draft, { leaves: whole.leaves })).toMatchObject({ ok: true });
-    expect(await check(dropped.draft, { leaves: dropped.leaves })).toMatchObject({ code: 'RECEIPT_DROPPED' });
-    expect(await check(whole.draft, { leaves: whole.leaves.slice(1) })).toMatchObject({
+    expect(await check(whole.draft, { log: LogView.of(whole.leaves) })).toMatchObject({ ok: true });
+    expect(await check(dropped.draft, { log: LogView.of(dropped.leaves) })).toMatchObject({
+      code: 'RECEIPT_DROPPED',
+    });
+    expect(await check(whole.draft, { log: LogView.of(whole.leaves.slice(1)) })).toMatchObject({
       code: 'LOG_LEAVES_MISMATCH',
     });
   });
 
   it('is refused when an operator was not enrolled where its grant says', async () => {
     const early = await makeProject({ grant: (g) => (g.operator === 'ada' ? { ...g, enrolled: 0 } : g) });
-    expect(await check(early.draft, { leaves: early.leaves })).toMatchObject({
+    expect(await check(early.draft, { log: LogView.of(early.leaves) })).toMatchObject({
       code: 'ENROLMENT_NOT_LOGGED',
     });
   });

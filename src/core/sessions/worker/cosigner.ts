@@ -3,12 +3,11 @@ import {
   claimedStatementId,
   cosignStatement,
   decodeBundle,
-  leaves as leafOf,
   resultOf,
 } from '../../documents/index.ts';
 import { codeOf, messageOf, QuorateError, reportedError } from '../../errors.ts';
 import { type Checkpoint, parseCheckpoint } from '../../transparency/index.ts';
-import { checkEvidence } from '../../trust/index.ts';
+import { checkEvidence, type LogView } from '../../trust/index.ts';
 import { ask, isConnectionError, openCharter } from '../ask.ts';
 import { sessionLimits } from '../limits.ts';
 import { pause } from '../timing.ts';
@@ -86,10 +85,10 @@ export class Cosigner {
           `the log has ${checkpoint.size} leaves; this worker reads ${sessionLimits.logLeavesMax} at most`,
         );
       }
-      const leaves = await this.#log.read(checkpoint.size, (from) => this.#leaves(lease, from));
-      await this.#learnRevocations(lease, leaves);
+      const log = await this.#log.read(checkpoint.size, (from) => this.#leaves(lease, from));
+      await this.#learnRevocations(lease, log);
       const { revoked: revocations } = this.#ports.revocations;
-      const expected = { project, leaves, revocations, now: clock.now() };
+      const expected = { project, log, revocations, now: clock.now() };
       const verification = await checkEvidence(draft, expected, documents.verifier);
       const failed = verification.steps.find(({ ok }) => !ok);
       if (!verification.ok)
@@ -105,7 +104,7 @@ export class Cosigner {
           `the verdict says ${level}; the evidence amounts to ${verification.level}`,
         );
       }
-      await this.#log.keep(leaves);
+      await this.#log.keep(log);
       this.#drafts.set(lease, draft);
       const result = resultOf(payload);
       dispatch({ kind: 'cosign-checked', lease, request, result, ok: true, code: 'OK', message: '' });
@@ -158,10 +157,9 @@ export class Cosigner {
   }
 
   /** Each revocation that the log has must be known here before anything is decided. Errors: `REVOCATION_WITHHELD`. */
-  async #learnRevocations(lease: string, leaves: readonly string[]): Promise<void> {
+  async #learnRevocations(lease: string, log: LogView): Promise<void> {
     const { revocations } = this.#ports;
-    const missing = () =>
-      leaves.find((leaf) => leaf.startsWith(leafOf.revocation('')) && !revocations.has(leaf.slice(-64)));
+    const missing = () => log.revocations().find((leaf) => !revocations.has(leaf.slice(-64)));
     if (missing() === undefined) return;
     await this.#whileLeased(lease, () => this.#revocations.ask());
     const withheld = missing();

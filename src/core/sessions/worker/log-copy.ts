@@ -1,4 +1,5 @@
 import { QuorateError } from '../../errors.ts';
+import { LogIndex, LogView } from '../../trust/index.ts';
 import type { LeafFile } from './ports.ts';
 
 /** Asks for the leaves of the log from an index on; as many as fit into one answer. */
@@ -11,7 +12,7 @@ export type AskLeaves = (from: number) => Promise<readonly string[]>;
  */
 export class LogCopy {
   readonly #file: LeafFile;
-  #kept: string[] | undefined;
+  #kept: LogIndex | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(file: LeafFile) {
@@ -19,45 +20,49 @@ export class LogCopy {
   }
 
   /** The first `size` leaves: those that a checkpoint covers. Errors: `LOG_UNREADABLE`, `HOME_UNREADABLE`, those of `ask`. */
-  async read(size: number, ask: AskLeaves): Promise<string[]> {
-    const leaves = (await this.#inTurn(() => this.#load())).slice(0, size);
-    while (leaves.length < size) {
-      const more = await ask(leaves.length);
+  async read(size: number, ask: AskLeaves): Promise<LogView> {
+    const kept = await this.#inTurn(() => this.#load());
+    const from = Math.min(size, kept.tree.size);
+    const fresh: string[] = [];
+    for (let at = from; at < size; at = from + fresh.length) {
+      const more = await ask(at);
       if (more.length === 0) {
         throw new QuorateError(
           'LOG_UNREADABLE',
-          `the controller's log ends at ${leaves.length} leaves, its checkpoint says ${size}`,
+          `the controller's log ends at ${at} leaves, its checkpoint says ${size}`,
         );
       }
-      leaves.push(...more.slice(0, size - leaves.length));
+      fresh.push(...more.slice(0, size - at));
     }
-    return leaves;
+    return new LogView(kept, from, fresh);
   }
 
   /** Those that were kept. Errors: `HOME_UNREADABLE`. */
   get kept(): Promise<readonly string[]> {
-    return this.#inTurn(() => this.#load());
+    return this.#inTurn(async () => (await this.#load()).tree.leaves());
   }
 
   /**
-   * Keeps the log's first leaves on disk, before this worker signs over them.
+   * Keeps leaves that were read on disk, before this worker signs over them.
    * Errors: `LOG_LEAVES_MISMATCH` where other leaves were kept before, `HOME_UNWRITABLE`.
    */
-  keep(leaves: readonly string[]): Promise<void> {
+  keep({ from, fresh }: LogView): Promise<void> {
     return this.#inTurn(async () => {
-      const kept = await this.#load();
-      if (!leaves.slice(0, kept.length).every((leaf, at) => leaf === kept[at]))
+      const { tree } = await this.#load();
+      // Another draft's may have been kept since it was read.
+      const known = tree.leaves(from, Math.min(tree.size, from + fresh.length));
+      if (!known.every((leaf, at) => leaf === fresh[at]))
         throw new QuorateError('LOG_LEAVES_MISMATCH', 'the log says other things than it said before');
-      const fresh = leaves.slice(kept.length);
-      if (fresh.length === 0) return;
+      const further = fresh.slice(known.length);
+      if (further.length === 0) return;
       try {
-        await this.#file.append(fresh);
+        await this.#file.append(further);
       } catch (error) {
         // A leaf may have been written in part.
         this.#kept = undefined;
         throw error;
       }
-      kept.push(...fresh);
+      for (const leaf of further) this.#kept?.append(leaf);
     });
   }
 
@@ -67,8 +72,8 @@ export class LogCopy {
     return done;
   }
 
-  async #load(): Promise<string[]> {
-    this.#kept ??= await this.#file.load();
+  async #load(): Promise<LogIndex> {
+    this.#kept ??= new LogIndex(await this.#file.load());
     return this.#kept;
   }
 }

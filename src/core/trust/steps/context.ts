@@ -14,9 +14,10 @@ import type {
   Verifier,
 } from '../../documents/index.ts';
 import type { Check } from '../../judge/index.ts';
-import type { Checkpoint, MerkleTree } from '../../transparency/index.ts';
+import type { Checkpoint } from '../../transparency/index.ts';
 import type { Decision } from '../decide.ts';
 import type { Evidence, Level, Revocations, Vote } from '../evidence.ts';
+import type { LogView } from '../log-view.ts';
 import type { Revoked } from '../revocations.ts';
 
 /** What the caller expects of a bundle, and what it knows. */
@@ -31,10 +32,10 @@ export interface Expected {
   /** Those that the caller knows of, each opened and held (`openRevocations`). */
   revocations?: readonly Revoked[];
   /**
-   * All leaves of the log, up to the checkpoint at least, to check for what the bundle or one of its inputs leaves out, and for
+   * The leaves of the log, up to the checkpoint at least, to check for what the bundle or one of its inputs leaves out, and for
    * false enrolments.
    */
-  leaves?: readonly string[];
+  log?: LogView;
   /** The caller's clock, in ms since the epoch, for documents that are valid now. Absent: times are compared with each other only. */
   now?: number;
 }
@@ -44,8 +45,8 @@ export interface Ask {
   readonly expected: Expected;
   readonly verifier: Verifier;
   readonly check: Check;
-  /** Of the expected leaves: one for the bundle and for all inputs. */
-  readonly log?: MerkleTree;
+  /** The same for the bundle and for all inputs. */
+  readonly log?: LogView;
   /** Those that count under the bundle's charter; none before the charter is opened. */
   readonly revoked: readonly Revoked[];
   decide(policy: Policy, evidence: Evidence, revocations: Revocations): Decision;

@@ -1,6 +1,7 @@
 import { isTrustedSlot, leaves as leafOf } from '../../documents/index.ts';
-import { type MerkleTree, openCheckpoint, verifyInclusion } from '../../transparency/index.ts';
+import { openCheckpoint, verifyInclusion } from '../../transparency/index.ts';
 import type { Vote } from '../evidence.ts';
+import type { LogView } from '../log-view.ts';
 import type { Ask, CheckedReceipt, Logged, Opened } from './context.ts';
 
 /** Checks that every document the verdict rests on is in the log, under its signed checkpoint. */
@@ -76,39 +77,33 @@ function rereadLog(
   { check }: Ask,
   { charter, request, jobId, offers, receipts }: Opened,
   { checkpoint, verdictIndex }: Pick<Logged, 'checkpoint' | 'verdictIndex'>,
-  log: MerkleTree,
+  known: LogView,
 ): void {
-  const { size } = checkpoint;
-  const same = size <= log.size && log.root(size) === checkpoint.root;
+  const log = known.under(checkpoint.size);
+  const same = checkpoint.size === log.size && log.root() === checkpoint.root;
   check('LOG_LEAVES_MISMATCH', same, 'the leaves are not those the checkpoint is over');
-  const leaves = log.leaves(0, Math.min(size, log.size));
-  const known = new Set(receipts.map(({ receipt, offer }) => leafOf.receipt(receipt.id, offer.id)));
-  const ours = new Set(offers.map(({ id }) => id));
-  const last = leaves.slice(0, verdictIndex).findLast((leaf) => leaf.startsWith('charter '));
+  const listed = new Set(receipts.map(({ receipt, offer }) => leafOf.receipt(receipt.id, offer.id)));
+  const ours = new Set(offers.map(({ id }) => leafOf.offer(id, jobId, request.id)));
+  const last = log.charterBefore(verdictIndex);
   check(
     'CHARTER_NOT_IN_FORCE',
     last === leafOf.charter(charter.id),
     `the verdict rests on charter ${charter.id}; in the log "${last ?? 'none'}" is the last one before it`,
   );
-  for (const leaf of leaves) {
-    const [, round, job, of] = /^offer ([0-9a-f]{64}) job (\S+) request ([0-9a-f]{64})$/.exec(leaf) ?? [];
-    // With other inputs it is another job, of which nothing counts here.
-    const left = round !== undefined && of === request.id && job === jobId && !ours.has(round);
+  // With other inputs it is another job, of which nothing counts here.
+  for (const leaf of log.rounds(request.id, jobId))
     check(
       'OFFER_DROPPED',
-      !left,
+      ours.has(leaf),
       `the log holds "${leaf}", a round of this request that the bundle leaves out`,
     );
-    const [, offer] = /^receipt [0-9a-f]{64} offer ([0-9a-f]{64})$/.exec(leaf) ?? [];
-    const dropped = offer !== undefined && ours.has(offer) && !known.has(leaf);
-    check('RECEIPT_DROPPED', !dropped, `the log holds "${leaf}", which the bundle leaves out`);
-  }
+  for (const leaf of offers.flatMap(({ id }) => log.receipts(id)))
+    check('RECEIPT_DROPPED', listed.has(leaf), `the log holds "${leaf}", which the bundle leaves out`);
   for (const { grant } of receipts) {
     const { operator, role, enrolled } = grant.payload;
-    const first = leaves.findIndex((leaf) => leaf.startsWith(`enrol ${operator} ${role} `));
     check(
       'ENROLMENT_NOT_LOGGED',
-      first === enrolled,
+      log.enrolment(operator, role) === enrolled,
       `${operator} was not first enrolled at ${enrolled} of the log`,
     );
   }

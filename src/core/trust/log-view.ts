@@ -1,0 +1,127 @@
+import { MerkleTree } from '../transparency/index.ts';
+
+/**
+ * Leaves of the log by what they say, so that what a bundle is checked against costs the same however long the log is. Append-only; a leaf
+ * takes about 200 bytes.
+ */
+export class LogIndex {
+  readonly tree = new MerkleTree();
+  /** Indices, ascending. */
+  readonly charters: number[] = [];
+  readonly revocations: number[] = [];
+  /** By request and job. */
+  readonly rounds = new Map<string, number[]>();
+  /** By offer. */
+  readonly receipts = new Map<string, number[]>();
+  /** By operator and role: the first. */
+  readonly enrolments = new Map<string, number>();
+
+  constructor(lines: Iterable<string> = []) {
+    for (const line of lines) this.append(line);
+  }
+
+  append(leaf: string): void {
+    const at = this.tree.append(leaf);
+    const [kind, first = '', second = '', third = '', fourth = '', fifth = '', ...more] = leaf.split(' ');
+    if (kind === 'charter') this.charters.push(at);
+    else if (kind === 'revocation') this.revocations.push(at);
+    else if (kind === 'offer' && second === 'job' && fourth === 'request' && more.length === 0)
+      addTo(this.rounds, `${fifth} ${third}`, at);
+    else if (kind === 'receipt' && second === 'offer' && fourth === '') addTo(this.receipts, third, at);
+    else if (kind === 'enrol' && third !== '') {
+      const who = `${first} ${second}`;
+      if (!this.enrolments.has(who)) this.enrolments.set(who, at);
+    }
+  }
+}
+
+function addTo(lists: Map<string, number[]>, key: string, at: number): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [at]);
+  else list.push(at);
+}
+
+interface Part {
+  index: LogIndex;
+  /** Index in the log of its first leaf, and how many of its leaves count. */
+  offset: number;
+  count: number;
+}
+
+/** The first leaves of a log: some that are kept, and fresh ones that follow them. The index of those that are kept may grow meanwhile. */
+export class LogView {
+  readonly size: number;
+  /** How many are of those that were kept. */
+  readonly from: number;
+  readonly #kept: LogIndex;
+  readonly #parts: readonly Part[];
+  readonly fresh: readonly string[];
+
+  constructor(kept: LogIndex, from: number, fresh: readonly string[] = []) {
+    this.#kept = kept;
+    this.from = from;
+    this.fresh = fresh;
+    this.size = from + fresh.length;
+    this.#parts = [
+      { index: kept, offset: 0, count: from },
+      { index: new LogIndex(fresh), offset: from, count: fresh.length },
+    ];
+  }
+
+  /** Of a log of which nothing was kept. */
+  static of(lines: readonly string[]): LogView {
+    return new LogView(new LogIndex(), 0, lines);
+  }
+
+  leaves(): string[] {
+    return [...this.#kept.tree.leaves(0, this.from), ...this.fresh];
+  }
+
+  /** Of its first leaves: `size`, or all that there are. */
+  under(size: number): LogView {
+    if (size >= this.size) return this;
+    const from = Math.min(this.from, size);
+    return new LogView(this.#kept, from, this.fresh.slice(0, size - from));
+  }
+
+  /** RFC 6962 §2.1, in hexadecimal. */
+  root(): string {
+    return this.#kept.tree.rootWith(this.from, this.fresh);
+  }
+
+  /** The last one before an index. */
+  charterBefore(index: number): string | undefined {
+    return this.#lines(({ charters }) => charters).findLast(({ at }) => at < index)?.leaf;
+  }
+
+  /** Leaves of the rounds of a request's job. */
+  rounds(request: string, job: string): string[] {
+    return this.#lines(({ rounds }) => rounds.get(`${request} ${job}`)).map(({ leaf }) => leaf);
+  }
+
+  /** Leaves of the receipts for an offer. */
+  receipts(offer: string): string[] {
+    return this.#lines(({ receipts }) => receipts.get(offer)).map(({ leaf }) => leaf);
+  }
+
+  /** The index at which an operator was first enrolled. */
+  enrolment(operator: string, role: string): number | undefined {
+    for (const { index, offset, count } of this.#parts) {
+      const at = index.enrolments.get(`${operator} ${role}`);
+      if (at !== undefined && at < count) return offset + at;
+    }
+    return undefined;
+  }
+
+  revocations(): string[] {
+    return this.#lines(({ revocations }) => revocations).map(({ leaf }) => leaf);
+  }
+
+  #lines(listOf: (index: LogIndex) => readonly number[] | undefined): { at: number; leaf: string }[] {
+    return this.#parts.flatMap(({ index, offset, count }) =>
+      (listOf(index) ?? [])
+        .filter((at) => at < count)
+        .map((at) => ({ at: offset + at, leaf: index.tree.leaves(at, at + 1)[0] ?? '' })),
+    );
+  }
+}
