@@ -21,6 +21,9 @@ export const meshLimits = {
   dialMs: 10_000,
   /** A search in the DHT. */
   lookupMs: 20_000,
+  /** Between two announcements of what this node serves, while no more wait than `announcementsWaitingMax`. */
+  betweenAnnouncementsMs: 1_000,
+  announcementsWaitingMax: 100,
   /** A wait for the mesh for which the caller sets no limit. */
   waitMs: 120_000,
   /** Time without progress after which the reader of a stream counts as gone. */

@@ -4,6 +4,7 @@ import { peerIdFromString } from '@libp2p/peer-id';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { CID } from 'multiformats/cid';
 import { assert, QuorateError } from '../core/errors.ts';
+import { Announcements } from './announcements.ts';
 import { type ChannelLimits, StreamChannel } from './channel.ts';
 import { ConnectionPruner } from './connection-pruner.ts';
 import { addressError, dialError, tooLarge } from './errors.ts';
@@ -63,12 +64,14 @@ class MeshNode implements Mesh {
   readonly #connectionPruner: ConnectionPruner;
   readonly #remembered: RememberedPeers;
   readonly #redialer: Redialer;
+  readonly #announcements: Announcements;
   #closing: Promise<void> | undefined;
 
   constructor(libp2p: Libp2pNode, options: MeshOptions, bootstrap: PeerAddress[], stats: MeshStats) {
     this.id = libp2p.peerId.toString();
     this.libp2p = libp2p;
     this.#stats = stats;
+    this.#announcements = new Announcements((cid, signal) => this.#provide(cid, signal));
     this.#topics = new Set(options.role === 'bootstrap' ? [] : options.topics);
     this.#protocolServer = new ProtocolServer(libp2p, stats);
     this.#connectionPruner = new ConnectionPruner(libp2p, connectionsMax(options));
@@ -185,11 +188,12 @@ class MeshNode implements Mesh {
     return () => this.#listeners.delete(listener);
   }
 
-  async provide(cid: string): Promise<void> {
-    await this.#provide(cid, AbortSignal.timeout(meshLimits.lookupMs));
+  provide(cid: string): Promise<void> {
+    return this.#announcements.of(cid);
   }
 
   async unprovide(cid: string): Promise<void> {
+    this.#announcements.forget(cid);
     await this.libp2p.services.dht.cancelReprovide(parseCid(cid));
   }
 
@@ -260,6 +264,7 @@ class MeshNode implements Mesh {
   }
 
   async #close(): Promise<void> {
+    this.#announcements.close();
     this.#redialer.close();
     for (const project of this.#projects.keys()) project.close();
     await this.#remembered.close();

@@ -133,7 +133,8 @@ export interface Mesh {
   keep(peer: string): () => void;
   onPeer(listener: (event: PeerEvent) => void): () => void;
   /**
-   * Announces a CID in the DHT, and again periodically while the mesh is open.
+   * Announces a CID in the DHT, once until `unprovide`; the DHT renews it while the mesh is open. One CID a second is announced, and
+   * more only while many wait.
    * @throws MESH_NOT_ANNOUNCED when no peer took the record, MESH_TIMEOUT
    */
   provide(cid: string): Promise<void>;

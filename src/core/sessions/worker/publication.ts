@@ -146,7 +146,7 @@ export class Publication {
     const { payload } = await documents.verdict(bundle.verdict);
     const { request, job, policy, level: stated, outcome } = payload.predicate.quorate_verdict;
     await bundles.put({ run: request, job, artifact }, text);
-    await this.#announce(artifact);
+    void this.#announce(artifact);
     tell('info', 'proof', `holds the proof for ${artifact}: ${level}`, { artifact, level });
     // Untrusted inputs hold the level of an artifact down, whatever its own verdict says.
     const isLast = stated === 'trusted' || (policy.cosign === 'none' && outcome !== null && isCheap(outcome));

@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { meshLimits } from './limits.ts';
+
+type Walk = (cid: string, signal: AbortSignal) => Promise<void>;
+
+/**
+ * What this node announces in the DHT. A walk through it costs this node and a dozen others some milliseconds of processor time each, so
+ * a CID is announced once for as long as it is served here, however many builds come to it, and one walk is begun a second
+ * while few wait. The DHT renews its records by itself.
+ */
+export class Announcements {
+  readonly #walk: Walk;
+  readonly #betweenMs: number;
+  readonly #closing = new AbortController();
+  /** By CID: waiting, under way, or done. */
+  readonly #announced = new Map<string, Promise<void>>();
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(walk: Walk, betweenMs: number = meshLimits.betweenAnnouncementsMs) {
+    this.#walk = walk;
+    this.#betweenMs = betweenMs;
+  }
+
+  close(): void {
+    this.#closing.abort();
+  }
+
+  /** Resolves when a peer has the record. One that failed may be asked for again. Errors: those of the walk. */
+  of(cid: string): Promise<void> {
+    const known = this.#announced.get(cid);
+    if (known !== undefined) return known;
+    const announced = this.#inTurn(cid);
+    this.#announced.set(cid, announced);
+    announced.catch(() => this.#forget(cid, announced));
+    return announced;
+  }
+
+  /** Not served here any more: another announcement is a walk of its own. */
+  forget(cid: string): void {
+    this.#announced.delete(cid);
+  }
+
+  #forget(cid: string, announced: Promise<void>): void {
+    if (this.#announced.get(cid) === announced) this.#announced.delete(cid);
+  }
+
+  async #inTurn(cid: string): Promise<void> {
+    this.#waiting += 1;
+    const before = this.#last;
+    const walked = before.then(() => this.#walk(cid, AbortSignal.timeout(meshLimits.lookupMs)));
+    this.#last = walked.catch(() => {}).then(() => this.#pause());
+    await walked.finally(() => {
+      this.#waiting -= 1;
+    });
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#waiting > meshLimits.announcementsWaitingMax) return;
+    const { signal } = this.#closing;
+    await sleep(this.#betweenMs, undefined, { signal, ref: false }).catch(() => {});
+  }
+}

@@ -1,0 +1,67 @@
+import { expect, it } from 'vitest';
+import { Announcements } from '../../src/mesh/announcements.ts';
+import { meshLimits } from '../../src/mesh/limits.ts';
+
+const aMinute = 60_000;
+
+/** Announcements whose walks are noted, and fail while told to. */
+function announcing(betweenMs: number) {
+  const walks: { cid: string; began: number; ended: number }[] = [];
+  const to = { fail: false };
+  const announcements = new Announcements(async (cid) => {
+    const began = performance.now();
+    await new Promise((resolve) => setImmediate(resolve));
+    walks.push({ cid, began, ended: performance.now() });
+    if (to.fail) throw new Error('no peer');
+  }, betweenMs);
+  return { announcements, walks, to };
+}
+const cids = (walks: readonly { cid: string }[]) => walks.map(({ cid }) => cid);
+
+it('walks once for a CID, however often and by how many it is asked for, until it is served no more', async () => {
+  const { announcements, walks } = announcing(0);
+  await Promise.all([announcements.of('a'), announcements.of('a')]);
+  await announcements.of('a');
+  expect(cids(walks)).toEqual(['a']);
+  announcements.forget('a');
+  await announcements.of('a');
+  expect(cids(walks)).toEqual(['a', 'a']);
+});
+
+it('walks again for one that no peer took', async () => {
+  const { announcements, walks, to } = announcing(0);
+  to.fail = true;
+  await expect(announcements.of('a')).rejects.toThrow('no peer');
+  to.fail = false;
+  await announcements.of('a');
+  expect(cids(walks)).toEqual(['a', 'a']);
+});
+
+it('begins the next walk a while after the last one ended, also after one that failed', async () => {
+  const { announcements, walks, to } = announcing(40);
+  to.fail = true;
+  await Promise.allSettled(['a', 'b', 'c'].map((cid) => announcements.of(cid)));
+  expect(cids(walks)).toEqual(['a', 'b', 'c']);
+  // Timers may fire a millisecond early.
+  for (const [at, { began }] of walks.slice(1).entries())
+    expect(began - (walks[at]?.ended ?? 0)).toBeGreaterThanOrEqual(39);
+});
+
+it('does not wait while many do', async () => {
+  const { announcements, walks } = announcing(aMinute);
+  const many = Array.from({ length: meshLimits.announcementsWaitingMax + 3 }, (_, n) => String(n));
+  const all = many.map((cid) => announcements.of(cid));
+  await Promise.all(all.slice(0, 3));
+  expect(cids(walks)).toEqual(['0', '1', '2']);
+  announcements.close();
+  await Promise.all(all);
+});
+
+it('and not when the mesh is closed', async () => {
+  const { announcements, walks } = announcing(aMinute);
+  const all = ['a', 'b', 'c'].map((cid) => announcements.of(cid));
+  await all[0];
+  announcements.close();
+  await Promise.all(all);
+  expect(walks).toHaveLength(3);
+});
