@@ -11,6 +11,8 @@ const programs = {
   quorate: 'src/cli/main.ts',
   bootstrap: 'bootstrap/main.ts',
   index: 'src/index.ts',
+  // A thread that programs start, from the folder that they lie in.
+  'lock-thread': 'src/dependencies/thread/lock-thread.ts',
 };
 /** Packages that are no ES modules ask for Node's own ones like this. */
 const requireForThem = `import { createRequire as bundledRequire } from 'node:module';

@@ -4,3 +4,4 @@ export { type FetchProgress, fetchDependencies } from './fetch/fetch.ts';
 export { layOut } from './layout/layout.ts';
 export { filesTar, layoutTar, type OpenBlob } from './layout/tar.ts';
 export { type Layout, type LockedFile, layoutFolders } from './layout/types.ts';
+export { checkIndexInThread, readLocksInThread } from './thread/read.ts';

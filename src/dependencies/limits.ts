@@ -13,4 +13,14 @@ export const layoutLimits = {
   aheadBytesMax: 1024 * 1024,
 } as const;
 
+/** Bounds of the thread that lock files are read in. */
+export const threadLimits = {
+  /** The largest lock files that are read take about ten, on a busy host a few times that. */
+  seconds: 60,
+  /** A pnpm lock of 50,000 packages, and one of npm of 95,000, take less than 500. */
+  memoryMiB: 1024,
+  /** Lock files and index together that are read without a thread, which takes 50 ms to start: the worst YAML of this size takes less. */
+  inlineBytesMax: 16 * 1024,
+} as const;
+
 assert(layoutLimits.crateFilesMax < limits.treeEntriesMax, 'one crate fits into a sandbox');

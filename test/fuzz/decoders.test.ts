@@ -49,6 +49,7 @@ const elsewhere: Record<string, string> = {
   'src/core/dependencies/integrity.ts parseSha256': 'cargo-lock',
   'src/dependencies/fetch/cargo-config.ts readCargoConfig': 'files of the own account',
   'src/dependencies/fetch/npm-config.ts readNpmConfig': 'files of the own account',
+  'src/dependencies/thread/read.ts readLocksInThread': 'readLocks in a thread',
   'src/image/layer.ts readContent': 'gives a part of a file as it is',
   'src/image/manifest.ts readSmall': 'gives a file as it is, for decodeJson',
   'src/image/manifest.ts readNamed': 'gives a file as it is, for decodeJson',
@@ -96,6 +97,7 @@ const reached: Record<string, string> = {
   'src/dependencies/fetch/get.ts':
     'addresses that others checked; redirects are in test/dependencies/fetch.test.ts',
   'src/dependencies/fetch/npm-config.ts': 'what npm of this host prints',
+  'src/dependencies/thread/read.ts': 'the address of an own file',
   'src/dependencies/layout/npm.ts': 'addresses of entries that npm-lock checked',
   'src/dependencies/layout/yarn.ts': 'addresses of entries that yarn-lock checked',
   'src/dependencies/layout/tar.ts': 'crate',

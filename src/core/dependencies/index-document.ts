@@ -83,10 +83,16 @@ export function distinctFiles(entries: readonly Entry[]): Entry[] {
   return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
 }
 
-/** The index of what the lock files demand; `blobOf` has what was fetched for each entry. Throws `LOCK_…`. */
-export function makeIndex(sources: LockSources, blobOf: (entry: Entry) => BlobFacts): DependencyIndex {
-  const entries = distinctFiles(readLocks(sources.locks, sources.files, sources.arch));
-  const blobs = entries.map((entry): DependencyBlob => {
+/**
+ * The index of what the lock files demand; `blobOf` has what was fetched for each entry. `entries`: what `readLocks` returned for these
+ * sources, where they were read before. Throws `LOCK_…`.
+ */
+export function makeIndex(
+  sources: LockSources,
+  blobOf: (entry: Entry) => BlobFacts,
+  entries: readonly Entry[] = readLocks(sources.locks, sources.files, sources.arch),
+): DependencyIndex {
+  const blobs = distinctFiles(entries).map((entry): DependencyBlob => {
     const { sha256, size } = blobOf(entry);
     const { purl, file, integrity } = entry;
     return { purl, file, integrity: copyOf(integrity), sha256, size };

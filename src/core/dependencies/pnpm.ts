@@ -2,6 +2,7 @@ import type { Found } from './entry.ts';
 import { invalid, type Place, quote, unsupported } from './fault.ts';
 import { checkName, checkPath } from './names.ts';
 import { npmEntry, platformOf } from './npm.ts';
+import { withoutUnread } from './pnpm-sections.ts';
 import { Fields, type Tree } from './tree.ts';
 import { readYaml } from './yaml.ts';
 
@@ -10,7 +11,8 @@ import { readYaml } from './yaml.ts';
  * Throws `LOCK_SYNTAX`, `LOCK_UNSUPPORTED`, `LOCK_INVALID`, `LOCK_TOO_LARGE`.
  */
 export function parsePnpm(text: string, lock: string): Found[] {
-  const top = new Fields(readYaml(text, lock), lock, '');
+  const kept = withoutUnread(text);
+  const top = new Fields(readYaml(kept.text, lock, kept.numbers), lock, '');
   const version = top.get('lockfileVersion')?.value;
   if (typeof version !== 'string' || !/^9\.\d+$/.test(version)) {
     const said = typeof version === 'string' || typeof version === 'number' ? ` ${version}` : '';
@@ -27,7 +29,10 @@ export function parsePnpm(text: string, lock: string): Found[] {
 /** Packages that not only optional dependencies lead to: their key, without what peers they have in each place. */
 function neededOf(top: Fields, lock: string): ReadonlySet<string> {
   const snapshots = top.entries('snapshots');
-  const needed = snapshots.filter(([key, tree]) => !new Fields(tree, lock, key).flag('optional'));
+  const needed = snapshots.filter(
+    // A snapshot may hold nothing that is read.
+    ([key, tree]) => tree.value === null || !new Fields(tree, lock, key).flag('optional'),
+  );
   return new Set(needed.map(([key]) => withoutPeers(key)));
 }
 

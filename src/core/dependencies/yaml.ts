@@ -4,10 +4,10 @@ import { dependencyLimits } from './limits.ts';
 import { type Tree, tooDeep } from './tree.ts';
 
 /**
- * YAML as tools write it, with the line of each value: one document, no aliases and no tags, each key once.
- * Throws `LOCK_SYNTAX`, `LOCK_TOO_LARGE`.
+ * YAML as tools write it, with the line of each value: one document, no aliases and no tags, each key once. `numbers`: those that the
+ * lines of the text have in the file, where some were left out. Throws `LOCK_SYNTAX`, `LOCK_TOO_LARGE`.
  */
-export function readYaml(text: string, lock: string): Tree {
+export function readYaml(text: string, lock: string, numbers?: readonly number[]): Tree {
   const top = { lock, line: 1 };
   const { yamlCharsMax } = dependencyLimits;
   if (text.length > yamlCharsMax)
@@ -17,13 +17,17 @@ export function readYaml(text: string, lock: string): Tree {
       `${text.length} characters of YAML; at most ${yamlCharsMax} are read`,
     );
   const lines = new LineCounter();
+  const lineAt = (offset: number): number => {
+    const { line } = lines.linePos(offset);
+    return numbers === undefined ? line : (numbers[line - 1] ?? 1);
+  };
   const options = { lineCounter: lines, prettyErrors: false, version: '1.2', uniqueKeys: false } as const;
   try {
     const { contents, errors, warnings } = parseDocument(text, options);
     const [fault] = [...errors, ...warnings];
     if (fault !== undefined)
-      throw notSyntax({ lock, line: lines.linePos(fault.pos[0]).line }, `not YAML: ${quote(fault.message)}`);
-    return new YamlReader(lock, lines).tree(contents, top, 0);
+      throw notSyntax({ lock, line: lineAt(fault.pos[0]) }, `not YAML: ${quote(fault.message)}`);
+    return new YamlReader(lock, lineAt).tree(contents, top, 0);
   } catch (error) {
     // The parser recurses for each level.
     if (error instanceof RangeError) throw tooDeep(top);
@@ -33,16 +37,16 @@ export function readYaml(text: string, lock: string): Tree {
 
 class YamlReader {
   readonly #lock: string;
-  readonly #lines: LineCounter;
+  readonly #lineAt: (offset: number) => number;
 
-  constructor(lock: string, lines: LineCounter) {
+  constructor(lock: string, lineAt: (offset: number) => number) {
     this.#lock = lock;
-    this.#lines = lines;
+    this.#lineAt = lineAt;
   }
 
   tree(node: Node | null, near: Place, depth: number): Tree {
     const offset = node?.range?.[0];
-    const at = offset === undefined ? near : { ...near, line: this.#lines.linePos(offset).line };
+    const at = offset === undefined ? near : { ...near, line: this.#lineAt(offset) };
     if (depth > dependencyLimits.depthMax) throw tooDeep(at);
     if (node === null) return { line: at.line, value: null };
     if (isAlias(node) || node.tag !== undefined)

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import {
   blobKey,
   checkBlob,
-  checkIndex,
   type DependencyBlob,
   type DependencyIndex,
   decodeIndex,
@@ -16,6 +15,7 @@ import { dependencyLimits } from '../../core/dependencies/limits.ts';
 import { assert, codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import {
+  checkIndexInThread,
   digestsOfBytes,
   type FetchedFile,
   filesTar,
@@ -37,8 +37,8 @@ export interface LaidDependencies {
 }
 
 /**
- * Makes the tree of what lock files demand: `index.json`, and each distinct file as `sha256/<digest>`. The same lock files and bytes give
- * the same CID. Into the public area. @throws `LOCK_…`, `STORE_…`
+ * Makes the tree of what lock files demand (all of `fetched`): `index.json`, and each distinct file as `sha256/<digest>`. The same lock
+ * files and bytes give the same CID. Into the public area. @throws `LOCK_…`, `STORE_…`
  */
 export async function importDependencies(
   store: Store,
@@ -47,11 +47,12 @@ export async function importDependencies(
   signal: AbortSignal,
 ): Promise<string> {
   const byKey = new Map([...fetched].map(([entry, file]) => [blobKey(entry), file]));
-  const index = makeIndex(sources, (entry) => {
+  const blobOf = (entry: Entry): FetchedFile => {
     const file = byKey.get(blobKey(entry));
     assert(file !== undefined, 'each entry was fetched');
     return file;
-  });
+  };
+  const index = makeIndex(sources, blobOf, [...fetched.keys()]);
   const byPath = new Map([...byKey.values()].map((file) => [pathOf(file), file]));
   const files = [...byPath].sort(([a], [b]) => (a < b ? -1 : 1));
   const tar = filesTar(
@@ -76,8 +77,12 @@ export async function checkDependencies(
   sources: LockSources,
   { scratch, signal }: { scratch: string; signal: AbortSignal },
 ): Promise<LaidDependencies> {
-  const { index, files } = await readTree(store, tree, signal);
-  const entries = checkIndex(index, sources);
+  const { indexBytes, files } = await readTree(store, tree, signal);
+  const { entries, index } = await checkIndexInThread(indexBytes, sources, { signal }).catch(
+    (error: unknown) => {
+      throw codeOf(error).startsWith('DOC_') ? unreadable(tree, error) : error;
+    },
+  );
   checkPaths(index, files);
   for (const blob of index.blobs) {
     const { algorithm } = blob.integrity;
@@ -108,7 +113,8 @@ export async function missingFile(
 ): Promise<DependencyBlob | undefined> {
   let first: DependencyBlob | undefined;
   try {
-    const { blobs } = await readIndex(store, await store.resolve(tree, indexName, { signal }), signal);
+    const bytes = await readIndex(store, await store.resolve(tree, indexName, { signal }), signal);
+    const { blobs } = decodeIndex(bytes).index;
     // A file of one block has the hash of that block.
     const digest = block === undefined ? undefined : store.blocks.parse(block).multihash.digest;
     const hex = digest === undefined ? undefined : Buffer.from(digest).toString('hex');
@@ -135,7 +141,7 @@ async function readTree(
   store: Store,
   tree: string,
   signal: AbortSignal,
-): Promise<{ index: DependencyIndex; files: Map<string, TreeEntry> }> {
+): Promise<{ indexBytes: Uint8Array; files: Map<string, TreeEntry> }> {
   const files = new Map<string, TreeEntry>();
   try {
     for await (const entry of store.list(tree, { signal })) {
@@ -144,15 +150,11 @@ async function readTree(
         throw mismatch(`holds a ${entry.kind} of its own`, entry);
       files.set(entry.path, entry);
     }
-    return { index: await readIndex(store, files.get(indexName), signal), files };
+    return { indexBytes: await readIndex(store, files.get(indexName), signal), files };
   } catch (error) {
     signal.throwIfAborted();
     if (codeOf(error) === 'DEPENDENCIES_MISMATCH') throw error;
-    throw new QuorateError(
-      'DEPENDENCIES_MISMATCH',
-      `the tree of dependencies ${tree} cannot be read: ${messageOf(error)}`,
-      { cause: error },
-    );
+    throw unreadable(tree, error);
   }
 }
 
@@ -160,10 +162,9 @@ async function readIndex(
   store: Store,
   entry: TreeEntry | undefined,
   signal: AbortSignal,
-): Promise<DependencyIndex> {
+): Promise<Uint8Array> {
   if (entry?.kind !== 'file') throw new QuorateError('DEPENDENCIES_MISMATCH', 'the tree holds no index');
-  const bytes = await store.readBytes(entry.cid, { maxBytes: dependencyLimits.indexBytesMax, signal });
-  return decodeIndex(bytes).index;
+  return store.readBytes(entry.cid, { maxBytes: dependencyLimits.indexBytesMax, signal });
 }
 
 function checkPaths({ blobs }: DependencyIndex, files: ReadonlyMap<string, TreeEntry>): void {
@@ -181,6 +182,13 @@ function fileOf(files: ReadonlyMap<string, TreeEntry>, blob: Pick<DependencyBlob
     );
   return found;
 }
+
+const unreadable = (tree: string, cause: unknown): QuorateError =>
+  new QuorateError(
+    'DEPENDENCIES_MISMATCH',
+    `the tree of dependencies ${tree} cannot be read: ${messageOf(cause)}`,
+    { cause },
+  );
 
 const mismatch = (what: string, { path }: TreeEntry): QuorateError =>
   new QuorateError('DEPENDENCIES_MISMATCH', `the tree of dependencies ${what}: "${escapeLine(path, 200)}"`);

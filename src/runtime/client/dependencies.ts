@@ -1,9 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readLocks } from '../../core/dependencies/index.ts';
 import type { Job } from '../../core/documents/index.ts';
 import { assert } from '../../core/errors.ts';
-import { type FetchProgress, fetchDependencies } from '../../dependencies/index.ts';
+import { type FetchProgress, fetchDependencies, readLocksInThread } from '../../dependencies/index.ts';
 import type { JobSpec } from '../../jobfile/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import { importDependencies } from '../build/dependency-tree.ts';
@@ -76,9 +75,10 @@ async function treeOf(
   files: ReadonlyMap<string, Uint8Array>,
   { home, env, allowPrivate, onProgress, signal }: FetchOptions,
 ): Promise<string> {
-  const entries = readLocks(locks, files, hostArch);
+  const sources = { locks, files, arch: hostArch };
+  const entries = await readLocksInThread(sources, { signal });
   const fetched = await fetchDependencies(entries, {
     ...{ cache: join(home, 'dependencies'), env, allowPrivate, onProgress, signal },
   });
-  return importDependencies(store, { locks, files, arch: hostArch }, fetched, signal);
+  return importDependencies(store, sources, fetched, signal);
 }

@@ -1,7 +1,11 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import { readLocks } from '../../core/dependencies/index.ts';
-import { type FetchProgress, fetchDependencies, layOut } from '../../dependencies/index.ts';
+import {
+  type FetchProgress,
+  fetchDependencies,
+  layOut,
+  readLocksInThread,
+} from '../../dependencies/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { LaidDependencies } from '../build/dependency-tree.ts';
 import { hostArch } from '../build/host-arch.ts';
@@ -27,7 +31,7 @@ export async function trialDependencies(
   { home, env, onProgress, signal }: DependencyOptions,
 ): Promise<LaidDependencies> {
   const files = await lockFilesInTree(store, tree, locks, { signal });
-  const entries = readLocks(locks, files, hostArch);
+  const entries = await readLocksInThread({ locks, files, arch: hostArch }, { signal });
   const fetched = await fetchDependencies(entries, {
     ...{ cache: join(home, 'dependencies'), env, onProgress, signal },
     // Nothing of a trial leaves this host.

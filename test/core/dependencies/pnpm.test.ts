@@ -55,6 +55,29 @@ describe('pnpm-lock.yaml', () => {
     });
   });
 
+  it('is read past what is not needed, wherever it ends', () => {
+    const one = (name: string, more = '') => `  ${name}@1.0.0:
+    engines:
+      node: '>=6'
+
+    resolution: {integrity: ${sha512}}
+    transitivePeerDependencies:
+    - first
+    - second
+    deprecated: 'ends
+      here'
+${more}`;
+    const text = lockOf(
+      one('b', '    os: [win32]\n') + one('c'),
+      '  b@1.0.0:\n    dependencies:\n      c: 1.0.0\n  c@1.0.0: {}\n',
+    );
+    for (const written of [text, text.replaceAll('\n', '\r\n')])
+      expect(readText(written).map(({ purl, line }) => [purl, line])).toEqual([
+        ['pkg:npm/b@1.0.0', 19],
+        ['pkg:npm/c@1.0.0', 30],
+      ]);
+  });
+
   it('leaves out what only optional dependencies lead to, and is of another platform', () => {
     const one = (name: string) => `  ${name}@1.0.0:
     resolution: {integrity: ${sha512}}

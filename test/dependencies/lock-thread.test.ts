@@ -1,0 +1,75 @@
+import { setInterval as every } from 'node:timers';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { readLocks } from '../../src/core/dependencies/index.ts';
+import { readLocksInThread } from '../../src/dependencies/index.ts';
+
+const signal = AbortSignal.timeout(300_000);
+const sha512 = `sha512-${'A'.repeat(86)}==`;
+const generous = { seconds: 200, memoryMiB: 1024 };
+
+const pnpm = (text: string) => ({
+  locks: ['pnpm-lock.yaml'],
+  files: new Map([['pnpm-lock.yaml', Buffer.from(text)]]),
+  arch: 'x86_64' as const,
+});
+
+const packages = (count: number): string =>
+  [
+    `lockfileVersion: '9.0'\npackages:`,
+    ...Array.from({ length: count }, (_, n) => `  p${n}@1.0.0:\n    resolution: {integrity: ${sha512}}`),
+  ].join('\n');
+
+/** YAML that has to be read whole and is none of a lock. */
+const hostile = `a:\n${'- [{}, {}, {}, {}]\n'.repeat(200_000)}`;
+
+describe('lock files in a thread', () => {
+  it('are read as without one, errors included', async () => {
+    const sources = pnpm(packages(200));
+    const entries = readLocks(sources.locks, sources.files, sources.arch);
+    expect(entries).toHaveLength(200);
+    expect(await readLocksInThread(sources, { signal, ...generous })).toEqual(entries);
+    const old = pnpm(`lockfileVersion: 5\n${'#'.repeat(20_000)}`);
+    await expect(readLocksInThread(old, { signal })).rejects.toMatchObject({
+      code: 'LOCK_UNSUPPORTED',
+      message: expect.stringMatching(/^pnpm-lock.yaml:1: /),
+      hint: expect.stringContaining('pnpm 9'),
+    });
+  });
+
+  it('of strangers leave this one to do its work meanwhile', async () => {
+    let beats = 0;
+    const timer = every(() => beats++, 5);
+    onTestFinished(() => clearInterval(timer));
+    const before = performance.now();
+    await readLocksInThread(pnpm(packages(4_000)), { signal, ...generous });
+    // Where reading blocks, none of them comes.
+    expect(beats).toBeGreaterThan((performance.now() - before) / 5 / 20);
+  });
+
+  it('that take too much memory are refused, and the next one is read', async () => {
+    const limits = { ...generous, memoryMiB: 32 };
+    const [first, second] = [pnpm(hostile), pnpm(packages(200))].map((one) =>
+      readLocksInThread(one, { signal, ...limits }),
+    );
+    await expect(first).rejects.toMatchObject({
+      code: 'LOCK_TOO_LARGE',
+      message: expect.stringContaining('32 MiB of memory'),
+    });
+    expect(await second).toHaveLength(200);
+  });
+
+  it('that take too much time are refused', async () => {
+    const limits = { ...generous, seconds: 0.2 };
+    await expect(readLocksInThread(pnpm(hostile), { signal, ...limits })).rejects.toMatchObject({
+      code: 'LOCK_TOO_LARGE',
+      message: expect.stringContaining('0.2 s'),
+    });
+  });
+
+  it('are left where the caller stops', async () => {
+    const stop = new AbortController();
+    const reading = readLocksInThread(pnpm(hostile), { signal: stop.signal, ...generous });
+    stop.abort(new Error('enough'));
+    await expect(reading).rejects.toThrow('enough');
+  });
+});
