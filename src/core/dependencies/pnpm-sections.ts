@@ -26,7 +26,7 @@ export function withoutUnread(text: string): Kept {
   const numbers: number[] = [];
   /** Blanks before the key whose values are left out; undefined outside of one. */
   let below: number | undefined;
-  for (const [index, line] of text.split('\n').entries()) {
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (line === '' || (below !== undefined && !isOutside(line, below))) continue;
     const [, blanks = '', key = ''] = keyLine.exec(line) ?? [];
     below = unread[blanks.length]?.has(key) === true ? blanks.length : undefined;
@@ -39,6 +39,6 @@ export function withoutUnread(text: string): Kept {
 
 /** Whether a line is of no value of a key with so many blanks before it. Lists may begin where their key does. */
 function isOutside(line: string, blanks: number): boolean {
-  const first = line.search(/[^ \r]/);
+  const first = line.search(/[^ ]/);
   return first !== -1 && first <= blanks && !(first === blanks && line.startsWith('- ', first));
 }
