@@ -3,13 +3,14 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { bugs } from './bugs.ts';
 import { describeFailure, describeResult } from './report.ts';
-import { aboutSeed, simulate } from './simulate.ts';
+import { aboutSeed, hasPipeline, simulate } from './simulate.ts';
 
-const usage = `usage: npm run simulate -- faults [--seeds N] [--from N] [--seed N] [--bug NAME]
+const usage = `usage: npm run simulate -- faults [--seeds N] [--from N] [--seed N] [--pipelines] [--bug NAME]
 
   --seeds N   how many seeds to run (100)
   --from N    the first of them (1)
   --seed N    this one alone, with everything that happens
+  --pipelines only seeds in which jobs read what others make; --seeds counts those
   --bug NAME  with a mistake planted around the real machines:
 ${Object.entries(bugs)
   .map(([name, { says }]) => `              ${name}: ${says}`)
@@ -44,6 +45,7 @@ function readArguments(args: string[]) {
       seeds: { type: 'string', default: '100' },
       from: { type: 'string', default: '1' },
       seed: { type: 'string' },
+      pipelines: { type: 'boolean', default: false },
       bug: { type: 'string' },
     },
   });
@@ -53,16 +55,27 @@ function readArguments(args: string[]) {
     throw new UsageError(`no bug is called "${values.bug}"`);
   const alone = values.seed !== undefined;
   const from = wholeNumber(values.seed ?? values.from, alone ? 'seed' : 'from');
-  return { from, count: alone ? 1 : wholeNumber(values.seeds, 'seeds'), alone, bug: values.bug };
+  const count = alone ? 1 : wholeNumber(values.seeds, 'seeds');
+  return { from, count, alone, bug: values.bug, pipelines: values.pipelines && !alone };
+}
+
+/** So many seeds, the first of them at `from`. */
+function* seedsFrom(from: number, count: number, counts: (seed: number) => boolean): Generator<number> {
+  for (let seed = from, left = count; left > 0; seed++) {
+    if (!counts(seed)) continue;
+    left -= 1;
+    yield seed;
+  }
 }
 
 async function main(args: string[]): Promise<number> {
-  const { from, count, alone, bug } = readArguments(args);
-  say(
-    `seeds ${from} to ${from + count - 1}, each run twice; commit ${commit()}${bug === undefined ? '' : `; bug ${bug}`}`,
-  );
+  const { from, count, alone, bug, pipelines } = readArguments(args);
+  const which = pipelines
+    ? `${count} seeds with pipelines from ${from} on`
+    : `seeds ${from} to ${from + count - 1}`;
+  say(`${which}, each run twice; commit ${commit()}${bug === undefined ? '' : `; bug ${bug}`}`);
   const planted = bug === undefined ? undefined : bugs[bug];
-  for (let seed = from; seed < from + count; seed++) {
+  for (const seed of seedsFrom(from, count, pipelines ? hasPipeline : () => true)) {
     const about = aboutSeed(seed);
     for (const line of alone ? about : about.slice(0, 1)) say(`seed ${seed}: ${line}`);
     const result = await simulate(

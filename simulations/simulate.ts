@@ -56,6 +56,11 @@ export function aboutSeed(seed: number, options: SimulateOptions = {}): string[]
   return [describeRates(rates), ...describeScenario(scenario)];
 }
 
+/** Whether a seed draws jobs that read what others make. */
+export function hasPipeline(seed: number): boolean {
+  return drawn(seed, {}).scenario.works.some(({ needs }) => Object.keys(needs ?? {}).length > 0);
+}
+
 function drawn(seed: number, options: SimulateOptions) {
   const random = new Random(`seed ${seed}`);
   const scenario: Scenario = { ...scenarioOf(random.fork('scenario')), ...options.scenario };

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { aboutSeed } from '../../simulations/simulate.ts';
+import { aboutSeed, hasPipeline } from '../../simulations/simulate.ts';
 
 function run(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['simulations/main.ts', ...args], {
@@ -17,6 +17,14 @@ describe('npm run simulate', { timeout: 120_000 }, () => {
     expect(lines[0]).toMatch(/^seeds 7 to 8, each run twice; commit \S+$/);
     expect(lines[1]).toBe(`seed 7: ${aboutSeed(7)[0]}`);
     expect(lines.at(-1)).toBe('2 seed(s): every invariant holds');
+  });
+
+  it('runs seeds with pipelines alone', () => {
+    const { status, lines } = run('faults', '--pipelines', '--seeds', '2', '--from', '1');
+    expect(status).toBe(0);
+    const [one, two] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].filter(hasPipeline);
+    const seeds = lines.slice(1, -1).map((line) => Number(/^seed (\d+)/.exec(line)?.[1]));
+    expect([...new Set(seeds)]).toEqual([one, two]);
   });
 
   it('writes out one seed whole, the same each time', () => {
