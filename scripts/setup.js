@@ -91,6 +91,7 @@ const test = [
   'diffoscope-minimal',
   'postgresql',
   'procps',
+  'zip',
 ];
 const worker = [
   'bubblewrap',

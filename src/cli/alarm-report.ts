@@ -40,5 +40,5 @@ export async function sayAlarm(
     });
   }
   out.note(`With diffoscope, and again: quorate diff ${shortRun(run)}`);
-  return contradicted ? exits.contradicted : undefined;
+  return contradicted ? exits.lookAt : undefined;
 }

@@ -51,7 +51,7 @@ export async function compareSides(
 }
 
 /** Reads the files that diffoscope is given; undefined where there is none, or no diffoscope. */
-async function packedFiles(
+export async function packedFiles(
   out: Output,
   a: Side,
   b: Side,
@@ -71,19 +71,23 @@ async function packedFiles(
   return packed.count === 0 ? undefined : packed;
 }
 
-function saySides(out: Output, a: Side, b: Side): void {
+/** Prints where both sides come from. */
+export function saySides(out: Output, a: Side, b: Side): void {
   const value = ({ cid, from, level }: Side) => ({ cid, from, level });
   out.value({ event: 'sides', a: value(a), b: value(b) });
   for (const [name, { cid, from, level }] of Object.entries({ a, b })) {
-    const where = { store: 'from this machine', folder: 'a folder', mesh: `from peers, level ${level}` }[
-      from
-    ];
+    const where = {
+      store: 'from this machine',
+      folder: 'a folder',
+      file: 'a file',
+      mesh: `from peers, level ${level}`,
+    }[from];
     out.say(out.colours.dim(`${name} ${cid}, ${where}`));
   }
 }
 
 /** Prints what diffoscope says of files. A failure is noted, and does not change the exit code. */
-async function lookCloser(
+export async function lookCloser(
   { home, out, signal }: Context,
   packed: PackedPairs,
   tier: DiffoscopeTier,

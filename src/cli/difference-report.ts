@@ -51,19 +51,24 @@ function filePair({ a, b }: Difference): FilePair | undefined {
   return a?.kind === 'file' && b?.kind === 'file' ? { a, b } : undefined;
 }
 
-function entryValue(entry: TreeEntry | undefined): Omit<TreeEntry, 'path'> | null {
+export function entryValue(entry: TreeEntry | undefined): Omit<TreeEntry, 'path'> | null {
   if (entry === undefined) return null;
   const { path: _, ...rest } = entry;
   return rest;
 }
 
-function hexOf(first: FirstDifference | undefined) {
+export function hexOf(first: FirstDifference | undefined) {
   if (first === undefined) return null;
   const { offset, from, a, b } = first;
   return { offset, from, a: Buffer.from(a).toString('hex'), b: Buffer.from(b).toString('hex') };
 }
 
-function linesOf({ colours }: Output, { path, change, a, b }: Difference, first?: FirstDifference): string[] {
+/** Lines that say in what an entry differs. */
+export function linesOf(
+  { colours }: Output,
+  { path, change, a, b }: Difference,
+  first?: FirstDifference,
+): string[] {
   const { green, red, yellow } = colours;
   const name = path === '' ? '.' : escapeLine(path, pathCharsMax);
   if (a === undefined) return [`${green(change)}   ${name}: ${textOf(b)}`];

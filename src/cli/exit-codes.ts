@@ -7,8 +7,11 @@ export const exits = {
   usage: 2,
   /** A failure of this host, the network or a peer. */
   cannot: 3,
-  /** The answer is yes, and somebody built something else on the way: what operators had agreed on was contradicted. */
-  contradicted: 4,
+  /**
+   * The answer is yes, and there is something to look at: what operators had agreed on was contradicted on the way, or two files
+   * are the same only after a normalisation.
+   */
+  lookAt: 4,
   /** Interrupted before there was an answer (128 + SIGINT). */
   interrupted: 130,
   /** The reader of the output closed it before there was an answer (128 + SIGPIPE). */
@@ -25,6 +28,8 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['BUNDLE_UNREADABLE', exits.usage],
   ['EXPORT_', exits.no],
   ['CLI_', exits.usage],
+  ['COMPARE_KINDS', exits.usage],
+  ['COMPARE_PATH_UNKNOWN', exits.usage],
   ['DIFF_NO_DISPUTE', exits.usage],
   ['CLI_FILE_UNWRITABLE', exits.cannot],
   ['CLI_TIMEOUT', exits.cannot],

@@ -6,6 +6,14 @@ const runtimeErrors = {
     'No host that could be reached has the artifact or its bundle, or none could be reached: the message says which. Check the CID, and that the controller or a worker is up.',
   CHARTER_NEEDS_ROOT:
     "Only the root key signs a charter, and it is not in the project's folder. Put `root.key` into `.quorate/` for this one command.",
+  COMPARE_FILE_UNREADABLE:
+    'A file that is compared cannot be read, or changed while it was read. Check its permissions, and compare again.',
+  COMPARE_KINDS:
+    'One side is a file and the other a folder of several files. Name the file of the artifact: `quorate compare <cid>/<path> FILE`, or compare with a folder.',
+  COMPARE_PATH_UNKNOWN:
+    'The artifact has no file or folder at the path that was given, or none of the name of the file that it is compared with. Name it: `quorate compare <cid>/<path> FILE`.',
+  COMPARE_TOO_LARGE:
+    'The archives that are compared unpack to more bytes or members than the limit. `quorate diff` compares their bytes without unpacking them.',
   CONTROLLER_LOST: 'The connection to the controller broke. The job goes on; follow it again.',
   CONTROL_LOST:
     'The running worker was reached but did not answer in time. It may be ending, or be too busy; ask again.',

@@ -23,7 +23,8 @@ import type { Store } from './store.ts';
 import { type ReadLimits, readTar } from './tar-read.ts';
 import { writeTar } from './tar-write.ts';
 import type { BuiltTree } from './tree-builder.ts';
-import { describe, entryOf, fileBytes, readFolder, walkTree } from './tree-walk.ts';
+import { resolvePath } from './tree-path.ts';
+import { entryOf, fileBytes, walkTree } from './tree-walk.ts';
 import type {
   Area,
   CollectOptions,
@@ -224,17 +225,7 @@ export class DiskStore implements Store {
     path: string,
     { from, rules }: ReadOptions = {},
   ): Promise<TreeEntry | undefined> {
-    const blocks = this.#reader(from);
-    let cid = parseCid(root);
-    let at = await describe(blocks, cid, '');
-    for (const name of path.split('/').filter((part) => part !== '')) {
-      if (at.kind !== 'dir') return undefined;
-      const next = (await readFolder(blocks, cid, at.path, { rules })).get(name);
-      if (next === undefined) return undefined;
-      cid = next;
-      at = await describe(blocks, cid, at.path === '' ? name : `${at.path}/${name}`);
-    }
-    return entryOf(at);
+    return resolvePath(this.#reader(from), root, path, rules);
   }
 
   async *list(root: string, options: ReadOptions & { hash?: boolean } = {}): AsyncGenerator<TreeEntry> {

@@ -68,3 +68,21 @@ export async function filesTar(
   const { writeFilesTar } = await import('./tar-write.ts');
   return writeFilesTar(tree, files, signal);
 }
+
+/** The entry at a path of a tree ("" is the root); undefined when there is none. */
+export async function entryAt({ root, blocks }: Tree, path: string): Promise<TreeEntry | undefined> {
+  const { resolvePath } = await import('./tree-path.ts');
+  return resolvePath(blocks, root, path);
+}
+
+/** The entries of a folder, named by the root of a tree. */
+export async function entriesIn({ root, blocks }: Tree): Promise<TreeEntry[]> {
+  const { folderEntries } = await import('./tree-path.ts');
+  return folderEntries(blocks, root);
+}
+
+/** The bytes of a file, named by the root of a tree, as a stream of verified chunks. */
+export async function* fileContent({ root, blocks }: Tree, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  const [{ fileBytes }, { parseCid }] = [await import('./tree-walk.ts'), await import('./nodes.ts')];
+  yield* fileBytes(blocks, parseCid(root), signal);
+}

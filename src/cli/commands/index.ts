@@ -1,6 +1,7 @@
 import type { Define } from '../context.ts';
 import { cancel } from './cancel.ts';
 import { charter } from './charter.ts';
+import { compare } from './compare.ts';
 import { controller } from './controller.ts';
 import { diff } from './diff.ts';
 import { doctor } from './doctor.ts';
@@ -40,6 +41,7 @@ export const verbs: readonly Define[] = [
   jobs,
   show,
   diff,
+  compare,
   logs,
   cancel,
   join,

@@ -7,15 +7,19 @@ import { openStore, type Store, type Tree } from '../../store/index.ts';
 import { openIdleStore } from '../artifacts/idle-store.ts';
 import { makeScratch } from '../node/scratch.ts';
 import type { TrialProject } from '../trial/inputs.ts';
+import { importFile } from './import-file.ts';
 
-/** One side of a comparison as it is asked for: an artifact, or a folder of this host by its absolute path. */
-export type SideAsked = { kind: 'artifact'; cid: string } | { kind: 'folder'; path: string };
+/** One side of a comparison as it is asked for: an artifact, or a folder or file of this host by its absolute path. */
+export type SideAsked =
+  | { kind: 'artifact'; cid: string }
+  | { kind: 'folder'; path: string }
+  | { kind: 'file'; path: string };
 
 /** One side of a comparison. */
 export interface Side {
   tree: Tree;
   cid: string;
-  from: 'store' | 'mesh' | 'folder';
+  from: 'store' | 'mesh' | 'folder' | 'file';
   /** Level of the evidence that peers gave with it; `none` unless `from` is `mesh`. */
   level: Level;
 }
@@ -32,9 +36,9 @@ export interface SidesOptions {
 }
 
 /**
- * Provides both sides to `use`: an artifact from a local store in place, else copied from peers, a folder copied. The copies
- * are removed afterwards.
- * @throws ARTIFACT_NOT_FOUND, `TRANSFER_…`, `STORE_…`, the signal's reason
+ * Provides both sides to `use`: an artifact from a local store in place, else copied from peers, a folder or file copied. The
+ * copies are removed afterwards.
+ * @throws ARTIFACT_NOT_FOUND, COMPARE_FILE_UNREADABLE, `TRANSFER_…`, `STORE_…`, the signal's reason
  */
 export async function withSides<T>(
   { asked, stores, project, onStep, signal }: SidesOptions,
@@ -53,6 +57,11 @@ export async function withSides<T>(
       if (one.kind === 'artifact' && holder !== undefined)
         return { tree: holder.tree(one.cid), cid: one.cid, from: 'store', level: 'none' };
       assert(copies !== undefined, 'there is a store for what no store holds');
+      if (one.kind === 'file') {
+        onStep(`reading ${one.path}`);
+        const cid = await importFile(copies, one.path, signal);
+        return { tree: copies.tree(cid), cid, from: 'file', level: 'none' };
+      }
       if (one.kind === 'folder') {
         onStep(`reading ${one.path}`);
         const { root } = await copies.importDirectory(one.path, { into: copies.public, signal });
@@ -118,7 +127,7 @@ async function holderOf(
   stores: readonly Store[],
   signal: AbortSignal,
 ): Promise<Store | undefined> {
-  if (asked.kind === 'folder') return undefined;
+  if (asked.kind !== 'artifact') return undefined;
   for (const store of stores)
     if (store.pinned(asked.cid) || (await store.has(asked.cid, signal))) return store;
   return undefined;

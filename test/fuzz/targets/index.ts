@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { AnyTarget } from '../target.ts';
 import { targets as archives } from './archives.ts';
+import { targets as comparison } from './comparison.ts';
 import { targets as documents } from './documents.ts';
 import { targets as egress } from './egress.ts';
 import { targets as files } from './files.ts';
@@ -22,6 +23,7 @@ const groups = {
   files,
   trees,
   archives,
+  comparison,
   images,
   transfer,
   texts,

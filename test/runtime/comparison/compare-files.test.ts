@@ -1,0 +1,276 @@
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { type Header, pack } from 'tar-stream';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Content, UnpackBudget } from '../../../src/runtime/comparison/archive-content.ts';
+import { compareFiles, type FileComparison } from '../../../src/runtime/comparison/compare-files.ts';
+
+async function scratch(): Promise<string> {
+  const made = await mkdtemp(join(tmpdir(), 'quorate-test-compare-'));
+  onTestFinished(() => rm(made, { recursive: true, force: true }));
+  return made;
+}
+
+/** In pieces whose size is no power of two. */
+const contentOf = (bytes: Uint8Array): Content => ({
+  size: bytes.length,
+  async *open() {
+    for (let at = 0; at < bytes.length; at += 70_001) yield bytes.subarray(at, at + 70_001);
+  },
+});
+
+async function compare(a: Uint8Array, b: Uint8Array): Promise<FileComparison> {
+  expect(Buffer.compare(a, b)).not.toBe(0);
+  const budget = new UnpackBudget(AbortSignal.timeout(120_000));
+  return compareFiles(contentOf(a), contentOf(b), { scratch: await scratch(), budget });
+}
+
+const same = async (a: Uint8Array, b: Uint8Array): Promise<readonly string[]> => {
+  const found = await compare(a, b);
+  expect(found, JSON.stringify(found)).toMatchObject({ result: 'normalised', members: [], reasons: [] });
+  return found.normalisations;
+};
+const different = async (a: Uint8Array, b: Uint8Array): Promise<FileComparison> => {
+  const found = await compare(a, b);
+  expect(found).toMatchObject({ result: 'different', normalisations: [] });
+  return found;
+};
+/** What the members that differ differ in. */
+const members = async (a: Uint8Array, b: Uint8Array) =>
+  (await different(a, b)).members.map(({ path, fields }) => `${path}: ${fields.join()}`);
+const reasons = async (a: Uint8Array, b: Uint8Array) => (await different(a, b)).reasons.join('; ');
+
+type TarEntry = Partial<Header> & { name: string; body?: string };
+
+async function tar(entries: readonly TarEntry[]): Promise<Buffer> {
+  const packer = pack();
+  for (const { body = '', ...header } of entries) packer.entry({ mtime: new Date(1000), ...header }, body);
+  packer.finalize();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of packer as AsyncIterable<Uint8Array>) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+const one: TarEntry = { name: 'package/one', body: 'one\n' };
+const two: TarEntry = { name: 'package/two', body: 'two\n', mode: 0o755 };
+const link: TarEntry = { name: 'package/link', type: 'symlink', linkname: 'one' };
+const later = (entry: TarEntry): TarEntry => ({ ...entry, mtime: new Date(2000) });
+
+const run = (program: string, args: readonly string[], cwd: string): Buffer =>
+  execFileSync(program, args, { cwd, timeout: 120_000, stdio: ['ignore', 'pipe', 'ignore'] });
+
+describe('two gzip files', () => {
+  it('are the same but for gzip: npm packs by two levels of compression', async () => {
+    const dir = await scratch();
+    const text = (await readFile('docs/cli.md', 'utf8')).repeat(3);
+    await writeFile(join(dir, 'package.json'), JSON.stringify({ name: 'x', version: '1.0.0' }));
+    await writeFile(join(dir, 'text.md'), text);
+    run('npm', ['pack', '--offline', '--ignore-scripts'], dir);
+    const packed = await readFile(join(dir, 'x-1.0.0.tgz'));
+    const unpacked = run('gzip', ['-dc', 'x-1.0.0.tgz'], dir);
+    const found = await compare(packed, gzipSync(unpacked, { level: 1 }));
+    expect(found).toMatchObject({
+      result: 'normalised',
+      normalisations: ['gzip'],
+      within: { format: 'tar', bytes: unpacked.length },
+    });
+    const changed = gzipSync(
+      Buffer.from(unpacked.toString('latin1').replace('quorate', 'Quorate'), 'latin1'),
+    );
+    expect(await members(packed, changed)).toEqual(['package/text.md: content']);
+  });
+
+  it('are named what else differs: name in the header, order and times within', async () => {
+    const bytes = await tar([one, two]);
+    const plain = gzipSync(bytes);
+    const named = Buffer.from(gzipSync(bytes, { level: 1 }));
+    const head = Buffer.concat([named.subarray(0, 10), Buffer.from('x.tar\0')]);
+    head[3] = 8;
+    const renamed = Buffer.concat([head, named.subarray(10)]);
+    expect(await same(plain, renamed)).toEqual(['gzip', 'gzip-name']);
+    const other = gzipSync(await tar([later(two), one]));
+    expect(await same(plain, other)).toEqual(['gzip', 'order', 'times']);
+    const comment = Buffer.from(renamed);
+    comment[3] = 16;
+    expect(await reasons(plain, comment)).toContain('comment of the gzip header differ');
+  });
+
+  it('are different where one has more behind its end, is damaged, or has another content', async () => {
+    const [good, text] = [gzipSync(await tar([one])), gzipSync('text')];
+    const worse = gzipSync(await tar([one]), { level: 0 });
+    expect(await reasons(good, Buffer.concat([worse, Buffer.from('more')]))).toMatch(/b: it has .* behind/);
+    expect(await reasons(good, Buffer.concat([worse, text]))).toMatch(/b: it has .* behind/);
+    const broken = Buffer.from(worse);
+    broken[worse.length - 6] = 1 ^ Number(broken[worse.length - 6]);
+    expect(await reasons(good, broken)).toBe('b: it does not have the checksum that it states');
+    expect(await reasons(broken, good)).toBe('a: it does not have the checksum that it states');
+    for (const cut of [3, 9, 12, 40, worse.length - 9, worse.length - 1])
+      expect((await different(good, worse.subarray(0, cut))).reasons, String(cut)).toHaveLength(1);
+    expect(await reasons(text, gzipSync('texT'))).toBe('what they unpack to differs from offset 3 on');
+    expect(await reasons(text, good)).toContain('what they unpack to differs');
+  });
+
+  it('are not unpacked beyond a limit', async () => {
+    const zeros = Buffer.alloc(1_000_000);
+    const budget = new UnpackBudget(AbortSignal.timeout(120_000));
+    budget.bytes(8 * 2 ** 30 - 1_000_000);
+    const [a, b] = [gzipSync(zeros), gzipSync(zeros, { level: 1 })].map(contentOf);
+    if (a === undefined || b === undefined) throw new Error('two files');
+    await expect(compareFiles(a, b, { scratch: await scratch(), budget })).rejects.toMatchObject({
+      code: 'COMPARE_TOO_LARGE',
+    });
+  });
+});
+
+describe('two tars', () => {
+  it('are the same but for order, times and padding, by GNU tar too', async () => {
+    const all = [one, two, link];
+    expect(await same(await tar(all), await tar([link, two, one]))).toEqual(['order']);
+    expect(await same(await tar(all), await tar(all.map(later)))).toEqual(['times']);
+    expect(await same(await tar(all), Buffer.concat([await tar(all), Buffer.alloc(512)]))).toEqual([
+      'padding',
+    ]);
+    const dir = await scratch();
+    await mkdir(join(dir, 'd'));
+    await writeFile(join(dir, 'd', 'one'), 'one');
+    await writeFile(join(dir, 'd', 'n'.repeat(150)), 'long name');
+    await symlink('one', join(dir, 'd', 'link'));
+    const made = (format: string, ...more: string[]) =>
+      run('tar', ['-c', `--format=${format}`, '--sort=name', ...more, 'd'], dir);
+    for (const format of ['gnu', 'posix', 'pax']) {
+      await utimes(join(dir, 'd', 'one'), 1, 1.5);
+      const before = made(format);
+      await utimes(join(dir, 'd', 'one'), 1, 7.25);
+      expect(await same(before, made(format))).toEqual(['times']);
+      expect(await members(before, made(format, '--owner=somebody:7'))).toContain('d: metadata');
+    }
+  });
+
+  it('are different in content, mode, target, kind and members', async () => {
+    const before = await tar([one, two, link]);
+    expect(await members(before, await tar([{ ...one, body: 'onE\n' }, two, link]))).toEqual([
+      'package/one: content',
+    ]);
+    const others = await tar([
+      { ...one, mode: 0o600 },
+      { ...two, type: 'directory', body: '' },
+      { ...link, linkname: 'two' },
+    ]);
+    expect(await members(before, others)).toEqual([
+      'package/link: target',
+      'package/one: mode',
+      'package/two: kind,content',
+    ]);
+    expect(await members(before, await tar([one, two]))).toEqual(['package/link: ']);
+    const attribute = { ...one, pax: { 'SCHILY.xattr.user.x': 'y' } };
+    expect(await members(before, await tar([attribute, two, link]))).toEqual(['package/one: metadata']);
+  });
+
+  it('are never the same with a member twice, in any spelling', async () => {
+    const before = await tar([one, { ...one, body: 'other' }]);
+    expect(await reasons(before, await tar([later(one), { ...one, body: 'other' }]))).toContain(
+      'a member twice',
+    );
+    const spelled = await tar([one, { ...one, name: './package//one' }]);
+    expect(await reasons(spelled, await tar([later(one), { ...one, name: './package//one' }]))).toContain(
+      'a member twice',
+    );
+  });
+
+  it('are different in their order where that counts', async () => {
+    const hard: TarEntry = { name: 'hard', type: 'link', linkname: 'package/one' };
+    expect(await reasons(await tar([one, hard]), await tar([hard, one]))).toContain('is a hard link');
+    const through: TarEntry = { name: 'package/link/x', body: 'x' };
+    expect(await reasons(await tar([link, through]), await tar([through, link]))).toContain('is below');
+    const up: TarEntry = { name: 'package/../x', body: 'x' };
+    expect(await reasons(await tar([one, up]), await tar([up, one]))).toContain('leads upwards');
+    const device: TarEntry = { name: 'null', type: 'character-device', devmajor: 1, devminor: 3 };
+    expect(await reasons(await tar([one, device]), await tar([device, one]))).toContain('neither a file');
+  });
+
+  it('are different with bytes that belong to no member', async () => {
+    const before = await tar([one, two]);
+    const hidden = Buffer.concat([before, await tar([link])]);
+    expect(await reasons(before, hidden)).toContain('goes on behind its end');
+    expect(await reasons(before, Buffer.concat([before, Buffer.from('x'.repeat(512))]))).toMatch(/b: it/);
+    const padded = Buffer.from(before);
+    padded[512 + 100] = 1;
+    expect(await reasons(before, padded)).toContain('bytes between its members');
+    expect(await reasons(before, before.subarray(0, 600))).toContain('not a whole tar archive');
+  });
+});
+
+describe('two zips', () => {
+  async function folder(): Promise<string> {
+    const dir = await scratch();
+    await writeFile(join(dir, 'one'), 'one '.repeat(5000));
+    await writeFile(join(dir, 'two'), 'two');
+    await symlink('one', join(dir, 'link'));
+    return dir;
+  }
+  const zip = async (dir: string, name: string, ...args: string[]): Promise<Buffer> => {
+    run('zip', ['-q', '-y', name, ...args], dir);
+    return readFile(join(dir, name));
+  };
+
+  it("are the same but for compression, order and times, by Debian's zip", async () => {
+    const dir = await folder();
+    const before = await zip(dir, 'a.zip', '-9', 'one', 'two', 'link');
+    expect(await same(before, await zip(dir, 'b.zip', '-0', 'one', 'two', 'link'))).toEqual(['zip']);
+    expect(await same(before, await zip(dir, 'c.zip', '-1', 'two', 'link', 'one'))).toEqual(['zip', 'order']);
+    await utimes(join(dir, 'one'), 1_000_000_000, 1_000_000_000);
+    expect(await same(before, await zip(dir, 'd.zip', '-9', 'one', 'two', 'link'))).toEqual(['zip', 'times']);
+    run('sh', ['-c', 'zip -q -y - one two link > e.zip'], dir);
+    expect(await same(before, await readFile(join(dir, 'e.zip')))).toContain('zip');
+  });
+
+  it('are different in content, mode and members', async () => {
+    const dir = await folder();
+    const before = await zip(dir, 'a.zip', 'one', 'two', 'link');
+    await writeFile(join(dir, 'two'), 'twO');
+    run('chmod', ['700', 'one'], dir);
+    const after = await zip(dir, 'b.zip', 'one', 'two');
+    expect(await members(before, after)).toEqual(['link: ', 'one: mode', 'two: content']);
+  });
+
+  it('are different with bytes that belong to no member, a comment, or damage', async () => {
+    const dir = await folder();
+    const before = await zip(dir, 'a.zip', '-X', 'one', 'two');
+    const again = await zip(dir, 'b.zip', '-X', '-1', 'one', 'two');
+    expect(await same(before, again)).toEqual(['zip']);
+    const at = again.indexOf('PK\x01\x02', 0, 'latin1');
+    const between = Buffer.concat([again.subarray(0, at), Buffer.from('more'), again.subarray(at)]);
+    between.writeUInt32LE(at + 4, between.length - 6);
+    expect(await reasons(before, between)).toBe('b: it has bytes that belong to no member');
+    expect(await reasons(before, Buffer.concat([again, Buffer.from('more')]))).toMatch(
+      /^b: it is not a whole zip/,
+    );
+    const comment = Buffer.concat([again, Buffer.from('more')]);
+    comment.writeUInt16LE(4, again.length - 2);
+    expect(await reasons(before, comment)).toBe('the metadata of the zip itself differs');
+    const broken = Buffer.from(again);
+    broken[60] = 0xff ^ Number(broken[60]);
+    expect((await different(before, broken)).reasons).toHaveLength(1);
+    expect(await reasons(before, again.subarray(0, -30))).toMatch(/^b: it is not a whole zip/);
+    const renamed = Buffer.from(again);
+    renamed.write('tvo', renamed.lastIndexOf('two'));
+    expect(await reasons(before, renamed)).toBe('b: a member has two names');
+    for (const name of ['dup-1', 'dup-2']) await writeFile(join(dir, name), name.slice(0, 3).repeat(99));
+    const [twice, other] = [
+      await zip(dir, 'c.zip', '-X', 'dup-1', 'dup-2'),
+      await zip(dir, 'd.zip', '-X', '-0', 'dup-1', 'dup-2'),
+    ].map((bytes) => Buffer.from(bytes.toString('latin1').replaceAll('dup-2', 'dup-1'), 'latin1'));
+    if (twice === undefined || other === undefined) throw new Error('two archives');
+    expect(await reasons(twice, other)).toContain('a member twice');
+  });
+});
+
+it('two files of different kinds, or of no kind that is known, are different', async () => {
+  const bytes = await tar([one]);
+  expect(await reasons(bytes, gzipSync(bytes))).toBe('a is tar, and b is gzip');
+  expect(await reasons(bytes, Buffer.from('text'))).toBe('');
+  expect(await reasons(Buffer.from('text'), Buffer.from('texT'))).toBe('');
+});
