@@ -69,6 +69,18 @@ const needs = {
   cargo: { why: 'builds a project of crates without a network', file: '/usr/bin/cargo' },
   'golang-go': { why: 'builds a project of Go modules without a network', file: '/usr/bin/go' },
   'python3-pip': { why: 'installs Python packages without a network', file: '/usr/bin/pip' },
+  'librust-itertools-dev': {
+    why: 'sources of crates, for a registry of a test',
+    lack: () => lackBelow('/usr/share/cargo/registry', /^itertools-/),
+  },
+  'librust-either-dev': {
+    why: 'sources of a crate which that one needs',
+    lack: () => lackBelow('/usr/share/cargo/registry', /^either-/),
+  },
+  'golang-github-mattn-go-runewidth-dev': {
+    why: 'sources of Go modules, for a module proxy of a test',
+    file: '/usr/share/gocode/src/github.com/mattn/go-runewidth/go.mod',
+  },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
 };
 const demo = ['bubblewrap', 'git', 'tar', 'esbuild', 'ca-certificates'];
@@ -106,7 +118,15 @@ const worker = [
 ];
 const tests = [...new Set([...demo, ...worker, ...test])];
 /** Package managers, whose layouts of dependencies are tried. */
-const matrices = [...tests, 'cargo', 'golang-go', 'python3-pip'];
+const matrices = [
+  ...tests,
+  'cargo',
+  'golang-go',
+  'python3-pip',
+  'librust-itertools-dev',
+  'librust-either-dev',
+  'golang-github-mattn-go-runewidth-dev',
+];
 const purposes = { demo, pipeline, worker, test: tests, matrices };
 
 /** Where the tier looks for it (sandbox/vm/kernel.ts). */

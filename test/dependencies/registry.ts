@@ -2,7 +2,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished, vi } from 'vitest';
 
-/** A registry that has one tarball at each path, for those with the token, if there is one; what it was asked for. */
+/** What pip wants to see of a list of files (PEP 691). */
+const pythonList = { 'content-type': 'application/vnd.pypi.simple.v1+json' };
+
+/** A registry that has one file at each path, of Python packages a list where the path ends with a slash, for those with the token, if there is one; what it was asked for. */
 export async function registry(
   files: Record<string, Buffer>,
   token?: string,
@@ -16,7 +19,7 @@ export async function registry(
     }
     const bytes = Object.hasOwn(files, url) ? files[url] : undefined;
     if (bytes === undefined) response.writeHead(404).end();
-    else response.end(bytes);
+    else response.writeHead(200, url.endsWith('/') ? pythonList : {}).end(bytes);
   });
   onTestFinished(() => {
     server.closeAllConnections();

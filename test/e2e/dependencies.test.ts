@@ -1,14 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { protocols } from '../../src/core/wire/protocols.ts';
-import { type Channel, type Mesh, openMesh } from '../../src/mesh/index.ts';
+import { openMesh } from '../../src/mesh/index.ts';
 import { openClient } from '../../src/runtime/client/client.ts';
 import { fetchTrees } from '../../src/runtime/client/dependencies.ts';
 import { type PlannedJob, prepare } from '../../src/runtime/client/submit.ts';
 import { openHome } from '../../src/runtime/membership/home.ts';
 import { npmProject, registry } from '../dependencies/registry.ts';
 import { npmPackage, sri } from '../dependencies/tools/support.ts';
+import { changing } from './support/changing.ts';
 import { jobFile } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
 import type { Line } from './support/told.ts';
@@ -17,37 +17,6 @@ import { deadlineMs } from './support/wait.ts';
 let cluster: LocalCluster;
 /** The bytes that change on their way to cleo. */
 let changed: Uint8Array = Buffer.of();
-
-/** A mesh that is sent trees with one byte changed where `changed` is part of them. */
-const changing = (mesh: Mesh): Mesh => {
-  const open: Mesh['open'] = async (...given) => {
-    const channel = await mesh.open(...given);
-    return given[1] === protocols.car ? changingChannel(channel) : channel;
-  };
-  return varied(mesh, { open });
-};
-
-const changingChannel = (channel: Channel): Channel =>
-  varied(channel, {
-    receive: async (options) => {
-      const message = await channel.receive(options);
-      const at = message === undefined ? -1 : Buffer.from(message).indexOf(changed);
-      if (message === undefined || changed.length === 0 || at < 0) return message;
-      const copy = Uint8Array.from(message);
-      copy[at + 20] = (copy[at + 20] ?? 0) ^ 1;
-      return copy;
-    },
-  });
-
-/** An object with other methods. */
-function varied<T extends object>(of: T, other: Partial<T>): T {
-  return new Proxy(of, {
-    get(target, name) {
-      const value: unknown = Reflect.get(name in other ? other : target, name);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}
 
 const job = jobFile({
   run: ['npm ci', `node -p "require('one') + ', ' + require('two')" > "$OUT/said"`],
@@ -58,7 +27,7 @@ const job = jobFile({
 beforeAll(async () => {
   cluster = await LocalCluster.start({ volunteers: ['ada', 'ben'], trusted: true });
   const cleo = await cluster.work('cleo', await cluster.ticket('cleo'), {
-    openMesh: async (options) => changing(await openMesh(options)),
+    openMesh: async (options) => changing(await openMesh(options), () => changed),
   });
   await cleo.event('connected');
 });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSandbox, type Sandbox } from '../../../sandbox/index.ts';
 import { exited, tempFolder } from '../../sandbox/support.ts';
 import { archive, Blobs, build, hex, outputs } from './support.ts';
+import { wheel } from './wheel.ts';
 import { zip } from './zip.ts';
 
 let folder: Awaited<ReturnType<typeof tempFolder>>;
@@ -122,19 +123,6 @@ describe('go', () => {
     expect(bad.outcome).toEqual(exited(1));
   });
 });
-
-/** A wheel of one module. */
-function wheel(name: string, version: string, says: string): Buffer {
-  const info = `${name}-${version}.dist-info`;
-  return zip({
-    [`${name}.py`]: `says = ${JSON.stringify(says)}\n`,
-    [`${info}/METADATA`]: `Metadata-Version: 2.1\nName: ${name}\nVersion: ${version}\n`,
-    [`${info}/WHEEL`]: 'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n',
-    [`${info}/RECORD`]: [`${name}.py`, `${info}/METADATA`, `${info}/WHEEL`, `${info}/RECORD`]
-      .map((path) => `${path},,\n`)
-      .join(''),
-  });
-}
 
 describe('pip', () => {
   it('installs offline by hashes, a source archive with its build backend too', async () => {

@@ -50,9 +50,14 @@ export class GitServer {
     return `git://127.0.0.1:${this.port}/${name}`;
   }
 
+  /** Where the working tree of a repository is. */
+  folder(name: string): string {
+    return join(this.dir, name);
+  }
+
   /** Commits these files, to a new repository or on top of what is there; gives its URL. */
   async commit(name: string, files: Record<string, string>): Promise<string> {
-    const dir = join(this.dir, name);
+    const dir = this.folder(name);
     await mkdir(dir, { recursive: true });
     for (const [path, text] of Object.entries(files)) {
       await mkdir(dirname(join(dir, path)), { recursive: true });
@@ -63,7 +68,7 @@ export class GitServer {
 
   /** Commits what lies in the folder of that name. */
   async commitAll(name: string): Promise<string> {
-    const dir = join(this.dir, name);
+    const dir = this.folder(name);
     await git(dir, 'init', '--quiet', '--initial-branch=main');
     await git(dir, 'add', '--all');
     await git(dir, 'commit', '--quiet', '--allow-empty', '--message=c');

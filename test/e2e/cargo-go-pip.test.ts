@@ -1,0 +1,64 @@
+import { beforeAll, expect, it } from 'vitest';
+import { openMesh } from '../../src/mesh/index.ts';
+import { changing } from './support/changing.ts';
+import { LocalCluster } from './support/local-cluster.ts';
+import type { Line, Told } from './support/told.ts';
+import { cargoProject } from './support/toolchains/cargo.ts';
+import { goProject } from './support/toolchains/go.ts';
+import { pipProject } from './support/toolchains/pip.ts';
+
+let cluster: LocalCluster;
+/** The bytes that change on their way to cleo. */
+let changed: Uint8Array = Buffer.of();
+
+beforeAll(async () => {
+  cluster = await LocalCluster.start({ volunteers: ['ada', 'ben'], trusted: true });
+  const cleo = await cluster.work('cleo', await cluster.ticket('cleo'), {
+    openMesh: async (options) => changing(await openMesh(options), () => changed),
+  });
+  await cleo.event('connected');
+});
+
+/** What each operator came to, by name, once the run has become trusted. */
+async function trusted(run: Told): Promise<{ artifact: string; results: Record<string, string> }> {
+  const { code } = await run.end();
+  expect(code, run.report()).toBe(0);
+  const verdict = run.all('verdict').at(-1);
+  expect(verdict).toMatchObject({ level: 'trusted' });
+  const [revealed] = run.all('revealed') as (Line & { results: { operator: string; result: string }[] })[];
+  const results = revealed?.results.map(({ operator, result }) => [operator, result]) ?? [];
+  return { artifact: String(verdict?.artifact), results: Object.fromEntries(results) };
+}
+
+it.each([
+  ['cargo', cargoProject],
+  ['go', goProject],
+  ['pip', pipProject],
+])(
+  'a project of %s is built alone, and by all but one who is sent another byte and says of what',
+  async (name, make) => {
+    const { files, dependency, says } = await make(cluster.dir);
+    const url = await cluster.git.commit(name, files);
+    const alone = await cluster.cli(['try', cluster.git.folder(name), '--commit']);
+    expect(alone.code, alone.report).toBe(0);
+    const built = alone.lines.find(({ event }) => event === 'built');
+
+    changed = dependency.bytes.subarray(64, 128);
+    const { artifact, results } = await trusted(await cluster.submit(url));
+    expect(results.cleo).toContain(
+      `aborted: source: DEPENDENCIES_MISMATCH: ${dependency.named} was sent with other bytes`,
+    );
+    expect([results.ada, results.ben]).toEqual([built?.artifact, built?.artifact]);
+    const fetched = await cluster.fetch(artifact, name);
+    expect(fetched.code, fetched.report).toBe(0);
+    expect(await cluster.readText('fetched', name, 'said')).toBe(says);
+  },
+);
+
+it('one who was sent another byte builds once the right ones arrive', async () => {
+  const { files } = await pipProject(cluster.dir);
+  const url = await cluster.git.commit('pip', files);
+  changed = Buffer.of();
+  const { artifact, results } = await trusted(await cluster.submit(url));
+  expect(results).toEqual({ ada: artifact, ben: artifact, cleo: artifact });
+});
