@@ -38,7 +38,7 @@ const inside = [
   'test/journal/*.test.ts',
   'test/mesh/{channel,discovery,gossip,moved}.test.ts',
   'test/runtime/**/*.test.ts',
-  'test/source/checkout.test.ts',
+  'test/source/{checkout,committed-file}.test.ts',
   'test/store/{cids,packs,pull,trim}.test.ts',
   'test/transfer/fetch.test.ts',
 ];

@@ -203,7 +203,9 @@ export class Paperwork {
     publisher: string,
     work: { job: Job; jobId: string },
     now: number,
-    over: Partial<Pick<Request, 'policy' | 'jti' | 'needs' | 'ref' | 'rebuild'>> & { seconds?: number } = {},
+    over: Partial<Pick<Request, 'policy' | 'jti' | 'needs' | 'ref' | 'recipe' | 'rebuild'>> & {
+      seconds?: number;
+    } = {},
   ) {
     const signer = this.keys.signer(publisher);
     const iat = seconds(now);
@@ -218,6 +220,7 @@ export class Paperwork {
         repo: work.job.source.url,
         ref: over.ref ?? 'refs/heads/main',
         commit: work.job.source.commit,
+        ...(over.recipe !== undefined && { recipe: over.recipe }),
         policy: over.policy ?? { agree: 2, of: 3, cosign: 'required', rounds: 2 },
         rebuild: over.rebuild ?? false,
         jti: over.jti ?? nonceOf(`request ${work.jobId}`),

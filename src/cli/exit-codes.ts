@@ -68,6 +68,8 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['IMAGE_', exits.usage],
   ['IMAGE_TOOL_', exits.cannot],
   ['IMAGE_FILE_DAMAGED', exits.cannot],
+  ['RECIPE_', exits.usage],
+  ['SOURCE_FILE_NOT_COMMITTED', exits.usage],
   ['SOURCE_URL_', exits.usage],
   ['SOURCE_PROTOCOL_', exits.usage],
   ['SOURCE_HOST_NOT_ALLOWED', exits.usage],

@@ -1,4 +1,4 @@
-import { encodeJob } from '../core/documents/index.ts';
+import { encodeJob, sameValue } from '../core/documents/index.ts';
 import type { Client } from '../runtime/client/client.ts';
 import { jobDocument } from '../runtime/client/job-document.ts';
 import type { PlannedJob, Prepared } from '../runtime/client/submit.ts';
@@ -7,16 +7,17 @@ type RunSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
 
 /**
  * Of the jobs of a commit those that need not be published again, with their newest run, by name: it is trusted or still goes on, it is of the very
- * same job and policy, and what it rests on need not be published again either. Errors: those of `Client.jobs` and `Client.show`.
+ * same job, job file and policy, and what it rests on need not be published again either. Errors: those of `Client.jobs` and `Client.show`.
  */
 export async function keptRuns(
   client: Pick<Client, 'jobs' | 'show'>,
-  prepared: Pick<Prepared, 'ref' | 'commit' | 'tree' | 'tag' | 'jobs'>,
+  prepared: Pick<Prepared, 'ref' | 'commit' | 'tree' | 'tag' | 'recipe' | 'jobs'>,
   url: string,
 ): Promise<Map<string, string>> {
-  const { ref, commit, tree, tag } = prepared;
+  const { ref, commit, tree, tag, recipe = null } = prepared;
   const known = (await client.jobs()).jobs.filter(
-    (run) => run.repo === url && run.ref === ref && run.commit === commit,
+    (run) =>
+      run.repo === url && run.ref === ref && run.commit === commit && sameValue(run.recipe ?? null, recipe),
   );
   const kept = new Map<string, string>();
   // Each comes after those it needs.

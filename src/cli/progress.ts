@@ -1,6 +1,7 @@
 import type { Missing } from '../core/controller/backing.ts';
 import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
+import { recipeText } from '../core/recipe-name.ts';
 import { notCosigned } from '../core/trust/not-cosigned.ts';
 import { levelText } from './dispute.ts';
 import { counted, duration, shortId, shortRun, when } from './format.ts';
@@ -46,6 +47,8 @@ export class ProgressView {
           `${progress.test ? 'test ' : ''}${bold(progress.name)} of ${escapeLine(progress.repo, 200)} ${escapeLine(progress.ref, 80)}`,
         );
         say(dim(`commit ${progress.commit.slice(0, 12)}, job ${shortId(progress.job)}`));
+        if (progress.recipe !== undefined)
+          say(dim(`by the job file ${escapeLine(recipeText(progress.recipe), 500)}`));
         return;
       case 'round':
         this.#board.end();

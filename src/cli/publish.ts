@@ -25,7 +25,7 @@ export interface PublishedJob {
 export async function publishAll(
   context: Context,
   client: Client,
-  { ref, commit, tree, tag, jobs }: Prepared,
+  { ref, commit, tree, tag, recipe, jobs }: Prepared,
   url: string,
   limit: AbortSignal,
   {
@@ -53,6 +53,7 @@ export async function publishAll(
     const accepted = await whenImageIsReady(context, limit, () =>
       client.submit({
         ...{ repo: { url, ref }, commit, tree, job, policy: job.trust, rebuild, expiresSeconds },
+        recipe,
         dependencies: dependenciesOf(job),
         ...(tag !== undefined && { tag }),
         ...(needs.length > 0 && { needs: Object.fromEntries(of) }),

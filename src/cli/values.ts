@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { type Tier, tiers } from '../../sandbox/types.ts';
+import { type NamedRecipe, parseRecipe } from '../core/recipe-name.ts';
 import { type Bounds, type Unit, units } from '../core/units.ts';
 import { nearestWord } from '../jobfile/nearest-word.ts';
 import type { WantedInput } from '../runtime/trial/inputs.ts';
@@ -52,6 +53,16 @@ export function inputs(text: string, before: WantedInput[] | undefined): WantedI
   if (before?.some((one) => one.name === input.name))
     throw new InvalidArgumentError(`The name ${input.name} is there twice.`);
   return [...(before ?? []), input];
+}
+
+/** `REPO:PATH` or `REPO@COMMIT:PATH`. */
+export function recipe(text: string): NamedRecipe {
+  const named = parseRecipe(text);
+  if (named === undefined)
+    throw new InvalidArgumentError(
+      'Give the URL of a repository, @ and a full commit id or neither, and a path: https://host/recipes.git:tool.yaml',
+    );
+  return named;
 }
 
 export function wholeNumber(text: string): number {

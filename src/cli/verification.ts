@@ -1,4 +1,5 @@
 import { escapeLine } from '../core/escape.ts';
+import { recipeText } from '../core/recipe-name.ts';
 import type { RevocationBook } from '../core/sessions/revocation-book.ts';
 import type { Verification } from '../core/trust/index.ts';
 import { countsUncosigned, notCosigned } from '../core/trust/not-cosigned.ts';
@@ -19,6 +20,7 @@ export function sayVerification(out: Output, { steps, facts, level }: Verificati
     `  source    ${escapeLine(facts.repo, 300)}`,
     `  ref       ${escapeLine(facts.ref, 100)}`,
     `  commit    ${facts.commit}`,
+    ...(facts.recipe === null ? [] : [`  job file  ${escapeLine(recipeText(facts.recipe), 500)}`]),
     `  built by  ${facts.operators.join(', ')}`,
     `  co-signed ${facts.cosigners.map(shortId).join(', ') || 'by no trusted worker'}`,
   );

@@ -155,6 +155,7 @@ const coreErrors = {
     'The evidence of an artifact that the job read does not hold, so neither does that of the job; the message quotes why.',
   INPUT_REQUEST_MISMATCH:
     'The evidence of what the job read is about another request than the one that it needs.',
+  INPUT_RECIPE_MISMATCH: 'What the job read is of another job file than the job.',
   INPUT_UNAVAILABLE:
     'A worker could not get an artifact that the job reads, or the evidence of it; the message quotes why. The build is aborted, and is no vote.',
   INPUT_SOURCE_MISMATCH: 'What the job read was built from another commit or repository than the job.',
@@ -271,13 +272,17 @@ const coreErrors = {
   RECEIPT_STALE_FENCE: 'The lease of the receipt is over: another lease took its slot.',
   RECEIPT_TWICE: 'The receipt is in the bundle twice.',
   RECEIPT_WITHOUT_OFFER: 'The bundle lacks the offer of a receipt.',
+  RECIPE_MISMATCH:
+    'The artifact was built as another job file says than the one that you accept; the message names it. Read that file at that commit, and where you agree with it name it with `--recipe REPO@COMMIT:PATH`. Without `--recipe`, who gives `--source` or `--ref` accepts only the `quorate.yaml` of the repository itself.',
+  RECIPE_NOT_ALLOWED:
+    'The job file is not the `quorate.yaml` of the source, and the charter of the project allows no other. Its owner allows them with `quorate charter set --recipes outside`.',
   REF_MISMATCH:
     'The artifact was built at another ref than you asked for (`--ref`). It may be genuine and old.',
   REQUEST_AUDIENCE_MISMATCH:
     'The request is made to another controller. It is signed for one, and no other may act on it.',
   REQUEST_JOB_MISMATCH: 'The request names another job than the one sent with it.',
   REQUEST_NEEDS_MISMATCH:
-    'The job reads what is built from another commit or repository. The jobs of one pipeline are of one commit.',
+    'The job reads what is built from another commit or repository, or by another job file. The jobs of one pipeline are of one commit and one job file.',
   REQUEST_NEEDS_UNKNOWN:
     'The job reads the artifact of a request that was not published at this controller. Publish that one first: `quorate run` does, in order.',
   REQUEST_OVER:

@@ -8,6 +8,8 @@ const sourceErrors = {
   SOURCE_DISK_FULL:
     'There is no room on this host for what git fetches. Make room for temporary files, or name another folder for them: `TMPDIR`.',
   SOURCE_FAILED: 'git failed; the message ends with its output.',
+  SOURCE_FILE_NOT_COMMITTED:
+    'The job file that is given with `--file` is in no git repository, not in the commit that is checked out there, or changed since. Commit and push it, so that others find what is built; `quorate try --file` takes it as it is.',
   SOURCE_GIT_MISSING: 'git cannot be run. Install it and make sure that it is in the PATH.',
   SOURCE_NOT_FOUND: 'The server has no such repository. Check the path of the URL.',
   SOURCE_NO_COMMIT: 'The repository has no commit yet. Commit and push first.',

@@ -1,4 +1,5 @@
 import { homedir } from 'node:os';
+import { basename, dirname } from 'node:path';
 import { QuorateError } from '../core/errors.ts';
 import { explain, GitFailed, type GitOptions, type RunOptions, run } from './git.ts';
 import { visible } from './url.ts';
@@ -81,6 +82,37 @@ export async function isDirty(git: OwnGit, root: string): Promise<boolean> {
 export const noCommit = (root: string): QuorateError =>
   new QuorateError('SOURCE_NO_COMMIT', `${visible(root)} has no commit yet`, {
     hint: 'Commit and push first.',
+  });
+
+/** A file of a local repository, as it is committed. */
+export interface CommittedFile {
+  /** Below the top folder. */
+  path: string;
+  repository: LocalRepo;
+}
+
+/**
+ * Where a file is in the user's repository. It has to be in HEAD as it is in the working tree.
+ * @throws SOURCE_FILE_NOT_COMMITTED, SOURCE_NO_COMMIT, SOURCE_GIT_MISSING
+ */
+export async function committedFile(file: string, options: GitOptions = {}): Promise<CommittedFile> {
+  const git = ownGit(options);
+  const folder = dirname(file);
+  const prefix = await askGit(git, folder, ['rev-parse', '--show-prefix']);
+  if (prefix === undefined) throw notCommitted(file, 'is in no git repository');
+  const repository = await localRepo(folder, options);
+  const path = prefix + basename(file);
+  const { root } = repository;
+  const there = await askGit(git, root, ['cat-file', '-e', `HEAD:${path}`]);
+  if (there === undefined) throw notCommitted(file, `is not in the commit that is checked out in ${root}`);
+  const differs = await askGit(git, root, ['diff', '--quiet', 'HEAD', '--', `:(literal)${path}`]);
+  if (differs === undefined) throw notCommitted(file, 'has changes that are not committed');
+  return { path, repository };
+}
+
+const notCommitted = (file: string, why: string): QuorateError =>
+  new QuorateError('SOURCE_FILE_NOT_COMMITTED', `${visible(file)} ${why}`, {
+    hint: 'Commit and push it: others have to find it. quorate try --file takes it as it is.',
   });
 
 /**

@@ -80,6 +80,35 @@ describe('quorate try', () => {
     expect(event(here, 'source')?.tree).not.toBe(tree);
   });
 
+  it('builds what has no job file by one of elsewhere: a folder, and a tag of a server', async () => {
+    const server = await GitServer.start(person.at('elsewhere'));
+    const url = await server.commit('upstream', { 'a.txt': 'upstream' });
+    const upstream = join(server.dir, 'upstream');
+    await git(upstream, 'tag', 'v1');
+    await git(upstream, 'commit', '--quiet', '--allow-empty', '--message=later');
+    const job = `${jobFile({ run: ['test -e .git/HEAD', 'cp a.txt "$OUT"'] })}    git: true\n`;
+    const recipes = await server.commit('recipes', { 'of/upstream.yaml': job });
+    const file = join(server.dir, 'recipes', 'of', 'upstream.yaml');
+    const none = await attempt(upstream);
+    expect(codeIn(none.err), none.report).toBe('JOBFILE_NOT_FOUND');
+
+    const here = await attempt(upstream, '--file', file, '--json');
+    expect(here.code, here.report).toBe(0);
+    expect(event(here, 'source')).toMatchObject({ file, dirty: false });
+    const from = person.at();
+    const commit = await git(upstream, 'rev-parse', 'v1');
+    for (const named of [file, `${recipes}:of/upstream.yaml`]) {
+      const there = await attempt(from, url, '--ref', 'v1', '--file', named, '--json');
+      expect(there.code, there.report).toBe(0);
+      expect(event(there, 'source')).toMatchObject({ root: url, commit, dirty: false });
+      expect(event(there, 'built')?.artifact).toBe(event(here, 'built')?.artifact);
+    }
+    const wrong = await attempt(from, url, '--file', `${recipes}:upstream.yaml`);
+    expect(codeIn(wrong.err), wrong.report).toBe('JOBFILE_NOT_FOUND');
+    const absent = await attempt(from, url, '--file', 'absent.yaml');
+    expect(codeIn(absent.err), absent.report).toBe('CLI_USAGE');
+  });
+
   it('finds the same artifact of files and of the commit of them, from a folder below too', async () => {
     const dir = await repository(listing, { 'a.txt': 'x', 'bin/run': '#!/bin/sh\n' });
     await chmod(join(dir, 'bin/run'), 0o755);

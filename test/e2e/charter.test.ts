@@ -1,6 +1,9 @@
-import { readFile, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
+import type { Answer } from './support/any-cluster.ts';
+import { git } from './support/git.ts';
 import { program } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
 
@@ -53,6 +56,65 @@ it('what the root key signs next holds for a running controller and its workers,
   await cluster.control.event('verdict');
   expect(await readFile(file, 'utf8')).toBe(stored);
   await expectTold(run.run, String(run.lines.at(-1)?.artifact), 'second');
+});
+
+it('a job file of another repository builds an upstream as it is, where the charter allows that and a consumer accepts it', async () => {
+  await allow(`127.0.0.1:${cluster.git.port}`);
+  const { 'quorate.yaml': job = '', ...files } = program('from outside');
+  const source = await cluster.git.commit('upstream', files);
+  const recipes = await cluster.git.commit('recipes', { 'of/upstream.yaml': job });
+  const clone = join(cluster.dir, 'recipes');
+  await git(cluster.dir, 'clone', '--quiet', recipes, clone);
+  const file = join(clone, 'of', 'upstream.yaml');
+  const refused = await cluster.cli(['run', source, '--file', file]);
+  expect([refused.code, refused.error], refused.report).toEqual([2, 'RECIPE_NOT_ALLOWED']);
+  const set = await cluster.cli(['charter', 'set', '--recipes', 'outside']);
+  expect(set.lines, set.report).toMatchObject([{ changed: true, recipes: 'outside' }]);
+  await cluster.control.event('charter', {
+    where: ({ says }) => String(says).endsWith(`epoch ${set.lines[0]?.epoch}`),
+  });
+
+  const run = await cluster.submit(source, '--file', file);
+  expect((await run.end()).code, run.report()).toBe(0);
+  const verdict = run.lines.at(-1);
+  expect(verdict).toMatchObject({ event: 'verdict', level: 'trusted' });
+  const artifact = String(verdict?.artifact);
+  const commit = await git(clone, 'rev-parse', 'HEAD');
+  const sha256 = createHash('sha256').update(job).digest('hex');
+  const recipe = { repo: recipes, commit, path: 'of/upstream.yaml', sha256 };
+  expect(run.all('accepted')).toMatchObject([{ repo: source, recipe }]);
+  const shown = await cluster.cli(['show', run.run], { plain: true });
+  expect(shown.report).toContain(`job file  ${recipes}@${commit}:of/upstream.yaml`);
+
+  // Who holds to the source takes its own job file, unless told otherwise.
+  const bundle = join(cluster.dir, 'outside.bundle');
+  const held = await cluster.fetch(artifact, 'held', '--source', source);
+  expect([held.code, held.error], held.report).toEqual([1, 'NOT_TRUSTED']);
+  expect(held.report).toContain('RECIPE_MISMATCH');
+  const accepted = ['--source', source, '--recipe', `${recipes}:of/upstream.yaml`];
+  const fetched = await cluster.fetch(artifact, 'outside', ...accepted, '--bundle-out', bundle);
+  expect(fetched.code, fetched.report).toBe(0);
+  const verify = (...more: string[]) =>
+    cluster.cli([
+      'verify',
+      cluster.fetched('outside'),
+      '--bundle',
+      bundle,
+      '--project',
+      cluster.project,
+      ...more,
+    ]);
+  const says = ({ code, lines }: Answer) => [code, lines[0]?.ok, lines[0]?.code];
+  expect(says(await verify())).toEqual([0, true, null]);
+  expect(says(await verify('--source', source))).toEqual([1, false, 'RECIPE_MISMATCH']);
+  const at = (of: string) => verify('--source', source, '--recipe', `${recipes}@${of}:of/upstream.yaml`);
+  expect((await at(commit)).lines[0]).toMatchObject({ ok: true, level: 'trusted', facts: { recipe } });
+  expect(says(await at('0'.repeat(40)))).toEqual([1, false, 'RECIPE_MISMATCH']);
+
+  // What others cannot find is not published.
+  await writeFile(file, `${job}\n`);
+  const changed = await cluster.cli(['run', source, '--file', file]);
+  expect([changed.code, changed.error], changed.report).toEqual([2, 'SOURCE_FILE_NOT_COMMITTED']);
 });
 
 /** A finished job is shown with its history, its logs and its artifact; the bundle verifies and can be exported. */

@@ -1,7 +1,17 @@
 import { createHash } from 'node:crypto';
 import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
-import type { Charter, Grant, Job, Offer, Policy, Request, Role } from '../../src/core/documents/index.ts';
+import {
+  type Charter,
+  type Grant,
+  idOf,
+  type Job,
+  type Offer,
+  type Policy,
+  type Recipe,
+  type Request,
+  type Role,
+} from '../../src/core/documents/index.ts';
 import { sandboxProfile } from '../../src/core/sandbox-profile.ts';
 import { keyFromSeed, type NodeKey } from '../../src/identity/keys.ts';
 
@@ -35,6 +45,14 @@ export const project = root.id;
 export const policy: Policy = { agree: 2, of: 3, cosign: 'required', rounds: 2 };
 const repo = 'https://git.example/app.git';
 const commit = 'c0ffee'.padEnd(40, '0');
+
+/** A job file of another repository than the source. */
+export const recipe: Recipe = {
+  repo: 'https://git.example/recipes.git',
+  commit: 'facade'.padEnd(40, '0'),
+  path: 'app/quorate.yaml',
+  sha256: idOf('recipe'),
+};
 
 export function makeCharter(over: Partial<Charter> = {}): Charter {
   return {

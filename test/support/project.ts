@@ -339,7 +339,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
   const level = recipe.level ?? verdictLevelOf(decision);
   const decided = level === 'disputed' ? null : decision.outcome;
   const outcome = recipe.outcome === undefined ? decided : recipe.outcome;
-  const { repo, ref, commit } = request.payload;
+  const { repo, ref, commit, recipe: jobFile } = request.payload;
   const facts: VerdictFacts = {
     project: it.project,
     job: jobId,
@@ -349,6 +349,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
     repo,
     ref,
     commit,
+    ...(jobFile !== undefined && { recipe: jobFile }),
     policy,
     level,
     outcome,

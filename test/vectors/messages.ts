@@ -20,6 +20,7 @@ import {
   makeRequest,
   nonceOf,
   project,
+  recipe,
   testKey,
 } from '../support/documents.ts';
 import type { Vector } from './vector.ts';
@@ -250,6 +251,7 @@ const witnesses = (need: number, keys: string[]) => ({ witnesses: { need, keys }
 /** What the schema of one kind alone takes, beside the example. */
 const variants: Partial<Record<MessageKind, [string, object][]>> = {
   charter: [
+    ['with job files from outside', { recipes: 'outside' }],
     ['with a floor for tests', { testFloor: { agree: 2, of: 3, cosign: 'none', rounds: 2 } }],
     [
       'with witnesses of others',
@@ -257,6 +259,7 @@ const variants: Partial<Record<MessageKind, [string, object][]>> = {
     ],
   ],
   request: [
+    ['with a job file from outside', { recipe }],
     [
       'that needs others',
       { needs: { lib: { request, level: 'agreed' }, test: { request, level: 'trusted', gate: true } } },
@@ -274,6 +277,7 @@ const fields: Partial<Record<MessageKind, [string, object][]>> = {
       { testFloor: { agree: 1, of: 3, cosign: 'none', rounds: 1 } },
     ],
     ['with control characters in a host', { vcs: ['git\u001b[2J'] }],
+    ['with job files from nowhere else, in the longer form', { recipes: 'own' }],
     ['with a name that is a path', { name: '../x' }],
     ['that needs more witnesses than it names', witnesses(2, [witnessKey('w.example')])],
     ['that names no witness', witnesses(1, [])],
@@ -313,6 +317,9 @@ const fields: Partial<Record<MessageKind, [string, object][]>> = {
     ['that half are enough', { policy: { agree: 2, of: 4, cosign: 'none', rounds: 1 } }],
     ['that nobody must agree', { policy: { agree: 0, of: 1, cosign: 'none', rounds: 1 } }],
     ['with a right-to-left override in its ref', { ref: 'main\u202e' }],
+    ['with a job file whose path leads out of its repository', { recipe: { ...recipe, path: '../x' } }],
+    ['with a job file at a branch', { recipe: { ...recipe, commit: 'main' } }],
+    ['with a job file without a digest', { recipe: { ...recipe, sha256: '' } }],
     ['that needs nothing, in the longer form', { needs: {} }],
     ['that needs what is no request', { needs: { lib: { request: 'lib', level: 'agreed' } } }],
     ['that needs a level that is none', { needs: { lib: { request, level: 'provisional' } } }],

@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import type { Charter } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { policyMeetsFloor } from '../../core/judge/policy.ts';
@@ -15,6 +16,7 @@ interface Options {
   witnessesNeeded?: number;
   floor?: FloorChange;
   testFloor?: FloorChange;
+  recipes?: 'outside' | 'own';
   /** False with `--no-witnesses`. */
   witnesses: boolean;
 }
@@ -52,11 +54,18 @@ export const charter: Define = (program, act) => {
       floorValue,
     )
     .option('--test-floor <policy>', 'the same for jobs of kind: test', floorValue)
+    .addOption(
+      new Option(
+        '--recipes <from>',
+        "which job files count: the source's own quorate.yaml, or also those of other repositories",
+      ).choices(['own', 'outside']),
+    )
     .addHelpText(
       'after',
       examples(
         'quorate charter set --vcs git.example.org --vcs 192.168.1.5:3000',
         'quorate charter set --any-vcs',
+        'quorate charter set --recipes outside',
         'quorate charter set --floor 3/5+cosign --test-floor 2/3',
         'quorate charter set --witness witness.example.org+9f1c…+BEqM… --witnesses-needed 1',
       ),
@@ -77,6 +86,7 @@ async function set({ cwd, out }: Context, options: Options): Promise<Exit> {
     vcs: now.vcs,
     before: before.vcs,
     ...(witnesses !== undefined && { witnesses }),
+    recipes: now.recipes ?? 'own',
     floor: now.floor,
     ...(now.testFloor !== undefined && { testFloor: now.testFloor }),
     lost,
@@ -107,6 +117,12 @@ async function set({ cwd, out }: Context, options: Options): Promise<Exit> {
     out.say(
       out.colours.yellow('Jobs that are under way and build from other servers are not co-signed any more.'),
     );
+  if (before.recipes !== undefined && now.recipes === undefined)
+    out.say(
+      out.colours.yellow(
+        'Jobs of job files that other repositories hold are refused from now on, and those under way end.',
+      ),
+    );
   if (witnesses !== undefined && changes.witnesses !== undefined)
     out.say('Tell the controller where each is: quorate controller --witness-url NAME=URL');
   return exits.done;
@@ -120,6 +136,7 @@ function changesOf({
   witnesses,
   floor,
   testFloor,
+  recipes,
 }: Options): CharterChanges {
   if (vcs !== undefined && anyVcs)
     throw new QuorateError('CLI_USAGE', 'say which servers source may come from: --vcs, or else --any-vcs', {
@@ -139,10 +156,10 @@ function changesOf({
   const named =
     witness === undefined ? undefined : { need: witnessesNeeded ?? witness.length, keys: witness };
   const floors = floor !== undefined || testFloor !== undefined;
-  if (servers === undefined && named === undefined && witnesses && !floors)
+  if (servers === undefined && named === undefined && witnesses && !floors && recipes === undefined)
     throw new QuorateError(
       'CLI_USAGE',
-      'say what to change: --vcs or --any-vcs, --witness or --no-witnesses, --floor, --test-floor',
+      'say what to change: --vcs or --any-vcs, --witness or --no-witnesses, --floor, --test-floor, --recipes',
     );
   return {
     ...(servers !== undefined && { vcs: servers }),
@@ -150,12 +167,14 @@ function changesOf({
     ...(!witnesses && { witnesses: null }),
     ...(floor !== undefined && { floor }),
     ...(testFloor !== undefined && { testFloor }),
+    ...(recipes !== undefined && { recipes }),
   };
 }
 
-function shown({ vcs, witnesses, floor, testFloor = floor }: Charter): string {
+function shown({ vcs, recipes, witnesses, floor, testFloor = floor }: Charter): string {
   const servers = vcs.length === 0 ? 'any server of the open internet' : vcs.join(', ');
-  const from = `Source may come from ${servers}. Floor ${floorText(floor)}, of tests ${floorText(testFloor)}.`;
+  const files = recipes === undefined ? '' : ' Job files may come from other repositories.';
+  const from = `Source may come from ${servers}.${files} Floor ${floorText(floor)}, of tests ${floorText(testFloor)}.`;
   if (witnesses === undefined) return from;
   const names = witnesses.keys.map((key) => key.slice(0, key.indexOf('+'))).join(', ');
   return `${from} Witnesses of the log: ${witnesses.need} of ${names}.`;

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { QuorateError } from '../../core/errors.ts';
+import type { NamedRecipe } from '../../core/recipe-name.ts';
 import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
 import type { FetchOptions } from '../../runtime/artifacts/fetch.ts';
 import { type Context, type Define, examples } from '../context.ts';
@@ -8,7 +9,7 @@ import { bytes as sizeOf } from '../format.ts';
 import { NewFile } from '../new-file.ts';
 import { checkNewFolder } from '../new-folder.ts';
 import { TransferRow } from '../transfer-row.ts';
-import { addresses, secondsOf } from '../values.ts';
+import { addresses, recipe, secondsOf } from '../values.ts';
 import { sayKnowledge, sayVerification } from '../verification.ts';
 import { whereFrom } from '../where-from.ts';
 
@@ -18,6 +19,7 @@ interface Options {
   bootstrap?: string[];
   source?: string;
   ref?: string;
+  recipe?: NamedRecipe;
   maxAge?: number;
   bundleOut?: string;
   reports?: boolean;
@@ -36,6 +38,7 @@ export const fetch: Define = (program, act) => {
     .option('--bootstrap <address>', 'first peer of the network; repeatable', addresses)
     .option('--source <url>', 'refuse what was built from another repository')
     .option('--ref <ref>', 'refuse what was built at another branch or tag')
+    .option('--recipe <file>', 'accept this job file, REPO[@COMMIT]:PATH, and no other', recipe)
     .option('--max-age <time>', 'refuse a verdict that is older: 30d, 12h', secondsOf)
     .option('--bundle-out <file>', 'keep the evidence, to check it again offline')
     .option('--reports', 'get what a test put out, passed or failed; it is no artifact')
@@ -147,6 +150,7 @@ async function withProgress<T>(
       revocations: book,
       ...(options.source === undefined ? {} : { source: options.source }),
       ...(options.ref === undefined ? {} : { ref: options.ref }),
+      ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
       ...(options.maxAge === undefined ? {} : { maxAge: options.maxAge }),
       signal,
       onProgress: ({ says, bytes, total }) => row.set(says, bytes, total),

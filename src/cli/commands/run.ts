@@ -4,6 +4,7 @@ import type { Progress } from '../../core/controller/events.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import { skipText } from '../../core/pipeline/plan.ts';
+import { recipeText } from '../../core/recipe-name.ts';
 import type { Client } from '../../runtime/client/client.ts';
 import { sayAlarm } from '../alarm-report.ts';
 import { tellAlarms } from '../alarms.ts';
@@ -19,6 +20,7 @@ import type { Board } from '../output.ts';
 import { ProgressView } from '../progress.ts';
 import { membershipFor } from '../project-client.ts';
 import { publishAll } from '../publish.ts';
+import { recipeOf } from '../recipe-of.ts';
 import { sourceOf } from '../source-of.ts';
 import { secondsOf } from '../values.ts';
 
@@ -27,6 +29,7 @@ interface Options {
   ref?: string;
   base?: string;
   job?: string;
+  file?: string;
   until: 'agreed' | 'trusted';
   timeout?: number;
   log?: boolean;
@@ -59,6 +62,10 @@ export const run: Define = (program, act) => {
       '--job <name>',
       'this job of quorate.yaml and those it needs (default: all; quorate plan lists them)',
     )
+    .option(
+      '--file <file>',
+      'a job file in place of quorate.yaml, whose commit is named in the request: a path in a git repository, or REPO[@COMMIT]:PATH',
+    )
     .option('--rebuild', 'build again what was built before, and compare with it')
     .option('--failed', 'only what failed or was lost of this commit, and what rests on it')
     .addOption(
@@ -76,6 +83,7 @@ export const run: Define = (program, act) => {
         'quorate run',
         'quorate run https://git.example.org/tool.git --ref v1.2',
         'quorate run --failed',
+        'quorate run https://git.example.org/tool.git --ref v1.2 --file tool.yaml',
         'quorate run --ref v1.2 --rebuild',
       ),
     )
@@ -94,6 +102,7 @@ async function start(context: Context, given: string | undefined, options: Optio
     );
   const { home, membership } = await membershipFor(context, options.project);
   const source = await sourceOf(context.cwd, given, options);
+  const recipe = options.file === undefined ? undefined : await recipeOf(context.cwd, options.file);
   for (const note of source.notes) out.note(out.colours.yellow(note));
 
   const limit =
@@ -120,8 +129,10 @@ async function start(context: Context, given: string | undefined, options: Optio
     );
     const prepared = await prepare({
       ...source.repo,
-      ...{ base: options.base, jobName: options.job, signal: limit },
+      ...{ base: options.base, recipe, jobName: options.job, signal: limit },
     });
+    if (prepared.recipe !== undefined && prepared.jobs.length > 1)
+      out.say(out.colours.dim(`by the job file ${escapeLine(recipeText(prepared.recipe), 500)}`));
     for (const skipped of prepared.skipped) {
       out.value({ event: 'skipped', ...skipped });
       out.say(out.colours.yellow(`skipped: ${skipped.job}: ${escapeLine(skipText(skipped.reason), 500)}`));

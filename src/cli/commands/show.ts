@@ -1,4 +1,5 @@
 import { escapeLine } from '../../core/escape.ts';
+import { recipeText } from '../../core/recipe-name.ts';
 import { notCosigned } from '../../core/trust/not-cosigned.ts';
 import type { Client } from '../../runtime/client/client.ts';
 import { lookedAt } from '../alarms.ts';
@@ -41,6 +42,7 @@ async function run(context: Context, which: string, { project }: Options): Promi
       `submitted ${when(submittedAt)}, now: ${level === null ? state : levelText(level, reason)}${summary.revoked === undefined ? '' : ', revoked'}`,
       `run       ${id}`,
       `job       ${summary.job}${summary.test ? ', a test' : ''}`,
+      ...(summary.recipe === undefined ? [] : [`job file  ${escapeLine(recipeText(summary.recipe), 500)}`]),
       ...(artifact === null ? [] : [`artifact  ${artifact}`]),
       ...(reports === undefined
         ? []

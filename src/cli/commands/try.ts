@@ -1,10 +1,11 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Tier } from '../../../sandbox/types.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import type { ProvidedInput, WantedInput } from '../../runtime/trial/inputs.ts';
-import type { Trial, TrialResult, TrialSource } from '../../runtime/trial/trial.ts';
+import type { TrialSource } from '../../runtime/trial/source.ts';
+import type { Trial, TrialResult } from '../../runtime/trial/trial.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { DependenciesShown } from '../dependency-progress.ts';
 import { type Exit, exits } from '../exit-codes.ts';
@@ -13,13 +14,15 @@ import { LocalLog } from '../local-log.ts';
 import { checkNewFolder } from '../new-folder.ts';
 import type { Output } from '../output.ts';
 import { ProbesShown } from '../probe-progress.ts';
-
+import { findProject } from '../project.ts';
+import { fileGiven } from '../recipe-of.ts';
 import { storesHere, trialProject } from '../trial-project.ts';
 import { inputs, oneTier } from '../values.ts';
 import { sayVaried } from '../variation-report.ts';
 
 interface Options {
   job?: string;
+  file?: string;
   commit?: boolean;
   ref?: string;
   output?: string;
@@ -40,8 +43,9 @@ export const tryJob: Define = (program, act) => {
     .description(
       'Builds a job of quorate.yaml on this machine as a worker would, in the sandbox and under its limits, and prints what came out. No controller or worker takes part, and nothing is signed. Takes the files as they are in the working folder, those that git ignores left out.',
     )
-    .argument('[path]', 'a folder in a git repository (default: here)')
+    .argument('[repo]', 'a folder in a git repository, or a git URL (default: here)')
     .option('--job <name>', 'which job of quorate.yaml, where it has several')
+    .option('--file <file>', 'a job file in place of quorate.yaml: a path, or REPO[@COMMIT]:PATH')
     .option('--commit', 'what is committed instead, as workers get it')
     .option('--ref <ref>', 'the same of a branch, a tag or a commit')
     .option('-o, --output <folder>', 'keep the outputs there: a new or empty folder')
@@ -60,6 +64,7 @@ export const tryJob: Define = (program, act) => {
         'quorate try',
         'quorate try --ref v1.2 --job docs -o out',
         'quorate try --vary',
+        'quorate try https://git.example.org/tool.git --ref v1.2 --file tool.yaml',
         'quorate try --job build -o out && quorate try --job test --input build=out',
         'quorate try --input lib=bafybei…',
       ),
@@ -67,14 +72,10 @@ export const tryJob: Define = (program, act) => {
     .action(act(run));
 };
 
-async function run(context: Context, path: string | undefined, options: Options): Promise<Exit> {
+async function run(context: Context, given: string | undefined, options: Options): Promise<Exit> {
   const { cwd, out, home, signal } = context;
-  const folder = resolve(cwd, path ?? '.');
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new QuorateError('CLI_USAGE', `${folder} is not a folder`, {
-      hint: 'Name a folder in a git repository that has a quorate.yaml.',
-    });
-  }
+  const { folder, url } = whatToBuild(cwd, given);
+  const file = options.file === undefined ? undefined : fileGiven(cwd, options.file);
   const dest = options.output === undefined ? undefined : resolve(cwd, options.output);
   if (dest !== undefined) await checkNewFolder(dest);
   if (options.shell === true && options.vary === true)
@@ -84,7 +85,7 @@ async function run(context: Context, path: string | undefined, options: Options)
   const shell = options.shell === true ? await import('../shell.ts') : undefined;
   shell?.checkTier(options.tier);
   shell?.checkTerminal(out.json);
-  const ref = options.ref ?? (options.commit === true ? 'HEAD' : undefined);
+  const ref = options.ref ?? (options.commit === true || url !== undefined ? 'HEAD' : undefined);
 
   const { checkRan, withTrial } = await import('../../runtime/trial/trial.ts');
   const { readWorkerFile } = await import('../worker-file.ts');
@@ -92,7 +93,7 @@ async function run(context: Context, path: string | undefined, options: Options)
   const dependencies = new DependenciesShown(out);
   const probes = new ProbesShown(out);
   const trial = {
-    ...{ folder, ref, jobName: options.job, stateDir: home, signal, tier: options.tier },
+    ...{ folder, url, ref, file, jobName: options.job, stateDir: home, signal, tier: options.tier },
     ...{ inputs: options.input?.map((input) => inFolder(cwd, input)), stores: storesHere(context, folder) },
     imageBytes,
     project: () => trialProject(context, folder, options.project),
@@ -127,6 +128,16 @@ async function run(context: Context, path: string | undefined, options: Options)
   });
 }
 
+/** A folder; of a URL the folder whose project, stores and images are used. Throws `CLI_USAGE`. */
+function whatToBuild(cwd: string, given = '.'): { folder: string; url?: string } {
+  const folder = resolve(cwd, given);
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return { folder };
+  if (given.includes(':') && !existsSync(folder)) return { folder: findProject(cwd) ?? cwd, url: given };
+  throw new QuorateError('CLI_USAGE', `${folder} is not a folder`, {
+    hint: 'Name a folder in a git repository, or give a URL such as https://host/project.git.',
+  });
+}
+
 async function built(out: Output, trial: Trial): Promise<TrialResult> {
   const log = new LocalLog(out);
   const tried = await trial.build((chunk) => log.write(chunk));
@@ -137,11 +148,17 @@ async function built(out: Output, trial: Trial): Promise<TrialResult> {
   return tried;
 }
 
-function saySource(out: Output, { root, tree, commit, dirty }: TrialSource, job: string, ref?: string): void {
+function saySource(
+  out: Output,
+  { root, tree, commit, dirty, file }: TrialSource,
+  job: string,
+  ref?: string,
+): void {
   const short = commit?.slice(0, 12);
   const what = ref === undefined ? 'the files as they are' : `commit ${short}`;
   out.say(out.colours.dim(escapeLine(`Building ${job} of ${root}: ${what}`)));
-  out.value({ event: 'source', job, root, tree, commit: commit ?? null, dirty });
+  if (file !== undefined) out.say(out.colours.dim(escapeLine(`by the job file ${file}`)));
+  out.value({ event: 'source', job, root, tree, commit: commit ?? null, dirty, file: file ?? null });
   const differs =
     commit === undefined
       ? 'Nothing is committed here yet: a mesh builds commits only.'

@@ -1,13 +1,14 @@
 import { resolve } from 'node:path';
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
+import type { NamedRecipe } from '../../core/recipe-name.ts';
 import type { Verification } from '../../core/trust/index.ts';
 import type { Fingerprint } from '../../store/index.ts';
 import { readBundle } from '../bundle-file.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { learnBefore } from '../learn-revocations.ts';
-import { addresses, secondsOf } from '../values.ts';
+import { addresses, recipe, secondsOf } from '../values.ts';
 import { sayKnowledge, sayVerification } from '../verification.ts';
 import { sayEquivocation } from '../verify-equivocation.ts';
 
@@ -17,6 +18,7 @@ interface Options {
   project: string;
   source?: string;
   ref?: string;
+  recipe?: NamedRecipe;
   path?: string;
   maxAge?: number;
   online?: boolean;
@@ -36,6 +38,7 @@ export const verify: Define = (program, act) => {
     .requiredOption('--project <id>', "the project's root key")
     .option('--source <url>', 'it must have been built from this repository')
     .option('--ref <ref>', 'at this branch or tag')
+    .option('--recipe <file>', 'as this job file says, REPO[@COMMIT]:PATH, in place of its own', recipe)
     .option('--path <path>', 'the file must stand at this path in the artifact')
     .option('--max-age <time>', 'the verdict must be no older: 30d, 12h', secondsOf)
     .option('--online', 'first ask members of the project what was revoked, and remember it')
@@ -88,13 +91,14 @@ async function verifyArtifact(
     throw new QuorateError('CLI_USAGE', `--path is for a file of the artifact; ${path} is a folder`, {
       hint: 'Leave it out, or name the file: a folder is compared as a whole.',
     });
-  const { project, source, ref, maxAge } = options;
+  const { project, source, ref, recipe, maxAge } = options;
   const book = await learnBefore(context, options, bundle);
   const expected = {
     project,
     revocations: book.revoked,
     ...(source === undefined ? {} : { source }),
     ...(ref === undefined ? {} : { ref }),
+    ...(recipe === undefined ? {} : { recipe }),
   };
   let result: Verification = await verifyBundle(bundle, expected, joseVerifier);
   if (result.ok)

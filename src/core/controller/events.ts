@@ -11,6 +11,7 @@ import type {
   LogEntry,
   Offer,
   Receipt,
+  Recipe,
   Request,
   Revocation,
   Slot,
@@ -165,7 +166,17 @@ export interface ComparedResult {
 
 /** Progress of a run, for those who follow it. Holds no result of a sealed round. */
 export type Progress =
-  | { kind: 'accepted'; job: string; name: string; test?: true; repo: string; ref: string; commit: string }
+  | {
+      kind: 'accepted';
+      job: string;
+      name: string;
+      test?: true;
+      repo: string;
+      ref: string;
+      commit: string;
+      /** Where the job file is not the source's own. */
+      recipe?: Recipe;
+    }
   /** It waits for these jobs, by the name of the input. */
   | { kind: 'waiting'; needs: Record<string, { request: string; level: string }> }
   /** All inputs have their level: `job` is the instance that is built, `inputs` the artifacts by name. */

@@ -94,7 +94,10 @@ export interface RunFacts {
   readonly job: Pick<Job, 'name' | 'kind' | 'image' | 'limits' | 'inputs'>;
   readonly request: {
     readonly signer: string;
-    readonly payload: Pick<Request, 'aud' | 'repo' | 'ref' | 'commit' | 'policy' | 'exp' | 'needs'>;
+    readonly payload: Pick<
+      Request,
+      'aud' | 'repo' | 'ref' | 'commit' | 'recipe' | 'policy' | 'exp' | 'needs'
+    >;
   };
   readonly publisher: { readonly signer: string; readonly payload: Pick<Grant, 'operator'> };
   readonly submittedAt: number;

@@ -1,4 +1,4 @@
-import type { Request } from '../documents/index.ts';
+import { type Request, sameValue } from '../documents/index.ts';
 import { enforce } from '../judge/index.ts';
 import { limits } from '../limits.ts';
 import { atLeast, type Level } from '../trust/evidence.ts';
@@ -10,11 +10,14 @@ import { type ControllerState, publishedOf } from './state.ts';
 type Need = NonNullable<Request['needs']>[string];
 
 /**
- * Whether what a request needs was published before it, for the same commit. So nothing can wait for itself. Errors:
+ * Whether what a request needs was published before it, for the same commit and of the same job file. So nothing can wait for itself. Errors:
  * `REQUEST_NEEDS_UNKNOWN`, `ARTIFACT_OF_TEST`,
  * `REQUEST_NEEDS_MISMATCH`.
  */
-export function checkNeeds({ state }: Pick<Moment, 'state'>, { needs = {}, repo, commit }: Request): void {
+export function checkNeeds(
+  { state }: Pick<Moment, 'state'>,
+  { needs = {}, repo, commit, recipe }: Request,
+): void {
   for (const [name, { request, gate }] of Object.entries(needs)) {
     const needed = state.index.get(request);
     enforce(
@@ -33,6 +36,12 @@ export function checkNeeds({ state }: Pick<Moment, 'state'>, { needs = {}, repo,
       'REQUEST_NEEDS_MISMATCH',
       of?.repo === repo && of.commit === commit,
       `${name} is built from another commit or repository than the job that reads it`,
+    );
+    enforce(
+      'REQUEST_NEEDS_MISMATCH',
+      sameValue(of?.recipe ?? null, recipe ?? null),
+      `${name} is of another job file than the job that reads it`,
+      'Publish all jobs of a file together.',
     );
   }
 }

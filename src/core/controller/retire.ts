@@ -21,7 +21,7 @@ export function finishedOf(run: RunFacts): FinishedRun | undefined {
   const { id, jobId, submittedAt, receipts, earlier, answer, evidence, revoked, history, phase } = run;
   if (phase.kind !== 'done' && phase.kind !== 'cancelled') return undefined;
   const { name, kind, image, limits, inputs } = run.job;
-  const { aud, repo, ref, commit, policy, exp, needs } = run.request.payload;
+  const { aud, repo, ref, commit, recipe, policy, exp, needs } = run.request.payload;
   const { operator } = run.publisher.payload;
   return {
     id,
@@ -29,7 +29,11 @@ export function finishedOf(run: RunFacts): FinishedRun | undefined {
     job: { name, ...(kind !== undefined && { kind }), image, limits, inputs },
     request: {
       signer: run.request.signer,
-      payload: { aud, repo, ref, commit, policy, exp, ...(needs !== undefined && { needs }) },
+      payload: {
+        ...{ aud, repo, ref, commit, policy, exp },
+        ...(recipe !== undefined && { recipe }),
+        ...(needs !== undefined && { needs }),
+      },
     },
     publisher: { signer: run.publisher.signer, payload: { operator } },
     submittedAt,

@@ -66,6 +66,7 @@ function checkRoom({ state }: Transition, operator: string): void {
 export function submit(transition: Transition, { token, ...order }: EventOf<'submit'>): void {
   const { state } = transition;
   const { request, publisher, job, jobId, entropy } = order;
+  const { repo, ref, commit, recipe } = request.payload;
   checkOrder(transition, order);
   const accepted = { kind: 'accepted' as const, run: request.id, job: jobId };
   if (state.index.get(request.id) !== undefined) {
@@ -106,9 +107,8 @@ export function submit(transition: Transition, { token, ...order }: EventOf<'sub
     job: jobId,
     name: job.name,
     ...(job.kind === 'test' && { test: true }),
-    repo: request.payload.repo,
-    ref: request.payload.ref,
-    commit: request.payload.commit,
+    ...{ repo, ref, commit },
+    ...(recipe !== undefined && { recipe }),
   });
   begin(transition, run);
 }

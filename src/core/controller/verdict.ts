@@ -150,7 +150,7 @@ function newDraft(
 }
 
 function aboutRun(run: Run) {
-  const { repo, ref, commit, policy } = run.request.payload;
+  const { repo, ref, commit, recipe, policy } = run.request.payload;
   const { name, kind } = run.job;
   return {
     job: run.jobId,
@@ -160,6 +160,7 @@ function aboutRun(run: Run) {
     repo,
     ref,
     commit,
+    ...(recipe !== undefined && { recipe }),
     policy,
     receipts: run.receipts.map(({ receipt, worker, operator, slot, round, index, outcome }) => ({
       receipt,

@@ -12,7 +12,7 @@ const shortest = 8;
 const artifactBy = (run: RunFacts): string | null => artifactIn(run, outcomeOf(run));
 
 export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
-  const { repo, ref, commit, policy } = run.request.payload;
+  const { repo, ref, commit, recipe, policy } = run.request.payload;
   const dispute = publishedOf(run)?.dispute ?? null;
   const reports = reportsIn(run, outcomeOf(run));
   const level = levelOf(run);
@@ -24,6 +24,7 @@ export function summaryOf(state: ControllerState, run: RunFacts): RunSummary {
     repo,
     ref,
     commit,
+    ...(recipe !== undefined && { recipe }),
     state: run.phase.kind,
     level,
     ...(dispute !== null && { reason: dispute }),

@@ -2,6 +2,8 @@ import { base58btc } from 'multiformats/bases/base58';
 import { CID } from 'multiformats/cid';
 import { z } from 'zod';
 import { QuorateError } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { isBelow } from '../tree-path.ts';
 import { documentLimits } from './limits.ts';
 
 /** Protobuf prefix of an Ed25519 public key, inside an identity multihash of 36 bytes (libp2p peer-ids spec). */
@@ -101,6 +103,11 @@ export const text = (max: number) =>
     .max(max)
     // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
     .regex(/^[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$/u, 'holds control characters');
+/** Path of a file below the top of a source tree. */
+export const treePath = text(limits.pathBytesMax).refine(
+  isBelow,
+  'not a path below the top of the source tree',
+);
 export const multiaddr = text(300).regex(/^\/[a-z0-9]/, 'not a multiaddr');
 /** 128 random bits or more, base64url: makes two otherwise equal documents two. */
 export const nonce = z.string().regex(/^[A-Za-z0-9_-]{22,64}$/, 'not 128 bits in base64url');

@@ -18,6 +18,8 @@ const charterFields = z.strictObject({
   log: peerId,
   /** `host` or `host:port` a job may name as its version control server; empty allows any. */
   vcs: z.array(text(200)).max(64),
+  /** Whether job files of other repositories than the source are allowed. Absent: only its own `quorate.yaml`. */
+  recipes: z.literal('outside').optional(),
   /** Requests may only tighten this. */
   floor: policySchema,
   /** The same for jobs of `kind: test`; without it they are held to `floor`. */

@@ -2,17 +2,28 @@ import { z } from 'zod';
 import { isRefName } from '../git-ref.ts';
 import { limits } from '../limits.ts';
 import { sandboxProfile } from '../sandbox-profile.ts';
-import { cid, commitId, count, name, nonce, peerId, policySchema, seconds, sha256, text } from './base.ts';
+import { isBelow } from '../tree-path.ts';
+import {
+  cid,
+  commitId,
+  count,
+  name,
+  nonce,
+  peerId,
+  policySchema,
+  seconds,
+  sha256,
+  text,
+  treePath,
+} from './base.ts';
 import { dagJsonCid, decodeCanonical, encodeCanonical } from './canonical.ts';
+import { recipeSchema } from './recipe.ts';
 import { stepSchema } from './step.ts';
 
-const isBelow = (path: string): boolean =>
-  !path.startsWith('/') && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 const outputPath = text(limits.pathBytesMax).refine(
   (path) => path === '.' || isBelow(path),
   'an output is a path below $OUT, or "."',
 );
-const lockPath = text(limits.pathBytesMax).refine(isBelow, 'not a path below the top of the source tree');
 
 const inOrder = (all: readonly string[]): boolean =>
   all.every((one, n) => n === 0 || (all[n - 1] ?? '') < one);
@@ -78,7 +89,7 @@ export const jobSchema = z.strictObject({
    */
   dependencies: z
     .strictObject({
-      locks: z.array(lockPath).min(1).max(limits.jobLocksMax).refine(inOrder, 'not in order, each once'),
+      locks: z.array(treePath).min(1).max(limits.jobLocksMax).refine(inOrder, 'not in order, each once'),
       tree: cid,
     })
     .optional(),
@@ -145,6 +156,8 @@ export const requestSchema = z.strictObject({
   repo: text(2000).min(1),
   ref: text(300).min(1),
   commit: commitId,
+  /** The job file, where that is not the source's own `quorate.yaml`. */
+  recipe: recipeSchema.optional(),
   policy: policySchema,
   /** Asks for fresh work even where the evidence there is would do. */
   rebuild: z.boolean(),

@@ -4,6 +4,7 @@ import { cid, commitId, count, name, nonce, peerId, policySchema, sha256, text }
 import { cidDigestHex } from './canonical.ts';
 import { fenceSchema } from './job.ts';
 import { documentLimits } from './limits.ts';
+import { recipeSchema } from './recipe.ts';
 import { slotSchema } from './round.ts';
 
 /** in-toto Statement v1 (https://in-toto.io/Statement/v1): the payload of every DSSE envelope here. */
@@ -172,6 +173,8 @@ const verdictFactsSchema = z.strictObject({
   repo: text(2000),
   ref: text(300),
   commit: commitId,
+  /** As in the request. */
+  recipe: recipeSchema.optional(),
   policy: policySchema,
   level: z.enum(['agreed', 'trusted', 'failed', 'disputed']),
   outcome: outcomeSchema.nullable(),

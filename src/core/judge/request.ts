@@ -3,10 +3,12 @@ import {
   type Grant,
   instantiate,
   type Job,
+  type Recipe,
   type Request,
   sameValue,
   type Verified,
 } from '../documents/index.ts';
+import { recipeText } from '../recipe-name.ts';
 import type { Check } from './check.ts';
 import { checkGrant } from './grant.ts';
 import { judgeLimits } from './limits.ts';
@@ -24,14 +26,15 @@ export interface Order {
 /**
  * Whether a publisher of the project may ask for this: it asks a controller of the project, its grant counted when it
  * asked, the request does not outlive others, the charter allows the repository's host. Codes, in the order of the checks:
- * `REQUEST_PROJECT_MISMATCH`, `REQUEST_AUDIENCE_MISMATCH`, those of `checkGrant`, `REQUEST_TOO_LONG`, `SOURCE_HOST_NOT_ALLOWED`.
+ * `REQUEST_PROJECT_MISMATCH`, `REQUEST_AUDIENCE_MISMATCH`, those of `checkGrant`, `REQUEST_TOO_LONG`, `SOURCE_HOST_NOT_ALLOWED`,
+ * `RECIPE_NOT_ALLOWED`.
  */
 export function checkRequest(
   check: Check,
   { request, publisher }: Pick<Order, 'request' | 'publisher'>,
   charter: Charter,
 ): void {
-  const { project, aud, repo, iat, exp } = request.payload;
+  const { project, aud, repo, recipe, iat, exp } = request.payload;
   check('REQUEST_PROJECT_MISMATCH', project === charter.project, `the request is for project ${project}`);
   const toController = charter.controllers.includes(aud);
   check(
@@ -51,6 +54,23 @@ export function checkRequest(
     vcsAllowed(charter.vcs, repo),
     `the charter does not allow ${repo}`,
     `It allows these version control servers: ${charter.vcs.join(', ')}. Its owner changes them: quorate charter set --vcs`,
+  );
+  if (recipe !== undefined) checkRecipe(check, recipe, charter);
+}
+
+function checkRecipe(check: Check, recipe: Recipe, { recipes, vcs }: Charter): void {
+  const it = `the job file is ${recipeText(recipe)}`;
+  check(
+    'RECIPE_NOT_ALLOWED',
+    recipes === 'outside',
+    `${it}, and the charter allows none but the quorate.yaml of the source itself`,
+    'Its owner allows others: quorate charter set --recipes outside',
+  );
+  check(
+    'SOURCE_HOST_NOT_ALLOWED',
+    vcsAllowed(vcs, recipe.repo),
+    `${it}, from a server that the charter does not allow`,
+    `It allows these version control servers: ${vcs.join(', ')}. Its owner changes them: quorate charter set --vcs`,
   );
 }
 

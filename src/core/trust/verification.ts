@@ -1,4 +1,4 @@
-import type { CountedReceipt, Policy } from '../documents/index.ts';
+import type { CountedReceipt, Policy, Recipe } from '../documents/index.ts';
 import type { Level } from './evidence.ts';
 
 export type StepName =
@@ -39,6 +39,8 @@ export interface VerifiedFacts {
   repo: string;
   ref: string;
   commit: string;
+  /** The job file, where that is not the source's own `quorate.yaml`; null otherwise. So its publisher says. */
+  recipe: Recipe | null;
   policy: Policy;
   artifact: string | null;
   /** Files of the artifact, as the verdict lists them. */

@@ -9,6 +9,7 @@ import {
 } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { checker, enforce } from '../judge/index.ts';
+import { isRecipe, recipeText } from '../recipe-name.ts';
 import { isoTime } from '../time.ts';
 import { decideBy } from './decide.ts';
 import type { Level } from './evidence.ts';
@@ -40,6 +41,7 @@ import {
   sayExpected,
   sayInputs,
   sayReceipts,
+  sayRequest,
   sayRevocations,
   sayRounds,
   sayWitnessed,
@@ -135,8 +137,8 @@ async function verifyOne(
 
     step = 'request';
     const { request, publisher } = await openRequest(ask, charter.payload);
-    const { repo, ref, commit, policy } = request.payload;
-    passed(`A publisher of the project asked for a build of ${repo} at ${ref} (${commit}).`);
+    const { policy } = request.payload;
+    passed(sayRequest(request.payload));
 
     step = 'job';
     const authority = { charter, request, publisher, ...openJob(ask, request.payload, charter.payload) };
@@ -227,7 +229,7 @@ function collectFacts(
   { opened: { verdict }, logged }: { opened: Opened; logged: Logged },
   { operators, cosigners, witnessed }: Decided & { witnessed: Witnessed | null },
 ): VerifiedFacts {
-  const { repo, ref, commit, policy } = request.payload;
+  const { repo, ref, commit, recipe = null, policy } = request.payload;
   const { outcome, receipts } = factsOf(verdict);
   const artifact = outcome === null ? null : artifactOf(outcome);
   const { predicate } = verdict.payload;
@@ -242,6 +244,7 @@ function collectFacts(
     repo,
     ref,
     commit,
+    recipe,
     policy,
     artifact,
     files: filesOf(verdict.payload),
@@ -277,4 +280,19 @@ function checkExpected({ check, expected }: Ask, facts: VerifiedFacts): void {
   const at = expected.ref ?? ref;
   const same = [at, `refs/heads/${at}`, `refs/tags/${at}`].includes(ref);
   check('REF_MISMATCH', same, `the artifact was built at ${ref}, not at ${at}`);
+  checkRecipe({ check, expected }, facts);
+}
+
+/** Whoever holds to a repository or a ref takes its own job file, or the one that is named. */
+function checkRecipe({ check, expected }: Pick<Ask, 'check' | 'expected'>, { recipe }: VerifiedFacts): void {
+  const { source, ref, recipe: wanted } = expected;
+  const held = source !== undefined || ref !== undefined || wanted !== undefined;
+  const accepted =
+    recipe === null ? wanted === undefined : !held || (wanted !== undefined && isRecipe(recipe, wanted));
+  const own = "the repository's own quorate.yaml";
+  check(
+    'RECIPE_MISMATCH',
+    accepted,
+    `the job file is ${recipe === null ? own : recipeText(recipe)}, not ${wanted === undefined ? own : recipeText(wanted)}`,
+  );
 }

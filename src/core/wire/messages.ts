@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { cid, count, multiaddr, name, peerId, sha256, text } from '../documents/base.ts';
 import { reasonOf } from '../documents/canonical.ts';
 import { documentLimits } from '../documents/limits.ts';
+import { recipeSchema } from '../documents/recipe.ts';
 import { capabilitiesSchema } from '../documents/round.ts';
 import { QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
@@ -143,6 +144,8 @@ export const runSummarySchema = z.strictObject({
   repo: text(2000),
   ref: text(300),
   commit: text(64),
+  /** Where the job file is not the source's own. */
+  recipe: recipeSchema.optional(),
   state: text(40),
   level: z.enum(['agreed', 'trusted', 'failed', 'disputed']).nullable(),
   /** Why there was no agreement, where the level is `disputed`; a controller may know of more reasons than its clients. */

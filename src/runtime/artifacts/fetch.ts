@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { type Bundle, decodeBundle, openMessage } from '../../core/documents/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { counted } from '../../core/quantity.ts';
+import type { NamedRecipe } from '../../core/recipe-name.ts';
 import { RevocationBook } from '../../core/sessions/revocation-book.ts';
 import { checkAge, type Verification, verifyBundle } from '../../core/trust/index.ts';
 import { generateSeed } from '../../identity/keys.ts';
@@ -31,6 +32,8 @@ export interface FindOptions {
   controllers?: PeerAddress[];
   source?: string;
   ref?: string;
+  /** The job file that is accepted, as `verify` takes it. */
+  recipe?: NamedRecipe;
   /** Revocations that are known; those that peers tell are added. By default only the latter. */
   revocations?: RevocationBook;
   /** Largest age of the verdict, in seconds. */
@@ -66,7 +69,7 @@ export class NotTrusted extends QuorateError {
     const failed = verification.steps.find(({ ok }) => !ok);
     const why =
       failed === undefined ? `its level is "${verification.level}"` : `${failed.code ?? ''}: ${failed.says}`;
-    const other = ['REF_MISMATCH', 'SOURCE_MISMATCH'].includes(verification.code ?? '');
+    const other = ['RECIPE_MISMATCH', 'REF_MISMATCH', 'SOURCE_MISMATCH'].includes(verification.code ?? '');
     const not = other
       ? 'is not what was asked for'
       : isRevocation(verification.code)
@@ -90,6 +93,8 @@ function hintFor({ level, code }: Verification): string {
   if (level === 'agreed') return 'The trusted worker has not confirmed it yet; try again when it has.';
   if (code === 'REF_MISMATCH')
     return 'It may be genuine and old. quorate jobs lists what was built at the ref you mean.';
+  if (code === 'RECIPE_MISMATCH')
+    return 'Read that job file at that commit. Where you accept it: --recipe REPO@COMMIT:PATH';
   if (code === 'SOURCE_MISMATCH')
     return 'The artifact may come from another repository of the project. quorate jobs lists what was built.';
   return 'Do not use it. "quorate show <job>" tells who built what.';
@@ -224,7 +229,7 @@ async function findBundle(
   options: FindOptions,
   book: RevocationBook,
 ): Promise<Found> {
-  const { project, source, ref, maxAge, signal } = options;
+  const { project, source, ref, recipe, maxAge, signal } = options;
   const limit = AbortSignal.any([signal, AbortSignal.timeout(findMsMax)]);
   const peers = new Map<string, PeerAddress>();
   let best: Omit<Found, 'peers'> | undefined;
@@ -251,6 +256,7 @@ async function findBundle(
       revocations: book.revoked,
       ...(source === undefined ? {} : { source }),
       ...(ref === undefined ? {} : { ref }),
+      ...(recipe === undefined ? {} : { recipe }),
     };
     let verification = await verifyBundle(bundle, expected, joseVerifier);
     if (maxAge !== undefined && verification.facts !== null) {

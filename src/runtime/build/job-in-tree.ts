@@ -23,13 +23,35 @@ export async function jobFileInTree(
   { where, named, hint }: { where: string; named: (file: string) => string; hint: string },
 ): Promise<JobFile> {
   for (const file of fileNames) {
-    const entry = await store.resolve(tree, file);
-    if (entry?.kind !== 'file') continue;
-    checkJobFileSize(entry.size, named(file));
-    const bytes = await store.readBytes(entry.cid, { maxBytes: entry.size });
-    return parseJobFile(new TextDecoder().decode(bytes), named(file));
+    const bytes = await bytesAt(store, tree, file, named(file));
+    if (bytes !== undefined) return parseJobFile(new TextDecoder().decode(bytes), named(file));
   }
   throw new QuorateError('JOBFILE_NOT_FOUND', `${where} has no ${jobFileName}`, { hint });
+}
+
+/** The bytes of a job file at a path of a tree in the public area. @throws `JOBFILE_…`, `STORE_…` */
+export async function jobFileBytes(
+  store: Store,
+  tree: string,
+  path: string,
+  { named, what, hint }: { named: string; what: string; hint: string },
+): Promise<Uint8Array> {
+  const bytes = await bytesAt(store, tree, path, named);
+  if (bytes === undefined) throw new QuorateError('JOBFILE_NOT_FOUND', `there is no file ${what}`, { hint });
+  return bytes;
+}
+
+/** Undefined where there is no file. */
+async function bytesAt(
+  store: Store,
+  tree: string,
+  path: string,
+  named: string,
+): Promise<Uint8Array | undefined> {
+  const entry = await store.resolve(tree, path);
+  if (entry?.kind !== 'file') return undefined;
+  checkJobFileSize(entry.size, named);
+  return store.readBytes(entry.cid, { maxBytes: entry.size });
 }
 
 /** The job of an instance. */
@@ -44,7 +66,7 @@ export function chosenJobs({ instances }: JobFile, wanted: string): Instance<Job
   const named = instances.filter(({ name }) => name === wanted);
   const meant = named.length > 0 ? named : instances.filter(({ template }) => template.name === wanted);
   if (meant.length > 0) return meant;
-  throw new QuorateError('JOBFILE_JOB_NOT_FOUND', `${jobFileName} has no job "${wanted}"`, {
+  throw new QuorateError('JOBFILE_JOB_NOT_FOUND', `the job file has no job "${wanted}"`, {
     hint: `It has: ${namesOf(instances)}`,
   });
 }
@@ -57,9 +79,7 @@ export function chooseJob(file: JobFile, wanted: string | undefined): Instance<J
   if (second === undefined) return instance;
   throw new QuorateError(
     'JOBFILE_JOB_AMBIGUOUS',
-    wanted === undefined
-      ? `${jobFileName} has several jobs`
-      : `the job "${wanted}" is several, by its matrix`,
+    wanted === undefined ? 'the job file has several jobs' : `the job "${wanted}" is several, by its matrix`,
     { hint: `Say which: --job ${instance.name} (of ${namesOf(meant)})` },
   );
 }

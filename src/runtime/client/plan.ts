@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Recipe } from '../../core/documents/index.ts';
 import { type Plan, planPipeline } from '../../core/pipeline/index.ts';
 import type { JobFile, JobTemplate } from '../../jobfile/index.ts';
 import { type GitTag, localCommit, readLocalCommit, resolveRef } from '../../source/index.ts';
@@ -7,6 +8,7 @@ import { openStore, type Store } from '../../store/index.ts';
 import { changedPaths } from '../build/changed-paths.ts';
 import { asSourceError, importSource } from '../build/import-source.ts';
 import { jobFileInTree } from '../build/job-in-tree.ts';
+import { fetchRecipe, type WantedRecipe } from '../build/recipe.ts';
 import { fetchableUrl } from '../build/source-url.ts';
 import { makeScratch } from '../node/scratch.ts';
 
@@ -19,6 +21,8 @@ export interface PlanOptions {
   ref: string;
   /** What `changed` compares with, written as a ref. */
   base?: string | undefined;
+  /** The job file, in place of the repository's own. */
+  recipe?: WantedRecipe | undefined;
   signal: AbortSignal;
   /** Called while the store that holds the tree is open. */
   read?(store: Store, planned: PlannedCommit): Promise<void>;
@@ -36,11 +40,13 @@ export interface PlannedCommit {
   /** Commit id of the base. */
   base?: string;
   file: JobFile;
+  /** Where the job file is not the repository's own. */
+  recipe?: Recipe;
   plan: Plan<JobTemplate>;
 }
 
 /**
- * Checks a commit out, reads its `quorate.yaml`, computes the CID of its tree, which each worker compares with its own checkout,
+ * Checks a commit out, reads its `quorate.yaml` or the job file that is given, computes the CID of its tree, which each worker compares with its own checkout,
  * and decides which jobs are built. Runs git without a sandbox, since the user chose the server.
  * @throws `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`, `STORE_…`
  */
@@ -48,6 +54,7 @@ export async function planCommit({
   repository,
   ref,
   base,
+  recipe: wanted,
   signal,
   read: look,
 }: PlanOptions): Promise<PlannedCommit> {
@@ -58,18 +65,27 @@ export async function planCommit({
     try {
       const read = (one: string) => readCommitOf(repository, one, { store, dir: scratch, signal });
       const { tree, ...source } = await read(ref);
-      const file = await jobFileInTree(store, tree, {
-        where: `commit ${source.commit.slice(0, 12)} of ${'url' in repository ? repository.url : repository.folder}`,
-        named: (name) => `${name} at ${source.commit.slice(0, 12)}`,
-        hint: 'Commit one ("quorate init" writes an example) and push it.',
+      const own = async () => ({
+        recipe: undefined,
+        file: await jobFileInTree(store, tree, {
+          where: `commit ${source.commit.slice(0, 12)} of ${'url' in repository ? repository.url : repository.folder}`,
+          named: (name) => `${name} at ${source.commit.slice(0, 12)}`,
+          hint: 'Commit one ("quorate init" writes an example) and push it. For a repository that has none: --file <file>',
+        }),
       });
+      const { file, recipe } =
+        wanted === undefined ? await own() : await fetchRecipe(store, wanted, { dir: scratch, signal });
       const before = base === undefined ? undefined : await read(base);
       const changed = before && {
         base: before.commit,
         paths: await changedPaths(store, before.tree, tree, signal),
       };
       const plan = planPipeline(file.instances, { ref: source.ref, ...(changed && { changed }) });
-      const planned = { ...source, tree, file, plan, ...(before && { base: before.commit }) };
+      const planned = {
+        ...{ ...source, tree, file, plan },
+        ...(recipe && { recipe }),
+        ...(before && { base: before.commit }),
+      };
       await look?.(store, planned);
       return planned;
     } finally {

@@ -1,4 +1,4 @@
-import type { Job, Policy, Request } from '../../core/documents/index.ts';
+import type { Job, Policy, Recipe, Request } from '../../core/documents/index.ts';
 import { assert } from '../../core/errors.ts';
 import type { Instance, Skipped } from '../../core/pipeline/index.ts';
 import type { JobFile, JobSpec, JobTemplate } from '../../jobfile/index.ts';
@@ -6,6 +6,7 @@ import type { GitTag } from '../../source/index.ts';
 import type { Store } from '../../store/index.ts';
 import { chosenJobs, jobOf } from '../build/job-in-tree.ts';
 import { lockFilesInTree } from '../build/lock-files.ts';
+import type { WantedRecipe } from '../build/recipe.ts';
 import { type PlannedCommit, planCommit } from './plan.ts';
 
 export interface SubmitOptions {
@@ -17,6 +18,8 @@ export interface SubmitOptions {
   tag?: GitTag;
   job: JobSpec;
   policy: Policy;
+  /** The job file, where that is not the source's own `quorate.yaml`. */
+  recipe?: Recipe | undefined;
   /** What it installs from; the controller has it by now (`Client.bring`). */
   dependencies?: Job['dependencies'] | undefined;
   /** Whose artifacts it reads, by the name of the input. */
@@ -39,6 +42,8 @@ export interface Prepared {
   tree: string;
   /** Where the ref is a tag. */
   tag?: GitTag;
+  /** The job file, where that is not the source's own. */
+  recipe?: Recipe;
   /** Those that are published, each after those it needs. */
   jobs: PlannedJob[];
   /** Those that were asked for and that conditions leave out. */
@@ -56,10 +61,12 @@ export async function prepare(options: {
   ref: string;
   /** What `changed` compares with, written as a ref. */
   base?: string | undefined;
+  /** The job file, in place of the repository's own. */
+  recipe?: WantedRecipe | undefined;
   jobName?: string | undefined;
   signal: AbortSignal;
 }): Promise<Prepared> {
-  const { url, ref, base, signal, jobName } = options;
+  const { url, ref, base, recipe, signal, jobName } = options;
   let prepared: Prepared | undefined;
   const read = async (store: Store, { file, plan, ...source }: PlannedCommit): Promise<void> => {
     const wanted = jobName === undefined ? undefined : withNeeds(file, chosenJobs(file, jobName));
@@ -76,7 +83,7 @@ export async function prepare(options: {
     const skipped = plan.skipped.filter(({ instances }) => instances.some(asked));
     prepared = { ...source, jobs, skipped, lockFiles };
   };
-  await planCommit({ repository: { url }, ref, base, signal, read });
+  await planCommit({ repository: { url }, ref, base, recipe, signal, read });
   assert(prepared !== undefined, 'a commit that was planned was read');
   return prepared;
 }

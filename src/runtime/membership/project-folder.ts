@@ -208,6 +208,8 @@ export interface CharterChanges {
   /** Allowed source servers; an empty list allows any. */
   vcs?: readonly string[];
   witnesses?: NonNullable<Charter['witnesses']> | null;
+  /** Whether job files of other repositories than the source are allowed. */
+  recipes?: 'outside' | 'own';
   /** Without `rounds`: as many as before. */
   floor?: FloorChange;
   testFloor?: FloorChange;
@@ -236,8 +238,8 @@ export async function changeCharter(
         `the key of ${name} is that of this project's controller, identity provider or log, which a witness checks`,
       );
   }
-  const { witnesses: _replaced, ...kept } = before;
-  const { floor, testFloor } = changes;
+  const { witnesses: _replaced, recipes: allowed, ...kept } = before;
+  const { floor, testFloor, recipes = allowed } = changes;
   const wanted: Charter = {
     ...kept,
     vcs: [...vcs],
@@ -246,9 +248,10 @@ export async function changeCharter(
       testFloor: { rounds: (before.testFloor ?? before.floor).rounds, ...testFloor },
     }),
     ...(witnesses !== null && { witnesses }),
+    ...(recipes === 'outside' && { recipes }),
   };
   const sorted = (charter: Charter) => ({
-    ...{ floor: charter.floor, testFloor: charter.testFloor },
+    ...{ floor: charter.floor, testFloor: charter.testFloor, recipes: charter.recipes },
     vcs: [...charter.vcs].sort(),
     witnesses: { need: charter.witnesses?.need, keys: [...(charter.witnesses?.keys ?? [])].sort() },
   });

@@ -15,17 +15,14 @@ import { codeOf, QuorateError } from '../../core/errors.ts';
 import type { Instance } from '../../core/pipeline/index.ts';
 import { sizeTexts } from '../../core/quantity.ts';
 import type { JobFile, JobSpec } from '../../jobfile/index.ts';
-import { localCommit, localRepo, readLocalCommit, workingFiles } from '../../source/index.ts';
 import { type Difference, diffTrees, type ImportedTree, openStore, type Store } from '../../store/index.ts';
 import type { LaidDependencies } from '../build/dependency-tree.ts';
-import { asSourceError } from '../build/import-source.ts';
 import { abortedBy, type BuildIo, type BuildVariation, buildInSandbox } from '../build/in-sandbox.ts';
-import { chooseJob, jobFileInTree, jobOf } from '../build/job-in-tree.ts';
+import { chooseJob, jobOf } from '../build/job-in-tree.ts';
 import { type BuildNetwork, openBuildNetwork } from '../build/network.ts';
 import type { HeldImage } from '../images/cache.ts';
 import { makeScratch } from '../node/scratch.ts';
 import { type DependencyOptions, trialDependencies } from './dependencies.ts';
-import { trialGitFolder } from './git-folder.ts';
 import { trialImage } from './image.ts';
 import {
   openInputMesh,
@@ -36,12 +33,9 @@ import {
   type WantedInput,
 } from './inputs.ts';
 import { trialLimits } from './limits.ts';
+import { openSource, type TrialSource, type TrialSourceOptions } from './source.ts';
 
-export interface TrialOptions {
-  /** A folder in a git repository. */
-  folder: string;
-  /** `HEAD`, a branch, a tag or a commit id; absent: the files of the working tree. */
-  ref?: string | undefined;
+export interface TrialOptions extends TrialSourceOptions {
   jobName?: string | undefined;
   /** The home: holds the sandbox's job records and the image cache. */
   stateDir: string;
@@ -60,20 +54,6 @@ export interface TrialOptions {
   onInput?(input: ProvidedInput): void;
   /** Reports the progress of the sandbox's probe. */
   onProbe?: ProbeWatch['onStep'];
-  signal: AbortSignal;
-}
-
-export interface TrialSource {
-  /** Top folder of the repository. */
-  root: string;
-  /** CID of the tree. */
-  tree: string;
-  /** The commit read, or HEAD of the working tree; absent before the first commit. */
-  commit?: string;
-  /** Committer time of that commit in seconds since 1970; 0 before the first one. */
-  committedSeconds: number;
-  /** Whether the files differ from the commit. */
-  dirty: boolean;
 }
 
 /** Stands for the commit of files in a repository that has none. */
@@ -259,12 +239,7 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
     if (mesh !== undefined) closers.push(() => mesh.close());
     const store = await openStore({ dir: join(scratch, 'store'), libp2p: mesh?.libp2p });
     closers.push(() => store.close());
-    const { source, bytes } = await readSource(store, scratch, options);
-    const file = await jobFileInTree(store, source.tree, {
-      where: options.ref === undefined ? source.root : `commit ${source.commit?.slice(0, 12)}`,
-      named: (name) => (options.ref === undefined ? join(source.root, name) : name),
-      hint: '"quorate init" writes an example.',
-    });
+    const { source, bytes, file, repository, ...of } = await openSource(store, scratch, options);
     const instance = chooseJob(file, options.jobName);
     const job = jobOf(file, instance);
     checkInputsGiven(file, instance, inputs);
@@ -273,13 +248,12 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
       job.image === 'host'
         ? undefined
         : trialImage(job.image, {
-            ...{ home: stateDir, repository: source.root, store, bytesMax: options.imageBytes, signal },
+            ...{ home: stateDir, repository, store, bytesMax: options.imageBytes, signal },
           });
     closers.push(async () => image?.release());
     // A missing image is reported before the sandbox is opened.
     await image?.directory();
-    const { folder, ref } = options;
-    const git = job.git && (await trialGitFolder(store, { folder, ref, dir: scratch, signal }));
+    const git = job.git && (await of.gitFolder());
     const dependencies =
       job.dependencies &&
       (await trialDependencies(store, source.tree, job.dependencies, {
@@ -290,7 +264,7 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
       dependencies,
       image: image ?? ('host' as const),
       ...{ dir: scratch, project: project ?? (await projectFor(job, options)) },
-      remote: job.network && (await localRepo(source.root, { signal }).catch(() => undefined))?.remoteUrl,
+      remote: job.network && (await of.remote()),
     };
     const onStep = options.onProbe ?? (() => {});
     const sandbox = await openSandbox(stateDir, tier, { signal, onStep });
@@ -320,35 +294,6 @@ async function projectFor(job: JobSpec, options: TrialOptions): Promise<TrialPro
       hint: 'Try it in the repository of the project, or join the project: quorate join <ticket>',
     },
   );
-}
-
-async function readSource(
-  store: Store,
-  scratch: string,
-  { folder, ref, signal }: TrialOptions,
-): Promise<{ source: TrialSource; bytes: number }> {
-  const into = store.public;
-  if (ref !== undefined) {
-    const { root, commit, objects } = await localCommit(folder, ref, { signal });
-    const { value, committedSeconds } = await asSource(`commit ${commit}`, () =>
-      readLocalCommit(objects, commit, { dir: scratch, signal }, (tar) =>
-        store.importTar(tar, { into, signal }),
-      ),
-    );
-    const { root: tree, bytes } = value;
-    return { source: { root, tree, commit, committedSeconds, dirty: false }, bytes };
-  }
-  const { paths, root, dirty, head } = await workingFiles(folder, { signal });
-  const { root: tree, bytes } = await asSource(root, () =>
-    store.importDirectory(root, { into, signal, only: paths }),
-  );
-  return { source: { committedSeconds: 0, ...head, root, tree, dirty }, bytes };
-}
-
-function asSource<T>(what: string, read: () => Promise<T>): Promise<T> {
-  return read().catch((error: unknown) => {
-    throw asSourceError(error, what);
-  });
 }
 
 /** @throws TRY_INPUT_MISSING for a job that reads the artifact of another one and is not given it. Of a test nothing is read. */

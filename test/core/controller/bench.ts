@@ -29,6 +29,7 @@ import {
   type Outcome,
   type Policy,
   type ReceiptFacts,
+  type Recipe,
   type Request,
   type RevocationTarget,
   type Role,
@@ -257,6 +258,7 @@ export class Bench {
       needs?: Request['needs'];
       job?: Partial<Job>;
       ref?: string;
+      recipe?: Recipe | undefined;
       rebuild?: boolean;
       jti?: string;
     } = {},
@@ -271,6 +273,7 @@ export class Bench {
       ...(over.seconds === undefined ? {} : { seconds: over.seconds }),
       ...(over.needs === undefined ? {} : { needs: over.needs }),
       ...(over.ref === undefined ? {} : { ref: over.ref }),
+      ...(over.recipe === undefined ? {} : { recipe: over.recipe }),
       ...(over.rebuild === undefined ? {} : { rebuild: over.rebuild }),
       ...(over.jti === undefined ? {} : { jti: over.jti }),
     });

@@ -23,6 +23,7 @@ import {
   makeRequest,
   policy,
   publisher,
+  recipe,
   testKey,
 } from '../../support/documents.ts';
 
@@ -68,6 +69,9 @@ async function refusal({ offer, request, grant, charter, job, keys = {}, now = a
 describe('an offer', () => {
   it('is taken where all of it fits together', async () => expect(await refusal({})).toBeUndefined());
 
+  it('is taken with a job file from outside where the charter allows them', async () =>
+    expect(await refusal({ charter: { recipes: 'outside' }, request: { recipe } })).toBeUndefined());
+
   it.each<[string, Change, string]>([
     ['signed by no controller', { keys: { offer: mallory } }, 'OFFER_ISSUER_MISMATCH'],
     ['that has expired', { offer: { exp: at + 11 }, now: at + 1000 }, 'DOC_EXPIRED'],
@@ -93,6 +97,19 @@ describe('an offer', () => {
     [
       'of a server the charter does not allow',
       { charter: { vcs: ['other.example'] } },
+      'SOURCE_HOST_NOT_ALLOWED',
+    ],
+    [
+      'with a job file from outside that the charter does not allow',
+      { request: { recipe } },
+      'RECIPE_NOT_ALLOWED',
+    ],
+    [
+      'with a job file from outside of a server that the charter does not allow',
+      {
+        charter: { recipes: 'outside' },
+        request: { recipe: { ...recipe, repo: 'https://other.example/recipes.git' } },
+      },
       'SOURCE_HOST_NOT_ALLOWED',
     ],
     ['with another job than its request names', { job: { name: 'other' } }, 'REQUEST_JOB_MISMATCH'],

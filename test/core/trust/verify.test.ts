@@ -20,6 +20,7 @@ import {
   project,
   publisher,
   type Recipe,
+  recipe,
   testKey,
   trusted,
   workerKey,
@@ -28,10 +29,16 @@ import {
 const verify = (bundle: Bundle, over: Partial<Expected> = {}) =>
   verifyBundle(bundle, { project, ...over }, joseVerifier);
 const mallory = testKey('mallory');
+const fromOutside: Recipe = {
+  charter: (charter) => ({ ...charter, recipes: 'outside' }),
+  request: (request) => ({ ...request, recipe }),
+};
 let valid: Project;
+let outside: Project;
 
 beforeAll(async () => {
   valid = await makeProject();
+  outside = await makeProject(fromOutside);
 });
 
 describe('a valid bundle', () => {
@@ -258,6 +265,29 @@ describe('what is asked for', () => {
     const result = await verify(valid.bundle, over);
     expect(result.code).toBe(code);
     expect(result.level).toBe(code === null ? 'trusted' : 'none');
+  });
+
+  const { repo, commit, path } = recipe;
+  const source = 'https://git.example/app.git';
+  it.each<[string, Partial<Expected>, string | null]>([
+    ['nothing', {}, null],
+    ['the source', { source }, 'RECIPE_MISMATCH'],
+    ['the ref', { ref: 'main' }, 'RECIPE_MISMATCH'],
+    ['the source and the job file', { source, recipe: { repo, path } }, null],
+    ['the job file at its commit', { recipe: { repo, commit, path } }, null],
+    ['the job file at another commit', { recipe: { repo, commit: 'e'.repeat(40), path } }, 'RECIPE_MISMATCH'],
+    ['another job file', { recipe: { repo, path: 'other.yaml' } }, 'RECIPE_MISMATCH'],
+    ['a job file of another repository', { recipe: { repo: source, path } }, 'RECIPE_MISMATCH'],
+  ])('of an artifact with a job file from outside: %s', async (_name, over, code) => {
+    const result = await verify(outside.bundle, over);
+    expect(result.code).toBe(code);
+    if (code === null) expect(result.facts?.recipe).toEqual(recipe);
+    else expect(result.steps.at(-1)?.says).toContain(`${repo}@${commit}:${path}`);
+  });
+
+  it('a job file from outside, of an artifact that has none', async () => {
+    expect((await verify(valid.bundle)).facts?.recipe).toBeNull();
+    expect((await verify(valid.bundle, { recipe: { repo, path } })).code).toBe('RECIPE_MISMATCH');
   });
 });
 

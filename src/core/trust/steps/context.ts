@@ -14,6 +14,7 @@ import type {
   Verifier,
 } from '../../documents/index.ts';
 import type { Check } from '../../judge/index.ts';
+import type { NamedRecipe } from '../../recipe-name.ts';
 import type { Checkpoint } from '../../transparency/index.ts';
 import type { Decision } from '../decide.ts';
 import type { Evidence, Level, Revocations, Vote } from '../evidence.ts';
@@ -29,6 +30,8 @@ export interface Expected {
   /** Repository URL and ref it must come from; a ref may leave out `refs/heads/` or `refs/tags/`. */
   source?: string;
   ref?: string;
+  /** The job file that is accepted. Absent: where a repository or ref is given, the repository's own `quorate.yaml` only. */
+  recipe?: NamedRecipe;
   /** Those that the caller knows of, each opened and held (`openRevocations`). */
   revocations?: readonly Revoked[];
   /**

@@ -1,6 +1,14 @@
-import { type Bundle, claimedIdOf, type Job, type OwnBundle, type Request } from '../../documents/index.ts';
+import {
+  type Bundle,
+  claimedIdOf,
+  type Job,
+  type OwnBundle,
+  type Request,
+  sameValue,
+} from '../../documents/index.ts';
 import { QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
+import { recipeText } from '../../recipe-name.ts';
 import { atLeast, type Level } from '../evidence.ts';
 import type { Verification } from '../verification.ts';
 import type { Ask, Logged, Opened } from './context.ts';
@@ -95,22 +103,25 @@ export class InputEvidence {
 }
 
 /**
- * The level of each input, from its own evidence: a bundle of the very request that the job's request names, of the same commit,
+ * The level of each input, from its own evidence: a bundle of the very request that the job's request names, of the same commit and job file,
  * about the artifact that was filled in. Codes: `INPUT_EVIDENCE_TWICE`, `INPUT_EVIDENCE_MISSING`, `INPUT_NOT_VERIFIED`, `INPUT_REQUEST_MISMATCH`,
- * `ARTIFACT_OF_TEST`, `INPUT_ARTIFACT_MISMATCH`, `INPUT_SOURCE_MISMATCH`, `INPUT_BELOW_LEVEL`.
+ * `ARTIFACT_OF_TEST`, `INPUT_ARTIFACT_MISMATCH`, `INPUT_SOURCE_MISMATCH`, `INPUT_RECIPE_MISMATCH`, `INPUT_BELOW_LEVEL`.
  */
 export async function levelsOfInputs(
   { check }: Pick<Ask, 'check'>,
   {
     request,
     job,
-  }: { request: { payload: Pick<Request, 'needs' | 'repo' | 'commit'> }; job: Pick<Job, 'inputs'> },
+  }: {
+    request: { payload: Pick<Request, 'needs' | 'repo' | 'commit' | 'recipe'> };
+    job: Pick<Job, 'inputs'>;
+  },
   evidence: InputEvidence,
 ): Promise<Record<string, Level>> {
   const { twice } = evidence;
   check('INPUT_EVIDENCE_TWICE', twice === undefined, `the evidence of request ${twice} is there twice`);
   const levels: Record<string, Level> = {};
-  const { needs = {}, repo, commit } = request.payload;
+  const { needs = {}, repo, commit, recipe } = request.payload;
   for (const [name, need] of Object.entries(needs)) {
     // With the guards off that say otherwise, what nobody has shown counts for all that was asked.
     levels[name] = 'trusted';
@@ -147,6 +158,11 @@ export async function levelsOfInputs(
       'INPUT_SOURCE_MISMATCH',
       facts.repo === repo && facts.commit === commit,
       `${name} was built from ${facts.repo} at ${facts.commit}, and not from the commit of the job`,
+    );
+    check(
+      'INPUT_RECIPE_MISMATCH',
+      sameValue(facts.recipe, recipe ?? null),
+      `${name} is of ${facts.recipe === null ? "the source's own job file" : recipeText(facts.recipe)}, and not of the job file of the job that reads it`,
     );
     check(
       'INPUT_BELOW_LEVEL',

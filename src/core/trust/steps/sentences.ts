@@ -1,4 +1,5 @@
-import type { Policy } from '../../documents/index.ts';
+import type { Policy, Request } from '../../documents/index.ts';
+import { recipeText } from '../../recipe-name.ts';
 import type { Level } from '../evidence.ts';
 import { notCosigned } from '../not-cosigned.ts';
 import type { Witnessed } from '../witnesses.ts';
@@ -8,6 +9,11 @@ import type { Proven } from './inputs.ts';
 
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`;
+}
+
+export function sayRequest({ repo, ref, commit, recipe }: Request): string {
+  const by = recipe === undefined ? '' : `, as ${recipeText(recipe)} says`;
+  return `A publisher of the project asked for a build of ${repo} at ${ref} (${commit})${by}.`;
 }
 
 export function sayInputs(levels: Readonly<Record<string, Level>>): string {
@@ -67,11 +73,12 @@ export function sayRevocations(known: number): string {
     : `None of the ${plural(known, 'revocation')} known here voids the verdict; receipts that one voids are not counted.`;
 }
 
-export function sayExpected({ artifact, source, ref }: Expected): string {
+export function sayExpected({ artifact, source, ref, recipe }: Expected): string {
   const asked = [
     ...(artifact === undefined ? [] : ['artifact']),
     ...(source === undefined ? [] : ['repository']),
     ...(ref === undefined ? [] : ['ref']),
+    ...(recipe === undefined ? [] : ['job file']),
   ];
   return asked.length === 0
     ? 'No artifact, repository or ref was asked for beforehand.'

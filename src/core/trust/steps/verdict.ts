@@ -33,11 +33,12 @@ export async function openVerdict(ask: Ask, authority: Authority): Promise<Verif
     earlier: _earlier,
     ...said
   } = factsOf(verdict);
-  const { repo, ref, commit, policy, project } = request.payload;
+  const { repo, ref, commit, recipe, policy, project } = request.payload;
   const { name, kind } = job;
   const asked = {
     ...{ project, job: jobId, name, request: request.id, repo, ref, commit, policy },
     ...(kind !== undefined && { kind }),
+    ...(recipe !== undefined && { recipe }),
   };
   check(
     'VERDICT_REQUEST_MISMATCH',
