@@ -71,16 +71,27 @@ const needs = {
   'python3-pip': { why: 'installs Python packages without a network', file: '/usr/bin/pip' },
   'librust-itertools-dev': {
     why: 'sources of crates, for a registry of a test',
-    lack: () => lackBelow('/usr/share/cargo/registry', /^itertools-/),
+    lack: () => crateLack('itertools'),
   },
   'librust-either-dev': {
     why: 'sources of a crate which that one needs',
-    lack: () => lackBelow('/usr/share/cargo/registry', /^either-/),
+    lack: () => crateLack('either'),
   },
   'golang-github-mattn-go-runewidth-dev': {
     why: 'sources of Go modules, for a module proxy of a test',
     file: '/usr/share/gocode/src/github.com/mattn/go-runewidth/go.mod',
   },
+  pnpm: {
+    why: "installs what a project's pnpm-lock.yaml names; from npm, since Debian has none",
+    file: '/usr/local/bin/pnpm',
+    bring: () => installGlobally('pnpm@9.15.9'),
+  },
+  yarn: {
+    why: "installs what a project's yarn.lock names; from npm, since Debian has another one",
+    file: '/usr/local/bin/yarn',
+    bring: () => installGlobally('yarn@1.22.22'),
+  },
+  zip: { why: 'packs archives that quorate compare looks into', program: 'zip' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
 };
 const demo = ['bubblewrap', 'git', 'tar', 'esbuild', 'ca-certificates'];
@@ -126,6 +137,8 @@ const matrices = [
   'librust-itertools-dev',
   'librust-either-dev',
   'golang-github-mattn-go-runewidth-dev',
+  'pnpm',
+  'yarn',
 ];
 const purposes = { demo, pipeline, worker, test: tests, matrices };
 
@@ -158,6 +171,18 @@ function unpackGuestKernel(name) {
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+function crateLack(name) {
+  const folder = '/usr/share/cargo/registry';
+  const isThere = existsSync(folder) && readdirSync(folder).some((one) => one.startsWith(`${name}-`));
+  return isThere ? undefined : `no ${name} in ${folder}`;
+}
+
+/** Where sandboxes with the host's system find it. */
+function installGlobally(tool) {
+  const args = ['install', '--global', '--prefix', '/usr/local', '--ignore-scripts', tool];
+  return spawnSync('npm', args, { stdio: ['ignore', 2, 2] }).status === 0;
 }
 
 /** Where a sandbox with the host's system finds programs: never in an npm folder. */
