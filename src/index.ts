@@ -3,7 +3,7 @@
  * needs no network, no files and no clock; the network is loaded by `fetchArtifact` only. Needs Node 22.19 or newer.
  */
 import { type Bundle, decodeBundle as decode, publicKeyOf } from './core/documents/index.ts';
-import { type Expected, type Verification, verifyBundle } from './core/trust/index.ts';
+import { type Expected as Known, LogView, type Verification, verifyBundle } from './core/trust/index.ts';
 import { joseVerifier } from './identity/verifier.ts';
 import type { Fetched, FetchOptions } from './runtime/artifacts/fetch.ts';
 
@@ -31,7 +31,6 @@ export type {
 export { type ErrorCode, QuorateError } from './core/errors.ts';
 export { escapeLine } from './core/escape.ts';
 export type {
-  Expected,
   Level,
   Revoked,
   StepName,
@@ -45,6 +44,12 @@ export { publicPemOf } from './identity/pem.ts';
 export type { Fetched, FetchProgress, NotTrusted } from './runtime/artifacts/fetch.ts';
 export type { RuntimeErrorCode } from './runtime/error-codes.ts';
 
+/** What is expected of a bundle, and what is known. */
+export interface Expected extends Omit<Known, 'log'> {
+  /** All leaves of the log, up to the checkpoint at least: with them omitted receipts and false enrolments are detected too. */
+  leaves?: readonly string[];
+}
+
 /**
  * Whether a bundle shows that an artifact can be trusted, from nothing but the PeerId of the project's root key.
  *
@@ -54,8 +59,14 @@ export type { RuntimeErrorCode } from './runtime/error-codes.ts';
  * Throws a `QuorateError`: `KEY_INVALID` for a project that is no PeerId, `DOC_…` for text that is no bundle.
  */
 export async function verify(bundle: string | Bundle, expected: Expected): Promise<Verification> {
-  publicKeyOf(expected.project);
-  return verifyBundle(typeof bundle === 'string' ? decode(bundle) : bundle, expected, joseVerifier);
+  const { leaves, ...known } = expected;
+  publicKeyOf(known.project);
+  const log = leaves && LogView.of(leaves);
+  return verifyBundle(
+    typeof bundle === 'string' ? decode(bundle) : bundle,
+    { ...known, ...(log !== undefined && { log }) },
+    joseVerifier,
+  );
 }
 
 /** The documents of a bundle, each as it was signed. Says nothing about their signatures. Throws `DOC_…`. */

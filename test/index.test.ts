@@ -47,6 +47,17 @@ describe('verify', () => {
     expect(await verify(decodeBundle(text), { project })).toEqual(verification);
   });
 
+  it('compares it with all leaves of the log, where it is given them', async () => {
+    const { bundle, leaves } = await makeProject();
+    expect(await verify(bundle, { project, leaves })).toMatchObject({ ok: true, level: 'trusted' });
+    const receipt = `receipt ${'a'.repeat(64)} offer ${leaves.find((leaf) => leaf.startsWith('offer '))?.split(' ')[1]}`;
+    const dropped = await makeProject({ log: (lines) => [...lines, receipt] });
+    expect(await verify(dropped.bundle, { project, leaves: dropped.leaves })).toMatchObject({
+      ok: false,
+      code: 'RECEIPT_DROPPED',
+    });
+  });
+
   it('answers no, and does not throw, to a bundle that proves nothing', async () => {
     const { draft, bundle } = await makeProject();
     expect(await verify(draft, { project })).toMatchObject({ level: 'none', code: 'COSIGN_MISSING' });
