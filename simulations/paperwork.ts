@@ -269,7 +269,7 @@ export class Paperwork {
       'receipt',
       makeReceipt({
         worker: signer.id,
-        source: job.source,
+        job,
         files: over.files ?? [],
         startedOn: '2026-01-01T00:00:00.000Z',
         finishedOn: '2026-01-01T00:00:10.000Z',

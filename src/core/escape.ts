@@ -31,12 +31,16 @@ export function escapeLine(text: string, maxChars: number = limits.logLineBytesM
  * JSON on one line that is safe on a terminal: what `escapeLine` escapes stands as `\\uXXXX`, so a parser reads the same
  * value as without.
  */
-export const jsonLine = (value: unknown): string =>
-  JSON.stringify(value).replace(harmful, (char) =>
-    [...Array(char.length).keys()]
-      .map((at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`)
-      .join(''),
-  );
+export const jsonLine = (value: unknown): string => JSON.stringify(value).replace(harmful, jsonEscaped);
+
+/** The same on several lines, indented, with a line break at the end: for files that people read too. */
+export const jsonPage = (value: unknown): string =>
+  `${JSON.stringify(value, null, 2).replace(harmful, (char) => (char === '\n' ? char : jsonEscaped(char)))}\n`;
+
+const jsonEscaped = (char: string): string =>
+  [...Array(char.length).keys()]
+    .map((at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`)
+    .join('');
 
 /** Splits a stream of foreign text into harmless lines; holds at most one line of `maxChars` back. */
 export class LineEscaper {

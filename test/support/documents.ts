@@ -43,8 +43,8 @@ export const trusted = testKey('trusted');
 export const project = root.id;
 
 export const policy: Policy = { agree: 2, of: 3, cosign: 'required', rounds: 2 };
-const repo = 'https://git.example/app.git';
-const commit = 'c0ffee'.padEnd(40, '0');
+export const repo = 'https://git.example/app.git';
+export const commit = 'c0ffee'.padEnd(40, '0');
 
 /** A job file of another repository than the source. */
 export const recipe: Recipe = {

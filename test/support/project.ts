@@ -296,7 +296,7 @@ export async function makeProject(recipe: Recipe = {}): Promise<Project> {
       };
       const payload = makeReceipt({
         worker: key.id,
-        source: job.source,
+        job,
         files: artifactOf(outcome) === null ? [] : (recipe.files ?? filesIn(outcome)),
         startedOn: isoTime((iat + 1) * 1000),
         finishedOn: isoTime((iat + 60) * 1000),

@@ -8,6 +8,9 @@ import { dependencyLimits } from './limits.ts';
 import type { Arch } from './platform.ts';
 import { filesOfLocks, readLocks } from './read.ts';
 
+/** The name of the index in the tree of dependencies: the first one there, before the folder `sha256` with the files. */
+export const indexName = 'index.json';
+
 const ordered = (keys: readonly string[]): boolean =>
   keys.every((key, n) => n === 0 || (keys[n - 1] ?? '') < key);
 

@@ -8,9 +8,12 @@ export {
   type DependencyIndex,
   decodeIndex,
   encodeIndex,
+  indexName,
   type LockSources,
   makeIndex,
 } from './index-document.ts';
+export { base64OfHex } from './integrity.ts';
+export { decoded, purlOf } from './names.ts';
 export type { Arch } from './platform.ts';
 export { type Fixed, parseQuorateLock, writeQuorateLock } from './quorate-lock.ts';
 export { filesOfLocks, quorateLock, readLocks } from './read.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { cid, commitId, count, name, nonce, peerId, policySchema, sha256, text } from './base.ts';
 import { cidDigestHex } from './canonical.ts';
-import { fenceSchema } from './job.ts';
+import { fenceSchema, type Job } from './job.ts';
 import { documentLimits } from './limits.ts';
 import { recipeSchema } from './recipe.ts';
 import { slotSchema } from './round.ts';
@@ -69,7 +69,41 @@ const receiptFactsSchema = z.strictObject({
 /** A worker's statement about one build. `portable` is false where the host's own /usr was the image. */
 export type ReceiptFacts = z.infer<typeof receiptFactsSchema>;
 
-const receiptBuildType = 'urn:quorate:build:v1';
+export const receiptBuildType = 'urn:quorate:build:v1';
+
+/** What a build was made from, as in-toto names it (ResourceDescriptor): the commit first, then each tree that the job names. */
+const resolvedDependenciesSchema = z
+  .tuple(
+    [z.strictObject({ uri: text(2100), digest: z.strictObject({ gitCommit: commitId }) })],
+    z.strictObject({ name: text(100), uri: text(200), digest: z.strictObject({ sha256 }) }),
+  )
+  .refine((all) => all.length <= limits.jobInputsMax + 3, `names more than ${limits.jobInputsMax + 3}`);
+export type ResolvedDependencies = z.infer<typeof resolvedDependenciesSchema>;
+
+/**
+ * What a job is made from: the commit, the image unless it is the host's own, the artifacts that it reads, the tree of what its lock files
+ * demand. The sha256 of a tree is the one inside its CID.
+ */
+export function resolvedDependenciesOf({
+  source,
+  image,
+  inputs,
+  dependencies,
+}: Pick<Job, 'source' | 'image' | 'inputs' | 'dependencies'>): ResolvedDependencies {
+  const tree = (name: string, cid: string) => ({
+    name,
+    uri: `ipfs://${cid}`,
+    digest: { sha256: cidDigestHex(cid) },
+  });
+  return [
+    { uri: `git+${source.url}`, digest: { gitCommit: source.commit } },
+    ...(image === 'host' ? [] : [tree('image', image)]),
+    ...Object.keys(inputs)
+      .sort()
+      .map((name) => tree(`input/${name}`, inputs[name] ?? '')),
+    ...(dependencies === undefined ? [] : [tree('dependencies', dependencies.tree)]),
+  ];
+}
 
 /** SLSA provenance v1 (https://slsa.dev/spec/v1.0/provenance); ours sits in `quorate_receipt`, as extensions may. */
 export const receiptSchema = z.strictObject({
@@ -80,9 +114,7 @@ export const receiptSchema = z.strictObject({
     buildDefinition: z.strictObject({
       buildType: z.literal(receiptBuildType),
       externalParameters: z.strictObject({ job: cid }),
-      resolvedDependencies: z
-        .array(z.strictObject({ uri: text(2100), digest: z.strictObject({ gitCommit: commitId }) }))
-        .length(1),
+      resolvedDependencies: resolvedDependenciesSchema,
     }),
     runDetails: z.strictObject({
       builder: z.strictObject({ id: text(100) }),
@@ -105,7 +137,8 @@ export interface FileHash {
 
 export interface ReceiptParts {
   worker: string;
-  source: { url: string; commit: string };
+  /** The job that was built. */
+  job: Parameters<typeof resolvedDependenciesOf>[0];
   files: readonly FileHash[];
   startedOn: string;
   finishedOn: string;
@@ -113,7 +146,7 @@ export interface ReceiptParts {
 }
 
 /** A run without an artifact still needs a subject: the job itself. */
-function subjectsOf(artifact: string | null, job: string, files: ReceiptParts['files']) {
+export function subjectsOf(artifact: string | null, job: string, files: ReceiptParts['files']) {
   if (artifact === null) return [{ name: 'job', digest: { sha256: cidDigestHex(job) } }];
   return [
     { name: '.', digest: { sha256: cidDigestHex(artifact) } },
@@ -125,7 +158,12 @@ export function artifactOf(outcome: Outcome): string | null {
   return outcome.kind === 'exit' ? outcome.artifact : null;
 }
 
+/**
+ * A receipt of a job with lock files names all that the job was made from; of any other the commit alone, as receipts did before there
+ * were lock files: evidence of then stays valid (docs/adr/0047).
+ */
 export function makeReceipt(parts: ReceiptParts): Receipt {
+  const [source, ...trees] = resolvedDependenciesOf(parts.job);
   return {
     _type: statementType,
     subject: subjectsOf(artifactOf(parts.facts.outcome), parts.facts.job, parts.files),
@@ -134,9 +172,7 @@ export function makeReceipt(parts: ReceiptParts): Receipt {
       buildDefinition: {
         buildType: receiptBuildType,
         externalParameters: { job: parts.facts.job },
-        resolvedDependencies: [
-          { uri: `git+${parts.source.url}`, digest: { gitCommit: parts.source.commit } },
-        ],
+        resolvedDependencies: parts.job.dependencies === undefined ? [source] : [source, ...trees],
       },
       runDetails: {
         builder: { id: `urn:quorate:worker:${parts.worker}` },

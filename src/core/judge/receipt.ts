@@ -18,12 +18,13 @@ export function checkReceipt(
   check: Check,
   receipt: VerifiedStatement<Receipt>,
   { id, lease }: { id: string; lease: Lease },
-  { kind, source, profile }: Pick<Job, 'kind' | 'source' | 'profile'>,
+  built: Job,
 ): void {
   const { payload, signer, signers } = receipt;
   const it = `the receipt of ${signer}`;
   const own = signers.length === 1 && signer === lease.aud;
   check('RECEIPT_SIGNER_MISMATCH', own, `${it} was due from ${lease.aud} alone`);
+  const { kind, profile } = built;
   const facts = payload.predicate.quorate_receipt;
   const { project, job, offer, round, slot, fence, operator } = lease;
   const leased = { project, job, offer, round, slot, fence, operator, lease: id };
@@ -43,11 +44,15 @@ export function checkReceipt(
   const { startedOn, finishedOn } = payload.predicate.runDetails.metadata;
   const made = makeReceipt({
     worker: signer,
-    source,
+    job: built,
     files: filesOf(payload),
     startedOn,
     finishedOn,
     facts,
   });
-  check('RECEIPT_MISMATCH', sameValue(made, payload), `${it} names another source, job, builder or subject`);
+  check(
+    'RECEIPT_MISMATCH',
+    sameValue(made, payload),
+    `${it} names another source, image, input, job, builder or subject`,
+  );
 }

@@ -10,7 +10,7 @@ export function receiptOf(
 ): Receipt {
   return makeReceipt({
     worker,
-    source: job.source,
+    job,
     files: result.files,
     startedOn: result.startedOn,
     finishedOn: result.finishedOn,

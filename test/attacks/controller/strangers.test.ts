@@ -64,10 +64,11 @@ async function say(protocol: string, ...messages: unknown[]): Promise<unknown[]>
 /** A receipt of some megabytes for a lease that never was. */
 async function receipt(n: number, count: number): Promise<{ kind: 'receipt'; envelope: string }> {
   const files = Array.from({ length: count }, (_, at) => ({ path: `${n}/${at}`, sha256: 'a'.repeat(64) }));
-  const { id: job } = encodeJob(makeJob());
+  const built = makeJob();
+  const { id: job } = encodeJob(built);
   const payload = makeReceipt({
     worker: eve.id,
-    source: { url: 'https://git.example.org/x', commit: 'c'.repeat(40) },
+    job: built,
     files,
     startedOn: '2026-01-01T00:00:00.000Z',
     finishedOn: '2026-01-01T00:00:01.000Z',

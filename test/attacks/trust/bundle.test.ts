@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ResolvedDependencies } from '../../../src/core/documents/index.ts';
 import { LogView } from '../../../src/core/trust/index.ts';
 import {
   cidOf,
@@ -160,6 +161,35 @@ describe('a controller that invents', () => {
         subject: [...v.subject.slice(0, 1), { name: 'app', digest: { sha256: '0'.repeat(64) } }],
       }),
     }));
+  it('receipts that name other dependencies than the job', async () => {
+    const job = { dependencies: { locks: ['package-lock.json'], tree: cidOf('dependencies') } };
+    const naming = (change: (all: ResolvedDependencies) => ResolvedDependencies): Recipe => ({
+      job,
+      receipt: ({ predicate, ...receipt }) => {
+        const { buildDefinition } = predicate;
+        const resolvedDependencies = change(buildDefinition.resolvedDependencies);
+        return {
+          ...receipt,
+          predicate: { ...predicate, buildDefinition: { ...buildDefinition, resolvedDependencies } },
+        };
+      },
+    });
+    const harmless = {
+      name: 'dependencies',
+      uri: `ipfs://${cidOf('x')}`,
+      digest: { sha256: 'a'.repeat(64) },
+    };
+    await holdsOff(
+      'RECEIPT_MISMATCH',
+      naming(([source]) => [source]),
+    );
+    await holdsOff(
+      'RECEIPT_MISMATCH',
+      naming(([source, image]) => [source, image ?? harmless, harmless]),
+    );
+    const { bundle } = await makeProject({ job });
+    expect(await verifyWithout([], bundle)).toMatchObject({ ok: true, level: 'trusted' });
+  });
   it('agreement out of dissent', () =>
     holdsOff('VERDICT_RECEIPTS_MISMATCH', {
       runs: [{ operator: 'ada' }, { operator: 'bob' }, { operator: 'eve', builds: 'evil' }],
