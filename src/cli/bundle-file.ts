@@ -23,8 +23,19 @@ export async function readBundle(file: string): Promise<Bundle> {
   }
 }
 
+/** Reads the file that fetch --index-out wrote, which is not checked here. Throws `CLI_FILE_…`. */
+export async function readIndexBytes(file: string): Promise<Uint8Array> {
+  const { artifactLimits } = await import('../runtime/artifacts/limits.ts');
+  const hint = 'Name the file that fetch --index-out wrote.';
+  return readBytes(file, hint, artifactLimits.indexFileBytesMax);
+}
+
 /** The text of a file from elsewhere, bounded. `hint`: which file is meant. Throws `CLI_FILE_…`. */
 export async function readText(file: string, hint: string): Promise<string> {
+  return (await readBytes(file, hint, limits.bundleBytesMax)).toString('utf8');
+}
+
+async function readBytes(file: string, hint: string, bytesMax: number): Promise<Buffer> {
   // Without O_NONBLOCK, opening a named pipe blocks until a process writes to it.
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -34,21 +45,21 @@ export async function readText(file: string, hint: string): Promise<string> {
     });
   });
   try {
-    return await readWhole(handle, file, hint);
+    return await readWhole(handle, file, hint, bytesMax);
   } finally {
     await handle.close();
   }
 }
 
-async function readWhole(handle: FileHandle, file: string, hint: string): Promise<string> {
+async function readWhole(handle: FileHandle, file: string, hint: string, bytesMax: number): Promise<Buffer> {
   const stats = await handle.stat();
   // The size of a pipe or a device is unknown.
   if (!stats.isFile()) {
     throw new QuorateError('CLI_FILE_UNREADABLE', `${file} is not a file`, { hint });
   }
-  if (stats.size > limits.bundleBytesMax) {
-    const [size, most] = sizeTexts(stats.size, limits.bundleBytesMax);
+  if (stats.size > bytesMax) {
+    const [size, most] = sizeTexts(stats.size, bytesMax);
     throw new QuorateError('CLI_FILE_TOO_LARGE', `${file} has ${size}; at most ${most} are read`, { hint });
   }
-  return handle.readFile('utf8');
+  return handle.readFile();
 }

@@ -41,6 +41,8 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['DEPENDENCIES_CONFLICT', exits.usage],
   ['DEPENDENCIES_DAMAGED', exits.no],
   ['DEPENDENCIES_UNSUPPORTED', exits.usage],
+  ['DEPENDENCY_INDEX_MISMATCH', exits.no],
+  ['DEPENDENCY_INDEX_MISSING', exits.usage],
   ['TRY_INPUT_MISSING', exits.usage],
   ['JOB_UNKNOWN', exits.usage],
   ['JOB_AMBIGUOUS', exits.usage],

@@ -26,10 +26,10 @@ export class NewFile {
     return new NewFile(path, beside, handle);
   }
 
-  /** Writes the text and gives the file its name. `instead`: what is done although this fails. Errors: `CLI_FILE_UNWRITABLE`. */
-  async finish(text: string, instead: string): Promise<void> {
+  /** Writes the content and gives the file its name. `instead`: what is done although this fails. Errors: `CLI_FILE_UNWRITABLE`. */
+  async finish(content: string | Uint8Array, instead: string): Promise<void> {
     try {
-      await this.#handle.writeFile(text);
+      await this.#handle.writeFile(content);
       await this.#handle.close();
       await rename(this.#beside, this.#path);
     } catch (cause) {

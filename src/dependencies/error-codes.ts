@@ -23,7 +23,7 @@ const dependencyErrors = {
   DEPENDENCIES_TOO_LARGE:
     'A dependency, or all of them together, have more bytes than the limit. Split the job, or remove what is not needed from the lock file.',
   DEPENDENCIES_UNAVAILABLE:
-    'The dependencies of a job could not be had from where they are: the controller from the publisher, or a worker from the controller. The message says why; what has arrived is kept, so publishing again goes on there. For a worker they have to fit into the disk limit of the job.',
+    'The dependencies of a job could not be had from where they are: the controller from the publisher, a worker from the controller, or `quorate sbom` the index of them from the peers that have the artifact. The message says why; what has arrived is kept, so publishing again goes on there. For a worker they have to fit into the disk limit of the job.',
   DEPENDENCIES_UNKNOWN:
     'The controller does not have the dependencies of the job: they were not brought before, or it let go of them for others. Publish with `quorate run`, which brings them.',
   DEPENDENCIES_UNSUPPORTED:

@@ -23,6 +23,10 @@ const runtimeErrors = {
     'The control socket received a request that it does not know. Use `quorate worker` of the same version as the worker.',
   CONTROL_UNAVAILABLE:
     'The worker cannot make its control socket. Its home folder must be writable by it and on a file system that can hold sockets; `--home` names another.',
+  DEPENDENCY_INDEX_MISMATCH:
+    'The index does not lead from the dependencies that the signed job names: the file was changed or is damaged, or belongs to another artifact. Nothing of it is shown. Get it again: `quorate fetch --index-out`.',
+  DEPENDENCY_INDEX_MISSING:
+    'The job of the artifact has dependencies. What they are stands in an index that is no part of the bundle: name the file that `quorate fetch --index-out` wrote, with `--index`.',
   HOME_DAMAGED: 'A file in the home folder is not JSON. Remove it and join again.',
   HOME_IN_USE:
     'Another worker runs from this home folder, for another project. A home has one key, and a key is one node of the network: run the second worker from a home of its own, `quorate join <ticket> --home <folder>`, which needs a ticket for the key of that home.',

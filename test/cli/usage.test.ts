@@ -26,6 +26,7 @@ const verbs = [
   'fetch',
   'verify',
   'export',
+  'sbom',
   'version',
 ];
 const peer = '12D3KooWPwh5EADxnN1KXQFTrmGAXycZqZRVKHG7wcx7mczYTDRk';
@@ -115,7 +116,16 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     [`verify x --bundle /dev/zero --project ${peer}`, /CLI_FILE_UNREADABLE/],
     [`verify x --bundle b --project ${peer} --recipe tool.yaml`, /Give the URL of a repository/],
     [`verify x --bundle b --project ${peer} --max-age old`, /Give a time such as/],
+    [
+      `fetch ${artifact} -o x --project ${peer} --bootstrap /ip4/127.0.0.1/tcp/9 --reports --index-out y`,
+      /--index-out goes with/,
+    ],
     [`export b --project ${peer} -o x`, /say for which tool/],
+    [`export b --project ${peer} -o x --cosign --index i`, /--index goes with --provenance/],
+    ['sbom', /missing required argument 'artifact'/],
+    [`sbom absent --project ${peer}`, /CLI_FILE_UNREADABLE/],
+    [`sbom ${artifact} --index absent`, /CLI_FILE_UNREADABLE/],
+    [`sbom ${artifact}`, /MEMBERSHIP_NOT_FOUND/],
     ['version extra', /too many arguments/],
   ])('quorate %s', async (line, says) => {
     const { code, out, err } = await quorate(line.split(' '), { cwd: folder() });

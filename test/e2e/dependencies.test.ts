@@ -1,13 +1,18 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Version } from '@cyclonedx/cyclonedx-library/Spec';
+import { JsonStrictValidator } from '@cyclonedx/cyclonedx-library/Validation';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { decodeBundle, type Receipt } from '../../src/core/documents/index.ts';
+import type { Bom } from '../../src/core/interop/index.ts';
 import { openMesh } from '../../src/mesh/index.ts';
 import { openClient } from '../../src/runtime/client/client.ts';
 import { fetchTrees } from '../../src/runtime/client/dependencies.ts';
 import { type PlannedJob, prepare } from '../../src/runtime/client/submit.ts';
 import { openHome } from '../../src/runtime/membership/home.ts';
 import { npmProject, registry } from '../dependencies/registry.ts';
-import { npmPackage, sri } from '../dependencies/tools/support.ts';
+import { hex, npmPackage, sri } from '../dependencies/tools/support.ts';
+import { payloadOf } from '../support/project.ts';
 import { changing } from './support/changing.ts';
 import { jobFile } from './support/jobs.ts';
 import { LocalCluster } from './support/local-cluster.ts';
@@ -48,9 +53,40 @@ describe('a job with dependencies', () => {
     const verdict = run.lines.at(-1);
     expect(verdict).toMatchObject({ event: 'verdict', level: 'trusted' });
     expect(asked.toSorted()).toEqual(['/one/-/one-1.0.0.tgz', '/two/-/two-1.0.0.tgz']);
-    const fetched = await cluster.fetch(String(verdict?.artifact), 'tool');
+    const [bundle, index] = [join(cluster.dir, 'tool.bundle'), join(cluster.dir, 'tool.index')];
+    const kept = ['--bundle-out', bundle, '--index-out', index];
+    const fetched = await cluster.fetch(String(verdict?.artifact), 'tool', ...kept);
     expect(fetched.code, fetched.report).toBe(0);
     expect(await cluster.readText('fetched', 'tool', 'said')).toBe('one 1.0.0, two 1.0.0\n');
+
+    // What it was made from, of the network and of what was kept: the same bytes.
+    const online = await cluster.cli(['sbom', String(verdict?.artifact)]);
+    const place = { home: 'stranger', cwd: cluster.dir };
+    const offline = ['sbom', bundle, '--index', index, '--project', cluster.project];
+    const alone = await cluster.cli(offline, place);
+    expect([online.code, alone.code], online.report + alone.report).toEqual([0, 0]);
+    expect(alone.lines).toEqual(online.lines);
+    const [bom] = online.lines as unknown as [Bom];
+    expect(await new JsonStrictValidator(Version.v1dot6).validate(JSON.stringify(bom))).toBeNull();
+    expect(bom.metadata.component.properties).toContainEqual({ name: 'quorate:level', value: 'trusted' });
+    expect(bom.components.map(({ purl, hashes = [] }) => [purl, hashes[0]?.content])).toEqual([
+      ['pkg:npm/one@1.0.0', hex('sha256', one)],
+      ['pkg:npm/two@1.0.0', hex('sha256', two)],
+    ]);
+    const said = decodeBundle(await readFile(bundle, 'utf8')).receipts.map(({ envelope }) =>
+      payloadOf(envelope),
+    );
+    for (const { predicate } of said as Receipt[])
+      expect(predicate.buildDefinition.resolvedDependencies).toMatchObject([
+        { uri: expect.stringMatching(/^git\+/) },
+        { name: 'dependencies', uri: expect.stringMatching(/^ipfs:/) },
+      ]);
+    const bytes = await readFile(index);
+    await writeFile(index, bytes.with(bytes.length - 10, (bytes.at(-10) ?? 0) ^ 1));
+    expect((await cluster.cli(offline, place)).error).toBe('DEPENDENCY_INDEX_MISMATCH');
+    expect((await cluster.cli(['sbom', bundle, '--project', cluster.project], place)).error).toBe(
+      'DEPENDENCY_INDEX_MISSING',
+    );
   });
 
   it('of which one byte changed on its way to one worker is not built there, which says which', async () => {

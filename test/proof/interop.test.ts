@@ -3,12 +3,15 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { encodeIndex, makeIndex } from '../../src/core/dependencies/index.ts';
 import { formatNoteKey, type LogEntry, noteKinds, type Receipt } from '../../src/core/documents/index.ts';
-import { inTotoKeyOf } from '../../src/core/interop/index.ts';
+import { type Bom, inTotoKeyOf, type Provenance } from '../../src/core/interop/index.ts';
 import { originOf } from '../../src/core/transparency/index.ts';
 import { encodePrivatePem } from '../../src/identity/keys.ts';
 import { publicPemOf } from '../../src/identity/pem.ts';
+import { provenIndex } from '../../src/runtime/artifacts/dependency-index.ts';
 import { quorate } from '../cli/support.ts';
+import { store } from '../store/support.ts';
 import {
   controller,
   log,
@@ -21,6 +24,7 @@ import {
   trusted,
   workerKey,
 } from '../support/project.ts';
+import { importInto } from '../transfer/support.ts';
 import { type Real, realProject, scratch, tamper } from './support.ts';
 
 const exec = promisify(execFile);
@@ -126,6 +130,89 @@ describe("Debian's cosign", () => {
       code: 1,
       error: { code: 'EXPORT_MISMATCH', hint: expect.stringContaining('fetch it again') },
     });
+  });
+});
+
+describe('a provenance that names each dependency', () => {
+  const lock = {
+    lockfileVersion: 3,
+    packages: { 'node_modules/@me/one': { version: '1.0.0', integrity: `sha512-${'A'.repeat(86)}==` } },
+  };
+  const index = makeIndex(
+    {
+      ...{ locks: ['package-lock.json'], arch: 'x86_64' },
+      files: new Map([['package-lock.json', Buffer.from(JSON.stringify(lock))]]),
+    },
+    () => ({ sha256: '12'.repeat(32), size: 3 }),
+  );
+
+  /** A project whose artifact was built with that, and the file with the index. */
+  async function withDependencies(): Promise<{ made: Real; file: string }> {
+    const own = await store();
+    const body = Buffer.from(encodeIndex(index).bytes).toString();
+    const tree = await importInto(own, [
+      { name: 'index.json', body },
+      { name: 'sha256/12', body: 'one' },
+    ]);
+    const { car } = await provenIndex(own, tree, AbortSignal.timeout(60_000));
+    const made = await realProject({ job: { dependencies: { locks: ['package-lock.json'], tree } } });
+    const file = join(made.dir, 'tool.index');
+    await writeFile(file, car);
+    return { made, file };
+  }
+  const cosign = (dir: string, file: string) =>
+    other(dir, 'cosign', [
+      ...['verify-blob-attestation', '--key', 'provenance.pub', '--signature', 'provenance.dsse.json'],
+      ...['--type', 'slsaprovenance1', '--insecure-ignore-tlog', file],
+    ]);
+
+  it('is accepted by cosign for the files of the artifact, and for no other', async () => {
+    const { made, file } = await withDependencies();
+    const { dir, code } = await exported(made, '--provenance', '--index', file);
+    expect(code).toBe(0);
+    expect(await cosign(dir, join(made.tool, 'bin/app'))).toMatchObject({ ok: true });
+    const changed = join(await scratch(), 'app');
+    await cp(join(made.tool, 'bin/app'), changed);
+    await tamper(changed);
+    expect(await cosign(dir, changed)).toMatchObject({ ok: false });
+    const said = payloadOf(await readFile(join(dir, 'provenance.dsse.json'), 'utf8')) as Provenance;
+    const { resolvedDependencies } = said.predicate.buildDefinition;
+    expect(resolvedDependencies.map(({ name, uri }) => name ?? uri)).toEqual([
+      expect.stringMatching(/^git\+/),
+      ...['image', 'dependencies', 'one-1.0.0.tgz'],
+    ]);
+    const receipt = payloadOf(made.bundle.receipts[0]?.envelope ?? '') as Receipt;
+    expect(receipt.predicate.buildDefinition.resolvedDependencies).toEqual(resolvedDependencies.slice(0, 3));
+  });
+
+  it('is not made without the list, of a list that was changed, nor of what is only agreed', async () => {
+    const { made, file } = await withDependencies();
+    const refused = async (...more: string[]) => (await exported(made, '--provenance', ...more)).error?.code;
+    expect(await refused()).toBe('DEPENDENCY_INDEX_MISSING');
+    await tamper(file);
+    expect(await refused('--index', file)).toBe('DEPENDENCY_INDEX_MISMATCH');
+    const agreed = await realProject({ own: null, level: 'agreed' });
+    expect((await exported(agreed, '--provenance')).error?.code).toBe('EXPORT_NOT_TRUSTED');
+  });
+
+  it('and a bill of materials need no list where nothing was depended on; the level is in it', async () => {
+    expect((await exported(real, '--provenance')).code).toBe(0);
+    const agreed = await realProject({ own: null, level: 'agreed' });
+    for (const { bundleFile, dir, level } of [
+      { ...real, level: 'trusted' },
+      { ...agreed, level: 'agreed' },
+    ]) {
+      const { code, out, err } = await quorate(['sbom', bundleFile, '--project', project], { cwd: dir });
+      expect({ code, err }).toEqual({
+        code: 0,
+        err: level === 'trusted' ? '' : 'The artifact is agreed, and not trusted.\n',
+      });
+      const bom = JSON.parse(out) as Bom;
+      expect(bom.metadata.component.properties).toContainEqual({ name: 'quorate:level', value: level });
+    }
+    const bad = await realProject({ verdictFacts: (facts) => ({ ...facts, ref: 'v2' }) });
+    const refused = await quorate(['sbom', bad.bundleFile, '--project', project], { cwd: bad.dir });
+    expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringContaining('error[NOT_TRUSTED]') });
   });
 });
 

@@ -3,9 +3,10 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Bundle } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
+import type { Made } from '../../core/interop/index.ts';
 import type { VerifiedFacts } from '../../core/trust/index.ts';
 import type { NodeKey } from '../../identity/keys.ts';
-import { readBundle } from '../bundle-file.ts';
+import { readBundle, readIndexBytes } from '../bundle-file.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { sayVerification } from '../verification.ts';
@@ -15,6 +16,8 @@ interface Options {
   project: string;
   inToto?: boolean;
   cosign?: boolean;
+  provenance?: boolean;
+  index?: string;
   key?: string;
   files?: string;
 }
@@ -30,7 +33,9 @@ export const exportEvidence: Define = (program, act) => {
     .requiredOption('--project <id>', "the project's root key")
     .requiredOption('-o, --output <folder>', 'where to put it: a new or empty folder')
     .option('--in-toto', 'a layout with a threshold, and the links of the operators that count')
-    .option('--key <file>', 'with --in-toto: the key (PEM) that signs the layout; default: one made for it')
+    .option('--provenance', 'SLSA provenance of the artifact, which names each dependency')
+    .option('--index <file>', 'with --provenance: the list of dependencies, as fetch --index-out wrote it')
+    .option('--key <file>', 'the key (PEM) that signs layout and provenance; default: one made for it')
     .option('--cosign', 'every receipt and the verdict as DSSE envelopes, with the keys of their signers')
     .option(
       '--files <folder>',
@@ -41,6 +46,7 @@ export const exportEvidence: Define = (program, act) => {
       examples(
         'quorate export tool.bundle --project 12D3KooW… --in-toto -o evidence',
         'quorate export tool.bundle --project 12D3KooW… --cosign --files tool -o evidence',
+        'quorate export tool.bundle --project 12D3KooW… --provenance --index tool.index -o evidence',
       ),
     )
     .action(act(run));
@@ -67,19 +73,25 @@ async function run({ cwd, home, out, signal }: Context, file: string, options: O
     sayVerification(out, verification);
     return exits.no;
   }
-  if (options.inToto === true && facts.kind !== 'test' && verification.level !== 'trusted')
+  const isForOthers = options.inToto === true || options.provenance === true;
+  if (isForOthers && facts.kind !== 'test' && verification.level !== 'trusted')
     throw new QuorateError('EXPORT_NOT_TRUSTED', `the artifact is ${verification.level}, and not trusted`, {
       hint: 'Once it is: quorate fetch <cid> --bundle-out <file>, and export that.',
     });
-  const key = options.key === undefined ? undefined : await loadLayoutKey(resolve(cwd, options.key));
+  const key = options.key === undefined ? undefined : await loadExportKey(resolve(cwd, options.key));
   const files = new Map<string, string | Uint8Array>();
   const commands: string[] = [];
-  const collect = (made: Made) => {
-    for (const [name, content] of made.files) files.set(name, content);
-    commands.push(...made.commands);
+  const collect = (exported: Exported) => {
+    for (const [name, content] of exported.files) files.set(name, content);
+    commands.push(...exported.commands);
   };
   if (options.inToto === true) collect(await inToto(bundle, facts, key));
   if (options.cosign === true) collect(await cosign(bundle));
+  if (options.provenance === true) {
+    const file = options.index === undefined ? undefined : await readIndexBytes(resolve(cwd, options.index));
+    const { madeOf } = await import('../../runtime/artifacts/made.ts');
+    collect(await provenance(await madeOf(bundle, verification, options.project, { file, signal }), key));
+  }
   if (options.files !== undefined)
     files.set('tree.block', await rootBlock(resolve(cwd, options.files), facts.artifact, signal));
   for (const [name, content] of files) {
@@ -91,31 +103,33 @@ async function run({ cwd, home, out, signal }: Context, file: string, options: O
   return exits.done;
 }
 
-function checkOptions({ inToto, cosign, key, files }: Options): void {
+function checkOptions({ inToto, cosign, provenance, index, key, files }: Options): void {
   const wrong =
-    inToto !== true && cosign !== true
-      ? 'say for which tool: --in-toto or --cosign'
-      : key !== undefined && inToto !== true
-        ? '--key signs a layout: it goes with --in-toto'
+    inToto !== true && cosign !== true && provenance !== true
+      ? 'say for which tool: --in-toto, --cosign or --provenance'
+      : key !== undefined && inToto !== true && provenance !== true
+        ? '--key signs a layout or a provenance: it goes with --in-toto or --provenance'
         : files !== undefined && cosign !== true
           ? '--files goes with --cosign'
-          : undefined;
+          : index !== undefined && provenance !== true
+            ? '--index goes with --provenance'
+            : undefined;
   if (wrong !== undefined)
     throw new QuorateError('CLI_USAGE', wrong, { hint: 'quorate export --help shows how they go together.' });
 }
 
-interface Made {
+interface Exported {
   files: [name: string, content: string][];
   /** Commands that use the files, run in the folder. */
   commands: string[];
 }
 
-async function loadLayoutKey(file: string): Promise<NodeKey> {
+async function loadExportKey(file: string): Promise<NodeKey> {
   const { loadKey } = await import('../../identity/keys.ts');
   return loadKey(file);
 }
 
-async function inToto(bundle: Bundle, facts: VerifiedFacts, given: NodeKey | undefined): Promise<Made> {
+async function inToto(bundle: Bundle, facts: VerifiedFacts, given: NodeKey | undefined): Promise<Exported> {
   const { linksOf, makeLayout, productFolder, signLayout } = await import('../../core/interop/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');
   const { generateSeed, keyFromSeed } = await import('../../identity/keys.ts');
@@ -146,7 +160,23 @@ async function inToto(bundle: Bundle, facts: VerifiedFacts, given: NodeKey | und
   };
 }
 
-async function cosign(bundle: Bundle): Promise<Made> {
+async function provenance(made: Made, given: NodeKey | undefined): Promise<Exported> {
+  const { makeProvenance, signProvenance } = await import('../../core/interop/index.ts');
+  const { generateSeed, keyFromSeed } = await import('../../identity/keys.ts');
+  const { publicPemOf } = await import('../../identity/pem.ts');
+  const key = given ?? keyFromSeed(generateSeed());
+  return {
+    files: [
+      ['provenance.dsse.json', await signProvenance(makeProvenance(made), key.signer)],
+      ['provenance.pub', publicPemOf(key.id)],
+    ],
+    commands: [
+      'cosign verify-blob-attestation --key provenance.pub --signature provenance.dsse.json --type slsaprovenance1 --insecure-ignore-tlog <a file of the artifact>',
+    ],
+  };
+}
+
+async function cosign(bundle: Bundle): Promise<Exported> {
   const { openStatement } = await import('../../core/documents/index.ts');
   const { joseVerifier } = await import('../../identity/verifier.ts');
   const { publicPemOf } = await import('../../identity/pem.ts');

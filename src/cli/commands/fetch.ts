@@ -22,6 +22,7 @@ interface Options {
   recipe?: NamedRecipe;
   maxAge?: number;
   bundleOut?: string;
+  indexOut?: string;
   reports?: boolean;
 }
 
@@ -41,6 +42,7 @@ export const fetch: Define = (program, act) => {
     .option('--recipe <file>', 'accept this job file, REPO[@COMMIT]:PATH, and no other', recipe)
     .option('--max-age <time>', 'refuse a verdict that is older: 30d, 12h', secondsOf)
     .option('--bundle-out <file>', 'keep the evidence, to check it again offline')
+    .option('--index-out <file>', 'keep the list of its dependencies, for sbom and export offline')
     .option('--reports', 'get what a test put out, passed or failed; it is no artifact')
     .addHelpText(
       'after',
@@ -70,13 +72,23 @@ async function run(context: Context, artifact: string, options: Options): Promis
   const dest = resolve(context.cwd, options.output);
   await checkNewFolder(dest);
   const where = await whereFrom(context, options);
-  const bundleFile =
-    options.bundleOut === undefined ? undefined : await NewFile.open(resolve(context.cwd, options.bundleOut));
+  if (options.reports === true && options.indexOut !== undefined)
+    throw new QuorateError('CLI_USAGE', '--index-out goes with artifacts, and not with --reports', {
+      hint: 'Leave one of them out.',
+    });
+  const files: NewFile[] = [];
+  const open = async (file: string | undefined) => {
+    if (file === undefined) return undefined;
+    const opened = await NewFile.open(resolve(context.cwd, file));
+    files.push(opened);
+    return opened;
+  };
   try {
-    const asked = { artifact, dest, where, bundleFile };
+    const bundleFile = await open(options.bundleOut);
+    const asked = { artifact, dest, where, bundleFile, indexFile: await open(options.indexOut) };
     return await (options.reports === true ? fetchedReports : fetched)(context, asked, options);
   } finally {
-    await bundleFile?.drop();
+    for (const file of files) await file.drop();
   }
 }
 
@@ -85,20 +97,24 @@ interface Asked {
   dest: string;
   where: Awaited<ReturnType<typeof whereFrom>>;
   bundleFile: NewFile | undefined;
+  indexFile: NewFile | undefined;
 }
 
 async function fetched(
   context: Context,
-  { artifact, dest, where, bundleFile }: Asked,
+  { artifact, dest, where, bundleFile, indexFile }: Asked,
   options: Options,
 ): Promise<Exit> {
   const { fetchArtifact } = await import('../../runtime/artifacts/fetch.ts');
   const { result, book } = await withProgress(context, where, options, (how) =>
-    fetchArtifact({ ...how, artifact, dest }),
+    fetchArtifact({ ...how, artifact, dest, withIndex: indexFile !== undefined }),
   );
   const { out } = context;
-  const { verification, bundleText, bytes, providers, controllerUsed } = result;
+  const { verification, bundleText, bytes, providers, controllerUsed, index } = result;
   await bundleFile?.finish(bundleText, `The artifact is in ${dest}.`);
+  if (index !== undefined) await indexFile?.finish(index, `The artifact is in ${dest}.`);
+  else if (indexFile !== undefined)
+    out.note('The artifact was built without dependencies: there is no index.');
   out.value({ artifact, folder: dest, bytes, providers, controllerUsed, verification });
   sayVerification(out, verification);
   sayKnowledge(out, book);

@@ -19,6 +19,7 @@ import { project } from './project.ts';
 import { revoke } from './revoke.ts';
 import { rotate } from './rotate.ts';
 import { run } from './run.ts';
+import { sbom } from './sbom.ts';
 import { show } from './show.ts';
 import { store } from './store.ts';
 import { tryJob } from './try.ts';
@@ -53,5 +54,6 @@ export const verbs: readonly Define[] = [
   fetch,
   verify,
   exportEvidence,
+  sbom,
   version,
 ];

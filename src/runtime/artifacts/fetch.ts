@@ -1,9 +1,10 @@
 import { rm } from 'node:fs/promises';
-import { type Bundle, decodeBundle, openMessage } from '../../core/documents/index.ts';
+import { type Bundle, decodeBundle, decodeJob, openMessage } from '../../core/documents/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { counted } from '../../core/quantity.ts';
 import type { NamedRecipe } from '../../core/recipe-name.ts';
 import { RevocationBook } from '../../core/sessions/revocation-book.ts';
+import { toUtf8 } from '../../core/text.ts';
 import { checkAge, type Verification, verifyBundle } from '../../core/trust/index.ts';
 import { generateSeed } from '../../identity/keys.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
@@ -11,6 +12,7 @@ import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../
 import { openStore, type Store } from '../../store/index.ts';
 import { makeScratch } from '../node/scratch.ts';
 import { fetchBundle } from './bundles.ts';
+import { fetchIndex } from './dependency-index.ts';
 import { movedControllers, peersOf, waitOrSearch } from './moved-controllers.ts';
 import { learnRevocations } from './revocations.ts';
 import { pullArtifact } from './transfer.ts';
@@ -45,6 +47,8 @@ export interface FindOptions {
 export interface FetchOptions extends FindOptions {
   artifact: string;
   dest: string;
+  /** Also fetches the index of the job's dependencies, where it has any. */
+  withIndex?: boolean;
 }
 
 export interface Fetched {
@@ -56,6 +60,8 @@ export interface Fetched {
   providers: string[];
   /** Whether one of them is a controller of the project. */
   controllerUsed: boolean;
+  /** The index of the dependencies as a file, with what shows that the job names it; undefined of a job without any, or not asked for. */
+  index: Uint8Array | undefined;
 }
 
 /**
@@ -110,7 +116,7 @@ const lookupPauseMs = 500;
 /**
  * Fetches an artifact by CID: finds providers, gets the bundle, verifies it against the root key, then fetches the blocks,
  * each verified against its CID, from workers before controllers. `dest` is written only when all is verified.
- * Errors: `NOT_TRUSTED` and `ARTIFACT_OF_TEST` (a `NotTrusted`), `ARTIFACT_NOT_FOUND`, `STORE_…`, `MESH_…`.
+ * Errors: `NOT_TRUSTED` and `ARTIFACT_OF_TEST` (a `NotTrusted`), `ARTIFACT_NOT_FOUND`, `STORE_…`, `MESH_…`, with `withIndex` also those of `fetchIndex`.
  */
 export function fetchArtifact(options: FetchOptions): Promise<Fetched> {
   const { artifact, dest, signal, onProgress } = options;
@@ -122,6 +128,14 @@ export function fetchArtifact(options: FetchOptions): Promise<Fetched> {
     const controllers = found.peers.filter(({ id }) => charter.controllers.includes(id));
     const providers = await connectReachable(mesh, volunteers.length > 0 ? volunteers : controllers);
     const pulled = await pull(options, mesh, store, providers, volunteers.length > 0 ? controllers : []);
+    const { dependencies } = decodeJob(toUtf8(bundle.job)).job;
+    const index =
+      dependencies === undefined || options.withIndex !== true
+        ? undefined
+        : await fetchIndex({ mesh, store }, dependencies.tree, {
+            from: await connectReachable(mesh, found.peers),
+            signal,
+          });
     onProgress({ phase: 'writing', says: `writing to ${dest}` });
     await store.exportDirectory(artifact, dest, { signal });
     return {
@@ -131,6 +145,7 @@ export function fetchArtifact(options: FetchOptions): Promise<Fetched> {
       bytes: pulled.bytes,
       providers: pulled.from,
       controllerUsed: pulled.from.some((id) => charter.controllers.includes(id)),
+      index: index?.car,
     };
   });
 }

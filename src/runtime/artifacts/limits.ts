@@ -1,3 +1,6 @@
+import { dependencyLimits } from '../../core/dependencies/limits.ts';
+import { assert } from '../../core/errors.ts';
+
 /** Bounds of what a node stores and sends to others. */
 export const artifactLimits = {
   /** Interval of sweeps. One walks all that is stored, which for a full store is seconds of work. */
@@ -10,4 +13,11 @@ export const artifactLimits = {
   repairSeconds: 300,
   /** Peers that are asked for it. */
   repairPeersMax: 5,
+  /** A file with the index of dependencies: the largest index, and the framing of its blocks. */
+  indexFileBytesMax: 65 * 1024 * 1024,
 } as const;
+
+assert(
+  dependencyLimits.indexBytesMax + 2 ** 20 <= artifactLimits.indexFileBytesMax,
+  'a file holds the largest index, with 16 KiB for each chunk of it',
+);

@@ -3,7 +3,13 @@ import { servedBounds } from '../../core/wire/bounds.ts';
 import { protocols } from '../../core/wire/protocols.ts';
 import type { Mesh } from '../../mesh/index.ts';
 import type { Store } from '../../store/index.ts';
-import { fetchTree, messageBytesMax, serveTrees, TransferFailed } from '../../transfer/index.ts';
+import {
+  fetchTree,
+  messageBytesMax,
+  type Provider,
+  serveTrees,
+  TransferFailed,
+} from '../../transfer/index.ts';
 
 interface Ends {
   mesh: Mesh;
@@ -54,14 +60,7 @@ export async function pullArtifact(
     }
     onProgress?.(bytes, total === undefined ? undefined : Math.max(total, bytes));
   };
-  const providers = [...new Set(from)].map((peer) => ({
-    peer,
-    open: (stop: AbortSignal) =>
-      mesh.open(peer, protocols.car, {
-        signal: AbortSignal.any([signal, stop]),
-        maxMessageBytes: messageBytesMax,
-      }),
-  }));
+  const providers = providersOf(mesh, from, signal);
   try {
     return await store.blocks.during(() =>
       fetchTree(store.blocks.parse(root), store.blocks, providers, {
@@ -81,4 +80,16 @@ export async function pullArtifact(
       onProgress: progress,
     });
   }
+}
+
+/** Peers, by PeerId, as those who serve trees by `/quorate/car/1`. */
+export function providersOf(mesh: Mesh, from: readonly string[], signal: AbortSignal): Provider[] {
+  return [...new Set(from)].map((peer) => ({
+    peer,
+    open: (stop) =>
+      mesh.open(peer, protocols.car, {
+        signal: AbortSignal.any([signal, stop]),
+        maxMessageBytes: messageBytesMax,
+      }),
+  }));
 }

@@ -8,6 +8,7 @@ import {
   decodeIndex,
   type Entry,
   encodeIndex,
+  indexName,
   type LockSources,
   makeIndex,
 } from '../../core/dependencies/index.ts';
@@ -25,8 +26,6 @@ import {
 } from '../../dependencies/index.ts';
 import type { Store, TreeEntry } from '../../store/index.ts';
 
-/** The index lies before the folder in the order of a tree, so that it is there while the rest arrives. */
-const indexName = 'index.json';
 const folder = 'sha256';
 const pathOf = ({ sha256 }: Pick<DependencyBlob, 'sha256'>): string => `${folder}/${sha256}`;
 

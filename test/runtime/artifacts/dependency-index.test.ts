@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import { encodeIndex, makeIndex } from '../../../src/core/dependencies/index.ts';
+import { fromUtf8, toUtf8 } from '../../../src/core/text.ts';
+import { fetchIndex, readIndexFile } from '../../../src/runtime/artifacts/dependency-index.ts';
+import { serveTrees } from '../../../src/transfer/index.ts';
+import { noiseBytes, store } from '../../store/support.ts';
+import { answering, importInto, node, serving } from '../../transfer/support.ts';
+import { codeOf } from '../support.ts';
+
+const signal = AbortSignal.timeout(300_000);
+
+const made = new Map<number, string>();
+/** An index of a lock file with so many packages. */
+function indexText(packages: number): string {
+  const before = made.get(packages);
+  if (before !== undefined) return before;
+  const integrity = `sha512-${'A'.repeat(86)}==`;
+  const names = Array.from({ length: packages }, (_, n) => [
+    `node_modules/p${n}`,
+    { version: '1.0.0', integrity },
+  ]);
+  const lock = JSON.stringify({ lockfileVersion: 3, packages: Object.fromEntries(names) });
+  const files = new Map([['package-lock.json', toUtf8(lock)]]);
+  const facts = { sha256: '12'.repeat(32), size: 1 };
+  const { bytes } = encodeIndex(
+    makeIndex({ locks: ['package-lock.json'], files, arch: 'x86_64' }, () => facts),
+  );
+  made.set(packages, fromUtf8(bytes));
+  return fromUtf8(bytes);
+}
+const tree = (packages: number, seed = 1) => [
+  { name: 'index.json', body: indexText(packages) },
+  ...Array.from({ length: 20 }, (_, n) => ({ name: `sha256/${n}`, body: noiseBytes(200_000, seed + n) })),
+];
+
+/** A node without a block, connected to peers. */
+async function wanting(...peers: Awaited<ReturnType<typeof node>>[]) {
+  const ends = { mesh: await node(), store: await store() };
+  for (const peer of peers) await ends.mesh.connect(peer.addresses());
+  return { ...ends, from: peers.map(({ id }) => id) };
+}
+
+describe('the index of dependencies', () => {
+  // One block, and several with one that names them.
+  it.each([3, 4_000])(
+    'of %i packages comes without the files that it names, and as a file leads from the tree',
+    async (packages) => {
+      const provider = await serving();
+      const root = await importInto(provider.store, tree(packages));
+      const { from, ...ends } = await wanting(provider.mesh);
+      const { index, car } = await fetchIndex(ends, root, { from, signal });
+      expect(index.blobs).toHaveLength(packages);
+      expect(car.length).toBeLessThan(indexText(packages).length + 20_000);
+      expect(await ends.store.has(root)).toBe(false);
+      const files = await provider.store.resolve(root, 'sha256');
+      expect(await ends.store.has(files?.cid ?? '')).toBe(false);
+      expect((await readIndexFile(car, root, signal)).index).toEqual(index);
+    },
+  );
+
+  it('is refused as a file in which anything was changed, left out or added, and as that of another artifact', async () => {
+    const provider = await serving();
+    const root = await importInto(provider.store, tree(4_000));
+    const other = await importInto(provider.store, tree(4_000, 100));
+    const { from, ...ends } = await wanting(provider.mesh);
+    const { car } = await fetchIndex(ends, root, { from, signal });
+    const refused = (bytes: Uint8Array, of = root) => codeOf(() => readIndexFile(bytes, of, signal));
+    for (const at of [0, 130, 400, car.length - 1]) {
+      const changed = Uint8Array.from(car);
+      changed[at] = (changed[at] ?? 0) ^ 1;
+      expect(await refused(changed), `byte ${at}`).toBe('DEPENDENCY_INDEX_MISMATCH');
+    }
+    for (const bytes of [car.subarray(0, -1), car.subarray(0, 200), Buffer.concat([car, car]), Buffer.of()])
+      expect(await refused(bytes)).toBe('DEPENDENCY_INDEX_MISMATCH');
+    expect(await refused(car, other)).toBe('DEPENDENCY_INDEX_MISMATCH');
+  });
+
+  it('is taken from whoever has it, and from nobody who sends other bytes', async () => {
+    const provider = await serving();
+    const root = await importInto(provider.store, tree(3));
+    const bare = await serving();
+    const liar = await answering((channel) =>
+      serveTrees(channel, {
+        asked: () => {},
+        links: (cid, bytes) => provider.store.blocks.links(cid, bytes),
+        read: async (cid) => {
+          const bytes = Uint8Array.from(await provider.store.blocks.read(cid));
+          bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+          return bytes;
+        },
+      }),
+    );
+    const { from, ...ends } = await wanting(bare.mesh, liar, provider.mesh);
+    expect((await fetchIndex(ends, root, { from, signal })).index.blobs).toHaveLength(3);
+    const alone = await wanting(bare.mesh, liar);
+    const asked = fetchIndex(alone, root, { from: alone.from, signal });
+    await expect(asked).rejects.toMatchObject({
+      code: 'DEPENDENCIES_UNAVAILABLE',
+      message: expect.stringMatching(/TRANSFER_BLOCK_MISSING.*TRANSFER_HASH_MISMATCH/),
+    });
+  });
+
+  it('is refused where the tree has none, or something else', async () => {
+    const provider = await serving();
+    const { from, ...ends } = await wanting(provider.mesh);
+    for (const entries of [
+      [{ name: 'sha256/1', body: 'x' }],
+      [{ name: 'index.json', body: '{}' }],
+      [{ name: 'a', body: 'first' }, ...tree(3)],
+    ]) {
+      const root = await importInto(provider.store, entries);
+      expect(await codeOf(() => fetchIndex(ends, root, { from, signal }))).toBe('DEPENDENCY_INDEX_MISMATCH');
+    }
+  });
+});
