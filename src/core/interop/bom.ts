@@ -1,6 +1,7 @@
 import { purlOf } from '../dependencies/index.ts';
 import { cidDigestHex, sha256Hex } from '../documents/index.ts';
 import { assert } from '../errors.ts';
+import { recipeText } from '../recipe-name.ts';
 import { toUtf8 } from '../text.ts';
 import type { Level } from '../trust/index.ts';
 import { digestsOf, goSumOf, isWithoutCode, type LockedPackage, packagesOf } from './packages.ts';
@@ -112,6 +113,7 @@ function artifactComponent({ project, facts, job, index, level }: BomParts): Com
       property('commit', commit),
       property('request', facts.request),
       property('job', facts.job),
+      ...(facts.recipe === null ? [] : [property('recipe', recipeText(facts.recipe))]),
       property('arch', job.arch),
       ...(job.dependencies === undefined ? [] : [property('dependencies', job.dependencies.tree)]),
       ...(index?.locks ?? []).map(({ path: lock, sha256 }) => property('lock', `${lock} sha256:${sha256}`)),

@@ -10,6 +10,7 @@ import {
   toBase64,
 } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
+import { recipeText } from '../recipe-name.ts';
 import type { VerifiedFacts } from '../trust/index.ts';
 import { envelopeOf } from './link.ts';
 import { digestsOf } from './packages.ts';
@@ -38,7 +39,8 @@ export interface Provenance {
   predicate: {
     buildDefinition: {
       buildType: string;
-      externalParameters: { job: string; repository: string; ref: string };
+      /** `recipe`: the job file, where it is not the repository's own, as the publisher named it. */
+      externalParameters: { job: string; repository: string; ref: string; recipe?: string };
       /** Commit, image, artifacts of other jobs, the tree of dependencies, then each file in it with the URL of its package. */
       resolvedDependencies: Resource[];
     };
@@ -67,7 +69,10 @@ export function makeProvenance({ project, facts, job, index }: Made): Provenance
     predicate: {
       buildDefinition: {
         buildType: receiptBuildType,
-        externalParameters: { job: facts.job, repository: facts.repo, ref: facts.ref },
+        externalParameters: {
+          ...{ job: facts.job, repository: facts.repo, ref: facts.ref },
+          ...(facts.recipe !== null && { recipe: recipeText(facts.recipe) }),
+        },
         resolvedDependencies: [...resolvedDependenciesOf(job), ...files],
       },
       runDetails: {

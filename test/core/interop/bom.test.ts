@@ -67,7 +67,7 @@ function parts(over: Partial<Job> = {}, more: Partial<VerifiedFacts> = {}, of = 
     ...{ name: job.name, job: encodeJob(job).id, kind: 'build', request: 'ab'.repeat(32) },
     ...{ repo, ref: 'refs/heads/main', commit, policy, artifact: cidOf('app') },
     files: [{ path: 'bin/app', sha256: 'cd'.repeat(32) }],
-    ...{ operators: ['ada', 'ben'], dissent: [], cosigners: [], earlier: null },
+    ...{ operators: ['ada', 'ben'], dissent: [], cosigners: [], earlier: null, recipe: null },
     inputs: { lib: { artifact: cidOf('lib'), level: 'agreed' }, test: { artifact: null, level: 'agreed' } },
     time: '2026-01-02T03:04:05.000Z',
     ...{ witnesses: { operators: [], named: [] }, witnessed: null },
@@ -162,6 +162,16 @@ describe('a bill of materials', () => {
       { type: 'application', name: 'lib', version: cidOf('lib') },
     ]);
     expect(dependencies).toEqual([{ ref: 'artifact', dependsOn: components.map((one) => one['bom-ref']) }]);
+  });
+
+  it('says which job file made it, where that is not of the repository', () => {
+    const recipe = { repo: 'https://git.example/recipes', commit, path: 'app.yaml', sha256 };
+    const given = parts({}, { recipe });
+    const value = `https://git.example/recipes@${commit}:app.yaml`;
+    const { properties } = makeBom(given).metadata.component;
+    expect(properties).toContainEqual({ name: 'quorate:recipe', value });
+    const { buildDefinition } = makeProvenance(given).predicate;
+    expect(buildDefinition.externalParameters).toMatchObject({ repository: repo, recipe: value });
   });
 
   it('calls itself complete only where the build could read nothing else', () => {
