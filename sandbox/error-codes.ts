@@ -4,6 +4,10 @@ const sandboxErrors = {
     'A cgroup could not be created or used. `quorate doctor` shows which limit this host cannot enforce.',
   SANDBOX_CLEANUP_FAILED:
     'Cgroups of a build could not be removed. Look for processes in uninterruptible sleep; the next start tries again.',
+  SANDBOX_DISK_FAILED:
+    'The file that a build gets as its disk could not be made, though it could when the worker started. `quorate doctor --verbose` says what is missing.',
+  SANDBOX_DISK_FULL:
+    'The disk of this host has no room for what a job may write. Make room where the worker keeps its files, or lend less disk.',
   SANDBOX_JOB_INVALID: 'The job is invalid; the message says why. Correct the job.',
   SANDBOX_KERNEL_UNREADABLE:
     'The kernel for virtual machines is not a Debian cloud kernel, or is damaged. Remove it, and install one with the command that `quorate doctor --tier vm-emulated` prints.',

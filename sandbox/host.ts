@@ -1,6 +1,10 @@
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { QuorateError } from '../src/core/errors.ts';
+
+/** Mount points that every account can reach and that the file system hierarchy reserves for such use: those that are there. */
+export const mountPlaces = (): string[] =>
+  ['/mnt', '/media', '/srv'].filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory());
 
 /** Range of uids for the jobs of a root worker: above those that systemd assigns, below the end of uid_t. */
 const UID_FIRST = 1_900_000_000;

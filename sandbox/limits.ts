@@ -19,6 +19,8 @@ export const sandboxLimits = {
   emulatedProbeSecondsMax: 300,
   /** A tool that is asked for its version, or a package manager for the packages it has. */
   toolMs: 10_000,
+  /** For the file of a build's disk to be allocated, and for its file system to be made: milliseconds, but on a busy disk. */
+  diskFileSecondsMax: 60,
   /** Memory of a tool such as git in its sandbox: a pack is indexed in memory, with a few threads. */
   toolMemoryBytesMax: 2 * 1024 * 1024 * 1024,
   /** Processes and threads of a tool. */
@@ -29,6 +31,8 @@ export const sandboxLimits = {
   egressConnectionsTotalMax: 4096,
   /** Memory of gVisor besides the build's: a kernel in user space, its page tables and caches. */
   gvisorMemoryBytes: 96 * 1024 * 1024,
+  /** Of what a build may write: room besides in the file system that gVisor keeps it in, where what was removed is given back late. */
+  gvisorStoreShare: 1 / 8,
   /** Threads of gVisor, which grow with the number of blocked system calls; 60 were measured. */
   gvisorThreads: 256,
   /** A kernel for virtual machines, unpacked. Debian's takes 55 MiB. */

@@ -96,7 +96,7 @@ export function combineSandboxes(sandboxes: readonly (Sandbox & Partial<Steering
       const all = (ability: keyof SandboxAbilities) =>
         sandboxes.every(({ abilities }) => abilities?.[ability] === true);
       const [freeze, processorTime] = [all('freeze'), all('processorTime')];
-      return { freeze, processorTime, idle: all('idle'), ioWeight: all('ioWeight') };
+      return { freeze, processorTime, idle: all('idle'), ioWeight: all('ioWeight'), disk: all('disk') };
     },
     usage: (): SandboxUsage[] => sandboxes.flatMap((sandbox) => sandbox.usage?.() ?? []),
     processorSeconds: () => sandboxes.reduce((sum, sandbox) => sum + (sandbox.processorSeconds?.() ?? 0), 0),

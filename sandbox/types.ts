@@ -20,9 +20,12 @@ export const tierByNameOnly: Tier = 'vm-emulated';
 export interface SandboxLimits {
   /** Processors: processor time per wall time, may be fractional. */
   cpus: number;
-  /** Memory of all processes, the files in /build included: they are on tmpfs. */
+  /** Memory of all processes, and of the files that they write where these are in memory. */
   memoryBytes: number;
-  /** Size of the writable file systems: /build (with /tmp) and /dev/shm. */
+  /**
+   * Size of the writable file systems: /build (with /tmp) and /dev/shm. They are in memory, but for /build where this is more than
+   * `memoryBytes` and the host can give it a file of that size.
+   */
   diskBytes: number;
   /** Processes and threads, including three of the sandbox's own. */
   pids: number;
@@ -170,6 +173,8 @@ export interface SandboxAbilities {
   idle: boolean;
   /** The I/O scheduler of at least one disk honours weights. */
   ioWeight: boolean;
+  /** Builds can write more than their memory: to a file of the host, of fixed size. False until the probe has tried it. */
+  disk: boolean;
 }
 
 /** Current consumption of one job. NaN where the kernel does not report it. */

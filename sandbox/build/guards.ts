@@ -7,6 +7,8 @@ export interface BuildGuards {
   readonly cgroup: LimitSettings;
   /** Time limit of the steps, in milliseconds of wall time. */
   readonly deadlineMs: (limits: SandboxLimits) => number;
+  /** Size of the file of the host that the build's folder lies in; undefined where it lies in memory (`diskFileBytes`). */
+  readonly diskFileBytes: (limits: SandboxLimits) => number | undefined;
   /** Maximum size of the archive of outputs, in bytes. */
   readonly outputBytesMax: (limits: SandboxLimits) => number;
 }

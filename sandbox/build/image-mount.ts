@@ -1,10 +1,6 @@
-import { statSync } from 'node:fs';
 import { QuorateError } from '../../src/core/errors.ts';
-import { requireTool } from '../host.ts';
+import { mountPlaces, requireTool } from '../host.ts';
 import type { SandboxImage } from '../types.ts';
-
-/** Mount points that every account can reach and that the file system hierarchy reserves for such use. */
-const places = ['/mnt', '/media', '/srv'];
 
 export interface MountedImage {
   /** Path at which the command finds the image's files. */
@@ -21,15 +17,11 @@ export interface MountedImage {
 export async function mountImage(image: SandboxImage, uid: number | undefined): Promise<MountedImage> {
   const folder = await image.directory();
   if (uid === undefined) return { folder, prefix: [] };
-  const at = places.find((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory());
+  const [at] = mountPlaces();
   if (at === undefined) {
-    throw new QuorateError(
-      'SANDBOX_UNAVAILABLE',
-      `there is no folder to mount an image at (${places.join(', ')})`,
-      {
-        hint: `mkdir ${places[0]}`,
-      },
-    );
+    throw new QuorateError('SANDBOX_UNAVAILABLE', 'there is no folder to mount an image at', {
+      hint: 'mkdir /mnt',
+    });
   }
   const script = '"$1" --bind "$2" "$3"; shift 3; exec "$@"';
   return {

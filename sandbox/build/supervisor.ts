@@ -39,6 +39,8 @@ export class BuildSupervisor {
   #setupFailure: string | undefined;
   #diagnostics = '';
   #caps: SandboxCaps = {};
+  /** Whether the files in /build count as memory. */
+  filesInMemory = true;
   readonly #deadline: Deadline;
   #delivered: Promise<void> = Promise.resolve();
   readonly #complete = Promise.withResolvers<void>();
@@ -229,7 +231,8 @@ export class BuildSupervisor {
   }
 
   #outOfMemory(): Aborted {
-    const detail = `over ${sizeText(this.#job.limits.memoryBytes)} of memory, files in /build included`;
+    const included = this.filesInMemory ? ', files in /build included' : '';
+    const detail = `over ${sizeText(this.#job.limits.memoryBytes)} of memory${included}`;
     return { kind: 'aborted', reason: 'memory', detail };
   }
 

@@ -8,6 +8,8 @@ import { groupPrefix, jobFolder, recordJob } from '../cgroups/leftovers.ts';
 import type { CgroupParent } from '../cgroups/parents.ts';
 import { lowPriority, withPriority } from '../cgroups/settings.ts';
 import { checkJob } from '../check-job.ts';
+import { type DiskAbility, type DiskKind, diskAbility } from '../disk/ability.ts';
+import { type DiskOwners, makeDiskFile } from '../disk/file.ts';
 import type {
   Sandbox,
   SandboxAbilities,
@@ -35,6 +37,8 @@ export interface LaunchContext {
   readonly folder: string;
   /** Name of the job's cgroup, unique on the host. */
   readonly name: string;
+  /** Makes the file that the build's folder lies in, in `folder`, and returns its path. Absent where it lies in memory. */
+  readonly makeDisk?: (owners: DiskOwners) => Promise<string>;
 }
 
 /** How a tier starts a build. Cgroups, limits, streams and clean-up are the same in all tiers. */
@@ -43,6 +47,8 @@ export interface TierBackend {
   /** Whether a build can use the host's own system (`image: host`). */
   readonly hostImage: boolean;
   readonly guards: BuildGuards;
+  /** How the tier gives a build a file as its disk. Absent: all that builds write is in memory. */
+  readonly disk?: DiskKind;
   /** Properties that the tier cannot pin. Default: the kernel release seen by the probe, and the host's processor. */
   unpinned?(): Unpinned;
   launch(job: SandboxJob, launching: LaunchContext): Promise<BuildProcess>;
@@ -64,8 +70,10 @@ export class TierSandbox implements Sandbox, Steering {
   #frozen = false;
   #caps: SandboxCaps = {};
   #priority = lowPriority;
-  #abilities: SandboxAbilities | undefined;
+  #abilities: Omit<SandboxAbilities, 'disk'> | undefined;
   #kernel = release();
+  #disk: Promise<DiskAbility> | undefined;
+  #canDisk = false;
   /** Processor time of ended jobs, in seconds. */
   #ended = 0;
 
@@ -106,15 +114,20 @@ export class TierSandbox implements Sandbox, Steering {
     try {
       group = createGroup(parents, name, capped(job.limits, this.#caps), settings);
       if (this.#frozen) group.freeze(true);
+      const folder = jobFolder(recordsDir, name);
+      const bytes = guards.diskFileBytes(job.limits);
+      const onDisk = bytes !== undefined && (await this.diskAbility()).ok;
+      const makeDisk = (owners: DiskOwners) => makeDiskFile(folder, bytes ?? 0, owners);
       build = await this.#backend.launch(job, {
-        ...{ directories: group.directories, slot, name },
-        folder: jobFolder(recordsDir, name),
+        ...{ directories: group.directories, slot, name, folder },
+        ...(onDisk && { makeDisk }),
       });
       const running = {
         group,
         supervisor: new BuildSupervisor(job, io, group, guards, build),
         limits: job.limits,
       };
+      running.supervisor.filesInMemory = !onDisk;
       running.supervisor.pause(this.#frozen);
       running.supervisor.cap(this.#caps);
       this.#running.add(running);
@@ -127,6 +140,27 @@ export class TierSandbox implements Sandbox, Steering {
     } finally {
       await group?.destroy();
       await build?.cleanUp?.();
+      forget();
+    }
+  }
+
+  /** Whether builds of this tier can write more than their memory. Tried once, with a small file; throws nothing. */
+  diskAbility(): Promise<DiskAbility> {
+    this.#disk ??= this.#tryDisk();
+    return this.#disk;
+  }
+
+  async #tryDisk(): Promise<DiskAbility> {
+    const { disk } = this.#backend;
+    if (disk === undefined) return { ok: false, found: 'in this tier builds write to memory only' };
+    const { recordsDir } = this.#context;
+    const name = `${groupPrefix}${process.pid}-disk-${randomInt(2 ** 32).toString(16)}`;
+    const forget = recordJob(recordsDir, name, []);
+    try {
+      const ability = await diskAbility(disk, recordsDir, jobFolder(recordsDir, name));
+      this.#canDisk = ability.ok;
+      return ability;
+    } finally {
       forget();
     }
   }
@@ -165,7 +199,7 @@ export class TierSandbox implements Sandbox, Steering {
   get abilities(): SandboxAbilities {
     const name = `${groupPrefix}${process.pid}-look-${randomInt(2 ** 32).toString(16)}`;
     this.#abilities ??= detectAbilities(this.#context.parents, name);
-    return this.#abilities;
+    return { ...this.#abilities, disk: this.#canDisk };
   }
 
   usage(): SandboxUsage[] {

@@ -6,7 +6,10 @@ import type { Controller } from './controllers.ts';
 import type { CgroupParent } from './parents.ts';
 
 /** Detects optional controls in an empty child cgroup: the root of a hierarchy lacks files. `name` must be unused. */
-export function detectAbilities(parents: readonly CgroupParent[], name: string): SandboxAbilities {
+export function detectAbilities(
+  parents: readonly CgroupParent[],
+  name: string,
+): Omit<SandboxAbilities, 'disk'> {
   const parentOf = (controller: Controller) =>
     parents.find(({ controllers }) => controllers.includes(controller));
   const [cpu, io] = [parentOf('cpu'), parentOf('io')];

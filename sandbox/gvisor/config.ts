@@ -2,21 +2,23 @@ import { driverCommand } from '../build/driver.ts';
 import { profileOf, profilePath } from '../build/profile.ts';
 import { hostArch } from '../seccomp/syscalls.ts';
 import type { SandboxJob } from '../types.ts';
-import type { GvisorGuards } from './guards.ts';
+import { type GvisorGuards, storedAnnotations } from './guards.ts';
 import type { OciConfig, OciMount } from './oci.ts';
 
 /** runsc adds a /sys and a /tmp unless the configuration has a mount there; a mount of an unknown type it ignores. */
 const absent = (destination: string): OciMount => ({ destination, type: 'quorate-absent' });
 
-/** The OCI configuration of a job: the driver, on the root file system that runsc finds at `root`. */
+/** The OCI configuration of a job: the driver, on the root file system that runsc finds at `root`; what it writes in a file below `store`. */
 export function ociConfig(
   guards: GvisorGuards,
   job: SandboxJob,
-  { root, network }: { root: string; network: 'none' | 'host' },
+  { root, network, store }: { root: string; network: 'none' | 'host'; store?: string | undefined },
 ): OciConfig {
   const pins = profileOf(job);
   const prefix = guards.stepPrefix(pins);
   const seccomp = guards.seccomp(hostArch);
+  const disk = guards.disk(job.limits, pins, store);
+  const stored = store === undefined ? undefined : disk.find(({ source }) => source === store);
   return {
     ociVersion: '1.0.0',
     process: {
@@ -31,10 +33,11 @@ export function ociConfig(
     mounts: [
       { destination: '/proc', type: 'proc', source: 'proc' },
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs' },
-      ...guards.disk(job.limits, pins),
+      ...disk,
       absent('/sys'),
       absent('/tmp'),
     ],
+    ...(stored && { annotations: storedAnnotations(stored) }),
     linux: {
       // 'host' is the network namespace of runsc itself, which belongs to the job already.
       namespaces: ['pid', 'ipc', 'uts', 'mount', ...(network === 'host' ? [] : ['network'])].map((type) => ({

@@ -1,4 +1,4 @@
-import { diskShares } from '../build/disk.ts';
+import { diskFileBytes, diskShares } from '../build/disk.ts';
 import type { BuildGuards } from '../build/guards.ts';
 import { buildProcessLimits, gvisorProcessLimits, type ProcessLimits } from '../build/process-limits.ts';
 import { limitSettings } from '../cgroups/settings.ts';
@@ -36,7 +36,8 @@ export interface GvisorGuards extends BuildGuards {
   readonly processes: (limits: SandboxLimits) => OciProcess['rlimits'];
   /** Resource limits of gVisor's own processes. */
   readonly processLimits: ProcessLimits;
-  readonly disk: (limits: SandboxLimits, pins: ProfileValues) => OciMount[];
+  /** The writable file systems. `store`: folder in gVisor's own root for a file with the content of /build; absent: it is in memory. */
+  readonly disk: (limits: SandboxLimits, pins: ProfileValues, store?: string) => OciMount[];
 }
 
 /**
@@ -89,11 +90,14 @@ export const guards: GvisorGuards = {
     ];
   },
   processLimits: gvisorProcessLimits,
-  disk: (limits, { uid }) => {
+  disk: (limits, { uid }, store) => {
     const { shm, build } = diskShares(limits);
-    const owner = [`uid=${uid}`, `gid=${uid}`];
+    const options = [`size=${build}`, 'mode=0755', `uid=${uid}`, `gid=${uid}`];
     return [
-      tmpfs('/build', [`size=${build}`, 'mode=0755', ...owner]),
+      // With the annotations of `storedAnnotations`, gVisor mounts a tmpfs whose content it keeps in a file below the source.
+      store === undefined
+        ? tmpfs('/build', options)
+        : { destination: '/build', type: 'bind', source: store, options: ['rw', ...options] },
       tmpfs('/dev/shm', [`size=${shm}`, 'mode=1777']),
     ];
   },
@@ -105,8 +109,21 @@ export const guards: GvisorGuards = {
       pids: sandboxLimits.gvisorThreads + limits.pids * (1 + Math.ceil(limits.cpus)),
     }),
   deadlineMs: ({ seconds }) => seconds * 1000,
+  // The file has holes, which gVisor fills later: it must never find its file system full.
+  diskFileBytes: (limits) => diskFileBytes(limits, sandboxLimits.gvisorStoreShare),
   outputBytesMax: ({ diskBytes }) => diskBytes + sandboxLimits.outputOverheadBytes,
 };
+
+/** What makes gVisor keep the content of a mount of `disk` in a file (runsc/boot/mount_hints.go). */
+export function storedAnnotations({ source = '', options = [] }: OciMount): Record<string, string> {
+  const of = 'dev.gvisor.spec.mount.build';
+  return {
+    [`${of}.source`]: source,
+    [`${of}.type`]: 'tmpfs',
+    [`${of}.share`]: 'container',
+    [`${of}.options`]: options.join(','),
+  };
+}
 
 function tmpfs(destination: string, options: string[]): OciMount {
   return { destination, type: 'tmpfs', source: 'tmpfs', options };

@@ -4,6 +4,7 @@ import { type MountedImage, mountImage } from '../build/image-mount.ts';
 import { type BuildProcess, firstFreeFd, startInCgroups } from '../build/process.ts';
 import { profileOf } from '../build/profile.ts';
 import type { LaunchContext } from '../build/tier.ts';
+import { mountDisk } from '../disk/mount.ts';
 import { accountPrefix, requireTool } from '../host.ts';
 import { certificatesFor, systemPaths } from '../namespace/arguments.ts';
 import type { SandboxJob } from '../types.ts';
@@ -11,17 +12,17 @@ import { ociConfig } from './config.ts';
 import type { GvisorGuards } from './guards.ts';
 
 /** Paths inside of the bwrap sandbox that runsc runs in. */
-const at = { runsc: '/runsc', bundle: '/job', root: '/job/root', state: '/state' };
+const at = { runsc: '/runsc', bundle: '/job', root: '/job/root', state: '/state', store: '/store' };
 
 /**
  * Starts runsc, rootless and inside of bwrap: a build that escapes from gVisor has an unused account, no other processes, no
  * network, and a file system that holds runsc and the build's read-only root. runsc writes to that file system only, which is
- * in memory and disappears with its last process. @throws SANDBOX_UNAVAILABLE
+ * in memory, or to the build's disk; both disappear with its last process. @throws SANDBOX_UNAVAILABLE
  */
 export async function launch(
   guards: GvisorGuards,
   job: SandboxJob,
-  { directories, slot }: LaunchContext,
+  { directories, slot, makeDisk }: LaunchContext,
 ): Promise<BuildProcess> {
   const data: { fd: number; bytes: Uint8Array }[] = [];
   const give = (text: string): string => {
@@ -32,10 +33,12 @@ export async function launch(
   const uid = guards.account(slot);
   const { around: network, inside } =
     job.network === undefined ? guards.network() : ({ around: [], inside: 'host' } as const);
-  const config = JSON.stringify(ociConfig(guards, job, { root: at.root, network: inside }));
+  const disk = makeDisk && mountDisk(await makeDisk({ file: undefined, top: uid ?? 0 }));
+  const store = disk && at.store;
+  const config = JSON.stringify(ociConfig(guards, job, { root: at.root, network: inside, store }));
   const image = job.image === 'host' ? undefined : await mountImage(job.image, uid);
   const around = [
-    ...(image?.prefix ?? []),
+    ...[...(image?.prefix ?? []), ...(disk?.prefix ?? [])],
     ...[
       ...accountPrefix(uid),
       requireTool('bwrap'),
@@ -45,6 +48,7 @@ export async function launch(
     ],
     '--clearenv',
     ...['--ro-bind', requireTool('runsc'), at.runsc, '--dir', at.bundle],
+    ...(disk ? ['--bind', disk.folder, at.store] : []),
     ...rootPaths(job, image, give),
     ...['--perms', '0444', '--file', give(config), `${at.bundle}/config.json`],
     // runsc creates the root of its own processes in /tmp.

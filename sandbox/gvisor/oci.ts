@@ -25,5 +25,6 @@ export interface OciConfig {
   readonly root: { path: string; readonly: boolean };
   readonly hostname: string;
   readonly mounts: readonly OciMount[];
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly linux: { namespaces: readonly { type: string }[]; seccomp?: OciSeccomp };
 }

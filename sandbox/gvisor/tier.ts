@@ -7,6 +7,7 @@ export function gvisorTier(guards: GvisorGuards = productGuards): TierBackend {
   return {
     tier: 'gvisor',
     hostImage: true,
+    disk: 'loop',
     guards,
     launch: (job, launching) => launch(guards, job, launching),
   };

@@ -22,8 +22,8 @@ export function bwrapCall(
   guards: Guards,
   job: Pick<SandboxJob, 'dependencies' | 'limits' | 'network' | 'variation'>,
   firstFd: number,
-  /** Folder of the image that becomes the root; absent: the host's own system. */
-  root?: string,
+  /** Folder of the image that becomes the root; absent: the host's own system. Place of the build's disk; absent: memory. */
+  { root, disk }: { root?: string | undefined; disk?: string | undefined } = {},
 ): BwrapCall {
   const pins = profileOf(job);
   const data: { fd: number; bytes: Uint8Array }[] = [];
@@ -51,7 +51,7 @@ export function bwrapCall(
     ]),
     ...guards.files(),
     ...['--proc', '/proc', '--dev', '/dev', ...hide(guards.hidden())],
-    ...guards.disk(job.limits),
+    ...guards.disk(job.limits, disk),
     // An image has this link already.
     ...(root === undefined ? ['--symlink', 'build/tmp', '/tmp'] : []),
     ...['--remount-ro', '/', '--chdir', '/build'],

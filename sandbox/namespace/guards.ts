@@ -1,4 +1,4 @@
-import { diskShares } from '../build/disk.ts';
+import { diskFileBytes, diskShares } from '../build/disk.ts';
 import type { BuildGuards } from '../build/guards.ts';
 import { buildProcessLimits, type ProcessLimits } from '../build/process-limits.ts';
 import { profileValues } from '../build/profile.ts';
@@ -21,8 +21,8 @@ export interface Guards extends BuildGuards {
   readonly privileges: () => string[];
   /** Command prefix of each step: drops the capability that the driver keeps. */
   readonly stepPrefix: () => string[];
-  /** bwrap arguments: the writable file systems. */
-  readonly disk: (limits: SandboxLimits) => string[];
+  /** bwrap arguments: the writable file systems. `place`: where that of the build's folder is mounted; absent: it is made in memory. */
+  readonly disk: (limits: SandboxLimits, place?: string) => string[];
   /** bwrap arguments: further host paths, read-only. */
   readonly files: () => string[];
   readonly seccomp: (arch: Arch) => Uint8Array | undefined;
@@ -61,13 +61,18 @@ export const guards: Guards = {
   // another only if it has at least the same capabilities (ptrace(2)), so a step cannot read or change the driver.
   privileges: () => ['--cap-drop', 'ALL', '--cap-add', 'CAP_SETPCAP'],
   stepPrefix: () => ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'],
-  disk: (limits) => {
+  disk: (limits, place) => {
     const { shm, build } = diskShares(limits);
+    const folder =
+      place === undefined
+        ? ['--size', String(build), '--perms', '0755', '--tmpfs', '/build']
+        : ['--bind', place, '/build'];
     return [
       ...['--size', String(shm), '--perms', '1777', '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
-      ...['--size', String(build), '--perms', '0755', '--tmpfs', '/build'],
+      ...folder,
     ];
   },
+  diskFileBytes,
   files: () => [],
   seccomp: seccompFilter,
   cgroup: limitSettings,

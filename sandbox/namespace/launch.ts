@@ -2,6 +2,7 @@ import { driverCommand } from '../build/driver.ts';
 import { mountImage } from '../build/image-mount.ts';
 import { type BuildProcess, firstFreeFdFor, startInCgroups } from '../build/process.ts';
 import type { LaunchContext } from '../build/tier.ts';
+import { mountDisk } from '../disk/mount.ts';
 import { accountPrefix, requireTool } from '../host.ts';
 import type { SandboxJob } from '../types.ts';
 import { bwrapCall } from './arguments.ts';
@@ -11,13 +12,15 @@ import type { Guards } from './guards.ts';
 export async function launch(
   guards: Guards,
   job: SandboxJob,
-  { directories, slot }: LaunchContext,
+  { directories, slot, makeDisk }: LaunchContext,
 ): Promise<BuildProcess> {
   const uid = guards.account(slot);
   const image = job.image === 'host' ? undefined : await mountImage(job.image, uid);
-  const { args, data } = bwrapCall(guards, job, firstFreeFdFor(job), image?.folder);
+  const disk = makeDisk && mountDisk(await makeDisk({ file: undefined, top: uid ?? 0 }));
+  const places = { root: image?.folder, disk: disk?.folder };
+  const { args, data } = bwrapCall(guards, job, firstFreeFdFor(job), places);
   const command = [
-    ...(image?.prefix ?? []),
+    ...[...(image?.prefix ?? []), ...(disk?.prefix ?? [])],
     ...[...accountPrefix(uid), requireTool('bwrap'), ...args],
     ...['--', ...driverCommand(job, { step: guards.stepPrefix() })],
   ];

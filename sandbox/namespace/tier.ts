@@ -7,6 +7,7 @@ export function namespaceTier(guards: Guards = productGuards): TierBackend {
   return {
     tier: 'namespace',
     hostImage: true,
+    disk: 'loop',
     guards,
     launch: (job, launching) => launch(guards, job, launching),
   };

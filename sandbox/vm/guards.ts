@@ -33,5 +33,6 @@ export const vmGuards = (accelerator: Accelerator): VmGuards => ({
   bootMs: ({ cpus }) => (sandboxLimits.guestBootSecondsMax[accelerator] * 1000) / Math.min(1, cpus),
   deadlineMs: ({ seconds }) =>
     seconds * 1000 * (accelerator === 'tcg' ? sandboxLimits.emulatedTimeFactor : 1),
+  diskFileBytes: insideGuards.diskFileBytes,
   outputBytesMax: insideGuards.outputBytesMax,
 });

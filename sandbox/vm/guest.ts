@@ -8,8 +8,8 @@ import type { CpioEntry } from './cpio.ts';
  */
 export const ports = { input: 1, log: 2, status: 3, outputs: 4, job: 5 } as const;
 
-/** Serial number by which the guest finds the disk with the image. */
-export const diskSerial = 'quorate-image';
+/** Serial numbers by which the guest finds the disk with the image, and that of the build, where it has one. */
+export const diskSerials = { image: 'quorate-image', build: 'quorate-build' } as const;
 
 /** First line on the status port: the guest has booted and accepts its job. Not a message of the driver. */
 export const bootedWord = 'booted';
@@ -28,15 +28,16 @@ export const guestPaths = {
   start: '/job/start',
   /** End marker of log and outputs, which the build cannot know. */
   mark: '/job/mark',
+  /** Where the build's disk is mounted. */
+  disk: '/disk',
   /** Exists if the job has a network. */
   network: '/job/network',
   /** The overlay of both, read-only. */
   system: '/system',
 } as const;
 
-const applets = 'cat chroot cpio grep insmod ip mkdir mount nc nsenter poweroff sh sleep stty unshare'.split(
-  ' ',
-);
+const applets =
+  'cat chroot cpio grep insmod ip mkdir mount nc nsenter poweroff rmdir sh sleep stty unshare'.split(' ');
 const folders =
   'bin cgroup dev image modules modules/always modules/network proc self sys tmp usr usr/bin'.split(' ');
 
@@ -80,11 +81,18 @@ kill $!
 (cat <&3 >/dev/null; poweroff -f) &
 mkdir ${guestPaths.job} ${guestPaths.system}
 (cd ${guestPaths.job} && cpio -i <${device('job')} 2>/dev/null) || fail 'got no job'
-disk=
+image= disk=
 for block in /sys/block/vd*; do
-  if [ "$(cat $block/serial)" = ${diskSerial} ]; then disk=/dev/\${block##*/}; fi
+  case "$(cat $block/serial)" in
+    ${diskSerials.image}) image=/dev/\${block##*/} ;;
+    ${diskSerials.build}) disk=/dev/\${block##*/} ;;
+  esac
 done
-mount -t erofs -o ro "$disk" /image || fail 'cannot read the image'
+mount -t erofs -o ro "$image" /image || fail 'cannot read the image'
+if [ -n "$disk" ]; then
+  mkdir ${guestPaths.disk} && mount -t ext4 -o nosuid,nodev,noatime,noinit_itable "$disk" ${guestPaths.disk} &&
+    rmdir ${guestPaths.disk}/lost+found || fail 'cannot use the disk of the build'
+fi
 mount -t overlay -o ro,lowerdir=${guestPaths.over}:/image overlay ${guestPaths.system} || fail 'cannot lay over the image'
 # Memory is limited by use, not by reservation, as on other hosts.
 echo 1 > /proc/sys/vm/overcommit_memory

@@ -11,9 +11,14 @@ const FILTER_FD = 5;
 
 /**
  * The job for one guest, as a cpio archive. Inside of the guest the guards of the namespace tier apply, so that a build sees
- * the same environment in both; the virtual machine isolates them from the host.
+ * the same environment in both; the virtual machine isolates them from the host. `mark`: the end marker. `onDisk`: the guest has a disk
+ * for the build's folder.
  */
-export function jobFiles(job: SandboxJob, guards: Guards, mark: Buffer): Buffer {
+export function jobFiles(
+  job: SandboxJob,
+  guards: Guards,
+  { mark, onDisk }: { mark: Buffer; onDisk: boolean },
+): Buffer {
   const pins = profileOf(job);
   const filter = guards.seccomp('x64');
   const driver = driverCommand(job, { step: guards.stepPrefix() });
@@ -23,7 +28,13 @@ export function jobFiles(job: SandboxJob, guards: Guards, mark: Buffer): Buffer 
     ...['--ro-bind', guestPaths.system, '/', '--proc', '/proc', '--dev', '/dev'],
   ];
   const after = [
-    ...[...guards.disk(job.limits), '--remount-ro', '/', '--chdir', '/build'],
+    ...[
+      ...guards.disk(job.limits, onDisk ? guestPaths.disk : undefined),
+      '--remount-ro',
+      '/',
+      '--chdir',
+      '/build',
+    ],
     ...(filter === undefined ? [] : ['--seccomp', String(FILTER_FD)]),
   ];
   // Without this, the build's account would map to root of the guest.

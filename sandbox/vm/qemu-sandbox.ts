@@ -3,18 +3,20 @@ import { requireTool } from '../host.ts';
 import { systemPaths } from '../namespace/arguments.ts';
 import { type Accelerator, qemuPaths } from './qemu.ts';
 
-/** Paths on the host of the files that QEMU may read. */
+/** Paths on the host of the files of a virtual machine. */
 export interface VmFiles {
   readonly kernel: string;
   readonly initramfs: string;
   readonly image: string;
+  /** The disk of the build, the only one that QEMU may write; absent where it is in memory. */
+  readonly disk: string | undefined;
 }
 
 const KVM = '/dev/kvm';
 
 /**
  * Wraps QEMU in a bwrap sandbox, so that a guest that escapes from the virtual machine has no more access than a build of the
- * namespace tier: no network, no files but the host's system and the three of the virtual machine, no capabilities, and the
+ * namespace tier: no network, no files but the host's system and those of the virtual machine, no capabilities, and the
  * system call filter. For root, bwrap can bind folders that only root can enter, and switches to an unused account.
  */
 export function sandboxedQemu(
@@ -48,7 +50,12 @@ export function sandboxedQemu(
     ...['--setenv', 'PATH', '/usr/bin:/bin:/usr/sbin:/sbin'],
     ...systemPaths(),
     ...['--perms', '0755', '--dir', '/vm'],
-    ...Object.entries(qemuPaths).flatMap(([name, path]) => ['--ro-bind', files[name as keyof VmFiles], path]),
+    ...(['kernel', 'initramfs', 'image'] as const).flatMap((name) => [
+      '--ro-bind',
+      files[name],
+      qemuPaths[name],
+    ]),
+    ...(files.disk === undefined ? [] : ['--bind', files.disk, qemuPaths.disk]),
     ...['--proc', '/proc', '--dev', '/dev'],
     ...(accelerator === 'kvm' ? ['--dev-bind', KVM, KVM] : []),
     ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', '/', '--seccomp', String(filterFd), '--'],

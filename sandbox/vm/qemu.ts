@@ -1,5 +1,5 @@
 import type { SandboxJob } from '../types.ts';
-import { diskSerial, ports } from './guest.ts';
+import { diskSerials, ports } from './guest.ts';
 
 /** QEMU's accelerator: hardware virtualisation (`kvm`) or emulation (`tcg`). */
 export type Accelerator = 'kvm' | 'tcg';
@@ -27,7 +27,12 @@ export function vmMemoryBytes(limits: { memoryBytes: number }): number {
 }
 
 /** Paths of the virtual machine's files inside of QEMU's sandbox. */
-export const qemuPaths = { kernel: '/vm/kernel', initramfs: '/vm/initramfs', image: '/vm/image' } as const;
+export const qemuPaths = {
+  kernel: '/vm/kernel',
+  initramfs: '/vm/initramfs',
+  image: '/vm/image',
+  disk: '/vm/disk',
+} as const;
 
 /**
  * Machine type, versioned so that a build sees the same hardware with every QEMU from 8.2 (2023) on. Devices that the guest does
@@ -58,7 +63,7 @@ const networkDevice = 'virtio-net-pci,netdev=net,romfile=';
 export function qemuArguments(
   { limits, network, variation }: Pick<SandboxJob, 'limits' | 'network' | 'variation'>,
   accelerator: Accelerator,
-  jobFd: number,
+  { jobFd, onDisk }: { jobFd: number; onDisk: boolean },
 ): string[] {
   const processors = variation?.processors ?? Math.ceil(limits.cpus);
   const streams = [
@@ -81,7 +86,14 @@ export function qemuArguments(
     // The first device, so that its ports are named /dev/vport0p*.
     ...['-device', 'virtio-serial-pci'],
     ...['-drive', `if=none,id=image,format=raw,read-only=on,file.locking=off,file=${qemuPaths.image}`],
-    ...['-device', `virtio-blk-pci,drive=image,serial=${diskSerial}`],
+    ...['-device', `virtio-blk-pci,drive=image,serial=${diskSerials.image}`],
+    // Nothing of it is needed after the build: what the guest wants to be on disk at once is not.
+    ...(onDisk
+      ? [
+          ...['-drive', `if=none,id=disk,format=raw,cache=unsafe,file.locking=off,file=${qemuPaths.disk}`],
+          ...['-device', `virtio-blk-pci,drive=disk,serial=${diskSerials.build}`],
+        ]
+      : []),
     ...streams.flatMap(({ port, fd }) => [
       ...['-chardev', `socket,id=port${port},fd=${fd}`],
       ...['-device', `virtserialport,chardev=port${port},nr=${port}`],

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Unpinned } from '../../src/core/documents/statement.ts';
 import { QuorateError } from '../../src/core/errors.ts';
 import { type BuildProcess, firstFreeFd, startInCgroups } from '../build/process.ts';
+import { profileOf } from '../build/profile.ts';
 import type { LaunchContext, TierBackend } from '../build/tier.ts';
 import { requireTool } from '../host.ts';
 import type { SandboxJob } from '../types.ts';
@@ -59,6 +60,7 @@ export function vmTier(
   return {
     tier: accelerator === 'kvm' ? 'vm' : 'vm-emulated',
     hostImage: false,
+    disk: 'drive',
     guards,
     // The machine type is pinned. The kernel is the newest that the operator had unpacked when this worker started.
     unpinned: () => unpinned,
@@ -70,21 +72,24 @@ async function launch(
   accelerator: Accelerator,
   guards: VmGuards,
   job: SandboxJob,
-  { directories, slot }: LaunchContext,
+  { directories, slot, makeDisk }: LaunchContext,
   files: BootFiles,
 ): Promise<BuildProcess> {
   if (job.image === 'host') throw new Error('assertion failed: checkJob refuses the host for this tier');
   const image = await job.image.erofs();
   const mark = randomBytes(MARK_BYTES);
+  const uid = guards.account(slot);
+  const disk = await makeDisk?.({ file: uid, top: profileOf(job).uid });
+  const onDisk = disk !== undefined;
   const data = [
-    { fd: JOB_FD, bytes: jobFiles(job, guards.inside, mark) },
+    { fd: JOB_FD, bytes: jobFiles(job, guards.inside, { mark, onDisk }) },
     { fd: FILTER_FD, bytes: guards.seccomp('x64') },
   ];
   const command = sandboxedQemu(
-    { ...files, image },
+    { ...files, image, disk },
     accelerator,
-    { uid: guards.account(slot), filterFd: FILTER_FD, hasNetwork: job.network !== undefined },
-    [requireTool(qemuName), ...qemuArguments(job, accelerator, JOB_FD)],
+    { uid, filterFd: FILTER_FD, hasNetwork: job.network !== undefined },
+    [requireTool(qemuName), ...qemuArguments(job, accelerator, { jobFd: JOB_FD, onDisk })],
   );
   const { processLimits } = guards.inside;
   const start = () => startInCgroups({ job, directories, slot, command, data, processLimits });

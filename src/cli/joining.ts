@@ -87,7 +87,7 @@ export async function offerOf(
   options: JoinOptions,
   project?: string,
 ): Promise<Offer> {
-  const { checkHeld, checkServed } = await import('../runtime/worker/terms.ts');
+  const { checkDisk, checkHeld, checkServed } = await import('../runtime/worker/terms.ts');
   const { readWorkerFile } = await import('./worker-file.ts');
   const file = await readWorkerFile(join(home, 'worker.toml'));
   const { rules, lend, tiers } = file;
@@ -100,6 +100,7 @@ export async function offerOf(
   const sandboxes = await watchProbes(context, (watch) => openTiers(stateDir, named, watch));
   checkHeld(rules, sandboxes.abilities, at);
   const lending = await lendingFrom(wanted, rules, sandboxes.tiers, at);
+  checkDisk(lending, sandboxes.abilities, at);
   return { sandboxes, lending, rules, named, consent: await consentFor(home, sandboxes.tiers, named) };
 }
 

@@ -95,7 +95,7 @@ export const knobs = {
     what: 'bytes that one build may write, such as 4GiB',
     usually: 'as much as memory',
     live: 'the next builds',
-    enforcedBy: 'the kernel (size of its file systems); they lie in memory in `namespace` and `gvisor`',
+    enforcedBy: 'the kernel (size of its file systems); in memory, or files of that size',
     reached: '"no space left"',
   },
   jobsAtOnce: {

@@ -36,7 +36,7 @@ ${run}
     env:
       LC_ALL: C.UTF-8
 
-    # What one build may use. Disk is kept in memory and counts against memory too.
+    # What one build may use. Disk is kept in memory and counts against memory too, unless it is more than memory.
     limits:
       cpus: 1
       memory: 1GiB

@@ -21,7 +21,7 @@ const limitsSchema = z.strictObject({
   disk: amount(units.size, bounds.diskBytes)
     .default(2 ** 30)
     .describe(
-      'Bytes the build may write, default 1GiB. They are kept in memory and count against `memory` too.',
+      'Bytes the build may write, default 1GiB. They are kept in memory and count against `memory` too, unless they are more than `memory`.',
     ),
   time: amount(units.time, bounds.seconds)
     .default(20 * 60)

@@ -1,6 +1,6 @@
 /**
  * A worker that will be killed: opens the tier argv[4] with the state folder argv[2] and runs the step argv[3]. With `frozen` as
- * argv[5] the build stands still at its start; says `sent` once its source is on the way.
+ * argv[5] the build stands still at its start; says `sent` once its source is on the way. With `disk` it may write more than its memory.
  */
 import { Readable } from 'node:stream';
 import { openSandbox, tiers } from '../../sandbox/index.ts';
@@ -19,7 +19,15 @@ if (mode === 'frozen') {
 }
 await sandbox.run(
   {
-    ...{ source, inputs: [], run: [step], env: {}, outputs: [], image: 'host', limits: smallLimits },
+    ...{
+      source,
+      inputs: [],
+      run: [step],
+      env: {},
+      outputs: [],
+      image: 'host',
+      limits: { ...smallLimits, ...(mode === 'disk' && { diskBytes: 2 * smallLimits.memoryBytes }) },
+    },
   },
   {
     onLog: (chunk) => process.stdout.write(chunk),

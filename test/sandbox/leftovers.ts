@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { openSandbox, type Tier } from '../../sandbox/index.ts';
-import { exited, holdsWithin, play, processesOfJobs, tempFolder } from './support.ts';
+import { exited, holdsWithin, MiB, play, processesOfJobs, tempFolder } from './support.ts';
 
 /** What a tier leaves on a machine after whatever ends a job, a worker or a probe: nothing. */
 export function leavesNothing(tier: Tier): void {
@@ -72,6 +72,43 @@ export function leavesNothing(tier: Tier): void {
       expect(groups.some((group) => existsSync(group))).toBe(true);
       await openSandbox(folder.path, tier);
       expect(groups.filter((group) => existsSync(group))).toEqual([]);
+      expect(await notes()).toEqual([]);
+    });
+
+    /** Files below the folder that loop devices stand for, also those without a name any more. */
+    const looped = (): string[] =>
+      execFileSync('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE'], { encoding: 'utf8' })
+        .split('\n')
+        .filter((file) => file.includes(folder.path));
+    const gone = () => holdsWithin(60_000, async () => looped().length === 0);
+    const files = async () =>
+      (await readdir(folder.path, { recursive: true })).filter((path) => path.endsWith('.ext4'));
+
+    it('a build that was cancelled there is no loop device and no file, as root', async () => {
+      const sandbox = await openSandbox(folder.path, tier);
+      const stop = new AbortController();
+      let during: string[] = [];
+      const ran = await play(sandbox, ['head -c 200000000 /dev/zero > /tmp/f; echo go; sleep 1000'], {
+        ...{ signal: stop.signal, limits: { diskBytes: 256 * MiB } },
+        onLog: () => {
+          during = looped();
+          stop.abort();
+        },
+      });
+      expect(ran.outcome).toMatchObject({ reason: 'killed' });
+      expect(during).toHaveLength(1);
+      expect(await gone()).toBe(true);
+      expect(await files()).toEqual([]);
+    });
+
+    it('a worker killed with -9 whose build has a disk there is no loop device and no file, as root', async () => {
+      const holder = await holding('echo x > /tmp/f; echo go; sleep 1000', 'disk');
+      expect(looped()).toHaveLength(1);
+      holder.kill('SIGKILL');
+      await once(holder, 'exit');
+      expect(await gone()).toBe(true);
+      await openSandbox(folder.path, tier);
+      expect(await files()).toEqual([]);
       expect(await notes()).toEqual([]);
     });
 

@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises';
-import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import {
@@ -13,7 +12,6 @@ import type { Tier } from '../../../sandbox/types.ts';
 import { artifactOf, type Outcome } from '../../core/documents/index.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import type { Instance } from '../../core/pipeline/index.ts';
-import { sizeTexts } from '../../core/quantity.ts';
 import type { JobFile, JobSpec } from '../../jobfile/index.ts';
 import { type Difference, diffTrees, type ImportedTree, openStore, type Store } from '../../store/index.ts';
 import type { LaidDependencies } from '../build/dependency-tree.ts';
@@ -23,6 +21,7 @@ import { type BuildNetwork, openBuildNetwork } from '../build/network.ts';
 import type { HeldImage } from '../images/cache.ts';
 import { makeScratch } from '../node/scratch.ts';
 import { type DependencyOptions, trialDependencies } from './dependencies.ts';
+import { checkFits } from './fits.ts';
 import { trialImage } from './image.ts';
 import {
   openInputMesh,
@@ -243,7 +242,7 @@ export async function withTrial<T>(options: TrialOptions, use: (trial: Trial) =>
     const instance = chooseJob(file, options.jobName);
     const job = jobOf(file, instance);
     checkInputsGiven(file, instance, inputs);
-    checkFits(job, bytes);
+    await checkFits(job, bytes, stateDir);
     const image =
       job.image === 'host'
         ? undefined
@@ -312,29 +311,4 @@ function checkInputsGiven(file: JobFile, { name, needs }: Instance, inputs: read
       hint: `Give it one: ${missing.map((one) => `--input ${one}=<cid or folder>`).join(' ')}`,
     },
   );
-}
-
-/** Checks limits that a worker checks. @throws SOURCE_TOO_LARGE, TRY_HOST_TOO_SMALL */
-function checkFits({ name, limits: asked }: JobSpec, sourceBytes: number): void {
-  const { cpus, memoryBytes, diskBytes } = asked;
-  if (sourceBytes > diskBytes) {
-    const [source, disk] = sizeTexts(sourceBytes, diskBytes);
-    throw new QuorateError(
-      'SOURCE_TOO_LARGE',
-      `the source takes ${source}; the job ${name} may write ${disk}`,
-      { hint: 'Exclude files that are not source in .gitignore, or raise the disk limit of the job.' },
-    );
-  }
-  const there = { cpus: availableParallelism(), memoryBytes: totalmem(), diskBytes: totalmem() };
-  const [memory, memoryHere] = sizeTexts(memoryBytes, there.memoryBytes);
-  const [disk, diskHere] = sizeTexts(diskBytes, there.diskBytes);
-  const lacking = [
-    cpus > there.cpus ? `${cpus} cpus, and ${there.cpus === 1 ? '1 is' : `${there.cpus} are`} here` : [],
-    memoryBytes > there.memoryBytes ? `${memory} of memory, and ${memoryHere} are here` : [],
-    diskBytes > there.diskBytes ? `${disk} of disk, which is kept in memory, and ${diskHere} are here` : [],
-  ].flat();
-  if (lacking.length === 0) return;
-  throw new QuorateError('TRY_HOST_TOO_SMALL', `the job ${name} wants ${lacking.join('; ')}`, {
-    hint: 'Try it on a larger host, or lower the limits in quorate.yaml.',
-  });
 }

@@ -8,7 +8,7 @@ import type { Tell } from '../node/node-events.ts';
 import { hostLoad, type ProcessorTimes, processorTimes } from './host-load.ts';
 import { withinHours } from './hours.ts';
 import type { FetchedImage } from './images.ts';
-import { checkHeld, checkTerms, type OperatorRules, prioritiesOf, unheeded } from './terms.ts';
+import { checkDisk, checkHeld, checkTerms, type OperatorRules, prioritiesOf, unheeded } from './terms.ts';
 
 /** What is lent; null where there is no limit. */
 export interface Lent extends Record<LiveField, unknown> {
@@ -161,6 +161,7 @@ export class Operator {
     const rules = given<OperatorRules>(this.#rules, more);
     checkTerms(lending, rules);
     checkHeld(rules, this.#options.sandboxes.abilities);
+    checkDisk(lending, this.#options.sandboxes.abilities);
     [this.#lending, this.#rules] = [lending, rules];
     const missed = this.#hold();
     this.#apply();

@@ -72,7 +72,7 @@ export function checkTerms(
       { hint: 'Lend less than all of it.' },
     );
   };
-  const { cpus, memoryBytes, diskBytes, tiers } = capabilities;
+  const { cpus, memoryBytes } = capabilities;
   const processors = availableParallelism();
   atMost('cpus', cpus, processors);
   atMost('memory', memoryBytes, totalmem(), 'bytes');
@@ -84,16 +84,8 @@ export function checkTerms(
       { hint: 'Name fewer, or leave it out: then builds are never paused by themselves.' },
     );
   }
-  const inMemory = tiers.length === 0 || tiers.some((tier) => tier === 'namespace' || tier === 'gvisor');
   const { jobPidsMin, jobMemoryBytesMin } = limits;
-  const [memory, disk] = sizeTexts(memoryBytes, diskBytes);
   const contradictions: (readonly [boolean, TermKey, string, string])[] = [
-    [
-      inMemory && diskBytes > memoryBytes,
-      'disk',
-      `what builds write is kept in memory, of which ${memory} are lent, not ${disk}`,
-      'Lend more memory or less disk.',
-    ],
     [
       jobsAtOnce > cpus,
       'jobs',
@@ -103,7 +95,7 @@ export function checkTerms(
     [
       jobsAtOnce * jobMemoryBytesMin > memoryBytes,
       'memory',
-      `${counted(jobsAtOnce, 'job')} at once need at least ${sizeText(jobsAtOnce * jobMemoryBytesMin)}; ${memory} are lent`,
+      `${counted(jobsAtOnce, 'job')} at once need at least ${sizeText(jobsAtOnce * jobMemoryBytesMin)}; ${sizeText(memoryBytes)} are lent`,
       'Lend more memory, or take fewer jobs at once.',
     ],
     [
@@ -121,6 +113,21 @@ export function checkTerms(
   ];
   for (const [wrong, key, message, hint] of contradictions)
     if (wrong) throw new QuorateError('LIMITS_CONTRADICT', `${named(key)}: ${message}`, { hint });
+}
+
+/** Throws `LIMITS_CONTRADICT` for more disk than memory where builds write to memory only. `named` says where it was set. */
+export function checkDisk(
+  { capabilities: { memoryBytes, diskBytes } }: Lending,
+  able: Pick<SandboxAbilities, 'disk'>,
+  named: Named = sayKey,
+): void {
+  if (able.disk || diskBytes <= memoryBytes) return;
+  const [memory, disk] = sizeTexts(memoryBytes, diskBytes);
+  throw new QuorateError(
+    'LIMITS_CONTRADICT',
+    `${named('disk')}: what builds write is kept in memory here, of which ${memory} are lent, not ${disk}`,
+    { hint: 'Lend more memory or less disk. What is missing to lend more: quorate doctor --verbose' },
+  );
 }
 
 /** Of the whole host (proc_sys_kernel(5)). */

@@ -69,6 +69,18 @@ export function limitsHold(ground: Ground): void {
       }
     });
 
+    it('hold a disk larger than memory: what is written there is no memory', async () => {
+      // Above the memory of the job and of each tier's own.
+      const limits = { memoryBytes: 32 * MiB, diskBytes: 256 * MiB, seconds: 120 };
+      const write =
+        'head -c 200000000 /dev/zero > /tmp/f; wc -c < /tmp/f; ls -A /build; head -c 99000000 /dev/zero > $OUT/f';
+      const ran = await play([write], { limits });
+      if (!ground.sandbox.abilities.disk)
+        return expect(ran.outcome).toMatchObject({ kind: 'aborted', reason: 'memory' });
+      expect(ran.outcome).toEqual(exited(1));
+      expect(ran.log).toMatch(/^200000000\nhome\nin\nout\nsrc\ntmp\n.*No space left on device/);
+    });
+
     it('hold the disk before the first step too', async () => {
       const source = tarOf([{ name: 'big', content: 'x'.repeat(3 * MiB) }]);
       const ran = await play(['true'], { source, limits: { diskBytes: 2 * MiB } });

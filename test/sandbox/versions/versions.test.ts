@@ -80,7 +80,7 @@ describe('the minimum', () => {
 
   it('of QEMU knows the machine that is pinned', () => {
     const limits = { cpus: 1, memoryBytes: 2 ** 25, diskBytes: 2 ** 22, pids: 24, seconds: 20 };
-    const words = qemuArguments({ limits }, 'tcg', 5);
+    const words = qemuArguments({ limits }, 'tcg', { jobFd: 5, onDisk: true });
     const [, major, minor] = /^pc-q35-(\d+)\.(\d+),/.exec(words[words.indexOf('-machine') + 1] ?? '') ?? [];
     const machine = [Number(major), Number(minor)];
     expect(minimums.qemu.since.filter((first) => !(compare(first, machine) >= 0))).toEqual([]);

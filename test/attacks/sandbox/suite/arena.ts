@@ -32,6 +32,8 @@ export type Guard =
   | 'sockets'
   | 'time'
   | 'disk'
+  /** The size of the file that a disk beyond memory is in. */
+  | 'disk file'
   | 'output size'
   | 'open files'
   | 'core dumps'

@@ -15,13 +15,15 @@ const mayLowerScores = (): boolean => {
 };
 
 export function eatsMemory(arena: Arena): void {
-  const limits = { memoryBytes: 48 * MiB, diskBytes: 512 * MiB, seconds: 120 };
+  // What it writes is in memory: a job with more disk than memory has it elsewhere.
+  const limits = { memoryBytes: 48 * MiB, diskBytes: 48 * MiB, seconds: 120 };
   const hogMiB = 100 + 2 * arena.tier.ownMiB;
+  const fileMiB = 40;
 
   describe('a build that eats memory', () => {
     it.each([
       ['of its own', `./attacker heap ${hogMiB}`],
-      ['in files', `head -c ${hogMiB}M /dev/zero > /tmp/f; echo still there`],
+      ['in files', `head -c ${fileMiB}M /dev/zero > /tmp/f; ./attacker heap ${hogMiB - fileMiB}; rm /tmp/f`],
       ['in shared memory', `./attacker shared ${hogMiB}`],
       ['in the buffers of local sockets', `./attacker buffers ${hogMiB}`],
     ])('%s', async (_, hog) => {
@@ -155,6 +157,21 @@ export function eatsTheRest(arena: Arena): void {
       expect(held.log).toContain('No space left');
       await arena.without('disk', fill, { limits }, (control) =>
         expect(control).toMatchObject({ outcome: exited(0), log: '20000000\n' }),
+      );
+    });
+
+    it('gets no more of the host’s disk than its limit, as root', async () => {
+      const limits = { memoryBytes: 32 * MiB, diskBytes: 160 * MiB, seconds: 120 };
+      // Fills it, gives half back, and fills it again; with files that are all holes besides.
+      const fill = [
+        'truncate -s 1T /tmp/holes; rm /tmp/holes; cd /tmp',
+        'head -c 100000000 /dev/zero > a; rm a; head -c 200000000 /dev/zero > b; wc -c < b',
+      ];
+      const held = await arena.play(fill, { limits });
+      expect(held.outcome).toEqual(exited(1));
+      expect(held.log).toContain('No space left');
+      await arena.without('disk file', fill, { limits }, (control) =>
+        expect(control).toMatchObject({ outcome: exited(0), log: '200000000\n' }),
       );
     });
 

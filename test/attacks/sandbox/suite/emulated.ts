@@ -20,6 +20,7 @@ const outside: Partial<Record<Guard, Partial<VmGuards>>> = {
   cpu: groups.cpu,
   time: groups.time,
   'output size': groups['output size'],
+  'disk file': groups['disk file'],
 };
 const inside: Partial<Record<Guard, Partial<VmGuards['inside']>>> = {
   ...namespaceWithout,

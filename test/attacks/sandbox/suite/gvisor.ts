@@ -3,7 +3,7 @@ import { type GvisorGuards, guards } from '../../../../sandbox/gvisor/guards.ts'
 import { gvisorTier } from '../../../../sandbox/gvisor/tier.ts';
 import { sandboxLimits } from '../../../../sandbox/limits.ts';
 import type { Guard, TierUnderAttack } from './arena.ts';
-import { weakenedGroups } from './weakened.ts';
+import { DISK_OF_A_CONTROL, weakenedGroups } from './weakened.ts';
 
 const groups = weakenedGroups(guards);
 
@@ -19,6 +19,10 @@ const without: Partial<Record<Guard, Partial<GvisorGuards>>> = {
         ...mount,
         options: (mount.options ?? []).filter((option) => !option.startsWith('size=')),
       })),
+  },
+  'disk file': {
+    ...groups['disk file'],
+    disk: (job, pins, store) => guards.disk({ ...job, diskBytes: DISK_OF_A_CONTROL }, pins, store),
   },
   'open files': {
     processes: (job) => guards.processes(job).filter(({ type }) => type !== 'RLIMIT_NOFILE'),

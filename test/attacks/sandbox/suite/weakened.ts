@@ -1,3 +1,4 @@
+import { diskFileBytes } from '../../../../sandbox/build/disk.ts';
 import type { BuildGuards } from '../../../../sandbox/build/guards.ts';
 import type { SandboxLimits } from '../../../../sandbox/index.ts';
 import type { Guard } from './arena.ts';
@@ -5,6 +6,7 @@ import type { Guard } from './arena.ts';
 /** Never none: not even a control run can take the machine's processes or memory. */
 const PROCESSES_OF_A_CONTROL = 400;
 export const MEMORY_OF_A_CONTROL = 640 * 1024 * 1024;
+export const DISK_OF_A_CONTROL = 320 * 1024 * 1024;
 const MINUTE_MS = 60_000;
 
 /** What all tiers have in common, with one guard off each. */
@@ -17,6 +19,7 @@ export function weakenedGroups({ cgroup }: BuildGuards): Partial<Record<Guard, P
     cpu: { cgroup: (...args) => (args[0] === 'cpu' ? [] : cgroup(...args)) },
     processes: withLimits({ pids: PROCESSES_OF_A_CONTROL }),
     sockets: { cgroup: (...args) => cgroup(...args).filter(({ file }) => !file.includes('.tcp.')) },
+    'disk file': { diskFileBytes: (limits) => diskFileBytes({ ...limits, diskBytes: DISK_OF_A_CONTROL }) },
     time: { deadlineMs: () => MINUTE_MS },
     'output size': { outputBytesMax: () => Number.POSITIVE_INFINITY },
   };

@@ -1,0 +1,46 @@
+import { QuorateError } from '../../src/core/errors.ts';
+import { mountPlaces, requireTool } from '../host.ts';
+
+/** A file system that a command finds at `folder`. */
+export interface MountedDisk {
+  readonly folder: string;
+  /** Command prefix. */
+  readonly prefix: readonly string[];
+}
+
+/** No device of it is one, no program of it gains rights; nothing is written that nobody asks for. */
+const mountOptions = 'loop,nosuid,nodev,noatime,noinit_itable';
+
+/**
+ * Mounts in a mount namespace of its own, so that nobody else sees it. The loop device is let go of by the kernel when the last process in the
+ * namespace has ended, whatever ended it; the file has no name by then. Direct I/O: what is written is not kept in memory twice.
+ */
+const script = `
+mount=$1 losetup=$2 rm=$3 rmdir=$4 file=$5 at=$6
+shift 6
+"$mount" -t ext4 -o ${mountOptions} -- "$file" "$at"
+device=$("$losetup" --noheadings --output NAME --associated "$file")
+"$losetup" --direct-io=on "$device" 2>/dev/null || :
+"$rm" -- "$file"
+"$rmdir" "$at/lost+found"
+exec "$@"
+`;
+
+/** Mounts a file of `makeDiskFile` for a command. Only for root. @throws SANDBOX_UNAVAILABLE without a mount point */
+export function mountDisk(file: string): MountedDisk {
+  // The first one may hold an image (build/image-mount.ts).
+  const folder = mountPlaces()[1];
+  if (folder === undefined) {
+    throw new QuorateError('SANDBOX_UNAVAILABLE', 'there is no second folder to mount at', {
+      hint: 'mkdir -p /mnt /media',
+    });
+  }
+  return {
+    folder,
+    prefix: [
+      ...[requireTool('unshare'), '--mount', '--propagation', 'private', '--'],
+      ...[requireTool('bash'), '--norc', '-euc', script, 'quorate-disk'],
+      ...[...['mount', 'losetup', 'rm', 'rmdir'].map(requireTool), file, folder],
+    ],
+  };
+}
