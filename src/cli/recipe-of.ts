@@ -10,11 +10,20 @@ import type { WantedRecipe } from '../runtime/build/recipe.ts';
 export function fileGiven(cwd: string, given: string): NamedRecipe | { local: string } {
   const named = parseRecipe(given);
   if (named !== undefined) return named;
-  const local = resolve(cwd, given);
-  if (statSync(local, { throwIfNoEntry: false })?.isFile()) return { local };
-  throw new QuorateError('CLI_USAGE', `--file: ${local} is no file`, {
-    hint: 'Name a job file here, or one of a repository: https://host/recipes.git:path/to/file.yaml',
-  });
+  const hint = 'Name a job file here, or one of a repository: https://host/recipes.git:path/to/file.yaml';
+  return { local: localFile(cwd, given, '--file', hint) };
+}
+
+/** A file of this host that an option names. Throws `CLI_USAGE`. */
+export function localFile(
+  cwd: string,
+  given: string,
+  option: string,
+  hint = 'Name a job file here.',
+): string {
+  const path = resolve(cwd, given);
+  if (statSync(path, { throwIfNoEntry: false })?.isFile()) return path;
+  throw new QuorateError('CLI_USAGE', `${option}: ${path} is no file`, { hint });
 }
 
 /**

@@ -46,6 +46,8 @@ const runtimeErrors = {
     'The controller is reading the image of the job, which takes a moment when it is asked for the first time, and got no further for a minute. Publish the job again.',
   IMAGE_UNKNOWN:
     'That image is not here. The owner brings it in the project: `quorate image build` or `quorate image import`; `quorate image list` shows those there are.',
+  JOB_FILE_MISMATCH:
+    'The evidence is about another job than the job file says (`verify --job-file`): other commands, another policy, other needs, or a file with another digest than the request names. The publisher took another file, or none. Compare the job in the bundle with the file.',
   JOBFILE_JOB_AMBIGUOUS:
     'The job file has several jobs, or its `matrix` makes several of one. Say which one; `quorate plan` lists them.',
   JOBFILE_JOB_NOT_FOUND: 'The job file has no job of this name.',

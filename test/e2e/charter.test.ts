@@ -111,6 +111,16 @@ it('a job file of another repository builds an upstream as it is, where the char
   expect((await at(commit)).lines[0]).toMatchObject({ ok: true, level: 'trusted', facts: { recipe } });
   expect(says(await at('0'.repeat(40)))).toEqual([1, false, 'RECIPE_MISMATCH']);
 
+  // And who has the file need not believe the publisher that it says this.
+  const own = await verify('--job-file', file);
+  expect(own.lines[0]?.steps, own.report).toContainEqual({
+    ...{ step: 'job file', ok: true, code: null },
+    says: 'The job file says the same of build.',
+  });
+  const otherFile = join(cluster.dir, 'other.yaml');
+  await writeFile(otherFile, `${job}\n`);
+  expect(says(await verify('--job-file', otherFile))).toEqual([1, false, 'JOB_FILE_MISMATCH']);
+
   // What others cannot find is not published.
   await writeFile(file, `${job}\n`);
   const changed = await cluster.cli(['run', source, '--file', file]);

@@ -8,10 +8,12 @@ import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { columns, counted } from '../format.ts';
 import type { Output } from '../output.ts';
+import { fileGiven } from '../recipe-of.ts';
 
 interface Options {
   ref?: string;
   base?: string;
+  file?: string;
 }
 
 export const plan: Define = (program, act) => {
@@ -27,6 +29,7 @@ export const plan: Define = (program, act) => {
       '--base <ref>',
       'branch, tag or commit that "changed" compares with (default: all counts as changed)',
     )
+    .option('--file <file>', 'a job file in place of quorate.yaml: a path, or REPO[@COMMIT]:PATH')
     .addHelpText('after', examples('quorate plan', 'quorate plan --ref v1.2 --base v1.1'))
     .action(act(run));
 };
@@ -47,7 +50,8 @@ async function run(context: Context, given: string | undefined, options: Options
   }
   const { planCommit } = await import('../../runtime/client/plan.ts');
   const { ref = 'HEAD', base } = options;
-  const planned = await planCommit({ repository, ref, base, signal });
+  const recipe = options.file === undefined ? undefined : fileGiven(cwd, options.file);
+  const planned = await planCommit({ repository, ref, base, recipe, signal });
   out.value(asJson(planned));
   sayPlan(out, planned);
   return exits.done;

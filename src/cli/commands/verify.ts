@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { Bundle } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
 import type { NamedRecipe } from '../../core/recipe-name.ts';
@@ -8,6 +9,7 @@ import { readBundle } from '../bundle-file.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { learnBefore } from '../learn-revocations.ts';
+import { localFile } from '../recipe-of.ts';
 import { addresses, recipe, secondsOf } from '../values.ts';
 import { sayKnowledge, sayVerification } from '../verification.ts';
 import { sayEquivocation } from '../verify-equivocation.ts';
@@ -19,6 +21,7 @@ interface Options {
   source?: string;
   ref?: string;
   recipe?: NamedRecipe;
+  jobFile?: string;
   path?: string;
   maxAge?: number;
   online?: boolean;
@@ -39,6 +42,7 @@ export const verify: Define = (program, act) => {
     .option('--source <url>', 'it must have been built from this repository')
     .option('--ref <ref>', 'at this branch or tag')
     .option('--recipe <file>', 'as this job file says, REPO[@COMMIT]:PATH, in place of its own', recipe)
+    .option('--job-file <path>', 'by this copy of its job file: commands, policy and needs')
     .option('--path <path>', 'the file must stand at this path in the artifact')
     .option('--max-age <time>', 'the verdict must be no older: 30d, 12h', secondsOf)
     .option('--online', 'first ask members of the project what was revoked, and remember it')
@@ -83,6 +87,7 @@ async function verifyArtifact(
   const { joseVerifier } = await import('../../identity/verifier.ts');
   publicKeyOf(options.project);
   const bundle = await readBundle(resolve(cwd, options.bundle));
+  const jobFile = options.jobFile === undefined ? undefined : await readCopy(cwd, options.jobFile);
   const board = out.board();
   board.set('files', { text: `reading ${path}` });
   const held = await takeFingerprint(resolve(cwd, path), signal);
@@ -109,6 +114,7 @@ async function verifyArtifact(
             result,
             held.kind === 'file' && options.path !== undefined ? { ...held, path: options.path } : held,
           );
+  if (result.ok && jobFile !== undefined) result = await withJobFile(result, bundle, jobFile);
   const paths =
     result.facts !== null && !(held instanceof QuorateError) && held.kind === 'file'
       ? pathsOf(result.facts, held.sha256)
@@ -130,6 +136,37 @@ async function verifyArtifact(
   const as = paths === undefined ? '' : `, as ${escapeLine(paths.join(', '), 500)} of the artifact`;
   out.say(trusted ? out.colours.green(`${path} can be trusted${as}.`) : out.colours.red(`${path}: no.`));
   return trusted ? exits.done : exits.no;
+}
+
+type Copy = Awaited<ReturnType<typeof readCopy>>;
+
+/** Throws `CLI_USAGE`, `JOBFILE_…`, `PIPELINE_…`. */
+async function readCopy(cwd: string, given: string) {
+  const { readLocalJobFile } = await import('../../runtime/build/recipe.ts');
+  return readLocalJobFile(localFile(cwd, given, '--job-file'));
+}
+
+/** Adds the step that says whether the job is what this copy of its job file says. */
+async function withJobFile(
+  before: Verification,
+  bundle: Bundle,
+  { file, sha256 }: Copy,
+): Promise<Verification> {
+  const { goOn } = await import('../../core/trust/index.ts');
+  const { checkJobFile } = await import('../../runtime/client/check-job-file.ts');
+  const checked = await checkJobFile(file, bundle).catch((error: unknown) => {
+    if (error instanceof QuorateError) return error;
+    throw error;
+  });
+  return goOn(before, 'job file', ({ recipe }) => {
+    if (recipe !== null && recipe.sha256 !== sha256)
+      throw new QuorateError(
+        'JOB_FILE_MISMATCH',
+        `the sha256 of the job file is ${sha256}; that of the one that was used is ${recipe.sha256}`,
+      );
+    if (checked instanceof QuorateError) throw checked;
+    return `The job file says the same of ${checked.join(', ')}.`;
+  });
 }
 
 /** The fingerprint of a path, or the error for entries that no artifact can hold. Throws for a path that is unreadable. */

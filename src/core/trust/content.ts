@@ -85,7 +85,12 @@ function age(seconds: number): string {
     : plural(Math.floor(whole / 86_400), 'day');
 }
 
-function goOn(before: Verification, step: StepName, check: (facts: VerifiedFacts) => string): Verification {
+/** Adds a step to a verification that held: with the sentence that `check` returns, or refused with the error that it throws. */
+export function goOn(
+  before: Verification,
+  step: StepName,
+  check: (facts: VerifiedFacts) => string,
+): Verification {
   if (!before.ok || before.facts === null) return before;
   try {
     const says = check(before.facts);

@@ -18,6 +18,8 @@ export type StepName =
   | 'co-signature'
   | 'expected'
   | 'files'
+  /** Only where a copy of the job file is given. */
+  | 'job file'
   | 'age';
 
 export interface VerificationStep {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
 import type { Recipe } from '../../core/documents/index.ts';
 import { type NamedRecipe, recipeText } from '../../core/recipe-name.ts';
-import { type JobFile, parseJobFile } from '../../jobfile/index.ts';
+import { checkJobFileSize, type JobFile, parseJobFile } from '../../jobfile/index.ts';
 import { resolveRef } from '../../source/index.ts';
 import type { Store } from '../../store/index.ts';
 import { importSource } from './import-source.ts';
@@ -34,9 +35,17 @@ export async function fetchRecipe(
     what: recipeText({ repo, commit, path }),
     hint: 'Check the path: it counts from the top of the repository.',
   });
+  const { file, sha256 } = parsed(bytes, named);
+  return { file, recipe: { repo, commit, path, sha256 } };
+}
+
+/** Reads a job file of this host. @throws `JOBFILE_…`, `PIPELINE_…` */
+export async function readLocalJobFile(path: string): Promise<{ file: JobFile; sha256: string }> {
+  checkJobFileSize((await stat(path)).size, path);
+  return parsed(await readFile(path), path);
+}
+
+function parsed(bytes: Uint8Array, named: string): { file: JobFile; sha256: string } {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return {
-    file: parseJobFile(new TextDecoder().decode(bytes), named),
-    recipe: { repo, commit, path, sha256 },
-  };
+  return { file: parseJobFile(new TextDecoder().decode(bytes), named), sha256 };
 }

@@ -8,7 +8,7 @@ import { openStore, type Store } from '../../store/index.ts';
 import { changedPaths } from '../build/changed-paths.ts';
 import { asSourceError, importSource } from '../build/import-source.ts';
 import { jobFileInTree } from '../build/job-in-tree.ts';
-import { fetchRecipe, type WantedRecipe } from '../build/recipe.ts';
+import { fetchRecipe, readLocalJobFile, type WantedRecipe } from '../build/recipe.ts';
 import { fetchableUrl } from '../build/source-url.ts';
 import { makeScratch } from '../node/scratch.ts';
 
@@ -22,7 +22,7 @@ export interface PlanOptions {
   /** What `changed` compares with, written as a ref. */
   base?: string | undefined;
   /** The job file, in place of the repository's own. */
-  recipe?: WantedRecipe | undefined;
+  recipe?: WantedRecipe | { local: string } | undefined;
   signal: AbortSignal;
   /** Called while the store that holds the tree is open. */
   read?(store: Store, planned: PlannedCommit): Promise<void>;
@@ -73,8 +73,11 @@ export async function planCommit({
           hint: 'Commit one ("quorate init" writes an example) and push it. For a repository that has none: --file <file>',
         }),
       });
-      const { file, recipe } =
-        wanted === undefined ? await own() : await fetchRecipe(store, wanted, { dir: scratch, signal });
+      const given = async (of: WantedRecipe | { local: string }) =>
+        'local' in of
+          ? { recipe: undefined, file: (await readLocalJobFile(of.local)).file }
+          : fetchRecipe(store, of, { dir: scratch, signal });
+      const { file, recipe } = wanted === undefined ? await own() : await given(wanted);
       const before = base === undefined ? undefined : await read(base);
       const changed = before && {
         base: before.commit,

