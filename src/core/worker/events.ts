@@ -79,6 +79,12 @@ export type WorkerEvent =
     }
   | { kind: 'tick' };
 
+/** Of a request: whose artifacts its job reads, and the job file that these have to be of too. */
+export interface Reads {
+  needs: NonNullable<Request['needs']>;
+  recipe?: Request['recipe'];
+}
+
 export type WorkerEffect =
   /** Open a lease stream with this claim. */
   | { kind: 'claim'; offer: string; claim: Claim }
@@ -88,7 +94,7 @@ export type WorkerEffect =
       job: Job;
       repo: string;
       ref: string;
-      needs: NonNullable<Request['needs']>;
+      reads: Reads;
     }
   | { kind: 'stop-build'; lease: string }
   /** The result of a build is kept: a restart does not build again. */

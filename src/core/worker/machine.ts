@@ -280,7 +280,7 @@ export class Worker {
       return this.#unchanged();
     }
     known.state = 'leased';
-    const { repo, ref, needs } = known.request.payload;
+    const { repo, ref, needs = {}, recipe } = known.request.payload;
     this.#assignments.set(lease.id, {
       lease,
       offer,
@@ -288,7 +288,7 @@ export class Worker {
       job: known.job,
       repo,
       ref,
-      needs,
+      reads: { needs, ...(recipe !== undefined && { recipe }) },
       state: 'queued',
       ...{ result: null, receipt: null, retryAt: null },
     });
@@ -302,11 +302,11 @@ export class Worker {
     const { closed: _, ...lending } = this.#lending;
     for (const [lease, assignment] of this.#assignments) {
       if (assignment.state !== 'queued') continue;
-      const { job, repo, ref, needs = {} } = assignment;
+      const { job, repo, ref, reads } = assignment;
       const running = this.building.map((build) => build.job);
       if (reasonToPass(needsOf(job), job.limits, lending, running) !== undefined) return;
       assignment.state = 'building';
-      this.#out.push({ kind: 'build', lease, job, repo, ref, needs });
+      this.#out.push({ kind: 'build', lease, job, repo, ref, reads });
     }
   }
 

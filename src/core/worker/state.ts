@@ -1,5 +1,5 @@
 import type { Job, Lease, Offer, Receipt, Request, Verified } from '../documents/index.ts';
-import type { BuildResult } from './events.ts';
+import type { BuildResult, Reads } from './events.ts';
 
 /** Version of the machine's rules: grows with every change of what comes of an event, and of the shape of events. */
 export const workerRules = 1;
@@ -25,7 +25,7 @@ export interface Assignment {
   job: Job;
   repo: string;
   ref: string;
-  needs: Request['needs'];
+  reads: Reads;
   /** `queued` while earlier builds use what is lent; `revealed` until its result is published. */
   state: 'queued' | 'building' | 'built' | 'acked' | 'revealed';
   result: BuildResult | null;

@@ -1,8 +1,8 @@
 import type { Sandbox, Sandboxes } from '../../../sandbox/index.ts';
-import { artifactOf, type Job, type Outcome, type Request } from '../../core/documents/index.ts';
+import { artifactOf, type Job, type Outcome } from '../../core/documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { signLink } from '../../core/interop/index.ts';
-import type { BuildResult } from '../../core/worker/events.ts';
+import type { BuildResult, Reads } from '../../core/worker/events.ts';
 import { randomNonce } from '../../identity/idp.ts';
 import { abortedBy, buildInSandbox } from '../build/in-sandbox.ts';
 import { openBuildNetwork } from '../build/network.ts';
@@ -18,8 +18,7 @@ export interface BuildOrder {
   lease: string;
   job: Job;
   ref: string;
-  /** Whose artifacts it reads. */
-  needs: NonNullable<Request['needs']>;
+  reads: Reads;
 }
 
 interface Build extends BuildOrder {
@@ -76,7 +75,7 @@ export class Builder {
   }
 
   /** Never throws: whatever goes wrong is an outcome. Undefined when the build was stopped from outside. */
-  async build({ lease, job, ref, needs }: BuildOrder): Promise<BuildResult | undefined> {
+  async build({ lease, job, ref, reads }: BuildOrder): Promise<BuildResult | undefined> {
     const abort = new AbortController();
     this.#running.set(lease, { abort, job, since: performance.now() });
     const signal = AbortSignal.any([abort.signal, this.#context.signal]);
@@ -86,7 +85,7 @@ export class Builder {
     let outcome: Outcome;
     let files: BuildResult['files'] = [];
     try {
-      const done = await this.#run({ lease, job, ref, needs, log, signal, sandbox });
+      const done = await this.#run({ lease, job, ref, reads, log, signal, sandbox });
       outcome = done.outcome;
       if (outcome.kind === 'aborted') log.line(`quorate: aborted: ${outcome.reason}: ${outcome.detail}`);
       files = done.files;
@@ -143,9 +142,9 @@ export class Builder {
         hint: 'The operator offers tiers with quorate join --tier.',
       });
     }
-    const { lease, job, ref, needs, log, signal } = build;
+    const { lease, job, ref, reads, log, signal } = build;
     const say = (text: string) => log.line(`quorate: ${text}`);
-    const inputs = await this.#inputs.open(lease, { job, needs, signal, say });
+    const inputs = await this.#inputs.open(lease, { job, reads, signal, say });
     try {
       const source = await this.#sources.open(job, ref, { signal, say });
       try {

@@ -1,6 +1,7 @@
-import { decodeBundle, type Job, type Request } from '../../core/documents/index.ts';
+import { decodeBundle, type Job } from '../../core/documents/index.ts';
 import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
 import { InputBundles, verifyInputs } from '../../core/trust/index.ts';
+import type { Reads } from '../../core/worker/events.ts';
 import { joseVerifier } from '../../identity/verifier.ts';
 import { fetchBundle } from '../artifacts/bundles.ts';
 import type { WorkerContext } from './context.ts';
@@ -18,7 +19,7 @@ export const isInputPin = (name: string): boolean => name.startsWith(pinPrefix);
 
 interface Reading {
   job: Job;
-  needs: NonNullable<Request['needs']>;
+  reads: Reads;
   signal: AbortSignal;
   /** A line of the build's log. */
   say(text: string): void;
@@ -54,7 +55,7 @@ export class WorkerInputs {
       for (const { cid } of inputs) await store.unpin(cid, pin);
     };
     // Tests that are only waited for have evidence too, and no artifact.
-    if (Object.keys(reading.needs).length === 0) return { inputs, close };
+    if (Object.keys(reading.reads.needs).length === 0) return { inputs, close };
     const evidence = await this.#evidence(reading);
     const { length: known } = this.#context.revocations();
     const levels = await this.#verify(reading, evidence);
@@ -75,7 +76,7 @@ export class WorkerInputs {
   }
 
   /** From the controller: it answers for what it filled in. */
-  async #evidence({ needs, signal }: Reading): Promise<InputBundles> {
+  async #evidence({ reads: { needs }, signal }: Reading): Promise<InputBundles> {
     const evidence = new InputBundles();
     for (const { request } of Object.values(needs)) {
       const text = await this.#bundle(request, signal);
@@ -84,10 +85,10 @@ export class WorkerInputs {
     return evidence;
   }
 
-  #verify({ job, needs }: Reading, evidence: InputBundles): Promise<Record<string, string>> {
+  #verify({ job, reads }: Reading, evidence: InputBundles): Promise<Record<string, string>> {
     const { credentials, revocations } = this.#context;
     const { url: repo, commit } = job.source;
-    const order = { request: { payload: { needs, repo, commit } }, job };
+    const order = { request: { payload: { ...reads, repo, commit } }, job };
     const expected = { project: credentials.membership.project, revocations: revocations() };
     return verifyInputs(evidence, order, expected, joseVerifier);
   }

@@ -205,8 +205,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
           return getText(url, { ...rest, signal, down: bandwidth.down });
         },
         lending,
-        build(lease, job, ref, needs) {
-          const build = builder.build({ lease, job, ref, needs });
+        build(lease, job, ref, reads) {
+          const build = builder.build({ lease, job, ref, reads });
           onBuilds();
           return build.finally(() => onBuilds());
         },

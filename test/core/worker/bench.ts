@@ -118,11 +118,16 @@ export class Bench {
 
   async makeOffer(
     name = 'app',
-    over: { policy?: Partial<Policy>; job?: Partial<Job>; share?: number; index?: number } = {},
+    over: { policy?: Partial<Policy>; job?: Partial<Job>; share?: number; index?: number } & Pick<
+      Request,
+      'needs' | 'recipe'
+    > = {},
   ): Promise<Offered> {
     const work = jobNamed(name, over.job);
     const policy: Policy = { agree: 2, of: 3, cosign: 'required', rounds: 2, ...over.policy };
-    const request = await this.paper.request('publisher', work, this.now, { policy });
+    const { needs, recipe } = over;
+    const reads = { ...(needs && { needs }), ...(recipe && { recipe }) };
+    const request = await this.paper.request('publisher', work, this.now, { policy, ...reads });
     const { limits, arch, image } = work.job;
     const iat = seconds(this.now);
     const offer: Offer = {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { capabilities, exited, treeCid } from '../../../simulations/paperwork.ts';
+import { idOf } from '../../../src/core/documents/index.ts';
 import type { Lending } from '../../../src/core/worker/events.ts';
 import { workerLimits } from '../../../src/core/worker/limits.ts';
 import { type Bench, kinds, started } from './bench.ts';
@@ -8,6 +9,16 @@ const A = treeCid('a');
 const built = exited(A);
 
 describe('a lease', () => {
+  it('has what the job reads held to the job file of its request', async () => {
+    const bench = await started();
+    const needs = { lib: { request: idOf('lib'), level: 'agreed' as const } };
+    const repo = 'https://git.example/recipes.git';
+    const recipe = { repo, commit: 'c'.repeat(40), path: 'app.yaml', sha256: idOf('recipe') };
+    await bench.building('app', { needs, recipe });
+    await bench.restart();
+    expect(bench.all('build').at(-1)?.reads).toEqual({ needs, recipe });
+  });
+
   it('starts a build of the job it is for', async () => {
     const bench = await started();
     const { lease } = await bench.building();

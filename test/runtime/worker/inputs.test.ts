@@ -38,7 +38,7 @@ async function library({ served }: { served: boolean }) {
   serveBundles(mesh, { get: async () => text, size: async () => text.length });
   if (served) serveArtifacts({ mesh, store: own });
   const needs = { lib: { request: lib.request.id, level: 'trusted' as const } };
-  return { mesh, lib, order: { ...reading, needs, job: makeJob({ inputs: { lib: artifact } }) } };
+  return { mesh, lib, order: { ...reading, reads: { needs }, job: makeJob({ inputs: { lib: artifact } }) } };
 }
 
 const need = { request: 'a'.repeat(64), level: 'trusted' as const };
@@ -86,12 +86,12 @@ describe('what a job reads', () => {
 it('a job that only waits for a test is not built without the evidence of that test', async () => {
   const needs = { test: { ...need, gate: true as const } };
   const { inputs } = await worker([]);
-  const opened = inputs.open('lease', { ...reading, job: makeJob(), needs });
+  const opened = inputs.open('lease', { ...reading, job: makeJob(), reads: { needs } });
   await expect(opened).rejects.toMatchObject({ code: 'INPUT_EVIDENCE_MISSING' });
 });
 
 it('control: a job that needs nothing is built without any', async () => {
   const { inputs } = await worker([]);
-  const opened = await inputs.open('lease', { ...reading, job: makeJob(), needs: {} });
+  const opened = await inputs.open('lease', { ...reading, job: makeJob(), reads: { needs: {} } });
   expect(opened.inputs).toEqual([]);
 });

@@ -1,5 +1,5 @@
-import type { Job, Request } from '../../documents/index.ts';
-import type { BuildResult, Lending, WorkerEvent } from '../../worker/events.ts';
+import type { Job } from '../../documents/index.ts';
+import type { BuildResult, Lending, Reads, WorkerEvent } from '../../worker/events.ts';
 import type { Worker } from '../../worker/machine.ts';
 import type { Credentials } from '../credentials.ts';
 import type { Clock, Dial, PeerAddress, Signing, Tell } from '../ports.ts';
@@ -67,15 +67,10 @@ export interface WorkerPorts {
   /** What the host lends; its capabilities are said in the hello of the feed. */
   readonly lending: Lending;
   /**
-   * Builds a job in the sandbox, into the sealed results of a lease; undefined when the build was stopped. `needs`: whose artifacts
-   * it reads, which are checked first.
+   * Builds a job in the sandbox, into the sealed results of a lease; undefined when the build was stopped. The artifacts that
+   * it reads are checked first.
    */
-  build(
-    lease: string,
-    job: Job,
-    ref: string,
-    needs: NonNullable<Request['needs']>,
-  ): Promise<BuildResult | undefined>;
+  build(lease: string, job: Job, ref: string, reads: Reads): Promise<BuildResult | undefined>;
   stopBuild(lease: string): void;
   readonly results: ResultStore;
   readonly bundles: ServedBundles;

@@ -109,11 +109,11 @@ export class WorkerSessions {
     if (pass !== undefined) this.#ports.tell('info', 'pass', `takes no slot: ${pass}`, { offer, pass });
   }
 
-  async #build({ lease, job, ref, needs }: Extract<WorkerEffect, { kind: 'build' }>): Promise<void> {
+  async #build({ lease, job, ref, reads }: Extract<WorkerEffect, { kind: 'build' }>): Promise<void> {
     const { build, dispatch, tell } = this.#ports;
     const { name, source } = job;
     tell('info', 'build', `building ${name} at ${source.commit.slice(0, 12)}`, { lease, job: name });
-    const result = await build(lease, job, ref, needs);
+    const result = await build(lease, job, ref, reads);
     if (result === undefined) return;
     dispatch({ kind: 'built', lease, result });
   }
