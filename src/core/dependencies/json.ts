@@ -18,8 +18,8 @@ class JsonReader {
   readonly #lock: string;
   readonly #token = new RegExp(token);
   #line = 1;
-  /** Up to where lines are counted. */
-  #counted = 0;
+  /** The first line break that is not counted. */
+  #break: number;
   /** The token that was read last, and its kind. */
   #now = '';
   #kind: 'text' | 'number' | 'word' | 'mark' | 'end' = 'end';
@@ -27,6 +27,7 @@ class JsonReader {
   constructor(text: string, lock: string) {
     this.#text = text;
     this.#lock = lock;
+    this.#break = this.#breakFrom(0);
   }
 
   whole(): Tree {
@@ -78,12 +79,12 @@ class JsonReader {
   }
 
   #countTo(offset: number): void {
-    for (;;) {
-      const next = this.#text.indexOf('\n', this.#counted);
-      if (next === -1 || next >= offset) return;
-      this.#counted = next + 1;
-      this.#line++;
-    }
+    for (; this.#break < offset; this.#line++) this.#break = this.#breakFrom(this.#break + 1);
+  }
+
+  #breakFrom(offset: number): number {
+    const next = this.#text.indexOf('\n', offset);
+    return next === -1 ? Number.POSITIVE_INFINITY : next;
   }
 
   #is(mark: string): boolean {

@@ -171,4 +171,16 @@ describe('package-lock.json', () => {
     const text = `{"lockfileVersion": 3, "packages": {"__proto__": {}, "node_modules/__proto__": ${JSON.stringify(plain('__proto__'))}}}`;
     expect(readText(text).map(({ name }) => name)).toEqual(['__proto__']);
   });
+
+  it('on one line is read about as fast as on many', () => {
+    const names = Array.from({ length: 12_000 }, (_, n) => [`node_modules/p${n}`, plain(`p${n}`)]);
+    const lock = { lockfileVersion: 3, packages: Object.fromEntries(names) };
+    const seconds = (text: string) => {
+      const before = process.cpuUsage();
+      expect(readText(text)).toHaveLength(names.length);
+      return process.cpuUsage(before).user;
+    };
+    const many = seconds(JSON.stringify(lock, null, 2));
+    expect(seconds(JSON.stringify(lock))).toBeLessThan(6 * many);
+  });
 });
