@@ -210,6 +210,16 @@ describe('a provenance that names each dependency', () => {
       const bom = JSON.parse(out) as Bom;
       expect(bom.metadata.component.properties).toContainEqual({ name: 'quorate:level', value: level });
     }
+    const reading = await realProject({ reads: { lib: { from: real } } });
+    const args = ['sbom', reading.bundleFile, '--project', project, '-o', 'bom.json', '--json'];
+    const { code, out } = await quorate(args, { cwd: reading.dir });
+    expect({ code, ...JSON.parse(out) }).toMatchObject({ code: 0, level: 'trusted', components: 2 });
+    const { components } = JSON.parse(await readFile(join(reading.dir, 'bom.json'), 'utf8')) as Bom;
+    expect(components).toMatchObject([{ type: 'container' }, { type: 'application', name: 'lib' }]);
+    expect(components[1]?.properties).toEqual([
+      { name: 'quorate:artifact', value: real.cid },
+      { name: 'quorate:level', value: 'trusted' },
+    ]);
     const bad = await realProject({ verdictFacts: (facts) => ({ ...facts, ref: 'v2' }) });
     const refused = await quorate(['sbom', bad.bundleFile, '--project', project], { cwd: bad.dir });
     expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringContaining('error[NOT_TRUSTED]') });
