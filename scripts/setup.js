@@ -128,7 +128,7 @@ const worker = [
   'linux-image-cloud-amd64',
 ];
 const tests = [...new Set([...demo, ...worker, ...test])];
-/** Package managers, whose layouts of dependencies are tried. */
+/** Package managers, whose layouts of dependencies are tried; a registry of container images, and what pushes to it. */
 const matrices = [
   ...tests,
   'cargo',
@@ -139,6 +139,8 @@ const matrices = [
   'golang-github-mattn-go-runewidth-dev',
   'pnpm',
   'yarn',
+  'docker-registry',
+  'skopeo',
 ];
 const purposes = { demo, pipeline, worker, test: tests, matrices };
 

@@ -69,6 +69,7 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['KEY_INVALID', exits.usage],
   ['IMAGE_', exits.usage],
   ['IMAGE_TOOL_', exits.cannot],
+  ['IMAGE_PULL_', exits.cannot],
   ['IMAGE_FILE_DAMAGED', exits.cannot],
   ['RECIPE_', exits.usage],
   ['SOURCE_FILE_NOT_COMMITTED', exits.usage],

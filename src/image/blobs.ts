@@ -19,11 +19,18 @@ export interface Blob {
 /** Enough to detect the format of an archive. */
 const headBytes = 16;
 
+/** What names a file of an OCI image. */
+export interface Wanted {
+  mediaType: string;
+  digest: string;
+  size: number;
+}
+
 /** The files of an image, by name. */
 export interface Blobs {
   has(name: string): Promise<boolean>;
-  /** @throws IMAGE_DAMAGED if there is no such file */
-  open(name: string): Promise<Blob>;
+  /** @param wanted what it is named by, where it is a blob of an OCI layout. @throws IMAGE_DAMAGED if there is no such file */
+  open(name: string, wanted?: Wanted): Promise<Blob>;
   close(): Promise<void>;
 }
 

@@ -57,7 +57,12 @@ async function layoutLayers(blobs: Blobs, choice: ImageSelection): Promise<Layer
   return layers.map(({ mediaType, digest, size }, index) => {
     if (!/^application\/vnd\.(oci\.image\.layer|docker\.image\.rootfs)\b.*\btar\b/.test(mediaType))
       throw notAnImage(`a layer of the image is ${printable(mediaType)}, not a tar archive`);
-    return { digest, size, diff: diffs[index] ?? '', open: () => blobs.open(blobName(digest)) };
+    return {
+      digest,
+      size,
+      diff: diffs[index] ?? '',
+      open: () => blobs.open(blobName(digest), { mediaType, digest, size }),
+    };
   });
 }
 
@@ -83,10 +88,10 @@ const ambiguous = (what: string, names: readonly string[]): QuorateError =>
         : `Select one: --name ${names.slice(0, 10).map(printable).join(' or ')}`,
   });
 
-const isIndex = ({ mediaType }: Descriptor): boolean =>
+export const isIndex = ({ mediaType }: Pick<Descriptor, 'mediaType'>): boolean =>
   mediaType === 'application/vnd.oci.image.index.v1+json' ||
   mediaType === 'application/vnd.docker.distribution.manifest.list.v2+json';
-const isManifest = ({ mediaType }: Descriptor): boolean =>
+export const isManifest = ({ mediaType }: Pick<Descriptor, 'mediaType'>): boolean =>
   mediaType === 'application/vnd.oci.image.manifest.v1+json' ||
   mediaType === 'application/vnd.docker.distribution.manifest.v2+json';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { limits } from '../core/limits.ts';
-import type { Blob, Blobs } from './blobs.ts';
+import type { Blob, Blobs, Wanted } from './blobs.ts';
 import { damaged, printable, tooLarge } from './errors.ts';
 import { imageLimits } from './limits.ts';
 
@@ -57,9 +57,11 @@ export function decodeJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, what: str
 }
 
 /** Reads a blob of bounded size. @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
-export async function readSmall(blobs: Blobs, name: string): Promise<Uint8Array> {
-  const blob: Blob = await blobs.open(name);
-  if (blob.size > imageLimits.manifestBytesMax)
+export async function readSmall(blobs: Blobs, name: string, wanted?: Wanted): Promise<Uint8Array> {
+  const isSmall = (size: number): boolean => size <= imageLimits.manifestBytesMax;
+  const blob: Blob | undefined =
+    wanted === undefined || isSmall(wanted.size) ? await blobs.open(name, wanted) : undefined;
+  if (blob === undefined || !isSmall(blob.size))
     throw tooLarge(`${printable(name)} of the image is over ${imageLimits.manifestBytesMax} bytes`);
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -75,8 +77,9 @@ export async function readSmall(blobs: Blobs, name: string): Promise<Uint8Array>
 export const blobName = (of: string): string => `blobs/${of.replace(':', '/')}`;
 
 /** Reads a blob and verifies its digest and size. @throws IMAGE_DAMAGED, IMAGE_TOO_LARGE */
-export async function readNamed(blobs: Blobs, { digest: of, size }: Descriptor): Promise<Uint8Array> {
-  const bytes = await readSmall(blobs, blobName(of));
+export async function readNamed(blobs: Blobs, wanted: Descriptor): Promise<Uint8Array> {
+  const { digest: of, size } = wanted;
+  const bytes = await readSmall(blobs, blobName(of), wanted);
   const hash = createHash(of.startsWith('sha512:') ? 'sha512' : 'sha256')
     .update(bytes)
     .digest('hex');

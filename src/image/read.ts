@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { writeArchive } from './archive.ts';
-import { openBlobs } from './blobs.ts';
+import { type Blobs, openBlobs } from './blobs.ts';
 import { applyLayer, Budget, unpackLayer } from './layer.ts';
 import { type ImageSelection, layersOf } from './layout.ts';
 import { normaliseRoot } from './normalise.ts';
@@ -23,11 +23,15 @@ export type ImageProgress = (step: 'layers' | 'files', bytes: number, total: num
  * form, as a tar archive. All digests have been verified when it returns.
  * @throws IMAGE_NOT_FOUND, IMAGE_FORMAT, IMAGE_DAMAGED, IMAGE_TOO_LARGE, IMAGE_PATH_REFUSED, IMAGE_ARCH_MISMATCH, IMAGE_AMBIGUOUS, IMAGE_UNFIT
  */
-export async function readImage(
-  path: string,
+export async function readImage(path: string, options: ReadOptions & ImageSelection): Promise<Readable> {
+  return readImageFrom(await openBlobs(path, options.signal), options);
+}
+
+/** The same of files that are opened already; closes them. @throws as `readImage` */
+export async function readImageFrom(
+  blobs: Blobs,
   { scratch, signal, onProgress, ...choice }: ReadOptions & ImageSelection,
 ): Promise<Readable> {
-  const blobs = await openBlobs(path, signal);
   try {
     const files: string[] = [];
     const root = new Root();

@@ -38,8 +38,20 @@ const runtimeErrors = {
     "The controller's HTTP feed did not answer, or not what it should. The worker asks again, ever more slowly; until then it hears of work by gossip and by its stream to the controller, or not at all.",
   IDPS_FULL:
     'The charter names as many identity providers as it can. Drop those of before: `quorate rotate idp --finish`.',
+  IMAGE_CREDENTIALS:
+    'A file with credentials for registries cannot be read; the message names it. Log in again: `skopeo login` or `docker login`.',
+  IMAGE_DIGEST_NEEDED:
+    'A tag names another image tomorrow, so an image is pulled by its digest. The hint names the digest that the tag has now.',
   IMAGE_FILE_DAMAGED:
     'A file in the folder of images does not hold the image it is named by. Remove it (`quorate image remove`) and make or import the image again.',
+  IMAGE_PULL_DENIED:
+    'The registry wants credentials, or does not accept those that container tools have on this host. Log in: `skopeo login` or `docker login`.',
+  IMAGE_PULL_FAILED:
+    'The image could not be had from its registry; the message says what it answered. What was fetched is kept: pulling again goes on there.',
+  IMAGE_PULL_MISMATCH:
+    'The registry sends bytes that do not have the digest they are named by. Do not use the image before you know who changed it.',
+  IMAGE_REFERENCE_INVALID:
+    'The text names no image of a registry. Give it as `HOST/NAME@sha256:…`; no registry is assumed where none is named.',
   IMAGE_LACKS_TOOL:
     'The sandbox runs `sh`, `cat`, `env`, `rm`, `sleep`, GNU `tar` and `setpriv` inside of the image, and the message names what is missing. Install it there (Debian: `dash`, `coreutils`, `tar`, `util-linux`).',
   IMAGE_NOT_READY:

@@ -54,7 +54,9 @@ const elsewhere: Record<string, string> = {
   'src/image/manifest.ts readSmall': 'gives a file as it is, for decodeJson',
   'src/image/manifest.ts readNamed': 'gives a file as it is, for decodeJson',
   'src/image/read.ts readImage': 'image-archive, image-layer and image-manifest, one after the other',
+  'src/image/read.ts readImageFrom': 'as readImage',
   'src/image/read.ts readRootArchive': 'image-layer',
+  'src/runtime/images/pull/reference.ts parseReference': 'the name of an image on the own command line',
   'src/index.ts decodeBundle': 'that of src/core/documents',
   'src/runtime/node/files.ts readOptional': 'gives the text of a file as it is',
   'src/runtime/node/files.ts parseFile': 'called by openHome, with the schema of a membership',
@@ -111,6 +113,11 @@ const reached: Record<string, string> = {
   'src/source/commit.ts': 'octal digits in the first header of the archive that git writes; others are 0',
   'src/jobfile/schema.ts': 'job-file',
   'src/cli/commands/image.ts': 'a CID on the own command line',
+  'src/runtime/images/pull/credentials.ts': 'files of the own account',
+  'src/runtime/images/pull/registry.ts':
+    'addresses whose parts were parsed; challenges and tokens are registry-challenge and registry-token',
+  'src/runtime/images/pull/registry-blobs.ts':
+    'which of two kinds a manifest is; its fields are image-manifest',
   'src/runtime/images/cache.ts': 'the CID of a job that was decoded',
   'src/runtime/images/files.ts': 'notes this machine wrote itself; the archive beside one is car-stream',
   'src/journal/index.ts': 'events the node wrote itself; the documents in them were opened before',

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { QuorateError } from '../../core/errors.ts';
 import { escapeLine } from '../../core/escape.ts';
@@ -19,6 +19,10 @@ interface Import {
   name?: string;
   arch: 'x86_64' | 'aarch64';
 }
+interface Pull {
+  arch: Import['arch'];
+  plainHttp?: boolean;
+}
 
 export const image: Define = (program, act) => {
   const group = program
@@ -33,6 +37,7 @@ export const image: Define = (program, act) => {
     );
   addBuild(group, act);
   addImport(group, act);
+  addPull(group, act);
   group
     .command('list')
     .summary('list the images there are here')
@@ -75,13 +80,28 @@ function addImport(group: Command, act: Act): void {
     )
     .argument('<path>', 'the folder or the tar file')
     .option('--name <name>', 'which, where it holds several')
-    .addOption(
-      new Option('--arch <arch>', 'the processor it is for')
-        .choices(['x86_64', 'aarch64'])
-        .default(process.arch === 'arm64' ? 'aarch64' : 'x86_64', 'that of this machine'),
-    )
+    .addOption(archOption())
     .addHelpText('after', examples('docker save -o gcc.tar gcc && quorate image import gcc.tar'))
     .action(act(importFrom));
+}
+
+const archOption = (): Option =>
+  new Option('--arch <arch>', 'the processor it is for')
+    .choices(['x86_64', 'aarch64'])
+    .default(process.arch === 'arm64' ? 'aarch64' : 'x86_64', 'that of this machine');
+
+function addPull(group: Command, act: Act): void {
+  group
+    .command('pull')
+    .summary('make one of an image in a registry')
+    .description(
+      'Makes an image of one in a container registry, named by its digest. Every digest is checked. Layers are fetched once and kept in the home folder. Credentials are those of skopeo, podman or docker.',
+    )
+    .argument('<image>', 'HOST/NAME@sha256:…')
+    .addOption(archOption())
+    .option('--plain-http', 'ask without TLS; a registry on this machine is asked so anyway')
+    .addHelpText('after', examples('quorate image pull registry.example/tools/gcc@sha256:4f53…'))
+    .action(act(pull));
 }
 
 async function folderOf({ cwd, home }: Context): Promise<string> {
@@ -102,40 +122,61 @@ async function build(context: Context, { suite, include = [], mirror = [] }: Bui
   try {
     const onLine = (line: string) => board.set('image', { text: escapeLine(line.replace(/^I: /, ''), 120) });
     const dir = await folderOf(context);
-    const made = await makeDebianImage({ dir, suite, include, mirrors: mirror, onLine, signal });
+    const image = await makeDebianImage({ dir, suite, include, mirrors: mirror, onLine, signal });
     board.end();
-    return say(context, made);
+    return say(context, image);
   } finally {
     board.end();
   }
 }
 
-const importSteps = { layers: 'unpacking its layers', files: 'storing its files' } as const;
+const steps = {
+  fetch: 'fetching its layers',
+  layers: 'unpacking its layers',
+  files: 'storing its files',
+} as const;
 
 async function importFrom(context: Context, path: string, { name, arch }: Import): Promise<Exit> {
   const { importImage } = await import('../../runtime/images/make.ts');
-  const dir = await folderOf(context);
   const from = resolve(context.cwd, path);
+  return made(context, (how) => importImage({ ...how, path: from, name, arch }));
+}
+
+async function pull(context: Context, reference: string, { arch, plainHttp = false }: Pull): Promise<Exit> {
+  const { pullImage } = await import('../../runtime/images/pull/pull.ts');
+  const cache = join(context.home, 'image-layers');
+  const { env } = process;
+  return made(context, (how) => pullImage({ ...how, reference, arch, plainHttp, cache, env }));
+}
+
+interface How {
+  dir: string;
+  signal: AbortSignal;
+  onProgress(step: keyof typeof steps, done: number, total: number | undefined): void;
+}
+
+/** Shows how far the making of an image is, and then the image. */
+async function made(context: Context, make: (how: How) => Promise<MadeImage>): Promise<Exit> {
+  const dir = await folderOf(context);
   const row = new TransferRow(context.out);
   try {
-    const onProgress = (step: keyof typeof importSteps, done: number, total: number | undefined): void =>
-      row.set(importSteps[step], done, total);
-    const made = await importImage({ dir, path: from, name, arch, onProgress, signal: context.signal });
+    const onProgress: How['onProgress'] = (step, done, total) => row.set(steps[step], done, total);
+    const image = await make({ dir, signal: context.signal, onProgress });
     row.end();
-    return say(context, made);
+    return say(context, image);
   } finally {
     row.end();
   }
 }
 
-function say({ out }: Context, made: MadeImage): Exit {
+function say({ out }: Context, image: MadeImage): Exit {
   const { bold, green } = out.colours;
-  out.value({ ...made });
+  out.value({ ...image });
   out.say(
-    `image ${bold(green(made.image))}`,
-    `${bytes(made.bytes)} in ${made.files} files`,
+    `image ${bold(green(image.image))}`,
+    `${bytes(image.bytes)} in ${image.files} files`,
     'For a job of quorate.yaml:',
-    `    image: ${made.image}`,
+    `    image: ${image.image}`,
   );
   return exits.done;
 }
@@ -150,13 +191,13 @@ async function list(context: Context): Promise<Exit> {
     used: new Date(one.used).toISOString(),
   }));
   out.value({ images, ready });
-  const made = images.map((one) => [
+  const rowsOfMade = images.map((one) => [
     one.image,
     bytes(one.bytes),
     one.made.slice(0, 10),
     escapeLine(one.of, 60),
   ]);
-  out.say(...(made.length === 0 ? ['none'] : columns(made)));
+  out.say(...(rowsOfMade.length === 0 ? ['none'] : columns(rowsOfMade)));
   if (ready.length === 0) return exits.done;
   const rows = ready.map((one) => [one.image, bytes(one.bytes), `used ${one.used.slice(0, 10)}`]);
   out.say(`Ready to be built in, in ${imageCacheFolder(home)}:`, ...columns(rows));

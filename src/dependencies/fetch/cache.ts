@@ -28,9 +28,14 @@ export class WrongHash extends Error {}
  */
 export class DownloadCache {
   readonly #dir: string;
+  readonly #fileBytesMax: number;
 
-  constructor(dir: string) {
+  constructor(
+    dir: string,
+    { fileBytesMax = fetchLimits.fileBytesMax as number }: { fileBytesMax?: number } = {},
+  ) {
     this.#dir = dir;
+    this.#fileBytesMax = fileBytesMax;
   }
 
   #path(algorithm: Integrity['algorithm'], digest: string): string {
@@ -134,7 +139,7 @@ export class DownloadCache {
         });
         if (done === true) break;
         size += value.length;
-        if (size > fetchLimits.fileBytesMax) throw tooLarge(size);
+        if (size > this.#fileBytesMax) throw tooLarge(size, this.#fileBytesMax);
         onBytes(value.length);
         await file.write(value, 0, value.length, size - value.length).catch(cannot(path));
       }
@@ -155,11 +160,8 @@ async function* filesBelow(dir: string): AsyncGenerator<string> {
 
 const isRunning = (name: string): boolean => existsSync(`/proc/${name.slice(name.lastIndexOf('.') + 1)}`);
 
-const tooLarge = (size: number): QuorateError =>
-  new QuorateError(
-    'DEPENDENCIES_TOO_LARGE',
-    `sends more than ${size - 1} bytes; at most ${fetchLimits.fileBytesMax} are read`,
-  );
+const tooLarge = (size: number, max: number): QuorateError =>
+  new QuorateError('DEPENDENCIES_TOO_LARGE', `sends more than ${size - 1} bytes; at most ${max} are read`);
 
 const absent = (error: NodeJS.ErrnoException): undefined => {
   if (error.code !== 'ENOENT') throw error;

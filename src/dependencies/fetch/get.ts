@@ -15,11 +15,17 @@ export class NoAnswer extends Error {
   readonly status: number | undefined;
   /** What the server asks to wait before another try. */
   readonly waitMs: number | undefined;
+  /** `www-authenticate` of the server that was asked; absent where it comes from one that this redirects to. */
+  readonly challenge: string | undefined;
 
-  constructor(message: string, options: { status?: number; waitMs?: number; cause?: unknown } = {}) {
+  constructor(
+    message: string,
+    options: { status?: number; waitMs?: number; challenge?: string; cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause });
     this.status = options.status;
     this.waitMs = options.waitMs;
+    this.challenge = options.challenge;
   }
 
   /** Whether the same request may succeed later. */
@@ -34,16 +40,23 @@ export interface Got {
   from: number;
 }
 
+export interface GetOptions {
+  agent: Dispatcher;
+  signal: AbortSignal;
+  from?: number;
+  accept?: string;
+  /** Whether a redirect to an address is followed. */
+  mayVisit?(url: URL): boolean;
+}
+
 /**
  * GETs a file, from byte `from` on where the server can. Follows redirects of http and https; credentials stay with their
  * host. The caller reads or destroys the body. Throws `NoAnswer`.
  */
-export async function get(
-  address: Address,
-  options: { agent: Dispatcher; signal: AbortSignal; from?: number; accept?: string },
-): Promise<Got> {
-  const { agent, signal, from = 0, accept = '*/*' } = options;
+export async function get(address: Address, options: GetOptions): Promise<Got> {
+  const { agent, signal, from = 0, accept = '*/*', mayVisit = () => true } = options;
   let url = new URL(address.url);
+  const { origin } = url;
   for (let hop = 0; hop <= fetchLimits.redirectsMax; hop++) {
     const { statusCode, headers, body } = await ask(url, {
       ...{ dispatcher: agent, signal },
@@ -53,7 +66,7 @@ export async function get(
         'accept-encoding': 'identity',
         ...(from > 0 && { range: `bytes=${from}-` }),
         ...(address.authorization !== undefined &&
-          url.origin === new URL(address.url).origin && { authorization: address.authorization }),
+          url.origin === origin && { authorization: address.authorization }),
       },
     });
     if (statusCode === 200) return { body, from: 0 };
@@ -67,11 +80,20 @@ export async function get(
       throw new NoAnswer(`answered ${statusCode}`, {
         status: statusCode,
         ...(waitMs !== undefined && { waitMs: Math.min(waitMs, fetchLimits.retryAfterMsMax) }),
+        ...(url.origin === origin && challengeIn(headers)),
       });
     }
     url = redirected(location, url);
+    if (!mayVisit(url)) throw new NoAnswer(`redirects to ${shown(url.href)}`, { status: 310 });
   }
   throw new NoAnswer(`redirects more than ${fetchLimits.redirectsMax} times`, { status: 310 });
+}
+
+function challengeIn({ 'www-authenticate': found }: Dispatcher.ResponseData['headers']): {
+  challenge?: string;
+} {
+  const challenge = Array.isArray(found) ? found.join(', ') : found;
+  return challenge === undefined ? {} : { challenge };
 }
 
 async function ask(

@@ -12,7 +12,7 @@ export interface MadeImage extends ImageMetadata {
   file: string;
 }
 
-interface Making {
+export interface Making {
   /** Folder for the image. */
   dir: string;
   signal: AbortSignal;
@@ -32,7 +32,7 @@ export function makeDebianImage({
   onLine(line: string): void;
 }): Promise<MadeImage> {
   const of = [`Debian ${suite}`, ...include].join(', ').slice(0, 1000);
-  return make(making, of, (scratch) =>
+  return makeImage(making, of, (scratch) =>
     makeDebianRoot({ suite, include, mirrors, scratch, onLine, signal: making.signal }),
   );
 }
@@ -50,12 +50,13 @@ export function importImage({
   arch: Arch;
   onProgress?: ImageProgress;
 }): Promise<MadeImage> {
-  return make(making, path.slice(-1000), (scratch) =>
+  return makeImage(making, path.slice(-1000), (scratch) =>
     readImage(path, { scratch, name, arch, signal: making.signal, onProgress }),
   );
 }
 
-async function make(
+/** Makes an image of what `archive` gives, in a folder that is removed afterwards. @throws `IMAGE_…`, `STORE_…` */
+export async function makeImage(
   { dir, signal }: Making,
   of: string,
   archive: (scratch: string) => Promise<Readable>,

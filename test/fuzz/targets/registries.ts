@@ -1,6 +1,7 @@
 import { QuorateError } from '../../../src/core/errors.ts';
 import { NoAnswer } from '../../../src/dependencies/fetch/get.ts';
 import { decodeCrateIndex, decodeFileList } from '../../../src/dependencies/fetch/registry-lists.ts';
+import { decodeToken, parseChallenge } from '../../../src/runtime/images/pull/challenge.ts';
 import { mutatedText } from '../arbitraries.ts';
 import { type AnyTarget, define, must } from '../target.ts';
 
@@ -37,4 +38,28 @@ export const targets: AnyTarget[] = [
     [`{"files":[{"filename":"a-1.whl","url":"../../a-1.whl","hashes":{"sha256":"${'12'.repeat(32)}"}}]}`],
     (text) => decodeFileList(text, where).map(({ url }) => url),
   ),
+  define<string>({
+    name: 'registry-challenge',
+    seeds: async () => [
+      'Basic realm="x"',
+      'Bearer realm="https://registry.example/token",service="registry",scope="repository:a/b:pull"',
+    ],
+    arbitrary: (all) =>
+      mutatedText(all, ['realm=', '"', ',', 'file:///etc/passwd', 'http://a:b@c/', 'Bearer ']),
+    run: (text) => {
+      const found = parseChallenge(text);
+      if (found?.scheme !== 'bearer') return;
+      must(/^https?:/.test(found.realm.href), 'an address that is not of the web');
+      must(!found.realm.href.includes('@') || found.realm.username === '', 'an address with a password');
+    },
+  }),
+  define<string>({
+    name: 'registry-token',
+    seeds: async () => ['{"token":"abc.def"}', '{"access_token":"abc","expires_in":300}'],
+    arbitrary: (all) => mutatedText(all, ['\r\n', '__proto__', 'null', '[]', '"token":']),
+    run: (text) => {
+      const token = decodeToken(text);
+      must(token === undefined || /^[\x21-\x7e]+$/.test(token), 'a token that may not stand in a header');
+    },
+  }),
 ];

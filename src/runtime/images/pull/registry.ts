@@ -1,0 +1,134 @@
+import type { Dispatcher } from 'undici';
+import { messageOf, QuorateError } from '../../../core/errors.ts';
+import { type Got, get, NoAnswer, shown } from '../../../dependencies/index.ts';
+import { isLoopback } from '../../../egress/addresses.ts';
+import { pullLimits } from '../limits.ts';
+import { type Challenge, decodeToken, parseChallenge } from './challenge.ts';
+import type { Credential } from './credentials.ts';
+import { type ImageReference, referenceText } from './reference.ts';
+
+export interface RegistryOptions {
+  agent: Dispatcher;
+  credential: Credential | undefined;
+  /** Whether a registry that is not on this host may be asked without TLS. */
+  plainHttp: boolean;
+  signal: AbortSignal;
+}
+
+/** One image's name at a registry (OCI distribution specification 1.1). Reads only. */
+export class Registry {
+  readonly #reference: ImageReference;
+  readonly #options: RegistryOptions;
+  readonly #base: string;
+  /** Of the answer to the registry's challenge. */
+  #authorization: string | undefined;
+
+  constructor(reference: ImageReference, options: RegistryOptions) {
+    const { host, name } = reference;
+    this.#reference = reference;
+    this.#options = options;
+    const scheme = options.plainHttp || isOnThisHost(new URL(`https://${host}`)) ? 'http' : 'https';
+    this.#base = `${scheme}://${host}/v2/${name}`;
+  }
+
+  /**
+   * GETs `manifests/<reference>` or `blobs/<digest>`, from byte `from` on where the registry can. Answers one challenge. Throws
+   * `NoAnswer`, `IMAGE_PULL_DENIED`.
+   */
+  async get(
+    path: string,
+    { accept, from = 0, signal }: { accept?: string; from?: number; signal: AbortSignal },
+  ): Promise<Got> {
+    const ask = (authorization: string | undefined): Promise<Got> =>
+      get(
+        { url: `${this.#base}/${path}`, ...(authorization && { authorization }) },
+        {
+          ...{ agent: this.#options.agent, from, signal },
+          ...(accept && { accept }),
+          mayVisit: (url) => this.#isSafe(url),
+        },
+      );
+    try {
+      return await ask(this.#authorization);
+    } catch (error) {
+      if (!(error instanceof NoAnswer) || error.status !== 401 || error.challenge === undefined) throw error;
+      this.#authorization = await this.#answer(parseChallenge(error.challenge), signal);
+      return await ask(this.#authorization).catch((again: unknown) => {
+        throw again instanceof NoAnswer && isRefusal(again) ? this.#denied(again) : again;
+      });
+    }
+  }
+
+  /** What nobody on the way can read or change, or what the owner of this host allowed. */
+  #isSafe(url: URL): boolean {
+    if (url.protocol === 'https:') return true;
+    return this.#base.startsWith('http:') && (this.#options.plainHttp || isOnThisHost(url));
+  }
+
+  async #answer(challenge: Challenge | undefined, signal: AbortSignal): Promise<string> {
+    const { credential, agent } = this.#options;
+    if (challenge === undefined) throw this.#denied('it wants to know who asks in a way that is not known');
+    if (challenge.scheme === 'basic') {
+      if (credential === undefined) throw this.#denied('it wants a user name and a password');
+      return credential.authorization;
+    }
+    const { realm, service, scope = `repository:${this.#reference.name}:pull` } = challenge;
+    if (!this.#isSafe(realm))
+      throw this.#denied(`its token server ${shown(realm.href)} is asked by https only`);
+    if (service !== undefined) realm.searchParams.set('service', service);
+    realm.searchParams.set('scope', scope);
+    const mayVisit = (url: URL): boolean => this.#isSafe(url);
+    const address = {
+      url: realm.href,
+      ...(credential && { authorization: credential.authorization }),
+    };
+    try {
+      const { body } = await get(address, { agent, signal, mayVisit, accept: 'application/json' });
+      const token = decodeToken(String(await bounded(body, pullLimits.tokenBytesMax)));
+      if (token === undefined)
+        throw new NoAnswer(`${shown(realm.href)} answers with no token`, { status: 200 });
+      return `Bearer ${token}`;
+    } catch (error) {
+      throw error instanceof NoAnswer && isRefusal(error) ? this.#denied(error) : error;
+    }
+  }
+
+  #denied(why: unknown): QuorateError {
+    const { credential } = this.#options;
+    return new QuorateError(
+      'IMAGE_PULL_DENIED',
+      `the registry does not give ${referenceText(this.#reference)} to ${credential === undefined ? 'everybody' : `the user in ${credential.file}`}: ${typeof why === 'string' ? why : messageOf(why)}`,
+      {
+        hint: `Log in: skopeo login ${this.#reference.host}, or docker login; helper programs for credentials are not run.`,
+        cause: why,
+      },
+    );
+  }
+}
+
+const isRefusal = ({ status }: NoAnswer): boolean => status === 401 || status === 403;
+
+function isOnThisHost({ hostname }: URL): boolean {
+  const address = hostname.replace(/^\[|\]$/g, '');
+  return hostname === 'localhost' || (/^[\d.]+$|:/.test(address) && isLoopback(address));
+}
+
+/** A body of bounded size. Throws `NoAnswer`. */
+export async function bounded(body: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const parts = body[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { done, value } = await parts.next().catch((cause: unknown) => {
+        throw new NoAnswer(`ends after ${size} bytes: ${messageOf(cause)}`, { cause });
+      });
+      if (done === true) return Buffer.concat(chunks);
+      size += value.length;
+      if (size > bytesMax) throw new NoAnswer(`sends more than ${bytesMax} bytes`, { status: 200 });
+      chunks.push(value);
+    }
+  } finally {
+    await parts.return?.();
+  }
+}
