@@ -196,7 +196,7 @@ const coreErrors = {
   LOCK_CONFLICT:
     'Two places in lock files name one file with different hashes; the message says where. One of them is not what its registry serves: find out which before anything is built.',
   LOCK_INCOMPLETE:
-    'A lock file does not say what the bytes of a dependency hash to, or which of several files it means; the message names the entry and its line. `quorate.lock`, at the top of the source tree, has to say it.',
+    'A lock file does not say what the bytes of a dependency hash to, or which of several files it means; the message names the entry and its line. `quorate lock` writes it into `quorate.lock`, which is committed.',
   LOCK_INVALID:
     'An entry of a lock file is not one that its tool writes: a name, version, path, address or hash that cannot be. Have the tool write the file again.',
   LOCK_NOT_FOUND: 'A lock file that the job names is not in the source tree. Paths begin at its top.',

@@ -130,6 +130,7 @@ const reached: Record<string, string> = {
   'src/runtime/build/dependency-tree.ts':
     'the CID of a block that the transfer asked for; its index is dependency-index',
   'src/runtime/build/job-in-tree.ts': 'job-file',
+  'src/runtime/client/lock.ts': 'job-file',
   'src/runtime/build/source-url.ts': 'git-url: what it parses is the URL that came of it',
   'src/runtime/worker/control.ts':
     'a line of the own user, on a socket in a folder that nobody else may enter',

@@ -13,6 +13,7 @@ import { invite } from './invite.ts';
 import { jobs } from './jobs.ts';
 import { join } from './join.ts';
 import { key } from './key.ts';
+import { lock } from './lock.ts';
 import { logs } from './logs.ts';
 import { plan } from './plan.ts';
 import { project } from './project.ts';
@@ -38,6 +39,7 @@ export const verbs: readonly Define[] = [
   image,
   tryJob,
   plan,
+  lock,
   run,
   jobs,
   show,

@@ -112,5 +112,5 @@ const open = (found: Found): Error =>
     'LOCK_INCOMPLETE',
     found,
     `${quote(found.purl)} is not fixed: ${found.lacks ?? 'it has no hash'}`,
-    'quorate.lock at the top of the source tree has to name it, with its file and sha256.',
+    'Run: quorate lock. It writes quorate.lock, which names the file and its sha256; commit that.',
   );

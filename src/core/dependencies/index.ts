@@ -1,6 +1,6 @@
 export { type BlobDigests, checkBlob, checkIndex } from './check.ts';
 export { dirhashOf } from './dirhash.ts';
-export type { Ecosystem, Entry, Integrity, Origin, Platform } from './entry.ts';
+export type { Ecosystem, Entry, Found, Integrity, Origin, Platform } from './entry.ts';
 export {
   type BlobFacts,
   blobKey,
@@ -13,7 +13,8 @@ export {
   makeIndex,
 } from './index-document.ts';
 export { base64OfHex } from './integrity.ts';
-export { decoded, purlOf } from './names.ts';
+export { decoded, fileOfUrl, purlOf } from './names.ts';
+export { type OpenFiles, openFiles } from './open.ts';
 export type { Arch } from './platform.ts';
 export { type Fixed, parseQuorateLock, writeQuorateLock } from './quorate-lock.ts';
 export { filesOfLocks, quorateLock, readLocks } from './read.ts';

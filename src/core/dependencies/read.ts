@@ -10,7 +10,7 @@ import { dependencyLimits } from './limits.ts';
 import { parseNpm } from './npm.ts';
 import type { Arch } from './platform.ts';
 import { parsePnpm } from './pnpm.ts';
-import { genericEntries, parseQuorateLock } from './quorate-lock.ts';
+import { type FixedAt, genericEntries, parseQuorateLock } from './quorate-lock.ts';
 import { parseRequirements } from './requirements.ts';
 import { parseYarn } from './yarn.ts';
 
@@ -90,6 +90,23 @@ export function readLocks(
   files: ReadonlyMap<string, Uint8Array>,
   arch: Arch,
 ): Entry[] {
+  const { found, records } = foundIn(locks, files, arch);
+  const fixed = new FixedFiles(records, arch);
+  const merged = new Merged();
+  for (const one of found) for (const entry of fixed.complete(one)) merged.add(entry);
+  if (locks.some((path) => requirementsFile.test(path))) {
+    const named = new Set(found.map(({ purl }) => purl));
+    for (const entry of fixed.buildRequirements(named)) merged.add(entry);
+  }
+  return merged.sorted();
+}
+
+/** What lock files name, complete or not, and what `quorate.lock` fixes. Throws `LOCK_…`. */
+export function foundIn(
+  locks: readonly string[],
+  files: ReadonlyMap<string, Uint8Array>,
+  arch: Arch,
+): { found: Found[]; records: FixedAt[] } {
   const text = textsOf(files);
   if (locks.length > limits.jobLocksMax) {
     throw new QuorateError(
@@ -102,14 +119,7 @@ export function readLocks(
   const found = [...listed].flatMap((path) =>
     path === quorateLock ? genericEntries(records) : parserOf(path)({ path, text: text(path), arch, listed }),
   );
-  const fixed = new FixedFiles(records, arch);
-  const merged = new Merged();
-  for (const one of withHashes(found)) for (const entry of fixed.complete(one)) merged.add(entry);
-  if (locks.some((path) => requirementsFile.test(path))) {
-    const named = new Set(found.map(({ purl }) => purl));
-    for (const entry of fixed.buildRequirements(named)) merged.add(entry);
-  }
-  return merged.sorted();
+  return { found: withHashes(found), records };
 }
 
 /** A place without a hash has that of another place that means the same file: npm leaves it out at some. */

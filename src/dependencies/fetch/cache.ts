@@ -81,6 +81,25 @@ export class DownloadCache {
     return { path, size: found.size, sha256: found.sha256 };
   }
 
+  /**
+   * Takes in a body without a hash to compare it with, and keeps it by its sha256. `digest`: its digest by another algorithm. Throws
+   * as `take`.
+   */
+  async keep(
+    key: string,
+    source: { body: AsyncIterable<Uint8Array>; from: number },
+    onBytes: (bytes: number) => void,
+    algorithm: 'sha1' | 'sha256' = 'sha256',
+  ): Promise<FetchedFile & { digest: string }> {
+    const partial = this.#partial(key);
+    await this.#write(partial, source, onBytes);
+    const { digest, sha256, size } = await digestsOf(partial, algorithm, '').catch(cannot(partial));
+    const path = this.#path('sha256', sha256);
+    await mkdir(dirname(path), { recursive: true }).catch(cannot(path));
+    await rename(partial, path).catch(cannot(path));
+    return { path, size, sha256, digest };
+  }
+
   /** Its time of change says when it was asked for last. */
   async #use(path: string): Promise<void> {
     const now = new Date();

@@ -19,7 +19,7 @@ export interface FileDigests {
  */
 export async function digestsOf(
   path: string,
-  algorithm: Integrity['algorithm'],
+  algorithm: Integrity['algorithm'] | 'sha1',
   name: string,
 ): Promise<FileDigests> {
   const found = await digestsOver(createReadStream(path), algorithm);
@@ -43,12 +43,12 @@ export async function digestsOfBytes(
 
 const unreadable = 'unreadable';
 
-const isArchive = (algorithm: Integrity['algorithm'], name: string): boolean =>
+const isArchive = (algorithm: string, name: string): boolean =>
   algorithm === 'dirhash' && name.endsWith('.zip');
 
 async function digestsOver(
   bytes: AsyncIterable<Uint8Array>,
-  algorithm: Integrity['algorithm'],
+  algorithm: Integrity['algorithm'] | 'sha1',
 ): Promise<FileDigests> {
   const sha256 = createHash('sha256');
   const own = algorithm === 'sha256' || algorithm === 'dirhash' ? undefined : createHash(algorithm);

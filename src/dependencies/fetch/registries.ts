@@ -97,16 +97,20 @@ export class Registries {
   }
 
   async #pypi({ name, integrity: { digests } }: Entry): Promise<Candidate[]> {
+    const files = (await this.pythonFiles(name)) ?? [];
+    return files.filter(({ sha256 }) => digests.includes(sha256)).map(({ url }) => ({ url }));
+  }
+
+  /** The files of a Python package that the index of this host lists; undefined where none is configured. Throws as `candidates`. */
+  async pythonFiles(name: string): Promise<{ url: string; sha256: string }[] | undefined> {
     const { env } = this.#session;
     const index = await this.#once('pypi', () => this.#pipIndex(env));
-    if (index === undefined) return [];
+    if (index === undefined) return undefined;
     const url = `${index.replace(/\/$/, '')}/${name}/`;
     const list = await this.#once(`pypi ${url}`, () =>
       this.#list({ url }, 'application/vnd.pypi.simple.v1+json'),
     );
-    return decodeFileList(list, url)
-      .filter(({ sha256 }) => digests.includes(sha256))
-      .map((file) => ({ url: file.url }));
+    return decodeFileList(list, url);
   }
 
   async #pipIndex(env: NodeJS.ProcessEnv): Promise<string | undefined> {

@@ -1,0 +1,187 @@
+import { join } from 'node:path';
+import type { Dispatcher } from 'undici';
+import { type Entry, type Fixed, type Found, fileOfUrl } from '../../core/dependencies/index.ts';
+import { messageOf, QuorateError } from '../../core/errors.ts';
+import { openAgent } from './agent.ts';
+import { DownloadCache } from './cache.ts';
+import type { FetchOptions } from './fetch.ts';
+import { get, NoAnswer, retried, shown } from './get.ts';
+import { choosePythonFiles } from './python-files.ts';
+import { type Candidate, Registries } from './registries.ts';
+
+export interface FixOptions extends Omit<FetchOptions, 'allowPrivate'> {
+  /** Version of Python that wheels are for, such as `3.13`; absent: any. */
+  python?: string | undefined;
+}
+
+/** What is written for one package. */
+export interface FixedFiles {
+  of: Found;
+  files: Fixed[];
+  /** Why these, for people. */
+  why: string;
+}
+
+/**
+ * Finds the files that lock files leave open, and their sha256: of Python packages in the list of the index, of others by fetching them.
+ * @throws DEPENDENCIES_…; the message begins with the place in the lock file
+ */
+export function fixFiles(open: readonly Found[], options: FixOptions): Promise<FixedFiles[]> {
+  return withFixer(options, open.length, async (fixer) => {
+    const all: FixedFiles[] = [];
+    for (const one of open) all.push(await fixer.fix(one));
+    return all;
+  });
+}
+
+/** The record of a file of no package. @throws DEPENDENCIES_… */
+export function fixUrl(url: string, name: string, options: FixOptions): Promise<Fixed> {
+  return withFixer(options, 1, async (fixer) => {
+    const { sha256 } = await fixer.download({ url }, 'sha256').catch((error: unknown) => {
+      options.signal.throwIfAborted();
+      throw error instanceof NoAnswer
+        ? new QuorateError('DEPENDENCIES_FETCH_FAILED', `${shown(url)} ${error.message}`, {
+            hint: 'Check the address and the network. What was written before is as it was.',
+            cause: error,
+          })
+        : error;
+    });
+    fixer.done();
+    return { purl: `pkg:generic/${name}`, file: name, sha256, url };
+  });
+}
+
+async function withFixer<T>(
+  options: FixOptions,
+  filesTotal: number,
+  use: (fixer: Fixer) => Promise<T>,
+): Promise<T> {
+  const agent = openAgent();
+  try {
+    return await use(new Fixer(options, agent, filesTotal));
+  } finally {
+    await agent.destroy();
+  }
+}
+
+class Fixer {
+  readonly #options: FixOptions;
+  readonly #agent: Dispatcher;
+  readonly #registries: Registries;
+  readonly #progress: { files: number; filesTotal: number; bytes: number };
+
+  constructor(options: FixOptions, agent: Dispatcher, filesTotal: number) {
+    const { env, signal } = options;
+    this.#options = options;
+    this.#agent = agent;
+    this.#registries = new Registries({ env, agent, signal });
+    this.#progress = { files: 0, filesTotal, bytes: 0 };
+  }
+
+  async fix(found: Found): Promise<FixedFiles> {
+    try {
+      const fixed = await (found.file === undefined ? this.#chosen(found) : this.#hashed(found, found.file));
+      this.done();
+      return { of: found, ...fixed };
+    } catch (error) {
+      this.#options.signal.throwIfAborted();
+      if (error instanceof QuorateError) throw error;
+      throw failed(found, [messageOf(error)]);
+    }
+  }
+
+  done(): void {
+    this.#progress.files++;
+    this.#options.onProgress?.({ ...this.#progress });
+  }
+
+  async #chosen(found: Found): Promise<Pick<FixedFiles, 'files' | 'why'>> {
+    const listed = await this.#registries.pythonFiles(found.name);
+    if (listed === undefined) throw failed(found, ['no index of Python packages is configured on this host']);
+    const chosen = choosePythonFiles(found, listed, this.#options.python);
+    if (chosen === undefined)
+      throw failed(found, [
+        `of ${listed.length} files that the index lists, none is allowed by the lock file and for Linux`,
+      ]);
+    return { why: chosen.why, files: chosen.files.map((file) => ({ purl: found.purl, ...file })) };
+  }
+
+  async #hashed(found: Found, file: string): Promise<Pick<FixedFiles, 'files' | 'why'>> {
+    const sha1 = /^sha1-(\S+)$/.exec(found.locked ?? '')?.[1];
+    const reasons: string[] = [];
+    for (const candidate of await this.#candidates(found, file)) {
+      try {
+        const { sha256, digest } = await this.download(candidate, sha1 === undefined ? 'sha256' : 'sha1');
+        if (sha1 !== undefined && digest !== Buffer.from(sha1, 'base64').toString('hex'))
+          throw new QuorateError(
+            'DEPENDENCIES_DAMAGED',
+            `${placeOf(found)}: ${shown(candidate.url)} sends bytes with another sha1 than the lock file says`,
+            { hint: 'Do not change the lock file before you know who changed the bytes.' },
+          );
+        const isNamed = found.origin.kind !== 'git';
+        const fixed = { purl: found.purl, file, sha256, ...(!isNamed && { url: candidate.url }) };
+        return { files: [fixed], why: found.lacks ?? 'it has no hash' };
+      } catch (error) {
+        this.#options.signal.throwIfAborted();
+        if (error instanceof QuorateError) throw error;
+        reasons.push(`${shown(candidate.url)} ${messageOf(error)}`);
+      }
+    }
+    throw failed(found, reasons);
+  }
+
+  #candidates(found: Found, file: string): Promise<Candidate[]> | Candidate[] {
+    const { origin } = found;
+    if (origin.kind === 'git') return archivesOf(origin).map((url) => ({ url }));
+    const entry: Entry = { ...found, file, integrity: { algorithm: 'sha256', digests: [] } };
+    return this.#registries.candidates(entry);
+  }
+
+  /** Without credentials first. What takes them lies apart in the cache. */
+  async download(
+    { url, authorization }: Candidate,
+    algorithm: 'sha1' | 'sha256',
+  ): Promise<{ sha256: string; digest: string }> {
+    try {
+      return await this.#take({ url }, algorithm);
+    } catch (error) {
+      const isRefused = error instanceof NoAnswer && [401, 403, 404].includes(error.status ?? 0);
+      if (!isRefused || authorization === undefined) throw error;
+      return this.#take({ url, authorization }, algorithm);
+    }
+  }
+
+  #take(candidate: Candidate, algorithm: 'sha1' | 'sha256'): Promise<{ sha256: string; digest: string }> {
+    const { cache: dir, signal, onProgress } = this.#options;
+    const cache = new DownloadCache(candidate.authorization === undefined ? dir : join(dir, 'private'));
+    return retried(signal, async () => {
+      const body = await get(candidate, { agent: this.#agent, signal });
+      const onBytes = (bytes: number) => {
+        this.#progress.bytes += bytes;
+        onProgress?.({ ...this.#progress });
+      };
+      return cache.keep(`to fix ${candidate.url}`, body, onBytes, algorithm);
+    });
+  }
+}
+
+/** Where servers of repositories have the archive of a commit. */
+function archivesOf({ url, commit }: { url: string; commit: string }): string[] {
+  const base = url
+    .replace(/^(?:ssh|git):\/\/(?:git@)?/, 'https://')
+    .replace(/\/+$/, '')
+    .replace(/\.git$/, '');
+  return [
+    `${base}/archive/${commit}.tar.gz`,
+    `${base}/-/archive/${commit}/${fileOfUrl(base)}-${commit}.tar.gz`,
+  ];
+}
+
+const placeOf = ({ lock, line }: Found): string => `${lock}:${line}`;
+
+const failed = (found: Found, reasons: readonly string[]): QuorateError =>
+  new QuorateError(
+    'DEPENDENCIES_FETCH_FAILED',
+    `${placeOf(found)}: ${found.purl} could not be fixed: ${reasons.join('; ')}`,
+    { hint: 'Check the network and the registry, or write its line into quorate.lock by hand.' },
+  );
