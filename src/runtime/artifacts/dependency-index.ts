@@ -42,7 +42,7 @@ export async function fetchIndex(
       'DEPENDENCIES_UNAVAILABLE',
       `the index of the dependencies ${tree} could not be had from ${from.length} peers: ${messageOf(error)}`,
       {
-        hint: 'The controller keeps it until it needs the room. Whoever has the file of it can name that: --index.',
+        hint: 'The controller has it, as one of the last of its publisher. Whoever kept the file of it can name that: --index.',
         cause: error,
       },
     );

@@ -4,6 +4,7 @@ import type { BroughtTree } from '../../core/sessions/controller/ports.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 import type { ControllerContext } from './context.ts';
 import { type DependencyRoom, dependencyRoom } from './dependency-room.ts';
+import { KeptIndexes } from './kept-indexes.ts';
 
 /** The store keeps trees of dependencies under `dependencies <operator> <bytes> <ms since 1970>`. */
 const pinPrefix = 'dependencies ';
@@ -16,7 +17,7 @@ interface Held {
 
 /**
  * The dependencies of jobs: fetched from the publishers that bring them, then served like any artifact. Kept as long as there is room, those that
- * an open run needs in any case.
+ * an open run needs in any case. Of those that are let go of the index is kept.
  */
 export class ControllerDependencies {
   readonly #context: ControllerContext;
@@ -24,6 +25,7 @@ export class ControllerDependencies {
   readonly #room: DependencyRoom;
   /** By tree, the one asked for longest ago first. What is not in here may be removed at any time. */
   readonly #held = new Map<string, Held>();
+  readonly #indexes: KeptIndexes;
   /** Operators whose trees are being fetched, once for each. */
   #bringing: string[] = [];
 
@@ -31,12 +33,15 @@ export class ControllerDependencies {
     this.#context = context;
     this.#signal = signal;
     this.#room = room;
+    this.#indexes = new KeptIndexes(context.store, room);
   }
 
   /** Takes up what an earlier start was brought. */
   async resume(): Promise<void> {
     const found: [number, string, Held][] = [];
-    for (const { root, names } of await this.#context.store.pins()) {
+    const pins = await this.#context.store.pins();
+    this.#indexes.resume(pins);
+    for (const { root, names } of pins) {
       const pin = names.find((name) => name.startsWith(pinPrefix));
       const [operator, bytes, ms] = pin?.slice(pinPrefix.length).split(' ') ?? [];
       if (pin !== undefined && operator !== undefined)
@@ -112,6 +117,9 @@ export class ControllerDependencies {
     for (const [root, held] of this.#over(operator)) {
       // From here on no job is taken that needs it.
       this.#held.delete(root);
+      await this.#indexes.keep(root, held.operator, this.#signal).catch((error: unknown) => {
+        tell('warn', 'dependencies', `the index of ${root} is not kept: ${messageOf(error)}`, { tree: root });
+      });
       await store.unpin(root, held.pin);
     }
     tell('info', 'dependencies', `${operator} brought the dependencies ${tree}, ${sizeText(bytes)}`, {

@@ -1,3 +1,4 @@
+import { dependencyLimits } from '../../core/dependencies/limits.ts';
 import { assert } from '../../core/errors.ts';
 
 /** Bounds of the dependencies that publishers bring to a controller: bytes, counts and milliseconds. */
@@ -9,6 +10,10 @@ export interface DependencyRoom {
   treesPerPublisherMax: number;
   /** All trees. */
   bytesMax: number;
+  /** Indexes of trees that were let go of: those of one publisher, and all. */
+  publisherIndexesMax: number;
+  publisherIndexBytesMax: number;
+  indexBytesMax: number;
   /** Trees that are fetched at once: what they have comes on top until they are here. */
   bringsMax: number;
   bringsPerPublisherMax: number;
@@ -24,6 +29,10 @@ export const dependencyRoom: DependencyRoom = {
   publisherBytesMax: 16 * 1024 ** 3,
   treesPerPublisherMax: 200,
   bytesMax: 64 * 1024 ** 3,
+  // One of a thousand packages has 350 KB. Each has two files in the folder of pins.
+  publisherIndexesMax: 2_000,
+  publisherIndexBytesMax: 1024 ** 3,
+  indexBytesMax: 4 * 1024 ** 3,
   bringsMax: 8,
   bringsPerPublisherMax: 2,
   bringMsMax: 60 * 60_000,
@@ -32,3 +41,8 @@ export const dependencyRoom: DependencyRoom = {
 
 assert(dependencyRoom.treeBytesMax <= dependencyRoom.publisherBytesMax, 'a publisher may bring a tree');
 assert(dependencyRoom.publisherBytesMax < dependencyRoom.bytesMax, 'one publisher leaves room for another');
+assert(
+  dependencyLimits.indexBytesMax <= dependencyRoom.publisherIndexBytesMax &&
+    dependencyRoom.publisherIndexBytesMax < dependencyRoom.indexBytesMax,
+  'a publisher may leave any index, and leaves room for those of another',
+);
