@@ -32,7 +32,13 @@ it('draws nothing on the terminal of who watches it, and does not answer for the
   await git(dir, 'init', '-q', '-b', 'main');
   // A terminal of its own: what is printed to one may be coloured.
   const inTerminal = person.at('in-terminal');
-  await writeFile(inTerminal, '#!/bin/sh\nexec script -qec "$*" /dev/null < /dev/null\n');
+  await writeFile(
+    inTerminal,
+    `#!/bin/sh
+for word do words="$words '$word'"; done
+exec script -qec "$words" /dev/null < /dev/null
+`,
+  );
   await chmod(inTerminal, 0o755);
   const { out, report } = await person.run(['try'], { within: [inTerminal], ms: 28_000 });
   expect(out.split('here ').length, report).toBeGreaterThan(Object.keys(sequences).length);

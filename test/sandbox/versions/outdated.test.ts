@@ -1,25 +1,21 @@
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openSandbox, openSandboxes, probe } from '../../../sandbox/index.ts';
+import { minimums } from '../../../sandbox/versions/minimum.ts';
 import { exited, play, tempFolder } from '../support.ts';
 
+const { bubblewrap } = minimums;
 /** As if a hole had been found in the bubblewrap that is installed. */
-vi.mock('../../../sandbox/versions/minimum.ts', async (original) => {
-  const real = await original<typeof import('../../../sandbox/versions/minimum.ts')>();
-  const bubblewrap = { since: [[99, 0, 0]], why: 'CVE-2099-0001' };
-  const minimums = { ...real.minimums, bubblewrap };
-  return {
-    ...real,
-    minimums,
-    meetsMinimum: (part: 'kernel' | 'bubblewrap', version: number[]) =>
-      part !== 'bubblewrap' && real.meetsMinimum(part, version),
-  };
-});
+const withHole = { since: [[99, 0, 0]], why: 'CVE-2099-0001' };
 
 let folder: Awaited<ReturnType<typeof tempFolder>>;
 beforeAll(async () => {
+  Object.assign(minimums, { bubblewrap: withHole });
   folder = await tempFolder();
 });
-afterAll(() => folder.remove());
+afterAll(async () => {
+  Object.assign(minimums, { bubblewrap });
+  await folder.remove();
+});
 
 it('a tier with a known hole is not offered to strangers, who are told what mends it', async () => {
   await expect(openSandboxes(folder.path, { tiers: ['namespace'] })).rejects.toMatchObject({
