@@ -41,6 +41,8 @@ export async function publish(
     url,
     '--ref',
     'main',
+    '--job',
+    'build',
     '--home',
     scene.folder('home-publisher'),
     '--timeout',

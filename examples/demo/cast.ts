@@ -33,4 +33,8 @@ export const lent = {
 export const lentOptions = [
   ...['--cpus', String(lent.cpus), '--memory', '512MiB', '--disk', '256MiB', '--jobs', String(lent.jobs)],
 ];
+/** Limits where this repository tests itself: its packages are 650 MB, in the memory of each build. */
+export const lentForTests = [
+  ...['--cpus', String(lent.cpus), '--memory', '2GiB', '--disk', '1GiB', '--jobs', '1'],
+];
 export const anyPort = '/ip4/127.0.0.1/tcp/0';

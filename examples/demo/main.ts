@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: a whole network on this machine, every node a process of its own. What is played on it: build.ts, or with the
- * word `pipeline` pipeline.ts.
+ * word `self` self.ts, with the word `pipeline` pipeline.ts.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -10,10 +10,13 @@ import { Output } from '../../src/cli/output.ts';
 import { playBuild } from './build.ts';
 import { playPipeline } from './pipeline.ts';
 import { root, Scene } from './scene.ts';
+import { playSelf } from './self.ts';
 
-const plays = { build: playBuild, pipeline: playPipeline };
+const plays = { build: playBuild, self: playSelf, pipeline: playPipeline };
+const isPlay = (name: string): name is keyof typeof plays => Object.hasOwn(plays, name);
 
-const usage = `usage: npm run demo -- [pipeline] [--json] [--keep]
+const usage = `usage: npm run demo -- [self|pipeline] [--json] [--keep]
+  self      this repository's own commit is built, and tested on the packages of its lock file: some minutes, 8 GB of memory
   pipeline  build, tests and package of a C project: ahead of a slow trusted worker, then against a majority that tampers
             (without it: this repository's own commit is built, and one of three tampers)
   --json    progress on standard error, the outcome as one line of JSON at the end
@@ -38,9 +41,8 @@ function readOptions(): Options | undefined {
     });
     if (values.help) return undefined;
     const [play = 'build', ...more] = positionals;
-    const unknown = more[0] ?? (play === 'build' || play === 'pipeline' ? undefined : play);
-    if (unknown !== undefined || (play !== 'build' && play !== 'pipeline'))
-      throw new Error(`demo: "${unknown}" is not something that it can show`);
+    if (more.length > 0 || !isPlay(play))
+      throw new Error(`demo: "${more[0] ?? play}" is not something that it can show`);
     return { play, json: values.json ?? false, keep: values.keep ?? false };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n${usage}`);

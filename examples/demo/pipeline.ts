@@ -6,18 +6,14 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { duration, shortId } from '../../src/cli/format.ts';
 import type { Output } from '../../src/cli/output.ts';
-import type { Progress } from '../../src/core/controller/events.ts';
 import { QuorateError } from '../../src/core/errors.ts';
 import { payload, slowTrusted, tamperer, volunteer } from './cast.ts';
-import { InOrder } from './in-order.ts';
-import { wordsFor } from './pipeline-words.ts';
+import { publishAll } from './publish-all.ts';
 import type { Project, Scene } from './scene.ts';
-import { type Ahead, aheadOf, Story, savedBy, takenAnew } from './story.ts';
+import { type Ahead, aheadOf, type Story, savedBy, takenAnew } from './story.ts';
 
 const tests = ['test.roundtrip', 'test.invalid', 'test.command'];
 const jobs = ['build', ...tests, 'package'];
-const nameWidth = Math.max(...jobs.map((name) => name.length));
-const runSeconds = 240;
 /** Error codes of `fetch` for bytes that are not trusted: by their evidence, or because no peer has evidence of them. */
 const refusals = ['NOT_TRUSTED', 'ARTIFACT_NOT_FOUND'];
 
@@ -77,34 +73,6 @@ async function commit(
   await scene.git(['push', '--quiet', bare, 'main'], folder);
 }
 
-/** Publishes what is on the branch and follows it to its end, telling what becomes of each job. */
-async function publish(
-  scene: Scene,
-  out: Output,
-  to: Project,
-  { url }: Source,
-  onProgress: (job: string, progress: Progress) => void = () => {},
-): Promise<Story> {
-  const story = new Story();
-  const args = ['run', url, '--ref', 'main', '--home', scene.folder('home-publisher')];
-  const run = scene.start('quorate run', [...args, '--timeout', `${runSeconds}s`], to.repo);
-  const told = new InOrder(jobs, ({ at, job, progress }) => {
-    story.add({ at, job, progress });
-    const words = wordsFor(story, job, progress, out.colours);
-    if (words !== undefined) scene.say(job.padEnd(nameWidth), words);
-    onProgress(job, progress);
-  });
-  run.onLine(({ event, name: job, at, ...rest }) => {
-    if (typeof job === 'string' && typeof at === 'number' && event === rest.kind)
-      told.push({ at, job, progress: rest as unknown as Progress });
-  });
-  const code = await run.ended;
-  told.flush();
-  // 1: not all of it is trusted; 4: all of it, after what operators had agreed on was contradicted.
-  if (![0, 1, 4].includes(code)) throw run.failure(code);
-  return story;
-}
-
 interface Got {
   /** Tests that became trusted without running again. */
   promoted: number;
@@ -114,7 +82,7 @@ interface Got {
 async function getAhead(scene: Scene, out: Output, to: Project, source: Source): Promise<Got> {
   out.say('', out.colours.bold('Version 1.0. The trusted worker is slow, and the tests do not wait for it'));
   let joining: Promise<unknown> | undefined;
-  const story = await publish(scene, out, to, source, (job, { kind }) => {
+  const story = await publishAll(scene, out, to, { url: source.url, jobs }, (job, { kind }) => {
     // They have joined too late for jobs of this version.
     if (job === 'package' && kind === 'verdict') joining ??= begun(scene.join(to, tamperers));
   });
@@ -146,7 +114,7 @@ interface Fallen {
 
 async function recover(scene: Scene, out: Output, to: Project, source: Source): Promise<Fallen> {
   let returning: Promise<unknown> | undefined;
-  const story = await publish(scene, out, to, source, (job, { kind }) => {
+  const story = await publishAll(scene, out, to, { url: source.url, jobs }, (job, { kind }) => {
     // The build that they are to repeat is contradicted later, or was before any test had passed.
     if (kind === 'contradicted' || (tests.includes(job) && kind === 'verdict'))
       returning ??= begun(scene.comeBack(to, sometimes));

@@ -28,6 +28,8 @@ export class Scene {
   /** The worker of an operator. */
   readonly #ids = new Map<string, string>();
   readonly say: (what: string, detail: string) => void;
+  /** Options of `quorate join` that ordinary workers have. */
+  lent: readonly string[] = lentOptions;
 
   constructor(dir: string, say: (what: string, detail: string) => void) {
     this.dir = dir;
@@ -198,7 +200,7 @@ export class Scene {
   #ordinary(member: Member, args: readonly string[]): Running {
     return this.serve(member.operator, [
       ...['join', ...args, '--tier', 'namespace', '--home', this.#home(member)],
-      ...['--listen', anyPort, ...lentOptions],
+      ...['--listen', anyPort, ...this.lent],
     ]);
   }
 
