@@ -42,6 +42,21 @@ export async function debianSource(
   );
 }
 
+/** Unpacks the archive of upstream's source that a Debian package carries, without Debian's own files, below `dir`: its folder. */
+export async function upstreamSource(name: string, dir: string): Promise<string> {
+  const options = await privateApt(dir);
+  await apt(dir, [...options, 'update']);
+  await apt(dir, [...options, 'source', '--download-only', '--tar-only', name]);
+  const archive = (await readdir(dir)).find(
+    (file) => file.startsWith(`${name}_`) && file.includes('.orig.tar.'),
+  );
+  const folder = join(dir, name);
+  await mkdir(folder);
+  const args = ['-xf', archive ?? `${name}.orig.tar`, '-C', folder, '--strip-components=1'];
+  await exec('tar', args, { cwd: dir, timeout: msMax });
+  return folder;
+}
+
 async function apt(dir: string, args: string[]): Promise<void> {
   await exec('apt-get', ['--quiet', ...args], {
     cwd: dir,

@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+
+/** Variables of proxies, their certificates, and npm's registry. */
+const reaching = /^(https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_(file|dir)|npm_config_registry)$/i;
+const root = join(import.meta.dirname, '..', '..');
+
+function freePort(): Promise<string> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(String(typeof address === 'object' ? address?.port : 0)));
+    });
+  });
+}
+
+/**
+ * Types a block of a page of this repository, which begins after `<!-- name -->`, into a shell: in another folder, and on ports
+ * that are free here. Gives all that it said, with the block's end or after `seconds`.
+ */
+export async function typed(
+  page: string,
+  name: string,
+  { ports, seconds }: { ports: readonly string[]; seconds: number },
+): Promise<string> {
+  const temp = mkdtempSync(join(tmpdir(), `quorate-${name}-`));
+  onTestFinished(() => rmSync(temp, { recursive: true, force: true }));
+  const text = readFileSync(join(root, page), 'utf8');
+  let [, block = ''] = new RegExp(`<!-- ${name} -->\n\`\`\`sh\n([\\s\\S]*?)\`\`\``).exec(text) ?? [];
+  block = block.replaceAll('/tmp', temp).replaceAll('/usr/local/bin', temp);
+  for (const port of ports) block = block.replaceAll(port, await freePort());
+  const shell = spawn('bash', ['-eo', 'pipefail', '-c', block], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, so that nothing of it outlives the test.
+    detached: true,
+    env: {
+      PATH: `${temp}:${process.env.PATH}`,
+      HOME: join(temp, 'user'),
+      // As this machine reaches its registries.
+      ...Object.fromEntries(Object.entries(process.env).filter(([name]) => reaching.test(name))),
+      npm_config_userconfig: process.env.npm_config_userconfig ?? join(homedir(), '.npmrc'),
+      TMPDIR: temp,
+      GIT_AUTHOR_NAME: 'a',
+      GIT_AUTHOR_EMAIL: 'a@example.org',
+      GIT_COMMITTER_NAME: 'a',
+      GIT_COMMITTER_EMAIL: 'a@example.org',
+      GIT_CONFIG_NOSYSTEM: '1',
+    },
+  });
+  const end = () => {
+    try {
+      process.kill(-(shell.pid ?? 0), 'SIGKILL');
+    } catch {
+      // All of it has ended.
+    }
+  };
+  const late = setTimeout(end, seconds * 1000);
+  let said = '';
+  for (const stream of [shell.stdout, shell.stderr]) {
+    stream.on('data', (chunk) => {
+      said += chunk;
+    });
+  }
+  await new Promise((resolve) => shell.on('exit', resolve));
+  clearTimeout(late);
+  end();
+  return said;
+}
