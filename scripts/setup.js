@@ -91,6 +91,8 @@ const needs = {
     file: '/usr/local/bin/yarn',
     bring: () => installGlobally('yarn@1.22.22'),
   },
+  'docker-registry': { why: 'a registry that image pull reads from', program: 'docker-registry' },
+  skopeo: { why: 'pushes images to that registry', program: 'skopeo' },
   zip: { why: 'packs archives that quorate compare looks into', program: 'zip' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
 };
