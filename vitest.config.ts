@@ -27,7 +27,7 @@ const whole = [
  * module runs for the first of these files only; what a file opens, its end closes (test/e2e/support/after-file.ts).
  */
 const inside = [
-  'test/dependencies/{fetch,lock-thread}.test.ts',
+  'test/dependencies/{fetch,lock-thread,module-zip}.test.ts',
   'test/attacks/{mesh,source,store,transfer}/*.test.ts',
   'test/attacks/{controller,e2e}/*.test.ts',
   'test/bad-input/{builds,fetching,folders,full-disk,replay,terminal}.test.ts',

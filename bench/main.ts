@@ -14,6 +14,7 @@ const suites: Record<string, () => Promise<{ suite: Suite }>> = {
   pipeline: () => import('./pipeline.ts'),
   sandbox: () => import('./sandbox.ts'),
   images: () => import('./images.ts'),
+  dependencies: () => import('./dependencies.ts'),
 };
 
 async function main(args: string[]): Promise<number> {

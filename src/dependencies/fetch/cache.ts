@@ -4,9 +4,10 @@ import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises
 import { basename, dirname, join } from 'node:path';
 import type { Entry, Integrity } from '../../core/dependencies/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
-import { digestsOf } from './digests.ts';
+import { digestsOf, isArchive } from './digests.ts';
 import { NoAnswer } from './get.ts';
 import { fetchLimits } from './limits.ts';
+import { isRemadeZip, remakeZip } from './module-zip.ts';
 
 /** A file that has a hash of its lock file. */
 export interface FetchedFile {
@@ -47,7 +48,8 @@ export class DownloadCache {
     for (const digest of digests) {
       const path = this.#path(algorithm, digest);
       const found = await digestsOf(path, algorithm, file).catch(absent);
-      if (found?.digest === digest) {
+      const isWhole = found?.digest === digest && (!isArchive(algorithm, file) || (await isRemadeZip(path)));
+      if (found !== undefined && isWhole) {
         await this.#use(path);
         return { path, size: found.size, sha256: found.sha256 };
       }
@@ -77,8 +79,19 @@ export class DownloadCache {
     }
     const path = this.#path(algorithm, found.digest);
     await mkdir(dirname(path), { recursive: true }).catch(cannot(path));
+    if (isArchive(algorithm, file)) return this.#remade(partial, path);
     await rename(partial, path).catch(cannot(path));
     return { path, size: found.size, sha256: found.sha256 };
+  }
+
+  /** An archive of a module is kept as its hash determines it, whoever packed it. */
+  async #remade(partial: string, path: string): Promise<FetchedFile> {
+    const beside = `${path}.${process.pid}`;
+    await remakeZip(partial, beside).catch(cannot(beside));
+    await rename(beside, path).catch(cannot(path));
+    await rm(partial, { force: true });
+    const { size, sha256 } = await digestsOf(path, 'sha256', '').catch(cannot(path));
+    return { path, size, sha256 };
   }
 
   /**

@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { openPromise } from 'yauzl';
 import { dirhashOf, type Integrity } from '../../core/dependencies/index.ts';
-import { fetchLimits } from './limits.ts';
+import { filesOfZip, isRemadeZip } from './module-zip.ts';
 
 export interface FileDigests {
   /** By the algorithm that was asked for, in hexadecimal. */
@@ -26,7 +25,10 @@ export async function digestsOf(
   return isArchive(algorithm, name) ? { ...found, digest: await archiveDigest(path) } : found;
 }
 
-/** The same of bytes in no file of their own; those of a module's archive are written to `spool`, and removed. */
+/**
+ * The same of bytes in no file of their own; those of a module's archive are written to `spool`, and removed. An archive that is not as
+ * `remakeZip` makes it is `unreadable`.
+ */
 export async function digestsOfBytes(
   bytes: AsyncIterable<Uint8Array>,
   algorithm: Integrity['algorithm'],
@@ -35,7 +37,8 @@ export async function digestsOfBytes(
   if (!isArchive(algorithm, name)) return digestsOver(bytes, algorithm);
   try {
     await pipeline(bytes, createWriteStream(spool));
-    return await digestsOf(spool, algorithm, name);
+    const found = await digestsOf(spool, algorithm, name);
+    return (await isRemadeZip(spool)) ? found : { ...found, digest: unreadable };
   } finally {
     await rm(spool, { force: true });
   }
@@ -43,7 +46,8 @@ export async function digestsOfBytes(
 
 const unreadable = 'unreadable';
 
-const isArchive = (algorithm: string, name: string): boolean =>
+/** Whether a hash is of the files in an archive. */
+export const isArchive = (algorithm: string, name: string): boolean =>
   algorithm === 'dirhash' && name.endsWith('.zip');
 
 async function digestsOver(
@@ -69,27 +73,5 @@ async function archiveDigest(path: string): Promise<string> {
     return dirhashOf(await filesOfZip(path)) ?? unreadable;
   } catch {
     return unreadable;
-  }
-}
-
-/** Names and hashes of the files in an archive. Throws where it is damaged or larger than the limits. */
-async function filesOfZip(path: string): Promise<{ name: string; sha256: string }[]> {
-  const zip = await openPromise(path);
-  const files: { name: string; sha256: string }[] = [];
-  let bytes = 0;
-  try {
-    for await (const entry of zip.eachEntry()) {
-      if (files.length === fetchLimits.archiveFilesMax) throw new Error('it holds more files than the limit');
-      const sha256 = createHash('sha256');
-      for await (const chunk of (await zip.openReadStreamPromise(entry)) as AsyncIterable<Buffer>) {
-        bytes += chunk.length;
-        if (bytes > fetchLimits.archiveBytesMax) throw new Error('it unpacks to more than the limit');
-        sha256.update(chunk);
-      }
-      files.push({ name: entry.fileName, sha256: sha256.digest('hex') });
-    }
-    return files;
-  } finally {
-    zip.close();
   }
 }

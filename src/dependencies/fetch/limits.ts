@@ -8,8 +8,8 @@ export const fetchLimits = {
   totalBytesMax: 16 * 1024 ** 3,
   /** Lists of files that a registry answers with. */
   listBytesMax: 32 * 1024 * 1024,
-  /** Files in an archive whose hash is of the files in it, and their bytes: the limits of go. */
-  archiveFilesMax: 100_000,
+  /** Files in an archive whose hash is of the files in it: what the format holds without its 64-bit form. Their bytes: the limit of go. */
+  archiveFilesMax: 65_535,
   archiveBytesMax: 500 * 1024 * 1024,
   /** Files that are fetched at once. */
   parallel: 24,

@@ -1,0 +1,47 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { filesOfZip, isRemadeZip, remakeZip } from '../../src/dependencies/fetch/module-zip.ts';
+import { zip } from './tools/zip.ts';
+
+const files = { 'm@v1.0.0/go.mod': 'module m\n', 'm@v1.0.0/B.go': 'package m\n', 'm@v1.0.0/z.go': '' };
+const turned = Object.fromEntries(Object.entries(files).reverse());
+
+async function place(): Promise<(name: string) => string> {
+  const dir = await mkdtemp(join(tmpdir(), 'quorate-module-zip-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return (name) => join(dir, name);
+}
+
+it('an archive is remade from its files alone, whoever packed them', async () => {
+  const at = await place();
+  for (const [name, packed] of Object.entries({ one: zip(files), other: zip(turned) })) {
+    await writeFile(at(name), packed);
+    await remakeZip(at(name), at(`${name}.zip`));
+  }
+  const one = await readFile(at('one.zip'));
+  expect(one).toEqual(await readFile(at('other.zip')));
+  expect(zip(files)).not.toEqual(zip(turned));
+  const found = await filesOfZip(at('one.zip'));
+  expect(found.map(({ name }) => name)).toEqual(['m@v1.0.0/B.go', 'm@v1.0.0/go.mod', 'm@v1.0.0/z.go']);
+  expect(found.map(({ sha256 }) => sha256).sort()).toEqual(
+    (await filesOfZip(at('other'))).map(({ sha256 }) => sha256).sort(),
+  );
+});
+
+it('one that is not as it is remade is told apart', async () => {
+  const at = await place();
+  await writeFile(at('packed'), zip(files));
+  await remakeZip(at('packed'), at('remade'));
+  const remade = await readFile(at('remade'));
+  await writeFile(at('longer'), Buffer.concat([Buffer.from('PK'), remade]));
+  await writeFile(at('cut'), remade.subarray(0, -1));
+  // The modification time of the first file.
+  const later = Buffer.from(remade);
+  later[10] = 1;
+  await writeFile(at('later'), later);
+  const say = (name: string) => isRemadeZip(at(name));
+  expect([await say('remade'), await say('packed'), await say('longer')]).toEqual([true, false, false]);
+  expect([await say('cut'), await say('later'), await say('missing')]).toEqual([false, false, false]);
+});
