@@ -81,6 +81,8 @@ describe('a job with dependencies', () => {
         { uri: expect.stringMatching(/^git\+/) },
         { name: 'dependencies', uri: expect.stringMatching(/^ipfs:/) },
       ]);
+    const unknown = 'bafybeihlrz7j4sotzw4jmhsyio2yothja6egyyc42c6b25g5o7aa63256i';
+    expect((await cluster.cli(['sbom', unknown])).error).toBe('ARTIFACT_NOT_FOUND');
     const bytes = await readFile(index);
     await writeFile(index, bytes.with(bytes.length - 10, (bytes.at(-10) ?? 0) ^ 1));
     expect((await cluster.cli(offline, place)).error).toBe('DEPENDENCY_INDEX_MISMATCH');

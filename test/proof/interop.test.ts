@@ -220,9 +220,13 @@ describe('a provenance that names each dependency', () => {
       { name: 'quorate:artifact', value: real.cid },
       { name: 'quorate:level', value: 'trusted' },
     ]);
-    const bad = await realProject({ verdictFacts: (facts) => ({ ...facts, ref: 'v2' }) });
-    const refused = await quorate(['sbom', bad.bundleFile, '--project', project], { cwd: bad.dir });
-    expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringContaining('error[NOT_TRUSTED]') });
+    for (const [{ bundleFile, dir }, refusal] of [
+      [await realProject({ verdictFacts: (facts) => ({ ...facts, ref: 'v2' }) }), 'NOT_TRUSTED'],
+      [await realProject({ job: { kind: 'test' } }), 'ARTIFACT_OF_TEST'],
+    ] as const) {
+      const refused = await quorate(['sbom', bundleFile, '--project', project], { cwd: dir });
+      expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringContaining(`error[${refusal}]`) });
+    }
   });
 });
 
