@@ -39,7 +39,7 @@ const inside = [
   'test/mesh/{channel,discovery,gossip,moved}.test.ts',
   'test/runtime/**/*.test.ts',
   'test/source/{checkout,committed-file}.test.ts',
-  'test/store/{cids,packs,pull,trim}.test.ts',
+  'test/store/{cids,linked,packs,pull,trim}.test.ts',
   'test/transfer/fetch.test.ts',
 ];
 

@@ -5,10 +5,12 @@ import { BaseBlockstore } from 'blockstore-core';
 import type { Pair } from 'interface-blockstore';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
-import { rawCode } from '../core/car.ts';
+import { pbCode, rawCode } from '../core/car.ts';
 import { assert, QuorateError } from '../core/errors.ts';
 import { BlockIndex, IndexDamaged, type Place } from './block-index.ts';
 import { diskError } from './disk.ts';
+import { chunkBytes } from './file-import.ts';
+import { framedAt, frameExecutable } from './framed-file.ts';
 import { storeLimits } from './limits.ts';
 import { PackFiles } from './pack-files.ts';
 import { PackWriter } from './pack-writer.ts';
@@ -119,6 +121,39 @@ export class Blocks extends BaseBlockstore {
     this.writer.append(cid, bytes, { used: place.used });
   }
 
+  /** Whether the bytes of a block are in a linked pack. */
+  isLinked(cid: CID): boolean {
+    const place = this.#find(cid);
+    return place !== undefined && this.files.isLinked(place.pack);
+  }
+
+  /**
+   * Takes the bytes of blocks that are here from a file that holds them one after the other, and nothing else; or that of one block
+   * from the file whose frame it is (`frameExecutable`). The caller has synced that file. Throws the error of the system where it cannot be linked to.
+   */
+  async link(
+    file: string,
+    parts: readonly { cid: CID; size: number }[] | { framed: CID; size: number },
+  ): Promise<void> {
+    await this.writer.flush();
+    const pack = this.writer.newId();
+    await this.files.link(file, pack);
+    const used = Date.now();
+    if ('framed' in parts) {
+      const { framed, size } = parts;
+      const place = { pack, at: framedAt, size: this.size(framed) ?? 0 };
+      this.index.add({ ...place, digest: framed.multihash.digest, codec: framed.code, used });
+      this.index.setEnd(pack, size);
+      return;
+    }
+    let at = 0;
+    for (const { cid, size } of parts) {
+      this.index.add({ digest: cid.multihash.digest, codec: cid.code, pack, at, size, used });
+      at += size;
+    }
+    this.index.setEnd(pack, at);
+  }
+
   /** The verified bytes. @throws BlockNotFound when it is not here or its bytes are damaged; a damaged block is removed */
   async read(cid: CID, alloc?: (size: number) => Uint8Array): Promise<Uint8Array> {
     for (;;) {
@@ -126,7 +161,10 @@ export class Blocks extends BaseBlockstore {
       if (place === undefined) throw new BlockNotFound(`block ${cid} is not here`);
       const unwritten = this.writer.unwritten(place);
       if (unwritten !== undefined) return unwritten;
-      const bytes = await this.files.read(place.pack, place.at, place.size, alloc);
+      const bytes =
+        place.at === framedAt
+          ? await readFramed(this.files, place)
+          : await this.files.read(place.pack, place.at, place.size, alloc);
       if (bytes !== undefined && hashMatches(cid, bytes)) return bytes;
       const now = this.#find(cid);
       // A sweep has moved it: read its new place.
@@ -224,8 +262,14 @@ async function reconcile(files: PackFiles, index: BlockIndex): Promise<Map<numbe
   for (const pack of known.keys()) if (!present.includes(pack)) index.dropPack(pack);
   const ends = new Map<number, number>();
   for (const pack of present) {
-    const end = known.get(pack) ?? (await indexPack(files, index, pack));
+    const end =
+      known.get(pack) ?? (await (files.isLinked(pack) ? indexLinked : indexPack)(files, index, pack));
     const size = await files.size(pack);
+    if (files.isLinked(pack)) {
+      if (size === end) ends.set(pack, end);
+      else await dropLinked(files, index, pack);
+      continue;
+    }
     if (size > end) await files.cut(pack, end);
     if (size < end) index.dropPack(pack, size);
     if (Math.min(size, end) > 0) ends.set(pack, Math.min(size, end));
@@ -244,6 +288,40 @@ async function indexPack(files: PackFiles, index: BlockIndex, pack: number): Pro
   });
   if (end > 0) index.setEnd(pack, end);
   return end;
+}
+
+/** A block of which the file holds the content. It is smaller than the block. */
+async function readFramed(files: PackFiles, { pack, size }: Place): Promise<Uint8Array | undefined> {
+  const content = await files.read(pack, 0, size);
+  return content && frameExecutable(content);
+}
+
+/** Indexes the chunks of an unknown linked pack, as they are cut in each tree; of one chunk also its frame. */
+async function indexLinked(files: PackFiles, index: BlockIndex, pack: number): Promise<number> {
+  const used = Date.now();
+  let at = 0;
+  for (;;) {
+    const bytes = await files.read(pack, at, chunkBytes);
+    if (bytes === undefined || bytes.length === 0) break;
+    const digest = hash('sha256', bytes, 'buffer');
+    if (index.find(digest) === undefined)
+      index.add({ digest, codec: rawCode, pack, at, size: bytes.length, used });
+    if (at === 0 && bytes.length < chunkBytes) {
+      const block = frameExecutable(bytes);
+      const place = { pack, at: framedAt, size: block.length };
+      const framed = hash('sha256', block, 'buffer');
+      if (index.find(framed) === undefined) index.add({ ...place, digest: framed, codec: pbCode, used });
+    }
+    at += bytes.length;
+  }
+  index.setEnd(pack, at);
+  return at;
+}
+
+/** The file behind it was changed. */
+async function dropLinked(files: PackFiles, index: BlockIndex, pack: number): Promise<void> {
+  index.dropPack(pack);
+  await files.remove(pack);
 }
 
 async function concat(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Uint8Array> {

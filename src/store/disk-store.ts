@@ -15,6 +15,7 @@ import { readDirectory } from './directory-read.ts';
 import { type WriteOptions, writeDirectory } from './directory-write.ts';
 import { storeFile } from './file-import.ts';
 import { storeLimits } from './limits.ts';
+import { linkTree } from './link-tree.ts';
 import { type BlockReader, linksOf, parseCid, readBlock, statedBytes } from './nodes.ts';
 import { eachBlock, type Pin, Pins, type TrimOptions } from './pins.ts';
 import { type PullOptions, type PullResult, pullTree } from './pull.ts';
@@ -283,6 +284,14 @@ export class DiskStore implements Store {
       () => Math.min(Date.now() - graceSeconds * 1000, ...[...this.#since].map(({ ms }) => ms)),
       signal,
     );
+  }
+
+  link(root: string, dir: string, { rules, signal }: ReadOptions = {}): Promise<number> {
+    return this.#during(async () => {
+      const bytes = await linkTree(this.#blocks, parseCid(root), dir, { rules, signal });
+      await this.#pins.compact(signal);
+      return bytes;
+    });
   }
 
   scrub(options: ScrubOptions): Promise<Scrubbed> {

@@ -17,6 +17,8 @@ export const storeLimits = {
   packCopyBytesMax: 8 * 1024 * 1024,
   /** Blocks accepted but not yet written: memory, and the time writers wait for a slow disk. */
   packUnwrittenBytesMax: 16 * 1024 * 1024,
+  /** Files from this size on are linked to. Smaller ones are many, and hold few of the bytes of an image. */
+  linkedBytesMin: 16 * 1024,
 } as const;
 
 assert(limits.blockBytesMax <= storeLimits.packUnwrittenBytesMax, 'the largest block can be written');

@@ -1,7 +1,8 @@
 import { readdirSync, renameSync } from 'node:fs';
-import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { carHeader, cidBytes, isTreeCid, readVarint } from '../core/car.ts';
+import { assert } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { hasCode } from './disk.ts';
 
@@ -34,9 +35,13 @@ export interface Section {
   size: number;
 }
 
-/** A folder of packs, `<number>.car`, each a valid CARv1 file. Packs are appended to and never changed. */
+/**
+ * A folder of packs, `<number>.car`, each a valid CARv1 file. Packs are appended to and never changed. A linked pack, `<number>.file`,
+ * is a hard link to a file of somebody else, whose bytes are the chunks of one file of a tree; it is only read.
+ */
 export class PackFiles {
   readonly dir: string;
+  readonly #linked = new Set<number>();
   readonly #open = new Map<number, OpenPack>();
   #windows: Window[] = [];
 
@@ -45,12 +50,28 @@ export class PackFiles {
   }
 
   path(pack: number): string {
-    return join(this.dir, `${pack}.car`);
+    return join(this.dir, `${pack}.${this.#linked.has(pack) ? 'file' : 'car'}`);
   }
 
   list(): number[] {
-    const ids = readdirSync(this.dir).flatMap((name) => /^(\d+)\.car$/.exec(name)?.[1] ?? []);
-    return ids.map(Number).sort((a, b) => a - b);
+    const ids: number[] = [];
+    for (const name of readdirSync(this.dir)) {
+      const [, id, kind] = /^(\d+)\.(car|file)$/.exec(name) ?? [];
+      if (id === undefined) continue;
+      ids.push(Number(id));
+      if (kind === 'file') this.#linked.add(Number(id));
+    }
+    return ids.sort((a, b) => a - b);
+  }
+
+  isLinked(pack: number): boolean {
+    return this.#linked.has(pack);
+  }
+
+  /** Makes a linked pack of a file. Throws the error of the system, such as `EXDEV` for one on another file system. */
+  async link(file: string, pack: number): Promise<void> {
+    await link(file, join(this.dir, `${pack}.file`));
+    this.#linked.add(pack);
   }
 
   async size(pack: number): Promise<number> {
@@ -137,6 +158,7 @@ export class PackFiles {
 
   /** Drops windows read ahead, before their bytes are overwritten. */
   async cut(pack: number, end: number): Promise<void> {
+    assert(!this.#linked.has(pack), 'the file of somebody else is not changed');
     this.#windows = this.#windows.filter((window) => window.pack !== pack);
     await this.use(pack, (handle) => handle.truncate(end));
   }
@@ -150,6 +172,7 @@ export class PackFiles {
   async remove(pack: number): Promise<void> {
     this.#forget(pack);
     await rm(this.path(pack), { force: true });
+    this.#linked.delete(pack);
   }
 
   async close(): Promise<void> {
@@ -176,7 +199,8 @@ export class PackFiles {
       this.#open.set(pack, known);
       return known;
     }
-    const entry = { handle: open(this.path(pack), flags), users: 0, unwanted: false };
+    const handle = open(this.path(pack), this.#linked.has(pack) ? 'r' : flags);
+    const entry = { handle, users: 0, unwanted: false };
     entry.handle.catch(() => {});
     this.#open.set(pack, entry);
     if (this.#open.size > openMax) {

@@ -51,7 +51,7 @@ export class PackWriter {
     this.#index = index;
     this.#lastId = Math.max(0, ...packs.keys());
     const end = packs.get(this.#lastId);
-    if (end !== undefined && end < storeLimits.packBytesMax) {
+    if (end !== undefined && end < storeLimits.packBytesMax && !files.isLinked(this.#lastId)) {
       this.#current = { id: this.#lastId, end, written: end };
     }
   }

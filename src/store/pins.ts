@@ -8,7 +8,7 @@ import { syncFolder } from './disk.ts';
 import { storeLimits } from './limits.ts';
 import { decodeNode, parseCid, readBlock } from './nodes.ts';
 import { PinsIncomplete } from './pins-incomplete.ts';
-import { sweepBlocks } from './sweep.ts';
+import { compact, sweepBlocks } from './sweep.ts';
 
 /** Each distinct block of a DAG once, the root first. @throws STORE_BLOCK_MISSING unless `skipMissing` */
 export async function* eachBlock(
@@ -144,6 +144,14 @@ export class Pins {
         if (!names.includes(clean)) await this.#write(root.toString(), [...names, clean]);
       }
       await syncFolder(this.#dir);
+    });
+  }
+
+  /** Rewrites packs with few live bytes. Resolves when that is durable. */
+  compact(signal?: AbortSignal): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#blocks.sync();
+      await compact(this.#blocks, signal);
     });
   }
 

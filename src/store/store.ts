@@ -81,5 +81,12 @@ export interface Store {
   /** Reads every public block and compares it with its hash. Damaged ones are removed, so that they are fetched again. */
   scrub(options: ScrubOptions): Promise<Scrubbed>;
 
+  /**
+   * Keeps the chunks of the larger files of a public tree in the files of a folder, which is a synced export of it: by hard links, in
+   * place of a copy. The folder may be moved or removed afterwards, and must not be changed. Returns the bytes that are kept so: 0
+   * where the folder is on another file system.
+   */
+  link(root: string, dir: string, options?: ReadOptions): Promise<number>;
+
   close(): Promise<void>;
 }

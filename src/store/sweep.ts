@@ -34,11 +34,12 @@ export async function sweepBlocks(
     await turn(undefined, { signal });
   }
   await blocks.sync();
-  await rewrite(blocks, signal);
+  await compact(blocks, signal);
   return removed;
 }
 
-async function rewrite(blocks: Blocks, signal?: AbortSignal): Promise<void> {
+/** Rewrites packs with few live bytes. No sweep may run meanwhile. */
+export async function compact(blocks: Blocks, signal?: AbortSignal): Promise<void> {
   const live = blocks.index.liveBytes();
   const wasted = [...blocks.index.packs()]
     .filter(([pack, end]) => (live.get(pack) ?? 0) < end * liveShareMin)

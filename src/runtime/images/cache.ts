@@ -26,6 +26,11 @@ export interface ImageSource {
   obtain(image: string, options: ObtainOptions): Promise<void>;
   /** The blocks of an image are not needed any more. */
   discard(image: string): Promise<void>;
+  /**
+   * May keep blocks of an image in its files, which are complete and synced, instead of a copy: returns the bytes that are. The
+   * folder is moved afterwards.
+   */
+  share?(image: string, tree: string): Promise<number>;
 }
 
 export interface ImageCacheOptions {
@@ -184,7 +189,7 @@ export class ImageCache {
   }
 
   async #write(image: string, form: Form): Promise<void> {
-    const { dir, store, signal } = this.#options;
+    const { dir, store, source, signal } = this.#options;
     await checkImageRequirements(store, image);
     const { blocks, files } = await this.#sizeOf(image);
     await this.#makeRoom(image, blocks + files);
@@ -196,12 +201,15 @@ export class ImageCache {
       } else await makeErofs(store.exportTar(image, { rules: 'image', signal }), made, signal);
       // The content is not verified again, so it must be on disk before it gets its final name.
       await syncFileSystem(made, signal);
+      const shared = form === 'tree' ? ((await source.share?.(image, made)) ?? 0) : 0;
       await mkdir(join(dir, image), { recursive: true, mode: 0o755 });
       await writeFile(
         join(dir, image, `${form}.bytes`),
         String(form === 'tree' ? files : (await stat(made)).size),
       );
-      await writeFile(join(dir, image, 'blocks.bytes'), String(blocks));
+      const note = join(dir, image, 'blocks.bytes');
+      // Another form may share them already.
+      if (form === 'tree' || !existsSync(note)) await writeFile(note, String(Math.max(0, blocks - shared)));
       await rename(made, join(dir, image, form)).catch((error: NodeJS.ErrnoException) => {
         // Another process has prepared the same content.
         if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;

@@ -35,6 +35,7 @@ export class WorkerImages {
       source: {
         obtain: (image, options) => this.#obtain(image, options),
         discard: (image) => this.#discard(image),
+        share: (image, tree) => store.link(image, tree, { rules: 'image', signal }),
       },
     });
   }

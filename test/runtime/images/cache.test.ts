@@ -13,11 +13,21 @@ import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { QuorateError } from '../../../src/core/errors.ts';
 import { readImage } from '../../../src/image/index.ts';
 import { ImageCache, type ObtainOptions } from '../../../src/runtime/images/cache.ts';
-import { restoreImage } from '../../../src/runtime/images/cache-folder.ts';
+import { evictImage, readyImages, restoreImage } from '../../../src/runtime/images/cache-folder.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { until } from '../../e2e/support/wait.ts';
-import { file, type LayerEntry, layoutOf, link, scratch, tarOf, writeLayoutTo } from '../../image/support.ts';
+import {
+  file,
+  type LayerEntry,
+  layoutOf,
+  link,
+  newStore,
+  scratch,
+  tarOf,
+  writeLayoutTo,
+} from '../../image/support.ts';
 import { smallSystem } from '../../image/system.ts';
+import { diskBytes } from '../../support/disk-bytes.ts';
 
 let store: Store;
 let images: string[];
@@ -89,6 +99,43 @@ describe('an image is made ready', () => {
     expect([...paths]).toEqual([join(dir, first(), 'tree')]);
     expect(obtained).toEqual([first()]);
     expect(await readFile(join(dir, first(), 'tree', 'usr', 'a'), 'utf8')).toBe('a'.repeat(100));
+  });
+
+  it('in little more room than its own size, with the blocks for others, and counts no more', async () => {
+    const dir = await scratch();
+    const own = await openStore({ dir: join(dir, 'store') });
+    onTestFinished(() => own.close());
+    const source = {
+      obtain: async (image: string) => {
+        await own.importTar(store.exportTar(image, { rules: 'image' }), { into: own.public, rules: 'image' });
+        await own.pin([image], 'image');
+        // What an import leaves behind does not come to a worker.
+        await own.collect({ graceSeconds: -1 });
+      },
+      discard: async (image: string) => {
+        await own.unpin(image);
+        await own.collect({ graceSeconds: -1 });
+      },
+      share: (image: string, tree: string) => own.link(image, tree, { rules: 'image' }),
+    };
+    const options = { dir: join(dir, 'cache'), bytesMax: 1e9, store: own, signal, source };
+    const held = new ImageCache(options).use(first(), signal);
+    const size = diskBytes(await held.directory());
+    await held.release();
+    const both = diskBytes(options.dir, join(dir, 'store'));
+    expect(both).toBeLessThan(1.3 * size);
+    const [ready] = await readyImages(options.dir);
+    expect(ready?.bytes).toBeLessThan(1.3 * size);
+    // Others get every byte of it.
+    const other = await newStore();
+    const { root } = await other.importTar(own.exportTar(first(), { rules: 'image' }), {
+      into: other.public,
+      rules: 'image',
+    });
+    expect(root).toBe(first());
+    await evictImage(options.dir, first());
+    await source.discard(first());
+    expect(diskBytes(options.dir, join(dir, 'store'))).toBeLessThan(1_000_000);
   });
 
   it('in a home that nobody else may look into, where it is the first to come there', async () => {

@@ -1,0 +1,12 @@
+import { encode, prepare } from '@ipld/dag-pb';
+import { UnixFS } from 'ipfs-unixfs';
+import { executableMode } from './file-import.ts';
+
+/** In place of an offset: the block is all of the linked file, in the node of an executable that has one chunk. */
+export const framedAt = -1;
+
+/** The block that an executable of one chunk is: its mode is in a node, and its bytes with it. */
+export function frameExecutable(content: Uint8Array): Uint8Array {
+  const data = new UnixFS({ type: 'file', data: content, mode: executableMode });
+  return encode(prepare({ Data: data.marshal(), Links: [] }));
+}
