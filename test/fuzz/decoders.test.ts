@@ -56,6 +56,8 @@ const elsewhere: Record<string, string> = {
   'src/image/read.ts readImage': 'image-archive, image-layer and image-manifest, one after the other',
   'src/image/read.ts readImageFrom': 'as readImage',
   'src/image/read.ts readRootArchive': 'image-layer',
+  'src/core/recipe-name.ts parseRecipe': 'the name of a job file on the own command line',
+  'src/runtime/build/recipe.ts readLocalJobFile': 'reads the file that parseJobFile is given',
   'src/runtime/images/pull/reference.ts parseReference': 'the name of an image on the own command line',
   'src/index.ts decodeBundle': 'that of src/core/documents',
   'src/runtime/node/files.ts readOptional': 'gives the text of a file as it is',
@@ -130,6 +132,7 @@ const reached: Record<string, string> = {
   'src/runtime/build/dependency-tree.ts':
     'the CID of a block that the transfer asked for; its index is dependency-index',
   'src/runtime/build/job-in-tree.ts': 'job-file',
+  'src/runtime/build/recipe.ts': 'job-file',
   'src/runtime/client/lock.ts': 'job-file',
   'src/runtime/build/source-url.ts': 'git-url: what it parses is the URL that came of it',
   'src/runtime/worker/control.ts':
