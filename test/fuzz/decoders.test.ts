@@ -62,6 +62,9 @@ const elsewhere: Record<string, string> = {
   'src/index.ts decodeBundle': 'that of src/core/documents',
   'src/runtime/node/files.ts readOptional': 'gives the text of a file as it is',
   'src/runtime/node/files.ts parseFile': 'called by openHome, with the schema of a membership',
+  'src/cli/bundle-file.ts readIndexBytes': 'gives a file as it is, for readIndexFile',
+  'src/runtime/artifacts/dependency-index.ts readIndexFile':
+    'hands the bytes of a file to CarDecoder; the index in them is dependency-index',
   'src/cli/bundle-file.ts readText':
     'gives the text of a file as it is, for decodeBundle and decodeRevocations',
   'src/cli/worker-file.ts readWorkerFile': 'reads the file that parseWorkerFile is given',
@@ -90,6 +93,11 @@ const reached: Record<string, string> = {
   'src/cli/commands/compare.ts': 'a CID on the own command line',
   'src/cli/commands/diff.ts': 'a CID on the own command line',
   'src/cli/compare-sides.ts': 'what diffoscope writes is terminal-lines',
+  'src/cli/commands/sbom.ts': 'a CID on the own command line',
+  'src/core/interop/bom.ts': 'a digit of a hash that was computed here',
+  'src/runtime/artifacts/dependency-index.ts':
+    'the CID of a job that was decoded; blocks are car-stream, their index is dependency-index',
+  'src/runtime/controller/kept-indexes.ts': 'the CID of a job that was decoded',
   'src/cli/commands/store.ts': 'a CID on the own command line',
   'src/cli/commands/revoke.ts': 'a name, a PeerId or a CID on the own command line',
   'src/cli/local-log.ts': 'what a build wrote; its lines are terminal-lines',
