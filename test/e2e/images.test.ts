@@ -79,6 +79,11 @@ describe('a job with an image', () => {
     );
     const shown = await cluster.cli(['show', String((await proc.event('submitted')).run)]);
     expect(shown.code, shown.report).toBe(0);
+    const log = await cluster.cli(['logs', String((await proc.event('submitted')).run), '--worker', 'ada']);
+    expect(log.report).toContain(`quorate: fetching the image ${image}: `);
+    expect(log.report).toContain(`quorate: done fetching the image ${image}: `);
+    for (const name of ['ada', 'ben', 'cleo', 'tower'])
+      expect((await readdir(join(cluster.home(name), 'store', 'public'))).join()).toContain('.file');
     const { receipts } = decodeBundle(await readFile(join(cluster.dir, 'b'), 'utf8'));
     const portable = receipts.map(({ envelope }) => {
       const { payload } = JSON.parse(envelope) as { payload: string };

@@ -170,6 +170,7 @@ export class Builder {
     { inputs, laid }: Pick<BuildInputs, 'inputs'> & Pick<BuildDependencies, 'laid'>,
   ): Promise<Done> {
     const { store, credentials, dir, bandwidth, privateHosts } = this.#context;
+    const say = (text: string): void => log.line(`quorate: ${text}`);
     const network = await openBuildNetwork({
       ...{
         job,
@@ -177,9 +178,9 @@ export class Builder {
         source: job.source.url,
         store: credentials.membership.feed ?? [],
       },
-      ...{ dir, bandwidth, privateHosts, say: (text) => log.line(`quorate: ${text}`) },
+      ...{ dir, bandwidth, privateHosts, say },
     });
-    const image = job.image === 'host' ? undefined : this.#images.use(job.image, signal);
+    const image = job.image === 'host' ? undefined : this.#images.use(job.image, signal, say);
     try {
       const { outcome, built } = await buildInSandbox(sandbox, store, job, {
         commit: { id: job.source.commit, tree: job.source.tree, seconds: source.committedSeconds },

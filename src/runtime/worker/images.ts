@@ -6,6 +6,7 @@ import { connectReachable } from '../artifacts/fetch.ts';
 import { pullArtifact } from '../artifacts/transfer.ts';
 import { type HeldImage, ImageCache, type ObtainOptions } from '../images/cache.ts';
 import { imageCacheFolder } from '../images/cache-folder.ts';
+import type { Tell } from '../node/node-events.ts';
 import { type Transfer, tellTransfer } from '../node/tell-transfer.ts';
 import type { WorkerContext } from './context.ts';
 
@@ -14,6 +15,8 @@ export const imagePin = 'image';
 /** A sweep leaves alone what was used this recently: it may not be pinned yet. */
 const graceSeconds = 60;
 const lookMs = 5_000;
+/** A build that waits for its image says so in its log this often. */
+const sayMs = 10_000;
 const providersMax = 4;
 
 export interface FetchedImage extends TransferState {
@@ -26,6 +29,8 @@ export class WorkerImages {
   readonly #cache: ImageCache;
   /** Images are fetched one at a time. */
   #fetching: { image: string; transfer: Transfer } | undefined;
+  /** The builds that use an image, or wait for it. */
+  readonly #waiting = new Map<HeldImage, { image: string; say(text: string): void }>();
 
   constructor(context: WorkerContext, bytesMax: number = knobs.imageBytes.default) {
     this.#context = context;
@@ -63,8 +68,30 @@ export class WorkerImages {
     return { image, ...(transfer.state ?? { bytes: 0, total: null, bytesPerSecond: null }) };
   }
 
-  use(image: string, signal: AbortSignal): HeldImage {
-    return this.#cache.use(image, signal);
+  /** @param say told how far the image is, while it is fetched */
+  use(image: string, signal: AbortSignal, say: (text: string) => void): HeldImage {
+    const used = this.#cache.use(image, signal);
+    const held: HeldImage = {
+      ...used,
+      release: async () => {
+        this.#waiting.delete(held);
+        await used.release();
+      },
+    };
+    this.#waiting.set(held, { image, say });
+    return held;
+  }
+
+  /** Tells the builds that wait: when it begins, from time to time, and when it ends. */
+  #teller(image: string): Tell {
+    let last = Number.NEGATIVE_INFINITY;
+    return (level, kind, says, data) => {
+      this.#context.tell(level, kind, says, data);
+      const now = performance.now();
+      if (data?.state === 'running' && now - last < sayMs) return;
+      last = now;
+      for (const one of this.#waiting.values()) if (one.image === image) one.say(says);
+    };
   }
 
   async #obtain(image: string, { maxBytes, signal, onProgress }: ObtainOptions): Promise<void> {
@@ -72,7 +99,7 @@ export class WorkerImages {
     if (!(await store.has(image, signal))) {
       tell('info', 'image', `fetching the image ${image}`, { image });
       const from = await this.#providers(image, signal);
-      await tellTransfer(tell, { verb: 'fetching', image }, async (transfer) => {
+      await tellTransfer(this.#teller(image), { verb: 'fetching', image }, async (transfer) => {
         this.#fetching = { image, transfer };
         const progress = (bytes: number, total: number | undefined): void => {
           transfer.progress(bytes, total);
