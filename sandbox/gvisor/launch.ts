@@ -6,7 +6,7 @@ import { profileOf } from '../build/profile.ts';
 import type { LaunchContext } from '../build/tier.ts';
 import { mountDisk } from '../disk/mount.ts';
 import { accountPrefix, requireTool } from '../host.ts';
-import { certificatesFor, systemPaths } from '../namespace/arguments.ts';
+import { certificatesFor, passage, systemPaths } from '../namespace/arguments.ts';
 import type { SandboxJob } from '../types.ts';
 import { ociConfig } from './config.ts';
 import type { GvisorGuards } from './guards.ts';
@@ -82,7 +82,8 @@ function rootPaths(
     const authorities = certificatesFor(job);
     return [
       ...[...own, '--symlink', 'build/tmp', `${at.root}/tmp`, ...systemPaths(at.root)],
-      ...authorities.flatMap((path) => ['--ro-bind', path, at.root + path]),
+      // What looks beside them, as OpenSSL does, has to find nothing there, and may not be refused.
+      ...authorities.flatMap((path) => [...passage(path, at.root), '--ro-bind', path, at.root + path]),
       ...etc,
     ];
   }

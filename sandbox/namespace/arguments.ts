@@ -79,6 +79,12 @@ export function systemPaths(below = ''): string[] {
   ];
 }
 
+/** bwrap arguments that create the folders above a path with mode 0755, below a folder; bwrap's default is private to its user. */
+export function passage(path: string, below = ''): string[] {
+  const names = path.split('/').slice(1, -1);
+  return names.flatMap((_, n) => ['--perms', '0755', '--dir', `${below}/${names.slice(0, n + 1).join('/')}`]);
+}
+
 /** Existing paths of the host's CA certificates (public part only), which TLS clients need. */
 export const certificates = (): string[] =>
   ['/etc/ssl/certs', '/etc/pki/tls/certs', '/etc/pki/ca-trust/extracted'].filter((path) => existsSync(path));

@@ -1,7 +1,7 @@
 import { profileEtc } from '../build/etc.ts';
 import { buildProcessLimits, prlimit } from '../build/process-limits.ts';
 import { findTool } from '../host.ts';
-import { certificates, systemPaths } from '../namespace/arguments.ts';
+import { certificates, passage, systemPaths } from '../namespace/arguments.ts';
 import { toolProxyEnvironment, tunnelPaths, withLoopback } from './tunnel.ts';
 
 /** nice(1) value of a tool. */
@@ -139,12 +139,6 @@ function account(uid: number | undefined): { flags: string[]; prefix: string[] }
       ...['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'],
     ],
   };
-}
-
-/** bwrap arguments that create the folders above a path with mode 0755; bwrap's default is private to its user. */
-function passage(path: string): string[] {
-  const names = path.split('/').slice(1, -1);
-  return names.flatMap((_, n) => ['--perms', '0755', '--dir', `/${names.slice(0, n + 1).join('/')}`]);
 }
 
 function reaching(net: string, tunnel: string): string[] {

@@ -33,6 +33,15 @@ describe('quorate try of a job with dependencies', () => {
     expect(asked).toEqual(['/one/-/one-1.0.0.tgz']);
   });
 
+  it('builds with it in gVisor too', async () => {
+    const one = await npmPackage('one', '1.0.0');
+    const { url } = await registry({ '/one/-/one-1.0.0.tgz': one });
+    const dir = await repository(job('[package-lock.json]'), npmProject(url, { one: sri('sha512', one) }));
+    const answer = await attempt(dir, '--tier', 'gvisor', '--json');
+    expect(answer.code, answer.report).toBe(0);
+    expect(event(answer, 'built')).toMatchObject({ code: 0, files: [{ path: 'said', size: 10 }] });
+  });
+
   it('refuses what is not what the lock file names, with its line, and builds nothing', async () => {
     const one = await npmPackage('one', '1.0.0');
     const { url } = await registry({ '/one/-/one-1.0.0.tgz': await npmPackage('one', '1.0.1') });
