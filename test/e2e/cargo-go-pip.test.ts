@@ -6,6 +6,7 @@ import type { Line, Told } from './support/told.ts';
 import { cargoProject } from './support/toolchains/cargo.ts';
 import { goProject } from './support/toolchains/go.ts';
 import { pipProject } from './support/toolchains/pip.ts';
+import type { LockedProject } from './support/toolchains/project.ts';
 
 let cluster: LocalCluster;
 /** The bytes that change on their way to cleo. */
@@ -30,6 +31,15 @@ async function trusted(run: Told): Promise<{ artifact: string; results: Record<s
   return { artifact: String(verdict?.artifact), results: Object.fromEntries(results) };
 }
 
+/** A project in a repository on this machine, with what its lock file leaves open in `quorate.lock`. */
+async function published(name: string, make: (dir: string) => Promise<LockedProject>) {
+  const project = await make(cluster.dir);
+  await cluster.git.commit(name, project.files);
+  const locked = await cluster.cli(['lock'], { cwd: cluster.git.folder(name) });
+  expect(locked.code, locked.report).toBe(0);
+  return { ...project, url: await cluster.git.commitAll(name) };
+}
+
 it.each([
   ['cargo', cargoProject],
   ['go', goProject],
@@ -37,8 +47,7 @@ it.each([
 ])(
   'a project of %s is built alone, and by all but one who is sent another byte and says of what',
   async (name, make) => {
-    const { files, dependency, says } = await make(cluster.dir);
-    const url = await cluster.git.commit(name, files);
+    const { url, dependency, says } = await published(name, make);
     const alone = await cluster.cli(['try', cluster.git.folder(name), '--commit']);
     expect(alone.code, alone.report).toBe(0);
     const built = alone.lines.find(({ event }) => event === 'built');
@@ -56,8 +65,7 @@ it.each([
 );
 
 it('one who was sent another byte builds once the right ones arrive', async () => {
-  const { files } = await pipProject(cluster.dir);
-  const url = await cluster.git.commit('pip', files);
+  const { url } = await published('pip', pipProject);
   changed = Buffer.of();
   const { artifact, results } = await trusted(await cluster.submit(url));
   expect(results).toEqual({ ada: artifact, ben: artifact, cleo: artifact });

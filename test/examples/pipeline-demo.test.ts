@@ -1,45 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
+import { demo } from './demo.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-interface Ended {
-  code: number | null;
-  out: string;
-  err: string;
-}
-
-function demo(onErr: (err: string, child: ChildProcess) => void = () => {}): Promise<Ended> {
-  // What `npm run demo` runs; npm itself ends at once when it is interrupted.
-  const child = spawn(process.execPath, [join(root, 'scripts', 'demo.js'), 'pipeline', '--json'], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own, so that nothing of it outlives the test.
-    detached: true,
-  });
-  const group = -(child.pid ?? 0);
-  onTestFinished(() => {
-    try {
-      if (child.exitCode === null) process.kill(group, 'SIGKILL');
-    } catch {
-      // All of it has ended.
-    }
-  });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk) => {
-    out += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    err += chunk;
-    onErr(err, child);
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
-}
-
 it('the demo of a pipeline ends as it claims', async () => {
-  const { code, out, err } = await demo();
+  const { code, out, err } = await demo('pipeline');
   expect(code, err).toBe(0);
   const said = JSON.parse(out.trimEnd().split('\n').at(-1) ?? '');
   expect(said).toMatchObject({ level: 'trusted', promoted: 3, revoked: 3, rebuilt: 3 });
@@ -49,7 +16,7 @@ it('the demo of a pipeline ends as it claims', async () => {
 
 it('interrupted while jobs are built, it ends all that it started', async () => {
   let started: number[] = [];
-  const { code, err } = await demo((said, child) => {
+  const { code, err } = await demo('pipeline', (said, child) => {
     if (started.length > 0 || !said.includes('begins, on build')) return;
     started = descendants(child.pid ?? 0);
     process.kill(-(child.pid ?? 0), 'SIGINT');

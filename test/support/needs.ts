@@ -23,6 +23,7 @@ const build = [
   'test/dependencies/tools/',
   'test/e2e/',
   'test/examples/packed.test.ts',
+  'test/examples/page-of-dependencies.test.ts',
   'test/examples/quick-start.test.ts',
   'test/proof/npm-pack.test.ts',
   'test/sandbox/build/',

@@ -8,11 +8,11 @@ import { type LockedProject, lockedJob, publishWith, tool, writeFiles } from './
 interface Report {
   install: {
     metadata: { name: string; version: string };
-    download_info: { url: string; archive_info: { hashes: { sha256: string } } };
+    download_info: { archive_info: { hashes: { sha256: string } } };
   }[];
 }
 
-/** A program of two wheels, one of which needs the other; `requirements.txt` of what Debian's pip resolves from an index here. */
+/** A program of two wheels, one of which needs the other; `requirements.txt`, which leaves the files open, of what Debian's pip resolves from an index here. */
 export async function pipProject(dir: string): Promise<LockedProject> {
   const wheels = {
     greeting: wheel('greeting', '1.1', 'hello', 'place>=2'),
@@ -39,24 +39,13 @@ export async function pipProject(dir: string): Promise<LockedProject> {
   await tool(dir, [...pip, '--no-cache-dir', '--quiet', '--report', 'pip.json', 'greeting'], env);
   const { install } = JSON.parse(await readFile(join(dir, 'pip.json'), 'utf8')) as Report;
   publishWith({ PIP_INDEX_URL: index });
-  const locked = install
-    .map(({ metadata: { name, version }, download_info: { url: at, archive_info } }) => {
-      const { sha256 } = archive_info.hashes;
-      const file = at.slice(at.lastIndexOf('/') + 1);
-      return { name, version, sha256, file };
-    })
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
   return {
     files: {
-      'requirements.txt': locked
-        .map(({ name, version, sha256 }) => `${name}==${version} --hash=sha256:${sha256}\n`)
+      'requirements.txt': install
+        .map(({ metadata: { name, version }, download_info: { archive_info } }) => {
+          return `${name}==${version} --hash=sha256:${archive_info.hashes.sha256}\n`;
+        })
         .join(''),
-      'quorate.lock': [
-        'quorate-lock 1\n',
-        ...locked.map(
-          ({ name, version, file, sha256 }) => `pkg:pypi/${name}@${version} ${file} sha256:${sha256}\n`,
-        ),
-      ].join(''),
       'main.py': 'import greeting, place\nprint(greeting.says, place.says)\n',
       'quorate.yaml': lockedJob(
         ['requirements.txt'],
