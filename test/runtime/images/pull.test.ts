@@ -51,7 +51,9 @@ const manifestOf = (layout: Layout): string => `blobs/${topOf(layout).digest.rep
 const digestOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
 async function pull(reference: string, options: Partial<PullOptions> = {}) {
-  vi.stubEnv('NO_PROXY', '127.0.0.1');
+  // A registry on this host is not asked through a proxy.
+  vi.stubEnv('http_proxy', 'http://127.0.0.1:1');
+  onTestFinished(() => void vi.unstubAllEnvs());
   const dir = await scratch();
   return pullImage({
     ...{ reference, dir: join(dir, 'images'), cache: join(dir, 'layers'), arch: 'x86_64', env: {} },
@@ -130,6 +132,8 @@ describe('an image is pulled', () => {
     'registry.example/',
     'registry.example/../x',
     'registry.example/A',
+    'registry.example:99999/x',
+    '1.2.3.4.5/x',
     'user@registry.example/x',
     'registry.example/x?y',
   ])('not by %s', (reference) =>

@@ -43,7 +43,7 @@ it("pulls from Debian's docker-registry what skopeo pushed, as the same image th
     execFileSync('skopeo', ['--insecure-policy', ...words], { encoding: 'utf8', timeout: 120_000 });
   const target = `docker://${host}/tools/small:v1`;
   skopeo('copy', '--dest-tls-verify=false', `oci:${layout}`, target);
-  const tagged = await person.run(['image', 'pull', `${host}/tools/small:v1`], { env: { NO_PROXY: '*' } });
+  const tagged = await person.run(['image', 'pull', `${host}/tools/small:v1`]);
   expect(tagged.code).toBe(2);
   const { Digest } = JSON.parse(skopeo('inspect', '--tls-verify=false', target));
   expect(tagged.err).toContain(`quorate image pull ${host}/tools/small:v1@${Digest}`);

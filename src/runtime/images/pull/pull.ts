@@ -7,7 +7,7 @@ import { pullLimits } from '../limits.ts';
 import { type MadeImage, type Making, makeImage } from '../make.ts';
 import { credentialFor } from './credentials.ts';
 import { parseReference, referenceText } from './reference.ts';
-import { bounded, Registry } from './registry.ts';
+import { bounded, isHere, Registry } from './registry.ts';
 import { manifestTypes, RegistryBlobs } from './registry-blobs.ts';
 
 export interface PullOptions extends Making {
@@ -32,7 +32,7 @@ export type PullStep = 'fetch' | Parameters<ImageProgress>[0];
 export async function pullImage(options: PullOptions): Promise<MadeImage> {
   const { reference: text, arch, cache, env, plainHttp, onProgress } = options;
   const reference = parseReference(text);
-  const agent = openAgent();
+  const agent = openAgent({ isDirect: isHere(reference) });
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   try {

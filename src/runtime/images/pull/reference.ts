@@ -31,7 +31,8 @@ export function parseReference(text: string): ImageReference {
 }
 
 /** The first part alone could be a part of a name: no registry is assumed where none is named. */
-const isHost = (text: string): boolean => host.test(text) && (/[.:]/.test(text) || text === 'localhost');
+const isHost = (text: string): boolean =>
+  host.test(text) && (/[.:]/.test(text) || text === 'localhost') && URL.canParse(`https://${text}`);
 
 const invalid = (text: string, why: string): QuorateError =>
   new QuorateError(

@@ -27,7 +27,7 @@ export class Registry {
     const { host, name } = reference;
     this.#reference = reference;
     this.#options = options;
-    const scheme = options.plainHttp || isOnThisHost(new URL(`https://${host}`)) ? 'http' : 'https';
+    const scheme = options.plainHttp || isHere(reference) ? 'http' : 'https';
     this.#base = `${scheme}://${host}/v2/${name}`;
   }
 
@@ -107,6 +107,9 @@ export class Registry {
 }
 
 const isRefusal = ({ status }: NoAnswer): boolean => status === 401 || status === 403;
+
+/** Whether the registry is on this host. */
+export const isHere = ({ host }: ImageReference): boolean => isOnThisHost(new URL(`https://${host}`));
 
 function isOnThisHost({ hostname }: URL): boolean {
   const address = hostname.replace(/^\[|\]$/g, '');
