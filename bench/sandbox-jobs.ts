@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { createGroup, type Group } from '../sandbox/cgroups/group.ts';
 import { groupPrefix } from '../sandbox/cgroups/leftovers.ts';
 import { findCgroupParents, readHierarchies } from '../sandbox/cgroups/parents.ts';
-import { limitSettings } from '../sandbox/cgroups/settings.ts';
+import { limitSettings, lowPriority, withPriority } from '../sandbox/cgroups/settings.ts';
 import type { Sandbox, SandboxImage } from '../sandbox/index.ts';
 
 const MiB = 1024 * 1024;
@@ -21,7 +21,8 @@ export const limits = {
 /** A group like those of jobs: at another priority the tool would be measured beside whatever else the machine does. */
 export function bareGroup(): Group {
   const { parents } = findCgroupParents(readHierarchies());
-  return createGroup(parents, `${groupPrefix}${process.pid}-bench`, limits, limitSettings);
+  const settings = withPriority(limitSettings, () => lowPriority);
+  return createGroup(parents, `${groupPrefix}${process.pid}-bench`, limits, settings);
 }
 
 const enterGroup =

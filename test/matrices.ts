@@ -60,6 +60,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/sandbox/gvisor/contract.test.ts': 45,
   'test/sandbox/gvisor/leftovers.test.ts': 14,
   'test/sandbox/gvisor/steering.test.ts': 23,
+  'test/sandbox/namespace/beyond-memory.test.ts': 8,
   'test/sandbox/vm/left-emulated.test.ts': 60,
   'test/sandbox/vm/probe-emulated.test.ts': 120,
   'test/sandbox/vm/steering-emulated.test.ts': 87,
