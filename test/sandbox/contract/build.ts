@@ -63,6 +63,28 @@ export function aBuild(ground: Ground): void {
       }
     });
 
+    it('finds its dependencies in their folders, told by its environment, and is refused nothing beside certificates', async () => {
+      const folder = (name: 'dependencies' | '.cargo', path: string) => ({
+        name,
+        tar: tarOf([{ name: path, content: path }]),
+      });
+      const ran = await play(
+        [
+          'cat "$AT/tool/a" /build/.cargo/config.toml',
+          'case "$(cat /etc/ssl/openssl.cnf 2>&1)" in *denied*) exit 3;; esac',
+          'test -w "$AT/tool/a"; test "$PWD" = /build/src; test ! -e .cargo',
+        ],
+        {
+          dependencies: {
+            folders: [folder('dependencies', 'tool/a'), folder('.cargo', 'config.toml')],
+            env: { AT: '/build/dependencies' },
+          },
+        },
+      );
+      expect(ran.outcome, ran.log).toEqual(exited(0));
+      expect(ran.log).toBe('tool/aconfig.toml');
+    });
+
     it('fails when a declared output was not made', async () => {
       const ran = await play(['true'], { outputs: ['a'] });
       expect(ran).toMatchObject({ outcome: exited(1), delivered: false });
