@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { bytes, duration } from '../../src/cli/format.ts';
 import type { Output } from '../../src/cli/output.ts';
 import { QuorateError } from '../../src/core/errors.ts';
+import { escapeLine } from '../../src/core/escape.ts';
 import { lentForTests, trusted, volunteer } from './cast.ts';
 import type { Line } from './processes.ts';
 import { publishAll } from './publish-all.ts';
@@ -40,6 +41,9 @@ export async function playSelf(scene: Scene, out: Output, json: boolean): Promis
     },
   });
   const below = jobs.filter((job) => story.level(job) !== 'trusted');
+  for (const job of below)
+    for (const { operator, result } of story.all(job, 'revealed').at(-1)?.results ?? [])
+      scene.say(job, `${operator}: ${escapeLine(result, 400)}`);
   if (below.length > 0)
     throw new QuorateError('DEMO_STORY_INCOMPLETE', `${below.join(', ')} did not become trusted`);
   const artifact = story.artifacts('build').at(-1);
