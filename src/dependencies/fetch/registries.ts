@@ -174,7 +174,7 @@ const hints: Record<Entry['ecosystem'], string> = {
     'Set [source.crates-io] replace-with in ~/.cargo/config.toml to a source whose registry is "sparse+https://…".',
   pypi: 'Set `index-url` with `pip config set global.index-url`, or PIP_INDEX_URL.',
   go: 'Set GOPROXY to an address of a module proxy, or install go, which knows its own.',
-  generic: 'Name its address in quorate.lock.',
+  generic: 'Run: quorate lock add URL.',
 };
 
 const noRegistry = ({ lock, line, purl, ecosystem, origin }: Entry): QuorateError =>
@@ -183,6 +183,8 @@ const noRegistry = ({ lock, line, purl, ecosystem, origin }: Entry): QuorateErro
     `${lock}:${line}: there is no address for ${purl}${origin.kind === 'git' ? ', which is from a git repository' : ''}`,
     {
       hint:
-        origin.kind === 'git' ? 'Name the address of an archive of it in quorate.lock.' : hints[ecosystem],
+        origin.kind === 'git'
+          ? 'Run: quorate lock. It writes the address of an archive of that commit into quorate.lock.'
+          : hints[ecosystem],
     },
   );
