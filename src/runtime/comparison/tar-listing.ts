@@ -48,6 +48,9 @@ export async function listTar(source: AsyncIterable<Uint8Array>, budget: UnpackB
       if ((parser as unknown as { _longHeader: boolean })._longHeader)
         throw new Irregular('it has an empty header');
       const header = entry.header as Header & { byteOffset: number };
+      // Readers differ in whether its content follows; this one would wait for it without end.
+      if (header.type === 'directory' && (header.size ?? 0) > 0)
+        throw new Irregular('it has a folder with content');
       const bytes = raw.takeTo(header.byteOffset);
       const hash = createHash('sha256');
       let size = 0;

@@ -199,6 +199,12 @@ describe('two tars', () => {
     const padded = Buffer.from(before);
     padded[512 + 100] = 1;
     expect(await reasons(before, padded)).toContain('bytes between its members');
+    const filled = Buffer.from(before);
+    filled.write('5', 156);
+    filled.fill(' ', 148, 156);
+    const sum = filled.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+    filled.write(sum.toString(8).padStart(6, '0'), 148);
+    expect(await reasons(before, filled)).toBe('b: it has a folder with content');
     expect(await reasons(before, before.subarray(0, 600))).toContain('not a whole tar archive');
   });
 });
