@@ -96,6 +96,10 @@ function memberOf(header: Header, bytes: Buffer): Omit<Member, 'size' | 'sha256'
   };
 }
 
+/** Octal digits with blanks around them, or a binary number (tar(5)). */
+const isHeaderTime = (field: Buffer): boolean =>
+  /^ *[0-7]*[ \0]*$/.test(field.toString('latin1')) || [0x80, 0xff].includes(field.readUInt8());
+
 /** The headers of one member, apart from what holds its times. */
 function withoutTimes(bytes: Buffer): { rest: string; times: string; isGlobal: boolean } {
   const [rest, times] = [createHash('sha256'), createHash('sha256')];
@@ -104,8 +108,10 @@ function withoutTimes(bytes: Buffer): { rest: string; times: string; isGlobal: b
     const header = Buffer.from(bytes.subarray(at, at + blockBytes));
     const kind = String.fromCharCode(header.readUInt8(type));
     at += blockBytes;
-    times.update(header.subarray(...fields.mtime));
-    header.fill(0, ...fields.mtime).fill(0, ...fields.checksum);
+    const time = header.subarray(...fields.mtime);
+    times.update(time);
+    if (isHeaderTime(time)) time.fill(0);
+    header.fill(0, ...fields.checksum);
     if (!'xgLK'.includes(kind)) {
       rest.update(header);
       if (at !== bytes.length) throw new Irregular('it has headers that belong to no member');
@@ -129,17 +135,23 @@ function withoutTimes(bytes: Buffer): { rest: string; times: string; isGlobal: b
 
 type Hash = ReturnType<typeof createHash>;
 
+/** A time as POSIX has it in a record; readers take anything else differently. */
+const recordedTime = /^-?\d{1,20}(?:\.\d{1,20})?$/;
+
 /** Sorts the records of an extended header, each `length key=value\n`. Throws `Irregular`. */
 function splitRecords(content: Buffer, rest: Hash, times: Hash): void {
   for (let at = 0; at < content.length; ) {
     const space = content.indexOf(0x20, at);
-    const length = space === -1 ? Number.NaN : Number(content.toString('latin1', at, space));
+    const digits = space === -1 ? '' : content.toString('latin1', at, space);
+    const length = /^[1-9]\d{0,9}$/.test(digits) ? Number(digits) : Number.NaN;
     const record = content.subarray(at, at + length);
     const equals = record.indexOf(0x3d);
     if (!(length > 0) || record.length < length || record.at(-1) !== 0x0a || equals === -1)
       throw new Irregular('it has an extended header that cannot be read');
     const key = record.toString('utf8', space + 1 - at, equals);
-    (timeRecords.has(key) ? times : rest).update(record);
+    const isTime =
+      timeRecords.has(key) && recordedTime.test(record.toString('latin1', equals + 1, length - 1));
+    (isTime ? times : rest).update(record);
     at += length;
   }
 }
@@ -187,7 +199,11 @@ class HeaderBytes {
   }
 
   #take(count: number): Buffer {
-    const all = Buffer.concat(this.#parts);
+    const [first = Buffer.alloc(0), ...more] = this.#parts;
+    const all =
+      more.length === 0
+        ? Buffer.from(first.buffer, first.byteOffset, first.length)
+        : Buffer.concat(this.#parts);
     const taken = all.subarray(0, count);
     const left = all.subarray(count);
     this.#parts = left.length === 0 ? [] : [left];

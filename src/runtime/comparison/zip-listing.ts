@@ -1,34 +1,41 @@
 import { createHash } from 'node:crypto';
+import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { type Entry, type LocalFileHeader, openPromise, parseExtraFields, type ZipFile } from 'yauzl';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import { Irregular, inflateWhole, type UnpackBudget } from './archive-content.ts';
 import { type Listing, type Member, memberPath, whyOrderCounts } from './listing.ts';
+import {
+  checkDescriptor,
+  checkEnd,
+  checkLocalHeader,
+  descriptorBytes,
+  end64Bytes,
+  endBytes,
+  MarkFinder,
+  zip64Field,
+} from './zip-structure.ts';
 
-/** Signatures and sizes of the zip format (APPNOTE.TXT). */
-const endBytes = 22;
-const end64Bytes = 56 + 20;
-const descriptorBytes = [0, 12, 16, 20, 24];
 const flag = { encrypted: 1, level: 6, descriptor: 8 } as const;
 /** Internal attribute that zip guesses from the content, not at all levels of compression. */
 const looksLikeText = 1;
 /** Extra fields of times: NTFS, and those of Info-ZIP. */
 const timeFields = new Set([0x000a, 0x5455]);
-/** Sizes and offset of a large member: they follow from its content. */
-const zip64Field = 0x0001;
 
 export const isZip = (head: Buffer): boolean =>
   head.length >= 4 && [0x04034b50, 0x06054b50].includes(head.readUInt32LE());
 
 /**
  * The members of a zip archive on disk. Every byte of it is accounted for: nothing lies before, between and behind members and
- * directory, and the header in front of each member says the same as the directory. Throws `Irregular`, `COMPARE_TOO_LARGE`.
+ * directory, and the headers in front of and behind each member, and the end, say the same as the directory. Throws `Irregular`,
+ * `COMPARE_TOO_LARGE`.
  */
 export async function listZip(file: string, budget: UnpackBudget): Promise<Listing> {
   try {
+    await using handle = await open(file);
     const zip = await openPromise(file, { decodeStrings: false, autoClose: false });
     try {
-      return await listOpened(zip, budget);
+      return await listOpened(zip, handle, budget);
     } finally {
       zip.close();
     }
@@ -38,7 +45,7 @@ export async function listZip(file: string, budget: UnpackBudget): Promise<Listi
   }
 }
 
-async function listOpened(zip: ZipFile, budget: UnpackBudget): Promise<Listing> {
+async function listOpened(zip: ZipFile, handle: FileHandle, budget: UnpackBudget): Promise<Listing> {
   const cursor = () => zip.readEntryCursor as unknown as number;
   const directoryAt = cursor();
   const members: Member[] = [];
@@ -54,7 +61,9 @@ async function listOpened(zip: ZipFile, budget: UnpackBudget): Promise<Listing> 
   const behind = zip.fileSize - cursor() - comment.length;
   if (behind !== endBytes && behind !== endBytes + end64Bytes)
     throw new Irregular('it has bytes between its directory and its end');
-  const byPlace = checkPlaces(places, directoryAt);
+  const end = await bytesAt(handle, cursor(), behind);
+  checkEnd(end, { count: members.length, from: directoryAt, end: cursor() });
+  const byPlace = await checkPlaces(places, directoryAt, handle);
   const isStoredInOrder = byPlace.every((place, at) => place === places[at]);
   return {
     format: 'zip',
@@ -65,29 +74,40 @@ async function listOpened(zip: ZipFile, budget: UnpackBudget): Promise<Listing> 
   };
 }
 
+async function bytesAt(handle: FileHandle, from: number, count: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(count), 0, count, from);
+  if (bytesRead < count) throw new Irregular('it is truncated');
+  return buffer;
+}
+
 interface Place {
   from: number;
   to: number;
-  hasDescriptor: boolean;
+  entry: Entry;
 }
 
-function placeOf(entry: Entry, { fileDataStart }: LocalFileHeader): Place {
-  return {
-    from: entry.relativeOffsetOfLocalHeader,
-    to: fileDataStart + entry.compressedSize,
-    hasDescriptor: (entry.generalPurposeBitFlag & flag.descriptor) !== 0,
-  };
-}
+const hasDescriptor = ({ generalPurposeBitFlag }: Entry): boolean =>
+  (generalPurposeBitFlag & flag.descriptor) !== 0;
+
+const placeOf = (entry: Entry, { fileDataStart }: LocalFileHeader): Place => ({
+  from: entry.relativeOffsetOfLocalHeader,
+  to: fileDataStart + entry.compressedSize,
+  entry,
+});
 
 /** Throws `Irregular` where members overlap, or bytes belong to none. Returns them in their order in the file. */
-function checkPlaces(places: readonly Place[], directoryAt: number): Place[] {
+async function checkPlaces(
+  places: readonly Place[],
+  directoryAt: number,
+  handle: FileHandle,
+): Promise<Place[]> {
   const sorted = places.toSorted((a, b) => a.from - b.from);
-  let at = 0;
-  let mayHave = [0];
-  for (const { from, to, hasDescriptor } of [...sorted, { from: directoryAt, to: 0, hasDescriptor: false }]) {
-    if (!mayHave.includes(from - at)) throw new Irregular('it has bytes that belong to no member');
-    at = to;
-    mayHave = hasDescriptor ? descriptorBytes.slice(1) : [0];
+  if ((sorted[0]?.from ?? directoryAt) !== 0) throw new Irregular('it has bytes that belong to no member');
+  for (const [at, { to, entry }] of sorted.entries()) {
+    const behind = (sorted[at + 1]?.from ?? directoryAt) - to;
+    if (!(hasDescriptor(entry) ? descriptorBytes : [0]).includes(behind))
+      throw new Irregular('it has bytes that belong to no member');
+    if (behind > 0) checkDescriptor(await bytesAt(handle, to, behind), entry);
   }
   return sorted;
 }
@@ -104,6 +124,7 @@ async function memberOf(
   if (local.generalPurposeBitFlag !== flags || local.compressionMethod !== entry.compressionMethod)
     throw new Irregular('a member has two headers that differ');
   if ((flags & flag.encrypted) !== 0) throw new Irregular('a member is encrypted');
+  checkLocalHeader(entry, local, hasDescriptor(entry));
   const { size, sha256 } = await digest(zip, entry, budget);
   const name = raw.toString('utf8');
   // Unix attributes are in the upper half, where the file was made on such a system.
@@ -149,14 +170,17 @@ async function digest(
     throw new Irregular(`a member is compressed by method ${compressionMethod}, which is not read`);
   const content = compressionMethod === 0 ? bytes : inflateWhole(bytes, compressedSize, budget);
   const hash = createHash('sha256');
+  const marks = new MarkFinder();
   let [sum, size] = [0, 0];
   for await (const chunk of content) {
     if (compressionMethod === 0) budget.bytes(chunk.length);
+    if (compressionMethod === 0 && hasDescriptor(entry)) marks.push(chunk);
     hash.update(chunk);
     sum = crc32(chunk, sum);
     size += chunk.length;
   }
   if (sum !== entry.crc32 || size !== uncompressedSize)
     throw new Irregular('a member does not have the checksum or the length that is stated');
+  if (marks.found) throw new Irregular('a member has no end that all readers find');
   return { size, sha256: hash.digest('hex') };
 }
