@@ -6,8 +6,11 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Entry } from '../../src/core/dependencies/index.ts';
+import { openAgent } from '../../src/dependencies/fetch/agent.ts';
 import { type FetchOptions, fetchDependencies } from '../../src/dependencies/fetch/fetch.ts';
 import { readNpmConfig } from '../../src/dependencies/fetch/npm-config.ts';
+import { Registries } from '../../src/dependencies/fetch/registries.ts';
+import { decodeFileList } from '../../src/dependencies/fetch/registry-lists.ts';
 import { scratch } from '../e2e/support/processes.ts';
 import { zip } from './tools/zip.ts';
 
@@ -79,9 +82,54 @@ const other: Partial<Entry> = {
   integrity: { algorithm: 'sha256', digests: [sha('sha256', bytes)] },
 };
 
+/** An entry of Python, and an index of packages at a server. */
+const python: Partial<Entry> = {
+  ...{ ecosystem: 'pypi', purl: 'pkg:pypi/thing@1.0.0', origin: { kind: 'registry' } },
+  integrity: { algorithm: 'sha256', digests: [sha('sha256', bytes)] },
+};
+
 const partial = () => readdir(join(dir, 'cache', 'partial'));
 
 describe('the files of a lock file', () => {
+  it('are fetched once where two entries are of one file at one address', async () => {
+    const parts = 20;
+    const server = await registry(async (_, response) => {
+      response.writeHead(200);
+      for (let at = 0; at < parts; at++) {
+        response.write(bytes.subarray((at * bytes.length) / parts, ((at + 1) * bytes.length) / parts));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      response.end();
+    });
+    const url = `${server.url}/thing/-/thing-1.0.0.tgz`;
+    const env = { PATH: process.env.PATH, HOME: join(dir, 'home'), npm_config_registry: server.url };
+    const entries = [entry(url), entry(undefined)];
+    const found = await fetching(entries, { env: { ...env, NO_PROXY: '127.0.0.1' } });
+    for (const one of entries) expect(await readFile(found.get(one)?.path ?? '')).toEqual(bytes);
+    expect(server.asked).toEqual(['/thing/-/thing-1.0.0.tgz']);
+  });
+
+  it('are not waited for where a registry sends its list for ever', async () => {
+    const server = await registry((_, response) => {
+      const timer = setInterval(() => response.write(' '), 20);
+      response.on('close', () => clearInterval(timer));
+    });
+    const agent = openAgent();
+    onTestFinished(() => agent.destroy());
+    const env = { PIP_INDEX_URL: server.url };
+    const registries = new Registries({ env, agent, signal: AbortSignal.timeout(120_000), listMs: 300 });
+    await expect(registries.candidates(entry(undefined, python))).rejects.toThrow(/takes longer than 0.3 s/);
+  });
+
+  it('are of a list whose hashes are hashes, since they become lines of quorate.lock', () => {
+    const list = (sha256: string) =>
+      decodeFileList(JSON.stringify({ files: [{ filename: 'x', url: 'x', hashes: { sha256 } }] }), nowhere);
+    const hex = sha('sha256', bytes);
+    expect(list(hex)).toHaveLength(1);
+    for (const text of [`${hex}\npkg:generic/x x sha256:${hex} https://x`, '\u001b[2J', hex.toUpperCase()])
+      expect(list(text)).toEqual([]);
+  });
+
   it('are fetched from where it says, once', async () => {
     const server = await registry((_, response) => void response.end(bytes));
     const one = entry(`${server.url}/thing.tgz`);

@@ -45,3 +45,10 @@ it('one that is not as it is remade is told apart', async () => {
   expect([await say('remade'), await say('packed'), await say('longer')]).toEqual([true, false, false]);
   expect([await say('cut'), await say('later'), await say('missing')]).toEqual([false, false, false]);
 });
+
+it('one whose names take too much memory is not read', async () => {
+  const at = await place();
+  const named = Object.fromEntries(Array.from({ length: 145 }, (_, n) => [`${n}${'n'.repeat(60_000)}`, '']));
+  await writeFile(at('named'), zip(named));
+  await expect(filesOfZip(at('named'))).rejects.toThrow('its names are longer than the limit');
+});

@@ -66,6 +66,8 @@ class Fetcher {
   /** What took credentials, so that it is not taken for public later. */
   readonly #private: DownloadCache;
   readonly #progress: FetchProgress;
+  /** What is being fetched: two entries may be of one file, and would write to one. */
+  readonly #taking = new Map<string, Promise<FetchedFile>>();
   #total = 0;
 
   constructor(filesTotal: number, options: FetchOptions, agent: Dispatcher) {
@@ -140,9 +142,22 @@ class Fetcher {
     }
   }
 
-  async #take(candidate: Candidate, entry: Entry, signal: AbortSignal): Promise<FetchedFile> {
+  #take(candidate: Candidate, entry: Entry, signal: AbortSignal): Promise<FetchedFile> {
     const key = `${entry.integrity.digests.join()} ${candidate.url}`;
     const cache = candidate.authorization === undefined ? this.#cache : this.#private;
+    const once = `${candidate.authorization ?? ''} ${key}`;
+    const taking =
+      this.#taking.get(once) ??
+      this.#taken(candidate, entry, { key, cache, signal }).finally(() => this.#taking.delete(once));
+    this.#taking.set(once, taking);
+    return taking;
+  }
+
+  async #taken(
+    candidate: Candidate,
+    entry: Entry,
+    { key, cache, signal }: { key: string; cache: DownloadCache; signal: AbortSignal },
+  ): Promise<FetchedFile> {
     try {
       return await retried(signal, async () => {
         const body = await this.#open(candidate, await cache.claim(key), signal);

@@ -6,6 +6,7 @@ import { openAgent } from './agent.ts';
 import { DownloadCache } from './cache.ts';
 import type { FetchOptions } from './fetch.ts';
 import { get, NoAnswer, retried, shown } from './get.ts';
+import { fetchLimits } from './limits.ts';
 import { choosePythonFiles } from './python-files.ts';
 import { type Candidate, Registries } from './registries.ts';
 
@@ -39,12 +40,11 @@ export function fixUrl(url: string, name: string, options: FixOptions): Promise<
   return withFixer(options, 1, async (fixer) => {
     const { sha256 } = await fixer.download({ url }, 'sha256').catch((error: unknown) => {
       options.signal.throwIfAborted();
-      throw error instanceof NoAnswer
-        ? new QuorateError('DEPENDENCIES_FETCH_FAILED', `${shown(url)} ${error.message}`, {
-            hint: 'Check the address and the network. What was written before is as it was.',
-            cause: error,
-          })
-        : error;
+      if (error instanceof QuorateError) throw error;
+      throw new QuorateError('DEPENDENCIES_FETCH_FAILED', `${shown(url)} ${messageOf(error)}`, {
+        hint: 'Check the address and the network. What was written before is as it was.',
+        cause: error,
+      });
     });
     fixer.done();
     return { purl: `pkg:generic/${name}`, file: name, sha256, url };
@@ -152,7 +152,8 @@ class Fixer {
   }
 
   #take(candidate: Candidate, algorithm: 'sha1' | 'sha256'): Promise<{ sha256: string; digest: string }> {
-    const { cache: dir, signal, onProgress } = this.#options;
+    const { cache: dir, onProgress } = this.#options;
+    const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(fetchLimits.fileMs)]);
     const cache = new DownloadCache(candidate.authorization === undefined ? dir : join(dir, 'private'));
     return retried(signal, async () => {
       const body = await get(candidate, { agent: this.#agent, signal });

@@ -11,6 +11,8 @@ export const fetchLimits = {
   /** Files in an archive whose hash is of the files in it: what the format holds without its 64-bit form. Their bytes: the limit of go. */
   archiveFilesMax: 65_535,
   archiveBytesMax: 500 * 1024 * 1024,
+  /** Names, comments and other fields of these files, which are in memory: 128 bytes for each of them. */
+  archiveNamesBytesMax: 8 * 1024 * 1024,
   /** Files that are fetched at once. */
   parallel: 24,
   redirectsMax: 5,
@@ -18,6 +20,8 @@ export const fetchLimits = {
   connectMs: 20_000,
   /** Between two parts of an answer. */
   idleMs: 30_000,
+  /** For a list of files, with all attempts. */
+  listMs: 5 * 60_000,
   /** For one file, with all its attempts. */
   fileMs: 30 * 60_000,
   /** Tries of one address. */
@@ -34,4 +38,5 @@ export const fetchLimits = {
 } as const;
 
 assert(fetchLimits.fileBytesMax <= fetchLimits.totalBytesMax, 'one file fits into a job');
+assert(fetchLimits.idleMs < fetchLimits.listMs, 'a registry that stops is noticed before the end');
 assert(fetchLimits.idleMs < fetchLimits.fileMs, 'a server that stops is noticed before the end');

@@ -32,9 +32,11 @@ async function withZip<T>(path: string, use: (zip: ZipFile) => Promise<T>): Prom
 
 async function filesOf(zip: ZipFile): Promise<ZippedFile[]> {
   const files: ZippedFile[] = [];
-  let bytes = 0;
+  let [bytes, names] = [0, 0];
   for await (const entry of zip.eachEntry()) {
     if (files.length === fetchLimits.archiveFilesMax) throw new Error('it holds more files than the limit');
+    names += entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength;
+    if (names > fetchLimits.archiveNamesBytesMax) throw new Error('its names are longer than the limit');
     const sha256 = createHash('sha256');
     let [crc, size] = [0, 0];
     for await (const chunk of contentOf(zip, entry)) {

@@ -2,7 +2,8 @@ import type { Dispatcher } from 'undici';
 import type { Entry } from '../../core/dependencies/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import { type CargoConfig, readCargoConfig } from './cargo-config.ts';
-import { type Address, getText, retried } from './get.ts';
+import { type Address, getText, NoAnswer, retried, shown } from './get.ts';
+import { fetchLimits } from './limits.ts';
 import { type NpmConfig, readNpmConfig } from './npm-config.ts';
 import { printedBy } from './printed-by.ts';
 import { decodeCrateIndex, decodeFileList } from './registry-lists.ts';
@@ -14,6 +15,8 @@ interface Session {
   env: NodeJS.ProcessEnv;
   agent: Dispatcher;
   signal: AbortSignal;
+  /** For a list of files, with all attempts. Default: `fetchLimits.listMs`. */
+  listMs?: number;
 }
 
 /**
@@ -137,9 +140,18 @@ export class Registries {
     return proxies.map((proxy) => ({ url: `${proxy.replace(/\/$/, '')}/${path}` }));
   }
 
-  #list(address: Address, accept: string): Promise<string> {
-    const { agent, signal } = this.#session;
-    return retried(signal, () => getText(address, { agent, signal, accept }));
+  async #list(address: Address, accept: string): Promise<string> {
+    const { agent, signal, listMs = fetchLimits.listMs } = this.#session;
+    const limit = AbortSignal.timeout(listMs);
+    const both = AbortSignal.any([signal, limit]);
+    try {
+      return await retried(both, () => getText(address, { agent, signal: both, accept }));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!limit.aborted) throw error;
+      const says = `${shown(address.url)} takes longer than ${listMs / 1000} s for a list of files`;
+      throw new NoAnswer(says, { cause: error });
+    }
   }
 }
 

@@ -23,7 +23,9 @@ export function decodeCrateIndex(text: string, where: string): string {
 export function decodeFileList(text: string, where: string): { url: string; sha256: string }[] {
   return parsed(pypiList, text, where).files.flatMap(({ url, hashes: { sha256 } }) => {
     const whole = URL.parse(url, where);
-    return isWeb(whole) && sha256 !== undefined ? [{ url: whole.href, sha256 }] : [];
+    // It may become a line of quorate.lock, and of a terminal.
+    const isHash = sha256 !== undefined && /^[0-9a-f]{64}$/.test(sha256);
+    return isWeb(whole) && isHash ? [{ url: whole.href, sha256 }] : [];
   });
 }
 

@@ -87,7 +87,7 @@ function versionList(name: string, packages: readonly LockedFile[]): LaidFile[] 
   ];
 }
 
-const algorithms = ['sha512', 'sha384', 'sha256', 'sha1'];
+const algorithms = ['sha512', 'sha384', 'sha256', 'sha1', 'md5'];
 
 /** Where the content of a hash is: of several, npm takes the strongest. */
 function contentPath(integrity: string): string {
