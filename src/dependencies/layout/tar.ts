@@ -109,6 +109,7 @@ async function* bounded(
 function nameInCrate(name: string, folder: string, reader: Extract): string {
   // After an extended header of length 0 the parser would take the next entry's content for that header.
   if ((reader as unknown as { _longHeader: boolean })._longHeader) throw new Error('it has an empty header');
+  if (name.includes('\0')) throw new Error('it holds a name that ends early');
   const [top, ...parts] = name.replace(/\/$/, '').split('/');
   if (top !== folder || parts.some((part) => part === '' || part === '.' || part === '..'))
     throw new Error(`it holds a file outside of ${folder}`);

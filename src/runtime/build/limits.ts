@@ -1,4 +1,5 @@
 import { sandboxLimits } from '../../../sandbox/limits.ts';
+import { dependencyLimits } from '../../core/dependencies/limits.ts';
 import { assert } from '../../core/errors.ts';
 
 /** Bounds of the checkouts and the network access of builds. */
@@ -13,3 +14,9 @@ assert(
   buildLimits.gitMemoryBytesMin <= sandboxLimits.toolMemoryBytesMax,
   'the sandbox of a tool grants that much',
 );
+
+/** Bounds of lock files that are read from a source tree. */
+export const lockFileLimits = {
+  /** All of a job, which are in memory together: the largest one, and as much besides. */
+  bytesMax: 2 * dependencyLimits.lockBytesMax,
+} as const;

@@ -1,11 +1,15 @@
 import { filesOfLocks } from '../../core/dependencies/index.ts';
 import { dependencyLimits } from '../../core/dependencies/limits.ts';
+import { QuorateError } from '../../core/errors.ts';
+import { escapeLine } from '../../core/escape.ts';
+import { sizeText } from '../../core/quantity.ts';
 import type { Area, Store } from '../../store/index.ts';
+import { lockFileLimits } from './limits.ts';
 
 /**
  * The lock files of a source tree with what is read beside them. Those that are not there are left out. `from`: the sealed area that
  * it is in, where it is in one.
- * @throws `STORE_…`
+ * @throws LOCK_TOO_LARGE of all together, `STORE_…`
  */
 export async function lockFilesInTree(
   store: Store,
@@ -14,9 +18,12 @@ export async function lockFilesInTree(
   { from, signal }: { from?: Area | undefined; signal: AbortSignal },
 ): Promise<Map<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>();
+  let bytes = 0;
   for (const { path } of filesOfLocks(locks)) {
     const entry = await store.resolve(tree, path, { from, signal });
     if (entry?.kind !== 'file') continue;
+    bytes += entry.size;
+    if (bytes > lockFileLimits.bytesMax) throw tooLarge(path);
     // One byte more shows that the file is too large.
     const maxBytes = dependencyLimits.lockBytesMax + 1;
     if (entry.size < maxBytes) files.set(path, await store.readBytes(entry.cid, { maxBytes, from, signal }));
@@ -24,3 +31,10 @@ export async function lockFilesInTree(
   }
   return files;
 }
+
+const tooLarge = (path: string): QuorateError =>
+  new QuorateError(
+    'LOCK_TOO_LARGE',
+    `with ${escapeLine(path, 200)} the lock files of the job have more than ${sizeText(lockFileLimits.bytesMax)}`,
+    { hint: 'Split the job.' },
+  );

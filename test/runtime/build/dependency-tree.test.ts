@@ -16,6 +16,7 @@ import {
   importDependencies,
   missingFile,
 } from '../../../src/runtime/build/dependency-tree.ts';
+import { lockFilesInTree } from '../../../src/runtime/build/lock-files.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { npmProject } from '../../dependencies/registry.ts';
 import { hex, npmPackage, sri } from '../../dependencies/tools/support.ts';
@@ -177,5 +178,18 @@ describe('a tree of dependencies from a stranger', () => {
     expect(await codeOf(() => checkDependencies(store, file, sources, { scratch: dir, signal }))).toBe(
       'DEPENDENCIES_MISMATCH',
     );
+  });
+});
+
+it('lock files that are too large together are not read into memory', async () => {
+  const { store } = await place();
+  const big = Buffer.alloc(33 * 1024 * 1024, 'large');
+  const locks = ['a/yarn.lock', 'b/yarn.lock', 'c/yarn.lock'];
+  const tree = await treeOf(store, Object.fromEntries(locks.map((path) => [path, big])));
+  const read = async (paths: string[]) => (await lockFilesInTree(store, tree, paths, { signal })).size;
+  expect(await read(locks.slice(1))).toBe(2);
+  await expect(read(locks)).rejects.toMatchObject({
+    code: 'LOCK_TOO_LARGE',
+    message: expect.stringMatching(/^with c\/yarn\.lock /),
   });
 });
