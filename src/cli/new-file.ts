@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { messageOf, QuorateError } from '../core/errors.ts';
 
 /**
  * A file that a command writes at its end. It is opened at the beginning, under another name beside it, so that a command
- * whose result could not be kept does nothing; it gets its name when all of it is written.
+ * whose result could not be kept does nothing; it gets its name when all of it is written. A link stays, and the file it
+ * leads to is replaced. A device or a pipe is refused: the name of `/dev/null` would go to a plain file, for the whole host.
  */
 export class NewFile {
   readonly #path: string;
@@ -17,13 +18,13 @@ export class NewFile {
 
   /** Errors: `CLI_FILE_UNWRITABLE`. */
   static async open(path: string): Promise<NewFile> {
-    const beside = `${path}.${randomUUID()}.new`;
-    if ((await stat(path).catch(() => undefined))?.isDirectory())
-      throw unwritable(path, new Error('it is a folder'));
-    const handle = await open(beside, 'wx').catch((cause) => {
+    try {
+      const file = await replaceable(path);
+      const beside = `${file}.${randomUUID()}.new`;
+      return new NewFile(file, beside, await open(beside, 'wx'));
+    } catch (cause) {
       throw unwritable(path, cause);
-    });
-    return new NewFile(path, beside, handle);
+    }
   }
 
   /** Writes the content and gives the file its name. `instead`: what is done although this fails. Errors: `CLI_FILE_UNWRITABLE`. */
@@ -42,6 +43,15 @@ export class NewFile {
     await this.#handle.close().catch(() => {});
     await rm(this.#beside, { force: true });
   }
+}
+
+/** Returns the plain file that a path names, through links, or the path itself where nothing is there. */
+async function replaceable(path: string): Promise<string> {
+  if ((await lstat(path).catch(() => undefined)) === undefined) return path;
+  const found = await stat(path);
+  if (found.isDirectory()) throw new Error('it is a folder');
+  if (!found.isFile()) throw new Error('it is a device, a socket or a pipe');
+  return await realpath(path);
 }
 
 function unwritable(path: string, cause: unknown, instead = ''): QuorateError {

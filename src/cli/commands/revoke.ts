@@ -1,9 +1,11 @@
+import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import type { RevocationTarget } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
 import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
+import { NewFile } from '../new-file.ts';
 import { openProject } from '../project.ts';
 import { reasonText } from '../values.ts';
 
@@ -48,14 +50,16 @@ async function run({ cwd, out, signal }: Context, what: string, options: Options
   const target = await targetOf(what, options.as, folder);
   const { reason, since } = options;
   const { revoke: sign } = await import('../../runtime/membership/revoke.ts');
-  const done = await sign(folder, {
-    ...{ what: target, reason, signal },
-    ...(since === undefined ? {} : { since }),
-  });
-  if (options.out !== undefined) {
-    const { writeAtomic } = await import('../../runtime/node/files.ts');
-    const { resolve } = await import('node:path');
-    await writeAtomic(resolve(cwd, options.out), `${JSON.stringify(done.list)}\n`, 0o644);
+  const file = options.out === undefined ? undefined : await NewFile.open(resolve(cwd, options.out));
+  let done: Awaited<ReturnType<typeof sign>>;
+  try {
+    done = await sign(folder, {
+      ...{ what: target, reason, signal },
+      ...(since === undefined ? {} : { since }),
+    });
+    await file?.finish(`${JSON.stringify(done.list)}\n`, `It is revoked, as leaf ${done.index} of the log.`);
+  } finally {
+    await file?.drop();
   }
   out.value({ ...target, since: done.since, reason, index: done.index, byRoot: done.byRoot });
   const { bold, dim } = out.colours;
