@@ -5,10 +5,12 @@ import { codeOf, QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeTexts } from '../core/quantity.ts';
 
-/** Reads a bundle, an untrusted file. Throws `CLI_FILE_…`, `BUNDLE_UNREADABLE`. */
-export async function readBundle(file: string): Promise<Bundle> {
+const bundleHint = 'Name the file that fetch --bundle-out wrote.';
+
+/** Reads a bundle, an untrusted file. `hint`: which file is meant. Throws `CLI_FILE_…`, `BUNDLE_UNREADABLE`. */
+export async function readBundle(file: string, hint = bundleHint): Promise<Bundle> {
   const { decodeBundle } = await import('../core/documents/index.ts');
-  const text = await readText(file, 'Name the file that fetch --bundle-out wrote.');
+  const text = await readText(file, hint);
   try {
     return decodeBundle(text);
   } catch (cause) {

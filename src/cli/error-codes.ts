@@ -8,7 +8,7 @@ const cliErrors = {
   CLI_FILE_UNREADABLE:
     'A file or folder named on the command line cannot be read; the message quotes the system. Check the path, and that this user may read it.',
   CLI_FILE_UNWRITABLE:
-    'A file that the command is to write cannot be written; the message quotes the system. Name one in a folder that this user may write to, on a disk with room.',
+    'A file that the command is to write cannot be written; the message quotes the system. Name a plain file, no device or pipe, in a folder that this user may write to, on a disk with room.',
   CLI_FOLDER_NOT_EMPTY: 'The folder to write the artifact to is not empty. Choose an empty or new one.',
   CLI_INTERNAL_ERROR: 'A defect of Quorate. Run it again with `QUORATE_DEBUG=1` and report what it prints.',
   CLI_INTERRUPTED:

@@ -127,6 +127,7 @@ it('adds a file at an address, once, beside what is there', async () => {
   const answer = await lock('add', `${url}/v1/model.bin`);
   expect(answer.code, answer.report).toBe(0);
   expect(answer.out).toContain(`model.bin  sha256:${hex('sha256', model)}`);
+  expect(answer.out).toContain('"$QUORATE_FILES/model.bin"');
   await lock('add', `${url}/v2/model.bin`, '--name', 'other.bin');
   await lock('add', `${url}/v2/model.bin`);
   expect(await written()).toBe(
@@ -143,7 +144,8 @@ it('adds a file at an address, once, beside what is there', async () => {
 it.each([
   ['an address that answers no', ['add', 'http://127.0.0.1:9/x'], 'DEPENDENCIES_FETCH_FAILED'],
   ['an address with a password', ['add', 'http://me:secret@127.0.0.1:9/x'], 'LOCK_INVALID'],
-  ['a name with a path', ['add', 'http://127.0.0.1:9/x', '--name', '../x'], 'LOCK_INVALID'],
+  ['a name with a path', ['add', 'http://127.0.0.1:9/x', '--name', '../x'], 'CLI_USAGE'],
+  ['a path in place of an address', ['add', 'model.bin'], 'CLI_USAGE'],
   ['a lock file that is not there', ['package-lock.json'], 'LOCK_NOT_FOUND'],
   ['no job file', [], 'JOBFILE_NOT_FOUND'],
 ])('refuses %s', async (_, words, code) => {

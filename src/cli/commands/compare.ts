@@ -40,7 +40,7 @@ export const compare: Define = (program, act) => {
 async function run(context: Context, a: string, b: string, options: CompareOptions): Promise<Exit> {
   const { compareWithFile } = await import('../comparison-report.ts');
   const right = await here(context.cwd, b);
-  if (right === undefined) throw nothing(b, 'neither a file nor a folder');
+  if (right === undefined) throw nothing(b, 'neither a file nor a folder of this host', fileSecond);
   const left = await artifactOf(context.cwd, a);
   const name = basename(resolve(context.cwd, b));
   const result = await compareWithFile(context, { ...left, right, name }, options);
@@ -63,7 +63,9 @@ async function here(cwd: string, text: string): Promise<SideAsked | undefined> {
   return found?.isFile() ? { kind: 'file', path } : undefined;
 }
 
-const nothing = (text: string, what: string): QuorateError =>
-  new QuorateError('CLI_USAGE', `"${text.slice(0, 200)}" is ${what}`, {
-    hint: 'CIDs begin with "bafy" and stand in verdicts and results: quorate show <job>',
-  });
+const cidFirst = 'CIDs begin with "bafy" and stand in verdicts and results: quorate show <job>';
+const fileSecond =
+  'The artifact comes first, the file or folder second; quorate diff compares two artifacts.';
+
+const nothing = (text: string, what: string, hint = cidFirst): QuorateError =>
+  new QuorateError('CLI_USAGE', `"${text.slice(0, 200)}" is ${what}`, { hint });

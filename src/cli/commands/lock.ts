@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
@@ -34,8 +35,12 @@ function defineAdd(command: Command, act: Act): void {
     .description(
       'Fetches a file, and adds its name, address and sha256 to quorate.lock. A job that names quorate.lock under dependencies finds it in $QUORATE_FILES.',
     )
-    .argument('<url>', 'address of the file, http or https')
-    .option('--name <name>', 'name that the build finds it by (default: the last part of the address)')
+    .argument('<url>', 'address of the file, http or https', webAddress)
+    .option(
+      '--name <name>',
+      'name that the build finds it by (default: the last part of the address)',
+      fileName,
+    )
     .addHelpText('after', examples('quorate lock add https://files.example/v2/model.bin --name model-2.bin'))
     .action(act(add));
 }
@@ -43,6 +48,18 @@ function defineAdd(command: Command, act: Act): void {
 function pythonVersion(text: string): string {
   if (/^\d\.\d{1,2}$/.test(text)) return text;
   throw new InvalidArgumentError('Give major and minor version: 3.13');
+}
+
+function webAddress(text: string): string {
+  if (/^https?:\/\//i.test(text) && URL.canParse(text)) return text;
+  throw new InvalidArgumentError('Give the address of a file: https://files.example/model.bin');
+}
+
+function fileName(text: string): string {
+  if (/^[A-Za-z0-9_][A-Za-z0-9._+@-]*$/.test(text)) return text;
+  throw new InvalidArgumentError(
+    'Give the name of a file, of letters, digits and . _ + @ -, without a folder.',
+  );
 }
 
 interface Options {
@@ -88,7 +105,12 @@ async function add(context: Context, url: string, { name: given }: { name?: stri
   const { text, record } = await withProgress(context, {}, (fixing) => addToLock(cwd, { url, name }, fixing));
   await write(cwd, text);
   out.value({ added: record });
-  out.say(`quorate.lock: ${record.file}  sha256:${record.sha256}`, 'Commit it.');
+  out.say(
+    `quorate.lock: ${record.file}  sha256:${record.sha256}`,
+    `Commit it. A job with quorate.lock under dependencies finds the file as "$QUORATE_FILES/${record.file}".`,
+  );
+  if (!existsSync(join(cwd, '.git')))
+    out.note(`Jobs read the quorate.lock at the top of a repository; ${cwd} is none.`);
   return exits.done;
 }
 

@@ -61,6 +61,8 @@ async function run(context: Context, artifact: string, options: Options): Promis
   }
 }
 
+const bundleOrCid = 'Give the whole CID of an artifact, or the file that fetch --bundle-out wrote.';
+
 function print({ out }: Context, bom: Bom): void {
   out.value(bom);
   out.say(jsonPage(bom).trimEnd());
@@ -80,7 +82,7 @@ async function madeOfArtifact(context: Context, artifact: string, options: Optio
     const onProgress = ({ says }: { says: string }) => out.note(says);
     return fetchMade(artifact, { ...where, revocations, signal, onProgress }, index);
   }
-  const bundle = await readBundle(resolve(cwd, artifact));
+  const bundle = await readBundle(resolve(cwd, artifact), bundleOrCid);
   const { publicKeyOf } = await import('../../core/documents/index.ts');
   const project = options.project ?? (await whereFrom(context, options)).project;
   publicKeyOf(project);

@@ -21,10 +21,12 @@ export function parseReference(text: string): ImageReference {
   const at = text.indexOf('@');
   const end = at === -1 ? text.length : at;
   const server = text.slice(0, Math.max(0, slash));
+  if (text.includes('://')) throw invalid(text, 'it begins with a scheme, which is left out here');
   if (text.length > textMax || !isHost(server))
     throw invalid(text, 'it begins with no name of a registry, with a dot or a port in it');
   const [, name = '', tag] = named.exec(text.slice(slash + 1, end)) ?? [];
-  if (name === '' || name.length > 255) throw invalid(text, 'it names no image of that registry');
+  if (name === '' || name.length > 255)
+    throw invalid(text, 'names of images are of small letters and digits, with . _ - and / between them');
   const digest = at === -1 ? undefined : text.slice(at + 1);
   if (digest !== undefined && !digests.test(digest)) throw invalid(text, 'its digest is not sha256:…');
   return { host: server, name, ...(tag && { tag }), ...(digest && { digest }) };

@@ -164,7 +164,10 @@ export class RegistryBlobs implements Blobs {
       'IMAGE_PULL_FAILED',
       `${referenceText(this.#options.reference)} cannot be pulled: ${what}`,
       {
-        hint: 'Check name, digest and network. What was fetched is kept: pulling again goes on there.',
+        hint:
+          cause instanceof NoAnswer && cause.status === 404
+            ? 'The registry has no such image: check name and digest.'
+            : 'Check name, digest and network. What was fetched is kept: pulling again goes on there.',
         cause,
       },
     );
