@@ -51,7 +51,7 @@ const pure = [
   'test/jobfile/**/*.test.ts',
   'test/proof/mutation.test.ts',
   'test/attacks/{image,machines,trust}/**/*.test.ts',
-  'test/cli/{board,config,pipeline-picture,side-by-side,format,lending-knobs,lending,rate,tiers,worker-file}.test.ts',
+  'test/cli/{board,config,pipeline-picture,side-by-side,format,lending-knobs,lending,network-need,rate,tiers,worker-file}.test.ts',
   'test/egress/addresses.test.ts',
   'test/examples/story.test.ts',
   'test/sandbox/{archive,parity,state-folder}.test.ts',

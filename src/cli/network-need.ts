@@ -2,18 +2,25 @@
 const unreachable =
   /\b(?:ENOTFOUND|EAI_AGAIN|ENETUNREACH|Could not resolve host|Temporary failure (?:in name resolution|resolving)|Name or service not known|no such host|Network is unreachable|failed to lookup address)\b/i;
 
-/** Looks in the lines of a log for a build that wants a network and has none. */
+/** Messages of npm and pnpm, offline, for a package that they were not given. */
+const notGiven = /\b(?:ENOTCACHED|ERR_PNPM_NO_OFFLINE_(?:META|TARBALL))\b/;
+
+/** Looks in the lines of a log for a build that wants a network and has none, or a package that no lock file names. */
 export class NetworkNeed {
   #hasNetwork = false;
   #wants = false;
+  #misses = false;
 
   push(line: string): void {
     if (line.startsWith('quorate: network: ')) this.#hasNetwork = true;
+    else if (notGiven.test(line)) this.#misses = true;
     else if (unreachable.test(line)) this.#wants = true;
   }
 
-  /** Hint for a build that failed for want of a network. */
+  /** Hint for a build that failed for want of a network or of a package. */
   get hint(): string | undefined {
+    if (this.#misses)
+      return 'The build asked for a package that no lock file of the job names. Was package.json changed, and the lock file not? Have its package manager write it again (npm install --package-lock-only, pnpm install --lockfile-only), and list each lock file under "dependencies" in quorate.yaml.';
     if (this.#hasNetwork || !this.#wants) return undefined;
     return 'The build asked for a server, and the job has no network. Packages that a lock file names are fetched before the build with "dependencies: [package-lock.json]" in quorate.yaml; with "network: [vcs]" the job reaches the servers that the charter lists. Anything else it needs has to be in the repository or in the image.';
   }
