@@ -36,7 +36,8 @@ export interface DiskOwners {
 export async function makeDiskFile(folder: string, bytes: number, owners: DiskOwners): Promise<string> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, 'build.ext4');
-  await run('fallocate', ['-l', String(bytes), path]);
+  const allocate = () => run('fallocate', ['-l', String(bytes), path]);
+  await allocate();
   const { file, top } = owners;
   await run('mkfs.ext4', [
     ...['-q', '-F', '-m', '0', '-i', String(bytesPerInode), '-I', String(inodeBytes), '-b', '4096'],
@@ -44,6 +45,8 @@ export async function makeDiskFile(folder: string, bytes: number, owners: DiskOw
     ...['-O', '^has_journal,^resize_inode'],
     ...['-E', `lazy_itable_init=1,nodiscard,hash_seed=${hashSeed},root_owner=${top}:${top}`, path],
   ]);
+  // Where mke2fs clears blocks of a file it punches holes into it.
+  await allocate();
   if (file !== undefined) chownSync(path, file, file);
   return path;
 }

@@ -1,6 +1,4 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { extract, type Header, pack } from 'tar-stream';
@@ -110,8 +108,9 @@ export async function play(sandbox: Sandbox, run: SandboxJob['run'], play: Play 
 
 export const exited = (code: number): SandboxOutcome => ({ kind: 'exit', code });
 
+/** On a disk, where /tmp may be memory: in that no build gets a disk beyond its memory. */
 export async function tempFolder(): Promise<{ path: string; remove: () => Promise<void> }> {
-  const path = await mkdtemp(join(tmpdir(), 'quorate-sandbox-'));
+  const path = await mkdtemp('/var/tmp/quorate-sandbox-');
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 

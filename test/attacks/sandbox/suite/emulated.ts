@@ -1,6 +1,4 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { TierBackend } from '../../../../sandbox/build/tier.ts';
 import { sandboxLimits } from '../../../../sandbox/limits.ts';
@@ -30,7 +28,7 @@ const inside: Partial<Record<Guard, Partial<VmGuards['inside']>>> = {
   'open files': undefined,
 };
 
-const folder = mkdtempSync(join(tmpdir(), 'quorate-attacked-machine-'));
+const folder = mkdtempSync('/var/tmp/quorate-attacked-machine-');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let image: ReturnType<typeof smallImage> | undefined;
 
