@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { fstatSync, type Stats } from 'node:fs';
 import { type FileHandle, lstat, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { messageOf, QuorateError } from '../core/errors.ts';
 
@@ -51,7 +52,18 @@ async function replaceable(path: string): Promise<string> {
   const found = await stat(path);
   if (found.isDirectory()) throw new Error('it is a folder');
   if (!found.isFile()) throw new Error('it is a device, a socket or a pipe');
+  // As /dev/stdout too: what others write to it after this command would be lost with the file that was there.
+  if ([1, 2].some((fd) => isOpenAs(fd, found))) throw new Error('it is the standard output of this command');
   return await realpath(path);
+}
+
+function isOpenAs(fd: number, { dev, ino }: Stats): boolean {
+  try {
+    const open = fstatSync(fd);
+    return open.dev === dev && open.ino === ino;
+  } catch {
+    return false; // It is closed.
+  }
 }
 
 function unwritable(path: string, cause: unknown, instead = ''): QuorateError {
