@@ -33,6 +33,9 @@ export class Announcements {
     const announced = this.#inTurn(cid);
     this.#announced.set(cid, announced);
     announced.catch(() => this.#forget(cid, announced));
+    const [oldest] = this.#announced.keys();
+    if (this.#announced.size > meshLimits.announcedMax && oldest !== undefined)
+      this.#announced.delete(oldest);
     return announced;
   }
 

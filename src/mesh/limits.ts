@@ -24,6 +24,8 @@ export const meshLimits = {
   /** Between two announcements of what this node serves, while no more wait than `announcementsWaitingMax`. */
   betweenAnnouncementsMs: 1_000,
   announcementsWaitingMax: 100,
+  /** CIDs of which a node remembers that it announced them; the oldest is forgotten, and announced anew if it is asked for again. */
+  announcedMax: 10_000,
   /** A wait for the mesh for which the caller sets no limit. */
   waitMs: 120_000,
   /** Time without progress after which the reader of a stream counts as gone. */

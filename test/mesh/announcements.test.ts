@@ -37,6 +37,16 @@ it('walks again for one that no peer took', async () => {
   expect(cids(walks)).toEqual(['a', 'a']);
 });
 
+it('remembers so many, and forgets the oldest first', async () => {
+  const { announcements, walks } = announcing(0);
+  const many = Array.from({ length: meshLimits.announcedMax + 1 }, (_, n) => String(n));
+  await Promise.all(many.map((cid) => announcements.of(cid)));
+  await announcements.of('1');
+  expect(walks).toHaveLength(many.length);
+  await announcements.of('0');
+  expect(walks).toHaveLength(many.length + 1);
+});
+
 it('begins the next walk a while after the last one ended, also after one that failed', async () => {
   const { announcements, walks, to } = announcing(40);
   to.fail = true;
