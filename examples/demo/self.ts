@@ -66,7 +66,7 @@ export async function playSelf(scene: Scene, out: Output, json: boolean): Promis
   process.stdout.write(`${JSON.stringify(outcome)}\n`);
 }
 
-/** What the publisher fetches stays in `.demo/dependencies` for the next time, by its hash. */
+/** The publisher's cache of dependencies is `.demo/dependencies`, so that the next run fetches nothing again. */
 function keepPackages(scene: Scene): void {
   const kept = join(root, '.demo', 'dependencies');
   mkdirSync(kept, { recursive: true });

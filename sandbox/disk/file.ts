@@ -12,7 +12,7 @@ const MiB = 1024 * 1024;
 const bytesPerInode = 4096;
 const inodeBytes = 256;
 
-/** What the file system keeps for itself besides inodes: bitmaps, group descriptors, directories that are made beforehand. */
+/** Bytes that ext4 uses besides the inode tables, at most: bitmaps, group descriptors, `/` and `lost+found`. */
 const overheadBytes = 8 * MiB;
 
 /** Folders list their names in an order that depends on this, so it is the same in each build. Any UUID would do. */
@@ -22,7 +22,7 @@ const hashSeed = '5c2b8a9e-3f60-4d0f-9a57-6f1d2c7b4e31';
 export const fileBytesFor = (contentBytes: number): number =>
   Math.ceil((contentBytes * (1 + inodeBytes / bytesPerInode) + overheadBytes) / MiB) * MiB;
 
-/** Who may open the file, and whom the file system's top folder belongs to. Undefined: who makes it. */
+/** `file`: uid and gid that own the file; undefined: those of this process. `top`: uid and gid of the root folder of the file system in it. */
 export interface DiskOwners {
   file: number | undefined;
   top: number;

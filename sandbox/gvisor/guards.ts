@@ -114,7 +114,7 @@ export const guards: GvisorGuards = {
   outputBytesMax: ({ diskBytes }) => diskBytes + sandboxLimits.outputOverheadBytes,
 };
 
-/** What makes gVisor keep the content of a mount of `disk` in a file (runsc/boot/mount_hints.go). */
+/** Annotations by which runsc stores the content of the mount of `disk` in a file (runsc/boot/mount_hints.go). */
 export function storedAnnotations({ source = '', options = [] }: OciMount): Record<string, string> {
   const of = 'dev.gvisor.spec.mount.build';
   return {

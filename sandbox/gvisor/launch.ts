@@ -82,7 +82,7 @@ function rootPaths(
     const authorities = certificatesFor(job);
     return [
       ...[...own, '--symlink', 'build/tmp', `${at.root}/tmp`, ...systemPaths(at.root)],
-      // What looks beside them, as OpenSSL does, has to find nothing there, and may not be refused.
+      // OpenSSL opens other files below these folders too: it has to get ENOENT, not EACCES.
       ...authorities.flatMap((path) => [...passage(path, at.root), '--ro-bind', path, at.root + path]),
       ...etc,
     ];

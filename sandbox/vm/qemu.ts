@@ -87,7 +87,7 @@ export function qemuArguments(
     ...['-device', 'virtio-serial-pci'],
     ...['-drive', `if=none,id=image,format=raw,read-only=on,file.locking=off,file=${qemuPaths.image}`],
     ...['-device', `virtio-blk-pci,drive=image,serial=${diskSerials.image}`],
-    // Nothing of it is needed after the build: what the guest wants to be on disk at once is not.
+    // The drive is removed after the build, so flushes of the guest are ignored.
     ...(onDisk
       ? [
           ...['-drive', `if=none,id=disk,format=raw,cache=unsafe,file.locking=off,file=${qemuPaths.disk}`],

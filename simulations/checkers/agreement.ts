@@ -32,7 +32,7 @@ export function agreement(): Checker {
       const revoked = revocationsIn(seen.state);
       for (const run of allRuns(seen.state)) {
         if (!isOver(run) || !awaited.has(run.id) || lastTurn(run) !== 'agreed') continue;
-        // Who agreed may count no more.
+        // A revoked receipt does not count, so the rest may be too few to agree.
         if (run.receipts.some((vote) => voteRevoked(revoked, vote) !== undefined)) continue;
         if (levelOf(run) === 'disputed')
           throw new Violation(invariant, `${truth.workOf(run.id)?.name} was agreed on and is disputed`);

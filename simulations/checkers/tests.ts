@@ -27,7 +27,7 @@ function firstRound(
 export function tests(): Checker {
   const invariant = 'tests';
   let revoked = false;
-  /** What a receipt votes for, by its id. */
+  /** Result of each receipt, by the id of the receipt. */
   const results = new Map<string, string>();
   const keepResult = ({ runs }: ControllerState, receipt: string): void => {
     for (const run of runs.values())

@@ -3,7 +3,7 @@ import type { Arch } from './platform.ts';
 import type { Fixed, FixedAt } from './quorate-lock.ts';
 import { foundIn } from './read.ts';
 
-/** What `quorate.lock` has to say, and says. */
+/** The records that `quorate.lock` needs for some lock files, and those that it has. */
 export interface OpenFiles {
   /** Files that lock files demand and nothing names, each once. */
   open: Found[];
@@ -12,7 +12,7 @@ export interface OpenFiles {
 }
 
 /**
- * What lock files leave open for a build on this architecture. Of `quorate.lock` stays what lock files need, files of no package, and those of Python
+ * Finds the files that lock files leave open for a build on this architecture. Kept of `quorate.lock` are records that lock files need, files of no package, and those of Python
  * packages, which source archives are built with. A record that contradicts its lock file goes, and its file is open again.
  * Throws `LOCK_…`, but not `LOCK_INCOMPLETE` and `LOCK_CONFLICT`.
  */

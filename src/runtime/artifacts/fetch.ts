@@ -47,7 +47,7 @@ export interface FindOptions {
 export interface FetchOptions extends FindOptions {
   artifact: string;
   dest: string;
-  /** Also fetches the index of the job's dependencies, where it has any. */
+  /** Also fetches the index of dependencies of a job that has lock files. */
   withIndex?: boolean;
 }
 
