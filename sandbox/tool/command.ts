@@ -2,7 +2,7 @@ import { profileEtc } from '../build/etc.ts';
 import { buildProcessLimits, prlimit } from '../build/process-limits.ts';
 import { findTool } from '../host.ts';
 import { certificates, passage, systemPaths } from '../namespace/arguments.ts';
-import { toolProxyEnvironment, tunnelPaths, withLoopback } from './tunnel.ts';
+import { type TunnelRunner, toolProxyEnvironment, tunnelPaths, withLoopback } from './tunnel.ts';
 
 /** nice(1) value of a tool. */
 const NICENESS = 10;
@@ -38,6 +38,7 @@ export interface ToolContext {
   readonly groups: readonly string[];
   /** The uid on the host that the tool runs under; undefined for the caller's own. */
   readonly uid: number | undefined;
+  readonly runner: TunnelRunner;
 }
 
 /** Names in `ToolContext.files`. */
@@ -66,13 +67,13 @@ export const toolGuards: ToolGuards = {
 
 /**
  * How a tool reaches the proxy: by TCP on the loopback, for tools that speak HTTP to it; by a command that git starts for each
- * connection of its own protocol (GIT_PROXY_COMMAND); or not at all. The first two start a Node process.
+ * connection of its own protocol (GIT_PROXY_COMMAND); or not at all. The first two start a program in the sandbox.
  */
 export type ProxyAccess = 'loopback' | 'command' | 'nothing';
 
 /** Wraps a command so that it runs in the sandbox. */
 export function toolCommand(
-  { dir, net, files, groups, uid }: ToolContext,
+  { dir, net, files, groups, uid, runner }: ToolContext,
   command: readonly string[],
   reach: ProxyAccess,
   guards: ToolGuards,
@@ -99,7 +100,7 @@ export function toolCommand(
       path,
     ]),
     ...guards.files(),
-    ...(reach === 'nothing' ? [] : reaching(net, open(toolFiles.tunnel))),
+    ...(reach === 'nothing' ? [] : reaching(net, open(toolFiles.tunnel), runner)),
     ...['--proc', '/proc', '--dev', '/dev', '--remount-ro', '/dev'],
     ...passage(dir),
     ...['--bind', dir, dir, '--remount-ro', '/', '--chdir', '/'],
@@ -141,10 +142,11 @@ function account(uid: number | undefined): { flags: string[]; prefix: string[] }
   };
 }
 
-function reaching(net: string, tunnel: string): string[] {
+function reaching(net: string, tunnel: string, runner: TunnelRunner): string[] {
   return [
-    ...passage(tunnelPaths.node),
-    ...['--ro-bind', process.execPath, tunnelPaths.node, '--ro-bind', net, tunnelPaths.net],
+    ...passage(tunnelPaths.net),
+    ...(runner === 'node' ? ['--ro-bind', process.execPath, tunnelPaths.node] : []),
+    ...['--ro-bind', net, tunnelPaths.net],
     ...['--perms', '0755', '--ro-bind-data', tunnel, tunnelPaths.tunnel],
     ...Object.entries(toolProxyEnvironment).flatMap(([name, value]) => ['--setenv', name, value]),
   ];

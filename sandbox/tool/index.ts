@@ -13,7 +13,7 @@ import { seccompFilter } from '../seccomp/policy.ts';
 import { hostArch } from '../seccomp/syscalls.ts';
 import type { SandboxLimits } from '../types.ts';
 import { type ProxyAccess, type ToolGuards, toolCommand, toolFiles, toolGuards } from './command.ts';
-import { tunnelProgram } from './tunnel.ts';
+import { type TunnelRunner, tunnelProgram, tunnelRunner } from './tunnel.ts';
 
 export interface ToolOptions {
   /** The state folder given to `openSandbox`: its job records serve to clean up after a crash. */
@@ -21,6 +21,8 @@ export interface ToolOptions {
   /** An existing, private and empty folder on disk for all files; the caller removes it. */
   scratch: string;
   limits: Pick<SandboxLimits, 'cpus' | 'memoryBytes'>;
+  /** What runs the way to the proxy. Default: `tunnelRunner()`. */
+  runner?: TunnelRunner | undefined;
   /** For the attack tests. */
   guards?: ToolGuards;
 }
@@ -51,6 +53,7 @@ export function openToolSandbox({
   stateDir,
   scratch,
   limits,
+  runner = tunnelRunner(),
   guards = toolGuards,
 }: ToolOptions): ToolSandbox {
   const [dir, net, files] = [join(scratch, 'work'), join(scratch, 'net'), join(scratch, 'files')];
@@ -58,7 +61,7 @@ export function openToolSandbox({
   // The tool's account must reach the socket. Other accounts are kept out by the mode of `scratch`.
   chmodSync(net, 0o711);
   writeFileSync(join(files, toolFiles.filter), seccompFilter(hostArch));
-  writeFileSync(join(files, toolFiles.tunnel), tunnelProgram);
+  writeFileSync(join(files, toolFiles.tunnel), tunnelProgram(runner));
   for (const { path, text } of profileEtc) writeFileSync(join(files, toolFiles.etc(path)), text);
 
   const slot = randomInt(2 ** 32);
@@ -89,7 +92,7 @@ export function openToolSandbox({
     wrap: (command, reach) => {
       if (!handedOver && uid !== undefined) handOver(dir, uid);
       handedOver = true;
-      return toolCommand({ dir, net, files, groups: group.directories, uid }, command, reach, guards);
+      return toolCommand({ dir, net, files, groups: group.directories, uid, runner }, command, reach, guards);
     },
     outOfMemory: () => group.oomKills() > 0,
     close: async () => {

@@ -1,4 +1,4 @@
-import { openToolSandbox, type ToolSandbox } from '../../../sandbox/index.ts';
+import { openToolSandbox, type ToolOptions, type ToolSandbox } from '../../../sandbox/index.ts';
 import type { Bandwidth } from '../../core/bandwidth.ts';
 import { codeOf, QuorateError, reportedError } from '../../core/errors.ts';
 import {
@@ -32,7 +32,8 @@ export interface ConfinedOptions {
   say(text: string): void;
   /** Replaced in attack tests. */
   resolve?: Resolve;
-  guards?: Parameters<typeof openToolSandbox>[0]['guards'];
+  runner?: ToolOptions['runner'];
+  guards?: ToolOptions['guards'];
 }
 
 /** git in a sandbox that can connect to the server of one source only. */
@@ -57,6 +58,7 @@ export async function openConfinedGit(options: ConfinedOptions): Promise<Confine
       limits: { cpus, memoryBytes: Math.max(memoryBytes, buildLimits.gitMemoryBytesMin) },
     },
     ...(options.guards !== undefined && { guards: options.guards }),
+    runner: options.runner,
   });
   try {
     const egress = await openEgressProxy({

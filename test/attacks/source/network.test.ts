@@ -12,17 +12,19 @@ import { bystander, inPlaceOfGit, nextWorks, project, run, some } from './suppor
 
 describe('a worker’s git', () => {
   it.each([
-    ['git', serve],
-    ['http', serveHttp],
-  ])('fetches by %s through the proxy only', async (_, start) => {
+    ['git', 'perl', serve],
+    ['git', 'node', serve],
+    ['http', 'perl', serveHttp],
+    ['http', 'node', serveHttp],
+  ] as const)('fetches by %s, with %s, through the proxy only', async (_, runner, start) => {
     const { dir, commit } = await project();
     const url = await start(dir);
-    const box = await confined(url, [hostOf(url)]);
+    const box = await confined(url, [hostOf(url)], { runner });
     expect(await box.fetch(commit)).toContain('what was committed');
     expect(box.egress.counts).toMatchObject({ refused: 0 });
     expect(box.egress.counts.received).toBeGreaterThan(100);
 
-    const shut = await confined(url, [hostOf(url)]);
+    const shut = await confined(url, [hostOf(url)], { runner });
     await shut.egress.close();
     expect(await codeOf(shut.fetch(commit))).toMatch(/^SOURCE_/);
     expect(shut.egress.counts.received).toBe(0);
