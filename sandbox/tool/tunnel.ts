@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { requireTool } from '../host.ts';
+import { findTool, requireTool } from '../host.ts';
 import { proxyPort, proxyUrl } from '../net/proxy-bridge.ts';
 
 /** Paths inside of the sandbox. */
@@ -163,11 +163,14 @@ let runner: TunnelRunner | undefined;
 
 /** Perl where this host has it, with its module of sockets; Node elsewhere. */
 export function tunnelRunner(): TunnelRunner {
-  runner ??=
-    spawnSync('perl', ['-MSocket', '-e', '1'], { stdio: 'ignore', timeout: 5_000 }).status === 0
-      ? 'perl'
-      : 'node';
+  runner ??= hasPerl() ? 'perl' : 'node';
   return runner;
+}
+
+function hasPerl(): boolean {
+  const perl = findTool('perl');
+  if (perl === undefined) return false;
+  return spawnSync(perl, ['-MSocket', '-e', '1'], { stdio: 'ignore', timeout: 5_000 }).status === 0;
 }
 
 /** Content of the file at `tunnelPaths.tunnel`. */

@@ -1,10 +1,11 @@
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { sizeText } from '../core/quantity.ts';
-import { explain, GitFailed, type GitOptions, git, type RunOptions, runScript } from './git.ts';
+import { explain, GitFailed, type GitOptions, git, gitInTurn, type RunOptions, runScript } from './git.ts';
 import { type GitFolderReader, type GitFolderSource, type GitTag, packGitFolder } from './git-folder.ts';
 import { sourceLimits } from './limits.ts';
 import { readThrough } from './read-through.ts';
@@ -66,8 +67,7 @@ export async function readCommit<T>(
       },
     });
     await repository.init();
-    await repository.fetch();
-    const done = await repository.archive(read);
+    const done = (await repository.fetchArchive(read)) ?? (await repository.searchArchive(read));
     const { gitFolder } = options;
     if (gitFolder !== undefined) {
       if (gitFolder.tag !== undefined) await repository.fetchTag(gitFolder.tag);
@@ -180,8 +180,42 @@ class Repository {
     for (const [name, text] of Object.entries(files)) await writeFile(join(this.#gitDir, name), text);
   }
 
-  async fetch(): Promise<void> {
-    if (await this.#tryFetch([this.#commit], true)) return;
+  /**
+   * Fetches the commit and archives it, in one sandbox. Undefined if the server does not serve single commits, or does not have
+   * it; nothing was read then.
+   */
+  async fetchArchive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T> | undefined> {
+    let begun = false;
+    const archive = this.#reading(read);
+    try {
+      const calls = [this.#fetchArgs([this.#commit], ['--depth=1']), this.#archiveArgs()];
+      await gitInTurn(
+        this.#protocol,
+        calls.map((args) => [`--git-dir=${this.#gitDir}`, ...args]),
+        this.#runOptions({
+          reach: 'server',
+          watch: async () => (begun ? performance.now() : this.#checkSize()),
+          read: async (output) => {
+            begun = await hasOutput(output);
+            if (begun) await archive.read(output);
+          },
+        }),
+      );
+    } catch (error) {
+      if (!begun && error instanceof GitFailed && error.isMissing) return undefined;
+      throw error;
+    }
+    await this.#checkSize();
+    return archive.result();
+  }
+
+  /** The same for a commit that has to be searched in what refs hold. */
+  async searchArchive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T>> {
+    await this.#search();
+    return this.archive(read);
+  }
+
+  async #search(): Promise<void> {
     // Servers before protocol version 2 serve advertised refs only.
     const { ref } = this.#options;
     const names =
@@ -222,16 +256,8 @@ class Repository {
   /** False if the server does not have or does not serve the requested refs. */
   async #tryFetch(refspec: string[], shallow: boolean): Promise<boolean> {
     const depth = shallow ? ['--depth=1'] : (await this.#isShallow()) ? ['--unshallow'] : [];
-    const args = [
-      'fetch',
-      '--no-tags',
-      '--no-write-fetch-head',
-      '--no-recurse-submodules',
-      '--progress',
-      ...depth,
-    ];
     try {
-      await this.#git([...args, '--end-of-options', this.#href, ...refspec], {
+      await this.#git(this.#fetchArgs(refspec, depth), {
         reach: 'server',
         watch: () => this.#checkSize(),
       });
@@ -241,6 +267,15 @@ class Repository {
     }
     await this.#checkSize();
     return true;
+  }
+
+  #fetchArgs(refspec: string[], depth: string[]): string[] {
+    const flags = ['--no-tags', '--no-write-fetch-head', '--no-recurse-submodules', '--progress'];
+    return ['fetch', ...flags, ...depth, '--end-of-options', this.#href, ...refspec];
+  }
+
+  #archiveArgs(): string[] {
+    return ['-c', 'tar.umask=0', 'archive', '--format=tar', this.#commit];
   }
 
   async #isHere(): Promise<boolean> {
@@ -268,20 +303,34 @@ class Repository {
   }
 
   async archive<T>(read: (tar: Readable) => Promise<T>): Promise<ReadCommit<T>> {
-    let result: ReadCommit<T> | undefined;
-    let committedSeconds = 0;
-    await this.#git(['-c', 'tar.umask=0', 'archive', '--format=tar', this.#commit], {
+    const archive = this.#reading(read);
+    await this.#git(this.#archiveArgs(), {
       // The reader sets the pace, so there is no idle timeout.
       watch: async () => performance.now(),
+      read: (output) => archive.read(output),
+    });
+    return archive.result();
+  }
+
+  /** Passes an archive to its reader; `result` once git has ended well. */
+  #reading<T>(read: (tar: Readable) => Promise<T>): {
+    read(output: Readable): Promise<void>;
+    result(): ReadCommit<T>;
+  } {
+    let result: ReadCommit<T> | undefined;
+    let committedSeconds = 0;
+    return {
       read: async (output) => {
         const tar = this.#ofCommit((seconds) => {
           committedSeconds = seconds;
         });
         result = { value: await readThrough(output, tar, read), committedSeconds };
       },
-    });
-    if (result === undefined) throw new Error('assertion failed: git exited 0 without output');
-    return result;
+      result: () => {
+        if (result === undefined) throw new Error('assertion failed: git exited 0 without output');
+        return result;
+      },
+    };
   }
 
   /**
@@ -306,6 +355,12 @@ class Repository {
       flush: (callback) => callback(start === undefined ? null : notFound),
     });
   }
+}
+
+/** Waits for the first byte of a stream, which stays in it; false where it ends before. */
+async function hasOutput(output: Readable): Promise<boolean> {
+  await Promise.race([once(output, 'readable'), once(output, 'close')]);
+  return output.readableLength > 0;
 }
 
 /** Modification time of the first entry of a tar archive in seconds (POSIX ustar: octal, at byte 136). */

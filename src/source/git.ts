@@ -84,14 +84,37 @@ const environment: Record<string, string> = {
   GIT_SSH_COMMAND: 'ssh -F /dev/null -oBatchMode=yes -oStrictHostKeyChecking=yes -oClearAllForwardings=yes',
 };
 
+/** The command that runs git with the settings above. */
+const gitCommand = (protocol: GitProtocol | undefined, { idleSeconds }: GitOptions): string[] => [
+  'git',
+  '--no-pager',
+  ...settings(protocol, idleSeconds ?? limits.gitIdleSecondsMax),
+];
+
 /** Runs git with the settings above. @throws as `run` */
 export function git(protocol: GitProtocol | undefined, args: string[], options: RunOptions): Promise<string> {
-  const idleSeconds = options.idleSeconds ?? limits.gitIdleSecondsMax;
-  const command = ['git', '--no-pager', ...settings(protocol, idleSeconds), ...args];
-  // A limit of the shell applies to git and all its children.
-  const limited = ['/bin/sh', '-c', `ulimit -v ${memoryKib} 2>/dev/null; exec "$@"`, 'sh', ...command];
-  return run(limited, { ...options, env: { ...environment, ...options.env } });
+  return gitInTurn(protocol, [args], options);
 }
+
+/**
+ * Runs git with the settings above several times, one after the other, as one process group that is wrapped once. The first that
+ * fails ends it. @throws as `run`
+ */
+export function gitInTurn(
+  protocol: GitProtocol | undefined,
+  calls: readonly string[][],
+  options: RunOptions,
+): Promise<string> {
+  const command = gitCommand(protocol, options);
+  const lines = calls.map((args) => [...command, ...args].map(quoted).join(' '));
+  const last = lines.pop() ?? '';
+  // A limit of the shell applies to git and all its children.
+  const script = [`ulimit -v ${memoryKib} 2>/dev/null; set -e`, ...lines, `exec ${last}`].join('\n');
+  return run(['/bin/sh', '-c', script], { ...options, env: { ...environment, ...options.env } });
+}
+
+/** A word of sh(1) that stands for exactly this text. */
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** Runs a script of sh(1) in a folder, with the limits and the environment of git. @throws as `run` */
 export function runScript(
