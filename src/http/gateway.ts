@@ -1,7 +1,8 @@
 import { QuorateError } from '../core/errors.ts';
 import type { PublicView } from '../runtime/controller/public-view.ts';
+import { notFound } from './errors.ts';
 import { httpLimits } from './limits.ts';
-import { type Answer, notFound } from './routes.ts';
+import type { Answer } from './routes.ts';
 
 /** Paths of a trustless gateway (https://specs.ipfs.tech/http-gateways/trustless-gateway/): a CAR or a raw block. */
 const targetPattern = /^\/ipfs\/([a-z2-7]{50,100})\?format=(car|raw)$/;

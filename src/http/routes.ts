@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { QuorateError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { PublicView } from '../runtime/controller/public-view.ts';
+import { notFound } from './errors.ts';
 import { httpLimits } from './limits.ts';
 
 export interface Answer {
@@ -16,8 +17,6 @@ export interface Answer {
   /** How much the artifact is worth; absent for what is none. */
   level?: ReturnType<PublicView['level']>;
 }
-
-export const notFound = (message: string): QuorateError => new QuorateError('HTTP_NOT_FOUND', message);
 
 /** Time for which a list is cached. */
 const freshMs = 250;
@@ -86,7 +85,7 @@ export class Routes {
   }
 }
 
-export const json = { type: 'application/json; charset=utf-8', cache: 'no-cache' };
+const json = { type: 'application/json; charset=utf-8', cache: 'no-cache' };
 
 function answerOf(text: string): Answer {
   const body = Buffer.from(text);

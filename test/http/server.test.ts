@@ -1,7 +1,8 @@
 import { createServer } from 'node:net';
+import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { httpLimits } from '../../src/http/limits.ts';
-import { serveHttp } from '../../src/http/server.ts';
+import { listenHttp } from '../../src/http/listen.ts';
 import { until } from '../e2e/support/wait.ts';
 import { project, testKey } from '../support/project.ts';
 import { ask, bundleName, codeIn, raw, serve } from './support.ts';
@@ -230,17 +231,7 @@ describe('a port', () => {
     onTestFinished(() => void taken.close());
     const address = taken.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const none = {
-      block: async () => undefined,
-      tree: () => undefined,
-      level: () => 'none' as const,
-      bundle: async () => undefined,
-    };
-    const lists = { offers: () => [], verdicts: () => [] };
-    const revocations = () => ({ charters: [], revocations: [] });
-    const checkpoint = () => undefined;
-    const view = { project, charter: () => '', ...lists, revocations, checkpoint, ...none };
-    const start = (host: string) => serveHttp({ host, port, view });
+    const start = (host: string) => listenHttp({ host, port, app: new Hono() });
     await expect(start('127.0.0.1')).rejects.toMatchObject({ code: 'HTTP_PORT_IN_USE' });
     await expect(start('192.0.2.1')).rejects.toMatchObject({ code: 'HTTP_LISTEN_FAILED' });
   });

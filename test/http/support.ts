@@ -1,7 +1,8 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { type HttpServer, serveHttp } from '../../src/http/server.ts';
+import { feedApp } from '../../src/http/feed.ts';
+import { type HttpServer, listenHttp } from '../../src/http/listen.ts';
 import type { PublicView } from '../../src/runtime/controller/public-view.ts';
 import { project } from '../support/project.ts';
 
@@ -23,11 +24,12 @@ export async function serve(over: Partial<PublicView> = {}, idleMs?: number): Pr
     bundle: async (which) => (which === bundleName ? '{"proof":1}' : undefined),
     ...over,
   };
-  const server = await serveHttp({
+  const server = await listenHttp({
     host: '127.0.0.1',
     port: 0,
-    view,
-    ...(idleMs === undefined ? {} : { idleMs }),
+    app: feedApp(view),
+    names: ['x'],
+    limits: idleMs === undefined ? {} : { idleMs },
   });
   onTestFinished(() => server.close());
   return server;

@@ -134,9 +134,13 @@ async function serveFeed(
   { http, httpAnnounce }: Options,
 ): Promise<{ urls: string[]; close(): Promise<void> } | undefined> {
   if (http === undefined) return undefined;
-  const { serveHttp } = await import('../../http/server.ts');
+  const { listenHttp } = await import('../../http/listen.ts');
+  const { feedApp } = await import('../../http/feed.ts');
   const { urlsOf } = await import('../../http/addresses.ts');
-  const server = await serveHttp({ ...http, view: node.view });
+  const { namesIn } = await import('../../http/host.ts');
+  const reached = urlsOf(http.host, http.port, node.addresses());
+  const names = namesIn([...(httpAnnounce ?? []), ...reached]);
+  const server = await listenHttp({ ...http, app: feedApp(node.view), names });
   const urls = httpAnnounce ?? urlsOf(server.host, server.port, node.addresses());
   node.tellFeed(urls);
   return { urls, close: () => server.close() };

@@ -5,7 +5,8 @@ import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { QuorateError, reportedError } from '../../../src/core/errors.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
-import { type HttpServer, serveHttp } from '../../../src/http/server.ts';
+import { feedApp } from '../../../src/http/feed.ts';
+import { type HttpServer, listenHttp } from '../../../src/http/listen.ts';
 import { publicTrees } from '../../../src/runtime/controller/public-view.ts';
 import { getText } from '../../../src/runtime/node/http-get.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
@@ -39,7 +40,17 @@ async function serving() {
     level: () => 'none' as const,
     ...publicTrees(store),
   };
-  open = { server: await serveHttp({ host: '127.0.0.1', port: 0, view, idleMs: 1_000 }), store, root };
+  open = {
+    server: await listenHttp({
+      host: '127.0.0.1',
+      port: 0,
+      app: feedApp(view),
+      names: ['a'],
+      limits: { idleMs: 1_000 },
+    }),
+    store,
+    root,
+  };
   return open;
 }
 
@@ -77,10 +88,12 @@ const refusals = new Map<number, string>([
     [404, 'HTTP_NOT_FOUND'],
     [405, 'HTTP_METHOD_NOT_ALLOWED'],
     [408, 'HTTP_METHOD_NOT_ALLOWED'],
+    [411, 'HTTP_LENGTH_REQUIRED'],
     [413, 'HTTP_BODY_NOT_ALLOWED'],
   ] as const),
   ...([
     [417, 'HTTP_BODY_NOT_ALLOWED'],
+    [421, 'HTTP_HOST_UNKNOWN'],
     [429, 'HTTP_TOO_MANY_REQUESTS'],
     [431, 'HTTP_BODY_NOT_ALLOWED'],
     [503, 'HTTP_BUSY'],

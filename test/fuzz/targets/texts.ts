@@ -11,6 +11,7 @@ import { escapeLine, LineEscaper } from '../../../src/core/escape.ts';
 import { vcsAllowed } from '../../../src/core/judge/vcs.ts';
 import { units as amounts } from '../../../src/core/units.ts';
 import { clientOf } from '../../../src/http/addresses.ts';
+import { isKnownHost, namesIn } from '../../../src/http/host.ts';
 import { exampleJobFile } from '../../../src/jobfile/example.ts';
 import { parseJobFile } from '../../../src/jobfile/index.ts';
 import { checkRef, isCommitId, parseGitUrl, resolveRef } from '../../../src/source/index.ts';
@@ -276,7 +277,20 @@ const address = define<string>({
   },
 });
 
+const hostHeader = define<string>({
+  name: 'host-header',
+  seeds: async () => ['127.0.0.1:80', '[::1]:4711', 'localhost', 'ci.example.org', 'CI.example.org.:443'],
+  arbitrary: (seeds) => mutatedText(seeds, ['[', ']', ':', '@', '.', '/', '\0']),
+  run(text) {
+    const names = new Set(namesIn(['https://ci.example.org', text]));
+    if (isKnownHost(text, new Set()))
+      must(/^(?:\[[0-9a-f:.]+\]|[0-9.]+|localhost\.?)(?::\d+)?$/i.test(text), 'a name that nobody announced');
+    isKnownHost(text, names);
+  },
+});
+
 export const targets: readonly AnyTarget[] = [
+  hostHeader,
   jobFile,
   units,
   workerFile,

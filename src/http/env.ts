@@ -1,0 +1,27 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Context } from 'hono';
+
+/** What `listenHttp` gives every handler besides the request. Absent where an app is called without a socket. */
+export interface HttpBindings {
+  incoming: IncomingMessage;
+  outgoing: ServerResponse;
+  /** The key by which this client is limited: an IPv4 address or an IPv6 /64 prefix. */
+  client: string;
+  /** Counts bytes of an answer against the client, as further requests. */
+  charge(bytes: number): void;
+}
+
+/** Environment of each hono app below `src/http`. */
+export interface HttpEnv {
+  Bindings: Partial<HttpBindings>;
+}
+
+/** Path and query as the client sent them, neither decoded nor normalized. */
+export const targetOf = ({ req }: Context): string => req.url.replace(/^[a-z]+:\/\/[^/?#]*/i, '');
+
+/** Calls `done` once the answer is sent, or the client is gone. */
+export function afterAnswer({ env }: Context<HttpEnv>, done: () => void): void {
+  const { outgoing } = env ?? {};
+  if (outgoing === undefined || outgoing.destroyed) done();
+  else outgoing.once('close', done);
+}

@@ -1,0 +1,47 @@
+import { type ErrorCode, QuorateError } from '../core/errors.ts';
+
+/** HTTP status of each code that a client is told. Any other error is 500 and says nothing of what it was. */
+const statusOf: Partial<Record<ErrorCode, number>> = {
+  HTTP_NOT_FOUND: 404,
+  HTTP_METHOD_NOT_ALLOWED: 405,
+  HTTP_LENGTH_REQUIRED: 411,
+  HTTP_BODY_NOT_ALLOWED: 413,
+  HTTP_BODY_TOO_LARGE: 413,
+  HTTP_HOST_UNKNOWN: 421,
+  HTTP_TOO_MANY_REQUESTS: 429,
+  HTTP_BUSY: 503,
+  BUNDLE_DAMAGED: 503,
+};
+
+export const notFound = (message: string): QuorateError => new QuorateError('HTTP_NOT_FOUND', message);
+
+/** An error as an answer tells it. */
+export interface Refusal {
+  status: number;
+  code: ErrorCode;
+  message: string;
+  headers: Record<string, string>;
+}
+
+/** What a client is told of an error. */
+export function refusalOf(error: unknown): Refusal {
+  const known = error instanceof QuorateError ? statusOf[error.code] : undefined;
+  if (!(error instanceof QuorateError) || known === undefined)
+    return {
+      status: 500,
+      code: 'HTTP_FAILED',
+      message: 'the server failed; its operator can tell more',
+      headers: { connection: 'close' },
+    };
+  const headers = {
+    ...(known === 405 ? { allow: 'GET, HEAD' } : {}),
+    ...(known === 429 || known === 503 ? { 'retry-after': '5' } : {}),
+    // The rest of the request is not read.
+    ...(known === 404 ? {} : { connection: 'close' }),
+  };
+  return { status: known, code: error.code, message: error.message, headers };
+}
+
+/** Body of an error: code and message, as JSON. */
+export const refusalBody = ({ code, message }: Refusal): string =>
+  JSON.stringify({ error: { code, message } });

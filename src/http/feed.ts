@@ -1,0 +1,64 @@
+import { type Context, Hono } from 'hono';
+import type { PublicView } from '../runtime/controller/public-view.ts';
+import { afterAnswer, type HttpEnv, targetOf } from './env.ts';
+import { Gateway } from './gateway.ts';
+import { type Answer, Routes } from './routes.ts';
+
+/**
+ * The HTTP feed of a controller, below `/v1/` and `/ipfs/`: read-only and public. Clients verify the documents as they verify
+ * gossip.
+ */
+export function feedApp(view: PublicView): Hono<HttpEnv> {
+  const routes = new Routes(view);
+  const gateway = new Gateway(view);
+  const app = new Hono<HttpEnv>();
+  app.get('/v1/*', async (c) => answerWith(c, await routes.answer(targetOf(c), Date.now())));
+  app.get('/ipfs/*', async (c) => answerWith(c, await gateway.answer(targetOf(c))));
+  return app;
+}
+
+function answerWith(c: Context<HttpEnv>, [answer, release]: [Answer, release: () => void]): Response {
+  afterAnswer(c, release);
+  const { body, etag, type, cache, fileName, level } = answer;
+  if (c.req.header('if-none-match') === etag) {
+    // It was read as if it were sent.
+    if (body instanceof Uint8Array) c.env.charge?.(body.length);
+    return new Response(null, { status: 304, headers: { etag } });
+  }
+  const whole = body instanceof Uint8Array;
+  const headers = {
+    'content-type': type,
+    'cache-control': cache,
+    etag,
+    ...(fileName === undefined ? {} : { 'content-disposition': `attachment; filename="${fileName}"` }),
+    ...(level === undefined ? {} : { 'quorate-level': level }),
+    // An aborted answer has no last chunk, so that clients notice.
+    ...(whole ? { 'content-length': String(body.length) } : { 'transfer-encoding': 'chunked' }),
+  };
+  if (c.req.method === 'HEAD') return new Response(null, { headers });
+  return c.body(whole ? Uint8Array.from(body) : streamOf(c, body), 200, headers);
+}
+
+/** Ends the connection where the body breaks off. */
+function streamOf({ env }: Context<HttpEnv>, body: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const chunks = body[Symbol.asyncIterator]();
+  return new ReadableStream(
+    {
+      async pull(stream) {
+        try {
+          const next = await chunks.next();
+          if (next.done === true) stream.close();
+          else stream.enqueue(next.value);
+        } catch (error) {
+          if (env.outgoing === undefined) throw error;
+          env.outgoing.destroy();
+          stream.close();
+        }
+      },
+      async cancel() {
+        await chunks.return?.();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
