@@ -16,9 +16,12 @@ const operators = ['ada', 'bob', 'cy'].map((name) => ({
 async function published(cosign: Policy['cosign']) {
   let asked = 0;
   let stored: string[] = [];
+  /** When each worker stored its first bundle, in ms. */
+  let storedAt: Map<string, number> = new Map();
   const patches = (): Patches => {
     asked = 0;
     stored = [];
+    storedAt = new Map();
     return {
       workerPorts: (ports) => ({
         ...ports,
@@ -29,7 +32,9 @@ async function published(cosign: Policy['cosign']) {
         bundles: {
           ...ports.bundles,
           put: (keys, bundle) => {
-            stored.push(`${ports.signing.signer.id} ${bundle}`);
+            const { id } = ports.signing.signer;
+            stored.push(`${id} ${bundle}`);
+            if (!storedAt.has(id)) storedAt.set(id, ports.clock.monotonic());
             return ports.bundles.put(keys, bundle);
           },
         },
@@ -47,7 +52,7 @@ async function published(cosign: Policy['cosign']) {
   const scenario = { operators, trusted: 'absent' as const, works: [work], faultsMs: 150_000 };
   const { failure } = await simulate(1, { rates: calm, scenario, patches });
   expect(failure).toBeNull();
-  return { asked, stored };
+  return { asked, stored, times: [...storedAt.values()].sort((a, b) => a - b) };
 }
 
 describe('the bundle of a served artifact', () => {
@@ -56,6 +61,14 @@ describe('the bundle of a served artifact', () => {
     expect(stored).toHaveLength(operators.length);
     // It is there once the artifact is pinned, which takes up to a minute, and the log witnessed.
     expect(asked).toBeLessThanOrEqual(5 * operators.length);
+  });
+
+  it('is fetched by two mirrors at once, and by the others a minute or two later', async () => {
+    const { times } = await published('none');
+    const [first = 0, second = 0, third = 0] = times;
+    expect(second - first).toBeLessThan(30_000);
+    expect(third - second).toBeGreaterThan(30_000);
+    expect(third - second).toBeLessThan(3 * 60_000);
   });
 
   it('is stored once, however often it is asked for', async () => {

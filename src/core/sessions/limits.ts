@@ -23,6 +23,10 @@ export const sessionLimits = {
   memberLinesCharsMax: 5888,
   /** The line of a witness of others: a name of 128 characters, key id, time and signature in base64. */
   namedLineCharsMax: 240,
+  /** A worker that is no mirror of an artifact fetches its bundle after one to two times this, in ms, and once for all verdicts until then. */
+  mirrorLaterMs: 60_000,
+  /** Time between two requests for a bundle that a worker makes because it was asked for it, in ms. */
+  askedAgainMs: 2_000,
 } as const;
 
 const { memberLinesCharsMax, namedLineCharsMax } = sessionLimits;

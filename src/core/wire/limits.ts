@@ -4,4 +4,6 @@ export const wireLimits = {
   witnessLineCharsMax: 400,
   /** Hashes of a proof: an inclusion in a log of 2^53 leaves has 53, a consistency at most twice as many and one. */
   proofHashesMax: 110,
+  /** Workers that fetch the bundle of an artifact at once, besides the controller, which has it: a worker may leave at any time. */
+  mirrorsMax: 2,
 } as const;

@@ -43,6 +43,8 @@ export const verdictNoticeSchema = z.strictObject({
   /** It counts without a co-signature: whoever holds the controller can forge it. */
   cosigned: z.literal(false).optional(),
   revoked: revokedSchema.optional(),
+  /** PeerIds of workers that are to serve the bundle from now on; the others fetch it later. Absent: each fetches it now. */
+  mirrors: z.array(peerId).max(wireLimits.mirrorsMax).optional(),
 });
 export type VerdictNotice = z.infer<typeof verdictNoticeSchema>;
 

@@ -229,7 +229,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     loop.replay();
     await sessions.prepare();
     perform = (effect) => sessions.perform(effect);
-    serveBundles(mesh, context.bundles);
+    serveBundles(mesh, sessions.publication.serving(context.bundles));
     serveRevocations(mesh, {
       list: () => revocations.list,
       checkpoint: () => sessions.witness.newest,

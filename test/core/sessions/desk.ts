@@ -18,6 +18,8 @@ import type { Tell } from '../../../src/core/sessions/ports.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
 import { formatCheckpoint, signCheckpoint, witnessCheckpoint } from '../../../src/core/transparency/index.ts';
 import { verifyBundle } from '../../../src/core/trust/index.ts';
+import { decodeMessage, type VerdictNotice, verdictNoticeSchema } from '../../../src/core/wire/messages.ts';
+import { topics } from '../../../src/core/wire/protocols.ts';
 import { type Bench, built, deliverAll } from '../controller/bench.ts';
 
 /** A controller's machine and publisher, and its bundles by name. */
@@ -26,6 +28,8 @@ export class Desk {
   readonly stored = new Map<string, string>();
   readonly puts: string[] = [];
   readonly told: unknown[] = [];
+  /** The verdict notices that were gossiped. */
+  readonly notices: VerdictNotice[] = [];
   /** The disk writes no bundle before it resolves. */
   disk: Promise<void> = Promise.resolve();
   #performed = 0;
@@ -51,7 +55,10 @@ export class Desk {
       project: paper.project,
       signing: { signer: paper.controller },
       retired: paper.controllers.filter(({ id }) => id !== paper.controller.id),
-      publish: async () => {},
+      publish: async (topic: string, message: Uint8Array) => {
+        if (topic !== topics.verdicts(paper.project)) return;
+        this.notices.push(decodeMessage(message, verdictNoticeSchema, 'a notice'));
+      },
       announce: async () => {},
       tell: () => {},
       clock: { closing: false },

@@ -4,7 +4,7 @@ import { artifactIn, type RunFacts } from '../../controller/facts.ts';
 import { type ControllerState, publishedOf } from '../../controller/state.ts';
 import { isProven } from '../../controller/verdict.ts';
 import { provingRun } from '../../controller/view.ts';
-import { encodeJob, idOf, type Offer, sha256Hex, signMessage } from '../../documents/index.ts';
+import { artifactOf, encodeJob, idOf, type Offer, sha256Hex, signMessage } from '../../documents/index.ts';
 import { fromUtf8, toUtf8 } from '../../text.ts';
 import { countsUncosigned, revokedBy, sayRevoked } from '../../trust/index.ts';
 import {
@@ -14,6 +14,7 @@ import {
   type VerdictNotice,
 } from '../../wire/messages.ts';
 import { topics } from '../../wire/protocols.ts';
+import { mirrorsOf } from '../mirrors.ts';
 import { listOf } from '../revocation-book.ts';
 import { assembleBundle, holdsVerdict } from './bundle.ts';
 import type { CheckpointRounds, WitnessedCheckpoint } from './checkpoint-rounds.ts';
@@ -34,6 +35,23 @@ function isContradicted(state: ControllerState, name: string): boolean {
 
 const cosignerOf = ({ backing }: BundleDraft): string | undefined =>
   backing.kind === 'cosigned' ? backing.worker : undefined;
+
+/** Which of the workers that built a run's artifact fetch its bundle at once; nothing where none of them did. */
+function mirrorsAmong(
+  state: ControllerState,
+  run: string,
+  artifact: string | null,
+): Pick<VerdictNotice, 'mirrors'> {
+  const receipts = state.index.get(run)?.receipts ?? [];
+  const holders = receipts.filter(({ outcome }) => artifact !== null && artifactOf(outcome) === artifact);
+  if (artifact === null || holders.length === 0) return {};
+  return {
+    mirrors: mirrorsOf(
+      artifact,
+      holders.map(({ worker }) => worker),
+    ),
+  };
+}
 
 /** Publishes offers and verdicts: signs, stores, gossips. */
 export class Publisher {
@@ -126,6 +144,7 @@ export class Publisher {
     const notice: VerdictNotice = {
       ...{ job, request: runId, level, artifact },
       ...(countsUncosigned(policy, level) && { cosigned: false }),
+      ...mirrorsAmong(machine.state, runId, artifact),
     };
     const verdict = idOf(draft.verdict);
     const before = await bundles.get(runId);

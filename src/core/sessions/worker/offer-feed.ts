@@ -22,6 +22,7 @@ import { type GrantRenewal, mayBeRenewed } from './grant-renewal.ts';
 import { HttpFeed, type HttpFeedTimings } from './http-feed.ts';
 import type { LogWitness } from './log-witness.ts';
 import type { WorkerPorts } from './ports.ts';
+import type { VerdictOn } from './publication.ts';
 import { expelledRetryMs, isExpelled, type RevocationFeed } from './revocation-feed.ts';
 
 type Up = z.infer<typeof feedUpSchema>;
@@ -47,7 +48,7 @@ type Via = 'gossip' | 'backlog' | 'http';
 export class OfferFeed {
   readonly #ports: WorkerPorts;
   readonly #grants: GrantRenewal;
-  readonly #onVerdict: (artifact: string, level: string) => void;
+  readonly #onVerdict: (verdict: VerdictOn) => void;
   #stream: MessageStream<Up, Down> | undefined;
   #connected = false;
   /** Why the last connection ended or could not be made. */
@@ -62,7 +63,7 @@ export class OfferFeed {
     grants: GrantRenewal,
     timings: HttpFeedTimings,
     { revocations, witness }: { revocations: RevocationFeed; witness: LogWitness },
-    onVerdict: (artifact: string, level: string) => void,
+    onVerdict: (verdict: VerdictOn) => void,
   ) {
     this.#ports = ports;
     this.#grants = grants;
@@ -117,8 +118,8 @@ export class OfferFeed {
   }
 
   /** A notice is a hint that there is a bundle; only the bundle proves anything. */
-  #verdict({ artifact, level }: VerdictNotice): void {
-    if (artifact !== null && level !== 'disputed') this.#onVerdict(artifact, level);
+  #verdict({ artifact, level, mirrors }: VerdictNotice): void {
+    if (artifact !== null && level !== 'disputed') this.#onVerdict({ artifact, level, mirrors });
   }
 
   async #consider(notice: OfferNotice, via: Via): Promise<void> {

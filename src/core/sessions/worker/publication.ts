@@ -4,8 +4,9 @@ import { toUtf8 } from '../../text.ts';
 import { isCheap, verifyBundle } from '../../trust/index.ts';
 import type { WorkerEffect } from '../../worker/events.ts';
 import { announceAgain } from '../announce-again.ts';
-import { requestBundle } from '../bundle-exchange.ts';
+import { requestBundle, type StoredBundles } from '../bundle-exchange.ts';
 import { sessionLimits } from '../limits.ts';
+import { laterMs } from '../mirrors.ts';
 import type { PeerAddress } from '../ports.ts';
 import { pause } from '../timing.ts';
 import type { LogWitness } from './log-witness.ts';
@@ -17,7 +18,18 @@ const triesMax = 200;
 /** An agreed verdict is mostly followed by its co-signature at once: then one bundle is fetched, not two. */
 const agreedMs = 1_000;
 
-/** After the reveal: publishes what was built, and serves the bundle of its verdict as soon as there is one. */
+/** A verdict on an artifact, as a notice tells of it. */
+export interface VerdictOn {
+  readonly artifact: string;
+  readonly level: string;
+  /** See `VerdictNotice`. */
+  readonly mirrors: readonly string[] | undefined;
+}
+
+/**
+ * After the reveal: publishes what was built, and serves the bundle of its verdict. A mirror of the artifact fetches the bundle as
+ * soon as there is one; any other worker when it is asked for it, and else a minute or two later.
+ */
 export class Publication {
   readonly #ports: WorkerPorts;
   readonly #witness: LogWitness;
@@ -31,6 +43,10 @@ export class Publication {
   readonly #new = new Map<string, number>();
   /** The latest level that was heard of an artifact: a count that grows, so that an older wait ends. */
   readonly #heard = new Map<string, number>();
+  /** Served artifacts whose bundle is fetched later. */
+  readonly #later = new Set<string>();
+  /** Monotonic time of the last request that was made because somebody asked, by artifact. */
+  readonly #asked = new Map<string, number>();
 
   constructor(ports: WorkerPorts, witness: LogWitness) {
     this.#ports = ports;
@@ -75,6 +91,28 @@ export class Publication {
   #stopWaiting(artifact: string): void {
     this.#waiting.delete(artifact);
     this.#held.delete(artifact);
+    this.#asked.delete(artifact);
+  }
+
+  /** The bundles that this worker holds or can get for whoever asks. */
+  serving(bundles: StoredBundles): StoredBundles {
+    const sure = async (which: string): Promise<void> => {
+      if (this.#isDue(which) && (await bundles.size(which)) === undefined) await this.#learn(which);
+    };
+    return {
+      get: (which) => sure(which).then(() => bundles.get(which)),
+      size: (which) => bundles.size(which),
+    };
+  }
+
+  /** Whether the bundle of this artifact is still to be fetched, and was not asked for just now. */
+  #isDue(artifact: string): boolean {
+    if (!this.#later.has(artifact) && !this.#waiting.has(artifact)) return false;
+    const now = this.#ports.clock.monotonic();
+    if (now - (this.#asked.get(artifact) ?? Number.NEGATIVE_INFINITY) < sessionLimits.askedAgainMs)
+      return false;
+    this.#asked.set(artifact, now);
+    return true;
   }
 
   /** Announces the artifacts of earlier lives of this process. */
@@ -83,9 +121,10 @@ export class Publication {
   }
 
   /** A verdict was heard of: fetches its bundle, where the artifact is served here. */
-  async onVerdict(artifact: string, level: string): Promise<void> {
-    const { results, clock } = this.#ports;
+  async onVerdict({ artifact, level, mirrors }: VerdictOn): Promise<void> {
+    const { results, clock, signing } = this.#ports;
     if (!this.#waiting.has(artifact) && !(await results.has(artifact))) return;
+    if (mirrors !== undefined && !mirrors.includes(signing.signer.id)) return this.#fetchLater(artifact);
     const turn = (this.#heard.get(artifact) ?? 0) + 1;
     this.#heard.set(artifact, turn);
     if (level !== 'trusted') await pause(clock, agreedMs);
@@ -95,6 +134,20 @@ export class Publication {
     // A bundle that was asked for before may be the one before.
     await this.#learning.get(artifact);
     await this.#learn(artifact);
+  }
+
+  /** One wait for all verdicts on the artifact until it ends. */
+  async #fetchLater(artifact: string): Promise<void> {
+    const { results, clock, signing } = this.#ports;
+    this.#waiting.delete(artifact);
+    if (this.#later.has(artifact)) return;
+    this.#later.add(artifact);
+    await pause(clock, laterMs(artifact, signing.signer.id));
+    this.#later.delete(artifact);
+    if (clock.closing || !(await results.has(artifact))) return;
+    this.#waiting.add(artifact);
+    await this.#learn(artifact);
+    void this.#poll(artifact);
   }
 
   /** Gossip may have missed this worker. */

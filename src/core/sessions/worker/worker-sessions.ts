@@ -41,8 +41,8 @@ export class WorkerSessions {
     this.#leases = new LeaseClient(ports, this.#grants, witness, (lease, bundle) =>
       this.#run('cosign', this.#cosigner.check(lease, bundle)),
     );
-    this.#feed = new OfferFeed(ports, this.#grants, timings, { revocations, witness }, (artifact, level) =>
-      this.#run('verdict', this.publication.onVerdict(artifact, level)),
+    this.#feed = new OfferFeed(ports, this.#grants, timings, { revocations, witness }, (verdict) =>
+      this.#run('verdict', this.publication.onVerdict(verdict)),
     );
   }
 

@@ -1,0 +1,17 @@
+import { drawOf, fullShare } from '../trust/index.ts';
+import { wireLimits } from '../wire/limits.ts';
+import { sessionLimits } from './limits.ts';
+
+/**
+ * Those of the workers that hold an artifact which fetch its bundle as soon as there is one, in the order of their draws for the
+ * artifact, so that each worker has its share of all artifacts. PeerIds, at most `mirrorsMax`.
+ */
+export function mirrorsOf(artifact: string, workers: Iterable<string>): string[] {
+  const draws = [...new Set(workers)].map((worker) => ({ worker, draw: drawOf(worker, artifact) }));
+  draws.sort((a, b) => a.draw - b.draw);
+  return draws.slice(0, wireLimits.mirrorsMax).map(({ worker }) => worker);
+}
+
+/** How long another worker waits before it fetches the bundle, in ms: from `mirrorLaterMs` to twice that, by its draw. */
+export const laterMs = (artifact: string, worker: string): number =>
+  sessionLimits.mirrorLaterMs * (1 + drawOf(worker, artifact) / fullShare);

@@ -1,0 +1,152 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { standIn } from '../../../simulations/keys.ts';
+import { Reader } from '../../../simulations/reader.ts';
+import { bundleServer } from '../../../src/core/sessions/bundle-exchange.ts';
+import { mirrorsOf } from '../../../src/core/sessions/mirrors.ts';
+import type { Channel } from '../../../src/core/sessions/ports.ts';
+import type { WorkerPorts } from '../../../src/core/sessions/worker/ports.ts';
+import { Publication } from '../../../src/core/sessions/worker/publication.ts';
+import { A, built, projectOf } from '../controller/bench.ts';
+import { Desk } from './desk.ts';
+
+let desk: Desk;
+beforeEach(async () => {
+  desk = new Desk(await projectOf('ada', 'bob', 'cy'));
+});
+
+/** Two ends of one channel in memory. */
+function pair(): [Channel, Channel] {
+  const ends = [0, 1].map(() => ({ inbox: [] as (Uint8Array | undefined)[], wake: () => {} }));
+  const end = (own: number): Channel => ({
+    peer: `peer ${1 - own}`,
+    closed: false,
+    send: async (message) => put(1 - own, message),
+    receive: async () => {
+      const { inbox } = ends[own] as (typeof ends)[number];
+      while (inbox.length === 0)
+        await new Promise<void>((resolve) => {
+          (ends[own] as (typeof ends)[number]).wake = resolve;
+        });
+      return inbox.shift();
+    },
+    close: async () => put(1 - own, undefined),
+    abort: () => put(1 - own, undefined),
+  });
+  const put = (to: number, message: Uint8Array | undefined) => {
+    const { inbox, wake } = ends[to] as (typeof ends)[number];
+    inbox.push(message);
+    wake();
+  };
+  return [end(0), end(1)];
+}
+
+/** A worker of the desk's project that serves `artifact`, beside a controller that serves the desk's bundles. */
+function worker(name: string, artifact: string) {
+  const { paper } = desk.bench;
+  const held = new Map<string, string>();
+  const timers: (() => void)[] = [];
+  let asked = 0;
+  let now = 0;
+  const server = bundleServer(desk.serve());
+  const ports = {
+    signing: { signer: paper.keys.signer(name), documents: new Reader(standIn.verifier) },
+    clock: {
+      monotonic: () => now,
+      closing: false,
+      after: (_ms: number, act: () => void) => {
+        timers.push(act);
+        return () => {};
+      },
+      onClosing: () => () => {},
+    },
+    credentials: {
+      membership: { project: paper.project, charter: '', controllers: [{ id: 'controller', addrs: [] }] },
+    },
+    results: { has: async (root: string) => root === artifact },
+    bundles: {
+      put: async (keys: { artifact: string | null }, text: string) =>
+        void (keys.artifact !== null && held.set(keys.artifact, text)),
+      artifacts: async () => [...held.keys()],
+    },
+    dial: async () => {
+      asked++;
+      const [near, far] = pair();
+      void server.session(far);
+      return near;
+    },
+    announce: async () => {},
+    tell: () => {},
+  } as unknown as WorkerPorts;
+  const publication = new Publication(ports, { hear: async () => {} } as never);
+  const serving = publication.serving({
+    get: async (which) => held.get(which),
+    size: async (which) => held.get(which)?.length,
+  });
+  return {
+    publication,
+    serving,
+    held,
+    asked: () => asked,
+    pass: (ms: number) => {
+      now += ms;
+    },
+    ring: () => {
+      for (const act of timers.splice(0)) act();
+    },
+  };
+}
+
+const someone = 'another worker';
+
+describe('a worker that built an artifact', () => {
+  it('fetches its bundle at once where it is a mirror of it, or where no mirrors are named', async () => {
+    await desk.play('app', built);
+    for (const mirrors of [[desk.bench.id('ada'), someone], undefined]) {
+      const ada = worker('ada', A);
+      await ada.publication.onVerdict({ artifact: A, level: 'trusted', mirrors });
+      expect(ada.held.get(A)).toBe(desk.stored.get(A));
+    }
+  });
+
+  it('fetches it later where it is none, once for all verdicts until then', async () => {
+    await desk.play('app', built);
+    const ada = worker('ada', A);
+    for (const level of ['agreed', 'trusted', 'trusted'])
+      void ada.publication.onVerdict({ artifact: A, level, mirrors: [someone] });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([ada.asked(), ada.held.size]).toEqual([0, 0]);
+    ada.ring();
+    await expect.poll(() => ada.held.get(A)).toBe(desk.stored.get(A));
+    expect(ada.asked()).toBe(1);
+  });
+
+  it('fetches it before, when it is asked for it', async () => {
+    await desk.play('app', built);
+    const ada = worker('ada', A);
+    void ada.publication.onVerdict({ artifact: A, level: 'trusted', mirrors: [someone] });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(await ada.serving.get('another artifact')).toBeUndefined();
+    expect(ada.asked()).toBe(0);
+    expect(await ada.serving.get(A)).toBe(desk.stored.get(A));
+    expect(ada.asked()).toBe(1);
+  });
+
+  it('does not ask again for each who asks, while there is none', async () => {
+    const ada = worker('ada', A);
+    void ada.publication.onVerdict({ artifact: A, level: 'agreed', mirrors: [someone] });
+    await new Promise((resolve) => setImmediate(resolve));
+    for (let n = 0; n < 5; n++) expect(await ada.serving.get(A)).toBeUndefined();
+    expect(ada.asked()).toBe(1);
+    ada.pass(3_000);
+    expect(await ada.serving.get(A)).toBeUndefined();
+    expect(ada.asked()).toBe(2);
+  });
+});
+
+describe('a controller', () => {
+  it('names as mirrors two of those who built the artifact', async () => {
+    await desk.play('app', built);
+    const holders = ['ada', 'bob', 'cy', 'trusted'].map((name) => desk.bench.id(name));
+    expect(desk.notices.at(-1)?.mirrors).toEqual(mirrorsOf(A, holders));
+  });
+});
