@@ -109,6 +109,7 @@ describe('wrong usage exits 2 and says what is wrong', () => {
     ['fetch nonsense -o x', /not the CID of an artifact/],
     [`fetch ${artifact} -o x`, /MEMBERSHIP_NOT_FOUND/],
     [`fetch ${artifact} -o .. --project ${peer}`, /CLI_FOLDER_NOT_EMPTY/],
+    [`export b --cosign -o /dev/null --project ${peer}`, /CLI_FOLDER_NOT_EMPTY/],
     ['verify x --project p', /required option '--bundle <file>' not specified/],
     ['verify x --bundle b', /required option '--project <id>' not specified/],
     ['verify x --bundle b --project nonsense', /KEY_INVALID/],

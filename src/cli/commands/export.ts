@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Bundle } from '../../core/documents/index.ts';
 import { QuorateError } from '../../core/errors.ts';
@@ -9,6 +8,7 @@ import type { NodeKey } from '../../identity/keys.ts';
 import { readBundle, readIndexBytes } from '../bundle-file.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
+import { checkNewFolder } from '../new-folder.ts';
 import { sayVerification } from '../verification.ts';
 
 interface Options {
@@ -59,9 +59,7 @@ async function run({ cwd, home, out, signal }: Context, file: string, options: O
   checkOptions(options);
   publicKeyOf(options.project);
   const dest = resolve(cwd, options.output);
-  if (existsSync(dest) && (await readdir(dest)).length > 0) {
-    throw new QuorateError('CLI_FOLDER_NOT_EMPTY', `${dest} is not empty`, { hint: 'Name a new folder.' });
-  }
+  await checkNewFolder(dest);
   const bundle = await readBundle(resolve(cwd, file));
   const { openRevocationBook } = await import('../../runtime/membership/revocation-file.ts');
   const { revoked: revocations } = await openRevocationBook(home, options.project);
