@@ -1,5 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js';
-import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import { concatBytes } from '@noble/hashes/utils.js';
 import {
   encodeCanonical,
   fromBase64Url,
@@ -8,6 +8,7 @@ import {
   toBase64Url,
   type Verifier,
 } from '../src/core/documents/index.ts';
+import { toUtf8 } from '../src/core/text.ts';
 
 /** Keys and signatures of a simulation: the fast stand-in below, or real Ed25519 handed in by a test. */
 export interface Keys {
@@ -18,7 +19,7 @@ export interface Keys {
 
 /** 64 bytes like Ed25519's. Anybody could make one: attackers in a simulation sign with the signers they are given. */
 function stamp(id: string, message: Uint8Array): Uint8Array {
-  const half = sha256(concatBytes(utf8ToBytes(`${id} signs `), message));
+  const half = sha256(concatBytes(toUtf8(`${id} signs `), message));
   return concatBytes(half, sha256(half));
 }
 
@@ -27,12 +28,12 @@ const same = (a: Uint8Array, b: Uint8Array) => a.length === b.length && a.every(
 /** Signatures that are keyed hashes: as strict about what was signed as Ed25519, a hundred times as fast. */
 export const standIn: Keys = {
   signer(name) {
-    const id = peerIdOf(sha256(utf8ToBytes(`key of ${name}`)));
+    const id = peerIdOf(sha256(toUtf8(`key of ${name}`)));
     return {
       id,
       async jws(header, payload) {
         const text = `${toBase64Url(encodeCanonical(header))}.${toBase64Url(payload)}`;
-        return `${text}.${toBase64Url(stamp(id, utf8ToBytes(text)))}`;
+        return `${text}.${toBase64Url(stamp(id, toUtf8(text)))}`;
       },
       raw: async (message) => stamp(id, message),
     };
@@ -41,7 +42,7 @@ export const standIn: Keys = {
     async jws(compact, signer) {
       const end = compact.lastIndexOf('.');
       const signature = fromBase64Url(compact.slice(end + 1), 'signature');
-      return same(signature, stamp(signer, utf8ToBytes(compact.slice(0, end))));
+      return same(signature, stamp(signer, toUtf8(compact.slice(0, end))));
     },
     raw: async (message, signature, signer) => same(signature, stamp(signer, message)),
   },

@@ -1,5 +1,4 @@
 import { sha256 } from '@noble/hashes/sha2.js';
-import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
 import {
@@ -23,6 +22,7 @@ import {
   type Verified,
 } from '../src/core/documents/index.ts';
 import { sandboxProfile } from '../src/core/sandbox-profile.ts';
+import { toUtf8 } from '../src/core/text.ts';
 import type { Keys } from './keys.ts';
 
 /** 2026-01-01T00:00:00Z: simulations begin here. */
@@ -31,11 +31,11 @@ export const seconds = (now: number) => Math.floor(now / 1000);
 
 /** A CID like that of a tree that holds `text`. */
 export function treeCid(text: string): string {
-  return CID.createV1(0x70, Digest.create(0x12, sha256(utf8ToBytes(text)))).toString();
+  return CID.createV1(0x70, Digest.create(0x12, sha256(toUtf8(text)))).toString();
 }
 
 /** 128 bits that look random and follow from `text`. */
-export const nonceOf = (text: string) => sha256Hex(utf8ToBytes(text)).slice(0, 32);
+export const nonceOf = (text: string) => sha256Hex(toUtf8(text)).slice(0, 32);
 export const exited = (artifact: string | null, code = 0): Outcome => ({ kind: 'exit', code, artifact });
 
 /** What a simulated machine lends. */

@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
-import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { toUtf8 } from '../src/core/text.ts';
 
 /** Seeded random numbers. Each purpose takes a fork, so that one more draw in one changes no other. */
 export class Random {
@@ -10,7 +10,7 @@ export class Random {
 
   constructor(seed: string) {
     this.#seed = seed;
-    const [a = 0, b = 0, c = 0, d = 0] = sha256(utf8ToBytes(seed));
+    const [a = 0, b = 0, c = 0, d = 0] = sha256(toUtf8(seed));
     this.#source = xoroshiro128plus((a << 24) | (b << 16) | (c << 8) | d);
   }
 
