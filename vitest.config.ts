@@ -31,7 +31,7 @@ const inside = [
   'test/attacks/{compare,mesh,source,store,transfer}/*.test.ts',
   'test/attacks/{controller,e2e}/*.test.ts',
   'test/bad-input/{builds,fetching,folders,full-disk,replay,terminal}.test.ts',
-  'test/e2e/{cancel,charter,clock,explained,http-feed,network,operator,pipeline,refusals,room}.test.ts',
+  'test/e2e/{cancel,charter,clock,explained,http-feed,network,operator,pipeline,refusals,room,store}.test.ts',
   'test/egress/{metered-socket,proxy}.test.ts',
   'test/http/*.test.ts',
   'test/image/{debian,hostile,layers,skip-sync}.test.ts',

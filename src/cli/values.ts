@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { type Tier, tiers } from '../../sandbox/types.ts';
 import { type NamedRecipe, parseRecipe } from '../core/recipe-name.ts';
+import type { RetentionRule } from '../core/store/plan.ts';
 import { type Bounds, type Unit, units } from '../core/units.ts';
 import { nearestWord } from '../jobfile/nearest-word.ts';
 import type { WantedInput } from '../runtime/trial/inputs.ts';
@@ -63,6 +64,22 @@ export function recipe(text: string): NamedRecipe {
       'Give the URL of a repository, @ and a full commit id or neither, and a path: https://host/recipes.git:tool.yaml',
     );
   return named;
+}
+
+/** `refs/tags/*=forever`, `agreed:*=7d`; repeatable. The first that fits counts. */
+export function keepRules(text: string, before: RetentionRule[] | undefined): RetentionRule[] {
+  const [, level, ref, age = ''] = /^(?:(agreed|trusted):)?([^=\s]{1,300})=(\S+)$/.exec(text) ?? [];
+  const seconds = age === 'forever' ? null : units.time.parse(age);
+  if (ref === undefined || seconds === undefined)
+    throw new InvalidArgumentError(
+      'Give a ref with * for any characters, and a time or "forever": refs/tags/*=forever, agreed:*=7d',
+    );
+  const rule: RetentionRule = {
+    ref,
+    ...(level !== undefined && { level: level === 'agreed' ? 'agreed' : 'trusted' }),
+    ageMs: seconds === null ? null : seconds * 1000,
+  };
+  return [...(before ?? []), rule];
 }
 
 export function wholeNumber(text: string): number {

@@ -87,6 +87,8 @@ const runtimeErrors = {
   REPORTS_OF_BUILD: 'Only a test has reports. Fetch the artifact of the job without `--reports`.',
   REVOCATION_NO_ANSWER:
     'No member of the project could be asked for revocations. See that the network works, or name a peer with `--bootstrap`; without `--online` what is known here counts.',
+  STORE_UNPROVEN:
+    'A store keeps what a bundle proves under the root key of its project, at the level `agreed` or above, and this bundle proves less; the message says what. Nothing is to be done: it looks again when the verdict is told anew.',
   SOURCE_TREE_MISMATCH:
     'The commit holds another tree than the job says: the job was made from something else.',
   STORE_TOO_MANY_ENTRIES: 'The tree has more files and folders than a tree may have, or a receipt can list.',

@@ -1,26 +1,117 @@
 import { resolve } from 'node:path';
+import { InvalidArgumentError } from 'commander';
 import { QuorateError } from '../../core/errors.ts';
+import { sizeText } from '../../core/quantity.ts';
+import type { RetentionRule } from '../../core/store/plan.ts';
+import { units } from '../../core/units.ts';
+import { storeNodeLimits } from '../../runtime/store/limits.ts';
+import type { StoreNode } from '../../runtime/store/node.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
+import { eventPrinter } from '../node-events.ts';
 import { findProject } from '../project.ts';
+import { addresses, amountOf, hostPort, keepRules, webAddresses, wholeNumber } from '../values.ts';
+import { watchNode } from '../wait.ts';
+import { whereFrom } from '../where-from.ts';
 
-interface Options {
+interface ForgetOptions {
   worker?: boolean;
+}
+
+interface ServeOptions {
+  project?: string;
+  bootstrap?: string[];
+  listen?: string[];
+  announce?: string[];
+  http?: { host: string; port: number };
+  httpAnnounce?: string[];
+  quota?: number;
+  keep?: RetentionRule[];
+  latest?: number;
+  connections?: number;
+}
+
+/** Beside a controller on the same host. */
+const listenDefault = '/ip4/0.0.0.0/tcp/4720';
+const latestDefault = 1;
+const dayMs = 24 * 3600 * 1000;
+/** What is agreed on becomes trusted within minutes, or never. */
+const rulesDefault: RetentionRule[] = [
+  { ref: '*', level: 'agreed', ageMs: 7 * dayMs },
+  { ref: '*', ageMs: null },
+];
+const connectionsMin = 16;
+const connectionsMax = 8_000;
+
+function connectionsOf(text: string): number {
+  const number = wholeNumber(text);
+  if (number < connectionsMin || number > connectionsMax)
+    throw new InvalidArgumentError(`expected ${connectionsMin} to ${connectionsMax}`);
+  return number;
 }
 
 export const store: Define = (program, act) => {
   const group = program
     .command('store')
-    .summary('give up a damaged tree of a store')
+    .summary('keep artifacts and serve them')
     .description(
-      'A tree that is to be kept and is damaged is fetched again from peers, and nothing is removed from the store before. If nobody has it any more, it can be given up.',
+      'An artifact store follows the verdicts of a project and keeps what they prove, for whoever fetches. It needs no key and no ticket of the project, and nobody has to believe it: who fetches checks every byte and the evidence.',
     )
-    .addHelpText('after', examples('quorate store forget bafybei…'));
+    .addHelpText('after', examples('quorate store serve --project 12D3KooW… --bootstrap /dns4/…'));
+  group
+    .command('serve')
+    .summary('keep what the verdicts of a project prove, until Ctrl-C')
+    .description(
+      "Fetches the evidence of each verdict, checks it against the project's root key, then fetches and pins what it is about, and serves it to peers, with --http to web clients as well. What it keeps is in the home folder.",
+    )
+    .option('--project <id>', "the project's root key (default: that of the project this machine knows)")
+    .option('--bootstrap <address>', 'first peer of the network; repeatable', addresses)
+    .option('--listen <address>', `where to listen; repeatable (default: ${listenDefault})`, addresses)
+    .option(
+      '--announce <address>',
+      'what to tell others instead: a name, a forwarded port; repeatable',
+      addresses,
+    )
+    .option('--http <host:port>', 'serve verdicts, bundles and artifacts by HTTP as well', hostPort)
+    .option(
+      '--http-announce <url>',
+      'what the HTTP server is called by others: a proxy in front of it; repeatable',
+      webAddresses,
+    )
+    .option(
+      '--quota <size>',
+      `bytes of all that is kept (default: ${units.size.text(storeNodeLimits.quotaBytesDefault)})`,
+      amountOf(units.size, { min: storeNodeLimits.quotaBytesMin }),
+    )
+    .option(
+      '--keep <ref=time>',
+      'how long, by ref, * for any characters: refs/tags/*=forever, agreed:*=7d; repeatable, the first that fits counts (default: agreed:*=7d, *=forever)',
+      keepRules,
+    )
+    .option(
+      '--latest <n>',
+      `newest artifacts of each job and ref that age does not remove (default: ${latestDefault})`,
+      wholeNumber,
+    )
+    .option(
+      '--connections <n>',
+      `connections at once (default: ${storeNodeLimits.connectionsDefault})`,
+      connectionsOf,
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'quorate store serve',
+        'quorate store serve --home /srv/store --project 12D3KooW… --bootstrap /dns4/… --quota 200GiB --http 0.0.0.0:8081',
+        'quorate store serve --keep "refs/tags/*=forever" --keep "refs/heads/main=90d" --keep "*=7d"',
+      ),
+    )
+    .action(act(serve));
   group
     .command('forget')
-    .summary('keep a tree no longer')
+    .summary('keep a damaged tree no longer')
     .description(
-      'Drops all pins of a tree, so that what is left of it is removed at the next sweep. Its node must not run. In a project it is the store of the controller, elsewhere that of the home folder.',
+      'Drops all pins of a tree, so that what is left of it is removed at the next sweep: a tree that is to be kept and is damaged is fetched again from peers, and nothing is removed from the store before; if nobody has it any more, it can be given up. Its node must not run. In a project it is the store of the controller, elsewhere that of the home folder.',
     )
     .argument('<cid>', 'the tree, as the event "damaged" names it')
     .option('--worker', 'the store of the home folder, in a project too')
@@ -28,7 +119,78 @@ export const store: Define = (program, act) => {
     .action(act(forget));
 };
 
-async function forget({ cwd, home, out }: Context, root: string, options: Options): Promise<Exit> {
+async function serve(context: Context, options: ServeOptions): Promise<Exit> {
+  const { out, home, signal } = context;
+  if (options.httpAnnounce !== undefined && options.http === undefined)
+    throw new QuorateError('CLI_USAGE', '--http-announce tells of a server that only --http starts');
+  const where = await whereFrom(context, options);
+  const [{ startStore }, { openHome }, { peersOf }] = await Promise.all([
+    import('../../runtime/store/node.ts'),
+    import('../../runtime/membership/home.ts'),
+    import('../../runtime/artifacts/moved-controllers.ts'),
+  ]);
+  const { failed, untilStopped } = watchNode(signal);
+  const quotaBytes = options.quota ?? storeNodeLimits.quotaBytesDefault;
+  const node = await startStore({
+    home: openHome(home),
+    project: where.project,
+    listen: options.listen ?? [listenDefault],
+    announce: options.announce ?? [],
+    bootstrap: where.bootstrap,
+    // An address may be that of a controller; one that is not answers no question.
+    controllers: [...(where.controllers ?? []), ...peersOf(where.bootstrap)],
+    retention: {
+      quotaBytes,
+      rules: options.keep ?? rulesDefault,
+      latest: options.latest ?? latestDefault,
+    },
+    ...(options.connections === undefined ? {} : { connections: options.connections }),
+    onEvent: eventPrinter(out),
+    onFailure: failed,
+  });
+  let http: { urls: string[]; close(): Promise<void> } | undefined;
+  try {
+    http = await serveGateway(node, options);
+    const { urls = [] } = http ?? {};
+    const { id, project, kept } = node;
+    const addrs = node.addresses();
+    const event = { event: 'listening', id, project, addresses: addrs, quotaBytes, ...kept };
+    out.value({ ...event, ...(http === undefined ? {} : { http: urls }) });
+    out.say(
+      `Artifact store of project ${project}`,
+      ...addrs.map((address) => `  address  ${address}`),
+      ...urls.map((url) => `  http     ${url}`),
+      `  kept     ${kept.trees} artifacts, ${sizeText(kept.bytes)} of ${sizeText(quotaBytes)}`,
+      out.colours.dim('Ctrl-C stops it. What it keeps is on disk.'),
+    );
+    await untilStopped;
+  } finally {
+    await http?.close();
+    await node.close();
+  }
+  out.say('Stopped. What it keeps is on disk: quorate store serve goes on from there.');
+  return exits.done;
+}
+
+async function serveGateway(
+  node: StoreNode,
+  { http, httpAnnounce }: ServeOptions,
+): Promise<{ urls: string[]; close(): Promise<void> } | undefined> {
+  if (http === undefined) return undefined;
+  const { listenHttp } = await import('../../http/listen.ts');
+  const { feedApp } = await import('../../http/feed.ts');
+  const { urlsOf } = await import('../../http/addresses.ts');
+  const { namesIn } = await import('../../http/host.ts');
+  const reached = urlsOf(http.host, http.port, node.addresses());
+  const names = namesIn([...(httpAnnounce ?? []), ...reached]);
+  const server = await listenHttp({ ...http, app: feedApp(node.view), names });
+  return {
+    urls: httpAnnounce ?? urlsOf(server.host, server.port, node.addresses()),
+    close: () => server.close(),
+  };
+}
+
+async function forget({ cwd, home, out }: Context, root: string, options: ForgetOptions): Promise<Exit> {
   const { cid } = await import('../../core/documents/base.ts');
   if (!cid.safeParse(root).success)
     throw new QuorateError('CLI_USAGE', `"${root.slice(0, 120)}" is not the CID of a tree`, {

@@ -16,6 +16,8 @@ export interface Bundles {
   drop(which: string): Promise<void>;
   /** Removes the bundle of an artifact that is no longer served, under all its names. */
   dropArtifact(artifact: string): Promise<void>;
+  /** Removes the bundle of a run, under the name of its job too where that is this one. Not under the name of an artifact. */
+  dropRun(run: string): Promise<void>;
   artifacts(): Promise<string[]>;
   /** Every name there is: of runs, jobs and artifacts. */
   names(): Promise<Set<string>>;
@@ -67,6 +69,14 @@ export function openBundles(dir: string): Bundles {
         if (keyPattern.test(which) && (await readOptional(file(which))) === text)
           await rm(file(which), { force: true });
       await rm(file(artifact), { force: true });
+    },
+    async dropRun(run) {
+      const text = keyPattern.test(run) ? await readOptional(file(run)) : undefined;
+      if (text === undefined) return;
+      const { job = '' } = verdictIn(text) ?? {};
+      if (keyPattern.test(job) && (await readOptional(file(job))) === text)
+        await rm(file(job), { force: true });
+      await rm(file(run), { force: true });
     },
     async artifacts() {
       return [...(await names())].filter((name) => name.startsWith('bafy') || name.startsWith('bafk'));

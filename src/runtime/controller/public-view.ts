@@ -10,12 +10,11 @@ import { knownTo } from '../../core/sessions/controller/known.ts';
 import type { RevocationBook } from '../../core/sessions/revocation-book.ts';
 import { countsUncosigned } from '../../core/trust/index.ts';
 import type { CheckpointNotice, OfferNotice, VerdictNotice } from '../../core/wire/messages.ts';
-import type { Store } from '../../store/index.ts';
-import { encodeCar } from '../../transfer/index.ts';
+import { type PublicTrees, publicTrees } from '../artifacts/public-trees.ts';
 import type { ControllerContext } from './context.ts';
 
 /** What a controller shows to anybody who asks, besides its protocols: the same documents, each of which proves itself. */
-export interface PublicView {
+export interface PublicView extends PublicTrees {
   readonly project: string;
   /** Compact JWS; undefined before there is one. */
   charter(): string | undefined;
@@ -29,12 +28,8 @@ export interface PublicView {
   checkpoint(): CheckpointNotice | undefined;
   /** Of a run, a job or an artifact. Errors: `BUNDLE_DAMAGED`. */
   bundle(which: string): Promise<string | undefined>;
-  /** A public block's verified bytes. */
-  block(cid: string): Promise<Uint8Array | undefined>;
   /** The level of an artifact, for people: its bundle is the proof. `none` of what no verdict is about, or only that of a test. */
   level(cid: string): 'trusted' | 'agreed' | 'revoked' | 'none';
-  /** A public tree as one CARv1, depth first; undefined where its root is not here. It breaks off at a block that is not. */
-  tree(cid: string): AsyncIterable<Uint8Array> | undefined;
 }
 
 export function publicView(
@@ -74,28 +69,5 @@ export function publicView(
     bundle: (which) => bundles.get(which),
     level: (cid) => artifactLevel(state, cid),
     ...publicTrees(store),
-  };
-}
-
-/** Of a store's public area. */
-export function publicTrees({ blocks }: Pick<Store, 'blocks'>): Pick<PublicView, 'block' | 'tree'> {
-  /** Undefined for a block that is not there, or that no tree of ours has. */
-  const here = (text: string) => {
-    try {
-      const cid = blocks.parse(text);
-      return blocks.touch(cid) === undefined ? undefined : cid;
-    } catch {
-      return undefined;
-    }
-  };
-  return {
-    async block(text) {
-      const cid = here(text);
-      return cid === undefined ? undefined : blocks.read(cid);
-    },
-    tree(text) {
-      const cid = here(text);
-      return cid === undefined ? undefined : encodeCar(blocks, [cid]);
-    },
   };
 }

@@ -16,11 +16,12 @@ import type { Lending, WorkerEffect, WorkerEvent } from '../../core/worker/event
 import { Worker } from '../../core/worker/machine.ts';
 import { workerRules } from '../../core/worker/state.ts';
 import { checkJournalFree, openJournal } from '../../journal/index.ts';
-import { type Mesh, openMesh, type PeerAddress, projectRendezvous } from '../../mesh/index.ts';
+import { openMesh } from '../../mesh/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import { announce } from '../artifacts/announce.ts';
 import { startBlockCollection } from '../artifacts/block-collection.ts';
 import { openBundles, serveBundles } from '../artifacts/bundles.ts';
+import { membersOf } from '../artifacts/members.ts';
 import { repairTrees } from '../artifacts/repair.ts';
 import { serveRevocations } from '../artifacts/revocations.ts';
 import { serveArtifacts } from '../artifacts/transfer.ts';
@@ -84,9 +85,6 @@ export function defaultLending(tiers: readonly Tier[]): Lending {
     seconds: knobs.seconds.default,
   };
 }
-
-/** Members asked for the charter where no controller answers. */
-const membersMax = 8;
 
 const journalOf = (home: Home, project: string): string => join(home.dir, `worker-${project}.db`);
 
@@ -286,23 +284,6 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerNode> {
     await closeAll();
     throw error;
   }
-}
-
-async function membersOf(
-  mesh: Mesh,
-  project: string,
-  timeoutMs: number,
-  stop: AbortSignal,
-): Promise<PeerAddress[]> {
-  const signal = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
-  const found: PeerAddress[] = [];
-  try {
-    for await (const peer of mesh.findProviders(projectRendezvous(project), { signal, max: membersMax }))
-      found.push(peer);
-  } catch {
-    // Those that were found until then.
-  }
-  return found;
 }
 
 function homeInUse(dir: string, cause: unknown): QuorateError {

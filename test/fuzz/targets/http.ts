@@ -7,7 +7,7 @@ import { QuorateError, reportedError } from '../../../src/core/errors.ts';
 import { toUtf8 } from '../../../src/core/text.ts';
 import { feedApp } from '../../../src/http/feed.ts';
 import { type HttpServer, listenHttp } from '../../../src/http/listen.ts';
-import { publicTrees } from '../../../src/runtime/controller/public-view.ts';
+import { publicTrees } from '../../../src/runtime/artifacts/public-trees.ts';
 import { getText } from '../../../src/runtime/node/http-get.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { project } from '../../support/project.ts';

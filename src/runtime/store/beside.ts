@@ -1,0 +1,48 @@
+import { limits } from '../../core/limits.ts';
+import { pullArtifact } from '../artifacts/transfer.ts';
+import type { StoreContext } from './context.ts';
+import type { ProvenVerdict } from './evidence.ts';
+import { storeNodeLimits } from './limits.ts';
+
+/** Framing of a file of one chunk, and of the links of a larger one. */
+const framingBytes = 64 * 1024;
+
+/** What consumers ask for besides a tree, as far as it can be had: the logs of its builds. */
+export class Beside {
+  readonly #context: StoreContext;
+
+  constructor(context: StoreContext) {
+    this.#context = context;
+  }
+
+  /** Fetches within a number of bytes; a log that cannot be had is left out, and told. Errors: the signal's reason. */
+  async fetch(
+    { entry, logs }: Pick<ProvenVerdict, 'entry' | 'logs'>,
+    connected: readonly string[],
+    maxBytes: number,
+  ): Promise<{ roots: string[]; bytes: number }> {
+    const { mesh, store, signal, tell } = this.#context;
+    const roots: string[] = [];
+    let bytes = 0;
+    const missing: string[] = [];
+    for (const { log, worker } of logs) {
+      const room = Math.min(maxBytes - bytes, limits.logBytesMax + framingBytes);
+      if (room <= 0) break;
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(storeNodeLimits.besideSecondsMax * 1000)]);
+      try {
+        const from = [worker, ...connected].slice(0, storeNodeLimits.peersMax);
+        const pulled = await pullArtifact({ mesh, store }, log, { from, signal: limit, maxBytes: room });
+        bytes += pulled.bytes;
+        roots.push(log);
+      } catch {
+        signal.throwIfAborted();
+        missing.push(log);
+      }
+    }
+    if (missing.length > 0)
+      tell('info', 'logs', `${missing.length} logs of ${entry.name} could not be had`, {
+        ...{ run: entry.run, logs: missing },
+      });
+    return { roots, bytes };
+  }
+}

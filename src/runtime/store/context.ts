@@ -1,0 +1,23 @@
+import type { ProjectWatch } from '../../core/sessions/store/project-watch.ts';
+import type { Retention } from '../../core/store/plan.ts';
+import type { Revoked } from '../../core/trust/index.ts';
+import type { Mesh } from '../../mesh/index.ts';
+import type { Store } from '../../store/index.ts';
+import type { Bundles } from '../artifacts/bundles.ts';
+import type { Tell } from '../node/node-events.ts';
+import type { Ledger } from './ledger.ts';
+
+/** What the parts of a store's process share. */
+export interface StoreContext {
+  /** PeerId of the root key. */
+  project: string;
+  mesh: Mesh;
+  store: Store;
+  bundles: Bundles;
+  ledger: Ledger;
+  retention: Retention;
+  watch: Pick<ProjectWatch, 'controllers' | 'learnCharter' | 'isController'>;
+  revoked: () => readonly Revoked[];
+  tell: Tell;
+  signal: AbortSignal;
+}

@@ -1,0 +1,245 @@
+import { codeOf, messageOf } from '../../core/errors.ts';
+import { sizeText } from '../../core/quantity.ts';
+import type { VerdictHint } from '../../core/sessions/store/project-watch.ts';
+import { planStore } from '../../core/store/plan.ts';
+import { announce } from '../artifacts/announce.ts';
+import { connectReachable } from '../artifacts/fetch.ts';
+import { pullArtifact } from '../artifacts/transfer.ts';
+import { Beside } from './beside.ts';
+import type { StoreContext } from './context.ts';
+import { type ProvenVerdict, proofIn, proveVerdict } from './evidence.ts';
+import { Hints } from './hints.ts';
+import { findHolders } from './holders.ts';
+import { storeNodeLimits } from './limits.ts';
+
+/** Under this name the store keeps what this node pins. */
+const storePin = 'store';
+
+/**
+ * Keeps what verdicts prove, as `planStore` says. One verdict at a time: its bundle is fetched and verified, then the tree, which is
+ * pinned once all of it is here; then the bundle is served.
+ */
+export class StoreKeeper {
+  readonly #context: StoreContext;
+  readonly #hints = new Hints();
+  readonly #beside: Beside;
+  /** Changes of what is kept, one at a time. */
+  #last: Promise<unknown> = Promise.resolve();
+  #sweptAt = Number.NEGATIVE_INFINITY;
+
+  constructor(context: StoreContext) {
+    this.#context = context;
+    this.#beside = new Beside(context);
+  }
+
+  /** A verdict was heard of. */
+  hint(hint: VerdictHint): void {
+    const { ledger } = this.#context;
+    const known = ledger.entries.get(hint.run);
+    const isKnown = known?.tree === hint.tree && (known.level === 'trusted' || hint.level === 'agreed');
+    if (!isKnown) this.#hints.add(hint);
+  }
+
+  /** Drops pins that a crash left, and forgets trees whose pins the disk lost. Before `run`. */
+  async reconcile(): Promise<void> {
+    const { store, ledger, tell } = this.#context;
+    const beside = new Set([...ledger.trees.values()].flatMap((tree) => tree.beside));
+    for (const { root, names } of await store.pins())
+      if (names.includes(storePin) && !ledger.trees.has(root) && !beside.has(root))
+        await store.unpin(root, storePin);
+    const lost = [...ledger.trees.keys()].filter((tree) => !store.pinned(tree));
+    for (const tree of lost) ledger.trees.delete(tree);
+    if (lost.length > 0) {
+      tell('warn', 'lost', `${lost.length} trees are not on this disk any more, and are fetched again`);
+      await ledger.save();
+    }
+  }
+
+  /** Announces what earlier lives of this process announced: the records of a node end with its process. */
+  async announceAgain(): Promise<void> {
+    const { mesh, ledger, signal } = this.#context;
+    for (const tree of [...ledger.trees.keys()]) {
+      if (signal.aborted) return;
+      if (ledger.of(tree).length > 0) await announce(mesh, tree, signal).catch(() => {});
+    }
+  }
+
+  /** Until the node closes. Errors: `STORE_DISK_FULL`, `HOME_UNWRITABLE`. */
+  async run(): Promise<void> {
+    const { signal, tell } = this.#context;
+    while (!signal.aborted) {
+      try {
+        await this.apply();
+        const hint = this.#hints.due(performance.now());
+        if (hint === undefined) await this.#hints.wait(signal);
+        else await this.#follow(hint);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (['HOME_UNWRITABLE', 'STORE_DISK_FULL'].includes(codeOf(error))) throw error;
+        tell('warn', 'store', `store: ${messageOf(error)}`);
+        await this.#hints.wait(signal);
+      }
+    }
+  }
+
+  /** Runs one change of what is kept after those before it. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  /** Drops what is not to be kept any more, and looks for what is to be kept and is not here. */
+  apply(): Promise<void> {
+    return this.inTurn(async () => {
+      const { ledger, retention } = this.#context;
+      const { drop, fetch } = planStore(ledger.known, retention, Date.now());
+      for (const { tree, why } of drop) await this.#drop(tree, why);
+      for (const [tree, until] of ledger.asked) if (until <= Date.now()) ledger.asked.delete(tree);
+      if (drop.length > 0) await this.#sweep();
+      for (const { tree } of fetch)
+        for (const { run, level } of ledger.of(tree)) this.#hints.add({ run, tree, level });
+    });
+  }
+
+  /** Revocations were learned: what does not hold any more is not kept. */
+  async review(): Promise<void> {
+    const { ledger, bundles, tell, signal } = this.#context;
+    for (const entry of [...ledger.entries.values()]) {
+      if (signal.aborted) return;
+      const text = await bundles.get(entry.run);
+      if (text === undefined) continue;
+      try {
+        await proofIn(text, this.#context);
+      } catch (error) {
+        ledger.entries.delete(entry.run);
+        tell('warn', 'fallen', `${entry.name} (${entry.tree}) is kept no more: ${messageOf(error)}`, {
+          ...{ run: entry.run, tree: entry.tree },
+        });
+      }
+    }
+    await this.apply();
+  }
+
+  async #follow(hint: VerdictHint): Promise<void> {
+    const { mesh, watch, ledger, signal, tell } = this.#context;
+    const again = (why: string) => {
+      const told = this.#hints.again(hint, performance.now());
+      if (told) tell('warn', 'unproven', `${hint.tree} is not kept yet: ${why}`, { ...hint });
+    };
+    const proven =
+      (await proveVerdict(this.#context, hint, watch.controllers)) ??
+      (await proveVerdict(this.#context, hint, await findHolders(mesh, hint.tree, [], signal)));
+    if (proven === undefined) return again('nobody has a bundle for it that holds');
+    // What it was told of may still come: agreed before trusted.
+    const isAll = proven.entry.level === 'trusted' || hint.level === 'agreed';
+    await watch.learnCharter(proven.charter).catch(() => {});
+    const before = ledger.entries.get(hint.run);
+    if (before?.level === proven.entry.level && ledger.trees.has(hint.tree))
+      return isAll ? this.#hints.done(hint) : again('there is only a lower level so far');
+    const maxBytes = await this.inTurn(async () => this.#roomFor(proven));
+    if (maxBytes === undefined) {
+      ledger.add(proven.entry);
+      await ledger.save();
+      return this.#hints.done(hint);
+    }
+    try {
+      await this.#keep(proven, maxBytes);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (['HOME_UNWRITABLE', 'STORE_DISK_FULL'].includes(codeOf(error))) throw error;
+      if (codeOf(error) !== 'STORE_TREE_TOO_LARGE') return again(messageOf(error));
+      ledger.larger.set(hint.tree, maxBytes);
+      ledger.add(proven.entry);
+      return again(messageOf(error));
+    }
+    if (isAll) this.#hints.done(hint);
+    else again('there is only a lower level so far');
+  }
+
+  /** Bytes that the tree of a verdict may have; undefined where it is not to be kept. */
+  #roomFor({ entry }: ProvenVerdict): number | undefined {
+    const { ledger, retention } = this.#context;
+    const known = ledger.known;
+    const entries = [...known.entries.filter(({ run }) => run !== entry.run), entry];
+    const { keep, fetch } = planStore({ ...known, entries }, retention, Date.now());
+    if (keep.includes(entry.tree)) return retention.quotaBytes;
+    return fetch.find(({ tree }) => tree === entry.tree)?.maxBytes;
+  }
+
+  /** Errors: `TRANSFER_…`, `STORE_…`, `HOME_UNWRITABLE`. */
+  async #keep(proven: ProvenVerdict, maxBytes: number): Promise<void> {
+    const { mesh, store, bundles, ledger, signal, tell } = this.#context;
+    const { entry, text, builders } = proven;
+    const { tree } = entry;
+    const { bytes, from } = await this.#pull(tree, builders, maxBytes);
+    const { roots, bytes: more } = await this.#beside.fetch(proven, from, maxBytes - bytes);
+    await this.inTurn(async () => {
+      await store.pin([tree, ...roots], storePin);
+      const before = ledger.trees.get(tree);
+      const beside = [...new Set([...(before?.beside ?? []), ...roots])];
+      const isNew = !ledger.entries.has(entry.run);
+      const added = (isNew ? text.length : 0) + (before === undefined ? more : 0);
+      ledger.trees.set(tree, { bytes: (before?.bytes ?? bytes) + added, beside });
+      ledger.add(entry);
+      await ledger.save();
+      const { run, job, kind } = entry;
+      // The bundle of a test proves no artifact.
+      await bundles.put({ run, job, artifact: kind === 'test' ? null : tree }, text);
+    });
+    tell('info', 'kept', `${entry.name} (${entry.level}): ${tree}, ${sizeText(bytes)}`, {
+      ...{ run: entry.run, tree, level: entry.level, ref: entry.ref, bytes },
+    });
+    announce(mesh, tree, signal).catch((error) => {
+      if (!signal.aborted) tell('warn', 'provide', messageOf(error));
+    });
+  }
+
+  /** From builders that are connected; else from whoever has it, workers before controllers. Errors: `TRANSFER_…`, `STORE_…`. */
+  async #pull(
+    tree: string,
+    builders: readonly string[],
+    maxBytes: number,
+  ): Promise<{ bytes: number; from: string[] }> {
+    const { mesh, store, watch } = this.#context;
+    const signal = AbortSignal.any([
+      this.#context.signal,
+      AbortSignal.timeout(storeNodeLimits.fetchSecondsMax * 1000),
+    ]);
+    const connected = mesh.connected();
+    const near = builders.filter((id) => connected.includes(id));
+    try {
+      return { ...(await pullArtifact({ mesh, store }, tree, { from: near, signal, maxBytes })), from: near };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (['STORE_DISK_FULL', 'STORE_TREE_TOO_LARGE'].includes(codeOf(error))) throw error;
+    }
+    const controllers = watch.controllers.filter(({ id }) => connected.includes(id));
+    const found = await findHolders(mesh, tree, builders, signal);
+    const from = await connectReachable(mesh, [...found, ...controllers, ...watch.controllers]);
+    return { ...(await pullArtifact({ mesh, store }, tree, { from, signal, maxBytes })), from };
+  }
+
+  async #drop(tree: string, why: string): Promise<void> {
+    const { store, bundles, ledger, mesh, tell } = this.#context;
+    const { bytes = 0, beside = [] } = ledger.trees.get(tree) ?? {};
+    ledger.trees.delete(tree);
+    await ledger.save();
+    const ofOthers = new Set([...ledger.trees.values()].flatMap((other) => other.beside));
+    for (const { run } of ledger.of(tree)) await bundles.dropRun(run);
+    await bundles.dropArtifact(tree);
+    for (const root of [tree, ...beside])
+      if (!ledger.trees.has(root) && !ofOthers.has(root)) await store.unpin(root, storePin);
+    await mesh.unprovide(tree).catch(() => {});
+    tell('info', 'dropped', `${tree} is kept no more (${why}): ${sizeText(bytes)}`, { tree, why, bytes });
+  }
+
+  /** Gives the room back soon, and not for each tree. */
+  async #sweep(): Promise<void> {
+    const { store, signal, tell } = this.#context;
+    const now = performance.now();
+    if (now - this.#sweptAt < storeNodeLimits.sweepSecondsMin * 1000) return;
+    this.#sweptAt = now;
+    await store.collect({ signal }).catch((error) => tell('warn', 'collect', messageOf(error)));
+  }
+}

@@ -1,0 +1,35 @@
+import { assert } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+
+/** Bounds of an artifact store. */
+export const storeNodeLimits = {
+  /** Bytes of all trees where the operator sets nothing. */
+  quotaBytesDefault: 50 * 1024 ** 3,
+  /** The least: a store of less is full at once. */
+  quotaBytesMin: 16 * 1024 ** 2,
+  /** Verdicts that are remembered, 400 bytes each: those of trees that are not kept go first. */
+  entriesMax: 20_000,
+  /** Verdicts that were heard of and are not proven yet. The oldest goes; the next list names it again. */
+  hintsMax: 10_000,
+  /** Logs, and the index of dependencies, that are kept beside one tree. */
+  besideMax: 64,
+  /** Peers that are asked for one bundle or tree. */
+  peersMax: 8,
+  /** To find those who have a tree. */
+  findSecondsMax: 15,
+  /** One bundle of one peer. */
+  bundleSecondsMax: 30,
+  /** One attempt to fetch a tree. What has arrived is kept for the next one. */
+  fetchSecondsMax: 1_800,
+  /** One log, or one index. */
+  besideSecondsMax: 60,
+  /** Between two sweeps of the disk for the sake of room. */
+  sweepSecondsMin: 60,
+  /** Open connections: of those who fetch, and of members. */
+  connectionsDefault: 500,
+} as const;
+
+assert(
+  storeNodeLimits.quotaBytesMin >= limits.logBytesMax,
+  'a store has room for the log of a build at least',
+);

@@ -1,0 +1,169 @@
+import { join } from 'node:path';
+import { codeOf, messageOf, QuorateError } from '../../core/errors.ts';
+import { saveAgainMs } from '../../core/sessions/revocation-book.ts';
+import { ProjectWatch } from '../../core/sessions/store/project-watch.ts';
+import { every } from '../../core/sessions/timing.ts';
+import type { Retention } from '../../core/store/plan.ts';
+import { topics } from '../../core/wire/protocols.ts';
+import { openMesh, type PeerAddress } from '../../mesh/index.ts';
+import { openStore } from '../../store/index.ts';
+import { startBlockCollection } from '../artifacts/block-collection.ts';
+import { openBundles, serveBundles } from '../artifacts/bundles.ts';
+import { membersOf } from '../artifacts/members.ts';
+import { repairTrees } from '../artifacts/repair.ts';
+import { serveRevocations } from '../artifacts/revocations.ts';
+import { serveArtifacts } from '../artifacts/transfer.ts';
+import type { Home } from '../membership/home.ts';
+import { openRevocationBook } from '../membership/revocation-file.ts';
+import { readOptional, writeAtomic } from '../node/files.ts';
+import { type NodeEvent, teller } from '../node/node-events.ts';
+import { meshDial, nodeClock, signingOf } from '../node/ports.ts';
+import type { StoreContext } from './context.ts';
+import { StoreKeeper } from './keeper.ts';
+import { Ledger } from './ledger.ts';
+import { storeNodeLimits } from './limits.ts';
+import { storeView } from './view.ts';
+
+export interface StoreOptions {
+  /** Its key, and all that it keeps, are there. */
+  home: Home;
+  /** PeerId of the project's root key: all that it believes in. */
+  project: string;
+  listen: string[];
+  announce: string[];
+  bootstrap: string[];
+  /** Controllers whose addresses are known. */
+  controllers: readonly PeerAddress[];
+  retention: Retention;
+  connections?: number;
+  onEvent(event: NodeEvent): void;
+  /** The node cannot go on (a full disk) and has closed itself. */
+  onFailure(error: unknown): void;
+}
+
+export interface StoreNode {
+  readonly id: string;
+  readonly project: string;
+  addresses(): string[];
+  /** For an HTTP server beside it. */
+  readonly view: ReturnType<typeof storeView>;
+  /** Number of trees that are kept, and their bytes. */
+  readonly kept: { trees: number; bytes: number };
+  close(): Promise<void>;
+}
+
+/**
+ * An artifact store: follows a project, keeps the trees whose verdicts it proves itself, and serves them. It belongs to nobody's
+ * quorum, holds no key of the project, and is believed by nobody. Errors: `HOME_…`, `MESH_…`, `STORE_…`, `KEY_INVALID`.
+ */
+export async function startStore(options: StoreOptions): Promise<StoreNode> {
+  const { home, project, retention } = options;
+  const tell = teller(options.onEvent);
+  const stop = new AbortController();
+  const closers: (() => unknown)[] = [];
+  const closeAll = async () => {
+    stop.abort();
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    const key = await home.key();
+    const mesh = await openMesh({
+      key: key.seed,
+      listen: options.listen,
+      announce: options.announce,
+      bootstrap: [...options.bootstrap, ...options.controllers.flatMap(({ addrs }) => addrs)],
+      peersFile: join(home.dir, 'peers.json'),
+      topics: [topics.verdicts(project), topics.revocations(project)],
+      maxConnections: options.connections ?? storeNodeLimits.connectionsDefault,
+      role: 'node',
+    });
+    closers.push(() => mesh.close());
+    const store = await openStore({ dir: join(home.dir, 'store'), libp2p: mesh.libp2p }).catch((error) => {
+      throw codeOf(error) === 'STORE_IN_USE' ? homeInUse(home.dir, error) : error;
+    });
+    closers.push(() => store.close());
+    const revocations = await openRevocationBook(home.dir, project, (error) =>
+      tell('warn', 'revocation', `revocations are not kept, until they can be written: ${messageOf(error)}`),
+    );
+    const clock = nodeClock(stop.signal);
+    every(clock, saveAgainMs, () => void revocations.saveAgain().catch(() => {}));
+    const charterFile = join(home.dir, `charter-${project}.jws`);
+    const watch = new ProjectWatch({
+      project,
+      signing: signingOf(key.signer),
+      clock,
+      dial: meshDial(mesh, stop.signal),
+      revocations,
+      known: options.controllers,
+      subscribe(topic, accepts, handle) {
+        mesh.setValidator(topic, async (author, data) => {
+          const accepted = await accepts(author, data);
+          return accepted === 'ignore' ? accepted : accepted ? 'accept' : 'reject';
+        });
+        mesh.subscribe(topic, (_author, data) => handle(data));
+      },
+      findMembers: (timeoutMs) => membersOf(mesh, project, timeoutMs, stop.signal),
+      saveCharter: (raw) => writeAtomic(charterFile, `${raw}\n`),
+      verdict: (hint) => keeper.hint(hint),
+      revoked: () =>
+        void keeper.review().catch((error) => {
+          if (!stop.signal.aborted) tell('warn', 'revocation', messageOf(error));
+        }),
+      tell,
+    });
+    const charter = await readOptional(charterFile);
+    if (charter !== undefined)
+      await watch.learnCharter(charter.trim()).catch((error) => tell('warn', 'charter', messageOf(error)));
+    const bundles = openBundles(join(home.dir, 'bundles'));
+    const context: StoreContext = {
+      ...{ project, mesh, store, bundles, retention, watch, tell },
+      ledger: await Ledger.open(join(home.dir, `store-${project}.json`)),
+      revoked: () => revocations.revoked,
+      signal: stop.signal,
+    };
+    const keeper = new StoreKeeper(context);
+    await keeper.reconcile();
+    serveBundles(mesh, bundles);
+    serveRevocations(mesh, { list: () => revocations.list, checkpoint: () => undefined });
+    serveArtifacts(context);
+    closers.push(mesh.joinProject(project));
+    watch.start();
+    const running = keeper.run().catch((error) => {
+      void closeAll().finally(() => options.onFailure(error));
+    });
+    closers.push(async () => {
+      stop.abort();
+      await running;
+    });
+    void keeper.announceAgain();
+    const holders = () => watch.controllers.map(({ id }) => id);
+    closers.push(
+      startBlockCollection({
+        store,
+        tell,
+        repair: (roots, signal) => repairTrees({ mesh, store, tell, holders }, roots, signal),
+      }),
+    );
+    return {
+      id: key.id,
+      project,
+      addresses: () => mesh.addresses(),
+      view: storeView(context, watch, revocations),
+      get kept() {
+        const all = [...context.ledger.trees.values()];
+        return { trees: all.length, bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) };
+      },
+      close: closeAll,
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+function homeInUse(dir: string, cause: unknown): QuorateError {
+  return new QuorateError('HOME_IN_USE', `another node runs from ${dir}`, {
+    hint: 'A home has one key, and a key is one node of the network. Run this one from a home of its own: quorate store serve --home <folder>',
+    cause,
+  });
+}

@@ -1,0 +1,164 @@
+import { describe, expect, it } from 'vitest';
+import { protocols } from '../../../src/core/wire/protocols.ts';
+import { keepAll, keeping, peer, verdictOn } from '../../runtime/store/support.ts';
+import { keyRevoked, testKey, trusted, workerKey } from '../../support/project.ts';
+
+describe('a store that is told of a verdict', () => {
+  it('keeps the tree whose bundle holds, and serves it with its bundle: the control', async () => {
+    const honest = await peer();
+    const tree = await honest.add('good');
+    const { run, text } = await verdictOn(tree);
+    honest.bundles.set(run, text);
+    const store = await keeping([honest]);
+    store.keeper.hint({ run, tree, level: 'trusted' });
+    expect(await store.told('kept')).toMatchObject({ data: { run, tree, level: 'trusted' } });
+    expect(await store.roots()).toEqual([tree]);
+    expect(await store.context.bundles.get(tree)).toBe(text);
+  });
+
+  it('fetches and pins nothing of one whose bundle does not hold', async () => {
+    const liar = await peer();
+    const tree = await liar.add('evil');
+    const forged = [
+      // Of nobody but its own root key.
+      await verdictOn(tree, { keys: { root: testKey('another root') } }),
+      // Operators that no identity provider admitted.
+      await verdictOn(tree, { keys: { idp: testKey('another idp') } }),
+      // Fewer than the policy asks for.
+      await verdictOn(tree, {
+        runs: [{ operator: 'ada', outcome: { kind: 'exit', code: 0, artifact: tree } }],
+        own: null,
+        level: 'agreed',
+      }),
+    ];
+    let asked = 0;
+    await liar.mesh.libp2p.unhandle(protocols.car);
+    liar.mesh.handle(
+      protocols.car,
+      async () => {
+        asked++;
+      },
+      { maxInboundStreams: 8, maxMessageBytes: 1024 },
+    );
+    const store = await keeping([liar]);
+    for (const { run, text } of forged) liar.bundles.set(run, text);
+    for (const { run } of forged) store.keeper.hint({ run, tree, level: 'trusted' });
+    await store.told('unproven');
+    expect(asked).toBe(0);
+    expect(await store.roots()).toEqual([]);
+    expect(store.context.ledger.entries.size).toBe(0);
+  });
+
+  it('keeps it at the level that the bundle proves, whatever it was told', async () => {
+    const liar = await peer();
+    const tree = await liar.add('only agreed');
+    const { run, text } = await verdictOn(tree, { own: null, level: 'agreed' });
+    liar.bundles.set(run, text);
+    const store = await keeping([liar]);
+    store.keeper.hint({ run, tree, level: 'trusted' });
+    expect(await store.told('kept')).toMatchObject({ data: { level: 'agreed' } });
+    expect([...store.context.ledger.entries.values()]).toMatchObject([{ level: 'agreed' }]);
+  });
+
+  it('keeps nothing for a bundle of another tree, or of another run, than was told', async () => {
+    const liar = await peer();
+    const [told, other] = [await liar.add('told'), await liar.add('other')];
+    const { run, text } = await verdictOn(other);
+    liar.bundles.set(run, text);
+    liar.bundles.set('f'.repeat(64), text);
+    const store = await keeping([liar]);
+    store.keeper.hint({ run, tree: told, level: 'trusted' });
+    store.keeper.hint({ run: 'f'.repeat(64), tree: other, level: 'trusted' });
+    await store.told('unproven');
+    expect(await store.roots()).toEqual([]);
+  });
+});
+
+describe('a peer that serves wrong bytes to a store', () => {
+  it('is found out by the hash: nothing is half pinned, and the tree comes from another', async () => {
+    const liar = await peer();
+    const tree = await liar.add('good');
+    const { run, text } = await verdictOn(tree);
+    liar.bundles.set(run, text);
+    await liar.mesh.libp2p.unhandle(protocols.car);
+    liar.mesh.handle(
+      protocols.car,
+      async (channel) => {
+        await channel.receive({ timeoutMs: 10_000 });
+        await channel.send(Buffer.alloc(4096, 7));
+      },
+      { maxInboundStreams: 8, maxMessageBytes: 128 * 1024, maxSendBytes: 8192 },
+    );
+    const honest = await peer();
+    const store = await keeping([liar]);
+    store.keeper.hint({ run, tree, level: 'trusted' });
+    expect((await store.told('unproven')).says).toMatch(/CAR_MALFORMED/);
+    expect(await store.roots()).toEqual([]);
+    expect(await store.context.bundles.get(tree)).toBeUndefined();
+    await honest.add('good');
+    store.context.watch.controllers.push({ id: honest.mesh.id, addrs: honest.mesh.addresses() });
+    await store.context.mesh.connect(honest.mesh.addresses());
+    await store.told('kept');
+    expect(await store.roots()).toEqual([tree]);
+  });
+});
+
+describe('the quota of a store', () => {
+  const quota = 2 ** 20;
+
+  it('is taken by verdicts of the project only, and a tree above it displaces nothing', async () => {
+    const mallory = await peer();
+    const good = await mallory.add('good', 600_000);
+    const first = await verdictOn(good);
+    mallory.bundles.set(first.run, first.text);
+    const store = await keeping([mallory], { ...keepAll, quotaBytes: quota });
+    store.keeper.hint({ run: first.run, tree: good, level: 'trusted' });
+    await store.told('kept');
+    const foreign = await mallory.add('foreign', 500_000);
+    const stranger = await verdictOn(foreign, { keys: { root: testKey('stranger') } });
+    mallory.bundles.set(stranger.run, stranger.text);
+    store.keeper.hint({ run: stranger.run, tree: foreign, level: 'trusted' });
+    const huge = await mallory.add('huge', 2 * quota);
+    const above = await verdictOn(huge);
+    mallory.bundles.set(above.run, above.text);
+    store.keeper.hint({ run: above.run, tree: huge, level: 'trusted' });
+    await store.told('unproven');
+    expect(await store.roots()).toEqual([good]);
+  });
+
+  it('goes to what is worth more: an agreed tree makes room for a trusted one, wholly', async () => {
+    const honest = await peer();
+    const agreed = await honest.add('agreed', 600_000);
+    const trustedTree = await honest.add('trusted', 600_000);
+    const first = await verdictOn(agreed, { own: null, level: 'agreed' });
+    const second = await verdictOn(trustedTree);
+    for (const { run, text } of [first, second]) honest.bundles.set(run, text);
+    const store = await keeping([honest], { ...keepAll, quotaBytes: quota });
+    store.keeper.hint({ run: first.run, tree: agreed, level: 'agreed' });
+    await store.told('kept');
+    store.keeper.hint({ run: second.run, tree: trustedTree, level: 'trusted' });
+    expect(await store.told('dropped')).toMatchObject({ data: { tree: agreed, why: 'quota' } });
+    expect(await store.roots()).toEqual([trustedTree]);
+    expect(await store.context.bundles.get(first.run)).toBeUndefined();
+  });
+});
+
+it('a revocation that voids a verdict takes the tree out of the store', async () => {
+  const honest = await peer();
+  const tree = await honest.add('hijacked');
+  const { run, text } = await verdictOn(tree);
+  honest.bundles.set(run, text);
+  const store = await keeping([honest]);
+  store.keeper.hint({ run, tree, level: 'trusted' });
+  await store.told('kept');
+  store.revoked.push(
+    keyRevoked(trusted.id, 0),
+    keyRevoked(workerKey('ada').id, 0),
+    keyRevoked(workerKey('bob').id, 0),
+  );
+  await store.keeper.review();
+  expect(store.events.map(({ kind }) => kind)).toContain('fallen');
+  expect(await store.told('dropped')).toMatchObject({ data: { tree, why: 'unproven' } });
+  expect(await store.roots()).toEqual([]);
+  expect(await store.context.bundles.get(run)).toBeUndefined();
+});
