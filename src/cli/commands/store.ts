@@ -40,6 +40,9 @@ const rulesDefault: RetentionRule[] = [
   { ref: '*', level: 'agreed', ageMs: 7 * dayMs },
   { ref: '*', ageMs: null },
 ];
+const quotaBytesDefault = 50 * 1024 ** 3;
+/** A store of less is full at once: one log may have as much. */
+const quotaBytesMin = 16 * 1024 ** 2;
 const connectionsMin = 16;
 const connectionsMax = 8_000;
 
@@ -80,8 +83,8 @@ export const store: Define = (program, act) => {
     )
     .option(
       '--quota <size>',
-      `bytes of all that is kept (default: ${units.size.text(storeNodeLimits.quotaBytesDefault)})`,
-      amountOf(units.size, { min: storeNodeLimits.quotaBytesMin }),
+      `bytes of all that is kept (default: ${units.size.text(quotaBytesDefault)})`,
+      amountOf(units.size, { min: quotaBytesMin }),
     )
     .option(
       '--keep <ref=time>',
@@ -130,7 +133,7 @@ async function serve(context: Context, options: ServeOptions): Promise<Exit> {
     import('../../runtime/artifacts/moved-controllers.ts'),
   ]);
   const { failed, untilStopped } = watchNode(signal);
-  const quotaBytes = options.quota ?? storeNodeLimits.quotaBytesDefault;
+  const quotaBytes = options.quota ?? quotaBytesDefault;
   const node = await startStore({
     home: openHome(home),
     project: where.project,

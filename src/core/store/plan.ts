@@ -59,7 +59,7 @@ export interface Plan {
   /** Trees among `bytes` that go. */
   drop: readonly { tree: string; why: DropReason }[];
   /** Trees to fetch, each of at most so many bytes, in this order. */
-  fetch: readonly { tree: string; maxBytes: number }[];
+  missing: readonly { tree: string; maxBytes: number }[];
 }
 
 /** `asked`; then `trusted` before `agreed`, and of each the latest of a job at a ref before the others. */
@@ -82,14 +82,14 @@ export function planStore(known: Known, retention: Retention, now: number): Plan
   assert(retention.quotaBytes >= 0 && retention.latest >= 0, 'a quota and a count are not negative');
   const candidates = candidatesOf(known, retention, now);
   const keep: string[] = [];
-  const fetch: { tree: string; maxBytes: number }[] = [];
+  const missing: { tree: string; maxBytes: number }[] = [];
   let used = 0;
   let full = false;
   for (const { tree, rank } of candidates) {
     const bytes = known.bytes.get(tree);
     const left = retention.quotaBytes - used;
     if (bytes === undefined) {
-      if (!full && left > (known.larger.get(tree) ?? 0)) fetch.push({ tree, maxBytes: left });
+      if (!full && left > (known.larger.get(tree) ?? 0)) missing.push({ tree, maxBytes: left });
       continue;
     }
     if (bytes > retention.quotaBytes) continue;
@@ -108,7 +108,7 @@ export function planStore(known: Known, retention: Retention, now: number): Plan
     .filter((tree) => !kept.has(tree))
     .sort()
     .map((tree) => ({ tree, why: reason(tree) }));
-  return { keep, drop, fetch };
+  return { keep, drop, missing };
 }
 
 /**

@@ -93,11 +93,11 @@ export class StoreKeeper {
   apply(): Promise<void> {
     return this.inTurn(async () => {
       const { ledger, retention } = this.#context;
-      const { drop, fetch } = planStore(ledger.known, retention, Date.now());
+      const { drop, missing } = planStore(ledger.known, retention, Date.now());
       for (const { tree, why } of drop) await this.#drop(tree, why);
       for (const [tree, until] of ledger.asked) if (until <= Date.now()) ledger.asked.delete(tree);
       if (drop.length > 0) await this.#sweep();
-      for (const { tree } of fetch)
+      for (const { tree } of missing)
         for (const { run, level } of ledger.of(tree)) this.#hints.add({ run, tree, level });
     });
   }
@@ -162,9 +162,9 @@ export class StoreKeeper {
     const { ledger, retention } = this.#context;
     const known = ledger.known;
     const entries = [...known.entries.filter(({ run }) => run !== entry.run), entry];
-    const { keep, fetch } = planStore({ ...known, entries }, retention, Date.now());
+    const { keep, missing } = planStore({ ...known, entries }, retention, Date.now());
     if (keep.includes(entry.tree)) return retention.quotaBytes;
-    return fetch.find(({ tree }) => tree === entry.tree)?.maxBytes;
+    return missing.find(({ tree }) => tree === entry.tree)?.maxBytes;
   }
 
   /** Errors: `TRANSFER_…`, `STORE_…`, `HOME_UNWRITABLE`. */

@@ -1,12 +1,5 @@
-import { assert } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
-
 /** Bounds of an artifact store. */
 export const storeNodeLimits = {
-  /** Bytes of all trees where the operator sets nothing. */
-  quotaBytesDefault: 50 * 1024 ** 3,
-  /** The least: a store of less is full at once. */
-  quotaBytesMin: 16 * 1024 ** 2,
   /** Verdicts that are remembered, 400 bytes each: those of trees that are not kept go first. */
   entriesMax: 20_000,
   /** Verdicts that were heard of and are not proven yet. The oldest goes; the next list names it again. */
@@ -28,8 +21,3 @@ export const storeNodeLimits = {
   /** Open connections: of those who fetch, and of members. */
   connectionsDefault: 500,
 } as const;
-
-assert(
-  storeNodeLimits.quotaBytesMin >= limits.logBytesMax,
-  'a store has room for the log of a build at least',
-);

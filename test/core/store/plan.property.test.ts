@@ -61,7 +61,7 @@ describe('the plan of a store', () => {
         expect(said).toEqual([...given.bytes.keys()].sort());
         const named = new Set(given.entries.map(({ tree }) => tree));
         expect(plan.keep.filter((one) => !named.has(one))).toEqual([]);
-        for (const { tree, maxBytes } of plan.fetch) {
+        for (const { tree, maxBytes } of plan.missing) {
           expect(given.bytes.has(tree)).toBe(false);
           expect(maxBytes).toBeLessThanOrEqual(rules.quotaBytes);
         }
@@ -186,11 +186,13 @@ describe('what goes first', () => {
 
   it('asks for a tree of a size that its worth leaves room for, and not again for what was larger', () => {
     const bytes = new Map([...here.bytes].filter(([tree]) => tree !== 'tree-new-agreed'));
-    const { fetch } = planStore({ ...here, bytes }, keepAll, 100);
-    expect(fetch).toEqual([{ tree: 'tree-new-agreed', maxBytes: 20 }]);
+    const { missing } = planStore({ ...here, bytes }, keepAll, 100);
+    expect(missing).toEqual([{ tree: 'tree-new-agreed', maxBytes: 20 }]);
     const larger = new Map([['tree-new-agreed', 20]]);
-    expect(planStore({ ...here, bytes, larger }, keepAll, 100).fetch).toEqual([]);
-    expect(planStore({ ...here, bytes, larger }, { ...keepAll, quotaBytes: 60 }, 100).fetch).toHaveLength(1);
+    expect(planStore({ ...here, bytes, larger }, keepAll, 100).missing).toEqual([]);
+    expect(planStore({ ...here, bytes, larger }, { ...keepAll, quotaBytes: 60 }, 100).missing).toHaveLength(
+      1,
+    );
   });
 });
 
