@@ -4,6 +4,7 @@
  * processor time of a file in seconds; slices are balanced by it.
  */
 export const matrices: Readonly<Record<string, number>> = {
+  'test/attacks/hooks/lying-controller.test.ts': 12,
   'test/attacks/mesh/gossip.test.ts': 11,
   'test/attacks/sandbox/emulated-guest.test.ts': 60,
   'test/attacks/sandbox/emulated-network.test.ts': 120,
@@ -32,6 +33,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/e2e/debian-project.test.ts': 10,
   'test/e2e/dependencies.test.ts': 20,
   'test/e2e/grants.test.ts': 12,
+  'test/e2e/hooks.test.ts': 14,
   'test/e2e/images.test.ts': 25,
   'test/e2e/npm-projects.test.ts': 150,
   'test/e2e/ordinary-volunteer.test.ts': 15,

@@ -28,6 +28,23 @@ const runtimeErrors = {
   DEPENDENCY_INDEX_MISSING:
     'The job of the artifact has dependencies. What they are stands in an index that is no part of the bundle: name the file that `quorate fetch --index-out` wrote, with `--index`.',
   HOME_DAMAGED: 'A file in the home folder is not JSON. Remove it and join again.',
+  HOOK_COMMAND_MISSING:
+    'The command that the hook is to run was not given. It stands after two hyphens: `quorate on trusted --ref main -- ./publish.sh`.',
+  HOOK_LINES_FULL:
+    'The hook has run for as many refs and jobs as it remembers. Begin another one with `--name`; it starts with what is trusted then.',
+  HOOK_NAME_INVALID: 'The name of a hook has up to 63 lower-case letters, digits and hyphens.',
+  HOOK_NOTICE_FALSE:
+    'What the controller listed is not what the evidence says, or not what the hook is for. The command was not run. Look at the run, and at the controller.',
+  HOOK_NOT_COSIGNED:
+    'No trusted worker signed the verdict, so whoever holds the controller can forge it. `--uncosigned` accepts it nevertheless.',
+  HOOK_OLDER:
+    'The command ran for a later run of the same repository, ref and job already, and never goes back. Build the commit that is meant again: `quorate run --rebuild`.',
+  HOOK_REF_INVALID:
+    'A hook is for branches and tags that the owner names, and for no other refs. Name a branch, or a ref below `refs/heads/` or `refs/tags/`.',
+  HOOK_RUN_UNKNOWN:
+    'The controller lists no run of that id. `quorate on trusted --again` lists those that the hook knows.',
+  HOOK_TAKE_TIMEOUT:
+    'The evidence or the files of a run could not be had within an hour. It is tried again, a few times.',
   HOME_IN_USE:
     'Another worker runs from this home folder, for another project. A home has one key, and a key is one node of the network: run the second worker from a home of its own, `quorate join <ticket> --home <folder>`, which needs a ticket for the key of that home.',
   HOME_UNREADABLE:

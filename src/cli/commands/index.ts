@@ -2,6 +2,7 @@ import type { Define } from '../context.ts';
 import { cancel } from './cancel.ts';
 import { charter } from './charter.ts';
 import { compare } from './compare.ts';
+import { completion } from './completion.ts';
 import { controller } from './controller.ts';
 import { diff } from './diff.ts';
 import { doctor } from './doctor.ts';
@@ -15,6 +16,7 @@ import { join } from './join.ts';
 import { key } from './key.ts';
 import { lock } from './lock.ts';
 import { logs } from './logs.ts';
+import { on } from './on.ts';
 import { plan } from './plan.ts';
 import { project } from './project.ts';
 import { revoke } from './revoke.ts';
@@ -53,9 +55,11 @@ export const verbs: readonly Define[] = [
   project,
   key,
   doctor,
+  on,
   fetch,
   verify,
   exportEvidence,
   sbom,
+  completion,
   version,
 ];

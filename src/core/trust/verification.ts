@@ -38,6 +38,8 @@ export interface VerifiedFacts {
   /** Of a test the files are reports, and no artifact. */
   kind: 'build' | 'test';
   request: string;
+  /** Log index at which the request was opened: of its first round's offer, or of the verdict where nothing was built for it. */
+  index: number;
   repo: string;
   ref: string;
   commit: string;

@@ -204,7 +204,8 @@ async function verifyOne(
     }
 
     step = 'expected';
-    const facts = collectFacts(ask, opened, earlier ?? { opened, logged }, { ...decided, witnessed });
+    const index = Math.min(logged.verdictIndex, ...offers.map(({ payload }) => payload.index));
+    const facts = collectFacts(ask, opened, earlier ?? { opened, logged }, { ...decided, witnessed, index });
     checkExpected(ask, facts);
     passed(sayExpected(expected));
     const { cosigners } = decided;
@@ -227,7 +228,7 @@ function collectFacts(
   ask: Ask,
   { request, job, jobId, inputs, verdict: decided }: Opened,
   { opened: { verdict }, logged }: { opened: Opened; logged: Logged },
-  { operators, cosigners, witnessed }: Decided & { witnessed: Witnessed | null },
+  { operators, cosigners, witnessed, index }: Decided & { witnessed: Witnessed | null; index: number },
 ): VerifiedFacts {
   const { repo, ref, commit, recipe = null, policy } = request.payload;
   const { outcome, receipts } = factsOf(verdict);
@@ -241,6 +242,7 @@ function collectFacts(
     job: jobId,
     kind: job.kind ?? 'build',
     request: request.id,
+    index,
     repo,
     ref,
     commit,

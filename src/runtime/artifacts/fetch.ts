@@ -46,6 +46,10 @@ export interface FindOptions {
 
 export interface FetchOptions extends FindOptions {
   artifact: string;
+  /** The run whose own evidence has to prove it. Absent: the evidence of any run. */
+  run?: string;
+  /** Throws where what is proven is not wanted: no file is fetched then. */
+  accept?(verification: Verification): void;
   dest: string;
   /** Also fetches the index of dependencies of a job that has lock files. */
   withIndex?: boolean;
@@ -119,10 +123,11 @@ const lookupPauseMs = 500;
  * Errors: `NOT_TRUSTED` and `ARTIFACT_OF_TEST` (a `NotTrusted`), `ARTIFACT_NOT_FOUND`, `STORE_…`, `MESH_…`, with `withIndex` also those of `fetchIndex`.
  */
 export function fetchArtifact(options: FetchOptions): Promise<Fetched> {
-  const { artifact, dest, signal, onProgress } = options;
-  return withEvidence(artifact, artifact, options, async (found, mesh, store) => {
+  const { artifact, run = artifact, dest, signal, onProgress } = options;
+  return withEvidence(run, artifact, options, async (found, mesh, store) => {
     const { bundle, verification } = found;
     if (!verification.ok || verification.level !== 'trusted') throw new NotTrusted(artifact, verification);
+    options.accept?.(verification);
     const charter = (await openMessage('charter', bundle.charter, joseVerifier)).payload;
     const volunteers = found.peers.filter(({ id }) => !charter.controllers.includes(id));
     const controllers = found.peers.filter(({ id }) => charter.controllers.includes(id));

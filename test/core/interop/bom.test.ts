@@ -64,7 +64,7 @@ function parts(over: Partial<Job> = {}, more: Partial<VerifiedFacts> = {}, of = 
     ...over,
   });
   const facts: VerifiedFacts = {
-    ...{ name: job.name, job: encodeJob(job).id, kind: 'build', request: 'ab'.repeat(32) },
+    ...{ name: job.name, job: encodeJob(job).id, kind: 'build', request: 'ab'.repeat(32), index: 4 },
     ...{ repo, ref: 'refs/heads/main', commit, policy, artifact: cidOf('app') },
     files: [{ path: 'bin/app', sha256: 'cd'.repeat(32) }],
     ...{ operators: ['ada', 'ben'], dissent: [], cosigners: [], earlier: null, recipe: null },

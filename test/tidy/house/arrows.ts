@@ -47,7 +47,7 @@ const levels: Record<string, readonly (readonly string[])[]> = {
     ['node'],
     ['artifacts', 'membership', 'images', 'build'],
     ['client', 'trial', 'controller', 'worker', 'store'],
-    ['comparison'],
+    ['comparison', 'hooks'],
   ],
 };
 

@@ -1,0 +1,80 @@
+import type { Command } from 'commander';
+
+/** An option or argument of a command, as help, completion and man pages show it. */
+export interface OptionShape {
+  /** `-o`. */
+  short: string | undefined;
+  /** `--output`. */
+  long: string;
+  /** `folder` of `--output <folder>`; undefined of a flag. */
+  value: string | undefined;
+  /** The value may be left out. */
+  optional: boolean;
+  description: string;
+}
+
+export interface ArgumentShape {
+  name: string;
+  required: boolean;
+  variadic: boolean;
+  description: string;
+}
+
+export interface CommandShape {
+  /** `['image', 'pull']`; empty for the program itself. */
+  path: string[];
+  summary: string;
+  description: string;
+  arguments: ArgumentShape[];
+  options: OptionShape[];
+  commands: { name: string; summary: string }[];
+  /** The commands of the examples in its help. */
+  examples: string[];
+}
+
+/** The program and all its commands, parents first, as commander knows them. */
+export function shapesOf(command: Command, path: string[] = []): CommandShape[] {
+  const children = command.commands.filter((child) => child.name() !== 'help');
+  return [
+    {
+      path,
+      summary: command.summary(),
+      description: command.description(),
+      arguments: command.registeredArguments.map((argument) => ({
+        name: argument.name(),
+        required: argument.required,
+        variadic: argument.variadic,
+        description: argument.description,
+      })),
+      options: optionsOf(command),
+      commands: children.map((child) => ({ name: child.name(), summary: child.summary() })),
+      examples: examplesOf(command),
+    },
+    ...children.flatMap((child) => shapesOf(child, [...path, child.name()])),
+  ];
+}
+
+function optionsOf(command: Command): OptionShape[] {
+  return command
+    .createHelp()
+    .visibleOptions(command)
+    .flatMap(({ short, long, flags, required, optional, description }) => {
+      if (long === undefined || long === null) return [];
+      const value = required || optional ? /[<[]([^>\]]+)[>\]]/.exec(flags)?.[1] : undefined;
+      return [{ short: short ?? undefined, long, value, optional, description }];
+    });
+}
+
+/** The help's last part is written by `examples` of context.ts. */
+function examplesOf(command: Command): string[] {
+  let text = '';
+  const writeOut = (more: string) => {
+    text += more;
+  };
+  const output = command.configureOutput();
+  command.configureOutput({ ...output, writeOut });
+  command.outputHelp();
+  command.configureOutput(output);
+  const at = text.search(/^Examples?:$/m);
+  return at === -1 ? [] : [...text.slice(at).matchAll(/^ {2}\$ (.+)$/gm)].map(([, line = '']) => line);
+}

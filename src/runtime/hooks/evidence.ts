@@ -1,0 +1,91 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { QuorateError, reportedError } from '../../core/errors.ts';
+import type { NamedRecipe } from '../../core/recipe-name.ts';
+import { type VerifiedFacts, verifyBundle } from '../../core/trust/index.ts';
+import { joseVerifier } from '../../identity/verifier.ts';
+import { fetchArtifact, NotTrusted } from '../artifacts/fetch.ts';
+import { askForRevocations } from '../artifacts/revocations.ts';
+import type { Home } from '../membership/home.ts';
+import { openRevocationBook } from '../membership/revocation-file.ts';
+import { makeReadOnly } from './folder.ts';
+import { hookLimits } from './limits.ts';
+import type { ListedRun } from './listing.ts';
+
+/** A verified artifact on disk. */
+export interface Taken {
+  facts: VerifiedFacts;
+  /** Folder of its files, without permission to write. */
+  artifact: string;
+  /** File with its evidence. */
+  bundle: string;
+}
+
+export interface TakeOptions {
+  home: Home;
+  /** PeerId of the root key. */
+  project: string;
+  run: Pick<ListedRun, 'run' | 'ref'> & { artifact: string };
+  source?: string;
+  recipe?: NamedRecipe;
+  /** An empty folder. */
+  dir: string;
+  /** Throws where the facts are not wanted: no file is fetched then. */
+  accept(facts: VerifiedFacts): void;
+  signal: AbortSignal;
+}
+
+/**
+ * Gets the files of an artifact and the bundle of its run, asks members of the project for revocations, and then verifies the bundle in this
+ * process, from the root key alone. Errors: the code of the step that failed (`KEY_REVOKED`, `REF_MISMATCH`), `NOT_TRUSTED` for a lower level,
+ * `ARTIFACT_…`, `REVOCATION_NO_ANSWER`, `HOME_…`, `MESH_…`, `STORE_…`, and what `accept` throws.
+ */
+export async function takeTrusted(options: TakeOptions): Promise<Taken> {
+  try {
+    return await take(options);
+  } catch (error) {
+    if (error instanceof Error && error.name === 'TimeoutError')
+      throw new QuorateError('HOOK_TAKE_TIMEOUT', `${options.run.run} could not be had in time`, {
+        hint: 'It is tried again, a few times.',
+        cause: error,
+      });
+    if (!(error instanceof NotTrusted)) throw error;
+    const { code, message, hint, verification } = error;
+    throw reportedError(verification.code ?? code, message, {
+      ...(hint !== undefined && { hint }),
+      cause: error,
+    });
+  }
+}
+
+async function take(options: TakeOptions): Promise<Taken> {
+  const { home, project, run, source, recipe, dir, accept } = options;
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(hookLimits.takeMsMax)]);
+  // Read each time: a key of the controller may have been replaced.
+  const { bootstrap, controllers } = await home.membership(project);
+  const book = await openRevocationBook(home.dir, project);
+  const expected = {
+    ...{ project, ref: run.ref, artifact: run.artifact },
+    ...(source !== undefined && { source }),
+    ...(recipe !== undefined && { recipe }),
+  };
+  const artifact = join(dir, 'artifact');
+  const { bundle, bundleText } = await fetchArtifact({
+    ...{ ...expected, run: run.run, bootstrap, controllers, revocations: book, dest: artifact, signal },
+    accept: ({ facts }) => accept(factsOf(facts)),
+    onProgress: () => {},
+  });
+  // After the files, which may have taken long.
+  await askForRevocations({ ...{ project, artifact: run.artifact, bootstrap, controllers, book, signal } });
+  const verification = await verifyBundle(bundle, { ...expected, revocations: book.revoked }, joseVerifier);
+  if (!verification.ok || verification.level !== 'trusted') throw new NotTrusted(run.artifact, verification);
+  const file = join(dir, 'bundle.json');
+  await writeFile(file, bundleText, { mode: 0o400 });
+  await makeReadOnly(artifact);
+  return { facts: factsOf(verification.facts), artifact, bundle: file };
+}
+
+function factsOf(facts: VerifiedFacts | null): VerifiedFacts {
+  if (facts !== null) return facts;
+  throw new QuorateError('NOT_TRUSTED', 'the evidence states no facts');
+}

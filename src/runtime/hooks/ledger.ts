@@ -1,0 +1,140 @@
+import { z } from 'zod';
+import { hookLimits } from './limits.ts';
+
+/** How a command ended. */
+const outcomeSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('exit'), code: z.int() }),
+  z.strictObject({ kind: z.literal('signal'), signal: z.string() }),
+  /** Its time was up. */
+  z.strictObject({ kind: z.literal('timeout') }),
+  /** Ctrl-C of the hook. */
+  z.strictObject({ kind: z.literal('stopped') }),
+  z.strictObject({ kind: z.literal('not-started'), message: z.string() }),
+  /** The hook ended in the middle: whether the command ran, and to what end, is not known. */
+  z.strictObject({ kind: z.literal('unknown') }),
+]);
+export type Outcome = z.infer<typeof outcomeSchema>;
+
+/** Where a run stands among those of the same repository, ref and job. */
+const placeSchema = z.strictObject({
+  repo: z.string(),
+  ref: z.string(),
+  name: z.string(),
+  /** Log index at which the request was opened. */
+  index: z.int().min(0),
+});
+export type Place = z.infer<typeof placeSchema>;
+
+/**
+ * What is in the journal of a hook. `subject`: the id of a run, and for an alarm what it is about before it
+ * (`disputed:<run>`, `revoked:<run>`, `equivocation:<sha256>`).
+ */
+export const ledgerEventSchema = z.discriminatedUnion('kind', [
+  /** On disk before the command starts. */
+  z.strictObject({
+    kind: z.literal('started'),
+    subject: z.string(),
+    place: placeSchema.optional(),
+    artifact: z.string().nullable(),
+  }),
+  z.strictObject({ kind: z.literal('ended'), subject: z.string(), outcome: outcomeSchema }),
+  z.strictObject({
+    kind: z.literal('refused'),
+    subject: z.string(),
+    code: z.string(),
+    message: z.string(),
+  }),
+]);
+export type LedgerEvent = z.infer<typeof ledgerEventSchema>;
+
+/** What came of one subject. */
+export type Entry =
+  | { state: 'started'; at: number; place: Place | undefined }
+  | { state: 'ended'; at: number; place: Place | undefined; outcome: Outcome }
+  | { state: 'refused'; at: number; code: string; message: string };
+
+export type ShownEntry = Entry & { subject: string };
+
+const lineOf = ({ repo, ref, name }: Omit<Place, 'index'>): string => JSON.stringify([repo, ref, name]);
+
+/** What a hook has handled, from the events of its journal. Pure. */
+export class Ledger {
+  readonly #entries = new Map<string, Entry>();
+  /** Highest log index that a command was started for, by line. */
+  readonly #highest = new Map<string, { index: number; subject: string }>();
+
+  apply(event: LedgerEvent, at: number): void {
+    const before = this.#entries.get(event.subject);
+    switch (event.kind) {
+      case 'started': {
+        const { place, subject } = event;
+        this.#put(subject, { state: 'started', at, place });
+        if (place === undefined) return;
+        const highest = this.#highest.get(lineOf(place));
+        if (highest === undefined || place.index > highest.index)
+          this.#highest.set(lineOf(place), { index: place.index, subject });
+        return;
+      }
+      case 'ended': {
+        const place = before === undefined || before.state === 'refused' ? undefined : before.place;
+        return this.#put(event.subject, { state: 'ended', at, place, outcome: event.outcome });
+      }
+      case 'refused':
+        return this.#put(event.subject, {
+          ...{ state: 'refused', at, code: event.code, message: event.message },
+        });
+    }
+  }
+
+  #put(subject: string, entry: Entry): void {
+    this.#entries.delete(subject);
+    this.#entries.set(subject, entry);
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > hookLimits.entriesMax && oldest !== undefined) this.#entries.delete(oldest);
+  }
+
+  get(subject: string): Entry | undefined {
+    return this.#entries.get(subject);
+  }
+
+  /** The run of this line with the highest log index that a command was started for. */
+  highest(line: Omit<Place, 'index'>): { index: number; subject: string } | undefined {
+    return this.#highest.get(lineOf(line));
+  }
+
+  /** Whether there is room for a line that is not there yet. */
+  get hasRoom(): boolean {
+    return this.#highest.size < hookLimits.linesMax;
+  }
+
+  /** Those whose command may have run to an end that is not known: started, and not ended. */
+  get unfinished(): string[] {
+    return [...this.#entries].flatMap(([subject, { state }]) => (state === 'started' ? [subject] : []));
+  }
+
+  /** Oldest first: what did not end with exit status 0. */
+  get open(): ShownEntry[] {
+    return [...this.#entries].flatMap(([subject, entry]) => (isGood(entry) ? [] : [{ subject, ...entry }]));
+  }
+}
+
+const succeeded = (outcome: Outcome): boolean => outcome.kind === 'exit' && outcome.code === 0;
+const isGood = (entry: Entry): boolean => entry.state === 'ended' && succeeded(entry.outcome);
+
+/** `exit status 3`, `killed by SIGKILL`. */
+export function outcomeText(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case 'exit':
+      return `exit status ${outcome.code}`;
+    case 'signal':
+      return `killed by ${outcome.signal}`;
+    case 'timeout':
+      return 'its time was up';
+    case 'stopped':
+      return 'stopped';
+    case 'not-started':
+      return `could not be started: ${outcome.message}`;
+    case 'unknown':
+      return 'interrupted: whether it ran is not known';
+  }
+}

@@ -1,0 +1,32 @@
+import { assert } from '../../core/errors.ts';
+
+/** Bounds of `quorate on`. */
+export const hookLimits = {
+  /** Characters of a pattern of refs: as many as a ref may have. */
+  patternCharsMax: 255,
+  /** Pause between two questions to the controller, in ms. */
+  pollMs: 2_000,
+  /** Longest pause while the controller cannot be reached, in ms. */
+  pollMsMax: 60_000,
+  /** Attempts to get the evidence, the revocations and the files of one run; then it is refused. */
+  triesMax: 5,
+  /** Pause after the first failed attempt, in ms; twice as long after each further one. */
+  retryMs: 1_000,
+  /** Time for one attempt, files included, in ms. */
+  takeMsMax: 60 * 60_000,
+  /** From SIGTERM to SIGKILL for a command whose time is up, in ms. */
+  killMs: 10_000,
+  /** The same on Ctrl-C, in ms: a command of Quorate ends within 2,500 ms. */
+  stopKillMs: 1_500,
+  /** Handled runs that are remembered one by one; log indexes guard those of before. */
+  entriesMax: 10_000,
+  /** Lines (repository, ref and job) whose last log index is remembered. */
+  linesMax: 10_000,
+  /** Pause between two questions to members for evidence against the log, in ms. */
+  askMembersMs: 5 * 60_000,
+  /** Characters of a reason in a journal and an environment. */
+  textCharsMax: 500,
+} as const;
+
+assert(hookLimits.pollMs <= hookLimits.pollMsMax, 'the longest pause is no shorter than the usual one');
+assert(hookLimits.stopKillMs < 2_500, 'a command is killed before the process that waits for it ends');

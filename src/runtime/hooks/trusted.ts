@@ -1,0 +1,144 @@
+import type { ErrorCode } from '../../core/errors.ts';
+import type { VerifiedFacts } from '../../core/trust/index.ts';
+import type { Ledger, LedgerEvent } from './ledger.ts';
+import { hookLimits } from './limits.ts';
+import type { ListedRun } from './listing.ts';
+import { matchesRef, type RefPattern } from './refs.ts';
+
+/** What the owner told the hook. */
+export interface TrustedRules {
+  refs: readonly RefPattern[];
+  /** Names of jobs; empty: every job. */
+  jobs: readonly string[];
+  /** Whether what nobody co-signed counts too. */
+  uncosigned: boolean;
+}
+
+/** Codes after which another attempt cannot come to another answer. */
+const finalCodes: readonly string[] = [
+  'ARTIFACT_MISMATCH',
+  'ARTIFACT_OF_TEST',
+  'REF_MISMATCH',
+  'SOURCE_MISMATCH',
+  'RECIPE_MISMATCH',
+  'LOG_EQUIVOCATED',
+];
+const isFinal = (code: string): boolean => finalCodes.includes(code) || code.endsWith('_REVOKED');
+
+type Named = Pick<ListedRun, 'repo' | 'ref' | 'name'>;
+const sameLine = (a: Named, b: Named): boolean => a.repo === b.repo && a.ref === b.ref && a.name === b.name;
+
+/**
+ * Decides for which runs the command is started. Pure: what the controller lists are hints, that say which evidence is worth
+ * getting; only verified facts start anything. Order of calls: `next` for a listing, then `failed` or `verified` for the run
+ * that it named; the event that comes back goes into the journal and the ledger before it is acted on.
+ */
+export class TrustedHook {
+  readonly #rules: TrustedRules;
+  readonly #ledger: Ledger;
+  /** Attempts of the runs that are still listed, and when the next one is due. */
+  #tries = new Map<string, { count: number; due: number }>();
+
+  constructor(rules: TrustedRules, ledger: Ledger) {
+    this.#rules = rules;
+    this.#ledger = ledger;
+  }
+
+  /**
+   * Of a listing, newest first, the run whose evidence to get now. Of each line (repository, ref and job) it is the newest that is said to be
+   * trusted and was not refused: none below one that was started, and none while a newer one is tried again.
+   */
+  next(runs: readonly ListedRun[], now: number): ListedRun | undefined {
+    const listed = new Set(runs.map(({ run }) => run));
+    this.#tries = new Map([...this.#tries].filter(([run]) => listed.has(run)));
+    const taken: ListedRun[] = [];
+    const due: ListedRun[] = [];
+    for (const run of runs) {
+      if (!this.#wants(run) || taken.some((newer) => sameLine(newer, run))) continue;
+      const entry = this.#ledger.get(run.run);
+      if (entry?.state === 'refused') continue;
+      taken.push(run);
+      if (entry === undefined && (this.#tries.get(run.run)?.due ?? 0) <= now) due.push(run);
+    }
+    // The one that waits longest: no line keeps another from its turn.
+    return due.at(-1);
+  }
+
+  /** Whether the controller says of it what a hook is for. */
+  #wants(run: ListedRun): boolean {
+    return (
+      run.level === 'trusted' &&
+      run.artifact !== null &&
+      run.test !== true &&
+      run.revoked === undefined &&
+      matchesRef(this.#rules.refs, run.ref) &&
+      this.#isForJob(run.name)
+    );
+  }
+
+  #isForJob(name: string): boolean {
+    return this.#rules.jobs.length === 0 || this.#rules.jobs.includes(name);
+  }
+
+  /** Its evidence, its files or the revocations could not be had, or do not hold. Undefined: it is tried again. */
+  failed(run: string, code: string, message: string, now: number): LedgerEvent | undefined {
+    const count = (this.#tries.get(run)?.count ?? 0) + 1;
+    if (isFinal(code) || count >= hookLimits.triesMax) {
+      this.#tries.delete(run);
+      return refusal(run, code, message);
+    }
+    this.#tries.set(run, { count, due: now + hookLimits.retryMs * 2 ** (count - 1) });
+    return undefined;
+  }
+
+  /**
+   * Its evidence holds, under the pinned root key and the revocations of this moment. `again`: the owner wants the command of a run
+   * that was handled before.
+   */
+  verified(said: Named & { run: string }, facts: VerifiedFacts, again = false): LedgerEvent {
+    const refused = this.#refusalOf(said, facts, again);
+    if (refused !== undefined) return refusal(said.run, refused.code, refused.message);
+    const { repo, ref, name, index, artifact } = facts;
+    return { kind: 'started', subject: said.run, place: { repo, ref, name, index }, artifact };
+  }
+
+  #refusalOf(said: Named & { run: string }, facts: VerifiedFacts, again: boolean): Refused | undefined {
+    const { request, ref, name, artifact, kind, cosigners, index } = facts;
+    if (request !== said.run || !sameLine(said, facts)) {
+      const listed = `${said.name} at ${said.ref}`;
+      return no(
+        'HOOK_NOTICE_FALSE',
+        `the controller listed ${listed}; the evidence is about ${name} at ${ref}`,
+      );
+    }
+    if (!matchesRef(this.#rules.refs, ref) || !this.#isForJob(name))
+      return no('HOOK_NOTICE_FALSE', `${name} at ${ref} is not what this hook is for`);
+    if (artifact === null || kind === 'test')
+      return no('HOOK_NOTICE_FALSE', `${name} is a test, or has no artifact`);
+    if (cosigners.length === 0 && !this.#rules.uncosigned)
+      return no(
+        'HOOK_NOT_COSIGNED',
+        'no trusted worker signed it: whoever holds the controller can forge it',
+      );
+    const highest = this.#ledger.highest(facts);
+    if (highest === undefined) {
+      if (this.#ledger.hasRoom) return undefined;
+      return no('HOOK_LINES_FULL', `this hook has run for ${hookLimits.linesMax} refs and jobs`);
+    }
+    if (index > highest.index || (again && highest.subject === said.run)) return undefined;
+    return no(
+      'HOOK_OLDER',
+      `it was opened at ${index} of the log; the command ran for a later one, opened at ${highest.index}`,
+    );
+  }
+}
+
+interface Refused {
+  code: ErrorCode;
+  message: string;
+}
+const no = (code: ErrorCode, message: string): Refused => ({ code, message });
+
+const refusal = (subject: string, code: string, message: string): LedgerEvent => ({
+  ...{ kind: 'refused', subject, code, message: message.slice(0, hookLimits.textCharsMax) },
+});

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { newAlarms } from '../../../src/runtime/hooks/disputed.ts';
+import { Ledger } from '../../../src/runtime/hooks/ledger.ts';
+import type { ListedRun } from '../../../src/runtime/hooks/listing.ts';
+import { matchesRef, parseRefPattern } from '../../../src/runtime/hooks/refs.ts';
+import { codeOf } from '../support.ts';
+
+const matches = (pattern: string, ref: string) => matchesRef([parseRefPattern(pattern)], ref);
+
+describe('a ref that a hook is for', () => {
+  it.each([
+    ['main', 'refs/heads/main'],
+    ['refs/heads/main', 'refs/heads/main'],
+    ['release-*', 'refs/heads/release-2'],
+    ['feature/*', 'refs/heads/feature/x'],
+    ['refs/tags/v*', 'refs/tags/v1.2.3'],
+  ])('%s is %s', (pattern, ref) => expect(matches(pattern, ref)).toBe(true));
+
+  it.each([
+    ['main', 'main'],
+    ['main', 'refs/tags/main'],
+    ['main', 'refs/heads/main/x'],
+    ['main', 'refs/heads/refs/heads/main'],
+    ['*', 'refs/heads/a/b'],
+    ['*', 'refs/pull/7/head'],
+    ['*', 'refs/heads/../pull/7/head'],
+    ['*', 'refs/heads/.x'],
+    ['release-*', 'refs/heads/release'],
+    ['refs/tags/v*', 'refs/heads/v1'],
+    ['refs/tags/v*', 'refs/tags/v/../../pull/1'],
+  ])('%s is not %s', (pattern, ref) => expect(matches(pattern, ref)).toBe(false));
+
+  it.each([
+    '',
+    '*/',
+    'refs/pull/*',
+    'refs/*',
+    'refs/heads/',
+    'refs/heads/**',
+    '**',
+    'a b',
+    '../x',
+    '{main,x}',
+    'x'.repeat(300),
+  ])('cannot be %j', async (text) =>
+    expect(await codeOf(() => Promise.resolve().then(() => parseRefPattern(text)))).toBe('HOOK_REF_INVALID'),
+  );
+});
+
+describe('alarms', () => {
+  const run = (n: number, more: Partial<ListedRun>): ListedRun => ({
+    ...{ run: String(n).repeat(64), job: 'bafyjob', name: 'build', repo: 'r', ref: 'refs/heads/main' },
+    ...{ commit: 'c', state: 'done', level: 'trusted', artifact: null, submittedAt: n, round: 1 },
+    policy: { agree: 2, of: 3, cosign: true },
+    ...more,
+  });
+  const revoked = { what: 'operator', id: 'ada', since: 0, reason: 'stolen' };
+
+  it('are told once for each run and reason, oldest first, and once for evidence against the log', () => {
+    const ledger = new Ledger();
+    const all = {
+      runs: [
+        run(3, { alarming: true, revoked }),
+        run(2, {}),
+        run(1, { level: 'disputed', reason: 'no-quorum' }),
+      ],
+      equivocations: ['two stories'],
+    };
+    const found = newAlarms(ledger, all);
+    expect(found.map(({ event, reason }) => [event, reason])).toEqual([
+      ['equivocation', 'two stories'],
+      ['disputed', 'no-quorum'],
+      ['revoked', 'stolen'],
+      ['disputed', 'contradicted'],
+    ]);
+    for (const { subject } of found) ledger.apply({ kind: 'started', subject, artifact: null }, 0);
+    expect(newAlarms(ledger, all)).toEqual([]);
+  });
+
+  it('are of the refs that are named, but for the log', () => {
+    const all = { runs: [run(1, { level: 'disputed' })], equivocations: ['two stories'] };
+    expect(newAlarms(new Ledger(), all, [parseRefPattern('side')]).map(({ event }) => event)).toEqual([
+      'equivocation',
+    ]);
+  });
+});

@@ -1,0 +1,189 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Ledger, type LedgerEvent } from '../../../src/runtime/hooks/ledger.ts';
+import { hookLimits } from '../../../src/runtime/hooks/limits.ts';
+import type { ListedRun } from '../../../src/runtime/hooks/listing.ts';
+import { parseRefPattern } from '../../../src/runtime/hooks/refs.ts';
+import { TrustedHook, type TrustedRules } from '../../../src/runtime/hooks/trusted.ts';
+import { facts, id, listed, repo } from './support.ts';
+
+const rules = (more: Partial<TrustedRules> = {}): TrustedRules => ({
+  ...{ refs: [parseRefPattern('main')], jobs: [], uncosigned: false },
+  ...more,
+});
+
+function makeHook(more: Partial<TrustedRules> = {}) {
+  const ledger = new Ledger();
+  const hook = new TrustedHook(rules(more), ledger);
+  const take = (event: LedgerEvent) => {
+    ledger.apply(event, 1);
+    return event;
+  };
+  return { ledger, hook, take };
+}
+
+describe('which run is looked at', () => {
+  it('is the newest of its ref and job that is said to be trusted', () => {
+    const { hook } = makeHook();
+    expect(hook.next([listed(3, { level: 'agreed' }), listed(2), listed(1)], 0)?.run).toBe(id(2));
+    expect(hook.next([], 0)).toBeUndefined();
+  });
+
+  it.each([
+    ['a pull request', { ref: 'refs/pull/7/head' }],
+    ['a merge request', { ref: 'refs/merge-requests/7/head' }],
+    ['a commit of no branch', { ref: 'HEAD' }],
+    ['another branch', { ref: 'refs/heads/main2' }],
+    ['a tag with the name of the branch', { ref: 'refs/tags/main' }],
+    ['a branch that is named like a ref of a branch', { ref: 'refs/heads/refs/heads/main' }],
+    ['what is only agreed', { level: 'agreed' }],
+    ['a dispute', { level: 'disputed' }],
+    ['a test', { test: true }],
+    ['what has no artifact', { artifact: null }],
+    ['what was revoked', { revoked: { what: 'artifact', id: 'x', since: 1, reason: 'r' } }],
+  ] as [string, Partial<ListedRun>][])('is never %s', (_, more) => {
+    expect(makeHook().hook.next([listed(1, more)], 0)).toBeUndefined();
+  });
+
+  it('is of the jobs that are named', () => {
+    const { hook } = makeHook({ jobs: ['package'] });
+    expect(hook.next([listed(2), listed(1, { name: 'package' })], 0)?.run).toBe(id(1));
+  });
+
+  it('is none below one that the command was started for, and the next one where a newer was refused', () => {
+    const { hook, take } = makeHook();
+    take(hook.verified(listed(2), facts(2)));
+    expect(hook.next([listed(2), listed(1)], 0)).toBeUndefined();
+    expect(hook.next([listed(3), listed(2), listed(1)], 0)?.run).toBe(id(3));
+    take({ kind: 'refused', subject: id(3), code: 'ARTIFACT_REVOKED', message: 'm' });
+    expect(hook.next([listed(3), listed(2), listed(1)], 0)).toBeUndefined();
+  });
+
+  it('waits longer after each failed attempt, and is refused after the last', () => {
+    const { hook, take } = makeHook();
+    const runs = [listed(2), listed(1)];
+    let now = 0;
+    for (let tries = 1; tries < hookLimits.triesMax; tries++) {
+      expect(hook.next(runs, now)?.run).toBe(id(2));
+      expect(hook.failed(id(2), 'REVOCATION_NO_ANSWER', 'nobody', now)).toBeUndefined();
+      expect(hook.next(runs, now)).toBeUndefined();
+      now += hookLimits.retryMs * 2 ** (tries - 1);
+    }
+    const last = hook.failed(id(2), 'REVOCATION_NO_ANSWER', 'nobody', now);
+    expect(last).toMatchObject({ kind: 'refused', subject: id(2), code: 'REVOCATION_NO_ANSWER' });
+    if (last !== undefined) take(last);
+    expect(hook.next(runs, now)?.run).toBe(id(1));
+  });
+
+  it.each(['ARTIFACT_REVOKED', 'KEY_REVOKED', 'LOG_EQUIVOCATED', 'REF_MISMATCH'])(
+    'is refused at once for %s',
+    (code) => {
+      expect(makeHook().hook.failed(id(1), code, 'm', 0)).toMatchObject({ kind: 'refused', code });
+    },
+  );
+});
+
+describe('verified facts', () => {
+  it('start the command, at the place that they have', () => {
+    expect(makeHook().hook.verified(listed(4), facts(4))).toEqual({
+      ...{ kind: 'started', subject: id(4), artifact: 'bafy4' },
+      place: { repo, ref: 'refs/heads/main', name: 'build', index: 4 },
+    });
+  });
+
+  it.each([
+    ['another run', facts(9), 'HOOK_NOTICE_FALSE'],
+    ['a pull request', facts(1, { ref: 'refs/pull/7/head' }), 'HOOK_NOTICE_FALSE'],
+    ['another repository', facts(1, { repo: 'https://evil.example.org/tool.git' }), 'HOOK_NOTICE_FALSE'],
+    ['another job', facts(1, { name: 'other' }), 'HOOK_NOTICE_FALSE'],
+    ['a test', facts(1, { kind: 'test' }), 'HOOK_NOTICE_FALSE'],
+    ['no artifact', facts(1, { artifact: null }), 'HOOK_NOTICE_FALSE'],
+    ['what nobody co-signed', facts(1, { cosigners: [] }), 'HOOK_NOT_COSIGNED'],
+  ])('of %s start nothing', (_, found, code) => {
+    expect(makeHook().hook.verified(listed(1), found)).toMatchObject({ kind: 'refused', code });
+  });
+
+  it('without a co-signature count where the owner says so', () => {
+    const { hook } = makeHook({ uncosigned: true });
+    expect(hook.verified(listed(1), facts(1, { cosigners: [] })).kind).toBe('started');
+  });
+
+  it('that are older than the last of their ref and job start nothing, those of others do', () => {
+    const { hook, take } = makeHook({ refs: [parseRefPattern('*')] });
+    take(hook.verified(listed(5), facts(5)));
+    expect(hook.verified(listed(4), facts(4))).toMatchObject({ kind: 'refused', code: 'HOOK_OLDER' });
+    const side = { ref: 'refs/heads/side' };
+    expect(hook.verified(listed(4, side), facts(4, side)).kind).toBe('started');
+    expect(hook.verified(listed(5), facts(5)).kind).toBe('refused');
+  });
+
+  it('again: of the last one, or of one that did not start; never of an older one', () => {
+    const { hook, take } = makeHook();
+    take(hook.verified(listed(5), facts(5)));
+    expect(hook.verified(listed(5), facts(5), true).kind).toBe('started');
+    expect(hook.verified(listed(6), facts(6), true).kind).toBe('started');
+    expect(hook.verified(listed(4), facts(4), true)).toMatchObject({ code: 'HOOK_OLDER' });
+  });
+
+  it('of more refs than are remembered start nothing', () => {
+    const { hook, take } = makeHook({ refs: [parseRefPattern('refs/tags/*')] });
+    for (let n = 0; n < hookLimits.linesMax; n++) {
+      const place = { repo, ref: `refs/tags/${n}`, name: 'build', index: n };
+      take({ kind: 'started', subject: id(n), place, artifact: null });
+    }
+    const more = { ref: 'refs/tags/more' };
+    expect(hook.verified(listed(1, more), facts(1, more))).toMatchObject({ code: 'HOOK_LINES_FULL' });
+  });
+});
+
+/** What may happen: a listing in any order of any runs, answered with the truth, a failure or a lie; or the process dies. */
+const step = fc.record({
+  runs: fc.array(fc.record({ n: fc.nat(12), line: fc.nat(1) }), { maxLength: 6 }),
+  answer: fc.constantFrom('truth', 'failure', 'older evidence', 'crash before the command', 'crash after it'),
+});
+
+it('whatever a controller lists and whenever the process dies: once for a run, and never back', () => {
+  const refs = ['refs/heads/main', 'refs/heads/side'];
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const journal: LedgerEvent[] = [];
+      const commands: { run: string; ref: string; index: number }[] = [];
+      const begin = () => {
+        const ledger = new Ledger();
+        for (const event of journal) ledger.apply(event, 0);
+        for (const subject of ledger.unfinished) {
+          journal.push({ kind: 'ended', subject, outcome: { kind: 'unknown' } });
+        }
+        return { ledger, hook: new TrustedHook(rules({ refs: refs.map(parseRefPattern) }), ledger) };
+      };
+      let { ledger, hook } = begin();
+      const record = (event: LedgerEvent) => {
+        journal.push(event);
+        ledger.apply(event, 0);
+      };
+      for (const [now, { runs, answer }] of steps.entries()) {
+        const listing = runs.map(({ n, line }) => listed(n + 100 * line, { ref: refs[line] ?? '' }));
+        const run = hook.next(listing, now * 100_000);
+        if (run === undefined) continue;
+        if (answer === 'failure') {
+          const refused = hook.failed(run.run, 'ARTIFACT_NOT_FOUND', 'm', now * 100_000);
+          if (refused !== undefined) record(refused);
+          continue;
+        }
+        const n = Number.parseInt(run.run, 16);
+        const about = answer === 'older evidence' ? n - 1 : n;
+        const event = hook.verified(run, facts(n, { request: id(about), index: about, ref: run.ref }));
+        record(event);
+        if (event.kind !== 'started') continue;
+        if (answer !== 'crash before the command') commands.push({ run: run.run, ref: run.ref, index: n });
+        if (answer.startsWith('crash')) ({ ledger, hook } = begin());
+        else record({ kind: 'ended', subject: run.run, outcome: { kind: 'exit', code: 0 } });
+      }
+      for (const ref of refs) {
+        const indexes = commands.filter((one) => one.ref === ref).map(({ index }) => index);
+        expect(indexes).toEqual([...new Set(indexes)].sort((a, b) => a - b));
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
