@@ -134,7 +134,7 @@ export abstract class Process<
     this.#damages = around.random.fork(`damages of ${name}`);
   }
 
-  protected abstract readonly tick: Event;
+  protected abstract readonly tick: Event | undefined;
   protected abstract fresh(): M;
   /** A new life begins, with its machine replayed. */
   protected abstract begin(life: Life<Event, Effect, M>): void;

@@ -1,10 +1,10 @@
 import { type Charter, type Grant, instantiate, leaves, type Verified } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { escapeLine } from '../escape.ts';
-import { checkGrant, checkRequest, checkTemplate, enforce, keysOf } from '../judge/index.ts';
+import { checkGrant, checkRequest, checkTemplate, checkTrusted, enforce, keysOf } from '../judge/index.ts';
 import { endRun } from './cancel.ts';
 import { dismiss } from './dismiss.ts';
-import { charterOf, checkTrusted } from './enrolment.ts';
+import { charterOf } from './enrolment.ts';
 import { considerWindow } from './rounds.ts';
 import { decideAgain, redraft, settle } from './settle.ts';
 import { appendLeaf, type Run, type Transition } from './state.ts';

@@ -1,16 +1,16 @@
-import {
-  type Charter,
-  checkTime,
-  type Enrol,
-  type Grant,
-  leaves,
-  type Role,
-  type Verified,
-} from '../documents/index.ts';
+import { type Charter, checkTime, type Grant, leaves, type Role, type Verified } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { checkGrant, enforce } from '../judge/index.ts';
-import { limits } from '../limits.ts';
-import { counted } from '../quantity.ts';
+import {
+  checkEnrol,
+  checkGrant,
+  checkRoom,
+  checkSameMember,
+  checkTicket,
+  checkTrusted,
+  enforce,
+  grantTimes,
+  unknownKey,
+} from '../judge/index.ts';
 import { checkNotRevoked } from './revocations.ts';
 import type { EventOf, Transition } from './state.ts';
 import { appendLeaf, mustSync, unchanged } from './state.ts';
@@ -42,32 +42,10 @@ export function checkPublisher(moment: Moment, publisher: Verified<Grant>, peer:
   checkEnrolled(moment, publisher.payload);
 }
 
-const askOwner = 'Ask the owner of the project for a new ticket.';
-
-function checkEnrol(transition: Transition, enrol: Enrol): void {
-  const charter = charterOf(transition);
-  checkTime(enrol, transition.now, 'the enrolment');
-  if (enrol.project !== charter.project) {
-    throw new QuorateError(
-      'TICKET_PROJECT_MISMATCH',
-      `this controller serves project ${charter.project}, not ${enrol.project}`,
-      { hint: askOwner },
-    );
-  }
-  // A member may know an older charter, whose key is named beside the one that signs now.
-  if (!charter.idps.includes(enrol.aud))
-    throw new QuorateError('ENROL_AUDIENCE_MISMATCH', 'the enrolment was made for another identity provider');
-}
-
 function grantFor(transition: Transition, key: string, jti: string): Grant {
   const enrolled = transition.state.keys.get(key);
-  if (enrolled === undefined) {
-    throw new QuorateError('KEY_NOT_ENROLLED', `the key ${key} is not enrolled in this project`, {
-      hint: 'Ask the owner for a ticket (quorate invite) and run: quorate join <ticket>',
-    });
-  }
+  if (enrolled === undefined) throw unknownKey(key);
   checkNotRevoked(transition.state, { sub: key, ...enrolled });
-  const iat = Math.floor(transition.now / 1000);
   return {
     iss: transition.state.idp,
     sub: key,
@@ -76,10 +54,7 @@ function grantFor(transition: Transition, key: string, jti: string): Grant {
     role: enrolled.role,
     enrolled: enrolled.enrolled,
     jti,
-    iat,
-    exp:
-      iat +
-      Math.max(1, Math.min(limits.grantSecondsMax, Math.floor(transition.state.timings.grantMs / 1000))),
+    ...grantTimes(transition.now, transition.state.timings.grantMs),
   };
 }
 
@@ -93,59 +68,16 @@ function replyGrant(transition: Transition, token: string, grant: Grant): void {
 export function enrol(transition: Transition, { token, enrol, invite }: EventOf<'enrol'>): void {
   const { state } = transition;
   const charter = charterOf(transition);
-  checkEnrol(transition, enrol.payload);
+  checkEnrol(enrol.payload, charter, transition.now);
+  checkTicket(invite, enrol, charter, transition.now);
   const ticket = invite.payload;
-  checkTime(ticket, transition.now, 'the ticket');
-  if (!charter.idps.includes(invite.signer)) {
-    throw new QuorateError(
-      'TICKET_ISSUER_MISMATCH',
-      'the ticket is not signed by an identity provider of this project',
-      { hint: askOwner },
-    );
-  }
-  if (ticket.project !== charter.project) {
-    throw new QuorateError(
-      'TICKET_PROJECT_MISMATCH',
-      `the ticket is for project ${ticket.project}, not ${charter.project}`,
-      { hint: askOwner },
-    );
-  }
-  if (enrol.payload.invite !== ticket.jti)
-    throw new QuorateError('ENROL_TICKET_MISMATCH', 'the enrolment names another ticket');
   const key = enrol.signer;
-  if (ticket.key !== undefined && ticket.key !== key) {
-    throw new QuorateError(
-      'TICKET_KEY_MISMATCH',
-      `the ticket is bound to the key ${ticket.key}; this host has ${key}`,
-      {
-        hint: 'Run "quorate key" on the machine that shall join, and have the ticket made for what it prints.',
-      },
-    );
-  }
-  // A ticket of that role is bound to a key.
-  if (ticket.role === 'trusted-worker') checkTrusted(ticket.key === key ? charter.trusted : [], key);
   const known = state.keys.get(key);
-  if (known !== undefined && (known.operator !== ticket.operator || known.role !== ticket.role)) {
-    throw new QuorateError(
-      'KEY_ALREADY_ENROLLED',
-      `the key ${key} is enrolled as ${known.operator} (${known.role}) already`,
-      {
-        hint: 'Use another --home: each has a key of its own.',
-      },
-    );
-  }
+  checkSameMember(key, known, ticket);
   checkNotRevoked(state, { sub: key, operator: ticket.operator, role: ticket.role });
   const joined = state.invites.get(ticket.jti) ?? [];
   if (!joined.includes(key)) {
-    if (joined.length >= ticket.hosts) {
-      throw new QuorateError(
-        'TICKET_EXHAUSTED',
-        `the ticket was for ${counted(ticket.hosts, 'host')}, and that many have joined`,
-        {
-          hint: 'Ask the owner for a ticket with more: quorate invite <name> --hosts <n>',
-        },
-      );
-    }
+    checkRoom(ticket, joined);
     state.invites.set(ticket.jti, [...joined, key]);
     mustSync(transition);
   }
@@ -171,7 +103,7 @@ function admit(transition: Transition, operator: string, role: Role, invite: str
 }
 
 export function renew(transition: Transition, { token, enrol }: EventOf<'renew'>): void {
-  checkEnrol(transition, enrol.payload);
+  checkEnrol(enrol.payload, charterOf(transition), transition.now);
   replyGrant(transition, token, grantFor(transition, enrol.signer, enrol.payload.jti));
   unchanged(transition);
 }
@@ -186,16 +118,6 @@ export function checkGranted(moment: Moment, grant: Verified<Grant>, by: string)
   checkGrant(enforce, grant, charter, { by, at: Math.floor(moment.now / 1000) });
   checkEnrolled(moment, grant.payload);
   return grant.payload;
-}
-
-/** Whether the charter names a trusted worker's key. Errors: `TRUSTED_KEY_NOT_IN_CHARTER`. */
-export function checkTrusted(trusted: readonly string[], key: string): void {
-  if (trusted.includes(key)) return;
-  throw new QuorateError(
-    'TRUSTED_KEY_NOT_IN_CHARTER',
-    `the charter does not name ${key} as a trusted worker`,
-    { hint: `The owner names it: quorate invite <name> --role trusted-worker --key ${key}` },
-  );
 }
 
 /**

@@ -1,12 +1,10 @@
 import type { Charter, Grant, Verified } from '../documents/index.ts';
-import { QuorateError } from '../errors.ts';
 import {
-  codeOfRevoked,
+  memberRevokedAt,
   type Revoked,
-  revocationAt,
   revokedBy,
+  revokedError,
   revokedUnder,
-  sayRevoked,
 } from '../trust/revocations.ts';
 import type { ControllerState } from './state.ts';
 
@@ -27,13 +25,7 @@ export function memberRevoked(
   state: ControllerState,
   { sub, operator, role }: Pick<Grant, 'sub' | 'operator' | 'role'>,
 ): Revoked | undefined {
-  const all = revocationsIn(state);
-  return (
-    revocationAt(all, { kind: 'key', id: sub }, state.log.size) ??
-    (role === 'trusted-worker'
-      ? undefined
-      : revocationAt(all, { kind: 'operator', id: operator }, state.log.size))
-  );
+  return memberRevokedAt(revocationsIn(state), { sub, operator, role }, state.log.size);
 }
 
 /** Errors: `KEY_REVOKED`, `OPERATOR_REVOKED`. */
@@ -43,13 +35,4 @@ export function checkNotRevoked(
 ): void {
   const revoked = memberRevoked(state, member);
   if (revoked !== undefined) throw revokedError(revoked);
-}
-
-export function revokedError(revoked: Revoked): QuorateError {
-  const isOperator = revoked.what.kind === 'operator';
-  return new QuorateError(codeOfRevoked(revoked), sayRevoked(revoked), {
-    hint: isOperator
-      ? 'A revocation is not taken back: the owner can invite you under another name. Until then stop the worker: quorate worker stop'
-      : 'A revocation is not taken back. Ask the owner of the project.',
-  });
 }

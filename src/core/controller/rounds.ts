@@ -1,9 +1,9 @@
 import { checkTime, idOf, leaves, needsOf, type Offer, sha256Hex } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
-import { lackOf } from '../judge/index.ts';
+import { checkTrusted, lackOf } from '../judge/index.ts';
 import { toUtf8 } from '../text.ts';
 import { drawOf, fullShare, mayClaim } from '../trust/draw.ts';
-import { charterOf, checkGranted, checkTrusted } from './enrolment.ts';
+import { charterOf, checkGranted } from './enrolment.ts';
 import { isOver, type RunFacts } from './facts.ts';
 import { assignSlots, giveLease, operatorsBefore, operatorsIn } from './leases.ts';
 import { controllerLimits } from './limits.ts';

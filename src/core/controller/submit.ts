@@ -2,13 +2,13 @@ import { checkTime } from '../documents/index.ts';
 import { QuorateError } from '../errors.ts';
 import { checkGrant, checkRequest, checkTemplate, enforce, type Order } from '../judge/index.ts';
 import { limits } from '../limits.ts';
-import { revocationAt } from '../trust/revocations.ts';
+import { revocationAt, revokedError } from '../trust/revocations.ts';
 import { begin } from './dependants.ts';
 import { charterOf, checkEnrolled, type Moment } from './enrolment.ts';
 import { checkEvidenceSize, evidenceOf } from './evidence-size.ts';
 import { controllerLimits } from './limits.ts';
 import { checkNeeds } from './needs.ts';
-import { revocationsIn, revokedError } from './revocations.ts';
+import { revocationsIn } from './revocations.ts';
 import type { EventOf, Run, Transition } from './state.ts';
 import { mustSync, tell, unchanged } from './state.ts';
 

@@ -1,4 +1,13 @@
 export { type Check, checker, enforce } from './check.ts';
+export {
+  checkEnrol,
+  checkRoom,
+  checkSameMember,
+  checkTicket,
+  checkTrusted,
+  grantTimes,
+  unknownKey,
+} from './enrolment.ts';
 export { receiptShareOf, roundBytesMaxOf, runBytesMaxOf } from './evidence-size.ts';
 export { checkGrant, type GrantUse } from './grant.ts';
 export { checkLease } from './lease.ts';

@@ -42,7 +42,7 @@ export class Loop<Event extends { kind: string }, Effect> {
   readonly #clock: Pick<Clock, 'now' | 'monotonic' | 'after'>;
   readonly #acceptClock: boolean;
   readonly #perform: (effect: Effect) => void;
-  readonly #tick: Event;
+  readonly #tick: Event | undefined;
   readonly #failed: (error: unknown) => void;
   /** From the first event of this life on. */
   #time: MachineTime | undefined;
@@ -58,7 +58,8 @@ export class Loop<Event extends { kind: string }, Effect> {
     /** The clock is right, and was wrong where events of the journal are later than now. */
     acceptClock?: boolean;
     perform: (effect: Effect) => void;
-    tick: Event;
+    /** Undefined where nothing of the machine waits for time to pass. */
+    tick: Event | undefined;
     /** The journal cannot be written or the machine broke: the node must stop. */
     failed: (error: unknown) => void;
   }) {
@@ -122,9 +123,10 @@ export class Loop<Event extends { kind: string }, Effect> {
     this.#cancel();
     this.#cancel = () => {};
     const next = this.#machine.nextDeadline();
-    if (next === undefined || this.#closed) return;
+    const tick = this.#tick;
+    if (next === undefined || tick === undefined || this.#closed) return;
     const wait = Math.min(timerMsMax, Math.max(0, next - (this.#last ?? 0)));
-    this.#cancel = this.#clock.after(wait, () => this.dispatch(this.#tick));
+    this.#cancel = this.#clock.after(wait, () => this.dispatch(tick));
   }
 }
 

@@ -8,7 +8,7 @@ import type {
   RevocationTarget,
   Verified,
 } from '../documents/index.ts';
-import type { ErrorCode } from '../errors.ts';
+import { type ErrorCode, QuorateError } from '../errors.ts';
 import { enforce, isNamed } from '../judge/index.ts';
 import type { Revocations, Vote } from './evidence.ts';
 
@@ -43,6 +43,18 @@ export function revocationAt(all: readonly Revoked[], what: VoidTarget, index: n
     if (same && one.since <= index && (first === undefined || one.since < first.since)) first = one;
   }
   return first;
+}
+
+/** The revocation for which a key may not act in its role any more, at a log index. A trusted worker's key is revoked by itself. */
+export function memberRevokedAt(
+  all: readonly Revoked[],
+  { sub, operator, role }: Pick<Grant, 'sub' | 'operator' | 'role'>,
+  index: number,
+): Revoked | undefined {
+  return (
+    revocationAt(all, { kind: 'key', id: sub }, index) ??
+    (role === 'trusted-worker' ? undefined : revocationAt(all, { kind: 'operator', id: operator }, index))
+  );
 }
 
 /** The revocation for which a receipt is no vote. */
@@ -160,4 +172,14 @@ export function sayRevoked({ what, since, reason, byRoot }: Revoked): string {
   if (what.kind === 'log') return `the log of the project tells two stories: ${reason}`;
   const by = byRoot ? 'the root key' : 'the identity provider';
   return `the ${what.kind} ${what.id} was revoked from leaf ${since} of the log on, by ${by}: ${reason}`;
+}
+
+/** What a member is told that was revoked. */
+export function revokedError(revoked: Revoked): QuorateError {
+  const isOperator = revoked.what.kind === 'operator';
+  return new QuorateError(codeOfRevoked(revoked), sayRevoked(revoked), {
+    hint: isOperator
+      ? 'A revocation is not taken back: the owner can invite you under another name. Until then stop the worker: quorate worker stop'
+      : 'A revocation is not taken back. Ask the owner of the project.',
+  });
 }

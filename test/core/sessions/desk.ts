@@ -66,7 +66,12 @@ export class Desk {
       dispatch: (event: ControllerEvent) => void this.bench.send(event),
     } as unknown as ControllerPorts;
     const rounds = new CheckpointRounds(ports);
-    const feed = new FeedServer(ports, new Admission(ports), new Map(), rounds);
+    const feed = new FeedServer(
+      ports,
+      new Admission(ports, (peer) => ports.machine.state.keys.has(peer)),
+      new Map(),
+      rounds,
+    );
     return new Publisher(ports, new Map(), feed, rounds);
   }
 

@@ -44,7 +44,12 @@ class Line {
         }
       },
     } as unknown as ControllerPorts;
-    const server = new LeaseServer(ports, new Admission(ports), replies, { keep: async () => {} });
+    const server = new LeaseServer(
+      ports,
+      new Admission(ports, (peer) => ports.machine.state.keys.has(peer)),
+      replies,
+      { keep: async () => {} },
+    );
     const channel = {
       peer: bench.id(worker),
       closed: false,

@@ -17,18 +17,21 @@ interface Reading {
 }
 
 /**
- * Reads what peers send to a controller: nothing that `messageBounds` does not let them send now, and no faster than each may.
+ * Reads what peers send to a controller, or to an identity provider: nothing that `messageBounds` does not let them send now, and no faster than each may.
  * Both are decided from the length of a message, before the rest of it is read.
  */
 export class Admission {
-  readonly #ports: Pick<ControllerPorts, 'machine' | 'clock' | 'charge'>;
+  readonly #ports: Pick<ControllerPorts, 'clock' | 'charge'>;
+  readonly #isMember: (peer: string) => boolean;
 
-  constructor(ports: Pick<ControllerPorts, 'machine' | 'clock' | 'charge'>) {
+  /** `isMember`: whether a key is enrolled, or of those that a process serves. */
+  constructor(ports: Pick<ControllerPorts, 'clock' | 'charge'>, isMember: (peer: string) => boolean) {
     this.#ports = ports;
+    this.#isMember = isMember;
   }
 
   standingOf(peer: string): Standing {
-    return { sender: this.#ports.machine.state.keys.has(peer) ? 'member' : 'anyone' };
+    return { sender: this.#isMember(peer) ? 'member' : 'anyone' };
   }
 
   /** The next message of a stream. Errors: those of `checkLength`, `checkKind` and `MessageStream.receive`. */

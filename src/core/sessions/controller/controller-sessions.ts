@@ -44,7 +44,7 @@ export class ControllerSessions {
     this.#ports = ports;
     const backlog = new Map<string, OfferNotice>();
     this.backlog = backlog;
-    const admission = new Admission(ports);
+    const admission = new Admission(ports, (peer) => ports.machine.state.keys.has(peer));
     const checkpoints = new CheckpointRounds(ports);
     this.checkpoints = checkpoints;
     const feed = new FeedServer(ports, admission, backlog, checkpoints);

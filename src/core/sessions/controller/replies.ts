@@ -1,12 +1,12 @@
 import type { Reply } from '../../controller/events.ts';
 
 /** Passes the machine's replies to the sessions that wait for them, by token. */
-export class Replies {
-  readonly #waiting = new Map<string, (reply: Reply) => void>();
+export class Replies<Answer = Reply> {
+  readonly #waiting = new Map<string, (reply: Answer) => void>();
   #opened = 0;
 
   /** A token for several replies, until `drop`. */
-  open(answer: (reply: Reply) => void): string {
+  open(answer: (reply: Answer) => void): string {
     const token = `t${++this.#opened}`;
     this.#waiting.set(token, answer);
     return token;
@@ -17,8 +17,8 @@ export class Replies {
   }
 
   /** Dispatches an event and returns its reply. The machine replies within the dispatch, or not at all. */
-  ask(dispatch: (token: string) => void): Reply | undefined {
-    let answer: Reply | undefined;
+  ask(dispatch: (token: string) => void): Answer | undefined {
+    let answer: Answer | undefined;
     const token = this.open((reply) => {
       answer = reply;
     });
@@ -27,7 +27,7 @@ export class Replies {
     return answer;
   }
 
-  answer(token: string, reply: Reply): void {
+  answer(token: string, reply: Answer): void {
     this.#waiting.get(token)?.(reply);
   }
 }

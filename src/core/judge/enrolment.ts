@@ -1,0 +1,124 @@
+import {
+  type Charter,
+  checkTime,
+  type Enrol,
+  type Invite,
+  type Role,
+  type Verified,
+} from '../documents/index.ts';
+import { QuorateError } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { counted } from '../quantity.ts';
+
+const askOwner = 'Ask the owner of the project for a new ticket.';
+
+/**
+ * Whether an enrolment, or a request for another grant, is for this project now. `now`: ms since the epoch.
+ * Errors: `DOC_EXPIRED`, `DOC_FROM_FUTURE`, `TICKET_PROJECT_MISMATCH`, `ENROL_AUDIENCE_MISMATCH`.
+ */
+export function checkEnrol(enrol: Enrol, charter: Charter, now: number): void {
+  checkTime(enrol, now, 'the enrolment');
+  if (enrol.project !== charter.project) {
+    throw new QuorateError(
+      'TICKET_PROJECT_MISMATCH',
+      `this controller serves project ${charter.project}, not ${enrol.project}`,
+      { hint: askOwner },
+    );
+  }
+  // A member may know an older charter, whose key is named beside the one that signs now.
+  if (!charter.idps.includes(enrol.aud))
+    throw new QuorateError('ENROL_AUDIENCE_MISMATCH', 'the enrolment was made for another identity provider');
+}
+
+/**
+ * Whether a ticket admits the key that signed the enrolment, whoever has joined with it before. Errors: `DOC_EXPIRED`,
+ * `DOC_FROM_FUTURE`, `TICKET_ISSUER_MISMATCH`, `TICKET_PROJECT_MISMATCH`, `ENROL_TICKET_MISMATCH`, `TICKET_KEY_MISMATCH`,
+ * `TRUSTED_KEY_NOT_IN_CHARTER`.
+ */
+export function checkTicket(
+  { payload: ticket, signer }: Verified<Invite>,
+  enrol: Verified<Enrol>,
+  charter: Charter,
+  now: number,
+): void {
+  checkTime(ticket, now, 'the ticket');
+  if (!charter.idps.includes(signer)) {
+    throw new QuorateError(
+      'TICKET_ISSUER_MISMATCH',
+      'the ticket is not signed by an identity provider of this project',
+      { hint: askOwner },
+    );
+  }
+  if (ticket.project !== charter.project) {
+    throw new QuorateError(
+      'TICKET_PROJECT_MISMATCH',
+      `the ticket is for project ${ticket.project}, not ${charter.project}`,
+      { hint: askOwner },
+    );
+  }
+  if (enrol.payload.invite !== ticket.jti)
+    throw new QuorateError('ENROL_TICKET_MISMATCH', 'the enrolment names another ticket');
+  const key = enrol.signer;
+  if (ticket.key !== undefined && ticket.key !== key) {
+    throw new QuorateError(
+      'TICKET_KEY_MISMATCH',
+      `the ticket is bound to the key ${ticket.key}; this host has ${key}`,
+      {
+        hint: 'Run "quorate key" on the machine that shall join, and have the ticket made for what it prints.',
+      },
+    );
+  }
+  // A ticket of that role is bound to a key.
+  if (ticket.role === 'trusted-worker') checkTrusted(ticket.key === key ? charter.trusted : [], key);
+}
+
+/** Whether the charter names a trusted worker's key. Errors: `TRUSTED_KEY_NOT_IN_CHARTER`. */
+export function checkTrusted(trusted: readonly string[], key: string): void {
+  if (trusted.includes(key)) return;
+  throw new QuorateError(
+    'TRUSTED_KEY_NOT_IN_CHARTER',
+    `the charter does not name ${key} as a trusted worker`,
+    { hint: `The owner names it: quorate invite <name> --role trusted-worker --key ${key}` },
+  );
+}
+
+/** Whether a key that is enrolled already is so as this ticket says. Errors: `KEY_ALREADY_ENROLLED`. */
+export function checkSameMember(
+  key: string,
+  known: { operator: string; role: Role } | undefined,
+  ticket: Invite,
+): void {
+  if (known === undefined || (known.operator === ticket.operator && known.role === ticket.role)) return;
+  throw new QuorateError(
+    'KEY_ALREADY_ENROLLED',
+    `the key ${key} is enrolled as ${known.operator} (${known.role}) already`,
+    {
+      hint: 'Use another --home: each has a key of its own.',
+    },
+  );
+}
+
+/** Whether one more key may join with a ticket. Errors: `TICKET_EXHAUSTED`. */
+export function checkRoom(ticket: Invite, joined: readonly string[]): void {
+  if (joined.length < ticket.hosts) return;
+  throw new QuorateError(
+    'TICKET_EXHAUSTED',
+    `the ticket was for ${counted(ticket.hosts, 'host')}, and that many have joined`,
+    {
+      hint: 'Ask the owner for a ticket with more: quorate invite <name> --hosts <n>',
+    },
+  );
+}
+
+/** A key that nobody enrolled. */
+export function unknownKey(key: string): QuorateError {
+  return new QuorateError('KEY_NOT_ENROLLED', `the key ${key} is not enrolled in this project`, {
+    hint: 'Ask the owner for a ticket (quorate invite) and run: quorate join <ticket>',
+  });
+}
+
+/** Times of a grant that is given at `now` (ms since the epoch) for `grantMs`, in seconds since the epoch. */
+export function grantTimes(now: number, grantMs: number): { iat: number; exp: number } {
+  const iat = Math.floor(now / 1000);
+  return { iat, exp: iat + Math.max(1, Math.min(limits.grantSecondsMax, Math.floor(grantMs / 1000))) };
+}
