@@ -9,6 +9,7 @@ import { MerkleTree } from '../src/core/transparency/index.ts';
 import { protocols } from '../src/core/wire/protocols.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { Broken, type Handle } from './broken-controller.ts';
+import { idpBugs } from './broken-idp.ts';
 import {
   Copier,
   content,
@@ -369,7 +370,7 @@ export const bugs: Record<string, Bug> = {
       }),
     }),
   },
-  ...pipelineBugs,
+  ...{ ...pipelineBugs, ...idpBugs },
   'wrong-clock-journaled': {
     says: 'what measures time is set with the wall clock, so that a wrong time gets into the journal',
     caughtBy: 'clocks',

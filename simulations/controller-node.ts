@@ -1,11 +1,12 @@
 import type { ControllerEffect, ControllerEvent, Timings } from '../src/core/controller/events.ts';
 import type { Controller } from '../src/core/controller/machine.ts';
-import { decodeBundle, sha256Hex } from '../src/core/documents/index.ts';
-import { codeOf, messageOf } from '../src/core/errors.ts';
+import { type Charter, decodeBundle, sha256Hex, type Verified } from '../src/core/documents/index.ts';
+import { codeOf, messageOf, reportedError } from '../src/core/errors.ts';
 import { bundleServer } from '../src/core/sessions/bundle-exchange.ts';
 import { CheckedBundles } from '../src/core/sessions/controller/checked-bundles.ts';
 import { ControllerSessions } from '../src/core/sessions/controller/controller-sessions.ts';
-import type { ControllerPorts } from '../src/core/sessions/controller/ports.ts';
+import { IdpClient, localGrants } from '../src/core/sessions/controller/grants.ts';
+import type { ControllerPorts, Grants } from '../src/core/sessions/controller/ports.ts';
 import { StoredEvidence } from '../src/core/sessions/controller/stored-evidence.ts';
 import type { EventLog } from '../src/core/sessions/loop.ts';
 import type { Channel, ServedProtocol, Signing } from '../src/core/sessions/ports.ts';
@@ -32,6 +33,8 @@ export interface ControllerOptions {
   crash: { at: number; point: CrashPoint } | undefined;
   /** It tells its workers two stories. */
   forks: boolean;
+  /** The identity provider's process; undefined where its key is in this one. */
+  idp: Node | undefined;
 }
 
 type ControllerLife = Life<ControllerEvent, ControllerEffect, Controller>;
@@ -52,9 +55,10 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
   #checkpoint: string | undefined;
   #evidence: StoredRevocations | undefined;
   #sessions: ControllerSessions | undefined;
+  #idpClient: IdpClient | undefined;
   #life: ControllerLife | undefined;
-  /** Of the charter as it lies in the project's folder. */
-  #epoch = 1;
+  /** The charter as it lies in the project's folder, where it is not the first one. */
+  #folder: Verified<Charter> | undefined;
   #served = new Map<string, ServedProtocol>();
 
   constructor(around: Surroundings, paper: Paperwork, options: ControllerOptions) {
@@ -124,16 +128,18 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
     keys: { controller: string; idp: string },
   ): Promise<void> {
     await sessions.checkpoints.load();
-    const charter = await this.#paper.charter({ epoch: this.#epoch });
+    const charter = this.#folder ?? (await this.#paper.charter());
     this.dispatch(life, { kind: 'started', charter, keys, timings: this.#options.timings });
-    if (life.alive()) sessions.start();
+    if (!life.alive()) return;
+    sessions.start();
+    this.#idpClient?.start();
   }
 
   /** The owner signs the next charter; a controller that is down takes it at its start. */
   async nextCharter(replaces: KeyChange): Promise<void> {
-    this.#paper.replace(replaces);
     const life = this.#life;
-    const charter = await this.#paper.charter({ epoch: ++this.#epoch });
+    const charter = await this.#paper.next(replaces);
+    this.#folder = charter;
     if (life === undefined) return;
     this.dispatch(life, { kind: 'charter', charter });
     if (replaces === 'nothing') return;
@@ -208,7 +214,7 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
       project: this.#paper.project,
       signing: this.signing(),
       retired: this.#paper.controllers.filter(({ id }) => id !== this.id),
-      idp: this.#paper.idp,
+      grants: this.#grants(life),
       clock: life.clock,
       machine: life.machine,
       dispatch: (event) => this.dispatch(life, event),
@@ -265,6 +271,34 @@ export class ControllerNode extends Process<ControllerEvent, ControllerEffect, C
           this.around.trace.write(time.now, this.name, `${kind}: ${says}`);
       },
     };
+  }
+
+  /** Signed here, or by the identity provider's process. */
+  #grants(life: ControllerLife): Grants {
+    const { idp } = this.#options;
+    if (idp === undefined) return localGrants(this.#paper.idp);
+    const { network, documents, trace, time } = this.around;
+    this.#idpClient = new IdpClient({
+      project: this.#paper.project,
+      idpAddrs: ['/dns4/idp.example/tcp/1'],
+      dial: async ({ id }, protocol) => {
+        if (id === null || id === idp.id) return network.dial(this, idp, protocol);
+        throw reportedError('MESH_UNREACHABLE', `${id} is not there`);
+      },
+      documents,
+      clock: life.clock,
+      charter: () => life.machine.state.charter,
+      takeCharter: async (charter) => {
+        if (!life.alive()) return;
+        this.#folder = charter;
+        this.dispatch(life, { kind: 'charter', charter });
+      },
+      addresses: () => ['/dns4/controller.example/tcp/1'],
+      tell: (level, kind, says) => {
+        if (life.alive()) trace.write(time.now, this.name, `${level} ${kind}: ${says}`);
+      },
+    });
+    return this.#idpClient;
   }
 
   async #publish(run: string, text: string): Promise<void> {

@@ -1,6 +1,7 @@
 import type { ControllerEffect, ControllerEvent } from '../src/core/controller/events.ts';
 import type { ControllerState } from '../src/core/controller/state.ts';
 import type { Bundle, Verdict } from '../src/core/documents/index.ts';
+import type { IdpEffect, IdpEvent } from '../src/core/idp/events.ts';
 import type { WorkerEffect, WorkerEvent } from '../src/core/worker/events.ts';
 import type { Keys } from './keys.ts';
 import type { Behaviour, TrustedWorker, Work } from './scenario.ts';
@@ -26,6 +27,10 @@ export type Observation =
   | { kind: 'cosigned'; worker: string; lease: string; verdict: Verdict }
   /** A state machine was rebuilt from its journal: its snapshots before and after. */
   | { kind: 'restarted'; who: string; before: string; after: string; state: ControllerState | undefined }
+  /** An identity provider of its own took an event. */
+  | { kind: 'idp-handled'; event: IdpEvent; effects: readonly IdpEffect[] }
+  /** It was rebuilt from its journal: the keys that are members. */
+  | { kind: 'idp-restarted'; members: readonly string[] }
   /** A worker signed a checkpoint of the log, of the feed or of a draft. */
   | { kind: 'witnessed'; worker: string; size: number; root: string }
   /** A worker came to know that the log tells two stories. */

@@ -83,6 +83,8 @@ export class Paperwork {
   /** Keys of the identity provider that the charter names, the one that signs first. */
   idps;
   #replaced = 0;
+  /** Of the charter that was signed last. */
+  #epoch = 1;
 
   /** Names of the trusted workers. */
   readonly #trusted: readonly string[];
@@ -113,6 +115,16 @@ export class Paperwork {
     if (what === 'controller') this.controllers.push(signer);
     if (what === 'idp') this.idps = [signer, ...this.idps];
     if (what === 'idp at once') this.idps = [signer];
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** The owner signs the next charter. */
+  next(what: KeyChange): Promise<Verified<Charter>> {
+    this.replace(what);
+    return this.charter({ epoch: ++this.#epoch });
   }
 
   get project(): string {

@@ -98,6 +98,8 @@ export interface Scenario {
   works: Work[];
   revokes: Expulsion | undefined;
   faultsMs: number;
+  /** Whether the identity provider's key is in the controller's process, or in one of its own. */
+  idp: 'inside' | 'apart';
   /** Lifetime of grants. */
   grantSeconds: number;
   /** When the owner signs the next charter, and which key it replaces. */
@@ -208,6 +210,7 @@ export function scenarioOf(random: Random): Scenario {
     works: withRepeats(random.fork('the same again'), withTests(random.fork('kind: test'), works)),
     revokes: expulsionOf(random.fork('revokes'), operators, pipeline ? 0.6 : 0.3),
     faultsMs: random.int(2, 8) * 60_000,
+    idp: random.fork('identity provider').chance(0.3) ? 'apart' : 'inside',
     grantSeconds: random.pick([90, 24 * 3600]),
     charters: Array.from({ length: charters.int(0, 2) }, () => ({
       afterMs: charters.int(0, 180_000),
@@ -267,12 +270,12 @@ function expulsionOf(random: Random, operators: readonly Operator[], chance: num
 }
 
 export function describeScenario(scenario: Scenario): string[] {
-  const { attackerShare, operators, trusted, second, works, faultsMs, grantSeconds, revokes } = scenario;
+  const { attackerShare, operators, trusted, second, works, faultsMs, idp, grantSeconds, revokes } = scenario;
   const charters = scenario.charters
     .map(({ afterMs, replaces }) => `; a charter after ${afterMs / 1000} s (replaces ${replaces})`)
     .join('');
   return [
-    `attackers: ${attackerShare}; trusted worker: ${trusted}${second ? ' and a second one' : ''}; faults for ${faultsMs / 1000} s; grants of ${grantSeconds} s${charters}`,
+    `attackers: ${attackerShare}; trusted worker: ${trusted}${second ? ' and a second one' : ''}; faults for ${faultsMs / 1000} s; grants of ${grantSeconds} s${idp === 'apart' ? ' by an identity provider apart' : ''}${charters}`,
     ...operators.map(
       ({ name, hosts, behaviour, joinsLate }) =>
         `${name}: ${hosts.length} machine(s), ${behaviour}${joinsLate ? ', joins late' : ''}`,

@@ -1,15 +1,18 @@
 import { isOver } from '../src/core/controller/facts.ts';
 import { Controller } from '../src/core/controller/machine.ts';
-import type { Role, Signer } from '../src/core/documents/index.ts';
+import type { Invite, Role, Signer, Verified } from '../src/core/documents/index.ts';
+import { IdentityProvider } from '../src/core/idp/machine.ts';
 import type { WorkerPorts } from '../src/core/sessions/worker/ports.ts';
 import { Worker } from '../src/core/worker/machine.ts';
 import { ControllerNode } from './controller-node.ts';
 import { revokeLater } from './expulsion.ts';
+import { hijack } from './hijacker.ts';
+import { IdpNode } from './idp-node.ts';
 import { inTurn, type Keys } from './keys.ts';
 import { scheduleClocks, scheduleCrashes, schedulePartitions } from './mishaps.ts';
 import { Network } from './network.ts';
 import type { Checker, Observation, Truth } from './observer.ts';
-import { nonceOf, Paperwork } from './paperwork.ts';
+import { type KeyChange, nonceOf, Paperwork } from './paperwork.ts';
 import type { CrashPoint, Surroundings } from './process.ts';
 import { Publisher } from './publisher.ts';
 import type { Random } from './random.ts';
@@ -28,6 +31,8 @@ const finishMs = 3 * 3600_000;
 export interface Patches {
   controller?: (id: string, idp: string) => Controller;
   worker?: (id: string, name: string) => Worker;
+  /** Of an identity provider apart. */
+  idp?: (key: string) => IdentityProvider;
   /** Of honest workers: ports that do something else. */
   workerPorts?: (ports: WorkerPorts) => WorkerPorts;
   journalLate?: boolean;
@@ -69,6 +74,9 @@ export class World implements Truth {
   readonly #options: WorldOptions;
   readonly #around: Surroundings;
   readonly #controller: ControllerNode;
+  /** Undefined where its key is in the controller's process. */
+  readonly #idp: IdpNode | undefined;
+  readonly #tickets: Verified<Invite>[] = [];
   readonly #workers: WorkerNode[] = [];
   readonly #people = new Map<string, { person: string; behaviour: Behaviour }>();
   readonly #runs = new Map<string, Work>();
@@ -101,8 +109,17 @@ export class World implements Truth {
       documents: new Reader(keys.verifier),
       rates: () => this.#network.rates,
     };
+    const grantMs = scenario.grantSeconds * 1000;
+    const [, firstIdp] = this.#first;
+    if (scenario.idp === 'apart')
+      this.#idp = new IdpNode(this.#around, this.#paper, {
+        grantMs,
+        observe: (seen) => this.#observe(seen),
+        fresh: () => patches.idp?.(firstIdp.id) ?? new IdentityProvider(firstIdp.id),
+      });
     this.#controller = new ControllerNode(this.#around, this.#paper, {
-      timings: { ...timings, grantMs: scenario.grantSeconds * 1000 },
+      timings: { ...timings, grantMs },
+      idp: this.#idp,
       observe: (seen) => this.#observe(seen),
       listeners: () => this.#workers,
       serves: (artifact, from) =>
@@ -190,11 +207,12 @@ export class World implements Truth {
   /** Faults, then healing, then time to finish. Throws the first `Violation`. */
   async run(): Promise<void> {
     const { scenario, rates } = this.#options;
+    this.#idp?.start();
     this.#controller.start();
     const publisher = await this.#joinAll();
     this.#network.rates = rates;
     const healsAt = this.now + scenario.faultsMs;
-    const nodes = [this.#controller, ...this.#workers];
+    const nodes = [this.#controller, ...this.#workers, ...this.#apart];
     const ground = { ...this.#around, rates, nodes, healed: () => this.#healed };
     schedulePartitions(ground, healsAt);
     scheduleCrashes(ground, healsAt);
@@ -207,12 +225,18 @@ export class World implements Truth {
     if (scenario.revokes !== undefined)
       revokeLater(this.#around, scenario.revokes, async (what, ever) => {
         const since = ever ? 0 : this.#controller.machine.state.log.size;
-        const { raw: revocation } = await this.#paper.revocation(what, since, this.now);
-        await publisher.ask({ kind: 'revoke', revocation });
+        const revocation = await this.#paper.revocation(what, since, this.now);
+        await publisher.ask({ kind: 'revoke', revocation: revocation.raw });
+        this.#idp?.learn(revocation);
         this.#revoked = true;
       });
     for (const { afterMs, replaces } of scenario.charters)
-      this.#time.at(this.now + afterMs, () => void this.#controller.nextCharter(replaces));
+      this.#time.at(this.now + afterMs, () => void this.#signer(replaces).nextCharter(replaces));
+    if (this.#idp !== undefined)
+      hijack(this.#around, this.#paper, {
+        ...{ idp: this.#idp, controller: this.#controller, tickets: this.#tickets, scenario },
+        over: () => this.#healed,
+      });
     await this.#run(healsAt);
     this.#heal();
     await this.#run(this.now + finishMs, () => this.#finished());
@@ -223,6 +247,16 @@ export class World implements Truth {
       .map(({ id, name, holds, served, controller }) => ({ id, worker: name, holds, served, controller }));
     this.#observe({ kind: 'ended', state: this.#controller.machine.state, idle });
     if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Where the owner signs a charter: on the host of the key that it replaces. */
+  #signer(replaces: KeyChange): ControllerNode | IdpNode {
+    const ofIdp = replaces === 'idp' || replaces === 'idp at once';
+    return ofIdp ? (this.#idp ?? this.#controller) : this.#controller;
+  }
+
+  get #apart(): IdpNode[] {
+    return this.#idp === undefined ? [] : [this.#idp];
   }
 
   #finished(): boolean {
@@ -279,7 +313,11 @@ export class World implements Truth {
 
   /** Makes tickets for one person, by the identity provider of the moment. */
   #inviting(...[person, role, over]: [string, Role, { hosts?: number; key?: string; jti?: string }]) {
-    return async () => (await this.#paper.invite(person, role, this.now, over)).raw;
+    return async () => {
+      const invite = await this.#paper.invite(person, role, this.now, over);
+      this.#tickets.push(invite);
+      return invite.raw;
+    };
   }
 
   #addWorker(
@@ -332,7 +370,9 @@ export class World implements Truth {
     this.trace.write(this.now, 'world', 'heals');
     this.#healed = true;
     this.#network.rates = calm;
-    for (const node of [this.#controller, ...this.#workers]) this.#network.partition(node, false);
+    for (const node of [this.#controller, ...this.#workers, ...this.#apart])
+      this.#network.partition(node, false);
+    for (const node of this.#apart) node.start();
     this.#controller.start();
     for (const worker of this.#workers) {
       const gone = worker.options.behaviour === 'vanishes' && worker.life > 0;

@@ -9,6 +9,7 @@ import { cosigning } from './cosigning.ts';
 import { evidence } from './evidence.ts';
 import { fences } from './fences.ts';
 import { finished } from './finished.ts';
+import { grants } from './grants.ts';
 import { knownLeases } from './known-leases.ts';
 import { leases } from './leases.ts';
 import { lending } from './lending.ts';
@@ -47,6 +48,7 @@ export function allCheckers(): Checker[] {
     rebuilt(),
     replay(),
     revoked(),
+    grants(),
     verdicts(),
     tests(),
     answers(),

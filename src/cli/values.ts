@@ -155,6 +155,9 @@ export function peerIds(text: string, before: string[] | undefined): string[] {
   return several(text, before);
 }
 
+/** One key. */
+export const peerId = (text: string): string => peerIds(text, undefined).join();
+
 /** Names of Debian packages, each with an optional version, separated by commas; repeatable. */
 export function packages(text: string, before: string[] | undefined): string[] {
   const names = text.split(',');

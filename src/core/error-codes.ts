@@ -140,6 +140,19 @@ const coreErrors = {
   GRANT_NOT_VALID_THEN: 'The grant was not valid at the time it was used.',
   GRANT_PROJECT_MISMATCH: 'The grant is for another project.',
   GRANT_ROLE_MISMATCH: 'The grant is for another role than this action needs; the message names both.',
+  IDP_ANSWER_MISMATCH:
+    'The identity provider gave a grant for something else than was asked: it belongs to another project, or runs another version. Look at the process `quorate idp`.',
+  IDP_BUSY:
+    'The identity provider is a process of its own, and more members ask for grants than it answers in time. Nodes ask again by themselves; try again in a moment.',
+  IDP_CHARTER_DIFFERS:
+    'Controller and identity provider go by different charters, and neither took that of the other. Sign the next charter once more: `quorate charter set`.',
+  IDP_CONTROLLER_UNKNOWN:
+    'The identity provider signs grants for controllers that the charter names, and this key is none of them.',
+  IDP_ENROLMENT_DIFFERS:
+    'The controller names another log index for the first enrolment of an operator than it did before. Its log was put back to an older state, or somebody else has its key: look at that host.',
+  IDP_NOT_STARTED: 'The identity provider has no charter yet. Start it again: `quorate idp`.',
+  IDP_UNREACHABLE:
+    'The identity provider of the project is a process of its own, and does not answer the controller. Nobody can join or renew a grant until it does; grants that were given last up to a day, and work goes on with them. The owner looks at `quorate idp`.',
   IMAGE_REVOKED: 'The image was revoked; the message says from when and why. Build in another one.',
   INPUT_ARTIFACT_MISMATCH:
     'The job read another artifact than the one that the job it needs made: the controller filled in a false one. Do not trust the artifact.',

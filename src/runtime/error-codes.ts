@@ -55,6 +55,16 @@ const runtimeErrors = {
     "The controller's HTTP feed did not answer, or not what it should. The worker asks again, ever more slowly; until then it hears of work by gossip and by its stream to the controller, or not at all.",
   IDPS_FULL:
     'The charter names as many identity providers as it can. Drop those of before: `quorate rotate idp --finish`.',
+  IDP_ADDRESS_NEEDED:
+    'The key of the identity provider is not in the folder of the project: its process runs elsewhere. Say where: `quorate controller --idp <address>`. Where it was to run here, put `idp.key` back.',
+  IDP_CHARTER_NEEDED:
+    'The folder of the identity provider has no charter yet. Give the one that `quorate init --idp` signed: `quorate idp --charter charter.jws`.',
+  IDP_KEY_APART:
+    'The key of the identity provider is not in this folder: it is on the host of `quorate idp`. Tickets and revocations are signed there, and that key is replaced there.',
+  IDP_KEY_HERE:
+    'The identity provider is to run apart, and its key is in the folder of the controller: whoever takes that process over would have it. Move the key to the host of `quorate idp`, or leave `--idp` away.',
+  IDP_KEY_NOT_NAMED:
+    'The charter does not name the key of this folder as an identity provider. Make the project with it: `quorate init --idp <PeerId>`, with what `quorate idp init` printed.',
   IMAGE_CREDENTIALS:
     'A file with credentials for registries cannot be read; the message names it. Log in again: `skopeo login` or `docker login`.',
   IMAGE_DIGEST_NEEDED:

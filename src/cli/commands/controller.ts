@@ -12,6 +12,7 @@ interface Options {
   listen?: string[];
   announce?: string[];
   bootstrap?: string[];
+  idp?: string[];
   slotWait?: number;
   connections?: number;
   grants?: number;
@@ -50,6 +51,11 @@ export const controller: Define = (program, act) => {
       addresses,
     )
     .option('--bootstrap <address>', 'first peer of the network; repeatable', addresses)
+    .option(
+      '--idp <address>',
+      'where the identity provider runs, whose key is not here; repeatable',
+      addresses,
+    )
     .option(
       '--connections <n>',
       `connections at once, of workers and of those who ask; at most ${connectionsMax} (default: 2000)`,
@@ -99,6 +105,7 @@ async function runOnce(
     listen: options.listen ?? [listenDefault],
     announce: options.announce ?? [],
     bootstrap: options.bootstrap ?? [],
+    ...(options.idp === undefined ? {} : { idp: options.idp }),
     ...(options.connections === undefined ? {} : { connections: options.connections }),
     ...(options.slotWait === undefined ? {} : { slotWaitMs: options.slotWait * 1000 }),
     ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),

@@ -8,6 +8,7 @@ import { diff } from './diff.ts';
 import { doctor } from './doctor.ts';
 import { exportEvidence } from './export.ts';
 import { fetch } from './fetch.ts';
+import { idp } from './idp.ts';
 import { image } from './image.ts';
 import { init } from './init.ts';
 import { invite } from './invite.ts';
@@ -35,6 +36,7 @@ export const verbs: readonly Define[] = [
   init,
   charter,
   controller,
+  idp,
   invite,
   rotate,
   revoke,

@@ -7,12 +7,13 @@ import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { floorValue, lostBy, sayFloors } from '../floor.ts';
 import { findUp } from '../project.ts';
-import { addresses, gitServers } from '../values.ts';
+import { addresses, gitServers, peerId } from '../values.ts';
 
 interface Options {
   name?: string;
   vcs?: string[];
   bootstrap?: string[];
+  idp?: string;
   floor?: FloorChange;
   testFloor?: FloorChange;
 }
@@ -34,6 +35,11 @@ export const init: Define = (program, act) => {
       '--bootstrap <address>',
       'first peer of the network for machines behind NAT; repeatable',
       addresses,
+    )
+    .option(
+      '--idp <PeerId>',
+      'key of an identity provider that runs apart, as "quorate idp init" prints it there',
+      peerId,
     )
     .option(
       '--floor <policy>',
@@ -59,6 +65,7 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
     name: options.name ?? nameFrom(basename(repo)),
     vcs: options.vcs ?? (await hostOfRemote(repo)),
     bootstrap: options.bootstrap ?? [],
+    ...(options.idp !== undefined && { idp: options.idp }),
     floor: { ...defaultFloor, ...options.floor },
     testFloor: { ...defaultTestFloor, ...options.testFloor },
   });
@@ -95,15 +102,30 @@ async function run({ cwd, out }: Context, options: Options): Promise<Exit> {
     ),
     '',
     'Next:',
-    '  quorate controller        hands out work; keep it running',
-    '  quorate key               on your trusted machine, then here:',
-    '  quorate invite me --role trusted-worker --key <it>',
-    '  quorate invite alice      a ticket for each volunteer (three or more)',
+    ...(options.idp === undefined ? next : nextApart),
     '  git commit, git push      quorate.yaml too: workers fetch from the server',
     '  quorate run               builds what is pushed',
   );
   return exits.done;
 }
+
+const next = [
+  '  quorate controller        hands out work; keep it running',
+  '  quorate key               on your trusted machine, then here:',
+  '  quorate invite me --role trusted-worker --key <it>',
+  '  quorate invite alice      a ticket for each volunteer (three or more)',
+];
+
+const nextApart = [
+  '  charter.jws               to the host of the identity provider, and there:',
+  '  quorate idp --charter charter.jws',
+  '  quorate controller --idp <its address>   here; hands out work; keep it running',
+  '  quorate key               on your trusted machine, then here:',
+  '  quorate rotate trusted-worker --add <it>',
+  '  quorate invite me --role trusted-worker --key <it>   where the identity provider runs',
+  '  quorate invite owner --role publisher    there too; here: quorate join <ticket>',
+  '  quorate invite alice      there; a ticket for each volunteer (three or more)',
+];
 
 /** A project name from a folder's name, with the characters that documents allow: letters, digits and `. _ -`. */
 function nameFrom(folder: string): string {

@@ -17,6 +17,10 @@ export const sessionLimits = {
   receivedBytesPerTurn: 16 * 1024,
   /** The same of answers, which are encoded and not checked. */
   sentBytesPerTurn: 64 * 1024,
+  /** Questions to an identity provider of its own that are under way at once. */
+  idpQuestionsMax: 8,
+  /** Those that wait for their turn: a controller's members ask once in twelve hours, and all at once after it was away. */
+  idpWaitingMax: 512,
   /** After a start, time for workers to come back and sign the last checkpoint before it is told what it lacks. */
   lateWitnessMs: 10_000,
   /** Lines of members under a checkpoint, about thirty-five; the rest of it is for its log and for witnesses from outside. */

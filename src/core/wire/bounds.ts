@@ -1,6 +1,6 @@
 import { assert, type ErrorCode, QuorateError } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { ApiUp, BundleUp, FeedUp, LeaseUp } from './messages.ts';
+import type { ApiUp, BundleUp, FeedUp, IdpUp, LeaseUp } from './messages.ts';
 
 /**
  * What a node knows of a peer before it reads its message; each includes those before it. `anyone`: the peer has proven its
@@ -101,6 +101,17 @@ export const messageBounds = table({
     streams: 8,
     streamsPerMinute: 240,
     messages: { which: byAnyone } satisfies Record<keyof BundleUp, MessageBound>,
+  },
+  idp: {
+    // A controller asks several questions at once.
+    streams: 32,
+    streamsPerMinute: 1200,
+    messages: {
+      // The root's signature proves it. One with every list full has fifty kilobytes.
+      charter: { ...byAnyone, bytesMax: 64 * 1024 },
+      // As `enrol` of the API. Of the controllers in the charter.
+      grant: { ...byMember, bytesMax: 2 * smallBytes, refused: 'IDP_CONTROLLER_UNKNOWN' },
+    } satisfies Record<IdpUp['kind'], MessageBound>,
   },
   revocations: {
     streams: 4,

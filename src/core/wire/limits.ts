@@ -2,6 +2,8 @@
 export const wireLimits = {
   /** A witness's line under a checkpoint: two hundred characters for a name that is a PeerId. */
   witnessLineCharsMax: 400,
+  /** Addresses of a controller that it tells its identity provider, for tickets; a ticket has eight. */
+  controllerAddrsMax: 16,
   /** Hashes of a proof: an inclusion in a log of 2^53 leaves has 53, a consistency at most twice as many and one. */
   proofHashesMax: 110,
   /** Workers that fetch the bundle of an artifact at once, besides the controller, which has it: a worker may leave at any time. */

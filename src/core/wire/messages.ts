@@ -288,6 +288,33 @@ export const apiDownSchema = z.discriminatedUnion('kind', [
 ]);
 export type ApiDown = z.infer<typeof apiDownSchema>;
 
+export const idpUpSchema = z.discriminatedUnion('kind', [
+  /** The charter that the sender knows. Of a controller also where it is, for tickets. Answered with the newer one of both. */
+  z.strictObject({
+    kind: z.literal('charter'),
+    charter: jws,
+    addrs: z.array(multiaddr).max(wireLimits.controllerAddrsMax),
+  }),
+  /**
+   * A grant for who signed `enrol`, whose operator was first enrolled at this index of the log. `epoch`: of the charter that the
+   * sender goes by.
+   */
+  z.strictObject({
+    kind: z.literal('grant'),
+    enrol: jws,
+    invite: jws.optional(),
+    enrolled: count,
+    epoch: count,
+  }),
+]);
+export type IdpUp = z.infer<typeof idpUpSchema>;
+export const idpDownSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('charter'), charter: jws }),
+  z.strictObject({ kind: z.literal('grant'), grant: jws }),
+  error,
+]);
+export type IdpDown = z.infer<typeof idpDownSchema>;
+
 /** Answered with the bundle's text in one frame, or an error. */
 export const bundleUpSchema = z.strictObject({ which: text(120) });
 export type BundleUp = z.infer<typeof bundleUpSchema>;

@@ -8,6 +8,8 @@ export const protocols = {
   log: '/quorate/log/1',
   /** Anybody → controller: enrol, renew, submit, list, show, follow, logs. */
   api: '/quorate/api/1',
+  /** Controller → identity provider, where that is a process of its own: grants for members, and the charter. */
+  idp: '/quorate/idp/1',
   /** Anybody → whoever serves an artifact: its bundle. */
   bundle: '/quorate/bundle/1',
   /** Anybody → whoever serves an artifact: its blocks, as one CAR. */

@@ -353,6 +353,14 @@ export async function ownerMembership(
     await home.save(current);
     return current;
   }
+  if (!folder.holds.idp)
+    throw new QuorateError(
+      'IDP_KEY_APART',
+      `this home is no publisher of the project, and the identity provider's key is not in ${folder.dir}`,
+      {
+        hint: 'On the host of the identity provider: quorate invite owner --role publisher. Then here: quorate join <ticket>',
+      },
+    );
   const key = await home.key();
   const invite = await issueInvite(folder.idp.signer, {
     project: folder.project,

@@ -37,6 +37,7 @@ import { boundOf, holdersOf, Keeper } from './keep.ts';
 import { controllerNodeLimits } from './limits.ts';
 import { openLogFiles } from './log-files.ts';
 import { NamedWitnesses } from './named-witnesses.ts';
+import { openGrants } from './open-grants.ts';
 import { type PublicView, publicView } from './public-view.ts';
 import { otherKeys, refreshCharter } from './refresh-charter.ts';
 
@@ -53,6 +54,8 @@ export interface ControllerOptions {
   grantMs?: number;
   /** Where the witnesses of others are that the charter names, by name. */
   witnessUrls?: ReadonlyMap<string, string>;
+  /** Where the identity provider's process is, whose key is not in the folder. */
+  idp?: string[];
   /** The clock is right now, and was wrong when the journal was last written. */
   acceptClock?: boolean;
   onEvent(event: NodeEvent): void;
@@ -80,8 +83,8 @@ const pinMsMax = 60_000;
 const charterPollMs = 1_000;
 
 /**
- * Controller, identity provider and artifact store in one process. What is in `<folder>/controller.db` is enough to go
- * on after any crash. Errors: `JOURNAL_…`, `MESH_…`, `STORE_…`.
+ * Controller and artifact store in one process, and the identity provider where its key is in the folder. What is in `<folder>/controller.db` is enough to go
+ * on after any crash. Errors: `IDP_ADDRESS_NEEDED`, `IDP_KEY_HERE`, `JOURNAL_…`, `MESH_…`, `STORE_…`.
  */
 export async function startController(options: ControllerOptions): Promise<ControllerNode> {
   const { folder } = options;
@@ -98,7 +101,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
   try {
     // Begins as whoever made the journal; what starts in it says which keys there were later.
     const first = folder.retired.find((key) => nameOf(key) === journal.name) ?? folder.controller;
-    const machine = new Controller(first.id, folder.idp.id);
+    const idpId = folder.holds.idp ? folder.idp.id : (folder.charter.idps[0] ?? '');
+    const machine = new Controller(first.id, idpId);
     const mesh = await openMesh({
       key: folder.controller.seed,
       listen: options.listen,
@@ -162,12 +166,22 @@ export async function startController(options: ControllerOptions): Promise<Contr
       closing: stop.signal,
       tell,
     });
+    const {
+      grants,
+      start: startGrants,
+      learnCharter,
+    } = openGrants(context, {
+      addrs: options.idp ?? [],
+      clock,
+      closing: stop.signal,
+      refresh: () => refresh(),
+    });
     let feedUrls: readonly string[] = [];
     const sessions = new ControllerSessions({
       project: folder.project,
       signing,
       retired: folder.retired.map(({ signer }) => signer),
-      idp: folder.idp.signer,
+      grants,
       clock,
       machine,
       dispatch: context.dispatch,
@@ -183,7 +197,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
       needImage: (image) => images.need(image),
       needDependencies: (tree) => dependencies.need(tree),
       bringDependencies: (brought) => dependencies.bring(brought),
-      refreshCharter: () => refresh(),
+      async refreshCharter() {
+        await refresh();
+        await learnCharter();
+      },
       pin: (effect) =>
         void pins.pin(effect).catch((error) => tell('warn', 'pin', `pin: ${messageOf(error)}`)),
       keep: ({ run, root, from }) => keeper.keep(run, { root, from }),
@@ -223,7 +240,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     loop.dispatch({
       kind: 'started',
       charter,
-      keys: { controller: folder.controller.id, idp: folder.idp.id },
+      keys: { controller: folder.controller.id, idp: idpId },
       timings: {
         ...defaultTimings,
         ...(options.slotWaitMs === undefined ? {} : { slotFillMs: options.slotWaitMs }),
@@ -249,6 +266,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     });
     await writeAddress(folder.dir, mesh.addresses());
     closers.push(watchCharter(refresh, tell));
+    startGrants();
     void sessions.resume(names);
     // What was agreed, logs, dissenting trees, images and dependencies are pinned.
     closers.push(

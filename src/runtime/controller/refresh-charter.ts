@@ -21,6 +21,7 @@ export async function otherKeys({
   const charter = machine.state.charter?.payload;
   if (charter === undefined) return false;
   const { controllers, idps } = charter;
-  if (!controllers.includes(folder.controller.id) || !idps.includes(folder.idp.id)) return true;
-  return idps[0] !== folder.idp.id && (await openKeys(folder.dir, charter)).idp.id !== folder.idp.id;
+  if (!controllers.includes(folder.controller.id)) return true;
+  if (!folder.holds.idp || idps[0] === folder.idp.id) return false;
+  return !idps.includes(folder.idp.id) || (await openKeys(folder.dir, charter)).idp?.id !== folder.idp.id;
 }

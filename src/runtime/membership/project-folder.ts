@@ -31,12 +31,16 @@ export interface ProjectFolder {
   charterJws: string;
   /** Undefined when the root key is kept elsewhere, as recommended. */
   root: NodeKey | undefined;
-  controller: NodeKey;
-  idp: NodeKey;
+  /** Errors: `CONTROLLER_KEY_MISSING` where `holds` says that it is not here. */
+  readonly controller: NodeKey;
+  /** Errors: `IDP_KEY_APART` where `holds` says that it is not here. */
+  readonly idp: NodeKey;
+  /** The keys of which processes are in this folder. */
+  holds: { controller: boolean; idp: boolean };
   /** Keys of before. */
   retired: NodeKey[];
-  /** Addresses and process id that the controller wrote when it last started; undefined before the first start. */
-  address(): Promise<{ addrs: string[]; pid: number } | undefined>;
+  /** Addresses of the controller, as it wrote them when it last started, or told the identity provider; undefined before. */
+  address(): Promise<{ addrs: string[] } | undefined>;
 }
 
 const files = {
@@ -45,7 +49,7 @@ const files = {
   address: 'controller.json',
 };
 
-const addressSchema = z.strictObject({ addrs: z.array(z.string()), pid: z.int() });
+const addressSchema = z.strictObject({ addrs: z.array(z.string()), pid: z.int().optional() });
 
 /** Default policy floor: the weakest policy that requests may have. Requires a co-signature. */
 export const defaultFloor: Policy = { agree: 2, of: 3, cosign: 'required', rounds: 8 };
@@ -53,12 +57,19 @@ export const defaultFloor: Policy = { agree: 2, of: 3, cosign: 'required', round
 export const defaultTestFloor: Policy = { ...defaultFloor, cosign: 'none' };
 
 /**
- * Creates the keys and the first charter. Uses keys that exist: of an interrupted call, or put there by the owner.
- * Errors: `PROJECT_EXISTS`, `KEY_FILE_…`, `HOME_UNWRITABLE`.
+ * Creates the keys and the first charter. Uses keys that exist: of an interrupted call, or put there by the owner. `idp`: PeerId
+ * of an identity provider whose key is elsewhere. Errors: `PROJECT_EXISTS`, `IDP_KEY_HERE`, `KEY_FILE_…`, `HOME_UNWRITABLE`.
  */
 export async function initProject(
   repo: string,
-  options: { name: string; vcs: string[]; floor?: Policy; testFloor?: Policy; bootstrap: string[] },
+  options: {
+    name: string;
+    vcs: string[];
+    floor?: Policy;
+    testFloor?: Policy;
+    bootstrap: string[];
+    idp?: string;
+  },
 ): Promise<ProjectFolder> {
   const dir = join(repo, '.quorate');
   if (existsSync(join(dir, files.charter))) {
@@ -68,7 +79,8 @@ export async function initProject(
   }
   const root = await keyAt(join(dir, files.root));
   const controller = await keyAt(join(dir, files.controller));
-  const idp = await keyAt(join(dir, files.idp));
+  if (options.idp !== undefined && existsSync(join(dir, files.idp))) throw keyIsHere(dir);
+  const idp = options.idp ?? (await keyAt(join(dir, files.idp))).id;
   const charter: Charter = {
     iss: root.id,
     project: root.id,
@@ -76,7 +88,7 @@ export async function initProject(
     epoch: 1,
     controllers: [controller.id],
     trusted: [],
-    idps: [idp.id],
+    idps: [idp],
     log: controller.id,
     vcs: options.vcs,
     floor: options.floor ?? defaultFloor,
@@ -100,6 +112,7 @@ export async function openProjectFolder(where: string): Promise<ProjectFolder> {
     });
   }
   const rootFile = join(dir, files.root);
+  const { controller, idp, retired } = await openKeys(dir, charter.payload);
   return {
     dir,
     project: charter.payload.project,
@@ -107,7 +120,20 @@ export async function openProjectFolder(where: string): Promise<ProjectFolder> {
     charter: charter.payload,
     charterJws: charter.raw,
     root: existsSync(rootFile) ? await loadKey(rootFile) : undefined,
-    ...(await openKeys(dir, charter.payload)),
+    get controller() {
+      if (controller !== undefined) return controller;
+      throw new QuorateError('CONTROLLER_KEY_MISSING', `the controller's key is not in ${dir}`, {
+        hint: 'Run this on the host of the controller, or put the key back: controller.key',
+      });
+    },
+    get idp() {
+      if (idp !== undefined) return idp;
+      throw new QuorateError('IDP_KEY_APART', `the identity provider's key is not in ${dir}`, {
+        hint: 'Run this on the host of the identity provider, in its folder.',
+      });
+    },
+    holds: { controller: controller !== undefined, idp: idp !== undefined },
+    retired,
     async address() {
       const file = join(dir, files.address);
       const text = await readOptional(file);
@@ -146,13 +172,28 @@ export async function restoreCharter(dir: string, inForce: Verified<Charter> | n
   return true;
 }
 
-export function writeAddress(dir: string, addrs: string[]): Promise<void> {
-  return writeAtomic(join(dir, files.address), `${JSON.stringify({ addrs, pid: process.pid })}\n`);
+export function writeAddress(dir: string, addrs: readonly string[]): Promise<void> {
+  return writeAtomic(join(dir, files.address), `${JSON.stringify({ addrs })}\n`);
+}
+
+/** The identity provider's key is where it should not be. */
+export function keyIsHere(dir: string): QuorateError {
+  return new QuorateError('IDP_KEY_HERE', `${join(dir, files.idp)} is the identity provider's key`, {
+    hint: 'Its process is to run elsewhere: move the file to that host, or leave --idp away.',
+  });
+}
+
+/** Keeps a charter that another process of the project showed, unless a newer one is there. Errors: those of `readCharter`, `HOME_UNWRITABLE`. */
+export async function writeCharter(dir: string, charter: Verified<Charter>): Promise<void> {
+  const there = await readCharter(dir);
+  if (there !== undefined && there.payload.epoch >= charter.payload.epoch) return;
+  await writeAtomic(join(dir, files.charter), charter.raw);
 }
 
 /**
  * Issues a ticket for one operator. For a trusted worker it also signs a new charter, which names the worker's key, with
- * the root key. Errors: `TICKET_NEEDS_KEY`, `TICKET_NEEDS_ROOT`, `TRUSTED_KEY_NOT_APART`, `TICKET_NO_ADDRESS`, `INVITE_…`.
+ * the root key. Errors: `TICKET_NEEDS_KEY`, `TICKET_NEEDS_ROOT`, `TRUSTED_KEY_NOT_APART`, `TICKET_NO_ADDRESS`, `IDP_KEY_APART`,
+ * `INVITE_…`.
  */
 export async function issueTicket(
   folder: ProjectFolder,
@@ -164,6 +205,7 @@ export async function issueTicket(
       hint: 'Run "quorate key" on that machine, then: quorate invite <name> --role trusted-worker --key <what it printed>',
     });
   }
+  const { signer } = folder.idp;
   const address = await folder.address();
   if (address === undefined) {
     throw new QuorateError('TICKET_NO_ADDRESS', 'the controller has not run yet, so its address is unknown', {
@@ -172,7 +214,7 @@ export async function issueTicket(
   }
   const charterChanged = role === 'trusted-worker' && key !== undefined && (await nameTrusted(folder, key));
   const now = Date.now();
-  const invite = await issueInvite(folder.idp.signer, {
+  const invite = await issueInvite(signer, {
     project: folder.project,
     operator,
     role,

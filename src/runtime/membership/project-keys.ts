@@ -11,24 +11,27 @@ import { makePrivate } from '../node/files.ts';
 export const keyFiles = { root: 'root.key', controller: 'controller.key', idp: 'idp.key' };
 const others = 'keys';
 
+/** A key that is not in the folder is undefined: its process runs elsewhere. */
 export interface ProjectKeys {
-  controller: NodeKey;
-  idp: NodeKey;
+  controller: NodeKey | undefined;
+  idp: NodeKey | undefined;
   /** All other keys at hand: the controller's of before among them. */
   retired: NodeKey[];
 }
 
 /**
  * The keys that the charter names, wherever in the folder they lie: a change of the charter is one write, and file names follow
- * it. Of several identity providers the first one at hand signs. Errors: `CONTROLLER_KEY_MISSING`, `KEY_FILE_…`.
+ * it. Of several identity providers the first one at hand signs. Errors: `CONTROLLER_KEY_MISSING` where another key lies in the
+ * place of one, `KEY_FILE_…`.
  */
 export async function openKeys(dir: string, charter: Charter): Promise<ProjectKeys> {
   const kept = await keptKeys(dir);
   const controller = await named(dir, keyFiles.controller, charter.controllers, kept);
   const idp = await named(dir, keyFiles.idp, charter.idps, kept);
-  const known = new Map([...kept, controller.file, idp.file].map((key) => [key.id, key]));
-  for (const { id } of [controller.key, idp.key]) known.delete(id);
-  return { controller: controller.key, idp: idp.key, retired: [...known.values()] };
+  const known = new Map(kept.map((key) => [key.id, key]));
+  for (const there of [controller, idp]) if (there !== undefined) known.set(there.file.id, there.file);
+  for (const there of [controller, idp]) if (there !== undefined) known.delete(there.key.id);
+  return { controller: controller?.key, idp: idp?.key, retired: [...known.values()] };
 }
 
 /** Makes a key for a charter that is still to be signed. Errors: `KEY_FILE_…`. */
@@ -44,7 +47,9 @@ export async function nameKeys(dir: string, charter: Charter): Promise<void> {
     [keyFiles.controller, charter.controllers],
     [keyFiles.idp, charter.idps],
   ] as const) {
-    const { key, file: there } = await named(dir, file, ids, kept);
+    const found = await named(dir, file, ids, kept);
+    if (found === undefined) continue;
+    const { key, file: there } = found;
     const missing = !existsSync(join(dir, file));
     if (key.id === there.id && !missing) continue;
     await makePrivate(join(dir, others));
@@ -64,19 +69,21 @@ async function keptKeys(dir: string): Promise<NodeKey[]> {
   return Promise.all(names.map((name) => loadKey(join(folder, name))));
 }
 
-/** The first of these keys that is at hand, and the one in the file. */
+/** The first of these keys that is at hand, and the one in the file; undefined where there is neither. */
 async function named(
   dir: string,
   file: string,
   ids: readonly string[],
   kept: readonly NodeKey[],
-): Promise<{ key: NodeKey; file: NodeKey }> {
+): Promise<{ key: NodeKey; file: NodeKey } | undefined> {
   const path = join(dir, file);
   const found = (all: readonly NodeKey[]) =>
     ids.flatMap((id) => all.find((key) => key.id === id) ?? []).at(0);
   // Where the renaming was interrupted, the file is not there.
-  const alone = existsSync(path) ? undefined : found(kept);
-  if (alone !== undefined) return { key: alone, file: alone };
+  if (!existsSync(path)) {
+    const alone = found(kept);
+    return alone === undefined ? undefined : { key: alone, file: alone };
+  }
   const there = await loadKey(path);
   const key = found([there, ...kept]);
   if (key !== undefined) return { key, file: there };

@@ -1,11 +1,13 @@
 import { type RevocationTarget, signMessage } from '../../core/documents/index.ts';
 import { codeOf, QuorateError } from '../../core/errors.ts';
 import { isNamed, type RevocationList } from '../../core/judge/index.ts';
+import { isConnectionError } from '../../core/sessions/ask.ts';
 import type { NodeKey } from '../../identity/keys.ts';
 import { openMesh } from '../../mesh/index.ts';
 import { ask } from './credentials.ts';
 import { byPeer } from './join.ts';
 import { type ProjectFolder, readCharter } from './project-folder.ts';
+import { openRevocationBook } from './revocation-file.ts';
 
 const askMsMax = 30_000;
 
@@ -19,7 +21,8 @@ export interface Revoking {
 
 /**
  * Signs a revocation and has the controller take it: with the identity provider's key, or with the root key for a key that
- * the charter names. `index`: of its leaf. `list`: to hand on.
+ * the charter names. In the folder of an identity provider apart it holds there too, also where the controller cannot be reached.
+ * `index`: of its leaf. `list`: to hand on.
  * Errors: `REVOCATION_…`, `CONTROLLER_…`, `MESH_…`.
  */
 export async function revoke(
@@ -54,11 +57,20 @@ export async function revoke(
       const iat = Math.floor(Date.now() / 1000);
       const payload = { iss: signer.id, project: folder.project, what, since: from, reason, iat };
       const { raw } = await signMessage('revocation', payload, signer);
-      const { answer } = await ask(mesh, controllers, { kind: 'revoke', revocation: raw }, limit);
-      if (answer.kind !== 'revoked') throw unexpected(answer.kind);
       const bySelf = signer.id === folder.project;
-      const charters = bySelf ? [] : [charter?.raw ?? folder.charterJws];
-      return { index: answer.index, since: from, byRoot: bySelf, list: { charters, revocations: [raw] } };
+      const list = { charters: bySelf ? [] : [charter?.raw ?? folder.charterJws], revocations: [raw] };
+      let answered: Awaited<ReturnType<typeof ask>>;
+      try {
+        answered = await ask(mesh, controllers, { kind: 'revoke', revocation: raw }, limit);
+      } catch (error) {
+        // No more grants, whether the controller hears of it now or later.
+        if (isConnectionError(error)) await keepForIdp(folder, list);
+        throw error;
+      }
+      const { answer } = answered;
+      if (answer.kind !== 'revoked') throw unexpected(answer.kind);
+      await keepForIdp(folder, list);
+      return { index: answer.index, since: from, byRoot: bySelf, list };
     };
     const { root } = folder;
     if (byRoot && root !== undefined) return await sign(root);
@@ -76,6 +88,13 @@ export async function revoke(
     if (answer.kind !== 'leaves') throw unexpected(answer.kind);
     return answer.size;
   }
+}
+
+/** In the folder of an identity provider apart, whose process reads it there. Errors: `HOME_…`. */
+async function keepForIdp({ dir, project, holds }: ProjectFolder, list: RevocationList): Promise<void> {
+  if (holds.controller) return;
+  const book = await openRevocationBook(dir, project);
+  await book.learn(list);
 }
 
 const unexpected = (kind: string): QuorateError =>

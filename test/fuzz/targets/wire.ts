@@ -17,6 +17,8 @@ import {
   feedOffersSchema,
   feedUpSchema,
   feedVerdictsSchema,
+  idpDownSchema,
+  idpUpSchema,
   leaseDownSchema,
   leaseUpSchema,
   logUpSchema,
@@ -122,6 +124,15 @@ const kinds: [name: string, schema: Schema, valid: readonly object[], sentOn?: b
     ],
   ],
   ['log-up', logUpSchema, [{ lease: id }]],
+  [
+    'idp-up',
+    idpUpSchema,
+    [
+      { kind: 'charter', charter: jws, addrs: ['/ip4/192.0.2.1/tcp/4710'] },
+      { kind: 'grant', enrol: jws, invite: jws, enrolled: 3, epoch: 1 },
+    ],
+  ],
+  ['idp-down', idpDownSchema, [{ kind: 'charter', charter: jws }, { kind: 'grant', grant: jws }, error]],
   [
     'api-up',
     apiUpSchema,

@@ -40,13 +40,13 @@ const levels: Record<string, readonly (readonly string[])[]> = {
     ['transparency', 'judge', 'pipeline', 'dependencies'],
     ['trust'],
     ['wire', 'interop'],
-    ['controller', 'worker', 'store'],
+    ['controller', 'idp', 'worker', 'store'],
     ['sessions'],
   ],
   'src/runtime': [
     ['node'],
     ['artifacts', 'membership', 'images', 'build'],
-    ['client', 'trial', 'controller', 'worker', 'store'],
+    ['client', 'trial', 'controller', 'idp', 'worker', 'store'],
     ['comparison', 'hooks'],
   ],
 };

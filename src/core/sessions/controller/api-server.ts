@@ -4,7 +4,7 @@ import { isOver, type RunFacts } from '../../controller/facts.ts';
 import { pipelineOf } from '../../controller/pipeline-of.ts';
 import { checkOrder } from '../../controller/submit.ts';
 import { findRun, summaries, summaryOf } from '../../controller/view.ts';
-import { decodeJob, signMessage } from '../../documents/index.ts';
+import { decodeJob } from '../../documents/index.ts';
 import { QuorateError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { toUtf8 } from '../../text.ts';
@@ -17,7 +17,7 @@ import type { Admission } from './admission.ts';
 import type { CheckpointRounds } from './checkpoint-rounds.ts';
 import { sendLogs } from './log-answers.ts';
 import type { LogServer } from './log-server.ts';
-import type { ControllerPorts } from './ports.ts';
+import type { ControllerPorts, GrantAsked } from './ports.ts';
 import type { Followers, Replies } from './replies.ts';
 
 type ApiStream = MessageStream<ApiDown, ApiUp>;
@@ -107,7 +107,7 @@ export class ApiServer {
         const enrol = await this.#ports.signing.documents.message('enrol', question.enrol);
         samePeer(enrol.signer, stream.peer);
         const reply = this.#ask((token) => this.#ports.dispatch({ kind: 'renew', token, enrol }));
-        return this.#sendGrant(stream, reply);
+        return this.#sendGrant(stream, reply, { enrol });
       }
       case 'submit':
         return this.#submit(stream, question);
@@ -196,7 +196,7 @@ export class ApiServer {
     const ours = machine.state.charter?.payload.idps.includes(invite.signer) === true;
     if (ours && invite.payload.role === 'trusted-worker') await refreshCharter();
     const reply = this.#ask((token) => dispatch({ kind: 'enrol', token, enrol, invite }));
-    return this.#sendGrant(stream, reply);
+    return this.#sendGrant(stream, reply, { enrol, invite });
   }
 
   async #submit(stream: ApiStream, question: Extract<ApiUp, { kind: 'submit' }>): Promise<void> {
@@ -230,10 +230,14 @@ export class ApiServer {
     return stream.send({ kind: 'brought', tree });
   }
 
-  async #sendGrant(stream: ApiStream, reply: Reply | undefined): Promise<void> {
+  async #sendGrant(
+    stream: ApiStream,
+    reply: Reply | undefined,
+    sent: Omit<GrantAsked, 'grant'>,
+  ): Promise<void> {
     if (reply?.kind !== 'grant') throw refusal(reply);
+    const grant = await this.#ports.grants.sign({ grant: reply.grant, ...sent });
     const feed = [...this.#ports.feedUrls()];
-    const grant = await signMessage('grant', reply.grant, this.#ports.idp);
     await stream.send({
       kind: 'grant',
       grant: grant.raw,

@@ -1,6 +1,6 @@
 import type { ControllerEffect, ControllerEvent } from '../../controller/events.ts';
 import type { Controller } from '../../controller/machine.ts';
-import type { Signer } from '../../documents/index.ts';
+import type { Enrol, Grant, Invite, Signer, Verified } from '../../documents/index.ts';
 import type { Clock, Signing, Tell } from '../ports.ts';
 import type { RevocationBook } from '../revocation-book.ts';
 
@@ -44,6 +44,20 @@ export interface ExternalWitness {
   }): Promise<readonly string[]>;
 }
 
+/** A grant as the machine would give it, and what the member sent. */
+export interface GrantAsked {
+  grant: Grant;
+  enrol: Verified<Enrol>;
+  /** Absent where a member renews. */
+  invite?: Verified<Invite>;
+}
+
+/** Who signs grants: a key at hand, or the identity provider's process. */
+export interface Grants {
+  /** Errors: `IDP_…`, and those with which the identity provider refuses. */
+  sign(asked: GrantAsked): Promise<Verified<Grant>>;
+}
+
 /** A tree that a publisher offers. */
 export interface BroughtTree {
   tree: string;
@@ -61,8 +75,7 @@ export interface ControllerPorts {
   readonly signing: Signing;
   /** As the keys that this controller had before. */
   readonly retired: readonly Signer[];
-  /** Signs grants. */
-  readonly idp: Signer;
+  readonly grants: Grants;
   readonly clock: Clock;
   readonly machine: Controller;
   /** Journals an event, has the machine handle it and carries out the effects, all before it returns. */

@@ -1,0 +1,79 @@
+import type { Invite, Verified } from '../src/core/documents/index.ts';
+import { encodeMessage, type IdpUp } from '../src/core/wire/messages.ts';
+import { protocols } from '../src/core/wire/protocols.ts';
+import type { ControllerNode } from './controller-node.ts';
+import type { IdpNode } from './idp-node.ts';
+import type { Node } from './network.ts';
+import type { Paperwork } from './paperwork.ts';
+import type { Surroundings } from './process.ts';
+import type { Scenario } from './scenario.ts';
+
+const everyMsMin = 5_000;
+const everyMsMax = 30_000;
+
+export interface Hijacked {
+  idp: IdpNode;
+  /** Whose state it reads. */
+  controller: ControllerNode;
+  /** All that the owner made. */
+  tickets: readonly Verified<Invite>[];
+  scenario: Scenario;
+  /** Whether the faults have ended. */
+  over: () => boolean;
+}
+
+/**
+ * Has the controller's key, and all that came through its process: the tickets that were used. Asks the identity provider, until
+ * the faults end, for grants of keys of its own, with those tickets and without any, and of the operator that the owner revokes.
+ */
+export function hijack(around: Surroundings, paper: Paperwork, hijacked: Hijacked): void {
+  const { time, network } = around;
+  const random = around.random.fork('hijacker');
+  let keys = 0;
+  const attempt = async (): Promise<void> => {
+    const [friend] = random.chance(0.3) ? friendsOf(hijacked) : [];
+    const key = friend?.key ?? `hijacker ${++keys}`;
+    const all = usedTickets(hijacked);
+    const isBare = friend !== undefined || all.length === 0 || random.chance(0.3);
+    const ticket = isBare ? undefined : random.pick(all);
+    const self: Node = { name: key, id: paper.controller.id, up: true, life: 1, accept: () => {} };
+    const enrol = await paper.enrol(key, time.now, ticket?.invite.payload.jti);
+    const enrolled = ticket?.enrolled ?? friend?.enrolled ?? 0;
+    const question: IdpUp = {
+      ...{ kind: 'grant', enrol: enrol.raw, enrolled, epoch: paper.epoch },
+      ...(ticket !== undefined && { invite: ticket.invite.raw }),
+    };
+    const channel = await network.dial(self, hijacked.idp, protocols.idp);
+    await channel.send(encodeMessage(question));
+    await channel.close();
+  };
+  const again = (): void => {
+    if (hijacked.over()) return;
+    attempt().catch(() => {});
+    time.after(random.int(everyMsMin, everyMsMax), again);
+  };
+  time.after(random.int(everyMsMin, everyMsMax), again);
+}
+
+/** Tickets with which as many have joined as they are for, and the log index of the first enrolment of each operator. */
+function usedTickets({
+  idp,
+  controller,
+  tickets,
+}: Hijacked): { invite: Verified<Invite>; enrolled: number }[] {
+  const { operators } = controller.machine.state;
+  return tickets.flatMap((invite) => {
+    const { jti, hosts, role, operator } = invite.payload;
+    const enrolled = operators[role].get(operator);
+    const joined = idp.machine.state.invites.get(jti)?.length ?? 0;
+    return enrolled === undefined || joined < hosts ? [] : [{ invite, enrolled }];
+  });
+}
+
+/** Hosts of the operator that the owner revokes, before that and after it. */
+function friendsOf({ controller, scenario }: Hijacked): { key: string; enrolled: number }[] {
+  const { operators, revokes } = scenario;
+  const enrolled = controller.machine.state.operators.worker.get(revokes?.operator ?? '');
+  const hosts = operators.find(({ name }) => name === revokes?.operator)?.hosts ?? [];
+  return enrolled === undefined ? [] : hosts.map((key) => ({ key, enrolled }));
+}

@@ -1,0 +1,96 @@
+import { join, resolve } from 'node:path';
+import { type Context, type Define, examples } from '../context.ts';
+import { type Exit, exits } from '../exit-codes.ts';
+import { eventPrinter } from '../node-events.ts';
+import { findProject } from '../project.ts';
+import { addresses, secondsOf } from '../values.ts';
+import { watchNode } from '../wait.ts';
+
+interface Options {
+  listen?: string[];
+  announce?: string[];
+  charter?: string;
+  grants?: number;
+  acceptClock?: boolean;
+}
+
+/** A fixed port, since the controller is told it. */
+const listenDefault = '/ip4/0.0.0.0/tcp/4711';
+
+export const idp: Define = (program, act) => {
+  const group = program
+    .command('idp')
+    .summary('run the identity provider apart from the controller')
+    .description(
+      'Runs the identity provider of a project in a process of its own, in the folder that "quorate idp init" made: it signs the grants with which members act, for what it checked itself, so that whoever takes over the controller cannot make operators. Runs until Ctrl-C; what it knows is on disk.',
+    )
+    .option('--listen <address>', `where to listen; repeatable (default: ${listenDefault})`, addresses)
+    .option('--announce <address>', 'what to print instead: a name, a forwarded port; repeatable', addresses)
+    .option('--charter <file>', 'charter of the project, for the first start')
+    .option('--grants <time>', 'how long the grant of a member lasts, at most 24h (default: 24h)', secondsOf)
+    .option('--accept-clock', 'go on although the journal is later than now: the clock was wrong then')
+    .addHelpText('after', examples('quorate idp init', 'quorate idp --charter charter.jws'))
+    .action(act(run));
+  group
+    .command('init')
+    .summary('make its key')
+    .description(
+      'Makes the key of an identity provider in .quorate/ here, and prints its PeerId, for "quorate init --idp" where the project is made. A key that is there is kept.',
+    )
+    .addHelpText('after', examples('quorate idp init'))
+    .action(act(init));
+};
+
+async function init({ cwd, out }: Context): Promise<Exit> {
+  const { initIdp } = await import('../../runtime/membership/idp-folder.ts');
+  const { key, dir, made } = await initIdp(cwd);
+  out.value({ key, folder: dir, made });
+  out.note(made ? `This is a new key, made in ${dir}.` : `This key was in ${dir}.`);
+  out.note(`Where the project is made: quorate init --idp ${key}`);
+  out.say(key);
+  return exits.done;
+}
+
+async function run(context: Context, options: Options): Promise<Exit> {
+  while (await runOnce(context, options))
+    context.out.say('The charter names another key: going on with that.');
+  context.out.say('Stopped. What it knows is on disk: quorate idp goes on from there.');
+  return exits.done;
+}
+
+/** Until Ctrl-C, or (true) until the charter names another key than the one it runs with. */
+async function runOnce({ cwd, out, signal }: Context, options: Options): Promise<boolean> {
+  const { openIdpFolder } = await import('../../runtime/membership/idp-folder.ts');
+  const { startIdp } = await import('../../runtime/idp/node.ts');
+  const dir = join(findProject(cwd) ?? cwd, '.quorate');
+  const charter = options.charter === undefined ? undefined : resolve(cwd, options.charter);
+  const folder = await openIdpFolder(dir, charter);
+  const { failed, untilStopped } = watchNode(signal);
+  const rekeyed = Promise.withResolvers<true>();
+  const node = await startIdp({
+    folder,
+    listen: options.listen ?? [listenDefault],
+    announce: options.announce ?? [],
+    ...(options.grants === undefined ? {} : { grantMs: options.grants * 1000 }),
+    acceptClock: options.acceptClock ?? false,
+    onEvent: eventPrinter(out),
+    onRekeyed: () => rekeyed.resolve(true),
+    onFailure: failed,
+  });
+  try {
+    const [all, { id, project }] = [node.addresses(), node];
+    const { bold, dim } = out.colours;
+    out.value({ event: 'listening', id, project, addresses: all });
+    out.say(
+      `Identity provider of ${bold(folder.name)}`,
+      `  project  ${project}`,
+      ...all.map((address) => `  address  ${address}`),
+      dim(
+        'Ctrl-C stops it. The controller: quorate controller --idp <address>. Tickets, here: quorate invite <operator>',
+      ),
+    );
+    return await Promise.race([untilStopped.then(() => false), rekeyed.promise]);
+  } finally {
+    await node.close();
+  }
+}

@@ -1,0 +1,31 @@
+import type { Charter, Enrol, Grant, Invite, Revocation, Verified } from '../documents/index.ts';
+import type { ErrorCode } from '../errors.ts';
+
+/** `token` identifies the request to which the effect `reply` is the answer. */
+export type IdpEvent =
+  /** `key`: the one it signs with from now on. `grantMs`: lifetime of a grant. */
+  | { kind: 'started'; charter: Verified<Charter>; key: string; grantMs: number }
+  | { kind: 'charter'; charter: Verified<Charter> }
+  /**
+   * A controller asks for a grant. `by`: its key, proven by its connection. `enrolled`: the log index at which it says that the
+   * operator was first admitted. With an invite the key is enrolled first.
+   */
+  | {
+      kind: 'grant';
+      token: string;
+      by: string;
+      enrol: Verified<Enrol>;
+      invite?: Verified<Invite>;
+      enrolled: number;
+    }
+  | { kind: 'revoked'; revocation: Verified<Revocation> };
+
+export type IdpReply =
+  | { kind: 'error'; code: ErrorCode; message: string; hint?: string }
+  | { kind: 'grant'; grant: Grant };
+
+export interface IdpEffect {
+  kind: 'reply';
+  token: string;
+  reply: IdpReply;
+}

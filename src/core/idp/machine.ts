@@ -1,0 +1,193 @@
+import type { Charter, Grant, Role, Verified } from '../documents/index.ts';
+import type { Durability, Handled } from '../durability.ts';
+import { QuorateError, unreachable } from '../errors.ts';
+import {
+  checkEnrol,
+  checkRevocation,
+  checkRoom,
+  checkSameMember,
+  checkTicket,
+  checkTrusted,
+  enforce,
+  grantTimes,
+  unknownKey,
+} from '../judge/index.ts';
+import { limits } from '../limits.ts';
+import {
+  memberRevokedAt,
+  type Revoked,
+  revokedBy,
+  revokedError,
+  revokedUnder,
+} from '../trust/revocations.ts';
+import type { IdpEffect, IdpEvent } from './events.ts';
+
+type EventOf<K extends IdpEvent['kind']> = Extract<IdpEvent, { kind: K }>;
+
+/** A key that joined with a ticket. Nothing removes it: a member renews as long as the project lasts. */
+interface Member {
+  operator: string;
+  role: Role;
+  /** The log index that the first grant of its operator in this role named. */
+  enrolled: number;
+}
+
+interface IdpState {
+  /** The key that signs. */
+  key: string;
+  charter: Verified<Charter> | null;
+  grantMs: number;
+  /** Keys that joined, by the `jti` of their ticket. */
+  invites: Map<string, string[]>;
+  members: Map<string, Member>;
+  /** The log index of the first enrolment, by role and operator. */
+  operators: Map<string, number>;
+  revocations: { id: string; revoked: Revoked }[];
+}
+
+/**
+ * The identity provider apart from the controller, sans-I/O as the controller's machine is. It signs for what it has seen
+ * itself: tickets of its own keys, enrolments signed by those who join, revocations. A controller that asks is believed the log
+ * index of an operator's first enrolment, once. A refused event changes nothing and is answered with its code.
+ */
+export class IdentityProvider {
+  /** Grows with every change of what comes of an event, and of the shape of events. */
+  static readonly rules = 1;
+  readonly state: IdpState;
+
+  constructor(key: string) {
+    this.state = {
+      key,
+      charter: null,
+      grantMs: limits.grantSecondsMax * 1000,
+      invites: new Map(),
+      members: new Map(),
+      operators: new Map(),
+      revocations: [],
+    };
+  }
+
+  handle(event: IdpEvent, now: number): Handled<IdpEffect> {
+    try {
+      return this.#handle(event, now);
+    } catch (error) {
+      if (!(error instanceof QuorateError)) throw error;
+      if (!('token' in event)) return { effects: [], durability: 'none' };
+      const { code, message, hint } = error;
+      const reply = { kind: 'error' as const, code, message, ...(hint === undefined ? {} : { hint }) };
+      return { effects: [{ kind: 'reply', token: event.token, reply }], durability: 'none' };
+    }
+  }
+
+  /** Nothing waits for time to pass. */
+  nextDeadline(): undefined {
+    return undefined;
+  }
+
+  #handle(event: IdpEvent, now: number): Handled<IdpEffect> {
+    switch (event.kind) {
+      case 'started':
+        this.state.key = event.key;
+        this.state.grantMs = event.grantMs;
+        this.#takeCharter(event.charter);
+        return { effects: [], durability: 'sync' };
+      case 'charter':
+        return { effects: [], durability: this.#takeCharter(event.charter) ? 'sync' : 'none' };
+      case 'grant':
+        return this.#grant(event, now);
+      case 'revoked':
+        return { effects: [], durability: this.#revoked(event) };
+      default:
+        return unreachable(event, 'event of the identity provider');
+    }
+  }
+
+  #takeCharter(charter: Verified<Charter>): boolean {
+    const { charter: before } = this.state;
+    if (before !== null && charter.payload.epoch <= before.payload.epoch) return false;
+    this.state.charter = charter;
+    return true;
+  }
+
+  get #charter(): Charter {
+    const { charter } = this.state;
+    if (charter === null)
+      throw new QuorateError('IDP_NOT_STARTED', 'the identity provider has no charter yet');
+    return charter.payload;
+  }
+
+  #grant({ token, by, enrol, invite, enrolled }: EventOf<'grant'>, now: number): Handled<IdpEffect> {
+    const charter = this.#charter;
+    if (!charter.controllers.includes(by))
+      throw new QuorateError(
+        'IDP_CONTROLLER_UNKNOWN',
+        `the charter does not name ${by} as a controller; grants are signed for those that it names`,
+      );
+    checkEnrol(enrol.payload, charter, now);
+    const durability = invite === undefined ? 'none' : this.#enrol({ enrol, invite, enrolled }, now);
+    const member = this.state.members.get(enrol.signer);
+    if (member === undefined) throw unknownKey(enrol.signer);
+    this.#checkMember(enrol.signer, member, enrolled);
+    const grant: Grant = {
+      ...{ iss: this.state.key, sub: enrol.signer, project: charter.project },
+      ...member,
+      jti: enrol.payload.jti,
+      ...grantTimes(now, this.state.grantMs),
+    };
+    return {
+      effects: [{ kind: 'reply', token, reply: { kind: 'grant', grant } }],
+      durability,
+      ...(durability === 'sync' && { record: JSON.stringify({ sub: enrol.signer, ...member }) }),
+    };
+  }
+
+  /** Admits a key, where it has not joined with this ticket yet. */
+  #enrol(
+    { enrol, invite, enrolled }: Required<Pick<EventOf<'grant'>, 'enrol' | 'invite' | 'enrolled'>>,
+    now: number,
+  ): Durability {
+    const { invites, members, operators } = this.state;
+    checkTicket(invite, enrol, this.#charter, now);
+    const { operator, role, jti } = invite.payload;
+    const key = enrol.signer;
+    const known = members.get(key);
+    checkSameMember(key, known, invite.payload);
+    const member = known ?? { operator, role, enrolled: operators.get(`${role} ${operator}`) ?? enrolled };
+    this.#checkMember(key, member, enrolled);
+    const joined = invites.get(jti) ?? [];
+    if (joined.includes(key)) return 'none';
+    checkRoom(invite.payload, joined);
+    invites.set(jti, [...joined, key]);
+    members.set(key, member);
+    operators.set(`${role} ${operator}`, member.enrolled);
+    return 'sync';
+  }
+
+  #checkMember(key: string, member: Member, enrolled: number): void {
+    const charter = this.#charter;
+    if (member.role === 'trusted-worker') checkTrusted(charter.trusted, key);
+    const all = revokedUnder(
+      this.state.revocations.map(({ revoked }) => revoked),
+      charter,
+    );
+    // A revocation is from a leaf on that is there: whoever asks now comes after it.
+    const revoked = memberRevokedAt(all, { sub: key, ...member }, Number.MAX_SAFE_INTEGER);
+    if (revoked !== undefined) throw revokedError(revoked);
+    if (member.enrolled !== enrolled)
+      throw new QuorateError(
+        'IDP_ENROLMENT_DIFFERS',
+        `${member.operator} was first enrolled at leaf ${member.enrolled} of the log, as the controller said then; now it says ${enrolled}`,
+        { hint: 'Either the log was put back to an older state, or somebody else has the controller.' },
+      );
+  }
+
+  #revoked({ revocation }: EventOf<'revoked'>): Durability {
+    const { revocations } = this.state;
+    if (revocations.some(({ id }) => id === revocation.id)) return 'none';
+    checkRevocation(enforce, revocation, this.#charter);
+    if (revocations.length >= limits.revocationsMax)
+      throw new QuorateError('REVOCATIONS_FULL', `the project has ${revocations.length} revocations`);
+    revocations.push({ id: revocation.id, revoked: revokedBy(revocation) });
+    return 'sync';
+  }
+}

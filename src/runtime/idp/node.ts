@@ -1,0 +1,178 @@
+import { join } from 'node:path';
+import { messageOf, QuorateError } from '../../core/errors.ts';
+import type { IdpEffect, IdpEvent } from '../../core/idp/events.ts';
+import { IdentityProvider } from '../../core/idp/machine.ts';
+import { limits } from '../../core/limits.ts';
+import { IdpSessions } from '../../core/sessions/idp/idp-sessions.ts';
+import { Loop } from '../../core/sessions/loop.ts';
+import { openJournal } from '../../journal/index.ts';
+import { openMesh } from '../../mesh/index.ts';
+import { Buckets } from '../../mesh/token-buckets.ts';
+import {
+  type ProjectFolder,
+  readCharter,
+  restoreCharter,
+  writeAddress,
+  writeCharter,
+} from '../membership/project-folder.ts';
+import { openKeys } from '../membership/project-keys.ts';
+import { openRevocationBook } from '../membership/revocation-file.ts';
+import { type NodeEvent, teller } from '../node/node-events.ts';
+import { joseDocuments, nodeClock, signingOf } from '../node/ports.ts';
+import { idpNodeLimits } from './limits.ts';
+
+export interface IdpOptions {
+  /** Of the identity provider: its key, and the charter. */
+  folder: ProjectFolder;
+  listen: string[];
+  announce: string[];
+  /** Lifetime of grants; a day by default, which is the most. */
+  grantMs?: number;
+  /** The clock is right now, and was wrong when the journal was last written. */
+  acceptClock?: boolean;
+  onEvent(event: NodeEvent): void;
+  /** The charter names another key that is in the folder: the node is to be closed and started again. */
+  onRekeyed(): void;
+  /** The node cannot go on (a full disk, a journal that cannot be written) and has closed itself. */
+  onFailure(error: unknown): void;
+}
+
+export interface IdpNode {
+  readonly id: string;
+  readonly project: string;
+  addresses(): string[];
+  close(): Promise<void>;
+}
+
+/** The owner signs charters and revocations in the same folder; they are in force a second later. */
+const folderPollMs = 1_000;
+
+/**
+ * The identity provider in a process of its own. What is in `<folder>/idp.db` is enough to go on after any crash.
+ * Errors: `IDP_KEY_APART`, `IDP_KEY_NOT_NAMED`, `JOURNAL_…`, `MESH_…`.
+ */
+export async function startIdp(options: IdpOptions): Promise<IdpNode> {
+  const { folder } = options;
+  const tell = teller(options.onEvent);
+  const key = folder.idp;
+  if (!folder.charter.idps.includes(key.id))
+    throw new QuorateError(
+      'IDP_KEY_NOT_NAMED',
+      `the charter does not name ${key.id} as an identity provider`,
+    );
+  const journal = openJournal<IdpEvent>(join(folder.dir, 'idp.db'), {
+    name: nameOf(key),
+    formerly: folder.retired.map(nameOf),
+    rules: IdentityProvider.rules,
+  });
+  const closers: (() => unknown)[] = [() => journal.close()];
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    // Begins as whoever made the journal; what starts in it says which keys there were later.
+    const first = folder.retired.find((one) => nameOf(one) === journal.name) ?? key;
+    const machine = new IdentityProvider(first.id);
+    const stop = new AbortController();
+    const clock = nodeClock(stop.signal);
+    let perform: (effect: IdpEffect) => void = () => {};
+    const loop = new Loop<IdpEvent, IdpEffect>({
+      machine,
+      journal,
+      clock,
+      acceptClock: options.acceptClock ?? false,
+      perform: (effect) => perform(effect),
+      tick: undefined,
+      failed: (error) => {
+        stop.abort();
+        void closeAll().finally(() => options.onFailure(error));
+      },
+    });
+    const replayed = loop.replay();
+    await restoreCharter(folder.dir, machine.state.charter);
+    const mesh = await openMesh({
+      key: key.seed,
+      listen: options.listen,
+      announce: options.announce,
+      bootstrap: [],
+      topics: [],
+      maxConnections: idpNodeLimits.connectionsMax,
+      role: 'node',
+    });
+    closers.push(() => mesh.close());
+    closers.push(() => loop.close());
+    closers.push(() => stop.abort());
+    const pace = new Buckets(idpNodeLimits.peerTurnsPerSecond, idpNodeLimits.peerTurnsBurst);
+    let address = '';
+    const sessions = new IdpSessions({
+      project: folder.project,
+      signing: signingOf(key.signer),
+      clock,
+      machine,
+      dispatch: (event) => loop.dispatch(event),
+      charge: (account, turns) => pace.charge(account, turns, performance.now()),
+      async takeCharter(charter) {
+        await writeCharter(folder.dir, charter);
+        await look();
+      },
+      async keepAddress(addrs) {
+        if (String(addrs) === address) return;
+        await writeAddress(folder.dir, addrs);
+        address = String(addrs);
+        tell('info', 'controller', 'the controller is there', { addresses: addrs });
+      },
+    });
+
+    let rekeyed = false;
+    const takeFolder = async () => {
+      const charter = await readCharter(folder.dir);
+      if (charter !== undefined && charter.payload.epoch > (machine.state.charter?.payload.epoch ?? 0)) {
+        loop.dispatch({ kind: 'charter', charter });
+        tell('info', 'charter', `the charter is now of epoch ${charter.payload.epoch}`);
+      }
+      // Read from the file each time: the command that revokes is another process.
+      const { list } = await openRevocationBook(folder.dir, folder.project);
+      for (const raw of list.revocations.slice(0, limits.revocationsMax))
+        loop.dispatch({ kind: 'revoked', revocation: await joseDocuments.message('revocation', raw) });
+      const inForce = machine.state.charter?.payload;
+      if (rekeyed || inForce === undefined || inForce.idps[0] === key.id) return;
+      const other = (await openKeys(folder.dir, inForce)).idp;
+      if (other === undefined || other.id === key.id || rekeyed) return;
+      rekeyed = true;
+      tell('warn', 'rekeyed', 'the charter names another key; the identity provider goes on with that');
+      options.onRekeyed();
+    };
+    // One at a time: a charter that comes by the wire is put in force before its answer.
+    let looking: Promise<void> = Promise.resolve();
+    const look = () => {
+      looking = looking.catch(() => {}).then(takeFolder);
+      return looking;
+    };
+
+    perform = (effect) => sessions.perform(effect);
+    const charter = (await readCharter(folder.dir)) ?? machine.state.charter;
+    if (charter === null) throw new Error('a project folder that was opened has a charter');
+    const grantMs = options.grantMs ?? limits.grantSecondsMax * 1000;
+    loop.dispatch({ kind: 'started', charter, key: key.id, grantMs });
+    await look();
+    const { protocol, session, options: bounds } = sessions.served;
+    mesh.handle(protocol, session, bounds);
+    const timer = setInterval(
+      () => void look().catch((error) => tell('warn', 'folder', messageOf(error))),
+      folderPollMs,
+    );
+    closers.push(() => clearInterval(timer));
+    if (replayed > 0) tell('info', 'replayed', `went on after ${replayed} events`, { events: replayed });
+    return {
+      id: key.id,
+      project: folder.project,
+      addresses: () => mesh.addresses(),
+      close: closeAll,
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+const nameOf = ({ id }: { id: string }): string => `identity provider ${id}`;

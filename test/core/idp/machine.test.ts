@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest';
+import { standIn } from '../../../simulations/keys.ts';
+import { epochMs, Paperwork } from '../../../simulations/paperwork.ts';
+import type { Invite, Role, Verified } from '../../../src/core/documents/index.ts';
+import type { IdpEvent, IdpReply } from '../../../src/core/idp/events.ts';
+import { IdentityProvider } from '../../../src/core/idp/machine.ts';
+
+const dayMs = 24 * 3600_000;
+
+/** An identity provider of the simulations' project, and those who ask it through the controller. */
+class Desk {
+  readonly paper = new Paperwork(standIn);
+  machine = new IdentityProvider(this.paper.idp.id);
+  readonly journal: { event: IdpEvent; now: number }[] = [];
+  now = epochMs;
+  durability = '';
+
+  static async open(grantMs = dayMs): Promise<Desk> {
+    const desk = new Desk();
+    desk.tell({ kind: 'started', charter: await desk.paper.charter(), key: desk.paper.idp.id, grantMs });
+    return desk;
+  }
+
+  tell(event: IdpEvent): IdpReply | undefined {
+    const { effects, durability } = this.machine.handle(event, this.now);
+    this.durability = durability;
+    if (durability !== 'none') this.journal.push({ event, now: this.now });
+    return effects[0]?.reply;
+  }
+
+  ticket(
+    operator: string,
+    over: { role?: Role; hosts?: number; key?: string } = {},
+  ): Promise<Verified<Invite>> {
+    const { role = 'worker', ...more } = over;
+    return this.paper.invite(operator, role, this.now, more);
+  }
+
+  async ask(
+    key: string,
+    {
+      invite,
+      enrolled = 5,
+      by = this.paper.controller.id,
+    }: { invite?: Verified<Invite>; enrolled?: number; by?: string } = {},
+  ): Promise<IdpReply | undefined> {
+    const enrol = await this.paper.enrol(key, this.now, invite?.payload.jti);
+    return this.tell({ kind: 'grant', token: 't', by, enrol, enrolled, ...(invite && { invite }) });
+  }
+
+  async revoke(kind: 'operator' | 'key', id: string): Promise<void> {
+    this.tell({ kind: 'revoked', revocation: await this.paper.revocation({ kind, id }, 5, this.now) });
+  }
+}
+
+const refused = (code: string) => expect.objectContaining({ kind: 'error', code });
+
+describe('an identity provider apart', () => {
+  it('gives a grant to who brings a ticket, and others to the same key without it', async () => {
+    const desk = await Desk.open(3600_000);
+    const invite = await desk.ticket('ada');
+    const joined = await desk.ask('ada', { invite });
+    expect(joined).toMatchObject({
+      kind: 'grant',
+      grant: { iss: desk.paper.idp.id, operator: 'ada', role: 'worker', enrolled: 5 },
+    });
+    expect(desk.durability).toBe('sync');
+    desk.now += 1800_000;
+    const renewed = await desk.ask('ada');
+    const iat = desk.now / 1000;
+    expect(renewed).toMatchObject({ kind: 'grant', grant: { operator: 'ada', iat, exp: iat + 3600 } });
+    expect(desk.durability).toBe('none');
+    // A member that lost the answer asks with its ticket once more.
+    expect(await desk.ask('ada', { invite })).toMatchObject({ kind: 'grant' });
+  });
+
+  it('gives as many keys the vote of one operator as its ticket is for', async () => {
+    const desk = await Desk.open();
+    const invite = await desk.ticket('ada', { hosts: 2 });
+    for (const key of ['ada 1', 'ada 2'])
+      expect(await desk.ask(key, { invite })).toMatchObject({ kind: 'grant', grant: { operator: 'ada' } });
+    expect(await desk.ask('ada 3', { invite })).toEqual(refused('TICKET_EXHAUSTED'));
+    expect(await desk.ask('ada 3')).toEqual(refused('KEY_NOT_ENROLLED'));
+  });
+
+  it('keeps the first log index that it was told of an operator, for all its keys', async () => {
+    const desk = await Desk.open();
+    const invite = await desk.ticket('ada', { hosts: 2 });
+    await desk.ask('ada 1', { invite, enrolled: 7 });
+    expect(await desk.ask('ada 1', { enrolled: 2 })).toEqual(refused('IDP_ENROLMENT_DIFFERS'));
+    expect(await desk.ask('ada 2', { invite, enrolled: 2 })).toEqual(refused('IDP_ENROLMENT_DIFFERS'));
+    expect(await desk.ask('ada 2', { invite, enrolled: 7 })).toMatchObject({ kind: 'grant' });
+  });
+
+  it('answers the controllers of the charter and nobody else', async () => {
+    const desk = await Desk.open();
+    const invite = await desk.ticket('ada');
+    const by = standIn.signer('a stranger').id;
+    expect(await desk.ask('ada', { invite, by })).toEqual(refused('IDP_CONTROLLER_UNKNOWN'));
+    const charter = await desk.paper.next('controller');
+    desk.tell({ kind: 'charter', charter });
+    expect(await desk.ask('ada', { invite })).toMatchObject({ kind: 'grant' });
+    const [before] = desk.paper.controllers;
+    expect(await desk.ask('ada', { by: before?.id ?? '' })).toEqual(refused('IDP_CONTROLLER_UNKNOWN'));
+  });
+
+  const mine = standIn.signer('ada').id;
+  const refusals: [string, string, { later?: number; key?: string; role?: Role; forged?: true }][] = [
+    ['a ticket that another key signed', 'TICKET_ISSUER_MISMATCH', { forged: true }],
+    ['a ticket that has ended', 'DOC_EXPIRED', { later: 2 * dayMs }],
+    ['a ticket for another key', 'TICKET_KEY_MISMATCH', { key: standIn.signer('bob').id }],
+    [
+      'a trusted worker that the charter does not name',
+      'TRUSTED_KEY_NOT_IN_CHARTER',
+      { role: 'trusted-worker', key: mine },
+    ],
+  ];
+  it.each(refusals)('refuses %s', async (_, code, { later = 0, forged, ...over }) => {
+    const desk = await Desk.open();
+    const invite = await desk.ticket('ada', over);
+    desk.now += later;
+    const shown = forged ? { ...invite, signer: desk.paper.controller.id } : invite;
+    expect(await desk.ask('ada', { invite: shown })).toEqual(refused(code));
+  });
+
+  it('gives none to who was revoked, by name or by key', async () => {
+    const desk = await Desk.open();
+    for (const name of ['ada', 'bob']) await desk.ask(name, { invite: await desk.ticket(name) });
+    await desk.revoke('operator', 'ada');
+    await desk.revoke('key', standIn.signer('bob').id);
+    expect(await desk.ask('ada')).toEqual(refused('OPERATOR_REVOKED'));
+    expect(await desk.ask('bob')).toEqual(refused('KEY_REVOKED'));
+    const again = await desk.ticket('ada', { hosts: 2 });
+    expect(await desk.ask('ada elsewhere', { invite: again })).toEqual(refused('OPERATOR_REVOKED'));
+  });
+
+  it('takes no revocation of a key that the charter names, unless the root signed it, and no charter of before', async () => {
+    const desk = await Desk.open();
+    const what = { kind: 'key', id: desk.paper.controller.id } as const;
+    desk.tell({ kind: 'revoked', revocation: await desk.paper.revocation(what, 0, desk.now) });
+    expect(desk.durability).toBe('none');
+    desk.tell({ kind: 'charter', charter: await desk.paper.charter() });
+    expect(desk.durability).toBe('none');
+  });
+
+  it('comes to the same state from its journal', async () => {
+    const desk = await Desk.open();
+    for (const name of ['ada', 'bob']) await desk.ask(name, { invite: await desk.ticket(name) });
+    await desk.revoke('operator', 'ada');
+    desk.tell({ kind: 'charter', charter: await desk.paper.next('idp') });
+    const again = new IdentityProvider(desk.paper.idps.at(-1)?.id ?? '');
+    for (const { event, now } of desk.journal) again.handle(event, now);
+    expect(again.state).toEqual(desk.machine.state);
+  });
+});

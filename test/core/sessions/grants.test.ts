@@ -1,0 +1,266 @@
+import { describe, expect, it } from 'vitest';
+import { standIn } from '../../../simulations/keys.ts';
+import { epochMs, nonceOf, Paperwork } from '../../../simulations/paperwork.ts';
+import { Reader } from '../../../simulations/reader.ts';
+import { type Charter, type Grant, signMessage, type Verified } from '../../../src/core/documents/index.ts';
+import { reportedError } from '../../../src/core/errors.ts';
+import { IdentityProvider } from '../../../src/core/idp/machine.ts';
+import { IdpClient } from '../../../src/core/sessions/controller/grants.ts';
+import type { GrantAsked } from '../../../src/core/sessions/controller/ports.ts';
+import { IdpSessions } from '../../../src/core/sessions/idp/idp-sessions.ts';
+import { sessionLimits } from '../../../src/core/sessions/limits.ts';
+import type { Channel, Clock, DialTarget } from '../../../src/core/sessions/ports.ts';
+import { toUtf8 } from '../../../src/core/text.ts';
+import { encodeMessage, type IdpDown } from '../../../src/core/wire/messages.ts';
+import { codeOf } from '../../runtime/support.ts';
+
+/** One end of a stream in memory. */
+class End implements Channel {
+  readonly peer: string;
+  closed = false;
+  far!: End;
+  readonly #queue: (Uint8Array | undefined)[] = [];
+  #wake = () => {};
+
+  constructor(peer: string) {
+    this.peer = peer;
+  }
+
+  static pair(near: string, far: string): [End, End] {
+    const ends: [End, End] = [new End(far), new End(near)];
+    [ends[0].far, ends[1].far] = [ends[1], ends[0]];
+    return ends;
+  }
+
+  async send(message: Uint8Array): Promise<void> {
+    this.far.#take(message);
+  }
+
+  #take(message: Uint8Array | undefined): void {
+    this.#queue.push(message);
+    this.#wake();
+  }
+
+  async receive({
+    admit,
+  }: {
+    admit?: (bytes: number) => Promise<void>;
+  } = {}): Promise<Uint8Array | undefined> {
+    while (this.#queue.length === 0)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    const next = this.#queue.shift();
+    if (next !== undefined) await admit?.(next.length);
+    return next;
+  }
+
+  async close(): Promise<void> {
+    if (!this.closed) this.far.#take(undefined);
+    this.closed = true;
+  }
+
+  abort(): void {
+    void this.close();
+  }
+}
+
+/** A controller's client and an identity provider, each with a charter of its own. */
+class Desk {
+  readonly paper = new Paperwork(standIn);
+  readonly documents = new Reader(standIn.verifier);
+  readonly machine = new IdentityProvider(this.paper.idp.id);
+  ms = 0;
+  /** What the controller goes by. */
+  charter!: Verified<Charter>;
+  readonly dialled: DialTarget[] = [];
+  /** Who is at the address; undefined where nobody is. */
+  there: ((channel: End) => void) | undefined;
+  readonly told: string[] = [];
+  readonly addresses: (readonly string[])[] = [];
+
+  static async open(): Promise<Desk> {
+    const desk = new Desk();
+    desk.charter = await desk.paper.charter();
+    const { charter } = desk;
+    desk.machine.handle({ kind: 'started', charter, key: desk.paper.idp.id, grantMs: 3600_000 }, epochMs);
+    return desk;
+  }
+
+  get clock(): Clock {
+    return {
+      now: () => epochMs + this.ms,
+      monotonic: () => this.ms,
+      after: () => () => {},
+      closing: false,
+      onClosing: () => () => {},
+    };
+  }
+
+  serve(): void {
+    const { machine, documents } = this;
+    const sessions: IdpSessions = new IdpSessions({
+      project: this.paper.project,
+      signing: { signer: this.paper.idp, documents, nonce: () => nonceOf('x') },
+      clock: this.clock,
+      machine,
+      dispatch: (event) => {
+        for (const effect of machine.handle(event, this.clock.now()).effects) sessions.perform(effect);
+      },
+      charge: () => 0,
+      takeCharter: async (charter) => void machine.handle({ kind: 'charter', charter }, this.clock.now()),
+      keepAddress: async (addrs) => void this.addresses.push(addrs),
+    });
+    this.there = (channel) => void sessions.served.session(channel);
+  }
+
+  /** Whoever is there says this to every question. */
+  say(answer: IdpDown | string): void {
+    const bytes = typeof answer === 'string' ? toUtf8(answer) : encodeMessage(answer);
+    this.there = (channel) => void channel.receive().then(() => channel.send(bytes));
+  }
+
+  client(): IdpClient {
+    return new IdpClient({
+      project: this.paper.project,
+      idpAddrs: ['/ip4/192.0.2.1/tcp/4711/p2p/12D3KooWold'],
+      dial: async (target) => {
+        this.dialled.push(target);
+        const isOurs = target.id === null || target.id === this.paper.idp.id;
+        if (this.there === undefined || !isOurs) throw reportedError('MESH_UNREACHABLE', 'nobody is there');
+        const [near, far] = End.pair(this.paper.controller.id, this.paper.idp.id);
+        this.there(far);
+        return near;
+      },
+      documents: this.documents,
+      clock: this.clock,
+      charter: () => this.charter,
+      takeCharter: async (charter) => {
+        this.charter = charter;
+      },
+      addresses: () => ['/ip4/192.0.2.2/tcp/4710'],
+      tell: (_level, _kind, says) => void this.told.push(says),
+    });
+  }
+
+  /** What the controller's machine asks for. */
+  async asked(key: string, over: Partial<Grant> = {}): Promise<GrantAsked> {
+    const invite = await this.paper.invite(key, 'worker', epochMs);
+    const enrol = await this.paper.enrol(key, epochMs, invite.payload.jti);
+    const iat = epochMs / 1000;
+    const grant: Grant = {
+      ...{ iss: this.paper.idp.id, sub: enrol.signer, project: this.paper.project, operator: key },
+      ...{ role: 'worker', enrolled: 3, jti: enrol.payload.jti, iat, exp: iat + 60, ...over },
+    };
+    return { grant, enrol, invite };
+  }
+}
+
+describe('a controller without the key of its identity provider', () => {
+  it('has grants signed by its process, for as long as that says', async () => {
+    const desk = await Desk.open();
+    desk.serve();
+    const client = desk.client();
+    const grant = await client.sign(await desk.asked('ada'));
+    expect(grant.signer).toBe(desk.paper.idp.id);
+    expect(grant.payload).toMatchObject({ operator: 'ada', enrolled: 3, exp: epochMs / 1000 + 3600 });
+    expect(desk.told).toEqual(['the identity provider answers']);
+  });
+
+  it('says that nobody can join while it is away, asks no more for a second, and goes on once it is back', async () => {
+    const desk = await Desk.open();
+    const client = desk.client();
+    const asked = await desk.asked('ada');
+    expect(await codeOf(() => client.sign(asked))).toBe('IDP_UNREACHABLE');
+    const dials = desk.dialled.length;
+    expect(await codeOf(() => client.sign(asked))).toBe('IDP_UNREACHABLE');
+    expect(desk.dialled).toHaveLength(dials);
+    desk.serve();
+    desk.ms += 1_000;
+    expect((await client.sign(asked)).payload.operator).toBe('ada');
+    expect(desk.told).toHaveLength(2);
+  });
+
+  it('asks a bounded number of questions at once, keeps a bounded number waiting, and refuses the rest', async () => {
+    const desk = await Desk.open();
+    const held: End[] = [];
+    desk.there = (channel) => void held.push(channel);
+    const client = desk.client();
+    const asked = await desk.asked('ada');
+    const { idpQuestionsMax, idpWaitingMax } = sessionLimits;
+    const all = Array.from({ length: idpQuestionsMax + idpWaitingMax }, () =>
+      client.sign(asked).then(
+        () => 'granted',
+        (error) => error.code,
+      ),
+    );
+    await expect.poll(() => held.length).toBe(idpQuestionsMax);
+    expect(await codeOf(() => client.sign(asked))).toBe('IDP_BUSY');
+    // Those that waited for longer than a member does are not asked any more.
+    desk.ms += 15_000;
+    const error = { kind: 'error' as const, code: 'TICKET_EXHAUSTED', message: 'no' };
+    for (const channel of held) await channel.send(encodeMessage(error));
+    const codes = await Promise.all(all);
+    expect(codes.filter((code) => code === 'TICKET_EXHAUSTED')).toHaveLength(idpQuestionsMax);
+    expect(codes.filter((code) => code === 'IDP_BUSY')).toHaveLength(idpWaitingMax);
+    desk.serve();
+    expect((await client.sign(asked)).payload.operator).toBe('ada');
+  });
+
+  it('tells it a newer charter and where it is, and takes a newer one from it', async () => {
+    const desk = await Desk.open();
+    desk.serve();
+    const client = desk.client();
+    desk.charter = await desk.paper.next('nothing');
+    await client.sign(await desk.asked('ada'));
+    expect(desk.machine.state.charter?.payload.epoch).toBe(2);
+    expect(desk.addresses).toEqual([['/ip4/192.0.2.2/tcp/4710']]);
+    const third = await desk.paper.next('nothing');
+    desk.machine.handle({ kind: 'charter', charter: third }, epochMs);
+    await client.sign(await desk.asked('bob'));
+    expect(desk.charter.payload.epoch).toBe(3);
+  });
+
+  it('finds it under another key, at the same address', async () => {
+    const desk = await Desk.open();
+    const charter = await desk.paper.next('idp');
+    desk.machine.handle({ kind: 'started', charter, key: desk.paper.idp.id, grantMs: 60_000 }, epochMs);
+    desk.serve();
+    const grant = await desk.client().sign(await desk.asked('ada'));
+    expect(grant.signer).toBe(desk.paper.idp.id);
+    expect(desk.charter.payload.epoch).toBe(2);
+  });
+
+  it('takes no charter that the root key did not sign', async () => {
+    const desk = await Desk.open();
+    const { controller: thief } = desk.paper;
+    const forged = await signMessage('charter', { ...desk.charter.payload, iss: thief.id, epoch: 9 }, thief);
+    desk.say({ kind: 'charter', charter: forged.raw });
+    expect(await codeOf(() => desk.client().exchange())).toBe('CHARTER_ISSUER_MISMATCH');
+    expect(desk.charter.payload.epoch).toBe(1);
+  });
+
+  it('passes on why it refuses', async () => {
+    const desk = await Desk.open();
+    desk.serve();
+    const client = desk.client();
+    const { enrol, grant } = await desk.asked('eve');
+    expect(await codeOf(() => client.sign({ enrol, grant }))).toBe('KEY_NOT_ENROLLED');
+    expect(desk.told).toEqual(['the identity provider answers']);
+  });
+
+  it('hands on no grant for something else, by another key, or what is none', async () => {
+    const desk = await Desk.open();
+    const asked = await desk.asked('ada');
+    const other = await desk.paper.grant({ ...asked.grant, operator: 'eve' });
+    desk.say({ kind: 'grant', grant: other.raw });
+    expect(await codeOf(() => desk.client().sign(asked))).toBe('IDP_ANSWER_MISMATCH');
+    desk.say({ kind: 'charter', charter: desk.charter.raw });
+    expect(await codeOf(() => desk.client().sign(asked))).toBe('IDP_ANSWER_MISMATCH');
+    const keyed = await desk.paper.grant({ ...asked.grant, sub: desk.paper.root.id });
+    desk.say({ kind: 'grant', grant: keyed.raw });
+    expect(await codeOf(() => desk.client().sign(asked))).toBe('GRANT_KEY_MISMATCH');
+    desk.say('{}');
+    expect(await codeOf(() => desk.client().sign(asked))).toBe('IDP_UNREACHABLE');
+  });
+});
