@@ -19,6 +19,10 @@ export const limits = {
   grantSecondsMax: 24 * 3600,
   /** Difference between two clocks up to which a document counts neither as issued in the future nor as expired. */
   clockSkewSeconds: 60,
+  /** Time from a service's challenge to the sign-in with a key that answers it: one request, made at once. */
+  signInSecondsMax: 60,
+  /** Lifetime of what tells a service who is signed in. Somebody revoked is out after it at the latest, with the identity provider out of reach. */
+  sessionSecondsMax: 300,
   /** Steps of one job. Jobs are written by hand. */
   jobStepsMax: 200,
   /** One step's command line. */

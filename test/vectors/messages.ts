@@ -113,6 +113,31 @@ export const examples: { [K in MessageKind]: { payload: Messages[K]; by: string 
       iat: at,
     },
   },
+  'sign-in': {
+    by: 'publisher',
+    payload: {
+      iss: iss('publisher'),
+      aud: 'https://ci.example.org',
+      project,
+      challenge: nonceOf('challenge'),
+      iat: at,
+      exp: at + 60,
+    },
+  },
+  session: {
+    by: 'idp',
+    payload: {
+      iss: iss('idp'),
+      aud: 'https://watch.example.org:8443',
+      project,
+      sub: 'https://login.example.org#248289761001',
+      name: 'Ada',
+      role: 'publisher',
+      jti: nonceOf('jti'),
+      iat: at,
+      exp: at + 300,
+    },
+  },
 };
 
 /** Signs any header over any payload: what no honest signer does. */
@@ -362,6 +387,21 @@ const fields: Partial<Record<MessageKind, [string, object][]>> = {
     ['of a job that is no CID', { what: { kind: 'job', id: 'ada' } }],
     ['of an image by name', { what: { kind: 'image', id: 'host' } }],
     ['of an artifact in capitals', { what: { kind: 'artifact', id: job.toUpperCase() } }],
+  ],
+  'sign-in': [
+    ['of more than a minute', { exp: at + 61 }],
+    ['that ends before it starts', { exp: at - 1 }],
+    ['for a page instead of an origin', { aud: 'https://ci.example.org/runs' }],
+    ['for an origin with a user in it', { aud: 'https://ci.example.org@evil.example' }],
+    ['for an origin of another kind', { aud: 'file://ci.example.org' }],
+  ],
+  session: [
+    ['of more than five minutes', { exp: at + 301 }],
+    ['that ends before it starts', { exp: at - 1 }],
+    ['for a role that votes', { role: 'worker' }],
+    ['for a page instead of an origin', { aud: 'https://watch.example.org/' }],
+    ['with control characters in the name', { name: 'Ada\u001b[2J' }],
+    ['with a short jti', { jti: 'abc' }],
   ],
 };
 

@@ -116,3 +116,44 @@ export const enrolSchema = z.strictObject({
   exp: seconds,
 });
 export type Enrol = z.infer<typeof enrolSchema>;
+
+/** Scheme, host and port of a web service, as `new URL(…).origin` has it. */
+const origin = text(300).regex(/^https?:\/\/[^/?#@\s\\]+$/, 'not an origin such as https://ci.example.org');
+
+/** What a key signs to sign in at a web service: it holds `iss`, answers `challenge`, and means `aud` alone. */
+export const signInSchema = z
+  .strictObject({
+    iss: peerId,
+    aud: origin,
+    project: peerId,
+    /** Chosen by the service a moment ago. */
+    challenge: text(200),
+    iat: seconds,
+    exp: seconds,
+  })
+  .refine(
+    ({ iat, exp }) => exp > iat && exp - iat <= limits.signInSecondsMax,
+    `a sign-in lasts at most ${limits.signInSecondsMax} s`,
+  );
+export type SignIn = z.infer<typeof signInSchema>;
+
+/** States that a person is signed in at the identity provider, in a role; for one web service, and for minutes. */
+export const sessionSchema = z
+  .strictObject({
+    iss: peerId,
+    aud: origin,
+    project: peerId,
+    /** The person: a PeerId, or issuer and subject of OpenID Connect as `https://issuer#subject`. */
+    sub: text(600),
+    /** How people call the person; nothing is decided by it. */
+    name: text(200),
+    role: z.enum(['publisher', 'reader']),
+    jti: nonce,
+    iat: seconds,
+    exp: seconds,
+  })
+  .refine(
+    ({ iat, exp }) => exp > iat && exp - iat <= limits.sessionSecondsMax,
+    `a session document lasts at most ${limits.sessionSecondsMax} s`,
+  );
+export type Session = z.infer<typeof sessionSchema>;

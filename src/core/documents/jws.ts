@@ -13,6 +13,10 @@ import {
   grantSchema,
   type Invite,
   inviteSchema,
+  type Session,
+  type SignIn,
+  sessionSchema,
+  signInSchema,
 } from './identity.ts';
 import { type Request, requestSchema } from './job.ts';
 import { type Revocation, revocationSchema } from './revocation.ts';
@@ -40,6 +44,8 @@ export interface Messages {
   lease: Lease;
   ack: Ack;
   revocation: Revocation;
+  'sign-in': SignIn;
+  session: Session;
 }
 export type MessageKind = keyof Messages;
 
@@ -54,6 +60,8 @@ const schemas: { [K in MessageKind]: z.ZodType<Messages[K]> } = {
   lease: leaseSchema,
   ack: ackSchema,
   revocation: revocationSchema,
+  'sign-in': signInSchema,
+  session: sessionSchema,
 };
 
 export const messageKinds = Object.keys(schemas) as MessageKind[];

@@ -84,6 +84,8 @@ describe('golden vectors', () => {
       'receipt',
       'request',
       'revocation',
+      'session',
+      'sign-in',
       'verdict',
     ]);
     for (const kind of kinds) {
