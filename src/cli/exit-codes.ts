@@ -55,6 +55,8 @@ const table: readonly (readonly [prefix: string, exit: Exit])[] = [
   ['RUN_OVER', exits.usage],
   ['TICKET_', exits.usage],
   ['WORKER_FILE_', exits.usage],
+  ['SIGN_IN_FILE_', exits.usage],
+  ['LOGIN_URL_INVALID', exits.usage],
   ['WORKER_AMBIGUOUS', exits.usage],
   ['LIMITS_', exits.usage],
   ['LIMITS_NOT_ENFORCEABLE', exits.cannot],

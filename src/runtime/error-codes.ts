@@ -65,6 +65,10 @@ const runtimeErrors = {
     'The identity provider is to run apart, and its key is in the folder of the controller: whoever takes that process over would have it. Move the key to the host of `quorate idp`, or leave `--idp` away.',
   IDP_KEY_NOT_NAMED:
     'The charter does not name the key of this folder as an identity provider. Make the project with it: `quorate init --idp <PeerId>`, with what `quorate idp init` printed.',
+  LOGIN_REFUSED:
+    'What the service answers is not what one that people sign in at answers, or it says that it is another one. Check the address with the owner.',
+  LOGIN_UNREACHABLE: 'The service to sign in at cannot be reached. Check its address and the network.',
+  LOGIN_URL_INVALID: 'The address to sign in at is none, or has no TLS. http is for this host only.',
   IMAGE_CREDENTIALS:
     'A file with credentials for registries cannot be read; the message names it. Log in again: `skopeo login` or `docker login`.',
   IMAGE_DIGEST_NEEDED:

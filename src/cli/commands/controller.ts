@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { QuorateError } from '../../core/errors.ts';
 import type { ControllerNode } from '../../runtime/controller/node.ts';
+import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { eventPrinter } from '../node-events.ts';
@@ -20,6 +21,7 @@ interface Options {
   witnessUrl?: ReadonlyMap<string, string>;
   http?: { host: string; port: number };
   httpAnnounce?: string[];
+  signIn?: string;
 }
 
 /** A fixed port, since tickets contain it. */
@@ -75,6 +77,7 @@ export const controller: Define = (program, act) => {
       'what to tell workers instead: a proxy in front of it; repeatable',
       webAddresses,
     )
+    .option('--sign-in <file>', 'let people sign in at the HTTP server, as this sign-in.toml says')
     .addHelpText(
       'after',
       examples('quorate controller', 'quorate controller --announce /dns4/ci.example.org/tcp/4710'),
@@ -85,6 +88,8 @@ export const controller: Define = (program, act) => {
 async function run({ cwd, out, signal }: Context, options: Options): Promise<Exit> {
   if (options.httpAnnounce !== undefined && options.http === undefined)
     throw new QuorateError('CLI_USAGE', '--http-announce tells of a server that only --http starts');
+  if (options.signIn !== undefined && options.http === undefined)
+    throw new QuorateError('CLI_USAGE', '--sign-in is for a server that only --http starts');
   while (await runOnce({ cwd, out, signal }, options))
     out.say('The charter names other keys: going on with those.');
   out.say('Stopped. What it knows is on disk: quorate controller goes on from there.');
@@ -118,7 +123,7 @@ async function runOnce(
   const { bold, dim } = out.colours;
   let http: { urls: string[]; close(): Promise<void> } | undefined;
   try {
-    http = await serveFeed(node, options);
+    http = await serveFeed(node, options, { folder, out });
     const { urls = [] } = http ?? {};
     const [addresses, { id, project }] = [node.addresses(), node];
     out.value({ event: 'listening', id, project, addresses, ...(http === undefined ? {} : { http: urls }) });
@@ -138,17 +143,41 @@ async function runOnce(
 
 async function serveFeed(
   node: ControllerNode,
-  { http, httpAnnounce }: Options,
+  { http, httpAnnounce, signIn }: Options,
+  { folder, out }: { folder: ProjectFolder; out: Context['out'] },
 ): Promise<{ urls: string[]; close(): Promise<void> } | undefined> {
   if (http === undefined) return undefined;
   const { listenHttp } = await import('../../http/listen.ts');
-  const { feedApp } = await import('../../http/feed.ts');
+  const { controllerApp } = await import('../../http/controller-app.ts');
   const { urlsOf } = await import('../../http/addresses.ts');
   const { namesIn } = await import('../../http/host.ts');
+  const people =
+    signIn === undefined
+      ? undefined
+      : await (await import('../../http/sign-in/open.ts')).openSignIn({
+          path: signIn,
+          members: node.members,
+          charter: () => node.members.charter(),
+          issuer: folder.holds.idp
+            ? { signer: folder.idp.signer, charter: () => node.members.charter() }
+            : undefined,
+          onError: ({ message }) => out.note(message),
+        });
   const reached = urlsOf(http.host, http.port, node.addresses());
-  const names = namesIn([...(httpAnnounce ?? []), ...reached]);
-  const server = await listenHttp({ ...http, app: feedApp(node.view), names });
+  const names = namesIn([
+    ...(httpAnnounce ?? []),
+    ...reached,
+    ...(people === undefined ? [] : [people.origin]),
+  ]);
+  const { app, limits } = controllerApp({ view: node.view, people });
+  const server = await listenHttp({ ...http, app, names, limits });
   const urls = httpAnnounce ?? urlsOf(server.host, server.port, node.addresses());
   node.tellFeed(urls);
-  return { urls, close: () => server.close() };
+  return {
+    urls,
+    close() {
+      people?.close();
+      return server.close();
+    },
+  };
 }

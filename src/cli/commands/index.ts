@@ -16,6 +16,7 @@ import { jobs } from './jobs.ts';
 import { join } from './join.ts';
 import { key } from './key.ts';
 import { lock } from './lock.ts';
+import { login } from './login.ts';
 import { logs } from './logs.ts';
 import { on } from './on.ts';
 import { plan } from './plan.ts';
@@ -56,6 +57,7 @@ export const verbs: readonly Define[] = [
   store,
   project,
   key,
+  login,
   doctor,
   on,
   fetch,

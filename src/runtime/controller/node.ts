@@ -40,6 +40,7 @@ import { NamedWitnesses } from './named-witnesses.ts';
 import { openGrants } from './open-grants.ts';
 import { type PublicView, publicView } from './public-view.ts';
 import { otherKeys, refreshCharter } from './refresh-charter.ts';
+import { type MemberStanding, memberStanding } from './standing.ts';
 
 export interface ControllerOptions {
   folder: ProjectFolder;
@@ -74,6 +75,8 @@ export interface ControllerNode {
   addresses(): string[];
   /** For an HTTP server beside it. */
   readonly view: PublicView;
+  /** For signing in there. */
+  readonly members: MemberStanding;
   /** Where that server is to be found, for workers to remember. */
   tellFeed(urls: string[]): void;
   close(): Promise<void>;
@@ -288,6 +291,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       project: folder.project,
       addresses: () => mesh.addresses(),
       view: publicView({ ...context, logEvidence }, sessions, served),
+      members: memberStanding(machine, folder),
       tellFeed: (urls) => {
         feedUrls = urls.slice(0, limits.feedUrlsMax);
       },

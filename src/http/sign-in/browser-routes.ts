@@ -1,0 +1,144 @@
+import type { Context, Hono } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import { z } from 'zod';
+import { QuorateError } from '../../core/errors.ts';
+import type { HttpEnv } from '../env.ts';
+import type { Guard } from './guard.ts';
+import { signInLimits } from './limits.ts';
+import { UsedNames } from './once.ts';
+import { onwardPage, signedOutPage, signInPage, signOutPage } from './pages.ts';
+import { refuse } from './refusal.ts';
+import { returnPath } from './return-path.ts';
+import type { Authority, Right } from './right.ts';
+import type { Sealer } from './sealed.ts';
+import type { Session } from './sessions.ts';
+
+interface Parts {
+  guard: Guard;
+  authority: Authority | undefined;
+  sealer: Sealer;
+  now(): number;
+}
+
+const transactionSchema = z.object({
+  checks: z.object({ state: z.string(), nonce: z.string(), verifier: z.string() }),
+  back: z.string(),
+  jti: z.string(),
+});
+
+const stateRefused = (): QuorateError =>
+  new QuorateError('SIGN_IN_STATE', 'this sign-in was not begun in this browser, is too old, or was used', {
+    hint: 'Start again.',
+  });
+
+/** Gives the browser a new session, and ends the one that it had: nobody can prepare a session for somebody else. */
+export function startBrowserSession(c: Context, { sessions, cookies }: Guard, right: Right): Session {
+  const before = cookies.session(c);
+  const { secret, session } = sessions.start(right, 'browser');
+  if (before !== undefined) sessions.end(before);
+  cookies.setSession(c, secret);
+  return session;
+}
+
+/** Pages of people: to sign in at the authority and come back, to sign out, and to hear that a session is over. */
+export function browserRoutes(app: Hono<HttpEnv>, { guard, authority, sealer, now }: Parts): void {
+  const { cookies, origin } = guard;
+  const used = new UsedNames(now);
+  const callback = `${origin}/sign-in/callback`;
+
+  app.get('/sign-in', (c) => {
+    const session = guard.session(c);
+    const back = returnPath(c.req.query('return'));
+    return session === undefined
+      ? c.html(signInPage({ host: authority?.host, origin, back }))
+      : c.html(signOutPage(session));
+  });
+
+  app.get('/sign-in/start', async (c) => {
+    if (authority === undefined) throw unavailable();
+    const { url, checks } = await authority.begin(callback);
+    const transaction = { checks, back: returnPath(c.req.query('return')) };
+    cookies.setTransaction(
+      c,
+      await sealer.seal('transaction', transaction, signInLimits.transactionSecondsMax),
+    );
+    return c.redirect(url.href);
+  });
+
+  app.get('/sign-in/callback', async (c) => {
+    if (authority === undefined) throw unavailable();
+    const sealed = await sealer.open('transaction', cookies.transaction(c) ?? '');
+    cookies.clearTransaction(c);
+    try {
+      const parsed = transactionSchema.safeParse(sealed);
+      if (!parsed.success) throw stateRefused();
+      const { checks, back, jti } = parsed.data;
+      if (c.req.query('state') !== checks.state) throw stateRefused();
+      if (!used.use(jti, now() + signInLimits.transactionSecondsMax * 1000)) throw stateRefused();
+      // Behind a proxy the address that the server sees is another one.
+      const right = await authority.finish(new URL(callback + new URL(c.req.url).search), checks);
+      const session = startBrowserSession(c, guard, right);
+      return c.html(onwardPage(`Signed in as ${session.name}`, back));
+    } catch (error) {
+      // Here, since the cookie that is cleared belongs to the answer.
+      return refuse(c, error);
+    }
+  });
+
+  app.get('/sign-out', (c) => {
+    const session = guard.session(c);
+    return c.html(session === undefined ? signedOutPage() : signOutPage(session));
+  });
+
+  app.post('/sign-out', guard.requireRole('reader'), (c) => {
+    const secret = cookies.session(c);
+    if (secret !== undefined) guard.sessions.end(secret);
+    cookies.clearSession(c);
+    return c.redirect('/sign-out', 303);
+  });
+
+  app.get('/sign-in/session', guard.requireRole('reader'), (c) => {
+    const { person, name, role, csrf } = guard.session(c) as Session;
+    return c.json({ person, name, role, csrf });
+  });
+
+  const streams = new WeakMap<Session, number>();
+  app.get('/sign-in/events', guard.requireRole('reader'), (c) => {
+    const session = guard.session(c) as Session;
+    const open = streams.get(session) ?? 0;
+    if (open >= signInLimits.streamsPerSessionMax)
+      throw new QuorateError('SIGN_IN_BUSY', 'this session has as many streams open as it may');
+    streams.set(session, open + 1);
+    return streamSSE(c, async (stream) => {
+      try {
+        await stream.writeSSE({ event: 'signed-in', data: session.role });
+        while (!session.ended.aborted && !stream.aborted) {
+          await pause(signInLimits.keepAliveMs, session.ended);
+          if (session.ended.aborted) await stream.writeSSE({ event: 'signed-out', data: '' });
+          else await stream.write(': \n\n');
+        }
+      } finally {
+        streams.set(session, (streams.get(session) ?? 1) - 1);
+      }
+    });
+  });
+}
+
+const unavailable = (): QuorateError =>
+  new QuorateError('SIGN_IN_UNAVAILABLE', 'people sign in here with their key only', {
+    hint: 'Run quorate login --page with the address of this service.',
+  });
+
+/** Resolves after that time, or when the signal is aborted. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+    if (signal.aborted) done();
+  });
+}

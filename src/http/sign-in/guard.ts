@@ -1,0 +1,69 @@
+import type { Context, MiddlewareHandler } from 'hono';
+import { QuorateError } from '../../core/errors.ts';
+import type { SignInRole } from '../../identity/oidc/settings.ts';
+import type { Cookies } from './cookies.ts';
+import { checkCsrf } from './csrf.ts';
+import { refuse, wantsPage } from './refusal.ts';
+import type { Session, Sessions } from './sessions.ts';
+
+const bearerPattern = /^Bearer ([A-Za-z0-9_-]{43})$/;
+
+/** Who asks, and whether they may. */
+export class Guard {
+  readonly origin: string;
+  readonly sessions: Sessions;
+  readonly cookies: Cookies;
+
+  constructor(parts: { origin: string; sessions: Sessions; cookies: Cookies }) {
+    this.origin = parts.origin;
+    this.sessions = parts.sessions;
+    this.cookies = parts.cookies;
+  }
+
+  /** The session of a request: of its cookie, or of a terminal's token (`Authorization: Bearer`). */
+  session(c: Context): Session | undefined {
+    const token = this.#token(c);
+    if (token !== undefined) return this.sessions.find(token, 'terminal');
+    const secret = this.cookies.session(c);
+    return secret === undefined ? undefined : this.sessions.find(secret, 'browser');
+  }
+
+  /** Lets through whoever has the role, or a higher one. A request that may change something needs the session's CSRF token. */
+  requireRole(role: SignInRole): MiddlewareHandler {
+    return async (c, next) => {
+      try {
+        const session = this.session(c);
+        const isChange = c.req.method !== 'GET' && c.req.method !== 'HEAD';
+        if (session === undefined) {
+          if (isChange || !wantsPage(c))
+            throw new QuorateError('SIGN_IN_REQUIRED', 'this needs somebody who is signed in', {
+              hint: 'Sign in at /sign-in.',
+            });
+          const { pathname, search } = new URL(c.req.url);
+          return c.redirect(`/sign-in?return=${encodeURIComponent(pathname + search)}`);
+        }
+        if (role === 'publisher' && session.role !== 'publisher')
+          throw new QuorateError(
+            'SIGN_IN_ROLE',
+            `this needs a publisher; ${session.name} is a ${session.role}`,
+            {
+              hint: 'The owner gives roles by rules in sign-in.toml.',
+            },
+          );
+        // A token is sent by programs, never by a browser of its own accord.
+        if (isChange && this.#token(c) === undefined) await checkCsrf(c, this.origin, session.csrf);
+      } catch (error) {
+        return refuse(c, error);
+      }
+      // What follows is for this person only.
+      c.header('cache-control', 'no-store');
+      return next();
+    };
+  }
+
+  #token(c: Context): string | undefined {
+    const header = c.req.header('authorization');
+    // A token that is none must not fall back to the cookie, for which a CSRF token would be asked.
+    return header === undefined ? undefined : (bearerPattern.exec(header)?.[1] ?? '');
+  }
+}

@@ -1,0 +1,71 @@
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
+import type { SignInRole } from '../../identity/oidc/settings.ts';
+import type { SignInFile } from '../../identity/oidc/settings-file.ts';
+import type { HttpEnv } from '../env.ts';
+import { browserRoutes } from './browser-routes.ts';
+import { Cookies } from './cookies.ts';
+import { Guard } from './guard.ts';
+import { keyRoutes } from './key-routes.ts';
+import { type KeyHolders, KeySignIn } from './key-sign-in.ts';
+import { refuse } from './refusal.ts';
+import type { Authority } from './right.ts';
+import { Sealer } from './sealed.ts';
+import { type SessionIssuer, serviceRoutes } from './service-routes.ts';
+import { Sessions } from './sessions.ts';
+import { terminalRoutes } from './terminal-routes.ts';
+
+export type { SignInErrorCode } from './error-codes.ts';
+
+export interface SignInPorts {
+  /** sign-in.toml as it is at each moment. */
+  file: Pick<SignInFile, 'settings' | 'hasEnded'>;
+  /** Where people sign in who have no key of the project; undefined for nobody. */
+  authority: Authority | undefined;
+  /** Members who sign in with their key; undefined for nobody. */
+  keys: KeyHolders | undefined;
+  /** Signs for the services under `services` of sign-in.toml, as the identity provider of the project; undefined elsewhere. */
+  issuer: SessionIssuer | undefined;
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+export interface SignIn {
+  /** `/sign-in…`, `/sign-out` and the metadata of RFC 8414; mounted at the top of a service. */
+  app: Hono<HttpEnv>;
+  /** Who asks; undefined for somebody who is not signed in. A stream ends with `session.ended`. */
+  session(
+    c: Context,
+  ): { person: string; name: string; role: SignInRole; csrf: string; ended: AbortSignal } | undefined;
+  /** Lets through who has the role; a publisher has that of a reader too. All but GET and HEAD need the CSRF token. */
+  requireRole(role: SignInRole): MiddlewareHandler;
+  /** Ends all sessions. */
+  close(): void;
+}
+
+/** Signing in at a web service, and who is signed in ([docs/sign-in.md](../../../docs/sign-in.md)). */
+export function signIn({ file, authority, keys, issuer, now }: SignInPorts): SignIn {
+  const { origin } = file.settings;
+  const sessions = new Sessions({ lifetimes: () => file.settings, now });
+  const guard = new Guard({ origin, sessions, cookies: new Cookies(origin) });
+  const sealer = new Sealer(now);
+  const app = new Hono<HttpEnv>();
+  // What is said here concerns one person, and one moment.
+  app.use('/sign-in/*', async (c, next) => {
+    c.header('cache-control', 'no-store');
+    await next();
+  });
+  app.onError(async (error, c) => refuse(c, error));
+  browserRoutes(app, { guard, authority, sealer, now });
+  terminalRoutes(app, { guard, sealer, now });
+  if (keys !== undefined) {
+    const hasEnded = file.hasEnded.bind(file);
+    keyRoutes(app, { guard, keySignIn: new KeySignIn({ origin, keys, now, hasEnded }), now });
+  }
+  if (issuer !== undefined) serviceRoutes(app, { guard, issuer, settings: () => file.settings, now });
+  return {
+    app,
+    session: (c) => guard.session(c),
+    requireRole: (role) => guard.requireRole(role),
+    close: () => sessions.close(),
+  };
+}

@@ -1,0 +1,124 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import {
+  type Charter,
+  checkTime,
+  type Grant,
+  openMessage,
+  type Verified,
+  type Verifier,
+} from '../../core/documents/index.ts';
+import { QuorateError } from '../../core/errors.ts';
+import { checkGrant, enforce } from '../../core/judge/index.ts';
+import { limits } from '../../core/limits.ts';
+import { UsedNames } from './once.ts';
+import type { Right } from './right.ts';
+
+/** What a service knows of the keys of the project's members. */
+export interface KeyHolders {
+  /** The charter in force now. */
+  charter(): Charter;
+  verifier: Verifier;
+  /** Whether the key, or the operator, of a grant is revoked by now. */
+  isRevoked(grant: Grant): boolean;
+}
+
+const refused = (message: string, cause?: unknown): QuorateError =>
+  new QuorateError('SIGN_IN_KEY_REFUSED', message, {
+    hint: 'Ask the owner for a ticket: quorate invite <name> --role publisher',
+    ...(cause === undefined ? {} : { cause }),
+  });
+
+/** Signing in with the key of a member: it signs a challenge of this service, and shows its grant. */
+export class KeySignIn {
+  readonly #secret = randomBytes(32);
+  readonly #used: UsedNames;
+  readonly #origin: string;
+  readonly #keys: KeyHolders;
+  readonly #now: () => number;
+  readonly #hasEnded: (person: string, since: number) => boolean;
+
+  constructor(parts: {
+    origin: string;
+    keys: KeyHolders;
+    now(): number;
+    hasEnded(person: string, since: number): boolean;
+  }) {
+    this.#origin = parts.origin;
+    this.#keys = parts.keys;
+    this.#now = parts.now;
+    this.#hasEnded = parts.hasEnded;
+    this.#used = new UsedNames(parts.now);
+  }
+
+  /** To be signed within `limits.signInSecondsMax`. Keeps no state, so that asking for many costs nothing. */
+  challenge(): { challenge: string; project: string; aud: string } {
+    const until = this.#now() + limits.signInSecondsMax * 1000;
+    const head = `${until}.${randomBytes(16).toString('base64url')}`;
+    const { project } = this.#keys.charter();
+    return { challenge: `${head}.${this.#mac(head)}`, project, aud: this.#origin };
+  }
+
+  /** The right of the key that signed. @throws SIGN_IN_CHALLENGE, SIGN_IN_KEY_REFUSED */
+  async answer(sent: { signIn: string; grant: string }): Promise<Right> {
+    const { verifier } = this.#keys;
+    const charter = this.#keys.charter();
+    const now = this.#now();
+    try {
+      const signIn = await openMessage('sign-in', sent.signIn, verifier);
+      checkTime(signIn.payload, now, 'the sign-in');
+      const { aud, project, challenge } = signIn.payload;
+      if (aud !== this.#origin) throw refused(`the key signed in at ${aud}, not at ${this.#origin}`);
+      if (project !== charter.project) throw refused(`the key signed in for project ${project}`);
+      const grant = await openMessage('grant', sent.grant, verifier);
+      checkGrant(enforce, grant, charter, { by: signIn.signer, at: Math.floor(now / 1000) });
+      // After all else, so that nobody uses up the challenge of another.
+      this.#useChallenge(challenge, now);
+      const right = this.#rightOf(grant, now);
+      if (right.role() === undefined)
+        throw refused(
+          `a ${grant.payload.role}, or somebody revoked, does not sign in: ${grant.payload.operator}`,
+        );
+      return right;
+    } catch (cause) {
+      if (cause instanceof QuorateError && cause.code.startsWith('SIGN_IN_')) throw cause;
+      throw refused(cause instanceof QuorateError ? cause.message : 'the documents cannot be read', cause);
+    }
+  }
+
+  #useChallenge(challenge: string, now: number): void {
+    const [until = '', random = '', mac = ''] = challenge.split('.');
+    const wanted = Buffer.from(this.#mac(`${until}.${random}`));
+    const given = Buffer.from(mac);
+    const isOurs = given.length === wanted.length && timingSafeEqual(given, wanted);
+    if (!isOurs || Number(until) < now || !this.#used.use(challenge, Number(until)))
+      throw new QuorateError(
+        'SIGN_IN_CHALLENGE',
+        'the challenge is not of this service, too old, or answered',
+        {
+          hint: 'Run quorate login again.',
+        },
+      );
+  }
+
+  #mac(text: string): string {
+    return createHmac('sha256', this.#secret).update(text).digest('base64url');
+  }
+
+  /** Holds as long as the grant, its issuer in the charter, and until the key or its operator is revoked. */
+  #rightOf({ payload: grant, signer }: Verified<Grant>, since: number): Right {
+    const { sub, operator, role } = grant;
+    return {
+      person: sub,
+      name: operator,
+      role: () => {
+        const isOver =
+          this.#now() > grant.exp * 1000 ||
+          !this.#keys.charter().idps.includes(signer) ||
+          this.#keys.isRevoked(grant) ||
+          this.#hasEnded(sub, since) ||
+          this.#hasEnded(operator, since);
+        return isOver || (role !== 'publisher' && role !== 'reader') ? undefined : role;
+      },
+    };
+  }
+}

@@ -1,0 +1,43 @@
+import { assert } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import { oidcLimits } from '../../identity/oidc/limits.ts';
+
+/** Bounds of signing in. */
+export const signInLimits = {
+  /** People, terminals and services signed in at a time; about 1 KB each, and some KB with many groups. */
+  sessionsMax: 5_000,
+  /** Of one person; the oldest ends. */
+  sessionsPerPersonMax: 20,
+  /** Streams that one session may have open. */
+  streamsPerSessionMax: 8,
+  /** How often it is looked whether the right of a session still holds. */
+  sweepMs: 200,
+  /** From leaving for the provider to coming back. */
+  transactionSecondsMax: 600,
+  /** Transactions, challenges and codes that are remembered as used, until they expire by themselves. */
+  usedMax: 10_000,
+  /** A link or a code between two steps that follow each other at once. */
+  codeSecondsMax: 60,
+  codesMax: 1_000,
+  /** Time to type the code that a terminal shows (RFC 8628). */
+  deviceSecondsMax: 600,
+  /** Between two questions of a terminal. */
+  deviceIntervalSeconds: 2,
+  /** A path to return to. */
+  returnCharsMax: 1_000,
+  /** Body of a form or request here. */
+  bodyBytesMax: 32 * 1024,
+  /** Between two signs of life of a stream: shorter than proxies wait. */
+  keepAliveMs: 5_000,
+  /** How often a service asks the identity provider whether its people are still signed in. */
+  renewMs: 300,
+  /** Sessions in one such question. */
+  renewSessionsMax: 100,
+} as const;
+
+assert(
+  oidcLimits.fileCheckMs + signInLimits.renewMs + signInLimits.sweepMs <= 750,
+  'somebody revoked is out within a second, the time of a request included',
+);
+assert(signInLimits.codeSecondsMax < limits.sessionSecondsMax, 'a code is used while the session lasts');
+assert(signInLimits.sessionsPerPersonMax < signInLimits.sessionsMax, 'one person leaves room for others');

@@ -1,0 +1,55 @@
+import type { Charter } from '../../core/documents/index.ts';
+import { readClientSecret, SignInFile } from '../../identity/oidc/settings-file.ts';
+import { joseVerifier } from '../../identity/verifier.ts';
+import { IdpAuthority } from './idp-authority.ts';
+import { type SignIn, signIn } from './index.ts';
+import type { KeyHolders } from './key-sign-in.ts';
+import { oidcAuthority } from './oidc-authority.ts';
+import type { SessionIssuer } from './service-routes.ts';
+
+export interface OpenSignInOptions {
+  /** Path of sign-in.toml. */
+  path: string;
+  /** Members who sign in with their key; undefined where the service knows none. */
+  members: Omit<KeyHolders, 'verifier'> | undefined;
+  /** The charter in force, which names the identity provider. */
+  charter(): Charter;
+  /** Of the process that has the key of the identity provider. */
+  issuer: SessionIssuer | undefined;
+  /** sign-in.toml is wrong since it was changed; what it said before stays in force. */
+  onError(error: Error): void;
+}
+
+/**
+ * Signing in as a file says. Changes of its rules, services, times and revoked people are in force within a second; those of
+ * origin, provider and idp with the next start.
+ * Errors: `SIGN_IN_FILE_…`.
+ */
+export async function openSignIn(options: OpenSignInOptions): Promise<SignIn & { origin: string }> {
+  const { path, members, charter, issuer, onError } = options;
+  const file = await SignInFile.open(path, onError);
+  const { origin, provider, idp } = file.settings;
+  const now = () => Date.now();
+  const remote =
+    idp === undefined ? undefined : new IdpAuthority({ idp, origin, charter, verifier: joseVerifier, now });
+  try {
+    const authority =
+      provider === undefined
+        ? remote
+        : oidcAuthority({ provider, file, now, clientSecret: await readClientSecret(provider, path) });
+    const keys = members === undefined ? undefined : { ...members, verifier: joseVerifier };
+    const opened = signIn({ file, authority, keys, issuer, now });
+    return {
+      ...opened,
+      origin,
+      close() {
+        opened.close();
+        remote?.close();
+        file.close();
+      },
+    };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}

@@ -1,0 +1,134 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { QuorateError } from '../../core/errors.ts';
+import type { SignInRole } from '../../identity/oidc/settings.ts';
+import { signInLimits } from './limits.ts';
+import type { Right } from './right.ts';
+
+/** What holds a session: a cookie, a terminal's token, or the handle of a service that asks for somebody. */
+export type SessionKind = 'browser' | 'terminal' | 'service';
+
+export interface Session {
+  readonly person: string;
+  readonly name: string;
+  readonly role: SignInRole;
+  /** What a form of this session has to send back. */
+  readonly csrf: string;
+  /** Aborted when the session ends, whatever the reason: for streams. */
+  readonly ended: AbortSignal;
+  readonly right: Right;
+}
+
+interface Entry {
+  session: Session;
+  kind: SessionKind;
+  end: AbortController;
+  since: number;
+  usedAt: number;
+}
+
+export interface SessionTimes {
+  /** Longest time of a session, and without a request, in milliseconds; asked each time. */
+  lifetimes(): { sessionMs: number; idleMs: number };
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+/** 256 random bits in base64url. */
+export const randomSecret = (): string => randomBytes(32).toString('base64url');
+
+/** How a secret is kept: who reads the memory of the process later has nothing to sign in with. */
+export const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('base64url');
+
+/**
+ * Who is signed in. A session ends by itself after its time or without use, by `end`, and within
+ * `signInLimits.sweepMs` after its right is gone or became another one.
+ */
+export class Sessions {
+  readonly #times: SessionTimes;
+  readonly #entries = new Map<string, Entry>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(times: SessionTimes) {
+    this.#times = times;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /**
+   * A new session, and the secret that names it, which is not kept.
+   * @throws SIGN_IN_NO_ROLE, SIGN_IN_BUSY
+   */
+  start(right: Right, kind: SessionKind): { secret: string; session: Session } {
+    const role = right.role();
+    if (role === undefined)
+      throw new QuorateError('SIGN_IN_NO_ROLE', `${right.name} (${right.person}) has no role here`, {
+        hint: 'The owner gives roles by rules in sign-in.toml.',
+      });
+    this.#sweep();
+    this.#makeRoom(right.person);
+    const secret = randomSecret();
+    const end = new AbortController();
+    const { person, name } = right;
+    const session = { person, name, role, right, csrf: randomSecret(), ended: end.signal };
+    const now = this.#times.now();
+    this.#entries.set(hashOf(secret), { session, kind, end, since: now, usedAt: now });
+    this.#timer ??= setInterval(() => this.#sweep(), signInLimits.sweepMs).unref();
+    return { secret, session };
+  }
+
+  /** The session of a secret, used now; undefined when there is none, or none any more. */
+  find(secret: string, kind: SessionKind): Session | undefined {
+    const key = hashOf(secret);
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.kind !== kind) return undefined;
+    if (this.#isOver(entry)) {
+      this.#end(key, entry);
+      return undefined;
+    }
+    entry.usedAt = this.#times.now();
+    return entry.session;
+  }
+
+  end(secret: string): void {
+    const key = hashOf(secret);
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) this.#end(key, entry);
+  }
+
+  /** Ends all. */
+  close(): void {
+    for (const [key, entry] of this.#entries) this.#end(key, entry);
+  }
+
+  #isOver({ session: { right, role }, kind, since, usedAt }: Entry): boolean {
+    const now = this.#times.now();
+    const { sessionMs, idleMs } = this.#times.lifetimes();
+    // A service asks for the time that somebody is there, which is not use by the person.
+    const isIdle = kind !== 'service' && now - usedAt > idleMs;
+    return now - since > sessionMs || isIdle || right.role() !== role;
+  }
+
+  #sweep(): void {
+    for (const [key, entry] of this.#entries) if (this.#isOver(entry)) this.#end(key, entry);
+  }
+
+  #makeRoom(person: string): void {
+    const theirs = [...this.#entries].filter(([, { session }]) => session.person === person);
+    const [oldest] = theirs;
+    if (theirs.length >= signInLimits.sessionsPerPersonMax && oldest !== undefined) this.#end(...oldest);
+    if (this.#entries.size >= signInLimits.sessionsMax)
+      throw new QuorateError('SIGN_IN_BUSY', `${signInLimits.sessionsMax} people are signed in already`, {
+        hint: 'Try again later.',
+      });
+  }
+
+  #end(key: string, entry: Entry): void {
+    this.#entries.delete(key);
+    entry.end.abort();
+    if (this.#entries.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}

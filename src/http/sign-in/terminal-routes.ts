@@ -1,0 +1,77 @@
+import type { Hono } from 'hono';
+import { QuorateError } from '../../core/errors.ts';
+import type { HttpEnv } from '../env.ts';
+import { formField } from './csrf.ts';
+import { DeviceFlow } from './device.ts';
+import type { Guard } from './guard.ts';
+import { signInLimits } from './limits.ts';
+import { deviceDonePage, devicePage } from './pages.ts';
+import type { Sealer } from './sealed.ts';
+import type { Session } from './sessions.ts';
+
+/** Name of the terminal as an OAuth client; it is a public one. */
+const terminalClient = 'quorate-terminal';
+const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
+
+/** Signing in from a terminal: device flow (RFC 8628), with the metadata (RFC 8414) by which any client of it finds its way. */
+export function terminalRoutes(
+  app: Hono<HttpEnv>,
+  parts: { guard: Guard; sealer: Sealer; now(): number },
+): void {
+  const { guard, sealer, now } = parts;
+  const { origin, sessions } = guard;
+  const flow = new DeviceFlow(sealer, now);
+
+  app.get('/.well-known/oauth-authorization-server', (c) =>
+    c.json({
+      issuer: origin,
+      token_endpoint: `${origin}/sign-in/token`,
+      device_authorization_endpoint: `${origin}/sign-in/device`,
+      grant_types_supported: [deviceGrant],
+      response_types_supported: [],
+      token_endpoint_auth_methods_supported: ['none'],
+    }),
+  );
+
+  app.post('/sign-in/device', async (c) => {
+    if ((await formField(c, 'client_id')) !== terminalClient) return c.json({ error: 'invalid_client' }, 400);
+    const { deviceCode, userCode } = await flow.begin();
+    const uri = `${origin}/sign-in/device`;
+    return c.json({
+      device_code: deviceCode,
+      user_code: userCode,
+      verification_uri: uri,
+      verification_uri_complete: `${uri}?user_code=${userCode}`,
+      expires_in: signInLimits.deviceSecondsMax,
+      interval: signInLimits.deviceIntervalSeconds,
+    });
+  });
+
+  app.get('/sign-in/device', guard.requireRole('reader'), (c) => {
+    const { name, csrf } = guard.session(c) as Session;
+    return c.html(devicePage({ name, csrf, code: (c.req.query('user_code') ?? '').slice(0, 14) }));
+  });
+
+  app.post('/sign-in/device/confirm', guard.requireRole('reader'), async (c) => {
+    const { right } = guard.session(c) as Session;
+    flow.confirm((await formField(c, 'user_code')) ?? '', right);
+    return c.html(deviceDonePage());
+  });
+
+  app.post('/sign-in/token', async (c) => {
+    if ((await formField(c, 'grant_type')) !== deviceGrant)
+      return c.json({ error: 'unsupported_grant_type' }, 400);
+    const answer = await flow.ask((await formField(c, 'device_code')) ?? '');
+    if ('error' in answer) return c.json(answer, 400);
+    try {
+      const { secret, session } = sessions.start(answer.right, 'terminal');
+      return c.json({ access_token: secret, token_type: 'Bearer', scope: session.role });
+    } catch (error) {
+      if (!(error instanceof QuorateError)) throw error;
+      return c.json(
+        { error: 'access_denied', error_description: error.message.replace(/[^\x20-\x7e]/g, '?') },
+        400,
+      );
+    }
+  });
+}

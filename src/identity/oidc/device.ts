@@ -1,0 +1,78 @@
+import {
+  allowInsecureRequests,
+  customFetch,
+  discovery,
+  initiateDeviceAuthorization,
+  None,
+  pollDeviceAuthorizationGrant,
+} from 'openid-client';
+import { messageOf, QuorateError } from '../../core/errors.ts';
+import { boundedFetch, invalid } from './bounded-fetch.ts';
+import { oidcLimits } from './limits.ts';
+import { quorateErrorIn } from './provider.ts';
+
+/** What a person needs to sign a terminal in. */
+export interface DevicePrompt {
+  /** To be typed there. */
+  code: string;
+  url: string;
+  /** The same with the code in it. */
+  completeUrl: string;
+}
+
+/**
+ * Signs a terminal in by the device flow (RFC 8628) at a service of Quorate. Resolves with its token once a person has
+ * confirmed the code in a browser.
+ * @throws OIDC_DENIED (not confirmed in time), OIDC_PROVIDER_UNREACHABLE, OIDC_PROVIDER_INVALID
+ */
+export async function signInDevice(options: {
+  /** Origin of the service. */
+  issuer: string;
+  clientId: string;
+  tell(prompt: DevicePrompt): void;
+  signal: AbortSignal;
+}): Promise<string> {
+  const { issuer, clientId, tell, signal } = options;
+  try {
+    const configuration = await discovery(new URL(issuer), clientId, {}, None(), {
+      algorithm: 'oauth2',
+      [customFetch]: boundedFetch(issuer),
+      timeout: oidcLimits.requestMsMax / 1000,
+      execute: issuer.startsWith('http:') ? [allowInsecureRequests] : [],
+    });
+    const begun = await initiateDeviceAuthorization(configuration, {});
+    const url = safeUrl(begun.verification_uri);
+    const completeUrl =
+      begun.verification_uri_complete === undefined ? url : safeUrl(begun.verification_uri_complete);
+    if (!/^[A-Z0-9-]{4,20}$/.test(begun.user_code)) throw invalid('its code is not one that people type');
+    tell({ code: begun.user_code, url, completeUrl });
+    const { access_token: token } = await pollDeviceAuthorizationGrant(configuration, begun, {}, { signal });
+    return token;
+  } catch (cause) {
+    signal.throwIfAborted();
+    const known = cause instanceof QuorateError ? cause : quorateErrorIn(cause);
+    if (known !== undefined) throw known;
+    const isOver =
+      cause instanceof Error &&
+      'error' in cause &&
+      ['access_denied', 'expired_token', 'invalid_grant'].includes(String(cause.error));
+    throw isOver
+      ? new QuorateError(
+          'OIDC_DENIED',
+          'the terminal was not signed in: the code was refused, or is too old',
+          {
+            hint: 'Run quorate login again, and confirm the code within ten minutes.',
+            cause,
+          },
+        )
+      : invalid(messageOf(cause), cause);
+  }
+}
+
+/** An address of a page, which cannot draw on the terminal that shows it. */
+function safeUrl(text: string): string {
+  if (!URL.canParse(text)) throw invalid('its address to confirm at is none');
+  const { href, protocol } = new URL(text);
+  if (protocol !== 'https:' && protocol !== 'http:') throw invalid('its address to confirm at is none');
+  return href;
+}

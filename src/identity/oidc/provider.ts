@@ -1,0 +1,209 @@
+import {
+  allowInsecureRequests,
+  authorizationCodeGrant,
+  buildAuthorizationUrl,
+  ClientSecretBasic,
+  type Configuration,
+  calculatePKCECodeChallenge,
+  customFetch,
+  discovery,
+  enableNonRepudiationChecks,
+  fetchUserInfo,
+  None,
+  randomNonce,
+  randomPKCECodeVerifier,
+  randomState,
+} from 'openid-client';
+import { messageOf, QuorateError } from '../../core/errors.ts';
+import { boundedFetch, invalid } from './bounded-fetch.ts';
+import { oidcLimits } from './limits.ts';
+import { type Claims, personOf } from './rules.ts';
+
+export type { OidcErrorCode } from './error-codes.ts';
+
+/** What the callback of a sign-in is compared with; secret until then. */
+export interface Checks {
+  state: string;
+  nonce: string;
+  /** Of PKCE (RFC 7636). */
+  verifier: string;
+}
+
+/** A person as a provider knows them. */
+export interface SignedIn {
+  /** Issuer and subject, see `personOf`. */
+  person: string;
+  /** For people to read only. */
+  name: string;
+  claims: Claims;
+}
+
+export interface ProviderOptions {
+  issuer: string;
+  clientId: string;
+  /** Absent for a public client. */
+  clientSecret: string | undefined;
+  scopes: readonly string[];
+  /** Claims that have to be asked of the user information where the ID token has none of that name. */
+  wanted(): readonly string[];
+  now(): number;
+  fetchLimits?: { bytesMax?: number; ms?: number };
+}
+
+/** What a provider may not refuse a sign-in for: these are the person's or the owner's to solve. */
+const denials = new Set(['access_denied', 'login_required', 'consent_required', 'interaction_required']);
+
+/**
+ * An OpenID Connect provider: authorization code flow with PKCE (S256), state and nonce. The signature of an ID token is
+ * checked with the provider's keys although it comes over TLS, so that a lying token endpoint alone is not enough.
+ */
+export class OidcProvider {
+  readonly #options: ProviderOptions;
+  #known: { configuration: Promise<Configuration>; since: number } | undefined;
+
+  constructor(options: ProviderOptions) {
+    this.#options = options;
+  }
+
+  get issuer(): string {
+    return this.#options.issuer;
+  }
+
+  /**
+   * Where a browser is sent to sign in, and what `finish` needs then.
+   * @throws OIDC_PROVIDER_UNREACHABLE, OIDC_PROVIDER_INVALID
+   */
+  async begin(redirectUri: string): Promise<{ url: URL; checks: Checks }> {
+    const configuration = await this.#configuration();
+    const checks = { state: randomState(), nonce: randomNonce(), verifier: randomPKCECodeVerifier() };
+    const url = buildAuthorizationUrl(configuration, {
+      redirect_uri: redirectUri,
+      scope: ['openid', ...this.#options.scopes].join(' '),
+      state: checks.state,
+      nonce: checks.nonce,
+      code_challenge: await calculatePKCECodeChallenge(checks.verifier),
+      code_challenge_method: 'S256',
+    });
+    return { url, checks };
+  }
+
+  /**
+   * Who signed in, from the address that the browser came back to.
+   * @throws OIDC_DENIED, OIDC_ANSWER_REFUSED, OIDC_PROVIDER_UNREACHABLE, OIDC_PROVIDER_INVALID
+   */
+  async finish(callback: URL, { state, nonce, verifier }: Checks): Promise<SignedIn> {
+    const denied = callback.searchParams.get('error');
+    if (denied !== null && denials.has(denied) && callback.searchParams.get('state') === state)
+      throw new QuorateError('OIDC_DENIED', `the provider refused the sign-in: ${denied}`);
+    const configuration = await this.#configuration();
+    try {
+      const tokens = await authorizationCodeGrant(configuration, callback, {
+        expectedState: state,
+        expectedNonce: nonce,
+        pkceCodeVerifier: verifier,
+        idTokenExpected: true,
+      });
+      const claims = tokens.claims();
+      if (claims === undefined) throw refused('there is no ID token in it');
+      const more = await this.#userInformation(configuration, tokens.access_token, claims);
+      return signedInOf(this.#options.issuer, { ...more, ...claims });
+    } catch (cause) {
+      if (cause instanceof QuorateError) throw cause;
+      throw quorateErrorIn(cause) ?? refused(messageOf(cause), cause);
+    }
+  }
+
+  async #userInformation(
+    configuration: Configuration,
+    token: string,
+    claims: Claims & { sub: string },
+  ): Promise<Claims> {
+    const { userinfo_endpoint: endpoint } = configuration.serverMetadata();
+    const lacks = this.#options.wanted().some((name) => !Object.hasOwn(claims, name));
+    if (endpoint === undefined || !lacks) return {};
+    return { ...(await fetchUserInfo(configuration, token, claims.sub)) };
+  }
+
+  /** Metadata of the provider, fetched once for several who ask at a time. */
+  async #configuration(): Promise<Configuration> {
+    const now = this.#options.now();
+    if (this.#known === undefined || now - this.#known.since > oidcLimits.metadataMs) {
+      const configuration = this.#discover();
+      this.#known = { configuration, since: now };
+      configuration.catch(() => {
+        if (this.#known?.configuration === configuration) this.#known = undefined;
+      });
+    }
+    return this.#known.configuration;
+  }
+
+  async #discover(): Promise<Configuration> {
+    const { issuer, clientId, clientSecret, fetchLimits } = this.#options;
+    try {
+      const configuration = await discovery(
+        new URL(issuer),
+        clientId,
+        {},
+        clientSecret === undefined ? None() : ClientSecretBasic(clientSecret),
+        {
+          [customFetch]: boundedFetch(issuer, fetchLimits),
+          timeout: oidcLimits.requestMsMax / 1000,
+          // What has no TLS is refused by `boundedFetch`, except on loopback.
+          execute: [
+            enableNonRepudiationChecks,
+            ...(issuer.startsWith('http:') ? [allowInsecureRequests] : []),
+          ],
+        },
+      );
+      const { authorization_endpoint: endpoint, issuer: said } = configuration.serverMetadata();
+      // A trailing slash is all that discovery lets differ.
+      if (said !== issuer) throw invalid(`its metadata is that of "${said.slice(0, 200)}"`);
+      if (endpoint === undefined || !URL.canParse(endpoint))
+        throw invalid('it has no authorization endpoint');
+      const { protocol, origin } = new URL(endpoint);
+      if (protocol !== 'https:' && origin !== new URL(issuer).origin)
+        throw invalid('its authorization endpoint has no TLS');
+      return configuration;
+    } catch (cause) {
+      if (cause instanceof QuorateError) throw cause;
+      throw quorateErrorIn(cause) ?? invalid(messageOf(cause), cause);
+    }
+  }
+}
+
+/** An error of `boundedFetch`, which the library may have wrapped. */
+export function quorateErrorIn(error: unknown): QuorateError | undefined {
+  let at = error;
+  for (let depth = 0; depth < 5 && at instanceof Error; depth++) {
+    if (at instanceof QuorateError) return at;
+    at = at.cause;
+  }
+  return undefined;
+}
+
+const refused = (what: string, cause?: unknown): QuorateError =>
+  new QuorateError('OIDC_ANSWER_REFUSED', `the answer of the provider is refused: ${what.slice(0, 300)}`, {
+    hint: 'Sign in again.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+
+/** Printable ASCII without spaces is more than providers use, and safe to show. */
+const subjectPattern = /^[\x21-\x7e]{1,255}$/;
+
+function signedInOf(issuer: string, claims: Claims & { sub: string }): SignedIn {
+  const { sub } = claims;
+  if (!subjectPattern.test(sub)) throw refused('its subject is not printable, or too long');
+  const names = [
+    claims.preferred_username,
+    claims.name,
+    claims.email_verified === true ? claims.email : '',
+    sub,
+  ];
+  const name = names.find((text) => typeof text === 'string' && text.trim() !== '') as string;
+  return { person: personOf(issuer, sub), name: printable(name), claims };
+}
+
+/** A name as a line of text that controls neither a terminal nor the direction of what is around it. */
+function printable(name: string): string {
+  return name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '').slice(0, 100) || '?';
+}

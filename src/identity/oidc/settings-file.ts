@@ -1,0 +1,184 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { messageOf, QuorateError } from '../../core/errors.ts';
+import { oidcLimits } from './limits.ts';
+import { type ProviderSettings, parseSignInSettings, type SignInSettings } from './settings.ts';
+
+const endedSchema = z
+  .array(z.strictObject({ person: z.string().min(1).max(600), at: z.number() }))
+  .max(oidcLimits.endedMax);
+/** Sessions of this person that began at this time (ms since the epoch) or earlier are over. */
+export type Ended = z.infer<typeof endedSchema>[number];
+
+const unreadable = (path: string, why: string, cause?: unknown): QuorateError =>
+  new QuorateError('SIGN_IN_FILE_UNREADABLE', `cannot read ${path}: ${why}`, {
+    hint: 'It must be a file that you may read.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+
+/** Text of a file and what tells that it changed; undefined where there is none. @throws SIGN_IN_FILE_UNREADABLE */
+async function readStamped(path: string): Promise<{ text: string; stamp: string; mode: number } | undefined> {
+  try {
+    const { mtimeMs, ctimeMs, size, ino, mode } = await stat(path);
+    if (size > oidcLimits.fileBytesMax)
+      throw unreadable(path, `it has over ${oidcLimits.fileBytesMax} bytes`);
+    return { text: await readFile(path, 'utf8'), stamp: `${mtimeMs} ${ctimeMs} ${size} ${ino}`, mode };
+  } catch (cause) {
+    if (cause instanceof QuorateError) throw cause;
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw unreadable(path, messageOf(cause), cause);
+  }
+}
+
+/**
+ * The client secret of a provider, from a file beside sign-in.toml that nobody else can read; undefined for a public client.
+ * @throws SIGN_IN_FILE_UNREADABLE
+ */
+export async function readClientSecret(
+  { clientSecretFile }: Pick<ProviderSettings, 'clientSecretFile'>,
+  settingsPath: string,
+): Promise<string | undefined> {
+  if (clientSecretFile === undefined) return undefined;
+  const path = resolve(dirname(settingsPath), clientSecretFile);
+  const found = await readStamped(path);
+  if (found === undefined)
+    throw unreadable(path, 'there is none; sign-in.toml names it as client-secret-file');
+  if ((found.mode & 0o077) !== 0)
+    throw new QuorateError('SIGN_IN_FILE_UNREADABLE', `${path} can be read by other users`, {
+      hint: `chmod 600 ${path}, and have the provider make a new secret if others use this host.`,
+    });
+  const secret = found.text.trim();
+  if (secret === '') throw unreadable(path, 'it is empty');
+  return secret;
+}
+
+/** Where the list of ended sessions is: beside sign-in.toml. */
+export const endedPathOf = (settingsPath: string): string => `${settingsPath}.ended.json`;
+
+function parseEnded(text: string, path: string): Ended[] {
+  try {
+    return endedSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new QuorateError('SIGN_IN_FILE_INVALID', `${path} is not a list of ended sessions`, {
+      hint: 'Remove it: then only sign-in.toml says who is out.',
+      cause,
+    });
+  }
+}
+
+/**
+ * Ends all sessions that a person has now, in every process that reads this sign-in.toml, within a second. They may sign in
+ * again: who may not is listed under `revoked` in sign-in.toml.
+ * @throws SIGN_IN_FILE_UNREADABLE, SIGN_IN_FILE_INVALID
+ */
+export async function endSessionsOf(person: string, settingsPath: string, now: number): Promise<void> {
+  const path = endedPathOf(settingsPath);
+  const found = await readStamped(path);
+  const before = found === undefined ? [] : parseEnded(found.text, path);
+  const kept = before.filter((entry) => now - entry.at <= oidcLimits.sessionMsMax && entry.person !== person);
+  const ended = endedSchema.parse([...kept.slice(1 - oidcLimits.endedMax), { person, at: now }]);
+  const draft = `${path}.${randomBytes(6).toString('hex')}.new`;
+  try {
+    await writeFile(draft, `${JSON.stringify(ended)}\n`, { mode: 0o600, flag: 'wx' });
+    await rename(draft, path);
+  } catch (cause) {
+    await rm(draft, { force: true });
+    throw new QuorateError('SIGN_IN_FILE_UNREADABLE', `cannot write ${path}: ${messageOf(cause)}`, {
+      hint: 'Its folder must be writable for you.',
+      cause,
+    });
+  }
+}
+
+/**
+ * sign-in.toml and the list of ended sessions, as they are now: looked at five times a second. A file that became unreadable or
+ * wrong leaves what was in force, and is told by `onError` once.
+ */
+export class SignInFile {
+  readonly path: string;
+  #settings: SignInSettings;
+  #ended: ReadonlyMap<string, number> = new Map();
+  #stamps = new Map<string, string>();
+  #timer: NodeJS.Timeout | undefined;
+  #onError: (error: Error) => void;
+  #isClosed = false;
+
+  private constructor(path: string, settings: SignInSettings, onError: (error: Error) => void) {
+    this.path = path;
+    this.#settings = settings;
+    this.#onError = onError;
+  }
+
+  /** @throws SIGN_IN_FILE_UNREADABLE, SIGN_IN_FILE_SYNTAX, SIGN_IN_FILE_UNKNOWN_KEY, SIGN_IN_FILE_INVALID */
+  static async open(path: string, onError: (error: Error) => void): Promise<SignInFile> {
+    const found = await readStamped(path);
+    if (found === undefined) throw unreadable(path, 'there is no such file');
+    const file = new SignInFile(path, parseSignInSettings(found.text, path), onError);
+    file.#stamps.set(path, found.stamp);
+    await file.#readEnded();
+    file.#next();
+    return file;
+  }
+
+  get settings(): SignInSettings {
+    return this.#settings;
+  }
+
+  /** Whether sessions of a person that began at `since` (ms since the epoch) were ended. */
+  hasEnded(person: string, since: number): boolean {
+    return since <= (this.#ended.get(person) ?? Number.NEGATIVE_INFINITY);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #next(): void {
+    if (this.#isClosed) return;
+    this.#timer = setTimeout(() => void this.#check().finally(() => this.#next()), oidcLimits.fileCheckMs);
+    this.#timer.unref();
+  }
+
+  async #check(): Promise<void> {
+    await this.#reporting(this.path, () => this.#readSettings());
+    await this.#reporting(endedPathOf(this.path), () => this.#readEnded());
+  }
+
+  /** One error of a file is told once, until the file changes. */
+  async #reporting(path: string, read: () => Promise<void>): Promise<void> {
+    try {
+      await read();
+    } catch (error) {
+      const stamp = `error ${messageOf(error)}`;
+      if (this.#stamps.get(`${path} error`) === stamp) return;
+      this.#stamps.set(`${path} error`, stamp);
+      this.#onError(error as Error);
+    }
+  }
+
+  async #readSettings(): Promise<void> {
+    const { path } = this;
+    const found = await readStamped(path);
+    if (found === undefined)
+      throw unreadable(path, 'there is no such file any more; what it said stays in force');
+    if (this.#isKnown(path, found.stamp)) return;
+    this.#settings = parseSignInSettings(found.text, path);
+  }
+
+  async #readEnded(): Promise<void> {
+    const path = endedPathOf(this.path);
+    const found = await readStamped(path);
+    if (found === undefined || this.#isKnown(path, found.stamp)) return;
+    this.#ended = new Map(parseEnded(found.text, path).map(({ person, at }) => [person, at]));
+  }
+
+  #isKnown(path: string, stamp: string): boolean {
+    if (this.#stamps.get(path) === stamp) return true;
+    this.#stamps.set(path, stamp);
+    this.#stamps.delete(`${path} error`);
+    return false;
+  }
+}

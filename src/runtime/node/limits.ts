@@ -1,0 +1,7 @@
+/** Bounds of what nodes share. */
+export const nodeLimits = {
+  /** One answer of a web service that is asked, whole. */
+  askMsMax: 10_000,
+  /** A hundred signed documents. */
+  askBytesMax: 2 * 1024 * 1024,
+} as const;

@@ -1,0 +1,79 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Charter, Grant } from '../../src/core/documents/index.ts';
+import { type SignIn, type SignInPorts, signIn } from '../../src/http/sign-in/index.ts';
+import { oidcAuthority } from '../../src/http/sign-in/oidc-authority.ts';
+import { SignInFile } from '../../src/identity/oidc/settings-file.ts';
+import { joseVerifier } from '../../src/identity/verifier.ts';
+import { makeCharter } from './documents.ts';
+import type { TestProvider } from './oidc-provider.ts';
+
+export const rules = `
+[[rules]]
+claim = "groups"
+contains = "maintainers"
+role = "publisher"
+
+[[rules]]
+claim = "email"
+is = "rita@example.org"
+role = "reader"
+`;
+
+export const settingsOf = (
+  origin: string,
+  { issuer, clientId }: Pick<TestProvider, 'issuer' | 'clientId'>,
+) => `
+origin = "${origin}"
+
+[provider]
+issuer = "${issuer}"
+client-id = "${clientId}"
+scopes = ["profile", "email", "groups"]
+${rules}`;
+
+/** A folder with a sign-in.toml, and it opened. */
+export async function settingsFile(
+  text: string,
+): Promise<{ path: string; file: SignInFile; errors: Error[] }> {
+  const path = join(await mkdtemp(join(tmpdir(), 'quorate-sign-in-')), 'sign-in.toml');
+  await writeFile(path, text);
+  const errors: Error[] = [];
+  return { path, errors, file: await SignInFile.open(path, (error) => errors.push(error)) };
+}
+
+export interface TestSignIn extends SignIn {
+  path: string;
+  file: SignInFile;
+  /** Grants whose key or operator is revoked. */
+  revoked: Set<string>;
+}
+
+/** Signing in with a real file, and the provider where one is given. */
+export async function startSignIn(
+  text: string,
+  parts: Partial<SignInPorts> & { provider?: TestProvider; charter?: () => Charter } = {},
+): Promise<TestSignIn> {
+  const { path, file } = await settingsFile(text);
+  const { provider, charter = () => makeCharter(), now = Date.now, ...ports } = parts;
+  const revoked = new Set<string>();
+  const { settings } = file;
+  const authority =
+    provider === undefined || settings.provider === undefined
+      ? undefined
+      : oidcAuthority({ provider: settings.provider, clientSecret: provider.clientSecret, file, now });
+  const made = signIn({
+    ...{ file, authority, issuer: undefined, now },
+    keys: { charter, verifier: joseVerifier, isRevoked: ({ sub }: Grant) => revoked.has(sub) },
+    ...ports,
+  });
+  return {
+    ...made,
+    ...{ path, file, revoked },
+    close() {
+      made.close();
+      file.close();
+    },
+  };
+}
