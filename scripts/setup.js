@@ -97,6 +97,7 @@ const needs = {
   skopeo: { why: 'pushes images to that registry', program: 'skopeo' },
   zip: { why: 'packs archives that quorate compare looks into', program: 'zip' },
   procps: { why: 'lets tests look for processes left behind', program: 'ps' },
+  iproute2: { why: 'makes hosts with addresses of their own, for a test of five processes', program: 'ip' },
 };
 const demo = ['bubblewrap', 'git', 'tar', 'esbuild', 'ca-certificates'];
 /** The demo of a pipeline builds a C project. */
@@ -147,6 +148,7 @@ const matrices = [
   'yarn',
   'docker-registry',
   'skopeo',
+  'iproute2',
 ];
 const purposes = { demo, pipeline, worker, test: tests, matrices };
 

@@ -40,6 +40,8 @@ const build = [
 
 /** What a file of tests needs and this account does not have. */
 export function lackFor(file: string): string | undefined {
+  if (file === 'test/e2e/five-processes.test.ts' && !isRoot)
+    return 'it makes network namespaces, which needs root';
   if (!build.some((one) => file.startsWith(one)) || buildsHere()) return undefined;
   return 'it builds, which needs root or an account with control groups of its own';
 }
