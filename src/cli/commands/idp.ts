@@ -1,9 +1,12 @@
 import { join, resolve } from 'node:path';
+import { QuorateError } from '../../core/errors.ts';
+import type { IdpNode } from '../../runtime/idp/node.ts';
+import type { ProjectFolder } from '../../runtime/membership/project-folder.ts';
 import { type Context, type Define, examples } from '../context.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { eventPrinter } from '../node-events.ts';
 import { findProject } from '../project.ts';
-import { addresses, secondsOf } from '../values.ts';
+import { addresses, hostPort, secondsOf } from '../values.ts';
 import { watchNode } from '../wait.ts';
 
 interface Options {
@@ -12,6 +15,8 @@ interface Options {
   charter?: string;
   grants?: number;
   acceptClock?: boolean;
+  http?: { host: string; port: number };
+  signIn?: string;
 }
 
 /** A fixed port, since the controller is told it. */
@@ -29,6 +34,8 @@ export const idp: Define = (program, act) => {
     .option('--charter <file>', 'charter of the project, for the first start')
     .option('--grants <time>', 'how long the grant of a member lasts, at most 24h (default: 24h)', secondsOf)
     .option('--accept-clock', 'go on although the journal is later than now: the clock was wrong then')
+    .option('--http <host:port>', 'where people sign in, with --sign-in', hostPort)
+    .option('--sign-in <file>', 'let people sign in at the HTTP server, as this sign-in.toml says')
     .addHelpText('after', examples('quorate idp init', 'quorate idp --charter charter.jws'))
     .action(act(run));
   group
@@ -52,6 +59,8 @@ async function init({ cwd, out }: Context): Promise<Exit> {
 }
 
 async function run(context: Context, options: Options): Promise<Exit> {
+  if ((options.signIn === undefined) !== (options.http === undefined))
+    throw new QuorateError('CLI_USAGE', '--http and --sign-in belong together: the server is for signing in');
   while (await runOnce(context, options))
     context.out.say('The charter names another key: going on with that.');
   context.out.say('Stopped. What it knows is on disk: quorate idp goes on from there.');
@@ -77,20 +86,59 @@ async function runOnce({ cwd, out, signal }: Context, options: Options): Promise
     onRekeyed: () => rekeyed.resolve(true),
     onFailure: failed,
   });
+  let http: Awaited<ReturnType<typeof serveSignIn>>;
   try {
+    http = await serveSignIn(node, options, { folder, out });
     const [all, { id, project }] = [node.addresses(), node];
+    const urls = http === undefined ? [] : [http.origin];
     const { bold, dim } = out.colours;
-    out.value({ event: 'listening', id, project, addresses: all });
+    out.value({ event: 'listening', id, project, addresses: all, ...(http && { http: urls }) });
     out.say(
       `Identity provider of ${bold(folder.name)}`,
       `  project  ${project}`,
       ...all.map((address) => `  address  ${address}`),
+      ...urls.map((url) => `  sign-in  ${url}`),
       dim(
         'Ctrl-C stops it. The controller: quorate controller --idp <address>. Tickets, here: quorate invite <operator>',
       ),
     );
     return await Promise.race([untilStopped.then(() => false), rekeyed.promise]);
   } finally {
+    await http?.close();
     await node.close();
+  }
+}
+
+/** Where people sign in, for this service and the others of the project. */
+async function serveSignIn(
+  node: IdpNode,
+  { http, signIn }: Options,
+  { folder, out }: { folder: ProjectFolder; out: Context['out'] },
+): Promise<{ origin: string; close(): Promise<void> } | undefined> {
+  if (http === undefined || signIn === undefined) return undefined;
+  const { openSignIn } = await import('../../http/sign-in/open.ts');
+  const { signInLimits } = await import('../../http/sign-in/limits.ts');
+  const { listenHttp } = await import('../../http/listen.ts');
+  const { namesIn } = await import('../../http/host.ts');
+  const people = await openSignIn({
+    path: signIn,
+    members: node.members,
+    charter: () => node.members.charter(),
+    issuer: { signer: folder.idp.signer, charter: () => node.members.charter() },
+    onError: ({ message }) => out.note(message),
+  });
+  try {
+    const limits = { bodyBytesMax: signInLimits.bodyBytesMax };
+    const server = await listenHttp({ ...http, app: people.app, names: namesIn([people.origin]), limits });
+    return {
+      origin: people.origin,
+      close() {
+        people.close();
+        return server.close();
+      },
+    };
+  } catch (error) {
+    people.close();
+    throw error;
   }
 }

@@ -84,6 +84,15 @@ export class IdentityProvider {
     return undefined;
   }
 
+  /** The revocation for which a member may not act any more. */
+  revoked(member: Pick<Grant, 'sub' | 'operator' | 'role'>): Revoked | undefined {
+    const { charter, revocations } = this.state;
+    if (charter === null) return undefined;
+    const all = revocations.map(({ revoked }) => revoked);
+    // A revocation is from a leaf on that is there: whoever asks now comes after it.
+    return memberRevokedAt(revokedUnder(all, charter.payload), member, Number.MAX_SAFE_INTEGER);
+  }
+
   #handle(event: IdpEvent, now: number): Handled<IdpEffect> {
     switch (event.kind) {
       case 'started':
@@ -96,7 +105,7 @@ export class IdentityProvider {
       case 'grant':
         return this.#grant(event, now);
       case 'revoked':
-        return { effects: [], durability: this.#revoked(event) };
+        return { effects: [], durability: this.#revoke(event) };
       default:
         return unreachable(event, 'event of the identity provider');
     }
@@ -166,12 +175,7 @@ export class IdentityProvider {
   #checkMember(key: string, member: Member, enrolled: number): void {
     const charter = this.#charter;
     if (member.role === 'trusted-worker') checkTrusted(charter.trusted, key);
-    const all = revokedUnder(
-      this.state.revocations.map(({ revoked }) => revoked),
-      charter,
-    );
-    // A revocation is from a leaf on that is there: whoever asks now comes after it.
-    const revoked = memberRevokedAt(all, { sub: key, ...member }, Number.MAX_SAFE_INTEGER);
+    const revoked = this.revoked({ sub: key, ...member });
     if (revoked !== undefined) throw revokedError(revoked);
     if (member.enrolled !== enrolled)
       throw new QuorateError(
@@ -181,7 +185,7 @@ export class IdentityProvider {
       );
   }
 
-  #revoked({ revocation }: EventOf<'revoked'>): Durability {
+  #revoke({ revocation }: EventOf<'revoked'>): Durability {
     const { revocations } = this.state;
     if (revocations.some(({ id }) => id === revocation.id)) return 'none';
     checkRevocation(enforce, revocation, this.#charter);

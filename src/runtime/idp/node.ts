@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Charter, Grant } from '../../core/documents/index.ts';
 import { messageOf, QuorateError } from '../../core/errors.ts';
 import type { IdpEffect, IdpEvent } from '../../core/idp/events.ts';
 import { IdentityProvider } from '../../core/idp/machine.ts';
@@ -41,6 +42,8 @@ export interface IdpNode {
   readonly id: string;
   readonly project: string;
   addresses(): string[];
+  /** The charter in force, and whether the key or the operator of a grant is revoked. */
+  readonly members: { charter(): Charter; isRevoked(grant: Grant): boolean };
   close(): Promise<void>;
 }
 
@@ -167,6 +170,10 @@ export async function startIdp(options: IdpOptions): Promise<IdpNode> {
       id: key.id,
       project: folder.project,
       addresses: () => mesh.addresses(),
+      members: {
+        charter: () => machine.state.charter?.payload ?? folder.charter,
+        isRevoked: (grant) => machine.revoked(grant) !== undefined,
+      },
       close: closeAll,
     };
   } catch (error) {
