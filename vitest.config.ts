@@ -53,6 +53,7 @@ const pure = [
   'test/attacks/{image,machines,trust}/**/*.test.ts',
   'test/cli/{board,config,pipeline-picture,side-by-side,format,lending-knobs,lending,network-need,rate,tiers,worker-file}.test.ts',
   'test/egress/addresses.test.ts',
+  'test/http/page/*.test.ts',
   'test/examples/story.test.ts',
   'test/sandbox/{archive,parity,state-folder}.test.ts',
   'test/sandbox/{cgroups,seccomp}/**/*.test.ts',

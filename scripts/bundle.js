@@ -1,6 +1,6 @@
 // Makes the programs as a package has them, each with all it needs, next to the notices of whose work is in them:
 // `node scripts/bundle.js [FOLDER]`. One file is found and read faster than two thousand, and installs nothing else.
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -35,6 +35,8 @@ export async function bundle(folder) {
     logLevel: 'warning',
     metafile: true,
   });
+  // Read from the folder of the program that serves them (src/http/static-files.ts).
+  cpSync(join(root, 'src', 'http', 'static'), join(folder, 'static'), { recursive: true });
   writeFileSync(join(folder, 'NOTICES.txt'), notices(Object.keys(metafile.inputs)));
 }
 

@@ -1,6 +1,6 @@
+import { levelText } from '../core/controller/dispute-words.ts';
 import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
-import { levelText } from './dispute.ts';
 import { duration, shortId, shortRun } from './format.ts';
 import type { Board, Colours, Row } from './output.ts';
 import { graphRows } from './pipeline-graph.ts';

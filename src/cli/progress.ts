@@ -1,9 +1,9 @@
 import type { Missing } from '../core/controller/backing.ts';
+import { levelText } from '../core/controller/dispute-words.ts';
 import type { Progress } from '../core/controller/events.ts';
 import { escapeLine } from '../core/escape.ts';
 import { recipeText } from '../core/recipe-name.ts';
 import { notCosigned } from '../core/trust/not-cosigned.ts';
-import { levelText } from './dispute.ts';
 import { counted, duration, shortId, shortRun, when } from './format.ts';
 import type { Board, Colours, Row } from './output.ts';
 

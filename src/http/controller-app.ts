@@ -1,18 +1,45 @@
-import { Hono } from 'hono';
-import type { PublicView } from '../runtime/controller/public-view.ts';
+import { type Context, Hono } from 'hono';
+import { html } from 'hono/html';
+import type { ControllerNode } from '../runtime/controller/node.ts';
 import type { HttpEnv } from './env.ts';
 import { feedApp } from './feed.ts';
 import type { ListenLimits } from './listen.ts';
+import { Live } from './page/live.ts';
+import { pageApp } from './page/page-app.ts';
+import { foreign, type Html } from './page/text.ts';
 import type { SignIn } from './sign-in/index.ts';
 import { signInLimits } from './sign-in/limits.ts';
 
-/** All that a controller serves by HTTP: the feed and, where people sign in, that. */
-export function controllerApp({ view, people }: { view: PublicView; people: SignIn | undefined }): {
+export interface ControllerSite extends Pick<ControllerNode, 'view' | 'pages'> {
+  /** Undefined where nobody signs in. */
+  people: SignIn | undefined;
+}
+
+/** All that a controller serves by HTTP: the feed, pages and, where people sign in, that. */
+export function controllerApp({ view, pages, people }: ControllerSite): {
   app: Hono<HttpEnv>;
   limits: Partial<ListenLimits>;
+  close(): void;
 } {
   const app = new Hono<HttpEnv>();
+  const live = new Live();
   if (people !== undefined) app.route('/', people.app);
   app.route('/', feedApp(view));
-  return { app, limits: people === undefined ? {} : { bodyBytesMax: signInLimits.bodyBytesMax } };
+  const who = people === undefined ? {} : { sessionOf: people.session, account: accountOf(people) };
+  app.route('/', pageApp({ ...pages, live, ...who }));
+  return {
+    app,
+    limits: people === undefined ? {} : { bodyBytesMax: signInLimits.bodyBytesMax },
+    close: () => live.close(),
+  };
 }
+
+/** Right in the header of a page. */
+const accountOf =
+  (people: SignIn) =>
+  (c: Context): Html => {
+    const session = people.session(c);
+    return session === undefined
+      ? html`<a href="/sign-in">Sign in</a>`
+      : html`<a href="/sign-out">${foreign(session.name, 60)}</a>`;
+  };

@@ -11,6 +11,10 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   HTTP_TOO_MANY_REQUESTS: 429,
   HTTP_BUSY: 503,
   BUNDLE_DAMAGED: 503,
+  JOB_UNKNOWN: 404,
+  JOB_AMBIGUOUS: 404,
+  LOGS_SEALED: 403,
+  STORE_BLOCK_MISSING: 404,
 };
 
 export const notFound = (message: string): QuorateError => new QuorateError('HTTP_NOT_FOUND', message);
@@ -45,3 +49,18 @@ export function refusalOf(error: unknown): Refusal {
 /** Body of an error: code and message, as JSON. */
 export const refusalBody = ({ code, message }: Refusal): string =>
   JSON.stringify({ error: { code, message } });
+
+const json = 'application/json; charset=utf-8';
+
+export const refusalHeaders = ({ headers }: Refusal, body: string, type = json): Record<string, string> => ({
+  ...headers,
+  'content-type': type,
+  'cache-control': 'no-cache',
+  'content-length': String(Buffer.byteLength(body)),
+});
+
+/** The answer to a client that is refused. */
+export const refusalResponse = (
+  refusal: Refusal,
+  { body, type }: { body: string; type?: string } = { body: refusalBody(refusal) },
+): Response => new Response(body, { status: refusal.status, headers: refusalHeaders(refusal, body, type) });

@@ -3,6 +3,7 @@ import type { PublicView } from '../runtime/controller/public-view.ts';
 import { afterAnswer, type HttpEnv, targetOf } from './env.ts';
 import { Gateway } from './gateway.ts';
 import { type Answer, Routes } from './routes.ts';
+import { streamOf } from './stream.ts';
 
 /**
  * The HTTP feed of a controller, below `/v1/` and `/ipfs/`: read-only and public. Clients verify the documents as they verify
@@ -37,28 +38,4 @@ function answerWith(c: Context<HttpEnv>, [answer, release]: [Answer, release: ()
   };
   if (c.req.method === 'HEAD') return new Response(null, { headers });
   return c.body(whole ? Uint8Array.from(body) : streamOf(c, body), 200, headers);
-}
-
-/** Ends the connection where the body breaks off. */
-function streamOf({ env }: Context<HttpEnv>, body: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
-  const chunks = body[Symbol.asyncIterator]();
-  return new ReadableStream(
-    {
-      async pull(stream) {
-        try {
-          const next = await chunks.next();
-          if (next.done === true) stream.close();
-          else stream.enqueue(next.value);
-        } catch (error) {
-          if (env.outgoing === undefined) throw error;
-          env.outgoing.destroy();
-          stream.close();
-        }
-      },
-      async cancel() {
-        await chunks.return?.();
-      },
-    },
-    { highWaterMark: 0 },
-  );
 }

@@ -25,6 +25,24 @@ export const httpLimits = {
   bundlesMax: 4,
   /** Trees sent at once, each with a few blocks in memory. */
   treesMax: 16,
+  /** Pages that are open and kept up to date, each with a connection. */
+  followersMax: 240,
+  /** Of one address, which may be an office. */
+  followersPerAddressMax: 48,
+  /** Groups of followers of one channel that have seen different things, served in one turn. */
+  followerGroupsMax: 32,
+  /** Bytes that a follower has not read, beyond which it is dropped and connects again. */
+  followerBufferBytesMax: 1024 * 1024,
+  /** Lines on one page of a log. */
+  logLinesMax: 10_000,
+  /** Lines that a search shows on one page. */
+  logFoundMax: 500,
+  /** Lines in one event of a live log. */
+  logEventLinesMax: 1_000,
+  /** Searches in logs at once; each reads a file. */
+  searchesMax: 2,
+  /** Files of an artifact that its page lists. */
+  filesShownMax: 300,
 } as const;
 
 assert(httpLimits.connectionsPerAddressMax < httpLimits.connectionsMax, 'one address leaves room for others');
@@ -33,4 +51,9 @@ assert(httpLimits.idleMs < httpLimits.answerMsMax, 'an idle client is noticed be
 assert(
   limits.bundleBytesMax / (500_000 / 8) <= httpLimits.answerMsMax / 1000,
   'the largest bundle can be sent at half a megabit per second',
+);
+assert(httpLimits.followersMax < httpLimits.connectionsMax, 'open pages leave connections for those who ask');
+assert(
+  httpLimits.followersPerAddressMax < httpLimits.connectionsPerAddressMax,
+  'open pages of one address leave it connections to ask',
 );

@@ -7,15 +7,16 @@ import {
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { Hono } from 'hono';
+import type { Hono } from 'hono';
 import { QuorateError } from '../core/errors.ts';
 import { Buckets } from '../mesh/token-buckets.ts';
 import { clientOf } from './addresses.ts';
 import type { HttpEnv } from './env.ts';
-import { notFound, type Refusal, refusalBody, refusalOf } from './errors.ts';
+import { notFound, type Refusal, refusalBody, refusalHeaders, refusalOf, refusalResponse } from './errors.ts';
 import { isKnownHost } from './host.ts';
 import { httpLimits } from './limits.ts';
-import { addSecurityHeaders, securityHeaders } from './security-headers.ts';
+import { securityHeaders } from './security-headers.ts';
+import { type ErrorPage, wholeApp } from './whole-app.ts';
 
 export type { HttpErrorCode } from './error-codes.ts';
 
@@ -55,7 +56,7 @@ export interface ListenOptions {
   /** The option that set host and port, for hints. Default: `--http`. */
   option?: string;
   /** The page of an error, for clients that prefer HTML. Without it they get JSON, as all others do. */
-  errorPage?: (refusal: Refusal) => string | Promise<string>;
+  errorPage?: ErrorPage;
 }
 
 export interface HttpServer {
@@ -144,7 +145,7 @@ function answering(options: ListenOptions, bounds: ListenLimits): RequestListene
   const { clientOf: keyOf = ({ socket }) => clientOf(socket.remoteAddress) } = options;
   const names = new Set((options.names ?? []).map((name) => name.toLowerCase()));
   const buckets = new Buckets(bounds.requestsPerSecond, bounds.requestsBurst);
-  const whole = wholeApp(options);
+  const whole = wholeApp(options.app, options.errorPage);
   const clients = new WeakMap<object, string>();
   const answer = getRequestListener(
     (request, env) => {
@@ -155,7 +156,7 @@ function answering(options: ListenOptions, bounds: ListenLimits): RequestListene
       return whole.fetch(request, { incoming, outgoing, client, charge });
     },
     // Other libraries of this process keep Node's own Request and Response.
-    { overrideGlobalObjects: false, errorHandler: (error) => responseOf(refusalOf(error)) },
+    { overrideGlobalObjects: false, errorHandler: (error) => refusalResponse(refusalOf(error)) },
   );
   return (request, response) => {
     const limit = setTimeout(() => response.destroy(), bounds.answerMsMax).unref();
@@ -212,38 +213,9 @@ function isNormal(target: string): boolean {
   return `${pathname}${search}` === target;
 }
 
-/** The app with what every answer has: security headers, and its bytes counted. */
-function wholeApp({ app, errorPage }: ListenOptions): Hono<HttpEnv> {
-  const whole = new Hono<HttpEnv>();
-  const tell = async (accept: string | undefined, refusal: Refusal) =>
-    errorPage !== undefined && accept?.includes('text/html') === true
-      ? responseOf(refusal, 'text/html; charset=utf-8', await errorPage(refusal))
-      : responseOf(refusal);
-  whole.use(addSecurityHeaders);
-  whole.use(async (c, next) => {
-    await next();
-    c.env.charge?.(Number(c.res.headers.get('content-length') ?? 0));
-  });
-  whole.route('/', app);
-  whole.notFound((c) => tell(c.req.header('accept'), refusalOf(notFound('no such path'))));
-  whole.onError((error, c) => tell(c.req.header('accept'), refusalOf(error)));
-  return whole;
-}
-
-const json = 'application/json; charset=utf-8';
-const headersOf = ({ headers }: Refusal, type: string, body: string) => ({
-  ...headers,
-  'content-type': type,
-  'cache-control': 'no-cache',
-  'content-length': String(Buffer.byteLength(body)),
-});
-
-const responseOf = (refusal: Refusal, type = json, body = refusalBody(refusal)): Response =>
-  new Response(body, { status: refusal.status, headers: headersOf(refusal, type, body) });
-
 /** Answers what the app never sees. */
 function refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
   const body = refusalBody(refusal);
-  response.writeHead(refusal.status, { ...securityHeaders, ...headersOf(refusal, json, body) });
+  response.writeHead(refusal.status, { ...securityHeaders, ...refusalHeaders(refusal, body) });
   response.end(request.method === 'HEAD' ? undefined : body);
 }

@@ -17,7 +17,11 @@ export default function makeProgram(): void {
     // The programs come last: what they import has a hash in its name, and does not replace anything.
     const isPart = (name: string) => /-[A-Z0-9]{8}\.js$/.test(name);
     const names = readdirSync(beside).sort((a, b) => Number(isPart(b)) - Number(isPart(a)));
-    for (const name of names) renameSync(join(beside, name), join(programFolder, name));
+    for (const name of names.filter((one) => one !== 'static'))
+      renameSync(join(beside, name), join(programFolder, name));
+    mkdirSync(join(programFolder, 'static'), { recursive: true });
+    for (const name of readdirSync(join(beside, 'static')))
+      renameSync(join(beside, 'static', name), join(programFolder, 'static', name));
   } finally {
     rmSync(beside, { recursive: true, force: true });
   }

@@ -71,7 +71,11 @@ export const controller: Define = (program, act) => {
     .option('--grants <time>', 'how long the grant of a member lasts, at most 24h (default: 24h)', secondsOf)
     .option('--witness-url <name=url>', 'where a witness is that the charter names; repeatable', witnessUrls)
     .option('--accept-clock', 'go on although the journal is later than now: the clock was wrong then')
-    .option('--http <host:port>', 'serve offers, verdicts, bundles and artifacts by HTTP as well', hostPort)
+    .option(
+      '--http <host:port>',
+      'serve pages for browsers, and offers, verdicts, bundles and artifacts by HTTP',
+      hostPort,
+    )
     .option(
       '--http-announce <url>',
       'what to tell workers instead: a proxy in front of it; repeatable',
@@ -169,14 +173,16 @@ async function serveFeed(
     ...reached,
     ...(people === undefined ? [] : [people.origin]),
   ]);
-  const { app, limits } = controllerApp({ view: node.view, people });
-  const server = await listenHttp({ ...http, app, names, limits });
+  const { errorPage } = await import('../../http/page/layout.ts');
+  const site = controllerApp({ view: node.view, pages: node.pages, people });
+  const server = await listenHttp({ ...http, app: site.app, names, limits: site.limits, errorPage });
   const urls = httpAnnounce ?? urlsOf(server.host, server.port, node.addresses());
   node.tellFeed(urls);
   return {
     urls,
     close() {
       people?.close();
+      site.close();
       return server.close();
     },
   };

@@ -1,8 +1,8 @@
+import { levelText } from '../../core/controller/dispute-words.ts';
 import { escapeLine } from '../../core/escape.ts';
 import { notCosigned } from '../../core/trust/not-cosigned.ts';
 import type { Client } from '../../runtime/client/client.ts';
 import { type Context, type Define, examples } from '../context.ts';
-import { levelText } from '../dispute.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { columns, duration, shortId, shortRun } from '../format.ts';
 import { withClient } from '../project-client.ts';

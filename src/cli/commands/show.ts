@@ -1,10 +1,10 @@
+import { levelText } from '../../core/controller/dispute-words.ts';
 import { escapeLine } from '../../core/escape.ts';
 import { recipeText } from '../../core/recipe-name.ts';
 import { notCosigned } from '../../core/trust/not-cosigned.ts';
 import type { Client } from '../../runtime/client/client.ts';
 import { lookedAt } from '../alarms.ts';
 import { type Context, type Define, examples } from '../context.ts';
-import { levelText } from '../dispute.ts';
 import { type Exit, exits } from '../exit-codes.ts';
 import { failedResults, sayFailure } from '../failure-report.ts';
 import { shortRun, when } from '../format.ts';

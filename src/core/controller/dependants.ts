@@ -34,6 +34,7 @@ export function reviewDependants(transition: Transition): void {
   const { state, stirred } = transition;
   while (stirred.size > 0) {
     assert(transition.durability !== 'none', 'an event after which a run is worth something else is kept');
+    for (const id of stirred) state.index.stirred(id);
     const readers = state.index.readersOf(stirred);
     stirred.clear();
     for (const { id } of readers) {

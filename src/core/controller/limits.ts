@@ -13,6 +13,10 @@ export const controllerLimits = {
   differingFilesToldMax: 20,
   /** Earlier runs of a job that are looked at when it is asked for again: what an event costs does not grow with their number. */
   earlierRunsMax: 16,
+  /** Runs that one page of a filtered list looks at; the next page goes on from there. */
+  listLooksMax: 2_000,
+  /** Branches and tags of which it is remembered that they were built last: a page of them. */
+  recentRefsMax: 50,
   /** A repeated claim counts anew where its grant is good for this much longer than that of the first. */
   claimAgainSeconds: 600,
   /** Time until a draft is shown again that the trusted worker could not check; doubled each time. */

@@ -2,6 +2,7 @@ import { assert } from '../errors.ts';
 import type { Recorded, RunFacts } from './facts.ts';
 import { controllerLimits } from './limits.ts';
 import { NameIndex } from './name-index.ts';
+import { type RunFilter, RunLists, standingOf } from './run-lists.ts';
 
 /**
  * Finds runs without looking at all there ever were: what an event costs does not grow with history. Follows from the runs,
@@ -24,6 +25,8 @@ export class RunIndex<Open extends RunFacts> {
   readonly #built = new Map<string, number[]>();
   /** Ids of runs and jobs, and artifacts. */
   readonly #names = new NameIndex();
+  /** For lists of runs. */
+  readonly lists = new RunLists();
 
   get size(): number {
     return this.#all.length;
@@ -36,6 +39,7 @@ export class RunIndex<Open extends RunFacts> {
     this.#all.push(run);
     this.#names.add(run.id, at);
     this.#names.add(run.jobId, at);
+    this.lists.submitted(at, run);
     for (const { request } of Object.values(run.request.payload.needs ?? {})) {
       const readers = this.#readers.get(request);
       if (readers === undefined) this.#readers.set(request, [at]);
@@ -83,6 +87,13 @@ export class RunIndex<Open extends RunFacts> {
     this.#all[this.#at(run)] = run;
   }
 
+  /** The run may have ended, or its verdict may not stand any more. */
+  stirred(id: string): void {
+    const at = this.#position.get(id);
+    const run = at === undefined ? undefined : this.#all[at];
+    if (at !== undefined && run !== undefined) this.lists.stands(at, run);
+  }
+
   get(id: string): RunFacts | undefined {
     const at = this.#position.get(id);
     return at === undefined ? undefined : this.#all[at];
@@ -127,6 +138,25 @@ export class RunIndex<Open extends RunFacts> {
       const run = this.#all[at];
       if (run !== undefined) yield run;
     }
+  }
+
+  /**
+   * Runs that a filter lets through, the newest first, at most `max` and from `before` on, a position as `next` gives it; the
+   * first page is without it.
+   */
+  list(filter: RunFilter, max: number, before = this.size): { runs: RunFacts[]; next: number | undefined } {
+    const { ref, name, standing } = filter;
+    const matches = (at: number) => {
+      const run = this.#all[at];
+      return (
+        run !== undefined &&
+        (ref === undefined || run.request.payload.ref === ref) &&
+        (name === undefined || run.job.name === name) &&
+        (standing === undefined || standingOf(run) === standing)
+      );
+    };
+    const { found, next } = this.lists.find(filter, { before, max, size: this.size, matches });
+    return { runs: found.flatMap((at) => this.#all[at] ?? []), next };
   }
 
   /** For comparisons of states: everything else follows from the runs alone. */

@@ -8,6 +8,12 @@ export const controllerNodeLimits = {
   peerTurnsBurst: 500,
   /** Connections of a controller where its owner says nothing: one per member, and some for those who ask. */
   connectionsDefault: 2_000,
+  /** Runs on one page of a list. */
+  pageRunsMax: 50,
+  /** Workers on the page of a project. */
+  pageWorkersMax: 200,
+  /** Log files of which it is remembered where lines begin: two numbers for each 500 lines. */
+  logIndexesMax: 64,
 } as const;
 
 assert(

@@ -2,6 +2,8 @@ import { posix } from 'node:path';
 import { type Finding, importsOf, isCode, type Source } from './source.ts';
 
 const kept = /^(src|sandbox|bootstrap|simulations)\//;
+/** Scripts of pages, which browsers load by their address. */
+const ofPages = /^src\/http\/static\//;
 const programs = [
   ...['src/cli/main.ts', 'src/index.ts', 'bootstrap/main.ts', 'simulations/main.ts'],
   // A thread, which no file imports.
@@ -19,7 +21,9 @@ export function deadFiles(sources: readonly Source[]): Finding[] {
       ),
   );
   return code
-    .filter(({ path }) => kept.test(path) && !programs.includes(path) && !imported.has(path))
+    .filter(
+      ({ path }) => kept.test(path) && !ofPages.test(path) && !programs.includes(path) && !imported.has(path),
+    )
     .map(({ path }) => ({ rule: 'dead-files', path, line: 1, message: 'no program needs this file' }));
 }
 

@@ -32,6 +32,8 @@ export class ControllerSessions {
   readonly served: readonly ServedProtocol[];
   /** The checkpoints of the log, and who witnessed them. */
   readonly checkpoints: CheckpointRounds;
+  /** Logs of builds, as they come. */
+  readonly logs: LogServer;
   readonly #ports: ControllerPorts;
   readonly #feed: FeedServer;
   readonly #replies = new Replies();
@@ -50,6 +52,7 @@ export class ControllerSessions {
     const feed = new FeedServer(ports, admission, backlog, checkpoints);
     this.#feed = feed;
     const logs = new LogServer(ports, admission);
+    this.logs = logs;
     const api = new ApiServer(ports, admission, this.#replies, {
       followers: this.#followers,
       logs,

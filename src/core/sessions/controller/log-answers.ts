@@ -20,7 +20,8 @@ export interface LogAnswerPorts {
   state: Pick<ControllerState, 'runs'>;
 }
 
-interface Source {
+/** A build whose log there is or may be. */
+export interface LogSource {
   lease: string;
   worker: string;
   operator: string;
@@ -51,7 +52,7 @@ export async function sendLogs(
   for (;;) {
     // A build that ended between two polls is still sent after the last one.
     const over = !request.follow || isOver(run);
-    for (const source of sourcesOf(state, run, all)) {
+    for (const source of logSourcesOf(state, run, all)) {
       const { lease, delivered } = source;
       if (done.has(lease) || !wanted(source, request.worker)) continue;
       // A build that was just leased sends its log soon.
@@ -70,7 +71,7 @@ export async function sendLogs(
   }
   await Promise.all(sending);
   if (failed !== undefined) throw failed;
-  const there = sourcesOf(state, run, all);
+  const there = logSourcesOf(state, run, all);
   if (done.size === 0 && request.worker !== undefined && (all || there.length > 0))
     throw unknownWorker(request.worker, there);
   if (done.size === 0 && !all) {
@@ -86,10 +87,10 @@ export async function sendLogs(
 }
 
 /** By the operator's name, or the end of the worker's id; undefined for all. */
-const wanted = ({ worker, operator }: Source, asked: string | undefined): boolean =>
+const wanted = ({ worker, operator }: LogSource, asked: string | undefined): boolean =>
   asked === undefined || operator === asked || worker.endsWith(asked);
 
-function unknownWorker(asked: string, there: readonly Source[]): QuorateError {
+function unknownWorker(asked: string, there: readonly LogSource[]): QuorateError {
   const known = new Map(there.map(({ worker, operator }) => [worker, `${operator} ${worker}`]));
   return new QuorateError(
     'LOGS_WORKER_UNKNOWN',
@@ -103,7 +104,12 @@ function unknownWorker(asked: string, there: readonly Source[]): QuorateError {
   );
 }
 
-function sourcesOf({ runs }: Pick<ControllerState, 'runs'>, run: RunFacts, all: boolean): Source[] {
+/** Builds of a run whose logs a reader may see: those of revealed rounds, or `all`. */
+export function logSourcesOf(
+  { runs }: Pick<ControllerState, 'runs'>,
+  run: RunFacts,
+  all: boolean,
+): LogSource[] {
   const recorded = run.receipts
     .filter((receipt) => all || revealed(run, receipt))
     .map(({ lease, worker, operator, slot }) => ({
@@ -129,7 +135,7 @@ function sourcesOf({ runs }: Pick<ControllerState, 'runs'>, run: RunFacts, all: 
 async function sendOne(
   { logs, clock }: Pick<LogAnswerPorts, 'logs' | 'clock'>,
   stream: MessageStream<ApiDown, ApiUp>,
-  source: Source,
+  source: LogSource,
   live: boolean,
 ): Promise<void> {
   const { worker, operator, slot, lease } = source;

@@ -1,5 +1,5 @@
-import type { Dispute } from '../core/controller/dispute-reasons.ts';
-import { escapeLine } from '../core/escape.ts';
+import { escapeLine } from '../escape.ts';
+import type { Dispute } from './dispute-reasons.ts';
 
 const words: Record<Dispute, string> = {
   aborted: 'no operator could build it',
@@ -18,9 +18,11 @@ const words: Record<Dispute, string> = {
 
 const isDispute = (reason: string): reason is Dispute => Object.hasOwn(words, reason);
 
+/** Why there is no agreement; for a reason that a newer controller may send, the reason itself. */
+export const disputeText = (reason: string): string =>
+  isDispute(reason) ? words[reason] : escapeLine(reason, 40);
+
 /** The text of a level. For `disputed` it includes the reason for which there is no agreement. */
 export function levelText(level: string, reason: string | undefined): string {
-  if (level !== 'disputed' || reason === undefined) return level;
-  // A newer controller may send other reasons.
-  return `${level}: ${isDispute(reason) ? words[reason] : escapeLine(reason, 40)}`;
+  return level !== 'disputed' || reason === undefined ? level : `${level}: ${disputeText(reason)}`;
 }

@@ -1,0 +1,91 @@
+import { html } from 'hono/html';
+import { levelText } from '../../core/controller/dispute-words.ts';
+import type { Progress } from '../../core/controller/events.ts';
+import type { RunFacts } from '../../core/controller/facts.ts';
+import { foreign, type Html, shortId, time } from './text.ts';
+
+/** Entries of the newest that are shown. */
+const shownMax = 200;
+
+/** What happened, the newest last. */
+export function history(told: RunFacts['history']): Html {
+  const shown = told.slice(-shownMax);
+  return html`${shown.length < told.length ? html`<p class="quiet">The last ${shownMax} of ${told.length} events.</p>` : ''}
+<ol class="history">${shown.map(({ at, progress }) => html`<li>${time(at)}<span>${said(progress)}</span></li>`)}</ol>`;
+}
+
+const who = ({ operator, slot }: { operator: string; slot: number | 'trusted' }): string =>
+  `${foreign(operator, 80)}${slot === 'trusted' ? ' (trusted worker)' : ''}`;
+const names = (all: readonly string[]): string => foreign(all.join(', '));
+const tree = (artifact: string | null): string => (artifact === null ? 'no outputs' : shortId(artifact));
+
+/** One event as a sentence. */
+function said(progress: Progress): string {
+  switch (progress.kind) {
+    case 'accepted':
+      return 'published';
+    case 'waiting':
+      return `waits for ${names(Object.keys(progress.needs))}`;
+    case 'inputs':
+      return `reads ${names(Object.keys(progress.inputs))}`;
+    case 'answered':
+      return `built before, in run ${progress.earlier.slice(0, 10)}: its evidence is enough`;
+    case 'answer-failed':
+      return `built before, but ${shortId(progress.artifact)} is not there any more`;
+    case 'repeated':
+      return `built again: ${progress.same ? 'the same' : 'something else'} as in run ${progress.earlier.slice(0, 10)}`;
+    case 'round':
+      return `round ${progress.round} opened: ${progress.agree} of ${progress.of} have to agree`;
+    case 'leased':
+      return `${who(progress)} builds`;
+    case 'passed':
+      return `${foreign(progress.operator, 80)} declines: ${foreign(progress.reason)}`;
+    case 'delivered':
+      return `${who(progress)} is done; the result is sealed`;
+    case 'lost':
+      return `${who(progress)} was lost: ${foreign(progress.reason)}`;
+    case 'unfilled':
+      return `${progress.slots} slots without a result`;
+    case 'revealed':
+      return `round ${progress.round} revealed: ${progress.results.length} results`;
+    case 'differs':
+    case 'compared':
+      return `${progress.count} files differ`;
+    case 'agreed':
+      return `${names(progress.by)} agree on ${tree(progress.artifact)}`;
+    case 'failed':
+      return `the test failed alike at ${names(progress.by)}`;
+    default:
+      return saidOfVerdict(progress);
+  }
+}
+
+function saidOfVerdict(progress: Progress): string {
+  switch (progress.kind) {
+    case 'unconfirmed':
+      return foreign(progress.says);
+    case 'contradicted':
+      return `the trusted worker does not confirm ${tree(progress.artifact)}`;
+    case 'cosigning':
+      return 'the trusted worker looks at the evidence';
+    case 'cosign-delayed':
+    case 'cosign-refused':
+      return `the trusted worker ${progress.kind === 'cosign-delayed' ? 'cannot check it yet' : 'does not sign'}: ${foreign(progress.message)}`;
+    case 'witnessing':
+      return 'witnesses look at the log';
+    case 'unwitnessed':
+      return 'waits for witnesses of the log';
+    case 'pin-failed':
+      return `no peer serves ${shortId(progress.artifact)}: ${foreign(progress.detail)}`;
+    case 'input-lost':
+    case 'reopened':
+    case 'cancelled':
+      return `${{ 'input-lost': 'an input is lost', reopened: 'built again', cancelled: 'cancelled' }[progress.kind]}: ${foreign(progress.reason)}`;
+    case 'revoked':
+      return `does not stand any more: the ${progress.what} was revoked: ${foreign(progress.reason)}`;
+    case 'verdict':
+      return `verdict: ${levelText(progress.level, progress.reason)}`;
+    default:
+      return progress.kind;
+  }
+}

@@ -1,0 +1,58 @@
+import { html } from 'hono/html';
+import type { Refusal } from '../errors.ts';
+import { staticUrl } from '../static-files.ts';
+import { foreign, type Html } from './text.ts';
+
+export interface Layout {
+  title: string;
+  /** Of the project; shown in the header. */
+  project?: string | undefined;
+  /** Links of the header, with the one that this page is of. */
+  nav?: readonly { href: string; text: string; current?: boolean }[] | undefined;
+  /** Right of the links: who is signed in. */
+  account?: Html | undefined;
+  /** URL of the server-sent events that keep this page up to date. */
+  live?: string | undefined;
+  /** Further files of `static/`. */
+  scripts?: readonly string[] | undefined;
+  wide?: boolean | undefined;
+  body: Html;
+}
+
+/** A whole page. No style and no script is inline: the content security policy allows none. */
+export function page({ title, project, nav = [], account, live, scripts = [], wide, body }: Layout): Html {
+  const name = project === undefined ? 'Quorate' : foreign(project, 80);
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${foreign(title, 120)} · ${name}</title>
+<link rel="icon" href="${staticUrl('icon.svg')}" type="image/svg+xml">
+<link rel="stylesheet" href="${staticUrl('page.css')}">
+${['page.js', ...scripts].map((file) => html`<script src="${staticUrl(file)}" defer></script>`)}
+</head>
+<body${live === undefined ? '' : html` data-live="${live}"`}>
+<a class="skip" href="#main">Skip to content</a>
+<header class="top"><div class="bar">
+<a class="brand" href="/">${name}</a>
+<nav aria-label="Main">${nav.map(
+    ({ href, text, current }) =>
+      html`<a href="${href}"${current === true ? html` aria-current="page"` : ''}>${text}</a>`,
+  )}</nav>
+<span class="connection" role="status" aria-live="polite"></span>
+${account ?? ''}
+</div></header>
+<main id="main" class="${wide === true ? 'wide' : ''}" tabindex="-1">${body}</main>
+</body>
+</html>`;
+}
+
+/** The page of an error. */
+export const errorPage = ({ status, code, message }: Refusal): Promise<string> | string =>
+  page({
+    title: `${status}`,
+    body: html`<h1>${status === 404 ? 'Nothing is here' : 'That did not work'}</h1>
+<p>${foreign(message)}.</p><p class="quiet"><code>${code}</code></p><p><a href="/">To the project</a></p>`,
+  });

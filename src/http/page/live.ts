@@ -1,0 +1,166 @@
+import type { ServerResponse } from 'node:http';
+import type { Context } from 'hono';
+import { QuorateError } from '../../core/errors.ts';
+import type { HttpEnv } from '../env.ts';
+import { httpLimits } from '../limits.ts';
+import { securityHeaders } from '../security-headers.ts';
+
+/** What the followers of one channel are sent next; undefined while nothing is new. */
+interface News {
+  /** Of the event. */
+  name: string;
+  data: string;
+  /** Given back by a client that connects again. */
+  id: string;
+  /** The channel ends with this. */
+  last?: boolean;
+}
+
+export interface Source {
+  /**
+   * What came after `id`, which is that of the event before; undefined where there is nothing new. Asked every `everyMs` while somebody
+   * follows. `id` is empty at first.
+   */
+  next(id: string): Promise<News | undefined>;
+  everyMs: number;
+}
+
+interface Follower {
+  response: ServerResponse;
+  /** The last event that it was sent. */
+  id: string;
+}
+
+interface Channel {
+  source: Source;
+  followers: Set<Follower>;
+  timer: NodeJS.Timeout | undefined;
+}
+
+const ping = Buffer.from(':\n\n');
+
+/**
+ * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) for pages that are open. All followers of a
+ * channel that have seen the same get the same bytes, made once. A follower that does not read is dropped.
+ */
+export class Live {
+  readonly #channels = new Map<string, Channel>();
+  readonly #byClient = new Map<string, number>();
+  #count = 0;
+  readonly #pings: NodeJS.Timeout;
+
+  constructor() {
+    // More often than an idle connection is closed.
+    this.#pings = setInterval(() => this.#ping(), httpLimits.idleMs / 3).unref();
+  }
+
+  get followers(): number {
+    return this.#count;
+  }
+
+  close(): void {
+    clearInterval(this.#pings);
+    for (const { timer } of this.#channels.values()) clearTimeout(timer);
+  }
+
+  /**
+   * Follows a channel until the client is gone, or `until`. `since`: id of the last event that the page has.
+   * Errors: `HTTP_BUSY` where there are as many followers as there may be.
+   */
+  follow(
+    c: Context<HttpEnv>,
+    key: string,
+    source: () => Source,
+    { since, until }: { since: string; until?: AbortSignal | undefined },
+  ): Response {
+    const { outgoing: response, client = '' } = c.env;
+    const mine = this.#byClient.get(client) ?? 0;
+    if (this.#count >= httpLimits.followersMax || mine >= httpLimits.followersPerAddressMax)
+      throw new QuorateError('HTTP_BUSY', 'too many pages are open; this one can be loaded again later');
+    if (response === undefined || c.req.method === 'HEAD') return new Response(null, { headers });
+    const channel = this.#channels.get(key) ?? { source: source(), followers: new Set(), timer: undefined };
+    this.#channels.set(key, channel);
+    const follower = { response, id: since };
+    channel.followers.add(follower);
+    this.#count++;
+    this.#byClient.set(client, mine + 1);
+    const end = () => void response.destroy();
+    until?.addEventListener('abort', end);
+    response.once('close', () => {
+      until?.removeEventListener('abort', end);
+      this.#count--;
+      const left = (this.#byClient.get(client) ?? 1) - 1;
+      if (left === 0) this.#byClient.delete(client);
+      else this.#byClient.set(client, left);
+      this.#drop(key, channel, follower);
+    });
+    response.writeHead(200, { ...securityHeaders, ...headers });
+    response.write('retry: 3000\n\n');
+    if (channel.timer === undefined) this.#look(key, channel, 0);
+    return new Response(null, { headers: { 'x-hono-already-sent': 'true' } });
+  }
+
+  #look(key: string, channel: Channel, ms: number): void {
+    channel.timer = setTimeout(() => {
+      this.#send(key, channel)
+        .catch(() => {
+          // A source that fails: its followers connect again, and are told what is wrong.
+          for (const { response } of channel.followers) response.destroy();
+        })
+        .finally(() => {
+          channel.timer = undefined;
+          if (channel.followers.size > 0 && this.#channels.get(key) === channel)
+            this.#look(key, channel, channel.source.everyMs);
+        });
+    }, ms).unref();
+  }
+
+  /** One look for each group of followers that have seen the same. */
+  async #send(key: string, channel: Channel): Promise<void> {
+    const groups = Map.groupBy(channel.followers, ({ id }) => id);
+    let looks = 0;
+    for (const [id, followers] of groups) {
+      // Those that connect again with ids of their own, each its own: some at a time.
+      if (++looks > httpLimits.followerGroupsMax) break;
+      const news = await channel.source.next(id);
+      if (news === undefined) continue;
+      const bytes = encode(news);
+      for (const follower of followers) {
+        const { response } = follower;
+        if (response.writableLength > httpLimits.followerBufferBytesMax) response.destroy();
+        else response.write(bytes);
+        follower.id = news.id;
+        if (news.last === true) response.end();
+      }
+      if (news.last === true) for (const follower of followers) this.#drop(key, channel, follower);
+    }
+  }
+
+  #drop(key: string, channel: Channel, follower: Follower): void {
+    channel.followers.delete(follower);
+    if (channel.followers.size > 0) return;
+    clearTimeout(channel.timer);
+    channel.timer = undefined;
+    if (this.#channels.get(key) === channel) this.#channels.delete(key);
+  }
+
+  #ping(): void {
+    for (const { followers } of this.#channels.values())
+      for (const { response } of followers) if (response.writableLength === 0) response.write(ping);
+  }
+}
+
+const headers = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store',
+  // Proxies that buffer would hold events back.
+  'x-accel-buffering': 'no',
+};
+
+const encode = ({ name, data, id }: News): Buffer =>
+  Buffer.from(
+    `event: ${name}\nid: ${id}\n${data
+      .split(/\r\n|\r|\n/)
+      .map((line) => `data: ${line}\n`)
+      .join('')}\n`,
+  );

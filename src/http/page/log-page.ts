@@ -1,0 +1,66 @@
+import { html, raw } from 'hono/html';
+import type { LogSource } from '../../core/sessions/controller/log-answers.ts';
+import type { FoundLine, LogPage } from '../../runtime/controller/log-pages.ts';
+import { httpLimits } from '../limits.ts';
+import { logLineHtml } from './ansi.ts';
+import { runUrl } from './parts.ts';
+import { foreign, type Html } from './text.ts';
+
+export const logUrl = (run: string, lease: string): string => `${runUrl(run)}/logs/${lease}`;
+
+/** Lines as list items, each with a link to itself. Made as text: a page has ten thousand. */
+export function linesHtml(lines: readonly string[], from: number): string {
+  let text = '';
+  for (const [at, line] of lines.entries()) text += lineHtml(line, from + at, `#L${from + at}`);
+  return text;
+}
+
+const lineHtml = (line: string, n: number, href: string): string =>
+  `<li id="L${n}"><a href="${href}">${n}</a><span>${logLineHtml(line)}</span></li>`;
+
+const slotText = ({ slot }: LogSource): string =>
+  slot === 'trusted' ? 'trusted worker' : `slot ${Number(slot) + 1}`;
+
+function head(run: string, name: string, build: LogSource, query: string): Html {
+  return html`<p><a href="${runUrl(run)}">← ${foreign(name, 80)}</a></p>
+<h1>Log of ${foreign(build.operator, 80)}</h1>
+<p class="quiet">${slotText(build)}, worker <code>…${foreign(build.worker.slice(-6), 8)}</code>. <a href="${logUrl(run, build.lease)}/raw">Download as text</a></p>
+<form class="filter" action="${logUrl(run, build.lease)}" method="get" role="search">
+<label>Search in the log<input type="search" name="q" value="${foreign(query)}" maxlength="200" spellcheck="false"></label><button>Search</button></form>`;
+}
+
+/** A page of a log; of one that is `running` and whose end is on the page, the lines follow as they come. */
+export function logBody(
+  run: { id: string; name: string },
+  build: LogSource,
+  shown: LogPage,
+  running: boolean,
+): Html {
+  const { from, lines, count } = shown;
+  const url = logUrl(run.id, build.lease);
+  const to = from + lines.length - 1;
+  const max = httpLimits.logLinesMax;
+  const last = Math.max(1, Math.floor((count - 1) / max) * max + 1);
+  return html`${head(run.id, run.name, build, '')}
+<nav class="pages" aria-label="Pages of the log"><span>${count === 0 ? 'Nothing was written yet.' : `Lines ${from} to ${to} of ${count}`}</span>
+${from > 1 ? html`<a href="${url}">First</a><a href="${url}?line=${Math.max(1, from - max)}">Before</a>` : ''}
+${to < count ? html`<a href="${url}?line=${to + 1}">After</a><a href="${url}?line=${last}">Last</a>` : ''}
+${!running ? '' : html`<label><input type="checkbox" id="follow"> Follow the end</label>`}</nav>
+<ol class="log" id="log" ${running ? html`data-events="${url}/events" data-next="${to + 1}" ` : ''}tabindex="0" aria-label="Lines of the log">${raw(linesHtml(lines, from))}</ol>`;
+}
+
+/** What a search found. */
+export function foundBody(
+  run: { id: string; name: string },
+  build: LogSource,
+  query: string,
+  { found, next }: { found: readonly FoundLine[]; next: number | undefined },
+): Html {
+  const url = logUrl(run.id, build.lease);
+  const items = found.map(({ line, text }) => lineHtml(text, line, `${url}?line=${line}#L${line}`)).join('');
+  const more = `${url}?${new URLSearchParams({ q: query, from: String(next ?? 1) })}`;
+  return html`${head(run.id, run.name, build, query)}
+<nav class="pages" aria-label="Pages of what was found"><span>${found.length === 0 ? 'Not found.' : `${found.length} lines${next === undefined ? '' : ' so far'}`}</span>
+<a href="${url}">The whole log</a>${next === undefined ? '' : html`<a href="${more}" rel="next">More</a>`}</nav>
+<ol class="log" tabindex="0" aria-label="Lines that were found">${raw(items)}</ol>`;
+}

@@ -1,0 +1,122 @@
+import type { Context, Hono } from 'hono';
+import { QuorateError } from '../../core/errors.ts';
+import type { LogSource } from '../../core/sessions/controller/log-answers.ts';
+import type { BuildLogs } from '../../runtime/controller/page-parts.ts';
+import type { RunView } from '../../runtime/controller/project-view.ts';
+import { afterAnswer, type HttpEnv } from '../env.ts';
+import { notFound } from '../errors.ts';
+import { httpLimits } from '../limits.ts';
+import { Slots } from '../slots.ts';
+import { streamOf } from '../stream.ts';
+import { foundBody, linesHtml, logBody } from './log-page.ts';
+import { type PagePorts, publisherOf, sinceOf } from './ports.ts';
+import type { Html } from './text.ts';
+
+interface Shared {
+  shown(
+    c: Context<HttpEnv>,
+    layout: { title: string; scripts?: readonly string[]; wide?: boolean; body: Html },
+  ): Promise<Response>;
+  runAsked(c: Context<HttpEnv>): RunView;
+}
+
+const logLookMs = 150;
+
+/** The log of a build: pages, search, the text, and its lines as they come. */
+export function addLogRoutes(app: Hono<HttpEnv>, ports: PagePorts, { shown, runAsked }: Shared): void {
+  const { logs, live } = ports;
+  if (logs === undefined) return;
+  const searches = new Slots(httpLimits.searchesMax, 'searches');
+  const downloads = new Slots(httpLimits.treesMax, 'downloads');
+  const asked = (c: Context<HttpEnv>) => {
+    const run = runAsked(c);
+    return { run, ...buildAsked(logs, ports, c, run) };
+  };
+
+  app.get('/runs/:run/logs/:lease', async (c) => {
+    const { run, build } = asked(c);
+    const named = { id: run.summary.run, name: run.summary.name };
+    const { q = '' } = c.req.query();
+    const layout = { title: `Log of ${build.operator}`, wide: true };
+    if (q !== '') {
+      const release = searches.take();
+      afterAnswer(c, release);
+      const query = q.slice(0, 200);
+      const from = numberAsked(c, 'from');
+      try {
+        const found = await logs.pages.search(build.lease, query, { from, max: httpLimits.logFoundMax });
+        return await shown(c, { ...layout, body: foundBody(named, build, query, found) });
+      } finally {
+        release();
+      }
+    }
+    const max = httpLimits.logLinesMax;
+    const from = Math.floor((numberAsked(c, 'line') - 1) / max) * max + 1;
+    const found = await logs.pages.page(build.lease, from, max);
+    const running = logs.isLive(build.lease) && found.lines.length < max;
+    return shown(c, { ...layout, scripts: ['log.js'], body: logBody(named, build, found, running) });
+  });
+
+  app.get('/runs/:run/logs/:lease/raw', (c) => {
+    const { build } = asked(c);
+    afterAnswer(c, downloads.take());
+    return c.body(streamOf(c, bytesOf(logs.read(build.lease))), 200, {
+      'content-type': 'text/plain; charset=utf-8',
+      'content-disposition': `attachment; filename="${build.lease.slice(0, 16)}.log"`,
+      'transfer-encoding': 'chunked',
+      'cache-control': 'no-store',
+    });
+  });
+
+  app.get('/runs/:run/logs/:lease/events', (c) => {
+    const { build } = asked(c);
+    const since = /^\d{1,9}$/.test(sinceOf(c)) ? sinceOf(c) : '1';
+    return live.follow(c, `log ${build.lease}`, () => linesSource(logs, build.lease), {
+      since,
+      until: publisherOf(ports, c)?.ended,
+    });
+  });
+}
+
+/** Lines from one on; its number is the id of the event before. */
+function linesSource({ pages, isLive }: BuildLogs, lease: string) {
+  return {
+    everyMs: logLookMs,
+    async next(id: string) {
+      // Before the file is read: a log that ends in between is read once more.
+      const running = isLive(lease);
+      const from = Math.max(1, Number(id) || 1);
+      const { lines } = await pages.page(lease, from, httpLimits.logEventLinesMax);
+      if (lines.length > 0)
+        return { name: 'lines', data: linesHtml(lines, from), id: String(from + lines.length) };
+      return running ? undefined : { name: 'end', data: '', id, last: true };
+    },
+  };
+}
+
+function buildAsked(
+  logs: BuildLogs,
+  ports: PagePorts,
+  c: Context<HttpEnv>,
+  run: RunView,
+): { build: LogSource } {
+  const lease = c.req.param('lease');
+  const { builds, sealed } = logs.of(run.summary.run, publisherOf(ports, c) !== undefined);
+  const build = builds.find((one) => one.lease === lease);
+  if (build !== undefined) return { build };
+  if (sealed)
+    throw new QuorateError(
+      'LOGS_SEALED',
+      'there is no such log, or its round is sealed until it is revealed',
+    );
+  throw notFound('there is no such log');
+}
+
+function numberAsked(c: Context<HttpEnv>, name: string): number {
+  const text = c.req.query(name) ?? '1';
+  return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : 1;
+}
+
+async function* bytesOf(text: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  for await (const piece of text) yield Buffer.from(piece);
+}

@@ -1,0 +1,124 @@
+import { html } from 'hono/html';
+import type { Progress } from '../../core/controller/events.ts';
+import type { RunFacts } from '../../core/controller/facts.ts';
+import { shownId } from './parts.ts';
+import { command, foreign, type Html } from './text.ts';
+
+/** What is told of one slot of a round. `result` is there once its round is revealed. */
+interface Build {
+  operator: string;
+  worker: string;
+  slot: string;
+  does: 'building' | 'sealed' | 'lost' | 'revealed';
+  result?: string;
+  reports?: string;
+}
+
+interface Round {
+  n: number;
+  agree: number;
+  of: number;
+  builds: Map<string, Build>;
+  files: readonly string[];
+  filesCount: number;
+  by: readonly string[];
+}
+
+type Told = RunFacts['history'];
+const cidPattern = /^baf[a-z2-7]{20,110}$/;
+
+/** The rounds of a run by its history, which holds no result of a sealed one. */
+function roundsIn(history: Told): Round[] {
+  const rounds: Round[] = [];
+  for (const { progress } of history) {
+    if (progress.kind === 'round') {
+      const { round: n, agree, of } = progress;
+      rounds.push({ ...{ n, agree, of }, builds: new Map(), files: [], filesCount: 0, by: [] });
+    }
+    const round = rounds.at(-1);
+    if (round !== undefined) take(round, progress);
+  }
+  return rounds;
+}
+
+function take(round: Round, progress: Progress): void {
+  switch (progress.kind) {
+    case 'leased':
+    case 'delivered':
+    case 'lost': {
+      const { operator, worker, slot } = progress;
+      const does = ({ leased: 'building', delivered: 'sealed', lost: 'lost' } as const)[progress.kind];
+      const key = String(slot);
+      if (round.builds.get(key)?.does === 'revealed' && progress.kind === 'delivered') return;
+      round.builds.set(key, { operator, worker, slot: key, does });
+      return;
+    }
+    case 'revealed':
+    case 'compared':
+      for (const { operator, worker, slot, result, reports } of progress.results)
+        round.builds.set(String(slot), {
+          ...{ operator, worker, slot: String(slot), does: 'revealed' as const, result },
+          ...(reports !== undefined && { reports }),
+        });
+      if (progress.kind === 'compared') [round.files, round.filesCount] = [progress.files, progress.count];
+      return;
+    case 'differs':
+      [round.files, round.filesCount] = [progress.files, progress.count];
+      return;
+    case 'agreed':
+    case 'failed':
+      round.by = progress.by;
+  }
+}
+
+/** Who built what: a row for each operator, a column for each outcome, and how to compare those that differ. */
+export function matrix(history: Told): Html {
+  const rounds = roundsIn(history);
+  if (rounds.length === 0) return html`<p class="quiet">No round has been opened.</p>`;
+  return html`${rounds.toReversed().map((round, at) => oneRound(round, at === 0))}`;
+}
+
+function oneRound(round: Round, open: boolean): Html {
+  const builds = [...round.builds.values()];
+  const outcomes = outcomesOf(builds);
+  const head = `Round ${round.n}: ${round.agree} of ${round.of} have to agree`;
+  return html`<details${open ? html` open` : ''}><summary>${head}</summary>
+<div class="scroll" tabindex="0" role="region" aria-label="Round ${round.n}"><table class="matrix">
+<thead><tr><th scope="col">Operator</th><th scope="col">Worker</th>${outcomes.map((outcome) => html`<th scope="col">${outcomeName(outcome)}</th>`)}${builds.some(({ does }) => does !== 'revealed') ? html`<th scope="col">Not revealed</th>` : ''}</tr></thead>
+<tbody>${builds.map((build) => row(build, builds, outcomes))}</tbody></table></div>
+${builds.length === 0 ? html`<p class="quiet">No operator has taken a slot.</p>` : ''}
+${differences(round, outcomes)}</details>`;
+}
+
+/** Those that most came to first. */
+function outcomesOf(builds: readonly Build[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { result } of builds)
+    if (result !== undefined) counts.set(result, (counts.get(result) ?? 0) + 1);
+  return [...counts].sort(([, a], [, b]) => b - a).map(([result]) => result);
+}
+
+const outcomeName = (result: string): Html =>
+  cidPattern.test(result) ? shownId(result) : html`${foreign(result, 80)}`;
+
+const does = { building: 'building', sealed: 'done, sealed', lost: 'lost', revealed: '' } as const;
+
+function row(build: Build, builds: readonly Build[], outcomes: readonly string[]): Html {
+  const cells = outcomes.map((outcome, at) => {
+    if (build.result !== outcome) return html`<td></td>`;
+    return at === 0 ? html`<td class="same">✓ same</td>` : html`<td class="differs">✗ differs</td>`;
+  });
+  const pending = builds.some((one) => one.does !== 'revealed');
+  return html`<tr><th scope="row">${foreign(build.operator, 80)}${build.slot === 'trusted' ? ' (trusted worker)' : ''}</th>
+<td><code>…${foreign(build.worker.slice(-6), 8)}</code></td>${cells}${pending ? html`<td>${does[build.does]}</td>` : ''}</tr>`;
+}
+
+function differences({ files, filesCount }: Round, outcomes: readonly string[]): Html {
+  const [most, ...others] = outcomes.filter((outcome) => cidPattern.test(outcome));
+  const more = filesCount - files.length;
+  return html`${
+    files.length === 0
+      ? ''
+      : html`<p>Files that differ: ${files.map((file, at) => html`${at === 0 ? '' : ', '}<code>${foreign(file)}</code>`)}${more > 0 ? ` and ${more} more` : ''}.</p>`
+  }${most === undefined ? '' : others.slice(0, 3).map((other) => command(`quorate diff ${most} ${other}`))}`;
+}

@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto';
+import { type Context, Hono } from 'hono';
+import { type Standing, standings } from '../../core/controller/run-lists.ts';
+import type { ProjectView, RunView } from '../../runtime/controller/project-view.ts';
+import type { HttpEnv } from '../env.ts';
+import { notFound } from '../errors.ts';
+import { staticApp } from '../static-files.ts';
+import { page } from './layout.ts';
+import { addLogRoutes } from './log-routes.ts';
+import { runUrl } from './parts.ts';
+import { type PagePorts, publisherOf, sinceOf } from './ports.ts';
+import { projectBody, projectParts, runsBody } from './project-page.ts';
+import { type RunPageParts, runBody, runParts } from './run-page.ts';
+import type { Html } from './text.ts';
+import { addTreeRoutes, filesOf } from './tree-routes.ts';
+
+const projectLookMs = 2_000;
+const runLookMs = 500;
+
+/** The pages of a project: the project, its runs, their logs and files. Read-only; a signed-in publisher sees more logs. */
+export function pageApp(ports: PagePorts): Hono<HttpEnv> {
+  const { view, live } = ports;
+  const app = new Hono<HttpEnv>();
+  app.route('/', staticApp());
+  app.get('/', (c) => shown(ports, c, { title: view.name, live: '/events', body: projectBody(view) }));
+  app.get('/events', (c) =>
+    live.follow(c, 'project', () => partsSource(async () => projectParts(view), projectLookMs), {
+      since: sinceOf(c),
+    }),
+  );
+  app.get('/runs', (c) => {
+    const { before, filter } = listAsked(c);
+    const body = runsBody(view, filter, view.runs(filter, before), before === undefined);
+    return shown(ports, c, { title: 'Runs', body });
+  });
+  app.get('/runs/:run', async (c) => {
+    const run = runAsked(ports, c);
+    const { run: id, name } = run.summary;
+    if (c.req.param('run') !== id) return c.redirect(runUrl(id));
+    const parts = await partsOf(ports, run, publisherOf(ports, c) !== undefined);
+    const changes = !run.over || run.pipeline.some(({ state }) => state !== 'done' && state !== 'cancelled');
+    const events = changes ? { live: `${runUrl(id)}/events` } : {};
+    return shown(ports, c, { title: name, ...events, body: runBody(parts) });
+  });
+  app.get('/runs/:run/events', (c) => {
+    const { run: id } = runAsked(ports, c).summary;
+    const publisher = publisherOf(ports, c);
+    const all = publisher !== undefined;
+    const source = () =>
+      partsSource(
+        async () => runParts(await partsOf(ports, view.run(id), all)),
+        runLookMs,
+        () => versionOf(view, id),
+      );
+    return live.follow(c, `run ${id} ${all}`, source, { since: sinceOf(c), until: publisher?.ended });
+  });
+  addLogRoutes(app, ports, {
+    shown: (c, layout) => shown(ports, c, layout),
+    runAsked: (c) => runAsked(ports, c),
+  });
+  addTreeRoutes(app, ports.trees);
+  return app;
+}
+
+async function shown(
+  { view, account }: PagePorts,
+  c: Context<HttpEnv>,
+  layout: { title: string; live?: string; scripts?: readonly string[]; wide?: boolean; body: Html },
+): Promise<Response> {
+  const { path } = c.req;
+  const nav = [
+    { href: '/', text: 'Project', current: path === '/' },
+    { href: '/runs', text: 'Runs', current: path === '/runs' },
+  ];
+  const text = await page({ ...layout, project: view.name, nav, account: account?.(c) });
+  return c.html(text, 200, { 'cache-control': 'no-store' });
+}
+
+function runAsked({ view }: PagePorts, c: Context<HttpEnv>): RunView {
+  const which = c.req.param('run') ?? '';
+  if (!/^[a-z0-9]{8,120}$/.test(which)) throw notFound('no such run');
+  return view.run(which);
+}
+
+function listAsked(c: Context<HttpEnv>): {
+  before: number | undefined;
+  filter: { ref?: string; name?: string; standing?: Standing };
+} {
+  const { ref = '', job = '', state = '', before = '' } = c.req.query();
+  const standing = standings.find((one) => one === state);
+  if (state !== '' && standing === undefined) throw notFound('no such state');
+  return {
+    before: /^\d{1,9}$/.test(before) ? Number(before) : undefined,
+    filter: {
+      ...(ref !== '' && { ref: ref.slice(0, 300) }),
+      ...(job !== '' && { name: job.slice(0, 64) }),
+      ...(standing !== undefined && { standing }),
+    },
+  };
+}
+
+async function partsOf({ view, logs, trees }: PagePorts, run: RunView, all: boolean): Promise<RunPageParts> {
+  const { artifact, reports, run: id } = run.summary;
+  const { builds, sealed } = logs?.of(id, all) ?? { builds: [], sealed: false };
+  const tree = artifact ?? reports;
+  const files = trees === undefined || tree === null || tree === undefined ? undefined : filesOf(trees, tree);
+  return {
+    ...{ run, project: view.project, bootstrap: view.bootstrap(), logs: builds, sealed },
+    files: await files,
+  };
+}
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
+
+const versionOf = (view: ProjectView, run: string): string => hashOf(view.version(run) ?? '');
+
+/** Renders parts of a page, and sends them where they are others than before; `version` saves the rendering. */
+function partsSource(render: () => Promise<Html>, everyMs: number, version?: () => string) {
+  let last: { id: string; data: string } | undefined;
+  return {
+    everyMs,
+    async next(id: string) {
+      const current = version?.();
+      if (current === undefined || last?.id !== current) {
+        const data = foldedLines(String(await render()));
+        last = { id: current ?? hashOf(data), data };
+      }
+      return last.id === id ? undefined : { name: 'parts', ...last };
+    },
+  };
+}
+
+/** Fewer lines are fewer bytes in an event. */
+const foldedLines = (text: string): string => text.replaceAll('\n', ' ');

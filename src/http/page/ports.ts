@@ -1,0 +1,39 @@
+import type { Context } from 'hono';
+import type { BuildLogs, Trees } from '../../runtime/controller/page-parts.ts';
+import type { ProjectView } from '../../runtime/controller/project-view.ts';
+import type { HttpEnv } from '../env.ts';
+import type { Live } from './live.ts';
+import type { Html } from './text.ts';
+
+/** Who is signed in. */
+export interface PageSession {
+  role: string;
+  /** It is over: what it alone may see is not sent any more. */
+  ended: AbortSignal;
+}
+
+export interface PagePorts {
+  view: ProjectView;
+  live: Live;
+  /** Absent where there are no logs, as from bundles alone. */
+  logs?: BuildLogs | undefined;
+  /** Absent where there are no bytes of artifacts. */
+  trees?: Trees | undefined;
+  /** Undefined for who is not signed in. */
+  sessionOf?: ((c: Context<HttpEnv>) => PageSession | undefined) | undefined;
+  /** Right in the header: signing in and out. */
+  account?: ((c: Context<HttpEnv>) => Html | undefined) | undefined;
+}
+
+/** The id of the last event that a client has seen. */
+export const sinceOf = (c: Context<HttpEnv>): string =>
+  (c.req.header('last-event-id') ?? c.req.query('from') ?? '').slice(0, 100);
+
+/** The session of who may see logs of a sealed round, which could tell an operator another's result. */
+export function publisherOf(
+  { sessionOf }: Pick<PagePorts, 'sessionOf'>,
+  c: Context<HttpEnv>,
+): PageSession | undefined {
+  const session = sessionOf?.(c);
+  return session?.role === 'publisher' ? session : undefined;
+}

@@ -1,0 +1,86 @@
+import type { RunFacts } from '../../core/controller/facts.ts';
+import type { ControllerState } from '../../core/controller/state.ts';
+import { type LogSource, logSourcesOf } from '../../core/sessions/controller/log-answers.ts';
+import type { LogServer } from '../../core/sessions/controller/log-server.ts';
+import type { Store, TreeEntry } from '../../store/index.ts';
+import type { LogPages } from './log-pages.ts';
+
+/** Logs of builds, for pages. */
+export interface BuildLogs {
+  /** Those of a run that a reader may see: of revealed rounds, or of all where `all` is set. `sealed`: there are others. */
+  of(run: string, all: boolean): { builds: LogSource[]; sealed: boolean };
+  /** The build writes it still. */
+  isLive(lease: string): boolean;
+  readonly pages: LogPages;
+  /** The whole text, in pieces. */
+  read(lease: string): AsyncIterable<string>;
+}
+
+/** The start of a tree's list of files. */
+export interface ListedFiles {
+  files: readonly TreeEntry[];
+  /** There are more. */
+  more: boolean;
+}
+
+/** Trees that verdicts were about, artifacts and reports, for pages. */
+export interface Trees {
+  /** Whether a verdict was about it. */
+  isShown(tree: string): boolean;
+  /** The first entries; undefined where the tree is not here. */
+  list(tree: string, max: number): Promise<ListedFiles | undefined>;
+  /** Undefined where there is none. */
+  entry(tree: string, path: string): Promise<TreeEntry | undefined>;
+  /** Bytes of a file, verified. */
+  file(cid: string): AsyncIterable<Uint8Array>;
+  tar(tree: string): AsyncIterable<Uint8Array>;
+  /** CycloneDX in JSON; undefined where there is no evidence for the artifact. Absent: no tree has one. */
+  sbom?: ((tree: string) => Promise<string | undefined>) | undefined;
+}
+
+export function buildLogs(
+  state: ControllerState,
+  logs: Pick<LogServer, 'isLive' | 'read'>,
+  pages: LogPages,
+): BuildLogs {
+  return {
+    of(id, all) {
+      const run: RunFacts | undefined = state.index.get(id);
+      if (run === undefined) return { builds: [], sealed: false };
+      const builds = logSourcesOf(state, run, all);
+      return { builds, sealed: !all && logSourcesOf(state, run, true).length > builds.length };
+    },
+    isLive: (lease) => logs.isLive(lease),
+    pages,
+    read: (lease) => logs.read(lease),
+  };
+}
+
+export function storedTrees(
+  { index }: Pick<ControllerState, 'index'>,
+  store: Pick<Store, 'blocks' | 'list' | 'resolve' | 'readFile' | 'exportTar'>,
+): Trees {
+  const { blocks } = store;
+  const isHere = (tree: string) => {
+    try {
+      return blocks.touch(blocks.parse(tree)) !== undefined;
+    } catch {
+      return false;
+    }
+  };
+  return {
+    isShown: (tree) => index.withArtifact(tree).length > 0,
+    async list(tree, max) {
+      if (!isHere(tree)) return undefined;
+      const files: TreeEntry[] = [];
+      for await (const entry of store.list(tree)) {
+        if (files.length >= max) return { files, more: true };
+        files.push(entry);
+      }
+      return { files, more: false };
+    },
+    entry: async (tree, path) => (isHere(tree) ? store.resolve(tree, path) : undefined),
+    file: (cid) => store.readFile(cid),
+    tar: (tree) => store.exportTar(tree),
+  };
+}

@@ -1,0 +1,151 @@
+import { describe, expect, it } from 'vitest';
+import {
+  A,
+  B,
+  built,
+  deliverAll,
+  leasedRound,
+  other,
+  projectOf,
+  timings,
+} from '../../core/controller/bench.ts';
+import { publish } from '../../core/controller/pipelines.ts';
+import { sealedRound } from './rounds.ts';
+import { siteOf } from './support.ts';
+
+describe('the page of a project', () => {
+  it('says what to do where nothing was published yet', async () => {
+    const { get } = await siteOf(await projectOf());
+    const { status, text, headers } = await get('/');
+    expect(status).toBe(200);
+    expect(headers.get('content-type')).toBe('text/html; charset=UTF-8');
+    expect(text).toContain('Nothing was published yet.');
+  });
+
+  it('has branches with the worst level of their last commit, the queue, and who is there', async () => {
+    const { bench, run, leases, trusted } = await leasedRound({ ref: 'refs/heads/main' });
+    const { get } = await siteOf(bench);
+    const open = (await get('/')).text;
+    expect(open).toMatch(/built by ada, bob, cy|built by .*ada/);
+    expect(open).toContain('>main</a>');
+    await deliverAll(bench, leases, [built, built, built]);
+    bench.pinned(run);
+    await bench.deliver('trusted', trusted, built);
+    bench.cosign(run);
+    const { text } = await get('/');
+    expect(text).toMatch(
+      /<a href="\/runs\?ref=refs%2Fheads%2Fmain">main<\/a><\/th>\s*<td class="narrow"><span class="chip trusted">trusted/,
+    );
+    expect(text).toContain('No run is open.');
+    expect(text).toMatch(/x86_64 (?:namespace|gvisor|vm)/);
+    // Where a worker is, and how large its host, is its own business.
+    expect(text).not.toMatch(/memory|cpus|\/ip4\//);
+  });
+
+  it('tells of disputes, revocations and a log that tells two stories', async () => {
+    const { bench, run } = await disputed();
+    await bench.revoke({ kind: 'operator', id: 'ada' }, { reason: 'lost laptop' });
+    const { get } = await siteOf(bench, { equivocations: ['two roots for size 7'] });
+    const { text } = await get('/');
+    expect(text).toContain('1 disputed.');
+    expect(text).toContain(`/runs/${run}`);
+    expect(text).toContain('lost laptop');
+    expect(text).toContain('two roots for size 7');
+  });
+});
+
+async function disputed() {
+  const round = await leasedRound({ policy: { rounds: 1, agree: 3 } });
+  await deliverAll(round.bench, round.leases, [built, other, built]);
+  await round.bench.deliver('trusted', round.trusted, built);
+  round.bench.drive(timings.windowMs + timings.slotFillMs);
+  expect(round.bench.result(round.run)).toMatchObject({ level: 'disputed', dispute: 'results-differ' });
+  return round;
+}
+
+describe('the list of runs', () => {
+  it('is filtered by ref, job and state, and paged', async () => {
+    const bench = await projectOf('ada');
+    for (let n = 0; n < 60; n++)
+      await bench.submit({
+        name: n % 2 === 0 ? 'lib' : 'app',
+        ref: `refs/heads/${n < 55 ? 'main' : 'topic'}`,
+        jti: String(n).padStart(32, '0'),
+      });
+    const { get } = await siteOf(bench);
+    const first = (await get('/runs')).text;
+    const next = /href="(\/runs\?before=\d+)"/.exec(first)?.[1] ?? '';
+    expect(first.match(/<tr>/g)).toHaveLength(51);
+    expect((await get(next)).text.match(/<tr>/g)).toHaveLength(11);
+    const topic = (await get('/runs?ref=refs%2Fheads%2Ftopic&job=app&state=open')).text;
+    expect(topic.match(/<tr>/g)).toHaveLength(4);
+    expect((await get('/runs?state=trusted')).text).toContain('None.');
+    expect((await get('/runs?state=nonsense')).status).toBe(404);
+  });
+});
+
+describe('the page of a run', () => {
+  it('shows who agreed, how far it came, and how to fetch and verify it', async () => {
+    const { bench, run, leases, trusted } = await leasedRound();
+    await deliverAll(bench, leases, [built, built, other]);
+    bench.pinned(run);
+    const { get } = await siteOf(bench);
+    const agreed = (await get(`/runs/${run}`)).text;
+    expect(agreed).toContain('<span class="chip agreed">agreed</span>');
+    expect(agreed).toMatch(/class="now" aria-current="step"><strong>trusted/);
+    expect(agreed.match(/✓ same/g)).toHaveLength(2);
+    expect(agreed.match(/✗ differs/g)).toHaveLength(1);
+    expect(agreed).toContain(`quorate diff ${A} ${B}`);
+    await bench.deliver('trusted', trusted, built);
+    bench.cosign(run);
+    const { text } = await get(`/runs/${run}`);
+    expect(text).toMatch(/class="reached"><strong>✓ trusted/);
+    expect(text).toContain(
+      `quorate fetch ${A} -o app --bundle-out app.bundle --project ${bench.paper.root.id} --bootstrap /ip4/192.0.2.7`,
+    );
+    expect(text).toContain('quorate verify app --bundle app.bundle');
+    // Nothing changes any more: no connection is held open for it.
+    expect(agreed).toContain('data-live=');
+    expect(text).not.toContain('data-live=');
+  });
+
+  it('says why it is disputed, and what to do', async () => {
+    const { bench, run } = await disputed();
+    const { text } = await (await siteOf(bench)).get(`/runs/${run}`);
+    expect(text).toContain('Disputed: operators came to different results.');
+    expect(text).toContain('quorate try --vary');
+    expect(text).toMatch(/class="broken" aria-current="step"><strong>✗ agreed/);
+  });
+
+  it('draws the pipeline, each job in the column after what it needs', async () => {
+    const bench = await projectOf('ada');
+    const lib = await publish(bench, 'lib');
+    const app = await publish(bench, 'app', { needs: { lib: [lib] } });
+    const { get } = await siteOf(bench);
+    const { text } = await get(`/runs/${app}`);
+    expect(text).toContain('aria-label="app, waiting, needs lib"');
+    const x = (name: string) => Number(new RegExp(`<text x="(\\d+)" y="\\d+">${name}<`).exec(text)?.[1]);
+    expect(x('app')).toBeGreaterThan(x('lib') + 100);
+    expect(text.match(/class="edge"/g)).toHaveLength(1);
+  });
+
+  it('is found by the start of an id, and nothing else is a run', async () => {
+    const { bench, run } = await leasedRound();
+    const { get } = await siteOf(bench);
+    const short = await get(`/runs/${run.slice(0, 10)}`);
+    expect([short.status, short.headers.get('location')]).toEqual([302, `/runs/${run}`]);
+    for (const path of ['/runs/12345678', '/runs/abc', '/runs/..%2f..%2fetc'])
+      expect([path, (await get(path)).status]).toEqual([path, 404]);
+  });
+
+  it('holds nothing of a sealed round', async () => {
+    const { bench, run } = await sealedRound();
+    const { get } = await siteOf(bench);
+    for (const path of [`/runs/${run}`, '/', '/runs']) {
+      const { text } = await get(path);
+      expect(text).not.toContain(A);
+      expect(text).not.toContain(B);
+    }
+    expect((await get(`/runs/${run}`)).text.match(/done, sealed/g)).toHaveLength(2);
+  });
+});
