@@ -1,6 +1,7 @@
 import type { Progress } from '../../core/controller/events.ts';
 import {
   type Bundle,
+  type Charter,
   decodeBundle,
   encodeJob,
   type Request,
@@ -51,6 +52,8 @@ export interface LogChunk {
 /** A member's connection to the controller of its project. */
 export interface Client {
   readonly project: string;
+  /** As this member knows it. */
+  readonly charter: Charter;
   submit(options: SubmitOptions): Promise<{ run: string; job: string }>;
   /**
    * Has the controller fetch a tree from this store, which is served to it as long as the client is open. The same store each
@@ -116,6 +119,10 @@ class MeshClient implements Client {
     return this.#credentials.membership.project;
   }
 
+  get charter(): Charter {
+    return this.#credentials.charter;
+  }
+
   renewDue(): Promise<void> {
     return this.#found(() => this.#credentials.renewDue(this.#dial));
   }
@@ -173,12 +180,13 @@ class MeshClient implements Client {
     rebuild = false,
     dependencies,
     expiresSeconds,
+    stamp = { jti: randomNonce(), iat: Math.floor(Date.now() / 1000) },
   }: SubmitOptions): Promise<{ run: string; job: string }> {
     refusePrivate(repo.url, this.#credentials.charter.vcs);
     const key = await this.#home.key();
     const full = jobDocument({ repo, commit, tree, job, dependencies, ...(tag !== undefined && { tag }) });
     const { bytes, id } = encodeJob(full);
-    const iat = Math.floor(Date.now() / 1000);
+    const { jti, iat } = stamp;
     const controller = this.#controller;
     const request: Request = {
       iss: key.id,
@@ -192,7 +200,7 @@ class MeshClient implements Client {
       ...(recipe !== undefined && { recipe }),
       policy,
       rebuild,
-      jti: randomNonce(),
+      jti,
       iat,
       exp: iat + expiresSeconds,
     };

@@ -1,16 +1,29 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Recipe } from '../../core/documents/index.ts';
+import { assert } from '../../core/errors.ts';
 import { type Plan, planPipeline } from '../../core/pipeline/index.ts';
 import type { JobFile, JobTemplate } from '../../jobfile/index.ts';
 import { type GitTag, localCommit, readLocalCommit, resolveRef } from '../../source/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import { changedPaths } from '../build/changed-paths.ts';
+import type { ConfinedGit } from '../build/confined-git.ts';
 import { asSourceError, importSource } from '../build/import-source.ts';
 import { jobFileInTree } from '../build/job-in-tree.ts';
 import { fetchRecipe, readLocalJobFile, type WantedRecipe } from '../build/recipe.ts';
 import { fetchableUrl } from '../build/source-url.ts';
 import { makeScratch } from '../node/scratch.ts';
+
+/** A commit that a ref had when it was looked at; the ref itself may have moved on. `tag` where it is one. */
+export interface SeenCommit {
+  /** Full name. */
+  ref: string;
+  commit: string;
+  tag?: GitTag;
+}
+
+/** Gives git in a sandbox of its own, which reaches the repository's server only (`openConfinedGit`). */
+export type Confine = <T>(use: (git: Pick<ConfinedGit, 'dir' | 'wrap'>) => Promise<T>) => Promise<T>;
 
 /** A repository on a server, or one around a folder, of which only objects that are there are read. */
 export type Repository = { url: string } | { folder: string };
@@ -18,7 +31,9 @@ export type Repository = { url: string } | { folder: string };
 export interface PlanOptions {
   repository: Repository;
   /** Branch, tag or full commit id; `HEAD`. */
-  ref: string;
+  ref: string | SeenCommit;
+  /** Runs git for a repository on a server; absent: without a sandbox. */
+  confine?: Confine | undefined;
   /** What `changed` compares with, written as a ref. */
   base?: string | undefined;
   /** The job file, in place of the repository's own. */
@@ -39,6 +54,8 @@ export interface PlannedCommit {
   tag?: GitTag;
   /** Commit id of the base. */
   base?: string;
+  /** Paths that differ from the base. */
+  changed?: string[];
   file: JobFile;
   /** Where the job file is not the repository's own. */
   recipe?: Recipe;
@@ -47,7 +64,7 @@ export interface PlannedCommit {
 
 /**
  * Checks a commit out, reads its `quorate.yaml` or the job file that is given, computes the CID of its tree, which each worker compares with its own checkout,
- * and decides which jobs are built. Runs git without a sandbox, since the user chose the server.
+ * and decides which jobs are built. Runs git without a sandbox unless one is given, where the user chose the server.
  * @throws `SOURCE_…`, `JOBFILE_…`, `PIPELINE_…`, `STORE_…`
  */
 export async function planCommit({
@@ -55,6 +72,7 @@ export async function planCommit({
   ref,
   base,
   recipe: wanted,
+  confine,
   signal,
   read: look,
 }: PlanOptions): Promise<PlannedCommit> {
@@ -63,7 +81,8 @@ export async function planCommit({
   try {
     const store = await openStore({ dir: join(scratch, 'store') });
     try {
-      const read = (one: string) => readCommitOf(repository, one, { store, dir: scratch, signal });
+      const read = (one: string | SeenCommit) =>
+        readCommitOf(repository, one, { store, dir: scratch, confine, signal });
       const { tree, ...source } = await read(ref);
       const own = async () => ({
         recipe: undefined,
@@ -87,7 +106,7 @@ export async function planCommit({
       const planned = {
         ...{ ...source, tree, file, plan },
         ...(recipe && { recipe }),
-        ...(before && { base: before.commit }),
+        ...(changed && { base: changed.base, changed: changed.paths }),
       };
       await look?.(store, planned);
       return planned;
@@ -101,17 +120,29 @@ export async function planCommit({
 
 async function readCommitOf(
   repository: Repository,
-  named: string,
-  { store, dir, signal }: { store: Store; dir: string; signal: AbortSignal },
+  named: string | SeenCommit,
+  {
+    store,
+    dir,
+    confine,
+    signal,
+  }: { store: Store; dir: string; confine: Confine | undefined; signal: AbortSignal },
 ): Promise<{ ref: string; commit: string; tree: string; tag?: GitTag }> {
   const into = store.public;
   if ('url' in repository) {
     const { url } = repository;
-    const resolved = await resolveRef(url, named, { signal, seconds: 60 });
-    const { commit, ref = named, tag } = resolved;
-    const { root } = await importSource(store, { url, commit, ref, dir, into, signal });
-    return { ref, commit, tree: root, ...(tag && { tag }) };
+    const readIn = async (git: { dir: string; wrap?: ConfinedGit['wrap'] }) => {
+      const seen =
+        typeof named === 'string'
+          ? { ref: named, ...(await resolveRef(url, named, { ...git, signal, seconds: 60 })) }
+          : named;
+      const { commit, ref, tag } = seen;
+      const { root } = await importSource(store, { url, commit, ref, into, signal, ...git });
+      return { ref, commit, tree: root, ...(tag && { tag }) };
+    };
+    return confine === undefined ? readIn({ dir }) : confine(readIn);
   }
+  assert(typeof named === 'string', 'a commit of a folder is named');
   const { commit, objects, tag, ref = commit } = await localCommit(repository.folder, named, { signal });
   try {
     const importing = (tar: Parameters<Store['importTar']>[0]) => store.importTar(tar, { into, signal });

@@ -7,7 +7,7 @@ import type { Store } from '../../store/index.ts';
 import { chosenJobs, jobOf } from '../build/job-in-tree.ts';
 import { lockFilesInTree } from '../build/lock-files.ts';
 import type { WantedRecipe } from '../build/recipe.ts';
-import { type PlannedCommit, planCommit } from './plan.ts';
+import { type Confine, type PlannedCommit, planCommit, type SeenCommit } from './plan.ts';
 
 export interface SubmitOptions {
   repo: { url: string; ref: string };
@@ -27,6 +27,8 @@ export interface SubmitOptions {
   /** It is built, whatever evidence of the same job there is. */
   rebuild?: boolean;
   expiresSeconds: number;
+  /** Makes the same request each time it is submitted, which is one run. Absent: it is another one each time. */
+  stamp?: { jti: string; iat: number } | undefined;
 }
 
 /** A job that is to be published. */
@@ -50,6 +52,8 @@ export interface Prepared {
   skipped: Skipped[];
   /** The lock files of its jobs, by path; those that the tree has. */
   lockFiles: ReadonlyMap<string, Uint8Array>;
+  /** Paths that differ from the base, where there is one. */
+  changed?: string[];
 }
 
 /**
@@ -58,7 +62,8 @@ export interface Prepared {
  */
 export async function prepare(options: {
   url: string;
-  ref: string;
+  ref: string | SeenCommit;
+  confine?: Confine | undefined;
   /** What `changed` compares with, written as a ref. */
   base?: string | undefined;
   /** The job file, in place of the repository's own. */
@@ -66,7 +71,7 @@ export async function prepare(options: {
   jobName?: string | undefined;
   signal: AbortSignal;
 }): Promise<Prepared> {
-  const { url, ref, base, recipe, signal, jobName } = options;
+  const { url, ref, confine, base, recipe, signal, jobName } = options;
   let prepared: Prepared | undefined;
   const read = async (store: Store, { file, plan, ...source }: PlannedCommit): Promise<void> => {
     const wanted = jobName === undefined ? undefined : withNeeds(file, chosenJobs(file, jobName));
@@ -83,7 +88,7 @@ export async function prepare(options: {
     const skipped = plan.skipped.filter(({ instances }) => instances.some(asked));
     prepared = { ...source, jobs, skipped, lockFiles };
   };
-  await planCommit({ repository: { url }, ref, base, recipe, signal, read });
+  await planCommit({ repository: { url }, ref, confine, base, recipe, signal, read });
   assert(prepared !== undefined, 'a commit that was planned was read');
   return prepared;
 }

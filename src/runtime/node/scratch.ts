@@ -18,7 +18,9 @@ function namespaceOfPids(): string {
  * Makes a folder for temporary files, named after its process, and removes those of this account whose process was killed
  * before it could.
  */
-export async function makeScratch(kind: 'image' | 'run' | 'fetch' | 'try' | 'diff'): Promise<string> {
+export async function makeScratch(
+  kind: 'image' | 'run' | 'fetch' | 'try' | 'diff' | 'watch',
+): Promise<string> {
   const namespace = namespaceOfPids();
   await sweep(namespace).catch(() => undefined);
   return mkdtemp(join(tmpdir(), `${prefix}${kind}-${namespace}-${process.pid}-`));
@@ -27,7 +29,7 @@ export async function makeScratch(kind: 'image' | 'run' | 'fetch' | 'try' | 'dif
 async function sweep(namespace: string): Promise<void> {
   if (namespace === '') return;
   for (const name of await readdir(tmpdir())) {
-    const [, made, pid] = /^quorate-(?:image|run|fetch|try|diff)-(\d+)-(\d+)-\w{6}$/.exec(name) ?? [];
+    const [, made, pid] = /^quorate-(?:image|run|fetch|try|diff|watch)-(\d+)-(\d+)-\w{6}$/.exec(name) ?? [];
     if (made !== namespace || pid === undefined || existsSync(`/proc/${pid}`)) continue;
     const path = join(tmpdir(), name);
     const { uid } = await stat(path);

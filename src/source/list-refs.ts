@@ -1,0 +1,65 @@
+import type { Readable } from 'node:stream';
+import { QuorateError } from '../core/errors.ts';
+import { isRefName } from '../core/git-ref.ts';
+import { explain, type GitOptions, git } from './git.ts';
+import { sourceLimits } from './limits.ts';
+import { isCommitId, parseGitUrl } from './url.ts';
+
+/** A branch, a tag or another ref of a server. */
+export interface ListedRef {
+  /** Full commit id. Of an annotated tag: the commit it leads to. */
+  commit: string;
+  /** Of a tag: id of the annotated tag, or of the commit. */
+  object: string;
+}
+
+/**
+ * Asks a server for its refs that match these patterns (git-ls-remote(1)), by full name. Refs whose name or id is not valid are left
+ * out.
+ * @throws SOURCE_SERVER_ERROR (more than `sourceLimits.refsBytesMax`), and the codes of `readCommit`
+ */
+export async function listRefs(
+  url: string,
+  patterns: readonly string[],
+  options: GitOptions = {},
+): Promise<Map<string, ListedRef>> {
+  const { href, protocol } = parseGitUrl(url);
+  let text = '';
+  const read = async (output: Readable): Promise<void> => {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    for await (const part of output as AsyncIterable<Buffer>) {
+      bytes += part.length;
+      if (bytes > sourceLimits.refsBytesMax)
+        throw new QuorateError(
+          'SOURCE_SERVER_ERROR',
+          `the list of refs is over ${sourceLimits.refsBytesMax} bytes`,
+          { hint: 'Remove branches and tags that nobody needs, or name another server.' },
+        );
+      parts.push(part);
+    }
+    text = Buffer.concat(parts).toString('utf8');
+  };
+  try {
+    const args = ['ls-remote', '--', href, ...patterns];
+    await git(protocol, args, { ...options, cwd: '/', reach: 'server', read });
+  } catch (error) {
+    throw explain(error, 'cannot list refs');
+  }
+  return refsIn(text);
+}
+
+/** What `git ls-remote` printed. `NAME^{}` is the commit of the annotated tag `NAME`. */
+function refsIn(text: string): Map<string, ListedRef> {
+  const ids = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const [id, name] = line.split('\t');
+    if (id !== undefined && name !== undefined && isCommitId(id)) ids.set(name, id);
+  }
+  const refs = new Map<string, ListedRef>();
+  for (const [name, object] of ids) {
+    if (!name.startsWith('refs/') || !isRefName(name)) continue;
+    refs.set(name, { commit: ids.get(`${name}^{}`) ?? object, object });
+  }
+  return refs;
+}
