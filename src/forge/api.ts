@@ -1,0 +1,127 @@
+import { Agent, request } from 'undici';
+import type { z } from 'zod';
+import { messageOf, QuorateError } from '../core/errors.ts';
+import { escapeLine } from '../core/escape.ts';
+import type { ForgeErrorCode } from './error-codes.ts';
+import { forgeLimits } from './limits.ts';
+
+interface Call {
+  method: 'GET' | 'POST';
+  /** Below the base URL, with its query. */
+  path: string;
+  /** An object is sent as JSON, parameters as a form. */
+  body?: Record<string, unknown> | URLSearchParams;
+  signal: AbortSignal;
+}
+
+/** The API of a forge at one address: bounded in time and size, without redirects, which would take the token elsewhere. */
+export class ForgeApi {
+  readonly #base: string;
+  readonly #headers: Record<string, string>;
+  readonly #agent = new Agent({ connect: { timeout: 10_000 }, pipelining: 1, connections: 4 });
+
+  constructor(base: string, headers: Record<string, string>) {
+    this.#base = base.replace(/\/+$/, '');
+    this.#headers = headers;
+  }
+
+  /** @throws FORGE_UNREACHABLE, FORGE_REDIRECTED, FORGE_DENIED, FORGE_NOT_FOUND, FORGE_REFUSED, FORGE_ANSWER_INVALID */
+  async call({ method, path, body, signal }: Call): Promise<unknown> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(forgeLimits.requestMsMax)]);
+    const what = `${method} ${path}`;
+    const form = body instanceof URLSearchParams;
+    let answer: { status: number; text: string };
+    try {
+      const { statusCode, body: answered } = await request(`${this.#base}${path}`, {
+        method,
+        dispatcher: this.#agent,
+        signal: limit,
+        headers: {
+          accept: 'application/json',
+          'user-agent': 'quorate',
+          ...(body !== undefined && {
+            'content-type': form ? 'application/x-www-form-urlencoded' : 'application/json',
+          }),
+          ...this.#headers,
+        },
+        ...(body !== undefined && { body: form ? body.toString() : JSON.stringify(body) }),
+      });
+      answer = { status: statusCode, text: await bounded(answered, what) };
+    } catch (cause) {
+      if (cause instanceof QuorateError) throw cause;
+      signal.throwIfAborted();
+      throw failure('FORGE_UNREACHABLE', what, messageOf(cause), cause);
+    }
+    check(what, answer);
+    try {
+      return JSON.parse(answer.text);
+    } catch (cause) {
+      throw failure('FORGE_ANSWER_INVALID', what, 'the answer is not JSON', cause);
+    }
+  }
+
+  /** A page after the other, until one is not full. `path` takes the number of the page, from 1 on. @throws as `call` */
+  async pages<T>(
+    path: (page: number) => string,
+    schema: z.ZodType<readonly T[]>,
+    signal: AbortSignal,
+  ): Promise<T[]> {
+    const all: T[] = [];
+    for (let page = 1; page <= forgeLimits.pagesMax; page++) {
+      const answer = await this.call({ method: 'GET', path: path(page), signal });
+      const result = schema.safeParse(answer);
+      if (!result.success) {
+        const [issue] = result.error.issues;
+        const where = issue?.path.map(String).join('.') || 'its root';
+        throw failure('FORGE_ANSWER_INVALID', `GET ${path(page)}`, `not as described at ${where}`);
+      }
+      all.push(...result.data.slice(0, forgeLimits.perPage));
+      if (result.data.length < forgeLimits.perPage) break;
+    }
+    return all;
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+}
+
+async function bounded(body: AsyncIterable<Buffer>, what: string): Promise<string> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of body) {
+    bytes += part.length;
+    if (bytes > forgeLimits.answerBytesMax)
+      throw failure('FORGE_ANSWER_INVALID', what, `the answer is over ${forgeLimits.answerBytesMax} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+function check(what: string, { status, text }: { status: number; text: string }): void {
+  if (status >= 200 && status < 300) return;
+  const said = `${status}: ${escapeLine(text.trim(), 200)}`;
+  if (status >= 300 && status < 400) throw failure('FORGE_REDIRECTED', what, `${status}`);
+  if (status === 401 || status === 403) throw failure('FORGE_DENIED', what, said);
+  if (status === 404) throw failure('FORGE_NOT_FOUND', what, said);
+  if (status === 408 || status === 429 || status >= 500) throw failure('FORGE_UNREACHABLE', what, said);
+  throw failure('FORGE_REFUSED', what, said);
+}
+
+const hints: Partial<Record<ForgeErrorCode, string>> = {
+  FORGE_DENIED: 'Make a token that may set statuses and read pull requests, and put it into the token file.',
+  FORGE_NOT_FOUND: 'Check "api" and "project" of [forge] in watch.toml.',
+  FORGE_REDIRECTED: 'Write the final address into watch.toml.',
+  FORGE_ANSWER_INVALID: 'Check "api" and "kind" of [forge] in watch.toml.',
+};
+
+function failure(code: ForgeErrorCode, what: string, says: string, cause?: unknown): QuorateError {
+  const hint = hints[code];
+  return new QuorateError(code, `${escapeLine(what, 200)}: ${says}`, {
+    ...(hint !== undefined && { hint }),
+    ...(cause !== undefined && { cause }),
+  });
+}
+
+/** Text of a forge, on one line and not too long. */
+export const shown = (text: string): string => escapeLine(text, forgeLimits.textCharsMax);

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { type ForgeApi, shown } from './api.ts';
+import { forgeLimits } from './limits.ts';
+import type { CommitStatus, Forge, OpenPull } from './types.ts';
+
+/** Pull requests as Forgejo, Gitea and GitHub list them. */
+const pullsSchema = z.array(
+  z.object({
+    number: z.int().positive(),
+    title: z.string(),
+    user: z.object({ login: z.string() }).nullable(),
+    labels: z.array(z.object({ name: z.string() })).nullish(),
+    base: z.object({ ref: z.string() }),
+  }),
+);
+
+/**
+ * Forgejo, Gitea and GitHub: the same requests, at other addresses.
+ * Sources: "Create a commit status" and "List pull requests" of the REST API of GitHub (2022-11-28);
+ * `repoCreateStatus` and `repoListPullRequests` in the Swagger description of Forgejo and Gitea (v1).
+ */
+export function githubLike(api: ForgeApi, repository: string, pageSize: 'limit' | 'per_page'): Forge {
+  return {
+    pullRefs: 'refs/pull/*/head',
+    async setStatus({ commit, context, state, says, link }: CommitStatus, signal) {
+      const body = {
+        ...{ state, context, description: says },
+        ...(link !== undefined && { target_url: link }),
+      };
+      await api.call({ method: 'POST', path: `${repository}/statuses/${commit}`, body, signal });
+    },
+    async openPulls(signal) {
+      const path = (page: number) =>
+        `${repository}/pulls?state=open&${pageSize}=${forgeLimits.perPage}&page=${page}`;
+      const pulls = await api.pages(path, pullsSchema, signal);
+      return pulls.map(
+        ({ number, title, user, labels, base }): OpenPull => ({
+          pull: number,
+          title: shown(title),
+          author: shown(user?.login ?? ''),
+          base: base.ref,
+          labels: (labels ?? []).slice(0, forgeLimits.labelsMax).map(({ name }) => name),
+        }),
+      );
+    },
+  };
+}

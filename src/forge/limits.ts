@@ -1,0 +1,16 @@
+/** Bounds of what is asked of a forge. */
+export const forgeLimits = {
+  /** Of one answer. A page of 50 pull requests with long descriptions is below. */
+  answerBytesMax: 8 * 1024 * 1024,
+  /** Pages of a list. More pull requests than these hold are not seen; an endless list ends. */
+  pagesMax: 10,
+  perPage: 50,
+  /** Of one request, from its beginning to the end of the answer, in milliseconds. */
+  requestMsMax: 30_000,
+  /** A webhook whose signed time is older, or newer, is refused. Forges try again for minutes. */
+  webhookAgeMsMax: 15 * 60_000,
+  /** Of a pull request that is looked at. */
+  labelsMax: 100,
+  /** Characters of a title or a name that are kept. */
+  textCharsMax: 300,
+} as const;

@@ -1,0 +1,45 @@
+export const forgeKinds = ['forgejo', 'gitea', 'github', 'gitlab', 'pagure'] as const;
+export type ForgeKind = (typeof forgeKinds)[number];
+
+/** What is to be shown beside a commit. */
+export interface CommitStatus {
+  /** Full commit id. */
+  commit: string;
+  /** Name of the status; the same name replaces what it said before. */
+  context: string;
+  state: 'pending' | 'success' | 'failure' | 'error';
+  /** One line. */
+  says: string;
+  /** Absolute URL. */
+  link?: string | undefined;
+}
+
+/** An open pull request, as the forge tells of it: nothing in it is proven. */
+export interface OpenPull {
+  pull: number;
+  title: string;
+  /** Account on the forge that opened it. */
+  author: string;
+  /** Branch that it is to be merged into. */
+  base: string;
+  labels: string[];
+}
+
+export interface ForgeOptions {
+  kind: ForgeKind;
+  /** Base URL of the API. */
+  api: string;
+  /** `owner/name`, or a longer path. */
+  project: string;
+  token: string;
+}
+
+/** What the watcher wants of a forge. */
+export interface Forge {
+  /** Pattern of the refs that pull requests have on its git server, with `*` for the number. */
+  readonly pullRefs: string;
+  /** Errors: `FORGE_…`. */
+  setStatus(status: CommitStatus, signal: AbortSignal): Promise<void>;
+  /** All that are open, as many as the limits allow. Errors: `FORGE_…`. */
+  openPulls(signal: AbortSignal): Promise<OpenPull[]>;
+}

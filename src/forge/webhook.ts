@@ -1,0 +1,110 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { QuorateError } from '../core/errors.ts';
+import { forgeLimits } from './limits.ts';
+import type { ForgeKind } from './types.ts';
+
+export interface WebhookParts {
+  kind: ForgeKind;
+  secret: string;
+  /** The value of a header of the request. */
+  header(name: string): string | undefined;
+  body: Uint8Array;
+  /** Milliseconds since the epoch. */
+  now: number;
+}
+
+/** A webhook that is of the forge. Nothing else in it is used: what has changed is asked for. */
+export interface Webhook {
+  /** What the forge calls it. */
+  delivery: string;
+  /** sha256 of all that is signed, in hexadecimal. */
+  digest: string;
+}
+
+interface Scheme {
+  /** Headers with the HMAC-SHA-256 of the body in hexadecimal; the first that is there counts. */
+  signature?: { header: string; prefix: string }[];
+  /** Header with the secret itself. */
+  token?: string;
+  /** Header with the id of the delivery. */
+  delivery?: string;
+}
+
+/**
+ * How each forge signs. GitLab sends the secret itself instead of a signature; Pagure names a delivery and its time in the body.
+ * Sources: "Validating webhook deliveries" (GitHub), "Webhooks" (Forgejo, Gitea, GitLab), `pagure/lib/tasks_services.py` (Pagure 5.14).
+ */
+const schemes: Record<ForgeKind, Scheme> = {
+  forgejo: {
+    signature: [
+      { header: 'x-forgejo-signature', prefix: '' },
+      { header: 'x-gitea-signature', prefix: '' },
+    ],
+    delivery: 'x-gitea-delivery',
+  },
+  gitea: { signature: [{ header: 'x-gitea-signature', prefix: '' }], delivery: 'x-gitea-delivery' },
+  github: {
+    signature: [{ header: 'x-hub-signature-256', prefix: 'sha256=' }],
+    delivery: 'x-github-delivery',
+  },
+  gitlab: { token: 'x-gitlab-token', delivery: 'x-gitlab-event-uuid' },
+  pagure: { signature: [{ header: 'x-pagure-signature-256', prefix: '' }] },
+};
+
+/**
+ * Checks that a webhook comes from one who knows the secret, and that its signed time is now. Whether it came before is the
+ * caller's to know. @throws WEBHOOK_FORGED, WEBHOOK_INVALID, WEBHOOK_REPLAYED
+ */
+export function checkWebhook(parts: WebhookParts): Webhook {
+  const { kind, body } = parts;
+  const scheme = schemes[kind];
+  const isOurs = scheme.token === undefined ? isSigned(parts, scheme) : isToken(parts, scheme.token);
+  if (!isOurs)
+    throw new QuorateError('WEBHOOK_FORGED', 'the signature of the webhook is not that of the secret', {
+      hint: 'Check that the forge and the file with the secret have the same one.',
+    });
+  const digest = createHash('sha256').update(body).digest('hex');
+  const delivery = scheme.delivery === undefined ? inBody(parts) : parts.header(scheme.delivery);
+  if (delivery === undefined || !/^[\w-]{8,100}$/.test(delivery))
+    throw new QuorateError('WEBHOOK_INVALID', 'the webhook has no id of its delivery', {
+      hint: 'Check "kind" of [forge] in watch.toml.',
+    });
+  return { delivery, digest };
+}
+
+function isSigned({ secret, header, body }: WebhookParts, { signature = [] }: Scheme): boolean {
+  for (const { header: name, prefix } of signature) {
+    const given = header(name);
+    if (given === undefined) continue;
+    return isEqual(given, `${prefix}${createHmac('sha256', secret).update(body).digest('hex')}`);
+  }
+  return false;
+}
+
+const isToken = ({ secret, header }: WebhookParts, name: string): boolean =>
+  isEqual(header(name) ?? '', secret);
+
+/** In a time that tells nothing of where they differ, or how long the secret is. */
+function isEqual(given: string, wanted: string): boolean {
+  const [a, b] = [given, wanted].map((text) => createHash('sha256').update(text).digest());
+  return a !== undefined && b !== undefined && timingSafeEqual(a, b);
+}
+
+/** Pagure signs the id and the time with the body. */
+function inBody({ body, now }: WebhookParts): string | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(body).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null || !('msg_id' in value) || !('timestamp' in value))
+    return undefined;
+  const { msg_id: id, timestamp } = value;
+  if (typeof id !== 'string' || typeof timestamp !== 'number') return undefined;
+  if (!(Math.abs(now - timestamp * 1000) <= forgeLimits.webhookAgeMsMax))
+    throw new QuorateError('WEBHOOK_REPLAYED', 'the webhook was not made in the last minutes', {
+      hint: 'Check the clocks of the forge and of this host.',
+    });
+  return id;
+}
