@@ -28,11 +28,12 @@ const whole = [
  */
 const inside = [
   'test/dependencies/{fetch,lock-thread,module-zip}.test.ts',
-  'test/attacks/{compare,mesh,source,store,transfer}/*.test.ts',
+  'test/attacks/{compare,forge,mesh,source,store,transfer}/*.test.ts',
   'test/attacks/{controller,e2e}/*.test.ts',
   'test/bad-input/{builds,fetching,folders,full-disk,replay,terminal}.test.ts',
   'test/e2e/{cancel,charter,clock,explained,http-feed,network,operator,pipeline,refusals,room,store}.test.ts',
   'test/egress/{metered-socket,proxy}.test.ts',
+  'test/forge/*.test.ts',
   'test/http/*.test.ts',
   'test/image/{debian,hostile,layers,skip-sync}.test.ts',
   'test/journal/*.test.ts',

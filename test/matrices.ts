@@ -43,6 +43,7 @@ export const matrices: Readonly<Record<string, number>> = {
   'test/e2e/rotation.test.ts': 34,
   'test/e2e/tampering.test.ts': 17,
   'test/e2e/try-input.test.ts': 14,
+  'test/e2e/watch.test.ts': 30,
   'test/e2e/weaker-tier.test.ts': 20,
   'test/e2e/witnesses.test.ts': 10,
   'test/examples/embed.test.ts': 12,

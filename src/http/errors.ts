@@ -15,6 +15,9 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   JOB_AMBIGUOUS: 404,
   LOGS_SEALED: 403,
   STORE_BLOCK_MISSING: 404,
+  WEBHOOK_FORGED: 403,
+  WEBHOOK_INVALID: 400,
+  WEBHOOK_REPLAYED: 409,
 };
 
 export const notFound = (message: string): QuorateError => new QuorateError('HTTP_NOT_FOUND', message);

@@ -141,6 +141,23 @@ const runtimeErrors = {
     'The job wants a network, and what it may reach is in the charter of a project; none is known here. Try it in the repository of the project, or join the project.',
   TRY_SANDBOX_FAILED:
     'The sandbox could not run the build, or was ended from outside; the message quotes it. `quorate doctor` says whether this host can build.',
+  WATCH_ACCOUNT:
+    'The home folder is not that of a publisher of the project, so nothing can be published with it. Run the watcher with the home of a member with the role `publisher`: the owner, or one who joined with a ticket of that role.',
+  WATCH_COMMIT_MISMATCH:
+    'The pull request has another commit by now than the one that was named. An approval is of one commit: look at the new one, then approve that.',
+  WATCH_CONTROL_INVALID:
+    'The control socket of the watcher received a request that it does not know. Use `quorate watch` of the same version.',
+  WATCH_CONTROL_LOST: 'The running watcher was reached but did not answer in time. Ask again.',
+  WATCH_FILE_INVALID:
+    'A value in `watch.toml` is not valid; the message begins with file and line. `quorate watch example` prints a file with every key explained.',
+  WATCH_FILE_SYNTAX:
+    '`watch.toml` is not TOML; the message begins with file, line and column. Text and times are written in quotes.',
+  WATCH_FILE_UNKNOWN_KEY:
+    '`watch.toml` has a key that does not exist; the message begins with file and line, the hint names the nearest key.',
+  WATCH_FILE_UNREADABLE: '`watch.toml` cannot be read. `quorate watch example` prints one.',
+  WATCH_NOT_RUNNING:
+    'No watcher runs from that home folder, or it belongs to another account. Start one with `quorate watch`.',
+  WATCH_PULL_UNKNOWN: 'No open pull request of that number is known. `quorate watch approvals` lists them.',
   WORKER_AMBIGUOUS: 'Several workers run from one home folder. Say which with `--project <id>`.',
   WORKER_NOT_RUNNING:
     'No worker runs from that home folder, or it belongs to another account. Start one with `quorate join`.',

@@ -30,6 +30,7 @@ import { store } from './store.ts';
 import { tryJob } from './try.ts';
 import { verify } from './verify.ts';
 import { version } from './version.ts';
+import { watch } from './watch.ts';
 import { worker } from './worker.ts';
 
 /** Commands in the order of the help: owning a project, running jobs, lending a host, using artifacts. */
@@ -52,6 +53,7 @@ export const verbs: readonly Define[] = [
   compare,
   logs,
   cancel,
+  watch,
   join,
   worker,
   store,

@@ -3,6 +3,7 @@ import { type Finding, importsOf, isCode, lineAt, type Source } from './source.t
 
 const siblings = [
   'src/egress',
+  'src/forge',
   'src/mesh',
   'src/store',
   'src/transfer',
@@ -47,7 +48,7 @@ const levels: Record<string, readonly (readonly string[])[]> = {
     ['node'],
     ['artifacts', 'membership', 'images', 'build'],
     ['client', 'trial', 'controller', 'idp', 'worker', 'store'],
-    ['comparison', 'hooks'],
+    ['comparison', 'hooks', 'watch'],
   ],
 };
 

@@ -1,0 +1,64 @@
+import type { Client } from '../client/client.ts';
+
+/** A client is opened again after this long, so that its grant is renewed in time. */
+const ageMsMax = 30 * 60_000;
+
+interface Held {
+  opening: Promise<Client>;
+  /** Of the steady clock, in milliseconds. */
+  since: number;
+  users: number;
+  /** It is closed once nobody uses it. */
+  stale: boolean;
+}
+
+/** The watcher's way to the controller: one client, opened again when it is old or something failed. */
+export class Connection {
+  readonly #open: () => Promise<Client>;
+  #current: Held | undefined;
+
+  constructor(open: () => Promise<Client>) {
+    this.#open = open;
+  }
+
+  async use<T>(act: (client: Client) => Promise<T>): Promise<T> {
+    const current = this.#fresh();
+    current.users++;
+    try {
+      return await act(await current.opening);
+    } catch (error) {
+      current.stale = true;
+      throw error;
+    } finally {
+      current.users--;
+      await this.#closeStale(current);
+    }
+  }
+
+  #fresh(): Held {
+    const current = this.#current;
+    if (current !== undefined && !current.stale && performance.now() - current.since < ageMsMax)
+      return current;
+    if (current !== undefined) {
+      current.stale = true;
+      void this.#closeStale(current);
+    }
+    this.#current = { opening: this.#open(), since: performance.now(), users: 0, stale: false };
+    return this.#current;
+  }
+
+  async #closeStale({ opening, users, stale }: Held): Promise<void> {
+    if (!stale || users > 0) return;
+    await opening.then(
+      (client) => client.close(),
+      () => {},
+    );
+  }
+
+  async close(): Promise<void> {
+    const current = this.#current;
+    if (current === undefined) return;
+    current.stale = true;
+    await this.#closeStale(current);
+  }
+}

@@ -1,0 +1,32 @@
+import { assert } from '../../core/errors.ts';
+
+/** Bounds of `quorate watch`. */
+export const watchLimits = {
+  /** Publications that are not over. A push beyond them is refused: a server that shows endless branches fills nothing. */
+  publicationsOpenMax: 200,
+  /** Publications that are over and still looked at for revocations and badges. */
+  publicationsEndedMax: 200,
+  /** Open pull requests that are known. */
+  pullsMax: 500,
+  /** Webhooks that are remembered, against replays. */
+  deliveriesMax: 5_000,
+  /** First wait before something is tried again, in milliseconds; it doubles with each try. */
+  retryMs: 5_000,
+  /** Longest wait before something is tried again. */
+  retryMsMax: 10 * 60_000,
+  /** Tries of a publication; the last is about nine hours after the first. */
+  publishTriesMax: 60,
+  /** Tries to tell a forge of a status. */
+  statusTriesMax: 60,
+  /** Validity of a request, in seconds. */
+  requestSeconds: 24 * 3600,
+  /** Statuses that a forge is told of at the same time, so that it is not flooded. */
+  statusesAtOnceMax: 4,
+  /** Publications that are prepared at the same time: each checks a commit out. */
+  publishingAtOnceMax: 2,
+} as const;
+
+assert(
+  watchLimits.publishTriesMax * watchLimits.retryMsMax < watchLimits.requestSeconds * 1000,
+  'what is tried again is still valid',
+);

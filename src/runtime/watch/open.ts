@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import { QuorateError } from '../../core/errors.ts';
+import { openForge, readSecret } from '../../forge/index.ts';
+import type { Client } from '../client/client.ts';
+import type { Home } from '../membership/home.ts';
+import { Connection } from './connection.ts';
+import { serveWatchControl } from './control.ts';
+import { sandboxState, WatchedRepository } from './repository.ts';
+import type { WatchFile } from './watch-file.ts';
+import { Watcher, type WatchNotice } from './watcher.ts';
+
+export interface OpenOptions {
+  file: WatchFile;
+  home: Home;
+  /** Opens a client of a publisher; called again and again. */
+  openClient(): Promise<Client>;
+  env: NodeJS.ProcessEnv;
+  onEvent(notice: WatchNotice): void;
+  onFailure(error: unknown): void;
+  signal: AbortSignal;
+}
+
+export interface OpenWatcher {
+  readonly project: string;
+  readonly watcher: Watcher;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a watcher with the key of a publisher, whose journal lies in the home.
+ * Errors: those of `openClient`, `FORGE_TOKEN_UNREADABLE`, `JOURNAL_…`, `CONTROL_…`, `SOURCE_…`.
+ */
+export async function openWatcher(options: OpenOptions): Promise<OpenWatcher> {
+  const { file, home, openClient, env, onEvent, onFailure, signal } = options;
+  const token = file.forge === undefined ? undefined : await readSecret(file.forge.tokenFile);
+  const connection = new Connection(openClient);
+  const opened: (() => Promise<void>)[] = [() => connection.close()];
+  const close = async () => {
+    for (const one of opened.reverse()) await one();
+  };
+  try {
+    const { project, vcs } = await connection.use(async ({ project: id, charter }) => ({
+      project: id,
+      vcs: charter.vcs,
+    }));
+    const key = await home.key();
+    const repository = new WatchedRepository({
+      ...{ url: file.settings.url, vcs, stateDir: sandboxState(home.dir), confined: file.confined },
+    });
+    const forge =
+      file.forge === undefined || token === undefined ? undefined : openForge({ ...file.forge, token });
+    if (forge !== undefined) opened.push(() => forge.close());
+    const watcher = new Watcher({
+      ...{ settings: file.settings, pollMs: file.pollMs, project, key: key.id },
+      ...{ journal: join(home.dir, `watch-${project}.db`), home: home.dir, env },
+      ...{ repository, connection, forge, onEvent, onFailure, signal },
+    });
+    opened.push(() => watcher.close());
+    opened.push(await serveWatchControl(home.dir, project, watcher));
+    watcher.start();
+    return { project, watcher, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Errors: `WATCH_ACCOUNT`. */
+export function checkPublisher(home: string, role: string): void {
+  if (role === 'publisher') return;
+  throw new QuorateError(
+    'WATCH_ACCOUNT',
+    `${home} is a member with the role ${role}, which may not publish`,
+    {
+      hint: 'Run it with the home of a publisher: --home <folder>.',
+    },
+  );
+}

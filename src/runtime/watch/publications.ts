@@ -1,0 +1,200 @@
+import { Cron } from 'croner';
+import type { PublishOrder, WatchEvent } from './events.ts';
+import { watchLimits } from './limits.ts';
+import { isAbout, ruleFor, type WatchRule } from './rules.ts';
+import { type Cause, isOver, type Publication, type WatchState } from './state.ts';
+import type { RunStand } from './status.ts';
+import { forgetStatuses, tellOf } from './statuses.ts';
+import { retryAfter, type Transition } from './transition.ts';
+
+type EventOf<Kind extends WatchEvent['kind']> = Extract<WatchEvent, { kind: Kind }>;
+interface Tip {
+  ref: string;
+  commit: string;
+  object: string;
+}
+
+const isOpen = ({ phase }: Publication): boolean => phase !== 'ended';
+
+/** Orders the pipeline of a commit. */
+export function order(transition: Transition, wanted: Omit<PublishOrder, 'id' | 'at'>, cause: Cause): void {
+  const { state, now } = transition;
+  const id = `${wanted.ref}@${wanted.commit}@${now}`;
+  if (state.publications.has(id)) return;
+  const open = [...state.publications.values()].filter(isOpen).length;
+  const isFull = open >= watchLimits.publicationsOpenMax;
+  const publication: Publication = {
+    order: { ...wanted, id, at: now },
+    cause,
+    phase: isFull ? 'ended' : 'ordered',
+    runs: [],
+    stands: new Map(),
+    stopped: null,
+    refused: isFull ? `not published: ${open} pipelines are not over` : null,
+    unaffected: false,
+    tries: 0,
+    retryAt: null,
+    busy: false,
+  };
+  transition.changed = true;
+  state.publications.set(id, publication);
+  tellOf(transition, publication);
+  dropEnded(transition);
+}
+
+export function orderPush(transition: Transition, tip: Tip): void {
+  const { state } = transition;
+  const rule = state.settings === null ? undefined : ruleFor(state.settings, tip.ref);
+  if (rule === undefined) return;
+  if (rule.supersede)
+    stop(transition, `superseded by ${tip.commit.slice(0, 12)}`, ({ order: { ref }, cause }) =>
+      cause.kind === 'push' ? ref === tip.ref : false,
+    );
+  orderBy(transition, tip, rule, 'push');
+}
+
+function orderBy(transition: Transition, tip: Tip, rule: WatchRule, kind: 'push' | 'cron'): void {
+  const { name, paths, job = null, rebuild } = rule;
+  const base = kind === 'cron' ? null : (transition.state.baselines.get(tip.ref) ?? null);
+  order(transition, { ...tip, base, paths, job, rebuild, floor: false }, { kind, rule: name });
+}
+
+/** Ends what is open of these without a verdict. */
+export function stop(
+  transition: Transition,
+  reason: string,
+  which: (publication: Publication) => boolean,
+): void {
+  for (const publication of transition.state.publications.values()) {
+    if (!isOpen(publication) || publication.stopped !== null || !which(publication)) continue;
+    transition.changed = true;
+    publication.stopped = reason;
+    publication.retryAt = null;
+    // What is being published at the moment is cancelled once its runs are known.
+    if (publication.phase === 'ordered' && !publication.busy && publication.tries === 0)
+      publication.phase = 'ended';
+    tellOf(transition, publication);
+  }
+}
+
+export function published(transition: Transition, { id, runs }: EventOf<'published'>): void {
+  const publication = transition.state.publications.get(id);
+  if (publication === undefined || publication.phase !== 'ordered') return;
+  transition.changed = true;
+  Object.assign(publication, { phase: 'published', runs: [...runs], busy: false, tries: 0, retryAt: null });
+  tellOf(transition, publication);
+}
+
+export function unaffected(transition: Transition, { id }: EventOf<'unaffected'>): void {
+  const publication = transition.state.publications.get(id);
+  if (publication === undefined || publication.phase !== 'ordered') return;
+  transition.changed = true;
+  publication.unaffected = publication.stopped === null;
+  end(transition, publication);
+}
+
+export function refused(transition: Transition, { id, code, message, again }: EventOf<'refused'>): void {
+  const publication = transition.state.publications.get(id);
+  if (publication === undefined || publication.phase !== 'ordered') return;
+  transition.changed = true;
+  publication.busy = false;
+  publication.tries++;
+  if (again && publication.tries < watchLimits.publishTriesMax && publication.stopped === null) {
+    publication.retryAt = transition.now + retryAfter(publication.tries);
+    return;
+  }
+  publication.refused = publication.stopped ?? `not published: ${code}: ${message}`;
+  end(transition, publication);
+}
+
+/** What the controller says of runs. */
+export function stands(transition: Transition, all: readonly RunStand[]): void {
+  const byRun = new Map(all.map((stand) => [stand.run, stand]));
+  for (const publication of transition.state.publications.values()) {
+    let changed = false;
+    for (const { run } of publication.runs) {
+      const stand = byRun.get(run);
+      if (stand === undefined || isSameStand(stand, publication.stands.get(run))) continue;
+      publication.stands.set(run, stand);
+      changed = true;
+    }
+    if (!changed) continue;
+    transition.changed = true;
+    if (
+      publication.phase === 'published' &&
+      publication.runs.every(({ run }) => isOver(byStand(publication, run)))
+    )
+      end(transition, publication);
+    else tellOf(transition, publication);
+  }
+}
+
+const byStand = ({ stands: known }: Publication, run: string): RunStand | undefined => known.get(run);
+
+export const isSameStand = (a: RunStand, b: RunStand | undefined): boolean =>
+  b !== undefined &&
+  a.state === b.state &&
+  a.level === b.level &&
+  a.revoked === b.revoked &&
+  a.cosigned === b.cosigned;
+
+export function cancelled(transition: Transition, id: string): void {
+  const publication = transition.state.publications.get(id);
+  if (publication === undefined || publication.phase !== 'published') return;
+  transition.changed = true;
+  end(transition, publication);
+}
+
+export function cancelFailed(transition: Transition, id: string): void {
+  const publication = transition.state.publications.get(id);
+  if (publication === undefined || publication.phase !== 'published') return;
+  transition.changed = true;
+  publication.busy = false;
+  publication.tries++;
+  publication.retryAt = transition.now + retryAfter(publication.tries);
+}
+
+function end(transition: Transition, publication: Publication): void {
+  const { state } = transition;
+  const { order: of, cause, stopped, runs } = publication;
+  Object.assign(publication, { phase: 'ended', busy: false, retryAt: null });
+  if (cause.kind === 'push' && stopped === null && runs.length > 0 && state.tips.has(of.ref))
+    state.baselines.set(of.ref, of.commit);
+  tellOf(transition, publication);
+  dropEnded(transition);
+}
+
+/** The oldest of those that are over go. */
+function dropEnded(transition: Transition): void {
+  const { publications } = transition.state;
+  const ended = [...publications].filter(([, publication]) => !isOpen(publication));
+  const over = ended.slice(0, Math.max(0, ended.length - watchLimits.publicationsEndedMax));
+  for (const [id] of over) publications.delete(id);
+  if (over.length > 0) forgetStatuses(transition);
+}
+
+/** When each rule with times is due next. */
+export function nextTimes({ settings, cron }: WatchState): number[] {
+  if (settings === null) return [];
+  return [...cron.values()].flatMap(({ times, at }) => nextTime(times, at) ?? []);
+}
+
+/** The first time after `at` that a cron expression names, in UTC. */
+function nextTime(times: string, at: number): number | undefined {
+  return new Cron(times, { timezone: 'UTC', paused: true }).nextRun(new Date(at))?.getTime();
+}
+
+/** Publishes the tips of each rule whose time has come: once, however many times were missed. */
+export function schedule(transition: Transition): void {
+  const { state, now } = transition;
+  for (const rule of state.settings?.rules ?? []) {
+    const known = state.cron.get(rule.name);
+    if (known === undefined) continue;
+    const due = nextTime(known.times, known.at);
+    if (due === undefined || due > now) continue;
+    transition.changed = true;
+    state.cron.set(rule.name, { times: known.times, at: now });
+    for (const [ref, tip] of state.tips)
+      if (isAbout(rule, ref)) orderBy(transition, { ref, ...tip }, rule, 'cron');
+  }
+}

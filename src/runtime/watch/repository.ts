@@ -1,0 +1,80 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { codeOf, QuorateError } from '../../core/errors.ts';
+import { type ListedRef, listRefs } from '../../source/index.ts';
+import { type ConfinedGit, openConfinedGit } from '../build/confined-git.ts';
+import { fetchableUrl } from '../build/source-url.ts';
+import type { Confine } from '../client/plan.ts';
+import { makeScratch } from '../node/scratch.ts';
+
+/** What git may use for a source that is watched. */
+const gitLimits = { cpus: 1, memoryBytes: 1024 ** 3, bytesMax: 2 * 1024 ** 3 };
+const listSeconds = 60;
+
+export interface RepositoryOptions {
+  url: string;
+  /** The charter's version control servers. */
+  vcs: readonly string[];
+  /** Folder of the sandbox's records. */
+  stateDir: string;
+  /** Whether git runs in a sandbox whose only way out leads to that server. */
+  confined: boolean;
+}
+
+/** The repository that is watched. Its server is not trusted: everything that it sends is bounded. */
+export class WatchedRepository {
+  readonly #options: RepositoryOptions;
+
+  constructor(options: RepositoryOptions) {
+    this.#options = options;
+  }
+
+  get url(): string {
+    return this.#options.url;
+  }
+
+  /** Gives git in its sandbox; undefined where there is to be none. */
+  get confine(): Confine | undefined {
+    return this.#options.confined ? (use) => this.#inSandbox(use) : undefined;
+  }
+
+  /** Refs that match these patterns. Errors: those of `listRefs` and `openConfinedGit`. */
+  refs(patterns: readonly string[], signal: AbortSignal): Promise<Map<string, ListedRef>> {
+    const { confine } = this;
+    fetchableUrl(this.url);
+    const list = (git?: Pick<ConfinedGit, 'wrap'>) =>
+      listRefs(this.url, patterns, { signal, seconds: listSeconds, wrap: git?.wrap });
+    return confine === undefined ? list() : confine(list);
+  }
+
+  async #inSandbox<T>(use: (git: ConfinedGit) => Promise<T>): Promise<T> {
+    const { url, vcs, stateDir } = this.#options;
+    const scratch = await makeScratch('watch');
+    try {
+      const git = await opened({ url, vcs, stateDir, scratch, ...gitLimits, say: () => {} });
+      try {
+        return await use(git);
+      } catch (error) {
+        throw git.explain(error);
+      } finally {
+        await git.close();
+      }
+    } finally {
+      await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
+    }
+  }
+}
+
+async function opened(options: Parameters<typeof openConfinedGit>[0]): Promise<ConfinedGit> {
+  try {
+    return await openConfinedGit(options);
+  } catch (error) {
+    if (!codeOf(error).startsWith('SANDBOX_') || !(error instanceof QuorateError)) throw error;
+    throw new QuorateError(error.code, error.message, {
+      hint: 'quorate doctor says what the sandbox lacks. In watch.toml "sandbox = false" runs git without one.',
+      cause: error,
+    });
+  }
+}
+
+export const sandboxState = (home: string): string => join(home, 'sandbox');

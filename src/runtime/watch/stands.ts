@@ -1,0 +1,47 @@
+import { codeOf } from '../../core/errors.ts';
+import type { Client } from '../client/client.ts';
+import { isSameStand } from './publications.ts';
+import { isOver, type WatchState } from './state.ts';
+import type { RunStand } from './status.ts';
+
+type RunSummary = Awaited<ReturnType<Client['jobs']>>['jobs'][number];
+
+/** Runs that are asked for one by one in a look, when they are too old for the controller's list. */
+const askedMax = 20;
+
+/** Runs of which something is still to come. */
+export const openRuns = ({ publications }: WatchState): string[] =>
+  [...publications.values()]
+    .filter(({ phase }) => phase === 'published')
+    .flatMap(({ runs, stands }) => runs.filter(({ run }) => !isOver(stands.get(run))).map(({ run }) => run));
+
+/** How runs stand that are known to stand otherwise, or not known yet. Errors: those of `Client.jobs`. */
+export async function standsOf(
+  client: Pick<Client, 'jobs' | 'show'>,
+  state: WatchState,
+): Promise<RunStand[]> {
+  const known = new Map<string, RunStand | undefined>();
+  for (const { runs, stands } of state.publications.values())
+    for (const { run } of runs) known.set(run, stands.get(run));
+  if (known.size === 0) return [];
+  const { jobs } = await client.jobs();
+  const found = jobs.filter(({ run }) => known.has(run)).map(standIn);
+  const listed = new Set(found.map(({ run }) => run));
+  for (const run of openRuns(state)
+    .filter((one) => !listed.has(one))
+    .slice(0, askedMax)) {
+    const shown = await client.show(run).catch((error: unknown) => {
+      if (codeOf(error) !== 'JOB_UNKNOWN') throw error;
+      return undefined;
+    });
+    // A controller that lost it, as after a restore from an older copy, has nothing to say of it any more.
+    found.push(shown === undefined ? { run, state: 'cancelled', level: null } : standIn(shown.summary));
+  }
+  return found.filter((stand) => !isSameStand(stand, known.get(stand.run)));
+}
+
+const standIn = ({ run, state, level, cosigned, revoked }: RunSummary): RunStand => ({
+  ...{ run, state, level },
+  ...(cosigned === false && { cosigned }),
+  ...(revoked !== undefined && { revoked: true }),
+});

@@ -1,0 +1,123 @@
+import type { PublishedRun, PublishOrder, PullSeen } from './events.ts';
+import type { WatchSettings } from './rules.ts';
+import { type RunStand, type Status, statusOfAll, statusOfRun } from './status.ts';
+
+export type Cause =
+  | { kind: 'push'; rule: string }
+  | { kind: 'cron'; rule: string }
+  | { kind: 'pull'; pull: number; by: string };
+
+/** A pipeline of one commit that was ordered, with what came of it. */
+export interface Publication {
+  order: PublishOrder;
+  cause: Cause;
+  /** `published`: its runs are known. `ended`: they are over, or nothing was published. */
+  phase: 'ordered' | 'published' | 'ended';
+  runs: PublishedRun[];
+  /** By run. */
+  stands: Map<string, RunStand>;
+  /** Why it is to end without a verdict; null while it goes on. */
+  stopped: string | null;
+  /** Why nothing was published. */
+  refused: string | null;
+  /** No status is set: nothing that it is about has changed. */
+  unaffected: boolean;
+  tries: number;
+  /** When it is tried again; null: at once. */
+  retryAt: number | null;
+  /** An effect of it is being carried out. */
+  busy: boolean;
+}
+
+/** An open pull request. */
+export interface Pull extends PullSeen {
+  decision: { verdict: 'approved' | 'denied'; by: string } | null;
+  /** When its commit was seen first. */
+  since: number;
+}
+
+/** What a forge is to show, and what it was told last. */
+export interface WantedStatus {
+  commit: string;
+  context: string;
+  pull: number | null;
+  /** When what it tells of was ordered: nothing older overwrites it. */
+  at: number;
+  wanted: Status;
+  told: Status | null;
+  tries: number;
+  retryAt: number | null;
+  busy: boolean;
+  /** The forge does not take it. */
+  failed: string | null;
+}
+
+export interface WatchState {
+  settings: WatchSettings | null;
+  /** The repository was looked at. */
+  watching: boolean;
+  /** Branches and tags as they were seen last. */
+  tips: Map<string, { commit: string; object: string }>;
+  /** By ref: the commit whose publication came to an end last, which the next is compared with. */
+  baselines: Map<string, string>;
+  /** In the order of their publication. */
+  publications: Map<string, Publication>;
+  pulls: Map<number, Pull>;
+  /** By commit and context. */
+  statuses: Map<string, WantedStatus>;
+  /** Ids and digests of webhooks, with when they came. */
+  deliveries: Map<string, number>;
+  /** By rule: its times, and when they were looked at last. */
+  cron: Map<string, { times: string; at: number }>;
+}
+
+export const newState = (): WatchState => ({
+  settings: null,
+  watching: false,
+  tips: new Map(),
+  baselines: new Map(),
+  publications: new Map(),
+  pulls: new Map(),
+  statuses: new Map(),
+  deliveries: new Map(),
+  cron: new Map(),
+});
+
+const standOf = ({ stands }: Publication, { run }: PublishedRun): RunStand | undefined => stands.get(run);
+
+/** The status of each job, by name. */
+export const jobStatuses = (of: Publication): Map<string, Status> =>
+  new Map(of.runs.map((run) => [run.name, { ...statusOfRun(standOf(of, run)) }]));
+
+/** The status of the whole. */
+export function wholeStatus(of: Publication): Status {
+  if (of.refused !== null) return { state: 'error', says: of.refused };
+  if (of.stopped !== null) return { state: 'error', says: of.stopped };
+  if (of.phase === 'ordered') return { state: 'pending', says: 'ordered' };
+  return statusOfAll(of.runs.map((run) => standOf(of, run)));
+}
+
+/** Whether nothing more comes of a run, but a revocation. */
+export const isOver = (stand: RunStand | undefined): boolean =>
+  stand?.state === 'done' || stand?.state === 'cancelled';
+
+/** The newest publication of a branch or tag that was not superseded; undefined where there is none. */
+export function latestOf({ publications }: WatchState, ref: string): Publication | undefined {
+  return [...publications.values()]
+    .reverse()
+    .find(
+      ({ order, cause, stopped, unaffected }) =>
+        order.ref === ref && cause.kind !== 'pull' && stopped === null && !unaffected,
+    );
+}
+
+/** Begins the names of a publication's statuses. A name of a ref has no colon, so these differ from each other. */
+export function contextOf({ context }: WatchSettings, { order, cause }: Publication): string {
+  if (cause.kind === 'pull') return pullContext(context);
+  const { ref } = order;
+  return ref.startsWith('refs/tags/')
+    ? `${context}:tag/${ref.slice('refs/tags/'.length)}`
+    : `${context}/${ref.replace(/^refs\/heads\//, '')}`;
+}
+
+export const pullContext = (context: string): string => `${context}:pull`;

@@ -1,0 +1,107 @@
+import { escapeLine } from '../../core/escape.ts';
+import type { WatchEvent } from './events.ts';
+import { watchLimits } from './limits.ts';
+import { contextOf, jobStatuses, type Publication, type Pull, pullContext, wholeStatus } from './state.ts';
+import { isSame, type Status, statusCharsMax } from './status.ts';
+import { retryAfter, type Transition } from './transition.ts';
+
+const keyOf = (commit: string, context: string): string => `${commit} ${context}`;
+
+const shortened = (text: string): string =>
+  text.length <= statusCharsMax ? text : `${text.slice(0, statusCharsMax - 1)}…`;
+
+interface Place {
+  commit: string;
+  context: string;
+  pull: number | null;
+  at: number;
+}
+
+/** Wants a status to be shown. Nothing that was ordered earlier takes its place. */
+function want({ state }: Transition, place: Place, status: Status): void {
+  const key = keyOf(place.commit, place.context);
+  const known = state.statuses.get(key);
+  if (known !== undefined && known.at > place.at) return;
+  const wanted = { ...status, says: shortened(escapeLine(status.says, 500)) };
+  if (known === undefined) {
+    const fresh = { told: null, tries: 0, retryAt: null, busy: false, failed: null };
+    state.statuses.set(key, { ...place, wanted, ...fresh });
+    return;
+  }
+  Object.assign(known, place);
+  if (isSame(wanted, known.wanted)) return;
+  // The same as was told before something else was wanted: the forge shows it.
+  known.wanted = !known.busy && known.told !== null && isSame(wanted, known.told) ? known.told : wanted;
+  Object.assign(known, { failed: null, retryAt: null, tries: 0 });
+}
+
+/** Brings the statuses of a publication in step with how it stands. */
+export function tellOf(transition: Transition, publication: Publication): void {
+  const { settings } = transition.state;
+  if (settings === null || publication.unaffected) return;
+  const { order, cause, runs } = publication;
+  const context = contextOf(settings, publication);
+  const pull = cause.kind === 'pull' ? cause.pull : null;
+  const place = { commit: order.commit, pull, at: order.at };
+  const linked = (run: string | undefined) =>
+    settings.link === undefined || run === undefined
+      ? {}
+      : { link: settings.link.replaceAll('{run}', run).replaceAll('{commit}', order.commit) };
+  const whole = { ...wholeStatus(publication), ...linked(runs[0]?.run) };
+  want(transition, { ...place, context }, whole);
+  const each = jobStatuses(publication);
+  for (const { name, run } of runs) {
+    const status = each.get(name);
+    if (status !== undefined)
+      want(transition, { ...place, context: `${context}/${name}` }, { ...status, ...linked(run) });
+  }
+}
+
+/** The status of a pull request of which nothing is published. */
+export function tellOfPull(transition: Transition, { commit, pull, decision }: Pull): void {
+  const { settings } = transition.state;
+  if (settings === null) return;
+  const place = { commit, pull, context: pullContext(settings.context), at: transition.now };
+  const status: Status =
+    decision?.verdict === 'denied'
+      ? { state: 'error', says: `denied by ${decision.by}` }
+      : { state: 'pending', says: 'waiting for the approval of a maintainer' };
+  want(transition, place, status);
+}
+
+/** Forgets the statuses of commits that nothing is told of any more, once they were told. */
+export function forgetStatuses({ state }: Transition): void {
+  const { publications, pulls, statuses } = state;
+  const commits = new Set([...publications.values()].map(({ order }) => order.commit));
+  for (const { commit } of pulls.values()) commits.add(commit);
+  for (const [key, { commit, told, wanted, failed }] of statuses)
+    if (!commits.has(commit) && (told === wanted || failed !== null)) statuses.delete(key);
+}
+
+export function statusSet(
+  transition: Transition,
+  { key, status }: Extract<WatchEvent, { kind: 'status-set' }>,
+): void {
+  const known = transition.state.statuses.get(key);
+  if (known === undefined) return;
+  transition.changed = true;
+  Object.assign(known, { busy: false, tries: 0, retryAt: null, failed: null });
+  known.told = isSame(status, known.wanted) ? known.wanted : status;
+}
+
+export function statusFailed(
+  transition: Transition,
+  { key, message, again }: Extract<WatchEvent, { kind: 'status-failed' }>,
+): void {
+  const known = transition.state.statuses.get(key);
+  if (known === undefined) return;
+  transition.changed = true;
+  known.busy = false;
+  known.tries++;
+  if (again && known.tries < watchLimits.statusTriesMax) {
+    known.retryAt = transition.now + retryAfter(known.tries);
+    return;
+  }
+  known.retryAt = null;
+  known.failed = message;
+}

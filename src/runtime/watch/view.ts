@@ -1,0 +1,88 @@
+import { type Cause, jobStatuses, latestOf, type WatchState, wholeStatus } from './state.ts';
+import type { Status } from './status.ts';
+
+/** What `quorate watch status` and `approvals` show. */
+export interface WatchView {
+  url: string;
+  /** Branches and tags. */
+  refs: number;
+  /** The newest first. */
+  publications: {
+    id: string;
+    at: number;
+    ref: string;
+    commit: string;
+    cause: Cause;
+    status: Status;
+    jobs: { name: string; run: string; status: Status | null }[];
+  }[];
+  pulls: {
+    /** What `approve` and `deny` take: `PULL@COMMIT`. */
+    id: string;
+    pull: number;
+    commit: string;
+    title: string;
+    author: string;
+    base: string | null;
+    since: number;
+    decision: { verdict: 'approved' | 'denied'; by: string } | null;
+  }[];
+  /** Statuses that the forge was not told of. */
+  untold: { commit: string; context: string; tries: number; failed: string | null }[];
+}
+
+const shownMax = 50;
+
+export function viewOf(state: WatchState): WatchView {
+  const { settings, tips, publications, pulls, statuses } = state;
+  const newest = [...publications.values()].filter(({ unaffected }) => !unaffected).reverse();
+  return {
+    url: settings?.url ?? '',
+    refs: tips.size,
+    publications: newest.slice(0, shownMax).map((publication) => {
+      const { order, cause, runs } = publication;
+      const each = jobStatuses(publication);
+      return {
+        ...{ id: order.id, at: order.at, ref: order.ref, commit: order.commit, cause },
+        status: wholeStatus(publication),
+        jobs: runs.map(({ name, run }) => ({ name, run, status: each.get(name) ?? null })),
+      };
+    }),
+    pulls: [...pulls.values()].map(({ pull, commit, title, author, base = null, since, decision }) => ({
+      ...{ id: `${pull}@${commit}`, pull, commit, title, author, base, since, decision },
+    })),
+    untold: [...statuses.values()]
+      .filter(({ told, wanted }) => told !== wanted)
+      .slice(0, shownMax)
+      .map(({ commit, context, tries, failed }) => ({ commit, context, tries, failed })),
+  };
+}
+
+export type BadgeLevel =
+  | 'trusted'
+  | 'agreed'
+  | 'failed'
+  | 'disputed'
+  | 'revoked'
+  | 'cancelled'
+  | 'pending'
+  | 'none';
+
+/** The lowest level of the jobs that were published last of a branch or tag; undefined for one that is not there. */
+export function badgeOf(
+  state: WatchState,
+  ref: string,
+): { level: BadgeLevel; commit: string | null } | undefined {
+  const latest = latestOf(state, ref);
+  if (latest === undefined) return state.tips.has(ref) ? { level: 'none', commit: null } : undefined;
+  const stands = latest.runs.map(({ run }) => latest.stands.get(run));
+  const { commit } = latest.order;
+  const is = (level: BadgeLevel) => ({ level, commit });
+  if (latest.refused !== null) return is('failed');
+  if (stands.some((stand) => stand?.revoked === true)) return is('revoked');
+  for (const level of ['disputed', 'failed'] as const)
+    if (stands.some((stand) => stand?.level === level)) return is(level);
+  if (stands.some((stand) => stand?.state === 'cancelled')) return is('cancelled');
+  if (stands.length === 0 || stands.some((stand) => stand?.level == null)) return is('pending');
+  return is(stands.every((stand) => stand?.level === 'trusted') ? 'trusted' : 'agreed');
+}

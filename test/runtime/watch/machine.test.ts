@@ -1,0 +1,240 @@
+import { describe, expect, it } from 'vitest';
+import { watchLimits } from '../../../src/runtime/watch/limits.ts';
+import { Bench, commit, rule, settingsOf } from './support.ts';
+
+const main = 'refs/heads/main';
+const begun = (settings = settingsOf()) => new Bench(settings).refs({ [main]: 1 }, true);
+const stand = (run: string, state: string, level: 'agreed' | 'trusted' | 'failed' | 'disputed' | null) => ({
+  ...{ run, state, level },
+});
+
+describe('a push', () => {
+  it('is published by the first rule that is about it, and what was there before is not', () => {
+    const bench = begun(
+      settingsOf({ rules: [rule(), rule({ name: 'all', branches: ['**'], job: 'test' })] }),
+    );
+    expect(bench.orders()).toEqual([]);
+    bench.push(main, 2).refs({ 'refs/heads/topic/a': 3, 'refs/tags/v1': 4 });
+    expect(bench.orders()).toMatchObject([
+      { ref: main, commit: commit(2), base: commit(1), job: null, floor: false },
+      { ref: 'refs/heads/topic/a', commit: commit(3), base: null, job: 'test' },
+    ]);
+    expect(bench.refs({ [main]: 2 }).orders()).toEqual([]);
+  });
+
+  it('of no rule is not published', () => {
+    expect(
+      begun(settingsOf({ rules: [] }))
+        .push(main, 2)
+        .orders(),
+    ).toEqual([]);
+  });
+
+  it('ends the runs of the commit before, also when those are known later only', () => {
+    const bench = begun().push(main, 2);
+    const [first] = bench.orders();
+    bench
+      .published(first as never, 'a', 'b')
+      .say({ kind: 'stands', stands: [stand('a', 'done', 'trusted')] });
+    bench.push(main, 3);
+    expect(bench.take('cancel')).toMatchObject([
+      { runs: ['b'], reason: `superseded by ${commit(3).slice(0, 12)}` },
+    ]);
+    const [second] = bench.orders();
+    bench.push(main, 4);
+    expect(bench.take('cancel')).toEqual([]);
+    bench.published(second as never, 'c');
+    expect(bench.take('cancel')).toMatchObject([{ runs: ['c'] }]);
+    bench.say({ kind: 'cancel-failed', id: second?.id ?? '' });
+    expect(bench.take('cancel')).toEqual([]);
+    bench.now += watchLimits.retryMs;
+    expect(bench.say({ kind: 'tick' }).take('cancel')).toHaveLength(1);
+  });
+
+  it('goes on beside earlier ones where the rule says so', () => {
+    const bench = begun(settingsOf({ rules: [rule({ supersede: false })] })).push(main, 2);
+    bench.published(bench.orders()[0] as never, 'a').push(main, 3);
+    expect(bench.take('cancel')).toEqual([]);
+  });
+
+  it('is compared with the commit whose publication came to an end last', () => {
+    const bench = begun().push(main, 2);
+    const [first] = bench.orders();
+    bench.published(first as never, 'a').push(main, 3);
+    const [second] = bench.orders();
+    expect(second?.base).toBe(commit(1));
+    bench.say({ kind: 'cancelled', id: first?.id ?? '' }).published(second as never, 'b');
+    bench.say({ kind: 'stands', stands: [stand('b', 'done', 'failed')] }).push(main, 4);
+    expect(bench.orders()[0]?.base).toBe(commit(3));
+  });
+
+  it('beyond the bound is refused, with a status', () => {
+    const bench = begun(settingsOf({ rules: [rule({ branches: ['**'], supersede: false })] }));
+    const branches = Array.from({ length: watchLimits.publicationsOpenMax + 1 }, (_, n) => [
+      `refs/heads/b${n}`,
+      n + 9,
+    ]);
+    bench.refs(Object.fromEntries(branches));
+    const last = bench.tell().get(`quorate/b${watchLimits.publicationsOpenMax}`);
+    expect(last?.status).toMatchObject({ state: 'error', says: expect.stringMatching(/not published/) });
+  });
+});
+
+describe('a status', () => {
+  const levels = [
+    [stand('a', 'waiting', null), 'pending', 'waits for the jobs that it needs'],
+    [stand('a', 'building', null), 'pending', 'building'],
+    [stand('a', 'agreed', 'agreed'), 'pending', 'agreed, waiting for the trusted worker'],
+    [stand('a', 'witnessing', 'agreed'), 'pending', 'agreed, waiting for witnesses of the log'],
+    [stand('a', 'done', 'trusted'), 'success', 'trusted: operators agree and the trusted worker co-signed'],
+    [stand('a', 'done', 'failed'), 'failure', 'failed'],
+    [stand('a', 'done', 'disputed'), 'failure', 'disputed: the builds do not agree'],
+    [stand('a', 'cancelled', null), 'error', 'cancelled'],
+    [
+      { ...stand('a', 'done', 'trusted'), revoked: true as const },
+      'failure',
+      'revoked: the verdict does not stand any more',
+    ],
+  ] as const;
+
+  it.each(levels)('of %j is %s: %s', (stands, state, says) => {
+    const bench = begun(settingsOf({ link: 'https://ci/{run}' })).push(main, 2);
+    bench.published(bench.orders()[0] as never, 'a').tell();
+    const told = bench.say({ kind: 'stands', stands: [stands] }).tell();
+    expect(told.get('quorate/main/a')?.status).toEqual({ state, says, link: 'https://ci/a' });
+    expect(told.get('quorate/main')?.status.state ?? 'pending').toBe(state);
+  });
+
+  it('of the whole is green when each job is trusted, and not before', () => {
+    const bench = begun().push(main, 2);
+    bench.published(bench.orders()[0] as never, 'a', 'b');
+    const whole = () => bench.tell().get('quorate/main')?.status;
+    bench.say({ kind: 'stands', stands: [stand('a', 'done', 'trusted'), stand('b', 'agreed', 'agreed')] });
+    expect(whole()).toEqual({ state: 'pending', says: 'agreed, waiting for the trusted worker' });
+    bench.say({ kind: 'stands', stands: [stand('b', 'done', 'trusted')] });
+    expect(whole()).toEqual({ state: 'success', says: 'trusted' });
+    bench.say({ kind: 'stands', stands: [{ ...stand('a', 'done', 'trusted'), revoked: true }] });
+    expect(whole()).toEqual({ state: 'failure', says: '1 of 2 failed' });
+  });
+
+  it('is told again when the forge could not take it, ever more slowly, and at last not any more', () => {
+    const bench = begun().push(main, 2);
+    let told = bench.take('status');
+    let tries = 0;
+    for (; told.length > 0; tries++) {
+      const [{ key = '' } = {}] = told;
+      bench.say({ kind: 'status-failed', key, message: 'no', again: true });
+      expect(bench.take('status')).toEqual([]);
+      bench.now = Math.max(bench.machine.wakeAt() ?? 0, bench.now);
+      told = bench.say({ kind: 'tick' }).take('status');
+    }
+    expect(tries).toBe(watchLimits.statusTriesMax);
+  });
+
+  it('that changed while the forge was told is told after it', () => {
+    const bench = begun().push(main, 2);
+    const [first] = bench.take('status');
+    bench.published(bench.orders()[0] as never, 'a');
+    expect(bench.take('status').map(({ context }) => context)).toEqual(['quorate/main/a']);
+    bench.say({ kind: 'status-set', key: first?.key ?? '', status: first?.status as never });
+    expect(bench.take('status')).toMatchObject([
+      { context: 'quorate/main', status: { says: '0 of 1 trusted, 0 agreed' } },
+    ]);
+  });
+});
+
+describe('after a crash', () => {
+  it('what was not answered is given again, the same as before', () => {
+    const bench = begun().push(main, 2);
+    const orders = bench.orders();
+    const told = bench.take('status');
+    bench.now += 3_600_000;
+    bench.restart();
+    expect(bench.orders()).toEqual(orders);
+    expect(bench.take('status')).toEqual(told);
+  });
+
+  it('what was answered is not, and the state is the same', () => {
+    const bench = begun().push(main, 2);
+    bench
+      .published(bench.orders()[0] as never, 'a')
+      .say({ kind: 'stands', stands: [stand('a', 'done', 'trusted')] });
+    bench.tell();
+    const { state } = bench.machine;
+    bench.restart(settingsOf());
+    expect(bench.effects).toEqual([]);
+    expect(bench.machine.state).toEqual(state);
+  });
+
+  it('nothing that changes nothing is in the journal', () => {
+    const bench = begun();
+    const kept = bench.journal.length;
+    bench
+      .refs({ [main]: 1 })
+      .say({ kind: 'tick' })
+      .say({ kind: 'started' });
+    bench.say({ kind: 'stands', stands: [stand('x', 'done', 'trusted')] });
+    expect(bench.journal).toHaveLength(kept);
+  });
+});
+
+describe('other rules', () => {
+  it('of another repository begin anew', () => {
+    const bench = begun().push(main, 2);
+    bench.published(bench.orders()[0] as never, 'a').tell();
+    bench.restart(settingsOf({ url: 'git://127.0.0.1/other' }));
+    expect([bench.orders(), bench.take('status'), bench.machine.state.watching]).toEqual([[], [], false]);
+    expect(bench.refs({ [main]: 1 }, true).orders()).toEqual([]);
+  });
+
+  it('hold from the next push on', () => {
+    const bench = begun();
+    bench.restart(settingsOf({ rules: [rule({ job: 'other' })] })).push(main, 2);
+    expect(bench.orders()).toMatchObject([{ job: 'other' }]);
+  });
+});
+
+describe('a rule with times', () => {
+  const nightly = rule({ name: 'nightly', cron: '0 3 * * *', rebuild: true });
+
+  it('publishes the tips at its time, once however many were missed, and is not for pushes', () => {
+    const bench = begun(settingsOf({ rules: [nightly] })).push(main, 2);
+    expect(bench.orders()).toEqual([]);
+    const due = bench.machine.wakeAt() ?? 0;
+    expect(new Date(due).toISOString()).toMatch(/T03:00:00\.000Z$/);
+    bench.now = due - 1;
+    expect(bench.say({ kind: 'tick' }).orders()).toEqual([]);
+    bench.now = due + 3 * 86_400_000;
+    expect(bench.say({ kind: 'tick' }).orders()).toMatchObject([
+      { ref: main, commit: commit(2), base: null, rebuild: true },
+    ]);
+    expect(bench.say({ kind: 'tick' }).orders()).toEqual([]);
+  });
+});
+
+describe('a publication that could not be made', () => {
+  it('is tried again, until its request would not be valid any more', () => {
+    const bench = begun().push(main, 2);
+    const begunAt = bench.now;
+    const [first] = bench.orders();
+    let tries = 1;
+    for (;;) {
+      bench.say({
+        kind: 'refused',
+        id: first?.id ?? '',
+        code: 'CONTROLLER_UNREACHABLE',
+        message: 'no',
+        again: true,
+      });
+      bench.now = Math.max(bench.machine.wakeAt() ?? 0, bench.now);
+      if (bench.say({ kind: 'tick' }).orders().length === 0) break;
+      tries++;
+    }
+    expect(tries).toBe(watchLimits.publishTriesMax);
+    expect(bench.now - begunAt).toBeLessThan(watchLimits.requestSeconds * 1000);
+    expect(bench.tell().get('quorate/main')?.status).toEqual({
+      state: 'error',
+      says: 'not published: CONTROLLER_UNREACHABLE: no',
+    });
+  });
+});

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { exampleWatchFile } from '../../../src/runtime/watch/example-file.ts';
+import { parseWatchFile } from '../../../src/runtime/watch/watch-file.ts';
+
+const parsed = (text: string) => parseWatchFile(text, '/home/watch.toml');
+const head = '[repository]\nurl = "git://127.0.0.1/tool"\n';
+
+describe('watch.toml', () => {
+  it('of the example is right, with each key that is commented out too', () => {
+    expect(parsed(exampleWatchFile).settings.rules).toMatchObject([
+      { name: 'main', branches: ['main', 'release/*'], supersede: true },
+    ]);
+    const all = exampleWatchFile.replaceAll(/^# (?=\[|[a-z-]+ = )/gm, '');
+    expect(parsed(all)).toMatchObject({
+      pollMs: 60_000,
+      confined: true,
+      forge: { kind: 'forgejo', project: 'owner/tool', tokenFile: '/home/forge.token' },
+      listen: { host: '127.0.0.1', port: 8470 },
+      settings: {
+        link: 'https://ci.example.org/runs/{run}',
+        pulls: { authors: ['alice'], label: 'quorate' },
+        rules: [{ name: 'main' }, { name: 'nightly', cron: '0 3 * * *', rebuild: true }],
+      },
+    });
+  });
+
+  it.each([
+    ['url = ', 'WATCH_FILE_SYNTAX', /^\/home\/watch\.toml:1:\d+: /],
+    [
+      `${head}[[rule]]\nname = "a"\nbranch = ["main"]\n`,
+      'WATCH_FILE_UNKNOWN_KEY',
+      /^\/home\/watch\.toml:5: .*"branch"/,
+    ],
+    [`${head}[rules]\n`, 'WATCH_FILE_UNKNOWN_KEY', /:3: there is no "rules"/],
+    [`${head}poll = "0s"\n`, 'WATCH_FILE_INVALID', /:3: repository\.poll: /],
+    [`${head}[[rule]]\nname = "a"\n`, 'WATCH_FILE_INVALID', /:3: rule: expected branches or tags/],
+    [
+      `${head}[[rule]]\nname = "a"\ntags = ["*"]\n[[rule]]\nname = "b"\ntags = ["*"]\ncron = "every day"\n`,
+      'WATCH_FILE_INVALID',
+      /:9: rule\.cron: expected cron/,
+    ],
+    [
+      `${head}[[rule]]\nname = "a"\ntags = ["*"]\n[[rule]]\nname = "a"\ntags = ["*"]\n`,
+      'WATCH_FILE_INVALID',
+      /:7: rule\.name: another rule/,
+    ],
+    [`${head}[pull-requests]\n`, 'WATCH_FILE_INVALID', /:3: \[pull-requests\] needs a \[forge\]/],
+    [`${head}[forge]\nkind = "cvs"\n`, 'WATCH_FILE_INVALID', /:4: forge\.kind: expected one of forgejo/],
+    [
+      `${head}[forge]\nkind = "github"\napi = "https://me:pass@host"\nproject = "a/b"\ntoken-file = "t"\n`,
+      'WATCH_FILE_INVALID',
+      /:5: forge\.api: expected a URL without a login/,
+    ],
+    [
+      `${head}[forge]\nkind = "github"\napi = "https://host"\nproject = "a/../b?"\ntoken-file = "t"\n`,
+      'WATCH_FILE_INVALID',
+      /:6: forge\.project: /,
+    ],
+    ['', 'WATCH_FILE_INVALID', /:1: repository: /],
+  ])('%j is refused with the place', (text, code, message) => {
+    expect(() => parsed(text)).toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
+    );
+  });
+});
