@@ -29,7 +29,7 @@ const whole = [
 const inside = [
   'test/dependencies/{fetch,lock-thread,module-zip}.test.ts',
   'test/attacks/{compare,forge,mesh,source,store,transfer}/*.test.ts',
-  'test/attacks/{controller,e2e}/*.test.ts',
+  'test/attacks/{controller,e2e,services}/*.test.ts',
   'test/bad-input/{builds,fetching,folders,full-disk,replay,terminal}.test.ts',
   'test/e2e/{cancel,charter,clock,explained,http-feed,network,operator,pipeline,refusals,room,store}.test.ts',
   'test/egress/{metered-socket,proxy}.test.ts',

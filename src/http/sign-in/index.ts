@@ -50,10 +50,11 @@ export function signIn({ file, authority, keys, issuer, now }: SignInPorts): Sig
   const sealer = new Sealer(now);
   const app = new Hono<HttpEnv>();
   // What is said here concerns one person, and one moment.
-  app.use('/sign-in/*', async (c, next) => {
-    c.header('cache-control', 'no-store');
-    await next();
-  });
+  for (const path of ['/sign-in/*', '/sign-out'])
+    app.use(path, async (c, next) => {
+      c.header('cache-control', 'no-store');
+      await next();
+    });
   app.onError(async (error, c) => refuse(c, error));
   browserRoutes(app, { guard, authority, sealer, now });
   terminalRoutes(app, { guard, sealer, now });
